@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* r1_cli.h - the command line that all programs share: a table of commands, each with its table of options. Help,
+ * manual page and completion are printed from these tables.
+ *
+ * Exit codes: 0 good, 1 failed at run time, 2 usage or configuration, 3 a check found problems, 4 partial result. */
+#ifndef R1_CLI_H
+#define R1_CLI_H
+
+#include "r1_options.h"
+
+enum { R1_EXIT_OK = 0, R1_EXIT_FAILED = 1, R1_EXIT_USAGE = 2, R1_EXIT_CHECK = 3, R1_EXIT_PARTIAL = 4 };
+
+typedef struct {
+    const r1_options *opts;
+    const char **rest; /* positional arguments */
+    size_t n_rest;
+    r1_err err; /* filled by the command; printed by r1_cli_main when the command returns non-zero */
+} r1_cli_call;
+
+typedef struct {
+    const char *name;     /* "serve"; two words ("eval annotate") make a command with a subcommand */
+    const char *summary;  /* one line */
+    const char *examples; /* shown first by --help; one command per line */
+    const r1_option *options;
+    size_t n_options;
+    bool config; /* accepts --config FILE (INI) and the environment for the rows that have a section */
+    int (*run)(r1_cli_call *call);
+} r1_command;
+
+typedef struct {
+    const char *name;    /* "r1-fraud" */
+    const char *summary; /* one line */
+    const r1_command *commands;
+    size_t n_commands;
+} r1_program;
+
+/* Runs the command that argv names. Sets the log sink (--log-level, --log-format on every command). */
+int r1_cli_main(const r1_program *program, int argc, char **argv);
+
+/* True once SIGINT or SIGTERM has come; r1_cli_main installs the handlers. Poll it in loops. */
+bool r1_cli_stopped(void);
+
+/* The exit code that fits a status: R1_E_INVAL gives 2, all else 1. */
+int r1_cli_exit(r1_status st);
+
+/* Flat `figures` object that every eval and bench command prints with --json. Owns copies of the names. */
+typedef struct r1_figures r1_figures;
+r1_figures *r1_figures_new(const char *command);
+void r1_figures_free(r1_figures *f);
+void r1_figures_add(r1_figures *f, const char *name, double value);       /* NaN is printed as null */
+void r1_figures_note(r1_figures *f, const char *key, const char *value);  /* data, peer, model... */
+void r1_figures_print(const r1_figures *f, bool json, FILE *out);         /* adds machine and commit */
+
+#endif
