@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* arena.c - bump allocation out of a list of blocks that live and die together. */
+#include "r1_base.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGN = 64, BLOCK_MIN = 64 * 1024 };
+
+typedef struct block {
+    struct block *next;
+    size_t size, used; /* of data */
+    unsigned char *data;
+} block;
+
+struct r1_arena {
+    block *first, *cur;
+    size_t bytes_max, bytes; /* bytes: sum of the blocks' sizes */
+};
+
+r1_status r1_arena_new(r1_arena **out, size_t bytes_max, r1_err *err)
+{
+    *out = calloc(1, sizeof **out);
+    if (!*out) R1_FAIL(err, R1_E_NOMEM, "no memory for an arena");
+    (*out)->bytes_max = bytes_max;
+    return R1_OK;
+}
+
+void r1_arena_free(r1_arena *a)
+{
+    if (!a) return;
+    for (block *b = a->first, *next; b; b = next) {
+        next = b->next;
+        free(b->data);
+        free(b);
+    }
+    free(a);
+}
+
+void r1_arena_reset(r1_arena *a)
+{
+    for (block *b = a->first; b; b = b->next) b->used = 0;
+    a->cur = a->first;
+}
+
+static block *block_add(r1_arena *a, size_t need)
+{
+    size_t size = need > BLOCK_MIN ? need : BLOCK_MIN;
+    if (size > a->bytes_max - a->bytes) size = need;
+    if (size > a->bytes_max - a->bytes) return NULL;
+    block *b = malloc(sizeof *b);
+    unsigned char *data = b ? aligned_alloc(ALIGN, size) : NULL;
+    if (!data) {
+        free(b);
+        return NULL;
+    }
+    *b = (block){.size = size, .data = data};
+    if (a->cur) {
+        b->next = a->cur->next;
+        a->cur->next = b;
+    } else {
+        a->first = b;
+    }
+    a->cur = b;
+    a->bytes += size;
+    return b;
+}
+
+void *r1_arena_alloc(r1_arena *a, size_t count, size_t size)
+{
+    size_t need;
+    if (__builtin_mul_overflow(count, size, &need) || need > SIZE_MAX - ALIGN) return NULL;
+    need = need ? (need + ALIGN - 1) / ALIGN * ALIGN : ALIGN;
+    block *b = a->cur;
+    while (b && b->size - b->used < need && b->next) b = a->cur = b->next;
+    if (!b || b->size - b->used < need) b = block_add(a, need);
+    if (!b) return NULL;
+    void *p = b->data + b->used;
+    b->used += need;
+    return memset(p, 0, need);
+}
+
+char *r1_arena_strdup(r1_arena *a, const char *s, size_t len)
+{
+    if (len == SIZE_MAX) return NULL;
+    char *p = r1_arena_alloc(a, len + 1, 1);
+    if (p && len) memcpy(p, s, len);
+    return p;
+}
+
+size_t r1_arena_used(const r1_arena *a)
+{
+    size_t n = 0;
+    for (const block *b = a->first; b; b = b->next) n += b->used;
+    return n;
+}
+
+void *r1_realloc_array(void *p, size_t count, size_t size)
+{
+    size_t need;
+    if (__builtin_mul_overflow(count, size, &need)) return NULL;
+    return realloc(p, need ? need : 1);
+}
+
+void *r1_calloc_aligned(size_t count, size_t size)
+{
+    size_t need;
+    if (__builtin_mul_overflow(count, size, &need) || need > SIZE_MAX - ALIGN) return NULL;
+    need = need ? (need + ALIGN - 1) / ALIGN * ALIGN : ALIGN;
+    void *p = aligned_alloc(ALIGN, need);
+    return p ? memset(p, 0, need) : NULL;
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* options.c - values over a static table of settings. A value is checked when it is set, so that the message can name
+ * its origin; reading it later cannot fail. */
+#include "r1_options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    char *text, *origin; /* owned; text NULL: absent */
+    int64_t i;
+    double f;
+} value;
+
+struct r1_options {
+    const r1_option *table;
+    size_t n;
+    value *values;
+};
+
+static bool name_equal(const char *a, const char *b)
+{
+    for (; *a && *b; a++, b++) {
+        char x = *a == '_' ? '-' : (char)tolower((unsigned char)*a), y = *b == '_' ? '-' : (char)tolower((unsigned char)*b);
+        if (x != y) return false;
+    }
+    return *a == *b;
+}
+
+static size_t find(const r1_options *o, const char *name)
+{
+    size_t i = 0;
+    while (i < o->n && !name_equal(o->table[i].name, name)) i++;
+    return i;
+}
+
+static bool is_choice(const char *choices, const char *text)
+{
+    size_t len = strlen(text);
+    for (const char *c = choices; c; c = strchr(c, '|') ? strchr(c, '|') + 1 : NULL)
+        if (!strncmp(c, text, len) && (c[len] == '|' || !c[len])) return len > 0;
+    return false;
+}
+
+static r1_status parse_number(const r1_option *row, const char *text, const char *origin, value *v, r1_err *err)
+{
+    char *end;
+    errno = 0;
+    if (row->type == R1_OPT_INT) {
+        v->i = strtoll(text, &end, 10);
+        v->f = (double)v->i;
+    } else {
+        v->f = strtod(text, &end);
+    }
+    const char *kind = row->type == R1_OPT_INT ? "a whole number" : "a number";
+    if (end == text || *end || errno || v->f != v->f)
+        R1_FAIL(err, R1_E_INVAL, "%s: %s must be %s%s%s, found \"%s\"", origin, row->name, kind, row->unit ? " in " : "",
+                row->unit ? row->unit : "", text);
+    if ((row->min != 0 || row->max != 0) && (v->f < row->min || v->f > row->max))
+        R1_FAIL(err, R1_E_INVAL, "%s: %s must lie in %g..%g%s%s, found %s", origin, row->name, row->min, row->max,
+                row->unit ? " " : "", row->unit ? row->unit : "", text);
+    return R1_OK;
+}
+
+static r1_status check(const r1_option *row, const char *text, const char *origin, value *v, r1_err *err)
+{
+    switch (row->type) {
+    case R1_OPT_INT:
+    case R1_OPT_FLOAT: return parse_number(row, text, origin, v, err);
+    case R1_OPT_BOOL:
+        if (is_choice("true|yes|on|1", text)) v->i = 1;
+        else if (is_choice("false|no|off|0", text)) v->i = 0;
+        else R1_FAIL(err, R1_E_INVAL, "%s: %s must be true or false, found \"%s\"", origin, row->name, text);
+        return R1_OK;
+    case R1_OPT_ENUM:
+        if (!is_choice(row->choices, text))
+            R1_FAIL(err, R1_E_INVAL, "%s: %s must be one of %s, found \"%s\"", origin, row->name, row->choices, text);
+        return R1_OK;
+    case R1_OPT_STRING:
+    case R1_OPT_PATH: return R1_OK;
+    }
+    return R1_OK;
+}
+
+static r1_status store(const r1_option *row, value *v, const char *text, const char *origin, r1_err *err)
+{
+    value fresh = {0};
+    R1_TRY(check(row, text, origin, &fresh, err));
+    fresh.text = strdup(text);
+    fresh.origin = strdup(origin);
+    if (!fresh.text || !fresh.origin) {
+        free(fresh.text);
+        free(fresh.origin);
+        R1_FAIL(err, R1_E_NOMEM, "no memory for the setting %s", row->name);
+    }
+    free(v->text);
+    free(v->origin);
+    *v = fresh;
+    return R1_OK;
+}
+
+r1_status r1_options_new(r1_options **out, const r1_option *table, size_t n, r1_err *err)
+{
+    r1_options *o = calloc(1, sizeof *o);
+    value *values = calloc(n ? n : 1, sizeof *values);
+    if (!o || !values) {
+        free(o);
+        free(values);
+        R1_FAIL(err, R1_E_NOMEM, "no memory for %zu settings", n);
+    }
+    *o = (r1_options){.table = table, .n = n, .values = values};
+    for (size_t i = 0; i < n; i++) {
+        if (!table[i].def) continue;
+        r1_status st = store(&table[i], &values[i], table[i].def, "default", err);
+        if (st != R1_OK) {
+            r1_options_free(o);
+            return st;
+        }
+    }
+    *out = o;
+    return R1_OK;
+}
+
+void r1_options_free(r1_options *o)
+{
+    if (!o) return;
+    for (size_t i = 0; i < o->n; i++) {
+        free(o->values[i].text);
+        free(o->values[i].origin);
+    }
+    free(o->values);
+    free(o);
+}
+
+/* NAME-file of a secret row: the value is the first line of that file. */
+static r1_status set_secret_file(r1_options *o, size_t i, const char *path, const char *origin, r1_err *err)
+{
+    char *data;
+    size_t len;
+    R1_TRY(r1_file_read(path, 64 * 1024, &data, &len, err));
+    data[strcspn(data, "\r\n")] = 0;
+    r1_status st = store(&o->table[i], &o->values[i], data, origin, err);
+    memset(data, 0, len);
+    free(data);
+    return st;
+}
+
+static size_t find_secret(const r1_options *o, const char *name)
+{
+    size_t len = strlen(name);
+    if (len < 6 || !name_equal(name + len - 5, "-file")) return o->n;
+    char base[128];
+    if (len - 5 >= sizeof base) return o->n;
+    memcpy(base, name, len - 5);
+    base[len - 5] = 0;
+    size_t i = find(o, base);
+    return i < o->n && o->table[i].secret ? i : o->n;
+}
+
+r1_status r1_options_set(r1_options *o, const char *name, const char *text, const char *origin, r1_err *err)
+{
+    size_t i = find(o, name);
+    if (i == o->n) {
+        i = find_secret(o, name);
+        if (i < o->n) return set_secret_file(o, i, text, origin, err);
+        R1_FAIL(err, R1_E_INVAL, "%s: unknown setting \"%s\"", origin, name);
+    }
+    return store(&o->table[i], &o->values[i], text, origin, err);
+}
+
+/* One argument that starts with "--"; *used tells whether it took the next one as its value. */
+static r1_status parse_one(r1_options *o, const char *arg, const char *next, bool *used, r1_err *err)
+{
+    char name[128];
+    const char *eq = strchr(arg, '=');
+    size_t len = eq ? (size_t)(eq - arg) : strlen(arg);
+    *used = false;
+    if (len >= sizeof name) R1_FAIL(err, R1_E_INVAL, "command line: option --%.40s... is not known", arg);
+    memcpy(name, arg, len);
+    name[len] = 0;
+    size_t i = find(o, name);
+    if (i < o->n && o->table[i].type == R1_OPT_BOOL) return r1_options_set(o, name, eq ? eq + 1 : "true", "command line", err);
+    if (i == o->n && !strncmp(name, "no-", 3)) {
+        size_t j = find(o, name + 3);
+        if (j < o->n && o->table[j].type == R1_OPT_BOOL) return r1_options_set(o, name + 3, "false", "command line", err);
+    }
+    if (i == o->n && find_secret(o, name) == o->n)
+        R1_FAIL(err, R1_E_INVAL, "command line: option --%s is not known; --help lists them", name);
+    if (!eq && !next) R1_FAIL(err, R1_E_INVAL, "command line: option --%s needs a value", name);
+    *used = !eq;
+    return r1_options_set(o, name, eq ? eq + 1 : next, "command line", err);
+}
+
+r1_status r1_options_parse(r1_options *o, int argc, char **argv, const char **rest, size_t *n_rest, r1_err *err)
+{
+    *n_rest = 0;
+    bool plain = false;
+    for (int i = 0; i < argc; i++) {
+        const char *arg = argv[i];
+        if (!plain && !strcmp(arg, "--")) {
+            plain = true;
+        } else if (!plain && arg[0] == '-' && arg[1] == '-') {
+            bool used;
+            R1_TRY(parse_one(o, arg + 2, i + 1 < argc ? argv[i + 1] : NULL, &used, err));
+            i += used;
+        } else if (!plain && arg[0] == '-' && arg[1]) {
+            R1_FAIL(err, R1_E_INVAL, "command line: option %s is not known; --help lists them", arg);
+        } else {
+            rest[(*n_rest)++] = arg;
+        }
+    }
+    return R1_OK;
+}
+
+r1_status r1_options_env(r1_options *o, r1_err *err)
+{
+    for (size_t i = 0; i < o->n; i++) {
+        if (!o->table[i].section) continue;
+        char key[128] = "R1_";
+        size_t k = 3;
+        for (const char *s = o->table[i].name; *s && k < sizeof key - 1; s++)
+            key[k++] = *s == '-' ? '_' : (char)toupper((unsigned char)*s);
+        key[k] = 0;
+        const char *text = getenv(key);
+        if (text) R1_TRY(r1_options_set(o, o->table[i].name, text, "environment", err));
+    }
+    return R1_OK;
+}
+
+static const value *get(const r1_options *o, const char *name)
+{
+    size_t i = find(o, name);
+    if (i == o->n) abort(); /* a programmer asked for a setting that its table lacks */
+    return &o->values[i];
+}
+
+bool r1_options_has(const r1_options *o, const char *name) { return get(o, name)->text != NULL; }
+bool r1_options_bool(const r1_options *o, const char *name) { return get(o, name)->i != 0; }
+int64_t r1_options_int(const r1_options *o, const char *name) { return get(o, name)->i; }
+double r1_options_float(const r1_options *o, const char *name) { return get(o, name)->f; }
+const char *r1_options_str(const r1_options *o, const char *name) { return get(o, name)->text; }
+const char *r1_options_origin(const r1_options *o, const char *name) { return get(o, name)->origin; }
+size_t r1_options_count(const r1_options *o) { return o->n; }
+const r1_option *r1_options_row(const r1_options *o, size_t index) { return &o->table[index]; }
+
+void r1_options_help(const r1_option *table, size_t n, FILE *out)
+{
+    static const char *const metavar[] = {"", " N", " X", " TEXT", " PATH", ""};
+    for (size_t i = 0; i < n; i++) {
+        const r1_option *row = &table[i];
+        char left[160];
+        snprintf(left, sizeof left, "--%s%s%s", row->name, row->type == R1_OPT_ENUM ? " " : metavar[row->type],
+                 row->type == R1_OPT_ENUM ? row->choices : "");
+        fprintf(out, "  %-34s %s", left, row->help);
+        if (row->unit) fprintf(out, " [%s]", row->unit);
+        if (row->def && !row->secret && row->type != R1_OPT_BOOL) fprintf(out, " (default %s)", row->def);
+        fputc('\n', out);
+        if (row->secret) fprintf(out, "  --%s-file PATH%*s the same, read from a file\n", row->name, (int)(20 - (int)strlen(row->name) > 0 ? 20 - strlen(row->name) : 0), "");
+    }
+}
