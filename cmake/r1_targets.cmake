@@ -13,7 +13,7 @@ if(NOT CMAKE_BUILD_TYPE)
 endif()
 # The reference code is the oracle: no flag may change what a float operation means, and none may fuse or reorder it.
 add_compile_options(-ffp-contract=off)
-add_compile_definitions(_POSIX_C_SOURCE=200809L _DEFAULT_SOURCE)
+add_compile_definitions(_POSIX_C_SOURCE=200809L _XOPEN_SOURCE=700 _DEFAULT_SOURCE)
 
 include(GNUInstallDirs)
 find_package(PkgConfig REQUIRED)

@@ -23,7 +23,8 @@ struct r1_options {
 static bool name_equal(const char *a, const char *b)
 {
     for (; *a && *b; a++, b++) {
-        char x = *a == '_' ? '-' : (char)tolower((unsigned char)*a), y = *b == '_' ? '-' : (char)tolower((unsigned char)*b);
+        char x = *a == '_' ? '-' : (char)tolower((unsigned char)*a),
+             y = *b == '_' ? '-' : (char)tolower((unsigned char)*b);
         if (x != y) return false;
     }
     return *a == *b;
@@ -40,7 +41,7 @@ static bool is_choice(const char *choices, const char *text)
 {
     size_t len = strlen(text);
     for (const char *c = choices; c; c = strchr(c, '|') ? strchr(c, '|') + 1 : NULL)
-        if (!strncmp(c, text, len) && (c[len] == '|' || !c[len])) return len > 0;
+        if (!strncmp(c, text, len) && (c[len] == '|' || !c[len])) return len > 0 && !strchr(text, '|');
     return false;
 }
 
@@ -56,8 +57,8 @@ static r1_status parse_number(const r1_option *row, const char *text, const char
     }
     const char *kind = row->type == R1_OPT_INT ? "a whole number" : "a number";
     if (end == text || *end || errno || v->f != v->f)
-        R1_FAIL(err, R1_E_INVAL, "%s: %s must be %s%s%s, found \"%s\"", origin, row->name, kind, row->unit ? " in " : "",
-                row->unit ? row->unit : "", text);
+        R1_FAIL(err, R1_E_INVAL, "%s: %s must be %s%s%s, found \"%s\"", origin, row->name, kind,
+                row->unit ? " in " : "", row->unit ? row->unit : "", text);
     if ((row->min != 0 || row->max != 0) && (v->f < row->min || v->f > row->max))
         R1_FAIL(err, R1_E_INVAL, "%s: %s must lie in %g..%g%s%s, found %s", origin, row->name, row->min, row->max,
                 row->unit ? " " : "", row->unit ? row->unit : "", text);
@@ -70,9 +71,12 @@ static r1_status check(const r1_option *row, const char *text, const char *origi
     case R1_OPT_INT:
     case R1_OPT_FLOAT: return parse_number(row, text, origin, v, err);
     case R1_OPT_BOOL:
-        if (is_choice("true|yes|on|1", text)) v->i = 1;
-        else if (is_choice("false|no|off|0", text)) v->i = 0;
-        else R1_FAIL(err, R1_E_INVAL, "%s: %s must be true or false, found \"%s\"", origin, row->name, text);
+        if (is_choice("true|yes|on|1", text))
+            v->i = 1;
+        else if (is_choice("false|no|off|0", text))
+            v->i = 0;
+        else
+            R1_FAIL(err, R1_E_INVAL, "%s: %s must be true or false, found \"%s\"", origin, row->name, text);
         return R1_OK;
     case R1_OPT_ENUM:
         if (!is_choice(row->choices, text))
@@ -181,10 +185,12 @@ static r1_status parse_one(r1_options *o, const char *arg, const char *next, boo
     memcpy(name, arg, len);
     name[len] = 0;
     size_t i = find(o, name);
-    if (i < o->n && o->table[i].type == R1_OPT_BOOL) return r1_options_set(o, name, eq ? eq + 1 : "true", "command line", err);
+    if (i < o->n && o->table[i].type == R1_OPT_BOOL)
+        return r1_options_set(o, name, eq ? eq + 1 : "true", "command line", err);
     if (i == o->n && !strncmp(name, "no-", 3)) {
         size_t j = find(o, name + 3);
-        if (j < o->n && o->table[j].type == R1_OPT_BOOL) return r1_options_set(o, name + 3, "false", "command line", err);
+        if (j < o->n && o->table[j].type == R1_OPT_BOOL)
+            return r1_options_set(o, name + 3, "false", "command line", err);
     }
     if (i == o->n && find_secret(o, name) == o->n)
         R1_FAIL(err, R1_E_INVAL, "command line: option --%s is not known; --help lists them", name);
@@ -257,6 +263,8 @@ void r1_options_help(const r1_option *table, size_t n, FILE *out)
         if (row->unit) fprintf(out, " [%s]", row->unit);
         if (row->def && !row->secret && row->type != R1_OPT_BOOL) fprintf(out, " (default %s)", row->def);
         fputc('\n', out);
-        if (row->secret) fprintf(out, "  --%s-file PATH%*s the same, read from a file\n", row->name, (int)(20 - (int)strlen(row->name) > 0 ? 20 - strlen(row->name) : 0), "");
+        if (row->secret)
+            fprintf(out, "  --%s-file PATH%*s the same, read from a file\n", row->name,
+                    (int)(20 - (int)strlen(row->name) > 0 ? 20 - strlen(row->name) : 0), "");
     }
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* progress.c - what a long step says while it runs: redrawn four times a second on a terminal, a line per tenth elsewhere. */
+/* progress.c - what a long step says while it runs: redrawn four times a second on a terminal, a line per tenth
+ * elsewhere. */
 #include "r1_base.h"
 
 #include <stdio.h>
@@ -18,8 +19,8 @@ static void draw(r1_progress *p, uint64_t done, const char *note, int64_t now)
     if (!note) note = "";
     if (p->total && done) {
         double left = spent / (double)done * (double)(p->total - (done < p->total ? done : p->total));
-        fprintf(stderr, "%s%s: %3.0f %%, %.0f s left  %s%s", start, p->what, 100.0 * (double)done / (double)p->total, left,
-                note, end);
+        fprintf(stderr, "%s%s: %3.0f %%, %.0f s left  %s%s", start, p->what, 100.0 * (double)done / (double)p->total,
+                left, note, end);
     } else {
         fprintf(stderr, "%s%s: %llu, %.0f s  %s%s", start, p->what, (unsigned long long)done, spent, note, end);
     }
@@ -30,7 +31,8 @@ void r1_progress_update(r1_progress *p, uint64_t done, const char *note)
 {
     int64_t now = r1_mono_us();
     int decile = p->total ? (int)(done * 10 / p->total) : 0;
-    bool due = p->tty ? now - p->last_us > 250000 : now - p->last_us > 1000000 && (decile > p->last_decile || !p->total);
+    bool due =
+        p->tty ? now - p->last_us > 250000 : now - p->last_us > 1000000 && (decile > p->last_decile || !p->total);
     if (!due) return;
     p->last_us = now;
     p->last_decile = decile;

@@ -114,7 +114,8 @@ r1_status r1_file_write(const char *path, const void *data, size_t len, r1_err *
     int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0) R1_FAIL(err, R1_E_IO, "creating %s: %s", tmp, strerror(errno));
     r1_status st = write_all(fd, tmp, data, len, err);
-    if (close(fd) && st == R1_OK) st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "closing %s: %s", tmp, strerror(errno));
+    if (close(fd) && st == R1_OK)
+        st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "closing %s: %s", tmp, strerror(errno));
     if (st == R1_OK && rename(tmp, path))
         st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "renaming %s to %s: %s", tmp, path, strerror(errno));
     if (st != R1_OK) {

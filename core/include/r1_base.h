@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define R1_API         __attribute__((visibility("default")))
+#define R1_API          __attribute__((visibility("default")))
 #define R1_PRINTF(f, a) __attribute__((format(printf, f, a)))
-#define R1_COUNT(a)    (sizeof(a) / sizeof((a)[0]))
+#define R1_COUNT(a)     (sizeof(a) / sizeof((a)[0]))
 
 /* ---- status and error ------------------------------------------------------------------------------------ */
 
@@ -42,8 +42,10 @@ typedef struct r1_err {
     char msg[384]; /* what, where, expected, found */
 } r1_err;
 
-/* Fills err (NULL accepted) and returns code, so that it can stand in a return statement. Flags default from the code. */
-R1_API r1_status r1_err_set(r1_err *err, r1_status code, const char *file, int line, const char *fmt, ...) R1_PRINTF(5, 6);
+/* Fills err (NULL accepted) and returns code, so that it can stand in a return statement. Flags default from the code.
+ */
+R1_API r1_status r1_err_set(r1_err *err, r1_status code, const char *file, int line, const char *fmt, ...)
+    R1_PRINTF(5, 6);
 /* Puts context before the present message ("reading config.ini: ..."). */
 R1_API void r1_err_prefix(r1_err *err, const char *fmt, ...) R1_PRINTF(2, 3);
 R1_API void r1_err_clear(r1_err *err);
@@ -62,8 +64,8 @@ R1_API const char *r1_status_name(r1_status code);
  * at once. One thread at a time. bytes_max bounds it for ever: an allocation that would pass it returns NULL. */
 typedef struct r1_arena r1_arena;
 R1_API r1_status r1_arena_new(r1_arena **out, size_t bytes_max, r1_err *err);
-R1_API void r1_arena_free(r1_arena *a);  /* NULL is fine */
-R1_API void r1_arena_reset(r1_arena *a); /* keeps the blocks, forgets the contents */
+R1_API void r1_arena_free(r1_arena *a);                              /* NULL is fine */
+R1_API void r1_arena_reset(r1_arena *a);                             /* keeps the blocks, forgets the contents */
 R1_API void *r1_arena_alloc(r1_arena *a, size_t count, size_t size); /* NULL when exhausted or count * size overflows */
 R1_API char *r1_arena_strdup(r1_arena *a, const char *s, size_t len);
 R1_API size_t r1_arena_used(const r1_arena *a);
@@ -96,8 +98,8 @@ R1_API double r1_rng_exponential(r1_rng *r, double mean);
 
 /* ---- time, hashes, files --------------------------------------------------------------------------------- */
 
-R1_API int64_t r1_time_us(void);      /* microseconds since 1970, wall clock */
-R1_API int64_t r1_mono_us(void);      /* microseconds of a clock that never goes back */
+R1_API int64_t r1_time_us(void); /* microseconds since 1970, wall clock */
+R1_API int64_t r1_mono_us(void); /* microseconds of a clock that never goes back */
 R1_API uint64_t r1_hash64(const void *data, size_t len, uint64_t seed); /* stable across machines and versions */
 R1_API uint32_t r1_crc32c(const void *data, size_t len, uint32_t crc);
 

@@ -13,13 +13,13 @@
 typedef enum { R1_OPT_BOOL, R1_OPT_INT, R1_OPT_FLOAT, R1_OPT_STRING, R1_OPT_PATH, R1_OPT_ENUM } r1_option_type;
 
 typedef struct {
-    const char *name;    /* "batch-rows": --batch-rows, key batch_rows in the INI file, R1_BATCH_ROWS in the environment */
+    const char *name; /* "batch-rows": --batch-rows, key batch_rows in the INI file, R1_BATCH_ROWS in the environment */
     const char *section; /* INI section; NULL: on the command line only */
     r1_option_type type;
-    const char *def;  /* NULL: no default, r1_options_has() tells */
-    double min, max;  /* for INT and FLOAT; both 0: no limits */
-    const char *unit; /* "ms", "rows"; NULL: none */
-    bool secret;      /* printed as ***; read from a file named by --NAME-file or NAME_file */
+    const char *def;     /* NULL: no default, r1_options_has() tells */
+    double min, max;     /* for INT and FLOAT; both 0: no limits */
+    const char *unit;    /* "ms", "rows"; NULL: none */
+    bool secret;         /* printed as ***; read from a file named by --NAME-file or NAME_file */
     const char *choices; /* ENUM: "allow|review|block" */
     const char *help;
 } r1_option;

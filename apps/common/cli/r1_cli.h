@@ -47,8 +47,8 @@ int r1_cli_exit(r1_status st);
 typedef struct r1_figures r1_figures;
 r1_figures *r1_figures_new(const char *command);
 void r1_figures_free(r1_figures *f);
-void r1_figures_add(r1_figures *f, const char *name, double value);       /* NaN is printed as null */
-void r1_figures_note(r1_figures *f, const char *key, const char *value);  /* data, peer, model... */
-void r1_figures_print(const r1_figures *f, bool json, FILE *out);         /* adds machine and commit */
+void r1_figures_add(r1_figures *f, const char *name, double value);      /* NaN is printed as null */
+void r1_figures_note(r1_figures *f, const char *key, const char *value); /* data, peer, model... */
+void r1_figures_print(const r1_figures *f, bool json, FILE *out);        /* adds machine and commit */
 
 #endif

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli.c - from argv to a command: finds it, parses its options (file, then environment, then command line), sets the
+ * log sink and the signal handlers, prints help, manual page and completion out of the tables. */
+#include "r1_cli.h"
+#include "r1_config.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- signals ---- */
+
+static volatile sig_atomic_t stopped;
+
+/* The first signal asks; a second one ends the process at once. */
+static void on_signal(int sig)
+{
+    if (stopped) _exit(128 + sig);
+    stopped = 1;
+}
+
+bool r1_cli_stopped(void) { return stopped != 0; }
+
+static void install_signals(void)
+{
+    struct sigaction sa = {.sa_handler = on_signal};
+    sigemptyset(&sa.sa_mask);
+    sigaction(SIGINT, &sa, NULL);
+    sigaction(SIGTERM, &sa, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* ---- log sink ---- */
+
+static void stamp(char *out, size_t size)
+{
+    int64_t us = r1_time_us();
+    time_t s = (time_t)(us / 1000000);
+    struct tm tm;
+    gmtime_r(&s, &tm);
+    size_t n = strftime(out, size, "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(out + n, size - n, ".%06dZ", (int)(us % 1000000));
+}
+
+static const char *const level_names[] = {"error", "warn", "info", "debug"};
+
+static void log_text(void *ctx, r1_log_level level, const char *event, const char *text)
+{
+    (void)ctx;
+    char ts[40];
+    stamp(ts, sizeof ts);
+    fprintf(stderr, "%s %s %s %s\n", ts, level_names[level], event, text);
+}
+
+static void json_escape(FILE *out, const char *s)
+{
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        if (c == '"' || c == '\\')
+            fprintf(out, "\\%c", c);
+        else if (c < 32)
+            fprintf(out, "\\u%04x", c);
+        else
+            fputc(c, out);
+    }
+}
+
+static void log_json(void *ctx, r1_log_level level, const char *event, const char *text)
+{
+    (void)ctx;
+    char ts[40];
+    stamp(ts, sizeof ts);
+    flockfile(stderr);
+    fprintf(stderr, "{\"ts\":\"%s\",\"level\":\"%s\",\"event\":\"%s\",\"msg\":\"", ts, level_names[level], event);
+    json_escape(stderr, text);
+    fputs("\"}\n", stderr);
+    funlockfile(stderr);
+}
+
+/* ---- tables ---- */
+
+static const r1_option common_rows[] = {
+    {.name = "help", .type = R1_OPT_BOOL, .def = "false", .help = "show this help"},
+    {.name = "log-level",
+     .type = R1_OPT_ENUM,
+     .choices = "error|warn|info|debug",
+     .def = "warn",
+     .section = "log",
+     .help = "what is logged to standard error"},
+    {.name = "log-format",
+     .type = R1_OPT_ENUM,
+     .choices = "text|json",
+     .def = "text",
+     .section = "log",
+     .help = "form of a log line"},
+};
+static const r1_option config_row = {.name = "config", .type = R1_OPT_PATH, .help = "INI file with settings"};
+
+static r1_option *joined_table(const r1_command *cmd, size_t *n)
+{
+    r1_option *t = calloc(cmd->n_options + R1_COUNT(common_rows) + 1, sizeof *t);
+    if (!t) return NULL;
+    if (cmd->n_options) memcpy(t, cmd->options, cmd->n_options * sizeof *t);
+    *n = cmd->n_options;
+    if (cmd->config) t[(*n)++] = config_row;
+    memcpy(t + *n, common_rows, sizeof common_rows);
+    *n += R1_COUNT(common_rows);
+    return t;
+}
+
+/* ---- help, manual page, completion ---- */
+
+static void program_help(const r1_program *p, FILE *out)
+{
+    fprintf(out, "%s - %s\n\nCommands:\n", p->name, p->summary);
+    for (size_t i = 0; i < p->n_commands; i++)
+        fprintf(out, "  %-18s %s\n", p->commands[i].name, p->commands[i].summary);
+    fprintf(out, "  %-18s %s\n  %-18s %s\n  %-18s %s\n", "version", "version of the program and its build", "manual",
+            "print the manual page (troff)", "completion bash", "print completion for the shell");
+    fprintf(out, "\n%s COMMAND --help shows examples and options.\n", p->name);
+}
+
+static void print_examples(const char *examples, const char *indent, FILE *out)
+{
+    for (const char *e = examples; e && *e;) {
+        size_t len = strcspn(e, "\n");
+        fprintf(out, "%s%.*s\n", indent, (int)len, e);
+        e += len + (e[len] == '\n');
+    }
+}
+
+static void command_help(const r1_program *p, const r1_command *cmd, FILE *out)
+{
+    fprintf(out, "%s %s - %s\n\nExamples:\n", p->name, cmd->name, cmd->summary);
+    print_examples(cmd->examples, "  ", out);
+    fputs("\nOptions:\n", out);
+    size_t n = 0;
+    r1_option *t = joined_table(cmd, &n);
+    if (t) r1_options_help(t, n, out);
+    free(t);
+}
+
+static void manual(const r1_program *p, FILE *out)
+{
+    fprintf(out, ".TH %s 1\n.SH NAME\n%s \\- %s\n.SH COMMANDS\n", p->name, p->name, p->summary);
+    for (size_t i = 0; i < p->n_commands; i++) {
+        const r1_command *cmd = &p->commands[i];
+        fprintf(out, ".SS %s\n%s.\n.nf\n", cmd->name, cmd->summary);
+        print_examples(cmd->examples, "  ", out);
+        fputs(".fi\n", out);
+        for (size_t k = 0; k < cmd->n_options; k++)
+            fprintf(out, ".TP\n.B \\-\\-%s\n%s\n", cmd->options[k].name, cmd->options[k].help);
+    }
+    fputs(".SH EXIT STATUS\n0 good, 1 failed at run time, 2 usage or configuration, 3 a check found problems, 4 "
+          "partial result.\n",
+          out);
+}
+
+static void completion(const r1_program *p, FILE *out)
+{
+    fprintf(out, "complete -W \"");
+    for (size_t i = 0; i < p->n_commands; i++) {
+        fprintf(out, "%s ", p->commands[i].name);
+        for (size_t k = 0; k < p->commands[i].n_options; k++) fprintf(out, "--%s ", p->commands[i].options[k].name);
+    }
+    fprintf(out, "--help\" %s\n", p->name);
+}
+
+/* ---- running ---- */
+
+static size_t edit_distance(const char *a, const char *b)
+{
+    size_t la = strlen(a), lb = strlen(b), row[64];
+    if (la > 60 || lb > 60) return 99;
+    for (size_t j = 0; j <= lb; j++) row[j] = j;
+    for (size_t i = 1; i <= la; i++) {
+        size_t diag = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= lb; j++) {
+            size_t up = row[j], best = diag + (a[i - 1] != b[j - 1]);
+            if (up + 1 < best) best = up + 1;
+            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            diag = up;
+            row[j] = best;
+        }
+    }
+    return row[lb];
+}
+
+/* Two-word names are tried first; *words tells how many arguments the name took. */
+static const r1_command *find_command(const r1_program *p, int argc, char **argv, int *words)
+{
+    char two[128];
+    snprintf(two, sizeof two, "%s %s", argc > 1 ? argv[1] : "", argc > 2 ? argv[2] : "");
+    for (size_t i = 0; i < p->n_commands; i++)
+        if (!strcmp(p->commands[i].name, two)) return *words = 2, &p->commands[i];
+    for (size_t i = 0; i < p->n_commands; i++)
+        if (!strcmp(p->commands[i].name, argv[1])) return *words = 1, &p->commands[i];
+    return NULL;
+}
+
+static int unknown_command(const r1_program *p, int argc, char **argv)
+{
+    const char *best = NULL;
+    size_t distance = 4;
+    char two[128];
+    snprintf(two, sizeof two, "%s%s%s", argv[1], argc > 2 ? " " : "", argc > 2 ? argv[2] : "");
+    for (size_t i = 0; i < p->n_commands; i++) {
+        size_t d1 = edit_distance(argv[1], p->commands[i].name), d2 = edit_distance(two, p->commands[i].name);
+        size_t d = d1 < d2 ? d1 : d2;
+        if (d < distance) distance = d, best = p->commands[i].name;
+    }
+    fprintf(stderr, "%s: unknown command \"%s\"", p->name, argv[1]);
+    if (best) fprintf(stderr, "; did you mean \"%s\"?", best);
+    fprintf(stderr, "\n%s --help lists the commands\n", p->name);
+    return R1_EXIT_USAGE;
+}
+
+static void set_log(const r1_options *o)
+{
+    const char *level = r1_options_str(o, "log-level");
+    size_t i = 0;
+    while (i < R1_COUNT(level_names) - 1 && strcmp(level_names[i], level) != 0) i++;
+    r1_log_set(!strcmp(r1_options_str(o, "log-format"), "json") ? log_json : log_text, NULL, (r1_log_level)i);
+}
+
+/* --config must be applied before the rest of the command line wins over it. */
+static const char *config_path(int argc, char **argv)
+{
+    const char *path = NULL;
+    for (int i = 0; i < argc; i++) {
+        if (!strncmp(argv[i], "--config=", 9))
+            path = argv[i] + 9;
+        else if (!strcmp(argv[i], "--config") && i + 1 < argc)
+            path = argv[i + 1];
+    }
+    return path;
+}
+
+static r1_status fill_options(const r1_command *cmd, r1_options *o, int argc, char **argv, const char **rest,
+                              size_t *n_rest, r1_err *err)
+{
+    const char *path = cmd->config ? config_path(argc, argv) : NULL;
+    if (path) R1_TRY(r1_config_load(o, path, err));
+    if (cmd->config) R1_TRY(r1_options_env(o, err));
+    return r1_options_parse(o, argc, argv, rest, n_rest, err);
+}
+
+static int run_command(const r1_program *p, const r1_command *cmd, int argc, char **argv)
+{
+    size_t n = 0;
+    r1_option *table = joined_table(cmd, &n);
+    const char **rest = calloc((size_t)argc + 1, sizeof *rest);
+    r1_options *o = NULL;
+    r1_cli_call call = {.rest = rest};
+    int code = R1_EXIT_FAILED;
+    if (!table || !rest || r1_options_new(&o, table, n, &call.err) != R1_OK) {
+        fprintf(stderr, "%s %s: %s\n", p->name, cmd->name, call.err.msg[0] ? call.err.msg : "out of memory");
+    } else if (fill_options(cmd, o, argc, argv, rest, &call.n_rest, &call.err) != R1_OK) {
+        fprintf(stderr, "%s %s: %s\n", p->name, cmd->name, call.err.msg);
+        code = R1_EXIT_USAGE;
+    } else if (r1_options_bool(o, "help")) {
+        command_help(p, cmd, stdout);
+        code = R1_EXIT_OK;
+    } else {
+        set_log(o);
+        install_signals();
+        call.opts = o;
+        code = cmd->run(&call);
+        if (code && call.err.msg[0]) fprintf(stderr, "%s %s: %s\n", p->name, cmd->name, call.err.msg);
+    }
+    r1_options_free(o);
+    free(rest);
+    free(table);
+    return code;
+}
+
+int r1_cli_exit(r1_status st) { return st == R1_OK ? R1_EXIT_OK : st == R1_E_INVAL ? R1_EXIT_USAGE : R1_EXIT_FAILED; }
+
+int r1_cli_main(const r1_program *p, int argc, char **argv)
+{
+    if (argc < 2 || !strcmp(argv[1], "-h") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
+        program_help(p, argc < 2 ? stderr : stdout);
+        return argc < 2 ? R1_EXIT_USAGE : R1_EXIT_OK;
+    }
+    if (!strcmp(argv[1], "version") || !strcmp(argv[1], "--version")) {
+        printf("%s %s (%s, built with %s)\n", p->name, R1_VERSION, sizeof(void *) == 8 ? "64 bit" : "32 bit",
+               __VERSION__);
+        return R1_EXIT_OK;
+    }
+    if (!strcmp(argv[1], "manual")) return manual(p, stdout), R1_EXIT_OK;
+    if (!strcmp(argv[1], "completion")) return completion(p, stdout), R1_EXIT_OK;
+    int words = 0;
+    const r1_command *cmd = find_command(p, argc, argv, &words);
+    if (!cmd) return unknown_command(p, argc, argv);
+    for (int i = 1 + words; i < argc; i++)
+        if (!strcmp(argv[i], "-h")) return command_help(p, cmd, stdout), R1_EXIT_OK;
+    return run_command(p, cmd, argc - 1 - words, argv + 1 + words);
+}

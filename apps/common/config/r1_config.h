@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* r1_config.h - INI files over a table of settings (r1_options.h). Read with inih; unknown keys and bad values stop. */
+#ifndef R1_CONFIG_H
+#define R1_CONFIG_H
+
+#include "r1_options.h"
+
+/* Applies every key of the file; errors begin with "FILE:LINE". At most 1 MiB. */
+r1_status r1_config_load(r1_options *o, const char *path, r1_err *err);
+/* Prints a complete sample file: every row with its help, unit and default, secrets left out. */
+void r1_config_sample(const r1_option *table, size_t n, FILE *out);
+/* Prints the values in force, each with its origin; secrets as ***. */
+void r1_config_dump(const r1_options *o, FILE *out);
+
+#endif

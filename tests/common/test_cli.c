@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Configuration files: keys, sections, origins in messages, and a sample file that its own parser accepts. */
+#include "r1_cli.h"
+#include "r1_config.h"
+#include "r1_test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const r1_option table[] = {
+    {.name = "brokers", .section = "kafka", .type = R1_OPT_STRING, .def = "127.0.0.1:19092", .help = "brokers"},
+    {.name = "batch-rows",
+     .section = "writer",
+     .type = R1_OPT_INT,
+     .def = "500",
+     .min = 1,
+     .max = 500,
+     .unit = "rows",
+     .help = "rows"},
+    {.name = "password", .section = "postgres", .type = R1_OPT_STRING, .secret = true, .help = "password"},
+};
+
+static const char *file_with(const char *text)
+{
+    static char path[300];
+    snprintf(path, sizeof path, "%s/test.ini", r1_test_tmpdir());
+    CU_ASSERT_EQUAL_FATAL(r1_file_write(path, text, strlen(text), NULL), R1_OK);
+    return path;
+}
+
+static void test_load(void)
+{
+    static const struct {
+        const char *text, *needle; /* needle NULL: must load */
+    } cases[] = {
+        {"[writer]\nbatch_rows = 20\n", NULL},
+        {"# note\n[kafka]\nbrokers = a:1,b:2 ; comment\n\n[writer]\nbatch_rows=1\n", NULL},
+        {"[writer]\nbatch_rows = 501\n", ":2: batch-rows must lie in 1..500"},
+        {"[kafka]\n\nbatch_rows = 5\n", ":3: key \"batch_rows\" belongs to section [writer]"},
+        {"[kafka]\nnonsense = 5\n", ":2: unknown key"},
+        {"[kafka]\nbrokers\n", ":2: expected"},
+    };
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        r1_err err = {0};
+        r1_options *o;
+        R1_ASSERT_OK(r1_options_new(&o, table, R1_COUNT(table), &err), &err);
+        r1_status st = r1_config_load(o, file_with(cases[i].text), &err);
+        CU_ASSERT_EQUAL(st, cases[i].needle ? R1_E_INVAL : R1_OK);
+        if (cases[i].needle && !strstr(err.msg, cases[i].needle)) {
+            fprintf(stderr, "case %zu: expected \"%s\", found \"%s\"\n", i, cases[i].needle, err.msg);
+            CU_FAIL("message");
+        }
+        r1_options_free(o);
+    }
+}
+
+static void test_sample_round_trip(void)
+{
+    char *text;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+    r1_config_sample(table, R1_COUNT(table), f);
+    fclose(f);
+    r1_err err = {0};
+    r1_options *o;
+    R1_ASSERT_OK(r1_options_new(&o, table, R1_COUNT(table), &err), &err);
+    R1_ASSERT_OK(r1_config_load(o, file_with(text), &err), &err);
+    CU_ASSERT_EQUAL(r1_options_int(o, "batch-rows"), 500);
+    free(text);
+    R1_ASSERT_OK(r1_options_set(o, "password", "tiger", "test", &err), &err);
+    f = open_memstream(&text, &len);
+    r1_config_dump(o, f);
+    fclose(f);
+    CU_ASSERT_PTR_NULL(strstr(text, "tiger"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "password = ***"));
+    free(text);
+    r1_options_free(o);
+}
+
+R1_TEST_MAIN("cli", {"load", test_load}, {"sample file", test_sample_round_trip})

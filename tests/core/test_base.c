@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Base of the engine: published vectors for the checksum and the generator, properties of arenas and settings. */
+#include "r1_options.h"
+#include "r1_test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void test_crc32c(void)
+{
+    /* RFC 3720, appendix B.4 */
+    unsigned char zeros[32] = {0}, ones[32], up[32];
+    memset(ones, 0xff, 32);
+    for (int i = 0; i < 32; i++) up[i] = (unsigned char)i;
+    CU_ASSERT_EQUAL(r1_crc32c(zeros, 32, 0), 0x8a9136aau);
+    CU_ASSERT_EQUAL(r1_crc32c(ones, 32, 0), 0x62a8ab43u);
+    CU_ASSERT_EQUAL(r1_crc32c(up, 32, 0), 0x46dd794eu);
+    CU_ASSERT_EQUAL(r1_crc32c(up + 10, 22, r1_crc32c(up, 10, 0)), 0x46dd794eu);
+}
+
+static void test_rng(void)
+{
+    r1_rng r = {{1, 2, 3, 4}}; /* first outputs of the authors' xoshiro256plusplus.c for this state */
+    CU_ASSERT_EQUAL(r1_rng_u64(&r), 41943041u);
+    CU_ASSERT_EQUAL(r1_rng_u64(&r), 58720359u);
+    CU_ASSERT_EQUAL(r1_rng_u64(&r), 3588806011781223u);
+    r1_rng_seed(&r, r1_test_seed());
+    double sum = 0, sq = 0;
+    for (int i = 0; i < 100000; i++) {
+        double x = r1_rng_normal(&r);
+        sum += x;
+        sq += x * x;
+        CU_ASSERT_TRUE(r1_rng_below(&r, 7) < 7);
+    }
+    CU_ASSERT_DOUBLE_EQUAL(sum / 1e5, 0.0, 0.02); /* six standard errors */
+    CU_ASSERT_DOUBLE_EQUAL(sq / 1e5, 1.0, 0.03);
+}
+
+static void test_arena(void)
+{
+    r1_err err = {0};
+    r1_arena *a;
+    R1_ASSERT_OK(r1_arena_new(&a, 1 << 20, &err), &err);
+    for (int round = 0; round < 3; round++) {
+        size_t n = 0;
+        unsigned char *p;
+        while ((p = r1_arena_alloc(a, 1, 1000))) {
+            CU_ASSERT_EQUAL((uintptr_t)p % 64, 0);
+            CU_ASSERT_EQUAL(p[0] | p[999], 0);
+            memset(p, 0xee, 1000);
+            n++;
+        }
+        CU_ASSERT_TRUE(n > 900 && n * 1000 <= 1 << 20);
+        r1_arena_reset(a);
+    }
+    CU_ASSERT_PTR_NULL(r1_arena_alloc(a, SIZE_MAX / 2, 3));
+    r1_arena_free(a);
+}
+
+static void test_options(void)
+{
+    static const r1_option table[] = {
+        {.name = "rate", .type = R1_OPT_INT, .def = "10", .min = 1, .max = 100, .section = "s", .help = "rate"},
+        {.name = "deep-mode", .type = R1_OPT_BOOL, .def = "false", .help = "mode"},
+        {.name = "kind", .type = R1_OPT_ENUM, .choices = "a|bb", .def = "a", .help = "kind"},
+        {.name = "password", .type = R1_OPT_STRING, .secret = true, .section = "s", .help = "password"},
+    };
+    r1_err err = {0};
+    r1_options *o;
+    R1_ASSERT_OK(r1_options_new(&o, table, R1_COUNT(table), &err), &err);
+    char *argv[] = {"--rate=42", "x", "--deep-mode", "--kind", "bb", "--", "--y"};
+    const char *rest[8];
+    size_t n;
+    R1_ASSERT_OK(r1_options_parse(o, (int)R1_COUNT(argv), argv, rest, &n, &err), &err);
+    CU_ASSERT_EQUAL(r1_options_int(o, "rate"), 42);
+    CU_ASSERT_TRUE(r1_options_bool(o, "deep-mode"));
+    CU_ASSERT_STRING_EQUAL(r1_options_str(o, "kind"), "bb");
+    CU_ASSERT_EQUAL(n, 2);
+    CU_ASSERT_STRING_EQUAL(rest[1], "--y");
+    static const char *const bad[][2] = {{"rate", "0"},    {"rate", "1x"}, {"rate", ""},  {"kind", "b"},
+                                         {"kind", "a|bb"}, {"kind", ""},   {"nope", "1"}, {"deep-mode", "maybe"}};
+    for (size_t i = 0; i < R1_COUNT(bad); i++) {
+        CU_ASSERT_EQUAL(r1_options_set(o, bad[i][0], bad[i][1], "test", &err), R1_E_INVAL);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, bad[i][0]));
+    }
+    CU_ASSERT_EQUAL(r1_options_int(o, "rate"), 42);
+    char path[300];
+    snprintf(path, sizeof path, "%s/secret", r1_test_tmpdir());
+    R1_ASSERT_OK(r1_file_write(path, "tiger\n", 6, &err), &err);
+    R1_ASSERT_OK(r1_options_set(o, "password-file", path, "test", &err), &err);
+    CU_ASSERT_STRING_EQUAL(r1_options_str(o, "password"), "tiger");
+    r1_options_free(o);
+}
+
+static void test_file(void)
+{
+    r1_err err = {0};
+    char path[300], *data;
+    size_t len;
+    snprintf(path, sizeof path, "%s/f", r1_test_tmpdir());
+    R1_ASSERT_OK(r1_file_write(path, "abc", 3, &err), &err);
+    R1_ASSERT_OK(r1_file_read(path, 3, &data, &len, &err), &err);
+    CU_ASSERT_STRING_EQUAL(data, "abc");
+    free(data);
+    CU_ASSERT_EQUAL(r1_file_read(path, 2, &data, &len, &err), R1_E_FORMAT);
+    CU_ASSERT_EQUAL(r1_file_read("/does/not/exist", 2, &data, &len, &err), R1_E_NOT_FOUND);
+}
+
+R1_TEST_MAIN("base", {"crc32c", test_crc32c}, {"random numbers", test_rng}, {"arena", test_arena},
+             {"options", test_options}, {"files", test_file})

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* r1_test.c - runs one CUnit suite and turns its failures into the exit code. */
+#include "r1_test.h"
+
+#include <ftw.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static uint64_t seed;
+static char tmpdir[256];
+
+uint64_t r1_test_seed(void) { return seed; }
+
+static char *buffer(void)
+{
+    static char ring[8][4096];
+    static unsigned next;
+    return ring[next++ % 8];
+}
+
+static const char *source_root(void)
+{
+    const char *root = getenv("R1_SOURCE");
+    return root ? root : ".";
+}
+
+const char *r1_test_source(const char *name)
+{
+    char *p = buffer();
+    snprintf(p, 4096, "%s/%s", source_root(), name);
+    return p;
+}
+
+const char *r1_test_shared(const char *name)
+{
+    char *p = buffer();
+    const char *shared = getenv("R1_SHARED");
+    if (shared)
+        snprintf(p, 4096, "%s/%s", shared, name);
+    else
+        snprintf(p, 4096, "%s/../shared/%s", source_root(), name);
+    if (!access(p, R_OK)) return p;
+    fprintf(stderr, "skipped: %s is not here (set R1_SHARED to the folder that holds %s)\n", p, name);
+    return NULL;
+}
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+    (void)st, (void)flag, (void)ftw;
+    return remove(path);
+}
+
+static void remove_tmpdir(void) { nftw(tmpdir, remove_one, 16, FTW_DEPTH | FTW_PHYS); }
+
+const char *r1_test_tmpdir(void)
+{
+    if (*tmpdir) return tmpdir;
+    const char *base = getenv("TMPDIR");
+    snprintf(tmpdir, sizeof tmpdir, "%s/r1-test-XXXXXX", base ? base : "/tmp");
+    if (!mkdtemp(tmpdir)) abort();
+    atexit(remove_tmpdir);
+    return tmpdir;
+}
+
+int r1_test_run(const char *suite, const r1_test_case *cases, size_t n)
+{
+    const char *given = getenv("R1_TEST_SEED");
+    seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
+    printf("suite %s, R1_TEST_SEED=%llu\n", suite, (unsigned long long)seed);
+    if (CU_initialize_registry() != CUE_SUCCESS) return 100;
+    CU_pSuite s = CU_add_suite(suite, NULL, NULL);
+    for (size_t i = 0; i < n; i++) CU_add_test(s, cases[i].name, cases[i].fn);
+    CU_basic_set_mode(CU_BRM_VERBOSE);
+    CU_basic_run_tests();
+    unsigned failed = CU_get_number_of_failures();
+    CU_cleanup_registry();
+    return failed > 100 ? 100 : (int)failed;
+}
