@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store.c - connection, single statements, results, and the border where an SQLSTATE becomes a status. */
+#include "store_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- errors ---- */
+
+static r1_status classify(const char *state, bool *retriable)
+{
+    *retriable = false;
+    if (!strcmp(state, "R1F01")) return R1_E_FENCED;
+    if (!strncmp(state, "22", 2) || !strncmp(state, "23", 2)) return R1_E_FORMAT;
+    *retriable = !strcmp(state, "40001") || !strcmp(state, "40P01") || !strncmp(state, "08", 2) ||
+                 !strncmp(state, "57P0", 4) || !strcmp(state, "25P03") || !strncmp(state, "53", 2);
+    return R1_E_DB;
+}
+
+r1_status r1_store_fail(const r1_store *s, const PGresult *res, const char *doing, r1_err *err)
+{
+    const char *state = res ? PQresultErrorField(res, PG_DIAG_SQLSTATE) : NULL;
+    const char *text = res ? PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+    const char *detail = res ? PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL) : NULL;
+    bool lost = !s->conn || PQstatus(s->conn) != CONNECTION_OK, retriable = false;
+    if (!state) state = lost ? "08006" : "XX000";
+    if (!text) text = s->conn ? PQerrorMessage(s->conn) : "not connected";
+    r1_status st = classify(state, &retriable);
+    int len = (int)strcspn(text, "\n");
+    r1_err_set(err, st, __FILE__, __LINE__, "%s: %.*s%s%s (SQLSTATE %s)", doing, len, text, detail ? "; " : "",
+               detail ? detail : "", state);
+    if (err) err->retriable = retriable || lost;
+    return st;
+}
+
+/* ---- connection ---- */
+
+static r1_status connect_now(r1_store *s, r1_err *err)
+{
+    const char *keys[] = {"dbname", "application_name", "connect_timeout", "options", "client_encoding", NULL};
+    const char *values[] = {
+        s->conninfo,
+        s->application,
+        "10",
+        "-c search_path=r1,pg_temp -c idle_in_transaction_session_timeout=3s -c statement_timeout=60s "
+        "-c client_min_messages=warning -c extra_float_digits=3 -c timezone=UTC",
+        "UTF8",
+        NULL};
+    PQfinish(s->conn);
+    s->in_batch = false;
+    s->conn = PQconnectdbParams(keys, values, 1);
+    if (!s->conn) R1_FAIL(err, R1_E_NOMEM, "no memory for a PostgreSQL connection");
+    if (PQstatus(s->conn) != CONNECTION_OK) {
+        const char *text = PQerrorMessage(s->conn);
+        r1_err_set(err, R1_E_DB, __FILE__, __LINE__, "connecting to PostgreSQL: %.*s", (int)strcspn(text, "\n"), text);
+        if (err) err->retriable = true;
+        return R1_E_DB;
+    }
+    return R1_OK;
+}
+
+static r1_status prepare_now(r1_store *s, size_t i, r1_err *err)
+{
+    PGresult *res = PQprepare(s->conn, s->prepared[i].name, s->prepared[i].sql, (int)s->prepared[i].n_param, NULL);
+    r1_status st = PQresultStatus(res) == PGRES_COMMAND_OK ? R1_OK : r1_store_fail(s, res, s->prepared[i].name, err);
+    PQclear(res);
+    return st;
+}
+
+r1_status r1_store_open(r1_store **out, const char *conninfo, const char *application, r1_err *err)
+{
+    r1_store *s = calloc(1, sizeof *s);
+    if (s) s->conninfo = strdup(conninfo), s->application = strdup(application);
+    if (!s || !s->conninfo || !s->application) {
+        r1_store_close(s);
+        R1_FAIL(err, R1_E_NOMEM, "no memory for a PostgreSQL connection");
+    }
+    r1_status st = connect_now(s, err);
+    if (st != R1_OK) {
+        r1_store_close(s);
+        return st;
+    }
+    *out = s;
+    return R1_OK;
+}
+
+r1_status r1_store_reopen(r1_store *s, r1_err *err)
+{
+    R1_TRY(connect_now(s, err));
+    for (size_t i = 0; i < s->n_prepared; i++) R1_TRY(prepare_now(s, i, err));
+    return R1_OK;
+}
+
+void r1_store_close(r1_store *s)
+{
+    if (!s) return;
+    PQfinish(s->conn);
+    free(s->conninfo);
+    free(s->application);
+    free(s);
+}
+
+bool r1_store_alive(const r1_store *s) { return s->conn && PQstatus(s->conn) == CONNECTION_OK; }
+
+/* ---- statements ---- */
+
+static r1_status wrap(PGresult *res, r1_result **out, r1_err *err)
+{
+    if (!out) {
+        PQclear(res);
+        return R1_OK;
+    }
+    *out = malloc(sizeof **out);
+    if (!*out) {
+        PQclear(res);
+        R1_FAIL(err, R1_E_NOMEM, "no memory for a result");
+    }
+    (*out)->res = res;
+    return R1_OK;
+}
+
+r1_status r1_store_query(r1_store *s, const char *sql, size_t n_param, const char *const *param, r1_result **out,
+                         r1_err *err)
+{
+    if (out) *out = NULL;
+    PGresult *res = PQexecParams(s->conn, sql, (int)n_param, NULL, param, NULL, NULL, 0);
+    ExecStatusType got = PQresultStatus(res);
+    if (got == PGRES_COMMAND_OK || got == PGRES_TUPLES_OK) return wrap(res, out, err);
+    char doing[80];
+    snprintf(doing, sizeof doing, "%.60s", sql);
+    r1_status st = r1_store_fail(s, res, doing, err);
+    PQclear(res);
+    return st;
+}
+
+r1_status r1_store_script(r1_store *s, const char *sql, r1_err *err)
+{
+    PGresult *res = PQexec(s->conn, sql); /* banned elsewhere: this is the one place for scripts of our own */
+    ExecStatusType got = PQresultStatus(res);
+    r1_status st = got == PGRES_COMMAND_OK || got == PGRES_TUPLES_OK ? R1_OK : r1_store_fail(s, res, "script", err);
+    PQclear(res);
+    return st;
+}
+
+r1_status r1_store_prepare(r1_store *s, const char *name, const char *sql, size_t n_param, r1_err *err)
+{
+    if (s->n_prepared == STORE_PREPARED_MAX)
+        R1_FAIL(err, R1_E_NOMEM, "more than %d prepared statements", STORE_PREPARED_MAX);
+    s->prepared[s->n_prepared].name = name;
+    s->prepared[s->n_prepared].sql = sql;
+    s->prepared[s->n_prepared].n_param = n_param;
+    R1_TRY(prepare_now(s, s->n_prepared, err));
+    s->n_prepared++;
+    return R1_OK;
+}
+
+static void discard(r1_store *s)
+{
+    for (PGresult *res; (res = PQgetResult(s->conn));) PQclear(res);
+}
+
+r1_status r1_store_each(r1_store *s, const char *sql, size_t n_param, const char *const *param, r1_row_fn fn, void *ctx,
+                        r1_err *err)
+{
+    if (!PQsendQueryParams(s->conn, sql, (int)n_param, NULL, param, NULL, NULL, 0) || !PQsetSingleRowMode(s->conn))
+        return r1_store_fail(s, NULL, "query", err);
+    r1_status st = R1_OK;
+    bool stop = false;
+    for (PGresult *res; (res = PQgetResult(s->conn));) {
+        ExecStatusType got = PQresultStatus(res);
+        r1_result row = {res};
+        if (got == PGRES_SINGLE_TUPLE) {
+            if (!stop) stop = fn(ctx, &row) != 0;
+        } else if (got != PGRES_TUPLES_OK && st == R1_OK) {
+            st = r1_store_fail(s, res, "query", err);
+        }
+        PQclear(res);
+    }
+    return st;
+}
+
+/* ---- results ---- */
+
+void r1_result_free(r1_result *r)
+{
+    if (!r) return;
+    PQclear(r->res);
+    free(r);
+}
+
+size_t r1_result_rows(const r1_result *r) { return (size_t)PQntuples(r->res); }
+size_t r1_result_cols(const r1_result *r) { return (size_t)PQnfields(r->res); }
+int64_t r1_result_affected(const r1_result *r) { return strtoll(PQcmdTuples(r->res), NULL, 10); }
+const char *r1_result_name(const r1_result *r, size_t col) { return PQfname(r->res, (int)col); }
+
+const char *r1_result_text(const r1_result *r, size_t row, size_t col)
+{
+    return PQgetisnull(r->res, (int)row, (int)col) ? NULL : PQgetvalue(r->res, (int)row, (int)col);
+}
+
+int64_t r1_result_int(const r1_result *r, size_t row, size_t col)
+{
+    const char *t = r1_result_text(r, row, col);
+    return t ? strtoll(t, NULL, 10) : 0;
+}
+
+/* ---- pipelined transactions ---- */
+
+enum { FLUSH_EVERY = 128 }; /* beyond this, unread results could fill both socket buffers and stop both sides */
+
+static void note_error(r1_store *s, const PGresult *res)
+{
+    if (s->batch_failed) return;
+    s->batch_failed = true;
+    r1_store_fail(s, res, "transaction", &s->batch_err);
+}
+
+/* Reads the results of the statements sent so far; a statement's result is followed by a NULL. */
+static void read_results(r1_store *s)
+{
+    while (s->n_read < s->n_sent) {
+        PGresult *res = PQgetResult(s->conn);
+        if (!res) {
+            if (PQstatus(s->conn) != CONNECTION_OK) {
+                note_error(s, NULL);
+                return;
+            }
+            continue;
+        }
+        ExecStatusType got = PQresultStatus(res);
+        if (got == PGRES_FATAL_ERROR) note_error(s, res);
+        PQclear(res);
+        if (PQstatus(s->conn) != CONNECTION_OK) {
+            note_error(s, NULL);
+            return;
+        }
+        s->n_read++;
+    }
+}
+
+static r1_status send_plain(r1_store *s, const char *sql)
+{
+    if (!PQsendQueryParams(s->conn, sql, 0, NULL, NULL, NULL, NULL, 0))
+        note_error(s, NULL);
+    else
+        s->n_sent++;
+    return s->batch_failed ? s->batch_err.code : R1_OK;
+}
+
+r1_status r1_store_batch_begin(r1_store *s, r1_err *err)
+{
+    s->n_sent = s->n_read = 0;
+    s->batch_failed = false;
+    r1_err_clear(&s->batch_err);
+    if (!PQenterPipelineMode(s->conn)) return r1_store_fail(s, NULL, "entering pipeline mode", err);
+    s->in_batch = true;
+    if (send_plain(s, "BEGIN") != R1_OK) {
+        if (err) *err = s->batch_err;
+        return s->batch_err.code;
+    }
+    return R1_OK;
+}
+
+r1_status r1_store_batch_add(r1_store *s, const char *prepared, size_t n_param, const char *const *param, r1_err *err)
+{
+    if (!s->batch_failed) {
+        if (!PQsendQueryPrepared(s->conn, prepared, (int)n_param, param, NULL, NULL, 0))
+            note_error(s, NULL);
+        else
+            s->n_sent++;
+    }
+    if (!s->batch_failed && s->n_sent - s->n_read >= FLUSH_EVERY) {
+        if (!PQsendFlushRequest(s->conn) || PQflush(s->conn) < 0)
+            note_error(s, NULL);
+        else
+            read_results(s);
+    }
+    if (!s->batch_failed) return R1_OK;
+    if (err) *err = s->batch_err;
+    return s->batch_err.code;
+}
+
+/* Ends the pipeline with a sync and returns to plain mode. */
+static void leave_pipeline(r1_store *s)
+{
+    if (!s->in_batch) return;
+    s->in_batch = false;
+    if (PQstatus(s->conn) != CONNECTION_OK) return;
+    if (!PQpipelineSync(s->conn)) {
+        note_error(s, NULL);
+        return;
+    }
+    read_results(s);
+    for (bool synced = false; !synced && PQstatus(s->conn) == CONNECTION_OK;) {
+        PGresult *res = PQgetResult(s->conn);
+        synced = res && PQresultStatus(res) == PGRES_PIPELINE_SYNC;
+        PQclear(res);
+    }
+    if (PQstatus(s->conn) == CONNECTION_OK && !PQexitPipelineMode(s->conn)) note_error(s, NULL);
+}
+
+static void roll_back(r1_store *s)
+{
+    leave_pipeline(s);
+    if (PQstatus(s->conn) == CONNECTION_OK && PQtransactionStatus(s->conn) != PQTRANS_IDLE)
+        PQclear(PQexecParams(s->conn, "ROLLBACK", 0, NULL, NULL, NULL, NULL, 0));
+    if (PQstatus(s->conn) == CONNECTION_OK) discard(s);
+}
+
+r1_status r1_store_batch_commit(r1_store *s, r1_err *err)
+{
+    if (!s->batch_failed) send_plain(s, "COMMIT");
+    leave_pipeline(s);
+    if (!s->batch_failed) return R1_OK;
+    roll_back(s);
+    if (err) *err = s->batch_err;
+    return s->batch_err.code;
+}
+
+void r1_store_batch_abort(r1_store *s)
+{
+    s->batch_failed = true;
+    roll_back(s);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store_internal.h - what the files of this room share; the only header that shows libpq. */
+#ifndef R1_STORE_INTERNAL_H
+#define R1_STORE_INTERNAL_H
+
+#include "store.h"
+
+#include <libpq-fe.h>
+
+enum { STORE_PREPARED_MAX = 32, STORE_PARAM_MAX = 48 };
+
+struct r1_store {
+    PGconn *conn;
+    char *conninfo, *application;
+    struct {
+        const char *name, *sql;
+        size_t n_param;
+    } prepared[STORE_PREPARED_MAX];
+    size_t n_prepared;
+    size_t n_sent, n_read; /* statements of the batch in hand, and results read of them */
+    bool in_batch, batch_failed;
+    r1_err batch_err; /* first error of the batch in hand */
+};
+
+struct r1_result {
+    PGresult *res;
+};
+
+/* Fills err from a result (or, with res NULL, from the connection) and returns its status. */
+r1_status r1_store_fail(const r1_store *s, const PGresult *res, const char *doing, r1_err *err);
+
+#endif
