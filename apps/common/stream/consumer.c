@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* consumer.c - one topic read by hand-made assignment; messages are lent, never copied. */
+#include "stream_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct r1_consumer {
+    rd_kafka_t *rk;
+    char *topic;
+};
+
+static r1_status consumer_conf(const r1_stream_opts *opts, rd_kafka_conf_t **out, r1_err *err)
+{
+    rd_kafka_conf_t *conf = r1_stream_conf(opts, err);
+    if (!conf) return R1_E_INVAL;
+    char wait[16];
+    snprintf(wait, sizeof wait, "%d", opts->fetch_wait_ms > 0 ? opts->fetch_wait_ms : 5);
+    const char *const rows[][2] = {{"group.id", opts->group ? opts->group : "r1"},
+                                   {"enable.auto.commit", "false"},
+                                   {"enable.auto.offset.store", "false"},
+                                   {"auto.offset.reset", "error"},
+                                   {"fetch.wait.max.ms", wait},
+                                   {"check.crcs", "true"},
+                                   {"queued.max.messages.kbytes", "16384"},
+                                   {"queued.min.messages", "10000"},
+                                   {"fetch.error.backoff.ms", "50"},
+                                   {"message.max.bytes", "1048576"}};
+    for (size_t i = 0; i < R1_COUNT(rows); i++) {
+        r1_status st = r1_stream_conf_set(conf, rows[i][0], rows[i][1], err);
+        if (st == R1_OK) continue;
+        rd_kafka_conf_destroy(conf);
+        return st;
+    }
+    *out = conf;
+    return R1_OK;
+}
+
+r1_status r1_consumer_new(r1_consumer **out, const r1_stream_opts *opts, const char *topic, r1_err *err)
+{
+    rd_kafka_conf_t *conf;
+    R1_TRY(consumer_conf(opts, &conf, err));
+    r1_consumer *c = calloc(1, sizeof *c);
+    char why[256] = "out of memory";
+    if (c && (c->topic = strdup(topic))) c->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof why);
+    if (!c || !c->rk) {
+        rd_kafka_conf_destroy(conf);
+        r1_consumer_free(c);
+        R1_FAIL(err, R1_E_STREAM, "Kafka consumer: %s", why);
+    }
+    rd_kafka_poll_set_consumer(c->rk);
+    *out = c;
+    return R1_OK;
+}
+
+void r1_consumer_free(r1_consumer *c)
+{
+    if (!c) return;
+    if (c->rk) {
+        rd_kafka_consumer_close(c->rk);
+        rd_kafka_destroy(c->rk);
+    }
+    free(c->topic);
+    free(c);
+}
+
+r1_status r1_consumer_partitions(r1_consumer *c, int32_t *n, int timeout_ms, r1_err *err)
+{
+    rd_kafka_topic_t *t = rd_kafka_topic_new(c->rk, c->topic, NULL);
+    if (!t) return r1_stream_fail(rd_kafka_last_error(), c->topic, err);
+    const struct rd_kafka_metadata *md;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(c->rk, 0, t, &md, timeout_ms);
+    rd_kafka_topic_destroy(t);
+    if (code) return r1_stream_fail(code, "asking the broker for the topic's partitions", err);
+    *n = md->topic_cnt ? md->topics[0].partition_cnt : 0;
+    rd_kafka_resp_err_t topic_code = md->topic_cnt ? md->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    rd_kafka_metadata_destroy(md);
+    if (topic_code || *n < 1) R1_FAIL(err, R1_E_NOT_FOUND, "topic %s: %s", c->topic, rd_kafka_err2str(topic_code));
+    return R1_OK;
+}
+
+r1_status r1_consumer_cluster(r1_consumer *c, char *out, size_t size, int timeout_ms, r1_err *err)
+{
+    int32_t n;
+    R1_TRY(r1_consumer_partitions(c, &n, timeout_ms, err)); /* makes sure that a broker has answered */
+    char *id = rd_kafka_clusterid(c->rk, timeout_ms);
+    snprintf(out, size, "%s", id ? id : "");
+    if (id) rd_kafka_mem_free(c->rk, id);
+    return R1_OK;
+}
+
+r1_status r1_consumer_assign(r1_consumer *c, const int64_t *next_offset, int32_t n, r1_err *err)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(n);
+    for (int32_t i = 0; i < n; i++) rd_kafka_topic_partition_list_add(list, c->topic, i)->offset = next_offset[i];
+    rd_kafka_resp_err_t code = rd_kafka_assign(c->rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    return code ? r1_stream_fail(code, "taking the partitions", err) : R1_OK;
+}
+
+/* "1700000000123456" in the header sent_us; anything else reads as 0. */
+static int64_t header_us(const rd_kafka_message_t *m)
+{
+    rd_kafka_headers_t *h;
+    const void *v;
+    size_t len;
+    char text[24];
+    if (rd_kafka_message_headers(m, &h) || rd_kafka_header_get_last(h, "sent_us", &v, &len) || len == 0 ||
+        len >= sizeof text)
+        return 0;
+    memcpy(text, v, len);
+    text[len] = 0;
+    return strspn(text, "0123456789") == len ? strtoll(text, NULL, 10) : 0;
+}
+
+r1_status r1_consumer_poll(r1_consumer *c, int timeout_ms, r1_message *out, r1_err *err)
+{
+    rd_kafka_message_t *m = rd_kafka_consumer_poll(c->rk, timeout_ms);
+    if (!m) return R1_E_TIMEOUT;
+    if (m->err) {
+        r1_status st = r1_stream_fail(m->err, "reading the topic", err);
+        if (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET)
+            st = r1_err_set(err, R1_E_STREAM, __FILE__, __LINE__,
+                            "partition %d: offset %lld is not in the broker any more (%s); payments would be skipped",
+                            m->partition, (long long)m->offset, rd_kafka_message_errstr(m));
+        rd_kafka_message_destroy(m);
+        return st;
+    }
+    rd_kafka_timestamp_type_t type;
+    int64_t ms = rd_kafka_message_timestamp(m, &type);
+    *out = (r1_message){.partition = m->partition,
+                        .offset = m->offset,
+                        .broker_ms = ms > 0 ? ms : 0,
+                        .sent_us = header_us(m),
+                        .key = m->key,
+                        .key_len = m->key_len,
+                        .payload = m->payload,
+                        .payload_len = m->len,
+                        .handle = m};
+    return R1_OK;
+}
+
+void r1_message_free(r1_message *m)
+{
+    if (m->handle) rd_kafka_message_destroy(m->handle);
+    m->handle = NULL;
+}
+
+void r1_consumer_hint(r1_consumer *c, int32_t partition, int64_t next_offset)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, c->topic, partition)->offset = next_offset;
+    rd_kafka_commit(c->rk, list, 1);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+r1_status r1_consumer_range(r1_consumer *c, int32_t partition, int64_t *low, int64_t *high, int timeout_ms, r1_err *err)
+{
+    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(c->rk, c->topic, partition, low, high, timeout_ms);
+    return code ? r1_stream_fail(code, "asking for the first and last offset", err) : R1_OK;
+}
