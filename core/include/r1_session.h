@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* r1_session.h - scoring: a batch of samples in, calibrated logits, probabilities and the evidence trace out.
+ *
+ * Owns:    activations, staging, the cache of encoded texts; borrows the model, which must outlive it.
+ * Threads: one thread at a time; make one session per worker. It starts no threads.
+ * Memory:  everything is reserved by r1_session_new; r1_session_run allocates nothing.
+ * Same input, same answer: a sample's logits do not depend on what else is in the batch, its place in it, the number
+ * of sessions or a restart, bit for bit, on one machine. */
+#ifndef R1_SESSION_H
+#define R1_SESSION_H
+
+#include "r1_memory.h"
+#include "r1_model.h"
+
+typedef struct r1_session r1_session;
+
+/* Ablation and study switches. */
+enum {
+    R1_RUN_NO_LENGTH = 1u << 0,  /* CAWA's length factor off */
+    R1_RUN_NO_CONTEXT = 1u << 1, /* CAWA's context factor off */
+};
+
+typedef struct {
+    uint32_t n_sample_max; /* samples encoded together; larger batches run in pieces. 0 = 64 */
+    uint32_t n_text_cache; /* texts remembered by hash; 0 = 4096; rounded up to a power of two */
+    const char *backend;   /* "cpu", "reference", "cuda"; NULL: $R1_BACKEND if set, else cpu */
+} r1_session_opts;
+
+R1_API r1_status r1_session_new(r1_session **out, const r1_model *m, const r1_session_opts *opts, r1_err *err);
+R1_API void r1_session_free(r1_session *s); /* NULL is fine */
+
+typedef struct {
+    const r1_sample *sample;
+    size_t n_sample;
+    /* Where memory references point: exactly one of pool or event, or neither when no sample has references. */
+    r1_memory *pool;       /* refs are handles; entries for sample[i].event_handle are made and stored by the run */
+    uint64_t ticket;       /* from r1_memory_begin */
+    const r1_event *event; /* refs are indices into event[0..n_event) */
+    size_t n_event;
+    uint32_t n_step;    /* > 0: stop after so many items (later ones are neither encoded nor read) */
+    uint32_t items_off; /* bit i set: item i is treated as absent in every sample */
+    uint32_t flags;     /* R1_RUN_* */
+} r1_batch;
+
+/* Arrays belong to the session and hold until its next run. n_output as r1_model_n_output.
+ * The verdict's logit equals the sum of its trace exactly: trace[0] is the prior, trace[1 + i] what item i changed. */
+typedef struct {
+    size_t n_sample, n_output, n_step;
+    const float *logit; /* f32[n_sample][n_output], calibrated */
+    const float
+        *prob; /* f32[n_sample][n_output]: sigmoid; softmax over the group within this batch (rank); over classes */
+    const double *trace; /* f64[n_sample][n_step + 1][n_output], in calibrated logits */
+} r1_result;
+
+/* n_sample at most 65,536. On error the result is empty, and for a pool the ticket is ended all the same. */
+R1_API r1_status r1_session_run(r1_session *s, const r1_batch *batch, r1_result *result, r1_err *err);
+
+/* The common space: row of item `item` (f32[d_align], after its encoder) of sample i of the last run; NULL if absent.
+ */
+R1_API const float *r1_session_aligned(const r1_session *s, size_t sample, size_t item);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* r1_train.h - training and evaluation over shards.
+ *
+ * AdamW (Loshchilov and Hutter 2019) with linear warm-up and cosine decay, gradient clipping by global norm, early
+ * stopping on the validation shards, temperature and bias fitted there (Platt 1999; Guo et al. 2017). A run that is cut
+ * and resumed from its checkpoint gives the same bytes as one that was not. One thread. */
+#ifndef R1_TRAIN_H
+#define R1_TRAIN_H
+
+#include "r1_model.h"
+#include "r1_shard.h"
+
+typedef enum {
+    R1_STOP_LOSS = 0,
+    R1_STOP_AP,
+    R1_STOP_TOP1
+} r1_stop_metric; /* TOP1: share of rank groups with the best on top */
+
+typedef struct {
+    const char *const *train; /* shard paths, all of one feature schema */
+    size_t n_train;
+    const char *const *valid; /* NULL: no early stopping and no calibration */
+    size_t n_valid;
+    const char *description;   /* JSON; NULL: the shards' own, or the init model's */
+    const char *init;          /* GGUF to start from (finetuning): same schema; keeps its bins and tokenizer; NULL */
+    const char *out;           /* GGUF to write (the best by the metric); NULL: only through r1_trainer_take */
+    const char *checkpoint;    /* written every checkpoint_every steps and resumed from when it exists; NULL: none */
+    const char *metrics;       /* JSON lines, appended; NULL: none */
+    double lr;                 /* 0 = 2e-3 */
+    double weight_decay;       /* 0 = 0.01 */
+    double clip;               /* global gradient norm; 0 = 1 */
+    double warmup;             /* share of all steps; 0 = 0.05 */
+    double item_drop;          /* chance that an item is hidden from a sample in training; -1 = none, 0 = 0.05 */
+    uint32_t n_epoch;          /* 0 = 4 */
+    uint32_t n_batch;          /* samples a step (whole groups); 0 = 256 */
+    uint32_t checkpoint_every; /* steps; 0 = 500 */
+    uint32_t valid_every;      /* steps; 0 = once an epoch */
+    uint32_t patience;         /* validations without gain before the stop; 0 = 3 */
+    r1_stop_metric metric;
+    uint32_t head;      /* of AP and TOP1 */
+    uint32_t run_flags; /* R1_RUN_* of r1_session.h: factors off in training too */
+    uint32_t items_off; /* items never shown */
+    uint64_t seed;
+    uint64_t n_step_max;   /* 0 = no limit; stops early without changing the schedule */
+    bool progress;         /* a line on standard error */
+    bool (*stopped)(void); /* polled each step: the run ends with a checkpoint and R1_E_CANCELLED; NULL */
+} r1_train_opts;
+
+typedef struct {
+    double loss;      /* weighted mean at the final position */
+    double auc, ap;   /* of a binary head; NaN when a class is missing */
+    double top1, mrr; /* of a rank head */
+    double ece;       /* 15 equal-mass bins, binary head */
+    uint64_t n, n_positive;
+} r1_eval;
+
+typedef struct {
+    uint64_t n_step, n_sample;
+    double seconds;
+    double samples_s;
+    r1_eval valid; /* of the model that was kept */
+} r1_train_report;
+
+/* All in one: new or resume, train, calibrate, write. report may be NULL. */
+R1_API r1_status r1_train(const r1_train_opts *opts, r1_train_report *report, r1_err *err);
+
+/* The same by steps, for tests and tools. */
+typedef struct r1_trainer r1_trainer;
+R1_API r1_status r1_trainer_new(r1_trainer **out, const r1_train_opts *opts,
+                                r1_err *err); /* resumes when checkpoint exists */
+R1_API r1_status r1_trainer_step(r1_trainer *t, double *loss, bool *done, r1_err *err);
+R1_API r1_status r1_trainer_checkpoint(r1_trainer *t, const char *path, r1_err *err);
+/* Restores the best weights, fits the calibration, writes opts->out. */
+R1_API r1_status r1_trainer_finish(r1_trainer *t, r1_train_report *report, r1_err *err);
+R1_API const r1_model *r1_trainer_model(const r1_trainer *t);
+R1_API void r1_trainer_free(r1_trainer *t);
+
+typedef struct {
+    uint32_t head, run_flags, items_off, n_step; /* as in r1_batch */
+    uint32_t n_batch;                            /* 0 = 256 */
+    const char *backend;                         /* as in r1_session_opts */
+    /* called per sample with the calibrated logit of `head`; NULL */
+    void (*each)(void *ctx, uint64_t id, uint64_t group, float label, float logit);
+    void *ctx;
+} r1_eval_opts;
+R1_API r1_status r1_evaluate(const r1_model *m, const char *const *shards, size_t n_shard, const r1_eval_opts *opts,
+                             r1_eval *result, r1_err *err);
+
+/* Figures over arrays, for anyone: scores with 0/1 labels. NaN when one class is missing. Ties are handled exactly. */
+R1_API double r1_metric_auc(const float *score, const float *label, size_t n);
+R1_API double r1_metric_ap(const float *score, const float *label, size_t n);
+
+#endif
