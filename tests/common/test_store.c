@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The store against a real PostgreSQL (CTest starts it): migrations, pipelined transactions, fencing, lost connections.
+ */
+#include "r1_test.h"
+#include "store.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *conninfo(void)
+{
+    const char *c = getenv("R1_TEST_PG");
+    if (!c) fprintf(stderr, "R1_TEST_PG must name a database; ctest sets it\n");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+    return c;
+}
+
+static r1_store *open_store(void)
+{
+    r1_err err = {0};
+    r1_store *s = NULL;
+    R1_ASSERT_OK(r1_store_open(&s, conninfo(), "test_store", &err), &err);
+    return s;
+}
+
+static int64_t scalar(r1_store *s, const char *sql)
+{
+    r1_err err = {0};
+    r1_result *r;
+    R1_ASSERT_OK(r1_store_query(s, sql, 0, NULL, &r, &err), &err);
+    int64_t v = r1_result_int(r, 0, 0);
+    r1_result_free(r);
+    return v;
+}
+
+static void write_text(const char *dir, const char *name, const char *text)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    CU_ASSERT_EQUAL_FATAL(r1_file_write(path, text, strlen(text), NULL), R1_OK);
+}
+
+static void test_migrate(void)
+{
+    r1_err err = {0};
+    r1_store *s = open_store();
+    R1_ASSERT_OK(r1_store_script(s, "DROP SCHEMA IF EXISTS r1 CASCADE", &err), &err);
+    const char *dir = r1_test_source("schemas/sql");
+    CU_ASSERT_EQUAL(r1_store_migrated(s, dir, &err), R1_E_AGAIN);
+    size_t applied;
+    R1_ASSERT_OK(r1_store_migrate(s, dir, &applied, &err), &err);
+    CU_ASSERT_TRUE(applied >= 1);
+    R1_ASSERT_OK(r1_store_migrate(s, dir, &applied, &err), &err);
+    CU_ASSERT_EQUAL(applied, 0);
+    R1_ASSERT_OK(r1_store_migrated(s, dir, &err), &err);
+    r1_store_close(s);
+}
+
+static void test_migrate_refusals(void)
+{
+    r1_err err = {0};
+    r1_store *s = open_store();
+    size_t applied;
+    char dir[300];
+    snprintf(dir, sizeof dir, "%s/sql", r1_test_tmpdir());
+    R1_ASSERT_OK(r1_mkdirs(dir, &err), &err);
+    R1_ASSERT_OK(r1_store_script(s, "DROP SCHEMA IF EXISTS r1 CASCADE", &err), &err);
+    write_text(dir, "0001_a.sql", "CREATE TABLE r1.a (x integer)");
+    write_text(dir, "0002_b.sql", "CREATE TABLE r1.b (x integer); SELECT nonsense");
+    CU_ASSERT_EQUAL(r1_store_migrate(s, dir, &applied, &err), R1_E_DB);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "0002_b.sql"));
+    CU_ASSERT_EQUAL(scalar(s, "SELECT count(*) FROM pg_tables WHERE schemaname = 'r1' AND tablename = 'b'"),
+                    0); /* nothing half-written */
+    write_text(dir, "0002_b.sql", "CREATE TABLE r1.b (x integer)");
+    R1_ASSERT_OK(r1_store_migrate(s, dir, &applied, &err), &err);
+    CU_ASSERT_EQUAL(applied, 1);
+    write_text(dir, "0001_a.sql", "CREATE TABLE r1.a (x bigint)");
+    CU_ASSERT_EQUAL(r1_store_migrate(s, dir, &applied, &err), R1_E_INVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "0001_a.sql"));
+    R1_ASSERT_OK(r1_store_script(s, "INSERT INTO r1.schema_migration VALUES (99, 'future', 'x')", &err), &err);
+    write_text(dir, "0001_a.sql", "CREATE TABLE r1.a (x integer)");
+    CU_ASSERT_EQUAL(r1_store_migrated(s, dir, &err), R1_E_INVAL);
+    R1_ASSERT_OK(r1_store_script(s, "DROP SCHEMA IF EXISTS r1 CASCADE", &err), &err);
+    r1_store_close(s);
+}
+
+static void fresh_schema(r1_store *s)
+{
+    r1_err err = {0};
+    size_t applied;
+    R1_ASSERT_OK(r1_store_script(s, "DROP SCHEMA IF EXISTS r1 CASCADE", &err), &err);
+    R1_ASSERT_OK(r1_store_migrate(s, r1_test_source("schemas/sql"), &applied, &err), &err);
+}
+
+static void prepare_all(r1_store *s)
+{
+    r1_err err = {0};
+    R1_ASSERT_OK(
+        r1_store_prepare(s, "letter",
+                         "INSERT INTO r1.dead_letter (app, topic, partition, kafka_offset, stage, reason, payload) "
+                         "VALUES ('t', 't', 0, $1::bigint, 'decode', $2, convert_to($2, 'UTF8'))",
+                         2, &err),
+        &err);
+    R1_ASSERT_OK(r1_store_prepare(s, "advance",
+                                  "SELECT r1.advance_offset('c', 'a', 't', 0, $1::bigint, $2::bigint, $3::bigint)", 3,
+                                  &err),
+                 &err);
+}
+
+/* One batch of n letters from offset `from` on under `epoch`. */
+static r1_status write_batch(r1_store *s, int64_t from, int64_t n, int64_t epoch, r1_err *err)
+{
+    char old[24], new[24], ep[24], off[24];
+    snprintf(old, sizeof old, "%lld", (long long)from);
+    snprintf(new, sizeof new, "%lld", (long long)(from + n));
+    snprintf(ep, sizeof ep, "%lld", (long long)epoch);
+    R1_TRY(r1_store_batch_begin(s, err));
+    const char *adv[] = {old, new, ep};
+    r1_status st = r1_store_batch_add(s, "advance", 3, adv, err);
+    for (int64_t i = 0; i < n && st == R1_OK; i++) {
+        snprintf(off, sizeof off, "%lld", (long long)(from + i));
+        const char *row[] = {off, "because"};
+        st = r1_store_batch_add(s, "letter", 2, row, err);
+    }
+    if (st != R1_OK) {
+        r1_store_batch_abort(s);
+        return st;
+    }
+    return r1_store_batch_commit(s, err);
+}
+
+static int64_t take(r1_store *s, const char *owner)
+{
+    r1_err err = {0};
+    r1_result *r;
+    R1_ASSERT_OK(r1_store_query(s, "SELECT next_offset, epoch FROM r1.take_partition('c', 'a', 't', 0, $1)", 1, &owner,
+                                &r, &err),
+                 &err);
+    int64_t epoch = r1_result_int(r, 0, 1);
+    r1_result_free(r);
+    return epoch;
+}
+
+static void test_batches(void)
+{
+    r1_err err = {0};
+    r1_store *s = open_store();
+    fresh_schema(s);
+    prepare_all(s);
+    int64_t epoch = take(s, "one"), at = 0;
+    for (int64_t n = 1; n <= 2000; n = n * 5 + 1) { /* one past and far past the flush interval */
+        R1_ASSERT_OK(write_batch(s, at, n, epoch, &err), &err);
+        at += n;
+        CU_ASSERT_EQUAL(scalar(s, "SELECT count(*) FROM r1.dead_letter"), at);
+        CU_ASSERT_EQUAL(scalar(s, "SELECT next_offset FROM r1.stream_offset"), at);
+    }
+    /* the same batch again, a gap, an old epoch: all are fenced and leave nothing */
+    CU_ASSERT_EQUAL(write_batch(s, at - 1, 1, epoch, &err), R1_E_FENCED);
+    CU_ASSERT_EQUAL(write_batch(s, at + 1, 300, epoch, &err), R1_E_FENCED);
+    r1_store *other = open_store();
+    CU_ASSERT_EQUAL(take(other, "two"), epoch + 1);
+    CU_ASSERT_EQUAL(write_batch(s, at, 10, epoch, &err), R1_E_FENCED);
+    CU_ASSERT_TRUE(err.fatal);
+    CU_ASSERT_EQUAL(scalar(s, "SELECT count(*) FROM r1.dead_letter"), at);
+    r1_store_close(other);
+    /* a data error in the middle of a batch rolls all of it back and says which class */
+    R1_ASSERT_OK(r1_store_batch_begin(s, &err), &err);
+    const char *dup[] = {"0", "again"};
+    r1_store_batch_add(s, "letter", 2, dup, &err);
+    CU_ASSERT_EQUAL(r1_store_batch_commit(s, &err), R1_E_FORMAT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "23505"));
+    CU_ASSERT_EQUAL(scalar(s, "SELECT count(*) FROM r1.dead_letter"), at); /* the store is usable afterwards */
+    r1_store_close(s);
+}
+
+static void test_lost_connection(void)
+{
+    r1_err err = {0};
+    r1_store *s = open_store(), *killer = open_store();
+    fresh_schema(s);
+    prepare_all(s);
+    int64_t epoch = take(s, "one");
+    R1_ASSERT_OK(
+        r1_store_script(killer,
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test_store' "
+                        "AND pid <> pg_backend_pid()",
+                        &err),
+        &err);
+    usleep(100000);
+    CU_ASSERT_EQUAL(write_batch(s, 0, 700, epoch, &err), R1_E_DB);
+    CU_ASSERT_TRUE(err.retriable);
+    CU_ASSERT_FALSE(r1_store_alive(s));
+    R1_ASSERT_OK(r1_store_reopen(s, &err), &err);
+    R1_ASSERT_OK(write_batch(s, 0, 700, epoch, &err), &err);
+    CU_ASSERT_EQUAL(scalar(s, "SELECT count(*) FROM r1.dead_letter"), 700);
+    r1_store_close(killer);
+    r1_store_close(s);
+    CU_ASSERT_EQUAL(r1_store_open(&s, "host=/does/not/exist port=1", "x", &err), R1_E_DB);
+    CU_ASSERT_TRUE(err.retriable);
+}
+
+static void test_least_rights(void)
+{
+    r1_err err = {0};
+    r1_store *s = open_store();
+    fresh_schema(s);
+    R1_ASSERT_OK(r1_store_script(s, "SET ROLE r1_reader", &err), &err);
+    CU_ASSERT_EQUAL(r1_store_script(s, "DELETE FROM r1.dead_letter", &err), R1_E_DB);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "42501"));
+    R1_ASSERT_OK(r1_store_script(s, "SELECT * FROM r1.dead_letter", &err), &err);
+    R1_ASSERT_OK(r1_store_script(s, "SET ROLE r1_fraud_writer", &err), &err);
+    CU_ASSERT_EQUAL(r1_store_script(s, "DROP TABLE r1.dead_letter", &err), R1_E_DB);
+    CU_ASSERT_EQUAL(r1_store_script(s, "DELETE FROM r1.stream_offset", &err), R1_E_DB);
+    r1_store_close(s);
+}
+
+R1_TEST_MAIN("store", {"migrations", test_migrate}, {"migrations that are refused", test_migrate_refusals},
+             {"pipelined transactions and fencing", test_batches}, {"lost connection", test_lost_connection},
+             {"least rights", test_least_rights})
