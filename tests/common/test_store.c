@@ -27,10 +27,10 @@ static r1_store *open_store(void)
 static int64_t scalar(r1_store *s, const char *sql)
 {
     r1_err err = {0};
-    r1_result *r;
+    r1_rows *r;
     R1_ASSERT_OK(r1_store_query(s, sql, 0, NULL, &r, &err), &err);
-    int64_t v = r1_result_int(r, 0, 0);
-    r1_result_free(r);
+    int64_t v = r1_rows_int(r, 0, 0);
+    r1_rows_free(r);
     return v;
 }
 
@@ -133,12 +133,12 @@ static r1_status write_batch(r1_store *s, int64_t from, int64_t n, int64_t epoch
 static int64_t take(r1_store *s, const char *owner)
 {
     r1_err err = {0};
-    r1_result *r;
+    r1_rows *r;
     R1_ASSERT_OK(r1_store_query(s, "SELECT next_offset, epoch FROM r1.take_partition('c', 'a', 't', 0, $1)", 1, &owner,
                                 &r, &err),
                  &err);
-    int64_t epoch = r1_result_int(r, 0, 1);
-    r1_result_free(r);
+    int64_t epoch = r1_rows_int(r, 0, 1);
+    r1_rows_free(r);
     return epoch;
 }
 

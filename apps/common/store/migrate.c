@@ -80,16 +80,16 @@ static r1_status state_of(r1_store *s, const migration *m, int *state, r1_err *e
     char version[16];
     snprintf(version, sizeof version, "%d", m->version);
     const char *param[] = {version};
-    r1_result *r;
+    r1_rows *r;
     R1_TRY(
         r1_store_query(s, "SELECT checksum FROM r1.schema_migration WHERE version = $1::integer", 1, param, &r, err));
-    const char *sum = r1_result_rows(r) ? r1_result_text(r, 0, 0) : NULL;
-    *state = r1_result_rows(r) == 0 ? 0 : sum ? 1 : 2;
+    const char *sum = r1_rows_count(r) ? r1_rows_text(r, 0, 0) : NULL;
+    *state = r1_rows_count(r) == 0 ? 0 : sum ? 1 : 2;
     r1_status st = R1_OK;
     if (sum && strcmp(sum, m->checksum) != 0)
         st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__,
                         "migration %s was applied with checksum %s, the file now has %s", m->name, sum, m->checksum);
-    r1_result_free(r);
+    r1_rows_free(r);
     return st;
 }
 
@@ -114,10 +114,10 @@ static r1_status apply(r1_store *s, const migration *m, int state, r1_err *err)
 
 static r1_status refuse_unknown(r1_store *s, const migration *m, size_t n, r1_err *err)
 {
-    r1_result *r;
+    r1_rows *r;
     R1_TRY(r1_store_query(s, "SELECT coalesce(max(version), 0) FROM r1.schema_migration", 0, NULL, &r, err));
-    int64_t newest = r1_result_int(r, 0, 0);
-    r1_result_free(r);
+    int64_t newest = r1_rows_int(r, 0, 0);
+    r1_rows_free(r);
     if (n && newest > m[n - 1].version)
         R1_FAIL(err, R1_E_INVAL,
                 "the database has migration %lld, newer than this program knows (%d): install the newer program",
@@ -153,11 +153,11 @@ r1_status r1_store_migrated(r1_store *s, const char *dir, r1_err *err)
     migration *m;
     size_t n;
     R1_TRY(read_folder(dir, &m, &n, err));
-    r1_result *r = NULL;
+    r1_rows *r = NULL;
     r1_status st = r1_store_query(s, "SELECT to_regclass('r1.schema_migration') IS NOT NULL", 0, NULL, &r, err);
-    if (st == R1_OK && strcmp(r1_result_text(r, 0, 0), "t") != 0)
+    if (st == R1_OK && strcmp(r1_rows_text(r, 0, 0), "t") != 0)
         st = r1_err_set(err, R1_E_AGAIN, __FILE__, __LINE__, "the database has no schema yet: run `db migrate`");
-    r1_result_free(r);
+    r1_rows_free(r);
     if (st == R1_OK) st = refuse_unknown(s, m, n, err);
     for (size_t i = 0; st == R1_OK && i < n; i++) {
         int state = 0;

@@ -104,7 +104,7 @@ bool r1_store_alive(const r1_store *s) { return s->conn && PQstatus(s->conn) == 
 
 /* ---- statements ---- */
 
-static r1_status wrap(PGresult *res, r1_result **out, r1_err *err)
+static r1_status wrap(PGresult *res, r1_rows **out, r1_err *err)
 {
     if (!out) {
         PQclear(res);
@@ -119,7 +119,7 @@ static r1_status wrap(PGresult *res, r1_result **out, r1_err *err)
     return R1_OK;
 }
 
-r1_status r1_store_query(r1_store *s, const char *sql, size_t n_param, const char *const *param, r1_result **out,
+r1_status r1_store_query(r1_store *s, const char *sql, size_t n_param, const char *const *param, r1_rows **out,
                          r1_err *err)
 {
     if (out) *out = NULL;
@@ -168,7 +168,7 @@ r1_status r1_store_each(r1_store *s, const char *sql, size_t n_param, const char
     bool stop = false;
     for (PGresult *res; (res = PQgetResult(s->conn));) {
         ExecStatusType got = PQresultStatus(res);
-        r1_result row = {res};
+        r1_rows row = {res};
         if (got == PGRES_SINGLE_TUPLE) {
             if (!stop) stop = fn(ctx, &row) != 0;
         } else if (got != PGRES_TUPLES_OK && st == R1_OK) {
@@ -181,26 +181,26 @@ r1_status r1_store_each(r1_store *s, const char *sql, size_t n_param, const char
 
 /* ---- results ---- */
 
-void r1_result_free(r1_result *r)
+void r1_rows_free(r1_rows *r)
 {
     if (!r) return;
     PQclear(r->res);
     free(r);
 }
 
-size_t r1_result_rows(const r1_result *r) { return (size_t)PQntuples(r->res); }
-size_t r1_result_cols(const r1_result *r) { return (size_t)PQnfields(r->res); }
-int64_t r1_result_affected(const r1_result *r) { return strtoll(PQcmdTuples(r->res), NULL, 10); }
-const char *r1_result_name(const r1_result *r, size_t col) { return PQfname(r->res, (int)col); }
+size_t r1_rows_count(const r1_rows *r) { return (size_t)PQntuples(r->res); }
+size_t r1_rows_cols(const r1_rows *r) { return (size_t)PQnfields(r->res); }
+int64_t r1_rows_affected(const r1_rows *r) { return strtoll(PQcmdTuples(r->res), NULL, 10); }
+const char *r1_rows_name(const r1_rows *r, size_t col) { return PQfname(r->res, (int)col); }
 
-const char *r1_result_text(const r1_result *r, size_t row, size_t col)
+const char *r1_rows_text(const r1_rows *r, size_t row, size_t col)
 {
     return PQgetisnull(r->res, (int)row, (int)col) ? NULL : PQgetvalue(r->res, (int)row, (int)col);
 }
 
-int64_t r1_result_int(const r1_result *r, size_t row, size_t col)
+int64_t r1_rows_int(const r1_rows *r, size_t row, size_t col)
 {
-    const char *t = r1_result_text(r, row, col);
+    const char *t = r1_rows_text(r, row, col);
     return t ? strtoll(t, NULL, 10) : 0;
 }
 

@@ -12,7 +12,7 @@
 #include "r1_base.h"
 
 typedef struct r1_store r1_store;
-typedef struct r1_result r1_result;
+typedef struct r1_rows r1_rows;
 
 /* conninfo as libpq takes it ("host=/run/x port=5432 dbname=r1 user=r1_fraud"); search_path, a statement time-out and
  * idle_in_transaction_session_timeout (3 s: a stopped owner must not hold locks) are set by this call. */
@@ -23,22 +23,22 @@ r1_status r1_store_reopen(r1_store *s, r1_err *err);
 bool r1_store_alive(const r1_store *s);
 
 /* One statement; param[i] NULL is SQL NULL. out may be NULL. */
-r1_status r1_store_query(r1_store *s, const char *sql, size_t n_param, const char *const *param, r1_result **out,
+r1_status r1_store_query(r1_store *s, const char *sql, size_t n_param, const char *const *param, r1_rows **out,
                          r1_err *err);
 /* Several statements without parameters, for scripts that ship with the product. */
 r1_status r1_store_script(r1_store *s, const char *sql, r1_err *err);
 
-void r1_result_free(r1_result *r); /* NULL is fine */
-size_t r1_result_rows(const r1_result *r);
-size_t r1_result_cols(const r1_result *r);
-int64_t r1_result_affected(const r1_result *r);
-const char *r1_result_name(const r1_result *r, size_t col);
+void r1_rows_free(r1_rows *r); /* NULL is fine */
+size_t r1_rows_count(const r1_rows *r);
+size_t r1_rows_cols(const r1_rows *r);
+int64_t r1_rows_affected(const r1_rows *r);
+const char *r1_rows_name(const r1_rows *r, size_t col);
 /* The text of a value; NULL for SQL NULL. Valid until the result is freed. */
-const char *r1_result_text(const r1_result *r, size_t row, size_t col);
-int64_t r1_result_int(const r1_result *r, size_t row, size_t col); /* NULL: 0 */
+const char *r1_rows_text(const r1_rows *r, size_t row, size_t col);
+int64_t r1_rows_int(const r1_rows *r, size_t row, size_t col); /* NULL: 0 */
 
 /* Rows too many for one result: fetched one by one, callback per row; stops when it returns non-zero. */
-typedef int (*r1_row_fn)(void *ctx, const r1_result *row);
+typedef int (*r1_row_fn)(void *ctx, const r1_rows *row);
 r1_status r1_store_each(r1_store *s, const char *sql, size_t n_param, const char *const *param, r1_row_fn fn, void *ctx,
                         r1_err *err);
 

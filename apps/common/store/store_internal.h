@@ -22,7 +22,7 @@ struct r1_store {
     r1_err batch_err; /* first error of the batch in hand */
 };
 
-struct r1_result {
+struct r1_rows {
     PGresult *res;
 };
 
