@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The histogram against exact quantiles of the sorted values. */
+#include "histogram.h"
+#include "r1_test.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { N = 20000 };
+
+static int cmp(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void test_quantiles(void)
+{
+    static const double qs[] = {0, 0.001, 0.25, 0.5, 0.9, 0.99, 0.999, 1};
+    static int64_t v[N];
+    r1_rng rng;
+    r1_rng_seed(&rng, r1_test_seed());
+    for (int scale = 3; scale < 38; scale += 7) {
+        r1_histogram a = {0}, b = {0};
+        for (int i = 0; i < N; i++) {
+            v[i] = (int64_t)r1_rng_exponential(&rng, exp2(scale));
+            r1_histogram_add(i % 3 ? &a : &b, v[i]);
+        }
+        r1_histogram_merge(&a, &b);
+        qsort(v, N, sizeof *v, cmp);
+        CU_ASSERT_EQUAL(a.n, N);
+        CU_ASSERT_EQUAL(a.min, v[0]);
+        CU_ASSERT_EQUAL(a.max, v[N - 1]);
+        for (size_t k = 0; k < R1_COUNT(qs); k++) {
+            size_t rank = (size_t)ceil(qs[k] * N);
+            int64_t exact = v[rank ? rank - 1 : 0], got = r1_histogram_quantile(&a, qs[k]);
+            if (got < exact || (double)(got - exact) > (double)exact / 64 + 1) {
+                fprintf(stderr, "scale %d q %g: exact %lld got %lld\n", scale, qs[k], (long long)exact, (long long)got);
+                CU_FAIL("quantile");
+            }
+        }
+    }
+    r1_histogram empty = {0};
+    CU_ASSERT_EQUAL(r1_histogram_quantile(&empty, 0.5), 0);
+}
+
+R1_TEST_MAIN("histogram", {"quantiles", test_quantiles})
