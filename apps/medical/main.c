@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* main.c - r1-medical: puts the commands of its groups into one table and runs the one that was asked for. */
+#include "cli_medical.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+r1_status cli_shipped(const char *name, char *path, r1_err *err)
+{
+    const char *root[] = {getenv("R1_SOURCE"), R1_SOURCE_DIR, R1_DATA_DIR};
+    for (size_t i = 0; i < R1_COUNT(root); i++) {
+        if (!root[i]) continue;
+        int n = snprintf(path, 4096, "%s/%s", root[i], name);
+        if (n > 0 && n < 4096 && access(path, R_OK) == 0) return R1_OK;
+    }
+    R1_FAIL(err, R1_E_NOT_FOUND, "%s is not below the source tree or %s", name, R1_DATA_DIR);
+}
+
+r1_status cli_open_kb(const r1_cli_call *call, med_kb **kb, r1_err *err)
+{
+    char path[4096];
+    const char *given = r1_options_str(call->opts, "kb");
+    if (!given) {
+        R1_TRY(cli_shipped("ontology/r1med.xml", path, err));
+        given = path;
+    }
+    return med_kb_open(kb, given, err);
+}
+
+static size_t take(r1_command *to, size_t at, const r1_command *from, size_t n)
+{
+    memcpy(to + at, from, n * sizeof *from);
+    return at + n;
+}
+
+int main(int argc, char **argv)
+{
+    static r1_command all[32];
+    size_t n = take(all, 0, cli_ontology_commands, cli_ontology_n);
+    n = take(all, n, cli_rank_commands, cli_rank_n);
+    const r1_program program = {"r1-medical", "finds, weighs and reports what a clinical record says about rare diseases",
+                                all, n};
+    return r1_cli_main(&program, argc, argv);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* med_import.h - one function per outside format, each from memory into a builder. `what` names the input in errors.
+ * All are bounded by their input's length and by the builder's limits, and change nothing but the builder.
+ *
+ *   OBO 1.4         hp.obo                         med_import_obo.c
+ *   RDF/XML (OWL)   hp.owl as published            med_import_owl.c
+ *   our own XML     ontology/, schema r1med.xsd     med_import_own.c
+ *   Orphadata XML   products 1, 4, 6, 9 (told by their elements)   med_import_orpha.c
+ *   HPOA            phenotype.hpoa                 med_import_hpoa.c
+ *   SSSOM           Mondo's exact matches          med_import_mondo.c
+ *   KGX edges       Mondo's subclass edges         med_import_mondo.c */
+#ifndef MED_IMPORT_H
+#define MED_IMPORT_H
+
+#include "med_kb_build.h"
+
+r1_status med_import_obo(med_builder *b, const char *what, const char *data, size_t len, r1_err *err);
+r1_status med_import_owl(med_builder *b, const char *what, const char *data, size_t len, r1_err *err);
+r1_status med_import_own(med_builder *b, const char *what, const char *data, size_t len, r1_err *err);
+r1_status med_import_orpha(med_builder *b, const char *what, const char *data, size_t len, r1_err *err);
+r1_status med_import_hpoa(med_builder *b, const char *what, const char *data, size_t len, r1_err *err);
+r1_status med_import_sssom(med_builder *b, const char *what, const char *data, size_t len, r1_err *err);
+r1_status med_import_edges(med_builder *b, const char *what, const char *data, size_t len, r1_err *err);
+
+/* Orphanet's and HPO's words for how often a finding occurs; negative for unknown words. 0 means "excluded". */
+float med_frequency(const char *s, size_t len);
+
+#endif

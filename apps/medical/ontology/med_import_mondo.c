@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* med_import_mondo.c - what Mondo says about sameness: SSSOM tables of exact matches and KGX edges of its classes. Only
+ * OMIM and Orphanet are of use here; other rows are skipped. */
+#include "med_import.h"
+#include "med_slurp.h"
+
+#include <string.h>
+
+static bool starts(med_field f, const char *s)
+{
+    size_t n = strlen(s);
+    return f.len >= n && memcmp(f.s, s, n) == 0;
+}
+
+static bool equals(med_field f, const char *s) { return f.len == strlen(s) && memcmp(f.s, s, f.len) == 0; }
+
+/* "OMIM:1" stays, "Orphanet:1" becomes "ORPHA:1"; 0 for all else. */
+static size_t disease_id(med_field f, char *out, size_t cap)
+{
+    if (starts(f, "OMIM:") && f.len < cap) {
+        memcpy(out, f.s, f.len);
+        return f.len;
+    }
+    if (starts(f, "Orphanet:") && f.len - 3 < cap) {
+        memcpy(out, "ORPHA:", 6);
+        memcpy(out + 6, f.s + 9, f.len - 9);
+        return f.len - 3;
+    }
+    return 0;
+}
+
+static size_t column(const med_field *f, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (equals(f[i], name)) return i;
+    return n;
+}
+
+r1_status med_import_sssom(med_builder *b, const char *what, const char *data, size_t len, r1_err *err)
+{
+    med_lines l = {data, data + len, 0};
+    const char *line;
+    size_t n, head = 0, sub = 0, label = 0, pred = 0, obj = 0;
+    char version[200] = "not stated";
+    while (med_lines_next(&l, &line, &n)) {
+        med_field f[32];
+        static const char key[] = "# mapping_set_version: ";
+        if (n > sizeof key && n < sizeof version && memcmp(line, key, sizeof key - 1) == 0) {
+            memcpy(version, line + sizeof key - 1, n - sizeof key + 1);
+            version[n - sizeof key + 1] = '\0';
+        }
+        if (n == 0 || line[0] == '#') continue;
+        size_t got = med_split(line, n, '\t', f, R1_COUNT(f));
+        if (got > R1_COUNT(f)) got = R1_COUNT(f);
+        if (!head) {
+            head = got;
+            sub = column(f, got, "subject_id");
+            label = column(f, got, "subject_label");
+            pred = column(f, got, "predicate_id");
+            obj = column(f, got, "object_id");
+            if (sub == got || pred == got || obj == got || label == got)
+                R1_FAIL(err, R1_E_FORMAT, "%s:%lld: not SSSOM: subject_id, subject_label, predicate_id or object_id is missing",
+                        what, (long long)l.number);
+            continue;
+        }
+        if (got != head)
+            R1_FAIL(err, R1_E_FORMAT, "%s:%lld: %zu columns, expected %zu", what, (long long)l.number, got, head);
+        char id[64];
+        size_t k = disease_id(f[obj], id, sizeof id);
+        if (k && equals(f[pred], "skos:exactMatch"))
+            R1_TRY(med_builder_same(b, (med_text){id, k}, (med_text){f[label].s, f[label].len},
+                                    (med_text){f[sub].s, f[sub].len}, err));
+    }
+    if (!head) R1_FAIL(err, R1_E_FORMAT, "%s: an empty mapping", what);
+    uint16_t src;
+    return med_builder_source(b, "Mondo Disease Ontology (mappings)", version, "CC BY 4.0 / CC0 (mappings)",
+                              "https://mondo.monarchinitiative.org", &src, err);
+}
+
+r1_status med_import_edges(med_builder *b, const char *what, const char *data, size_t len, r1_err *err)
+{
+    med_lines l = {data, data + len, 0};
+    const char *line;
+    size_t n, head = 0, sub = 0, pred = 0, obj = 0;
+    while (med_lines_next(&l, &line, &n)) {
+        med_field f[16];
+        if (n == 0 || line[0] == '#') continue;
+        size_t got = med_split(line, n, '\t', f, R1_COUNT(f));
+        if (got > R1_COUNT(f)) got = R1_COUNT(f);
+        if (!head) {
+            head = got;
+            sub = column(f, got, "subject");
+            pred = column(f, got, "predicate");
+            obj = column(f, got, "object");
+            if (sub == got || pred == got || obj == got)
+                R1_FAIL(err, R1_E_FORMAT, "%s:%lld: not KGX edges: subject, predicate or object is missing", what,
+                        (long long)l.number);
+            continue;
+        }
+        if (got != head)
+            R1_FAIL(err, R1_E_FORMAT, "%s:%lld: %zu columns, expected %zu", what, (long long)l.number, got, head);
+        if (equals(f[pred], "biolink:subclass_of") && starts(f[sub], "MONDO:") && starts(f[obj], "MONDO:"))
+            R1_TRY(med_builder_subclass(b, (med_text){f[sub].s, f[sub].len}, (med_text){f[obj].s, f[obj].len}, err));
+    }
+    if (!head) R1_FAIL(err, R1_E_FORMAT, "%s: no edges", what);
+    return R1_OK;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* med_import_obo.c - OBO 1.4 stanzas [Term]: id, name, def, synonym, is_a, alt_id, is_obsolete, replaced_by. Other tags
+ * and stanzas are skipped. Owns the unescaping of quoted strings. */
+#include "med_import.h"
+#include "med_slurp.h"
+
+#include <string.h>
+
+#define LINE_MAX_OBO 65536u
+
+typedef struct {
+    char id[64], name[1024], def[8192], replaced[64];
+    size_t id_len, name_len, def_len, replaced_len;
+    bool obsolete, open;
+} stanza;
+
+static bool tag(const char *line, size_t len, const char *name, med_text *value)
+{
+    size_t n = strlen(name);
+    if (len < n + 2 || memcmp(line, name, n) != 0 || line[n] != ':') return false;
+    const char *p = line + n + 1, *end = line + len;
+    while (p < end && *p == ' ') p++;
+    *value = (med_text){p, (size_t)(end - p)};
+    return true;
+}
+
+/* Up to the first blank or '!': an id. */
+static med_text first_word(med_text v)
+{
+    size_t n = 0;
+    while (n < v.len && v.s[n] != ' ' && v.s[n] != '\t') n++;
+    return (med_text){v.s, n};
+}
+
+/* "quoted \"text\"" -> out; *rest is what follows the closing quote. */
+static size_t unquote(med_text v, char *out, size_t cap, med_text *rest)
+{
+    size_t n = 0, i = 1;
+    if (v.len == 0 || v.s[0] != '"') return 0;
+    for (; i < v.len && v.s[i] != '"'; i++) {
+        char c = v.s[i];
+        if (c == '\\' && i + 1 < v.len) c = v.s[++i] == 'n' ? ' ' : v.s[i];
+        if (n + 1 < cap) out[n++] = c;
+    }
+    if (rest) *rest = i < v.len ? (med_text){v.s + i + 1, v.len - i - 1} : (med_text){"", 0};
+    return n;
+}
+
+static size_t copy(char *to, size_t cap, med_text v)
+{
+    size_t n = v.len < cap ? v.len : cap - 1;
+    memcpy(to, v.s, n);
+    return n;
+}
+
+static r1_status finish(med_builder *b, stanza *s, r1_err *err)
+{
+    bool use = s->open && s->id_len;
+    s->open = false;
+    if (!use) return R1_OK;
+    med_text id = {s->id, s->id_len};
+    R1_TRY(med_builder_term(b, id, (med_text){s->name, s->name_len}, (med_text){s->def, s->def_len}, s->obsolete, err));
+    if (s->obsolete && s->replaced_len) return med_builder_alias(b, (med_text){s->replaced, s->replaced_len}, id, err);
+    return R1_OK;
+}
+
+static r1_status synonym(med_builder *b, const stanza *s, med_text v, r1_err *err)
+{
+    char text[2048];
+    med_text rest = {"", 0};
+    size_t n = unquote(v, text, sizeof text, &rest);
+    uint32_t kind = MED_SYN_RELATED;
+    if (memmem(rest.s, rest.len, "EXACT", 5)) kind = MED_SYN_EXACT;
+    if (memmem(rest.s, rest.len, "NARROW", 6)) kind = MED_SYN_NARROW;
+    if (memmem(rest.s, rest.len, "BROAD", 5)) kind = MED_SYN_BROAD;
+    if (memmem(rest.s, rest.len, "obsolete_synonym", 16)) return R1_OK;
+    return med_builder_synonym(b, (med_text){s->id, s->id_len}, (med_text){text, n}, kind, err);
+}
+
+static r1_status in_stanza(med_builder *b, stanza *s, const char *line, size_t len, r1_err *err)
+{
+    med_text v, id = {s->id, s->id_len};
+    if (tag(line, len, "id", &v))
+        s->id_len = copy(s->id, sizeof s->id, first_word(v));
+    else if (tag(line, len, "name", &v))
+        s->name_len = copy(s->name, sizeof s->name, v);
+    else if (tag(line, len, "def", &v))
+        s->def_len = unquote(v, s->def, sizeof s->def, NULL);
+    else if (tag(line, len, "is_obsolete", &v))
+        s->obsolete = v.len >= 4 && memcmp(v.s, "true", 4) == 0;
+    else if (tag(line, len, "replaced_by", &v))
+        s->replaced_len = copy(s->replaced, sizeof s->replaced, first_word(v));
+    else if (tag(line, len, "is_a", &v))
+        return med_builder_parent(b, id, first_word(v), err);
+    else if (tag(line, len, "alt_id", &v))
+        return med_builder_alias(b, id, first_word(v), err);
+    else if (tag(line, len, "synonym", &v))
+        return synonym(b, s, v, err);
+    return R1_OK;
+}
+
+r1_status med_import_obo(med_builder *b, const char *what, const char *data, size_t len, r1_err *err)
+{
+    med_lines l = {data, data + len, 0};
+    const char *line;
+    size_t n;
+    static const char licence[] = "HPO licence: free use with citation and version (https://hpo.jax.org/app/license)";
+    char version[128] = "not stated";
+    bool head = true, known = false;
+    stanza s = {.open = false};
+    uint16_t src;
+    while (med_lines_next(&l, &line, &n)) {
+        if (n > LINE_MAX_OBO) R1_FAIL(err, R1_E_FORMAT, "%s:%lld: a line of %zu bytes", what, (long long)l.number, n);
+        med_text v;
+        if (head && tag(line, n, "format-version", &v)) known = true;
+        if (head && tag(line, n, "data-version", &v)) version[copy(version, sizeof version, v)] = '\0';
+        if (n && line[0] == '[') {
+            head = false;
+            R1_TRY(finish(b, &s, err));
+            s = (stanza){.open = n == 6 && memcmp(line, "[Term]", 6) == 0};
+        } else if (s.open) {
+            R1_TRY(in_stanza(b, &s, line, n, err));
+        }
+    }
+    R1_TRY(finish(b, &s, err));
+    if (!known) R1_FAIL(err, R1_E_FORMAT, "%s: not OBO: no line `format-version:` before the first stanza", what);
+    return med_builder_source(b, "Human Phenotype Ontology (OBO)", version, licence, "https://hpo.jax.org", &src, err);
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* med_import_owl.c - RDF/XML as the HPO publishes it: owl:Class elements with labels, synonyms, definitions, named
+ * superclasses. Anonymous classes (restrictions) inside a class are ignored. */
+#include "med_import.h"
+#include "med_xml.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct {
+    med_builder *b;
+    char id[64], name[1024], def[8192], replaced[64], version[160];
+    size_t id_len, name_len, def_len, replaced_len;
+    bool obsolete, in_class;
+    uint32_t n_class;
+} owl;
+
+/* ".../obo/HP_0000002" -> "HP:0000002"; 0 for addresses of another shape. */
+static size_t curie(const char *iri, char *out, size_t cap)
+{
+    const char *p = iri ? strrchr(iri, '/') : NULL;
+    if (!p) return 0;
+    p++;
+    size_t n = strlen(p);
+    const char *bar = strchr(p, '_');
+    if (!bar || n >= cap || strspn(bar + 1, "0123456789") != strlen(bar + 1)) return 0;
+    memcpy(out, p, n + 1);
+    out[bar - p] = ':';
+    return n;
+}
+
+static r1_status start(void *ctx, const med_xml_node *node, r1_err *err)
+{
+    owl *o = ctx;
+    char other[64];
+    if (node->depth == 0 && strcmp(node->name, "RDF") != 0)
+        R1_FAIL(err, R1_E_FORMAT, "not RDF/XML: the document element is <%s>, expected <rdf:RDF>", node->name);
+    if (strcmp(node->name, "versionIRI") == 0) {
+        const char *v = med_xml_attr(node, "resource");
+        if (v) snprintf(o->version, sizeof o->version, "%s", v);
+    }
+    if (node->depth == 1 && strcmp(node->name, "Class") == 0) {
+        o->id_len = curie(med_xml_attr(node, "about"), o->id, sizeof o->id);
+        o->in_class = o->id_len > 0;
+        o->name_len = o->def_len = o->replaced_len = 0;
+        o->obsolete = false;
+    }
+    if (!o->in_class || node->depth != 2) return R1_OK;
+    med_text id = {o->id, o->id_len};
+    if (strcmp(node->name, "subClassOf") == 0) {
+        size_t n = curie(med_xml_attr(node, "resource"), other, sizeof other);
+        if (n) return med_builder_parent(o->b, id, (med_text){other, n}, err);
+    }
+    if (strcmp(node->name, "IAO_0100001") == 0)
+        o->replaced_len = curie(med_xml_attr(node, "resource"), o->replaced, sizeof o->replaced);
+    return R1_OK;
+}
+
+static size_t keep(char *to, size_t cap, const char *text)
+{
+    size_t n = strlen(text);
+    if (n >= cap) n = cap - 1;
+    memcpy(to, text, n);
+    return n;
+}
+
+static r1_status class_end(owl *o, r1_err *err)
+{
+    o->in_class = false;
+    o->n_class++;
+    med_text id = {o->id, o->id_len};
+    R1_TRY(med_builder_term(o->b, id, (med_text){o->name, o->name_len}, (med_text){o->def, o->def_len}, o->obsolete,
+                            err));
+    if (o->obsolete && o->replaced_len)
+        return med_builder_alias(o->b, (med_text){o->replaced, o->replaced_len}, id, err);
+    return R1_OK;
+}
+
+static r1_status end(void *ctx, const med_xml_node *node, const char *text, r1_err *err)
+{
+    owl *o = ctx;
+    if (!o->in_class) return R1_OK;
+    if (node->depth == 1) return class_end(o, err);
+    if (node->depth != 2) return R1_OK;
+    static const struct {
+        const char *name;
+        uint32_t kind;
+    } synonym[] = {{"hasExactSynonym", MED_SYN_EXACT}, {"hasRelatedSynonym", MED_SYN_RELATED},
+                   {"hasNarrowSynonym", MED_SYN_NARROW}, {"hasBroadSynonym", MED_SYN_BROAD}};
+    med_text id = {o->id, o->id_len};
+    for (size_t i = 0; i < R1_COUNT(synonym); i++)
+        if (strcmp(node->name, synonym[i].name) == 0)
+            return med_builder_synonym(o->b, id, MED_TEXT(text), synonym[i].kind, err);
+    if (strcmp(node->name, "label") == 0) o->name_len = keep(o->name, sizeof o->name, text);
+    if (strcmp(node->name, "IAO_0000115") == 0) o->def_len = keep(o->def, sizeof o->def, text);
+    if (strcmp(node->name, "deprecated") == 0) o->obsolete = strcmp(text, "true") == 0;
+    if (strcmp(node->name, "hasAlternativeId") == 0) return med_builder_alias(o->b, id, MED_TEXT(text), err);
+    return R1_OK;
+}
+
+r1_status med_import_owl(med_builder *b, const char *what, const char *data, size_t len, r1_err *err)
+{
+    owl o = {.b = b, .version = "not stated"};
+    med_xml_handler h = {start, end};
+    r1_status st = med_xml_parse(what, data, len, &h, &o, err);
+    if (st != R1_OK) return st;
+    if (o.n_class == 0) R1_FAIL(err, R1_E_FORMAT, "%s: RDF/XML without a single owl:Class", what);
+    uint16_t src;
+    return med_builder_source(b, "Human Phenotype Ontology (OWL)", o.version,
+                              "HPO licence: free use with citation and version (https://hpo.jax.org/app/license)",
+                              "https://hpo.jax.org", &src, err);
+}

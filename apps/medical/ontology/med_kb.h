@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* med_kb.h - the knowledge base: findings (terms) with their ancestors, diseases with their profiles, the sources'
+ * versions and licences, in one read-only block that is mapped from a file or built in memory.
+ *
+ * Owns:    the block; every pointer and string handed out lives as long as the knowledge base.
+ * Threads: read-only after med_kb_open, so any number.
+ * File:    header, table of sections, sections (64-byte aligned, little-endian); a checksum over all that follows the
+ *          header; every index is checked against its section before the first use.
+ * Ids:     a term or a disease is a number from 0; strings are offsets into one blob. */
+#ifndef MED_KB_H
+#define MED_KB_H
+
+#include "r1_base.h"
+
+#define MED_NONE UINT32_MAX
+
+typedef struct {
+    uint32_t id, name, definition; /* strings */
+    uint32_t parent_at, n_parent;  /* direct parents */
+    uint32_t ancestor_at, n_ancestor; /* all ancestors and the term itself, ascending */
+    uint32_t synonym_at, n_synonym;
+    uint32_t n_disease; /* diseases that have it or a descendant */
+    float ic;           /* -ln(n_disease / n_profile) */
+    uint32_t flags;     /* MED_TERM_* */
+} med_term;
+enum { MED_TERM_PHENOTYPE = 1 };
+
+typedef struct {
+    uint32_t text, term, kind; /* kind: MED_SYN_* */
+} med_synonym;
+enum { MED_SYN_LABEL = 0, MED_SYN_EXACT = 1, MED_SYN_RELATED = 2, MED_SYN_NARROW = 3, MED_SYN_BROAD = 4 };
+
+typedef struct {
+    uint32_t text, index;
+} med_id; /* sorted by text; alternative and cross-reference ids included */
+
+enum { MED_ONSET_ANTENATAL = 1, MED_ONSET_NEONATAL = 2, MED_ONSET_INFANCY = 4, MED_ONSET_CHILD = 8, MED_ONSET_TEEN = 16,
+       MED_ONSET_ADULT = 32, MED_ONSET_LATE = 64 };
+enum { MED_INHERIT_AD = 1, MED_INHERIT_AR = 2, MED_INHERIT_XLD = 4, MED_INHERIT_XLR = 8, MED_INHERIT_MT = 16,
+       MED_INHERIT_Y = 32, MED_INHERIT_MULTI = 64, MED_INHERIT_SPORADIC = 128 };
+enum { MED_DISEASE_INHERITED_PROFILE = 1 }; /* the profile is that of the Orphanet parent */
+
+typedef struct {
+    uint32_t id, name;          /* strings; OMIM preferred where several ids were merged */
+    uint32_t alias_at, n_alias; /* all ids, strings in `list` */
+    uint32_t gene_at, n_gene;   /* symbols, strings in `list` */
+    uint32_t row_at, n_row;
+    uint32_t profile_at, n_profile;
+    float profile_ic;  /* sum of the ic of its profile */
+    float prevalence;  /* per person, 0: unknown */
+    uint32_t onset, inheritance; /* bit sets */
+    uint32_t flags;
+} med_disease;
+
+/* One annotation as its source gives it: n of m patients, or a frequency, or nothing (freq < 0). */
+typedef struct {
+    uint32_t term;
+    float freq;
+    uint32_t pmid; /* publication that the row cites, 0: none */
+    uint16_t n, m; /* m 0: no counts */
+    uint16_t source; /* index of the source */
+    uint16_t flags; /* MED_ROW_* */
+} med_row;
+enum { MED_ROW_NEGATED = 1 };
+
+/* One term of a disease's profile closed under ancestors, ascending by term. MED_PROFILE_DIRECT in term: annotated
+ * itself, not only by a descendant. */
+typedef struct {
+    uint32_t term;
+    float freq;
+} med_profile;
+#define MED_PROFILE_DIRECT 0x80000000u
+#define MED_PROFILE_TERM(p) ((p).term & 0x7fffffffu)
+
+typedef struct {
+    uint32_t name, version, licence, url;
+} med_source;
+
+typedef struct med_kb {
+    const char *strings;
+    const med_term *term;
+    const uint32_t *parent, *ancestor, *list;
+    const med_synonym *synonym;
+    const med_id *term_id, *disease_id;
+    const med_disease *disease;
+    const med_row *row;
+    const med_profile *profile;
+    const med_source *source;
+    uint32_t n_string, n_term, n_parent, n_ancestor, n_list, n_synonym, n_term_id, n_disease_id, n_disease, n_row,
+        n_profile, n_source;
+    uint32_t n_profiled; /* diseases that have a profile */
+    uint32_t root;       /* "Phenotypic abnormality", or MED_NONE */
+    uint64_t checksum;   /* names this very content */
+    void *block;
+    size_t bytes;
+    bool mapped;
+} med_kb;
+
+/* path: a knowledge base file, one of our XML ontologies, or a folder of sources (see med_sources.h). */
+r1_status med_kb_open(med_kb **out, const char *path, r1_err *err);
+/* Takes ownership of block (malloc'ed) on success. */
+r1_status med_kb_from_block(med_kb **out, void *block, size_t bytes, const char *what, r1_err *err);
+void med_kb_free(med_kb *kb); /* NULL is fine */
+r1_status med_kb_save(const med_kb *kb, const char *path, r1_err *err);
+
+static inline const char *med_str(const med_kb *kb, uint32_t offset) { return kb->strings + offset; }
+/* By id ("HP:0001250", an alternative or a cross-referenced one). MED_NONE where unknown. */
+uint32_t med_kb_term(const med_kb *kb, const char *id, size_t len);
+uint32_t med_kb_disease(const med_kb *kb, const char *id, size_t len);
+/* Whether a is b or an ancestor of b. */
+bool med_kb_is_a(const med_kb *kb, uint32_t b, uint32_t a);
+
+/* The frequency that stands for an annotation without one. */
+#define MED_FREQ_UNKNOWN 0.5f
+/* The profile of a disease from its rows, leaving out those that cite skip_pmid (0: none). out must hold as many
+ * entries as the union of the ancestors; work is med_kb n_term floats, zero before and after. Returns the count. */
+uint32_t med_profile_make(const med_kb *kb, const med_row *row, uint32_t n_row, uint32_t skip_pmid, float *work,
+                          med_profile *out, uint32_t max);
+
+#endif
