@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* serve.c - the live path: read, apply, score, decide, hand to the writer.
+ *
+ *    topic payments ─▶ poll ─▶ decode ─▶ seen before? ─▶ apply ─▶ score ─▶ decide ─▶ queue ─▶ writer thread ─▶ PostgreSQL
+ *    topic labels   ─▶ poll ─▶ decode ─────────────────▶ apply ──────────────────────▶ queue ──┘
+ *
+ * One owner at a time: at start it takes every partition (raising the epochs, which fences any earlier owner), rebuilds
+ * the state from the log, and only then reads on at the stored offsets. apply_seq is the order in which this thread applied
+ * payments and labels; whoever replays the log in that order gets the same scores. */
+#include "policy.h"
+#include "rebuild.h"
+#include "settings.h"
+#include "writer.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BATCH_MAX = 64, QUEUE_RECORDS = 8192, STOP_TIMEOUT_MS = 15000, BROKER_TIMEOUT_MS = 5000 };
+
+typedef struct {
+    const r1_options *o;
+    fraud_engine *engine;
+    fraud_policy *policy;
+    fraud_txset *seen;
+    fraud_queue *queue;
+    fraud_ledger ledger;
+    fraud_writer *writer;
+    r1_store *store;
+    r1_consumer *consumer[FRAUD_N_TOPIC];
+    r1_producer *producer;
+    char model[64], model_text[128];
+    int64_t last_seq;
+    uint64_t consumed;
+    int64_t last_message_us; /* monotonic */
+    fraud_rebuilt rebuilt;
+} server;
+
+/* ---- start ---- */
+
+/* Waits for something outside: says once what it waits for, and goes on when it is there or the user stops it. */
+static r1_status retry(r1_status (*attempt)(server *, r1_err *), server *s, const char *what, r1_err *err)
+{
+    int64_t until = r1_mono_us() + r1_options_int(s->o, "wait") * 1000000;
+    for (int ms = 100;; ms = ms < 2000 ? ms * 2 : 2000) {
+        r1_err_clear(err);
+        r1_status st = attempt(s, err);
+        if (st == R1_OK || !(err->retriable || st == R1_E_NOT_FOUND || st == R1_E_AGAIN)) return st;
+        if (r1_mono_us() > until) {
+            r1_err_prefix(err, "%s is not there after %lld s: ", what, (long long)r1_options_int(s->o, "wait"));
+            return st;
+        }
+        if (ms == 100) fprintf(stderr, "r1-fraud serve: waiting for %s: %s\n", what, err->msg);
+        struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+        nanosleep(&ts, NULL);
+        if (r1_cli_stopped()) R1_FAIL(err, R1_E_CANCELLED, "stopped while waiting for %s", what);
+    }
+}
+
+static r1_status open_store(server *s, r1_err *err)
+{
+    if (!s->store)
+        R1_TRY(r1_store_open(&s->store, r1_options_str(s->o, "postgres"), "r1-fraud", err));
+    else if (!r1_store_alive(s->store))
+        R1_TRY(r1_store_reopen(s->store, err));
+    return r1_store_migrated(s->store, r1_options_str(s->o, "migrations"), err);
+}
+
+static r1_stream_opts stream_opts(const server *s)
+{
+    return (r1_stream_opts){.brokers = r1_options_str(s->o, "brokers"),
+                            .client_id = "r1-fraud",
+                            .group = r1_options_str(s->o, "group"),
+                            .extra = r1_options_str(s->o, "kafka-extra"),
+                            .fetch_wait_ms = (int)r1_options_int(s->o, "fetch-wait"),
+                            .linger_ms = 5};
+}
+
+static const char *topic_name(const server *s, int topic)
+{
+    return r1_options_str(s->o, topic == FRAUD_TOPIC_PAYMENTS ? "topic" : "labels-topic");
+}
+
+static r1_status find_topics(server *s, r1_err *err)
+{
+    r1_stream_opts opts = stream_opts(s);
+    for (int t = 0; t < FRAUD_N_TOPIC; t++) {
+        if (!topic_name(s, t)) continue;
+        if (!s->consumer[t]) R1_TRY(r1_consumer_new(&s->consumer[t], &opts, topic_name(s, t), err));
+        int32_t n;
+        R1_TRY(r1_consumer_partitions(s->consumer[t], &n, BROKER_TIMEOUT_MS, err));
+        s->ledger.n_partition[t] = n;
+    }
+    return r1_consumer_cluster(s->consumer[FRAUD_TOPIC_PAYMENTS], s->ledger.cluster, sizeof s->ledger.cluster,
+                               BROKER_TIMEOUT_MS, err);
+}
+
+static r1_status take_ownership(server *s, r1_err *err)
+{
+    char host[40] = "host";
+    gethostname(host, sizeof host - 1);
+    snprintf(s->ledger.owner, sizeof s->ledger.owner, "%s/%ld", host, (long)getpid());
+    for (int t = 0; t < FRAUD_N_TOPIC; t++)
+        if (s->consumer[t])
+            R1_TRY(fraud_ledger_take(&s->ledger, s->store, (fraud_topic)t, topic_name(s, t), s->ledger.n_partition[t],
+                                     err));
+    return R1_OK;
+}
+
+static r1_status assign(server *s, r1_err *err)
+{
+    for (int t = 0; t < FRAUD_N_TOPIC; t++) {
+        if (!s->consumer[t]) continue;
+        int64_t next[FRAUD_PARTITIONS_MAX];
+        for (int32_t p = 0; p < s->ledger.n_partition[t]; p++) next[p] = s->ledger.claim[t][p].next_offset;
+        R1_TRY(r1_consumer_assign(s->consumer[t], next, s->ledger.n_partition[t], err));
+    }
+    return R1_OK;
+}
+
+static r1_status make_engine(server *s, r1_err *err)
+{
+    const char *model = r1_options_str(s->o, "model");
+    fraud_engine_opts opts = {.model_path = model && strcmp(model, "none") != 0 ? model : NULL,
+                              .r1_off = !r1_options_bool(s->o, "r1"),
+                              .graph_off = !r1_options_bool(s->o, "graph"),
+                              .memory_off = !r1_options_bool(s->o, "memory"),
+                              .slots_max = BATCH_MAX,
+                              .threads = 1};
+    R1_TRY(fraud_engine_new(&s->engine, &opts, err));
+    snprintf(s->model, sizeof s->model, "%016llx%s%s%s", (unsigned long long)fraud_engine_model_hash(s->engine),
+             opts.r1_off ? "-no-r1" : "", opts.graph_off ? "-no-graph" : "", opts.memory_off ? "-no-memory" : "");
+    snprintf(s->model_text, sizeof s->model_text, "name=%s schema=%016llx", fraud_engine_model_name(s->engine),
+             (unsigned long long)fraud_engine_schema_hash(s->engine));
+    fraud_policy_opts policy = {.review_at = r1_options_float(s->o, "review-at"),
+                                .block_at = r1_options_float(s->o, "block-at"),
+                                .rules_path = r1_options_str(s->o, "rules"),
+                                .allow_path = r1_options_str(s->o, "allow-list"),
+                                .block_path = r1_options_str(s->o, "block-list")};
+    R1_TRY(fraud_policy_new(&s->policy, &policy, err));
+    return fraud_txset_new(&s->seen, err);
+}
+
+static r1_status start_writer(server *s, r1_err *err)
+{
+    r1_stream_opts opts = stream_opts(s);
+    bool sends = r1_options_str(s->o, "decisions-topic") || r1_options_str(s->o, "dead-topic");
+    if (sends) R1_TRY(r1_producer_new(&s->producer, &opts, err));
+    R1_TRY(fraud_queue_new(&s->queue, QUEUE_RECORDS, err));
+    fraud_writer_opts w = {.conninfo = r1_options_str(s->o, "postgres"),
+                           .rows = (size_t)r1_options_int(s->o, "batch-rows"),
+                           .model = s->model,
+                           .config = fraud_policy_version(s->policy),
+                           .model_text = s->model_text,
+                           .config_text = fraud_policy_text(s->policy),
+                           .producer = s->producer,
+                           .decisions_topic = r1_options_str(s->o, "decisions-topic"),
+                           .dead_topic = r1_options_str(s->o, "dead-topic"),
+                           .ledger = &s->ledger,
+                           .queue = s->queue};
+    return fraud_writer_start(&s->writer, &w, err);
+}
+
+/* The order matters: own, then rebuild (what an earlier owner still commits after this is fenced), then read. */
+static r1_status start(server *s, r1_err *err)
+{
+    R1_TRY(make_engine(s, err));
+    R1_TRY(retry(open_store, s, "PostgreSQL", err));
+    R1_TRY(retry(find_topics, s, "the broker", err));
+    R1_TRY(take_ownership(s, err));
+    R1_TRY(fraud_rebuild(s->store, s->engine, s->seen, &s->rebuilt, err));
+    s->last_seq = s->rebuilt.last_seq;
+    R1_TRY(start_writer(s, err));
+    R1_TRY(assign(s, err));
+    s->last_message_us = r1_mono_us();
+    fprintf(stderr, "r1-fraud serve: ready, model %s, %s, state of %llu payments and %llu labels rebuilt in %.1f s\n",
+            fraud_engine_model_name(s->engine), fraud_policy_text(s->policy), (unsigned long long)s->rebuilt.payments,
+            (unsigned long long)s->rebuilt.labels, s->rebuilt.seconds);
+    return R1_OK;
+}
+
+/* ---- results to text ---- */
+
+static void trace_text(fraud_record *r, const fraud_result *res)
+{
+    size_t n = (size_t)snprintf(r->trace, sizeof r->trace, "{%.9g", res->prior_logit);
+    for (size_t i = 0; i < res->n_item && n < sizeof r->trace - 24; i++)
+        n += (size_t)snprintf(r->trace + n, sizeof r->trace - n, ",%.9g", res->item[i].delta);
+    snprintf(r->trace + n, sizeof r->trace - n, "}");
+}
+
+static char *reasons_text(const fraud_result *res)
+{
+    json_t *a = json_array();
+    for (size_t i = 0; i < res->n_reason; i++) {
+        const fraud_reason *x = &res->reason[i];
+        json_array_append_new(a, json_pack("{s:s, s:s, s:f, s:s}", "code", x->code, "item", x->item, "contribution",
+                                           x->contribution, "text", x->text));
+    }
+    char *text = json_dumps(a, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    json_decref(a);
+    return text;
+}
+
+static char *findings_text(const fraud_result *res)
+{
+    json_t *a = json_array();
+    for (size_t i = 0; i < res->n_finding; i++) {
+        const fraud_finding *f = &res->finding[i];
+        json_t *accounts = json_array(), *payments = json_array();
+        for (size_t k = 0; k < f->n_account; k++) json_array_append_new(accounts, json_string(f->account[k]));
+        for (size_t k = 0; k < f->n_edge; k++) json_array_append_new(payments, json_string(f->edge[k].tx_id));
+        json_array_append_new(a, json_pack("{s:s, s:o, s:o}", "pattern", fraud_pattern_name(f->pattern), "accounts",
+                                           accounts, "payments", payments));
+    }
+    char *text = json_dumps(a, JSON_COMPACT);
+    json_decref(a);
+    return text;
+}
+
+static void decide(server *s, fraud_record *r, const fraud_result *res)
+{
+    fraud_policy_decide(s->policy, &r->payment, res, &r->decision);
+    r->probability = (float)res->probability;
+    r->logit = (float)res->logit;
+    r->degraded = res->degraded;
+    r->decided_us = r1_time_us();
+    trace_text(r, res);
+    if (r->decision.action == FRAUD_ALLOW) return;
+    r->reasons = reasons_text(res);
+    if (res->n_finding) r->findings = findings_text(res);
+}
+
+/* ---- the loop ---- */
+
+typedef struct {
+    fraud_record *record[BATCH_MAX]; /* in order of consumption, pushed in this order */
+    size_t n;
+    fraud_slot *slot[BATCH_MAX]; /* of the payments among them */
+    fraud_record *scored[BATCH_MAX];
+    size_t n_slot;
+    fraud_result result[BATCH_MAX];
+} batch;
+
+static void dead(fraud_record *r, const char *stage, const r1_err *err)
+{
+    r->kind = FRAUD_RECORD_DEAD;
+    r->stage = stage;
+    snprintf(r->reason, sizeof r->reason, "%.250s", err->msg);
+}
+
+static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
+{
+    r1_err why = {0};
+    if (fraud_payment_decode(r->message.payload, r->message.payload_len, &r->payment, &why) != R1_OK)
+        return dead(r, "decode", &why), R1_OK;
+    if (fraud_txset_has(s->seen, r->payment.tx_id)) return r->kind = FRAUD_RECORD_DUPLICATE, R1_OK;
+    fraud_slot *slot;
+    r1_status st = fraud_engine_apply(s->engine, &r->payment, s->last_seq + 1, &slot, &why);
+    if (st != R1_OK) return dead(r, "validate", &why), R1_OK;
+    bool fresh;
+    R1_TRY(fraud_txset_add(s->seen, r->payment.tx_id, &fresh, err));
+    r->kind = FRAUD_RECORD_PAYMENT;
+    r->apply_seq = ++s->last_seq;
+    b->slot[b->n_slot] = slot;
+    b->scored[b->n_slot++] = r;
+    return R1_OK;
+}
+
+static void take_label(server *s, fraud_record *r)
+{
+    r1_err why = {0};
+    if (fraud_label_decode(r->message.payload, r->message.payload_len, &r->label, &why) != R1_OK) {
+        dead(r, "decode", &why);
+        return;
+    }
+    r1_status st = fraud_engine_label(s->engine, r->label.tx_id, r->label.is_fraud, r->label.ts, &why);
+    if (st != R1_OK && st != R1_E_NOT_FOUND) {
+        dead(r, "validate", &why);
+        return;
+    }
+    r->kind = FRAUD_RECORD_LABEL; /* a label of a payment that the state has forgotten is kept all the same */
+    r->apply_seq = ++s->last_seq;
+}
+
+/* R1_E_TIMEOUT when there is nothing to read or no record is free. */
+static r1_status take_one(server *s, batch *b, int topic, int timeout_ms, r1_err *err)
+{
+    fraud_record *r = fraud_queue_take_free(s->queue);
+    if (!r) return R1_E_TIMEOUT;
+    r1_status st = r1_consumer_poll(s->consumer[topic], timeout_ms, &r->message, err);
+    if (st != R1_OK) {
+        fraud_queue_put_back(s->queue, r);
+        return st;
+    }
+    r->topic = (fraud_topic)topic;
+    b->record[b->n++] = r;
+    s->consumed++;
+    s->last_message_us = r1_mono_us();
+    if (topic == FRAUD_TOPIC_LABELS) return take_label(s, r), R1_OK;
+    return take_payment(s, b, r, err);
+}
+
+static r1_status score(server *s, batch *b, r1_err *err)
+{
+    if (b->n_slot) R1_TRY(fraud_engine_score(s->engine, b->slot, b->n_slot, b->result, err));
+    for (size_t i = 0; i < b->n_slot; i++) {
+        decide(s, b->scored[i], &b->result[i]);
+        fraud_slot_release(s->engine, b->slot[i]);
+    }
+    for (size_t i = 0; i < b->n; i++) fraud_queue_push(s->queue, b->record[i]);
+    b->n = b->n_slot = 0;
+    return R1_OK;
+}
+
+/* An error of the stream that librdkafka mends by itself is logged; any other ends the service. */
+static r1_status tolerate(r1_status st, r1_err *err)
+{
+    if (st == R1_E_TIMEOUT) return R1_OK;
+    if (st != R1_E_STREAM || !err->retriable) return st;
+    r1_log(R1_LOG_WARN, "broker_away", "error=\"%s\"", err->msg);
+    return R1_OK;
+}
+
+static r1_status step(server *s, batch *b, r1_err *err)
+{
+    r1_status st = R1_OK;
+    if (s->consumer[FRAUD_TOPIC_LABELS])
+        while (b->n < BATCH_MAX / 2 && st == R1_OK) st = take_one(s, b, FRAUD_TOPIC_LABELS, 0, err);
+    R1_TRY(tolerate(st, err));
+    st = take_one(s, b, FRAUD_TOPIC_PAYMENTS, b->n ? 0 : 5, err);
+    while (st == R1_OK && b->n < BATCH_MAX) st = take_one(s, b, FRAUD_TOPIC_PAYMENTS, 0, err);
+    R1_TRY(tolerate(st, err));
+    if (!b->n && fraud_queue_in_flight(s->queue) == QUEUE_RECORDS)
+        usleep(1000); /* the writer is behind: reading stops */
+    return score(s, b, err);
+}
+
+static void hints(server *s, const fraud_ledger *l)
+{
+    for (int t = 0; t < FRAUD_N_TOPIC; t++)
+        for (int32_t p = 0; s->consumer[t] && p < l->n_partition[t]; p++)
+            if (l->claim[t][p].next_offset) r1_consumer_hint(s->consumer[t], p, l->claim[t][p].next_offset);
+}
+
+static bool idle(const server *s)
+{
+    int64_t limit = r1_options_int(s->o, "until-idle");
+    return limit && fraud_queue_in_flight(s->queue) == 0 && r1_mono_us() - s->last_message_us > limit * 1000000;
+}
+
+static r1_status loop(server *s, r1_err *err)
+{
+    batch *b = calloc(1, sizeof *b);
+    if (!b) R1_FAIL(err, R1_E_NOMEM, "no memory for a batch");
+    r1_status st = R1_OK;
+    while (st == R1_OK && !r1_cli_stopped() && !idle(s)) {
+        st = step(s, b, err);
+        if (st == R1_OK) st = fraud_writer_status(s->writer, err);
+    }
+    for (size_t i = 0; i < b->n; i++)
+        fraud_queue_put_back(s->queue, b->record[i]); /* not decided: read again next time */
+    free(b);
+    return st;
+}
+
+/* ---- the end ---- */
+
+static void add_latency(json_t *o, const char *name, const r1_histogram *h)
+{
+    json_object_set_new(o, name,
+                        json_pack("{s:I, s:f, s:f, s:f, s:f, s:f}", "n", (json_int_t)h->n, "p50_ms",
+                                  (double)r1_histogram_quantile(h, .5) / 1e3, "p99_ms",
+                                  (double)r1_histogram_quantile(h, .99) / 1e3, "p999_ms",
+                                  (double)r1_histogram_quantile(h, .999) / 1e3, "max_ms",
+                                  (double)(h->n ? h->max : 0) / 1e3, "mean_ms", r1_histogram_mean(h) / 1e3));
+}
+
+static r1_status write_stats(const server *s, const fraud_writer_stats *w, const char *path, r1_err *err)
+{
+    json_t *o =
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "consumed", (json_int_t)s->consumed,
+                  "payments", (json_int_t)w->payments, "duplicates", (json_int_t)w->duplicates, "dead_letters",
+                  (json_int_t)w->dead, "labels", (json_int_t)w->labels, "commits", (json_int_t)w->commits, "allow",
+                  (json_int_t)w->actions[FRAUD_ALLOW], "review", (json_int_t)w->actions[FRAUD_REVIEW], "block",
+                  (json_int_t)w->actions[FRAUD_BLOCK], "rebuilt_payments", (json_int_t)s->rebuilt.payments,
+                  "reconnects", (json_int_t)w->reconnects, "rebuilt_s", s->rebuilt.seconds);
+    char digest[20];
+    snprintf(digest, sizeof digest, "%016llx", (unsigned long long)fraud_engine_digest(s->engine));
+    json_object_set_new(o, "state_digest", json_string(digest));
+    add_latency(o, "sent_to_committed", &w->sent_latency);
+    add_latency(o, "sent_to_decided", &w->decide_latency);
+    add_latency(o, "broker_to_committed", &w->broker_latency);
+    add_latency(o, "transaction", &w->commit_time);
+    char *text = json_dumps(o, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+    json_decref(o);
+    r1_status st = r1_file_write(path, text, strlen(text), err);
+    free(text);
+    return st;
+}
+
+static r1_status finish(server *s, r1_err *err)
+{
+    r1_status st = R1_OK;
+    if (s->writer) {
+        fraud_queue_close(s->queue);
+        /* the statistics must hold what the last transactions did, so wait for the queue before reading them */
+        int64_t until = r1_mono_us() + (int64_t)STOP_TIMEOUT_MS * 1000;
+        while (fraud_queue_in_flight(s->queue) && r1_mono_us() < until && fraud_writer_status(s->writer, NULL) == R1_OK)
+            usleep(2000);
+        fraud_writer_stats *w = calloc(1, sizeof *w);
+        if (w) fraud_writer_stats_read(s->writer, w);
+        st = fraud_writer_stop(s->writer, 1000, err);
+        if (w && st == R1_OK) {
+            hints(s, &s->ledger);
+            fprintf(stderr,
+                    "r1-fraud serve: %llu payments in %llu transactions, p99 %.1f ms from sending to committed\n",
+                    (unsigned long long)w->payments, (unsigned long long)w->commits,
+                    (double)r1_histogram_quantile(&w->sent_latency, .99) / 1e3);
+            if (r1_options_str(s->o, "stats")) st = write_stats(s, w, r1_options_str(s->o, "stats"), err);
+        }
+        free(w);
+    }
+    if (s->producer) r1_producer_flush(s->producer, 2000, NULL);
+    return st;
+}
+
+static void release(server *s)
+{
+    fraud_queue_free(s->queue); /* lends Kafka messages: before the consumers */
+    for (int t = 0; t < FRAUD_N_TOPIC; t++) r1_consumer_free(s->consumer[t]);
+    r1_producer_free(s->producer);
+    r1_store_close(s->store);
+    fraud_engine_free(s->engine);
+    fraud_policy_free(s->policy);
+    fraud_txset_free(s->seen);
+    free(s);
+}
+
+int fraud_command_serve(r1_cli_call *call)
+{
+    server *s = calloc(1, sizeof *s);
+    if (!s) return R1_EXIT_FAILED;
+    s->o = call->opts;
+    r1_status st = start(s, &call->err);
+    if (st == R1_OK) st = loop(s, &call->err);
+    r1_err late = {0};
+    r1_status end = finish(s, &late);
+    if (st == R1_OK && end != R1_OK) call->err = late;
+    release(s);
+    if (st == R1_E_CANCELLED) return R1_EXIT_OK;
+    return r1_cli_exit(st != R1_OK ? st : end);
+}

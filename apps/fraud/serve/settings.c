@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* settings.c - one row per setting of the streaming side, and the commands config and db that need no more than them. */
+#include "settings.h"
+#include "r1_config.h"
+#include "store.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define POSTGRES_ROW                                                                                                   \
+    {                                                                                                                  \
+        .name = "postgres", .section = "postgres", .type = R1_OPT_STRING, .secret = true,                              \
+        .def = "host=/run/postgresql dbname=r1", .help = "connection as libpq takes it"                                \
+    }
+#define MIGRATIONS_ROW                                                                                                 \
+    {                                                                                                                  \
+        .name = "migrations", .section = "postgres", .type = R1_OPT_PATH, .def = "schemas/sql",                        \
+        .help = "folder of the numbered migrations"                                                                    \
+    }
+#define BROKERS_ROW                                                                                                    \
+    {                                                                                                                  \
+        .name = "brokers", .section = "kafka", .type = R1_OPT_STRING, .def = "127.0.0.1:19092",                        \
+        .help = "host:port,host:port"                                                                                  \
+    }
+#define EXTRA_ROW                                                                                                      \
+    {                                                                                                                  \
+        .name = "kafka-extra", .section = "kafka", .type = R1_OPT_STRING,                                              \
+        .help = "further librdkafka settings: key=value key=value"                                                     \
+    }
+
+const r1_option fraud_serve_rows[] = {
+    BROKERS_ROW,
+    EXTRA_ROW,
+    {.name = "topic", .section = "kafka", .type = R1_OPT_STRING, .def = "payments", .help = "topic with payments"},
+    {.name = "labels-topic", .section = "kafka", .type = R1_OPT_STRING, .help = "topic with labels that became known"},
+    {.name = "decisions-topic",
+     .section = "kafka",
+     .type = R1_OPT_STRING,
+     .help = "topic that gets each committed decision"},
+    {.name = "dead-topic",
+     .section = "kafka",
+     .type = R1_OPT_STRING,
+     .help = "topic that gets each dead letter, besides the table"},
+    {.name = "group",
+     .section = "kafka",
+     .type = R1_OPT_STRING,
+     .def = "r1-fraud",
+     .help = "consumer group, for lag tools alone"},
+    {.name = "fetch-wait",
+     .section = "kafka",
+     .type = R1_OPT_INT,
+     .def = "1",
+     .min = 0,
+     .max = 1000,
+     .unit = "ms",
+     .help = "how long the broker may hold an empty fetch: 1 for the embedded broker, 5 and more for a real one"},
+    POSTGRES_ROW,
+    MIGRATIONS_ROW,
+    {.name = "batch-rows",
+     .section = "postgres",
+     .type = R1_OPT_INT,
+     .def = "500",
+     .min = 1,
+     .max = 500,
+     .unit = "rows",
+     .help = "most records in one transaction"},
+    {.name = "wait",
+     .section = "service",
+     .type = R1_OPT_INT,
+     .def = "60",
+     .min = 0,
+     .max = 86400,
+     .unit = "s",
+     .help = "how long to wait at start for PostgreSQL and the broker"},
+    {.name = "until-idle",
+     .type = R1_OPT_INT,
+     .def = "0",
+     .min = 0,
+     .max = 3600,
+     .unit = "s",
+     .help = "end when nothing has come for so long; 0: never"},
+    {.name = "stats", .type = R1_OPT_PATH, .help = "write counts and latencies to this file at the end (JSON)"},
+    {.name = "model",
+     .section = "model",
+     .type = R1_OPT_PATH,
+     .def = "models/fraud-s.gguf",
+     .help = "model file; none: rules alone"},
+    {.name = "r1", .section = "model", .type = R1_OPT_BOOL, .def = "true", .help = "score with the model"},
+    {.name = "graph", .section = "model", .type = R1_OPT_BOOL, .def = "true", .help = "graph evidence and findings"},
+    {.name = "memory", .section = "model", .type = R1_OPT_BOOL, .def = "true", .help = "working-memory evidence"},
+    {.name = "review-at",
+     .section = "decision",
+     .type = R1_OPT_FLOAT,
+     .def = "0.2",
+     .min = 0,
+     .max = 1,
+     .help = "probability from which a payment is reviewed"},
+    {.name = "block-at",
+     .section = "decision",
+     .type = R1_OPT_FLOAT,
+     .def = "0.8",
+     .min = 0,
+     .max = 1,
+     .help = "probability from which it is blocked"},
+    {.name = "rules", .section = "decision", .type = R1_OPT_PATH, .help = "file of rules"},
+    {.name = "allow-list", .section = "decision", .type = R1_OPT_PATH, .help = "file of accounts whose payments pass"},
+    {.name = "block-list",
+     .section = "decision",
+     .type = R1_OPT_PATH,
+     .help = "file of accounts whose payments are blocked"},
+};
+const size_t fraud_serve_n_row = R1_COUNT(fraud_serve_rows);
+
+const r1_option fraud_db_rows[] = {POSTGRES_ROW, MIGRATIONS_ROW};
+const size_t fraud_db_n_row = R1_COUNT(fraud_db_rows);
+
+int fraud_command_config(r1_cli_call *call)
+{
+    const char *what = call->n_rest ? call->rest[0] : "check";
+    if (!strcmp(what, "sample")) return r1_config_sample(fraud_serve_rows, fraud_serve_n_row, stdout), R1_EXIT_OK;
+    if (!strcmp(what, "dump")) return r1_config_dump(call->opts, stdout), R1_EXIT_OK;
+    if (!strcmp(what, "check"))
+        return puts("configuration: good"), R1_EXIT_OK; /* wrong values have stopped the program before */
+    r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "expected check, dump or sample, found \"%s\"", what);
+    return R1_EXIT_USAGE;
+}
+
+int fraud_command_db(r1_cli_call *call)
+{
+    const char *what = call->n_rest ? call->rest[0] : "";
+    bool migrate = !strcmp(what, "migrate");
+    if (!migrate && strcmp(what, "status") != 0) {
+        r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "expected migrate or status, found \"%s\"", what);
+        return R1_EXIT_USAGE;
+    }
+    r1_store *s = NULL;
+    size_t applied = 0;
+    r1_status st = r1_store_open(&s, r1_options_str(call->opts, "postgres"), "r1-fraud db", &call->err);
+    const char *dir = r1_options_str(call->opts, "migrations");
+    if (st == R1_OK)
+        st = migrate ? r1_store_migrate(s, dir, &applied, &call->err) : r1_store_migrated(s, dir, &call->err);
+    r1_store_close(s);
+    if (st == R1_OK && migrate) printf("%zu migrations applied\n", applied);
+    if (st == R1_OK && !migrate) puts("schema: up to date");
+    return st == R1_E_AGAIN ? R1_EXIT_CHECK : r1_cli_exit(st);
+}

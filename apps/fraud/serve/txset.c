@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* txset.c - open addressing with linear probing, at most three quarters full. */
+#include "txset.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    uint64_t a, b; /* both 0: empty place */
+} id_hash;
+
+struct fraud_txset {
+    id_hash *place;
+    size_t capacity, n; /* capacity is a power of two */
+};
+
+static id_hash hash_of(const char *tx_id)
+{
+    size_t len = strlen(tx_id);
+    id_hash h = {r1_hash64(tx_id, len, 0x5ca1ab1e), r1_hash64(tx_id, len, 0xdeadbea7)};
+    if (!h.a && !h.b) h.a = 1;
+    return h;
+}
+
+static size_t probe(const fraud_txset *s, id_hash h)
+{
+    size_t i = (size_t)h.a & (s->capacity - 1);
+    while ((s->place[i].a || s->place[i].b) && (s->place[i].a != h.a || s->place[i].b != h.b))
+        i = (i + 1) & (s->capacity - 1);
+    return i;
+}
+
+r1_status fraud_txset_new(fraud_txset **out, r1_err *err)
+{
+    fraud_txset *s = calloc(1, sizeof *s);
+    if (s) s->place = calloc(s->capacity = 1 << 16, sizeof *s->place);
+    if (!s || !s->place) {
+        free(s);
+        R1_FAIL(err, R1_E_NOMEM, "no memory for the set of payment ids");
+    }
+    *out = s;
+    return R1_OK;
+}
+
+void fraud_txset_free(fraud_txset *s)
+{
+    if (!s) return;
+    free(s->place);
+    free(s);
+}
+
+static r1_status grow(fraud_txset *s, r1_err *err)
+{
+    fraud_txset bigger = {.capacity = s->capacity * 2, .n = s->n};
+    bigger.place = calloc(bigger.capacity, sizeof *bigger.place);
+    if (!bigger.place) R1_FAIL(err, R1_E_NOMEM, "no memory for %zu payment ids", bigger.capacity);
+    for (size_t i = 0; i < s->capacity; i++)
+        if (s->place[i].a || s->place[i].b) bigger.place[probe(&bigger, s->place[i])] = s->place[i];
+    free(s->place);
+    *s = bigger;
+    return R1_OK;
+}
+
+r1_status fraud_txset_add(fraud_txset *s, const char *tx_id, bool *fresh, r1_err *err)
+{
+    if (s->n >= s->capacity / 4 * 3) R1_TRY(grow(s, err));
+    id_hash h = hash_of(tx_id);
+    size_t i = probe(s, h);
+    *fresh = !s->place[i].a && !s->place[i].b;
+    if (*fresh) s->n++;
+    s->place[i] = h;
+    return R1_OK;
+}
+
+bool fraud_txset_has(const fraud_txset *s, const char *tx_id)
+{
+    size_t i = probe(s, hash_of(tx_id));
+    return s->place[i].a || s->place[i].b;
+}
+
+size_t fraud_txset_count(const fraud_txset *s) { return s->n; }

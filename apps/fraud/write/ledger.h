@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* ledger.h - who owns which partition, and where it stands: the PostgreSQL side of exactly-once.
+ *
+ * Taking a partition raises its epoch; every later transaction of an earlier owner is refused (r1.advance_offset).
+ * Threads: none of its own; used by the main thread before the writer starts and by the writer afterwards. */
+#ifndef FRAUD_LEDGER_H
+#define FRAUD_LEDGER_H
+
+#include "record.h"
+#include "store.h"
+
+enum { FRAUD_PARTITIONS_MAX = 256 };
+
+typedef struct {
+    int64_t next_offset, epoch;
+} fraud_claim;
+
+typedef struct {
+    char cluster[64], owner[96];
+    const char *topic[FRAUD_N_TOPIC]; /* NULL: not consumed */
+    int32_t n_partition[FRAUD_N_TOPIC];
+    fraud_claim claim[FRAUD_N_TOPIC][FRAUD_PARTITIONS_MAX];
+} fraud_ledger;
+
+/* Takes all partitions of one topic. */
+r1_status fraud_ledger_take(fraud_ledger *l, r1_store *s, fraud_topic topic, const char *name, int32_t n_partition,
+                            r1_err *err);
+
+/* After a commit of unknown outcome: *done tells whether the transaction that was to move topic/partition from old to next
+ * has happened. R1_E_FENCED where the stored epoch is not ours. */
+r1_status fraud_ledger_landed(const fraud_ledger *l, r1_store *s, fraud_topic topic, int32_t partition, int64_t next,
+                              bool *done, r1_err *err);
+
+#endif

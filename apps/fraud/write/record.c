@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* record.c - the bounded queue: a ring of filled records and a stack of free ones under one mutex. */
+#include "record.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+struct fraud_queue {
+    pthread_mutex_t lock;
+    pthread_cond_t filled;
+    fraud_record *pool, **free, **ring;
+    size_t capacity, n_free, head, n_ring;
+    bool closed;
+};
+
+r1_status fraud_queue_new(fraud_queue **out, size_t capacity, r1_err *err)
+{
+    fraud_queue *q = calloc(1, sizeof *q);
+    if (q) {
+        pthread_mutex_init(&q->lock, NULL);
+        pthread_cond_init(&q->filled, NULL);
+        q->pool = calloc(capacity, sizeof *q->pool);
+        q->free = calloc(capacity, sizeof(fraud_record *));
+        q->ring = calloc(capacity, sizeof(fraud_record *));
+    }
+    if (!q || !q->pool || !q->free || !q->ring) {
+        fraud_queue_free(q);
+        R1_FAIL(err, R1_E_NOMEM, "no memory for a queue of %zu records", capacity);
+    }
+    q->capacity = q->n_free = capacity;
+    for (size_t i = 0; i < capacity; i++) q->free[i] = &q->pool[i];
+    *out = q;
+    return R1_OK;
+}
+
+static void empty(fraud_record *r)
+{
+    r1_message_free(&r->message);
+    free(r->reasons);
+    free(r->findings);
+    r->reasons = r->findings = NULL;
+}
+
+void fraud_queue_free(fraud_queue *q)
+{
+    if (!q) return;
+    for (size_t i = 0; q->pool && i < q->capacity; i++) empty(&q->pool[i]);
+    pthread_cond_destroy(&q->filled);
+    pthread_mutex_destroy(&q->lock);
+    free(q->pool);
+    free(q->free);
+    free(q->ring);
+    free(q);
+}
+
+fraud_record *fraud_queue_take_free(fraud_queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    fraud_record *r = q->n_free ? q->free[--q->n_free] : NULL;
+    pthread_mutex_unlock(&q->lock);
+    return r;
+}
+
+void fraud_queue_put_back(fraud_queue *q, fraud_record *r) { fraud_queue_release(q, &r, 1); }
+
+void fraud_queue_push(fraud_queue *q, fraud_record *r)
+{
+    pthread_mutex_lock(&q->lock);
+    q->ring[(q->head + q->n_ring++) % q->capacity] =
+        r; /* never full: the pool has as many records as the ring has places */
+    pthread_cond_signal(&q->filled);
+    pthread_mutex_unlock(&q->lock);
+}
+
+size_t fraud_queue_in_flight(fraud_queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    size_t n = q->capacity - q->n_free;
+    pthread_mutex_unlock(&q->lock);
+    return n;
+}
+
+size_t fraud_queue_pop(fraud_queue *q, fraud_record **out, size_t max)
+{
+    pthread_mutex_lock(&q->lock);
+    while (!q->n_ring && !q->closed) pthread_cond_wait(&q->filled, &q->lock);
+    size_t n = 0;
+    for (; n < max && q->n_ring; n++, q->n_ring--) {
+        out[n] = q->ring[q->head];
+        q->head = (q->head + 1) % q->capacity;
+    }
+    pthread_mutex_unlock(&q->lock);
+    return n;
+}
+
+void fraud_queue_release(fraud_queue *q, fraud_record **r, size_t n)
+{
+    for (size_t i = 0; i < n; i++) empty(r[i]);
+    pthread_mutex_lock(&q->lock);
+    for (size_t i = 0; i < n; i++) q->free[q->n_free++] = r[i];
+    pthread_mutex_unlock(&q->lock);
+}
+
+void fraud_queue_close(fraud_queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    q->closed = true;
+    pthread_cond_signal(&q->filled);
+    pthread_mutex_unlock(&q->lock);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* record.h - what travels from the scoring thread to the writing thread: one consumed message and what became of it, in a
+ * bounded queue that keeps the order of consumption.
+ *
+ * Owns:    a fixed pool of records; each lends out its Kafka message until the writer has committed it.
+ * Threads: one producer (scoring), one consumer (writing). Blocking calls wake up on fraud_queue_close. */
+#ifndef FRAUD_RECORD_H
+#define FRAUD_RECORD_H
+
+#include "policy.h"
+#include "stream.h"
+
+typedef enum {
+    FRAUD_RECORD_PAYMENT,   /* payment and decision */
+    FRAUD_RECORD_DUPLICATE, /* tx_id seen before */
+    FRAUD_RECORD_DEAD,      /* not processable: reason */
+    FRAUD_RECORD_LABEL      /* label applied */
+} fraud_record_kind;
+
+typedef enum { FRAUD_TOPIC_PAYMENTS = 0, FRAUD_TOPIC_LABELS, FRAUD_N_TOPIC } fraud_topic;
+
+typedef struct fraud_record {
+    fraud_record_kind kind;
+    fraud_topic topic;
+    r1_message message; /* freed by the writer */
+    int64_t apply_seq;
+    int64_t decided_us;
+    fraud_payment payment; /* payments and duplicates */
+    fraud_label label;     /* labels */
+    fraud_decision decision;
+    float probability, logit;
+    bool degraded;
+    char trace[FRAUD_ITEMS_MAX * 20 + 32]; /* PostgreSQL array text "{-4.1,0.2}" */
+    char *reasons;                         /* JSON text, malloc'ed; NULL where the decision is allow */
+    char *findings;                        /* JSON array text, malloc'ed; NULL without findings */
+    const char *stage;                     /* dead letters: "decode" or "write" */
+    char reason[256];                      /* dead letters */
+} fraud_record;
+
+typedef struct fraud_queue fraud_queue;
+r1_status fraud_queue_new(fraud_queue **out, size_t capacity, r1_err *err);
+void fraud_queue_free(fraud_queue *q); /* frees messages that are still inside; NULL is fine */
+
+/* Scoring thread: an empty record, or NULL when all are in flight. */
+fraud_record *fraud_queue_take_free(fraud_queue *q);
+void fraud_queue_push(fraud_queue *q, fraud_record *r);
+void fraud_queue_put_back(fraud_queue *q, fraud_record *r); /* unused after take_free */
+size_t fraud_queue_in_flight(fraud_queue *q);               /* taken or pushed, not yet released */
+
+/* Writing thread: waits for at least one record, takes at most max in order; 0 when the queue is closed and empty. */
+size_t fraud_queue_pop(fraud_queue *q, fraud_record **out, size_t max);
+void fraud_queue_release(fraud_queue *q, fraud_record **r, size_t n);
+void fraud_queue_close(fraud_queue *q);
+
+#endif

@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* writer.c - see writer.h for its invariants.
+ *
+ *    pop ──▶ write_batch ──ok──▶ landed: claims move, topics, latencies, release
+ *              │  ▲
+ *              │  └── recover: reconnect, ask the ledger (repeat or landed)      connection lost, serialisation
+ *              ├── one by one, the refused record becomes a dead letter           SQLSTATE class 22, 23
+ *              └── give up: fenced or a defect                                    all else */
+#include "writer.h"
+
+#include <jansson.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { ROWS_MAX = 500 };
+
+struct fraud_writer {
+    fraud_writer_opts o;
+    r1_store *store;
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards stats and failure */
+    fraud_writer_stats stats;
+    r1_err failure;
+    atomic_int_fast64_t give_up_us; /* monotonic; 0: never */
+};
+
+/* ---- one record to statements ---- */
+
+static const char *const sql_advance =
+    "SELECT r1.advance_offset($1, 'fraud', $2, $3::integer, $4::bigint, $5::bigint, $6::bigint)";
+static const char *const sql_payment = "INSERT INTO r1.payment (apply_seq, tx_id, ts, kind, from_id, to_id, "
+                                       "amount_minor, currency, topic, partition, kafka_offset, payload) "
+                                       "VALUES ($1::bigint, $2, to_timestamp($3::double precision / 1000), $4, $5, $6, "
+                                       "$7::bigint, $8, $9, $10::integer, $11::bigint, $12)";
+static const char *const sql_decision =
+    "INSERT INTO r1.decision (apply_seq, decision, score, logit, degraded, trace, reasons, rule, model, config, "
+    "latency_us) "
+    "VALUES ($1::bigint, $2, $3::real, $4::real, $5::boolean, $6::real[], $7::jsonb, $8, $9, $10, $11::bigint)";
+static const char *const sql_findings = "INSERT INTO r1.finding (apply_seq, ordinal, pattern, accounts, payments) "
+                                        "SELECT $1::bigint, f.ordinality, f.value->>'pattern', ARRAY(SELECT "
+                                        "jsonb_array_elements_text(f.value->'accounts')), "
+                                        "ARRAY(SELECT jsonb_array_elements_text(f.value->'payments')) FROM "
+                                        "jsonb_array_elements($2::jsonb) WITH ORDINALITY AS f";
+static const char *const sql_duplicate = "INSERT INTO r1.duplicate (tx_id, topic, partition, kafka_offset, payload) "
+                                         "VALUES ($1, $2, $3::integer, $4::bigint, $5)";
+static const char *const sql_dead =
+    "INSERT INTO r1.dead_letter (app, topic, partition, kafka_offset, stage, reason, payload) "
+    "VALUES ('fraud', $1, $2::integer, $3::bigint, $4, $5, decode($6, 'base64'))";
+static const char *const sql_label =
+    "INSERT INTO r1.label (apply_seq, tx_id, is_fraud, known_at, source, topic, partition, kafka_offset, payload) "
+    "VALUES ($1::bigint, $2, $3::boolean, to_timestamp($4::double precision / 1000), 'topic', $5, $6::integer, "
+    "$7::bigint, $8)";
+
+static r1_status prepare_all(r1_store *s, r1_err *err)
+{
+    R1_TRY(r1_store_prepare(s, "advance", sql_advance, 6, err));
+    R1_TRY(r1_store_prepare(s, "payment", sql_payment, 12, err));
+    R1_TRY(r1_store_prepare(s, "decision", sql_decision, 11, err));
+    R1_TRY(r1_store_prepare(s, "findings", sql_findings, 2, err));
+    R1_TRY(r1_store_prepare(s, "duplicate", sql_duplicate, 5, err));
+    R1_TRY(r1_store_prepare(s, "dead", sql_dead, 6, err));
+    return r1_store_prepare(s, "label", sql_label, 8, err);
+}
+
+typedef struct {
+    char seq[24], ts[24], amount[24], partition[16], offset[24], score[32], logit[32], latency[24];
+} texts;
+
+static void common_texts(const fraud_record *r, texts *t)
+{
+    snprintf(t->seq, sizeof t->seq, "%lld", (long long)r->apply_seq);
+    snprintf(t->partition, sizeof t->partition, "%d", r->message.partition);
+    snprintf(t->offset, sizeof t->offset, "%lld", (long long)r->message.offset);
+}
+
+/* The payload as a C string: messages are not terminated. Freed by the caller. */
+static char *payload_text(const fraud_record *r)
+{
+    char *p = malloc(r->message.payload_len + 1);
+    if (!p) return NULL;
+    memcpy(p, r->message.payload, r->message.payload_len);
+    p[r->message.payload_len] = 0;
+    return p;
+}
+
+static r1_status add_decision(fraud_writer *w, const fraud_record *r, const texts *common, r1_err *err)
+{
+    texts t = *common;
+    snprintf(t.score, sizeof t.score, "%.9g", (double)r->probability);
+    snprintf(t.logit, sizeof t.logit, "%.9g", (double)r->logit);
+    snprintf(t.latency, sizeof t.latency, "%lld", (long long)(r->decided_us - r->message.sent_us));
+    const char *decision[] = {t.seq,
+                              fraud_action_name(r->decision.action),
+                              t.score,
+                              t.logit,
+                              r->degraded ? "t" : "f",
+                              r->trace,
+                              r->reasons,
+                              r->decision.rule,
+                              w->o.model,
+                              w->o.config,
+                              r->message.sent_us ? t.latency : NULL};
+    R1_TRY(r1_store_batch_add(w->store, "decision", R1_COUNT(decision), decision, err));
+    const char *findings[] = {t.seq, r->findings};
+    return r->findings ? r1_store_batch_add(w->store, "findings", 2, findings, err) : R1_OK;
+}
+
+static r1_status add_payment(fraud_writer *w, const fraud_record *r, const char *payload, r1_err *err)
+{
+    const fraud_payment *p = &r->payment;
+    texts t;
+    common_texts(r, &t);
+    snprintf(t.ts, sizeof t.ts, "%lld", (long long)p->ts);
+    snprintf(t.amount, sizeof t.amount, "%lld", (long long)p->amount_minor);
+    const char *row[] = {t.seq,    p->tx_id, t.ts,        fraud_kind_name(p->kind),     p->from,
+                         p->to,    t.amount, p->currency, w->o.ledger->topic[r->topic], t.partition,
+                         t.offset, payload};
+    R1_TRY(r1_store_batch_add(w->store, "payment", R1_COUNT(row), row, err));
+    return add_decision(w, r, &t, err);
+}
+
+static char *base64(const char *data, size_t len)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    char *out = malloc((len + 2) / 3 * 4 + 1), *o = out;
+    if (!out) return NULL;
+    for (size_t i = 0; i < len; i += 3) {
+        uint32_t v = (uint32_t)(unsigned char)data[i] << 16;
+        if (i + 1 < len) v |= (uint32_t)(unsigned char)data[i + 1] << 8;
+        if (i + 2 < len) v |= (unsigned char)data[i + 2];
+        *o++ = digits[v >> 18];
+        *o++ = digits[v >> 12 & 63];
+        *o++ = i + 1 < len ? digits[v >> 6 & 63] : '=';
+        *o++ = i + 2 < len ? digits[v & 63] : '=';
+    }
+    *o = 0;
+    return out;
+}
+
+static r1_status add_dead(fraud_writer *w, const fraud_record *r, r1_err *err)
+{
+    texts t;
+    common_texts(r, &t);
+    char *data = base64(r->message.payload, r->message.payload_len);
+    if (!data) R1_FAIL(err, R1_E_NOMEM, "no memory for a dead letter");
+    const char *row[] = {w->o.ledger->topic[r->topic], t.partition, t.offset, r->stage, r->reason, data};
+    r1_status st = r1_store_batch_add(w->store, "dead", R1_COUNT(row), row, err);
+    free(data);
+    return st;
+}
+
+static r1_status add_record(fraud_writer *w, const fraud_record *r, r1_err *err)
+{
+    if (r->kind == FRAUD_RECORD_DEAD) return add_dead(w, r, err);
+    char *payload = payload_text(r);
+    if (!payload) R1_FAIL(err, R1_E_NOMEM, "no memory for a payload");
+    r1_status st;
+    texts t;
+    common_texts(r, &t);
+    const char *topic = w->o.ledger->topic[r->topic];
+    if (r->kind == FRAUD_RECORD_PAYMENT) {
+        st = add_payment(w, r, payload, err);
+    } else if (r->kind == FRAUD_RECORD_DUPLICATE) {
+        const char *row[] = {r->payment.tx_id, topic, t.partition, t.offset, payload};
+        st = r1_store_batch_add(w->store, "duplicate", R1_COUNT(row), row, err);
+    } else {
+        snprintf(t.ts, sizeof t.ts, "%lld", (long long)r->label.ts);
+        const char *row[] = {t.seq,    r->label.tx_id, r->label.is_fraud ? "t" : "f", t.ts, topic, t.partition,
+                             t.offset, payload};
+        st = r1_store_batch_add(w->store, "label", R1_COUNT(row), row, err);
+    }
+    free(payload);
+    return st;
+}
+
+/* ---- one transaction ---- */
+
+/* The offset past the last record of each partition in the batch; 0: partition not in it. */
+typedef struct {
+    int64_t next[FRAUD_N_TOPIC][FRAUD_PARTITIONS_MAX];
+} targets;
+
+static void find_targets(fraud_record *const *r, size_t n, targets *t)
+{
+    memset(t, 0, sizeof *t);
+    for (size_t i = 0; i < n; i++) t->next[r[i]->topic][r[i]->message.partition] = r[i]->message.offset + 1;
+}
+
+static r1_status add_advances(fraud_writer *w, const targets *t, r1_err *err)
+{
+    const fraud_ledger *l = w->o.ledger;
+    for (int topic = 0; topic < FRAUD_N_TOPIC; topic++) {
+        for (int32_t p = 0; p < l->n_partition[topic]; p++) {
+            if (!t->next[topic][p]) continue;
+            char part[16], old[24], next[24], epoch[24];
+            snprintf(part, sizeof part, "%d", p);
+            snprintf(old, sizeof old, "%lld", (long long)l->claim[topic][p].next_offset);
+            snprintf(next, sizeof next, "%lld", (long long)t->next[topic][p]);
+            snprintf(epoch, sizeof epoch, "%lld", (long long)l->claim[topic][p].epoch);
+            const char *row[] = {l->cluster, l->topic[topic], part, old, next, epoch};
+            R1_TRY(r1_store_batch_add(w->store, "advance", R1_COUNT(row), row, err));
+        }
+    }
+    return R1_OK;
+}
+
+static r1_status write_batch(fraud_writer *w, fraud_record *const *r, size_t n, const targets *t, r1_err *err)
+{
+    R1_TRY(r1_store_batch_begin(w->store, err));
+    r1_status st = add_advances(w, t, err); /* first: an owner that was fenced finds out before it sends its rows */
+    for (size_t i = 0; i < n && st == R1_OK; i++) st = add_record(w, r[i], err);
+    if (st == R1_OK) return r1_store_batch_commit(w->store, err);
+    r1_store_batch_abort(w->store);
+    return st;
+}
+
+static void pause_ms(int ms)
+{
+    struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+    nanosleep(&ts, NULL);
+}
+
+static bool out_of_time(fraud_writer *w)
+{
+    int64_t until = atomic_load(&w->give_up_us);
+    return until && r1_mono_us() > until;
+}
+
+/* Reconnects, then learns whether the batch landed. */
+static r1_status recover(fraud_writer *w, const targets *t, bool *done, r1_err *err)
+{
+    for (int ms = 50; !r1_store_alive(w->store); ms = ms < 1000 ? ms * 2 : 1000) {
+        if (out_of_time(w)) R1_FAIL(err, R1_E_TIMEOUT, "PostgreSQL did not come back before the time to stop");
+        if (r1_store_reopen(w->store, err) == R1_OK) break;
+        r1_log(R1_LOG_WARN, "postgres_away", "retry_ms=%d error=\"%s\"", ms, err->msg);
+        pause_ms(ms);
+    }
+    for (int topic = 0; topic < FRAUD_N_TOPIC; topic++)
+        for (int32_t p = 0; p < w->o.ledger->n_partition[topic]; p++)
+            if (t->next[topic][p])
+                return fraud_ledger_landed(w->o.ledger, w->store, (fraud_topic)topic, p, t->next[topic][p], done, err);
+    *done = true;
+    return R1_OK;
+}
+
+/* Writes until the batch has landed or must not be written. */
+static r1_status land(fraud_writer *w, fraud_record *const *r, size_t n, r1_err *err)
+{
+    targets t;
+    find_targets(r, n, &t);
+    for (;;) {
+        r1_err_clear(err);
+        r1_status st = write_batch(w, r, n, &t, err);
+        if (st != R1_E_DB || !err->retriable) return st;
+        r1_log(R1_LOG_WARN, "commit_retry", "rows=%zu error=\"%s\"", n, err->msg);
+        pthread_mutex_lock(&w->lock);
+        w->stats.reconnects++;
+        pthread_mutex_unlock(&w->lock);
+        bool done = false;
+        do st = recover(w, &t, &done, err);
+        while (st == R1_E_DB && err->retriable && !out_of_time(w));
+        if (st != R1_OK || done) return st;
+        pause_ms(5);
+    }
+}
+
+/* ---- after the commit ---- */
+
+static void move_claims(fraud_writer *w, fraud_record *const *r, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        w->o.ledger->claim[r[i]->topic][r[i]->message.partition].next_offset = r[i]->message.offset + 1;
+}
+
+static void send_decision(fraud_writer *w, const fraud_record *r)
+{
+    json_t *o = json_pack("{s:s, s:I, s:s, s:f, s:b, s:s, s:s}", "tx_id", r->payment.tx_id, "apply_seq",
+                          (json_int_t)r->apply_seq, "decision", fraud_action_name(r->decision.action), "score",
+                          (double)r->probability, "degraded", r->degraded, "model", w->o.model, "config", w->o.config);
+    if (r->reasons) json_object_set_new(o, "reasons", json_loads(r->reasons, 0, NULL));
+    char *text = json_dumps(o, JSON_COMPACT);
+    r1_err err = {0};
+    if (text && r1_producer_send(w->o.producer, w->o.decisions_topic, r->payment.tx_id, strlen(r->payment.tx_id), text,
+                                 strlen(text), 0, 100, &err) != R1_OK)
+        r1_log(R1_LOG_WARN, "decision_not_sent", "tx_id=%s error=\"%s\"", r->payment.tx_id, err.msg);
+    free(text);
+    json_decref(o);
+}
+
+static void send_dead(fraud_writer *w, const fraud_record *r)
+{
+    r1_err err = {0};
+    if (r1_producer_send(w->o.producer, w->o.dead_topic, r->message.key, r->message.key_len, r->message.payload,
+                         r->message.payload_len, 0, 100, &err) != R1_OK)
+        r1_log(R1_LOG_WARN, "dead_letter_not_sent", "partition=%d offset=%lld error=\"%s\"", r->message.partition,
+               (long long)r->message.offset, err.msg);
+}
+
+static void count(fraud_writer_stats *s, const fraud_record *r, int64_t now)
+{
+    if (r->kind == FRAUD_RECORD_DUPLICATE) s->duplicates++;
+    if (r->kind == FRAUD_RECORD_DEAD) s->dead++;
+    if (r->kind == FRAUD_RECORD_LABEL) s->labels++;
+    if (r->kind != FRAUD_RECORD_PAYMENT) return;
+    s->payments++;
+    s->actions[r->decision.action]++;
+    if (r->message.sent_us) r1_histogram_add(&s->sent_latency, now - r->message.sent_us);
+    if (r->message.sent_us) r1_histogram_add(&s->decide_latency, r->decided_us - r->message.sent_us);
+    if (r->message.broker_ms) r1_histogram_add(&s->broker_latency, now - r->message.broker_ms * 1000);
+}
+
+static void after_commit(fraud_writer *w, fraud_record *const *r, size_t n, int64_t began_us)
+{
+    int64_t now = r1_time_us();
+    move_claims(w, r, n);
+    pthread_mutex_lock(&w->lock);
+    w->stats.commits++;
+    r1_histogram_add(&w->stats.commit_time, now - began_us);
+    for (size_t i = 0; i < n; i++) count(&w->stats, r[i], now);
+    pthread_mutex_unlock(&w->lock);
+    if (!w->o.producer) return;
+    for (size_t i = 0; i < n; i++) {
+        if (r[i]->kind == FRAUD_RECORD_PAYMENT && w->o.decisions_topic) send_decision(w, r[i]);
+        if (r[i]->kind == FRAUD_RECORD_DEAD && w->o.dead_topic) send_dead(w, r[i]);
+    }
+    r1_producer_poll(w->o.producer);
+}
+
+/* A refused batch: each record alone; the one that is refused again becomes a dead letter. */
+static r1_status land_singly(fraud_writer *w, fraud_record **r, size_t n, r1_err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        int64_t began = r1_time_us();
+        r1_status st = land(w, &r[i], 1, err);
+        if (st == R1_E_FORMAT) {
+            r1_log(R1_LOG_ERROR, "row_refused", "partition=%d offset=%lld error=\"%s\"", r[i]->message.partition,
+                   (long long)r[i]->message.offset, err->msg);
+            r[i]->kind = FRAUD_RECORD_DEAD;
+            r[i]->stage = "write";
+            snprintf(r[i]->reason, sizeof r[i]->reason, "%.250s", err->msg);
+            st = land(w, &r[i], 1, err);
+        }
+        R1_TRY(st);
+        after_commit(w, &r[i], 1, began);
+    }
+    return R1_OK;
+}
+
+/* ---- the thread ---- */
+
+static void *writer_main(void *arg)
+{
+    fraud_writer *w = arg;
+    fraud_record *batch[ROWS_MAX];
+    r1_status st = R1_OK;
+    for (size_t n; (n = fraud_queue_pop(w->o.queue, batch, w->o.rows)) > 0;) {
+        if (st == R1_OK) {
+            r1_err err = {0};
+            int64_t began = r1_time_us();
+            st = land(w, batch, n, &err);
+            if (st == R1_OK)
+                after_commit(w, batch, n, began);
+            else if (st == R1_E_FORMAT)
+                st = land_singly(w, batch, n, &err);
+            if (st != R1_OK) {
+                r1_log(R1_LOG_ERROR, "writer_stopped", "error=\"%s\"", err.msg);
+                pthread_mutex_lock(&w->lock);
+                w->failure = err;
+                w->failure.code = st;
+                pthread_mutex_unlock(&w->lock);
+            }
+        }
+        fraud_queue_release(w->o.queue, batch, n);
+    }
+    return NULL;
+}
+
+static r1_status name_versions(fraud_writer *w, r1_err *err)
+{
+    const char *const rows[][3] = {{w->o.model, "model", w->o.model_text}, {w->o.config, "config", w->o.config_text}};
+    for (size_t i = 0; i < R1_COUNT(rows); i++)
+        R1_TRY(r1_store_query(
+            w->store, "INSERT INTO r1.fraud_version (version, kind, detail) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            3, rows[i], NULL, err));
+    return R1_OK;
+}
+
+static r1_status writer_prepare(fraud_writer *w, r1_err *err)
+{
+    R1_TRY(r1_store_open(&w->store, w->o.conninfo, "r1-fraud writer", err));
+    R1_TRY(prepare_all(w->store, err));
+    R1_TRY(name_versions(w, err));
+    if (pthread_create(&w->thread, NULL, writer_main, w)) R1_FAIL(err, R1_E_NOMEM, "no thread for the writer");
+    return R1_OK;
+}
+
+r1_status fraud_writer_start(fraud_writer **out, const fraud_writer_opts *opts, r1_err *err)
+{
+    fraud_writer *w = calloc(1, sizeof *w);
+    if (!w) R1_FAIL(err, R1_E_NOMEM, "no memory for the writer");
+    w->o = *opts;
+    if (w->o.rows < 1 || w->o.rows > ROWS_MAX) w->o.rows = ROWS_MAX;
+    pthread_mutex_init(&w->lock, NULL);
+    r1_status st = writer_prepare(w, err);
+    if (st == R1_OK) {
+        *out = w;
+        return R1_OK;
+    }
+    r1_store_close(w->store);
+    pthread_mutex_destroy(&w->lock);
+    free(w);
+    return st;
+}
+
+r1_status fraud_writer_status(fraud_writer *w, r1_err *err)
+{
+    pthread_mutex_lock(&w->lock);
+    r1_status st = w->failure.code;
+    if (st != R1_OK && err) *err = w->failure;
+    pthread_mutex_unlock(&w->lock);
+    return st;
+}
+
+void fraud_writer_stats_read(fraud_writer *w, fraud_writer_stats *out)
+{
+    pthread_mutex_lock(&w->lock);
+    *out = w->stats;
+    pthread_mutex_unlock(&w->lock);
+}
+
+r1_status fraud_writer_stop(fraud_writer *w, int timeout_ms, r1_err *err)
+{
+    if (!w) return R1_OK;
+    atomic_store(&w->give_up_us, r1_mono_us() + (int64_t)timeout_ms * 1000);
+    fraud_queue_close(w->o.queue);
+    pthread_join(w->thread, NULL);
+    r1_status st = fraud_writer_status(w, err);
+    r1_store_close(w->store);
+    pthread_mutex_destroy(&w->lock);
+    free(w);
+    return st;
+}
