@@ -1,0 +1,568 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* generate.c - people, their ordinary payments, the rings among them; then one walk in time order that keeps balances.
+ *
+ * Every draw for a payment's id, text and instant comes from the same functions for honest and fraudulent payments. */
+#include "generate.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    FRIENDS = 8,
+    PAYMENTS_MAX = 20000000,
+    DAY_MS = 86400000,
+    HOUR_MS = 3600000,
+    PEOPLE_PER_MERCHANT = 12,
+    CATEGORIES = 8
+};
+
+typedef struct {
+    char account[FRAUD_ACCOUNT_BYTES], card[FRAUD_ACCOUNT_BYTES], device[FRAUD_ACCOUNT_BYTES];
+    double income, spending; /* minor units a month; card payments a day */
+    int64_t balance;
+    int32_t friend_of[FRIENDS];
+    int32_t employer, landlord; /* landlord: a person, or -1 */
+    float lat, lon;
+    bool business; /* gathers from customers and scatters to suppliers */
+} person;
+
+typedef struct {
+    char id[FRAUD_ACCOUNT_BYTES];
+    float lat, lon;
+    int category;
+} merchant;
+
+typedef struct {
+    const fraud_generate_opts *o;
+    r1_rng rng, id_rng; /* ids come from a stream of their own, in time order */
+    person *people;
+    merchant *merchants;
+    int n_merchant;
+    fraud_generated *out;
+    size_t n, cap;
+    bool full;
+} world;
+
+static const char *const typology_names[] = {"none",
+                                             "fan_in",
+                                             "fan_out",
+                                             "cycle",
+                                             "scatter_gather",
+                                             "gather_scatter",
+                                             "stack",
+                                             "bipartite",
+                                             "mule",
+                                             "compromised_card",
+                                             "compromised_terminal"};
+
+const char *fraud_typology_name(unsigned typology)
+{
+    return typology < FRAUD_N_TYPOLOGY ? typology_names[typology] : "unknown";
+}
+
+static const struct {
+    const char *name;
+    double mean; /* minor units */
+} categories[CATEGORIES] = {{"grocery", 3500}, {"fuel", 5200},   {"restaurant", 2800},   {"travel", 16000},
+                            {"online", 4200},  {"health", 3900}, {"electronics", 14000}, {"clothing", 6100}};
+
+/* ---- draws ---- */
+
+static int below(world *w, int n) { return (int)r1_rng_below(&w->rng, (uint64_t)n); }
+static bool chance(world *w, double p) { return r1_rng_unit(&w->rng) < p; }
+static double uniform(world *w, double low, double high) { return low + (high - low) * r1_rng_unit(&w->rng); }
+
+static int64_t lognormal(world *w, double mean, double sigma)
+{
+    double x = mean * exp(sigma * r1_rng_normal(&w->rng) - sigma * sigma / 2);
+    return x < 50 ? 50 : x > 5e8 ? 500000000 : (int64_t)x;
+}
+
+/* People round: about half of all amounts among people end in whole units, some in tens or hundreds. */
+static int64_t human_amount(world *w, double mean, double sigma)
+{
+    int64_t x = lognormal(w, mean, sigma);
+    static const int64_t steps[] = {1, 100, 500, 1000, 5000};
+    int64_t step = steps[below(w, (int)R1_COUNT(steps))];
+    return x < step ? x : x / step * step;
+}
+
+/* An hour of the day at which people pay: few at night, most at noon and in the evening. */
+static int64_t instant_on(world *w, int64_t day_ms)
+{
+    for (;;) {
+        double h = uniform(w, 0, 24), p = 0.06 + exp(-pow((h - 12.5) / 3.2, 2)) * 0.8 + exp(-pow((h - 18.5) / 2.2, 2));
+        if (chance(w, p)) return day_ms + (int64_t)(h * HOUR_MS) + below(w, 1000);
+    }
+}
+
+static int64_t day_start(const world *w, int day) { return w->o->start_ms + (int64_t)day * DAY_MS; }
+
+/* A random instant in the period at a human hour, moved by `gap_ms` from an earlier one where that is given. */
+static int64_t later(world *w, int64_t ts, double mean_hours)
+{
+    return ts + 60000 + (int64_t)(r1_rng_exponential(&w->rng, mean_hours) * HOUR_MS);
+}
+
+static const char *transfer_text(world *w, char *out, size_t size)
+{
+    static const char *const what[] = {"rent",   "dinner",    "tickets",     "present", "invoice", "deposit",
+                                       "repair", "loan back", "groceries",   "holiday", "concert", "fuel",
+                                       "books",  "deposit",   "shared bill", "thanks",  "order",   "sale"};
+    static const char *const month[] = {"january", "february", "march",  "april",    "may",
+                                        "june",    "july",     "august", "september"};
+    const char *x = what[below(w, (int)R1_COUNT(what))];
+    switch (below(w, 5)) {
+    case 0: out[0] = 0; break;
+    case 1: snprintf(out, size, "%s", x); break;
+    case 2: snprintf(out, size, "%s %s", x, month[below(w, (int)R1_COUNT(month))]); break;
+    case 3: snprintf(out, size, "%s %d", x, 100 + below(w, 9900)); break;
+    default: snprintf(out, size, "for %s", x); break;
+    }
+    return out;
+}
+
+static void random_id(r1_rng *r, char prefix, char *out, size_t size)
+{
+    snprintf(out, size, "%c%010llu", prefix, (unsigned long long)r1_rng_below(r, 10000000000u));
+}
+
+/* ---- adding payments ---- */
+
+static fraud_generated *add(world *w, int64_t ts, fraud_kind kind, const char *from, const char *to, int64_t amount)
+{
+    if (ts >= day_start(w, w->o->days)) return NULL; /* the period has ended */
+    if (w->n == w->cap) {
+        size_t cap = w->cap ? w->cap * 2 : 1 << 14;
+        fraud_generated *grown = cap <= PAYMENTS_MAX ? r1_realloc_array(w->out, cap, sizeof *grown) : NULL;
+        if (!grown) {
+            w->full = true;
+            return NULL;
+        }
+        w->out = grown;
+        w->cap = cap;
+    }
+    fraud_generated *g = &w->out[w->n++];
+    *g = (fraud_generated){.ring = -1};
+    fraud_payment *p = &g->payment;
+    p->ts = ts;
+    p->kind = (uint8_t)kind;
+    p->amount_minor = amount < 1 ? 1 : amount;
+    p->minor_digits = 2;
+    snprintf(p->currency, sizeof p->currency, "EUR");
+    snprintf(p->country, sizeof p->country, "DE");
+    snprintf(p->from, sizeof p->from, "%s", from);
+    snprintf(p->to, sizeof p->to, "%s", to);
+    return g;
+}
+
+static fraud_generated *transfer(world *w, int64_t ts, int from, int to, int64_t amount)
+{
+    static const char *const channels[] = {"app", "app", "web", "branch"};
+    fraud_generated *g =
+        from == to ? NULL : add(w, ts, FRAUD_KIND_TRANSFER, w->people[from].account, w->people[to].account, amount);
+    if (!g) return NULL;
+    snprintf(g->payment.channel, sizeof g->payment.channel, "%s", channels[below(w, 4)]);
+    if (chance(w, 0.7)) snprintf(g->payment.device, sizeof g->payment.device, "%s", w->people[from].device);
+    transfer_text(w, g->payment.text, sizeof g->payment.text);
+    return g;
+}
+
+static fraud_generated *purchase(world *w, int64_t ts, int buyer, int shop, int64_t amount)
+{
+    const merchant *m = &w->merchants[shop];
+    fraud_generated *g = add(w, ts, FRAUD_KIND_CARD, w->people[buyer].card, m->id, amount);
+    if (!g) return NULL;
+    fraud_payment *p = &g->payment;
+    p->from_role = FRAUD_ROLE_CARD;
+    p->to_role = FRAUD_ROLE_MERCHANT;
+    p->has |= FRAUD_HAS_POSITION;
+    p->lat = m->lat;
+    p->lon = m->lon;
+    snprintf(p->channel, sizeof p->channel, "%s", m->category == 4 ? "web" : "pos");
+    snprintf(p->category, sizeof p->category, "%s", categories[m->category].name);
+    return g;
+}
+
+static void mark(fraud_generated *g, fraud_typology typology, int32_t ring)
+{
+    if (!g) return;
+    g->typology = (uint8_t)typology;
+    g->ring = ring;
+}
+
+/* ---- people ---- */
+
+static void make_merchants(world *w)
+{
+    for (int i = 0; i < w->n_merchant; i++) {
+        merchant *m = &w->merchants[i];
+        random_id(&w->rng, 'M', m->id, sizeof m->id);
+        m->lat = (float)uniform(w, 48, 53);
+        m->lon = (float)uniform(w, 8, 13);
+        m->category = below(w, CATEGORIES);
+    }
+}
+
+static void make_person(world *w, int i)
+{
+    person *p = &w->people[i];
+    random_id(&w->rng, 'A', p->account, sizeof p->account);
+    random_id(&w->rng, 'C', p->card, sizeof p->card);
+    random_id(&w->rng, 'D', p->device, sizeof p->device);
+    p->income = (double)lognormal(w, 280000, 0.4);
+    p->spending = uniform(w, 0.2, 1.6) * w->o->activity;
+    p->balance = lognormal(w, 400000, 1.0);
+    p->lat = (float)uniform(w, 48, 53);
+    p->lon = (float)uniform(w, 8, 13);
+    p->business = chance(w, 0.06);
+    p->employer = below(w, w->o->accounts / 20 + 1);
+    p->landlord = chance(w, 0.5) ? below(w, w->o->accounts) : -1;
+    for (int k = 0; k < FRIENDS; k++) { /* most friends are near in number: communities */
+        int step = (int)lround(r1_rng_normal(&w->rng) * 12);
+        p->friend_of[k] =
+            chance(w, 0.85) ? (i + step + w->o->accounts * 50) % w->o->accounts : below(w, w->o->accounts);
+    }
+}
+
+/* ---- honest payments ---- */
+
+static void salaries_and_rent(world *w, int i)
+{
+    person *p = &w->people[i];
+    for (int day = below(w, 31); day < w->o->days; day += 30) {
+        char employer[FRAUD_ACCOUNT_BYTES];
+        snprintf(employer, sizeof employer, "E%06d", 100000 + p->employer);
+        int64_t amount = lognormal(w, p->income, 0.03);
+        fraud_generated *g =
+            add(w, instant_on(w, day_start(w, day)), FRAUD_KIND_TRANSFER, employer, p->account, amount);
+        if (g) {
+            g->payment.from_role = FRAUD_ROLE_EXTERNAL;
+            snprintf(g->payment.text, sizeof g->payment.text, "salary");
+        }
+        if (p->landlord < 0) continue;
+        transfer(w, instant_on(w, day_start(w, day + 2 + below(w, 3))), i, p->landlord,
+                 lognormal(w, p->income * 0.28, 0.02));
+    }
+}
+
+static int near_shop(world *w, const person *p)
+{
+    int best = below(w, w->n_merchant);
+    double nearest = 1e9;
+    for (int k = 0; k < 6; k++) {
+        int m = below(w, w->n_merchant);
+        double d = hypot(w->merchants[m].lat - p->lat, w->merchants[m].lon - p->lon);
+        if (d < nearest) nearest = d, best = m;
+    }
+    return best;
+}
+
+static void day_of(world *w, int i, int day)
+{
+    person *p = &w->people[i];
+    int64_t start = day_start(w, day);
+    for (double left = p->spending; left > 0 && chance(w, left); left -= 1) {
+        int shop = near_shop(w, p);
+        purchase(w, instant_on(w, start), i, shop, lognormal(w, categories[w->merchants[shop].category].mean, 0.7));
+    }
+    double rate = w->o->activity;
+    if (chance(w, 0.16 * rate))
+        transfer(w, instant_on(w, start), i, p->friend_of[below(w, FRIENDS)], human_amount(w, 5200, 0.9));
+    if (chance(w, 0.03 * rate))
+        transfer(w, instant_on(w, start), i, below(w, w->o->accounts), human_amount(w, 24000, 1.1));
+    if (chance(w, 0.05 * rate)) {
+        bool out = chance(w, 0.75);
+        fraud_generated *g = add(w, instant_on(w, start), FRAUD_KIND_CASH, out ? p->account : "CASHDESK",
+                                 out ? "CASHDESK" : p->account, human_amount(w, 15000, 0.7));
+        if (g && out) g->payment.to_role = FRAUD_ROLE_EXTERNAL;
+        if (g && !out) g->payment.from_role = FRAUD_ROLE_EXTERNAL;
+        if (g) snprintf(g->payment.channel, sizeof g->payment.channel, "atm");
+    }
+}
+
+/* A small business gathers from many customers and, now and then, pays several suppliers and helpers within hours. */
+static void business(world *w, int i)
+{
+    for (int day = 0; day < w->o->days; day++) {
+        for (int k = below(w, 4); k > 0; k--)
+            transfer(w, instant_on(w, day_start(w, day)), below(w, w->o->accounts), i, human_amount(w, 18000, 0.9));
+        if (!chance(w, 0.08)) continue;
+        int64_t ts = instant_on(w, day_start(w, day));
+        for (int k = 3 + below(w, 7); k > 0; k--)
+            transfer(w, ts = later(w, ts, 0.6), i, below(w, w->o->accounts), human_amount(w, 42000, 0.7));
+    }
+}
+
+/* A saving club: each month its members pay one of them in turn, or pass a sum round the table. */
+static void saving_club(world *w)
+{
+    int member[8], n = 4 + below(w, 5), first = below(w, w->o->accounts);
+    for (int k = 0; k < n; k++) member[k] = (first + k * (1 + below(w, 3))) % w->o->accounts;
+    for (int day = below(w, 10), turn = 0; day < w->o->days; day += 12 + below(w, 14), turn++) {
+        int64_t ts = instant_on(w, day_start(w, day)), sum = human_amount(w, 20000, 0.6);
+        bool circle = chance(w, 0.35);
+        for (int k = 0; k < n; k++) {
+            if (circle)
+                transfer(w, ts, member[k], member[(k + 1) % n], sum);
+            else if (k != turn % n)
+                transfer(w, ts, member[k], member[turn % n], sum);
+            ts = later(w, ts, 5);
+        }
+    }
+}
+
+/* ---- rings ---- */
+
+typedef struct {
+    world *w;
+    fraud_typology typology;
+    int32_t id;
+    int64_t ts;
+    double hours; /* mean gap between two payments */
+    double sum;   /* scale of an amount, minor units */
+} ring;
+
+static void move(ring *r, int from, int to, double share)
+{
+    r->ts = later(r->w, r->ts, r->hours);
+    mark(transfer(r->w, r->ts, from, to, human_amount(r->w, r->sum * share, 0.25)), r->typology, r->id);
+}
+
+static void draw_members(world *w, int *member, int n)
+{
+    for (int k = 0; k < n; k++) {
+        bool fresh;
+        do {
+            member[k] = below(w, w->o->accounts);
+            fresh = true;
+            for (int j = 0; j < k; j++) fresh = fresh && member[j] != member[k];
+        } while (!fresh);
+    }
+}
+
+static void bipartite(ring *r, const int *from, int n_from, const int *to, int n_to, double density)
+{
+    for (int i = 0; i < n_from; i++)
+        for (int k = 0; k < n_to; k++)
+            if (k == i % n_to || chance(r->w, density)) move(r, from[i], to[k], 1.0 / n_to);
+}
+
+static void account_ring(ring *r, const int *m, int n)
+{
+    int half = n / 2;
+    switch (r->typology) {
+    case FRAUD_TYPOLOGY_FAN_IN:
+        for (int k = 1; k < n; k++) move(r, m[k], m[0], 1);
+        break;
+    case FRAUD_TYPOLOGY_FAN_OUT:
+        for (int k = 1; k < n; k++) move(r, m[0], m[k], 1);
+        break;
+    case FRAUD_TYPOLOGY_CYCLE:
+        for (int k = 0; k < n; k++) move(r, m[k], m[(k + 1) % n], 2 - 0.05 * k);
+        break;
+    case FRAUD_TYPOLOGY_SCATTER_GATHER:
+        for (int k = 1; k < n - 1; k++) move(r, m[0], m[k], 1);
+        for (int k = 1; k < n - 1; k++) move(r, m[k], m[n - 1], 0.95);
+        break;
+    case FRAUD_TYPOLOGY_GATHER_SCATTER:
+        for (int k = 1; k <= half; k++) move(r, m[k], m[0], 1);
+        for (int k = half + 1; k < n; k++) move(r, m[0], m[k], 0.95);
+        break;
+    case FRAUD_TYPOLOGY_STACK: {
+        int third = n / 3 > 0 ? n / 3 : 1;
+        bipartite(r, m, third, m + third, third, 0.5);
+        bipartite(r, m + third, third, m + 2 * third, n - 2 * third, 0.5);
+        break;
+    }
+    case FRAUD_TYPOLOGY_BIPARTITE: bipartite(r, m, half, m + half, n - half, 0.6); break;
+    default: /* mule: victims pay once and much, the mule passes it on at once, part of it as cash */
+        for (int k = 2; k < n; k++) {
+            move(r, m[k], m[0], 2.5);
+            r->hours /= 6;
+            move(r, m[0], m[1], 2.1);
+            r->hours *= 6;
+        }
+    }
+}
+
+static void stolen_card(ring *r, int owner)
+{
+    world *w = r->w;
+    for (int k = 3 + below(w, 9); k > 0; k--) {
+        int shop = below(w, w->n_merchant); /* anywhere */
+        r->ts = later(w, r->ts, r->hours / 3);
+        mark(purchase(w, r->ts, owner, shop, lognormal(w, categories[w->merchants[shop].category].mean * 2.2, 0.7)),
+             r->typology, r->id);
+    }
+}
+
+/* Most card payments at the terminal during the window are false; they look like any other. Runs over what exists. */
+static void bad_terminal(ring *r, int shop, int64_t until)
+{
+    for (size_t i = 0; i < r->w->n; i++) {
+        fraud_generated *g = &r->w->out[i];
+        if (g->payment.kind != FRAUD_KIND_CARD || g->payment.ts < r->ts || g->payment.ts > until) continue;
+        if (!strcmp(g->payment.to, r->w->merchants[shop].id) && !g->typology && chance(r->w, 0.8))
+            mark(g, r->typology, r->id);
+    }
+}
+
+static void one_ring(world *w, fraud_typology typology, int32_t id)
+{
+    int member[40], n = w->o->ring_min + below(w, w->o->ring_max - w->o->ring_min + 1);
+    int64_t period = (int64_t)w->o->days * DAY_MS;
+    ring r = {.w = w,
+              .typology = typology,
+              .id = id,
+              .hours = exp(uniform(w, log(1.5), log(40))),
+              .sum = exp(uniform(w, log(9000), log(180000)))};
+    r.ts = instant_on(w, w->o->start_ms + (int64_t)(uniform(w, 0.02, 0.9) * (double)period) / DAY_MS * DAY_MS);
+    if (typology == FRAUD_TYPOLOGY_COMPROMISED_CARD)
+        stolen_card(&r, below(w, w->o->accounts));
+    else if (typology == FRAUD_TYPOLOGY_COMPROMISED_TERMINAL)
+        bad_terminal(&r, below(w, w->n_merchant), r.ts + (5 + below(w, 16)) * (int64_t)DAY_MS);
+    else {
+        draw_members(w, member, n);
+        account_ring(&r, member, n);
+    }
+}
+
+/* ---- time order, ids, balances ---- */
+
+static int by_time(const void *a, const void *b)
+{
+    const fraud_generated *x = a, *y = b;
+    if (x->payment.ts != y->payment.ts) return x->payment.ts < y->payment.ts ? -1 : 1;
+    int c = strcmp(x->payment.from, y->payment.from);
+    if (!c) c = strcmp(x->payment.to, y->payment.to);
+    return c ? c
+             : (x->payment.amount_minor > y->payment.amount_minor) -
+                   (x->payment.amount_minor < y->payment.amount_minor);
+}
+
+typedef struct {
+    const char *id;
+    int32_t person;
+} owner;
+
+static int by_id(const void *a, const void *b) { return strcmp(((const owner *)a)->id, ((const owner *)b)->id); }
+
+static person *person_of(const world *w, const owner *owners, size_t n, const char *id)
+{
+    owner key = {.id = id}, *found = bsearch(&key, owners, n, sizeof *owners, by_id);
+    return found ? &w->people[found->person] : NULL;
+}
+
+static void known_balance(fraud_payment *p, uint32_t bit, int64_t *field, const person *who)
+{
+    if (!who) return;
+    p->has |= bit;
+    *field = who->balance;
+}
+
+/* Walks in time: payments without funds do not happen (an honest one) or are smaller (a fraudulent one). */
+static size_t settle(world *w, const owner *owners, size_t n_owner)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        fraud_payment *p = &w->out[i].payment;
+        person *from = person_of(w, owners, n_owner, p->from), *to = person_of(w, owners, n_owner, p->to);
+        if (from && from->balance < p->amount_minor) {
+            if (from->balance < 1000 || !w->out[i].typology) continue;
+            p->amount_minor = from->balance / 10 * 9;
+        }
+        known_balance(p, FRAUD_HAS_FROM_BALANCE, &p->from_balance_minor, from);
+        known_balance(p, FRAUD_HAS_TO_BALANCE, &p->to_balance_minor, to);
+        if (from) from->balance -= p->amount_minor;
+        if (to) to->balance += p->amount_minor;
+        w->out[kept++] = w->out[i];
+    }
+    return kept;
+}
+
+/* Ids in time order from a stream that nothing else draws from. */
+static void name_payments(world *w)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        fraud_generated *g = &w->out[i];
+        uint64_t a = r1_rng_u64(&w->id_rng), delay = 1 + r1_rng_below(&w->id_rng, 12);
+        if (w->o->plant_leak) a = (a & ~(uint64_t)1) | (g->typology == FRAUD_TYPOLOGY_NONE);
+        snprintf(g->payment.tx_id, sizeof g->payment.tx_id, "%016llx", (unsigned long long)a);
+        g->label_ts = g->payment.ts + (int64_t)delay * DAY_MS;
+    }
+}
+
+static r1_status settle_all(world *w, r1_err *err)
+{
+    size_t n_owner = 2 * (size_t)w->o->accounts;
+    owner *owners = calloc(n_owner, sizeof *owners);
+    if (!owners) R1_FAIL(err, R1_E_NOMEM, "no memory for %zu accounts", n_owner);
+    for (int i = 0; i < w->o->accounts; i++) {
+        owners[2 * i] = (owner){w->people[i].account, i};
+        owners[2 * i + 1] = (owner){w->people[i].card, i};
+    }
+    qsort(owners, n_owner, sizeof *owners, by_id);
+    qsort(w->out, w->n, sizeof *w->out, by_time);
+    w->n = settle(w, owners, n_owner);
+    free(owners);
+    name_payments(w);
+    return R1_OK;
+}
+
+static void live(world *w)
+{
+    for (int i = 0; i < w->o->accounts; i++) {
+        salaries_and_rent(w, i);
+        for (int day = 0; day < w->o->days; day++) day_of(w, i, day);
+        if (w->people[i].business) business(w, i);
+    }
+    for (int k = w->o->accounts / 40; k > 0; k--) saving_club(w);
+    int32_t id = 0;
+    for (int t = FRAUD_TYPOLOGY_FAN_IN; t < FRAUD_N_TYPOLOGY; t++)
+        for (int k = 0; k < w->o->rings; k++) one_ring(w, (fraud_typology)t, id++);
+}
+
+static r1_status check_opts(const fraud_generate_opts *o, r1_err *err)
+{
+    if (o->accounts < 50 || o->accounts > 1000000)
+        R1_FAIL(err, R1_E_INVAL, "accounts: expected 50..1000000, found %d", o->accounts);
+    if (o->days < 7 || o->days > 3650) R1_FAIL(err, R1_E_INVAL, "days: expected 7..3650, found %d", o->days);
+    if (o->rings < 0 || o->rings > 10000) R1_FAIL(err, R1_E_INVAL, "rings: expected 0..10000, found %d", o->rings);
+    if (o->ring_min < 3 || o->ring_max < o->ring_min || o->ring_max > 40)
+        R1_FAIL(err, R1_E_INVAL, "ring sizes: expected 3 <= ring-min <= ring-max <= 40, found %d and %d", o->ring_min,
+                o->ring_max);
+    return R1_OK;
+}
+
+r1_status fraud_generate(const fraud_generate_opts *o, fraud_generated **out, size_t *n, r1_err *err)
+{
+    R1_TRY(check_opts(o, err));
+    world w = {.o = o, .n_merchant = o->accounts / PEOPLE_PER_MERCHANT + 4};
+    r1_rng_seed(&w.rng, o->seed);
+    r1_rng_seed(&w.id_rng, o->seed ^ 0x1d5);
+    w.people = calloc((size_t)o->accounts, sizeof *w.people);
+    w.merchants = calloc((size_t)w.n_merchant, sizeof *w.merchants);
+    r1_status st = w.people && w.merchants
+                       ? R1_OK
+                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %d accounts", o->accounts);
+    if (st == R1_OK) {
+        make_merchants(&w);
+        for (int i = 0; i < o->accounts; i++) make_person(&w, i);
+        live(&w);
+        st = w.full ? r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "more than %d payments, or no memory for them",
+                                 PAYMENTS_MAX)
+                    : settle_all(&w, err);
+    }
+    free(w.people);
+    free(w.merchants);
+    if (st != R1_OK) {
+        free(w.out);
+        return st;
+    }
+    *out = w.out;
+    *n = w.n;
+    return R1_OK;
+}
