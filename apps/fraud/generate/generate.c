@@ -15,7 +15,8 @@ enum {
     DAY_MS = 86400000,
     HOUR_MS = 3600000,
     PEOPLE_PER_MERCHANT = 12,
-    CATEGORIES = 8
+    CATEGORIES = 8,
+    RING_DAYS = 15
 };
 
 typedef struct {
@@ -133,7 +134,7 @@ static void random_id(r1_rng *r, char prefix, char *out, size_t size)
 
 static fraud_generated *add(world *w, int64_t ts, fraud_kind kind, const char *from, const char *to, int64_t amount)
 {
-    if (ts >= day_start(w, w->o->days)) return NULL; /* the period has ended */
+    if (ts < w->o->start_ms || ts >= day_start(w, w->o->days)) return NULL; /* outside of the period */
     if (w->n == w->cap) {
         size_t cap = w->cap ? w->cap * 2 : 1 << 14;
         fraud_generated *grown = cap <= PAYMENTS_MAX ? r1_realloc_array(w->out, cap, sizeof *grown) : NULL;
@@ -413,13 +414,12 @@ static void bad_terminal(ring *r, int shop, int64_t until)
 static void one_ring(world *w, fraud_typology typology, int32_t id)
 {
     int member[40], n = w->o->ring_min + below(w, w->o->ring_max - w->o->ring_min + 1);
-    int64_t period = (int64_t)w->o->days * DAY_MS;
-    ring r = {.w = w,
-              .typology = typology,
-              .id = id,
-              .hours = exp(uniform(w, log(1.5), log(40))),
-              .sum = exp(uniform(w, log(9000), log(180000)))};
-    r.ts = instant_on(w, w->o->start_ms + (int64_t)(uniform(w, 0.02, 0.9) * (double)period) / DAY_MS * DAY_MS);
+    /* A ring lives for half a day to fifteen days. Some are under way when the period begins, so that fraud is as likely early
+     * as late. */
+    double days = exp(uniform(w, log(0.5), log(RING_DAYS)));
+    ring r = {
+        .w = w, .typology = typology, .id = id, .hours = days * 24 / n, .sum = exp(uniform(w, log(9000), log(180000)))};
+    r.ts = instant_on(w, day_start(w, below(w, w->o->days + RING_DAYS) - RING_DAYS));
     if (typology == FRAUD_TYPOLOGY_COMPROMISED_CARD)
         stolen_card(&r, below(w, w->o->accounts));
     else if (typology == FRAUD_TYPOLOGY_COMPROMISED_TERMINAL)
