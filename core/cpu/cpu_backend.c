@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cpu_backend.c - the CPU's backend table: ordinary memory as its device, loops of this room where there are any, the
+ * scalar reference elsewhere. */
+#include "cpu_ops.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static r1_status devices(uint32_t *n, r1_err *err)
+{
+    (void)err;
+    *n = 1;
+    return R1_OK;
+}
+
+static r1_status device_text(uint32_t device, char *text, size_t cap, r1_err *err)
+{
+    (void)device, (void)err;
+    char name[128] = "processor", line[512];
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    while (f && fgets(line, sizeof line, f)) {
+        const char *colon = strchr(line, ':');
+        if (strncmp(line, "model name", 10) != 0 || !colon) continue;
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
+        break;
+    }
+    if (f) fclose(f);
+#if defined __x86_64__
+    const char *isa = __builtin_cpu_supports("avx512f") ? "AVX-512" : __builtin_cpu_supports("avx2") ? "AVX2" : "SSE2";
+#else
+    const char *isa = "scalar";
+#endif
+    snprintf(text, cap, "%s, %ld cores, %s", name, sysconf(_SC_NPROCESSORS_ONLN), isa);
+    return R1_OK;
+}
+
+static r1_status buffer_new(void **p, size_t bytes, r1_err *err)
+{
+    size_t size = (bytes + 255) / 256 * 256 + 256;
+    *p = bytes < SIZE_MAX - 512 ? aligned_alloc(256, size) : NULL;
+    if (!*p) R1_FAIL(err, R1_E_NOMEM, "no memory for a buffer of %zu bytes", bytes);
+    memset(*p, 0, size);
+    return R1_OK;
+}
+
+static void buffer_free(void *p) { free(p); }
+
+static r1_status copy(r1_stream *s, void *to, const void *from, size_t bytes, r1_err *err)
+{
+    (void)s, (void)err;
+    if (bytes) memmove(to, from, bytes);
+    return R1_OK;
+}
+
+/* Ops end before they return: streams and events have nothing to hold. */
+static r1_status stream_new(r1_stream **s, uint32_t device, r1_err *err)
+{
+    (void)device, (void)err;
+    *s = NULL;
+    return R1_OK;
+}
+static void stream_free(r1_stream *s) { (void)s; }
+static r1_status stream_sync(r1_stream *s, r1_err *err)
+{
+    (void)s, (void)err;
+    return R1_OK;
+}
+static r1_status event_new(r1_device_event **e, r1_err *err)
+{
+    (void)err;
+    *e = NULL;
+    return R1_OK;
+}
+static void event_free(r1_device_event *e) { (void)e; }
+static r1_status event_nothing(r1_device_event *e, r1_stream *s, r1_err *err)
+{
+    (void)e, (void)s, (void)err;
+    return R1_OK;
+}
+
+static bool supports(r1_op op, const r1_op_args *a)
+{
+    if ((unsigned)op >= R1_OP_COUNT) return false;
+    for (int k = 0; k < R1_OP_VIEWS; k++)
+        if (a->v[k].dtype != R1_F32 && a->v[k].dtype != R1_I32) return false;
+    return true;
+}
+
+static r1_backend host_table(const char *name)
+{
+    r1_backend b = {.abi = R1_BACKEND_ABI,
+                    .name = name,
+                    .host_memory = true,
+                    .devices = devices,
+                    .device_text = device_text,
+                    .buffer_new = buffer_new,
+                    .buffer_free = buffer_free,
+                    .upload = copy,
+                    .download = copy,
+                    .stream_new = stream_new,
+                    .stream_free = stream_free,
+                    .stream_sync = stream_sync,
+                    .event_new = event_new,
+                    .event_free = event_free,
+                    .event_record = event_nothing,
+                    .event_wait = event_nothing,
+                    .supports = supports};
+    for (int op = 0; op < R1_OP_COUNT; op++) {
+        b.forward[op] = r1_op_get((r1_op)op)->forward;
+        b.backward[op] = r1_op_get((r1_op)op)->backward;
+    }
+    return b;
+}
+
+static r1_backend cpu, reference;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void fill(void)
+{
+    reference = host_table("reference");
+    cpu = host_table("cpu");
+    cpu.forward[R1_OP_LINEAR] = r1_cpu_linear_forward;
+    cpu.backward[R1_OP_LINEAR] = r1_cpu_linear_backward;
+    cpu.forward[R1_OP_ADD] = r1_cpu_add_forward;
+    cpu.forward[R1_OP_ACT] = r1_cpu_act_forward;
+    cpu.backward[R1_OP_ACT] = r1_cpu_act_backward;
+    cpu.forward[R1_OP_RMSNORM] = r1_cpu_rmsnorm_forward;
+    cpu.backward[R1_OP_RMSNORM] = r1_cpu_rmsnorm_backward;
+    cpu.forward[R1_OP_ATTEND] = r1_cpu_attend_forward;
+    cpu.backward[R1_OP_ATTEND] = r1_cpu_attend_backward;
+    cpu.forward[R1_OP_EDGE_MESSAGE] = r1_cpu_edge_message_forward;
+    cpu.backward[R1_OP_EDGE_MESSAGE] = r1_cpu_edge_message_backward;
+}
+
+const r1_backend *r1_backend_cpu(void)
+{
+    pthread_once(&once, fill);
+    return &cpu;
+}
+
+const r1_backend *r1_backend_reference(void)
+{
+    pthread_once(&once, fill);
+    return &reference;
+}

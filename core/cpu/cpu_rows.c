@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cpu_rows.c - ops that work row by row: sums, activations, normalisation, messages along edges. */
+#include "cpu_ops.h"
+
+#include <math.h>
+
+static const float gelu_a = 0.7978845608f, gelu_b = 0.044715f; /* sqrt(2 / pi); Hendrycks and Gimpel 2016 */
+
+/* ---- add ---- */
+
+R1_CLONES static void add_row(float *restrict y, const float *x, const float *b, int32_t n)
+{
+    for (int32_t c = 0; c < n; c++) y[c] = x[c] + b[c];
+}
+
+r1_status r1_cpu_add_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    (void)s, (void)err;
+    for (int64_t r = 0; r < a->v[0].rows; r++)
+        add_row(r1_row(&a->v[2], r), r1_row(&a->v[0], r), r1_row(&a->v[1], r % a->v[1].rows), a->v[0].cols);
+    return R1_OK;
+}
+
+/* ---- act ---- */
+
+R1_CLONES static void gelu_row(float *restrict y, const float *restrict x, int32_t n)
+{
+    for (int32_t c = 0; c < n; c++)
+        y[c] = 0.5f * x[c] * (1.0f + fast_tanh(gelu_a * (x[c] + gelu_b * x[c] * x[c] * x[c])));
+}
+
+R1_CLONES static void gelu_back_row(float *restrict gx, const float *restrict x, const float *restrict gy, int32_t n)
+{
+    for (int32_t c = 0; c < n; c++) {
+        float t = fast_tanh(gelu_a * (x[c] + gelu_b * x[c] * x[c] * x[c]));
+        float slope = 0.5f * (1.0f + t) + 0.5f * x[c] * (1.0f - t * t) * gelu_a * (1.0f + 3.0f * gelu_b * x[c] * x[c]);
+        gx[c] += slope * gy[c];
+    }
+}
+
+R1_CLONES static void relu_row(float *restrict y, const float *restrict x, int32_t n)
+{
+    for (int32_t c = 0; c < n; c++) y[c] = x[c] > 0.0f ? x[c] : 0.0f;
+}
+
+R1_CLONES static void relu_back_row(float *restrict gx, const float *restrict x, const float *restrict gy, int32_t n)
+{
+    for (int32_t c = 0; c < n; c++) gx[c] += x[c] > 0.0f ? gy[c] : 0.0f;
+}
+
+r1_status r1_cpu_act_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    (void)s, (void)err;
+    for (int64_t r = 0; r < a->v[0].rows; r++)
+        (a->i[0] == 0 ? gelu_row : relu_row)(r1_row(&a->v[1], r), r1_row(&a->v[0], r), a->v[0].cols);
+    return R1_OK;
+}
+
+r1_status r1_cpu_act_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    (void)s, (void)err;
+    for (int64_t r = 0; a->g[0].p && r < a->v[0].rows; r++)
+        (a->i[0] == 0 ? gelu_back_row : relu_back_row)(r1_row(&a->g[0], r), r1_row(&a->v[0], r), r1_row(&a->g[1], r),
+                                                       a->v[0].cols);
+    return R1_OK;
+}
+
+/* ---- rmsnorm ---- */
+
+/* Eight running sums: vector code without a change of meaning. */
+R1_CLONES static float sum_of_products(const float *restrict a, const float *restrict b, int32_t n)
+{
+    float s[8] = {0};
+    int32_t c = 0;
+    for (; c + 8 <= n; c += 8)
+        for (int k = 0; k < 8; k++) s[k] += a[c + k] * b[c + k];
+    for (; c < n; c++) s[c & 7] += a[c] * b[c];
+    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
+
+static float inverse_rms(const float *x, int32_t n, float eps)
+{
+    return 1.0f / sqrtf(sum_of_products(x, x, n) / (float)n + eps);
+}
+
+R1_CLONES static void scale_row(float *restrict y, const float *restrict x, const float *restrict gain, float inv,
+                                int32_t n)
+{
+    for (int32_t c = 0; c < n; c++) y[c] = x[c] * inv * gain[c];
+}
+
+r1_status r1_cpu_rmsnorm_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    (void)s, (void)err;
+    for (int64_t r = 0; r < a->v[0].rows; r++) {
+        const float *x = r1_row(&a->v[0], r);
+        scale_row(r1_row(&a->v[2], r), x, a->v[1].p, inverse_rms(x, a->v[0].cols, a->f[0]), a->v[0].cols);
+    }
+    return R1_OK;
+}
+
+/* dx_c = s g_c dy_c - x_c s^3 / n * sum_j dy_j g_j x_j (core/tensor/ops/rmsnorm.c derives it) */
+R1_CLONES static void rmsnorm_back_row(float *restrict gx, float *restrict ggain, const float *restrict x,
+                                       const float *restrict gain, const float *restrict gy, float s, int32_t n)
+{
+    float dot[8] = {0}, all = 0;
+    for (int32_t c = 0; c < n; c++) dot[c & 7] += gy[c] * gain[c] * x[c];
+    for (int k = 0; k < 8; k++) all += dot[k];
+    float k = s * s * s / (float)n * all;
+    if (gx)
+        for (int32_t c = 0; c < n; c++) gx[c] += s * gain[c] * gy[c] - x[c] * k;
+    if (ggain)
+        for (int32_t c = 0; c < n; c++) ggain[c] += gy[c] * x[c] * s;
+}
+
+r1_status r1_cpu_rmsnorm_backward(r1_stream *st, const r1_op_args *a, r1_err *err)
+{
+    (void)st, (void)err;
+    for (int64_t r = 0; r < a->v[0].rows; r++) {
+        const float *x = r1_row(&a->v[0], r);
+        rmsnorm_back_row(a->g[0].p ? r1_row(&a->g[0], r) : NULL, a->g[1].p, x, a->v[1].p, r1_row(&a->g[2], r),
+                         inverse_rms(x, a->v[0].cols, a->f[0]), a->v[0].cols);
+    }
+    return R1_OK;
+}
+
+/* ---- edge_message ---- */
+
+R1_CLONES static void message(float *restrict y, const float *restrict h, const float *restrict e, float scale,
+                              int32_t n)
+{
+    for (int32_t c = 0; c < n; c++) {
+        float v = h[c] + e[c];
+        y[c] += v > 0.0f ? v * scale : 0.0f;
+    }
+}
+
+R1_CLONES static void message_back(float *restrict gh, float *restrict ge, const float *restrict h,
+                                   const float *restrict e, const float *restrict gy, float scale, int32_t n)
+{
+    for (int32_t c = 0; c < n; c++) {
+        float g = h[c] + e[c] > 0.0f ? gy[c] * scale : 0.0f;
+        gh[c] += g;
+        ge[c] += g;
+    }
+}
+
+r1_status r1_cpu_edge_message_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    (void)s, (void)err;
+    const r1_view *h = &a->v[0], *e = &a->v[1], *scale = &a->v[4], *y = &a->v[5];
+    const int32_t *src = r1_ints(&a->v[2]), *dst = r1_ints(&a->v[3]);
+    int32_t d = h->cols / 2;
+    for (int64_t n = 0; n < y->rows; n++) memset(r1_row(y, n), 0, sizeof(float) * (size_t)(2 * d));
+    for (int64_t j = 0; j < e->rows; j++) {
+        message(r1_row(y, dst[j]), r1_row(h, src[j]), r1_row(e, j), r1_row(scale, dst[j])[0], d);
+        message(r1_row(y, src[j]) + d, r1_row(h, dst[j]) + d, r1_row(e, j) + d, r1_row(scale, src[j])[1], d);
+    }
+    return R1_OK;
+}
+
+r1_status r1_cpu_edge_message_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    if (!a->g[0].p || !a->g[1].p) return r1_op_edge_message.backward(s, a, err);
+    const r1_view *h = &a->v[0], *e = &a->v[1], *scale = &a->v[4], *gh = &a->g[0], *ge = &a->g[1], *gy = &a->g[5];
+    const int32_t *src = r1_ints(&a->v[2]), *dst = r1_ints(&a->v[3]);
+    int32_t d = h->cols / 2;
+    for (int64_t j = 0; j < e->rows; j++) {
+        message_back(r1_row(gh, src[j]), r1_row(ge, j), r1_row(h, src[j]), r1_row(e, j), r1_row(gy, dst[j]),
+                     r1_row(scale, dst[j])[0], d);
+        message_back(r1_row(gh, dst[j]) + d, r1_row(ge, j) + d, r1_row(h, dst[j]) + d, r1_row(e, j) + d,
+                     r1_row(gy, src[j]) + d, r1_row(scale, src[j])[1], d);
+    }
+    return R1_OK;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* add.c - residual sums, and position rows that repeat (b has S rows, row r takes r mod S). */
+#include "tensor/r1_op.h"
+
+static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    (void)s, (void)err;
+    const r1_view *x = &a->v[0], *b = &a->v[1], *y = &a->v[2];
+    for (int64_t r = 0; r < x->rows; r++) {
+        const float *xr = r1_row(x, r), *br = r1_row(b, r % b->rows);
+        float *yr = r1_row(y, r);
+        for (int32_t c = 0; c < x->cols; c++) yr[c] = xr[c] + br[c];
+    }
+    return R1_OK;
+}
+
+static r1_status backward(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    (void)s, (void)err;
+    const r1_view *gx = &a->g[0], *gb = &a->g[1], *gy = &a->g[2];
+    for (int64_t r = 0; r < gy->rows; r++)
+        for (int32_t c = 0; c < gy->cols; c++) {
+            if (gx->p) r1_row(gx, r)[c] += r1_row(gy, r)[c];
+            if (gb->p) r1_row(gb, r % gb->rows)[c] += r1_row(gy, r)[c];
+        }
+    return R1_OK;
+}
+
+static uint64_t flop(const r1_op_args *a) { return (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols; }
+
+const r1_op_def r1_op_add = {"add", 1u << 2, 3u, forward, backward, flop};

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* attend.c - softmax attention over ragged segments: within a sequence (causal or full), or from one query to listed
+ * memory entries with a bias per bucket and an added log-weight. The scale is already in q (cawa_scale.c). */
+#include "tensor/r1_op.h"
+
+#include <math.h>
+
+/* Segments longer than this are refused by the plan; the reference keeps its scores on the stack. */
+enum { KEYS_MAX = 4096 };
+
+typedef struct {
+    const r1_op_args *a;
+    int32_t h, dh, first, n; /* head; first listed key, number of visible keys */
+    int64_t row;             /* of the query */
+} query;
+
+static int32_t key_row(const query *q, int32_t j)
+{
+    const int32_t *index = q->a->v[5].p;
+    return index ? index[q->first + j] : q->first + j;
+}
+
+static int32_t bucket(const query *q, int32_t j) { return q->a->v[6].p ? r1_ints(&q->a->v[6])[q->first + j] : 0; }
+
+static void softmax(const query *q, double *p)
+{
+    double top = -INFINITY, sum = 0;
+    for (int32_t j = 0; j < q->n; j++) {
+        const float *k = r1_row(&q->a->v[1], key_row(q, j)) + q->h * q->dh;
+        const float *x = r1_row(&q->a->v[0], q->row) + q->h * q->dh;
+        p[j] = 0;
+        for (int32_t c = 0; c < q->dh; c++) p[j] += (double)x[c] * k[c];
+        if (q->a->v[7].p) p[j] += r1_row(&q->a->v[7], q->h)[bucket(q, j)];
+        if (q->a->v[8].p) p[j] += ((const float *)q->a->v[8].p)[q->first + j];
+        if (p[j] > top) top = p[j];
+    }
+    for (int32_t j = 0; j < q->n; j++) sum += p[j] = exp(p[j] - top);
+    for (int32_t j = 0; j < q->n; j++) p[j] /= sum;
+}
+
+static void forward_query(const query *q)
+{
+    double p[KEYS_MAX];
+    softmax(q, p);
+    for (int32_t c = 0; c < q->dh; c++) {
+        double sum = 0;
+        for (int32_t j = 0; j < q->n; j++) sum += p[j] * r1_row(&q->a->v[2], key_row(q, j))[q->h * q->dh + c];
+        r1_row(&q->a->v[9], q->row)[q->h * q->dh + c] = (float)sum;
+    }
+}
+
+static void backward_query(const query *q)
+{
+    double p[KEYS_MAX], dp[KEYS_MAX], mean = 0;
+    const r1_op_args *a = q->a;
+    const float *gy = r1_row(&a->g[9], q->row) + q->h * q->dh, *x = r1_row(&a->v[0], q->row) + q->h * q->dh;
+    softmax(q, p);
+    for (int32_t j = 0; j < q->n; j++) {
+        const float *v = r1_row(&a->v[2], key_row(q, j)) + q->h * q->dh;
+        dp[j] = 0;
+        for (int32_t c = 0; c < q->dh; c++) dp[j] += (double)gy[c] * v[c];
+        mean += p[j] * dp[j];
+    }
+    for (int32_t j = 0; j < q->n; j++) {
+        double ds = p[j] * (dp[j] - mean);
+        int32_t row = key_row(q, j);
+        const float *k = r1_row(&a->v[1], row) + q->h * q->dh;
+        for (int32_t c = 0; c < q->dh; c++) {
+            if (a->g[0].p) r1_row(&a->g[0], q->row)[q->h * q->dh + c] += (float)(ds * k[c]);
+            if (a->g[1].p) r1_row(&a->g[1], row)[q->h * q->dh + c] += (float)(ds * x[c]);
+            if (a->g[2].p) r1_row(&a->g[2], row)[q->h * q->dh + c] += (float)(p[j] * gy[c]);
+        }
+        if (a->g[7].p) r1_row(&a->g[7], q->h)[bucket(q, j)] += (float)ds;
+    }
+}
+
+static r1_status each_query(const r1_op_args *a, void (*fn)(const query *), r1_err *err)
+{
+    const int32_t *q_off = r1_ints(&a->v[3]), *k_off = r1_ints(&a->v[4]);
+    query q = {.a = a, .dh = a->v[0].cols / a->i[0]};
+    for (int32_t s = 0; s + 1 < a->v[3].cols; s++)
+        for (int32_t r = q_off[s]; r < q_off[s + 1]; r++)
+            for (q.h = 0; q.h < a->i[0]; q.h++) {
+                q.row = r;
+                q.first = k_off[s];
+                q.n = k_off[s + 1] - k_off[s];
+                if (a->i[1] && r - q_off[s] + 1 < q.n) q.n = r - q_off[s] + 1;
+                if (q.n > KEYS_MAX) R1_FAIL(err, R1_E_INVAL, "attend: %d keys, at most %d", q.n, KEYS_MAX);
+                fn(&q);
+            }
+    return R1_OK;
+}
+
+static void zero_or_forward(const query *q)
+{
+    if (q->n > 0) {
+        forward_query(q);
+        return;
+    }
+    for (int32_t c = 0; c < q->dh; c++) r1_row(&q->a->v[9], q->row)[q->h * q->dh + c] = 0;
+}
+
+static void backward_or_nothing(const query *q)
+{
+    if (q->n > 0) backward_query(q);
+}
+
+static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    (void)s;
+    return each_query(a, zero_or_forward, err);
+}
+
+static r1_status backward(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    (void)s;
+    return each_query(a, backward_or_nothing, err);
+}
+
+/* Counted as if every key were visible to every query of its segment. */
+static uint64_t flop(const r1_op_args *a)
+{
+    uint64_t seg = a->v[3].cols > 1 ? (uint64_t)a->v[3].cols - 1 : 1;
+    uint64_t keys = a->v[5].cols ? (uint64_t)a->v[5].cols : (uint64_t)a->v[1].rows;
+    uint64_t pairs = (uint64_t)a->v[0].rows * keys / seg;
+    return pairs * (4u * (uint64_t)a->v[0].cols + 4u * (uint64_t)a->i[0]);
+}
+
+const r1_op_def r1_op_attend = {"attend", 1u << 9, 1u | 2u | 4u | 128u, forward, backward, flop};

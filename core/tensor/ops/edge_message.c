@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* edge_message.c - one round of messages along and against the direction of the edges, summed per node in edge order
+ * and scaled per node (the scale carries the degree, so that counts are not lost as in a plain mean). */
+#include "tensor/r1_op.h"
+
+static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    (void)s, (void)err;
+    const r1_view *h = &a->v[0], *e = &a->v[1], *scale = &a->v[4], *y = &a->v[5];
+    const int32_t *src = r1_ints(&a->v[2]), *dst = r1_ints(&a->v[3]);
+    int32_t d = h->cols / 2;
+    for (int64_t n = 0; n < y->rows; n++)
+        for (int32_t c = 0; c < 2 * d; c++) r1_row(y, n)[c] = 0;
+    for (int64_t j = 0; j < e->rows; j++)
+        for (int32_t c = 0; c < 2 * d; c++) {
+            int32_t from = c < d ? src[j] : dst[j], to = c < d ? dst[j] : src[j];
+            float v = r1_row(h, from)[c] + r1_row(e, j)[c];
+            if (v > 0) r1_row(y, to)[c] += v * r1_row(scale, to)[c >= d];
+        }
+    return R1_OK;
+}
+
+static r1_status backward(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    (void)s, (void)err;
+    const r1_view *h = &a->v[0], *e = &a->v[1], *scale = &a->v[4], *gy = &a->g[5];
+    const int32_t *src = r1_ints(&a->v[2]), *dst = r1_ints(&a->v[3]);
+    int32_t d = h->cols / 2;
+    for (int64_t j = 0; j < e->rows; j++)
+        for (int32_t c = 0; c < 2 * d; c++) {
+            int32_t from = c < d ? src[j] : dst[j], to = c < d ? dst[j] : src[j];
+            if (r1_row(h, from)[c] + r1_row(e, j)[c] <= 0) continue;
+            float g = r1_row(gy, to)[c] * r1_row(scale, to)[c >= d];
+            if (a->g[0].p) r1_row(&a->g[0], from)[c] += g;
+            if (a->g[1].p) r1_row(&a->g[1], j)[c] += g;
+        }
+    return R1_OK;
+}
+
+static uint64_t flop(const r1_op_args *a) { return 4u * (uint64_t)a->v[1].rows * (uint64_t)a->v[1].cols; }
+
+const r1_op_def r1_op_edge_message = {"edge_message", 1u << 5, 3u, forward, backward, flop};

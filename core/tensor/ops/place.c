@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* place.c - an item's encoded rows go to their place in the samples' sequences; absent ones get the learned row. */
+#include "tensor/r1_op.h"
+
+#include <string.h>
+
+static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    (void)s, (void)err;
+    const r1_view *x = &a->v[0], *y = &a->v[3];
+    for (int64_t b = 0; b < y->rows; b++) {
+        int32_t row = a->v[1].p ? r1_ints(&a->v[1])[b] : -1;
+        memcpy(r1_row(y, b), row >= 0 ? r1_row(x, row) : r1_row(&a->v[2], 0), (size_t)y->cols * sizeof(float));
+    }
+    return R1_OK;
+}
+
+static r1_status backward(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    (void)s, (void)err;
+    const r1_view *gy = &a->g[3];
+    for (int64_t b = 0; b < gy->rows; b++) {
+        int32_t row = a->v[1].p ? r1_ints(&a->v[1])[b] : -1;
+        const r1_view *g = row >= 0 ? &a->g[0] : &a->g[2];
+        if (!g->p) continue;
+        float *to = r1_row(g, row >= 0 ? row : 0);
+        for (int32_t c = 0; c < gy->cols; c++) to[c] += r1_row(gy, b)[c];
+    }
+    return R1_OK;
+}
+
+static uint64_t flop(const r1_op_args *a)
+{
+    (void)a;
+    return 0;
+}
+
+const r1_op_def r1_op_place = {"place", 1u << 3, 5u, forward, backward, flop};

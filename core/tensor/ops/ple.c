@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ple.c - piecewise-linear encoding of numeric columns (Gorishniy, Rubachev, Babenko 2022), with a slot for "missing".
+ * Bins come from quantiles of the training data and are not trained. */
+#include "tensor/r1_op.h"
+
+#include <math.h>
+
+static void encode(float x, const float *edge, int32_t n_bin, float *y)
+{
+    bool missing = isnan(x);
+    for (int32_t t = 0; t < n_bin; t++) {
+        float v = 0;
+        if (!missing && x >= edge[t + 1]) v = 1;
+        else if (!missing && x >= edge[t]) v = (x - edge[t]) / (edge[t + 1] - edge[t]);
+        y[t] = v;
+    }
+    y[n_bin] = missing ? 1.0f : 0.0f;
+}
+
+static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    (void)s, (void)err;
+    const r1_view *x = &a->v[0], *edge = &a->v[1], *y = &a->v[2];
+    int32_t n_bin = edge->cols - 1;
+    for (int64_t r = 0; r < x->rows; r++)
+        for (int32_t c = 0; c < x->cols; c++)
+            encode(r1_row(x, r)[c], r1_row(edge, c), n_bin, r1_row(y, r) + (int64_t)c * (n_bin + 1));
+    return R1_OK;
+}
+
+static uint64_t flop(const r1_op_args *a) { return 2u * (uint64_t)a->v[2].rows * (uint64_t)a->v[2].cols; }
+
+const r1_op_def r1_op_ple = {"ple", 1u << 2, 0, forward, NULL, flop};

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rmsnorm.c - root mean square normalisation (Zhang and Sennrich 2019). */
+#include "tensor/r1_op.h"
+
+#include <math.h>
+
+static double inverse_rms(const float *x, int32_t n, double eps)
+{
+    double sum = 0;
+    for (int32_t c = 0; c < n; c++) sum += (double)x[c] * x[c];
+    return 1 / sqrt(sum / n + eps);
+}
+
+static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    (void)s, (void)err;
+    const r1_view *x = &a->v[0];
+    const float *gain = a->v[1].p;
+    for (int64_t r = 0; r < x->rows; r++) {
+        double inv = inverse_rms(r1_row(x, r), x->cols, a->f[0]);
+        for (int32_t c = 0; c < x->cols; c++)
+            r1_row(&a->v[2], r)[c] = (float)(r1_row(x, r)[c] * inv * gain[c]);
+    }
+    return R1_OK;
+}
+
+/* y_c = x_c s g_c with s = (mean x^2 + eps)^-1/2, so dx_c = s g_c dy_c - x_c s^3 / n * sum_j dy_j g_j x_j. */
+static r1_status backward(r1_stream *st, const r1_op_args *a, r1_err *err)
+{
+    (void)st, (void)err;
+    const r1_view *xv = &a->v[0];
+    const float *gain = a->v[1].p;
+    float *ggain = a->g[1].p;
+    for (int64_t r = 0; r < xv->rows; r++) {
+        const float *x = r1_row(xv, r), *gy = r1_row(&a->g[2], r);
+        double s = inverse_rms(x, xv->cols, a->f[0]), dot = 0;
+        for (int32_t c = 0; c < xv->cols; c++) dot += (double)gy[c] * gain[c] * x[c];
+        for (int32_t c = 0; c < xv->cols; c++) {
+            if (a->g[0].p) r1_row(&a->g[0], r)[c] += (float)(s * gain[c] * gy[c] - x[c] * s * s * s / xv->cols * dot);
+            if (ggain) ggain[c] += (float)(gy[c] * x[c] * s);
+        }
+    }
+    return R1_OK;
+}
+
+static uint64_t flop(const r1_op_args *a) { return 4u * (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols; }
+
+const r1_op_def r1_op_rmsnorm = {"rmsnorm", 1u << 2, 3u, forward, backward, flop};

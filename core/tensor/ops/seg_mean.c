@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* seg_mean.c - mean of listed rows per segment: pooling of tokens, summary of working memory. */
+#include "tensor/r1_op.h"
+
+static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    (void)s, (void)err;
+    const r1_view *x = &a->v[0], *y = &a->v[3];
+    const int32_t *index = a->v[1].p, *off = r1_ints(&a->v[2]);
+    for (int64_t b = 0; b < y->rows; b++)
+        for (int32_t c = 0; c < y->cols; c++) {
+            double sum = 0;
+            for (int32_t j = off[b]; j < off[b + 1]; j++) sum += r1_row(x, index ? index[j] : j)[c];
+            r1_row(y, b)[c] = off[b + 1] > off[b] ? (float)(sum / (off[b + 1] - off[b])) : 0;
+        }
+    return R1_OK;
+}
+
+static r1_status backward(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    (void)s, (void)err;
+    const r1_view *gx = &a->g[0], *gy = &a->g[3];
+    const int32_t *index = a->v[1].p, *off = r1_ints(&a->v[2]);
+    for (int64_t b = 0; b < gy->rows; b++) {
+        float share = 1.0f / (float)(off[b + 1] - off[b]);
+        for (int32_t j = off[b]; j < off[b + 1]; j++)
+            for (int32_t c = 0; c < gy->cols; c++)
+                r1_row(gx, index ? index[j] : j)[c] += r1_row(gy, b)[c] * share;
+    }
+    return R1_OK;
+}
+
+static uint64_t flop(const r1_op_args *a)
+{
+    uint64_t n = a->v[1].cols ? (uint64_t)a->v[1].cols : (uint64_t)a->v[0].rows;
+    return n * (uint64_t)a->v[0].cols;
+}
+
+const r1_op_def r1_op_seg_mean = {"seg_mean", 1u << 3, 1u, forward, backward, flop};

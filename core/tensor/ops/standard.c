@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* standard.c - features of nodes and edges brought to mean 0 and spread 1 of the training data, clipped; NaN gives 0. */
+#include "tensor/r1_op.h"
+
+#include <math.h>
+
+static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    (void)s, (void)err;
+    const r1_view *x = &a->v[0], *y = &a->v[3];
+    const float *mean = a->v[1].p, *rstd = a->v[2].p, clip = a->f[0];
+    for (int64_t r = 0; r < x->rows; r++)
+        for (int32_t c = 0; c < x->cols; c++) {
+            float z = (r1_row(x, r)[c] - mean[c]) * rstd[c];
+            if (isnan(z)) z = 0;
+            r1_row(y, r)[c] = z > clip ? clip : z < -clip ? -clip : z;
+        }
+    return R1_OK;
+}
+
+static uint64_t flop(const r1_op_args *a) { return 2u * (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols; }
+
+const r1_op_def r1_op_standard = {"standard", 1u << 3, 0, forward, NULL, flop};

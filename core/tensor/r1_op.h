@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* r1_op.h - the registry of ops: name, scalar reference forward and backward, work count.
+ *
+ * Each op lives in one file of core/tensor/ops/. The reference accumulates in double and is the oracle for every other
+ * backend; it is never chosen for speed. Operand slots: core/include/r1_backend.h. */
+#ifndef R1_OP_H
+#define R1_OP_H
+
+#include "r1_backend.h"
+
+typedef struct {
+    const char *name;
+    uint32_t outputs; /* bit k: slot k is written */
+    uint32_t grads;   /* bit k: slot k is an input that has a gradient */
+    r1_op_fn forward;
+    r1_op_fn backward;                     /* NULL: no input has a gradient */
+    uint64_t (*flop)(const r1_op_args *a); /* multiply and add count as two; from shapes alone */
+} r1_op_def;
+
+extern const r1_op_def r1_op_linear, r1_op_add, r1_op_act, r1_op_rmsnorm, r1_op_ple, r1_op_embed, r1_op_standard,
+    r1_op_edge_message, r1_op_mark_pool, r1_op_place, r1_op_seg_mean, r1_op_causal_mean, r1_op_cawa_scale, r1_op_attend;
+
+const r1_op_def *r1_op_get(r1_op op);
+
+/* Row r of a view; NULL view operands must be tested by the caller. */
+static inline float *r1_row(const r1_view *v, int64_t r)
+{
+    return (float *)v->p + r * v->ld;
+}
+static inline const int32_t *r1_ints(const r1_view *v)
+{
+    return (const int32_t *)v->p;
+}
+
+#endif

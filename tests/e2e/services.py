@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real services for tests, benches and the demo: a private PostgreSQL, a broker (embedded, or Apache Kafka), r1-fraud serve.
+
+Everything is written below one folder and stopped by Services.close(). Standard library alone.
+"""
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+
+
+def bin_dir():
+    return os.environ.get("R1_BIN") or os.path.join(ROOT, "build", "release", "bin")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def run(*args, check=True, **kw):
+    p = subprocess.run([str(a) for a in args], capture_output=True, text=True, **kw)
+    if check and p.returncode:
+        raise RuntimeError(f"{' '.join(str(a) for a in args)}: exit {p.returncode}\n{p.stdout}{p.stderr}")
+    return p
+
+
+class Services:
+    def __init__(self, folder, kafka=False, partitions=4, port=None):
+        self.folder = os.path.abspath(folder)
+        os.makedirs(self.folder, exist_ok=True)
+        self.kafka, self.partitions = kafka, partitions
+        self.children = []
+        self.pg_dir = os.path.join(self.folder, "postgres")
+        self.pg_port = port or free_port()
+        self.broker_port = free_port()
+        self.broker = None
+
+    # ---- PostgreSQL ----
+
+    def pg(self, command):
+        return run(os.path.join(ROOT, "deploy/postgres/pg"), command, self.pg_dir, self.pg_port).stdout.strip()
+
+    def start_postgres(self):
+        self.pg("start")
+        self.conninfo = self.pg("url")
+
+    def sql(self, statement, check=True):
+        """Rows as lists of text."""
+        p = run("psql", self.conninfo, "-qAtX", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-c", statement, check=check)
+        return [line.split("\t") for line in p.stdout.split("\n") if line]
+
+    def value(self, statement):
+        rows = self.sql(statement)
+        return rows[0][0] if rows else None
+
+    def fresh_schema(self):
+        self.sql("DROP SCHEMA IF EXISTS r1 CASCADE")
+        self.fraud("db", "migrate")
+
+    # ---- broker ----
+
+    def start_broker(self):
+        if self.kafka:
+            env = dict(os.environ, RUN_DIR=self.folder, KAFKA_PORT=str(self.broker_port))
+            p = subprocess.run([os.path.join(ROOT, "deploy/kafka/start")], env=env, stdout=subprocess.PIPE, text=True, check=True)
+            self.brokers = p.stdout.strip().split("=", 1)[1]
+            return
+        self.broker = subprocess.Popen([os.path.join(bin_dir(), "r1-broker"), "serve", "--port", str(self.broker_port), "--partitions",
+                                        str(self.partitions)], stdout=subprocess.PIPE, text=True)
+        line = self.broker.stdout.readline()
+        if not line.startswith("bootstrap.servers="):
+            raise RuntimeError("the embedded broker did not start")
+        self.children.append(self.broker)
+        self.brokers = line.strip().split("=", 1)[1]
+
+    def stop_broker(self):
+        if self.kafka:
+            subprocess.run([os.path.join(ROOT, "deploy/kafka/stop")], env=dict(os.environ, RUN_DIR=self.folder), check=False)
+        elif self.broker:
+            self.broker.terminate()
+            self.broker.wait()
+            self.children.remove(self.broker)
+            self.broker = None
+
+    # ---- r1-fraud ----
+
+    def fraud(self, *args, check=True):
+        args = [str(a) for a in args]
+        if args[0] in ("db", "serve", "dlq"):
+            args += ["--postgres", self.conninfo]
+        if args[0] in ("db", "serve"):
+            args += ["--migrations", os.path.join(ROOT, "schemas/sql")]
+        if args[0] in ("serve", "produce", "dlq"):
+            args += ["--brokers", self.brokers] if hasattr(self, "brokers") else []
+        return run(os.path.join(bin_dir(), "r1-fraud"), *args, check=check, cwd=ROOT)
+
+    def serve(self, *args, wait_ready=True, name="serve"):
+        """Starts the service in the background; returns its process once it reads the stream."""
+        log = open(os.path.join(self.folder, name + ".log"), "a", encoding="utf-8")
+        at = log.tell()
+        p = subprocess.Popen([os.path.join(bin_dir(), "r1-fraud"), "serve", "--postgres", self.conninfo, "--brokers", self.brokers,
+                              "--migrations", os.path.join(ROOT, "schemas/sql"), "--fetch-wait", "5" if self.kafka else "1",
+                              *[str(a) for a in args]], stderr=log, cwd=ROOT)
+        self.children.append(p)
+        p.log_path = log.name
+        deadline = time.time() + 120
+        while wait_ready and time.time() < deadline:
+            with open(log.name, encoding="utf-8") as f:
+                f.seek(at)
+                if "ready" in f.read():
+                    return p
+            if p.poll() is not None:
+                break
+            time.sleep(0.02)
+        if wait_ready:
+            with open(log.name, encoding="utf-8") as f:
+                raise RuntimeError("r1-fraud serve did not become ready:\n" + f.read()[-2000:])
+        return p
+
+    def kill(self, p, sig=signal.SIGKILL):
+        p.send_signal(sig)
+        p.wait()
+        if p in self.children:
+            self.children.remove(p)
+
+    def finish(self, p, timeout=120):
+        """Waits for a process that ends by itself; returns its exit code."""
+        code = p.wait(timeout)
+        if p in self.children:
+            self.children.remove(p)
+        return code
+
+    def produce(self, path, *args):
+        p = self.fraud("produce", "--in", path, "--json", *args)
+        return json.loads(p.stdout)
+
+    def produce_in_background(self, path, *args):
+        p = subprocess.Popen([os.path.join(bin_dir(), "r1-fraud"), "produce", "--in", path, "--json", "--brokers", self.brokers,
+                              *[str(a) for a in args]], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.children.append(p)
+        return p
+
+    def collect(self, p):
+        out, _ = p.communicate(timeout=300)
+        self.children.remove(p)
+        return json.loads(out)
+
+    def wait_for(self, statement, expected, seconds=60):
+        """Polls until the statement's value is the expected one; returns the last value."""
+        deadline = time.time() + seconds
+        while True:
+            value = self.value(statement)
+            if value == str(expected) or time.time() > deadline:
+                return value
+            time.sleep(0.1)
+
+    def close(self, keep=False):
+        for p in self.children:
+            if p.poll() is None:
+                p.terminate()
+        for p in self.children:
+            try:
+                p.wait(20)
+            except subprocess.TimeoutExpired:
+                p.kill()
+        if self.kafka:
+            self.stop_broker()
+        self.pg("stop")
+        if not keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        try:
+            self.start_postgres()
+            self.start_broker()
+        except BaseException:
+            self.close(keep=True)
+            raise
+        return self
+
+    def __exit__(self, *exc):
+        self.close(keep=exc[0] is not None)

@@ -1,0 +1,233 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The fraud service end to end: real PostgreSQL, real broker processes, kill -9, and controls that prove the checks.
+
+    tests/e2e/test_stream.py [NAME...]     environment: R1_BIN (folder with the programs), R1_E2E_KAFKA=1 (Apache Kafka)
+"""
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from services import ROOT, Services, run  # noqa: E402
+
+SEED = int(os.environ.get("R1_TEST_SEED") or time.time())
+KAFKA = os.environ.get("R1_E2E_KAFKA") == "1"
+N = 6000
+MODEL = os.path.join(ROOT, "models/fraud-s.gguf")
+
+
+def build_input(folder):
+    """Payments with damage in between; returns the path and what must come out of it."""
+    rng = random.Random(SEED)
+    path = os.path.join(folder, "payments.jsonl")
+    run(os.path.join(os.environ["R1_BIN"], "r1-fraud"), "generate", "--seed", SEED % 100000, "--accounts", 400, "--days", 14, "--rings", 4, "--out", path)
+    with open(path, encoding="utf-8") as f:
+        good = f.read().split("\n")[:N]
+    lines, expected = [], {"payment": 0, "duplicate": 0, "dead_letter": 0}
+    for i, line in enumerate(good):
+        lines.append(line)
+        expected["payment"] += 1
+        roll = rng.random()
+        if roll < 0.01:
+            lines.append(good[rng.randrange(i + 1)])  # the same tx_id again
+            expected["duplicate"] += 1
+        elif roll < 0.02:
+            bad = [line[: len(line) // 2], "\x00\xff not json", line.replace('"EUR"', '"XXQ"'), line.replace('"ts":', '"ts":"x","t":'),
+                   '{"a":' + "[" * 50 + "]" * 50 + "}", json.dumps({"tx_id": "x" * 20000})]
+            lines.append(rng.choice(bad))
+            expected["dead_letter"] += 1
+    with open(path, "w", encoding="latin-1", errors="replace") as f:
+        f.write("\n".join(lines) + "\n")
+    return path, expected, len(lines)
+
+
+def dump(s):
+    """What a run decided, by payment."""
+    return s.sql("SELECT p.tx_id, p.apply_seq, d.decision, d.score, d.logit, d.trace, d.reasons, d.rule, d.model FROM r1.payment p "
+                 "JOIN r1.decision d USING (apply_seq) ORDER BY p.tx_id")
+
+
+def defects(s, expected, sent):
+    """Everything that would contradict exactly-once; empty when all is well."""
+    found = []
+    for table, n in expected.items():
+        got = int(s.value(f"SELECT count(*) FROM r1.{table}"))
+        if got != n:
+            found.append(f"{table}: expected {n}, found {got}")
+    rows = int(s.value("SELECT sum(next_offset) FROM r1.stream_offset WHERE topic = 'payments'"))
+    if rows != sent:
+        found.append(f"offsets: expected {sent} messages consumed, found {rows}")
+    offsets = ("SELECT partition, kafka_offset FROM r1.payment UNION ALL SELECT partition, kafka_offset FROM r1.duplicate UNION ALL "
+               "SELECT partition, kafka_offset FROM r1.dead_letter")
+    n, distinct = s.sql(f"SELECT count(*), count(DISTINCT (partition, kafka_offset)) FROM ({offsets}) o")[0]
+    if int(n) != sent or int(distinct) != sent:
+        found.append(f"messages: expected {sent}, found {n} rows for {distinct} offsets")
+    undecided = s.value("SELECT count(*) FROM r1.payment LEFT JOIN r1.decision d USING (apply_seq) WHERE d.apply_seq IS NULL")
+    if undecided != "0":
+        found.append(f"{undecided} payments without a decision")
+    return found
+
+
+class Stream(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="r1-e2e-")
+        os.chmod(cls.folder, 0o755)
+        cls.path, cls.expected, cls.sent = build_input(cls.folder)
+        cls.reference = None
+
+    def services(self, name):
+        # One partition: the order of consumption is then the order of production, so that two runs can be compared.
+        return Services(os.path.join(self.folder, name), kafka=KAFKA, partitions=1)
+
+    def begin(self, s):
+        s.fresh_schema()
+        if KAFKA:
+            empty = os.path.join(self.folder, "empty")
+            open(empty, "w", encoding="utf-8").close()
+            s.fraud("produce", "--in", empty, "--create", 1)
+
+    def undisturbed(self):
+        if Stream.reference is None:
+            with self.services("reference") as s:
+                self.begin(s)
+                s.produce(self.path)
+                p = s.serve("--model", MODEL, "--until-idle", 2)
+                self.assertEqual(s.finish(p), 0)
+                self.assertEqual(defects(s, self.expected, self.sent), [])
+                Stream.reference = dump(s)
+        return Stream.reference
+
+    def kill_run(self, s, disturb=None):
+        """Three kills while the stream flows; `disturb` runs between a kill and the restart after it."""
+        feeder = s.produce_in_background(self.path, "--rate", 1500)
+        rng = random.Random(SEED + 1)
+        for kill in range(3):
+            p = s.serve("--model", MODEL)
+            time.sleep(0.3 + rng.random())
+            s.kill(p)
+            if disturb:
+                disturb(s, kill)
+        s.collect(feeder)
+        p = s.serve("--model", MODEL, "--until-idle", 2)
+        code = s.finish(p)
+        return code
+
+    def test_undisturbed(self):
+        rows = self.undisturbed()
+        self.assertEqual(len(rows), self.expected["payment"])
+
+    def test_three_kills(self):
+        reference = self.undisturbed()
+        with self.services("kills") as s:
+            self.begin(s)
+            self.assertEqual(self.kill_run(s), 0)
+            self.assertEqual(defects(s, self.expected, self.sent), [])
+            self.assertEqual(dump(s), reference, "scores and reasons must equal those of the undisturbed run")
+
+    def test_control_without_rebuild(self):
+        """Hiding the log from one restart must be noticed: else the comparison above proves nothing."""
+        reference = self.undisturbed()
+
+        def hide(s, kill):
+            # All rows but the newest, so that apply_seq goes on where it was.
+            if kill == 2:
+                s.sql("ALTER TABLE r1.decision DROP CONSTRAINT decision_apply_seq_fkey; ALTER TABLE r1.finding DROP CONSTRAINT finding_apply_seq_fkey;"
+                      "CREATE TABLE r1.hidden AS SELECT * FROM r1.payment WHERE apply_seq < (SELECT max(apply_seq) FROM r1.payment);"
+                      "DELETE FROM r1.payment WHERE apply_seq IN (SELECT apply_seq FROM r1.hidden)")
+
+        with self.services("no-rebuild") as s:
+            self.begin(s)
+            self.kill_run(s, hide)
+            s.sql("INSERT INTO r1.payment SELECT * FROM r1.hidden ON CONFLICT DO NOTHING")
+            self.assertNotEqual(dump(s), reference)
+
+    def two_owners(self, s):
+        """A first owner that works on while a second one has taken over."""
+        feeder = s.produce_in_background(self.path, "--rate", 3000)
+        first = s.serve("--model", MODEL, "--until-idle", 4, name="first")
+        time.sleep(0.5)
+        second = s.serve("--model", MODEL, "--until-idle", 2, name="second")
+        s.collect(feeder)
+        return s.finish(first), s.finish(second)
+
+    def test_second_owner_is_fenced(self):
+        with self.services("fence") as s:
+            self.begin(s)
+            first, second = self.two_owners(s)
+            self.assertEqual((first, second), (1, 0))
+            self.assertEqual(defects(s, self.expected, self.sent), [])
+            with open(os.path.join(s.folder, "first.log"), encoding="utf-8") as f:
+                self.assertIn("R1F01", f.read())
+
+    def test_control_without_compare_and_set(self):
+        with self.services("no-fence") as s:
+            self.begin(s)
+            s.sql("CREATE OR REPLACE FUNCTION r1.advance_offset(p_cluster text, p_app text, p_topic text, p_partition integer, p_old bigint, "
+                  "p_new bigint, p_epoch bigint) RETURNS void LANGUAGE sql AS $$ UPDATE r1.stream_offset SET next_offset = p_new "
+                  "WHERE cluster_id = p_cluster AND app = p_app AND topic = p_topic AND partition = p_partition $$")
+            self.two_owners(s)
+            self.assertNotEqual(defects(s, self.expected, self.sent), [])
+
+    def test_postgres_dies_in_the_middle(self):
+        with self.services("postgres") as s:
+            self.begin(s)
+            feeder = s.produce_in_background(self.path, "--rate", 2000)
+            p = s.serve("--model", MODEL, "--until-idle", 3)
+            time.sleep(0.7)
+            s.pg("kill9")
+            time.sleep(0.5)
+            s.pg("start")
+            s.collect(feeder)
+            self.assertEqual(s.finish(p), 0)
+            self.assertEqual(defects(s, self.expected, self.sent), [])
+
+    def test_absent_services(self):
+        with self.services("absent") as s:
+            self.begin(s)
+            url, brokers = s.conninfo, s.brokers
+            s.conninfo = "host=/does/not/exist dbname=r1"
+            p = s.fraud("serve", "--model", MODEL, "--wait", 0, check=False)
+            self.assertEqual(p.returncode, 1)
+            self.assertIn("PostgreSQL is not there after 0 s", p.stderr)
+            s.conninfo = url
+            if not KAFKA:
+                s.brokers = "127.0.0.1:1"
+                p = s.fraud("serve", "--model", MODEL, "--wait", 0, check=False)
+                self.assertEqual(p.returncode, 1)
+                self.assertIn("the broker is not there after 0 s", p.stderr)
+                s.brokers = brokers
+            p = s.fraud("serve", "--model", "/does/not/exist.gguf", check=False)
+            self.assertEqual(p.returncode, 1)
+            self.assertIn("/does/not/exist.gguf", p.stderr)
+            p = s.fraud("serve", "--review-at", "0.9", "--block-at", "0.5", check=False)
+            self.assertEqual(p.returncode, 2)
+            s.sql("DROP SCHEMA r1 CASCADE")
+            p = s.fraud("serve", "--model", MODEL, "--wait", 0, check=False)
+            self.assertIn("db migrate", p.stderr)
+
+    def test_dead_letters_can_be_sent_back(self):
+        with self.services("letters") as s:
+            self.begin(s)
+            bad = os.path.join(self.folder, "bad.jsonl")
+            with open(bad, "w", encoding="utf-8") as f:
+                f.write('{"tx_id":"later"\n')
+            s.produce(bad)
+            self.assertEqual(s.finish(s.serve("--model", MODEL, "--until-idle", 2)), 0)
+            letters = s.fraud("dlq", "list").stdout
+            self.assertIn("decode: message: expected one JSON object", letters)
+            self.assertIn('{"tx_id":"later"', s.fraud("dlq", "show", letters.split()[0]).stdout)
+            s.fraud("dlq", "replay", letters.split()[0])
+            self.assertEqual(s.finish(s.serve("--model", MODEL, "--until-idle", 2)), 0)
+            self.assertEqual(s.value("SELECT count(*) FROM r1.dead_letter"), "2")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("R1_BIN", os.path.join(ROOT, "build", "release", "bin"))
+    print(f"R1_TEST_SEED={SEED}", file=sys.stderr)
+    unittest.main(verbosity=2)

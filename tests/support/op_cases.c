@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* op_cases.c - see op_cases.h. */
+#include "op_cases.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static r1_rng rng;
+
+static int64_t pick(const int64_t *from, size_t n) { return from[r1_rng_below(&rng, n)]; }
+
+static const int64_t rows_list[] = {1, 2, 3, 31, 33, 64, 129};
+static int64_t some_rows(void) { return pick(rows_list, R1_COUNT(rows_list)); }
+
+/* f32[rows, cols] with a leading dimension that may exceed cols; the gap holds NaN. */
+r1_view op_case_floats(int64_t rows, int32_t cols)
+{
+    int64_t ld = cols + (int64_t)r1_rng_below(&rng, 3);
+    float *p = malloc(sizeof(float) * (size_t)((rows + R1_ROW_PAD) * ld + 1));
+    for (int64_t i = 0; i < (rows + R1_ROW_PAD) * ld; i++)
+        p[i] = i % ld < cols && i < rows * ld ? (float)r1_rng_normal(&rng) : NAN;
+    return (r1_view){.p = p, .rows = rows, .cols = cols, .dtype = R1_F32, .ld = ld};
+}
+
+static r1_view ints(int32_t n, int64_t low, int64_t high) /* low..high, both included */
+{
+    int32_t *p = malloc(sizeof(int32_t) * (size_t)(n + 1));
+    for (int32_t i = 0; i < n; i++) p[i] = (int32_t)(low + (int64_t)r1_rng_below(&rng, (uint64_t)(high - low + 1)));
+    return (r1_view){.p = p, .rows = 1, .cols = n, .dtype = R1_I32, .ld = n};
+}
+
+/* Offsets of n segments that cover total items; empty segments occur. */
+static r1_view offsets(int32_t n, int32_t total)
+{
+    r1_view v = ints(n + 1, 0, total);
+    int32_t *p = v.p;
+    p[0] = 0;
+    p[n] = total;
+    for (int32_t i = 1; i <= n; i++)
+        for (int32_t k = i; k > 0 && p[k] < p[k - 1]; k--) {
+            int32_t t = p[k];
+            p[k] = p[k - 1];
+            p[k - 1] = t;
+        }
+    return v;
+}
+
+static bool coin(void) { return r1_rng_below(&rng, 2) == 0; }
+
+/* ---- random operands per op ---- */
+
+static void make_linear(r1_op_args *a)
+{
+    int64_t m = some_rows();
+    int32_t k = (int32_t)some_rows() + 4, n = (int32_t)some_rows();
+    a->v[0] = op_case_floats(m, k);
+    a->v[1] = op_case_floats(n, k);
+    if (coin()) a->v[2] = op_case_floats(1, n);
+    a->v[3] = op_case_floats(m, n);
+}
+
+static void make_add(r1_op_args *a)
+{
+    int64_t r = some_rows();
+    int32_t c = (int32_t)some_rows();
+    a->v[0] = op_case_floats(r, c);
+    a->v[1] = op_case_floats(coin() ? r : 1 + (int64_t)r1_rng_below(&rng, (uint64_t)r), c);
+    a->v[2] = op_case_floats(r, c);
+}
+
+static void make_act(r1_op_args *a)
+{
+    int64_t r = some_rows();
+    int32_t c = (int32_t)some_rows();
+    a->v[0] = op_case_floats(r, c);
+    a->v[1] = op_case_floats(r, c);
+    a->i[0] = coin();
+}
+
+static void make_rmsnorm(r1_op_args *a)
+{
+    int64_t r = some_rows();
+    int32_t c = (int32_t)some_rows();
+    a->v[0] = op_case_floats(r, c);
+    a->v[1] = op_case_floats(1, c);
+    a->v[2] = op_case_floats(r, c);
+    a->f[0] = 1e-5f;
+}
+
+static void make_ple(r1_op_args *a)
+{
+    int64_t r = some_rows();
+    int32_t n = 1 + (int32_t)r1_rng_below(&rng, 9), bins = 1 + (int32_t)r1_rng_below(&rng, 12);
+    a->v[0] = op_case_floats(r, n);
+    a->v[1] = op_case_floats(n, bins + 1);
+    a->v[2] = op_case_floats(r, n * (bins + 1));
+    for (int32_t c = 0; c < n; c++)
+        for (int32_t b = 0; b <= bins; b++) r1_row(&a->v[1], c)[b] = (float)b * 0.37f - 1.5f;
+    for (int64_t i = 0; i < r; i++)
+        if (coin()) r1_row(&a->v[0], i)[r1_rng_below(&rng, (uint64_t)n)] = NAN;
+}
+
+static void make_embed(r1_op_args *a)
+{
+    int64_t r = some_rows();
+    int32_t n = 1 + (int32_t)r1_rng_below(&rng, 4), d = 1 + (int32_t)r1_rng_below(&rng, 9), rows = 0;
+    a->v[2] = ints(n + 1, 0, 0);
+    int32_t *first = a->v[2].p;
+    for (int32_t c = 0; c <= n; c++) {
+        first[c] = rows;
+        rows += 3 + (int32_t)r1_rng_below(&rng, 5);
+    }
+    a->v[0] = ints((int32_t)r * n, -2, 8); /* missing, values, other */
+    a->v[0].rows = r;
+    a->v[0].cols = n;
+    a->v[0].ld = n;
+    a->v[1] = op_case_floats(first[n], d);
+    a->v[3] = op_case_floats(r, n * d);
+}
+
+static void make_standard(r1_op_args *a)
+{
+    int64_t r = some_rows();
+    int32_t c = (int32_t)some_rows();
+    a->v[0] = op_case_floats(r, c);
+    r1_row(&a->v[0], 0)[0] = NAN;
+    a->v[1] = op_case_floats(1, c);
+    a->v[2] = op_case_floats(1, c);
+    a->v[3] = op_case_floats(r, c);
+    a->f[0] = 1.0f;
+}
+
+static void make_edge_message(r1_op_args *a)
+{
+    int64_t n = some_rows(), e = some_rows();
+    int32_t d = 1 + (int32_t)r1_rng_below(&rng, 40);
+    a->v[0] = op_case_floats(n, 2 * d);
+    a->v[1] = op_case_floats(e, 2 * d);
+    a->v[2] = ints((int32_t)e, 0, n - 1);
+    a->v[3] = ints((int32_t)e, 0, n - 1);
+    a->v[4] = op_case_floats(n, 2);
+    a->v[5] = op_case_floats(n, 2 * d);
+}
+
+static void make_mark_pool(r1_op_args *a)
+{
+    int32_t n = (int32_t)some_rows(), b = (int32_t)some_rows(), d = 1 + (int32_t)r1_rng_below(&rng, 40);
+    a->v[0] = op_case_floats(n, d);
+    a->v[1] = ints(n, 0, 2);
+    a->v[2] = offsets(b, n);
+    a->v[3] = op_case_floats(b, 3 * d);
+}
+
+static void make_place(r1_op_args *a)
+{
+    int64_t s = some_rows(), b = some_rows();
+    int32_t c = (int32_t)some_rows();
+    a->v[0] = op_case_floats(s, c);
+    if (coin()) a->v[1] = ints((int32_t)b, -1, s - 1);
+    a->v[2] = op_case_floats(1, c);
+    a->v[3] = op_case_floats(b, c);
+}
+
+static void make_seg_mean(r1_op_args *a)
+{
+    int32_t r = (int32_t)some_rows(), b = (int32_t)some_rows(), n = r, c = (int32_t)some_rows();
+    a->v[0] = op_case_floats(r, c);
+    if (coin()) a->v[1] = ints(n = (int32_t)some_rows(), 0, r - 1);
+    a->v[2] = offsets(b, n);
+    a->v[3] = op_case_floats(b, c);
+}
+
+static void make_causal_mean(r1_op_args *a)
+{
+    int32_t r = (int32_t)some_rows(), c = (int32_t)some_rows();
+    a->v[0] = op_case_floats(r, c);
+    a->v[1] = offsets((int32_t)some_rows(), r);
+    a->v[2] = op_case_floats(r, c);
+}
+
+static void make_cawa_scale(r1_op_args *a)
+{
+    int64_t r = some_rows();
+    int32_t h = 1 + (int32_t)r1_rng_below(&rng, 8), dh = 1 + (int32_t)r1_rng_below(&rng, 20);
+    a->v[0] = op_case_floats(r, h * dh);
+    if (coin()) a->v[1] = op_case_floats(r, h);
+    if (coin()) a->v[2] = op_case_floats(1, h);
+    a->v[3] = ints((int32_t)r, 0, 5000);
+    a->v[4] = op_case_floats(r, h * dh);
+    a->i[0] = h;
+    a->f[0] = 0.3f;
+    a->f[1] = 0.25f;
+}
+
+static void make_attend(r1_op_args *a)
+{
+    static const int64_t dims[] = {1, 8, 31, 32, 33, 64, 128};
+    bool causal = coin();
+    int32_t h = 1 + (int32_t)r1_rng_below(&rng, 4), dh = (int32_t)pick(dims, R1_COUNT(dims));
+    int32_t s = 1 + (int32_t)r1_rng_below(&rng, 6), r = (int32_t)some_rows(), t = causal ? r : (int32_t)some_rows(),
+            n = t;
+    a->v[0] = op_case_floats(r, h * dh);
+    a->v[1] = op_case_floats(t, h * dh);
+    a->v[2] = op_case_floats(t, h * dh);
+    a->v[3] = offsets(s, r);
+    if (!causal && coin()) a->v[5] = ints(n = (int32_t)some_rows(), 0, t - 1);
+    a->v[4] = causal ? a->v[3] : offsets(s, n);
+    if (coin()) {
+        a->v[6] = ints(n, 0, 4);
+        a->v[7] = op_case_floats(h, 5);
+    }
+    if (coin()) {
+        a->v[8] = op_case_floats(1, n);
+        a->v[8].ld = n;
+    }
+    a->v[9] = op_case_floats(r, h * dh);
+    a->i[0] = h;
+    a->i[1] = causal;
+}
+
+static void (*const makers[R1_OP_COUNT])(r1_op_args *) = {
+    [R1_OP_LINEAR] = make_linear,
+    [R1_OP_ADD] = make_add,
+    [R1_OP_ACT] = make_act,
+    [R1_OP_RMSNORM] = make_rmsnorm,
+    [R1_OP_PLE] = make_ple,
+    [R1_OP_EMBED] = make_embed,
+    [R1_OP_STANDARD] = make_standard,
+    [R1_OP_EDGE_MESSAGE] = make_edge_message,
+    [R1_OP_MARK_POOL] = make_mark_pool,
+    [R1_OP_PLACE] = make_place,
+    [R1_OP_SEG_MEAN] = make_seg_mean,
+    [R1_OP_CAUSAL_MEAN] = make_causal_mean,
+    [R1_OP_CAWA_SCALE] = make_cawa_scale,
+    [R1_OP_ATTEND] = make_attend,
+};
+
+int op_case_output(r1_op op)
+{
+    int k = 0;
+    while (!(r1_op_get(op)->outputs >> k & 1)) k++;
+    return k;
+}
+
+void op_case_seed(uint64_t seed) { r1_rng_seed(&rng, seed); }
+
+void op_case_make(r1_op op, r1_op_args *a)
+{
+    *a = (r1_op_args){0};
+    makers[op](a);
+}
+
+bool op_case_equal(const char *what, const r1_view *expected, const r1_view *got, double abs_tol, double rel_tol)
+{
+    for (int64_t r = 0; r < expected->rows; r++)
+        for (int32_t c = 0; c < expected->cols; c++) {
+            double x = r1_row(expected, r)[c], y = r1_row(got, r)[c];
+            if (fabs(x - y) <= abs_tol + rel_tol * fabs(x)) continue;
+            fprintf(stderr, "%s row %lld column %d: expected %.9g, got %.9g\n", what, (long long)r, c, x, y);
+            return false;
+        }
+    return true;
+}
+
+void op_case_free(r1_op_args *a)
+{
+    for (int k = 0; k < R1_OP_VIEWS; k++) {
+        for (int j = k + 1; j < R1_OP_VIEWS; j++)
+            if (a->v[j].p == a->v[k].p) a->v[j].p = NULL; /* causal attention shares its offsets */
+        free(a->v[k].p);
+        free(a->g[k].p);
+    }
+}
