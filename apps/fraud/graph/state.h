@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* state.h - the transaction graph of the recent past: a ring buffer of edges, the entities and pairs they join, exact sliding
+ * windows over them, and labels that became known.
+ *
+ * Edges lie in a ring in order of their (clamped) time; each entity's edges are chained newest first through the ring by
+ * sequence number, so that an edge that leaves needs no unlinking: a walker stops at the first number that is gone.
+ * Window counters are exact: an edge is added to every window when it comes and taken out of window k by one global tail
+ * per window when it is older than FRAUD_WINDOW_MS[k]: a window holds edges with now - width < ts <= now. All sums are
+ * integers (amounts in hundredths, logarithms in 1/1024), so no rounding error ever accumulates and order does not matter.
+ *
+ * Owns:    every array, reserved by fraud_state_new; nothing allocates afterwards.
+ * Threads: one at a time. Units: ms, hundredths of the currency's main unit. */
+#ifndef FRAUD_STATE_H
+#define FRAUD_STATE_H
+
+#include "payment.h"
+
+enum { FRAUD_N_WINDOW = 5, FRAUD_W_1H = 0, FRAUD_W_1D, FRAUD_W_3D, FRAUD_W_7D, FRAUD_W_28D };
+extern const int64_t FRAUD_WINDOW_MS[FRAUD_N_WINDOW];
+#define FRAUD_DAY_MS INT64_C(86400000)
+#define FRAUD_RETENTION_MS (INT64_C(56) * FRAUD_DAY_MS) /* edges stay findable for labels */
+#define FRAUD_NONE UINT32_MAX
+#define FRAUD_NO_SEQ UINT64_MAX
+
+typedef struct { /* one entity, one window, one direction (0 out, 1 in) */
+    uint32_t n, distinct, fraud;
+    int64_t sum;          /* hundredths */
+    int64_t ln, ln_square; /* of 1024 * ln(amount in main units) */
+} fraud_window;
+
+typedef struct { /* what is known of an entity's frauds, one direction */
+    uint32_t n, n_since_first; /* known frauds; payments since the first one's event time */
+    int64_t first_ts, last_ts; /* event times of known frauds */
+} fraud_known;
+
+typedef struct {
+    char name[FRAUD_ACCOUNT_BYTES];
+    uint64_t key;
+    uint64_t head[2];    /* newest edge out, in; FRAUD_NO_SEQ = none */
+    uint64_t total[2];   /* payments ever, out and in */
+    int64_t first_ts, last_ts[2];
+    fraud_window w[FRAUD_N_WINDOW][2];
+    fraud_known known[2];
+    uint64_t device, country; /* hashes of the last seen on the out side; 0 = none */
+    float lat, lon;           /* last position on the out side; NaN = none */
+    uint32_t live;            /* edge ends in the ring */
+    uint32_t next, lru_prev, lru_next;
+    uint8_t role;
+} fraud_entity;
+
+typedef struct {
+    uint64_t key;
+    uint32_t from, to;
+    uint32_t n[FRAUD_N_WINDOW];
+    int64_t sum28;
+    uint64_t total;
+    int64_t first_ts, last_ts;
+    uint32_t live, next, lru_prev, lru_next;
+} fraud_pair;
+
+typedef struct {
+    char tx_id[FRAUD_TX_ID_BYTES];
+    int64_t ts, amount; /* clamped ms; hundredths */
+    uint64_t prev[2];   /* older edge of `from` (out), of `to` (in) */
+    uint64_t tx_prev;   /* older edge in the same bucket of the tx index */
+    uint64_t tx_hash;
+    uint32_t from, to, pair;
+    int32_t ln; /* 1024 * ln(amount in main units) */
+    uint8_t kind, fraud, depth, channel;
+} fraud_edge;
+
+typedef struct { /* a hash table with LRU over a fixed array; used for entities and pairs */
+    uint32_t *bucket;
+    uint32_t n_bucket, cap, used, free_head, lru_head, lru_tail; /* lru_head = newest */
+    uint64_t evicted;
+} fraud_table;
+
+typedef struct fraud_state {
+    fraud_edge *edge;
+    fraud_entity *entity;
+    fraud_pair *pair;
+    uint64_t *tx_bucket;
+    uint32_t edge_cap, tx_mask;
+    fraud_table entities, pairs;
+    uint64_t seq_next, seq_first;          /* edges seq_first..seq_next-1 are in the ring */
+    uint64_t tail[FRAUD_N_WINDOW];         /* oldest edge of each window */
+    uint64_t evicted_early;
+    int64_t now;
+} fraud_state;
+
+r1_status fraud_state_new(fraud_state **out, uint32_t edges_max, uint32_t entities_max, uint32_t pairs_max, r1_err *err);
+void fraud_state_free(fraud_state *s);
+
+/* Moves the clock (never back) and expires; returns the clamped time. */
+int64_t fraud_state_advance(fraud_state *s, int64_t ts);
+/* The entity or FRAUD_NONE. */
+uint32_t fraud_state_find(const fraud_state *s, const char *name);
+/* The entity, made when new; may expire the oldest edges to make room. */
+uint32_t fraud_state_entity(fraud_state *s, const char *name, uint8_t role);
+uint32_t fraud_state_pair(const fraud_state *s, uint32_t from, uint32_t to); /* or FRAUD_NONE */
+/* Adds the payment as the newest edge at s->now. Both entities must exist. */
+uint64_t fraud_state_insert(fraud_state *s, const fraud_payment *p, uint32_t from, uint32_t to);
+r1_status fraud_state_label(fraud_state *s, const char *tx_id, bool is_fraud, r1_err *err);
+uint64_t fraud_state_digest(const fraud_state *s);
+
+static inline bool fraud_state_has(const fraud_state *s, uint64_t seq) { return seq >= s->seq_first && seq < s->seq_next; }
+static inline const fraud_edge *fraud_state_edge(const fraud_state *s, uint64_t seq) { return &s->edge[seq % s->edge_cap]; }
+/* Amount in hundredths of the main unit. */
+int64_t fraud_hundredths(const fraud_payment *p);
+int32_t fraud_ln1024(int64_t hundredths);
+
+#endif
