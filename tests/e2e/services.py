@@ -108,6 +108,7 @@ class Services:
         p = subprocess.Popen([os.path.join(bin_dir(), "r1-fraud"), "serve", "--postgres", self.conninfo, "--brokers", self.brokers,
                               "--migrations", os.path.join(ROOT, "schemas/sql"), "--fetch-wait", "5" if self.kafka else "1",
                               *[str(a) for a in args]], stderr=log, cwd=ROOT)
+        log.close()
         self.children.append(p)
         p.log_path = log.name
         deadline = time.time() + 120
@@ -170,6 +171,8 @@ class Services:
                 p.wait(20)
             except subprocess.TimeoutExpired:
                 p.kill()
+            if p.stdout:
+                p.stdout.close()
         if self.kafka:
             self.stop_broker()
         self.pg("stop")

@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The demo behind deploy/demo: a stream with planted rings that no training has seen, decided live and read back by SQL; then a
+medical report from the sample record."""
+import json
+import os
+import shutil
+import sys
+import time
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
+sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
+from services import Services, bin_dir, run  # noqa: E402
+
+SEED, ACCOUNTS, DAYS, RINGS, RATE = 20261, 900, 21, 6, 2000  # a seed and ring sizes that training never used
+RUN = os.path.join(ROOT, "run", "demo")
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def stream(s, model):
+    path, truth = os.path.join(RUN, "payments.jsonl"), os.path.join(RUN, "truth.jsonl")
+    run(os.path.join(bin_dir(), "r1-fraud"), "generate", "--seed", SEED, "--accounts", ACCOUNTS, "--days", DAYS, "--rings", RINGS, "--ring-min", 5,
+        "--ring-max", 9, "--out", path, "--truth", truth)
+    with open(path, encoding="utf-8") as f:
+        n = sum(1 for _ in f)
+    s.fresh_schema()
+    if s.kafka:
+        empty = os.path.join(RUN, "empty")
+        open(empty, "w", encoding="utf-8").close()
+        s.fraud("produce", "--in", empty, "--create", s.partitions)
+    stats = os.path.join(RUN, "stats.json")
+    p = s.serve("--model", model, "--until-idle", 2, "--stats", stats)
+    say(f"   serving {n} payments at {RATE} a second, about {n // RATE + 2} s")
+    sent = s.produce(path, "--rate", RATE)
+    s.finish(p)
+    with open(stats, encoding="utf-8") as f:
+        return sent, json.load(f), truth
+
+
+def print_stream(s, sent, st):
+    lat = st["sent_to_committed"]
+    rows = s.value("SELECT count(DISTINCT tx_id) FROM r1.payment JOIN r1.decision USING (apply_seq)")
+    say(f"""
+   payments sent / committed   {sent['sent']} / {rows}      (counted by SQL)
+   throughput                  {sent['sent'] / sent['seconds']:.0f} a second, {st['payments'] / max(1, st['commits']):.1f} rows a transaction
+   sent to committed           p50 {lat['p50_ms']:.1f} ms, p99 {lat['p99_ms']:.1f} ms, p99.9 {lat['p999_ms']:.1f} ms
+   decisions                   {st['allow']} allow, {st['review']} review, {st['block']} block""")
+
+
+def print_rings(s, truth_path):
+    rings = {}
+    with open(truth_path, encoding="utf-8") as f:
+        for line in f:
+            t = json.loads(line)
+            rings.setdefault((t["typology"], t["ring"]), set()).add(t["tx_id"])
+    alerts = {r[0]: r[1:] for r in s.sql("SELECT tx_id, round(score::numeric, 3), coalesce(reasons->0->>'text', '') FROM r1.alert ORDER BY apply_seq")}
+    fraud = set().union(*rings.values()) if rings else set()
+    say("\n   rings                 caught/planted   payments alerted   first reason of one alert")
+    for typology in sorted({t for t, _ in rings}):
+        own = {k: v for k, v in rings.items() if k[0] == typology}
+        caught = sum(1 for v in own.values() if v & alerts.keys())
+        hits = [tx for v in own.values() for tx in v if tx in alerts]
+        total = sum(len(v) for v in own.values())
+        reason = alerts[hits[0]][1][:64] if hits else "missed"
+        say(f"   {typology:22} {caught:3}/{len(own):<12} {len(hits):5}/{total:<12} {reason}")
+    false = len(alerts.keys() - fraud)
+    say(f"   false alerts: {false} of {len(alerts)}; precision {(len(alerts) - false) / max(1, len(alerts)):.2f}")
+
+
+def medical():
+    program = os.path.join(bin_dir(), "r1-medical")
+    sample = os.path.join(ROOT, "apps/medical/samples/record-1.txt")
+    out = os.path.join(RUN, "report")
+    started = time.time()
+    p = run(program, "report", sample, "--format", "html,pdf,json,text", "--out", out)
+    say(f"\n   report of the sample record written in {time.time() - started:.2f} s:")
+    for f in sorted(os.listdir(out)):
+        say(f"   {os.path.join(os.path.relpath(out, ROOT), f)}")
+    if p.stdout.strip():
+        say("   " + p.stdout.strip().replace("\n", "\n   "))
+
+
+def main():
+    keep, kafka = "--keep" in sys.argv, "--kafka" in sys.argv
+    os.makedirs(RUN, exist_ok=True)
+    os.chmod(RUN, 0o755)
+    model = os.path.join(ROOT, "models/fraud-s.gguf")
+    if not os.path.exists(model):
+        model = "none"
+    s = Services(os.path.join(RUN, "services"), kafka=kafka, port=15432)
+    try:
+        say(f"-- starting PostgreSQL and {'Apache Kafka' if kafka else 'the embedded broker'}")
+        s.start_postgres()
+        s.start_broker()
+        say("-- fraud: a generated stream with planted rings")
+        sent, st, truth = stream(s, model)
+        print_stream(s, sent, st)
+        print_rings(s, truth)
+        say("\n-- medical: a report from the sample record")
+        medical()
+        say(f"""
+-- next
+   psql "{s.conninfo}"   with --keep: look at r1.alert, r1.decision, r1.finding
+   build/release/bin/r1-fraud --help            build/release/bin/r1-medical --help
+   bench/stream --rate 2000 --seconds 60        the latency figures, measured""")
+        if keep:
+            say(f"   services are up: broker {s.brokers}; stop them with: deploy/postgres/pg stop {s.pg_dir}; kill {s.broker.pid if s.broker else ''}")
+            s.children.clear()
+    finally:
+        if not keep:
+            s.close(keep=True)
+            shutil.rmtree(os.path.join(RUN, "services", "postgres"), ignore_errors=True)
+
+
+main()
