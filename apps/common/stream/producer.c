@@ -86,6 +86,17 @@ r1_status r1_producer_send(r1_producer *p, const char *topic, const char *key, s
     return R1_OK;
 }
 
+r1_status r1_producer_warm(r1_producer *p, const char *topic, int timeout_ms, r1_err *err)
+{
+    rd_kafka_topic_t *t = rd_kafka_topic_new(p->rk, topic, NULL);
+    const struct rd_kafka_metadata *md = NULL;
+    rd_kafka_resp_err_t code = t ? rd_kafka_metadata(p->rk, 0, t, &md, timeout_ms) : rd_kafka_last_error();
+    if (md) rd_kafka_metadata_destroy(md);
+    if (!code) rd_kafka_poll(p->rk, 1000);
+    if (t) rd_kafka_topic_destroy(t);
+    return code ? r1_stream_fail(code, "asking the broker for the topic", err) : R1_OK;
+}
+
 void r1_producer_poll(r1_producer *p) { rd_kafka_poll(p->rk, 0); }
 
 r1_status r1_producer_flush(r1_producer *p, int timeout_ms, r1_err *err)

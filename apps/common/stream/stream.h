@@ -62,6 +62,9 @@ void r1_producer_free(r1_producer *p); /* drops what is not delivered: flush fir
 /* Copies key and payload. sent_us 0: no header. Waits while the client's queue is full, at most timeout_ms. */
 r1_status r1_producer_send(r1_producer *p, const char *topic, const char *key, size_t key_len, const char *payload,
                            size_t payload_len, int64_t sent_us, int timeout_ms, r1_err *err);
+/* Learns the topic's leaders and gives the client a second to fetch its producer id, which librdkafka does in the background and
+ * which holds back the first messages: without this an open loop would measure the client's start. */
+r1_status r1_producer_warm(r1_producer *p, const char *topic, int timeout_ms, r1_err *err);
 void r1_producer_poll(r1_producer *p);
 r1_status r1_producer_flush(r1_producer *p, int timeout_ms, r1_err *err);
 uint64_t r1_producer_delivered(const r1_producer *p);

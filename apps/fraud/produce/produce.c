@@ -128,6 +128,7 @@ static r1_status send_all(r1_producer *p, const r1_options *o, const line *l, si
 {
     double rate = r1_options_float(o, "rate");
     const char *topic = r1_options_str(o, "topic");
+    if (rate > 0) R1_TRY(r1_producer_warm(p, topic, 10000, err));
     int64_t start = r1_time_us() + 20000;
     r1_progress progress;
     r1_progress_begin(&progress, "sending", n);

@@ -110,12 +110,27 @@ static r1_status take_ownership(server *s, r1_err *err)
     return R1_OK;
 }
 
+/* A stored offset that the broker does not hold any more is a gap: reported, never skipped. */
+static r1_status check_range(server *s, int topic, int32_t partition, r1_err *err)
+{
+    int64_t low, high, next = s->ledger.claim[topic][partition].next_offset;
+    R1_TRY(r1_consumer_range(s->consumer[topic], partition, &low, &high, BROKER_TIMEOUT_MS, err));
+    if (next < low || next > high)
+        R1_FAIL(err, R1_E_STREAM,
+                "partition %d of %s: the next offset is %lld, but the broker holds %lld to %lld: messages are missing",
+                partition, s->ledger.topic[topic], (long long)next, (long long)low, (long long)high);
+    return R1_OK;
+}
+
 static r1_status assign(server *s, r1_err *err)
 {
     for (int t = 0; t < FRAUD_N_TOPIC; t++) {
         if (!s->consumer[t]) continue;
         int64_t next[FRAUD_PARTITIONS_MAX];
-        for (int32_t p = 0; p < s->ledger.n_partition[t]; p++) next[p] = s->ledger.claim[t][p].next_offset;
+        for (int32_t p = 0; p < s->ledger.n_partition[t]; p++) {
+            R1_TRY(check_range(s, t, p, err));
+            next[p] = s->ledger.claim[t][p].next_offset;
+        }
         R1_TRY(r1_consumer_assign(s->consumer[t], next, s->ledger.n_partition[t], err));
     }
     return R1_OK;
