@@ -45,7 +45,7 @@ static r1_status backward(r1_stream *s, const r1_op_args *a, r1_err *err)
     if (a->g[1].p) backward_weight(a);
     for (int32_t n = 0; gb->p && n < gb->cols; n++) {
         double sum = 0;
-        for (int64_t m = 0; m < gy->rows; m++) sum += r1_row(gy, m)[n];
+        for (int64_t m = 0; m < a->v[0].rows; m++) sum += r1_row(gy, m)[n];
         r1_row(gb, 0)[n] += (float)sum;
     }
     return R1_OK;

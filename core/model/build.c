@@ -1,0 +1,626 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* build.c - the architecture: encoders of the four kinds of item, the common space, cross-modal attention, CAWA blocks,
+ * heads at every position. Everything is causal in the order of the items, so that one pass gives the logit after each
+ * evidence step.
+ *
+ *   item -> encoder -> d_align -> place in the sequence (row 0 is the learned prior)
+ *   sequence -> norm -> [project | q k v] -> causal attention, n_head_cross heads -> d_model
+ *            -> CAWA blocks -> norm -> heads */
+#include "model/build.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const float norm_eps = 1e-5f;
+
+typedef struct {
+    r1_net *net;
+    const r1_desc *d;
+    const char *scope; /* prefix of weight names */
+    uint8_t phase;
+    const char *part;
+    bool full; /* a table ran over: reported once at the end */
+} builder;
+
+static int16_t add_tensor(builder *b, r1_tensor t)
+{
+    int16_t id = r1_plan_tensor(&b->net->plan, &t);
+    if (id < 0) b->full = true;
+    return id < 0 ? 0 : id;
+}
+
+static int16_t weight(builder *b, const char *name, uint32_t rows, uint32_t cols, r1_init init, float value)
+{
+    r1_tensor t = {.space = R1_SPACE_WEIGHT, .sym = R1_SYM_ONE, .mul = rows, .cols = cols, .init = (uint8_t)init};
+    t.init_value = value;
+    t.decay = init == R1_INIT_NORMAL && rows > 1;
+    snprintf(t.name, sizeof t.name, "%s.%s", b->scope, name);
+    return add_tensor(b, t);
+}
+
+static int16_t frozen(builder *b, const char *name, uint32_t rows, uint32_t cols, r1_init init, float value)
+{
+    int16_t id = weight(b, name, rows, cols, init, value);
+    b->net->plan.tensor[id].frozen = true;
+    b->net->plan.tensor[id].decay = false;
+    return id;
+}
+
+static int16_t matrix(builder *b, r1_space space, uint16_t sym, uint32_t mul, uint32_t cols, r1_dtype dtype)
+{
+    r1_tensor t = {.space = (uint8_t)space, .sym = sym, .mul = mul, .cols = cols, .dtype = (uint8_t)dtype};
+    return add_tensor(b, t);
+}
+
+static int16_t act(builder *b, uint16_t sym, uint32_t mul, uint32_t cols)
+{
+    return matrix(b, R1_SPACE_ACT, sym, mul, cols, R1_F32);
+}
+
+static int16_t array(builder *b, uint16_t sym, uint32_t mul, uint32_t plus, r1_dtype dtype)
+{
+    r1_tensor t = {.space = R1_SPACE_INPUT, .sym = sym, .mul = mul, .plus = plus, .cols = 1, .dtype = (uint8_t)dtype};
+    t.array = true;
+    return add_tensor(b, t);
+}
+
+static r1_operand all(const builder *b, int16_t t)
+{
+    return (r1_operand){.t = t, .step = 1, .cols = t < 0 ? 0 : b->net->plan.tensor[t].cols};
+}
+
+static r1_operand part_of(int16_t t, uint32_t col, uint32_t cols)
+{
+    return (r1_operand){.t = t, .step = 1, .col = col, .cols = cols};
+}
+
+static r1_call *call(builder *b, r1_op op)
+{
+    static r1_call spill;
+    r1_call *c = r1_plan_call(&b->net->plan, op, b->phase, b->part);
+    if (!c) b->full = true;
+    return c ? c : &spill;
+}
+
+static void linear_to(builder *b, const char *name, r1_operand x, r1_operand y, float gain)
+{
+    char w[64], bias[64];
+    snprintf(w, sizeof w, "%s.weight", name);
+    snprintf(bias, sizeof bias, "%s.bias", name);
+    float sd = gain / sqrtf((float)x.cols);
+    int16_t wt = weight(b, w, y.cols, x.cols, R1_INIT_NORMAL, sd);
+    int16_t bt = weight(b, bias, 1, y.cols, R1_INIT_ZERO, 0);
+    r1_call *c = call(b, R1_OP_LINEAR);
+    c->v[0] = x;
+    c->v[1] = all(b, wt);
+    c->v[2] = all(b, bt);
+    c->v[3] = y;
+}
+
+/* A new activation with the row count of x. */
+static int16_t like(builder *b, r1_operand x, uint32_t cols)
+{
+    const r1_tensor *t = &b->net->plan.tensor[x.t];
+    return act(b, t->sym, x.step > 1 ? t->mul / x.step : t->mul, cols);
+}
+
+static r1_operand linear(builder *b, const char *name, r1_operand x, uint32_t cols, float gain)
+{
+    r1_operand y = all(b, like(b, x, cols));
+    linear_to(b, name, x, y, gain);
+    return y;
+}
+
+static r1_operand gelu(builder *b, r1_operand x)
+{
+    r1_operand y = all(b, like(b, x, x.cols));
+    r1_call *c = call(b, R1_OP_ACT);
+    c->v[0] = x;
+    c->v[1] = y;
+    return y;
+}
+
+static void norm_to(builder *b, const char *name, r1_operand x, r1_operand y)
+{
+    int16_t gain = weight(b, name, 1, x.cols, R1_INIT_CONST, 1);
+    r1_call *c = call(b, R1_OP_RMSNORM);
+    c->v[0] = x;
+    c->v[1] = all(b, gain);
+    c->v[2] = y;
+    c->f[0] = norm_eps;
+}
+
+static r1_operand norm(builder *b, const char *name, r1_operand x)
+{
+    r1_operand y = all(b, like(b, x, x.cols));
+    norm_to(b, name, x, y);
+    return y;
+}
+
+static r1_operand add(builder *b, r1_operand x, r1_operand z)
+{
+    r1_operand y = all(b, like(b, x, x.cols));
+    r1_call *c = call(b, R1_OP_ADD);
+    c->v[0] = x;
+    c->v[1] = z;
+    c->v[2] = y;
+    return y;
+}
+
+static r1_operand mlp(builder *b, const char *name, r1_operand x, uint32_t hidden, uint32_t cols)
+{
+    char n1[40], n2[40];
+    snprintf(n1, sizeof n1, "%s1", name);
+    snprintf(n2, sizeof n2, "%s2", name);
+    return linear(b, n2, gelu(b, linear(b, n1, x, hidden, 1.4f)), cols, 1);
+}
+
+/* ---- table rows: items and events ------------------------------------------------------------------------- */
+
+/* Widest output column first: numbers as bins, then embedded categories. */
+static r1_operand encode_row(builder *b, const r1_row_desc *r, uint16_t sym, int16_t *num, int16_t *cat, int16_t *bins)
+{
+    uint32_t wide = r->n_num * (r->n_bin + 1), total = wide + r->n_cat * r->d_cat;
+    int16_t x = act(b, sym, 1, total);
+    *num = *cat = *bins = -1;
+    if (r->n_num) {
+        *num = matrix(b, R1_SPACE_INPUT, sym, 1, r->n_num, R1_F32);
+        *bins = frozen(b, "bins", r->n_num, r->n_bin + 1, R1_INIT_RAMP, 0);
+        r1_call *c = call(b, R1_OP_PLE);
+        c->v[0] = all(b, *num);
+        c->v[1] = all(b, *bins);
+        c->v[2] = part_of(x, 0, wide);
+    }
+    if (r->n_cat) {
+        uint32_t rows = 0;
+        for (uint32_t i = 0; i < r->n_cat; i++) rows += (uint32_t)r->cat[i].n + 2;
+        *cat = matrix(b, R1_SPACE_INPUT, sym, 1, r->n_cat, R1_I32);
+        int16_t table = weight(b, "categories", rows, r->d_cat, R1_INIT_NORMAL, 0.3f);
+        int16_t first = frozen(b, "first", r->n_cat + 1, 1, R1_INIT_DERIVED, 0);
+        b->net->plan.tensor[first].dtype = R1_I32;
+        b->net->plan.tensor[first].array = true;
+        r1_call *c = call(b, R1_OP_EMBED);
+        c->v[0] = all(b, *cat);
+        c->v[1] = all(b, table);
+        c->v[2] = all(b, first);
+        c->v[3] = part_of(x, wide, r->n_cat * r->d_cat);
+    }
+    return all(b, x);
+}
+
+static void build_event(builder *b)
+{
+    r1_net *n = b->net;
+    n->event_num = n->event_cat = n->event_bins = n->entry = -1;
+    if (!b->d->has_event) return;
+    b->scope = b->part = "event";
+    b->phase = 0;
+    r1_operand x = encode_row(b, &b->d->event, R1_SYM_EVENT, &n->event_num, &n->event_cat, &n->event_bins);
+    r1_operand h = gelu(b, linear(b, "hidden", x, b->d->event.hidden, 1.4f));
+    n->entry = act(b, R1_SYM_ENTRY, 1, 2 * b->d->d_memory);
+    linear_to(b, "kv", h, all(b, n->entry), 1);
+}
+
+static r1_operand table_item(builder *b, const r1_item_desc *it, r1_item_io *io)
+{
+    r1_operand x = encode_row(b, &it->row, R1_SYM_SEQ, &io->num, &io->cat, &io->bins);
+    return mlp(b, "mlp", x, it->row.hidden, b->d->d_align);
+}
+
+/* ---- attention -------------------------------------------------------------------------------------------- */
+
+/* Factor of CAWA from a context; m or a absent = switched off in the description. */
+static r1_operand cawa(builder *b, r1_operand q, r1_operand context, int16_t count, uint32_t n_head, uint32_t length)
+{
+    r1_operand m = {.t = -1}, a = {.t = -1};
+    if (b->d->cawa_context) {
+        r1_operand hidden = gelu(b, linear(b, "cawa.context1", context, b->d->d_context, 1));
+        m = linear(b, "cawa.context2", hidden, n_head, 0.5f);
+    }
+    if (b->d->cawa_length) {
+        float start = 1 / logf(length > 2 ? (float)length : 2);
+        a = all(b, weight(b, "cawa.length", 1, n_head, R1_INIT_CONST, start));
+    }
+    r1_operand y = all(b, like(b, q, q.cols));
+    r1_call *c = call(b, R1_OP_CAWA_SCALE);
+    c->v[0] = q;
+    c->v[1] = m;
+    c->v[2] = a;
+    c->v[3] = all(b, count);
+    c->v[4] = y;
+    c->i[0] = (int32_t)n_head;
+    c->f[0] = b->d->beta;
+    c->f[1] = 1 / sqrtf((float)(q.cols / n_head));
+    c->cawa = 1;
+    return y;
+}
+
+/* Plain scaling, no factors. */
+static r1_operand scale(builder *b, r1_operand q, uint32_t n_head)
+{
+    r1_operand y = all(b, like(b, q, q.cols));
+    r1_call *c = call(b, R1_OP_CAWA_SCALE);
+    c->v[0] = q;
+    c->v[4] = y;
+    c->i[0] = (int32_t)n_head;
+    c->f[1] = 1 / sqrtf((float)(q.cols / n_head));
+    return y;
+}
+
+static r1_call *attend(builder *b, r1_operand q, r1_operand k, r1_operand v, int16_t q_off, int16_t k_off,
+                       uint32_t n_head, bool causal, r1_operand *out)
+{
+    *out = all(b, like(b, q, q.cols));
+    r1_call *c = call(b, R1_OP_ATTEND);
+    c->v[0] = q;
+    c->v[1] = k;
+    c->v[2] = v;
+    c->v[3] = all(b, q_off);
+    c->v[4] = all(b, k_off);
+    c->v[9] = *out;
+    c->i[0] = (int32_t)n_head;
+    c->i[1] = causal;
+    return c;
+}
+
+static r1_operand feed_forward(builder *b, r1_operand h, uint32_t d_ff)
+{
+    r1_operand x = gelu(b, linear(b, "ff1", norm(b, "norm_ff", h), d_ff, 1.4f));
+    return add(b, h, linear(b, "ff2", x, h.cols, 0.7f));
+}
+
+/* ---- text ------------------------------------------------------------------------------------------------- */
+
+static r1_operand text_block(builder *b, const r1_item_desc *it, const r1_item_io *io, r1_operand h)
+{
+    uint32_t d = it->hidden;
+    r1_operand qkv = linear(b, "qkv", norm(b, "norm", h), 3 * d, 1), y;
+    r1_operand q = scale(b, part_of(qkv.t, 0, d), it->n_head);
+    attend(b, q, part_of(qkv.t, d, d), part_of(qkv.t, 2 * d, d), io->tok_off, io->tok_off, it->n_head, false, &y);
+    return feed_forward(b, add(b, h, linear(b, "out", y, d, 0.7f)), 2 * d);
+}
+
+static r1_operand text_item(builder *b, const r1_item_desc *it, r1_item_io *io)
+{
+    static const char *const ordinal[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"};
+    const char *scope = b->scope;
+    char layer[72];
+    io->token = matrix(b, R1_SPACE_INPUT, io->sym_b, 1, 2, R1_I32);
+    io->tok_off = array(b, io->sym_a, 1, 1, R1_I32);
+    int16_t table = weight(b, "tokens", it->n_vocab + it->n_token_max + 4, it->hidden, R1_INIT_NORMAL, 0.3f);
+    int16_t first = frozen(b, "first", 3, 1, R1_INIT_DERIVED, 0);
+    b->net->plan.tensor[first].dtype = R1_I32;
+    b->net->plan.tensor[first].array = true;
+    int16_t pair = act(b, io->sym_b, 1, 2 * it->hidden);
+    r1_call *c = call(b, R1_OP_EMBED);
+    c->v[0] = all(b, io->token);
+    c->v[1] = all(b, table);
+    c->v[2] = all(b, first);
+    c->v[3] = all(b, pair);
+    r1_operand h = linear(b, "join", all(b, pair), it->hidden, 1);
+    for (uint32_t i = 0; i < it->n_layer; i++) {
+        snprintf(layer, sizeof layer, "%s.%s", scope, ordinal[i]);
+        b->scope = layer;
+        h = text_block(b, it, io, h);
+        b->scope = scope;
+    }
+    r1_operand mean = all(b, act(b, io->sym_a, 1, it->hidden)), last = norm(b, "norm_out", h);
+    c = call(b, R1_OP_SEG_MEAN);
+    c->v[0] = last;
+    c->v[2] = all(b, io->tok_off);
+    c->v[3] = mean;
+    r1_operand y = all(b, act(b, io->sym_row, 1, b->d->d_align));
+    linear_to(b, "align", mean, y, 1);
+    return y;
+}
+
+/* ---- graph ------------------------------------------------------------------------------------------------ */
+
+static r1_operand standard(builder *b, const char *name, int16_t in, uint32_t cols, uint16_t sym, int16_t *mean,
+                           int16_t *rstd)
+{
+    char n[40];
+    snprintf(n, sizeof n, "%s_mean", name);
+    *mean = frozen(b, n, 1, cols, R1_INIT_CONST, 0);
+    snprintf(n, sizeof n, "%s_rstd", name);
+    *rstd = frozen(b, n, 1, cols, R1_INIT_CONST, 1);
+    r1_operand y = all(b, act(b, sym, 1, cols));
+    r1_call *c = call(b, R1_OP_STANDARD);
+    c->v[0] = all(b, in);
+    c->v[1] = all(b, *mean);
+    c->v[2] = all(b, *rstd);
+    c->v[3] = y;
+    c->f[0] = 6;
+    return y;
+}
+
+static r1_operand graph_layer(builder *b, const r1_item_desc *it, const r1_item_io *io, r1_operand h, r1_operand e)
+{
+    uint32_t d = it->hidden;
+    r1_operand hs = linear(b, "node", h, 2 * d, 1), es = linear(b, "edge", e, 2 * d, 1);
+    int16_t joined = act(b, io->sym_a, 1, 3 * d);
+    norm_to(b, "norm", h, part_of(joined, 0, d));
+    r1_call *c = call(b, R1_OP_EDGE_MESSAGE);
+    c->v[0] = hs;
+    c->v[1] = es;
+    c->v[2] = all(b, io->src);
+    c->v[3] = all(b, io->dst);
+    c->v[4] = all(b, io->scale);
+    c->v[5] = part_of(joined, d, 2 * d);
+    return add(b, h, gelu(b, linear(b, "update", all(b, joined), d, 1)));
+}
+
+static r1_operand graph_item(builder *b, const r1_item_desc *it, r1_item_io *io)
+{
+    const char *scope = b->scope;
+    uint32_t d = it->hidden, n_node = it->row.n_num;
+    io->node = matrix(b, R1_SPACE_INPUT, io->sym_a, 1, n_node, R1_F32);
+    io->edge = matrix(b, R1_SPACE_INPUT, io->sym_b, 1, it->n_edge_feature, R1_F32);
+    io->src = array(b, io->sym_b, 1, 0, R1_I32);
+    io->dst = array(b, io->sym_b, 1, 0, R1_I32);
+    io->mark = array(b, io->sym_a, 1, 0, R1_I32);
+    io->scale = matrix(b, R1_SPACE_INPUT, io->sym_a, 1, 2, R1_F32);
+    io->off = array(b, R1_SYM_SEQ, 1, 1, R1_I32);
+    r1_operand e = standard(b, "edge", io->edge, it->n_edge_feature, io->sym_b, &io->edge_mean, &io->edge_rstd);
+    r1_operand h = standard(b, "node", io->node, n_node, io->sym_a, &io->mean, &io->rstd);
+    h = linear(b, "in", h, d, 1);
+    for (uint32_t i = 0; i < it->n_layer; i++) {
+        char layer[72];
+        snprintf(layer, sizeof layer, "%s.%u", scope, i);
+        b->scope = layer;
+        h = graph_layer(b, it, io, h, e);
+        b->scope = scope;
+    }
+    r1_operand pool = all(b, act(b, R1_SYM_SEQ, 1, 3 * d));
+    r1_call *c = call(b, R1_OP_MARK_POOL);
+    c->v[0] = h;
+    c->v[1] = all(b, io->mark);
+    c->v[2] = all(b, io->off);
+    c->v[3] = pool;
+    return mlp(b, "mlp", pool, 2 * d, b->d->d_align);
+}
+
+/* ---- memory ----------------------------------------------------------------------------------------------- */
+
+static r1_operand memory_item(builder *b, const r1_item_desc *it, r1_item_io *io, int16_t sequence)
+{
+    const r1_desc *d = b->d;
+    uint32_t dm = d->d_memory, p = b->net->n_position;
+    io->index = array(b, io->sym_a, 1, 0, R1_I32);
+    io->bucket = array(b, io->sym_a, 1, 0, R1_I32);
+    io->log_weight = array(b, io->sym_a, 1, 0, R1_F32);
+    io->ref_off = array(b, R1_SYM_SEQ, 1, 1, R1_I32);
+    io->count = array(b, R1_SYM_SEQ, 1, 0, R1_I32);
+    r1_operand token = {.t = sequence, .step = (uint16_t)p, .row0 = (uint32_t)it->query + 1, .cols = d->d_align};
+    int16_t context = act(b, R1_SYM_SEQ, 1, d->d_align + dm);
+    norm_to(b, "norm", token, part_of(context, 0, d->d_align));
+    r1_operand k = part_of(b->net->entry, 0, dm), v = part_of(b->net->entry, dm, dm), y;
+    r1_call *c = call(b, R1_OP_SEG_MEAN);
+    c->v[0] = v;
+    c->v[1] = all(b, io->index);
+    c->v[2] = all(b, io->ref_off);
+    c->v[3] = part_of(context, d->d_align, dm);
+    r1_operand q = linear(b, "query", part_of(context, 0, d->d_align), dm, 1);
+    q = cawa(b, q, all(b, context), io->count, d->n_head_memory, it->n_ref_max);
+    int16_t bias = weight(b, "bucket", d->n_head_memory, it->n_bucket, R1_INIT_ZERO, 0);
+    c = attend(b, q, k, v, b->net->seq_off, io->ref_off, d->n_head_memory, false, &y);
+    c->v[5] = all(b, io->index);
+    c->v[6] = all(b, io->bucket);
+    c->v[7] = all(b, bias);
+    c->v[8] = all(b, io->log_weight);
+    return mlp(b, "mlp", y, dm, d->d_align);
+}
+
+/* ---- the whole -------------------------------------------------------------------------------------------- */
+
+static void place(builder *b, r1_operand x, int16_t map, int16_t sequence, uint32_t position)
+{
+    int16_t absent = weight(b, "absent", 1, b->d->d_align, R1_INIT_NORMAL, 0.3f);
+    r1_call *c = call(b, R1_OP_PLACE);
+    c->v[0] = x;
+    if (map >= 0) c->v[1] = all(b, map);
+    c->v[2] = all(b, absent);
+    c->v[3] =
+        (r1_operand){.t = sequence, .step = (uint16_t)b->net->n_position, .row0 = position, .cols = b->d->d_align};
+}
+
+static void build_item(builder *b, uint32_t i, int16_t sequence)
+{
+    const r1_item_desc *it = &b->d->item[i];
+    r1_item_io *io = &b->net->item[i];
+    char scope[72];
+    snprintf(scope, sizeof scope, "item.%s", it->name);
+    b->scope = scope;
+    b->part = it->name;
+    b->phase = it->kind == R1_ITEM_TEXT ? 1 : 2;
+    r1_operand y;
+    if (it->kind == R1_ITEM_TABLE)
+        y = table_item(b, it, io);
+    else if (it->kind == R1_ITEM_TEXT)
+        y = text_item(b, it, io);
+    else if (it->kind == R1_ITEM_GRAPH)
+        y = graph_item(b, it, io);
+    else
+        y = memory_item(b, it, io, sequence);
+    io->aligned = y.t;
+    io->map = array(b, R1_SYM_SEQ, 1, 0, R1_I32);
+    b->phase = 2;
+    place(b, y, io->map, sequence, i + 1);
+}
+
+static r1_operand cross_modal(builder *b, int16_t sequence)
+{
+    const r1_desc *d = b->d;
+    uint32_t w = d->d_model;
+    b->scope = b->part = "cross";
+    r1_operand pqkv = linear(b, "in", norm(b, "norm", all(b, sequence)), 4 * w, 1), y;
+    r1_operand q = scale(b, part_of(pqkv.t, w, w), d->n_head_cross);
+    attend(b, q, part_of(pqkv.t, 2 * w, w), part_of(pqkv.t, 3 * w, w), b->net->trunk_off, b->net->trunk_off,
+           d->n_head_cross, true, &y);
+    r1_operand h = add(b, part_of(pqkv.t, 0, w), linear(b, "out", y, w, 0.7f));
+    return add(b, h, all(b, weight(b, "position", b->net->n_position, w, R1_INIT_NORMAL, 0.1f)));
+}
+
+static r1_operand block(builder *b, uint32_t index, r1_operand h)
+{
+    const r1_desc *d = b->d;
+    char scope[32];
+    uint32_t w = d->d_model;
+    snprintf(scope, sizeof scope, "block.%u", index);
+    b->scope = scope;
+    b->part = "trunk";
+    int16_t context = like(b, h, 2 * w);
+    r1_operand x = part_of(context, 0, w), y;
+    norm_to(b, "norm", h, x);
+    r1_call *c = call(b, R1_OP_CAUSAL_MEAN);
+    c->v[0] = x;
+    c->v[1] = all(b, b->net->trunk_off);
+    c->v[2] = part_of(context, w, w);
+    r1_operand qkv = linear(b, "qkv", x, 3 * w, 1);
+    r1_operand q = cawa(b, part_of(qkv.t, 0, w), all(b, context), b->net->trunk_count, d->n_head, b->net->n_position);
+    attend(b, q, part_of(qkv.t, w, w), part_of(qkv.t, 2 * w, w), b->net->trunk_off, b->net->trunk_off, d->n_head, true,
+           &y);
+    h = add(b, h, linear(b, "out", y, w, 0.7f));
+    return feed_forward(b, h, d->d_ff);
+}
+
+static void symbols(r1_net *net, const r1_desc *d)
+{
+    uint16_t next = R1_SYM_ITEMS;
+    for (uint32_t i = 0; i < d->n_item; i++) {
+        memset(&net->item[i], 0xff, sizeof net->item[i]);
+        net->item[i].sym_a = net->item[i].sym_b = net->item[i].sym_row = R1_SYM_SEQ;
+        if (d->item[i].kind == R1_ITEM_TABLE) continue;
+        net->item[i].sym_a = next++;
+        if (d->item[i].kind != R1_ITEM_MEMORY) net->item[i].sym_b = next++;
+        if (d->item[i].kind == R1_ITEM_TEXT) net->item[i].sym_row = next++;
+    }
+    net->plan.n_sym = next;
+}
+
+_Static_assert(R1_SYM_ITEMS + 3 * R1_ITEMS_MAX <= 2 * R1_SYMBOLS_MAX, "symbol table");
+
+static void build(builder *b)
+{
+    r1_net *net = b->net;
+    net->seq_off = array(b, R1_SYM_SEQ, 1, 1, R1_I32);
+    net->trunk_off = array(b, R1_SYM_SEQ, 1, 1, R1_I32);
+    net->trunk_count = array(b, R1_SYM_SEQ, net->n_position, 0, R1_I32);
+    build_event(b);
+    int16_t sequence = act(b, R1_SYM_SEQ, net->n_position, b->d->d_align);
+    b->scope = b->part = "prior";
+    b->phase = 2;
+    place(b, (r1_operand){.t = -1}, -1, sequence, 0);
+    for (uint32_t i = 0; i < b->d->n_item; i++) build_item(b, i, sequence);
+    r1_operand h = cross_modal(b, sequence);
+    for (uint32_t i = 0; i < b->d->n_layer; i++) h = block(b, i, h);
+    b->scope = b->part = "head";
+    net->logits = linear(b, "out", norm(b, "norm", h), b->d->n_output, 0.3f).t;
+}
+
+r1_status r1_net_build(r1_net *net, const r1_desc *d, r1_err *err)
+{
+    memset(net, 0, sizeof *net);
+    net->n_position = d->n_item + 1;
+    net->plan.tensor = calloc(R1_TENSORS_MAX, sizeof *net->plan.tensor);
+    net->plan.call = calloc(R1_CALLS_MAX, sizeof *net->plan.call);
+    symbols(net, d);
+    builder b = {.net = net, .d = d};
+    if (!net->plan.tensor || !net->plan.call || net->plan.n_sym > R1_SYMBOLS_MAX) {
+        r1_net_free(net);
+        R1_FAIL(err, R1_E_NOMEM, "plan: out of memory or more than %d symbols", R1_SYMBOLS_MAX);
+    }
+    build(&b);
+    if (b.full) {
+        r1_net_free(net);
+        R1_FAIL(err, R1_E_NOMEM, "plan: more than %d tensors or %d calls", R1_TENSORS_MAX, R1_CALLS_MAX);
+    }
+    return R1_OK;
+}
+
+void r1_net_free(r1_net *net)
+{
+    free(net->plan.tensor);
+    free(net->plan.call);
+    net->plan.tensor = NULL;
+    net->plan.call = NULL;
+}
+
+void r1_net_symbols(const r1_net *net, const r1_desc *d, uint32_t n, uint32_t n_event, uint32_t *sym)
+{
+    memset(sym, 0, R1_SYMBOLS_MAX * sizeof *sym);
+    sym[R1_SYM_ONE] = 1;
+    sym[R1_SYM_SEQ] = n;
+    sym[R1_SYM_EVENT] = sym[R1_SYM_ENTRY] = n_event;
+    for (uint32_t i = 0; i < d->n_item; i++) {
+        const r1_item_desc *it = &d->item[i];
+        const r1_item_io *io = &net->item[i];
+        if (it->kind == R1_ITEM_GRAPH) {
+            sym[io->sym_a] = n * it->n_node_max;
+            sym[io->sym_b] = n * it->n_edge_max;
+        } else if (it->kind == R1_ITEM_MEMORY) {
+            sym[io->sym_a] = n * it->n_ref_max;
+            sym[R1_SYM_ENTRY] += n * it->n_ref_max;
+        } else if (it->kind == R1_ITEM_TEXT) {
+            sym[io->sym_a] = sym[io->sym_row] = n;
+            sym[io->sym_b] = n * it->n_token_max;
+        }
+    }
+}
+
+/* ---- first values ----------------------------------------------------------------------------------------- */
+
+static void init_tensor(const r1_tensor *t, float *w, r1_rng *rng)
+{
+    size_t n = (size_t)t->mul * t->cols;
+    for (size_t i = 0; i < n; i++) {
+        if (t->init == R1_INIT_NORMAL)
+            w[i] = (float)(r1_rng_normal(rng) * t->init_value);
+        else if (t->init == R1_INIT_CONST)
+            w[i] = t->init_value;
+        else if (t->init == R1_INIT_RAMP)
+            w[i] = (float)(i % t->cols) / (float)(t->cols - 1);
+        else
+            w[i] = 0;
+    }
+}
+
+void r1_net_init(const r1_net *net, const r1_desc *d, float *weights, uint64_t seed)
+{
+    r1_rng rng;
+    r1_rng_seed(&rng, seed);
+    for (uint32_t i = 0; i < net->plan.n_tensor; i++) {
+        const r1_tensor *t = &net->plan.tensor[i];
+        if (t->space == R1_SPACE_WEIGHT && t->init != R1_INIT_DERIVED)
+            init_tensor(t, weights + t->offset / sizeof(float), &rng);
+    }
+    r1_net_derive(net, d, weights);
+}
+
+/* First rows of a row's categorical columns. */
+static void derive_row(const r1_row_desc *r, int32_t *first)
+{
+    for (uint32_t c = 0; c < r->n_cat; c++) first[c + 1] = first[c] + r->cat[c].n + 2;
+}
+
+void r1_net_derive(const r1_net *net, const r1_desc *d, float *weights)
+{
+    for (uint32_t k = 0; k < net->plan.n_call; k++) {
+        const r1_call *c = &net->plan.call[k];
+        if (c->op != R1_OP_EMBED) continue;
+        void *at = (char *)weights + net->plan.tensor[c->v[2].t].offset;
+        int32_t *first = at;
+        first[0] = 0;
+        if (c->v[0].t == net->event_cat) derive_row(&d->event, first);
+        for (uint32_t i = 0; i < d->n_item; i++) {
+            const r1_item_io *io = &net->item[i];
+            if (c->v[0].t == io->cat) derive_row(&d->item[i].row, first);
+            if (c->v[0].t == io->token) {
+                first[1] = (int32_t)d->item[i].n_vocab + 2;
+                first[2] = first[1] + (int32_t)d->item[i].n_token_max + 2;
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* build.h - description to plan, and where the inputs of each item ended up. */
+#ifndef R1_BUILD_H
+#define R1_BUILD_H
+
+#include "model/desc.h"
+#include "tensor/plan.h"
+
+/* Tensor indices (-1: none) and symbols that pack.c fills for one item. */
+typedef struct {
+    int16_t map;                                       /* i32[n_seq]: row of `aligned`, -1 = absent */
+    int16_t aligned;                                   /* rows in the common space */
+    int16_t num, cat;                                  /* table */
+    int16_t node, edge, src, dst, scale, mark, off;    /* graph */
+    int16_t token, tok_off;                            /* text: i32[n_token][2] (id, position) */
+    int16_t index, bucket, log_weight, ref_off, count; /* memory */
+    int16_t bins, mean, rstd, edge_mean, edge_rstd;    /* fitted before training; weights */
+    uint16_t sym_a, sym_b, sym_row; /* graph: nodes, edges; memory: refs; text: texts, tokens, rows */
+} r1_item_io;
+
+typedef struct {
+    r1_plan plan;
+    r1_item_io item[R1_ITEMS_MAX];
+    int16_t event_num, event_cat, event_bins, entry; /* entry: f32[n_entry][2 * d_memory], K then V */
+    int16_t seq_off, trunk_off, trunk_count;         /* i32: 0..n_seq; 0, P, 2P..; 1..P repeated */
+    int16_t logits;                                  /* f32[n_seq * P][n_output] */
+    uint32_t n_position;                             /* P = n_item + 1: the prior, then each item */
+} r1_net;
+
+r1_status r1_net_build(r1_net *net, const r1_desc *d, r1_err *err);
+void r1_net_free(r1_net *net);
+/* Symbol values of n samples with every item at its largest; n_event new entries. */
+void r1_net_symbols(const r1_net *net, const r1_desc *d, uint32_t n, uint32_t n_event, uint32_t *sym);
+/* Writes the weights' first values; those marked derived are set from the description whatever the seed. */
+void r1_net_init(const r1_net *net, const r1_desc *d, float *weights, uint64_t seed);
+void r1_net_derive(const r1_net *net, const r1_desc *d, float *weights);
+
+#endif

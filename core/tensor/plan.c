@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* plan.c - lists of tensors and calls, and the views that an op gets. */
+#include "tensor/plan.h"
+
+#include "tensor/r1_op.h"
+
+#include <string.h>
+
+size_t r1_dtype_bytes(r1_dtype dtype)
+{
+    switch (dtype) {
+    case R1_F32:
+    case R1_I32: return 4;
+    case R1_F16:
+    case R1_BF16: return 2;
+    case R1_I8: return 1;
+    }
+    return 0;
+}
+
+int16_t r1_plan_tensor(r1_plan *p, const r1_tensor *t)
+{
+    if (p->n_tensor == R1_TENSORS_MAX) return -1;
+    r1_tensor *to = &p->tensor[p->n_tensor];
+    *to = *t;
+    if (t->space == R1_SPACE_WEIGHT) {
+        uint32_t one[R1_SYMBOLS_MAX] = {1};
+        size_t bytes = (size_t)r1_tensor_rows(t, one) * t->cols * r1_dtype_bytes(t->dtype);
+        to->offset = p->weight_bytes;
+        p->weight_bytes += (bytes + 63) / 64 * 64;
+    }
+    return (int16_t)p->n_tensor++;
+}
+
+r1_call *r1_plan_call(r1_plan *p, r1_op op, uint8_t phase, const char *part)
+{
+    if (p->n_call == R1_CALLS_MAX) return NULL;
+    r1_call *c = &p->call[p->n_call++];
+    memset(c, 0, sizeof *c);
+    c->op = op;
+    c->phase = phase;
+    c->part = part;
+    for (int k = 0; k < R1_OP_VIEWS; k++) c->v[k].t = -1;
+    return c;
+}
+
+r1_view r1_operand_view(const r1_plan *p, const r1_operand *o, const uint32_t *sym, char *base)
+{
+    r1_view v = {0};
+    if (o->t < 0) return v;
+    const r1_tensor *t = &p->tensor[o->t];
+    int64_t rows = r1_tensor_rows(t, sym);
+    size_t size = r1_dtype_bytes(t->dtype);
+    v.dtype = t->dtype;
+    if (t->array) {
+        v.rows = 1;
+        v.cols = (int32_t)rows;
+        v.ld = rows;
+        v.p = base;
+        return v;
+    }
+    v.rows = o->step > 1 ? rows / o->step : rows;
+    v.cols = (int32_t)o->cols;
+    v.ld = (int64_t)t->cols * o->step;
+    if (base) v.p = base + ((size_t)o->row0 * t->cols + o->col) * size;
+    return v;
+}
+
+uint64_t r1_plan_flop(const r1_plan *p, const r1_call *c, const uint32_t *sym)
+{
+    r1_op_args a = {0};
+    for (int k = 0; k < R1_OP_VIEWS; k++) a.v[k] = r1_operand_view(p, &c->v[k], sym, NULL);
+    memcpy(a.i, c->i, sizeof a.i);
+    return r1_op_get(c->op)->flop(&a);
+}
