@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* patterns.c - bounded walks around a new edge; every list lies on the stack. */
+#include "patterns.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const FRAUD_PATTERN_FEATURE[FRAUD_N_PATTERN_FEATURE] = {
+    "cycle2", "cycle3", "cycle4", "cycle_age", "cycle_ratio", "parallel", "shared_source", "shared_sink", "up2", "down2",
+    "up_fan_out", "up_fan_in", "peer_fan_out", "peer_fan_in", "side_fan_in", "side_fan_out", "down_fan_in", "down_fan_out",
+    "peer_fan_out_mean", "side_fan_in_mean", "depth", "through_age", "through_ratio", "peer_amount", "side_amount", "peer_new",
+    "side_new"};
+
+typedef struct { /* the newest payments of one entity in one direction, and the distinct other ends */
+    const fraud_edge *edge[FRAUD_NEAR];
+    uint32_t other[FRAUD_NEAR]; /* distinct */
+    int n, n_other;
+} near_list;
+
+static bool contains(const uint32_t *list, int n, uint32_t x)
+{
+    for (int i = 0; i < n; i++)
+        if (list[i] == x) return true;
+    return false;
+}
+
+static uint32_t other_end(const fraud_edge *edge, int direction) { return direction ? edge->from : edge->to; }
+
+/* direction 0: payments out of i, 1: into i. External other ends are left out. */
+static void near_fill(const fraud_state *s, uint32_t i, int direction, int cap, near_list *l)
+{
+    l->n = l->n_other = 0;
+    if (s->entity[i].role == FRAUD_ROLE_EXTERNAL) return;
+    uint64_t seq = s->entity[i].head[direction];
+    for (int step = 0; step < 2 * cap && l->n < cap && fraud_state_has(s, seq); step++) {
+        const fraud_edge *edge = fraud_state_edge(s, seq);
+        if (edge->ts <= s->now - FRAUD_WINDOW_MS[FRAUD_W_28D]) break;
+        seq = edge->prev[direction];
+        uint32_t other = other_end(edge, direction);
+        if (s->entity[other].role == FRAUD_ROLE_EXTERNAL) continue;
+        l->edge[l->n++] = edge;
+        if (!contains(l->other, l->n_other, other)) l->other[l->n_other++] = other;
+    }
+}
+
+static float days(int64_t ms) { return (float)((double)ms / (double)FRAUD_DAY_MS); }
+static float ln_ratio(int32_t a, int32_t b) { return (float)abs(a - b) / 1024.0f; }
+
+static void cycle_found(const fraud_state *s, const fraud_edge *first, const fraud_edge *last, int32_t ln, float *count,
+                        fraud_patterns *p)
+{
+    *count += 1;
+    float age = days(s->now - first->ts), ratio = ln_ratio(ln, last->ln);
+    if (!(age >= p->cycle_age)) p->cycle_age = age;
+    if (!(ratio >= p->cycle_ratio)) p->cycle_ratio = ratio;
+}
+
+/* Paths v -> ... -> u in the order of time; outs = payments out of v, ins = payments into u. */
+static void count_cycles(const fraud_state *s, uint32_t u, uint32_t v, const near_list *outs, const near_list *ins, int32_t ln,
+                         fraud_patterns *p)
+{
+    for (int i = 0; i < outs->n; i++)
+        if (outs->edge[i]->to == u) cycle_found(s, outs->edge[i], outs->edge[i], ln, &p->cycle2, p);
+    near_list far;
+    for (int j = 0; j < ins->n; j++) {
+        const fraud_edge *last = ins->edge[j];
+        if (last->from == v || last->from == u) continue;
+        for (int i = 0; i < outs->n; i++)
+            if (outs->edge[i]->to == last->from && outs->edge[i]->ts <= last->ts)
+                cycle_found(s, outs->edge[i], last, ln, &p->cycle3, p);
+        near_fill(s, last->from, 1, FRAUD_FAR, &far);
+        for (int k = 0; k < far.n; k++) {
+            const fraud_edge *mid = far.edge[k];
+            if (mid->ts > last->ts || mid->from == u || mid->from == v || mid->from == last->from) continue;
+            for (int i = 0; i < outs->n; i++)
+                if (outs->edge[i]->to == mid->from && outs->edge[i]->ts <= mid->ts)
+                    cycle_found(s, outs->edge[i], last, ln, &p->cycle4, p);
+        }
+    }
+}
+
+static float overlap(const uint32_t *a, int n_a, const uint32_t *b, int n_b, uint32_t not1, uint32_t not2)
+{
+    int n = 0;
+    for (int i = 0; i < n_a; i++)
+        if (a[i] != not1 && a[i] != not2 && contains(b, n_b, a[i])) n++;
+    return (float)n;
+}
+
+/* Second hops from each of v's other sources b: does b share a source, or a sink, with u? */
+static void count_shared(const fraud_state *s, uint32_t u, uint32_t v, const near_list *u_in, const near_list *u_out,
+                         const near_list *v_in, fraud_patterns *p)
+{
+    near_list far;
+    for (int i = 0; i < v_in->n_other; i++) {
+        uint32_t b = v_in->other[i];
+        if (b == u || b == v) continue;
+        near_fill(s, b, 1, FRAUD_FAR, &far);
+        p->shared_source += overlap(far.other, far.n_other, u_in->other, u_in->n_other, v, b) > 0;
+        near_fill(s, b, 0, FRAUD_FAR, &far);
+        p->shared_sink += overlap(far.other, far.n_other, u_out->other, u_out->n_other, v, u) > 0;
+    }
+}
+
+static float second_hop(const fraud_state *s, const near_list *l, int direction, uint32_t self)
+{
+    uint32_t seen[FRAUD_NEAR * FRAUD_FAR];
+    int n = 0;
+    near_list far;
+    for (int i = 0; i < l->n_other; i++) {
+        near_fill(s, l->other[i], direction, FRAUD_FAR, &far);
+        for (int k = 0; k < far.n_other; k++)
+            if (far.other[k] != self && !contains(seen, n, far.other[k])) seen[n++] = far.other[k];
+    }
+    return (float)n;
+}
+
+static void fan_of(const fraud_state *s, const near_list *l, uint32_t not1, float *out_max, float *in_max, float *out_mean,
+                   float *in_mean)
+{
+    double out = 0, in = 0;
+    int n = 0;
+    for (int i = 0; i < l->n_other; i++) {
+        if (l->other[i] == not1) continue;
+        const fraud_window *w = s->entity[l->other[i]].w[FRAUD_W_28D];
+        if ((float)w[0].distinct > *out_max) *out_max = (float)w[0].distinct;
+        if ((float)w[1].distinct > *in_max) *in_max = (float)w[1].distinct;
+        out += w[0].distinct;
+        in += w[1].distinct;
+        n++;
+    }
+    if (out_mean && n) *out_mean = (float)(out / n);
+    if (in_mean && n) *in_mean = (float)(in / n);
+}
+
+static void amount_share(const fraud_state *s, const near_list *l, int direction, uint32_t not1, int32_t ln, float *share,
+                         float *fresh)
+{
+    int n = 0, close = 0, once = 0;
+    for (int i = 0; i < l->n; i++) {
+        if (other_end(l->edge[i], direction) == not1) continue;
+        n++;
+        close += abs(l->edge[i]->ln - ln) < 256;
+        once += s->pair[l->edge[i]->pair].n[FRAUD_W_28D] == 1;
+    }
+    if (!n) return;
+    *share = (float)close / (float)n;
+    *fresh = (float)once / (float)n;
+}
+
+static void pass_through(const fraud_state *s, const near_list *ins, int32_t ln, fraud_patterns *p)
+{
+    for (int i = 0; i < ins->n; i++) {
+        float ratio = ln_ratio(ln, ins->edge[i]->ln);
+        if (ratio >= p->through_ratio) continue;
+        p->through_ratio = ratio;
+        p->through_age = days(s->now - ins->edge[i]->ts);
+    }
+}
+
+void fraud_patterns_count(const fraud_state *s, uint32_t u, uint32_t v, int32_t ln, fraud_patterns *p)
+{
+    near_list u_in, u_out, v_in, v_out;
+    memset(p, 0, sizeof *p);
+    p->cycle_age = p->cycle_ratio = p->through_age = NAN;
+    p->peer_amount = p->side_amount = p->peer_new = p->side_new = NAN;
+    p->through_ratio = INFINITY;
+    near_fill(s, u, 1, FRAUD_NEAR, &u_in);
+    near_fill(s, u, 0, FRAUD_NEAR, &u_out);
+    near_fill(s, v, 1, FRAUD_NEAR, &v_in);
+    near_fill(s, v, 0, FRAUD_NEAR, &v_out);
+    count_cycles(s, u, v, &v_out, &u_in, ln, p);
+    p->parallel = overlap(u_out.other, u_out.n_other, v_in.other, v_in.n_other, u, v);
+    count_shared(s, u, v, &u_in, &u_out, &v_in, p);
+    p->up2 = second_hop(s, &u_in, 1, u);
+    p->down2 = second_hop(s, &v_out, 0, v);
+    fan_of(s, &u_in, v, &p->up_fan_out, &p->up_fan_in, NULL, NULL);
+    fan_of(s, &v_in, u, &p->peer_fan_out, &p->peer_fan_in, &p->peer_fan_out_mean, NULL);
+    fan_of(s, &u_out, v, &p->side_fan_out, &p->side_fan_in, NULL, &p->side_fan_in_mean);
+    fan_of(s, &v_out, u, &p->down_fan_out, &p->down_fan_in, NULL, NULL);
+    for (int i = 0; i < u_in.n; i++)
+        if (u_in.edge[i]->depth > p->depth) p->depth = u_in.edge[i]->depth;
+    pass_through(s, &u_in, ln, p);
+    if (isinf(p->through_ratio)) p->through_ratio = NAN;
+    amount_share(s, &v_in, 1, u, ln, &p->peer_amount, &p->peer_new);
+    amount_share(s, &u_out, 0, v, ln, &p->side_amount, &p->side_new);
+}
+
+bool fraud_patterns_gate(const fraud_state *s, uint32_t from, uint32_t to, const fraud_patterns *p)
+{
+    if (s->entity[from].role == FRAUD_ROLE_EXTERNAL || s->entity[to].role == FRAUD_ROLE_EXTERNAL) return false;
+    if (p->cycle2 + p->cycle3 + p->cycle4 + p->parallel + p->shared_source + p->shared_sink > 0) return true;
+    return s->entity[to].w[FRAUD_W_7D][1].distinct >= 4 || s->entity[from].w[FRAUD_W_7D][0].distinct >= 4;
+}
