@@ -7,6 +7,8 @@
 #include "med_kb.h"
 #include "r1_cli.h"
 
+#include <jansson.h>
+
 extern const r1_command cli_ontology_commands[], cli_rank_commands[], cli_notes_commands[], cli_report_commands[];
 extern const size_t cli_ontology_n, cli_rank_n, cli_notes_n, cli_report_n;
 
@@ -14,6 +16,8 @@ extern const size_t cli_ontology_n, cli_rank_n, cli_notes_n, cli_report_n;
 r1_status cli_shipped(const char *name, char *path, r1_err *err);
 /* --kb where given, else our own ontology. Prints the time on request. */
 r1_status cli_open_kb(const r1_cli_call *call, med_kb **kb, r1_err *err);
+/* A record from a file, or from standard input ("-"); malloc'ed. */
+r1_status cli_read_text(const char *path, char **text, size_t *len, r1_err *err);
 
 #define CLI_KB_OPTION                                                                                                  \
     {"kb", "medical", R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL,                                                      \

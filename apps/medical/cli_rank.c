@@ -1,4 +1,66 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* cli_rank.c - rank, eval rank: from findings to diseases. */
 #include "cli_medical.h"
-const r1_command cli_rank_commands[1] = {{0}};
-const size_t cli_rank_n = 0;
+#include "med_eval_rank.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int run_eval_rank(r1_cli_call *call)
+{
+    const r1_options *o = call->opts;
+    med_kb *kb = NULL;
+    med_ranker *r = NULL;
+    med_cases cases = {0};
+    med_eval_rank_opts opts = {.leave_publication_out = r1_options_bool(o, "leave-publication-out"), .progress = true};
+    med_eval_rank_result res;
+    r1_status st = cli_open_kb(call, &kb, &call->err);
+    if (st == R1_OK)
+        st = med_cases_load(&cases, r1_options_str(o, "cases"), kb, (uint32_t)r1_options_int(o, "max-per-disease"),
+                            &call->err);
+    if (st == R1_OK) st = med_ranker_new(&r, kb, &call->err);
+    opts.sole = strcmp(r1_options_str(o, "leave-out-rule"), "sole") == 0;
+    if (r) med_ranker_use_memory(r, r1_options_bool(o, "memory"));
+    if (st == R1_OK) st = med_eval_rank(r, &cases, &opts, &res, &call->err);
+    if (st == R1_OK) {
+        r1_figures *f = r1_figures_new("r1-medical eval rank");
+        r1_figures_add(f, "n", res.n);
+        r1_figures_add(f, "n_covered", res.n_covered);
+        r1_figures_add(f, "top1", res.top1);
+        r1_figures_add(f, "top3", res.top3);
+        r1_figures_add(f, "top5", res.top5);
+        r1_figures_add(f, "top10", res.top10);
+        r1_figures_add(f, "top1_covered", res.top1_covered);
+        r1_figures_add(f, "top3_covered", res.top3_covered);
+        r1_figures_add(f, "top10_covered", res.top10_covered);
+        r1_figures_add(f, "mrr", res.mrr);
+        r1_figures_add(f, "ece", res.ece);
+        r1_figures_add(f, "ms_per_case", res.ms_per_case);
+        r1_figures_print(f, r1_options_bool(o, "json"), stdout);
+        r1_figures_free(f);
+    }
+    med_ranker_free(r);
+    med_cases_free(&cases);
+    med_kb_free(kb);
+    return st == R1_OK ? R1_EXIT_OK : r1_cli_exit(st);
+}
+
+static const r1_option eval_rank_options[] = {
+    {"cases", NULL, R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL, "table of cases: id, gold, label, sex, age, observed, excluded"},
+    CLI_KB_OPTION,
+    {"leave-publication-out", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL,
+     "drop what the knowledge base took from the case's own publication"},
+    {"max-per-disease", NULL, R1_OPT_INT, "0", 0, 1e6, "cases", false, NULL, "the first N cases of each disease; 0: all"},
+    {"leave-out-rule", NULL, R1_OPT_ENUM, "sole", 0, 0, NULL, false, "sole|any",
+     "rows that go: those that cite nothing but the case's publication, or all that cite it beside others too"},
+    {"memory", NULL, R1_OPT_BOOL, "true", 0, 0, NULL, false, NULL, "candidates from long-term memory beside the likelihood's"},
+    CLI_JSON_OPTION,
+};
+
+const r1_command cli_rank_commands[] = {
+    {"eval rank", "how often the right disease comes first", "r1-medical eval rank --cases cases.tsv --kb run/hpo --leave-publication-out",
+     eval_rank_options, R1_COUNT(eval_rank_options), true, run_eval_rank},
+};
+const size_t cli_rank_n = R1_COUNT(cli_rank_commands);

@@ -22,17 +22,15 @@ static uint32_t number(const char *s, size_t len, size_t *used)
     return v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
 }
 
-/* The last PMID of "PMID:1;PMID:2"; 0 where none is cited. */
-static uint32_t pmid_of(med_field f)
+/* "PMID:1;PMID:2" */
+static void pmids_of(med_field f, med_annotation *a)
 {
-    uint32_t pmid = 0;
-    for (size_t i = 0; i + 5 < f.len; i++)
+    for (size_t i = 0; i + 5 < f.len && a->n_pmid < R1_COUNT(a->pmid); i++)
         if (memcmp(f.s + i, "PMID:", 5) == 0) {
             size_t used;
             uint32_t v = number(f.s + i + 5, f.len - i - 5, &used);
-            if (used) pmid = v;
+            if (used) a->pmid[a->n_pmid++] = v;
         }
-    return pmid;
 }
 
 /* "3/7", "45%", "45.5%", "HP:0040281" or nothing. */
@@ -82,8 +80,9 @@ static r1_status row(med_builder *b, const char *what, int64_t line, const med_f
     if (aspect == 'C') med_builder_course(b, d, med_onset_mask(f[COL_HPO].s, f[COL_HPO].len), 0, 0);
     if (aspect != 'P') return R1_OK;
     if (f[COL_ONSET].len) med_builder_course(b, d, med_onset_mask(f[COL_ONSET].s, f[COL_ONSET].len), 0, 0);
-    med_annotation a = {.term = text_of(f[COL_HPO]), .pmid = pmid_of(f[COL_REFERENCE]), .source = source,
+    med_annotation a = {.term = text_of(f[COL_HPO]), .source = source,
                         .negated = f[COL_QUALIFIER].len == 3 && memcmp(f[COL_QUALIFIER].s, "NOT", 3) == 0};
+    pmids_of(f[COL_REFERENCE], &a);
     if (!frequency(f[COL_FREQ], &a))
         R1_FAIL(err, R1_E_FORMAT, "%s:%lld: frequency \"%.*s\", expected n/m, a percentage or an HP term", what,
                 (long long)line, (int)(f[COL_FREQ].len < 40 ? f[COL_FREQ].len : 40), f[COL_FREQ].s);

@@ -20,7 +20,7 @@ static const uint32_t element_size[SEC_COUNT] = {
     [SEC_STRINGS] = 1, [SEC_TERM] = sizeof(med_term), [SEC_PARENT] = 4, [SEC_ANCESTOR] = 4,
     [SEC_SYNONYM] = sizeof(med_synonym), [SEC_TERM_ID] = sizeof(med_id), [SEC_DISEASE] = sizeof(med_disease),
     [SEC_LIST] = 4, [SEC_ROW] = sizeof(med_row), [SEC_PROFILE] = sizeof(med_profile), [SEC_DISEASE_ID] = sizeof(med_id),
-    [SEC_SOURCE] = sizeof(med_source)};
+    [SEC_SOURCE] = sizeof(med_source), [SEC_PMID] = 4};
 
 /* ---- checks ---------------------------------------------------------------------------------------------- */
 
@@ -95,7 +95,9 @@ static bool diseases_ok(const med_kb *k)
             return false;
     }
     for (uint32_t i = 0; i < k->n_row; i++)
-        if (k->row[i].term >= k->n_term || k->row[i].source >= k->n_source) return false;
+        if (k->row[i].term >= k->n_term || k->row[i].source >= k->n_source ||
+            !span_ok(k->row[i].pmid_at, k->row[i].n_pmid, k->n_pmid))
+            return false;
     for (uint32_t i = 0; i < k->n_profile; i++)
         if (MED_PROFILE_TERM(k->profile[i]) >= k->n_term) return false;
     for (uint32_t i = 0; i < k->n_disease_id; i++)
@@ -132,6 +134,7 @@ static void attach(med_kb *k, const char *b)
     k->profile = section(b, SEC_PROFILE, &k->n_profile);
     k->disease_id = section(b, SEC_DISEASE_ID, &k->n_disease_id);
     k->source = section(b, SEC_SOURCE, &k->n_source);
+    k->pmid = section(b, SEC_PMID, &k->n_pmid);
     k->n_profiled = h->n_profiled;
     k->root = h->root;
     k->checksum = h->checksum;
@@ -253,14 +256,22 @@ bool med_kb_is_a(const med_kb *kb, uint32_t b, uint32_t a)
 
 /* ---- profiles -------------------------------------------------------------------------------------------- */
 
+bool med_row_left_out(const med_kb *kb, const med_row *row, med_leave_out out)
+{
+    if (!out.pmid || (out.sole && row->n_pmid > 1)) return false;
+    for (uint32_t i = 0; i < row->n_pmid; i++)
+        if (kb->pmid[row->pmid_at + i] == out.pmid) return true;
+    return false;
+}
+
 /* Rows are sorted by term. Counts weigh as many patients as they counted, a stated frequency as ten, none as one. */
-static float group_freq(const med_row *row, uint32_t n, uint32_t skip_pmid, bool *any)
+static float group_freq(const med_kb *kb, const med_row *row, uint32_t n, med_leave_out skip, bool *any)
 {
     double sum = 0, weight = 0;
     *any = false;
     for (uint32_t i = 0; i < n; i++) {
         const med_row *r = &row[i];
-        if (skip_pmid && r->pmid == skip_pmid) continue;
+        if (med_row_left_out(kb, r, skip)) continue;
         double w = r->m ? r->m : r->freq >= 0 ? 10 : 1;
         double f = r->m ? (double)r->n / r->m : r->freq >= 0 ? r->freq : MED_FREQ_UNKNOWN;
         sum += (r->flags & MED_ROW_NEGATED) ? 0 : w * f;
@@ -276,14 +287,14 @@ static int by_term(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-uint32_t med_profile_make(const med_kb *kb, const med_row *row, uint32_t n_row, uint32_t skip_pmid, float *work,
+uint32_t med_profile_make(const med_kb *kb, const med_row *row, uint32_t n_row, med_leave_out skip, float *work,
                           med_profile *out, uint32_t max)
 {
     uint32_t n = 0;
     for (uint32_t i = 0, j; i < n_row; i = j) {
         for (j = i + 1; j < n_row && row[j].term == row[i].term; j++) {}
         bool any;
-        float f = group_freq(row + i, j - i, skip_pmid, &any);
+        float f = group_freq(kb, row + i, j - i, skip, &any);
         const med_term *t = &kb->term[row[i].term];
         if (!any || f < 0.005f || !(t->flags & MED_TERM_PHENOTYPE)) continue;
         for (uint32_t a = 0; a < t->n_ancestor; a++) {

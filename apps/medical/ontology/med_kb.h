@@ -56,10 +56,10 @@ typedef struct {
 typedef struct {
     uint32_t term;
     float freq;
-    uint32_t pmid; /* publication that the row cites, 0: none */
+    uint32_t pmid_at; /* publications that the row cites: pmid[pmid_at .. pmid_at + n_pmid) */
     uint16_t n, m; /* m 0: no counts */
-    uint16_t source; /* index of the source */
     uint16_t flags; /* MED_ROW_* */
+    uint8_t n_pmid, source; /* index of the source */
 } med_row;
 enum { MED_ROW_NEGATED = 1 };
 
@@ -79,7 +79,7 @@ typedef struct {
 typedef struct med_kb {
     const char *strings;
     const med_term *term;
-    const uint32_t *parent, *ancestor, *list;
+    const uint32_t *parent, *ancestor, *list, *pmid;
     const med_synonym *synonym;
     const med_id *term_id, *disease_id;
     const med_disease *disease;
@@ -87,7 +87,7 @@ typedef struct med_kb {
     const med_profile *profile;
     const med_source *source;
     uint32_t n_string, n_term, n_parent, n_ancestor, n_list, n_synonym, n_term_id, n_disease_id, n_disease, n_row,
-        n_profile, n_source;
+        n_profile, n_source, n_pmid;
     uint32_t n_profiled; /* diseases that have a profile */
     uint32_t root;       /* "Phenotypic abnormality", or MED_NONE */
     uint64_t checksum;   /* names this very content */
@@ -112,9 +112,16 @@ bool med_kb_is_a(const med_kb *kb, uint32_t b, uint32_t a);
 
 /* The frequency that stands for an annotation without one. */
 #define MED_FREQ_UNKNOWN 0.5f
-/* The profile of a disease from its rows, leaving out those that cite skip_pmid (0: none). out must hold as many
+/* Which rows a publication takes with it when it is left out: all that cite it, or only those that cite nothing else. */
+typedef struct {
+    uint32_t pmid; /* 0: none */
+    bool sole;
+} med_leave_out;
+bool med_row_left_out(const med_kb *kb, const med_row *row, med_leave_out out);
+
+/* The profile of a disease from its rows, without those left out. out must hold as many
  * entries as the union of the ancestors; work is med_kb n_term floats, zero before and after. Returns the count. */
-uint32_t med_profile_make(const med_kb *kb, const med_row *row, uint32_t n_row, uint32_t skip_pmid, float *work,
+uint32_t med_profile_make(const med_kb *kb, const med_row *row, uint32_t n_row, med_leave_out skip, float *work,
                           med_profile *out, uint32_t max);
 
 #endif

@@ -47,7 +47,8 @@ struct med_builder {
     raw_term *term;
     raw_disease *disease;
     raw_row *row;
-    uint32_t n_term, cap_term, n_disease, cap_disease, n_row, cap_row;
+    uint32_t *pmid;
+    uint32_t n_term, cap_term, n_disease, cap_disease, n_row, cap_row, n_pmid, cap_pmid;
     links synonym, parent, alias, gene, subclass;
     med_source source[16];
     uint32_t n_source;
@@ -79,6 +80,7 @@ void med_builder_free(med_builder *b)
     free(b->term);
     free(b->disease);
     free(b->row);
+    free(b->pmid);
     free(b->synonym.v);
     free(b->parent.v);
     free(b->alias.v);
@@ -206,8 +208,12 @@ r1_status med_builder_annotate(med_builder *b, uint32_t disease, const med_annot
     uint32_t n = a->n, m = a->m;
     while (m > UINT16_MAX) n /= 2, m /= 2;
     b->row[at] = (raw_row){keep(b, a->term), MED_NONE,
-                           {MED_NONE, a->freq, a->pmid, (uint16_t)(n > m ? m : n), (uint16_t)m, a->source,
-                            a->negated ? MED_ROW_NEGATED : 0}};
+                           {MED_NONE, a->freq, b->n_pmid, (uint16_t)(n > m ? m : n), (uint16_t)m,
+                            a->negated ? MED_ROW_NEGATED : 0, (uint8_t)a->n_pmid, (uint8_t)a->source}};
+    for (uint32_t i = 0; i < a->n_pmid; i++) {
+        if (!grow(&b->pmid, b->n_pmid, &b->cap_pmid, sizeof *b->pmid)) return full(err);
+        b->pmid[b->n_pmid++] = a->pmid[i];
+    }
     if (b->row[at].term == MED_NONE) return full(err);
     if (d->last_row == MED_NONE)
         d->first_row = at;
@@ -572,7 +578,7 @@ static int by_row(const void *a, const void *b)
     const med_row *x = a, *y = b;
     if (x->term != y->term) return x->term < y->term ? -1 : 1;
     if (x->source != y->source) return x->source < y->source ? -1 : 1;
-    if (x->pmid != y->pmid) return x->pmid < y->pmid ? -1 : 1;
+    if (x->pmid_at != y->pmid_at) return x->pmid_at < y->pmid_at ? -1 : 1;
     if (x->m != y->m) return x->m < y->m ? -1 : 1;
     if (x->n != y->n) return x->n < y->n ? -1 : 1;
     return (x->freq > y->freq) - (x->freq < y->freq);
@@ -766,7 +772,7 @@ static r1_status make_profiles(final *f, r1_err *err)
     r1_status st = work && one ? R1_OK : full(err);
     for (uint32_t i = 0; i < f->n_disease && st == R1_OK; i++) {
         med_disease *d = &f->disease[i];
-        uint32_t n = med_profile_make(&view, f->row + d->row_at, d->n_row, 0, work, one, f->n_term);
+        uint32_t n = med_profile_make(&view, f->row + d->row_at, d->n_row, (med_leave_out){0}, work, one, f->n_term);
         while (f->n_profile + n > f->cap_profile && st == R1_OK) {
             uint32_t cap = f->cap_profile ? f->cap_profile * 2 : 1u << 16;
             med_profile *p = cap > 64u << 20 ? NULL : r1_realloc_array(f->profile, cap, sizeof *p);
@@ -816,6 +822,7 @@ static r1_status emit(final *f, const char *what, med_kb **out, r1_err *err)
         [SEC_PROFILE] = {f->profile, f->n_profile, sizeof *f->profile},
         [SEC_DISEASE_ID] = {f->disease_id, f->n_disease_id, sizeof *f->disease_id},
         [SEC_SOURCE] = {f->b->source, f->b->n_source, sizeof *f->b->source},
+        [SEC_PMID] = {f->b->pmid, f->b->n_pmid, 4},
     };
     size_t at = sizeof(med_kb_header) + SEC_COUNT * sizeof(med_kb_section);
     med_kb_section table[SEC_COUNT] = {0};

@@ -35,7 +35,8 @@ r1_status med_builder_disease(med_builder *b, med_text id, med_text name, uint32
 typedef struct {
     med_text term;
     float freq; /* < 0: not stated */
-    uint32_t n, m, pmid;
+    uint32_t n, m;
+    uint32_t pmid[16], n_pmid; /* publications that the row cites */
     bool negated;
     uint16_t source;
 } med_annotation;

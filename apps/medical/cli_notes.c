@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli_notes.c - annotate, eval annotate: from a record to findings. */
+#include "cli_medical.h"
+#include "med_eval_annotate.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+r1_status cli_read_text(const char *path, char **text, size_t *len, r1_err *err)
+{
+    if (strcmp(path, "-") != 0) return r1_file_read(path, MED_RECORD_BYTES_MAX + 1, text, len, err);
+    size_t cap = 1u << 16, n = 0;
+    char *p = malloc(cap);
+    while (p && n <= MED_RECORD_BYTES_MAX) {
+        size_t got = fread(p + n, 1, cap - n - 1, stdin);
+        n += got;
+        if (got == 0) break;
+        if (n + 1 < cap) continue;
+        char *q = realloc(p, cap * 2);
+        if (!q) free(p);
+        p = q;
+        cap *= 2;
+    }
+    if (!p) R1_FAIL(err, R1_E_NOMEM, "no memory for the record");
+    p[n] = '\0';
+    *text = p;
+    *len = n;
+    return R1_OK;
+}
+
+static void print_mentions(const med_kb *kb, const med_notes *n, bool json)
+{
+    if (!json) printf("start\tend\tid\tname\tstatus\tsection\ttext\n");
+    json_t *all = json_array();
+    for (uint32_t i = 0; i < n->n_mention; i++) {
+        const med_mention *m = &n->mention[i];
+        const char *id = med_str(kb, kb->term[m->term].id), *name = med_str(kb, kb->term[m->term].name);
+        const char *section = med_section_name[n->section[n->sentence[m->sentence].section].name];
+        if (!json)
+            printf("%u\t%u\t%s\t%s\t%s\t%s\t%.*s\n", m->start, m->end, id, name, med_status_name[m->status], section,
+                   (int)(m->end - m->start), n->text + m->start);
+        json_array_append_new(all, json_pack("{s:i,s:i,s:s,s:s,s:s,s:s}", "start", (int)m->start, "end", (int)m->end, "id",
+                                             id, "name", name, "status", med_status_name[m->status], "section", section));
+    }
+    if (json) {
+        json_dumpf(all, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+        putchar('\n');
+    }
+    json_decref(all);
+}
+
+static int run_annotate(r1_cli_call *call)
+{
+    med_kb *kb = NULL;
+    med_lexicon *lex = NULL;
+    med_notes notes;
+    char *text = NULL;
+    size_t len = 0;
+    const char *path = call->n_rest ? call->rest[0] : "-";
+    r1_status st = cli_read_text(path, &text, &len, &call->err);
+    if (st == R1_OK) st = cli_open_kb(call, &kb, &call->err);
+    if (st == R1_OK) st = med_lexicon_new(&lex, kb, &call->err);
+    if (st == R1_OK) st = med_notes_read(&notes, lex, kb, path, text, len, &call->err);
+    if (st == R1_OK) {
+        print_mentions(kb, &notes, r1_options_bool(call->opts, "json"));
+        med_notes_free(&notes);
+    }
+    med_lexicon_free(lex);
+    med_kb_free(kb);
+    free(text);
+    return st == R1_OK ? R1_EXIT_OK : r1_cli_exit(st);
+}
+
+static int run_eval_annotate(r1_cli_call *call)
+{
+    const r1_options *o = call->opts;
+    med_kb *kb = NULL;
+    med_lexicon *lex = NULL;
+    med_eval_annotate_result r;
+    r1_status st = R1_OK;
+    if (!r1_options_has(o, "corpus") || !r1_options_has(o, "format"))
+        st = r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "--format and --corpus are needed");
+    if (st == R1_OK) st = cli_open_kb(call, &kb, &call->err);
+    if (st == R1_OK) st = med_lexicon_new(&lex, kb, &call->err);
+    if (st == R1_OK)
+        st = med_eval_annotate(r1_options_str(o, "format"), r1_options_str(o, "corpus"), kb, lex,
+                               r1_options_bool(o, "show-errors"), &r, &call->err);
+    if (st == R1_OK) {
+        r1_figures *f = r1_figures_new("r1-medical eval annotate");
+        r1_figures_note(f, "data", r1_options_str(o, "corpus"));
+        r1_figures_note(f, "criterion", "overlap and same id; negated gold left out");
+        r1_figures_add(f, "docs", r.docs);
+        r1_figures_add(f, "gold", r.gold);
+        r1_figures_add(f, "gold_not_in_kb", r.unknown_gold);
+        r1_figures_add(f, "precision", r.precision);
+        r1_figures_add(f, "recall", r.recall);
+        r1_figures_add(f, "f1", r.f1);
+        r1_figures_add(f, "doc_f1", r.doc_f1);
+        r1_figures_add(f, "negation_f1", r.negation_f1);
+        r1_figures_add(f, "words_per_s", r.words_per_s);
+        r1_figures_print(f, r1_options_bool(o, "json"), stdout);
+        r1_figures_free(f);
+    }
+    med_lexicon_free(lex);
+    med_kb_free(kb);
+    return st == R1_OK ? R1_EXIT_OK : r1_cli_exit(st);
+}
+
+static const r1_option annotate_options[] = {CLI_KB_OPTION, CLI_JSON_OPTION};
+static const r1_option eval_options[] = {
+    {"format", NULL, R1_OPT_ENUM, NULL, 0, 0, NULL, false, "gsc|id68|bc8t3|brat", "layout of the corpus"},
+    {"corpus", NULL, R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL, "folder with ann/ and corpus/, or one table (bc8t3)"},
+    {"show-errors", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL, "print what was missed and what was wrong"},
+    CLI_KB_OPTION,
+    CLI_JSON_OPTION,
+};
+
+const r1_command cli_notes_commands[] = {
+    {"annotate", "the findings of a record, with span and status", "r1-medical annotate record.txt --kb run/hpo --json",
+     annotate_options, R1_COUNT(annotate_options), true, run_annotate},
+    {"eval annotate", "recognition against an annotated corpus",
+     "r1-medical eval annotate --format id68 --corpus corpora/ID-68 --kb run/hpo", eval_options, R1_COUNT(eval_options), true,
+     run_eval_annotate},
+};
+const size_t cli_notes_n = R1_COUNT(cli_notes_commands);

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* med_eval_rank.c - see med_eval_rank.h. */
+#include "med_eval_rank.h"
+
+#include "r1_cli.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LIST = 100, BINS = 15 };
+
+typedef struct {
+    float p;
+    bool right;
+} guess;
+
+static int by_p(const void *a, const void *b)
+{
+    float x = ((const guess *)a)->p, y = ((const guess *)b)->p;
+    return (x > y) - (x < y);
+}
+
+/* Expected calibration error of the first place's probability, 15 bins of equal mass. */
+static double ece_of(guess *g, size_t n)
+{
+    double sum = 0;
+    if (n == 0) return NAN;
+    qsort(g, n, sizeof *g, by_p);
+    for (size_t b = 0; b < BINS; b++) {
+        size_t lo = n * b / BINS, hi = n * (b + 1) / BINS;
+        double p = 0, right = 0;
+        for (size_t i = lo; i < hi; i++) p += g[i].p, right += g[i].right;
+        sum += fabs(p - right);
+    }
+    return sum / (double)n;
+}
+
+typedef struct {
+    uint32_t at[11]; /* at[k]: cases whose disease stood at place <= k */
+    double reciprocal;
+} tally;
+
+static void count(tally *t, uint32_t place)
+{
+    if (place == 0) return;
+    t->reciprocal += 1.0 / place;
+    for (uint32_t k = place; k <= 10; k++) t->at[k]++;
+}
+
+static r1_status one_case(med_ranker *r, const med_case *q, med_candidate *list, uint32_t *n, r1_err *err)
+{
+    R1_TRY(med_rank(r, q, list, LIST, n, err));
+    for (uint32_t i = 0; i < *n; i++) list[i].logit = list[i].score;
+    med_posterior(list, *n, med_posterior_scale, med_posterior_none);
+    return R1_OK;
+}
+
+r1_status med_eval_rank(med_ranker *r, const med_cases *cases, const med_eval_rank_opts *opts, med_eval_rank_result *out,
+                        r1_err *err)
+{
+    static _Thread_local med_candidate list[LIST];
+    memset(out, 0, sizeof *out);
+    guess *g = calloc(cases->n + 1u, sizeof *g);
+    if (!g) R1_FAIL(err, R1_E_NOMEM, "no memory for %u cases", cases->n);
+    tally all = {0};
+    r1_status st = R1_OK;
+    r1_progress bar;
+    r1_progress_begin(&bar, "ranking cases", cases->n);
+    int64_t t0 = r1_mono_us();
+    for (uint32_t i = 0; i < cases->n && st == R1_OK; i++) {
+        const med_case_row *row = &cases->row[i];
+        med_case q = med_cases_query(cases, row, opts->leave_publication_out);
+        q.skip.sole = opts->sole;
+        uint32_t n = 0, place = 0;
+        st = one_case(r, &q, list, &n, err);
+        for (uint32_t k = 0; k < n && !place; k++)
+            if (list[k].disease == row->gold_disease) place = k + 1;
+        bool covered = row->gold_disease != MED_NONE && med_covered(r, &q, row->gold_disease);
+        out->n_covered += covered;
+        count(&all, place);
+        g[i] = (guess){n ? list[0].posterior : 0, place == 1};
+        if (opts->progress && i % 64 == 0) r1_progress_update(&bar, i, "");
+        if (r1_cli_stopped()) st = r1_err_set(err, R1_E_CANCELLED, __FILE__, __LINE__, "stopped after %u cases", i);
+    }
+    if (opts->progress) r1_progress_end(&bar, cases->n, "");
+    double n = cases->n, c = out->n_covered ? out->n_covered : 1;
+    out->n = cases->n;
+    out->n_unknown_term = cases->n_unknown_term;
+    out->top1 = all.at[1] / n;
+    out->top3 = all.at[3] / n;
+    out->top5 = all.at[5] / n;
+    out->top10 = all.at[10] / n;
+    out->top1_covered = all.at[1] / c;
+    out->top3_covered = all.at[3] / c;
+    out->top10_covered = all.at[10] / c;
+    out->mrr = all.reciprocal / n;
+    out->ece = ece_of(g, cases->n);
+    out->ms_per_case = (double)(r1_mono_us() - t0) / 1e3 / n;
+    free(g);
+    return st;
+}

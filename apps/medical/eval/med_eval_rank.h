@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* med_eval_rank.h - how often the right disease comes first: ranking figures over published cases. Ties count by the
+ * position in the list (equal scores by number of the disease), so that the same input gives the same figure. */
+#ifndef MED_EVAL_RANK_H
+#define MED_EVAL_RANK_H
+
+#include "med_cases.h"
+
+typedef struct {
+    bool leave_publication_out;
+    bool sole; /* leave out only rows that cite nothing else (the rule of the marks of 2026-11, which is lenient) */
+    uint32_t max_per_disease; /* 0: all */
+    bool progress;
+} med_eval_rank_opts;
+
+typedef struct {
+    uint32_t n, n_covered, n_unknown_term;
+    double top1, top3, top5, top10, top1_covered, top3_covered, top10_covered, mrr, ece, ms_per_case;
+} med_eval_rank_result;
+
+r1_status med_eval_rank(med_ranker *r, const med_cases *cases, const med_eval_rank_opts *opts, med_eval_rank_result *out,
+                        r1_err *err);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* med_notes.h - reading a clinical record: sections, sentences, findings with span and status, age and sex.
+ *
+ * Owns:    all it returns, except that spans point into the caller's text, which must outlive it.
+ * Threads: one per call; the lexicon is shared.
+ * Limits:  8 MiB of text, 200,000 findings; a record past them is refused, never cut in silence.
+ * Status:  ConText (Harkema et al. 2009) over sentences: cues with a direction, ended by terminators. */
+#ifndef MED_NOTES_H
+#define MED_NOTES_H
+
+#include "med_lexicon.h"
+#include "med_rank.h"
+
+#define MED_RECORD_BYTES_MAX ((size_t)8 << 20)
+
+typedef enum { MED_PRESENT, MED_ABSENT, MED_FAMILY, MED_HISTORICAL, MED_HYPOTHETICAL, MED_UNCERTAIN, MED_STATUS_COUNT } med_status;
+extern const char *const med_status_name[MED_STATUS_COUNT];
+
+typedef struct {
+    uint32_t start, end; /* bytes of the text */
+    uint32_t name;       /* index into the names of sections; 0: before the first heading */
+} med_section;
+extern const char *const med_section_name[];
+
+typedef struct {
+    uint32_t start, end;
+    uint32_t section; /* index into med_notes.section */
+} med_sentence;
+
+typedef struct {
+    uint32_t term;
+    uint32_t start, end; /* bytes of the text */
+    uint32_t sentence;
+    med_status status;
+    uint32_t cue_start, cue_end; /* what decided the status; equal: nothing */
+    bool lab;                    /* from a laboratory value against its reference range */
+    float value, low, high;      /* lab: what was measured, the range */
+} med_mention;
+
+typedef struct {
+    const char *text;
+    size_t len;
+    med_section *section;
+    med_sentence *sentence;
+    med_mention *mention;
+    uint32_t n_section, n_sentence, n_mention, n_word;
+    uint32_t cap_section, cap_sentence, cap_mention;
+    med_sex sex;
+    float age_years; /* NaN: not said */
+} med_notes;
+
+/* what names the record in errors. Text must be UTF-8 and not empty; NUL bytes make it "not text". */
+r1_status med_notes_read(med_notes *out, const med_lexicon *lex, const med_kb *kb, const char *what, const char *text,
+                         size_t len, r1_err *err);
+void med_notes_free(med_notes *n);
+
+/* The findings that speak for and against: present (also historical) and absent, each term once, with the number of
+ * mentions. Both arrays hold as many as there are mentions. */
+typedef struct {
+    uint32_t term, n_mention, first_mention;
+} med_finding;
+uint32_t med_notes_findings(const med_notes *n, med_status status, med_finding *out);
+
+/* Parts of med_notes_read, shared between its files. */
+typedef struct {
+    uint32_t start, end;
+    int32_t word; /* number in the lexicon, or MED_WORD_* */
+    bool light, punct, conj; /* conj: this is "and", "or", a comma or a slash */
+} med_token;
+void med_find_labs(med_notes *n, const med_kb *kb, uint32_t sentence);
+void med_find_status(const med_notes *n, const med_token *t, uint32_t n_token, const uint32_t *used, uint32_t n_used,
+                     med_mention *m);
+void med_find_person(med_notes *n);
+r1_status med_mention_add(med_notes *n, const med_mention *m, r1_err *err);
+uint32_t med_section_of(const char *heading, size_t len); /* 0: not a heading that is known */
+
+#endif

@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* med_rank.c - see med_rank.h. The findings' ancestors become bit masks per term; one pass over every profile then
+ * yields one-way information, likelihood ratio and overlap; the best go through a second, dearer pass. */
+#include "med_rank.h"
+
+#include "med_retrieve.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SHORT_LIST = 400, MEMORY_LIST = 100 };
+#define LR_FLOOR 0.06f /* likelihood ratio of a finding that the disease does not have at all */
+#define IC_MIN   0.25f /* ancestors that nearly every disease has say nothing */
+
+const char *const med_feature_name[MED_F_COUNT] = {
+    "score", "oneway", "lr", "coverage", "simgic", "size", "rank", "gap", "exact", "broader", "unexplained", "best_ic",
+    "worst_ic", "mean_ic", "lr_max", "lr_min", "freq_mean", "missing", "missing_top", "excluded", "sex", "onset",
+    "memory", "inherited_profile", "orphanet"};
+
+const med_weights med_weights_default = {.oneway = 1.0f, .lr = 0.6f, .coverage = 0.3f, .simgic = 0.5f, .size = 0.04f,
+                                         .excluded = 0.02f, .onset = 0.0f, .sex = 0.05f, .orphanet = 0.3f};
+const float med_posterior_scale = 14.0f, med_posterior_none = 0.75f;
+
+/* One disease as it stands for this case: its profile, or one without the case's own publication. */
+typedef struct {
+    const med_profile *profile;
+    uint32_t n;
+    float ic_sum;
+} view;
+
+struct med_ranker {
+    const med_kb *kb;
+    med_weights w;
+    uint64_t *mask;     /* [n_term]: bit q set: an ancestor of finding q (or it) */
+    float *work;        /* [n_term], zero between uses */
+    med_profile *spare; /* [n_spare] profiles rebuilt without a publication */
+    uint32_t n_spare, cap_spare;
+    uint8_t *touched;   /* [n_disease]: 1: rebuilt for this case */
+    view *view;         /* [n_disease], of touched ones */
+    float *first;       /* [n_disease] score of the first pass */
+    float *memory;      /* [n_disease] similarity from long-term memory, -1 where not retrieved */
+    uint32_t *order;    /* [n_disease] */
+    med_retrieval *retrieval;
+    bool use_memory;
+    /* the query */
+    uint32_t term[MED_QUERY_MAX], n_term;
+    float weight[MED_QUERY_MAX], ic[MED_QUERY_MAX], ic_total, closure_ic;
+};
+
+r1_status med_ranker_new(med_ranker **out, const med_kb *kb, r1_err *err)
+{
+    med_ranker *r = calloc(1, sizeof *r);
+    if (!r) R1_FAIL(err, R1_E_NOMEM, "no memory for a ranker");
+    size_t nt = kb->n_term + 1u, nd = kb->n_disease + 1u;
+    r->kb = kb;
+    r->w = med_weights_default;
+    r->use_memory = true;
+    r->cap_spare = 1u << 18;
+    r->mask = calloc(nt, sizeof *r->mask);
+    r->work = calloc(nt, sizeof *r->work);
+    r->spare = calloc(r->cap_spare, sizeof *r->spare);
+    r->touched = calloc(nd, 1);
+    r->view = calloc(nd, sizeof *r->view);
+    r->first = calloc(nd, sizeof *r->first);
+    r->memory = calloc(nd, sizeof *r->memory);
+    r->order = calloc(nd, sizeof *r->order);
+    r1_status st = r->mask && r->work && r->spare && r->touched && r->view && r->first && r->memory && r->order
+                       ? med_retrieval_new(&r->retrieval, kb, err)
+                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a ranker");
+    if (st != R1_OK) {
+        med_ranker_free(r);
+        return st;
+    }
+    *out = r;
+    return R1_OK;
+}
+
+void med_ranker_free(med_ranker *r)
+{
+    if (!r) return;
+    void *all[] = {r->mask, r->work, r->spare, r->touched, r->view, r->first, r->memory, r->order};
+    for (size_t i = 0; i < R1_COUNT(all); i++) free(all[i]);
+    med_retrieval_free(r->retrieval);
+    free(r);
+}
+
+void med_ranker_weights(med_ranker *r, const med_weights *w) { r->w = *w; }
+void med_ranker_use_memory(med_ranker *r, bool on) { r->use_memory = on; }
+
+/* ---- the query ------------------------------------------------------------------------------------------- */
+
+static bool present(const uint32_t *v, uint32_t n, uint32_t x)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (v[i] == x) return true;
+    return false;
+}
+
+/* Takes the findings in falling information (then by number), so that their order in the case does not matter. */
+static void take_findings(med_ranker *r, const med_case *c)
+{
+    r->n_term = 0;
+    for (uint32_t i = 0; i < c->n_observed; i++) {
+        uint32_t t = c->observed[i];
+        float w = c->weight ? c->weight[i] : 1;
+        if (t >= r->kb->n_term || !(r->kb->term[t].flags & MED_TERM_PHENOTYPE) || present(r->term, r->n_term, t) ||
+            r->kb->term[t].ic < IC_MIN)
+            continue;
+        float ic = r->kb->term[t].ic;
+        uint32_t at = r->n_term < MED_QUERY_MAX ? r->n_term++ : MED_QUERY_MAX;
+        while (at > 0 && (r->ic[at - 1] < ic || (r->ic[at - 1] == ic && r->term[at - 1] > t))) {
+            if (at < MED_QUERY_MAX) {
+                r->term[at] = r->term[at - 1];
+                r->ic[at] = r->ic[at - 1];
+                r->weight[at] = r->weight[at - 1];
+            }
+            at--;
+        }
+        if (at < MED_QUERY_MAX) {
+            r->term[at] = t;
+            r->ic[at] = ic;
+            r->weight[at] = w;
+        }
+    }
+}
+
+static void mark(med_ranker *r, bool set)
+{
+    if (set) r->ic_total = r->closure_ic = 0;
+    for (uint32_t q = 0; q < r->n_term; q++) {
+        const med_term *t = &r->kb->term[r->term[q]];
+        if (set) r->ic_total += r->weight[q] * r->ic[q];
+        for (uint32_t a = 0; a < t->n_ancestor; a++) {
+            uint32_t at = r->kb->ancestor[t->ancestor_at + a];
+            if (!set) {
+                r->mask[at] = 0;
+                continue;
+            }
+            if (r->kb->term[at].ic < IC_MIN) continue;
+            if (!r->mask[at]) r->closure_ic += r->kb->term[at].ic;
+            r->mask[at] |= (uint64_t)1 << q;
+        }
+    }
+    if (r->ic_total <= 0) r->ic_total = 1;
+}
+
+/* Diseases with rows of the case's own publication get a profile without them. */
+static void leave_out(med_ranker *r, med_leave_out skip)
+{
+    const med_kb *kb = r->kb;
+    r->n_spare = 0;
+    if (!skip.pmid) return;
+    for (uint32_t d = 0; d < kb->n_disease; d++) {
+        const med_disease *x = &kb->disease[d];
+        bool cites = false;
+        for (uint32_t i = 0; i < x->n_row && !cites; i++) cites = med_row_left_out(kb, &kb->row[x->row_at + i], skip);
+        if (!cites) continue;
+        uint32_t room = r->cap_spare - r->n_spare;
+        r->touched[d] = 1;
+        med_profile *p = r->spare + r->n_spare;
+        uint32_t n = room >= x->n_profile
+                         ? med_profile_make(kb, kb->row + x->row_at, x->n_row, skip, r->work, p, room)
+                         : 0;
+        view v = {p, n, 0};
+        for (uint32_t i = 0; i < n; i++) v.ic_sum += kb->term[MED_PROFILE_TERM(p[i])].ic;
+        r->view[d] = v;
+        r->n_spare += n;
+    }
+}
+
+static void leave_in(med_ranker *r, med_leave_out skip)
+{
+    if (skip.pmid) memset(r->touched, 0, r->kb->n_disease);
+}
+
+static view view_of(const med_ranker *r, uint32_t d)
+{
+    if (r->touched[d]) return r->view[d];
+    const med_disease *x = &r->kb->disease[d];
+    return (view){r->kb->profile + x->profile_at, x->n_profile, x->profile_ic};
+}
+
+/* ---- the two passes -------------------------------------------------------------------------------------- */
+
+typedef struct {
+    float ic[MED_QUERY_MAX], freq[MED_QUERY_MAX];
+    uint32_t term[MED_QUERY_MAX];
+    float overlap;
+} fit;
+
+static void fit_disease(const med_ranker *r, view v, fit *f)
+{
+    const med_term *term = r->kb->term;
+    for (uint32_t q = 0; q < r->n_term; q++) f->ic[q] = f->freq[q] = 0, f->term[q] = MED_NONE;
+    f->overlap = 0;
+    for (uint32_t i = 0; i < v.n; i++) {
+        uint32_t t = MED_PROFILE_TERM(v.profile[i]);
+        uint64_t m = r->mask[t];
+        if (!m) continue;
+        float ic = term[t].ic;
+        f->overlap += ic;
+        for (; m; m &= m - 1) {
+            int q = __builtin_ctzll(m);
+            if (ic > f->ic[q] || (ic == f->ic[q] && v.profile[i].freq > f->freq[q])) {
+                f->ic[q] = ic;
+                f->freq[q] = v.profile[i].freq;
+                f->term[q] = t;
+            }
+        }
+    }
+}
+
+/* log of P(finding | disease) / P(finding): the disease has the matched term so often, and within it the finding is as
+ * frequent as elsewhere; LR_FLOOR for what it has by chance. */
+static float log_lr(float ic, float freq) { return logf(LR_FLOOR + (ic > 0 ? freq * expf(ic) : 0)); }
+
+typedef struct {
+    float oneway, lr, simgic;
+} sums;
+
+static sums add_up(const med_ranker *r, view v, const fit *f)
+{
+    sums s = {0};
+    for (uint32_t q = 0; q < r->n_term; q++) {
+        s.oneway += r->weight[q] * f->ic[q];
+        s.lr += r->weight[q] * log_lr(f->ic[q], f->freq[q]);
+    }
+    s.oneway /= r->ic_total;
+    s.lr /= r->ic_total;
+    float joined = v.ic_sum + r->closure_ic - f->overlap;
+    s.simgic = joined > 0 ? f->overlap / joined : 0;
+    return s;
+}
+
+static float log_size(view v) { return logf(1.0f + (float)v.n); }
+
+/* Orphanet's entries without an OMIM equivalent are mostly groups, whose subtypes stand beside them: the more specific
+ * diagnosis is to be preferred where both fit equally. */
+static float orphanet(const med_ranker *r, uint32_t d)
+{
+    return strncmp(med_str(r->kb, r->kb->disease[d].id), "ORPHA:", 6) == 0 ? 1.0f : 0.0f;
+}
+
+static void first_pass(med_ranker *r)
+{
+    fit f;
+    for (uint32_t d = 0; d < r->kb->n_disease; d++) {
+        view v = view_of(r, d);
+        r->first[d] = -1e9f;
+        if (v.n == 0) continue;
+        fit_disease(r, v, &f);
+        sums s = add_up(r, v, &f);
+        r->first[d] = r->w.oneway * s.oneway + r->w.lr * s.lr + r->w.simgic * s.simgic - r->w.size * log_size(v) -
+                      r->w.orphanet * orphanet(r, d);
+    }
+}
+
+/* Share of what the disease should show that was found, and what weighs most among the rest. */
+static float coverage(const med_ranker *r, view v, float *missing, float *top)
+{
+    const med_kb *kb = r->kb;
+    float have = 0, all = 0;
+    *missing = *top = 0;
+    for (uint32_t i = 0; i < v.n; i++) {
+        if (!(v.profile[i].term & MED_PROFILE_DIRECT)) continue;
+        const med_term *t = &kb->term[MED_PROFILE_TERM(v.profile[i])];
+        float best = 0;
+        for (uint32_t a = 0; a < t->n_ancestor; a++) {
+            uint32_t at = kb->ancestor[t->ancestor_at + a];
+            if (r->mask[at] && kb->term[at].ic > best) best = kb->term[at].ic;
+        }
+        float w = v.profile[i].freq, lost = w * (t->ic - best);
+        have += w * best;
+        all += w * t->ic;
+        *missing += lost;
+        if (lost > *top) *top = lost;
+    }
+    return all > 0 ? have / all : 0;
+}
+
+/* Evidence against: -log(1 - frequency) of each excluded finding that the disease has. */
+static float excluded_lr(view v, uint32_t term)
+{
+    uint32_t lo = 0, hi = v.n;
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2, t = MED_PROFILE_TERM(v.profile[mid]);
+        if (t == term) return logf(1.0f - 0.95f * v.profile[mid].freq);
+        if (t < term)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return 0;
+}
+
+static float sex_misfit(const med_disease *d, med_sex sex)
+{
+    bool xlr_only = d->inheritance && !(d->inheritance & ~(uint32_t)(MED_INHERIT_XLR | MED_INHERIT_Y));
+    return xlr_only && sex == MED_SEX_FEMALE ? 1.0f : 0.0f;
+}
+
+/* How many years the patient is younger than the youngest stated onset, as log. */
+static float onset_misfit(const med_disease *d, float age)
+{
+    static const float from[] = {-1, 0, 0.08f, 1, 10, 16, 60};
+    if (!d->onset || isnan(age)) return 0;
+    int first = __builtin_ctz(d->onset);
+    float gap = first < (int)R1_COUNT(from) ? from[first] - age : 0;
+    return gap > 0 ? log1pf(gap) : 0;
+}
+
+static void features(const med_ranker *r, const med_case *c, uint32_t d, med_candidate *out)
+{
+    view v = view_of(r, d);
+    fit f;
+    fit_disease(r, v, &f);
+    sums s = add_up(r, v, &f);
+    float *x = out->feature, missing, top;
+    memset(out, 0, sizeof *out);
+    out->disease = d;
+    x[MED_F_ONEWAY] = s.oneway;
+    x[MED_F_LR] = s.lr;
+    x[MED_F_SIMGIC] = s.simgic;
+    x[MED_F_SIZE] = log_size(v);
+    x[MED_F_COVERAGE] = coverage(r, v, &missing, &top);
+    x[MED_F_MISSING] = log1pf(missing);
+    x[MED_F_MISSING_TOP] = top;
+    x[MED_F_WORST_IC] = x[MED_F_LR_MIN] = 1e9f;
+    float n = r->n_term ? (float)r->n_term : 1;
+    for (uint32_t q = 0; q < r->n_term; q++) {
+        float lr = log_lr(f.ic[q], f.freq[q]);
+        x[MED_F_EXACT] += f.term[q] == r->term[q] ? 1 / n : 0;
+        x[MED_F_BROADER] += f.term[q] != r->term[q] && f.ic[q] > 0.5f * r->ic[q] ? 1 / n : 0;
+        x[MED_F_UNEXPLAINED] += f.ic[q] <= 0.5f * r->ic[q] ? 1 / n : 0;
+        x[MED_F_MEAN_IC] += f.ic[q] / n;
+        x[MED_F_FREQ_MEAN] += f.freq[q] / n;
+        if (f.ic[q] > x[MED_F_BEST_IC]) x[MED_F_BEST_IC] = f.ic[q];
+        if (f.ic[q] < x[MED_F_WORST_IC]) x[MED_F_WORST_IC] = f.ic[q];
+        if (lr > x[MED_F_LR_MAX]) x[MED_F_LR_MAX] = lr;
+        if (lr < x[MED_F_LR_MIN]) x[MED_F_LR_MIN] = lr;
+    }
+    uint32_t n_ex = c->n_excluded < MED_EXCLUDED_MAX ? c->n_excluded : MED_EXCLUDED_MAX;
+    for (uint32_t i = 0; i < n_ex; i++) x[MED_F_EXCLUDED] += excluded_lr(v, c->excluded[i]);
+    const med_disease *dis = &r->kb->disease[d];
+    x[MED_F_SEX] = sex_misfit(dis, c->sex);
+    x[MED_F_ONSET] = onset_misfit(dis, c->age_years);
+    x[MED_F_MEMORY] = r->memory[d];
+    x[MED_F_ORPHANET] = orphanet(r, d);
+    x[MED_F_INHERITED] = (dis->flags & MED_DISEASE_INHERITED_PROFILE) ? 1.0f : 0.0f;
+    out->score = r->w.oneway * s.oneway + r->w.lr * s.lr + r->w.simgic * s.simgic +
+                 r->w.coverage * x[MED_F_COVERAGE] - r->w.size * x[MED_F_SIZE] + r->w.excluded * x[MED_F_EXCLUDED] -
+                 r->w.onset * x[MED_F_ONSET] - r->w.sex * x[MED_F_SEX] -
+                 r->w.orphanet * x[MED_F_ORPHANET] - 0.002f * x[MED_F_INHERITED];
+    x[MED_F_SCORE] = out->score;
+}
+
+static int by_score(const void *a, const void *b)
+{
+    const med_candidate *x = a, *y = b;
+    if (x->score != y->score) return x->score > y->score ? -1 : 1;
+    return (x->disease > y->disease) - (x->disease < y->disease);
+}
+
+/* The best SHORT_LIST of the first pass by a small heap over (score, -number); then those that memory remembers. */
+static uint32_t short_list(med_ranker *r, uint32_t max)
+{
+    uint32_t n = 0, *h = r->order;
+#define LESS(a, b) (r->first[a] < r->first[b] || (r->first[a] == r->first[b] && (a) > (b)))
+    for (uint32_t d = 0; d < r->kb->n_disease; d++) {
+        if (r->first[d] <= -1e8f || (n == max && LESS(d, h[0]))) continue;
+        uint32_t at = n == max ? 0 : n++;
+        h[at] = d;
+        for (uint32_t up; at && n <= max && LESS(h[at], h[up = (at - 1) / 2]); at = up) {
+            uint32_t t = h[at];
+            h[at] = h[up];
+            h[up] = t;
+        }
+        for (uint32_t kid; (kid = 2 * at + 1) < n; at = kid) {
+            if (kid + 1 < n && LESS(h[kid + 1], h[kid])) kid++;
+            if (!LESS(h[kid], h[at])) break;
+            uint32_t t = h[at];
+            h[at] = h[kid];
+            h[kid] = t;
+        }
+    }
+#undef LESS
+    return n;
+}
+
+/* What long-term memory holds of a disease may rest on the case's own publication: those are measured again without. */
+static r1_status recall(med_ranker *r, r1_err *err)
+{
+    float query[MED_KEY], key[MED_KEY];
+    for (uint32_t d = 0; d < r->kb->n_disease; d++) r->memory[d] = -1;
+    if (!r->use_memory) return R1_OK;
+    med_retrieval_query(r->retrieval, r->term, r->n_term, query);
+    R1_TRY(med_retrieve(r->retrieval, query, MEMORY_LIST, r->memory, err));
+    for (uint32_t d = 0; d < r->kb->n_disease; d++) {
+        if (!r->touched[d] || r->memory[d] < 0) continue;
+        med_retrieval_key(r->kb, r->view[d].profile, r->view[d].n, key);
+        r->memory[d] = med_retrieval_dot(query, key);
+    }
+    return R1_OK;
+}
+
+r1_status med_rank(med_ranker *r, const med_case *c, med_candidate *out, uint32_t max, uint32_t *n, r1_err *err)
+{
+    static _Thread_local med_candidate all[MED_CANDIDATES_MAX];
+    if (max > MED_CANDIDATES_MAX) max = MED_CANDIDATES_MAX;
+    *n = 0;
+    take_findings(r, c);
+    if (r->n_term == 0) return R1_OK;
+    mark(r, true);
+    leave_out(r, c->skip);
+    first_pass(r);
+    r1_status st = recall(r, err);
+    uint32_t n_all = short_list(r, SHORT_LIST);
+    for (uint32_t i = 0; i < n_all; i++) {
+        features(r, c, r->order[i], &all[i]);
+        r->first[r->order[i]] = -1e9f; /* taken */
+    }
+    for (uint32_t d = 0; d < r->kb->n_disease && n_all < MED_CANDIDATES_MAX; d++)
+        if (r->memory[d] >= 0 && r->first[d] > -1e8f) features(r, c, d, &all[n_all++]);
+    qsort(all, n_all, sizeof *all, by_score);
+    for (uint32_t i = 0; i < n_all; i++) {
+        all[i].feature[MED_F_RANK] = logf(1.0f + (float)i);
+        all[i].feature[MED_F_GAP] = all[0].score - all[i].score;
+    }
+    *n = n_all < max ? n_all : max;
+    memcpy(out, all, *n * sizeof *out);
+    mark(r, false);
+    leave_in(r, c->skip);
+    return st;
+}
+
+void med_explain(med_ranker *r, const med_case *c, uint32_t disease, med_match *match, float *excluded)
+{
+    take_findings(r, c);
+    mark(r, true);
+    leave_out(r, c->skip);
+    view v = view_of(r, disease);
+    fit f;
+    fit_disease(r, v, &f);
+    for (uint32_t i = 0; i < c->n_observed; i++) {
+        match[i] = (med_match){.term = c->observed[i], .matched = MED_NONE};
+        for (uint32_t q = 0; q < r->n_term; q++) {
+            if (r->term[q] != c->observed[i]) continue;
+            match[i] = (med_match){r->term[q], f.term[q], MED_MATCH_NONE, f.ic[q], f.freq[q],
+                                   log_lr(f.ic[q], f.freq[q])};
+            if (f.term[q] == MED_NONE) break;
+            bool exact = f.term[q] == r->term[q];
+            match[i].kind = exact ? MED_MATCH_EXACT : f.ic[q] > 0.5f * r->ic[q] ? MED_MATCH_SPECIFIC : MED_MATCH_BROAD;
+        }
+    }
+    for (uint32_t i = 0; i < c->n_excluded; i++) excluded[i] = excluded_lr(v, c->excluded[i]);
+    mark(r, false);
+    leave_in(r, c->skip);
+}
+
+bool med_covered(med_ranker *r, const med_case *c, uint32_t disease)
+{
+    leave_out(r, c->skip);
+    bool yes = disease < r->kb->n_disease && view_of(r, disease).n > 0;
+    leave_in(r, c->skip);
+    return yes;
+}
+
+float med_posterior(med_candidate *c, uint32_t n, float scale, float none)
+{
+    double sum = exp((double)(scale * none)), rest = sum;
+    for (uint32_t i = 0; i < n; i++) sum += exp((double)(scale * c[i].logit));
+    for (uint32_t i = 0; i < n; i++) c[i].posterior = (float)(exp((double)(scale * c[i].logit)) / sum);
+    return (float)(rest / sum);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* med_rank.h - which diseases explain a set of findings: likelihood ratios, information content and overlap over the
+ * profiles of a knowledge base. What R1 re-ranks is made here, and so is the answer without R1.
+ *
+ *   one-way   share of the findings' information that the disease accounts for       (Resnik 1995, asymmetric)
+ *   LR        sum of log likelihood ratios of the findings                           (Robinson et al. 2020, LIRICAL)
+ *   coverage  share of the disease's expected information that was found
+ *   simGIC    weighted Jaccard over both closures                                    (Pesquita et al. 2008)
+ *   size      log of the profile's length, subtracted: large profiles match everything
+ *
+ * Owns:    scratch of one query. Borrows the knowledge base. One thread per ranker.
+ * Properties (tested): findings may come in any order; adding a finding that a disease has never lowers that disease's
+ * LR; no allocation after med_ranker_new. */
+#ifndef MED_RANK_H
+#define MED_RANK_H
+
+#include "med_kb.h"
+
+enum { MED_QUERY_MAX = 64, MED_EXCLUDED_MAX = 128, MED_CANDIDATES_MAX = 512 };
+typedef enum { MED_SEX_UNKNOWN = 0, MED_SEX_FEMALE, MED_SEX_MALE } med_sex;
+
+/* What is asked. Terms beyond the maxima are left out, the least informative first. */
+typedef struct {
+    const uint32_t *observed, *excluded; /* terms */
+    const float *weight;                 /* per observed term, 1 = plain; NULL: all 1 */
+    uint32_t n_observed, n_excluded;
+    med_sex sex;
+    float age_years;    /* NaN: unknown */
+    med_leave_out skip; /* rows of the case's own publication do not exist */
+} med_case;
+
+enum { MED_F_SCORE, MED_F_ONEWAY, MED_F_LR, MED_F_COVERAGE, MED_F_SIMGIC, MED_F_SIZE, MED_F_RANK, MED_F_GAP,
+       MED_F_EXACT, MED_F_BROADER, MED_F_UNEXPLAINED, MED_F_BEST_IC, MED_F_WORST_IC, MED_F_MEAN_IC, MED_F_LR_MAX,
+       MED_F_LR_MIN, MED_F_FREQ_MEAN, MED_F_MISSING, MED_F_MISSING_TOP, MED_F_EXCLUDED, MED_F_SEX, MED_F_ONSET,
+       MED_F_MEMORY, MED_F_INHERITED, MED_F_ORPHANET, MED_F_COUNT };
+extern const char *const med_feature_name[MED_F_COUNT];
+
+typedef struct {
+    uint32_t disease;
+    float score; /* of the ranking without R1 */
+    float feature[MED_F_COUNT];
+    float logit, posterior; /* filled by whoever has the last word (R1, or med_posterior) */
+} med_candidate;
+
+/* How one finding fits one disease. */
+typedef enum { MED_MATCH_NONE = 0, MED_MATCH_BROAD, MED_MATCH_SPECIFIC, MED_MATCH_EXACT } med_match_kind;
+typedef struct {
+    uint32_t term;    /* the finding */
+    uint32_t matched; /* the disease's most informative term above it (or it); MED_NONE */
+    med_match_kind kind;
+    float ic, freq, log_lr;
+} med_match;
+
+typedef struct {
+    float oneway, lr, coverage, simgic, size, excluded, onset, sex, orphanet;
+} med_weights;
+extern const med_weights med_weights_default;
+
+typedef struct med_ranker med_ranker;
+r1_status med_ranker_new(med_ranker **out, const med_kb *kb, r1_err *err);
+void med_ranker_free(med_ranker *r); /* NULL is fine */
+void med_ranker_weights(med_ranker *r, const med_weights *w);
+/* Without long-term memory the candidates are those of the likelihood alone. */
+void med_ranker_use_memory(med_ranker *r, bool on);
+
+/* The best candidates, best first, equal scores by number of the disease. *n is at most max and MED_CANDIDATES_MAX. */
+r1_status med_rank(med_ranker *r, const med_case *c, med_candidate *out, uint32_t max, uint32_t *n, r1_err *err);
+/* The findings of the case under one disease; match holds c->n_observed entries, excluded c->n_excluded (log LR). */
+void med_explain(med_ranker *r, const med_case *c, uint32_t disease, med_match *match, float *excluded);
+/* Whether a disease has a profile once the case's own publication is left out. */
+bool med_covered(med_ranker *r, const med_case *c, uint32_t disease);
+/* Probabilities from scores: softmax with the calibrated scale, and "none of these" beside them. Returns the latter. */
+float med_posterior(med_candidate *c, uint32_t n, float scale, float none);
+extern const float med_posterior_scale, med_posterior_none;
+
+#endif
