@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* protocol.c - the splits, each as its source defines it. */
+#include "protocol.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DAY INT64_C(86400000)
+enum { HANDBOOK_TRAIN_END = 122, /* days after 2018-04-01: 2018-08-01 */ DELAY = 7, CARDS_MAX = 1 << 16, AMLGENTEX_SPLIT = 126 };
+
+static int day_of(const fraud_dataset *d, size_t i) { return (int)((d->cases[i].ts - d->start) / DAY); }
+
+/* Cards with a fraudulent payment on a day in [from, to) become known. */
+static void know_cards(const fraud_dataset *d, int from, int to, uint8_t *known)
+{
+    for (size_t i = 0; i < d->n; i++)
+        if (d->cases[i].label == FRAUD_LABEL_FRAUD && day_of(d, i) >= from && day_of(d, i) < to && d->cases[i].from < CARDS_MAX)
+            known[d->cases[i].from] = 1;
+}
+
+static void handbook_test(const fraud_dataset *d, int train_from, int train_to, uint8_t *use)
+{
+    uint8_t *known = calloc(CARDS_MAX, 1);
+    if (!known) return;
+    know_cards(d, train_from, train_to, known);
+    for (int k = 0; k < 7; k++) {
+        int test = train_to + DELAY + k;
+        know_cards(d, test - DELAY - 1, test - DELAY, known);
+        for (size_t i = 0; i < d->n; i++)
+            if (day_of(d, i) == test && !(d->cases[i].from < CARDS_MAX && known[d->cases[i].from])) use[i] = FRAUD_USE_TEST;
+    }
+    free(known);
+}
+
+static void handbook(const fraud_dataset *d, int week, int train_days, uint8_t *use)
+{
+    int to = HANDBOOK_TRAIN_END + 7 * week, from = to - train_days;
+    for (size_t i = 0; i < d->n; i++) {
+        int day = day_of(d, i);
+        if (day >= from && day < to) use[i] = FRAUD_USE_TRAIN;
+        if (day >= from - 7 && day < from) use[i] = FRAUD_USE_VALID;
+    }
+    handbook_test(d, to - 7 < from ? from : to - 7, to, use);
+}
+
+static void amlgentex(const fraud_dataset *d, bool part_train, uint8_t *use)
+{
+    for (size_t i = 0; i < d->n; i++)
+        use[i] = !part_train ? FRAUD_USE_TEST : day_of(d, i) < AMLGENTEX_SPLIT ? FRAUD_USE_TRAIN : FRAUD_USE_VALID;
+}
+
+static void by_share(const fraud_dataset *d, uint8_t *use)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        if (d->cases[i].label == FRAUD_LABEL_UNKNOWN) continue;
+        use[i] = i < d->n / 2 ? FRAUD_USE_TRAIN : i < d->n * 6 / 10 ? FRAUD_USE_VALID : FRAUD_USE_TEST;
+    }
+}
+
+void fraud_protocol(const fraud_dataset *d, bool part_train, int week, int train_days, uint8_t *use)
+{
+    memset(use, FRAUD_USE_NONE, d->n);
+    if (d->layout == FRAUD_LAYOUT_HANDBOOK)
+        handbook(d, week, train_days, use);
+    else if (d->layout == FRAUD_LAYOUT_AMLGENTEX)
+        amlgentex(d, part_train, use);
+    else
+        by_share(d, use);
+}
