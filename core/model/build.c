@@ -36,7 +36,7 @@ static int16_t weight(builder *b, const char *name, uint32_t rows, uint32_t cols
     r1_tensor t = {.space = R1_SPACE_WEIGHT, .sym = R1_SYM_ONE, .mul = rows, .cols = cols, .init = (uint8_t)init};
     t.init_value = value;
     t.decay = init == R1_INIT_NORMAL && rows > 1;
-    snprintf(t.name, sizeof t.name, "%s.%s", b->scope, name);
+    snprintf(t.name, sizeof t.name, "%.70s.%.40s", b->scope, name);
     return add_tensor(b, t);
 }
 
@@ -284,7 +284,6 @@ static r1_operand text_block(builder *b, const r1_item_desc *it, const r1_item_i
 
 static r1_operand text_item(builder *b, const r1_item_desc *it, r1_item_io *io)
 {
-    static const char *const ordinal[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"};
     const char *scope = b->scope;
     char layer[72];
     io->token = matrix(b, R1_SPACE_INPUT, io->sym_b, 1, 2, R1_I32);
@@ -301,7 +300,7 @@ static r1_operand text_item(builder *b, const r1_item_desc *it, r1_item_io *io)
     c->v[3] = all(b, pair);
     r1_operand h = linear(b, "join", all(b, pair), it->hidden, 1);
     for (uint32_t i = 0; i < it->n_layer; i++) {
-        snprintf(layer, sizeof layer, "%s.%s", scope, ordinal[i]);
+        snprintf(layer, sizeof layer, "%.58s.%u", scope, i);
         b->scope = layer;
         h = text_block(b, it, io, h);
         b->scope = scope;
@@ -368,7 +367,7 @@ static r1_operand graph_item(builder *b, const r1_item_desc *it, r1_item_io *io)
     h = linear(b, "in", h, d, 1);
     for (uint32_t i = 0; i < it->n_layer; i++) {
         char layer[72];
-        snprintf(layer, sizeof layer, "%s.%u", scope, i);
+        snprintf(layer, sizeof layer, "%.58s.%u", scope, i);
         b->scope = layer;
         h = graph_layer(b, it, io, h, e);
         b->scope = scope;
@@ -430,7 +429,7 @@ static void build_item(builder *b, uint32_t i, int16_t sequence)
 {
     const r1_item_desc *it = &b->d->item[i];
     r1_item_io *io = &b->net->item[i];
-    char scope[72];
+    char scope[80];
     snprintf(scope, sizeof scope, "item.%s", it->name);
     b->scope = scope;
     b->part = it->name;

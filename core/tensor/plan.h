@@ -17,7 +17,7 @@ typedef enum { R1_INIT_ZERO = 0, R1_INIT_NORMAL, R1_INIT_CONST, R1_INIT_RAMP, R1
 enum { R1_SYM_ONE = 0, R1_SYM_SEQ, R1_SYM_EVENT, R1_SYM_ENTRY, R1_SYM_ITEMS };
 
 typedef struct {
-    char name[80];
+    char name[120];
     uint8_t space, dtype, init;
     bool array;  /* [1, rows]: offsets, indices; rows become columns of the view */
     bool frozen; /* a weight that training leaves alone (bins, means) */

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* model.c - models in memory and in files: GGUF with the description as JSON in `r1.description`, one tensor per weight
+ * by the name the plan gave it, the tokenizer's merges, calibration per head. Format: docs/file-formats.md. */
+#include "model/model.h"
+
+#include "file/gguf.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MODEL_BYTES_MAX = 1 << 30 };
+
+r1_status r1_model_alloc(r1_model **out, const char *json, size_t len, r1_err *err)
+{
+    r1_model *m = calloc(1, sizeof *m);
+    if (!m) R1_FAIL(err, R1_E_NOMEM, "model: out of memory");
+    r1_status st = r1_desc_parse(&m->desc, json, len, err);
+    if (st == R1_OK) st = r1_net_build(&m->net, m->desc, err);
+    if (st == R1_OK && (m->net.plan.weight_bytes > MODEL_BYTES_MAX ||
+                        !(m->weights = r1_calloc_aligned(m->net.plan.weight_bytes + 64, 1))))
+        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "model: %zu bytes of weights, at most %d",
+                        m->net.plan.weight_bytes, MODEL_BYTES_MAX);
+    if (st != R1_OK) {
+        r1_model_free(m);
+        return st;
+    }
+    m->beta = m->desc->beta;
+    for (uint32_t h = 0; h < m->desc->n_headc; h++) m->calibration[h] = (r1_calibration){1, 0};
+    *out = m;
+    return R1_OK;
+}
+
+static r1_status empty_tokenizers(r1_model *m, r1_err *err)
+{
+    for (uint32_t i = 0; i < m->desc->n_item; i++)
+        if (m->desc->item[i].kind == R1_ITEM_TEXT) R1_TRY(r1_bpe_new(&m->bpe[i], NULL, 0, err));
+    return R1_OK;
+}
+
+r1_status r1_model_new(r1_model **out, const char *description_json, uint64_t seed, r1_err *err)
+{
+    r1_model *m;
+    R1_TRY(r1_model_alloc(&m, description_json, strlen(description_json), err));
+    r1_status st = empty_tokenizers(m, err);
+    if (st != R1_OK) {
+        r1_model_free(m);
+        return st;
+    }
+    r1_net_init(&m->net, m->desc, m->weights, seed);
+    *out = m;
+    return R1_OK;
+}
+
+void r1_model_free(r1_model *m)
+{
+    if (!m) return;
+    for (size_t i = 0; i < R1_ITEMS_MAX; i++) r1_bpe_free(m->bpe[i]);
+    r1_net_free(&m->net);
+    r1_desc_free(m->desc);
+    free(m->weights);
+    free(m);
+}
+
+/* ---- files ------------------------------------------------------------------------------------------------ */
+
+static bool stored(const r1_tensor *t) { return t->space == R1_SPACE_WEIGHT && t->init != R1_INIT_DERIVED; }
+
+static void put_tensors(const r1_model *m, r1_gguf_writer *w)
+{
+    for (uint32_t i = 0; i < m->net.plan.n_tensor; i++) {
+        const r1_tensor *t = &m->net.plan.tensor[i];
+        if (!stored(t)) continue;
+        size_t bytes = (size_t)t->mul * t->cols * sizeof(float);
+        r1_gguf_put_tensor(w, t->name, 0, t->mul, t->cols, m->weights + t->offset / sizeof(float), bytes);
+    }
+}
+
+static void put_tokenizers(const r1_model *m, r1_gguf_writer *w)
+{
+    char key[128];
+    for (uint32_t i = 0; i < m->desc->n_item; i++) {
+        size_t n;
+        if (!m->bpe[i]) continue;
+        const int32_t *merges = r1_bpe_merges(m->bpe[i], &n);
+        snprintf(key, sizeof key, "r1.item.%s.merges", m->desc->item[i].name);
+        r1_gguf_put_array(w, key, R1_GGUF_I32, merges, 2 * n);
+    }
+}
+
+static void put_heads(const r1_model *m, r1_gguf_writer *w)
+{
+    char key[128];
+    for (uint32_t h = 0; h < m->desc->n_headc; h++) {
+        snprintf(key, sizeof key, "r1.head.%s.scale", m->desc->head[h].name);
+        r1_gguf_put_f32(w, key, m->calibration[h].scale);
+        snprintf(key, sizeof key, "r1.head.%s.bias", m->desc->head[h].name);
+        r1_gguf_put_f32(w, key, m->calibration[h].bias);
+    }
+}
+
+r1_status r1_model_save(const r1_model *m, const char *path, r1_err *err)
+{
+    r1_gguf_writer *w;
+    R1_TRY(r1_gguf_writer_new(&w, err));
+    r1_gguf_put_str(w, "general.architecture", "r1");
+    r1_gguf_put_str(w, "general.name", m->desc->name);
+    r1_gguf_put_u64(w, "r1.format", 1);
+    r1_gguf_put_str(w, "r1.description", m->desc->text);
+    r1_gguf_put_u64(w, "r1.schema_hash", m->desc->schema_hash);
+    r1_gguf_put_u64(w, "r1.d_align", m->desc->d_align);
+    r1_gguf_put_u64(w, "r1.d_model", m->desc->d_model);
+    r1_gguf_put_u64(w, "r1.n_layer", m->desc->n_layer);
+    r1_gguf_put_u64(w, "r1.n_head", m->desc->n_head);
+    r1_gguf_put_u64(w, "r1.n_head_cross", m->desc->n_head_cross);
+    r1_gguf_put_f32(w, "r1.beta", m->beta);
+    r1_gguf_put_u64(w, "r1.trained_samples", m->trained_samples);
+    put_heads(m, w);
+    put_tokenizers(m, w);
+    put_tensors(m, w);
+    r1_status st = r1_gguf_save(w, path, err);
+    r1_gguf_writer_free(w);
+    return st;
+}
+
+static r1_status load_tensors(r1_model *m, const r1_gguf *g, r1_err *err)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < m->net.plan.n_tensor; i++) {
+        const r1_tensor *t = &m->net.plan.tensor[i];
+        if (!stored(t)) continue;
+        const r1_gguf_tensor *f = r1_gguf_find_tensor(g, t->name);
+        n++;
+        if (!f) R1_FAIL(err, R1_E_FORMAT, "tensor \"%s\" is missing", t->name);
+        if (f->ggml_type != 0 || f->n_dim != 2 || f->dim[0] != t->cols || f->dim[1] != t->mul)
+            R1_FAIL(err, R1_E_FORMAT, "tensor \"%s\": expected f32 %ux%u, found type %u %llux%llu", t->name, t->mul,
+                    t->cols, f->ggml_type, (unsigned long long)f->dim[1], (unsigned long long)f->dim[0]);
+        float *to = m->weights + t->offset / sizeof(float);
+        memcpy(to, f->data, f->bytes);
+        for (size_t k = 0; k < f->bytes / sizeof(float); k++)
+            if (!isfinite(to[k])) R1_FAIL(err, R1_E_FORMAT, "tensor \"%s\" holds a value that is not finite", t->name);
+    }
+    if (n != g->n_tensor) R1_FAIL(err, R1_E_FORMAT, "expected %zu tensors, found %zu", n, g->n_tensor);
+    return R1_OK;
+}
+
+static r1_status load_tokenizers(r1_model *m, const r1_gguf *g, r1_err *err)
+{
+    char key[128];
+    for (uint32_t i = 0; i < m->desc->n_item; i++) {
+        const r1_item_desc *it = &m->desc->item[i];
+        if (it->kind != R1_ITEM_TEXT) continue;
+        const uint8_t *data;
+        uint64_t n;
+        snprintf(key, sizeof key, "r1.item.%s.merges", it->name);
+        R1_TRY(r1_gguf_array(g, key, R1_GGUF_I32, &data, &n, err));
+        if (n % 2 || n / 2 > it->n_vocab - 256)
+            R1_FAIL(err, R1_E_FORMAT, "key \"%s\": %llu numbers do not fit a vocabulary of %u", key,
+                    (unsigned long long)n, it->n_vocab);
+        int32_t *merges = calloc((size_t)n + 1, sizeof *merges); /* the file's bytes may be unaligned */
+        if (!merges) R1_FAIL(err, R1_E_NOMEM, "model: out of memory");
+        memcpy(merges, data, (size_t)n * sizeof *merges);
+        r1_status st = r1_bpe_new(&m->bpe[i], merges, (size_t)n / 2, err);
+        free(merges);
+        R1_TRY(st);
+    }
+    return R1_OK;
+}
+
+static r1_status load_scalars(r1_model *m, const r1_gguf *g, r1_err *err)
+{
+    char key[128];
+    float beta;
+    uint64_t hash;
+    R1_TRY(r1_gguf_u64(g, "r1.schema_hash", &hash, err));
+    if (hash != m->desc->schema_hash)
+        R1_FAIL(err, R1_E_FORMAT, "schema hash %016llx does not belong to the description (%016llx)",
+                (unsigned long long)hash, (unsigned long long)m->desc->schema_hash);
+    R1_TRY(r1_gguf_u64(g, "r1.trained_samples", &m->trained_samples, err));
+    R1_TRY(r1_gguf_f32(g, "r1.beta", &beta, err));
+    R1_TRY(r1_model_set_beta(m, beta, err));
+    for (uint32_t h = 0; h < m->desc->n_headc; h++) {
+        r1_calibration c;
+        snprintf(key, sizeof key, "r1.head.%s.scale", m->desc->head[h].name);
+        R1_TRY(r1_gguf_f32(g, key, &c.scale, err));
+        snprintf(key, sizeof key, "r1.head.%s.bias", m->desc->head[h].name);
+        R1_TRY(r1_gguf_f32(g, key, &c.bias, err));
+        R1_TRY(r1_model_set_calibration(m, h, c, err));
+    }
+    return R1_OK;
+}
+
+static r1_status load(r1_model **out, const r1_gguf *g, r1_err *err)
+{
+    const char *s;
+    size_t len;
+    uint64_t format;
+    R1_TRY(r1_gguf_str(g, "general.architecture", &s, &len, err));
+    if (len != 2 || memcmp(s, "r1", 2) != 0)
+        R1_FAIL(err, R1_E_FORMAT, "architecture is \"%.*s\", expected \"r1\"", (int)(len > 40 ? 40 : len), s);
+    R1_TRY(r1_gguf_u64(g, "r1.format", &format, err));
+    if (format != 1) R1_FAIL(err, R1_E_FORMAT, "r1.format is %llu, expected 1", (unsigned long long)format);
+    R1_TRY(r1_gguf_str(g, "r1.description", &s, &len, err));
+    R1_TRY(r1_model_alloc(out, s, len, err));
+    R1_TRY(load_scalars(*out, g, err));
+    R1_TRY(load_tokenizers(*out, g, err));
+    R1_TRY(load_tensors(*out, g, err));
+    r1_net_derive(&(*out)->net, (*out)->desc, (*out)->weights);
+    return R1_OK;
+}
+
+r1_status r1_model_parse(r1_model **out, const void *data, size_t len, r1_err *err)
+{
+    r1_gguf g;
+    r1_model *m = NULL;
+    R1_TRY(r1_gguf_parse(&g, data, len, err));
+    r1_status st = load(&m, &g, err);
+    r1_gguf_free(&g);
+    if (st != R1_OK) {
+        r1_model_free(m);
+        return st;
+    }
+    *out = m;
+    return R1_OK;
+}
+
+r1_status r1_model_open(r1_model **out, const char *path, r1_err *err)
+{
+    char *data;
+    size_t len;
+    R1_TRY(r1_file_read(path, MODEL_BYTES_MAX, &data, &len, err));
+    r1_status st = r1_model_parse(out, data, len, err);
+    free(data);
+    if (st != R1_OK) r1_err_prefix(err, "model %s: ", path);
+    return st;
+}
+
+/* ---- what it says about itself ---------------------------------------------------------------------------- */
+
+const char *r1_model_name(const r1_model *m) { return m->desc->name; }
+const char *r1_model_description(const r1_model *m) { return m->desc->text; }
+uint64_t r1_model_schema_hash(const r1_model *m) { return m->desc->schema_hash; }
+
+r1_status r1_description_hash(const char *description_json, uint64_t *hash, r1_err *err)
+{
+    r1_desc *d;
+    R1_TRY(r1_desc_parse(&d, description_json, strlen(description_json), err));
+    *hash = d->schema_hash;
+    r1_desc_free(d);
+    return R1_OK;
+}
+
+r1_status r1_model_check_schema(const r1_model *m, const char *description_json, r1_err *err)
+{
+    uint64_t hash;
+    R1_TRY(r1_description_hash(description_json, &hash, err));
+    if (hash != m->desc->schema_hash)
+        R1_FAIL(err, R1_E_FORMAT, "model \"%s\" was trained with feature schema %016llx, expected %016llx",
+                m->desc->name, (unsigned long long)m->desc->schema_hash, (unsigned long long)hash);
+    return R1_OK;
+}
+
+size_t r1_model_n_item(const r1_model *m) { return m->desc->n_item; }
+
+int r1_model_item(const r1_model *m, const char *name)
+{
+    for (uint32_t i = 0; i < m->desc->n_item; i++)
+        if (strcmp(m->desc->item[i].name, name) == 0) return (int)i;
+    return -1;
+}
+
+const char *r1_model_item_name(const r1_model *m, size_t item) { return m->desc->item[item].name; }
+r1_item_kind r1_model_item_kind(const r1_model *m, size_t item) { return m->desc->item[item].kind; }
+size_t r1_model_item_n_num(const r1_model *m, size_t item)
+{
+    return m->desc->item[item].kind == R1_ITEM_TABLE ? m->desc->item[item].row.n_num : 0;
+}
+size_t r1_model_item_n_cat(const r1_model *m, size_t item) { return m->desc->item[item].row.n_cat; }
+size_t r1_model_event_n_num(const r1_model *m) { return m->desc->event.n_num; }
+size_t r1_model_event_n_cat(const r1_model *m) { return m->desc->event.n_cat; }
+size_t r1_model_entry_width(const r1_model *m) { return m->desc->d_memory; }
+size_t r1_model_n_head(const r1_model *m) { return m->desc->n_headc; }
+size_t r1_model_n_output(const r1_model *m) { return m->desc->n_output; }
+const char *r1_model_head_name(const r1_model *m, size_t head) { return m->desc->head[head].name; }
+float r1_model_beta(const r1_model *m) { return m->beta; }
+
+r1_status r1_model_set_beta(r1_model *m, float beta, r1_err *err)
+{
+    if (!(beta >= 0 && beta <= 0.9f)) R1_FAIL(err, R1_E_INVAL, "beta is %g, expected 0 to 0.9", (double)beta);
+    m->beta = beta;
+    return R1_OK;
+}
+
+r1_calibration r1_model_calibration(const r1_model *m, size_t head) { return m->calibration[head]; }
+
+r1_status r1_model_set_calibration(r1_model *m, size_t head, r1_calibration c, r1_err *err)
+{
+    if (head >= m->desc->n_headc || !(c.scale > 0 && c.scale < 1e6f) || !(fabsf(c.bias) < 1e6f))
+        R1_FAIL(err, R1_E_INVAL, "calibration of head %zu: scale %g must be positive, bias %g finite", head,
+                (double)c.scale, (double)c.bias);
+    m->calibration[head] = c;
+    return R1_OK;
+}
+
+r1_status r1_model_flops(const r1_model *m, void (*fn)(void *ctx, const char *part, uint64_t flop), void *ctx,
+                         r1_err *err)
+{
+    uint32_t sym[R1_SYMBOLS_MAX];
+    (void)err;
+    r1_net_symbols(&m->net, m->desc, 1, m->desc->has_event, sym);
+    sym[R1_SYM_ENTRY] = sym[R1_SYM_EVENT];
+    const char *part = NULL;
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < m->net.plan.n_call; i++) {
+        const r1_call *c = &m->net.plan.call[i];
+        if (part && strcmp(part, c->part) != 0) {
+            fn(ctx, part, sum);
+            sum = 0;
+        }
+        part = c->part;
+        sum += r1_plan_flop(&m->net.plan, c, sym);
+    }
+    if (part) fn(ctx, part, sum);
+    return R1_OK;
+}
+
+static void add_flop(void *ctx, const char *part, uint64_t flop)
+{
+    r1_model_info *info = ctx;
+    info->flop_sample += flop;
+    if (strcmp(part, "event") == 0) info->flop_event += flop;
+}
+
+r1_status r1_model_get_info(const r1_model *m, r1_model_info *info, r1_err *err)
+{
+    memset(info, 0, sizeof *info);
+    for (uint32_t i = 0; i < m->net.plan.n_tensor; i++) {
+        const r1_tensor *t = &m->net.plan.tensor[i];
+        if (!stored(t)) continue;
+        info->weight_bytes += (uint64_t)t->mul * t->cols * sizeof(float);
+        if (!t->frozen) info->n_weight += (uint64_t)t->mul * t->cols;
+    }
+    info->n_op = m->net.plan.n_call;
+    info->trained_samples = m->trained_samples;
+    return r1_model_flops(m, add_flop, info, err);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* model.h - what a model holds; core's own view of r1_model. */
+#ifndef R1_MODEL_INTERNAL_H
+#define R1_MODEL_INTERNAL_H
+
+#include "file/bpe.h"
+#include "model/build.h"
+#include "r1_model.h"
+
+struct r1_model {
+    r1_desc *desc;
+    r1_net net;
+    float *weights; /* net.plan.weight_bytes; 64-byte aligned */
+    float beta;
+    r1_calibration calibration[R1_HEADS_MAX];
+    r1_bpe *bpe[R1_ITEMS_MAX]; /* text items; never NULL there */
+    uint64_t trained_samples;
+};
+
+/* A model with room for weights, none of them set. */
+r1_status r1_model_alloc(r1_model **out, const char *json, size_t len, r1_err *err);
+/* The bytes of a file. */
+r1_status r1_model_parse(r1_model **out, const void *data, size_t len, r1_err *err);
+static inline float *r1_model_weight(const r1_model *m, int16_t t)
+{
+    return m->weights + m->net.plan.tensor[t].offset / sizeof(float);
+}
+
+#endif
