@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* main.c - r1-fraud: the table of its commands. */
+#include "eval.h"
 #include "generate.h"
 #include "settings.h"
 
@@ -18,6 +19,11 @@ static const r1_command commands[] = {
      .summary = "send the lines of a file to a topic, in an open loop at a fixed rate",
      .examples = "r1-fraud produce --in payments.jsonl --rate 2000",
      .run = fraud_command_produce},
+    {.name = "eval",
+     .summary = "figures on a labelled public layout, with the shipped model, --model, or one fitted on --train first",
+     .examples = "r1-fraud eval --format amlgentex --train amlgentex_a --data amlgentex_b --json\n"
+                 "r1-fraud eval --format handbook --data handbook_transactions.csv.zst --protocol weeks --no-r1",
+     .run = fraud_command_eval},
     {.name = "dlq",
      .summary = "dead letters: list, show ID, replay ID",
      .examples = "r1-fraud dlq list --postgres 'dbname=r1'\nr1-fraud dlq replay 17 --postgres 'dbname=r1'",
@@ -42,7 +48,7 @@ int main(int argc, char **argv)
         size_t n;
     } options[R1_COUNT(commands)] = {
         {fraud_serve_rows, fraud_serve_n_row},     {fraud_generate_rows, fraud_generate_n_row},
-        {fraud_produce_rows, fraud_produce_n_row}, {fraud_dlq_rows, fraud_dlq_n_row},
+        {fraud_produce_rows, fraud_produce_n_row}, {fraud_eval_rows, fraud_eval_n_row}, {fraud_dlq_rows, fraud_dlq_n_row},
         {fraud_serve_rows, fraud_serve_n_row},     {fraud_db_rows, fraud_db_n_row}};
     for (size_t i = 0; i < R1_COUNT(commands); i++) {
         table[i].options = options[i].rows;
