@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* fit.c - writes shards and hands them to the engine's trainer. */
+#include "fit.h"
+
+#include "protocol.h"
+#include "r1_shard.h"
+#include "r1_train.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SHARDS_MAX = 32, PATH_BYTES = 1200 };
+
+struct fraud_fit {
+    fraud_fit_opts opts;
+    char folder[1024];
+    char *description;
+    char train[SHARDS_MAX][PATH_BYTES], valid[SHARDS_MAX][PATH_BYTES];
+    size_t n;
+    double fraud, all;
+};
+
+r1_status fraud_fit_new(fraud_fit **out, const fraud_fit_opts *opts, r1_err *err)
+{
+    *out = NULL;
+    fraud_fit *f = calloc(1, sizeof *f);
+    if (!f) R1_FAIL(err, R1_E_NOMEM, "no memory for a fit");
+    f->opts = *opts;
+    snprintf(f->folder, sizeof f->folder, "%s", opts->folder);
+    r1_status st = fraud_description(&opts->description, &f->description, err);
+    if (st == R1_OK) st = r1_mkdirs(f->folder, err);
+    if (st != R1_OK) {
+        fraud_fit_free(f);
+        return st;
+    }
+    *out = f;
+    return R1_OK;
+}
+
+void fraud_fit_free(fraud_fit *f)
+{
+    if (!f) return;
+    for (size_t i = 0; i < f->n; i++) {
+        unlink(f->train[i]);
+        unlink(f->valid[i]);
+    }
+    rmdir(f->folder);
+    free(f->description);
+    free(f);
+}
+
+double fraud_fit_prevalence(const fraud_fit *f) { return f->all > 0 ? f->fraud / f->all : 0; }
+
+/* ---- shards ------------------------------------------------------------------------------------------------------- */
+
+typedef struct { /* events go into a shard once, when a sample first names them */
+    r1_shard_writer *w;
+    uint64_t *seq;   /* [cap]: the edge whose event is remembered in this place */
+    uint64_t *index;
+} event_shard;
+
+enum { EVENT_PLACES = 1 << 20 };
+
+typedef struct {
+    fraud_fit *fit;
+    const fraud_source *source;
+    const uint8_t *use;
+    event_shard shard[2];
+    r1_rng rng;
+} builder;
+
+static r1_status event_index(event_shard *e, const fraud_features *f, uint32_t i, uint64_t *index, r1_err *err)
+{
+    size_t place = (size_t)(f->ref_seq[i] % EVENT_PLACES);
+    if (e->seq[place] != f->ref_seq[i] + 1) {
+        r1_event event = {f->event[i], f->event_cat[i]};
+        R1_TRY(r1_shard_add_event(e->w, &event, &e->index[place], err));
+        e->seq[place] = f->ref_seq[i] + 1;
+    }
+    *index = e->index[place];
+    return R1_OK;
+}
+
+static r1_status add_sample(void *ctx, size_t i, const fraud_payment *p, const fraud_features *f, const fraud_state *s, r1_err *err)
+{
+    (void)s;
+    builder *b = ctx;
+    double share = b->fit->opts.outer_share > 0 && !fraud_payment_inner(p) ? b->fit->opts.outer_share : 1;
+    uint8_t label = fraud_source_label(b->source, i);
+    if (label == FRAUD_LABEL_UNKNOWN) return R1_OK;
+    if (share < 1 && label == FRAUD_LABEL_GOOD && r1_rng_unit(&b->rng) >= share) return R1_OK;
+    event_shard *e = &b->shard[b->use[i] == FRAUD_USE_VALID];
+    uint64_t ref[FRAUD_REFS_MAX];
+    for (uint32_t k = 0; k < f->n_ref; k++) R1_TRY(event_index(e, f, k, &ref[k], err));
+    r1_item item[FRAUD_N_ITEM];
+    fraud_sample_fill(f, p, ref, ~b->fit->opts.off, item);
+    float target = label == FRAUD_LABEL_FRAUD;
+    float weight = label == FRAUD_LABEL_GOOD ? (float)(1 / share) : 1;
+    r1_sample sample = {.item = item, .id = i + 1, .label = &target, .weight = weight};
+    b->fit->fraud += label == FRAUD_LABEL_FRAUD;
+    b->fit->all += (double)weight;
+    return r1_shard_add(e->w, &sample, err);
+}
+
+static r1_status shard_open(event_shard *e, const char *path, const char *description, r1_err *err)
+{
+    e->seq = calloc(EVENT_PLACES, sizeof *e->seq);
+    e->index = calloc(EVENT_PLACES, sizeof *e->index);
+    if (!e->seq || !e->index) R1_FAIL(err, R1_E_NOMEM, "no memory for event places");
+    return r1_shard_create(&e->w, path, description, err);
+}
+
+static r1_status shard_close(event_shard *e, r1_status st, r1_err *err)
+{
+    free(e->seq);
+    free(e->index);
+    if (st == R1_OK) return r1_shard_finish(e->w, err);
+    r1_shard_abort(e->w);
+    return st;
+}
+
+r1_status fraud_fit_add(fraud_fit *f, const fraud_source *s, const uint8_t *use, r1_err *err)
+{
+    if (f->n == SHARDS_MAX) R1_FAIL(err, R1_E_NOMEM, "at most %d recordings", SHARDS_MAX);
+    snprintf(f->train[f->n], PATH_BYTES, "%s/train-%zu.r1s", f->folder, f->n);
+    snprintf(f->valid[f->n], PATH_BYTES, "%s/valid-%zu.r1s", f->folder, f->n);
+    builder b = {.fit = f, .source = s, .use = use};
+    r1_rng_seed(&b.rng, f->opts.seed + f->n);
+    uint8_t *want = malloc(s->n);
+    r1_status st = want ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory");
+    for (size_t i = 0; want && i < s->n; i++) want[i] = use[i] == FRAUD_USE_TRAIN || use[i] == FRAUD_USE_VALID;
+    if (st == R1_OK) st = shard_open(&b.shard[0], f->train[f->n], f->description, err);
+    if (st == R1_OK) st = shard_open(&b.shard[1], f->valid[f->n], f->description, err);
+    f->n++;
+    fraud_walk_opts walk = {.flags = (FRAUD_CAPTURE_GRAPH | FRAUD_CAPTURE_MEMORY) & ~f->opts.off, .want = want, .progress = f->opts.progress};
+    if (st == R1_OK) st = fraud_walk(s, &walk, add_sample, &b, err);
+    st = shard_close(&b.shard[0], st, err);
+    st = shard_close(&b.shard[1], st, err);
+    free(want);
+    return st;
+}
+
+/* ---- training ------------------------------------------------------------------------------------------------------- */
+
+r1_status fraud_fit_run(fraud_fit *f, const char *out, r1_err *err)
+{
+    const char *train[SHARDS_MAX], *valid[SHARDS_MAX];
+    for (size_t i = 0; i < f->n; i++) train[i] = f->train[i], valid[i] = f->valid[i];
+    r1_train_opts opts = {.train = train,
+                          .n_train = f->n,
+                          .valid = valid,
+                          .n_valid = f->n,
+                          .out = out,
+                          .lr = f->opts.lr,
+                          .weight_decay = f->opts.weight_decay,
+                          .item_drop = f->opts.item_drop,
+                          .n_epoch = f->opts.n_epoch,
+                          .n_batch = f->opts.n_batch,
+                          .patience = f->opts.patience,
+                          .metric = R1_STOP_AP,
+                          .seed = f->opts.seed,
+                          .progress = f->opts.progress,
+                          .stopped = r1_cli_stopped};
+    return r1_train(&opts, NULL, err);
+}
