@@ -40,6 +40,7 @@ int main(int argc, char **argv)
     static r1_command all[32];
     size_t n = take(all, 0, cli_ontology_commands, cli_ontology_n);
     n = take(all, n, cli_notes_commands, cli_notes_n);
+    n = take(all, n, cli_report_commands, cli_report_n);
     n = take(all, n, cli_rank_commands, cli_rank_n);
     const r1_program program = {"r1-medical", "finds, weighs and reports what a clinical record says about rare diseases",
                                 all, n};
