@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_med_kb.c - knowledge base: our ontology fits its schema, importers read small and real files, a saved file reads
+ * back to the same bytes, and damaged or hostile input is refused with a message. */
+#include "med_fuzz.h"
+#include "med_import.h"
+#include "med_sources.h"
+#include "med_xml.h"
+#include "r1_test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static r1_err err;
+
+static void test_schema(void)
+{
+    char *xml, *xsd;
+    size_t n, m;
+    R1_ASSERT_OK(r1_file_read(r1_test_source("ontology/r1med.xml"), 1u << 24, &xml, &n, &err), &err);
+    R1_ASSERT_OK(r1_file_read(r1_test_source("ontology/r1med.xsd"), 1u << 20, &xsd, &m, &err), &err);
+    R1_ASSERT_OK(med_xml_validate("r1med.xml", xml, n, xsd, m, &err), &err);
+    char *at = strstr(xml, "<finding id=");
+    memcpy(at, "<findinh id=", 12);
+    CU_ASSERT_EQUAL(med_xml_validate("changed", xml, n, xsd, m, &err), R1_E_FORMAT);
+    free(xml);
+    free(xsd);
+}
+
+static void test_round_trip(void)
+{
+    med_kb *a = NULL, *b = NULL;
+    char path[4200];
+    R1_ASSERT_OK(med_kb_open(&a, r1_test_source("ontology/r1med.xml"), &err), &err);
+    CU_ASSERT(a->n_term >= 150 && a->n_profiled >= 40);
+    snprintf(path, sizeof path, "%s/kb.r1kb", r1_test_tmpdir());
+    R1_ASSERT_OK(med_kb_save(a, path, &err), &err);
+    R1_ASSERT_OK(med_kb_open(&b, path, &err), &err);
+    CU_ASSERT_EQUAL(a->bytes, b->bytes);
+    CU_ASSERT_EQUAL(memcmp(a->block, b->block, a->bytes), 0);
+    CU_ASSERT_NOT_EQUAL(med_kb_term(b, "HP:0001166", 10), MED_NONE);
+    CU_ASSERT_NOT_EQUAL(med_kb_disease(b, "OMIM:154700", 11), MED_NONE);
+    /* every single truncation class and bit flips are refused */
+    char bad[4300];
+    snprintf(bad, sizeof bad, "%s.bad", path);
+    for (size_t cut = 0; cut < b->bytes; cut += b->bytes / 23 + 1) {
+        med_kb *c = NULL;
+        R1_ASSERT_OK(r1_file_write(bad, b->block, cut, &err), &err);
+        CU_ASSERT_EQUAL(med_kb_open(&c, bad, &err), R1_E_FORMAT);
+    }
+    char *copy = malloc(b->bytes);
+    memcpy(copy, b->block, b->bytes);
+    copy[b->bytes / 2] ^= 1;
+    R1_ASSERT_OK(r1_file_write(bad, copy, b->bytes, &err), &err);
+    med_kb *c = NULL;
+    CU_ASSERT_EQUAL(med_kb_open(&c, bad, &err), R1_E_FORMAT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "checksum"));
+    free(copy);
+    CU_ASSERT_EQUAL(med_kb_open(&c, "/nonexistent/kb.r1kb", &err), R1_E_IO);
+    med_kb_free(a);
+    med_kb_free(b);
+}
+
+static r1_status parse_own(const char *text, size_t len)
+{
+    med_builder *b = NULL;
+    r1_status st = med_builder_new(&b, &err);
+    if (st == R1_OK) st = med_import_own(b, "test.xml", text, len, &err);
+    med_builder_free(b);
+    return st;
+}
+
+static void test_hostile_xml(void)
+{
+    static const char *const bad[] = {
+        "<!DOCTYPE r1-ontology [<!ENTITY a \"b\">]><r1-ontology version=\"1\">&a;</r1-ontology>",
+        "<!DOCTYPE x SYSTEM \"file:///etc/passwd\"><x/>",
+        "<r1-ontology version=\"1\">&undefined;</r1-ontology>",
+        "<r1-ontology version=\"1\"><findings></r1-ontology>",
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><r1-ontology version=\"\xff\xfe\"/>",
+        "<?xml version=\"1.0\" encoding=\"klingon\"?><r1-ontology/>",
+        "<other/>", "", "not xml", "<r1-ontology/>"};
+    for (size_t i = 0; i < R1_COUNT(bad); i++) CU_ASSERT_EQUAL(parse_own(bad[i], strlen(bad[i])), R1_E_FORMAT);
+    CU_ASSERT_EQUAL(parse_own(bad[0], strlen(bad[0])), R1_E_FORMAT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "DOCTYPE"));
+    size_t n = 3u * 1000000u;
+    char *deep = malloc(n);
+    for (size_t i = 0; i < n; i += 3) memcpy(deep + i, "<a>", 3);
+    memcpy(deep, "<r1-ontology version=\"1\">", 25);
+    memset(deep + 25, ' ', 2);
+    CU_ASSERT_EQUAL(parse_own(deep, n), R1_E_FORMAT);
+    free(deep);
+}
+
+static void test_small_formats(void)
+{
+    static const char obo[] = "format-version: 1.2\ndata-version: t1\n\n[Term]\nid: HP:0000118\nname: Root\n\n[Term]\nid: HP:1\n"
+                              "name: A\nalt_id: HP:9\nsynonym: \"Alpha \\\"x\\\"\" EXACT []\nis_a: HP:0000118 ! Root\n\n[Term]\nid: HP:2\n"
+                              "name: B\nis_a: HP:1\n\n[Term]\nid: HP:3\nname: old\nis_obsolete: true\nreplaced_by: HP:2\n";
+    static const char hpoa[] = "#version: t2\ndatabase_id\tdisease_name\tqualifier\thpo_id\treference\tevidence\tonset\tfrequency\tsex\tmodifier\taspect\tbiocuration\n"
+                               "OMIM:1\tOne\t\tHP:2\tPMID:7\tPCS\t\t1/2\t\t\tP\tx\nOMIM:1\tOne\t\tHP:3\tPMID:8;PMID:7\tPCS\t\t\t\t\tP\tx\n"
+                               "OMIM:2\tTwo\tNOT\tHP:9\tPMID:8\tPCS\t\t\t\t\tP\tx\nOMIM:2\tTwo\t\tHP:1\tPMID:8\tPCS\t\t45.5%\t\t\tP\tx\n";
+    med_builder *b = NULL;
+    med_kb *kb = NULL;
+    R1_ASSERT_OK(med_builder_new(&b, &err), &err);
+    R1_ASSERT_OK(med_import_obo(b, "t.obo", obo, sizeof obo - 1, &err), &err);
+    R1_ASSERT_OK(med_import_hpoa(b, "t.hpoa", hpoa, sizeof hpoa - 1, &err), &err);
+    R1_ASSERT_OK(med_builder_finish(b, "t", &kb, NULL, &err), &err);
+    uint32_t t2 = med_kb_term(kb, "HP:2", 4), t1 = med_kb_term(kb, "HP:9", 4);
+    CU_ASSERT_EQUAL(med_kb_term(kb, "HP:3", 4), t2); /* replaced */
+    CU_ASSERT_EQUAL(med_kb_term(kb, "HP:1", 4), t1); /* alternative */
+    CU_ASSERT(med_kb_is_a(kb, t2, t1) && !med_kb_is_a(kb, t1, t2));
+    const med_disease *d = &kb->disease[med_kb_disease(kb, "OMIM:1", 6)];
+    CU_ASSERT_EQUAL(d->n_row, 2);
+    float work[8] = {0};
+    med_profile p[8];
+    CU_ASSERT_EQUAL(med_profile_make(kb, kb->row + d->row_at, d->n_row, (med_leave_out){0}, work, p, 8), 3);
+    CU_ASSERT_EQUAL(med_profile_make(kb, kb->row + d->row_at, d->n_row, (med_leave_out){7, false}, work, p, 8), 0);
+    CU_ASSERT_EQUAL(med_profile_make(kb, kb->row + d->row_at, d->n_row, (med_leave_out){7, true}, work, p, 8), 3);
+    med_kb_free(kb);
+    med_builder_free(b);
+    R1_ASSERT_OK(med_builder_new(&b, &err), &err);
+    CU_ASSERT_EQUAL(med_import_hpoa(b, "t.hpoa", "#v\nOMIM:1\tshort\n", 16, &err), R1_E_FORMAT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, ":2:"));
+    CU_ASSERT_EQUAL(med_import_obo(b, "t.obo", "[Term]\nid: X:1\n", 15, &err), R1_E_FORMAT);
+    med_builder_free(b);
+}
+
+static void test_cycle(void)
+{
+    static const char obo[] = "format-version: 1.2\n[Term]\nid: HP:1\nname: a\nis_a: HP:2\n\n[Term]\nid: HP:2\nname: b\nis_a: HP:1\n";
+    med_builder *b = NULL;
+    med_kb *kb = NULL;
+    R1_ASSERT_OK(med_builder_new(&b, &err), &err);
+    R1_ASSERT_OK(med_import_obo(b, "t", obo, sizeof obo - 1, &err), &err);
+    CU_ASSERT_EQUAL(med_builder_finish(b, "t", &kb, NULL, &err), R1_E_FORMAT);
+    med_builder_free(b);
+}
+
+static void test_sha256(void) /* FIPS 180-4 examples */
+{
+    static const uint8_t abc[4] = {0xba, 0x78, 0x16, 0xbf}, empty[4] = {0xe3, 0xb0, 0xc4, 0x42};
+    uint8_t d[32];
+    med_sha256("abc", 3, d);
+    CU_ASSERT_EQUAL(memcmp(d, abc, 4), 0);
+    med_sha256("", 0, d);
+    CU_ASSERT_EQUAL(memcmp(d, empty, 4), 0);
+}
+
+static void test_real_files(void)
+{
+    const char *owl = r1_test_shared("data/medical/hp.owl.zst"), *hpoa = r1_test_shared("data/medical/phenotype.hpoa.gz"),
+               *p4 = r1_test_shared("data/medical/orphadata/en_product4.xml.zst");
+    if (!owl || !hpoa || !p4) return;
+    const char *list[] = {owl, hpoa, p4};
+    med_kb *kb = NULL;
+    med_build_stats s;
+    R1_ASSERT_OK(med_sources_build(list, 3, &kb, &s, &err), &err);
+    CU_ASSERT(s.n_term > 18000 && s.n_profiled > 12000);
+    CU_ASSERT_STRING_EQUAL(med_str(kb, kb->term[med_kb_term(kb, "HP:0001166", 10)].name), "Arachnodactyly");
+    med_kb_free(kb);
+}
+
+/* Random damage to valid inputs: whatever comes, an answer comes and nothing is overrun (address sanitizer). */
+static void test_fuzz(void)
+{
+    static const char own[] = "<r1-ontology version=\"1\" title=\"t\" licence=\"l\"><findings><finding id=\"R1:1\" name=\"A\" root=\"true\">"
+                              "<definition>d</definition><synonym>s</synonym><xref id=\"HP:1\"/></finding></findings><diseases><disease id=\"O:1\" "
+                              "name=\"D\"><has finding=\"R1:1\" frequency=\".5\"/></disease></diseases></r1-ontology>";
+    static const char obo[] = "format-version: 1.2\n[Term]\nid: HP:1\nname: a\ndef: \"x\" []\nsynonym: \"y\" EXACT []\nis_a: HP:2\n";
+    static const char hpoa[] = "#x\nOMIM:1\tOne\t\tHP:2\tPMID:7;PMID:8\tPCS\tHP:0003577\t1/2\tMALE\t\tP\tx\n";
+    med_fuzz_seeds(own, sizeof own - 1, 3000);
+    med_fuzz_seeds(obo, sizeof obo - 1, 3000);
+    med_fuzz_seeds(hpoa, sizeof hpoa - 1, 3000);
+}
+
+R1_TEST_MAIN("medical knowledge base", {"schema", test_schema}, {"round trip", test_round_trip}, {"hostile xml", test_hostile_xml},
+             {"small formats", test_small_formats}, {"cycle", test_cycle}, {"sha256", test_sha256}, {"fuzz", test_fuzz},
+             {"real files", test_real_files})

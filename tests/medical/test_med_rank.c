@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_med_rank.c - properties of the ranking: order of findings does not matter, a finding that a disease has never
+ * lowers its likelihood ratio, a full textbook profile finds its disease, probabilities add up. */
+#include "med_rank.h"
+#include "r1_test.h"
+
+#include <math.h>
+#include <string.h>
+
+static r1_err err;
+static med_kb *kb;
+static med_ranker *r;
+
+static void ready(void)
+{
+    if (r) return;
+    R1_ASSERT_OK(med_kb_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
+    R1_ASSERT_OK(med_ranker_new(&r, kb, &err), &err);
+}
+
+static uint32_t direct(const med_disease *d, uint32_t *term)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < d->n_profile; i++)
+        if (kb->profile[d->profile_at + i].term & MED_PROFILE_DIRECT) term[n++] = MED_PROFILE_TERM(kb->profile[d->profile_at + i]);
+    return n;
+}
+
+static float lr_of(const uint32_t *term, uint32_t n, uint32_t disease)
+{
+    med_match m[MED_QUERY_MAX];
+    float none[1], sum = 0;
+    med_case c = {.observed = term, .n_observed = n, .age_years = NAN};
+    med_explain(r, &c, disease, m, none);
+    for (uint32_t i = 0; i < n; i++) sum += m[i].log_lr;
+    return sum;
+}
+
+static void test_full_profiles(void)
+{
+    uint32_t right = 0, term[MED_QUERY_MAX], n;
+    med_candidate list[10];
+    ready();
+    for (uint32_t d = 0; d < kb->n_disease; d++) {
+        med_case c = {.observed = term, .n_observed = direct(&kb->disease[d], term), .age_years = NAN};
+        R1_ASSERT_OK(med_rank(r, &c, list, 10, &n, &err), &err);
+        right += n && list[0].disease == d;
+    }
+    CU_ASSERT(right + 2 >= kb->n_disease);
+}
+
+static void test_order_does_not_matter(void)
+{
+    uint32_t term[MED_QUERY_MAX], n, m;
+    med_candidate a[50], b[50];
+    r1_rng rng;
+    ready();
+    r1_rng_seed(&rng, r1_test_seed());
+    for (int round = 0; round < 100; round++) {
+        uint32_t k = 2 + (uint32_t)r1_rng_below(&rng, 9);
+        for (uint32_t i = 0; i < k; i++) term[i] = (uint32_t)r1_rng_below(&rng, kb->n_term);
+        med_case c = {.observed = term, .n_observed = k, .age_years = NAN};
+        R1_ASSERT_OK(med_rank(r, &c, a, 50, &n, &err), &err);
+        for (uint32_t i = k - 1; i > 0; i--) {
+            uint32_t j = (uint32_t)r1_rng_below(&rng, i + 1), t = term[i];
+            term[i] = term[j];
+            term[j] = t;
+        }
+        R1_ASSERT_OK(med_rank(r, &c, b, 50, &m, &err), &err);
+        CU_ASSERT_EQUAL(n, m);
+        CU_ASSERT_EQUAL(memcmp(a, b, n * sizeof *a), 0);
+    }
+}
+
+static void test_matching_finding_helps(void)
+{
+    uint32_t term[MED_QUERY_MAX];
+    ready();
+    for (uint32_t d = 0; d < kb->n_disease; d++) {
+        uint32_t n = direct(&kb->disease[d], term);
+        for (uint32_t k = 1; k < n; k++) {
+            const med_profile *p = kb->profile + kb->disease[d].profile_at;
+            float freq = 0;
+            for (uint32_t i = 0; i < kb->disease[d].n_profile; i++)
+                if (MED_PROFILE_TERM(p[i]) == term[k]) freq = p[i].freq;
+            if (freq * expf(kb->term[term[k]].ic) < 1) continue; /* rarer there than elsewhere */
+            CU_ASSERT(lr_of(term, k + 1, d) >= lr_of(term, k, d));
+        }
+    }
+}
+
+static void test_edges(void)
+{
+    uint32_t n = 7;
+    med_candidate list[3];
+    ready();
+    med_case c = {.age_years = NAN};
+    R1_ASSERT_OK(med_rank(r, &c, list, 3, &n, &err), &err);
+    CU_ASSERT_EQUAL(n, 0);
+    uint32_t wild = UINT32_MAX - 5;
+    c.observed = &wild;
+    c.n_observed = 1;
+    R1_ASSERT_OK(med_rank(r, &c, list, 3, &n, &err), &err);
+    CU_ASSERT_EQUAL(n, 0);
+    list[0].logit = 1;
+    list[1].logit = 2;
+    float none = med_posterior(list, 2, 3, 1);
+    CU_ASSERT(fabsf(none + list[0].posterior + list[1].posterior - 1) < 1e-5f);
+    med_ranker_free(r);
+    med_kb_free(kb);
+}
+
+R1_TEST_MAIN("medical rank", {"full profiles", test_full_profiles}, {"order", test_order_does_not_matter},
+             {"a match helps", test_matching_finding_helps}, {"edges", test_edges})
