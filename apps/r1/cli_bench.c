@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli_bench.c - r1 bench gemm, devices, doctor: what this machine can do and whether what the engine needs is there. */
+#include "cli_r1.h"
+#include "r1_backend.h"
+#include "r1_bench.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const r1_option gemm_rows[] = {
+    {.name = "seconds",
+     .type = R1_OPT_FLOAT,
+     .def = "0.5",
+     .min = 0.05,
+     .max = 60,
+     .unit = "s",
+     .help = "per measurement"},
+    {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print one JSON object"},
+};
+
+/* Layers of fraud-s (128 wide), of a model 512 wide, and a product that fills the second-level cache. */
+static const struct {
+    const char *name;
+    int64_t m, n, k;
+} shapes[] = {{"64x128x128", 64, 128, 128},
+              {"256x512x128", 256, 512, 128},
+              {"256x512x512", 256, 512, 512},
+              {"512x2048x512", 512, 2048, 512}};
+
+static int bench_gemm(r1_cli_call *call)
+{
+    double seconds = r1_options_float(call->opts, "seconds"), worst = 1e9;
+    r1_figures *f = r1_figures_new("r1 bench gemm");
+    if (!f) return R1_EXIT_FAILED;
+    double roof = r1_bench_roofline(seconds);
+    r1_figures_note(f, "peer", "oneDNN's bare product, same process and thread");
+    r1_figures_add(f, "roofline_gops", roof);
+    r1_status st = R1_OK;
+    for (size_t i = 0; i < R1_COUNT(shapes) && st == R1_OK; i++) {
+        char name[64];
+        double ours = 0, bare = 0;
+        st = r1_bench_product(shapes[i].m, shapes[i].n, shapes[i].k, seconds, &bare, &call->err);
+        if (st == R1_OK) st = r1_bench_linear(shapes[i].m, shapes[i].n, shapes[i].k, seconds, &ours, &call->err);
+        snprintf(name, sizeof name, "f32_gops_%s", shapes[i].name);
+        r1_figures_add(f, name, ours);
+        snprintf(name, sizeof name, "f32_over_onednn_%s", shapes[i].name);
+        r1_figures_add(f, name, ours / bare);
+        if (ours / bare < worst) worst = ours / bare;
+    }
+    r1_figures_add(f, "f32_over_onednn", worst);
+    if (st == R1_OK) r1_figures_print(f, r1_options_bool(call->opts, "json"), stdout);
+    r1_figures_free(f);
+    return r1_cli_exit(st);
+}
+
+static const char *const backends[] = {"cpu", "reference", "cuda"};
+
+static int devices(r1_cli_call *call)
+{
+    (void)call;
+    for (size_t i = 0; i < R1_COUNT(backends); i++) {
+        r1_err err = {0};
+        const r1_backend *b = r1_backend_find(backends[i], &err);
+        uint32_t n = 0;
+        char text[256] = "";
+        if (b && b->devices(&n, &err) == R1_OK)
+            for (uint32_t d = 0; d < n; d++)
+                if (b->device_text(d, text, sizeof text, &err) == R1_OK) printf("%-10s %u  %s\n", backends[i], d, text);
+        if (!b || !n) printf("%-10s -  %s\n", backends[i], err.msg);
+    }
+    return R1_EXIT_OK;
+}
+
+typedef struct {
+    int problems;
+} health;
+
+static void say(health *h, bool good, const char *what, const char *detail)
+{
+    printf("%-8s %-22s %s\n", good ? "good" : "problem", what, detail);
+    h->problems += !good;
+}
+
+/* One product through the op against sums in double: a broken library or processor shows here. */
+static bool product_is_right(void)
+{
+    enum { M = 37, N = 19, K = 65 };
+    static float x[(M + R1_ROW_PAD) * K], w[N * K], y[(M + R1_ROW_PAD) * N];
+    r1_rng rng;
+    r1_rng_seed(&rng, 2);
+    for (int i = 0; i < M * K; i++) x[i] = (float)r1_rng_normal(&rng);
+    for (int i = 0; i < N * K; i++) w[i] = (float)r1_rng_normal(&rng);
+    r1_op_args a = {.v = {{x, M, K, R1_F32, K}, {w, N, K, R1_F32, K}, {0}, {y, M, N, R1_F32, N}}};
+    if (r1_backend_cpu()->forward[R1_OP_LINEAR](NULL, &a, NULL) != R1_OK) return false;
+    for (int m = 0; m < M; m++)
+        for (int n = 0; n < N; n++) {
+            double sum = 0;
+            for (int k = 0; k < K; k++) sum += (double)x[m * K + k] * w[n * K + k];
+            if (sum - y[m * N + n] > 1e-3 || y[m * N + n] - sum > 1e-3) return false;
+        }
+    return true;
+}
+
+static int doctor(r1_cli_call *call)
+{
+    (void)call;
+    health h = {0};
+    char text[256] = "";
+    r1_err err = {0};
+    r1_backend_cpu()->device_text(0, text, sizeof text, &err);
+    say(&h, true, "processor", text);
+    say(&h, product_is_right(), "matrix product", "oneDNN against sums in double");
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGE_SIZE);
+    double gib = (double)pages * (double)page / (1 << 30);
+    snprintf(text, sizeof text, "%.1f GiB (2 are needed)", gib);
+    say(&h, gib >= 2, "memory", text);
+    const r1_backend *cuda = r1_backend_find("cuda", &err);
+    printf("%-8s %-22s %s\n", cuda ? "good" : "absent", "CUDA (optional)", cuda ? "usable" : err.msg);
+    return h.problems ? R1_EXIT_CHECK : R1_EXIT_OK;
+}
+
+const r1_command cli_bench_commands[] = {
+    {.name = "bench gemm",
+     .summary =
+         "the linear layer in f32, beside oneDNN's bare product and the machine's multiply-add limit, on one thread",
+     .examples = "r1 bench gemm\nr1 bench gemm --json --seconds 2",
+     .options = gemm_rows,
+     .n_options = R1_COUNT(gemm_rows),
+     .run = bench_gemm},
+    {.name = "devices", .summary = "what the engine can run on", .examples = "r1 devices", .run = devices},
+    {.name = "doctor",
+     .summary = "checks of this machine; exit code 3 where something is wrong",
+     .examples = "r1 doctor",
+     .run = doctor},
+};
+const size_t cli_bench_n = R1_COUNT(cli_bench_commands);

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli_r1.h - the groups of commands that main.c joins into one table. */
+#ifndef CLI_R1_H
+#define CLI_R1_H
+
+#include "r1_cli.h"
+
+extern const r1_command cli_bench_commands[]; /* bench, devices, doctor */
+extern const size_t cli_bench_n;
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cpu_bench.c - the linear op, oneDNN's bare product and the multiply-add limit, measured side by side. */
+#include "cpu_ops.h"
+#include "r1_bench.h"
+
+#include <omp.h>
+#include <oneapi/dnnl/dnnl.h>
+#include <stdlib.h>
+#if defined __x86_64__
+#include <immintrin.h>
+#endif
+
+enum { SIZE_MAX_1D = 16384 };
+
+typedef struct {
+    int64_t m, n, k;
+    float *x, *w, *b, *y;
+} product;
+
+static void product_free(product *p)
+{
+    free(p->x);
+    free(p->w);
+    free(p->b);
+    free(p->y);
+}
+
+static r1_status product_new(product *p, int64_t m, int64_t n, int64_t k, r1_err *err)
+{
+    if (m < 1 || n < 1 || k < 1 || m > SIZE_MAX_1D || n > SIZE_MAX_1D || k > SIZE_MAX_1D)
+        R1_FAIL(err, R1_E_INVAL, "product: expected sizes 1..%d, found %lld x %lld x %lld", SIZE_MAX_1D, (long long)m,
+                (long long)n, (long long)k);
+    size_t rows = (size_t)m + R1_ROW_PAD;
+    *p = (product){.m = m,
+                   .n = n,
+                   .k = k,
+                   .x = r1_calloc_aligned(rows * (size_t)k, sizeof(float)),
+                   .w = r1_calloc_aligned((size_t)(n * k), sizeof(float)),
+                   .b = r1_calloc_aligned((size_t)n, sizeof(float)),
+                   .y = r1_calloc_aligned(rows * (size_t)n, sizeof(float))};
+    if (!p->x || !p->w || !p->b || !p->y) {
+        product_free(p);
+        R1_FAIL(err, R1_E_NOMEM, "no memory for a product of %lld x %lld x %lld", (long long)m, (long long)n,
+                (long long)k);
+    }
+    r1_rng rng;
+    r1_rng_seed(&rng, 1);
+    for (int64_t i = 0; i < m * k; i++) p->x[i] = (float)r1_rng_normal(&rng);
+    for (int64_t i = 0; i < n * k; i++) p->w[i] = (float)r1_rng_normal(&rng);
+    return R1_OK;
+}
+
+static r1_status by_op(const product *p, r1_err *err)
+{
+    r1_op_args a = {.v = {{p->x, p->m, (int32_t)p->k, R1_F32, p->k},
+                          {p->w, p->n, (int32_t)p->k, R1_F32, p->k},
+                          {p->b, 1, (int32_t)p->n, R1_F32, p->n},
+                          {p->y, p->m, (int32_t)p->n, R1_F32, p->n}}};
+    return r1_cpu_linear_forward(NULL, &a, err);
+}
+
+static r1_status by_library(const product *p, r1_err *err)
+{
+    omp_set_num_threads(1);
+    if (dnnl_sgemm('N', 'T', p->m, p->n, p->k, 1.0f, p->x, p->k, p->w, p->k, 0.0f, p->y, p->n) == dnnl_success)
+        return R1_OK;
+    R1_FAIL(err, R1_E_INVAL, "oneDNN refuses the product");
+}
+
+/* The best of batches of calls, each at least a fiftieth of the time. */
+static r1_status measure(const product *p, r1_status (*fn)(const product *, r1_err *), double seconds, double *gops,
+                         r1_err *err)
+{
+    double work = 2.0 * (double)p->m * (double)p->n * (double)p->k * 1e-9, best = 0;
+    int64_t until = r1_mono_us() + (int64_t)(seconds * 1e6);
+    R1_TRY(fn(p, err));
+    for (int calls = 1; r1_mono_us() < until;) {
+        int64_t began = r1_mono_us();
+        for (int i = 0; i < calls; i++) R1_TRY(fn(p, err));
+        double spent = (double)(r1_mono_us() - began) * 1e-6;
+        if (spent < seconds / 50) {
+            calls *= 2;
+            continue;
+        }
+        if (calls * work / spent > best) best = calls * work / spent;
+    }
+    *gops = best;
+    return R1_OK;
+}
+
+static r1_status run(int64_t m, int64_t n, int64_t k, r1_status (*fn)(const product *, r1_err *), double seconds,
+                     double *gops, r1_err *err)
+{
+    product p;
+    R1_TRY(product_new(&p, m, n, k, err));
+    r1_status st = measure(&p, fn, seconds, gops, err);
+    product_free(&p);
+    return st;
+}
+
+r1_status r1_bench_linear(int64_t m, int64_t n, int64_t k, double seconds, double *gops, r1_err *err)
+{
+    return run(m, n, k, by_op, seconds, gops, err);
+}
+
+r1_status r1_bench_product(int64_t m, int64_t n, int64_t k, double seconds, double *gops, r1_err *err)
+{
+    return run(m, n, k, by_library, seconds, gops, err);
+}
+
+/* ---- the limit ---- */
+
+enum { ROUNDS = 1 << 16, CHAINS = 10 }; /* ten independent chains hide the latency of two units */
+
+#if defined __x86_64__
+__attribute__((target("avx512f"))) static double fma512(void)
+{
+    __m512 a[CHAINS], m = _mm512_set1_ps(0.999f), c = _mm512_set1_ps(0.001f), sum = m;
+    for (int i = 0; i < CHAINS; i++) a[i] = _mm512_set1_ps((float)i);
+    for (int r = 0; r < ROUNDS; r++)
+        for (int i = 0; i < CHAINS; i++) a[i] = _mm512_fmadd_ps(a[i], m, c);
+    for (int i = 0; i < CHAINS; i++) sum = _mm512_add_ps(sum, a[i]);
+    return (double)_mm512_reduce_add_ps(sum);
+}
+
+__attribute__((target("avx2,fma"))) static double fma256(void)
+{
+    __m256 a[CHAINS], m = _mm256_set1_ps(0.999f), c = _mm256_set1_ps(0.001f), sum = m;
+    for (int i = 0; i < CHAINS; i++) a[i] = _mm256_set1_ps((float)i);
+    for (int r = 0; r < ROUNDS; r++)
+        for (int i = 0; i < CHAINS; i++) a[i] = _mm256_fmadd_ps(a[i], m, c);
+    for (int i = 0; i < CHAINS; i++) sum = _mm256_add_ps(sum, a[i]);
+    float out[8];
+    _mm256_storeu_ps(out, sum);
+    return (double)out[0] + (double)out[7];
+}
+#endif
+
+static double scalar_loop(void)
+{
+    float a[CHAINS] = {0}, sum = 0;
+    for (int r = 0; r < ROUNDS; r++)
+        for (int i = 0; i < CHAINS; i++) a[i] = a[i] * 0.999f + 0.001f;
+    for (int i = 0; i < CHAINS; i++) sum += a[i];
+    return (double)sum;
+}
+
+double r1_bench_roofline(double seconds)
+{
+    double (*fn)(void) = scalar_loop, width = 1, best = 0;
+    volatile double keep = 0; /* the sums must be wanted by someone */
+#if defined __x86_64__
+    if (__builtin_cpu_supports("avx512f"))
+        fn = fma512, width = 16;
+    else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        fn = fma256, width = 8;
+#endif
+    for (int64_t until = r1_mono_us() + (int64_t)(seconds * 1e6); r1_mono_us() < until;) {
+        int64_t began = r1_mono_us();
+        keep = keep + fn() + fn() + fn() + fn();
+        double gops = 4.0 * 2 * width * CHAINS * ROUNDS / ((double)(r1_mono_us() - began) * 1e3);
+        if (gops > best) best = gops;
+    }
+    return best;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* r1_bench.h - measurements that need what other rooms may not see: the bare library product and the machine's limit.
+ *
+ * Each runs for about `seconds` on the calling thread and returns the best of several repetitions, in G operations/s
+ * (a multiplication and an addition are two). */
+#ifndef R1_BENCH_H
+#define R1_BENCH_H
+
+#include "r1_base.h"
+
+/* y[m,n] = x[m,k] w[n,k]' + b through the backend's linear op (tiles, bias and all). */
+R1_API r1_status r1_bench_linear(int64_t m, int64_t n, int64_t k, double seconds, double *gops, r1_err *err);
+/* The same product, without bias, by one call of oneDNN. */
+R1_API r1_status r1_bench_product(int64_t m, int64_t n, int64_t k, double seconds, double *gops, r1_err *err);
+/* f32 multiply-adds in registers with the widest vectors that the processor has: what no product can exceed. */
+R1_API double r1_bench_roofline(double seconds);
+
+#endif
