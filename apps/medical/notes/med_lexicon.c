@@ -95,13 +95,13 @@ static struct sb_stemmer *stemmer(void)
     return one;
 }
 
-/* The root that adjective and noun share: at least four letters stay. */
-static size_t strip_ending(const char *s, size_t n)
+/* The root that adjective and noun share: at least so many letters stay. */
+static size_t strip_ending(const char *s, size_t n, size_t stay)
 {
     static const char *const ending[] = {"ous", "ia", "ic", "al", "us", "is", "um", "y", "i", "a"};
     for (size_t i = 0; i < R1_COUNT(ending); i++) {
         size_t k = strlen(ending[i]);
-        if (n >= k + 4 && memcmp(s + n - k, ending[i], k) == 0) return n - k;
+        if (n >= k + stay && memcmp(s + n - k, ending[i], k) == 0) return n - k;
     }
     return n;
 }
@@ -126,7 +126,8 @@ static size_t normal_form(const char *s, size_t len, char *out, bool *stop, bool
         n = (size_t)sb_stemmer_length(st);
         memcpy(out, stem, n);
     }
-    return strip_ending(out, n);
+    n = strip_ending(out, n, 4);
+    return strip_ending(out, n, 6);
 }
 
 uint64_t med_lexicon_mix(int32_t word)
@@ -159,7 +160,7 @@ static bool too_vague(const char *s)
 {
     static const char *const vague[] = {"all", "fall", "falls", "mass", "cavities", "clumsy", "poor", "cold", "itching hands",
         "onset", "frequency", "abnormal", "abnormality", "phenotype", "present", "regression", "hairy", "short", "narrow",
-        "male", "female", "ms", "as", "map", "cp", "id", "pe", "ca", "pain skin", "lesion", "death", "pica", "dead", "drool"};
+        "male", "female", "ms", "as", "map", "cp", "id", "pe", "ca", "pain skin", "lesion", "death", "pica", "dead", "drool", "slow", "weak", "sleep", "tube feeding"};
     char low[64];
     size_t n = strlen(s);
     if (n >= sizeof low) return false;
@@ -181,10 +182,12 @@ static med_pattern *slot_of(const med_lexicon *x, uint64_t hash, uint32_t n_word
     return &x->slot[i];
 }
 
-static r1_status add_name(med_lexicon *x, const med_synonym *syn, r1_err *err)
+/* offset: of s in the knowledge base, for abbreviations. over: takes the place of another finding of that name. */
+static r1_status add_text(med_lexicon *x, const char *s, uint32_t offset, uint32_t term, uint32_t kind, bool over,
+                          r1_err *err)
 {
-    const char *s = med_str(x->kb, syn->text);
-    med_pattern p = {.term = syn->term, .kind = (uint8_t)syn->kind, .caps = is_caps(s), .text = syn->text};
+    med_pattern p = {.term = term, .kind = (uint8_t)kind, .caps = is_caps(s), .text = offset,
+                     .joined = strpbrk(s, ",/") || strstr(s, " and ") || strstr(s, " or ")};
     if (too_vague(s)) return R1_OK;
     uint32_t n = 0;
     for (size_t i = 0; s[i];) {
@@ -210,7 +213,7 @@ static r1_status add_name(med_lexicon *x, const med_synonym *syn, r1_err *err)
     if (n == 0) return R1_OK;
     p.n_word = (uint8_t)n;
     med_pattern *to = slot_of(x, p.hash, n);
-    if (!to->n_word || p.kind < to->kind) {
+    if (!to->n_word || over || p.kind < to->kind) {
         x->n_used += !to->n_word;
         *to = p;
     }
@@ -230,7 +233,15 @@ r1_status med_lexicon_new(med_lexicon **out, const med_kb *kb, r1_err *err)
     for (uint32_t i = 0; i < kb->n_synonym && st == R1_OK; i++) {
         const med_synonym *s = &kb->synonym[i];
         bool wanted = (kb->term[s->term].flags & MED_TERM_PHENOTYPE) && s->term != kb->root && s->kind != MED_SYN_BROAD;
-        if (wanted) st = add_name(x, s, err);
+        if (wanted) st = add_text(x, med_str(kb, s->text), s->text, s->term, s->kind, false, err);
+    }
+    /* what clinicians write for short */
+    static const struct {
+        const char *text, *id;
+    } shorthand[] = {{"weakness", "HP:0001324"}, {"autistic features", "HP:0000729"}};
+    for (size_t i = 0; i < R1_COUNT(shorthand) && st == R1_OK; i++) {
+        uint32_t term = med_kb_term(kb, shorthand[i].id, strlen(shorthand[i].id));
+        if (term != MED_NONE) st = add_text(x, shorthand[i].text, MED_NONE, term, MED_SYN_LABEL, true, err);
     }
     if (st != R1_OK) {
         med_lexicon_free(x);

@@ -18,6 +18,7 @@ typedef struct {
     uint32_t term;
     uint8_t n_word, kind; /* kind: MED_SYN_* */
     uint8_t caps;         /* an abbreviation: its letters must stand as they are */
+    uint8_t joined;       /* the name holds a comma, "and", "or" or a slash */
     uint32_t text;        /* string in the knowledge base */
 } med_pattern;
 

@@ -235,8 +235,8 @@ static void try_hash(const med_lexicon *lex, const med_token *t, const char *s, 
 {
     const med_token *a = &t[c->token[h.from]], *b = &t[c->token[h.to]];
     h.p = n_word && *n < HITS_MAX ? med_lexicon_find(lex, hash, n_word, s + a->start, b->end - a->start) : NULL;
-    /* across a comma or "and" the order must be the name's */
-    if (h.p && (!order || h.p->order == order)) hits[(*n)++] = h;
+    /* across a comma or "and" the order must be the name's, and the name must have such a join itself */
+    if (h.p && (!order || (h.p->order == order && h.p->joined))) hits[(*n)++] = h;
 }
 
 /* One window: all its words; without degrees and sides; and without each run of a coordination. */

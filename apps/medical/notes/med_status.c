@@ -78,13 +78,14 @@ static const cue cues[] = {
     {"in her father", BACKWARD, F}, {"in a cousin", BACKWARD, F}, {"in his brother", BACKWARD, F},
     {"in her brother", BACKWARD, F}, {"in his sister", BACKWARD, F}, {"in her sister", BACKWARD, F},
     {"in the family", BACKWARD, F}, {"in the mother", BACKWARD, F}, {"in the father", BACKWARD, F},
+    /* of the ends, those marked F leave it open whose finding it is ("her brother has...") */
     {"but", END, 0}, {"however", END, 0}, {"although", END, 0}, {"though", END, 0}, {"except", END, 0},
     {"apart from", END, 0}, {"aside from", END, 0}, {"other than", END, 0}, {"yet", END, 0}, {"while", END, 0},
     {"whereas", END, 0}, {"secondary to", END, 0}, {"because", END, 0}, {"due to", END, 0}, {";", END, 0},
-    {"who", END, 0}, {"he", END, 0}, {"she", END, 0}, {"they", END, 0}, {"the patient", END, 0}, {"has", END, 0},
-    {"had", END, 0}, {"showed", END, 0}, {"shows", END, 0}, {"revealed", END, 0}, {"reveals", END, 0},
-    {"developed", END, 0}, {"presented", END, 0}, {"demonstrated", END, 0}, {".", END, 0}, {"started", END, 0},
-    {"presenting", END, 0}, {"our patient", END, 0}, {"the proband", END, 0}, {"noted to have", END, 0},
+    {"who", END, 0}, {"he", END, 0}, {"she", END, 0}, {"they", END, 0}, {"the patient", END, 0}, {"has", END, F},
+    {"had", END, F}, {"showed", END, F}, {"shows", END, F}, {"revealed", END, F}, {"reveals", END, F},
+    {"developed", END, F}, {"presented", END, F}, {"demonstrated", END, F}, {".", END, 0}, {"started", END, F},
+    {"presenting", END, F}, {"our patient", END, 0}, {"the proband", END, 0}, {"noted to have", END, F},
 };
 #undef N
 #undef U
@@ -151,6 +152,14 @@ static void apply(med_mention *m, const med_token *t, found f)
     m->cue_end = t[f.at + f.n - 1].end;
 }
 
+static uint32_t keep_family(found *live, uint32_t n, bool family_stays)
+{
+    uint32_t k = 0;
+    for (uint32_t i = 0; i < n && family_stays; i++)
+        if (live[i].c->status == MED_FAMILY) live[k++] = live[i];
+    return k;
+}
+
 static void look_back(const char *text, const med_token *t, uint32_t n, const uint32_t *used, uint32_t n_used, med_mention *m)
 {
     uint32_t first = used[0], floor = first > SCOPE ? first - SCOPE : 0, i = floor;
@@ -163,7 +172,7 @@ static void look_back(const char *text, const med_token *t, uint32_t n, const ui
             continue;
         }
         bool inside = within(f.at, f.n, used, n_used);
-        if (f.c->direction == END) n_live = 0;
+        if (f.c->direction == END) n_live = keep_family(live, n_live, f.c->status == MED_FAMILY);
         if (f.c->direction == FORWARD && !inside && n_live < R1_COUNT(live)) live[n_live++] = f;
         i += f.n;
     }
