@@ -113,21 +113,23 @@ r1_status r1_bench_product(int64_t m, int64_t n, int64_t k, double seconds, doub
 enum { ROUNDS = 1 << 16, CHAINS = 10 }; /* ten independent chains hide the latency of two units */
 
 #if defined __x86_64__
-__attribute__((target("avx512f"))) static double fma512(void)
+__attribute__((target("avx512f"), optimize("O3"))) static double fma512(void)
 {
     __m512 a[CHAINS], m = _mm512_set1_ps(0.999f), c = _mm512_set1_ps(0.001f), sum = m;
     for (int i = 0; i < CHAINS; i++) a[i] = _mm512_set1_ps((float)i);
     for (int r = 0; r < ROUNDS; r++)
+#pragma GCC unroll 10
         for (int i = 0; i < CHAINS; i++) a[i] = _mm512_fmadd_ps(a[i], m, c);
     for (int i = 0; i < CHAINS; i++) sum = _mm512_add_ps(sum, a[i]);
     return (double)_mm512_reduce_add_ps(sum);
 }
 
-__attribute__((target("avx2,fma"))) static double fma256(void)
+__attribute__((target("avx2,fma"), optimize("O3"))) static double fma256(void)
 {
     __m256 a[CHAINS], m = _mm256_set1_ps(0.999f), c = _mm256_set1_ps(0.001f), sum = m;
     for (int i = 0; i < CHAINS; i++) a[i] = _mm256_set1_ps((float)i);
     for (int r = 0; r < ROUNDS; r++)
+#pragma GCC unroll 10
         for (int i = 0; i < CHAINS; i++) a[i] = _mm256_fmadd_ps(a[i], m, c);
     for (int i = 0; i < CHAINS; i++) sum = _mm256_add_ps(sum, a[i]);
     float out[8];
