@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* test_state.c - the incremental windows against a twin that recounts from the raw list, also with a small ring, labels and a
+ * clock that runs backwards; pattern counts against brute force; the digest tells states apart. */
+#include "patterns.h"
+#include "r1_test.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { N_PAYMENT = 3000, N_ACCOUNT = 14 };
+
+typedef struct {
+    int from, to;
+    int64_t ts, amount;
+    bool fraud;
+} raw;
+
+static fraud_payment payment(int i, int from, int to, int64_t ts, int64_t amount)
+{
+    fraud_payment p = {.ts = ts, .amount_minor = amount, .minor_digits = 2, .currency = "EUR"};
+    snprintf(p.tx_id, sizeof p.tx_id, "t%d", i);
+    snprintf(p.from, sizeof p.from, "a%d", from);
+    snprintf(p.to, sizeof p.to, "a%d", to);
+    return p;
+}
+
+static void insert(fraud_state *s, const fraud_payment *p)
+{
+    fraud_state_advance(s, p->ts);
+    uint32_t from = fraud_state_entity(s, p->from, 0), to = fraud_state_entity(s, p->to, 0);
+    fraud_state_insert(s, p, from, to);
+}
+
+static uint32_t account(const fraud_state *s, int i)
+{
+    char name[16];
+    snprintf(name, sizeof name, "a%d", i);
+    return fraud_state_find(s, name);
+}
+
+/* The slow, obvious window: recount every payment that is in it. first: the oldest payment that the ring still holds. */
+static fraud_window recount(const raw *r, int first, int n, int who, int direction, int64_t now, int64_t width)
+{
+    fraud_window w = {0};
+    bool seen[N_ACCOUNT] = {false};
+    for (int i = first; i < n; i++) {
+        if ((direction ? r[i].to : r[i].from) != who || r[i].ts <= now - width) continue;
+        int other = direction ? r[i].from : r[i].to;
+        int64_t ln = lround(1024 * log((double)r[i].amount / 100));
+        w.n++;
+        w.sum += r[i].amount;
+        w.ln += ln;
+        w.ln_square += ln * ln;
+        w.distinct += !seen[other];
+        w.fraud += r[i].fraud;
+        seen[other] = true;
+    }
+    return w;
+}
+
+static void compare(const fraud_state *s, const raw *r, int n, uint32_t edge_cap)
+{
+    int first = n > (int)edge_cap ? n - (int)edge_cap : 0;
+    for (int a = 0; a < N_ACCOUNT; a++) {
+        uint32_t e = account(s, a);
+        if (e == FRAUD_NONE) continue;
+        for (int k = 0; k < FRAUD_N_WINDOW; k++) {
+            for (int d = 0; d < 2; d++) {
+                fraud_window want = recount(r, first, n, a, d, s->now, FRAUD_WINDOW_MS[k]);
+                const fraud_window *got = &s->entity[e].w[k][d];
+                CU_ASSERT_EQUAL(got->n, want.n);
+                CU_ASSERT_EQUAL(got->sum, want.sum);
+                CU_ASSERT_EQUAL(got->distinct, want.distinct);
+                CU_ASSERT_EQUAL(got->ln, want.ln);
+                CU_ASSERT_EQUAL(got->ln_square, want.ln_square);
+                CU_ASSERT_EQUAL(got->fraud, want.fraud);
+            }
+        }
+    }
+}
+
+static void run_windows(uint32_t edge_cap)
+{
+    static raw r[N_PAYMENT];
+    r1_rng rng;
+    r1_rng_seed(&rng, r1_test_seed() + edge_cap);
+    fraud_state *s = NULL;
+    r1_err err;
+    CU_ASSERT_EQUAL_FATAL(fraud_state_new(&s, edge_cap, 64, 4096, &err), R1_OK);
+    int64_t ts = INT64_C(1700000000000), newest = ts;
+    for (int i = 0; i < N_PAYMENT; i++) {
+        ts += (int64_t)r1_rng_exponential(&rng, 2.5e6);
+        int64_t at = r1_rng_below(&rng, 10) ? ts : ts - 7200000; /* one in ten comes late */
+        if (at > newest) newest = at;
+        r[i] = (raw){(int)r1_rng_below(&rng, N_ACCOUNT), (int)r1_rng_below(&rng, N_ACCOUNT), newest, 1 + (int64_t)r1_rng_below(&rng, 500000), false};
+        fraud_payment p = payment(i, r[i].from, r[i].to, at, r[i].amount);
+        insert(s, &p);
+        if (i > 40 && !r1_rng_below(&rng, 12)) {
+            int known = i - (int)r1_rng_below(&rng, 40);
+            char id[16];
+            snprintf(id, sizeof id, "t%d", known);
+            r1_status st = fraud_state_label(s, id, true, &err);
+            if (known > i - (int)edge_cap) CU_ASSERT_EQUAL(st, R1_OK);
+            if (st == R1_OK) r[known].fraud = true;
+        }
+        if (i % 97 == 0 || i == N_PAYMENT - 1) compare(s, r, i + 1, edge_cap);
+    }
+    fraud_state_free(s);
+}
+
+static void windows_are_exact(void) { run_windows(1 << 14); }
+static void windows_are_exact_when_the_ring_is_small(void) { run_windows(50); }
+
+static void idle_entities_make_room(void)
+{
+    fraud_state *s = NULL;
+    r1_err err;
+    CU_ASSERT_EQUAL_FATAL(fraud_state_new(&s, 8, 6, 8, &err), R1_OK);
+    for (int i = 0; i < 500; i++) {
+        fraud_payment p = payment(i, i, i + 1, 1000 + i, 100);
+        insert(s, &p);
+        CU_ASSERT(s->entities.used <= 6);
+        CU_ASSERT(account(s, i) != FRAUD_NONE && account(s, i + 1) != FRAUD_NONE);
+    }
+    CU_ASSERT(s->entities.evicted > 400);
+    fraud_state_free(s);
+}
+
+/* Cycles through a new edge u -> v, counted over all triples and quadruples of edges. */
+static void brute_cycles(const raw *r, int n, int u, int v, float count[3])
+{
+    count[0] = count[1] = count[2] = 0;
+    for (int i = 0; i < n; i++) {
+        if (r[i].from != v) continue;
+        if (r[i].to == u) count[0]++;
+        for (int j = 0; j < n; j++) {
+            if (r[j].to != u || r[j].from == v || r[j].from == u) continue;
+            if (r[i].to == r[j].from && r[i].ts <= r[j].ts) count[1]++;
+            for (int k = 0; k < n; k++) {
+                if (r[k].to != r[j].from || r[k].ts > r[j].ts || r[k].from == u || r[k].from == v || r[k].from == r[j].from) continue;
+                if (r[i].to == r[k].from && r[i].ts <= r[k].ts) count[2]++;
+            }
+        }
+    }
+}
+
+static void cycles_as_by_brute_force(void)
+{
+    r1_rng rng;
+    r1_rng_seed(&rng, r1_test_seed());
+    r1_err err;
+    for (int round = 0; round < 60; round++) {
+        raw r[36];
+        fraud_state *s = NULL;
+        CU_ASSERT_EQUAL_FATAL(fraud_state_new(&s, 64, 64, 64, &err), R1_OK);
+        int n = 4 + (int)r1_rng_below(&rng, 32), accounts = 8 + (int)r1_rng_below(&rng, 5);
+        for (int i = 0; i < n; i++) {
+            int from = (int)r1_rng_below(&rng, (uint64_t)accounts), to = (from + 1 + (int)r1_rng_below(&rng, (uint64_t)accounts - 1)) % accounts;
+            r[i] = (raw){from, to, 1000 * i, 100, false};
+            fraud_payment p = payment(i, from, to, r[i].ts, r[i].amount);
+            insert(s, &p);
+        }
+        int u = (int)r1_rng_below(&rng, (uint64_t)accounts), v = (u + 1) % accounts;
+        char name[2][16];
+        snprintf(name[0], 16, "a%d", u);
+        snprintf(name[1], 16, "a%d", v);
+        uint32_t from = fraud_state_entity(s, name[0], 0), to = fraud_state_entity(s, name[1], 0);
+        fraud_patterns p;
+        float want[3];
+        fraud_patterns_count(s, from, to, 0, &p);
+        brute_cycles(r, n, u, v, want);
+        CU_ASSERT_EQUAL(p.cycle2, want[0]);
+        CU_ASSERT_EQUAL(p.cycle3, want[1]);
+        CU_ASSERT_EQUAL(p.cycle4, want[2]);
+        fraud_state_free(s);
+    }
+}
+
+static void digest_tells_states_apart(void)
+{
+    fraud_state *s[3] = {NULL, NULL, NULL};
+    r1_err err;
+    for (int k = 0; k < 3; k++) {
+        CU_ASSERT_EQUAL_FATAL(fraud_state_new(&s[k], 256, 64, 256, &err), R1_OK);
+        for (int i = 0; i < 100; i++) {
+            fraud_payment p = payment(i, i % 7, (i * 3 + 1) % 11, 1000 * i, k == 2 && i == 50 ? 101 : 100);
+            insert(s[k], &p);
+        }
+    }
+    CU_ASSERT_EQUAL(fraud_state_digest(s[0]), fraud_state_digest(s[1]));
+    CU_ASSERT_NOT_EQUAL(fraud_state_digest(s[0]), fraud_state_digest(s[2]));
+    CU_ASSERT_EQUAL(fraud_state_label(s[1], "t60", true, &err), R1_OK);
+    CU_ASSERT_NOT_EQUAL(fraud_state_digest(s[0]), fraud_state_digest(s[1]));
+    CU_ASSERT_EQUAL(fraud_state_label(s[1], "nobody", true, &err), R1_E_NOT_FOUND);
+    for (int k = 0; k < 3; k++) fraud_state_free(s[k]);
+}
+
+int main(void)
+{
+    static const r1_test_case cases[] = {
+        {"windows are exact", windows_are_exact},
+        {"windows are exact when the ring is small", windows_are_exact_when_the_ring_is_small},
+        {"idle entities make room", idle_entities_make_room},
+        {"cycles as by brute force", cycles_as_by_brute_force},
+        {"digest tells states apart", digest_tells_states_apart},
+    };
+    return r1_test_run("fraud state", cases, R1_COUNT(cases));
+}
