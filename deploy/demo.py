@@ -72,7 +72,7 @@ def print_rings(s, truth_path):
 
 def medical():
     program = os.path.join(bin_dir(), "r1-medical")
-    sample = os.path.join(ROOT, "apps/medical/samples/record-1.txt")
+    sample = os.path.join(ROOT, "apps/medical/samples/record.txt")
     out = os.path.join(RUN, "report")
     started = time.time()
     p = run(program, "report", sample, "--format", "html,pdf,json,text", "--out", out)
