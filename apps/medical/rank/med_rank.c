@@ -435,6 +435,17 @@ r1_status med_rank(med_ranker *r, const med_case *c, med_candidate *out, uint32_
     return st;
 }
 
+void med_rescore(med_ranker *r, const med_case *c, med_candidate *list, uint32_t n)
+{
+    take_findings(r, c);
+    mark(r, true);
+    leave_out(r, c->skip);
+    for (uint32_t i = 0; i < n; i++) features(r, c, list[i].disease, &list[i]);
+    qsort(list, n, sizeof *list, by_score);
+    mark(r, false);
+    leave_in(r, c->skip);
+}
+
 void med_explain(med_ranker *r, const med_case *c, uint32_t disease, med_match *match, float *excluded)
 {
     take_findings(r, c);

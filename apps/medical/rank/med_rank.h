@@ -65,6 +65,8 @@ void med_ranker_use_memory(med_ranker *r, bool on);
 
 /* The best candidates, best first, equal scores by number of the disease. *n is at most max and MED_CANDIDATES_MAX. */
 r1_status med_rank(med_ranker *r, const med_case *c, med_candidate *out, uint32_t max, uint32_t *n, r1_err *err);
+/* The same candidates under another case (for instance one finding less), scored and sorted anew. */
+void med_rescore(med_ranker *r, const med_case *c, med_candidate *list, uint32_t n);
 /* The findings of the case under one disease; match holds c->n_observed entries, excluded c->n_excluded (log LR). */
 void med_explain(med_ranker *r, const med_case *c, uint32_t disease, med_match *match, float *excluded);
 /* Whether a disease has a profile once the case's own publication is left out. */

@@ -80,16 +80,18 @@ static r1_status without_each(med_ranker *r, work *w, json_t *findings, r1_err *
     uint32_t shown = w->n_present < SHOWN_ANCHORS ? w->n_present : SHOWN_ANCHORS;
     uint32_t *rest = malloc((w->n_present + 1u) * sizeof *rest);
     if (!rest) R1_FAIL(err, R1_E_NOMEM, "no memory for a report");
-    r1_status st = R1_OK;
-    for (uint32_t i = 0; i < shown && st == R1_OK && w->n_list; i++) {
-        uint32_t n = 0, k = 0;
-        float none, p = 0;
+    for (uint32_t i = 0; i < shown && w->n_list; i++) {
+        uint32_t n = w->n_list, k = 0;
+        float p = 0;
         for (uint32_t j = 0; j < w->n_present; j++)
             if (j != i) rest[k++] = w->observed[j];
         med_case c = w->query;
         c.observed = rest;
         c.n_observed = k;
-        st = rank(r, &c, list, &n, &none, err);
+        memcpy(list, w->list, n * sizeof *list);
+        med_rescore(r, &c, list, n);
+        for (uint32_t j = 0; j < n; j++) list[j].logit = list[j].score;
+        med_posterior(list, n, med_posterior_scale, med_posterior_none);
         for (uint32_t j = 0; j < n; j++)
             if (list[j].disease == w->list[0].disease) p = list[j].posterior;
         json_t *o = json_array_get(findings, i);
@@ -99,7 +101,7 @@ static r1_status without_each(med_ranker *r, work *w, json_t *findings, r1_err *
                                                     n ? med_str(w->kb, w->kb->disease[list[0].disease].name) : ""));
     }
     free(rest);
-    return st;
+    return R1_OK;
 }
 
 static json_t *missing_of(const work *w, const med_disease *d)
