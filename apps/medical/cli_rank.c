@@ -59,7 +59,54 @@ static const r1_option eval_rank_options[] = {
     CLI_JSON_OPTION,
 };
 
+enum { SHOWN = 20 };
+
+/* "HP:1,HP:2" to terms; an unknown id is an error. */
+static r1_status terms_of(const med_kb *kb, const char *list, uint32_t *term, uint32_t max, uint32_t *n, r1_err *err)
+{
+    *n = 0;
+    while (list && *list) {
+        size_t len = strcspn(list, ",;");
+        uint32_t t = med_kb_term(kb, list, len);
+        if (t == MED_NONE) R1_FAIL(err, R1_E_INVAL, "%.*s is not a finding of this knowledge base", (int)(len < 60 ? len : 60), list);
+        if (*n < max) term[(*n)++] = t;
+        list += len + (list[len] != '\0');
+    }
+    return R1_OK;
+}
+
+static int run_rank(r1_cli_call *call)
+{
+    static med_candidate list[SHOWN];
+    uint32_t yes[MED_QUERY_MAX], no[MED_EXCLUDED_MAX], n = 0;
+    med_case c = {.observed = yes, .excluded = no, .age_years = NAN};
+    med_kb *kb = NULL;
+    med_ranker *r = NULL;
+    r1_status st = cli_open_kb(call, &kb, &call->err);
+    if (st == R1_OK) st = terms_of(kb, r1_options_str(call->opts, "observed"), yes, MED_QUERY_MAX, &c.n_observed, &call->err);
+    if (st == R1_OK) st = terms_of(kb, r1_options_str(call->opts, "excluded"), no, MED_EXCLUDED_MAX, &c.n_excluded, &call->err);
+    if (st == R1_OK && c.n_observed == 0) st = r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "--observed is needed");
+    if (st == R1_OK) st = med_ranker_new(&r, kb, &call->err);
+    if (st == R1_OK) st = med_rank(r, &c, list, SHOWN, &n, &call->err);
+    for (uint32_t i = 0; i < n; i++) list[i].logit = list[i].score;
+    if (st == R1_OK) med_posterior(list, n, med_posterior_scale, med_posterior_none);
+    for (uint32_t i = 0; i < n && st == R1_OK; i++)
+        printf("%u\t%.4f\t%s\t%s\n", i + 1, (double)list[i].posterior, med_str(kb, kb->disease[list[i].disease].id),
+               med_str(kb, kb->disease[list[i].disease].name));
+    med_ranker_free(r);
+    med_kb_free(kb);
+    return st == R1_OK ? R1_EXIT_OK : r1_cli_exit(st);
+}
+
+static const r1_option rank_options[] = {
+    {"observed", NULL, R1_OPT_STRING, NULL, 0, 0, NULL, false, NULL, "findings that are there, separated by commas"},
+    {"excluded", NULL, R1_OPT_STRING, NULL, 0, 0, NULL, false, NULL, "findings that were looked for and are not there"},
+    CLI_KB_OPTION,
+};
+
 const r1_command cli_rank_commands[] = {
+    {"rank", "diseases for a list of findings", "r1-medical rank --observed HP:0001166,HP:0001083 --excluded HP:0000175",
+     rank_options, R1_COUNT(rank_options), true, run_rank},
     {"eval rank", "how often the right disease comes first", "r1-medical eval rank --cases cases.tsv --kb run/hpo --leave-publication-out",
      eval_rank_options, R1_COUNT(eval_rank_options), true, run_eval_rank},
 };
