@@ -22,6 +22,7 @@ static const size_t scalar_bytes[] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
 
 static r1_status take(reader *r, size_t n, const uint8_t **p, const char *what)
 {
+    *p = r->data;
     if (n > r->len - r->at)
         R1_FAIL(r->err, R1_E_FORMAT, "GGUF: %s at byte %zu needs %zu bytes, the file has %zu left", what, r->at, n,
                 r->len - r->at);

@@ -52,7 +52,8 @@ typedef struct {
     const double *trace; /* f64[n_sample][n_step + 1][n_output], in calibrated logits */
 } r1_result;
 
-/* n_sample at most 65,536. On error the result is empty, and for a pool the ticket is ended all the same. */
+/* n_sample at most 65,536. On error the result is empty; a pool's ticket is ended all the same, and its entries
+ * that were not stored read as zeros. */
 R1_API r1_status r1_session_run(r1_session *s, const r1_batch *batch, r1_result *result, r1_err *err);
 
 /* The common space: row of item `item` (f32[d_align], after its encoder) of sample i of the last run; NULL if absent.

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* exec.c - binds operands to memory and calls the backend; where it lacks an op, the operands travel to the host, the
+ * CPU's function runs, and the outputs travel back. */
+#include "infer/exec.h"
+
+#include "r1_session.h"
+#include "tensor/r1_op.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const r1_plan *plan_of(const r1_exec *e) { return &e->m->net.plan; }
+
+static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
+/* Bytes of a tensor when its symbol is at its largest, padding rows included. */
+static size_t capacity(const r1_exec *e, const r1_tensor *t)
+{
+    size_t rows = round_up(e->cap[t->sym], R1_ROW_PAD) * t->mul + t->plus;
+    return round_up(rows * t->cols * r1_dtype_bytes(t->dtype), 256);
+}
+
+static void lay_out(r1_exec *e)
+{
+    for (uint32_t i = 0; i < plan_of(e)->n_tensor; i++) {
+        const r1_tensor *t = &plan_of(e)->tensor[i];
+        if (t->space == R1_SPACE_WEIGHT) continue;
+        e->offset[i] = e->bytes;
+        e->bytes += capacity(e, t);
+    }
+}
+
+/* A tensor needs a gradient when something trainable can reach it. */
+static void mark_gradients(r1_exec *e)
+{
+    const r1_plan *p = plan_of(e);
+    for (uint32_t i = 0; i < p->n_tensor; i++)
+        e->needs_grad[i] = p->tensor[i].space == R1_SPACE_WEIGHT && !p->tensor[i].frozen;
+    for (uint32_t i = 0; i < p->n_call; i++) {
+        const r1_op_def *op = r1_op_get(p->call[i].op);
+        bool reached = false;
+        for (int k = 0; k < R1_OP_VIEWS; k++)
+            if (op->grads >> k & 1 && p->call[i].v[k].t >= 0) reached |= e->needs_grad[p->call[i].v[k].t];
+        for (int k = 0; k < R1_OP_VIEWS; k++)
+            if (op->outputs >> k & 1 && reached) e->needs_grad[p->call[i].v[k].t] = true;
+    }
+}
+
+static r1_status pack_weights(r1_exec *e, r1_err *err)
+{
+    const r1_plan *p = plan_of(e);
+    for (uint32_t i = 0; e->be->pack && i < p->n_call; i++) {
+        const r1_call *c = &p->call[i];
+        if (c->op != R1_OP_LINEAR) continue;
+        char *base = (e->device ? e->device_weights : (char *)e->m->weights) + p->tensor[c->v[1].t].offset;
+        r1_view w = r1_operand_view(p, &c->v[1], e->cap, base);
+        int64_t rows = r1_operand_view(p, &c->v[0], e->cap, NULL).rows;
+        R1_TRY(e->be->pack(&e->packed[i], &w, rows, err));
+    }
+    return R1_OK;
+}
+
+static r1_status reserve(r1_exec *e, bool train, r1_err *err)
+{
+    const r1_plan *p = plan_of(e);
+    e->offset = calloc(p->n_tensor, sizeof *e->offset);
+    e->needs_grad = calloc(p->n_tensor, sizeof *e->needs_grad);
+    e->packed = calloc(p->n_call, sizeof *e->packed);
+    if (!e->offset || !e->needs_grad || !e->packed) R1_FAIL(err, R1_E_NOMEM, "plan: out of memory");
+    lay_out(e);
+    mark_gradients(e);
+    e->block = r1_calloc_aligned(e->bytes + 256, 1);
+    if (train) {
+        e->grad = r1_calloc_aligned(e->bytes + 256, 1);
+        e->wgrad = r1_calloc_aligned(p->weight_bytes + 64, 1);
+    }
+    if (!e->block || (train && (!e->grad || !e->wgrad)))
+        R1_FAIL(err, R1_E_NOMEM, "plan: %zu bytes of activations are not to be had", e->bytes);
+    if (e->be->host_memory) return train ? R1_OK : pack_weights(e, err);
+    R1_TRY(e->be->stream_new(&e->stream, 0, err));
+    void *device, *weights;
+    R1_TRY(e->be->buffer_new(&device, e->bytes + 256, err));
+    e->device = device;
+    R1_TRY(e->be->buffer_new(&weights, p->weight_bytes + 64, err));
+    e->device_weights = weights;
+    R1_TRY(e->be->upload(e->stream, e->device_weights, e->m->weights, p->weight_bytes, err));
+    return pack_weights(e, err);
+}
+
+r1_status r1_exec_new(r1_exec **out, const r1_model *m, const r1_backend *be, const uint32_t *cap, bool train,
+                      r1_err *err)
+{
+    r1_exec *e = calloc(1, sizeof *e);
+    if (!e) R1_FAIL(err, R1_E_NOMEM, "plan: out of memory");
+    e->m = m;
+    e->be = be;
+    memcpy(e->cap, cap, sizeof e->cap);
+    r1_status st = reserve(e, train, err);
+    if (st != R1_OK) {
+        r1_exec_free(e);
+        return st;
+    }
+    *out = e;
+    return R1_OK;
+}
+
+void r1_exec_free(r1_exec *e)
+{
+    if (!e) return;
+    for (uint32_t i = 0; e->packed && i < plan_of(e)->n_call; i++)
+        if (e->packed[i]) e->be->packed_free(e->packed[i]);
+    if (e->device) e->be->buffer_free(e->device);
+    if (e->device_weights) e->be->buffer_free(e->device_weights);
+    if (e->stream) e->be->stream_free(e->stream);
+    free(e->packed);
+    free(e->needs_grad);
+    free(e->offset);
+    free(e->block);
+    free(e->grad);
+    free(e->wgrad);
+    free(e);
+}
+
+/* ---- copies ----------------------------------------------------------------------------------------------- */
+
+static size_t row_bytes(const r1_tensor *t) { return t->cols * r1_dtype_bytes(t->dtype); }
+
+r1_status r1_exec_upload_rows(r1_exec *e, int16_t t, uint32_t row0, uint32_t n, r1_err *err)
+{
+    if (!e->device || n == 0) return R1_OK;
+    size_t one = row_bytes(&plan_of(e)->tensor[t]), at = e->offset[t] + row0 * one;
+    return e->be->upload(e->stream, e->device + at, e->block + at, n * one, err);
+}
+
+r1_status r1_exec_download_rows(r1_exec *e, int16_t t, uint32_t row0, uint32_t n, r1_err *err)
+{
+    if (!e->device || n == 0) return R1_OK;
+    size_t one = row_bytes(&plan_of(e)->tensor[t]), at = e->offset[t] + row0 * one;
+    R1_TRY(e->be->download(e->stream, e->block + at, e->device + at, n * one, err));
+    return e->be->stream_sync(e->stream, err);
+}
+
+r1_status r1_exec_upload_inputs(r1_exec *e, r1_err *err)
+{
+    if (!e->device) return R1_OK;
+    for (uint32_t i = 0; i < plan_of(e)->n_tensor; i++) {
+        const r1_tensor *t = &plan_of(e)->tensor[i];
+        if (t->space == R1_SPACE_INPUT)
+            R1_TRY(r1_exec_upload_rows(e, (int16_t)i, 0, (uint32_t)r1_tensor_rows(t, e->sym), err));
+    }
+    return R1_OK;
+}
+
+/* ---- calls ------------------------------------------------------------------------------------------------ */
+
+typedef enum { ON_HOST, ON_DEVICE } place;
+
+static char *base_of(const r1_exec *e, int16_t t, place where)
+{
+    const r1_tensor *x = &plan_of(e)->tensor[t];
+    bool device = where == ON_DEVICE && e->device;
+    if (x->space == R1_SPACE_WEIGHT) return (device ? e->device_weights : (char *)e->m->weights) + x->offset;
+    return (device ? e->device : e->block) + e->offset[t];
+}
+
+/* Run flags switch CAWA's factors off by taking the operand away. */
+static bool switched_off(const r1_exec *e, const r1_call *c, int slot)
+{
+    if (!c->cawa) return false;
+    return (slot == 1 && (e->flags & R1_RUN_NO_CONTEXT)) || (slot == 2 && (e->flags & R1_RUN_NO_LENGTH));
+}
+
+static void bind(const r1_exec *e, const r1_call *c, place where, r1_op_args *a)
+{
+    const r1_plan *p = plan_of(e);
+    memset(a, 0, sizeof *a);
+    for (int k = 0; k < R1_OP_VIEWS; k++)
+        if (c->v[k].t >= 0 && !switched_off(e, c, k))
+            a->v[k] = r1_operand_view(p, &c->v[k], e->sym, base_of(e, c->v[k].t, where));
+    memcpy(a->i, c->i, sizeof a->i);
+    memcpy(a->f, c->f, sizeof a->f);
+    if (c->cawa) a->f[0] = e->m->beta;
+    /* A linear op may fill the first rows of a longer tensor, whose rest is gathered. */
+    if (c->op == R1_OP_LINEAR) a->v[3].rows = a->v[0].rows;
+}
+
+static r1_status copy_operands(r1_exec *e, const r1_call *c, uint32_t slots, bool to_host, r1_err *err)
+{
+    for (int k = 0; k < R1_OP_VIEWS; k++) {
+        if (!(slots >> k & 1) || c->v[k].t < 0) continue;
+        const r1_tensor *t = &plan_of(e)->tensor[c->v[k].t];
+        if (t->space == R1_SPACE_WEIGHT) continue;
+        uint32_t rows = (uint32_t)r1_tensor_rows(t, e->sym);
+        R1_TRY(to_host ? r1_exec_download_rows(e, c->v[k].t, 0, rows, err)
+                       : r1_exec_upload_rows(e, c->v[k].t, 0, rows, err));
+    }
+    return R1_OK;
+}
+
+static r1_status run_on_cpu(r1_exec *e, const r1_call *c, r1_err *err)
+{
+    r1_op_args a;
+    bind(e, c, ON_HOST, &a);
+    R1_TRY(copy_operands(e, c, UINT32_MAX, true, err));
+    R1_TRY(r1_backend_cpu()->forward[c->op](NULL, &a, err));
+    R1_TRY(copy_operands(e, c, r1_op_get(c->op)->outputs, false, err));
+    return e->be->stream_sync(e->stream, err);
+}
+
+r1_status r1_exec_forward(r1_exec *e, uint8_t phase, r1_err *err)
+{
+    const r1_plan *p = plan_of(e);
+    r1_op_args a;
+    for (uint32_t i = 0; i < p->n_call; i++) {
+        const r1_call *c = &p->call[i];
+        if (c->phase != phase) continue;
+        bind(e, c, ON_DEVICE, &a);
+        a.packed = e->packed[i];
+        if (!e->device)
+            R1_TRY(e->be->forward[c->op](NULL, &a, err));
+        else if (e->be->forward[c->op] && e->be->supports(c->op, &a))
+            R1_TRY(e->be->forward[c->op](e->stream, &a, err));
+        else
+            R1_TRY(run_on_cpu(e, c, err));
+    }
+    return R1_OK;
+}
+
+void r1_exec_zero_grad(r1_exec *e)
+{
+    for (uint32_t i = 0; i < plan_of(e)->n_tensor; i++) {
+        const r1_tensor *t = &plan_of(e)->tensor[i];
+        if (t->space == R1_SPACE_ACT && e->needs_grad[i])
+            memset(e->grad + e->offset[i], 0, (size_t)r1_tensor_rows(t, e->sym) * row_bytes(t));
+    }
+}
+
+static r1_status backward_call(r1_exec *e, const r1_call *c, r1_err *err)
+{
+    const r1_plan *p = plan_of(e);
+    const r1_op_def *op = r1_op_get(c->op);
+    r1_op_args a;
+    if (!op->backward) return R1_OK;
+    bind(e, c, ON_HOST, &a);
+    bool wanted = false;
+    for (int k = 0; k < R1_OP_VIEWS; k++) {
+        int16_t t = c->v[k].t;
+        if (!((op->grads | op->outputs) >> k & 1) || !a.v[k].p || !e->needs_grad[t]) continue;
+        char *base =
+            p->tensor[t].space == R1_SPACE_WEIGHT ? (char *)e->wgrad + p->tensor[t].offset : e->grad + e->offset[t];
+        a.g[k] = r1_operand_view(p, &c->v[k], e->sym, base);
+        if (op->grads >> k & 1) wanted = true;
+    }
+    if (c->op == R1_OP_LINEAR) a.g[3].rows = a.v[0].rows;
+    return wanted ? e->be->backward[c->op](NULL, &a, err) : R1_OK;
+}
+
+r1_status r1_exec_backward(r1_exec *e, r1_err *err)
+{
+    const r1_plan *p = plan_of(e);
+    for (int phase = 2; phase >= 0; phase--)
+        for (uint32_t i = p->n_call; i-- > 0;)
+            if (p->call[i].phase == phase) R1_TRY(backward_call(e, &p->call[i], err));
+    return R1_OK;
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* session.c - scoring: pieces of at most n_sample_max go through the plan; calibration, probabilities and the trace come
+ * from the logits at every position.
+ *
+ * With a pool: entries are made first (they depend on their own events alone), stored when it is this ticket's turn,
+ * and only then does the batch read the pool; so it sees all earlier batches, whoever ran them. */
+#include "r1_session.h"
+
+#include "infer/exec.h"
+#include "infer/pack.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SAMPLES_MAX = 65536, PIECE_MAX = 4096 };
+
+struct r1_session {
+    const r1_model *m;
+    r1_exec *e;
+    r1_pack *pack;
+    uint32_t piece;
+    size_t cap; /* samples that the result arrays hold */
+    float *logit, *prob;
+    double *trace;
+};
+
+static r1_status grow(r1_session *s, size_t n, r1_err *err)
+{
+    size_t out = s->m->desc->n_output, positions = s->m->net.n_position;
+    if (n <= s->cap) return R1_OK;
+    float *logit = r1_realloc_array(s->logit, n * out, sizeof *logit);
+    if (logit) s->logit = logit;
+    float *prob = r1_realloc_array(s->prob, n * out, sizeof *prob);
+    if (prob) s->prob = prob;
+    double *trace = r1_realloc_array(s->trace, n * out * positions, sizeof *trace);
+    if (trace) s->trace = trace;
+    if (!logit || !prob || !trace) R1_FAIL(err, R1_E_NOMEM, "session: no memory for %zu results", n);
+    s->cap = n;
+    return R1_OK;
+}
+
+r1_status r1_session_new(r1_session **out, const r1_model *m, const r1_session_opts *opts, r1_err *err)
+{
+    r1_session_opts o = opts ? *opts : (r1_session_opts){0};
+    if (!o.n_sample_max) o.n_sample_max = 64;
+    if (!o.n_text_cache) o.n_text_cache = 4096;
+    if (o.n_sample_max > PIECE_MAX || o.n_text_cache > 1u << 20)
+        R1_FAIL(err, R1_E_INVAL, "session: %u samples (at most %d), %u cached texts (at most %u)", o.n_sample_max,
+                PIECE_MAX, o.n_text_cache, 1u << 20);
+    const r1_backend *be = r1_backend_find(o.backend, err);
+    if (!be) return err && err->code ? err->code : R1_E_DEVICE;
+    r1_session *s = calloc(1, sizeof *s);
+    if (!s) R1_FAIL(err, R1_E_NOMEM, "session: out of memory");
+    uint32_t cap[R1_SYMBOLS_MAX];
+    s->m = m;
+    s->piece = o.n_sample_max;
+    r1_pack_capacity(m, o.n_sample_max, cap);
+    r1_status st = r1_exec_new(&s->e, m, be, cap, false, err);
+    if (st == R1_OK) st = r1_pack_new(&s->pack, s->e, o.n_text_cache, err);
+    if (st == R1_OK) st = grow(s, o.n_sample_max, err);
+    if (st != R1_OK) {
+        r1_session_free(s);
+        return st;
+    }
+    *out = s;
+    return R1_OK;
+}
+
+void r1_session_free(r1_session *s)
+{
+    if (!s) return;
+    r1_pack_free(s->pack);
+    r1_exec_free(s->e);
+    free(s->logit);
+    free(s->prob);
+    free(s->trace);
+    free(s);
+}
+
+/* ---- one piece -------------------------------------------------------------------------------------------- */
+
+static r1_event inline_event(void *ctx, uint64_t index) { return ((const r1_event *)ctx)[index]; }
+
+/* New entries to their slots; the last piece of a batch lets the next ticket go on. */
+static r1_status store_entries(r1_session *s, r1_memory *pool, r1_err *err)
+{
+    size_t width = 2 * (size_t)s->m->desc->d_memory;
+    uint32_t n = s->e->sym[R1_SYM_EVENT];
+    if (n == 0) return R1_OK;
+    R1_TRY(r1_exec_download_rows(s->e, s->m->net.entry, 0, n, err));
+    const float *from = r1_exec_ptr(s->e, s->m->net.entry);
+    for (uint32_t r = 0; r < n; r++) {
+        float *to = r1_memory_entry(pool, s->pack->stored[r]);
+        if (to) memcpy(to, from + r * width, width * sizeof(float));
+    }
+    return R1_OK;
+}
+
+static uint32_t items_hidden(const r1_batch *b)
+{
+    uint32_t after = b->n_step && b->n_step < R1_ITEMS_MAX ? ~0u << b->n_step : 0;
+    return b->items_off | after;
+}
+
+static r1_status forward(r1_session *s, const r1_batch *b, size_t first, size_t n, r1_err *err)
+{
+    r1_pack_source src = {.sample = b->sample + first,
+                          .n_sample = n,
+                          .pool = b->pool,
+                          .event = b->event ? inline_event : NULL,
+                          .event_ctx = (void *)(uintptr_t)b->event,
+                          .n_event = b->n_event,
+                          .items_off = items_hidden(b)};
+    R1_TRY(r1_pack_fill(s->pack, &src, err));
+    R1_TRY(r1_exec_forward(s->e, 0, err));
+    if (b->pool) {
+        r1_memory_wait(b->pool, b->ticket);
+        R1_TRY(store_entries(s, b->pool, err));
+        if (first + n == b->n_sample) r1_memory_stored(b->pool, b->ticket);
+        R1_TRY(r1_pack_gather(s->pack, b->pool, err));
+    }
+    R1_TRY(r1_exec_forward(s->e, 1, err));
+    R1_TRY(r1_pack_remember(s->pack, err));
+    R1_TRY(r1_exec_forward(s->e, 2, err));
+    uint32_t rows = (uint32_t)r1_tensor_rows(&s->m->net.plan.tensor[s->m->net.logits], s->e->sym);
+    return r1_exec_download_rows(s->e, s->m->net.logits, 0, rows, err);
+}
+
+/* ---- reading the heads ------------------------------------------------------------------------------------ */
+
+static float calibrated(const r1_model *m, size_t output, float logit)
+{
+    for (uint32_t h = 0; h < m->desc->n_headc; h++) {
+        const r1_head_desc *d = &m->desc->head[h];
+        if (output >= d->output && output < d->output + d->n)
+            return m->calibration[h].scale * logit + m->calibration[h].bias;
+    }
+    return logit;
+}
+
+/* Differences of floats as doubles, so that adding them up gives the last logit again. Where a double cannot hold a
+ * difference (29 binary orders apart), the remainder moves to the next step. */
+static void read_sample(r1_session *s, size_t in, size_t out, uint32_t n_step)
+{
+    size_t n = s->m->desc->n_output;
+    const float *logits = (const float *)r1_exec_ptr(s->e, s->m->net.logits) + in * s->m->net.n_position * n;
+    double *trace = s->trace + out * (n_step + 1) * n;
+    for (size_t k = 0; k < n; k++) {
+        double sum = 0;
+        for (uint32_t p = 0; p <= n_step; p++) {
+            double now = calibrated(s->m, k, logits[p * n + k]);
+            trace[p * n + k] = now - sum;
+            sum += trace[p * n + k];
+        }
+        s->logit[out * n + k] = (float)sum;
+    }
+}
+
+static float sigmoid(float x) { return 1 / (1 + expf(-x)); }
+
+/* Softmax over n values that lie `step` apart. */
+static void softmax(const float *x, float *p, size_t n, size_t step)
+{
+    float top = -INFINITY;
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) top = fmaxf(top, x[i * step]);
+    for (size_t i = 0; i < n; i++) sum += exp((double)x[i * step] - top);
+    for (size_t i = 0; i < n; i++) p[i * step] = (float)(exp((double)x[i * step] - top) / sum);
+}
+
+static void rank_probabilities(r1_session *s, const r1_batch *b, uint32_t k)
+{
+    size_t n = s->m->desc->n_output;
+    for (size_t i = 0, to; i < b->n_sample; i = to) {
+        for (to = i + 1; to < b->n_sample && b->sample[i].group && b->sample[to].group == b->sample[i].group;) to++;
+        softmax(s->logit + i * n + k, s->prob + i * n + k, to - i, n);
+    }
+}
+
+static void probabilities(r1_session *s, const r1_batch *b)
+{
+    size_t n = s->m->desc->n_output;
+    for (uint32_t h = 0; h < s->m->desc->n_headc; h++) {
+        const r1_head_desc *d = &s->m->desc->head[h];
+        if (d->kind == R1_HEAD_RANK) rank_probabilities(s, b, d->output);
+        for (size_t i = 0; i < b->n_sample && d->kind != R1_HEAD_RANK; i++) {
+            size_t at = i * n + d->output;
+            if (d->kind == R1_HEAD_BINARY)
+                s->prob[at] = sigmoid(s->logit[at]);
+            else
+                softmax(s->logit + at, s->prob + at, d->n, 1);
+        }
+    }
+}
+
+/* ---- a batch ---------------------------------------------------------------------------------------------- */
+
+static r1_status check(const r1_session *s, const r1_batch *b, r1_err *err)
+{
+    if (b->n_sample > SAMPLES_MAX || (b->n_sample && !b->sample))
+        R1_FAIL(err, R1_E_INVAL, "session: %zu samples, at most %d", b->n_sample, SAMPLES_MAX);
+    if (b->pool && b->event) R1_FAIL(err, R1_E_INVAL, "session: a batch has a pool or events, not both");
+    if (b->pool && !b->ticket) R1_FAIL(err, R1_E_INVAL, "session: a batch with a pool needs its ticket");
+    if (b->n_step > s->m->desc->n_item)
+        R1_FAIL(err, R1_E_INVAL, "session: %u steps, the model has %u items", b->n_step, s->m->desc->n_item);
+    return R1_OK;
+}
+
+static r1_status run(r1_session *s, const r1_batch *b, uint32_t n_step, r1_err *err)
+{
+    R1_TRY(check(s, b, err));
+    R1_TRY(grow(s, b->n_sample, err));
+    s->e->flags = b->flags;
+    for (size_t first = 0; first < b->n_sample; first += s->piece) {
+        size_t n = b->n_sample - first < s->piece ? b->n_sample - first : s->piece;
+        R1_TRY(forward(s, b, first, n, err));
+        for (size_t i = 0; i < n; i++) read_sample(s, i, first + i, n_step);
+    }
+    probabilities(s, b);
+    return R1_OK;
+}
+
+/* A failed batch must not leave other entries' values under its handles. */
+static void blank_entries(const r1_session *s, const r1_batch *b)
+{
+    r1_memory_wait(b->pool, b->ticket);
+    for (size_t i = 0; b->sample && i < b->n_sample; i++) {
+        float *to = b->sample[i].event_handle ? r1_memory_entry(b->pool, b->sample[i].event_handle) : NULL;
+        if (to) memset(to, 0, 2 * s->m->desc->d_memory * sizeof *to);
+    }
+}
+
+r1_status r1_session_run(r1_session *s, const r1_batch *b, r1_result *result, r1_err *err)
+{
+    uint32_t n_step = b->n_step ? b->n_step : s->m->desc->n_item;
+    memset(result, 0, sizeof *result);
+    r1_status st = run(s, b, n_step, err);
+    if (st == R1_OK) *result = (r1_result){b->n_sample, s->m->desc->n_output, n_step, s->logit, s->prob, s->trace};
+    if (b->pool && b->ticket) {
+        if (st != R1_OK) blank_entries(s, b);
+        r1_memory_end(b->pool, b->ticket);
+    }
+    return st;
+}
+
+const float *r1_session_aligned(const r1_session *s, size_t sample, size_t item)
+{
+    if (sample >= s->e->sym[R1_SYM_SEQ] || item >= s->m->desc->n_item || s->e->device) return NULL;
+    const r1_item_io *io = &s->m->net.item[item];
+    int32_t row = ((const int32_t *)r1_exec_ptr(s->e, io->map))[sample];
+    return row < 0 ? NULL : (const float *)r1_exec_ptr(s->e, io->aligned) + (size_t)row * s->m->desc->d_align;
+}
