@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* engine.c - applies payments to the state and scores what it captured before each of them.
- *
- * What scores here are the velocity rules: facts about both ends and the pair, each with a fixed weight in logits, so that the
- * trace adds up. They are what decides where no model is given, and every result of theirs says `degraded`. */
+/* engine.c - applies payments to the state, captures what scoring needs before each of them, and hands it to the model or the rules. */
 #include "engine.h"
-#include "state.h"
+#include "explain.h"
+#include "rules.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,21 +17,11 @@ enum {
     WALK_MAX = 400
 };
 
-/* What scoring needs, captured before the payment itself counts. */
-typedef struct {
-    fraud_window from[FRAUD_N_WINDOW][2], to[FRAUD_N_WINDOW][2];
-    fraud_known from_known, to_known;
-    uint32_t pair_28d;
-    int64_t since_in_ms; /* since money last came to the sender; -1: never */
-    double amount;       /* main units */
-    int32_t ln;
-    bool new_from, new_to;
-} facts;
-
 struct fraud_slot {
     fraud_payment payment;
     int64_t seq, clamped_ms;
-    facts f;
+    fraud_facts f;
+    fraud_features features; /* filled when a model scores */
     uint8_t n_finding;
     fraud_finding finding[FRAUD_FINDINGS_MAX];
     fraud_slot *next_free;
@@ -46,14 +33,25 @@ struct fraud_engine {
     uint32_t n_slot, n_used;
     int64_t last_seq;
     bool graph_off;
+    unsigned capture;     /* FRAUD_CAPTURE_* */
+    fraud_scorer *scorer; /* NULL: rules */
+    fraud_scoring scoring[FRAUD_SCORER_BATCH];
 };
 
 /* ---- life ---- */
 
+static r1_status open_scorer(fraud_engine *e, const fraud_engine_opts *o, r1_err *err)
+{
+    if (!o->model_path || o->r1_off) return R1_OK;
+    unsigned off = (o->graph_off ? FRAUD_CAPTURE_GRAPH : 0u) | (o->memory_off ? FRAUD_CAPTURE_MEMORY : 0u) |
+                   (o->text_off ? FRAUD_SAMPLE_TEXT : 0u);
+    e->capture = (FRAUD_CAPTURE_GRAPH | FRAUD_CAPTURE_MEMORY) & ~off;
+    return fraud_scorer_new(&e->scorer, o->model_path, off, err);
+}
+
 r1_status fraud_engine_new(fraud_engine **out, const fraud_engine_opts *o, r1_err *err)
 {
-    if (o->model_path)
-        R1_FAIL(err, R1_E_NOT_FOUND, "%s: this build scores by rules: give no model (--model none)", o->model_path);
+    *out = NULL;
     fraud_engine *e = calloc(1, sizeof *e);
     if (!e) R1_FAIL(err, R1_E_NOMEM, "no memory for the fraud engine");
     e->n_slot = o->slots_max ? o->slots_max : SLOTS_DEFAULT;
@@ -66,6 +64,7 @@ r1_status fraud_engine_new(fraud_engine **out, const fraud_engine_opts *o, r1_er
         st = fraud_state_new(&e->state, o->edges_max ? o->edges_max : EDGES_DEFAULT,
                              o->entities_max ? o->entities_max : ENTITIES_DEFAULT,
                              o->pairs_max ? o->pairs_max : PAIRS_DEFAULT, err);
+    if (st == R1_OK) st = open_scorer(e, o, err);
     if (st != R1_OK) {
         fraud_engine_free(e);
         return st;
@@ -81,6 +80,7 @@ r1_status fraud_engine_new(fraud_engine **out, const fraud_engine_opts *o, r1_er
 void fraud_engine_free(fraud_engine *e)
 {
     if (!e) return;
+    fraud_scorer_free(e->scorer);
     fraud_state_free(e->state);
     free(e->slots);
     free(e);
@@ -88,7 +88,7 @@ void fraud_engine_free(fraud_engine *e)
 
 /* ---- capture ---- */
 
-static void capture(const fraud_state *s, uint32_t from, uint32_t to, const fraud_payment *p, facts *f)
+static void capture(const fraud_state *s, uint32_t from, uint32_t to, const fraud_payment *p, fraud_facts *f)
 {
     const fraud_entity *a = &s->entity[from], *b = &s->entity[to];
     memset(f, 0, sizeof *f);
@@ -220,6 +220,7 @@ r1_status fraud_engine_apply(fraud_engine *e, const fraud_payment *p, int64_t ap
         slot->clamped_ms = ts - p->ts;
         slot->n_finding = 0;
         capture(e->state, from, to, p, &slot->f);
+        if (e->scorer) fraud_capture(e->state, p, from, to, e->capture, &slot->features);
     }
     uint64_t seq = fraud_state_insert(e->state, p, from, to);
     if (slot && !e->graph_off) find_patterns(e->state, slot, seq);
@@ -244,150 +245,36 @@ r1_status fraud_engine_label(fraud_engine *e, const char *tx_id, bool is_fraud, 
     return fraud_state_label(e->state, tx_id, is_fraud, err);
 }
 
-/* ---- rules ---- */
+/* ---- scoring ---- */
 
-enum { ITEM_PAYMENT, ITEM_SENDER, ITEM_RECEIVER, ITEM_PAIR, ITEM_LABELS, ITEM_GRAPH, N_ITEM };
-static const char *const item_names[N_ITEM] = {"payment", "sender", "receiver", "pair", "labels", "graph"};
-static const double prior_logit = -5.0; /* about seven payments in a thousand */
-
-static void add_fact(fraud_result *r, int item, double delta, const char *code, const char *text)
+static r1_status score_by_model(fraud_engine *e, fraud_slot *const *slot, size_t n, fraud_result *result, r1_err *err)
 {
-    r->item[item].delta += delta;
-    if (delta == 0 || r->n_reason == FRAUD_REASONS_MAX) return;
-    fraud_reason *x = &r->reason[r->n_reason++];
-    snprintf(x->code, sizeof x->code, "%s", code);
-    snprintf(x->text, sizeof x->text, "%s", text);
-    snprintf(x->item, sizeof x->item, "%s", item_names[item]);
-    x->contribution = delta;
-}
-
-static double clamp(double x, double low, double high) { return x < low ? low : x > high ? high : x; }
-
-static void rule_payment(const facts *f, fraud_result *r)
-{
-    const fraud_window *w = &f->from[FRAUD_W_28D][0];
-    if (w->n < 3) return;
-    double mean = (double)w->ln / w->n / 1024, z = (double)f->ln / 1024 - mean;
-    char text[192];
-    snprintf(text, sizeof text, "amount %.2f is %.1f times the sender's usual %.2f of 28 days", f->amount, exp(z),
-             exp(mean));
-    add_fact(r, ITEM_PAYMENT, clamp(0.7 * (z - 0.5), -0.5, 1.8), "amount_unusual", text);
-}
-
-static void rule_sender(const facts *f, fraud_result *r)
-{
-    char text[192];
-    const fraud_window *day = &f->from[FRAUD_W_1D][0], *in = &f->from[FRAUD_W_1D][1];
-    if (day->distinct >= 3) {
-        snprintf(text, sizeof text, "sender paid %u different ends within a day", day->distinct);
-        add_fact(r, ITEM_SENDER, clamp(0.35 * (day->distinct - 2.0), 0, 2), "sender_fan_out", text);
+    for (size_t i = 0; i < n; i++)
+        e->scoring[i] = (fraud_scoring){.features = &slot[i]->features, .payment = &slot[i]->payment};
+    R1_TRY(fraud_scorer_run(e->scorer, e->scoring, n, err));
+    for (size_t i = 0; i < n; i++) {
+        fraud_rules_score(&slot[i]->f, slot[i]->finding, slot[i]->n_finding, &result[i]);
+        fraud_explain(&slot[i]->f, &e->scoring[i], &result[i]);
     }
-    double share = in->sum > 0 ? f->amount * 100 / (double)in->sum : 0;
-    if (share > 0.6 && share < 1.1 && f->since_in_ms >= 0) {
-        snprintf(text, sizeof text, "passes on %.0f %% of what came in %.1f hours before", 100 * share,
-                 (double)f->since_in_ms / 3600000);
-        add_fact(r, ITEM_SENDER, 1.3, "pass_through", text);
-    }
-}
-
-static void rule_receiver(const facts *f, fraud_result *r)
-{
-    char text[192];
-    const fraud_window *w = &f->to[FRAUD_W_3D][1];
-    if (w->distinct < 4) return;
-    snprintf(text, sizeof text, "receiver was paid by %u different ends within three days", w->distinct);
-    add_fact(r, ITEM_RECEIVER, clamp(0.3 * (w->distinct - 3.0), 0, 2), "receiver_fan_in", text);
-}
-
-static void rule_pair(const facts *f, fraud_result *r)
-{
-    if (!f->pair_28d)
-        add_fact(r, ITEM_PAIR, 0.4, "new_pair", "these two ends have not paid each other within 28 days");
-    else
-        add_fact(r, ITEM_PAIR, -0.6, "known_pair", "the sender has paid this end before");
-}
-
-static void rule_labels(const facts *f, fraud_result *r)
-{
-    char text[192];
-    if (f->to_known.n) {
-        snprintf(text, sizeof text, "%u payments to this end are known to be fraudulent", f->to_known.n);
-        add_fact(r, ITEM_LABELS, 2.2, "receiver_known_fraud", text);
-    }
-    if (f->from_known.n) {
-        snprintf(text, sizeof text, "%u payments from this end are known to be fraudulent", f->from_known.n);
-        add_fact(r, ITEM_LABELS, 2.0, "sender_known_fraud", text);
-    }
-}
-
-static void rule_graph(const fraud_slot *slot, fraud_result *r)
-{
-    static const double weight[FRAUD_N_PATTERN] = {
-        [FRAUD_PATTERN_CYCLE] = 2.4, [FRAUD_PATTERN_FAN_IN] = 0.7, [FRAUD_PATTERN_FAN_OUT] = 0.7};
-    for (size_t i = 0; i < slot->n_finding; i++) {
-        const fraud_finding *f = &slot->finding[i];
-        char text[192];
-        snprintf(text, sizeof text, "closes a %s of %u accounts over %.2f within %.1f days",
-                 fraud_pattern_name(f->pattern), f->n_account, (double)f->amount_minor / 100,
-                 (double)(f->ts_last - f->ts_first) / (double)FRAUD_DAY_MS);
-        add_fact(r, ITEM_GRAPH, weight[f->pattern], fraud_pattern_name(f->pattern), text);
-    }
-}
-
-static int by_contribution(const void *a, const void *b)
-{
-    const fraud_reason *x = a, *y = b;
-    if (fabs(x->contribution) != fabs(y->contribution)) return fabs(x->contribution) < fabs(y->contribution) ? 1 : -1;
-    return strcmp(x->code, y->code);
-}
-
-static void score_one(const fraud_slot *slot, fraud_result *r)
-{
-    memset(r, 0, sizeof *r);
-    r->degraded = true;
-    r->n_item = N_ITEM;
-    for (int i = 0; i < N_ITEM; i++) snprintf(r->item[i].name, sizeof r->item[i].name, "%s", item_names[i]);
-    rule_payment(&slot->f, r);
-    rule_sender(&slot->f, r);
-    rule_receiver(&slot->f, r);
-    rule_pair(&slot->f, r);
-    rule_labels(&slot->f, r);
-    rule_graph(slot, r);
-    r->prior_logit = r->logit = prior_logit;
-    for (int i = 0; i < N_ITEM; i++) r->logit += r->item[i].delta;
-    r->probability = 1 / (1 + exp(-r->logit));
-    qsort(r->reason, r->n_reason, sizeof *r->reason, by_contribution);
-    r->n_finding = slot->n_finding;
-    memcpy(r->finding, slot->finding, slot->n_finding * sizeof *slot->finding);
+    return R1_OK;
 }
 
 r1_status fraud_engine_score(fraud_engine *e, fraud_slot *const *slot, size_t n, fraud_result *result, r1_err *err)
 {
-    (void)e, (void)err;
-    for (size_t i = 0; i < n; i++) score_one(slot[i], &result[i]);
+    for (size_t a = 0; e->scorer && a < n; a += FRAUD_SCORER_BATCH) {
+        size_t m = n - a < FRAUD_SCORER_BATCH ? n - a : FRAUD_SCORER_BATCH;
+        R1_TRY(score_by_model(e, slot + a, m, result + a, err));
+    }
+    for (size_t i = 0; !e->scorer && i < n; i++)
+        fraud_rules_score(&slot[i]->f, slot[i]->finding, slot[i]->n_finding, &result[i]);
     return R1_OK;
 }
 
 /* ---- what the caller records ---- */
 
-const char *fraud_engine_model_name(const fraud_engine *e)
-{
-    (void)e;
-    return "rules";
-}
-
-uint64_t fraud_engine_model_hash(const fraud_engine *e)
-{
-    (void)e;
-    return 0;
-}
-
-uint64_t fraud_engine_schema_hash(const fraud_engine *e)
-{
-    (void)e;
-    return 0;
-}
-
+const char *fraud_engine_model_name(const fraud_engine *e) { return e->scorer ? fraud_scorer_name(e->scorer) : "rules"; }
+uint64_t fraud_engine_model_hash(const fraud_engine *e) { return e->scorer ? fraud_scorer_hash(e->scorer) : 0; }
+uint64_t fraud_engine_schema_hash(const fraud_engine *e) { return e->scorer ? fraud_scorer_schema(e->scorer) : 0; }
 uint64_t fraud_engine_digest(const fraud_engine *e) { return fraud_state_digest(e->state); }
 
 size_t fraud_engine_limits(const fraud_engine *e, fraud_limit *out, size_t cap)

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* explain.c - turns an item's logit difference into reasons. */
+#include "explain.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The item of the model whose evidence a fact of the rules is. */
+static int item_of(const fraud_reason *x)
+{
+    if (!strcmp(x->item, "labels")) return strncmp(x->code, "sender", 6) ? FRAUD_ITEM_RECEIVER : FRAUD_ITEM_SENDER;
+    if (!strcmp(x->item, "graph")) return FRAUD_ITEM_PATTERN;
+    for (int i = 0; i < FRAUD_N_ITEM; i++)
+        if (!strcmp(x->item, FRAUD_ITEM_NAME[i])) return i;
+    return FRAUD_ITEM_PAYMENT;
+}
+
+static void end_words(const fraud_window w[FRAUD_N_WINDOW][2], const char *end, char *text, size_t cap)
+{
+    const fraud_window *m = w[FRAUD_W_28D], *d = w[FRAUD_W_3D];
+    snprintf(text, cap, "%s, 28 days: %u out to %u ends, %u in from %u; 3 days: %u out, %u in, %.2f out, %.2f in", end, m[0].n,
+             m[0].distinct, m[1].n, m[1].distinct, d[0].n, d[1].n, (double)d[0].sum / 100, (double)d[1].sum / 100);
+}
+
+static void pattern_words(const fraud_patterns *p, char *text, size_t cap)
+{
+    snprintf(text, cap, "closes %.0f two-way, %.0f three-way, %.0f four-way circles; %.0f other ends share a source, %.0f a sink",
+             (double)p->cycle2, (double)p->cycle3, (double)p->cycle4, (double)p->shared_source, (double)p->shared_sink);
+}
+
+/* What an item says of itself. */
+static void item_words(const fraud_facts *f, const fraud_scoring *x, int item, char *text, size_t cap)
+{
+    const fraud_features *c = x->features;
+    switch (item) {
+    case FRAUD_ITEM_SENDER: end_words(f->from, "sender", text, cap); break;
+    case FRAUD_ITEM_RECEIVER: end_words(f->to, "receiver", text, cap); break;
+    case FRAUD_ITEM_PAIR: snprintf(text, cap, "%u payments of this pair within 28 days", f->pair_28d); break;
+    case FRAUD_ITEM_PATTERN: pattern_words(&c->pattern, text, cap); break;
+    case FRAUD_ITEM_GRAPH:
+        snprintf(text, cap, "%u payments among %u ends around this one", c->n_edge ? c->n_edge - 1 : 0, c->n_node);
+        break;
+    case FRAUD_ITEM_HISTORY: snprintf(text, cap, "the last %u payments of both ends", c->n_ref); break;
+    case FRAUD_ITEM_TEXT: snprintf(text, cap, "remittance text of %zu bytes", strlen(x->payment->text)); break;
+    default: snprintf(text, cap, "%s of %.2f", fraud_kind_name(x->payment->kind), f->amount); break;
+    }
+}
+
+static size_t item_reasons(const fraud_facts *f, const fraud_scoring *x, const fraud_result *facts, int item, fraud_reason *out)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < facts->n_reason; k++)
+        if (item_of(&facts->reason[k]) == item) out[n++] = facts->reason[k];
+    if (!n && x->delta[item] != 0) {
+        snprintf(out[0].code, sizeof out[0].code, "%s_profile", FRAUD_ITEM_NAME[item]);
+        item_words(f, x, item, out[0].text, sizeof out[0].text);
+        n = 1;
+    }
+    for (size_t k = 0; k < n; k++) {
+        snprintf(out[k].item, sizeof out[k].item, "%s", FRAUD_ITEM_NAME[item]);
+        out[k].contribution = x->delta[item] / (double)n;
+    }
+    return n;
+}
+
+void fraud_explain(const fraud_facts *f, const fraud_scoring *x, fraud_result *r)
+{
+    fraud_reason all[FRAUD_REASONS_MAX + FRAUD_N_ITEM];
+    size_t n = 0;
+    for (int item = 0; item < FRAUD_N_ITEM; item++) n += item_reasons(f, x, r, item, all + n);
+    fraud_reasons_sort(all, n);
+    r->n_reason = (uint8_t)(n < FRAUD_REASONS_MAX ? n : FRAUD_REASONS_MAX);
+    memcpy(r->reason, all, r->n_reason * sizeof *all);
+    r->n_item = FRAUD_N_ITEM;
+    for (int i = 0; i < FRAUD_N_ITEM; i++) {
+        snprintf(r->item[i].name, sizeof r->item[i].name, "%s", FRAUD_ITEM_NAME[i]);
+        r->item[i].delta = x->delta[i];
+    }
+    r->degraded = false;
+    r->prior_logit = x->prior;
+    r->logit = x->logit;
+    r->probability = x->prob;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* rules.h - velocity rules: facts about both ends and the pair, each with a fixed weight in logits, so that the trace adds up.
+ *
+ * They score where no model does, and every result of theirs says `degraded`. Where a model scores, the same facts are the words of
+ * its reasons. Pure functions. */
+#ifndef FRAUD_RULES_H
+#define FRAUD_RULES_H
+
+#include "engine.h"
+#include "sample.h"
+
+/* What scoring needs, captured before the payment itself counts. */
+typedef struct {
+    fraud_window from[FRAUD_N_WINDOW][2], to[FRAUD_N_WINDOW][2];
+    fraud_known from_known, to_known;
+    uint32_t pair_28d;
+    int64_t since_in_ms; /* since money last came to the sender; -1: never */
+    double amount;       /* main units */
+    int32_t ln;
+    bool new_from, new_to;
+} fraud_facts;
+
+/* Fills result from what was captured. finding: what the new edge closes. */
+void fraud_rules_score(const fraud_facts *f, const fraud_finding *finding, size_t n_finding, fraud_result *r);
+
+/* Sorts reasons by |contribution|, then by code. */
+void fraud_reasons_sort(fraud_reason *x, size_t n);
+
+#endif

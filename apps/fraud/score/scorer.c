@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* scorer.c - one batch of captured payments through the model. */
+#include "scorer.h"
+
+#include "r1_session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct fraud_scorer {
+    r1_model *model;
+    r1_session *session;
+    unsigned flags;
+    uint64_t hash, schema;
+    r1_sample sample[FRAUD_SCORER_BATCH];
+    r1_item item[FRAUD_SCORER_BATCH][FRAUD_N_ITEM];
+    r1_event event[FRAUD_SCORER_BATCH * FRAUD_REFS_MAX];
+    uint64_t ref[FRAUD_SCORER_BATCH][FRAUD_REFS_MAX];
+};
+
+enum { MODEL_BYTES_MAX = 64 << 20 };
+
+static r1_status open_model(fraud_scorer *s, const char *path, r1_err *err)
+{
+    char *bytes = NULL, *description = NULL;
+    size_t len = 0;
+    R1_TRY(r1_file_read(path, MODEL_BYTES_MAX, &bytes, &len, err));
+    s->hash = r1_hash64(bytes, len, 0);
+    free(bytes);
+    R1_TRY(r1_model_open(&s->model, path, err));
+    R1_TRY(fraud_description(&(fraud_description_opts){0}, &description, err));
+    r1_status st = r1_model_check_schema(s->model, description, err);
+    free(description);
+    if (st != R1_OK) {
+        r1_err_prefix(err, "%s: ", path);
+        return st;
+    }
+    s->schema = r1_model_schema_hash(s->model);
+    return r1_session_new(&s->session, s->model, &(r1_session_opts){.n_sample_max = FRAUD_SCORER_BATCH}, err);
+}
+
+r1_status fraud_scorer_new(fraud_scorer **out, const char *path, unsigned off, r1_err *err)
+{
+    *out = NULL;
+    fraud_scorer *s = calloc(1, sizeof *s);
+    if (!s) R1_FAIL(err, R1_E_NOMEM, "no memory for the scorer");
+    s->flags = (FRAUD_CAPTURE_GRAPH | FRAUD_CAPTURE_MEMORY | FRAUD_SAMPLE_TEXT) & ~off;
+    r1_status st = open_model(s, path, err);
+    if (st != R1_OK) {
+        fraud_scorer_free(s);
+        return st;
+    }
+    *out = s;
+    return R1_OK;
+}
+
+void fraud_scorer_free(fraud_scorer *s)
+{
+    if (!s) return;
+    r1_session_free(s->session);
+    r1_model_free(s->model);
+    free(s);
+}
+
+const char *fraud_scorer_name(const fraud_scorer *s) { return r1_model_name(s->model); }
+uint64_t fraud_scorer_hash(const fraud_scorer *s) { return s->hash; }
+uint64_t fraud_scorer_schema(const fraud_scorer *s) { return s->schema; }
+
+static size_t fill(fraud_scorer *s, const fraud_scoring *x, size_t n)
+{
+    size_t n_event = 0;
+    for (size_t i = 0; i < n; i++) {
+        const fraud_features *f = x[i].features;
+        for (uint32_t k = 0; k < f->n_ref; k++) {
+            s->ref[i][k] = n_event;
+            s->event[n_event++] = (r1_event){f->event[k], f->event_cat[k]};
+        }
+        fraud_sample_fill(f, x[i].payment, s->ref[i], s->flags, s->item[i]);
+        s->sample[i] = (r1_sample){.item = s->item[i]};
+    }
+    return n_event;
+}
+
+r1_status fraud_scorer_run(fraud_scorer *s, fraud_scoring *x, size_t n, r1_err *err)
+{
+    size_t n_event = fill(s, x, n);
+    r1_batch batch = {.sample = s->sample, .n_sample = n, .event = n_event ? s->event : NULL, .n_event = n_event};
+    r1_result r;
+    R1_TRY(r1_session_run(s->session, &batch, &r, err));
+    if (r.n_step != FRAUD_N_ITEM || r.n_output != 1)
+        R1_FAIL(err, R1_E_FORMAT, "model: expected %d evidence steps and 1 output, found %zu and %zu", FRAUD_N_ITEM, r.n_step, r.n_output);
+    for (size_t i = 0; i < n; i++) {
+        const double *trace = r.trace + i * (FRAUD_N_ITEM + 1);
+        x[i].prior = trace[0];
+        x[i].logit = trace[0];
+        for (int k = 0; k < FRAUD_N_ITEM; k++) {
+            x[i].delta[k] = trace[k + 1];
+            x[i].logit += trace[k + 1];
+        }
+        x[i].prob = (double)r.prob[i];
+    }
+    return R1_OK;
+}
