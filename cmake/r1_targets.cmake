@@ -61,5 +61,5 @@ function(r1_add_test name)
     set(A_TIMEOUT 120)
   endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${A_TIMEOUT} LABELS "${A_LABELS}"
-    ENVIRONMENT "R1_BIN=${PROJECT_BINARY_DIR}/bin;R1_SOURCE=${PROJECT_SOURCE_DIR};OMP_NUM_THREADS=1")
+    ENVIRONMENT "R1_BIN=${PROJECT_BINARY_DIR}/bin;R1_SOURCE=${PROJECT_SOURCE_DIR};OMP_NUM_THREADS=1;LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/support/lsan.supp:print_suppressions=0")
 endfunction()

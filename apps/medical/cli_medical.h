@@ -20,9 +20,15 @@ r1_status cli_open_kb(const r1_cli_call *call, med_kb **kb, r1_err *err);
 r1_status cli_read_text(const char *path, char **text, size_t *len, r1_err *err);
 
 #define CLI_KB_OPTION                                                                                                  \
-    {"kb", "medical", R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL,                                                      \
-     "knowledge base: a file kb.r1kb, a folder of sources, or an ontology in XML (default: the demonstration ontology " \
-     "that ships)"}
-#define CLI_JSON_OPTION {"json", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL, "print one JSON object"}
+    {                                                                                                                  \
+        "kb", "medical", R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL,                                                   \
+            "knowledge base: a file kb.r1kb, a folder of sources, or an ontology in XML (default: the demonstration "  \
+            "ontology "                                                                                                \
+            "that ships)"                                                                                              \
+    }
+#define CLI_JSON_OPTION                                                                                                \
+    {                                                                                                                  \
+        "json", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL, "print one JSON object"                           \
+    }
 
 #endif

@@ -41,8 +41,9 @@ static void print_mentions(const med_kb *kb, const med_notes *n, bool json)
         if (!json)
             printf("%u\t%u\t%s\t%s\t%s\t%s\t%.*s\n", m->start, m->end, id, name, med_status_name[m->status], section,
                    (int)(m->end - m->start), n->text + m->start);
-        json_array_append_new(all, json_pack("{s:i,s:i,s:s,s:s,s:s,s:s}", "start", (int)m->start, "end", (int)m->end, "id",
-                                             id, "name", name, "status", med_status_name[m->status], "section", section));
+        json_array_append_new(all,
+                              json_pack("{s:i,s:i,s:s,s:s,s:s,s:s}", "start", (int)m->start, "end", (int)m->end, "id",
+                                        id, "name", name, "status", med_status_name[m->status], "section", section));
     }
     if (json) {
         json_dumpf(all, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
@@ -121,7 +122,7 @@ const r1_command cli_notes_commands[] = {
     {"annotate", "the findings of a record, with span and status", "r1-medical annotate record.txt --kb run/hpo --json",
      annotate_options, R1_COUNT(annotate_options), true, run_annotate},
     {"eval annotate", "recognition against an annotated corpus",
-     "r1-medical eval annotate --format id68 --corpus corpora/ID-68 --kb run/hpo", eval_options, R1_COUNT(eval_options), true,
-     run_eval_annotate},
+     "r1-medical eval annotate --format id68 --corpus corpora/ID-68 --kb run/hpo", eval_options, R1_COUNT(eval_options),
+     true, run_eval_annotate},
 };
 const size_t cli_notes_n = R1_COUNT(cli_notes_commands);

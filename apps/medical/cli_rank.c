@@ -48,14 +48,17 @@ static int run_eval_rank(r1_cli_call *call)
 }
 
 static const r1_option eval_rank_options[] = {
-    {"cases", NULL, R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL, "table of cases: id, gold, label, sex, age, observed, excluded"},
+    {"cases", NULL, R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL,
+     "table of cases: id, gold, label, sex, age, observed, excluded"},
     CLI_KB_OPTION,
     {"leave-publication-out", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL,
      "drop what the knowledge base took from the case's own publication"},
-    {"max-per-disease", NULL, R1_OPT_INT, "0", 0, 1e6, "cases", false, NULL, "the first N cases of each disease; 0: all"},
+    {"max-per-disease", NULL, R1_OPT_INT, "0", 0, 1e6, "cases", false, NULL,
+     "the first N cases of each disease; 0: all"},
     {"leave-out-rule", NULL, R1_OPT_ENUM, "sole", 0, 0, NULL, false, "sole|any",
      "rows that go: those that cite nothing but the case's publication, or all that cite it beside others too"},
-    {"memory", NULL, R1_OPT_BOOL, "true", 0, 0, NULL, false, NULL, "candidates from long-term memory beside the likelihood's"},
+    {"memory", NULL, R1_OPT_BOOL, "true", 0, 0, NULL, false, NULL,
+     "candidates from long-term memory beside the likelihood's"},
     CLI_JSON_OPTION,
 };
 
@@ -68,7 +71,8 @@ static r1_status terms_of(const med_kb *kb, const char *list, uint32_t *term, ui
     while (list && *list) {
         size_t len = strcspn(list, ",;");
         uint32_t t = med_kb_term(kb, list, len);
-        if (t == MED_NONE) R1_FAIL(err, R1_E_INVAL, "%.*s is not a finding of this knowledge base", (int)(len < 60 ? len : 60), list);
+        if (t == MED_NONE)
+            R1_FAIL(err, R1_E_INVAL, "%.*s is not a finding of this knowledge base", (int)(len < 60 ? len : 60), list);
         if (*n < max) term[(*n)++] = t;
         list += len + (list[len] != '\0');
     }
@@ -83,9 +87,12 @@ static int run_rank(r1_cli_call *call)
     med_kb *kb = NULL;
     med_ranker *r = NULL;
     r1_status st = cli_open_kb(call, &kb, &call->err);
-    if (st == R1_OK) st = terms_of(kb, r1_options_str(call->opts, "observed"), yes, MED_QUERY_MAX, &c.n_observed, &call->err);
-    if (st == R1_OK) st = terms_of(kb, r1_options_str(call->opts, "excluded"), no, MED_EXCLUDED_MAX, &c.n_excluded, &call->err);
-    if (st == R1_OK && c.n_observed == 0) st = r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "--observed is needed");
+    if (st == R1_OK)
+        st = terms_of(kb, r1_options_str(call->opts, "observed"), yes, MED_QUERY_MAX, &c.n_observed, &call->err);
+    if (st == R1_OK)
+        st = terms_of(kb, r1_options_str(call->opts, "excluded"), no, MED_EXCLUDED_MAX, &c.n_excluded, &call->err);
+    if (st == R1_OK && c.n_observed == 0)
+        st = r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "--observed is needed");
     if (st == R1_OK) st = med_ranker_new(&r, kb, &call->err);
     if (st == R1_OK) st = med_rank(r, &c, list, SHOWN, &n, &call->err);
     for (uint32_t i = 0; i < n; i++) list[i].logit = list[i].score;
@@ -105,9 +112,11 @@ static const r1_option rank_options[] = {
 };
 
 const r1_command cli_rank_commands[] = {
-    {"rank", "diseases for a list of findings", "r1-medical rank --observed HP:0001166,HP:0001083 --excluded HP:0000175",
-     rank_options, R1_COUNT(rank_options), true, run_rank},
-    {"eval rank", "how often the right disease comes first", "r1-medical eval rank --cases cases.tsv --kb run/hpo --leave-publication-out",
-     eval_rank_options, R1_COUNT(eval_rank_options), true, run_eval_rank},
+    {"rank", "diseases for a list of findings",
+     "r1-medical rank --observed HP:0001166,HP:0001083 --excluded HP:0000175", rank_options, R1_COUNT(rank_options),
+     true, run_rank},
+    {"eval rank", "how often the right disease comes first",
+     "r1-medical eval rank --cases cases.tsv --kb run/hpo --leave-publication-out", eval_rank_options,
+     R1_COUNT(eval_rank_options), true, run_eval_rank},
 };
 const size_t cli_rank_n = R1_COUNT(cli_rank_commands);

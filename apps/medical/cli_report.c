@@ -71,7 +71,8 @@ static int run_report(r1_cli_call *call)
         if (st == R1_OK) printf("%s\n", written ? "rows written" : "rows were there already");
     }
     if (st == R1_OK && r1_options_bool(o, "timings"))
-        printf("read %.1f ms, rank and explain %.1f ms, write %.1f ms\n", t.read_ms, t.rank_ms, (double)(r1_mono_us() - t0) / 1e3);
+        printf("read %.1f ms, rank and explain %.1f ms, write %.1f ms\n", t.read_ms, t.rank_ms,
+               (double)(r1_mono_us() - t0) / 1e3);
     json_decref(j.report);
     med_ranker_free(j.ranker);
     med_lexicon_free(j.lex);
@@ -83,8 +84,10 @@ static int run_report(r1_cli_call *call)
 static const r1_option report_options[] = {
     CLI_KB_OPTION,
     {"format", "medical", R1_OPT_STRING, "html,pdf,json,text", 0, 0, NULL, false, NULL, "any of html, pdf, json, text"},
-    {"out", NULL, R1_OPT_PATH, "run/report", 0, 0, NULL, false, NULL, "folder for report.html, report.pdf, report.json, report.txt"},
-    {"db", "medical", R1_OPT_STRING, NULL, 0, 0, NULL, true, NULL, "PostgreSQL connection for the report's rows (libpq conninfo)"},
+    {"out", NULL, R1_OPT_PATH, "run/report", 0, 0, NULL, false, NULL,
+     "folder for report.html, report.pdf, report.json, report.txt"},
+    {"db", "medical", R1_OPT_STRING, NULL, 0, 0, NULL, true, NULL,
+     "PostgreSQL connection for the report's rows (libpq conninfo)"},
     {"timings", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL, "print what each stage took"},
 };
 
@@ -93,7 +96,9 @@ static int run_migrate(r1_cli_call *call)
     r1_store *s = NULL;
     char dir[4096];
     size_t applied = 0;
-    r1_status st = r1_options_has(call->opts, "db") ? R1_OK : r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "--db is needed");
+    r1_status st = r1_options_has(call->opts, "db")
+                       ? R1_OK
+                       : r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "--db is needed");
     if (st == R1_OK) st = cli_shipped("schemas/sql", dir, &call->err);
     if (st == R1_OK) st = r1_store_open(&s, r1_options_str(call->opts, "db"), "r1-medical", &call->err);
     if (st == R1_OK) st = r1_store_migrate(s, dir, &applied, &call->err);
@@ -111,7 +116,8 @@ const r1_command cli_report_commands[] = {
     {"db migrate", "bring the database to this program's schema", "r1-medical db migrate --db 'host=/run/pg dbname=r1'",
      migrate_options, R1_COUNT(migrate_options), true, run_migrate},
     {"report", "read a record and write the report with its evidence",
-     "r1-medical report apps/medical/samples/record.txt --out run/report\nr1-medical report - --kb run/hpo --format html < record.txt",
+     "r1-medical report apps/medical/samples/record.txt --out run/report\nr1-medical report - --kb run/hpo --format "
+     "html < record.txt",
      report_options, R1_COUNT(report_options), true, run_report},
 };
 const size_t cli_report_n = R1_COUNT(cli_report_commands);

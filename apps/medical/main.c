@@ -42,7 +42,7 @@ int main(int argc, char **argv)
     n = take(all, n, cli_notes_commands, cli_notes_n);
     n = take(all, n, cli_report_commands, cli_report_n);
     n = take(all, n, cli_rank_commands, cli_rank_n);
-    const r1_program program = {"r1-medical", "finds, weighs and reports what a clinical record says about rare diseases",
-                                all, n};
+    const r1_program program = {"r1-medical",
+                                "finds, weighs and reports what a clinical record says about rare diseases", all, n};
     return r1_cli_main(&program, argc, argv);
 }

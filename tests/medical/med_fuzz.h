@@ -12,13 +12,15 @@
 
 static inline int med_fuzz_one(const uint8_t *data, size_t size)
 {
-    static r1_status (*const all[])(med_builder *, const char *, const char *, size_t, r1_err *) = {
-        med_import_own, med_import_obo, med_import_owl, med_import_orpha, med_import_hpoa, med_import_sssom, med_import_edges};
+    static r1_status (*const all[])(med_builder *, const char *, const char *, size_t,
+                                    r1_err *) = {med_import_own,  med_import_obo,   med_import_owl,  med_import_orpha,
+                                                 med_import_hpoa, med_import_sssom, med_import_edges};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         med_builder *b = NULL;
         med_kb *kb = NULL;
         if (med_builder_new(&b, NULL) != R1_OK) return 0;
-        if (all[i](b, "fuzz", (const char *)data, size, NULL) == R1_OK && med_builder_finish(b, "fuzz", &kb, NULL, NULL) == R1_OK) {
+        if (all[i](b, "fuzz", (const char *)data, size, NULL) == R1_OK &&
+            med_builder_finish(b, "fuzz", &kb, NULL, NULL) == R1_OK) {
             med_lexicon *lex = NULL;
             med_notes n;
             if (med_lexicon_new(&lex, kb, NULL) == R1_OK &&

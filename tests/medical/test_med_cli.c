@@ -36,7 +36,8 @@ static void test_report(void)
 {
     char pdf[4200], txt[4200];
     r1_err err;
-    const char *report[] = {medical(), "report", r1_test_source("apps/medical/samples/record.txt"), "--out", r1_test_tmpdir(), NULL};
+    const char *report[] = {medical(), "report",         r1_test_source("apps/medical/samples/record.txt"),
+                            "--out",   r1_test_tmpdir(), NULL};
     CU_ASSERT_EQUAL(run(report), 0);
     snprintf(pdf, sizeof pdf, "%s/report.pdf", report[4]);
     snprintf(txt, sizeof txt, "%s/out.txt", report[4]);

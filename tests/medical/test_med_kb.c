@@ -78,7 +78,10 @@ static void test_hostile_xml(void)
         "<r1-ontology version=\"1\"><findings></r1-ontology>",
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><r1-ontology version=\"\xff\xfe\"/>",
         "<?xml version=\"1.0\" encoding=\"klingon\"?><r1-ontology/>",
-        "<other/>", "", "not xml", "<r1-ontology/>"};
+        "<other/>",
+        "",
+        "not xml",
+        "<r1-ontology/>"};
     for (size_t i = 0; i < R1_COUNT(bad); i++) CU_ASSERT_EQUAL(parse_own(bad[i], strlen(bad[i])), R1_E_FORMAT);
     CU_ASSERT_EQUAL(parse_own(bad[0], strlen(bad[0])), R1_E_FORMAT);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "DOCTYPE"));
@@ -93,12 +96,16 @@ static void test_hostile_xml(void)
 
 static void test_small_formats(void)
 {
-    static const char obo[] = "format-version: 1.2\ndata-version: t1\n\n[Term]\nid: HP:0000118\nname: Root\n\n[Term]\nid: HP:1\n"
-                              "name: A\nalt_id: HP:9\nsynonym: \"Alpha \\\"x\\\"\" EXACT []\nis_a: HP:0000118 ! Root\n\n[Term]\nid: HP:2\n"
-                              "name: B\nis_a: HP:1\n\n[Term]\nid: HP:3\nname: old\nis_obsolete: true\nreplaced_by: HP:2\n";
-    static const char hpoa[] = "#version: t2\ndatabase_id\tdisease_name\tqualifier\thpo_id\treference\tevidence\tonset\tfrequency\tsex\tmodifier\taspect\tbiocuration\n"
-                               "OMIM:1\tOne\t\tHP:2\tPMID:7\tPCS\t\t1/2\t\t\tP\tx\nOMIM:1\tOne\t\tHP:3\tPMID:8;PMID:7\tPCS\t\t\t\t\tP\tx\n"
-                               "OMIM:2\tTwo\tNOT\tHP:9\tPMID:8\tPCS\t\t\t\t\tP\tx\nOMIM:2\tTwo\t\tHP:1\tPMID:8\tPCS\t\t45.5%\t\t\tP\tx\n";
+    static const char obo[] =
+        "format-version: 1.2\ndata-version: t1\n\n[Term]\nid: HP:0000118\nname: Root\n\n[Term]\nid: HP:1\n"
+        "name: A\nalt_id: HP:9\nsynonym: \"Alpha \\\"x\\\"\" EXACT []\nis_a: HP:0000118 ! Root\n\n[Term]\nid: HP:2\n"
+        "name: B\nis_a: HP:1\n\n[Term]\nid: HP:3\nname: old\nis_obsolete: true\nreplaced_by: HP:2\n";
+    static const char hpoa[] =
+        "#version: "
+        "t2\ndatabase_id\tdisease_name\tqualifier\thpo_"
+        "id\treference\tevidence\tonset\tfrequency\tsex\tmodifier\taspect\tbiocuration\n"
+        "OMIM:1\tOne\t\tHP:2\tPMID:7\tPCS\t\t1/2\t\t\tP\tx\nOMIM:1\tOne\t\tHP:3\tPMID:8;PMID:7\tPCS\t\t\t\t\tP\tx\n"
+        "OMIM:2\tTwo\tNOT\tHP:9\tPMID:8\tPCS\t\t\t\t\tP\tx\nOMIM:2\tTwo\t\tHP:1\tPMID:8\tPCS\t\t45.5%\t\t\tP\tx\n";
     med_builder *b = NULL;
     med_kb *kb = NULL;
     R1_ASSERT_OK(med_builder_new(&b, &err), &err);
@@ -127,7 +134,8 @@ static void test_small_formats(void)
 
 static void test_cycle(void)
 {
-    static const char obo[] = "format-version: 1.2\n[Term]\nid: HP:1\nname: a\nis_a: HP:2\n\n[Term]\nid: HP:2\nname: b\nis_a: HP:1\n";
+    static const char obo[] =
+        "format-version: 1.2\n[Term]\nid: HP:1\nname: a\nis_a: HP:2\n\n[Term]\nid: HP:2\nname: b\nis_a: HP:1\n";
     med_builder *b = NULL;
     med_kb *kb = NULL;
     R1_ASSERT_OK(med_builder_new(&b, &err), &err);
@@ -148,7 +156,8 @@ static void test_sha256(void) /* FIPS 180-4 examples */
 
 static void test_real_files(void)
 {
-    const char *owl = r1_test_shared("data/medical/hp.owl.zst"), *hpoa = r1_test_shared("data/medical/phenotype.hpoa.gz"),
+    const char *owl = r1_test_shared("data/medical/hp.owl.zst"),
+               *hpoa = r1_test_shared("data/medical/phenotype.hpoa.gz"),
                *p4 = r1_test_shared("data/medical/orphadata/en_product4.xml.zst");
     if (!owl || !hpoa || !p4) return;
     const char *list[] = {owl, hpoa, p4};
@@ -163,16 +172,19 @@ static void test_real_files(void)
 /* Random damage to valid inputs: whatever comes, an answer comes and nothing is overrun (address sanitizer). */
 static void test_fuzz(void)
 {
-    static const char own[] = "<r1-ontology version=\"1\" title=\"t\" licence=\"l\"><findings><finding id=\"R1:1\" name=\"A\" root=\"true\">"
-                              "<definition>d</definition><synonym>s</synonym><xref id=\"HP:1\"/></finding></findings><diseases><disease id=\"O:1\" "
-                              "name=\"D\"><has finding=\"R1:1\" frequency=\".5\"/></disease></diseases></r1-ontology>";
-    static const char obo[] = "format-version: 1.2\n[Term]\nid: HP:1\nname: a\ndef: \"x\" []\nsynonym: \"y\" EXACT []\nis_a: HP:2\n";
+    static const char own[] =
+        "<r1-ontology version=\"1\" title=\"t\" licence=\"l\"><findings><finding id=\"R1:1\" name=\"A\" root=\"true\">"
+        "<definition>d</definition><synonym>s</synonym><xref id=\"HP:1\"/></finding></findings><diseases><disease "
+        "id=\"O:1\" "
+        "name=\"D\"><has finding=\"R1:1\" frequency=\".5\"/></disease></diseases></r1-ontology>";
+    static const char obo[] =
+        "format-version: 1.2\n[Term]\nid: HP:1\nname: a\ndef: \"x\" []\nsynonym: \"y\" EXACT []\nis_a: HP:2\n";
     static const char hpoa[] = "#x\nOMIM:1\tOne\t\tHP:2\tPMID:7;PMID:8\tPCS\tHP:0003577\t1/2\tMALE\t\tP\tx\n";
     med_fuzz_seeds(own, sizeof own - 1, 3000);
     med_fuzz_seeds(obo, sizeof obo - 1, 3000);
     med_fuzz_seeds(hpoa, sizeof hpoa - 1, 3000);
 }
 
-R1_TEST_MAIN("medical knowledge base", {"schema", test_schema}, {"round trip", test_round_trip}, {"hostile xml", test_hostile_xml},
-             {"small formats", test_small_formats}, {"cycle", test_cycle}, {"sha256", test_sha256}, {"fuzz", test_fuzz},
-             {"real files", test_real_files})
+R1_TEST_MAIN("medical knowledge base", {"schema", test_schema}, {"round trip", test_round_trip},
+             {"hostile xml", test_hostile_xml}, {"small formats", test_small_formats}, {"cycle", test_cycle},
+             {"sha256", test_sha256}, {"fuzz", test_fuzz}, {"real files", test_real_files})

@@ -62,7 +62,8 @@ static void test_status(void)
     for (size_t i = 0; i < R1_COUNT(table); i++) {
         int got = status_of(table[i].text, table[i].finding);
         if (got != table[i].status)
-            fprintf(stderr, "case %zu: \"%s\" %s: got %d, expected %d\n", i, table[i].text, table[i].finding, got, table[i].status);
+            fprintf(stderr, "case %zu: \"%s\" %s: got %d, expected %d\n", i, table[i].text, table[i].finding, got,
+                    table[i].status);
         CU_ASSERT_EQUAL(got, table[i].status);
     }
 }

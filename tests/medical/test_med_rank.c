@@ -22,7 +22,8 @@ static uint32_t direct(const med_disease *d, uint32_t *term)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < d->n_profile; i++)
-        if (kb->profile[d->profile_at + i].term & MED_PROFILE_DIRECT) term[n++] = MED_PROFILE_TERM(kb->profile[d->profile_at + i]);
+        if (kb->profile[d->profile_at + i].term & MED_PROFILE_DIRECT)
+            term[n++] = MED_PROFILE_TERM(kb->profile[d->profile_at + i]);
     return n;
 }
 

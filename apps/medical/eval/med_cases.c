@@ -24,7 +24,11 @@ float med_age_years(const char *s, size_t len)
             number = number * 10 + (float)(s[i] - '0');
             continue;
         }
-        float unit = s[i] == 'Y' ? 1.0f : s[i] == 'M' ? 1 / 12.0f : s[i] == 'W' ? 7 / 365.25f : s[i] == 'D' ? 1 / 365.25f : 0;
+        float unit = s[i] == 'Y'   ? 1.0f
+                     : s[i] == 'M' ? 1 / 12.0f
+                     : s[i] == 'W' ? 7 / 365.25f
+                     : s[i] == 'D' ? 1 / 365.25f
+                                   : 0;
         if (s[i] == 'T') break;
         if (unit == 0) return NAN;
         years += number * unit;
@@ -83,8 +87,9 @@ static r1_status add_row(med_cases *c, const med_kb *kb, const med_field *f, r1_
     snprintf(r->gold, sizeof r->gold, "%.*s", (int)f[1].len, f[1].s);
     r->gold_disease = med_kb_disease(kb, f[1].s, f[1].len);
     r->pmid = pmid_of(f[0]);
-    r->sex = f[3].len && (f[3].s[0] | 32) == 'm' ? MED_SEX_MALE : f[3].len && (f[3].s[0] | 32) == 'f' ? MED_SEX_FEMALE
-                                                                                                      : MED_SEX_UNKNOWN;
+    r->sex = f[3].len && (f[3].s[0] | 32) == 'm'   ? MED_SEX_MALE
+             : f[3].len && (f[3].s[0] | 32) == 'f' ? MED_SEX_FEMALE
+                                                   : MED_SEX_UNKNOWN;
     r->age_years = med_age_years(f[4].s, f[4].len);
     r->fold = med_fold_of(r->gold);
     R1_TRY(add_terms(c, kb, f[5], &r->observed_at, &r->n_observed, err));

@@ -10,8 +10,8 @@
 
 typedef struct {
     char id[96], gold[48];
-    uint32_t gold_disease; /* MED_NONE: the knowledge base does not know it */
-    uint32_t pmid;         /* from the id, 0 where it has none */
+    uint32_t gold_disease;                                     /* MED_NONE: the knowledge base does not know it */
+    uint32_t pmid;                                             /* from the id, 0 where it has none */
     uint32_t observed_at, n_observed, excluded_at, n_excluded; /* in med_cases.term */
     med_sex sex;
     float age_years;

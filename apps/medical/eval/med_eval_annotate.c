@@ -108,11 +108,12 @@ static void score_docs(tally *t, const gold_list *l, const med_notes *notes)
     t->doc_tp += both;
 }
 
-static void show(const tally *t, const char *kind, const char *doc, const char *s, uint32_t a, uint32_t b, uint32_t term)
+static void show(const tally *t, const char *kind, const char *doc, const char *s, uint32_t a, uint32_t b,
+                 uint32_t term)
 {
     if (t->show)
-        fprintf(stderr, "%s\t%s\t%.*s\t%s\t%s\n", kind, doc, (int)(b > a ? b - a : 0), s + a, med_str(t->kb, t->kb->term[term].id),
-                med_str(t->kb, t->kb->term[term].name));
+        fprintf(stderr, "%s\t%s\t%.*s\t%s\t%s\n", kind, doc, (int)(b > a ? b - a : 0), s + a,
+                med_str(t->kb, t->kb->term[term].id), med_str(t->kb, t->kb->term[term].name));
 }
 
 static uint32_t byte_of(const char *s, size_t len, uint32_t point)
@@ -158,14 +159,16 @@ static r1_status score_text(tally *t, const char *doc, const char *text, size_t 
         t->n_gold++;
         t->tp_gold += l->g[k].hit;
         if (!l->g[k].hit)
-            show(t, "missed", doc, text, byte_of(text, len, l->g[k].start), byte_of(text, len, l->g[k].end), l->g[k].term);
+            show(t, "missed", doc, text, byte_of(text, len, l->g[k].start), byte_of(text, len, l->g[k].end),
+                 l->g[k].term);
     }
     score_docs(t, l, &notes);
     med_notes_free(&notes);
     return R1_OK;
 }
 
-static r1_status score_file(tally *t, const char *doc, const char *text_path, const char *ann_path, bool brat, r1_err *err)
+static r1_status score_file(tally *t, const char *doc, const char *text_path, const char *ann_path, bool brat,
+                            r1_err *err)
 {
     static gold_list l;
     char *text = NULL, *ann = NULL;
@@ -204,7 +207,8 @@ static size_t names_in(const char *dir, const char *suffix, char **name, size_t 
 
 static r1_status score_folder(tally *t, const char *path, bool brat, r1_err *err)
 {
-    static const char *const ann_name[] = {"ann", "Annotations", "annotations"}, *const text_name[] = {"corpus", "Text", "text"};
+    static const char *const ann_name[] = {"ann", "Annotations", "annotations"}, *const text_name[] = {"corpus", "Text",
+                                                                                                       "text"};
     static char *name[20000];
     char ann[4096], text[4096], a[8400], b[8400];
     snprintf(ann, sizeof ann, "%s", path);
@@ -215,7 +219,9 @@ static r1_status score_folder(tally *t, const char *path, bool brat, r1_err *err
         n = names_in(ann, "", name, R1_COUNT(name));
         snprintf(text, sizeof text, "%s/%s", path, text_name[i]);
     }
-    if (n == 0) R1_FAIL(err, R1_E_NOT_FOUND, "%s: no annotations (expected %s)", path, brat ? "*.ann" : "the folders ann and corpus");
+    if (n == 0)
+        R1_FAIL(err, R1_E_NOT_FOUND, "%s: no annotations (expected %s)", path,
+                brat ? "*.ann" : "the folders ann and corpus");
     r1_status st = R1_OK;
     for (size_t i = 0; i < n; i++) {
         snprintf(a, sizeof a, "%s/%s", ann, name[i]);
@@ -243,7 +249,8 @@ static r1_status score_table(tally *t, const char *path, r1_err *err)
         med_field f[7];
         if (lines.number == 1 || n == 0) continue;
         if (med_split(line, n, '\t', f, R1_COUNT(f)) != 6) {
-            st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s:%lld: expected 6 columns", path, (long long)lines.number);
+            st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s:%lld: expected 6 columns", path,
+                            (long long)lines.number);
             break;
         }
         if (strlen(doc) != f[0].len || memcmp(doc, f[0].s, f[0].len) != 0) {

@@ -56,8 +56,8 @@ static r1_status one_case(med_ranker *r, const med_case *q, med_candidate *list,
     return R1_OK;
 }
 
-r1_status med_eval_rank(med_ranker *r, const med_cases *cases, const med_eval_rank_opts *opts, med_eval_rank_result *out,
-                        r1_err *err)
+r1_status med_eval_rank(med_ranker *r, const med_cases *cases, const med_eval_rank_opts *opts,
+                        med_eval_rank_result *out, r1_err *err)
 {
     static _Thread_local med_candidate list[LIST];
     memset(out, 0, sizeof *out);

@@ -18,7 +18,7 @@ typedef struct {
     double top1, top3, top5, top10, top1_covered, top3_covered, top10_covered, mrr, ece, ms_per_case;
 } med_eval_rank_result;
 
-r1_status med_eval_rank(med_ranker *r, const med_cases *cases, const med_eval_rank_opts *opts, med_eval_rank_result *out,
-                        r1_err *err);
+r1_status med_eval_rank(med_ranker *r, const med_cases *cases, const med_eval_rank_opts *opts,
+                        med_eval_rank_result *out, r1_err *err);
 
 #endif

@@ -29,7 +29,10 @@ void med_lexicon_free(med_lexicon *x); /* NULL is fine */
 /* The number of a word of a text, MED_WORD_STOP or MED_WORD_UNKNOWN. *light: a degree or side that a name may lack. */
 int32_t med_lexicon_word(const med_lexicon *x, const char *s, size_t len, bool *light);
 uint64_t med_lexicon_mix(int32_t word);
-static inline uint64_t med_lexicon_next(uint64_t order, uint64_t mixed) { return (order * 31 + mixed) * 0x9e3779b97f4a7c15u; }
+static inline uint64_t med_lexicon_next(uint64_t order, uint64_t mixed)
+{
+    return (order * 31 + mixed) * 0x9e3779b97f4a7c15u;
+}
 /* The best pattern of that hash and length, NULL if none. text: the words as they stand, for abbreviations. */
 const med_pattern *med_lexicon_find(const med_lexicon *x, uint64_t hash, uint32_t n_word, const char *text, size_t len);
 

@@ -10,9 +10,20 @@
 
 enum { TOKENS_MAX = 400, WINDOW = 9, RUN_MAX = 3, HITS_MAX = 512 };
 
-const char *const med_status_name[MED_STATUS_COUNT] = {"present", "absent", "family", "historical", "hypothetical", "uncertain"};
-const char *const med_section_name[] = {"(start)", "History of present illness", "Past medical history", "Family history",
-    "Physical examination", "Laboratory", "Imaging", "Assessment", "Plan", "Medications", "Social history", "Other"};
+const char *const med_status_name[MED_STATUS_COUNT] = {"present",    "absent",       "family",
+                                                       "historical", "hypothetical", "uncertain"};
+const char *const med_section_name[] = {"(start)",
+                                        "History of present illness",
+                                        "Past medical history",
+                                        "Family history",
+                                        "Physical examination",
+                                        "Laboratory",
+                                        "Imaging",
+                                        "Assessment",
+                                        "Plan",
+                                        "Medications",
+                                        "Social history",
+                                        "Other"};
 enum { S_START, S_HPI, S_PMH, S_FAMILY, S_EXAM, S_LAB, S_IMAGING, S_ASSESS, S_PLAN, S_MEDS, S_SOCIAL, S_OTHER };
 
 /* ---- growing --------------------------------------------------------------------------------------------- */
@@ -28,7 +39,10 @@ static bool room(void *array, uint32_t n, uint32_t *cap, uint32_t max, size_t si
     return true;
 }
 
-static r1_status too_many(r1_err *err) { R1_FAIL(err, R1_E_NOMEM, "a record with more findings, sentences or sections than are read"); }
+static r1_status too_many(r1_err *err)
+{
+    R1_FAIL(err, R1_E_NOMEM, "a record with more findings, sentences or sections than are read");
+}
 
 r1_status med_mention_add(med_notes *n, const med_mention *m, r1_err *err)
 {
@@ -44,19 +58,56 @@ uint32_t med_section_of(const char *heading, size_t len)
     static const struct {
         const char *word;
         uint32_t section;
-    } known[] = {{"history of present illness", S_HPI}, {"hpi", S_HPI}, {"presenting complaint", S_HPI},
-        {"chief complaint", S_HPI}, {"clinical history", S_HPI}, {"reason for referral", S_HPI}, {"present illness", S_HPI},
-        {"past medical history", S_PMH}, {"past history", S_PMH}, {"medical history", S_PMH}, {"pmh", S_PMH},
-        {"birth history", S_PMH}, {"surgical history", S_PMH}, {"developmental history", S_PMH},
-        {"family history", S_FAMILY}, {"fh", S_FAMILY}, {"pedigree", S_FAMILY}, {"physical examination", S_EXAM},
-        {"physical exam", S_EXAM}, {"examination", S_EXAM}, {"on examination", S_EXAM}, {"neurological examination", S_EXAM},
-        {"review of systems", S_EXAM}, {"ros", S_EXAM}, {"laboratory", S_LAB}, {"laboratory findings", S_LAB},
-        {"labs", S_LAB}, {"laboratory results", S_LAB}, {"investigations", S_LAB}, {"imaging", S_IMAGING},
-        {"radiology", S_IMAGING}, {"mri", S_IMAGING}, {"echocardiography", S_IMAGING}, {"assessment", S_ASSESS},
-        {"impression", S_ASSESS}, {"summary", S_ASSESS}, {"discussion", S_ASSESS}, {"plan", S_PLAN},
-        {"recommendations", S_PLAN}, {"follow-up", S_PLAN}, {"return precautions", S_PLAN}, {"medications", S_MEDS},
-        {"current medications", S_MEDS}, {"social history", S_SOCIAL}, {"allergies", S_OTHER}, {"growth", S_EXAM},
-        {"course", S_HPI}, {"hospital course", S_HPI}, {"ophthalmology", S_EXAM}, {"cardiology", S_EXAM}};
+    } known[] = {{"history of present illness", S_HPI},
+                 {"hpi", S_HPI},
+                 {"presenting complaint", S_HPI},
+                 {"chief complaint", S_HPI},
+                 {"clinical history", S_HPI},
+                 {"reason for referral", S_HPI},
+                 {"present illness", S_HPI},
+                 {"past medical history", S_PMH},
+                 {"past history", S_PMH},
+                 {"medical history", S_PMH},
+                 {"pmh", S_PMH},
+                 {"birth history", S_PMH},
+                 {"surgical history", S_PMH},
+                 {"developmental history", S_PMH},
+                 {"family history", S_FAMILY},
+                 {"fh", S_FAMILY},
+                 {"pedigree", S_FAMILY},
+                 {"physical examination", S_EXAM},
+                 {"physical exam", S_EXAM},
+                 {"examination", S_EXAM},
+                 {"on examination", S_EXAM},
+                 {"neurological examination", S_EXAM},
+                 {"review of systems", S_EXAM},
+                 {"ros", S_EXAM},
+                 {"laboratory", S_LAB},
+                 {"laboratory findings", S_LAB},
+                 {"labs", S_LAB},
+                 {"laboratory results", S_LAB},
+                 {"investigations", S_LAB},
+                 {"imaging", S_IMAGING},
+                 {"radiology", S_IMAGING},
+                 {"mri", S_IMAGING},
+                 {"echocardiography", S_IMAGING},
+                 {"assessment", S_ASSESS},
+                 {"impression", S_ASSESS},
+                 {"summary", S_ASSESS},
+                 {"discussion", S_ASSESS},
+                 {"plan", S_PLAN},
+                 {"recommendations", S_PLAN},
+                 {"follow-up", S_PLAN},
+                 {"return precautions", S_PLAN},
+                 {"medications", S_MEDS},
+                 {"current medications", S_MEDS},
+                 {"social history", S_SOCIAL},
+                 {"allergies", S_OTHER},
+                 {"growth", S_EXAM},
+                 {"course", S_HPI},
+                 {"hospital course", S_HPI},
+                 {"ophthalmology", S_EXAM},
+                 {"cardiology", S_EXAM}};
     while (len && (heading[len - 1] == ':' || heading[len - 1] == ' ' || heading[len - 1] == '#')) len--;
     while (len && (*heading == '#' || *heading == ' ' || *heading == '*')) heading++, len--;
     for (size_t i = 0; i < R1_COUNT(known); i++)
@@ -86,7 +137,8 @@ static r1_status add_sentence(med_notes *n, uint32_t start, uint32_t end, r1_err
 
 static bool abbreviation(const char *text, uint32_t dot, uint32_t from)
 {
-    static const char *const known[] = {"dr", "mr", "mrs", "ms", "vs", "no", "fig", "approx", "e.g", "i.e", "st", "wk", "al"};
+    static const char *const known[] = {"dr",     "mr",  "mrs", "ms", "vs", "no", "fig",
+                                        "approx", "e.g", "i.e", "st", "wk", "al"};
     uint32_t a = dot;
     while (a > from && text[a - 1] != ' ' && text[a - 1] != '\n' && text[a - 1] != '(') a--;
     size_t len = dot - a;
@@ -164,7 +216,8 @@ static bool word_byte(const char *s, uint32_t i, uint32_t end)
     return true;
 }
 
-static uint32_t tokenize(const med_lexicon *lex, const char *s, uint32_t start, uint32_t end, med_token *t, uint32_t max)
+static uint32_t tokenize(const med_lexicon *lex, const char *s, uint32_t start, uint32_t end, med_token *t,
+                         uint32_t max)
 {
     uint32_t n = 0;
     for (uint32_t i = start; i < end && n < max;) {
@@ -176,14 +229,18 @@ static uint32_t tokenize(const med_lexicon *lex, const char *s, uint32_t start, 
             t[n].word = med_lexicon_word(lex, s + i, j - i, &light);
             t[n].light = light;
             size_t len = j - i;
-            t[n].conj = (len == 3 && strncasecmp(s + i, "and", 3) == 0) || (len == 2 && strncasecmp(s + i, "or", 2) == 0) ||
+            t[n].conj = (len == 3 && strncasecmp(s + i, "and", 3) == 0) ||
+                        (len == 2 && strncasecmp(s + i, "or", 2) == 0) ||
                         (len == 3 && strncasecmp(s + i, "nor", 3) == 0);
             n++;
             i = j;
             continue;
         }
         if (strchr(".,;:!?()/[]\"+&", s[i]))
-            t[n++] = (med_token){.start = i, .end = i + 1, .word = MED_WORD_STOP, .punct = true,
+            t[n++] = (med_token){.start = i,
+                                 .end = i + 1,
+                                 .word = MED_WORD_STOP,
+                                 .punct = true,
                                  .conj = s[i] == ',' || s[i] == '/' || s[i] == '&'};
         i++;
     }
@@ -329,8 +386,8 @@ static r1_status add_mention(med_notes *n, const med_token *t, uint32_t n_token,
     uint32_t used[WINDOW + 1], n_used = 0;
     for (uint32_t i = h->from; i <= h->to; i++)
         if (i < h->run_from || i >= h->run_to) used[n_used++] = c->token[i];
-    med_mention m = {.term = h->p->term, .start = t[used[0]].start, .end = t[used[n_used - 1]].end,
-                     .sentence = sentence};
+    med_mention m = {
+        .term = h->p->term, .start = t[used[0]].start, .end = t[used[n_used - 1]].end, .sentence = sentence};
     med_find_status(n, t, n_token, used, n_used, &m);
     return med_mention_add(n, &m, err);
 }
@@ -370,7 +427,8 @@ static r1_status check_text(const char *what, const char *text, size_t len, r1_e
         utf8proc_int32_t cp;
         utf8proc_ssize_t k = utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(len - i), &cp);
         if (k <= 0 || cp == 0)
-            R1_FAIL(err, R1_E_FORMAT, "%s: not UTF-8 text at byte %zu; export the record as plain text in UTF-8", what, i);
+            R1_FAIL(err, R1_E_FORMAT, "%s: not UTF-8 text at byte %zu; export the record as plain text in UTF-8", what,
+                    i);
         blank += cp == ' ' || cp == '\n' || cp == '\r' || cp == '\t' || cp == 0xfeff ? (size_t)k : 0;
         i += (size_t)k;
     }

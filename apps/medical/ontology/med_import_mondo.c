@@ -59,8 +59,9 @@ r1_status med_import_sssom(med_builder *b, const char *what, const char *data, s
             pred = column(f, got, "predicate_id");
             obj = column(f, got, "object_id");
             if (sub == got || pred == got || obj == got || label == got)
-                R1_FAIL(err, R1_E_FORMAT, "%s:%lld: not SSSOM: subject_id, subject_label, predicate_id or object_id is missing",
-                        what, (long long)l.number);
+                R1_FAIL(err, R1_E_FORMAT,
+                        "%s:%lld: not SSSOM: subject_id, subject_label, predicate_id or object_id is missing", what,
+                        (long long)l.number);
             continue;
         }
         if (got != head)

@@ -23,9 +23,9 @@ float med_frequency(const char *s, size_t len)
     static const struct {
         const char *word;
         float freq;
-    } known[] = {{"HP:0040280", 1.0f},  {"HP:0040281", 0.9f},    {"HP:0040282", 0.55f},     {"HP:0040283", 0.17f},
-                 {"HP:0040284", 0.025f}, {"HP:0040285", 0},       {"Obligate", 1.0f},        {"Very frequent", 0.9f},
-                 {"Frequent", 0.55f},    {"Occasional", 0.17f},   {"Very rare", 0.025f},     {"Excluded", 0}};
+    } known[] = {{"HP:0040280", 1.0f},   {"HP:0040281", 0.9f},  {"HP:0040282", 0.55f}, {"HP:0040283", 0.17f},
+                 {"HP:0040284", 0.025f}, {"HP:0040285", 0},     {"Obligate", 1.0f},    {"Very frequent", 0.9f},
+                 {"Frequent", 0.55f},    {"Occasional", 0.17f}, {"Very rare", 0.025f}, {"Excluded", 0}};
     for (size_t i = 0; i < R1_COUNT(known); i++) {
         size_t n = strlen(known[i].word);
         if (len >= n && memcmp(s, known[i].word, n) == 0) return known[i].freq;
@@ -61,8 +61,8 @@ static float prevalence_class(const char *s)
     static const struct {
         const char *word;
         float value;
-    } known[] = {{">1 / 1000", 1e-3f},       {"6-9 / 10 000", 7.5e-4f},   {"1-5 / 10 000", 3e-4f},
-                 {"1-9 / 100 000", 5e-5f},   {"1-9 / 1 000 000", 5e-6f},  {"<1 / 1 000 000", 5e-7f}};
+    } known[] = {{">1 / 1000", 1e-3f},     {"6-9 / 10 000", 7.5e-4f},  {"1-5 / 10 000", 3e-4f},
+                 {"1-9 / 100 000", 5e-5f}, {"1-9 / 1 000 000", 5e-6f}, {"<1 / 1 000 000", 5e-7f}};
     for (size_t i = 0; i < R1_COUNT(known); i++)
         if (strcmp(s, known[i].word) == 0) return known[i].value;
     return 0;

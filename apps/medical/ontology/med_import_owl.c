@@ -69,8 +69,8 @@ static r1_status class_end(owl *o, r1_err *err)
     o->in_class = false;
     o->n_class++;
     med_text id = {o->id, o->id_len};
-    R1_TRY(med_builder_term(o->b, id, (med_text){o->name, o->name_len}, (med_text){o->def, o->def_len}, o->obsolete,
-                            err));
+    R1_TRY(
+        med_builder_term(o->b, id, (med_text){o->name, o->name_len}, (med_text){o->def, o->def_len}, o->obsolete, err));
     if (o->obsolete && o->replaced_len)
         return med_builder_alias(o->b, (med_text){o->replaced, o->replaced_len}, id, err);
     return R1_OK;
@@ -85,8 +85,10 @@ static r1_status end(void *ctx, const med_xml_node *node, const char *text, r1_e
     static const struct {
         const char *name;
         uint32_t kind;
-    } synonym[] = {{"hasExactSynonym", MED_SYN_EXACT}, {"hasRelatedSynonym", MED_SYN_RELATED},
-                   {"hasNarrowSynonym", MED_SYN_NARROW}, {"hasBroadSynonym", MED_SYN_BROAD}};
+    } synonym[] = {{"hasExactSynonym", MED_SYN_EXACT},
+                   {"hasRelatedSynonym", MED_SYN_RELATED},
+                   {"hasNarrowSynonym", MED_SYN_NARROW},
+                   {"hasBroadSynonym", MED_SYN_BROAD}};
     med_text id = {o->id, o->id_len};
     for (size_t i = 0; i < R1_COUNT(synonym); i++)
         if (strcmp(node->name, synonym[i].name) == 0)

@@ -16,11 +16,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const uint32_t element_size[SEC_COUNT] = {
-    [SEC_STRINGS] = 1, [SEC_TERM] = sizeof(med_term), [SEC_PARENT] = 4, [SEC_ANCESTOR] = 4,
-    [SEC_SYNONYM] = sizeof(med_synonym), [SEC_TERM_ID] = sizeof(med_id), [SEC_DISEASE] = sizeof(med_disease),
-    [SEC_LIST] = 4, [SEC_ROW] = sizeof(med_row), [SEC_PROFILE] = sizeof(med_profile), [SEC_DISEASE_ID] = sizeof(med_id),
-    [SEC_SOURCE] = sizeof(med_source), [SEC_PMID] = 4};
+static const uint32_t element_size[SEC_COUNT] = {[SEC_STRINGS] = 1,
+                                                 [SEC_TERM] = sizeof(med_term),
+                                                 [SEC_PARENT] = 4,
+                                                 [SEC_ANCESTOR] = 4,
+                                                 [SEC_SYNONYM] = sizeof(med_synonym),
+                                                 [SEC_TERM_ID] = sizeof(med_id),
+                                                 [SEC_DISEASE] = sizeof(med_disease),
+                                                 [SEC_LIST] = 4,
+                                                 [SEC_ROW] = sizeof(med_row),
+                                                 [SEC_PROFILE] = sizeof(med_profile),
+                                                 [SEC_DISEASE_ID] = sizeof(med_id),
+                                                 [SEC_SOURCE] = sizeof(med_source),
+                                                 [SEC_PMID] = 4};
 
 /* ---- checks ---------------------------------------------------------------------------------------------- */
 
@@ -73,7 +81,8 @@ static bool terms_ok(const med_kb *k)
     for (uint32_t i = 0; i < k->n_term; i++) {
         const med_term *t = &k->term[i];
         if (t->id >= k->n_string || t->name >= k->n_string || t->definition >= k->n_string ||
-            !span_ok(t->parent_at, t->n_parent, k->n_parent) || !span_ok(t->ancestor_at, t->n_ancestor, k->n_ancestor) ||
+            !span_ok(t->parent_at, t->n_parent, k->n_parent) ||
+            !span_ok(t->ancestor_at, t->n_ancestor, k->n_ancestor) ||
             !span_ok(t->synonym_at, t->n_synonym, k->n_synonym))
             return false;
     }
@@ -292,7 +301,8 @@ uint32_t med_profile_make(const med_kb *kb, const med_row *row, uint32_t n_row, 
 {
     uint32_t n = 0;
     for (uint32_t i = 0, j; i < n_row; i = j) {
-        for (j = i + 1; j < n_row && row[j].term == row[i].term; j++) {}
+        for (j = i + 1; j < n_row && row[j].term == row[i].term; j++) {
+        }
         bool any;
         float f = group_freq(kb, row + i, j - i, skip, &any);
         const med_term *t = &kb->term[row[i].term];

@@ -15,8 +15,8 @@
 #define MED_NONE UINT32_MAX
 
 typedef struct {
-    uint32_t id, name, definition; /* strings */
-    uint32_t parent_at, n_parent;  /* direct parents */
+    uint32_t id, name, definition;    /* strings */
+    uint32_t parent_at, n_parent;     /* direct parents */
     uint32_t ancestor_at, n_ancestor; /* all ancestors and the term itself, ascending */
     uint32_t synonym_at, n_synonym;
     uint32_t n_disease; /* diseases that have it or a descendant */
@@ -34,10 +34,25 @@ typedef struct {
     uint32_t text, index;
 } med_id; /* sorted by text; alternative and cross-reference ids included */
 
-enum { MED_ONSET_ANTENATAL = 1, MED_ONSET_NEONATAL = 2, MED_ONSET_INFANCY = 4, MED_ONSET_CHILD = 8, MED_ONSET_TEEN = 16,
-       MED_ONSET_ADULT = 32, MED_ONSET_LATE = 64 };
-enum { MED_INHERIT_AD = 1, MED_INHERIT_AR = 2, MED_INHERIT_XLD = 4, MED_INHERIT_XLR = 8, MED_INHERIT_MT = 16,
-       MED_INHERIT_Y = 32, MED_INHERIT_MULTI = 64, MED_INHERIT_SPORADIC = 128 };
+enum {
+    MED_ONSET_ANTENATAL = 1,
+    MED_ONSET_NEONATAL = 2,
+    MED_ONSET_INFANCY = 4,
+    MED_ONSET_CHILD = 8,
+    MED_ONSET_TEEN = 16,
+    MED_ONSET_ADULT = 32,
+    MED_ONSET_LATE = 64
+};
+enum {
+    MED_INHERIT_AD = 1,
+    MED_INHERIT_AR = 2,
+    MED_INHERIT_XLD = 4,
+    MED_INHERIT_XLR = 8,
+    MED_INHERIT_MT = 16,
+    MED_INHERIT_Y = 32,
+    MED_INHERIT_MULTI = 64,
+    MED_INHERIT_SPORADIC = 128
+};
 enum { MED_DISEASE_INHERITED_PROFILE = 1 }; /* the profile is that of the Orphanet parent */
 
 typedef struct {
@@ -46,8 +61,8 @@ typedef struct {
     uint32_t gene_at, n_gene;   /* symbols, strings in `list` */
     uint32_t row_at, n_row;
     uint32_t profile_at, n_profile;
-    float profile_ic;  /* sum of the ic of its profile */
-    float prevalence;  /* per person, 0: unknown */
+    float profile_ic;            /* sum of the ic of its profile */
+    float prevalence;            /* per person, 0: unknown */
     uint32_t onset, inheritance; /* bit sets */
     uint32_t flags;
 } med_disease;
@@ -56,9 +71,9 @@ typedef struct {
 typedef struct {
     uint32_t term;
     float freq;
-    uint32_t pmid_at; /* publications that the row cites: pmid[pmid_at .. pmid_at + n_pmid) */
-    uint16_t n, m; /* m 0: no counts */
-    uint16_t flags; /* MED_ROW_* */
+    uint32_t pmid_at;       /* publications that the row cites: pmid[pmid_at .. pmid_at + n_pmid) */
+    uint16_t n, m;          /* m 0: no counts */
+    uint16_t flags;         /* MED_ROW_* */
     uint8_t n_pmid, source; /* index of the source */
 } med_row;
 enum { MED_ROW_NEGATED = 1 };
@@ -69,7 +84,7 @@ typedef struct {
     uint32_t term;
     float freq;
 } med_profile;
-#define MED_PROFILE_DIRECT 0x80000000u
+#define MED_PROFILE_DIRECT  0x80000000u
 #define MED_PROFILE_TERM(p) ((p).term & 0x7fffffffu)
 
 typedef struct {

@@ -9,7 +9,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <stdio.h>
 #include <string.h>
 
 #define N_MAX 4000000u
@@ -190,8 +189,8 @@ r1_status med_builder_disease(med_builder *b, med_text id, med_text name, uint32
     if (i == MED_NONE) {
         if (!grow(&b->disease, b->n_disease, &b->cap_disease, sizeof *b->disease)) return full(err);
         i = b->n_disease++;
-        b->disease[i] = (raw_disease){.id = keep(b, id), .mondo = MED_NONE, .first_row = MED_NONE,
-                                      .last_row = MED_NONE, .final = MED_NONE};
+        b->disease[i] = (raw_disease){
+            .id = keep(b, id), .mondo = MED_NONE, .first_row = MED_NONE, .last_row = MED_NONE, .final = MED_NONE};
         med_map_set(b->diseases, off, i);
     }
     if (b->disease[i].name == 0 && name.len) b->disease[i].name = keep(b, name);
@@ -207,7 +206,8 @@ r1_status med_builder_annotate(med_builder *b, uint32_t disease, const med_annot
     uint32_t at = b->n_row++;
     uint32_t n = a->n, m = a->m;
     while (m > UINT16_MAX) n /= 2, m /= 2;
-    b->row[at] = (raw_row){keep(b, a->term), MED_NONE,
+    b->row[at] = (raw_row){keep(b, a->term),
+                           MED_NONE,
                            {MED_NONE, a->freq, b->n_pmid, (uint16_t)(n > m ? m : n), (uint16_t)m,
                             a->negated ? MED_ROW_NEGATED : 0, (uint8_t)a->n_pmid, (uint8_t)a->source}};
     for (uint32_t i = 0; i < a->n_pmid; i++) {
@@ -278,30 +278,58 @@ static uint32_t mask_of(const mask_word *w, size_t n, const char *s, size_t len)
 
 uint32_t med_onset_mask(const char *s, size_t len)
 {
-    static const mask_word w[] = {
-        {"HP:0030674", MED_ONSET_ANTENATAL}, {"HP:0011460", MED_ONSET_ANTENATAL}, {"HP:0011461", MED_ONSET_ANTENATAL},
-        {"HP:0034197", MED_ONSET_ANTENATAL}, {"HP:0034198", MED_ONSET_ANTENATAL}, {"HP:0034199", MED_ONSET_ANTENATAL},
-        {"HP:0003577", MED_ONSET_NEONATAL},  {"HP:0003623", MED_ONSET_NEONATAL},  {"HP:0003593", MED_ONSET_INFANCY},
-        {"HP:0011463", MED_ONSET_CHILD},     {"HP:0003621", MED_ONSET_TEEN},      {"HP:0003581", MED_ONSET_ADULT},
-        {"HP:0011462", MED_ONSET_ADULT},     {"HP:0003596", MED_ONSET_ADULT},     {"HP:00257", MED_ONSET_ADULT},
-        {"HP:0003584", MED_ONSET_LATE},      {"antenatal", MED_ONSET_ANTENATAL},  {"neonat", MED_ONSET_NEONATAL},
-        {"congenital", MED_ONSET_NEONATAL},  {"infan", MED_ONSET_INFANCY},        {"child", MED_ONSET_CHILD},
-        {"adolescent", MED_ONSET_TEEN},      {"juvenile", MED_ONSET_TEEN},        {"elderly", MED_ONSET_LATE},
-        {"late", MED_ONSET_LATE},            {"adult", MED_ONSET_ADULT},          {"all ages", 127}};
+    static const mask_word w[] = {{"HP:0030674", MED_ONSET_ANTENATAL},
+                                  {"HP:0011460", MED_ONSET_ANTENATAL},
+                                  {"HP:0011461", MED_ONSET_ANTENATAL},
+                                  {"HP:0034197", MED_ONSET_ANTENATAL},
+                                  {"HP:0034198", MED_ONSET_ANTENATAL},
+                                  {"HP:0034199", MED_ONSET_ANTENATAL},
+                                  {"HP:0003577", MED_ONSET_NEONATAL},
+                                  {"HP:0003623", MED_ONSET_NEONATAL},
+                                  {"HP:0003593", MED_ONSET_INFANCY},
+                                  {"HP:0011463", MED_ONSET_CHILD},
+                                  {"HP:0003621", MED_ONSET_TEEN},
+                                  {"HP:0003581", MED_ONSET_ADULT},
+                                  {"HP:0011462", MED_ONSET_ADULT},
+                                  {"HP:0003596", MED_ONSET_ADULT},
+                                  {"HP:00257", MED_ONSET_ADULT},
+                                  {"HP:0003584", MED_ONSET_LATE},
+                                  {"antenatal", MED_ONSET_ANTENATAL},
+                                  {"neonat", MED_ONSET_NEONATAL},
+                                  {"congenital", MED_ONSET_NEONATAL},
+                                  {"infan", MED_ONSET_INFANCY},
+                                  {"child", MED_ONSET_CHILD},
+                                  {"adolescent", MED_ONSET_TEEN},
+                                  {"juvenile", MED_ONSET_TEEN},
+                                  {"elderly", MED_ONSET_LATE},
+                                  {"late", MED_ONSET_LATE},
+                                  {"adult", MED_ONSET_ADULT},
+                                  {"all ages", 127}};
     return mask_of(w, R1_COUNT(w), s, len);
 }
 
 uint32_t med_inheritance_mask(const char *s, size_t len)
 {
-    static const mask_word w[] = {
-        {"HP:0000006", MED_INHERIT_AD},  {"HP:0000007", MED_INHERIT_AR},   {"HP:0001423", MED_INHERIT_XLD},
-        {"HP:0001419", MED_INHERIT_XLR}, {"HP:0001417", MED_INHERIT_XLD | MED_INHERIT_XLR},
-        {"HP:0001427", MED_INHERIT_MT},  {"HP:0001450", MED_INHERIT_Y},    {"HP:0003745", MED_INHERIT_SPORADIC},
-        {"HP:0001426", MED_INHERIT_MULTI}, {"HP:0010982", MED_INHERIT_MULTI}, {"autosomal dominant", MED_INHERIT_AD},
-        {"autosomal recessive", MED_INHERIT_AR}, {"x-linked dominant", MED_INHERIT_XLD},
-        {"x-linked recessive", MED_INHERIT_XLR}, {"x-linked", MED_INHERIT_XLD | MED_INHERIT_XLR},
-        {"mitochondrial", MED_INHERIT_MT}, {"y-linked", MED_INHERIT_Y}, {"multigenic", MED_INHERIT_MULTI},
-        {"multifactorial", MED_INHERIT_MULTI}, {"sporadic", MED_INHERIT_SPORADIC}};
+    static const mask_word w[] = {{"HP:0000006", MED_INHERIT_AD},
+                                  {"HP:0000007", MED_INHERIT_AR},
+                                  {"HP:0001423", MED_INHERIT_XLD},
+                                  {"HP:0001419", MED_INHERIT_XLR},
+                                  {"HP:0001417", MED_INHERIT_XLD | MED_INHERIT_XLR},
+                                  {"HP:0001427", MED_INHERIT_MT},
+                                  {"HP:0001450", MED_INHERIT_Y},
+                                  {"HP:0003745", MED_INHERIT_SPORADIC},
+                                  {"HP:0001426", MED_INHERIT_MULTI},
+                                  {"HP:0010982", MED_INHERIT_MULTI},
+                                  {"autosomal dominant", MED_INHERIT_AD},
+                                  {"autosomal recessive", MED_INHERIT_AR},
+                                  {"x-linked dominant", MED_INHERIT_XLD},
+                                  {"x-linked recessive", MED_INHERIT_XLR},
+                                  {"x-linked", MED_INHERIT_XLD | MED_INHERIT_XLR},
+                                  {"mitochondrial", MED_INHERIT_MT},
+                                  {"y-linked", MED_INHERIT_Y},
+                                  {"multigenic", MED_INHERIT_MULTI},
+                                  {"multifactorial", MED_INHERIT_MULTI},
+                                  {"sporadic", MED_INHERIT_SPORADIC}};
     return mask_of(w, R1_COUNT(w), s, len);
 }
 
@@ -310,7 +338,7 @@ uint32_t med_inheritance_mask(const char *s, size_t len)
 /* Work space of med_builder_finish; everything is freed by final_free. */
 typedef struct {
     med_builder *b;
-    uint32_t *order;   /* final term -> raw term */
+    uint32_t *order; /* final term -> raw term */
     uint32_t n_term;
     med_term *term;
     uint32_t *parent, *ancestor, n_parent, n_ancestor, cap_ancestor;
@@ -318,7 +346,7 @@ typedef struct {
     uint32_t n_synonym;
     med_id *term_id, *disease_id;
     uint32_t n_term_id, n_disease_id, cap_term_id, cap_disease_id;
-    uint32_t *group;   /* final disease -> raw disease */
+    uint32_t *group; /* final disease -> raw disease */
     uint32_t n_disease;
     med_disease *disease;
     uint32_t *list, n_list, cap_list;
@@ -332,8 +360,8 @@ typedef struct {
 
 static void final_free(final *f)
 {
-    void *all[] = {f->order, f->term, f->parent, f->ancestor, f->synonym, f->term_id, f->disease_id, f->group,
-                   f->disease, f->list, f->row, f->profile};
+    void *all[] = {f->order,      f->term,  f->parent,  f->ancestor, f->synonym, f->term_id,
+                   f->disease_id, f->group, f->disease, f->list,     f->row,     f->profile};
     for (size_t i = 0; i < R1_COUNT(all); i++) free(all[i]);
 }
 
@@ -349,8 +377,7 @@ static int by_term_id(const void *a, const void *b)
 
 static int by_disease_id(const void *a, const void *b)
 {
-    return strcmp(sort_text + sort_disease[*(const uint32_t *)a].id,
-                  sort_text + sort_disease[*(const uint32_t *)b].id);
+    return strcmp(sort_text + sort_disease[*(const uint32_t *)a].id, sort_text + sort_disease[*(const uint32_t *)b].id);
 }
 
 static int by_id_text(const void *a, const void *b)
@@ -381,13 +408,14 @@ static r1_status order_terms(final *f, r1_err *err)
     size_t bytes;
     sort_text = med_map_blob(b->text, &bytes);
     sort_term = b->term;
-    qsort(f->order, f->n_term, sizeof *f->order, by_term_id);
+    if (f->n_term) qsort(f->order, f->n_term, sizeof *f->order, by_term_id);
     for (uint32_t i = 0; i < f->n_term; i++) {
         raw_term *t = &b->term[f->order[i]];
         t->final = i;
         f->term[i] = (med_term){.id = t->id, .name = t->name, .definition = t->definition};
     }
-    if (f->n_term == 0) R1_FAIL(err, R1_E_FORMAT, "the sources hold no terms: an ontology (hp.obo, hp.owl or XML) is missing");
+    if (f->n_term == 0)
+        R1_FAIL(err, R1_E_FORMAT, "the sources hold no terms: an ontology (hp.obo, hp.owl or XML) is missing");
     f->stats.n_term = f->n_term;
     return R1_OK;
 }
@@ -452,7 +480,7 @@ static r1_status close_term(final *f, uint32_t i, uint8_t *state, uint32_t depth
         memcpy(out + n, f->ancestor + q->ancestor_at, q->n_ancestor * sizeof *out);
         n += q->n_ancestor;
     }
-    qsort(out, n, sizeof *out, by_u32);
+    if (n) qsort(out, n, sizeof *out, by_u32);
     uint32_t m = 0;
     for (uint32_t k = 0; k < n; k++)
         if (k == 0 || out[k] != out[k - 1]) out[m++] = out[k];
@@ -493,7 +521,7 @@ static void id_sort(final *f, med_id *v, uint32_t *n)
 {
     size_t bytes;
     sort_text = med_map_blob(f->b->text, &bytes);
-    qsort(v, *n, sizeof *v, by_id_text);
+    if (*n) qsort(v, *n, sizeof *v, by_id_text);
     uint32_t m = 0;
     for (uint32_t i = 0; i < *n; i++)
         if (m == 0 || strcmp(sort_text + v[i].text, sort_text + v[m - 1].text) != 0) v[m++] = v[i];
@@ -588,7 +616,7 @@ static int by_row(const void *a, const void *b)
 typedef struct {
     med_map *class_of; /* Mondo id -> first raw disease */
     uint32_t *next;
-    med_map *up;       /* Mondo id -> first subclass link */
+    med_map *up; /* Mondo id -> first subclass link */
     uint32_t *up_next;
 } mondo;
 
@@ -687,8 +715,12 @@ static r1_status place_disease(final *f, const mondo *m, uint32_t raw, r1_err *e
     if (!r->annotated && orpha == MED_NONE && lent == MED_NONE) return R1_OK;
     uint32_t at = f->n_disease++;
     med_disease *d = &f->disease[at];
-    *d = (med_disease){.id = r->id, .name = r->name, .row_at = f->n_row, .onset = r->onset,
-                       .inheritance = r->inheritance, .prevalence = r->prevalence};
+    *d = (med_disease){.id = r->id,
+                       .name = r->name,
+                       .row_at = f->n_row,
+                       .onset = r->onset,
+                       .inheritance = r->inheritance,
+                       .prevalence = r->prevalence};
     f->group[at] = raw;
     r->final = at;
     R1_TRY(take_rows(f, r, err));
@@ -744,7 +776,7 @@ static r1_status place_diseases(final *f, r1_err *err)
         size_t bytes;
         sort_text = med_map_blob(b->text, &bytes);
         sort_disease = b->disease;
-        qsort(order, b->n_disease, sizeof *order, by_disease_id);
+        if (b->n_disease) qsort(order, b->n_disease, sizeof *order, by_disease_id);
     }
     /* Orphanet last: by then those that were merged into an OMIM disease are known. */
     for (int pass = 0; pass < 2; pass++)
@@ -836,8 +868,12 @@ static r1_status emit(final *f, const char *what, med_kb **out, r1_err *err)
     for (uint32_t i = 0; i < SEC_COUNT; i++)
         if (part[i].count) memcpy(block + table[i].offset, part[i].data, part[i].count * part[i].size);
     memcpy(block + sizeof(med_kb_header), table, sizeof table);
-    med_kb_header h = {.magic = MED_KB_MAGIC, .version = MED_KB_VERSION, .n_section = SEC_COUNT, .bytes = at,
-                       .n_profiled = f->n_profiled, .root = f->root};
+    med_kb_header h = {.magic = MED_KB_MAGIC,
+                       .version = MED_KB_VERSION,
+                       .n_section = SEC_COUNT,
+                       .bytes = at,
+                       .n_profiled = f->n_profiled,
+                       .root = f->root};
     h.checksum = r1_hash64(block + sizeof h, at - sizeof h, MED_KB_VERSION);
     memcpy(block, &h, sizeof h);
     r1_status st = med_kb_from_block(out, block, at, what, err);

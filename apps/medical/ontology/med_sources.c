@@ -19,9 +19,13 @@ static importer importer_of(const char *data, size_t len)
     static const struct {
         const char *mark;
         importer fn;
-    } known[] = {{"<r1-ontology", med_import_own}, {"<JDBOR", med_import_orpha}, {"<rdf:RDF", med_import_owl},
-                 {"format-version:", med_import_obo}, {"DatabaseID\tDiseaseName", med_import_hpoa},
-                 {"database_id\tdisease_name", med_import_hpoa}, {"subject_id\tsubject_label", med_import_sssom},
+    } known[] = {{"<r1-ontology", med_import_own},
+                 {"<JDBOR", med_import_orpha},
+                 {"<rdf:RDF", med_import_owl},
+                 {"format-version:", med_import_obo},
+                 {"DatabaseID\tDiseaseName", med_import_hpoa},
+                 {"database_id\tdisease_name", med_import_hpoa},
+                 {"subject_id\tsubject_label", med_import_sssom},
                  {"subject\tpredicate\tobject", med_import_edges}};
     size_t n = len < 4096 ? len : 4096;
     for (size_t i = 0; i < R1_COUNT(known); i++)
@@ -35,10 +39,11 @@ static r1_status import_file(med_builder *b, const char *path, r1_err *err)
     size_t len = 0;
     R1_TRY(med_slurp(path, MED_INPUT_BYTES_MAX, &data, &len, err));
     importer fn = importer_of(data, len);
-    r1_status st = fn ? fn(b, path, data, len, err)
-                      : r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__,
-                                   "%s: none of OBO, OWL in RDF/XML, R1 ontology XML, Orphadata XML, HPOA, SSSOM, KGX edges",
-                                   path);
+    r1_status st =
+        fn ? fn(b, path, data, len, err)
+           : r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__,
+                        "%s: none of OBO, OWL in RDF/XML, R1 ontology XML, Orphadata XML, HPOA, SSSOM, KGX edges",
+                        path);
     free(data);
     return st;
 }
@@ -62,13 +67,14 @@ r1_status med_sources_open_xml(med_kb **out, const char *path, r1_err *err)
 
 static bool known_name(const char *name)
 {
-    static const char *base[] = {"hp.obo", "hp.owl", "phenotype.hpoa", "en_product", "mondo_exactmatch_", "mondo-rare_edges",
-                                 "r1med"};
+    static const char *base[] = {"hp.obo",           "hp.owl", "phenotype.hpoa", "en_product", "mondo_exactmatch_",
+                                 "mondo-rare_edges", "r1med"};
     static const char *tail[] = {".obo", ".owl", ".hpoa", ".xml", ".tsv", ".gz", ".zst"};
     for (size_t i = 0; i < R1_COUNT(base); i++)
         for (size_t j = 0; j < R1_COUNT(tail); j++) {
             size_t n = strlen(name), m = strlen(tail[j]);
-            if (strncmp(name, base[i], strlen(base[i])) == 0 && n > m && strcmp(name + n - m, tail[j]) == 0) return true;
+            if (strncmp(name, base[i], strlen(base[i])) == 0 && n > m && strcmp(name + n - m, tail[j]) == 0)
+                return true;
         }
     return false;
 }

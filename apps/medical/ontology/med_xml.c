@@ -157,8 +157,7 @@ r1_status med_xml_parse(const char *what, const char *data, size_t len, const me
     return st;
 }
 
-r1_status med_xml_validate(const char *what, const char *data, size_t len, const char *xsd, size_t xsd_len,
-                           r1_err *err)
+r1_status med_xml_validate(const char *what, const char *data, size_t len, const char *xsd, size_t xsd_len, r1_err *err)
 {
     ensure_library();
     if (len > INT32_MAX || xsd_len > INT32_MAX) R1_FAIL(err, R1_E_FORMAT, "%s: too large to validate", what);
@@ -168,16 +167,14 @@ r1_status med_xml_validate(const char *what, const char *data, size_t len, const
     xmlSchemaPtr schema = pc ? xmlSchemaParse(pc) : NULL;
     xmlSchemaFreeParserCtxt(pc);
     if (!schema) R1_FAIL(err, R1_E_FORMAT, "the schema for %s: line %d: %s", what, fault.line, fault.msg);
-    xmlTextReaderPtr r = xmlReaderForMemory(data, (int)len, NULL, NULL, XML_PARSE_NONET);
-    int rc = -1;
-    if (r) {
-        xmlTextReaderSetStructuredErrorHandler(r, on_fault, &fault);
-        if (xmlTextReaderSetSchema(r, schema) == 0)
-            do rc = xmlTextReaderRead(r);
-            while (rc == 1);
-    }
-    bool valid = r && rc == 0 && xmlTextReaderIsValid(r) == 1;
-    xmlFreeTextReader(r);
+    /* Over the whole document: the reader's own validation leaks in libxml2 2.9.14 where a document does not fit. */
+    xmlDocPtr doc =
+        xmlReadMemory(data, (int)len, NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+    xmlSchemaValidCtxtPtr vc = doc && !doc->intSubset ? xmlSchemaNewValidCtxt(schema) : NULL;
+    if (vc) xmlSchemaSetValidStructuredErrors(vc, on_fault, &fault);
+    bool valid = vc && xmlSchemaValidateDoc(vc, doc) == 0;
+    xmlSchemaFreeValidCtxt(vc);
+    xmlFreeDoc(doc);
     xmlSchemaFree(schema);
     if (!valid)
         R1_FAIL(err, R1_E_FORMAT, "%s:%d: %s", what, fault.line, fault.msg[0] ? fault.msg : "does not fit its schema");

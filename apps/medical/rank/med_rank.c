@@ -14,12 +14,20 @@ enum { SHORT_LIST = 400, MEMORY_LIST = 100 };
 #define IC_MIN   0.25f /* ancestors that nearly every disease has say nothing */
 
 const char *const med_feature_name[MED_F_COUNT] = {
-    "score", "oneway", "lr", "coverage", "simgic", "size", "rank", "gap", "exact", "broader", "unexplained", "best_ic",
-    "worst_ic", "mean_ic", "lr_max", "lr_min", "freq_mean", "missing", "missing_top", "excluded", "sex", "onset",
-    "memory", "inherited_profile", "orphanet"};
+    "score",     "oneway",  "lr",          "coverage", "simgic",   "size",    "rank",   "gap",
+    "exact",     "broader", "unexplained", "best_ic",  "worst_ic", "mean_ic", "lr_max", "lr_min",
+    "freq_mean", "missing", "missing_top", "excluded", "sex",      "onset",   "memory", "inherited_profile",
+    "orphanet"};
 
-const med_weights med_weights_default = {.oneway = 1.0f, .lr = 0.6f, .coverage = 0.3f, .simgic = 0.5f, .size = 0.04f,
-                                         .excluded = 0.02f, .onset = 0.0f, .sex = 0.05f, .orphanet = 0.3f};
+const med_weights med_weights_default = {.oneway = 1.0f,
+                                         .lr = 0.6f,
+                                         .coverage = 0.3f,
+                                         .simgic = 0.5f,
+                                         .size = 0.04f,
+                                         .excluded = 0.02f,
+                                         .onset = 0.0f,
+                                         .sex = 0.05f,
+                                         .orphanet = 0.3f};
 /* Chosen on the development cases (HPO 2025-01, own publication left out): expected calibration error 0.04. */
 const float med_posterior_scale = 6.0f, med_posterior_none = 1.0f;
 
@@ -37,11 +45,11 @@ struct med_ranker {
     float *work;        /* [n_term], zero between uses */
     med_profile *spare; /* [n_spare] profiles rebuilt without a publication */
     uint32_t n_spare, cap_spare;
-    uint8_t *touched;   /* [n_disease]: 1: rebuilt for this case */
-    view *view;         /* [n_disease], of touched ones */
-    float *first;       /* [n_disease] score of the first pass */
-    float *memory;      /* [n_disease] similarity from long-term memory, -1 where not retrieved */
-    uint32_t *order;    /* [n_disease] */
+    uint8_t *touched; /* [n_disease]: 1: rebuilt for this case */
+    view *view;       /* [n_disease], of touched ones */
+    float *first;     /* [n_disease] score of the first pass */
+    float *memory;    /* [n_disease] similarity from long-term memory, -1 where not retrieved */
+    uint32_t *order;  /* [n_disease] */
     med_retrieval *retrieval;
     bool use_memory;
     /* the query */
@@ -160,9 +168,8 @@ static void leave_out(med_ranker *r, med_leave_out skip)
         uint32_t room = r->cap_spare - r->n_spare;
         r->touched[d] = 1;
         med_profile *p = r->spare + r->n_spare;
-        uint32_t n = room >= x->n_profile
-                         ? med_profile_make(kb, kb->row + x->row_at, x->n_row, skip, r->work, p, room)
-                         : 0;
+        uint32_t n =
+            room >= x->n_profile ? med_profile_make(kb, kb->row + x->row_at, x->n_row, skip, r->work, p, room) : 0;
         view v = {p, n, 0};
         for (uint32_t i = 0; i < n; i++) v.ic_sum += kb->term[MED_PROFILE_TERM(p[i])].ic;
         r->view[d] = v;
@@ -349,10 +356,9 @@ static void features(const med_ranker *r, const med_case *c, uint32_t d, med_can
     x[MED_F_MEMORY] = r->memory[d];
     x[MED_F_ORPHANET] = orphanet(r, d);
     x[MED_F_INHERITED] = (dis->flags & MED_DISEASE_INHERITED_PROFILE) ? 1.0f : 0.0f;
-    out->score = r->w.oneway * s.oneway + r->w.lr * s.lr + r->w.simgic * s.simgic +
-                 r->w.coverage * x[MED_F_COVERAGE] - r->w.size * x[MED_F_SIZE] + r->w.excluded * x[MED_F_EXCLUDED] -
-                 r->w.onset * x[MED_F_ONSET] - r->w.sex * x[MED_F_SEX] -
-                 r->w.orphanet * x[MED_F_ORPHANET] - 0.002f * x[MED_F_INHERITED];
+    out->score = r->w.oneway * s.oneway + r->w.lr * s.lr + r->w.simgic * s.simgic + r->w.coverage * x[MED_F_COVERAGE] -
+                 r->w.size * x[MED_F_SIZE] + r->w.excluded * x[MED_F_EXCLUDED] - r->w.onset * x[MED_F_ONSET] -
+                 r->w.sex * x[MED_F_SEX] - r->w.orphanet * x[MED_F_ORPHANET] - 0.002f * x[MED_F_INHERITED];
     x[MED_F_SCORE] = out->score;
 }
 
@@ -458,8 +464,8 @@ void med_explain(med_ranker *r, const med_case *c, uint32_t disease, med_match *
         match[i] = (med_match){.term = c->observed[i], .matched = MED_NONE};
         for (uint32_t q = 0; q < r->n_term; q++) {
             if (r->term[q] != c->observed[i]) continue;
-            match[i] = (med_match){r->term[q], f.term[q], MED_MATCH_NONE, f.ic[q], f.freq[q],
-                                   log_lr(f.ic[q], f.freq[q])};
+            match[i] =
+                (med_match){r->term[q], f.term[q], MED_MATCH_NONE, f.ic[q], f.freq[q], log_lr(f.ic[q], f.freq[q])};
             if (f.term[q] == MED_NONE) break;
             bool exact = f.term[q] == r->term[q];
             match[i].kind = exact ? MED_MATCH_EXACT : f.ic[q] > 0.5f * r->ic[q] ? MED_MATCH_SPECIFIC : MED_MATCH_BROAD;

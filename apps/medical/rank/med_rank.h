@@ -29,10 +29,34 @@ typedef struct {
     med_leave_out skip; /* rows of the case's own publication do not exist */
 } med_case;
 
-enum { MED_F_SCORE, MED_F_ONEWAY, MED_F_LR, MED_F_COVERAGE, MED_F_SIMGIC, MED_F_SIZE, MED_F_RANK, MED_F_GAP,
-       MED_F_EXACT, MED_F_BROADER, MED_F_UNEXPLAINED, MED_F_BEST_IC, MED_F_WORST_IC, MED_F_MEAN_IC, MED_F_LR_MAX,
-       MED_F_LR_MIN, MED_F_FREQ_MEAN, MED_F_MISSING, MED_F_MISSING_TOP, MED_F_EXCLUDED, MED_F_SEX, MED_F_ONSET,
-       MED_F_MEMORY, MED_F_INHERITED, MED_F_ORPHANET, MED_F_COUNT };
+enum {
+    MED_F_SCORE,
+    MED_F_ONEWAY,
+    MED_F_LR,
+    MED_F_COVERAGE,
+    MED_F_SIMGIC,
+    MED_F_SIZE,
+    MED_F_RANK,
+    MED_F_GAP,
+    MED_F_EXACT,
+    MED_F_BROADER,
+    MED_F_UNEXPLAINED,
+    MED_F_BEST_IC,
+    MED_F_WORST_IC,
+    MED_F_MEAN_IC,
+    MED_F_LR_MAX,
+    MED_F_LR_MIN,
+    MED_F_FREQ_MEAN,
+    MED_F_MISSING,
+    MED_F_MISSING_TOP,
+    MED_F_EXCLUDED,
+    MED_F_SEX,
+    MED_F_ONSET,
+    MED_F_MEMORY,
+    MED_F_INHERITED,
+    MED_F_ORPHANET,
+    MED_F_COUNT
+};
 extern const char *const med_feature_name[MED_F_COUNT];
 
 typedef struct {

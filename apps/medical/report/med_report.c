@@ -43,8 +43,9 @@ static json_t *quote(const work *w, const med_mention *m)
     if (m->cue_end > m->cue_start)
         json_object_set_new(q, "cue", json_stringn(w->notes.text + m->cue_start, m->cue_end - m->cue_start));
     if (m->lab)
-        json_object_set_new(q, "laboratory", json_pack("{s:f,s:f,s:f}", "value", (double)m->value, "low", (double)m->low,
-                                                       "high", (double)m->high));
+        json_object_set_new(
+            q, "laboratory",
+            json_pack("{s:f,s:f,s:f}", "value", (double)m->value, "low", (double)m->low, "high", (double)m->high));
     return q;
 }
 
@@ -52,8 +53,8 @@ static json_t *findings_of(const work *w, const med_finding *f, uint32_t n)
 {
     json_t *all = json_array();
     for (uint32_t i = 0; i < n; i++) {
-        json_t *o = json_pack("{s:s,s:s,s:f,s:i}", "id", id_of(w, f[i].term), "name", name_of(w, f[i].term), "information",
-                              (double)w->kb->term[f[i].term].ic, "mentions", (int)f[i].n_mention);
+        json_t *o = json_pack("{s:s,s:s,s:f,s:i}", "id", id_of(w, f[i].term), "name", name_of(w, f[i].term),
+                              "information", (double)w->kb->term[f[i].term].ic, "mentions", (int)f[i].n_mention);
         json_object_set_new(o, "evidence", quote(w, &w->notes.mention[f[i].first_mention]));
         json_array_append_new(all, o);
     }
@@ -96,9 +97,10 @@ static r1_status without_each(med_ranker *r, work *w, json_t *findings, r1_err *
             if (list[j].disease == w->list[0].disease) p = list[j].posterior;
         json_t *o = json_array_get(findings, i);
         json_object_set_new(o, "pinned", json_true());
-        json_object_set_new(o, "without", json_pack("{s:f,s:f,s:s}", "first_probability", (double)p, "change",
-                                                    (double)(p - w->list[0].posterior), "first",
-                                                    n ? med_str(w->kb, w->kb->disease[list[0].disease].name) : ""));
+        json_object_set_new(o, "without",
+                            json_pack("{s:f,s:f,s:s}", "first_probability", (double)p, "change",
+                                      (double)(p - w->list[0].posterior), "first",
+                                      n ? med_str(w->kb, w->kb->disease[list[0].disease].name) : ""));
     }
     free(rest);
     return R1_OK;
@@ -128,15 +130,18 @@ static json_t *candidate_json(med_ranker *r, const work *w, const med_candidate 
     json_t *o = json_pack("{s:i,s:s,s:s,s:f,s:f}", "rank", (int)place, "id", med_str(w->kb, d->id), "name",
                           med_str(w->kb, d->name), "probability", (double)c->posterior, "score", (double)c->score);
     json_t *ids = json_array(), *genes = json_array(), *contrib = json_array(), *no = json_array();
-    for (uint32_t i = 0; i < d->n_alias; i++) json_array_append_new(ids, json_string(med_str(w->kb, w->kb->list[d->alias_at + i])));
-    for (uint32_t i = 0; i < d->n_gene; i++) json_array_append_new(genes, json_string(med_str(w->kb, w->kb->list[d->gene_at + i])));
+    for (uint32_t i = 0; i < d->n_alias; i++)
+        json_array_append_new(ids, json_string(med_str(w->kb, w->kb->list[d->alias_at + i])));
+    for (uint32_t i = 0; i < d->n_gene; i++)
+        json_array_append_new(genes, json_string(med_str(w->kb, w->kb->list[d->gene_at + i])));
     med_explain(r, &w->query, c->disease, match, against);
     for (uint32_t i = 0; i < w->n_present; i++) {
         const med_match *m = &match[i];
         json_t *x = json_pack("{s:s,s:s,s:s,s:f,s:f}", "id", id_of(w, m->term), "name", name_of(w, m->term), "match",
                               kind[m->kind], "log_lr", (double)m->log_lr, "frequency", (double)m->freq);
         if (m->matched != MED_NONE) json_object_set_new(x, "matched", json_string(name_of(w, m->matched)));
-        if (m->kind == MED_MATCH_NONE || m->kind == MED_MATCH_BROAD) json_array_append_new(no, json_string(name_of(w, m->term)));
+        if (m->kind == MED_MATCH_NONE || m->kind == MED_MATCH_BROAD)
+            json_array_append_new(no, json_string(name_of(w, m->term)));
         json_array_append_new(contrib, x);
     }
     for (uint32_t i = 0; i < w->n_absent; i++)
@@ -156,9 +161,10 @@ static json_t *sources_of(const med_kb *kb)
 {
     json_t *all = json_array();
     for (uint32_t i = 0; i < kb->n_source; i++)
-        json_array_append_new(all, json_pack("{s:s,s:s,s:s,s:s}", "name", med_str(kb, kb->source[i].name), "version",
-                                             med_str(kb, kb->source[i].version), "licence",
-                                             med_str(kb, kb->source[i].licence), "address", med_str(kb, kb->source[i].url)));
+        json_array_append_new(all,
+                              json_pack("{s:s,s:s,s:s,s:s}", "name", med_str(kb, kb->source[i].name), "version",
+                                        med_str(kb, kb->source[i].version), "licence",
+                                        med_str(kb, kb->source[i].licence), "address", med_str(kb, kb->source[i].url)));
     return all;
 }
 
@@ -174,8 +180,12 @@ static r1_status gather(work *w, r1_err *err)
     w->n_absent = med_notes_findings(&w->notes, MED_ABSENT, w->absent);
     for (uint32_t i = 0; i < w->n_present; i++) w->observed[i] = w->present[i].term;
     for (uint32_t i = 0; i < w->n_absent; i++) w->excluded[i] = w->absent[i].term;
-    w->query = (med_case){.observed = w->observed, .n_observed = w->n_present, .excluded = w->excluded,
-                          .n_excluded = w->n_absent, .sex = w->notes.sex, .age_years = w->notes.age_years};
+    w->query = (med_case){.observed = w->observed,
+                          .n_observed = w->n_present,
+                          .excluded = w->excluded,
+                          .n_excluded = w->n_absent,
+                          .sex = w->notes.sex,
+                          .age_years = w->notes.age_years};
     return R1_OK;
 }
 
@@ -186,7 +196,8 @@ static r1_status assemble(med_ranker *r, work *w, const char *title, json_t **ou
     r1_status st = without_each(r, w, findings, err);
     med_match *match = calloc(w->n_present + 1u, sizeof *match);
     float *against = calloc(w->n_absent + 1u, sizeof *against);
-    if (st == R1_OK && (!match || !against)) st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a report");
+    if (st == R1_OK && (!match || !against))
+        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a report");
     for (uint32_t i = 0; i < w->n_list && i < MED_REPORT_CANDIDATES && st == R1_OK; i++)
         json_array_append_new(list, candidate_json(r, w, &w->list[i], i + 1, match, against));
     free(match);
@@ -194,10 +205,10 @@ static r1_status assemble(med_ranker *r, work *w, const char *title, json_t **ou
     bool confident = w->n_list && w->list[0].posterior > w->none && w->list[0].posterior >= 0.3f;
     char sum[20];
     snprintf(sum, sizeof sum, "%016llx", (unsigned long long)w->kb->checksum);
-    json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:i,s:i,s:b,s:f,s:s}", "format", "r1-medical-report/1", "title", title, "banner",
-                          med_report_banner, "sex", sex[w->notes.sex], "words", (int)w->notes.n_word, "sentences",
-                          (int)w->notes.n_sentence, "confident", (int)confident, "none_of_these", (double)w->none,
-                          "knowledge_base", sum);
+    json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:i,s:i,s:b,s:f,s:s}", "format", "r1-medical-report/1", "title", title,
+                          "banner", med_report_banner, "sex", sex[w->notes.sex], "words", (int)w->notes.n_word,
+                          "sentences", (int)w->notes.n_sentence, "confident", (int)confident, "none_of_these",
+                          (double)w->none, "knowledge_base", sum);
     if (!isnan(w->notes.age_years)) json_object_set_new(o, "age_years", json_real((double)w->notes.age_years));
     json_object_set_new(o, "observed", findings);
     json_object_set_new(o, "excluded", findings_of(w, w->absent, w->n_absent));

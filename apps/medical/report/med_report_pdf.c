@@ -72,8 +72,10 @@ static void put_findings(sheet *s, const char *head, const json_t *list)
     json_array_foreach(list, i, o)
     {
         const json_t *e = json_object_get(o, "evidence"), *w = json_object_get(o, "without");
-        int n = snprintf(line, sizeof line, "%s (%s)%s", str(o, "name"), str(o, "id"), json_is_true(json_object_get(o, "pinned")) ? ", anchor" : "");
-        if (w && n > 0 && n < (int)sizeof line) snprintf(line + n, sizeof line - (size_t)n, "; without it %+.1f points", 100 * num(w, "change"));
+        int n = snprintf(line, sizeof line, "%s (%s)%s", str(o, "name"), str(o, "id"),
+                         json_is_true(json_object_get(o, "pinned")) ? ", anchor" : "");
+        if (w && n > 0 && n < (int)sizeof line)
+            snprintf(line + n, sizeof line - (size_t)n, "; without it %+.1f points", 100 * num(w, "change"));
         put(s, "Sans Bold 9", 0, 4, .1, .15, .2, line);
         snprintf(line, sizeof line, "“%.1500s” %s, %s", str(e, "sentence"), str(e, "section"), str(e, "status"));
         for (char *p = line; *p; p++)
@@ -87,10 +89,12 @@ static void put_candidates(sheet *s, const json_t *r)
     size_t i, j;
     json_t *c, *x;
     char line[1024];
-    put(s, "Sans Bold 12", 0, 14, .04, .43, .46, json_is_true(json_object_get(r, "confident")) ? "Candidates" : "No confident candidate; the nearest are");
+    put(s, "Sans Bold 12", 0, 14, .04, .43, .46,
+        json_is_true(json_object_get(r, "confident")) ? "Candidates" : "No confident candidate; the nearest are");
     json_array_foreach(json_object_get(r, "candidates"), i, c)
     {
-        snprintf(line, sizeof line, "%d.  %s (%s)   %.1f %%", (int)num(c, "rank"), str(c, "name"), str(c, "id"), 100 * num(c, "probability"));
+        snprintf(line, sizeof line, "%d.  %s (%s)   %.1f %%", (int)num(c, "rank"), str(c, "name"), str(c, "id"),
+                 100 * num(c, "probability"));
         put(s, "Sans Bold 10", 0, 7, .1, .15, .2, line);
         if (i >= 3) continue;
         json_array_foreach(json_object_get(c, "contributions"), j, x)
@@ -113,7 +117,8 @@ r1_status med_report_pdf(const json_t *r, const char *path, r1_err *err)
     json_t *c;
     char line[1024];
     put(&s, "Sans Bold 17", 0, 0, .1, .15, .2, str(r, "title"));
-    snprintf(line, sizeof line, "R1 medical report. Sex %s, %d words read, knowledge base %s", str(r, "sex"), (int)num(r, "words"), str(r, "knowledge_base"));
+    snprintf(line, sizeof line, "R1 medical report. Sex %s, %d words read, knowledge base %s", str(r, "sex"),
+             (int)num(r, "words"), str(r, "knowledge_base"));
     put(&s, "Sans 9", 0, 2, .35, .42, .48, line);
     put(&s, "Sans Bold 9", 0, 6, .6, .4, 0, str(r, "banner"));
     put_candidates(&s, r);

@@ -42,9 +42,11 @@ static void text_findings(FILE *f, const char *head, const json_t *list)
     json_array_foreach(list, i, o)
     {
         const json_t *e = json_object_get(o, "evidence");
-        fprintf(f, "  %s %s%s\n      \"", str(o, "id"), str(o, "name"), json_is_true(json_object_get(o, "pinned")) ? "  [pinned]" : "");
+        fprintf(f, "  %s %s%s\n      \"", str(o, "id"), str(o, "name"),
+                json_is_true(json_object_get(o, "pinned")) ? "  [pinned]" : "");
         flat(f, str(e, "sentence"));
-        fprintf(f, "\" (%s, bytes %d-%d, %s)\n", str(e, "section"), (int)num(e, "start"), (int)num(e, "end"), str(e, "status"));
+        fprintf(f, "\" (%s, bytes %d-%d, %s)\n", str(e, "section"), (int)num(e, "start"), (int)num(e, "end"),
+                str(e, "status"));
     }
 }
 
@@ -56,13 +58,17 @@ char *med_report_text(const json_t *r)
     if (!f) return NULL;
     json_t *c, *x;
     fprintf(f, "R1 MEDICAL REPORT: %s\n%s\n", str(r, "title"), str(r, "banner"));
-    fprintf(f, "Sex %s, %d words read, knowledge base %s\n", str(r, "sex"), (int)num(r, "words"), str(r, "knowledge_base"));
-    fprintf(f, "\n%s\n", json_is_true(json_object_get(r, "confident")) ? "CANDIDATES" : "NO CONFIDENT CANDIDATE. Nearest:");
+    fprintf(f, "Sex %s, %d words read, knowledge base %s\n", str(r, "sex"), (int)num(r, "words"),
+            str(r, "knowledge_base"));
+    fprintf(f, "\n%s\n",
+            json_is_true(json_object_get(r, "confident")) ? "CANDIDATES" : "NO CONFIDENT CANDIDATE. Nearest:");
     json_array_foreach(json_object_get(r, "candidates"), i, c)
     {
-        fprintf(f, "  %2d. %5.1f %%  %s (%s)\n", (int)num(c, "rank"), 100 * num(c, "probability"), str(c, "name"), str(c, "id"));
-        if (i < 3) json_array_foreach(json_object_get(c, "contributions"), j, x)
-            fprintf(f, "        %+6.2f  %s (%s)\n", num(x, "log_lr"), str(x, "name"), str(x, "match"));
+        fprintf(f, "  %2d. %5.1f %%  %s (%s)\n", (int)num(c, "rank"), 100 * num(c, "probability"), str(c, "name"),
+                str(c, "id"));
+        if (i < 3)
+            json_array_foreach(json_object_get(c, "contributions"), j, x)
+                fprintf(f, "        %+6.2f  %s (%s)\n", num(x, "log_lr"), str(x, "name"), str(x, "match"));
     }
     fprintf(f, "  None of these: %.1f %%\n", 100 * num(r, "none_of_these"));
     text_findings(f, "OBSERVED", json_object_get(r, "observed"));
@@ -77,14 +83,19 @@ char *med_report_text(const json_t *r)
 
 static const char style[] =
     "body{font:15px/1.5 system-ui,sans-serif;color:#1b2733;max-width:60rem;margin:2rem auto;padding:0 1.2rem}"
-    "h1{font-size:1.6rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .6rem;border-bottom:2px solid #0b6e75;padding-bottom:.2rem}"
+    "h1{font-size:1.6rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .6rem;border-bottom:2px solid "
+    "#0b6e75;padding-bottom:.2rem}"
     ".banner{background:#fff4d6;border-left:4px solid #c98a00;padding:.5rem .8rem;margin:1rem 0}.meta{color:#5a6b7b}"
     ".card{border:1px solid #d5dee6;border-radius:8px;padding:.8rem 1rem;margin:.7rem 0;break-inside:avoid}"
-    ".p{float:right;font-weight:700;color:#0b6e75;font-size:1.1rem}.bar{background:#e5ecf1;height:6px;border-radius:3px;margin:.4rem 0}"
+    ".p{float:right;font-weight:700;color:#0b6e75;font-size:1.1rem}.bar{background:#e5ecf1;height:6px;border-radius:"
+    "3px;margin:.4rem 0}"
     ".bar i{display:block;height:6px;border-radius:3px;background:#0b6e75}table{border-collapse:collapse;width:100%}"
-    "td,th{text-align:left;padding:.25rem .5rem;border-bottom:1px solid #e5ecf1;vertical-align:top}th{color:#5a6b7b;font-weight:600}"
-    ".for{color:#1c5fa8}.against{color:#b3261e}.id{color:#5a6b7b;font-size:.85em}mark{background:#cdeff0}.pin{background:#0b6e75;"
-    "color:#fff;border-radius:3px;padding:0 .35rem;font-size:.75em}@media print{body{margin:0;max-width:none;font-size:11px}}";
+    "td,th{text-align:left;padding:.25rem .5rem;border-bottom:1px solid "
+    "#e5ecf1;vertical-align:top}th{color:#5a6b7b;font-weight:600}"
+    ".for{color:#1c5fa8}.against{color:#b3261e}.id{color:#5a6b7b;font-size:.85em}mark{background:#cdeff0}.pin{"
+    "background:#0b6e75;"
+    "color:#fff;border-radius:3px;padding:0 .35rem;font-size:.75em}@media "
+    "print{body{margin:0;max-width:none;font-size:11px}}";
 
 static void html_quote(FILE *f, const json_t *e)
 {
@@ -108,7 +119,10 @@ static void html_findings(FILE *f, const char *head, const json_t *list)
 {
     size_t i;
     json_t *o;
-    fprintf(f, "<h2>%s</h2><table><tr><th>Finding</th><th>In the record</th><th>Section, status</th><th>Without it</th></tr>", head);
+    fprintf(
+        f,
+        "<h2>%s</h2><table><tr><th>Finding</th><th>In the record</th><th>Section, status</th><th>Without it</th></tr>",
+        head);
     json_array_foreach(list, i, o)
     {
         const json_t *e = json_object_get(o, "evidence"), *w = json_object_get(o, "without");
@@ -149,7 +163,8 @@ static void html_candidate(FILE *f, const json_t *c)
         json_array_foreach(json_object_get(c, "typical_not_reported"), j, x)
         {
             esc(f, str(x, "name"));
-            fprintf(f, " (%.0f %%)%s", 100 * num(x, "frequency"), j + 1 < json_array_size(json_object_get(c, "typical_not_reported")) ? ", " : "");
+            fprintf(f, " (%.0f %%)%s", 100 * num(x, "frequency"),
+                    j + 1 < json_array_size(json_object_get(c, "typical_not_reported")) ? ", " : "");
         }
         fputs("</p>", f);
     }
@@ -163,7 +178,10 @@ char *med_report_html(const json_t *r)
     FILE *f = open_memstream(&out, &n);
     if (!f) return NULL;
     json_t *c;
-    fprintf(f, "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>R1 medical report</title><style>%s</style></head><body><h1>", style);
+    fprintf(f,
+            "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>R1 medical "
+            "report</title><style>%s</style></head><body><h1>",
+            style);
     esc(f, str(r, "title"));
     fprintf(f, "</h1><p class=meta>Sex %s", str(r, "sex"));
     if (json_object_get(r, "age_years")) fprintf(f, ", age %.1f years", num(r, "age_years"));
