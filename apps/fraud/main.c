@@ -2,6 +2,7 @@
 /* main.c - r1-fraud: the table of its commands. */
 #include "eval.h"
 #include "generate.h"
+#include "replay.h"
 #include "settings.h"
 
 static const r1_command commands[] = {
@@ -24,6 +25,10 @@ static const r1_command commands[] = {
      .examples = "r1-fraud eval --format amlgentex --train amlgentex_a --data amlgentex_b --json\n"
                  "r1-fraud eval --format handbook --data handbook_transactions.csv.zst --protocol weeks --no-r1",
      .run = fraud_command_eval},
+    {.name = "replay",
+     .summary = "score a file of payments in order; the same file gives the same bytes",
+     .examples = "r1-fraud replay --in payments.jsonl --labels labels.jsonl --model models/fraud-s.gguf --out scores.jsonl",
+     .run = fraud_command_replay},
     {.name = "dlq",
      .summary = "dead letters: list, show ID, replay ID",
      .examples = "r1-fraud dlq list --postgres 'dbname=r1'\nr1-fraud dlq replay 17 --postgres 'dbname=r1'",
@@ -48,7 +53,7 @@ int main(int argc, char **argv)
         size_t n;
     } options[R1_COUNT(commands)] = {
         {fraud_serve_rows, fraud_serve_n_row},     {fraud_generate_rows, fraud_generate_n_row},
-        {fraud_produce_rows, fraud_produce_n_row}, {fraud_eval_rows, fraud_eval_n_row}, {fraud_dlq_rows, fraud_dlq_n_row},
+        {fraud_produce_rows, fraud_produce_n_row}, {fraud_eval_rows, fraud_eval_n_row}, {fraud_replay_rows, fraud_replay_n_row}, {fraud_dlq_rows, fraud_dlq_n_row},
         {fraud_serve_rows, fraud_serve_n_row},     {fraud_db_rows, fraud_db_n_row}};
     for (size_t i = 0; i < R1_COUNT(commands); i++) {
         table[i].options = options[i].rows;

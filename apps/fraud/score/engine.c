@@ -2,6 +2,7 @@
 /* engine.c - applies payments to the state, captures what scoring needs before each of them, and hands it to the model or the rules. */
 #include "engine.h"
 #include "explain.h"
+#include "findings.h"
 #include "rules.h"
 
 #include <stdio.h>
@@ -12,9 +13,7 @@ enum {
     SLOTS_DEFAULT = 1024,
     EDGES_DEFAULT = 1 << 20,
     ENTITIES_DEFAULT = 1 << 18,
-    PAIRS_DEFAULT = 1 << 20,
-    CYCLE_LENGTH_MAX = 5,
-    WALK_MAX = 400
+    PAIRS_DEFAULT = 1 << 20
 };
 
 struct fraud_slot {
@@ -52,6 +51,7 @@ static r1_status open_scorer(fraud_engine *e, const fraud_engine_opts *o, r1_err
 r1_status fraud_engine_new(fraud_engine **out, const fraud_engine_opts *o, r1_err *err)
 {
     *out = NULL;
+    fraud_findings_init();
     fraud_engine *e = calloc(1, sizeof *e);
     if (!e) R1_FAIL(err, R1_E_NOMEM, "no memory for the fraud engine");
     e->n_slot = o->slots_max ? o->slots_max : SLOTS_DEFAULT;
@@ -107,93 +107,13 @@ static void capture(const fraud_state *s, uint32_t from, uint32_t to, const frau
 
 /* ---- findings ---- */
 
-static uint8_t account_index(fraud_finding *f, const char *name)
+/* The cheap gate, then igraph. Both read the state only. */
+static bool gate(const fraud_state *s, uint32_t from, uint32_t to, const fraud_payment *p)
 {
-    for (uint8_t i = 0; i < f->n_account; i++)
-        if (!strcmp(f->account[i], name)) return i;
-    snprintf(f->account[f->n_account], FRAUD_ACCOUNT_BYTES, "%s", name);
-    return (uint8_t)f->n_account++;
-}
-
-static bool add_edge(const fraud_state *s, fraud_finding *f, const fraud_edge *e)
-{
-    if (f->n_edge == FRAUD_FINDING_EDGES_MAX || f->n_account + 2 > FRAUD_FINDING_ACCOUNTS_MAX) return false;
-    uint8_t from = account_index(f, s->entity[e->from].name), to = account_index(f, s->entity[e->to].name);
-    f->edge[f->n_edge].from = from;
-    f->edge[f->n_edge].to = to;
-    f->edge[f->n_edge].amount_minor = e->amount;
-    f->edge[f->n_edge].ts = e->ts;
-    memcpy(f->edge[f->n_edge].tx_id, e->tx_id, FRAUD_TX_ID_BYTES);
-    if (!f->n_edge || e->ts < f->ts_first) f->ts_first = e->ts;
-    if (!f->n_edge || e->ts > f->ts_last) f->ts_last = e->ts;
-    f->amount_minor += e->amount;
-    f->n_edge++;
-    return true;
-}
-
-/* seq, or FRAUD_NO_SEQ where that edge has left the ring or is older than `since`. */
-static uint64_t still(const fraud_state *s, uint64_t seq, int64_t since)
-{
-    bool gone = seq == FRAUD_NO_SEQ || !fraud_state_has(s, seq) || fraud_state_edge(s, seq)->ts < since;
-    return gone ? FRAUD_NO_SEQ : seq;
-}
-
-typedef struct {
-    const fraud_state *s;
-    uint32_t target;
-    int64_t since;
-    uint64_t path[CYCLE_LENGTH_MAX];
-    int budget;
-} walk;
-
-/* Money that came to `at` before `ts`, back along its way to the target: a cycle through the new edge (from -> to) is a path from
- * `to` ... to `from`, so we walk backwards from `from` and look for `to`. */
-static int walk_back(walk *w, uint32_t at, int64_t ts, int depth)
-{
-    for (uint64_t q = still(w->s, w->s->entity[at].head[1], w->since); q != FRAUD_NO_SEQ;
-         q = still(w->s, fraud_state_edge(w->s, q)->prev[1], w->since)) {
-        if (--w->budget < 0) return 0;
-        const fraud_edge *e = fraud_state_edge(w->s, q);
-        if (e->ts > ts || e->from == at) continue;
-        w->path[depth] = q;
-        if (e->from == w->target) return depth + 1;
-        if (depth + 2 >= CYCLE_LENGTH_MAX) continue;
-        int n = walk_back(w, e->from, e->ts, depth + 1);
-        if (n) return n;
-    }
-    return 0;
-}
-
-static void find_cycle(const fraud_state *s, fraud_slot *slot, uint64_t seq)
-{
-    const fraud_edge *e = fraud_state_edge(s, seq);
-    walk w = {.s = s, .target = e->to, .since = s->now - FRAUD_WINDOW_MS[FRAUD_W_7D], .budget = WALK_MAX};
-    int n = walk_back(&w, e->from, e->ts, 0);
-    if (!n) return;
-    fraud_finding *f = &slot->finding[slot->n_finding++];
-    *f = (fraud_finding){.pattern = FRAUD_PATTERN_CYCLE};
-    add_edge(s, f, e);
-    for (int i = 0; i < n; i++) add_edge(s, f, fraud_state_edge(s, w.path[i]));
-}
-
-static void find_fan(const fraud_state *s, fraud_slot *slot, uint64_t seq, int direction)
-{
-    const fraud_edge *newest = fraud_state_edge(s, seq);
-    uint32_t hub = direction ? newest->to : newest->from;
-    if (s->entity[hub].w[FRAUD_W_3D][direction].distinct < 5) return;
-    fraud_finding *f = &slot->finding[slot->n_finding++];
-    *f = (fraud_finding){.pattern = direction ? FRAUD_PATTERN_FAN_IN : FRAUD_PATTERN_FAN_OUT};
-    int64_t since = s->now - FRAUD_WINDOW_MS[FRAUD_W_3D];
-    for (uint64_t q = seq; q != FRAUD_NO_SEQ; q = still(s, fraud_state_edge(s, q)->prev[direction], since))
-        if (!add_edge(s, f, fraud_state_edge(s, q))) break;
-}
-
-static void find_patterns(const fraud_state *s, fraud_slot *slot, uint64_t seq)
-{
-    if (!fraud_payment_inner(&slot->payment)) return;
-    find_cycle(s, slot, seq);
-    find_fan(s, slot, seq, 0);
-    find_fan(s, slot, seq, 1);
+    fraud_patterns n;
+    if (!fraud_payment_inner(p)) return false;
+    fraud_patterns_count(s, from, to, fraud_ln1024(fraud_hundredths(p)), &n);
+    return fraud_patterns_gate(s, from, to, &n);
 }
 
 /* ---- apply ---- */
@@ -222,8 +142,9 @@ r1_status fraud_engine_apply(fraud_engine *e, const fraud_payment *p, int64_t ap
         capture(e->state, from, to, p, &slot->f);
         if (e->scorer) fraud_capture(e->state, p, from, to, e->capture, &slot->features);
     }
+    bool search = slot && !e->graph_off && gate(e->state, from, to, p);
     uint64_t seq = fraud_state_insert(e->state, p, from, to);
-    if (slot && !e->graph_off) find_patterns(e->state, slot, seq);
+    if (search) slot->n_finding = (uint8_t)fraud_findings_search(e->state, seq, slot->finding, FRAUD_FINDINGS_MAX);
     if (out) *out = slot;
     return R1_OK;
 }

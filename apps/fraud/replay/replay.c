@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* replay.c - lines of payments, and of labels merged in by the time at which they became known; one line of scores each.
+ *
+ * The same files give the same bytes, whatever --batch is. A line that is no payment is counted, reported and passed over. */
+#include "replay.h"
+
+#include "engine.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const r1_option fraud_replay_rows[] = {
+    {.name = "in", .type = R1_OPT_PATH, .help = "payments, one JSON object a line"},
+    {.name = "labels", .type = R1_OPT_PATH, .help = "labels, one JSON object a line, sorted by ts"},
+    {.name = "out", .type = R1_OPT_PATH, .def = "scores.jsonl", .help = "scores, one JSON object a line"},
+    {.name = "model", .type = R1_OPT_PATH, .def = "none", .help = "model file; none: the rules"},
+    {.name = "batch", .type = R1_OPT_INT, .def = "64", .min = 1, .max = 512, .unit = "payments", .help = "scored together"},
+    {.name = "no-graph", .type = R1_OPT_BOOL, .def = "false", .help = "graph, patterns and findings off"},
+    {.name = "no-memory", .type = R1_OPT_BOOL, .def = "false", .help = "working memory off"}};
+const size_t fraud_replay_n_row = R1_COUNT(fraud_replay_rows);
+
+enum { BATCH_MAX = 512, LINE_MAX_BYTES = FRAUD_PAYMENT_BYTES_MAX + 2 };
+
+typedef struct {
+    fraud_engine *engine;
+    FILE *in, *labels, *out;
+    fraud_label label; /* the next one, when have_label */
+    bool have_label;
+    fraud_slot *slot[BATCH_MAX];
+    fraud_result result[BATCH_MAX];
+    size_t n_slot, batch;
+    int64_t seq;
+    uint64_t n, bad, late_labels;
+} replay;
+
+/* false: end of file. A line that is too long comes back cut at its limit and fails to decode. */
+static bool read_line(FILE *f, char *line, size_t *len)
+{
+    if (!fgets(line, LINE_MAX_BYTES, f)) return false;
+    *len = strcspn(line, "\n");
+    if (line[*len] != '\n')
+        for (int c = getc(f); c != EOF && c != '\n';) c = getc(f);
+    return true;
+}
+
+static void next_label(replay *r)
+{
+    char line[LINE_MAX_BYTES];
+    size_t len;
+    r1_err err;
+    r->have_label = false;
+    while (r->labels && !r->have_label && read_line(r->labels, line, &len)) {
+        r->have_label = fraud_label_decode(line, len, &r->label, &err) == R1_OK;
+        if (!r->have_label) r->bad++;
+    }
+}
+
+static r1_status labels_until(replay *r, int64_t ts, r1_err *err)
+{
+    for (; r->have_label && r->label.ts <= ts; next_label(r)) {
+        r1_status st = fraud_engine_label(r->engine, r->label.tx_id, r->label.is_fraud, r->label.ts, err);
+        if (st == R1_E_NOT_FOUND)
+            r->late_labels++;
+        else if (st != R1_OK)
+            return st;
+    }
+    return R1_OK;
+}
+
+static json_t *score_json(const fraud_slot *slot, const fraud_result *x)
+{
+    json_t *trace = json_array(), *reasons = json_array(), *findings = json_array();
+    for (size_t i = 0; i < x->n_item; i++)
+        json_array_append_new(trace, json_pack("{s:s,s:f}", "item", x->item[i].name, "delta", x->item[i].delta));
+    for (size_t i = 0; i < x->n_reason; i++)
+        json_array_append_new(reasons, json_pack("{s:s,s:s,s:s,s:f}", "code", x->reason[i].code, "text", x->reason[i].text, "item",
+                                                 x->reason[i].item, "contribution", x->reason[i].contribution));
+    for (size_t i = 0; i < x->n_finding; i++)
+        json_array_append_new(findings, json_pack("{s:s,s:i,s:i,s:I}", "pattern", fraud_pattern_name(x->finding[i].pattern), "accounts",
+                                                  (int)x->finding[i].n_account, "edges", (int)x->finding[i].n_edge, "amount_minor",
+                                                  (json_int_t)x->finding[i].amount_minor));
+    return json_pack("{s:s,s:I,s:f,s:f,s:f,s:b,s:o,s:o,s:o}", "tx_id", fraud_slot_payment(slot)->tx_id, "apply_seq",
+                     (json_int_t)fraud_slot_seq(slot), "probability", x->probability, "logit", x->logit, "prior_logit", x->prior_logit,
+                     "degraded", (int)x->degraded, "trace", trace, "reasons", reasons, "findings", findings);
+}
+
+static r1_status flush(replay *r, r1_err *err)
+{
+    r1_status st = fraud_engine_score(r->engine, r->slot, r->n_slot, r->result, err);
+    for (size_t i = 0; i < r->n_slot; i++) {
+        json_t *line = st == R1_OK ? score_json(r->slot[i], &r->result[i]) : NULL;
+        if (line && (json_dumpf(line, r->out, JSON_COMPACT | JSON_REAL_PRECISION(17)) || putc('\n', r->out) == EOF))
+            st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "writing scores: %s", strerror(errno));
+        json_decref(line);
+        fraud_slot_release(r->engine, r->slot[i]);
+    }
+    r->n_slot = 0;
+    return st;
+}
+
+static r1_status run(replay *r, r1_err *err)
+{
+    char line[LINE_MAX_BYTES];
+    size_t len;
+    fraud_payment p;
+    next_label(r);
+    while (!r1_cli_stopped() && read_line(r->in, line, &len)) {
+        if (fraud_payment_decode(line, len, &p, err) != R1_OK) {
+            if (!r->bad++) fprintf(stderr, "line %llu: %s\n", (unsigned long long)(r->n + r->bad), err->msg);
+            continue;
+        }
+        R1_TRY(labels_until(r, p.ts, err));
+        R1_TRY(fraud_engine_apply(r->engine, &p, ++r->seq, &r->slot[r->n_slot], err));
+        r->n_slot++;
+        r->n++;
+        if (r->n_slot == r->batch) R1_TRY(flush(r, err));
+    }
+    return flush(r, err);
+}
+
+static r1_status open_file(FILE **f, const char *path, const char *mode, r1_err *err)
+{
+    if (!path) return R1_OK;
+    *f = fopen(path, mode);
+    if (!*f) R1_FAIL(err, R1_E_IO, "%s: %s", path, strerror(errno));
+    return R1_OK;
+}
+
+static r1_status open_all(replay *r, const r1_options *o, r1_err *err)
+{
+    const char *model = r1_options_str(o, "model");
+    fraud_engine_opts opts = {.model_path = strcmp(model, "none") ? model : NULL,
+                              .graph_off = r1_options_bool(o, "no-graph"),
+                              .memory_off = r1_options_bool(o, "no-memory")};
+    if (!r1_options_str(o, "in")) R1_FAIL(err, R1_E_INVAL, "--in is needed");
+    R1_TRY(fraud_engine_new(&r->engine, &opts, err));
+    R1_TRY(open_file(&r->in, r1_options_str(o, "in"), "r", err));
+    R1_TRY(open_file(&r->labels, r1_options_str(o, "labels"), "r", err));
+    return open_file(&r->out, r1_options_str(o, "out"), "w", err);
+}
+
+int fraud_command_replay(r1_cli_call *call)
+{
+    replay *r = calloc(1, sizeof *r);
+    if (!r) return R1_EXIT_FAILED;
+    r->batch = (size_t)r1_options_int(call->opts, "batch");
+    r1_status st = open_all(r, call->opts, &call->err);
+    if (st == R1_OK) st = run(r, &call->err);
+    if (r->out && fclose(r->out) && st == R1_OK) st = r1_err_set(&call->err, R1_E_IO, __FILE__, __LINE__, "closing scores");
+    if (st == R1_OK)
+        printf("%llu payments scored, %llu lines refused, %llu labels without their payment, state %016llx\n", (unsigned long long)r->n,
+               (unsigned long long)r->bad, (unsigned long long)r->late_labels, (unsigned long long)fraud_engine_digest(r->engine));
+    if (r->in) fclose(r->in);
+    if (r->labels) fclose(r->labels);
+    bool partial = r->bad > 0;
+    fraud_engine_free(r->engine);
+    free(r);
+    return st != R1_OK ? r1_cli_exit(st) : partial ? R1_EXIT_PARTIAL : R1_EXIT_OK;
+}

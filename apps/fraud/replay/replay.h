@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* replay.h - `r1-fraud replay`: a file of payments in order, through the engine that serves, to a file of scores. */
+#ifndef FRAUD_REPLAY_H
+#define FRAUD_REPLAY_H
+
+#include "r1_cli.h"
+
+extern const r1_option fraud_replay_rows[];
+extern const size_t fraud_replay_n_row;
+int fraud_command_replay(r1_cli_call *call);
+
+#endif
