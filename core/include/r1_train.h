@@ -23,7 +23,7 @@ typedef struct {
     size_t n_valid;
     const char *description;   /* JSON; NULL: the shards' own, or the init model's */
     const char *init;          /* GGUF to start from (finetuning): same schema; keeps its bins and tokenizer; NULL */
-    const char *out;           /* GGUF to write (the best by the metric); NULL: only through r1_trainer_take */
+    const char *out;           /* GGUF to write (the best by the metric); NULL: nothing is written */
     const char *checkpoint;    /* written every checkpoint_every steps and resumed from when it exists; NULL: none */
     const char *metrics;       /* JSON lines, appended; NULL: none */
     double lr;                 /* 0 = 2e-3 */

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* adamw.h - AdamW over the weights of a plan (Loshchilov and Hutter 2019): moments, clipping by global norm. */
+#ifndef R1_ADAMW_H
+#define R1_ADAMW_H
+
+#include "model/model.h"
+
+typedef struct {
+    float *m, *v; /* laid out as the weights */
+    uint64_t step;
+} r1_adamw;
+
+r1_status r1_adamw_new(r1_adamw *a, const r1_model *m, r1_err *err);
+void r1_adamw_free(r1_adamw *a);
+/* One step; grad is zeroed after. Returns the gradient's norm before clipping. */
+double r1_adamw_step(r1_adamw *a, r1_model *m, float *grad, double lr, double decay, double clip);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* data.c - shards joined: units, events under common numbers, batches. */
+#include "train/data.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static r1_status add_units(r1_data *d, size_t k, r1_err *err)
+{
+    const r1_shard *s = d->shard[k];
+    size_t n = r1_shard_n_sample(s);
+    r1_item item[R1_ITEMS_MAX];
+    r1_sample sample;
+    uint64_t group = 0;
+    r1_unit *grown = r1_realloc_array(d->unit, d->n_unit + n + 1, sizeof *grown);
+    if (!grown) R1_FAIL(err, R1_E_NOMEM, "training: no memory for %zu samples", n);
+    d->unit = grown;
+    for (size_t i = 0; i < n; i++) {
+        R1_TRY(r1_shard_get(s, i, item, &sample, err));
+        bool more = i > 0 && sample.group && sample.group == group;
+        if (more)
+            d->unit[d->n_unit - 1].count++;
+        else
+            d->unit[d->n_unit++] = (r1_unit){(uint32_t)k, (uint32_t)i, 1};
+        if (d->unit[d->n_unit - 1].count > d->unit_max) d->unit_max = d->unit[d->n_unit - 1].count;
+        group = sample.group;
+    }
+    d->n_sample += n;
+    return R1_OK;
+}
+
+static r1_status open_all(r1_data *d, const char *const *paths, size_t n, r1_err *err)
+{
+    for (; d->n_shard < n; d->n_shard++) {
+        size_t k = d->n_shard;
+        R1_TRY(r1_shard_open(&d->shard[k], paths[k], err));
+        d->event0[k] = d->n_event;
+        d->n_event += r1_shard_n_event(d->shard[k]);
+        if (r1_shard_schema_hash(d->shard[k]) == r1_shard_schema_hash(d->shard[0])) continue;
+        d->n_shard++;
+        R1_FAIL(err, R1_E_INVAL, "shard %s has another feature schema than %s", paths[k], paths[0]);
+    }
+    for (size_t k = 0; k < n; k++) R1_TRY(add_units(d, k, err));
+    return R1_OK;
+}
+
+r1_status r1_data_open(r1_data *d, const char *const *paths, size_t n, r1_err *err)
+{
+    memset(d, 0, sizeof *d);
+    if (n == 0) R1_FAIL(err, R1_E_INVAL, "training: no shards");
+    d->shard = calloc(n, sizeof(r1_shard *));
+    d->event0 = calloc(n, sizeof *d->event0);
+    r1_status st = d->shard && d->event0 ? open_all(d, paths, n, err)
+                                         : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "training: out of memory");
+    if (st == R1_OK && d->n_sample == 0)
+        st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__, "shard %s: no samples", paths[0]);
+    if (st != R1_OK) r1_data_close(d);
+    return st;
+}
+
+void r1_data_close(r1_data *d)
+{
+    for (size_t k = 0; k < d->n_shard; k++) r1_shard_close(d->shard[k]);
+    free((void *)d->shard);
+    free(d->event0);
+    free(d->unit);
+    memset(d, 0, sizeof *d);
+}
+
+r1_event r1_data_event(void *data, uint64_t index)
+{
+    const r1_data *d = data;
+    size_t k = d->n_shard - 1;
+    while (d->event0[k] > index) k--;
+    return r1_shard_event(d->shard[k], (size_t)(index - d->event0[k]));
+}
+
+/* ---- batches ---------------------------------------------------------------------------------------------- */
+
+r1_status r1_rows_new(r1_rows *r, const r1_desc *d, size_t cap, r1_err *err)
+{
+    size_t refs = 0;
+    memset(r, 0, sizeof *r);
+    for (uint32_t i = 0; i < d->n_item; i++) refs += d->item[i].n_ref_max;
+    r->n_item = d->n_item;
+    r->cap = cap;
+    r->ref_cap = refs * cap;
+    r->sample = calloc(cap, sizeof *r->sample);
+    r->item = calloc(cap * d->n_item, sizeof *r->item);
+    r->ref = calloc(r->ref_cap + 1, sizeof *r->ref);
+    if (r->sample && r->item && r->ref) return R1_OK;
+    r1_rows_free(r);
+    R1_FAIL(err, R1_E_NOMEM, "training: no memory for batches of %zu", cap);
+}
+
+void r1_rows_free(r1_rows *r)
+{
+    free(r->sample);
+    free(r->item);
+    free(r->ref);
+    memset(r, 0, sizeof *r);
+}
+
+void r1_rows_clear(r1_rows *r) { r->n = r->n_ref = 0; }
+
+/* References in the shard's numbers become common ones. */
+static bool renumber(r1_rows *r, r1_item *item, uint64_t event0)
+{
+    for (uint32_t i = 0; i < r->n_item; i++) {
+        if (item[i].n_ref > r->ref_cap - r->n_ref) return false;
+        uint64_t *to = r->ref + r->n_ref;
+        for (uint32_t j = 0; j < item[i].n_ref; j++) to[j] = item[i].ref[j] + event0;
+        item[i].ref = to;
+        r->n_ref += item[i].n_ref;
+    }
+    return true;
+}
+
+r1_status r1_rows_add(r1_rows *r, const r1_data *d, const r1_unit *u, r1_err *err)
+{
+    for (uint32_t i = 0; i < u->count; i++) {
+        r1_item *item = r->item + r->n * r->n_item;
+        R1_TRY(r1_shard_get(d->shard[u->shard], u->first + i, item, &r->sample[r->n], err));
+        if (!renumber(r, item, d->event0[u->shard]))
+            R1_FAIL(err, R1_E_INVAL, "training: more references than the description allows");
+        r->n++;
+    }
+    return R1_OK;
+}

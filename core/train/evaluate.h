@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* evaluate.h - scores of a data set, their figures, and the calibration fitted to them. */
+#ifndef R1_EVALUATE_H
+#define R1_EVALUATE_H
+
+#include "r1_train.h"
+#include "train/data.h"
+
+typedef struct {
+    size_t n;
+    uint32_t n_head, n_output;
+    float *logit, *label, *weight; /* [n][n_output], [n][n_head], [n] */
+    uint64_t *group, *id;
+} r1_scores;
+
+r1_status r1_scores_new(r1_scores *s, const r1_model *m, size_t n, r1_err *err);
+void r1_scores_free(r1_scores *s);
+r1_status r1_score_data(const r1_model *m, const r1_data *d, const r1_eval_opts *o, r1_scores *s, r1_err *err);
+r1_status r1_figures_of(const r1_model *m, const r1_scores *s, uint32_t head, r1_eval *r, r1_err *err);
+/* s: logits of the uncalibrated model (scale 1, bias 0). */
+r1_status r1_calibrate(r1_model *m, const r1_scores *s, r1_err *err);
+
+#endif

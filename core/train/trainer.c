@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* trainer.c - the training loop.
+ *
+ * Nothing random is carried along: the order of an epoch comes from (seed, epoch) and what is hidden in a step from
+ * (seed, step). So a checkpoint is the weights, their moments, the best weights and a few counters, and a resumed run
+ * gives the bytes of an uninterrupted one. */
+#include "r1_train.h"
+
+#include "file/gguf.h"
+#include "infer/pack.h"
+#include "r1_session.h"
+#include "train/adamw.h"
+#include "train/evaluate.h"
+#include "train/loss.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { CHECKPOINT_BYTES_MAX = INT32_MAX };
+
+struct r1_trainer {
+    r1_train_opts o;
+    r1_data train, valid;
+    bool has_valid;
+    r1_model *m;
+    r1_exec *e;
+    r1_pack *pack;
+    r1_rows rows;
+    r1_adamw adam;
+    float *best;     /* the weights that validated best */
+    uint32_t *order; /* of the units in this epoch */
+    uint32_t *drop;  /* per sample of the batch: items hidden */
+    /* what a checkpoint carries */
+    uint64_t epoch, unit, seen, bad, n_valid;
+    double best_value; /* higher is better; -inf before the first validation */
+    uint64_t trained_before;
+    /* this process only */
+    int64_t start_us;
+    uint64_t seen_here;
+    double loss_mean;
+    r1_progress line;
+};
+
+static void defaults(r1_train_opts *o)
+{
+    if (o->lr == 0) o->lr = 2e-3;
+    if (o->weight_decay == 0) o->weight_decay = 0.01;
+    if (o->clip == 0) o->clip = 1;
+    if (o->warmup == 0) o->warmup = 0.05;
+    if (o->item_drop == 0) o->item_drop = 0.05;
+    if (!o->n_epoch) o->n_epoch = 4;
+    if (!o->n_batch) o->n_batch = 256;
+    if (!o->checkpoint_every) o->checkpoint_every = 500;
+    if (!o->patience) o->patience = 3;
+}
+
+/* ---- order ------------------------------------------------------------------------------------------------ */
+
+static void shuffle(r1_trainer *t)
+{
+    r1_rng rng;
+    r1_rng_seed(&rng, t->o.seed ^ (t->epoch + 1) * 0x9e3779b97f4a7c15u);
+    for (size_t i = 0; i < t->train.n_unit; i++) t->order[i] = (uint32_t)i;
+    for (size_t i = t->train.n_unit; i > 1; i--) {
+        size_t j = (size_t)r1_rng_below(&rng, i);
+        uint32_t x = t->order[i - 1];
+        t->order[i - 1] = t->order[j];
+        t->order[j] = x;
+    }
+}
+
+static uint32_t batch_cap(const r1_trainer *t)
+{
+    return t->o.n_batch > t->train.unit_max ? t->o.n_batch : t->train.unit_max;
+}
+
+static r1_status next_batch(r1_trainer *t, r1_err *err)
+{
+    r1_rows_clear(&t->rows);
+    while (t->unit < t->train.n_unit) {
+        const r1_unit *u = &t->train.unit[t->order[t->unit]];
+        if (t->rows.n && t->rows.n + u->count > t->o.n_batch) break;
+        R1_TRY(r1_rows_add(&t->rows, &t->train, u, err));
+        t->unit++;
+    }
+    return R1_OK;
+}
+
+/* Items hidden at random, so that verdicts on partial evidence are learned. */
+static void hide_items(r1_trainer *t)
+{
+    r1_rng rng;
+    r1_rng_seed(&rng, t->o.seed ^ 0xd1b54a32d192ed03u * (t->adam.step + 1));
+    for (size_t i = 0; i < t->rows.n; i++) {
+        t->drop[i] = 0;
+        for (uint32_t k = 0; k < t->m->desc->n_item; k++)
+            if (r1_rng_unit(&rng) < t->o.item_drop) t->drop[i] |= 1u << k;
+    }
+}
+
+/* ---- checkpoint ------------------------------------------------------------------------------------------- */
+
+static uint64_t bits_of(double v)
+{
+    uint64_t b;
+    memcpy(&b, &v, sizeof b);
+    return b;
+}
+
+r1_status r1_trainer_checkpoint(r1_trainer *t, const char *path, r1_err *err)
+{
+    r1_gguf_writer *w;
+    size_t bytes = t->m->net.plan.weight_bytes, n = bytes / sizeof(float);
+    R1_TRY(r1_gguf_writer_new(&w, err));
+    r1_gguf_put_str(w, "general.architecture", "r1-checkpoint");
+    r1_gguf_put_str(w, "r1.description", t->m->desc->text);
+    r1_gguf_put_u64(w, "r1.train.seed", t->o.seed);
+    r1_gguf_put_u64(w, "r1.train.n_sample", t->train.n_sample);
+    r1_gguf_put_u64(w, "r1.train.step", t->adam.step);
+    r1_gguf_put_u64(w, "r1.train.epoch", t->epoch);
+    r1_gguf_put_u64(w, "r1.train.unit", t->unit);
+    r1_gguf_put_u64(w, "r1.train.seen", t->seen);
+    r1_gguf_put_u64(w, "r1.train.bad", t->bad);
+    r1_gguf_put_u64(w, "r1.train.n_valid", t->n_valid);
+    r1_gguf_put_u64(w, "r1.train.best_bits", bits_of(t->best_value));
+    r1_gguf_put_tensor(w, "weights", 0, 1, n, t->m->weights, bytes);
+    r1_gguf_put_tensor(w, "moment1", 0, 1, n, t->adam.m, bytes);
+    r1_gguf_put_tensor(w, "moment2", 0, 1, n, t->adam.v, bytes);
+    r1_gguf_put_tensor(w, "best", 0, 1, n, t->best, bytes);
+    r1_status st = r1_gguf_save(w, path, err);
+    r1_gguf_writer_free(w);
+    return st;
+}
+
+static r1_status load_tensor(const r1_gguf *g, const char *name, float *to, size_t bytes, r1_err *err)
+{
+    const r1_gguf_tensor *f = r1_gguf_find_tensor(g, name);
+    if (!f || f->ggml_type != 0 || f->bytes != bytes)
+        R1_FAIL(err, R1_E_FORMAT, "tensor \"%s\" has %zu bytes, expected f32 in %zu", name, f ? f->bytes : 0, bytes);
+    memcpy(to, f->data, bytes);
+    return R1_OK;
+}
+
+static r1_status load_counters(r1_trainer *t, const r1_gguf *g, r1_err *err)
+{
+    uint64_t seed, n_sample, best;
+    const char *s;
+    size_t len;
+    R1_TRY(r1_gguf_str(g, "r1.description", &s, &len, err));
+    R1_TRY(r1_gguf_u64(g, "r1.train.seed", &seed, err));
+    R1_TRY(r1_gguf_u64(g, "r1.train.n_sample", &n_sample, err));
+    if (len != strlen(t->m->desc->text) || memcmp(s, t->m->desc->text, len) != 0 || seed != t->o.seed ||
+        n_sample != t->train.n_sample)
+        R1_FAIL(err, R1_E_INVAL,
+                "it belongs to another run (description, seed or data differ): remove it or name another");
+    R1_TRY(r1_gguf_u64(g, "r1.train.step", &t->adam.step, err));
+    R1_TRY(r1_gguf_u64(g, "r1.train.epoch", &t->epoch, err));
+    R1_TRY(r1_gguf_u64(g, "r1.train.unit", &t->unit, err));
+    R1_TRY(r1_gguf_u64(g, "r1.train.seen", &t->seen, err));
+    R1_TRY(r1_gguf_u64(g, "r1.train.bad", &t->bad, err));
+    R1_TRY(r1_gguf_u64(g, "r1.train.n_valid", &t->n_valid, err));
+    R1_TRY(r1_gguf_u64(g, "r1.train.best_bits", &best, err));
+    memcpy(&t->best_value, &best, sizeof best);
+    if (t->unit > t->train.n_unit)
+        R1_FAIL(err, R1_E_FORMAT, "unit %llu of %zu", (unsigned long long)t->unit, t->train.n_unit);
+    return R1_OK;
+}
+
+static r1_status resume(r1_trainer *t, r1_err *err)
+{
+    char *data;
+    size_t len, bytes = t->m->net.plan.weight_bytes;
+    r1_gguf g;
+    R1_TRY(r1_file_read(t->o.checkpoint, CHECKPOINT_BYTES_MAX, &data, &len, err));
+    r1_status st = r1_gguf_parse(&g, data, len, err);
+    if (st == R1_OK) {
+        st = load_counters(t, &g, err);
+        if (st == R1_OK) st = load_tensor(&g, "weights", t->m->weights, bytes, err);
+        if (st == R1_OK) st = load_tensor(&g, "moment1", t->adam.m, bytes, err);
+        if (st == R1_OK) st = load_tensor(&g, "moment2", t->adam.v, bytes, err);
+        if (st == R1_OK) st = load_tensor(&g, "best", t->best, bytes, err);
+        r1_gguf_free(&g);
+    }
+    free(data);
+    r1_net_derive(&t->m->net, t->m->desc, t->m->weights);
+    if (st != R1_OK) r1_err_prefix(err, "checkpoint %s: ", t->o.checkpoint);
+    return st;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------- */
+
+static r1_status make_model(r1_trainer *t, r1_err *err)
+{
+    const char *text = t->o.description ? t->o.description : r1_shard_description(t->train.shard[0]);
+    if (t->o.init)
+        R1_TRY(r1_model_open(&t->m, t->o.init, err));
+    else
+        R1_TRY(r1_model_new(&t->m, text, t->o.seed, err));
+    if (t->m->desc->schema_hash != r1_shard_schema_hash(t->train.shard[0]))
+        R1_FAIL(err, R1_E_INVAL, "training: the shards' feature schema %016llx is not the model's %016llx",
+                (unsigned long long)r1_shard_schema_hash(t->train.shard[0]),
+                (unsigned long long)t->m->desc->schema_hash);
+    t->trained_before = t->m->trained_samples;
+    for (uint32_t h = 0; h < t->m->desc->n_headc; h++) t->m->calibration[h] = (r1_calibration){1, 0};
+    return t->o.init ? R1_OK : r1_fit(t->m, &t->train, err);
+}
+
+static r1_status make_machine(r1_trainer *t, r1_err *err)
+{
+    uint32_t cap[R1_SYMBOLS_MAX], n = batch_cap(t);
+    const r1_backend *be = r1_backend_find(NULL, err);
+    if (!be || !be->host_memory || !be->backward[R1_OP_LINEAR]) be = r1_backend_cpu();
+    r1_pack_capacity(t->m, n, cap);
+    cap[R1_SYM_ENTRY] = cap[R1_SYM_EVENT]; /* nothing is gathered, nothing cached */
+    for (uint32_t i = 0; i < t->m->desc->n_item; i++)
+        if (t->m->desc->item[i].kind == R1_ITEM_TEXT) cap[t->m->net.item[i].sym_row] = n;
+    R1_TRY(r1_exec_new(&t->e, t->m, be, cap, true, err));
+    t->e->flags = t->o.run_flags;
+    R1_TRY(r1_pack_new(&t->pack, t->e, 0, err));
+    R1_TRY(r1_rows_new(&t->rows, t->m->desc, n, err));
+    R1_TRY(r1_adamw_new(&t->adam, t->m, err));
+    t->order = calloc(t->train.n_unit, sizeof *t->order);
+    t->drop = calloc(n, sizeof *t->drop);
+    t->best = r1_calloc_aligned(t->m->net.plan.weight_bytes + 64, 1);
+    if (!t->order || !t->drop || !t->best) R1_FAIL(err, R1_E_NOMEM, "training: out of memory");
+    memcpy(t->best, t->m->weights, t->m->net.plan.weight_bytes);
+    return R1_OK;
+}
+
+r1_status r1_trainer_new(r1_trainer **out, const r1_train_opts *opts, r1_err *err)
+{
+    r1_trainer *t = calloc(1, sizeof *t);
+    if (!t) R1_FAIL(err, R1_E_NOMEM, "training: out of memory");
+    t->o = *opts;
+    defaults(&t->o);
+    t->best_value = -INFINITY;
+    r1_status st = r1_data_open(&t->train, t->o.train, t->o.n_train, err);
+    if (st == R1_OK && t->o.n_valid) {
+        st = r1_data_open(&t->valid, t->o.valid, t->o.n_valid, err);
+        t->has_valid = st == R1_OK;
+    }
+    if (st == R1_OK) st = make_model(t, err);
+    if (st == R1_OK && t->has_valid && r1_shard_schema_hash(t->valid.shard[0]) != t->m->desc->schema_hash)
+        st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__, "training: shard %s has another feature schema",
+                        t->o.valid[0]);
+    if (st == R1_OK) st = make_machine(t, err);
+    if (st == R1_OK && t->o.checkpoint && access(t->o.checkpoint, F_OK) == 0) st = resume(t, err);
+    if (st != R1_OK) {
+        r1_trainer_free(t);
+        return st;
+    }
+    shuffle(t);
+    t->start_us = r1_mono_us();
+    *out = t;
+    return R1_OK;
+}
+
+void r1_trainer_free(r1_trainer *t)
+{
+    if (!t) return;
+    r1_pack_free(t->pack);
+    r1_exec_free(t->e);
+    r1_rows_free(&t->rows);
+    r1_adamw_free(&t->adam);
+    r1_data_close(&t->train);
+    if (t->has_valid) r1_data_close(&t->valid);
+    r1_model_free(t->m);
+    free(t->order);
+    free(t->drop);
+    free(t->best);
+    free(t);
+}
+
+const r1_model *r1_trainer_model(const r1_trainer *t) { return t->m; }
+
+/* ---- a step ----------------------------------------------------------------------------------------------- */
+
+static double rate(const r1_trainer *t)
+{
+    double done = (double)t->seen / ((double)t->train.n_sample * t->o.n_epoch), w = t->o.warmup;
+    if (done > 1) done = 1;
+    if (done < w) return t->o.lr * (0.02 + 0.98 * done / w);
+    return t->o.lr * (0.02 + 0.98 * 0.5 * (1 + cos(3.14159265358979 * (done - w) / (1 - w))));
+}
+
+static r1_status gradient(r1_trainer *t, double *loss, r1_err *err)
+{
+    r1_pack_source src = {.sample = t->rows.sample,
+                          .n_sample = t->rows.n,
+                          .event = r1_data_event,
+                          .event_ctx = &t->train,
+                          .n_event = t->train.n_event,
+                          .items_off = t->o.items_off,
+                          .drop = t->drop};
+    hide_items(t);
+    R1_TRY(r1_pack_fill(t->pack, &src, err));
+    for (uint8_t phase = 0; phase < 3; phase++) R1_TRY(r1_exec_forward(t->e, phase, err));
+    r1_exec_zero_grad(t->e);
+    int16_t out = t->m->net.logits;
+    *loss = r1_loss(t->m->desc, t->m->net.n_position, t->rows.sample, t->rows.n, r1_exec_ptr(t->e, out),
+                    r1_exec_grad(t->e, out));
+    return r1_exec_backward(t->e, err);
+}
+
+static void write_metrics(const r1_trainer *t, const char *event, double loss, const r1_eval *v)
+{
+    FILE *f = t->o.metrics ? fopen(t->o.metrics, "ae") : NULL;
+    if (!f) return;
+    fprintf(f, "{\"event\":\"%s\",\"step\":%llu,\"epoch\":%llu,\"samples\":%llu,\"lr\":%.6g,\"seconds\":%.3f", event,
+            (unsigned long long)t->adam.step, (unsigned long long)t->epoch, (unsigned long long)t->seen, rate(t),
+            (double)(r1_mono_us() - t->start_us) * 1e-6);
+    const char *const names[] = {"loss", "auc", "ap", "top1", "mrr", "ece"};
+    double values[] = {loss, NAN, NAN, NAN, NAN, NAN};
+    if (v) {
+        const double figures[] = {v->loss, v->auc, v->ap, v->top1, v->mrr, v->ece};
+        memcpy(values, figures, sizeof values);
+    }
+    for (size_t i = 0; i < R1_COUNT(names); i++)
+        if (isfinite(values[i])) fprintf(f, ",\"%s\":%.6g", names[i], values[i]);
+    fprintf(f, "}\n");
+    fclose(f);
+}
+
+static r1_status score_valid(r1_trainer *t, r1_scores *s, r1_eval *v, r1_err *err)
+{
+    r1_eval_opts o = {.head = t->o.head, .run_flags = t->o.run_flags, .items_off = t->o.items_off};
+    R1_TRY(r1_scores_new(s, t->m, (size_t)t->valid.n_sample, err));
+    r1_status st = r1_score_data(t->m, &t->valid, &o, s, err);
+    return st == R1_OK ? r1_figures_of(t->m, s, t->o.head, v, err) : st;
+}
+
+static r1_status validate(r1_trainer *t, r1_err *err)
+{
+    r1_scores s = {0};
+    r1_eval v;
+    if (!t->has_valid) {
+        memcpy(t->best, t->m->weights, t->m->net.plan.weight_bytes);
+        return R1_OK;
+    }
+    r1_status st = score_valid(t, &s, &v, err);
+    r1_scores_free(&s);
+    if (st != R1_OK) return st;
+    double value = t->o.metric == R1_STOP_AP ? v.ap : t->o.metric == R1_STOP_TOP1 ? v.top1 : -v.loss;
+    t->n_valid++;
+    if (value > t->best_value) {
+        t->best_value = value;
+        t->bad = 0;
+        memcpy(t->best, t->m->weights, t->m->net.plan.weight_bytes);
+    } else {
+        t->bad++;
+    }
+    write_metrics(t, "valid", v.loss, &v);
+    return R1_OK;
+}
+
+static void note(r1_trainer *t, double loss)
+{
+    char text[96];
+    t->loss_mean = t->loss_mean == 0 ? loss : 0.98 * t->loss_mean + 0.02 * loss;
+    if (!t->o.progress) return;
+    if (!t->line.what) r1_progress_begin(&t->line, "training", t->train.n_sample * t->o.n_epoch);
+    snprintf(text, sizeof text, "epoch %llu loss %.4f", (unsigned long long)t->epoch + 1, t->loss_mean);
+    r1_progress_update(&t->line, t->seen, text);
+}
+
+static bool finished(const r1_trainer *t) { return t->epoch >= t->o.n_epoch || t->bad >= t->o.patience; }
+
+static r1_status end_of_epoch(r1_trainer *t, r1_err *err)
+{
+    t->epoch++;
+    t->unit = 0;
+    shuffle(t);
+    return t->o.valid_every && t->has_valid ? R1_OK : validate(t, err);
+}
+
+r1_status r1_trainer_step(r1_trainer *t, double *loss, bool *done, r1_err *err)
+{
+    *loss = 0;
+    *done = finished(t);
+    if (*done) return R1_OK;
+    R1_TRY(next_batch(t, err));
+    R1_TRY(gradient(t, loss, err));
+    if (!isfinite(*loss))
+        R1_FAIL(err, R1_E_INVAL, "training: the loss is not finite at step %llu: lower the learning rate (%g)",
+                (unsigned long long)t->adam.step, t->o.lr);
+    r1_adamw_step(&t->adam, t->m, t->e->wgrad, rate(t), t->o.weight_decay, t->o.clip);
+    t->seen += t->rows.n;
+    t->seen_here += t->rows.n;
+    note(t, *loss);
+    if (t->adam.step % 50 == 0) write_metrics(t, "train", t->loss_mean, NULL);
+    if (t->unit == t->train.n_unit) R1_TRY(end_of_epoch(t, err));
+    if (t->o.valid_every && t->adam.step % t->o.valid_every == 0) R1_TRY(validate(t, err));
+    if (t->o.checkpoint && t->adam.step % t->o.checkpoint_every == 0)
+        R1_TRY(r1_trainer_checkpoint(t, t->o.checkpoint, err));
+    *done = finished(t) || (t->o.n_step_max && t->adam.step >= t->o.n_step_max);
+    return R1_OK;
+}
+
+static r1_status keep_best(r1_trainer *t, r1_train_report *report, r1_err *err)
+{
+    if (!t->has_valid) return R1_OK;
+    if (t->n_valid == 0) R1_TRY(validate(t, err));
+    memcpy(t->m->weights, t->best, t->m->net.plan.weight_bytes);
+    r1_scores s = {0};
+    r1_status st = score_valid(t, &s, &report->valid, err);
+    if (st == R1_OK) st = r1_calibrate(t->m, &s, err);
+    r1_scores_free(&s);
+    if (st == R1_OK) st = score_valid(t, &s, &report->valid, err); /* as calibrated */
+    r1_scores_free(&s);
+    return st;
+}
+
+r1_status r1_trainer_finish(r1_trainer *t, r1_train_report *report, r1_err *err)
+{
+    r1_train_report r = {.valid = {.loss = NAN, .auc = NAN, .ap = NAN, .top1 = NAN, .mrr = NAN, .ece = NAN}};
+    R1_TRY(keep_best(t, &r, err));
+    t->m->trained_samples = t->trained_before + t->seen;
+    r.n_step = t->adam.step;
+    r.n_sample = t->seen;
+    r.seconds = (double)(r1_mono_us() - t->start_us) * 1e-6;
+    r.samples_s = r.seconds > 0 ? (double)t->seen_here / r.seconds : 0;
+    if (t->line.what) r1_progress_end(&t->line, t->seen, "");
+    write_metrics(t, "end", r.valid.loss, &r.valid);
+    if (report) *report = r;
+    return t->o.out ? r1_model_save(t->m, t->o.out, err) : R1_OK;
+}
+
+r1_status r1_train(const r1_train_opts *opts, r1_train_report *report, r1_err *err)
+{
+    r1_trainer *t;
+    double loss;
+    bool done = false;
+    R1_TRY(r1_trainer_new(&t, opts, err));
+    r1_status st = R1_OK;
+    while (st == R1_OK && !done) {
+        st = r1_trainer_step(t, &loss, &done, err);
+        if (st != R1_OK || done || !t->o.stopped || !t->o.stopped()) continue;
+        if (t->o.checkpoint) st = r1_trainer_checkpoint(t, t->o.checkpoint, err);
+        if (st == R1_OK)
+            st = r1_err_set(err, R1_E_CANCELLED, __FILE__, __LINE__, "training: stopped at step %llu",
+                            (unsigned long long)t->adam.step);
+    }
+    if (st == R1_OK && t->o.checkpoint) st = r1_trainer_checkpoint(t, t->o.checkpoint, err);
+    if (st == R1_OK) st = r1_trainer_finish(t, report, err);
+    r1_trainer_free(t);
+    return st;
+}
