@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fit.c - what is read off the training data before the first step and never trained: bin edges (quantiles), means and
+/* statistics.c - what is read off the training data before the first step and never trained: bin edges (quantiles), means and
  * spreads of graph features, byte-pair merges. At most ROWS_MAX rows, evenly spaced, are looked at. */
 #include "train/data.h"
 
