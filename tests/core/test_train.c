@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_train.c - the toy task end to end: learned, needs every item, resumes to the bit, shards survive damage. */
+#include "r1_test.h"
+#include "r1_train.h"
+#include "toy.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char train_path[256], valid_path[256];
+
+static void write_shards(size_t n_train)
+{
+    r1_err err;
+    toy t;
+    snprintf(train_path, sizeof train_path, "%s/train.r1s", r1_test_tmpdir());
+    snprintf(valid_path, sizeof valid_path, "%s/valid.r1s", r1_test_tmpdir());
+    toy_make(&t, n_train, 1);
+    R1_ASSERT_OK(toy_write(&t, train_path, &err), &err);
+    toy_free(&t);
+    toy_make(&t, 1200, 2);
+    R1_ASSERT_OK(toy_write(&t, valid_path, &err), &err);
+    toy_free(&t);
+}
+
+static r1_train_opts options(void)
+{
+    static const char *train[1], *valid[1];
+    train[0] = train_path;
+    valid[0] = valid_path;
+    return (r1_train_opts){.train = train, .n_train = 1, .valid = valid, .n_valid = 1, .seed = 3, .n_batch = 128};
+}
+
+static double auc_without(const char *model, uint32_t items_off, uint32_t n_step)
+{
+    r1_err err;
+    r1_model *m;
+    r1_eval v;
+    const char *shard = valid_path;
+    R1_ASSERT_OK(r1_model_open(&m, model, &err), &err);
+    r1_eval_opts o = {.items_off = items_off, .n_step = n_step};
+    R1_ASSERT_OK(r1_evaluate(m, &shard, 1, &o, &v, &err), &err);
+    r1_model_free(m);
+    return v.auc;
+}
+
+/* Learned above a threshold that no three items reach; without any one it falls. */
+static void test_learns(void)
+{
+    r1_err err;
+    r1_train_report rep;
+    char out[300];
+    write_shards(8000);
+    snprintf(out, sizeof out, "%s/toy.gguf", r1_test_tmpdir());
+    r1_train_opts o = options();
+    o.out = out;
+    o.n_epoch = 8;
+    o.lr = 4e-3;
+    R1_ASSERT_OK(r1_train(&o, &rep, &err), &err);
+    printf("toy: auc %.4f ap %.4f loss %.4f ece %.4f top1 of order, %.0f samples/s, %.1f s ", rep.valid.auc,
+           rep.valid.ap, rep.valid.loss, rep.valid.ece, rep.samples_s, rep.seconds);
+    CU_ASSERT(rep.valid.auc > 0.93);
+    for (uint32_t i = 0; i < TOY_ITEMS; i++) {
+        double without = auc_without(out, 1u << i, 0);
+        printf(" -%u %.3f", i, without);
+        CU_ASSERT(without < rep.valid.auc - 0.02);
+    }
+    double one = auc_without(out, 0, 1), two = auc_without(out, 0, 2), four = auc_without(out, 0, 4);
+    printf(" steps 1 %.3f 2 %.3f 4 %.3f ", one, two, four);
+    CU_ASSERT(one < two && two < four);
+}
+
+static void read_all(const char *path, char **data, size_t *len)
+{
+    r1_err err;
+    R1_ASSERT_OK(r1_file_read(path, 1 << 28, data, len, &err), &err);
+}
+
+static void steps_to(r1_train_opts o, uint64_t n, const char *checkpoint, const char *resume)
+{
+    r1_err err;
+    r1_trainer *t;
+    double loss;
+    bool done = false;
+    o.n_step_max = n;
+    o.checkpoint = resume;
+    o.checkpoint_every = 1000000;
+    R1_ASSERT_OK(r1_trainer_new(&t, &o, &err), &err);
+    while (!done) R1_ASSERT_OK(r1_trainer_step(t, &loss, &done, &err), &err);
+    R1_ASSERT_OK(r1_trainer_checkpoint(t, checkpoint, &err), &err);
+    r1_trainer_free(t);
+}
+
+/* 20 steps equal 10 steps, a checkpoint, a new process' worth of state, and 10 more: byte by byte, epochs crossed. */
+static void test_resume(void)
+{
+    char whole[300], half[300], rest[300], *a, *b;
+    size_t na, nb;
+    write_shards(1500);
+    snprintf(whole, sizeof whole, "%s/whole.ck", r1_test_tmpdir());
+    snprintf(half, sizeof half, "%s/half.ck", r1_test_tmpdir());
+    snprintf(rest, sizeof rest, "%s/rest.ck", r1_test_tmpdir());
+    r1_train_opts o = options();
+    steps_to(o, 20, whole, NULL);
+    steps_to(o, 10, half, NULL);
+    steps_to(o, 20, rest, half);
+    read_all(whole, &a, &na);
+    read_all(rest, &b, &nb);
+    CU_ASSERT_EQUAL(na, nb);
+    CU_ASSERT(na == nb && memcmp(a, b, na) == 0);
+    free(a);
+    free(b);
+    r1_err err;
+    r1_trainer *t;
+    o.checkpoint = whole;
+    o.seed = 4;
+    CU_ASSERT_EQUAL(r1_trainer_new(&t, &o, &err), R1_E_INVAL);
+}
+
+/* Finetuning starts where the file ended and keeps its bins. */
+static void test_finetune(void)
+{
+    r1_err err;
+    char first[300], second[300];
+    r1_train_report a, b;
+    write_shards(1500);
+    snprintf(first, sizeof first, "%s/first.gguf", r1_test_tmpdir());
+    snprintf(second, sizeof second, "%s/second.gguf", r1_test_tmpdir());
+    r1_train_opts o = options();
+    o.n_epoch = 3;
+    o.out = first;
+    R1_ASSERT_OK(r1_train(&o, &a, &err), &err);
+    o.init = first;
+    o.out = second;
+    o.seed = 9;
+    R1_ASSERT_OK(r1_train(&o, &b, &err), &err);
+    CU_ASSERT(b.valid.loss < a.valid.loss);
+    r1_model *m;
+    r1_model_info info;
+    R1_ASSERT_OK(r1_model_open(&m, second, &err), &err);
+    R1_ASSERT_OK(r1_model_get_info(m, &info, &err), &err);
+    CU_ASSERT_EQUAL(info.trained_samples, a.n_sample + b.n_sample);
+    r1_model_free(m);
+}
+
+/* What is read is what was written, field by field; damaged files are refused and never crash. */
+static void test_shard(void)
+{
+    r1_err err;
+    toy t;
+    r1_shard *s;
+    r1_item item[TOY_ITEMS];
+    r1_sample got;
+    char path[300], bad[300], *data;
+    size_t len;
+    toy_make(&t, 60, 5);
+    snprintf(path, sizeof path, "%s/s.r1s", r1_test_tmpdir());
+    snprintf(bad, sizeof bad, "%s/bad.r1s", r1_test_tmpdir());
+    R1_ASSERT_OK(toy_write(&t, path, &err), &err);
+    R1_ASSERT_OK(r1_shard_open(&s, path, &err), &err);
+    CU_ASSERT_EQUAL(r1_shard_n_sample(s), 60);
+    CU_ASSERT_EQUAL(r1_shard_n_event(s), t.n_event);
+    for (size_t i = 0; i < 60; i++) {
+        const toy_sample *x = &t.sample[i];
+        R1_ASSERT_OK(r1_shard_get(s, i, item, &got, &err), &err);
+        CU_ASSERT_EQUAL(got.group, x->sample.group);
+        CU_ASSERT_EQUAL(memcmp(got.label, x->label, sizeof x->label), 0);
+        if (item[0].present) CU_ASSERT_EQUAL(memcmp(item[0].num, x->num, sizeof x->num), 0);
+        if (item[1].present) CU_ASSERT_EQUAL(memcmp(item[1].ref, x->ref, x->item[1].n_ref * 8), 0);
+        if (item[2].present) CU_ASSERT_EQUAL(memcmp(item[2].dst, x->dst, x->item[2].n_edge * 4), 0);
+        if (item[3].present) CU_ASSERT_EQUAL(memcmp(item[3].text, x->text, x->item[3].text_bytes), 0);
+    }
+    r1_shard_close(s);
+    read_all(path, &data, &len);
+    r1_rng r;
+    r1_rng_seed(&r, r1_test_seed());
+    for (int k = 0; k < 300; k++) {
+        size_t at = r1_rng_below(&r, len), n = k % 3 ? len : at;
+        uint8_t keep = (uint8_t)data[at];
+        if (k % 3) data[at] = (char)(keep ^ 1u << r1_rng_below(&r, 8));
+        R1_ASSERT_OK(r1_file_write(bad, data, n, &err), &err);
+        if (r1_shard_open(&s, bad, &err) == R1_OK) r1_shard_close(s);
+        data[at] = (char)keep;
+    }
+    free(data);
+    toy_free(&t);
+}
+
+/* Against definitions by counting pairs. */
+static void test_metrics(void)
+{
+    const float score[] = {3, 2, 2, 1, 0}, label[] = {1, 0, 1, 0, 1};
+    /* pairs: 3>2 3>1; 2=2 (half) 2>1; 0<2 0<1: 3.5 of 6 */
+    CU_ASSERT_DOUBLE_EQUAL(r1_metric_auc(score, label, 5), 3.5 / 6, 1e-12);
+    CU_ASSERT_DOUBLE_EQUAL(r1_metric_ap(score, label, 5), (1.0 + 2.0 / 3 + 3.0 / 5) / 3, 1e-12);
+    CU_ASSERT(isnan(r1_metric_auc(score, label, 1)));
+}
+
+R1_TEST_MAIN("train", {"metrics", test_metrics}, {"shard", test_shard}, {"resume", test_resume},
+             {"finetune", test_finetune}, {"toy task", test_learns})
