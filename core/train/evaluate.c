@@ -4,7 +4,7 @@
 
 #include "r1_session.h"
 #include "train/loss.h"
-#include "train/metrics.h"
+#include "train/score_metrics.h"
 
 #include <math.h>
 #include <stdlib.h>

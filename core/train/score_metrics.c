@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* metrics.c - figures over scores: area under ROC and precision-recall with ties handled exactly, calibration error,
+/* score_metrics.c - figures over scores: area under ROC and precision-recall with ties handled exactly, calibration error,
  * place of the best in a rank group. */
-#include "train/metrics.h"
+#include "train/score_metrics.h"
 
 #include <math.h>
 #include <stdlib.h>

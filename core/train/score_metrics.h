@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* metrics.h - the figures that r1_train.h does not export. Threads: pure functions. */
+/* score_metrics.h - the figures that r1_train.h does not export. Threads: pure functions. */
 #ifndef R1_METRICS_H
 #define R1_METRICS_H
 
