@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_session.c - scoring: the same bits whatever the batch, the session or the source of memory; the trace adds up
+ * exactly; no allocation once it runs; bad samples are refused with a message; working memory by its rules. */
+#include "memory/pool.h"
+#include "r1_backend.h"
+#include "r1_test.h"
+#include "toy.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Counts every allocation of the process; off under sanitizers, which bring their own allocator. */
+#if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
+#define COUNTING 1
+static atomic_ulong n_alloc;
+extern void *__libc_malloc(size_t);
+extern void *__libc_calloc(size_t, size_t);
+extern void *__libc_realloc(void *, size_t);
+void *malloc(size_t n)
+{
+    atomic_fetch_add(&n_alloc, 1);
+    return __libc_malloc(n);
+}
+void *calloc(size_t n, size_t size)
+{
+    atomic_fetch_add(&n_alloc, 1);
+    return __libc_calloc(n, size);
+}
+void *realloc(void *p, size_t n)
+{
+    atomic_fetch_add(&n_alloc, 1);
+    return __libc_realloc(p, n);
+}
+#endif
+
+enum { N = 150 };
+static toy data;
+static r1_model *model;
+
+static void setup(void)
+{
+    r1_err err;
+    if (model) return;
+    toy_make(&data, N, 11);
+    R1_ASSERT_OK(r1_model_new(&model, toy_description, 5, &err), &err);
+}
+
+static r1_session *open_session(uint32_t n_max, const char *backend)
+{
+    r1_err err;
+    r1_session *s;
+    r1_session_opts o = {.n_sample_max = n_max, .backend = backend};
+    R1_ASSERT_OK(r1_session_new(&s, model, &o, &err), &err);
+    return s;
+}
+
+static void copy_samples(r1_sample *to)
+{
+    for (size_t i = 0; i < N; i++) to[i] = data.sample[i].sample;
+}
+
+static void run(r1_session *s, const r1_batch *b, r1_result *res)
+{
+    r1_err err;
+    R1_ASSERT_OK(r1_session_run(s, b, res, &err), &err);
+}
+
+/* All at once, one by one, in odd pieces, in another order, with a cold and a warm text cache: the same bits. */
+static void test_same_answer(void)
+{
+    setup();
+    r1_sample all[N], mixed[N];
+    copy_samples(all);
+    r1_session *big = open_session(256, NULL), *small = open_session(7, NULL);
+    r1_result res, one;
+    r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event};
+    float expected[N][2];
+    run(big, &b, &res);
+    memcpy(expected, res.logit, sizeof expected);
+    run(big, &b, &res);
+    CU_ASSERT_EQUAL(memcmp(res.logit, expected, sizeof expected), 0);
+    run(small, &b, &res);
+    CU_ASSERT_EQUAL(memcmp(res.logit, expected, sizeof expected), 0);
+    for (size_t i = 0; i < N; i++) {
+        b.sample = &all[i];
+        b.n_sample = 1;
+        run(small, &b, &one);
+        CU_ASSERT_EQUAL(memcmp(one.logit, expected[i], sizeof expected[i]), 0);
+        mixed[i] = all[(i * 7 + 3) % N];
+    }
+    b.sample = mixed;
+    b.n_sample = N - 1;
+    run(big, &b, &res);
+    for (size_t i = 0; i < N - 1; i++)
+        CU_ASSERT_EQUAL(memcmp(res.logit + 2 * i, expected[(i * 7 + 3) % N], sizeof expected[0]), 0);
+    r1_session_free(big);
+    r1_session_free(small);
+}
+
+/* A saved and opened model scores the same bits; the reference backend agrees closely. */
+static void test_file_and_reference(void)
+{
+    setup();
+    r1_err err;
+    char path[300];
+    r1_sample all[N];
+    copy_samples(all);
+    r1_batch b = {.sample = all, .n_sample = 40, .event = data.event, .n_event = data.n_event};
+    r1_result res, ref;
+    r1_session *s = open_session(64, "cpu");
+    run(s, &b, &res);
+    r1_model *first = model;
+    snprintf(path, sizeof path, "%s/m.gguf", r1_test_tmpdir());
+    R1_ASSERT_OK(r1_model_save(model, path, &err), &err);
+    R1_ASSERT_OK(r1_model_open(&model, path, &err), &err);
+    r1_session *again = open_session(64, "cpu"), *slow = open_session(64, "reference");
+    run(again, &b, &ref);
+    CU_ASSERT_EQUAL(memcmp(res.logit, ref.logit, 40 * 2 * sizeof(float)), 0);
+    run(slow, &b, &ref);
+    for (size_t i = 0; i < 80; i++) CU_ASSERT_DOUBLE_EQUAL(res.logit[i], ref.logit[i], 2e-4);
+    r1_session_free(s);
+    r1_session_free(again);
+    r1_session_free(slow);
+    r1_model_free(model);
+    model = first;
+}
+
+/* The parts add up to the verdict exactly; stopping after k items gives the verdict of the first k. */
+static void test_trace(void)
+{
+    setup();
+    r1_sample all[N];
+    copy_samples(all);
+    r1_session *s = open_session(64, NULL);
+    r1_result res;
+    float stopped[N][2];
+    r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event, .n_step = 2};
+    run(s, &b, &res);
+    CU_ASSERT_EQUAL(res.n_step, 2);
+    memcpy(stopped, res.logit, sizeof stopped);
+    b.n_step = 0;
+    run(s, &b, &res);
+    for (size_t i = 0; i < N; i++)
+        for (size_t k = 0; k < 2; k++) {
+            double sum = 0, part = 0;
+            for (size_t p = 0; p <= res.n_step; p++) {
+                sum += res.trace[(i * (res.n_step + 1) + p) * 2 + k];
+                if (p == 2) part = sum;
+            }
+            CU_ASSERT_EQUAL((float)sum, res.logit[2 * i + k]);
+            CU_ASSERT_EQUAL((float)part, stopped[i][k]);
+        }
+    r1_session_free(s);
+}
+
+static void test_flags(void)
+{
+    setup();
+    r1_sample all[N];
+    copy_samples(all);
+    r1_session *s = open_session(64, NULL);
+    r1_result res;
+    float base[N][2];
+    r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event};
+    run(s, &b, &res);
+    memcpy(base, res.logit, sizeof base);
+    for (uint32_t flag = R1_RUN_NO_LENGTH; flag <= R1_RUN_NO_CONTEXT; flag <<= 1) {
+        b.flags = flag;
+        run(s, &b, &res);
+        CU_ASSERT_NOT_EQUAL(memcmp(res.logit, base, sizeof base), 0);
+    }
+    b.flags = 0;
+    for (uint32_t i = 0; i < TOY_ITEMS; i++) {
+        b.items_off = 1u << i;
+        run(s, &b, &res);
+        CU_ASSERT_NOT_EQUAL(memcmp(res.logit, base, sizeof base), 0);
+    }
+    r1_session_free(s);
+}
+
+static void test_no_allocation(void)
+{
+#ifdef COUNTING
+    setup();
+    r1_sample all[N];
+    copy_samples(all);
+    r1_session *s = open_session(32, NULL);
+    r1_result res;
+    r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event};
+    run(s, &b, &res);
+    unsigned long before = atomic_load(&n_alloc);
+    CU_ASSERT(before > 0);
+    for (int round = 0; round < 5; round++) run(s, &b, &res);
+    CU_ASSERT_EQUAL(atomic_load(&n_alloc) - before, 0);
+    r1_session_free(s);
+#endif
+}
+
+static void test_refusals(void)
+{
+    setup();
+    r1_err err;
+    r1_result res;
+    r1_session *s = open_session(8, NULL);
+    for (int k = 0; k < 7; k++) {
+        toy_sample x = data.sample[1];
+        uint64_t far = data.n_event;
+        uint8_t bucket = 200;
+        float heavy = INFINITY;
+        int32_t node = 99;
+        uint32_t one = 1;
+        x.sample.item = x.item;
+        x.item[1] = (r1_item){.present = true, .n_ref = one, .ref = &far};
+        if (k != 0) far = 0;
+        if (k == 1) x.item[1].bucket = &bucket;
+        if (k == 2) x.item[1].log_weight = &heavy;
+        if (k == 3) x.item[2].src = &node, x.item[2].n_edge = 1, x.item[2].present = true;
+        if (k == 4) x.item[2].n_node = 1000, x.item[2].present = true;
+        if (k == 5) x.item[0].num = NULL, x.item[0].present = true;
+        if (k == 6) x.item[1].n_ref = 1000;
+        r1_batch b = {.sample = &x.sample, .n_sample = 1, .event = data.event, .n_event = data.n_event};
+        CU_ASSERT_EQUAL(r1_session_run(s, &b, &res, &err), R1_E_INVAL);
+        CU_ASSERT(strlen(err.msg) > 10);
+        CU_ASSERT_EQUAL(res.n_sample, 0);
+    }
+    r1_session_free(s);
+}
+
+/* ---- working memory --------------------------------------------------------------------------------------- */
+
+static r1_memory *open_memory(uint32_t quota, size_t bytes, uint32_t n_entity)
+{
+    r1_err err;
+    r1_memory *mem;
+    r1_memory_opts o = {.bytes_max = bytes, .quota = quota, .n_entity_max = n_entity};
+    R1_ASSERT_OK(r1_memory_new(&mem, model, &o, &err), &err);
+    return mem;
+}
+
+/* One sample of a stream: its ring as references, then its own entry. Keeps which event each handle was made from. */
+typedef struct {
+    r1_sample sample;
+    r1_item item[TOY_ITEMS];
+    uint64_t ref[TOY_REFS], event[TOY_REFS];
+} streamed;
+
+static void stream_one(r1_memory *mem, uint64_t ticket, size_t i, streamed *x)
+{
+    r1_err err;
+    uint64_t entity = i % 5;
+    *x = (streamed){.sample = data.sample[i].sample};
+    memcpy(x->item, data.sample[i].item, sizeof x->item);
+    x->sample.item = x->item;
+    uint32_t n = (uint32_t)r1_memory_ring(mem, entity, x->ref, x->event, TOY_REFS);
+    x->item[1] = (r1_item){.present = n > 0, .n_ref = n, .ref = x->ref};
+    R1_ASSERT_OK(r1_memory_append(mem, ticket, &entity, 1, i, &x->sample.event_handle, &err), &err);
+}
+
+/* Through the pool, in batches of any size, the scores are those of the same events given inline. */
+static void test_pool_equals_inline(void)
+{
+    setup();
+    static streamed x[N];
+    r1_sample batch[N];
+    r1_event events[N];
+    r1_err err;
+    float by_pool[N][2];
+    for (size_t step = 1; step <= 64; step += 21) {
+        r1_memory *mem = open_memory(TOY_REFS, 1 << 20, 16);
+        r1_session *s = open_session(16, NULL);
+        r1_result res;
+        for (size_t at = 0; at < N; at += step) {
+            size_t n = N - at < step ? N - at : step;
+            uint64_t ticket;
+            R1_ASSERT_OK(r1_memory_begin(mem, &ticket, &err), &err);
+            for (size_t i = at; i < at + n; i++) {
+                stream_one(mem, ticket, i, &x[i]);
+                batch[i] = x[i].sample;
+                events[i] = batch[i].event;
+            }
+            r1_batch b = {.sample = batch + at, .n_sample = n, .pool = mem, .ticket = ticket};
+            run(s, &b, &res);
+            memcpy(by_pool[at], res.logit, n * sizeof by_pool[0]);
+        }
+        for (size_t i = 0; i < N; i++) {
+            x[i].item[1].ref = x[i].event;
+            batch[i].event_handle = 0;
+        }
+        r1_batch b = {.sample = batch, .n_sample = N, .event = events, .n_event = N};
+        run(s, &b, &res);
+        CU_ASSERT_EQUAL(memcmp(res.logit, by_pool, sizeof by_pool), 0);
+        r1_session_free(s);
+        r1_memory_free(mem);
+    }
+}
+
+static void test_rings(void)
+{
+    setup();
+    r1_err err;
+    r1_memory *mem = open_memory(8, 1 << 20, 4);
+    uint64_t ticket, handle[20], got[20], meta[20], entity[2] = {1, 2}, n_entry, n_entity, bytes;
+    R1_ASSERT_OK(r1_memory_begin(mem, &ticket, &err), &err);
+    for (uint64_t i = 0; i < 8; i++) R1_ASSERT_OK(r1_memory_append(mem, ticket, entity, 2, i, &handle[i], &err), &err);
+    R1_ASSERT_OK(r1_memory_pin(mem, 1, handle[0], true, &err), &err);
+    R1_ASSERT_OK(r1_memory_pin(mem, 1, handle[3], true, &err), &err);
+    CU_ASSERT_EQUAL(r1_memory_pin(mem, 1, handle[4], true, &err), R1_E_NOMEM); /* a quarter of 8 */
+    CU_ASSERT_EQUAL(r1_memory_pin(mem, 7, handle[4], true, &err), R1_E_NOT_FOUND);
+    for (uint64_t i = 8; i < 14; i++) R1_ASSERT_OK(r1_memory_append(mem, ticket, entity, 1, i, &handle[i], &err), &err);
+    CU_ASSERT_EQUAL(r1_memory_ring(mem, 1, got, meta, 20), 8);
+    const uint64_t expected[] = {0, 3, 8, 9, 10, 11, 12, 13};
+    for (int k = 0; k < 8; k++) CU_ASSERT_EQUAL(meta[k], expected[k]);
+    CU_ASSERT_EQUAL(r1_memory_ring(mem, 2, got, meta, 3), 3);
+    CU_ASSERT_EQUAL(meta[2], 7);
+    r1_memory_stats(mem, &n_entry, &n_entity, &bytes);
+    CU_ASSERT_EQUAL(n_entry, 14);
+    CU_ASSERT_EQUAL(n_entity, 2);
+    r1_memory_forget(mem, 2);
+    r1_memory_stats(mem, &n_entry, &n_entity, &bytes);
+    CU_ASSERT_EQUAL(n_entry, 8);
+    r1_memory_cancel(mem, ticket);
+    CU_ASSERT_EQUAL(r1_memory_ring(mem, 1, got, meta, 20), 0);
+    r1_memory_free(mem);
+}
+
+/* A full pool goes on for ever; a slot freed while a batch is open is not handed out before that batch has ended. */
+static void test_pool_pressure(void)
+{
+    setup();
+    r1_err err;
+    r1_memory *mem = open_memory(4, 60000, 20);
+    uint64_t last[40], ticket = 0;
+    for (int round = 0; round < 400; round++) {
+        R1_ASSERT_OK(r1_memory_begin(mem, &ticket, &err), &err);
+        for (uint64_t i = 0; i < 8; i++) {
+            uint64_t entity = (uint64_t)round * 8 + i, handle;
+            R1_ASSERT_OK(r1_memory_append(mem, ticket, &entity, 1, 0, &handle, &err), &err);
+            for (uint64_t k = 0; k < i; k++) CU_ASSERT((uint32_t)last[k] != (uint32_t)handle);
+            last[i] = handle;
+        }
+        r1_memory_end(mem, ticket);
+    }
+    CU_ASSERT_PTR_NOT_NULL(r1_memory_entry(mem, last[7]));
+    r1_memory_free(mem);
+}
+
+/* Two workers, batches handed out in order, finished in any: the scores are those of one worker. */
+typedef struct {
+    r1_memory *mem;
+    r1_session *s;
+    r1_batch batch[N];
+    size_t first, n_batch;
+    float (*out)[2];
+} worker;
+
+static void *work(void *ctx)
+{
+    worker *w = ctx;
+    for (size_t k = w->first; k < w->n_batch; k += 2) {
+        r1_result res;
+        r1_err err;
+        if (r1_session_run(w->s, &w->batch[k], &res, &err) != R1_OK) return NULL;
+        memcpy(w->out[k * 5], res.logit, w->batch[k].n_sample * 2 * sizeof(float));
+    }
+    return ctx;
+}
+
+static void test_workers(void)
+{
+    setup();
+    static streamed x[N];
+    static worker w[2];
+    static r1_sample batch[N];
+    static float out[2][N][2];
+    r1_err err;
+    for (int threads = 1; threads <= 2; threads++) {
+        r1_memory *mem = open_memory(TOY_REFS, 1 << 20, 16);
+        for (int k = 0; k < 2; k++)
+            w[k] = (worker){.mem = mem, .first = (size_t)k, .n_batch = N / 5, .out = out[threads - 1]};
+        for (size_t k = 0; k < N / 5; k++) {
+            uint64_t ticket;
+            R1_ASSERT_OK(r1_memory_begin(mem, &ticket, &err), &err);
+            for (size_t i = k * 5; i < k * 5 + 5; i++) {
+                stream_one(mem, ticket, i, &x[i]);
+                batch[i] = x[i].sample;
+            }
+            w[0].batch[k] = (r1_batch){.sample = batch + k * 5, .n_sample = 5, .pool = mem, .ticket = ticket};
+            w[1].batch[k] = w[0].batch[k];
+        }
+        pthread_t other;
+        w[0].s = open_session(8, NULL);
+        w[1].s = open_session(8, NULL);
+        if (threads == 2) {
+            pthread_create(&other, NULL, work, &w[1]);
+            CU_ASSERT_PTR_NOT_NULL(work(&w[0]));
+            pthread_join(other, NULL);
+        } else {
+            for (size_t k = 0; k < N / 5; k++) {
+                r1_result res;
+                run(w[0].s, &w[0].batch[k], &res);
+                memcpy(out[0][k * 5], res.logit, 5 * sizeof out[0][0]);
+            }
+        }
+        r1_session_free(w[0].s);
+        r1_session_free(w[1].s);
+        r1_memory_free(mem);
+    }
+    CU_ASSERT_EQUAL(memcmp(out[0], out[1], sizeof out[0]), 0);
+}
+
+R1_TEST_MAIN("session", {"same input, same answer", test_same_answer}, {"file, reference", test_file_and_reference},
+             {"trace adds up", test_trace}, {"switches", test_flags}, {"no allocation", test_no_allocation},
+             {"bad samples", test_refusals}, {"pool equals inline", test_pool_equals_inline}, {"rings", test_rings},
+             {"pool under pressure", test_pool_pressure}, {"two workers", test_workers})
