@@ -12,16 +12,16 @@
 
 enum { MODEL_BYTES_MAX = 1 << 30 };
 
-r1_status r1_model_alloc(r1_model **out, const char *json, size_t len, r1_err *err)
+r1_status r1_model_alloc(r1_model **out, const char *json, size_t len, size_t bytes_max, r1_err *err)
 {
     r1_model *m = calloc(1, sizeof *m);
     if (!m) R1_FAIL(err, R1_E_NOMEM, "model: out of memory");
     r1_status st = r1_desc_parse(&m->desc, json, len, err);
     if (st == R1_OK) st = r1_net_build(&m->net, m->desc, err);
-    if (st == R1_OK && (m->net.plan.weight_bytes > MODEL_BYTES_MAX ||
+    if (st == R1_OK && (m->net.plan.weight_bytes > bytes_max ||
                         !(m->weights = r1_calloc_aligned(m->net.plan.weight_bytes + 64, 1))))
-        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "model: %zu bytes of weights, at most %d",
-                        m->net.plan.weight_bytes, MODEL_BYTES_MAX);
+        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "model: %zu bytes of weights, at most %zu",
+                        m->net.plan.weight_bytes, bytes_max);
     if (st != R1_OK) {
         r1_model_free(m);
         return st;
@@ -42,7 +42,7 @@ static r1_status empty_tokenizers(r1_model *m, r1_err *err)
 r1_status r1_model_new(r1_model **out, const char *description_json, uint64_t seed, r1_err *err)
 {
     r1_model *m;
-    R1_TRY(r1_model_alloc(&m, description_json, strlen(description_json), err));
+    R1_TRY(r1_model_alloc(&m, description_json, strlen(description_json), MODEL_BYTES_MAX, err));
     r1_status st = empty_tokenizers(m, err);
     if (st != R1_OK) {
         r1_model_free(m);
@@ -202,7 +202,10 @@ static r1_status load(r1_model **out, const r1_gguf *g, r1_err *err)
     R1_TRY(r1_gguf_u64(g, "r1.format", &format, err));
     if (format != 1) R1_FAIL(err, R1_E_FORMAT, "r1.format is %llu, expected 1", (unsigned long long)format);
     R1_TRY(r1_gguf_str(g, "r1.description", &s, &len, err));
-    R1_TRY(r1_model_alloc(out, s, len, err));
+    /* Weights lie in the file as they lie in memory, but for alignment and what is derived. */
+    size_t bytes_max = (size_t)128 * g->n_tensor + 65536;
+    for (size_t i = 0; i < g->n_tensor; i++) bytes_max += g->tensor[i].bytes;
+    R1_TRY(r1_model_alloc(out, s, len, bytes_max < MODEL_BYTES_MAX ? bytes_max : MODEL_BYTES_MAX, err));
     R1_TRY(load_scalars(*out, g, err));
     R1_TRY(load_tokenizers(*out, g, err));
     R1_TRY(load_tensors(*out, g, err));

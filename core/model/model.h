@@ -17,8 +17,8 @@ struct r1_model {
     uint64_t trained_samples;
 };
 
-/* A model with room for weights, none of them set. */
-r1_status r1_model_alloc(r1_model **out, const char *json, size_t len, r1_err *err);
+/* A model with room for weights (at most bytes_max), none of them set. */
+r1_status r1_model_alloc(r1_model **out, const char *json, size_t len, size_t bytes_max, r1_err *err);
 /* The bytes of a file. */
 r1_status r1_model_parse(r1_model **out, const void *data, size_t len, r1_err *err);
 static inline float *r1_model_weight(const r1_model *m, int16_t t)

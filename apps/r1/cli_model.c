@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli_model.c - r1 train, eval, info: models over shards that the applications wrote. */
+#include "cli_r1.h"
+#include "r1_session.h"
+#include "r1_train.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- options ---------------------------------------------------------------------------------------------- */
+
+static const r1_option train_rows[] = {
+    {.name = "valid",
+     .type = R1_OPT_STRING,
+     .help = "validation shards, separated by commas: early stopping, calibration"},
+    {.name = "out", .type = R1_OPT_PATH, .help = "model file to write (GGUF)"},
+    {.name = "description", .type = R1_OPT_PATH, .help = "model description (JSON); default: the shards' own"},
+    {.name = "init", .type = R1_OPT_PATH, .help = "model to start from (finetuning)"},
+    {.name = "checkpoint", .type = R1_OPT_PATH, .help = "written while training; resumed from when it exists"},
+    {.name = "metrics", .type = R1_OPT_PATH, .help = "JSON lines, appended"},
+    {.name = "epochs", .type = R1_OPT_INT, .def = "4", .min = 1, .max = 10000, .help = "passes over the data"},
+    {.name = "batch", .type = R1_OPT_INT, .def = "256", .min = 1, .max = 4096, .unit = "samples", .help = "a step's"},
+    {.name = "lr", .type = R1_OPT_FLOAT, .def = "0.002", .min = 1e-7, .max = 1, .help = "highest learning rate"},
+    {.name = "weight-decay", .type = R1_OPT_FLOAT, .def = "0.01", .min = 1e-9, .max = 1, .help = "AdamW's"},
+    {.name = "item-drop",
+     .type = R1_OPT_FLOAT,
+     .def = "0.05",
+     .min = -1,
+     .max = 0.9,
+     .help = "chance that an item is hidden; -1: never"},
+    {.name = "metric",
+     .type = R1_OPT_ENUM,
+     .def = "loss",
+     .choices = "loss|ap|top1",
+     .help = "what early stopping watches"},
+    {.name = "patience", .type = R1_OPT_INT, .def = "3", .min = 1, .max = 1000, .help = "validations without gain"},
+    {.name = "seed", .type = R1_OPT_INT, .def = "1", .min = 0, .max = 9e15, .help = "of weights and order"},
+    {.name = "no-length", .type = R1_OPT_BOOL, .def = "false", .help = "CAWA's length factor off"},
+    {.name = "no-context", .type = R1_OPT_BOOL, .def = "false", .help = "CAWA's context factor off"},
+    {.name = "off", .type = R1_OPT_STRING, .help = "items never shown, separated by commas"},
+    {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print one JSON object"},
+};
+
+static const r1_option eval_rows[] = {
+    {.name = "model", .type = R1_OPT_PATH, .help = "model file"},
+    {.name = "head", .type = R1_OPT_STRING, .help = "head to judge; default: the first"},
+    {.name = "off", .type = R1_OPT_STRING, .help = "items treated as absent, separated by commas"},
+    {.name = "steps", .type = R1_OPT_INT, .def = "0", .min = 0, .max = 24, .help = "stop after so many items; 0: all"},
+    {.name = "no-length", .type = R1_OPT_BOOL, .def = "false", .help = "CAWA's length factor off"},
+    {.name = "no-context", .type = R1_OPT_BOOL, .def = "false", .help = "CAWA's context factor off"},
+    {.name = "beta", .type = R1_OPT_FLOAT, .min = 0, .max = 0.9, .help = "CAWA's beta; default: the file's"},
+    {.name = "backend",
+     .type = R1_OPT_ENUM,
+     .def = "cpu",
+     .choices = "cpu|reference|cuda",
+     .help = "what runs the plan"},
+    {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print one JSON object"},
+};
+
+static const r1_option info_rows[] = {
+    {.name = "description", .type = R1_OPT_BOOL, .def = "false", .help = "print the description (JSON) alone"},
+    {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print one JSON object"},
+};
+
+/* ---- helpers ---------------------------------------------------------------------------------------------- */
+
+enum { PATHS_MAX = 256 };
+
+/* "a,b" in place: the pieces of a copy that lives as long as the list. */
+typedef struct {
+    char *copy;
+    const char *item[PATHS_MAX];
+    size_t n;
+} list;
+
+static r1_status split(list *l, const char *text, r1_err *err)
+{
+    memset(l, 0, sizeof *l);
+    if (!text) return R1_OK;
+    size_t len = strlen(text) + 1;
+    l->copy = malloc(len);
+    if (!l->copy) R1_FAIL(err, R1_E_NOMEM, "out of memory");
+    memcpy(l->copy, text, len);
+    for (char *p = l->copy; p;) {
+        char *comma = strchr(p, ',');
+        if (comma) *comma++ = 0;
+        if (l->n == PATHS_MAX) R1_FAIL(err, R1_E_INVAL, "more than %d names in \"%.60s...\"", PATHS_MAX, text);
+        l->item[l->n++] = p;
+        p = comma;
+    }
+    return R1_OK;
+}
+
+static r1_status mask_of(const r1_model *m, const char *names, uint32_t *mask, r1_err *err)
+{
+    list l;
+    *mask = 0;
+    r1_status st = split(&l, names, err);
+    for (size_t i = 0; st == R1_OK && i < l.n; i++) {
+        int k = r1_model_item(m, l.item[i]);
+        if (k < 0)
+            st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__, "--off %s: the model has no such item", l.item[i]);
+        else
+            *mask |= 1u << k;
+    }
+    free(l.copy);
+    return st;
+}
+
+static uint32_t run_flags(const r1_options *o)
+{
+    return (r1_options_bool(o, "no-length") ? R1_RUN_NO_LENGTH : 0u) |
+           (r1_options_bool(o, "no-context") ? R1_RUN_NO_CONTEXT : 0u);
+}
+
+static void add_eval(r1_figures *f, const r1_eval *v)
+{
+    r1_figures_add(f, "n", (double)v->n);
+    r1_figures_add(f, "positives", (double)v->n_positive);
+    r1_figures_add(f, "loss", v->loss);
+    if (!isnan(v->auc)) {
+        r1_figures_add(f, "auc", v->auc);
+        r1_figures_add(f, "ap", v->ap);
+        r1_figures_add(f, "ece", v->ece);
+    }
+    if (!isnan(v->top1)) {
+        r1_figures_add(f, "top1", v->top1);
+        r1_figures_add(f, "mrr", v->mrr);
+    }
+}
+
+/* ---- train ------------------------------------------------------------------------------------------------ */
+
+/* Items to hide are named before a model exists: one is made from the same description to ask it. */
+static r1_status hidden_items(const char *const *shard, const char *description, const char *names, uint32_t *mask,
+                              r1_err *err)
+{
+    r1_shard *s = NULL;
+    r1_model *m = NULL;
+    *mask = 0;
+    if (!names) return R1_OK;
+    r1_status st = r1_shard_open(&s, shard[0], err);
+    if (st == R1_OK) st = r1_model_new(&m, description ? description : r1_shard_description(s), 0, err);
+    if (st == R1_OK) st = mask_of(m, names, mask, err);
+    r1_model_free(m);
+    r1_shard_close(s);
+    return st;
+}
+
+static r1_stop_metric metric_of(const char *name)
+{
+    return strcmp(name, "ap") == 0 ? R1_STOP_AP : strcmp(name, "top1") == 0 ? R1_STOP_TOP1 : R1_STOP_LOSS;
+}
+
+static r1_status run_training(r1_cli_call *call, const list *valid, const char *description, r1_train_report *rep)
+{
+    const r1_options *o = call->opts;
+    r1_train_opts t = {.train = call->rest,
+                       .n_train = call->n_rest,
+                       .valid = valid->n ? valid->item : NULL,
+                       .n_valid = valid->n,
+                       .description = description,
+                       .init = r1_options_str(o, "init"),
+                       .out = r1_options_str(o, "out"),
+                       .checkpoint = r1_options_str(o, "checkpoint"),
+                       .metrics = r1_options_str(o, "metrics"),
+                       .lr = r1_options_float(o, "lr"),
+                       .weight_decay = r1_options_float(o, "weight-decay"),
+                       .item_drop = r1_options_float(o, "item-drop"),
+                       .n_epoch = (uint32_t)r1_options_int(o, "epochs"),
+                       .n_batch = (uint32_t)r1_options_int(o, "batch"),
+                       .patience = (uint32_t)r1_options_int(o, "patience"),
+                       .metric = metric_of(r1_options_str(o, "metric")),
+                       .run_flags = run_flags(o),
+                       .seed = (uint64_t)r1_options_int(o, "seed"),
+                       .progress = true,
+                       .stopped = r1_cli_stopped};
+    R1_TRY(hidden_items(t.train, description, r1_options_str(o, "off"), &t.items_off, &call->err));
+    return r1_train(&t, rep, &call->err);
+}
+
+static int train(r1_cli_call *call)
+{
+    list valid;
+    char *description = NULL;
+    size_t len;
+    r1_train_report rep;
+    r1_status st = split(&valid, r1_options_str(call->opts, "valid"), &call->err);
+    if (st == R1_OK && (!call->n_rest || !r1_options_str(call->opts, "out")))
+        st = r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "name at least one shard, and --out");
+    if (st == R1_OK && r1_options_str(call->opts, "description"))
+        st = r1_file_read(r1_options_str(call->opts, "description"), 1 << 20, &description, &len, &call->err);
+    if (st == R1_OK) st = run_training(call, &valid, description, &rep);
+    r1_figures *f = st == R1_OK ? r1_figures_new("r1 train") : NULL;
+    if (f) {
+        r1_figures_note(f, "model", r1_options_str(call->opts, "out"));
+        r1_figures_add(f, "steps", (double)rep.n_step);
+        r1_figures_add(f, "seconds", rep.seconds);
+        r1_figures_add(f, "samples_s", rep.samples_s);
+        if (valid.n) add_eval(f, &rep.valid);
+        r1_figures_print(f, r1_options_bool(call->opts, "json"), stdout);
+    }
+    r1_figures_free(f);
+    free(valid.copy);
+    free(description);
+    return r1_cli_exit(st);
+}
+
+/* ---- eval ------------------------------------------------------------------------------------------------- */
+
+static r1_status head_of(const r1_model *m, const char *name, uint32_t *head, r1_err *err)
+{
+    *head = 0;
+    if (!name) return R1_OK;
+    for (uint32_t h = 0; h < r1_model_n_head(m); h++)
+        if (strcmp(r1_model_head_name(m, h), name) == 0) {
+            *head = h;
+            return R1_OK;
+        }
+    R1_FAIL(err, R1_E_INVAL, "--head %s: the model has no such head", name);
+}
+
+static r1_status run_eval(r1_cli_call *call, r1_model *m, r1_eval *v)
+{
+    const r1_options *o = call->opts;
+    r1_eval_opts e = {.run_flags = run_flags(o),
+                      .n_step = (uint32_t)r1_options_int(o, "steps"),
+                      .backend = r1_options_str(o, "backend")};
+    R1_TRY(head_of(m, r1_options_str(o, "head"), &e.head, &call->err));
+    R1_TRY(mask_of(m, r1_options_str(o, "off"), &e.items_off, &call->err));
+    if (r1_options_has(o, "beta")) R1_TRY(r1_model_set_beta(m, (float)r1_options_float(o, "beta"), &call->err));
+    return r1_evaluate(m, call->rest, call->n_rest, &e, v, &call->err);
+}
+
+static int eval(r1_cli_call *call)
+{
+    r1_model *m = NULL;
+    r1_eval v;
+    const char *path = r1_options_str(call->opts, "model");
+    r1_status st = path && call->n_rest
+                       ? R1_OK
+                       : r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "name --model and at least one shard");
+    if (st == R1_OK) st = r1_model_open(&m, path, &call->err);
+    if (st == R1_OK) st = run_eval(call, m, &v);
+    r1_figures *f = st == R1_OK ? r1_figures_new("r1 eval") : NULL;
+    if (f) {
+        r1_figures_note(f, "model", path);
+        r1_figures_note(f, "data", call->rest[0]);
+        add_eval(f, &v);
+        r1_figures_print(f, r1_options_bool(call->opts, "json"), stdout);
+    }
+    r1_figures_free(f);
+    r1_model_free(m);
+    return r1_cli_exit(st);
+}
+
+/* ---- info ------------------------------------------------------------------------------------------------- */
+
+static void part_flop(void *ctx, const char *part, uint64_t flop)
+{
+    char name[96];
+    snprintf(name, sizeof name, "flop_%.80s", part);
+    r1_figures_add(ctx, name, (double)flop);
+}
+
+static void add_calibration(r1_figures *f, const r1_model *m)
+{
+    char name[128];
+    for (size_t h = 0; h < r1_model_n_head(m); h++) {
+        r1_calibration c = r1_model_calibration(m, h);
+        snprintf(name, sizeof name, "head_%s_scale", r1_model_head_name(m, h));
+        r1_figures_add(f, name, (double)c.scale);
+        snprintf(name, sizeof name, "head_%s_bias", r1_model_head_name(m, h));
+        r1_figures_add(f, name, (double)c.bias);
+    }
+}
+
+static r1_status describe(r1_cli_call *call, const r1_model *m)
+{
+    static const char *const kinds[] = {"table", "text", "graph", "memory"};
+    bool json = r1_options_bool(call->opts, "json");
+    char hash[20], items[1024] = "";
+    r1_model_info info;
+    R1_TRY(r1_model_get_info(m, &info, &call->err));
+    r1_figures *f = r1_figures_new("r1 info");
+    if (!f) R1_FAIL(&call->err, R1_E_NOMEM, "out of memory");
+    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)r1_model_schema_hash(m));
+    for (size_t i = 0, n = 0; i < r1_model_n_item(m) && n < sizeof items - 100; i++)
+        n += (size_t)snprintf(items + n, sizeof items - n, "%s%.60s (%s)", i ? ", " : "", r1_model_item_name(m, i),
+                              kinds[r1_model_item_kind(m, i)]);
+    r1_figures_note(f, "model", call->rest[0]);
+    r1_figures_note(f, "name", r1_model_name(m));
+    r1_figures_note(f, "schema_hash", hash);
+    r1_figures_note(f, "items", items);
+    r1_figures_add(f, "weights", (double)info.n_weight);
+    r1_figures_add(f, "file_bytes", (double)info.weight_bytes);
+    r1_figures_add(f, "ops", info.n_op);
+    r1_figures_add(f, "trained_samples", (double)info.trained_samples);
+    r1_figures_add(f, "beta", (double)r1_model_beta(m));
+    r1_figures_add(f, "mflop_sample", (double)info.flop_sample * 1e-6);
+    r1_status st = r1_model_flops(m, part_flop, f, &call->err);
+    add_calibration(f, m);
+    r1_figures_print(f, json, stdout);
+    r1_figures_free(f);
+    return st;
+}
+
+static int info(r1_cli_call *call)
+{
+    r1_model *m = NULL;
+    r1_status st =
+        call->n_rest == 1 ? R1_OK : r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "name one model file");
+    if (st == R1_OK) st = r1_model_open(&m, call->rest[0], &call->err);
+    if (st == R1_OK && r1_options_bool(call->opts, "description"))
+        printf("%s\n", r1_model_description(m));
+    else if (st == R1_OK)
+        st = describe(call, m);
+    r1_model_free(m);
+    return r1_cli_exit(st);
+}
+
+const r1_command cli_model_commands[] = {
+    {.name = "train",
+     .summary = "trains a model on shards; cut and run again, it goes on from its checkpoint to the same bytes",
+     .examples = "r1 train --out m.gguf --valid valid.r1s train.r1s\n"
+                 "r1 train --out m.gguf --valid v.r1s --checkpoint m.ck --epochs 8 --metrics m.jsonl a.r1s b.r1s\n"
+                 "r1 train --init base.gguf --out tuned.gguf --lr 0.0005 --valid v.r1s new.r1s",
+     .options = train_rows,
+     .n_options = R1_COUNT(train_rows),
+     .run = train},
+    {.name = "eval",
+     .summary = "figures of a model on shards; switches take items and CAWA's factors away",
+     .examples = "r1 eval --model m.gguf test.r1s --json\n"
+                 "r1 eval --model m.gguf --off history,graph test.r1s\nr1 eval --model m.gguf --no-context test.r1s",
+     .options = eval_rows,
+     .n_options = R1_COUNT(eval_rows),
+     .run = eval},
+    {.name = "info",
+     .summary = "what a model file holds: items, schema hash, size, work per sample counted from the plan, calibration",
+     .examples = "r1 info m.gguf\nr1 info --description m.gguf",
+     .options = info_rows,
+     .n_options = R1_COUNT(info_rows),
+     .run = info},
+};
+const size_t cli_model_n = R1_COUNT(cli_model_commands);
