@@ -4,6 +4,7 @@
 #include "generate.h"
 #include "replay.h"
 #include "settings.h"
+#include "train_command.h"
 
 static const r1_command commands[] = {
     {.name = "serve",
@@ -20,6 +21,11 @@ static const r1_command commands[] = {
      .summary = "send the lines of a file to a topic, in an open loop at a fixed rate",
      .examples = "r1-fraud produce --in payments.jsonl --rate 2000",
      .run = fraud_command_produce},
+    {.name = "train",
+     .summary = "train a model on generated worlds, calibrate it, write one GGUF file",
+     .examples = "r1-fraud train --out models/fraud-s.gguf --seed 1000 --worlds 10\n"
+                 "r1-fraud eval --format handbook --data FILE --train FILE --out handbook.gguf     trains on a public layout",
+     .run = fraud_command_train},
     {.name = "eval",
      .summary = "figures on a labelled public layout, with the shipped model, --model, or one fitted on --train first",
      .examples = "r1-fraud eval --format amlgentex --train amlgentex_a --data amlgentex_b --json\n"
@@ -53,7 +59,7 @@ int main(int argc, char **argv)
         size_t n;
     } options[R1_COUNT(commands)] = {
         {fraud_serve_rows, fraud_serve_n_row},     {fraud_generate_rows, fraud_generate_n_row},
-        {fraud_produce_rows, fraud_produce_n_row}, {fraud_eval_rows, fraud_eval_n_row}, {fraud_replay_rows, fraud_replay_n_row}, {fraud_dlq_rows, fraud_dlq_n_row},
+        {fraud_produce_rows, fraud_produce_n_row}, {fraud_train_rows, fraud_train_n_row}, {fraud_eval_rows, fraud_eval_n_row}, {fraud_replay_rows, fraud_replay_n_row}, {fraud_dlq_rows, fraud_dlq_n_row},
         {fraud_serve_rows, fraud_serve_n_row},     {fraud_db_rows, fraud_db_n_row}};
     for (size_t i = 0; i < R1_COUNT(commands); i++) {
         table[i].options = options[i].rows;

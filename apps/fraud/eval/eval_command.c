@@ -6,9 +6,7 @@
 #include "metrics.h"
 #include "protocol.h"
 #include "walk.h"
-#ifdef FRAUD_MODEL
-#include "fit.h"
-#endif
+#include "model_fit.h"
 
 #include <errno.h>
 #include <math.h>
@@ -192,7 +190,6 @@ static r1_status judge(const eval_run *r, const uint8_t *use, const double *scor
 
 /* ---- fitting ----------------------------------------------------------------------------------------------------------- */
 
-#ifdef FRAUD_MODEL
 static unsigned off_bits(const r1_options *o)
 {
     return (r1_options_bool(o, "no-graph") ? FRAUD_CAPTURE_GRAPH : 0u) | (r1_options_bool(o, "no-memory") ? FRAUD_CAPTURE_MEMORY : 0u) |
@@ -232,17 +229,10 @@ static r1_status fit(eval_run *r, int week, r1_err *err)
     else
         snprintf(r->model, sizeof r->model, "%s.gguf", r1_options_str(o, "work"));
     if (st == R1_OK) st = fraud_fit_run(f, r->model, err);
-    r->prevalence = fraud_fit_prevalence(f);
+    r->prevalence = fraud_fit_prevalence(f, r->layout == FRAUD_LAYOUT_AMLGENTEX || r->layout == FRAUD_LAYOUT_AMLSIM);
     fraud_fit_free(f);
     return st;
 }
-#else
-static r1_status fit(eval_run *r, int week, r1_err *err)
-{
-    (void)r, (void)week;
-    R1_FAIL(err, R1_E_INVAL, "--train: this build has no trainer; use --no-r1");
-}
-#endif
 
 /* ---- columns as a file --------------------------------------------------------------------------------------------------- */
 

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* fit.h - from recorded payments to a trained model file: shards by the walk, training by libr1.
+/* model_fit.h - from recorded payments to a trained model file: shards by the walk, training by libr1.
  *
- * Shards and checkpoint lie in a folder of their own and are removed by fraud_fit_free. A payment that is not an inner transfer
- * is kept with chance opts.outer_share and then weighs 1 / outer_share, so that the probabilities stay true. */
-#ifndef FRAUD_FIT_H
-#define FRAUD_FIT_H
+ * Shards lie in a folder of their own and are removed by fraud_fit_free. A good payment is kept with chance opts.inner_share (between
+ * two accounts) or opts.outer_share (any other) and then weighs one over it, so that the probabilities stay true. */
+#ifndef FRAUD_MODEL_FIT_H
+#define FRAUD_MODEL_FIT_H
 
 #include "walk.h"
 
 typedef struct {
     const char *folder; /* for shards; made when absent */
     fraud_description_opts description;
-    double outer_share; /* 0 = 1 */
+    double inner_share, outer_share; /* 0 = 1 */
     double lr, weight_decay, item_drop; /* 0 = the trainer's */
     uint32_t n_epoch, n_batch, patience;
     unsigned off; /* FRAUD_CAPTURE_* and FRAUD_SAMPLE_TEXT bits that are left out */
@@ -25,6 +25,7 @@ void fraud_fit_free(fraud_fit *f); /* NULL is fine */
 /* Adds one recording as one pair of shards; use: FRAUD_USE_TRAIN and FRAUD_USE_VALID are taken. */
 r1_status fraud_fit_add(fraud_fit *f, const fraud_source *s, const uint8_t *use, r1_err *err);
 r1_status fraud_fit_run(fraud_fit *f, const char *out, r1_err *err);
-double fraud_fit_prevalence(const fraud_fit *f); /* of fraud in what was added, by weight */
+/* Share of fraud in what was added, among inner transfers or all payments. */
+double fraud_fit_prevalence(const fraud_fit *f, bool inner);
 
 #endif

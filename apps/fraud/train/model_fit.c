@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* fit.c - writes shards and hands them to the engine's trainer. */
-#include "fit.h"
+/* model_fit.c - writes shards and hands them to the engine's trainer. */
+#include "model_fit.h"
 
 #include "protocol.h"
 #include "r1_shard.h"
@@ -18,8 +18,8 @@ struct fraud_fit {
     char folder[1024];
     char *description;
     char train[SHARDS_MAX][PATH_BYTES], valid[SHARDS_MAX][PATH_BYTES];
-    size_t n;
-    double fraud, all;
+    size_t n, count[SHARDS_MAX][2]; /* samples for training, for validation */
+    double fraud[2], all[2]; /* all payments, inner transfers */
 };
 
 r1_status fraud_fit_new(fraud_fit **out, const fraud_fit_opts *opts, r1_err *err)
@@ -51,7 +51,7 @@ void fraud_fit_free(fraud_fit *f)
     free(f);
 }
 
-double fraud_fit_prevalence(const fraud_fit *f) { return f->all > 0 ? f->fraud / f->all : 0; }
+double fraud_fit_prevalence(const fraud_fit *f, bool inner) { return f->all[inner] > 0 ? f->fraud[inner] / f->all[inner] : 0; }
 
 /* ---- shards ------------------------------------------------------------------------------------------------------- */
 
@@ -87,7 +87,9 @@ static r1_status add_sample(void *ctx, size_t i, const fraud_payment *p, const f
 {
     (void)s;
     builder *b = ctx;
-    double share = b->fit->opts.outer_share > 0 && !fraud_payment_inner(p) ? b->fit->opts.outer_share : 1;
+    bool inner = fraud_payment_inner(p);
+    double share = inner ? b->fit->opts.inner_share : b->fit->opts.outer_share;
+    if (share <= 0) share = 1;
     uint8_t label = fraud_source_label(b->source, i);
     if (label == FRAUD_LABEL_UNKNOWN) return R1_OK;
     if (share < 1 && label == FRAUD_LABEL_GOOD && r1_rng_unit(&b->rng) >= share) return R1_OK;
@@ -99,8 +101,11 @@ static r1_status add_sample(void *ctx, size_t i, const fraud_payment *p, const f
     float target = label == FRAUD_LABEL_FRAUD;
     float weight = label == FRAUD_LABEL_GOOD ? (float)(1 / share) : 1;
     r1_sample sample = {.item = item, .id = i + 1, .label = &target, .weight = weight};
-    b->fit->fraud += label == FRAUD_LABEL_FRAUD;
-    b->fit->all += (double)weight;
+    for (int k = 0; k <= inner; k++) {
+        b->fit->fraud[k] += label == FRAUD_LABEL_FRAUD;
+        b->fit->all[k] += (double)weight;
+    }
+    b->fit->count[b->fit->n - 1][b->use[i] == FRAUD_USE_VALID]++;
     return r1_shard_add(e->w, &sample, err);
 }
 
@@ -147,11 +152,16 @@ r1_status fraud_fit_add(fraud_fit *f, const fraud_source *s, const uint8_t *use,
 r1_status fraud_fit_run(fraud_fit *f, const char *out, r1_err *err)
 {
     const char *train[SHARDS_MAX], *valid[SHARDS_MAX];
-    for (size_t i = 0; i < f->n; i++) train[i] = f->train[i], valid[i] = f->valid[i];
+    size_t n_train = 0, n_valid = 0;
+    for (size_t i = 0; i < f->n; i++) {
+        if (f->count[i][0]) train[n_train++] = f->train[i];
+        if (f->count[i][1]) valid[n_valid++] = f->valid[i];
+    }
+    r1_train_report report;
     r1_train_opts opts = {.train = train,
-                          .n_train = f->n,
-                          .valid = valid,
-                          .n_valid = f->n,
+                          .n_train = n_train,
+                          .valid = n_valid ? valid : NULL,
+                          .n_valid = n_valid,
                           .out = out,
                           .lr = f->opts.lr,
                           .weight_decay = f->opts.weight_decay,
@@ -163,5 +173,9 @@ r1_status fraud_fit_run(fraud_fit *f, const char *out, r1_err *err)
                           .seed = f->opts.seed,
                           .progress = f->opts.progress,
                           .stopped = r1_cli_stopped};
-    return r1_train(&opts, NULL, err);
+    R1_TRY(r1_train(&opts, &report, err));
+    r1_log(R1_LOG_INFO, "trained", "steps=%llu samples=%llu seconds=%.1f valid_loss=%.5f valid_ap=%.4f valid_auc=%.4f valid_ece=%.4f",
+           (unsigned long long)report.n_step, (unsigned long long)report.n_sample, report.seconds, report.valid.loss, report.valid.ap,
+           report.valid.auc, report.valid.ece);
+    return R1_OK;
 }

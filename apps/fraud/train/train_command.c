@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* train_command.c - worlds of different sizes, ring sizes and activities, one seed each; the last fifth of them validates.
+ *
+ * The first two weeks of a world fill its windows and are not trained on. */
+#include "train_command.h"
+
+#include "generate.h"
+#include "model_fit.h"
+#include "protocol.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const r1_option fraud_train_rows[] = {
+    {.name = "out", .type = R1_OPT_PATH, .def = "fraud-s.gguf", .help = "model file to write"},
+    {.name = "seed", .type = R1_OPT_INT, .def = "1000", .min = 0, .max = 1e9, .help = "of the first world; the next ones follow"},
+    {.name = "worlds", .type = R1_OPT_INT, .def = "10", .min = 2, .max = 30, .help = "generated worlds, each with its own sizes"},
+    {.name = "accounts", .type = R1_OPT_INT, .def = "1500", .min = 100, .max = 100000, .help = "customers of a world, on average"},
+    {.name = "days", .type = R1_OPT_INT, .def = "56", .min = 21, .max = 365, .unit = "days", .help = "length of a world"},
+    {.name = "rings", .type = R1_OPT_INT, .def = "12", .min = 1, .max = 1000, .help = "rings of each typology in a world"},
+    {.name = "share", .type = R1_OPT_FLOAT, .def = "0.12", .min = 0.001, .max = 1, .help = "of good payments that are kept (with their weight)"},
+    {.name = "epochs", .type = R1_OPT_INT, .def = "4", .min = 1, .max = 100, .help = "passes over the samples"},
+    {.name = "lr", .type = R1_OPT_FLOAT, .def = "0.002", .min = 1e-6, .max = 0.1, .help = "greatest learning rate"},
+    {.name = "work", .type = R1_OPT_PATH, .def = "run/fraud-train", .help = "folder for shards"}};
+const size_t fraud_train_n_row = R1_COUNT(fraud_train_rows);
+
+enum { WARM_DAYS = 14, DAY = 86400000 };
+
+/* Worlds differ, so that no one size is learned: from half to three halves of the size, rings from small to large. */
+static fraud_generate_opts world(const r1_options *o, int index)
+{
+    r1_rng rng;
+    uint64_t seed = (uint64_t)r1_options_int(o, "seed") + (uint64_t)index;
+    r1_rng_seed(&rng, seed);
+    int accounts = (int)r1_options_int(o, "accounts");
+    int ring_min = 3 + (int)r1_rng_below(&rng, 4);
+    return (fraud_generate_opts){.seed = seed,
+                                 .start_ms = INT64_C(1735689600000) + (int64_t)r1_rng_below(&rng, 365) * DAY,
+                                 .accounts = accounts / 2 + (int)r1_rng_below(&rng, (uint64_t)accounts),
+                                 .days = (int)r1_options_int(o, "days"),
+                                 .rings = (int)r1_options_int(o, "rings"),
+                                 .ring_min = ring_min,
+                                 .ring_max = ring_min + 3 + (int)r1_rng_below(&rng, 10),
+                                 .activity = 0.6 + 0.8 * r1_rng_unit(&rng)};
+}
+
+static r1_status add_world(fraud_fit *fit, const r1_options *o, int index, bool valid, r1_err *err)
+{
+    fraud_generate_opts w = world(o, index);
+    fraud_generated *g = NULL;
+    size_t n = 0;
+    R1_TRY(fraud_generate(&w, &g, &n, err));
+    uint8_t *use = malloc(n ? n : 1);
+    r1_status st = use ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu payments", n);
+    for (size_t i = 0; use && i < n; i++)
+        use[i] = g[i].payment.ts < w.start_ms + WARM_DAYS * (int64_t)DAY ? FRAUD_USE_NONE : valid ? FRAUD_USE_VALID : FRAUD_USE_TRAIN;
+    fraud_source s = fraud_source_generated(g, n);
+    if (st == R1_OK) st = fraud_fit_add(fit, &s, use, err);
+    free(use);
+    free(g);
+    return st;
+}
+
+static r1_status train(const r1_options *o, r1_err *err)
+{
+    fraud_fit_opts opts = {.folder = r1_options_str(o, "work"),
+                           .inner_share = r1_options_float(o, "share"),
+                           .outer_share = r1_options_float(o, "share"),
+                           .lr = r1_options_float(o, "lr"),
+                           .n_epoch = (uint32_t)r1_options_int(o, "epochs"),
+                           .seed = (uint64_t)r1_options_int(o, "seed"),
+                           .progress = true};
+    fraud_fit *fit = NULL;
+    R1_TRY(fraud_fit_new(&fit, &opts, err));
+    int worlds = (int)r1_options_int(o, "worlds"), first_valid = worlds - (worlds + 4) / 5;
+    r1_status st = R1_OK;
+    for (int i = 0; st == R1_OK && i < worlds; i++) st = add_world(fit, o, i, i >= first_valid, err);
+    if (st == R1_OK) st = fraud_fit_run(fit, r1_options_str(o, "out"), err);
+    fraud_fit_free(fit);
+    return st;
+}
+
+int fraud_command_train(r1_cli_call *call)
+{
+    r1_status st = train(call->opts, &call->err);
+    if (st == R1_OK) printf("wrote %s\n", r1_options_str(call->opts, "out"));
+    return r1_cli_exit(st);
+}
