@@ -13,52 +13,50 @@ typedef struct {
     int32_t first, n, dh, head;
 } query;
 
-R1_CLONES static float dot(const float *restrict a, const float *restrict b, int32_t n)
+R1_INLINE void exponentials(float *p, float top, int32_t n)
 {
-    float s[8] = {0};
-    int32_t c = 0;
-    for (; c + 8 <= n; c += 8)
-        for (int k = 0; k < 8; k++) s[k] += a[c + k] * b[c + k];
-    for (; c < n; c++) s[c & 7] += a[c] * b[c];
-    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+    v8 v;
+    int32_t j = 0;
+    for (; j + 8 <= n; j += 8) {
+        v8_load(&v, p + j);
+        v -= top;
+        v8_exp(&v);
+        v8_store(p + j, &v);
+    }
+    if (j == n) return;
+    v8_load_part(&v, p + j, n - j, top);
+    v -= top;
+    v8_exp(&v);
+    memcpy(p + j, &v, sizeof(float) * (size_t)(n - j));
 }
 
-R1_CLONES static void add_scaled(float *restrict y, const float *restrict x, float w, int32_t n)
-{
-    for (int32_t c = 0; c < n; c++) y[c] += w * x[c];
-}
+R1_INLINE int64_t key_row(const query *q, int32_t j) { return q->index ? q->index[q->first + j] : q->first + j; }
 
-R1_CLONES static void exponentials(float *p, float top, int32_t n)
-{
-    for (int32_t j = 0; j < n; j++) p[j] = fast_exp(p[j] - top);
-}
-
-static int64_t key_row(const query *q, int32_t j) { return q->index ? q->index[q->first + j] : q->first + j; }
-
-static void softmax(const query *q, float *p)
+R1_INLINE void softmax(const query *q, float *p)
 {
     float top = -3e38f, sum = 0.0f;
     for (int32_t j = 0; j < q->n; j++) {
-        p[j] = dot(q->q, q->k + key_row(q, j) * q->k_ld, q->dh);
+        p[j] = v8_dot(q->q, q->k + key_row(q, j) * q->k_ld, q->dh);
         if (q->bias) p[j] += q->bias[q->bucket ? q->bucket[q->first + j] : 0];
         if (q->log_weight) p[j] += q->log_weight[q->first + j];
         if (p[j] > top) top = p[j];
     }
     exponentials(p, top, q->n);
     for (int32_t j = 0; j < q->n; j++) sum += p[j];
-    for (int32_t j = 0; j < q->n; j++) p[j] /= sum;
+    sum = 1.0f / sum;
+    for (int32_t j = 0; j < q->n; j++) p[j] *= sum;
 }
 
-static void forward_query(const r1_op_args *a, const query *q)
+R1_CLONES static void forward_query(const r1_op_args *a, const query *q)
 {
     float p[KEYS_MAX], *y = r1_row(&a->v[9], q->q_row) + q->head * q->dh;
     memset(y, 0, sizeof(float) * (size_t)q->dh);
     if (q->n <= 0) return;
     softmax(q, p);
-    for (int32_t j = 0; j < q->n; j++) add_scaled(y, q->v + key_row(q, j) * q->v_ld, p[j], q->dh);
+    for (int32_t j = 0; j < q->n; j++) v8_add_scaled(y, q->v + key_row(q, j) * q->v_ld, p[j], q->dh);
 }
 
-static void backward_query(const r1_op_args *a, const query *q)
+R1_CLONES static void backward_query(const r1_op_args *a, const query *q)
 {
     float p[KEYS_MAX], dp[KEYS_MAX], mean = 0.0f;
     if (q->n <= 0) return;
@@ -66,15 +64,15 @@ static void backward_query(const r1_op_args *a, const query *q)
     const float *gy = r1_row(&a->g[9], q->q_row) + at;
     softmax(q, p);
     for (int32_t j = 0; j < q->n; j++) {
-        dp[j] = dot(gy, q->v + key_row(q, j) * q->v_ld, q->dh);
+        dp[j] = v8_dot(gy, q->v + key_row(q, j) * q->v_ld, q->dh);
         mean += p[j] * dp[j];
     }
     for (int32_t j = 0; j < q->n; j++) {
         float ds = p[j] * (dp[j] - mean);
         int64_t row = key_row(q, j);
-        if (a->g[0].p) add_scaled(r1_row(&a->g[0], q->q_row) + at, q->k + row * q->k_ld, ds, q->dh);
-        if (a->g[1].p) add_scaled(r1_row(&a->g[1], row) + at, q->q, ds, q->dh);
-        if (a->g[2].p) add_scaled(r1_row(&a->g[2], row) + at, gy, p[j], q->dh);
+        if (a->g[0].p) v8_add_scaled(r1_row(&a->g[0], q->q_row) + at, q->k + row * q->k_ld, ds, q->dh);
+        if (a->g[1].p) v8_add_scaled(r1_row(&a->g[1], row) + at, q->q, ds, q->dh);
+        if (a->g[2].p) v8_add_scaled(r1_row(&a->g[2], row) + at, gy, p[j], q->dh);
         if (a->g[7].p) r1_row(&a->g[7], q->head)[q->bucket ? q->bucket[q->first + j] : 0] += ds;
     }
 }

@@ -124,6 +124,7 @@ static void fill(void)
     cpu.forward[R1_OP_LINEAR] = r1_cpu_linear_forward;
     cpu.backward[R1_OP_LINEAR] = r1_cpu_linear_backward;
     cpu.forward[R1_OP_ADD] = r1_cpu_add_forward;
+    cpu.backward[R1_OP_ADD] = r1_cpu_add_backward;
     cpu.forward[R1_OP_ACT] = r1_cpu_act_forward;
     cpu.backward[R1_OP_ACT] = r1_cpu_act_backward;
     cpu.forward[R1_OP_RMSNORM] = r1_cpu_rmsnorm_forward;

@@ -21,21 +21,69 @@ r1_status r1_cpu_add_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
     return R1_OK;
 }
 
+R1_CLONES static void accumulate_row(float *restrict y, const float *restrict x, int32_t n)
+{
+    for (int32_t c = 0; c < n; c++) y[c] += x[c];
+}
+
+r1_status r1_cpu_add_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    (void)s, (void)err;
+    const r1_view *gx = &a->g[0], *gb = &a->g[1], *gy = &a->g[2];
+    for (int64_t r = 0; r < gy->rows; r++) {
+        if (gx->p) accumulate_row(r1_row(gx, r), r1_row(gy, r), gy->cols);
+        if (gb->p) accumulate_row(r1_row(gb, r % gb->rows), r1_row(gy, r), gy->cols);
+    }
+    return R1_OK;
+}
+
 /* ---- act ---- */
+
+R1_INLINE void gelu8(v8 *x)
+{
+    v8 t = gelu_a * (*x + gelu_b * *x * *x * *x);
+    v8_tanh(&t);
+    *x = 0.5f * *x * (1.0f + t);
+}
+
+R1_INLINE void gelu_slope8(v8 *x)
+{
+    v8 t = gelu_a * (*x + gelu_b * *x * *x * *x);
+    v8_tanh(&t);
+    *x = 0.5f * (1.0f + t) + 0.5f * *x * (1.0f - t * t) * gelu_a * (1.0f + 3.0f * gelu_b * *x * *x);
+}
 
 R1_CLONES static void gelu_row(float *restrict y, const float *restrict x, int32_t n)
 {
-    for (int32_t c = 0; c < n; c++)
-        y[c] = 0.5f * x[c] * (1.0f + fast_tanh(gelu_a * (x[c] + gelu_b * x[c] * x[c] * x[c])));
+    v8 v;
+    int32_t c = 0;
+    for (; c + 8 <= n; c += 8) {
+        v8_load(&v, x + c);
+        gelu8(&v);
+        v8_store(y + c, &v);
+    }
+    if (c == n) return;
+    v8_load_part(&v, x + c, n - c, 0);
+    gelu8(&v);
+    memcpy(y + c, &v, sizeof(float) * (size_t)(n - c));
 }
 
 R1_CLONES static void gelu_back_row(float *restrict gx, const float *restrict x, const float *restrict gy, int32_t n)
 {
-    for (int32_t c = 0; c < n; c++) {
-        float t = fast_tanh(gelu_a * (x[c] + gelu_b * x[c] * x[c] * x[c]));
-        float slope = 0.5f * (1.0f + t) + 0.5f * x[c] * (1.0f - t * t) * gelu_a * (1.0f + 3.0f * gelu_b * x[c] * x[c]);
-        gx[c] += slope * gy[c];
+    v8 v, g, old;
+    int32_t c = 0;
+    for (; c + 8 <= n; c += 8) {
+        v8_load(&v, x + c);
+        v8_load(&g, gy + c);
+        v8_load(&old, gx + c);
+        gelu_slope8(&v);
+        old += v * g;
+        v8_store(gx + c, &old);
     }
+    if (c == n) return;
+    v8_load_part(&v, x + c, n - c, 0);
+    gelu_slope8(&v);
+    for (int32_t k = c; k < n; k++) gx[k] += v[k - c] * gy[k];
 }
 
 R1_CLONES static void relu_row(float *restrict y, const float *restrict x, int32_t n)
@@ -67,20 +115,11 @@ r1_status r1_cpu_act_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 
 /* ---- rmsnorm ---- */
 
-/* Eight running sums: vector code without a change of meaning. */
-R1_CLONES static float sum_of_products(const float *restrict a, const float *restrict b, int32_t n)
-{
-    float s[8] = {0};
-    int32_t c = 0;
-    for (; c + 8 <= n; c += 8)
-        for (int k = 0; k < 8; k++) s[k] += a[c + k] * b[c + k];
-    for (; c < n; c++) s[c & 7] += a[c] * b[c];
-    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
-}
+R1_CLONES static float sum_of_squares(const float *x, int32_t n) { return v8_dot(x, x, n); }
 
 static float inverse_rms(const float *x, int32_t n, float eps)
 {
-    return 1.0f / sqrtf(sum_of_products(x, x, n) / (float)n + eps);
+    return 1.0f / sqrtf(sum_of_squares(x, n) / (float)n + eps);
 }
 
 R1_CLONES static void scale_row(float *restrict y, const float *restrict x, const float *restrict gain, float inv,
@@ -103,14 +142,21 @@ r1_status r1_cpu_rmsnorm_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 R1_CLONES static void rmsnorm_back_row(float *restrict gx, float *restrict ggain, const float *restrict x,
                                        const float *restrict gain, const float *restrict gy, float s, int32_t n)
 {
-    float dot[8] = {0}, all = 0;
-    for (int32_t c = 0; c < n; c++) dot[c & 7] += gy[c] * gain[c] * x[c];
-    for (int k = 0; k < 8; k++) all += dot[k];
-    float k = s * s * s / (float)n * all;
+    v8 dot = {0}, u, v, w;
+    int32_t c = 0;
+    float all = 0;
+    for (; c + 8 <= n; c += 8) {
+        v8_load(&u, gy + c);
+        v8_load(&v, gain + c);
+        v8_load(&w, x + c);
+        dot += u * v * w;
+    }
+    for (; c < n; c++) all += gy[c] * gain[c] * x[c];
+    float k = s * s * s / (float)n * (v8_sum(&dot) + all);
     if (gx)
-        for (int32_t c = 0; c < n; c++) gx[c] += s * gain[c] * gy[c] - x[c] * k;
+        for (c = 0; c < n; c++) gx[c] += s * gain[c] * gy[c] - x[c] * k;
     if (ggain)
-        for (int32_t c = 0; c < n; c++) ggain[c] += gy[c] * x[c] * s;
+        for (c = 0; c < n; c++) ggain[c] += gy[c] * x[c] * s;
 }
 
 r1_status r1_cpu_rmsnorm_backward(r1_stream *st, const r1_op_args *a, r1_err *err)
@@ -126,28 +172,53 @@ r1_status r1_cpu_rmsnorm_backward(r1_stream *st, const r1_op_args *a, r1_err *er
 
 /* ---- edge_message ---- */
 
-R1_CLONES static void message(float *restrict y, const float *restrict h, const float *restrict e, float scale,
-                              int32_t n)
+R1_INLINE void message(float *y, const float *h, const float *e, float scale, int32_t n)
 {
-    for (int32_t c = 0; c < n; c++) {
-        float v = h[c] + e[c];
-        y[c] += v > 0.0f ? v * scale : 0.0f;
+    const v8 zero = {0};
+    v8 a, b, old;
+    int32_t c = 0;
+    for (; c + 8 <= n; c += 8) {
+        v8_load(&a, h + c);
+        v8_load(&b, e + c);
+        v8_load(&old, y + c);
+        a += b;
+        v8i positive = a > zero;
+        v8_select(&a, &positive, &a, &zero);
+        old += a * scale;
+        v8_store(y + c, &old);
+    }
+    for (; c < n; c++) y[c] += h[c] + e[c] > 0.0f ? (h[c] + e[c]) * scale : 0.0f;
+}
+
+R1_INLINE void message_back(float *gh, float *ge, const float *h, const float *e, const float *gy, float scale,
+                            int32_t n)
+{
+    const v8 zero = {0};
+    v8 a, b, g, old;
+    int32_t c = 0;
+    for (; c + 8 <= n; c += 8) {
+        v8_load(&a, h + c);
+        v8_load(&b, e + c);
+        v8_load(&g, gy + c);
+        v8i positive = a + b > zero;
+        g *= scale;
+        v8_select(&g, &positive, &g, &zero);
+        v8_load(&old, gh + c);
+        old += g;
+        v8_store(gh + c, &old);
+        v8_load(&old, ge + c);
+        old += g;
+        v8_store(ge + c, &old);
+    }
+    for (; c < n; c++) {
+        float x = h[c] + e[c] > 0.0f ? gy[c] * scale : 0.0f;
+        gh[c] += x;
+        ge[c] += x;
     }
 }
 
-R1_CLONES static void message_back(float *restrict gh, float *restrict ge, const float *restrict h,
-                                   const float *restrict e, const float *restrict gy, float scale, int32_t n)
+R1_CLONES static void messages(const r1_op_args *a)
 {
-    for (int32_t c = 0; c < n; c++) {
-        float g = h[c] + e[c] > 0.0f ? gy[c] * scale : 0.0f;
-        gh[c] += g;
-        ge[c] += g;
-    }
-}
-
-r1_status r1_cpu_edge_message_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
-{
-    (void)s, (void)err;
     const r1_view *h = &a->v[0], *e = &a->v[1], *scale = &a->v[4], *y = &a->v[5];
     const int32_t *src = r1_ints(&a->v[2]), *dst = r1_ints(&a->v[3]);
     int32_t d = h->cols / 2;
@@ -156,12 +227,10 @@ r1_status r1_cpu_edge_message_forward(r1_stream *s, const r1_op_args *a, r1_err 
         message(r1_row(y, dst[j]), r1_row(h, src[j]), r1_row(e, j), r1_row(scale, dst[j])[0], d);
         message(r1_row(y, src[j]) + d, r1_row(h, dst[j]) + d, r1_row(e, j) + d, r1_row(scale, src[j])[1], d);
     }
-    return R1_OK;
 }
 
-r1_status r1_cpu_edge_message_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
+R1_CLONES static void messages_back(const r1_op_args *a)
 {
-    if (!a->g[0].p || !a->g[1].p) return r1_op_edge_message.backward(s, a, err);
     const r1_view *h = &a->v[0], *e = &a->v[1], *scale = &a->v[4], *gh = &a->g[0], *ge = &a->g[1], *gy = &a->g[5];
     const int32_t *src = r1_ints(&a->v[2]), *dst = r1_ints(&a->v[3]);
     int32_t d = h->cols / 2;
@@ -171,5 +240,18 @@ r1_status r1_cpu_edge_message_backward(r1_stream *s, const r1_op_args *a, r1_err
         message_back(r1_row(gh, dst[j]) + d, r1_row(ge, j) + d, r1_row(h, dst[j]) + d, r1_row(e, j) + d,
                      r1_row(gy, src[j]) + d, r1_row(scale, src[j])[1], d);
     }
+}
+
+r1_status r1_cpu_edge_message_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    (void)s, (void)err;
+    messages(a);
+    return R1_OK;
+}
+
+r1_status r1_cpu_edge_message_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    if (!a->g[0].p || !a->g[1].p) return r1_op_edge_message.backward(s, a, err);
+    messages_back(a);
     return R1_OK;
 }
