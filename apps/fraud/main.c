@@ -23,8 +23,9 @@ static const r1_command commands[] = {
      .run = fraud_command_produce},
     {.name = "train",
      .summary = "train a model on generated worlds, calibrate it, write one GGUF file",
-     .examples = "r1-fraud train --out models/fraud-s.gguf --seed 1000 --worlds 10\n"
-                 "r1-fraud eval --format handbook --data FILE --train FILE --out handbook.gguf     trains on a public layout",
+     .examples =
+         "r1-fraud train --out models/fraud-s.gguf --seed 1000 --worlds 10\n"
+         "r1-fraud eval --format handbook --data FILE --train FILE --out handbook.gguf     trains on a public layout",
      .run = fraud_command_train},
     {.name = "eval",
      .summary = "figures on a labelled public layout, with the shipped model, --model, or one fitted on --train first",
@@ -33,7 +34,8 @@ static const r1_command commands[] = {
      .run = fraud_command_eval},
     {.name = "replay",
      .summary = "score a file of payments in order; the same file gives the same bytes",
-     .examples = "r1-fraud replay --in payments.jsonl --labels labels.jsonl --model models/fraud-s.gguf --out scores.jsonl",
+     .examples =
+         "r1-fraud replay --in payments.jsonl --labels labels.jsonl --model models/fraud-s.gguf --out scores.jsonl",
      .run = fraud_command_replay},
     {.name = "dlq",
      .summary = "dead letters: list, show ID, replay ID",
@@ -57,10 +59,15 @@ int main(int argc, char **argv)
     const struct {
         const r1_option *rows;
         size_t n;
-    } options[R1_COUNT(commands)] = {
-        {fraud_serve_rows, fraud_serve_n_row},     {fraud_generate_rows, fraud_generate_n_row},
-        {fraud_produce_rows, fraud_produce_n_row}, {fraud_train_rows, fraud_train_n_row}, {fraud_eval_rows, fraud_eval_n_row}, {fraud_replay_rows, fraud_replay_n_row}, {fraud_dlq_rows, fraud_dlq_n_row},
-        {fraud_serve_rows, fraud_serve_n_row},     {fraud_db_rows, fraud_db_n_row}};
+    } options[R1_COUNT(commands)] = {{fraud_serve_rows, fraud_serve_n_row},
+                                     {fraud_generate_rows, fraud_generate_n_row},
+                                     {fraud_produce_rows, fraud_produce_n_row},
+                                     {fraud_train_rows, fraud_train_n_row},
+                                     {fraud_eval_rows, fraud_eval_n_row},
+                                     {fraud_replay_rows, fraud_replay_n_row},
+                                     {fraud_dlq_rows, fraud_dlq_n_row},
+                                     {fraud_serve_rows, fraud_serve_n_row},
+                                     {fraud_db_rows, fraud_db_n_row}};
     for (size_t i = 0; i < R1_COUNT(commands); i++) {
         table[i].options = options[i].rows;
         table[i].n_options = options[i].n;

@@ -18,8 +18,8 @@ r1_status r1_model_alloc(r1_model **out, const char *json, size_t len, size_t by
     if (!m) R1_FAIL(err, R1_E_NOMEM, "model: out of memory");
     r1_status st = r1_desc_parse(&m->desc, json, len, err);
     if (st == R1_OK) st = r1_net_build(&m->net, m->desc, err);
-    if (st == R1_OK && (m->net.plan.weight_bytes > bytes_max ||
-                        !(m->weights = r1_calloc_aligned(m->net.plan.weight_bytes + 64, 1))))
+    if (st == R1_OK &&
+        (m->net.plan.weight_bytes > bytes_max || !(m->weights = r1_calloc_aligned(m->net.plan.weight_bytes + 64, 1))))
         st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "model: %zu bytes of weights, at most %zu",
                         m->net.plan.weight_bytes, bytes_max);
     if (st != R1_OK) {

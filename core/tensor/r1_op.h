@@ -23,13 +23,7 @@ extern const r1_op_def r1_op_linear, r1_op_add, r1_op_act, r1_op_rmsnorm, r1_op_
 const r1_op_def *r1_op_get(r1_op op);
 
 /* Row r of a view; NULL view operands must be tested by the caller. */
-static inline float *r1_row(const r1_view *v, int64_t r)
-{
-    return (float *)v->p + r * v->ld;
-}
-static inline const int32_t *r1_ints(const r1_view *v)
-{
-    return (const int32_t *)v->p;
-}
+static inline float *r1_row(const r1_view *v, int64_t r) { return (float *)v->p + r * v->ld; }
+static inline const int32_t *r1_ints(const r1_view *v) { return (const int32_t *)v->p; }
 
 #endif

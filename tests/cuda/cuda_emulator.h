@@ -159,8 +159,8 @@ struct vote_arg {
 } // namespace emu
 
 #define threadIdx (emu::thread_index())
-#define blockIdx (emu::index{emu::block_x})
-#define blockDim (emu::index{emu::block_size})
+#define blockIdx  (emu::index{emu::block_x})
+#define blockDim  (emu::index{emu::block_size})
 
 inline float __shfl_xor_sync(unsigned mask, float value, int d)
 {
@@ -211,7 +211,10 @@ inline cudaError_t cudaMalloc(void **p, size_t n)
 }
 inline cudaError_t cudaFree(void *p) { return free(p), cudaSuccess; }
 inline cudaError_t cudaMemset(void *p, int v, size_t n) { return memset(p, v, n), cudaSuccess; }
-inline cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t n, int, cudaStream_t) { return memcpy(to, from, n), cudaSuccess; }
+inline cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t n, int, cudaStream_t)
+{
+    return memcpy(to, from, n), cudaSuccess;
+}
 inline cudaError_t cudaGetDeviceCount(int *n) { return *n = 1, cudaSuccess; }
 inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int)
 {

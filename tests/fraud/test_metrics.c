@@ -10,7 +10,8 @@ static bool near(double a, double b) { return fabs(a - b) < 1e-12; }
 
 static size_t make(fraud_scored *x, const double *score, const int *label, size_t n)
 {
-    for (size_t i = 0; i < n; i++) x[i] = (fraud_scored){.score = score[i], .prob = score[i], .label = (uint8_t)label[i], .ring = -1};
+    for (size_t i = 0; i < n; i++)
+        x[i] = (fraud_scored){.score = score[i], .prob = score[i], .label = (uint8_t)label[i], .ring = -1};
     return n;
 }
 
@@ -37,8 +38,10 @@ static void by_hand(void)
 static void cards_by_hand(void)
 {
     /* day 1: cards 1 (.9, fraud) and 2 (.8, good), top 1 takes card 1: precision 1. Day 2: card 1 has left, card 2 is taken: 0. */
-    fraud_scored x[] = {{.score = .9, .day = 1, .card = 1, .label = 1}, {.score = .8, .day = 1, .card = 2},
-                        {.score = .2, .day = 1, .card = 1},             {.score = .9, .day = 2, .card = 1, .label = 1},
+    fraud_scored x[] = {{.score = .9, .day = 1, .card = 1, .label = 1},
+                        {.score = .8, .day = 1, .card = 2},
+                        {.score = .2, .day = 1, .card = 1},
+                        {.score = .9, .day = 2, .card = 1, .label = 1},
                         {.score = .5, .day = 2, .card = 2}};
     CU_ASSERT(near(fraud_card_precision(x, 5, 1), 0.5));
 }
@@ -90,7 +93,9 @@ static void by_definition(void)
 
 int main(void)
 {
-    static const r1_test_case cases[] = {
-        {"by hand", by_hand}, {"cards by hand", cards_by_hand}, {"rings by hand", rings_by_hand}, {"by definition", by_definition}};
+    static const r1_test_case cases[] = {{"by hand", by_hand},
+                                         {"cards by hand", cards_by_hand},
+                                         {"rings by hand", rings_by_hand},
+                                         {"by definition", by_definition}};
     return r1_test_run("fraud metrics", cases, R1_COUNT(cases));
 }

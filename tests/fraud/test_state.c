@@ -93,7 +93,8 @@ static void run_windows(uint32_t edge_cap)
         ts += (int64_t)r1_rng_exponential(&rng, 2.5e6);
         int64_t at = r1_rng_below(&rng, 10) ? ts : ts - 7200000; /* one in ten comes late */
         if (at > newest) newest = at;
-        r[i] = (raw){(int)r1_rng_below(&rng, N_ACCOUNT), (int)r1_rng_below(&rng, N_ACCOUNT), newest, 1 + (int64_t)r1_rng_below(&rng, 500000), false};
+        r[i] = (raw){(int)r1_rng_below(&rng, N_ACCOUNT), (int)r1_rng_below(&rng, N_ACCOUNT), newest,
+                     1 + (int64_t)r1_rng_below(&rng, 500000), false};
         fraud_payment p = payment(i, r[i].from, r[i].to, at, r[i].amount);
         insert(s, &p);
         if (i > 40 && !r1_rng_below(&rng, 12)) {
@@ -138,7 +139,9 @@ static void brute_cycles(const raw *r, int n, int u, int v, float count[3])
             if (r[j].to != u || r[j].from == v || r[j].from == u) continue;
             if (r[i].to == r[j].from && r[i].ts <= r[j].ts) count[1]++;
             for (int k = 0; k < n; k++) {
-                if (r[k].to != r[j].from || r[k].ts > r[j].ts || r[k].from == u || r[k].from == v || r[k].from == r[j].from) continue;
+                if (r[k].to != r[j].from || r[k].ts > r[j].ts || r[k].from == u || r[k].from == v ||
+                    r[k].from == r[j].from)
+                    continue;
                 if (r[i].to == r[k].from && r[i].ts <= r[k].ts) count[2]++;
             }
         }
@@ -156,7 +159,8 @@ static void cycles_as_by_brute_force(void)
         CU_ASSERT_EQUAL_FATAL(fraud_state_new(&s, 64, 64, 64, &err), R1_OK);
         int n = 4 + (int)r1_rng_below(&rng, 32), accounts = 8 + (int)r1_rng_below(&rng, 5);
         for (int i = 0; i < n; i++) {
-            int from = (int)r1_rng_below(&rng, (uint64_t)accounts), to = (from + 1 + (int)r1_rng_below(&rng, (uint64_t)accounts - 1)) % accounts;
+            int from = (int)r1_rng_below(&rng, (uint64_t)accounts),
+                to = (from + 1 + (int)r1_rng_below(&rng, (uint64_t)accounts - 1)) % accounts;
             r[i] = (raw){from, to, 1000 * i, 100, false};
             fraud_payment p = payment(i, from, to, r[i].ts, r[i].amount);
             insert(s, &p);

@@ -21,7 +21,8 @@ static r1_status inflate_zst(const char *path, char **data, size_t *len, r1_err 
     unsigned long long full = ZSTD_getFrameContentSize(*data, *len);
     if (full == ZSTD_CONTENTSIZE_ERROR) R1_FAIL(err, R1_E_FORMAT, "%s: not a zstd file", path);
     size_t cap = full == ZSTD_CONTENTSIZE_UNKNOWN ? *len * 40 + 65536 : (size_t)full;
-    if (cap > FRAUD_DATASET_BYTES_MAX) R1_FAIL(err, R1_E_FORMAT, "%s: more than %zu bytes", path, FRAUD_DATASET_BYTES_MAX);
+    if (cap > FRAUD_DATASET_BYTES_MAX)
+        R1_FAIL(err, R1_E_FORMAT, "%s: more than %zu bytes", path, FRAUD_DATASET_BYTES_MAX);
     char *out = malloc(cap + 1);
     if (!out) R1_FAIL(err, R1_E_NOMEM, "%s: no memory for %zu bytes", path, cap);
     size_t n = ZSTD_decompress(out, cap, *data, *len);
@@ -131,7 +132,8 @@ static r1_status csv_open(csv *c, const char *path, const char *header, r1_err *
 static r1_status csv_int(const csv *c, int column, int64_t *out, r1_err *err)
 {
     char *end;
-    if (column >= c->n_field) R1_FAIL(err, R1_E_FORMAT, "%s:%ld: expected %d fields, found %d", c->path, c->line, column + 1, c->n_field);
+    if (column >= c->n_field)
+        R1_FAIL(err, R1_E_FORMAT, "%s:%ld: expected %d fields, found %d", c->path, c->line, column + 1, c->n_field);
     errno = 0;
     *out = strtoll(c->field[column], &end, 10);
     if (errno || *end || end == c->field[column])
@@ -142,7 +144,8 @@ static r1_status csv_int(const csv *c, int column, int64_t *out, r1_err *err)
 static r1_status csv_real(const csv *c, int column, double *out, r1_err *err)
 {
     char *end;
-    if (column >= c->n_field) R1_FAIL(err, R1_E_FORMAT, "%s:%ld: expected %d fields, found %d", c->path, c->line, column + 1, c->n_field);
+    if (column >= c->n_field)
+        R1_FAIL(err, R1_E_FORMAT, "%s:%ld: expected %d fields, found %d", c->path, c->line, column + 1, c->n_field);
     *out = strtod(c->field[column], &end);
     if (*end || end == c->field[column] || !isfinite(*out))
         R1_FAIL(err, R1_E_FORMAT, "%s:%ld: expected a number, found \"%.40s\"", c->path, c->line, c->field[column]);
@@ -165,7 +168,12 @@ static r1_status push(fraud_dataset *d, fraud_case **out, r1_err *err)
         d->cap = cap;
     }
     fraud_case *x = &d->cases[d->n++];
-    *x = (fraud_case){.label_ts = INT64_MAX, .category = -1, .text = -1, .ring = -1, .lat = NAN, .lon = NAN,
+    *x = (fraud_case){.label_ts = INT64_MAX,
+                      .category = -1,
+                      .text = -1,
+                      .ring = -1,
+                      .lat = NAN,
+                      .lon = NAN,
                       .balance = {INT64_MIN, INT64_MIN}};
     *out = x;
     return R1_OK;
@@ -212,8 +220,8 @@ static r1_status handbook_row(fraud_dataset *d, const csv *c, r1_err *err)
     return R1_OK;
 }
 
-static const char *const amlgentex_types[] = {"none", "fan_out", "fan_in", "cycle", "bipartite", "stack", "random",
-                                              "scatter_gather", "gather_scatter"};
+static const char *const amlgentex_types[] = {"none",  "fan_out", "fan_in",         "cycle",         "bipartite",
+                                              "stack", "random",  "scatter_gather", "gather_scatter"};
 
 static r1_status amlgentex_row(fraud_dataset *d, const csv *c, r1_err *err)
 {
@@ -270,7 +278,8 @@ static r1_status sffsd_row(fraud_dataset *d, const csv *c, r1_err *err)
     R1_TRY(csv_int(c, 0, &time_order, err));
     R1_TRY(csv_real(c, 3, &amount, err));
     R1_TRY(csv_int(c, 6, &label, err));
-    if (label < 0 || label > 2) R1_FAIL(err, R1_E_FORMAT, "%s:%ld: expected a label 0..2, found %lld", c->path, c->line, (long long)label);
+    if (label < 0 || label > 2)
+        R1_FAIL(err, R1_E_FORMAT, "%s:%ld: expected a label 0..2, found %lld", c->path, c->line, (long long)label);
     fraud_case *x;
     R1_TRY(push(d, &x, err));
     x->ts = d->start + time_order * 60000; /* an order, not a time: one payment a minute */
@@ -322,13 +331,16 @@ typedef struct {
 
 static const char *const no_types[] = {"none"};
 static const layout_row layouts[FRAUD_N_LAYOUT] = {
-    {"transactions.csv", "TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT,TX_TIME_SECONDS,TX_TIME_DAYS,TX_FRAUD,", handbook_row,
-     handbook_scenarios, 4, INT64_C(1522540800000)},
-    {"tx_log.csv", "step,type,amount,nameOrig,nameDest,bankOrig,bankDest,daysInBankOrig,phoneChangesOrig,oldbalanceOrig,", amlgentex_row,
-     amlgentex_types, 9, INT64_C(1577836800000)},
+    {"transactions.csv",
+     "TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT,TX_TIME_SECONDS,TX_TIME_DAYS,TX_FRAUD,",
+     handbook_row, handbook_scenarios, 4, INT64_C(1522540800000)},
+    {"tx_log.csv",
+     "step,type,amount,nameOrig,nameDest,bankOrig,bankDest,daysInBankOrig,phoneChangesOrig,oldbalanceOrig,",
+     amlgentex_row, amlgentex_types, 9, INT64_C(1577836800000)},
     {"transactions.csv", "sourceNodeId,targetNodeId,value,time", amlsim_row, no_types, 1, INT64_C(1577836800000)},
     {"s-ffsd.csv", "Time,Source,Target,Amount,Location,Type,Labels", sffsd_row, no_types, 1, INT64_C(1577836800000)},
-    {"transactions.csv", "trans_num,ts,customer,gender,city,state,lat,long,city_pop,job,profile,category,merchant,merch_lat,", sparkov_row,
+    {"transactions.csv",
+     "trans_num,ts,customer,gender,city,state,lat,long,city_pop,job,profile,category,merchant,merch_lat,", sparkov_row,
      no_types, 1, INT64_C(1546300800000)}};
 
 /* ---- after the rows ------------------------------------------------------------------------------------------------ */
@@ -419,8 +431,8 @@ static r1_status load_rows(fraud_dataset *d, const char *path, r1_err *err)
     return st;
 }
 
-r1_status fraud_dataset_load(fraud_dataset **out, fraud_layout layout, const char *path, const char *accounts, uint32_t number,
-                             r1_err *err)
+r1_status fraud_dataset_load(fraud_dataset **out, fraud_layout layout, const char *path, const char *accounts,
+                             uint32_t number, r1_err *err)
 {
     *out = NULL;
     fraud_dataset *d = calloc(1, sizeof *d);

@@ -15,20 +15,26 @@
 
 #define FRAUD_DATASET_BYTES_MAX ((size_t)1 << 30)
 
-typedef enum { FRAUD_LAYOUT_HANDBOOK = 0, FRAUD_LAYOUT_AMLGENTEX, FRAUD_LAYOUT_AMLSIM, FRAUD_LAYOUT_SFFSD, FRAUD_LAYOUT_SPARKOV,
-               FRAUD_N_LAYOUT } fraud_layout;
+typedef enum {
+    FRAUD_LAYOUT_HANDBOOK = 0,
+    FRAUD_LAYOUT_AMLGENTEX,
+    FRAUD_LAYOUT_AMLSIM,
+    FRAUD_LAYOUT_SFFSD,
+    FRAUD_LAYOUT_SPARKOV,
+    FRAUD_N_LAYOUT
+} fraud_layout;
 extern const char *const FRAUD_LAYOUT_NAME[FRAUD_N_LAYOUT];
 
 enum { FRAUD_LABEL_GOOD = 0, FRAUD_LABEL_FRAUD = 1, FRAUD_LABEL_UNKNOWN = 2 };
 
 typedef struct {
     int64_t ts, amount_minor;
-    int64_t label_ts;   /* when the label may be used by features; INT64_MAX: never */
-    int64_t balance[2]; /* INT64_MIN: missing */
-    int32_t from, to;   /* numbers of names */
-    int32_t category, text; /* index into words, -1 = missing */
-    int32_t ring;       /* -1 = none */
-    float lat, lon;     /* NaN = missing */
+    int64_t label_ts;                                  /* when the label may be used by features; INT64_MAX: never */
+    int64_t balance[2];                                /* INT64_MIN: missing */
+    int32_t from, to;                                  /* numbers of names */
+    int32_t category, text;                            /* index into words, -1 = missing */
+    int32_t ring;                                      /* -1 = none */
+    float lat, lon;                                    /* NaN = missing */
     uint8_t kind, from_role, to_role, label, typology; /* typology: index into typologies, 0 = none */
 } fraud_case;
 
@@ -41,13 +47,13 @@ typedef struct {
     size_t n_typology;
     size_t n_ring; /* 0 = the layout has none */
     fraud_layout layout;
-    int64_t start; /* ts of the first day's midnight */
+    int64_t start;   /* ts of the first day's midnight */
     uint32_t number; /* part of tx_ids: draws do not collide */
 } fraud_dataset;
 
 /* path: the layout's file, or the folder that holds it. accounts: the file of accounts where the layout has one; NULL: beside. */
-r1_status fraud_dataset_load(fraud_dataset **out, fraud_layout layout, const char *path, const char *accounts, uint32_t number,
-                             r1_err *err);
+r1_status fraud_dataset_load(fraud_dataset **out, fraud_layout layout, const char *path, const char *accounts,
+                             uint32_t number, r1_err *err);
 void fraud_dataset_free(fraud_dataset *d); /* NULL is fine */
 void fraud_dataset_payment(const fraud_dataset *d, size_t i, fraud_payment *p);
 

@@ -4,9 +4,9 @@
 
 #include "dataset.h"
 #include "metrics.h"
+#include "model_fit.h"
 #include "protocol.h"
 #include "walk.h"
-#include "model_fit.h"
 
 #include <errno.h>
 #include <math.h>
@@ -15,13 +15,25 @@
 #include <string.h>
 
 const r1_option fraud_eval_rows[] = {
-    {.name = "format", .type = R1_OPT_ENUM, .choices = "handbook|amlgentex|amlsim|sffsd|sparkov", .help = "layout of the data"},
+    {.name = "format",
+     .type = R1_OPT_ENUM,
+     .choices = "handbook|amlgentex|amlsim|sffsd|sparkov",
+     .help = "layout of the data"},
     {.name = "data", .type = R1_OPT_PATH, .help = "file or folder to judge"},
     {.name = "accounts", .type = R1_OPT_PATH, .help = "file of accounts (amlsim: nodes.csv); default: beside the data"},
     {.name = "train", .type = R1_OPT_STRING, .help = "PATH[,PATH...]: fit on these first"},
-    {.name = "protocol", .type = R1_OPT_ENUM, .def = "week", .choices = "week|weeks",
+    {.name = "protocol",
+     .type = R1_OPT_ENUM,
+     .def = "week",
+     .choices = "week|weeks",
      .help = "handbook: one week (train 2018-07-25..31, judge 08-08..14) or the mean of four"},
-    {.name = "train-days", .type = R1_OPT_INT, .def = "7", .min = 1, .max = 90, .unit = "days", .help = "handbook: days that train"},
+    {.name = "train-days",
+     .type = R1_OPT_INT,
+     .def = "7",
+     .min = 1,
+     .max = 90,
+     .unit = "days",
+     .help = "handbook: days that train"},
     {.name = "model", .type = R1_OPT_PATH, .help = "score with this model file as it is"},
     {.name = "out", .type = R1_OPT_PATH, .help = "keep the fitted model here"},
     {.name = "no-r1", .type = R1_OPT_BOOL, .def = "false", .help = "score by the velocity rules"},
@@ -31,11 +43,17 @@ const r1_option fraud_eval_rows[] = {
     {.name = "epochs", .type = R1_OPT_INT, .def = "6", .min = 1, .max = 200, .help = "of fitting"},
     {.name = "lr", .type = R1_OPT_FLOAT, .def = "0.001", .min = 1e-6, .max = 0.1, .help = "learning rate of fitting"},
     {.name = "seed", .type = R1_OPT_INT, .def = "1", .min = 0, .max = 1e9, .help = "of fitting"},
-    {.name = "fpr-velocity78", .type = R1_OPT_FLOAT, .def = "0.071", .min = 0, .max = 1,
+    {.name = "fpr-velocity78",
+     .type = R1_OPT_FLOAT,
+     .def = "0.071",
+     .min = 0,
+     .max = 1,
      .help = "inner false-positive rate at which boosting on both-end velocity recalls .78 (bench/peers/fraud_gbm.py)"},
     {.name = "work", .type = R1_OPT_PATH, .def = "run/fraud-eval", .help = "folder for shards and the fitted model"},
-    {.name = "features-out", .type = R1_OPT_PATH,
-     .help = "write the columns of the judged (and training) payments as raw f32 rows: use, label, inner, row, then columns; names in PATH.txt"},
+    {.name = "features-out",
+     .type = R1_OPT_PATH,
+     .help = "write the columns of the judged (and training) payments as raw f32 rows: use, label, inner, row, then "
+             "columns; names in PATH.txt"},
     {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "one JSON object"}};
 const size_t fraud_eval_n_row = R1_COUNT(fraud_eval_rows);
 
@@ -70,7 +88,8 @@ static r1_status split_paths(eval_run *r, r1_err *err)
     while (list && *list) {
         size_t len = strcspn(list, ",");
         if (r->n_train == TRAIN_MAX || len >= sizeof r->train_path[0])
-            R1_FAIL(err, R1_E_INVAL, "--train: at most %d paths of at most %zu bytes", TRAIN_MAX, sizeof r->train_path[0] - 1);
+            R1_FAIL(err, R1_E_INVAL, "--train: at most %d paths of at most %zu bytes", TRAIN_MAX,
+                    sizeof r->train_path[0] - 1);
         if (len) snprintf(r->train_path[r->n_train++], sizeof r->train_path[0], "%.*s", (int)len, list);
         list += len + (list[len] == ',');
     }
@@ -113,7 +132,10 @@ static void rate_figures(figure_means *m, const fraud_scored *x, size_t n, const
     static const struct {
         const char *name;
         double fpr;
-    } rate[] = {{"recall_fpr_0_1pct", 0.001}, {"recall_fpr_0_5pct", 0.005}, {"recall_fpr_1pct", 0.01}, {"recall_fpr_5pct", 0.05}};
+    } rate[] = {{"recall_fpr_0_1pct", 0.001},
+                {"recall_fpr_0_5pct", 0.005},
+                {"recall_fpr_1pct", 0.01},
+                {"recall_fpr_5pct", 0.05}};
     char name[64];
     for (size_t k = 0; k < R1_COUNT(rate); k++) {
         snprintf(name, sizeof name, "%s%s", rate[k].name, suffix);
@@ -132,7 +154,8 @@ static r1_status ring_figures(figure_means *m, const eval_run *r, const fraud_sc
     figure(m, "ring_half_fpr_0_5pct", at05.half);
     figure(m, "early3_recall_fpr_1pct", at1.early3);
     figure(m, "value_before_alert", at1.value_before);
-    figure(m, "recall_at_velocity78", fraud_recall(x, n, fraud_threshold_fpr(x, n, r1_options_float(r->o, "fpr-velocity78")), 0));
+    figure(m, "recall_at_velocity78",
+           fraud_recall(x, n, fraud_threshold_fpr(x, n, r1_options_float(r->o, "fpr-velocity78")), 0));
     double sum = 0;
     int count = 0;
     for (size_t t = 1; t < r->data->n_typology; t++) {
@@ -148,20 +171,30 @@ static r1_status ring_figures(figure_means *m, const eval_run *r, const fraud_sc
     return R1_OK;
 }
 
-static size_t select_scored(const eval_run *r, const uint8_t *use, const double *score, const double *prob, bool inner, fraud_scored *x)
+static size_t select_scored(const eval_run *r, const uint8_t *use, const double *score, const double *prob, bool inner,
+                            fraud_scored *x)
 {
     size_t n = 0;
     for (size_t i = 0; i < r->data->n; i++) {
         const fraud_case *c = &r->data->cases[i];
         if (use[i] != FRAUD_USE_TEST || c->label == FRAUD_LABEL_UNKNOWN) continue;
         if (inner && (c->from_role != FRAUD_ROLE_ACCOUNT || c->to_role != FRAUD_ROLE_ACCOUNT)) continue;
-        x[n++] = (fraud_scored){.score = score[i], .prob = prob[i], .day = c->ts / 86400000, .amount = c->amount_minor, .card = c->from,
-                                .from = c->from, .to = c->to, .ring = c->ring, .label = c->label, .typology = c->typology};
+        x[n++] = (fraud_scored){.score = score[i],
+                                .prob = prob[i],
+                                .day = c->ts / 86400000,
+                                .amount = c->amount_minor,
+                                .card = c->from,
+                                .from = c->from,
+                                .to = c->to,
+                                .ring = c->ring,
+                                .label = c->label,
+                                .typology = c->typology};
     }
     return n;
 }
 
-static r1_status judge(const eval_run *r, const uint8_t *use, const double *score, const double *prob, figure_means *m, r1_err *err)
+static r1_status judge(const eval_run *r, const uint8_t *use, const double *score, const double *prob, figure_means *m,
+                       r1_err *err)
 {
     fraud_scored *x = malloc((r->data->n + 1) * sizeof *x);
     if (!x) R1_FAIL(err, R1_E_NOMEM, "no memory for %zu scores", r->data->n);
@@ -192,7 +225,8 @@ static r1_status judge(const eval_run *r, const uint8_t *use, const double *scor
 
 static unsigned off_bits(const r1_options *o)
 {
-    return (r1_options_bool(o, "no-graph") ? FRAUD_CAPTURE_GRAPH : 0u) | (r1_options_bool(o, "no-memory") ? FRAUD_CAPTURE_MEMORY : 0u) |
+    return (r1_options_bool(o, "no-graph") ? FRAUD_CAPTURE_GRAPH : 0u) |
+           (r1_options_bool(o, "no-memory") ? FRAUD_CAPTURE_MEMORY : 0u) |
            (r1_options_bool(o, "no-text") ? FRAUD_SAMPLE_TEXT : 0u);
 }
 
@@ -222,7 +256,8 @@ static r1_status fit(eval_run *r, int week, r1_err *err)
     R1_TRY(fraud_fit_new(&f, &opts, err));
     int days = (int)r1_options_int(o, "train-days");
     r1_status st = r->train_is_data ? fit_add(f, r->data, week, days, err) : R1_OK;
-    for (size_t i = 0; st == R1_OK && !r->train_is_data && i < r->n_train; i++) st = fit_add(f, r->train[i], week, days, err);
+    for (size_t i = 0; st == R1_OK && !r->train_is_data && i < r->n_train; i++)
+        st = fit_add(f, r->train[i], week, days, err);
     const char *out = r1_options_str(o, "out");
     if (out)
         snprintf(r->model, sizeof r->model, "%s", out);
@@ -242,7 +277,8 @@ typedef struct {
     const uint8_t *use;
 } dump;
 
-static r1_status dump_row(void *ctx, size_t i, const fraud_payment *p, const fraud_features *f, const fraud_state *s, r1_err *err)
+static r1_status dump_row(void *ctx, size_t i, const fraud_payment *p, const fraud_features *f, const fraud_state *s,
+                          r1_err *err)
 {
     (void)s;
     dump *d = ctx;
@@ -250,10 +286,12 @@ static r1_status dump_row(void *ctx, size_t i, const fraud_payment *p, const fra
     float cat[FRAUD_N_PAYMENT_CAT];
     for (int k = 0; k < FRAUD_N_PAYMENT_CAT; k++) cat[k] = (float)f->payment_cat[k];
     size_t n = fwrite(head, sizeof *head, 4, d->f) + fwrite(f->payment, sizeof(float), FRAUD_N_PAYMENT_NUM, d->f) +
-               fwrite(cat, sizeof(float), FRAUD_N_PAYMENT_CAT, d->f) + fwrite(f->end, sizeof(float), 2 * FRAUD_N_END_NUM, d->f) +
+               fwrite(cat, sizeof(float), FRAUD_N_PAYMENT_CAT, d->f) +
+               fwrite(f->end, sizeof(float), 2 * FRAUD_N_END_NUM, d->f) +
                fwrite(f->pair, sizeof(float), FRAUD_N_PAIR_NUM, d->f) +
                fwrite(&f->pattern, sizeof(float), FRAUD_N_PATTERN_FEATURE, d->f);
-    if (n != 4 + FRAUD_N_PAYMENT_NUM + FRAUD_N_PAYMENT_CAT + 2 * FRAUD_N_END_NUM + FRAUD_N_PAIR_NUM + FRAUD_N_PATTERN_FEATURE)
+    if (n != 4 + FRAUD_N_PAYMENT_NUM + FRAUD_N_PAYMENT_CAT + 2 * FRAUD_N_END_NUM + FRAUD_N_PAIR_NUM +
+                 FRAUD_N_PATTERN_FEATURE)
         R1_FAIL(err, R1_E_IO, "writing columns: %s", strerror(errno));
     return R1_OK;
 }

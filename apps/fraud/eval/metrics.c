@@ -93,7 +93,10 @@ double fraud_threshold_fpr(const fraud_scored *x, size_t n, double fpr)
     return threshold_within(x, n, fpr * (double)(n - count_label(x, n)), true);
 }
 
-double fraud_threshold_rate(const fraud_scored *x, size_t n, double rate) { return threshold_within(x, n, rate * (double)n, false); }
+double fraud_threshold_rate(const fraud_scored *x, size_t n, double rate)
+{
+    return threshold_within(x, n, rate * (double)n, false);
+}
 
 double fraud_recall(const fraud_scored *x, size_t n, double threshold, unsigned typology)
 {
@@ -238,7 +241,8 @@ r1_status fraud_rings(const fraud_scored *x, size_t n, double threshold, fraud_r
     ring_row *row = malloc((n + 1) * sizeof *row);
     int32_t *ids = malloc((4 * n + 4) * sizeof *ids);
     double *before = malloc((n + 1) * sizeof *before);
-    r1_status st = row && ids && before ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for rings");
+    r1_status st =
+        row && ids && before ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for rings");
     size_t m = 0, early = 0, early_hit = 0, any = 0, half = 0;
     for (size_t i = 0; st == R1_OK && i < n; i++)
         if (x[i].label && x[i].ring >= 0) row[m++] = (ring_row){i, &x[i]};

@@ -9,14 +9,14 @@
 #include "r1_base.h"
 
 typedef struct {
-    double score;    /* rises with suspicion: the logit */
-    double prob;     /* for the calibration error */
-    int64_t day;     /* number of the day */
+    double score; /* rises with suspicion: the logit */
+    double prob;  /* for the calibration error */
+    int64_t day;  /* number of the day */
     int64_t amount;
-    int32_t card;    /* the entity that is inspected for cp100 */
+    int32_t card; /* the entity that is inspected for cp100 */
     int32_t from, to;
-    int32_t ring;    /* -1: none */
-    uint8_t label;   /* 0 or 1 */
+    int32_t ring;  /* -1: none */
+    uint8_t label; /* 0 or 1 */
     uint8_t typology;
 } fraud_scored;
 
@@ -36,9 +36,9 @@ double fraud_f1(const fraud_scored *x, size_t n, double threshold);
 double fraud_card_precision(const fraud_scored *x, size_t n, size_t top);
 
 typedef struct {
-    double any, half;     /* share of rings with one alert; whose alerted transfers touch half of their accounts */
-    double early3;        /* recall over the first three transfers of each ring */
-    double value_before;  /* median share of a ring's value moved before its first alert */
+    double any, half;    /* share of rings with one alert; whose alerted transfers touch half of their accounts */
+    double early3;       /* recall over the first three transfers of each ring */
+    double value_before; /* median share of a ring's value moved before its first alert */
     size_t n;
 } fraud_ring_figures;
 /* x in the order of time. */

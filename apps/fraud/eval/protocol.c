@@ -6,7 +6,12 @@
 #include <string.h>
 
 #define DAY INT64_C(86400000)
-enum { HANDBOOK_TRAIN_END = 122, /* days after 2018-04-01: 2018-08-01 */ DELAY = 7, CARDS_MAX = 1 << 16, AMLGENTEX_SPLIT = 126 };
+enum {
+    HANDBOOK_TRAIN_END = 122,
+    /* days after 2018-04-01: 2018-08-01 */ DELAY = 7,
+    CARDS_MAX = 1 << 16,
+    AMLGENTEX_SPLIT = 126
+};
 
 static int day_of(const fraud_dataset *d, size_t i) { return (int)((d->cases[i].ts - d->start) / DAY); }
 
@@ -14,7 +19,8 @@ static int day_of(const fraud_dataset *d, size_t i) { return (int)((d->cases[i].
 static void know_cards(const fraud_dataset *d, int from, int to, uint8_t *known)
 {
     for (size_t i = 0; i < d->n; i++)
-        if (d->cases[i].label == FRAUD_LABEL_FRAUD && day_of(d, i) >= from && day_of(d, i) < to && d->cases[i].from < CARDS_MAX)
+        if (d->cases[i].label == FRAUD_LABEL_FRAUD && day_of(d, i) >= from && day_of(d, i) < to &&
+            d->cases[i].from < CARDS_MAX)
             known[d->cases[i].from] = 1;
 }
 
@@ -27,7 +33,8 @@ static void handbook_test(const fraud_dataset *d, int train_from, int train_to, 
         int test = train_to + DELAY + k;
         know_cards(d, test - DELAY - 1, test - DELAY, known);
         for (size_t i = 0; i < d->n; i++)
-            if (day_of(d, i) == test && !(d->cases[i].from < CARDS_MAX && known[d->cases[i].from])) use[i] = FRAUD_USE_TEST;
+            if (day_of(d, i) == test && !(d->cases[i].from < CARDS_MAX && known[d->cases[i].from]))
+                use[i] = FRAUD_USE_TEST;
     }
     free(known);
 }

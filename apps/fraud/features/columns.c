@@ -10,22 +10,82 @@ const char *const FRAUD_PAYMENT_NUM[] = {"amount", "hour",  "hour_sin",   "hour_
                                          "cents",  "round", "text_bytes", "night",    "self"};
 const fraud_category FRAUD_PAYMENT_CAT[] = {{"kind", 3},     {"from_role", 4}, {"to_role", 4},  {"currency", 32},
                                             {"channel", 16}, {"category", 64}, {"country", 64}, {"weekend", 2}};
-const char *const FRAUD_END_NUM[] = {
-    "out_n_1h", "out_sum_1h", "out_distinct_1h", "in_n_1h", "in_sum_1h", "in_distinct_1h",
-    "out_n_1d", "out_sum_1d", "out_distinct_1d", "in_n_1d", "in_sum_1d", "in_distinct_1d",
-    "out_n_3d", "out_sum_3d", "out_distinct_3d", "in_n_3d", "in_sum_3d", "in_distinct_3d",
-    "out_n_7d", "out_sum_7d", "out_distinct_7d", "in_n_7d", "in_sum_7d", "in_distinct_7d",
-    "out_n_28d", "out_sum_28d", "out_distinct_28d", "in_n_28d", "in_sum_28d", "in_distinct_28d",
-    "out_over_mean_28d", "in_over_mean_28d", "out_z_28d", "in_z_28d", "out_over_mean_7d", "in_over_mean_7d",
-    "over_median", "over_max", "large_recent",
-    "through_1d", "through_3d", "through_7d", "through_28d", "net_28d",
-    "since_out", "since_in", "gap", "age", "total_out", "total_in",
-    "match_ratio", "match_age", "spread_out", "spread_in", "burst_out", "burst_in",
-    "known_out", "known_in", "since_first_known_out", "since_first_known_in", "since_last_known_out", "since_last_known_in",
-    "known_share_out", "known_share_in", "known_7d_out", "known_7d_in", "known_28d_out", "known_28d_in",
-    "new_device", "new_country", "distance", "balance", "over_balance"};
-const char *const FRAUD_PAIR_NUM[] = {"n_1h",  "n_1d",  "n_3d",   "n_7d",    "n_28d",     "sum_28d",   "total",      "since",
-                                      "age",   "back_7d", "back_28d", "since_back", "over_mean", "share_out", "share_in", "fresh"};
+const char *const FRAUD_END_NUM[] = {"out_n_1h",
+                                     "out_sum_1h",
+                                     "out_distinct_1h",
+                                     "in_n_1h",
+                                     "in_sum_1h",
+                                     "in_distinct_1h",
+                                     "out_n_1d",
+                                     "out_sum_1d",
+                                     "out_distinct_1d",
+                                     "in_n_1d",
+                                     "in_sum_1d",
+                                     "in_distinct_1d",
+                                     "out_n_3d",
+                                     "out_sum_3d",
+                                     "out_distinct_3d",
+                                     "in_n_3d",
+                                     "in_sum_3d",
+                                     "in_distinct_3d",
+                                     "out_n_7d",
+                                     "out_sum_7d",
+                                     "out_distinct_7d",
+                                     "in_n_7d",
+                                     "in_sum_7d",
+                                     "in_distinct_7d",
+                                     "out_n_28d",
+                                     "out_sum_28d",
+                                     "out_distinct_28d",
+                                     "in_n_28d",
+                                     "in_sum_28d",
+                                     "in_distinct_28d",
+                                     "out_over_mean_28d",
+                                     "in_over_mean_28d",
+                                     "out_z_28d",
+                                     "in_z_28d",
+                                     "out_over_mean_7d",
+                                     "in_over_mean_7d",
+                                     "over_median",
+                                     "over_max",
+                                     "large_recent",
+                                     "through_1d",
+                                     "through_3d",
+                                     "through_7d",
+                                     "through_28d",
+                                     "net_28d",
+                                     "since_out",
+                                     "since_in",
+                                     "gap",
+                                     "age",
+                                     "total_out",
+                                     "total_in",
+                                     "match_ratio",
+                                     "match_age",
+                                     "spread_out",
+                                     "spread_in",
+                                     "burst_out",
+                                     "burst_in",
+                                     "known_out",
+                                     "known_in",
+                                     "since_first_known_out",
+                                     "since_first_known_in",
+                                     "since_last_known_out",
+                                     "since_last_known_in",
+                                     "known_share_out",
+                                     "known_share_in",
+                                     "known_7d_out",
+                                     "known_7d_in",
+                                     "known_28d_out",
+                                     "known_28d_in",
+                                     "new_device",
+                                     "new_country",
+                                     "distance",
+                                     "balance",
+                                     "over_balance"};
+const char *const FRAUD_PAIR_NUM[] = {"n_1h",      "n_1d",      "n_3d",     "n_7d",    "n_28d",    "sum_28d",
+                                      "total",     "since",     "age",      "back_7d", "back_28d", "since_back",
+                                      "over_mean", "share_out", "share_in", "fresh"};
 const char *const FRAUD_EVENT_NUM[] = {"amount", "hour_sin", "hour_cos", "weekday", "round"};
 const fraud_category FRAUD_EVENT_CAT[] = {{"kind", 3}, {"channel", 16}, {"weekend", 2}};
 const char *const FRAUD_NODE_FEATURE[] = {"distinct_out", "distinct_in", "n_out", "n_in", "external"};
@@ -46,7 +106,8 @@ static clock_parts clock_of(int64_t ts)
     int64_t z = day + 719468, era = z / 146097, doe = z - era * 146097;
     int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
     int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
-    return (clock_parts){(double)(ts % FRAUD_DAY_MS) / 3600000.0, (int)((day + 3) % 7), (int)(doy - (153 * mp + 2) / 5 + 1)};
+    return (clock_parts){(double)(ts % FRAUD_DAY_MS) / 3600000.0, (int)((day + 3) % 7),
+                         (int)(doy - (153 * mp + 2) / 5 + 1)};
 }
 
 /* How round an amount is: 0 = cents, 1 = whole, 2 = tens, 3 = hundreds, 4 = thousands. */
@@ -128,7 +189,8 @@ static int compare_int(const void *a, const void *b)
 }
 
 /* Over the newest 32 payments of the end's own direction. */
-static float *recent_columns(const fraud_state *s, const fraud_entity *e, int direction, double ln, float *out, float *gap)
+static float *recent_columns(const fraud_state *s, const fraud_entity *e, int direction, double ln, float *out,
+                             float *gap)
 {
     int32_t amount[32], sorted[32];
     int64_t ts[32];
@@ -229,7 +291,8 @@ static float *place_columns(const fraud_entity *e, const fraud_payment *p, int s
     *out++ = side ? NAN : changed(e->country, p->country);
     *out++ = side ? NAN : distance(e, p);
     bool has = p->has & (side ? FRAUD_HAS_TO_BALANCE : FRAUD_HAS_FROM_BALANCE);
-    double unit = pow(10, p->minor_digits), balance = (double)(side ? p->to_balance_minor : p->from_balance_minor) / unit;
+    double unit = pow(10, p->minor_digits),
+           balance = (double)(side ? p->to_balance_minor : p->from_balance_minor) / unit;
     float level = has ? ln1p(balance > 0 ? balance : 0) : NAN;
     *out++ = level;
     *out++ = (float)(ln - (double)level);
@@ -269,7 +332,8 @@ static void pair_columns(const fraud_state *s, uint32_t from, uint32_t to, doubl
     *out++ = ln1p(back->n[FRAUD_W_7D]);
     *out++ = ln1p(back->n[FRAUD_W_28D]);
     *out++ = hours(s->now, back->last_ts);
-    uint32_t n = pair->n[FRAUD_W_28D], n_out = s->entity[from].w[FRAUD_W_28D][0].n, n_in = s->entity[to].w[FRAUD_W_28D][1].n;
+    uint32_t n = pair->n[FRAUD_W_28D], n_out = s->entity[from].w[FRAUD_W_28D][0].n,
+             n_in = s->entity[to].w[FRAUD_W_28D][1].n;
     *out++ = n ? (float)(ln - log((double)pair->sum28 / 100 / n)) : NAN;
     *out++ = n_out ? (float)((double)n / n_out) : NAN;
     *out++ = n_in ? (float)((double)n / n_in) : NAN;
@@ -350,7 +414,8 @@ static int ego_node(ego_ids *ids, fraud_features *f, uint32_t id)
     return (int)f->n_node++;
 }
 
-static void ego_edge(const fraud_state *s, ego_ids *ids, fraud_features *f, uint64_t seq, int port, int direction, int32_t ln)
+static void ego_edge(const fraud_state *s, ego_ids *ids, fraud_features *f, uint64_t seq, int port, int direction,
+                     int32_t ln)
 {
     if (f->n_edge == FRAUD_EGO_EDGES_MAX) return;
     for (uint32_t i = 1; i < f->n_edge; i++)
@@ -372,7 +437,8 @@ static void ego_edge(const fraud_state *s, ego_ids *ids, fraud_features *f, uint
     memcpy(f->edge[i], x, sizeof x);
 }
 
-static void ego_walk(const fraud_state *s, ego_ids *ids, fraud_features *f, uint32_t id, int direction, int cap, int32_t ln)
+static void ego_walk(const fraud_state *s, ego_ids *ids, fraud_features *f, uint32_t id, int direction, int cap,
+                     int32_t ln)
 {
     uint64_t seq = s->entity[id].head[direction];
     if (s->entity[id].role == FRAUD_ROLE_EXTERNAL) return;

@@ -26,7 +26,8 @@ enum {
     FRAUD_N_EDGE_FEATURE = 7
 };
 extern const char *const FRAUD_PAYMENT_NUM[FRAUD_N_PAYMENT_NUM], *const FRAUD_END_NUM[FRAUD_N_END_NUM],
-    *const FRAUD_PAIR_NUM[FRAUD_N_PAIR_NUM], *const FRAUD_EVENT_NUM[FRAUD_N_EVENT_NUM];
+                                                                     *const FRAUD_PAIR_NUM[FRAUD_N_PAIR_NUM],
+                                                                         *const FRAUD_EVENT_NUM[FRAUD_N_EVENT_NUM];
 typedef struct {
     const char *name;
     int n; /* values 0..n-1 */

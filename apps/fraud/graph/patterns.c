@@ -6,11 +6,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const FRAUD_PATTERN_FEATURE[FRAUD_N_PATTERN_FEATURE] = {
-    "cycle2", "cycle3", "cycle4", "cycle_age", "cycle_ratio", "parallel", "shared_source", "shared_sink", "up2", "down2",
-    "up_fan_out", "up_fan_in", "peer_fan_out", "peer_fan_in", "side_fan_in", "side_fan_out", "down_fan_in", "down_fan_out",
-    "peer_fan_out_mean", "side_fan_in_mean", "depth", "through_age", "through_ratio", "peer_amount", "side_amount", "peer_new",
-    "side_new"};
+const char *const FRAUD_PATTERN_FEATURE[FRAUD_N_PATTERN_FEATURE] = {"cycle2",
+                                                                    "cycle3",
+                                                                    "cycle4",
+                                                                    "cycle_age",
+                                                                    "cycle_ratio",
+                                                                    "parallel",
+                                                                    "shared_source",
+                                                                    "shared_sink",
+                                                                    "up2",
+                                                                    "down2",
+                                                                    "up_fan_out",
+                                                                    "up_fan_in",
+                                                                    "peer_fan_out",
+                                                                    "peer_fan_in",
+                                                                    "side_fan_in",
+                                                                    "side_fan_out",
+                                                                    "down_fan_in",
+                                                                    "down_fan_out",
+                                                                    "peer_fan_out_mean",
+                                                                    "side_fan_in_mean",
+                                                                    "depth",
+                                                                    "through_age",
+                                                                    "through_ratio",
+                                                                    "peer_amount",
+                                                                    "side_amount",
+                                                                    "peer_new",
+                                                                    "side_new"};
 
 typedef struct { /* the newest payments of one entity in one direction, and the distinct other ends */
     const fraud_edge *edge[FRAUD_NEAR];
@@ -57,8 +79,8 @@ static void cycle_found(const fraud_state *s, const fraud_edge *first, const fra
 }
 
 /* Paths v -> ... -> u in the order of time; outs = payments out of v, ins = payments into u. */
-static void count_cycles(const fraud_state *s, uint32_t u, uint32_t v, const near_list *outs, const near_list *ins, int32_t ln,
-                         fraud_patterns *p)
+static void count_cycles(const fraud_state *s, uint32_t u, uint32_t v, const near_list *outs, const near_list *ins,
+                         int32_t ln, fraud_patterns *p)
 {
     for (int i = 0; i < outs->n; i++)
         if (outs->edge[i]->to == u) cycle_found(s, outs->edge[i], outs->edge[i], ln, &p->cycle2, p);
@@ -116,8 +138,8 @@ static float second_hop(const fraud_state *s, const near_list *l, int direction,
     return (float)n;
 }
 
-static void fan_of(const fraud_state *s, const near_list *l, uint32_t not1, float *out_max, float *in_max, float *out_mean,
-                   float *in_mean)
+static void fan_of(const fraud_state *s, const near_list *l, uint32_t not1, float *out_max, float *in_max,
+                   float *out_mean, float *in_mean)
 {
     double out = 0, in = 0;
     int n = 0;
@@ -134,8 +156,8 @@ static void fan_of(const fraud_state *s, const near_list *l, uint32_t not1, floa
     if (in_mean && n) *in_mean = (float)(in / n);
 }
 
-static void amount_share(const fraud_state *s, const near_list *l, int direction, uint32_t not1, int32_t ln, float *share,
-                         float *fresh)
+static void amount_share(const fraud_state *s, const near_list *l, int direction, uint32_t not1, int32_t ln,
+                         float *share, float *fresh)
 {
     int n = 0, close = 0, once = 0;
     for (int i = 0; i < l->n; i++) {

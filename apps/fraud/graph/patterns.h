@@ -12,23 +12,23 @@
 enum { FRAUD_NEAR = 24, FRAUD_FAR = 12 };
 
 typedef struct {
-    float cycle2, cycle3, cycle4;       /* closed by the new edge, in the order of time */
-    float cycle_age;                    /* days since the youngest closing path began; NaN: none */
-    float cycle_ratio;                  /* |ln| of new amount over the closing path's last amount, smallest; NaN: none */
-    float parallel;                     /* other a with u -> a -> v */
-    float shared_source;                /* other b with s -> u, s -> b and b -> v: scatter-gather */
-    float shared_sink;                  /* other b with b -> v and u -> x, b -> x: bipartite flow */
-    float up2, down2;                   /* distinct entities two hops upstream of u, downstream of v */
-    float up_fan_out, up_fan_in;        /* greatest 28-day distinct counts among u's sources */
-    float peer_fan_out, peer_fan_in;    /* the same among v's other sources */
-    float side_fan_in, side_fan_out;    /* the same among u's other sinks */
-    float down_fan_in, down_fan_out;    /* the same among v's sinks */
+    float cycle2, cycle3, cycle4;    /* closed by the new edge, in the order of time */
+    float cycle_age;                 /* days since the youngest closing path began; NaN: none */
+    float cycle_ratio;               /* |ln| of new amount over the closing path's last amount, smallest; NaN: none */
+    float parallel;                  /* other a with u -> a -> v */
+    float shared_source;             /* other b with s -> u, s -> b and b -> v: scatter-gather */
+    float shared_sink;               /* other b with b -> v and u -> x, b -> x: bipartite flow */
+    float up2, down2;                /* distinct entities two hops upstream of u, downstream of v */
+    float up_fan_out, up_fan_in;     /* greatest 28-day distinct counts among u's sources */
+    float peer_fan_out, peer_fan_in; /* the same among v's other sources */
+    float side_fan_in, side_fan_out; /* the same among u's other sinks */
+    float down_fan_in, down_fan_out; /* the same among v's sinks */
     float peer_fan_out_mean, side_fan_in_mean;
-    float depth;                        /* longest chain of payments that ends in this one (7 days a link) */
-    float through_age, through_ratio;   /* the payment into u nearest in amount (ln ratio), and its age in days */
-    float peer_amount;                  /* share of v's other inflows within a quarter of the amount */
-    float side_amount;                  /* share of u's other outflows within a quarter of the amount */
-    float peer_new;                     /* share of v's other recent sources seen there only once in 28 days */
+    float depth;                      /* longest chain of payments that ends in this one (7 days a link) */
+    float through_age, through_ratio; /* the payment into u nearest in amount (ln ratio), and its age in days */
+    float peer_amount;                /* share of v's other inflows within a quarter of the amount */
+    float side_amount;                /* share of u's other outflows within a quarter of the amount */
+    float peer_new;                   /* share of v's other recent sources seen there only once in 28 days */
     float side_new;
 } fraud_patterns;
 

@@ -162,7 +162,8 @@ int64_t fraud_state_advance(fraud_state *s, int64_t ts)
             s->tail[k]++;
         }
     }
-    while (s->seq_first < s->seq_next && fraud_state_edge(s, s->seq_first)->ts <= s->now - FRAUD_RETENTION_MS) drop_oldest(s);
+    while (s->seq_first < s->seq_next && fraud_state_edge(s, s->seq_first)->ts <= s->now - FRAUD_RETENTION_MS)
+        drop_oldest(s);
     return s->now;
 }
 
@@ -413,8 +414,9 @@ r1_status fraud_state_new(fraud_state **out, uint32_t edges_max, uint32_t entiti
     *out = NULL;
     if (edges_max < 2 || entities_max < 4 || pairs_max < 2 || edges_max > (1u << 28) || entities_max > (1u << 28) ||
         pairs_max > (1u << 28))
-        R1_FAIL(err, R1_E_INVAL, "state capacity: expected edges and pairs 2..2^28 and entities 4..2^28, found %u, %u, %u",
-                edges_max, pairs_max, entities_max);
+        R1_FAIL(err, R1_E_INVAL,
+                "state capacity: expected edges and pairs 2..2^28 and entities 4..2^28, found %u, %u, %u", edges_max,
+                pairs_max, entities_max);
     fraud_state *s = calloc(1, sizeof *s);
     if (!s) R1_FAIL(err, R1_E_NOMEM, "no memory for the state");
     s->now = INT64_MIN / 2;
@@ -443,8 +445,17 @@ void fraud_state_free(fraud_state *s)
 static uint64_t entity_hash(const fraud_entity *e, uint64_t h)
 {
     h = r1_hash64(e->name, strlen(e->name), h);
-    int64_t v[] = {(int64_t)e->head[0], (int64_t)e->head[1], (int64_t)e->total[0], (int64_t)e->total[1], e->first_ts, e->last_ts[0],
-                   e->last_ts[1], (int64_t)e->device, (int64_t)e->country, e->live, e->role};
+    int64_t v[] = {(int64_t)e->head[0],
+                   (int64_t)e->head[1],
+                   (int64_t)e->total[0],
+                   (int64_t)e->total[1],
+                   e->first_ts,
+                   e->last_ts[0],
+                   e->last_ts[1],
+                   (int64_t)e->device,
+                   (int64_t)e->country,
+                   e->live,
+                   e->role};
     h = r1_hash64(v, sizeof v, h);
     for (int k = 0; k < FRAUD_N_WINDOW; k++) {
         for (int d = 0; d < 2; d++) {
@@ -464,7 +475,8 @@ uint64_t fraud_state_digest(const fraud_state *s)
 {
     uint64_t head[] = {s->seq_next - s->seq_first, (uint64_t)s->now};
     uint64_t h = r1_hash64(head, sizeof head, 0);
-    for (uint32_t i = s->entities.lru_head; i != FRAUD_NONE; i = s->entity[i].lru_next) h = entity_hash(&s->entity[i], h);
+    for (uint32_t i = s->entities.lru_head; i != FRAUD_NONE; i = s->entity[i].lru_next)
+        h = entity_hash(&s->entity[i], h);
     for (uint32_t i = s->pairs.lru_head; i != FRAUD_NONE; i = s->pair[i].lru_next) {
         const fraud_pair *p = &s->pair[i];
         int64_t x[] = {p->sum28, (int64_t)p->total, p->first_ts, p->last_ts, p->live};

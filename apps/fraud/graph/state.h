@@ -17,18 +17,18 @@
 
 enum { FRAUD_N_WINDOW = 5, FRAUD_W_1H = 0, FRAUD_W_1D, FRAUD_W_3D, FRAUD_W_7D, FRAUD_W_28D };
 extern const int64_t FRAUD_WINDOW_MS[FRAUD_N_WINDOW];
-#define FRAUD_DAY_MS INT64_C(86400000)
+#define FRAUD_DAY_MS       INT64_C(86400000)
 #define FRAUD_RETENTION_MS (INT64_C(56) * FRAUD_DAY_MS) /* edges stay findable for labels */
-#define FRAUD_NONE UINT32_MAX
-#define FRAUD_NO_SEQ UINT64_MAX
+#define FRAUD_NONE         UINT32_MAX
+#define FRAUD_NO_SEQ       UINT64_MAX
 
 typedef struct { /* one entity, one window, one direction (0 out, 1 in) */
     uint32_t n, distinct, fraud;
-    int64_t sum;          /* hundredths */
+    int64_t sum;           /* hundredths */
     int64_t ln, ln_square; /* of 1024 * ln(amount in main units) */
 } fraud_window;
 
-typedef struct { /* what is known of an entity's frauds, one direction */
+typedef struct {               /* what is known of an entity's frauds, one direction */
     uint32_t n, n_since_first; /* known frauds; payments since the first one's event time */
     int64_t first_ts, last_ts; /* event times of known frauds */
 } fraud_known;
@@ -36,8 +36,8 @@ typedef struct { /* what is known of an entity's frauds, one direction */
 typedef struct {
     char name[FRAUD_ACCOUNT_BYTES];
     uint64_t key;
-    uint64_t head[2];    /* newest edge out, in; FRAUD_NO_SEQ = none */
-    uint64_t total[2];   /* payments ever, out and in */
+    uint64_t head[2];  /* newest edge out, in; FRAUD_NO_SEQ = none */
+    uint64_t total[2]; /* payments ever, out and in */
     int64_t first_ts, last_ts[2];
     fraud_window w[FRAUD_N_WINDOW][2];
     fraud_known known[2];
@@ -82,13 +82,14 @@ typedef struct fraud_state {
     uint64_t *tx_bucket;
     uint32_t edge_cap, tx_mask;
     fraud_table entities, pairs;
-    uint64_t seq_next, seq_first;          /* edges seq_first..seq_next-1 are in the ring */
-    uint64_t tail[FRAUD_N_WINDOW];         /* oldest edge of each window */
+    uint64_t seq_next, seq_first;  /* edges seq_first..seq_next-1 are in the ring */
+    uint64_t tail[FRAUD_N_WINDOW]; /* oldest edge of each window */
     uint64_t evicted_early;
     int64_t now;
 } fraud_state;
 
-r1_status fraud_state_new(fraud_state **out, uint32_t edges_max, uint32_t entities_max, uint32_t pairs_max, r1_err *err);
+r1_status fraud_state_new(fraud_state **out, uint32_t edges_max, uint32_t entities_max, uint32_t pairs_max,
+                          r1_err *err);
 void fraud_state_free(fraud_state *s);
 
 /* Moves the clock (never back) and expires; returns the clamped time. */
@@ -103,8 +104,14 @@ uint64_t fraud_state_insert(fraud_state *s, const fraud_payment *p, uint32_t fro
 r1_status fraud_state_label(fraud_state *s, const char *tx_id, bool is_fraud, r1_err *err);
 uint64_t fraud_state_digest(const fraud_state *s);
 
-static inline bool fraud_state_has(const fraud_state *s, uint64_t seq) { return seq >= s->seq_first && seq < s->seq_next; }
-static inline const fraud_edge *fraud_state_edge(const fraud_state *s, uint64_t seq) { return &s->edge[seq % s->edge_cap]; }
+static inline bool fraud_state_has(const fraud_state *s, uint64_t seq)
+{
+    return seq >= s->seq_first && seq < s->seq_next;
+}
+static inline const fraud_edge *fraud_state_edge(const fraud_state *s, uint64_t seq)
+{
+    return &s->edge[seq % s->edge_cap];
+}
 /* Amount in hundredths of the main unit. */
 int64_t fraud_hundredths(const fraud_payment *p);
 int32_t fraud_ln1024(int64_t hundredths);

@@ -20,8 +20,8 @@ enum {
     FRAUD_WORD_BYTES = 32
 };
 #define FRAUD_AMOUNT_MAX INT64_C(100000000000000) /* 10^14 minor units */
-#define FRAUD_TS_MIN INT64_C(0)
-#define FRAUD_TS_MAX INT64_C(4102444800000) /* 2100-01-01 */
+#define FRAUD_TS_MIN     INT64_C(0)
+#define FRAUD_TS_MAX     INT64_C(4102444800000) /* 2100-01-01 */
 
 typedef enum { FRAUD_KIND_TRANSFER = 0, FRAUD_KIND_CARD, FRAUD_KIND_CASH, FRAUD_N_KIND } fraud_kind;
 
@@ -35,28 +35,28 @@ typedef enum {
 } fraud_role;
 
 typedef enum { /* bits of fraud_payment.has */
-    FRAUD_HAS_FROM_BALANCE = 1,
-    FRAUD_HAS_TO_BALANCE = 2,
-    FRAUD_HAS_POSITION = 4
+               FRAUD_HAS_FROM_BALANCE = 1,
+               FRAUD_HAS_TO_BALANCE = 2,
+               FRAUD_HAS_POSITION = 4
 } fraud_has;
 
 typedef struct fraud_payment {
     char tx_id[FRAUD_TX_ID_BYTES];
-    int64_t ts;                     /* ms */
-    int64_t amount_minor;           /* > 0 */
-    int64_t from_balance_minor;     /* before the payment; valid with FRAUD_HAS_FROM_BALANCE */
-    int64_t to_balance_minor;       /* before the payment; valid with FRAUD_HAS_TO_BALANCE */
-    float lat, lon;                 /* degrees; valid with FRAUD_HAS_POSITION */
-    uint32_t has;                   /* fraud_has bits */
-    uint8_t kind;                   /* fraud_kind */
-    uint8_t from_role, to_role;     /* fraud_role */
-    uint8_t minor_digits;           /* of the currency: 2 for EUR, 0 for JPY */
-    char currency[4];               /* ISO 4217 */
-    char country[4];                /* ISO 3166-1 alpha-2 of the place of payment; empty: missing */
+    int64_t ts;                 /* ms */
+    int64_t amount_minor;       /* > 0 */
+    int64_t from_balance_minor; /* before the payment; valid with FRAUD_HAS_FROM_BALANCE */
+    int64_t to_balance_minor;   /* before the payment; valid with FRAUD_HAS_TO_BALANCE */
+    float lat, lon;             /* degrees; valid with FRAUD_HAS_POSITION */
+    uint32_t has;               /* fraud_has bits */
+    uint8_t kind;               /* fraud_kind */
+    uint8_t from_role, to_role; /* fraud_role */
+    uint8_t minor_digits;       /* of the currency: 2 for EUR, 0 for JPY */
+    char currency[4];           /* ISO 4217 */
+    char country[4];            /* ISO 3166-1 alpha-2 of the place of payment; empty: missing */
     char from[FRAUD_ACCOUNT_BYTES];
     char to[FRAUD_ACCOUNT_BYTES];
-    char channel[FRAUD_WORD_BYTES];  /* "app", "web", "pos", "atm"...; empty: missing */
-    char category[FRAUD_WORD_BYTES]; /* merchant category; empty: missing */
+    char channel[FRAUD_WORD_BYTES];   /* "app", "web", "pos", "atm"...; empty: missing */
+    char category[FRAUD_WORD_BYTES];  /* merchant category; empty: missing */
     char device[FRAUD_ACCOUNT_BYTES]; /* empty: missing */
     char text[FRAUD_TEXT_BYTES];      /* empty: missing */
 } fraud_payment;

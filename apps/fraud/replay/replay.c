@@ -17,7 +17,13 @@ const r1_option fraud_replay_rows[] = {
     {.name = "labels", .type = R1_OPT_PATH, .help = "labels, one JSON object a line, sorted by ts"},
     {.name = "out", .type = R1_OPT_PATH, .def = "scores.jsonl", .help = "scores, one JSON object a line"},
     {.name = "model", .type = R1_OPT_PATH, .def = "none", .help = "model file; none: the rules"},
-    {.name = "batch", .type = R1_OPT_INT, .def = "64", .min = 1, .max = 512, .unit = "payments", .help = "scored together"},
+    {.name = "batch",
+     .type = R1_OPT_INT,
+     .def = "64",
+     .min = 1,
+     .max = 512,
+     .unit = "payments",
+     .help = "scored together"},
     {.name = "no-graph", .type = R1_OPT_BOOL, .def = "false", .help = "graph, patterns and findings off"},
     {.name = "no-memory", .type = R1_OPT_BOOL, .def = "false", .help = "working memory off"}};
 const size_t fraud_replay_n_row = R1_COUNT(fraud_replay_rows);
@@ -76,15 +82,18 @@ static json_t *score_json(const fraud_slot *slot, const fraud_result *x)
     for (size_t i = 0; i < x->n_item; i++)
         json_array_append_new(trace, json_pack("{s:s,s:f}", "item", x->item[i].name, "delta", x->item[i].delta));
     for (size_t i = 0; i < x->n_reason; i++)
-        json_array_append_new(reasons, json_pack("{s:s,s:s,s:s,s:f}", "code", x->reason[i].code, "text", x->reason[i].text, "item",
-                                                 x->reason[i].item, "contribution", x->reason[i].contribution));
+        json_array_append_new(reasons,
+                              json_pack("{s:s,s:s,s:s,s:f}", "code", x->reason[i].code, "text", x->reason[i].text,
+                                        "item", x->reason[i].item, "contribution", x->reason[i].contribution));
     for (size_t i = 0; i < x->n_finding; i++)
-        json_array_append_new(findings, json_pack("{s:s,s:i,s:i,s:I}", "pattern", fraud_pattern_name(x->finding[i].pattern), "accounts",
-                                                  (int)x->finding[i].n_account, "edges", (int)x->finding[i].n_edge, "amount_minor",
-                                                  (json_int_t)x->finding[i].amount_minor));
+        json_array_append_new(findings,
+                              json_pack("{s:s,s:i,s:i,s:I}", "pattern", fraud_pattern_name(x->finding[i].pattern),
+                                        "accounts", (int)x->finding[i].n_account, "edges", (int)x->finding[i].n_edge,
+                                        "amount_minor", (json_int_t)x->finding[i].amount_minor));
     return json_pack("{s:s,s:I,s:f,s:f,s:f,s:b,s:o,s:o,s:o}", "tx_id", fraud_slot_payment(slot)->tx_id, "apply_seq",
-                     (json_int_t)fraud_slot_seq(slot), "probability", x->probability, "logit", x->logit, "prior_logit", x->prior_logit,
-                     "degraded", (int)x->degraded, "trace", trace, "reasons", reasons, "findings", findings);
+                     (json_int_t)fraud_slot_seq(slot), "probability", x->probability, "logit", x->logit, "prior_logit",
+                     x->prior_logit, "degraded", (int)x->degraded, "trace", trace, "reasons", reasons, "findings",
+                     findings);
 }
 
 static r1_status flush(replay *r, r1_err *err)
@@ -149,10 +158,12 @@ int fraud_command_replay(r1_cli_call *call)
     r->batch = (size_t)r1_options_int(call->opts, "batch");
     r1_status st = open_all(r, call->opts, &call->err);
     if (st == R1_OK) st = run(r, &call->err);
-    if (r->out && fclose(r->out) && st == R1_OK) st = r1_err_set(&call->err, R1_E_IO, __FILE__, __LINE__, "closing scores");
+    if (r->out && fclose(r->out) && st == R1_OK)
+        st = r1_err_set(&call->err, R1_E_IO, __FILE__, __LINE__, "closing scores");
     if (st == R1_OK)
-        printf("%llu payments scored, %llu lines refused, %llu labels without their payment, state %016llx\n", (unsigned long long)r->n,
-               (unsigned long long)r->bad, (unsigned long long)r->late_labels, (unsigned long long)fraud_engine_digest(r->engine));
+        printf("%llu payments scored, %llu lines refused, %llu labels without their payment, state %016llx\n",
+               (unsigned long long)r->n, (unsigned long long)r->bad, (unsigned long long)r->late_labels,
+               (unsigned long long)fraud_engine_digest(r->engine));
     if (r->in) fclose(r->in);
     if (r->labels) fclose(r->labels);
     bool partial = r->bad > 0;

@@ -9,12 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    SLOTS_DEFAULT = 1024,
-    EDGES_DEFAULT = 1 << 20,
-    ENTITIES_DEFAULT = 1 << 18,
-    PAIRS_DEFAULT = 1 << 20
-};
+enum { SLOTS_DEFAULT = 1024, EDGES_DEFAULT = 1 << 20, ENTITIES_DEFAULT = 1 << 18, PAIRS_DEFAULT = 1 << 20 };
 
 struct fraud_slot {
     fraud_payment payment;
@@ -193,7 +188,10 @@ r1_status fraud_engine_score(fraud_engine *e, fraud_slot *const *slot, size_t n,
 
 /* ---- what the caller records ---- */
 
-const char *fraud_engine_model_name(const fraud_engine *e) { return e->scorer ? fraud_scorer_name(e->scorer) : "rules"; }
+const char *fraud_engine_model_name(const fraud_engine *e)
+{
+    return e->scorer ? fraud_scorer_name(e->scorer) : "rules";
+}
 uint64_t fraud_engine_model_hash(const fraud_engine *e) { return e->scorer ? fraud_scorer_hash(e->scorer) : 0; }
 uint64_t fraud_engine_schema_hash(const fraud_engine *e) { return e->scorer ? fraud_scorer_schema(e->scorer) : 0; }
 uint64_t fraud_engine_digest(const fraud_engine *e) { return fraud_state_digest(e->state); }

@@ -39,7 +39,8 @@ void fraud_engine_free(fraud_engine *e); /* NULL is fine */
 /* Applies p (microseconds; no allocation) and, with slot != NULL, captures what scoring needs into a free slot that stays
  * the caller's until fraud_slot_release. slot == NULL: state only (rebuild, or another owner scores it).
  * apply_seq must rise from call to call; R1_E_AGAIN when no slot is free (state untouched). */
-r1_status fraud_engine_apply(fraud_engine *e, const fraud_payment *p, int64_t apply_seq, fraud_slot **slot, r1_err *err);
+r1_status fraud_engine_apply(fraud_engine *e, const fraud_payment *p, int64_t apply_seq, fraud_slot **slot,
+                             r1_err *err);
 void fraud_slot_release(fraud_engine *e, fraud_slot *slot);
 const fraud_payment *fraud_slot_payment(const fraud_slot *slot);
 int64_t fraud_slot_seq(const fraud_slot *slot);
@@ -51,26 +52,38 @@ r1_status fraud_engine_label(fraud_engine *e, const char *tx_id, bool is_fraud, 
 
 /* ---- results --------------------------------------------------------------------------------------------- */
 
-enum { FRAUD_ITEMS_MAX = 12, FRAUD_REASONS_MAX = 8, FRAUD_FINDINGS_MAX = 6, FRAUD_FINDING_EDGES_MAX = 24, FRAUD_FINDING_ACCOUNTS_MAX = 24 };
+enum {
+    FRAUD_ITEMS_MAX = 12,
+    FRAUD_REASONS_MAX = 8,
+    FRAUD_FINDINGS_MAX = 6,
+    FRAUD_FINDING_EDGES_MAX = 24,
+    FRAUD_FINDING_ACCOUNTS_MAX = 24
+};
 
 typedef struct {
-    char code[32];       /* stable: "receiver_fan_in", "cycle_3", "new_pair"... documented in apps/fraud/score/README.md */
-    char text[192];      /* the facts, in words, with figures */
-    char item[24];       /* evidence item it belongs to */
+    char code[32];  /* stable: "receiver_fan_in", "cycle_3", "new_pair"... documented in apps/fraud/score/README.md */
+    char text[192]; /* the facts, in words, with figures */
+    char item[24];  /* evidence item it belongs to */
     double contribution; /* logit the item added (+) or took away (-); one item's facts share it in equal parts */
 } fraud_reason;
 
 typedef enum {
-    FRAUD_PATTERN_CYCLE = 0, FRAUD_PATTERN_FAN_IN, FRAUD_PATTERN_FAN_OUT, FRAUD_PATTERN_SCATTER_GATHER,
-    FRAUD_PATTERN_GATHER_SCATTER, FRAUD_PATTERN_STACK, FRAUD_PATTERN_BIPARTITE, FRAUD_N_PATTERN
+    FRAUD_PATTERN_CYCLE = 0,
+    FRAUD_PATTERN_FAN_IN,
+    FRAUD_PATTERN_FAN_OUT,
+    FRAUD_PATTERN_SCATTER_GATHER,
+    FRAUD_PATTERN_GATHER_SCATTER,
+    FRAUD_PATTERN_STACK,
+    FRAUD_PATTERN_BIPARTITE,
+    FRAUD_N_PATTERN
 } fraud_pattern;
 const char *fraud_pattern_name(unsigned pattern); /* "fan_in"... */
 
 typedef struct {
     uint8_t pattern; /* fraud_pattern */
     uint16_t n_account, n_edge;
-    int64_t amount_minor;       /* of the edges listed */
-    int64_t ts_first, ts_last;  /* of the edges listed */
+    int64_t amount_minor;      /* of the edges listed */
+    int64_t ts_first, ts_last; /* of the edges listed */
     char account[FRAUD_FINDING_ACCOUNTS_MAX][FRAUD_ACCOUNT_BYTES];
     struct {
         uint8_t from, to; /* index into account */
@@ -88,7 +101,7 @@ typedef struct {
     struct {
         char name[24];
         double delta;
-    } item[FRAUD_ITEMS_MAX]; /* in evidence order */
+    } item[FRAUD_ITEMS_MAX];                   /* in evidence order */
     fraud_reason reason[FRAUD_REASONS_MAX];    /* largest |contribution| first */
     fraud_finding finding[FRAUD_FINDINGS_MAX]; /* present whether or not the score is high */
 } fraud_result;
@@ -98,9 +111,9 @@ r1_status fraud_engine_score(fraud_engine *e, fraud_slot *const *slot, size_t n,
 
 /* ---- what the caller records with a decision ---------------------------------------------------------------- */
 
-const char *fraud_engine_model_name(const fraud_engine *e);   /* "fraud-s 1" or "rules" */
-uint64_t fraud_engine_model_hash(const fraud_engine *e);      /* of the file's bytes; 0 without a model */
-uint64_t fraud_engine_schema_hash(const fraud_engine *e);     /* of the feature schema */
+const char *fraud_engine_model_name(const fraud_engine *e); /* "fraud-s 1" or "rules" */
+uint64_t fraud_engine_model_hash(const fraud_engine *e);    /* of the file's bytes; 0 without a model */
+uint64_t fraud_engine_schema_hash(const fraud_engine *e);   /* of the feature schema */
 /* A hash over the entire state (windows, ring, labels, memory); slow: reads all of it. */
 uint64_t fraud_engine_digest(const fraud_engine *e);
 
@@ -111,7 +124,7 @@ typedef struct {
 } fraud_limit;
 /* Writes up to cap limits and returns their number. */
 size_t fraud_engine_limits(const fraud_engine *e, fraud_limit *out, size_t cap);
-int64_t fraud_engine_clock(const fraud_engine *e);     /* newest event time, ms; INT64_MIN at first */
-int64_t fraud_engine_window_ms(void);                  /* the longest window: what a rebuild must replay at least */
+int64_t fraud_engine_clock(const fraud_engine *e); /* newest event time, ms; INT64_MIN at first */
+int64_t fraud_engine_window_ms(void);              /* the longest window: what a rebuild must replay at least */
 
 #endif

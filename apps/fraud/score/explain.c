@@ -18,13 +18,15 @@ static int item_of(const fraud_reason *x)
 static void end_words(const fraud_window w[FRAUD_N_WINDOW][2], const char *end, char *text, size_t cap)
 {
     const fraud_window *m = w[FRAUD_W_28D], *d = w[FRAUD_W_3D];
-    snprintf(text, cap, "%s, 28 days: %u out to %u ends, %u in from %u; 3 days: %u out, %u in, %.2f out, %.2f in", end, m[0].n,
-             m[0].distinct, m[1].n, m[1].distinct, d[0].n, d[1].n, (double)d[0].sum / 100, (double)d[1].sum / 100);
+    snprintf(text, cap, "%s, 28 days: %u out to %u ends, %u in from %u; 3 days: %u out, %u in, %.2f out, %.2f in", end,
+             m[0].n, m[0].distinct, m[1].n, m[1].distinct, d[0].n, d[1].n, (double)d[0].sum / 100,
+             (double)d[1].sum / 100);
 }
 
 static void pattern_words(const fraud_patterns *p, char *text, size_t cap)
 {
-    snprintf(text, cap, "closes %.0f two-way, %.0f three-way, %.0f four-way circles; %.0f other ends share a source, %.0f a sink",
+    snprintf(text, cap,
+             "closes %.0f two-way, %.0f three-way, %.0f four-way circles; %.0f other ends share a source, %.0f a sink",
              (double)p->cycle2, (double)p->cycle3, (double)p->cycle4, (double)p->shared_source, (double)p->shared_sink);
 }
 
@@ -46,7 +48,8 @@ static void item_words(const fraud_facts *f, const fraud_scoring *x, int item, c
     }
 }
 
-static size_t item_reasons(const fraud_facts *f, const fraud_scoring *x, const fraud_result *facts, int item, fraud_reason *out)
+static size_t item_reasons(const fraud_facts *f, const fraud_scoring *x, const fraud_result *facts, int item,
+                           fraud_reason *out)
 {
     size_t n = 0;
     for (size_t k = 0; k < facts->n_reason; k++)

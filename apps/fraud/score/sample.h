@@ -8,12 +8,21 @@
 #include "columns.h"
 #include "r1_sample.h"
 
-enum { FRAUD_ITEM_PAYMENT = 0, FRAUD_ITEM_TEXT, FRAUD_ITEM_SENDER, FRAUD_ITEM_RECEIVER, FRAUD_ITEM_PAIR, FRAUD_ITEM_PATTERN,
-       FRAUD_ITEM_GRAPH, FRAUD_ITEM_HISTORY, FRAUD_N_ITEM };
+enum {
+    FRAUD_ITEM_PAYMENT = 0,
+    FRAUD_ITEM_TEXT,
+    FRAUD_ITEM_SENDER,
+    FRAUD_ITEM_RECEIVER,
+    FRAUD_ITEM_PAIR,
+    FRAUD_ITEM_PATTERN,
+    FRAUD_ITEM_GRAPH,
+    FRAUD_ITEM_HISTORY,
+    FRAUD_N_ITEM
+};
 extern const char *const FRAUD_ITEM_NAME[FRAUD_N_ITEM];
 
 typedef struct {
-    const char *name; /* NULL = "fraud-s" */
+    const char *name;             /* NULL = "fraud-s" */
     int d_model, n_layer, hidden; /* 0 = 64, 2, 64 */
 } fraud_description_opts;
 
@@ -22,11 +31,13 @@ r1_status fraud_description(const fraud_description_opts *opts, char **json, r1_
 
 enum { FRAUD_CAPTURE_GRAPH = 1, FRAUD_CAPTURE_MEMORY = 2 };
 /* All columns of one payment, before it is inserted. flags: which costly parts to capture. */
-void fraud_capture(const fraud_state *s, const fraud_payment *p, uint32_t from, uint32_t to, unsigned flags, fraud_features *f);
+void fraud_capture(const fraud_state *s, const fraud_payment *p, uint32_t from, uint32_t to, unsigned flags,
+                   fraud_features *f);
 
 /* Points item[FRAUD_N_ITEM] into f and p; ref[i] stands for f's reference i (an index or a handle) and must outlive the sample.
  * flags as in fraud_capture, FRAUD_SAMPLE_TEXT for the remittance. */
 enum { FRAUD_SAMPLE_TEXT = 4 };
-void fraud_sample_fill(const fraud_features *f, const fraud_payment *p, const uint64_t *ref, unsigned flags, r1_item *item);
+void fraud_sample_fill(const fraud_features *f, const fraud_payment *p, const uint64_t *ref, unsigned flags,
+                       r1_item *item);
 
 #endif

@@ -88,7 +88,8 @@ r1_status fraud_scorer_run(fraud_scorer *s, fraud_scoring *x, size_t n, r1_err *
     r1_result r;
     R1_TRY(r1_session_run(s->session, &batch, &r, err));
     if (r.n_step != FRAUD_N_ITEM || r.n_output != 1)
-        R1_FAIL(err, R1_E_FORMAT, "model: expected %d evidence steps and 1 output, found %zu and %zu", FRAUD_N_ITEM, r.n_step, r.n_output);
+        R1_FAIL(err, R1_E_FORMAT, "model: expected %d evidence steps and 1 output, found %zu and %zu", FRAUD_N_ITEM,
+                r.n_step, r.n_output);
     for (size_t i = 0; i < n; i++) {
         const double *trace = r.trace + i * (FRAUD_N_ITEM + 1);
         x[i].prior = trace[0];

@@ -23,8 +23,8 @@ uint64_t fraud_scorer_schema(const fraud_scorer *s);
 typedef struct {
     const fraud_features *features;
     const fraud_payment *payment;
-    double logit, prob, prior;    /* calibrated */
-    double delta[FRAUD_N_ITEM];   /* prior + the sum in order = logit */
+    double logit, prob, prior;  /* calibrated */
+    double delta[FRAUD_N_ITEM]; /* prior + the sum in order = logit */
 } fraud_scoring;
 /* n at most FRAUD_SCORER_BATCH. */
 r1_status fraud_scorer_run(fraud_scorer *s, fraud_scoring *x, size_t n, r1_err *err);

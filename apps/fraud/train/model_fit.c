@@ -19,7 +19,7 @@ struct fraud_fit {
     char *description;
     char train[SHARDS_MAX][PATH_BYTES], valid[SHARDS_MAX][PATH_BYTES];
     size_t n, count[SHARDS_MAX][2]; /* samples for training, for validation */
-    double fraud[2], all[2]; /* all payments, inner transfers */
+    double fraud[2], all[2];        /* all payments, inner transfers */
 };
 
 r1_status fraud_fit_new(fraud_fit **out, const fraud_fit_opts *opts, r1_err *err)
@@ -51,13 +51,16 @@ void fraud_fit_free(fraud_fit *f)
     free(f);
 }
 
-double fraud_fit_prevalence(const fraud_fit *f, bool inner) { return f->all[inner] > 0 ? f->fraud[inner] / f->all[inner] : 0; }
+double fraud_fit_prevalence(const fraud_fit *f, bool inner)
+{
+    return f->all[inner] > 0 ? f->fraud[inner] / f->all[inner] : 0;
+}
 
 /* ---- shards ------------------------------------------------------------------------------------------------------- */
 
 typedef struct { /* events go into a shard once, when a sample first names them */
     r1_shard_writer *w;
-    uint64_t *seq;   /* [cap]: the edge whose event is remembered in this place */
+    uint64_t *seq; /* [cap]: the edge whose event is remembered in this place */
     uint64_t *index;
 } event_shard;
 
@@ -83,7 +86,8 @@ static r1_status event_index(event_shard *e, const fraud_features *f, uint32_t i
     return R1_OK;
 }
 
-static r1_status add_sample(void *ctx, size_t i, const fraud_payment *p, const fraud_features *f, const fraud_state *s, r1_err *err)
+static r1_status add_sample(void *ctx, size_t i, const fraud_payment *p, const fraud_features *f, const fraud_state *s,
+                            r1_err *err)
 {
     (void)s;
     builder *b = ctx;
@@ -139,7 +143,9 @@ r1_status fraud_fit_add(fraud_fit *f, const fraud_source *s, const uint8_t *use,
     if (st == R1_OK) st = shard_open(&b.shard[0], f->train[f->n], f->description, err);
     if (st == R1_OK) st = shard_open(&b.shard[1], f->valid[f->n], f->description, err);
     f->n++;
-    fraud_walk_opts walk = {.flags = (FRAUD_CAPTURE_GRAPH | FRAUD_CAPTURE_MEMORY) & ~f->opts.off, .want = want, .progress = f->opts.progress};
+    fraud_walk_opts walk = {.flags = (FRAUD_CAPTURE_GRAPH | FRAUD_CAPTURE_MEMORY) & ~f->opts.off,
+                            .want = want,
+                            .progress = f->opts.progress};
     if (st == R1_OK) st = fraud_walk(s, &walk, add_sample, &b, err);
     st = shard_close(&b.shard[0], st, err);
     st = shard_close(&b.shard[1], st, err);
@@ -174,8 +180,9 @@ r1_status fraud_fit_run(fraud_fit *f, const char *out, r1_err *err)
                           .progress = f->opts.progress,
                           .stopped = r1_cli_stopped};
     R1_TRY(r1_train(&opts, &report, err));
-    r1_log(R1_LOG_INFO, "trained", "steps=%llu samples=%llu seconds=%.1f valid_loss=%.5f valid_ap=%.4f valid_auc=%.4f valid_ece=%.4f",
-           (unsigned long long)report.n_step, (unsigned long long)report.n_sample, report.seconds, report.valid.loss, report.valid.ap,
-           report.valid.auc, report.valid.ece);
+    r1_log(R1_LOG_INFO, "trained",
+           "steps=%llu samples=%llu seconds=%.1f valid_loss=%.5f valid_ap=%.4f valid_auc=%.4f valid_ece=%.4f",
+           (unsigned long long)report.n_step, (unsigned long long)report.n_sample, report.seconds, report.valid.loss,
+           report.valid.ap, report.valid.auc, report.valid.ece);
     return R1_OK;
 }

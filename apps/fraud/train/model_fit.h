@@ -11,7 +11,7 @@
 typedef struct {
     const char *folder; /* for shards; made when absent */
     fraud_description_opts description;
-    double inner_share, outer_share; /* 0 = 1 */
+    double inner_share, outer_share;    /* 0 = 1 */
     double lr, weight_decay, item_drop; /* 0 = the trainer's */
     uint32_t n_epoch, n_batch, patience;
     unsigned off; /* FRAUD_CAPTURE_* and FRAUD_SAMPLE_TEXT bits that are left out */

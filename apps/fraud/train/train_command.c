@@ -14,12 +14,43 @@
 
 const r1_option fraud_train_rows[] = {
     {.name = "out", .type = R1_OPT_PATH, .def = "fraud-s.gguf", .help = "model file to write"},
-    {.name = "seed", .type = R1_OPT_INT, .def = "1000", .min = 0, .max = 1e9, .help = "of the first world; the next ones follow"},
-    {.name = "worlds", .type = R1_OPT_INT, .def = "10", .min = 2, .max = 30, .help = "generated worlds, each with its own sizes"},
-    {.name = "accounts", .type = R1_OPT_INT, .def = "1500", .min = 100, .max = 100000, .help = "customers of a world, on average"},
-    {.name = "days", .type = R1_OPT_INT, .def = "56", .min = 21, .max = 365, .unit = "days", .help = "length of a world"},
-    {.name = "rings", .type = R1_OPT_INT, .def = "12", .min = 1, .max = 1000, .help = "rings of each typology in a world"},
-    {.name = "share", .type = R1_OPT_FLOAT, .def = "0.12", .min = 0.001, .max = 1, .help = "of good payments that are kept (with their weight)"},
+    {.name = "seed",
+     .type = R1_OPT_INT,
+     .def = "1000",
+     .min = 0,
+     .max = 1e9,
+     .help = "of the first world; the next ones follow"},
+    {.name = "worlds",
+     .type = R1_OPT_INT,
+     .def = "10",
+     .min = 2,
+     .max = 30,
+     .help = "generated worlds, each with its own sizes"},
+    {.name = "accounts",
+     .type = R1_OPT_INT,
+     .def = "1500",
+     .min = 100,
+     .max = 100000,
+     .help = "customers of a world, on average"},
+    {.name = "days",
+     .type = R1_OPT_INT,
+     .def = "56",
+     .min = 21,
+     .max = 365,
+     .unit = "days",
+     .help = "length of a world"},
+    {.name = "rings",
+     .type = R1_OPT_INT,
+     .def = "12",
+     .min = 1,
+     .max = 1000,
+     .help = "rings of each typology in a world"},
+    {.name = "share",
+     .type = R1_OPT_FLOAT,
+     .def = "0.12",
+     .min = 0.001,
+     .max = 1,
+     .help = "of good payments that are kept (with their weight)"},
     {.name = "epochs", .type = R1_OPT_INT, .def = "4", .min = 1, .max = 100, .help = "passes over the samples"},
     {.name = "lr", .type = R1_OPT_FLOAT, .def = "0.002", .min = 1e-6, .max = 0.1, .help = "greatest learning rate"},
     {.name = "work", .type = R1_OPT_PATH, .def = "run/fraud-train", .help = "folder for shards"}};
@@ -54,7 +85,9 @@ static r1_status add_world(fraud_fit *fit, const r1_options *o, int index, bool 
     uint8_t *use = malloc(n ? n : 1);
     r1_status st = use ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu payments", n);
     for (size_t i = 0; use && i < n; i++)
-        use[i] = g[i].payment.ts < w.start_ms + WARM_DAYS * (int64_t)DAY ? FRAUD_USE_NONE : valid ? FRAUD_USE_VALID : FRAUD_USE_TRAIN;
+        use[i] = g[i].payment.ts < w.start_ms + WARM_DAYS * (int64_t)DAY ? FRAUD_USE_NONE
+                 : valid                                                 ? FRAUD_USE_VALID
+                                                                         : FRAUD_USE_TRAIN;
     fraud_source s = fraud_source_generated(g, n);
     if (st == R1_OK) st = fraud_fit_add(fit, &s, use, err);
     free(use);

@@ -7,7 +7,10 @@
 #include <string.h>
 
 fraud_source fraud_source_dataset(const fraud_dataset *d) { return (fraud_source){.dataset = d, .n = d->n}; }
-fraud_source fraud_source_generated(const fraud_generated *g, size_t n) { return (fraud_source){.generated = g, .n = n}; }
+fraud_source fraud_source_generated(const fraud_generated *g, size_t n)
+{
+    return (fraud_source){.generated = g, .n = n};
+}
 
 void fraud_source_payment(const fraud_source *s, size_t i, fraud_payment *p)
 {
@@ -91,8 +94,8 @@ static r1_status labels_due(fraud_state *state, const fraud_source *s, fraud_lab
     return R1_OK;
 }
 
-static r1_status walk_all(fraud_state *state, const fraud_source *s, const fraud_walk_opts *o, fraud_label_queue *q, fraud_features *f,
-                          fraud_visit visit, void *ctx, r1_err *err)
+static r1_status walk_all(fraud_state *state, const fraud_source *s, const fraud_walk_opts *o, fraud_label_queue *q,
+                          fraud_features *f, fraud_visit visit, void *ctx, r1_err *err)
 {
     r1_progress bar;
     if (o->progress) r1_progress_begin(&bar, "reading payments", s->n);
@@ -121,8 +124,8 @@ r1_status fraud_walk(const fraud_source *s, const fraud_walk_opts *o, fraud_visi
     if (!f) R1_FAIL(err, R1_E_NOMEM, "no memory for features");
     r1_status st = fraud_label_queue_new(&q, s, err);
     if (st == R1_OK)
-        st = fraud_state_new(&state, o->edges_max ? o->edges_max : 1u << 20, o->entities_max ? o->entities_max : 1u << 18,
-                             o->pairs_max ? o->pairs_max : 1u << 20, err);
+        st = fraud_state_new(&state, o->edges_max ? o->edges_max : 1u << 20,
+                             o->entities_max ? o->entities_max : 1u << 18, o->pairs_max ? o->pairs_max : 1u << 20, err);
     if (st == R1_OK) st = walk_all(state, s, o, &q, f, visit, ctx, err);
     fraud_state_free(state);
     fraud_label_queue_free(&q);
@@ -154,8 +157,8 @@ static r1_status flush(fraud_engine *e, batch *b, r1_err *err)
     return st;
 }
 
-static r1_status score_all(const fraud_source *s, fraud_engine *e, const uint8_t *want, bool progress, fraud_label_queue *q, batch *b,
-                           r1_err *err)
+static r1_status score_all(const fraud_source *s, fraud_engine *e, const uint8_t *want, bool progress,
+                           fraud_label_queue *q, batch *b, r1_err *err)
 {
     r1_progress bar;
     if (progress) r1_progress_begin(&bar, "scoring", s->n);
@@ -178,8 +181,8 @@ static r1_status score_all(const fraud_source *s, fraud_engine *e, const uint8_t
     return flush(e, b, err);
 }
 
-r1_status fraud_walk_score(const fraud_source *s, fraud_engine *e, const uint8_t *want, bool progress, double *score, double *prob,
-                           r1_err *err)
+r1_status fraud_walk_score(const fraud_source *s, fraud_engine *e, const uint8_t *want, bool progress, double *score,
+                           double *prob, r1_err *err)
 {
     fraud_label_queue q;
     batch *b = calloc(1, sizeof *b);

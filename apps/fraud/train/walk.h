@@ -38,11 +38,12 @@ typedef struct {
     bool progress;
 } fraud_walk_opts;
 /* visit sees the state before the payment is inserted. */
-typedef r1_status (*fraud_visit)(void *ctx, size_t i, const fraud_payment *p, const fraud_features *f, const fraud_state *s, r1_err *err);
+typedef r1_status (*fraud_visit)(void *ctx, size_t i, const fraud_payment *p, const fraud_features *f,
+                                 const fraud_state *s, r1_err *err);
 r1_status fraud_walk(const fraud_source *s, const fraud_walk_opts *opts, fraud_visit visit, void *ctx, r1_err *err);
 
 /* Scores the wanted payments with an engine, in batches of 64: score and probability go to score[i], prob[i] (f64[n], others NaN). */
-r1_status fraud_walk_score(const fraud_source *s, fraud_engine *e, const uint8_t *want, bool progress, double *score, double *prob,
-                           r1_err *err);
+r1_status fraud_walk_score(const fraud_source *s, fraud_engine *e, const uint8_t *want, bool progress, double *score,
+                           double *prob, r1_err *err);
 
 #endif

@@ -10,8 +10,10 @@ static void encode(float x, const float *edge, int32_t n_bin, float *y)
     bool missing = isnan(x);
     for (int32_t t = 0; t < n_bin; t++) {
         float v = 0;
-        if (!missing && x >= edge[t + 1]) v = 1;
-        else if (!missing && x >= edge[t]) v = (x - edge[t]) / (edge[t + 1] - edge[t]);
+        if (!missing && x >= edge[t + 1])
+            v = 1;
+        else if (!missing && x >= edge[t])
+            v = (x - edge[t]) / (edge[t + 1] - edge[t]);
         y[t] = v;
     }
     y[n_bin] = missing ? 1.0f : 0.0f;

@@ -18,8 +18,7 @@ static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
     const float *gain = a->v[1].p;
     for (int64_t r = 0; r < x->rows; r++) {
         double inv = inverse_rms(r1_row(x, r), x->cols, a->f[0]);
-        for (int32_t c = 0; c < x->cols; c++)
-            r1_row(&a->v[2], r)[c] = (float)(r1_row(x, r)[c] * inv * gain[c]);
+        for (int32_t c = 0; c < x->cols; c++) r1_row(&a->v[2], r)[c] = (float)(r1_row(x, r)[c] * inv * gain[c]);
     }
     return R1_OK;
 }

@@ -24,8 +24,7 @@ static r1_status backward(r1_stream *s, const r1_op_args *a, r1_err *err)
     for (int64_t b = 0; b < gy->rows; b++) {
         float share = 1.0f / (float)(off[b + 1] - off[b]);
         for (int32_t j = off[b]; j < off[b + 1]; j++)
-            for (int32_t c = 0; c < gy->cols; c++)
-                r1_row(gx, index ? index[j] : j)[c] += r1_row(gy, b)[c] * share;
+            for (int32_t c = 0; c < gy->cols; c++) r1_row(gx, index ? index[j] : j)[c] += r1_row(gy, b)[c] * share;
     }
     return R1_OK;
 }
