@@ -3,7 +3,7 @@
  *
  * Owns:    all of it; nothing is borrowed after a call returns.
  * Threads: immutable once opened; many sessions in many threads may share it and it must outlive them.
- * Errors:  R1_E_FORMAT for a file that is not what it says (with place, expected, found), R1_E_IO, R1_E_NOMEM. */
+ * Errors:  R1_E_FORMAT for a file that is not what it says (with place, expected, found), R1_E_NOT_FOUND, R1_E_IO, R1_E_NOMEM. */
 #ifndef R1_MODEL_H
 #define R1_MODEL_H
 

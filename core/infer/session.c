@@ -4,9 +4,8 @@
  *
  * With a pool: entries are made first (they depend on their own events alone), stored when it is this ticket's turn,
  * and only then does the batch read the pool; so it sees all earlier batches, whoever ran them. */
-#include "r1_session.h"
+#include "infer/session.h"
 
-#include "infer/exec.h"
 #include "infer/pack.h"
 
 #include <math.h>
@@ -40,7 +39,8 @@ static r1_status grow(r1_session *s, size_t n, r1_err *err)
     return R1_OK;
 }
 
-r1_status r1_session_new(r1_session **out, const r1_model *m, const r1_session_opts *opts, r1_err *err)
+r1_status r1_session_new_on(r1_session **out, const r1_model *m, const r1_session_opts *opts, const r1_backend *be,
+                            r1_err *err)
 {
     r1_session_opts o = opts ? *opts : (r1_session_opts){0};
     if (!o.n_sample_max) o.n_sample_max = 64;
@@ -48,8 +48,6 @@ r1_status r1_session_new(r1_session **out, const r1_model *m, const r1_session_o
     if (o.n_sample_max > PIECE_MAX || o.n_text_cache > 1u << 20)
         R1_FAIL(err, R1_E_INVAL, "session: %u samples (at most %d), %u cached texts (at most %u)", o.n_sample_max,
                 PIECE_MAX, o.n_text_cache, 1u << 20);
-    const r1_backend *be = r1_backend_find(o.backend, err);
-    if (!be) return err && err->code ? err->code : R1_E_DEVICE;
     r1_session *s = calloc(1, sizeof *s);
     if (!s) R1_FAIL(err, R1_E_NOMEM, "session: out of memory");
     uint32_t cap[R1_SYMBOLS_MAX];
@@ -65,6 +63,17 @@ r1_status r1_session_new(r1_session **out, const r1_model *m, const r1_session_o
     }
     *out = s;
     return R1_OK;
+}
+
+r1_status r1_session_new(r1_session **out, const r1_model *m, const r1_session_opts *opts, r1_err *err)
+{
+    r1_err local = {0};
+    const r1_backend *be = r1_backend_find(opts ? opts->backend : NULL, &local);
+    if (!be) {
+        if (err) *err = local;
+        return local.code ? local.code : R1_E_DEVICE;
+    }
+    return r1_session_new_on(out, m, opts, be, err);
 }
 
 void r1_session_free(r1_session *s)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_session.c - scoring: the same bits whatever the batch, the session or the source of memory; the trace adds up
  * exactly; no allocation once it runs; bad samples are refused with a message; working memory by its rules. */
+#include "infer/session.h"
 #include "memory/pool.h"
 #include "r1_backend.h"
 #include "r1_test.h"
@@ -412,7 +413,92 @@ static void test_workers(void)
     CU_ASSERT_EQUAL(memcmp(out[0], out[1], sizeof out[0]), 0);
 }
 
+/* ---- a device with memory of its own ---------------------------------------------------------------------- */
+
+/* The CPU's functions over other memory; every third op is "not supported", so that the plan's copies are exercised. A
+ * pointer of the host in an op, or of the device in a fallback, would read other values. */
+static unsigned device_calls;
+
+static r1_status device_buffer(void **p, size_t bytes, r1_err *err)
+{
+    (void)err;
+    uint8_t *b = r1_calloc_aligned(bytes, 1);
+    if (b) memset(b, 0xff, bytes); /* NaN until somebody uploads */
+    *p = b;
+    return b ? R1_OK : R1_E_NOMEM;
+}
+static r1_status device_copy(r1_stream *s, void *to, const void *from, size_t n, r1_err *err)
+{
+    (void)s, (void)err;
+    memcpy(to, from, n);
+    return R1_OK;
+}
+static bool device_supports(r1_op op, const r1_op_args *a)
+{
+    (void)a;
+    device_calls++;
+    return op % 3 != 1;
+}
+
+static void test_device(void)
+{
+    setup();
+    r1_err err;
+    r1_backend device = *r1_backend_cpu();
+    device.name = "apart";
+    device.host_memory = false;
+    device.buffer_new = device_buffer;
+    device.upload = device.download = device_copy;
+    device.supports = device_supports;
+    device.pack = NULL;
+    r1_sample all[N];
+    copy_samples(all);
+    r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event};
+    r1_result res, other;
+    r1_session *s = open_session(40, "cpu"), *apart;
+    r1_session_opts o = {.n_sample_max = 40};
+    R1_ASSERT_OK(r1_session_new_on(&apart, model, &o, &device, &err), &err);
+    run(s, &b, &res);
+    for (int round = 0; round < 2; round++) { /* the second with cached texts */
+        run(apart, &b, &other);
+        CU_ASSERT_EQUAL(memcmp(res.logit, other.logit, N * 2 * sizeof(float)), 0);
+    }
+    CU_ASSERT(device_calls > 0);
+    r1_memory *mem = open_memory(TOY_REFS, 1 << 20, 16), *twin = open_memory(TOY_REFS, 1 << 20, 16);
+    static streamed x[N];
+    for (size_t i = 0; i < 40; i++) {
+        uint64_t ticket;
+        float expected[2];
+        R1_ASSERT_OK(r1_memory_begin(twin, &ticket, &err), &err);
+        stream_one(twin, ticket, i, &x[i]);
+        b = (r1_batch){.sample = &x[i].sample, .n_sample = 1, .pool = twin, .ticket = ticket};
+        run(s, &b, &res);
+        memcpy(expected, res.logit, sizeof expected);
+        R1_ASSERT_OK(r1_memory_begin(mem, &ticket, &err), &err);
+        stream_one(mem, ticket, i, &x[i]);
+        b = (r1_batch){.sample = &x[i].sample, .n_sample = 1, .pool = mem, .ticket = ticket};
+        run(apart, &b, &other);
+        CU_ASSERT_EQUAL(memcmp(other.logit, expected, sizeof expected), 0);
+    }
+    r1_memory_free(mem);
+    r1_memory_free(twin);
+    r1_session_free(s);
+    r1_session_free(apart);
+}
+
+/* What names no backend, or one that is not here, is an error with a reason. */
+static void test_no_backend(void)
+{
+    setup();
+    r1_err err = {0};
+    r1_session *s;
+    r1_session_opts o = {.backend = "abacus"};
+    CU_ASSERT_NOT_EQUAL(r1_session_new(&s, model, &o, &err), R1_OK);
+    CU_ASSERT(strlen(err.msg) > 5);
+}
+
 R1_TEST_MAIN("session", {"same input, same answer", test_same_answer}, {"file, reference", test_file_and_reference},
              {"trace adds up", test_trace}, {"switches", test_flags}, {"no allocation", test_no_allocation},
              {"bad samples", test_refusals}, {"pool equals inline", test_pool_equals_inline}, {"rings", test_rings},
-             {"pool under pressure", test_pool_pressure}, {"two workers", test_workers})
+             {"pool under pressure", test_pool_pressure}, {"two workers", test_workers}, {"memory apart", test_device},
+             {"no backend", test_no_backend})
