@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_r1_program.c - r1 train, eval and info as a user runs them: exit codes, the JSON's figures, bad files. */
+#include "r1_test.h"
+#include "toy.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Runs r1 with the arguments (NULL at the end); returns its exit code, its output (both streams) in out. */
+static int r1(char *out, size_t cap, const char *const *args)
+{
+    char program[512];
+    const char *argv[24] = {program};
+    const char *bin = getenv("R1_BIN");
+    int fd[2], status = -1;
+    size_t n = 0;
+    snprintf(program, sizeof program, "%s/r1", bin ? bin : "build/engine/bin");
+    for (size_t i = 0; args[i] && i < 22; i++) argv[i + 1] = args[i];
+    CU_ASSERT_EQUAL_FATAL(pipe(fd), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(fd[1], 1);
+        dup2(fd[1], 2);
+        close(fd[0]);
+        execv(program, (char *const *)(uintptr_t)argv);
+        _exit(127);
+    }
+    close(fd[1]);
+    for (ssize_t got; n + 1 < cap && (got = read(fd[0], out + n, cap - 1 - n)) > 0;) n += (size_t)got;
+    out[n] = 0;
+    close(fd[0]);
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+#define RUN(...) r1(out, sizeof out, (const char *const[]){__VA_ARGS__, NULL})
+
+static double figure(const char *json, const char *name)
+{
+    char key[64];
+    snprintf(key, sizeof key, "\"%s\":", name);
+    const char *at = strstr(json, key);
+    return at ? strtod(at + strlen(key), NULL) : -1;
+}
+
+static void test_commands(void)
+{
+    static char out[1 << 16];
+    char shard[300], model[300], metrics[300], cut[300];
+    r1_err err;
+    toy t;
+    char *data;
+    size_t len;
+    snprintf(shard, sizeof shard, "%s/a.r1s", r1_test_tmpdir());
+    snprintf(model, sizeof model, "%s/a.gguf", r1_test_tmpdir());
+    snprintf(metrics, sizeof metrics, "%s/a.jsonl", r1_test_tmpdir());
+    snprintf(cut, sizeof cut, "%s/cut.gguf", r1_test_tmpdir());
+    toy_make(&t, 600, 3);
+    R1_ASSERT_OK(toy_write(&t, shard, &err), &err);
+    toy_free(&t);
+    CU_ASSERT_EQUAL(
+        RUN("train", "--out", model, "--valid", shard, "--epochs", "2", "--metrics", metrics, "--json", shard), 0);
+    CU_ASSERT(figure(out, "auc") > 0.5);
+    CU_ASSERT_EQUAL(RUN("eval", "--model", model, "--json", shard), 0);
+    double whole = figure(out, "loss");
+    CU_ASSERT_EQUAL(figure(out, "n"), 600);
+    CU_ASSERT_EQUAL(RUN("eval", "--model", model, "--off", "history,ego", "--no-context", "--json", shard), 0);
+    CU_ASSERT(figure(out, "loss") > 0 && figure(out, "loss") != whole);
+    CU_ASSERT_EQUAL(RUN("info", "--json", model), 0);
+    CU_ASSERT(figure(out, "trained_samples") == 1200 && figure(out, "mflop_sample") > 0);
+    CU_ASSERT_EQUAL(RUN("info", "--description", model), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "\"history\""));
+    R1_ASSERT_OK(r1_file_read(metrics, 1 << 20, &data, &len, &err), &err);
+    CU_ASSERT_PTR_NOT_NULL(strstr(data, "\"event\":\"valid\""));
+    free(data);
+    CU_ASSERT_EQUAL(RUN("eval", "--model", model, "--off", "nothing", shard), 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "nothing"));
+    CU_ASSERT_EQUAL(RUN("eval", shard), 2);
+    CU_ASSERT_EQUAL(RUN("train", shard), 2);
+    CU_ASSERT_EQUAL(RUN("eval", "--model", shard, shard), 1);
+    CU_ASSERT_EQUAL(RUN("eval", "--model", "/nonexistent", shard), 1);
+    R1_ASSERT_OK(r1_file_read(model, 1 << 24, &data, &len, &err), &err);
+    R1_ASSERT_OK(r1_file_write(cut, data, len / 2, &err), &err);
+    free(data);
+    CU_ASSERT_EQUAL(RUN("info", cut), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "GGUF"));
+}
+
+R1_TEST_MAIN("r1", {"train, eval, info", test_commands})
