@@ -3,7 +3,7 @@
  *
  * oneDNN's kernels differ in their order of summation with the number of rows, and for some numbers with a row's place:
  * with 2.6 on AVX2, 16, 48, 64 and 96 rows give each row the same bits everywhere, 8, 20 and 32 do not. So the forward
- * product runs in tiles of a large and a small number of rows; which numbers keep the promise on this machine is found out
+ * product runs in tiles of a huge, a large and a small number of rows; which numbers keep the promise on this machine is found out
  * once, by trying. Rows that a last tile has too many are padding (r1_backend.h) and may hold anything. Gradients have no such
  * promise and take one product. */
 #include "cpu_ops.h"
@@ -20,13 +20,14 @@ static r1_status check(dnnl_status_t st, const char *what, r1_err *err)
 
 /* ---- which tiles keep a row's bits ---- */
 
-enum { TRY_ROWS = 64, TRY_K = 300, TRY_N = 200 };
+enum { HUGE_ROWS = 192, TRY_ROWS = HUGE_ROWS, TRY_K = 300, TRY_N = 200 };
 
 typedef struct {
     float x[TRY_ROWS * TRY_K], w[TRY_N * TRY_K], y[TRY_ROWS * TRY_N], expected[TRY_N];
 } trial;
 
-static int64_t small_tile = 1, large_tile = 1;
+/* huge_tile: 0 = none. It spares large products most of the packing of the weight, which each call does anew. */
+static int64_t small_tile = 1, large_tile = 1, huge_tile = 0;
 static pthread_once_t tiles_once = PTHREAD_ONCE_INIT;
 
 /* Equal rows in every place: all results must be equal, and (where `expected` is set already) equal to those of another tile. */
@@ -62,6 +63,7 @@ static void choose_tiles(void)
         if (!tiles_agree(&t, pairs[i][0], pairs[i][1])) continue;
         small_tile = pairs[i][0];
         large_tile = pairs[i][1];
+        if (tiles_agree(&t, small_tile, HUGE_ROWS)) huge_tile = HUGE_ROWS;
         return;
     }
 }
@@ -83,7 +85,8 @@ r1_status r1_cpu_linear_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
     omp_set_num_threads(1); /* of this thread: sessions are the unit of parallelism */
     pthread_once(&tiles_once, choose_tiles);
     for (int64_t m = 0, tile; m < x->rows; m += tile) {
-        tile = x->rows - m >= large_tile ? large_tile : small_tile;
+        int64_t left = x->rows - m;
+        tile = huge_tile && left >= huge_tile ? huge_tile : left >= large_tile ? large_tile : small_tile;
         R1_TRY(check(dnnl_sgemm('N', 'T', tile, w->rows, x->cols, 1.0f, r1_row(x, m), x->ld, w->p, w->ld, 0.0f,
                                 r1_row(y, m), y->ld),
                      "product", err));

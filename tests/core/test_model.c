@@ -124,6 +124,8 @@ static void test_file(void)
     R1_ASSERT_OK(r1_file_read(path, 1 << 24, &a, &na, &err), &err);
     R1_ASSERT_OK(r1_file_read(twice, 1 << 24, &b, &nb, &err), &err);
     CU_ASSERT(na == nb && memcmp(a, b, na) == 0);
+    r1_model_free(m);
+    r1_model_free(again);
     /* every cut, and a value that is not finite, is refused with a reason */
     for (size_t cut = 0; cut < na; cut += cut < 4096 ? 7 : 997) {
         r1_model *none = NULL;
