@@ -27,10 +27,7 @@ def stream(s, model):
     with open(path, encoding="utf-8") as f:
         n = sum(1 for _ in f)
     s.fresh_schema()
-    if s.kafka:
-        empty = os.path.join(RUN, "empty")
-        open(empty, "w", encoding="utf-8").close()
-        s.fraud("produce", "--in", empty, "--create", s.partitions)
+    s.create_topic()
     stats = os.path.join(RUN, "stats.json")
     p = s.serve("--model", model, "--until-idle", 2, "--stats", stats)
     say(f"   serving {n} payments at {RATE} a second, about {n // RATE + 2} s")

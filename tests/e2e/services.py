@@ -80,6 +80,13 @@ class Services:
         self.children.append(self.broker)
         self.brokers = line.strip().split("=", 1)[1]
 
+    def create_topic(self):
+        """The embedded broker makes its topics by itself; Apache Kafka is asked to."""
+        if self.kafka:
+            empty = os.path.join(self.folder, "empty")
+            open(empty, "w", encoding="utf-8").close()
+            self.fraud("produce", "--in", empty, "--create", self.partitions)
+
     def stop_broker(self):
         if self.kafka:
             subprocess.run([os.path.join(ROOT, "deploy/kafka/stop")], env=dict(os.environ, RUN_DIR=self.folder), check=False)
