@@ -2,6 +2,7 @@
 /* cpu_backend.c - the CPU's backend table: ordinary memory as its device, loops of this room where there are any, the
  * scalar reference elsewhere. */
 #include "cpu_ops.h"
+#include "cpu_product.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -27,12 +28,7 @@ static r1_status device_text(uint32_t device, char *text, size_t cap, r1_err *er
         break;
     }
     if (f) fclose(f);
-#if defined __x86_64__
-    const char *isa = __builtin_cpu_supports("avx512f") ? "AVX-512" : __builtin_cpu_supports("avx2") ? "AVX2" : "SSE2";
-#else
-    const char *isa = "scalar";
-#endif
-    snprintf(text, cap, "%s, %ld cores, %s", name, sysconf(_SC_NPROCESSORS_ONLN), isa);
+    snprintf(text, cap, "%s, %ld cores, %s", name, sysconf(_SC_NPROCESSORS_ONLN), r1_cpu_isa());
     return R1_OK;
 }
 
@@ -80,6 +76,15 @@ static r1_status event_nothing(r1_device_event *e, r1_stream *s, r1_err *err)
     return R1_OK;
 }
 
+static r1_status pack(void **packed, const r1_view *w, int64_t rows_max, r1_err *err)
+{
+    (void)rows_max;
+    r1_packed *p = NULL;
+    r1_status st = r1_cpu_pack(&p, w, err);
+    *packed = p;
+    return st;
+}
+
 static bool supports(r1_op op, const r1_op_args *a)
 {
     if ((unsigned)op >= R1_OP_COUNT) return false;
@@ -121,6 +126,8 @@ static void fill(void)
 {
     reference = host_table("reference");
     cpu = host_table("cpu");
+    cpu.pack = pack;
+    cpu.packed_free = free;
     cpu.forward[R1_OP_LINEAR] = r1_cpu_linear_forward;
     cpu.backward[R1_OP_LINEAR] = r1_cpu_linear_backward;
     cpu.forward[R1_OP_ADD] = r1_cpu_add_forward;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cpu_bench.c - the linear op, oneDNN's bare product and the multiply-add limit, measured side by side. */
 #include "cpu_ops.h"
+#include "cpu_product.h"
 #include "r1_bench.h"
 
 #include <omp.h>
@@ -15,6 +16,7 @@ enum { SIZE_MAX_1D = 16384 };
 typedef struct {
     int64_t m, n, k;
     float *x, *w, *b, *y;
+    r1_packed *packed; /* as a session has it */
 } product;
 
 static void product_free(product *p)
@@ -23,6 +25,7 @@ static void product_free(product *p)
     free(p->w);
     free(p->b);
     free(p->y);
+    free(p->packed);
 }
 
 static r1_status product_new(product *p, int64_t m, int64_t n, int64_t k, r1_err *err)
@@ -47,7 +50,10 @@ static r1_status product_new(product *p, int64_t m, int64_t n, int64_t k, r1_err
     r1_rng_seed(&rng, 1);
     for (int64_t i = 0; i < m * k; i++) p->x[i] = (float)r1_rng_normal(&rng);
     for (int64_t i = 0; i < n * k; i++) p->w[i] = (float)r1_rng_normal(&rng);
-    return R1_OK;
+    r1_view w = {p->w, n, (int32_t)k, R1_F32, k};
+    r1_status st = r1_cpu_pack(&p->packed, &w, err);
+    if (st != R1_OK) product_free(p);
+    return st;
 }
 
 static r1_status by_op(const product *p, r1_err *err)
@@ -55,7 +61,8 @@ static r1_status by_op(const product *p, r1_err *err)
     r1_op_args a = {.v = {{p->x, p->m, (int32_t)p->k, R1_F32, p->k},
                           {p->w, p->n, (int32_t)p->k, R1_F32, p->k},
                           {p->b, 1, (int32_t)p->n, R1_F32, p->n},
-                          {p->y, p->m, (int32_t)p->n, R1_F32, p->n}}};
+                          {p->y, p->m, (int32_t)p->n, R1_F32, p->n}},
+                    .packed = p->packed};
     return r1_cpu_linear_forward(NULL, &a, err);
 }
 

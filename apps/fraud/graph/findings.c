@@ -118,7 +118,7 @@ static void put_edge(const ego *e, int i, fraud_finding *f)
     f->edge[f->n_edge].to = (uint8_t)to;
     f->edge[f->n_edge].amount_minor = edge->amount;
     f->edge[f->n_edge].ts = edge->ts;
-    memcpy(f->edge[f->n_edge].tx_id, edge->tx_id, FRAUD_TX_ID_BYTES);
+    memcpy(f->edge[f->n_edge].tx_id, fraud_state_tx_id(e->s, e->seq[i]), FRAUD_TX_ID_BYTES);
     if (!f->n_edge || edge->ts < f->ts_first) f->ts_first = edge->ts;
     if (!f->n_edge || edge->ts > f->ts_last) f->ts_last = edge->ts;
     f->amount_minor += edge->amount;

@@ -60,7 +60,7 @@ static void near_fill(const fraud_state *s, uint32_t i, int direction, int cap, 
         if (edge->ts <= s->now - FRAUD_WINDOW_MS[FRAUD_W_28D]) break;
         seq = edge->prev[direction];
         uint32_t other = other_end(edge, direction);
-        if (s->entity[other].role == FRAUD_ROLE_EXTERNAL) continue;
+        if (edge->external[!direction]) continue;
         l->edge[l->n++] = edge;
         if (!contains(l->other, l->n_other, other)) l->other[l->n_other++] = other;
     }

@@ -286,7 +286,7 @@ static uint8_t chain_depth(const fraud_state *s, uint32_t from)
     for (int i = 0; i < 16 && fraud_state_has(s, seq); i++) {
         const fraud_edge *edge = fraud_state_edge(s, seq);
         if (edge->ts <= s->now - FRAUD_WINDOW_MS[FRAUD_W_7D]) break;
-        if (edge->depth > depth && s->entity[edge->from].role != FRAUD_ROLE_EXTERNAL) depth = edge->depth;
+        if (edge->depth > depth && !edge->external[0]) depth = edge->depth;
         seq = edge->prev[1];
     }
     return depth < 250 ? (uint8_t)(depth + 1) : depth;
@@ -311,6 +311,18 @@ static void sender_seen(fraud_entity *e, const fraud_payment *p)
     if (p->has & FRAUD_HAS_POSITION) e->lat = p->lat, e->lon = p->lon;
 }
 
+static uint64_t tx_hash(const char *tx_id) { return r1_hash64(tx_id, strlen(tx_id), 2); }
+
+static void name_edge(fraud_state *s, uint64_t seq, const char *tx_id)
+{
+    fraud_edge_name *name = &s->edge_name[seq % s->edge_cap];
+    snprintf(name->tx_id, sizeof name->tx_id, "%s", tx_id);
+    name->tx_hash = tx_hash(tx_id);
+    uint64_t *bucket = &s->tx_bucket[name->tx_hash & s->tx_mask];
+    name->tx_prev = *bucket;
+    *bucket = seq;
+}
+
 uint64_t fraud_state_insert(fraud_state *s, const fraud_payment *p, uint32_t from, uint32_t to)
 {
     if (s->seq_next - s->seq_first == s->edge_cap) drop_oldest(s);
@@ -318,7 +330,6 @@ uint64_t fraud_state_insert(fraud_state *s, const fraud_payment *p, uint32_t fro
     uint64_t seq = s->seq_next;
     fraud_edge *edge = &s->edge[seq % s->edge_cap];
     memset(edge, 0, sizeof *edge);
-    memcpy(edge->tx_id, p->tx_id, sizeof edge->tx_id);
     edge->ts = s->now;
     edge->amount = fraud_hundredths(p);
     edge->ln = fraud_ln1024(edge->amount);
@@ -328,10 +339,9 @@ uint64_t fraud_state_insert(fraud_state *s, const fraud_payment *p, uint32_t fro
     edge->depth = chain_depth(s, from);
     edge->prev[0] = s->entity[from].head[0];
     edge->prev[1] = s->entity[to].head[1];
-    edge->tx_hash = r1_hash64(p->tx_id, strlen(p->tx_id), 2);
-    uint64_t *bucket = &s->tx_bucket[edge->tx_hash & s->tx_mask];
-    edge->tx_prev = *bucket;
-    *bucket = seq;
+    edge->external[0] = s->entity[from].role == FRAUD_ROLE_EXTERNAL;
+    edge->external[1] = s->entity[to].role == FRAUD_ROLE_EXTERNAL;
+    name_edge(s, seq, p->tx_id);
     s->seq_next++;
     entity_seen(s, from, 0, seq);
     entity_seen(s, to, 1, seq);
@@ -373,18 +383,19 @@ static void label_end(fraud_state *s, uint32_t i, int direction, const fraud_edg
 
 r1_status fraud_state_label(fraud_state *s, const char *tx_id, bool is_fraud, r1_err *err)
 {
-    uint64_t hash = r1_hash64(tx_id, strlen(tx_id), 2);
+    uint64_t hash = tx_hash(tx_id);
     uint64_t seq = s->tx_bucket[hash & s->tx_mask];
     while (fraud_state_has(s, seq)) {
         fraud_edge *edge = &s->edge[seq % s->edge_cap];
-        if (edge->tx_hash == hash && !strcmp(edge->tx_id, tx_id)) {
+        const fraud_edge_name *name = &s->edge_name[seq % s->edge_cap];
+        if (name->tx_hash == hash && !strcmp(name->tx_id, tx_id)) {
             if (edge->fraud == is_fraud) return R1_OK;
             edge->fraud = is_fraud;
             label_end(s, edge->from, 0, edge, seq, is_fraud ? 1 : -1);
             label_end(s, edge->to, 1, edge, seq, is_fraud ? 1 : -1);
             return R1_OK;
         }
-        seq = edge->tx_prev;
+        seq = name->tx_prev;
     }
     R1_FAIL(err, R1_E_NOT_FOUND, "label for tx_id \"%s\": no such payment in the last %d days", tx_id,
             (int)(FRAUD_RETENTION_MS / FRAUD_DAY_MS));
@@ -399,9 +410,10 @@ static r1_status reserve(fraud_state *s, uint32_t edges_max, uint32_t entities_m
     while (s->tx_mask < edges_max) s->tx_mask *= 2;
     s->tx_bucket = r1_calloc_aligned(s->tx_mask, sizeof *s->tx_bucket);
     s->edge = r1_calloc_aligned(edges_max, sizeof *s->edge);
+    s->edge_name = r1_calloc_aligned(edges_max, sizeof *s->edge_name);
     s->entity = r1_calloc_aligned(entities_max, sizeof *s->entity);
     s->pair = r1_calloc_aligned(pairs_max, sizeof *s->pair);
-    if (!s->tx_bucket || !s->edge || !s->entity || !s->pair)
+    if (!s->tx_bucket || !s->edge || !s->edge_name || !s->entity || !s->pair)
         R1_FAIL(err, R1_E_NOMEM, "no memory for %u edges, %u entities, %u pairs", edges_max, entities_max, pairs_max);
     memset(s->tx_bucket, 0xff, s->tx_mask * sizeof *s->tx_bucket);
     s->tx_mask--;
@@ -434,6 +446,7 @@ void fraud_state_free(fraud_state *s)
     if (!s) return;
     free(s->tx_bucket);
     free(s->edge);
+    free(s->edge_name);
     free(s->entity);
     free(s->pair);
     free(s->entities.bucket);
@@ -485,7 +498,8 @@ uint64_t fraud_state_digest(const fraud_state *s)
     for (uint64_t seq = s->seq_first; seq < s->seq_next; seq++) {
         const fraud_edge *e = fraud_state_edge(s, seq);
         int64_t x[] = {e->ts, e->amount, e->kind, e->fraud, e->depth};
-        h = r1_hash64(x, sizeof x, r1_hash64(e->tx_id, strlen(e->tx_id), h));
+        const char *tx_id = fraud_state_tx_id(s, seq);
+        h = r1_hash64(x, sizeof x, r1_hash64(tx_id, strlen(tx_id), h));
     }
     return h;
 }

@@ -58,16 +58,22 @@ typedef struct {
     uint32_t live, next, lru_prev, lru_next;
 } fraud_pair;
 
-typedef struct {
-    char tx_id[FRAUD_TX_ID_BYTES];
+typedef struct {        /* what walks read: one cache line an edge */
     int64_t ts, amount; /* clamped ms; hundredths */
     uint64_t prev[2];   /* older edge of `from` (out), of `to` (in) */
-    uint64_t tx_prev;   /* older edge in the same bucket of the tx index */
-    uint64_t tx_hash;
     uint32_t from, to, pair;
     int32_t ln; /* 1024 * ln(amount in main units) */
     uint8_t kind, fraud, depth, channel;
+    bool external[2]; /* role of `from`, of `to` */
+    uint8_t line_end[6];
 } fraud_edge;
+_Static_assert(sizeof(fraud_edge) == 64, "an edge is one cache line");
+
+typedef struct { /* what only labels and findings read of the same edge */
+    char tx_id[FRAUD_TX_ID_BYTES];
+    uint64_t tx_prev; /* older edge in the same bucket of the tx index */
+    uint64_t tx_hash;
+} fraud_edge_name;
 
 typedef struct { /* a hash table with LRU over a fixed array; used for entities and pairs */
     uint32_t *bucket;
@@ -77,6 +83,7 @@ typedef struct { /* a hash table with LRU over a fixed array; used for entities 
 
 typedef struct fraud_state {
     fraud_edge *edge;
+    fraud_edge_name *edge_name; /* at the same index */
     fraud_entity *entity;
     fraud_pair *pair;
     uint64_t *tx_bucket;
@@ -111,6 +118,10 @@ static inline bool fraud_state_has(const fraud_state *s, uint64_t seq)
 static inline const fraud_edge *fraud_state_edge(const fraud_state *s, uint64_t seq)
 {
     return &s->edge[seq % s->edge_cap];
+}
+static inline const char *fraud_state_tx_id(const fraud_state *s, uint64_t seq)
+{
+    return s->edge_name[seq % s->edge_cap].tx_id;
 }
 /* Amount in hundredths of the main unit. */
 int64_t fraud_hundredths(const fraud_payment *p);

@@ -102,13 +102,13 @@ static void capture(const fraud_state *s, uint32_t from, uint32_t to, const frau
 
 /* ---- findings ---- */
 
-/* The cheap gate, then igraph. Both read the state only. */
-static bool gate(const fraud_state *s, uint32_t from, uint32_t to, const fraud_payment *p)
+/* The cheap gate, then igraph. Both read the state only. n: what the new edge closes, where it has been counted already. */
+static bool gate(const fraud_state *s, uint32_t from, uint32_t to, const fraud_payment *p, const fraud_patterns *n)
 {
-    fraud_patterns n;
+    fraud_patterns own;
     if (!fraud_payment_inner(p)) return false;
-    fraud_patterns_count(s, from, to, fraud_ln1024(fraud_hundredths(p)), &n);
-    return fraud_patterns_gate(s, from, to, &n);
+    if (!n) fraud_patterns_count(s, from, to, fraud_ln1024(fraud_hundredths(p)), &own);
+    return fraud_patterns_gate(s, from, to, n ? n : &own);
 }
 
 /* ---- apply ---- */
@@ -137,7 +137,8 @@ r1_status fraud_engine_apply(fraud_engine *e, const fraud_payment *p, int64_t ap
         capture(e->state, from, to, p, &slot->f);
         if (e->scorer) fraud_capture(e->state, p, from, to, e->capture, &slot->features);
     }
-    bool search = slot && !e->graph_off && gate(e->state, from, to, p);
+    bool counted = e->scorer && (e->capture & FRAUD_CAPTURE_GRAPH);
+    bool search = slot && !e->graph_off && gate(e->state, from, to, p, counted ? &slot->features.pattern : NULL);
     uint64_t seq = fraud_state_insert(e->state, p, from, to);
     if (search) slot->n_finding = (uint8_t)fraud_findings_search(e->state, seq, slot->finding, FRAUD_FINDINGS_MAX);
     if (out) *out = slot;

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cpu_product.c - see cpu_product.h. A weight w[N, K] becomes panels of as many columns as a tile has; within a panel, k runs
+ * slowest:
+ *
+ *   panel 0: w[0..C)[k=0] w[0..C)[k=1] ...   panel 1: w[C..2C)[k=0] ...      columns past N are zero
+ *
+ * Rows go through in chunks that stay in the second-level cache while all panels pass. */
+#include "cpu_product.h"
+
+#include "tensor/r1_op.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#if defined __x86_64__
+#include <immintrin.h>
+#endif
+
+typedef struct {
+    int64_t k;
+    const float *x;
+    int64_t x_ld;
+    const float *panel;
+    const float *start; /* what each row's sums begin with, a whole tile wide; NULL: with what y holds */
+    float *y;
+    int64_t y_ld;
+    int32_t cols; /* of y, at most the tile's */
+} r1_tile;
+
+/* ---- instruction sets ---- */
+
+#define TILE(name) portable_##name
+#define TILE_ATTR
+#define TILE_WIDTH        8
+#define TILE_ROWS         4
+#define TILE_SET1(f)      ((portable_v){0} + (f))
+#define TILE_FMA(a, b, c) ((a) * (b) + (c))
+typedef float portable_v __attribute__((vector_size(32)));
+#define TILE_V portable_v
+#include "cpu_tile.h"
+
+#if defined __x86_64__
+#define TILE(name)        avx2_##name
+#define TILE_ATTR         __attribute__((target("avx2,fma")))
+#define TILE_WIDTH        8
+#define TILE_ROWS         6
+#define TILE_SET1(f)      _mm256_set1_ps(f)
+#define TILE_FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define TILE_V            __m256
+#include "cpu_tile.h"
+
+#define TILE(name)        avx512_##name
+#define TILE_ATTR         __attribute__((target("avx512f")))
+#define TILE_WIDTH        16
+#define TILE_ROWS         12
+#define TILE_SET1(f)      _mm512_set1_ps(f)
+#define TILE_FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define TILE_V            __m512
+#include "cpu_tile.h"
+#endif
+
+typedef struct {
+    const char *name;
+    int rows, cols;
+    void (*tile)(int rows, const r1_tile *t);
+} kernel;
+
+static const kernel *chosen;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static bool has(const char *name)
+{
+#if defined __x86_64__
+    if (!strcmp(name, "avx512")) return __builtin_cpu_supports("avx512f");
+    if (!strcmp(name, "avx2")) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#endif
+    return !strcmp(name, "portable");
+}
+
+/* Best first. A name that this processor cannot run is reported and the best one taken: a service must not end for it. */
+static void choose(void)
+{
+    static const kernel all[] = {
+#if defined __x86_64__
+        {"avx512", 12, avx512_cols, avx512_any},
+        {"avx2", 6, avx2_cols, avx2_any},
+#endif
+        {"portable", 4, portable_cols, portable_any},
+    };
+    const char *wanted = getenv("R1_ISA");
+    for (size_t i = R1_COUNT(all); i-- > 0;)
+        if (has(all[i].name)) chosen = &all[i];
+    for (size_t i = 0; wanted && i < R1_COUNT(all); i++)
+        if (!strcmp(wanted, all[i].name) && has(wanted)) chosen = &all[i];
+    if (wanted && strcmp(wanted, chosen->name) != 0)
+        r1_log(R1_LOG_WARN, "isa_not_here", "R1_ISA=%s using=%s known=avx512,avx2,portable", wanted, chosen->name);
+}
+
+static const kernel *the_kernel(void)
+{
+    pthread_once(&once, choose);
+    return chosen;
+}
+
+const char *r1_cpu_isa(void) { return the_kernel()->name; }
+
+/* ---- packing ---- */
+
+struct r1_packed {
+    int32_t n, k;
+    float data[] __attribute__((aligned(64)));
+};
+
+enum { COLS_MAX = 32, BLOCK_K = 256, CHUNK_ROWS = 96 };
+
+/* Columns n0..n0+cols of w, k0..k0+k_n, into a panel. */
+static void pack_panel(const r1_view *w, int32_t n0, int32_t k0, int32_t k_n, int32_t cols, float *to)
+{
+    int32_t here = w->rows - n0 < cols ? (int32_t)(w->rows - n0) : cols;
+    for (int32_t c = 0; c < here; c++) {
+        const float *from = r1_row(w, n0 + c) + k0;
+        for (int32_t k = 0; k < k_n; k++) to[(int64_t)k * cols + c] = from[k];
+    }
+    for (int32_t k = 0; k < k_n && here < cols; k++)
+        memset(to + (int64_t)k * cols + here, 0, sizeof(float) * (size_t)(cols - here));
+}
+
+r1_status r1_cpu_pack(r1_packed **out, const r1_view *w, r1_err *err)
+{
+    int32_t cols = the_kernel()->cols;
+    size_t panels = ((size_t)w->rows + (size_t)cols - 1) / (size_t)cols;
+    r1_packed *p = r1_calloc_aligned(sizeof *p + panels * (size_t)cols * (size_t)w->cols * sizeof(float), 1);
+    if (!p) R1_FAIL(err, R1_E_NOMEM, "no memory to pack a weight of %lld x %d", (long long)w->rows, w->cols);
+    p->n = (int32_t)w->rows;
+    p->k = w->cols;
+    for (size_t i = 0; i < panels; i++)
+        pack_panel(w, (int32_t)i * cols, 0, w->cols, cols, p->data + i * (size_t)cols * (size_t)w->cols);
+    *out = p;
+    return R1_OK;
+}
+
+/* ---- products ---- */
+
+/* All rows from..to through one panel. */
+static void rows_of(const kernel *kn, r1_tile t, const r1_view *x, const r1_view *y, int64_t from, int64_t to,
+                    int32_t k0, int32_t n0)
+{
+    t.cols = y->cols - n0 < kn->cols ? y->cols - n0 : kn->cols;
+    for (int64_t m = from; m < to; m += kn->rows) {
+        t.x = r1_row(x, m) + k0;
+        t.y = r1_row(y, m) + n0;
+        kn->tile(to - m < kn->rows ? (int)(to - m) : kn->rows, &t);
+    }
+}
+
+static const float *start_of(const float *bias, int32_t n, int32_t n0, int32_t cols, float *room)
+{
+    if (bias && n - n0 >= cols) return bias + n0;
+    memset(room, 0, sizeof(float) * (size_t)cols);
+    if (bias) memcpy(room, bias + n0, sizeof(float) * (size_t)(n - n0));
+    return room;
+}
+
+static void by_packed(const kernel *kn, const r1_view *x, const r1_packed *p, const float *bias, const r1_view *y)
+{
+    float room[COLS_MAX];
+    for (int64_t m = 0; m < x->rows; m += CHUNK_ROWS) {
+        int64_t to = x->rows - m < CHUNK_ROWS ? x->rows : m + CHUNK_ROWS;
+        for (int32_t n0 = 0; n0 < p->n; n0 += kn->cols) {
+            r1_tile t = {.k = p->k, .x_ld = x->ld, .y_ld = y->ld, .panel = p->data + (int64_t)n0 * p->k};
+            t.start = start_of(bias, p->n, n0, kn->cols, room);
+            rows_of(kn, t, x, y, m, to, 0, n0);
+        }
+    }
+}
+
+static void by_weight(const kernel *kn, const r1_view *x, const r1_view *w, const float *bias, const r1_view *y)
+{
+    float room[COLS_MAX], panel[BLOCK_K * COLS_MAX] __attribute__((aligned(64)));
+    for (int32_t n0 = 0; n0 < w->rows; n0 += kn->cols)
+        for (int32_t k0 = 0; k0 < w->cols; k0 += BLOCK_K) {
+            int32_t k_n = w->cols - k0 < BLOCK_K ? w->cols - k0 : BLOCK_K;
+            pack_panel(w, n0, k0, k_n, kn->cols, panel);
+            r1_tile t = {.k = k_n, .x_ld = x->ld, .y_ld = y->ld, .panel = panel};
+            if (k0 == 0) t.start = start_of(bias, (int32_t)w->rows, n0, kn->cols, room);
+            rows_of(kn, t, x, y, 0, x->rows, k0, n0);
+        }
+}
+
+void r1_cpu_product(const r1_view *x, const r1_view *w, const r1_packed *packed, const float *bias, const r1_view *y)
+{
+    if (packed)
+        by_packed(the_kernel(), x, packed, bias, y);
+    else
+        by_weight(the_kernel(), x, w, bias, y);
+}
