@@ -261,10 +261,11 @@ r1_status r1_store_batch_begin(r1_store *s, r1_err *err)
     return R1_OK;
 }
 
-r1_status r1_store_batch_add(r1_store *s, const char *prepared, size_t n_param, const char *const *param, r1_err *err)
+r1_status r1_store_batch_send(r1_store *s, const char *prepared, size_t n_param, const char *const *param,
+                              const int *length, const int *format, r1_err *err)
 {
     if (!s->batch_failed) {
-        if (!PQsendQueryPrepared(s->conn, prepared, (int)n_param, param, NULL, NULL, 0))
+        if (!PQsendQueryPrepared(s->conn, prepared, (int)n_param, param, length, format, 0))
             note_error(s, NULL);
         else
             s->n_sent++;
@@ -278,6 +279,11 @@ r1_status r1_store_batch_add(r1_store *s, const char *prepared, size_t n_param, 
     if (!s->batch_failed) return R1_OK;
     if (err) *err = s->batch_err;
     return s->batch_err.code;
+}
+
+r1_status r1_store_batch_add(r1_store *s, const char *prepared, size_t n_param, const char *const *param, r1_err *err)
+{
+    return r1_store_batch_send(s, prepared, n_param, param, NULL, NULL, err);
 }
 
 /* Ends the pipeline with a sync and returns to plain mode. */

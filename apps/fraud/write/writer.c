@@ -8,6 +8,8 @@
  *              └── give up: fenced or a defect                                    all else */
 #include "writer.h"
 
+#include "store_columns.h"
+
 #include <jansson.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,6 +23,7 @@ enum { ROWS_MAX = 500 };
 struct fraud_writer {
     fraud_writer_opts o;
     r1_store *store;
+    r1_columns *payments, *decisions; /* of the batch in hand */
     pthread_t thread;
     pthread_mutex_t lock; /* guards stats and failure */
     fraud_writer_stats stats;
@@ -32,14 +35,25 @@ struct fraud_writer {
 
 static const char *const sql_advance =
     "SELECT r1.advance_offset($1, 'fraud', $2, $3::integer, $4::bigint, $5::bigint, $6::bigint)";
-static const char *const sql_payment = "INSERT INTO r1.payment (apply_seq, tx_id, ts, kind, from_id, to_id, "
-                                       "amount_minor, currency, topic, partition, kafka_offset, payload) "
-                                       "VALUES ($1::bigint, $2, to_timestamp($3::double precision / 1000), $4, $5, $6, "
-                                       "$7::bigint, $8, $9, $10::integer, $11::bigint, $12)";
-static const char *const sql_decision =
-    "INSERT INTO r1.decision (apply_seq, decision, score, logit, degraded, trace, reasons, rule, model, config, "
-    "latency_us) "
-    "VALUES ($1::bigint, $2, $3::real, $4::real, $5::boolean, $6::real[], $7::jsonb, $8, $9, $10, $11::bigint)";
+/* Payments and their decisions: one statement each for the whole batch. */
+static const char *const sql_payments =
+    "INSERT INTO r1.payment (apply_seq, tx_id, ts, kind, from_id, to_id, amount_minor, currency, partition, "
+    "kafka_offset, "
+    "payload, topic) "
+    "SELECT u.*, $12 FROM unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], "
+    "$7::bigint[], $8::text[], $9::integer[], $10::bigint[], $11::text[]) AS u";
+static const r1_column_type payment_columns[] = {R1_COL_INT8, R1_COL_TEXT, R1_COL_TIMESTAMP, R1_COL_TEXT,
+                                                 R1_COL_TEXT, R1_COL_TEXT, R1_COL_INT8,      R1_COL_TEXT,
+                                                 R1_COL_INT4, R1_COL_INT8, R1_COL_TEXT};
+static const char *const sql_decisions =
+    "INSERT INTO r1.decision (apply_seq, decision, score, logit, degraded, trace, reasons, rule, latency_us, model, "
+    "config) "
+    "SELECT u.seq, u.decision, u.score, u.logit, u.degraded, u.trace::real[], u.reasons::jsonb, u.rule, u.latency, "
+    "$10, $11 "
+    "FROM unnest($1::bigint[], $2::text[], $3::real[], $4::real[], $5::boolean[], $6::text[], $7::text[], $8::text[], "
+    "$9::bigint[]) AS u (seq, decision, score, logit, degraded, trace, reasons, rule, latency)";
+static const r1_column_type decision_columns[] = {R1_COL_INT8, R1_COL_TEXT, R1_COL_FLOAT4, R1_COL_FLOAT4, R1_COL_BOOL,
+                                                  R1_COL_TEXT, R1_COL_TEXT, R1_COL_TEXT,   R1_COL_INT8};
 static const char *const sql_findings = "INSERT INTO r1.finding (apply_seq, ordinal, pattern, accounts, payments) "
                                         "SELECT $1::bigint, f.ordinality, f.value->>'pattern', ARRAY(SELECT "
                                         "jsonb_array_elements_text(f.value->'accounts')), "
@@ -58,8 +72,8 @@ static const char *const sql_label =
 static r1_status prepare_all(r1_store *s, r1_err *err)
 {
     R1_TRY(r1_store_prepare(s, "advance", sql_advance, 6, err));
-    R1_TRY(r1_store_prepare(s, "payment", sql_payment, 12, err));
-    R1_TRY(r1_store_prepare(s, "decision", sql_decision, 11, err));
+    R1_TRY(r1_store_prepare(s, "payments", sql_payments, R1_COUNT(payment_columns) + 1, err));
+    R1_TRY(r1_store_prepare(s, "decisions", sql_decisions, R1_COUNT(decision_columns) + 2, err));
     R1_TRY(r1_store_prepare(s, "findings", sql_findings, 2, err));
     R1_TRY(r1_store_prepare(s, "duplicate", sql_duplicate, 5, err));
     R1_TRY(r1_store_prepare(s, "dead", sql_dead, 6, err));
@@ -67,7 +81,7 @@ static r1_status prepare_all(r1_store *s, r1_err *err)
 }
 
 typedef struct {
-    char seq[24], ts[24], amount[24], partition[16], offset[24], score[32], logit[32], latency[24];
+    char seq[24], ts[24], partition[16], offset[24];
 } texts;
 
 static void common_texts(const fraud_record *r, texts *t)
@@ -87,40 +101,67 @@ static char *payload_text(const fraud_record *r)
     return p;
 }
 
-static r1_status add_decision(fraud_writer *w, const fraud_record *r, const texts *common, r1_err *err)
+static void text_or_null(r1_columns *c, size_t i, const char *text)
 {
-    texts t = *common;
-    snprintf(t.score, sizeof t.score, "%.9g", (double)r->probability);
-    snprintf(t.logit, sizeof t.logit, "%.9g", (double)r->logit);
-    snprintf(t.latency, sizeof t.latency, "%lld", (long long)(r->decided_us - r->message.sent_us));
-    const char *decision[] = {t.seq,
-                              fraud_action_name(r->decision.action),
-                              t.score,
-                              t.logit,
-                              r->degraded ? "t" : "f",
-                              r->trace,
-                              r->reasons,
-                              r->decision.rule,
-                              w->o.model,
-                              w->o.config,
-                              r->message.sent_us ? t.latency : NULL};
-    R1_TRY(r1_store_batch_add(w->store, "decision", R1_COUNT(decision), decision, err));
-    const char *findings[] = {t.seq, r->findings};
-    return r->findings ? r1_store_batch_add(w->store, "findings", 2, findings, err) : R1_OK;
+    if (text)
+        r1_columns_text(c, i, text);
+    else
+        r1_columns_null(c, i);
 }
 
-static r1_status add_payment(fraud_writer *w, const fraud_record *r, const char *payload, r1_err *err)
+static void fill_decision(r1_columns *c, const fraud_record *r)
+{
+    r1_columns_int(c, 0, r->apply_seq);
+    r1_columns_text(c, 1, fraud_action_name(r->decision.action));
+    r1_columns_float(c, 2, r->probability);
+    r1_columns_float(c, 3, r->logit);
+    r1_columns_bool(c, 4, r->degraded);
+    r1_columns_text(c, 5, r->trace);
+    text_or_null(c, 6, r->reasons);
+    text_or_null(c, 7, r->decision.rule);
+    if (r->message.sent_us)
+        r1_columns_int(c, 8, r->decided_us - r->message.sent_us);
+    else
+        r1_columns_null(c, 8);
+}
+
+static void fill_payment(r1_columns *c, const fraud_record *r)
 {
     const fraud_payment *p = &r->payment;
+    r1_columns_int(c, 0, r->apply_seq);
+    r1_columns_text(c, 1, p->tx_id);
+    r1_columns_ms(c, 2, p->ts);
+    r1_columns_text(c, 3, fraud_kind_name(p->kind));
+    r1_columns_text(c, 4, p->from);
+    r1_columns_text(c, 5, p->to);
+    r1_columns_int(c, 6, p->amount_minor);
+    r1_columns_text(c, 7, p->currency);
+    r1_columns_int(c, 8, r->message.partition);
+    r1_columns_int(c, 9, r->message.offset);
+    r1_columns_bytes(c, 10, r->message.payload, r->message.payload_len);
+}
+
+static r1_status add_payments(fraud_writer *w, fraud_record *const *r, size_t n, r1_err *err)
+{
+    r1_columns_clear(w->payments);
+    r1_columns_clear(w->decisions);
+    for (size_t i = 0; i < n; i++) {
+        if (r[i]->kind != FRAUD_RECORD_PAYMENT) continue;
+        fill_payment(w->payments, r[i]);
+        fill_decision(w->decisions, r[i]);
+    }
+    if (r1_columns_rows(w->payments) == 0) return R1_OK;
+    const char *topic[] = {w->o.ledger->topic[FRAUD_TOPIC_PAYMENTS]}, *versions[] = {w->o.model, w->o.config};
+    R1_TRY(r1_store_batch_add_columns(w->store, "payments", w->payments, R1_COUNT(topic), topic, err));
+    return r1_store_batch_add_columns(w->store, "decisions", w->decisions, R1_COUNT(versions), versions, err);
+}
+
+static r1_status add_findings(fraud_writer *w, const fraud_record *r, r1_err *err)
+{
     texts t;
     common_texts(r, &t);
-    snprintf(t.ts, sizeof t.ts, "%lld", (long long)p->ts);
-    snprintf(t.amount, sizeof t.amount, "%lld", (long long)p->amount_minor);
-    const char *row[] = {t.seq,    p->tx_id, t.ts,        fraud_kind_name(p->kind),     p->from,
-                         p->to,    t.amount, p->currency, w->o.ledger->topic[r->topic], t.partition,
-                         t.offset, payload};
-    R1_TRY(r1_store_batch_add(w->store, "payment", R1_COUNT(row), row, err));
-    return add_decision(w, r, &t, err);
+    const char *row[] = {t.seq, r->findings};
+    return r->findings ? r1_store_batch_add(w->store, "findings", R1_COUNT(row), row, err) : R1_OK;
 }
 
 static char *base64(const char *data, size_t len)
@@ -153,18 +194,18 @@ static r1_status add_dead(fraud_writer *w, const fraud_record *r, r1_err *err)
     return st;
 }
 
+/* All but the rows of payment and decision, which the batch has in common. */
 static r1_status add_record(fraud_writer *w, const fraud_record *r, r1_err *err)
 {
     if (r->kind == FRAUD_RECORD_DEAD) return add_dead(w, r, err);
+    if (r->kind == FRAUD_RECORD_PAYMENT) return add_findings(w, r, err);
     char *payload = payload_text(r);
     if (!payload) R1_FAIL(err, R1_E_NOMEM, "no memory for a payload");
     r1_status st;
     texts t;
     common_texts(r, &t);
     const char *topic = w->o.ledger->topic[r->topic];
-    if (r->kind == FRAUD_RECORD_PAYMENT) {
-        st = add_payment(w, r, payload, err);
-    } else if (r->kind == FRAUD_RECORD_DUPLICATE) {
+    if (r->kind == FRAUD_RECORD_DUPLICATE) {
         const char *row[] = {r->payment.tx_id, topic, t.partition, t.offset, payload};
         st = r1_store_batch_add(w->store, "duplicate", R1_COUNT(row), row, err);
     } else {
@@ -212,6 +253,7 @@ static r1_status write_batch(fraud_writer *w, fraud_record *const *r, size_t n, 
 {
     R1_TRY(r1_store_batch_begin(w->store, err));
     r1_status st = add_advances(w, t, err); /* first: an owner that was fenced finds out before it sends its rows */
+    if (st == R1_OK) st = add_payments(w, r, n, err);
     for (size_t i = 0; i < n && st == R1_OK; i++) st = add_record(w, r[i], err);
     if (st == R1_OK) return r1_store_batch_commit(w->store, err);
     r1_store_batch_abort(w->store);
@@ -391,11 +433,22 @@ static r1_status name_versions(fraud_writer *w, r1_err *err)
 
 static r1_status writer_prepare(fraud_writer *w, r1_err *err)
 {
+    R1_TRY(r1_columns_new(&w->payments, payment_columns, R1_COUNT(payment_columns), err));
+    R1_TRY(r1_columns_new(&w->decisions, decision_columns, R1_COUNT(decision_columns), err));
     R1_TRY(r1_store_open(&w->store, w->o.conninfo, "r1-fraud writer", err));
     R1_TRY(prepare_all(w->store, err));
     R1_TRY(name_versions(w, err));
     if (pthread_create(&w->thread, NULL, writer_main, w)) R1_FAIL(err, R1_E_NOMEM, "no thread for the writer");
     return R1_OK;
+}
+
+static void release(fraud_writer *w)
+{
+    r1_store_close(w->store);
+    r1_columns_free(w->payments);
+    r1_columns_free(w->decisions);
+    pthread_mutex_destroy(&w->lock);
+    free(w);
 }
 
 r1_status fraud_writer_start(fraud_writer **out, const fraud_writer_opts *opts, r1_err *err)
@@ -410,9 +463,7 @@ r1_status fraud_writer_start(fraud_writer **out, const fraud_writer_opts *opts, 
         *out = w;
         return R1_OK;
     }
-    r1_store_close(w->store);
-    pthread_mutex_destroy(&w->lock);
-    free(w);
+    release(w);
     return st;
 }
 
@@ -439,8 +490,6 @@ r1_status fraud_writer_stop(fraud_writer *w, int timeout_ms, r1_err *err)
     fraud_queue_close(w->o.queue);
     pthread_join(w->thread, NULL);
     r1_status st = fraud_writer_status(w, err);
-    r1_store_close(w->store);
-    pthread_mutex_destroy(&w->lock);
-    free(w);
+    release(w);
     return st;
 }
