@@ -33,6 +33,8 @@ R1_API void r1_memory_free(r1_memory *mem);
 
 R1_API r1_status r1_memory_begin(r1_memory *mem, uint64_t *ticket, r1_err *err);
 R1_API void r1_memory_cancel(r1_memory *mem, uint64_t ticket); /* entries appended under it are dropped */
+/* Ends a ticket that no r1_session_run ends: its entries were stored by r1_session_store. */
+R1_API void r1_memory_end(r1_memory *mem, uint64_t ticket);
 
 /* Makes one entry that belongs to all of entity[0..n_entity) (keys are the caller's hashes; at most 8). R1_E_NOMEM: the
  * pool is full of pinned or busy slots. meta is the caller's and comes back from r1_memory_ring. */

@@ -56,6 +56,11 @@ typedef struct {
  * that were not stored read as zeros. */
 R1_API r1_status r1_session_run(r1_session *s, const r1_batch *batch, r1_result *result, r1_err *err);
 
+/* Makes the entries of events alone and stores them under handles that were appended with the batch's ticket, which stays
+ * open: for events that no sample of the batch brings, and for a memory that is rebuilt from a log. n: any number. */
+R1_API r1_status r1_session_store(r1_session *s, r1_memory *pool, uint64_t ticket, const r1_event *event,
+                                  const uint64_t *handle, size_t n, r1_err *err);
+
 /* The common space: row of item `item` (f32[d_align], after its encoder) of sample i of the last run; NULL if absent.
  */
 R1_API const float *r1_session_aligned(const r1_session *s, size_t sample, size_t item);

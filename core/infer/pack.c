@@ -363,15 +363,20 @@ static void begin(r1_pack *p, uint32_t n)
     }
 }
 
+static r1_status check_event(const r1_pack *p, const r1_event *e, uint32_t i, r1_err *err)
+{
+    const r1_row_desc *d = &desc_of(p)->event;
+    if (desc_of(p)->has_event && (!d->n_num || e->num) && (!d->n_cat || e->cat)) return R1_OK;
+    R1_FAIL(err, R1_E_INVAL, "sample %u: an entry's handle without its event", i);
+}
+
 static r1_status own_events(r1_pack *p, const r1_pack_source *src, r1_err *err)
 {
     bool fresh;
     for (uint32_t b = 0; src->pool && b < src->n_sample; b++) {
         const r1_sample *s = &src->sample[b];
         if (!s->event_handle) continue;
-        if (!desc_of(p)->has_event || (desc_of(p)->event.n_num && !s->event.num) ||
-            (desc_of(p)->event.n_cat && !s->event.cat))
-            R1_FAIL(err, R1_E_INVAL, "sample %u: an entry's handle without its event", b);
+        R1_TRY(check_event(p, &s->event, b, err));
         uint32_t *row = map_at(&p->events, s->event_handle, 0, &fresh);
         if (!fresh) R1_FAIL(err, R1_E_INVAL, "sample %u: an entry's handle twice", b);
         *row = add_event(p, s->event, s->event_handle);
@@ -425,6 +430,17 @@ r1_status r1_pack_fill(r1_pack *p, const r1_pack_source *src, r1_err *err)
     R1_TRY(own_events(p, src, err));
     for (uint32_t b = 0; b < src->n_sample; b++)
         for (uint32_t i = 0; i < desc_of(p)->n_item; i++) R1_TRY(fill_item(p, src, i, b, err));
+    finish(p);
+    return upload(p, err);
+}
+
+r1_status r1_pack_events(r1_pack *p, const r1_event *event, const uint64_t *handle, uint32_t n, r1_err *err)
+{
+    begin(p, 0);
+    for (uint32_t i = 0; i < n; i++) {
+        R1_TRY(check_event(p, &event[i], i, err));
+        add_event(p, event[i], handle[i]);
+    }
     finish(p);
     return upload(p, err);
 }

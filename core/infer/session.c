@@ -253,6 +253,21 @@ r1_status r1_session_run(r1_session *s, const r1_batch *b, r1_result *result, r1
     return st;
 }
 
+r1_status r1_session_store(r1_session *s, r1_memory *pool, uint64_t ticket, const r1_event *event,
+                           const uint64_t *handle, size_t n, r1_err *err)
+{
+    size_t piece = s->e->cap[R1_SYM_EVENT];
+    if (!ticket) R1_FAIL(err, R1_E_INVAL, "session: entries are stored under a ticket");
+    r1_memory_wait(pool, ticket);
+    for (size_t first = 0; first < n; first += piece) {
+        size_t m = n - first < piece ? n - first : piece;
+        R1_TRY(r1_pack_events(s->pack, event + first, handle + first, (uint32_t)m, err));
+        R1_TRY(r1_exec_forward(s->e, 0, err));
+        R1_TRY(store_entries(s, pool, err));
+    }
+    return R1_OK;
+}
+
 const float *r1_session_aligned(const r1_session *s, size_t sample, size_t item)
 {
     if (sample >= s->e->sym[R1_SYM_SEQ] || item >= s->m->desc->n_item || s->e->device) return NULL;

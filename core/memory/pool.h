@@ -10,6 +10,5 @@ float *r1_memory_entry(const r1_memory *mem, uint64_t handle);
 /* Blocks until all earlier tickets have stored; then the caller stores and calls r1_memory_stored. */
 void r1_memory_wait(r1_memory *mem, uint64_t ticket);
 void r1_memory_stored(r1_memory *mem, uint64_t ticket);
-void r1_memory_end(r1_memory *mem, uint64_t ticket);
 
 #endif

@@ -113,7 +113,7 @@ class Services:
         log = open(os.path.join(self.folder, name + ".log"), "a", encoding="utf-8")
         at = log.tell()
         p = subprocess.Popen([os.path.join(bin_dir(), "r1-fraud"), "serve", "--postgres", self.conninfo, "--brokers", self.brokers,
-                              "--migrations", os.path.join(ROOT, "schemas/sql"), "--fetch-wait", "5" if self.kafka else "1",
+                              "--migrations", os.path.join(ROOT, "schemas/sql"), "--fetch-wait", "5" if self.kafka else "1", "--fetch-min", "65536" if self.kafka else "1",
                               *[str(a) for a in args]], stderr=log, cwd=ROOT)
         log.close()
         self.children.append(p)

@@ -53,7 +53,7 @@ static void test_queue(void)
         CU_ASSERT_TRUE(fraud_queue_in_flight(q) <= CAPACITY);
         if (!r) continue; /* bounded: the producer waits */
         r->apply_seq = i++;
-        fraud_queue_push(q, r);
+        fraud_queue_push(q, &r, 1);
     }
     fraud_queue_close(q);
     void *bad;

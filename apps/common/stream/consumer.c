@@ -14,13 +14,15 @@ static r1_status consumer_conf(const r1_stream_opts *opts, rd_kafka_conf_t **out
 {
     rd_kafka_conf_t *conf = r1_stream_conf(opts, err);
     if (!conf) return R1_E_INVAL;
-    char wait[16];
+    char wait[16], min[16];
+    snprintf(min, sizeof min, "%d", opts->fetch_min_bytes > 0 ? opts->fetch_min_bytes : 1);
     snprintf(wait, sizeof wait, "%d", opts->fetch_wait_ms > 0 ? opts->fetch_wait_ms : 5);
     const char *const rows[][2] = {{"group.id", opts->group ? opts->group : "r1"},
                                    {"enable.auto.commit", "false"},
                                    {"enable.auto.offset.store", "false"},
                                    {"auto.offset.reset", "error"},
                                    {"fetch.wait.max.ms", wait},
+                                   {"fetch.min.bytes", min},
                                    {"check.crcs", "true"},
                                    {"queued.max.messages.kbytes", "16384"},
                                    {"queued.min.messages", "10000"},

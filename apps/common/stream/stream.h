@@ -19,6 +19,7 @@ typedef struct {
     const char *group;     /* consumer: for the hint commits; NULL: none */
     const char *extra;     /* "key=value key=value" passed to librdkafka; NULL: none */
     int fetch_wait_ms;     /* consumer: 1 for the embedded broker, more for a real one */
+    int fetch_min_bytes;   /* consumer: what the broker gathers before it answers a fetch, within the wait; 0: 1 */
     int linger_ms;         /* producer */
 } r1_stream_opts;
 

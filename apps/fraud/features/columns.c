@@ -351,22 +351,25 @@ void fraud_features_tables(const fraud_state *s, const fraud_payment *p, uint32_
 
 /* ---- history --------------------------------------------------------------------------------------------------- */
 
-static void add_ref(const fraud_state *s, uint64_t seq, int role, bool same, fraud_features *f)
+void fraud_features_ref(const fraud_state *s, uint64_t seq, int role, bool same, uint64_t handle, fraud_features *f)
 {
     const fraud_edge *edge = fraud_state_edge(s, seq);
     uint32_t i = f->n_ref++;
     while (i > 0 && f->ref_seq[i - 1] > seq) { /* oldest first */
         f->ref_seq[i] = f->ref_seq[i - 1];
+        f->ref_handle[i] = f->ref_handle[i - 1];
         f->bucket[i] = f->bucket[i - 1];
         i--;
     }
     int64_t age = s->now - edge->ts;
     int band = age < FRAUD_DAY_MS ? 0 : age < 7 * FRAUD_DAY_MS ? 1 : age < 28 * FRAUD_DAY_MS ? 2 : 3;
     f->ref_seq[i] = seq;
+    f->ref_handle[i] = handle;
     f->bucket[i] = (uint8_t)(role * 8 + band * 2 + same);
 }
 
-static void event_columns(const fraud_state *s, uint64_t seq, float *num, int32_t *cat)
+void fraud_features_event(const fraud_state *s, uint64_t seq, float num[FRAUD_N_EVENT_NUM],
+                          int32_t cat[FRAUD_N_EVENT_CAT])
 {
     const fraud_edge *edge = fraud_state_edge(s, seq);
     clock_parts c = clock_of(edge->ts);
@@ -391,11 +394,11 @@ void fraud_features_history(const fraud_state *s, uint32_t from, uint32_t to, fr
         if (s->entity[self].role == FRAUD_ROLE_EXTERNAL) continue;
         for (int i = 0; i < FRAUD_HISTORY && fraud_state_has(s, seq); i++) {
             const fraud_edge *edge = fraud_state_edge(s, seq);
-            add_ref(s, seq, role, (direction ? edge->from : edge->to) == other, f);
+            fraud_features_ref(s, seq, role, (direction ? edge->from : edge->to) == other, 0, f);
             seq = edge->prev[direction];
         }
     }
-    for (uint32_t i = 0; i < f->n_ref; i++) event_columns(s, f->ref_seq[i], f->event[i], f->event_cat[i]);
+    for (uint32_t i = 0; i < f->n_ref; i++) fraud_features_event(s, f->ref_seq[i], f->event[i], f->event_cat[i]);
 }
 
 /* ---- ego network ------------------------------------------------------------------------------------------------ */

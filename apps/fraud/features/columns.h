@@ -52,12 +52,19 @@ typedef struct {
     float event[FRAUD_REFS_MAX][FRAUD_N_EVENT_NUM];
     int32_t event_cat[FRAUD_REFS_MAX][FRAUD_N_EVENT_CAT];
     uint64_t ref_seq[FRAUD_REFS_MAX];
+    uint64_t ref_handle[FRAUD_REFS_MAX]; /* of the working memory, where the references come from it */
     uint8_t bucket[FRAUD_REFS_MAX];
 } fraud_features;
 
 /* All but patterns, ego network and history. s->now is the payment's time. */
 void fraud_features_tables(const fraud_state *s, const fraud_payment *p, uint32_t from, uint32_t to, fraud_features *f);
 void fraud_features_history(const fraud_state *s, uint32_t from, uint32_t to, fraud_features *f);
+/* One reference more, in its place: payment seq as a part of the history that `role` names (0 sender's out, 1 sender's in,
+ * 2 receiver's out, 3 receiver's in); same: its other end is the new payment's other end. */
+void fraud_features_ref(const fraud_state *s, uint64_t seq, int role, bool same, uint64_t handle, fraud_features *f);
+/* The columns of payment seq as an event. */
+void fraud_features_event(const fraud_state *s, uint64_t seq, float num[FRAUD_N_EVENT_NUM],
+                          int32_t cat[FRAUD_N_EVENT_CAT]);
 void fraud_features_ego(const fraud_state *s, const fraud_payment *p, uint32_t from, uint32_t to, fraud_features *f);
 
 #endif

@@ -33,19 +33,19 @@ typedef struct {               /* what is known of an entity's frauds, one direc
     int64_t first_ts, last_ts; /* event times of known frauds */
 } fraud_known;
 
-typedef struct {
-    char name[FRAUD_ACCOUNT_BYTES];
-    uint64_t key;
+typedef struct {       /* what walks read comes first, in one cache line */
     uint64_t head[2];  /* newest edge out, in; FRAUD_NO_SEQ = none */
     uint64_t total[2]; /* payments ever, out and in */
     int64_t first_ts, last_ts[2];
+    uint32_t live; /* edge ends in the ring */
+    uint8_t role;
     fraud_window w[FRAUD_N_WINDOW][2];
     fraud_known known[2];
     uint64_t device, country; /* hashes of the last seen on the out side; 0 = none */
     float lat, lon;           /* last position on the out side; NaN = none */
-    uint32_t live;            /* edge ends in the ring */
     uint32_t next, lru_prev, lru_next;
-    uint8_t role;
+    uint64_t key;
+    char name[FRAUD_ACCOUNT_BYTES];
 } fraud_entity;
 
 typedef struct {

@@ -110,10 +110,15 @@ static r1_status split(char *data, size_t len, size_t skip, size_t limit, line *
     return R1_OK;
 }
 
-static void sleep_until_us(int64_t wall_us)
+enum { TICK_US = 1000 };
+
+/* An open loop sends when a payment is due, whatever became of the earlier ones. It wakes once a tick and sends what has come due
+ * by then: a wake for each payment costs more processor time than sending it, and delays it hardly less. */
+static void wait_for_us(int64_t due)
 {
-    int64_t left = wall_us - r1_time_us();
-    if (left <= 0) return;
+    int64_t now = r1_time_us();
+    if (due <= now) return;
+    int64_t left = due - now > TICK_US ? due - now : TICK_US;
     struct timespec ts = {.tv_sec = left / 1000000, .tv_nsec = (long)(left % 1000000) * 1000};
     nanosleep(&ts, NULL);
 }
@@ -134,9 +139,9 @@ static r1_status send_all(r1_producer *p, const r1_options *o, const line *l, si
     r1_progress_begin(&progress, "sending", n);
     for (size_t i = 0; i < n && !r1_cli_stopped(); i++) {
         int64_t due = rate > 0 ? start + (int64_t)((double)i * 1e6 / rate) : r1_time_us();
-        sleep_until_us(due);
+        wait_for_us(due);
         int64_t behind = r1_time_us() - due;
-        if (behind > 1000) c->late++;
+        if (behind > 2 * TICK_US) c->late++;
         if (behind > c->worst_late_us) c->worst_late_us = behind;
         R1_TRY(r1_producer_send(p, topic, l[i].text + l[i].key_at, l[i].key_len, l[i].text, l[i].len, due, 30000, err));
         c->sent++;
@@ -153,10 +158,10 @@ static r1_status send_all(r1_producer *p, const r1_options *o, const line *l, si
 static int report(const counts *c, bool json)
 {
     const char *form =
-        json ? "{\"sent\": %llu, \"delivered\": %llu, \"failed\": %llu, \"late_over_1ms\": %llu, \"worst_late_ms\": "
+        json ? "{\"sent\": %llu, \"delivered\": %llu, \"failed\": %llu, \"late_over_2ms\": %llu, \"worst_late_ms\": "
                "%.3f, "
                "\"seconds\": %.3f}\n"
-             : "sent %llu, delivered %llu, failed %llu, more than 1 ms late %llu (worst %.3f ms), %.3f s\n";
+             : "sent %llu, delivered %llu, failed %llu, more than 2 ms late %llu (worst %.3f ms), %.3f s\n";
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral" /* one of two literals */
     printf(form, (unsigned long long)c->sent, (unsigned long long)c->delivered, (unsigned long long)c->failed,

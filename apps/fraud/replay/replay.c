@@ -21,14 +21,14 @@ const r1_option fraud_replay_rows[] = {
      .type = R1_OPT_INT,
      .def = "64",
      .min = 1,
-     .max = 512,
+     .max = FRAUD_SCORE_MAX,
      .unit = "payments",
      .help = "scored together"},
     {.name = "no-graph", .type = R1_OPT_BOOL, .def = "false", .help = "graph, patterns and findings off"},
     {.name = "no-memory", .type = R1_OPT_BOOL, .def = "false", .help = "working memory off"}};
 const size_t fraud_replay_n_row = R1_COUNT(fraud_replay_rows);
 
-enum { BATCH_MAX = 512, LINE_MAX_BYTES = FRAUD_PAYMENT_BYTES_MAX + 2 };
+enum { BATCH_MAX = FRAUD_SCORE_MAX, LINE_MAX_BYTES = FRAUD_PAYMENT_BYTES_MAX + 2 };
 
 typedef struct {
     fraud_engine *engine;

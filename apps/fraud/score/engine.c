@@ -9,7 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS_DEFAULT = 1024, EDGES_DEFAULT = 1 << 20, ENTITIES_DEFAULT = 1 << 18, PAIRS_DEFAULT = 1 << 20 };
+enum {
+    SLOTS_DEFAULT = 1024,
+    EDGES_DEFAULT = 1 << 20,
+    ENTITIES_DEFAULT = 1 << 18,
+    PAIRS_DEFAULT = 1 << 20,
+    RINGS_DEFAULT = 1 << 17
+};
 
 struct fraud_slot {
     fraud_payment payment;
@@ -29,7 +35,7 @@ struct fraud_engine {
     bool graph_off;
     unsigned capture;     /* FRAUD_CAPTURE_* */
     fraud_scorer *scorer; /* NULL: rules */
-    fraud_scoring scoring[FRAUD_SCORER_BATCH];
+    fraud_scoring scoring[FRAUD_SCORE_MAX];
 };
 
 /* ---- life ---- */
@@ -39,8 +45,8 @@ static r1_status open_scorer(fraud_engine *e, const fraud_engine_opts *o, r1_err
     if (!o->model_path || o->r1_off) return R1_OK;
     unsigned off = (o->graph_off ? FRAUD_CAPTURE_GRAPH : 0u) | (o->memory_off ? FRAUD_CAPTURE_MEMORY : 0u) |
                    (o->text_off ? FRAUD_SAMPLE_TEXT : 0u);
-    e->capture = (FRAUD_CAPTURE_GRAPH | FRAUD_CAPTURE_MEMORY) & ~off;
-    return fraud_scorer_new(&e->scorer, o->model_path, off, err);
+    e->capture = FRAUD_CAPTURE_GRAPH & ~off;
+    return fraud_scorer_new(&e->scorer, o->model_path, off, o->rings_max ? o->rings_max : RINGS_DEFAULT, err);
 }
 
 r1_status fraud_engine_new(fraud_engine **out, const fraud_engine_opts *o, r1_err *err)
@@ -125,6 +131,7 @@ r1_status fraud_engine_apply(fraud_engine *e, const fraud_payment *p, int64_t ap
     int64_t ts = fraud_state_advance(e->state, p->ts);
     uint32_t from = fraud_state_entity(e->state, p->from, p->from_role),
              to = fraud_state_entity(e->state, p->to, p->to_role);
+    fraud_recall *recall = e->scorer ? fraud_scorer_recall(e->scorer) : NULL;
     fraud_slot *slot = NULL;
     if (out) {
         slot = e->free_slot;
@@ -136,10 +143,12 @@ r1_status fraud_engine_apply(fraud_engine *e, const fraud_payment *p, int64_t ap
         slot->n_finding = 0;
         capture(e->state, from, to, p, &slot->f);
         if (e->scorer) fraud_capture(e->state, p, from, to, e->capture, &slot->features);
+        if (recall) fraud_recall_look(recall, e->state, from, to, &slot->features);
     }
     bool counted = e->scorer && (e->capture & FRAUD_CAPTURE_GRAPH);
     bool search = slot && !e->graph_off && gate(e->state, from, to, p, counted ? &slot->features.pattern : NULL);
     uint64_t seq = fraud_state_insert(e->state, p, from, to);
+    if (recall) R1_TRY(fraud_recall_add(recall, e->state, seq, e->n_used > 0, err));
     if (search) slot->n_finding = (uint8_t)fraud_findings_search(e->state, seq, slot->finding, FRAUD_FINDINGS_MAX);
     if (out) *out = slot;
     return R1_OK;
@@ -166,6 +175,8 @@ r1_status fraud_engine_label(fraud_engine *e, const char *tx_id, bool is_fraud, 
 
 static r1_status score_by_model(fraud_engine *e, fraud_slot *const *slot, size_t n, fraud_result *result, r1_err *err)
 {
+    if (n > FRAUD_SCORE_MAX)
+        R1_FAIL(err, R1_E_INVAL, "expected at most %d payments to score together, found %zu", FRAUD_SCORE_MAX, n);
     for (size_t i = 0; i < n; i++)
         e->scoring[i] = (fraud_scoring){.features = &slot[i]->features, .payment = &slot[i]->payment};
     R1_TRY(fraud_scorer_run(e->scorer, e->scoring, n, err));
@@ -178,12 +189,8 @@ static r1_status score_by_model(fraud_engine *e, fraud_slot *const *slot, size_t
 
 r1_status fraud_engine_score(fraud_engine *e, fraud_slot *const *slot, size_t n, fraud_result *result, r1_err *err)
 {
-    for (size_t a = 0; e->scorer && a < n; a += FRAUD_SCORER_BATCH) {
-        size_t m = n - a < FRAUD_SCORER_BATCH ? n - a : FRAUD_SCORER_BATCH;
-        R1_TRY(score_by_model(e, slot + a, m, result + a, err));
-    }
-    for (size_t i = 0; !e->scorer && i < n; i++)
-        fraud_rules_score(&slot[i]->f, slot[i]->finding, slot[i]->n_finding, &result[i]);
+    if (e->scorer) return score_by_model(e, slot, n, result, err);
+    for (size_t i = 0; i < n; i++) fraud_rules_score(&slot[i]->f, slot[i]->finding, slot[i]->n_finding, &result[i]);
     return R1_OK;
 }
 

@@ -7,8 +7,8 @@
  *     split into batches, whether all or only some of them are scored, and with any number of threads.
  * (3) No wall clock, no I/O, no randomness: time is event time. A payment older than the newest one seen is applied at the
  *     newest time (the state's clock never goes back); the slot's `clamped_ms` says by how much.
- * (4) A slot holds all that scoring needs: scoring may happen after any number of later applies, but in this engine's thread,
- *     and at most fraud_engine_opts.slots_max slots may be filled and unreleased at a time.
+ * (4) A slot holds what scoring needs until the next fraud_engine_score: a slot is scored by the first one after its apply, after
+ *     any number of other applies, or not at all. At most fraud_engine_opts.slots_max are filled and unreleased at a time.
  * Threads: one thread at a time per engine; one engine with graph findings per process (igraph is not thread-safe here).
  * Errors:  apply fails only for a payment that fraud_payment_check refuses or an apply_seq that does not rise; state is
  *          then as before. */
@@ -30,6 +30,7 @@ typedef struct {
     uint32_t edges_max;    /* ring buffer, default 1,048,576; the oldest edge leaves all windows when it is full */
     uint32_t entities_max; /* default 262,144; the longest idle entity is forgotten when it is full */
     uint32_t pairs_max;    /* default 1,048,576 */
+    uint32_t rings_max;    /* of working memory, one per account and direction, default 131,072 */
     int threads;           /* of the model's session, default 1 */
 } fraud_engine_opts;
 
@@ -106,7 +107,8 @@ typedef struct {
     fraud_finding finding[FRAUD_FINDINGS_MAX]; /* present whether or not the score is high */
 } fraud_result;
 
-/* Scores n slots; result[i] belongs to slot[i]. The slots stay filled. */
+enum { FRAUD_SCORE_MAX = 64 };
+/* Scores n <= FRAUD_SCORE_MAX slots; result[i] belongs to slot[i]. The slots stay filled. */
 r1_status fraud_engine_score(fraud_engine *e, fraud_slot *const *slot, size_t n, fraud_result *result, r1_err *err);
 
 /* ---- what the caller records with a decision ---------------------------------------------------------------- */

@@ -10,17 +10,16 @@
 struct fraud_scorer {
     r1_model *model;
     r1_session *session;
+    fraud_recall *recall;
     unsigned flags;
     uint64_t hash, schema;
     r1_sample sample[FRAUD_SCORER_BATCH];
     r1_item item[FRAUD_SCORER_BATCH][FRAUD_N_ITEM];
-    r1_event event[FRAUD_SCORER_BATCH * FRAUD_REFS_MAX];
-    uint64_t ref[FRAUD_SCORER_BATCH][FRAUD_REFS_MAX];
 };
 
 enum { MODEL_BYTES_MAX = 64 << 20 };
 
-static r1_status open_model(fraud_scorer *s, const char *path, r1_err *err)
+static r1_status open_model(fraud_scorer *s, const char *path, uint32_t rings_max, r1_err *err)
 {
     char *bytes = NULL, *description = NULL;
     size_t len = 0;
@@ -36,16 +35,17 @@ static r1_status open_model(fraud_scorer *s, const char *path, r1_err *err)
         return st;
     }
     s->schema = r1_model_schema_hash(s->model);
-    return r1_session_new(&s->session, s->model, &(r1_session_opts){.n_sample_max = FRAUD_SCORER_BATCH}, err);
+    R1_TRY(r1_session_new(&s->session, s->model, &(r1_session_opts){.n_sample_max = FRAUD_SCORER_BATCH}, err));
+    return s->flags & FRAUD_CAPTURE_MEMORY ? fraud_recall_new(&s->recall, s->model, s->session, rings_max, err) : R1_OK;
 }
 
-r1_status fraud_scorer_new(fraud_scorer **out, const char *path, unsigned off, r1_err *err)
+r1_status fraud_scorer_new(fraud_scorer **out, const char *path, unsigned off, uint32_t rings_max, r1_err *err)
 {
     *out = NULL;
     fraud_scorer *s = calloc(1, sizeof *s);
     if (!s) R1_FAIL(err, R1_E_NOMEM, "no memory for the scorer");
     s->flags = (FRAUD_CAPTURE_GRAPH | FRAUD_CAPTURE_MEMORY | FRAUD_SAMPLE_TEXT) & ~off;
-    r1_status st = open_model(s, path, err);
+    r1_status st = open_model(s, path, rings_max, err);
     if (st != R1_OK) {
         fraud_scorer_free(s);
         return st;
@@ -57,6 +57,7 @@ r1_status fraud_scorer_new(fraud_scorer **out, const char *path, unsigned off, r
 void fraud_scorer_free(fraud_scorer *s)
 {
     if (!s) return;
+    fraud_recall_free(s->recall);
     r1_session_free(s->session);
     r1_model_free(s->model);
     free(s);
@@ -66,26 +67,20 @@ const char *fraud_scorer_name(const fraud_scorer *s) { return r1_model_name(s->m
 uint64_t fraud_scorer_hash(const fraud_scorer *s) { return s->hash; }
 uint64_t fraud_scorer_schema(const fraud_scorer *s) { return s->schema; }
 
-static size_t fill(fraud_scorer *s, const fraud_scoring *x, size_t n)
-{
-    size_t n_event = 0;
-    for (size_t i = 0; i < n; i++) {
-        const fraud_features *f = x[i].features;
-        for (uint32_t k = 0; k < f->n_ref; k++) {
-            s->ref[i][k] = n_event;
-            s->event[n_event++] = (r1_event){f->event[k], f->event_cat[k]};
-        }
-        fraud_sample_fill(f, x[i].payment, s->ref[i], s->flags, s->item[i]);
-        s->sample[i] = (r1_sample){.item = s->item[i]};
-    }
-    return n_event;
-}
+fraud_recall *fraud_scorer_recall(const fraud_scorer *s) { return s->recall; }
 
 r1_status fraud_scorer_run(fraud_scorer *s, fraud_scoring *x, size_t n, r1_err *err)
 {
-    size_t n_event = fill(s, x, n);
-    r1_batch batch = {.sample = s->sample, .n_sample = n, .event = n_event ? s->event : NULL, .n_event = n_event};
+    for (size_t i = 0; i < n; i++) {
+        fraud_sample_fill(x[i].features, x[i].payment, x[i].features->ref_handle, s->flags, s->item[i]);
+        s->sample[i] = (r1_sample){.item = s->item[i]};
+    }
+    r1_batch batch = {.sample = s->sample, .n_sample = n};
     r1_result r;
+    if (s->recall) {
+        batch.pool = fraud_recall_pool(s->recall);
+        R1_TRY(fraud_recall_begin(s->recall, &batch.ticket, err));
+    }
     R1_TRY(r1_session_run(s->session, &batch, &r, err));
     if (r.n_step != FRAUD_N_ITEM || r.n_output != 1)
         R1_FAIL(err, R1_E_FORMAT, "model: expected %d evidence steps and 1 output, found %zu and %zu", FRAUD_N_ITEM,

@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH_MAX = 64, QUEUE_RECORDS = 8192, STOP_TIMEOUT_MS = 15000, BROKER_TIMEOUT_MS = 5000 };
+enum { BATCH_MAX = FRAUD_SCORE_MAX, QUEUE_RECORDS = 8192, STOP_TIMEOUT_MS = 15000, BROKER_TIMEOUT_MS = 5000 };
 
 typedef struct {
     const r1_options *o;
@@ -76,6 +76,7 @@ static r1_stream_opts stream_opts(const server *s)
                             .group = r1_options_str(s->o, "group"),
                             .extra = r1_options_str(s->o, "kafka-extra"),
                             .fetch_wait_ms = (int)r1_options_int(s->o, "fetch-wait"),
+                            .fetch_min_bytes = (int)r1_options_int(s->o, "fetch-min"),
                             .linger_ms = 5};
 }
 
@@ -144,6 +145,7 @@ static r1_status make_engine(server *s, r1_err *err)
                               .graph_off = !r1_options_bool(s->o, "graph"),
                               .memory_off = !r1_options_bool(s->o, "memory"),
                               .slots_max = BATCH_MAX,
+                              .rings_max = 2 * (uint32_t)r1_options_int(s->o, "memory-accounts"),
                               .threads = 1};
     R1_TRY(fraud_engine_new(&s->engine, &opts, err));
     snprintf(s->model, sizeof s->model, "%016llx%s%s%s", (unsigned long long)fraud_engine_model_hash(s->engine),
@@ -174,6 +176,7 @@ static r1_status start_writer(server *s, r1_err *err)
                            .producer = s->producer,
                            .decisions_topic = r1_options_str(s->o, "decisions-topic"),
                            .dead_topic = r1_options_str(s->o, "dead-topic"),
+                           .stats_skip = (uint64_t)r1_options_int(s->o, "stats-skip"),
                            .ledger = &s->ledger,
                            .queue = s->queue};
     return fraud_writer_start(&s->writer, &w, err);
@@ -326,7 +329,7 @@ static r1_status score(server *s, batch *b, r1_err *err)
         decide(s, b->scored[i], &b->result[i]);
         fraud_slot_release(s->engine, b->slot[i]);
     }
-    for (size_t i = 0; i < b->n; i++) fraud_queue_push(s->queue, b->record[i]);
+    if (b->n) fraud_queue_push(s->queue, b->record, b->n);
     b->n = b->n_slot = 0;
     return R1_OK;
 }

@@ -63,11 +63,12 @@ fraud_record *fraud_queue_take_free(fraud_queue *q)
 
 void fraud_queue_put_back(fraud_queue *q, fraud_record *r) { fraud_queue_release(q, &r, 1); }
 
-void fraud_queue_push(fraud_queue *q, fraud_record *r)
+void fraud_queue_push(fraud_queue *q, fraud_record *const *r, size_t n)
 {
     pthread_mutex_lock(&q->lock);
-    q->ring[(q->head + q->n_ring++) % q->capacity] =
-        r; /* never full: the pool has as many records as the ring has places */
+    for (size_t i = 0; i < n; i++)
+        q->ring[(q->head + q->n_ring++) % q->capacity] =
+            r[i]; /* never full: the pool has as many records as the ring has places */
     pthread_cond_signal(&q->filled);
     pthread_mutex_unlock(&q->lock);
 }

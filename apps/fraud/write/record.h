@@ -43,7 +43,8 @@ void fraud_queue_free(fraud_queue *q); /* frees messages that are still inside; 
 
 /* Scoring thread: an empty record, or NULL when all are in flight. */
 fraud_record *fraud_queue_take_free(fraud_queue *q);
-void fraud_queue_push(fraud_queue *q, fraud_record *r);
+/* What was scored together is handed over together, so that one transaction can hold it. */
+void fraud_queue_push(fraud_queue *q, fraud_record *const *r, size_t n);
 void fraud_queue_put_back(fraud_queue *q, fraud_record *r); /* unused after take_free */
 size_t fraud_queue_in_flight(fraud_queue *q);               /* taken or pushed, not yet released */
 

@@ -342,14 +342,16 @@ static void send_dead(fraud_writer *w, const fraud_record *r)
                (long long)r->message.offset, err.msg);
 }
 
-static void count(fraud_writer_stats *s, const fraud_record *r, int64_t now)
+static void count(fraud_writer *w, const fraud_record *r, int64_t now)
 {
+    fraud_writer_stats *s = &w->stats;
     if (r->kind == FRAUD_RECORD_DUPLICATE) s->duplicates++;
     if (r->kind == FRAUD_RECORD_DEAD) s->dead++;
     if (r->kind == FRAUD_RECORD_LABEL) s->labels++;
     if (r->kind != FRAUD_RECORD_PAYMENT) return;
     s->payments++;
     s->actions[r->decision.action]++;
+    if (s->payments <= w->o.stats_skip) return;
     if (r->message.sent_us) r1_histogram_add(&s->sent_latency, now - r->message.sent_us);
     if (r->message.sent_us) r1_histogram_add(&s->decide_latency, r->decided_us - r->message.sent_us);
     if (r->message.broker_ms) r1_histogram_add(&s->broker_latency, now - r->message.broker_ms * 1000);
@@ -362,7 +364,7 @@ static void after_commit(fraud_writer *w, fraud_record *const *r, size_t n, int6
     pthread_mutex_lock(&w->lock);
     w->stats.commits++;
     r1_histogram_add(&w->stats.commit_time, now - began_us);
-    for (size_t i = 0; i < n; i++) count(&w->stats, r[i], now);
+    for (size_t i = 0; i < n; i++) count(w, r[i], now);
     pthread_mutex_unlock(&w->lock);
     if (!w->o.producer) return;
     for (size_t i = 0; i < n; i++) {

@@ -23,6 +23,7 @@ typedef struct {
     r1_producer *producer;       /* NULL: decisions and dead letters are not sent to topics */
     const char *decisions_topic; /* NULL: not sent */
     const char *dead_topic;      /* NULL: not sent */
+    uint64_t stats_skip;         /* payments before latencies count */
     fraud_ledger *ledger;        /* borrowed; its claims move with each commit */
     fraud_queue *queue;          /* borrowed */
 } fraud_writer_opts;

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* recall.c - see recall.h. One ticket is open from the first payment after a batch until that batch has run: what the batch's
+ * references name is not used again before. */
+#include "recall.h"
+
+#include <stdlib.h>
+
+enum { WAITING_MAX = 256 };
+
+struct fraud_recall {
+    r1_memory *pool;
+    r1_session *session;
+    uint64_t ticket; /* 0: none is open */
+    uint32_t n;      /* waiting to be encoded */
+    float num[WAITING_MAX][FRAUD_N_EVENT_NUM];
+    int32_t cat[WAITING_MAX][FRAUD_N_EVENT_CAT];
+    r1_event event[WAITING_MAX];
+    uint64_t handle[WAITING_MAX];
+};
+
+r1_status fraud_recall_new(fraud_recall **out, const r1_model *m, r1_session *session, uint32_t rings_max, r1_err *err)
+{
+    enum { RING_BYTES = 512, SLOT_BYTES = 64, SPARE = 8192 }; /* more than the pool's own rows take */
+    *out = NULL;
+    fraud_recall *r = calloc(1, sizeof *r);
+    if (!r) R1_FAIL(err, R1_E_NOMEM, "no memory for the working memory");
+    size_t entry = 2 * r1_model_entry_width(m) * sizeof(float) + SLOT_BYTES;
+    r1_memory_opts o = {.quota = FRAUD_HISTORY, .n_entity_max = rings_max};
+    o.bytes_max = (size_t)rings_max * RING_BYTES + ((size_t)rings_max * FRAUD_HISTORY + SPARE) * entry;
+    r->session = session;
+    for (int i = 0; i < WAITING_MAX; i++) r->event[i] = (r1_event){r->num[i], r->cat[i]};
+    r1_status st = r1_memory_new(&r->pool, m, &o, err);
+    if (st != R1_OK) {
+        free(r);
+        return st;
+    }
+    *out = r;
+    return R1_OK;
+}
+
+void fraud_recall_free(fraud_recall *r)
+{
+    if (!r) return;
+    r1_memory_free(r->pool);
+    free(r);
+}
+
+r1_memory *fraud_recall_pool(const fraud_recall *r) { return r->pool; }
+
+/* An entity's key is a hash of its name; the lowest bit tells its two rings apart. */
+static uint64_t ring_key(const fraud_entity *e, int direction) { return (e->key & ~UINT64_C(1)) | (uint64_t)direction; }
+
+void fraud_recall_look(const fraud_recall *r, const fraud_state *s, uint32_t from, uint32_t to, fraud_features *f)
+{
+    const uint32_t end[2] = {from, to};
+    f->n_ref = 0;
+    for (int role = 0; role < 4; role++) { /* sender out, sender in, receiver out, receiver in */
+        const fraud_entity *self = &s->entity[end[role / 2]];
+        uint32_t other = end[1 - role / 2];
+        int direction = role % 2;
+        uint64_t handle[FRAUD_HISTORY], seq[FRAUD_HISTORY];
+        if (self->role == FRAUD_ROLE_EXTERNAL) continue;
+        size_t n = r1_memory_ring(r->pool, ring_key(self, direction), handle, seq, FRAUD_HISTORY);
+        for (size_t i = n; i-- > 0;) {
+            if (!fraud_state_has(s, seq[i])) continue;
+            const fraud_edge *edge = fraud_state_edge(s, seq[i]);
+            fraud_features_ref(s, seq[i], role, (direction ? edge->from : edge->to) == other, handle[i], f);
+        }
+    }
+}
+
+static r1_status encode(fraud_recall *r, r1_err *err)
+{
+    uint32_t n = r->n;
+    r->n = 0;
+    return n ? r1_session_store(r->session, r->pool, r->ticket, r->event, r->handle, n, err) : R1_OK;
+}
+
+static r1_status open_ticket(fraud_recall *r, r1_err *err)
+{
+    return r->ticket ? R1_OK : r1_memory_begin(r->pool, &r->ticket, err);
+}
+
+r1_status fraud_recall_add(fraud_recall *r, const fraud_state *s, uint64_t seq, bool held, r1_err *err)
+{
+    const fraud_edge *edge = fraud_state_edge(s, seq);
+    uint64_t key[2];
+    size_t n = 0;
+    if (!edge->external[0]) key[n++] = ring_key(&s->entity[edge->from], 0);
+    if (!edge->external[1]) key[n++] = ring_key(&s->entity[edge->to], 1);
+    if (!n) return R1_OK;
+    R1_TRY(open_ticket(r, err));
+    fraud_features_event(s, seq, r->num[r->n], r->cat[r->n]);
+    R1_TRY(r1_memory_append(r->pool, r->ticket, key, n, seq, &r->handle[r->n], err));
+    if (++r->n < WAITING_MAX) return R1_OK;
+    R1_TRY(encode(r, err));
+    if (held) return R1_OK;
+    r1_memory_end(r->pool, r->ticket);
+    r->ticket = 0;
+    return R1_OK;
+}
+
+r1_status fraud_recall_begin(fraud_recall *r, uint64_t *ticket, r1_err *err)
+{
+    R1_TRY(open_ticket(r, err));
+    R1_TRY(encode(r, err));
+    *ticket = r->ticket;
+    r->ticket = 0;
+    return R1_OK;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The engine with the shipped model: a score is the same bits however payments are batched, whether earlier ones were scored or only
+ * applied (a rebuild), and through the working memory as with the history encoded beside each payment (the training path). */
+#include "columns.h"
+#include "engine.h"
+#include "generate.h"
+#include "r1_session.h"
+#include "r1_test.h"
+#include "sample.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { N = 3000, SCORED_FROM = 2200 };
+
+static fraud_generated *world;
+static size_t n_world;
+
+static void make_world(void)
+{
+    r1_err err = {0};
+    fraud_generate_opts o = {
+        .seed = r1_test_seed(), .start_ms = 1767225600000, .accounts = 120, .days = 30, .rings = 3};
+    o.ring_min = 4, o.ring_max = 8, o.activity = 1;
+    R1_ASSERT_OK(fraud_generate(&o, &world, &n_world, &err), &err);
+    if (n_world > N) n_world = N;
+    CU_ASSERT_TRUE_FATAL(n_world > SCORED_FROM);
+}
+
+/* Logits of all payments from SCORED_FROM on. Earlier ones are applied alone (rebuild) or scored too, in batches of `batch`. */
+static void run_engine(size_t batch, bool rebuild, double *logit)
+{
+    r1_err err = {0};
+    fraud_engine *e;
+    fraud_engine_opts o = {
+        .model_path = r1_test_source("models/fraud-s.gguf"), .edges_max = 1 << 14, .entities_max = 1 << 12};
+    o.pairs_max = 1 << 14;
+    R1_ASSERT_OK(fraud_engine_new(&e, &o, &err), &err);
+    fraud_slot *slot[FRAUD_SCORE_MAX];
+    size_t at[FRAUD_SCORE_MAX], n = 0;
+    fraud_result *result = calloc(FRAUD_SCORE_MAX, sizeof *result);
+    for (size_t i = 0; i < n_world; i++) {
+        bool wanted = i >= SCORED_FROM || !rebuild;
+        R1_ASSERT_OK(fraud_engine_apply(e, &world[i].payment, (int64_t)i + 1, wanted ? &slot[n] : NULL, &err), &err);
+        if (wanted) at[n++] = i;
+        if (n < batch && i + 1 < n_world) continue;
+        R1_ASSERT_OK(fraud_engine_score(e, slot, n, result, &err), &err);
+        for (size_t k = 0; k < n; k++) {
+            if (at[k] >= SCORED_FROM) logit[at[k] - SCORED_FROM] = result[k].logit;
+            fraud_slot_release(e, slot[k]);
+        }
+        n = 0;
+    }
+    free(result);
+    fraud_engine_free(e);
+}
+
+static void test_batches_and_rebuild(void)
+{
+    static double expected[N], got[N];
+    static const struct {
+        size_t batch;
+        bool rebuild;
+    } runs[] = {{1, true}, {7, false}, {FRAUD_SCORE_MAX, true}};
+    size_t bytes = (n_world - SCORED_FROM) * sizeof(double);
+    run_engine(16, false, expected);
+    for (size_t r = 0; r < R1_COUNT(runs); r++) {
+        memset(got, 0, sizeof got);
+        run_engine(runs[r].batch, runs[r].rebuild, got);
+        if (memcmp(got, expected, bytes) != 0)
+            fprintf(stderr, "batches of %zu%s differ\n", runs[r].batch, runs[r].rebuild ? " after a rebuild" : "");
+        CU_ASSERT_EQUAL(memcmp(got, expected, bytes), 0);
+    }
+}
+
+/* The twin: state, capture with the history's events beside the payment, one sample a run. */
+static void test_memory_equals_history(void)
+{
+    static double by_engine[N];
+    r1_err err = {0};
+    run_engine(FRAUD_SCORE_MAX, true, by_engine);
+    fraud_state *s;
+    r1_model *m;
+    r1_session *session;
+    R1_ASSERT_OK(fraud_state_new(&s, 1 << 14, 1 << 12, 1 << 14, &err), &err);
+    R1_ASSERT_OK(r1_model_open(&m, r1_test_source("models/fraud-s.gguf"), &err), &err);
+    R1_ASSERT_OK(r1_session_new(&session, m, NULL, &err), &err);
+    fraud_features *f = calloc(1, sizeof *f);
+    size_t with_history = 0;
+    for (size_t i = 0; i < n_world; i++) {
+        const fraud_payment *p = &world[i].payment;
+        fraud_state_advance(s, p->ts);
+        uint32_t from = fraud_state_entity(s, p->from, p->from_role), to = fraud_state_entity(s, p->to, p->to_role);
+        if (i >= SCORED_FROM) {
+            fraud_capture(s, p, from, to, FRAUD_CAPTURE_GRAPH | FRAUD_CAPTURE_MEMORY, f);
+            r1_event event[FRAUD_REFS_MAX];
+            uint64_t ref[FRAUD_REFS_MAX];
+            r1_item item[FRAUD_N_ITEM];
+            for (uint32_t k = 0; k < f->n_ref; k++) event[k] = (r1_event){f->event[k], f->event_cat[k]}, ref[k] = k;
+            fraud_sample_fill(f, p, ref, FRAUD_CAPTURE_GRAPH | FRAUD_CAPTURE_MEMORY | FRAUD_SAMPLE_TEXT, item);
+            r1_sample sample = {.item = item};
+            r1_batch b = {.sample = &sample, .n_sample = 1, .event = f->n_ref ? event : NULL, .n_event = f->n_ref};
+            r1_result res;
+            R1_ASSERT_OK(r1_session_run(session, &b, &res, &err), &err);
+            with_history += f->n_ref > 0;
+            CU_ASSERT_EQUAL((float)by_engine[i - SCORED_FROM], res.logit[0]);
+        }
+        fraud_state_insert(s, p, from, to);
+    }
+    CU_ASSERT_TRUE(with_history > (n_world - SCORED_FROM) / 2); /* else it proves little */
+    free(f);
+    r1_session_free(session);
+    r1_model_free(m);
+    fraud_state_free(s);
+}
+
+static void test_too_many(void)
+{
+    r1_err err = {0};
+    fraud_engine *e;
+    fraud_engine_opts o = {
+        .model_path = r1_test_source("models/fraud-s.gguf"), .edges_max = 1 << 10, .entities_max = 1 << 10};
+    o.pairs_max = 1 << 10, o.slots_max = 2;
+    R1_ASSERT_OK(fraud_engine_new(&e, &o, &err), &err);
+    fraud_slot *slot[3];
+    for (int i = 0; i < 2; i++) R1_ASSERT_OK(fraud_engine_apply(e, &world[i].payment, i + 1, &slot[i], &err), &err);
+    CU_ASSERT_EQUAL(fraud_engine_apply(e, &world[2].payment, 3, &slot[2], &err), R1_E_AGAIN);
+    CU_ASSERT_EQUAL(fraud_engine_apply(e, &world[2].payment, 2, NULL, &err), R1_E_INVAL);
+    CU_ASSERT_EQUAL(fraud_engine_score(e, slot, FRAUD_SCORE_MAX + 1, NULL, &err), R1_E_INVAL);
+    fraud_engine_free(e);
+}
+
+static void test_all(void)
+{
+    make_world();
+    test_batches_and_rebuild();
+    test_memory_equals_history();
+    test_too_many();
+    free(world);
+}
+
+R1_TEST_MAIN("fraud engine", {"same bits in every batch, after a rebuild, through the memory", test_all})
