@@ -196,6 +196,7 @@ static r1_status launched(const char *op, r1_err *err)
 R1_OP_LAUNCH(add, a.v[0].rows *a.v[0].cols)
 R1_OP_LAUNCH(act, a.v[0].rows *a.v[0].cols)
 R1_OP_LAUNCH(rmsnorm, a.v[0].rows *R1_WARP)
+R1_OP_LAUNCH(tail_norm, a.v[0].rows *R1_WARP)
 R1_OP_LAUNCH(ple, a.v[0].rows *a.v[0].cols)
 R1_OP_LAUNCH(embed, a.v[0].rows *a.v[0].cols *a.v[1].cols)
 R1_OP_LAUNCH(standard, a.v[0].rows *a.v[0].cols)
@@ -324,6 +325,7 @@ static r1_backend make_table(void)
     b.forward[R1_OP_CAUSAL_MEAN] = op_causal_mean;
     b.forward[R1_OP_CAWA_SCALE] = op_cawa_scale;
     b.forward[R1_OP_ATTEND] = op_attend;
+    b.forward[R1_OP_TAIL_NORM] = op_tail_norm;
     return b;
 }
 

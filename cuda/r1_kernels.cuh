@@ -52,6 +52,18 @@ __global__ void r1_k_rmsnorm(r1_op_args a)
     for (long c = lane; c < cols; c += R1_WARP) r1_at(a.v[2], r)[c] = x[c] * inv * gain[c];
 }
 
+/* one warp per row */
+__global__ void r1_k_tail_norm(r1_op_args a)
+{
+    long r = r1_thread() / R1_WARP, lane = r1_thread() % R1_WARP;
+    if (r >= a.v[0].rows) return; /* the whole warp leaves */
+    const float *x = r1_at(a.v[0], r), *tail = r1_at(a.v[1], r), *bias = r1_at(a.v[2], 0);
+    float sum = 0.0f;
+    for (long c = lane; c < a.v[1].cols; c += R1_WARP) sum += tail[c] * tail[c];
+    float inv = 1.0f / sqrtf(r1_warp_sum(sum) / a.f[1] + a.f[0]);
+    for (long c = lane; c < a.v[0].cols; c += R1_WARP) r1_at(a.v[3], r)[c] = x[c] * inv + bias[c];
+}
+
 /* one thread per number: its bins and the flag of a missing one */
 __global__ void r1_k_ple(r1_op_args a)
 {

@@ -136,6 +136,7 @@ static void fill(void)
     cpu.backward[R1_OP_ACT] = r1_cpu_act_backward;
     cpu.forward[R1_OP_RMSNORM] = r1_cpu_rmsnorm_forward;
     cpu.backward[R1_OP_RMSNORM] = r1_cpu_rmsnorm_backward;
+    cpu.forward[R1_OP_TAIL_NORM] = r1_cpu_tail_norm_forward;
     cpu.forward[R1_OP_ATTEND] = r1_cpu_attend_forward;
     cpu.backward[R1_OP_ATTEND] = r1_cpu_attend_backward;
     cpu.forward[R1_OP_EDGE_MESSAGE] = r1_cpu_edge_message_forward;

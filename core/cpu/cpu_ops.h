@@ -108,6 +108,7 @@ r1_status r1_cpu_act_forward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_act_backward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_rmsnorm_forward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_rmsnorm_backward(r1_stream *s, const r1_op_args *a, r1_err *err);
+r1_status r1_cpu_tail_norm_forward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_attend_forward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_attend_backward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_edge_message_forward(r1_stream *s, const r1_op_args *a, r1_err *err);

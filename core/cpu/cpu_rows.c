@@ -138,6 +138,23 @@ r1_status r1_cpu_rmsnorm_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
     return R1_OK;
 }
 
+R1_CLONES static void scale_add_row(float *restrict y, const float *restrict x, const float *restrict bias, float inv,
+                                    int32_t n)
+{
+    for (int32_t c = 0; c < n; c++) y[c] = x[c] * inv + bias[c];
+}
+
+r1_status r1_cpu_tail_norm_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    (void)s, (void)err;
+    for (int64_t r = 0; r < a->v[0].rows; r++) {
+        float sum = sum_of_squares(r1_row(&a->v[1], r), a->v[1].cols);
+        scale_add_row(r1_row(&a->v[3], r), r1_row(&a->v[0], r), a->v[2].p, 1.0f / sqrtf(sum / a->f[1] + a->f[0]),
+                      a->v[0].cols);
+    }
+    return R1_OK;
+}
+
 /* dx_c = s g_c dy_c - x_c s^3 / n * sum_j dy_j g_j x_j (core/tensor/ops/rmsnorm.c derives it) */
 R1_CLONES static void rmsnorm_back_row(float *restrict gx, float *restrict ggain, const float *restrict x,
                                        const float *restrict gain, const float *restrict gy, float s, int32_t n)

@@ -24,6 +24,8 @@ typedef struct {
     uint32_t n_sample_max; /* samples encoded together; larger batches run in pieces. 0 = 64 */
     uint32_t n_text_cache; /* texts remembered by hash; 0 = 4096; rounded up to a power of two */
     const char *backend;   /* "cpu", "reference", "cuda"; NULL: $R1_BACKEND if set, else cpu */
+    bool aligned; /* keep every item's row in the common space (r1_session_aligned): without it the first products are
+                   * folded through that space where this is less work, equal but for the last bits */
 } r1_session_opts;
 
 R1_API r1_status r1_session_new(r1_session **out, const r1_model *m, const r1_session_opts *opts, r1_err *err);
@@ -61,7 +63,7 @@ R1_API r1_status r1_session_run(r1_session *s, const r1_batch *batch, r1_result 
 R1_API r1_status r1_session_store(r1_session *s, r1_memory *pool, uint64_t ticket, const r1_event *event,
                                   const uint64_t *handle, size_t n, r1_err *err);
 
-/* The common space: row of item `item` (f32[d_align], after its encoder) of sample i of the last run; NULL if absent.
+/* The common space, in sessions with `aligned`: row of item `item` (f32[d_align], after its encoder) of sample i of the last run; NULL if absent.
  */
 R1_API const float *r1_session_aligned(const r1_session *s, size_t sample, size_t item);
 

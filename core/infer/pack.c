@@ -54,6 +54,12 @@ static uint32_t *map_at(r1_rowmap *map, uint64_t key, uint64_t check, bool *fres
 static const r1_desc *desc_of(const r1_pack *p) { return p->e->m->desc; }
 static const r1_net *net_of(const r1_pack *p) { return &p->e->m->net; }
 
+/* Columns of an item's row at the end of its encoder. */
+static uint32_t row_width(const r1_pack *p, uint32_t i)
+{
+    return net_of(p)->plan.tensor[net_of(p)->item[i].aligned].cols;
+}
+
 static uint32_t refs_of_sample(const r1_desc *d)
 {
     uint32_t n = 0;
@@ -99,7 +105,7 @@ static r1_status reserve(r1_pack *p, uint32_t n_text_cache, r1_err *err)
         p->new_key[i] = calloc(n, sizeof *p->new_key[i]);
         p->new_check[i] = calloc(n, sizeof *p->new_check[i]);
         if (!p->new_key[i] || !p->new_check[i]) R1_FAIL(err, R1_E_NOMEM, "session: out of memory");
-        if (n_text_cache) R1_TRY(cache_new(&p->cache[i], n_text_cache, desc_of(p)->d_align, err));
+        if (n_text_cache) R1_TRY(cache_new(&p->cache[i], n_text_cache, row_width(p, i), err));
     }
     return R1_OK;
 }
@@ -260,8 +266,8 @@ static r1_status fill_text(r1_pack *p, uint32_t i, uint32_t b, const r1_item *in
         if (c->row && c->key[at] == key && c->check[at] == (check | 1)) {
             /* sym_row counts the cached ones until finish() */
             *row = pad_rows(p->e->cap[R1_SYM_SEQ]) + p->e->sym[io->sym_row]++;
-            memcpy((float *)r1_exec_ptr(p->e, io->aligned) + (size_t)*row * desc_of(p)->d_align,
-                   c->row + (size_t)at * desc_of(p)->d_align, desc_of(p)->d_align * sizeof(float));
+            size_t d = row_width(p, i);
+            memcpy((float *)r1_exec_ptr(p->e, io->aligned) + *row * d, c->row + at * d, d * sizeof(float));
         } else {
             *row = p->n_new_text[i]++;
             p->new_key[i][*row] = key;
@@ -462,11 +468,11 @@ r1_status r1_pack_gather(r1_pack *p, r1_memory *pool, r1_err *err)
 
 r1_status r1_pack_remember(r1_pack *p, r1_err *err)
 {
-    size_t d = desc_of(p)->d_align;
     for (uint32_t i = 0; i < desc_of(p)->n_item; i++) {
         r1_textcache *c = &p->cache[i];
         if (!c->row || !p->n_new_text[i]) continue;
         int16_t t = net_of(p)->item[i].aligned;
+        size_t d = row_width(p, i);
         R1_TRY(r1_exec_download_rows(p->e, t, 0, p->n_new_text[i], err));
         const float *from = r1_exec_ptr(p->e, t);
         for (uint32_t r = 0; r < p->n_new_text[i]; r++) {

@@ -14,10 +14,10 @@ typedef struct {
     uint32_t mask, now;
 } r1_rowmap;
 
-/* Rows in the common space by hash of the text; one per text item. */
+/* Encoded rows by hash of the text; one per text item. */
 typedef struct {
     uint64_t *key, *check; /* 0 = empty */
-    float *row;            /* [mask + 1][d_align] */
+    float *row;            /* [mask + 1][width] */
     uint32_t mask;
 } r1_textcache;
 

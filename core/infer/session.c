@@ -7,6 +7,7 @@
 #include "infer/session.h"
 
 #include "infer/pack.h"
+#include "model/fold.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@ enum { SAMPLES_MAX = 65536, PIECE_MAX = 4096 };
 
 struct r1_session {
     const r1_model *m;
+    r1_model *folded; /* what is run in m's place; NULL: m itself */
     r1_exec *e;
     r1_pack *pack;
     uint32_t piece;
@@ -53,8 +55,13 @@ r1_status r1_session_new_on(r1_session **out, const r1_model *m, const r1_sessio
     uint32_t cap[R1_SYMBOLS_MAX];
     s->m = m;
     s->piece = o.n_sample_max;
-    r1_pack_capacity(m, o.n_sample_max, cap);
-    r1_status st = r1_exec_new(&s->e, m, be, cap, false, err);
+    r1_status st = R1_OK;
+    if (!o.aligned && be->forward[R1_OP_TAIL_NORM]) st = r1_fold_new(&s->folded, m, err);
+    if (st == R1_OK) {
+        const r1_model *run = s->folded ? s->folded : m;
+        r1_pack_capacity(run, o.n_sample_max, cap);
+        st = r1_exec_new(&s->e, run, be, cap, false, err);
+    }
     if (st == R1_OK) st = r1_pack_new(&s->pack, s->e, o.n_text_cache, err);
     if (st == R1_OK) st = grow(s, o.n_sample_max, err);
     if (st != R1_OK) {
@@ -81,6 +88,7 @@ void r1_session_free(r1_session *s)
     if (!s) return;
     r1_pack_free(s->pack);
     r1_exec_free(s->e);
+    r1_fold_free(s->folded);
     free(s->logit);
     free(s->prob);
     free(s->trace);
@@ -97,8 +105,8 @@ static r1_status store_entries(r1_session *s, r1_memory *pool, r1_err *err)
     size_t width = 2 * (size_t)s->m->desc->d_memory;
     uint32_t n = s->e->sym[R1_SYM_EVENT];
     if (n == 0) return R1_OK;
-    R1_TRY(r1_exec_download_rows(s->e, s->m->net.entry, 0, n, err));
-    const float *from = r1_exec_ptr(s->e, s->m->net.entry);
+    R1_TRY(r1_exec_download_rows(s->e, s->e->m->net.entry, 0, n, err));
+    const float *from = r1_exec_ptr(s->e, s->e->m->net.entry);
     for (uint32_t r = 0; r < n; r++) {
         float *to = r1_memory_entry(pool, s->pack->stored[r]);
         if (to) memcpy(to, from + r * width, width * sizeof(float));
@@ -132,8 +140,8 @@ static r1_status forward(r1_session *s, const r1_batch *b, size_t first, size_t 
     R1_TRY(r1_exec_forward(s->e, 1, err));
     R1_TRY(r1_pack_remember(s->pack, err));
     R1_TRY(r1_exec_forward(s->e, 2, err));
-    uint32_t rows = (uint32_t)r1_tensor_rows(&s->m->net.plan.tensor[s->m->net.logits], s->e->sym);
-    return r1_exec_download_rows(s->e, s->m->net.logits, 0, rows, err);
+    uint32_t rows = (uint32_t)r1_tensor_rows(&s->e->m->net.plan.tensor[s->e->m->net.logits], s->e->sym);
+    return r1_exec_download_rows(s->e, s->e->m->net.logits, 0, rows, err);
 }
 
 /* ---- reading the heads ------------------------------------------------------------------------------------ */
@@ -153,7 +161,7 @@ static float calibrated(const r1_model *m, size_t output, float logit)
 static void read_sample(r1_session *s, size_t in, size_t out, uint32_t n_step)
 {
     size_t n = s->m->desc->n_output;
-    const float *logits = (const float *)r1_exec_ptr(s->e, s->m->net.logits) + in * s->m->net.n_position * n;
+    const float *logits = (const float *)r1_exec_ptr(s->e, s->e->m->net.logits) + in * s->e->m->net.n_position * n;
     double *trace = s->trace + out * (n_step + 1) * n;
     for (size_t k = 0; k < n; k++) {
         double sum = 0;
@@ -270,8 +278,8 @@ r1_status r1_session_store(r1_session *s, r1_memory *pool, uint64_t ticket, cons
 
 const float *r1_session_aligned(const r1_session *s, size_t sample, size_t item)
 {
-    if (sample >= s->e->sym[R1_SYM_SEQ] || item >= s->m->desc->n_item || s->e->device) return NULL;
-    const r1_item_io *io = &s->m->net.item[item];
+    if (s->folded || sample >= s->e->sym[R1_SYM_SEQ] || item >= s->m->desc->n_item || s->e->device) return NULL;
+    const r1_item_io *io = &s->e->m->net.item[item];
     int32_t row = ((const int32_t *)r1_exec_ptr(s->e, io->map))[sample];
     return row < 0 ? NULL : (const float *)r1_exec_ptr(s->e, io->aligned) + (size_t)row * s->m->desc->d_align;
 }

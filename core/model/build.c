@@ -5,7 +5,9 @@
  *
  *   item -> encoder -> d_align -> place in the sequence (row 0 is the learned prior)
  *   sequence -> norm -> [project | q k v] -> causal attention, n_head_cross heads -> d_model
- *            -> CAWA blocks -> norm -> heads */
+ *            -> CAWA blocks -> norm -> heads
+ *
+ * Folded (fold.h), an encoder's last layer goes straight to what would be read from the common space. */
 #include "model/build.h"
 
 #include <math.h>
@@ -21,7 +23,9 @@ typedef struct {
     const char *scope; /* prefix of weight names */
     uint8_t phase;
     const char *part;
-    bool full; /* a table ran over: reported once at the end */
+    bool folded;
+    bool asked; /* the item in hand is the one that memory asks */
+    bool full;  /* a table ran over: reported once at the end */
 } builder;
 
 static int16_t add_tensor(builder *b, r1_tensor t)
@@ -149,12 +153,63 @@ static r1_operand add(builder *b, r1_operand x, r1_operand z)
     return y;
 }
 
-static r1_operand mlp(builder *b, const char *name, r1_operand x, uint32_t hidden, uint32_t cols)
+/* ---- the common space --------------------------------------------------------------------------------------- */
+
+static uint32_t hidden_of(const r1_desc *d, const r1_item_desc *it)
 {
-    char n1[40], n2[40];
-    snprintf(n1, sizeof n1, "%s1", name);
-    snprintf(n2, sizeof n2, "%s2", name);
-    return linear(b, n2, gelu(b, linear(b, n1, x, hidden, 1.4f)), cols, 1);
+    switch (it->kind) {
+    case R1_ITEM_TABLE: return it->row.hidden;
+    case R1_ITEM_TEXT: return it->hidden;
+    case R1_ITEM_GRAPH: return 2 * it->hidden;
+    case R1_ITEM_MEMORY: return d->d_memory;
+    }
+    return 0;
+}
+
+uint32_t r1_net_tail(const r1_desc *d)
+{
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < d->n_item; i++)
+        if (hidden_of(d, &d->item[i]) > most) most = hidden_of(d, &d->item[i]);
+    return most + 1;
+}
+
+static uint32_t tail_at(const r1_desc *d) { return 4 * d->d_model; }
+static uint32_t asked_at(const r1_desc *d) { return tail_at(d) + r1_net_tail(d); }
+static uint32_t asked_cols(const r1_desc *d) { return d->d_memory + (d->cawa_context ? d->d_context : 0); }
+
+/* Columns of the sequence. */
+static uint32_t space_cols(const builder *b)
+{
+    return b->folded ? asked_at(b->d) + (b->d->has_event ? asked_cols(b->d) : 0) : b->d->d_align;
+}
+
+/* An encoder's last layer. y: rows of the sequence's width, or -1 for as many rows as x has. */
+static r1_operand align(builder *b, const char *name, r1_operand x, int16_t y)
+{
+    if (y < 0) y = like(b, x, space_cols(b));
+    if (b->folded)
+        linear_to(b, "fold", x, part_of(y, 0, b->asked ? space_cols(b) : asked_at(b->d)), 1);
+    else
+        linear_to(b, name, x, all(b, y), 1);
+    return all(b, y);
+}
+
+/* x / rms of the row + bias: the folded reader's columns x of the rows that `row` selects. */
+static r1_operand tail_norm(builder *b, const char *bias, r1_operand row, uint32_t col, uint32_t cols)
+{
+    r1_operand x = row, tail = row;
+    x.col = col, x.cols = cols;
+    tail.col = tail_at(b->d), tail.cols = r1_net_tail(b->d);
+    r1_operand y = all(b, like(b, row, cols));
+    r1_call *c = call(b, R1_OP_TAIL_NORM);
+    c->v[0] = x;
+    c->v[1] = tail;
+    c->v[2] = all(b, weight(b, bias, 1, cols, R1_INIT_ZERO, 0));
+    c->v[3] = y;
+    c->f[0] = norm_eps;
+    c->f[1] = (float)b->d->d_align;
+    return y;
 }
 
 /* ---- table rows: items and events ------------------------------------------------------------------------- */
@@ -206,19 +261,22 @@ static void build_event(builder *b)
 static r1_operand table_item(builder *b, const r1_item_desc *it, r1_item_io *io)
 {
     r1_operand x = encode_row(b, &it->row, R1_SYM_SEQ, &io->num, &io->cat, &io->bins);
-    return mlp(b, "mlp", x, it->row.hidden, b->d->d_align);
+    return align(b, "mlp2", gelu(b, linear(b, "mlp1", x, it->row.hidden, 1.4f)), -1);
 }
 
 /* ---- attention -------------------------------------------------------------------------------------------- */
 
-/* Factor of CAWA from a context; m or a absent = switched off in the description. */
-static r1_operand cawa(builder *b, r1_operand q, r1_operand context, int16_t count, uint32_t n_head, uint32_t length)
+/* First layer of the context factor. */
+static r1_operand context_layer(builder *b, r1_operand context)
+{
+    return b->d->cawa_context ? linear(b, "cawa.context1", context, b->d->d_context, 1) : (r1_operand){.t = -1};
+}
+
+/* Factor of CAWA from a context's first layer; m or a absent = switched off in the description. */
+static r1_operand cawa(builder *b, r1_operand q, r1_operand context1, int16_t count, uint32_t n_head, uint32_t length)
 {
     r1_operand m = {.t = -1}, a = {.t = -1};
-    if (b->d->cawa_context) {
-        r1_operand hidden = gelu(b, linear(b, "cawa.context1", context, b->d->d_context, 1));
-        m = linear(b, "cawa.context2", hidden, n_head, 0.5f);
-    }
+    if (b->d->cawa_context) m = linear(b, "cawa.context2", gelu(b, context1), n_head, 0.5f);
     if (b->d->cawa_length) {
         float start = 1 / logf(length > 2 ? (float)length : 2);
         a = all(b, weight(b, "cawa.length", 1, n_head, R1_INIT_CONST, start));
@@ -310,9 +368,7 @@ static r1_operand text_item(builder *b, const r1_item_desc *it, r1_item_io *io)
     c->v[0] = last;
     c->v[2] = all(b, io->tok_off);
     c->v[3] = mean;
-    r1_operand y = all(b, act(b, io->sym_row, 1, b->d->d_align));
-    linear_to(b, "align", mean, y, 1);
-    return y;
+    return align(b, "align", mean, act(b, io->sym_row, 1, space_cols(b)));
 }
 
 /* ---- graph ------------------------------------------------------------------------------------------------ */
@@ -378,7 +434,7 @@ static r1_operand graph_item(builder *b, const r1_item_desc *it, r1_item_io *io)
     c->v[1] = all(b, io->mark);
     c->v[2] = all(b, io->off);
     c->v[3] = pool;
-    return mlp(b, "mlp", pool, 2 * d, b->d->d_align);
+    return align(b, "mlp2", gelu(b, linear(b, "mlp1", pool, 2 * d, 1.4f)), -1);
 }
 
 /* ---- memory ----------------------------------------------------------------------------------------------- */
@@ -392,37 +448,47 @@ static r1_operand memory_item(builder *b, const r1_item_desc *it, r1_item_io *io
     io->log_weight = array(b, io->sym_a, 1, 0, R1_F32);
     io->ref_off = array(b, R1_SYM_SEQ, 1, 1, R1_I32);
     io->count = array(b, R1_SYM_SEQ, 1, 0, R1_I32);
-    r1_operand token = {.t = sequence, .step = (uint16_t)p, .row0 = (uint32_t)it->query + 1, .cols = d->d_align};
-    int16_t context = act(b, R1_SYM_SEQ, 1, d->d_align + dm);
-    norm_to(b, "norm", token, part_of(context, 0, d->d_align));
-    r1_operand k = part_of(b->net->entry, 0, dm), v = part_of(b->net->entry, dm, dm), y;
+    uint32_t wide = b->folded ? 0 : d->d_align; /* the token's part of the context */
+    r1_operand token = {.t = sequence, .step = (uint16_t)p, .row0 = (uint32_t)it->query + 1, .cols = space_cols(b)};
+    int16_t context = act(b, R1_SYM_SEQ, 1, wide + dm);
+    if (!b->folded) norm_to(b, "norm", token, part_of(context, 0, wide));
+    r1_operand k = part_of(b->net->entry, 0, dm), v = part_of(b->net->entry, dm, dm), y, q, first = {.t = -1};
     r1_call *c = call(b, R1_OP_SEG_MEAN);
     c->v[0] = v;
     c->v[1] = all(b, io->index);
     c->v[2] = all(b, io->ref_off);
-    c->v[3] = part_of(context, d->d_align, dm);
-    r1_operand q = linear(b, "query", part_of(context, 0, d->d_align), dm, 1);
-    q = cawa(b, q, all(b, context), io->count, d->n_head_memory, it->n_ref_max);
+    c->v[3] = part_of(context, wide, dm);
+    if (b->folded) {
+        int16_t both = tail_norm(b, "fold_asked.bias", token, asked_at(d), asked_cols(d)).t;
+        q = part_of(both, 0, dm);
+        if (d->cawa_context)
+            first =
+                add(b, part_of(both, dm, d->d_context), linear(b, "fold_context", all(b, context), d->d_context, 1));
+    } else {
+        q = linear(b, "query", part_of(context, 0, wide), dm, 1);
+        first = context_layer(b, all(b, context));
+    }
+    q = cawa(b, q, first, io->count, d->n_head_memory, it->n_ref_max);
     int16_t bias = weight(b, "bucket", d->n_head_memory, it->n_bucket, R1_INIT_ZERO, 0);
     c = attend(b, q, k, v, b->net->seq_off, io->ref_off, d->n_head_memory, false, &y);
     c->v[5] = all(b, io->index);
     c->v[6] = all(b, io->bucket);
     c->v[7] = all(b, bias);
     c->v[8] = all(b, io->log_weight);
-    return mlp(b, "mlp", y, dm, d->d_align);
+    return align(b, "mlp2", gelu(b, linear(b, "mlp1", y, dm, 1.4f)), -1);
 }
 
 /* ---- the whole -------------------------------------------------------------------------------------------- */
 
 static void place(builder *b, r1_operand x, int16_t map, int16_t sequence, uint32_t position)
 {
-    int16_t absent = weight(b, "absent", 1, b->d->d_align, R1_INIT_NORMAL, 0.3f);
+    int16_t absent = weight(b, "absent", 1, space_cols(b), R1_INIT_NORMAL, 0.3f);
     r1_call *c = call(b, R1_OP_PLACE);
     c->v[0] = x;
     if (map >= 0) c->v[1] = all(b, map);
     c->v[2] = all(b, absent);
     c->v[3] =
-        (r1_operand){.t = sequence, .step = (uint16_t)b->net->n_position, .row0 = position, .cols = b->d->d_align};
+        (r1_operand){.t = sequence, .step = (uint16_t)b->net->n_position, .row0 = position, .cols = space_cols(b)};
 }
 
 static void build_item(builder *b, uint32_t i, int16_t sequence)
@@ -434,6 +500,9 @@ static void build_item(builder *b, uint32_t i, int16_t sequence)
     b->scope = scope;
     b->part = it->name;
     b->phase = it->kind == R1_ITEM_TEXT ? 1 : 2;
+    b->asked = false;
+    for (uint32_t k = 0; k < b->d->n_item; k++)
+        b->asked |= b->d->item[k].kind == R1_ITEM_MEMORY && b->d->item[k].query == (int)i;
     r1_operand y;
     if (it->kind == R1_ITEM_TABLE)
         y = table_item(b, it, io);
@@ -454,7 +523,8 @@ static r1_operand cross_modal(builder *b, int16_t sequence)
     const r1_desc *d = b->d;
     uint32_t w = d->d_model;
     b->scope = b->part = "cross";
-    r1_operand pqkv = linear(b, "in", norm(b, "norm", all(b, sequence)), 4 * w, 1), y;
+    r1_operand y, pqkv = b->folded ? tail_norm(b, "in.bias", all(b, sequence), 0, 4 * w)
+                                   : linear(b, "in", norm(b, "norm", all(b, sequence)), 4 * w, 1);
     r1_operand q = scale(b, part_of(pqkv.t, w, w), d->n_head_cross);
     attend(b, q, part_of(pqkv.t, 2 * w, w), part_of(pqkv.t, 3 * w, w), b->net->trunk_off, b->net->trunk_off,
            d->n_head_cross, true, &y);
@@ -478,7 +548,8 @@ static r1_operand block(builder *b, uint32_t index, r1_operand h)
     c->v[1] = all(b, b->net->trunk_off);
     c->v[2] = part_of(context, w, w);
     r1_operand qkv = linear(b, "qkv", x, 3 * w, 1);
-    r1_operand q = cawa(b, part_of(qkv.t, 0, w), all(b, context), b->net->trunk_count, d->n_head, b->net->n_position);
+    r1_operand q = cawa(b, part_of(qkv.t, 0, w), context_layer(b, all(b, context)), b->net->trunk_count, d->n_head,
+                        b->net->n_position);
     attend(b, q, part_of(qkv.t, w, w), part_of(qkv.t, 2 * w, w), b->net->trunk_off, b->net->trunk_off, d->n_head, true,
            &y);
     h = add(b, h, linear(b, "out", y, w, 0.7f));
@@ -508,7 +579,7 @@ static void build(builder *b)
     net->trunk_off = array(b, R1_SYM_SEQ, 1, 1, R1_I32);
     net->trunk_count = array(b, R1_SYM_SEQ, net->n_position, 0, R1_I32);
     build_event(b);
-    int16_t sequence = act(b, R1_SYM_SEQ, net->n_position, b->d->d_align);
+    int16_t sequence = act(b, R1_SYM_SEQ, net->n_position, space_cols(b));
     b->scope = b->part = "prior";
     b->phase = 2;
     place(b, (r1_operand){.t = -1}, -1, sequence, 0);
@@ -519,14 +590,14 @@ static void build(builder *b)
     net->logits = linear(b, "out", norm(b, "norm", h), b->d->n_output, 0.3f).t;
 }
 
-r1_status r1_net_build(r1_net *net, const r1_desc *d, r1_err *err)
+r1_status r1_net_build(r1_net *net, const r1_desc *d, bool folded, r1_err *err)
 {
     memset(net, 0, sizeof *net);
     net->n_position = d->n_item + 1;
     net->plan.tensor = calloc(R1_TENSORS_MAX, sizeof *net->plan.tensor);
     net->plan.call = calloc(R1_CALLS_MAX, sizeof *net->plan.call);
     symbols(net, d);
-    builder b = {.net = net, .d = d};
+    builder b = {.net = net, .d = d, .folded = folded};
     if (!net->plan.tensor || !net->plan.call || net->plan.n_sym > R1_SYMBOLS_MAX) {
         r1_net_free(net);
         R1_FAIL(err, R1_E_NOMEM, "plan: out of memory or more than %d symbols", R1_SYMBOLS_MAX);

@@ -9,7 +9,7 @@
 /* Tensor indices (-1: none) and symbols that pack.c fills for one item. */
 typedef struct {
     int16_t map;                                       /* i32[n_seq]: row of `aligned`, -1 = absent */
-    int16_t aligned;                                   /* rows in the common space */
+    int16_t aligned;                                   /* rows in the common space (folded: what is read from it) */
     int16_t num, cat;                                  /* table */
     int16_t node, edge, src, dst, scale, mark, off;    /* graph */
     int16_t token, tok_off;                            /* text: i32[n_token][2] (id, position) */
@@ -27,7 +27,10 @@ typedef struct {
     uint32_t n_position;                             /* P = n_item + 1: the prior, then each item */
 } r1_net;
 
-r1_status r1_net_build(r1_net *net, const r1_desc *d, r1_err *err);
+/* folded: the plan of fold.h, for inference; else the one that training runs. */
+r1_status r1_net_build(r1_net *net, const r1_desc *d, bool folded, r1_err *err);
+/* Folded: columns that carry a row's length: the widest item's hidden layer and one. */
+uint32_t r1_net_tail(const r1_desc *d);
 void r1_net_free(r1_net *net);
 /* Symbol values of n samples with every item at its largest; n_event new entries. */
 void r1_net_symbols(const r1_net *net, const r1_desc *d, uint32_t n, uint32_t n_event, uint32_t *sym);

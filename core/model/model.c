@@ -4,6 +4,7 @@
 #include "model/model.h"
 
 #include "file/gguf.h"
+#include "model/fold.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -17,7 +18,7 @@ r1_status r1_model_alloc(r1_model **out, const char *json, size_t len, size_t by
     r1_model *m = calloc(1, sizeof *m);
     if (!m) R1_FAIL(err, R1_E_NOMEM, "model: out of memory");
     r1_status st = r1_desc_parse(&m->desc, json, len, err);
-    if (st == R1_OK) st = r1_net_build(&m->net, m->desc, err);
+    if (st == R1_OK) st = r1_net_build(&m->net, m->desc, false, err);
     if (st == R1_OK &&
         (m->net.plan.weight_bytes > bytes_max || !(m->weights = r1_calloc_aligned(m->net.plan.weight_bytes + 64, 1))))
         st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "model: %zu bytes of weights, at most %zu",
@@ -306,25 +307,33 @@ r1_status r1_model_set_calibration(r1_model *m, size_t head, r1_calibration c, r
     return R1_OK;
 }
 
-r1_status r1_model_flops(const r1_model *m, void (*fn)(void *ctx, const char *part, uint64_t flop), void *ctx,
-                         r1_err *err)
+static void count_flops(const r1_net *net, const r1_desc *d, void (*fn)(void *, const char *, uint64_t), void *ctx)
 {
     uint32_t sym[R1_SYMBOLS_MAX];
-    (void)err;
-    r1_net_symbols(&m->net, m->desc, 1, m->desc->has_event, sym);
+    r1_net_symbols(net, d, 1, d->has_event, sym);
     sym[R1_SYM_ENTRY] = sym[R1_SYM_EVENT];
     const char *part = NULL;
     uint64_t sum = 0;
-    for (uint32_t i = 0; i < m->net.plan.n_call; i++) {
-        const r1_call *c = &m->net.plan.call[i];
+    for (uint32_t i = 0; i < net->plan.n_call; i++) {
+        const r1_call *c = &net->plan.call[i];
         if (part && strcmp(part, c->part) != 0) {
             fn(ctx, part, sum);
             sum = 0;
         }
         part = c->part;
-        sum += r1_plan_flop(&m->net.plan, c, sym);
+        sum += r1_plan_flop(&net->plan, c, sym);
     }
     if (part) fn(ctx, part, sum);
+}
+
+r1_status r1_model_flops(const r1_model *m, void (*fn)(void *ctx, const char *part, uint64_t flop), void *ctx,
+                         r1_err *err)
+{
+    r1_net folded;
+    bool pays;
+    R1_TRY(r1_fold_net(&folded, m, &pays, err));
+    count_flops(pays ? &folded : &m->net, m->desc, fn, ctx);
+    if (pays) r1_net_free(&folded);
     return R1_OK;
 }
 

@@ -219,6 +219,18 @@ static void make_attend(r1_op_args *a)
     a->i[1] = causal;
 }
 
+static void make_tail_norm(r1_op_args *a)
+{
+    int64_t r = some_rows();
+    int32_t c = (int32_t)some_rows();
+    a->v[0] = op_case_floats(r, c);
+    a->v[1] = op_case_floats(r, (int32_t)some_rows());
+    a->v[2] = op_case_floats(1, c);
+    a->v[3] = op_case_floats(r, c);
+    a->f[0] = 1e-5f;
+    a->f[1] = 512;
+}
+
 static void (*const makers[R1_OP_COUNT])(r1_op_args *) = {
     [R1_OP_LINEAR] = make_linear,
     [R1_OP_ADD] = make_add,
@@ -234,6 +246,7 @@ static void (*const makers[R1_OP_COUNT])(r1_op_args *) = {
     [R1_OP_CAUSAL_MEAN] = make_causal_mean,
     [R1_OP_CAWA_SCALE] = make_cawa_scale,
     [R1_OP_ATTEND] = make_attend,
+    [R1_OP_TAIL_NORM] = make_tail_norm,
 };
 
 int op_case_output(r1_op op)

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tail_norm.c - columns divided by the root mean square that other columns of the row carry: RMSNorm of a vector of d numbers of
+ * which only a linear image and a factor of its length are at hand (core/model/fold.c). Serves inference alone. */
+#include "tensor/r1_op.h"
+
+#include <math.h>
+
+static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    (void)s, (void)err;
+    const r1_view *x = &a->v[0], *tail = &a->v[1];
+    const float *bias = a->v[2].p;
+    for (int64_t r = 0; r < x->rows; r++) {
+        double sum = 0;
+        for (int32_t c = 0; c < tail->cols; c++) sum += (double)r1_row(tail, r)[c] * r1_row(tail, r)[c];
+        double inv = 1 / sqrt(sum / a->f[1] + a->f[0]);
+        for (int32_t c = 0; c < x->cols; c++) r1_row(&a->v[3], r)[c] = (float)(r1_row(x, r)[c] * inv + bias[c]);
+    }
+    return R1_OK;
+}
+
+static uint64_t flop(const r1_op_args *a)
+{
+    return 2u * (uint64_t)a->v[0].rows * (uint64_t)(a->v[0].cols + a->v[1].cols);
+}
+
+const r1_op_def r1_op_tail_norm = {"tail_norm", 1u << 3, 0, forward, NULL, flop};
