@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { ALIGN = 64, BLOCK_MIN = 64 * 1024 };
 
@@ -102,11 +103,17 @@ void *r1_realloc_array(void *p, size_t count, size_t size)
     return realloc(p, need ? need : 1);
 }
 
+/* Large tables are read at random places: with pages of 4 KiB most reads miss the translation cache as well. */
+enum { LARGE_PAGE = 2 << 20, LARGE_FROM = 8 << 20 };
+
 void *r1_calloc_aligned(size_t count, size_t size)
 {
     size_t need;
-    if (__builtin_mul_overflow(count, size, &need) || need > SIZE_MAX - ALIGN) return NULL;
-    need = need ? (need + ALIGN - 1) / ALIGN * ALIGN : ALIGN;
-    void *p = aligned_alloc(ALIGN, need);
-    return p ? memset(p, 0, need) : NULL;
+    if (__builtin_mul_overflow(count, size, &need) || need > SIZE_MAX - LARGE_PAGE) return NULL;
+    size_t align = need >= LARGE_FROM ? LARGE_PAGE : ALIGN;
+    need = need ? (need + align - 1) / align * align : align;
+    void *p = aligned_alloc(align, need);
+    if (!p) return NULL;
+    if (align == LARGE_PAGE) madvise(p, need, MADV_HUGEPAGE); /* advice: nothing is lost where it is not taken */
+    return memset(p, 0, need);
 }

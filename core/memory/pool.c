@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { HOLDERS_MAX = 8, TICKETS_MAX = 4096 };
 static const uint32_t none = UINT32_MAX;
@@ -47,7 +48,14 @@ struct r1_memory {
 
 /* ---- life ------------------------------------------------------------------------------------------------- */
 
-static void *pages(size_t count, size_t size) { return calloc(count ? count : 1, size); } /* untouched until used */
+/* Untouched until used, in large pages where the kernel has them: entries are read at random. */
+static void *pages(size_t count, size_t size)
+{
+    void *p = calloc(count ? count : 1, size);
+    size_t page = 2 << 20, from = ((size_t)p + page - 1) / page * page, to = (size_t)p + count * size;
+    if (p && to > from + page) madvise((char *)p + (from - (size_t)p), (to - from) / page * page, MADV_HUGEPAGE);
+    return p;
+}
 
 r1_status r1_memory_new(r1_memory **out, const r1_model *m, const r1_memory_opts *opts, r1_err *err)
 {

@@ -146,13 +146,14 @@ class Stream(unittest.TestCase):
             self.assertNotEqual(dump(s), reference)
 
     def two_owners(self, s):
-        """A first owner that works on while a second one has taken over."""
-        feeder = s.produce_in_background(self.path, "--rate", 1200)
-        first = s.serve("--model", MODEL, "--until-idle", 4, name="first")
-        time.sleep(0.5)
-        second = s.serve("--model", MODEL, "--until-idle", 2, name="second")
-        s.collect(feeder)
-        return s.finish(first), s.finish(second)
+        """A first owner that works on while a second one has taken over: both are fed after the take-over."""
+        half = self.sent // 2
+        first = s.serve("--model", MODEL, "--until-idle", 20, name="first")
+        s.produce(self.path, "--rate", 2000, "--limit", half)
+        second = s.serve("--model", MODEL, "--until-idle", 4, name="second")
+        s.produce(self.path, "--rate", 2000, "--skip", half)
+        codes = s.finish(second), s.finish(first)
+        return codes[1], codes[0]
 
     def test_second_owner_is_fenced(self):
         with self.services("fence") as s:
@@ -208,6 +209,19 @@ class Stream(unittest.TestCase):
             s.sql("DROP SCHEMA r1 CASCADE")
             p = s.fraud("serve", "--model", MODEL, "--wait", 0, check=False)
             self.assertIn("db migrate", p.stderr)
+
+    def test_late_payments_go_by_the_rules(self):
+        """What waited longer than the deadline is degraded; what comes in time afterwards is not."""
+        with self.services("late") as s:
+            self.begin(s)
+            s.produce(self.path, "--rate", 4000, "--limit", 2000)
+            time.sleep(2.5)
+            p = s.serve("--model", MODEL, "--until-idle", 5, "--model-deadline", 2000)
+            s.produce(self.path, "--rate", 500, "--skip", 2000, "--limit", 1000)
+            self.assertEqual(s.finish(p), 0)
+            degraded = dict(s.sql("SELECT p.kafka_offset < 2000, string_agg(DISTINCT d.degraded::text, ' ') FROM r1.payment p "
+                                  "JOIN r1.decision d USING (apply_seq) GROUP BY 1"))
+            self.assertEqual(degraded, {"t": "true", "f": "true" if MODEL == "none" else "false"})
 
     def test_dead_letters_can_be_sent_back(self):
         with self.services("letters") as s:

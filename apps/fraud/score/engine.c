@@ -187,10 +187,15 @@ static r1_status score_by_model(fraud_engine *e, fraud_slot *const *slot, size_t
     return R1_OK;
 }
 
+void fraud_engine_score_by_rules(const fraud_slot *slot, fraud_result *result)
+{
+    fraud_rules_score(&slot->f, slot->finding, slot->n_finding, result);
+}
+
 r1_status fraud_engine_score(fraud_engine *e, fraud_slot *const *slot, size_t n, fraud_result *result, r1_err *err)
 {
     if (e->scorer) return score_by_model(e, slot, n, result, err);
-    for (size_t i = 0; i < n; i++) fraud_rules_score(&slot[i]->f, slot[i]->finding, slot[i]->n_finding, &result[i]);
+    for (size_t i = 0; i < n; i++) fraud_engine_score_by_rules(slot[i], &result[i]);
     return R1_OK;
 }
 

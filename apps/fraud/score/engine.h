@@ -111,6 +111,9 @@ enum { FRAUD_SCORE_MAX = 64 };
 /* Scores n <= FRAUD_SCORE_MAX slots; result[i] belongs to slot[i]. The slots stay filled. */
 r1_status fraud_engine_score(fraud_engine *e, fraud_slot *const *slot, size_t n, fraud_result *result, r1_err *err);
 
+/* The same by the rules alone, at once: for a payment that the model would decide too late. The result says degraded. */
+void fraud_engine_score_by_rules(const fraud_slot *slot, fraud_result *result);
+
 /* ---- what the caller records with a decision ---------------------------------------------------------------- */
 
 const char *fraud_engine_model_name(const fraud_engine *e); /* "fraud-s 1" or "rules" */

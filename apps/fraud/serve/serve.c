@@ -322,13 +322,37 @@ static r1_status take_one(server *s, batch *b, int topic, int timeout_ms, r1_err
     return take_payment(s, b, r, err);
 }
 
+static bool too_late(const server *s, const fraud_record *r, int64_t now_us)
+{
+    int64_t limit_ms = r1_options_int(s->o, "model-deadline");
+    return limit_ms && r->message.sent_us && now_us - r->message.sent_us > limit_ms * 1000;
+}
+
+/* Late payments go by the rules, the others by the model. */
+static r1_status score_slots(server *s, batch *b, r1_err *err)
+{
+    fraud_slot *slot[BATCH_MAX];
+    fraud_record *record[BATCH_MAX];
+    int64_t now = r1_time_us();
+    size_t n = 0;
+    for (size_t i = 0; i < b->n_slot; i++) {
+        if (!too_late(s, b->scored[i], now)) {
+            slot[n] = b->slot[i];
+            record[n++] = b->scored[i];
+            continue;
+        }
+        fraud_engine_score_by_rules(b->slot[i], &b->result[0]);
+        decide(s, b->scored[i], &b->result[0]);
+    }
+    if (n) R1_TRY(fraud_engine_score(s->engine, slot, n, b->result, err));
+    for (size_t i = 0; i < n; i++) decide(s, record[i], &b->result[i]);
+    return R1_OK;
+}
+
 static r1_status score(server *s, batch *b, r1_err *err)
 {
-    if (b->n_slot) R1_TRY(fraud_engine_score(s->engine, b->slot, b->n_slot, b->result, err));
-    for (size_t i = 0; i < b->n_slot; i++) {
-        decide(s, b->scored[i], &b->result[i]);
-        fraud_slot_release(s->engine, b->slot[i]);
-    }
+    R1_TRY(score_slots(s, b, err));
+    for (size_t i = 0; i < b->n_slot; i++) fraud_slot_release(s->engine, b->slot[i]);
     if (b->n) fraud_queue_push(s->queue, b->record, b->n);
     b->n = b->n_slot = 0;
     return R1_OK;
