@@ -111,7 +111,7 @@ struct r1_packed {
     float data[] __attribute__((aligned(64)));
 };
 
-enum { COLS_MAX = 32, BLOCK_K = 256, CHUNK_ROWS = 96 };
+enum { COLS_MAX = 32, BLOCK_K = 256 };
 
 /* Columns n0..n0+cols of w, k0..k0+k_n, into a panel. */
 static void pack_panel(const r1_view *w, int32_t n0, int32_t k0, int32_t k_n, int32_t cols, float *to)
@@ -161,11 +161,19 @@ static const float *start_of(const float *bias, int32_t n, int32_t n0, int32_t c
     return room;
 }
 
+/* Rows of x that stay in the second-level cache (about 320 KiB), whole tiles of every kernel. */
+static int64_t chunk_rows(int32_t k)
+{
+    int64_t rows = 80 * 1024 / (k > 0 ? k : 1);
+    return (rows < 48 ? 48 : rows > 768 ? 768 : rows) / 12 * 12;
+}
+
 static void by_packed(const kernel *kn, const r1_view *x, const r1_packed *p, const float *bias, const r1_view *y)
 {
     float room[COLS_MAX];
-    for (int64_t m = 0; m < x->rows; m += CHUNK_ROWS) {
-        int64_t to = x->rows - m < CHUNK_ROWS ? x->rows : m + CHUNK_ROWS;
+    int64_t chunk = chunk_rows(p->k);
+    for (int64_t m = 0; m < x->rows; m += chunk) {
+        int64_t to = x->rows - m < chunk ? x->rows : m + chunk;
         for (int32_t n0 = 0; n0 < p->n; n0 += kn->cols) {
             r1_tile t = {.k = p->k, .x_ld = x->ld, .y_ld = y->ld, .panel = p->data + (int64_t)n0 * p->k};
             t.start = start_of(bias, p->n, n0, kn->cols, room);

@@ -125,7 +125,7 @@ static void test_finite_differences(void)
         }
 }
 
-/* Rows of a product alone, in other places and among other rows give the same bits. */
+/* Rows of a product alone, in other places and among other rows give the same bits; so does a weight packed ahead. */
 static void test_same_row_same_bits(void)
 {
     static const int32_t widths[] = {1, 7, 8, 16, 33, 64, 96, 128, 192, 300, 512};
@@ -147,6 +147,9 @@ static void test_same_row_same_bits(void)
             for (int64_t r = 0; r < some; r++)
                 memcpy(r1_row(&part, r), r1_row(&x, from + r), sizeof(float) * (size_t)k);
             r1_op_args p = {.v = {part, w, b, out}};
+            void *packed = NULL;
+            if (i % 2) R1_ASSERT_OK(r1_backend_cpu()->pack(&packed, &w, some, &err), &err);
+            p.packed = packed;
             R1_ASSERT_OK(r1_backend_cpu()->forward[R1_OP_LINEAR](NULL, &p, &err), &err);
             bool same = true;
             for (int64_t r = 0; r < some; r++)
@@ -155,6 +158,7 @@ static void test_same_row_same_bits(void)
                 fprintf(stderr, "K %d N %d: %lld rows from %lld of %lld differ\n", k, n, (long long)some,
                         (long long)from, (long long)rows);
             CU_ASSERT_TRUE(same);
+            if (packed) r1_backend_cpu()->packed_free(packed);
             free(part.p);
             free(out.p);
         }
