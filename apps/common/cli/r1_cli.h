@@ -43,6 +43,13 @@ bool r1_cli_stopped(void);
 /* The exit code that fits a status: R1_E_INVAL gives 2, all else 1. */
 int r1_cli_exit(r1_status st);
 
+/* A file that comes with the programs ("schemas/sql", "models/fraud-s.gguf"): below $R1_SOURCE, share/r1 beside the program,
+ * the source tree that it was built from, or share/r1 of the installation. path: R1_PATH_BYTES. */
+enum { R1_PATH_BYTES = 4096 };
+r1_status r1_cli_shipped(const char *name, char *path, r1_err *err);
+/* A path option's value; where nobody set it and it is not there, the shipped file of that name. */
+r1_status r1_cli_path(const r1_options *o, const char *option, char *path, r1_err *err);
+
 /* Flat `figures` object that every eval and bench command prints with --json. Owns copies of the names. */
 typedef struct r1_figures r1_figures;
 r1_figures *r1_figures_new(const char *command);

@@ -66,7 +66,9 @@ static r1_status open_store(server *s, r1_err *err)
         R1_TRY(r1_store_open(&s->store, r1_options_str(s->o, "postgres"), "r1-fraud", err));
     else if (!r1_store_alive(s->store))
         R1_TRY(r1_store_reopen(s->store, err));
-    return r1_store_migrated(s->store, r1_options_str(s->o, "migrations"), err);
+    char dir[R1_PATH_BYTES];
+    R1_TRY(r1_cli_path(s->o, "migrations", dir, err));
+    return r1_store_migrated(s->store, dir, err);
 }
 
 static r1_stream_opts stream_opts(const server *s)
@@ -139,8 +141,9 @@ static r1_status assign(server *s, r1_err *err)
 
 static r1_status make_engine(server *s, r1_err *err)
 {
-    const char *model = r1_options_str(s->o, "model");
-    fraud_engine_opts opts = {.model_path = model && strcmp(model, "none") != 0 ? model : NULL,
+    char model[R1_PATH_BYTES];
+    R1_TRY(r1_cli_path(s->o, "model", model, err));
+    fraud_engine_opts opts = {.model_path = strcmp(model, "none") != 0 ? model : NULL,
                               .r1_off = !r1_options_bool(s->o, "r1"),
                               .graph_off = !r1_options_bool(s->o, "graph"),
                               .memory_off = !r1_options_bool(s->o, "memory"),

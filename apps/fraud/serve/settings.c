@@ -168,7 +168,8 @@ int fraud_command_db(r1_cli_call *call)
     r1_store *s = NULL;
     size_t applied = 0;
     r1_status st = r1_store_open(&s, r1_options_str(call->opts, "postgres"), "r1-fraud db", &call->err);
-    const char *dir = r1_options_str(call->opts, "migrations");
+    char dir[R1_PATH_BYTES];
+    if (st == R1_OK) st = r1_cli_path(call->opts, "migrations", dir, &call->err);
     if (st == R1_OK)
         st = migrate ? r1_store_migrate(s, dir, &applied, &call->err) : r1_store_migrated(s, dir, &call->err);
     r1_store_close(s);
