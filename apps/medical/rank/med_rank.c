@@ -94,6 +94,7 @@ void med_ranker_free(med_ranker *r)
     free(r);
 }
 
+const med_kb *med_ranker_kb(const med_ranker *r) { return r->kb; }
 void med_ranker_weights(med_ranker *r, const med_weights *w) { r->w = *w; }
 void med_ranker_use_memory(med_ranker *r, bool on) { r->use_memory = on; }
 
@@ -452,12 +453,9 @@ void med_rescore(med_ranker *r, const med_case *c, med_candidate *list, uint32_t
     leave_in(r, c->skip);
 }
 
-void med_explain(med_ranker *r, const med_case *c, uint32_t disease, med_match *match, float *excluded)
+/* The findings of the case under one view; the query is marked. */
+static void match_view(const med_ranker *r, const med_case *c, view v, med_match *match)
 {
-    take_findings(r, c);
-    mark(r, true);
-    leave_out(r, c->skip);
-    view v = view_of(r, disease);
     fit f;
     fit_disease(r, v, &f);
     for (uint32_t i = 0; i < c->n_observed; i++) {
@@ -471,6 +469,25 @@ void med_explain(med_ranker *r, const med_case *c, uint32_t disease, med_match *
             match[i].kind = exact ? MED_MATCH_EXACT : f.ic[q] > 0.5f * r->ic[q] ? MED_MATCH_SPECIFIC : MED_MATCH_BROAD;
         }
     }
+}
+
+void med_explain_list(med_ranker *r, const med_case *c, const med_candidate *list, uint32_t n, med_match *match)
+{
+    take_findings(r, c);
+    mark(r, true);
+    leave_out(r, c->skip);
+    for (uint32_t k = 0; k < n; k++) match_view(r, c, view_of(r, list[k].disease), match + (size_t)k * c->n_observed);
+    mark(r, false);
+    leave_in(r, c->skip);
+}
+
+void med_explain(med_ranker *r, const med_case *c, uint32_t disease, med_match *match, float *excluded)
+{
+    take_findings(r, c);
+    mark(r, true);
+    leave_out(r, c->skip);
+    view v = view_of(r, disease);
+    match_view(r, c, v, match);
     for (uint32_t i = 0; i < c->n_excluded; i++) excluded[i] = excluded_lr(v, c->excluded[i]);
     mark(r, false);
     leave_in(r, c->skip);
