@@ -46,6 +46,7 @@ struct med_ranker {
     med_profile *spare; /* [n_spare] profiles rebuilt without a publication */
     uint32_t n_spare, cap_spare;
     uint8_t *touched; /* [n_disease]: 1: rebuilt for this case */
+    uint8_t *group;   /* [n_disease]: 1: an entry of Orphanet alone */
     view *view;       /* [n_disease], of touched ones */
     float *first;     /* [n_disease] score of the first pass */
     float *memory;    /* [n_disease] similarity from long-term memory, -1 where not retrieved */
@@ -70,17 +71,21 @@ r1_status med_ranker_new(med_ranker **out, const med_kb *kb, r1_err *err)
     r->work = calloc(nt, sizeof *r->work);
     r->spare = calloc(r->cap_spare, sizeof *r->spare);
     r->touched = calloc(nd, 1);
+    r->group = calloc(nd, 1);
     r->view = calloc(nd, sizeof *r->view);
     r->first = calloc(nd, sizeof *r->first);
     r->memory = calloc(nd, sizeof *r->memory);
     r->order = calloc(nd, sizeof *r->order);
-    r1_status st = r->mask && r->work && r->spare && r->touched && r->view && r->first && r->memory && r->order
-                       ? med_retrieval_new(&r->retrieval, kb, err)
-                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a ranker");
+    r1_status st =
+        r->mask && r->work && r->spare && r->touched && r->group && r->view && r->first && r->memory && r->order
+            ? med_retrieval_new(&r->retrieval, kb, err)
+            : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a ranker");
     if (st != R1_OK) {
         med_ranker_free(r);
         return st;
     }
+    for (uint32_t d = 0; d < kb->n_disease; d++)
+        r->group[d] = strncmp(med_str(kb, kb->disease[d].id), "ORPHA:", 6) == 0;
     *out = r;
     return R1_OK;
 }
@@ -88,7 +93,7 @@ r1_status med_ranker_new(med_ranker **out, const med_kb *kb, r1_err *err)
 void med_ranker_free(med_ranker *r)
 {
     if (!r) return;
-    void *all[] = {r->mask, r->work, r->spare, r->touched, r->view, r->first, r->memory, r->order};
+    void *all[] = {r->mask, r->work, r->spare, r->touched, r->group, r->view, r->first, r->memory, r->order};
     for (size_t i = 0; i < R1_COUNT(all); i++) free(all[i]);
     med_retrieval_free(r->retrieval);
     free(r);
@@ -164,7 +169,10 @@ static void leave_out(med_ranker *r, med_leave_out skip)
     for (uint32_t d = 0; d < kb->n_disease; d++) {
         const med_disease *x = &kb->disease[d];
         bool cites = false;
-        for (uint32_t i = 0; i < x->n_row && !cites; i++) cites = med_row_left_out(kb, &kb->row[x->row_at + i], skip);
+        for (uint32_t i = 0; i < x->n_row && !cites; i++) {
+            const med_row *row = &kb->row[x->row_at + i];
+            cites = row->n_pmid && med_row_left_out(kb, row, skip);
+        }
         if (!cites) continue;
         uint32_t room = r->cap_spare - r->n_spare;
         r->touched[d] = 1;
@@ -246,10 +254,7 @@ static float log_size(view v) { return logf(1.0f + (float)v.n); }
 
 /* Orphanet's entries without an OMIM equivalent are mostly groups, whose subtypes stand beside them: the more specific
  * diagnosis is to be preferred where both fit equally. */
-static float orphanet(const med_ranker *r, uint32_t d)
-{
-    return strncmp(med_str(r->kb, r->kb->disease[d].id), "ORPHA:", 6) == 0 ? 1.0f : 0.0f;
-}
+static float orphanet(const med_ranker *r, uint32_t d) { return r->group[d]; }
 
 static void first_pass(med_ranker *r)
 {

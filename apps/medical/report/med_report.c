@@ -7,7 +7,8 @@
 #include <string.h>
 
 const char med_report_banner[] = "For clinical decision support by qualified professionals; not a diagnosis.";
-enum { LIST = MED_RERANK_MAX };
+/* WEIGHED: candidates of the list that is judged again without each anchor. */
+enum { LIST = MED_RERANK_MAX, WEIGHED = 16 };
 
 /* What a finding of the past or of an uncertain writer weighs against one that is stated. */
 static const float certainty_historical = 0.7f;
@@ -82,12 +83,13 @@ static json_t *others(const work *w)
     return all;
 }
 
-/* The query without finding i, judged again over the same candidates. */
-static r1_status judge_without(work *w, uint32_t i, uint32_t *rest, med_anchor *anchor, med_candidate *list,
-                               json_t **out, r1_err *err)
+/* The query without finding i (MED_NONE: with all), judged again over the first candidates. */
+static r1_status judge_without(work *w, uint32_t i, uint32_t *rest, med_anchor *anchor, med_candidate *list, float *p,
+                               const char **first, r1_err *err)
 {
-    uint32_t n = w->n_list, k = 0;
-    float none, p = 0;
+    uint32_t n = w->n_list < WEIGHED ? w->n_list : WEIGHED, k = 0;
+    float none;
+    *p = 0;
     for (uint32_t j = 0; j < w->n_present; j++) {
         if (j == i) continue;
         anchor[k] = w->anchor[j];
@@ -101,9 +103,8 @@ static r1_status judge_without(work *w, uint32_t i, uint32_t *rest, med_anchor *
     med_rescore(w->judge->ranker, &c, list, n);
     R1_TRY(judge_list(w->judge, &c, anchor, list, &n, &none, NULL, err));
     for (uint32_t j = 0; j < n; j++)
-        if (list[j].disease == w->list[0].disease) p = list[j].posterior;
-    *out = json_pack("{s:f,s:f,s:s}", "first_probability", (double)p, "change", (double)(p - w->list[0].posterior),
-                     "first", n ? med_str(w->kb, w->kb->disease[list[0].disease].name) : "");
+        if (list[j].disease == w->list[0].disease) *p = list[j].posterior;
+    *first = n ? med_str(w->kb, w->kb->disease[list[0].disease].name) : "";
     return R1_OK;
 }
 
@@ -114,13 +115,19 @@ static r1_status tell_anchors(work *w, json_t *findings, r1_err *err)
     uint32_t *rest = malloc((w->n_present + 1u) * sizeof *rest);
     med_anchor *anchor = malloc((w->n_present + 1u) * sizeof *anchor);
     r1_status st = rest && anchor ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a report");
+    float p, with_all = 0;
+    const char *first;
+    if (st == R1_OK && w->n_list) st = judge_without(w, MED_NONE, rest, anchor, list, &with_all, &first, err);
     for (uint32_t i = 0; i < w->n_present && st == R1_OK && w->n_list; i++) {
-        json_t *o = json_array_get(findings, i), *without = NULL;
+        json_t *o = json_array_get(findings, i);
         json_object_set_new(o, "weight", json_real((double)w->anchor[i].weight));
         json_object_set_new(o, "pinned", json_boolean(w->anchor[i].pinned));
         if (!w->anchor[i].pinned) continue;
-        st = judge_without(w, i, rest, anchor, list, &without, err);
-        if (st == R1_OK) json_object_set_new(o, "without", without);
+        st = judge_without(w, i, rest, anchor, list, &p, &first, err);
+        if (st == R1_OK)
+            json_object_set_new(o, "without",
+                                json_pack("{s:f,s:f,s:s}", "first_probability", (double)p, "change",
+                                          (double)(p - with_all), "first", first));
     }
     free(rest);
     free(anchor);
@@ -199,6 +206,19 @@ static json_t *sources_of(const med_kb *kb)
     return all;
 }
 
+/* What was denied in one place and found in another, or found in a special form, is not excluded. */
+static uint32_t drop_observed(work *w, uint32_t n)
+{
+    uint32_t k = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        bool found = false;
+        for (uint32_t j = 0; j < w->n_present && !found; j++)
+            found = med_kb_is_a(w->kb, w->present[j].term, w->absent[i].term);
+        if (!found) w->absent[k++] = w->absent[i];
+    }
+    return k;
+}
+
 static r1_status gather(work *w, r1_err *err)
 {
     size_t n = w->notes.n_mention + 1u;
@@ -210,7 +230,7 @@ static r1_status gather(work *w, r1_err *err)
     if (!w->present || !w->absent || !w->observed || !w->excluded || !w->anchor)
         R1_FAIL(err, R1_E_NOMEM, "no memory for a report");
     w->n_present = med_notes_findings(&w->notes, MED_PRESENT, w->present);
-    w->n_absent = med_notes_findings(&w->notes, MED_ABSENT, w->absent);
+    w->n_absent = drop_observed(w, med_notes_findings(&w->notes, MED_ABSENT, w->absent));
     if (w->n_present > MED_FINDINGS_MAX) w->n_present = MED_FINDINGS_MAX;
     for (uint32_t i = 0; i < w->n_present; i++) {
         const med_mention *m = &w->notes.mention[w->present[i].first_mention];
