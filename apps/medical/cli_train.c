@@ -56,6 +56,7 @@ static int run_train(r1_cli_call *call)
                         .lr = r1_options_float(o, "lr"),
                         .weight_decay = r1_options_float(o, "weight-decay"),
                         .seed = (uint64_t)r1_options_int(o, "seed"),
+                        .calibrate_only = r1_options_bool(o, "calibrate-only"),
                         .progress = true};
     r1_status st = t.cases ? R1_OK : r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "--cases is needed");
     if (st == R1_OK) st = features_of(r1_options_str(o, "hide"), &t.features_off, &call->err);
@@ -84,6 +85,8 @@ static const r1_option train_options[] = {
     {"lr", NULL, R1_OPT_FLOAT, "0.001", 1e-6, 0.1, NULL, false, NULL, "greatest learning rate"},
     {"weight-decay", NULL, R1_OPT_FLOAT, "0.05", 0, 1, NULL, false, NULL, "of AdamW"},
     {"seed", NULL, R1_OPT_INT, "1", 0, 1e9, NULL, false, NULL, "of copies, weights and order"},
+    {"calibrate-only", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL,
+     "the models of --out and --folds are there: fit their calibration anew"},
     {"hide", NULL, R1_OPT_STRING, NULL, 0, 0, NULL, false, NULL, "features that R1 does not see, for studies"},
 };
 

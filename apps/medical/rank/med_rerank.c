@@ -189,7 +189,7 @@ struct med_reranker {
     med_samples *samples;
     r1_sample sample[MED_RING + MED_RERANK_MAX];
     r1_item absent[MED_N_ITEM];
-    uint64_t handle[MED_FINDINGS_MAX], group;
+    uint64_t handle[MED_FINDINGS_MAX];
 };
 
 r1_status med_reranker_new(med_reranker **out, const r1_model *m, r1_err *err)
@@ -224,16 +224,18 @@ void med_reranker_free(med_reranker *x)
     free(x);
 }
 
-/* A sample of its own for each finding that the ring still holds: it carries the event that becomes the entry. */
-static uint32_t event_samples(med_reranker *x, const med_anchor *anchor, uint32_t n)
+/* The findings that the ring holds become entries: each rides on a candidate's sample, which does not read it as its own;
+ * where there are more findings than candidates, on samples without items. Returns the number of samples. */
+static uint32_t add_events(med_reranker *x, const med_anchor *anchor, uint32_t n_anchor, uint32_t n)
 {
     uint32_t k = 0;
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n_anchor; i++) {
         if (!x->handle[i]) continue;
-        x->sample[k++] = (r1_sample){
-            .item = x->absent, .id = i, .event = {anchor[i].num, &anchor[i].system}, .event_handle = x->handle[i]};
+        if (k >= n) x->sample[k] = (r1_sample){.item = x->absent};
+        x->sample[k].event = (r1_event){anchor[i].num, &anchor[i].system};
+        x->sample[k++].event_handle = x->handle[i];
     }
-    return k;
+    return k > n ? k : n;
 }
 
 static int by_logit(const void *a, const void *b)
@@ -244,15 +246,15 @@ static int by_logit(const void *a, const void *b)
     return (x->disease > y->disease) - (x->disease < y->disease);
 }
 
-static void take_result(const r1_result *res, uint32_t first, med_candidate *list, uint32_t n, double *trace)
+static void take_result(const r1_result *res, med_candidate *list, uint32_t n, double *trace)
 {
     size_t steps = res->n_step + 1;
     double own[MED_RERANK_MAX][MED_N_ITEM + 1];
     uint32_t disease[MED_RERANK_MAX];
     for (uint32_t i = 0; i < n; i++) {
-        list[i].logit = res->logit[first + i];
+        list[i].logit = res->logit[i];
         disease[i] = list[i].disease;
-        for (size_t k = 0; k < steps && k <= MED_N_ITEM; k++) own[i][k] = res->trace[(first + i) * steps + k];
+        for (size_t k = 0; k < steps && k <= MED_N_ITEM; k++) own[i][k] = res->trace[i * steps + k];
     }
     qsort(list, n, sizeof *list, by_logit);
     for (uint32_t i = 0; i < n && trace; i++)
@@ -277,14 +279,12 @@ r1_status med_rerank(med_reranker *x, med_ranker *r, const med_case *c, const me
         r1_memory_cancel(x->memory, ticket);
         return st;
     }
-    uint32_t first = event_samples(x, anchor, n_anchor);
-    x->group++;
     for (uint32_t i = 0; i < *n; i++)
-        x->sample[first + i] =
-            (r1_sample){.item = med_samples_item(x->samples, i), .id = list[i].disease, .group = x->group};
-    r1_batch batch = {.sample = x->sample, .n_sample = first + *n, .pool = x->memory, .ticket = ticket};
+        x->sample[i] = (r1_sample){.item = med_samples_item(x->samples, i), .id = list[i].disease};
+    uint32_t n_sample = add_events(x, anchor, n_anchor, *n);
+    r1_batch batch = {.sample = x->sample, .n_sample = n_sample, .pool = x->memory, .ticket = ticket};
     st = r1_session_run(x->session, &batch, &res, err);
-    if (st == R1_OK) take_result(&res, first, list, *n, trace);
+    if (st == R1_OK) take_result(&res, list, *n, trace);
     r1_memory_forget(x->memory, RECORD);
     R1_TRY(st);
     *none = med_rerank_posterior(list, *n);

@@ -209,10 +209,10 @@ static void put_findings(sheet *s, const char *head, const json_t *list)
     json_array_foreach(list, i, o)
     {
         const json_t *e = json_object_get(o, "evidence"), *w = json_object_get(o, "without");
-        int n = snprintf(line, sizeof line, "%s (%s)%s", str(o, "name"), str(o, "id"),
-                         json_is_true(json_object_get(o, "pinned")) ? ", anchor" : "");
+        int n = snprintf(line, sizeof line, "%s (%s)", str(o, "name"), str(o, "id"));
         if (w && n > 0 && n < (int)sizeof line)
-            snprintf(line + n, sizeof line - (size_t)n, "; without it %+.1f points", 100 * num(w, "change"));
+            snprintf(line + n, sizeof line - (size_t)n, ", anchor of weight %.1f; without it %+.1f points",
+                     num(o, "weight"), 100 * num(w, "change"));
         put(s, STYLE_FINDING, 0, 4, .1, .15, .2, line);
         snprintf(line, sizeof line, "“%.1500s” %s, %s", str(e, "sentence"), str(e, "section"), str(e, "status"));
         for (char *p = line; *p; p++)
@@ -259,8 +259,8 @@ r1_status med_report_pdf(const json_t *r, const char *path, r1_err *err)
     json_t *c;
     char line[1024];
     put(s, STYLE_TITLE, 0, 0, .1, .15, .2, str(r, "title"));
-    snprintf(line, sizeof line, "R1 medical report. Sex %s, %d words read, knowledge base %s", str(r, "sex"),
-             (int)num(r, "words"), str(r, "knowledge_base"));
+    snprintf(line, sizeof line, "R1 medical report. Sex %s, %d words read, knowledge base %s, ranked by %s",
+             str(r, "sex"), (int)num(r, "words"), str(r, "knowledge_base"), str(r, "ranked_by"));
     put(s, STYLE_TEXT, 0, 2, .35, .42, .48, line);
     put(s, STYLE_FINDING, 0, 6, .6, .4, 0, str(r, "banner"));
     put_candidates(s, r);

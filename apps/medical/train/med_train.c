@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 enum { PATH_BYTES = 1200 };
+#define UNKNOWN 0.15 /* share of patients whose disease has no profile, taken for the calibration */
 
 void med_fold_path(const char *dir, int fold, char *path, size_t cap)
 {
@@ -196,6 +197,7 @@ static r1_status fit_all(const builder *b, r1_err *err)
 typedef struct {
     float logit[MED_RERANK_MAX];
     uint32_t n, gold; /* gold n: none of these */
+    bool covered;     /* the knowledge base has a profile of the right disease */
 } scored_list;
 
 typedef struct {
@@ -226,6 +228,7 @@ static r1_status score_kb(const med_train_opts *o, const med_kb *kb, med_reranke
         if (st == R1_OK && to->n)
             st = med_rerank(model[row->fold], r, &c, anchor, n_anchor, list, &to->n, &none, NULL, err);
         to->gold = to->n;
+        to->covered = row->gold_disease != MED_NONE && med_covered(r, &c, row->gold_disease);
         for (uint32_t k = 0; k < to->n; k++) {
             to->logit[k] = list[k].logit;
             if (list[k].disease == row->gold_disease) to->gold = k;
@@ -238,15 +241,23 @@ static r1_status score_kb(const med_train_opts *o, const med_kb *kb, med_reranke
     return st;
 }
 
+/* Half of the left-out cases are of diseases that the knowledge base then does not know; of patients it is rather UNKNOWN. */
+static double weight_of_unknown(const scored *s)
+{
+    uint32_t known = 0;
+    for (uint32_t i = 0; i < s->n; i++) known += s->v[i].covered;
+    return s->n > known ? UNKNOWN / (1 - UNKNOWN) * known / (s->n - known) : 0;
+}
+
 /* Newton's method on the mean negative log likelihood of "this one of the list, or none (0)", convex in both. */
 static r1_calibration calibrate(const scored *s, double *loss)
 {
-    double a = 1, b = 0;
+    double a = 1, b = 0, unknown = weight_of_unknown(s);
     for (int round = 0; round < 40; round++) {
-        double ga = 1e-3 * (a - 1), gb = 1e-3 * b, haa = 1e-3, hab = 0, hbb = 1e-3, total = 0;
+        double ga = 1e-3 * (a - 1), gb = 1e-3 * b, haa = 1e-3, hab = 0, hbb = 1e-3, total = 0, weight = 0;
         for (uint32_t i = 0; i < s->n; i++) {
             const scored_list *l = &s->v[i];
-            double top = 0, sum, m1 = 0, m2 = 0, mass;
+            double top = 0, sum, m1 = 0, m2 = 0, mass, w = l->covered ? 1 : unknown;
             for (uint32_t k = 0; k < l->n; k++) top = fmax(top, a * (double)l->logit[k] + b);
             sum = exp(-top);
             for (uint32_t k = 0; k < l->n; k++) sum += exp(a * (double)l->logit[k] + b - top);
@@ -257,14 +268,15 @@ static r1_calibration calibrate(const scored *s, double *loss)
             }
             bool named = l->gold < l->n;
             double x = named ? (double)l->logit[l->gold] : 0;
-            ga += m1 - x;
-            gb += mass - named;
-            haa += m2 - m1 * m1;
-            hab += m1 * (1 - mass);
-            hbb += mass * (1 - mass);
-            total += top + log(sum) - (named ? a * x + b : 0);
+            ga += w * (m1 - x);
+            gb += w * (mass - named);
+            haa += w * (m2 - m1 * m1);
+            hab += w * m1 * (1 - mass);
+            hbb += w * mass * (1 - mass);
+            total += w * (top + log(sum) - (named ? a * x + b : 0));
+            weight += w;
         }
-        *loss = s->n ? total / s->n : NAN;
+        *loss = weight > 0 ? total / weight : NAN;
         double det = haa * hbb - hab * hab, da = (hbb * ga - hab * gb) / det, db = (haa * gb - hab * ga) / det;
         double step = fmax(fabs(da), fabs(db));
         if (!(det > 0) || !isfinite(step) || step < 1e-7) break;
@@ -295,6 +307,7 @@ static r1_status calibrate_all(const med_train_opts *o, const med_kb *const *kb,
     for (int f = 0; f < MED_FOLDS && st == R1_OK; f++) {
         med_fold_path(o->folds, f, path, sizeof path);
         st = r1_model_open(&model[f], path, err);
+        if (st == R1_OK) st = r1_model_set_calibration(model[f], 0, (r1_calibration){1, 0}, err);
         if (st == R1_OK) st = med_reranker_new(&x[f], model[f], err);
     }
     for (size_t i = 0; i < n_kb && st == R1_OK; i++) st = score_kb(o, kb[i], x, &s, err);
@@ -322,13 +335,14 @@ r1_status med_train(const med_train_opts *o, const med_kb *const *kb, size_t n_k
     if (st == R1_OK) st = med_samples_new(&b->samples, err);
     if (st == R1_OK) st = r1_mkdirs(o->work, err);
     if (st == R1_OK) st = r1_mkdirs(o->folds, err);
-    if (st == R1_OK) st = write_shards(b, kb, n_kb, err);
-    if (st == R1_OK && report->n_group == 0)
+    if (st == R1_OK && !o->calibrate_only) st = write_shards(b, kb, n_kb, err);
+    if (st == R1_OK && !o->calibrate_only && report->n_group == 0)
         st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s: no case whose disease is among the candidates",
                         o->cases);
-    if (st == R1_OK) st = fit_all(b, err);
+    if (st == R1_OK && !o->calibrate_only) st = fit_all(b, err);
     if (st == R1_OK) st = calibrate_all(o, kb, n_kb, report, err);
-    for (int f = 0; f < MED_FOLDS; f++) unlink(b->path[f]);
+    for (int f = 0; f < MED_FOLDS; f++)
+        if (b->path[f][0]) unlink(b->path[f]);
     med_samples_free(b->samples);
     free(b->description);
     free(b);

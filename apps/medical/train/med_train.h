@@ -20,6 +20,7 @@ typedef struct {
     double lr, weight_decay;
     uint64_t seed;
     uint32_t features_off; /* bit i: feature i (MED_F_*) is hidden (NaN); for studies */
+    bool calibrate_only;   /* the models are there: fit their calibration anew */
     bool progress;
 } med_train_opts;
 
