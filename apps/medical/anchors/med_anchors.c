@@ -48,7 +48,7 @@ void med_anchors_plan(const med_kb *kb, med_anchor *a, uint32_t n, bool pin)
 {
     double sum = 0;
     for (uint32_t i = 0; i < n; i++) {
-        make_event(kb, &a[i]);
+        if (a[i].num[MED_EVENT_ANCESTORS] <= 0) make_event(kb, &a[i]); /* a finding has an ancestor: itself */
         a[i].weight = a[i].num[MED_EVENT_IC] * a[i].certainty;
         a[i].pinned = a[i].held = false;
         sum += (double)a[i].weight;

@@ -27,7 +27,8 @@ typedef struct {
     int32_t system;             /* body system, 0..MED_N_SYSTEM-1; MED_N_SYSTEM: none of them */
 } med_anchor;
 
-/* Fills weight, pinned, held and the events; term, source and certainty are the caller's. In order of the record.
+/* Fills weight, pinned, held and the events; term, source and certainty are the caller's, the
+ * rest zero or from an earlier plan. In order of the record.
  * pin false: nothing is pinned, and the newest MED_RING stay. */
 void med_anchors_plan(const med_kb *kb, med_anchor *a, uint32_t n, bool pin);
 /* Appends every finding under the ticket and pins as planned; handle[i] is 0 where the ring dropped it again. */
