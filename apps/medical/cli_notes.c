@@ -10,7 +10,7 @@
 
 r1_status cli_read_text(const char *path, char **text, size_t *len, r1_err *err)
 {
-    if (strcmp(path, "-") != 0) return r1_file_read(path, MED_RECORD_BYTES_MAX + 1, text, len, err);
+    if (strcmp(path, "-") != 0) return r1_file_read(path, MED_RECORD_BYTES_MAX, text, len, err);
     size_t cap = 1u << 16, n = 0;
     char *p = malloc(cap);
     while (p && n <= MED_RECORD_BYTES_MAX) {

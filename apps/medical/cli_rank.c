@@ -2,11 +2,75 @@
 /* cli_rank.c - rank, eval rank: from findings to diseases. */
 #include "cli_medical.h"
 #include "med_eval_rank.h"
+#include "med_train.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* The models of the folds, or one model in the place of all. */
+typedef struct {
+    r1_model *model[MED_FOLDS];
+    med_reranker *fold[MED_FOLDS];
+    cli_r1 one;
+} judges;
+
+static r1_status open_judges(const r1_cli_call *call, judges *j, r1_err *err)
+{
+    char dir[4096], path[4200];
+    const char *folds = r1_options_str(call->opts, "folds");
+    if (!r1_options_bool(call->opts, "r1")) return R1_OK;
+    if (r1_options_has(call->opts, "model")) {
+        R1_TRY(cli_open_r1(call, &j->one, err));
+        for (int f = 0; f < MED_FOLDS; f++) j->fold[f] = j->one.reranker;
+        return R1_OK;
+    }
+    if (!folds) {
+        R1_TRY(cli_shipped("models/medical-b-folds", dir, err));
+        folds = dir;
+    }
+    for (int f = 0; f < MED_FOLDS; f++) {
+        med_fold_path(folds, f, path, sizeof path);
+        R1_TRY(r1_model_open(&j->model[f], path, err));
+        R1_TRY(med_reranker_new(&j->fold[f], j->model[f], err));
+    }
+    return R1_OK;
+}
+
+static void close_judges(judges *j)
+{
+    for (int f = 0; f < MED_FOLDS && !j->one.model; f++) {
+        med_reranker_free(j->fold[f]);
+        r1_model_free(j->model[f]);
+    }
+    cli_close_r1(&j->one);
+}
+
+static void print_figures(const r1_cli_call *call, const med_eval_rank_result *res)
+{
+    const r1_options *o = call->opts;
+    r1_figures *f = r1_figures_new("r1-medical eval rank");
+    r1_figures_note(f, "data", r1_options_str(o, "cases"));
+    r1_figures_note(f, "ranking",
+                    !r1_options_bool(o, "r1")    ? "likelihood, without R1"
+                    : r1_options_has(o, "model") ? "R1, one model for all cases"
+                                                 : "R1, out of fold by disease");
+    r1_figures_add(f, "n", res->n);
+    r1_figures_add(f, "n_covered", res->n_covered);
+    r1_figures_add(f, "top1", res->top1);
+    r1_figures_add(f, "top3", res->top3);
+    r1_figures_add(f, "top5", res->top5);
+    r1_figures_add(f, "top10", res->top10);
+    r1_figures_add(f, "top1_covered", res->top1_covered);
+    r1_figures_add(f, "top3_covered", res->top3_covered);
+    r1_figures_add(f, "top10_covered", res->top10_covered);
+    r1_figures_add(f, "mrr", res->mrr);
+    r1_figures_add(f, "ece", res->ece);
+    r1_figures_add(f, "ms_per_case", res->ms_per_case);
+    r1_figures_print(f, r1_options_bool(o, "json"), stdout);
+    r1_figures_free(f);
+}
 
 static int run_eval_rank(r1_cli_call *call)
 {
@@ -14,33 +78,25 @@ static int run_eval_rank(r1_cli_call *call)
     med_kb *kb = NULL;
     med_ranker *r = NULL;
     med_cases cases = {0};
-    med_eval_rank_opts opts = {.leave_publication_out = r1_options_bool(o, "leave-publication-out"), .progress = true};
+    judges j = {0};
+    med_eval_rank_opts opts = {.leave_publication_out = r1_options_bool(o, "leave-publication-out"),
+                               .sole = strcmp(r1_options_str(o, "leave-out-rule"), "sole") == 0,
+                               .pin = r1_options_bool(o, "anchors"),
+                               .progress = true};
     med_eval_rank_result res;
-    r1_status st = cli_open_kb(call, &kb, &call->err);
+    r1_status st = R1_OK;
+    if (!r1_options_has(o, "cases")) st = r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "--cases is needed");
+    if (st == R1_OK) st = cli_open_kb(call, &kb, &call->err);
     if (st == R1_OK)
         st = med_cases_load(&cases, r1_options_str(o, "cases"), kb, (uint32_t)r1_options_int(o, "max-per-disease"),
                             &call->err);
     if (st == R1_OK) st = med_ranker_new(&r, kb, &call->err);
-    opts.sole = strcmp(r1_options_str(o, "leave-out-rule"), "sole") == 0;
+    if (st == R1_OK) st = open_judges(call, &j, &call->err);
     if (r) med_ranker_use_memory(r, r1_options_bool(o, "memory"));
+    if (j.fold[0]) opts.fold = j.fold;
     if (st == R1_OK) st = med_eval_rank(r, &cases, &opts, &res, &call->err);
-    if (st == R1_OK) {
-        r1_figures *f = r1_figures_new("r1-medical eval rank");
-        r1_figures_add(f, "n", res.n);
-        r1_figures_add(f, "n_covered", res.n_covered);
-        r1_figures_add(f, "top1", res.top1);
-        r1_figures_add(f, "top3", res.top3);
-        r1_figures_add(f, "top5", res.top5);
-        r1_figures_add(f, "top10", res.top10);
-        r1_figures_add(f, "top1_covered", res.top1_covered);
-        r1_figures_add(f, "top3_covered", res.top3_covered);
-        r1_figures_add(f, "top10_covered", res.top10_covered);
-        r1_figures_add(f, "mrr", res.mrr);
-        r1_figures_add(f, "ece", res.ece);
-        r1_figures_add(f, "ms_per_case", res.ms_per_case);
-        r1_figures_print(f, r1_options_bool(o, "json"), stdout);
-        r1_figures_free(f);
-    }
+    if (st == R1_OK) print_figures(call, &res);
+    close_judges(&j);
     med_ranker_free(r);
     med_cases_free(&cases);
     med_kb_free(kb);
@@ -59,6 +115,10 @@ static const r1_option eval_rank_options[] = {
      "rows that go: those that cite nothing but the case's publication, or all that cite it beside others too"},
     {"memory", NULL, R1_OPT_BOOL, "true", 0, 0, NULL, false, NULL,
      "candidates from long-term memory beside the likelihood's"},
+    CLI_R1_OPTIONS,
+    {"folds", NULL, R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL,
+     "folder of the models by fold; each case is judged by the one that did not see its disease (default: the shipped "
+     "ones; with --model, that model judges all)"},
     CLI_JSON_OPTION,
 };
 
@@ -79,13 +139,39 @@ static r1_status terms_of(const med_kb *kb, const char *list, uint32_t *term, ui
     return R1_OK;
 }
 
+static r1_status rank_case(const r1_cli_call *call, const med_kb *kb, const med_case *c, r1_err *err)
+{
+    static med_candidate list[MED_RERANK_MAX];
+    static med_anchor anchor[MED_QUERY_MAX];
+    med_ranker *r = NULL;
+    cli_r1 r1 = {0};
+    uint32_t n = 0;
+    float none = 1;
+    r1_status st = med_ranker_new(&r, kb, err);
+    if (st == R1_OK) st = cli_open_r1(call, &r1, err);
+    if (st == R1_OK) st = med_rank(r, c, list, MED_RERANK_MAX, &n, err);
+    if (st == R1_OK && r1.reranker) {
+        uint32_t n_anchor = med_case_anchors(kb, c, anchor, MED_QUERY_MAX);
+        med_anchors_plan(kb, anchor, n_anchor, r1_options_bool(call->opts, "anchors"));
+        st = med_rerank(r1.reranker, r, c, anchor, n_anchor, list, &n, &none, NULL, err);
+    } else if (st == R1_OK) {
+        for (uint32_t i = 0; i < n; i++) list[i].logit = list[i].score;
+        none = med_posterior(list, n, med_posterior_scale, med_posterior_none);
+    }
+    for (uint32_t i = 0; i < n && i < SHOWN && st == R1_OK; i++)
+        printf("%u\t%.4f\t%s\t%s\n", i + 1, (double)list[i].posterior, med_str(kb, kb->disease[list[i].disease].id),
+               med_str(kb, kb->disease[list[i].disease].name));
+    if (st == R1_OK) printf("-\t%.4f\t\tnone of these\n", (double)none);
+    cli_close_r1(&r1);
+    med_ranker_free(r);
+    return st;
+}
+
 static int run_rank(r1_cli_call *call)
 {
-    static med_candidate list[SHOWN];
-    uint32_t yes[MED_QUERY_MAX], no[MED_EXCLUDED_MAX], n = 0;
+    uint32_t yes[MED_QUERY_MAX], no[MED_EXCLUDED_MAX];
     med_case c = {.observed = yes, .excluded = no, .age_years = NAN};
     med_kb *kb = NULL;
-    med_ranker *r = NULL;
     r1_status st = cli_open_kb(call, &kb, &call->err);
     if (st == R1_OK)
         st = terms_of(kb, r1_options_str(call->opts, "observed"), yes, MED_QUERY_MAX, &c.n_observed, &call->err);
@@ -93,14 +179,7 @@ static int run_rank(r1_cli_call *call)
         st = terms_of(kb, r1_options_str(call->opts, "excluded"), no, MED_EXCLUDED_MAX, &c.n_excluded, &call->err);
     if (st == R1_OK && c.n_observed == 0)
         st = r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "--observed is needed");
-    if (st == R1_OK) st = med_ranker_new(&r, kb, &call->err);
-    if (st == R1_OK) st = med_rank(r, &c, list, SHOWN, &n, &call->err);
-    for (uint32_t i = 0; i < n; i++) list[i].logit = list[i].score;
-    if (st == R1_OK) med_posterior(list, n, med_posterior_scale, med_posterior_none);
-    for (uint32_t i = 0; i < n && st == R1_OK; i++)
-        printf("%u\t%.4f\t%s\t%s\n", i + 1, (double)list[i].posterior, med_str(kb, kb->disease[list[i].disease].id),
-               med_str(kb, kb->disease[list[i].disease].name));
-    med_ranker_free(r);
+    if (st == R1_OK) st = rank_case(call, kb, &c, &call->err);
     med_kb_free(kb);
     return st == R1_OK ? R1_EXIT_OK : r1_cli_exit(st);
 }
@@ -109,6 +188,7 @@ static const r1_option rank_options[] = {
     {"observed", NULL, R1_OPT_STRING, NULL, 0, 0, NULL, false, NULL, "findings that are there, separated by commas"},
     {"excluded", NULL, R1_OPT_STRING, NULL, 0, 0, NULL, false, NULL, "findings that were looked for and are not there"},
     CLI_KB_OPTION,
+    CLI_R1_OPTIONS,
 };
 
 const r1_command cli_rank_commands[] = {

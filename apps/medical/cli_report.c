@@ -13,6 +13,7 @@ typedef struct {
     med_kb *kb;
     med_lexicon *lex;
     med_ranker *ranker;
+    cli_r1 r1;
     char *text;
     size_t len;
     json_t *report;
@@ -61,8 +62,11 @@ static int run_report(r1_cli_call *call)
     if (st == R1_OK) st = cli_open_kb(call, &j.kb, &call->err);
     if (st == R1_OK) st = med_lexicon_new(&j.lex, j.kb, &call->err);
     if (st == R1_OK) st = med_ranker_new(&j.ranker, j.kb, &call->err);
+    if (st == R1_OK) st = cli_open_r1(call, &j.r1, &call->err);
+    med_judge judge = {j.ranker, j.r1.reranker, j.r1.model ? r1_model_name(j.r1.model) : "",
+                       r1_options_bool(o, "anchors")};
     if (st == R1_OK)
-        st = med_report_make(j.kb, j.lex, j.ranker, base ? base + 1 : path, j.text, j.len, &j.report, &t, &call->err);
+        st = med_report_make(j.kb, j.lex, &judge, base ? base + 1 : path, j.text, j.len, &j.report, &t, &call->err);
     int64_t t0 = r1_mono_us();
     if (st == R1_OK) st = write_all(j.report, r1_options_str(o, "format"), r1_options_str(o, "out"), &call->err);
     if (st == R1_OK && r1_options_has(o, "db")) {
@@ -74,6 +78,7 @@ static int run_report(r1_cli_call *call)
         printf("read %.1f ms, rank and explain %.1f ms, write %.1f ms\n", t.read_ms, t.rank_ms,
                (double)(r1_mono_us() - t0) / 1e3);
     json_decref(j.report);
+    cli_close_r1(&j.r1);
     med_ranker_free(j.ranker);
     med_lexicon_free(j.lex);
     med_kb_free(j.kb);
@@ -83,6 +88,7 @@ static int run_report(r1_cli_call *call)
 
 static const r1_option report_options[] = {
     CLI_KB_OPTION,
+    CLI_R1_OPTIONS,
     {"format", "medical", R1_OPT_STRING, "html,pdf,json,text", 0, 0, NULL, false, NULL, "any of html, pdf, json, text"},
     {"out", NULL, R1_OPT_PATH, "run/report", 0, 0, NULL, false, NULL,
      "folder for report.html, report.pdf, report.json, report.txt"},

@@ -29,6 +29,32 @@ r1_status cli_open_kb(const r1_cli_call *call, med_kb **kb, r1_err *err)
     return med_kb_open(kb, given, err);
 }
 
+r1_status cli_open_r1(const r1_cli_call *call, cli_r1 *r1, r1_err *err)
+{
+    char path[4096];
+    const char *given = r1_options_str(call->opts, "model");
+    memset(r1, 0, sizeof *r1);
+    if (!r1_options_bool(call->opts, "r1")) return R1_OK;
+    if (!given) {
+        R1_TRY(cli_shipped("models/medical-b.gguf", path, err));
+        given = path;
+    }
+    R1_TRY(r1_model_open(&r1->model, given, err));
+    r1_status st = med_reranker_new(&r1->reranker, r1->model, err);
+    if (st != R1_OK) {
+        r1_err_prefix(err, "%s: ", given);
+        cli_close_r1(r1);
+    }
+    return st;
+}
+
+void cli_close_r1(cli_r1 *r1)
+{
+    med_reranker_free(r1->reranker);
+    r1_model_free(r1->model);
+    memset(r1, 0, sizeof *r1);
+}
+
 static size_t take(r1_command *to, size_t at, const r1_command *from, size_t n)
 {
     memcpy(to + at, from, n * sizeof *from);
@@ -42,6 +68,7 @@ int main(int argc, char **argv)
     n = take(all, n, cli_notes_commands, cli_notes_n);
     n = take(all, n, cli_report_commands, cli_report_n);
     n = take(all, n, cli_rank_commands, cli_rank_n);
+    n = take(all, n, cli_train_commands, cli_train_n);
     const r1_program program = {"r1-medical",
                                 "finds, weighs and reports what a clinical record says about rare diseases", all, n};
     return r1_cli_main(&program, argc, argv);

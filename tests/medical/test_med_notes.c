@@ -39,6 +39,15 @@ static void test_status(void)
         int status;
     } table[] = {
         {"The patient has seizures.", "Seizure", MED_PRESENT},
+        {"Hematuria was never seen.", "Hematuria", MED_ABSENT},
+        {"The wall is thin, which excludes dilated cardiomyopathy.", "Dilated cardiomyopathy", MED_ABSENT},
+        {"Micrognathia is questionable.", "Micrognathia", MED_UNCERTAIN},
+        {"No polydactyly, slight syndactyly of the toes.", "Syndactyly", MED_PRESENT},
+        {"No polydactyly, syndactyly or clinodactyly.", "Syndactyly", MED_ABSENT},
+        {"He has absent smile, seizures and ataxia.", "Ataxia", MED_PRESENT},
+        {"Broad thumbs were looked for.", "Broad thumb", MED_HYPOTHETICAL},
+        {"Normal eyes.", "Abnormality of the eye", MED_ABSENT},
+        {"Eyes: normal ears.", "Abnormality of the ear", MED_ABSENT},
         {"The patient denies headache.", "Headache", MED_ABSENT},
         {"No seizures, vomiting, or fever.", "Fever", MED_ABSENT},
         {"No headache but has fever.", "Fever", MED_PRESENT},

@@ -10,11 +10,29 @@
 
 static r1_err err;
 
-static void test_sample(void)
+/* At most a quarter of the ring is pinned, each with what would change without it; steps add up to a candidate's logit. */
+static void check_anchors(const json_t *rep, bool with_r1)
+{
+    size_t i, pinned = 0;
+    json_t *o;
+    json_array_foreach(json_object_get(rep, "observed"), i, o)
+    {
+        bool is = json_is_true(json_object_get(o, "pinned"));
+        pinned += is;
+        CU_ASSERT_EQUAL(is, json_object_get(o, "without") != NULL);
+    }
+    CU_ASSERT(pinned > 0 && pinned <= MED_PINNED_MAX);
+    json_t *first = json_array_get(json_object_get(rep, "candidates"), 0);
+    CU_ASSERT_EQUAL(json_array_size(json_object_get(first, "evidence_steps")), with_r1 ? MED_N_ITEM + 1 : 0);
+}
+
+static void sample(bool with_r1)
 {
     med_kb *kb = NULL;
     med_lexicon *lex = NULL;
     med_ranker *r = NULL;
+    r1_model *model = NULL;
+    med_reranker *x = NULL;
     char *text;
     size_t len, i;
     json_t *rep = NULL, *o;
@@ -22,7 +40,11 @@ static void test_sample(void)
     R1_ASSERT_OK(med_lexicon_new(&lex, kb, &err), &err);
     R1_ASSERT_OK(med_ranker_new(&r, kb, &err), &err);
     R1_ASSERT_OK(r1_file_read(r1_test_source("apps/medical/samples/record.txt"), 1u << 20, &text, &len, &err), &err);
-    R1_ASSERT_OK(med_report_make(kb, lex, r, "<sample>", text, len, &rep, NULL, &err), &err);
+    R1_ASSERT_OK(r1_model_open(&model, r1_test_source("models/medical-b.gguf"), &err), &err);
+    R1_ASSERT_OK(med_reranker_new(&x, model, &err), &err);
+    med_judge judge = {r, with_r1 ? x : NULL, "medical-b", true};
+    R1_ASSERT_OK(med_report_make(kb, lex, &judge, "<sample>", text, len, &rep, NULL, &err), &err);
+    check_anchors(rep, with_r1);
     json_t *first = json_array_get(json_object_get(rep, "candidates"), 0);
     CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(first, "id")), "OMIM:154700");
     CU_ASSERT(json_is_true(json_object_get(rep, "confident")));
@@ -53,9 +75,14 @@ static void test_sample(void)
     free(plain);
     free(text);
     json_decref(rep);
+    med_reranker_free(x);
+    r1_model_free(model);
     med_ranker_free(r);
     med_lexicon_free(lex);
     med_kb_free(kb);
 }
 
-R1_TEST_MAIN("medical report", {"sample record", test_sample})
+static void test_sample(void) { sample(true); }
+static void test_without_r1(void) { sample(false); }
+
+R1_TEST_MAIN("medical report", {"sample record", test_sample}, {"without R1", test_without_r1})

@@ -148,6 +148,8 @@ static r1_status score_text(tally *t, const char *doc, const char *text, size_t 
         bool absent = m->status == MED_ABSENT;
         t->neg_tp += absent && negated;
         t->neg_pred += absent && (negated || right);
+        if (absent && right && !negated) show(t, "denied", doc, text, m->start, m->end, m->term);
+        if (!absent && negated) show(t, "affirmed", doc, text, m->start, m->end, m->term);
         if (absent || negated) continue;
         t->n_pred++;
         t->tp_pred += right;
@@ -155,6 +157,9 @@ static r1_status score_text(tally *t, const char *doc, const char *text, size_t 
     }
     for (uint32_t k = 0; k < l->n; k++) {
         t->neg_gold += l->g[k].negated;
+        if (l->g[k].negated && !l->g[k].hit)
+            show(t, "unseen", doc, text, byte_of(text, len, l->g[k].start), byte_of(text, len, l->g[k].end),
+                 l->g[k].term);
         if (l->g[k].negated) continue;
         t->n_gold++;
         t->tp_gold += l->g[k].hit;

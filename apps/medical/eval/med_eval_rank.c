@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LIST = 100, BINS = 15 };
+enum { LIST = MED_RERANK_MAX, BINS = 15 };
 
 typedef struct {
     float p;
@@ -48,9 +48,17 @@ static void count(tally *t, uint32_t place)
     for (uint32_t k = place; k <= 10; k++) t->at[k]++;
 }
 
-static r1_status one_case(med_ranker *r, const med_case *q, med_candidate *list, uint32_t *n, r1_err *err)
+static r1_status one_case(med_ranker *r, med_reranker *x, const med_case *q, bool pin, med_candidate *list, uint32_t *n,
+                          r1_err *err)
 {
+    static _Thread_local med_anchor anchor[MED_FINDINGS_MAX];
+    float none;
     R1_TRY(med_rank(r, q, list, LIST, n, err));
+    if (x) {
+        uint32_t n_anchor = med_case_anchors(med_ranker_kb(r), q, anchor, MED_FINDINGS_MAX);
+        med_anchors_plan(med_ranker_kb(r), anchor, n_anchor, pin);
+        return med_rerank(x, r, q, anchor, n_anchor, list, n, &none, NULL, err);
+    }
     for (uint32_t i = 0; i < *n; i++) list[i].logit = list[i].score;
     med_posterior(list, *n, med_posterior_scale, med_posterior_none);
     return R1_OK;
@@ -73,7 +81,7 @@ r1_status med_eval_rank(med_ranker *r, const med_cases *cases, const med_eval_ra
         med_case q = med_cases_query(cases, row, opts->leave_publication_out);
         q.skip.sole = opts->sole;
         uint32_t n = 0, place = 0;
-        st = one_case(r, &q, list, &n, err);
+        st = one_case(r, opts->fold ? opts->fold[row->fold] : NULL, &q, opts->pin, list, &n, err);
         for (uint32_t k = 0; k < n && !place; k++)
             if (list[k].disease == row->gold_disease) place = k + 1;
         bool covered = row->gold_disease != MED_NONE && med_covered(r, &q, row->gold_disease);

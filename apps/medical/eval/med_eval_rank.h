@@ -5,12 +5,14 @@
 #define MED_EVAL_RANK_H
 
 #include "med_cases.h"
+#include "med_rerank.h"
 
 typedef struct {
     bool leave_publication_out;
     bool sole; /* leave out only rows that cite nothing else (the rule of the marks of 2026-11, which is lenient) */
-    uint32_t max_per_disease; /* 0: all */
+    bool pin;  /* key findings are anchors */
     bool progress;
+    med_reranker *const *fold; /* [MED_FOLDS]: each case goes to the model that did not see its disease; NULL: no R1 */
 } med_eval_rank_opts;
 
 typedef struct {

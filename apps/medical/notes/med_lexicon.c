@@ -6,6 +6,7 @@
 #include "med_map.h"
 
 #include <libstemmer.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
@@ -311,6 +312,19 @@ static r1_status add_text(med_lexicon *x, const char *s, uint32_t offset, uint32
     return R1_OK;
 }
 
+/* "Abnormal eyelid morphology" is also "abnormal eyelid", as which it is written and denied. */
+static r1_status add_shorter(med_lexicon *x, const char *s, uint32_t offset, uint32_t term, r1_err *err)
+{
+    static const char head[] = "Abnormal ", tail[] = " morphology";
+    char part[128];
+    size_t n = strlen(s), cut = sizeof tail - 1;
+    if (n <= sizeof head - 1 + cut || n >= sizeof part || strncmp(s, head, sizeof head - 1) != 0 ||
+        strcmp(s + n - cut, tail) != 0)
+        return R1_OK;
+    snprintf(part, sizeof part, "%.*s", (int)(n - cut), s);
+    return add_text(x, part, offset, term, MED_SYN_RELATED, false, err);
+}
+
 r1_status med_lexicon_new(med_lexicon **out, const med_kb *kb, r1_err *err)
 {
     med_lexicon *x = calloc(1, sizeof *x);
@@ -325,6 +339,7 @@ r1_status med_lexicon_new(med_lexicon **out, const med_kb *kb, r1_err *err)
         const med_synonym *s = &kb->synonym[i];
         bool wanted = (kb->term[s->term].flags & MED_TERM_PHENOTYPE) && s->term != kb->root && s->kind != MED_SYN_BROAD;
         if (wanted) st = add_text(x, med_str(kb, s->text), s->text, s->term, s->kind, false, err);
+        if (wanted && st == R1_OK) st = add_shorter(x, med_str(kb, s->text), s->text, s->term, err);
     }
     /* what clinicians write for short */
     static const struct {

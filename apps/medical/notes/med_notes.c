@@ -216,6 +216,14 @@ static bool word_byte(const char *s, uint32_t i, uint32_t end)
     return true;
 }
 
+static bool normal_word(const char *s, size_t len)
+{
+    static const char *const words[] = {"normal", "intact", "unremarkable", "healthy", "normally"};
+    for (size_t i = 0; i < R1_COUNT(words); i++)
+        if (strlen(words[i]) == len && strncasecmp(s, words[i], len) == 0) return true;
+    return false;
+}
+
 static uint32_t tokenize(const med_lexicon *lex, const char *s, uint32_t start, uint32_t end, med_token *t,
                          uint32_t max)
 {
@@ -229,6 +237,7 @@ static uint32_t tokenize(const med_lexicon *lex, const char *s, uint32_t start, 
             t[n].word = med_lexicon_word(lex, s + i, j - i, &light);
             t[n].light = light;
             size_t len = j - i;
+            t[n].normal = normal_word(s + i, len);
             t[n].conj = (len == 3 && strncasecmp(s + i, "and", 3) == 0) ||
                         (len == 2 && strncasecmp(s + i, "or", 2) == 0) ||
                         (len == 3 && strncasecmp(s + i, "nor", 3) == 0);
@@ -260,6 +269,7 @@ typedef struct {
 typedef struct {
     uint32_t from, to, run_from, run_to; /* content indices; the run in between is not part of it (empty: equal) */
     const med_pattern *p;
+    uint32_t normal; /* token that says "normal": the finding is denied; MED_NONE */
 } hit;
 
 static bool clause_word(const char *s, size_t len)
@@ -296,6 +306,25 @@ static void try_hash(const med_lexicon *lex, const med_token *t, const char *s, 
     if (h.p && (!order || (h.p->order == order && h.p->joined))) hits[(*n)++] = h;
 }
 
+/* "Normal gait", "speech normal": the abnormality of that name, denied. The word stands at one end, nothing between. */
+static void try_normal(const med_lexicon *lex, const med_token *t, const char *s, const content *c, uint32_t from,
+                       uint32_t to, hit *hits, uint32_t *n)
+{
+    bool light;
+    bool first = t[c->token[from]].normal, last = t[c->token[to]].normal;
+    int32_t abnormal = med_lexicon_word(lex, "abnormal", 8, &light);
+    if (first == last || abnormal < 0) return;
+    uint64_t hash = med_lexicon_mix(abnormal);
+    for (uint32_t i = from + first; i <= to - last; i++) {
+        if (t[c->token[i]].word < 0) return;
+        hash += med_lexicon_mix(t[c->token[i]].word);
+    }
+    for (uint32_t i = from + 1; i <= to; i++)
+        if (c->sep[i]) return;
+    hit h = {from, to, from, from, NULL, c->token[first ? from : to]};
+    try_hash(lex, t, s, c, h, hash, to - from + 1, 0, hits, n);
+}
+
 /* One window: all its words; without degrees and sides; and without each run of a coordination. */
 static void try_window(const med_lexicon *lex, const med_token *t, const char *s, const content *c, uint32_t from,
                        uint32_t to, hit *hits, uint32_t *n)
@@ -317,7 +346,7 @@ static void try_window(const med_lexicon *lex, const med_token *t, const char *s
         core += m, n_core++;
         order_core = med_lexicon_next(order_core, m);
     }
-    hit h = {from, to, from, from, NULL};
+    hit h = {from, to, from, from, NULL, MED_NONE};
     if (!n_unknown) {
         try_hash(lex, t, s, c, h, all, n_all, n_sep ? order_all : 0, hits, n);
         bool ends_plain = !t[c->token[from]].light && !t[c->token[to]].light;
@@ -337,7 +366,7 @@ static void try_window(const med_lexicon *lex, const med_token *t, const char *s
                 else
                     rest -= med_lexicon_mix(w->word), n_rest--;
             }
-            hit g = {from, to, a, b + 1, NULL};
+            hit g = {from, to, a, b + 1, NULL, MED_NONE};
             if (!left && n_rest > 1) try_hash(lex, t, s, c, g, rest, n_rest, 0, hits, n);
         }
 }
@@ -346,19 +375,21 @@ static uint32_t find_hits(const med_lexicon *lex, const med_token *t, const char
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < c->n; i++) {
-        if (t[c->token[i]].word < 0) continue;
+        if (t[c->token[i]].word < 0 && !t[c->token[i]].normal) continue;
         for (uint32_t j = i; j < c->n && j < i + WINDOW; j++) {
             if (j > i && c->sep[j] == 3) break;
-            if (t[c->token[j]].word >= 0) try_window(lex, t, s, c, i, j, hits, &n);
+            if (j > i && j < i + 4) try_normal(lex, t, s, c, i, j, hits, &n);
+            if (t[c->token[i]].word >= 0 && t[c->token[j]].word >= 0) try_window(lex, t, s, c, i, j, hits, &n);
         }
     }
     return n;
 }
 
-/* Longest first; then without a gap; then the tighter; then from left to right: a total order. */
+/* What is said to be there before what is said to be normal; longest first; then without a gap; then the tighter; then from left to right: a total order. */
 static int by_merit(const void *a, const void *b)
 {
     const hit *x = a, *y = b;
+    if ((x->normal == MED_NONE) != (y->normal == MED_NONE)) return x->normal == MED_NONE ? -1 : 1;
     if (x->p->n_word != y->p->n_word) return x->p->n_word > y->p->n_word ? -1 : 1;
     uint32_t gx = x->run_to - x->run_from, gy = y->run_to - y->run_from;
     if (gx != gy) return gx < gy ? -1 : 1;
@@ -389,6 +420,11 @@ static r1_status add_mention(med_notes *n, const med_token *t, uint32_t n_token,
     med_mention m = {
         .term = h->p->term, .start = t[used[0]].start, .end = t[used[n_used - 1]].end, .sentence = sentence};
     med_find_status(n, t, n_token, used, n_used, &m);
+    if (h->normal != MED_NONE && (m.status == MED_PRESENT || m.status == MED_ABSENT)) {
+        m.status = m.status == MED_PRESENT ? MED_ABSENT : MED_PRESENT; /* "not normal" */
+        m.cue_start = t[h->normal].start;
+        m.cue_end = t[h->normal].end;
+    }
     return med_mention_add(n, &m, err);
 }
 

@@ -74,6 +74,7 @@ typedef struct {
     uint32_t start, end;
     int32_t word;            /* number in the lexicon, or MED_WORD_* */
     bool light, punct, conj; /* conj: this is "and", "or", a comma or a slash */
+    bool normal;             /* "normal", "intact"...: with an organ it denies the organ's abnormality */
 } med_token;
 void med_find_labs(med_notes *n, const med_kb *kb, uint32_t sentence);
 void med_find_status(const med_notes *n, const med_token *t, uint32_t n_token, const uint32_t *used, uint32_t n_used,

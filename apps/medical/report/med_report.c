@@ -7,7 +7,11 @@
 #include <string.h>
 
 const char med_report_banner[] = "For clinical decision support by qualified professionals; not a diagnosis.";
-enum { SHOWN_ANCHORS = 24, LIST = 50 };
+/* WEIGHED: candidates of the list that is judged again without each anchor. */
+enum { LIST = MED_RERANK_MAX, WEIGHED = 16 };
+
+/* What a finding of the past or of an uncertain writer weighs against one that is stated. */
+static const float certainty_historical = 0.7f;
 
 typedef struct {
     const med_kb *kb;
@@ -15,8 +19,11 @@ typedef struct {
     med_finding *present, *absent;
     uint32_t n_present, n_absent;
     uint32_t *observed, *excluded;
+    med_anchor *anchor; /* [n_present] */
+    const med_judge *judge;
     med_case query;
     med_candidate list[LIST];
+    double trace[LIST][MED_N_ITEM + 1];
     uint32_t n_list;
     float none;
 } work;
@@ -24,9 +31,11 @@ typedef struct {
 static const char *id_of(const work *w, uint32_t t) { return med_str(w->kb, w->kb->term[t].id); }
 static const char *name_of(const work *w, uint32_t t) { return med_str(w->kb, w->kb->term[t].name); }
 
-static r1_status rank(med_ranker *r, const med_case *c, med_candidate *list, uint32_t *n, float *none, r1_err *err)
+/* The list of a query whose findings are those anchors; scores of the likelihood stand in it already. */
+static r1_status judge_list(const med_judge *j, const med_case *c, const med_anchor *anchor, med_candidate *list,
+                            uint32_t *n, float *none, double *trace, r1_err *err)
 {
-    R1_TRY(med_rank(r, c, list, LIST, n, err));
+    if (j->x) return med_rerank(j->x, j->ranker, c, anchor, c->n_observed, list, n, none, trace, err);
     for (uint32_t i = 0; i < *n; i++) list[i].logit = list[i].score;
     *none = med_posterior(list, *n, med_posterior_scale, med_posterior_none);
     return R1_OK;
@@ -74,36 +83,55 @@ static json_t *others(const work *w)
     return all;
 }
 
-/* What the first place's probability becomes when one pinned finding is taken away. */
-static r1_status without_each(med_ranker *r, work *w, json_t *findings, r1_err *err)
+/* The query without finding i (MED_NONE: with all), judged again over the first candidates. */
+static r1_status judge_without(work *w, uint32_t i, uint32_t *rest, med_anchor *anchor, med_candidate *list, float *p,
+                               const char **first, r1_err *err)
+{
+    uint32_t n = w->n_list < WEIGHED ? w->n_list : WEIGHED, k = 0;
+    float none;
+    *p = 0;
+    for (uint32_t j = 0; j < w->n_present; j++) {
+        if (j == i) continue;
+        anchor[k] = w->anchor[j];
+        rest[k++] = w->observed[j];
+    }
+    med_case c = w->query;
+    c.observed = rest;
+    c.n_observed = k;
+    med_anchors_plan(w->kb, anchor, k, w->judge->pin);
+    memcpy(list, w->list, n * sizeof *list);
+    med_rescore(w->judge->ranker, &c, list, n);
+    R1_TRY(judge_list(w->judge, &c, anchor, list, &n, &none, NULL, err));
+    for (uint32_t j = 0; j < n; j++)
+        if (list[j].disease == w->list[0].disease) *p = list[j].posterior;
+    *first = n ? med_str(w->kb, w->kb->disease[list[0].disease].name) : "";
+    return R1_OK;
+}
+
+/* What was pinned, with its weight, and what the first place's probability becomes without it. */
+static r1_status tell_anchors(work *w, json_t *findings, r1_err *err)
 {
     static _Thread_local med_candidate list[LIST];
-    uint32_t shown = w->n_present < SHOWN_ANCHORS ? w->n_present : SHOWN_ANCHORS;
     uint32_t *rest = malloc((w->n_present + 1u) * sizeof *rest);
-    if (!rest) R1_FAIL(err, R1_E_NOMEM, "no memory for a report");
-    for (uint32_t i = 0; i < shown && w->n_list; i++) {
-        uint32_t n = w->n_list, k = 0;
-        float p = 0;
-        for (uint32_t j = 0; j < w->n_present; j++)
-            if (j != i) rest[k++] = w->observed[j];
-        med_case c = w->query;
-        c.observed = rest;
-        c.n_observed = k;
-        memcpy(list, w->list, n * sizeof *list);
-        med_rescore(r, &c, list, n);
-        for (uint32_t j = 0; j < n; j++) list[j].logit = list[j].score;
-        med_posterior(list, n, med_posterior_scale, med_posterior_none);
-        for (uint32_t j = 0; j < n; j++)
-            if (list[j].disease == w->list[0].disease) p = list[j].posterior;
+    med_anchor *anchor = malloc((w->n_present + 1u) * sizeof *anchor);
+    r1_status st = rest && anchor ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a report");
+    float p, with_all = 0;
+    const char *first;
+    if (st == R1_OK && w->n_list) st = judge_without(w, MED_NONE, rest, anchor, list, &with_all, &first, err);
+    for (uint32_t i = 0; i < w->n_present && st == R1_OK && w->n_list; i++) {
         json_t *o = json_array_get(findings, i);
-        json_object_set_new(o, "pinned", json_true());
-        json_object_set_new(o, "without",
-                            json_pack("{s:f,s:f,s:s}", "first_probability", (double)p, "change",
-                                      (double)(p - w->list[0].posterior), "first",
-                                      n ? med_str(w->kb, w->kb->disease[list[0].disease].name) : ""));
+        json_object_set_new(o, "weight", json_real((double)w->anchor[i].weight));
+        json_object_set_new(o, "pinned", json_boolean(w->anchor[i].pinned));
+        if (!w->anchor[i].pinned) continue;
+        st = judge_without(w, i, rest, anchor, list, &p, &first, err);
+        if (st == R1_OK)
+            json_object_set_new(o, "without",
+                                json_pack("{s:f,s:f,s:s}", "first_probability", (double)p, "change",
+                                          (double)(p - with_all), "first", first));
     }
     free(rest);
-    return R1_OK;
+    free(anchor);
+    return st;
 }
 
 static json_t *missing_of(const work *w, const med_disease *d)
@@ -122,8 +150,17 @@ static json_t *missing_of(const work *w, const med_disease *d)
     return all;
 }
 
-static json_t *candidate_json(med_ranker *r, const work *w, const med_candidate *c, uint32_t place, med_match *match,
-                              float *against)
+/* What each evidence step added to the candidate's calibrated logit; the numbers add up to it. */
+static json_t *steps_of(const work *w, uint32_t place)
+{
+    json_t *all = json_array();
+    for (int k = 0; w->judge->x && k <= MED_N_ITEM; k++)
+        json_array_append_new(
+            all, json_pack("{s:s,s:f}", "step", k ? MED_ITEM_NAME[k - 1] : "prior", "logit", w->trace[place - 1][k]));
+    return all;
+}
+
+static json_t *candidate_json(const work *w, const med_candidate *c, uint32_t place, med_match *match, float *against)
 {
     static const char *const kind[] = {"none", "broad", "related", "exact"};
     const med_disease *d = &w->kb->disease[c->disease];
@@ -134,7 +171,7 @@ static json_t *candidate_json(med_ranker *r, const work *w, const med_candidate 
         json_array_append_new(ids, json_string(med_str(w->kb, w->kb->list[d->alias_at + i])));
     for (uint32_t i = 0; i < d->n_gene; i++)
         json_array_append_new(genes, json_string(med_str(w->kb, w->kb->list[d->gene_at + i])));
-    med_explain(r, &w->query, c->disease, match, against);
+    med_explain(w->judge->ranker, &w->query, c->disease, match, against);
     for (uint32_t i = 0; i < w->n_present; i++) {
         const med_match *m = &match[i];
         json_t *x = json_pack("{s:s,s:s,s:s,s:f,s:f}", "id", id_of(w, m->term), "name", name_of(w, m->term), "match",
@@ -152,6 +189,7 @@ static json_t *candidate_json(med_ranker *r, const work *w, const med_candidate 
     json_object_set_new(o, "ids", ids);
     json_object_set_new(o, "genes", genes);
     json_object_set_new(o, "contributions", contrib);
+    json_object_set_new(o, "evidence_steps", steps_of(w, place));
     json_object_set_new(o, "unexplained", no);
     json_object_set_new(o, "typical_not_reported", missing_of(w, d));
     return o;
@@ -168,6 +206,19 @@ static json_t *sources_of(const med_kb *kb)
     return all;
 }
 
+/* What was denied in one place and found in another, or found in a special form, is not excluded. */
+static uint32_t drop_observed(work *w, uint32_t n)
+{
+    uint32_t k = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        bool found = false;
+        for (uint32_t j = 0; j < w->n_present && !found; j++)
+            found = med_kb_is_a(w->kb, w->present[j].term, w->absent[i].term);
+        if (!found) w->absent[k++] = w->absent[i];
+    }
+    return k;
+}
+
 static r1_status gather(work *w, r1_err *err)
 {
     size_t n = w->notes.n_mention + 1u;
@@ -175,10 +226,20 @@ static r1_status gather(work *w, r1_err *err)
     w->absent = calloc(n, sizeof *w->absent);
     w->observed = calloc(n, sizeof *w->observed);
     w->excluded = calloc(n, sizeof *w->excluded);
-    if (!w->present || !w->absent || !w->observed || !w->excluded) R1_FAIL(err, R1_E_NOMEM, "no memory for a report");
+    w->anchor = calloc(n, sizeof *w->anchor);
+    if (!w->present || !w->absent || !w->observed || !w->excluded || !w->anchor)
+        R1_FAIL(err, R1_E_NOMEM, "no memory for a report");
     w->n_present = med_notes_findings(&w->notes, MED_PRESENT, w->present);
-    w->n_absent = med_notes_findings(&w->notes, MED_ABSENT, w->absent);
-    for (uint32_t i = 0; i < w->n_present; i++) w->observed[i] = w->present[i].term;
+    w->n_absent = drop_observed(w, med_notes_findings(&w->notes, MED_ABSENT, w->absent));
+    if (w->n_present > MED_FINDINGS_MAX) w->n_present = MED_FINDINGS_MAX;
+    for (uint32_t i = 0; i < w->n_present; i++) {
+        const med_mention *m = &w->notes.mention[w->present[i].first_mention];
+        w->observed[i] = w->present[i].term;
+        w->anchor[i] = (med_anchor){.term = w->present[i].term,
+                                    .source = w->present[i].first_mention,
+                                    .certainty = m->status == MED_HISTORICAL ? certainty_historical : 1};
+    }
+    med_anchors_plan(w->kb, w->anchor, w->n_present, w->judge->pin);
     for (uint32_t i = 0; i < w->n_absent; i++) w->excluded[i] = w->absent[i].term;
     w->query = (med_case){.observed = w->observed,
                           .n_observed = w->n_present,
@@ -189,17 +250,17 @@ static r1_status gather(work *w, r1_err *err)
     return R1_OK;
 }
 
-static r1_status assemble(med_ranker *r, work *w, const char *title, json_t **out, r1_err *err)
+static r1_status assemble(work *w, const char *title, json_t **out, r1_err *err)
 {
     static const char *const sex[] = {"unknown", "female", "male"};
     json_t *findings = findings_of(w, w->present, w->n_present), *list = json_array();
-    r1_status st = without_each(r, w, findings, err);
+    r1_status st = tell_anchors(w, findings, err);
     med_match *match = calloc(w->n_present + 1u, sizeof *match);
     float *against = calloc(w->n_absent + 1u, sizeof *against);
     if (st == R1_OK && (!match || !against))
         st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a report");
     for (uint32_t i = 0; i < w->n_list && i < MED_REPORT_CANDIDATES && st == R1_OK; i++)
-        json_array_append_new(list, candidate_json(r, w, &w->list[i], i + 1, match, against));
+        json_array_append_new(list, candidate_json(w, &w->list[i], i + 1, match, against));
     free(match);
     free(against);
     bool confident = w->n_list && w->list[0].posterior > w->none && w->list[0].posterior >= 0.3f;
@@ -210,6 +271,7 @@ static r1_status assemble(med_ranker *r, work *w, const char *title, json_t **ou
                           "sentences", (int)w->notes.n_sentence, "confident", (int)confident, "none_of_these",
                           (double)w->none, "knowledge_base", sum);
     if (!isnan(w->notes.age_years)) json_object_set_new(o, "age_years", json_real((double)w->notes.age_years));
+    json_object_set_new(o, "ranked_by", json_string(w->judge->x ? w->judge->model : "likelihood"));
     json_object_set_new(o, "observed", findings);
     json_object_set_new(o, "excluded", findings_of(w, w->absent, w->n_absent));
     json_object_set_new(o, "other_mentions", others(w));
@@ -223,21 +285,23 @@ static r1_status assemble(med_ranker *r, work *w, const char *title, json_t **ou
     return R1_OK;
 }
 
-r1_status med_report_make(const med_kb *kb, const med_lexicon *lex, med_ranker *r, const char *title, const char *text,
-                          size_t len, json_t **out, med_report_timing *timing, r1_err *err)
+r1_status med_report_make(const med_kb *kb, const med_lexicon *lex, const med_judge *judge, const char *title,
+                          const char *text, size_t len, json_t **out, med_report_timing *timing, r1_err *err)
 {
     work *w = calloc(1, sizeof *w);
     if (!w) R1_FAIL(err, R1_E_NOMEM, "no memory for a report");
     w->kb = kb;
+    w->judge = judge;
     int64_t t0 = r1_mono_us();
     r1_status st = med_notes_read(&w->notes, lex, kb, title, text, len, err);
     int64_t t1 = r1_mono_us();
     if (st == R1_OK) st = gather(w, err);
-    if (st == R1_OK) st = rank(r, &w->query, w->list, &w->n_list, &w->none, err);
-    if (st == R1_OK) st = assemble(r, w, title, out, err);
+    if (st == R1_OK) st = med_rank(judge->ranker, &w->query, w->list, LIST, &w->n_list, err);
+    if (st == R1_OK) st = judge_list(judge, &w->query, w->anchor, w->list, &w->n_list, &w->none, w->trace[0], err);
+    if (st == R1_OK) st = assemble(w, title, out, err);
     if (timing) *timing = (med_report_timing){(double)(t1 - t0) / 1e3, (double)(r1_mono_us() - t1) / 1e3, 0};
     med_notes_free(&w->notes);
-    void *all[] = {w->present, w->absent, w->observed, w->excluded, w};
+    void *all[] = {w->present, w->absent, w->observed, w->excluded, w->anchor, w};
     for (size_t i = 0; i < R1_COUNT(all); i++) free(all[i]);
     return st;
 }

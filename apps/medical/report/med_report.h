@@ -7,7 +7,7 @@
 #define MED_REPORT_H
 
 #include "med_notes.h"
-#include "med_rank.h"
+#include "med_rerank.h"
 
 #include <jansson.h>
 
@@ -18,9 +18,17 @@ typedef struct {
     double read_ms, rank_ms, render_ms;
 } med_report_timing;
 
+/* What ranks: x NULL means the likelihood alone; pin false: no finding is an anchor. */
+typedef struct {
+    med_ranker *ranker;
+    med_reranker *x;
+    const char *model; /* its name, for the report */
+    bool pin;
+} med_judge;
+
 /* title names the record in the report ("sample.txt"). *out is a new reference. */
-r1_status med_report_make(const med_kb *kb, const med_lexicon *lex, med_ranker *r, const char *title, const char *text,
-                          size_t len, json_t **out, med_report_timing *timing, r1_err *err);
+r1_status med_report_make(const med_kb *kb, const med_lexicon *lex, const med_judge *judge, const char *title,
+                          const char *text, size_t len, json_t **out, med_report_timing *timing, r1_err *err);
 /* Each returns malloc'ed text. */
 char *med_report_text(const json_t *report);
 char *med_report_html(const json_t *report);

@@ -47,6 +47,12 @@ static void text_findings(FILE *f, const char *head, const json_t *list)
         flat(f, str(e, "sentence"));
         fprintf(f, "\" (%s, bytes %d-%d, %s)\n", str(e, "section"), (int)num(e, "start"), (int)num(e, "end"),
                 str(e, "status"));
+        const json_t *w = json_object_get(o, "without");
+        if (w)
+            fprintf(
+                f,
+                "      pinned with weight %.1f; without it the first candidate's probability changes by %+.1f points\n",
+                num(o, "weight"), 100 * num(w, "change"));
     }
 }
 
@@ -58,8 +64,8 @@ char *med_report_text(const json_t *r)
     if (!f) return NULL;
     json_t *c, *x;
     fprintf(f, "R1 MEDICAL REPORT: %s\n%s\n", str(r, "title"), str(r, "banner"));
-    fprintf(f, "Sex %s, %d words read, knowledge base %s\n", str(r, "sex"), (int)num(r, "words"),
-            str(r, "knowledge_base"));
+    fprintf(f, "Sex %s, %d words read, knowledge base %s, ranked by %s\n", str(r, "sex"), (int)num(r, "words"),
+            str(r, "knowledge_base"), str(r, "ranked_by"));
     fprintf(f, "\n%s\n",
             json_is_true(json_object_get(r, "confident")) ? "CANDIDATES" : "NO CONFIDENT CANDIDATE. Nearest:");
     json_array_foreach(json_object_get(r, "candidates"), i, c)
@@ -128,8 +134,10 @@ static void html_findings(FILE *f, const char *head, const json_t *list)
         const json_t *e = json_object_get(o, "evidence"), *w = json_object_get(o, "without");
         fputs("<tr><td>", f);
         esc(f, str(o, "name"));
-        fprintf(f, " <span class=id>%s</span>%s</td><td>", str(o, "id"),
-                json_is_true(json_object_get(o, "pinned")) ? " <span class=pin>anchor</span>" : "");
+        fprintf(f, " <span class=id>%s</span>", str(o, "id"));
+        if (json_is_true(json_object_get(o, "pinned")))
+            fprintf(f, " <span class=pin>anchor, weight %.1f</span>", num(o, "weight"));
+        fprintf(f, "</td><td>");
         html_quote(f, e);
         fprintf(f, "</td><td>%s, %s</td><td>", str(e, "section"), str(e, "status"));
         if (w) fprintf(f, "%+.1f points", 100 * num(w, "change"));
@@ -185,8 +193,9 @@ char *med_report_html(const json_t *r)
     esc(f, str(r, "title"));
     fprintf(f, "</h1><p class=meta>Sex %s", str(r, "sex"));
     if (json_object_get(r, "age_years")) fprintf(f, ", age %.1f years", num(r, "age_years"));
-    fprintf(f, ", %d words read, knowledge base %s</p><p class=banner>%s</p><h2>%s</h2>", (int)num(r, "words"),
-            str(r, "knowledge_base"), str(r, "banner"),
+    fprintf(f, ", %d words read, knowledge base %s, ranked by ", (int)num(r, "words"), str(r, "knowledge_base"));
+    esc(f, str(r, "ranked_by"));
+    fprintf(f, "</p><p class=banner>%s</p><h2>%s</h2>", str(r, "banner"),
             json_is_true(json_object_get(r, "confident")) ? "Candidates" : "No confident candidate; the nearest are");
     json_array_foreach(json_object_get(r, "candidates"), i, c) html_candidate(f, c);
     fprintf(f, "<p>None of these: %.1f %%</p>", 100 * num(r, "none_of_these"));

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* med_train.h - fits R1 as a re-ranker on published cases. The cases are cut into MED_FOLDS parts by disease; for each
+ * part one model is fitted on the other parts, so that every case can be judged by a model that never saw its disease,
+ * and one model on all of them is what ships. The calibration of all of them is fitted on the out-of-fold logits.
+ *
+ * A case's own publication is left out of its features, always. Owns: the shards, which it removes. One thread. */
+#ifndef MED_TRAIN_H
+#define MED_TRAIN_H
+
+#include "med_cases.h"
+#include "med_rerank.h"
+
+typedef struct {
+    const char *cases, *out;  /* out: model file */
+    const char *folds;        /* folder for fold-0.gguf .. */
+    const char *work;         /* folder for shards */
+    uint32_t max_per_disease; /* 0: all */
+    uint32_t n_copy;          /* copies of each case with some of its findings taken away at random */
+    uint32_t n_epoch, n_batch;
+    double lr, weight_decay;
+    uint64_t seed;
+    uint32_t features_off; /* bit i: feature i (MED_F_*) is hidden (NaN); for studies */
+    bool calibrate_only;   /* the models are there: fit their calibration anew */
+    bool progress;
+} med_train_opts;
+
+typedef struct {
+    uint32_t n_group, n_sample;
+    double loss; /* of none-or-disease on the out-of-fold lists, calibrated */
+    r1_calibration calibration;
+} med_train_report;
+
+r1_status med_train(const med_train_opts *o, const med_kb *const *kb, size_t n_kb, med_train_report *report,
+                    r1_err *err);
+/* "DIR/fold-K.gguf" */
+void med_fold_path(const char *dir, int fold, char *path, size_t cap);
+
+#endif
