@@ -25,8 +25,10 @@ const r1_option fraud_eval_rows[] = {
     {.name = "protocol",
      .type = R1_OPT_ENUM,
      .def = "week",
-     .choices = "week|weeks",
-     .help = "handbook: one week (train 2018-07-25..31, judge 08-08..14) or the mean of four"},
+     .choices = "week|weeks|earlier",
+     .help =
+         "handbook: one week (train 2018-07-25..31, judge 08-08..14), the mean of four, or the mean of four earlier "
+         "weeks on which settings are chosen"},
     {.name = "train-days",
      .type = R1_OPT_INT,
      .def = "7",
@@ -52,8 +54,9 @@ const r1_option fraud_eval_rows[] = {
     {.name = "work", .type = R1_OPT_PATH, .def = "run/fraud-eval", .help = "folder for shards and the fitted model"},
     {.name = "features-out",
      .type = R1_OPT_PATH,
-     .help = "write the columns of the judged (and training) payments as raw f32 rows: use, label, inner, row, then "
-             "columns; names in PATH.txt"},
+     .help =
+         "write the columns of the judged (and training) payments as raw f32 rows (handbook: one file a week, PATH.W); "
+         "names in PATH.txt"},
     {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "one JSON object"}};
 const size_t fraud_eval_n_row = R1_COUNT(fraud_eval_rows);
 
@@ -269,30 +272,50 @@ static r1_status fit(eval_run *r, int week, r1_err *err)
     return st;
 }
 
-/* ---- columns as a file --------------------------------------------------------------------------------------------------- */
+/* ---- columns as files --------------------------------------------------------------------------------------------------- */
+
+enum { WEEKS_MAX = 8 };
 
 typedef struct {
-    FILE *f;
     const fraud_dataset *d;
-    const uint8_t *use;
+    int n_week;
+    FILE *f[WEEKS_MAX];
+    uint8_t *use[WEEKS_MAX]; /* u8[d->n] */
+    uint8_t *want;
 } dump;
+
+static bool put_columns(FILE *to, const float *head, size_t n_head, const fraud_features *f)
+{
+    float cat[FRAUD_N_PAYMENT_CAT];
+    for (int k = 0; k < FRAUD_N_PAYMENT_CAT; k++) cat[k] = (float)f->payment_cat[k];
+    fwrite(head, sizeof *head, n_head, to);
+    fwrite(f->payment, sizeof(float), FRAUD_N_PAYMENT_NUM, to);
+    fwrite(cat, sizeof(float), FRAUD_N_PAYMENT_CAT, to);
+    fwrite(f->end, sizeof(float), 2 * FRAUD_N_END_NUM, to);
+    fwrite(f->pair, sizeof(float), FRAUD_N_PAIR_NUM, to);
+    fwrite(&f->pattern, sizeof(float), FRAUD_N_PATTERN_FEATURE, to);
+    return !ferror(to);
+}
 
 static r1_status dump_row(void *ctx, size_t i, const fraud_payment *p, const fraud_features *f, const fraud_state *s,
                           r1_err *err)
 {
     (void)s;
     dump *d = ctx;
-    float head[4] = {(float)d->use[i], (float)d->d->cases[i].label, (float)fraud_payment_inner(p), (float)i};
-    float cat[FRAUD_N_PAYMENT_CAT];
-    for (int k = 0; k < FRAUD_N_PAYMENT_CAT; k++) cat[k] = (float)f->payment_cat[k];
-    size_t n = fwrite(head, sizeof *head, 4, d->f) + fwrite(f->payment, sizeof(float), FRAUD_N_PAYMENT_NUM, d->f) +
-               fwrite(cat, sizeof(float), FRAUD_N_PAYMENT_CAT, d->f) +
-               fwrite(f->end, sizeof(float), 2 * FRAUD_N_END_NUM, d->f) +
-               fwrite(f->pair, sizeof(float), FRAUD_N_PAIR_NUM, d->f) +
-               fwrite(&f->pattern, sizeof(float), FRAUD_N_PATTERN_FEATURE, d->f);
-    if (n != 4 + FRAUD_N_PAYMENT_NUM + FRAUD_N_PAYMENT_CAT + 2 * FRAUD_N_END_NUM + FRAUD_N_PAIR_NUM +
-                 FRAUD_N_PATTERN_FEATURE)
-        R1_FAIL(err, R1_E_IO, "writing columns: %s", strerror(errno));
+    const fraud_case *c = &d->d->cases[i];
+    for (int w = 0; w < d->n_week; w++) {
+        if (!d->use[w][i]) continue;
+        float head[] = {(float)d->use[w][i],
+                        (float)c->label,
+                        (float)fraud_payment_inner(p),
+                        (float)i,
+                        (float)((c->ts - d->d->start) / 86400000),
+                        (float)c->from,
+                        (float)c->to,
+                        (float)c->ring};
+        if (!put_columns(d->f[w], head, R1_COUNT(head), f))
+            R1_FAIL(err, R1_E_IO, "writing columns: %s", strerror(errno));
+    }
     return R1_OK;
 }
 
@@ -304,10 +327,10 @@ static void put_list(FILE *f, const char *prefix, const char *const *name, size_
 static r1_status dump_names(const char *path, r1_err *err)
 {
     char at[1100];
-    snprintf(at, sizeof at, "%s.txt", path);
+    snprintf(at, sizeof at, "%.1090s.txt", path);
     FILE *f = fopen(at, "w");
     if (!f) R1_FAIL(err, R1_E_IO, "%s: %s", at, strerror(errno));
-    fprintf(f, "use\nlabel\ninner\nrow\n");
+    fprintf(f, "use\nlabel\ninner\nrow\nday\nfrom\nto\nring\n");
     put_list(f, "payment_", FRAUD_PAYMENT_NUM, FRAUD_N_PAYMENT_NUM);
     for (int i = 0; i < FRAUD_N_PAYMENT_CAT; i++) fprintf(f, "cat_%s\n", FRAUD_PAYMENT_CAT[i].name);
     put_list(f, "sender_", FRAUD_END_NUM, FRAUD_N_END_NUM);
@@ -318,22 +341,53 @@ static r1_status dump_names(const char *path, r1_err *err)
     return R1_OK;
 }
 
+static void weeks_of(const eval_run *r, int *first, int *last)
+{
+    const char *name = r1_options_str(r->o, "protocol");
+    if (r->layout != FRAUD_LAYOUT_HANDBOOK) name = "week";
+    bool earlier = !strcmp(name, "earlier");
+    *first = earlier ? FRAUD_WEEK_EARLIEST : 0;
+    *last = earlier ? FRAUD_WEEK_EARLIER : !strcmp(name, "weeks") ? 3 : 0;
+}
+
+static r1_status dump_open(const eval_run *r, const char *path, dump *d, r1_err *err)
+{
+    int first, last;
+    weeks_of(r, &first, &last);
+    d->want = calloc(r->data->n, 1);
+    if (!d->want) R1_FAIL(err, R1_E_NOMEM, "no memory");
+    for (int w = first; w <= last; w++) {
+        char at[1040];
+        bool weekly = r->layout == FRAUD_LAYOUT_HANDBOOK;
+        snprintf(at, sizeof at, weekly ? "%s.%d" : "%s", path, w);
+        R1_TRY(dump_names(at, err));
+        d->f[d->n_week] = fopen(at, "wb");
+        d->use[d->n_week] = malloc(r->data->n);
+        if (!d->f[d->n_week]) R1_FAIL(err, R1_E_IO, "%s: %s", at, strerror(errno));
+        if (!d->use[d->n_week]) R1_FAIL(err, R1_E_NOMEM, "no memory");
+        fraud_protocol(r->data, false, w, (int)r1_options_int(r->o, "train-days"), d->use[d->n_week]);
+        for (size_t i = 0; i < r->data->n; i++) d->want[i] |= d->use[d->n_week][i];
+        d->n_week++;
+    }
+    return R1_OK;
+}
+
 static r1_status dump_columns(const eval_run *r, const char *path, r1_err *err)
 {
-    dump d = {.d = r->data, .f = fopen(path, "wb")};
-    if (!d.f) R1_FAIL(err, R1_E_IO, "%s: %s", path, strerror(errno));
-    uint8_t *use = malloc(r->data->n);
-    r1_status st = use ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory");
+    dump d = {.d = r->data};
+    r1_status st = dump_open(r, path, &d, err);
     if (st == R1_OK) {
-        fraud_protocol(r->data, false, 0, (int)r1_options_int(r->o, "train-days"), use);
-        d.use = use;
         fraud_source s = fraud_source_dataset(r->data);
-        fraud_walk_opts walk = {.flags = FRAUD_CAPTURE_GRAPH, .want = use, .progress = r->progress};
+        fraud_walk_opts walk = {.flags = FRAUD_CAPTURE_GRAPH, .want = d.want, .progress = r->progress};
         st = fraud_walk(&s, &walk, dump_row, &d, err);
     }
-    free(use);
-    if (fclose(d.f) && st == R1_OK) st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "%s: %s", path, strerror(errno));
-    return st == R1_OK ? dump_names(path, err) : st;
+    for (int w = 0; w < WEEKS_MAX; w++) {
+        free(d.use[w]);
+        if (d.f[w] && fclose(d.f[w]) && st == R1_OK)
+            st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "%s: %s", path, strerror(errno));
+    }
+    free(d.want);
+    return st;
 }
 
 /* ---- the command ------------------------------------------------------------------------------------------------------------ */
@@ -387,8 +441,9 @@ static r1_status run(eval_run *r, r1_err *err)
     const char *columns = r1_options_str(r->o, "features-out");
     if (columns) return dump_columns(r, columns, err);
     figure_means m = {0};
-    bool weeks = r->layout == FRAUD_LAYOUT_HANDBOOK && !strcmp(r1_options_str(r->o, "protocol"), "weeks");
-    for (int w = 0; w < (weeks ? 4 : 1); w++) R1_TRY(score_week(r, w, &m, err));
+    int first, last;
+    weeks_of(r, &first, &last);
+    for (int w = first; w <= last; w++) R1_TRY(score_week(r, w, &m, err));
     print_figures(r, &m);
     return R1_OK;
 }
