@@ -29,7 +29,7 @@
 #include "state.h"
 
 enum {
-    FRAUD_FINDING_DAYS = 14,
+    FRAUD_FINDING_DAYS = 10,
     FRAUD_FINDING_GAP_DAYS = 4,
     FRAUD_FINDING_BAND = 614, /* 0.6 in ln: from 55 % to 182 % */
     FRAUD_FINDING_HOPS = 9,
