@@ -14,7 +14,7 @@ terminal over 1, 7, 28 days), "book15" (the book's 15 features, which know the d
 first (their order gives the label away).
 
 Depth, child weight and rounds are chosen on the validation part (amlgentex: the training draw's steps >= 126; handbook: the week before
-training), then the model is fitted anew on all of the training part: the book's week for the handbook, the whole draw for AMLGentex.
+training, of the first of several weeks), then the model is fitted anew on all of the training part: the book's week for the handbook, the whole draw for AMLGentex.
 Each figure is the mean over --seeds seeds of row and column sampling; NAME_sd is the standard deviation over them (of the mean of the
 weeks, where there are several). "book15_as_published" is the book's own setting (100 rounds, depth 6, rate .3), one run.
 """
@@ -326,9 +326,10 @@ def run_handbook(a):
     if a.columns:
         table["columns"] = {w: handbook_columns(a.columns, w) for w in weeks}
     for kind, by_week in table.items():
-        setting = {w: choose(t[0], t[1].TX_FRAUD.values, v[0], v[1].TX_FRAUD.values) for w, (t, v, _) in by_week.items()}
-        out[kind] = over_seeds([mean_of([handbook_figures(scores(setting[w], x, t.TX_FRAUD.values, xt, s), test, t.TX_FRAUD.mean())
-                                         for w, ((x, t), _, (xt, test)) in by_week.items()]) for s in range(1, a.seeds + 1)])
+        (x, train), (xv, valid), _ = by_week[weeks[0]]
+        setting = choose(x, train.TX_FRAUD.values, xv, valid.TX_FRAUD.values)
+        out[kind] = over_seeds([mean_of([handbook_figures(scores(setting, x, t.TX_FRAUD.values, xt, s), test, t.TX_FRAUD.mean())
+                                         for (x, t), _, (xt, test) in by_week.values()]) for s in range(1, a.seeds + 1)])
     out["book15_as_published"] = mean_of([as_published(d, sets["book15"], *split[w]) for w in weeks])
     return out
 

@@ -502,6 +502,15 @@ static r1_status score_model(eval_run *r, const uint8_t *use, const uint8_t *wan
     return st;
 }
 
+/* Long runs show what they have: the mean so far of this seed. */
+static void log_ap(const figure_means *m, int week, int seed)
+{
+    size_t i = 0;
+    while (i < m->n && strcmp(m->name[i], "ap") != 0) i++;
+    if (i == m->n || !m->count[i]) return;
+    r1_log(R1_LOG_INFO, "judged", "week=%d seed=%d weeks=%d ap=%.4f", week, seed, m->count[i], m->sum[i] / m->count[i]);
+}
+
 /* means: one set of figures a seed. */
 static r1_status score_week(eval_run *r, int week, figure_means *means, int n_seed, r1_err *err)
 {
@@ -518,6 +527,7 @@ static r1_status score_week(eval_run *r, int week, figure_means *means, int n_se
     for (int k = 0; st == R1_OK && k < n_seed; k++) {
         if (fits) st = fit_one(r, f, first + k, &means[k], err);
         if (st == R1_OK) st = score_model(r, use, want, &means[k], err);
+        if (st == R1_OK) log_ap(&means[k], week, first + k);
     }
     fraud_fit_free(f);
     free(use);
