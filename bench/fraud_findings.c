@@ -128,7 +128,7 @@ static void print(const counts *c)
 int main(int argc, char **argv)
 {
     int value[] = {20261, 900, 21, 6, 5, 9};
-    for (int i = 1; i < argc && i <= (int)R1_COUNT(value); i++) value[i - 1] = atoi(argv[i]);
+    for (int i = 1; i < argc && i <= (int)R1_COUNT(value); i++) value[i - 1] = (int)strtol(argv[i], NULL, 10);
     fraud_generate_opts o = {.seed = (uint64_t)value[0],
                              .start_ms = INT64_C(1767225600000),
                              .accounts = value[1],

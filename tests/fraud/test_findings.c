@@ -199,7 +199,7 @@ static void edges_are_true(const world *w, const fraud_finding *f)
 {
     bool has_new = false;
     for (int i = 0; i < f->n_edge; i++) {
-        int at = atoi(f->edge[i].tx_id);
+        int at = (int)strtol(f->edge[i].tx_id, NULL, 10);
         char from[16], to[16];
         CU_ASSERT_FATAL(at >= 0 && at < w->n);
         account_name(w, w->p[at].from, from, sizeof from);

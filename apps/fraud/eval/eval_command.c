@@ -2,13 +2,13 @@
 /* eval_command.c - `r1-fraud eval`: load, perhaps fit, score by the engine that serves, print figures. */
 #include "eval.h"
 
+#include "columns_file.h"
 #include "dataset.h"
 #include "metrics.h"
 #include "model_fit.h"
 #include "protocol.h"
 #include "walk.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -360,75 +360,6 @@ static r1_status fit_one(eval_run *r, fraud_fit *f, int seed, figure_means *m, r
     return R1_OK;
 }
 
-/* ---- columns as files --------------------------------------------------------------------------------------------------- */
-
-enum { WEEKS_MAX = 8 };
-
-typedef struct {
-    const fraud_dataset *d;
-    int n_week;
-    FILE *f[WEEKS_MAX];
-    uint8_t *use[WEEKS_MAX]; /* u8[d->n] */
-    uint8_t *want;
-} dump;
-
-static bool put_columns(FILE *to, const float *head, size_t n_head, const fraud_features *f)
-{
-    float cat[FRAUD_N_PAYMENT_CAT];
-    for (int k = 0; k < FRAUD_N_PAYMENT_CAT; k++) cat[k] = (float)f->payment_cat[k];
-    fwrite(head, sizeof *head, n_head, to);
-    fwrite(f->payment, sizeof(float), FRAUD_N_PAYMENT_NUM, to);
-    fwrite(cat, sizeof(float), FRAUD_N_PAYMENT_CAT, to);
-    fwrite(f->end, sizeof(float), 2 * FRAUD_N_END_NUM, to);
-    fwrite(f->pair, sizeof(float), FRAUD_N_PAIR_NUM, to);
-    fwrite(&f->pattern, sizeof(float), FRAUD_N_PATTERN_FEATURE, to);
-    return !ferror(to);
-}
-
-static r1_status dump_row(void *ctx, size_t i, const fraud_payment *p, const fraud_features *f, const fraud_state *s,
-                          r1_err *err)
-{
-    (void)s;
-    dump *d = ctx;
-    const fraud_case *c = &d->d->cases[i];
-    for (int w = 0; w < d->n_week; w++) {
-        if (!d->use[w][i]) continue;
-        float head[] = {(float)d->use[w][i],
-                        (float)c->label,
-                        (float)fraud_payment_inner(p),
-                        (float)i,
-                        (float)((c->ts - d->d->start) / 86400000),
-                        (float)c->from,
-                        (float)c->to,
-                        (float)c->ring};
-        if (!put_columns(d->f[w], head, R1_COUNT(head), f))
-            R1_FAIL(err, R1_E_IO, "writing columns: %s", strerror(errno));
-    }
-    return R1_OK;
-}
-
-static void put_list(FILE *f, const char *prefix, const char *const *name, size_t n)
-{
-    for (size_t i = 0; i < n; i++) fprintf(f, "%s%s\n", prefix, name[i]);
-}
-
-static r1_status dump_names(const char *path, r1_err *err)
-{
-    char at[1100];
-    snprintf(at, sizeof at, "%.1090s.txt", path);
-    FILE *f = fopen(at, "w");
-    if (!f) R1_FAIL(err, R1_E_IO, "%s: %s", at, strerror(errno));
-    fprintf(f, "use\nlabel\ninner\nrow\nday\nfrom\nto\nring\n");
-    put_list(f, "payment_", FRAUD_PAYMENT_NUM, FRAUD_N_PAYMENT_NUM);
-    for (int i = 0; i < FRAUD_N_PAYMENT_CAT; i++) fprintf(f, "cat_%s\n", FRAUD_PAYMENT_CAT[i].name);
-    put_list(f, "sender_", FRAUD_END_NUM, FRAUD_N_END_NUM);
-    put_list(f, "receiver_", FRAUD_END_NUM, FRAUD_N_END_NUM);
-    put_list(f, "pair_", FRAUD_PAIR_NUM, FRAUD_N_PAIR_NUM);
-    put_list(f, "pattern_", FRAUD_PATTERN_FEATURE, FRAUD_N_PATTERN_FEATURE);
-    fclose(f);
-    return R1_OK;
-}
-
 static void weeks_of(const eval_run *r, int *first, int *last)
 {
     const char *name = r1_options_str(r->o, "protocol");
@@ -436,47 +367,6 @@ static void weeks_of(const eval_run *r, int *first, int *last)
     bool earlier = !strcmp(name, "earlier");
     *first = earlier ? FRAUD_WEEK_EARLIEST : 0;
     *last = earlier ? FRAUD_WEEK_EARLIER : !strcmp(name, "weeks") ? 3 : 0;
-}
-
-static r1_status dump_open(const eval_run *r, const char *path, dump *d, r1_err *err)
-{
-    int first, last;
-    weeks_of(r, &first, &last);
-    d->want = calloc(r->data->n, 1);
-    if (!d->want) R1_FAIL(err, R1_E_NOMEM, "no memory");
-    for (int w = first; w <= last; w++) {
-        char at[1040];
-        bool weekly = r->layout == FRAUD_LAYOUT_HANDBOOK;
-        snprintf(at, sizeof at, weekly ? "%s.%d" : "%s", path, w);
-        R1_TRY(dump_names(at, err));
-        d->f[d->n_week] = fopen(at, "wb");
-        d->use[d->n_week] = malloc(r->data->n);
-        if (!d->f[d->n_week]) R1_FAIL(err, R1_E_IO, "%s: %s", at, strerror(errno));
-        if (!d->use[d->n_week]) R1_FAIL(err, R1_E_NOMEM, "no memory");
-        fraud_protocol_opts protocol = protocol_of(r, w, false);
-        R1_TRY(fraud_protocol(r->data, &protocol, d->use[d->n_week], err));
-        for (size_t i = 0; i < r->data->n; i++) d->want[i] |= d->use[d->n_week][i];
-        d->n_week++;
-    }
-    return R1_OK;
-}
-
-static r1_status dump_columns(const eval_run *r, const char *path, r1_err *err)
-{
-    dump d = {.d = r->data};
-    r1_status st = dump_open(r, path, &d, err);
-    if (st == R1_OK) {
-        fraud_source s = fraud_source_dataset(r->data);
-        fraud_walk_opts walk = {.flags = FRAUD_CAPTURE_GRAPH, .want = d.want, .progress = r->progress};
-        st = fraud_walk(&s, &walk, dump_row, &d, err);
-    }
-    for (int w = 0; w < WEEKS_MAX; w++) {
-        free(d.use[w]);
-        if (d.f[w] && fclose(d.f[w]) && st == R1_OK)
-            st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "%s: %s", path, strerror(errno));
-    }
-    free(d.want);
-    return st;
 }
 
 /* ---- the command ------------------------------------------------------------------------------------------------------------ */
@@ -563,6 +453,13 @@ static void print_figures(const eval_run *r, const figure_means *means, int n_se
     r1_figures_free(f);
 }
 
+static r1_status write_columns(const eval_run *r, const char *path, r1_err *err)
+{
+    fraud_columns_opts o = {.data = r->data, .protocol = protocol_of(r, 0, false), .progress = r->progress};
+    weeks_of(r, &o.first_week, &o.last_week);
+    return fraud_columns_write(&o, path, err);
+}
+
 static r1_status run(eval_run *r, r1_err *err)
 {
     R1_TRY(layout_of(r, err));
@@ -570,7 +467,7 @@ static r1_status run(eval_run *r, r1_err *err)
     if (r1_options_str(r->o, "model")) snprintf(r->model, sizeof r->model, "%s", r1_options_str(r->o, "model"));
     R1_TRY(load_all(r, err));
     const char *columns = r1_options_str(r->o, "features-out");
-    if (columns) return dump_columns(r, columns, err);
+    if (columns) return write_columns(r, columns, err);
     figure_means *means = calloc(SEEDS_MAX, sizeof *means);
     if (!means) R1_FAIL(err, R1_E_NOMEM, "no memory");
     int first, last, n_seed = r->n_train ? (int)r1_options_int(r->o, "seeds") : 1;
