@@ -338,7 +338,7 @@ static void cycles_take_their_time(void)
 {
     raw p[5];
     int64_t start = INT64_C(1700000000000), day = FRAUD_DAY_MS;
-    for (int i = 0; i < 5; i++) p[i] = (raw){i, (i + 1) % 5, start + i * 3 * day, 10000 + 500 * i};
+    for (int i = 0; i < 5; i++) p[i] = (raw){i, (i + 1) % 5, start + i * 2 * day, 10000 + 500 * i};
     CU_ASSERT_EQUAL(findings_of(p, 5, FRAUD_PATTERN_CYCLE), 1);
     p[4].ts = p[3].ts + 5 * day; /* money that rests longer than the gap is not passed on */
     CU_ASSERT_EQUAL(findings_of(p, 5, FRAUD_PATTERN_CYCLE), 0);

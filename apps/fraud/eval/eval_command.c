@@ -321,7 +321,7 @@ static r1_status fit_add(fraud_fit *fit, const fraud_dataset *d, const fraud_pro
 /* Good payments that are kept, with their weight: those that no ring passes through in AMLGentex, most of the handbook's. */
 static double kept_share(fraud_layout layout)
 {
-    return layout == FRAUD_LAYOUT_AMLGENTEX ? 0.05 : layout == FRAUD_LAYOUT_HANDBOOK ? 0.2 : 1;
+    return layout == FRAUD_LAYOUT_AMLGENTEX ? 0.02 : layout == FRAUD_LAYOUT_HANDBOOK ? 0.2 : 1;
 }
 
 static r1_status fit_shards(eval_run *r, int week, fraud_fit **out, r1_err *err)

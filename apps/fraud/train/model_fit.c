@@ -72,7 +72,6 @@ typedef struct {
     const fraud_source *source;
     const uint8_t *use;
     event_shard shard[2];
-    r1_rng rng;
 } builder;
 
 static r1_status event_index(event_shard *e, const fraud_features *f, uint32_t i, uint64_t *index, r1_err *err)
@@ -87,17 +86,35 @@ static r1_status event_index(event_shard *e, const fraud_features *f, uint32_t i
     return R1_OK;
 }
 
+static double share_of(const fraud_fit *f, const fraud_payment *p)
+{
+    double share = fraud_payment_inner(p) ? f->opts.inner_share : f->opts.outer_share;
+    return share > 0 ? share : 1;
+}
+
+/* Which payments become samples, before anything costly is captured: fraudulent ones, and good ones with the chance of their share. */
+static void choose(const fraud_fit *f, const fraud_source *s, const uint8_t *use, uint8_t *want)
+{
+    r1_rng rng;
+    fraud_payment p;
+    r1_rng_seed(&rng, f->opts.seed + f->n);
+    for (size_t i = 0; i < s->n; i++) {
+        uint8_t label = fraud_source_label(s, i);
+        want[i] = (use[i] == FRAUD_USE_TRAIN || use[i] == FRAUD_USE_VALID) && label != FRAUD_LABEL_UNKNOWN;
+        if (!want[i] || label == FRAUD_LABEL_FRAUD) continue;
+        fraud_source_payment(s, i, &p);
+        want[i] = r1_rng_unit(&rng) < share_of(f, &p);
+    }
+}
+
 static r1_status add_sample(void *ctx, size_t i, const fraud_payment *p, const fraud_features *f, const fraud_state *s,
                             r1_err *err)
 {
     (void)s;
     builder *b = ctx;
     bool inner = fraud_payment_inner(p);
-    double share = inner ? b->fit->opts.inner_share : b->fit->opts.outer_share;
-    if (share <= 0) share = 1;
+    double share = share_of(b->fit, p);
     uint8_t label = fraud_source_label(b->source, i);
-    if (label == FRAUD_LABEL_UNKNOWN) return R1_OK;
-    if (share < 1 && label == FRAUD_LABEL_GOOD && r1_rng_unit(&b->rng) >= share) return R1_OK;
     event_shard *e = &b->shard[b->use[i] == FRAUD_USE_VALID];
     uint64_t ref[FRAUD_REFS_MAX];
     for (uint32_t k = 0; k < f->n_ref; k++) R1_TRY(event_index(e, f, k, &ref[k], err));
@@ -137,10 +154,9 @@ r1_status fraud_fit_add(fraud_fit *f, const fraud_source *s, const uint8_t *use,
     snprintf(f->train[f->n], PATH_BYTES, "%s/train-%zu.r1s", f->folder, f->n);
     snprintf(f->valid[f->n], PATH_BYTES, "%s/valid-%zu.r1s", f->folder, f->n);
     builder b = {.fit = f, .source = s, .use = use};
-    r1_rng_seed(&b.rng, f->opts.seed + f->n);
     uint8_t *want = malloc(s->n);
     r1_status st = want ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory");
-    for (size_t i = 0; want && i < s->n; i++) want[i] = use[i] == FRAUD_USE_TRAIN || use[i] == FRAUD_USE_VALID;
+    if (want) choose(f, s, use, want);
     if (st == R1_OK) st = shard_open(&b.shard[0], f->train[f->n], f->description, err);
     if (st == R1_OK) st = shard_open(&b.shard[1], f->valid[f->n], f->description, err);
     f->n++;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* train_command.c - worlds of different sizes, ring sizes and activities, one seed each; the last fifth of them validates: it stops the
+/* train_command.c - worlds of different sizes, ring sizes and activities, one seed each; the last quarter of them validates: it stops the
  * training, calibrates, and gives the thresholds that the command prints.
  *
- * The first two weeks of a world fill its windows and are not trained on. */
+ * Of four worlds in a row, two train after two weeks that fill the windows, two from their first payment on, as a service that has
+ * just begun; and in every second one labels come back, as they do where analysts work. */
 #include "train_command.h"
 
 #include "generate.h"
@@ -23,7 +24,7 @@ const r1_option fraud_train_rows[] = {
      .help = "of the first world; the next ones follow"},
     {.name = "worlds",
      .type = R1_OPT_INT,
-     .def = "20",
+     .def = "16",
      .min = 2,
      .max = 30,
      .help = "generated worlds, each with its own sizes"},
@@ -52,7 +53,7 @@ const r1_option fraud_train_rows[] = {
      .min = 0.001,
      .max = 1,
      .help = "of good payments that are kept (with their weight)"},
-    {.name = "epochs", .type = R1_OPT_INT, .def = "5", .min = 1, .max = 100, .help = "passes over the samples"},
+    {.name = "epochs", .type = R1_OPT_INT, .def = "4", .min = 1, .max = 100, .help = "passes over the samples"},
     {.name = "lr", .type = R1_OPT_FLOAT, .def = "0.002", .min = 1e-6, .max = 0.1, .help = "greatest learning rate"},
     {.name = "mean-decay",
      .type = R1_OPT_FLOAT,
@@ -103,10 +104,11 @@ static r1_status add_world(fraud_fit *fit, const r1_options *o, int index, bool 
     R1_TRY(fraud_generate(&w, &g, &n, err));
     uint8_t *use = malloc(n ? n : 1);
     r1_status st = use ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu payments", n);
-    for (size_t i = 0; use && i < n; i++)
-        use[i] = g[i].payment.ts < w.start_ms + WARM_DAYS * (int64_t)DAY ? FRAUD_USE_NONE
-                 : valid                                                 ? FRAUD_USE_VALID
-                                                                         : FRAUD_USE_TRAIN;
+    int64_t first = w.start_ms + (index % 4 < 2 ? WARM_DAYS : 0) * (int64_t)DAY;
+    for (size_t i = 0; use && i < n; i++) {
+        use[i] = g[i].payment.ts < first ? FRAUD_USE_NONE : valid ? FRAUD_USE_VALID : FRAUD_USE_TRAIN;
+        if (index % 2) g[i].label_ts = INT64_MAX;
+    }
     fraud_source s = fraud_source_generated(g, n);
     if (st == R1_OK) st = fraud_fit_add(fit, &s, use, err);
     free(use);
@@ -143,7 +145,7 @@ static r1_status train(const r1_options *o, r1_err *err)
                            .progress = true};
     fraud_fit *fit = NULL;
     R1_TRY(fraud_fit_new(&fit, &opts, err));
-    int worlds = (int)r1_options_int(o, "worlds"), first_valid = worlds - (worlds + 4) / 5;
+    int worlds = (int)r1_options_int(o, "worlds"), first_valid = worlds - (worlds + 3) / 4;
     r1_status st = R1_OK;
     for (int i = 0; st == R1_OK && i < worlds; i++) st = add_world(fit, o, i, i >= first_valid, err);
     r1_train_report report;
