@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ACCOUNTS_MAX = 14, PAYMENTS_MAX = 60, ROUNDS = 12000, DAYS = 24 };
+enum { ACCOUNTS_MAX = 14, PAYMENTS_MAX = 60, ROUNDS = 8000 };
 
 typedef struct {
     int from, to;
@@ -32,14 +32,16 @@ static bool inner(const world *w, int i)
     return w->p[i].from != w->p[i].to && w->p[i].from != w->external && w->p[i].to != w->external;
 }
 
-static bool like(const world *w, int i)
+static bool like_within(const world *w, int i, int band)
 {
     int met = 0;
     for (int k = 0; k < w->n; k++)
         met += w->p[k].from == w->p[i].from && w->p[k].to == w->p[i].to && age(w, k) < 28 * FRAUD_DAY_MS;
     return inner(w, i) && met == 1 && age(w, i) < FRAUD_FINDING_DAYS * FRAUD_DAY_MS &&
-           abs(fraud_ln1024(w->p[i].amount) - fraud_ln1024(newest(w)->amount)) <= FRAUD_FINDING_BAND;
+           abs(fraud_ln1024(w->p[i].amount) - fraud_ln1024(newest(w)->amount)) <= band;
 }
+
+static bool like(const world *w, int i) { return like_within(w, i, FRAUD_FINDING_BAND); }
 
 /* The like payment from a to b; -1: none. */
 static int paid(const world *w, int a, int b)
@@ -61,7 +63,9 @@ static int shortest(const world *w, int at, int64_t ts, unsigned seen, int hops)
     int best = 99;
     int64_t gap = FRAUD_FINDING_GAP_DAYS * FRAUD_DAY_MS;
     for (int i = 0; i + 1 < w->n && hops < FRAUD_FINDING_HOPS; i++) {
-        if (w->p[i].from != at || w->p[i].ts < ts || (hops && w->p[i].ts > ts + gap) || !like(w, i)) continue;
+        if (w->p[i].from != at || w->p[i].ts < ts || (hops && w->p[i].ts > ts + gap) ||
+            !like_within(w, i, FRAUD_FINDING_CYCLE_BAND))
+            continue;
         if (w->p[i].to == newest(w)->from) {
             if (hops > 0 && age(w, i) <= gap && hops + 1 < best) best = hops + 1;
             continue;
@@ -204,7 +208,8 @@ static void edges_are_true(const world *w, const fraud_finding *f)
         CU_ASSERT_FATAL(at >= 0 && at < w->n);
         account_name(w, w->p[at].from, from, sizeof from);
         account_name(w, w->p[at].to, to, sizeof to);
-        CU_ASSERT(like(w, at));
+        CU_ASSERT(
+            like_within(w, at, f->pattern == FRAUD_PATTERN_CYCLE ? FRAUD_FINDING_CYCLE_BAND : FRAUD_FINDING_BAND));
         CU_ASSERT_STRING_EQUAL(f->account[f->edge[i].from], from);
         CU_ASSERT_STRING_EQUAL(f->account[f->edge[i].to], to);
         CU_ASSERT_EQUAL(f->edge[i].amount_minor, w->p[at].amount);
@@ -270,16 +275,17 @@ static void draw_ends(r1_rng *r, const world *w, int shape, int i, raw *p)
 
 static void draw_world(r1_rng *r, world *w)
 {
-    static const int64_t amounts[] = {10000, 10000, 12000, 15000, 60000};
+    static const int64_t amounts[] = {10000, 10000, 12000, 15000, 22000, 60000};
     w->accounts = 6 + below(r, 8);
     w->external = below(r, 3) ? -1 : below(r, w->accounts);
     w->n = 12 + below(r, PAYMENTS_MAX - 12);
     int shape = below(r, SHAPES);
     if (shape == LAYERS) w->n = 6 + below(r, 16);
-    bool dense = below(r, 2);
-    int64_t ts = INT64_C(1700000000000);
+    bool dense = shape == LAYERS || below(r, 2);
+    int64_t ts = INT64_C(1700000000000),
+            days = below(r, 3) ? 8 : 32; /* within the window of findings, or past all windows */
     for (int i = 0; i < w->n; i++) {
-        ts += below(r, 5) ? (int64_t)r1_rng_below(r, (uint64_t)(2 * DAYS * FRAUD_DAY_MS / w->n)) : 0;
+        ts += below(r, 5) ? (int64_t)r1_rng_below(r, (uint64_t)(2 * days * FRAUD_DAY_MS / w->n)) : 0;
         w->p[i] = (raw){.ts = ts, .amount = dense ? 10000 : amounts[below(r, R1_COUNT(amounts))]};
         draw_ends(r, w, shape, i, &w->p[i]);
     }
@@ -338,7 +344,7 @@ static void cycles_take_their_time(void)
 {
     raw p[5];
     int64_t start = INT64_C(1700000000000), day = FRAUD_DAY_MS;
-    for (int i = 0; i < 5; i++) p[i] = (raw){i, (i + 1) % 5, start + i * 2 * day, 10000 + 500 * i};
+    for (int i = 0; i < 5; i++) p[i] = (raw){i, (i + 1) % 5, start + i * 2 * day - i, 10000 + 500 * i};
     CU_ASSERT_EQUAL(findings_of(p, 5, FRAUD_PATTERN_CYCLE), 1);
     p[4].ts = p[3].ts + 5 * day; /* money that rests longer than the gap is not passed on */
     CU_ASSERT_EQUAL(findings_of(p, 5, FRAUD_PATTERN_CYCLE), 0);

@@ -39,10 +39,9 @@ static bool inner(const fraud_state *s, const fraud_edge *edge)
            s->entity[edge->to].role == FRAUD_ROLE_ACCOUNT;
 }
 
-static bool like(const fraud_state *s, const fraud_edge *edge, const fraud_edge *new_edge)
+static bool like(const fraud_state *s, const fraud_edge *edge, const fraud_edge *new_edge, int band)
 {
-    return inner(s, edge) && abs(edge->ln - new_edge->ln) <= FRAUD_FINDING_BAND &&
-           s->pair[edge->pair].n[FRAUD_W_28D] == 1;
+    return inner(s, edge) && abs(edge->ln - new_edge->ln) <= band && s->pair[edge->pair].n[FRAUD_W_28D] == 1;
 }
 
 typedef struct { /* the newest payments of one account and direction */
@@ -65,7 +64,7 @@ static void near_fill(const fraud_state *s, uint32_t id, int direction, const fr
         int k = 0;
         while (k < l->n_all && seen[k] != other_end(edge, direction)) k++;
         if (k == l->n_all) seen[l->n_all++] = other_end(edge, direction);
-        if (edge->ts > new_edge->ts - FRAUD_FINDING_DAYS * FRAUD_DAY_MS && like(s, edge, new_edge))
+        if (edge->ts > new_edge->ts - FRAUD_FINDING_DAYS * FRAUD_DAY_MS && like(s, edge, new_edge, FRAUD_FINDING_BAND))
             l->like[l->n_like++] = edge;
     }
 }
@@ -214,7 +213,8 @@ static void extend(chain *c, int n, uint32_t at, int64_t ts)
             return;
         seq = edge->prev[1];
         c->looks--;
-        if (edge->ts > ts || edge == c->new_edge || !like(c->s, edge, c->new_edge) || on_path(c, n, edge->from))
+        if (edge->ts > ts || edge == c->new_edge || !like(c->s, edge, c->new_edge, FRAUD_FINDING_CYCLE_BAND) ||
+            on_path(c, n, edge->from))
             continue;
         c->path[n] = edge;
         if (edge->from != c->new_edge->to)
@@ -391,7 +391,7 @@ size_t fraud_findings_search(const fraud_state *s, uint64_t seq, fraud_finding *
     const fraud_edge *new_edge = fraud_state_edge(s, seq);
     sink k = {out, 0, cap};
     near_list u_in, u_out, v_in;
-    if (!like(s, new_edge, new_edge)) return 0;
+    if (!like(s, new_edge, new_edge, 0)) return 0;
     near_fill(s, new_edge->from, 1, new_edge, &u_in);
     near_fill(s, new_edge->from, 0, new_edge, &u_out);
     near_fill(s, new_edge->to, 1, new_edge, &v_in);

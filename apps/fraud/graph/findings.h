@@ -9,7 +9,8 @@
  * The new edge itself must be the only one of its pair, else nothing is searched. Over edges that are like it:
  *
  *   cycle            a path v -> ... -> u of 2 to FRAUD_FINDING_HOPS edges over distinct accounts, times rising, each payment at
- *                    most FRAUD_FINDING_GAP_DAYS after the one before it, the new edge closing it; the shortest one
+ *                    most FRAUD_FINDING_GAP_DAYS after the one before it, the new edge closing it, amounts within the wider
+ *                    FRAUD_FINDING_CYCLE_BAND; the shortest one
  *   fan_in           at least FRAUD_FINDING_FAN sources paid v, and they are at least half of all accounts that paid v meanwhile
  *   fan_out          the same for the accounts that u paid
  *   scatter_gather   a source that paid at least 3 accounts each of which paid v afterwards, u among them
@@ -30,8 +31,9 @@
 
 enum {
     FRAUD_FINDING_DAYS = 10,
-    FRAUD_FINDING_GAP_DAYS = 4,
-    FRAUD_FINDING_BAND = 614, /* 0.6 in ln: from 55 % to 182 % */
+    FRAUD_FINDING_GAP_DAYS = 2,
+    FRAUD_FINDING_BAND = 614,        /* 0.6 in ln: from 55 % to 182 % */
+    FRAUD_FINDING_CYCLE_BAND = 1024, /* 1.0: from 37 % to 272 %; a chain of ten payments drifts */
     FRAUD_FINDING_HOPS = 9,
     FRAUD_FINDING_FAN = 5,
     FRAUD_FINDING_SPOKES = 3,

@@ -218,7 +218,7 @@ static bool like_near(const fraud_state *s, uint32_t i, int direction, int32_t l
     for (int k = 0; k < FRAUD_FINDING_NEAR && fraud_state_has(s, seq); k++) {
         const fraud_edge *edge = fraud_state_edge(s, seq);
         if (edge->ts <= s->now - within * FRAUD_DAY_MS) return false;
-        if (abs(edge->ln - ln) <= FRAUD_FINDING_BAND) return true;
+        if (abs(edge->ln - ln) <= FRAUD_FINDING_CYCLE_BAND) return true;
         seq = edge->prev[direction];
     }
     return false;
