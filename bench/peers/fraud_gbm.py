@@ -2,24 +2,31 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Gradient boosting as the peer of `r1-fraud eval`: the same data, splits and figures, computed the same way.
 
-    python3 -m venv /tmp/peer && /tmp/peer/bin/pip install xgboost==3.2.0 lightgbm==4.6.0 numpy pandas zstandard
-    /tmp/peer/bin/python bench/peers/fraud_gbm.py amlgentex --train amlgentex_a --data amlgentex_b
-    /tmp/peer/bin/python bench/peers/fraud_gbm.py handbook --data handbook_transactions.csv.zst [--weeks]
-    ... --columns FILE [--train-columns FILE]   boosting on our own columns (r1-fraud eval --features-out FILE)
+    python3 -m venv VENV && VENV/bin/pip install xgboost==3.2.0 scikit-learn numpy pandas zstandard
+    r1-fraud eval --format FORMAT --data DATA --features-out COLUMNS [--protocol week|weeks|earlier]    our own columns, where wanted
+    VENV/bin/python bench/peers/fraud_gbm.py amlgentex --train amlgentex_a --data amlgentex_b [--columns B --train-columns A]
+    VENV/bin/python bench/peers/fraud_gbm.py handbook --data transactions.csv.zst [--protocol weeks] [--columns COLUMNS]
 
-Feature sets. amlgentex: "raw" (amount, balances) and "velocity" (raw + counts, sums, distinct counterparties of both ends, in and
-out, over 1, 3, 7, 14, 28 days). handbook: its 15 features. Rows of one AMLGentex step are shuffled with a fixed seed first (their
-order gives the label away). Depth and rounds are chosen on the training data's steps >= 126 (handbook: fixed, as in its book).
+Feature sets. amlgentex: "raw" (amount, balances), "velocity" (raw + counts, sums, distinct counterparties of both ends, in and out,
+over 1, 3, 7, 14, 28 days). handbook: "raw" (amount, hour, weekday), "velocity" (raw + counts, sums, distinct other ends of card and
+terminal over 1, 7, 28 days), "book15" (the book's 15 features, which know the delayed labels of the terminal). Both: "columns", our own
+(--columns; they know delayed labels in the handbook and none in AMLGentex). Rows of one AMLGentex step are shuffled with a fixed seed
+first (their order gives the label away).
+
+Depth, child weight and rounds are chosen on the validation part (amlgentex: the training draw's steps >= 126; handbook: the week before
+training, of the first of several weeks), then the model is fitted anew on all of the training part: the book's week for the handbook, the whole draw for AMLGentex.
+Each figure is the mean over --seeds seeds of row and column sampling; NAME_sd is the standard deviation over them (of the mean of the
+weeks, where there are several). "book15_as_published" is the book's own setting (100 rounds, depth 6, rate .3), one run.
 """
-import argparse, json, sys
+import argparse, json, os, sys
 from collections import defaultdict, deque
 import numpy as np, pandas as pd, xgboost as xgb
 
-WINDOWS = (1, 3, 7, 14, 28)
+WINDOWS = (1, 3, 7, 14, 28)  # days
+JOBS = int(os.environ.get("OMP_NUM_THREADS", "2"))
 
 
 def path_of(path, name):
-    import os
     if os.path.isdir(path):
         for form in (name, name + ".zst"):
             if os.path.exists(os.path.join(path, form)):
@@ -89,6 +96,33 @@ def rings(d, score, t):
     return float(np.mean(any_)), float(np.mean(half))
 
 
+# ---- our own columns: rows of f32 as r1-fraud eval --features-out writes them ------------------------------------------------
+
+HEAD = ["use", "label", "inner", "row", "day", "from", "to", "ring"]
+
+
+def read_columns(path):
+    names = open(path + ".txt").read().split()
+    assert names[:len(HEAD)] == HEAD, f"{path}.txt: expected the names {HEAD} first, found {names[:len(HEAD)]}"
+    rows = np.fromfile(path, dtype=np.float32).reshape(-1, len(names))
+    return rows[:, len(HEAD):], pd.DataFrame(rows[:, :len(HEAD)], columns=HEAD).astype(int)
+
+
+def columns_table(path):
+    """Inner transfers of an AMLGentex draw, with the members that its figures need."""
+    x, d = read_columns(path)
+    inner = d.inner.values == 1
+    d = d[inner].rename(columns=dict(label="isSAR", day="step", ring="patternID")).reset_index(drop=True)
+    return x[inner], d.assign(nameOrig=d["from"], nameDest=d["to"], pos=d.row)
+
+
+def handbook_columns(path, week):
+    """Training, validation and judged part of one week."""
+    x, d = read_columns(f"{path}.{week}")
+    d = d.rename(columns=dict(label="TX_FRAUD", day="TX_TIME_DAYS")).assign(CUSTOMER_ID=d["from"])
+    return [(x[d.use == use], d[d.use == use]) for use in (1, 2, 3)]
+
+
 # ---- amlgentex --------------------------------------------------------------------------------------------------------------
 
 def load_amlgentex(path, seed=20261123):
@@ -101,14 +135,15 @@ def load_amlgentex(path, seed=20261123):
 
 class Flow:
     """Exact sliding windows of one entity and direction."""
-    def __init__(self):
-        self.q = [deque() for _ in WINDOWS]
-        self.sum = [0.0] * len(WINDOWS)
-        self.other = [defaultdict(int) for _ in WINDOWS]
+    def __init__(self, windows=WINDOWS):
+        self.windows = windows
+        self.q = [deque() for _ in windows]
+        self.sum = [0.0] * len(windows)
+        self.other = [defaultdict(int) for _ in windows]
 
     def read(self, now):
         out = []
-        for k, w in enumerate(WINDOWS):
+        for k, w in enumerate(self.windows):
             q, o = self.q[k], self.other[k]
             while q and q[0][0] <= now - w:
                 _, a, c = q.popleft()
@@ -120,7 +155,7 @@ class Flow:
         return out
 
     def add(self, now, amount, other):
-        for k in range(len(WINDOWS)):
+        for k in range(len(self.windows)):
             self.q[k].append((now, amount, other))
             self.sum[k] += amount
             self.other[k][other] += 1
@@ -149,23 +184,37 @@ def amlgentex_table(path, kind):
     return x, d[inner].reset_index(drop=True)
 
 
-def fit_tuned(x, y, step, split=126):
-    """Depth and rounds by average precision on the last part, then a refit on all of it."""
-    best = (-1, None, None)
-    train, valid = step < split, step >= split
+def model(depth, child, rounds, seed, **more):
+    return xgb.XGBClassifier(n_estimators=rounds, max_depth=depth, learning_rate=0.05, min_child_weight=child, subsample=0.8,
+                             colsample_bytree=0.5, tree_method="hist", eval_metric="aucpr", n_jobs=JOBS, random_state=seed, **more)
+
+
+def choose(x, y, xv, yv):
+    """Depth, child weight and rounds by average precision on the validation part."""
+    best = (-1, None)
     for depth in (4, 6):
         for child in (1, 5):
-            m = model(depth, child, 800, early_stopping_rounds=60)
-            m.fit(x[train], y[train], eval_set=[(x[valid], y[valid])], verbose=False)
-            best = max(best, (m.best_score, (depth, child), m.best_iteration + 1), key=lambda b: b[0])
-    m = model(*best[1], best[2])
+            m = model(depth, child, 800, 1, early_stopping_rounds=60)
+            m.fit(x, y, eval_set=[(xv, yv)], verbose=False)
+            best = max(best, (m.best_score, (depth, child, m.best_iteration + 1)), key=lambda b: b[0])
+    return best[1]
+
+
+def scores(setting, x, y, xt, seed):
+    m = model(*setting, seed)
     m.fit(x, y, verbose=False)
-    return m
+    return m.predict_proba(xt)[:, 1].astype(float)
 
 
-def model(depth, child, rounds, **more):
-    return xgb.XGBClassifier(n_estimators=rounds, max_depth=depth, learning_rate=0.05, min_child_weight=child, subsample=0.8,
-                             colsample_bytree=0.5, tree_method="hist", eval_metric="aucpr", n_jobs=2, random_state=1, **more)
+def over_seeds(runs):
+    """runs: a dict of figures per seed."""
+    out = {}
+    for k in runs[0]:
+        v = [r[k] for r in runs]
+        out[k] = float(np.mean(v))
+        if len(v) > 1 and k not in ("n", "positives"):
+            out[k + "_sd"] = float(np.std(v, ddof=1))
+    return out
 
 
 def amlgentex_figures(score, d, prevalence):
@@ -180,30 +229,39 @@ def amlgentex_figures(score, d, prevalence):
     return f
 
 
+def fit_amlgentex(a, x, d, xt, test):
+    y, step = d.isSAR.values, d.step.values
+    early = step < 126
+    setting = choose(x[early], y[early], x[~early], y[~early])
+    return over_seeds([amlgentex_figures(scores(setting, x, y, xt, s), test, y.mean()) for s in range(1, a.seeds + 1)])
+
+
 def run_amlgentex(a):
     out = {}
     for kind in ("raw", "velocity"):
         parts = [amlgentex_table(p, kind) for p in a.train.split(",")]
         x, d = np.vstack([p[0] for p in parts]), pd.concat([p[1] for p in parts])
-        m = fit_tuned(x, d.isSAR.values, d.step.values)
-        xt, dt = amlgentex_table(a.data, kind)
-        out[kind] = amlgentex_figures(m.predict_proba(xt)[:, 1], dt, d.isSAR.mean())
+        out[kind] = fit_amlgentex(a, x, d, *amlgentex_table(a.data, kind))
+    if a.columns:
+        x, d = zip(*[columns_table(p) for p in a.train_columns.split(",")])
+        out["columns"] = fit_amlgentex(a, np.vstack(x), pd.concat(d), *columns_table(a.columns))
     return out
 
 
 # ---- handbook ---------------------------------------------------------------------------------------------------------------
 
 def handbook_features(d):
-    d["TX_DATETIME"] = pd.to_datetime(d.TX_DATETIME)
-    d["WEEKEND"] = (d.TX_DATETIME.dt.weekday >= 5).astype(int)
-    d["NIGHT"] = (d.TX_DATETIME.dt.hour <= 6).astype(int)
-    names = ["TX_AMOUNT", "WEEKEND", "NIGHT"]
+    """Adds the columns; gives the names of each feature set."""
+    when = d["TX_DATETIME"] = pd.to_datetime(d.TX_DATETIME)
+    d["HOUR"], d["WEEKDAY"] = when.dt.hour, when.dt.weekday
+    d["WEEKEND"], d["NIGHT"] = (d.WEEKDAY >= 5).astype(int), (d.HOUR <= 6).astype(int)
+    sets = {"raw": ["TX_AMOUNT", "HOUR", "WEEKDAY"], "book15": ["TX_AMOUNT", "WEEKEND", "NIGHT"]}
+    sets["velocity"] = sets["raw"] + velocity_columns(d)
     for w in (1, 7, 30):
-        r = d.sort_values(["CUSTOMER_ID", "TX_DATETIME", "TRANSACTION_ID"]).set_index("TX_DATETIME").groupby("CUSTOMER_ID").TX_AMOUNT.rolling(f"{w}D")
         order = d.sort_values(["CUSTOMER_ID", "TX_DATETIME", "TRANSACTION_ID"]).index
-        d.loc[order, f"CUST_N_{w}"] = r.count().values
-        d.loc[order, f"CUST_MEAN_{w}"] = r.mean().values
-        names += [f"CUST_N_{w}", f"CUST_MEAN_{w}"]
+        r = d.loc[order].set_index("TX_DATETIME").groupby("CUSTOMER_ID").TX_AMOUNT.rolling(f"{w}D")
+        d.loc[order, f"CUST_N_{w}"], d.loc[order, f"CUST_MEAN_{w}"] = r.count().values, r.mean().values
+        sets["book15"] += [f"CUST_N_{w}", f"CUST_MEAN_{w}"]
     order = d.sort_values(["TERMINAL_ID", "TX_DATETIME", "TRANSACTION_ID"]).index
     g = d.loc[order].set_index("TX_DATETIME").groupby("TERMINAL_ID").TX_FRAUD
     delay_n, delay_f = g.rolling("7D").count().values, g.rolling("7D").sum().values
@@ -211,12 +269,32 @@ def handbook_features(d):
         n, f = g.rolling(f"{7 + w}D").count().values - delay_n, g.rolling(f"{7 + w}D").sum().values - delay_f
         d.loc[order, f"TERM_N_{w}"] = n
         d.loc[order, f"TERM_RISK_{w}"] = np.where(n > 0, f / np.maximum(n, 1), 0)
-        names += [f"TERM_N_{w}", f"TERM_RISK_{w}"]
+        sets["book15"] += [f"TERM_N_{w}", f"TERM_RISK_{w}"]
+    return sets
+
+
+def velocity_columns(d):
+    """Counts, sums and distinct other ends of card and terminal before each payment, over 1, 7 and 28 days."""
+    windows = [w * 86400 for w in (1, 7, 28)]
+    flow = defaultdict(lambda: Flow(windows))
+    rows = np.empty((len(d), 18), dtype=np.float32)
+    order = d.sort_values(["TX_TIME_SECONDS", "TRANSACTION_ID"]).index.values
+    seconds, amount, card, terminal = d.TX_TIME_SECONDS.values, d.TX_AMOUNT.values, d.CUSTOMER_ID.values, d.TERMINAL_ID.values
+    first = (115 - 7 * 6 - 28) * 86400  # nothing before is read by any week
+    for i in order:
+        if seconds[i] < first:
+            continue
+        a, b = flow[card[i], 0], flow[terminal[i], 1]
+        rows[i] = a.read(seconds[i]) + b.read(seconds[i])
+        a.add(seconds[i], amount[i], terminal[i])
+        b.add(seconds[i], amount[i], card[i])
+    names = [f"{end}_{what}_{w}" for end in ("CARD", "TERM") for w in (1, 7, 28) for what in ("N", "SUM", "OTHERS")]
+    d[names] = rows
     return names
 
 
 def handbook_split(d, week):
-    """get_train_test_set of chapter 3: 7 days, 7 days of delay, 7 days; known compromised cards leave."""
+    """get_train_test_set of chapter 3: 7 days, 7 days of delay, 7 days; known compromised cards leave. The week before training validates."""
     start = 115 + 7 * week
     day = d.TX_TIME_DAYS
     train = d[(day >= start) & (day < start + 7)]
@@ -226,51 +304,53 @@ def handbook_split(d, week):
         known |= set(late.CUSTOMER_ID)
         today = d[day == start + 14 + k]
         test.append(today[~today.CUSTOMER_ID.isin(known)])
-    return train, pd.concat(test)
+    return train, d[(day >= start - 7) & (day < start)], pd.concat(test)
+
+
+def handbook_figures(s, test, prevalence):
+    y = test.TX_FRAUD.values.astype(float)
+    return dict(n=len(y), positives=float(y.sum()), auc=auc(s, y), ap=ap(s, y), f1=f1(s, y, threshold_rate(s, prevalence)),
+                cp100=card_precision(s, y, test.CUSTOMER_ID.values, test.TX_TIME_DAYS.values))
+
+
+def mean_of(weeks):
+    return {k: float(np.mean([w[k] for w in weeks])) for k in weeks[0]}
 
 
 def run_handbook(a):
     d = pd.read_csv(path_of(a.data, "transactions.csv"))
-    names, out = handbook_features(d), defaultdict(list)
-    for week in range(4 if a.weeks else 1):
-        train, test = handbook_split(d, week)
-        m = xgb.XGBClassifier(n_estimators=100, max_depth=6, learning_rate=0.3, n_jobs=2, random_state=0)
-        m.fit(train[names], train.TX_FRAUD)
-        s, y = m.predict_proba(test[names])[:, 1].astype(float), test.TX_FRAUD.values.astype(float)
-        for k, v in dict(n=len(y), positives=y.sum(), auc=auc(s, y), ap=ap(s, y), f1=f1(s, y, threshold_rate(s, train.TX_FRAUD.mean())),
-                         cp100=card_precision(s, y, test.CUSTOMER_ID.values, test.TX_TIME_DAYS.values)).items():
-            out[k].append(float(v))
-    return {"book15": {k: float(np.mean(v)) for k, v in out.items()}}
+    sets, out = handbook_features(d), {}
+    weeks = {"week": [0], "weeks": [0, 1, 2, 3], "earlier": [-5, -4, -3, -2]}[a.protocol]
+    split = {w: handbook_split(d, w) for w in weeks}
+    table = {kind: {w: [(part[names].values.astype(np.float32), part) for part in split[w]] for w in weeks} for kind, names in sets.items()}
+    if a.columns:
+        table["columns"] = {w: handbook_columns(a.columns, w) for w in weeks}
+    for kind, by_week in table.items():
+        (x, train), (xv, valid), _ = by_week[weeks[0]]
+        setting = choose(x, train.TX_FRAUD.values, xv, valid.TX_FRAUD.values)
+        out[kind] = over_seeds([mean_of([handbook_figures(scores(setting, x, t.TX_FRAUD.values, xt, s), test, t.TX_FRAUD.mean())
+                                         for (x, t), _, (xt, test) in by_week.values()]) for s in range(1, a.seeds + 1)])
+    out["book15_as_published"] = mean_of([as_published(d, sets["book15"], *split[w]) for w in weeks])
+    return out
 
 
-# ---- our own columns ------------------------------------------------------------------------------------------------------------
-
-def run_columns(a):
-    names = open(a.columns + ".txt").read().split()
-    read = lambda p: np.fromfile(p, dtype=np.float32).reshape(-1, len(names))
-    test = read(a.columns)
-    if a.train_columns:
-        train = np.vstack([read(p) for p in a.train_columns.split(",")])
-        train, test = train[train[:, 2] == 1], test[test[:, 2] == 1]
-    else:
-        train, test = test[test[:, 0] == 1], test[test[:, 0] == 3]
-    m = model(5, 3, 300)
-    m.fit(train[:, 4:], train[:, 1])
-    s, y = m.predict_proba(test[:, 4:])[:, 1].astype(float), test[:, 1].astype(float)
-    return {"our_columns": dict(n=len(y), positives=int(y.sum()), auc=auc(s, y), ap=ap(s, y))}
+def as_published(d, names, train, _, test):
+    m = xgb.XGBClassifier(n_estimators=100, max_depth=6, learning_rate=0.3, n_jobs=JOBS, random_state=0)
+    m.fit(train[names], train.TX_FRAUD)
+    return handbook_figures(m.predict_proba(test[names])[:, 1].astype(float), test, train.TX_FRAUD.mean())
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("format", choices=["amlgentex", "handbook"])
-    p.add_argument("--data")
-    p.add_argument("--train")
-    p.add_argument("--weeks", action="store_true")
-    p.add_argument("--columns")
-    p.add_argument("--train-columns")
+    p.add_argument("--data", required=True)
+    p.add_argument("--train", help="amlgentex: training draws, separated by commas")
+    p.add_argument("--protocol", choices=["week", "weeks", "earlier"], default="week", help="handbook: as r1-fraud eval --protocol")
+    p.add_argument("--columns", help="our own columns of the judged data (handbook: as dumped with the same --protocol)")
+    p.add_argument("--train-columns", help="amlgentex: of the training draws, separated by commas")
+    p.add_argument("--seeds", type=int, default=3)
     a = p.parse_args()
-    run = run_columns if a.columns else run_amlgentex if a.format == "amlgentex" else run_handbook
-    sets = run(a)
+    sets = run_amlgentex(a) if a.format == "amlgentex" else run_handbook(a)
     figures = {f"{kind}_{k}": v for kind, f in sets.items() for k, v in f.items()}
     json.dump({"command": " ".join(sys.argv), "peer": "xgboost " + xgb.__version__, "data": a.data, "figures": figures}, sys.stdout, indent=1)
     print()

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* r1_train.h - training and evaluation over shards.
  *
- * AdamW (Loshchilov and Hutter 2019) with linear warm-up and cosine decay, gradient clipping by global norm, early
- * stopping on the validation shards, temperature and bias fitted there (Platt 1999; Guo et al. 2017). A run that is cut
+ * AdamW (Loshchilov and Hutter 2019) with linear warm-up and cosine decay, gradient clipping by global norm, a running mean of
+ * the weights where one is asked for (Polyak and Juditsky 1992), early stopping on the validation shards, temperature and bias fitted there (Platt 1999; Guo et al. 2017). A run that is cut
  * and resumed from its checkpoint gives the same bytes as one that was not. One thread. */
 #ifndef R1_TRAIN_H
 #define R1_TRAIN_H
@@ -21,18 +21,19 @@ typedef struct {
     size_t n_train;
     const char *const *valid; /* NULL: no early stopping and no calibration */
     size_t n_valid;
-    const char *description;   /* JSON; NULL: the shards' own, or the init model's */
-    const char *init;          /* GGUF to start from (finetuning): same schema; keeps its bins and tokenizer; NULL */
-    const char *out;           /* GGUF to write (the best by the metric); NULL: nothing is written */
-    const char *checkpoint;    /* written every checkpoint_every steps and resumed from when it exists; NULL: none */
-    const char *metrics;       /* JSON lines, appended; NULL: none */
-    double lr;                 /* 0 = 2e-3 */
-    double weight_decay;       /* 0 = 0.01 */
-    double clip;               /* global gradient norm; 0 = 1 */
-    double warmup;             /* share of all steps; 0 = 0.05 */
-    double item_drop;          /* chance that an item is hidden from a sample in training; -1 = none, 0 = 0.05 */
-    uint32_t n_epoch;          /* 0 = 4 */
-    uint32_t n_batch;          /* samples a step (whole groups); 0 = 256 */
+    const char *description; /* JSON; NULL: the shards' own, or the init model's */
+    const char *init;        /* GGUF to start from (finetuning): same schema; keeps its bins and tokenizer; NULL */
+    const char *out;         /* GGUF to write (the best by the metric); NULL: nothing is written */
+    const char *checkpoint;  /* written every checkpoint_every steps and resumed from when it exists; NULL: none */
+    const char *metrics;     /* JSON lines, appended; NULL: none */
+    double lr;               /* 0 = 2e-3 */
+    double weight_decay;     /* 0 = 0.01 */
+    double clip;             /* global gradient norm; 0 = 1 */
+    double mean_decay; /* of the running mean of the weights, which is what is validated and kept; 0 = none, below 1 */
+    double warmup;     /* share of all steps; 0 = 0.05 */
+    double item_drop;  /* chance that an item is hidden from a sample in training; -1 = none, 0 = 0.05 */
+    uint32_t n_epoch;  /* 0 = 4 */
+    uint32_t n_batch;  /* samples a step (whole groups); 0 = 256 */
     uint32_t checkpoint_every; /* steps; 0 = 500 */
     uint32_t valid_every;      /* steps; 0 = once an epoch */
     uint32_t patience;         /* validations without gain before the stop; 0 = 3 */

@@ -71,3 +71,16 @@ double r1_adamw_step(r1_adamw *a, r1_model *m, float *grad, double lr, double de
     }
     return size;
 }
+
+/* Only what is trained moves: frozen rows may hold bits that are no numbers. */
+void r1_adamw_mean(const r1_model *m, float *mean, double keep)
+{
+    float a = (float)keep, b = 1 - a;
+    for (uint32_t i = 0; i < m->net.plan.n_tensor; i++) {
+        const r1_tensor *t = &m->net.plan.tensor[i];
+        if (!trained(t)) continue;
+        const float *w = m->weights + t->offset / sizeof(float);
+        float *to = mean + t->offset / sizeof(float);
+        for (size_t k = 0; k < (size_t)t->mul * t->cols; k++) to[k] = a * to[k] + b * w[k];
+    }
+}

@@ -14,5 +14,7 @@ r1_status r1_adamw_new(r1_adamw *a, const r1_model *m, r1_err *err);
 void r1_adamw_free(r1_adamw *a);
 /* One step; grad is zeroed after. Returns the gradient's norm before clipping. */
 double r1_adamw_step(r1_adamw *a, r1_model *m, float *grad, double lr, double decay, double clip);
+/* mean = keep * mean + (1 - keep) * weights, for what is trained; mean is laid out as the weights. */
+void r1_adamw_mean(const r1_model *m, float *mean, double keep);
 
 #endif

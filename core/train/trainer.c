@@ -32,6 +32,7 @@ struct r1_trainer {
     r1_rows rows;
     r1_adamw adam;
     float *best;     /* the weights that validated best */
+    float *mean;     /* the running mean of the weights; NULL: none is kept */
     uint32_t *order; /* of the units in this epoch */
     uint32_t *drop;  /* per sample of the batch: items hidden */
     /* what a checkpoint carries */
@@ -131,6 +132,7 @@ r1_status r1_trainer_checkpoint(r1_trainer *t, const char *path, r1_err *err)
     r1_gguf_put_tensor(w, "moment1", 0, 1, n, t->adam.m, bytes);
     r1_gguf_put_tensor(w, "moment2", 0, 1, n, t->adam.v, bytes);
     r1_gguf_put_tensor(w, "best", 0, 1, n, t->best, bytes);
+    if (t->mean) r1_gguf_put_tensor(w, "mean", 0, 1, n, t->mean, bytes);
     r1_status st = r1_gguf_save(w, path, err);
     r1_gguf_writer_free(w);
     return st;
@@ -183,6 +185,7 @@ static r1_status resume(r1_trainer *t, r1_err *err)
         if (st == R1_OK) st = load_tensor(&g, "moment1", t->adam.m, bytes, err);
         if (st == R1_OK) st = load_tensor(&g, "moment2", t->adam.v, bytes, err);
         if (st == R1_OK) st = load_tensor(&g, "best", t->best, bytes, err);
+        if (st == R1_OK && t->mean) st = load_tensor(&g, "mean", t->mean, bytes, err);
         r1_gguf_free(&g);
     }
     free(data);
@@ -225,9 +228,13 @@ static r1_status make_machine(r1_trainer *t, r1_err *err)
     R1_TRY(r1_adamw_new(&t->adam, t->m, err));
     t->order = calloc(t->train.n_unit, sizeof *t->order);
     t->drop = calloc(n, sizeof *t->drop);
-    t->best = r1_calloc_aligned(t->m->net.plan.weight_bytes + 64, 1);
-    if (!t->order || !t->drop || !t->best) R1_FAIL(err, R1_E_NOMEM, "training: out of memory");
-    memcpy(t->best, t->m->weights, t->m->net.plan.weight_bytes);
+    size_t bytes = t->m->net.plan.weight_bytes;
+    t->best = r1_calloc_aligned(bytes + 64, 1);
+    if (t->o.mean_decay > 0) t->mean = r1_calloc_aligned(bytes + 64, 1);
+    if (!t->order || !t->drop || !t->best || (t->o.mean_decay > 0 && !t->mean))
+        R1_FAIL(err, R1_E_NOMEM, "training: out of memory");
+    memcpy(t->best, t->m->weights, bytes);
+    if (t->mean) memcpy(t->mean, t->m->weights, bytes);
     return R1_OK;
 }
 
@@ -272,6 +279,7 @@ void r1_trainer_free(r1_trainer *t)
     free(t->order);
     free(t->drop);
     free(t->best);
+    free(t->mean);
     free(t);
 }
 
@@ -333,7 +341,25 @@ static r1_status score_valid(r1_trainer *t, r1_scores *s, r1_eval *v, r1_err *er
     return st == R1_OK ? r1_figures_of(t->m, s, t->o.head, v, err) : st;
 }
 
-static r1_status validate(r1_trainer *t, r1_err *err)
+/* The running mean follows slowly only once there is something to follow: its decay rises to mean_decay with the steps. */
+static void follow(r1_trainer *t)
+{
+    double n = (double)t->adam.step, decay = (1 + n) / (10 + n);
+    r1_adamw_mean(t->m, t->mean, decay < t->o.mean_decay ? decay : t->o.mean_decay);
+}
+
+/* The model works with its running mean from here to the next call. */
+static void swap_mean(r1_trainer *t)
+{
+    size_t count = t->m->net.plan.weight_bytes / sizeof(float);
+    for (size_t i = 0; t->mean && i < count; i++) {
+        float x = t->mean[i];
+        t->mean[i] = t->m->weights[i];
+        t->m->weights[i] = x;
+    }
+}
+
+static r1_status validate_now(r1_trainer *t, r1_err *err)
 {
     r1_scores s = {0};
     r1_eval v;
@@ -355,6 +381,14 @@ static r1_status validate(r1_trainer *t, r1_err *err)
     }
     write_metrics(t, "valid", v.loss, &v);
     return R1_OK;
+}
+
+static r1_status validate(r1_trainer *t, r1_err *err)
+{
+    swap_mean(t);
+    r1_status st = validate_now(t, err);
+    swap_mean(t);
+    return st;
 }
 
 static void note(r1_trainer *t, double loss)
@@ -388,6 +422,7 @@ r1_status r1_trainer_step(r1_trainer *t, double *loss, bool *done, r1_err *err)
         R1_FAIL(err, R1_E_INVAL, "training: the loss is not finite at step %llu: lower the learning rate (%g)",
                 (unsigned long long)t->adam.step, t->o.lr);
     r1_adamw_step(&t->adam, t->m, t->e->wgrad, rate(t), t->o.weight_decay, t->o.clip);
+    if (t->mean) follow(t);
     t->seen += t->rows.n;
     t->seen_here += t->rows.n;
     note(t, *loss);
@@ -402,7 +437,10 @@ r1_status r1_trainer_step(r1_trainer *t, double *loss, bool *done, r1_err *err)
 
 static r1_status keep_best(r1_trainer *t, r1_train_report *report, r1_err *err)
 {
-    if (!t->has_valid) return R1_OK;
+    if (!t->has_valid) {
+        if (t->mean) memcpy(t->m->weights, t->mean, t->m->net.plan.weight_bytes);
+        return R1_OK;
+    }
     if (t->n_valid == 0) R1_TRY(validate(t, err));
     memcpy(t->m->weights, t->best, t->m->net.plan.weight_bytes);
     r1_scores s = {0};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_train.c - the toy task end to end: learned, needs every item, resumes to the bit, shards survive damage. */
+#include "file/gguf.h"
 #include "r1_test.h"
 #include "r1_train.h"
 #include "toy.h"
@@ -98,7 +99,7 @@ static void steps_to(r1_train_opts o, uint64_t n, const char *checkpoint, const 
 }
 
 /* 20 steps equal 10 steps, a checkpoint, a new process' worth of state, and 10 more: byte by byte, epochs crossed. */
-static void test_resume(void)
+static void resume_with(double mean_decay)
 {
     char whole[300], half[300], rest[300], *a, *b;
     size_t na, nb;
@@ -107,6 +108,7 @@ static void test_resume(void)
     snprintf(half, sizeof half, "%s/half.ck", r1_test_tmpdir());
     snprintf(rest, sizeof rest, "%s/rest.ck", r1_test_tmpdir());
     r1_train_opts o = options();
+    o.mean_decay = mean_decay;
     steps_to(o, 20, whole, NULL);
     steps_to(o, 10, half, NULL);
     steps_to(o, 20, rest, half);
@@ -121,6 +123,69 @@ static void test_resume(void)
     o.checkpoint = whole;
     o.seed = 4;
     CU_ASSERT_EQUAL(r1_trainer_new(&t, &o, &err), R1_E_INVAL);
+}
+
+static void test_resume(void)
+{
+    resume_with(0);
+    resume_with(0.9);
+}
+
+/* A tensor of a checkpoint of the trainer as it stands; malloc'ed. */
+static float *tensor_of(r1_trainer *t, const char *name, size_t *n)
+{
+    char path[300], *data;
+    size_t len;
+    r1_err err;
+    r1_gguf g;
+    snprintf(path, sizeof path, "%s/mean.ck", r1_test_tmpdir());
+    R1_ASSERT_OK(r1_trainer_checkpoint(t, path, &err), &err);
+    read_all(path, &data, &len);
+    R1_ASSERT_OK(r1_gguf_parse(&g, data, len, &err), &err);
+    const r1_gguf_tensor *x = r1_gguf_find_tensor(&g, name);
+    CU_ASSERT_FATAL(x != NULL);
+    float *copy = malloc(x->bytes);
+    CU_ASSERT_FATAL(copy != NULL);
+    memcpy(copy, x->data, x->bytes);
+    *n = x->bytes / sizeof *copy;
+    r1_gguf_free(&g);
+    free(data);
+    return copy;
+}
+
+/* The running mean against a twin in double over the weights of each step; what is not trained stays as it was, bit by bit. */
+static void test_mean(void)
+{
+    r1_err err;
+    r1_trainer *t;
+    double loss, *twin, keep;
+    bool done;
+    size_t n, moved = 0;
+    write_shards(1500);
+    r1_train_opts o = options();
+    o.mean_decay = 0.6;
+    R1_ASSERT_OK(r1_trainer_new(&t, &o, &err), &err);
+    float *first = tensor_of(t, "weights", &n);
+    twin = calloc(n, sizeof *twin);
+    CU_ASSERT_FATAL(twin != NULL);
+    for (size_t i = 0; i < n; i++) twin[i] = (double)first[i];
+    for (int step = 1; step <= 14; step++) {
+        R1_ASSERT_OK(r1_trainer_step(t, &loss, &done, &err), &err);
+        float *w = tensor_of(t, "weights", &n);
+        keep = fmin(0.6, (1.0 + step) / (10.0 + step)); /* reaches its limit at step 13 */
+        for (size_t i = 0; i < n; i++) twin[i] = keep * twin[i] + (1 - keep) * (double)w[i];
+        free(w);
+    }
+    float *mean = tensor_of(t, "mean", &n), *last = tensor_of(t, "weights", &n);
+    for (size_t i = 0; i < n; i++) {
+        bool still = memcmp(&first[i], &last[i], sizeof *first) == 0,
+             kept = memcmp(&first[i], &mean[i], sizeof *first) == 0;
+        moved += !still;
+        CU_ASSERT((still && kept) || fabs((double)mean[i] - twin[i]) < 1e-5);
+    }
+    CU_ASSERT(moved > n / 4);
+    free(first), free(last), free(mean), free(twin);
+    r1_trainer_free(t);
 }
 
 /* Finetuning starts where the file ended and keeps its bins. */
@@ -203,4 +268,4 @@ static void test_metrics(void)
 }
 
 R1_TEST_MAIN("train", {"metrics", test_metrics}, {"shard", test_shard}, {"resume", test_resume},
-             {"finetune", test_finetune}, {"toy task", test_learns})
+             {"running mean", test_mean}, {"finetune", test_finetune}, {"toy task", test_learns})

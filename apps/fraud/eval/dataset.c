@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* dataset.c - readers of the public layouts: one function per layout over one bounded CSV splitter. */
-#include "dataset.h"
+#include "dataset_files.h"
 
 #include <errno.h>
 #include <math.h>
@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <zstd.h>
 
-const char *const FRAUD_LAYOUT_NAME[FRAUD_N_LAYOUT] = {"handbook", "amlgentex", "amlsim", "sffsd", "sparkov"};
+const char *const FRAUD_LAYOUT_NAME[FRAUD_N_LAYOUT] = {"handbook", "amlgentex", "amlsim", "sffsd", "sparkov", "r1"};
 
 enum { FIELDS_MAX = 24, DAY = 86400000 };
 
@@ -63,6 +63,13 @@ static r1_status locate(const char *path, const char *name, char *out, size_t ca
     snprintf(out, cap, "%s/%s.zst", path, name);
     if (is_file(out)) return R1_OK;
     R1_FAIL(err, R1_E_NOT_FOUND, "%s: expected this file, or %s[.zst] in this folder, found neither", path, name);
+}
+
+r1_status fraud_dataset_file(const char *path, const char *name, char *at, size_t at_bytes, char **data, size_t *len,
+                             r1_err *err)
+{
+    R1_TRY(locate(path, name, at, at_bytes, err));
+    return read_any(at, data, len, err);
 }
 
 /* ---- CSV --------------------------------------------------------------------------------------------------------- */
@@ -341,7 +348,8 @@ static const layout_row layouts[FRAUD_N_LAYOUT] = {
     {"s-ffsd.csv", "Time,Source,Target,Amount,Location,Type,Labels", sffsd_row, no_types, 1, INT64_C(1577836800000)},
     {"transactions.csv",
      "trans_num,ts,customer,gender,city,state,lat,long,city_pop,job,profile,category,merchant,merch_lat,", sparkov_row,
-     no_types, 1, INT64_C(1546300800000)}};
+     no_types, 1, INT64_C(1546300800000)},
+    {0}}; /* r1: recording.c */
 
 /* ---- after the rows ------------------------------------------------------------------------------------------------ */
 
@@ -413,7 +421,7 @@ static r1_status finish(fraud_dataset *d, const char *path, const char *accounts
         R1_TRY(locate(accounts ? accounts : path, "nodes.csv", at, sizeof at, err));
         R1_TRY(amlsim_accounts(d, at, err));
     }
-    qsort(d->cases, d->n, sizeof *d->cases, by_time);
+    if (d->layout != FRAUD_LAYOUT_R1) qsort(d->cases, d->n, sizeof *d->cases, by_time);
     if (d->layout == FRAUD_LAYOUT_AMLGENTEX || d->layout == FRAUD_LAYOUT_AMLSIM) shuffle_steps(d);
     return count_rings(d, err);
 }
@@ -422,6 +430,9 @@ static r1_status load_rows(fraud_dataset *d, const char *path, r1_err *err)
 {
     char at[1024];
     const layout_row *l = &layouts[d->layout];
+    d->start = l->start;
+    d->typologies = l->typologies;
+    d->n_typology = l->n_typology;
     R1_TRY(locate(path, l->file, at, sizeof at, err));
     csv c;
     R1_TRY(csv_open(&c, at, l->header, err));
@@ -439,10 +450,7 @@ r1_status fraud_dataset_load(fraud_dataset **out, fraud_layout layout, const cha
     if (!d) R1_FAIL(err, R1_E_NOMEM, "no memory");
     d->layout = layout;
     d->number = number;
-    d->start = layouts[layout].start;
-    d->typologies = layouts[layout].typologies;
-    d->n_typology = layouts[layout].n_typology;
-    r1_status st = load_rows(d, path, err);
+    r1_status st = layout == FRAUD_LAYOUT_R1 ? fraud_recording_load(d, path, err) : load_rows(d, path, err);
     if (st == R1_OK) st = finish(d, path, accounts, err);
     if (st == R1_OK && !d->n) st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s: no payments", path);
     if (st != R1_OK) {
@@ -458,6 +466,7 @@ void fraud_dataset_free(fraud_dataset *d)
     if (!d) return;
     for (size_t i = 0; i < d->n_word; i++) free(d->words[i]);
     free(d->words);
+    free(d->payments);
     free(d->cases);
     free(d);
 }
@@ -471,6 +480,10 @@ static void account_name(char *out, size_t cap, uint8_t role, int32_t id)
 void fraud_dataset_payment(const fraud_dataset *d, size_t i, fraud_payment *p)
 {
     const fraud_case *x = &d->cases[i];
+    if (d->payments) {
+        *p = d->payments[i];
+        return;
+    }
     memset(p, 0, sizeof *p);
     snprintf(p->tx_id, sizeof p->tx_id, "%u-%zu", d->number, i);
     p->ts = x->ts;

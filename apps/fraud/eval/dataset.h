@@ -2,8 +2,8 @@
 /* dataset.h - public layouts of labelled payments, read into one compact table that gives out fraud_payments.
  *
  * Layouts: handbook (Fraud-Detection-Handbook), amlgentex (aidotse/AMLGentex), amlsim (IBM/AMLSim samples), sffsd
- * (AI4Risk/antifraud), sparkov (Sparkov_Data_Generation). Files may be plain or
- * end in .zst (read through the zstd library), bounded by FRAUD_DATASET_BYTES_MAX.
+ * (AI4Risk/antifraud), sparkov (Sparkov_Data_Generation), r1 (our own: recording.c). Files may be plain or end in .zst (read through
+ * the zstd library), bounded by FRAUD_DATASET_BYTES_MAX.
  *
  * AMLGentex lists normal transfers first and laundering last inside each step: position alone has an AUC of .96. Rows of one
  * step are therefore shuffled with a fixed seed, here and in bench/peers.
@@ -21,6 +21,7 @@ typedef enum {
     FRAUD_LAYOUT_AMLSIM,
     FRAUD_LAYOUT_SFFSD,
     FRAUD_LAYOUT_SPARKOV,
+    FRAUD_LAYOUT_R1,
     FRAUD_N_LAYOUT
 } fraud_layout;
 extern const char *const FRAUD_LAYOUT_NAME[FRAUD_N_LAYOUT];
@@ -40,6 +41,8 @@ typedef struct {
 
 typedef struct {
     fraud_case *cases;
+    fraud_payment
+        *payments; /* r1: whole, as recorded; else NULL, and fraud_dataset_payment makes them from the cases */
     size_t n, cap;
     char **words;
     size_t n_word;

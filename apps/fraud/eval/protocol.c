@@ -7,10 +7,11 @@
 
 #define DAY INT64_C(86400000)
 enum {
-    HANDBOOK_TRAIN_END = 122,
-    /* days after 2018-04-01: 2018-08-01 */ DELAY = 7,
+    HANDBOOK_TRAIN_END = 122, /* days after 2018-04-01: 2018-08-01 */
+    DELAY = 7,
     CARDS_MAX = 1 << 16,
-    AMLGENTEX_SPLIT = 126
+    AMLGENTEX_SPLIT = 126,
+    WARM_DAYS = 14
 };
 
 static int day_of(const fraud_dataset *d, size_t i) { return (int)((d->cases[i].ts - d->start) / DAY); }
@@ -64,13 +65,48 @@ static void by_share(const fraud_dataset *d, uint8_t *use)
     }
 }
 
-void fraud_protocol(const fraud_dataset *d, bool part_train, int week, int train_days, uint8_t *use)
+static void recording(const fraud_dataset *d, bool part_train, uint8_t *use)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        if (d->cases[i].label == FRAUD_LABEL_UNKNOWN || day_of(d, i) < WARM_DAYS) continue;
+        use[i] = !part_train ? FRAUD_USE_TEST : i < d->n / 5 * 4 ? FRAUD_USE_TRAIN : FRAUD_USE_VALID;
+    }
+}
+
+/* Of each class in a random order: the first fifth is judged, the next tenth validates, the rest trains. */
+static r1_status shuffled(const fraud_dataset *d, uint8_t *use, r1_err *err)
+{
+    uint32_t *order = malloc((d->n + 1) * sizeof *order);
+    if (!order) R1_FAIL(err, R1_E_NOMEM, "no memory for the order of %zu payments", d->n);
+    for (uint8_t label = FRAUD_LABEL_GOOD; label <= FRAUD_LABEL_FRAUD; label++) {
+        r1_rng rng;
+        size_t n = 0;
+        r1_rng_seed(&rng, 2);
+        for (size_t i = 0; i < d->n; i++) {
+            if (d->cases[i].label != label) continue;
+            size_t k = (size_t)r1_rng_below(&rng, n + 1);
+            order[n++] = order[k];
+            order[k] = (uint32_t)i;
+        }
+        for (size_t k = 0; k < n; k++)
+            use[order[k]] = k < n / 5 ? FRAUD_USE_TEST : k < n / 5 + n / 10 ? FRAUD_USE_VALID : FRAUD_USE_TRAIN;
+    }
+    free(order);
+    return R1_OK;
+}
+
+r1_status fraud_protocol(const fraud_dataset *d, const fraud_protocol_opts *o, uint8_t *use, r1_err *err)
 {
     memset(use, FRAUD_USE_NONE, d->n);
     if (d->layout == FRAUD_LAYOUT_HANDBOOK)
-        handbook(d, week, train_days, use);
+        handbook(d, o->week, o->train_days, use);
     else if (d->layout == FRAUD_LAYOUT_AMLGENTEX)
-        amlgentex(d, part_train, use);
+        amlgentex(d, o->part_train, use);
+    else if (d->layout == FRAUD_LAYOUT_R1)
+        recording(d, o->part_train, use);
+    else if (o->shuffled)
+        return shuffled(d, use, err);
     else
         by_share(d, use);
+    return R1_OK;
 }

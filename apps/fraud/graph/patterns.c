@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* patterns.c - bounded walks around a new edge; every list lies on the stack. */
 #include "patterns.h"
+#include "findings.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -208,6 +209,7 @@ void fraud_patterns_count(const fraud_state *s, uint32_t u, uint32_t v, int32_t 
 {
     near_list u_in, u_out, v_in, v_out;
     memset(p, 0, sizeof *p);
+    p->ln = ln;
     p->cycle_age = p->cycle_ratio = p->through_age = NAN;
     p->peer_amount = p->side_amount = p->peer_new = p->side_new = NAN;
     p->through_ratio = INFINITY;
@@ -236,9 +238,31 @@ void fraud_patterns_count(const fraud_state *s, uint32_t u, uint32_t v, int32_t 
     amount_share(s, &u_out, 0, v, ln, &p->side_amount, &p->side_new);
 }
 
+/* Is there a payment of that direction within the last `within` days whose amount is in the band of findings.h? */
+static bool like_near(const fraud_state *s, uint32_t i, int direction, int32_t ln, int64_t within)
+{
+    uint64_t seq = s->entity[i].head[direction];
+    for (int k = 0; k < FRAUD_FINDING_NEAR && fraud_state_has(s, seq); k++) {
+        const fraud_edge *edge = fraud_state_edge(s, seq);
+        if (edge->ts <= s->now - within * FRAUD_DAY_MS) return false;
+        if (abs(edge->ln - ln) <= FRAUD_FINDING_CYCLE_BAND) return true;
+        seq = edge->prev[direction];
+    }
+    return false;
+}
+
 bool fraud_patterns_gate(const fraud_state *s, uint32_t from, uint32_t to, const fraud_patterns *p)
 {
-    if (s->entity[from].role == FRAUD_ROLE_EXTERNAL || s->entity[to].role == FRAUD_ROLE_EXTERNAL) return false;
-    if (p->cycle2 + p->cycle3 + p->cycle4 + p->parallel + p->shared_source + p->shared_sink > 0) return true;
-    return s->entity[to].w[FRAUD_W_7D][1].distinct >= 4 || s->entity[from].w[FRAUD_W_7D][0].distinct >= 4;
+    const fraud_entity *u = &s->entity[from], *v = &s->entity[to];
+    uint32_t pair = fraud_state_pair(s, from, to);
+    if (from == to || u->role != FRAUD_ROLE_ACCOUNT || v->role != FRAUD_ROLE_ACCOUNT) return false;
+    if (pair != FRAUD_NONE && s->pair[pair].n[FRAUD_W_28D]) return false;
+    if (v->w[FRAUD_W_28D][1].distinct + 1 >= FRAUD_FINDING_FAN ||
+        u->w[FRAUD_W_28D][0].distinct + 1 >= FRAUD_FINDING_FAN)
+        return true;
+    if (p->shared_source > 0 || p->shared_sink > 0) return true;
+    if (u->w[FRAUD_W_28D][1].distinct >= FRAUD_FINDING_SPOKES &&
+        u->w[FRAUD_W_28D][0].distinct + 1 >= FRAUD_FINDING_SPOKES)
+        return true;
+    return like_near(s, from, 1, p->ln, FRAUD_FINDING_GAP_DAYS + 1) && like_near(s, to, 0, p->ln, FRAUD_FINDING_DAYS);
 }

@@ -9,6 +9,8 @@
 
 #include "state.h"
 
+#include <stddef.h>
+
 enum { FRAUD_NEAR = 24, FRAUD_FAR = 12 };
 
 typedef struct {
@@ -30,14 +32,16 @@ typedef struct {
     float side_amount;                /* share of u's other outflows within a quarter of the amount */
     float peer_new;                   /* share of v's other recent sources seen there only once in 28 days */
     float side_new;
+    int32_t ln; /* of the new amount; no feature */
 } fraud_patterns;
 
-enum { FRAUD_N_PATTERN_FEATURE = sizeof(fraud_patterns) / sizeof(float) };
+enum { FRAUD_N_PATTERN_FEATURE = offsetof(fraud_patterns, ln) / sizeof(float) };
 extern const char *const FRAUD_PATTERN_FEATURE[FRAUD_N_PATTERN_FEATURE];
 
 /* s->now is the payment's time; from and to exist. ln: of its amount. */
 void fraud_patterns_count(const fraud_state *s, uint32_t from, uint32_t to, int32_t ln, fraud_patterns *out);
-/* The cheap gate before igraph: the new edge closes a path, or an end fans. */
+/* The cheap gate before fraud_findings_search, by counters and the newest payments of both ends: false where none of its typologies can
+ * be closed by the new edge, up to the bounds above (what that loses is measured: bench/fraud_findings). */
 bool fraud_patterns_gate(const fraud_state *s, uint32_t from, uint32_t to, const fraud_patterns *p);
 
 #endif

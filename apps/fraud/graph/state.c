@@ -498,7 +498,7 @@ uint64_t fraud_state_digest(const fraud_state *s)
     for (uint64_t seq = s->seq_first; seq < s->seq_next; seq++) {
         const fraud_edge *e = fraud_state_edge(s, seq);
         int64_t x[] = {e->ts, e->amount, e->kind, e->fraud, e->depth};
-        const char *tx_id = fraud_state_tx_id(s, seq);
+        const char *tx_id = fraud_edge_tx_id(s, e);
         h = r1_hash64(x, sizeof x, r1_hash64(tx_id, strlen(tx_id), h));
     }
     return h;

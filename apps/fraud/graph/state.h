@@ -119,9 +119,9 @@ static inline const fraud_edge *fraud_state_edge(const fraud_state *s, uint64_t 
 {
     return &s->edge[seq % s->edge_cap];
 }
-static inline const char *fraud_state_tx_id(const fraud_state *s, uint64_t seq)
+static inline const char *fraud_edge_tx_id(const fraud_state *s, const fraud_edge *edge)
 {
-    return s->edge_name[seq % s->edge_cap].tx_id;
+    return s->edge_name[edge - s->edge].tx_id;
 }
 /* Amount in hundredths of the main unit. */
 int64_t fraud_hundredths(const fraud_payment *p);

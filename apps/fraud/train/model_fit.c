@@ -4,7 +4,8 @@
 
 #include "protocol.h"
 #include "r1_shard.h"
-#include "r1_train.h"
+
+#include <math.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,7 +72,6 @@ typedef struct {
     const fraud_source *source;
     const uint8_t *use;
     event_shard shard[2];
-    r1_rng rng;
 } builder;
 
 static r1_status event_index(event_shard *e, const fraud_features *f, uint32_t i, uint64_t *index, r1_err *err)
@@ -86,17 +86,35 @@ static r1_status event_index(event_shard *e, const fraud_features *f, uint32_t i
     return R1_OK;
 }
 
+static double share_of(const fraud_fit *f, const fraud_payment *p)
+{
+    double share = fraud_payment_inner(p) ? f->opts.inner_share : f->opts.outer_share;
+    return share > 0 ? share : 1;
+}
+
+/* Which payments become samples, before anything costly is captured: fraudulent ones, and good ones with the chance of their share. */
+static void choose(const fraud_fit *f, const fraud_source *s, const uint8_t *use, uint8_t *want)
+{
+    r1_rng rng;
+    fraud_payment p;
+    r1_rng_seed(&rng, f->opts.seed + f->n);
+    for (size_t i = 0; i < s->n; i++) {
+        uint8_t label = fraud_source_label(s, i);
+        want[i] = (use[i] == FRAUD_USE_TRAIN || use[i] == FRAUD_USE_VALID) && label != FRAUD_LABEL_UNKNOWN;
+        if (!want[i] || label == FRAUD_LABEL_FRAUD) continue;
+        fraud_source_payment(s, i, &p);
+        want[i] = r1_rng_unit(&rng) < share_of(f, &p);
+    }
+}
+
 static r1_status add_sample(void *ctx, size_t i, const fraud_payment *p, const fraud_features *f, const fraud_state *s,
                             r1_err *err)
 {
     (void)s;
     builder *b = ctx;
     bool inner = fraud_payment_inner(p);
-    double share = inner ? b->fit->opts.inner_share : b->fit->opts.outer_share;
-    if (share <= 0) share = 1;
+    double share = share_of(b->fit, p);
     uint8_t label = fraud_source_label(b->source, i);
-    if (label == FRAUD_LABEL_UNKNOWN) return R1_OK;
-    if (share < 1 && label == FRAUD_LABEL_GOOD && r1_rng_unit(&b->rng) >= share) return R1_OK;
     event_shard *e = &b->shard[b->use[i] == FRAUD_USE_VALID];
     uint64_t ref[FRAUD_REFS_MAX];
     for (uint32_t k = 0; k < f->n_ref; k++) R1_TRY(event_index(e, f, k, &ref[k], err));
@@ -136,10 +154,9 @@ r1_status fraud_fit_add(fraud_fit *f, const fraud_source *s, const uint8_t *use,
     snprintf(f->train[f->n], PATH_BYTES, "%s/train-%zu.r1s", f->folder, f->n);
     snprintf(f->valid[f->n], PATH_BYTES, "%s/valid-%zu.r1s", f->folder, f->n);
     builder b = {.fit = f, .source = s, .use = use};
-    r1_rng_seed(&b.rng, f->opts.seed + f->n);
     uint8_t *want = malloc(s->n);
     r1_status st = want ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory");
-    for (size_t i = 0; want && i < s->n; i++) want[i] = use[i] == FRAUD_USE_TRAIN || use[i] == FRAUD_USE_VALID;
+    if (want) choose(f, s, use, want);
     if (st == R1_OK) st = shard_open(&b.shard[0], f->train[f->n], f->description, err);
     if (st == R1_OK) st = shard_open(&b.shard[1], f->valid[f->n], f->description, err);
     f->n++;
@@ -155,7 +172,7 @@ r1_status fraud_fit_add(fraud_fit *f, const fraud_source *s, const uint8_t *use,
 
 /* ---- training ------------------------------------------------------------------------------------------------------- */
 
-r1_status fraud_fit_run(fraud_fit *f, const char *out, r1_err *err)
+r1_status fraud_fit_run(fraud_fit *f, uint64_t seed, const char *out, r1_train_report *report, r1_err *err)
 {
     const char *train[SHARDS_MAX], *valid[SHARDS_MAX];
     size_t n_train = 0, n_valid = 0;
@@ -163,7 +180,6 @@ r1_status fraud_fit_run(fraud_fit *f, const char *out, r1_err *err)
         if (f->count[i][0]) train[n_train++] = f->train[i];
         if (f->count[i][1]) valid[n_valid++] = f->valid[i];
     }
-    r1_train_report report;
     r1_train_opts opts = {.train = train,
                           .n_train = n_train,
                           .valid = n_valid ? valid : NULL,
@@ -171,18 +187,87 @@ r1_status fraud_fit_run(fraud_fit *f, const char *out, r1_err *err)
                           .out = out,
                           .lr = f->opts.lr,
                           .weight_decay = f->opts.weight_decay,
+                          .mean_decay = f->opts.mean_decay,
                           .item_drop = f->opts.item_drop,
                           .n_epoch = f->opts.n_epoch,
                           .n_batch = f->opts.n_batch,
                           .patience = f->opts.patience,
                           .metric = R1_STOP_AP,
-                          .seed = f->opts.seed,
+                          .seed = seed,
                           .progress = f->opts.progress,
                           .stopped = r1_cli_stopped};
-    R1_TRY(r1_train(&opts, &report, err));
+    R1_TRY(r1_train(&opts, report, err));
     r1_log(R1_LOG_INFO, "trained",
            "steps=%llu samples=%llu seconds=%.1f valid_loss=%.5f valid_ap=%.4f valid_auc=%.4f valid_ece=%.4f",
-           (unsigned long long)report.n_step, (unsigned long long)report.n_sample, report.seconds, report.valid.loss,
-           report.valid.ap, report.valid.auc, report.valid.ece);
+           (unsigned long long)report->n_step, (unsigned long long)report->n_sample, report->seconds,
+           report->valid.loss, report->valid.ap, report->valid.auc, report->valid.ece);
     return R1_OK;
+}
+
+/* ---- thresholds ----------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    float logit, weight;
+    bool fraud;
+} judged;
+
+typedef struct {
+    judged *x;
+    size_t n, cap;
+    float good_weight;
+} judged_list;
+
+static void take_judged(void *ctx, uint64_t id, uint64_t group, float label, float logit)
+{
+    (void)id, (void)group;
+    judged_list *l = ctx;
+    bool fraud = label > 0.5f;
+    if (l->n < l->cap) l->x[l->n++] = (judged){logit, fraud ? 1 : l->good_weight, fraud};
+}
+
+static int by_logit(const void *a, const void *b)
+{
+    const judged *x = a, *y = b;
+    return (x->logit < y->logit) - (x->logit > y->logit);
+}
+
+static void lowest_threshold(judged_list *l, double precision, fraud_fit_threshold *out)
+{
+    double all = 0, fraud = 0, alerts = 0, right = 0;
+    *out = (fraud_fit_threshold){.prob = 2};
+    qsort(l->x, l->n, sizeof *l->x, by_logit);
+    for (size_t i = 0; i < l->n; i++) all += (double)l->x[i].weight, fraud += l->x[i].fraud;
+    for (size_t i = 0; i < l->n; i++) {
+        alerts += (double)l->x[i].weight;
+        right += l->x[i].fraud;
+        if ((i + 1 < l->n && l->x[i + 1].logit == l->x[i].logit) || right < precision * alerts) continue;
+        *out =
+            (fraud_fit_threshold){1 / (1 + exp(-(double)l->x[i].logit)), right / alerts, right / fraud, alerts / all};
+    }
+}
+
+r1_status fraud_fit_threshold_at(const fraud_fit *f, const char *model, double precision, fraud_fit_threshold *out,
+                                 r1_err *err)
+{
+    const char *valid[SHARDS_MAX];
+    size_t n_valid = 0;
+    judged_list l = {.good_weight = (float)(f->opts.inner_share > 0 ? 1 / f->opts.inner_share : 1)};
+    for (size_t i = 0; i < f->n; i++)
+        if (f->count[i][1]) valid[n_valid++] = f->valid[i], l.cap += f->count[i][1];
+    if (!n_valid) R1_FAIL(err, R1_E_INVAL, "a threshold needs payments that validate, found none");
+    if (f->opts.inner_share != f->opts.outer_share)
+        R1_FAIL(err, R1_E_INVAL, "a threshold needs one share of good payments, found %g and %g", f->opts.inner_share,
+                f->opts.outer_share);
+    r1_model *m = NULL;
+    l.x = malloc(l.cap * sizeof *l.x);
+    r1_status st = l.x ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu scores", l.cap);
+    if (st == R1_OK) st = r1_model_open(&m, model, err);
+    if (st == R1_OK) {
+        r1_eval e;
+        st = r1_evaluate(m, valid, n_valid, &(r1_eval_opts){.each = take_judged, .ctx = &l}, &e, err);
+    }
+    if (st == R1_OK) lowest_threshold(&l, precision, out);
+    r1_model_free(m);
+    free(l.x);
+    return st;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* train_command.c - worlds of different sizes, ring sizes and activities, one seed each; the last fifth of them validates.
+/* train_command.c - worlds of different sizes, ring sizes and activities, one seed each; the last quarter of them validates: it stops the
+ * training, calibrates, and gives the thresholds that the command prints.
  *
- * The first two weeks of a world fill its windows and are not trained on. */
+ * Of four worlds in a row, two train after two weeks that fill the windows, two from their first payment on, as a service that has
+ * just begun; and in every second one labels come back, as they do where analysts work. */
 #include "train_command.h"
 
 #include "generate.h"
@@ -22,7 +24,7 @@ const r1_option fraud_train_rows[] = {
      .help = "of the first world; the next ones follow"},
     {.name = "worlds",
      .type = R1_OPT_INT,
-     .def = "10",
+     .def = "16",
      .min = 2,
      .max = 30,
      .help = "generated worlds, each with its own sizes"},
@@ -47,12 +49,30 @@ const r1_option fraud_train_rows[] = {
      .help = "rings of each typology in a world"},
     {.name = "share",
      .type = R1_OPT_FLOAT,
-     .def = "0.12",
+     .def = "0.1",
      .min = 0.001,
      .max = 1,
      .help = "of good payments that are kept (with their weight)"},
     {.name = "epochs", .type = R1_OPT_INT, .def = "4", .min = 1, .max = 100, .help = "passes over the samples"},
     {.name = "lr", .type = R1_OPT_FLOAT, .def = "0.002", .min = 1e-6, .max = 0.1, .help = "greatest learning rate"},
+    {.name = "mean-decay",
+     .type = R1_OPT_FLOAT,
+     .def = "0.995",
+     .min = 0,
+     .max = 0.9999,
+     .help = "of the running mean of the weights; 0: none"},
+    {.name = "review-precision",
+     .type = R1_OPT_FLOAT,
+     .def = "0.3",
+     .min = 0.01,
+     .max = 1,
+     .help = "share of right alerts that the printed review threshold has on the validating worlds"},
+    {.name = "block-precision",
+     .type = R1_OPT_FLOAT,
+     .def = "0.9",
+     .min = 0.01,
+     .max = 1,
+     .help = "the same of the block threshold"},
     {.name = "work", .type = R1_OPT_PATH, .def = "run/fraud-train", .help = "folder for shards"}};
 const size_t fraud_train_n_row = R1_COUNT(fraud_train_rows);
 
@@ -84,15 +104,33 @@ static r1_status add_world(fraud_fit *fit, const r1_options *o, int index, bool 
     R1_TRY(fraud_generate(&w, &g, &n, err));
     uint8_t *use = malloc(n ? n : 1);
     r1_status st = use ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu payments", n);
-    for (size_t i = 0; use && i < n; i++)
-        use[i] = g[i].payment.ts < w.start_ms + WARM_DAYS * (int64_t)DAY ? FRAUD_USE_NONE
-                 : valid                                                 ? FRAUD_USE_VALID
-                                                                         : FRAUD_USE_TRAIN;
+    int64_t first = w.start_ms + (index % 4 < 2 ? WARM_DAYS : 0) * (int64_t)DAY;
+    for (size_t i = 0; use && i < n; i++) {
+        use[i] = g[i].payment.ts < first ? FRAUD_USE_NONE : valid ? FRAUD_USE_VALID : FRAUD_USE_TRAIN;
+        if (index % 2) g[i].label_ts = INT64_MAX;
+    }
     fraud_source s = fraud_source_generated(g, n);
     if (st == R1_OK) st = fraud_fit_add(fit, &s, use, err);
     free(use);
     free(g);
     return st;
+}
+
+/* The lowest probability from which on the share of right alerts is at least the one asked for. */
+static r1_status print_threshold(fraud_fit *fit, const char *model, const char *name, double precision, r1_err *err)
+{
+    fraud_fit_threshold t;
+    R1_TRY(fraud_fit_threshold_at(fit, model, precision, &t, err));
+    printf("%s at probability %.4f: precision %.3f, recall %.3f, %.3f %% of all payments on the validating worlds\n",
+           name, t.prob, t.precision, t.recall, 100 * t.rate);
+    return R1_OK;
+}
+
+static r1_status print_thresholds(fraud_fit *fit, const r1_options *o, r1_err *err)
+{
+    const char *model = r1_options_str(o, "out");
+    R1_TRY(print_threshold(fit, model, "review", r1_options_float(o, "review-precision"), err));
+    return print_threshold(fit, model, "block", r1_options_float(o, "block-precision"), err);
 }
 
 static r1_status train(const r1_options *o, r1_err *err)
@@ -101,15 +139,18 @@ static r1_status train(const r1_options *o, r1_err *err)
                            .inner_share = r1_options_float(o, "share"),
                            .outer_share = r1_options_float(o, "share"),
                            .lr = r1_options_float(o, "lr"),
+                           .mean_decay = r1_options_float(o, "mean-decay"),
                            .n_epoch = (uint32_t)r1_options_int(o, "epochs"),
                            .seed = (uint64_t)r1_options_int(o, "seed"),
                            .progress = true};
     fraud_fit *fit = NULL;
     R1_TRY(fraud_fit_new(&fit, &opts, err));
-    int worlds = (int)r1_options_int(o, "worlds"), first_valid = worlds - (worlds + 4) / 5;
+    int worlds = (int)r1_options_int(o, "worlds"), first_valid = worlds - (worlds + 3) / 4;
     r1_status st = R1_OK;
     for (int i = 0; st == R1_OK && i < worlds; i++) st = add_world(fit, o, i, i >= first_valid, err);
-    if (st == R1_OK) st = fraud_fit_run(fit, r1_options_str(o, "out"), err);
+    r1_train_report report;
+    if (st == R1_OK) st = fraud_fit_run(fit, opts.seed, r1_options_str(o, "out"), &report, err);
+    if (st == R1_OK) st = print_thresholds(fit, o, err);
     fraud_fit_free(fit);
     return st;
 }

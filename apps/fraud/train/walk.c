@@ -78,6 +78,13 @@ bool fraud_label_queue_due(fraud_label_queue *q, const fraud_source *s, int64_t 
     return true;
 }
 
+/* One past the last wanted payment: what comes later moves nothing that is asked for. */
+static size_t end_of_want(const uint8_t *want, size_t n)
+{
+    while (n && !want[n - 1]) n--;
+    return n;
+}
+
 /* ---- walking the state ------------------------------------------------------------------------------------------------ */
 
 static r1_status labels_due(fraud_state *state, const fraud_source *s, fraud_label_queue *q, int64_t now, r1_err *err)
@@ -98,9 +105,10 @@ static r1_status walk_all(fraud_state *state, const fraud_source *s, const fraud
                           fraud_features *f, fraud_visit visit, void *ctx, r1_err *err)
 {
     r1_progress bar;
-    if (o->progress) r1_progress_begin(&bar, "reading payments", s->n);
+    size_t n = end_of_want(o->want, s->n);
+    if (o->progress) r1_progress_begin(&bar, "reading payments", n);
     fraud_payment p;
-    for (size_t i = 0; i < s->n; i++) {
+    for (size_t i = 0; i < n; i++) {
         fraud_source_payment(s, i, &p);
         R1_TRY(labels_due(state, s, q, p.ts, err));
         fraud_state_advance(state, p.ts);
@@ -112,7 +120,7 @@ static r1_status walk_all(fraud_state *state, const fraud_source *s, const fraud
         fraud_state_insert(state, &p, from, to);
         if (o->progress && i % 4096 == 0) r1_progress_update(&bar, i, "");
     }
-    if (o->progress) r1_progress_end(&bar, s->n, "");
+    if (o->progress) r1_progress_end(&bar, n, "");
     return R1_OK;
 }
 
@@ -161,11 +169,11 @@ static r1_status score_all(const fraud_source *s, fraud_engine *e, const uint8_t
                            fraud_label_queue *q, batch *b, r1_err *err)
 {
     r1_progress bar;
-    if (progress) r1_progress_begin(&bar, "scoring", s->n);
+    size_t n = end_of_want(want, s->n), k;
+    if (progress) r1_progress_begin(&bar, "scoring", n);
     fraud_payment p, known;
-    size_t k;
     int64_t ts;
-    for (size_t i = 0; i < s->n; i++) {
+    for (size_t i = 0; i < n; i++) {
         fraud_source_payment(s, i, &p);
         while (fraud_label_queue_due(q, s, p.ts, &k, &ts)) {
             fraud_source_payment(s, k, &known);
@@ -177,7 +185,7 @@ static r1_status score_all(const fraud_source *s, fraud_engine *e, const uint8_t
         if (b->n == BATCH) R1_TRY(flush(e, b, err));
         if (progress && i % 4096 == 0) r1_progress_update(&bar, i, "");
     }
-    if (progress) r1_progress_end(&bar, s->n, "");
+    if (progress) r1_progress_end(&bar, n, "");
     return flush(e, b, err);
 }
 
