@@ -112,4 +112,7 @@ def main():
             shutil.rmtree(os.path.join(RUN, "services", "postgres"), ignore_errors=True)
 
 
-main()
+try:
+    main()
+except RuntimeError as e:
+    sys.exit(f"demo: {e}")
