@@ -29,10 +29,10 @@ def stream(s, model):
     s.fresh_schema()
     s.create_topic()
     stats = os.path.join(RUN, "stats.json")
-    p = s.serve("--model", model, "--until-idle", 2, "--stats", stats)
+    p = s.serve("--model", model, "--stats", stats)
     say(f"   serving {n} payments at {RATE} a second, about {n // RATE + 2} s")
     sent = s.produce(path, "--rate", RATE)
-    s.finish(p)
+    s.settle(p, n)
     with open(stats, encoding="utf-8") as f:
         return sent, json.load(f), truth
 
@@ -45,6 +45,8 @@ def print_stream(s, sent, st):
    throughput                  {sent['sent'] / sent['seconds']:.0f} a second, {st['payments'] / max(1, st['commits']):.1f} rows a transaction
    sent to committed           p50 {lat['p50_ms']:.1f} ms, p99 {lat['p99_ms']:.1f} ms, p99.9 {lat['p999_ms']:.1f} ms
    decisions                   {st['allow']} allow, {st['review']} review, {st['block']} block""")
+    if int(rows) != sent["sent"]:
+        raise RuntimeError(f"{sent['sent']} payments were sent and {rows} are committed; run/demo/services/serve.log says why")
 
 
 def print_rings(s, truth_path):

@@ -171,6 +171,12 @@ class Services:
                 return value
             time.sleep(0.1)
 
+    def settle(self, p, payments, seconds=60):
+        """Waits until so many payments are committed, or no longer; then ends the service in order. Returns its exit code."""
+        self.wait_for("SELECT count(*) FROM r1.payment", payments, seconds)
+        p.terminate()
+        return self.finish(p)
+
     def close(self, keep=False):
         for p in self.children:
             if p.poll() is None:
