@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* r1_backend.h - the table behind which a machine runs the plan: buffers, copies, streams, events, one function per op.
  *
- * The CPU is its first user (core/cpu), the scalar reference (core/tensor/ops) its second, libr1_cuda.so fills it too.
+ * The CPU is its first user (core/cpu), the scalar reference (core/tensor/ops) its second, libr1_cuda.so fills it too, and a
+ * program may bring one of its own (r1_backend_register; core/examples/example_backend.c does).
  * An op gets views: a pointer into the backend's memory, rows, columns, leading dimension, dtype. Operand slots are
  * fixed per op and documented below; rows beyond `rows` (up to R1_ROW_PAD) exist in every activation and may be written
  * with anything by LINEAR, and by no other op. Where a backend does not support an op, the session copies its operands
@@ -13,7 +14,7 @@
 
 #include "r1_base.h"
 
-enum { R1_BACKEND_ABI = 2, R1_OP_VIEWS = 12, R1_ROW_PAD = 32, R1_ATTEND_HEADS_MAX = 16 };
+enum { R1_BACKEND_ABI = 2, R1_OP_VIEWS = 12, R1_ROW_PAD = 32, R1_ATTEND_HEADS_MAX = 16, R1_BACKENDS_MAX = 16 };
 
 typedef enum { R1_F32 = 0, R1_F16, R1_BF16, R1_I8, R1_I32 } r1_dtype;
 
@@ -117,9 +118,17 @@ typedef struct r1_backend {
 
 R1_API const r1_backend *r1_backend_cpu(void);
 R1_API const r1_backend *r1_backend_reference(void);
-/* "cpu", "reference" or "cuda"; NULL: $R1_BACKEND, else cpu. cuda is opened once per process, only where libcuda.so.1
- * opens: $R1_CUDA_PLUGIN, else libr1_cuda.so beside libr1 or in ../lib of the program. */
+/* "cpu", "reference", "cuda" or a registered name; NULL: $R1_BACKEND, else cpu. cuda is opened once per process, only where
+ * libcuda.so.1 opens: $R1_CUDA_PLUGIN, else libr1_cuda.so beside libr1 or in ../lib of the program. */
 R1_API const r1_backend *r1_backend_find(const char *name, r1_err *err);
+/* A backend of the caller's own, found by its name from then on: by sessions, by evaluation, and by training
+ * (through $R1_BACKEND) where it has gradients and the host's memory. Borrowed: table and name must live as long as the process
+ * and stay as they are. From any thread; the same table twice is fine; at most R1_BACKENDS_MAX.
+ *
+ * R1_E_INVAL where the version differs, a name is taken, or a function is missing. All are needed but: `pack` and
+ * `packed_free` (both or neither), `forward` where the memory is not the host's (the CPU's runs instead), TAIL_NORM, and
+ * `backward` (none, or every one that the CPU has). A start for a table of one's own is a copy of *r1_backend_cpu(). */
+R1_API r1_status r1_backend_register(const r1_backend *backend, r1_err *err);
 R1_API const char *r1_op_name(r1_op op);
 
 /* What the plugin exports. Returns NULL with err filled where the version differs or no device answers. */

@@ -23,7 +23,7 @@ enum {
 typedef struct {
     uint32_t n_sample_max; /* samples encoded together; larger batches run in pieces. 0 = 64 */
     uint32_t n_text_cache; /* texts remembered by hash; 0 = 4096; rounded up to a power of two */
-    const char *backend;   /* "cpu", "reference", "cuda"; NULL: $R1_BACKEND if set, else cpu */
+    const char *backend;   /* as r1_backend_find takes it, registered names too; NULL: $R1_BACKEND if set, else cpu */
     bool aligned; /* keep every item's row in the common space (r1_session_aligned): without it the first products are
                    * folded through that space where this is less work, equal but for the last bits */
 } r1_session_opts;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backend_find.c - from a name to a backend. The CUDA plugin is opened once per process, and only where a driver is: opening it
+/* backend_find.c - from a name to a backend, and the names that a program brings itself. The CUDA plugin is opened once per process, and only where a driver is: opening it
  * costs a third of a second and 200 MB, which a machine without a GPU need not pay. */
 #include "r1_backend.h"
 
@@ -69,14 +69,102 @@ static void find_cuda(void)
                    R1_BACKEND_CUDA_SYMBOL);
 }
 
+/* ---- backends of the caller's own ------------------------------------------------------------------------- */
+
+static struct {
+    pthread_mutex_t lock;
+    const r1_backend *table[R1_BACKENDS_MAX];
+    size_t n;
+} own = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static const r1_backend *find_own(const char *name) /* under the lock */
+{
+    for (size_t i = 0; i < own.n; i++)
+        if (!strcmp(own.table[i]->name, name)) return own.table[i];
+    return NULL;
+}
+
+/* The name of a function that the table lacks; NULL: it has all. */
+static const char *lacking(const r1_backend *b)
+{
+    const struct {
+        const char *name;
+        bool there;
+    } needed[] = {{"devices", b->devices},
+                  {"device_text", b->device_text},
+                  {"buffer_new", b->buffer_new},
+                  {"buffer_free", b->buffer_free},
+                  {"upload", b->upload},
+                  {"download", b->download},
+                  {"stream_new", b->stream_new},
+                  {"stream_free", b->stream_free},
+                  {"stream_sync", b->stream_sync},
+                  {"event_new", b->event_new},
+                  {"event_free", b->event_free},
+                  {"event_record", b->event_record},
+                  {"event_wait", b->event_wait},
+                  {"supports", b->supports},
+                  {"pack (packed_free is there)", !b->pack == !b->packed_free || b->pack},
+                  {"packed_free (pack is there)", !b->pack == !b->packed_free || b->packed_free}};
+    for (size_t i = 0; i < R1_COUNT(needed); i++)
+        if (!needed[i].there) return needed[i].name;
+    return NULL;
+}
+
+/* The first op whose forward or backward is missing where it must be there; R1_OP_COUNT: none. */
+static r1_op lacking_op(const r1_backend *b, const char **direction)
+{
+    bool any = false;
+    for (int op = 0; op < R1_OP_COUNT; op++) any = any || b->backward[op];
+    for (int op = 0; op < R1_OP_COUNT; op++) {
+        *direction = "forward";
+        if (b->host_memory && !b->forward[op] && op != R1_OP_TAIL_NORM) return (r1_op)op;
+        *direction = "backward";
+        if (any && !b->backward[op] && r1_backend_cpu()->backward[op]) return (r1_op)op;
+    }
+    return R1_OP_COUNT;
+}
+
+static bool built_in(const char *name)
+{
+    return !strcmp(name, "cpu") || !strcmp(name, "reference") || !strcmp(name, "cuda");
+}
+
+r1_status r1_backend_register(const r1_backend *b, r1_err *err)
+{
+    if (!b || !b->name || !*b->name) R1_FAIL(err, R1_E_INVAL, "backend: expected a table with a name, found none");
+    if (b->abi != R1_BACKEND_ABI)
+        R1_FAIL(err, R1_E_INVAL, "backend %s: expected version %d of the table, found %u", b->name, R1_BACKEND_ABI,
+                b->abi);
+    const char *missing = lacking(b), *direction;
+    if (missing) R1_FAIL(err, R1_E_INVAL, "backend %s: the table lacks %s", b->name, missing);
+    r1_op op = lacking_op(b, &direction);
+    if (op != R1_OP_COUNT)
+        R1_FAIL(err, R1_E_INVAL, "backend %s: the table lacks %s of %s", b->name, direction, r1_op_name(op));
+    pthread_mutex_lock(&own.lock);
+    const r1_backend *same = find_own(b->name);
+    bool taken = built_in(b->name) || (same && same != b), full = !same && own.n == R1_BACKENDS_MAX;
+    if (!taken && !full && !same) own.table[own.n++] = b;
+    pthread_mutex_unlock(&own.lock);
+    if (taken) R1_FAIL(err, R1_E_INVAL, "backend %s: the name is taken by another table", b->name);
+    if (full)
+        R1_FAIL(err, R1_E_NOMEM, "backend %s: %d are registered already, which is the most", b->name, R1_BACKENDS_MAX);
+    return R1_OK;
+}
+
 const r1_backend *r1_backend_find(const char *name, r1_err *err)
 {
     if (!name) name = getenv("R1_BACKEND");
     if (!name || !*name || !strcmp(name, "cpu")) return r1_backend_cpu();
     if (!strcmp(name, "reference")) return r1_backend_reference();
     if (strcmp(name, "cuda") != 0) {
-        r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__, "backend: expected cpu, reference or cuda, found \"%s\"", name);
-        return NULL;
+        pthread_mutex_lock(&own.lock);
+        const r1_backend *b = find_own(name);
+        pthread_mutex_unlock(&own.lock);
+        if (!b)
+            r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__,
+                       "backend: expected cpu, reference, cuda or a registered name, found \"%s\"", name);
+        return b;
     }
     pthread_once(&cuda_once, find_cuda);
     if (!cuda && err) *err = cuda_err;

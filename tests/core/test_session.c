@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_session.c - scoring: the same bits whatever the batch, the session or the source of memory; the trace adds up
- * exactly; no allocation once it runs; bad samples are refused with a message; working memory by its rules. */
+ * exactly; no allocation once it runs; bad samples are refused with a message; working memory by its rules; one model under many
+ * threads; backends of the caller's own. */
 #include "infer/session.h"
 #include "memory/pool.h"
 #include "r1_backend.h"
@@ -457,6 +458,75 @@ static void test_workers(void)
     CU_ASSERT_EQUAL(memcmp(out[0], out[1], sizeof out[0]), 0);
 }
 
+/* ---- one model, many threads ------------------------------------------------------------------------------ */
+
+/* Each thread opens sessions of its own while others run, plain and folded in turn, and scores all samples in pieces of its own
+ * size and from a place of its own: the bits are those that one thread gave before. */
+enum { N_THREAD = 6, N_ROUND = 3 };
+typedef struct {
+    size_t number, n_wrong, n_failed;
+    float (*expected)[N][2]; /* [plain or aligned] */
+} scorer;
+
+static void *score_all(void *ctx)
+{
+    scorer *t = ctx;
+    static const uint32_t piece[N_THREAD] = {1, 3, 16, 40, 64, 150};
+    r1_sample all[N];
+    copy_samples(all);
+    for (size_t round = 0; round < N_ROUND; round++) {
+        r1_session *s = NULL;
+        r1_result res;
+        size_t aligned = (t->number + round) % 2, n = piece[t->number], first = t->number * 20;
+        r1_session_opts o = {.n_sample_max = piece[t->number], .n_text_cache = 16, .aligned = aligned};
+        if (r1_session_new(&s, model, &o, NULL) != R1_OK) t->n_failed++;
+        for (size_t done = 0; s && done < N;) {
+            size_t at = (first + done) % N, now = n < N - at ? n : N - at;
+            if (now > N - done) now = N - done;
+            r1_batch b = {.sample = all + at, .n_sample = now, .event = data.event, .n_event = data.n_event};
+            if (r1_session_run(s, &b, &res, NULL) != R1_OK)
+                t->n_failed++;
+            else
+                t->n_wrong += memcmp(res.logit, t->expected[aligned][at], now * sizeof t->expected[0][0]) != 0;
+            done += now;
+        }
+        r1_session_free(s);
+    }
+    return NULL;
+}
+
+static void test_threads(void)
+{
+    setup();
+    static float expected[2][N][2];
+    r1_sample all[N];
+    r1_err err;
+    copy_samples(all);
+    for (size_t aligned = 0; aligned < 2; aligned++) {
+        r1_session *s;
+        r1_result res;
+        r1_session_opts o = {.aligned = aligned};
+        r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event};
+        R1_ASSERT_OK(r1_session_new(&s, model, &o, &err), &err);
+        run(s, &b, &res);
+        memcpy(expected[aligned], res.logit, sizeof expected[aligned]);
+        r1_session_free(s);
+    }
+    scorer t[N_THREAD];
+    pthread_t thread[N_THREAD];
+    for (size_t i = 0; i < N_THREAD; i++) {
+        t[i] = (scorer){.number = i, .expected = expected};
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&thread[i], NULL, score_all, &t[i]), 0);
+    }
+    for (size_t i = 0; i < N_THREAD; i++) {
+        pthread_join(thread[i], NULL);
+        if (t[i].n_failed + t[i].n_wrong)
+            fprintf(stderr, "thread %zu: %zu runs failed, %zu gave other bits\n", i, t[i].n_failed, t[i].n_wrong);
+        CU_ASSERT_EQUAL(t[i].n_failed, 0);
+        CU_ASSERT_EQUAL(t[i].n_wrong, 0);
+    }
+}
+
 /* ---- a device with memory of its own ---------------------------------------------------------------------- */
 
 /* The CPU's functions over other memory; every third op is "not supported", so that the plan's copies are exercised. A
@@ -530,6 +600,111 @@ static void test_device(void)
     r1_session_free(apart);
 }
 
+/* ---- a backend of the caller's own ------------------------------------------------------------------------ */
+
+static atomic_uint own_calls;
+static r1_status own_linear(r1_stream *stream, const r1_op_args *a, r1_err *err)
+{
+    atomic_fetch_add(&own_calls, 1);
+    return r1_backend_cpu()->forward[R1_OP_LINEAR](stream, a, err);
+}
+
+/* Refused, with what is wrong in the message; and not found afterwards. */
+static void refuse(const r1_backend *b, const char *what)
+{
+    r1_err err = {0};
+    CU_ASSERT_EQUAL(r1_backend_register(b, &err), R1_E_INVAL);
+    if (!strstr(err.msg, what)) fprintf(stderr, "expected \"%s\" in: %s\n", what, err.msg);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, what));
+}
+
+static void test_register_refusals(void)
+{
+    static const struct {
+        const char *name;
+        size_t at;
+    } needed[] = {
+        {"devices", offsetof(r1_backend, devices)},         {"device_text", offsetof(r1_backend, device_text)},
+        {"buffer_new", offsetof(r1_backend, buffer_new)},   {"buffer_free", offsetof(r1_backend, buffer_free)},
+        {"upload", offsetof(r1_backend, upload)},           {"download", offsetof(r1_backend, download)},
+        {"stream_new", offsetof(r1_backend, stream_new)},   {"stream_free", offsetof(r1_backend, stream_free)},
+        {"stream_sync", offsetof(r1_backend, stream_sync)}, {"event_new", offsetof(r1_backend, event_new)},
+        {"event_free", offsetof(r1_backend, event_free)},   {"event_record", offsetof(r1_backend, event_record)},
+        {"event_wait", offsetof(r1_backend, event_wait)},   {"pack", offsetof(r1_backend, pack)},
+        {"packed_free", offsetof(r1_backend, packed_free)}, {"supports", offsetof(r1_backend, supports)}};
+    static r1_backend b;
+    r1_err err;
+    refuse(NULL, "name");
+    for (size_t i = 0; i < R1_COUNT(needed); i++) {
+        b = *r1_backend_cpu();
+        b.name = "lacking";
+        memset((char *)&b + needed[i].at, 0, sizeof(void (*)(void)));
+        refuse(&b, needed[i].name);
+    }
+    for (int op = 0; op < R1_OP_COUNT; op++) {
+        b = *r1_backend_cpu();
+        b.name = "lacking";
+        b.forward[op] = NULL;
+        if (op != R1_OP_TAIL_NORM) refuse(&b, r1_op_name((r1_op)op));
+        b = *r1_backend_cpu();
+        b.name = "lacking";
+        b.backward[op] = NULL;
+        if (r1_backend_cpu()->backward[op]) refuse(&b, r1_op_name((r1_op)op));
+    }
+    b = *r1_backend_cpu();
+    for (size_t i = 0; i < 3; i++) {
+        static const char *const taken[] = {"cpu", "reference", "cuda"};
+        b.name = taken[i];
+        refuse(&b, "taken");
+    }
+    b.name = "";
+    refuse(&b, "name");
+    b.name = "lacking";
+    b.abi = R1_BACKEND_ABI + 1;
+    refuse(&b, "version");
+    CU_ASSERT_PTR_NULL(r1_backend_find("lacking", &err));
+}
+
+/* Found by name, it runs the session's ops and gives the CPU's bits; a second table of its name is refused; so is one too many. */
+static void test_register(void)
+{
+    setup();
+    static r1_backend own, other, many[R1_BACKENDS_MAX];
+    static char name[R1_BACKENDS_MAX][16];
+    r1_err err;
+    r1_sample all[N];
+    r1_result res, twin;
+    own = *r1_backend_cpu();
+    own.name = "own";
+    own.forward[R1_OP_LINEAR] = own_linear;
+    own.forward[R1_OP_TAIL_NORM] = NULL; /* optional: the plain plan runs */
+    memset(own.backward, 0, sizeof own.backward);
+    R1_ASSERT_OK(r1_backend_register(&own, &err), &err);
+    R1_ASSERT_OK(r1_backend_register(&own, &err), &err);
+    CU_ASSERT_PTR_EQUAL(r1_backend_find("own", &err), &own);
+    copy_samples(all);
+    r1_session *plain, *s = open_session(64, "own");
+    r1_session_opts o = {.aligned = true};
+    r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event};
+    R1_ASSERT_OK(r1_session_new(&plain, model, &o, &err), &err);
+    run(plain, &b, &twin);
+    CU_ASSERT_EQUAL(own_calls, 0);
+    run(s, &b, &res);
+    CU_ASSERT(own_calls > 0);
+    CU_ASSERT_EQUAL(memcmp(res.logit, twin.logit, N * 2 * sizeof(float)), 0);
+    r1_session_free(s);
+    r1_session_free(plain);
+    other = own;
+    refuse(&other, "taken");
+    for (size_t i = 0; i < R1_BACKENDS_MAX; i++) {
+        many[i] = own;
+        snprintf(name[i], sizeof name[i], "own %zu", i);
+        many[i].name = name[i];
+        CU_ASSERT_EQUAL(r1_backend_register(&many[i], &err), i + 1 < R1_BACKENDS_MAX ? R1_OK : R1_E_NOMEM);
+    }
+    CU_ASSERT_PTR_EQUAL(r1_backend_find("own 3", &err), &many[3]);
+}
+
 /* What names no backend, or one that is not here, is an error with a reason. */
 static void test_no_backend(void)
 {
@@ -545,5 +720,6 @@ R1_TEST_MAIN("session", {"same input, same answer", test_same_answer}, {"file, r
              {"trace adds up", test_trace}, {"switches", test_flags}, {"folded equals plain", test_folded},
              {"no allocation", test_no_allocation}, {"bad samples", test_refusals},
              {"pool equals inline", test_pool_equals_inline}, {"rings", test_rings},
-             {"pool under pressure", test_pool_pressure}, {"two workers", test_workers}, {"memory apart", test_device},
+             {"pool under pressure", test_pool_pressure}, {"two workers", test_workers}, {"many threads", test_threads},
+             {"memory apart", test_device}, {"own backend", test_register}, {"tables refused", test_register_refusals},
              {"no backend", test_no_backend})

@@ -28,6 +28,7 @@ LIBRARY_ROOMS = [
 # Which rooms a room may include headers from. A room is the longest prefix that matches.
 ARROWS = {
     "core": ["core"],
+    "core/examples": ["core/examples", "core/include"],
     "cuda": ["cuda", "core/include"],
     "apps/common": ["apps/common", "core/include"],
     "apps/r1": ["apps/r1", "apps/common", "core/include"],
@@ -46,7 +47,7 @@ BANNED = {
 }
 PQEXEC_ALLOWED = "apps/common/store/store.c"  # scripts of our own: migrations
 NO_EXIT = ["core/", "apps/common/store/", "apps/common/stream/"]  # a library returns errors
-ROOMS_WITH_README = ["core", "cuda", "apps", "apps/common", "apps/r1", "apps/fraud", "apps/medical", "ontology", "schemas", "models",
+ROOMS_WITH_README = ["core", "core/examples", "cuda", "apps", "apps/common", "apps/r1", "apps/fraud", "apps/medical", "ontology", "schemas", "models",
                      "deploy", "tests", "bench", "docs"]
 
 
@@ -131,6 +132,7 @@ def check(root):
 PLANTS = [
     ("core/base/planted.c", "#include <libpq-fe.h>\n", "belongs in"),
     ("core/base/planted.c", '#include "r1_cli.h"\n', "must not include"),
+    ("core/examples/planted.c", '#include "r1_op.h"\n', "must not include"),
     ("apps/fraud/planted.c", '#include "planted_medical.h"\n', "must not include"),
     ("apps/fraud/planted.c", "#include <libxml/tree.h>\n", "belongs in"),
     ("apps/medical/planted.c", "#include <igraph/igraph.h>\n", "belongs in"),
