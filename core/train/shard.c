@@ -217,6 +217,11 @@ r1_status r1_shard_add(r1_shard_writer *w, const r1_sample *s, r1_err *err)
     return flush(w, &w->samples, err);
 }
 
+static bool put_index(r1_shard_writer *w, const offsets *o) /* empty: at is NULL, which fwrite must not see */
+{
+    return o->n == 0 || fwrite(o->at, 8, o->n, w->f) == o->n;
+}
+
 static r1_status write_tail(r1_shard_writer *w, r1_err *err)
 {
     header h = {.schema_hash = w->d->schema_hash,
@@ -230,8 +235,7 @@ static r1_status write_tail(r1_shard_writer *w, r1_err *err)
     crc = r1_crc32c(w->d->text, h.desc_bytes, crc);
     crc = r1_crc32c(w->samples.at, 8 * w->samples.n, crc);
     h.crc = r1_crc32c(w->events.at, 8 * w->events.n, crc);
-    bool ok = fwrite(w->samples.at, 8, w->samples.n, w->f) == w->samples.n &&
-              fwrite(w->events.at, 8, w->events.n, w->f) == w->events.n && fseek(w->f, 0, SEEK_SET) == 0 &&
+    bool ok = put_index(w, &w->samples) && put_index(w, &w->events) && fseek(w->f, 0, SEEK_SET) == 0 &&
               fwrite(&h, sizeof h, 1, w->f) == 1 && fflush(w->f) == 0 && fsync(fileno(w->f)) == 0;
     if (!ok) R1_FAIL(err, R1_E_IO, "shard %s: cannot write: %s", w->part, strerror(errno));
     return R1_OK;
