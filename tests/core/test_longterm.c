@@ -43,7 +43,7 @@ static int by_rank(const void *a, const void *b)
 }
 
 /* Every entry that passes `kept`, sorted; scores in double, so ties of equal keys stay ties. */
-static void check_search(const r1_longterm *lt, const float *q, bool (*kept)(int), size_t k)
+static void check_search(r1_longterm *lt, const float *q, bool (*kept)(int), size_t k)
 {
     static r1_longterm_hit all[N];
     r1_longterm_hit hit[N];
