@@ -18,7 +18,8 @@ enum { CENTRES = 256, TRAIN_MAX = 16384, PQ_ROUNDS = 8, OPQ_ROUNDS = 8, POLAR_RO
 /* ---- BLAS ---- */
 
 typedef void (*sgemv_fn)(int, int, int, int, float, const float *, int, const float *, int, float, float *, int);
-typedef void (*sgemm_fn)(int, int, int, int, int, int, float, const float *, int, const float *, int, float, float *, int);
+typedef void (*sgemm_fn)(int, int, int, int, int, int, float, const float *, int, const float *, int, float, float *,
+                         int);
 static sgemv_fn blas_sgemv;
 static sgemm_fn blas_sgemm;
 enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 };
@@ -64,11 +65,13 @@ static void open_blas(void)
     void (*threads)(int) = NULL;
     char *(*config)(void) = NULL;
     if (!lib) return;
-    if (!symbol(lib, "cblas_sgemv", &blas_sgemv, sizeof blas_sgemv) || !symbol(lib, "cblas_sgemm", &blas_sgemm, sizeof blas_sgemm) ||
+    if (!symbol(lib, "cblas_sgemv", &blas_sgemv, sizeof blas_sgemv) ||
+        !symbol(lib, "cblas_sgemm", &blas_sgemm, sizeof blas_sgemm) ||
         !symbol(lib, "openblas_set_num_threads", &threads, sizeof threads))
         return;
     threads(1);
-    snprintf(blas.name, sizeof blas.name, "%s", symbol(lib, "openblas_get_config", &config, sizeof config) ? config() : "OpenBLAS");
+    snprintf(blas.name, sizeof blas.name, "%s",
+             symbol(lib, "openblas_get_config", &config, sizeof config) ? config() : "OpenBLAS");
     blas.gemv = gemv_blas;
     blas.gemm_nt = gemm_blas;
 }
@@ -82,9 +85,9 @@ const rival_blas *rival_blas_open(void)
 /* ---- product quantisation ---- */
 
 typedef struct {
-    uint32_t d, m;   /* m groups; group g has columns from[g]..from[g + 1) */
-    uint32_t *from;  /* [m + 1] */
-    float *centre;   /* per group [width][CENTRES], at from[g] * CENTRES */
+    uint32_t d, m;  /* m groups; group g has columns from[g]..from[g + 1) */
+    uint32_t *from; /* [m + 1] */
+    float *centre;  /* per group [width][CENTRES], at from[g] * CENTRES */
 } product;
 
 /* Nearest centre of each row's group: the inner loop runs over the centres. */
@@ -145,7 +148,8 @@ static void product_decode(const product *p, const float *x, size_t n, float *ou
     for (uint32_t g = 0; g < p->m; g++) {
         nearest(p, g, x, n, code);
         for (size_t i = 0; i < n; i++)
-            for (uint32_t k = p->from[g]; k < p->from[g + 1]; k++) out[i * p->d + k] = p->centre[(size_t)k * CENTRES + code[i]];
+            for (uint32_t k = p->from[g]; k < p->from[g + 1]; k++)
+                out[i * p->d + k] = p->centre[(size_t)k * CENTRES + code[i]];
     }
 }
 
@@ -295,17 +299,24 @@ const char *rival_name(rival_kind kind)
     return names[kind];
 }
 
-r1_status rival_code(rival_kind kind, const float *x, size_t n, uint32_t d, size_t bytes, uint64_t seed, float *out, size_t *used,
-                     r1_err *err)
+r1_status rival_code(rival_kind kind, const float *x, size_t n, uint32_t d, size_t bytes, uint64_t seed, float *out,
+                     size_t *used, r1_err *err)
 {
     rival_blas_open();
     r1_rng rng;
     r1_rng_seed(&rng, seed);
     size_t nt = n < TRAIN_MAX ? n : TRAIN_MAX, dd = (size_t)d * d;
-    workspace w = {.x = x, .n = n, .n_train = nt, .d = d,
-                   .train = malloc(sizeof(float) * nt * d), .turned = malloc(sizeof(float) * n * d),
-                   .decoded = malloc(sizeof(float) * n * d), .mean = calloc(d, sizeof(float)),
-                   .rotation = malloc(sizeof(float) * dd), .t = malloc(sizeof(float) * 3 * dd), .code = malloc(n)};
+    workspace w = {.x = x,
+                   .n = n,
+                   .n_train = nt,
+                   .d = d,
+                   .train = malloc(sizeof(float) * nt * d),
+                   .turned = malloc(sizeof(float) * n * d),
+                   .decoded = malloc(sizeof(float) * n * d),
+                   .mean = calloc(d, sizeof(float)),
+                   .rotation = malloc(sizeof(float) * dd),
+                   .t = malloc(sizeof(float) * 3 * dd),
+                   .code = malloc(n)};
     r1_status st = R1_OK;
     if (!w.train || !w.turned || !w.decoded || !w.mean || !w.rotation || !w.t || !w.code)
         st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %s", rival_name(kind));

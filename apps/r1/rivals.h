@@ -22,7 +22,7 @@ const char *rival_name(rival_kind kind);
 
 /* out[n,d]: x after encoding to at most `bytes` per row and decoding. Inner products with it are what a table-driven scan
  * of the codes computes. *used: bytes per row. */
-r1_status rival_code(rival_kind kind, const float *x, size_t n, uint32_t d, size_t bytes, uint64_t seed, float *out, size_t *used,
-                     r1_err *err);
+r1_status rival_code(rival_kind kind, const float *x, size_t n, uint32_t d, size_t bytes, uint64_t seed, float *out,
+                     size_t *used, r1_err *err);
 
 #endif

@@ -133,16 +133,16 @@ R1_API r1_status r1_longterm_consolidate(r1_longterm *lt, bool all, r1_err *err)
 
 typedef struct {
     size_t k;
-    uint32_t n_probe;   /* lists that are looked into; 0: a quarter of them */
-    uint32_t n_sketch;  /* candidates that leave the sketch; 0: 2,000 */
-    uint32_t n_rerank;  /* candidates compared by their full keys; 0: 100 */
-    bool codes_only;    /* no re-rank: scores are the codes' */
-    bool exact;         /* full keys of everything: the oracle */
+    uint32_t n_probe;  /* lists that are looked into; 0: a quarter of them, all up to 262,144 entries */
+    uint32_t n_sketch; /* candidates that leave the sketch; 0: 2,000 */
+    uint32_t n_rerank; /* candidates compared by their full keys; 0: 100 */
+    bool codes_only;   /* no re-rank: scores are the codes' */
+    bool exact;        /* full keys of everything: the oracle */
 } r1_longterm_query;
 
 typedef struct {
-    size_t n_entry, n_part, n_fresh;      /* live entries; parts; of the entries, those not coded yet */
-    size_t code_bytes, index_bytes;       /* in parts: codes of keys with their lengths; lists, tables, axes, id order */
+    size_t n_entry, n_part, n_fresh; /* live entries; parts; of the entries, those not coded yet */
+    size_t code_bytes, index_bytes;  /* in parts: codes of keys with their lengths; lists, tables, axes, id order */
     size_t vector_code_bytes, meta_bytes; /* codes of vectors; ids, records, places of values */
     size_t full_bytes, value_bytes;       /* full keys and vectors; values */
 } r1_longterm_stats;

@@ -13,14 +13,18 @@
 enum {
     SAMPLE_MAX = 65536, /* rows that everything is learned from */
     COVARIANCE_ROWS = 16384,
-    STEP_SAMPLE = 3000,  /* rows that the step is found on; sparse: fewer */
+    STEP_SAMPLE = 3000, /* rows that the step is found on; sparse: fewer */
     SPARSE_SAMPLE = 384,
     KMEANS_ROUNDS = 6,
     HALF = RANS_SYMBOLS / 2 - 1, /* largest step of a plain axis */
-    Z_MAX = 127,
-    GAP_LOW = 6, /* bits of a gap that are coded as they are */
+    Z_MAX = 1000,                /* of a sketch axis */
+    GAP_END = 63,                /* after the last gap */
+    SPARSE_HALF = 63,            /* largest coefficient in steps */
+    GAP_LOW = 6,                 /* bits of a gap that are coded as they are */
     ENCODE_ROWS = 1024
 };
+/* no finer steps than this on the widest axis: bins and tails hold no more, and recall is past .98 there */
+static const double finest = 200;
 static const double metric_power = 0.6, sketch_sigma = 3.0;
 /* an axis below this many steps would round to anything but zero once in a thousand rows: it is dropped */
 static const double coded_sigma = 0.16;
@@ -29,7 +33,10 @@ static const double state_bytes = 2.6;
 static const float stop_share = 0.6f;
 
 static const rans_table *group_table(const code *c, uint32_t i) { return &c->table[c->group[i]]; }
-static const rans_table *tail_table(const code *c, uint32_t i) { return &c->table[CODE_GROUPS + CODE_WIDTHS + c->group[i]]; }
+static const rans_table *tail_table(const code *c, uint32_t i)
+{
+    return &c->table[CODE_GROUPS + CODE_WIDTHS + c->group[i]];
+}
 static const rans_table *width_table(const code *c, int w) { return &c->table[CODE_GROUPS + w - 1]; }
 
 void code_free(code *c)
@@ -47,12 +54,15 @@ void code_free(code *c)
 
 static bool code_alloc(code *c)
 {
+    static const double none[RANS_SYMBOLS];
+    for (uint32_t w = 1; w <= CODE_WIDTHS; w++)
+        rans_table_fit(&c->table[CODE_GROUPS + w - 1], none, 0, w - 1); /* even */
     c->centre = calloc((size_t)c->n_list * c->d, sizeof(float));
     c->forward = calloc((size_t)c->m * c->d + 1, sizeof(float));
     c->back = calloc((size_t)c->m * c->d + 1, sizeof(float));
     c->atom = calloc((size_t)c->n_atom * c->m + 1, sizeof(float));
     c->bin = calloc((size_t)c->n_sketch * CODE_BIN + 1, sizeof(float));
-    c->edge = calloc((size_t)c->n_sketch * (CODE_BIN - 1) + 1, 1);
+    c->edge = calloc((size_t)c->n_sketch * (CODE_BIN - 1) + 1, sizeof(int16_t));
     c->group = calloc((size_t)c->m + 1, 1);
     return c->centre && c->forward && c->back && c->atom && c->bin && c->edge && c->group;
 }
@@ -102,7 +112,8 @@ static r1_status axes(code *c, const float *x, const float *r, size_t n, const f
     size_t d = c->d, dd = d * d;
     double *buf = malloc(sizeof *buf * (5 * dd + 3 * d));
     if (!buf) R1_FAIL(err, R1_E_NOMEM, "no memory for the axes of %zu columns", d);
-    double *cov = buf, *v = cov + dd, *metric = v + dd, *t = metric + dd, *inv = t + dd, *value = inv + dd, *row = value + d, *other = row + d;
+    double *cov = buf, *v = cov + dd, *metric = v + dd, *t = metric + dd, *inv = t + dd, *value = inv + dd,
+           *row = value + d, *other = row + d;
     covariance(x, n, d, mean, row, cov);
     linalg_eigen(cov, d, value, v);
     power_of(value, v, d, metric_power / 2, metric);
@@ -138,7 +149,7 @@ static int clamp_z(float z, int most)
 }
 
 /* Bin of z among 15 edges. */
-static int bin_of(const int8_t *edge, int z)
+static int bin_of(const int16_t *edge, int z)
 {
     int b = 0;
     while (b < CODE_BIN - 1 && z >= edge[b]) b++;
@@ -146,7 +157,7 @@ static int bin_of(const int8_t *edge, int z)
 }
 
 /* Fifteen distinct edges near the quantiles of the n values of z, inner bins at most CODE_WIDTHS wide. */
-static void fit_edges(const int *count, size_t n, int8_t *edge)
+static void fit_edges(const int *count, size_t n, int16_t *edge)
 {
     size_t seen = 0;
     int z = -Z_MAX, prev = -Z_MAX - 1;
@@ -157,26 +168,28 @@ static void fit_edges(const int *count, size_t n, int8_t *edge)
         if (b > 0 && e > prev + CODE_WIDTHS) e = prev + CODE_WIDTHS;
         if (e < low) e = low;
         if (e > high) e = high;
-        edge[b] = (int8_t)(prev = e);
+        edge[b] = (int16_t)(prev = e);
     }
 }
 
 /* What is coded of z beside its bin: the table and the symbol. */
 static const rans_table *inside(const code *c, uint32_t i, int bin, int z, uint32_t *symbol)
 {
-    const int8_t *edge = c->edge + i * (CODE_BIN - 1);
+    const int16_t *edge = c->edge + i * (CODE_BIN - 1);
     int at;
     if (bin == 0)
         at = edge[0] - 1 - z;
     else
         at = z - edge[bin - 1];
-    *symbol = (uint32_t)(at >= RANS_SYMBOLS ? RANS_SYMBOLS - 1 : at);
-    return bin == 0 || bin == CODE_BIN - 1 ? tail_table(c, i) : width_table(c, edge[bin] - edge[bin - 1]);
+    const rans_table *t =
+        bin == 0 || bin == CODE_BIN - 1 ? tail_table(c, i) : width_table(c, edge[bin] - edge[bin - 1]);
+    *symbol = rans_clamp(t, at);
+    return t;
 }
 
 static int from_inside(const code *c, uint32_t i, int bin, uint32_t symbol)
 {
-    const int8_t *edge = c->edge + i * (CODE_BIN - 1);
+    const int16_t *edge = c->edge + i * (CODE_BIN - 1);
     return bin == 0 ? edge[0] - 1 - (int)symbol : edge[bin - 1] + (int)symbol;
 }
 
@@ -185,13 +198,13 @@ static double bits_of(const rans_table *t, uint32_t symbol) { return RANS_BITS -
 typedef struct {
     const float *y; /* [n][stride] */
     size_t n, stride;
-    double *sigma; /* [m] */
+    double *sigma;  /* [m] */
     int *histogram; /* [2 Z_MAX + 1] */
 } fit_data;
 
 static void fit_sketch_axis(code *c, const fit_data *f, uint32_t i, double *tail)
 {
-    int8_t *edge = c->edge + i * (CODE_BIN - 1);
+    int16_t *edge = c->edge + i * (CODE_BIN - 1);
     float *bin = c->bin + i * CODE_BIN;
     double sum[CODE_BIN] = {0};
     size_t count[CODE_BIN] = {0};
@@ -200,12 +213,11 @@ static void fit_sketch_axis(code *c, const fit_data *f, uint32_t i, double *tail
     fit_edges(f->histogram, f->n, edge);
     for (int z = -Z_MAX; z <= Z_MAX; z++) {
         int b = bin_of(edge, z), k = f->histogram[z + Z_MAX];
-        uint32_t symbol;
         sum[b] += (double)z * k;
         count[b] += (size_t)k;
         if (b == 0 || b == CODE_BIN - 1) {
-            inside(c, i, b, z, &symbol);
-            tail[symbol] += k;
+            int at = b ? z - edge[b - 1] : edge[0] - 1 - z;
+            tail[at < RANS_SYMBOLS ? at : RANS_SYMBOLS - 1] += k;
         }
     }
     for (int b = 0; b < CODE_BIN; b++) {
@@ -226,11 +238,13 @@ static void fit_tables(code *c, const fit_data *f)
             c->group[i] = (uint8_t)g;
             for (size_t r = 0; r < f->n; r++) count[clamp_z(f->y[r * f->stride + i] / c->step, HALF) + HALF]++;
         }
-        rans_table_fit(&c->table[g], count, 2 * HALF + 1);
-    }
-    for (uint32_t w = 1; w <= CODE_WIDTHS; w++) {
-        memset(count, 0, sizeof count);
-        rans_table_fit(&c->table[CODE_GROUPS + w - 1], count, w);
+        double reach = from < to ? 4.5 * f->sigma[from] / c->step + 2 : 2;
+        uint32_t half = reach < HALF ? (uint32_t)reach : HALF;
+        for (uint32_t z = 0; z < HALF - half; z++) { /* what is clamped into the range */
+            count[HALF - half] += count[z];
+            count[HALF + half] += count[2 * HALF - z];
+        }
+        rans_table_fit(&c->table[g], count, HALF - half, HALF + half);
     }
     for (uint32_t g = 0; g < CODE_TAILS; g++) {
         memset(count, 0, sizeof count);
@@ -238,7 +252,9 @@ static void fit_tables(code *c, const fit_data *f)
             c->group[i] = (uint8_t)g;
             fit_sketch_axis(c, f, i, count);
         }
-        rans_table_fit(&c->table[CODE_GROUPS + CODE_WIDTHS + g], count, RANS_SYMBOLS);
+        uint32_t last = RANS_SYMBOLS - 1;
+        while (last > 1 && count[last] == 0) last--;
+        rans_table_fit(&c->table[CODE_GROUPS + CODE_WIDTHS + g], count, 0, last);
     }
 }
 
@@ -261,48 +277,61 @@ static double transform_bytes(code *c, const fit_data *f)
                 const rans_table *t = inside(c, i, bin, zi, &symbol);
                 bits += bits_of(t, symbol);
             } else
-                bits += bits_of(group_table(c, i), (uint32_t)(clamp_z(z, HALF) + HALF));
+                bits += bits_of(group_table(c, i), rans_clamp(group_table(c, i), clamp_z(z, HALF) + HALF));
         }
     return bits / 8 / (double)f->n + c->n_sketch * 0.5 + state_bytes;
 }
 
-static double sparse_bytes(code *c, const fit_data *f, const float *gram, const float *product, float *scratch, float *p)
+static void fit_sparse_tables(code *c, const double *high, const double *coefs)
 {
-    double bits = 0, high[RANS_SYMBOLS] = {0}, low[RANS_SYMBOLS] = {0}, coefs[RANS_SYMBOLS] = {0};
+    static const double even[RANS_SYMBOLS];
+    rans_table_fit(&c->table[0], high, 0, GAP_END);
+    rans_table_fit(&c->table[1], even, 0, (1 << GAP_LOW) - 1);
+    rans_table_fit(&c->table[2], coefs, HALF - SPARSE_HALF, HALF + SPARSE_HALF);
+}
+
+static double sparse_bytes(code *c, const fit_data *f, const float *gram, const float *product, float *scratch,
+                           float *p)
+{
+    double bits = 0, high[RANS_SYMBOLS] = {0}, coefs[RANS_SYMBOLS] = {0};
     uint32_t *index = malloc(sizeof *index * c->k_max);
     float *coef = malloc(sizeof *coef * c->k_max);
     for (size_t r = 0; r < f->n && index && coef; r++) {
         memcpy(p, product + r * c->n_atom, sizeof *p * c->n_atom);
         uint32_t k = omp_encode(gram, c->n_atom, p, stop_share * c->step, c->k_max, index, coef, scratch), next = 0;
         for (uint32_t t = 0; t < k; t++) {
-            int z = clamp_z(coef[t] / c->step, HALF);
+            int z = clamp_z(coef[t] / c->step, SPARSE_HALF);
             if (z == 0) continue;
             high[(index[t] - next) >> GAP_LOW]++;
             coefs[z + HALF]++;
             next = index[t] + 1;
         }
-        high[RANS_SYMBOLS - 1]++; /* the end */
+        high[GAP_END]++;
     }
     free(index);
     free(coef);
-    rans_table_fit(&c->table[0], high, RANS_SYMBOLS);
-    rans_table_fit(&c->table[1], low, RANS_SYMBOLS);
-    rans_table_fit(&c->table[2], coefs, RANS_SYMBOLS);
-    for (uint32_t s = 0; s < RANS_SYMBOLS; s++)
-        bits += high[s] * (bits_of(&c->table[0], s) + (s < RANS_SYMBOLS - 1 ? GAP_LOW : 0)) + coefs[s] * bits_of(&c->table[2], s);
+    fit_sparse_tables(c, high, coefs);
+    for (uint32_t s = 0; s <= GAP_END; s++) bits += high[s] * (bits_of(&c->table[0], s) + (s < GAP_END ? GAP_LOW : 0));
+    for (uint32_t s = HALF - SPARSE_HALF; s <= HALF + SPARSE_HALF; s++) bits += coefs[s] * bits_of(&c->table[2], s);
     return bits / 8 / (double)f->n + state_bytes;
 }
 
 /* Steps are doubled and halved on a logarithmic scale until the mean length fits. */
 static r1_status fit_step(code *c, const fit_data *f, double bytes, r1_err *err)
 {
+    static const double none[RANS_SYMBOLS];
     float *gram = NULL, *product = NULL, *scratch = NULL;
-    if (c->kind == R1_CODE_SPARSE && c->m) {
+    if (c->kind == R1_CODE_SPARSE && !c->m) {
+        fit_sparse_tables(c, none, none);
+        return R1_OK;
+    }
+    if (c->kind == R1_CODE_SPARSE) {
         R1_TRY(omp_gram(c->atom, c->n_atom, c->m, &gram, err));
         product = malloc(sizeof *product * f->n * c->n_atom);
         scratch = malloc(sizeof *scratch * (omp_scratch(c->n_atom, c->k_max) + c->n_atom));
-        r1_status st = product && scratch ? linalg_product(f->y, f->n, c->atom, c->n_atom, c->m, product, err)
-                                          : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for sparse codes");
+        r1_status st = product && scratch
+                           ? linalg_product(f->y, f->n, c->atom, c->n_atom, c->m, product, err)
+                           : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for sparse codes");
         if (st != R1_OK) {
             free(gram);
             free(product);
@@ -310,7 +339,7 @@ static r1_status fit_step(code *c, const fit_data *f, double bytes, r1_err *err)
             return st;
         }
     }
-    double top = c->m ? f->sigma[0] : 1, low = log(top / 120 + 1e-30), high = log(top * 16 + 1e-30);
+    double top = c->m ? f->sigma[0] : 1, low = log(top / finest + 1e-30), high = log(top * 16 + 1e-30);
     for (int round = 0; round < 14; round++) {
         c->step = (float)exp((low + high) / 2);
         double used = gram ? sparse_bytes(c, f, gram, product, scratch, scratch + omp_scratch(c->n_atom, c->k_max))
@@ -343,7 +372,8 @@ static const float *sample_of(const float *x, size_t n, uint32_t d, uint64_t see
 }
 
 /* Axes, dictionary, tables from a sample x and its residuals r; y is [n][m] afterwards. */
-static r1_status train_on(code *c, const float *x, float *r, size_t n, const float *mean, const code_opts *o, r1_err *err)
+static r1_status train_on(code *c, const float *x, float *r, size_t n, const float *mean, const code_opts *o,
+                          r1_err *err)
 {
     R1_TRY(axes(c, x, r, n, mean, err));
     float *y = malloc(sizeof *y * (n * c->m + 1));
@@ -370,12 +400,19 @@ static r1_status train_on(code *c, const float *x, float *r, size_t n, const flo
 r1_status code_train(code **out, const float *x, size_t n, uint32_t d, const code_opts *o, r1_err *err)
 {
     if (n < 1 || o->n_list > n || o->n_list > CODE_LIST_MAX || !(o->bytes >= 2) || o->n_atom > CODE_ATOM_MAX)
-        R1_FAIL(err, R1_E_INVAL, "code: expected 1 row or more, at most as many lists as rows, 2 bytes or more; found %zu rows, "
-                                 "%u lists, %.1f bytes", n, o->n_list, (double)o->bytes);
+        R1_FAIL(err, R1_E_INVAL,
+                "code: expected 1 row or more, at most as many lists as rows, 2 bytes or more; found %zu rows, "
+                "%u lists, %.1f bytes",
+                n, o->n_list, (double)o->bytes);
     code *c = calloc(1, sizeof *c);
     if (!c) R1_FAIL(err, R1_E_NOMEM, "no memory for a code");
-    *c = (code){.kind = o->kind, .d = d, .m = d, .n_sketch = o->kind == R1_CODE_SPARSE ? 0 : CODE_SKETCH_MAX,
-                .n_list = o->n_list ? o->n_list : 1, .n_atom = o->kind == R1_CODE_SPARSE ? o->n_atom : 0, .step = 1,
+    *c = (code){.kind = o->kind,
+                .d = d,
+                .m = d,
+                .n_sketch = o->kind == R1_CODE_SPARSE ? 0 : CODE_SKETCH_MAX,
+                .n_list = o->n_list ? o->n_list : 1,
+                .n_atom = o->kind == R1_CODE_SPARSE ? o->n_atom : 0,
+                .step = 1,
                 .k_max = o->kind == R1_CODE_SPARSE ? (uint32_t)(o->bytes * 1.2f) + 4 : 0};
     float *owned = NULL, *r = NULL, *mean = NULL;
     uint32_t *near = NULL;
@@ -424,7 +461,7 @@ static uint32_t carried_of(double scale)
 }
 
 typedef struct {
-    int *z;         /* transform: [m]; sparse: [k_max] */
+    int *z; /* transform: [m]; sparse: [k_max] */
     uint32_t *index;
     float *coef, *yhat, *scratch, *gram;
 } encoder;
@@ -435,7 +472,9 @@ static uint32_t quantise(const code *c, encoder *e, const float *y, float *produ
     if (c->kind != R1_CODE_SPARSE) {
         for (uint32_t i = 0; i < c->m; i++) {
             e->z[i] = clamp_z(y[i] / c->step, i < c->n_sketch ? Z_MAX : HALF);
-            if (i < c->n_sketch) { /* the tails end where their table ends */
+            if (i >= c->n_sketch)
+                e->z[i] = (int)rans_clamp(group_table(c, i), e->z[i] + HALF) - HALF;
+            else { /* the tails end where their table ends */
                 uint32_t symbol;
                 int bin = bin_of(c->edge + i * (CODE_BIN - 1), e->z[i]);
                 inside(c, i, bin, e->z[i], &symbol);
@@ -445,10 +484,12 @@ static uint32_t quantise(const code *c, encoder *e, const float *y, float *produ
         }
         return c->m;
     }
-    uint32_t k = omp_encode(e->gram, c->n_atom, product, stop_share * c->step, c->k_max, e->index, e->coef, e->scratch), kept = 0;
+    if (!c->m) return 0; /* nothing varies: the centre is all */
+    uint32_t k = omp_encode(e->gram, c->n_atom, product, stop_share * c->step, c->k_max, e->index, e->coef, e->scratch),
+             kept = 0;
     memset(e->yhat, 0, sizeof *e->yhat * c->m);
     for (uint32_t t = 0; t < k; t++) {
-        int z = clamp_z(e->coef[t] / c->step, HALF);
+        int z = clamp_z(e->coef[t] / c->step, SPARSE_HALF);
         if (!z) continue;
         e->z[kept] = z;
         e->index[kept++] = e->index[t];
@@ -475,7 +516,7 @@ static void put_transform(const code *c, const encoder *e, rans_encoder *r, uint
 
 static void put_sparse(const code *c, const encoder *e, rans_encoder *r, uint32_t k)
 {
-    rans_put(r, &c->table[0], RANS_SYMBOLS - 1);
+    rans_put(r, &c->table[0], GAP_END);
     for (uint32_t t = k; t-- > 0;) {
         uint32_t gap = e->index[t] - (t ? e->index[t - 1] + 1 : 0);
         rans_put(r, &c->table[2], (uint32_t)(e->z[t] + HALF));
@@ -484,8 +525,8 @@ static void put_sparse(const code *c, const encoder *e, rans_encoder *r, uint32_
     }
 }
 
-static void encode_row(const code *c, encoder *e, const float *x, const float *centre, const float *y, const float *back_x,
-                       float *product, uint8_t *bytes, uint32_t *len, uint8_t *sketch)
+static void encode_row(const code *c, encoder *e, const float *x, const float *centre, const float *y,
+                       const float *back_x, float *product, uint8_t *bytes, uint32_t *len, uint8_t *sketch)
 {
     uint32_t k = quantise(c, e, y, product);
     double xx = 0, xh = 0;
@@ -536,7 +577,8 @@ r1_status code_encode(const code *c, const float *x, size_t n, const uint32_t *l
     float *r = malloc(sizeof *r * (tile * d + 1)), *y = malloc(sizeof *y * (tile * m + 1)),
           *bx = malloc(sizeof *bx * (tile * m + 1)), *p = malloc(sizeof *p * (tile * c->n_atom + 1));
     r1_status st = encoder_new(&e, c, err);
-    if (st == R1_OK && (!r || !y || !bx || !p)) st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to encode");
+    if (st == R1_OK && (!r || !y || !bx || !p))
+        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to encode");
     for (size_t at = 0; at < n && st == R1_OK; at += tile) {
         size_t rows = n - at < tile ? n - at : tile;
         for (size_t i = 0; i < rows * d; i++) r[i] = x[at * d + i] - c->centre[list[at + i / d] * d + i % d];
@@ -560,7 +602,7 @@ r1_status code_encode(const code *c, const float *x, size_t n, const uint32_t *l
     if ((c)->kind == R1_CODE_SPARSE) {                                                                                 \
         for (uint32_t I = 0, next_ = 0, k_ = 0; k_ < (c)->k_max; k_++) {                                               \
             uint32_t high_ = rans_get(&(r), &(c)->table[0]);                                                           \
-            if (high_ == RANS_SYMBOLS - 1) break;                                                                      \
+            if (high_ == GAP_END) break;                                                                               \
             I = next_ + (high_ << GAP_LOW | rans_get(&(r), &(c)->table[1]));                                           \
             int Z = (int)rans_get(&(r), &(c)->table[2]) - HALF;                                                        \
             if (I >= (c)->n_atom) break;                                                                               \
@@ -570,7 +612,7 @@ r1_status code_encode(const code *c, const float *x, size_t n, const uint32_t *l
     } else {                                                                                                           \
         for (uint32_t I = 0; I < (c)->n_sketch; I++) {                                                                 \
             int b_ = (bin)[I] & (CODE_BIN - 1), w_ = CODE_BIN;                                                         \
-            const int8_t *e_ = (c)->edge + I * (CODE_BIN - 1);                                                         \
+            const int16_t *e_ = (c)->edge + I * (CODE_BIN - 1);                                                        \
             bool tail_ = b_ == 0 || b_ == CODE_BIN - 1;                                                                \
             if (!tail_) w_ = e_[b_] - e_[b_ - 1];                                                                      \
             int Z = from_inside((c), I, b_, rans_get(&(r), tail_ ? tail_table((c), I) : width_table((c), w_)));        \
@@ -619,6 +661,10 @@ float code_score(const code *c, const float *u, const float *table, float centre
 
 size_t code_room(const code *c) { return code_entry_max(c) + 2 * (size_t)c->m + 64; }
 
+/* Compiled for shifts without flags (BMI2) too; unrolled, so that the lanes live in registers. */
+#if defined __x86_64__ && !defined __SANITIZE_THREAD__ && !defined __SANITIZE_ADDRESS__
+__attribute__((target_clones("bmi2", "default"), optimize("O3")))
+#endif
 void code_score_lanes(const code *c, const float *u, const float *centre_dot, const uint8_t *room, const uint8_t *bin,
                       float *score)
 {
@@ -632,7 +678,8 @@ void code_score_lanes(const code *c, const float *u, const float *centre_dot, co
         s[j] = centre_dot[j];
     }
     for (uint32_t i = 0; i < c->n_sketch; i++) {
-        const int8_t *edge = c->edge + i * (CODE_BIN - 1);
+        const int16_t *edge = c->edge + i * (CODE_BIN - 1);
+#pragma GCC unroll 4
         for (int j = 0; j < CODE_LANES; j++) {
             int b = bin[(uint32_t)j * c->n_sketch + i] & (CODE_BIN - 1);
             bool tail = b == 0 || b == CODE_BIN - 1;
@@ -643,10 +690,10 @@ void code_score_lanes(const code *c, const float *u, const float *centre_dot, co
     for (uint32_t i = c->n_sketch; i < c->m; i++) {
         const rans_table *t = group_table(c, i);
         const float w = u[i];
+#pragma GCC unroll 4
         for (int j = 0; j < CODE_LANES; j++) s[j] += (float)((int)rans_next(&x[j], &p[j], t) - HALF) * w;
     }
-    for (int j = 0; j < CODE_LANES; j++)
-        score[j] = s[j] * scale_of(x[j] >> (15 - RANS_FREE) & ((1u << RANS_FREE) - 1));
+    for (int j = 0; j < CODE_LANES; j++) score[j] = s[j] * scale_of(x[j] >> (15 - RANS_FREE) & ((1u << RANS_FREE) - 1));
 }
 
 /* ---- as bytes: nine numbers, then the arrays, then the tables' frequencies ---- */
@@ -660,7 +707,7 @@ static size_t arrays_bytes(const packed_head *h)
 {
     return sizeof(float) * ((size_t)h->n_list * h->d + 2 * (size_t)h->m * h->d + (size_t)h->n_atom * h->m +
                             (size_t)h->n_sketch * CODE_BIN) +
-           (size_t)h->n_sketch * (CODE_BIN - 1) + h->m + sizeof(uint16_t) * RANS_SYMBOLS * CODE_TABLES;
+           sizeof(int16_t) * h->n_sketch * (CODE_BIN - 1) + h->m + sizeof(uint16_t) * RANS_SYMBOLS * CODE_TABLES;
 }
 
 static packed_head head_of(const code *c)
@@ -687,7 +734,7 @@ static void arrays_move(code *c, uint8_t *p, bool out)
                                {c->back, sizeof(float) * c->m * c->d},
                                {c->atom, sizeof(float) * c->n_atom * c->m},
                                {c->bin, sizeof(float) * c->n_sketch * CODE_BIN},
-                               {c->edge, (size_t)c->n_sketch * (CODE_BIN - 1)},
+                               {c->edge, sizeof(int16_t) * c->n_sketch * (CODE_BIN - 1)},
                                {c->group, c->m}};
     for (int t = 0; t < CODE_TABLES; t++) {
         part[7 + t].data = c->table[t].freq;
@@ -731,17 +778,24 @@ r1_status code_unpack(code **out, const uint8_t *p, size_t len, r1_err *err)
     if (len < sizeof h) R1_FAIL(err, R1_E_FORMAT, "code: expected at least %zu bytes, found %zu", sizeof h, len);
     memcpy(&h, p, sizeof h);
     bool sparse = h.kind == R1_CODE_SPARSE;
-    if ((h.kind != R1_CODE_TRANSFORM && !sparse) || h.d < 1 || h.d > CODE_DIM_MAX || h.n_list < 1 || h.n_list > CODE_LIST_MAX ||
-        h.m > h.d || h.n_sketch > CODE_SKETCH_MAX || h.n_sketch > h.m || h.n_sketch % 4 || h.n_atom > CODE_ATOM_MAX ||
-        h.k_max > 65536 || (sparse && (h.n_sketch || !h.n_atom)) || (!sparse && h.n_atom) || !(h.step > 0) || h.step - h.step != 0)
-        R1_FAIL(err, R1_E_FORMAT, "code: its sizes are out of range (kind %u, %u columns, %u lists, %u axes)", h.kind, h.d,
-                h.n_list, h.m);
+    if ((h.kind != R1_CODE_TRANSFORM && !sparse) || h.d < 1 || h.d > CODE_DIM_MAX || h.n_list < 1 ||
+        h.n_list > CODE_LIST_MAX || h.m > h.d || h.n_sketch > CODE_SKETCH_MAX || h.n_sketch > h.m || h.n_sketch % 4 ||
+        h.n_atom > CODE_ATOM_MAX || h.k_max > 65536 || (sparse && (h.n_sketch || !h.n_atom)) || (!sparse && h.n_atom) ||
+        !(h.step > 0) || h.step - h.step != 0)
+        R1_FAIL(err, R1_E_FORMAT, "code: its sizes are out of range (kind %u, %u columns, %u lists, %u axes)", h.kind,
+                h.d, h.n_list, h.m);
     if (arrays_bytes(&h) != len - sizeof h)
         R1_FAIL(err, R1_E_FORMAT, "code: expected %zu bytes, found %zu", arrays_bytes(&h) + sizeof h, len);
     code *c = calloc(1, sizeof *c);
     if (!c) R1_FAIL(err, R1_E_NOMEM, "no memory for a code");
-    *c = (code){.kind = h.kind, .d = h.d, .n_list = h.n_list, .m = h.m, .n_sketch = h.n_sketch, .n_atom = h.n_atom,
-                .k_max = h.k_max, .step = h.step};
+    *c = (code){.kind = h.kind,
+                .d = h.d,
+                .n_list = h.n_list,
+                .m = h.m,
+                .n_sketch = h.n_sketch,
+                .n_atom = h.n_atom,
+                .k_max = h.k_max,
+                .step = h.step};
     if (!code_alloc(c)) {
         code_free(c);
         R1_FAIL(err, R1_E_NOMEM, "no memory for a code of %zu bytes", len);

@@ -25,10 +25,10 @@
 enum {
     CODE_DIM_MAX = 8192,
     CODE_LIST_MAX = 65536,
-    CODE_ATOM_MAX = 4032, /* the high part of a gap is one of 63 symbols; the 64th is the end */
+    CODE_ATOM_MAX = 4032, /* the high part of a gap is one of 63 symbols, the 64th is the end */
     CODE_SKETCH_MAX = 64,
     CODE_GROUPS = 24,
-    CODE_WIDTHS = 24, /* bins up to this wide have a table; wider ones do not occur */
+    CODE_WIDTHS = 96, /* bins up to this wide have a table; wider ones do not occur */
     CODE_TAILS = 8,
     CODE_TABLES = CODE_GROUPS + CODE_WIDTHS + CODE_TAILS,
     CODE_BIN = 16
@@ -42,9 +42,10 @@ typedef struct {
     float *back;    /* [m][d]: r ~ sum_i y_i back_i */
     float *atom;    /* sparse: [n_atom][m], unit length */
     float *bin;     /* [n_sketch][16]: mean of the steps in each bin */
-    int8_t *edge;   /* [n_sketch][15]: bin b holds edge[b-1] <= z < edge[b] */
+    int16_t *edge;  /* [n_sketch][15]: bin b holds edge[b-1] <= z < edge[b] */
     uint8_t *group; /* [m]: table of the axis; sketch axes: which tail table */
-    rans_table table[CODE_TABLES]; /* groups, widths (table w - 1), tails; sparse: 0 high part of gaps, 1 low part, 2 coefficients */
+    rans_table table
+        [CODE_TABLES]; /* groups, widths (table w - 1), tails; sparse: 0 high part of gaps, 1 low part, 2 coefficients */
 } code;
 
 typedef struct {
@@ -56,8 +57,8 @@ typedef struct {
 /* Learns from the n rows of x (a sample is drawn where there are many). */
 r1_status code_train(code **out, const float *x, size_t n, uint32_t d, const code_opts *opts, r1_err *err);
 void code_free(code *c);
-size_t code_bytes(const code *c);                   /* in memory, tables and all */
-size_t code_packed_bytes(const code *c);            /* as a section of a file */
+size_t code_bytes(const code *c);        /* in memory, tables and all */
+size_t code_packed_bytes(const code *c); /* as a section of a file */
 void code_pack(const code *c, uint8_t *out);
 r1_status code_unpack(code **out, const uint8_t *p, size_t len, r1_err *err);
 
@@ -87,12 +88,12 @@ void code_score_lanes(const code *c, const float *u, const float *centre_dot, co
  * the atoms chosen, until no product reaches `stop` or k_max atoms are in use; gram[n_atom][n_atom] are the atoms' own
  * products. Returns how many. scratch: omp_scratch floats. */
 size_t omp_scratch(uint32_t n_atom, uint32_t k_max);
-uint32_t omp_encode(const float *gram, uint32_t n_atom, float *p, float stop, uint32_t k_max, uint32_t *index, float *coef,
-                    float *scratch);
+uint32_t omp_encode(const float *gram, uint32_t n_atom, float *p, float stop, uint32_t k_max, uint32_t *index,
+                    float *coef, float *scratch);
 /* Online dictionary learning over mini-batches of y[n][m]; atoms that nobody used start again from the row that is
  * represented worst. sparsity: atoms per row while learning. */
-r1_status omp_learn(float *atom, uint32_t n_atom, uint32_t m, const float *y, size_t n, uint32_t sparsity, uint32_t rounds,
-                    uint64_t seed, r1_err *err);
+r1_status omp_learn(float *atom, uint32_t n_atom, uint32_t m, const float *y, size_t n, uint32_t sparsity,
+                    uint32_t rounds, uint64_t seed, r1_err *err);
 r1_status omp_gram(const float *atom, uint32_t n_atom, uint32_t m, float **gram, r1_err *err);
 
 #endif

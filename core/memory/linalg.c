@@ -130,8 +130,8 @@ r1_status linalg_nearest(const float *x, size_t n, size_t d, const float *centre
     return st;
 }
 
-r1_status linalg_kmeans(const float *x, size_t n, size_t d, size_t k, int rounds, uint64_t seed, float *centre, uint32_t *near,
-                        r1_err *err)
+r1_status linalg_kmeans(const float *x, size_t n, size_t d, size_t k, int rounds, uint64_t seed, float *centre,
+                        uint32_t *near, r1_err *err)
 {
     r1_rng rng;
     r1_rng_seed(&rng, seed);

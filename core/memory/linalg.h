@@ -15,9 +15,10 @@ void linalg_eigen(double *a, size_t n, double *value, double *v);
 
 /* Means (n[i] rows each) of the nearest of k centres, in `rounds` rounds from rows of x; centres without rows start again
  * from a random row. near: scratch and result, the centre of each row. */
-r1_status linalg_kmeans(const float *x, size_t n, size_t d, size_t k, int rounds, uint64_t seed, float *centre, uint32_t *near,
-                        r1_err *err);
+r1_status linalg_kmeans(const float *x, size_t n, size_t d, size_t k, int rounds, uint64_t seed, float *centre,
+                        uint32_t *near, r1_err *err);
 /* The centre of least distance for each row; equal distances go to the smaller number. */
-r1_status linalg_nearest(const float *x, size_t n, size_t d, const float *centre, size_t k, uint32_t *near, r1_err *err);
+r1_status linalg_nearest(const float *x, size_t n, size_t d, const float *centre, size_t k, uint32_t *near,
+                         r1_err *err);
 
 #endif

@@ -112,7 +112,8 @@ static r1_status put_head(longfile *f, uint32_t type, uint64_t bytes, uint32_t c
     return put(f, &h, sizeof h, err);
 }
 
-r1_status longfile_entry(longfile *f, uint64_t id, const r1_longterm_entry *e, uint32_t d_key, uint32_t d_vector, r1_err *err)
+r1_status longfile_entry(longfile *f, uint64_t id, const r1_longterm_entry *e, uint32_t d_key, uint32_t d_vector,
+                         r1_err *err)
 {
     if (f->fd < 0) return R1_OK;
     entry_head h = {id, e->entity, e->time_us, e->source, e->version, e->value_bytes, d_vector && e->vector};
@@ -149,7 +150,10 @@ r1_status longfile_part(longfile *f, const uint8_t *image, size_t bytes, uint64_
     return put_padding(f, bytes, err);
 }
 
-r1_status longfile_reset(longfile *f, r1_err *err) { return f->fd < 0 ? R1_OK : put_head(f, BLOCK_RESET, 0, 0, 0, err); }
+r1_status longfile_reset(longfile *f, r1_err *err)
+{
+    return f->fd < 0 ? R1_OK : put_head(f, BLOCK_RESET, 0, 0, 0, err);
+}
 
 static r1_status commit_always(longfile *f, uint64_t next_id, r1_err *err)
 {
@@ -185,12 +189,20 @@ void longfile_close(longfile *f)
 
 r1_status longfile_create(longfile *f, const char *path, const r1_longterm_opts *o, r1_err *err)
 {
-    file_head h = {.d_key = o->d_key, .d_vector = o->d_vector, .code = o->code, .key_bytes = o->key_bytes,
-                   .vector_bytes = o->vector_bytes, .n_list = o->n_list, .n_atom = o->n_atom, .n_round = o->n_round,
-                   .drop_full = o->drop_full, .seed = o->seed};
+    file_head h = {.d_key = o->d_key,
+                   .d_vector = o->d_vector,
+                   .code = o->code,
+                   .key_bytes = o->key_bytes,
+                   .vector_bytes = o->vector_bytes,
+                   .n_list = o->n_list,
+                   .n_atom = o->n_atom,
+                   .n_round = o->n_round,
+                   .drop_full = o->drop_full,
+                   .seed = o->seed};
     memcpy(h.magic, file_magic, sizeof h.magic);
     h.crc = r1_crc32c(&h, offsetof(file_head, crc), 0);
-    *f = (longfile){.fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644), .path = strdup(path), .writable = true};
+    *f = (longfile){
+        .fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644), .path = strdup(path), .writable = true};
     if (f->fd < 0 || !f->path) {
         int e = errno;
         longfile_close(f);
@@ -268,6 +280,8 @@ static bool head_at(const reader *r, uint64_t at, block_head *h)
 
 static bool payload_is_sound(const reader *r, uint64_t at, const block_head *h)
 {
+    for (uint64_t i = h->bytes; i < padded(h->bytes); i++)
+        if (r->base[at + UNIT + i]) return false;
     return r1_crc32c(r->base + at + UNIT, (size_t)h->bytes, 0) == h->crc;
 }
 
@@ -290,7 +304,8 @@ static r1_status find_end(const reader *r, longfile *f, uint64_t *next_id, r1_er
         bool head = head_at(r, at, &h);
         if (!head || !payload_is_sound(r, at, &h) || h.txn != f->txn + 1) {
             if (later_block(r, at + UNIT, f->txn + 1, &later))
-                R1_FAIL(err, R1_E_FORMAT, "%s: block at byte %llu is damaged (%s; a later transaction begins at byte %llu)", r->path,
+                R1_FAIL(err, R1_E_FORMAT,
+                        "%s: block at byte %llu is damaged (%s; a later transaction begins at byte %llu)", r->path,
                         (unsigned long long)at, head ? "its checksum does not fit" : "its head does not fit",
                         (unsigned long long)later);
             break;
@@ -302,8 +317,8 @@ static r1_status find_end(const reader *r, longfile *f, uint64_t *next_id, r1_er
         *next_id = h.next_id;
     }
     if (!f->txn) /* every file begins with a commit, since it was renamed into its place after that */
-        R1_FAIL(err, R1_E_FORMAT, "%s: block at byte %llu is damaged or cut short, and nothing was committed before it", r->path,
-                (unsigned long long)at);
+        R1_FAIL(err, R1_E_FORMAT, "%s: block at byte %llu is damaged or cut short, and nothing was committed before it",
+                r->path, (unsigned long long)at);
     return R1_OK;
 }
 
@@ -311,29 +326,38 @@ static r1_status replay_entry(r1_longterm *lt, const uint8_t *p, uint64_t bytes,
 {
     entry_head h;
     size_t kb = sizeof(float) * lt->o.d_key, vb = sizeof(float) * lt->o.d_vector;
-    if (bytes < sizeof h) R1_FAIL(err, R1_E_FORMAT, "%s: an entry of %llu bytes is too short", where, (unsigned long long)bytes);
+    if (bytes < sizeof h)
+        R1_FAIL(err, R1_E_FORMAT, "%s: an entry of %llu bytes is too short", where, (unsigned long long)bytes);
     memcpy(&h, p, sizeof h);
-    if (h.has_vector > 1 || (h.has_vector && !vb)) R1_FAIL(err, R1_E_FORMAT, "%s: the entry has a vector that it cannot have", where);
+    if (h.has_vector > 1 || (h.has_vector && !vb))
+        R1_FAIL(err, R1_E_FORMAT, "%s: the entry has a vector that it cannot have", where);
     if (!h.has_vector) vb = 0;
     if (h.value_bytes > PART_VALUE_MAX || bytes != sizeof h + kb + vb + h.value_bytes)
-        R1_FAIL(err, R1_E_FORMAT, "%s: the entry's parts do not add up to its %llu bytes", where, (unsigned long long)bytes);
+        R1_FAIL(err, R1_E_FORMAT, "%s: the entry's parts do not add up to its %llu bytes", where,
+                (unsigned long long)bytes);
     const float *key = (const float *)(const void *)(p + sizeof h);
     for (uint32_t c = 0; c < lt->o.d_key + (vb ? lt->o.d_vector : 0); c++)
         if (key[c] - key[c] != 0) R1_FAIL(err, R1_E_FORMAT, "%s: column %u is not a finite number", where, c);
-    r1_longterm_entry e = {.key = key, .vector = vb ? key + lt->o.d_key : NULL, .value = p + sizeof h + kb + vb,
-                           .value_bytes = h.value_bytes, .source = h.source, .entity = h.entity, .time_us = h.time_us,
+    r1_longterm_entry e = {.key = key,
+                           .vector = vb ? key + lt->o.d_key : NULL,
+                           .value = p + sizeof h + kb + vb,
+                           .value_bytes = h.value_bytes,
+                           .source = h.source,
+                           .entity = h.entity,
+                           .time_us = h.time_us,
                            .version = h.version};
     return longterm_put(lt, h.id, &e, err);
 }
 
-static r1_status replay_part(r1_longterm *lt, part_image *map, const uint8_t *p, uint64_t bytes, const char *where, r1_err *err)
+static r1_status replay_part(r1_longterm *lt, part_image *map, const uint8_t *p, uint64_t bytes, const char *where,
+                             r1_err *err)
 {
     part *made;
     R1_TRY(part_open(&made, map, p, (size_t)bytes, where, err));
     r1_status st = R1_OK;
     if (made->d_key != lt->o.d_key || made->d_vector != lt->o.d_vector)
-        st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s: expected keys of %u columns, found %u", where, lt->o.d_key,
-                        made->d_key);
+        st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s: expected keys of %u columns, found %u", where,
+                        lt->o.d_key, made->d_key);
     else if (made->n > lt->o.n_entry_max - lt->next->n_live)
         st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s: %zu entries exceed the limit of %zu", where, made->n,
                         lt->o.n_entry_max);
@@ -356,7 +380,8 @@ static r1_status replay(r1_longterm *lt, const reader *r, part_image *map, r1_er
         switch (h.type) {
         case BLOCK_ENTRY: st = replay_entry(lt, p, h.bytes, where, err); break;
         case BLOCK_DELETE:
-            if (h.bytes != sizeof id) R1_FAIL(err, R1_E_FORMAT, "%s: a deletion of %llu bytes", where, (unsigned long long)h.bytes);
+            if (h.bytes != sizeof id)
+                R1_FAIL(err, R1_E_FORMAT, "%s: a deletion of %llu bytes", where, (unsigned long long)h.bytes);
             memcpy(&id, p, sizeof id);
             st = longterm_drop(lt, id, err);
             break;
@@ -365,7 +390,8 @@ static r1_status replay(r1_longterm *lt, const reader *r, part_image *map, r1_er
         case BLOCK_COMMIT: break;
         default: R1_FAIL(err, R1_E_FORMAT, "%s: unknown type %u", where, h.type);
         }
-        if (st == R1_E_NOT_FOUND) R1_FAIL(err, R1_E_FORMAT, "%s: deletes entry %llu, which is not there", where, (unsigned long long)id);
+        if (st == R1_E_NOT_FOUND)
+            R1_FAIL(err, R1_E_FORMAT, "%s: deletes entry %llu, which is not there", where, (unsigned long long)id);
         if (st != R1_OK) return st;
     }
     return R1_OK;
@@ -385,9 +411,11 @@ static r1_status read_head(const reader *r, r1_longterm_opts *o, r1_err *err)
 {
     file_head h;
     if (r->len < UNIT)
-        R1_FAIL(err, R1_E_FORMAT, "%s: expected at least %d bytes, found %llu", r->path, UNIT, (unsigned long long)r->len);
+        R1_FAIL(err, R1_E_FORMAT, "%s: expected at least %d bytes, found %llu", r->path, UNIT,
+                (unsigned long long)r->len);
     memcpy(&h, r->base, sizeof h);
-    if (memcmp(h.magic, file_magic, sizeof h.magic) != 0) R1_FAIL(err, R1_E_FORMAT, "%s: not a long-term memory file", r->path);
+    if (memcmp(h.magic, file_magic, sizeof h.magic) != 0)
+        R1_FAIL(err, R1_E_FORMAT, "%s: not a long-term memory file", r->path);
     if (h.crc != r1_crc32c(&h, offsetof(file_head, crc), 0) || h.end)
         R1_FAIL(err, R1_E_FORMAT, "%s: the header's checksum does not fit", r->path);
     o->d_key = h.d_key;
@@ -432,7 +460,8 @@ static r1_status load(r1_longterm **out, longfile *f, const reader *r, part_imag
 static r1_status open_file(longfile *f, const char *path, bool writable, uint64_t *len, r1_err *err)
 {
     struct stat s;
-    *f = (longfile){.fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC), .path = strdup(path), .writable = writable};
+    *f = (longfile){
+        .fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC), .path = strdup(path), .writable = writable};
     if (f->fd < 0) R1_FAIL(err, errno == ENOENT ? R1_E_NOT_FOUND : R1_E_IO, "%s: %s", path, strerror(errno));
     if (!f->path) R1_FAIL(err, R1_E_NOMEM, "no memory to open %s", path);
     if (writable && flock(f->fd, LOCK_EX | LOCK_NB)) R1_FAIL(err, R1_E_AGAIN, "%s: another process writes to it", path);

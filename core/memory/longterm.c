@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FRESH_MIN = 1024, FRESH_MAX = 65536, MERGE_SPAN = 64, RERANK_MAX = 4096 };
+enum { FRESH_MIN = 1024, FRESH_MAX = 65536, MERGE_SPAN = 64, SCAN_ALL = 262144 };
 
 /* ---- views ---- */
 
@@ -139,8 +139,8 @@ static void publish(r1_longterm *lt, r1_longterm_view *v)
 static r1_status fill_defaults(r1_longterm_opts *o, r1_err *err)
 {
     if (o->d_key < 1 || o->d_key > CODE_DIM_MAX || o->d_vector > CODE_DIM_MAX)
-        R1_FAIL(err, R1_E_INVAL, "long-term memory: key width: expected 1..%d (vectors 0..%d), found %u and %u", CODE_DIM_MAX,
-                CODE_DIM_MAX, o->d_key, o->d_vector);
+        R1_FAIL(err, R1_E_INVAL, "long-term memory: key width: expected 1..%d (vectors 0..%d), found %u and %u",
+                CODE_DIM_MAX, CODE_DIM_MAX, o->d_key, o->d_vector);
     if (!o->code) o->code = R1_CODE_TRANSFORM;
     if (o->code != R1_CODE_TRANSFORM && o->code != R1_CODE_SPARSE)
         R1_FAIL(err, R1_E_INVAL, "long-term memory: code: expected 1 or 2, found %d", (int)o->code);
@@ -152,8 +152,9 @@ static r1_status fill_defaults(r1_longterm_opts *o, r1_err *err)
     if (!o->n_atom) o->n_atom = 2048;
     if (!o->n_round) o->n_round = 12;
     if (o->n_atom > CODE_ATOM_MAX || o->n_list > CODE_LIST_MAX || o->n_entry_max > PART_ENTRIES_MAX)
-        R1_FAIL(err, R1_E_INVAL, "long-term memory: expected at most %d atoms, %d lists, %zu entries; found %u, %u, %zu",
-                CODE_ATOM_MAX, CODE_LIST_MAX, PART_ENTRIES_MAX, o->n_atom, o->n_list, o->n_entry_max);
+        R1_FAIL(err, R1_E_INVAL,
+                "long-term memory: expected at most %d atoms, %d lists, %zu entries; found %u, %u, %zu", CODE_ATOM_MAX,
+                CODE_LIST_MAX, PART_ENTRIES_MAX, o->n_atom, o->n_list, o->n_entry_max);
     return R1_OK;
 }
 
@@ -206,7 +207,10 @@ void r1_longterm_free(r1_longterm *lt)
     free(lt);
 }
 
-r1_status r1_longterm_save(r1_longterm *lt, const char *path, r1_err *err) { return longfile_write(lt, lt->view, path, err); }
+r1_status r1_longterm_save(r1_longterm *lt, const char *path, r1_err *err)
+{
+    return longfile_write(lt, lt->view, path, err);
+}
 
 /* ---- changes ---- */
 
@@ -272,7 +276,8 @@ static r1_status leave(r1_longterm *lt, bool own, r1_status st, r1_err *err)
 static r1_status room(r1_longterm *lt, size_t *at, r1_err *err)
 {
     r1_longterm_view *v = lt->next;
-    if (v->n_live >= lt->o.n_entry_max) R1_FAIL(err, R1_E_NOMEM, "long-term memory is full: %zu entries", lt->o.n_entry_max);
+    if (v->n_live >= lt->o.n_entry_max)
+        R1_FAIL(err, R1_E_NOMEM, "long-term memory is full: %zu entries", lt->o.n_entry_max);
     if (v->n_part) {
         const view_part *last = &v->part[v->n_part - 1];
         *at = v->n_part - 1;
@@ -325,7 +330,8 @@ r1_status longterm_drop_fresh(r1_longterm *lt, r1_err *err)
 static r1_status check_entry(const r1_longterm *lt, const r1_longterm_entry *e, r1_err *err)
 {
     if (e->value_bytes > PART_VALUE_MAX)
-        R1_FAIL(err, R1_E_INVAL, "long-term memory: value: expected at most %d bytes, found %u", PART_VALUE_MAX, e->value_bytes);
+        R1_FAIL(err, R1_E_INVAL, "long-term memory: value: expected at most %d bytes, found %u", PART_VALUE_MAX,
+                e->value_bytes);
     for (uint32_t c = 0; c < lt->o.d_key; c++)
         if (e->key[c] - e->key[c] != 0)
             R1_FAIL(err, R1_E_INVAL, "long-term memory: key: column %u is not a finite number", c);
@@ -361,7 +367,8 @@ r1_status r1_longterm_update(r1_longterm *lt, uint64_t id, const r1_longterm_ent
     R1_TRY(join(lt, &own, err));
     r1_status st = R1_OK;
     if (!locate(lt->next, id, &at, &row))
-        st = r1_err_set(err, R1_E_NOT_FOUND, __FILE__, __LINE__, "long-term memory has no entry %llu", (unsigned long long)id);
+        st = r1_err_set(err, R1_E_NOT_FOUND, __FILE__, __LINE__, "long-term memory has no entry %llu",
+                        (unsigned long long)id);
     if (st == R1_OK) st = put_logged(lt, id, e, err);
     return leave(lt, own, st, err);
 }
@@ -447,7 +454,8 @@ static int by_owner(const void *a, const void *b)
 static const float *key_of(const live_row *l) { return l->p->key + (size_t)l->row * l->p->d_key; }
 
 /* rows[0..n) are one owner's, newest first: each is compared with the MERGE_SPAN newest that stay. */
-static r1_status merge_group(r1_longterm *lt, const live_row *rows, size_t n, float cosine, size_t *removed, r1_err *err)
+static r1_status merge_group(r1_longterm *lt, const live_row *rows, size_t n, float cosine, size_t *removed,
+                             r1_err *err)
 {
     const scan_kernels *k = scan_best();
     size_t kept[MERGE_SPAN], n_kept = 0;
@@ -478,9 +486,12 @@ r1_status r1_longterm_merge(r1_longterm *lt, float cosine, size_t *n_removed, r1
     size_t n = 0, removed = 0;
     R1_TRY(join(lt, &own, err));
     live_row *all = live_rows(lt->next, false, &n);
-    r1_status st = all ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to merge %zu entries", lt->next->n_live);
+    r1_status st =
+        all ? R1_OK
+            : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to merge %zu entries", lt->next->n_live);
     for (size_t i = 0; i < n && st == R1_OK; i++)
-        if (!all[i].p->key) st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__, "long-term memory: merging needs full keys");
+        if (!all[i].p->key)
+            st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__, "long-term memory: merging needs full keys");
     if (st == R1_OK) qsort(all, n, sizeof *all, by_owner);
     for (size_t i = 0, end; i < n && st == R1_OK; i = end) {
         const part_record *r = &all[i].p->rec[all[i].row];
@@ -714,8 +725,8 @@ static int by_code_score(const void *a, const void *b)
 }
 
 /* Candidates of all parts by their codes; the best n_rerank of them by their full keys. */
-static r1_status search_codes(const r1_longterm_view *v, const float *q, const r1_longterm_query *how, size_t n_coded, best *b,
-                              r1_err *err)
+static r1_status search_codes(const r1_longterm_view *v, const float *q, const r1_longterm_query *how, size_t n_coded,
+                              best *b, r1_err *err)
 {
     const scan_kernels *k = scan_best();
     size_t wanted = how->codes_only ? how->k : how->n_rerank, n = 0;
@@ -726,8 +737,9 @@ static r1_status search_codes(const r1_longterm_view *v, const float *q, const r
         const part *p = v->part[i].p;
         size_t found = 0;
         if (!p->coded) continue;
-        uint32_t probe = how->n_probe ? how->n_probe : p->n_list / 4 + 1;
-        st = part_candidates(p, q, words(v->part[i].dead), probe, how->n_sketch ? how->n_sketch : 2000, hit, wanted, &found, err);
+        uint32_t probe = how->n_probe ? how->n_probe : p->n <= SCAN_ALL ? p->n_list : p->n_list / 4;
+        st = part_candidates(p, q, words(v->part[i].dead), probe, how->n_sketch ? how->n_sketch : 2000, hit, wanted,
+                             &found, err);
         for (size_t j = 0; j < found && st == R1_OK; j++) all[n++] = (candidate){hit[j], p};
     }
     if (st == R1_OK) qsort(all, n, sizeof *all, by_code_score);
@@ -735,15 +747,16 @@ static r1_status search_codes(const r1_longterm_view *v, const float *q, const r
         const part *p = all[i].p;
         bool full = p->key && !how->codes_only;
         offer(b, (r1_longterm_hit){p->rec[all[i].hit.row].id,
-                                   full ? k->dot(q, p->key + (size_t)all[i].hit.row * p->d_key, p->d_key) : all[i].hit.score});
+                                   full ? k->dot(q, p->key + (size_t)all[i].hit.row * p->d_key, p->d_key)
+                                        : all[i].hit.score});
     }
     free(hit);
     free(all);
     return st;
 }
 
-r1_status r1_longterm_view_search(const r1_longterm_view *v, const float *q, const r1_longterm_query *how, r1_longterm_hit *hit,
-                                  size_t *n_hit, r1_err *err)
+r1_status r1_longterm_view_search(const r1_longterm_view *v, const float *q, const r1_longterm_query *how,
+                                  r1_longterm_hit *hit, size_t *n_hit, r1_err *err)
 {
     r1_longterm_query h = *how;
     best b = {hit, 0, h.k < v->n_live ? h.k : v->n_live};
@@ -785,7 +798,8 @@ size_t r1_longterm_count(r1_longterm *lt)
     return n;
 }
 
-r1_status r1_longterm_search(r1_longterm *lt, const float *query, size_t k, r1_longterm_hit *hit, size_t *n_hit, r1_err *err)
+r1_status r1_longterm_search(r1_longterm *lt, const float *query, size_t k, r1_longterm_hit *hit, size_t *n_hit,
+                             r1_err *err)
 {
     r1_longterm_view *v = r1_longterm_view_open(lt);
     r1_status st = r1_longterm_view_search(v, query, &(r1_longterm_query){.k = k}, hit, n_hit, err);

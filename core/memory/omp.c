@@ -8,8 +8,8 @@
  *   b_t = (G_j - sum_s<t L_ts b_s) / L_tt      products of the t-th orthonormal direction with all atoms
  *   p  -= w_t b_t,  w_t = p_j / L_tt            and the coefficients solve L' a = w at the end
  */
-#include "memory/code.h"
 #include "cpu/cpu_ops.h"
+#include "memory/code.h"
 #include "memory/linalg.h"
 
 #include <math.h>
@@ -18,10 +18,7 @@
 
 enum { BATCH = 2048 };
 
-size_t omp_scratch(uint32_t n_atom, uint32_t k_max)
-{
-    return (size_t)n_atom * k_max + (size_t)k_max * k_max + k_max;
-}
+size_t omp_scratch(uint32_t n_atom, uint32_t k_max) { return (size_t)n_atom * k_max + (size_t)k_max * k_max + k_max; }
 
 /* Pure products and sums over all atoms: eight lanes for the compiler. */
 R1_CLONES static void subtract_scaled(float *restrict y, const float *restrict x, float w, size_t n)
@@ -63,8 +60,8 @@ static void sort_by_atom(uint32_t *index, float *coef, uint32_t k)
     }
 }
 
-uint32_t omp_encode(const float *gram, uint32_t n_atom, float *p, float stop, uint32_t k_max, uint32_t *index, float *coef,
-                    float *scratch)
+uint32_t omp_encode(const float *gram, uint32_t n_atom, float *p, float stop, uint32_t k_max, uint32_t *index,
+                    float *coef, float *scratch)
 {
     float *b = scratch, *l = b + (size_t)n_atom * k_max, *w = l + (size_t)k_max * k_max;
     uint32_t k = 0;
@@ -126,7 +123,7 @@ static void restart(float *atom, uint32_t m, const float *y, size_t n, r1_rng *r
 }
 
 typedef struct {
-    uint32_t *index; /* [BATCH][sparsity] */
+    uint32_t *index;                    /* [BATCH][sparsity] */
     float *coef, *rest, *scratch, *sum; /* rest: [BATCH][m]; sum: [n_atom][m], what an atom's direction follows from */
     float *product;                     /* [BATCH][n_atom] */
     uint32_t *used, *k;
@@ -178,8 +175,8 @@ static void restart_from_worst(learner *s, float *atom, uint32_t m, size_t n)
     memset(s->rest + worst * m, 0, m * sizeof *s->rest);
 }
 
-r1_status omp_learn(float *atom, uint32_t n_atom, uint32_t m, const float *y, size_t n, uint32_t sparsity, uint32_t rounds,
-                    uint64_t seed, r1_err *err)
+r1_status omp_learn(float *atom, uint32_t n_atom, uint32_t m, const float *y, size_t n, uint32_t sparsity,
+                    uint32_t rounds, uint64_t seed, r1_err *err)
 {
     enum { RESTARTS_MAX = 64 };
     r1_rng rng;

@@ -128,8 +128,12 @@ r1_status part_append(part *p, const r1_longterm_entry *e, uint64_t id, r1_err *
     float *key = owned(p->key), *vector = owned(p->vector);
     size_t row = p->n;
     if (row && p->rec[row - 1].id >= id) p->sorted = false;
-    rec[row] = (part_record){.id = id, .entity = e->entity, .time_us = e->time_us, .source = e->source,
-                             .version = e->version, .value_bytes = e->value_bytes};
+    rec[row] = (part_record){.id = id,
+                             .entity = e->entity,
+                             .time_us = e->time_us,
+                             .source = e->source,
+                             .version = e->version,
+                             .value_bytes = e->value_bytes};
     p->value[row] = value;
     memcpy(key + row * p->d_key, e->key, sizeof *key * p->d_key);
     if (p->d_vector && e->vector)
@@ -149,8 +153,8 @@ typedef struct {
 } coded;
 
 /* Encodes rows order[0..n) of x; codes one after another. */
-static r1_status encode_all(coded *out, const code *c, const float *x, const uint32_t *order, const uint32_t *list, size_t n,
-                            r1_err *err)
+static r1_status encode_all(coded *out, const code *c, const float *x, const uint32_t *order, const uint32_t *list,
+                            size_t n, r1_err *err)
 {
     size_t most = code_entry_max(c), d = c->d;
     float *row = malloc(sizeof *row * ENCODE_ROWS * d);
@@ -209,7 +213,8 @@ static uint32_t lists_for(const r1_longterm_opts *o, size_t n)
 {
     uint32_t want = o->n_list;
     if (!want)
-        for (want = 1; (size_t)want * want < n * 4; want *= 2) {}
+        for (want = 1; (size_t)want * want < n * 4; want *= 2) {
+        }
     while (want > 1 && want > n / 16 + 1) want /= 2;
     return want > CODE_LIST_MAX ? CODE_LIST_MAX : want;
 }
@@ -229,7 +234,11 @@ static void order_by_list(const uint32_t *list, size_t n, uint32_t n_list, uint3
 static r1_status learn(builder *b, const r1_longterm_opts *o, r1_err *err)
 {
     code_opts k = {.bytes = o->key_bytes - 2.2f, /* the length and the block's place */
-                   .kind = o->code, .n_list = lists_for(o, b->n), .n_atom = o->n_atom, .rounds = o->n_round, .seed = o->seed + 1};
+                   .kind = o->code,
+                   .n_list = lists_for(o, b->n),
+                   .n_atom = o->n_atom,
+                   .rounds = o->n_round,
+                   .seed = o->seed + 1};
     code_opts v = k;
     v.bytes = o->vector_bytes - 2.2f;
     v.n_list = 1;
@@ -285,7 +294,9 @@ static r1_status lay_out(builder *b, const r1_longterm_opts *o, part_source entr
 {
     size_t n = b->n, nb = blocks_of(n), dk = o->d_key, dv = o->d_vector, values = 0, at = HEAD_BYTES;
     for (size_t i = 0; i < n; i++) values += b->rec[i].value_bytes;
-    image_head h = {.d_key = o->d_key, .d_vector = o->d_vector, .n = n,
+    image_head h = {.d_key = o->d_key,
+                    .d_vector = o->d_vector,
+                    .n = n,
                     .bytes = {[S_KEY_CODE] = code_packed_bytes(b->kc),
                               [S_VECTOR_CODE] = dv ? code_packed_bytes(b->vc) : 0,
                               [S_LIST_START] = sizeof(uint32_t) * (b->kc->n_list + 1),
@@ -365,8 +376,8 @@ static r1_status build(builder *b, const r1_longterm_opts *o, part_source entry,
     return lay_out(b, o, entry, ctx, image, bytes, err);
 }
 
-r1_status part_build(uint8_t **image, size_t *bytes, const r1_longterm_opts *o, part_source entry, const void *ctx, size_t n,
-                     r1_err *err)
+r1_status part_build(uint8_t **image, size_t *bytes, const r1_longterm_opts *o, part_source entry, const void *ctx,
+                     size_t n, r1_err *err)
 {
     builder b = {.n = n,
                  .key = r1_realloc_array(NULL, n, sizeof(float) * o->d_key),
@@ -383,8 +394,12 @@ r1_status part_build(uint8_t **image, size_t *bytes, const r1_longterm_opts *o, 
         entry(ctx, i, &e, &id);
         memcpy(b.key + i * o->d_key, e.key, sizeof(float) * o->d_key);
         if (o->d_vector) memcpy(b.vector + i * o->d_vector, e.vector, sizeof(float) * o->d_vector);
-        b.rec[i] = (part_record){.id = id, .entity = e.entity, .time_us = e.time_us, .source = e.source,
-                                 .version = e.version, .value_bytes = e.value_bytes};
+        b.rec[i] = (part_record){.id = id,
+                                 .entity = e.entity,
+                                 .time_us = e.time_us,
+                                 .source = e.source,
+                                 .version = e.version,
+                                 .value_bytes = e.value_bytes};
     }
     if (st == R1_OK) st = build(&b, o, entry, ctx, image, bytes, err);
     free(b.key);
@@ -411,10 +426,12 @@ static r1_status check_starts(const uint32_t *start, const uint16_t *len, size_t
         if (i % SCAN_ROWS == 0 && start[i / SCAN_ROWS] != at)
             DAMAGED("%s: codes of %s: block %zu: expected offset %llu, found %u", where, what, i / SCAN_ROWS,
                     (unsigned long long)at, start[i / SCAN_ROWS]);
-        if (len[i] > most) DAMAGED("%s: codes of %s: entry %zu: %u bytes, at most %zu can be", where, what, i, len[i], most);
+        if (len[i] > most)
+            DAMAGED("%s: codes of %s: entry %zu: %u bytes, at most %zu can be", where, what, i, len[i], most);
         at += len[i];
     }
-    if (at != bytes) DAMAGED("%s: codes of %s: expected %llu bytes, found %zu", where, what, (unsigned long long)at, bytes);
+    if (at != bytes)
+        DAMAGED("%s: codes of %s: expected %llu bytes, found %zu", where, what, (unsigned long long)at, bytes);
     return R1_OK;
 }
 
@@ -440,7 +457,8 @@ static r1_status open_sections(part *p, const image_head *h, const char *where, 
     R1_TRY(code_unpack(&p->key_code, SECTION(S_KEY_CODE), h->bytes[S_KEY_CODE], err));
     if (p->d_vector) R1_TRY(code_unpack(&p->vector_code, SECTION(S_VECTOR_CODE), h->bytes[S_VECTOR_CODE], err));
     p->n_list = p->key_code->n_list;
-    if (p->key_code->d != p->d_key || (p->d_vector && (p->vector_code->d != p->d_vector || p->vector_code->n_list != 1)))
+    if (p->key_code->d != p->d_key ||
+        (p->d_vector && (p->vector_code->d != p->d_vector || p->vector_code->n_list != 1)))
         DAMAGED("%s: a code's width differs from the entries'", where);
     size_t vs = p->d_vector ? n * (p->vector_code->n_sketch / 2) : 0;
     const uint64_t want[S_COUNT] = {[S_LIST_START] = sizeof(uint32_t) * ((uint64_t)p->n_list + 1),
@@ -473,7 +491,8 @@ static r1_status open_sections(part *p, const image_head *h, const char *where, 
     p->value_bytes = SECTION(S_VALUES);
 #undef SECTION
     for (int s = 0; s < S_COUNT; s++) p->section[s] = h->bytes[s];
-    R1_TRY(check_starts(p->key_start, p->key_len, n, h->bytes[S_KEY_BYTES], code_entry_max(p->key_code), "keys", where, err));
+    R1_TRY(check_starts(p->key_start, p->key_len, n, h->bytes[S_KEY_BYTES], code_entry_max(p->key_code), "keys", where,
+                        err));
     if (p->d_vector)
         R1_TRY(check_starts(p->vector_start, p->vector_len, n, h->bytes[S_VECTOR_BYTES] - vs,
                             code_entry_max(p->vector_code), "vectors", where, err));
@@ -487,7 +506,8 @@ r1_status part_open(part **out, part_image *image, const uint8_t *payload, size_
     memcpy(&h, payload, sizeof h);
     if (memcmp(h.magic, magic, sizeof magic) != 0) DAMAGED("%s: not a part", where);
     if (h.n < 1 || h.n > PART_ENTRIES_MAX || h.d_key < 1 || h.d_key > CODE_DIM_MAX || h.d_vector > CODE_DIM_MAX)
-        DAMAGED("%s: %llu entries of %u and %u columns are out of range", where, (unsigned long long)h.n, h.d_key, h.d_vector);
+        DAMAGED("%s: %llu entries of %u and %u columns are out of range", where, (unsigned long long)h.n, h.d_key,
+                h.d_vector);
     for (int s = 0; s < S_COUNT; s++)
         if (h.at[s] % 64 || h.at[s] > bytes || h.bytes[s] > bytes - h.at[s])
             DAMAGED("%s: section %d lies outside of the part", where, s);
@@ -537,7 +557,9 @@ void part_entry(const part *p, size_t row, r1_longterm_entry *e)
     const part_record *r = &p->rec[row];
     *e = (r1_longterm_entry){.key = p->key ? p->key + row * p->d_key : NULL,
                              .vector = p->vector ? p->vector + row * p->d_vector : NULL,
-                             .value = !r->value_bytes ? NULL : p->coded ? p->value_bytes + r->value_at : p->value[row],
+                             .value = !r->value_bytes ? NULL
+                                      : p->coded      ? p->value_bytes + r->value_at
+                                                      : p->value[row],
                              .value_bytes = r->value_bytes,
                              .source = r->source,
                              .entity = r->entity,
@@ -580,7 +602,8 @@ void part_key(const part *p, size_t row, float *key)
         return;
     }
     bins_of(p, row, bin);
-    code_decode(p->key_code, list_of(p, row), code_at(p->key_start, p->key_len, p->key_bytes, row), p->key_len[row], bin, key);
+    code_decode(p->key_code, list_of(p, row), code_at(p->key_start, p->key_len, p->key_bytes, row), p->key_len[row],
+                bin, key);
 }
 
 void part_vector(const part *p, size_t row, bool from_code, float *vector)
@@ -593,8 +616,8 @@ void part_vector(const part *p, size_t row, bool from_code, float *vector)
     uint32_t half = p->vector_code->n_sketch / 2;
     const uint8_t *packed = p->vector_bytes + p->vector_start[blocks_of(p->n)] + row * half;
     for (uint32_t a = 0; a < 2 * half; a++) bin[a] = packed[a / 2] >> (a % 2 ? 4 : 0) & 15;
-    code_decode(p->vector_code, 0, code_at(p->vector_start, p->vector_len, p->vector_bytes, row), p->vector_len[row], bin,
-                vector);
+    code_decode(p->vector_code, 0, code_at(p->vector_start, p->vector_len, p->vector_bytes, row), p->vector_len[row],
+                bin, vector);
 }
 
 /* ---- searching ---- */
@@ -686,7 +709,8 @@ static void fill_lut(search *s, const code *c)
     }
 }
 
-static void scan_list(const part *p, const search *s, uint32_t list, const uint64_t *dead, const scan_kernels *k, gather *g)
+static void scan_list(const part *p, const search *s, uint32_t list, const uint64_t *dead, const scan_kernels *k,
+                      gather *g)
 {
     const code *c = p->key_code;
     size_t from = p->list_start[list], to = p->list_start[list + 1];
@@ -697,7 +721,8 @@ static void scan_list(const part *p, const search *s, uint32_t list, const uint6
         k->sketch(p->sketch + b * SCAN_ROWS * (c->n_sketch / 2), s->lut, c->n_sketch, sum);
         for (size_t r = first; r < SCAN_ROWS && r < n; r++) {
             float score = base + (float)sum[r] * s->lut_step;
-            if (score > g->floor && !part_is_dead(dead, b * SCAN_ROWS + r)) push(g, score, (uint32_t)(b * SCAN_ROWS + r));
+            if (score > g->floor && !part_is_dead(dead, b * SCAN_ROWS + r))
+                push(g, score, (uint32_t)(b * SCAN_ROWS + r));
         }
     }
 }
@@ -732,7 +757,8 @@ static void score_list(const part *p, const search *s, uint32_t list, const uint
         if (!part_is_dead(dead, row)) push(g, row_score(p, s, row, list), (uint32_t)row);
 }
 
-static void run(const part *p, search *s, const float *q, const uint64_t *dead, uint32_t n_probe, gather *sketch, gather *best)
+static void run(const part *p, search *s, const float *q, const uint64_t *dead, uint32_t n_probe, gather *sketch,
+                gather *best)
 {
     const code *c = p->key_code;
     const scan_kernels *k = scan_best();

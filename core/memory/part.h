@@ -72,10 +72,11 @@ r1_status part_append(part *p, const r1_longterm_entry *e, uint64_t id, r1_err *
 
 /* entry(ctx, i, &e, &id): the i-th entry to be coded; full keys and vectors. */
 typedef void (*part_source)(const void *ctx, size_t i, r1_longterm_entry *e, uint64_t *id);
-r1_status part_build(uint8_t **image, size_t *bytes, const r1_longterm_opts *o, part_source entry, const void *ctx, size_t n,
-                     r1_err *err);
+r1_status part_build(uint8_t **image, size_t *bytes, const r1_longterm_opts *o, part_source entry, const void *ctx,
+                     size_t n, r1_err *err);
 /* Checks everything that reading relies on. Takes a share of the image on success. */
-r1_status part_open(part **out, part_image *image, const uint8_t *payload, size_t bytes, const char *where, r1_err *err);
+r1_status part_open(part **out, part_image *image, const uint8_t *payload, size_t bytes, const char *where,
+                    r1_err *err);
 
 part_image *image_new(void *base, size_t mapped_bytes);
 part_image *image_share(part_image *m);

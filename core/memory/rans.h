@@ -9,11 +9,12 @@
 
 #include "r1_base.h"
 
-enum { RANS_BITS = 10, RANS_ONE = 1 << RANS_BITS, RANS_LOW = 1 << 15, RANS_FREE = 12, RANS_SYMBOLS = 64 };
+enum { RANS_BITS = 10, RANS_ONE = 1 << RANS_BITS, RANS_LOW = 1 << 15, RANS_FREE = 12, RANS_SYMBOLS = 256 };
 
 /* Frequencies of symbols 0..RANS_SYMBOLS-1, sum RANS_ONE; 0: never coded. */
 typedef struct {
     uint16_t freq[RANS_SYMBOLS], start[RANS_SYMBOLS];
+    uint32_t low, high;      /* least and largest symbol that is coded at all */
     uint32_t slot[RANS_ONE]; /* symbol << 24 | (slot - start) << 11 | freq: all that a decoder needs */
 } rans_table;
 
@@ -28,10 +29,15 @@ typedef struct {
     uint32_t x;
 } rans_decoder;
 
-/* Every symbol below n_symbol gets at least one part, so that whatever comes can be coded. */
-void rans_table_fit(rans_table *t, const double *count, uint32_t n_symbol);
+/* Every symbol in low..high gets at least one part; others cannot be coded (see rans_clamp). */
+void rans_table_fit(rans_table *t, const double *count, uint32_t low, uint32_t high);
 /* From freq alone; false where they do not add up. */
 bool rans_table_link(rans_table *t);
+
+static inline uint32_t rans_clamp(const rans_table *t, int symbol)
+{
+    return symbol < (int)t->low ? t->low : symbol > (int)t->high ? t->high : (uint32_t)symbol;
+}
 
 static inline void rans_begin(rans_encoder *e, uint8_t *low, uint8_t *end, uint32_t carried)
 {
@@ -49,6 +55,10 @@ static inline void rans_out(rans_encoder *e, uint32_t byte)
 static inline void rans_put(rans_encoder *e, const rans_table *t, uint32_t symbol)
 {
     uint32_t f = t->freq[symbol];
+    if (!f) { /* the table has no room for it: the code is void */
+        e->full = true;
+        return;
+    }
     while (e->x >= f << (23 - RANS_BITS)) {
         rans_out(e, e->x & 255);
         e->x >>= 8;
@@ -96,6 +106,9 @@ static inline uint32_t rans_next(uint32_t *x, const uint8_t **p, const rans_tabl
 }
 
 /* What rans_begin was given; meaningless for damaged bytes. */
-static inline uint32_t rans_carried(const rans_decoder *d) { return d->x >> (15 - RANS_FREE) & ((1u << RANS_FREE) - 1); }
+static inline uint32_t rans_carried(const rans_decoder *d)
+{
+    return d->x >> (15 - RANS_FREE) & ((1u << RANS_FREE) - 1);
+}
 
 #endif

@@ -59,14 +59,15 @@ __attribute__((target("avx2"))) static float dot_avx2(const float *a, const floa
 
 /* Even and odd rows gather in 16-bit lanes apart, and are woven together at the end. */
 __attribute__((target("avx2"))) static void sketch_avx2(const uint8_t *block, const uint8_t *lut, uint32_t n_axis,
-                                                       uint16_t *out)
+                                                        uint16_t *out)
 {
     const __m256i nibble = _mm256_set1_epi8(15), low_byte = _mm256_set1_epi16(255);
     __m256i even = _mm256_setzero_si256(), odd = _mm256_setzero_si256();
     for (uint32_t j = 0; j < n_axis / 2; j++) {
         __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(block + j * SCAN_ROWS));
         __m256i both = _mm256_loadu_si256((const __m256i *)(const void *)(lut + 32 * j));
-        __m256i first = _mm256_permute2x128_si256(both, both, 0x00), second = _mm256_permute2x128_si256(both, both, 0x11);
+        __m256i first = _mm256_permute2x128_si256(both, both, 0x00),
+                second = _mm256_permute2x128_si256(both, both, 0x11);
         __m256i x = _mm256_shuffle_epi8(first, _mm256_and_si256(b, nibble));
         __m256i y = _mm256_shuffle_epi8(second, _mm256_and_si256(_mm256_srli_epi16(b, 4), nibble));
         even = _mm256_add_epi16(even, _mm256_add_epi16(_mm256_and_si256(x, low_byte), _mm256_and_si256(y, low_byte)));

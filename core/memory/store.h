@@ -35,7 +35,7 @@ typedef struct {
     uint64_t txn;
     uint8_t *buf; /* blocks of the open transaction that are not written yet */
     size_t used, cap;
-    uint64_t at;  /* where the next byte of the transaction goes */
+    uint64_t at; /* where the next byte of the transaction goes */
 } longfile;
 
 struct r1_longterm {
@@ -61,7 +61,8 @@ r1_status view_kill(r1_longterm_view *v, size_t at, size_t row, r1_err *err);
 enum { BLOCK_ENTRY = 1, BLOCK_DELETE = 2, BLOCK_PART = 3, BLOCK_RESET = 4 };
 
 /* Appends one block to the open transaction. Without a file: nothing. */
-r1_status longfile_entry(longfile *f, uint64_t id, const r1_longterm_entry *e, uint32_t d_key, uint32_t d_vector, r1_err *err);
+r1_status longfile_entry(longfile *f, uint64_t id, const r1_longterm_entry *e, uint32_t d_key, uint32_t d_vector,
+                         r1_err *err);
 r1_status longfile_delete(longfile *f, uint64_t id, r1_err *err);
 r1_status longfile_part(longfile *f, const uint8_t *image, size_t bytes, uint64_t *payload_at, r1_err *err);
 /* Forgets all entries that are not in parts (they are in the part that follows). */
@@ -77,7 +78,8 @@ r1_status longfile_write(const r1_longterm *lt, const r1_longterm_view *v, const
 
 /* ---- for longfile.c, in longterm.c: changes without a log and without publishing, on lt->next ---- */
 r1_status longterm_make(r1_longterm **out, const r1_longterm_opts *o, r1_err *err);
-r1_status longterm_put(r1_longterm *lt, uint64_t id, const r1_longterm_entry *e, r1_err *err); /* replaces an entry with the id */
+r1_status longterm_put(r1_longterm *lt, uint64_t id, const r1_longterm_entry *e,
+                       r1_err *err); /* replaces an entry with the id */
 r1_status longterm_drop(r1_longterm *lt, uint64_t id, r1_err *err);
 r1_status longterm_drop_fresh(r1_longterm *lt, r1_err *err);
 
