@@ -357,7 +357,7 @@ static r1_status through_file(const bench *b, const r1_longterm_opts *o, const r
 
 /* ---- the curve ---- */
 
-static const int ratios[] = {4, 6, 8, 10, 12, 15, 16, 20, 24, 32};
+static const int ratios[] = {15, 4, 8, 12, 20, 24, 32};
 
 static double rival_recall(const bench *b, const float *decoded, float *score)
 {
@@ -375,16 +375,27 @@ static double rival_recall(const bench *b, const float *decoded, float *score)
     return (double)right / (double)(b->nq * K);
 }
 
-static r1_status point_of_ours(const bench *b, r1_longterm_opts o, r1_code_kind kind, float bytes, const char *name,
-                               int ratio, r1_figures *f, r1_err *err)
+/* What a point adds: the figure, and its share of the progress line. */
+static void note_point(r1_figures *f, char *note, size_t cap, int ratio, const char *name, double recall)
 {
+    char figure[64];
+    size_t used = strlen(note);
+    snprintf(figure, sizeof figure, "codes_%d_%s", ratio, name);
+    r1_figures_add(f, figure, recall);
+    snprintf(note + used, cap - used, " %s %.4f", name, recall);
+}
+
+static r1_status point_of_ours(const bench *b, r1_longterm_opts o, r1_code_kind kind, int ratio, char *note, size_t cap,
+                               r1_figures *f, r1_err *err)
+{
+    const char *name = kind == R1_CODE_SPARSE ? "sparse" : "transform";
     char figure[64];
     r1_longterm *lt;
     double seconds, recall = 0, qps;
     r1_longterm_stats s;
     o.code = kind;
     o.d_vector = 0;
-    o.key_bytes = bytes;
+    o.key_bytes = (float)(b->d * 4 / (uint32_t)ratio);
     R1_TRY(fill(b, &o, &lt, &seconds, err));
     r1_longterm_view *v = r1_longterm_view_open(lt);
     r1_longterm_query how = {.k = K, .codes_only = true, .n_probe = UINT32_MAX};
@@ -392,8 +403,7 @@ static r1_status point_of_ours(const bench *b, r1_longterm_opts o, r1_code_kind 
     r1_longterm_view_stats(v, &s);
     r1_longterm_view_close(v);
     r1_longterm_free(lt);
-    snprintf(figure, sizeof figure, "codes_%d_%s", ratio, name);
-    r1_figures_add(f, figure, recall);
+    note_point(f, note, cap, ratio, name, recall);
     snprintf(figure, sizeof figure, "bytes_%d_%s", ratio, name);
     r1_figures_add(f, figure, (double)s.code_bytes / (double)s.n_entry);
     return st;
@@ -407,18 +417,18 @@ static r1_status curve(const bench *b, const r1_longterm_opts *o, r1_figures *f,
     r1_progress p;
     r1_progress_begin(&p, "curve", R1_COUNT(ratios));
     for (size_t i = 0; i < R1_COUNT(ratios) && st == R1_OK && !r1_cli_stopped(); i++) {
-        size_t bytes = (size_t)b->d * 4 / (size_t)ratios[i];
-        st = point_of_ours(b, *o, R1_CODE_TRANSFORM, (float)bytes, "transform", ratios[i], f, err);
-        if (st == R1_OK && ratios[i] >= 10) /* richer sparse codes take minutes to find */
-            st = point_of_ours(b, *o, R1_CODE_SPARSE, (float)bytes, "sparse", ratios[i], f, err);
+        size_t bytes = (size_t)b->d * 4 / (size_t)ratios[i], used;
+        char note[256];
+        snprintf(note, sizeof note, "%d:1", ratios[i]);
+        st = point_of_ours(b, *o, R1_CODE_TRANSFORM, ratios[i], note, sizeof note, f, err);
+        if (st == R1_OK && ratios[i] >= 15) /* richer sparse codes take minutes to find */
+            st = point_of_ours(b, *o, R1_CODE_SPARSE, ratios[i], note, sizeof note, f, err);
         for (int k = 0; k < RIVAL_COUNT && st == R1_OK; k++) {
-            char figure[64];
-            size_t used;
             st = rival_code((rival_kind)k, b->base, b->n, b->d, bytes, o->seed, decoded, &used, err);
-            snprintf(figure, sizeof figure, "codes_%d_%s", ratios[i], rival_name((rival_kind)k));
-            if (st == R1_OK) r1_figures_add(f, figure, rival_recall(b, decoded, score));
+            if (st == R1_OK)
+                note_point(f, note, sizeof note, ratios[i], rival_name((rival_kind)k), rival_recall(b, decoded, score));
         }
-        r1_progress_update(&p, i + 1, "");
+        r1_progress_update(&p, i + 1, note);
     }
     r1_progress_end(&p, R1_COUNT(ratios), "");
     free(decoded);

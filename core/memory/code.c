@@ -696,7 +696,7 @@ void code_score_lanes(const code *c, const float *u, const float *centre_dot, co
     for (int j = 0; j < CODE_LANES; j++) score[j] = s[j] * scale_of(x[j] >> (15 - RANS_FREE) & ((1u << RANS_FREE) - 1));
 }
 
-/* ---- as bytes: nine numbers, then the arrays, then the tables' frequencies ---- */
+/* ---- as bytes: eight numbers, then the arrays, then the tables' frequencies (but for the even ones of the widths) ---- */
 
 typedef struct {
     uint32_t kind, d, n_list, m, n_sketch, n_atom, k_max;
@@ -707,7 +707,8 @@ static size_t arrays_bytes(const packed_head *h)
 {
     return sizeof(float) * ((size_t)h->n_list * h->d + 2 * (size_t)h->m * h->d + (size_t)h->n_atom * h->m +
                             (size_t)h->n_sketch * CODE_BIN) +
-           sizeof(int16_t) * h->n_sketch * (CODE_BIN - 1) + h->m + sizeof(uint16_t) * RANS_SYMBOLS * CODE_TABLES;
+           sizeof(int16_t) * h->n_sketch * (CODE_BIN - 1) + h->m +
+           sizeof(uint16_t) * RANS_SYMBOLS * (CODE_TABLES - CODE_WIDTHS);
 }
 
 static packed_head head_of(const code *c)
@@ -729,16 +730,17 @@ static void arrays_move(code *c, uint8_t *p, bool out)
     struct {
         void *data;
         size_t bytes;
-    } part[7 + CODE_TABLES] = {{c->centre, sizeof(float) * c->n_list * c->d},
-                               {c->forward, sizeof(float) * c->m * c->d},
-                               {c->back, sizeof(float) * c->m * c->d},
-                               {c->atom, sizeof(float) * c->n_atom * c->m},
-                               {c->bin, sizeof(float) * c->n_sketch * CODE_BIN},
-                               {c->edge, sizeof(int16_t) * c->n_sketch * (CODE_BIN - 1)},
-                               {c->group, c->m}};
-    for (int t = 0; t < CODE_TABLES; t++) {
-        part[7 + t].data = c->table[t].freq;
-        part[7 + t].bytes = sizeof c->table[t].freq;
+    } part[7 + CODE_TABLES - CODE_WIDTHS] = {{c->centre, sizeof(float) * c->n_list * c->d},
+                                             {c->forward, sizeof(float) * c->m * c->d},
+                                             {c->back, sizeof(float) * c->m * c->d},
+                                             {c->atom, sizeof(float) * c->n_atom * c->m},
+                                             {c->bin, sizeof(float) * c->n_sketch * CODE_BIN},
+                                             {c->edge, sizeof(int16_t) * c->n_sketch * (CODE_BIN - 1)},
+                                             {c->group, c->m}};
+    for (size_t t = 0; t < CODE_TABLES - CODE_WIDTHS; t++) {
+        rans_table *table = &c->table[t < CODE_GROUPS ? t : t + CODE_WIDTHS];
+        part[7 + t].data = table->freq;
+        part[7 + t].bytes = sizeof table->freq;
     }
     for (size_t i = 0; i < R1_COUNT(part); p += part[i].bytes, i++) {
         if (out)
