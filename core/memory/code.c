@@ -357,19 +357,34 @@ static r1_status fit_step(code *c, const fit_data *f, double bytes, r1_err *err)
 
 /* ---- training ---- */
 
-static const float *sample_of(const float *x, size_t n, uint32_t d, uint64_t seed, float **owned, size_t *n_sample)
+/* At most SAMPLE_MAX rows of x, drawn without repetition, in random order. */
+static r1_status draw_sample(const float *x, size_t n, uint32_t d, uint64_t seed, float **out, size_t *n_sample,
+                             r1_err *err)
 {
-    *owned = NULL;
-    *n_sample = n;
-    if (n <= SAMPLE_MAX) return x;
-    *owned = r1_realloc_array(NULL, SAMPLE_MAX, d * sizeof **owned);
-    if (!*owned) return NULL;
+    *n_sample = n < SAMPLE_MAX ? n : SAMPLE_MAX;
+    uint32_t *row = r1_realloc_array(NULL, n, sizeof *row);
+    *out = r1_realloc_array(NULL, *n_sample, d * sizeof **out);
+    if (!row || !*out) {
+        free(row);
+        R1_FAIL(err, R1_E_NOMEM, "no memory to learn a code from %zu rows", *n_sample);
+    }
     r1_rng rng;
     r1_rng_seed(&rng, seed);
-    for (size_t i = 0; i < SAMPLE_MAX; i++) memcpy(*owned + i * d, x + r1_rng_below(&rng, n) * d, d * sizeof *x);
-    *n_sample = SAMPLE_MAX;
-    return *owned;
+    for (size_t i = 0; i < n; i++) row[i] = (uint32_t)i;
+    for (size_t i = 0; i < *n_sample; i++) {
+        size_t j = i + (size_t)r1_rng_below(&rng, n - i);
+        uint32_t t = row[i];
+        row[i] = row[j];
+        row[j] = t;
+        memcpy(*out + i * d, x + (size_t)row[i] * d, d * sizeof *x);
+    }
+    free(row);
+    return R1_OK;
 }
+
+/* Rows at the end of the sample that centres are not learned from: the step is found on them, since codes of rows that the
+ * centres have not seen are longer. */
+static size_t held_out(size_t n) { return n > 4 * STEP_SAMPLE ? STEP_SAMPLE : 0; }
 
 /* Axes, dictionary, tables from a sample x and its residuals r; y is [n][m] afterwards. */
 static r1_status train_on(code *c, const float *x, float *r, size_t n, const float *mean, const code_opts *o,
@@ -387,9 +402,7 @@ static r1_status train_on(code *c, const float *x, float *r, size_t n, const flo
     if (st == R1_OK && c->kind == R1_CODE_SPARSE && c->m)
         st = omp_learn(c->atom, c->n_atom, c->m, y, n, c->k_max / 3 + 1, o->rounds, o->seed + 2, err);
     size_t most = c->kind == R1_CODE_SPARSE ? SPARSE_SAMPLE : STEP_SAMPLE, rows = n < most ? n : most;
-    for (size_t i = 0; i < rows && st == R1_OK && rows < n; i++) /* spread over the sample */
-        memmove(y + i * c->m, y + (i * (n / rows)) * c->m, c->m * sizeof *y);
-    fit_data f = {y, rows, c->m, sigma, histogram};
+    fit_data f = {y ? y + (n - rows) * c->m : NULL, rows, c->m, sigma, histogram};
     if (st == R1_OK) st = fit_step(c, &f, o->bytes, err);
     free(y);
     free(sigma);
@@ -414,24 +427,26 @@ r1_status code_train(code **out, const float *x, size_t n, uint32_t d, const cod
                 .n_atom = o->kind == R1_CODE_SPARSE ? o->n_atom : 0,
                 .step = 1,
                 .k_max = o->kind == R1_CODE_SPARSE ? (uint32_t)(o->bytes * 1.2f) + 4 : 0};
-    float *owned = NULL, *r = NULL, *mean = NULL;
+    float *sample = NULL, *r = NULL, *mean = NULL;
     uint32_t *near = NULL;
     size_t ns = 0;
-    r1_status st = R1_OK;
-    const float *s = sample_of(x, n, d, o->seed, &owned, &ns);
-    if (!code_alloc(c) || !s || !(r = malloc(sizeof *r * ns * d)) || !(near = malloc(sizeof *near * ns)) ||
-        !(mean = calloc(d, sizeof *mean)))
+    r1_status st = draw_sample(x, n, d, o->seed, &sample, &ns, err);
+    if (st == R1_OK && (!code_alloc(c) || !(r = malloc(sizeof *r * ns * d)) || !(near = calloc(ns, sizeof *near)) ||
+                        !(mean = calloc(d, sizeof *mean))))
         st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to learn a code from %zu rows", ns);
-    for (size_t i = 0; i < ns * d && st == R1_OK; i++) mean[i % d] += s[i] / (float)ns;
-    if (st == R1_OK && c->n_list == 1) {
+    for (size_t i = 0; i < ns * d && st == R1_OK; i++) mean[i % d] += sample[i] / (float)ns;
+    if (st == R1_OK && c->n_list == 1)
         memcpy(c->centre, mean, d * sizeof *mean);
-        memset(near, 0, sizeof *near * ns);
-    } else if (st == R1_OK)
-        st = linalg_kmeans(s, ns, d, c->n_list, KMEANS_ROUNDS, o->seed + 1, c->centre, near, err);
+    else if (st == R1_OK) {
+        size_t seen = ns - held_out(ns);
+        if (seen < c->n_list) seen = ns;
+        st = linalg_kmeans(sample, seen, d, c->n_list, KMEANS_ROUNDS, o->seed + 1, c->centre, near, err);
+        if (st == R1_OK) st = linalg_nearest(sample + seen * d, ns - seen, d, c->centre, c->n_list, near + seen, err);
+    }
     for (size_t i = 0; i < ns && st == R1_OK; i++)
-        for (uint32_t k = 0; k < d; k++) r[i * d + k] = s[i * d + k] - c->centre[(size_t)near[i] * d + k];
-    if (st == R1_OK) st = train_on(c, s, r, ns, mean, o, err);
-    free(owned);
+        for (uint32_t k = 0; k < d; k++) r[i * d + k] = sample[i * d + k] - c->centre[(size_t)near[i] * d + k];
+    if (st == R1_OK) st = train_on(c, sample, r, ns, mean, o, err);
+    free(sample);
     free(r);
     free(near);
     free(mean);

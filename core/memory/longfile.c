@@ -17,7 +17,7 @@
  * A crash leaves the last transaction incomplete: it is ignored, and cut off by the next writer. Damage before that is told
  * apart by what follows it: where a sound block of a later transaction lies behind a broken one, the file is refused with the
  * place. Writers hold a lock (flock); readers need none, since bytes that were committed never change. */
-#include "memory/store.h"
+#include "memory/longstore.h"
 
 #include <errno.h>
 #include <fcntl.h>

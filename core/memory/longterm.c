@@ -10,7 +10,7 @@
  *            --commit--> the log is synced, then lt->view is next; the old view goes with its last reader
  *
  * Two locks in all: the log's file lock between processes, and the mutex around the pointer lt->view. */
-#include "memory/store.h"
+#include "memory/longstore.h"
 
 #include "memory/scan.h"
 

@@ -3,7 +3,7 @@
  * cut at every byte of a commit, killed while they are written, with bits turned; readers beside a writer. */
 #include "memory/linalg.h"
 #include "memory/scan.h"
-#include "memory/store.h"
+#include "memory/longstore.h"
 #include "r1_test.h"
 
 #include <fcntl.h>

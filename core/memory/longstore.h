@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store.h - the inside of long-term memory: what longterm.c (views and changes) and longfile.c (the file) share. */
+/* longstore.h - the inside of long-term memory: what longterm.c (views and changes) and longfile.c (the file) share. */
 #ifndef MEMORY_STORE_H
 #define MEMORY_STORE_H
 
