@@ -494,6 +494,8 @@ r1_status longfile_open(r1_longterm **out, const char *path, size_t n_max, bool 
         (*out)->file = f;
         (*out)->file.at = f.end;
         if (writable) longfile_rollback(&(*out)->file); /* cuts an incomplete transaction off */
+        posix_madvise(map->base, map->bytes, POSIX_MADV_RANDOM);
+        madvise(map->base, map->bytes, MADV_DONTNEED); /* the checksums touched all of it; searches touch little */
     } else
         longfile_close(&f);
     image_free(map);
