@@ -74,6 +74,8 @@ static const r1_option options[] = {
      .type = R1_OPT_BOOL,
      .def = "false",
      .help = "recall from codes at 4:1 to 32:1, ours and every rival's"},
+    {.name = "points", .type = R1_OPT_STRING, .def = "4,8,12,15,20,24,32", .help = "the curve's ratios, in this order"},
+    {.name = "sparse-points", .type = R1_OPT_BOOL, .def = "true", .help = "sparse codes too, from 15:1 (minutes each)"},
     {.name = "dir", .type = R1_OPT_PATH, .def = "/tmp", .help = "where the memory's file goes while it is measured"},
     {.name = "seed", .type = R1_OPT_INT, .def = "1", .min = 0, .max = 1e9, .help = "of jitter and training"},
     {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print one JSON object"},
@@ -359,8 +361,6 @@ static r1_status through_file(const bench *b, const r1_longterm_opts *o, const r
 
 /* ---- the curve ---- */
 
-static const int ratios[] = {15, 4, 8, 12, 20, 24, 32};
-
 static double rival_recall(const bench *b, const float *decoded, float *score)
 {
     const rival_blas *blas = rival_blas_open();
@@ -408,31 +408,46 @@ static r1_status point_of_ours(const bench *b, r1_longterm_opts o, r1_code_kind 
     note_point(f, note, cap, ratio, name, recall);
     snprintf(figure, sizeof figure, "bytes_%d_%s", ratio, name);
     r1_figures_add(f, figure, (double)s.code_bytes / (double)s.n_entry);
+    snprintf(figure, sizeof figure, "build_s_%d_%s", ratio, name);
+    r1_figures_add(f, figure, seconds);
     return st;
 }
 
-static r1_status curve(const bench *b, const r1_longterm_opts *o, r1_figures *f, r1_err *err)
+/* All methods at one ratio. */
+static r1_status point(const bench *b, const r1_longterm_opts *o, int ratio, bool sparse, float *decoded, float *score,
+                       char *note, size_t cap, r1_figures *f, r1_err *err)
+{
+    size_t bytes = (size_t)b->d * 4 / (size_t)ratio, used;
+    snprintf(note, cap, "%d:1", ratio);
+    R1_TRY(point_of_ours(b, *o, R1_CODE_TRANSFORM, ratio, note, cap, f, err));
+    for (int k = 0; k < RIVAL_COUNT; k++) {
+        R1_TRY(rival_code((rival_kind)k, b->base, b->n, b->d, bytes, o->seed, decoded, &used, err));
+        note_point(f, note, cap, ratio, rival_name((rival_kind)k), rival_recall(b, decoded, score));
+    }
+    /* richer sparse codes take minutes to find */
+    return sparse && ratio >= 15 ? point_of_ours(b, *o, R1_CODE_SPARSE, ratio, note, cap, f, err) : R1_OK;
+}
+
+static r1_status curve(const bench *b, const r1_longterm_opts *o, const char *points, bool sparse, r1_figures *f,
+                       r1_err *err)
 {
     float *decoded = malloc(sizeof *decoded * b->n * b->d), *score = malloc(sizeof *score * b->n * BATCH);
     r1_status st =
         decoded && score ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for the rivals");
     r1_progress p;
-    r1_progress_begin(&p, "curve", R1_COUNT(ratios));
-    for (size_t i = 0; i < R1_COUNT(ratios) && st == R1_OK && !r1_cli_stopped(); i++) {
-        size_t bytes = (size_t)b->d * 4 / (size_t)ratios[i], used;
+    uint64_t done = 0, total = 1;
+    for (const char *c = points; *c; c++) total += *c == ',';
+    r1_progress_begin(&p, "curve", total);
+    for (char *end; st == R1_OK && *points && !r1_cli_stopped(); points = *end ? end + 1 : end) {
         char note[256];
-        snprintf(note, sizeof note, "%d:1", ratios[i]);
-        st = point_of_ours(b, *o, R1_CODE_TRANSFORM, ratios[i], note, sizeof note, f, err);
-        if (st == R1_OK && ratios[i] >= 15) /* richer sparse codes take minutes to find */
-            st = point_of_ours(b, *o, R1_CODE_SPARSE, ratios[i], note, sizeof note, f, err);
-        for (int k = 0; k < RIVAL_COUNT && st == R1_OK; k++) {
-            st = rival_code((rival_kind)k, b->base, b->n, b->d, bytes, o->seed, decoded, &used, err);
-            if (st == R1_OK)
-                note_point(f, note, sizeof note, ratios[i], rival_name((rival_kind)k), rival_recall(b, decoded, score));
-        }
-        r1_progress_update(&p, i + 1, note);
+        long ratio = strtol(points, &end, 10);
+        if (ratio < 2 || ratio > 64 || (*end && *end != ','))
+            st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__,
+                            "--points: expected ratios from 2 to 64 and commas, found %.40s", points);
+        if (st == R1_OK) st = point(b, o, (int)ratio, sparse, decoded, score, note, sizeof note, f, err);
+        if (st == R1_OK) r1_progress_update(&p, ++done, note);
     }
-    r1_progress_end(&p, R1_COUNT(ratios), "");
+    r1_progress_end(&p, done, "");
     free(decoded);
     free(score);
     return st;
@@ -476,7 +491,8 @@ static r1_status run(r1_cli_call *call, bench *b, r1_figures *f)
                              .n_sketch = (uint32_t)r1_options_int(o, "sketch"),
                              .n_rerank = (uint32_t)r1_options_int(o, "rerank")};
     R1_TRY(through_file(b, &opts, &how, r1_options_str(o, "dir"), f, &call->err));
-    return r1_options_bool(o, "curve") ? curve(b, &opts, f, &call->err) : R1_OK;
+    if (!r1_options_bool(o, "curve")) return R1_OK;
+    return curve(b, &opts, r1_options_str(o, "points"), r1_options_bool(o, "sparse-points"), f, &call->err);
 }
 
 static int bench_memory(r1_cli_call *call)
