@@ -563,7 +563,12 @@ static r1_status move_to_new_file(r1_longterm *lt, r1_err *err)
     R1_TRY(longfile_write(lt, lt->next, path, err));
     r1_longterm *fresh;
     longfile old = lt->file;
-    R1_TRY(longfile_open(&fresh, path, lt->o.n_entry_max, true, err));
+    r1_status st = longfile_open(&fresh, path, lt->o.n_entry_max, true, err);
+    if (st != R1_OK) { /* the file in hand is not the one at path any more: nothing may go there */
+        lt->file.writable = false;
+        r1_err_prefix(err, "the rebuilt memory is at %s, but cannot be opened: ", path);
+        return st;
+    }
     lt->file = fresh->file;
     fresh->file = old;
     r1_longterm_view *v = lt->next; /* the mapped twin takes its place */

@@ -2,8 +2,8 @@
 /* Long-term memory against plain twins: a sorted list for searches, orthogonal pursuit by explicit residuals, scalar loops; files
  * cut at every byte of a commit, killed while they are written, with bits turned; readers beside a writer. */
 #include "memory/linalg.h"
-#include "memory/scan.h"
 #include "memory/longstore.h"
+#include "memory/scan.h"
 #include "r1_test.h"
 
 #include <fcntl.h>
