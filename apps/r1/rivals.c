@@ -176,18 +176,19 @@ static void polar(float *a, size_t d, float *t)
     }
 }
 
-/* Rows of v[d,d] made orthonormal in order. */
+/* Rows of v[d,d] made orthonormal in order; twice, since rows without energy are all rounding after the first time. */
 static void orthonormal(float *v, size_t d)
 {
-    for (size_t i = 0; i < d; i++) {
-        for (size_t j = 0; j < i; j++) {
-            double s = 0;
-            for (size_t k = 0; k < d; k++) s += (double)v[i * d + k] * v[j * d + k];
-            for (size_t k = 0; k < d; k++) v[i * d + k] -= (float)s * v[j * d + k];
-        }
+    for (size_t i = 0; i < 2 * d; i++) {
+        float *row = v + i / 2 * d;
         double norm = 0;
-        for (size_t k = 0; k < d; k++) norm += (double)v[i * d + k] * v[i * d + k];
-        for (size_t k = 0; k < d; k++) v[i * d + k] = (float)(v[i * d + k] / (sqrt(norm) + 1e-30));
+        for (size_t j = 0; j < i / 2; j++) {
+            double s = 0;
+            for (size_t k = 0; k < d; k++) s += (double)row[k] * v[j * d + k];
+            for (size_t k = 0; k < d; k++) row[k] -= (float)s * v[j * d + k];
+        }
+        for (size_t k = 0; k < d; k++) norm += (double)row[k] * row[k];
+        for (size_t k = 0; k < d; k++) row[k] = (float)(row[k] / (sqrt(norm) + 1e-30));
     }
 }
 
