@@ -89,6 +89,7 @@ def main():
     model = os.path.join(ROOT, "models/fraud-s.gguf")
     if not os.path.exists(model):
         model = "none"
+    shutil.rmtree(os.path.join(RUN, "services", "kafka", "node"), ignore_errors=True)  # the database is new, so the topics must be
     s = Services(os.path.join(RUN, "services"), kafka=kafka, port=15432)
     try:
         say(f"-- starting PostgreSQL and {'Apache Kafka' if kafka else 'the embedded broker'}")

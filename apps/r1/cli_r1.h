@@ -8,6 +8,9 @@
 extern const r1_command cli_bench_commands[]; /* bench, devices, doctor */
 extern const size_t cli_bench_n;
 
+extern const r1_command cli_memory_commands[]; /* bench memory */
+extern const size_t cli_memory_n;
+
 extern const r1_command cli_model_commands[]; /* train, eval, info */
 extern const size_t cli_model_n;
 

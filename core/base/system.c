@@ -34,11 +34,33 @@ static void crc_fill(void)
     }
 }
 
+#if defined __x86_64__
+/* The processor's own instruction, eight bytes at a time; what is left is the caller's. */
+__attribute__((target("sse4.2"))) static size_t crc_by_eights(const unsigned char *p, size_t len, uint32_t *crc)
+{
+    uint64_t c = *crc, word;
+    size_t i = 0;
+    for (; i + 8 <= len; i += 8) {
+        memcpy(&word, p + i, sizeof word);
+        c = __builtin_ia32_crc32di(c, word);
+    }
+    *crc = (uint32_t)c;
+    return i;
+}
+#endif
+
 uint32_t r1_crc32c(const void *data, size_t len, uint32_t crc)
 {
     pthread_once(&crc_once, crc_fill);
     const unsigned char *p = data;
     crc = ~crc;
+#if defined __x86_64__
+    if (__builtin_cpu_supports("sse4.2")) {
+        size_t done = crc_by_eights(p, len, &crc);
+        p += done;
+        len -= done;
+    }
+#endif
     while (len--) crc = crc >> 8 ^ crc_table[(crc ^ *p++) & 255];
     return ~crc;
 }

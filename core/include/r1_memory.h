@@ -49,13 +49,47 @@ R1_API void r1_memory_stats(const r1_memory *mem, uint64_t *n_entry, uint64_t *n
 
 /* ---- long-term memory ------------------------------------------------------------------------------------- */
 
-/* Entries (key f32[d_align], value bytes, source, entity, time, version) in one file; exact search by inner product.
- * Threads: one writer or many readers; the caller separates them. */
+/* Up to a million entries: a key f32[d_key] that is searched by inner product, a second vector f32[d_vector] (what a model
+ * reads back; may be absent) and value bytes, with source, entity, time and version.
+ *
+ * New entries lie as they are and are searched exactly. r1_longterm_consolidate moves them into a part: keys and vectors
+ * become codes of a few bytes (a fifteenth and less), lists of near keys are the coarse index, and the full vectors stay in
+ * the file, where at most `n_rerank` of them are read per search.
+ *
+ *   change:  r1_longterm_begin; insert, update, delete, expire, age in any number; r1_longterm_commit (or rollback)
+ *   search:  r1_longterm_view_open; any number of reads; r1_longterm_view_close
+ *
+ * Threads: changes from one thread at a time; views may be opened, used and closed by any number of threads meanwhile. A
+ * view never changes: a reader sees what was committed before it was opened, and nothing of what came after. The functions
+ * that take the memory itself read the newest view; what r1_longterm_get points to holds until the next change.
+ *
+ * File: one, mapped into memory, appended to at each commit, every block with its checksum. A crash at any byte leaves what
+ * was committed before it or after it. Only one process may open it for writing. */
 typedef struct r1_longterm r1_longterm;
+typedef struct r1_longterm_view r1_longterm_view;
+
+typedef enum {
+    R1_CODE_TRANSFORM = 1, /* sparse over orthonormal, learned axes, range coded: the default, since it recalls best */
+    R1_CODE_SPARSE = 2     /* sparse over an overcomplete learned dictionary (Batch-OMP), range coded */
+} r1_code_kind;
 
 typedef struct {
-    const float *key;  /* f32[d_key] */
-    const void *value; /* at most 64 KiB */
+    uint32_t d_key, d_vector; /* d_vector 0: entries have no vector */
+    size_t n_entry_max;       /* 0: 1,048,576 */
+    r1_code_kind code;        /* 0: R1_CODE_TRANSFORM */
+    float key_bytes;          /* mean bytes of a key's code; 0: a fifteenth of f32 */
+    float vector_bytes;       /* the same of a vector's */
+    uint32_t n_list;          /* lists of the coarse index; 0: about two for each square root of the entries */
+    uint32_t n_atom;          /* of R1_CODE_SPARSE; 0: 2,048 */
+    uint32_t n_round;         /* mini-batches of dictionary learning; 0: 12 */
+    bool drop_full;           /* keep the codes alone: no re-rank, and a part cannot be consolidated again */
+    uint64_t seed;
+} r1_longterm_opts;
+
+typedef struct {
+    const float *key;    /* f32[d_key]; NULL from get where only its code is kept: see r1_longterm_view_key */
+    const float *vector; /* f32[d_vector]; NULL: zeros; from get as key */
+    const void *value;   /* at most 64 KiB */
     uint32_t value_bytes;
     uint32_t source; /* the caller's number of the source */
     uint64_t entity;
@@ -68,18 +102,70 @@ typedef struct {
     float score;
 } r1_longterm_hit;
 
+/* A memory that lives in this process alone until it is saved. */
 R1_API r1_status r1_longterm_new(r1_longterm **out, uint32_t d_key, size_t n_entry_max, r1_err *err);
+R1_API r1_status r1_longterm_new_with(r1_longterm **out, const r1_longterm_opts *opts, r1_err *err);
+/* A memory that lives in the file: commits are appended to it. n_entry_max bounds what is accepted; 0: 1,048,576. */
 R1_API r1_status r1_longterm_open(r1_longterm **out, const char *path, size_t n_entry_max, r1_err *err);
-/* Written beside path and renamed: the old or the new file, never a mixture; checksummed. */
-R1_API r1_status r1_longterm_save(const r1_longterm *lt, const char *path, r1_err *err);
+R1_API r1_status r1_longterm_open_read(r1_longterm **out, const char *path, size_t n_entry_max, r1_err *err);
+/* The newest view as a new file, written beside path and renamed. The memory stays where it lives. */
+R1_API r1_status r1_longterm_save(r1_longterm *lt, const char *path, r1_err *err);
+/* All views must be closed. NULL is fine. Changes that were not committed are lost. */
 R1_API void r1_longterm_free(r1_longterm *lt);
+
+/* ---- changes. Outside begin and commit each is committed by itself. */
+
+R1_API r1_status r1_longterm_begin(r1_longterm *lt, r1_err *err);
+R1_API r1_status r1_longterm_commit(r1_longterm *lt, r1_err *err); /* on failure everything is as before begin */
+R1_API void r1_longterm_rollback(r1_longterm *lt);
 R1_API r1_status r1_longterm_insert(r1_longterm *lt, const r1_longterm_entry *entry, uint64_t *id, r1_err *err);
+R1_API r1_status r1_longterm_update(r1_longterm *lt, uint64_t id, const r1_longterm_entry *entry, r1_err *err);
+R1_API r1_status r1_longterm_delete(r1_longterm *lt, uint64_t id, r1_err *err);
 /* Removes all entries of a source older than version (0: all); returns how many. */
 R1_API size_t r1_longterm_expire(r1_longterm *lt, uint32_t source, uint32_t version);
-R1_API r1_status r1_longterm_get(const r1_longterm *lt, uint64_t id, r1_longterm_entry *entry, r1_err *err);
-R1_API size_t r1_longterm_count(const r1_longterm *lt);
+/* Removes all entries with a time before this one. */
+R1_API size_t r1_longterm_age(r1_longterm *lt, int64_t before_us);
+/* Of entries of one entity and source whose keys' cosine reaches `cosine`, the newest stays. Needs full keys. */
+R1_API r1_status r1_longterm_merge(r1_longterm *lt, float cosine, size_t *n_removed, r1_err *err);
+/* Moves entries that lie as they are into a new part; all: rebuilds everything into one part and the file into a new one.
+ * Not inside begin and commit. Readers go on meanwhile. */
+R1_API r1_status r1_longterm_consolidate(r1_longterm *lt, bool all, r1_err *err);
+
+/* ---- reading */
+
+typedef struct {
+    size_t k;
+    uint32_t n_probe;  /* lists that are looked into; 0: a quarter of them, all up to 262,144 entries */
+    uint32_t n_sketch; /* candidates that leave the sketch; 0: 2,000 */
+    uint32_t n_rerank; /* candidates compared by their full keys; 0: 100 */
+    bool codes_only;   /* no re-rank: scores are the codes' */
+    bool exact;        /* full keys of everything: the oracle */
+} r1_longterm_query;
+
+typedef struct {
+    size_t n_entry, n_part, n_fresh; /* live entries; parts; of the entries, those not coded yet */
+    size_t code_bytes, index_bytes;  /* in parts: codes of keys with their lengths; lists, tables, axes, id order */
+    size_t vector_code_bytes, meta_bytes; /* codes of vectors; ids, records, places of values */
+    size_t full_bytes, value_bytes;       /* full keys and vectors; values */
+} r1_longterm_stats;
+
+R1_API r1_longterm_view *r1_longterm_view_open(r1_longterm *lt);
+R1_API void r1_longterm_view_close(r1_longterm_view *view);
+R1_API size_t r1_longterm_view_count(const r1_longterm_view *view);
+R1_API r1_status r1_longterm_view_get(const r1_longterm_view *view, uint64_t id, r1_longterm_entry *entry, r1_err *err);
+/* The key or vector as it is kept: full where that is, else decoded. */
+R1_API r1_status r1_longterm_view_key(const r1_longterm_view *view, uint64_t id, float *key, r1_err *err);
+R1_API r1_status r1_longterm_view_vector(const r1_longterm_view *view, uint64_t id, bool from_code, float *vector,
+                                         r1_err *err);
 /* Best first; equal scores by smaller id; *n_hit <= k. */
-R1_API r1_status r1_longterm_search(const r1_longterm *lt, const float *query, size_t k, r1_longterm_hit *hit,
-                                    size_t *n_hit, r1_err *err);
+R1_API r1_status r1_longterm_view_search(const r1_longterm_view *view, const float *query, const r1_longterm_query *how,
+                                         r1_longterm_hit *hit, size_t *n_hit, r1_err *err);
+R1_API void r1_longterm_view_stats(const r1_longterm_view *view, r1_longterm_stats *stats);
+
+/* The same on the newest view. */
+R1_API r1_status r1_longterm_get(r1_longterm *lt, uint64_t id, r1_longterm_entry *entry, r1_err *err);
+R1_API size_t r1_longterm_count(r1_longterm *lt);
+R1_API r1_status r1_longterm_search(r1_longterm *lt, const float *query, size_t k, r1_longterm_hit *hit, size_t *n_hit,
+                                    r1_err *err);
 
 #endif

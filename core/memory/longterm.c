@@ -1,188 +1,666 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* longterm.c - long-term memory: keys in one dense array, searched exactly by inner product; values beside them.
+/* longterm.c - views and changes of long-term memory.
  *
- * File, little endian, 64-byte header:
+ * A view is a list of parts with, for each, how many of its rows belong to it and which of them are gone. Views share parts
+ * and marks; nothing that a view shows is ever written:
  *
- *   "R1LTMEM1"  u32 d_key  u32 0  u64 n_entry  u64 next_id  u64 body_bytes  u32 crc32c(body)  u32 crc32c(header so far)  0...
- *   body: n_entry records of { u64 id  u64 entity  i64 time_us  u32 source  u32 version  u32 value_bytes  u32 0 },
- *         then n_entry keys f32[d_key], then the values one after another
+ *   lt->view --begin--> lt->next: a copy of the list
+ *                insert  appends behind the rows that other views count, or opens a further part
+ *                delete  marks a row in a copy of the marks
+ *            --commit--> the log is synced, then lt->view is next; the old view goes with its last reader
  *
- * Removal swaps the last entry into the hole, so search order never shows; ids stay. Sparse codes and an index follow in
- * the engine's own issue: this search is the oracle that they will be measured against. */
-#include "r1_memory.h"
+ * Two locks in all: the log's file lock between processes, and the mutex around the pointer lt->view. */
+#include "memory/longstore.h"
 
-#include <stdio.h>
+#include "memory/scan.h"
+
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEADER_BYTES = 64, VALUE_BYTES_MAX = 65536, KEY_MAX = 8192, N_INDEX_MIN = 64 };
-#define FILE_BYTES_MAX ((size_t)16 << 30)
-static const char magic[8] = {'R', '1', 'L', 'T', 'M', 'E', 'M', '1'};
+enum { FRESH_MIN = 1024, FRESH_MAX = 65536, MERGE_SPAN = 64, SCAN_ALL = 262144 };
 
-typedef struct {
-    uint64_t id, entity;
-    int64_t time_us;
-    uint32_t source, version, value_bytes, zero;
-} record;
+/* ---- views ---- */
 
-struct r1_longterm {
-    uint32_t d_key;
-    size_t n, cap, n_max;
-    uint64_t next_id;
-    record *rec;
-    float *key;            /* f32[cap][d_key] */
-    unsigned char **value; /* malloc'ed each; NULL: empty */
-    uint32_t *place;       /* open addressing: id -> row + 1; 0 empty */
-    size_t n_place;        /* power of two */
-};
+static uint64_t *words(const dead_rows *d) { return d ? dead_words((dead_rows *)(uintptr_t)d) : NULL; }
+uint64_t *dead_words(dead_rows *d) { return d ? d->word : NULL; }
 
-static r1_status check_key(uint32_t d_key, r1_err *err)
+static void dead_free(dead_rows *d)
 {
-    if (d_key < 1 || d_key > KEY_MAX)
-        R1_FAIL(err, R1_E_INVAL, "long-term memory: key width: expected 1..%d, found %u", KEY_MAX, d_key);
+    if (d && atomic_fetch_sub_explicit(&d->refs, 1, memory_order_acq_rel) == 1) free(d);
+}
+
+r1_longterm_view *view_new(size_t n_part)
+{
+    r1_longterm_view *v = calloc(1, sizeof *v + n_part * sizeof v->part[0]);
+    if (v) atomic_init(&v->refs, 1);
+    return v;
+}
+
+r1_longterm_view *view_share(r1_longterm_view *v)
+{
+    atomic_fetch_add_explicit(&v->refs, 1, memory_order_relaxed);
+    return v;
+}
+
+void view_free(r1_longterm_view *v)
+{
+    if (!v || atomic_fetch_sub_explicit(&v->refs, 1, memory_order_acq_rel) != 1) return;
+    for (size_t i = 0; i < v->n_part; i++) {
+        part_free(v->part[i].p);
+        dead_free(v->part[i].dead);
+    }
+    free(v);
+}
+
+static void copy_part(view_part *to, const view_part *from)
+{
+    *to = *from;
+    part_share(to->p);
+    if (to->dead) atomic_fetch_add_explicit(&to->dead->refs, 1, memory_order_relaxed);
+}
+
+static r1_longterm_view *view_copy(const r1_longterm_view *v)
+{
+    r1_longterm_view *c = view_new(v->n_part);
+    for (size_t i = 0; c && i < v->n_part; i++) copy_part(&c->part[i], &v->part[i]);
+    if (c) {
+        c->n_part = v->n_part;
+        c->n_live = v->n_live;
+    }
+    return c;
+}
+
+r1_status view_add(r1_longterm_view **v, part *p, r1_err *err)
+{
+    size_t n = (*v)->n_part;
+    r1_longterm_view *grown = realloc(*v, sizeof **v + (n + 1) * sizeof grown->part[0]);
+    if (!grown) R1_FAIL(err, R1_E_NOMEM, "no memory for a view of %zu parts", n + 1);
+    grown->part[n] = (view_part){.p = p, .n = p->n};
+    grown->n_part = n + 1;
+    grown->n_live += p->n;
+    *v = grown;
     return R1_OK;
+}
+
+r1_status view_kill(r1_longterm_view *v, size_t at, size_t row, r1_err *err)
+{
+    view_part *vp = &v->part[at];
+    if (!vp->dead || atomic_load_explicit(&vp->dead->refs, memory_order_acquire) > 1) {
+        size_t n_word = vp->p->cap / 64 + 1;
+        dead_rows *d = calloc(1, sizeof *d + n_word * sizeof d->word[0]);
+        if (!d) R1_FAIL(err, R1_E_NOMEM, "no memory to mark entries as gone");
+        atomic_init(&d->refs, 1);
+        d->n_word = n_word;
+        if (vp->dead) memcpy(d->word, vp->dead->word, n_word * sizeof d->word[0]);
+        dead_free(vp->dead);
+        vp->dead = d;
+    }
+    vp->dead->word[row / 64] |= (uint64_t)1 << row % 64;
+    vp->n_dead++;
+    v->n_live--;
+    return R1_OK;
+}
+
+static bool locate(const r1_longterm_view *v, uint64_t id, size_t *at, size_t *row)
+{
+    for (size_t i = v->n_part; i-- > 0;) {
+        const view_part *vp = &v->part[i];
+        size_t r = part_find(vp->p, vp->n, id, words(vp->dead));
+        if (r == vp->n) continue;
+        *at = i;
+        *row = r;
+        return true;
+    }
+    return false;
+}
+
+r1_longterm_view *r1_longterm_view_open(r1_longterm *lt)
+{
+    pthread_mutex_lock(&lt->lock);
+    r1_longterm_view *v = view_share(lt->view);
+    pthread_mutex_unlock(&lt->lock);
+    return v;
+}
+
+void r1_longterm_view_close(r1_longterm_view *v) { view_free(v); }
+
+static void publish(r1_longterm *lt, r1_longterm_view *v)
+{
+    pthread_mutex_lock(&lt->lock);
+    r1_longterm_view *old = lt->view;
+    lt->view = v;
+    pthread_mutex_unlock(&lt->lock);
+    view_free(old);
+}
+
+/* ---- life ---- */
+
+static r1_status fill_defaults(r1_longterm_opts *o, r1_err *err)
+{
+    if (o->d_key < 1 || o->d_key > CODE_DIM_MAX || o->d_vector > CODE_DIM_MAX)
+        R1_FAIL(err, R1_E_INVAL, "long-term memory: key width: expected 1..%d (vectors 0..%d), found %u and %u",
+                CODE_DIM_MAX, CODE_DIM_MAX, o->d_key, o->d_vector);
+    if (!o->code) o->code = R1_CODE_TRANSFORM;
+    if (o->code != R1_CODE_TRANSFORM && o->code != R1_CODE_SPARSE)
+        R1_FAIL(err, R1_E_INVAL, "long-term memory: code: expected 1 or 2, found %d", (int)o->code);
+    if (!o->n_entry_max) o->n_entry_max = 1048576;
+    if (!(o->key_bytes > 0)) o->key_bytes = (float)o->d_key * 4 / 15;
+    if (!(o->vector_bytes > 0)) o->vector_bytes = (float)o->d_vector * 4 / 15;
+    if (o->key_bytes < 6) o->key_bytes = 6;
+    if (o->vector_bytes < 6) o->vector_bytes = 6;
+    if (!o->n_atom) o->n_atom = 2048;
+    if (!o->n_round) o->n_round = 12;
+    if (o->n_atom > CODE_ATOM_MAX || o->n_list > CODE_LIST_MAX || o->n_entry_max > PART_ENTRIES_MAX)
+        R1_FAIL(err, R1_E_INVAL,
+                "long-term memory: expected at most %d atoms, %d lists, %zu entries; found %u, %u, %zu", CODE_ATOM_MAX,
+                CODE_LIST_MAX, PART_ENTRIES_MAX, o->n_atom, o->n_list, o->n_entry_max);
+    return R1_OK;
+}
+
+r1_status longterm_make(r1_longterm **out, const r1_longterm_opts *o, r1_err *err)
+{
+    r1_longterm *lt = calloc(1, sizeof *lt);
+    if (!lt) R1_FAIL(err, R1_E_NOMEM, "no memory for a long-term memory");
+    lt->o = *o;
+    r1_status st = fill_defaults(&lt->o, err);
+    if (st == R1_OK && !(lt->view = view_new(0)))
+        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a long-term memory");
+    if (st != R1_OK) {
+        free(lt);
+        return st;
+    }
+    lt->next_id = 1;
+    lt->file.fd = -1;
+    pthread_mutex_init(&lt->lock, NULL);
+    *out = lt;
+    return R1_OK;
+}
+
+r1_status r1_longterm_new_with(r1_longterm **out, const r1_longterm_opts *opts, r1_err *err)
+{
+    return longterm_make(out, opts, err);
 }
 
 r1_status r1_longterm_new(r1_longterm **out, uint32_t d_key, size_t n_entry_max, r1_err *err)
 {
-    R1_TRY(check_key(d_key, err));
-    r1_longterm *lt = calloc(1, sizeof *lt);
-    if (!lt) R1_FAIL(err, R1_E_NOMEM, "no memory for a long-term memory");
-    lt->d_key = d_key;
-    lt->n_max = n_entry_max ? n_entry_max : 1048576;
-    lt->next_id = 1;
-    *out = lt;
-    return R1_OK;
+    return longterm_make(out, &(r1_longterm_opts){.d_key = d_key, .n_entry_max = n_entry_max}, err);
+}
+
+r1_status r1_longterm_open(r1_longterm **out, const char *path, size_t n_entry_max, r1_err *err)
+{
+    return longfile_open(out, path, n_entry_max ? n_entry_max : 1048576, true, err);
+}
+
+r1_status r1_longterm_open_read(r1_longterm **out, const char *path, size_t n_entry_max, r1_err *err)
+{
+    return longfile_open(out, path, n_entry_max ? n_entry_max : 1048576, false, err);
 }
 
 void r1_longterm_free(r1_longterm *lt)
 {
     if (!lt) return;
-    for (size_t i = 0; i < lt->n; i++) free(lt->value[i]);
-    free(lt->value);
-    free(lt->key);
-    free(lt->rec);
-    free(lt->place);
+    r1_longterm_rollback(lt);
+    longfile_close(&lt->file);
+    view_free(lt->view);
+    pthread_mutex_destroy(&lt->lock);
     free(lt);
 }
 
-/* ---- ids ---- */
-
-static size_t probe(const r1_longterm *lt, uint64_t id)
+r1_status r1_longterm_save(r1_longterm *lt, const char *path, r1_err *err)
 {
-    size_t i = (size_t)r1_hash64(&id, sizeof id, 0) & (lt->n_place - 1);
-    while (lt->place[i] && lt->rec[lt->place[i] - 1].id != id) i = (i + 1) & (lt->n_place - 1);
-    return i;
+    return longfile_write(lt, lt->view, path, err);
 }
 
-static void index_all(r1_longterm *lt)
-{
-    memset(lt->place, 0, lt->n_place * sizeof *lt->place);
-    for (size_t i = 0; i < lt->n; i++) lt->place[probe(lt, lt->rec[i].id)] = (uint32_t)i + 1;
-}
+/* ---- changes ---- */
 
-/* Room for `cap` entries; on failure everything is as before. */
-static r1_status reserve(r1_longterm *lt, size_t cap, r1_err *err)
+r1_status r1_longterm_begin(r1_longterm *lt, r1_err *err)
 {
-    if (cap <= lt->cap) return R1_OK;
-    if (cap > lt->n_max) R1_FAIL(err, R1_E_NOMEM, "long-term memory is full: %zu entries", lt->n_max);
-    if (cap < lt->cap * 2) cap = lt->cap * 2 < lt->n_max ? lt->cap * 2 : lt->n_max;
-    size_t n_place = N_INDEX_MIN;
-    while (n_place < cap * 2) n_place *= 2;
-    record *rec = r1_realloc_array(lt->rec, cap, sizeof *rec);
-    if (rec) lt->rec = rec;
-    float *key = r1_realloc_array(lt->key, cap, sizeof *key * lt->d_key);
-    if (key) lt->key = key;
-    unsigned char **value = r1_realloc_array(lt->value, cap, sizeof *value);
-    if (value) lt->value = value;
-    uint32_t *place = calloc(n_place, sizeof *place);
-    if (!rec || !key || !value || !place) {
-        free(place);
-        R1_FAIL(err, R1_E_NOMEM, "no memory for %zu entries of long-term memory", cap);
-    }
-    free(lt->place);
-    lt->place = place;
-    lt->n_place = n_place;
-    lt->cap = cap;
-    index_all(lt);
+    if (lt->next) R1_FAIL(err, R1_E_INVAL, "long-term memory: a change is open already");
+    if (lt->file.fd >= 0 && !lt->file.writable) R1_FAIL(err, R1_E_INVAL, "%s was opened for reading", lt->file.path);
+    lt->next = view_copy(lt->view);
+    if (!lt->next) R1_FAIL(err, R1_E_NOMEM, "no memory for a change of long-term memory");
+    lt->next_id_before = lt->next_id;
     return R1_OK;
 }
 
-/* ---- entries ---- */
+/* Rows behind those that the published view counts were never seen. */
+static void forget_unseen(r1_longterm *lt)
+{
+    for (size_t i = 0; i < lt->next->n_part; i++) {
+        part *p = lt->next->part[i].p;
+        if (p->coded || i >= lt->view->n_part || lt->view->part[i].p != p) continue;
+        while (p->n > lt->view->part[i].n) free(p->value[--p->n]);
+    }
+}
+
+void r1_longterm_rollback(r1_longterm *lt)
+{
+    if (!lt->next) return;
+    longfile_rollback(&lt->file);
+    forget_unseen(lt);
+    view_free(lt->next);
+    lt->next = NULL;
+    lt->next_id = lt->next_id_before;
+}
+
+r1_status r1_longterm_commit(r1_longterm *lt, r1_err *err)
+{
+    if (!lt->next) R1_FAIL(err, R1_E_INVAL, "long-term memory: no change is open");
+    r1_status st = longfile_commit(&lt->file, lt->next_id, err);
+    if (st != R1_OK) {
+        r1_longterm_rollback(lt);
+        return st;
+    }
+    publish(lt, lt->next);
+    lt->next = NULL;
+    return R1_OK;
+}
+
+/* Opens a change where none is; *own tells the caller to end it. */
+static r1_status join(r1_longterm *lt, bool *own, r1_err *err)
+{
+    *own = !lt->next;
+    return *own ? r1_longterm_begin(lt, err) : R1_OK;
+}
+
+static r1_status leave(r1_longterm *lt, bool own, r1_status st, r1_err *err)
+{
+    if (!own) return st;
+    if (st == R1_OK) return r1_longterm_commit(lt, err);
+    r1_longterm_rollback(lt);
+    return st;
+}
+
+/* The fresh part with room, or a further one, larger with the number of entries. */
+static r1_status room(r1_longterm *lt, size_t *at, r1_err *err)
+{
+    r1_longterm_view *v = lt->next;
+    if (v->n_live >= lt->o.n_entry_max)
+        R1_FAIL(err, R1_E_NOMEM, "long-term memory is full: %zu entries", lt->o.n_entry_max);
+    if (v->n_part) {
+        const view_part *last = &v->part[v->n_part - 1];
+        *at = v->n_part - 1;
+        if (!last->p->coded && last->p->n < last->p->cap) return R1_OK;
+    }
+    size_t cap = v->n_live < FRESH_MIN ? FRESH_MIN : v->n_live > FRESH_MAX ? FRESH_MAX : v->n_live;
+    part *p;
+    R1_TRY(part_fresh(&p, lt->o.d_key, lt->o.d_vector, cap, err));
+    r1_status st = view_add(&lt->next, p, err);
+    if (st != R1_OK) part_free(p);
+    *at = lt->next->n_part - 1;
+    return st;
+}
+
+r1_status longterm_drop(r1_longterm *lt, uint64_t id, r1_err *err)
+{
+    size_t at, row;
+    if (!locate(lt->next, id, &at, &row))
+        R1_FAIL(err, R1_E_NOT_FOUND, "long-term memory has no entry %llu", (unsigned long long)id);
+    return view_kill(lt->next, at, row, err);
+}
+
+r1_status longterm_put(r1_longterm *lt, uint64_t id, const r1_longterm_entry *e, r1_err *err)
+{
+    size_t at, row;
+    if (locate(lt->next, id, &at, &row)) R1_TRY(view_kill(lt->next, at, row, err));
+    R1_TRY(room(lt, &at, err));
+    view_part *vp = &lt->next->part[at];
+    R1_TRY(part_append(vp->p, e, id, err));
+    vp->n = vp->p->n;
+    lt->next->n_live++;
+    return R1_OK;
+}
+
+r1_status longterm_drop_fresh(r1_longterm *lt, r1_err *err)
+{
+    r1_longterm_view *v = view_new(lt->next->n_part);
+    if (!v) R1_FAIL(err, R1_E_NOMEM, "no memory for a view");
+    for (size_t i = 0; i < lt->next->n_part; i++) {
+        const view_part *vp = &lt->next->part[i];
+        if (!vp->p->coded) continue;
+        copy_part(&v->part[v->n_part++], vp);
+        v->n_live += vp->n - vp->n_dead;
+    }
+    view_free(lt->next);
+    lt->next = v;
+    return R1_OK;
+}
+
+static r1_status check_entry(const r1_longterm *lt, const r1_longterm_entry *e, r1_err *err)
+{
+    if (e->value_bytes > PART_VALUE_MAX)
+        R1_FAIL(err, R1_E_INVAL, "long-term memory: value: expected at most %d bytes, found %u", PART_VALUE_MAX,
+                e->value_bytes);
+    for (uint32_t c = 0; c < lt->o.d_key; c++)
+        if (e->key[c] - e->key[c] != 0)
+            R1_FAIL(err, R1_E_INVAL, "long-term memory: key: column %u is not a finite number", c);
+    for (uint32_t c = 0; e->vector && c < lt->o.d_vector; c++)
+        if (e->vector[c] - e->vector[c] != 0)
+            R1_FAIL(err, R1_E_INVAL, "long-term memory: vector: column %u is not a finite number", c);
+    return R1_OK;
+}
+
+static r1_status put_logged(r1_longterm *lt, uint64_t id, const r1_longterm_entry *e, r1_err *err)
+{
+    R1_TRY(longterm_put(lt, id, e, err));
+    return longfile_entry(&lt->file, id, e, lt->o.d_key, lt->o.d_vector, err);
+}
 
 r1_status r1_longterm_insert(r1_longterm *lt, const r1_longterm_entry *e, uint64_t *id, r1_err *err)
 {
-    if (e->value_bytes > VALUE_BYTES_MAX)
-        R1_FAIL(err, R1_E_INVAL, "long-term memory: value: expected at most %d bytes, found %u", VALUE_BYTES_MAX,
-                e->value_bytes);
-    R1_TRY(reserve(lt, lt->n + 1, err));
-    unsigned char *value = NULL;
-    if (e->value_bytes) {
-        value = malloc(e->value_bytes);
-        if (!value) R1_FAIL(err, R1_E_NOMEM, "no memory for a value of %u bytes", e->value_bytes);
-        memcpy(value, e->value, e->value_bytes);
-    }
-    size_t row = lt->n++;
-    lt->rec[row] = (record){.id = lt->next_id++,
-                            .entity = e->entity,
-                            .time_us = e->time_us,
-                            .source = e->source,
-                            .version = e->version,
-                            .value_bytes = e->value_bytes};
-    lt->value[row] = value;
-    memcpy(lt->key + row * lt->d_key, e->key, sizeof(float) * lt->d_key);
-    lt->place[probe(lt, lt->rec[row].id)] = (uint32_t)row + 1;
-    if (id) *id = lt->rec[row].id;
-    return R1_OK;
+    bool own;
+    R1_TRY(check_entry(lt, e, err));
+    R1_TRY(join(lt, &own, err));
+    uint64_t given = lt->next_id++;
+    r1_status st = put_logged(lt, given, e, err);
+    if (st != R1_OK) lt->next_id = given;
+    if (id && st == R1_OK) *id = given;
+    return leave(lt, own, st, err);
+}
+
+r1_status r1_longterm_update(r1_longterm *lt, uint64_t id, const r1_longterm_entry *e, r1_err *err)
+{
+    bool own;
+    size_t at, row;
+    R1_TRY(check_entry(lt, e, err));
+    R1_TRY(join(lt, &own, err));
+    r1_status st = R1_OK;
+    if (!locate(lt->next, id, &at, &row))
+        st = r1_err_set(err, R1_E_NOT_FOUND, __FILE__, __LINE__, "long-term memory has no entry %llu",
+                        (unsigned long long)id);
+    if (st == R1_OK) st = put_logged(lt, id, e, err);
+    return leave(lt, own, st, err);
+}
+
+r1_status r1_longterm_delete(r1_longterm *lt, uint64_t id, r1_err *err)
+{
+    bool own;
+    R1_TRY(join(lt, &own, err));
+    r1_status st = longterm_drop(lt, id, err);
+    if (st == R1_OK) st = longfile_delete(&lt->file, id, err);
+    return leave(lt, own, st, err);
+}
+
+typedef struct {
+    uint32_t source, version;
+    int64_t before_us;
+    bool by_time;
+} doomed;
+
+static bool is_doomed(const part_record *r, const doomed *d)
+{
+    if (d->by_time) return r->time_us < d->before_us;
+    return r->source == d->source && (!d->version || r->version < d->version);
+}
+
+/* All or none: 0 where something failed. */
+static size_t remove_all(r1_longterm *lt, const doomed *d)
+{
+    bool own;
+    size_t removed = 0;
+    if (join(lt, &own, NULL) != R1_OK) return 0;
+    r1_status st = R1_OK;
+    for (size_t i = 0; i < lt->next->n_part && st == R1_OK; i++)
+        for (size_t row = 0; row < lt->next->part[i].n && st == R1_OK; row++) {
+            const view_part *vp = &lt->next->part[i];
+            if (part_is_dead(words(vp->dead), row) || !is_doomed(&vp->p->rec[row], d)) continue;
+            st = view_kill(lt->next, i, row, NULL);
+            if (st == R1_OK) st = longfile_delete(&lt->file, vp->p->rec[row].id, NULL);
+            removed++;
+        }
+    return leave(lt, own, st, NULL) == R1_OK ? removed : 0;
 }
 
 size_t r1_longterm_expire(r1_longterm *lt, uint32_t source, uint32_t version)
 {
-    size_t removed = 0;
-    for (size_t i = 0; i < lt->n;) {
-        if (lt->rec[i].source != source || (version && lt->rec[i].version >= version)) {
-            i++;
-            continue;
-        }
-        size_t last = --lt->n;
-        free(lt->value[i]);
-        lt->rec[i] = lt->rec[last];
-        lt->value[i] = lt->value[last];
-        memmove(lt->key + i * lt->d_key, lt->key + last * lt->d_key, sizeof(float) * lt->d_key);
-        removed++;
-    }
-    if (removed) index_all(lt);
-    return removed;
+    return remove_all(lt, &(doomed){.source = source, .version = version});
 }
 
-r1_status r1_longterm_get(const r1_longterm *lt, uint64_t id, r1_longterm_entry *e, r1_err *err)
+size_t r1_longterm_age(r1_longterm *lt, int64_t before_us)
 {
-    size_t at = lt->n_place ? lt->place[probe(lt, id)] : 0;
-    if (!at) R1_FAIL(err, R1_E_NOT_FOUND, "long-term memory has no entry %llu", (unsigned long long)id);
-    const record *r = &lt->rec[at - 1];
-    *e = (r1_longterm_entry){.key = lt->key + (at - 1) * lt->d_key,
-                             .value = lt->value[at - 1],
-                             .value_bytes = r->value_bytes,
-                             .source = r->source,
-                             .entity = r->entity,
-                             .time_us = r->time_us,
-                             .version = r->version};
+    return remove_all(lt, &(doomed){.before_us = before_us, .by_time = true});
+}
+
+/* ---- all live rows, and what runs over them ---- */
+
+typedef struct {
+    const part *p;
+    uint32_t row;
+} live_row;
+
+static live_row *live_rows(const r1_longterm_view *v, bool fresh_only, size_t *n)
+{
+    live_row *all = malloc(sizeof *all * (v->n_live + 1));
+    *n = 0;
+    for (size_t i = 0; i < v->n_part && all; i++)
+        for (size_t row = 0; row < v->part[i].n; row++)
+            if (!(fresh_only && v->part[i].p->coded) && !part_is_dead(words(v->part[i].dead), row))
+                all[(*n)++] = (live_row){v->part[i].p, (uint32_t)row};
+    return all;
+}
+
+/* Entity, source, newest first. */
+static int by_owner(const void *a, const void *b)
+{
+    const live_row *x = a, *y = b;
+    const part_record *r = &x->p->rec[x->row], *s = &y->p->rec[y->row];
+    if (r->entity != s->entity) return r->entity < s->entity ? -1 : 1;
+    if (r->source != s->source) return r->source < s->source ? -1 : 1;
+    if (r->time_us != s->time_us) return r->time_us > s->time_us ? -1 : 1;
+    return (r->id < s->id) - (r->id > s->id);
+}
+
+static const float *key_of(const live_row *l) { return l->p->key + (size_t)l->row * l->p->d_key; }
+
+/* rows[0..n) are one owner's, newest first: each is compared with the MERGE_SPAN newest that stay. */
+static r1_status merge_group(r1_longterm *lt, const live_row *rows, size_t n, float cosine, size_t *removed,
+                             r1_err *err)
+{
+    const scan_kernels *k = scan_best();
+    size_t kept[MERGE_SPAN], n_kept = 0;
+    uint32_t d = lt->o.d_key;
+    for (size_t i = 0; i < n; i++) {
+        const float *a = key_of(&rows[i]);
+        bool near = false;
+        for (size_t j = 0; j < n_kept && !near; j++) {
+            const float *b = key_of(&rows[kept[j]]);
+            float scale = sqrtf(k->dot(a, a, d) * k->dot(b, b, d));
+            near = k->dot(a, b, d) >= cosine * scale;
+        }
+        if (!near) {
+            if (n_kept < MERGE_SPAN) kept[n_kept++] = i;
+            continue;
+        }
+        uint64_t id = rows[i].p->rec[rows[i].row].id;
+        R1_TRY(longterm_drop(lt, id, err));
+        R1_TRY(longfile_delete(&lt->file, id, err));
+        ++*removed;
+    }
     return R1_OK;
 }
 
-size_t r1_longterm_count(const r1_longterm *lt) { return lt->n; }
-
-/* ---- search ---- */
-
-/* Eight running sums, so that the compiler can use vector registers without reordering anything by itself. */
-static float dot(const float *a, const float *b, uint32_t n)
+r1_status r1_longterm_merge(r1_longterm *lt, float cosine, size_t *n_removed, r1_err *err)
 {
-    float s[8] = {0};
-    uint32_t i = 0;
-    for (; i + 8 <= n; i += 8)
-        for (int k = 0; k < 8; k++) s[k] += a[i + k] * b[i + k];
-    for (; i < n; i++) s[0] += a[i] * b[i];
-    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+    bool own;
+    size_t n = 0, removed = 0;
+    R1_TRY(join(lt, &own, err));
+    live_row *all = live_rows(lt->next, false, &n);
+    r1_status st =
+        all ? R1_OK
+            : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to merge %zu entries", lt->next->n_live);
+    for (size_t i = 0; i < n && st == R1_OK; i++)
+        if (!all[i].p->key)
+            st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__, "long-term memory: merging needs full keys");
+    if (st == R1_OK) qsort(all, n, sizeof *all, by_owner);
+    for (size_t i = 0, end; i < n && st == R1_OK; i = end) {
+        const part_record *r = &all[i].p->rec[all[i].row];
+        for (end = i + 1; end < n; end++) {
+            const part_record *s = &all[end].p->rec[all[end].row];
+            if (s->entity != r->entity || s->source != r->source) break;
+        }
+        st = merge_group(lt, all + i, end - i, cosine, &removed, err);
+    }
+    free(all);
+    st = leave(lt, own, st, err);
+    if (n_removed) *n_removed = st == R1_OK ? removed : 0;
+    return st;
+}
+
+static void live_entry(const void *ctx, size_t i, r1_longterm_entry *e, uint64_t *id)
+{
+    const live_row *l = (const live_row *)ctx + i;
+    part_entry(l->p, l->row, e);
+    *id = l->p->rec[l->row].id;
+}
+
+/* The new image as a part on the heap, in place of what was coded into it. */
+static r1_status adopt(r1_longterm *lt, uint8_t *bytes, size_t len, r1_err *err)
+{
+    part_image *image = image_new(bytes, 0);
+    if (!image) {
+        free(bytes);
+        R1_FAIL(err, R1_E_NOMEM, "no memory for a part");
+    }
+    part *p = NULL;
+    r1_status st = part_open(&p, image, bytes, len, "new part", err);
+    if (st == R1_OK) st = view_add(&lt->next, p, err);
+    if (st != R1_OK) part_free(p);
+    image_free(image);
+    return st;
+}
+
+static r1_status code_rows(r1_longterm *lt, const live_row *rows, size_t n, bool all, r1_err *err)
+{
+    uint8_t *bytes;
+    size_t len;
+    for (size_t i = 0; i < n; i++)
+        if (!rows[i].p->key || (lt->o.d_vector && !rows[i].p->vector))
+            R1_FAIL(err, R1_E_INVAL, "long-term memory: only codes are kept, so old parts cannot be rebuilt");
+    R1_TRY(part_build(&bytes, &len, &lt->o, live_entry, rows, n, err));
+    r1_status st = longfile_reset(&lt->file, err);
+    if (st == R1_OK) st = longfile_part(&lt->file, bytes, len, NULL, err);
+    if (st == R1_OK && all) {
+        r1_longterm_view *v = view_new(0);
+        if (!v) st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a view");
+        if (v) {
+            view_free(lt->next);
+            lt->next = v;
+        }
+    } else if (st == R1_OK)
+        st = longterm_drop_fresh(lt, err);
+    if (st != R1_OK) {
+        free(bytes);
+        return st;
+    }
+    return adopt(lt, bytes, len, err);
+}
+
+/* Rebuilding all: the file starts anew as well, so that nothing that is gone takes room. */
+static r1_status move_to_new_file(r1_longterm *lt, r1_err *err)
+{
+    char *path = lt->file.path;
+    R1_TRY(longfile_write(lt, lt->next, path, err));
+    r1_longterm *fresh;
+    longfile old = lt->file;
+    r1_status st = longfile_open(&fresh, path, lt->o.n_entry_max, true, err);
+    if (st != R1_OK) { /* the file in hand is not the one at path any more: nothing may go there */
+        lt->file.writable = false;
+        r1_err_prefix(err, "the rebuilt memory is at %s, but cannot be opened: ", path);
+        return st;
+    }
+    lt->file = fresh->file;
+    fresh->file = old;
+    r1_longterm_view *v = lt->next; /* the mapped twin takes its place */
+    lt->next = NULL;
+    publish(lt, view_share(fresh->view));
+    view_free(v);
+    r1_longterm_free(fresh);
+    return R1_OK;
+}
+
+r1_status r1_longterm_consolidate(r1_longterm *lt, bool all, r1_err *err)
+{
+    if (lt->next) R1_FAIL(err, R1_E_INVAL, "long-term memory: a change is open");
+    R1_TRY(r1_longterm_begin(lt, err));
+    size_t n;
+    live_row *rows = live_rows(lt->next, !all, &n);
+    r1_longterm_view *held = view_share(lt->view); /* rows point into it while next is being replaced */
+    longfile file = lt->file;
+    bool anew = all && file.fd >= 0;
+    if (anew) lt->file = (longfile){.fd = -1}; /* nothing goes to the old file */
+    r1_status st = rows ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to consolidate");
+    if (st == R1_OK && n) st = code_rows(lt, rows, n, all, err);
+    free(rows);
+    if (anew) lt->file = file;
+    if (st == R1_OK && anew && n)
+        st = move_to_new_file(lt, err);
+    else if (st == R1_OK)
+        st = r1_longterm_commit(lt, err);
+    if (st != R1_OK) r1_longterm_rollback(lt);
+    view_free(held);
+    return st;
+}
+
+/* ---- reading ---- */
+
+size_t r1_longterm_view_count(const r1_longterm_view *v) { return v->n_live; }
+
+static r1_status find(const r1_longterm_view *v, uint64_t id, const part **p, size_t *row, r1_err *err)
+{
+    size_t at;
+    if (!locate(v, id, &at, row))
+        R1_FAIL(err, R1_E_NOT_FOUND, "long-term memory has no entry %llu", (unsigned long long)id);
+    *p = v->part[at].p;
+    return R1_OK;
+}
+
+r1_status r1_longterm_view_get(const r1_longterm_view *v, uint64_t id, r1_longterm_entry *e, r1_err *err)
+{
+    const part *p = NULL;
+    size_t row = 0;
+    R1_TRY(find(v, id, &p, &row, err));
+    part_entry(p, row, e);
+    return R1_OK;
+}
+
+r1_status r1_longterm_view_key(const r1_longterm_view *v, uint64_t id, float *key, r1_err *err)
+{
+    const part *p = NULL;
+    size_t row = 0;
+    R1_TRY(find(v, id, &p, &row, err));
+    part_key(p, row, key);
+    return R1_OK;
+}
+
+r1_status r1_longterm_view_vector(const r1_longterm_view *v, uint64_t id, bool from_code, float *vector, r1_err *err)
+{
+    const part *p = NULL;
+    size_t row = 0;
+    R1_TRY(find(v, id, &p, &row, err));
+    if (!p->d_vector) R1_FAIL(err, R1_E_INVAL, "long-term memory: entries have no vectors");
+    part_vector(p, row, from_code, vector);
+    return R1_OK;
+}
+
+void r1_longterm_view_stats(const r1_longterm_view *v, r1_longterm_stats *s)
+{
+    *s = (r1_longterm_stats){.n_entry = v->n_live};
+    for (size_t i = 0; i < v->n_part; i++) {
+        const part *p = v->part[i].p;
+        if (!p->coded) {
+            s->n_fresh += v->part[i].n - v->part[i].n_dead;
+            continue;
+        }
+        const size_t *b = p->section; /* as listed in part.h */
+        s->n_part++;
+        s->code_bytes += b[3] + b[4] + b[5] + b[6];
+        s->index_bytes += code_bytes(p->key_code) + b[2] + b[10];
+        s->vector_code_bytes += b[7] + b[8] + b[9];
+        s->meta_bytes += b[11];
+        s->full_bytes += b[12] + b[13];
+        s->value_bytes += b[14];
+    }
 }
 
 /* a is a worse hit than b */
@@ -206,142 +684,130 @@ static void sift_down(r1_longterm_hit *hit, size_t n, size_t i)
     }
 }
 
+typedef struct {
+    r1_longterm_hit *hit;
+    size_t n, k;
+} best;
+
+static void offer(best *b, r1_longterm_hit h)
+{
+    if (b->n < b->k) {
+        b->hit[b->n++] = h;
+        if (b->n == b->k)
+            for (size_t j = b->k / 2 + 1; j-- > 0;) sift_down(b->hit, b->n, j);
+    } else if (b->k && worse(&b->hit[0], &h)) {
+        b->hit[0] = h;
+        sift_down(b->hit, b->n, 0);
+    }
+}
+
 static int best_first(const void *a, const void *b)
 {
     const r1_longterm_hit *x = a, *y = b;
     return worse(x, y) - worse(y, x);
 }
 
-r1_status r1_longterm_search(const r1_longterm *lt, const float *query, size_t k, r1_longterm_hit *hit, size_t *n_hit,
-                             r1_err *err)
+static void search_exact(const view_part *vp, const float *q, best *b)
 {
-    for (uint32_t c = 0; c < lt->d_key; c++)
-        if (query[c] - query[c] != 0)
-            R1_FAIL(err, R1_E_INVAL, "long-term memory: query: column %u is not a finite number", c);
-    size_t n = 0;
-    for (size_t i = 0; i < lt->n && k; i++) {
-        r1_longterm_hit h = {lt->rec[i].id, dot(query, lt->key + i * lt->d_key, lt->d_key)};
-        if (n < k) {
-            hit[n++] = h;
-            if (n == k)
-                for (size_t j = k / 2 + 1; j-- > 0;) sift_down(hit, n, j);
-        } else if (worse(&hit[0], &h)) {
-            hit[0] = h;
-            sift_down(hit, n, 0);
-        }
-    }
-    qsort(hit, n, sizeof *hit, best_first);
-    *n_hit = n;
-    return R1_OK;
+    const scan_kernels *k = scan_best();
+    const part *p = vp->p;
+    for (size_t row = 0; row < vp->n; row++)
+        if (!part_is_dead(words(vp->dead), row))
+            offer(b, (r1_longterm_hit){p->rec[row].id, k->dot(q, p->key + row * p->d_key, p->d_key)});
 }
-
-/* ---- file ---- */
 
 typedef struct {
-    char magic[8];
-    uint32_t d_key, zero;
-    uint64_t n_entry, next_id, body_bytes;
-    uint32_t body_crc, header_crc; /* the header's own up to this field */
-    unsigned char pad[HEADER_BYTES - 48];
-} file_header;
-_Static_assert(sizeof(file_header) == HEADER_BYTES, "the header is part of the file format");
+    part_hit hit;
+    const part *p;
+} candidate;
 
-enum { HEADER_CRC_BYTES = 44 };
-
-static size_t body_bytes(const r1_longterm *lt)
+static int by_code_score(const void *a, const void *b)
 {
-    size_t n = lt->n * (sizeof(record) + sizeof(float) * lt->d_key);
-    for (size_t i = 0; i < lt->n; i++) n += lt->rec[i].value_bytes;
-    return n;
+    const candidate *x = a, *y = b;
+    if (x->hit.score != y->hit.score) return x->hit.score < y->hit.score ? 1 : -1;
+    const uint64_t i = x->p->rec[x->hit.row].id, j = y->p->rec[y->hit.row].id;
+    return (i > j) - (i < j);
 }
 
-r1_status r1_longterm_save(const r1_longterm *lt, const char *path, r1_err *err)
+/* Candidates of all parts by their codes; the best n_rerank of them by their full keys. */
+static r1_status search_codes(const r1_longterm_view *v, const float *q, const r1_longterm_query *how, size_t n_coded,
+                              best *b, r1_err *err)
 {
-    size_t body = body_bytes(lt);
-    unsigned char *buf = malloc(HEADER_BYTES + body), *p = buf + HEADER_BYTES;
-    if (!buf) R1_FAIL(err, R1_E_NOMEM, "no memory to write %zu bytes of long-term memory", body);
-    if (lt->n) {
-        memcpy(p, lt->rec, lt->n * sizeof(record));
-        p += lt->n * sizeof(record);
-        memcpy(p, lt->key, lt->n * sizeof(float) * lt->d_key);
-        p += lt->n * sizeof(float) * lt->d_key;
+    const scan_kernels *k = scan_best();
+    size_t wanted = how->codes_only ? how->k : how->n_rerank, n = 0;
+    part_hit *hit = malloc(sizeof *hit * (wanted + 1));
+    candidate *all = malloc(sizeof *all * (wanted * n_coded + 1));
+    r1_status st = hit && all ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to search");
+    for (size_t i = 0; i < v->n_part && st == R1_OK && wanted; i++) {
+        const part *p = v->part[i].p;
+        size_t found = 0;
+        if (!p->coded) continue;
+        uint32_t probe = how->n_probe ? how->n_probe : p->n <= SCAN_ALL ? p->n_list : p->n_list / 4;
+        st = part_candidates(p, q, words(v->part[i].dead), probe, how->n_sketch ? how->n_sketch : 2000, hit, wanted,
+                             &found, err);
+        for (size_t j = 0; j < found && st == R1_OK; j++) all[n++] = (candidate){hit[j], p};
     }
-    for (size_t i = 0; i < lt->n; i++) {
-        if (lt->rec[i].value_bytes) memcpy(p, lt->value[i], lt->rec[i].value_bytes);
-        p += lt->rec[i].value_bytes;
+    if (st == R1_OK) qsort(all, n, sizeof *all, by_code_score);
+    for (size_t i = 0; i < n && i < wanted && st == R1_OK; i++) {
+        const part *p = all[i].p;
+        bool full = p->key && !how->codes_only;
+        offer(b, (r1_longterm_hit){p->rec[all[i].hit.row].id,
+                                   full ? k->dot(q, p->key + (size_t)all[i].hit.row * p->d_key, p->d_key)
+                                        : all[i].hit.score});
     }
-    file_header h = {.d_key = lt->d_key, .n_entry = lt->n, .next_id = lt->next_id, .body_bytes = body};
-    memcpy(h.magic, magic, sizeof magic);
-    h.body_crc = r1_crc32c(buf + HEADER_BYTES, body, 0);
-    h.header_crc = r1_crc32c(&h, HEADER_CRC_BYTES, 0);
-    memcpy(buf, &h, sizeof h);
-    r1_status st = r1_file_write(path, buf, HEADER_BYTES + body, err);
-    free(buf);
+    free(hit);
+    free(all);
     return st;
 }
 
-static r1_status check_header(const file_header *h, size_t len, const char *path, r1_err *err)
+r1_status r1_longterm_view_search(const r1_longterm_view *v, const float *q, const r1_longterm_query *how,
+                                  r1_longterm_hit *hit, size_t *n_hit, r1_err *err)
 {
-    if (memcmp(h->magic, magic, sizeof magic) != 0) R1_FAIL(err, R1_E_FORMAT, "%s: not a long-term memory file", path);
-    if (r1_crc32c(h, HEADER_CRC_BYTES, 0) != h->header_crc)
-        R1_FAIL(err, R1_E_FORMAT, "%s: the header's checksum does not fit", path);
-    if (h->body_bytes != len - HEADER_BYTES)
-        R1_FAIL(err, R1_E_FORMAT, "%s: expected %llu bytes after the header, found %zu", path,
-                (unsigned long long)h->body_bytes, len - HEADER_BYTES);
-    return check_key(h->d_key, err);
-}
-
-static r1_status read_body(r1_longterm *lt, const file_header *h, const unsigned char *p, const char *path, r1_err *err)
-{
-    size_t n = (size_t)h->n_entry, fixed = sizeof(record) + sizeof(float) * lt->d_key, used;
-    if (n > lt->n_max || __builtin_mul_overflow(n, fixed, &used) || used > h->body_bytes)
-        R1_FAIL(err, R1_E_FORMAT, "%s: %zu entries do not fit into %llu bytes or the limit of %zu", path, n,
-                (unsigned long long)h->body_bytes, lt->n_max);
-    if (r1_crc32c(p, (size_t)h->body_bytes, 0) != h->body_crc)
-        R1_FAIL(err, R1_E_FORMAT, "%s: the checksum of the entries does not fit", path);
-    if (!n) return R1_OK;
-    R1_TRY(reserve(lt, n, err));
-    memcpy(lt->rec, p, n * sizeof(record));
-    memcpy(lt->key, p + n * sizeof(record), n * sizeof(float) * lt->d_key);
-    for (size_t i = 0; i < n; i++) {
-        uint32_t bytes = lt->rec[i].value_bytes;
-        if (bytes > VALUE_BYTES_MAX || bytes > h->body_bytes - used || lt->rec[i].id >= h->next_id)
-            R1_FAIL(err, R1_E_FORMAT, "%s: entry %zu is damaged", path, i);
-        lt->value[i] = bytes ? malloc(bytes) : NULL;
-        if (bytes && !lt->value[i]) R1_FAIL(err, R1_E_NOMEM, "%s: no memory for its values", path);
-        if (bytes) memcpy(lt->value[i], p + used, bytes);
-        used += bytes;
-        lt->n = i + 1;
+    r1_longterm_query h = *how;
+    best b = {hit, 0, h.k < v->n_live ? h.k : v->n_live};
+    size_t n_coded = 0;
+    *n_hit = 0;
+    if (!v->n_part) return R1_OK;
+    for (uint32_t c = 0; c < v->part[0].p->d_key; c++)
+        if (q[c] - q[c] != 0) R1_FAIL(err, R1_E_INVAL, "long-term memory: query: column %u is not a finite number", c);
+    h.k = b.k;
+    if (!h.n_rerank) h.n_rerank = 100;
+    if (h.n_rerank < h.k) h.n_rerank = (uint32_t)h.k;
+    for (size_t i = 0; i < v->n_part; i++) {
+        bool coded = v->part[i].p->coded && !(h.exact && v->part[i].p->key);
+        n_coded += coded;
+        if (!coded) search_exact(&v->part[i], q, &b);
     }
-    if (used != h->body_bytes)
-        R1_FAIL(err, R1_E_FORMAT, "%s: %llu bytes are left over", path, (unsigned long long)h->body_bytes - used);
-    index_all(lt);
+    if (n_coded && !h.exact) R1_TRY(search_codes(v, q, &h, n_coded, &b, err));
+    if (n_coded && h.exact) R1_FAIL(err, R1_E_INVAL, "long-term memory: an exact search needs full keys");
+    qsort(hit, b.n, sizeof *hit, best_first);
+    *n_hit = b.n;
     return R1_OK;
 }
 
-r1_status r1_longterm_open(r1_longterm **out, const char *path, size_t n_entry_max, r1_err *err)
+/* ---- on the newest view ---- */
+
+r1_status r1_longterm_get(r1_longterm *lt, uint64_t id, r1_longterm_entry *e, r1_err *err)
 {
-    char *data;
-    size_t len;
-    R1_TRY(r1_file_read(path, FILE_BYTES_MAX, &data, &len, err));
-    file_header h;
-    r1_longterm *lt = NULL;
-    r1_status st = R1_OK;
-    if (len < HEADER_BYTES)
-        st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s: expected at least %d bytes, found %zu", path,
-                        HEADER_BYTES, len);
-    if (st == R1_OK) {
-        memcpy(&h, data, sizeof h);
-        st = check_header(&h, len, path, err);
-    }
-    if (st == R1_OK) st = r1_longterm_new(&lt, h.d_key, n_entry_max, err);
-    if (st == R1_OK) st = read_body(lt, &h, (const unsigned char *)data + HEADER_BYTES, path, err);
-    free(data);
-    if (st != R1_OK) {
-        r1_longterm_free(lt);
-        return st;
-    }
-    lt->next_id = h.next_id;
-    *out = lt;
-    return R1_OK;
+    r1_longterm_view *v = r1_longterm_view_open(lt);
+    r1_status st = r1_longterm_view_get(v, id, e, err);
+    r1_longterm_view_close(v);
+    return st;
+}
+
+size_t r1_longterm_count(r1_longterm *lt)
+{
+    r1_longterm_view *v = r1_longterm_view_open(lt);
+    size_t n = v->n_live;
+    r1_longterm_view_close(v);
+    return n;
+}
+
+r1_status r1_longterm_search(r1_longterm *lt, const float *query, size_t k, r1_longterm_hit *hit, size_t *n_hit,
+                             r1_err *err)
+{
+    r1_longterm_view *v = r1_longterm_view_open(lt);
+    r1_status st = r1_longterm_view_search(v, query, &(r1_longterm_query){.k = k}, hit, n_hit, err);
+    r1_longterm_view_close(v);
+    return st;
 }

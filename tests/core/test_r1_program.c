@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_r1_program.c - r1 train, eval and info as a user runs them: exit codes, the JSON's figures, bad files. */
+/* test_r1_program.c - r1 train, eval, info and bench memory as a user runs them: exit codes, the JSON's figures, bad files. */
 #include "r1_test.h"
 #include "toy.h"
 
@@ -89,4 +89,39 @@ static void test_commands(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(out, "GGUF"));
 }
 
-R1_TEST_MAIN("r1", {"train, eval, info", test_commands})
+/* Half floats of random sign and mantissa, sizes .5 to 1. */
+static void write_halves(const char *path, int n, r1_rng *rng)
+{
+    r1_err err;
+    uint16_t *h = malloc(sizeof *h * (size_t)n);
+    for (int i = 0; i < n; i++) h[i] = (uint16_t)((r1_rng_u64(rng) & 0x8000) | 14 << 10 | (r1_rng_u64(rng) & 1023));
+    R1_ASSERT_OK(r1_file_write(path, h, sizeof *h * (size_t)n, &err), &err);
+    free(h);
+}
+
+static void test_bench_memory(void)
+{
+    static char out[1 << 16];
+    char base[300], queries[300];
+    r1_rng rng;
+    r1_rng_seed(&rng, r1_test_seed());
+    snprintf(base, sizeof base, "%s/x_base.f16", r1_test_tmpdir());
+    snprintf(queries, sizeof queries, "%s/x_queries.f16", r1_test_tmpdir());
+    write_halves(base, 16 * 500, &rng);
+    write_halves(queries, 16 * 20, &rng);
+    CU_ASSERT_EQUAL(RUN("bench", "memory", "--vectors", r1_test_tmpdir(), "--columns", "16", "--entries", "900",
+                        "--ratio", "4", "--dir", r1_test_tmpdir(), "--json"),
+                    0);
+    CU_ASSERT_EQUAL(figure(out, "entries"), 900);
+    CU_ASSERT(figure(out, "ratio") > 3.5);
+    CU_ASSERT(figure(out, "recall10") >
+              0.95); /* 900 entries: nearly all of the right ten are among the 100 re-ranked */
+    CU_ASSERT(figure(out, "recall10") >= figure(out, "recall10_codes") && figure(out, "recall10_codes") > 0.5);
+    CU_ASSERT(figure(out, "over_flat") > 0 && figure(out, "resident_mb") > 0 && figure(out, "build_s") > 0);
+    CU_ASSERT_EQUAL(RUN("bench", "memory"), 2);
+    CU_ASSERT_EQUAL(RUN("bench", "memory", "--vectors", "/nonexistent"), 1);
+    CU_ASSERT_EQUAL(RUN("bench", "memory", "--vectors", r1_test_tmpdir(), "--columns", "17"), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "x_base.f16"));
+}
+
+R1_TEST_MAIN("r1", {"train, eval, info", test_commands}, {"bench memory", test_bench_memory})

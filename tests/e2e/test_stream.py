@@ -210,6 +210,29 @@ class Stream(unittest.TestCase):
             p = s.fraud("serve", "--model", MODEL, "--wait", 0, check=False)
             self.assertIn("db migrate", p.stderr)
 
+    def test_backlog_is_merged_by_time(self):
+        """A service that catches up over four partitions applies payments in about the order in which they were sent. Control: in
+        the order of partitions the same measure is far worse."""
+        order = {}
+        with open(self.path, encoding="latin-1") as f:
+            for i, line in enumerate(f):
+                if line.startswith('{"tx_id":"'):
+                    order.setdefault(line[10:line.index('"', 10)], i)
+
+        def displaced(ids):
+            places = [order[t] for t in ids if t in order]
+            return max(abs(rank - place) for rank, place in enumerate(sorted(range(len(places)), key=places.__getitem__)))
+
+        with Services(os.path.join(self.folder, "backlog"), kafka=KAFKA, partitions=4) as s:
+            self.begin(s)
+            s.produce(self.path, "--rate", 2500)
+            self.assertEqual(s.finish(s.serve("--model", "none", "--until-idle", 4)), 0)
+            self.assertEqual(defects(s, self.expected, self.sent), [])
+            applied = [r[0] for r in s.sql("SELECT tx_id FROM r1.payment ORDER BY apply_seq")]
+            by_partition = [r[0] for r in s.sql("SELECT tx_id FROM r1.payment ORDER BY partition, kafka_offset")]
+            self.assertLess(displaced(applied), 100)  # 40 ms of this stream
+            self.assertGreater(displaced(by_partition), 1000)
+
     def test_late_payments_go_by_the_rules(self):
         """What waited longer than the deadline is degraded; what comes in time afterwards is not."""
         with self.services("late") as s:

@@ -1,13 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* consumer.c - one topic read by hand-made assignment; messages are lent, never copied. */
+/* consumer.c - one topic read by hand-made assignment; messages are lent, never copied.
+ *
+ * Partitions are merged by time. librdkafka hands out whole fetches, so a consumer that catches up would see minutes of one partition
+ * and then the same minutes of the next: time would run back and forth, and windows over events would be wrong. What has arrived is
+ * held per partition, and the oldest head goes first; while the heads are old (a backlog), a partition that has more to give is waited
+ * for. In steady flow nothing waits. */
 #include "stream_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+    PARTITIONS_MAX = 256,
+    HELD_MAX = 16384,
+    HELD_BYTES_MAX = 32 << 20,
+    BACKLOG_MS = 1000, /* heads older than this: a backlog is read */
+    MERGE_WAIT_MS = 200
+};
+static const uint32_t none = UINT32_MAX;
+
+typedef struct {
+    rd_kafka_message_t *m;
+    int64_t ms;
+    uint32_t next; /* of the partition's list, or of the free list */
+} held;
+
+typedef struct {
+    uint32_t head, tail;
+    int64_t next_offset; /* after the last message that has arrived */
+} source;
+
 struct r1_consumer {
     rd_kafka_t *rk;
     char *topic;
+    int32_t n; /* partitions */
+    source part[PARTITIONS_MAX];
+    held held[HELD_MAX];
+    uint32_t free_head, n_held;
+    size_t held_bytes;
+    int64_t waiting_since_us; /* for a partition without a head; 0: not waiting */
 };
 
 static r1_status consumer_conf(const r1_stream_opts *opts, rd_kafka_conf_t **out, r1_err *err)
@@ -38,6 +69,17 @@ static r1_status consumer_conf(const r1_stream_opts *opts, rd_kafka_conf_t **out
     return R1_OK;
 }
 
+static void hold_nothing(r1_consumer *c)
+{
+    for (int32_t p = 0; p < c->n; p++)
+        for (uint32_t i = c->part[p].head; i != none; i = c->held[i].next) rd_kafka_message_destroy(c->held[i].m);
+    for (int32_t p = 0; p < PARTITIONS_MAX; p++) c->part[p].head = c->part[p].tail = none;
+    for (uint32_t i = 0; i < HELD_MAX; i++) c->held[i].next = i + 1 < HELD_MAX ? i + 1 : none;
+    c->free_head = c->n_held = 0;
+    c->held_bytes = 0;
+    c->waiting_since_us = 0;
+}
+
 r1_status r1_consumer_new(r1_consumer **out, const r1_stream_opts *opts, const char *topic, r1_err *err)
 {
     rd_kafka_conf_t *conf;
@@ -51,6 +93,7 @@ r1_status r1_consumer_new(r1_consumer **out, const r1_stream_opts *opts, const c
         R1_FAIL(err, R1_E_STREAM, "Kafka consumer: %s", why);
     }
     rd_kafka_poll_set_consumer(c->rk);
+    hold_nothing(c);
     *out = c;
     return R1_OK;
 }
@@ -59,6 +102,7 @@ void r1_consumer_free(r1_consumer *c)
 {
     if (!c) return;
     if (c->rk) {
+        hold_nothing(c);
         rd_kafka_consumer_close(c->rk);
         rd_kafka_destroy(c->rk);
     }
@@ -93,6 +137,11 @@ r1_status r1_consumer_cluster(r1_consumer *c, char *out, size_t size, int timeou
 
 r1_status r1_consumer_assign(r1_consumer *c, const int64_t *next_offset, int32_t n, r1_err *err)
 {
+    if (n < 1 || n > PARTITIONS_MAX)
+        R1_FAIL(err, R1_E_INVAL, "topic %s: %d partitions, expected 1..%d", c->topic, n, PARTITIONS_MAX);
+    hold_nothing(c);
+    c->n = n;
+    for (int32_t i = 0; i < n; i++) c->part[i].next_offset = next_offset[i];
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(n);
     for (int32_t i = 0; i < n; i++) rd_kafka_topic_partition_list_add(list, c->topic, i)->offset = next_offset[i];
     rd_kafka_resp_err_t code = rd_kafka_assign(c->rk, list);
@@ -115,30 +164,118 @@ static int64_t header_us(const rd_kafka_message_t *m)
     return strspn(text, "0123456789") == len ? strtoll(text, NULL, 10) : 0;
 }
 
-r1_status r1_consumer_poll(r1_consumer *c, int timeout_ms, r1_message *out, r1_err *err)
+/* ---- merging ---- */
+
+static r1_status refused(rd_kafka_message_t *m, r1_err *err)
 {
-    rd_kafka_message_t *m = rd_kafka_consumer_poll(c->rk, timeout_ms);
-    if (!m) return R1_E_TIMEOUT;
-    if (m->err) {
-        r1_status st = r1_stream_fail(m->err, "reading the topic", err);
-        if (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET)
-            st = r1_err_set(err, R1_E_STREAM, __FILE__, __LINE__,
-                            "partition %d: offset %lld is not in the broker any more (%s); payments would be skipped",
-                            m->partition, (long long)m->offset, rd_kafka_message_errstr(m));
-        rd_kafka_message_destroy(m);
-        return st;
-    }
+    r1_status st = r1_stream_fail(m->err, "reading the topic", err);
+    if (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET)
+        st = r1_err_set(err, R1_E_STREAM, __FILE__, __LINE__,
+                        "partition %d: offset %lld is not in the broker any more (%s); payments would be skipped",
+                        m->partition, (long long)m->offset, rd_kafka_message_errstr(m));
+    rd_kafka_message_destroy(m);
+    return st;
+}
+
+static void hold(r1_consumer *c, rd_kafka_message_t *m)
+{
     rd_kafka_timestamp_type_t type;
+    source *p = &c->part[m->partition];
+    uint32_t i = c->free_head;
+    c->free_head = c->held[i].next;
     int64_t ms = rd_kafka_message_timestamp(m, &type);
+    c->held[i] = (held){.m = m, .ms = ms > 0 ? ms : 0, .next = none};
+    if (p->head == none) {
+        p->head = i;
+        c->waiting_since_us = 0;
+    } else {
+        c->held[p->tail].next = i;
+    }
+    p->tail = i;
+    p->next_offset = m->offset + 1;
+    c->n_held++;
+    c->held_bytes += m->len;
+}
+
+/* Takes in what has arrived, waiting at most timeout_ms for the first message. R1_E_TIMEOUT: nothing came. */
+static r1_status take_in(r1_consumer *c, int timeout_ms, r1_err *err)
+{
+    r1_status st = R1_E_TIMEOUT;
+    while (c->free_head != none && c->held_bytes < HELD_BYTES_MAX) {
+        rd_kafka_message_t *m = rd_kafka_consumer_poll(c->rk, st == R1_OK ? 0 : timeout_ms);
+        if (!m) return st;
+        if (m->err) return refused(m, err);
+        hold(c, m);
+        st = R1_OK;
+    }
+    return R1_OK;
+}
+
+/* The partition whose head is the oldest; -1: nothing is held. */
+static int32_t oldest(const r1_consumer *c)
+{
+    int32_t best = -1;
+    for (int32_t p = 0; p < c->n; p++) {
+        if (c->part[p].head == none) continue;
+        if (best < 0 || c->held[c->part[p].head].ms < c->held[c->part[best].head].ms) best = p;
+    }
+    return best;
+}
+
+/* Whether some partition without a head has messages at the broker, as far as its last answer told. */
+static bool more_to_come(const r1_consumer *c)
+{
+    for (int32_t p = 0; p < c->n; p++) {
+        int64_t low = -1, high = -1;
+        if (c->part[p].head != none) continue;
+        rd_kafka_get_watermark_offsets(c->rk, c->topic, p, &low, &high); /* what is cached: no request */
+        if (high < 0 || c->part[p].next_offset < high) return true;
+    }
+    return false;
+}
+
+static bool must_wait(r1_consumer *c, int32_t p)
+{
+    bool full = c->free_head == none || c->held_bytes >= HELD_BYTES_MAX;
+    if (full || r1_time_us() / 1000 - c->held[c->part[p].head].ms < BACKLOG_MS || !more_to_come(c)) return false;
+    if (!c->waiting_since_us) c->waiting_since_us = r1_mono_us();
+    return r1_mono_us() - c->waiting_since_us < (int64_t)MERGE_WAIT_MS * 1000;
+}
+
+static void give(r1_consumer *c, int32_t from, r1_message *out)
+{
+    source *p = &c->part[from];
+    uint32_t i = p->head;
+    rd_kafka_message_t *m = c->held[i].m;
     *out = (r1_message){.partition = m->partition,
                         .offset = m->offset,
-                        .broker_ms = ms > 0 ? ms : 0,
+                        .broker_ms = c->held[i].ms,
                         .sent_us = header_us(m),
                         .key = m->key,
                         .key_len = m->key_len,
                         .payload = m->payload,
                         .payload_len = m->len,
                         .handle = m};
+    p->head = c->held[i].next;
+    if (p->head == none) p->tail = none;
+    c->held[i].next = c->free_head;
+    c->free_head = i;
+    c->n_held--;
+    c->held_bytes -= m->len;
+}
+
+r1_status r1_consumer_poll(r1_consumer *c, int timeout_ms, r1_message *out, r1_err *err)
+{
+    r1_status st = take_in(c, c->n_held ? 0 : timeout_ms, err);
+    if (st != R1_OK && st != R1_E_TIMEOUT) return st;
+    int32_t p = oldest(c);
+    while (p >= 0 && must_wait(c, p)) {
+        st = take_in(c, 5, err);
+        if (st != R1_OK && st != R1_E_TIMEOUT) return st;
+        p = oldest(c);
+    }
+    if (p < 0) return R1_E_TIMEOUT;
+    give(c, p, out);
     return R1_OK;
 }
 

@@ -45,7 +45,9 @@ r1_status r1_consumer_partitions(r1_consumer *c, int32_t *n, int timeout_ms, r1_
 r1_status r1_consumer_cluster(r1_consumer *c, char *out, size_t size, int timeout_ms, r1_err *err);
 /* Reads partitions 0..n-1 from next_offset[i] on. Replaces an earlier assignment. */
 r1_status r1_consumer_assign(r1_consumer *c, const int64_t *next_offset, int32_t n, r1_err *err);
-/* R1_OK and a message; R1_E_TIMEOUT when none came; R1_E_STREAM for errors. */
+/* R1_OK and a message; R1_E_TIMEOUT when none came; R1_E_STREAM for errors. Within a partition in order of offsets, among
+ * partitions by the messages' time as far as they have arrived; a backlog is merged by time (at most 0.2 s of waiting for a
+ * partition that is behind). */
 r1_status r1_consumer_poll(r1_consumer *c, int timeout_ms, r1_message *out, r1_err *err);
 void r1_message_free(r1_message *m);
 /* Asynchronous hint; errors are ignored, they concern lag tools alone. */

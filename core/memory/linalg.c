@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* linalg.c - see linalg.h. */
+#include "memory/linalg.h"
+
+#include "cpu/cpu_ops.h"
+#include "r1_backend.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TILE = 256, SWEEPS_MAX = 30 };
+
+r1_status linalg_product(const float *x, size_t m, const float *w, size_t n, size_t k, float *y, r1_err *err)
+{
+    const r1_backend *b = r1_backend_cpu();
+    float *xt = r1_calloc_aligned((TILE + R1_ROW_PAD) * k, sizeof *xt);
+    float *yt = r1_calloc_aligned((TILE + R1_ROW_PAD) * n, sizeof *yt);
+    r1_status st = R1_OK;
+    if (!xt || !yt) st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a product %zu wide", n);
+    float *wt = NULL; /* views are not const */
+    if (st == R1_OK && !(wt = r1_calloc_aligned(n * k, sizeof *wt)))
+        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a product %zu wide", n);
+    if (wt) memcpy(wt, w, n * k * sizeof *wt);
+    r1_view wv = {wt, (int64_t)n, (int32_t)k, R1_F32, (int64_t)k};
+    void *packed = NULL;
+    if (st == R1_OK && b->pack) st = b->pack(&packed, &wv, TILE, err);
+    for (size_t at = 0; at < m && st == R1_OK; at += TILE) {
+        size_t rows = m - at < TILE ? m - at : TILE;
+        memcpy(xt, x + at * k, rows * k * sizeof *x);
+        r1_op_args a = {.v = {{xt, (int64_t)rows, (int32_t)k, R1_F32, (int64_t)k},
+                              wv,
+                              {0},
+                              {yt, (int64_t)rows, (int32_t)n, R1_F32, (int64_t)n}},
+                        .packed = packed};
+        st = b->forward[R1_OP_LINEAR](NULL, &a, err);
+        memcpy(y + at * n, yt, rows * n * sizeof *y);
+    }
+    if (packed) b->packed_free(packed);
+    free(wt);
+    free(xt);
+    free(yt);
+    return st;
+}
+
+R1_CLONES static double dot(const double *a, const double *b, size_t n)
+{
+    double s[4] = {0};
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        for (int k = 0; k < 4; k++) s[k] += a[i + k] * b[i + k];
+    for (; i < n; i++) s[0] += a[i] * b[i];
+    return s[0] + s[1] + s[2] + s[3];
+}
+
+R1_CLONES static void rotate(double *restrict p, double *restrict q, size_t n, double c, double s)
+{
+    for (size_t i = 0; i < n; i++) {
+        double a = p[i], b = q[i];
+        p[i] = c * a - s * b;
+        q[i] = s * a + c * b;
+    }
+}
+
+/* Turns rows p and q until they are orthogonal; whether they were not. */
+static bool turn(double *p, double *q, size_t n, double floor)
+{
+    double pp = dot(p, p, n), qq = dot(q, q, n), pq = dot(p, q, n);
+    if (pq * pq <= 1e-20 * pp * qq || pp < floor || qq < floor) return false;
+    double zeta = (qq - pp) / (2 * pq), t = (zeta < 0 ? -1 : 1) / (fabs(zeta) + sqrt(1 + zeta * zeta));
+    double c = 1 / sqrt(1 + t * t), s = c * t;
+    rotate(p, q, n, c, s);
+    return true;
+}
+
+void linalg_eigen(double *a, size_t n, double *value, double *v)
+{
+    double total = 0;
+    for (size_t i = 0; i < n * n; i++) total += a[i] * a[i];
+    bool moved = true;
+    for (int sweep = 0; sweep < SWEEPS_MAX && moved; sweep++) {
+        moved = false;
+        for (size_t p = 0; p + 1 < n; p++)
+            for (size_t q = p + 1; q < n; q++) moved |= turn(a + p * n, a + q * n, n, total * 1e-22);
+    }
+    for (size_t i = 0; i < n; i++) {
+        double norm = 0;
+        for (size_t c = 0; c < n; c++) norm += a[i * n + c] * a[i * n + c];
+        value[i] = sqrt(norm);
+    }
+    for (size_t k = 0; k < n; k++) { /* selection: n is a few hundred */
+        size_t best = k;
+        for (size_t i = k + 1; i < n; i++)
+            if (value[i] > value[best]) best = i;
+        double t = value[k];
+        value[k] = value[best];
+        value[best] = t;
+        double scale = value[k] * value[k] > total * 1e-22 ? 1 / value[k] : 0;
+        for (size_t c = 0; c < n; c++) {
+            double x = a[best * n + c];
+            a[best * n + c] = a[k * n + c];
+            v[k * n + c] = x * scale;
+        }
+    }
+}
+
+r1_status linalg_nearest(const float *x, size_t n, size_t d, const float *centre, size_t k, uint32_t *near, r1_err *err)
+{
+    enum { ROWS = 2048 };
+    float *half = malloc(k * sizeof *half), *dot = r1_realloc_array(NULL, (n < ROWS ? n : ROWS) + 1, k * sizeof *dot);
+    r1_status st = R1_OK;
+    if (!half || !dot) st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu centres", k);
+    for (size_t j = 0; j < k && half; j++) {
+        float s = 0;
+        for (size_t c = 0; c < d; c++) s += centre[j * d + c] * centre[j * d + c];
+        half[j] = s / 2;
+    }
+    for (size_t at = 0; at < n && st == R1_OK; at += ROWS) {
+        size_t rows = n - at < ROWS ? n - at : ROWS;
+        st = linalg_product(x + at * d, rows, centre, k, d, dot, err);
+        for (size_t i = 0; i < rows && st == R1_OK; i++) {
+            uint32_t best = 0;
+            for (size_t j = 1; j < k; j++)
+                if (dot[i * k + j] - half[j] > dot[i * k + best] - half[best]) best = (uint32_t)j;
+            near[at + i] = best;
+        }
+    }
+    free(half);
+    free(dot);
+    return st;
+}
+
+r1_status linalg_kmeans(const float *x, size_t n, size_t d, size_t k, int rounds, uint64_t seed, float *centre,
+                        uint32_t *near, r1_err *err)
+{
+    r1_rng rng;
+    r1_rng_seed(&rng, seed);
+    double *sum = malloc(k * d * sizeof *sum);
+    uint32_t *count = malloc(k * sizeof *count);
+    r1_status st = R1_OK;
+    if (!sum || !count) st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu centres", k);
+    for (size_t j = 0; j < k && st == R1_OK; j++) memcpy(centre + j * d, x + r1_rng_below(&rng, n) * d, d * sizeof *x);
+    for (int r = 0; r < rounds && st == R1_OK; r++) {
+        st = linalg_nearest(x, n, d, centre, k, near, err);
+        memset(sum, 0, k * d * sizeof *sum);
+        memset(count, 0, k * sizeof *count);
+        for (size_t i = 0; i < n && st == R1_OK; i++) {
+            count[near[i]]++;
+            for (size_t c = 0; c < d; c++) sum[near[i] * d + c] += x[i * d + c];
+        }
+        for (size_t j = 0; j < k && st == R1_OK; j++) {
+            if (!count[j]) memcpy(centre + j * d, x + r1_rng_below(&rng, n) * d, d * sizeof *x);
+            for (size_t c = 0; c < d && count[j]; c++) centre[j * d + c] = (float)(sum[j * d + c] / count[j]);
+        }
+    }
+    if (st == R1_OK) st = linalg_nearest(x, n, d, centre, k, near, err);
+    free(sum);
+    free(count);
+    return st;
+}

@@ -1,0 +1,822 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* part.c - see part.h. */
+#include "memory/part.h"
+
+#include "memory/linalg.h"
+#include "memory/scan.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum {
+    S_KEY_CODE,
+    S_VECTOR_CODE,
+    S_LIST_START,
+    S_KEY_START,
+    S_KEY_LEN,
+    S_KEY_BYTES,
+    S_SKETCH,
+    S_VECTOR_START,
+    S_VECTOR_LEN,
+    S_VECTOR_BYTES,
+    S_ID_ORDER,
+    S_RECORD,
+    S_KEYS,
+    S_VECTORS,
+    S_VALUES,
+    S_COUNT
+};
+_Static_assert((int)S_COUNT <= (int)PART_SECTIONS, "sections have a place each");
+
+typedef struct {
+    char magic[8];
+    uint32_t d_key, d_vector;
+    uint64_t n, at[PART_SECTIONS], bytes[PART_SECTIONS];
+} image_head;
+static const char magic[8] = {'R', '1', 'L', 'T', 'P', 'A', 'R', 'T'};
+enum { HEAD_BYTES = (sizeof(image_head) + 63) / 64 * 64, ENCODE_ROWS = 1024 };
+
+static size_t round64(size_t n) { return (n + 63) & ~(size_t)63; }
+static size_t blocks_of(size_t n) { return (n + SCAN_ROWS - 1) / SCAN_ROWS; }
+
+/* ---- shares ---- */
+
+part_image *image_new(void *base, size_t mapped_bytes)
+{
+    part_image *m = malloc(sizeof *m);
+    if (!m) return NULL;
+    atomic_init(&m->refs, 1);
+    m->base = base;
+    m->bytes = mapped_bytes;
+    return m;
+}
+
+part_image *image_share(part_image *m)
+{
+    atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+    return m;
+}
+
+void image_free(part_image *m)
+{
+    if (!m || atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1) return;
+    if (m->bytes)
+        munmap(m->base, m->bytes);
+    else
+        free(m->base);
+    free(m);
+}
+
+part *part_share(part *p)
+{
+    atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
+    return p;
+}
+
+/* Fresh parts own what their const pointers show; this is the one place that knows. */
+static void *owned(const void *p) { return (void *)(uintptr_t)p; }
+
+void part_free(part *p)
+{
+    if (!p || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) != 1) return;
+    if (!p->coded) {
+        for (size_t i = 0; p->value && i < p->n; i++) free(p->value[i]);
+        free(p->value);
+        free(owned(p->rec));
+        free(owned(p->key));
+        free(owned(p->vector));
+    }
+    code_free(p->key_code);
+    code_free(p->vector_code);
+    image_free(p->image);
+    free(p);
+}
+
+/* ---- fresh ---- */
+
+r1_status part_fresh(part **out, uint32_t d_key, uint32_t d_vector, size_t cap, r1_err *err)
+{
+    part *p = calloc(1, sizeof *p);
+    if (!p) R1_FAIL(err, R1_E_NOMEM, "no memory for entries");
+    atomic_init(&p->refs, 1);
+    p->d_key = d_key;
+    p->d_vector = d_vector;
+    p->cap = cap;
+    p->sorted = true;
+    p->rec = calloc(cap, sizeof *p->rec);
+    p->key = calloc(cap, d_key * sizeof *p->key);
+    p->vector = d_vector ? calloc(cap, d_vector * sizeof *p->vector) : NULL;
+    p->value = calloc(cap, sizeof *p->value);
+    if (!p->rec || !p->key || !p->value || (d_vector && !p->vector)) {
+        part_free(p);
+        R1_FAIL(err, R1_E_NOMEM, "no memory for %zu entries of long-term memory", cap);
+    }
+    *out = p;
+    return R1_OK;
+}
+
+r1_status part_append(part *p, const r1_longterm_entry *e, uint64_t id, r1_err *err)
+{
+    unsigned char *value = NULL;
+    if (e->value_bytes) {
+        value = malloc(e->value_bytes);
+        if (!value) R1_FAIL(err, R1_E_NOMEM, "no memory for a value of %u bytes", e->value_bytes);
+        memcpy(value, e->value, e->value_bytes);
+    }
+    part_record *rec = owned(p->rec);
+    float *key = owned(p->key), *vector = owned(p->vector);
+    size_t row = p->n;
+    if (row && p->rec[row - 1].id >= id) p->sorted = false;
+    rec[row] = (part_record){.id = id,
+                             .entity = e->entity,
+                             .time_us = e->time_us,
+                             .source = e->source,
+                             .version = e->version,
+                             .value_bytes = e->value_bytes};
+    p->value[row] = value;
+    memcpy(key + row * p->d_key, e->key, sizeof *key * p->d_key);
+    if (p->d_vector && e->vector)
+        memcpy(vector + row * p->d_vector, e->vector, sizeof *vector * p->d_vector);
+    else if (p->d_vector)
+        memset(vector + row * p->d_vector, 0, sizeof *vector * p->d_vector);
+    p->n++;
+    return R1_OK;
+}
+
+/* ---- building ---- */
+
+typedef struct {
+    uint32_t *len; /* [n] */
+    uint8_t *bytes, *sketch;
+    size_t used, cap;
+} coded;
+
+/* Encodes rows order[0..n) of x; codes one after another. */
+static r1_status encode_all(coded *out, const code *c, const float *x, const uint32_t *order, const uint32_t *list,
+                            size_t n, r1_err *err)
+{
+    size_t most = code_entry_max(c), d = c->d;
+    float *row = malloc(sizeof *row * ENCODE_ROWS * d);
+    uint8_t *bytes = malloc(ENCODE_ROWS * most);
+    uint32_t *near = malloc(sizeof *near * ENCODE_ROWS);
+    r1_status st = R1_OK;
+    *out = (coded){.len = malloc(sizeof(uint32_t) * (n + 1)), .sketch = malloc(n * c->n_sketch + 1)};
+    if (!row || !bytes || !near || !out->len || !out->sketch)
+        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to encode %zu entries", n);
+    for (size_t at = 0; at < n && st == R1_OK; at += ENCODE_ROWS) {
+        size_t rows = n - at < ENCODE_ROWS ? n - at : ENCODE_ROWS;
+        for (size_t i = 0; i < rows; i++) {
+            memcpy(row + i * d, x + (size_t)order[at + i] * d, d * sizeof *row);
+            near[i] = list ? list[order[at + i]] : 0;
+        }
+        st = code_encode(c, row, rows, near, bytes, out->len + at, out->sketch + at * c->n_sketch, err);
+        if (st == R1_OK && out->used + rows * most > out->cap) {
+            size_t cap = (out->used + rows * most) * 3 / 2;
+            uint8_t *grown = realloc(out->bytes, cap);
+            if (!grown) st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu bytes of codes", cap);
+            if (grown) {
+                out->bytes = grown;
+                out->cap = cap;
+            }
+        }
+        for (size_t i = 0; i < rows && st == R1_OK; i++) {
+            memcpy(out->bytes + out->used, bytes + i * most, out->len[at + i]);
+            out->used += out->len[at + i];
+        }
+    }
+    if (st == R1_OK && out->used > UINT32_MAX)
+        st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__, "codes of one part take more than 4 GiB");
+    free(row);
+    free(bytes);
+    free(near);
+    return st;
+}
+
+static void coded_free(coded *c)
+{
+    free(c->len);
+    free(c->bytes);
+    free(c->sketch);
+}
+
+typedef struct {
+    size_t n;
+    float *key, *vector; /* [n][d] in the caller's order */
+    part_record *rec;
+    uint32_t *list, *order;
+    code *kc, *vc;
+    coded k, v;
+} builder;
+
+static uint32_t lists_for(const r1_longterm_opts *o, size_t n)
+{
+    uint32_t want = o->n_list;
+    if (!want)
+        for (want = 1; (size_t)want * want < n * 4; want *= 2) {
+        }
+    while (want > 1 && want > n / 16 + 1) want /= 2;
+    return want > CODE_LIST_MAX ? CODE_LIST_MAX : want;
+}
+
+/* Rows in the order of their lists, old order within. */
+static void order_by_list(const uint32_t *list, size_t n, uint32_t n_list, uint32_t *order, uint32_t *start)
+{
+    memset(start, 0, sizeof *start * (n_list + 1));
+    for (size_t i = 0; i < n; i++) start[list[i] + 1]++;
+    for (uint32_t l = 0; l < n_list; l++) start[l + 1] += start[l];
+    uint32_t *at = start; /* advanced, then shifted back */
+    for (size_t i = 0; i < n; i++) order[at[list[i]]++] = (uint32_t)i;
+    for (uint32_t l = n_list; l > 0; l--) start[l] = start[l - 1];
+    start[0] = 0;
+}
+
+static r1_status learn(builder *b, const r1_longterm_opts *o, r1_err *err)
+{
+    code_opts k = {.bytes = o->key_bytes - 2.2f, /* the length and the block's place */
+                   .kind = o->code,
+                   .n_list = lists_for(o, b->n),
+                   .n_atom = o->n_atom,
+                   .rounds = o->n_round,
+                   .seed = o->seed + 1};
+    code_opts v = k;
+    v.bytes = o->vector_bytes - 2.2f;
+    v.n_list = 1;
+    R1_TRY(code_train(&b->kc, b->key, b->n, o->d_key, &k, err));
+    if (o->d_vector) R1_TRY(code_train(&b->vc, b->vector, b->n, o->d_vector, &v, err));
+    return linalg_nearest(b->key, b->n, o->d_key, b->kc->centre, b->kc->n_list, b->list, err);
+}
+
+static void put_starts(const coded *c, size_t n, uint32_t *start, uint16_t *len)
+{
+    uint32_t at = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (i % SCAN_ROWS == 0) start[i / SCAN_ROWS] = at;
+        len[i] = (uint16_t)c->len[i];
+        at += c->len[i];
+    }
+    start[blocks_of(n)] = at;
+}
+
+static void put_sketch(const coded *c, size_t n, uint32_t n_sketch, uint8_t *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint8_t *block = out + i / SCAN_ROWS * SCAN_ROWS * (n_sketch / 2);
+        for (uint32_t a = 0; a < n_sketch; a++)
+            block[a / 2 * SCAN_ROWS + i % SCAN_ROWS] |= (uint8_t)(c->sketch[i * n_sketch + a] << (a % 2 ? 4 : 0));
+    }
+}
+
+typedef struct {
+    uint64_t id;
+    uint32_t row;
+} id_row;
+
+static int by_id(const void *a, const void *b)
+{
+    const id_row *x = a, *y = b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+static bool put_order(const part_record *rec, size_t n, uint32_t *order)
+{
+    id_row *all = malloc(sizeof *all * (n + 1));
+    if (!all) return false;
+    for (size_t i = 0; i < n; i++) all[i] = (id_row){rec[i].id, (uint32_t)i};
+    qsort(all, n, sizeof *all, by_id);
+    for (size_t i = 0; i < n; i++) order[i] = all[i].row;
+    free(all);
+    return true;
+}
+
+static r1_status lay_out(builder *b, const r1_longterm_opts *o, part_source entry, const void *ctx, uint8_t **image,
+                         size_t *bytes, r1_err *err)
+{
+    size_t n = b->n, nb = blocks_of(n), dk = o->d_key, dv = o->d_vector, values = 0, at = HEAD_BYTES;
+    for (size_t i = 0; i < n; i++) values += b->rec[i].value_bytes;
+    image_head h = {.d_key = o->d_key,
+                    .d_vector = o->d_vector,
+                    .n = n,
+                    .bytes = {[S_KEY_CODE] = code_packed_bytes(b->kc),
+                              [S_VECTOR_CODE] = dv ? code_packed_bytes(b->vc) : 0,
+                              [S_LIST_START] = sizeof(uint32_t) * (b->kc->n_list + 1),
+                              [S_KEY_START] = sizeof(uint32_t) * (nb + 1),
+                              [S_KEY_LEN] = sizeof(uint16_t) * n,
+                              [S_KEY_BYTES] = b->k.used,
+                              [S_SKETCH] = nb * SCAN_ROWS * (b->kc->n_sketch / 2),
+                              [S_VECTOR_START] = dv ? sizeof(uint32_t) * (nb + 1) : 0,
+                              [S_VECTOR_LEN] = dv ? sizeof(uint16_t) * n : 0,
+                              [S_VECTOR_BYTES] = dv ? b->v.used + n * (b->vc->n_sketch / 2) : 0,
+                              [S_ID_ORDER] = sizeof(uint32_t) * n,
+                              [S_RECORD] = sizeof(part_record) * n,
+                              [S_KEYS] = o->drop_full ? 0 : sizeof(float) * n * dk,
+                              [S_VECTORS] = o->drop_full ? 0 : sizeof(float) * n * dv,
+                              [S_VALUES] = values}};
+    memcpy(h.magic, magic, sizeof magic);
+    for (int s = 0; s < S_COUNT; s++) {
+        h.at[s] = at;
+        at = round64(at + h.bytes[s]);
+    }
+    uint8_t *p = calloc(1, at);
+    if (!p) R1_FAIL(err, R1_E_NOMEM, "no memory for a part of %zu bytes", at);
+#define AT(type, s) ((type *)(void *)(p + h.at[s]))
+    memcpy(p, &h, sizeof h);
+    code_pack(b->kc, AT(uint8_t, S_KEY_CODE));
+    order_by_list(b->list, n, b->kc->n_list, b->order, AT(uint32_t, S_LIST_START));
+    put_starts(&b->k, n, AT(uint32_t, S_KEY_START), AT(uint16_t, S_KEY_LEN));
+    if (b->k.used) memcpy(AT(uint8_t, S_KEY_BYTES), b->k.bytes, b->k.used);
+    put_sketch(&b->k, n, b->kc->n_sketch, AT(uint8_t, S_SKETCH));
+    if (dv) {
+        code_pack(b->vc, AT(uint8_t, S_VECTOR_CODE));
+        put_starts(&b->v, n, AT(uint32_t, S_VECTOR_START), AT(uint16_t, S_VECTOR_LEN));
+        uint8_t *out = AT(uint8_t, S_VECTOR_BYTES);
+        if (b->v.used) memcpy(out, b->v.bytes, b->v.used);
+        for (size_t i = 0; i < n; i++) /* two bins to a byte, after all the codes */
+            for (uint32_t a = 0; a < b->vc->n_sketch; a++)
+                out[b->v.used + i * (b->vc->n_sketch / 2) + a / 2] |=
+                    (uint8_t)(b->v.sketch[i * b->vc->n_sketch + a] << (a % 2 ? 4 : 0));
+    }
+    uint64_t value_at = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t from = b->order[i];
+        part_record *r = AT(part_record, S_RECORD) + i;
+        *r = b->rec[from];
+        r->value_at = value_at;
+        if (r->value_bytes) {
+            r1_longterm_entry e;
+            uint64_t id;
+            entry(ctx, from, &e, &id);
+            memcpy(AT(uint8_t, S_VALUES) + value_at, e.value, r->value_bytes);
+            value_at += r->value_bytes;
+        }
+        if (h.bytes[S_KEYS]) memcpy(AT(float, S_KEYS) + i * dk, b->key + from * dk, sizeof(float) * dk);
+        if (h.bytes[S_VECTORS]) memcpy(AT(float, S_VECTORS) + i * dv, b->vector + from * dv, sizeof(float) * dv);
+    }
+    bool ordered = put_order(AT(part_record, S_RECORD), n, AT(uint32_t, S_ID_ORDER));
+#undef AT
+    if (!ordered) {
+        free(p);
+        R1_FAIL(err, R1_E_NOMEM, "no memory to order %zu entries", n);
+    }
+    *image = p;
+    *bytes = at;
+    return R1_OK;
+}
+
+static r1_status build(builder *b, const r1_longterm_opts *o, part_source entry, const void *ctx, uint8_t **image,
+                       size_t *bytes, r1_err *err)
+{
+    R1_TRY(learn(b, o, err));
+    uint32_t *start = malloc(sizeof *start * (b->kc->n_list + 2u));
+    if (!start) R1_FAIL(err, R1_E_NOMEM, "no memory for %u lists", b->kc->n_list);
+    order_by_list(b->list, b->n, b->kc->n_list, b->order, start);
+    free(start);
+    R1_TRY(encode_all(&b->k, b->kc, b->key, b->order, b->list, b->n, err));
+    if (o->d_vector) R1_TRY(encode_all(&b->v, b->vc, b->vector, b->order, NULL, b->n, err));
+    return lay_out(b, o, entry, ctx, image, bytes, err);
+}
+
+r1_status part_build(uint8_t **image, size_t *bytes, const r1_longterm_opts *o, part_source entry, const void *ctx,
+                     size_t n, r1_err *err)
+{
+    builder b = {.n = n,
+                 .key = r1_realloc_array(NULL, n, sizeof(float) * o->d_key),
+                 .vector = r1_realloc_array(NULL, n, sizeof(float) * (o->d_vector + 1)),
+                 .rec = r1_realloc_array(NULL, n, sizeof(part_record)),
+                 .list = r1_realloc_array(NULL, n, sizeof(uint32_t)),
+                 .order = r1_realloc_array(NULL, n, sizeof(uint32_t))};
+    r1_status st = R1_OK;
+    if (!b.key || !b.vector || !b.rec || !b.list || !b.order)
+        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a part of %zu entries", n);
+    for (size_t i = 0; i < n && st == R1_OK; i++) {
+        r1_longterm_entry e;
+        uint64_t id;
+        entry(ctx, i, &e, &id);
+        memcpy(b.key + i * o->d_key, e.key, sizeof(float) * o->d_key);
+        if (o->d_vector) memcpy(b.vector + i * o->d_vector, e.vector, sizeof(float) * o->d_vector);
+        b.rec[i] = (part_record){.id = id,
+                                 .entity = e.entity,
+                                 .time_us = e.time_us,
+                                 .source = e.source,
+                                 .version = e.version,
+                                 .value_bytes = e.value_bytes};
+    }
+    if (st == R1_OK) st = build(&b, o, entry, ctx, image, bytes, err);
+    free(b.key);
+    free(b.vector);
+    free(b.rec);
+    free(b.list);
+    free(b.order);
+    code_free(b.kc);
+    code_free(b.vc);
+    coded_free(&b.k);
+    coded_free(&b.v);
+    return st;
+}
+
+/* ---- opening ---- */
+
+#define DAMAGED(...) R1_FAIL(err, R1_E_FORMAT, __VA_ARGS__)
+
+static r1_status check_starts(const uint32_t *start, const uint16_t *len, size_t n, size_t bytes, size_t most,
+                              const char *what, const char *where, r1_err *err)
+{
+    uint64_t at = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (i % SCAN_ROWS == 0 && start[i / SCAN_ROWS] != at)
+            DAMAGED("%s: codes of %s: block %zu: expected offset %llu, found %u", where, what, i / SCAN_ROWS,
+                    (unsigned long long)at, start[i / SCAN_ROWS]);
+        if (len[i] > most)
+            DAMAGED("%s: codes of %s: entry %zu: %u bytes, at most %zu can be", where, what, i, len[i], most);
+        at += len[i];
+    }
+    if (at != bytes)
+        DAMAGED("%s: codes of %s: expected %llu bytes, found %zu", where, what, (unsigned long long)at, bytes);
+    return R1_OK;
+}
+
+static r1_status check_rows(const part *p, size_t value_bytes, const char *where, r1_err *err)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        const part_record *r = &p->rec[i];
+        if (r->value_bytes > PART_VALUE_MAX || r->value_at > value_bytes || r->value_bytes > value_bytes - r->value_at)
+            DAMAGED("%s: entry %zu: its value lies outside of the values", where, i);
+        if (p->order[i] >= p->n || (i && p->rec[p->order[i]].id <= p->rec[p->order[i - 1]].id))
+            DAMAGED("%s: entry %zu: the order of ids is broken", where, i);
+    }
+    if (p->list_start[0] != 0 || p->list_start[p->n_list] != p->n) DAMAGED("%s: lists do not cover the entries", where);
+    for (uint32_t l = 0; l < p->n_list; l++)
+        if (p->list_start[l] > p->list_start[l + 1]) DAMAGED("%s: list %u ends before it starts", where, l);
+    return R1_OK;
+}
+
+static r1_status open_sections(part *p, const image_head *h, const char *where, r1_err *err)
+{
+    size_t n = p->n, nb = blocks_of(n);
+#define SECTION(s) ((const void *)(p->payload + h->at[s]))
+    R1_TRY(code_unpack(&p->key_code, SECTION(S_KEY_CODE), h->bytes[S_KEY_CODE], err));
+    if (p->d_vector) R1_TRY(code_unpack(&p->vector_code, SECTION(S_VECTOR_CODE), h->bytes[S_VECTOR_CODE], err));
+    p->n_list = p->key_code->n_list;
+    if (p->key_code->d != p->d_key ||
+        (p->d_vector && (p->vector_code->d != p->d_vector || p->vector_code->n_list != 1)))
+        DAMAGED("%s: a code's width differs from the entries'", where);
+    size_t vs = p->d_vector ? n * (p->vector_code->n_sketch / 2) : 0;
+    const uint64_t want[S_COUNT] = {[S_LIST_START] = sizeof(uint32_t) * ((uint64_t)p->n_list + 1),
+                                    [S_KEY_START] = sizeof(uint32_t) * (nb + 1),
+                                    [S_KEY_LEN] = sizeof(uint16_t) * n,
+                                    [S_SKETCH] = nb * SCAN_ROWS * (p->key_code->n_sketch / 2),
+                                    [S_VECTOR_START] = p->d_vector ? sizeof(uint32_t) * (nb + 1) : 0,
+                                    [S_VECTOR_LEN] = p->d_vector ? sizeof(uint16_t) * n : 0,
+                                    [S_ID_ORDER] = sizeof(uint32_t) * n,
+                                    [S_RECORD] = sizeof(part_record) * n,
+                                    [S_KEYS] = h->bytes[S_KEYS] ? sizeof(float) * n * p->d_key : 0,
+                                    [S_VECTORS] = h->bytes[S_KEYS] ? sizeof(float) * n * p->d_vector : 0};
+    for (int s = S_LIST_START; s < S_COUNT; s++)
+        if (s != S_KEY_BYTES && s != S_VECTOR_BYTES && s != S_VALUES && h->bytes[s] != want[s])
+            DAMAGED("%s: section %d: expected %llu bytes, found %llu", where, s, (unsigned long long)want[s],
+                    (unsigned long long)h->bytes[s]);
+    if (h->bytes[S_VECTOR_BYTES] < vs) DAMAGED("%s: codes of vectors are short", where);
+    p->list_start = SECTION(S_LIST_START);
+    p->key_start = SECTION(S_KEY_START);
+    p->key_len = SECTION(S_KEY_LEN);
+    p->key_bytes = SECTION(S_KEY_BYTES);
+    p->sketch = SECTION(S_SKETCH);
+    p->vector_start = SECTION(S_VECTOR_START);
+    p->vector_len = SECTION(S_VECTOR_LEN);
+    p->vector_bytes = SECTION(S_VECTOR_BYTES);
+    p->order = SECTION(S_ID_ORDER);
+    p->rec = SECTION(S_RECORD);
+    p->key = h->bytes[S_KEYS] ? SECTION(S_KEYS) : NULL;
+    p->vector = h->bytes[S_VECTORS] ? SECTION(S_VECTORS) : NULL;
+    p->value_bytes = SECTION(S_VALUES);
+#undef SECTION
+    for (int s = 0; s < S_COUNT; s++) p->section[s] = h->bytes[s];
+    R1_TRY(check_starts(p->key_start, p->key_len, n, h->bytes[S_KEY_BYTES], code_entry_max(p->key_code), "keys", where,
+                        err));
+    if (p->d_vector)
+        R1_TRY(check_starts(p->vector_start, p->vector_len, n, h->bytes[S_VECTOR_BYTES] - vs,
+                            code_entry_max(p->vector_code), "vectors", where, err));
+    return check_rows(p, h->bytes[S_VALUES], where, err);
+}
+
+r1_status part_open(part **out, part_image *image, const uint8_t *payload, size_t bytes, const char *where, r1_err *err)
+{
+    image_head h;
+    if (bytes < HEAD_BYTES) DAMAGED("%s: a part of %zu bytes is too short", where, bytes);
+    memcpy(&h, payload, sizeof h);
+    if (memcmp(h.magic, magic, sizeof magic) != 0) DAMAGED("%s: not a part", where);
+    if (h.n < 1 || h.n > PART_ENTRIES_MAX || h.d_key < 1 || h.d_key > CODE_DIM_MAX || h.d_vector > CODE_DIM_MAX)
+        DAMAGED("%s: %llu entries of %u and %u columns are out of range", where, (unsigned long long)h.n, h.d_key,
+                h.d_vector);
+    for (int s = 0; s < S_COUNT; s++)
+        if (h.at[s] % 64 || h.at[s] > bytes || h.bytes[s] > bytes - h.at[s])
+            DAMAGED("%s: section %d lies outside of the part", where, s);
+    part *p = calloc(1, sizeof *p);
+    if (!p) R1_FAIL(err, R1_E_NOMEM, "no memory for a part");
+    atomic_init(&p->refs, 1);
+    p->coded = true;
+    p->n = p->cap = (size_t)h.n;
+    p->d_key = h.d_key;
+    p->d_vector = h.d_vector;
+    p->payload = payload;
+    p->payload_bytes = bytes;
+    r1_status st = open_sections(p, &h, where, err);
+    if (st != R1_OK) {
+        part_free(p);
+        return st;
+    }
+    p->image = image_share(image);
+    *out = p;
+    return R1_OK;
+}
+
+/* ---- reading rows ---- */
+
+size_t part_find(const part *p, size_t n, uint64_t id, const uint64_t *dead)
+{
+    if (p->coded || p->sorted) {
+        size_t low = 0, high = n;
+        while (low < high) {
+            size_t mid = low + (high - low) / 2;
+            if (p->rec[p->coded ? p->order[mid] : mid].id < id)
+                low = mid + 1;
+            else
+                high = mid;
+        }
+        if (low == n) return n;
+        size_t row = p->coded ? p->order[low] : low;
+        return p->rec[row].id == id && !part_is_dead(dead, row) ? row : n;
+    }
+    for (size_t row = n; row-- > 0;)
+        if (p->rec[row].id == id && !part_is_dead(dead, row)) return row;
+    return n;
+}
+
+void part_entry(const part *p, size_t row, r1_longterm_entry *e)
+{
+    const part_record *r = &p->rec[row];
+    *e = (r1_longterm_entry){.key = p->key ? p->key + row * p->d_key : NULL,
+                             .vector = p->vector ? p->vector + row * p->d_vector : NULL,
+                             .value = !r->value_bytes ? NULL
+                                      : p->coded      ? p->value_bytes + r->value_at
+                                                      : p->value[row],
+                             .value_bytes = r->value_bytes,
+                             .source = r->source,
+                             .entity = r->entity,
+                             .time_us = r->time_us,
+                             .version = r->version};
+}
+
+static const uint8_t *code_at(const uint32_t *start, const uint16_t *len, const uint8_t *bytes, size_t row)
+{
+    const uint8_t *p = bytes + start[row / SCAN_ROWS];
+    for (size_t i = row / SCAN_ROWS * SCAN_ROWS; i < row; i++) p += len[i];
+    return p;
+}
+
+static uint32_t list_of(const part *p, size_t row)
+{
+    uint32_t low = 0, high = p->n_list; /* the last list that starts at or before the row */
+    while (high - low > 1) {
+        uint32_t mid = low + (high - low) / 2;
+        if (p->list_start[mid] <= row)
+            low = mid;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+static void bins_of(const part *p, size_t row, uint8_t *bin)
+{
+    uint32_t ns = p->key_code->n_sketch;
+    const uint8_t *block = p->sketch + row / SCAN_ROWS * SCAN_ROWS * (ns / 2) + row % SCAN_ROWS;
+    for (uint32_t a = 0; a < ns; a++) bin[a] = block[a / 2 * SCAN_ROWS] >> (a % 2 ? 4 : 0) & 15;
+}
+
+void part_key(const part *p, size_t row, float *key)
+{
+    uint8_t bin[CODE_SKETCH_MAX];
+    if (p->key) {
+        memcpy(key, p->key + row * p->d_key, sizeof *key * p->d_key);
+        return;
+    }
+    bins_of(p, row, bin);
+    code_decode(p->key_code, list_of(p, row), code_at(p->key_start, p->key_len, p->key_bytes, row), p->key_len[row],
+                bin, key);
+}
+
+void part_vector(const part *p, size_t row, bool from_code, float *vector)
+{
+    if (p->vector && !(from_code && p->coded)) {
+        memcpy(vector, p->vector + row * p->d_vector, sizeof *vector * p->d_vector);
+        return;
+    }
+    uint8_t bin[CODE_SKETCH_MAX];
+    uint32_t half = p->vector_code->n_sketch / 2;
+    const uint8_t *packed = p->vector_bytes + p->vector_start[blocks_of(p->n)] + row * half;
+    for (uint32_t a = 0; a < 2 * half; a++) bin[a] = packed[a / 2] >> (a % 2 ? 4 : 0) & 15;
+    code_decode(p->vector_code, 0, code_at(p->vector_start, p->vector_len, p->vector_bytes, row), p->vector_len[row],
+                bin, vector);
+}
+
+/* ---- searching ---- */
+
+/* Keeps the best `keep`: gathers up to twice as many, then drops the worse half. */
+typedef struct {
+    part_hit *hit;
+    size_t n, keep;
+    float floor; /* what a newcomer must exceed */
+} gather;
+
+static void swap_hits(part_hit *a, part_hit *b)
+{
+    part_hit t = *a;
+    *a = *b;
+    *b = t;
+}
+
+/* The k best move to the front, in no order (Hoare's selection). */
+static void select_best(part_hit *h, size_t n, size_t k)
+{
+    size_t low = 0, high = n;
+    while (high - low > 1) {
+        swap_hits(&h[low], &h[low + (high - low) / 2]);
+        float pivot = h[low].score;
+        size_t i = low, j = high - 1;
+        for (;;) {
+            while (h[i].score > pivot) i++;
+            while (h[j].score < pivot) j--;
+            if (i >= j) break;
+            swap_hits(&h[i++], &h[j--]);
+        }
+        if (k <= j)
+            high = j + 1; /* [low, j] is not worse than what follows */
+        else
+            low = j + 1;
+    }
+}
+
+static void trim(gather *g)
+{
+    if (g->n <= g->keep) return;
+    select_best(g->hit, g->n, g->keep);
+    g->n = g->keep;
+    g->floor = g->hit[0].score;
+    for (size_t i = 1; i < g->n; i++)
+        if (g->hit[i].score < g->floor) g->floor = g->hit[i].score;
+}
+
+static inline void push(gather *g, float score, uint32_t row)
+{
+    if (!(score > g->floor)) return;
+    g->hit[g->n++] = (part_hit){score, row};
+    if (g->n == 2 * g->keep) trim(g);
+}
+
+typedef struct {
+    float *u, *table, *centre_dot;
+    part_hit *list, *hit; /* lists by centre; candidates of the sketch */
+    uint8_t *lut;         /* [n_sketch][16] */
+    uint8_t *room;        /* [CODE_LANES][code_room] */
+    float lut_step, lut_low;
+} search;
+
+/* Bytes for the sketch: per axis above its own least value, one step size for all. */
+static void fill_lut(search *s, const code *c)
+{
+    float span = 0;
+    s->lut_low = 0;
+    for (uint32_t a = 0; a < c->n_sketch; a++) {
+        float low = s->u[a] * c->bin[a * CODE_BIN], high = low;
+        for (int b = 1; b < CODE_BIN; b++) {
+            float v = s->u[a] * c->bin[a * CODE_BIN + b];
+            low = v < low ? v : low;
+            high = v > high ? v : high;
+        }
+        s->lut_low += low;
+        span = high - low > span ? high - low : span;
+    }
+    s->lut_step = span > 0 ? span / 255 : 1;
+    for (uint32_t a = 0; a < c->n_sketch; a++) {
+        float low = s->u[a] * c->bin[a * CODE_BIN];
+        for (int b = 1; b < CODE_BIN; b++) {
+            float v = s->u[a] * c->bin[a * CODE_BIN + b];
+            low = v < low ? v : low;
+        }
+        for (int b = 0; b < CODE_BIN; b++)
+            s->lut[a * CODE_BIN + b] = (uint8_t)((s->u[a] * c->bin[a * CODE_BIN + b] - low) / s->lut_step + 0.5f);
+    }
+}
+
+static void scan_list(const part *p, const search *s, uint32_t list, const uint64_t *dead, const scan_kernels *k,
+                      gather *g)
+{
+    const code *c = p->key_code;
+    size_t from = p->list_start[list], to = p->list_start[list + 1];
+    float base = s->centre_dot[list] + s->lut_low;
+    for (size_t b = from / SCAN_ROWS; b * SCAN_ROWS < to; b++) {
+        uint16_t sum[SCAN_ROWS];
+        size_t first = b * SCAN_ROWS < from ? from - b * SCAN_ROWS : 0, n = to - b * SCAN_ROWS;
+        k->sketch(p->sketch + b * SCAN_ROWS * (c->n_sketch / 2), s->lut, c->n_sketch, sum);
+        for (size_t r = first; r < SCAN_ROWS && r < n; r++) {
+            float score = base + (float)sum[r] * s->lut_step;
+            if (score > g->floor && !part_is_dead(dead, b * SCAN_ROWS + r))
+                push(g, score, (uint32_t)(b * SCAN_ROWS + r));
+        }
+    }
+}
+
+static float row_score(const part *p, const search *s, size_t row, uint32_t list)
+{
+    uint8_t bin[CODE_SKETCH_MAX];
+    bins_of(p, row, bin);
+    return code_score(p->key_code, s->u, s->table, s->centre_dot[list],
+                      code_at(p->key_start, p->key_len, p->key_bytes, row), p->key_len[row], bin);
+}
+
+static void score_lanes(const part *p, const search *s, const part_hit *hit, gather *g)
+{
+    const code *c = p->key_code;
+    float base[CODE_LANES], score[CODE_LANES];
+    uint8_t bin[CODE_LANES * CODE_SKETCH_MAX];
+    for (size_t j = 0; j < CODE_LANES; j++) {
+        size_t row = hit[j].row;
+        memcpy(s->room + j * code_room(c), code_at(p->key_start, p->key_len, p->key_bytes, row), p->key_len[row]);
+        base[j] = s->centre_dot[list_of(p, row)];
+        bins_of(p, row, bin + j * c->n_sketch);
+    }
+    code_score_lanes(c, s->u, base, s->room, bin, score);
+    for (size_t j = 0; j < CODE_LANES; j++) push(g, score[j], hit[j].row);
+}
+
+/* Codes without a sketch: every row of the list is scored by its code. */
+static void score_list(const part *p, const search *s, uint32_t list, const uint64_t *dead, gather *g)
+{
+    for (size_t row = p->list_start[list]; row < p->list_start[list + 1]; row++)
+        if (!part_is_dead(dead, row)) push(g, row_score(p, s, row, list), (uint32_t)row);
+}
+
+static void run(const part *p, search *s, const float *q, const uint64_t *dead, uint32_t n_probe, gather *sketch,
+                gather *best)
+{
+    const code *c = p->key_code;
+    const scan_kernels *k = scan_best();
+    code_query(c, q, s->u, s->table);
+    for (uint32_t l = 0; l < p->n_list; l++) {
+        s->centre_dot[l] = k->dot(c->centre + (size_t)l * c->d, q, c->d);
+        s->list[l] = (part_hit){s->centre_dot[l], l};
+    }
+    if (n_probe < p->n_list) select_best(s->list, p->n_list, n_probe);
+    if (c->n_sketch) fill_lut(s, c);
+    for (uint32_t i = 0; i < n_probe && i < p->n_list; i++) {
+        if (c->n_sketch)
+            scan_list(p, s, s->list[i].row, dead, k, sketch);
+        else
+            score_list(p, s, s->list[i].row, dead, best);
+    }
+    trim(sketch);
+    size_t i = 0;
+    if (c->n_sketch)
+        for (; i + CODE_LANES <= sketch->n; i += CODE_LANES) score_lanes(p, s, sketch->hit + i, best);
+    for (; i < sketch->n; i++) {
+        size_t row = sketch->hit[i].row;
+        push(best, row_score(p, s, row, list_of(p, row)), (uint32_t)row);
+    }
+    trim(best);
+}
+
+r1_status part_candidates(const part *p, const float *q, const uint64_t *dead, uint32_t n_probe, uint32_t n_sketch,
+                          part_hit *hit, size_t cap, size_t *n_hit, r1_err *err)
+{
+    const code *c = p->key_code;
+    size_t keep = n_sketch > cap ? n_sketch : cap;
+    if (keep > p->n) keep = p->n;
+    if (cap > p->n) cap = p->n;
+    search s = {.u = malloc(sizeof(float) * (c->m + 1u)),
+                .table = malloc(sizeof(float) * (c->n_atom + 1u)),
+                .centre_dot = malloc(sizeof(float) * p->n_list),
+                .list = malloc(sizeof(part_hit) * p->n_list),
+                .hit = malloc(sizeof(part_hit) * 2 * keep),
+                .lut = malloc((size_t)c->n_sketch * CODE_BIN + 32),
+                .room = calloc(CODE_LANES, code_room(c))};
+    part_hit *found = malloc(sizeof *found * 2 * cap);
+    r1_status st = R1_OK;
+    if (!s.u || !s.table || !s.centre_dot || !s.list || !s.hit || !s.lut || !s.room || !found)
+        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to search");
+    if (st == R1_OK) {
+        gather sketch = {s.hit, 0, keep, -3.4e38f}, best = {found, 0, cap, -3.4e38f};
+        run(p, &s, q, dead, n_probe, &sketch, &best);
+        memcpy(hit, found, sizeof *hit * best.n);
+        *n_hit = best.n;
+    }
+    free(s.u);
+    free(s.table);
+    free(s.centre_dot);
+    free(s.list);
+    free(s.hit);
+    free(s.lut);
+    free(s.room);
+    free(found);
+    return st;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* part.h - a run of entries of long-term memory: fresh (as they came, appended to by the writer) or coded (an image that
+ * never changes, on the heap or mapped from the file).
+ *
+ * Image, little endian, every section at a multiple of 64 bytes: a header with the place and size of each section, then
+ *
+ *   KEY_CODE, VECTOR_CODE   what code_pack writes; vectors have one list
+ *   LIST_START  u32[n_list + 1]    rows are ordered by list
+ *   KEY_START   u32[blocks + 1]    where the codes of each 32 rows begin; KEY_LEN u16[n]; KEY_BYTES
+ *   SKETCH      [blocks][n_sketch / 2][32]   see scan.h
+ *   VECTOR_START, VECTOR_LEN, VECTOR_BYTES   as for keys
+ *   ID u64[n], ORDER u32[n] (rows by rising id), RECORD part_record[n]
+ *   KEYS f32[n][d_key], VECTORS f32[n][d_vector]   absent where full vectors are dropped
+ *   VALUES      bytes, place and length in the record
+ *
+ * Owns its arrays or holds a share of the mapping; shares are counted. Threads: a reader sees the rows that its view
+ * counts; the writer touches only rows beyond them. */
+#ifndef MEMORY_PART_H
+#define MEMORY_PART_H
+
+#include "memory/code.h"
+
+#include <stdatomic.h>
+
+enum { PART_VALUE_MAX = 65536, PART_SECTIONS = 16 };
+#define PART_ENTRIES_MAX ((size_t)1 << 27)
+
+typedef struct {
+    uint64_t id, entity;
+    int64_t time_us;
+    uint32_t source, version, value_bytes, zero;
+    uint64_t value_at; /* coded parts: offset in VALUES */
+} part_record;
+
+typedef struct {
+    atomic_uint refs;
+    void *base;
+    size_t bytes; /* of the mapping; 0: base was malloc'ed */
+} part_image;
+
+typedef struct {
+    atomic_uint refs;
+    bool coded;
+    uint32_t d_key, d_vector;
+    size_t n, cap;
+    atomic_bool sorted; /* ids of fresh rows rise; either value serves a reader whose rows do */
+    /* fresh: owned; coded: in the image */
+    const part_record *rec;
+    const float *key, *vector;
+    unsigned char **value; /* fresh: malloc'ed each */
+    /* coded */
+    part_image *image;
+    const uint8_t *payload;
+    size_t payload_bytes, section[PART_SECTIONS];
+    code *key_code, *vector_code;
+    uint32_t n_list;
+    const uint32_t *list_start, *key_start, *vector_start, *order;
+    const uint16_t *key_len, *vector_len;
+    const uint8_t *key_bytes, *sketch, *vector_bytes, *value_bytes;
+} part;
+
+typedef struct {
+    float score;
+    uint32_t row;
+} part_hit;
+
+r1_status part_fresh(part **out, uint32_t d_key, uint32_t d_vector, size_t cap, r1_err *err);
+part *part_share(part *p);
+void part_free(part *p); /* gives one share back */
+/* Into row p->n, which must be below cap. */
+r1_status part_append(part *p, const r1_longterm_entry *e, uint64_t id, r1_err *err);
+
+/* entry(ctx, i, &e, &id): the i-th entry to be coded; full keys and vectors. */
+typedef void (*part_source)(const void *ctx, size_t i, r1_longterm_entry *e, uint64_t *id);
+r1_status part_build(uint8_t **image, size_t *bytes, const r1_longterm_opts *o, part_source entry, const void *ctx,
+                     size_t n, r1_err *err);
+/* Checks everything that reading relies on. Takes a share of the image on success. */
+r1_status part_open(part **out, part_image *image, const uint8_t *payload, size_t bytes, const char *where,
+                    r1_err *err);
+
+part_image *image_new(void *base, size_t mapped_bytes);
+part_image *image_share(part_image *m);
+void image_free(part_image *m);
+
+size_t part_find(const part *p, size_t n, uint64_t id, const uint64_t *dead); /* live row, or n */
+void part_entry(const part *p, size_t row, r1_longterm_entry *e);
+void part_key(const part *p, size_t row, float *key);
+void part_vector(const part *p, size_t row, bool from_code, float *vector);
+
+/* The best candidates of a coded part by their codes' scores, in no order; at most `cap`, and *n_hit how many. */
+r1_status part_candidates(const part *p, const float *q, const uint64_t *dead, uint32_t n_probe, uint32_t n_sketch,
+                          part_hit *hit, size_t cap, size_t *n_hit, r1_err *err);
+
+static inline bool part_is_dead(const uint64_t *dead, size_t row) { return dead && (dead[row / 64] >> row % 64 & 1); }
+
+#endif
