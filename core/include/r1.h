@@ -25,7 +25,7 @@
  *     r1_session_new(&session, model, NULL, &err);
  *     r1_session_run(session, &batch, &res, &err);                      // allocates nothing
  *     res.prob[0];                                                      // calibrated
- *     res.trace[0] + res.trace[1] + res.trace[2] == res.logit[0];       // prior + what each item changed
+ *     (float)(res.trace[0] + res.trace[1] + res.trace[2]) == res.logit[0]; // prior + what each item changed
  *
  * 2. REMEMBER. Working memory keeps the last entries of each entity; a sample refers to them by handle, and the run that scores
  * it turns its own event into the next entry. An anchor is pinned: it stays.
@@ -38,9 +38,10 @@
  *     r1_session_run(session, &batch, &res, &err);                      // scores, stores, ends the ticket
  *     r1_memory_pin(memory, account, sample.event_handle, true, &err);
  *
- * Long-term memory is a file of keys and values, searched by inner product:
+ * Long-term memory is a file of keys and values, searched by inner product. One thread changes it while others read:
  *
  *     r1_longterm_open(&lt, "knowledge.r1", 1 << 20, &err);
+ *     r1_longterm_insert(lt, &(r1_longterm_entry){.key = key, .value = "rash", .value_bytes = 4}, &id, &err);
  *     r1_longterm_search(lt, query, 10, hit, &n_hit, &err);             // then r1_longterm_get(lt, hit[0].id, ...)
  *
  * 3. TRAIN. Samples with labels go to shards; one call trains, stops early, calibrates and writes the model.

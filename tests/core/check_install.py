@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Installs libr1 into a temporary prefix and uses it from there, as somebody would who has nothing else: every header compiles
-alone, r1.h includes them all, and what pkg-config says builds the examples, which then pass check_examples.py.
+alone, r1.h includes them all and its page of usage compiles, and what pkg-config says builds the examples, which then pass
+check_examples.py.
 
     check_install.py CMAKE BUILD SOURCE VERSION CC [FLAG...]        FLAGs are the sanitizers' of this build
 """
@@ -13,6 +14,30 @@ from pathlib import Path
 
 CMAKE, BUILD, SOURCE, VERSION, CC, *FLAGS = sys.argv[1:]
 STRICT = ["-std=c17", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+
+
+# What the page of usage in r1.h takes as given.
+GIVEN = """#include <math.h>
+#include <stdio.h>
+#include "r1.h"
+r1_status my_linear(r1_stream *stream, const r1_op_args *args, r1_err *err);
+void page(r1_model *model, const char *description, uint64_t account, const float *key, const float *query, const char *path,
+          const char *other, const char *unseen);
+void page(r1_model *model, const char *description, uint64_t account, const float *key, const float *query, const char *path,
+          const char *other, const char *unseen)
+{
+    r1_session *session; r1_memory *memory; r1_longterm *lt; r1_shard_writer *writer;
+    r1_train_report report; r1_eval eval; r1_longterm_hit hit[10];
+    uint64_t ticket, id, ref[32]; size_t n_ref, n_hit;
+"""
+
+
+def page(header):
+    """The statements of the header's first comment: what stands five blanks in, but for the command line."""
+    lines = header.split("#ifndef", 1)[0].split("\n")
+    code = [line[7:] for line in lines if line.startswith(" *     ") and not line[7:].startswith("cc ")]
+    assert len(code) > 25, f"only {len(code)} lines of code in r1.h's page"
+    return GIVEN + "\n".join(code) + "\n}\n"
 
 
 def output(command, **more):
@@ -39,6 +64,9 @@ def main():
         for header in installed:
             output([CC, *STRICT, *cflags, "-fsyntax-only", "-x", "c", "-"], input=f'#include "{header}"\nint x;\n')
             assert header == "r1.h" or f'#include "{header}"' in umbrella, f"r1.h does not include {header}"
+
+        output([CC, "-std=c17", "-Wall", "-Wextra", "-Werror", "-Wno-unused-value", "-Wno-unused-but-set-variable", *cflags, "-fsyntax-only",
+                "-x", "c", "-"], input=page(umbrella))
 
         elsewhere.mkdir()
         programs = sorted(Path(SOURCE, "core/examples").glob("example_*.c"))
