@@ -14,7 +14,7 @@
 
 #include "r1_base.h"
 
-enum { R1_BACKEND_ABI = 2, R1_OP_VIEWS = 12, R1_ROW_PAD = 32, R1_ATTEND_HEADS_MAX = 16, R1_BACKENDS_MAX = 16 };
+enum { R1_BACKEND_ABI = 2, R1_OP_VIEWS = 12, R1_ROW_PAD = 32, R1_ATTEND_HEADS_MAX = 16 };
 
 typedef enum { R1_F32 = 0, R1_F16, R1_BF16, R1_I8, R1_I32 } r1_dtype;
 
@@ -128,6 +128,7 @@ R1_API const r1_backend *r1_backend_find(const char *name, r1_err *err);
  * R1_E_INVAL where the version differs, a name is taken, or a function is missing. All are needed but: `pack` and
  * `packed_free` (both or neither), `forward` where the memory is not the host's (the CPU's runs instead), TAIL_NORM, and
  * `backward` (none, or every one that the CPU has). A start for a table of one's own is a copy of *r1_backend_cpu(). */
+enum { R1_BACKENDS_MAX = 16 };
 R1_API r1_status r1_backend_register(const r1_backend *backend, r1_err *err);
 R1_API const char *r1_op_name(r1_op op);
 

@@ -6,6 +6,7 @@
 #include "memory/pool.h"
 #include "r1_backend.h"
 #include "r1_test.h"
+#include "r1_train.h"
 #include "toy.h"
 
 #include <math.h>
@@ -687,6 +688,7 @@ static void test_register(void)
     r1_session_opts o = {.aligned = true};
     r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event};
     R1_ASSERT_OK(r1_session_new(&plain, model, &o, &err), &err);
+    own_calls = 0;
     run(plain, &b, &twin);
     CU_ASSERT_EQUAL(own_calls, 0);
     run(s, &b, &res);
@@ -696,13 +698,66 @@ static void test_register(void)
     r1_session_free(plain);
     other = own;
     refuse(&other, "taken");
-    for (size_t i = 0; i < R1_BACKENDS_MAX; i++) {
-        many[i] = own;
-        snprintf(name[i], sizeof name[i], "own %zu", i);
-        many[i].name = name[i];
-        CU_ASSERT_EQUAL(r1_backend_register(&many[i], &err), i + 1 < R1_BACKENDS_MAX ? R1_OK : R1_E_NOMEM);
+    r1_status st = R1_OK;
+    size_t n = 0;
+    for (; st == R1_OK && n < R1_BACKENDS_MAX; n++) {
+        many[n] = own;
+        snprintf(name[n], sizeof name[n], "own %zu", n);
+        many[n].name = name[n];
+        st = r1_backend_register(&many[n], &err);
     }
+    CU_ASSERT_EQUAL(st, R1_E_NOMEM);
+    CU_ASSERT(n > 4); /* others of this program are there too */
     CU_ASSERT_PTR_EQUAL(r1_backend_find("own 3", &err), &many[3]);
+}
+
+static r1_status learning_linear(r1_stream *stream, const r1_op_args *a, r1_err *err)
+{
+    atomic_fetch_add(&own_calls, 1);
+    return r1_backend_cpu()->backward[R1_OP_LINEAR](stream, a, err);
+}
+
+/* A table with gradients trains, by the name in the environment, and evaluates: the CPU's loss, and calls of its own. */
+static void test_register_train(void)
+{
+    setup();
+    static r1_backend own;
+    char path[300];
+    const char *shard = path;
+    double loss[2] = {0, 1};
+    r1_eval eval[2];
+    r1_err err;
+    own = *r1_backend_cpu();
+    own.name = "learns";
+    own.forward[R1_OP_LINEAR] = own_linear;
+    own.backward[R1_OP_LINEAR] = learning_linear;
+    snprintf(path, sizeof path, "%s/own.shard", r1_test_tmpdir());
+    R1_ASSERT_OK(toy_write(&data, path, &err), &err);
+    R1_ASSERT_OK(r1_backend_register(&own, &err), &err);
+    const char *before = getenv("R1_BACKEND");
+    char *kept = before ? strdup(before) : NULL;
+    for (int k = 0; k < 2; k++) {
+        r1_train_opts o = {.train = &shard, .n_train = 1, .n_batch = 32, .seed = 3};
+        r1_eval_opts e = {.backend = k ? "learns" : "cpu"};
+        r1_trainer *t;
+        bool done;
+        own_calls = 0;
+        setenv("R1_BACKEND", e.backend, 1);
+        R1_ASSERT_OK(r1_trainer_new(&t, &o, &err), &err);
+        for (int step = 0; step < 2; step++) R1_ASSERT_OK(r1_trainer_step(t, &loss[k], &done, &err), &err);
+        r1_trainer_free(t);
+        CU_ASSERT_EQUAL(own_calls > 0, k == 1);
+        own_calls = 0;
+        R1_ASSERT_OK(r1_evaluate(model, &shard, 1, &e, &eval[k], &err), &err);
+        CU_ASSERT_EQUAL(own_calls > 0, k == 1);
+    }
+    if (kept)
+        setenv("R1_BACKEND", kept, 1);
+    else
+        unsetenv("R1_BACKEND");
+    free(kept);
+    CU_ASSERT_EQUAL(loss[0], loss[1]);
+    CU_ASSERT_EQUAL(eval[0].loss, eval[1].loss);
 }
 
 /* What names no backend, or one that is not here, is an error with a reason. */
@@ -721,5 +776,5 @@ R1_TEST_MAIN("session", {"same input, same answer", test_same_answer}, {"file, r
              {"no allocation", test_no_allocation}, {"bad samples", test_refusals},
              {"pool equals inline", test_pool_equals_inline}, {"rings", test_rings},
              {"pool under pressure", test_pool_pressure}, {"two workers", test_workers}, {"many threads", test_threads},
-             {"memory apart", test_device}, {"own backend", test_register}, {"tables refused", test_register_refusals},
-             {"no backend", test_no_backend})
+             {"memory apart", test_device}, {"own backend trains", test_register_train}, {"own backend", test_register},
+             {"tables refused", test_register_refusals}, {"no backend", test_no_backend})
