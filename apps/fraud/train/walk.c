@@ -2,7 +2,9 @@
 /* walk.c - payments and labels of a recording in the order in which a service would have seen them. */
 #include "walk.h"
 
+#include "r1_cli.h"
 #include <math.h>
+
 #include <stdlib.h>
 #include <string.h>
 
