@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* system.c - clocks, CRC-32C, whole files and atomic replacement. */
+#include "base/sync.h"
 #include "r1_base.h"
 
 #include <errno.h>
@@ -116,7 +117,7 @@ static r1_status write_all(int fd, const char *path, const char *p, size_t len, 
     return R1_OK;
 }
 
-static void sync_folder_of(const char *path)
+void r1_sync_folder_of(const char *path)
 {
     char dir[4096];
     snprintf(dir, sizeof dir, "%s", path);
@@ -144,7 +145,7 @@ r1_status r1_file_write(const char *path, const void *data, size_t len, r1_err *
         unlink(tmp);
         return st;
     }
-    sync_folder_of(path);
+    r1_sync_folder_of(path);
     return R1_OK;
 }
 

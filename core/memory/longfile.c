@@ -17,6 +17,7 @@
  * A crash leaves the last transaction incomplete: it is ignored, and cut off by the next writer. Damage before that is told
  * apart by what follows it: where a sound block of a later transaction lies behind a broken one, the file is refused with the
  * place. Writers hold a lock (flock); readers need none, since bytes that were committed never change. */
+#include "base/sync.h"
 #include "memory/longstore.h"
 
 #include <errno.h>
@@ -229,18 +230,6 @@ static r1_status write_view(longfile *f, const r1_longterm *lt, const r1_longter
     return commit_always(f, lt->next_id, err); /* an empty memory has a next id too */
 }
 
-static void sync_folder_of(const char *path)
-{
-    char dir[4096];
-    snprintf(dir, sizeof dir, "%s", path);
-    char *slash = strrchr(dir, '/');
-    if (slash) *(slash == dir ? slash + 1 : slash) = 0;
-    int fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return;
-    fsync(fd);
-    close(fd);
-}
-
 r1_status longfile_write(const r1_longterm *lt, const r1_longterm_view *v, const char *path, r1_err *err)
 {
     char tmp[4096];
@@ -256,7 +245,7 @@ r1_status longfile_write(const r1_longterm *lt, const r1_longterm_view *v, const
         unlink(tmp);
         return st;
     }
-    sync_folder_of(path);
+    r1_sync_folder_of(path);
     return R1_OK;
 }
 
