@@ -15,39 +15,49 @@ typedef int32_t TILE(ints) __attribute__((vector_size(4 * TILE_WIDTH)));
 typedef float TILE(floats) __attribute__((vector_size(4 * TILE_WIDTH)));
 typedef TILE_X TILE(stored) __attribute__((vector_size(sizeof(TILE_X) * TILE_WIDTH)));
 
-TILE_ATTR static inline __attribute__((always_inline)) TILE(floats) TILE(load)(const float *x, int32_t left)
+/* most, and the magnitudes of v's bits where they are larger. */
+TILE_ATTR static inline __attribute__((always_inline)) void TILE(widen)(TILE(ints) * most, TILE(floats) v)
 {
-    TILE(floats) v = {0};
-    if (left >= TILE_WIDTH)
-        memcpy(&v, x, sizeof v);
-    else
-        memcpy(&v, x, sizeof(float) * (size_t)left);
-    return v;
+    TILE(ints) bits;
+    memcpy(&bits, &v, sizeof bits);
+    bits &= MAGNITUDE;
+    TILE(ints) more = bits > *most;
+    *most = (bits & more) | (*most & ~more);
+}
+
+TILE_ATTR static inline __attribute__((always_inline)) void TILE(round)(TILE(floats) v, float inverse, TILE_X *to)
+{
+    TILE(ints) bits;
+    v = v * inverse + ROUNDER;
+    memcpy(&bits, &v, sizeof bits);
+    TILE(stored) s = __builtin_convertvector(bits - (ROUNDER_BITS - TILE_ZERO), TILE(stored));
+    memcpy(to, &s, sizeof s);
 }
 
 /* A row x[k] to `to`, whole vectors of it; its scale. */
 TILE_ATTR static float TILE(quantise)(const float *x, int32_t k, void *to)
 {
-    TILE(ints) most = {0}, q;
-    for (int32_t i = 0; i < k; i += TILE_WIDTH) {
-        TILE(floats) v = TILE(load)(x + i, k - i);
-        memcpy(&q, &v, sizeof q);
-        q &= MAGNITUDE;
-        TILE(ints) more = q > most;
-        most = (q & more) | (most & ~more);
-    }
-    int32_t top = 0;
+    TILE(floats) v, tail = {0};
+    TILE(ints) most = {0};
+    int32_t whole = k / TILE_WIDTH * TILE_WIDTH, top = 0;
     float inverse;
+    memcpy(&tail, x + whole, sizeof(float) * (size_t)(k - whole));
+    TILE(widen)(&most, tail);
+    for (int32_t i = 0; i < whole; i += TILE_WIDTH) {
+        memcpy(&v, x + i, sizeof v);
+        TILE(widen)(&most, v);
+    }
     for (int c = 0; c < TILE_WIDTH; c++) top = most[c] > top ? most[c] : top;
     float scale = scale_of(top, &inverse);
-    for (int32_t i = 0; i < k; i += TILE_WIDTH) {
-        TILE(floats) v = {0};
-        if (inverse > 0) v = TILE(load)(x + i, k - i) * inverse;
-        v += ROUNDER;
-        memcpy(&q, &v, sizeof q);
-        TILE(stored) s = __builtin_convertvector(q - (ROUNDER_BITS - TILE_ZERO), TILE(stored));
-        memcpy((char *)to + (size_t)i * sizeof(TILE_X), &s, sizeof s);
-    }
+    TILE_X *q = to;
+    if (inverse > 0) {
+        for (int32_t i = 0; i < whole; i += TILE_WIDTH) {
+            memcpy(&v, x + i, sizeof v);
+            TILE(round)(v, inverse, q + i);
+        }
+        if (whole < k) TILE(round)(tail, inverse, q + whole);
+    } else
+        for (int32_t i = 0; i < k; i += TILE_WIDTH) TILE(round)((TILE(floats)){0}, 0, q + i);
     return scale;
 }
 
