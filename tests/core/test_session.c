@@ -245,15 +245,17 @@ static void test_no_allocation(void)
     setup();
     r1_sample all[N];
     copy_samples(all);
-    r1_session *s = open_session(32, NULL);
-    r1_result res;
-    r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event};
-    run(s, &b, &res);
-    unsigned long before = atomic_load(&n_alloc);
-    CU_ASSERT(before > 0);
-    for (int round = 0; round < 5; round++) run(s, &b, &res);
-    CU_ASSERT_EQUAL(atomic_load(&n_alloc) - before, 0);
-    r1_session_free(s);
+    for (int int8 = 0; int8 < 2; int8++) {
+        r1_session *s = int8 ? open_int8(32) : open_session(32, NULL);
+        r1_result res;
+        r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event};
+        run(s, &b, &res);
+        unsigned long before = atomic_load(&n_alloc);
+        CU_ASSERT(before > 0);
+        for (int round = 0; round < 5; round++) run(s, &b, &res);
+        CU_ASSERT_EQUAL(atomic_load(&n_alloc) - before, 0);
+        r1_session_free(s);
+    }
 #endif
 }
 
