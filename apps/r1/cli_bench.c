@@ -28,27 +28,43 @@ static const struct {
               {"256x512x512", 256, 512, 512},
               {"512x2048x512", 512, 2048, 512}};
 
+enum { FIGURES = 5 }; /* per shape; the worst over the shapes is the figure without one */
+static const char *const gemm_figure[FIGURES] = {"f32_gops", "f32_over_onednn", "int8_gops", "int8_over_onednn",
+                                                 "int8_over_f32"};
+
+static r1_status bench_shape(size_t i, double seconds, double *figure, r1_err *err)
+{
+    int64_t m = shapes[i].m, n = shapes[i].n, k = shapes[i].k;
+    double bare, bare8;
+    R1_TRY(r1_bench_product(m, n, k, seconds, &bare, err));
+    R1_TRY(r1_bench_linear(m, n, k, seconds, &figure[0], err));
+    R1_TRY(r1_bench_product_int8(m, n, k, seconds, &bare8, err));
+    R1_TRY(r1_bench_linear_int8(m, n, k, seconds, &figure[2], err));
+    figure[1] = figure[0] / bare;
+    figure[3] = figure[2] / bare8;
+    figure[4] = figure[2] / figure[0];
+    return R1_OK;
+}
+
 static int bench_gemm(r1_cli_call *call)
 {
-    double seconds = r1_options_float(call->opts, "seconds"), worst = 1e9;
+    double seconds = r1_options_float(call->opts, "seconds"), worst[FIGURES];
     r1_figures *f = r1_figures_new("r1 bench gemm");
     if (!f) return R1_EXIT_FAILED;
-    double roof = r1_bench_roofline(seconds);
-    r1_figures_note(f, "peer", "oneDNN's bare product, same process and thread");
-    r1_figures_add(f, "roofline_gops", roof);
+    r1_figures_note(f, "peer", "oneDNN's bare products (f32; u8s8s32), same process and thread");
+    r1_figures_add(f, "roofline_gops", r1_bench_roofline(seconds));
     r1_status st = R1_OK;
     for (size_t i = 0; i < R1_COUNT(shapes) && st == R1_OK; i++) {
-        char name[64];
-        double ours = 0, bare = 0;
-        st = r1_bench_product(shapes[i].m, shapes[i].n, shapes[i].k, seconds, &bare, &call->err);
-        if (st == R1_OK) st = r1_bench_linear(shapes[i].m, shapes[i].n, shapes[i].k, seconds, &ours, &call->err);
-        snprintf(name, sizeof name, "f32_gops_%s", shapes[i].name);
-        r1_figures_add(f, name, ours);
-        snprintf(name, sizeof name, "f32_over_onednn_%s", shapes[i].name);
-        r1_figures_add(f, name, ours / bare);
-        if (ours / bare < worst) worst = ours / bare;
+        double figure[FIGURES] = {0};
+        st = bench_shape(i, seconds, figure, &call->err);
+        for (size_t k = 0; k < FIGURES; k++) {
+            char name[64];
+            snprintf(name, sizeof name, "%s_%s", gemm_figure[k], shapes[i].name);
+            r1_figures_add(f, name, figure[k]);
+            if (i == 0 || figure[k] < worst[k]) worst[k] = figure[k];
+        }
     }
-    r1_figures_add(f, "f32_over_onednn", worst);
+    for (size_t k = 1; k < FIGURES; k++) r1_figures_add(f, gemm_figure[k], worst[k]);
     if (st == R1_OK) r1_figures_print(f, r1_options_bool(call->opts, "json"), stdout);
     r1_figures_free(f);
     return r1_cli_exit(st);
@@ -123,7 +139,8 @@ static int doctor(r1_cli_call *call)
 const r1_command cli_bench_commands[] = {
     {.name = "bench gemm",
      .summary =
-         "the linear layer in f32, beside oneDNN's bare product and the machine's multiply-add limit, on one thread",
+         "the linear layer in f32 and int8, beside oneDNN's bare products and the machine's multiply-add limit, on one "
+         "thread",
      .examples = "r1 bench gemm\nr1 bench gemm --json --seconds 2",
      .options = gemm_rows,
      .n_options = R1_COUNT(gemm_rows),

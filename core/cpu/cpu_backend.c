@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cpu_backend.c - the CPU's backend table: ordinary memory as its device, loops of this room where there are any, the
  * scalar reference elsewhere. */
+#include "cpu_int8.h"
 #include "cpu_ops.h"
 #include "cpu_product.h"
 
@@ -85,6 +86,15 @@ static r1_status pack(void **packed, const r1_view *w, int64_t rows_max, r1_err 
     return st;
 }
 
+static r1_status pack_int8(void **packed, const r1_view *w, int64_t rows_max, r1_err *err)
+{
+    (void)rows_max;
+    r1_packed_int8 *p = NULL;
+    r1_status st = r1_cpu_int8_pack(&p, w, err);
+    *packed = p;
+    return st;
+}
+
 static bool supports(r1_op op, const r1_op_args *a)
 {
     if ((unsigned)op >= R1_OP_COUNT) return false;
@@ -127,6 +137,7 @@ static void fill(void)
     reference = host_table("reference");
     cpu = host_table("cpu");
     cpu.pack = pack;
+    cpu.pack_int8 = pack_int8;
     cpu.packed_free = free;
     cpu.forward[R1_OP_LINEAR] = r1_cpu_linear_forward;
     cpu.backward[R1_OP_LINEAR] = r1_cpu_linear_backward;

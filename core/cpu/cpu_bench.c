@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_bench.c - the linear op, oneDNN's bare product and the multiply-add limit, measured side by side. */
+/* cpu_bench.c - the linear op in f32 and int8, oneDNN's bare products and the multiply-add limit, measured side by side. */
+#include "cpu_int8.h"
 #include "cpu_ops.h"
 #include "cpu_product.h"
 #include "r1_bench.h"
@@ -17,6 +18,10 @@ typedef struct {
     int64_t m, n, k;
     float *x, *w, *b, *y;
     r1_packed *packed; /* as a session has it */
+    r1_packed_int8 *packed8;
+    uint8_t *x8; /* oneDNN's operands: activations, weights [n, k] and [k, n], sums */
+    int8_t *w8, *w8t;
+    int32_t *y8;
 } product;
 
 static void product_free(product *p)
@@ -26,6 +31,20 @@ static void product_free(product *p)
     free(p->b);
     free(p->y);
     free(p->packed);
+    free(p->packed8);
+    free(p->x8);
+    free(p->w8);
+    free(p->w8t);
+    free(p->y8);
+}
+
+/* Small enough that oneDNN's 16-bit steps do not saturate, where it has such: the speed does not depend on it. */
+static void fill_bytes(product *p, r1_rng *rng)
+{
+    for (int64_t i = 0; i < p->m * p->k; i++) p->x8[i] = (uint8_t)r1_rng_below(rng, 128);
+    for (int64_t i = 0; i < p->n * p->k; i++) p->w8[i] = (int8_t)((int)r1_rng_below(rng, 127) - 63);
+    for (int64_t n = 0; n < p->n; n++)
+        for (int64_t k = 0; k < p->k; k++) p->w8t[k * p->n + n] = p->w8[n * p->k + k];
 }
 
 static r1_status product_new(product *p, int64_t m, int64_t n, int64_t k, r1_err *err)
@@ -40,8 +59,12 @@ static r1_status product_new(product *p, int64_t m, int64_t n, int64_t k, r1_err
                    .x = r1_calloc_aligned(rows * (size_t)k, sizeof(float)),
                    .w = r1_calloc_aligned((size_t)(n * k), sizeof(float)),
                    .b = r1_calloc_aligned((size_t)n, sizeof(float)),
-                   .y = r1_calloc_aligned(rows * (size_t)n, sizeof(float))};
-    if (!p->x || !p->w || !p->b || !p->y) {
+                   .y = r1_calloc_aligned(rows * (size_t)n, sizeof(float)),
+                   .x8 = r1_calloc_aligned((size_t)(m * k), 1),
+                   .w8 = r1_calloc_aligned((size_t)(n * k), 1),
+                   .w8t = r1_calloc_aligned((size_t)(n * k), 1),
+                   .y8 = r1_calloc_aligned((size_t)(m * n), sizeof(int32_t))};
+    if (!p->x || !p->w || !p->b || !p->y || !p->x8 || !p->w8 || !p->w8t || !p->y8) {
         product_free(p);
         R1_FAIL(err, R1_E_NOMEM, "no memory for a product of %lld x %lld x %lld", (long long)m, (long long)n,
                 (long long)k);
@@ -51,20 +74,27 @@ static r1_status product_new(product *p, int64_t m, int64_t n, int64_t k, r1_err
     for (int64_t i = 0; i < m * k; i++) p->x[i] = (float)r1_rng_normal(&rng);
     for (int64_t i = 0; i < n * k; i++) p->w[i] = (float)r1_rng_normal(&rng);
     r1_view w = {p->w, n, (int32_t)k, R1_F32, k};
+    fill_bytes(p, &rng);
     r1_status st = r1_cpu_pack(&p->packed, &w, err);
+    if (st == R1_OK) st = r1_cpu_int8_pack(&p->packed8, &w, err);
     if (st != R1_OK) product_free(p);
     return st;
 }
 
-static r1_status by_op(const product *p, r1_err *err)
+static r1_status by_op_as(const product *p, const void *packed, r1_dtype as, r1_err *err)
 {
     r1_op_args a = {.v = {{p->x, p->m, (int32_t)p->k, R1_F32, p->k},
                           {p->w, p->n, (int32_t)p->k, R1_F32, p->k},
                           {p->b, 1, (int32_t)p->n, R1_F32, p->n},
                           {p->y, p->m, (int32_t)p->n, R1_F32, p->n}},
-                    .packed = p->packed};
+                    .packed = packed,
+                    .packed_as = (int32_t)as};
     return r1_cpu_linear_forward(NULL, &a, err);
 }
+
+static r1_status by_op(const product *p, r1_err *err) { return by_op_as(p, p->packed, R1_F32, err); }
+
+static r1_status by_op_int8(const product *p, r1_err *err) { return by_op_as(p, p->packed8, R1_I8, err); }
 
 static r1_status by_library(const product *p, r1_err *err)
 {
@@ -73,6 +103,21 @@ static r1_status by_library(const product *p, r1_err *err)
         return R1_OK;
     R1_FAIL(err, R1_E_INVAL, "oneDNN refuses the product");
 }
+
+static r1_status int8_by_library(const product *p, char trans, r1_err *err)
+{
+    const int32_t zero = 0;
+    bool t = trans == 'T';
+    omp_set_num_threads(1);
+    if (dnnl_gemm_u8s8s32('N', trans, 'F', p->m, p->n, p->k, 1.0f, p->x8, p->k, 0, t ? p->w8 : p->w8t, t ? p->k : p->n,
+                          0, 0.0f, p->y8, p->n, &zero) == dnnl_success)
+        return R1_OK;
+    R1_FAIL(err, R1_E_INVAL, "oneDNN refuses the product of bytes");
+}
+
+static r1_status int8_by_rows(const product *p, r1_err *err) { return int8_by_library(p, 'T', err); }
+
+static r1_status int8_by_columns(const product *p, r1_err *err) { return int8_by_library(p, 'N', err); }
 
 /* The best of batches of calls, each at least a fiftieth of the time. */
 static r1_status measure(const product *p, r1_status (*fn)(const product *, r1_err *), double seconds, double *gops,
@@ -113,6 +158,20 @@ r1_status r1_bench_linear(int64_t m, int64_t n, int64_t k, double seconds, doubl
 r1_status r1_bench_product(int64_t m, int64_t n, int64_t k, double seconds, double *gops, r1_err *err)
 {
     return run(m, n, k, by_library, seconds, gops, err);
+}
+
+r1_status r1_bench_linear_int8(int64_t m, int64_t n, int64_t k, double seconds, double *gops, r1_err *err)
+{
+    return run(m, n, k, by_op_int8, seconds, gops, err);
+}
+
+r1_status r1_bench_product_int8(int64_t m, int64_t n, int64_t k, double seconds, double *gops, r1_err *err)
+{
+    double rows, columns;
+    R1_TRY(run(m, n, k, int8_by_rows, seconds / 2, &rows, err));
+    R1_TRY(run(m, n, k, int8_by_columns, seconds / 2, &columns, err));
+    *gops = rows > columns ? rows : columns;
+    return R1_OK;
 }
 
 /* ---- the limit ---- */

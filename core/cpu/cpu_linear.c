@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_linear.c - the linear op: forward by our own product (cpu_product.h says why), gradients by oneDNN. Sums of a gradient
+/* cpu_linear.c - the linear op: forward by our own products (cpu_product.h says why; cpu_int8.h), gradients by oneDNN. Sums of a gradient
  * run over all rows of a batch, so nothing is promised about single rows there. */
+#include "cpu_int8.h"
 #include "cpu_ops.h"
 #include "cpu_product.h"
 
@@ -16,7 +17,10 @@ static r1_status check(dnnl_status_t st, const char *what, r1_err *err)
 r1_status r1_cpu_linear_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    r1_cpu_product(&a->v[0], &a->v[1], a->packed, a->v[2].p, &a->v[3]);
+    if (a->packed && a->packed_as == R1_I8)
+        r1_cpu_int8_product(&a->v[0], a->packed, a->v[2].p, &a->v[3]);
+    else
+        r1_cpu_product(&a->v[0], &a->v[1], a->packed, a->v[2].p, &a->v[3]);
     return R1_OK;
 }
 

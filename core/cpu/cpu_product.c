@@ -88,6 +88,7 @@ static void choose(void)
         {"portable", 4, portable_cols, portable_any},
     };
     const char *wanted = getenv("R1_ISA");
+    if (wanted && !strcmp(wanted, "avxvnni")) wanted = "avx2"; /* differs in cpu_int8.c alone */
     for (size_t i = R1_COUNT(all); i-- > 0;)
         if (has(all[i].name)) chosen = &all[i];
     for (size_t i = 0; wanted && i < R1_COUNT(all); i++)

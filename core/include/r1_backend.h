@@ -14,7 +14,7 @@
 
 #include "r1_base.h"
 
-enum { R1_BACKEND_ABI = 2, R1_OP_VIEWS = 12, R1_ROW_PAD = 32, R1_ATTEND_HEADS_MAX = 16 };
+enum { R1_BACKEND_ABI = 3, R1_OP_VIEWS = 12, R1_ROW_PAD = 32, R1_ATTEND_HEADS_MAX = 16 };
 
 typedef enum { R1_F32 = 0, R1_F16, R1_BF16, R1_I8, R1_I32 } r1_dtype;
 
@@ -33,7 +33,8 @@ typedef struct {
     r1_view g[R1_OP_VIEWS];
     int32_t i[8];
     float f[4];
-    const void *packed; /* LINEAR: what the backend's `pack` made of v[1], else NULL */
+    const void *packed; /* LINEAR: what the backend's `pack` or `pack_int8` made of v[1], else NULL */
+    int32_t packed_as;  /* R1_F32 or R1_I8: by which of them */
 } r1_op_args;
 
 /* Shapes: [rows, cols]. Arrays of i32 are [1, n]. Offsets are exclusive prefix sums, n + 1 long. D = H * dh.
@@ -109,6 +110,8 @@ typedef struct r1_backend {
 
     /* Optional: a prepared form of a constant weight w[N,K] for up to rows_max rows; NULL table entry: none. */
     r1_status (*pack)(void **packed, const r1_view *w, int64_t rows_max, r1_err *err);
+    /* Optional: the same, quantised to 8 bits per output channel; LINEAR then quantises each row of x as it comes. */
+    r1_status (*pack_int8)(void **packed, const r1_view *w, int64_t rows_max, r1_err *err);
     void (*packed_free)(void *packed);
 
     bool (*supports)(r1_op op, const r1_op_args *args); /* dtypes and shapes; pointers may be NULL */

@@ -12,6 +12,10 @@
 R1_API r1_status r1_bench_linear(int64_t m, int64_t n, int64_t k, double seconds, double *gops, r1_err *err);
 /* The same product, without bias, by one call of oneDNN. */
 R1_API r1_status r1_bench_product(int64_t m, int64_t n, int64_t k, double seconds, double *gops, r1_err *err);
+/* The linear op with 8-bit weights: rows quantised, product, scales and bias. */
+R1_API r1_status r1_bench_linear_int8(int64_t m, int64_t n, int64_t k, double seconds, double *gops, r1_err *err);
+/* oneDNN's u8 x s8 product into int32, nothing else; the faster of its two layouts of the weight. */
+R1_API r1_status r1_bench_product_int8(int64_t m, int64_t n, int64_t k, double seconds, double *gops, r1_err *err);
 /* f32 multiply-adds in registers with the widest vectors that the processor has: what no product can exceed. */
 R1_API double r1_bench_roofline(double seconds);
 

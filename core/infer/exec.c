@@ -46,27 +46,34 @@ static void mark_gradients(r1_exec *e)
     }
 }
 
-static r1_status pack_weights(r1_exec *e, r1_err *err)
+/* Layers that stay in f32: where a row is read by few outputs, or is short, rounding it costs more than its product saves. Heads
+ * are among them. */
+enum { INT8_SIDE_MIN = 16 };
+
+static r1_status pack_weights(r1_exec *e, bool int8, r1_err *err)
 {
     const r1_plan *p = plan_of(e);
+    if (int8 && !e->be->pack_int8) R1_FAIL(err, R1_E_INVAL, "session: backend %s has no int8", e->be->name);
     for (uint32_t i = 0; e->be->pack && i < p->n_call; i++) {
         const r1_call *c = &p->call[i];
         if (c->op != R1_OP_LINEAR) continue;
         char *base = (e->device ? e->device_weights : (char *)e->m->weights) + p->tensor[c->v[1].t].offset;
         r1_view w = r1_operand_view(p, &c->v[1], e->cap, base);
         int64_t rows = r1_operand_view(p, &c->v[0], e->cap, NULL).rows;
-        R1_TRY(e->be->pack(&e->packed[i], &w, rows, err));
+        e->int8[i] = int8 && w.rows >= INT8_SIDE_MIN && w.cols >= INT8_SIDE_MIN;
+        R1_TRY((e->int8[i] ? e->be->pack_int8 : e->be->pack)(&e->packed[i], &w, rows, err));
     }
     return R1_OK;
 }
 
-static r1_status reserve(r1_exec *e, bool train, r1_err *err)
+static r1_status reserve(r1_exec *e, bool train, bool int8, r1_err *err)
 {
     const r1_plan *p = plan_of(e);
     e->offset = calloc(p->n_tensor, sizeof *e->offset);
     e->needs_grad = calloc(p->n_tensor, sizeof *e->needs_grad);
     e->packed = calloc(p->n_call, sizeof *e->packed);
-    if (!e->offset || !e->needs_grad || !e->packed) R1_FAIL(err, R1_E_NOMEM, "plan: out of memory");
+    e->int8 = calloc(p->n_call, sizeof *e->int8);
+    if (!e->offset || !e->needs_grad || !e->packed || !e->int8) R1_FAIL(err, R1_E_NOMEM, "plan: out of memory");
     lay_out(e);
     mark_gradients(e);
     e->block = r1_calloc_aligned(e->bytes + 256, 1);
@@ -76,7 +83,7 @@ static r1_status reserve(r1_exec *e, bool train, r1_err *err)
     }
     if (!e->block || (train && (!e->grad || !e->wgrad)))
         R1_FAIL(err, R1_E_NOMEM, "plan: %zu bytes of activations are not to be had", e->bytes);
-    if (e->be->host_memory) return train ? R1_OK : pack_weights(e, err);
+    if (e->be->host_memory) return train ? R1_OK : pack_weights(e, int8, err);
     R1_TRY(e->be->stream_new(&e->stream, 0, err));
     void *device, *weights;
     R1_TRY(e->be->buffer_new(&device, e->bytes + 256, err));
@@ -84,24 +91,35 @@ static r1_status reserve(r1_exec *e, bool train, r1_err *err)
     R1_TRY(e->be->buffer_new(&weights, p->weight_bytes + 64, err));
     e->device_weights = weights;
     R1_TRY(e->be->upload(e->stream, e->device_weights, e->m->weights, p->weight_bytes, err));
-    return pack_weights(e, err);
+    return pack_weights(e, int8, err);
 }
 
-r1_status r1_exec_new(r1_exec **out, const r1_model *m, const r1_backend *be, const uint32_t *cap, bool train,
-                      r1_err *err)
+static r1_status exec_new(r1_exec **out, const r1_model *m, const r1_backend *be, const uint32_t *cap, bool train,
+                          bool int8, r1_err *err)
 {
     r1_exec *e = calloc(1, sizeof *e);
     if (!e) R1_FAIL(err, R1_E_NOMEM, "plan: out of memory");
     e->m = m;
     e->be = be;
     memcpy(e->cap, cap, sizeof e->cap);
-    r1_status st = reserve(e, train, err);
+    r1_status st = reserve(e, train, int8, err);
     if (st != R1_OK) {
         r1_exec_free(e);
         return st;
     }
     *out = e;
     return R1_OK;
+}
+
+r1_status r1_exec_new(r1_exec **out, const r1_model *m, const r1_backend *be, const uint32_t *cap, bool train,
+                      r1_err *err)
+{
+    return exec_new(out, m, be, cap, train, false, err);
+}
+
+r1_status r1_exec_new_int8(r1_exec **out, const r1_model *m, const r1_backend *be, const uint32_t *cap, r1_err *err)
+{
+    return exec_new(out, m, be, cap, false, true, err);
 }
 
 void r1_exec_free(r1_exec *e)
@@ -113,6 +131,7 @@ void r1_exec_free(r1_exec *e)
     if (e->device_weights) e->be->buffer_free(e->device_weights);
     if (e->stream) e->be->stream_free(e->stream);
     free(e->packed);
+    free(e->int8);
     free(e->needs_grad);
     free(e->offset);
     free(e->block);
@@ -216,6 +235,7 @@ r1_status r1_exec_forward(r1_exec *e, uint8_t phase, r1_err *err)
         if (c->phase != phase) continue;
         bind(e, c, ON_DEVICE, &a);
         a.packed = e->packed[i];
+        a.packed_as = e->int8[i] ? R1_I8 : R1_F32;
         if (!e->device)
             R1_TRY(e->be->forward[c->op](NULL, &a, err));
         else if (e->be->forward[c->op] && e->be->supports(c->op, &a))

@@ -22,11 +22,14 @@ typedef struct {
     bool *needs_grad;              /* per tensor */
     char *device, *device_weights; /* NULL where memory is the host's */
     void **packed;                 /* per call */
+    bool *int8;                    /* per call: packed as 8-bit integers */
 } r1_exec;
 
 /* cap: r1_net_symbols' values for the largest run. */
 r1_status r1_exec_new(r1_exec **out, const r1_model *m, const r1_backend *be, const uint32_t *cap, bool train,
                       r1_err *err);
+/* For scoring with 8-bit linear layers; R1_E_INVAL where the backend has none. */
+r1_status r1_exec_new_int8(r1_exec **out, const r1_model *m, const r1_backend *be, const uint32_t *cap, r1_err *err);
 void r1_exec_free(r1_exec *e);
 /* Host memory of a tensor (inputs, activations). */
 static inline void *r1_exec_ptr(const r1_exec *e, int16_t t) { return e->block + e->offset[t]; }

@@ -50,6 +50,9 @@ r1_status r1_session_new_on(r1_session **out, const r1_model *m, const r1_sessio
     if (o.n_sample_max > PIECE_MAX || o.n_text_cache > 1u << 20)
         R1_FAIL(err, R1_E_INVAL, "session: %u samples (at most %d), %u cached texts (at most %u)", o.n_sample_max,
                 PIECE_MAX, o.n_text_cache, 1u << 20);
+    if (o.precision != R1_PRECISION_F32 && o.precision != R1_PRECISION_INT8)
+        R1_FAIL(err, R1_E_INVAL, "session: precision %d, expected %d (f32) or %d (int8)", (int)o.precision,
+                R1_PRECISION_F32, R1_PRECISION_INT8);
     r1_session *s = calloc(1, sizeof *s);
     if (!s) R1_FAIL(err, R1_E_NOMEM, "session: out of memory");
     uint32_t cap[R1_SYMBOLS_MAX];
@@ -60,7 +63,8 @@ r1_status r1_session_new_on(r1_session **out, const r1_model *m, const r1_sessio
     if (st == R1_OK) {
         const r1_model *run = s->folded ? s->folded : m;
         r1_pack_capacity(run, o.n_sample_max, cap);
-        st = r1_exec_new(&s->e, run, be, cap, false, err);
+        st = o.precision == R1_PRECISION_INT8 ? r1_exec_new_int8(&s->e, run, be, cap, err)
+                                              : r1_exec_new(&s->e, run, be, cap, false, err);
     }
     if (st == R1_OK) st = r1_pack_new(&s->pack, s->e, o.n_text_cache, err);
     if (st == R1_OK) st = grow(s, o.n_sample_max, err);

@@ -104,6 +104,62 @@ static void test_same_answer(void)
     r1_session_free(small);
 }
 
+static r1_session *open_int8(uint32_t n_max)
+{
+    r1_err err;
+    r1_session *s;
+    r1_session_opts o = {.n_sample_max = n_max, .precision = R1_PRECISION_INT8};
+    R1_ASSERT_OK(r1_session_new(&s, model, &o, &err), &err);
+    return s;
+}
+
+/* In 8-bit integers: near f32 but not f32, the same bits in any batch, the trace still adds up; other backends refuse. */
+static void test_int8(void)
+{
+    setup();
+    r1_err err;
+    r1_sample all[N];
+    copy_samples(all);
+    r1_session *f32 = open_session(256, NULL), *big = open_int8(256), *small = open_int8(7), *none = NULL;
+    r1_result res, one;
+    r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event};
+    float expected[N][2], sum_diff = 0, spread = 0;
+    run(big, &b, &res);
+    memcpy(expected, res.logit, sizeof expected);
+    for (size_t i = 0; i < N; i++) {
+        double sum = 0;
+        for (size_t t = 0; t <= res.n_step; t++) sum += res.trace[(i * (res.n_step + 1) + t) * 2];
+        CU_ASSERT_EQUAL((float)sum, expected[i][0]);
+    }
+    run(f32, &b, &res);
+    int same = 0;
+    for (size_t i = 0; i < N; i++) {
+        float diff = fabsf(res.logit[2 * i] - expected[i][0]);
+        CU_ASSERT_TRUE(diff < 0.1f);
+        same += diff == 0;
+        sum_diff += diff;
+        spread += fabsf(res.logit[2 * i] - res.logit[0]);
+    }
+    CU_ASSERT_TRUE(same < N / 2);
+    CU_ASSERT_TRUE(sum_diff < 0.05f * spread);
+    run(small, &b, &res);
+    CU_ASSERT_EQUAL(memcmp(res.logit, expected, sizeof expected), 0);
+    for (size_t i = 0; i < N; i++) {
+        b.sample = &all[i];
+        b.n_sample = 1;
+        run(big, &b, &one);
+        CU_ASSERT_EQUAL(memcmp(one.logit, expected[i], sizeof expected[i]), 0);
+    }
+    r1_session_opts o = {.backend = "reference", .precision = R1_PRECISION_INT8};
+    CU_ASSERT_EQUAL(r1_session_new(&none, model, &o, &err), R1_E_INVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "reference has no int8"));
+    o = (r1_session_opts){.precision = (r1_precision)7};
+    CU_ASSERT_EQUAL(r1_session_new(&none, model, &o, &err), R1_E_INVAL);
+    r1_session_free(f32);
+    r1_session_free(big);
+    r1_session_free(small);
+}
+
 /* A saved and opened model scores the same bits; the reference backend agrees closely. */
 static void test_file_and_reference(void)
 {
@@ -191,15 +247,17 @@ static void test_no_allocation(void)
     setup();
     r1_sample all[N];
     copy_samples(all);
-    r1_session *s = open_session(32, NULL);
-    r1_result res;
-    r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event};
-    run(s, &b, &res);
-    unsigned long before = atomic_load(&n_alloc);
-    CU_ASSERT(before > 0);
-    for (int round = 0; round < 5; round++) run(s, &b, &res);
-    CU_ASSERT_EQUAL(atomic_load(&n_alloc) - before, 0);
-    r1_session_free(s);
+    for (int int8 = 0; int8 < 2; int8++) {
+        r1_session *s = int8 ? open_int8(32) : open_session(32, NULL);
+        r1_result res;
+        r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event};
+        run(s, &b, &res);
+        unsigned long before = atomic_load(&n_alloc);
+        CU_ASSERT(before > 0);
+        for (int round = 0; round < 5; round++) run(s, &b, &res);
+        CU_ASSERT_EQUAL(atomic_load(&n_alloc) - before, 0);
+        r1_session_free(s);
+    }
 #endif
 }
 
@@ -771,10 +829,10 @@ static void test_no_backend(void)
     CU_ASSERT(strlen(err.msg) > 5);
 }
 
-R1_TEST_MAIN("session", {"same input, same answer", test_same_answer}, {"file, reference", test_file_and_reference},
-             {"trace adds up", test_trace}, {"switches", test_flags}, {"folded equals plain", test_folded},
-             {"no allocation", test_no_allocation}, {"bad samples", test_refusals},
-             {"pool equals inline", test_pool_equals_inline}, {"rings", test_rings},
+R1_TEST_MAIN("session", {"same input, same answer", test_same_answer}, {"int8", test_int8},
+             {"file, reference", test_file_and_reference}, {"trace adds up", test_trace}, {"switches", test_flags},
+             {"folded equals plain", test_folded}, {"no allocation", test_no_allocation},
+             {"bad samples", test_refusals}, {"pool equals inline", test_pool_equals_inline}, {"rings", test_rings},
              {"pool under pressure", test_pool_pressure}, {"two workers", test_workers}, {"many threads", test_threads},
              {"memory apart", test_device}, {"own backend trains", test_register_train}, {"own backend", test_register},
              {"tables refused", test_register_refusals}, {"no backend", test_no_backend})

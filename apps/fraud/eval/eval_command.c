@@ -43,6 +43,7 @@ const r1_option fraud_eval_rows[] = {
     {.name = "model", .type = R1_OPT_PATH, .help = "score with this model file as it is"},
     {.name = "out", .type = R1_OPT_PATH, .help = "keep the fitted model here"},
     {.name = "no-r1", .type = R1_OPT_BOOL, .def = "false", .help = "score by the velocity rules"},
+    {.name = "int8", .type = R1_OPT_BOOL, .def = "false", .help = "score with linear layers in 8-bit integers"},
     {.name = "no-graph", .type = R1_OPT_BOOL, .def = "false", .help = "graph, patterns and findings off"},
     {.name = "no-memory", .type = R1_OPT_BOOL, .def = "false", .help = "working memory off"},
     {.name = "no-text", .type = R1_OPT_BOOL, .def = "false", .help = "remittance text off"},
@@ -376,7 +377,8 @@ static r1_status score_model(eval_run *r, const uint8_t *use, const uint8_t *wan
                               .r1_off = r1_options_bool(r->o, "no-r1"),
                               .graph_off = r1_options_bool(r->o, "no-graph"),
                               .memory_off = r1_options_bool(r->o, "no-memory"),
-                              .text_off = r1_options_bool(r->o, "no-text")};
+                              .text_off = r1_options_bool(r->o, "no-text"),
+                              .int8 = r1_options_bool(r->o, "int8")};
     R1_TRY(fraud_engine_new(&e, &opts, err));
     size_t n = r->data->n;
     double *score = malloc(n * sizeof *score), *prob = malloc(n * sizeof *prob);

@@ -26,6 +26,7 @@ typedef struct {
     bool graph_off;         /* no graph item, no patterns, no findings */
     bool memory_off;        /* no working-memory item */
     bool text_off;
+    bool int8;             /* the model's linear layers in 8-bit integers */
     uint32_t slots_max;    /* default 1,024 */
     uint32_t edges_max;    /* ring buffer, default 1,048,576; the oldest edge leaves all windows when it is full */
     uint32_t entities_max; /* default 262,144; the longest idle entity is forgotten when it is full */

@@ -19,7 +19,7 @@ struct fraud_scorer {
 
 enum { MODEL_BYTES_MAX = 64 << 20 };
 
-static r1_status open_model(fraud_scorer *s, const char *path, uint32_t rings_max, r1_err *err)
+static r1_status open_model(fraud_scorer *s, const char *path, bool int8, uint32_t rings_max, r1_err *err)
 {
     char *bytes = NULL, *description = NULL;
     size_t len = 0;
@@ -35,17 +35,20 @@ static r1_status open_model(fraud_scorer *s, const char *path, uint32_t rings_ma
         return st;
     }
     s->schema = r1_model_schema_hash(s->model);
-    R1_TRY(r1_session_new(&s->session, s->model, &(r1_session_opts){.n_sample_max = FRAUD_SCORER_BATCH}, err));
+    r1_session_opts opts = {.n_sample_max = FRAUD_SCORER_BATCH,
+                            .precision = int8 ? R1_PRECISION_INT8 : R1_PRECISION_F32};
+    R1_TRY(r1_session_new(&s->session, s->model, &opts, err));
     return s->flags & FRAUD_CAPTURE_MEMORY ? fraud_recall_new(&s->recall, s->model, s->session, rings_max, err) : R1_OK;
 }
 
-r1_status fraud_scorer_new(fraud_scorer **out, const char *path, unsigned off, uint32_t rings_max, r1_err *err)
+r1_status fraud_scorer_new(fraud_scorer **out, const char *path, unsigned off, bool int8, uint32_t rings_max,
+                           r1_err *err)
 {
     *out = NULL;
     fraud_scorer *s = calloc(1, sizeof *s);
     if (!s) R1_FAIL(err, R1_E_NOMEM, "no memory for the scorer");
     s->flags = (FRAUD_CAPTURE_GRAPH | FRAUD_CAPTURE_MEMORY | FRAUD_SAMPLE_TEXT) & ~off;
-    r1_status st = open_model(s, path, rings_max, err);
+    r1_status st = open_model(s, path, int8, rings_max, err);
     if (st != R1_OK) {
         fraud_scorer_free(s);
         return st;

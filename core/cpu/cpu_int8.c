@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cpu_int8.c - see cpu_int8.h. Quantised weights become panels of as many columns as a tile has; within a panel groups of k run
+ * slowest, and a column's group lies together:
+ *
+ *   panel 0: w[0][k=0..G) w[1][k=0..G) ... w[C-1][k=0..G)   w[0][k=G..2G) ...     columns past N and k past K are zero
+ *
+ * With VNNI, and in the portable twin of its instruction, G is 4 and activations are stored as q + 128, because the instruction
+ * multiplies unsigned by signed bytes: sums begin with -128 times the column's sum and come out the same. AVX2's own byte
+ * instruction saturates in 16 bits; there G is 2, both sides are widened to 16 bits, and nothing is lost.
+ *
+ * Rows are quantised in chunks that stay near while all panels pass. */
+#include "cpu_int8.h"
+
+#include "tensor/r1_op.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#if defined __x86_64__
+#include <immintrin.h>
+#endif
+
+enum { COLS_MAX = 32, ROOM = 64 * 1024, CHUNK_MAX = 384, MAGNITUDE = 0x7fffffff, INFINITE = 0x7f800000 };
+
+/* Adding 1.5 * 2^23 rounds a small number to an integer, ties to even, and leaves it in the low bits. */
+#define ROUNDER 12582912.0f
+enum { ROUNDER_BITS = 0x4b400000 };
+
+typedef struct {
+    int64_t groups;
+    const char *x;
+    int64_t x_ld; /* bytes */
+    const float *x_scale;
+    const int8_t *panel;
+    const int32_t *start; /* of the columns' sums; these three a whole tile wide */
+    const float *scale, *bias;
+    float *y;
+    int64_t y_ld;
+    int32_t cols; /* of y, at most the tile's */
+} tile8;
+
+/* top: bits of the largest magnitude; NaN and infinity are the largest of all. inverse 0: all integers are zero. */
+static float scale_of(int32_t top, float *inverse)
+{
+    float most;
+    memcpy(&most, &top, sizeof most);
+    *inverse = 0;
+    if (top >= INFINITE) return NAN;
+    if (most < 1e-30f) return 0;
+    *inverse = 127 / most;
+    return most / 127;
+}
+
+/* ---- instruction sets ---- */
+
+typedef int32_t twin_v __attribute__((vector_size(16)));
+
+static inline __attribute__((always_inline)) twin_v twin_load(const int8_t *p)
+{
+    twin_v v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+/* What VNNI's instruction does with four unsigned and four signed bytes a lane. */
+static inline __attribute__((always_inline)) twin_v twin_dot(twin_v acc, twin_v x, twin_v w)
+{
+    acc += (x & 255) * ((w << 24) >> 24);
+    acc += ((x >> 8) & 255) * ((w << 16) >> 24);
+    acc += ((x >> 16) & 255) * ((w << 8) >> 24);
+    return acc + ((x >> 24) & 255) * (w >> 24);
+}
+
+#define TILE(name) portable_##name
+#define TILE_ATTR
+#define TILE_WIDTH          4
+#define TILE_ROWS           4
+#define TILE_X              uint8_t
+#define TILE_GROUP          4
+#define TILE_ZERO           128
+#define TILE_W              twin_v
+#define TILE_LOAD(p)        twin_load(p)
+#define TILE_DOT(acc, x, w) twin_dot(acc, x, w)
+#include "cpu_tile8.h"
+
+#if defined __x86_64__
+#define TILE(name)          avx2_##name
+#define TILE_ATTR           __attribute__((target("avx2")))
+#define TILE_WIDTH          8
+#define TILE_ROWS           6
+#define TILE_X              int16_t
+#define TILE_GROUP          2
+#define TILE_ZERO           0
+#define TILE_W              __m256i
+#define TILE_LOAD(p)        _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(p)))
+#define TILE_DOT(acc, x, w) _mm256_add_epi32((__m256i)(acc), _mm256_madd_epi16((__m256i)(x), w))
+#include "cpu_tile8.h"
+
+#define TILE(name)          avxvnni_##name
+#define TILE_ATTR           __attribute__((target("avx2,avxvnni")))
+#define TILE_WIDTH          8
+#define TILE_ROWS           6
+#define TILE_X              uint8_t
+#define TILE_GROUP          4
+#define TILE_ZERO           128
+#define TILE_W              __m256i
+#define TILE_LOAD(p)        _mm256_loadu_si256((const __m256i *)(const void *)(p))
+#define TILE_DOT(acc, x, w) _mm256_dpbusd_avx_epi32((__m256i)(acc), (__m256i)(x), w)
+#include "cpu_tile8.h"
+
+#define TILE(name)          avx512_##name
+#define TILE_ATTR           __attribute__((target("avx512f,avx512vnni")))
+#define TILE_WIDTH          16
+#define TILE_ROWS           12
+#define TILE_X              uint8_t
+#define TILE_GROUP          4
+#define TILE_ZERO           128
+#define TILE_W              __m512i
+#define TILE_LOAD(p)        _mm512_loadu_si512((const void *)(p))
+#define TILE_DOT(acc, x, w) _mm512_dpbusd_epi32((__m512i)(acc), (__m512i)(x), w)
+#include "cpu_tile8.h"
+#endif
+
+typedef struct {
+    const char *name;
+    int rows, cols, group, zero;
+    void (*tile)(int rows, const tile8 *t);
+    float (*quantise)(const float *x, int32_t k, void *to);
+} kernel;
+
+static const kernel *chosen;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static bool has(const char *name)
+{
+#if defined __x86_64__
+    if (!strcmp(name, "avx512")) return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vnni");
+    if (!strcmp(name, "avxvnni")) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("avxvnni");
+    if (!strcmp(name, "avx2")) return __builtin_cpu_supports("avx2");
+#endif
+    return !strcmp(name, "portable");
+}
+
+/* Best first. A name that this processor cannot run gives the best one; cpu_product.c reports it. */
+static void choose(void)
+{
+    static const kernel all[] = {
+#if defined __x86_64__
+        {"avx512", 12, avx512_cols, 4, 128, avx512_any, avx512_quantise},
+        {"avxvnni", 6, avxvnni_cols, 4, 128, avxvnni_any, avxvnni_quantise},
+        {"avx2", 6, avx2_cols, 2, 0, avx2_any, avx2_quantise},
+#endif
+        {"portable", 4, portable_cols, 4, 128, portable_any, portable_quantise},
+    };
+    const char *wanted = getenv("R1_ISA");
+    for (size_t i = R1_COUNT(all); i-- > 0;)
+        if (has(all[i].name)) chosen = &all[i];
+    for (size_t i = 0; wanted && i < R1_COUNT(all); i++)
+        if (!strcmp(wanted, all[i].name) && has(wanted)) chosen = &all[i];
+}
+
+static const kernel *the_kernel(void)
+{
+    pthread_once(&once, choose);
+    return chosen;
+}
+
+const char *r1_cpu_int8_isa(void) { return the_kernel()->name; }
+
+/* ---- packing ---- */
+
+struct r1_packed_int8 {
+    int32_t n, k, groups;
+    float *scale;   /* f32[columns], and what each sum begins with: i32[columns] */
+    int32_t *start; /* columns: n, up to whole tiles */
+    int8_t *data;
+};
+
+/* Column n of w into its panel; to: its first group. */
+static void pack_column(const kernel *kn, const float *w, int32_t k_n, int8_t *to, float *scale, int32_t *start)
+{
+    int32_t top = 0, sum = 0, bits;
+    float inverse;
+    for (int32_t k = 0; k < k_n; k++) {
+        memcpy(&bits, &w[k], sizeof bits);
+        bits &= MAGNITUDE;
+        top = bits > top ? bits : top;
+    }
+    *scale = scale_of(top, &inverse);
+    for (int32_t k = 0; inverse > 0 && k < k_n; k++) {
+        float v = w[k] * inverse + ROUNDER;
+        memcpy(&bits, &v, sizeof bits);
+        sum += bits - ROUNDER_BITS;
+        to[(int64_t)(k / kn->group) * kn->cols * kn->group + k % kn->group] = (int8_t)(bits - ROUNDER_BITS);
+    }
+    *start = -kn->zero * sum;
+}
+
+r1_status r1_cpu_int8_pack(r1_packed_int8 **out, const r1_view *w, r1_err *err)
+{
+    const kernel *kn = the_kernel();
+    if (w->cols > R1_INT8_K_MAX)
+        R1_FAIL(err, R1_E_INVAL, "int8: a weight of %lld x %d, at most %d columns", (long long)w->rows, w->cols,
+                R1_INT8_K_MAX);
+    size_t columns = ((size_t)w->rows + (size_t)kn->cols - 1) / (size_t)kn->cols * (size_t)kn->cols;
+    int32_t groups = (w->cols + kn->group - 1) / kn->group, tile = kn->cols * kn->group;
+    size_t head = (sizeof(r1_packed_int8) + 63) / 64 * 64, line = (columns * sizeof(float) + 63) / 64 * 64;
+    r1_packed_int8 *p = r1_calloc_aligned(head + 2 * line + columns * (size_t)groups * (size_t)kn->group, 1);
+    if (!p) R1_FAIL(err, R1_E_NOMEM, "no memory to pack a weight of %lld x %d", (long long)w->rows, w->cols);
+    *p = (r1_packed_int8){.n = (int32_t)w->rows, .k = w->cols, .groups = groups};
+    p->scale = (void *)((char *)p + head);
+    p->start = (void *)((char *)p + head + line);
+    p->data = (int8_t *)p + head + 2 * line;
+    for (int32_t n = 0; n < p->n; n++)
+        pack_column(kn, r1_row(w, n), p->k,
+                    p->data + (int64_t)(n / kn->cols) * groups * tile + (int64_t)(n % kn->cols) * kn->group,
+                    &p->scale[n], &p->start[n]);
+    *out = p;
+    return R1_OK;
+}
+
+/* ---- products ---- */
+
+static int64_t chunk_rows(const kernel *kn, int64_t x_ld)
+{
+    int64_t rows = ROOM / x_ld;
+    if (rows > CHUNK_MAX) rows = CHUNK_MAX;
+    return rows > kn->rows ? rows / kn->rows * kn->rows : rows;
+}
+
+/* Quantised rows m..m+n through all panels. */
+static void rows_through(const kernel *kn, tile8 t, const r1_packed_int8 *p, const float *bias, const r1_view *y,
+                         int64_t m, int64_t n)
+{
+    const char *x = t.x;
+    const float *x_scale = t.x_scale;
+    float room[COLS_MAX] = {0};
+    for (int32_t n0 = 0; n0 < p->n; n0 += kn->cols) {
+        t.cols = p->n - n0 < kn->cols ? p->n - n0 : kn->cols;
+        t.panel = p->data + (int64_t)n0 * p->groups * kn->group;
+        t.scale = p->scale + n0;
+        t.start = p->start + n0;
+        t.bias = room;
+        if (bias && t.cols == kn->cols) t.bias = bias + n0;
+        if (bias && t.cols < kn->cols) memcpy(room, bias + n0, sizeof(float) * (size_t)t.cols);
+        for (int64_t r = 0; r < n; r += kn->rows) {
+            t.x = x + r * t.x_ld;
+            t.x_scale = x_scale + r;
+            t.y = r1_row(y, m + r) + n0;
+            kn->tile(n - r < kn->rows ? (int)(n - r) : kn->rows, &t);
+        }
+    }
+}
+
+void r1_cpu_int8_product(const r1_view *x, const r1_packed_int8 *p, const float *bias, const r1_view *y)
+{
+    const kernel *kn = the_kernel();
+    char room[ROOM] __attribute__((aligned(64)));
+    float scale[CHUNK_MAX];
+    tile8 t = {.groups = p->groups, .x = room, .x_scale = scale, .y_ld = y->ld};
+    t.x_ld = (p->k + 15) / 16 * 16 * (4 / kn->group);
+    int64_t chunk = chunk_rows(kn, t.x_ld ? t.x_ld : 16);
+    for (int64_t m = 0; m < x->rows; m += chunk) {
+        int64_t n = x->rows - m < chunk ? x->rows - m : chunk;
+        for (int64_t r = 0; r < n; r++) scale[r] = kn->quantise(r1_row(x, m + r), p->k, room + r * t.x_ld);
+        rows_through(kn, t, p, bias, y, m, n);
+    }
+}

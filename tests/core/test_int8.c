@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_int8.c - the 8-bit product against a scalar twin, bit for bit: sums are exact, the epilogue is rounded the same way
+ * everywhere, a row does not see its neighbours. Run once per instruction set: R1_ISA names it. */
+#include "cpu/cpu_int8.h"
+#include "r1_test.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* false, after a line: this processor (or R1_ISA) runs another instruction set than the one that was asked for. */
+static bool wanted_isa(void)
+{
+    const char *wanted = getenv("R1_ISA");
+    if (!wanted || !strcmp(wanted, r1_cpu_int8_isa())) return true;
+    printf("skipped: R1_ISA=%s, this processor runs %s\n", wanted, r1_cpu_int8_isa());
+    return false;
+}
+
+typedef struct {
+    int32_t m, n, k, x_ld, y_ld;
+    float *x, *w, *b, *y;
+    r1_packed_int8 *packed;
+} product;
+
+static product make(int32_t m, int32_t n, int32_t k)
+{
+    product p = {.m = m, .n = n, .k = k, .x_ld = k + 3, .y_ld = n + 5};
+    p.x = calloc((size_t)(m * p.x_ld) + 1, sizeof(float));
+    p.w = calloc((size_t)(n * k) + 1, sizeof(float));
+    p.b = calloc((size_t)n + 1, sizeof(float));
+    p.y = calloc((size_t)(m * p.y_ld) + 1, sizeof(float));
+    CU_ASSERT_TRUE_FATAL(p.x && p.w && p.b && p.y);
+    for (int32_t i = 0; i < m * p.y_ld; i++) p.y[i] = 7;
+    return p;
+}
+
+static void drop(product *p)
+{
+    free(p->x);
+    free(p->w);
+    free(p->b);
+    free(p->y);
+    free(p->packed);
+}
+
+static void multiply(product *p, const float *bias)
+{
+    r1_err err;
+    r1_view w = {p->w, p->n, p->k, R1_F32, p->k}, x = {p->x, p->m, p->k, R1_F32, p->x_ld},
+            y = {p->y, p->m, p->n, R1_F32, p->y_ld};
+    if (!p->packed) R1_ASSERT_OK(r1_cpu_int8_pack(&p->packed, &w, &err), &err);
+    r1_cpu_int8_product(&x, p->packed, bias, &y);
+}
+
+/* ---- the twin: plain C over one result ---- */
+
+static float twin_scale(const float *v, int32_t k)
+{
+    float most = 0;
+    for (int32_t i = 0; i < k; i++) most = fabsf(v[i]) > most ? fabsf(v[i]) : most;
+    return most < 1e-30f ? 0 : most;
+}
+
+static int64_t twin_sum(const float *x, const float *w, int32_t k)
+{
+    float sx = twin_scale(x, k), sw = twin_scale(w, k);
+    int64_t sum = 0;
+    if (sx == 0 || sw == 0) return 0;
+    float ix = 127 / sx, iw = 127 / sw;
+    for (int32_t i = 0; i < k; i++) sum += (int64_t)nearbyintf(x[i] * ix) * (int64_t)nearbyintf(w[i] * iw);
+    return sum;
+}
+
+static float twin(const product *p, int32_t m, int32_t n, const float *bias)
+{
+    const float *x = p->x + (int64_t)m * p->x_ld, *w = p->w + (int64_t)n * p->k;
+    float scale = twin_scale(w, p->k) / 127 * (twin_scale(x, p->k) / 127);
+    return (float)twin_sum(x, w, p->k) * scale + (bias ? bias[n] : 0);
+}
+
+static void check(const product *p, const float *bias, const char *what)
+{
+    int wrong = 0;
+    for (int32_t m = 0; m < p->m; m++) {
+        for (int32_t n = 0; n < p->n; n++) {
+            float expected = twin(p, m, n, bias), got = p->y[(int64_t)m * p->y_ld + n];
+            if (memcmp(&expected, &got, sizeof got) && !(expected == 0 && got == 0) && !wrong++)
+                printf("%s %d x %d x %d: y[%d][%d] expected %.9g, got %.9g\n", what, p->m, p->n, p->k, m, n,
+                       (double)expected, (double)got);
+        }
+        for (int32_t n = p->n; n < p->y_ld; n++) wrong += p->y[(int64_t)m * p->y_ld + n] != 7;
+    }
+    CU_ASSERT_EQUAL(wrong, 0);
+}
+
+static const struct {
+    int32_t m, n, k;
+} shapes[] = {{1, 1, 1},    {1, 16, 4},     {2, 17, 5},    {3, 31, 7},    {5, 32, 8},   {7, 33, 15},   {11, 8, 16},
+              {13, 48, 17}, {64, 128, 128}, {97, 65, 131}, {400, 20, 33}, {5, 3, 2048}, {30, 64, 513}, {3, 18, 16384}};
+
+/* Integers with scale 1 (a 127 in each row): what comes out is the sum itself. */
+static void test_exact_sums(void)
+{
+    if (!wanted_isa()) return;
+    r1_rng rng;
+    r1_rng_seed(&rng, r1_test_seed());
+    for (size_t s = 0; s < R1_COUNT(shapes); s++)
+        for (int extreme = 0; extreme < 2; extreme++) {
+            product p = make(shapes[s].m, shapes[s].n, shapes[s].k);
+            for (int32_t i = 0; i < p.m * p.x_ld; i++)
+                p.x[i] =
+                    extreme ? (r1_rng_below(&rng, 8) ? 127.0f : -127.0f) : (float)((int)r1_rng_below(&rng, 255) - 127);
+            for (int32_t i = 0; i < p.n * p.k; i++)
+                p.w[i] = extreme ? (i / p.k % 2 ? -127.0f : 127.0f) : (float)((int)r1_rng_below(&rng, 255) - 127);
+            for (int32_t m = 0; m < p.m; m++) p.x[(int64_t)m * p.x_ld + m % p.k] = m % 2 ? -127 : 127;
+            for (int32_t n = 0; n < p.n; n++) p.w[(int64_t)n * p.k + n % p.k] = 127;
+            multiply(&p, NULL);
+            check(&p, NULL, extreme ? "extreme" : "integers");
+            int wrong = 0;
+            for (int32_t m = 0; m < p.m; m++)
+                for (int32_t n = 0; n < p.n; n++) {
+                    int64_t sum = 0;
+                    for (int32_t k = 0; k < p.k; k++)
+                        sum += (int64_t)p.x[(int64_t)m * p.x_ld + k] * (int64_t)p.w[(int64_t)n * p.k + k];
+                    wrong += p.y[(int64_t)m * p.y_ld + n] != (float)sum;
+                }
+            CU_ASSERT_EQUAL(wrong, 0);
+            drop(&p);
+        }
+}
+
+static void fill(product *p, r1_rng *rng)
+{
+    for (int32_t i = 0; i < p->m * p->x_ld; i++) p->x[i] = (float)(r1_rng_normal(rng) * (i % 7 ? 1 : 5));
+    for (int32_t i = 0; i < p->n * p->k; i++) p->w[i] = (float)r1_rng_normal(rng) * 0.1f;
+    for (int32_t i = 0; i < p->n; i++) p->b[i] = (float)r1_rng_normal(rng);
+}
+
+/* The whole layer equals the twin, and lies within half a step of each factor of the product in double. */
+static void test_whole_layer(void)
+{
+    if (!wanted_isa()) return;
+    r1_rng rng;
+    r1_rng_seed(&rng, r1_test_seed() + 1);
+    for (size_t s = 0; s < R1_COUNT(shapes); s++) {
+        product p = make(shapes[s].m, shapes[s].n, shapes[s].k);
+        fill(&p, &rng);
+        multiply(&p, p.b);
+        check(&p, p.b, "normal");
+        int outside = 0;
+        for (int32_t m = 0; m < p.m; m++)
+            for (int32_t n = 0; n < p.n; n++) {
+                const float *x = p.x + (int64_t)m * p.x_ld, *w = p.w + (int64_t)n * p.k;
+                double sum = p.b[n], hx = twin_scale(x, p.k) / 254, hw = twin_scale(w, p.k) / 254, bound = 1e-5;
+                for (int32_t k = 0; k < p.k; k++) {
+                    sum += (double)x[k] * w[k];
+                    bound += 1.0001 * (hx * fabs((double)w[k]) + hw * fabs((double)x[k]) + hx * hw);
+                }
+                outside += fabs(sum - p.y[(int64_t)m * p.y_ld + n]) > bound;
+            }
+        CU_ASSERT_EQUAL(outside, 0);
+        drop(&p);
+    }
+}
+
+/* Rows alone, and all but the first, give the bits that they have together. */
+static void test_same_row_same_bits(void)
+{
+    if (!wanted_isa()) return;
+    enum { M = 410, N = 37, K = 67 };
+    r1_rng rng;
+    r1_rng_seed(&rng, r1_test_seed() + 2);
+    product p = make(M, N, K);
+    fill(&p, &rng);
+    multiply(&p, p.b);
+    for (int32_t first = 0; first < M; first++) {
+        float y[M * N];
+        int64_t rows = first == 1 ? M - 1 : 1;
+        r1_view x = {p.x + (int64_t)first * p.x_ld, rows, K, R1_F32, p.x_ld}, to = {y, rows, N, R1_F32, N};
+        r1_cpu_int8_product(&x, p.packed, p.b, &to);
+        for (int64_t r = 0; r < rows; r++)
+            CU_ASSERT_EQUAL(memcmp(y + r * N, p.y + (first + r) * p.y_ld, N * sizeof(float)), 0);
+    }
+    drop(&p);
+}
+
+/* NaN and infinity give NaN in their own row alone; nothing gives the bias; a weight too wide is refused. */
+static void test_odd_rows(void)
+{
+    if (!wanted_isa()) return;
+    enum { M = 6, N = 19, K = 21 };
+    r1_err err;
+    r1_rng rng;
+    r1_rng_seed(&rng, r1_test_seed() + 3);
+    product p = make(M, N, K);
+    fill(&p, &rng);
+    float *row[M];
+    for (int m = 0; m < M; m++) row[m] = p.x + (int64_t)m * p.x_ld;
+    row[0][K - 1] = NAN;
+    row[2][3] = -INFINITY;
+    for (int k = 0; k < K; k++) row[3][k] = 0, row[4][k] = 1e-38f;
+    multiply(&p, p.b);
+    for (int m = 0; m < M; m++)
+        for (int n = 0; n < N; n++) {
+            float y = p.y[(int64_t)m * p.y_ld + n];
+            CU_ASSERT_EQUAL((bool)isnan(y), m == 0 || m == 2);
+            if (m == 3 || m == 4) CU_ASSERT_EQUAL(y, p.b[n]);
+            if (m == 1 || m == 5) CU_ASSERT_EQUAL(y, twin(&p, m, n, p.b));
+        }
+    drop(&p);
+    float one = 1;
+    r1_packed_int8 *packed = NULL;
+    r1_view wide = {&one, 1, R1_INT8_K_MAX + 1, R1_F32, 0};
+    CU_ASSERT_EQUAL(r1_cpu_int8_pack(&packed, &wide, &err), R1_E_INVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "at most 16384"));
+}
+
+R1_TEST_MAIN("int8", {"exact sums", test_exact_sums}, {"whole layer", test_whole_layer},
+             {"same row, same bits", test_same_row_same_bits}, {"odd rows", test_odd_rows})
