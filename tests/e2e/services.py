@@ -19,9 +19,16 @@ def bin_dir():
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A free port whose successor is free too: Apache Kafka's controller listens there."""
+    while True:
+        with socket.socket() as s, socket.socket() as after:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+            try:
+                after.bind(("127.0.0.1", port + 1))
+                return port
+            except (OSError, OverflowError):
+                pass
 
 
 def run(*args, check=True, **kw):
