@@ -13,8 +13,6 @@ extern const r1_command cli_ontology_commands[], cli_rank_commands[], cli_notes_
     cli_train_commands[];
 extern const size_t cli_ontology_n, cli_rank_n, cli_notes_n, cli_report_n, cli_train_n;
 
-/* The shipped file of that name: below $R1_SOURCE, the source tree, or the installed data folder. path holds 4096 bytes. */
-r1_status cli_shipped(const char *name, char *path, r1_err *err);
 /* --kb where given, else our own ontology. Prints the time on request. */
 r1_status cli_open_kb(const r1_cli_call *call, med_kb **kb, r1_err *err);
 /* R1: --model where given, else the shipped one; both stay NULL with --no-r1. */

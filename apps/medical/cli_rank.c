@@ -27,7 +27,7 @@ static r1_status open_judges(const r1_cli_call *call, judges *j, r1_err *err)
         return R1_OK;
     }
     if (!folds) {
-        R1_TRY(cli_shipped("models/medical-b-folds", dir, err));
+        R1_TRY(r1_cli_shipped("models/medical-b-folds", dir, err));
         folds = dir;
     }
     for (int f = 0; f < MED_FOLDS; f++) {

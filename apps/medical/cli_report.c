@@ -105,7 +105,7 @@ static int run_migrate(r1_cli_call *call)
     r1_status st = r1_options_has(call->opts, "db")
                        ? R1_OK
                        : r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "--db is needed");
-    if (st == R1_OK) st = cli_shipped("schemas/sql", dir, &call->err);
+    if (st == R1_OK) st = r1_cli_shipped("schemas/sql", dir, &call->err);
     if (st == R1_OK) st = r1_store_open(&s, r1_options_str(call->opts, "db"), "r1-medical", &call->err);
     if (st == R1_OK) st = r1_store_migrate(s, dir, &applied, &call->err);
     r1_store_close(s);

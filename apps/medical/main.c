@@ -7,23 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
-r1_status cli_shipped(const char *name, char *path, r1_err *err)
-{
-    const char *root[] = {getenv("R1_SOURCE"), R1_SOURCE_DIR, R1_DATA_DIR};
-    for (size_t i = 0; i < R1_COUNT(root); i++) {
-        if (!root[i]) continue;
-        int n = snprintf(path, 4096, "%s/%s", root[i], name);
-        if (n > 0 && n < 4096 && access(path, R_OK) == 0) return R1_OK;
-    }
-    R1_FAIL(err, R1_E_NOT_FOUND, "%s is not below the source tree or %s", name, R1_DATA_DIR);
-}
-
 r1_status cli_open_kb(const r1_cli_call *call, med_kb **kb, r1_err *err)
 {
     char path[4096];
     const char *given = r1_options_str(call->opts, "kb");
     if (!given) {
-        R1_TRY(cli_shipped("ontology/r1med.xml", path, err));
+        R1_TRY(r1_cli_shipped("ontology/r1med.xml", path, err));
         given = path;
     }
     return med_kb_open(kb, given, err);
@@ -36,7 +25,7 @@ r1_status cli_open_r1(const r1_cli_call *call, cli_r1 *r1, r1_err *err)
     memset(r1, 0, sizeof *r1);
     if (!r1_options_bool(call->opts, "r1")) return R1_OK;
     if (!given) {
-        R1_TRY(cli_shipped("models/medical-b.gguf", path, err));
+        R1_TRY(r1_cli_shipped("models/medical-b.gguf", path, err));
         given = path;
     }
     R1_TRY(r1_model_open(&r1->model, given, err));

@@ -97,31 +97,11 @@ TILE_ATTR static inline __attribute__((always_inline)) void TILE(run)(const int 
     }
 }
 
-/* rows is 1..TILE_ROWS */
-TILE_ATTR static void TILE(any)(int rows, const tile8 *t)
-{
-    switch (rows) {
-    case 1: TILE(run)(1, t); return;
-    case 2: TILE(run)(2, t); return;
-    case 3: TILE(run)(3, t); return;
-    case 4: TILE(run)(4, t); return;
-#if TILE_ROWS > 4
-    case 5: TILE(run)(5, t); return;
-    case 6: TILE(run)(6, t); return;
-#endif
-#if TILE_ROWS > 6
-    case 7: TILE(run)(7, t); return;
-    case 8: TILE(run)(8, t); return;
-    case 9: TILE(run)(9, t); return;
-    case 10: TILE(run)(10, t); return;
-    case 11: TILE(run)(11, t); return;
-    case 12: TILE(run)(12, t); return;
-#endif
-    default: return;
-    }
-}
+#define TILE_ARG tile8
+#include "cpu_tile_rows.h"
 
 #undef TILE
+#undef TILE_ARG
 #undef TILE_ATTR
 #undef TILE_WIDTH
 #undef TILE_ROWS

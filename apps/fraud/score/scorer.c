@@ -13,8 +13,8 @@ struct fraud_scorer {
     fraud_recall *recall;
     unsigned flags;
     uint64_t hash, schema;
-    r1_sample sample[FRAUD_SCORER_BATCH];
-    r1_item item[FRAUD_SCORER_BATCH][FRAUD_N_ITEM];
+    r1_sample sample[FRAUD_SCORE_MAX];
+    r1_item item[FRAUD_SCORE_MAX][FRAUD_N_ITEM];
 };
 
 enum { MODEL_BYTES_MAX = 64 << 20 };
@@ -35,8 +35,7 @@ static r1_status open_model(fraud_scorer *s, const char *path, bool int8, uint32
         return st;
     }
     s->schema = r1_model_schema_hash(s->model);
-    r1_session_opts opts = {.n_sample_max = FRAUD_SCORER_BATCH,
-                            .precision = int8 ? R1_PRECISION_INT8 : R1_PRECISION_F32};
+    r1_session_opts opts = {.n_sample_max = FRAUD_SCORE_MAX, .precision = int8 ? R1_PRECISION_INT8 : R1_PRECISION_F32};
     R1_TRY(r1_session_new(&s->session, s->model, &opts, err));
     return s->flags & FRAUD_CAPTURE_MEMORY ? fraud_recall_new(&s->recall, s->model, s->session, rings_max, err) : R1_OK;
 }

@@ -13,8 +13,6 @@
 
 typedef struct fraud_scorer fraud_scorer;
 
-enum { FRAUD_SCORER_BATCH = FRAUD_SCORE_MAX };
-
 /* off: FRAUD_CAPTURE_* and FRAUD_SAMPLE_TEXT bits that are left out; int8: linear layers in 8-bit integers. A file of another feature schema is refused. */
 r1_status fraud_scorer_new(fraud_scorer **out, const char *path, unsigned off, bool int8, uint32_t rings_max,
                            r1_err *err);
