@@ -2,15 +2,8 @@
 /* fuzz_longterm.c - any bytes as a long-term memory file: either refused with a reason, or a memory that can be searched, read
  * and saved. The bytes go in twice: as they are, and with the checksums of header and blocks made right again, so that the
  * checks behind them are reached. */
+#include "fuzz.h"
 #include "r1_memory.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { UNIT = 64, HEAD_CRC = 56, BLOCK_BYTES = 16, BLOCK_CRC = 32, BLOCK_HEAD_CRC = 60, HITS = 8, ENTRIES_MAX = 4096 };
 
@@ -61,24 +54,20 @@ static void try_bytes(const uint8_t *data, size_t size)
     r1_err err = {0};
     r1_longterm *lt;
     char path[64];
-    int fd = memfd_create("fuzz", MFD_CLOEXEC);
-    if (fd < 0 || write(fd, data, size) != (ssize_t)size) abort();
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int fd = fuzz_file(data, size, path);
     if (r1_longterm_open_read(&lt, path, ENTRIES_MAX, &err) == R1_OK) {
         use(lt);
         r1_longterm_free(lt);
-    } else if (err.code == R1_OK || !err.msg[0]) {
-        abort(); /* refused without a reason */
+    } else {
+        fuzz_refused(&err);
     }
     close(fd);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    uint8_t *copy = malloc(size ? size : 1);
-    if (!copy) return 0;
+    uint8_t *copy = fuzz_copy(data, size);
     try_bytes(data, size);
-    memcpy(copy, data, size);
     repair(copy, size);
     try_bytes(copy, size);
     free(copy);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_med_kb.c - knowledge base: our ontology fits its schema, importers read small and real files, a saved file reads
  * back to the same bytes, and damaged or hostile input is refused with a message. */
-#include "med_fuzz.h"
 #include "med_import.h"
 #include "med_sources.h"
 #include "med_xml.h"
@@ -169,22 +168,6 @@ static void test_real_files(void)
     med_kb_free(kb);
 }
 
-/* Random damage to valid inputs: whatever comes, an answer comes and nothing is overrun (address sanitizer). */
-static void test_fuzz(void)
-{
-    static const char own[] =
-        "<r1-ontology version=\"1\" title=\"t\" licence=\"l\"><findings><finding id=\"R1:1\" name=\"A\" root=\"true\">"
-        "<definition>d</definition><synonym>s</synonym><xref id=\"HP:1\"/></finding></findings><diseases><disease "
-        "id=\"O:1\" "
-        "name=\"D\"><has finding=\"R1:1\" frequency=\".5\"/></disease></diseases></r1-ontology>";
-    static const char obo[] =
-        "format-version: 1.2\n[Term]\nid: HP:1\nname: a\ndef: \"x\" []\nsynonym: \"y\" EXACT []\nis_a: HP:2\n";
-    static const char hpoa[] = "#x\nOMIM:1\tOne\t\tHP:2\tPMID:7;PMID:8\tPCS\tHP:0003577\t1/2\tMALE\t\tP\tx\n";
-    med_fuzz_seeds(own, sizeof own - 1, 3000);
-    med_fuzz_seeds(obo, sizeof obo - 1, 3000);
-    med_fuzz_seeds(hpoa, sizeof hpoa - 1, 3000);
-}
-
 R1_TEST_MAIN("medical knowledge base", {"schema", test_schema}, {"round trip", test_round_trip},
              {"hostile xml", test_hostile_xml}, {"small formats", test_small_formats}, {"cycle", test_cycle},
-             {"sha256", test_sha256}, {"fuzz", test_fuzz}, {"real files", test_real_files})
+             {"sha256", test_sha256}, {"real files", test_real_files})

@@ -148,6 +148,29 @@ static r1_status csv_int(const csv *c, int column, int64_t *out, r1_err *err)
     return R1_OK;
 }
 
+/* An id that fits fraud_case. */
+static r1_status csv_id(const csv *c, int column, int32_t *out, r1_err *err)
+{
+    int64_t v;
+    R1_TRY(csv_int(c, column, &v, err));
+    if (v < INT32_MIN || v > INT32_MAX)
+        R1_FAIL(err, R1_E_FORMAT, "%s:%ld: expected an id of 32 bits, found %lld", c->path, c->line, (long long)v);
+    *out = (int32_t)v;
+    return R1_OK;
+}
+
+/* A time as a count of units since start. */
+static r1_status csv_time(const csv *c, int column, int64_t start, int64_t unit_ms, int64_t *ts, r1_err *err)
+{
+    int64_t v;
+    R1_TRY(csv_int(c, column, &v, err));
+    if (__builtin_mul_overflow(v, unit_ms, ts) || __builtin_add_overflow(*ts, start, ts) || *ts < FRAUD_TS_MIN ||
+        *ts > FRAUD_TS_MAX)
+        R1_FAIL(err, R1_E_FORMAT, "%s:%ld: expected a time between 1970 and 2100, found %lld", c->path, c->line,
+                (long long)v);
+    return R1_OK;
+}
+
 static r1_status csv_real(const csv *c, int column, double *out, r1_err *err)
 {
     char *end;
@@ -159,10 +182,19 @@ static r1_status csv_real(const csv *c, int column, double *out, r1_err *err)
     return R1_OK;
 }
 
+/* Money in minor units, within FRAUD_AMOUNT_MAX of zero. */
+static int64_t money(double amount)
+{
+    const double most = (double)FRAUD_AMOUNT_MAX;
+    double x = amount * 100;
+    return (int64_t)llround(x > most ? most : x < -most ? -most : x);
+}
+
+/* Of a payment: at least one. */
 static int64_t minor(double amount)
 {
-    double x = amount * 100 < 1 ? 1 : amount * 100;
-    return (int64_t)llround(x < (double)FRAUD_AMOUNT_MAX ? x : (double)FRAUD_AMOUNT_MAX);
+    int64_t x = money(amount);
+    return x < 1 ? 1 : x;
 }
 
 static r1_status push(fraud_dataset *d, fraud_case **out, r1_err *err)
@@ -204,20 +236,21 @@ static const char *const handbook_scenarios[] = {"none", "amount", "compromised_
 
 static r1_status handbook_row(fraud_dataset *d, const csv *c, r1_err *err)
 {
-    int64_t customer, terminal, seconds, label, scenario;
+    int32_t customer, terminal;
+    int64_t ts, label, scenario;
     double amount;
-    R1_TRY(csv_int(c, 2, &customer, err));
-    R1_TRY(csv_int(c, 3, &terminal, err));
+    R1_TRY(csv_id(c, 2, &customer, err));
+    R1_TRY(csv_id(c, 3, &terminal, err));
     R1_TRY(csv_real(c, 4, &amount, err));
-    R1_TRY(csv_int(c, 5, &seconds, err));
+    R1_TRY(csv_time(c, 5, d->start, 1000, &ts, err));
     R1_TRY(csv_int(c, 7, &label, err));
     R1_TRY(csv_int(c, 8, &scenario, err));
     fraud_case *x;
     R1_TRY(push(d, &x, err));
-    x->ts = d->start + seconds * 1000;
+    x->ts = ts;
     x->amount_minor = minor(amount);
-    x->from = (int32_t)customer;
-    x->to = (int32_t)terminal;
+    x->from = customer;
+    x->to = terminal;
     x->kind = FRAUD_KIND_CARD;
     x->from_role = FRAUD_ROLE_CARD;
     x->to_role = FRAUD_ROLE_MERCHANT;
@@ -232,65 +265,67 @@ static const char *const amlgentex_types[] = {"none",  "fan_out", "fan_in",     
 
 static r1_status amlgentex_row(fraud_dataset *d, const csv *c, r1_err *err)
 {
-    int64_t step, from, to, sar, pattern, model;
+    int32_t from, to, pattern;
+    int64_t ts, sar, model;
     double amount, balance[2];
     if (c->n_field > 1 && !strcmp(c->field[1], "INITALBALANCE")) return R1_OK;
-    R1_TRY(csv_int(c, 0, &step, err));
+    R1_TRY(csv_time(c, 0, d->start, DAY, &ts, err));
     R1_TRY(csv_real(c, 2, &amount, err));
-    R1_TRY(csv_int(c, 3, &from, err));
-    R1_TRY(csv_int(c, 4, &to, err));
+    R1_TRY(csv_id(c, 3, &from, err));
+    R1_TRY(csv_id(c, 4, &to, err));
     R1_TRY(csv_real(c, 9, &balance[0], err));
     R1_TRY(csv_real(c, 13, &balance[1], err));
     R1_TRY(csv_int(c, 15, &sar, err));
-    R1_TRY(csv_int(c, 16, &pattern, err));
+    R1_TRY(csv_id(c, 16, &pattern, err));
     R1_TRY(csv_int(c, 17, &model, err));
     fraud_case *x;
     R1_TRY(push(d, &x, err));
-    x->ts = d->start + step * DAY;
+    x->ts = ts;
     x->amount_minor = minor(amount);
-    x->from = (int32_t)from;
-    x->to = (int32_t)to;
+    x->from = from;
+    x->to = to;
     x->kind = strcmp(c->field[1], "CASH") ? FRAUD_KIND_TRANSFER : FRAUD_KIND_CASH;
     x->from_role = from < 0 ? FRAUD_ROLE_EXTERNAL : FRAUD_ROLE_ACCOUNT;
     x->to_role = to < 0 ? FRAUD_ROLE_EXTERNAL : FRAUD_ROLE_ACCOUNT;
-    if (from >= 0) x->balance[0] = (int64_t)llround(balance[0] * 100);
-    if (to >= 0) x->balance[1] = (int64_t)llround(balance[1] * 100);
+    if (from >= 0) x->balance[0] = money(balance[0]);
+    if (to >= 0) x->balance[1] = money(balance[1]);
     x->label = sar != 0;
-    if (sar) x->ring = (int32_t)pattern;
+    if (sar) x->ring = pattern;
     x->typology = (uint8_t)(sar && model > 0 && model < 9 ? model : 0);
     return R1_OK;
 }
 
 static r1_status amlsim_row(fraud_dataset *d, const csv *c, r1_err *err)
 {
-    int64_t from, to, day;
+    int32_t from, to;
+    int64_t ts;
     double amount;
-    R1_TRY(csv_int(c, 0, &from, err));
-    R1_TRY(csv_int(c, 1, &to, err));
+    R1_TRY(csv_id(c, 0, &from, err));
+    R1_TRY(csv_id(c, 1, &to, err));
     R1_TRY(csv_real(c, 2, &amount, err));
-    R1_TRY(csv_int(c, 3, &day, err));
+    R1_TRY(csv_time(c, 3, d->start, DAY, &ts, err));
     fraud_case *x;
     if (from == to) return R1_OK; /* a transfer of an account to itself is no payment (payment.h) */
     R1_TRY(push(d, &x, err));
-    x->ts = d->start + day * DAY;
+    x->ts = ts;
     x->amount_minor = minor(amount);
-    x->from = (int32_t)from;
-    x->to = (int32_t)to;
+    x->from = from;
+    x->to = to;
     return R1_OK;
 }
 
 static r1_status sffsd_row(fraud_dataset *d, const csv *c, r1_err *err)
 {
-    int64_t time_order, label;
+    int64_t ts, label;
     double amount;
-    R1_TRY(csv_int(c, 0, &time_order, err));
+    R1_TRY(csv_time(c, 0, d->start, 60000, &ts, err)); /* an order, not a time: one payment a minute */
     R1_TRY(csv_real(c, 3, &amount, err));
     R1_TRY(csv_int(c, 6, &label, err));
     if (label < 0 || label > 2)
         R1_FAIL(err, R1_E_FORMAT, "%s:%ld: expected a label 0..2, found %lld", c->path, c->line, (long long)label);
     fraud_case *x;
     R1_TRY(push(d, &x, err));
-    x->ts = d->start + time_order * 60000; /* an order, not a time: one payment a minute */
+    x->ts = ts;
     x->amount_minor = minor(amount);
     x->from = word(d, c->field[1]);
     x->to = word(d, c->field[2]);
@@ -305,16 +340,16 @@ static r1_status sffsd_row(fraud_dataset *d, const csv *c, r1_err *err)
 
 static r1_status sparkov_row(fraud_dataset *d, const csv *c, r1_err *err)
 {
-    int64_t seconds, label;
+    int64_t ts, label;
     double lat, lon, amount;
-    R1_TRY(csv_int(c, 1, &seconds, err));
+    R1_TRY(csv_time(c, 1, 0, 1000, &ts, err));
     R1_TRY(csv_real(c, 13, &lat, err));
     R1_TRY(csv_real(c, 14, &lon, err));
     R1_TRY(csv_real(c, 15, &amount, err));
     R1_TRY(csv_int(c, 16, &label, err));
     fraud_case *x;
     R1_TRY(push(d, &x, err));
-    x->ts = seconds * 1000;
+    x->ts = ts;
     x->amount_minor = minor(amount);
     x->from = word(d, c->field[2]);
     x->to = x->text = word(d, c->field[12]);
@@ -452,8 +487,8 @@ r1_status fraud_dataset_load(fraud_dataset **out, fraud_layout layout, const cha
     d->layout = layout;
     d->number = number;
     r1_status st = layout == FRAUD_LAYOUT_R1 ? fraud_recording_load(d, path, err) : load_rows(d, path, err);
-    if (st == R1_OK) st = finish(d, path, accounts, err);
     if (st == R1_OK && !d->n) st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s: no payments", path);
+    if (st == R1_OK) st = finish(d, path, accounts, err);
     if (st != R1_OK) {
         fraud_dataset_free(d);
         return st;
