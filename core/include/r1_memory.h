@@ -225,6 +225,11 @@ R1_API r1_status r1_longterm_view_vector(const r1_longterm_view *view, uint64_t 
 /* Best first; equal scores by smaller id; *n_hit <= k. */
 R1_API r1_status r1_longterm_view_search(const r1_longterm_view *view, const float *query, const r1_longterm_query *how,
                                          r1_longterm_hit *hit, size_t *n_hit, r1_err *err);
+/* n_query queries at once, query[n_query][d_key]: hit[n_query][k] and n_hit[n_query], the same that each finds alone. Queries
+ * share the codes that several of them want, and the lists that several look into; 64 go together. */
+R1_API r1_status r1_longterm_view_search_many(const r1_longterm_view *view, const float *query, size_t n_query,
+                                              const r1_longterm_query *how, r1_longterm_hit *hit, size_t *n_hit,
+                                              r1_err *err);
 R1_API void r1_longterm_view_stats(const r1_longterm_view *view, r1_longterm_stats *stats);
 
 /* The same on the newest view. */
