@@ -31,7 +31,7 @@ static r1_status working(const r1_model *model, r1_session *session, r1_memory *
         severity[i] = (float)i / 10;
         event[i] = (r1_event){.num = &severity[i]};
         st = r1_memory_append(memory, ticket, &patient, 1, i, &handle[i], err);
-        if (i == 1 && st == R1_OK) st = r1_memory_pin(memory, patient, handle[1], true, err);
+        if (i == 1 && st == R1_OK) st = r1_memory_pin(memory, patient, handle[1], 1, 0, err);
     }
     size_t n = r1_memory_ring(memory, patient, kept, number, 8); /* what a sample of this patient would refer to */
     if (st == R1_OK) st = r1_session_store(session, memory, ticket, event, handle, 10, err); /* makes keys and values */

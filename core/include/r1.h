@@ -36,7 +36,7 @@
  *     r1_memory_append(memory, ticket, &account, 1, 0, &sample.event_handle, &err);
  *     batch.pool = memory, batch.ticket = ticket;
  *     r1_session_run(session, &batch, &res, &err);                      // scores, stores, ends the ticket
- *     r1_memory_pin(memory, account, sample.event_handle, true, &err);
+ *     r1_memory_pin(memory, account, sample.event_handle, 1, 0, &err);               // weight 1, no end
  *
  * Long-term memory is a file of keys and values, searched by inner product. One thread changes it while others read:
  *

@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* r1_memory.h - working memory (a pool of entries with a ring per entity and pinned anchors) and long-term memory.
  *
- * Working memory. An entry is made from its own event alone and is stored once; the rings of all its entities name it
- * by handle. An append that meets a full ring drops that ring's oldest unpinned entry; an entry whose last ring drops
- * it frees its slot. A freed slot is not used again before every batch that was open at that moment has ended, so
- * handles collected for a batch stay valid until it has run.
+ * Working memory. An entry is a key and a value, is made from its own event alone and is stored once; the rings of all its
+ * entities name it by handle. A ring is the context of one entity: up to `quota` entries, in blocks that all entities draw
+ * from one pool. An append that meets a full ring, or a full pool, lets the oldest entries leave:
+ *
+ *   ring full       its own oldest entry that is no anchor
+ *   pool full       the oldest entry of the entity longest without an append; an entity that has nothing left goes
+ *   entities full   the entity longest without an append that has no anchors
+ *
+ * An entry whose last ring let it go moves into long-term memory where one is attached, and is dropped where none is. Its
+ * slot is not used again before every batch that was open at that moment has ended, so handles collected for a batch stay
+ * valid until it has run.
  *
  *   r1_memory_begin -> ticket
  *     per sample, in order: r1_memory_ring (collect handles), r1_memory_append (its own entry)
@@ -13,39 +20,98 @@
  * Batches of one pool store their entries in the order of their tickets, whatever worker runs them, and each sees all
  * earlier ones. A ticket that will not be run must be cancelled, or later ones wait for it for ever.
  *
- * Threads: begin, append, ring, pin from one owner thread; runs from any thread. */
+ * Threads: everything from one owner thread, but runs from any thread. */
 #ifndef R1_MEMORY_H
 #define R1_MEMORY_H
 
 #include "r1_model.h"
 
 typedef struct r1_memory r1_memory;
+typedef struct r1_longterm r1_longterm;
 
 typedef struct {
-    size_t bytes_max;      /* of entries and rings together; 0 = 256 MiB. Reserved at once, touched as used */
-    uint32_t quota;        /* entries in one entity's ring; 0 = 16; at most 65,536 */
-    uint32_t n_entity_max; /* 0 = as many as half of bytes_max gives; when reached, the entity longest without an append
-                              goes */
+    size_t bytes_max;      /* of entries, rings and anchors together; 0 = 256 MiB. Reserved at once, touched as used */
+    uint32_t quota;        /* entries of one entity's context; 0 = 10,240; at most 1,048,576 */
+    uint32_t n_entity_max; /* 0 = one for every 16 entries that fit */
+    uint32_t width;        /* numbers of a key, and of a value, where no model says it */
 } r1_memory_opts;
 
+/* m NULL: opts->width counts, and entries are stored by r1_memory_put. */
 R1_API r1_status r1_memory_new(r1_memory **out, const r1_model *m, const r1_memory_opts *opts, r1_err *err);
-R1_API void r1_memory_free(r1_memory *mem);
+R1_API void r1_memory_free(r1_memory *mem); /* what waits for long-term memory is lost */
+/* The bytes_max in which n_entity contexts of quota entries each fit whole. */
+R1_API size_t r1_memory_bytes(size_t width, uint32_t quota, uint32_t n_entity);
 
 R1_API r1_status r1_memory_begin(r1_memory *mem, uint64_t *ticket, r1_err *err);
 R1_API void r1_memory_cancel(r1_memory *mem, uint64_t ticket); /* entries appended under it are dropped */
-/* Ends a ticket that no r1_session_run ends: its entries were stored by r1_session_store. */
+/* Ends a ticket that no r1_session_run ends: its entries were stored by r1_session_store or r1_memory_put. */
 R1_API void r1_memory_end(r1_memory *mem, uint64_t ticket);
 
 /* Makes one entry that belongs to all of entity[0..n_entity) (keys are the caller's hashes; at most 8). R1_E_NOMEM: the
- * pool is full of pinned or busy slots. meta is the caller's and comes back from r1_memory_ring. */
+ * pool is full of anchors or busy slots. meta is the caller's and comes back from r1_memory_ring. */
 R1_API r1_status r1_memory_append(r1_memory *mem, uint64_t ticket, const uint64_t *entity, size_t n_entity,
                                   uint64_t meta, uint64_t *handle, r1_err *err);
 /* Oldest first, at most cap of the newest; returns how many. meta may be NULL. */
 R1_API size_t r1_memory_ring(const r1_memory *mem, uint64_t entity, uint64_t *handle, uint64_t *meta, size_t cap);
-/* A pinned entry is an anchor: never evicted while it holds. At most a quarter of a ring; R1_E_NOMEM past that. */
-R1_API r1_status r1_memory_pin(r1_memory *mem, uint64_t entity, uint64_t handle, bool pinned, r1_err *err);
-R1_API void r1_memory_forget(r1_memory *mem, uint64_t entity); /* drops the whole ring, anchors included */
-R1_API void r1_memory_stats(const r1_memory *mem, uint64_t *n_entry, uint64_t *n_entity, uint64_t *bytes);
+/* The entity's own quota instead of the pool's, for as long as it has a ring; what is over leaves at once. */
+R1_API r1_status r1_memory_set_quota(r1_memory *mem, uint64_t entity, uint32_t quota, r1_err *err);
+/* Drops the whole ring, anchors included; none of its entries reaches long-term memory, whoever else holds it. */
+R1_API void r1_memory_forget(r1_memory *mem, uint64_t entity);
+
+/* Key and value of an entry without a session; before its ticket ends. */
+R1_API r1_status r1_memory_put(r1_memory *mem, uint64_t handle, const float *key, const float *value, r1_err *err);
+/* Zeros until they are stored; valid until the next append. */
+R1_API r1_status r1_memory_get(const r1_memory *mem, uint64_t handle, const float **key, const float **value,
+                               r1_err *err);
+
+/* ---- anchors: entries that an entity's context keeps, at most a quarter of its quota */
+
+typedef struct {
+    uint64_t handle, meta;
+    float weight;
+    int64_t until_us; /* 0: without end */
+} r1_memory_anchor;
+
+/* The pool's clock in the caller's time; it never goes back. */
+R1_API void r1_memory_clock(r1_memory *mem, int64_t now_us);
+/* Pins an entry, or changes its weight and end. An anchor never leaves before the clock reaches until_us (0: never). Where a
+ * quarter is full, the lightest anchor gives way to a heavier one, and a lighter one is refused: R1_E_NOMEM. */
+R1_API r1_status r1_memory_pin(r1_memory *mem, uint64_t entity, uint64_t handle, float weight, int64_t until_us,
+                               r1_err *err);
+/* An entry that would have left long ago but for its anchor leaves now. */
+R1_API r1_status r1_memory_unpin(r1_memory *mem, uint64_t entity, uint64_t handle, r1_err *err);
+/* Those that hold, oldest first; at most cap; returns how many there are. */
+R1_API size_t r1_memory_anchors(const r1_memory *mem, uint64_t entity, r1_memory_anchor *anchor, size_t cap);
+
+/* ---- to long-term memory and back */
+
+/* From now on what leaves goes there: key, value as vector (both as wide as an entry), the first entity it was appended for,
+ * meta as eight bytes of value, the clock at its append, and this source and version (of the model that made it: expire the
+ * version when the model changes). lt is borrowed; NULL: what leaves is dropped again. */
+R1_API r1_status r1_memory_attach(r1_memory *mem, r1_longterm *lt, uint32_t source, uint32_t version, r1_err *err);
+/* Moves what has left, and what no open batch can name any more, as one transaction. r1_memory_append does it when it has no
+ * other slot; then it fails where this does, and nothing is lost. n_moved may be NULL. */
+R1_API r1_status r1_memory_consolidate(r1_memory *mem, size_t *n_moved, r1_err *err);
+
+typedef struct {
+    uint64_t handle; /* of an entry in working memory, valid until the next append; else 0 */
+    uint64_t id;     /* of an entry in long-term memory; else 0 */
+    uint64_t entity, meta;
+    float score;
+} r1_memory_hit;
+
+/* The k entries whose keys have the largest inner products with query: all stored entries of this entity's context, and all
+ * that left any context for long-term memory (hit.entity tells whose they are). Best first; *n_hit <= k. */
+R1_API r1_status r1_memory_search(r1_memory *mem, uint64_t entity, const float *query, size_t k, r1_memory_hit *hit,
+                                  size_t *n_hit, r1_err *err);
+
+typedef struct {
+    uint64_t n_entry, n_entity, n_anchor;
+    uint64_t n_waiting;           /* left, not in long-term memory yet */
+    uint64_t n_left, n_moved;     /* since the pool began: entries that left; of them, into long-term memory */
+    uint64_t bytes, n_entry_room; /* touched so far; entries that fit */
+} r1_memory_counts;
+R1_API void r1_memory_stats(const r1_memory *mem, r1_memory_counts *counts);
 
 /* ---- long-term memory ------------------------------------------------------------------------------------- */
 
@@ -65,7 +131,6 @@ R1_API void r1_memory_stats(const r1_memory *mem, uint64_t *n_entry, uint64_t *n
  *
  * File: one, mapped into memory, appended to at each commit, every block with its checksum. A crash at any byte leaves what
  * was committed before it or after it. Only one process may open it for writing. */
-typedef struct r1_longterm r1_longterm;
 typedef struct r1_longterm_view r1_longterm_view;
 
 typedef enum {
@@ -160,6 +225,11 @@ R1_API r1_status r1_longterm_view_vector(const r1_longterm_view *view, uint64_t 
 /* Best first; equal scores by smaller id; *n_hit <= k. */
 R1_API r1_status r1_longterm_view_search(const r1_longterm_view *view, const float *query, const r1_longterm_query *how,
                                          r1_longterm_hit *hit, size_t *n_hit, r1_err *err);
+/* n_query queries at once, query[n_query][d_key]: hit[n_query][k] and n_hit[n_query], the same that each finds alone. Queries
+ * share the codes that several of them want, and the lists that several look into; 64 go together. */
+R1_API r1_status r1_longterm_view_search_many(const r1_longterm_view *view, const float *query, size_t n_query,
+                                              const r1_longterm_query *how, r1_longterm_hit *hit, size_t *n_hit,
+                                              r1_err *err);
 R1_API void r1_longterm_view_stats(const r1_longterm_view *view, r1_longterm_stats *stats);
 
 /* The same on the newest view. */

@@ -666,49 +666,63 @@ void code_query(const code *c, const float *q, float *u, float *table)
 float code_score(const code *c, const float *u, const float *table, float centre_dot, const uint8_t *bytes, size_t len,
                  const uint8_t *bin)
 {
+    int16_t steps[CODE_DIM_MAX];
     rans_decoder r;
     rans_open(&r, bytes, bytes + len);
-    float s = centre_dot;
-    const float *w = c->kind == R1_CODE_SPARSE ? table : u;
-    FOR_SYMBOLS(c, r, bin, i, z, { s += (float)z * w[i]; })
-    return s * scale_of(rans_carried(&r));
+    float s = 0;
+    FOR_SYMBOLS(c, r, bin, i, z, {
+        if (c->kind == R1_CODE_SPARSE)
+            s += (float)z * table[i];
+        else
+            steps[i] = (int16_t)z;
+    })
+    if (c->kind != R1_CODE_SPARSE) s = scan_best()->dot16(steps, u, c->m);
+    return (centre_dot + s) * scale_of(rans_carried(&r));
 }
 
-size_t code_room(const code *c) { return code_entry_max(c) + 2 * (size_t)c->m + 64; }
+size_t code_room(const code *c) { return 2 * (size_t)c->m + 8; }
 
-/* Compiled for shifts without flags (BMI2) too; unrolled, so that the lanes live in registers. */
+/* One bin of a sketch axis: whose table codes what lies inside it, and how a symbol becomes a step. */
+typedef struct {
+    const rans_table *table;
+    int base, sign;
+} bin_rule;
+
+static void rules_of(const code *c, uint32_t axis, bin_rule *rule)
+{
+    const int16_t *edge = c->edge + axis * (CODE_BIN - 1);
+    for (int b = 0; b < CODE_BIN; b++) {
+        bool tail = b == 0 || b == CODE_BIN - 1;
+        rule[b] = (bin_rule){tail ? tail_table(c, axis) : width_table(c, edge[b] - edge[b - 1]),
+                             b ? edge[b - 1] : edge[0] - 1, b ? 1 : -1};
+    }
+}
+
+/* Compiled for shifts without flags (BMI2) too. */
 #if defined __x86_64__ && !defined __SANITIZE_THREAD__ && !defined __SANITIZE_ADDRESS__
 __attribute__((target_clones("bmi2", "default"), optimize("O3")))
 #endif
-void code_score_lanes(const code *c, const float *u, const float *centre_dot, const uint8_t *room, const uint8_t *bin,
-                      float *score)
+void code_steps(const code *c, size_t n, const uint8_t *const *start, const uint8_t *bin, int16_t *z, float *scale)
 {
     const uint8_t *p[CODE_LANES];
-    uint32_t x[CODE_LANES];
-    float s[CODE_LANES];
-    for (int j = 0; j < CODE_LANES; j++) {
-        const uint8_t *b = room + (size_t)j * code_room(c);
-        x[j] = (uint32_t)b[0] << 16 | (uint32_t)b[1] << 8 | b[2];
-        p[j] = b + 3;
-        s[j] = centre_dot[j];
+    uint32_t x[CODE_LANES], m = c->m;
+    for (size_t j = 0; j < n; j++) {
+        x[j] = (uint32_t)start[j][0] << 16 | (uint32_t)start[j][1] << 8 | start[j][2];
+        p[j] = start[j] + 3;
     }
     for (uint32_t i = 0; i < c->n_sketch; i++) {
-        const int16_t *edge = c->edge + i * (CODE_BIN - 1);
-#pragma GCC unroll 4
-        for (int j = 0; j < CODE_LANES; j++) {
-            int b = bin[(uint32_t)j * c->n_sketch + i] & (CODE_BIN - 1);
-            bool tail = b == 0 || b == CODE_BIN - 1;
-            const rans_table *t = tail ? tail_table(c, i) : width_table(c, edge[b] - edge[b - 1]);
-            s[j] += (float)from_inside(c, i, b, rans_next(&x[j], &p[j], t)) * u[i];
+        bin_rule rule[CODE_BIN];
+        rules_of(c, i, rule);
+        for (size_t j = 0; j < n; j++) {
+            const bin_rule *b = &rule[bin[j * c->n_sketch + i] & (CODE_BIN - 1)];
+            z[j * m + i] = (int16_t)(b->base + b->sign * (int)rans_next(&x[j], &p[j], b->table));
         }
     }
-    for (uint32_t i = c->n_sketch; i < c->m; i++) {
+    for (uint32_t i = c->n_sketch; i < m; i++) {
         const rans_table *t = group_table(c, i);
-        const float w = u[i];
-#pragma GCC unroll 4
-        for (int j = 0; j < CODE_LANES; j++) s[j] += (float)((int)rans_next(&x[j], &p[j], t) - HALF) * w;
+        for (size_t j = 0; j < n; j++) z[j * m + i] = (int16_t)((int)rans_next(&x[j], &p[j], t) - HALF);
     }
-    for (int j = 0; j < CODE_LANES; j++) score[j] = s[j] * scale_of(x[j] >> (15 - RANS_FREE) & ((1u << RANS_FREE) - 1));
+    for (size_t j = 0; j < n; j++) scale[j] = scale_of(x[j] >> (15 - RANS_FREE) & ((1u << RANS_FREE) - 1));
 }
 
 /* ---- as bytes: eight numbers, then the arrays, then the tables' frequencies (but for the even ones of the widths) ---- */

@@ -76,13 +76,13 @@ void code_query(const code *c, const float *q, float *u, float *table);
 float code_score(const code *c, const float *u, const float *table, float centre_dot, const uint8_t *bytes, size_t len,
                  const uint8_t *bin);
 
-/* CODE_LANES codes at once, transform only: the coder's chain of dependent steps is what one code waits for. room: bytes of
- * lane j at room + j * code_room(c), code first; bin: the lanes' sketches. Every symbol takes two bytes at most, and that much
- * room lies behind the code, so that damaged bytes cannot lead further. */
-enum { CODE_LANES = 4 };
+/* The whole steps of up to CODE_LANES codes at once, transform only: many independent chains hide the coder's delays, and each
+ * axis' table is fetched once for all. start[j]: the code of lane j, code_room(c) readable bytes from there, whatever they
+ * hold (every symbol takes two at most, so damaged bytes cannot lead further); bin: the lanes' sketches; z: [n][m]. A code's
+ * score is scale * (centre_dot + dot16(z, u)), as code_score has it, to the bit. */
+enum { CODE_LANES = 32 };
 size_t code_room(const code *c);
-void code_score_lanes(const code *c, const float *u, const float *centre_dot, const uint8_t *room, const uint8_t *bin,
-                      float *score);
+void code_steps(const code *c, size_t n, const uint8_t *const *start, const uint8_t *bin, int16_t *z, float *scale);
 
 /* omp.c: atoms (ascending) and coefficients of the y whose products with all atoms are p (overwritten), least squares over
  * the atoms chosen, until no product reaches `stop` or k_max atoms are in use; gram[n_atom][n_atom] are the atoms' own

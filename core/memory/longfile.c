@@ -472,9 +472,14 @@ r1_status longfile_open(r1_longterm **out, const char *path, size_t n_max, bool 
         void *base = mmap(NULL, (size_t)r.len, PROT_READ, MAP_SHARED, f.fd, 0);
         if (base == MAP_FAILED) {
             st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "mapping %s: %s", path, strerror(errno));
-        } else if (!(map = image_new(base, (size_t)r.len))) {
-            munmap(base, (size_t)r.len);
-            st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to open %s", path);
+        } else {
+            int fd = fcntl(f.fd, F_DUPFD_CLOEXEC, 0);
+            map = fd < 0 ? NULL : image_new(base, (size_t)r.len, fd);
+            if (!map) {
+                st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory, or no descriptor, to open %s", path);
+                munmap(base, (size_t)r.len);
+                if (fd >= 0) close(fd);
+            }
         }
         r.base = base;
     }

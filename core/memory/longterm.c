@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FRESH_MIN = 1024, FRESH_MAX = 65536, MERGE_SPAN = 64, SCAN_ALL = 262144 };
+enum { FRESH_MIN = 1024, FRESH_MAX = 65536, MERGE_SPAN = 64, SCAN_ALL = 262144, QUERIES_AT_ONCE = 64 };
 
 /* ---- views ---- */
 
@@ -517,7 +517,7 @@ static void live_entry(const void *ctx, size_t i, r1_longterm_entry *e, uint64_t
 /* The new image as a part on the heap, in place of what was coded into it. */
 static r1_status adopt(r1_longterm *lt, uint8_t *bytes, size_t len, r1_err *err)
 {
-    part_image *image = image_new(bytes, 0);
+    part_image *image = image_new(bytes, 0, -1);
     if (!image) {
         free(bytes);
         R1_FAIL(err, R1_E_NOMEM, "no memory for a part");
@@ -729,60 +729,107 @@ static int by_code_score(const void *a, const void *b)
     return (i > j) - (i < j);
 }
 
-/* Candidates of all parts by their codes; the best n_rerank of them by their full keys. */
-static r1_status search_codes(const r1_longterm_view *v, const float *q, const r1_longterm_query *how, size_t n_coded,
-                              best *b, r1_err *err)
+/* Of n candidates in the order of their codes' scores: the best n_rerank by their full keys, or all as they are. */
+static r1_status offer_candidates(const candidate *all, size_t n, const float *q, bool codes_only, best *b, float *key,
+                                  r1_err *err)
 {
     const scan_kernels *k = scan_best();
-    size_t wanted = how->codes_only ? how->k : how->n_rerank, n = 0;
-    part_hit *hit = malloc(sizeof *hit * (wanted + 1));
-    candidate *all = malloc(sizeof *all * (wanted * n_coded + 1));
-    r1_status st = hit && all ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to search");
+    for (size_t i = 0; i < n; i++) {
+        const part *p = all[i].p;
+        float score = all[i].hit.score;
+        if (p->key && !codes_only) {
+            R1_TRY(part_read_key(p, all[i].hit.row, key, err));
+            score = k->dot(q, key, p->d_key);
+        }
+        offer(b, (r1_longterm_hit){p->rec[all[i].hit.row].id, score});
+    }
+    return R1_OK;
+}
+
+/* Candidates of all parts for nq queries at once; b[nq]. */
+static r1_status search_codes(const r1_longterm_view *v, const float *q, size_t nq, const r1_longterm_query *how,
+                              size_t n_coded, best *b, r1_err *err)
+{
+    size_t wanted = how->codes_only ? how->k : how->n_rerank, d = v->part[0].p->d_key, n[QUERIES_AT_ONCE] = {0},
+           found[QUERIES_AT_ONCE];
+    part_hit *hit = malloc(sizeof *hit * (nq * wanted + 1));
+    candidate *all = malloc(sizeof *all * (nq * wanted * n_coded + 1));
+    float *key = malloc(sizeof *key * d);
+    r1_status st = hit && all && key ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to search");
     for (size_t i = 0; i < v->n_part && st == R1_OK && wanted; i++) {
         const part *p = v->part[i].p;
-        size_t found = 0;
         if (!p->coded) continue;
         uint32_t probe = how->n_probe ? how->n_probe : p->n <= SCAN_ALL ? p->n_list : p->n_list / 4;
-        st = part_candidates(p, q, words(v->part[i].dead), probe, how->n_sketch ? how->n_sketch : 2000, hit, wanted,
-                             &found, err);
-        for (size_t j = 0; j < found && st == R1_OK; j++) all[n++] = (candidate){hit[j], p};
+        st = part_candidates(p, q, nq, words(v->part[i].dead), probe, how->n_sketch ? how->n_sketch : 2000, hit, wanted,
+                             found, err);
+        for (size_t j = 0; j < nq && st == R1_OK; j++)
+            for (size_t t = 0; t < found[j]; t++)
+                all[j * wanted * n_coded + n[j]++] = (candidate){hit[j * wanted + t], p};
     }
-    if (st == R1_OK) qsort(all, n, sizeof *all, by_code_score);
-    for (size_t i = 0; i < n && i < wanted && st == R1_OK; i++) {
-        const part *p = all[i].p;
-        bool full = p->key && !how->codes_only;
-        offer(b, (r1_longterm_hit){p->rec[all[i].hit.row].id,
-                                   full ? k->dot(q, p->key + (size_t)all[i].hit.row * p->d_key, p->d_key)
-                                        : all[i].hit.score});
+    for (size_t j = 0; j < nq && st == R1_OK; j++) {
+        candidate *mine = all + j * wanted * n_coded;
+        qsort(mine, n[j], sizeof *mine, by_code_score);
+        st = offer_candidates(mine, n[j] < wanted ? n[j] : wanted, q + j * d, how->codes_only, &b[j], key, err);
     }
     free(hit);
     free(all);
+    free(key);
     return st;
+}
+
+static r1_status check_query(const float *q, uint32_t d, size_t i, r1_err *err)
+{
+    for (uint32_t c = 0; c < d; c++)
+        if (q[c] - q[c] != 0)
+            R1_FAIL(err, R1_E_INVAL, "long-term memory: query %zu: column %u is not a finite number", i, c);
+    return R1_OK;
+}
+
+/* nq <= QUERIES_AT_ONCE; h: defaults filled in. */
+static r1_status search_some(const r1_longterm_view *v, const float *q, size_t nq, const r1_longterm_query *h,
+                             r1_longterm_hit *hit, size_t stride, size_t *n_hit, r1_err *err)
+{
+    best b[QUERIES_AT_ONCE];
+    size_t n_coded = 0, d = v->part[0].p->d_key;
+    for (size_t j = 0; j < nq; j++) b[j] = (best){hit + j * stride, 0, h->k};
+    for (size_t i = 0; i < v->n_part; i++) {
+        bool coded = v->part[i].p->coded && !(h->exact && v->part[i].p->key);
+        n_coded += coded;
+        for (size_t j = 0; j < nq && !coded; j++) search_exact(&v->part[i], q + j * d, &b[j]);
+    }
+    if (n_coded && h->exact) R1_FAIL(err, R1_E_INVAL, "long-term memory: an exact search needs full keys");
+    if (n_coded) R1_TRY(search_codes(v, q, nq, h, n_coded, b, err));
+    for (size_t j = 0; j < nq; j++) {
+        qsort(b[j].hit, b[j].n, sizeof *hit, best_first);
+        n_hit[j] = b[j].n;
+    }
+    return R1_OK;
+}
+
+r1_status r1_longterm_view_search_many(const r1_longterm_view *v, const float *q, size_t nq,
+                                       const r1_longterm_query *how, r1_longterm_hit *hit, size_t *n_hit, r1_err *err)
+{
+    r1_longterm_query h = *how;
+    uint32_t d = v->n_part ? v->part[0].p->d_key : 0;
+    memset(n_hit, 0, nq * sizeof *n_hit);
+    for (size_t i = 0; i < nq && v->n_part; i++) R1_TRY(check_query(q + i * d, d, i, err));
+    if (h.k > v->n_live) h.k = v->n_live;
+    if (!h.n_rerank) h.n_rerank = 100;
+    if (h.n_rerank < h.k) h.n_rerank = (uint32_t)h.k;
+    for (size_t i = 0; i < nq && v->n_part; i += QUERIES_AT_ONCE) {
+        size_t n = nq - i < QUERIES_AT_ONCE ? nq - i : QUERIES_AT_ONCE;
+        r1_status st = search_some(v, q + i * d, n, &h, hit + i * how->k, how->k, n_hit + i, err);
+        if (st == R1_OK) continue;
+        memset(n_hit, 0, nq * sizeof *n_hit);
+        return st;
+    }
+    return R1_OK;
 }
 
 r1_status r1_longterm_view_search(const r1_longterm_view *v, const float *q, const r1_longterm_query *how,
                                   r1_longterm_hit *hit, size_t *n_hit, r1_err *err)
 {
-    r1_longterm_query h = *how;
-    best b = {hit, 0, h.k < v->n_live ? h.k : v->n_live};
-    size_t n_coded = 0;
-    *n_hit = 0;
-    if (!v->n_part) return R1_OK;
-    for (uint32_t c = 0; c < v->part[0].p->d_key; c++)
-        if (q[c] - q[c] != 0) R1_FAIL(err, R1_E_INVAL, "long-term memory: query: column %u is not a finite number", c);
-    h.k = b.k;
-    if (!h.n_rerank) h.n_rerank = 100;
-    if (h.n_rerank < h.k) h.n_rerank = (uint32_t)h.k;
-    for (size_t i = 0; i < v->n_part; i++) {
-        bool coded = v->part[i].p->coded && !(h.exact && v->part[i].p->key);
-        n_coded += coded;
-        if (!coded) search_exact(&v->part[i], q, &b);
-    }
-    if (n_coded && !h.exact) R1_TRY(search_codes(v, q, &h, n_coded, &b, err));
-    if (n_coded && h.exact) R1_FAIL(err, R1_E_INVAL, "long-term memory: an exact search needs full keys");
-    qsort(hit, b.n, sizeof *hit, best_first);
-    *n_hit = b.n;
-    return R1_OK;
+    return r1_longterm_view_search_many(v, q, 1, how, hit, n_hit, err);
 }
 
 /* ---- on the newest view ---- */

@@ -5,9 +5,11 @@
 #include "memory/linalg.h"
 #include "memory/scan.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 enum {
     S_KEY_CODE,
@@ -42,13 +44,14 @@ static size_t blocks_of(size_t n) { return (n + SCAN_ROWS - 1) / SCAN_ROWS; }
 
 /* ---- shares ---- */
 
-part_image *image_new(void *base, size_t mapped_bytes)
+part_image *image_new(void *base, size_t mapped_bytes, int fd)
 {
     part_image *m = malloc(sizeof *m);
     if (!m) return NULL;
     atomic_init(&m->refs, 1);
     m->base = base;
     m->bytes = mapped_bytes;
+    m->fd = fd;
     return m;
 }
 
@@ -65,6 +68,7 @@ void image_free(part_image *m)
         munmap(m->base, m->bytes);
     else
         free(m->base);
+    if (m->fd >= 0) close(m->fd);
     free(m);
 }
 
@@ -606,6 +610,26 @@ void part_key(const part *p, size_t row, float *key)
                 bin, key);
 }
 
+r1_status part_read_key(const part *p, size_t row, float *key, r1_err *err)
+{
+    const float *from = p->key + row * p->d_key;
+    size_t bytes = sizeof *key * p->d_key, done = 0;
+    if (!p->image || p->image->fd < 0) {
+        memcpy(key, from, bytes);
+        return R1_OK;
+    }
+    off_t at = (off_t)((const uint8_t *)from - (const uint8_t *)p->image->base);
+    while (done < bytes) {
+        ssize_t n = pread(p->image->fd, (uint8_t *)key + done, bytes - done, at + (off_t)done);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0)
+            R1_FAIL(err, R1_E_IO, "long-term memory: reading a key at byte %lld of the file: %s", (long long)at,
+                    n ? strerror(errno) : "the file was cut");
+        done += (size_t)n;
+    }
+    return R1_OK;
+}
+
 void part_vector(const part *p, size_t row, bool from_code, float *vector)
 {
     if (p->vector && !(from_code && p->coded)) {
@@ -676,10 +700,10 @@ static inline void push(gather *g, float score, uint32_t row)
 
 typedef struct {
     float *u, *table, *centre_dot;
-    part_hit *list, *hit; /* lists by centre; candidates of the sketch */
-    uint8_t *lut;         /* [n_sketch][16] */
-    uint8_t *room;        /* [CODE_LANES][code_room] */
+    uint64_t *probed; /* a bit per list */
+    uint8_t *lut;     /* [n_sketch][16] */
     float lut_step, lut_low;
+    gather sketch, best;
 } search;
 
 /* Bytes for the sketch: per axis above its own least value, one step size for all. */
@@ -709,10 +733,10 @@ static void fill_lut(search *s, const code *c)
     }
 }
 
-static void scan_list(const part *p, const search *s, uint32_t list, const uint64_t *dead, const scan_kernels *k,
-                      gather *g)
+static void scan_list(const part *p, search *s, uint32_t list, const uint64_t *dead, const scan_kernels *k)
 {
     const code *c = p->key_code;
+    gather *g = &s->sketch;
     size_t from = p->list_start[list], to = p->list_start[list + 1];
     float base = s->centre_dot[list] + s->lut_low;
     for (size_t b = from / SCAN_ROWS; b * SCAN_ROWS < to; b++) {
@@ -727,96 +751,187 @@ static void scan_list(const part *p, const search *s, uint32_t list, const uint6
     }
 }
 
-static float row_score(const part *p, const search *s, size_t row, uint32_t list)
-{
-    uint8_t bin[CODE_SKETCH_MAX];
-    bins_of(p, row, bin);
-    return code_score(p->key_code, s->u, s->table, s->centre_dot[list],
-                      code_at(p->key_start, p->key_len, p->key_bytes, row), p->key_len[row], bin);
-}
-
-static void score_lanes(const part *p, const search *s, const part_hit *hit, gather *g)
-{
-    const code *c = p->key_code;
-    float base[CODE_LANES], score[CODE_LANES];
-    uint8_t bin[CODE_LANES * CODE_SKETCH_MAX];
-    for (size_t j = 0; j < CODE_LANES; j++) {
-        size_t row = hit[j].row;
-        memcpy(s->room + j * code_room(c), code_at(p->key_start, p->key_len, p->key_bytes, row), p->key_len[row]);
-        base[j] = s->centre_dot[list_of(p, row)];
-        bins_of(p, row, bin + j * c->n_sketch);
-    }
-    code_score_lanes(c, s->u, base, s->room, bin, score);
-    for (size_t j = 0; j < CODE_LANES; j++) push(g, score[j], hit[j].row);
-}
-
 /* Codes without a sketch: every row of the list is scored by its code. */
-static void score_list(const part *p, const search *s, uint32_t list, const uint64_t *dead, gather *g)
+static void score_list(const part *p, search *s, uint32_t list, const uint64_t *dead)
 {
     for (size_t row = p->list_start[list]; row < p->list_start[list + 1]; row++)
-        if (!part_is_dead(dead, row)) push(g, row_score(p, s, row, list), (uint32_t)row);
+        if (!part_is_dead(dead, row))
+            push(&s->best,
+                 code_score(p->key_code, s->u, s->table, s->centre_dot[list],
+                            code_at(p->key_start, p->key_len, p->key_bytes, row), p->key_len[row], NULL),
+                 (uint32_t)row);
 }
 
-static void run(const part *p, search *s, const float *q, const uint64_t *dead, uint32_t n_probe, gather *sketch,
-                gather *best)
+/* What of a search depends on the query alone. list: room for all lists. */
+static void prepare(const part *p, search *s, const float *q, uint32_t n_probe, part_hit *list)
 {
     const code *c = p->key_code;
     const scan_kernels *k = scan_best();
     code_query(c, q, s->u, s->table);
     for (uint32_t l = 0; l < p->n_list; l++) {
         s->centre_dot[l] = k->dot(c->centre + (size_t)l * c->d, q, c->d);
-        s->list[l] = (part_hit){s->centre_dot[l], l};
+        list[l] = (part_hit){s->centre_dot[l], l};
     }
-    if (n_probe < p->n_list) select_best(s->list, p->n_list, n_probe);
+    if (n_probe > p->n_list) n_probe = p->n_list;
+    if (n_probe < p->n_list) select_best(list, p->n_list, n_probe);
+    memset(s->probed, 0, (p->n_list / 64 + 1) * sizeof *s->probed);
+    for (uint32_t i = 0; i < n_probe; i++) s->probed[list[i].row / 64] |= (uint64_t)1 << list[i].row % 64;
     if (c->n_sketch) fill_lut(s, c);
-    for (uint32_t i = 0; i < n_probe && i < p->n_list; i++) {
-        if (c->n_sketch)
-            scan_list(p, s, s->list[i].row, dead, k, sketch);
-        else
-            score_list(p, s, s->list[i].row, dead, best);
-    }
-    trim(sketch);
-    size_t i = 0;
-    if (c->n_sketch)
-        for (; i + CODE_LANES <= sketch->n; i += CODE_LANES) score_lanes(p, s, sketch->hit + i, best);
-    for (; i < sketch->n; i++) {
-        size_t row = sketch->hit[i].row;
-        push(best, row_score(p, s, row, list_of(p, row)), (uint32_t)row);
-    }
-    trim(best);
 }
 
-r1_status part_candidates(const part *p, const float *q, const uint64_t *dead, uint32_t n_probe, uint32_t n_sketch,
-                          part_hit *hit, size_t cap, size_t *n_hit, r1_err *err)
+/* A candidate and the query that wants it. */
+typedef struct {
+    uint32_t row, query;
+} wish;
+
+/* By row, wishes for the same row in the order of their queries (as they are given): least digits first. */
+static wish *sort_wishes(wish *a, wish *b, size_t n, size_t n_row)
+{
+    enum { BITS = 11, DIGITS = 1 << BITS };
+    for (unsigned shift = 0; shift == 0 || n_row >> shift; shift += BITS) {
+        size_t at[DIGITS + 1] = {0};
+        for (size_t i = 0; i < n; i++) at[(a[i].row >> shift & (DIGITS - 1)) + 1]++;
+        for (size_t d = 0; d < DIGITS; d++) at[d + 1] += at[d];
+        for (size_t i = 0; i < n; i++) b[at[a[i].row >> shift & (DIGITS - 1)]++] = a[i];
+        wish *t = a;
+        a = b;
+        b = t;
+    }
+    return a;
+}
+
+/* Rooms of one pass over the wishes. */
+typedef struct {
+    wish *wish, *other;
+    int16_t *z;    /* [CODE_LANES][m] */
+    uint8_t *room; /* [CODE_LANES][code_room]: codes near the end of the image */
+    part_hit *list;
+} workroom;
+
+/* The codes of n rows; bytes are read where they lie, and copied where too few follow. */
+static void decode_rows(const part *p, const uint32_t *row, size_t n, const workroom *w, float *scale)
 {
     const code *c = p->key_code;
-    size_t keep = n_sketch > cap ? n_sketch : cap;
-    if (keep > p->n) keep = p->n;
-    if (cap > p->n) cap = p->n;
-    search s = {.u = malloc(sizeof(float) * (c->m + 1u)),
-                .table = malloc(sizeof(float) * (c->n_atom + 1u)),
-                .centre_dot = malloc(sizeof(float) * p->n_list),
-                .list = malloc(sizeof(part_hit) * p->n_list),
-                .hit = malloc(sizeof(part_hit) * 2 * keep),
-                .lut = malloc((size_t)c->n_sketch * CODE_BIN + 32),
-                .room = calloc(CODE_LANES, code_room(c))};
-    part_hit *found = malloc(sizeof *found * 2 * cap);
-    r1_status st = R1_OK;
-    if (!s.u || !s.table || !s.centre_dot || !s.list || !s.hit || !s.lut || !s.room || !found)
-        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to search");
-    if (st == R1_OK) {
-        gather sketch = {s.hit, 0, keep, -3.4e38f}, best = {found, 0, cap, -3.4e38f};
-        run(p, &s, q, dead, n_probe, &sketch, &best);
-        memcpy(hit, found, sizeof *hit * best.n);
-        *n_hit = best.n;
+    const uint8_t *start[CODE_LANES], *end = p->payload + p->payload_bytes;
+    uint8_t bin[CODE_LANES * CODE_SKETCH_MAX];
+    for (size_t j = 0; j < n; j++) {
+        start[j] = code_at(p->key_start, p->key_len, p->key_bytes, row[j]);
+        bins_of(p, row[j], bin + j * c->n_sketch);
+        if ((size_t)(end - start[j]) >= code_room(c)) continue;
+        uint8_t *room = w->room + j * code_room(c);
+        size_t len = p->key_len[row[j]] < code_room(c) ? p->key_len[row[j]] : code_room(c);
+        memset(room, 0, code_room(c));
+        memcpy(room, start[j], len);
+        start[j] = room;
     }
-    free(s.u);
-    free(s.table);
-    free(s.centre_dot);
-    free(s.list);
-    free(s.hit);
-    free(s.lut);
-    free(s.room);
-    free(found);
-    return st;
+    code_steps(c, n, start, bin, w->z, scale);
+}
+
+static void score_wishes(const part *p, search *s, const wish *sorted, size_t n, const workroom *w)
+{
+    const scan_kernels *k = scan_best();
+    uint32_t m = p->key_code->m, list = 0;
+    for (size_t at = 0; at < n;) {
+        uint32_t row[CODE_LANES];
+        float scale[CODE_LANES];
+        size_t lanes = 0, end = at;
+        for (; end < n; end++) {
+            bool again = lanes && row[lanes - 1] == sorted[end].row;
+            if (!again && lanes == CODE_LANES) break;
+            if (!again) row[lanes++] = sorted[end].row;
+        }
+        decode_rows(p, row, lanes, w, scale);
+        for (size_t j = 0; j < lanes; j++) {
+            while (p->list_start[list + 1] <= row[j]) list++;
+            for (; at < end && sorted[at].row == row[j]; at++) {
+                search *one = &s[sorted[at].query];
+                float score = (one->centre_dot[list] + k->dot16(w->z + j * m, one->u, m)) * scale[j];
+                push(&one->best, score, row[j]);
+            }
+        }
+    }
+}
+
+/* Lists in rising order, and rows in rising order: a query meets candidates in an order of its own, whoever is beside it. */
+static void run(const part *p, search *s, const float *q, size_t nq, const uint64_t *dead, uint32_t n_probe,
+                workroom *w)
+{
+    const code *c = p->key_code;
+    const scan_kernels *k = scan_best();
+    size_t n = 0;
+    for (size_t i = 0; i < nq; i++) prepare(p, &s[i], q + i * c->d, n_probe, w->list);
+    for (uint32_t l = 0; l < p->n_list; l++)
+        for (size_t i = 0; i < nq; i++) {
+            if (!(s[i].probed[l / 64] >> l % 64 & 1)) continue;
+            if (c->n_sketch)
+                scan_list(p, &s[i], l, dead, k);
+            else
+                score_list(p, &s[i], l, dead);
+        }
+    for (size_t i = 0; i < nq; i++) {
+        trim(&s[i].sketch);
+        for (size_t j = 0; j < s[i].sketch.n; j++) w->wish[n++] = (wish){s[i].sketch.hit[j].row, (uint32_t)i};
+    }
+    if (n) score_wishes(p, s, sort_wishes(w->wish, w->other, n, p->n), n, w);
+    for (size_t i = 0; i < nq; i++) trim(&s[i].best);
+}
+
+static void *take(uint8_t **at, size_t bytes)
+{
+    void *p = *at;
+    *at += round64(bytes);
+    return p;
+}
+
+/* Rooms for nq searches in one block: with at NULL, only their size. */
+static size_t search_rooms(const part *p, size_t nq, size_t keep, size_t cap, search *s, workroom *w, uint8_t *at)
+{
+    const code *c = p->key_code;
+    size_t n_wish = c->n_sketch ? nq * keep : 0;
+    size_t each = round64(sizeof(float) * (c->m + 1u)) + round64(sizeof(float) * (c->n_atom + 1u)) +
+                  round64(sizeof(float) * p->n_list) + round64((p->n_list / 64 + 1) * sizeof(uint64_t)) +
+                  round64((size_t)c->n_sketch * CODE_BIN + 32) + 2 * round64(sizeof(part_hit) * 2 * keep);
+    if (!at)
+        return nq * each + 2 * round64(sizeof(wish) * n_wish) + round64(sizeof(int16_t) * CODE_LANES * (c->m + 32u)) +
+               round64(CODE_LANES * code_room(c)) + round64(sizeof(part_hit) * p->n_list);
+    for (size_t i = 0; i < nq; i++) {
+        s[i].u = take(&at, sizeof(float) * (c->m + 1u));
+        s[i].table = take(&at, sizeof(float) * (c->n_atom + 1u));
+        s[i].centre_dot = take(&at, sizeof(float) * p->n_list);
+        s[i].probed = take(&at, (p->n_list / 64 + 1) * sizeof(uint64_t));
+        s[i].lut = take(&at, (size_t)c->n_sketch * CODE_BIN + 32);
+        s[i].sketch = (gather){take(&at, sizeof(part_hit) * 2 * keep), 0, keep, -3.4e38f};
+        s[i].best = (gather){take(&at, sizeof(part_hit) * 2 * keep), 0, cap, -3.4e38f};
+    }
+    w->wish = take(&at, sizeof(wish) * n_wish);
+    w->other = take(&at, sizeof(wish) * n_wish);
+    w->z = take(&at, sizeof(int16_t) * CODE_LANES * (c->m + 32u));
+    w->room = take(&at, CODE_LANES * code_room(c));
+    w->list = take(&at, sizeof(part_hit) * p->n_list);
+    return 0;
+}
+
+r1_status part_candidates(const part *p, const float *q, size_t nq, const uint64_t *dead, uint32_t n_probe,
+                          uint32_t n_sketch, part_hit *hit, size_t cap, size_t *n_hit, r1_err *err)
+{
+    size_t keep = n_sketch > cap ? n_sketch : cap, most = cap;
+    if (keep > p->n) keep = p->n;
+    if (most > p->n) most = p->n;
+    search *s = calloc(nq, sizeof *s);
+    uint8_t *rooms = malloc(search_rooms(p, nq, keep, most, NULL, NULL, NULL));
+    if (!s || !rooms) {
+        free(s);
+        free(rooms);
+        R1_FAIL(err, R1_E_NOMEM, "no memory for %zu searches at once", nq);
+    }
+    workroom w;
+    search_rooms(p, nq, keep, most, s, &w, rooms);
+    run(p, s, q, nq, dead, n_probe, &w);
+    for (size_t i = 0; i < nq; i++) {
+        n_hit[i] = s[i].best.n;
+        memcpy(hit + i * cap, s[i].best.hit, sizeof *hit * s[i].best.n);
+    }
+    free(rooms);
+    free(s);
+    return R1_OK;
 }

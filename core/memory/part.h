@@ -36,6 +36,7 @@ typedef struct {
     atomic_uint refs;
     void *base;
     size_t bytes; /* of the mapping; 0: base was malloc'ed */
+    int fd;       /* of the mapped file, a descriptor of our own; -1: none */
 } part_image;
 
 typedef struct {
@@ -78,18 +79,23 @@ r1_status part_build(uint8_t **image, size_t *bytes, const r1_longterm_opts *o, 
 r1_status part_open(part **out, part_image *image, const uint8_t *payload, size_t bytes, const char *where,
                     r1_err *err);
 
-part_image *image_new(void *base, size_t mapped_bytes);
+/* Takes base and, on success, fd (the file that is mapped there from its start; -1 for the heap). */
+part_image *image_new(void *base, size_t mapped_bytes, int fd);
 part_image *image_share(part_image *m);
 void image_free(part_image *m);
 
 size_t part_find(const part *p, size_t n, uint64_t id, const uint64_t *dead); /* live row, or n */
 void part_entry(const part *p, size_t row, r1_longterm_entry *e);
 void part_key(const part *p, size_t row, float *key);
+/* The full key, which must be kept. From a file it is read, not mapped in: a search names a hundred keys here and there, and the
+ * kernel maps the neighbours of each page that is touched. */
+r1_status part_read_key(const part *p, size_t row, float *key, r1_err *err);
 void part_vector(const part *p, size_t row, bool from_code, float *vector);
 
-/* The best candidates of a coded part by their codes' scores, in no order; at most `cap`, and *n_hit how many. */
-r1_status part_candidates(const part *p, const float *q, const uint64_t *dead, uint32_t n_probe, uint32_t n_sketch,
-                          part_hit *hit, size_t cap, size_t *n_hit, r1_err *err);
+/* For each of nq queries q[nq][d_key] the best candidates of a coded part by their codes' scores: hit[nq][cap], in no order,
+ * n_hit[nq] how many. What a query finds does not depend on the others; codes that several want are decoded once. */
+r1_status part_candidates(const part *p, const float *q, size_t nq, const uint64_t *dead, uint32_t n_probe,
+                          uint32_t n_sketch, part_hit *hit, size_t cap, size_t *n_hit, r1_err *err);
 
 static inline bool part_is_dead(const uint64_t *dead, size_t row) { return dead && (dead[row / 64] >> row % 64 & 1); }
 

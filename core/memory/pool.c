@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pool.c - working memory: slots with K and V, rings of handles per entity, order of batches.
+/* pool.c - working memory: slots with K and V, a context of handles per entity, anchors, order of batches.
+ *
+ *   slot   taken --append--> named by rings --last ring lets go--> limbo --its tickets ended--> free
+ *                                                                    \-- long-term memory attached --> waiting --> free
+ *   ring   kept anchors (a list, oldest first), then the line: places in a chain of blocks, oldest first
  *
  * Invariants: (1) an entry's holders = the rings that name it; at 0 it goes to limbo, tagged with the newest ticket.
- * (2) a slot leaves limbo only when every ticket up to its tag has ended. (3) handle = generation << 32 | slot + 1; the
- * generation grows when a slot leaves limbo, so an old handle names nothing. (4) entities hang in a list by their last
- * append; the head goes first when their number is exhausted. */
+ * (2) a slot leaves limbo only when every ticket up to its tag has ended, so its K and V are final. (3) handle = generation
+ * << 32 | slot + 1; the generation grows when a slot is freed, so an old handle names nothing. (4) entities hang in a list
+ * by their last append; its head gives first. (5) a place in the line is a handle << 1, or an anchor's number << 1 | 1; an
+ * anchor whose turn to leave comes while it holds steps out of the line into the list of kept ones, so that every place is
+ * passed once. */
 #include "memory/pool.h"
 
+#include "memory/longstore.h"
+#include "memory/scan.h"
 #include "model/model.h"
 
 #include <pthread.h>
@@ -14,32 +22,60 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { HOLDERS_MAX = 8, TICKETS_MAX = 4096 };
+enum { HOLDERS_MAX = 8, TICKETS_MAX = 4096, BLOCK_PLACES = 15, QUOTA = 10240, QUOTA_MAX = 1 << 20, RESERVE_MAX = 4096 };
 static const uint32_t none = UINT32_MAX;
 
 typedef struct {
-    uint64_t meta, ticket, tag;         /* ticket: made it; tag: open when it went to limbo */
-    uint32_t generation, holders, next; /* next: of the free list or of limbo */
+    uint64_t meta, ticket, tag, owner; /* ticket: made it; tag: open when it went to limbo; owner: first entity */
+    int64_t time_us;
+    uint32_t generation, holders, next; /* next: of the free list, of limbo, of those that wait */
+    bool lost;                          /* cancelled or forgotten: it goes nowhere */
 } slot;
 
 typedef struct {
+    uint32_t older, newer; /* free list through newer */
+    uint64_t place[BLOCK_PLACES];
+} block;
+
+typedef struct {
+    uint64_t handle;
+    int64_t until_us; /* INT64_MAX: without end */
+    float weight;
+    uint32_t next; /* of the kept ones, or of the free list */
+} anchor;
+
+typedef struct {
     uint64_t key;
-    uint32_t start, count, n_pinned; /* ring of at most quota places */
-    uint32_t older, newer;           /* list by last append; free list through newer */
+    int64_t kept_until;               /* the earliest end of a kept anchor */
+    uint32_t quota, n_line, n_kept;   /* entries: n_line + n_kept */
+    uint32_t n_pinned;                /* anchors, in line and kept, ended or not */
+    uint32_t first, start, last, end; /* the line: from place `start` of block first to before `end` of block last */
+    uint32_t kept_oldest, kept_newest;
+    uint32_t older, newer; /* list by last append; free list through newer */
     bool used;
 } ring;
 
+/* Numbers 0..n-1 with a free list. */
+typedef struct {
+    uint32_t n, used, free, n_free;
+} stock;
+
 struct r1_memory {
-    uint32_t quota, width, n_slot, n_ring, mask;
+    uint32_t quota, width, n_slot, n_ring, mask; /* width: of K and V together */
     float *kv;
     slot *slot;
-    uint64_t *place; /* [n_ring][quota]: handle << 1 | pinned */
+    block *block;
+    anchor *anchor;
     ring *ring;
     uint32_t *table; /* open addressing: ring index + 1 */
-    uint32_t free_slot, used_slot, limbo_head, limbo_tail;
-    uint32_t free_ring, used_ring, oldest, newest;
-    uint32_t n_free, n_limbo;
-    uint64_t n_entry, n_entity;
+    stock slots, blocks, anchors, rings;
+    uint32_t limbo_head, limbo_tail, waiting_head, waiting_tail;
+    uint32_t oldest, newest;
+    uint32_t n_limbo, n_waiting;
+    uint64_t n_entry, n_entity, n_left, n_moved;
+    int64_t now_us;
+    r1_longterm *to; /* where what leaves goes; NULL: nowhere */
+    uint32_t source, version;
     pthread_mutex_t lock;
     pthread_cond_t turn;
     uint64_t next_ticket, stored, ended; /* all up to these have stored, ended */
@@ -57,38 +93,99 @@ static void *pages(size_t count, size_t size)
     return p;
 }
 
+/* How many of each thing fit. Rings that span two blocks at most have them for sure; longer ones share what a pool of
+ * entries with two entities each would need. */
+typedef struct {
+    size_t n_slot, n_ring, n_block, n_anchor;
+} layout;
+
+static size_t blocks_of_ring(uint32_t quota)
+{
+    size_t whole = ((size_t)quota + 2 * BLOCK_PLACES - 2) / BLOCK_PLACES;
+    return whole < 2 ? whole : 2;
+}
+
+static size_t ring_bytes(uint32_t quota)
+{
+    return sizeof(ring) + 4 * sizeof(uint32_t) + blocks_of_ring(quota) * sizeof(block);
+}
+
+static size_t slot_bytes(size_t width, uint32_t quota)
+{
+    size_t places = quota > BLOCK_PLACES + 1 ? (2 * sizeof(block) + BLOCK_PLACES - 1) / BLOCK_PLACES : 0;
+    return 2 * width * sizeof(float) + sizeof(slot) + places + (sizeof(anchor) + 3) / 4;
+}
+
+static layout lay_out(size_t bytes, size_t n_ring, size_t width, uint32_t quota)
+{
+    size_t per_slot = slot_bytes(width, quota), per_ring = ring_bytes(quota), spare = HOLDERS_MAX * sizeof(block);
+    layout l = {.n_ring = n_ring ? n_ring : bytes / (16 * per_slot + per_ring)};
+    if (!l.n_ring || l.n_ring > (1u << 28) || bytes < spare || l.n_ring > (bytes - spare) / per_ring) return l;
+    l.n_slot = (bytes - spare - l.n_ring * per_ring) / per_slot;
+    if (l.n_slot > none - 2) l.n_slot = none - 2;
+    l.n_anchor = l.n_slot / 4 + 1;
+    l.n_block = l.n_ring * blocks_of_ring(quota) + HOLDERS_MAX;
+    if (quota > BLOCK_PLACES + 1) l.n_block += 2 * l.n_slot / BLOCK_PLACES;
+    if (l.n_block > none - 2) l.n_block = none - 2;
+    return l;
+}
+
+size_t r1_memory_bytes(size_t width, uint32_t quota, uint32_t n_entity)
+{
+    size_t n_slot = (size_t)quota * n_entity;
+    n_slot +=
+        n_slot / 7 < RESERVE_MAX ? n_slot / 7 + HOLDERS_MAX + 1 : 2 * RESERVE_MAX; /* what keep_reserve holds back */
+    return HOLDERS_MAX * sizeof(block) + n_entity * ring_bytes(quota) + n_slot * slot_bytes(width, quota) +
+           sizeof(anchor);
+}
+
+static r1_status allocate(r1_memory *mem, const layout *l, r1_err *err)
+{
+    mem->n_slot = (uint32_t)l->n_slot;
+    mem->n_ring = (uint32_t)l->n_ring;
+    mem->slots = (stock){mem->n_slot, 0, none, 0};
+    mem->rings = (stock){mem->n_ring, 0, none, 0};
+    mem->blocks = (stock){(uint32_t)l->n_block, 0, none, 0};
+    mem->anchors = (stock){(uint32_t)l->n_anchor, 0, none, 0};
+    for (mem->mask = 15; mem->mask < 2 * mem->n_ring;) mem->mask = 2 * mem->mask + 1;
+    mem->kv = pages((size_t)mem->n_slot * mem->width, sizeof *mem->kv);
+    mem->slot = pages(mem->n_slot, sizeof *mem->slot);
+    mem->block = pages(l->n_block, sizeof *mem->block);
+    mem->anchor = pages(l->n_anchor, sizeof *mem->anchor);
+    mem->ring = pages(mem->n_ring, sizeof *mem->ring);
+    mem->table = pages((size_t)mem->mask + 1, sizeof *mem->table);
+    mem->limbo_head = mem->limbo_tail = mem->waiting_head = mem->waiting_tail = mem->oldest = mem->newest = none;
+    mem->now_us = INT64_MIN;
+    if (!mem->kv || !mem->slot || !mem->block || !mem->anchor || !mem->ring || !mem->table)
+        R1_FAIL(err, R1_E_NOMEM, "memory: no room for %zu entries of %zu entities", l->n_slot, l->n_ring);
+    return R1_OK;
+}
+
 r1_status r1_memory_new(r1_memory **out, const r1_model *m, const r1_memory_opts *opts, r1_err *err)
 {
     r1_memory_opts o = opts ? *opts : (r1_memory_opts){0};
+    size_t width = m ? r1_model_entry_width(m) : o.width;
     if (!o.bytes_max) o.bytes_max = (size_t)256 << 20;
-    if (!o.quota) o.quota = 16;
-    size_t entry = 2 * r1_model_entry_width(m) * sizeof(float) + sizeof(slot);
-    size_t entity = o.quota * sizeof(uint64_t) + sizeof(ring) + 4 * sizeof(uint32_t);
-    if (!m->desc->has_event) R1_FAIL(err, R1_E_INVAL, "memory: the model has no \"event\"");
-    if (o.quota > 65536) R1_FAIL(err, R1_E_INVAL, "memory: quota %u, at most 65536", o.quota);
-    size_t n_ring = o.n_entity_max ? o.n_entity_max : o.bytes_max / 2 / entity;
-    if (n_ring < 1 || n_ring > (1u << 28) || n_ring > o.bytes_max / entity || o.bytes_max - n_ring * entity < entry)
-        R1_FAIL(err, R1_E_INVAL, "memory: %zu entities of %zu bytes and entries of %zu do not fit %zu bytes", n_ring,
-                entity, entry, o.bytes_max);
-    size_t n_slot = (o.bytes_max - n_ring * entity) / entry;
+    if (!o.quota) o.quota = QUOTA;
+    if (m && !m->desc->has_event) R1_FAIL(err, R1_E_INVAL, "memory: the model has no \"event\"");
+    if (width < 1 || width > CODE_DIM_MAX)
+        R1_FAIL(err, R1_E_INVAL, "memory: width of a key: expected 1..%d, found %zu", CODE_DIM_MAX, width);
+    if (o.quota > QUOTA_MAX)
+        R1_FAIL(err, R1_E_INVAL, "memory: quota: expected at most %d, found %u", QUOTA_MAX, o.quota);
+    layout l = lay_out(o.bytes_max, o.n_entity_max, width, o.quota);
+    if (!l.n_slot)
+        R1_FAIL(err, R1_E_INVAL, "memory: %zu entities of %zu bytes and entries of %zu do not fit %zu bytes", l.n_ring,
+                ring_bytes(o.quota), slot_bytes(width, o.quota), o.bytes_max);
     r1_memory *mem = calloc(1, sizeof *mem);
     if (!mem) R1_FAIL(err, R1_E_NOMEM, "memory: out of memory");
     pthread_mutex_init(&mem->lock, NULL);
     pthread_cond_init(&mem->turn, NULL);
     mem->quota = o.quota;
-    mem->width = 2 * (uint32_t)r1_model_entry_width(m);
-    mem->n_slot = n_slot > none - 2 ? none - 2 : (uint32_t)n_slot;
-    mem->n_ring = (uint32_t)n_ring;
-    for (mem->mask = 15; mem->mask < 2 * mem->n_ring;) mem->mask = 2 * mem->mask + 1;
-    mem->kv = pages((size_t)mem->n_slot * mem->width, sizeof *mem->kv);
-    mem->slot = pages(mem->n_slot, sizeof *mem->slot);
-    mem->ring = pages(mem->n_ring, sizeof *mem->ring);
-    mem->place = pages((size_t)mem->n_ring * mem->quota, sizeof *mem->place);
-    mem->table = pages((size_t)mem->mask + 1, sizeof *mem->table);
-    mem->free_slot = mem->limbo_head = mem->limbo_tail = mem->free_ring = mem->oldest = mem->newest = none;
-    if (!mem->kv || !mem->slot || !mem->ring || !mem->place || !mem->table) {
+    mem->width = 2 * (uint32_t)width;
+    r1_status st = allocate(mem, &l, err);
+    if (st != R1_OK) {
         r1_memory_free(mem);
-        R1_FAIL(err, R1_E_NOMEM, "memory: %zu bytes are not to be had", o.bytes_max);
+        return st;
     }
     *out = mem;
     return R1_OK;
@@ -101,8 +198,9 @@ void r1_memory_free(r1_memory *mem)
     pthread_mutex_destroy(&mem->lock);
     free(mem->kv);
     free(mem->slot);
+    free(mem->block);
+    free(mem->anchor);
     free(mem->ring);
-    free(mem->place);
     free(mem->table);
     free(mem);
 }
@@ -140,9 +238,21 @@ static void advance(r1_memory *mem, uint64_t ticket, uint8_t state)
 void r1_memory_stored(r1_memory *mem, uint64_t ticket) { advance(mem, ticket, 1); }
 void r1_memory_end(r1_memory *mem, uint64_t ticket) { advance(mem, ticket, 2); }
 
+static uint64_t read_locked(r1_memory *mem, const uint64_t *what)
+{
+    pthread_mutex_lock(&mem->lock);
+    uint64_t v = *what;
+    pthread_mutex_unlock(&mem->lock);
+    return v;
+}
+
 /* ---- slots ------------------------------------------------------------------------------------------------ */
 
 static uint32_t slot_of(uint64_t handle) { return (uint32_t)handle - 1; }
+static uint64_t handle_of(const r1_memory *mem, uint32_t i)
+{
+    return (uint64_t)mem->slot[i].generation << 32 | (i + 1);
+}
 
 static slot *live(const r1_memory *mem, uint64_t handle)
 {
@@ -150,9 +260,37 @@ static slot *live(const r1_memory *mem, uint64_t handle)
     return i < mem->n_slot && mem->slot[i].generation == handle >> 32 ? &mem->slot[i] : NULL;
 }
 
+static float *kv_of(const r1_memory *mem, uint32_t i) { return mem->kv + (size_t)i * mem->width; }
+
 float *r1_memory_entry(const r1_memory *mem, uint64_t handle)
 {
-    return live(mem, handle) ? mem->kv + (size_t)slot_of(handle) * mem->width : NULL;
+    return live(mem, handle) ? kv_of(mem, slot_of(handle)) : NULL;
+}
+
+static void enqueue(r1_memory *mem, uint32_t i, uint32_t *head, uint32_t *tail)
+{
+    mem->slot[i].next = none;
+    if (*tail == none)
+        *head = i;
+    else
+        mem->slot[*tail].next = i;
+    *tail = i;
+}
+
+static uint32_t dequeue(r1_memory *mem, uint32_t *head, uint32_t *tail)
+{
+    uint32_t i = *head;
+    *head = mem->slot[i].next;
+    if (*head == none) *tail = none;
+    return i;
+}
+
+static void free_slot(r1_memory *mem, uint32_t i)
+{
+    mem->slot[i].generation = (mem->slot[i].generation + 1) & INT32_MAX; /* a place keeps 31 bits of it */
+    mem->slot[i].next = mem->slots.free;
+    mem->slots.free = i;
+    mem->slots.n_free++;
 }
 
 /* One ring less names it. */
@@ -161,43 +299,201 @@ static void release(r1_memory *mem, uint64_t handle)
     slot *s = live(mem, handle);
     if (!s || --s->holders > 0) return;
     s->tag = mem->next_ticket;
-    s->next = none;
-    if (mem->limbo_tail == none)
-        mem->limbo_head = slot_of(handle);
-    else
-        mem->slot[mem->limbo_tail].next = slot_of(handle);
-    mem->limbo_tail = slot_of(handle);
+    enqueue(mem, slot_of(handle), &mem->limbo_head, &mem->limbo_tail);
     mem->n_limbo++;
     mem->n_entry--;
+    mem->n_left++;
 }
 
 static void drain_limbo(r1_memory *mem)
 {
-    pthread_mutex_lock(&mem->lock);
-    uint64_t ended = mem->ended;
-    pthread_mutex_unlock(&mem->lock);
+    uint64_t ended = read_locked(mem, &mem->ended);
     while (mem->limbo_head != none && mem->slot[mem->limbo_head].tag <= ended) {
-        uint32_t i = mem->limbo_head;
-        mem->limbo_head = mem->slot[i].next;
-        if (mem->limbo_head == none) mem->limbo_tail = none;
-        mem->slot[i].generation = (mem->slot[i].generation + 1) & INT32_MAX; /* a place keeps 31 bits of it */
+        uint32_t i = dequeue(mem, &mem->limbo_head, &mem->limbo_tail);
         mem->n_limbo--;
-        mem->n_free++;
-        mem->slot[i].next = mem->free_slot;
-        mem->free_slot = i;
+        if (!mem->to || mem->slot[i].lost) {
+            free_slot(mem, i);
+            continue;
+        }
+        enqueue(mem, i, &mem->waiting_head, &mem->waiting_tail);
+        mem->n_waiting++;
     }
 }
 
-static uint32_t take_slot(r1_memory *mem)
+static uint32_t unused(const stock *s) { return s->n - s->used + s->n_free; }
+
+static r1_status take_slot(r1_memory *mem, uint32_t *out, r1_err *err)
 {
     drain_limbo(mem);
-    uint32_t i = mem->free_slot;
-    if (i != none) {
-        mem->free_slot = mem->slot[i].next;
-        mem->n_free--;
-        return i;
+    if (!unused(&mem->slots) && mem->n_waiting) R1_TRY(r1_memory_consolidate(mem, NULL, err));
+    if (!unused(&mem->slots))
+        R1_FAIL(err, R1_E_NOMEM, "memory: all %u entries are anchors or held by open batches", mem->n_slot);
+    if (mem->slots.free == none) {
+        *out = mem->slots.used++;
+    } else {
+        *out = mem->slots.free;
+        mem->slots.free = mem->slot[*out].next;
+        mem->slots.n_free--;
     }
-    return mem->used_slot < mem->n_slot ? mem->used_slot++ : none;
+    return R1_OK;
+}
+
+/* ---- the line of a ring ------------------------------------------------------------------------------------ */
+
+static uint32_t take_block(r1_memory *mem)
+{
+    if (mem->blocks.free == none) return mem->blocks.used < mem->blocks.n ? mem->blocks.used++ : none;
+    uint32_t b = mem->blocks.free;
+    mem->blocks.free = mem->block[b].newer;
+    mem->blocks.n_free--;
+    return b;
+}
+
+static void free_block(r1_memory *mem, uint32_t b)
+{
+    mem->block[b].newer = mem->blocks.free;
+    mem->blocks.free = b;
+    mem->blocks.n_free++;
+}
+
+static bool line_push(r1_memory *mem, ring *r, uint64_t place)
+{
+    if (!r->n_line || r->end == BLOCK_PLACES) {
+        uint32_t b = take_block(mem);
+        if (b == none) return false;
+        mem->block[b].older = r->n_line ? r->last : none;
+        mem->block[b].newer = none;
+        if (r->n_line)
+            mem->block[r->last].newer = b;
+        else
+            r->first = b, r->start = 0;
+        r->last = b;
+        r->end = 0;
+    }
+    mem->block[r->last].place[r->end++] = place;
+    r->n_line++;
+    return true;
+}
+
+static uint64_t line_pop_oldest(r1_memory *mem, ring *r)
+{
+    uint32_t b = r->first;
+    uint64_t place = mem->block[b].place[r->start++];
+    r->n_line--;
+    if (r->start < BLOCK_PLACES && r->n_line) return place;
+    r->first = mem->block[b].newer;
+    r->start = 0;
+    free_block(mem, b);
+    return place;
+}
+
+static uint64_t line_pop_newest(r1_memory *mem, ring *r)
+{
+    uint32_t b = r->last;
+    uint64_t place = mem->block[b].place[--r->end];
+    r->n_line--;
+    if (r->end > 0 && r->n_line) return place;
+    r->last = mem->block[b].older;
+    r->end = BLOCK_PLACES;
+    if (r->n_line) mem->block[r->last].newer = none;
+    free_block(mem, b);
+    return place;
+}
+
+/* A walk over the line: oldest to newest, or back. */
+typedef struct {
+    uint32_t block, at, left;
+} cursor;
+
+static cursor line_oldest(const ring *r) { return (cursor){r->first, r->start, r->n_line}; }
+static cursor line_newest(const ring *r) { return (cursor){r->last, r->end, r->n_line}; }
+
+static uint64_t *forth(const r1_memory *mem, cursor *c)
+{
+    if (!c->left) return NULL;
+    c->left--;
+    if (c->at == BLOCK_PLACES) *c = (cursor){mem->block[c->block].newer, 0, c->left};
+    return &mem->block[c->block].place[c->at++];
+}
+
+static uint64_t *back(const r1_memory *mem, cursor *c)
+{
+    if (!c->left) return NULL;
+    c->left--;
+    if (c->at == 0) *c = (cursor){mem->block[c->block].older, BLOCK_PLACES, c->left};
+    return &mem->block[c->block].place[--c->at];
+}
+
+/* ---- anchors ----------------------------------------------------------------------------------------------- */
+
+static anchor *anchor_of(const r1_memory *mem, uint64_t place) { return &mem->anchor[place >> 1]; }
+static uint64_t named(const r1_memory *mem, uint64_t place)
+{
+    return place & 1 ? anchor_of(mem, place)->handle : place >> 1;
+}
+static bool holds(const r1_memory *mem, const anchor *a) { return a->until_us > mem->now_us; }
+
+static void free_anchor(r1_memory *mem, ring *r, anchor *a)
+{
+    a->next = mem->anchors.free;
+    mem->anchors.free = (uint32_t)(a - mem->anchor);
+    mem->anchors.n_free++;
+    r->n_pinned--;
+}
+
+static uint32_t take_anchor(r1_memory *mem)
+{
+    if (mem->anchors.free == none) return mem->anchors.used < mem->anchors.n ? mem->anchors.used++ : none;
+    uint32_t a = mem->anchors.free;
+    mem->anchors.free = mem->anchor[a].next;
+    mem->anchors.n_free--;
+    return a;
+}
+
+static void keep(r1_memory *mem, ring *r, anchor *a)
+{
+    uint32_t i = (uint32_t)(a - mem->anchor);
+    a->next = none;
+    if (r->n_kept)
+        mem->anchor[r->kept_newest].next = i;
+    else
+        r->kept_oldest = i, r->kept_until = INT64_MAX;
+    r->kept_newest = i;
+    r->n_kept++;
+    if (a->until_us < r->kept_until) r->kept_until = a->until_us;
+}
+
+typedef bool (*kept_test)(const r1_memory *mem, const anchor *a, uint64_t ctx);
+
+static bool has_ended(const r1_memory *mem, const anchor *a, uint64_t ctx)
+{
+    (void)ctx;
+    return !holds(mem, a);
+}
+static bool has_handle(const r1_memory *mem, const anchor *a, uint64_t ctx) { return (void)mem, a->handle == ctx; }
+static bool has_ticket(const r1_memory *mem, const anchor *a, uint64_t ctx)
+{
+    return mem->slot[slot_of(a->handle)].ticket == ctx;
+}
+
+/* The kept ones that pass the test leave, at most `most` of them; returns how many. */
+static uint32_t kept_leave(r1_memory *mem, ring *r, kept_test test, uint64_t ctx, uint32_t most)
+{
+    uint32_t gone = 0, n = r->n_kept, i = r->kept_oldest;
+    r->n_kept = 0; /* the list is made again of those that stay */
+    for (uint32_t k = 0; k < n; k++) {
+        anchor *a = &mem->anchor[i];
+        i = a->next;
+        if (gone == most || !test(mem, a, ctx)) {
+            keep(mem, r, a);
+            continue;
+        }
+        mem->slot[slot_of(a->handle)].lost |= test == has_ticket; /* cancelled */
+        release(mem, a->handle);
+        free_anchor(mem, r, a);
+        gone++;
+    }
+    return gone;
 }
 
 /* ---- rings ------------------------------------------------------------------------------------------------ */
@@ -218,11 +514,6 @@ static ring *find_ring(const r1_memory *mem, uint64_t key)
 {
     uint32_t at = *cell(mem, key);
     return at ? &mem->ring[at - 1] : NULL;
-}
-
-static uint64_t *at(const r1_memory *mem, const ring *r, uint32_t k)
-{
-    return &mem->place[(size_t)(r - mem->ring) * mem->quota + (r->start + k) % mem->quota];
 }
 
 static void unlink_ring(r1_memory *mem, ring *r)
@@ -249,6 +540,12 @@ static void link_newest(r1_memory *mem, ring *r)
     mem->newest = i;
 }
 
+static void touch(r1_memory *mem, ring *r)
+{
+    unlink_ring(mem, r);
+    link_newest(mem, r);
+}
+
 /* Deletion by shifting back what would no longer be found (Knuth, 6.4 R). */
 static void erase_cell(r1_memory *mem, uint64_t key)
 {
@@ -264,85 +561,184 @@ static void erase_cell(r1_memory *mem, uint64_t key)
     mem->table[i] = 0;
 }
 
-static void drop_ring(r1_memory *mem, ring *r)
+/* Everything leaves, anchors too; lost: for good. */
+static void drop_ring(r1_memory *mem, ring *r, bool lost)
 {
-    for (uint32_t k = 0; k < r->count; k++) release(mem, *at(mem, r, k) >> 1);
+    while (r->n_line) {
+        uint64_t place = line_pop_oldest(mem, r), handle = named(mem, place);
+        if (place & 1) free_anchor(mem, r, anchor_of(mem, place));
+        mem->slot[slot_of(handle)].lost |= lost;
+        release(mem, handle);
+    }
+    for (uint32_t k = 0, i = r->kept_oldest; k < r->n_kept; k++) {
+        anchor *a = &mem->anchor[i];
+        i = a->next;
+        mem->slot[slot_of(a->handle)].lost |= lost;
+        release(mem, a->handle);
+        free_anchor(mem, r, a);
+    }
     unlink_ring(mem, r);
     erase_cell(mem, r->key);
     r->used = false;
-    r->newer = mem->free_ring;
-    mem->free_ring = (uint32_t)(r - mem->ring);
+    r->newer = mem->rings.free;
+    mem->rings.free = (uint32_t)(r - mem->ring);
+    mem->rings.n_free++;
     mem->n_entity--;
+}
+
+/* Anchors whose time is over are ordinary entries from now on; kept ones leave, since their turn has passed. */
+static void settle(r1_memory *mem, ring *r)
+{
+    cursor c = line_oldest(r);
+    for (uint64_t *p; r->n_pinned > r->n_kept && (p = forth(mem, &c));) {
+        if (!(*p & 1) || holds(mem, anchor_of(mem, *p))) continue;
+        anchor *a = anchor_of(mem, *p);
+        *p = a->handle << 1;
+        free_anchor(mem, r, a);
+    }
+    if (r->n_kept && r->kept_until <= mem->now_us) kept_leave(mem, r, has_ended, 0, none);
+}
+
+/* Lets the oldest entry go that no anchor holds; false: there is none. */
+static bool evict(r1_memory *mem, ring *r)
+{
+    if (r->n_kept && r->kept_until <= mem->now_us && kept_leave(mem, r, has_ended, 0, 1)) return true;
+    while (r->n_line) {
+        uint64_t place = line_pop_oldest(mem, r), handle = named(mem, place);
+        if (place & 1) {
+            anchor *a = anchor_of(mem, place);
+            if (holds(mem, a)) {
+                keep(mem, r, a);
+                continue;
+            }
+            free_anchor(mem, r, a);
+        }
+        release(mem, handle);
+        return true;
+    }
+    return false;
+}
+
+/* The entity longest without an append that has no anchors goes; those that have step back in the order. */
+static bool drop_oldest(r1_memory *mem)
+{
+    for (uint64_t k = mem->n_entity; k > 0; k--) {
+        ring *r = &mem->ring[mem->oldest];
+        if (r->n_pinned) settle(mem, r);
+        if (!r->n_pinned) {
+            drop_ring(mem, r, false);
+            return true;
+        }
+        touch(mem, r);
+    }
+    return false;
+}
+
+/* One entry of the entity longest without an append; an entity with nothing left goes. */
+static bool shed(r1_memory *mem)
+{
+    for (uint64_t k = mem->n_entity; k > 0; k--) {
+        ring *r = &mem->ring[mem->oldest];
+        bool gave = evict(mem, r);
+        if (!r->n_line && !r->n_kept)
+            drop_ring(mem, r, false);
+        else if (!gave)
+            touch(mem, r);
+        if (gave) return true;
+    }
+    return false;
 }
 
 static ring *new_ring(r1_memory *mem, uint64_t key)
 {
-    if (mem->free_ring == none && mem->used_ring == mem->n_ring) drop_ring(mem, &mem->ring[mem->oldest]);
-    uint32_t i = mem->free_ring;
-    if (i != none)
-        mem->free_ring = mem->ring[i].newer;
-    else
-        i = mem->used_ring++;
+    if (!unused(&mem->rings) && !drop_oldest(mem)) return NULL;
+    uint32_t i = mem->rings.free;
+    if (i != none) {
+        mem->rings.free = mem->ring[i].newer;
+        mem->rings.n_free--;
+    } else {
+        i = mem->rings.used++;
+    }
     ring *r = &mem->ring[i];
-    *r = (ring){.key = key, .used = true};
+    *r = (ring){.key = key, .used = true, .quota = mem->quota};
     *cell(mem, key) = i + 1;
     link_newest(mem, r);
     mem->n_entity++;
     return r;
 }
 
-/* Drops the oldest entry that is not pinned; anchors are at most a quarter, so there is one. */
-static void evict(r1_memory *mem, ring *r)
-{
-    uint32_t k = 0;
-    while (*at(mem, r, k) & 1) k++;
-    release(mem, *at(mem, r, k) >> 1);
-    for (; k > 0; k--) *at(mem, r, k) = *at(mem, r, k - 1);
-    r->start = (r->start + 1) % mem->quota;
-    r->count--;
-}
-
-static void push(r1_memory *mem, uint64_t key, uint64_t handle)
+static bool push(r1_memory *mem, uint64_t key, uint64_t handle)
 {
     ring *r = find_ring(mem, key);
     if (!r) r = new_ring(mem, key);
-    if (r->count == mem->quota) evict(mem, r);
-    *at(mem, r, r->count++) = handle << 1;
-    unlink_ring(mem, r);
-    link_newest(mem, r);
+    if (!r) return false;
+    while (r->n_line + r->n_kept >= r->quota && evict(mem, r)) {
+    }
+    touch(mem, r);
+    return line_push(mem, r, handle << 1);
 }
 
 /* What an append frees can be used only after the open batches: so room is made ahead of need. */
 static void keep_reserve(r1_memory *mem)
 {
-    uint32_t reserve = mem->n_slot / 8 < 4096 ? mem->n_slot / 8 : 4096;
-    while (mem->n_slot - mem->used_slot + mem->n_free + mem->n_limbo <= reserve && mem->oldest != mem->newest)
-        drop_ring(mem, &mem->ring[mem->oldest]);
+    uint32_t reserve = mem->n_slot / 8 < RESERVE_MAX ? mem->n_slot / 8 : RESERVE_MAX;
+    while (unused(&mem->slots) + mem->n_limbo + mem->n_waiting <= reserve || unused(&mem->blocks) < HOLDERS_MAX)
+        if (!shed(mem)) return;
+}
+
+/* Takes back what an append did to the rings of entity[0..n). */
+static void unpush(r1_memory *mem, const uint64_t *entity, size_t n, uint64_t handle)
+{
+    for (size_t k = 0; k < n; k++) {
+        ring *r = find_ring(mem, entity[k]);
+        cursor c = r ? line_newest(r) : (cursor){0};
+        const uint64_t *p = r ? back(mem, &c) : NULL;
+        if (!p || *p != handle << 1) continue;
+        line_pop_newest(mem, r);
+        release(mem, handle);
+    }
+}
+
+static bool named_before(const uint64_t *entity, size_t k)
+{
+    for (size_t j = 0; j < k; j++)
+        if (entity[j] == entity[k]) return true;
+    return false;
 }
 
 r1_status r1_memory_append(r1_memory *mem, uint64_t ticket, const uint64_t *entity, size_t n_entity, uint64_t meta,
                            uint64_t *handle, r1_err *err)
 {
+    uint32_t i = 0;
     if (n_entity < 1 || n_entity > HOLDERS_MAX || ticket == 0 || ticket != mem->next_ticket)
         R1_FAIL(err, R1_E_INVAL, "memory: append for %zu entities (1 to %d) under ticket %llu (newest %llu)", n_entity,
                 HOLDERS_MAX, (unsigned long long)ticket, (unsigned long long)mem->next_ticket);
     keep_reserve(mem);
-    uint32_t i = take_slot(mem);
-    if (i == none) R1_FAIL(err, R1_E_NOMEM, "memory: all %u entries are held by open batches", mem->n_slot);
+    R1_TRY(take_slot(mem, &i, err));
     slot *s = &mem->slot[i];
     s->meta = meta;
     s->ticket = ticket;
+    s->owner = entity[0];
+    s->time_us = mem->now_us;
+    s->lost = false;
     s->holders = 1; /* ours, until all rings have it */
-    *handle = (uint64_t)s->generation << 32 | (i + 1);
+    memset(kv_of(mem, i), 0, mem->width * sizeof *mem->kv);
+    *handle = handle_of(mem, i);
     mem->n_entry++;
-    for (size_t k = 0; k < n_entity; k++) {
-        bool again = false;
-        for (size_t j = 0; j < k; j++) again |= entity[j] == entity[k];
-        if (again) continue;
-        s->holders++;
-        push(mem, entity[k], *handle);
+    bool whole = true;
+    for (size_t k = 0; k < n_entity && whole; k++) {
+        if (named_before(entity, k)) continue;
+        whole = push(mem, entity[k], *handle);
+        s->holders += whole;
+        if (!whole) {
+            s->lost = true;
+            unpush(mem, entity, k, *handle);
+        }
     }
     release(mem, *handle);
+    if (!whole)
+        R1_FAIL(err, R1_E_NOMEM, "memory: all %u entities have anchors, or %u blocks are full", mem->n_ring,
+                mem->blocks.n);
     return R1_OK;
 }
 
@@ -350,62 +746,365 @@ size_t r1_memory_ring(const r1_memory *mem, uint64_t entity, uint64_t *handle, u
 {
     const ring *r = find_ring(mem, entity);
     if (!r) return 0;
-    uint32_t first = r->count > cap ? r->count - (uint32_t)cap : 0;
-    for (uint32_t k = first; k < r->count; k++) {
-        handle[k - first] = *at(mem, r, k) >> 1;
-        if (meta) meta[k - first] = mem->slot[slot_of(handle[k - first])].meta;
-    }
-    return r->count - first;
-}
-
-r1_status r1_memory_pin(r1_memory *mem, uint64_t entity, uint64_t handle, bool pinned, r1_err *err)
-{
-    ring *r = find_ring(mem, entity);
-    for (uint32_t k = 0; r && k < r->count; k++) {
-        uint64_t *p = at(mem, r, k);
-        if (*p >> 1 != handle) continue;
-        if (pinned && !(*p & 1) && (r->n_pinned + 1) * 4 > mem->quota)
-            R1_FAIL(err, R1_E_NOMEM, "memory: %u anchors of %u places, at most a quarter", r->n_pinned, mem->quota);
-        if (pinned != (*p & 1)) r->n_pinned = pinned ? r->n_pinned + 1 : r->n_pinned - 1;
-        *p = handle << 1 | pinned;
-        return R1_OK;
-    }
-    R1_FAIL(err, R1_E_NOT_FOUND, "memory: entity %016llx holds no entry %016llx", (unsigned long long)entity,
-            (unsigned long long)handle);
+    size_t total = (size_t)r->n_line + r->n_kept, n = total < cap ? total : cap, at = n;
+    cursor c = line_newest(r);
+    for (const uint64_t *p; at > 0 && (p = back(mem, &c));) handle[--at] = named(mem, *p);
+    size_t skip = r->n_kept - at; /* of the kept ones, which are older than all in line */
+    for (uint32_t k = 0, i = r->kept_oldest; k < r->n_kept && at; i = mem->anchor[i].next, k++)
+        if (k >= skip) handle[k - skip] = mem->anchor[i].handle;
+    for (size_t k = 0; meta && k < n; k++) meta[k] = mem->slot[slot_of(handle[k])].meta;
+    return n;
 }
 
 void r1_memory_forget(r1_memory *mem, uint64_t entity)
 {
     ring *r = find_ring(mem, entity);
-    if (r) drop_ring(mem, r);
+    if (r) drop_ring(mem, r, true);
 }
 
+/* What stays moves up in the line; kept anchors of the ticket go too. */
 static void drop_ticket(r1_memory *mem, ring *r, uint64_t ticket)
 {
-    uint32_t kept = 0;
-    for (uint32_t k = 0; k < r->count; k++) {
-        uint64_t p = *at(mem, r, k);
-        if (mem->slot[slot_of(p >> 1)].ticket != ticket) {
-            *at(mem, r, kept++) = p;
+    cursor from = line_oldest(r), to = from;
+    uint32_t gone = 0;
+    for (const uint64_t *p; (p = forth(mem, &from));) {
+        uint64_t place = *p, handle = named(mem, place);
+        slot *s = &mem->slot[slot_of(handle)];
+        if (s->ticket != ticket) {
+            *forth(mem, &to) = place;
             continue;
         }
-        r->n_pinned -= p & 1;
-        release(mem, p >> 1);
+        if (place & 1) free_anchor(mem, r, anchor_of(mem, place));
+        s->lost = true;
+        release(mem, handle);
+        gone++;
     }
-    r->count = kept;
+    while (gone-- > 0) line_pop_newest(mem, r);
+    if (r->n_kept) kept_leave(mem, r, has_ticket, ticket, none);
+}
+
+static bool has_any(const r1_memory *mem, const ring *r, uint64_t ticket)
+{
+    cursor c = line_newest(r);
+    for (const uint64_t *p; (p = back(mem, &c));)
+        if (mem->slot[slot_of(named(mem, *p))].ticket == ticket) return true;
+    for (uint32_t k = 0, i = r->kept_oldest; k < r->n_kept; k++, i = mem->anchor[i].next)
+        if (has_ticket(mem, &mem->anchor[i], ticket)) return true;
+    return false;
 }
 
 void r1_memory_cancel(r1_memory *mem, uint64_t ticket)
 {
-    for (uint32_t i = 0; i < mem->used_ring; i++)
-        if (mem->ring[i].used) drop_ticket(mem, &mem->ring[i], ticket);
+    for (uint32_t i = 0; i < mem->rings.used; i++)
+        if (mem->ring[i].used && has_any(mem, &mem->ring[i], ticket)) drop_ticket(mem, &mem->ring[i], ticket);
     r1_memory_end(mem, ticket);
 }
 
-void r1_memory_stats(const r1_memory *mem, uint64_t *n_entry, uint64_t *n_entity, uint64_t *bytes)
+/* ---- keys and values ---------------------------------------------------------------------------------------- */
+
+static r1_status need_entry(const r1_memory *mem, uint64_t handle, float **kv, r1_err *err)
 {
-    *n_entry = mem->n_entry;
-    *n_entity = mem->n_entity;
-    *bytes = (uint64_t)mem->used_slot * (mem->width * sizeof(float) + sizeof(slot)) +
-             (uint64_t)mem->used_ring * (mem->quota * sizeof(uint64_t) + sizeof(ring));
+    *kv = slot_of(handle) < mem->slots.used ? r1_memory_entry(mem, handle) : NULL;
+    if (!*kv) R1_FAIL(err, R1_E_NOT_FOUND, "memory: %016llx names no entry", (unsigned long long)handle);
+    return R1_OK;
+}
+
+r1_status r1_memory_put(r1_memory *mem, uint64_t handle, const float *key, const float *value, r1_err *err)
+{
+    float *kv = NULL;
+    uint32_t half = mem->width / 2;
+    R1_TRY(need_entry(mem, handle, &kv, err));
+    for (uint32_t i = 0; i < half; i++)
+        if (key[i] - key[i] != 0 || value[i] - value[i] != 0)
+            R1_FAIL(err, R1_E_INVAL, "memory: key or value: column %u is not a finite number", i);
+    memcpy(kv, key, half * sizeof *kv);
+    memcpy(kv + half, value, half * sizeof *kv);
+    return R1_OK;
+}
+
+r1_status r1_memory_get(const r1_memory *mem, uint64_t handle, const float **key, const float **value, r1_err *err)
+{
+    float *kv = NULL;
+    R1_TRY(need_entry(mem, handle, &kv, err));
+    *key = kv;
+    *value = kv + mem->width / 2;
+    return R1_OK;
+}
+
+/* ---- pins and quotas ---------------------------------------------------------------------------------------- */
+
+void r1_memory_clock(r1_memory *mem, int64_t now_us)
+{
+    if (now_us > mem->now_us) mem->now_us = now_us;
+}
+
+static r1_status no_such_entry(uint64_t entity, uint64_t handle, r1_err *err)
+{
+    R1_FAIL(err, R1_E_NOT_FOUND, "memory: entity %016llx holds no entry %016llx", (unsigned long long)entity,
+            (unsigned long long)handle);
+}
+
+/* Newest first, since pins follow appends. */
+static uint64_t *find_place(const r1_memory *mem, const ring *r, uint64_t handle)
+{
+    cursor c = line_newest(r);
+    for (uint64_t *p; (p = back(mem, &c));)
+        if (named(mem, *p) == handle) return p;
+    return NULL;
+}
+
+static anchor *find_kept(const r1_memory *mem, const ring *r, uint64_t handle)
+{
+    for (uint32_t k = 0, i = r->kept_oldest; k < r->n_kept; k++, i = mem->anchor[i].next)
+        if (mem->anchor[i].handle == handle) return &mem->anchor[i];
+    return NULL;
+}
+
+static r1_status unpin(r1_memory *mem, ring *r, uint64_t handle)
+{
+    uint64_t *p = find_place(mem, r, handle);
+    if (!p) return kept_leave(mem, r, has_handle, handle, 1) ? R1_OK : R1_E_NOT_FOUND;
+    if (!(*p & 1)) return R1_OK;
+    free_anchor(mem, r, anchor_of(mem, *p));
+    *p = handle << 1;
+    return R1_OK;
+}
+
+/* The lightest anchor, the oldest of equals. */
+static const anchor *lightest(const r1_memory *mem, const ring *r)
+{
+    const anchor *low = NULL;
+    for (uint32_t k = 0, i = r->kept_oldest; k < r->n_kept; k++, i = mem->anchor[i].next)
+        if (!low || mem->anchor[i].weight < low->weight) low = &mem->anchor[i];
+    cursor c = line_oldest(r);
+    for (const uint64_t *p; (p = forth(mem, &c));)
+        if (*p & 1 && (!low || anchor_of(mem, *p)->weight < low->weight)) low = anchor_of(mem, *p);
+    return low;
+}
+
+static bool over_a_quarter(const ring *r, uint32_t n_pinned) { return (uint64_t)n_pinned * 4 > r->quota; }
+
+static r1_status make_room_for(r1_memory *mem, ring *r, float weight, r1_err *err)
+{
+    if (over_a_quarter(r, r->n_pinned + 1)) settle(mem, r);
+    if (!over_a_quarter(r, r->n_pinned + 1)) return R1_OK;
+    const anchor *low = r->n_pinned ? lightest(mem, r) : NULL;
+    if (!low || !(weight > low->weight))
+        R1_FAIL(err, R1_E_NOMEM, "memory: %u anchors of %u places, at most a quarter, and none is lighter than %g",
+                r->n_pinned, r->quota, (double)weight);
+    return unpin(mem, r, low->handle);
+}
+
+r1_status r1_memory_pin(r1_memory *mem, uint64_t entity, uint64_t handle, float weight, int64_t until_us, r1_err *err)
+{
+    ring *r = find_ring(mem, entity);
+    int64_t until = until_us ? until_us : INT64_MAX;
+    if (!(weight >= 0) || weight - weight != 0 || until <= mem->now_us)
+        R1_FAIL(err, R1_E_INVAL, "memory: anchor: weight %g (0 or more), until %lld (after the clock, %lld)",
+                (double)weight, (long long)until_us, (long long)mem->now_us);
+    uint64_t *p = r ? find_place(mem, r, handle) : NULL;
+    anchor *a = p && *p & 1 ? anchor_of(mem, *p) : r && !p ? find_kept(mem, r, handle) : NULL;
+    if (!p && !a) return no_such_entry(entity, handle, err);
+    if (!a) {
+        R1_TRY(make_room_for(mem, r, weight, err));
+        uint32_t i = take_anchor(mem);
+        if (i == none) R1_FAIL(err, R1_E_NOMEM, "memory: the pool's %u anchors are all in use", mem->anchors.n);
+        a = &mem->anchor[i];
+        r->n_pinned++;
+        *p = (uint64_t)i << 1 | 1;
+    }
+    *a = (anchor){handle, until, weight, a->next};
+    if (!p && until < r->kept_until) r->kept_until = until;
+    return R1_OK;
+}
+
+r1_status r1_memory_unpin(r1_memory *mem, uint64_t entity, uint64_t handle, r1_err *err)
+{
+    ring *r = find_ring(mem, entity);
+    return r && unpin(mem, r, handle) == R1_OK ? R1_OK : no_such_entry(entity, handle, err);
+}
+
+static void note_anchor(const r1_memory *mem, const anchor *a, r1_memory_anchor *out, size_t cap, size_t *n)
+{
+    if (!holds(mem, a)) return;
+    if (*n < cap)
+        out[*n] = (r1_memory_anchor){a->handle, mem->slot[slot_of(a->handle)].meta, a->weight,
+                                     a->until_us == INT64_MAX ? 0 : a->until_us};
+    ++*n;
+}
+
+size_t r1_memory_anchors(const r1_memory *mem, uint64_t entity, r1_memory_anchor *out, size_t cap)
+{
+    const ring *r = find_ring(mem, entity);
+    size_t n = 0;
+    if (!r) return 0;
+    for (uint32_t k = 0, i = r->kept_oldest; k < r->n_kept; k++, i = mem->anchor[i].next)
+        note_anchor(mem, &mem->anchor[i], out, cap, &n);
+    cursor c = line_oldest(r);
+    for (const uint64_t *p; (p = forth(mem, &c));)
+        if (*p & 1) note_anchor(mem, anchor_of(mem, *p), out, cap, &n);
+    return n;
+}
+
+r1_status r1_memory_set_quota(r1_memory *mem, uint64_t entity, uint32_t quota, r1_err *err)
+{
+    if (quota < 1 || quota > QUOTA_MAX)
+        R1_FAIL(err, R1_E_INVAL, "memory: quota: expected 1..%d, found %u", QUOTA_MAX, quota);
+    ring *r = find_ring(mem, entity);
+    if (!r) r = new_ring(mem, entity);
+    if (!r) R1_FAIL(err, R1_E_NOMEM, "memory: all %u entities have anchors", mem->n_ring);
+    r->quota = quota;
+    if (over_a_quarter(r, r->n_pinned)) settle(mem, r);
+    while (over_a_quarter(r, r->n_pinned)) unpin(mem, r, lightest(mem, r)->handle);
+    while (r->n_line + r->n_kept > r->quota && evict(mem, r)) {
+    }
+    return R1_OK;
+}
+
+/* ---- to long-term memory and back ----------------------------------------------------------------------------- */
+
+r1_status r1_memory_attach(r1_memory *mem, r1_longterm *lt, uint32_t source, uint32_t version, r1_err *err)
+{
+    if (lt && (lt->o.d_key != mem->width / 2 || lt->o.d_vector != mem->width / 2))
+        R1_FAIL(err, R1_E_INVAL,
+                "memory: entries have keys and values of %u; long-term memory: keys of %u, vectors of %u",
+                mem->width / 2, lt->o.d_key, lt->o.d_vector);
+    mem->to = lt;
+    mem->source = source;
+    mem->version = version;
+    while (!lt && mem->waiting_head != none) {
+        free_slot(mem, dequeue(mem, &mem->waiting_head, &mem->waiting_tail));
+        mem->n_waiting--;
+    }
+    return R1_OK;
+}
+
+/* An entry of a batch that failed was never stored: it is all zeros. */
+static bool is_blank(const r1_memory *mem, uint32_t i)
+{
+    const float *kv = kv_of(mem, i);
+    for (uint32_t k = 0; k < mem->width; k++)
+        if (kv[k] != 0) return false;
+    return true;
+}
+
+static r1_status insert_waiting(r1_memory *mem, size_t *n, r1_err *err)
+{
+    for (uint32_t i = mem->waiting_head; i != none; i = mem->slot[i].next) {
+        const slot *s = &mem->slot[i];
+        uint8_t meta[8];
+        if (is_blank(mem, i)) continue;
+        for (int b = 0; b < 8; b++) meta[b] = (uint8_t)(s->meta >> 8 * b);
+        r1_longterm_entry e = {.key = kv_of(mem, i),
+                               .vector = kv_of(mem, i) + mem->width / 2,
+                               .value = meta,
+                               .value_bytes = sizeof meta,
+                               .source = mem->source,
+                               .entity = s->owner,
+                               .time_us = s->time_us,
+                               .version = mem->version};
+        R1_TRY(r1_longterm_insert(mem->to, &e, NULL, err));
+        ++*n;
+    }
+    return R1_OK;
+}
+
+r1_status r1_memory_consolidate(r1_memory *mem, size_t *n_moved, r1_err *err)
+{
+    size_t n = 0;
+    if (n_moved) *n_moved = 0;
+    drain_limbo(mem);
+    if (!mem->n_waiting) return R1_OK;
+    R1_TRY(r1_longterm_begin(mem->to, err));
+    r1_status st = insert_waiting(mem, &n, err);
+    if (st == R1_OK)
+        st = r1_longterm_commit(mem->to, err);
+    else
+        r1_longterm_rollback(mem->to);
+    if (st != R1_OK) {
+        r1_err_prefix(err, "memory: %u entries wait to leave: ", mem->n_waiting);
+        return st;
+    }
+    while (mem->waiting_head != none) free_slot(mem, dequeue(mem, &mem->waiting_head, &mem->waiting_tail));
+    mem->n_waiting = 0;
+    mem->n_moved += n;
+    if (n_moved) *n_moved = n;
+    return R1_OK;
+}
+
+typedef struct {
+    r1_memory *mem;
+    const float *query;
+    uint64_t stored;
+    r1_memory_hit *hit;
+    size_t n, k;
+} finder;
+
+/* Best first; a later one of equal score stands behind. */
+static void offer(finder *f, r1_memory_hit h)
+{
+    size_t at = f->n < f->k ? f->n++ : f->k;
+    if (at == f->k && (!f->k || !(h.score > f->hit[--at].score))) return;
+    for (; at > 0 && h.score > f->hit[at - 1].score; at--) f->hit[at] = f->hit[at - 1];
+    f->hit[at] = h;
+}
+
+static void offer_slot(finder *f, uint32_t i)
+{
+    const slot *s = &f->mem->slot[i];
+    if (s->ticket > f->stored || s->lost) return;
+    float score = scan_best()->dot(f->query, kv_of(f->mem, i), f->mem->width / 2);
+    offer(f, (r1_memory_hit){handle_of(f->mem, i), 0, s->owner, s->meta, score});
+}
+
+static r1_status offer_longterm(finder *f, r1_err *err)
+{
+    r1_longterm_hit *hit = malloc(sizeof *hit * (f->k + 1));
+    if (!hit) R1_FAIL(err, R1_E_NOMEM, "memory: no memory for %zu hits", f->k);
+    size_t n = 0;
+    r1_status st = r1_longterm_search(f->mem->to, f->query, f->k, hit, &n, err);
+    for (size_t i = 0; i < n && st == R1_OK; i++) {
+        r1_longterm_entry e;
+        st = r1_longterm_get(f->mem->to, hit[i].id, &e, err);
+        if (st != R1_OK) break;
+        uint64_t meta = 0;
+        for (uint32_t b = 0; b < 8 && b < e.value_bytes; b++) meta |= (uint64_t)((const uint8_t *)e.value)[b] << 8 * b;
+        offer(f, (r1_memory_hit){0, hit[i].id, e.entity, meta, hit[i].score});
+    }
+    free(hit);
+    return st;
+}
+
+r1_status r1_memory_search(r1_memory *mem, uint64_t entity, const float *query, size_t k, r1_memory_hit *hit,
+                           size_t *n_hit, r1_err *err)
+{
+    finder f = {mem, query, read_locked(mem, &mem->stored), hit, 0, k};
+    const ring *r = find_ring(mem, entity);
+    *n_hit = 0;
+    for (uint32_t c = 0; c < mem->width / 2; c++)
+        if (query[c] - query[c] != 0) R1_FAIL(err, R1_E_INVAL, "memory: query: column %u is not a finite number", c);
+    for (uint32_t j = 0, i = r ? r->kept_oldest : none; r && j < r->n_kept; j++, i = mem->anchor[i].next)
+        offer_slot(&f, slot_of(mem->anchor[i].handle));
+    cursor c = r ? line_oldest(r) : (cursor){0};
+    for (const uint64_t *p; (p = forth(mem, &c));) offer_slot(&f, slot_of(named(mem, *p)));
+    for (uint32_t i = mem->to ? mem->limbo_head : none; i != none; i = mem->slot[i].next) offer_slot(&f, i);
+    for (uint32_t i = mem->waiting_head; i != none; i = mem->slot[i].next) offer_slot(&f, i);
+    if (mem->to && k) R1_TRY(offer_longterm(&f, err));
+    *n_hit = f.n;
+    return R1_OK;
+}
+
+void r1_memory_stats(const r1_memory *mem, r1_memory_counts *counts)
+{
+    *counts = (r1_memory_counts){.n_entry = mem->n_entry,
+                                 .n_entity = mem->n_entity,
+                                 .n_anchor = mem->anchors.used - mem->anchors.n_free,
+                                 .n_waiting = mem->to ? mem->n_waiting + mem->n_limbo : 0,
+                                 .n_left = mem->n_left,
+                                 .n_moved = mem->n_moved,
+                                 .bytes = (uint64_t)mem->slots.used * (mem->width * sizeof(float) + sizeof(slot)) +
+                                          (uint64_t)mem->rings.used * sizeof(ring) +
+                                          (uint64_t)mem->blocks.used * sizeof(block) +
+                                          (uint64_t)mem->anchors.used * sizeof(anchor),
+                                 .n_entry_room = mem->n_slot};
 }

@@ -30,6 +30,16 @@ static float dot_scalar(const float *a, const float *b, uint32_t n)
     return lane_sum(s);
 }
 
+static float dot16_scalar(const int16_t *a, const float *b, uint32_t n)
+{
+    float s[LANES] = {0};
+    uint32_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int k = 0; k < LANES; k++) s[k] += (float)a[i + k] * b[i + k];
+    for (int k = 0; i < n; i++, k++) s[k] += (float)a[i] * b[i];
+    return lane_sum(s);
+}
+
 static void sketch_scalar(const uint8_t *block, const uint8_t *lut, uint32_t n_axis, uint16_t *out)
 {
     memset(out, 0, sizeof *out * SCAN_ROWS);
@@ -40,7 +50,7 @@ static void sketch_scalar(const uint8_t *block, const uint8_t *lut, uint32_t n_a
         }
 }
 
-static const scan_kernels scalar = {"scalar", dot_scalar, sketch_scalar};
+static const scan_kernels scalar = {"scalar", dot_scalar, dot16_scalar, sketch_scalar};
 const scan_kernels *scan_scalar(void) { return &scalar; }
 
 #if defined __x86_64__
@@ -54,6 +64,22 @@ __attribute__((target("avx2"))) static float dot_avx2(const float *a, const floa
             s[k] = _mm256_add_ps(s[k], _mm256_mul_ps(_mm256_loadu_ps(a + i + 8 * k), _mm256_loadu_ps(b + i + 8 * k)));
     for (uint32_t k = 0; k < 4; k++) _mm256_storeu_ps(lane + 8 * k, s[k]);
     for (int k = 0; i < n; i++, k++) lane[k] += a[i] * b[i];
+    return lane_sum(lane);
+}
+
+__attribute__((target("avx2"))) static float dot16_avx2(const int16_t *a, const float *b, uint32_t n)
+{
+    __m256 s[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
+    float lane[LANES];
+    uint32_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (uint32_t k = 0; k < 4; k++) {
+            __m128i z = _mm_loadu_si128((const __m128i *)(const void *)(a + i + 8 * k));
+            __m256 x = _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(z));
+            s[k] = _mm256_add_ps(s[k], _mm256_mul_ps(x, _mm256_loadu_ps(b + i + 8 * k)));
+        }
+    for (uint32_t k = 0; k < 4; k++) _mm256_storeu_ps(lane + 8 * k, s[k]);
+    for (int k = 0; i < n; i++, k++) lane[k] += (float)a[i] * b[i];
     return lane_sum(lane);
 }
 
@@ -78,7 +104,7 @@ __attribute__((target("avx2"))) static void sketch_avx2(const uint8_t *block, co
     _mm256_storeu_si256((__m256i *)(void *)(out + 16), _mm256_permute2x128_si256(low, high, 0x31));
 }
 
-static const scan_kernels avx2 = {"avx2", dot_avx2, sketch_avx2};
+static const scan_kernels avx2 = {"avx2", dot_avx2, dot16_avx2, sketch_avx2};
 #endif
 
 static const scan_kernels *chosen = &scalar;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* scan.h - the two loops that a search spends its time in, for AVX2 and in plain C. Both give the same bits. */
+/* scan.h - the loops that a search spends its time in, for AVX2 and in plain C. Both give the same bits. */
 #ifndef MEMORY_SCAN_H
 #define MEMORY_SCAN_H
 
@@ -10,6 +10,7 @@ enum { SCAN_ROWS = 32 }; /* rows of one sketch block */
 typedef struct {
     const char *name;
     float (*dot)(const float *a, const float *b, uint32_t n);
+    float (*dot16)(const int16_t *a, const float *b, uint32_t n);
     /* block: [n_axis / 2][32] bytes, the bins of axes 2j (low half) and 2j + 1 of 32 rows; lut: [n_axis][16].
      * out[r] = sum over axes of lut[axis][bin of r]; n_axis even, at most 64, so that 16 bits hold the sum. */
     void (*sketch)(const uint8_t *block, const uint8_t *lut, uint32_t n_axis, uint16_t *out);

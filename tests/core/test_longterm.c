@@ -231,6 +231,15 @@ static void test_scan(void)
         for (uint32_t i = 0; i < n; i++) d += (double)a[i] * b[i];
         CU_ASSERT_EQUAL(memcmp(&f, &s, sizeof f), 0);
         CU_ASSERT_DOUBLE_EQUAL(s, d, 1e-3);
+        int16_t whole[300];
+        d = 0;
+        for (uint32_t i = 0; i < n; i++) {
+            whole[i] = (int16_t)(r1_rng_below(&rng, 2001) - 1000);
+            d += (double)whole[i] * b[i];
+        }
+        f = fast->dot16(whole, b, n), s = slow->dot16(whole, b, n);
+        CU_ASSERT_EQUAL(memcmp(&f, &s, sizeof f), 0);
+        CU_ASSERT_DOUBLE_EQUAL(s, d, 0.2);
         for (size_t i = 0; i < sizeof block; i++) block[i] = (uint8_t)r1_rng_u64(&rng);
         for (size_t i = 0; i < sizeof lut; i++) lut[i] = round ? (uint8_t)r1_rng_u64(&rng) : 255;
         fast->sketch(block, lut, axes, x);
@@ -341,6 +350,28 @@ static r1_longterm *coded_memory(const r1_longterm_opts *o, r1_rng *rng)
 }
 
 /* Share of the exact ten that a search finds over some queries. */
+/* Queries together find what each finds alone, to the bit, whoever is beside them. */
+static void check_many(const r1_longterm_view *v, const r1_longterm_query *how, r1_rng *rng)
+{
+    enum { MOST = 150 };
+    static float q[MOST][CD];
+    static r1_longterm_hit many[MOST * K];
+    r1_err err = {0};
+    size_t n_many[MOST], n = 1 + r1_rng_below(rng, MOST);
+    for (size_t i = 0; i < n; i++) random_row(rng, q[i], CD);
+    R1_ASSERT_OK(r1_longterm_view_search_many(v, q[0], n, how, many, n_many, &err), &err);
+    for (size_t i = 0; i < n; i++) {
+        r1_longterm_hit hit[K];
+        size_t found = 0;
+        R1_ASSERT_OK(r1_longterm_view_search(v, q[i], how, hit, &found, &err), &err);
+        CU_ASSERT_EQUAL_FATAL(found, n_many[i]);
+        for (size_t k = 0; k < found; k++)
+            CU_ASSERT_TRUE(hit[k].id == many[i * how->k + k].id && hit[k].score == many[i * how->k + k].score);
+    }
+    q[n - 1][1] = INFINITY;
+    CU_ASSERT_EQUAL(r1_longterm_view_search_many(v, q[0], n, how, many, n_many, &err), R1_E_INVAL);
+}
+
 static double recall(r1_longterm *lt, const r1_longterm_query *how, r1_rng *rng)
 {
     r1_err err = {0};
@@ -359,8 +390,31 @@ static double recall(r1_longterm *lt, const r1_longterm_query *how, r1_rng *rng)
         for (size_t i = 0; i < n; i++)
             for (size_t j = 0; j < nt; j++) right += hit[i].id == truth[j].id;
     }
+    check_many(v, how, rng);
     r1_longterm_view_close(v);
     return right / 500.0;
+}
+
+/* From the mapped file, where keys are read and not mapped in, a search finds the same. */
+static void check_file(r1_longterm *lt, r1_rng *rng)
+{
+    r1_err err = {0};
+    r1_longterm *again;
+    char file[300];
+    snprintf(file, sizeof file, "%s/coded", r1_test_tmpdir());
+    R1_ASSERT_OK(r1_longterm_save(lt, file, &err), &err);
+    R1_ASSERT_OK(r1_longterm_open_read(&again, file, CN, &err), &err);
+    for (int round = 0; round < 20; round++) {
+        float q[CD];
+        r1_longterm_hit a[K], b[K];
+        size_t na = 0, nb = 0;
+        random_row(rng, q, CD);
+        R1_ASSERT_OK(r1_longterm_search(lt, q, K, a, &na, &err), &err);
+        R1_ASSERT_OK(r1_longterm_search(again, q, K, b, &nb, &err), &err);
+        CU_ASSERT_EQUAL_FATAL(na, nb);
+        for (size_t i = 0; i < na; i++) CU_ASSERT_TRUE(a[i].id == b[i].id && a[i].score == b[i].score);
+    }
+    r1_longterm_free(again);
 }
 
 static void test_codes(void)
@@ -395,6 +449,7 @@ static void test_codes(void)
         CU_ASSERT_DOUBLE_EQUAL((double)s.vector_code_bytes / CN, 20, 2);
         double codes = recall(lt, &(r1_longterm_query){.k = K, .codes_only = true}, &rng),
                full = recall(lt, &(r1_longterm_query){.k = K}, &rng);
+        check_file(lt, &rng);
         printf(" [%d: %.3f %.3f] ", (int)cases[c].kind, codes, full);
         CU_ASSERT_TRUE(codes >= cases[c].codes);
         CU_ASSERT_TRUE(full >= cases[c].reranked && full >= codes);
@@ -429,16 +484,18 @@ static void test_scores(void)
         code_opts o = {.bytes = 30, .kind = kind, .n_list = 4, .n_atom = 200, .rounds = 2, .seed = 3};
         R1_ASSERT_OK(code_train(&c, &coded_key[0][0], CN, CD, &o, &err), &err);
         size_t packed = code_packed_bytes(c), most = code_entry_max(c);
-        uint8_t *p = malloc(packed), bytes[4096], sketch[CODE_LANES * CODE_SKETCH_MAX],
-                *room = calloc(CODE_LANES, code_room(c));
+        uint8_t *p = malloc(packed), bytes[32768], sketch[CODE_LANES * CODE_SKETCH_MAX],
+                *room = calloc(CODE_LANES, code_room(c) + sizeof bytes / CODE_LANES);
         uint32_t list[CODE_LANES], len[CODE_LANES];
         code_pack(c, p);
         R1_ASSERT_OK(code_unpack(&copy, p, packed, &err), &err);
         CU_ASSERT_EQUAL(code_unpack(&copy, p, packed - 1, &err), R1_E_FORMAT);
         CU_ASSERT_TRUE_FATAL(most * CODE_LANES <= sizeof bytes);
         for (int round = 0; round < 100; round++) {
-            const float *x = coded_key[round * CODE_LANES];
-            float q[CD], u[CD], table[256], base[CODE_LANES], lane[CODE_LANES], single[CODE_LANES], y[CD];
+            const float *x = coded_key[round * 30];
+            float q[CD], u[CD], table[256], base[CODE_LANES], scale[CODE_LANES], single[CODE_LANES], y[CD];
+            const uint8_t *start[CODE_LANES];
+            int16_t z[CODE_LANES * CD];
             random_row(&rng, q, CD);
             R1_ASSERT_OK(linalg_nearest(x, CODE_LANES, CD, c->centre, c->n_list, list, &err), &err);
             R1_ASSERT_OK(code_encode(c, x, CODE_LANES, list, bytes, len, sketch, &err), &err);
@@ -450,11 +507,19 @@ static void test_scores(void)
                 code_decode(copy, list[j], bytes + j * most, len[j], sketch + j * c->n_sketch, y);
                 for (int k = 0; k < CD; k++) s += (double)y[k] * q[k];
                 CU_ASSERT_DOUBLE_EQUAL(single[j], s, 1e-4);
-                memcpy(room + j * code_room(c), bytes + j * most, len[j]);
+                uint8_t *mine = room + j * (code_room(c) + sizeof bytes / CODE_LANES);
+                for (size_t k = 0; k < code_room(c); k++)
+                    mine[k] = (uint8_t)r1_rng_u64(&rng); /* what follows is not its own */
+                memcpy(mine, bytes + j * most, len[j]);
+                start[j] = mine;
             }
             if (kind == R1_CODE_SPARSE) continue;
-            code_score_lanes(copy, u, base, room, sketch, lane);
-            CU_ASSERT_EQUAL(memcmp(lane, single, sizeof lane), 0);
+            size_t n = round % 2 ? CODE_LANES : 1 + r1_rng_below(&rng, CODE_LANES);
+            code_steps(copy, n, start, sketch, z, scale);
+            for (size_t j = 0; j < n; j++) {
+                float score = (base[j] + scan_scalar()->dot16(z + j * copy->m, u, copy->m)) * scale[j];
+                CU_ASSERT_EQUAL(memcmp(&score, &single[j], sizeof score), 0);
+            }
         }
         free(p);
         free(room);
@@ -528,6 +593,9 @@ static void test_changes(void)
     CU_ASSERT_EQUAL(merged, 3); /* two of the three and entry 3 */
     CU_ASSERT_EQUAL(r1_longterm_get(lt, 3, &got, &err), R1_E_NOT_FOUND);
     CU_ASSERT_EQUAL(r1_longterm_count(lt), n);
+    r1_longterm_view *mixed = r1_longterm_view_open(lt); /* coded rows, some of them gone, and fresh ones */
+    check_many(mixed, &(r1_longterm_query){.k = K, .n_sketch = 50, .n_rerank = 20, .n_probe = 2}, &rng);
+    r1_longterm_view_close(mixed);
     R1_ASSERT_OK(r1_longterm_consolidate(lt, true, &err), &err);
     CU_ASSERT_EQUAL(r1_longterm_count(lt), n);
     CU_ASSERT_EQUAL(r1_longterm_age(lt, 102), n - 1);

@@ -408,25 +408,26 @@ static void test_rings(void)
     setup();
     r1_err err;
     r1_memory *mem = open_memory(8, 1 << 20, 4);
-    uint64_t ticket, handle[20], got[20], meta[20], entity[2] = {1, 2}, n_entry, n_entity, bytes;
+    uint64_t ticket, handle[20], got[20], meta[20], entity[2] = {1, 2};
+    r1_memory_counts c;
     R1_ASSERT_OK(r1_memory_begin(mem, &ticket, &err), &err);
     for (uint64_t i = 0; i < 8; i++) R1_ASSERT_OK(r1_memory_append(mem, ticket, entity, 2, i, &handle[i], &err), &err);
-    R1_ASSERT_OK(r1_memory_pin(mem, 1, handle[0], true, &err), &err);
-    R1_ASSERT_OK(r1_memory_pin(mem, 1, handle[3], true, &err), &err);
-    CU_ASSERT_EQUAL(r1_memory_pin(mem, 1, handle[4], true, &err), R1_E_NOMEM); /* a quarter of 8 */
-    CU_ASSERT_EQUAL(r1_memory_pin(mem, 7, handle[4], true, &err), R1_E_NOT_FOUND);
+    R1_ASSERT_OK(r1_memory_pin(mem, 1, handle[0], 1, 0, &err), &err);
+    R1_ASSERT_OK(r1_memory_pin(mem, 1, handle[3], 1, 0, &err), &err);
+    CU_ASSERT_EQUAL(r1_memory_pin(mem, 1, handle[4], 1, 0, &err), R1_E_NOMEM); /* a quarter of 8 */
+    CU_ASSERT_EQUAL(r1_memory_pin(mem, 7, handle[4], 1, 0, &err), R1_E_NOT_FOUND);
     for (uint64_t i = 8; i < 14; i++) R1_ASSERT_OK(r1_memory_append(mem, ticket, entity, 1, i, &handle[i], &err), &err);
     CU_ASSERT_EQUAL(r1_memory_ring(mem, 1, got, meta, 20), 8);
     const uint64_t expected[] = {0, 3, 8, 9, 10, 11, 12, 13};
     for (int k = 0; k < 8; k++) CU_ASSERT_EQUAL(meta[k], expected[k]);
     CU_ASSERT_EQUAL(r1_memory_ring(mem, 2, got, meta, 3), 3);
     CU_ASSERT_EQUAL(meta[2], 7);
-    r1_memory_stats(mem, &n_entry, &n_entity, &bytes);
-    CU_ASSERT_EQUAL(n_entry, 14);
-    CU_ASSERT_EQUAL(n_entity, 2);
+    r1_memory_stats(mem, &c);
+    CU_ASSERT_EQUAL(c.n_entry, 14);
+    CU_ASSERT_EQUAL(c.n_entity, 2);
     r1_memory_forget(mem, 2);
-    r1_memory_stats(mem, &n_entry, &n_entity, &bytes);
-    CU_ASSERT_EQUAL(n_entry, 8);
+    r1_memory_stats(mem, &c);
+    CU_ASSERT_EQUAL(c.n_entry, 8);
     r1_memory_cancel(mem, ticket);
     CU_ASSERT_EQUAL(r1_memory_ring(mem, 1, got, meta, 20), 0);
     r1_memory_free(mem);

@@ -20,13 +20,12 @@ struct fraud_recall {
 
 r1_status fraud_recall_new(fraud_recall **out, const r1_model *m, r1_session *session, uint32_t rings_max, r1_err *err)
 {
-    enum { RING_BYTES = 512, SLOT_BYTES = 64, SPARE = 8192 }; /* more than the pool's own rows take */
     *out = NULL;
     fraud_recall *r = calloc(1, sizeof *r);
     if (!r) R1_FAIL(err, R1_E_NOMEM, "no memory for the working memory");
-    size_t entry = 2 * r1_model_entry_width(m) * sizeof(float) + SLOT_BYTES;
-    r1_memory_opts o = {.quota = FRAUD_HISTORY, .n_entity_max = rings_max};
-    o.bytes_max = (size_t)rings_max * RING_BYTES + ((size_t)rings_max * FRAUD_HISTORY + SPARE) * entry;
+    r1_memory_opts o = {.bytes_max = r1_memory_bytes(r1_model_entry_width(m), FRAUD_HISTORY, rings_max),
+                        .quota = FRAUD_HISTORY,
+                        .n_entity_max = rings_max};
     r->session = session;
     for (int i = 0; i < WAITING_MAX; i++) r->event[i] = (r1_event){r->num[i], r->cat[i]};
     r1_status st = r1_memory_new(&r->pool, m, &o, err);

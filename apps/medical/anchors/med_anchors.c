@@ -70,7 +70,7 @@ r1_status med_anchors_append(r1_memory *mem, uint64_t ticket, uint64_t entity, c
     for (uint32_t i = 0; i < n; i++) {
         uint64_t h;
         R1_TRY(r1_memory_append(mem, ticket, &entity, 1, i, &h, err));
-        if (a[i].pinned) R1_TRY(r1_memory_pin(mem, entity, h, true, err));
+        if (a[i].pinned) R1_TRY(r1_memory_pin(mem, entity, h, a[i].weight, 0, err));
     }
     size_t held = r1_memory_ring(mem, entity, ring, meta, MED_RING);
     for (size_t k = 0; k < held; k++) handle[meta[k]] = ring[k];
