@@ -75,6 +75,7 @@
 #include "r1_memory.h"  /* working and long-term memory */
 #include "r1_shard.h"   /* training data on disk */
 #include "r1_train.h"   /* training and evaluation */
+#include "r1_reinforce.h" /* learning what evidence to ask for */
 #include "r1_backend.h" /* the table behind which a machine runs the ops */
 #include "r1_options.h" /* for programs: settings from command line, INI file and environment */
 #include "r1_bench.h"   /* for benches: the bare product, the machine's limit */

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* checkpoint.c - a table to and from GGUF. */
+#include "train/checkpoint.h"
+
+#include "file/gguf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FILE_BYTES_MAX = INT32_MAX };
+
+r1_status r1_checkpoint_save(const r1_checkpoint *c, const char *path, r1_err *err)
+{
+    r1_gguf_writer *w;
+    R1_TRY(r1_gguf_writer_new(&w, err));
+    r1_gguf_put_str(w, "general.architecture", "r1-checkpoint");
+    r1_gguf_put_str(w, "r1.stage", c->stage);
+    r1_gguf_put_str(w, "r1.description", c->description);
+    r1_gguf_put_u64(w, "r1.train.run", c->run);
+    for (int i = 0; i < R1_CHECKPOINT_ROWS && c->counter[i].name; i++) {
+        char name[80];
+        snprintf(name, sizeof name, "r1.train.%s", c->counter[i].name);
+        r1_gguf_put_u64(w, name, *c->counter[i].value);
+    }
+    for (int i = 0; i < R1_CHECKPOINT_ROWS && c->block[i].name; i++)
+        r1_gguf_put_tensor(w, c->block[i].name, 0, 1, c->block_bytes / sizeof(float), c->block[i].data, c->block_bytes);
+    r1_status st = r1_gguf_save(w, path, err);
+    r1_gguf_writer_free(w);
+    return st;
+}
+
+static r1_status same_text(const r1_gguf *g, const char *key, const char *text, r1_err *err)
+{
+    const char *s;
+    size_t len;
+    R1_TRY(r1_gguf_str(g, key, &s, &len, err));
+    if (len == strlen(text) && memcmp(s, text, len) == 0) return R1_OK;
+    R1_FAIL(err, R1_E_INVAL, "it belongs to another run (%s differs): remove it or name another", key);
+}
+
+static r1_status read_table(const r1_checkpoint *c, const r1_gguf *g, r1_err *err)
+{
+    uint64_t run;
+    R1_TRY(same_text(g, "r1.stage", c->stage, err));
+    R1_TRY(same_text(g, "r1.description", c->description, err));
+    R1_TRY(r1_gguf_u64(g, "r1.train.run", &run, err));
+    if (run != c->run)
+        R1_FAIL(err, R1_E_INVAL,
+                "it belongs to another run (seed, data or settings differ): remove it or name another");
+    for (int i = 0; i < R1_CHECKPOINT_ROWS && c->counter[i].name; i++) {
+        char name[80];
+        snprintf(name, sizeof name, "r1.train.%s", c->counter[i].name);
+        R1_TRY(r1_gguf_u64(g, name, c->counter[i].value, err));
+    }
+    for (int i = 0; i < R1_CHECKPOINT_ROWS && c->block[i].name; i++) {
+        const r1_gguf_tensor *t = r1_gguf_find_tensor(g, c->block[i].name);
+        if (!t || t->ggml_type != 0 || t->bytes != c->block_bytes)
+            R1_FAIL(err, R1_E_FORMAT, "tensor \"%s\" has %zu bytes, expected f32 in %zu", c->block[i].name,
+                    t ? t->bytes : 0, c->block_bytes);
+        memcpy(c->block[i].data, t->data, t->bytes);
+    }
+    return R1_OK;
+}
+
+r1_status r1_checkpoint_load(const r1_checkpoint *c, const char *path, r1_err *err)
+{
+    char *data;
+    size_t len;
+    r1_gguf g;
+    R1_TRY(r1_file_read(path, FILE_BYTES_MAX, &data, &len, err));
+    r1_status st = r1_gguf_parse(&g, data, len, err);
+    if (st == R1_OK) {
+        st = read_table(c, &g, err);
+        r1_gguf_free(&g);
+    }
+    free(data);
+    if (st != R1_OK) r1_err_prefix(err, "checkpoint %s: ", path);
+    return st;
+}

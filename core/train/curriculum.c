@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* curriculum.c - difficulty of every unit, sorted once; the pool is a prefix of that order. */
+#include "train/curriculum.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef enum { BY_ITEMS, BY_REFS, BY_BYTES, BY_NUM, BY_CAT } measure;
+
+typedef struct {
+    measure by;
+    uint32_t item, column;
+    double sign;
+} rule;
+
+static bool find_column(const r1_column *c, uint32_t n, const char *name, uint32_t *column)
+{
+    for (*column = 0; *column < n; ++*column)
+        if (strcmp(c[*column].name, name) == 0) return true;
+    return false;
+}
+
+static r1_status parse_measure(rule *r, const char *text, const r1_desc *d, r1_err *err)
+{
+    static const char *const plain[] = {"items", "refs", "bytes"};
+    r->sign = *text == '-' ? -1 : 1;
+    if (*text == '-') text++;
+    for (uint32_t i = 0; i < R1_COUNT(plain); i++)
+        if (strcmp(text, plain[i]) == 0) {
+            r->by = (measure)i;
+            return R1_OK;
+        }
+    const char *dot = strrchr(text, '.');
+    for (r->item = 0; dot && r->item < d->n_item; r->item++) {
+        const r1_item_desc *it = &d->item[r->item];
+        if (it->kind != R1_ITEM_TABLE || strlen(it->name) != (size_t)(dot - text) ||
+            strncmp(it->name, text, (size_t)(dot - text)) != 0)
+            continue;
+        r->by = BY_NUM;
+        if (find_column(it->row.num, it->row.n_num, dot + 1, &r->column)) return R1_OK;
+        r->by = BY_CAT;
+        if (find_column(it->row.cat, it->row.n_cat, dot + 1, &r->column)) return R1_OK;
+    }
+    R1_FAIL(err, R1_E_INVAL, "curriculum: difficulty \"%s\" is neither items, refs, bytes nor a table's ITEM.COLUMN",
+            text);
+}
+
+static r1_status parse_pacing(r1_curriculum *c, const char *name, r1_err *err)
+{
+    static const char *const names[] = {"linear", "root", "step"};
+    for (uint32_t i = 0; i < R1_COUNT(names); i++)
+        if (strcmp(name, names[i]) == 0) {
+            c->pacing = (r1_pacing)i;
+            return R1_OK;
+        }
+    R1_FAIL(err, R1_E_INVAL, "curriculum: pacing \"%s\", expected linear, root or step", name);
+}
+
+static r1_status parse(r1_curriculum *c, rule *r, const char *text, const r1_desc *d, r1_err *err)
+{
+    char name[2 * R1_NAME_MAX + 4], pacing[16];
+    int end = -1;
+    if (sscanf(text, "%129[^:]:%15[^:]:%lf:%lf%n", name, pacing, &c->start, &c->full, &end) != 4 || text[end])
+        R1_FAIL(err, R1_E_INVAL, "curriculum \"%.100s\": expected MEASURE:PACING:START:FULL", text);
+    if (!(c->start > 0 && c->start <= 1 && c->full > 0 && c->full <= 1))
+        R1_FAIL(err, R1_E_INVAL, "curriculum: start %g and full %g must lie above 0, at most 1", c->start, c->full);
+    R1_TRY(parse_pacing(c, pacing, err));
+    return parse_measure(r, name, d, err);
+}
+
+static double difficulty_of(const rule *r, const r1_desc *d, const r1_item *item)
+{
+    double sum = 0;
+    if (r->by == BY_NUM || r->by == BY_CAT) {
+        if (!item[r->item].present) return -INFINITY;
+        double v = r->by == BY_NUM ? (double)item[r->item].num[r->column] : (double)item[r->item].cat[r->column];
+        return isnan(v) ? -INFINITY : r->sign * v;
+    }
+    for (uint32_t i = 0; i < d->n_item; i++) {
+        if (!item[i].present) continue;
+        sum += r->by == BY_ITEMS ? 1 : 0;
+        if (r->by == BY_REFS && d->item[i].kind == R1_ITEM_MEMORY) sum += item[i].n_ref;
+        if (r->by == BY_BYTES && d->item[i].kind == R1_ITEM_TEXT) sum += item[i].text_bytes;
+    }
+    return r->sign * sum;
+}
+
+typedef struct {
+    double difficulty;
+    uint32_t unit;
+} place;
+
+static int by_difficulty(const void *a, const void *b)
+{
+    const place *x = a, *y = b;
+    if (x->difficulty != y->difficulty) return x->difficulty < y->difficulty ? -1 : 1;
+    return x->unit < y->unit ? -1 : 1;
+}
+
+/* A unit is as hard as its hardest sample. */
+static r1_status sort_units(r1_curriculum *c, const rule *r, const r1_desc *d, const r1_data *data, r1_err *err)
+{
+    place *at = calloc(c->n, sizeof *at);
+    r1_status st = at ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "curriculum: out of memory");
+    for (size_t u = 0; st == R1_OK && u < c->n; u++) {
+        at[u] = (place){-INFINITY, (uint32_t)u};
+        for (uint32_t i = 0; st == R1_OK && i < data->unit[u].count; i++) {
+            r1_item item[R1_ITEMS_MAX];
+            r1_sample s;
+            st = r1_shard_get(data->shard[data->unit[u].shard], data->unit[u].first + i, item, &s, err);
+            if (st == R1_OK) at[u].difficulty = fmax(at[u].difficulty, difficulty_of(r, d, item));
+        }
+    }
+    if (st == R1_OK) qsort(at, c->n, sizeof *at, by_difficulty);
+    for (size_t u = 0; st == R1_OK && u < c->n; u++) c->order[u] = at[u].unit;
+    free(at);
+    return st;
+}
+
+r1_status r1_curriculum_new(r1_curriculum *c, const char *text, const r1_desc *d, const r1_data *data, r1_err *err)
+{
+    rule r = {0};
+    *c = (r1_curriculum){.n = data->n_unit, .start = 1, .full = 1};
+    if (text) R1_TRY(parse(c, &r, text, d, err));
+    c->order = calloc(c->n + 1, sizeof *c->order);
+    if (!c->order) R1_FAIL(err, R1_E_NOMEM, "curriculum: no memory for %zu units", c->n);
+    for (size_t u = 0; u < c->n; u++) c->order[u] = (uint32_t)u;
+    return text ? sort_units(c, &r, d, data, err) : R1_OK;
+}
+
+void r1_curriculum_free(r1_curriculum *c)
+{
+    free(c->order);
+    *c = (r1_curriculum){0};
+}
+
+size_t r1_curriculum_pool(const r1_curriculum *c, double progress)
+{
+    double t = fmin(fmax(progress / c->full, 0), 1), s = c->start, share = 1;
+    if (t < 1 && c->pacing == R1_PACE_LINEAR) share = s + (1 - s) * t;
+    if (t < 1 && c->pacing == R1_PACE_ROOT) share = sqrt(s * s + (1 - s * s) * t);
+    if (t < 1 && c->pacing == R1_PACE_STEP) share = s;
+    size_t n = (size_t)ceil(share * (double)c->n);
+    return n < 1 ? 1 : n > c->n ? c->n : n;
+}

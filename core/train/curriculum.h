@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* curriculum.h - from simple to complex: an order of the samples by a declared difficulty, and how much of it is in play when
+ * (Bengio et al. 2009; the pacing by root: Platanios et al. 2019).
+ *
+ *     MEASURE:PACING:START:FULL       for instance  entrance.level:linear:0.25:0.5
+ *
+ * MEASURE  items | refs | bytes (of text) that a sample brings, or ITEM.COLUMN, the value of a table's column (missing: the easiest);
+ *          a leading - turns the order round
+ * PACING   linear | root: the share in play grows from START to 1, or its square does; step: START until FULL
+ * FULL     share of all training steps after which every sample is in play */
+#ifndef R1_CURRICULUM_H
+#define R1_CURRICULUM_H
+
+#include "train/data.h"
+
+typedef enum { R1_PACE_LINEAR = 0, R1_PACE_ROOT, R1_PACE_STEP } r1_pacing;
+
+typedef struct {
+    uint32_t *order; /* units, the easiest first; owned; equal ones in their own order */
+    size_t n;
+    r1_pacing pacing;
+    double start, full;
+} r1_curriculum;
+
+/* text NULL: all units in their own order, in play from the start. */
+r1_status r1_curriculum_new(r1_curriculum *c, const char *text, const r1_desc *d, const r1_data *data, r1_err *err);
+void r1_curriculum_free(r1_curriculum *c);
+/* How many of the first units are in play; progress 0..1. */
+size_t r1_curriculum_pool(const r1_curriculum *c, double progress);
+
+#endif

@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* reinforce.c - the loop of the reinforce stage.
+ *
+ * A step draws cases, lets the policy run a group of traces on each, turns rewards into advantages within the groups and makes
+ * n_pass updates from those traces. Nothing random is carried along: what a step draws comes from (seed, step). So a checkpoint is the
+ * weights, their moments, the best weights, the reference and a few counters. */
+#include "r1_reinforce.h"
+
+#include "train/adamw.h"
+#include "train/checkpoint.h"
+#include "train/curriculum.h"
+#include "train/rollout.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { NODES_RUN = 256, CASES_MAX = 4096, GROUP_MAX = 1024 };
+
+struct r1_reinforcer {
+    r1_reinforce_opts o;
+    r1_evidence_rules rules;
+    r1_data train, valid;
+    bool has_valid;
+    r1_model *m;
+    r1_actor actor;
+    r1_curriculum curriculum;
+    r1_rows cases;
+    r1_rollout rollout;
+    r1_adamw adam;
+    float *best, *reference; /* weights; reference: those at the start */
+    double *reward, *advantage;
+    /* what a checkpoint carries */
+    uint64_t step, bad, n_valid, best_bits; /* best_bits: of the validation's reward, a double */
+    /* this process only */
+    int64_t start_us;
+    r1_policy_stats stats;
+    r1_progress line;
+};
+
+static void defaults(r1_reinforce_opts *o)
+{
+    if (o->lr == 0) o->lr = 1e-3;
+    if (o->weight_decay == 0) o->weight_decay = 0.01;
+    if (o->clip == 0) o->clip = 1;
+    if (o->ratio_clip == 0) o->ratio_clip = 0.2;
+    if (o->entropy == 0) o->entropy = 0.05;
+    if (o->entropy < 0) o->entropy = 0;
+    if (o->warmup == 0) o->warmup = 0.02;
+    if (!o->policy) o->policy = "act";
+    if (!o->n_step) o->n_step = 300;
+    if (!o->n_case) o->n_case = 32;
+    if (!o->n_group) o->n_group = 16;
+    if (!o->n_pass) o->n_pass = 2;
+    if (!o->checkpoint_every) o->checkpoint_every = 50;
+    if (!o->valid_every) o->valid_every = 25;
+}
+
+static double best_value(const r1_reinforcer *t)
+{
+    double v;
+    memcpy(&v, &t->best_bits, sizeof v);
+    return v;
+}
+
+/* ---- what is set up --------------------------------------------------------------------------------------- */
+
+static r1_status open_data(r1_reinforcer *t, r1_err *err)
+{
+    R1_TRY(r1_data_open(&t->train, t->o.train, t->o.n_train, err));
+    if (!t->o.n_valid) return R1_OK;
+    R1_TRY(r1_data_open(&t->valid, t->o.valid, t->o.n_valid, err));
+    t->has_valid = true;
+    if (r1_shard_schema_hash(t->valid.shard[0]) == r1_shard_schema_hash(t->train.shard[0])) return R1_OK;
+    R1_FAIL(err, R1_E_INVAL, "reinforce: shard %s has another feature schema than %s", t->o.valid[0], t->o.train[0]);
+}
+
+static r1_status find_truth(r1_reinforcer *t, const r1_desc *shard, r1_err *err)
+{
+    r1_evidence_rules *r = &t->rules;
+    for (r->truth = 0; t->o.truth && r->truth < shard->n_headc; r->truth++)
+        if (strcmp(shard->head[r->truth].name, t->o.truth) == 0) break;
+    if (r->truth == shard->n_headc || shard->head[r->truth].kind == R1_HEAD_RANK)
+        R1_FAIL(err, R1_E_INVAL, "reinforce: the shards have no binary or class head \"%s\" to tell right from wrong",
+                t->o.truth ? t->o.truth : shard->head[0].name);
+    r->n_verdict = shard->head[r->truth].kind == R1_HEAD_BINARY ? 2 : shard->head[r->truth].n;
+    if (shard->n_item + r->n_verdict <= R1_ACTIONS_MAX) return R1_OK;
+    R1_FAIL(err, R1_E_INVAL, "reinforce: %u items and %u verdicts, at most %d actions", shard->n_item, r->n_verdict,
+            R1_ACTIONS_MAX);
+}
+
+static r1_status make_rules(r1_reinforcer *t, r1_err *err)
+{
+    r1_evidence_rules *r = &t->rules;
+    const char *text = r1_shard_description(t->train.shard[0]);
+    r1_desc *shard;
+    R1_TRY(r1_desc_parse(&shard, text, strlen(text), err));
+    r->n_item = shard->n_item;
+    r->given = t->o.given & ((1u << r->n_item) - 1);
+    r->n_ask_max = t->o.n_ask_max && t->o.n_ask_max < r->n_item ? t->o.n_ask_max : r->n_item;
+    for (uint32_t i = 0; i < r->n_item; i++) {
+        r->cost[i] = t->o.cost ? t->o.cost[i] : 0;
+        r->door[i] = t->o.door ? t->o.door[i] : 0;
+    }
+    r1_status st = find_truth(t, shard, err);
+    r1_desc_free(shard);
+    for (uint32_t i = 0; st == R1_OK && i < r->n_item; i++)
+        if (!(r->cost[i] >= 0) || !isfinite(r->cost[i]))
+            st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__, "reinforce: item %u costs %g, expected 0 or more", i,
+                            r->cost[i]);
+    return st;
+}
+
+/* Cases without a label earn nothing and are left out; groups belong to rank heads. */
+static r1_status keep_labelled(const r1_evidence_rules *rules, r1_data *d, const char *path, r1_err *err)
+{
+    size_t n = 0;
+    if (d->unit_max > 1) R1_FAIL(err, R1_E_INVAL, "reinforce: shard %s holds groups, expected single samples", path);
+    for (size_t u = 0; u < d->n_unit; u++) {
+        r1_item item[R1_ITEMS_MAX];
+        r1_sample s;
+        R1_TRY(r1_shard_get(d->shard[d->unit[u].shard], d->unit[u].first, item, &s, err));
+        if (!isnan(s.label[rules->truth])) d->unit[n++] = d->unit[u];
+    }
+    d->n_unit = n;
+    if (n == 0) R1_FAIL(err, R1_E_INVAL, "reinforce: shard %s has no labelled sample", path);
+    return R1_OK;
+}
+
+static r1_status make_model(r1_reinforcer *t, r1_err *err)
+{
+    const char *text = t->o.description ? t->o.description : r1_shard_description(t->train.shard[0]);
+    R1_TRY(t->o.init ? r1_model_open(&t->m, t->o.init, err) : r1_model_new(&t->m, text, t->o.seed, err));
+    if (t->m->desc->schema_hash != r1_shard_schema_hash(t->train.shard[0]))
+        R1_FAIL(err, R1_E_INVAL, "reinforce: the shards' feature schema %016llx is not the model's %016llx",
+                (unsigned long long)r1_shard_schema_hash(t->train.shard[0]),
+                (unsigned long long)t->m->desc->schema_hash);
+    return t->o.init ? R1_OK : r1_fit(t->m, &t->train, err);
+}
+
+static r1_status reserve(r1_reinforcer *t, r1_err *err)
+{
+    size_t n = (size_t)t->o.n_case * t->o.n_group, bytes = t->m->net.plan.weight_bytes;
+    R1_TRY(r1_actor_new(&t->actor, t->m, t->o.policy, t->rules.n_item + t->rules.n_verdict, NODES_RUN, err));
+    R1_TRY(r1_curriculum_new(&t->curriculum, t->o.curriculum, t->m->desc, &t->train, err));
+    R1_TRY(r1_rows_new(&t->cases, t->m->desc, t->o.n_case, err));
+    R1_TRY(r1_rollout_new(&t->rollout, &t->rules, n, err));
+    R1_TRY(r1_adamw_new(&t->adam, t->m, err));
+    t->best = r1_calloc_aligned(bytes + 64, 1);
+    t->reference = r1_calloc_aligned(bytes + 64, 1);
+    t->reward = calloc(n, sizeof *t->reward);
+    t->advantage = calloc(n, sizeof *t->advantage);
+    if (!t->best || !t->reference || !t->reward || !t->advantage) R1_FAIL(err, R1_E_NOMEM, "reinforce: out of memory");
+    memcpy(t->best, t->m->weights, bytes);
+    memcpy(t->reference, t->m->weights, bytes);
+    return R1_OK;
+}
+
+/* ---- checkpoint ------------------------------------------------------------------------------------------- */
+
+/* Hash of what makes the numbers: a run goes on with the very same settings alone. */
+static uint64_t run_hash(const r1_reinforcer *t)
+{
+    const r1_reinforce_opts *o = &t->o;
+    const double real[] = {o->lr, o->weight_decay, o->clip, o->ratio_clip, o->kl, o->entropy, o->warmup};
+    const uint64_t whole[] = {o->seed,        o->n_step, o->n_case, o->n_group, o->n_pass, (uint64_t)o->variant,
+                              t->train.n_unit};
+    uint64_t h = r1_hash64(real, sizeof real, 1);
+    h = r1_hash64(whole, sizeof whole, h);
+    h = r1_hash64(&t->rules, sizeof t->rules, h);
+    return o->curriculum ? r1_hash64(o->curriculum, strlen(o->curriculum), h) : h;
+}
+
+static r1_checkpoint state_of(r1_reinforcer *t)
+{
+    return (r1_checkpoint){.stage = "reinforce",
+                           .description = t->m->desc->text,
+                           .run = run_hash(t),
+                           .counter = {{"step", &t->step},
+                                       {"update", &t->adam.step},
+                                       {"bad", &t->bad},
+                                       {"n_valid", &t->n_valid},
+                                       {"best_bits", &t->best_bits}},
+                           .block = {{"weights", t->m->weights},
+                                     {"moment1", t->adam.m},
+                                     {"moment2", t->adam.v},
+                                     {"best", t->best},
+                                     {"reference", t->reference}},
+                           .block_bytes = t->m->net.plan.weight_bytes};
+}
+
+r1_status r1_reinforcer_checkpoint(r1_reinforcer *t, const char *path, r1_err *err)
+{
+    r1_checkpoint c = state_of(t);
+    return r1_checkpoint_save(&c, path, err);
+}
+
+static r1_status resume(r1_reinforcer *t, r1_err *err)
+{
+    r1_checkpoint c = state_of(t);
+    r1_status st = r1_checkpoint_load(&c, t->o.checkpoint, err);
+    r1_net_derive(&t->m->net, t->m->desc, t->m->weights);
+    return st;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------- */
+
+static r1_status check(const r1_reinforce_opts *o, r1_err *err)
+{
+    if (o->n_group < 2 || o->n_group > GROUP_MAX || o->n_case > CASES_MAX)
+        R1_FAIL(err, R1_E_INVAL, "reinforce: %u traces of %u cases a step; expected 2 to %d of at most %d", o->n_group,
+                o->n_case, GROUP_MAX, CASES_MAX);
+    return R1_OK;
+}
+
+static r1_status set_up(r1_reinforcer *t, r1_err *err)
+{
+    R1_TRY(check(&t->o, err));
+    R1_TRY(open_data(t, err));
+    R1_TRY(make_rules(t, err));
+    R1_TRY(keep_labelled(&t->rules, &t->train, t->o.train[0], err));
+    if (t->has_valid) R1_TRY(keep_labelled(&t->rules, &t->valid, t->o.valid[0], err));
+    R1_TRY(make_model(t, err));
+    R1_TRY(reserve(t, err));
+    return t->o.checkpoint && access(t->o.checkpoint, F_OK) == 0 ? resume(t, err) : R1_OK;
+}
+
+r1_status r1_reinforcer_new(r1_reinforcer **out, const r1_reinforce_opts *opts, r1_err *err)
+{
+    const double none = -INFINITY;
+    r1_reinforcer *t = calloc(1, sizeof *t);
+    if (!t) R1_FAIL(err, R1_E_NOMEM, "reinforce: out of memory");
+    t->o = *opts;
+    defaults(&t->o);
+    memcpy(&t->best_bits, &none, sizeof none);
+    r1_status st = set_up(t, err);
+    if (st != R1_OK) {
+        r1_reinforcer_free(t);
+        return st;
+    }
+    t->start_us = r1_mono_us();
+    *out = t;
+    return R1_OK;
+}
+
+void r1_reinforcer_free(r1_reinforcer *t)
+{
+    if (!t) return;
+    r1_actor_free(&t->actor);
+    r1_curriculum_free(&t->curriculum);
+    r1_rows_free(&t->cases);
+    r1_rollout_free(&t->rollout);
+    r1_adamw_free(&t->adam);
+    r1_data_close(&t->train);
+    if (t->has_valid) r1_data_close(&t->valid);
+    r1_model_free(t->m);
+    free(t->best);
+    free(t->reference);
+    free(t->reward);
+    free(t->advantage);
+    free(t);
+}
+
+const r1_model *r1_reinforcer_model(const r1_reinforcer *t) { return t->m; }
+uint64_t r1_reinforcer_n_step(const r1_reinforcer *t) { return t->step; }
+
+/* ---- traces ----------------------------------------------------------------------------------------------- */
+
+static double progress_of(const r1_reinforcer *t) { return (double)t->step / (double)t->o.n_step; }
+
+static r1_status draw_cases(r1_reinforcer *t, r1_rng *rng, r1_err *err)
+{
+    size_t pool = r1_curriculum_pool(&t->curriculum, progress_of(t));
+    r1_rows_clear(&t->cases);
+    for (uint32_t i = 0; i < t->o.n_case; i++) {
+        uint32_t u = t->curriculum.order[r1_rng_below(rng, pool)];
+        R1_TRY(r1_rows_add(&t->cases, &t->train, &t->train.unit[u], err));
+    }
+    return R1_OK;
+}
+
+static void add_means(r1_policy_eval *e, const r1_rollout *r)
+{
+    for (size_t i = 0; i < r->n_trace; i++) {
+        e->reward += r->trace[i].reward;
+        e->right += r->trace[i].right;
+        e->cost += r->trace[i].cost;
+        e->n_ask += r->trace[i].n_decision - 1;
+    }
+    e->n += r->n_trace;
+}
+
+static void divide(r1_policy_eval *e)
+{
+    double n = e->n ? (double)e->n : 1;
+    e->reward /= n, e->right /= n, e->cost /= n, e->n_ask /= n;
+}
+
+static void weigh(r1_reinforcer *t)
+{
+    r1_rollout *r = &t->rollout;
+    for (size_t i = 0; i < r->n_trace; i++) t->reward[i] = r->trace[i].reward;
+    r1_advantages(t->o.variant, t->reward, t->cases.n, t->o.n_group, t->advantage);
+    for (size_t i = 0; i < r->n_decision; i++) {
+        r1_decision *d = &r->decision[i];
+        d->advantage = t->advantage[d->trace];
+        d->weight = r1_decision_weight(t->o.variant, r->n_trace, r->trace[d->trace].n_decision, t->rules.n_ask_max + 1);
+    }
+}
+
+/* ---- updates ---------------------------------------------------------------------------------------------- */
+
+/* Calls fn on runs of nodes that have been scored, with the decisions made there. */
+typedef r1_status (*chunk_fn)(r1_reinforcer *t, r1_decision *d, size_t n, r1_err *err);
+
+static r1_status over_nodes(r1_reinforcer *t, chunk_fn fn, r1_err *err)
+{
+    r1_rollout *r = &t->rollout;
+    size_t from = 0;
+    for (size_t at = 0; at < r->n_node; at += t->actor.cap) {
+        size_t n = r->n_node - at < t->actor.cap ? r->n_node - at : t->actor.cap, to = from;
+        R1_TRY(r1_actor_run(&t->actor, &t->train, &t->cases, r->node + at, n, err));
+        while (to < r->n_decision && r->decision[to].row < at + n) r->decision[to++].row -= at;
+        r1_status st = fn(t, r->decision + from, to - from, err);
+        for (; from < to; from++) r->decision[from].row += at;
+        R1_TRY(st);
+    }
+    return R1_OK;
+}
+
+static r1_status refer(r1_reinforcer *t, r1_decision *d, size_t n, r1_err *err)
+{
+    double log_prob[R1_ACTIONS_MAX];
+    (void)err;
+    for (size_t i = 0; i < n; i++) {
+        r1_policy_log(r1_actor_logits(&t->actor) + d[i].row * r1_actor_stride(&t->actor), t->rollout.n_action,
+                      d[i].permitted, log_prob);
+        d[i].ref_log = log_prob[d[i].action];
+    }
+    return R1_OK;
+}
+
+static r1_status gradient(r1_reinforcer *t, r1_decision *d, size_t n, r1_err *err)
+{
+    r1_exec_zero_grad(t->actor.e);
+    /* what keeps the policy trying fades: over the last fifth of the steps reward alone counts */
+    r1_policy_terms terms = {t->o.ratio_clip, t->o.kl, t->o.entropy * fmax(0, 1 - progress_of(t) / 0.8)};
+    double loss = r1_policy_loss(&terms, d, n, r1_actor_logits(&t->actor), r1_actor_stride(&t->actor),
+                                 t->rollout.n_action, r1_actor_grad(&t->actor), &t->stats);
+    if (!isfinite(loss))
+        R1_FAIL(err, R1_E_INVAL, "reinforce: the loss is not finite at step %llu: lower the learning rate (%g)",
+                (unsigned long long)t->step, t->o.lr);
+    return r1_exec_backward(t->actor.e, err);
+}
+
+static r1_status refer_all(r1_reinforcer *t, r1_err *err)
+{
+    float *now = t->m->weights;
+    t->m->weights = t->reference;
+    r1_status st = over_nodes(t, refer, err);
+    t->m->weights = now;
+    return st;
+}
+
+static double rate(const r1_reinforcer *t)
+{
+    double done = progress_of(t), w = t->o.warmup;
+    if (done < w) return t->o.lr * (0.02 + 0.98 * done / w);
+    return t->o.lr * (0.02 + 0.98 * 0.5 * (1 + cos(3.14159265358979 * fmin(1, (done - w) / (1 - w)))));
+}
+
+static r1_status update(r1_reinforcer *t, r1_err *err)
+{
+    if (t->o.kl > 0) R1_TRY(refer_all(t, err));
+    for (uint32_t pass = 0; pass < t->o.n_pass; pass++) {
+        t->stats = (r1_policy_stats){0};
+        R1_TRY(over_nodes(t, gradient, err));
+        r1_adamw_step(&t->adam, t->m, t->actor.e->wgrad, rate(t), t->o.weight_decay, t->o.clip);
+    }
+    return R1_OK;
+}
+
+/* ---- validation ------------------------------------------------------------------------------------------- */
+
+static r1_status judge(r1_reinforcer *t, r1_policy_eval *e, r1_err *err)
+{
+    *e = (r1_policy_eval){0};
+    for (size_t u = 0; u < t->valid.n_unit;) {
+        r1_rows_clear(&t->cases);
+        for (; u < t->valid.n_unit && t->cases.n < t->o.n_case; u++)
+            R1_TRY(r1_rows_add(&t->cases, &t->valid, &t->valid.unit[u], err));
+        R1_TRY(r1_rollout_run(&t->rollout, &t->rules, &t->actor, &t->valid, &t->cases, 1, true, NULL, err));
+        add_means(e, &t->rollout);
+    }
+    divide(e);
+    return R1_OK;
+}
+
+static void write_metrics(const r1_reinforcer *t, const char *event, const r1_policy_eval *e)
+{
+    FILE *f = t->o.metrics ? fopen(t->o.metrics, "ae") : NULL;
+    double n = t->rollout.n_decision ? (double)t->rollout.n_decision : 1;
+    if (!f) return;
+    fprintf(f,
+            "{\"stage\":\"reinforce\",\"event\":\"%s\",\"step\":%llu,\"seconds\":%.3f,\"reward\":%.6g,\"right\":%.6g,"
+            "\"cost\":%.6g,\"asks\":%.6g",
+            event, (unsigned long long)t->step, (double)(r1_mono_us() - t->start_us) * 1e-6, e->reward, e->right,
+            e->cost, e->n_ask);
+    if (strcmp(event, "train") == 0)
+        fprintf(f, ",\"lr\":%.6g,\"entropy\":%.6g,\"kl\":%.6g,\"clipped\":%.6g", rate(t), t->stats.entropy / n,
+                t->stats.kl / n, t->stats.clipped / n);
+    fprintf(f, "}\n");
+    fclose(f);
+}
+
+static r1_status validate(r1_reinforcer *t, r1_err *err)
+{
+    r1_policy_eval e;
+    size_t bytes = t->m->net.plan.weight_bytes;
+    if (!t->has_valid) {
+        memcpy(t->best, t->m->weights, bytes);
+        return R1_OK;
+    }
+    R1_TRY(judge(t, &e, err));
+    t->n_valid++;
+    t->bad++;
+    if (e.reward > best_value(t)) {
+        memcpy(&t->best_bits, &e.reward, sizeof e.reward);
+        memcpy(t->best, t->m->weights, bytes);
+        t->bad = 0;
+    }
+    write_metrics(t, "valid", &e);
+    return R1_OK;
+}
+
+/* ---- a step ----------------------------------------------------------------------------------------------- */
+
+static void note(r1_reinforcer *t, const r1_policy_eval *e)
+{
+    char text[96];
+    if (!t->o.progress) return;
+    if (!t->line.what) r1_progress_begin(&t->line, "reinforce", t->o.n_step);
+    snprintf(text, sizeof text, "reward %.4f right %.3f asks %.2f", e->reward, e->right, e->n_ask);
+    r1_progress_update(&t->line, t->step, text);
+}
+
+static bool finished(const r1_reinforcer *t)
+{
+    return t->step >= t->o.n_step || (t->o.patience && t->bad >= t->o.patience);
+}
+
+r1_status r1_reinforcer_step(r1_reinforcer *t, r1_policy_eval *mean, bool *done, r1_err *err)
+{
+    r1_policy_eval e = {0};
+    r1_rng rng;
+    *done = finished(t);
+    if (mean) *mean = e;
+    if (*done) return R1_OK;
+    r1_rng_seed(&rng, t->o.seed ^ (t->step + 1) * 0x9e3779b97f4a7c15u);
+    R1_TRY(draw_cases(t, &rng, err));
+    R1_TRY(r1_rollout_run(&t->rollout, &t->rules, &t->actor, &t->train, &t->cases, t->o.n_group, false, &rng, err));
+    weigh(t);
+    R1_TRY(update(t, err));
+    add_means(&e, &t->rollout);
+    divide(&e);
+    t->step++;
+    note(t, &e);
+    if (t->step % 10 == 0) write_metrics(t, "train", &e);
+    if (t->step % t->o.valid_every == 0 || t->step == t->o.n_step) R1_TRY(validate(t, err));
+    if (t->o.checkpoint && t->step % t->o.checkpoint_every == 0)
+        R1_TRY(r1_reinforcer_checkpoint(t, t->o.checkpoint, err));
+    *done = finished(t) || (t->o.n_step_max && t->step >= t->o.n_step_max);
+    if (mean) *mean = e;
+    return R1_OK;
+}
+
+r1_status r1_reinforcer_finish(r1_reinforcer *t, r1_reinforce_report *report, r1_err *err)
+{
+    r1_reinforce_report r = {.n_step = t->step, .n_trace = t->step * t->o.n_case * t->o.n_group};
+    if (t->has_valid) {
+        if (t->n_valid == 0) R1_TRY(validate(t, err));
+        memcpy(t->m->weights, t->best, t->m->net.plan.weight_bytes);
+        R1_TRY(judge(t, &r.valid, err));
+    }
+    t->m->trained_samples += r.n_trace;
+    r.seconds = (double)(r1_mono_us() - t->start_us) * 1e-6;
+    if (t->line.what) r1_progress_end(&t->line, t->step, "");
+    write_metrics(t, "end", &r.valid);
+    if (report) *report = r;
+    return t->o.out ? r1_model_save(t->m, t->o.out, err) : R1_OK;
+}
+
+r1_status r1_reinforce(const r1_reinforce_opts *opts, r1_reinforce_report *report, r1_err *err)
+{
+    r1_reinforcer *t;
+    bool done = false;
+    R1_TRY(r1_reinforcer_new(&t, opts, err));
+    r1_status st = R1_OK;
+    while (st == R1_OK && !done) {
+        st = r1_reinforcer_step(t, NULL, &done, err);
+        if (st != R1_OK || done || !t->o.stopped || !t->o.stopped()) continue;
+        if (t->o.checkpoint) st = r1_reinforcer_checkpoint(t, t->o.checkpoint, err);
+        if (st == R1_OK)
+            st = r1_err_set(err, R1_E_CANCELLED, __FILE__, __LINE__, "reinforce: stopped at step %llu",
+                            (unsigned long long)t->step);
+    }
+    if (st == R1_OK && t->o.checkpoint) st = r1_reinforcer_checkpoint(t, t->o.checkpoint, err);
+    if (st == R1_OK) st = r1_reinforcer_finish(t, report, err);
+    r1_reinforcer_free(t);
+    return st;
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rollout.c - traces advance side by side, one decision at a time, so that the model sees large batches. */
+#include "train/rollout.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- rules ------------------------------------------------------------------------------------------------ */
+
+uint64_t r1_evidence_permitted(const r1_evidence_rules *r, uint32_t held)
+{
+    uint64_t bits = 0;
+    uint32_t asked = (uint32_t)__builtin_popcount(held & ~r->given);
+    for (uint32_t i = 0; i < r->n_item && asked < r->n_ask_max; i++)
+        if (!(held >> i & 1) && (!r->door[i] || (r->door[i] & held))) bits |= (uint64_t)1 << i;
+    for (uint32_t v = 0; v < r->n_verdict; v++) bits |= (uint64_t)1 << (r->n_item + v);
+    return bits;
+}
+
+uint32_t r1_evidence_truth(const r1_evidence_rules *r, const r1_sample *s)
+{
+    float label = s->label[r->truth];
+    if (r->n_verdict == 2) return label > 0.5f;
+    uint32_t k = label > 0 ? (uint32_t)label : 0;
+    return k < r->n_verdict ? k : r->n_verdict - 1;
+}
+
+/* ---- a model on nodes ------------------------------------------------------------------------------------- */
+
+static const r1_head_desc *find_head(const r1_desc *d, const char *name)
+{
+    for (uint32_t h = 0; h < d->n_headc; h++)
+        if (strcmp(d->head[h].name, name) == 0) return &d->head[h];
+    return NULL;
+}
+
+static r1_status make_machine(r1_actor *a, r1_err *err)
+{
+    uint32_t cap[R1_SYMBOLS_MAX];
+    const r1_backend *be = r1_backend_find(NULL, err);
+    if (!be || !be->host_memory || !be->backward[R1_OP_LINEAR]) be = r1_backend_cpu();
+    r1_pack_capacity(a->m, a->cap, cap);
+    cap[R1_SYM_ENTRY] = cap[R1_SYM_EVENT]; /* nothing is gathered, nothing cached */
+    for (uint32_t i = 0; i < a->m->desc->n_item; i++)
+        if (a->m->desc->item[i].kind == R1_ITEM_TEXT) cap[a->m->net.item[i].sym_row] = a->cap;
+    R1_TRY(r1_exec_new(&a->e, a->m, be, cap, true, err));
+    return r1_pack_new(&a->pack, a->e, 0, err);
+}
+
+r1_status r1_actor_new(r1_actor *a, const r1_model *m, const char *head, uint32_t n_output, uint32_t cap, r1_err *err)
+{
+    const r1_head_desc *h = find_head(m->desc, head);
+    if (!h || h->kind != R1_HEAD_CLASS || h->n != n_output)
+        R1_FAIL(err, R1_E_INVAL, "head \"%s\": expected a class head with %u outputs, found %s with %u", head, n_output,
+                !h                         ? "none"
+                : h->kind == R1_HEAD_CLASS ? "one"
+                                           : "another kind",
+                h ? h->n : 0);
+    *a = (r1_actor){.m = m, .cap = cap, .output = h->output, .n_output = n_output};
+    a->sample = calloc(cap, sizeof *a->sample);
+    a->drop = calloc(cap, sizeof *a->drop);
+    r1_status st = a->sample && a->drop ? make_machine(a, err)
+                                        : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "policy: out of memory");
+    if (st != R1_OK) r1_actor_free(a);
+    return st;
+}
+
+void r1_actor_free(r1_actor *a)
+{
+    r1_pack_free(a->pack);
+    r1_exec_free(a->e);
+    free(a->sample);
+    free(a->drop);
+    *a = (r1_actor){0};
+}
+
+r1_status r1_actor_run(r1_actor *a, const r1_data *d, const r1_rows *cases, const r1_node *node, size_t n, r1_err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        a->sample[i] = cases->sample[node[i].row];
+        a->drop[i] = ~node[i].held;
+    }
+    r1_data *events = (r1_data *)(uintptr_t)d; /* the callback reads alone */
+    r1_pack_source src = {.sample = a->sample,
+                          .n_sample = n,
+                          .event = r1_data_event,
+                          .event_ctx = events,
+                          .n_event = d->n_event,
+                          .drop = a->drop};
+    R1_TRY(r1_pack_fill(a->pack, &src, err));
+    for (uint8_t phase = 0; phase < 3; phase++) R1_TRY(r1_exec_forward(a->e, phase, err));
+    return R1_OK;
+}
+
+/* The final position, where all items held have been read. */
+static size_t first_output(const r1_actor *a)
+{
+    return (size_t)(a->m->net.n_position - 1) * a->m->desc->n_output + a->output;
+}
+
+const float *r1_actor_logits(const r1_actor *a)
+{
+    return (const float *)r1_exec_ptr(a->e, a->m->net.logits) + first_output(a);
+}
+
+float *r1_actor_grad(const r1_actor *a) { return r1_exec_grad(a->e, a->m->net.logits) + first_output(a); }
+
+/* ---- traces ----------------------------------------------------------------------------------------------- */
+
+r1_status r1_rollout_new(r1_rollout *r, const r1_evidence_rules *rules, size_t n_trace, r1_err *err)
+{
+    uint32_t n_action = rules->n_item + rules->n_verdict;
+    size_t n = n_trace * (rules->n_ask_max + 1);
+    *r = (r1_rollout){.cap = n, .n_action = n_action};
+    r->node = calloc(n, sizeof *r->node);
+    r->logits = calloc(n * n_action, sizeof *r->logits);
+    r->decision = calloc(n, sizeof *r->decision);
+    r->trace = calloc(n_trace, sizeof *r->trace);
+    if (r->node && r->logits && r->decision && r->trace) return R1_OK;
+    r1_rollout_free(r);
+    R1_FAIL(err, R1_E_NOMEM, "policy: no memory for %zu traces", n_trace);
+}
+
+void r1_rollout_free(r1_rollout *r)
+{
+    free(r->node);
+    free(r->logits);
+    free(r->decision);
+    free(r->trace);
+    *r = (r1_rollout){0};
+}
+
+/* The nodes of this step, from `first` on: traces that stand alike meet. Returns how many traces go on. */
+static size_t gather(r1_rollout *r, size_t first)
+{
+    size_t going = 0;
+    for (size_t i = 0; i < r->n_trace; i++) {
+        r1_trace *t = &r->trace[i];
+        if (t->done) continue;
+        size_t k = r->n_node;
+        while (k > first && r->node[k - 1].row == t->row && r->node[k - 1].held != t->held) k--;
+        bool met = k > first && r->node[k - 1].row == t->row;
+        if (!met) r->node[r->n_node++] = (r1_node){t->row, t->held};
+        t->node = (uint32_t)(met ? k - 1 : r->n_node - 1);
+        going++;
+    }
+    return going;
+}
+
+static r1_status score_nodes(r1_rollout *r, r1_actor *a, const r1_data *d, const r1_rows *cases, size_t first,
+                             r1_err *err)
+{
+    size_t row = r->n_action * sizeof *r->logits;
+    if (!a) memset(r->logits + first * r->n_action, 0, (r->n_node - first) * row);
+    for (size_t at = first; a && at < r->n_node; at += a->cap) {
+        size_t n = r->n_node - at < a->cap ? r->n_node - at : a->cap;
+        R1_TRY(r1_actor_run(a, d, cases, r->node + at, n, err));
+        for (size_t i = 0; i < n; i++)
+            memcpy(r->logits + (at + i) * r->n_action, r1_actor_logits(a) + i * r1_actor_stride(a), row);
+    }
+    return R1_OK;
+}
+
+static uint32_t draw(const double *log_prob, uint32_t n, bool greedy, r1_rng *rng)
+{
+    uint32_t best = 0, last = 0;
+    for (uint32_t a = 1; a < n; a++)
+        if (log_prob[a] > log_prob[best]) best = a;
+    if (greedy) return best;
+    double left = r1_rng_unit(rng);
+    for (uint32_t a = 0; a < n; a++) {
+        if (log_prob[a] == -INFINITY) continue;
+        last = a;
+        if ((left -= exp(log_prob[a])) < 0) break;
+    }
+    return last; /* of rounding: the last that is permitted */
+}
+
+static void speak(const r1_evidence_rules *rules, const r1_rows *cases, r1_trace *t, uint32_t verdict)
+{
+    t->done = true;
+    t->verdict = verdict;
+    t->right = verdict == r1_evidence_truth(rules, &cases->sample[t->row]);
+    t->reward = (t->right ? 1 : 0) - t->cost;
+}
+
+static void decide(r1_rollout *r, const r1_evidence_rules *rules, const r1_rows *cases, size_t i, bool greedy,
+                   r1_rng *rng)
+{
+    double log_prob[R1_ACTIONS_MAX];
+    r1_trace *t = &r->trace[i];
+    uint64_t permitted = r1_evidence_permitted(rules, t->held);
+    r1_policy_log(r->logits + (size_t)t->node * r->n_action, r->n_action, permitted, log_prob);
+    uint32_t a = draw(log_prob, r->n_action, greedy, rng);
+    r->decision[r->n_decision++] = (r1_decision){.row = t->node,
+                                                 .permitted = permitted,
+                                                 .action = a,
+                                                 .trace = (uint32_t)i,
+                                                 .old_log = log_prob[a],
+                                                 .ref_log = log_prob[a]};
+    t->n_decision++;
+    if (a >= rules->n_item) {
+        speak(rules, cases, t, a - rules->n_item);
+        return;
+    }
+    t->held |= 1u << a;
+    t->cost += rules->cost[a];
+}
+
+/* Decisions lie in the order of traces; those of nodes that met are brought together. */
+static int by_node(const void *a, const void *b)
+{
+    const r1_decision *x = a, *y = b;
+    if (x->row != y->row) return x->row < y->row ? -1 : 1;
+    return x->trace < y->trace ? -1 : 1;
+}
+
+r1_status r1_rollout_run(r1_rollout *r, const r1_evidence_rules *rules, r1_actor *actor, const r1_data *d,
+                         const r1_rows *cases, uint32_t n_group, bool greedy, r1_rng *rng, r1_err *err)
+{
+    r->n_node = r->n_decision = 0;
+    r->n_trace = cases->n * n_group;
+    for (size_t i = 0; i < r->n_trace; i++)
+        r->trace[i] = (r1_trace){.row = (uint32_t)(i / n_group), .held = rules->given};
+    for (size_t first = 0; gather(r, first) > 0; first = r->n_node) {
+        R1_TRY(score_nodes(r, actor, d, cases, first, err));
+        for (size_t i = 0; i < r->n_trace; i++)
+            if (!r->trace[i].done) decide(r, rules, cases, i, greedy, rng);
+    }
+    qsort(r->decision, r->n_decision, sizeof *r->decision, by_node);
+    return R1_OK;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rollout.h - traces of evidence under a policy, many at once: what each one held, asked, said and earned.
+ *
+ * A trace's state is its case and the set of items it holds; traces of one case that hold the same set share a node, which is run once.
+ * Random numbers are drawn trace by trace in a fixed order: the same generator gives the same traces. */
+#ifndef R1_ROLLOUT_H
+#define R1_ROLLOUT_H
+
+#include "infer/pack.h"
+#include "train/data.h"
+#include "train/policy_loss.h"
+
+typedef struct {
+    uint32_t n_item, n_verdict;
+    double cost[R1_ITEMS_MAX];
+    uint32_t door[R1_ITEMS_MAX];
+    uint32_t given, n_ask_max;
+    uint32_t truth; /* index of the shards' label */
+} r1_evidence_rules;
+
+/* Bits of the actions: items not held whose door is open, while there is budget; every verdict. */
+uint64_t r1_evidence_permitted(const r1_evidence_rules *r, uint32_t held);
+uint32_t r1_evidence_truth(const r1_evidence_rules *r, const r1_sample *s);
+
+typedef struct {
+    uint32_t row;  /* of the cases in hand */
+    uint32_t held; /* bits of items */
+} r1_node;
+
+/* A model with one of its class heads, run on nodes. */
+typedef struct {
+    const r1_model *m; /* borrowed */
+    r1_exec *e;
+    r1_pack *pack;
+    uint32_t cap, output, n_output; /* nodes a run; the head's first output and width */
+    r1_sample *sample;
+    uint32_t *drop;
+} r1_actor;
+r1_status r1_actor_new(r1_actor *a, const r1_model *m, const char *head, uint32_t n_output, uint32_t cap, r1_err *err);
+void r1_actor_free(r1_actor *a);
+/* At most cap nodes. Logits of node i are then at r1_actor_logits(a) + i * r1_actor_stride(a). */
+r1_status r1_actor_run(r1_actor *a, const r1_data *d, const r1_rows *cases, const r1_node *node, size_t n, r1_err *err);
+const float *r1_actor_logits(const r1_actor *a);
+float *r1_actor_grad(const r1_actor *a);
+static inline size_t r1_actor_stride(const r1_actor *a) { return (size_t)a->m->net.n_position * a->m->desc->n_output; }
+
+typedef struct {
+    uint32_t row, held, n_decision;
+    uint32_t node; /* where it stands, or stood when it spoke */
+    uint32_t verdict;
+    bool done, right;
+    double cost, reward; /* reward: right less cost */
+} r1_trace;
+
+typedef struct {
+    r1_node *node;
+    float *logits;         /* [n_node][n_action] */
+    r1_decision *decision; /* in the order of their nodes; row = node */
+    r1_trace *trace;       /* those of a case side by side */
+    size_t n_node, n_decision, n_trace, cap;
+    uint32_t n_action;
+} r1_rollout;
+
+r1_status r1_rollout_new(r1_rollout *r, const r1_evidence_rules *rules, size_t n_trace, r1_err *err);
+void r1_rollout_free(r1_rollout *r);
+/* n_group traces of each case. actor NULL: every permitted action is as likely. greedy: the most probable action, the first of equals. */
+r1_status r1_rollout_run(r1_rollout *r, const r1_evidence_rules *rules, r1_actor *actor, const r1_data *d,
+                         const r1_rows *cases, uint32_t n_group, bool greedy, r1_rng *rng, r1_err *err);
+
+#endif
