@@ -65,7 +65,8 @@
  *
  *     r1_batcher_new(&batcher, &(r1_batcher_opts){.n_class = 1, .classes = {{.budget_us = 20000}}}, &err);
  *     r1_batcher_work(batcher, run, session, &err);                     // in each worker; `run` ends in r1_session_run
- *     r1_batcher_submit(batcher, &request, &err);                       // from any thread: {.length = tokens, .user = &sample}
+ *     r1_request request = {.length = 24, .user = &sample};             // tokens, or what else a request costs
+ *     r1_batcher_submit(batcher, &request, &err);                       // from any thread
  *     r1_batcher_wait(batcher, &request);                               // or request.done is called
  *
  * THREADS. Models are immutable and shared; a session, a shard writer and a trainer have one thread each; a memory has one owner
