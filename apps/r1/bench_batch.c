@@ -3,7 +3,8 @@
  * and for fixed batches with a timeout. Simulated on the costs that are measured here first, then (--live) by the real clock.
  *
  * Rivals have every size and timeout of a grid, and the best of each trace counts: fixed batches that pay for their longest
- * request in every row (padded), the same without padding (ragged), and batches of what is there, up to a size (greedy). */
+ * request in every row (padded), the same without padding (ragged; with 32 as the size, ragged_32), and batches of what is there, up to
+ * a size (greedy). */
 #include "batch_live.h"
 #include "cli_r1.h"
 
@@ -15,7 +16,7 @@
 static const r1_option options[] = {
     {.name = "budget",
      .type = R1_OPT_FLOAT,
-     .def = "5",
+     .def = "2",
      .min = 0.5,
      .max = 10000,
      .unit = "ms",
@@ -35,7 +36,7 @@ static const r1_option options[] = {
      .min = 0,
      .max = 60,
      .unit = "s",
-     .help = "also by the real clock, this long a run; 0: not"},
+     .help = "also by the real clock, three runs of this length a step; 0: not"},
     {.name = "seed", .type = R1_OPT_INT, .def = "1", .min = 0, .max = 1e9, .help = "of the traces"},
     {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print one JSON object"},
 };
@@ -237,9 +238,20 @@ static r1_status try_simulated(simulation *s, const batch_rule *rule, batch_outc
     return R1_OK;
 }
 
+/* The run with the middle p99 of three: what the machine does beside must not decide. */
 static r1_status try_live(simulation *s, const batch_rule *rule, batch_outcome *out, void *ctx, r1_err *err)
 {
-    return batch_live_run(ctx, &s->t, rule, s->budget_us, out, err);
+    batch_outcome o[3];
+    for (int i = 0; i < 3; i++) {
+        R1_TRY(batch_live_run(ctx, &s->t, rule, s->budget_us, &o[i], err));
+        for (int k = i; k > 0 && o[k].p99_us < o[k - 1].p99_us; k--) {
+            batch_outcome swap = o[k];
+            o[k] = o[k - 1];
+            o[k - 1] = swap;
+        }
+    }
+    *out = o[1];
+    return R1_OK;
 }
 
 /* The highest rate whose p99 keeps the budget, between low and high, by bisection; the outcome there. 0: not even low. */
@@ -268,8 +280,8 @@ static r1_status best_rate(simulation *s, const shape *sh, const batch_rule *rul
 static const uint32_t sizes[] = {8, 16, 32, 64, 128};
 static const double timeouts[] = {0.05, 0.1, 0.25, 0.5}; /* shares of the budget */
 
-typedef enum { OURS, GREEDY, RAGGED, PADDED, KINDS } kind;
-static const char *const kind_name[KINDS] = {"ours", "greedy", "fixed_ragged", "fixed_padded"};
+typedef enum { OURS, GREEDY, RAGGED, RAGGED_32, PADDED, KINDS } kind;
+static const char *const kind_name[KINDS] = {"ours", "greedy", "fixed_ragged", "fixed_ragged_32", "fixed_padded"};
 
 typedef struct {
     double rate;
@@ -281,7 +293,7 @@ static r1_status best_of_kind(simulation *s, const shape *sh, kind k, double cap
 {
     *b = (best){0};
     for (size_t i = 0; i < (k == OURS ? 1 : R1_COUNT(sizes)); i++)
-        for (size_t j = 0; j < (k >= RAGGED ? R1_COUNT(timeouts) : 1); j++) {
+        for (size_t j = 0; j < (k == RAGGED_32 && sizes[i] != 32 ? 0 : k >= RAGGED ? R1_COUNT(timeouts) : 1); j++) {
             batch_rule rule = {.size = k == OURS ? 0 : sizes[i],
                                .timeout_us = k >= RAGGED ? (int64_t)(timeouts[j] * (double)s->budget_us) : 0,
                                .padded = k == PADDED};
@@ -340,7 +352,7 @@ static r1_status live(simulation *s, const shape *sh, best *by, batch_live *l, d
     for (int k = 0; k < KINDS; k++) {
         double rate;
         batch_outcome o;
-        if (!(by[k].rate > 0)) continue;
+        if (!(by[k].rate > 0) || k == GREEDY || k == RAGGED_32) continue;
         R1_TRY(
             best_rate(s, sh, &by[k].rule, by[k].rate * 0.4, by[k].rate * 1.3, 6, seconds, try_live, l, &rate, &o, err));
         add(f, "live_rate", kind_name[k], sh->name, rate);
