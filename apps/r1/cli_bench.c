@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli_bench.c - r1 bench gemm, devices, doctor: what this machine can do and whether what the engine needs is there. */
+/* cli_bench.c - r1 bench gemm, attention, cawa, devices, doctor: what this machine can do and whether what the engine needs is there. */
 #include "cli_r1.h"
 #include "r1_backend.h"
 #include "r1_bench.h"
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const r1_option gemm_rows[] = {
+static const r1_option bench_rows[] = {
     {.name = "seconds",
      .type = R1_OPT_FLOAT,
      .def = "0.5",
@@ -65,6 +65,64 @@ static int bench_gemm(r1_cli_call *call)
         }
     }
     for (size_t k = 1; k < FIGURES; k++) r1_figures_add(f, gemm_figure[k], worst[k]);
+    if (st == R1_OK) r1_figures_print(f, r1_options_bool(call->opts, "json"), stdout);
+    r1_figures_free(f);
+    return r1_cli_exit(st);
+}
+
+/* ---- attention ---- */
+
+static const struct {
+    const char *name;
+    r1_attend_shape shape;
+} attend_shapes[] = {
+    {"64x9x4x32_causal", {64, 9, 4, 32, true, false}}, /* the trunk of fraud-s in batches of 64 */
+    {"16x64x4x32", {16, 64, 4, 32, false, false}},
+    {"4x256x4x32", {4, 256, 4, 32, false, false}},
+    {"4x256x4x32_causal", {4, 256, 4, 32, true, false}},
+    {"1x1024x4x32", {1, 1024, 4, 32, false, false}},
+    {"1x1024x4x32_causal", {1, 1024, 4, 32, true, false}},
+    {"1x1024x8x64_causal", {1, 1024, 8, 64, true, false}},
+    {"1x1024x8x64_causal_bf16", {1, 1024, 8, 64, true, true}},
+    {"1x4096x2x64_causal", {1, 4096, 2, 64, true, false}},
+};
+
+static double attend_gflop(const r1_attend_shape *s)
+{
+    double pairs = (double)s->n_seq * (double)s->length * (double)(s->causal ? s->length + 1 : 2 * s->length) / 2;
+    return 4e-9 * pairs * s->n_head * s->width;
+}
+
+static void add_attend(r1_figures *f, const char *what, size_t i, double value, double *worst, bool higher_is_worse)
+{
+    char name[96];
+    snprintf(name, sizeof name, "%s_%s", what, attend_shapes[i].name);
+    r1_figures_add(f, name, value);
+    /* short sequences have figures of their own: what is measured there is the ops' start */
+    if (attend_shapes[i].shape.length >= 64 && (higher_is_worse ? value > *worst : value < *worst)) *worst = value;
+}
+
+static int bench_attend(r1_cli_call *call)
+{
+    double seconds = r1_options_float(call->opts, "seconds"), over_separate = 1e30, overhead = -1e30;
+    r1_figures *f = r1_figures_new("r1 bench attention");
+    if (!f) return R1_EXIT_FAILED;
+    r1_figures_note(f, "peer", "oneDNN's two products with a softmax between them; the same kernel without CAWA");
+    r1_figures_add(f, "roofline_gops", r1_bench_roofline(seconds / 4));
+    r1_status st = R1_OK;
+    for (size_t i = 0; i < R1_COUNT(attend_shapes) && st == R1_OK; i++) {
+        const r1_attend_shape *s = &attend_shapes[i].shape;
+        r1_attend_times t = {0};
+        st = r1_bench_attend(s, seconds, &t, &call->err);
+        if (st != R1_OK) break;
+        double none = 0;
+        add_attend(f, "gops", i, attend_gflop(s) * 1e6 / t.fused_us, &none, true);
+        if (!s->bf16) add_attend(f, "fused_over_separate", i, t.separate_us / t.fused_us, &over_separate, false);
+        add_attend(f, "cawa_overhead", i, t.cawa_over_plain - 1, &overhead, true);
+        add_attend(f, "context_overhead", i, t.context_us / t.plain_us, &none, true);
+    }
+    r1_figures_add(f, "fused_over_separate", over_separate);
+    r1_figures_add(f, "cawa_overhead", overhead);
     if (st == R1_OK) r1_figures_print(f, r1_options_bool(call->opts, "json"), stdout);
     r1_figures_free(f);
     return r1_cli_exit(st);
@@ -142,9 +200,21 @@ const r1_command cli_bench_commands[] = {
          "the linear layer in f32 and int8, beside oneDNN's bare products and the machine's multiply-add limit, on one "
          "thread",
      .examples = "r1 bench gemm\nr1 bench gemm --json --seconds 2",
-     .options = gemm_rows,
-     .n_options = R1_COUNT(gemm_rows),
+     .options = bench_rows,
+     .n_options = R1_COUNT(bench_rows),
      .run = bench_gemm},
+    {.name = "bench attention",
+     .summary = "fused attention beside separate operations, and with CAWA beside without, on one thread",
+     .examples = "r1 bench attention\nr1 bench attention --json --seconds 2",
+     .options = bench_rows,
+     .n_options = R1_COUNT(bench_rows),
+     .run = bench_attend},
+    {.name = "bench cawa",
+     .summary = "the same measurements as bench attention",
+     .examples = "r1 bench cawa --json",
+     .options = bench_rows,
+     .n_options = R1_COUNT(bench_rows),
+     .run = bench_attend},
     {.name = "devices", .summary = "what the engine can run on", .examples = "r1 devices", .run = devices},
     {.name = "doctor",
      .summary = "checks of this machine; exit code 3 where something is wrong",

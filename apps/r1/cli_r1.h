@@ -8,6 +8,9 @@
 extern const r1_command cli_bench_commands[]; /* bench, devices, doctor */
 extern const size_t cli_bench_n;
 
+extern const r1_command cli_batch_commands[]; /* bench batch */
+extern const size_t cli_batch_n;
+
 extern const r1_command cli_memory_commands[]; /* bench memory */
 extern const size_t cli_memory_n;
 

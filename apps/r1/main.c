@@ -9,12 +9,17 @@ enum { COMMANDS_MAX = 32 };
 int main(int argc, char **argv)
 {
     static r1_command all[COMMANDS_MAX];
-    memcpy(all, cli_model_commands, cli_model_n * sizeof *all);
-    memcpy(all + cli_model_n, cli_bench_commands, cli_bench_n * sizeof *all);
-    memcpy(all + cli_model_n + cli_bench_n, cli_memory_commands, cli_memory_n * sizeof *all);
-    const r1_program program = {.name = "r1",
-                                .summary = "the R1 reasoning engine",
-                                .commands = all,
-                                .n_commands = cli_model_n + cli_bench_n + cli_memory_n};
+    const struct {
+        const r1_command *commands;
+        size_t n;
+    } groups[] = {{cli_model_commands, cli_model_n},
+                  {cli_bench_commands, cli_bench_n},
+                  {cli_batch_commands, cli_batch_n},
+                  {cli_memory_commands, cli_memory_n}};
+    r1_program program = {.name = "r1", .summary = "the R1 reasoning engine", .commands = all};
+    for (size_t i = 0; i < R1_COUNT(groups); i++) {
+        memcpy(all + program.n_commands, groups[i].commands, groups[i].n * sizeof *all);
+        program.n_commands += groups[i].n;
+    }
     return r1_cli_main(&program, argc, argv);
 }

@@ -1,105 +1,335 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_attend.c - softmax attention over ragged segments in f32: scores, softmax and weighted sum of one query and head while
- * they are in the first-level cache. */
+/* cpu_attend.c - softmax attention over ragged segments, fused: scores never leave the first-level cache.
+ *
+ * By tiles, where a segment has many queries: for each head, a chunk of queries meets the keys block by block. A block's keys and values
+ * are packed into panels once, as f32; the product kernel (cpu_product.h) of the instruction set in use makes the scores and the weighted
+ * sums, and between the two the softmax goes on with the largest score so far (online softmax): what y and its sum hold
+ * already is scaled down where a larger score comes.
+ * By queries, where there are few, which would not pay for the packing: the same blocks, one query and head at a time.
+ *
+ * Which way a segment goes, its blocks and its tiles begin at its own first row and key, so a row's bits do not depend on what else
+ * is in the batch. Keys and values are f32 or bf16; queries and results are f32. */
 #include "cpu_ops.h"
+#include "cpu_product.h"
 
-enum { KEYS_MAX = 4096 };
+#if defined __x86_64__
+#include <immintrin.h>
+#endif
 
+enum {
+    BLOCK = 128,     /* keys of a block: whole tiles of every kernel */
+    CHUNK = 504,     /* at most, queries of a chunk; a chunk is whole tiles of every kernel */
+    WIDTH_MAX = 128, /* of a head in tiles */
+    TILES_FROM = 8   /* queries */
+};
+static const float none = -3e38f; /* below every score */
+
+/* One segment and head. */
 typedef struct {
-    const float *q, *k, *v; /* of this head; k and v advance by their leading dimensions */
+    const r1_op_args *a;
     const int32_t *index, *bucket;
     const float *bias, *log_weight;
-    int64_t k_ld, v_ld, q_row;
-    int32_t first, n, dh, head;
-} query;
+    int32_t at, dh; /* the head's columns */
+    int32_t row0, n_row, first, n_key;
+} head;
 
-R1_INLINE void exponentials(float *p, float top, int32_t n)
+/* ---- rows -------------------------------------------------------------------------------------------------- */
+
+R1_INLINE int64_t key_row(const head *h, int32_t j) { return h->index ? h->index[h->first + j] : h->first + j; }
+
+/* Columns at..at + n of a row as f32; room is used where they are not. */
+R1_INLINE const float *row_f32(const r1_view *v, int64_t row, int32_t at, int32_t n, float *room)
 {
-    v8 v;
-    int32_t j = 0;
-    for (; j + 8 <= n; j += 8) {
-        v8_load(&v, p + j);
-        v -= top;
-        v8_exp(&v);
-        v8_store(p + j, &v);
+    if (v->dtype == R1_F32) return r1_row(v, row) + at;
+    const uint16_t *from = (const uint16_t *)v->p + row * v->ld + at;
+    for (int32_t c = 0; c < n; c++) {
+        uint32_t bits = (uint32_t)from[c] << 16;
+        memcpy(room + c, &bits, sizeof bits);
     }
-    if (j == n) return;
-    v8_load_part(&v, p + j, n - j, top);
-    v -= top;
-    v8_exp(&v);
-    memcpy(p + j, &v, sizeof(float) * (size_t)(n - j));
+    return room;
 }
 
-R1_INLINE int64_t key_row(const query *q, int32_t j) { return q->index ? q->index[q->first + j] : q->first + j; }
-
-R1_INLINE void softmax(const query *q, float *p)
+R1_INLINE float added(const head *h, int32_t j)
 {
-    float top = -3e38f, sum = 0.0f;
-    for (int32_t j = 0; j < q->n; j++) {
-        p[j] = v8_dot(q->q, q->k + key_row(q, j) * q->k_ld, q->dh);
-        if (q->bias) p[j] += q->bias[q->bucket ? q->bucket[q->first + j] : 0];
-        if (q->log_weight) p[j] += q->log_weight[q->first + j];
-        if (p[j] > top) top = p[j];
+    float x = h->bias ? h->bias[h->bucket ? h->bucket[h->first + j] : 0] : 0;
+    return h->log_weight ? x + h->log_weight[h->first + j] : x;
+}
+
+/* Visible keys of the segment's r-th query. */
+R1_INLINE int32_t visible(const head *h, int32_t r) { return h->a->i[1] && r + 1 < h->n_key ? r + 1 : h->n_key; }
+
+/* ---- by instruction set -------------------------------------------------------------------------------------- */
+
+typedef struct {
+    float top, sum; /* largest score so far; sum of exponentials against it */
+} state;
+
+typedef float portable_v __attribute__((vector_size(32)));
+#define TILE(name) portable_##name
+#define TILE_ATTR
+#define TILE_WIDTH        8
+#define TILE_SET1(f)      ((portable_v){0} + (f))
+#define TILE_FMA(a, b, c) ((a) * (b) + (c))
+#define TILE_MAX(a, b)    ((portable_v)((((a) > (b)) & (portable_vi)(a)) | (~((a) > (b)) & (portable_vi)(b))))
+#define TILE_V            portable_v
+#include "cpu_attend_isa.h"
+
+/* The shape of avx512 for any processor: tests run it. */
+typedef float wide_v __attribute__((vector_size(64)));
+#define TILE(name) wide_##name
+#define TILE_ATTR
+#define TILE_WIDTH        16
+#define TILE_SET1(f)      ((wide_v){0} + (f))
+#define TILE_FMA(a, b, c) ((a) * (b) + (c))
+#define TILE_MAX(a, b)    ((wide_v)((((a) > (b)) & (wide_vi)(a)) | (~((a) > (b)) & (wide_vi)(b))))
+#define TILE_V            wide_v
+#include "cpu_attend_isa.h"
+
+#if defined __x86_64__
+#define TILE(name)        avx2_##name
+#define TILE_ATTR         __attribute__((target("avx2,fma")))
+#define TILE_WIDTH        8
+#define TILE_SET1(f)      _mm256_set1_ps(f)
+#define TILE_FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define TILE_MAX(a, b)    _mm256_max_ps(a, b)
+#define TILE_V            __m256
+#include "cpu_attend_isa.h"
+
+#define TILE(name)        avx512_##name
+#define TILE_ATTR         __attribute__((target("avx512f")))
+#define TILE_WIDTH        16
+#define TILE_SET1(f)      _mm512_set1_ps(f)
+#define TILE_FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define TILE_MAX(a, b)    _mm512_max_ps(a, b)
+#define TILE_V            __m512
+#include "cpu_attend_isa.h"
+#endif
+
+typedef struct {
+    const char *name; /* as the product kernel's */
+    float (*weights)(float *s, int32_t n, state *st);
+    void (*scale)(float *y, float by, int32_t n);
+    void (*query)(const head *h, int32_t r);
+    void (*tile_weights)(const head *h, const float *add, int32_t r0, int32_t rows, int32_t j0, int32_t n, float *p,
+                         state *st);
+} functions;
+
+static const functions *the_functions(void)
+{
+    static const functions all[] = {
+#if defined __x86_64__
+        {"avx512", avx512_weights, avx512_scale, avx512_query, avx512_tile_weights},
+        {"avx2", avx2_weights, avx2_scale, avx2_query, avx2_tile_weights},
+#endif
+        {"wide", wide_weights, wide_scale, wide_query, wide_tile_weights},
+        {"portable", portable_weights, portable_scale, portable_query, portable_tile_weights},
+    };
+    size_t i = 0;
+    while (i + 1 < R1_COUNT(all) && strcmp(all[i].name, r1_cpu_isa()) != 0) i++;
+    return &all[i];
+}
+
+void r1_cpu_softmax(float *s, int32_t n)
+{
+    const functions *fn = the_functions();
+    state st = {none, 0};
+    if (n < 1) return;
+    fn->weights(s, n, &st);
+    fn->scale(s, 1 / st.sum, n);
+}
+
+/* ---- by tiles ---------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const r1_kernel *kernel; /* of the products */
+    const functions *fn;
+} ways;
+
+/* A block's keys [dh][cols] and values [key][cols] in panels of the kernel's columns; what is added to its scores. */
+typedef struct {
+    float key[BLOCK * WIDTH_MAX], value[BLOCK * (WIDTH_MAX + R1_TILE_COLS_MAX)], added[BLOCK];
+} block __attribute__((aligned(64)));
+
+/* Eight rows of eight into eight columns. */
+R1_INLINE void turn(const float *const *from, float *to, int32_t to_ld)
+{
+    v8 a[8], b[8];
+    const v8i low = {0, 8, 1, 9, 4, 12, 5, 13}, high = {2, 10, 3, 11, 6, 14, 7, 15};
+    const v8i first = {0, 1, 8, 9, 4, 5, 12, 13}, second = {2, 3, 10, 11, 6, 7, 14, 15};
+    const v8i left = {0, 1, 2, 3, 8, 9, 10, 11}, right = {4, 5, 6, 7, 12, 13, 14, 15};
+    for (int i = 0; i < 8; i++) v8_load(&a[i], from[i]);
+    for (int i = 0; i < 8; i += 2) {
+        b[i] = __builtin_shuffle(a[i], a[i + 1], low);
+        b[i + 1] = __builtin_shuffle(a[i], a[i + 1], high);
     }
-    exponentials(p, top, q->n);
-    for (int32_t j = 0; j < q->n; j++) sum += p[j];
-    sum = 1.0f / sum;
-    for (int32_t j = 0; j < q->n; j++) p[j] *= sum;
+    for (int i = 0; i < 8; i += 4) {
+        a[i] = __builtin_shuffle(b[i], b[i + 2], first);
+        a[i + 1] = __builtin_shuffle(b[i], b[i + 2], second);
+        a[i + 2] = __builtin_shuffle(b[i + 1], b[i + 3], first);
+        a[i + 3] = __builtin_shuffle(b[i + 1], b[i + 3], second);
+    }
+    for (int i = 0; i < 4; i++) {
+        b[i] = __builtin_shuffle(a[i], a[i + 4], left);
+        b[i + 4] = __builtin_shuffle(a[i], a[i + 4], right);
+    }
+    for (int i = 0; i < 8; i++) v8_store(to + i * to_ld, &b[i]);
 }
 
-R1_CLONES static void forward_query(const r1_op_args *a, const query *q)
+R1_CLONES static void pack_block(const head *h, int32_t j0, int32_t n, int32_t cols, block *to)
 {
-    float p[KEYS_MAX], *y = r1_row(&a->v[9], q->q_row) + q->head * q->dh;
-    memset(y, 0, sizeof(float) * (size_t)q->dh);
-    if (q->n <= 0) return;
-    softmax(q, p);
-    for (int32_t j = 0; j < q->n; j++) v8_add_scaled(y, q->v + key_row(q, j) * q->v_ld, p[j], q->dh);
+    float room[8][WIDTH_MAX];
+    static const float zeros[WIDTH_MAX];
+    const float *row[8];
+    int32_t padded = (n + cols - 1) / cols * cols;
+    for (int32_t j = 0; j < padded; j += 8) {
+        float *panel = to->key + j / cols * cols * h->dh + j % cols;
+        for (int32_t i = 0; i < 8; i++)
+            row[i] = j + i < n ? row_f32(&h->a->v[1], key_row(h, j0 + j + i), h->at, h->dh, room[i]) : zeros;
+        int32_t c = 0;
+        for (; c + 8 <= h->dh; c += 8) {
+            const float *part[8];
+            for (int i = 0; i < 8; i++) part[i] = row[i] + c;
+            turn(part, panel + c * cols, cols);
+        }
+        for (; c < h->dh; c++)
+            for (int32_t i = 0; i < 8; i++) panel[c * cols + i] = row[i][c];
+    }
+    for (int32_t j = 0; j < n; j++) {
+        const float *v = row_f32(&h->a->v[2], key_row(h, j0 + j), h->at, h->dh, room[0]);
+        for (int32_t c = 0; c < h->dh; c += cols) {
+            int32_t here = h->dh - c < cols ? h->dh - c : cols;
+            float *panel = to->value + c * n + j * cols;
+            int32_t i = 0;
+            for (v8 x; i + 8 <= here; i += 8) {
+                v8_load(&x, v + c + i);
+                v8_store(panel + i, &x);
+            }
+            for (; i < cols; i++) panel[i] = i < here ? v[c + i] : 0;
+        }
+    }
+    for (int32_t j = 0; j < n; j++) to->added[j] = added(h, j0 + j);
 }
 
-R1_CLONES static void backward_query(const r1_op_args *a, const query *q)
+/* Queries r0..r0 + rows against a block of n keys from j0 on. */
+static void tile_block(const ways *w, const head *h, const block *b, int32_t r0, int32_t rows, int32_t j0, int32_t n,
+                       state *st)
 {
-    float p[KEYS_MAX], dp[KEYS_MAX], mean = 0.0f;
-    if (q->n <= 0) return;
-    int32_t at = q->head * q->dh;
-    const float *gy = r1_row(&a->g[9], q->q_row) + at;
-    softmax(q, p);
-    for (int32_t j = 0; j < q->n; j++) {
-        dp[j] = v8_dot(gy, q->v + key_row(q, j) * q->v_ld, q->dh);
+    static const float zeros[R1_TILE_COLS_MAX];
+    const r1_kernel *kn = w->kernel;
+    float p[R1_TILE_ROWS_MAX * BLOCK] __attribute__((aligned(64)));
+    const r1_view *q = &h->a->v[0], *y = &h->a->v[9];
+    int32_t see = visible(h, r0 + rows - 1) - j0, used = see < n ? see : n; /* by the last of the tile */
+    r1_tile t = {.k = h->dh, .x = r1_row(q, h->row0 + r0) + h->at, .x_ld = q->ld, .start = zeros, .y_ld = BLOCK};
+    for (int32_t j = 0; j < used; j += kn->cols) {
+        t.panel = b->key + j * h->dh;
+        t.y = p + j;
+        t.cols = kn->cols;
+        kn->tile(rows, &t);
+    }
+    w->fn->tile_weights(h, h->bias || h->log_weight ? b->added : NULL, r0, rows, j0, used, p, st);
+    t = (r1_tile){.k = used, .x = p, .x_ld = BLOCK, .start = j0 ? NULL : zeros, .y_ld = y->ld};
+    for (int32_t c = 0; c < h->dh; c += kn->cols) {
+        t.panel = b->value + c * n;
+        t.y = r1_row(y, h->row0 + r0) + h->at + c;
+        t.cols = h->dh - c < kn->cols ? h->dh - c : kn->cols;
+        kn->tile(rows, &t);
+    }
+}
+
+static void chunk(const ways *w, const head *h, int32_t from, int32_t to)
+{
+    const r1_kernel *kn = w->kernel;
+    block b;
+    state st[CHUNK];
+    int32_t n = visible(h, to - 1);
+    for (int32_t r = from; r < to; r++) st[r - from] = (state){none, 0};
+    for (int32_t j0 = 0; j0 < n; j0 += BLOCK) {
+        int32_t here = n - j0 < BLOCK ? n - j0 : BLOCK;
+        pack_block(h, j0, here, kn->cols, &b);
+        for (int32_t r = from; r < to; r += kn->rows) {
+            int32_t rows = to - r < kn->rows ? to - r : kn->rows;
+            if (visible(h, r + rows - 1) > j0) tile_block(w, h, &b, r, rows, j0, here, st + r - from);
+        }
+    }
+    for (int32_t r = from; r < to; r++)
+        w->fn->scale(r1_row(&h->a->v[9], h->row0 + r) + h->at, 1 / st[r - from].sum, h->dh);
+}
+
+static void forward_head(const ways *w, const head *h)
+{
+    if (h->n_row < TILES_FROM || h->n_key < 1 || h->dh > WIDTH_MAX) {
+        for (int32_t r = 0; r < h->n_row; r++) w->fn->query(h, r);
+        return;
+    }
+    int32_t chunks = (h->n_row + CHUNK - 1) / CHUNK, rows = (h->n_row + chunks - 1) / chunks; /* of equal size */
+    rows = (rows + R1_TILE_ROWS_MAX - 1) / R1_TILE_ROWS_MAX * R1_TILE_ROWS_MAX;
+    for (int32_t r = 0; r < h->n_row; r += rows) chunk(w, h, r, h->n_row - r < rows ? h->n_row : r + rows);
+}
+
+/* ---- gradients --------------------------------------------------------------------------------------------- */
+
+/* Weights are made again rather than kept: a query's scores fit where its keys do. */
+enum { KEYS_MAX = 16384 };
+
+R1_CLONES static void backward_query(const head *h, int32_t r)
+{
+    float p[KEYS_MAX + R1_LANES_MAX], dp[KEYS_MAX], room[WIDTH_MAX], mean = 0;
+    const r1_op_args *a = h->a;
+    int32_t n = visible(h, r);
+    const float *gy = r1_row(&a->g[9], h->row0 + r) + h->at, *q = r1_row(&a->v[0], h->row0 + r) + h->at;
+    if (n < 1) return;
+    for (int32_t j = 0; j < n; j++)
+        p[j] = v8_dot(q, row_f32(&a->v[1], key_row(h, j), h->at, h->dh, room), h->dh) + added(h, j);
+    r1_cpu_softmax(p, n);
+    for (int32_t j = 0; j < n; j++) {
+        dp[j] = v8_dot(gy, row_f32(&a->v[2], key_row(h, j), h->at, h->dh, room), h->dh);
         mean += p[j] * dp[j];
     }
-    for (int32_t j = 0; j < q->n; j++) {
+    for (int32_t j = 0; j < n; j++) {
         float ds = p[j] * (dp[j] - mean);
-        int64_t row = key_row(q, j);
-        if (a->g[0].p) v8_add_scaled(r1_row(&a->g[0], q->q_row) + at, q->k + row * q->k_ld, ds, q->dh);
-        if (a->g[1].p) v8_add_scaled(r1_row(&a->g[1], row) + at, q->q, ds, q->dh);
-        if (a->g[2].p) v8_add_scaled(r1_row(&a->g[2], row) + at, gy, p[j], q->dh);
-        if (a->g[7].p) r1_row(&a->g[7], q->head)[q->bucket ? q->bucket[q->first + j] : 0] += ds;
+        int64_t row = key_row(h, j);
+        if (a->g[0].p)
+            v8_add_scaled(r1_row(&a->g[0], h->row0 + r) + h->at, row_f32(&a->v[1], row, h->at, h->dh, room), ds, h->dh);
+        if (a->g[1].p) v8_add_scaled(r1_row(&a->g[1], row) + h->at, q, ds, h->dh);
+        if (a->g[2].p) v8_add_scaled(r1_row(&a->g[2], row) + h->at, gy, p[j], h->dh);
+        if (a->g[7].p) r1_row(&a->g[7], h->at / h->dh)[h->bucket ? h->bucket[h->first + j] : 0] += ds;
     }
 }
 
-static r1_status each_query(const r1_op_args *a, void (*fn)(const r1_op_args *, const query *), r1_err *err)
+static void backward_head(const ways *w, const head *h)
+{
+    (void)w;
+    for (int32_t r = 0; r < h->n_row; r++) backward_query(h, r);
+}
+
+/* ---- the op ------------------------------------------------------------------------------------------------ */
+
+static r1_status check(const r1_op_args *a, int32_t dh, int32_t keys_max, r1_err *err)
+{
+    const int32_t *k_off = r1_ints(&a->v[4]);
+    if (dh > WIDTH_MAX && (a->v[1].dtype != R1_F32 || a->v[2].dtype != R1_F32))
+        R1_FAIL(err, R1_E_INVAL, "attend: expected heads of at most %d columns for bf16, found %d", WIDTH_MAX, dh);
+    for (int32_t s = 0; keys_max && s + 1 < a->v[4].cols; s++)
+        if (k_off[s + 1] - k_off[s] > keys_max)
+            R1_FAIL(err, R1_E_INVAL, "attend: expected at most %d keys, found %d", keys_max, k_off[s + 1] - k_off[s]);
+    return R1_OK;
+}
+
+static r1_status each_head(const r1_op_args *a, void (*fn)(const ways *, const head *), int32_t keys_max, r1_err *err)
 {
     const int32_t *q_off = r1_ints(&a->v[3]), *k_off = r1_ints(&a->v[4]);
-    query q = {.index = a->v[5].p,
-               .bucket = a->v[6].p,
-               .log_weight = a->v[8].p,
-               .k_ld = a->v[1].ld,
-               .v_ld = a->v[2].ld,
-               .dh = a->v[0].cols / a->i[0]};
+    head h = {.a = a, .index = a->v[5].p, .bucket = a->v[6].p, .log_weight = a->v[8].p, .dh = a->v[0].cols / a->i[0]};
+    const ways w = {r1_cpu_kernel(), the_functions()};
+    R1_TRY(check(a, h.dh, keys_max, err));
     for (int32_t s = 0; s + 1 < a->v[3].cols; s++)
-        for (int32_t r = q_off[s]; r < q_off[s + 1]; r++) {
-            q.q_row = r;
-            q.first = k_off[s];
-            q.n = k_off[s + 1] - k_off[s];
-            if (a->i[1] && r - q_off[s] + 1 < q.n) q.n = r - q_off[s] + 1;
-            if (q.n > KEYS_MAX) R1_FAIL(err, R1_E_INVAL, "attend: expected at most %d keys, found %d", KEYS_MAX, q.n);
-            for (q.head = 0; q.head < a->i[0]; q.head++) {
-                q.q = r1_row(&a->v[0], r) + q.head * q.dh;
-                q.k = (const float *)a->v[1].p + q.head * q.dh;
-                q.v = (const float *)a->v[2].p + q.head * q.dh;
-                q.bias = a->v[7].p ? r1_row(&a->v[7], q.head) : NULL;
-                fn(a, &q);
-            }
+        for (int32_t i = 0; i < a->i[0]; i++) {
+            h.at = i * h.dh;
+            h.bias = a->v[7].p ? r1_row(&a->v[7], i) : NULL;
+            h.row0 = q_off[s];
+            h.n_row = q_off[s + 1] - q_off[s];
+            h.first = k_off[s];
+            h.n_key = k_off[s + 1] - k_off[s];
+            fn(&w, &h);
         }
     return R1_OK;
 }
@@ -107,11 +337,11 @@ static r1_status each_query(const r1_op_args *a, void (*fn)(const r1_op_args *, 
 r1_status r1_cpu_attend_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s;
-    return each_query(a, forward_query, err);
+    return each_head(a, forward_head, 0, err);
 }
 
 r1_status r1_cpu_attend_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s;
-    return each_query(a, backward_query, err);
+    return each_head(a, backward_head, KEYS_MAX, err);
 }

@@ -99,7 +99,10 @@ static bool supports(r1_op op, const r1_op_args *a)
 {
     if ((unsigned)op >= R1_OP_COUNT) return false;
     for (int k = 0; k < R1_OP_VIEWS; k++)
-        if (a->v[k].dtype != R1_F32 && a->v[k].dtype != R1_I32) return false;
+        if (a->v[k].dtype != R1_F32 && a->v[k].dtype != R1_I32) {
+            bool half = op == R1_OP_ATTEND && (k == 1 || k == 2) && a->v[k].dtype == R1_BF16;
+            if (!half) return false;
+        }
     return true;
 }
 
@@ -148,6 +151,8 @@ static void fill(void)
     cpu.forward[R1_OP_RMSNORM] = r1_cpu_rmsnorm_forward;
     cpu.backward[R1_OP_RMSNORM] = r1_cpu_rmsnorm_backward;
     cpu.forward[R1_OP_TAIL_NORM] = r1_cpu_tail_norm_forward;
+    cpu.forward[R1_OP_CAWA_SCALE] = r1_cpu_cawa_scale_forward;
+    cpu.backward[R1_OP_CAWA_SCALE] = r1_cpu_cawa_scale_backward;
     cpu.forward[R1_OP_ATTEND] = r1_cpu_attend_forward;
     cpu.backward[R1_OP_ATTEND] = r1_cpu_attend_backward;
     cpu.forward[R1_OP_EDGE_MESSAGE] = r1_cpu_edge_message_forward;

@@ -100,6 +100,10 @@ R1_INLINE void v8_add_scaled(float *y, const float *x, float w, int32_t n)
     for (; c < n; c++) y[c] += w * x[c];
 }
 
+/* s[0..n) becomes its softmax; room behind it for R1_LANES_MAX more, which are overwritten. */
+enum { R1_LANES_MAX = 16 };
+void r1_cpu_softmax(float *s, int32_t n);
+
 r1_status r1_cpu_linear_forward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_linear_backward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_add_forward(r1_stream *s, const r1_op_args *a, r1_err *err);
@@ -109,6 +113,8 @@ r1_status r1_cpu_act_backward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_rmsnorm_forward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_rmsnorm_backward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_tail_norm_forward(r1_stream *s, const r1_op_args *a, r1_err *err);
+r1_status r1_cpu_cawa_scale_forward(r1_stream *s, const r1_op_args *a, r1_err *err);
+r1_status r1_cpu_cawa_scale_backward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_attend_forward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_attend_backward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_edge_message_forward(r1_stream *s, const r1_op_args *a, r1_err *err);

@@ -16,17 +16,6 @@
 #include <immintrin.h>
 #endif
 
-typedef struct {
-    int64_t k;
-    const float *x;
-    int64_t x_ld;
-    const float *panel;
-    const float *start; /* what each row's sums begin with, a whole tile wide; NULL: with what y holds */
-    float *y;
-    int64_t y_ld;
-    int32_t cols; /* of y, at most the tile's */
-} r1_tile;
-
 /* ---- instruction sets ---- */
 
 #define TILE(name) portable_##name
@@ -37,6 +26,17 @@ typedef struct {
 #define TILE_FMA(a, b, c) ((a) * (b) + (c))
 typedef float portable_v __attribute__((vector_size(32)));
 #define TILE_V portable_v
+#include "cpu_tile.h"
+
+/* The shape of avx512 for any processor: tests run it (R1_ISA=wide). */
+#define TILE(name) wide_##name
+#define TILE_ATTR
+#define TILE_WIDTH        16
+#define TILE_ROWS         12
+#define TILE_SET1(f)      ((wide_v){0} + (f))
+#define TILE_FMA(a, b, c) ((a) * (b) + (c))
+typedef float wide_v __attribute__((vector_size(64)));
+#define TILE_V wide_v
 #include "cpu_tile.h"
 
 #if defined __x86_64__
@@ -59,13 +59,7 @@ typedef float portable_v __attribute__((vector_size(32)));
 #include "cpu_tile.h"
 #endif
 
-typedef struct {
-    const char *name;
-    int rows, cols;
-    void (*tile)(int rows, const r1_tile *t);
-} kernel;
-
-static const kernel *chosen;
+static const r1_kernel *chosen;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static bool has(const char *name)
@@ -74,18 +68,19 @@ static bool has(const char *name)
     if (!strcmp(name, "avx512")) return __builtin_cpu_supports("avx512f");
     if (!strcmp(name, "avx2")) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #endif
-    return !strcmp(name, "portable");
+    return !strcmp(name, "portable") || !strcmp(name, "wide");
 }
 
 /* Best first. A name that this processor cannot run is reported and the best one taken: a service must not end for it. */
 static void choose(void)
 {
-    static const kernel all[] = {
+    static const r1_kernel all[] = {
 #if defined __x86_64__
         {"avx512", 12, avx512_cols, avx512_any},
         {"avx2", 6, avx2_cols, avx2_any},
 #endif
         {"portable", 4, portable_cols, portable_any},
+        {"wide", 12, wide_cols, wide_any},
     };
     const char *wanted = getenv("R1_ISA");
     if (wanted && !strcmp(wanted, "avxvnni")) wanted = "avx2"; /* differs in cpu_int8.c alone */
@@ -94,16 +89,16 @@ static void choose(void)
     for (size_t i = 0; wanted && i < R1_COUNT(all); i++)
         if (!strcmp(wanted, all[i].name) && has(wanted)) chosen = &all[i];
     if (wanted && strcmp(wanted, chosen->name) != 0)
-        r1_log(R1_LOG_WARN, "isa_not_here", "R1_ISA=%s using=%s known=avx512,avx2,portable", wanted, chosen->name);
+        r1_log(R1_LOG_WARN, "isa_not_here", "R1_ISA=%s using=%s known=avx512,avx2,portable,wide", wanted, chosen->name);
 }
 
-static const kernel *the_kernel(void)
+const r1_kernel *r1_cpu_kernel(void)
 {
     pthread_once(&once, choose);
     return chosen;
 }
 
-const char *r1_cpu_isa(void) { return the_kernel()->name; }
+const char *r1_cpu_isa(void) { return r1_cpu_kernel()->name; }
 
 /* ---- packing ---- */
 
@@ -112,7 +107,7 @@ struct r1_packed {
     float data[] __attribute__((aligned(64)));
 };
 
-enum { COLS_MAX = 32, BLOCK_K = 256 };
+enum { COLS_MAX = R1_TILE_COLS_MAX, BLOCK_K = 256 };
 
 /* Columns n0..n0+cols of w, k0..k0+k_n, into a panel. */
 static void pack_panel(const r1_view *w, int32_t n0, int32_t k0, int32_t k_n, int32_t cols, float *to)
@@ -128,7 +123,7 @@ static void pack_panel(const r1_view *w, int32_t n0, int32_t k0, int32_t k_n, in
 
 r1_status r1_cpu_pack(r1_packed **out, const r1_view *w, r1_err *err)
 {
-    int32_t cols = the_kernel()->cols;
+    int32_t cols = r1_cpu_kernel()->cols;
     size_t panels = ((size_t)w->rows + (size_t)cols - 1) / (size_t)cols;
     r1_packed *p = r1_calloc_aligned(sizeof *p + panels * (size_t)cols * (size_t)w->cols * sizeof(float), 1);
     if (!p) R1_FAIL(err, R1_E_NOMEM, "no memory to pack a weight of %lld x %d", (long long)w->rows, w->cols);
@@ -143,7 +138,7 @@ r1_status r1_cpu_pack(r1_packed **out, const r1_view *w, r1_err *err)
 /* ---- products ---- */
 
 /* All rows from..to through one panel. */
-static void rows_of(const kernel *kn, r1_tile t, const r1_view *x, const r1_view *y, int64_t from, int64_t to,
+static void rows_of(const r1_kernel *kn, r1_tile t, const r1_view *x, const r1_view *y, int64_t from, int64_t to,
                     int32_t k0, int32_t n0)
 {
     t.cols = y->cols - n0 < kn->cols ? y->cols - n0 : kn->cols;
@@ -169,7 +164,7 @@ static int64_t chunk_rows(int32_t k)
     return (rows < 48 ? 48 : rows > 768 ? 768 : rows) / 12 * 12;
 }
 
-static void by_packed(const kernel *kn, const r1_view *x, const r1_packed *p, const float *bias, const r1_view *y)
+static void by_packed(const r1_kernel *kn, const r1_view *x, const r1_packed *p, const float *bias, const r1_view *y)
 {
     float room[COLS_MAX];
     int64_t chunk = chunk_rows(p->k);
@@ -183,7 +178,7 @@ static void by_packed(const kernel *kn, const r1_view *x, const r1_packed *p, co
     }
 }
 
-static void by_weight(const kernel *kn, const r1_view *x, const r1_view *w, const float *bias, const r1_view *y)
+static void by_weight(const r1_kernel *kn, const r1_view *x, const r1_view *w, const float *bias, const r1_view *y)
 {
     float room[COLS_MAX], panel[BLOCK_K * COLS_MAX] __attribute__((aligned(64)));
     for (int32_t n0 = 0; n0 < w->rows; n0 += kn->cols)
@@ -199,7 +194,7 @@ static void by_weight(const kernel *kn, const r1_view *x, const r1_view *w, cons
 void r1_cpu_product(const r1_view *x, const r1_view *w, const r1_packed *packed, const float *bias, const r1_view *y)
 {
     if (packed)
-        by_packed(the_kernel(), x, packed, bias, y);
+        by_packed(r1_cpu_kernel(), x, packed, bias, y);
     else
-        by_weight(the_kernel(), x, w, bias, y);
+        by_weight(r1_cpu_kernel(), x, w, bias, y);
 }

@@ -17,6 +17,28 @@
 /* Name of the instruction set in use. */
 const char *r1_cpu_isa(void);
 
+/* One tile of a product: rows of x times a panel, whose k rows have the kernel's number of columns each. */
+typedef struct {
+    int64_t k;
+    const float *x;
+    int64_t x_ld;
+    const float *panel;
+    const float *start; /* what each row's sums begin with, a whole tile wide; NULL: with what y holds */
+    float *y;
+    int64_t y_ld;
+    int32_t cols; /* of y, at most the tile's */
+} r1_tile;
+
+enum { R1_TILE_ROWS_MAX = 12, R1_TILE_COLS_MAX = 32 };
+
+/* The tile of the instruction set in use: 1..rows rows; a row's bits do not depend on their number. */
+typedef struct {
+    const char *name;
+    int rows, cols;
+    void (*tile)(int rows, const r1_tile *t);
+} r1_kernel;
+const r1_kernel *r1_cpu_kernel(void);
+
 typedef struct r1_packed r1_packed;
 /* w[N, K]; R1_E_NOMEM. Release with free(). */
 r1_status r1_cpu_pack(r1_packed **out, const r1_view *w, r1_err *err);

@@ -61,6 +61,14 @@
  *     r1_backend_register(&mine, &err);
  *     r1_session_new(&session, model, &(r1_session_opts){.backend = "mine"}, &err);
  *
+ * 5. SERVE MANY. Requests that come one by one become batches by deadline and class; your threads are the workers.
+ *
+ *     r1_batcher_new(&batcher, &(r1_batcher_opts){.n_class = 1, .classes = {{.budget_us = 20000}}}, &err);
+ *     r1_batcher_work(batcher, run, session, &err);                     // in each worker; `run` ends in r1_session_run
+ *     r1_request request = {.length = 24, .user = &sample};             // tokens, or what else a request costs
+ *     r1_batcher_submit(batcher, &request, &err);                       // from any thread
+ *     r1_batcher_wait(batcher, &request);                               // or request.done is called
+ *
  * THREADS. Models are immutable and shared; a session, a shard writer and a trainer have one thread each; a memory has one owner
  * that appends and any number of sessions that run. The same input gives the same bits in each of them. */
 #ifndef R1_H
@@ -76,6 +84,7 @@
 #include "r1_shard.h"   /* training data on disk */
 #include "r1_train.h"   /* training and evaluation */
 #include "r1_reinforce.h" /* learning what evidence to ask for */
+#include "r1_batcher.h" /* from single requests to batches, by deadline and class */
 #include "r1_backend.h" /* the table behind which a machine runs the ops */
 #include "r1_options.h" /* for programs: settings from command line, INI file and environment */
 #include "r1_bench.h"   /* for benches: the bare product, the machine's limit */

@@ -59,7 +59,7 @@ typedef struct {
  * k[T,D]  2 v[T,D]  3 q_off i32[1,S+1]  4 k_off i32[1,S+1]  5 index i32[1,n]? 6 bucket i32[1,n]?  7 bias[H,U]?  8
  * log_weight[1,n]?  9 y[R,D]    i0 H  i1 causal query j-th of segment s sees keys k_off[s]..k_off[s+1)-1 (causal: the
  * first j + 1 of them), key row = index[j] or j itself; score = q.k + bias[h][bucket] + log_weight; y = softmax(score)
- * v; no keys: 0
+ * v; no keys: 0; k and v may be bf16 where the backend supports it
  * TAIL_NORM    0 x[R,C]  1 tail[R,T]  2 b[1,C]  3 y[R,C]   f0 eps  f1 d
  *   y = x / sqrt(sum(tail^2) / d + eps) + b; forward alone, and optional: sessions of a backend without it run the plain plan */
 typedef enum {

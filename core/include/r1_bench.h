@@ -16,6 +16,20 @@ R1_API r1_status r1_bench_product(int64_t m, int64_t n, int64_t k, double second
 R1_API r1_status r1_bench_linear_int8(int64_t m, int64_t n, int64_t k, double seconds, double *gops, r1_err *err);
 /* oneDNN's u8 x s8 product into int32, nothing else; the faster of its two layouts of the weight. */
 R1_API r1_status r1_bench_product_int8(int64_t m, int64_t n, int64_t k, double seconds, double *gops, r1_err *err);
+
+/* n_seq sequences of `length` tokens that attend within themselves, n_head heads of `width` columns. */
+typedef struct {
+    int64_t n_seq, length;
+    int32_t n_head, width;
+    bool causal, bf16; /* bf16: keys and values */
+} r1_attend_shape;
+/* Microseconds of one call: the attention op; plain scaling and the op; what makes the context factor's argument; the same attention
+ * by oneDNN's two products and a softmax between them, all scores at once (0 for bf16). CAWA's two factors and the op, over plain:
+ * the median of neighbouring measurements. */
+typedef struct {
+    double fused_us, plain_us, context_us, separate_us, cawa_over_plain;
+} r1_attend_times;
+R1_API r1_status r1_bench_attend(const r1_attend_shape *shape, double seconds, r1_attend_times *out, r1_err *err);
 /* f32 multiply-adds in registers with the widest vectors that the processor has: what no product can exceed. */
 R1_API double r1_bench_roofline(double seconds);
 

@@ -21,12 +21,13 @@ GIVEN = """#include <math.h>
 #include <stdio.h>
 #include "r1.h"
 r1_status my_linear(r1_stream *stream, const r1_op_args *args, r1_err *err);
+r1_status run(void *ctx, r1_request *const *request, size_t n, uint64_t *executed, r1_err *err);
 void page(r1_model *model, const char *description, uint64_t account, const float *key, const float *query, const char *path,
           const char *other, const char *unseen);
 void page(r1_model *model, const char *description, uint64_t account, const float *key, const float *query, const char *path,
           const char *other, const char *unseen)
 {
-    r1_session *session; r1_memory *memory; r1_longterm *lt; r1_shard_writer *writer;
+    r1_session *session; r1_memory *memory; r1_longterm *lt; r1_shard_writer *writer; r1_batcher *batcher;
     r1_train_report report; r1_eval eval; r1_longterm_hit hit[10];
     uint64_t ticket, id, ref[32]; size_t n_ref, n_hit;
 """

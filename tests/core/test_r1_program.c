@@ -124,4 +124,29 @@ static void test_bench_memory(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(out, "x_base.f16"));
 }
 
-R1_TEST_MAIN("r1", {"train, eval, info", test_commands}, {"bench memory", test_bench_memory})
+/* The figures agree with each other; a recorded trace is read, and a bad one refused with its line. */
+static void test_bench_batch(void)
+{
+    static char out[1 << 16];
+    char path[300];
+    snprintf(path, sizeof path, "%s/arrivals.txt", r1_test_tmpdir());
+    FILE *f = fopen(path, "w");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    for (int i = 0; i < 1500; i++) fprintf(f, "%d %d\n", i * 100 + i % 7, 1 + i % 200);
+    fclose(f);
+    CU_ASSERT_EQUAL(RUN("bench", "batch", "--budget", "20", "--requests", "1000", "--trace", path, "--json"), 0);
+    CU_ASSERT_EQUAL(figure(out, "utilisation"), 1);
+    CU_ASSERT_TRUE(figure(out, "p99_ms") > 0 && figure(out, "p99_ms") <= 20);
+    CU_ASSERT_TRUE(figure(out, "rate_ours_trace") > 0);
+    CU_ASSERT_DOUBLE_EQUAL(figure(out, "gain_over_greedy_bursty"),
+                           figure(out, "rate_ours_bursty") / figure(out, "rate_greedy_bursty"), 1e-3);
+    f = fopen(path, "a");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    fprintf(f, "200000 0\n");
+    fclose(f);
+    CU_ASSERT_EQUAL(RUN("bench", "batch", "--requests", "1000", "--trace", path), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "arrivals.txt:1501"));
+}
+
+R1_TEST_MAIN("r1", {"bench batch", test_bench_batch}, {"train, eval, info", test_commands},
+             {"bench memory", test_bench_memory})

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* attend.c - softmax attention over ragged segments: within a sequence (causal or full), or from one query to listed
- * memory entries with a bias per bucket and an added log-weight. The scale is already in q (cawa_scale.c). */
+ * memory entries with a bias per bucket and an added log-weight. The scale is already in q (cawa_scale.c). Keys and values may
+ * be bf16; their gradients are f32. */
 #include "tensor/r1_op.h"
 
 #include <math.h>
+#include <string.h>
 
-/* Segments longer than this are refused by the plan; the reference keeps its scores on the stack. */
-enum { KEYS_MAX = 4096 };
+/* Segments longer than this are refused; the reference keeps its scores on the stack. */
+enum { KEYS_MAX = 16384 };
 
 typedef struct {
     const r1_op_args *a;
@@ -22,14 +24,25 @@ static int32_t key_row(const query *q, int32_t j)
 
 static int32_t bucket(const query *q, int32_t j) { return q->a->v[6].p ? r1_ints(&q->a->v[6])[q->first + j] : 0; }
 
+/* Column c of this head in a row of keys or values, which are f32 or bf16. */
+static float element(const query *q, int slot, int32_t row, int32_t c)
+{
+    const r1_view *v = &q->a->v[slot];
+    int64_t at = row * v->ld + q->h * q->dh + c;
+    if (v->dtype == R1_F32) return ((const float *)v->p)[at];
+    uint32_t bits = (uint32_t)((const uint16_t *)v->p)[at] << 16;
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
 static void softmax(const query *q, double *p)
 {
     double top = -INFINITY, sum = 0;
     for (int32_t j = 0; j < q->n; j++) {
-        const float *k = r1_row(&q->a->v[1], key_row(q, j)) + q->h * q->dh;
         const float *x = r1_row(&q->a->v[0], q->row) + q->h * q->dh;
         p[j] = 0;
-        for (int32_t c = 0; c < q->dh; c++) p[j] += (double)x[c] * k[c];
+        for (int32_t c = 0; c < q->dh; c++) p[j] += (double)x[c] * element(q, 1, key_row(q, j), c);
         if (q->a->v[7].p) p[j] += r1_row(&q->a->v[7], q->h)[bucket(q, j)];
         if (q->a->v[8].p) p[j] += ((const float *)q->a->v[8].p)[q->first + j];
         if (p[j] > top) top = p[j];
@@ -44,7 +57,7 @@ static void forward_query(const query *q)
     softmax(q, p);
     for (int32_t c = 0; c < q->dh; c++) {
         double sum = 0;
-        for (int32_t j = 0; j < q->n; j++) sum += p[j] * r1_row(&q->a->v[2], key_row(q, j))[q->h * q->dh + c];
+        for (int32_t j = 0; j < q->n; j++) sum += p[j] * element(q, 2, key_row(q, j), c);
         r1_row(&q->a->v[9], q->row)[q->h * q->dh + c] = (float)sum;
     }
 }
@@ -56,17 +69,15 @@ static void backward_query(const query *q)
     const float *gy = r1_row(&a->g[9], q->row) + q->h * q->dh, *x = r1_row(&a->v[0], q->row) + q->h * q->dh;
     softmax(q, p);
     for (int32_t j = 0; j < q->n; j++) {
-        const float *v = r1_row(&a->v[2], key_row(q, j)) + q->h * q->dh;
         dp[j] = 0;
-        for (int32_t c = 0; c < q->dh; c++) dp[j] += (double)gy[c] * v[c];
+        for (int32_t c = 0; c < q->dh; c++) dp[j] += (double)gy[c] * element(q, 2, key_row(q, j), c);
         mean += p[j] * dp[j];
     }
     for (int32_t j = 0; j < q->n; j++) {
         double ds = p[j] * (dp[j] - mean);
         int32_t row = key_row(q, j);
-        const float *k = r1_row(&a->v[1], row) + q->h * q->dh;
         for (int32_t c = 0; c < q->dh; c++) {
-            if (a->g[0].p) r1_row(&a->g[0], q->row)[q->h * q->dh + c] += (float)(ds * k[c]);
+            if (a->g[0].p) r1_row(&a->g[0], q->row)[q->h * q->dh + c] += (float)(ds * element(q, 1, row, c));
             if (a->g[1].p) r1_row(&a->g[1], row)[q->h * q->dh + c] += (float)(ds * x[c]);
             if (a->g[2].p) r1_row(&a->g[2], row)[q->h * q->dh + c] += (float)(p[j] * gy[c]);
         }

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_attend.c - attention where its blocks, chunks and tiles meet: long and ragged segments, causal and not, with and without
+ * lists, biases and weights, keys and values in f32 and bf16, against the scalar reference; and a segment's bits whatever lies
+ * around it and whichever thread runs it.
+ *
+ * Tolerances: forward abs 5e-5 + rel 5e-5 (scores reach 100 in size, where f32 has steps of 8e-6, and stand in an exponent); gradients
+ * abs 3e-4 + rel 3e-4. */
+#include "r1_test.h"
+#include "tensor/r1_op.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static r1_rng rng;
+
+typedef struct {
+    r1_op_args a;
+    int32_t q_off[16], k_off[16];
+    int32_t n_seg;
+} attention;
+
+static void *halves(const float *from, size_t n)
+{
+    uint16_t *to = malloc(n * sizeof *to);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, from + i, sizeof bits);
+        to[i] = (uint16_t)(bits >> 16);
+    }
+    return to;
+}
+
+static r1_view normals(int64_t rows, int32_t cols, double by, bool bf16)
+{
+    int64_t ld = cols + 3, n = rows * ld + 1;
+    float *p = malloc(sizeof *p * (size_t)n);
+    for (int64_t i = 0; i < n; i++) p[i] = i % ld < cols ? (float)(r1_rng_normal(&rng) * by) : NAN;
+    r1_view v = {p, rows, cols, R1_F32, ld};
+    if (bf16) {
+        v.p = halves(p, (size_t)n);
+        v.dtype = R1_BF16;
+        free(p);
+    }
+    return v;
+}
+
+static r1_view numbers(int32_t n, int32_t below)
+{
+    int32_t *p = malloc(sizeof *p * ((size_t)n + 1));
+    for (int32_t i = 0; i < n; i++) p[i] = (int32_t)r1_rng_below(&rng, (uint64_t)below);
+    return (r1_view){p, 1, n, R1_I32, n};
+}
+
+static void make(attention *t, bool causal, bool bf16, bool lists)
+{
+    static const int32_t lengths[] = {0, 1, 7, 8, 9, 13, 64, 127, 128, 129, 300, 504, 505, 1025};
+    static const int32_t widths[] = {1, 5, 8, 16, 24, 32, 33, 64, 128, 136};
+    int32_t heads = 1 + (int32_t)r1_rng_below(&rng, 3), d = heads * widths[r1_rng_below(&rng, R1_COUNT(widths))];
+    memset(t, 0, sizeof *t);
+    if (bf16 && d / heads > 128) d = heads * 32;
+    t->n_seg = 1 + (int32_t)r1_rng_below(&rng, 3);
+    for (int32_t s = 0; s < t->n_seg; s++) {
+        int32_t n = lengths[r1_rng_below(&rng, R1_COUNT(lengths))];
+        t->q_off[s + 1] = t->q_off[s] + n;
+        if (!causal && r1_rng_below(&rng, 2)) n = lengths[r1_rng_below(&rng, R1_COUNT(lengths))];
+        t->k_off[s + 1] = t->k_off[s] + n;
+    }
+    int32_t rows = t->q_off[t->n_seg], keys = t->k_off[t->n_seg], listed = lists ? 40 : keys;
+    r1_op_args *a = &t->a;
+    double sharp = r1_rng_below(&rng, 3) ? 1 / sqrt((double)d / heads) : 3;
+    a->v[0] = normals(rows, d, sharp, false);
+    a->v[1] = normals(listed, d, 1, bf16);
+    a->v[2] = normals(listed, d, 1, bf16);
+    a->v[3] = (r1_view){t->q_off, 1, t->n_seg + 1, R1_I32, t->n_seg + 1};
+    a->v[4] = (r1_view){t->k_off, 1, t->n_seg + 1, R1_I32, t->n_seg + 1};
+    if (lists) {
+        a->v[5] = numbers(keys, listed);
+        a->v[6] = numbers(keys, 4);
+        a->v[7] = normals(heads, 4, 1, false);
+        a->v[8] = normals(1, keys, 1, false);
+    }
+    a->v[9] = normals(rows, d, 1, false);
+    a->i[0] = heads;
+    a->i[1] = causal;
+}
+
+static void drop(attention *t)
+{
+    for (int k = 0; k < R1_OP_VIEWS; k++) {
+        if (k != 3 && k != 4) free(t->a.v[k].p);
+        free(t->a.g[k].p);
+    }
+}
+
+static bool near(const char *what, const r1_view *expected, const r1_view *got, double tolerance)
+{
+    for (int64_t r = 0; r < expected->rows; r++)
+        for (int32_t c = 0; c < expected->cols; c++) {
+            double x = r1_row(expected, r)[c], y = r1_row(got, r)[c];
+            if (fabs(x - y) <= tolerance + tolerance * fabs(x)) continue;
+            fprintf(stderr, "%s row %lld column %d: expected %.9g, found %.9g\n", what, (long long)r, c, x, y);
+            return false;
+        }
+    return true;
+}
+
+static r1_view same_shape(const r1_view *v, float with)
+{
+    r1_view z = {malloc(sizeof(float) * (size_t)(v->rows * v->ld + 1)), v->rows, v->cols, R1_F32, v->ld};
+    for (int64_t i = 0; i < v->rows * v->ld; i++) ((float *)z.p)[i] = with;
+    return z;
+}
+
+static void test_forward(void)
+{
+    r1_err err = {0};
+    r1_rng_seed(&rng, r1_test_seed());
+    for (int round = 0; round < 32; round++) {
+        attention t;
+        make(&t, round & 1, round & 2, round & 4);
+        CU_ASSERT_TRUE(r1_backend_cpu()->supports(R1_OP_ATTEND, &t.a));
+        R1_ASSERT_OK(r1_backend_reference()->forward[R1_OP_ATTEND](NULL, &t.a, &err), &err);
+        r1_view expected = t.a.v[9];
+        t.a.v[9] = same_shape(&expected, NAN);
+        R1_ASSERT_OK(r1_backend_cpu()->forward[R1_OP_ATTEND](NULL, &t.a, &err), &err);
+        CU_ASSERT_TRUE(near("attend", &expected, &t.a.v[9], 5e-5));
+        free(expected.p);
+        drop(&t);
+    }
+}
+
+static const int gradient[] = {0, 1, 2, 7};
+
+static void test_backward(void)
+{
+    r1_err err = {0};
+    r1_rng_seed(&rng, r1_test_seed() + 1);
+    for (int round = 0; round < 16; round++) {
+        attention t;
+        r1_view expected[R1_OP_VIEWS] = {0};
+        make(&t, round & 1, round & 2, round & 4);
+        R1_ASSERT_OK(r1_backend_reference()->forward[R1_OP_ATTEND](NULL, &t.a, &err), &err);
+        t.a.g[9] = normals(t.a.v[9].rows, t.a.v[9].cols, 1, false);
+        for (int half = 0; half < 2; half++) {
+            for (size_t i = 0; i < R1_COUNT(gradient); i++)
+                if (t.a.v[gradient[i]].p) t.a.g[gradient[i]] = same_shape(&t.a.v[gradient[i]], 0);
+            const r1_backend *b = half ? r1_backend_cpu() : r1_backend_reference();
+            R1_ASSERT_OK(b->backward[R1_OP_ATTEND](NULL, &t.a, &err), &err);
+            for (size_t i = 0; i < R1_COUNT(gradient) && !half; i++) expected[gradient[i]] = t.a.g[gradient[i]];
+        }
+        for (size_t i = 0; i < R1_COUNT(gradient); i++) {
+            int k = gradient[i];
+            if (t.a.v[k].p) CU_ASSERT_TRUE(near("gradient", &expected[k], &t.a.g[k], 3e-4));
+            free(expected[k].p);
+        }
+        drop(&t);
+    }
+}
+
+/* Each segment alone gives the bits that it has in the batch. */
+static void test_same_bits(void)
+{
+    r1_err err = {0};
+    r1_rng_seed(&rng, r1_test_seed() + 2);
+    for (int round = 0; round < 24; round++) {
+        attention t;
+        make(&t, round & 1, round & 2, round & 4);
+        R1_ASSERT_OK(r1_backend_cpu()->forward[R1_OP_ATTEND](NULL, &t.a, &err), &err);
+        for (int32_t s = 0; s < t.n_seg; s++) {
+            r1_op_args one = t.a;
+            int32_t q_off[2] = {0, t.q_off[s + 1] - t.q_off[s]}, k_off[2] = {t.k_off[s], t.k_off[s + 1]};
+            one.v[0].p = r1_row(&t.a.v[0], t.q_off[s]);
+            one.v[9] = normals(q_off[1], t.a.v[9].cols, 1, false);
+            one.v[3] = (r1_view){q_off, 1, 2, R1_I32, 2};
+            one.v[4] = (r1_view){k_off, 1, 2, R1_I32, 2};
+            R1_ASSERT_OK(r1_backend_cpu()->forward[R1_OP_ATTEND](NULL, &one, &err), &err);
+            for (int32_t r = 0; r < q_off[1]; r++)
+                CU_ASSERT_EQUAL(memcmp(r1_row(&one.v[9], r), r1_row(&t.a.v[9], t.q_off[s] + r),
+                                       sizeof(float) * (size_t)t.a.v[9].cols),
+                                0);
+            free(one.v[9].p);
+        }
+        drop(&t);
+    }
+}
+
+static void *run(void *ctx)
+{
+    r1_err err;
+    return r1_backend_cpu()->forward[R1_OP_ATTEND](NULL, ctx, &err) == R1_OK ? NULL : ctx;
+}
+
+static void test_threads(void)
+{
+    attention t;
+    r1_op_args each[4];
+    pthread_t thread[4];
+    void *failed;
+    r1_rng_seed(&rng, r1_test_seed() + 3);
+    do make(&t, true, false, false);
+    while (t.q_off[t.n_seg] < 100);
+    for (int i = 0; i < 4; i++) {
+        each[i] = t.a;
+        each[i].v[9] = same_shape(&t.a.v[9], 0);
+        pthread_create(&thread[i], NULL, run, &each[i]);
+    }
+    for (int i = 0; i < 4; i++) {
+        pthread_join(thread[i], &failed);
+        CU_ASSERT_PTR_NULL(failed);
+        CU_ASSERT_EQUAL(memcmp(each[i].v[9].p, each[0].v[9].p, sizeof(float) * (size_t)(t.a.v[9].rows * t.a.v[9].ld)),
+                        0);
+    }
+    for (int i = 0; i < 4; i++) free(each[i].v[9].p);
+    drop(&t);
+}
+
+/* Heads wider than the room for bf16 are refused with the numbers. */
+static void test_refused(void)
+{
+    r1_err err = {0};
+    r1_view q = normals(2, 160, 1, false), k = normals(2, 160, 1, true), y = normals(2, 160, 1, false);
+    int32_t off[2] = {0, 2};
+    r1_view o = {off, 1, 2, R1_I32, 2};
+    r1_op_args a = {.v = {q, k, k, o, o, [9] = y}, .i = {1}};
+    CU_ASSERT_EQUAL(r1_backend_cpu()->forward[R1_OP_ATTEND](NULL, &a, &err), R1_E_INVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "160"));
+    free(q.p);
+    free(k.p);
+    free(y.p);
+}
+
+R1_TEST_MAIN("attend", {"forward against the reference", test_forward},
+             {"backward against the reference", test_backward}, {"a segment's bits", test_same_bits},
+             {"threads", test_threads}, {"refused", test_refused})
