@@ -3,7 +3,8 @@
  * through rounds of deterministic mutation (bit flips, bytes, integers at their edges, copies, cuts). A crash, a sanitizer's
  * report or a time limit is the failure.
  *
- * driver ROUNDS FILE...; R1_TEST_SEED sets the random numbers. */
+ * driver ROUNDS FILE...; R1_TEST_SEED sets the random numbers. ROUNDS may be a time instead, such as 900s: rounds go on over all
+ * files in turn until it has passed, and the count is printed. */
 #include "r1_base.h"
 
 #include <stdio.h>
@@ -48,35 +49,67 @@ static void round_of(const uint8_t *seed, size_t size, uint8_t *work, r1_rng *r)
     LLVMFuzzerTestOneInput(work, n);
 }
 
-static int run_file(const char *path, uint64_t rounds, r1_rng *r)
-{
+typedef struct {
+    const char *path;
     char *seed;
+    uint8_t *work;
     size_t size;
+    uint64_t rounds;
+} corpus_file;
+
+static int load(corpus_file *f)
+{
     r1_err err;
-    if (r1_file_read(path, 1 << 24, &seed, &size, &err) != R1_OK) {
+    if (r1_file_read(f->path, 1 << 24, &f->seed, &f->size, &err) != R1_OK) {
         fprintf(stderr, "driver: %s\n", err.msg);
         return 1;
     }
-    uint8_t *work = malloc(size + 1);
-    if (!work) return 1;
-    memcpy(work, seed, size);
-    LLVMFuzzerTestOneInput(work, size);
-    for (size_t cut = 0; cut < size; cut += cut < 2048 ? 1 : size / 500 + 1) LLVMFuzzerTestOneInput(work, cut);
-    for (uint64_t k = 0; size && k < rounds; k++) round_of((const uint8_t *)seed, size, work, r);
-    printf("%s: %zu bytes, %llu rounds\n", path, size, (unsigned long long)rounds);
-    free(work);
-    free(seed);
+    f->work = malloc(f->size + 1);
+    if (!f->work) return 1;
+    memcpy(f->work, f->seed, f->size);
     return 0;
+}
+
+static void cut_everywhere(const corpus_file *f)
+{
+    LLVMFuzzerTestOneInput(f->work, f->size);
+    for (size_t cut = 0; cut < f->size; cut += cut < 2048 ? 1 : f->size / 500 + 1) LLVMFuzzerTestOneInput(f->work, cut);
+}
+
+static void rounds(corpus_file *f, uint64_t n, r1_rng *r)
+{
+    for (uint64_t k = 0; f->size && k < n; k++) round_of((const uint8_t *)f->seed, f->size, f->work, r);
+    f->rounds += n;
 }
 
 int main(int argc, char **argv)
 {
     const char *text = getenv("R1_TEST_SEED");
     uint64_t seed = text ? strtoull(text, NULL, 10) : 20261124;
+    enum { FILES_MAX = 16, TURN = 50 };
+    corpus_file file[FILES_MAX] = {{0}};
+    int n = argc - 2, bad = n < 1 || n > FILES_MAX;
+    char *unit = NULL;
+    uint64_t amount = bad ? 0 : strtoull(argv[1], &unit, 10);
+    int64_t end = r1_mono_us() + (int64_t)amount * 1000000;
+    bool timed = unit && *unit == 's';
     r1_rng r;
     printf("driver: R1_TEST_SEED=%llu\n", (unsigned long long)seed);
     r1_rng_seed(&r, seed);
-    int bad = argc < 3;
-    for (int i = 2; i < argc; i++) bad |= run_file(argv[i], strtoull(argv[1], NULL, 10), &r);
+    for (int i = 0; i < n && !bad; i++) {
+        file[i].path = argv[i + 2];
+        bad = load(&file[i]);
+        if (bad) break;
+        cut_everywhere(&file[i]);
+        if (!timed) rounds(&file[i], amount, &r);
+    }
+    while (!bad && timed && r1_mono_us() < end)
+        for (int i = 0; i < n; i++) rounds(&file[i], TURN, &r);
+    for (int i = 0; i < n && i < FILES_MAX; i++) {
+        if (file[i].path)
+            printf("%s: %zu bytes, %llu rounds\n", file[i].path, file[i].size, (unsigned long long)file[i].rounds);
+        free(file[i].work);
+        free(file[i].seed);
+    }
     return bad;
 }
