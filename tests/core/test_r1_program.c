@@ -136,7 +136,7 @@ static void test_needle(void)
     CU_ASSERT(figure(out, "needle_9000_found") >= 0.9 && figure(out, "needle_9000_from_working") > 0.8);
     CU_ASSERT(figure(out, "needle_30000_found") >= 0.9 && figure(out, "needle_30000_from_longterm") > 0.5);
     CU_ASSERT(figure(out, "needle_30000_cosine") > 0.8);
-    CU_ASSERT_EQUAL(RUN("bench", "memory", "--mixture", "60", "--needle", "900,x"), 1);
+    CU_ASSERT_EQUAL(RUN("bench", "memory", "--mixture", "60", "--columns", "48", "--needle", "900,x"), 2);
     CU_ASSERT_PTR_NOT_NULL(strstr(out, "found 900,x") || strstr(out, "found x"));
 }
 
