@@ -511,7 +511,7 @@ static void test_scores(void)
         CU_ASSERT_EQUAL(code_unpack(&copy, p, packed - 1, &err), R1_E_FORMAT);
         CU_ASSERT_TRUE_FATAL(most * CODE_LANES <= sizeof bytes);
         for (int round = 0; round < 100; round++) {
-            const float *x = coded_key[round * 30];
+            const float *x = coded_key[round * 29];
             float q[CD], u[CD], table[256], base[CODE_LANES], scale[CODE_LANES], single[CODE_LANES], y[CD];
             int16_t z[CODE_LANES * CD];
             random_row(&rng, q, CD);
