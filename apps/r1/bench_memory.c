@@ -4,9 +4,12 @@
  *
  * More entries than the base has are made by jitter: copies with a Gaussian offset of the given length, brought back to the
  * original's length. Truth is exact f32 search; recall@10 counts entries, not scores. Rates are per processor second of one
- * thread; build_s too, and build_wall_s beside it. Run with OMP_NUM_THREADS=1. */
+ * thread; build_s too, and build_wall_s beside it. Run with OMP_NUM_THREADS=1.
+ *
+ * --mixture N makes the vectors instead: N centres, crowds of unequal size around them, variance falling along the axes.
+ * --needle streams entries through instant, working and long-term memory and asks for single ones again. */
+#include "bench_needle.h"
 #include "cli_r1.h"
-#include "r1_memory.h"
 #include "rivals.h"
 
 #include <dirent.h>
@@ -70,6 +73,15 @@ static const r1_option options[] = {
      .min = 0,
      .max = 100000,
      .help = "compared by full keys; 0: 100"},
+    {.name = "mixture",
+     .type = R1_OPT_INT,
+     .def = "0",
+     .min = 0,
+     .max = 100000,
+     .help = "instead of --vectors: rows around this many centres"},
+    {.name = "needle",
+     .type = R1_OPT_STRING,
+     .help = "retrieval through the tiers after so many tokens instead, e.g. 1000,10000,100000,1000000"},
     {.name = "curve",
      .type = R1_OPT_BOOL,
      .def = "false",
@@ -149,6 +161,44 @@ static r1_status load(const char *dir, const char *end, uint32_t d, size_t at_le
     free(data);
     if (!*out) R1_FAIL(err, R1_E_NOMEM, "no memory for the vectors of %s", path);
     return R1_OK;
+}
+
+/* Rows around n_centre centres: crowd c is drawn c + 1 times less often than the first, axis k has deviation 1 / (1 + k / 16) */
+static r1_status mixture(bench *b, size_t n_centre, size_t n, size_t nq, uint64_t seed, r1_err *err)
+{
+    r1_rng rng;
+    uint32_t d = b->d;
+    float *centre = malloc(sizeof *centre * n_centre * d);
+    double *share = malloc(sizeof *share * n_centre), total = 0;
+    b->base = malloc(sizeof *b->base * n * d);
+    b->query = malloc(sizeof *b->query * nq * d);
+    bool good = centre && share && b->base && b->query;
+    r1_rng_seed(&rng, seed);
+    for (size_t c = 0; good && c < n_centre; c++) {
+        for (uint32_t k = 0; k < d; k++) centre[c * d + k] = (float)(r1_rng_normal(&rng) / (1 + k / 16.0));
+        share[c] = total += 1 / (double)(c + 1);
+    }
+    for (size_t i = 0; good && i < n + nq; i++) {
+        float *x = i < n ? b->base + i * d : b->query + (i - n) * d;
+        double u = r1_rng_unit(&rng) * total, s = 0;
+        size_t low = 0, high = n_centre - 1;
+        while (low < high) {
+            size_t mid = (low + high) / 2;
+            if (share[mid] < u)
+                low = mid + 1;
+            else
+                high = mid;
+        }
+        for (uint32_t k = 0; k < d; k++) {
+            x[k] = centre[low * d + k] + (float)(r1_rng_normal(&rng) * 0.7 / (1 + k / 16.0));
+            s += (double)x[k] * x[k];
+        }
+        for (uint32_t k = 0; k < d; k++) x[k] = (float)(x[k] / sqrt(s + 1e-30));
+    }
+    free(centre);
+    free(share);
+    b->nq = nq;
+    return good ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu rows", n);
 }
 
 static float length(const float *x, uint32_t d)
@@ -260,6 +310,20 @@ static r1_status recall_of(const bench *b, const r1_longterm_view *v, const r1_l
     return R1_OK;
 }
 
+/* Queries in batches of BATCH: their rate. */
+static r1_status batch_rate(const bench *b, const r1_longterm_view *v, const r1_longterm_query *how, double *qps,
+                            r1_err *err)
+{
+    r1_longterm_hit hit[BATCH * K];
+    size_t n_hit[BATCH];
+    int64_t t = cpu_us();
+    for (size_t i = 0; i < b->nq; i += BATCH)
+        R1_TRY(r1_longterm_view_search_many(v, b->query + i * b->d, b->nq - i < BATCH ? b->nq - i : BATCH, how, hit,
+                                            n_hit, err));
+    *qps = (double)b->nq * 1e6 / (double)(cpu_us() - t + 1);
+    return R1_OK;
+}
+
 /* Squared error of decoded second vectors over their energy, on a sample. */
 static r1_status vector_error(const bench *b, const r1_longterm_view *v, double *out, r1_err *err)
 {
@@ -295,7 +359,7 @@ static r1_status measure(const bench *b, r1_longterm *lt, const r1_longterm_quer
 {
     r1_longterm_view *v = r1_longterm_view_open(lt);
     r1_longterm_stats s;
-    double recall = 0, codes = 0, qps = 0, codes_qps = 0, error = 0, full = 0;
+    double recall = 0, codes = 0, qps = 0, codes_qps = 0, error = 0, full = 0, batch = 0;
     r1_longterm_view_stats(v, &s);
     r1_longterm_query alone = *how, wide = *how;
     alone.codes_only = true;
@@ -303,6 +367,7 @@ static r1_status measure(const bench *b, r1_longterm *lt, const r1_longterm_quer
     r1_status st = recall_of(b, v, how, &recall, &qps, err);
     double rss = resident_mb();
     if (st == R1_OK) st = recall_of(b, v, how, &recall, &qps, err); /* again, now that the file's pages are in memory */
+    if (st == R1_OK) st = batch_rate(b, v, how, &batch, err);
     if (st == R1_OK) st = recall_of(b, v, &alone, &codes, &codes_qps, err);
     if (st == R1_OK) st = recall_of(b, v, &wide, &full, &codes_qps, err);
     if (st == R1_OK && s.vector_code_bytes) st = vector_error(b, v, &error, err);
@@ -322,7 +387,8 @@ static r1_status measure(const bench *b, r1_longterm *lt, const r1_longterm_quer
     r1_figures_add(f, "flat_qps", b->flat_qps);
     r1_figures_add(f, "over_flat", qps / b->flat_qps);
     r1_figures_add(f, "flat_batch_qps", b->flat_batch_qps);
-    r1_figures_add(f, "over_flat_batch", qps / b->flat_batch_qps);
+    r1_figures_add(f, "batch_qps", batch);
+    r1_figures_add(f, "over_flat_batch", batch / b->flat_batch_qps);
     r1_figures_add(f, "resident_mb", (double)(s.code_bytes + s.index_bytes) / 1e6);
     r1_figures_add(f, "index_mb", (double)s.index_bytes / 1e6);
     r1_figures_add(f, "grown_mb", rss - before_mb);
@@ -459,12 +525,22 @@ static r1_status prepare(bench *b, const r1_options *o, r1_err *err)
 {
     size_t want = (size_t)r1_options_int(o, "entries"), most = (size_t)r1_options_int(o, "queries"), base;
     const char *dir = r1_options_str(o, "vectors");
-    if (!dir) R1_FAIL(err, R1_E_INVAL, "bench memory needs --vectors DIR");
+    size_t centres = (size_t)r1_options_int(o, "mixture");
+    if (!dir && !centres) R1_FAIL(err, R1_E_INVAL, "bench memory needs --vectors DIR or --mixture N");
     b->d = (uint32_t)r1_options_int(o, "columns");
-    R1_TRY(load(dir, "_base.f16", b->d, want, &b->base, &base, err));
-    R1_TRY(load(dir, "_queries.f16", b->d, 0, &b->query, &b->nq, err));
+    if (centres) {
+        base = want ? want : 100000;
+        R1_TRY(mixture(b, centres, base, most, (uint64_t)r1_options_int(o, "seed"), err));
+    } else {
+        R1_TRY(load(dir, "_base.f16", b->d, want, &b->base, &base, err));
+        R1_TRY(load(dir, "_queries.f16", b->d, 0, &b->query, &b->nq, err));
+    }
     b->n = want ? want : base;
     if (b->nq > most) b->nq = most;
+    if (r1_options_has(o, "needle")) {
+        b->n = base;
+        return R1_OK;
+    }
     if (b->n > base) jitter(b, base, r1_options_float(o, "jitter"), (uint64_t)r1_options_int(o, "seed"));
     b->truth = malloc(sizeof *b->truth * b->nq * K);
     if (!b->truth) R1_FAIL(err, R1_E_NOMEM, "no memory for the truth");
@@ -475,6 +551,11 @@ static r1_status run(r1_cli_call *call, bench *b, r1_figures *f)
 {
     const r1_options *o = call->opts;
     R1_TRY(prepare(b, o, &call->err));
+    if (r1_options_has(o, "needle")) {
+        needle_stream s = {
+            b->base, b->query, b->n, b->nq, b->d, r1_options_float(o, "jitter"), (uint64_t)r1_options_int(o, "seed")};
+        return bench_needle(&s, r1_options_str(o, "needle"), f, &call->err);
+    }
     float bytes = (float)(b->d * 4 / r1_options_float(o, "ratio"));
     bool sparse = strcmp(r1_options_str(o, "code"), "sparse") == 0;
     r1_longterm_opts opts = {.d_key = b->d,
@@ -518,7 +599,8 @@ const r1_command cli_memory_commands[] = {
      .summary = "long-term memory beside flat search and beside other codes of the same size, on vectors from files",
      .examples = "r1 bench memory --vectors DIR\nr1 bench memory --vectors DIR --entries 1048576 --no-values --queries "
                  "200 --json\n"
-                 "r1 bench memory --vectors DIR --curve --json",
+                 "r1 bench memory --vectors DIR --curve --json\n"
+                 "r1 bench memory --vectors DIR --needle 1000,10000,100000,1000000 --json",
      .options = options,
      .n_options = R1_COUNT(options),
      .run = bench_memory},

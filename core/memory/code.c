@@ -682,9 +682,16 @@ float code_score(const code *c, const float *u, const float *table, float centre
 
 size_t code_room(const code *c) { return 2 * (size_t)c->m + 8; }
 
+/* Where a table lies among the words that begin with the first one's. */
+static uint32_t table_at(const code *c, const rans_table *t)
+{
+    _Static_assert(sizeof(rans_table) % sizeof(uint32_t) == 0, "tables are whole words apart");
+    return (uint32_t)(t - c->table) * (uint32_t)(sizeof *t / sizeof(uint32_t));
+}
+
 /* One bin of a sketch axis: whose table codes what lies inside it, and how a symbol becomes a step. */
 typedef struct {
-    const rans_table *table;
+    uint32_t table;
     int base, sign;
 } bin_rule;
 
@@ -693,36 +700,57 @@ static void rules_of(const code *c, uint32_t axis, bin_rule *rule)
     const int16_t *edge = c->edge + axis * (CODE_BIN - 1);
     for (int b = 0; b < CODE_BIN; b++) {
         bool tail = b == 0 || b == CODE_BIN - 1;
-        rule[b] = (bin_rule){tail ? tail_table(c, axis) : width_table(c, edge[b] - edge[b - 1]),
-                             b ? edge[b - 1] : edge[0] - 1, b ? 1 : -1};
+        const rans_table *t = tail ? tail_table(c, axis) : width_table(c, edge[b] - edge[b - 1]);
+        rule[b] = (bin_rule){table_at(c, t), b ? edge[b - 1] : edge[0] - 1, b ? 1 : -1};
     }
 }
 
-/* Compiled for shifts without flags (BMI2) too. */
-#if defined __x86_64__ && !defined __SANITIZE_THREAD__ && !defined __SANITIZE_ADDRESS__
-__attribute__((target_clones("bmi2", "default"), optimize("O3")))
-#endif
-void code_steps(const code *c, size_t n, const uint8_t *const *start, const uint8_t *bin, int16_t *z, float *scale)
+typedef struct {
+    uint32_t x[CODE_LANES], at[CODE_LANES]; /* states, places in room */
+    const uint8_t *room;
+} lanes;
+
+/* bin: of the lanes, at this axis. */
+static void sketch_symbols(const code *c, uint32_t axis, const uint8_t *bin, lanes *l, int16_t *symbol)
 {
-    const uint8_t *p[CODE_LANES];
-    uint32_t x[CODE_LANES], m = c->m;
+    bin_rule rule[CODE_BIN];
+    uint32_t table[CODE_LANES];
+    rules_of(c, axis, rule);
+    for (size_t j = 0; j < CODE_LANES; j++) table[j] = rule[bin[j] & (CODE_BIN - 1)].table;
+    scan_best()->symbols(c->table->slot, table, l->x, l->at, l->room, symbol);
+    for (size_t j = 0; j < CODE_LANES; j++) {
+        const bin_rule *b = &rule[bin[j] & (CODE_BIN - 1)];
+        symbol[j] = (int16_t)(b->base + b->sign * symbol[j]);
+    }
+}
+
+void code_steps(const code *c, size_t n, const uint8_t *room, const uint8_t *bin, int16_t *z, float *scale)
+{
+    enum { AXES = 8 }; /* decoded side by side, then turned: a row's steps lie together */
+    static const uint32_t first[CODE_LANES];
+    const scan_kernels *k = scan_best();
+    lanes l = {.room = room};
+    uint32_t m = c->m;
+    int16_t symbol[AXES * CODE_LANES], rest[CODE_LANES * AXES];
     for (size_t j = 0; j < n; j++) {
-        x[j] = (uint32_t)start[j][0] << 16 | (uint32_t)start[j][1] << 8 | start[j][2];
-        p[j] = start[j] + 3;
+        const uint8_t *p = room + j * code_room(c);
+        l.x[j] = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+        l.at[j] = (uint32_t)(p + 3 - room);
     }
-    for (uint32_t i = 0; i < c->n_sketch; i++) {
-        bin_rule rule[CODE_BIN];
-        rules_of(c, i, rule);
-        for (size_t j = 0; j < n; j++) {
-            const bin_rule *b = &rule[bin[j * c->n_sketch + i] & (CODE_BIN - 1)];
-            z[j * m + i] = (int16_t)(b->base + b->sign * (int)rans_next(&x[j], &p[j], b->table));
+    for (uint32_t i = 0; i < m;) {
+        bool sketch = i < c->n_sketch;
+        uint32_t end = sketch ? c->n_sketch : m, axes = end - i < AXES ? end - i : AXES;
+        for (uint32_t a = 0; a < axes; a++) {
+            if (sketch)
+                sketch_symbols(c, i + a, bin + (i + a) * CODE_LANES, &l, symbol + a * CODE_LANES);
+            else
+                k->symbols(group_table(c, i + a)->slot, first, l.x, l.at, room, symbol + a * CODE_LANES);
         }
+        k->turn(symbol, sketch ? 0 : HALF, axes == AXES ? z + i : rest, axes == AXES ? m : AXES, n);
+        for (size_t j = 0; j < n && axes < AXES; j++) memcpy(z + j * m + i, rest + j * AXES, axes * sizeof *z);
+        i += axes;
     }
-    for (uint32_t i = c->n_sketch; i < m; i++) {
-        const rans_table *t = group_table(c, i);
-        for (size_t j = 0; j < n; j++) z[j * m + i] = (int16_t)((int)rans_next(&x[j], &p[j], t) - HALF);
-    }
-    for (size_t j = 0; j < n; j++) scale[j] = scale_of(x[j] >> (15 - RANS_FREE) & ((1u << RANS_FREE) - 1));
+    for (size_t j = 0; j < n; j++) scale[j] = scale_of(l.x[j] >> (15 - RANS_FREE) & ((1u << RANS_FREE) - 1));
 }
 
 /* ---- as bytes: eight numbers, then the arrays, then the tables' frequencies (but for the even ones of the widths) ---- */

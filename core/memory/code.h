@@ -77,12 +77,12 @@ float code_score(const code *c, const float *u, const float *table, float centre
                  const uint8_t *bin);
 
 /* The whole steps of up to CODE_LANES codes at once, transform only: many independent chains hide the coder's delays, and each
- * axis' table is fetched once for all. start[j]: the code of lane j, code_room(c) readable bytes from there, whatever they
- * hold (every symbol takes two at most, so damaged bytes cannot lead further); bin: the lanes' sketches; z: [n][m]. A code's
- * score is scale * (centre_dot + dot16(z, u)), as code_score has it, to the bit. */
+ * axis' table is fetched once for all. room: the code of lane j from j * code_room(c), whatever lies behind it (every symbol
+ * takes two bytes at most, so damaged ones cannot lead further); bin: [n_sketch][CODE_LANES]; z: [n][m]. A code's score is
+ * scale * (centre_dot + dot16(z, u)), as code_score has it, to the bit. */
 enum { CODE_LANES = 32 };
 size_t code_room(const code *c);
-void code_steps(const code *c, size_t n, const uint8_t *const *start, const uint8_t *bin, int16_t *z, float *scale);
+void code_steps(const code *c, size_t n, const uint8_t *room, const uint8_t *bin, int16_t *z, float *scale);
 
 /* omp.c: atoms (ascending) and coefficients of the y whose products with all atoms are p (overwritten), least squares over
  * the atoms chosen, until no product reaches `stop` or k_max atoms are in use; gram[n_atom][n_atom] are the atoms' own

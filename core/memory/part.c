@@ -591,11 +591,11 @@ static uint32_t list_of(const part *p, size_t row)
     return low;
 }
 
-static void bins_of(const part *p, size_t row, uint8_t *bin)
+static void bins_of(const part *p, size_t row, uint8_t *bin, size_t stride)
 {
     uint32_t ns = p->key_code->n_sketch;
     const uint8_t *block = p->sketch + row / SCAN_ROWS * SCAN_ROWS * (ns / 2) + row % SCAN_ROWS;
-    for (uint32_t a = 0; a < ns; a++) bin[a] = block[a / 2 * SCAN_ROWS] >> (a % 2 ? 4 : 0) & 15;
+    for (uint32_t a = 0; a < ns; a++) bin[a * stride] = block[a / 2 * SCAN_ROWS] >> (a % 2 ? 4 : 0) & 15;
 }
 
 void part_key(const part *p, size_t row, float *key)
@@ -605,7 +605,7 @@ void part_key(const part *p, size_t row, float *key)
         memcpy(key, p->key + row * p->d_key, sizeof *key * p->d_key);
         return;
     }
-    bins_of(p, row, bin);
+    bins_of(p, row, bin, 1);
     code_decode(p->key_code, list_of(p, row), code_at(p->key_start, p->key_len, p->key_bytes, row), p->key_len[row],
                 bin, key);
 }
@@ -804,27 +804,21 @@ static wish *sort_wishes(wish *a, wish *b, size_t n, size_t n_row)
 typedef struct {
     wish *wish, *other;
     int16_t *z;    /* [CODE_LANES][m] */
-    uint8_t *room; /* [CODE_LANES][code_room]: codes near the end of the image */
+    uint8_t *room; /* [CODE_LANES][code_room] */
     part_hit *list;
 } workroom;
 
-/* The codes of n rows; bytes are read where they lie, and copied where too few follow. */
 static void decode_rows(const part *p, const uint32_t *row, size_t n, const workroom *w, float *scale)
 {
     const code *c = p->key_code;
-    const uint8_t *start[CODE_LANES], *end = p->payload + p->payload_bytes;
-    uint8_t bin[CODE_LANES * CODE_SKETCH_MAX];
+    uint8_t bin[CODE_LANES * CODE_SKETCH_MAX] = {0};
+    size_t room = code_room(c);
     for (size_t j = 0; j < n; j++) {
-        start[j] = code_at(p->key_start, p->key_len, p->key_bytes, row[j]);
-        bins_of(p, row[j], bin + j * c->n_sketch);
-        if ((size_t)(end - start[j]) >= code_room(c)) continue;
-        uint8_t *room = w->room + j * code_room(c);
-        size_t len = p->key_len[row[j]] < code_room(c) ? p->key_len[row[j]] : code_room(c);
-        memset(room, 0, code_room(c));
-        memcpy(room, start[j], len);
-        start[j] = room;
+        size_t len = p->key_len[row[j]] < room ? p->key_len[row[j]] : room;
+        memcpy(w->room + j * room, code_at(p->key_start, p->key_len, p->key_bytes, row[j]), len);
+        bins_of(p, row[j], bin + j, CODE_LANES);
     }
-    code_steps(c, n, start, bin, w->z, scale);
+    code_steps(c, n, w->room, bin, w->z, scale);
 }
 
 static void score_wishes(const part *p, search *s, const wish *sorted, size_t n, const workroom *w)
@@ -926,6 +920,7 @@ r1_status part_candidates(const part *p, const float *q, size_t nq, const uint64
     }
     workroom w;
     search_rooms(p, nq, keep, most, s, &w, rooms);
+    memset(w.room, 0, CODE_LANES * code_room(p->key_code));
     run(p, s, q, nq, dead, n_probe, &w);
     for (size_t i = 0; i < nq; i++) {
         n_hit[i] = s[i].best.n;

@@ -96,9 +96,9 @@ static inline uint32_t rans_get(rans_decoder *d, const rans_table *t)
 }
 
 /* The same on bytes that may be read two past each symbol's need: the caller keeps room behind them. */
-static inline uint32_t rans_next(uint32_t *x, const uint8_t **p, const rans_table *t)
+static inline uint32_t rans_next(uint32_t *x, const uint8_t **p, const uint32_t *slot)
 {
-    uint32_t s = t->slot[*x & (RANS_ONE - 1)], v = (s & 2047) * (*x >> RANS_BITS) + (s >> 11 & 1023);
+    uint32_t s = slot[*x & (RANS_ONE - 1)], v = (s & 2047) * (*x >> RANS_BITS) + (s >> 11 & 1023);
     uint32_t n = (uint32_t)(v < RANS_LOW) + (uint32_t)(v < RANS_LOW >> 8), next = (uint32_t)(*p)[0] << 8 | (*p)[1];
     *x = v << (8 * n) | next >> (16 - 8 * n);
     *p += n;

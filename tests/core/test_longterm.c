@@ -242,6 +242,25 @@ static void test_scan(void)
         CU_ASSERT_DOUBLE_EQUAL(s, d, 0.2);
         for (size_t i = 0; i < sizeof block; i++) block[i] = (uint8_t)r1_rng_u64(&rng);
         for (size_t i = 0; i < sizeof lut; i++) lut[i] = round ? (uint8_t)r1_rng_u64(&rng) : 255;
+        uint32_t slot[2 * RANS_ONE], table[SCAN_ROWS], state[2][SCAN_ROWS], at[2][SCAN_ROWS];
+        int16_t symbol[2][SCAN_ROWS];
+        for (uint32_t i = 0; i < 2 * RANS_ONE; i++) /* any symbol and place in it, parts 1 to 1,024 */
+            slot[i] = (uint32_t)r1_rng_below(&rng, 1u << 21) << 11 | (1 + (uint32_t)r1_rng_below(&rng, RANS_ONE));
+        for (int r = 0; r < SCAN_ROWS; r++) {
+            state[0][r] = state[1][r] = RANS_LOW + (uint32_t)r1_rng_below(&rng, (1u << 23) - RANS_LOW);
+            table[r] = (uint32_t)r1_rng_below(&rng, RANS_ONE);
+            at[0][r] = at[1][r] = (uint32_t)r1_rng_below(&rng, sizeof lut - 4);
+        }
+        int16_t eight[8 * SCAN_ROWS], turned[2][SCAN_ROWS * 9] = {{0}};
+        size_t rows = 1 + r1_rng_below(&rng, SCAN_ROWS);
+        for (size_t i = 0; i < R1_COUNT(eight); i++) eight[i] = (int16_t)(r1_rng_below(&rng, 2001) - 1000);
+        fast->turn(eight, 127, turned[0], 9, rows);
+        slow->turn(eight, 127, turned[1], 9, rows);
+        CU_ASSERT_EQUAL(memcmp(turned[0], turned[1], sizeof turned[0]), 0);
+        fast->symbols(slot, table, state[0], at[0], lut, symbol[0]);
+        slow->symbols(slot, table, state[1], at[1], lut, symbol[1]);
+        CU_ASSERT_TRUE(memcmp(state[0], state[1], sizeof state[0]) == 0 && memcmp(at[0], at[1], sizeof at[0]) == 0 &&
+                       memcmp(symbol[0], symbol[1], sizeof symbol[0]) == 0);
         fast->sketch(block, lut, axes, x);
         slow->sketch(block, lut, axes, y);
         CU_ASSERT_EQUAL(memcmp(x, y, sizeof x), 0);
@@ -485,16 +504,15 @@ static void test_scores(void)
         R1_ASSERT_OK(code_train(&c, &coded_key[0][0], CN, CD, &o, &err), &err);
         size_t packed = code_packed_bytes(c), most = code_entry_max(c);
         uint8_t *p = malloc(packed), bytes[32768], sketch[CODE_LANES * CODE_SKETCH_MAX],
-                *room = calloc(CODE_LANES, code_room(c) + sizeof bytes / CODE_LANES);
+                turned[CODE_LANES * CODE_SKETCH_MAX], *room = calloc(CODE_LANES, code_room(c));
         uint32_t list[CODE_LANES], len[CODE_LANES];
         code_pack(c, p);
         R1_ASSERT_OK(code_unpack(&copy, p, packed, &err), &err);
         CU_ASSERT_EQUAL(code_unpack(&copy, p, packed - 1, &err), R1_E_FORMAT);
         CU_ASSERT_TRUE_FATAL(most * CODE_LANES <= sizeof bytes);
         for (int round = 0; round < 100; round++) {
-            const float *x = coded_key[round * 30];
+            const float *x = coded_key[round * 29];
             float q[CD], u[CD], table[256], base[CODE_LANES], scale[CODE_LANES], single[CODE_LANES], y[CD];
-            const uint8_t *start[CODE_LANES];
             int16_t z[CODE_LANES * CD];
             random_row(&rng, q, CD);
             R1_ASSERT_OK(linalg_nearest(x, CODE_LANES, CD, c->centre, c->n_list, list, &err), &err);
@@ -507,15 +525,16 @@ static void test_scores(void)
                 code_decode(copy, list[j], bytes + j * most, len[j], sketch + j * c->n_sketch, y);
                 for (int k = 0; k < CD; k++) s += (double)y[k] * q[k];
                 CU_ASSERT_DOUBLE_EQUAL(single[j], s, 1e-4);
-                uint8_t *mine = room + j * (code_room(c) + sizeof bytes / CODE_LANES);
+                uint8_t *mine = room + j * code_room(c);
                 for (size_t k = 0; k < code_room(c); k++)
                     mine[k] = (uint8_t)r1_rng_u64(&rng); /* what follows is not its own */
                 memcpy(mine, bytes + j * most, len[j]);
-                start[j] = mine;
             }
             if (kind == R1_CODE_SPARSE) continue;
+            for (size_t j = 0; j < CODE_LANES; j++)
+                for (size_t a = 0; a < c->n_sketch; a++) turned[a * CODE_LANES + j] = sketch[j * c->n_sketch + a];
             size_t n = round % 2 ? CODE_LANES : 1 + r1_rng_below(&rng, CODE_LANES);
-            code_steps(copy, n, start, sketch, z, scale);
+            code_steps(copy, n, room, turned, z, scale);
             for (size_t j = 0; j < n; j++) {
                 float score = (base[j] + scan_scalar()->dot16(z + j * copy->m, u, copy->m)) * scale[j];
                 CU_ASSERT_EQUAL(memcmp(&score, &single[j], sizeof score), 0);

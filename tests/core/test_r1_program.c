@@ -148,5 +148,21 @@ static void test_bench_batch(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(out, "arrivals.txt:1501"));
 }
 
-R1_TEST_MAIN("r1", {"bench batch", test_bench_batch}, {"train, eval, info", test_commands},
-             {"bench memory", test_bench_memory})
+/* Needles at all depths of a stream are found wherever they are by then: among what is in hand alone; in working memory too; most
+ * of them among the codes of long-term memory. */
+static void test_needle(void)
+{
+    char out[16384];
+    CU_ASSERT_EQUAL(RUN("bench", "memory", "--mixture", "60", "--columns", "48", "--entries", "4000", "--needle",
+                        "900,9000,30000", "--json"),
+                    0);
+    CU_ASSERT(figure(out, "needle_900_found") >= 0.95 && figure(out, "needle_900_from_instant") >= 0.95);
+    CU_ASSERT(figure(out, "needle_9000_found") >= 0.9 && figure(out, "needle_9000_from_working") > 0.8);
+    CU_ASSERT(figure(out, "needle_30000_found") >= 0.9 && figure(out, "needle_30000_from_longterm") > 0.5);
+    CU_ASSERT(figure(out, "needle_30000_cosine") > 0.8);
+    CU_ASSERT_EQUAL(RUN("bench", "memory", "--mixture", "60", "--columns", "48", "--needle", "900,x"), 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "found 900,x") || strstr(out, "found x"));
+}
+
+R1_TEST_MAIN("r1", {"bench batch", test_bench_batch}, {"train, eval, info", test_commands}, {"bench memory", test_bench_memory},
+             {"needle", test_needle})
