@@ -115,11 +115,11 @@ static int bench_attend(r1_cli_call *call)
         r1_attend_times t = {0};
         st = r1_bench_attend(s, seconds, &t, &call->err);
         if (st != R1_OK) break;
-        double none = 0;
-        add_attend(f, "gops", i, attend_gflop(s) * 1e6 / t.fused_us, &none, true);
-        if (!s->bf16) add_attend(f, "fused_over_separate", i, t.separate_us / t.fused_us, &over_separate, false);
-        add_attend(f, "cawa_overhead", i, t.cawa_over_plain - 1, &overhead, true);
-        add_attend(f, "context_overhead", i, t.context_us / t.plain_us, &none, true);
+        double none = 0, plain = t.plain_scale_us + t.attend_us;
+        add_attend(f, "gops", i, attend_gflop(s) * 1e6 / t.attend_us, &none, true);
+        if (!s->bf16) add_attend(f, "fused_over_separate", i, t.separate_us / t.attend_us, &over_separate, false);
+        add_attend(f, "cawa_overhead", i, (t.cawa_scale_us - t.plain_scale_us) / plain, &overhead, true);
+        add_attend(f, "context_overhead", i, t.context_us / plain, &none, true);
     }
     r1_figures_add(f, "fused_over_separate", over_separate);
     r1_figures_add(f, "cawa_overhead", overhead);

@@ -2,7 +2,7 @@
 /* cpu_attend_isa.h - the parts of attention beside its products, compiled once per instruction set: cpu_attend.c includes it with the
  * macros of cpu_tile.h and
  *
- *   TILE_MAX(a, b) the larger of each lane, b where one of them is not a number
+ *   TILE_MAX(a, b) the larger of each lane; b where either is not a number
  *
  * Sums run over vectors in rising order, then over the lanes: a query's bits depend on its own keys alone. */
 
@@ -14,7 +14,7 @@ TILE_ATTR R1_INLINE void TILE(exp)(TILE_V *v)
     TILE_V x = *v;
     const TILE_V magic = TILE_SET1(12582912.0f),
                  one = TILE_SET1(1.0f); /* 1.5 * 2^23: the sum's low bits are the rounded integer */
-    x = TILE_MAX(x, TILE_SET1(-87.0f));
+    x = TILE_MAX(TILE_SET1(-87.0f), x); /* what is not a number stays so */
     TILE_V n = TILE_FMA(x, TILE_SET1(1.44269504f), magic);
     TILE(vi) bits = (TILE(vi))n;
     n -= magic;

@@ -151,6 +151,8 @@ static void fill(void)
     cpu.forward[R1_OP_RMSNORM] = r1_cpu_rmsnorm_forward;
     cpu.backward[R1_OP_RMSNORM] = r1_cpu_rmsnorm_backward;
     cpu.forward[R1_OP_TAIL_NORM] = r1_cpu_tail_norm_forward;
+    cpu.forward[R1_OP_CAUSAL_MEAN] = r1_cpu_causal_mean_forward;
+    cpu.backward[R1_OP_CAUSAL_MEAN] = r1_cpu_causal_mean_backward;
     cpu.forward[R1_OP_CAWA_SCALE] = r1_cpu_cawa_scale_forward;
     cpu.backward[R1_OP_CAWA_SCALE] = r1_cpu_cawa_scale_backward;
     cpu.forward[R1_OP_ATTEND] = r1_cpu_attend_forward;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_bench_attend.c - attention fused and by separate operations, with and without CAWA, measured in turns: each takes the best
- * of its repetitions, so that a change of the machine's speed meets all of them. */
+/* cpu_bench_attend.c - attention fused and by separate operations, CAWA's scaling and the plain one, measured in turns: each takes
+ * the best of its repetitions, so that a change of the machine's speed meets all of them. */
 #include "cpu_ops.h"
 #include "r1_bench.h"
 
@@ -116,19 +116,8 @@ static r1_status scale(const bench *b, bool cawa, r1_err *err)
     return r1_cpu_cawa_scale_forward(NULL, &a, err);
 }
 
-static r1_status fused(const bench *b, r1_err *err) { return attend(b, err); }
-
-static r1_status plain(const bench *b, r1_err *err)
-{
-    R1_TRY(scale(b, false, err));
-    return attend(b, err);
-}
-
-static r1_status cawa(const bench *b, r1_err *err)
-{
-    R1_TRY(scale(b, true, err));
-    return attend(b, err);
-}
+static r1_status plain_scale(const bench *b, r1_err *err) { return scale(b, false, err); }
+static r1_status cawa_scale(const bench *b, r1_err *err) { return scale(b, true, err); }
 
 static r1_status linear(float *x, int64_t rows, int64_t k, float *w, float *bias, int64_t n, float *y, r1_err *err)
 {
@@ -143,7 +132,7 @@ static r1_status context(const bench *b, r1_err *err)
     r1_view x = floats(b->joined, rows, b->d), mean = floats(b->joined + b->d, rows, b->d);
     x.ld = mean.ld = 2 * b->d;
     r1_op_args a = {.v = {x, ints(b->offset, b->s->n_seq + 1), mean}};
-    R1_TRY(r1_op_get(R1_OP_CAUSAL_MEAN)->forward(NULL, &a, err));
+    R1_TRY(r1_cpu_causal_mean_forward(NULL, &a, err));
     R1_TRY(linear(b->joined, rows, 2 * b->d, b->w1, b->b1, CONTEXT, b->hidden, err));
     r1_op_args act = {.v = {floats(b->hidden, rows, CONTEXT), floats(b->hidden, rows, CONTEXT)}};
     R1_TRY(r1_cpu_act_forward(NULL, &act, err));
@@ -182,57 +171,40 @@ static r1_status separate(const bench *b, r1_err *err)
 
 /* ---- measuring ---- */
 
-enum { FUSED, PLAIN, CAWA, MAKES_M, SEPARATE, MEASURED, TURNS_MAX = 4096 };
+enum { PLAIN_SCALE, CAWA_SCALE, FUSED, MAKES_M, SEPARATE, MEASURED };
 
 typedef r1_status (*measured)(const bench *b, r1_err *err);
-static const measured fn[MEASURED] = {fused, plain, cawa, context, separate};
+/* CAWA's scaling is the last before the attention, which so works on its queries. */
+static const measured fn[MEASURED] = {plain_scale, cawa_scale, attend, context, separate};
 
-static int ascending(const void *a, const void *b)
+/* Each in turn, a millisecond or more at a time; the best of each. */
+static r1_status in_turns(const bench *b, int n, double *best_us, double seconds, r1_err *err)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* In turns; best_us of each, and the median over the turns of CAWA's time over plain's, which are neighbours in each. */
-static r1_status in_turns(const bench *b, int n, double *best_us, double *over_plain, double seconds, r1_err *err)
-{
-    double ratio[TURNS_MAX];
-    int calls = 1, turns = 0;
-    for (int i = 0; i < n; i++) best_us[i] = 1e30;
-    for (int64_t until = r1_mono_us() + (int64_t)(seconds * 1e6);
-         turns < TURNS_MAX && (turns < 3 || r1_mono_us() < until);) {
-        double spent[MEASURED], shortest = 1e30;
-        for (int i = 0; i < n; i++) {
-            int64_t began = r1_mono_us();
-            for (int c = 0; c < calls; c++) R1_TRY(fn[i](b, err));
-            spent[i] = (double)(r1_mono_us() - began) / calls;
-            if (spent[i] < shortest) shortest = spent[i];
-        }
-        if (shortest * calls < 1000) { /* clock and noise must be small beside a measurement */
-            calls *= 2;
-            continue;
-        }
+    int calls[MEASURED], turns = 0;
+    for (int i = 0; i < n; i++) best_us[i] = 1e30, calls[i] = 1;
+    for (int64_t until = r1_mono_us() + (int64_t)(seconds * 1e6); turns < 3 || r1_mono_us() < until; turns++)
         for (int i = 0; i < n; i++)
-            if (spent[i] < best_us[i]) best_us[i] = spent[i];
-        ratio[turns++] = spent[CAWA] / spent[PLAIN];
-    }
-    qsort(ratio, (size_t)turns, sizeof *ratio, ascending);
-    *over_plain = ratio[turns / 2];
+            for (;;) {
+                int64_t began = r1_mono_us();
+                for (int c = 0; c < calls[i]; c++) R1_TRY(fn[i](b, err));
+                double spent = (double)(r1_mono_us() - began);
+                if (spent < 1000) { /* the clock's step must be small beside it */
+                    calls[i] *= 2;
+                    continue;
+                }
+                if (spent / calls[i] < best_us[i]) best_us[i] = spent / calls[i];
+                break;
+            }
     return R1_OK;
 }
 
 r1_status r1_bench_attend(const r1_attend_shape *shape, double seconds, r1_attend_times *out, r1_err *err)
 {
-    double us[MEASURED], over_plain;
+    double us[MEASURED] = {0};
     bench b;
     R1_TRY(bench_new(&b, shape, err));
-    r1_status st = in_turns(&b, shape->bf16 ? SEPARATE : MEASURED, us, &over_plain, seconds, err);
+    r1_status st = in_turns(&b, shape->bf16 ? SEPARATE : MEASURED, us, seconds, err);
     bench_free(&b);
-    if (st == R1_OK)
-        *out = (r1_attend_times){.fused_us = us[FUSED],
-                                 .plain_us = us[PLAIN],
-                                 .cawa_over_plain = over_plain,
-                                 .context_us = us[MAKES_M],
-                                 .separate_us = shape->bf16 ? 0 : us[SEPARATE]};
+    if (st == R1_OK) *out = (r1_attend_times){us[FUSED], us[PLAIN_SCALE], us[CAWA_SCALE], us[MAKES_M], us[SEPARATE]};
     return st;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_cawa.c - CAWA_SCALE in f32: the context factors of a few rows at once, as one array, then the query's columns. */
+/* cpu_cawa.c - CAWA_SCALE in f32: the context factors of a few rows at once, as one array, then the query's columns; and
+ * CAUSAL_MEAN, which makes their argument. */
 #include "cpu_ops.h"
 
 #include <math.h>
@@ -101,4 +102,51 @@ r1_status r1_cpu_cawa_scale_backward(r1_stream *s, const r1_op_args *a, r1_err *
 {
     (void)s;
     return by_rows(a, backward_rows, err);
+}
+
+/* ---- causal mean ---- */
+
+enum { COLUMNS = 256 }; /* at a time: their sums stay in the first-level cache */
+
+R1_CLONES static void mean_segment(const r1_view *x, const r1_view *y, int32_t from, int32_t to, int32_t c0, int32_t n)
+{
+    float sum[COLUMNS] = {0};
+    for (int32_t r = from; r < to; r++) {
+        v8_add_scaled(sum, r1_row(x, r) + c0, 1, n);
+        times(r1_row(y, r) + c0, sum, 1 / (float)(r - from + 1), n);
+    }
+}
+
+/* From the last row back: each row's gradient, over its count, reaches itself and all before it. */
+R1_CLONES static void mean_segment_back(const r1_view *gx, const r1_view *gy, int32_t from, int32_t to, int32_t c0,
+                                        int32_t n)
+{
+    float sum[COLUMNS] = {0};
+    for (int32_t r = to; r-- > from;) {
+        v8_add_scaled(sum, r1_row(gy, r) + c0, 1 / (float)(r - from + 1), n);
+        v8_add_scaled(r1_row(gx, r) + c0, sum, 1, n);
+    }
+}
+
+static void by_segment(const r1_op_args *a, const r1_view *x, const r1_view *y,
+                       void (*fn)(const r1_view *, const r1_view *, int32_t, int32_t, int32_t, int32_t))
+{
+    const int32_t *off = r1_ints(&a->v[1]);
+    for (int32_t s = 0; s + 1 < a->v[1].cols; s++)
+        for (int32_t c = 0; c < x->cols; c += COLUMNS)
+            fn(x, y, off[s], off[s + 1], c, x->cols - c < COLUMNS ? x->cols - c : COLUMNS);
+}
+
+r1_status r1_cpu_causal_mean_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    (void)s, (void)err;
+    by_segment(a, &a->v[0], &a->v[2], mean_segment);
+    return R1_OK;
+}
+
+r1_status r1_cpu_causal_mean_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    (void)s, (void)err;
+    if (a->g[0].p) by_segment(a, &a->g[0], &a->g[2], mean_segment_back);
+    return R1_OK;
 }

@@ -113,6 +113,8 @@ r1_status r1_cpu_act_backward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_rmsnorm_forward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_rmsnorm_backward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_tail_norm_forward(r1_stream *s, const r1_op_args *a, r1_err *err);
+r1_status r1_cpu_causal_mean_forward(r1_stream *s, const r1_op_args *a, r1_err *err);
+r1_status r1_cpu_causal_mean_backward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_cawa_scale_forward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_cawa_scale_backward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_attend_forward(r1_stream *s, const r1_op_args *a, r1_err *err);

@@ -23,11 +23,10 @@ typedef struct {
     int32_t n_head, width;
     bool causal, bf16; /* bf16: keys and values */
 } r1_attend_shape;
-/* Microseconds of one call: the attention op; plain scaling and the op; what makes the context factor's argument; the same attention
- * by oneDNN's two products and a softmax between them, all scores at once (0 for bf16). CAWA's two factors and the op, over plain:
- * the median of neighbouring measurements. */
+/* Microseconds of one call: the attention op; the scaling of queries before it, plain and with CAWA's two factors; what makes the
+ * context factor's argument; the same attention by oneDNN's two products and a softmax between them, all scores at once (0 for bf16). */
 typedef struct {
-    double fused_us, plain_us, context_us, separate_us, cawa_over_plain;
+    double attend_us, plain_scale_us, cawa_scale_us, context_us, separate_us;
 } r1_attend_times;
 R1_API r1_status r1_bench_attend(const r1_attend_shape *shape, double seconds, r1_attend_times *out, r1_err *err);
 /* f32 multiply-adds in registers with the widest vectors that the processor has: what no product can exceed. */

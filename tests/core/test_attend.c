@@ -68,7 +68,9 @@ static void make(attention *t, bool causal, bool bf16, bool lists)
         if (!causal && r1_rng_below(&rng, 2)) n = lengths[r1_rng_below(&rng, R1_COUNT(lengths))];
         t->k_off[s + 1] = t->k_off[s] + n;
     }
-    int32_t rows = t->q_off[t->n_seg], keys = t->k_off[t->n_seg], listed = lists ? 40 : keys;
+    int32_t rows = t->q_off[t->n_seg], keys = t->k_off[t->n_seg];
+    if ((int64_t)rows * keys * d > 20000000) d = heads * 5; /* the reference takes its time */
+    int32_t listed = lists ? 40 : keys;
     r1_op_args *a = &t->a;
     double sharp = r1_rng_below(&rng, 3) ? 1 / sqrt((double)d / heads) : 3;
     a->v[0] = normals(rows, d, sharp, false);
@@ -118,7 +120,7 @@ static void test_forward(void)
 {
     r1_err err = {0};
     r1_rng_seed(&rng, r1_test_seed());
-    for (int round = 0; round < 32; round++) {
+    for (int round = 0; round < 24; round++) {
         attention t;
         make(&t, round & 1, round & 2, round & 4);
         CU_ASSERT_TRUE(r1_backend_cpu()->supports(R1_OP_ATTEND, &t.a));
@@ -138,7 +140,7 @@ static void test_backward(void)
 {
     r1_err err = {0};
     r1_rng_seed(&rng, r1_test_seed() + 1);
-    for (int round = 0; round < 16; round++) {
+    for (int round = 0; round < 12; round++) {
         attention t;
         r1_view expected[R1_OP_VIEWS] = {0};
         make(&t, round & 1, round & 2, round & 4);
@@ -165,7 +167,7 @@ static void test_same_bits(void)
 {
     r1_err err = {0};
     r1_rng_seed(&rng, r1_test_seed() + 2);
-    for (int round = 0; round < 24; round++) {
+    for (int round = 0; round < 16; round++) {
         attention t;
         make(&t, round & 1, round & 2, round & 4);
         R1_ASSERT_OK(r1_backend_cpu()->forward[R1_OP_ATTEND](NULL, &t.a, &err), &err);
@@ -217,6 +219,26 @@ static void test_threads(void)
     drop(&t);
 }
 
+/* What is not a number in a key shows in every query that sees it, and in no other segment. */
+static void test_not_a_number(void)
+{
+    r1_err err = {0};
+    for (int32_t n = 4; n <= 40; n += 36) { /* by queries, by tiles */
+        r1_rng_seed(&rng, r1_test_seed() + 4);
+        r1_view q = normals(2 * n, 16, 1, false), k = normals(2 * n, 16, 1, false), y = normals(2 * n, 16, 1, false);
+        int32_t off[3] = {0, n, 2 * n};
+        r1_view o = {off, 1, 3, R1_I32, 3};
+        r1_op_args a = {.v = {q, k, k, o, o, [9] = y}, .i = {1}};
+        a.v[2] = q;
+        r1_row(&k, n / 2)[3] = NAN;
+        R1_ASSERT_OK(r1_backend_cpu()->forward[R1_OP_ATTEND](NULL, &a, &err), &err);
+        for (int32_t r = 0; r < 2 * n; r++) CU_ASSERT_EQUAL(isnan(r1_row(&y, r)[5]) != 0, r < n);
+        free(q.p);
+        free(k.p);
+        free(y.p);
+    }
+}
+
 /* Heads wider than the room for bf16 are refused with the numbers. */
 static void test_refused(void)
 {
@@ -234,4 +256,4 @@ static void test_refused(void)
 
 R1_TEST_MAIN("attend", {"forward against the reference", test_forward},
              {"backward against the reference", test_backward}, {"a segment's bits", test_same_bits},
-             {"threads", test_threads}, {"refused", test_refused})
+             {"threads", test_threads}, {"not a number", test_not_a_number}, {"refused", test_refused})

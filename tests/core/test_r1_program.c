@@ -164,5 +164,16 @@ static void test_needle(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(out, "found 900,x") || strstr(out, "found x"));
 }
 
-R1_TEST_MAIN("r1", {"bench batch", test_bench_batch}, {"train, eval, info", test_commands}, {"bench memory", test_bench_memory},
-             {"needle", test_needle})
+/* Every shape is there, and CAWA's share is a share. Speeds are not judged. */
+static void test_bench_attention(void)
+{
+    static char out[1 << 16];
+    CU_ASSERT_EQUAL(RUN("bench", "attention", "--seconds", "0.05", "--json"), 0);
+    CU_ASSERT_TRUE(figure(out, "gops_1x1024x8x64_causal_bf16") > 0);
+    CU_ASSERT_TRUE(figure(out, "fused_over_separate") > 0);
+    CU_ASSERT_TRUE(figure(out, "cawa_overhead") > -0.5 && figure(out, "cawa_overhead") < 1);
+    CU_ASSERT_EQUAL(RUN("bench", "cawa", "--seconds", "0"), 2);
+}
+
+R1_TEST_MAIN("r1", {"bench attention", test_bench_attention}, {"bench batch", test_bench_batch},
+             {"train, eval, info", test_commands}, {"bench memory", test_bench_memory}, {"needle", test_needle})
