@@ -117,6 +117,13 @@ static bool gate(const fraud_state *s, uint32_t from, uint32_t to, const fraud_p
     return fraud_patterns_gate(s, from, to, n ? n : &own);
 }
 
+bool fraud_engine_watch(fraud_engine *e, fraud_key_sink sink, void *ctx)
+{
+    fraud_recall *recall = e->scorer ? fraud_scorer_recall(e->scorer) : NULL;
+    if (recall) fraud_recall_watch(recall, sink, ctx);
+    return recall != NULL;
+}
+
 /* ---- apply ---- */
 
 r1_status fraud_engine_apply(fraud_engine *e, const fraud_payment *p, int64_t apply_seq, fraud_slot **out, r1_err *err)

@@ -52,6 +52,9 @@ int64_t fraud_slot_clamped_ms(const fraud_slot *slot); /* 0: the payment's time 
  * is R1_E_NOT_FOUND, a second label for the same payment replaces the first. ts: when it became known (ms). */
 r1_status fraud_engine_label(fraud_engine *e, const char *tx_id, bool is_fraud, int64_t ts, r1_err *err);
 
+/* Shows the key of every entry of working memory as it is made (recall.h); false where the engine has none. */
+bool fraud_engine_watch(fraud_engine *e, void (*sink)(void *ctx, const float *key, size_t width), void *ctx);
+
 /* ---- results --------------------------------------------------------------------------------------------- */
 
 enum {

@@ -16,6 +16,9 @@ struct fraud_recall {
     int32_t cat[WAITING_MAX][FRAUD_N_EVENT_CAT];
     r1_event event[WAITING_MAX];
     uint64_t handle[WAITING_MAX];
+    fraud_key_sink sink;
+    void *sink_ctx;
+    size_t width;
 };
 
 r1_status fraud_recall_new(fraud_recall **out, const r1_model *m, r1_session *session, uint32_t rings_max, r1_err *err)
@@ -27,6 +30,7 @@ r1_status fraud_recall_new(fraud_recall **out, const r1_model *m, r1_session *se
                         .quota = FRAUD_HISTORY,
                         .n_entity_max = rings_max};
     r->session = session;
+    r->width = r1_model_entry_width(m);
     for (int i = 0; i < WAITING_MAX; i++) r->event[i] = (r1_event){r->num[i], r->cat[i]};
     r1_status st = r1_memory_new(&r->pool, m, &o, err);
     if (st != R1_OK) {
@@ -72,7 +76,20 @@ static r1_status encode(fraud_recall *r, r1_err *err)
 {
     uint32_t n = r->n;
     r->n = 0;
-    return n ? r1_session_store(r->session, r->pool, r->ticket, r->event, r->handle, n, err) : R1_OK;
+    if (!n) return R1_OK;
+    R1_TRY(r1_session_store(r->session, r->pool, r->ticket, r->event, r->handle, n, err));
+    for (uint32_t i = 0; r->sink && i < n; i++) {
+        const float *key = NULL, *value = NULL;
+        R1_TRY(r1_memory_get(r->pool, r->handle[i], &key, &value, err));
+        r->sink(r->sink_ctx, key, r->width);
+    }
+    return R1_OK;
+}
+
+void fraud_recall_watch(fraud_recall *r, fraud_key_sink sink, void *ctx)
+{
+    r->sink = sink;
+    r->sink_ctx = ctx;
 }
 
 static r1_status open_ticket(fraud_recall *r, r1_err *err)

@@ -25,5 +25,8 @@ r1_status fraud_recall_add(fraud_recall *r, const fraud_state *s, uint64_t seq, 
 /* Encodes what waits; *ticket is the batch's, and r1_session_run with the pool ends it. */
 r1_status fraud_recall_begin(fraud_recall *r, uint64_t *ticket, r1_err *err);
 r1_memory *fraud_recall_pool(const fraud_recall *r);
+/* Shows each entry's key once it is stored, in the order of payments; NULL: no more. */
+typedef void (*fraud_key_sink)(void *ctx, const float *key, size_t width);
+void fraud_recall_watch(fraud_recall *r, fraud_key_sink sink, void *ctx);
 
 #endif
