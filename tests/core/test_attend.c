@@ -202,8 +202,11 @@ static void test_threads(void)
     pthread_t thread[4];
     void *failed;
     r1_rng_seed(&rng, r1_test_seed() + 3);
-    do make(&t, true, false, false);
-    while (t.q_off[t.n_seg] < 100);
+    make(&t, true, false, false);
+    while (t.q_off[t.n_seg] < 100) {
+        drop(&t);
+        make(&t, true, false, false);
+    }
     for (int i = 0; i < 4; i++) {
         each[i] = t.a;
         each[i].v[9] = same_shape(&t.a.v[9], 0);
