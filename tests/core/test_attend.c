@@ -3,7 +3,7 @@
  * lists, biases and weights, keys and values in f32 and bf16, against the scalar reference; and a segment's bits whatever lies
  * around it and whichever thread runs it.
  *
- * Tolerances: forward abs 5e-5 + rel 5e-5 (scores reach 100 in size, where f32 has steps of 8e-6, and stand in an exponent); gradients
+ * Tolerances: forward abs 5e-5 + rel 5e-5 (scores reach 50 in size, where f32 has steps of 4e-6, and stand in an exponent); gradients
  * abs 3e-4 + rel 3e-4. */
 #include "r1_test.h"
 #include "tensor/r1_op.h"
@@ -72,7 +72,7 @@ static void make(attention *t, bool causal, bool bf16, bool lists)
     if ((int64_t)rows * keys * d > 20000000) d = heads * 5; /* the reference takes its time */
     int32_t listed = lists ? 40 : keys;
     r1_op_args *a = &t->a;
-    double sharp = r1_rng_below(&rng, 3) ? 1 / sqrt((double)d / heads) : 3;
+    double sharp = r1_rng_below(&rng, 3) ? 1 / sqrt((double)d / heads) : 1;
     a->v[0] = normals(rows, d, sharp, false);
     a->v[1] = normals(listed, d, 1, bf16);
     a->v[2] = normals(listed, d, 1, bf16);
@@ -202,8 +202,11 @@ static void test_threads(void)
     pthread_t thread[4];
     void *failed;
     r1_rng_seed(&rng, r1_test_seed() + 3);
-    do make(&t, true, false, false);
-    while (t.q_off[t.n_seg] < 100);
+    make(&t, true, false, false);
+    while (t.q_off[t.n_seg] < 100) {
+        drop(&t);
+        make(&t, true, false, false);
+    }
     for (int i = 0; i < 4; i++) {
         each[i] = t.a;
         each[i].v[9] = same_shape(&t.a.v[9], 0);
