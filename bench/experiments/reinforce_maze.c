@@ -23,7 +23,7 @@
 /* Levels of noise from the clearest to all, over the first half of the steps. */
 static const char *const curriculum = "entrance.level:linear:0.25:0.5";
 
-enum { N_ROOM = 6, N_UNSEEN = 2000, N_CASE = 16384, JUDGE_EVERY = 25, N_STEP = 500 };
+enum { N_ROOM = 5, N_UNSEEN = 2000, N_CASE = 16384, JUDGE_EVERY = 20, N_STEP = 300 };
 
 typedef struct {
     double regret, greedy, steps;
