@@ -12,6 +12,16 @@
 /* ---- options ---------------------------------------------------------------------------------------------- */
 
 static const r1_option train_rows[] = {
+    {.name = "stage",
+     .type = R1_OPT_ENUM,
+     .def = "finetune",
+     .choices = "finetune|reinforce|reward",
+     .help = "heads on labels; which evidence to ask for; what a trace of evidence is worth"},
+    {.name = "curriculum",
+     .type = R1_OPT_STRING,
+     .help = "MEASURE:PACING:START:FULL, from simple to complex: difficulty items|refs|bytes|ITEM.COLUMN, pacing "
+             "linear|root|step, shares of the data and of the training"},
+    {.name = "plot", .type = R1_OPT_PATH, .help = "SVG picture of the metrics, written at the end; needs --metrics"},
     {.name = "valid",
      .type = R1_OPT_STRING,
      .help = "validation shards, separated by commas: early stopping, calibration"},
@@ -22,7 +32,11 @@ static const r1_option train_rows[] = {
     {.name = "metrics", .type = R1_OPT_PATH, .help = "JSON lines, appended"},
     {.name = "epochs", .type = R1_OPT_INT, .def = "4", .min = 1, .max = 10000, .help = "passes over the data"},
     {.name = "batch", .type = R1_OPT_INT, .def = "256", .min = 1, .max = 4096, .unit = "samples", .help = "a step's"},
-    {.name = "lr", .type = R1_OPT_FLOAT, .def = "0.002", .min = 1e-7, .max = 1, .help = "highest learning rate"},
+    {.name = "lr",
+     .type = R1_OPT_FLOAT,
+     .min = 1e-7,
+     .max = 1,
+     .help = "highest learning rate; default: 0.002, reinforce 0.001"},
     {.name = "weight-decay", .type = R1_OPT_FLOAT, .def = "0.01", .min = 1e-9, .max = 1, .help = "AdamW's"},
     {.name = "mean-decay",
      .type = R1_OPT_FLOAT,
@@ -46,6 +60,61 @@ static const r1_option train_rows[] = {
     {.name = "no-length", .type = R1_OPT_BOOL, .def = "false", .help = "CAWA's length factor off"},
     {.name = "no-context", .type = R1_OPT_BOOL, .def = "false", .help = "CAWA's context factor off"},
     {.name = "off", .type = R1_OPT_STRING, .help = "items never shown, separated by commas"},
+    {.name = "truth",
+     .type = R1_OPT_STRING,
+     .help = "reinforce, reward: the head whose label is right; default: the first"},
+    {.name = "given", .type = R1_OPT_STRING, .help = "reinforce, reward: items that every trace starts with"},
+    {.name = "needs",
+     .type = R1_OPT_STRING,
+     .help = "reinforce, reward: ITEM=ITEM+ITEM,...: one of these must be held before"},
+    {.name = "asks",
+     .type = R1_OPT_INT,
+     .def = "0",
+     .min = 0,
+     .max = 24,
+     .help = "reinforce, reward: most items asked; 0: all"},
+    {.name = "steps", .type = R1_OPT_INT, .def = "300", .min = 1, .max = 1e7, .help = "reinforce, reward: updates"},
+    {.name = "cases",
+     .type = R1_OPT_INT,
+     .def = "32",
+     .min = 1,
+     .max = 4096,
+     .help = "reinforce, reward: cases a step"},
+    {.name = "traces",
+     .type = R1_OPT_INT,
+     .def = "16",
+     .min = 2,
+     .max = 1024,
+     .help = "reinforce, reward: traces a case"},
+    {.name = "cost",
+     .type = R1_OPT_STRING,
+     .help = "reinforce: ITEM=COST,...: what asking costs of the 1 that a right verdict earns"},
+    {.name = "variant",
+     .type = R1_OPT_ENUM,
+     .def = "dr_grpo",
+     .choices = "grpo|dr_grpo",
+     .help = "reinforce: the second without bias by length and deviation"},
+    {.name = "entropy",
+     .type = R1_OPT_FLOAT,
+     .def = "0.05",
+     .min = -1,
+     .max = 10,
+     .help = "reinforce: what keeps it trying; below 0: none"},
+    {.name = "kl",
+     .type = R1_OPT_FLOAT,
+     .def = "0",
+     .min = 0,
+     .max = 10,
+     .help = "reinforce: weight of the divergence from the start"},
+    {.name = "reward-model",
+     .type = R1_OPT_PATH,
+     .help = "reinforce: a model of --stage reward that judges beside the label"},
+    {.name = "reward-share",
+     .type = R1_OPT_FLOAT,
+     .def = "0.5",
+     .min = 0.01,
+     .max = 1,
+     .help = "reinforce: the share that it judges"},
     {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print one JSON object"},
 };
 
@@ -72,16 +141,7 @@ static const r1_option info_rows[] = {
 
 /* ---- helpers ---------------------------------------------------------------------------------------------- */
 
-enum { PATHS_MAX = 256 };
-
-/* "a,b" in place: the pieces of a copy that lives as long as the list. */
-typedef struct {
-    char *copy;
-    const char *item[PATHS_MAX];
-    size_t n;
-} list;
-
-static r1_status split(list *l, const char *text, r1_err *err)
+r1_status cli_split(cli_list *l, const char *text, r1_err *err)
 {
     memset(l, 0, sizeof *l);
     if (!text) return R1_OK;
@@ -92,22 +152,23 @@ static r1_status split(list *l, const char *text, r1_err *err)
     for (char *p = l->copy; p;) {
         char *comma = strchr(p, ',');
         if (comma) *comma++ = 0;
-        if (l->n == PATHS_MAX) R1_FAIL(err, R1_E_INVAL, "more than %d names in \"%.60s...\"", PATHS_MAX, text);
+        if (l->n == CLI_PATHS_MAX) R1_FAIL(err, R1_E_INVAL, "more than %d names in \"%.60s...\"", CLI_PATHS_MAX, text);
         l->item[l->n++] = p;
         p = comma;
     }
     return R1_OK;
 }
 
-static r1_status mask_of(const r1_model *m, const char *names, uint32_t *mask, r1_err *err)
+r1_status cli_items(const r1_model *m, const char *option, const char *names, uint32_t *mask, r1_err *err)
 {
-    list l;
+    cli_list l;
     *mask = 0;
-    r1_status st = split(&l, names, err);
+    r1_status st = cli_split(&l, names, err);
     for (size_t i = 0; st == R1_OK && i < l.n; i++) {
         int k = r1_model_item(m, l.item[i]);
         if (k < 0)
-            st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__, "--off %s: the model has no such item", l.item[i]);
+            st =
+                r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__, "%s %s: the model has no such item", option, l.item[i]);
         else
             *mask |= 1u << k;
     }
@@ -149,7 +210,7 @@ static r1_status hidden_items(const char *const *shard, const char *description,
     if (!names) return R1_OK;
     r1_status st = r1_shard_open(&s, shard[0], err);
     if (st == R1_OK) st = r1_model_new(&m, description ? description : r1_shard_description(s), 0, err);
-    if (st == R1_OK) st = mask_of(m, names, mask, err);
+    if (st == R1_OK) st = cli_items(m, "--off", names, mask, err);
     r1_model_free(m);
     r1_shard_close(s);
     return st;
@@ -160,7 +221,7 @@ static r1_stop_metric metric_of(const char *name)
     return strcmp(name, "ap") == 0 ? R1_STOP_AP : strcmp(name, "top1") == 0 ? R1_STOP_TOP1 : R1_STOP_LOSS;
 }
 
-static r1_status run_training(r1_cli_call *call, const list *valid, const char *description, r1_train_report *rep)
+static r1_status run_training(r1_cli_call *call, const cli_list *valid, const char *description, r1_train_report *rep)
 {
     const r1_options *o = call->opts;
     r1_train_opts t = {.train = call->rest,
@@ -172,13 +233,14 @@ static r1_status run_training(r1_cli_call *call, const list *valid, const char *
                        .out = r1_options_str(o, "out"),
                        .checkpoint = r1_options_str(o, "checkpoint"),
                        .metrics = r1_options_str(o, "metrics"),
-                       .lr = r1_options_float(o, "lr"),
+                       .lr = r1_options_has(o, "lr") ? r1_options_float(o, "lr") : 0,
                        .weight_decay = r1_options_float(o, "weight-decay"),
                        .mean_decay = r1_options_float(o, "mean-decay"),
                        .item_drop = r1_options_float(o, "item-drop"),
                        .n_epoch = (uint32_t)r1_options_int(o, "epochs"),
                        .n_batch = (uint32_t)r1_options_int(o, "batch"),
                        .patience = (uint32_t)r1_options_int(o, "patience"),
+                       .curriculum = r1_options_str(o, "curriculum"),
                        .metric = metric_of(r1_options_str(o, "metric")),
                        .run_flags = run_flags(o),
                        .seed = (uint64_t)r1_options_int(o, "seed"),
@@ -188,31 +250,56 @@ static r1_status run_training(r1_cli_call *call, const list *valid, const char *
     return r1_train(&t, rep, &call->err);
 }
 
-static int train(r1_cli_call *call)
+static int finetune(r1_cli_call *call, const cli_list *valid, const char *description)
 {
-    list valid;
-    char *description = NULL;
-    size_t len;
     r1_train_report rep;
-    r1_status st = split(&valid, r1_options_str(call->opts, "valid"), &call->err);
-    if (st == R1_OK && (!call->n_rest || !r1_options_str(call->opts, "out")))
-        st = r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "name at least one shard, and --out");
-    if (st == R1_OK && r1_options_str(call->opts, "description"))
-        st = r1_file_read(r1_options_str(call->opts, "description"), 1 << 20, &description, &len, &call->err);
-    if (st == R1_OK) st = run_training(call, &valid, description, &rep);
+    r1_status st = run_training(call, valid, description, &rep);
     r1_figures *f = st == R1_OK ? r1_figures_new("r1 train") : NULL;
     if (f) {
         r1_figures_note(f, "model", r1_options_str(call->opts, "out"));
         r1_figures_add(f, "steps", (double)rep.n_step);
         r1_figures_add(f, "seconds", rep.seconds);
         r1_figures_add(f, "samples_s", rep.samples_s);
-        if (valid.n) add_eval(f, &rep.valid);
+        if (valid->n) add_eval(f, &rep.valid);
+        if (valid->n && !isnan(rep.raw.ece)) {
+            r1_figures_add(f, "ece_before", rep.raw.ece);
+            r1_figures_add(f, "loss_before", rep.raw.loss);
+        }
         r1_figures_print(f, r1_options_bool(call->opts, "json"), stdout);
     }
     r1_figures_free(f);
+    return r1_cli_exit(st);
+}
+
+static r1_status read_train(r1_cli_call *call, cli_list *valid, char **description)
+{
+    const r1_options *o = call->opts;
+    size_t len;
+    R1_TRY(cli_split(valid, r1_options_str(o, "valid"), &call->err));
+    if (!call->n_rest || !r1_options_str(o, "out"))
+        R1_FAIL(&call->err, R1_E_INVAL, "name at least one shard, and --out");
+    if (r1_options_str(o, "plot") && !r1_options_str(o, "metrics"))
+        R1_FAIL(&call->err, R1_E_INVAL, "--plot draws what --metrics wrote: name both");
+    if (!r1_options_str(o, "description")) return R1_OK;
+    return r1_file_read(r1_options_str(o, "description"), 1 << 20, description, &len, &call->err);
+}
+
+static int train(r1_cli_call *call)
+{
+    cli_list valid = {0};
+    char *description = NULL;
+    const char *stage = r1_options_str(call->opts, "stage"), *plot = r1_options_str(call->opts, "plot");
+    r1_status st = read_train(call, &valid, &description);
+    int code = r1_cli_exit(st);
+    if (st == R1_OK)
+        code = strcmp(stage, "reinforce") == 0 ? cli_reinforce(call, &valid, description)
+               : strcmp(stage, "reward") == 0  ? cli_reward(call, &valid, description)
+                                               : finetune(call, &valid, description);
+    if (st == R1_OK && code == R1_EXIT_OK && plot)
+        code = r1_cli_exit(cli_plot(r1_options_str(call->opts, "metrics"), plot, &call->err));
     free(valid.copy);
     free(description);
-    return r1_cli_exit(st);
+    return code;
 }
 
 /* ---- eval ------------------------------------------------------------------------------------------------- */
@@ -236,7 +323,7 @@ static r1_status run_eval(r1_cli_call *call, r1_model *m, r1_eval *v)
                       .n_step = (uint32_t)r1_options_int(o, "steps"),
                       .backend = r1_options_str(o, "backend")};
     R1_TRY(head_of(m, r1_options_str(o, "head"), &e.head, &call->err));
-    R1_TRY(mask_of(m, r1_options_str(o, "off"), &e.items_off, &call->err));
+    R1_TRY(cli_items(m, "--off", r1_options_str(o, "off"), &e.items_off, &call->err));
     if (r1_options_has(o, "beta")) R1_TRY(r1_model_set_beta(m, (float)r1_options_float(o, "beta"), &call->err));
     return r1_evaluate(m, call->rest, call->n_rest, &e, v, &call->err);
 }
@@ -333,7 +420,10 @@ const r1_command cli_model_commands[] = {
      .summary = "trains a model on shards; cut and run again, it goes on from its checkpoint to the same bytes",
      .examples = "r1 train --out m.gguf --valid valid.r1s train.r1s\n"
                  "r1 train --out m.gguf --valid v.r1s --checkpoint m.ck --epochs 8 --metrics m.jsonl a.r1s b.r1s\n"
-                 "r1 train --init base.gguf --out tuned.gguf --lr 0.0005 --valid v.r1s new.r1s",
+                 "r1 train --init base.gguf --out tuned.gguf --lr 0.0005 --valid v.r1s new.r1s\n"
+                 "r1 train --stage reward --given row --out worth.gguf --valid v.r1s a.r1s\n"
+                 "r1 train --stage reinforce --given row --cost history=0.02,ego=0.05 --reward-model worth.gguf --out "
+                 "policy.gguf --valid v.r1s a.r1s",
      .options = train_rows,
      .n_options = R1_COUNT(train_rows),
      .run = train},

@@ -168,7 +168,7 @@ double maze_best_subset(const maze *m, uint32_t level, uint32_t *subset)
 
 /* ---- shards ----------------------------------------------------------------------------------------------- */
 
-size_t maze_description(const maze *m, char *to, size_t size)
+size_t maze_description(const maze *m, bool reward, char *to, size_t size)
 {
     size_t n = (size_t)snprintf(
         to, size,
@@ -186,8 +186,8 @@ size_t maze_description(const maze *m, char *to, size_t size)
     if (n < size)
         n += (size_t)snprintf(to + n, size - n,
                               "],\"heads\":[{\"name\":\"verdict\",\"kind\":\"binary\"},"
-                              "{\"name\":\"act\",\"kind\":\"class\",\"n\":%u}]}",
-                              m->n_room + 3);
+                              "{\"name\":\"%s\",\"kind\":\"class\",\"n\":%u}]}",
+                              reward ? "worth" : "act", reward ? 2 : m->n_room + 3);
     return n;
 }
 
@@ -209,7 +209,7 @@ r1_status maze_write(const maze *m, const char *path, size_t n, uint64_t seed, r
     char description[4096];
     r1_shard_writer *w;
     r1_rng rng;
-    if (maze_description(m, description, sizeof description) >= sizeof description)
+    if (maze_description(m, false, description, sizeof description) >= sizeof description)
         R1_FAIL(err, R1_E_INVAL, "maze: the description is too long");
     R1_TRY(r1_shard_create(&w, path, description, err));
     r1_rng_seed(&rng, seed);

@@ -38,8 +38,8 @@ double maze_value(const maze *m, uint32_t level, const double *prob, double *ste
 double maze_best_subset(const maze *m, uint32_t level, uint32_t *subset);
 
 /* n cases as a shard: item "entrance" with the level, an item per room with its sign; head "verdict" is y. The description also has
- * the policy's head "act". */
+ * the policy's head "act"; the reward model's has "worth" in its place. */
 r1_status maze_write(const maze *m, const char *path, size_t n, uint64_t seed, r1_err *err);
-size_t maze_description(const maze *m, char *to, size_t size);
+size_t maze_description(const maze *m, bool reward, char *to, size_t size);
 
 #endif

@@ -32,19 +32,20 @@ typedef struct {
     uint32_t given;          /* bits of the items that every trace starts with */
     uint32_t n_ask_max;      /* hard limit of a trace; 0 = the number of items */
     r1_policy_variant variant;
-    const char
-        *curriculum;     /* "MEASURE:PACING:START:FULL", core/train/curriculum.h; NULL: all cases from the first step */
-    double lr;           /* 0 = 1e-3 */
-    double weight_decay; /* 0 = 0.01 */
-    double clip;         /* of the gradient's global norm; 0 = 1 */
-    double ratio_clip;   /* 0 = 0.2 */
-    double kl;           /* weight of the divergence from the policy at the start; 0 = none */
-    double entropy;      /* weight of the policy's entropy, gone after 4/5 of the steps; 0 = 0.05; below 0 = none */
-    double warmup;       /* share of all steps; 0 = 0.02 */
-    uint32_t n_step;     /* 0 = 300 */
-    uint32_t n_case;     /* cases a step; 0 = 32 */
-    uint32_t n_group;    /* traces a case; 0 = 16; at least 2 */
-    uint32_t n_pass;     /* updates from the traces of a step; 0 = 2 */
+    const char *reward_model; /* GGUF of r1_reward_train; NULL: the label alone judges */
+    double reward_share;      /* w of the reward (1 - w) right + w worth - cost; 0 = 0.5 */
+    const char *curriculum;   /* "MEASURE:PACING:START:FULL", core/train/curriculum.h; NULL: all cases from the start */
+    double lr;                /* 0 = 1e-3 */
+    double weight_decay;      /* 0 = 0.01 */
+    double clip;              /* of the gradient's global norm; 0 = 1 */
+    double ratio_clip;        /* 0 = 0.2 */
+    double kl;                /* weight of the divergence from the policy at the start; 0 = none */
+    double entropy;   /* weight of the policy's entropy, gone after 4/5 of the steps; 0 = 0.05; below 0 = none */
+    double warmup;    /* share of all steps; 0 = 0.02 */
+    uint32_t n_step;  /* 0 = 300 */
+    uint32_t n_case;  /* cases a step; 0 = 32 */
+    uint32_t n_group; /* traces a case; 0 = 16; at least 2 */
+    uint32_t n_pass;  /* updates from the traces of a step; 0 = 2 */
     uint32_t checkpoint_every; /* steps; 0 = 50 */
     uint32_t valid_every;      /* steps; 0 = 25 */
     uint32_t patience;         /* validations without gain before the stop; 0 = never */
@@ -78,5 +79,53 @@ R1_API r1_status r1_reinforcer_finish(r1_reinforcer *t, r1_reinforce_report *rep
 R1_API const r1_model *r1_reinforcer_model(const r1_reinforcer *t);
 R1_API uint64_t r1_reinforcer_n_step(const r1_reinforcer *t); /* steps done, earlier processes included */
 R1_API void r1_reinforcer_free(r1_reinforcer *t);             /* NULL is fine */
+
+/* ---- the reasoning reward model ---------------------------------------------------------------------------- */
+
+/* A model that tells from a trace, the items held and the verdict said, what its reasoning is worth: the chance that it is right. It is trained
+ * by contrasting traces of the same case with right and with wrong verdicts: pairwise ranking (Bradley and Terry 1952; Christiano et al.
+ * 2017) and a contrastive term (InfoNCE, van den Oord et al. 2018: each right trace against all wrong ones of its case), then calibrated on the
+ * validation's traces. Its head is a class head with one output for each verdict. Mixed into the reward it keeps the mean that the label
+ * has and takes away the noise of lucky and unlucky verdicts. */
+typedef struct {
+    const char *const *train; /* as above */
+    size_t n_train;
+    const char *const *valid; /* agreement and calibration: half of its cases each; needed */
+    size_t n_valid;
+    const char *description; /* JSON with the head; NULL: the shards' own */
+    const char *out;         /* GGUF; NULL */
+    const char *checkpoint;  /* as above */
+    const char *metrics;     /* JSON lines, appended; NULL */
+    const char *truth;       /* as above */
+    const char *head;        /* NULL: "worth" */
+    const uint32_t *door;    /* as above */
+    uint32_t given, n_ask_max;
+    double lr;                 /* 0 = 2e-3 */
+    double weight_decay;       /* 0 = 0.01 */
+    double clip;               /* 0 = 1 */
+    double contrast;           /* weight of the contrastive term; 0 = 0.5; below 0 = none */
+    double temperature;        /* of that term; 0 = 0.5 */
+    double reserve;            /* traces ask at random and speak e^-reserve times as readily; 0 = 1.5 */
+    uint32_t n_step;           /* 0 = 300 */
+    uint32_t n_case;           /* cases a step; 0 = 32 */
+    uint32_t n_group;          /* traces a case; 0 = 16 */
+    uint32_t checkpoint_every; /* 0 = 50 */
+    uint64_t seed;
+    uint64_t n_step_max;   /* as above */
+    bool progress;         /* a line on standard error */
+    bool (*stopped)(void); /* as above */
+    /* each trace of the cases that agreement is judged on, those of a case in a row; NULL */
+    void (*each)(void *ctx, uint64_t id, uint32_t held, uint32_t verdict, bool right, double worth);
+    void *ctx;
+} r1_reward_opts;
+
+typedef struct {
+    double agreement; /* of pairs of a right and a wrong trace of one unseen case: share ordered rightly, ties half */
+    double auc, ece;  /* of "right" over all those traces; ece calibrated */
+    uint64_t n_pair, n_trace, n_step;
+    double seconds;
+} r1_reward_report;
+
+R1_API r1_status r1_reward_train(const r1_reward_opts *opts, r1_reward_report *report, r1_err *err);
 
 #endif

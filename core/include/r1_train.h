@@ -37,6 +37,7 @@ typedef struct {
     uint32_t checkpoint_every; /* steps; 0 = 500 */
     uint32_t valid_every;      /* steps; 0 = once an epoch */
     uint32_t patience;         /* validations without gain before the stop; 0 = 3 */
+    const char *curriculum;    /* "MEASURE:PACING:START:FULL", core/train/curriculum.h; NULL: none */
     r1_stop_metric metric;
     uint32_t head;      /* of AP and TOP1 */
     uint32_t run_flags; /* R1_RUN_* of r1_session.h: factors off in training too */
@@ -59,7 +60,8 @@ typedef struct {
     uint64_t n_step, n_sample;
     double seconds;
     double samples_s;
-    r1_eval valid; /* of the model that was kept */
+    r1_eval valid; /* of the model that was kept, calibrated */
+    r1_eval raw;   /* the same before its calibration */
 } r1_train_report;
 
 /* All in one: new or resume, train, calibrate, write. report may be NULL. */

@@ -239,7 +239,7 @@ static uint64_t mix_columns(uint64_t h, const r1_column *c, uint32_t n)
     return h;
 }
 
-static uint64_t schema_hash(const r1_desc *d)
+static uint64_t item_hash(const r1_desc *d)
 {
     uint64_t h = mix_int(0, d->has_event);
     if (d->has_event) h = mix_columns(mix_columns(h, d->event.num, d->event.n_num), d->event.cat, d->event.n_cat);
@@ -250,6 +250,12 @@ static uint64_t schema_hash(const r1_desc *d)
         h = mix_columns(h, it->edge, it->n_edge_feature);
         if (it->kind == R1_ITEM_MEMORY) h = mix_int(mix_text(h, d->item[it->query].name), it->n_bucket);
     }
+    return h;
+}
+
+static uint64_t schema_hash(const r1_desc *d)
+{
+    uint64_t h = d->item_hash;
     for (uint32_t i = 0; i < d->n_headc; i++)
         h = mix_int(mix_int(mix_text(h, d->head[i].name), d->head[i].kind), d->head[i].n);
     return h;
@@ -272,6 +278,7 @@ r1_status r1_desc_parse(r1_desc **out, const char *json, size_t len, r1_err *err
         r1_desc_free(d);
         return st;
     }
+    d->item_hash = item_hash(d);
     d->schema_hash = schema_hash(d);
     *out = d;
     return R1_OK;

@@ -164,7 +164,7 @@ r1_status r1_evaluate(const r1_model *m, const char *const *shards, size_t n_sha
 /* ---- calibration ------------------------------------------------------------------------------------------ */
 
 /* Logistic regression of the label on the logit by Newton's method, with a weak pull towards scale 1, bias 0. */
-static r1_calibration fit_binary(const r1_scores *s, uint32_t head, uint32_t output)
+r1_calibration r1_calibration_fit(const r1_scores *s, uint32_t head, uint32_t output)
 {
     double a = 1, b = 0;
     for (int round = 0; round < 50; round++) {
@@ -229,7 +229,7 @@ static r1_calibration fit_temperature(const r1_model *m, const r1_scores *s, uin
 r1_status r1_calibrate(r1_model *m, const r1_scores *s, r1_err *err)
 {
     for (uint32_t h = 0; h < m->desc->n_headc; h++) {
-        r1_calibration c = m->desc->head[h].kind == R1_HEAD_BINARY ? fit_binary(s, h, m->desc->head[h].output)
+        r1_calibration c = m->desc->head[h].kind == R1_HEAD_BINARY ? r1_calibration_fit(s, h, m->desc->head[h].output)
                                                                    : fit_temperature(m, s, h);
         R1_TRY(r1_model_set_calibration(m, h, c, err));
     }

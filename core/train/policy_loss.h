@@ -9,8 +9,7 @@
 #define R1_POLICY_LOSS_H
 
 #include "r1_reinforce.h"
-
-enum { R1_ACTIONS_MAX = 64 };
+#include "train/evidence.h"
 
 typedef struct {
     size_t row;         /* of the logits */

@@ -26,6 +26,10 @@ struct r1_reinforcer {
     bool has_valid;
     r1_model *m;
     r1_actor actor;
+    r1_model *judge_model; /* NULL: the label alone */
+    r1_actor judge;
+    double *worth; /* [node][n_verdict] where a trace spoke: the judge's probability that it is right */
+    bool *spoken;  /* [node] */
     r1_curriculum curriculum;
     r1_rows cases;
     r1_rollout rollout;
@@ -49,6 +53,7 @@ static void defaults(r1_reinforce_opts *o)
     if (o->entropy == 0) o->entropy = 0.05;
     if (o->entropy < 0) o->entropy = 0;
     if (o->warmup == 0) o->warmup = 0.02;
+    if (o->reward_share == 0) o->reward_share = 0.5;
     if (!o->policy) o->policy = "act";
     if (!o->n_step) o->n_step = 300;
     if (!o->n_case) o->n_case = 32;
@@ -77,67 +82,25 @@ static r1_status open_data(r1_reinforcer *t, r1_err *err)
     R1_FAIL(err, R1_E_INVAL, "reinforce: shard %s has another feature schema than %s", t->o.valid[0], t->o.train[0]);
 }
 
-static r1_status find_truth(r1_reinforcer *t, const r1_desc *shard, r1_err *err)
-{
-    r1_evidence_rules *r = &t->rules;
-    for (r->truth = 0; t->o.truth && r->truth < shard->n_headc; r->truth++)
-        if (strcmp(shard->head[r->truth].name, t->o.truth) == 0) break;
-    if (r->truth == shard->n_headc || shard->head[r->truth].kind == R1_HEAD_RANK)
-        R1_FAIL(err, R1_E_INVAL, "reinforce: the shards have no binary or class head \"%s\" to tell right from wrong",
-                t->o.truth ? t->o.truth : shard->head[0].name);
-    r->n_verdict = shard->head[r->truth].kind == R1_HEAD_BINARY ? 2 : shard->head[r->truth].n;
-    if (shard->n_item + r->n_verdict <= R1_ACTIONS_MAX) return R1_OK;
-    R1_FAIL(err, R1_E_INVAL, "reinforce: %u items and %u verdicts, at most %d actions", shard->n_item, r->n_verdict,
-            R1_ACTIONS_MAX);
-}
-
-static r1_status make_rules(r1_reinforcer *t, r1_err *err)
-{
-    r1_evidence_rules *r = &t->rules;
-    const char *text = r1_shard_description(t->train.shard[0]);
-    r1_desc *shard;
-    R1_TRY(r1_desc_parse(&shard, text, strlen(text), err));
-    r->n_item = shard->n_item;
-    r->given = t->o.given & ((1u << r->n_item) - 1);
-    r->n_ask_max = t->o.n_ask_max && t->o.n_ask_max < r->n_item ? t->o.n_ask_max : r->n_item;
-    for (uint32_t i = 0; i < r->n_item; i++) {
-        r->cost[i] = t->o.cost ? t->o.cost[i] : 0;
-        r->door[i] = t->o.door ? t->o.door[i] : 0;
-    }
-    r1_status st = find_truth(t, shard, err);
-    r1_desc_free(shard);
-    for (uint32_t i = 0; st == R1_OK && i < r->n_item; i++)
-        if (!(r->cost[i] >= 0) || !isfinite(r->cost[i]))
-            st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__, "reinforce: item %u costs %g, expected 0 or more", i,
-                            r->cost[i]);
-    return st;
-}
-
-/* Cases without a label earn nothing and are left out; groups belong to rank heads. */
-static r1_status keep_labelled(const r1_evidence_rules *rules, r1_data *d, const char *path, r1_err *err)
-{
-    size_t n = 0;
-    if (d->unit_max > 1) R1_FAIL(err, R1_E_INVAL, "reinforce: shard %s holds groups, expected single samples", path);
-    for (size_t u = 0; u < d->n_unit; u++) {
-        r1_item item[R1_ITEMS_MAX];
-        r1_sample s;
-        R1_TRY(r1_shard_get(d->shard[d->unit[u].shard], d->unit[u].first, item, &s, err));
-        if (!isnan(s.label[rules->truth])) d->unit[n++] = d->unit[u];
-    }
-    d->n_unit = n;
-    if (n == 0) R1_FAIL(err, R1_E_INVAL, "reinforce: shard %s has no labelled sample", path);
-    return R1_OK;
-}
-
 static r1_status make_model(r1_reinforcer *t, r1_err *err)
 {
     const char *text = t->o.description ? t->o.description : r1_shard_description(t->train.shard[0]);
     R1_TRY(t->o.init ? r1_model_open(&t->m, t->o.init, err) : r1_model_new(&t->m, text, t->o.seed, err));
-    if (t->m->desc->schema_hash != r1_shard_schema_hash(t->train.shard[0]))
-        R1_FAIL(err, R1_E_INVAL, "reinforce: the shards' feature schema %016llx is not the model's %016llx",
-                (unsigned long long)r1_shard_schema_hash(t->train.shard[0]),
-                (unsigned long long)t->m->desc->schema_hash);
+    R1_TRY(r1_evidence_check(&t->rules, t->m, "reinforce: the model", err));
     return t->o.init ? R1_OK : r1_fit(t->m, &t->train, err);
+}
+
+/* The reward model's head is named "worth". */
+static r1_status make_judge(r1_reinforcer *t, r1_err *err)
+{
+    if (!t->o.reward_model) return R1_OK;
+    R1_TRY(r1_model_open(&t->judge_model, t->o.reward_model, err));
+    R1_TRY(r1_evidence_check(&t->rules, t->judge_model, t->o.reward_model, err));
+    R1_TRY(r1_actor_new(&t->judge, t->judge_model, "worth", t->rules.n_verdict, NODES_RUN, err));
+    t->worth = calloc(t->rollout.cap * t->rules.n_verdict, sizeof *t->worth);
+    t->spoken = calloc(t->rollout.cap, sizeof *t->spoken);
+    if (t->worth && t->spoken) return R1_OK;
+    R1_FAIL(err, R1_E_NOMEM, "reinforce: out of memory");
 }
 
 static r1_status reserve(r1_reinforcer *t, r1_err *err)
@@ -148,6 +111,7 @@ static r1_status reserve(r1_reinforcer *t, r1_err *err)
     R1_TRY(r1_rows_new(&t->cases, t->m->desc, t->o.n_case, err));
     R1_TRY(r1_rollout_new(&t->rollout, &t->rules, n, err));
     R1_TRY(r1_adamw_new(&t->adam, t->m, err));
+    R1_TRY(make_judge(t, err));
     t->best = r1_calloc_aligned(bytes + 64, 1);
     t->reference = r1_calloc_aligned(bytes + 64, 1);
     t->reward = calloc(n, sizeof *t->reward);
@@ -170,6 +134,10 @@ static uint64_t run_hash(const r1_reinforcer *t)
     uint64_t h = r1_hash64(real, sizeof real, 1);
     h = r1_hash64(whole, sizeof whole, h);
     h = r1_hash64(&t->rules, sizeof t->rules, h);
+    if (t->judge_model) {
+        h = r1_hash64(&o->reward_share, sizeof o->reward_share, h);
+        h = r1_hash64(t->judge_model->weights, t->judge_model->net.plan.weight_bytes, h);
+    }
     return o->curriculum ? r1_hash64(o->curriculum, strlen(o->curriculum), h) : h;
 }
 
@@ -219,9 +187,10 @@ static r1_status set_up(r1_reinforcer *t, r1_err *err)
 {
     R1_TRY(check(&t->o, err));
     R1_TRY(open_data(t, err));
-    R1_TRY(make_rules(t, err));
-    R1_TRY(keep_labelled(&t->rules, &t->train, t->o.train[0], err));
-    if (t->has_valid) R1_TRY(keep_labelled(&t->rules, &t->valid, t->o.valid[0], err));
+    r1_evidence_spec spec = {t->o.truth, t->o.cost, t->o.door, t->o.given, t->o.n_ask_max};
+    R1_TRY(r1_evidence_make(&t->rules, &spec, &t->train, err));
+    R1_TRY(r1_evidence_labelled(&t->rules, &t->train, t->o.train[0], err));
+    if (t->has_valid) R1_TRY(r1_evidence_labelled(&t->rules, &t->valid, t->o.valid[0], err));
     R1_TRY(make_model(t, err));
     R1_TRY(reserve(t, err));
     return t->o.checkpoint && access(t->o.checkpoint, F_OK) == 0 ? resume(t, err) : R1_OK;
@@ -249,6 +218,10 @@ void r1_reinforcer_free(r1_reinforcer *t)
 {
     if (!t) return;
     r1_actor_free(&t->actor);
+    r1_actor_free(&t->judge);
+    r1_model_free(t->judge_model);
+    free(t->worth);
+    free(t->spoken);
     r1_curriculum_free(&t->curriculum);
     r1_rows_free(&t->cases);
     r1_rollout_free(&t->rollout);
@@ -298,10 +271,48 @@ static void divide(r1_policy_eval *e)
     e->reward /= n, e->right /= n, e->cost /= n, e->n_ask /= n;
 }
 
-static void weigh(r1_reinforcer *t)
+/* What the reward model says of each verdict at some nodes. */
+static r1_status ask_judge(r1_reinforcer *t, const r1_node *node, const size_t *place, size_t n, r1_err *err)
+{
+    r1_calibration c = {1, 0};
+    const r1_desc *d = t->judge_model->desc;
+    for (uint32_t h = 0; h < d->n_headc; h++)
+        if (d->head[h].output == t->judge.output) c = t->judge_model->calibration[h];
+    R1_TRY(r1_actor_run(&t->judge, &t->train, &t->cases, node, n, err));
+    for (size_t i = 0; i < n; i++)
+        for (uint32_t v = 0; v < t->rules.n_verdict; v++) {
+            double x = (double)r1_actor_logits(&t->judge)[i * r1_actor_stride(&t->judge) + v];
+            t->worth[place[i] * t->rules.n_verdict + v] = 1 / (1 + exp(-((double)c.scale * x + (double)c.bias)));
+        }
+    return R1_OK;
+}
+
+/* The label says whether this verdict was right this once; the reward model how often such a trace is. The mixture keeps the mean. */
+static r1_status reward(r1_reinforcer *t, r1_err *err)
 {
     r1_rollout *r = &t->rollout;
     for (size_t i = 0; i < r->n_trace; i++) t->reward[i] = r->trace[i].reward;
+    if (!t->judge_model) return R1_OK;
+    memset(t->spoken, 0, r->n_node * sizeof *t->spoken);
+    for (size_t i = 0; i < r->n_trace; i++) t->spoken[r->trace[i].node] = true;
+    for (size_t at = 0; at < r->n_node;) {
+        r1_node node[NODES_RUN];
+        size_t place[NODES_RUN], n = 0;
+        for (; at < r->n_node && n < NODES_RUN; at++)
+            if (t->spoken[at]) place[n] = at, node[n++] = r->node[at];
+        if (n > 0) R1_TRY(ask_judge(t, node, place, n, err));
+    }
+    for (size_t i = 0; i < r->n_trace; i++) {
+        const r1_trace *x = &r->trace[i];
+        double worth = t->worth[x->node * t->rules.n_verdict + x->verdict];
+        t->reward[i] += t->o.reward_share * (worth - (x->right ? 1 : 0));
+    }
+    return R1_OK;
+}
+
+static void weigh(r1_reinforcer *t)
+{
+    r1_rollout *r = &t->rollout;
     r1_advantages(t->o.variant, t->reward, t->cases.n, t->o.n_group, t->advantage);
     for (size_t i = 0; i < r->n_decision; i++) {
         r1_decision *d = &r->decision[i];
@@ -461,6 +472,7 @@ r1_status r1_reinforcer_step(r1_reinforcer *t, r1_policy_eval *mean, bool *done,
     r1_rng_seed(&rng, t->o.seed ^ (t->step + 1) * 0x9e3779b97f4a7c15u);
     R1_TRY(draw_cases(t, &rng, err));
     R1_TRY(r1_rollout_run(&t->rollout, &t->rules, &t->actor, &t->train, &t->cases, t->o.n_group, false, &rng, err));
+    R1_TRY(reward(t, err));
     weigh(t);
     R1_TRY(update(t, err));
     add_means(&e, &t->rollout);

@@ -6,26 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- rules ------------------------------------------------------------------------------------------------ */
-
-uint64_t r1_evidence_permitted(const r1_evidence_rules *r, uint32_t held)
-{
-    uint64_t bits = 0;
-    uint32_t asked = (uint32_t)__builtin_popcount(held & ~r->given);
-    for (uint32_t i = 0; i < r->n_item && asked < r->n_ask_max; i++)
-        if (!(held >> i & 1) && (!r->door[i] || (r->door[i] & held))) bits |= (uint64_t)1 << i;
-    for (uint32_t v = 0; v < r->n_verdict; v++) bits |= (uint64_t)1 << (r->n_item + v);
-    return bits;
-}
-
-uint32_t r1_evidence_truth(const r1_evidence_rules *r, const r1_sample *s)
-{
-    float label = s->label[r->truth];
-    if (r->n_verdict == 2) return label > 0.5f;
-    uint32_t k = label > 0 ? (uint32_t)label : 0;
-    return k < r->n_verdict ? k : r->n_verdict - 1;
-}
-
 /* ---- a model on nodes ------------------------------------------------------------------------------------- */
 
 static const r1_head_desc *find_head(const r1_desc *d, const char *name)
@@ -112,7 +92,7 @@ r1_status r1_rollout_new(r1_rollout *r, const r1_evidence_rules *rules, size_t n
 {
     uint32_t n_action = rules->n_item + rules->n_verdict;
     size_t n = n_trace * (rules->n_ask_max + 1);
-    *r = (r1_rollout){.cap = n, .n_action = n_action};
+    *r = (r1_rollout){.cap = n, .n_action = n_action, .n_item = rules->n_item};
     r->node = calloc(n, sizeof *r->node);
     r->logits = calloc(n * n_action, sizeof *r->logits);
     r->decision = calloc(n, sizeof *r->decision);
@@ -152,7 +132,8 @@ static r1_status score_nodes(r1_rollout *r, r1_actor *a, const r1_data *d, const
                              r1_err *err)
 {
     size_t row = r->n_action * sizeof *r->logits;
-    if (!a) memset(r->logits + first * r->n_action, 0, (r->n_node - first) * row);
+    for (size_t i = first * r->n_action; !a && i < r->n_node * r->n_action; i++)
+        r->logits[i] = i % r->n_action < r->n_item ? 0 : -r->reserve;
     for (size_t at = first; a && at < r->n_node; at += a->cap) {
         size_t n = r->n_node - at < a->cap ? r->n_node - at : a->cap;
         R1_TRY(r1_actor_run(a, d, cases, r->node + at, n, err));

@@ -7,20 +7,8 @@
 #define R1_ROLLOUT_H
 
 #include "infer/pack.h"
-#include "train/data.h"
+#include "train/evidence.h"
 #include "train/policy_loss.h"
-
-typedef struct {
-    uint32_t n_item, n_verdict;
-    double cost[R1_ITEMS_MAX];
-    uint32_t door[R1_ITEMS_MAX];
-    uint32_t given, n_ask_max;
-    uint32_t truth; /* index of the shards' label */
-} r1_evidence_rules;
-
-/* Bits of the actions: items not held whose door is open, while there is budget; every verdict. */
-uint64_t r1_evidence_permitted(const r1_evidence_rules *r, uint32_t held);
-uint32_t r1_evidence_truth(const r1_evidence_rules *r, const r1_sample *s);
 
 typedef struct {
     uint32_t row;  /* of the cases in hand */
@@ -58,12 +46,13 @@ typedef struct {
     r1_decision *decision; /* in the order of their nodes; row = node */
     r1_trace *trace;       /* those of a case side by side */
     size_t n_node, n_decision, n_trace, cap;
-    uint32_t n_action;
+    uint32_t n_action, n_item;
+    float reserve; /* of traces without an actor: keeps them from speaking at once; 0: every action is as likely */
 } r1_rollout;
 
 r1_status r1_rollout_new(r1_rollout *r, const r1_evidence_rules *rules, size_t n_trace, r1_err *err);
 void r1_rollout_free(r1_rollout *r);
-/* n_group traces of each case. actor NULL: every permitted action is as likely. greedy: the most probable action, the first of equals. */
+/* n_group traces of each case. actor NULL: every permitted item is as likely, and a verdict less so by the factor e^-reserve. greedy: the most probable action, the first of equals. */
 r1_status r1_rollout_run(r1_rollout *r, const r1_evidence_rules *rules, r1_actor *actor, const r1_data *d,
                          const r1_rows *cases, uint32_t n_group, bool greedy, r1_rng *rng, r1_err *err);
 

@@ -8,8 +8,10 @@
 
 #include "file/gguf.h"
 #include "infer/pack.h"
+#include "r1_bench.h"
 #include "r1_session.h"
 #include "train/adamw.h"
+#include "train/curriculum.h"
 #include "train/evaluate.h"
 #include "train/loss.h"
 
@@ -31,8 +33,9 @@ struct r1_trainer {
     r1_pack *pack;
     r1_rows rows;
     r1_adamw adam;
-    float *best;     /* the weights that validated best */
-    float *mean;     /* the running mean of the weights; NULL: none is kept */
+    float *best; /* the weights that validated best */
+    float *mean; /* the running mean of the weights; NULL: none is kept */
+    r1_curriculum curriculum;
     uint32_t *order; /* of the units in this epoch */
     uint32_t *drop;  /* per sample of the batch: items hidden */
     /* what a checkpoint carries */
@@ -42,6 +45,7 @@ struct r1_trainer {
     /* this process only */
     int64_t start_us;
     uint64_t seen_here;
+    double flop_here, peak; /* operations done, and what the machine could do in a second */
     double loss_mean;
     r1_progress line;
 };
@@ -61,16 +65,21 @@ static void defaults(r1_train_opts *o)
 
 /* ---- order ------------------------------------------------------------------------------------------------ */
 
+/* An epoch is as long as the data whatever the curriculum has in play: what is, comes around again, each time in another order. */
 static void shuffle(r1_trainer *t)
 {
     r1_rng rng;
+    size_t n = t->train.n_unit, pool = r1_curriculum_pool(&t->curriculum, (double)t->epoch / t->o.n_epoch);
     r1_rng_seed(&rng, t->o.seed ^ (t->epoch + 1) * 0x9e3779b97f4a7c15u);
-    for (size_t i = 0; i < t->train.n_unit; i++) t->order[i] = (uint32_t)i;
-    for (size_t i = t->train.n_unit; i > 1; i--) {
-        size_t j = (size_t)r1_rng_below(&rng, i);
-        uint32_t x = t->order[i - 1];
-        t->order[i - 1] = t->order[j];
-        t->order[j] = x;
+    for (size_t i = 0; i < n; i++) t->order[i] = t->curriculum.order[i % pool];
+    for (size_t first = 0; first < n; first += pool) {
+        size_t size = n - first < pool ? n - first : pool;
+        for (size_t i = size; i > 1; i--) {
+            size_t j = (size_t)r1_rng_below(&rng, i);
+            uint32_t x = t->order[first + i - 1];
+            t->order[first + i - 1] = t->order[first + j];
+            t->order[first + j] = x;
+        }
     }
 }
 
@@ -226,6 +235,7 @@ static r1_status make_machine(r1_trainer *t, r1_err *err)
     R1_TRY(r1_pack_new(&t->pack, t->e, 0, err));
     R1_TRY(r1_rows_new(&t->rows, t->m->desc, n, err));
     R1_TRY(r1_adamw_new(&t->adam, t->m, err));
+    R1_TRY(r1_curriculum_new(&t->curriculum, t->o.curriculum, t->m->desc, &t->train, err));
     t->order = calloc(t->train.n_unit, sizeof *t->order);
     t->drop = calloc(n, sizeof *t->drop);
     size_t bytes = t->m->net.plan.weight_bytes;
@@ -273,6 +283,7 @@ void r1_trainer_free(r1_trainer *t)
     r1_exec_free(t->e);
     r1_rows_free(&t->rows);
     r1_adamw_free(&t->adam);
+    r1_curriculum_free(&t->curriculum);
     r1_data_close(&t->train);
     if (t->has_valid) r1_data_close(&t->valid);
     r1_model_free(t->m);
@@ -304,9 +315,12 @@ static r1_status gradient(r1_trainer *t, double *loss, r1_err *err)
                           .n_event = t->train.n_event,
                           .items_off = t->o.items_off,
                           .drop = t->drop};
+    const r1_plan *plan = &t->m->net.plan;
     hide_items(t);
     R1_TRY(r1_pack_fill(t->pack, &src, err));
     for (uint8_t phase = 0; phase < 3; phase++) R1_TRY(r1_exec_forward(t->e, phase, err));
+    for (uint32_t i = 0; i < plan->n_call; i++) /* a backward pass is two forward ones, as is usual to count */
+        t->flop_here += 3 * (double)r1_plan_flop(plan, &plan->call[i], t->e->sym);
     r1_exec_zero_grad(t->e);
     int16_t out = t->m->net.logits;
     *loss = r1_loss(t->m->desc, t->m->net.n_position, t->rows.sample, t->rows.n, r1_exec_ptr(t->e, out),
@@ -393,11 +407,15 @@ static r1_status validate(r1_trainer *t, r1_err *err)
 
 static void note(r1_trainer *t, double loss)
 {
-    char text[96];
+    char text[128];
     t->loss_mean = t->loss_mean == 0 ? loss : 0.98 * t->loss_mean + 0.02 * loss;
     if (!t->o.progress) return;
     if (!t->line.what) r1_progress_begin(&t->line, "training", t->train.n_sample * t->o.n_epoch);
-    snprintf(text, sizeof text, "epoch %llu loss %.4f", (unsigned long long)t->epoch + 1, t->loss_mean);
+    double spent = (double)(r1_mono_us() - t->start_us) * 1e-6;
+    if (t->peak == 0) t->peak = r1_bench_roofline(0.05) * 1e9;
+    snprintf(text, sizeof text, "epoch %llu loss %.4f, %.0f samples/s, %.0f %% of the machine's peak",
+             (unsigned long long)t->epoch + 1, t->loss_mean, (double)t->seen_here / spent,
+             100 * t->flop_here / spent / t->peak);
     r1_progress_update(&t->line, t->seen, text);
 }
 
@@ -445,6 +463,7 @@ static r1_status keep_best(r1_trainer *t, r1_train_report *report, r1_err *err)
     memcpy(t->m->weights, t->best, t->m->net.plan.weight_bytes);
     r1_scores s = {0};
     r1_status st = score_valid(t, &s, &report->valid, err);
+    report->raw = report->valid;
     if (st == R1_OK) st = r1_calibrate(t->m, &s, err);
     r1_scores_free(&s);
     if (st == R1_OK) st = score_valid(t, &s, &report->valid, err); /* as calibrated */
@@ -455,6 +474,7 @@ static r1_status keep_best(r1_trainer *t, r1_train_report *report, r1_err *err)
 r1_status r1_trainer_finish(r1_trainer *t, r1_train_report *report, r1_err *err)
 {
     r1_train_report r = {.valid = {.loss = NAN, .auc = NAN, .ap = NAN, .top1 = NAN, .mrr = NAN, .ece = NAN}};
+    r.raw = r.valid;
     R1_TRY(keep_best(t, &r, err));
     t->m->trained_samples = t->trained_before + t->seen;
     r.n_step = t->adam.step;

@@ -13,12 +13,12 @@
 static int r1(char *out, size_t cap, const char *const *args)
 {
     char program[512];
-    const char *argv[24] = {program};
+    const char *argv[40] = {program};
     const char *bin = getenv("R1_BIN");
     int fd[2], status = -1;
     size_t n = 0;
     snprintf(program, sizeof program, "%s/r1", bin ? bin : "build/engine/bin");
-    for (size_t i = 0; args[i] && i < 22; i++) argv[i + 1] = args[i];
+    for (size_t i = 0; args[i] && i < 38; i++) argv[i + 1] = args[i];
     CU_ASSERT_EQUAL_FATAL(pipe(fd), 0);
     pid_t pid = fork();
     if (pid == 0) {
@@ -44,6 +44,56 @@ static double figure(const char *json, const char *name)
     snprintf(key, sizeof key, "\"%s\":", name);
     const char *at = strstr(json, key);
     return at ? strtod(at + strlen(key), NULL) : -1;
+}
+
+/* The stages: what a trace is worth, which evidence to ask for, the heads; each draws its curves and refuses names that are not there. */
+static void test_stages(void)
+{
+    static char out[1 << 16];
+    char shard[300], worth[300], policy[300], model[300], metrics[300], plot[300], *svg;
+    size_t len;
+    r1_err err;
+    toy t;
+    snprintf(shard, sizeof shard, "%s/s.r1s", r1_test_tmpdir());
+    snprintf(worth, sizeof worth, "%s/worth.gguf", r1_test_tmpdir());
+    snprintf(policy, sizeof policy, "%s/policy.gguf", r1_test_tmpdir());
+    snprintf(model, sizeof model, "%s/heads.gguf", r1_test_tmpdir());
+    snprintf(metrics, sizeof metrics, "%s/s.jsonl", r1_test_tmpdir());
+    snprintf(plot, sizeof plot, "%s/s.svg", r1_test_tmpdir());
+    toy_make_alone(&t, 300, 3);
+    R1_ASSERT_OK(toy_write(&t, shard, &err), &err);
+    toy_free(&t);
+    CU_ASSERT_EQUAL(RUN("train", "--stage", "reward", "--given", "row", "--steps", "4", "--cases", "8", "--traces", "8",
+                        "--valid", shard, "--out", worth, "--json", shard),
+                    0);
+    CU_ASSERT(figure(out, "agreement") >= 0 && figure(out, "pairs") > 100);
+    CU_ASSERT_EQUAL(RUN("train", "--stage", "reinforce", "--given", "row", "--cost", "history=0.02,ego=0.05", "--needs",
+                        "words=history+ego", "--reward-model", worth, "--steps", "12", "--cases", "4", "--traces", "4",
+                        "--metrics", metrics, "--plot", plot),
+                    2); /* no shard, no --out */
+    CU_ASSERT_EQUAL(RUN("train", "--stage", "reinforce", "--cost", "history=0.02,ego=0.05", "--reward-model", worth,
+                        "--steps", "12", "--cases", "4", "--traces", "4", "--metrics", metrics, "--plot", plot, "--out",
+                        policy, "--valid", shard, "--json", shard),
+                    0);
+    CU_ASSERT(figure(out, "steps") == 12 && figure(out, "traces") == 12 * 16 && figure(out, "n") == 300);
+    CU_ASSERT_DOUBLE_EQUAL(figure(out, "reward"), figure(out, "right") - figure(out, "cost"), 1e-5);
+    R1_ASSERT_OK(r1_file_read(plot, 1 << 20, &svg, &len, &err), &err);
+    CU_ASSERT(strncmp(svg, "<svg ", 5) == 0 && strstr(svg, "polyline") && strstr(svg, "valid reward") &&
+              strstr(svg, "</svg>"));
+    free(svg);
+    CU_ASSERT_EQUAL(RUN("info", "--description", policy), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "\"act\""));
+    CU_ASSERT_EQUAL(RUN("train", "--curriculum", "row.a:linear:0.3:0.5", "--epochs", "2", "--out", model, "--valid",
+                        shard, "--json", shard),
+                    0);
+    CU_ASSERT(figure(out, "ece_before") >= 0 && figure(out, "ece") >= 0 &&
+              figure(out, "loss") <= figure(out, "loss_before") + 1e-6);
+    CU_ASSERT_EQUAL(RUN("train", "--curriculum", "row.nothing:linear:0.3:0.5", "--out", model, shard), 2);
+    CU_ASSERT_EQUAL(RUN("train", "--stage", "reinforce", "--cost", "nothing=1", "--out", policy, shard), 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "nothing"));
+    CU_ASSERT_EQUAL(RUN("train", "--stage", "reinforce", "--cost", "ego=-1", "--out", policy, shard), 2);
+    CU_ASSERT_EQUAL(RUN("train", "--stage", "reinforce", "--truth", "order", "--out", policy, shard), 2);
+    CU_ASSERT_EQUAL(RUN("train", "--plot", plot, "--out", model, shard), 2);
 }
 
 static void test_commands(void)
@@ -176,4 +226,5 @@ static void test_bench_attention(void)
 }
 
 R1_TEST_MAIN("r1", {"bench attention", test_bench_attention}, {"bench batch", test_bench_batch},
-             {"train, eval, info", test_commands}, {"bench memory", test_bench_memory}, {"needle", test_needle})
+             {"train, eval, info", test_commands}, {"stages of training", test_stages},
+             {"bench memory", test_bench_memory}, {"needle", test_needle})

@@ -111,6 +111,12 @@ void toy_make(toy *t, size_t n_sample, uint64_t seed)
     for (size_t i = 0; i < n_sample; i++) make_sample(t, &t->sample[i], i, &r);
 }
 
+void toy_make_alone(toy *t, size_t n_sample, uint64_t seed)
+{
+    toy_make(t, n_sample, seed);
+    for (size_t i = 0; i < n_sample; i++) t->sample[i].sample.group = 0;
+}
+
 void toy_free(toy *t)
 {
     free(t->event);

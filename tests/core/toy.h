@@ -31,6 +31,8 @@ typedef struct {
 
 /* Events first, then samples that refer to them. Items are sometimes absent. */
 void toy_make(toy *t, size_t n_sample, uint64_t seed);
+/* The same without groups. */
+void toy_make_alone(toy *t, size_t n_sample, uint64_t seed);
 void toy_free(toy *t);
 r1_status toy_write(const toy *t, const char *path, r1_err *err);
 
