@@ -41,6 +41,7 @@ const r1_option fraud_eval_rows[] = {
      .unit = "days",
      .help = "handbook: days that train"},
     {.name = "model", .type = R1_OPT_PATH, .help = "score with this model file as it is"},
+    {.name = "init", .type = R1_OPT_PATH, .help = "fitting starts from this model file, not from random weights"},
     {.name = "out", .type = R1_OPT_PATH, .help = "keep the fitted model here"},
     {.name = "no-r1", .type = R1_OPT_BOOL, .def = "false", .help = "score by the velocity rules"},
     {.name = "int8", .type = R1_OPT_BOOL, .def = "false", .help = "score with linear layers in 8-bit integers"},
@@ -328,6 +329,7 @@ static r1_status fit_shards(eval_run *r, int week, fraud_fit **out, r1_err *err)
     const r1_options *o = r->o;
     fraud_fit_opts opts = {.folder = r1_options_str(o, "work"),
                            .description = {.name = FRAUD_LAYOUT_NAME[r->layout]},
+                           .init = r1_options_str(o, "init"),
                            .outer_share = kept_share(r->layout),
                            .lr = r1_options_float(o, "lr"),
                            .mean_decay = r1_options_float(o, "mean-decay"),

@@ -184,6 +184,7 @@ r1_status fraud_fit_run(fraud_fit *f, uint64_t seed, const char *out, r1_train_r
                           .n_train = n_train,
                           .valid = n_valid ? valid : NULL,
                           .n_valid = n_valid,
+                          .init = f->opts.init,
                           .out = out,
                           .lr = f->opts.lr,
                           .weight_decay = f->opts.weight_decay,

@@ -12,6 +12,7 @@
 typedef struct {
     const char *folder; /* for shards; made when absent */
     fraud_description_opts description;
+    const char *init; /* model file to start from, which keeps its columns' bins; NULL: from random weights */
     double inner_share, outer_share;                /* 0 = 1 */
     double lr, weight_decay, item_drop, mean_decay; /* 0 = the trainer's */
     uint32_t n_epoch, n_batch, patience;
