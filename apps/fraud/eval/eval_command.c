@@ -41,7 +41,11 @@ const r1_option fraud_eval_rows[] = {
      .unit = "days",
      .help = "handbook: days that train"},
     {.name = "model", .type = R1_OPT_PATH, .help = "score with this model file as it is"},
-    {.name = "init", .type = R1_OPT_PATH, .help = "fitting starts from this model file, not from random weights"},
+    {.name = "init",
+     .type = R1_OPT_PATH,
+     .def = "models/fraud-s.gguf",
+     .help = "fitting starts from this model file; where it is not there, from the shipped one"},
+    {.name = "from-scratch", .type = R1_OPT_BOOL, .def = "false", .help = "fitting starts from random weights"},
     {.name = "out", .type = R1_OPT_PATH, .help = "keep the fitted model here"},
     {.name = "no-r1", .type = R1_OPT_BOOL, .def = "false", .help = "score by the velocity rules"},
     {.name = "int8", .type = R1_OPT_BOOL, .def = "false", .help = "score with linear layers in 8-bit integers"},
@@ -50,7 +54,7 @@ const r1_option fraud_eval_rows[] = {
     {.name = "no-text", .type = R1_OPT_BOOL, .def = "false", .help = "remittance text off"},
     {.name = "epochs", .type = R1_OPT_INT, .def = "6", .min = 1, .max = 200, .help = "of fitting"},
     {.name = "batch", .type = R1_OPT_INT, .def = "256", .min = 8, .max = 4096, .help = "payments a step of fitting"},
-    {.name = "lr", .type = R1_OPT_FLOAT, .def = "0.001", .min = 1e-6, .max = 0.1, .help = "learning rate of fitting"},
+    {.name = "lr", .type = R1_OPT_FLOAT, .def = "0.0005", .min = 1e-6, .max = 0.1, .help = "learning rate of fitting"},
     {.name = "mean-decay",
      .type = R1_OPT_FLOAT,
      .def = "0",
@@ -98,7 +102,7 @@ typedef struct {
     fraud_dataset *data, *train[TRAIN_MAX];
     size_t n_train;
     bool train_is_data; /* one file holds both parts (time splits) */
-    char train_path[TRAIN_MAX][512];
+    char train_path[TRAIN_MAX][512], init[R1_PATH_BYTES];
     char model[1024];
     double prevalence; /* of the training part; NaN: none */
     bool progress;
@@ -327,9 +331,11 @@ static double kept_share(fraud_layout layout) { return layout == FRAUD_LAYOUT_AM
 static r1_status fit_shards(eval_run *r, int week, fraud_fit **out, r1_err *err)
 {
     const r1_options *o = r->o;
+    bool scratch = r1_options_bool(o, "from-scratch");
+    if (!scratch) R1_TRY(r1_cli_path(o, "init", r->init, err));
     fraud_fit_opts opts = {.folder = r1_options_str(o, "work"),
                            .description = {.name = FRAUD_LAYOUT_NAME[r->layout]},
-                           .init = r1_options_str(o, "init"),
+                           .init = scratch ? NULL : r->init,
                            .outer_share = kept_share(r->layout),
                            .lr = r1_options_float(o, "lr"),
                            .mean_decay = r1_options_float(o, "mean-decay"),
