@@ -129,6 +129,18 @@ void r1_sync_folder_of(const char *path)
     close(fd);
 }
 
+r1_status r1_file_settle(r1_status st, const char *tmp, const char *path, r1_err *err)
+{
+    if (st == R1_OK && rename(tmp, path))
+        st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "renaming %s to %s: %s", tmp, path, strerror(errno));
+    if (st != R1_OK) {
+        unlink(tmp);
+        return st;
+    }
+    r1_sync_folder_of(path);
+    return R1_OK;
+}
+
 r1_status r1_file_write(const char *path, const void *data, size_t len, r1_err *err)
 {
     char tmp[4096];
@@ -139,14 +151,7 @@ r1_status r1_file_write(const char *path, const void *data, size_t len, r1_err *
     r1_status st = write_all(fd, tmp, data, len, err);
     if (close(fd) && st == R1_OK)
         st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "closing %s: %s", tmp, strerror(errno));
-    if (st == R1_OK && rename(tmp, path))
-        st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "renaming %s to %s: %s", tmp, path, strerror(errno));
-    if (st != R1_OK) {
-        unlink(tmp);
-        return st;
-    }
-    r1_sync_folder_of(path);
-    return R1_OK;
+    return r1_file_settle(st, tmp, path, err);
 }
 
 r1_status r1_mkdirs(const char *path, r1_err *err)

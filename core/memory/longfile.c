@@ -239,14 +239,7 @@ r1_status longfile_write(const r1_longterm *lt, const r1_longterm_view *v, const
     r1_status st = longfile_create(&f, tmp, &lt->o, err);
     if (st == R1_OK) st = write_view(&f, lt, v, err);
     longfile_close(&f);
-    if (st == R1_OK && rename(tmp, path))
-        st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "renaming %s to %s: %s", tmp, path, strerror(errno));
-    if (st != R1_OK) {
-        unlink(tmp);
-        return st;
-    }
-    r1_sync_folder_of(path);
-    return R1_OK;
+    return r1_file_settle(st, tmp, path, err);
 }
 
 /* ---- reading ---- */

@@ -8,21 +8,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILE_BYTES_MAX = INT32_MAX };
+enum { FILE_BYTES_MAX = INT32_MAX, KEY_BYTES = 80 };
+
+static const char *key_of(const char *name, char key[KEY_BYTES])
+{
+    snprintf(key, KEY_BYTES, "r1.train.%s", name);
+    return key;
+}
 
 r1_status r1_checkpoint_save(const r1_checkpoint *c, const char *path, r1_err *err)
 {
     r1_gguf_writer *w;
     R1_TRY(r1_gguf_writer_new(&w, err));
     r1_gguf_put_str(w, "general.architecture", "r1-checkpoint");
-    r1_gguf_put_str(w, "r1.stage", c->stage);
+    char key[KEY_BYTES];
+    if (c->stage) r1_gguf_put_str(w, "r1.stage", c->stage);
     r1_gguf_put_str(w, "r1.description", c->description);
-    r1_gguf_put_u64(w, "r1.train.run", c->run);
-    for (int i = 0; i < R1_CHECKPOINT_ROWS && c->counter[i].name; i++) {
-        char name[80];
-        snprintf(name, sizeof name, "r1.train.%s", c->counter[i].name);
-        r1_gguf_put_u64(w, name, *c->counter[i].value);
-    }
+    for (int i = 0; i < R1_CHECKPOINT_ROWS && c->must[i].name; i++)
+        r1_gguf_put_u64(w, key_of(c->must[i].name, key), c->must[i].value);
+    for (int i = 0; i < R1_CHECKPOINT_ROWS && c->counter[i].name; i++)
+        r1_gguf_put_u64(w, key_of(c->counter[i].name, key), *c->counter[i].value);
     for (int i = 0; i < R1_CHECKPOINT_ROWS && c->block[i].name; i++)
         r1_gguf_put_tensor(w, c->block[i].name, 0, 1, c->block_bytes / sizeof(float), c->block[i].data, c->block_bytes);
     r1_status st = r1_gguf_save(w, path, err);
@@ -41,18 +46,18 @@ static r1_status same_text(const r1_gguf *g, const char *key, const char *text, 
 
 static r1_status read_table(const r1_checkpoint *c, const r1_gguf *g, r1_err *err)
 {
-    uint64_t run;
-    R1_TRY(same_text(g, "r1.stage", c->stage, err));
+    char key[KEY_BYTES];
+    if (c->stage) R1_TRY(same_text(g, "r1.stage", c->stage, err));
     R1_TRY(same_text(g, "r1.description", c->description, err));
-    R1_TRY(r1_gguf_u64(g, "r1.train.run", &run, err));
-    if (run != c->run)
-        R1_FAIL(err, R1_E_INVAL,
-                "it belongs to another run (seed, data or settings differ): remove it or name another");
-    for (int i = 0; i < R1_CHECKPOINT_ROWS && c->counter[i].name; i++) {
-        char name[80];
-        snprintf(name, sizeof name, "r1.train.%s", c->counter[i].name);
-        R1_TRY(r1_gguf_u64(g, name, c->counter[i].value, err));
+    for (int i = 0; i < R1_CHECKPOINT_ROWS && c->must[i].name; i++) {
+        uint64_t v;
+        R1_TRY(r1_gguf_u64(g, key_of(c->must[i].name, key), &v, err));
+        if (v != c->must[i].value)
+            R1_FAIL(err, R1_E_INVAL,
+                    "it belongs to another run (seed, data or settings differ: %s): remove it or name another", key);
     }
+    for (int i = 0; i < R1_CHECKPOINT_ROWS && c->counter[i].name; i++)
+        R1_TRY(r1_gguf_u64(g, key_of(c->counter[i].name, key), c->counter[i].value, err));
     for (int i = 0; i < R1_CHECKPOINT_ROWS && c->block[i].name; i++) {
         const r1_gguf_tensor *t = r1_gguf_find_tensor(g, c->block[i].name);
         if (!t || t->ggml_type != 0 || t->bytes != c->block_bytes)

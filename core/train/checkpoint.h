@@ -10,9 +10,12 @@
 enum { R1_CHECKPOINT_ROWS = 8 };
 
 typedef struct {
-    const char *stage;       /* "reinforce" */
+    const char *stage;       /* "reinforce"; NULL: none is written (finetune) */
     const char *description; /* of the model */
-    uint64_t run;            /* hash of what must be the same for going on */
+    struct {
+        const char *name;
+        uint64_t value;
+    } must[R1_CHECKPOINT_ROWS]; /* what must be the same for going on */
     struct {
         const char *name;
         uint64_t *value;

@@ -145,7 +145,7 @@ static r1_checkpoint state_of(r1_reinforcer *t)
 {
     return (r1_checkpoint){.stage = "reinforce",
                            .description = t->m->desc->text,
-                           .run = run_hash(t),
+                           .must = {{"run", run_hash(t)}},
                            .counter = {{"step", &t->step},
                                        {"update", &t->adam.step},
                                        {"bad", &t->bad},

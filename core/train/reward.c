@@ -62,7 +62,7 @@ static r1_checkpoint state_of(rewarder *t)
     uint64_t h = r1_hash64(&t->rules, sizeof t->rules, r1_hash64(whole, sizeof whole, r1_hash64(real, sizeof real, 2)));
     return (r1_checkpoint){.stage = "reward",
                            .description = t->m->desc->text,
-                           .run = h,
+                           .must = {{"run", h}},
                            .counter = {{"step", &t->step}, {"update", &t->adam.step}},
                            .block = {{"weights", t->m->weights}, {"moment1", t->adam.m}, {"moment2", t->adam.v}},
                            .block_bytes = t->m->net.plan.weight_bytes};

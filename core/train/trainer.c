@@ -6,11 +6,11 @@
  * gives the bytes of an uninterrupted one. */
 #include "r1_train.h"
 
-#include "file/gguf.h"
 #include "infer/pack.h"
 #include "r1_bench.h"
 #include "r1_session.h"
 #include "train/adamw.h"
+#include "train/checkpoint.h"
 #include "train/curriculum.h"
 #include "train/evaluate.h"
 #include "train/loss.h"
@@ -21,8 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { CHECKPOINT_BYTES_MAX = INT32_MAX };
 
 struct r1_trainer {
     r1_train_opts o;
@@ -39,8 +37,8 @@ struct r1_trainer {
     uint32_t *order; /* of the units in this epoch */
     uint32_t *drop;  /* per sample of the batch: items hidden */
     /* what a checkpoint carries */
-    uint64_t epoch, unit, seen, bad, n_valid;
-    double best_value; /* higher is better; -inf before the first validation */
+    uint64_t epoch, unit, seen, bad, n_valid, best_bits; /* best_bits: best_value's, at the checkpoint */
+    double best_value;                                   /* higher is better; -inf before the first validation */
     uint64_t trained_before;
     /* this process only */
     int64_t start_us;
@@ -114,92 +112,41 @@ static void hide_items(r1_trainer *t)
 
 /* ---- checkpoint ------------------------------------------------------------------------------------------- */
 
-static uint64_t bits_of(double v)
+static r1_checkpoint state_of(r1_trainer *t)
 {
-    uint64_t b;
-    memcpy(&b, &v, sizeof b);
-    return b;
+    return (r1_checkpoint){.description = t->m->desc->text,
+                           .must = {{"seed", t->o.seed}, {"n_sample", t->train.n_sample}},
+                           .counter = {{"step", &t->adam.step},
+                                       {"epoch", &t->epoch},
+                                       {"unit", &t->unit},
+                                       {"seen", &t->seen},
+                                       {"bad", &t->bad},
+                                       {"n_valid", &t->n_valid},
+                                       {"best_bits", &t->best_bits}},
+                           .block = {{"weights", t->m->weights},
+                                     {"moment1", t->adam.m},
+                                     {"moment2", t->adam.v},
+                                     {"best", t->best},
+                                     {t->mean ? "mean" : NULL, t->mean}},
+                           .block_bytes = t->m->net.plan.weight_bytes};
 }
 
 r1_status r1_trainer_checkpoint(r1_trainer *t, const char *path, r1_err *err)
 {
-    r1_gguf_writer *w;
-    size_t bytes = t->m->net.plan.weight_bytes, n = bytes / sizeof(float);
-    R1_TRY(r1_gguf_writer_new(&w, err));
-    r1_gguf_put_str(w, "general.architecture", "r1-checkpoint");
-    r1_gguf_put_str(w, "r1.description", t->m->desc->text);
-    r1_gguf_put_u64(w, "r1.train.seed", t->o.seed);
-    r1_gguf_put_u64(w, "r1.train.n_sample", t->train.n_sample);
-    r1_gguf_put_u64(w, "r1.train.step", t->adam.step);
-    r1_gguf_put_u64(w, "r1.train.epoch", t->epoch);
-    r1_gguf_put_u64(w, "r1.train.unit", t->unit);
-    r1_gguf_put_u64(w, "r1.train.seen", t->seen);
-    r1_gguf_put_u64(w, "r1.train.bad", t->bad);
-    r1_gguf_put_u64(w, "r1.train.n_valid", t->n_valid);
-    r1_gguf_put_u64(w, "r1.train.best_bits", bits_of(t->best_value));
-    r1_gguf_put_tensor(w, "weights", 0, 1, n, t->m->weights, bytes);
-    r1_gguf_put_tensor(w, "moment1", 0, 1, n, t->adam.m, bytes);
-    r1_gguf_put_tensor(w, "moment2", 0, 1, n, t->adam.v, bytes);
-    r1_gguf_put_tensor(w, "best", 0, 1, n, t->best, bytes);
-    if (t->mean) r1_gguf_put_tensor(w, "mean", 0, 1, n, t->mean, bytes);
-    r1_status st = r1_gguf_save(w, path, err);
-    r1_gguf_writer_free(w);
-    return st;
-}
-
-static r1_status load_tensor(const r1_gguf *g, const char *name, float *to, size_t bytes, r1_err *err)
-{
-    const r1_gguf_tensor *f = r1_gguf_find_tensor(g, name);
-    if (!f || f->ggml_type != 0 || f->bytes != bytes)
-        R1_FAIL(err, R1_E_FORMAT, "tensor \"%s\" has %zu bytes, expected f32 in %zu", name, f ? f->bytes : 0, bytes);
-    memcpy(to, f->data, bytes);
-    return R1_OK;
-}
-
-static r1_status load_counters(r1_trainer *t, const r1_gguf *g, r1_err *err)
-{
-    uint64_t seed, n_sample, best;
-    const char *s;
-    size_t len;
-    R1_TRY(r1_gguf_str(g, "r1.description", &s, &len, err));
-    R1_TRY(r1_gguf_u64(g, "r1.train.seed", &seed, err));
-    R1_TRY(r1_gguf_u64(g, "r1.train.n_sample", &n_sample, err));
-    if (len != strlen(t->m->desc->text) || memcmp(s, t->m->desc->text, len) != 0 || seed != t->o.seed ||
-        n_sample != t->train.n_sample)
-        R1_FAIL(err, R1_E_INVAL,
-                "it belongs to another run (description, seed or data differ): remove it or name another");
-    R1_TRY(r1_gguf_u64(g, "r1.train.step", &t->adam.step, err));
-    R1_TRY(r1_gguf_u64(g, "r1.train.epoch", &t->epoch, err));
-    R1_TRY(r1_gguf_u64(g, "r1.train.unit", &t->unit, err));
-    R1_TRY(r1_gguf_u64(g, "r1.train.seen", &t->seen, err));
-    R1_TRY(r1_gguf_u64(g, "r1.train.bad", &t->bad, err));
-    R1_TRY(r1_gguf_u64(g, "r1.train.n_valid", &t->n_valid, err));
-    R1_TRY(r1_gguf_u64(g, "r1.train.best_bits", &best, err));
-    memcpy(&t->best_value, &best, sizeof best);
-    if (t->unit > t->train.n_unit)
-        R1_FAIL(err, R1_E_FORMAT, "unit %llu of %zu", (unsigned long long)t->unit, t->train.n_unit);
-    return R1_OK;
+    r1_checkpoint c = state_of(t);
+    memcpy(&t->best_bits, &t->best_value, sizeof t->best_bits);
+    return r1_checkpoint_save(&c, path, err);
 }
 
 static r1_status resume(r1_trainer *t, r1_err *err)
 {
-    char *data;
-    size_t len, bytes = t->m->net.plan.weight_bytes;
-    r1_gguf g;
-    R1_TRY(r1_file_read(t->o.checkpoint, CHECKPOINT_BYTES_MAX, &data, &len, err));
-    r1_status st = r1_gguf_parse(&g, data, len, err);
-    if (st == R1_OK) {
-        st = load_counters(t, &g, err);
-        if (st == R1_OK) st = load_tensor(&g, "weights", t->m->weights, bytes, err);
-        if (st == R1_OK) st = load_tensor(&g, "moment1", t->adam.m, bytes, err);
-        if (st == R1_OK) st = load_tensor(&g, "moment2", t->adam.v, bytes, err);
-        if (st == R1_OK) st = load_tensor(&g, "best", t->best, bytes, err);
-        if (st == R1_OK && t->mean) st = load_tensor(&g, "mean", t->mean, bytes, err);
-        r1_gguf_free(&g);
-    }
-    free(data);
+    r1_checkpoint c = state_of(t);
+    r1_status st = r1_checkpoint_load(&c, t->o.checkpoint, err);
+    memcpy(&t->best_value, &t->best_bits, sizeof t->best_value);
     r1_net_derive(&t->m->net, t->m->desc, t->m->weights);
-    if (st != R1_OK) r1_err_prefix(err, "checkpoint %s: ", t->o.checkpoint);
+    if (st == R1_OK && t->unit > t->train.n_unit)
+        R1_FAIL(err, R1_E_FORMAT, "checkpoint %s: unit %llu of %zu", t->o.checkpoint, (unsigned long long)t->unit,
+                t->train.n_unit);
     return st;
 }
 
