@@ -99,8 +99,7 @@ static r1_status read_setting(setting *s, r1_cli_call *call, const char *descrip
     R1_TRY(r1_shard_open(&shard, call->rest[0], &call->err));
     r1_status st = R1_OK;
     if (description) {
-        s->description = malloc(strlen(description) + 1);
-        if (s->description) memcpy(s->description, description, strlen(description) + 1);
+        s->description = strdup(description);
         if (!s->description) st = r1_err_set(&call->err, R1_E_NOMEM, __FILE__, __LINE__, "out of memory");
     } else {
         st = with_head(r1_shard_description(shard), r1_options_str(call->opts, "truth"), head, &s->description,

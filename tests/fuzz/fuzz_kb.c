@@ -40,8 +40,9 @@ static void profiles(const med_kb *kb)
     free(out);
 }
 
-static void try_bytes(void *block, size_t size)
+static void try_bytes(const uint8_t *data, size_t size)
 {
+    void *block = fuzz_copy(data, size);
     r1_err err = {0};
     med_kb *kb = NULL;
     med_lexicon *lex = NULL;
@@ -69,9 +70,6 @@ static void repair(uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    try_bytes(fuzz_copy(data, size), size);
-    uint8_t *copy = fuzz_copy(data, size);
-    repair(copy, size);
-    try_bytes(copy, size);
+    fuzz_twice(data, size, repair, try_bytes);
     return 0;
 }

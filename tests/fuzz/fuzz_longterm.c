@@ -66,10 +66,6 @@ static void try_bytes(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    uint8_t *copy = fuzz_copy(data, size);
-    try_bytes(data, size);
-    repair(copy, size);
-    try_bytes(copy, size);
-    free(copy);
+    fuzz_twice(data, size, repair, try_bytes);
     return 0;
 }
