@@ -55,6 +55,12 @@ R1_CLONES static void update(float *w, float *g, float *m, float *v, size_t n, c
     }
 }
 
+double r1_adamw_rate(double lr, double warmup, double done)
+{
+    if (done < warmup) return lr * (0.02 + 0.98 * done / warmup);
+    return lr * (0.02 + 0.98 * 0.5 * (1 + cos(3.14159265358979 * fmin(1, (done - warmup) / (1 - warmup)))));
+}
+
 double r1_adamw_step(r1_adamw *a, r1_model *m, float *grad, double lr, double decay, double clip)
 {
     double size = norm(m, grad), t = (double)++a->step;

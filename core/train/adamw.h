@@ -14,6 +14,9 @@ r1_status r1_adamw_new(r1_adamw *a, const r1_model *m, r1_err *err);
 void r1_adamw_free(r1_adamw *a);
 /* One step; grad is zeroed after. Returns the gradient's norm before clipping. */
 double r1_adamw_step(r1_adamw *a, r1_model *m, float *grad, double lr, double decay, double clip);
+/* The learning rate when `done` (0 to 1, more counts as 1) of a run is over: a linear rise from .02 lr over the share `warmup`, then half a
+ * cosine down to .02 lr. */
+double r1_adamw_rate(double lr, double warmup, double done);
 /* mean = keep * mean + (1 - keep) * weights, for what is trained; mean is laid out as the weights. */
 void r1_adamw_mean(const r1_model *m, float *mean, double keep);
 

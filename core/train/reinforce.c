@@ -375,12 +375,7 @@ static r1_status refer_all(r1_reinforcer *t, r1_err *err)
     return st;
 }
 
-static double rate(const r1_reinforcer *t)
-{
-    double done = progress_of(t), w = t->o.warmup;
-    if (done < w) return t->o.lr * (0.02 + 0.98 * done / w);
-    return t->o.lr * (0.02 + 0.98 * 0.5 * (1 + cos(3.14159265358979 * fmin(1, (done - w) / (1 - w)))));
-}
+static double rate(const r1_reinforcer *t) { return r1_adamw_rate(t->o.lr, t->o.warmup, progress_of(t)); }
 
 static r1_status update(r1_reinforcer *t, r1_err *err)
 {

@@ -194,7 +194,7 @@ static r1_status descend(rewarder *t, double *loss, r1_err *err)
 
 static r1_status step(rewarder *t, r1_err *err)
 {
-    double loss, done = (double)t->step / t->o.n_step;
+    double loss;
     char text[48];
     r1_rng rng;
     r1_rng_seed(&rng, t->o.seed ^ (t->step + 1) * 0xd1b54a32d192ed03u);
@@ -204,7 +204,7 @@ static r1_status step(rewarder *t, r1_err *err)
     R1_TRY(r1_rollout_run(&t->rollout, &t->rules, NULL, &t->train, &t->cases, t->o.n_group, false, &rng, err));
     ends(t);
     R1_TRY(descend(t, &loss, err));
-    double rate = t->o.lr * (0.02 + 0.98 * 0.5 * (1 + cos(3.14159265358979 * done)));
+    double rate = r1_adamw_rate(t->o.lr, 0, (double)t->step / t->o.n_step);
     r1_adamw_step(&t->adam, t->m, t->actor.e->wgrad, rate, t->o.weight_decay, t->o.clip);
     t->step++;
     t->loss_mean = t->loss_mean == 0 ? loss : 0.95 * t->loss_mean + 0.05 * loss;

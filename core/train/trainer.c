@@ -247,10 +247,8 @@ const r1_model *r1_trainer_model(const r1_trainer *t) { return t->m; }
 
 static double rate(const r1_trainer *t)
 {
-    double done = (double)t->seen / ((double)t->train.n_sample * t->o.n_epoch), w = t->o.warmup;
-    if (done > 1) done = 1;
-    if (done < w) return t->o.lr * (0.02 + 0.98 * done / w);
-    return t->o.lr * (0.02 + 0.98 * 0.5 * (1 + cos(3.14159265358979 * (done - w) / (1 - w))));
+    double all = (double)t->train.n_sample * t->o.n_epoch;
+    return r1_adamw_rate(t->o.lr, t->o.warmup, (double)t->seen / all);
 }
 
 static r1_status gradient(r1_trainer *t, double *loss, r1_err *err)
