@@ -131,6 +131,18 @@ static const r1_option eval_rows[] = {
      .def = "cpu",
      .choices = "cpu|reference|cuda",
      .help = "what runs the plan"},
+    {.name = "policy",
+     .type = R1_OPT_STRING,
+     .help = "judge this head of --stage reinforce (\"act\") as a policy, with the options below as in training"},
+    {.name = "truth",
+     .type = R1_OPT_STRING,
+     .help = "policy: the shards' head whose label is right; default: the first"},
+    {.name = "given", .type = R1_OPT_STRING, .help = "policy: items that every trace starts with"},
+    {.name = "needs", .type = R1_OPT_STRING, .help = "policy: ITEM=ITEM+ITEM,...: one of these must be held before"},
+    {.name = "asks", .type = R1_OPT_INT, .def = "0", .min = 0, .max = 24, .help = "policy: most items asked; 0: all"},
+    {.name = "cost",
+     .type = R1_OPT_STRING,
+     .help = "policy: ITEM=COST,...: what asking costs of the 1 that a right verdict earns"},
     {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print one JSON object"},
 };
 
@@ -333,16 +345,20 @@ static int eval(r1_cli_call *call)
     r1_model *m = NULL;
     r1_eval v;
     const char *path = r1_options_str(call->opts, "model");
-    r1_status st = path && call->n_rest
+    bool policy = r1_options_has(call->opts, "policy");
+    r1_figures *f = r1_figures_new("r1 eval");
+    r1_status st = !f ? r1_err_set(&call->err, R1_E_NOMEM, __FILE__, __LINE__, "out of memory")
+                   : path && call->n_rest
                        ? R1_OK
                        : r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "name --model and at least one shard");
     if (st == R1_OK) st = r1_model_open(&m, path, &call->err);
-    if (st == R1_OK) st = run_eval(call, m, &v);
-    r1_figures *f = st == R1_OK ? r1_figures_new("r1 eval") : NULL;
-    if (f) {
+    if (st == R1_OK) {
         r1_figures_note(f, "model", path);
         r1_figures_note(f, "data", call->rest[0]);
-        add_eval(f, &v);
+        st = policy ? cli_judge(call, m, f) : run_eval(call, m, &v);
+    }
+    if (st == R1_OK) {
+        if (!policy) add_eval(f, &v);
         r1_figures_print(f, r1_options_bool(call->opts, "json"), stdout);
     }
     r1_figures_free(f);
@@ -430,7 +446,8 @@ const r1_command cli_model_commands[] = {
     {.name = "eval",
      .summary = "figures of a model on shards; switches take items and CAWA's factors away",
      .examples = "r1 eval --model m.gguf test.r1s --json\n"
-                 "r1 eval --model m.gguf --off history,graph test.r1s\nr1 eval --model m.gguf --no-context test.r1s",
+                 "r1 eval --model m.gguf --off history,graph test.r1s\nr1 eval --model m.gguf --no-context test.r1s\n"
+                 "r1 eval --model policy.gguf --policy act --given row --cost history=0.02,ego=0.05 test.r1s",
      .options = eval_rows,
      .n_options = R1_COUNT(eval_rows),
      .run = eval},

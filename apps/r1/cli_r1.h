@@ -33,6 +33,8 @@ r1_status cli_items(const r1_model *m, const char *option, const char *names, ui
 /* r1 train --stage reinforce and reward: cli_stage.c. description NULL: the shards' own with the stage's head. */
 int cli_reinforce(r1_cli_call *call, const cli_list *valid, const char *description);
 int cli_reward(r1_cli_call *call, const cli_list *valid, const char *description);
+/* r1 eval --policy: what the policy earns on the shards. */
+r1_status cli_judge(r1_cli_call *call, const r1_model *m, r1_figures *f);
 
 /* The curves of a metrics file (JSON lines with "step") as an SVG picture. */
 r1_status cli_plot(const char *metrics, const char *svg, r1_err *err);

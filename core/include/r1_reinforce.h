@@ -80,6 +80,21 @@ R1_API const r1_model *r1_reinforcer_model(const r1_reinforcer *t);
 R1_API uint64_t r1_reinforcer_n_step(const r1_reinforcer *t); /* steps done, earlier processes included */
 R1_API void r1_reinforcer_free(r1_reinforcer *t);             /* NULL is fine */
 
+/* A policy as it serves: its most probable actions on every labelled sample of some shards. */
+typedef struct {
+    const char *const *data; /* shard paths */
+    size_t n_data;
+    const char *policy, *truth; /* heads, as above */
+    const double *cost;         /* as above */
+    const uint32_t *door;       /* as above */
+    uint32_t given, n_ask_max;
+    /* each sample: the items held at its end and the verdict; NULL */
+    void (*each)(void *ctx, uint64_t id, uint32_t held, uint32_t verdict, bool right);
+    void *ctx;
+} r1_policy_judge_opts;
+
+R1_API r1_status r1_policy_judge(const r1_model *m, const r1_policy_judge_opts *opts, r1_policy_eval *out, r1_err *err);
+
 /* ---- the reasoning reward model ---------------------------------------------------------------------------- */
 
 /* A model that tells from a trace, the items held and the verdict said, what its reasoning is worth: the chance that it is right. It is trained

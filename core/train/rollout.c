@@ -212,3 +212,40 @@ r1_status r1_rollout_run(r1_rollout *r, const r1_evidence_rules *rules, r1_actor
     qsort(r->decision, r->n_decision, sizeof *r->decision, by_node);
     return R1_OK;
 }
+
+/* ---- what they earned ------------------------------------------------------------------------------------- */
+
+void r1_rollout_add(r1_policy_eval *sum, const r1_rollout *r)
+{
+    for (size_t i = 0; i < r->n_trace; i++) {
+        sum->reward += r->trace[i].reward;
+        sum->right += r->trace[i].right;
+        sum->cost += r->trace[i].cost;
+        sum->n_ask += r->trace[i].n_decision - 1;
+    }
+    sum->n += r->n_trace;
+}
+
+void r1_rollout_means(r1_policy_eval *sum)
+{
+    double n = sum->n ? (double)sum->n : 1;
+    sum->reward /= n, sum->right /= n, sum->cost /= n, sum->n_ask /= n;
+}
+
+r1_status r1_rollout_judge(r1_rollout *r, const r1_evidence_rules *rules, r1_actor *actor, const r1_data *d,
+                           r1_rows *cases,
+                           void (*each)(void *ctx, uint64_t id, uint32_t held, uint32_t verdict, bool right), void *ctx,
+                           r1_policy_eval *out, r1_err *err)
+{
+    *out = (r1_policy_eval){0};
+    for (size_t u = 0; u < d->n_unit;) {
+        r1_rows_clear(cases);
+        for (; u < d->n_unit && cases->n < cases->cap; u++) R1_TRY(r1_rows_add(cases, d, &d->unit[u], err));
+        R1_TRY(r1_rollout_run(r, rules, actor, d, cases, 1, true, NULL, err));
+        r1_rollout_add(out, r);
+        for (size_t i = 0; each && i < r->n_trace; i++)
+            each(ctx, cases->sample[i].id, r->trace[i].held, r->trace[i].verdict, r->trace[i].right);
+    }
+    r1_rollout_means(out);
+    return R1_OK;
+}

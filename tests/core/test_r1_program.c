@@ -77,6 +77,11 @@ static void test_stages(void)
                     0);
     CU_ASSERT(figure(out, "steps") == 12 && figure(out, "traces") == 12 * 16 && figure(out, "n") == 300);
     CU_ASSERT_DOUBLE_EQUAL(figure(out, "reward"), figure(out, "right") - figure(out, "cost"), 1e-5);
+    double reward = figure(out, "reward");
+    CU_ASSERT_EQUAL(
+        RUN("eval", "--model", policy, "--policy", "act", "--cost", "history=0.02,ego=0.05", "--json", shard), 0);
+    CU_ASSERT_DOUBLE_EQUAL(figure(out, "reward"), reward, 1e-9);
+    CU_ASSERT_EQUAL(RUN("eval", "--model", policy, "--policy", "fraud", shard), 2);
     R1_ASSERT_OK(r1_file_read(plot, 1 << 20, &svg, &len, &err), &err);
     CU_ASSERT(strncmp(svg, "<svg ", 5) == 0 && strstr(svg, "polyline") && strstr(svg, "valid reward") &&
               strstr(svg, "</svg>"));
