@@ -50,6 +50,10 @@ static const r1_option train_rows[] = {
      .min = -1,
      .max = 0.9,
      .help = "chance that an item is hidden; -1: never"},
+    {.name = "int8",
+     .type = R1_OPT_BOOL,
+     .def = "false",
+     .help = "finetune: for int8, linear layers round to learned steps; starts well from a trained --init"},
     {.name = "metric",
      .type = R1_OPT_ENUM,
      .def = "loss",
@@ -241,6 +245,7 @@ static r1_status run_training(r1_cli_call *call, const cli_list *valid, const ch
                        .n_batch = (uint32_t)r1_options_int(o, "batch"),
                        .patience = (uint32_t)r1_options_int(o, "patience"),
                        .curriculum = r1_options_str(o, "curriculum"),
+                       .int8 = r1_options_bool(o, "int8"),
                        .metric = metric_of(r1_options_str(o, "metric")),
                        .run_flags = run_flags(o),
                        .seed = (uint64_t)r1_options_int(o, "seed"),
@@ -393,6 +398,7 @@ static r1_status describe(r1_cli_call *call, const r1_model *m)
     r1_figures_add(f, "ops", info.n_op);
     r1_figures_add(f, "trained_samples", (double)info.trained_samples);
     r1_figures_add(f, "beta", (double)r1_model_beta(m));
+    r1_figures_note(f, "int8_steps", info.int8_steps ? "learned" : "none");
     r1_figures_add(f, "mflop_sample", (double)info.flop_sample * 1e-6);
     r1_status st = r1_model_flops(m, part_flop, f, &call->err);
     add_calibration(f, m);

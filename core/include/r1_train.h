@@ -32,8 +32,11 @@ typedef struct {
     double mean_decay; /* of the running mean of the weights, which is what is validated and kept; 0 = none, below 1 */
     double warmup;     /* share of all steps; 0 = 0.05 */
     double item_drop;  /* chance that an item is hidden from a sample in training; -1 = none, 0 = 0.05 */
-    uint32_t n_epoch;  /* 0 = 4 */
-    uint32_t n_batch;  /* samples a step (whole groups); 0 = 256 */
+    bool
+        int8; /* quantisation-aware: linear layers round to learned steps (core/tensor/ops/lsq.c), which begin where they fit the first
+                        * batch, are validated in an int8 session and stored with the model. On where `init` has steps */
+    uint32_t n_epoch;          /* 0 = 4 */
+    uint32_t n_batch;          /* samples a step (whole groups); 0 = 256 */
     uint32_t checkpoint_every; /* steps; 0 = 500 */
     uint32_t valid_every;      /* steps; 0 = once an epoch */
     uint32_t patience;         /* validations without gain before the stop; 0 = 3 */
@@ -82,6 +85,7 @@ typedef struct {
     uint32_t head, run_flags, items_off, n_step; /* as in r1_batch */
     uint32_t n_batch;                            /* 0 = 256 */
     const char *backend;                         /* as in r1_session_opts */
+    bool int8;                                   /* score with R1_PRECISION_INT8 */
     /* called per sample with the calibrated logit of `head`; NULL */
     void (*each)(void *ctx, uint64_t id, uint64_t group, float label, float logit);
     void *ctx;
