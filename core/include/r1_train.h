@@ -97,4 +97,26 @@ R1_API r1_status r1_evaluate(const r1_model *m, const char *const *shards, size_
 R1_API double r1_metric_auc(const float *score, const float *label, size_t n);
 R1_API double r1_metric_ap(const float *score, const float *label, size_t n);
 
+/* Two scorings of the same samples beside each other, for instance f32 and int8. */
+typedef struct {
+    const float *first, *second; /* [n]: logits */
+    const float *label;          /* [n]: 0 or 1 */
+    const uint64_t *
+        group; /* [n] or NULL: binary: samples that hang together (a ring), drawn as one, 0 = alone; rank: runs of equal
+                                  * numbers are one choice */
+    size_t n;
+    bool rank;
+    uint32_t n_draw; /* of the bootstrap; 0 = 1000 */
+    uint64_t seed;
+} r1_compare_opts;
+
+typedef struct {
+    double first, second; /* average precision; rank: share of groups whose label is strictly on top */
+    double low, high;     /* of second - first: 95 %, by a paired bootstrap */
+    double kl;            /* mean divergence of the second's probabilities from the first's */
+    double agree;         /* share of the same verdict: side of probability 1/2; first of the group */
+} r1_comparison;
+
+R1_API r1_status r1_compare(const r1_compare_opts *opts, r1_comparison *out, r1_err *err);
+
 #endif
