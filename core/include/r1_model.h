@@ -57,6 +57,7 @@ typedef struct {
     uint64_t flop_event;   /* of making one working-memory entry */
     uint32_t n_op;         /* op calls of the plan */
     uint64_t trained_samples;
+    bool int8_steps; /* trained for int8: its steps of rounding are learned (R1_PRECISION_INT8 uses them) */
 } r1_model_info;
 R1_API r1_status r1_model_get_info(const r1_model *m, r1_model_info *info, r1_err *err);
 /* FLOP of one sample by group of op, for tables: calls fn(name, flop) per part of the plan. */

@@ -27,8 +27,13 @@ typedef struct {
     uint32_t n_position;                             /* P = n_item + 1: the prior, then each item */
 } r1_net;
 
-/* folded: the plan of fold.h, for inference; else the one that training runs. */
-r1_status r1_net_build(r1_net *net, const r1_desc *d, bool folded, r1_err *err);
+/* FOLDED: the plan of fold.h, for inference; else the one that training runs. STEPS: with learned steps of rounding (LSQ) before the linear layers
+ * that int8 serves; those calls run in training, a session reads the steps and skips them. */
+enum { R1_NET_FOLDED = 1, R1_NET_STEPS = 2 };
+r1_status r1_net_build(r1_net *net, const r1_desc *d, uint32_t form, r1_err *err);
+/* Whether int8 takes a layer with a weight of this size: where a row is read by few outputs, or is short, rounding it costs more than its
+ * product saves. Heads stay in f32 by it. */
+bool r1_net_int8(int64_t rows, int64_t cols);
 /* Folded: columns that carry a row's length: the widest item's hidden layer and one. */
 uint32_t r1_net_tail(const r1_desc *d);
 void r1_net_free(r1_net *net);

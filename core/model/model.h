@@ -11,6 +11,7 @@ struct r1_model {
     r1_desc *desc;
     r1_net net;
     float *weights; /* net.plan.weight_bytes; 64-byte aligned */
+    bool steps;     /* the plan has learned steps of rounding */
     float beta;
     r1_calibration calibration[R1_HEADS_MAX];
     r1_bpe *bpe[R1_ITEMS_MAX]; /* text items; never NULL there */
@@ -18,7 +19,9 @@ struct r1_model {
 };
 
 /* A model with room for weights (at most bytes_max), none of them set. */
-r1_status r1_model_alloc(r1_model **out, const char *json, size_t len, size_t bytes_max, r1_err *err);
+r1_status r1_model_alloc(r1_model **out, const char *json, size_t len, bool steps, size_t bytes_max, r1_err *err);
+/* Gives m room for learned steps, none of them fitted yet; its weights stay. Nothing where it has them. */
+r1_status r1_model_add_steps(r1_model *m, r1_err *err);
 /* The bytes of a file. */
 r1_status r1_model_parse(r1_model **out, const void *data, size_t len, r1_err *err);
 static inline float *r1_model_weight(const r1_model *m, int16_t t)

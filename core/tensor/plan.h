@@ -22,6 +22,7 @@ typedef struct {
     bool array;  /* [1, rows]: offsets, indices; rows become columns of the view */
     bool frozen; /* a weight that training leaves alone (bins, means) */
     bool decay;  /* weight decay applies */
+    bool step;   /* learned steps of rounding: positive, trained in proportion to themselves */
     uint16_t sym;
     uint32_t mul, plus; /* rows = value(sym) * mul + plus */
     uint32_t cols;

@@ -231,6 +231,25 @@ static void make_tail_norm(r1_op_args *a)
     a->f[1] = 512;
 }
 
+/* Steps from narrow (most is clipped) to wide; no value lies so near to where rounding jumps that f32 and double could differ. */
+static void make_lsq(r1_op_args *a)
+{
+    int64_t r = some_rows();
+    int32_t c = (int32_t)some_rows();
+    a->v[0] = op_case_floats(r, c);
+    a->v[1] = op_case_floats(coin() ? r : 1, 1);
+    a->v[2] = op_case_floats(r, c);
+    a->i[0] = coin() ? R1_INT8_LIMIT : 7;
+    for (int64_t i = 0; i < a->v[1].rows; i++) r1_row(&a->v[1], i)[0] = 0.004f + 0.3f * (float)r1_rng_unit(&rng);
+    for (int64_t i = 0; i < r; i++)
+        for (int32_t k = 0; k < c; k++) {
+            float *x = &r1_row(&a->v[0], i)[k], step = r1_row(&a->v[1], i % a->v[1].rows)[0], v = *x / step;
+            float whole = floorf(v), part = v - whole;
+            if (fabsf(part - 0.5f) < 0.1f) *x = step * (whole + 0.3f);
+            if (fabsf(v) > (float)a->i[0] - 2) *x = copysignf(step * (float)(a->i[0] + 2), v);
+        }
+}
+
 static void (*const makers[R1_OP_COUNT])(r1_op_args *) = {
     [R1_OP_LINEAR] = make_linear,
     [R1_OP_ADD] = make_add,
@@ -247,6 +266,7 @@ static void (*const makers[R1_OP_COUNT])(r1_op_args *) = {
     [R1_OP_CAWA_SCALE] = make_cawa_scale,
     [R1_OP_ATTEND] = make_attend,
     [R1_OP_TAIL_NORM] = make_tail_norm,
+    [R1_OP_LSQ] = make_lsq,
 };
 
 int op_case_output(r1_op op)
