@@ -18,7 +18,7 @@ r1_status r1_model_alloc(r1_model **out, const char *json, size_t len, size_t by
     r1_model *m = calloc(1, sizeof *m);
     if (!m) R1_FAIL(err, R1_E_NOMEM, "model: out of memory");
     r1_status st = r1_desc_parse(&m->desc, json, len, err);
-    if (st == R1_OK) st = r1_net_build(&m->net, m->desc, false, err);
+    if (st == R1_OK) st = r1_net_build(&m->net, m->desc, R1_NET_PLAIN, err);
     if (st == R1_OK &&
         (m->net.plan.weight_bytes > bytes_max || !(m->weights = r1_calloc_aligned(m->net.plan.weight_bytes + 64, 1))))
         st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "model: %zu bytes of weights, at most %zu",
