@@ -15,12 +15,12 @@ static const r1_option train_rows[] = {
     {.name = "stage",
      .type = R1_OPT_ENUM,
      .def = "finetune",
-     .choices = "finetune|reinforce|reward",
-     .help = "heads on labels; which evidence to ask for; what a trace of evidence is worth"},
+     .choices = "pretrain|finetune|reinforce|reward",
+     .help = "without labels; heads on labels; which evidence to ask for; what a trace of evidence is worth"},
     {.name = "curriculum",
      .type = R1_OPT_STRING,
      .help = "MEASURE:PACING:START:FULL, from simple to complex: difficulty items|refs|bytes|ITEM.COLUMN, pacing "
-             "linear|root|step, shares of the data and of the training"},
+             "linear|root|step, shares of the data and of the training; pretrain also knows the difficulty mask"},
     {.name = "plot", .type = R1_OPT_PATH, .help = "SVG picture of the metrics, written at the end; needs --metrics"},
     {.name = "valid",
      .type = R1_OPT_STRING,
@@ -64,6 +64,15 @@ static const r1_option train_rows[] = {
     {.name = "no-length", .type = R1_OPT_BOOL, .def = "false", .help = "CAWA's length factor off"},
     {.name = "no-context", .type = R1_OPT_BOOL, .def = "false", .help = "CAWA's context factor off"},
     {.name = "off", .type = R1_OPT_STRING, .help = "items never shown, separated by commas"},
+    {.name = "mask",
+     .type = R1_OPT_FLOAT,
+     .def = "0.2",
+     .min = 0.01,
+     .max = 0.9,
+     .help = "pretrain: share of tokens and columns that are hidden"},
+    {.name = "parts",
+     .type = R1_OPT_STRING,
+     .help = "pretrain: of tokens,columns,next,align those to learn from, each with =WEIGHT or alone; default: all"},
     {.name = "truth",
      .type = R1_OPT_STRING,
      .help = "reinforce, reward: the head whose label is right; default: the first"},
@@ -241,7 +250,8 @@ static r1_stop_metric metric_of(const char *name)
     return strcmp(name, "ap") == 0 ? R1_STOP_AP : strcmp(name, "top1") == 0 ? R1_STOP_TOP1 : R1_STOP_LOSS;
 }
 
-static r1_status run_training(r1_cli_call *call, const cli_list *valid, const char *description, r1_train_report *rep)
+static r1_status run_training(r1_cli_call *call, const cli_list *valid, const char *description, uint32_t items_off,
+                              r1_train_report *rep)
 {
     const r1_options *o = call->opts;
     r1_train_opts t = {.train = call->rest,
@@ -264,17 +274,17 @@ static r1_status run_training(r1_cli_call *call, const cli_list *valid, const ch
                        .int8 = r1_options_bool(o, "int8"),
                        .metric = metric_of(r1_options_str(o, "metric")),
                        .run_flags = run_flags(o),
+                       .items_off = items_off,
                        .seed = (uint64_t)r1_options_int(o, "seed"),
                        .progress = true,
                        .stopped = r1_cli_stopped};
-    R1_TRY(hidden_items(t.train, description, r1_options_str(o, "off"), &t.items_off, &call->err));
     return r1_train(&t, rep, &call->err);
 }
 
-static int finetune(r1_cli_call *call, const cli_list *valid, const char *description)
+static int finetune(r1_cli_call *call, const cli_list *valid, const char *description, uint32_t items_off)
 {
     r1_train_report rep;
-    r1_status st = run_training(call, valid, description, &rep);
+    r1_status st = run_training(call, valid, description, items_off, &rep);
     r1_figures *f = st == R1_OK ? r1_figures_new("r1 train") : NULL;
     if (f) {
         r1_figures_note(f, "model", r1_options_str(call->opts, "out"));
@@ -292,7 +302,7 @@ static int finetune(r1_cli_call *call, const cli_list *valid, const char *descri
     return r1_cli_exit(st);
 }
 
-static r1_status read_train(r1_cli_call *call, cli_list *valid, char **description)
+static r1_status read_train(r1_cli_call *call, cli_list *valid, char **description, uint32_t *items_off)
 {
     const r1_options *o = call->opts;
     size_t len;
@@ -301,21 +311,24 @@ static r1_status read_train(r1_cli_call *call, cli_list *valid, char **descripti
         R1_FAIL(&call->err, R1_E_INVAL, "name at least one shard, and --out");
     if (r1_options_str(o, "plot") && !r1_options_str(o, "metrics"))
         R1_FAIL(&call->err, R1_E_INVAL, "--plot draws what --metrics wrote: name both");
-    if (!r1_options_str(o, "description")) return R1_OK;
-    return r1_file_read(r1_options_str(o, "description"), 1 << 20, description, &len, &call->err);
+    if (r1_options_str(o, "description"))
+        R1_TRY(r1_file_read(r1_options_str(o, "description"), 1 << 20, description, &len, &call->err));
+    return hidden_items(call->rest, *description, r1_options_str(o, "off"), items_off, &call->err);
 }
 
 static int train(r1_cli_call *call)
 {
     cli_list valid = {0};
     char *description = NULL;
+    uint32_t items_off = 0;
     const char *stage = r1_options_str(call->opts, "stage"), *plot = r1_options_str(call->opts, "plot");
-    r1_status st = read_train(call, &valid, &description);
+    r1_status st = read_train(call, &valid, &description, &items_off);
     int code = r1_cli_exit(st);
     if (st == R1_OK)
-        code = strcmp(stage, "reinforce") == 0 ? cli_reinforce(call, &valid, description)
-               : strcmp(stage, "reward") == 0  ? cli_reward(call, &valid, description)
-                                               : finetune(call, &valid, description);
+        code = strcmp(stage, "reinforce") == 0  ? cli_reinforce(call, &valid, description)
+               : strcmp(stage, "reward") == 0   ? cli_reward(call, &valid, description)
+               : strcmp(stage, "pretrain") == 0 ? cli_pretrain(call, &valid, description, items_off)
+                                                : finetune(call, &valid, description, items_off);
     if (st == R1_OK && code == R1_EXIT_OK && plot)
         code = r1_cli_exit(cli_plot(r1_options_str(call->opts, "metrics"), plot, &call->err));
     free(valid.copy);
@@ -521,12 +534,14 @@ static int info(r1_cli_call *call)
 const r1_command cli_model_commands[] = {
     {.name = "train",
      .summary = "trains a model on shards; cut and run again, it goes on from its checkpoint to the same bytes",
-     .examples = "r1 train --out m.gguf --valid valid.r1s train.r1s\n"
-                 "r1 train --out m.gguf --valid v.r1s --checkpoint m.ck --epochs 8 --metrics m.jsonl a.r1s b.r1s\n"
-                 "r1 train --init base.gguf --out tuned.gguf --lr 0.0005 --valid v.r1s new.r1s\n"
-                 "r1 train --stage reward --given row --out worth.gguf --valid v.r1s a.r1s\n"
-                 "r1 train --stage reinforce --given row --cost history=0.02,ego=0.05 --reward-model worth.gguf --out "
-                 "policy.gguf --valid v.r1s a.r1s",
+     .examples =
+         "r1 train --out m.gguf --valid valid.r1s train.r1s\n"
+         "r1 train --out m.gguf --valid v.r1s --checkpoint m.ck --epochs 8 --metrics m.jsonl a.r1s b.r1s\n"
+         "r1 train --init base.gguf --out tuned.gguf --lr 0.0005 --valid v.r1s new.r1s\n"
+         "r1 train --stage pretrain --curriculum mask:linear:0.3:0.5 --out base.gguf --valid v.r1s a.r1s b.r1s\n"
+         "r1 train --stage reward --given row --out worth.gguf --valid v.r1s a.r1s\n"
+         "r1 train --stage reinforce --given row --cost history=0.02,ego=0.05 --reward-model worth.gguf --out "
+         "policy.gguf --valid v.r1s a.r1s",
      .options = train_rows,
      .n_options = R1_COUNT(train_rows),
      .run = train},

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli_stage.c - r1 train --stage reinforce and --stage reward, r1 eval --policy: names of items become bits and costs, the stage's head joins
- * the shards' description. */
+/* cli_stage.c - r1 train --stage pretrain, reinforce and reward, r1 eval --policy: names of items become bits and costs, the stage's head
+ * joins the shards' description. */
 #include "cli_r1.h"
+#include "r1_pretrain.h"
 #include "r1_reinforce.h"
 
 #include <jansson.h>
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What both stages read from the options. */
+/* What reinforce and reward read from the options. */
 typedef struct {
     char *description; /* owned */
     double cost[R1_ITEMS_MAX];
@@ -118,7 +119,94 @@ static void add_policy(r1_figures *f, const r1_policy_eval *e)
     r1_figures_add(f, "asks", e->n_ask);
 }
 
-/* ---- the stages ------------------------------------------------------------------------------------------- */
+/* ---- pretrain --------------------------------------------------------------------------------------------- */
+
+static r1_status set_part(double *weight, const char *text, r1_err *err)
+{
+    size_t len = strcspn(text, "=");
+    char *end = NULL;
+    for (size_t k = 0; k < R1_PRETRAIN_PARTS; k++) {
+        const char *name = r1_pretrain_part_name(k);
+        if (strlen(name) != len || strncmp(name, text, len) != 0) continue;
+        weight[k] = text[len] ? strtod(text + len + 1, &end) : 1;
+        if (weight[k] > 0 && weight[k] <= 1000 && (!end || (end != text + len + 1 && !*end))) return R1_OK;
+    }
+    R1_FAIL(err, R1_E_INVAL,
+            "--parts %s: expected tokens, columns, next or align, each with =WEIGHT up to 1000 or alone", text);
+}
+
+/* Parts that the list leaves out are not asked. */
+static r1_status read_parts(double *weight, const char *text, r1_err *err)
+{
+    cli_list l;
+    for (int k = 0; text && k < R1_PRETRAIN_PARTS; k++) weight[k] = -1;
+    r1_status st = cli_split(&l, text, err);
+    for (size_t i = 0; st == R1_OK && i < l.n; i++) st = set_part(weight, l.item[i], err);
+    free(l.copy);
+    return st;
+}
+
+static void print_pretrain(r1_cli_call *call, const r1_model *m, const r1_pretrain_report *rep)
+{
+    char name[160];
+    r1_figures *f = r1_figures_new("r1 train --stage pretrain");
+    if (!f) return;
+    r1_figures_note(f, "model", r1_options_str(call->opts, "out"));
+    r1_figures_add(f, "steps", (double)rep->n_step);
+    r1_figures_add(f, "seconds", rep->seconds);
+    r1_figures_add(f, "samples_s", rep->samples_s);
+    if (!isnan(rep->loss)) r1_figures_add(f, "loss", rep->loss);
+    for (size_t k = 0; k < R1_PRETRAIN_PARTS; k++)
+        if (!isnan(rep->part[k])) r1_figures_add(f, r1_pretrain_part_name(k), rep->part[k]);
+    for (size_t k = 0; k < rep->n_pair; k++) {
+        const r1_retrieval *p = &rep->pair[k];
+        const char *a = r1_model_item_name(m, p->a), *b = r1_model_item_name(m, p->b);
+        if (!p->n) continue;
+        snprintf(name, sizeof name, "recall1_before_%s_%s", a, b);
+        r1_figures_add(f, name, p->before);
+        snprintf(name, sizeof name, "recall1_%s_%s", a, b);
+        r1_figures_add(f, name, p->after);
+        snprintf(name, sizeof name, "recall1_chance_%s_%s", a, b);
+        r1_figures_add(f, name, p->chance);
+    }
+    r1_figures_print(f, r1_options_bool(call->opts, "json"), stdout);
+    r1_figures_free(f);
+}
+
+int cli_pretrain(r1_cli_call *call, const cli_list *valid, const char *description, uint32_t items_off)
+{
+    const r1_options *o = call->opts;
+    r1_pretrain_report rep;
+    r1_model *m = NULL;
+    r1_pretrain_opts t = {.train = call->rest,
+                          .n_train = call->n_rest,
+                          .valid = valid->n ? valid->item : NULL,
+                          .n_valid = valid->n,
+                          .description = description,
+                          .init = r1_options_str(o, "init"),
+                          .out = r1_options_str(o, "out"),
+                          .checkpoint = r1_options_str(o, "checkpoint"),
+                          .metrics = r1_options_str(o, "metrics"),
+                          .curriculum = r1_options_str(o, "curriculum"),
+                          .mask = r1_options_float(o, "mask"),
+                          .lr = r1_options_has(o, "lr") ? r1_options_float(o, "lr") : 0,
+                          .weight_decay = r1_options_float(o, "weight-decay"),
+                          .n_epoch = (uint32_t)r1_options_int(o, "epochs"),
+                          .n_batch = (uint32_t)r1_options_int(o, "batch"),
+                          .patience = (uint32_t)r1_options_int(o, "patience"),
+                          .items_off = items_off,
+                          .seed = (uint64_t)r1_options_int(o, "seed"),
+                          .progress = true,
+                          .stopped = r1_cli_stopped};
+    r1_status st = read_parts(t.weight, r1_options_str(o, "parts"), &call->err);
+    if (st == R1_OK) st = r1_pretrain(&t, &rep, &call->err);
+    if (st == R1_OK) st = r1_model_open(&m, t.out, &call->err); /* what was written, asked for its items' names */
+    if (st == R1_OK) print_pretrain(call, m, &rep);
+    r1_model_free(m);
+    return r1_cli_exit(st);
+}
+
+/* ---- reinforce and reward --------------------------------------------------------------------------------- */
 
 int cli_reinforce(r1_cli_call *call, const cli_list *valid, const char *description)
 {

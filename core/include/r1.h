@@ -83,6 +83,7 @@
 #include "r1_memory.h"  /* working and long-term memory */
 #include "r1_shard.h"   /* training data on disk */
 #include "r1_train.h"   /* training and evaluation */
+#include "r1_pretrain.h" /* learning from shards without labels */
 #include "r1_reinforce.h" /* learning what evidence to ask for */
 #include "r1_batcher.h" /* from single requests to batches, by deadline and class */
 #include "r1_backend.h" /* the table behind which a machine runs the ops */

@@ -271,6 +271,14 @@ r1_status r1_exec_forward(r1_exec *e, uint8_t phase, r1_err *err)
     return R1_OK;
 }
 
+double r1_exec_flop(const r1_exec *e)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < plan_of(e)->n_call; i++)
+        sum += (double)r1_plan_flop(plan_of(e), &plan_of(e)->call[i], e->sym);
+    return sum;
+}
+
 void r1_exec_zero_grad(r1_exec *e)
 {
     for (uint32_t i = 0; i < plan_of(e)->n_tensor; i++) {

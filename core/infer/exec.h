@@ -40,6 +40,8 @@ r1_status r1_exec_upload_inputs(r1_exec *e, r1_err *err);
 r1_status r1_exec_upload_rows(r1_exec *e, int16_t t, uint32_t row0, uint32_t n, r1_err *err);
 r1_status r1_exec_download_rows(r1_exec *e, int16_t t, uint32_t row0, uint32_t n, r1_err *err);
 r1_status r1_exec_forward(r1_exec *e, uint8_t phase, r1_err *err);
+/* Operations of a forward pass at the present symbols. */
+double r1_exec_flop(const r1_exec *e);
 /* Zeroes all gradients of activations; the caller then writes those of the logits and calls backward. */
 void r1_exec_zero_grad(r1_exec *e);
 r1_status r1_exec_backward(r1_exec *e, r1_err *err); /* adds to wgrad */

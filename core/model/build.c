@@ -5,7 +5,7 @@
  *
  *   item -> encoder -> d_align -> place in the sequence (row 0 is the learned prior)
  *   sequence -> norm -> [project | q k v] -> causal attention, n_head_cross heads -> d_model
- *            -> CAWA blocks -> norm -> heads
+ *            -> CAWA blocks -> norm -> heads (in pretraining also those of what was masked and what comes next)
  *
  * Folded (fold.h), an encoder's last layer goes straight to what would be read from the common space. */
 #include "model/build.h"
@@ -24,9 +24,9 @@ typedef struct {
     const char *scope; /* prefix of weight names */
     uint8_t phase;
     const char *part;
-    bool folded, steps; /* build.h's form */
-    bool asked;         /* the item in hand is the one that memory asks */
-    bool full;          /* a table ran over: reported once at the end */
+    bool folded, steps, pretrain; /* build.h's form */
+    bool asked;                   /* the item in hand is the one that memory asks */
+    bool full;                    /* a table ran over: reported once at the end */
 } builder;
 
 static int16_t add_tensor(builder *b, r1_tensor t)
@@ -412,6 +412,7 @@ static r1_operand text_item(builder *b, const r1_item_desc *it, r1_item_io *io)
         b->scope = scope;
     }
     r1_operand mean = all(b, act(b, io->sym_a, 1, it->hidden)), last = norm(b, "norm_out", h);
+    io->hidden = last.t;
     c = call(b, R1_OP_SEG_MEAN);
     c->v[0] = last;
     c->v[2] = all(b, io->tok_off);
@@ -604,21 +605,72 @@ static r1_operand block(builder *b, uint32_t index, r1_operand h)
     return feed_forward(b, h, d->d_ff);
 }
 
-static void symbols(r1_net *net, const r1_desc *d)
+/* ---- pretraining's heads ------------------------------------------------------------------------------------ */
+
+uint32_t r1_pretext_classes(const r1_row_desc *r, uint32_t column)
+{
+    if (column < r->n_num) return r->n_bin;
+    uint32_t n = (uint32_t)r->cat[column - r->n_num].n;
+    return n <= R1_PRETEXT_VALUES ? n + 1 : 0;
+}
+
+/* Masked tokens, out of the text alone: only the rows picked go through the head. */
+static void token_head(builder *b, const r1_item_desc *it, r1_item_io *io)
+{
+    b->phase = 1;
+    io->pick = array(b, io->sym_pick, 1, 0, R1_I32);
+    io->pick_off = array(b, io->sym_pick, 1, 1, R1_I32);
+    r1_operand picked = all(b, act(b, io->sym_pick, 1, it->hidden));
+    r1_call *c = call(b, R1_OP_SEG_MEAN);
+    c->v[0] = all(b, io->hidden);
+    c->v[1] = all(b, io->pick);
+    c->v[2] = all(b, io->pick_off);
+    c->v[3] = picked;
+    io->tokens = linear(b, "tokens", picked, it->n_vocab, 0.3f).t;
+}
+
+/* Masked columns out of the whole sample (the trunk's last position); an item's row in the common space out of the items before it. */
+static void pretext_heads(builder *b, r1_operand trunk)
+{
+    const r1_desc *d = b->d;
+    char scope[80];
+    b->part = "pretrain";
+    for (uint32_t i = 0; i < d->n_item; i++) {
+        r1_item_io *io = &b->net->item[i];
+        uint32_t n = 0, position = b->net->n_position;
+        snprintf(scope, sizeof scope, "pretrain.%s", d->item[i].name);
+        b->scope = scope;
+        if (d->item[i].kind == R1_ITEM_TEXT) token_head(b, &d->item[i], io);
+        b->phase = 2;
+        r1_operand last = trunk, before = trunk;
+        last.step = before.step = (uint16_t)position;
+        last.row0 = position - 1;
+        before.row0 = i;
+        for (uint32_t c = 0; d->item[i].kind == R1_ITEM_TABLE && c < d->item[i].row.n_num + d->item[i].row.n_cat; c++)
+            n += r1_pretext_classes(&d->item[i].row, c);
+        if (n) io->columns = linear(b, "columns", last, n, 0.3f).t;
+        if (i) io->next = linear(b, "next", before, d->d_align, 1).t;
+    }
+    b->scope = "pretrain";
+    b->net->temperature = weight(b, "temperature", d->n_item, d->n_item, R1_INIT_CONST, logf(1 / 0.07f));
+}
+
+static void symbols(r1_net *net, const r1_desc *d, bool pretrain)
 {
     uint16_t next = R1_SYM_ITEMS;
     for (uint32_t i = 0; i < d->n_item; i++) {
         memset(&net->item[i], 0xff, sizeof net->item[i]);
-        net->item[i].sym_a = net->item[i].sym_b = net->item[i].sym_row = R1_SYM_SEQ;
+        net->item[i].sym_a = net->item[i].sym_b = net->item[i].sym_row = net->item[i].sym_pick = R1_SYM_SEQ;
         if (d->item[i].kind == R1_ITEM_TABLE) continue;
         net->item[i].sym_a = next++;
         if (d->item[i].kind != R1_ITEM_MEMORY) net->item[i].sym_b = next++;
         if (d->item[i].kind == R1_ITEM_TEXT) net->item[i].sym_row = next++;
+        if (d->item[i].kind == R1_ITEM_TEXT && pretrain) net->item[i].sym_pick = next++;
     }
     net->plan.n_sym = next;
 }
 
-_Static_assert(R1_SYM_ITEMS + 3 * R1_ITEMS_MAX <= 2 * R1_SYMBOLS_MAX, "symbol table");
+_Static_assert(R1_SYM_ITEMS + 4 * R1_ITEMS_MAX <= 2 * R1_SYMBOLS_MAX, "symbol table");
 
 static void build(builder *b)
 {
@@ -635,7 +687,10 @@ static void build(builder *b)
     r1_operand h = cross_modal(b, sequence);
     for (uint32_t i = 0; i < b->d->n_layer; i++) h = block(b, i, h);
     b->scope = b->part = "head";
-    net->logits = linear(b, "out", norm(b, "norm", h), b->d->n_output, 0.3f).t;
+    r1_operand trunk = norm(b, "norm", h);
+    net->logits = linear(b, "out", trunk, b->d->n_output, 0.3f).t;
+    net->temperature = -1;
+    if (b->pretrain) pretext_heads(b, trunk);
 }
 
 bool r1_net_int8(int64_t rows, int64_t cols) { return rows >= INT8_SIDE_MIN && cols >= INT8_SIDE_MIN; }
@@ -646,8 +701,12 @@ r1_status r1_net_build(r1_net *net, const r1_desc *d, uint32_t form, r1_err *err
     net->n_position = d->n_item + 1;
     net->plan.tensor = calloc(R1_TENSORS_MAX, sizeof *net->plan.tensor);
     net->plan.call = calloc(R1_CALLS_MAX, sizeof *net->plan.call);
-    symbols(net, d);
-    builder b = {.net = net, .d = d, .folded = form & R1_NET_FOLDED, .steps = form & R1_NET_STEPS};
+    symbols(net, d, form & R1_NET_PRETRAIN);
+    builder b = {.net = net,
+                 .d = d,
+                 .folded = form & R1_NET_FOLDED,
+                 .steps = form & R1_NET_STEPS,
+                 .pretrain = form & R1_NET_PRETRAIN};
     if (!net->plan.tensor || !net->plan.call || net->plan.n_sym > R1_SYMBOLS_MAX) {
         r1_net_free(net);
         R1_FAIL(err, R1_E_NOMEM, "plan: out of memory or more than %d symbols", R1_SYMBOLS_MAX);
@@ -686,6 +745,7 @@ void r1_net_symbols(const r1_net *net, const r1_desc *d, uint32_t n, uint32_t n_
         } else if (it->kind == R1_ITEM_TEXT) {
             sym[io->sym_a] = sym[io->sym_row] = n;
             sym[io->sym_b] = n * it->n_token_max;
+            if (io->pick >= 0) sym[io->sym_pick] = n * it->n_token_max;
         }
     }
 }

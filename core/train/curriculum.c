@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum { BY_ITEMS, BY_REFS, BY_BYTES, BY_NUM, BY_CAT } measure;
+typedef enum { BY_ITEMS, BY_REFS, BY_BYTES, BY_NUM, BY_CAT } measure; /* of a sample */
 
 typedef struct {
     measure by;
@@ -58,7 +58,7 @@ static r1_status parse_pacing(r1_curriculum *c, const char *name, r1_err *err)
     R1_FAIL(err, R1_E_INVAL, "curriculum: pacing \"%s\", expected linear, root or step", name);
 }
 
-static r1_status parse(r1_curriculum *c, rule *r, const char *text, const r1_desc *d, r1_err *err)
+static r1_status parse(r1_curriculum *c, rule *r, const char *text, bool masks, const r1_desc *d, r1_err *err)
 {
     char name[2 * R1_NAME_MAX + 4], pacing[16];
     int end = -1;
@@ -67,7 +67,8 @@ static r1_status parse(r1_curriculum *c, rule *r, const char *text, const r1_des
     if (!(c->start > 0 && c->start <= 1 && c->full > 0 && c->full <= 1))
         R1_FAIL(err, R1_E_INVAL, "curriculum: start %g and full %g must lie above 0, at most 1", c->start, c->full);
     R1_TRY(parse_pacing(c, pacing, err));
-    return parse_measure(r, name, d, err);
+    c->by_mask = masks && strcmp(name, "mask") == 0;
+    return c->by_mask ? R1_OK : parse_measure(r, name, d, err);
 }
 
 static double difficulty_of(const rule *r, const r1_desc *d, const r1_item *item)
@@ -119,15 +120,16 @@ static r1_status sort_units(r1_curriculum *c, const rule *r, const r1_desc *d, c
     return st;
 }
 
-r1_status r1_curriculum_new(r1_curriculum *c, const char *text, const r1_desc *d, const r1_data *data, r1_err *err)
+r1_status r1_curriculum_new(r1_curriculum *c, const char *text, bool masks, const r1_desc *d, const r1_data *data,
+                            r1_err *err)
 {
     rule r = {0};
     *c = (r1_curriculum){.n = data->n_unit, .start = 1, .full = 1};
-    if (text) R1_TRY(parse(c, &r, text, d, err));
+    if (text) R1_TRY(parse(c, &r, text, masks, d, err));
     c->order = calloc(c->n + 1, sizeof *c->order);
     if (!c->order) R1_FAIL(err, R1_E_NOMEM, "curriculum: no memory for %zu units", c->n);
     for (size_t u = 0; u < c->n; u++) c->order[u] = (uint32_t)u;
-    return text ? sort_units(c, &r, d, data, err) : R1_OK;
+    return text && !c->by_mask ? sort_units(c, &r, d, data, err) : R1_OK;
 }
 
 void r1_curriculum_free(r1_curriculum *c)
@@ -136,12 +138,33 @@ void r1_curriculum_free(r1_curriculum *c)
     *c = (r1_curriculum){0};
 }
 
+double r1_curriculum_share(const r1_curriculum *c, double progress)
+{
+    double t = fmin(fmax(progress / c->full, 0), 1), s = c->start;
+    if (t < 1 && c->pacing == R1_PACE_LINEAR) return s + (1 - s) * t;
+    if (t < 1 && c->pacing == R1_PACE_ROOT) return sqrt(s * s + (1 - s * s) * t);
+    return t < 1 ? s : 1;
+}
+
 size_t r1_curriculum_pool(const r1_curriculum *c, double progress)
 {
-    double t = fmin(fmax(progress / c->full, 0), 1), s = c->start, share = 1;
-    if (t < 1 && c->pacing == R1_PACE_LINEAR) share = s + (1 - s) * t;
-    if (t < 1 && c->pacing == R1_PACE_ROOT) share = sqrt(s * s + (1 - s * s) * t);
-    if (t < 1 && c->pacing == R1_PACE_STEP) share = s;
-    size_t n = (size_t)ceil(share * (double)c->n);
+    size_t n = c->by_mask ? c->n : (size_t)ceil(r1_curriculum_share(c, progress) * (double)c->n);
     return n < 1 ? 1 : n > c->n ? c->n : n;
+}
+
+void r1_curriculum_epoch(const r1_curriculum *c, double progress, uint64_t seed, uint64_t epoch, uint32_t *order)
+{
+    r1_rng rng;
+    size_t n = c->n, pool = r1_curriculum_pool(c, progress);
+    r1_rng_seed(&rng, seed ^ (epoch + 1) * 0x9e3779b97f4a7c15u);
+    for (size_t i = 0; i < n; i++) order[i] = c->order[i % pool];
+    for (size_t first = 0; first < n; first += pool) {
+        size_t size = n - first < pool ? n - first : pool;
+        for (size_t i = size; i > 1; i--) {
+            size_t j = (size_t)r1_rng_below(&rng, i);
+            uint32_t x = order[first + i - 1];
+            order[first + i - 1] = order[first + j];
+            order[first + j] = x;
+        }
+    }
 }

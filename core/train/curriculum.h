@@ -5,7 +5,8 @@
  *     MEASURE:PACING:START:FULL       for instance  entrance.level:linear:0.25:0.5
  *
  * MEASURE  items | refs | bytes (of text) that a sample brings, or ITEM.COLUMN, the value of a table's column (missing: the easiest);
- *          a leading - turns the order round
+ *          a leading - turns the order round; pretraining also knows mask: no order, but the share that is masked grows from START of what
+ *          was asked for to all of it
  * PACING   linear | root: the share in play grows from START to 1, or its square does; step: START until FULL
  * FULL     share of all training steps after which every sample is in play */
 #ifndef R1_CURRICULUM_H
@@ -20,12 +21,19 @@ typedef struct {
     size_t n;
     r1_pacing pacing;
     double start, full;
+    bool by_mask; /* the measure is `mask`: all units are in play, r1_curriculum_share is for masking */
 } r1_curriculum;
 
-/* text NULL: all units in their own order, in play from the start. */
-r1_status r1_curriculum_new(r1_curriculum *c, const char *text, const r1_desc *d, const r1_data *data, r1_err *err);
+/* text NULL: all units in their own order, in play from the start. masks: this stage knows the measure `mask`. */
+r1_status r1_curriculum_new(r1_curriculum *c, const char *text, bool masks, const r1_desc *d, const r1_data *data,
+                            r1_err *err);
 void r1_curriculum_free(r1_curriculum *c);
 /* How many of the first units are in play; progress 0..1. */
 size_t r1_curriculum_pool(const r1_curriculum *c, double progress);
+/* The share that START, PACING and FULL give at this progress: of the units or, by `mask`, of the masking. */
+double r1_curriculum_share(const r1_curriculum *c, double progress);
+/* The order of an epoch, order[n]: as long as the data whatever is in play; what is, comes around again, each time in another order. From
+ * (seed, epoch) alone. */
+void r1_curriculum_epoch(const r1_curriculum *c, double progress, uint64_t seed, uint64_t epoch, uint32_t *order);
 
 #endif

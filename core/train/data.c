@@ -127,3 +127,14 @@ r1_status r1_rows_add(r1_rows *r, const r1_data *d, const r1_unit *u, r1_err *er
     }
     return R1_OK;
 }
+
+r1_status r1_rows_take(r1_rows *r, const r1_data *d, const uint32_t *order, uint64_t *at, size_t n, r1_err *err)
+{
+    r1_rows_clear(r);
+    for (; *at < d->n_unit; ++*at) {
+        const r1_unit *u = &d->unit[order ? order[*at] : *at];
+        if (r->n && r->n + u->count > n) break;
+        R1_TRY(r1_rows_add(r, d, u, err));
+    }
+    return R1_OK;
+}

@@ -39,6 +39,8 @@ void r1_rows_free(r1_rows *r);
 void r1_rows_clear(r1_rows *r);
 /* Appends a unit; the caller keeps within cap. */
 r1_status r1_rows_add(r1_rows *r, const r1_data *d, const r1_unit *u, r1_err *err);
+/* The next batch of an order: whole units from place *at on, n samples unless one unit is more; order NULL: the data's own. */
+r1_status r1_rows_take(r1_rows *r, const r1_data *d, const uint32_t *order, uint64_t *at, size_t n, r1_err *err);
 
 /* Bins from quantiles, means and spreads, tokenizers: from the training data into the model. */
 r1_status r1_fit(r1_model *m, const r1_data *d, r1_err *err);

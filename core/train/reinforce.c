@@ -107,7 +107,7 @@ static r1_status reserve(r1_reinforcer *t, r1_err *err)
 {
     size_t n = (size_t)t->o.n_case * t->o.n_group, bytes = t->m->net.plan.weight_bytes;
     R1_TRY(r1_actor_new(&t->actor, t->m, t->o.policy, t->rules.n_item + t->rules.n_verdict, NODES_RUN, err));
-    R1_TRY(r1_curriculum_new(&t->curriculum, t->o.curriculum, t->m->desc, &t->train, err));
+    R1_TRY(r1_curriculum_new(&t->curriculum, t->o.curriculum, false, t->m->desc, &t->train, err));
     R1_TRY(r1_rows_new(&t->cases, t->m->desc, t->o.n_case, err));
     R1_TRY(r1_rollout_new(&t->rollout, &t->rules, n, err));
     R1_TRY(r1_adamw_new(&t->adam, t->m, err));

@@ -65,39 +65,15 @@ static void defaults(r1_train_opts *o)
 
 /* ---- order ------------------------------------------------------------------------------------------------ */
 
-/* An epoch is as long as the data whatever the curriculum has in play: what is, comes around again, each time in another order. */
 static void shuffle(r1_trainer *t)
 {
-    r1_rng rng;
-    size_t n = t->train.n_unit, pool = r1_curriculum_pool(&t->curriculum, (double)t->epoch / t->o.n_epoch);
-    r1_rng_seed(&rng, t->o.seed ^ (t->epoch + 1) * 0x9e3779b97f4a7c15u);
-    for (size_t i = 0; i < n; i++) t->order[i] = t->curriculum.order[i % pool];
-    for (size_t first = 0; first < n; first += pool) {
-        size_t size = n - first < pool ? n - first : pool;
-        for (size_t i = size; i > 1; i--) {
-            size_t j = (size_t)r1_rng_below(&rng, i);
-            uint32_t x = t->order[first + i - 1];
-            t->order[first + i - 1] = t->order[first + j];
-            t->order[first + j] = x;
-        }
-    }
+    double progress = (double)t->epoch / t->o.n_epoch;
+    r1_curriculum_epoch(&t->curriculum, progress, t->o.seed, t->epoch, t->order);
 }
 
 static uint32_t batch_cap(const r1_trainer *t)
 {
     return t->o.n_batch > t->train.unit_max ? t->o.n_batch : t->train.unit_max;
-}
-
-static r1_status next_batch(r1_trainer *t, r1_err *err)
-{
-    r1_rows_clear(&t->rows);
-    while (t->unit < t->train.n_unit) {
-        const r1_unit *u = &t->train.unit[t->order[t->unit]];
-        if (t->rows.n && t->rows.n + u->count > t->o.n_batch) break;
-        R1_TRY(r1_rows_add(&t->rows, &t->train, u, err));
-        t->unit++;
-    }
-    return R1_OK;
 }
 
 /* Items hidden at random, so that verdicts on partial evidence are learned. */
@@ -187,7 +163,7 @@ static r1_status make_machine(r1_trainer *t, r1_err *err)
     R1_TRY(r1_pack_new(&t->pack, t->e, 0, err));
     R1_TRY(r1_rows_new(&t->rows, t->m->desc, n, err));
     R1_TRY(r1_adamw_new(&t->adam, t->m, err));
-    R1_TRY(r1_curriculum_new(&t->curriculum, t->o.curriculum, t->m->desc, &t->train, err));
+    R1_TRY(r1_curriculum_new(&t->curriculum, t->o.curriculum, false, t->m->desc, &t->train, err));
     t->order = calloc(t->train.n_unit, sizeof *t->order);
     t->drop = calloc(n, sizeof *t->drop);
     size_t bytes = t->m->net.plan.weight_bytes;
@@ -276,10 +252,8 @@ static r1_status forward(r1_trainer *t, r1_err *err)
 
 static r1_status gradient(r1_trainer *t, double *loss, r1_err *err)
 {
-    const r1_plan *plan = &t->m->net.plan;
     R1_TRY(forward(t, err));
-    for (uint32_t i = 0; i < plan->n_call; i++) /* a backward pass is two forward ones, as is usual to count */
-        t->flop_here += 3 * (double)r1_plan_flop(plan, &plan->call[i], t->e->sym);
+    t->flop_here += 3 * r1_exec_flop(t->e); /* a backward pass is two forward ones, as is usual to count */
     r1_exec_zero_grad(t->e);
     int16_t out = t->m->net.logits;
     *loss = r1_loss(t->m->desc, t->m->net.n_position, t->rows.sample, t->rows.n, r1_exec_ptr(t->e, out),
@@ -406,7 +380,7 @@ r1_status r1_trainer_step(r1_trainer *t, double *loss, bool *done, r1_err *err)
     *loss = 0;
     *done = finished(t);
     if (*done) return R1_OK;
-    R1_TRY(next_batch(t, err));
+    R1_TRY(r1_rows_take(&t->rows, &t->train, t->order, &t->unit, t->o.n_batch, err));
     if (t->fit_steps) R1_TRY(begin_steps(t, err));
     R1_TRY(gradient(t, loss, err));
     if (!isfinite(*loss))

@@ -798,12 +798,12 @@ static void test_curriculum(void)
     R1_ASSERT_OK(r1_data_open(&d, &path, 1, &err), &err);
     R1_ASSERT_OK(r1_desc_parse(&desc, text, len, &err), &err);
     for (size_t i = 0; i < R1_COUNT(bad); i++) {
-        CU_ASSERT_EQUAL(r1_curriculum_new(&c, bad[i], desc, &d, &err), R1_E_INVAL);
+        CU_ASSERT_EQUAL(r1_curriculum_new(&c, bad[i], false, desc, &d, &err), R1_E_INVAL);
         CU_ASSERT(strncmp(err.msg, "curriculum", 10) == 0);
     }
     for (int sign = 0; sign < 2; sign++) {
         R1_ASSERT_OK(r1_curriculum_new(&c, sign ? "-entrance.level:root:0.25:0.5" : "entrance.level:linear:0.25:0.5",
-                                       desc, &d, &err),
+                                       false, desc, &d, &err),
                      &err);
         int32_t before = sign ? 9 : -9;
         uint8_t *met = calloc(d.n_unit, 1);

@@ -43,11 +43,11 @@ r1_status fraud_fit_new(fraud_fit **out, const fraud_fit_opts *opts, r1_err *err
 void fraud_fit_free(fraud_fit *f)
 {
     if (!f) return;
-    for (size_t i = 0; i < f->n; i++) {
-        unlink(f->train[i]);
-        unlink(f->valid[i]);
+    for (size_t i = 0; i < f->n; i++) { /* of what is kept, shards without samples go all the same */
+        if (!f->opts.keep || !f->count[i][0]) unlink(f->train[i]);
+        if (!f->opts.keep || !f->count[i][1]) unlink(f->valid[i]);
     }
-    rmdir(f->folder);
+    if (!f->opts.keep) rmdir(f->folder);
     free(f->description);
     free(f);
 }

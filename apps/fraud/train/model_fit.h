@@ -20,6 +20,7 @@ typedef struct {
     unsigned off;  /* FRAUD_CAPTURE_* and FRAUD_SAMPLE_TEXT bits that are left out */
     uint64_t seed; /* of the choice of good payments */
     bool progress;
+    bool keep; /* the shards stay when the fit is freed */
 } fraud_fit_opts;
 
 typedef struct fraud_fit fraud_fit;

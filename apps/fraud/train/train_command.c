@@ -78,7 +78,11 @@ const r1_option fraud_train_rows[] = {
      .min = 0.01,
      .max = 1,
      .help = "the same of the block threshold"},
-    {.name = "work", .type = R1_OPT_PATH, .def = "run/fraud-train", .help = "folder for shards"}};
+    {.name = "work", .type = R1_OPT_PATH, .def = "run/fraud-train", .help = "folder for shards"},
+    {.name = "shards-only",
+     .type = R1_OPT_BOOL,
+     .def = "false",
+     .help = "write the shards of all worlds to --work, for r1 train, and end there"}};
 const size_t fraud_train_n_row = R1_COUNT(fraud_train_rows);
 
 enum { WARM_DAYS = 14, DAY = 86400000 };
@@ -149,6 +153,7 @@ static r1_status train(const r1_options *o, r1_err *err)
                            .int8 = r1_options_bool(o, "int8"),
                            .n_epoch = (uint32_t)r1_options_int(o, "epochs"),
                            .seed = (uint64_t)r1_options_int(o, "seed"),
+                           .keep = r1_options_bool(o, "shards-only"),
                            .progress = true};
     fraud_fit *fit = NULL;
     R1_TRY(fraud_fit_new(&fit, &opts, err));
@@ -156,8 +161,8 @@ static r1_status train(const r1_options *o, r1_err *err)
     r1_status st = R1_OK;
     for (int i = 0; st == R1_OK && i < worlds; i++) st = add_world(fit, o, i, i >= first_valid, err);
     r1_train_report report;
-    if (st == R1_OK) st = fraud_fit_run(fit, opts.seed, r1_options_str(o, "out"), &report, err);
-    if (st == R1_OK) st = print_thresholds(fit, o, err);
+    if (st == R1_OK && !opts.keep) st = fraud_fit_run(fit, opts.seed, r1_options_str(o, "out"), &report, err);
+    if (st == R1_OK && !opts.keep) st = print_thresholds(fit, o, err);
     fraud_fit_free(fit);
     return st;
 }
@@ -165,6 +170,7 @@ static r1_status train(const r1_options *o, r1_err *err)
 int fraud_command_train(r1_cli_call *call)
 {
     r1_status st = train(call->opts, &call->err);
-    if (st == R1_OK) printf("wrote %s\n", r1_options_str(call->opts, "out"));
+    const char *what = r1_options_bool(call->opts, "shards-only") ? "work" : "out";
+    if (st == R1_OK) printf("wrote %s\n", r1_options_str(call->opts, what));
     return r1_cli_exit(st);
 }

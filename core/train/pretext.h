@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pretext.h - what pretraining asks of a batch without labels: it hides tokens and columns of a packed batch, and gives the losses, the gradients and the
+ * retrieval of the pass that follows.
+ *
+ *   tokens   masked tokens of a text, out of its other tokens (Devlin et al. 2019: of those picked 8 in 10 read "missing", one is another at random,
+ *            one stays), cross-entropy over the vocabulary
+ *   columns  masked columns of a table, out of the whole sample: cross-entropy over the column's bins or values (build.h, r1_pretext_classes)
+ *   next     an item's row in the common space, out of the items before it: InfoNCE against the batch
+ *   align    rows of two items of one sample: InfoNCE both ways; a learned temperature for each pair, at least 1/100. A memory item and the item that asks
+ *            it are no pair: the asker's row goes into what memory answers
+ *
+ * Owns its scratch; borrows the exec, whose model has the plan R1_NET_PRETRAIN. One thread. */
+#ifndef R1_PRETEXT_H
+#define R1_PRETEXT_H
+
+#include "infer/exec.h"
+#include "train/infonce.h"
+
+enum { R1_PRETEXT_PARTS = 4 };
+extern const char *const r1_pretext_part[R1_PRETEXT_PARTS]; /* tokens columns next align */
+
+/* One masked thing: the classes first..first+n-1 of row `row` of its head, and the right one. */
+typedef struct {
+    uint32_t row, first, n, target;
+} r1_cell;
+
+typedef struct {
+    r1_exec *e;
+    r1_cell *cell[R1_ITEMS_MAX];
+    size_t n_cell[R1_ITEMS_MAX], cell_cap[R1_ITEMS_MAX];
+    uint64_t *content; /* [n_item][cap]: hash of what each sample's item shows */
+    size_t cap;        /* samples */
+    /* one pair at a time */
+    float *view[2], *grad[2],
+        *length[2];        /* f32[cap][d_align], their gradients, norms before; rows of cap, then padding */
+    float *cosine, *slope; /* f32[cap][cap] */
+    double *room;          /* [cap][cap] */
+    uint64_t *hash[2];
+    uint32_t *sample;
+} r1_pretext;
+
+typedef struct {
+    double part[R1_PRETEXT_PARTS]; /* means; weights of the parts are not in them. NaN: nothing to ask */
+} r1_pretext_loss;
+
+r1_status r1_pretext_new(r1_pretext *p, r1_exec *e, size_t cap, r1_err *err);
+void r1_pretext_free(r1_pretext *p);
+/* After r1_pack_fill: hides the share of tokens and columns that (seed) picks. share 0: nothing. */
+void r1_pretext_hide(r1_pretext *p, const r1_sample *sample, size_t n, double share, uint64_t seed);
+/* After a forward pass of the batch that was hidden: the losses, and where `learn` their gradients, each part by its weight (0: left out). */
+r1_status r1_pretext_judge(r1_pretext *p, size_t n, const double *weight, bool learn, r1_pretext_loss *loss,
+                           r1_err *err);
+/* Adds a batch's searches (infonce.h) to [i * n_item + j] of every pair. */
+r1_status r1_pretext_retrieve(r1_pretext *p, size_t n, r1_searches *searches, r1_err *err);
+bool r1_pretext_pair(const r1_desc *d, uint32_t i, uint32_t j);
+
+#endif
