@@ -157,6 +157,8 @@ static void fill(void)
     cpu.backward[R1_OP_CAWA_SCALE] = r1_cpu_cawa_scale_backward;
     cpu.forward[R1_OP_ATTEND] = r1_cpu_attend_forward;
     cpu.backward[R1_OP_ATTEND] = r1_cpu_attend_backward;
+    cpu.forward[R1_OP_GATE] = r1_cpu_gate_forward;
+    cpu.backward[R1_OP_GATE] = r1_cpu_gate_backward;
     cpu.forward[R1_OP_EDGE_MESSAGE] = r1_cpu_edge_message_forward;
     cpu.backward[R1_OP_EDGE_MESSAGE] = r1_cpu_edge_message_backward;
 }
