@@ -44,6 +44,11 @@ static const r1_option train_rows[] = {
      .min = 0,
      .max = 0.99999,
      .help = "keep a running mean of the weights with this decay and validate it; 0: none"},
+    {.name = "beta",
+     .type = R1_OPT_FLOAT,
+     .min = 0,
+     .max = 0.9,
+     .help = "CAWA's beta; default: the init model's or the description's"},
     {.name = "item-drop",
      .type = R1_OPT_FLOAT,
      .def = "0.05",
@@ -211,6 +216,12 @@ static uint32_t run_flags(const r1_options *o)
            (r1_options_bool(o, "no-context") ? R1_RUN_NO_CONTEXT : 0u);
 }
 
+double cli_beta(const r1_options *o)
+{
+    double beta = r1_options_has(o, "beta") ? r1_options_float(o, "beta") : 0;
+    return r1_options_has(o, "beta") && beta == 0 ? -1 : beta;
+}
+
 static void add_eval(r1_figures *f, const r1_eval *v)
 {
     r1_figures_add(f, "n", (double)v->n);
@@ -266,6 +277,7 @@ static r1_status run_training(r1_cli_call *call, const cli_list *valid, const ch
                        .lr = r1_options_has(o, "lr") ? r1_options_float(o, "lr") : 0,
                        .weight_decay = r1_options_float(o, "weight-decay"),
                        .mean_decay = r1_options_float(o, "mean-decay"),
+                       .beta = cli_beta(o),
                        .item_drop = r1_options_float(o, "item-drop"),
                        .n_epoch = (uint32_t)r1_options_int(o, "epochs"),
                        .n_batch = (uint32_t)r1_options_int(o, "batch"),

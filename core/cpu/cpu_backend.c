@@ -160,6 +160,8 @@ static void fill(void)
     cpu.backward[R1_OP_ATTEND] = r1_cpu_attend_backward;
     cpu.forward[R1_OP_LSQ] = r1_cpu_lsq_forward;
     cpu.backward[R1_OP_LSQ] = r1_cpu_lsq_backward;
+    cpu.forward[R1_OP_GATE] = r1_cpu_gate_forward;
+    cpu.backward[R1_OP_GATE] = r1_cpu_gate_backward;
     cpu.forward[R1_OP_EDGE_MESSAGE] = r1_cpu_edge_message_forward;
     cpu.backward[R1_OP_EDGE_MESSAGE] = r1_cpu_edge_message_backward;
 }

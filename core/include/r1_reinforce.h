@@ -39,6 +39,7 @@ typedef struct {
     double weight_decay;      /* 0 = 0.01 */
     double clip;              /* of the gradient's global norm; 0 = 1 */
     double ratio_clip;        /* 0 = 0.2 */
+    double beta;              /* CAWA's, as in r1_train_opts */
     double kl;                /* weight of the divergence from the policy at the start; 0 = none */
     double entropy;   /* weight of the policy's entropy, gone after 4/5 of the steps; 0 = 0.05; below 0 = none */
     double warmup;    /* share of all steps; 0 = 0.02 */
@@ -115,6 +116,7 @@ typedef struct {
     const char *head;        /* NULL: "worth" */
     const uint32_t *door;    /* as above */
     uint32_t given, n_ask_max;
+    double beta;               /* CAWA's, as in r1_train_opts */
     double lr;                 /* 0 = 2e-3 */
     double weight_decay;       /* 0 = 0.01 */
     double clip;               /* 0 = 1 */

@@ -31,6 +31,7 @@ typedef struct {
     double clip;             /* global gradient norm; 0 = 1 */
     double mean_decay; /* of the running mean of the weights, which is what is validated and kept; 0 = none, below 1 */
     double warmup;     /* share of all steps; 0 = 0.05 */
+    double beta;       /* CAWA's, up to 0.9; 0 = the init model's or the description's; -1 = 0 */
     double item_drop;  /* chance that an item is hidden from a sample in training; -1 = none, 0 = 0.05 */
     bool
         int8; /* quantisation-aware: linear layers round to learned steps (core/tensor/ops/lsq.c), which begin where they fit the first

@@ -210,6 +210,7 @@ static char *base_of(const r1_exec *e, int16_t t, place where)
 static bool switched_off(const r1_exec *e, const r1_call *c, int slot)
 {
     if (!c->cawa) return false;
+    if (c->op == R1_OP_ATTEND) return slot >= 10 && (e->flags & R1_RUN_NO_CONTEXT);
     return (slot == 1 && (e->flags & R1_RUN_NO_CONTEXT)) || (slot == 2 && (e->flags & R1_RUN_NO_LENGTH));
 }
 

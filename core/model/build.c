@@ -371,6 +371,24 @@ static r1_call *attend(builder *b, r1_operand q, r1_operand k, r1_operand v, int
     return c;
 }
 
+/* The factor per key (CAWA's low-rank variant): both its sides come from the normed tokens x. */
+static void low_rank(builder *b, r1_operand x, uint32_t cols, r1_operand *u, r1_operand *w)
+{
+    *u = linear(b, "cawa.query", x, cols, 0.5f);
+    *w = linear(b, "cawa.key", x, cols, 0.5f);
+}
+
+/* What attention gives, by column as far open as the token wants. */
+static r1_operand gated(builder *b, r1_operand x, r1_operand y)
+{
+    r1_operand g = linear(b, "gate", x, y.cols, 1), z = all(b, like(b, y, y.cols));
+    r1_call *c = call(b, R1_OP_GATE);
+    c->v[0] = y;
+    c->v[1] = g;
+    c->v[2] = z;
+    return z;
+}
+
 static r1_operand feed_forward(builder *b, r1_operand h, uint32_t d_ff)
 {
     r1_operand x = gelu(b, linear(b, "ff1", norm(b, "norm_ff", h), d_ff, 1.4f));
@@ -599,8 +617,15 @@ static r1_operand block(builder *b, uint32_t index, r1_operand h)
     r1_operand qkv = linear(b, "qkv", x, 3 * w, 1);
     r1_operand q = cawa(b, part_of(qkv.t, 0, w), context_layer(b, all(b, context)), b->net->trunk_count, d->n_head,
                         b->net->n_position);
-    attend(b, q, part_of(qkv.t, w, w), part_of(qkv.t, 2 * w, w), b->net->trunk_off, b->net->trunk_off, d->n_head, true,
-           &y);
+    r1_operand side[2] = {{.t = -1}, {.t = -1}};
+    if (d->cawa_rank) low_rank(b, x, d->n_head * d->cawa_rank, &side[0], &side[1]);
+    c = attend(b, q, part_of(qkv.t, w, w), part_of(qkv.t, 2 * w, w), b->net->trunk_off, b->net->trunk_off, d->n_head,
+               true, &y);
+    c->v[10] = side[0];
+    c->v[11] = side[1];
+    c->f[0] = d->beta;
+    c->cawa = 1;
+    if (d->output_gate) y = gated(b, x, y);
     h = add(b, h, linear(b, "out", y, w, 0.7f));
     return feed_forward(b, h, d->d_ff);
 }

@@ -340,6 +340,11 @@ r1_status r1_model_set_beta(r1_model *m, float beta, r1_err *err)
     return R1_OK;
 }
 
+r1_status r1_model_choose_beta(r1_model *m, double beta, r1_err *err)
+{
+    return beta == 0 ? R1_OK : r1_model_set_beta(m, beta == -1 ? 0 : (float)beta, err);
+}
+
 r1_calibration r1_model_calibration(const r1_model *m, size_t head) { return m->calibration[head]; }
 
 r1_status r1_model_set_calibration(r1_model *m, size_t head, r1_calibration c, r1_err *err)

@@ -39,7 +39,7 @@ typedef struct {
 typedef struct {
     r1_op op;
     uint8_t phase;    /* 0: working-memory entries, 1: texts, 2: the rest */
-    uint8_t cawa;     /* CAWA_SCALE of a block or of memory: run flags apply */
+    uint8_t cawa;     /* CAWA_SCALE of a block or of memory, ATTEND of a block: beta and run flags apply */
     const char *part; /* for tables of work */
     r1_operand v[R1_OP_VIEWS];
     int32_t i[8];

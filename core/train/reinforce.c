@@ -86,6 +86,7 @@ static r1_status make_model(r1_reinforcer *t, r1_err *err)
 {
     const char *text = t->o.description ? t->o.description : r1_shard_description(t->train.shard[0]);
     R1_TRY(t->o.init ? r1_model_open(&t->m, t->o.init, err) : r1_model_new(&t->m, text, t->o.seed, err));
+    R1_TRY(r1_model_choose_beta(t->m, t->o.beta, err));
     R1_TRY(r1_evidence_check(&t->rules, t->m, "reinforce: the model", err));
     return t->o.init ? R1_OK : r1_fit(t->m, &t->train, err);
 }
@@ -128,7 +129,8 @@ static r1_status reserve(r1_reinforcer *t, r1_err *err)
 static uint64_t run_hash(const r1_reinforcer *t)
 {
     const r1_reinforce_opts *o = &t->o;
-    const double real[] = {o->lr, o->weight_decay, o->clip, o->ratio_clip, o->kl, o->entropy, o->warmup};
+    const double real[] = {o->lr, o->weight_decay, o->clip,   o->ratio_clip,
+                           o->kl, o->entropy,      o->warmup, (double)t->m->beta};
     const uint64_t whole[] = {o->seed,        o->n_step, o->n_case, o->n_group, o->n_pass, (uint64_t)o->variant,
                               t->train.n_unit};
     uint64_t h = r1_hash64(real, sizeof real, 1);

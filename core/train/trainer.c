@@ -92,8 +92,10 @@ static void hide_items(r1_trainer *t)
 
 static r1_checkpoint state_of(r1_trainer *t)
 {
+    uint32_t beta;
+    memcpy(&beta, &t->m->beta, sizeof beta);
     return (r1_checkpoint){.description = t->m->desc->text,
-                           .must = {{"seed", t->o.seed}, {"n_sample", t->train.n_sample}},
+                           .must = {{"seed", t->o.seed}, {"n_sample", t->train.n_sample}, {"beta_bits", beta}},
                            .counter = {{"step", &t->adam.step},
                                        {"epoch", &t->epoch},
                                        {"unit", &t->unit},
@@ -141,6 +143,7 @@ static r1_status make_model(r1_trainer *t, r1_err *err)
         R1_FAIL(err, R1_E_INVAL, "training: the shards' feature schema %016llx is not the model's %016llx",
                 (unsigned long long)r1_shard_schema_hash(t->train.shard[0]),
                 (unsigned long long)t->m->desc->schema_hash);
+    R1_TRY(r1_model_choose_beta(t->m, t->o.beta, err));
     t->trained_before = t->m->trained_samples;
     for (uint32_t h = 0; h < t->m->desc->n_headc; h++) t->m->calibration[h] = (r1_calibration){1, 0};
     if (!t->o.init) R1_TRY(r1_fit(t->m, &t->train, err));

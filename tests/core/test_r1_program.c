@@ -124,6 +124,18 @@ static void test_commands(void)
     CU_ASSERT_EQUAL(figure(out, "n"), 600);
     CU_ASSERT_EQUAL(RUN("eval", "--model", model, "--off", "history,ego", "--no-context", "--json", shard), 0);
     CU_ASSERT(figure(out, "loss") > 0 && figure(out, "loss") != whole);
+    double last = whole;
+    for (int i = 0; i < 3;
+         i++) { /* the file's beta is the one it was trained with, and each other one scores otherwise */
+        static const char *const beta[] = {"0", "0.5", "0.9"};
+        CU_ASSERT_EQUAL(RUN("eval", "--model", model, "--beta", beta[i], "--json", shard), 0);
+        CU_ASSERT(figure(out, "loss") != last);
+        last = figure(out, "loss");
+        CU_ASSERT_EQUAL(RUN("train", "--out", cut, "--beta", beta[i], "--epochs", "1", shard), 0);
+        CU_ASSERT_EQUAL(RUN("info", "--json", cut), 0);
+        CU_ASSERT_DOUBLE_EQUAL(figure(out, "beta"), strtod(beta[i], NULL), 1e-6);
+    }
+    CU_ASSERT_EQUAL(RUN("train", "--out", cut, "--beta", "0.95", shard), 2);
     CU_ASSERT_EQUAL(RUN("info", "--json", model), 0);
     CU_ASSERT(figure(out, "trained_samples") == 1200 && figure(out, "mflop_sample") > 0);
     CU_ASSERT_EQUAL(RUN("info", "--description", model), 0);
@@ -227,6 +239,7 @@ static void test_bench_attention(void)
     CU_ASSERT_TRUE(figure(out, "gops_1x1024x8x64_causal_bf16") > 0);
     CU_ASSERT_TRUE(figure(out, "fused_over_separate") > 0);
     CU_ASSERT_TRUE(figure(out, "cawa_overhead") > -0.5 && figure(out, "cawa_overhead") < 1);
+    CU_ASSERT_TRUE(figure(out, "low_rank_overhead_4x256x4x32") > -0.5);
     CU_ASSERT_EQUAL(RUN("bench", "cawa", "--seconds", "0"), 2);
 }
 
