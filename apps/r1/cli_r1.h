@@ -15,6 +15,9 @@ extern const size_t cli_batch_n;
 extern const r1_command cli_memory_commands[]; /* bench memory */
 extern const size_t cli_memory_n;
 
+extern const r1_command cli_embed_commands[]; /* embed */
+extern const size_t cli_embed_n;
+
 extern const r1_command cli_model_commands[]; /* train, eval, info */
 extern const size_t cli_model_n;
 

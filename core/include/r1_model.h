@@ -36,6 +36,7 @@ R1_API size_t r1_model_item_n_cat(const r1_model *m, size_t item);
 R1_API size_t r1_model_event_n_num(const r1_model *m); /* 0 without memory */
 R1_API size_t r1_model_event_n_cat(const r1_model *m);
 R1_API size_t r1_model_entry_width(const r1_model *m); /* d_memory: an entry is K f32[d_memory], V f32[d_memory] */
+R1_API size_t r1_model_d_align(const r1_model *m);     /* width of the common space */
 R1_API size_t r1_model_n_head(const r1_model *m);
 R1_API size_t r1_model_n_output(const r1_model *m); /* 1 per binary or rank head, n per class head */
 R1_API const char *r1_model_head_name(const r1_model *m, size_t head);

@@ -120,4 +120,9 @@ typedef struct {
 
 R1_API r1_status r1_compare(const r1_compare_opts *opts, r1_comparison *out, r1_err *err);
 
+/* Rows of the common space, f32[d_align] as the encoder gives them, of one item of every sample that has it, in the shards' order: what
+ * pretraining aligns (r1_pretrain.h), for retrieval across modalities and for long-term memory. id: the sample's. */
+R1_API r1_status r1_embed(const r1_model *m, const char *const *data, size_t n_data, uint32_t item,
+                          void (*each)(void *ctx, uint64_t id, const float *row), void *ctx, r1_err *err);
+
 #endif

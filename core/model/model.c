@@ -328,6 +328,7 @@ size_t r1_model_item_n_cat(const r1_model *m, size_t item) { return m->desc->ite
 size_t r1_model_event_n_num(const r1_model *m) { return m->desc->event.n_num; }
 size_t r1_model_event_n_cat(const r1_model *m) { return m->desc->event.n_cat; }
 size_t r1_model_entry_width(const r1_model *m) { return m->desc->d_memory; }
+size_t r1_model_d_align(const r1_model *m) { return m->desc->d_align; }
 size_t r1_model_n_head(const r1_model *m) { return m->desc->n_headc; }
 size_t r1_model_n_output(const r1_model *m) { return m->desc->n_output; }
 const char *r1_model_head_name(const r1_model *m, size_t head) { return m->desc->head[head].name; }

@@ -2,6 +2,8 @@
 /* rollout.c - traces advance side by side, one decision at a time, so that the model sees large batches. */
 #include "train/rollout.h"
 
+#include "train/machine.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,19 +15,6 @@ static const r1_head_desc *find_head(const r1_desc *d, const char *name)
     for (uint32_t h = 0; h < d->n_headc; h++)
         if (strcmp(d->head[h].name, name) == 0) return &d->head[h];
     return NULL;
-}
-
-static r1_status make_machine(r1_actor *a, r1_err *err)
-{
-    uint32_t cap[R1_SYMBOLS_MAX];
-    const r1_backend *be = r1_backend_find(NULL, err);
-    if (!be || !be->host_memory || !be->backward[R1_OP_LINEAR]) be = r1_backend_cpu();
-    r1_pack_capacity(a->m, a->cap, cap);
-    cap[R1_SYM_ENTRY] = cap[R1_SYM_EVENT]; /* nothing is gathered, nothing cached */
-    for (uint32_t i = 0; i < a->m->desc->n_item; i++)
-        if (a->m->desc->item[i].kind == R1_ITEM_TEXT) cap[a->m->net.item[i].sym_row] = a->cap;
-    R1_TRY(r1_exec_new(&a->e, a->m, be, cap, true, err));
-    return r1_pack_new(&a->pack, a->e, 0, err);
 }
 
 r1_status r1_actor_new(r1_actor *a, const r1_model *m, const char *head, uint32_t n_output, uint32_t cap, r1_err *err)
@@ -40,7 +29,7 @@ r1_status r1_actor_new(r1_actor *a, const r1_model *m, const char *head, uint32_
     *a = (r1_actor){.m = m, .cap = cap, .output = h->output, .n_output = n_output};
     a->sample = calloc(cap, sizeof *a->sample);
     a->drop = calloc(cap, sizeof *a->drop);
-    r1_status st = a->sample && a->drop ? make_machine(a, err)
+    r1_status st = a->sample && a->drop ? r1_machine_new(&a->e, &a->pack, m, cap, err)
                                         : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "policy: out of memory");
     if (st != R1_OK) r1_actor_free(a);
     return st;

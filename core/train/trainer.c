@@ -14,6 +14,7 @@
 #include "train/curriculum.h"
 #include "train/evaluate.h"
 #include "train/loss.h"
+#include "train/machine.h"
 #include "train/steps.h"
 
 #include <errno.h>
@@ -154,16 +155,9 @@ static r1_status make_model(r1_trainer *t, r1_err *err)
 
 static r1_status make_machine(r1_trainer *t, r1_err *err)
 {
-    uint32_t cap[R1_SYMBOLS_MAX], n = batch_cap(t);
-    const r1_backend *be = r1_backend_find(NULL, err);
-    if (!be || !be->host_memory || !be->backward[R1_OP_LINEAR]) be = r1_backend_cpu();
-    r1_pack_capacity(t->m, n, cap);
-    cap[R1_SYM_ENTRY] = cap[R1_SYM_EVENT]; /* nothing is gathered, nothing cached */
-    for (uint32_t i = 0; i < t->m->desc->n_item; i++)
-        if (t->m->desc->item[i].kind == R1_ITEM_TEXT) cap[t->m->net.item[i].sym_row] = n;
-    R1_TRY(r1_exec_new(&t->e, t->m, be, cap, true, err));
+    uint32_t n = batch_cap(t);
+    R1_TRY(r1_machine_new(&t->e, &t->pack, t->m, n, err));
     t->e->flags = t->o.run_flags;
-    R1_TRY(r1_pack_new(&t->pack, t->e, 0, err));
     R1_TRY(r1_rows_new(&t->rows, t->m->desc, n, err));
     R1_TRY(r1_adamw_new(&t->adam, t->m, err));
     R1_TRY(r1_curriculum_new(&t->curriculum, t->o.curriculum, false, t->m->desc, &t->train, err));
