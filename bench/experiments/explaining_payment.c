@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* explain.c - "which past payment explains this one": of the payments that both ends have made and received, the model points to the
+/* explaining_payment.c - "which past payment explains this one": of the payments that both ends have made and received, the model points to the
  * one that most likely belongs to the same ring. Trained on the last 32 of them, asked among the last 32, 128 and 512.
  *
- *     explain TABLE.csv SEED[-SEED] [ARM[,ARM...]]
+ *     explaining_payment TABLE.csv SEED[-SEED] [ARM[,ARM...]]
  *
  * The worlds are generated; their truth knows the ring of each payment. A case is a payment of a ring with an earlier payment of the
  * same ring among its last 32, and one of none; each seed has worlds of its own, and those that test are never trained on. The model is the trunk of
@@ -48,7 +48,7 @@ static void *room(size_t n, size_t size)
 {
     void *p = calloc(n ? n : 1, size);
     if (p) return p;
-    fprintf(stderr, "explain: out of memory\n");
+    fprintf(stderr, "explaining_payment: out of memory\n");
     exit(1);
 }
 
@@ -115,7 +115,7 @@ static void world_open(world *w, uint64_t seed)
                              .ring_max = ring_min + 3 + (int)r1_rng_below(&rng, 8),
                              .activity = 0.6 + 0.8 * r1_rng_unit(&rng)};
     if (fraud_generate(&o, &w->g, &w->n, &err) != R1_OK) {
-        fprintf(stderr, "explain: %s\n", err.msg);
+        fprintf(stderr, "explaining_payment: %s\n", err.msg);
         exit(1);
     }
     for (int k = 0; k < 2; k++) {
@@ -451,7 +451,7 @@ int main(int argc, char **argv)
     unsigned long long first = 0, last = 0;
     int given = argc > 2 ? sscanf(argv[2], "%llu-%llu", &first, &last) : 0;
     if (argc < 3 || argc > 4 || given < 1) {
-        fprintf(stderr, "usage: explain TABLE.csv SEED[-SEED] [ARM[,ARM...]]\n");
+        fprintf(stderr, "usage: explaining_payment TABLE.csv SEED[-SEED] [ARM[,ARM...]]\n");
         return 2;
     }
     if (given == 1) last = first;
@@ -462,7 +462,7 @@ int main(int argc, char **argv)
                 continue;
             run(&arms[i], seed, &r);
             if (!append(argv[1], &arms[i], seed, &r)) {
-                fprintf(stderr, "explain: %s: cannot be written\n", argv[1]);
+                fprintf(stderr, "explaining_payment: %s: cannot be written\n", argv[1]);
                 return 1;
             }
             fprintf(stderr, "%s seed %llu: %zu cases learned, %zu asked: %.3f %.3f %.3f in %.0f processor seconds\n",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* recall.c - multi-query associative recall (Arora et al. 2023, "Zoology") for CAWA and its controls: a sequence of pairs of a key and
+/* associative_recall.c - multi-query associative recall (Arora et al. 2023, "Zoology") for CAWA and its controls: a sequence of pairs of a key and
  * a value, then keys whose values are asked. Trained at 8 to 32 pairs, asked at 32, 128, 512 and 2,048.
  *
- *     recall TABLE.csv SEED[-SEED] [ARM[,ARM...]] [LR]
+ *     associative_recall TABLE.csv SEED[-SEED] [ARM[,ARM...]] [LR]
  *
  * Each arm and seed that TABLE.csv lacks is trained and tested, and adds one row to it: a cut loses the run in hand. LR is for a look at another
  * learning rate than the one that all arms have.
@@ -308,7 +308,7 @@ int main(int argc, char **argv)
     unsigned long long first = 0, last = 0;
     int given = argc > 2 ? sscanf(argv[2], "%llu-%llu", &first, &last) : 0;
     if (argc < 3 || argc > 5 || given < 1) {
-        fprintf(stderr, "usage: recall TABLE.csv SEED[-SEED] [ARM[,ARM...]] [LR]\n");
+        fprintf(stderr, "usage: associative_recall TABLE.csv SEED[-SEED] [ARM[,ARM...]] [LR]\n");
         return 2;
     }
     if (given == 1) last = first;
@@ -320,7 +320,7 @@ int main(int argc, char **argv)
                 continue;
             run(&arms[i], seed, lr, &r);
             if (!append(argv[1], &arms[i], seed, lr, &r)) {
-                fprintf(stderr, "recall: %s: cannot be written\n", argv[1]);
+                fprintf(stderr, "associative_recall: %s: cannot be written\n", argv[1]);
                 return 1;
             }
             fprintf(stderr, "%s seed %llu: %.3f %.3f %.3f %.3f in %.0f processor seconds\n", arms[i].name, seed,
