@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli_model.c - r1 train, eval, info: models over shards that the applications wrote. */
 #include "cli_r1.h"
+#include "r1_pretrain.h"
 #include "r1_session.h"
 #include "r1_train.h"
 
@@ -55,6 +56,11 @@ static const r1_option train_rows[] = {
      .def = "loss",
      .choices = "loss|ap|top1",
      .help = "what early stopping watches"},
+    {.name = "calibration",
+     .type = R1_OPT_ENUM,
+     .def = "temperature",
+     .choices = "temperature|isotonic",
+     .help = "of binary heads: scale and bias, or these and a monotone map (pool adjacent violators)"},
     {.name = "patience", .type = R1_OPT_INT, .def = "3", .min = 1, .max = 1000, .help = "validations without gain"},
     {.name = "seed", .type = R1_OPT_INT, .def = "1", .min = 0, .max = 9e15, .help = "of weights and order"},
     {.name = "no-length", .type = R1_OPT_BOOL, .def = "false", .help = "CAWA's length factor off"},
@@ -140,6 +146,10 @@ static const r1_option eval_rows[] = {
      .def = "cpu",
      .choices = "cpu|reference|cuda",
      .help = "what runs the plan"},
+    {.name = "retrieval",
+     .type = R1_OPT_BOOL,
+     .def = "false",
+     .help = "how often each item finds another one's row of its own sample in the common space, among 256"},
     {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print one JSON object"},
 };
 
@@ -251,6 +261,7 @@ static r1_status run_training(r1_cli_call *call, const cli_list *valid, const ch
                        .n_batch = (uint32_t)r1_options_int(o, "batch"),
                        .patience = (uint32_t)r1_options_int(o, "patience"),
                        .curriculum = r1_options_str(o, "curriculum"),
+                       .isotonic = strcmp(r1_options_str(o, "calibration"), "isotonic") == 0,
                        .metric = metric_of(r1_options_str(o, "metric")),
                        .run_flags = run_flags(o),
                        .items_off = items_off,
@@ -273,6 +284,7 @@ static int finetune(r1_cli_call *call, const cli_list *valid, const char *descri
         if (valid->n) add_eval(f, &rep.valid);
         if (valid->n && !isnan(rep.raw.ece)) {
             r1_figures_add(f, "ece_before", rep.raw.ece);
+            r1_figures_add(f, "ece_crossed", rep.ece_crossed);
             r1_figures_add(f, "loss_before", rep.raw.loss);
         }
         r1_figures_print(f, r1_options_bool(call->opts, "json"), stdout);
@@ -341,6 +353,27 @@ static r1_status run_eval(r1_cli_call *call, r1_model *m, r1_eval *v)
     return r1_evaluate(m, call->rest, call->n_rest, &e, v, &call->err);
 }
 
+void cli_retrieval(r1_figures *f, const r1_model *m, const char *what, const r1_retrieval *p, double value)
+{
+    char name[160];
+    snprintf(name, sizeof name, "recall1%s_%.60s_%.60s", what, r1_model_item_name(m, p->a),
+             r1_model_item_name(m, p->b));
+    r1_figures_add(f, name, value);
+}
+
+static r1_status add_retrieval(r1_figures *f, const r1_cli_call *call, const r1_model *m, r1_err *err)
+{
+    r1_retrieval pair[R1_PRETRAIN_PAIRS_MAX];
+    size_t n;
+    R1_TRY(r1_retrieve(r1_options_str(call->opts, "model"), call->rest, call->n_rest, pair, &n, err));
+    for (size_t k = 0; k < n; k++) {
+        if (!pair[k].n) continue;
+        cli_retrieval(f, m, "", &pair[k], pair[k].before);
+        cli_retrieval(f, m, "_chance", &pair[k], pair[k].chance);
+    }
+    return R1_OK;
+}
+
 static int eval(r1_cli_call *call)
 {
     r1_model *m = NULL;
@@ -356,7 +389,8 @@ static int eval(r1_cli_call *call)
         r1_figures_note(f, "model", path);
         r1_figures_note(f, "data", call->rest[0]);
         add_eval(f, &v);
-        r1_figures_print(f, r1_options_bool(call->opts, "json"), stdout);
+        if (r1_options_bool(call->opts, "retrieval")) st = add_retrieval(f, call, m, &call->err);
+        if (st == R1_OK) r1_figures_print(f, r1_options_bool(call->opts, "json"), stdout);
     }
     r1_figures_free(f);
     r1_model_free(m);
@@ -381,6 +415,9 @@ static void add_calibration(r1_figures *f, const r1_model *m)
         r1_figures_add(f, name, (double)c.scale);
         snprintf(name, sizeof name, "head_%s_bias", r1_model_head_name(m, h));
         r1_figures_add(f, name, (double)c.bias);
+        if (!r1_model_isotonic(m, h).n) continue;
+        snprintf(name, sizeof name, "head_%s_isotonic_knots", r1_model_head_name(m, h));
+        r1_figures_add(f, name, r1_model_isotonic(m, h).n);
     }
 }
 

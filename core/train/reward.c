@@ -280,7 +280,7 @@ static r1_status judge(rewarder *t, r1_reward_report *r, r1_err *err)
         for (size_t i = 0; i < s.n; i++) s.logit[i] = s.logit[i] * c.scale + c.bias;
         count_pairs(t, &s, r);
         r->auc = r1_metric_auc(s.logit, s.label, s.n);
-        r->ece = r1_metric_ece(s.logit, s.label, s.n);
+        r->ece = r1_metric_ece(s.logit, s.label, NULL, s.n);
         r->n_trace = s.n;
         for (size_t i = 0; t->o.each && i < s.n; i++)
             t->o.each(t->o.ctx, s.id[i], held[i], verdict[i], s.label[i] > 0.5f, 1 / (1 + exp(-(double)s.logit[i])));

@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What pretraining brings on generated fraud worlds, and whether 8 cross-modal heads beat 4.
+
+    bench/experiments/pretrain_fraud.py WORK [--bin build/release/bin] [--seeds 11,12,13]
+
+Makes the shards of six worlds (four train, two judge), pretrains with 4 and with 8 heads, then finetunes on the labels of one world and of all four, from
+random weights and from each pretrained model. Of the judging worlds one stops every training early (`before` and `after` in the table of retrieval are
+measured there too), the other one is judged alone: retrieval after pretraining (`judged`), average precision after finetuning. Writes pretrain_recall.csv and pretrain_finetune.csv beside this file; rows that are there are not run again.
+"""
+import argparse
+import csv
+import json
+import os
+import pathlib
+import re
+import subprocess
+
+HERE = pathlib.Path(__file__).parent
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("work", type=pathlib.Path)
+parser.add_argument("--bin", type=pathlib.Path, default=HERE.parents[1] / "build/release/bin")
+parser.add_argument("--seeds", default="11,12,13")
+args = parser.parse_args()
+ITEMS = ["payment", "remittance", "sender", "receiver", "pair", "pattern", "graph", "history"]
+env = dict(os.environ, OMP_NUM_THREADS="1")
+
+
+def run(*command):
+    out = subprocess.run([str(c) for c in command], env=env, check=True, capture_output=True, text=True).stdout
+    return json.loads(out)["figures"] if "--json" in command else out
+
+
+def shards():
+    """Worlds 0..5 train, 6 and 7 judge; of those that train four are used."""
+    folder = args.work / "shards"
+    if not (folder / "valid-7.r1s").exists():
+        run(args.bin / "r1-fraud", "train", "--shards-only", "--worlds", 8, "--accounts", 700, "--days", 35, "--rings", 6, "--seed", 5000,
+            "--share", 0.3, "--work", folder)
+    return [folder / f"train-{i}.r1s" for i in (0, 1, 3, 4)], folder / "valid-6.r1s", folder / "valid-7.r1s"
+
+
+class Table:
+    """A csv file whose rows are known by their first columns."""
+
+    def __init__(self, name, keys, values):
+        self.path, self.keys, self.columns = HERE / name, keys, keys + values
+        self.rows = list(csv.DictReader(open(self.path))) if self.path.exists() else []
+
+    def has(self, *key):
+        return any(tuple(r[k] for k in self.keys[:len(key)]) == tuple(map(str, key)) for r in self.rows)
+
+    def add(self, *row):
+        self.rows.append(dict(zip(self.columns, map(str, row))))
+        with open(self.path, "w", newline="") as f:
+            w = csv.DictWriter(f, self.columns, lineterminator="\n")
+            w.writeheader()
+            w.writerows(self.rows)
+
+
+def description(heads, shard):
+    """The shards' own with another number of cross-modal heads."""
+    path = args.work / f"heads{heads}.json"
+    if not path.exists():
+        probe = args.work / "probe.gguf"
+        run(args.bin / "r1", "train", "--stage", "pretrain", "--parts", "columns", "--epochs", 1, "--out", probe, shard)
+        text = run(args.bin / "r1", "info", "--description", probe)
+        changed = re.sub(r'"n_head_cross": *\d+', f'"n_head_cross": {heads}', text)
+        path.write_text(changed if '"n_head_cross"' in text else text.replace("{", f'{{"n_head_cross": {heads}, ', 1))
+    return path
+
+
+recall = Table("pretrain_recall.csv", ["heads", "seed", "a", "b"], ["before", "after", "judged", "chance"])
+tuned = Table("pretrain_finetune.csv", ["start", "heads", "worlds", "seed"], ["ap", "auc", "loss", "steps"])
+train, valid, test = shards()
+for seed in args.seeds.split(","):
+    for heads in (4, 8):
+        base, desc = args.work / f"base{heads}-{seed}.gguf", description(heads, train[0])
+        if not recall.has(heads, seed):
+            held_out = run(args.bin / "r1", "train", "--stage", "pretrain", "--description", desc, "--epochs", 3, "--seed", seed, "--valid", valid, "--out",
+                           base, "--json", *train)
+            judged = run(args.bin / "r1", "eval", "--model", base, "--retrieval", "--json", test)
+            for i, a in enumerate(ITEMS):
+                for b in ITEMS[i + 1:]:
+                    if f"recall1_{a}_{b}" in judged:
+                        recall.add(heads, seed, a, b, *(f"{x:.4f}" for x in (held_out[f"recall1_before_{a}_{b}"], held_out[f"recall1_{a}_{b}"],
+                                                                            judged[f"recall1_{a}_{b}"], judged[f"recall1_chance_{a}_{b}"])))
+        for start in ("random", "pretrained"):
+            for worlds in (1, 4):
+                if tuned.has(start, heads, worlds, seed):
+                    continue
+                out = args.work / "tuned.gguf"
+                how = ["--init", base] if start == "pretrained" else ["--description", desc]
+                steps = run(args.bin / "r1", "train", *how, "--seed", seed, "--epochs", 6, "--metric", "ap", "--valid", valid, "--out", out, "--json",
+                            *(train[:1] if worlds == 1 else train))["steps"]
+                f = run(args.bin / "r1", "eval", "--model", out, "--json", test)
+                tuned.add(start, heads, worlds, seed, f"{f['ap']:.4f}", f"{f['auc']:.4f}", f"{f['loss']:.5f}", int(steps))
