@@ -274,6 +274,7 @@ int cli_reward(r1_cli_call *call, const cli_list *valid, const char *description
                         .n_step = (uint32_t)r1_options_int(o, "steps"),
                         .n_case = (uint32_t)r1_options_int(o, "cases"),
                         .n_group = (uint32_t)r1_options_int(o, "traces"),
+                        .patience = (uint32_t)r1_options_int(o, "patience"),
                         .seed = (uint64_t)r1_options_int(o, "seed"),
                         .progress = true,
                         .stopped = r1_cli_stopped};
