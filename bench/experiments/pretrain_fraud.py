@@ -4,9 +4,10 @@
 
     bench/experiments/pretrain_fraud.py WORK [--bin build/release/bin] [--seeds 11,12,13]
 
-Makes the shards of six worlds (four train, two judge), pretrains with 4 and with 8 heads, then finetunes on the labels of one world and of all four, from
-random weights and from each pretrained model. Of the judging worlds one stops every training early (`before` and `after` in the table of retrieval are
-measured there too), the other one is judged alone: retrieval after pretraining (`judged`), average precision after finetuning. Writes pretrain_recall.csv and pretrain_finetune.csv beside this file; rows that are there are not run again.
+Makes the shards of six worlds, four that train and two that judge. Pretrains with 4 and with 8 heads; finetunes (4 heads) from random weights and from the
+pretrained model. Of the judging worlds one stops every training early, and `before` and `after` in the table of retrieval are measured there too; the other
+one is judged alone: retrieval after pretraining (`judged`), average precision after finetuning. Writes pretrain_recall.csv and pretrain_finetune.csv beside
+this file; rows that are there are not run again.
 """
 import argparse
 import csv
@@ -71,27 +72,34 @@ def description(heads, shard):
 
 
 recall = Table("pretrain_recall.csv", ["heads", "seed", "a", "b"], ["before", "after", "judged", "chance"])
-tuned = Table("pretrain_finetune.csv", ["start", "heads", "worlds", "seed"], ["ap", "auc", "loss", "steps"])
+tuned = Table("pretrain_finetune.csv", ["start", "seed"], ["ap", "auc", "loss", "steps"])
 train, valid, test = shards()
-for seed in args.seeds.split(","):
-    for heads in (4, 8):
-        base, desc = args.work / f"base{heads}-{seed}.gguf", description(heads, train[0])
+
+
+def pretrain(heads, seed, base):
+    held_out = run(args.bin / "r1", "train", "--stage", "pretrain", "--description", description(heads, train[0]), "--epochs", 3, "--seed", seed,
+                   "--valid", valid, "--out", base, "--json", *train)
+    judged = run(args.bin / "r1", "eval", "--model", base, "--retrieval", "--json", test)
+    for i, a in enumerate(ITEMS):
+        for b in ITEMS[i + 1:]:
+            if f"recall1_{a}_{b}" in judged:
+                recall.add(heads, seed, a, b, *(f"{x:.4f}" for x in (held_out[f"recall1_before_{a}_{b}"], held_out[f"recall1_{a}_{b}"],
+                                                                    judged[f"recall1_{a}_{b}"], judged[f"recall1_chance_{a}_{b}"])))
+
+
+def finetune(start, seed, base):
+    out = args.work / "tuned.gguf"
+    how = ["--init", base] if start == "pretrained" else ["--description", description(4, train[0])]
+    steps = run(args.bin / "r1", "train", *how, "--seed", seed, "--epochs", 4, "--metric", "ap", "--valid", valid, "--out", out, "--json", *train)["steps"]
+    f = run(args.bin / "r1", "eval", "--model", out, "--json", test)
+    tuned.add(start, seed, f"{f['ap']:.4f}", f"{f['auc']:.4f}", f"{f['loss']:.5f}", int(steps))
+
+
+for heads in (4, 8):
+    for seed in args.seeds.split(","):
+        base = args.work / f"base{heads}-{seed}.gguf"
         if not recall.has(heads, seed):
-            held_out = run(args.bin / "r1", "train", "--stage", "pretrain", "--description", desc, "--epochs", 3, "--seed", seed, "--valid", valid, "--out",
-                           base, "--json", *train)
-            judged = run(args.bin / "r1", "eval", "--model", base, "--retrieval", "--json", test)
-            for i, a in enumerate(ITEMS):
-                for b in ITEMS[i + 1:]:
-                    if f"recall1_{a}_{b}" in judged:
-                        recall.add(heads, seed, a, b, *(f"{x:.4f}" for x in (held_out[f"recall1_before_{a}_{b}"], held_out[f"recall1_{a}_{b}"],
-                                                                            judged[f"recall1_{a}_{b}"], judged[f"recall1_chance_{a}_{b}"])))
+            pretrain(heads, seed, base)
         for start in ("random", "pretrained"):
-            for worlds in (1, 4):
-                if tuned.has(start, heads, worlds, seed):
-                    continue
-                out = args.work / "tuned.gguf"
-                how = ["--init", base] if start == "pretrained" else ["--description", desc]
-                steps = run(args.bin / "r1", "train", *how, "--seed", seed, "--epochs", 6, "--metric", "ap", "--valid", valid, "--out", out, "--json",
-                            *(train[:1] if worlds == 1 else train))["steps"]
-                f = run(args.bin / "r1", "eval", "--model", out, "--json", test)
-                tuned.add(start, heads, worlds, seed, f"{f['ap']:.4f}", f"{f['auc']:.4f}", f"{f['loss']:.5f}", int(steps))
+            if heads == 4 and not tuned.has(start, seed):
+                finetune(start, seed, base)
