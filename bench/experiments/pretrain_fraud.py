@@ -4,13 +4,14 @@
 
     bench/experiments/pretrain_fraud.py WORK [--bin build/release/bin] [--seeds 11,12,13]
 
-Makes the shards of six worlds, four that train and two that judge. Pretrains with 4 and with 8 heads; finetunes (4 heads) from random weights and from the
+Makes the shards of eight small worlds, six that train and two that judge. Pretrains with 4 and with 8 heads; finetunes (4 heads) from random weights and from the
 pretrained model. Of the judging worlds one stops every training early, and `before` and `after` in the table of retrieval are measured there too; the other
 one is judged alone: retrieval after pretraining (`judged`), average precision after finetuning. Writes pretrain_recall.csv and pretrain_finetune.csv beside
 this file; rows that are there are not run again.
 """
 import argparse
 import csv
+import fcntl
 import json
 import os
 import pathlib
@@ -33,30 +34,31 @@ def run(*command):
 
 
 def shards():
-    """Worlds 0..5 train, 6 and 7 judge; of those that train four are used."""
+    """Worlds 0..5 train, 6 and 7 judge."""
     folder = args.work / "shards"
     if not (folder / "valid-7.r1s").exists():
-        run(args.bin / "r1-fraud", "train", "--shards-only", "--worlds", 8, "--accounts", 700, "--days", 35, "--rings", 6, "--seed", 5000,
+        run(args.bin / "r1-fraud", "train", "--shards-only", "--worlds", 8, "--accounts", 250, "--days", 28, "--rings", 4, "--seed", 5000,
             "--share", 0.3, "--work", folder)
-    return [folder / f"train-{i}.r1s" for i in (0, 1, 3, 4)], folder / "valid-6.r1s", folder / "valid-7.r1s"
+    return [folder / f"train-{i}.r1s" for i in range(6)], folder / "valid-6.r1s", folder / "valid-7.r1s"
 
 
 class Table:
-    """A csv file whose rows are known by their first columns."""
+    """A csv file whose rows are known by their first columns; several runs may add to it."""
 
     def __init__(self, name, keys, values):
         self.path, self.keys, self.columns = HERE / name, keys, keys + values
-        self.rows = list(csv.DictReader(open(self.path))) if self.path.exists() else []
+
+    def rows(self):
+        return list(csv.DictReader(open(self.path))) if self.path.exists() else []
 
     def has(self, *key):
-        return any(tuple(r[k] for k in self.keys[:len(key)]) == tuple(map(str, key)) for r in self.rows)
+        return any(tuple(r[k] for k in self.keys[:len(key)]) == tuple(map(str, key)) for r in self.rows())
 
-    def add(self, *row):
-        self.rows.append(dict(zip(self.columns, map(str, row))))
-        with open(self.path, "w", newline="") as f:
-            w = csv.DictWriter(f, self.columns, lineterminator="\n")
-            w.writeheader()
-            w.writerows(self.rows)
+    def add(self, *rows):
+        with open(self.path, "a", newline="") as f:
+            fcntl.flock(f, fcntl.LOCK_EX)
+            w = csv.writer(f, lineterminator="\n")
+            w.writerows(([self.columns] if f.tell() == 0 else []) + [list(r) for r in rows])
 
 
 def description(heads, shard):
@@ -77,22 +79,20 @@ train, valid, test = shards()
 
 
 def pretrain(heads, seed, base):
-    held_out = run(args.bin / "r1", "train", "--stage", "pretrain", "--description", description(heads, train[0]), "--epochs", 3, "--seed", seed,
+    held_out = run(args.bin / "r1", "train", "--stage", "pretrain", "--description", description(heads, train[0]), "--epochs", 3, "--batch", 128, "--seed", seed,
                    "--valid", valid, "--out", base, "--json", *train)
     judged = run(args.bin / "r1", "eval", "--model", base, "--retrieval", "--json", test)
-    for i, a in enumerate(ITEMS):
-        for b in ITEMS[i + 1:]:
-            if f"recall1_{a}_{b}" in judged:
-                recall.add(heads, seed, a, b, *(f"{x:.4f}" for x in (held_out[f"recall1_before_{a}_{b}"], held_out[f"recall1_{a}_{b}"],
-                                                                    judged[f"recall1_{a}_{b}"], judged[f"recall1_chance_{a}_{b}"])))
+    pairs = [f"{a}_{b}" for i, a in enumerate(ITEMS) for b in ITEMS[i + 1:] if f"recall1_{a}_{b}" in judged]
+    figures = [(held_out, "before_"), (held_out, ""), (judged, ""), (judged, "chance_")]
+    recall.add(*((heads, seed, *p.split("_"), *(f"{f[f'recall1_{what}{p}']:.4f}" for f, what in figures)) for p in pairs))
 
 
 def finetune(start, seed, base):
-    out = args.work / "tuned.gguf"
+    out = args.work / f"tuned-{start}-{seed}.gguf"
     how = ["--init", base] if start == "pretrained" else ["--description", description(4, train[0])]
-    steps = run(args.bin / "r1", "train", *how, "--seed", seed, "--epochs", 4, "--metric", "ap", "--valid", valid, "--out", out, "--json", *train)["steps"]
+    steps = run(args.bin / "r1", "train", *how, "--seed", seed, "--epochs", 4, "--batch", 128, "--metric", "ap", "--valid", valid, "--out", out, "--json", *train)["steps"]
     f = run(args.bin / "r1", "eval", "--model", out, "--json", test)
-    tuned.add(start, seed, f"{f['ap']:.4f}", f"{f['auc']:.4f}", f"{f['loss']:.5f}", int(steps))
+    tuned.add((start, seed, f"{f['ap']:.4f}", f"{f['auc']:.4f}", f"{f['loss']:.5f}", int(steps)))
 
 
 for heads in (4, 8):
