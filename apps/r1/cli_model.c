@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli_model.c - r1 train, eval, info: models over shards that the applications wrote. */
 #include "cli_r1.h"
+#include "r1_pretrain.h"
 #include "r1_session.h"
 #include "r1_train.h"
 
@@ -64,6 +65,11 @@ static const r1_option train_rows[] = {
      .def = "loss",
      .choices = "loss|ap|top1",
      .help = "what early stopping watches"},
+    {.name = "calibration",
+     .type = R1_OPT_ENUM,
+     .def = "temperature",
+     .choices = "temperature|isotonic",
+     .help = "of binary heads: scale and bias, or these and a monotone map (pool adjacent violators)"},
     {.name = "patience", .type = R1_OPT_INT, .def = "3", .min = 1, .max = 1000, .help = "validations without gain"},
     {.name = "seed", .type = R1_OPT_INT, .def = "1", .min = 0, .max = 9e15, .help = "of weights and order"},
     {.name = "no-length", .type = R1_OPT_BOOL, .def = "false", .help = "CAWA's length factor off"},
@@ -165,6 +171,10 @@ static const r1_option eval_rows[] = {
     {.name = "cost",
      .type = R1_OPT_STRING,
      .help = "policy: ITEM=COST,...: what asking costs of the 1 that a right verdict earns"},
+    {.name = "retrieval",
+     .type = R1_OPT_BOOL,
+     .def = "false",
+     .help = "how often each item finds another one's row of its own sample in the common space, among 256"},
     {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print one JSON object"},
 };
 
@@ -284,6 +294,7 @@ static r1_status run_training(r1_cli_call *call, const cli_list *valid, const ch
                        .patience = (uint32_t)r1_options_int(o, "patience"),
                        .curriculum = r1_options_str(o, "curriculum"),
                        .int8 = r1_options_bool(o, "int8"),
+                       .isotonic = strcmp(r1_options_str(o, "calibration"), "isotonic") == 0,
                        .metric = metric_of(r1_options_str(o, "metric")),
                        .run_flags = run_flags(o),
                        .items_off = items_off,
@@ -306,6 +317,7 @@ static int finetune(r1_cli_call *call, const cli_list *valid, const char *descri
         if (valid->n) add_eval(f, &rep.valid);
         if (valid->n && !isnan(rep.raw.ece)) {
             r1_figures_add(f, "ece_before", rep.raw.ece);
+            r1_figures_add(f, "ece_crossed", rep.ece_crossed);
             r1_figures_add(f, "loss_before", rep.raw.loss);
         }
         r1_figures_print(f, r1_options_bool(call->opts, "json"), stdout);
@@ -450,6 +462,27 @@ static r1_status add_int8(r1_cli_call *call, r1_figures *f, r1_model *m, const r
     return st;
 }
 
+void cli_retrieval(r1_figures *f, const r1_model *m, const char *what, const r1_retrieval *p, double value)
+{
+    char name[160];
+    snprintf(name, sizeof name, "recall1%s_%.60s_%.60s", what, r1_model_item_name(m, p->a),
+             r1_model_item_name(m, p->b));
+    r1_figures_add(f, name, value);
+}
+
+static r1_status add_retrieval(r1_figures *f, const r1_cli_call *call, const r1_model *m, r1_err *err)
+{
+    r1_retrieval pair[R1_PRETRAIN_PAIRS_MAX];
+    size_t n;
+    R1_TRY(r1_retrieve(r1_options_str(call->opts, "model"), call->rest, call->n_rest, pair, &n, err));
+    for (size_t k = 0; k < n; k++) {
+        if (!pair[k].n) continue;
+        cli_retrieval(f, m, "", &pair[k], pair[k].before);
+        cli_retrieval(f, m, "_chance", &pair[k], pair[k].chance);
+    }
+    return R1_OK;
+}
+
 static int eval(r1_cli_call *call)
 {
     r1_model *m = NULL;
@@ -469,6 +502,7 @@ static int eval(r1_cli_call *call)
         st = policy ? cli_judge(call, m, f) : run_eval(call, m, false, &v, &s);
     }
     if (st == R1_OK && !policy) add_eval(f, &v);
+    if (st == R1_OK && !policy && r1_options_bool(call->opts, "retrieval")) st = add_retrieval(f, call, m, &call->err);
     if (st == R1_OK && !policy && r1_options_bool(call->opts, "int8")) st = add_int8(call, f, m, &v, &s);
     if (st == R1_OK) r1_figures_print(f, r1_options_bool(call->opts, "json"), stdout);
     r1_figures_free(f);
@@ -495,6 +529,9 @@ static void add_calibration(r1_figures *f, const r1_model *m)
         r1_figures_add(f, name, (double)c.scale);
         snprintf(name, sizeof name, "head_%s_bias", r1_model_head_name(m, h));
         r1_figures_add(f, name, (double)c.bias);
+        if (!r1_model_isotonic(m, h).n) continue;
+        snprintf(name, sizeof name, "head_%s_isotonic_knots", r1_model_head_name(m, h));
+        r1_figures_add(f, name, r1_model_isotonic(m, h).n);
     }
 }
 

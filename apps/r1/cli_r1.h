@@ -5,6 +5,7 @@
 
 #include "r1_cli.h"
 #include "r1_model.h"
+#include "r1_pretrain.h"
 
 extern const r1_command cli_bench_commands[]; /* bench, devices, doctor */
 extern const size_t cli_bench_n;
@@ -35,6 +36,8 @@ r1_status cli_items(const r1_model *m, const char *option, const char *names, ui
 
 /* --beta as r1_train_opts.beta takes it. */
 double cli_beta(const r1_options *o);
+/* A pair's figure by the name recall1WHAT_A_B. */
+void cli_retrieval(r1_figures *f, const r1_model *m, const char *what, const r1_retrieval *p, double value);
 
 /* r1 train --stage pretrain, reinforce and reward: cli_stage.c. description NULL: the shards' own with the stage's head. */
 int cli_pretrain(r1_cli_call *call, const cli_list *valid, const char *description, uint32_t items_off);

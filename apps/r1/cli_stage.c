@@ -148,7 +148,6 @@ static r1_status read_parts(double *weight, const char *text, r1_err *err)
 
 static void print_pretrain(r1_cli_call *call, const r1_model *m, const r1_pretrain_report *rep)
 {
-    char name[160];
     r1_figures *f = r1_figures_new("r1 train --stage pretrain");
     if (!f) return;
     r1_figures_note(f, "model", r1_options_str(call->opts, "out"));
@@ -160,14 +159,10 @@ static void print_pretrain(r1_cli_call *call, const r1_model *m, const r1_pretra
         if (!isnan(rep->part[k])) r1_figures_add(f, r1_pretrain_part_name(k), rep->part[k]);
     for (size_t k = 0; k < rep->n_pair; k++) {
         const r1_retrieval *p = &rep->pair[k];
-        const char *a = r1_model_item_name(m, p->a), *b = r1_model_item_name(m, p->b);
         if (!p->n) continue;
-        snprintf(name, sizeof name, "recall1_before_%s_%s", a, b);
-        r1_figures_add(f, name, p->before);
-        snprintf(name, sizeof name, "recall1_%s_%s", a, b);
-        r1_figures_add(f, name, p->after);
-        snprintf(name, sizeof name, "recall1_chance_%s_%s", a, b);
-        r1_figures_add(f, name, p->chance);
+        cli_retrieval(f, m, "_before", p, p->before);
+        cli_retrieval(f, m, "", p, p->after);
+        cli_retrieval(f, m, "_chance", p, p->chance);
     }
     r1_figures_print(f, r1_options_bool(call->opts, "json"), stdout);
     r1_figures_free(f);
@@ -284,6 +279,7 @@ int cli_reward(r1_cli_call *call, const cli_list *valid, const char *description
                         .n_step = (uint32_t)r1_options_int(o, "steps"),
                         .n_case = (uint32_t)r1_options_int(o, "cases"),
                         .n_group = (uint32_t)r1_options_int(o, "traces"),
+                        .patience = (uint32_t)r1_options_int(o, "patience"),
                         .seed = (uint64_t)r1_options_int(o, "seed"),
                         .progress = true,
                         .stopped = r1_cli_stopped};

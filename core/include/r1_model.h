@@ -51,6 +51,16 @@ typedef struct {
 R1_API r1_calibration r1_model_calibration(const r1_model *m, size_t head);
 R1_API r1_status r1_model_set_calibration(r1_model *m, size_t head, r1_calibration c, r1_err *err);
 
+/* Isotonic calibration of a binary head, after scale and bias where a model has one (Zadrozny and Elkan 2002): y[n] at x[n], both rising, straight lines
+ * between them, slope 1 beyond. The arrays that r1_model_isotonic hands out are the model's; set copies. n 0: none. */
+enum { R1_ISOTONIC_MAX = 1024 };
+typedef struct {
+    uint32_t n;
+    const float *x, *y;
+} r1_isotonic;
+R1_API r1_isotonic r1_model_isotonic(const r1_model *m, size_t head);
+R1_API r1_status r1_model_set_isotonic(r1_model *m, size_t head, r1_isotonic map, r1_err *err);
+
 typedef struct {
     uint64_t n_weight;     /* trained scalars */
     uint64_t weight_bytes; /* in the file */

@@ -65,6 +65,10 @@ typedef struct {
 R1_API r1_status r1_pretrain(const r1_pretrain_opts *opts, r1_pretrain_report *report, r1_err *err);
 R1_API const char *r1_pretrain_part_name(size_t part); /* "tokens", "columns", "next", "align" */
 
+/* The searches of a model as it is: `before` of each pair, `after` NaN. pair: room for R1_PRETRAIN_PAIRS_MAX. */
+R1_API r1_status r1_retrieve(const char *model, const char *const *shards, size_t n_shard, r1_retrieval *pair,
+                             size_t *n_pair, r1_err *err);
+
 /* The same by steps, for tests and tools. */
 typedef struct r1_pretrainer r1_pretrainer;
 R1_API r1_status r1_pretrainer_new(r1_pretrainer **out, const r1_pretrain_opts *opts, r1_err *err);

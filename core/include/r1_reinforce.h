@@ -106,7 +106,7 @@ R1_API r1_status r1_policy_judge(const r1_model *m, const r1_policy_judge_opts *
 typedef struct {
     const char *const *train; /* as above */
     size_t n_train;
-    const char *const *valid; /* agreement and calibration: half of its cases each; needed */
+    const char *const *valid; /* the first half of its cases stops and calibrates, the other half judges; needed */
     size_t n_valid;
     const char *description; /* JSON with the head; NULL: the shards' own */
     const char *out;         /* GGUF; NULL */
@@ -127,6 +127,8 @@ typedef struct {
     uint32_t n_case;           /* cases a step; 0 = 32 */
     uint32_t n_group;          /* traces a case; 0 = 16 */
     uint32_t checkpoint_every; /* 0 = 50 */
+    uint32_t valid_every;      /* steps; 0 = 25 */
+    uint32_t patience;         /* validations without gain before the stop; 0 = never. The best is kept either way */
     uint64_t seed;
     uint64_t n_step_max;   /* as above */
     bool progress;         /* a line on standard error */

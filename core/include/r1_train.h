@@ -42,6 +42,7 @@ typedef struct {
     uint32_t valid_every;      /* steps; 0 = once an epoch */
     uint32_t patience;         /* validations without gain before the stop; 0 = 3 */
     const char *curriculum;    /* "MEASURE:PACING:START:FULL", core/train/curriculum.h; NULL: none */
+    bool isotonic;             /* binary heads: a monotone map after scale and bias */
     r1_stop_metric metric;
     uint32_t head;      /* of AP and TOP1 */
     uint32_t run_flags; /* R1_RUN_* of r1_session.h: factors off in training too */
@@ -66,6 +67,8 @@ typedef struct {
     double samples_s;
     r1_eval valid; /* of the model that was kept, calibrated */
     r1_eval raw;   /* the same before its calibration */
+    double
+        ece_crossed; /* binary head: each half of the validation calibrated by the other; valid.ece is on what it was fitted to */
 } r1_train_report;
 
 /* All in one: new or resume, train, calibrate, write. report may be NULL. */

@@ -31,7 +31,7 @@ r1_status r1_model_alloc(r1_model **out, const char *json, size_t len, bool step
         return st;
     }
     m->beta = m->desc->beta;
-    for (uint32_t h = 0; h < m->desc->n_headc; h++) m->calibration[h] = (r1_calibration){1, 0};
+    r1_model_uncalibrate(m);
     *out = m;
     return R1_OK;
 }
@@ -61,6 +61,7 @@ void r1_model_free(r1_model *m)
 {
     if (!m) return;
     for (size_t i = 0; i < R1_ITEMS_MAX; i++) r1_bpe_free(m->bpe[i]);
+    for (size_t h = 0; h < R1_HEADS_MAX; h++) free(m->isotonic[h]);
     r1_net_free(&m->net);
     r1_desc_free(m->desc);
     free(m->weights);
@@ -134,6 +135,9 @@ static void put_heads(const r1_model *m, r1_gguf_writer *w)
         r1_gguf_put_f32(w, key, m->calibration[h].scale);
         snprintf(key, sizeof key, "r1.head.%s.bias", m->desc->head[h].name);
         r1_gguf_put_f32(w, key, m->calibration[h].bias);
+        if (!m->n_isotonic[h]) continue;
+        snprintf(key, sizeof key, "r1.head.%s.isotonic", m->desc->head[h].name);
+        r1_gguf_put_array(w, key, R1_GGUF_F32, m->isotonic[h], 2 * (uint64_t)m->n_isotonic[h]);
     }
 }
 
@@ -210,6 +214,22 @@ static r1_status load_tokenizers(r1_model *m, const r1_gguf *g, r1_err *err)
     return R1_OK;
 }
 
+static r1_status load_isotonic(r1_model *m, uint32_t h, const r1_gguf *g, r1_err *err)
+{
+    char key[128];
+    const uint8_t *data;
+    uint64_t n;
+    float knot[2 * R1_ISOTONIC_MAX];
+    snprintf(key, sizeof key, "r1.head.%s.isotonic", m->desc->head[h].name);
+    if (!r1_gguf_find(g, key)) return R1_OK;
+    R1_TRY(r1_gguf_array(g, key, R1_GGUF_F32, &data, &n, err));
+    if (n % 2 || n == 0 || n > R1_COUNT(knot))
+        R1_FAIL(err, R1_E_FORMAT, "key \"%s\": %llu numbers, expected pairs, 1 to %d", key, (unsigned long long)n,
+                R1_ISOTONIC_MAX);
+    memcpy(knot, data, (size_t)n * sizeof *knot); /* the file's bytes may be unaligned */
+    return r1_model_set_isotonic(m, h, (r1_isotonic){(uint32_t)(n / 2), knot, knot + n / 2}, err);
+}
+
 static r1_status load_scalars(r1_model *m, const r1_gguf *g, r1_err *err)
 {
     char key[128];
@@ -229,6 +249,7 @@ static r1_status load_scalars(r1_model *m, const r1_gguf *g, r1_err *err)
         snprintf(key, sizeof key, "r1.head.%s.bias", m->desc->head[h].name);
         R1_TRY(r1_gguf_f32(g, key, &c.bias, err));
         R1_TRY(r1_model_set_calibration(m, h, c, err));
+        R1_TRY(load_isotonic(m, h, g, err));
     }
     return R1_OK;
 }
@@ -355,6 +376,57 @@ r1_status r1_model_set_calibration(r1_model *m, size_t head, r1_calibration c, r
                 (double)c.scale, (double)c.bias);
     m->calibration[head] = c;
     return R1_OK;
+}
+
+r1_isotonic r1_model_isotonic(const r1_model *m, size_t head)
+{
+    const float *x = m->isotonic[head];
+    return (r1_isotonic){m->n_isotonic[head], x, x ? x + m->n_isotonic[head] : NULL};
+}
+
+r1_status r1_model_set_isotonic(r1_model *m, size_t head, r1_isotonic map, r1_err *err)
+{
+    if (head >= m->desc->n_headc || (map.n && m->desc->head[head].kind != R1_HEAD_BINARY) || map.n > R1_ISOTONIC_MAX)
+        R1_FAIL(err, R1_E_INVAL,
+                "isotonic calibration of head %zu with %u knots: expected a binary head and at most %d", head, map.n,
+                R1_ISOTONIC_MAX);
+    for (uint32_t i = 0; i < map.n; i++)
+        if (!isfinite(map.x[i]) || !isfinite(map.y[i]) || (i && (map.x[i] <= map.x[i - 1] || map.y[i] <= map.y[i - 1])))
+            R1_FAIL(err, R1_E_INVAL,
+                    "isotonic calibration of head %zu: knot %u (%g, %g) is not finite or does not rise", head, i,
+                    (double)map.x[i], (double)map.y[i]);
+    float *copy = map.n ? calloc(2 * (size_t)map.n, sizeof *copy) : NULL;
+    if (map.n && !copy) R1_FAIL(err, R1_E_NOMEM, "model: out of memory");
+    if (map.n) memcpy(copy, map.x, map.n * sizeof *copy), memcpy(copy + map.n, map.y, map.n * sizeof *copy);
+    free(m->isotonic[head]);
+    m->isotonic[head] = copy;
+    m->n_isotonic[head] = map.n;
+    return R1_OK;
+}
+
+void r1_model_uncalibrate(r1_model *m)
+{
+    for (uint32_t h = 0; h < m->desc->n_headc; h++) {
+        m->calibration[h] = (r1_calibration){1, 0};
+        free(m->isotonic[h]);
+        m->isotonic[h] = NULL;
+        m->n_isotonic[h] = 0;
+    }
+}
+
+float r1_model_calibrated(const r1_model *m, size_t head, float logit)
+{
+    float v = m->calibration[head].scale * logit + m->calibration[head].bias;
+    uint32_t n = m->n_isotonic[head], low = 0, high = n;
+    if (n == 0 || !isfinite(v)) return v;
+    const float *x = m->isotonic[head], *y = x + n;
+    if (v <= x[0]) return y[0] + (v - x[0]);
+    if (v >= x[n - 1]) return y[n - 1] + (v - x[n - 1]);
+    while (high - low > 1) {
+        uint32_t middle = (low + high) / 2;
+        *(x[middle] <= v ? &low : &high) = middle;
+    }
+    return y[low] + (y[high] - y[low]) * ((v - x[low]) / (x[high] - x[low]));
 }
 
 static void count_flops(const r1_net *net, const r1_desc *d, void (*fn)(void *, const char *, uint64_t), void *ctx)

@@ -14,6 +14,8 @@ struct r1_model {
     bool steps;     /* the plan has learned steps of rounding */
     float beta;
     r1_calibration calibration[R1_HEADS_MAX];
+    float *isotonic[R1_HEADS_MAX]; /* x[n_isotonic], then y; NULL: none */
+    uint32_t n_isotonic[R1_HEADS_MAX];
     r1_bpe *bpe[R1_ITEMS_MAX]; /* text items; never NULL there */
     uint64_t trained_samples;
 };
@@ -26,6 +28,9 @@ r1_status r1_model_add_steps(r1_model *m, r1_err *err);
 r1_status r1_model_parse(r1_model **out, const void *data, size_t len, r1_err *err);
 /* What r1_train_opts.beta says: 0 leaves it, -1 is none. */
 r1_status r1_model_choose_beta(r1_model *m, double beta, r1_err *err);
+/* Scale 1, bias 0, no map: of every head, for training. */
+void r1_model_uncalibrate(r1_model *m);
+float r1_model_calibrated(const r1_model *m, size_t head, float logit);
 static inline float *r1_model_weight(const r1_model *m, int16_t t)
 {
     return m->weights + m->net.plan.tensor[t].offset / sizeof(float);

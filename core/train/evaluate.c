@@ -3,6 +3,7 @@
 #include "train/evaluate.h"
 
 #include "r1_session.h"
+#include "train/isotonic.h"
 #include "train/loss.h"
 #include "train/score_metrics.h"
 
@@ -118,12 +119,14 @@ r1_status r1_figures_of(const r1_model *m, const r1_scores *s, uint32_t head, r1
     *r = (r1_eval){.auc = NAN, .ap = NAN, .top1 = NAN, .mrr = NAN, .ece = NAN, .n = s->n};
     if (head >= m->desc->n_headc) R1_FAIL(err, R1_E_INVAL, "head %u, the model has %u", head, m->desc->n_headc);
     float *logit = calloc(s->n + 1, sizeof *logit), *label = calloc(s->n + 1, sizeof *label);
+    float *weight = calloc(s->n + 1, sizeof *weight);
     uint64_t *group = calloc(s->n + 1, sizeof *group);
     size_t n = 0;
-    for (size_t i = 0; logit && label && group && i < s->n; i++) {
+    for (size_t i = 0; logit && label && weight && group && i < s->n; i++) {
         if (isnan(s->label[i * s->n_head + head])) continue;
         logit[n] = s->logit[i * s->n_output + m->desc->head[head].output];
         label[n] = s->label[i * s->n_head + head];
+        weight[n] = s->weight[i];
         group[n] = s->group[i];
         r->n_positive += label[n++] > 0.5f;
     }
@@ -131,11 +134,12 @@ r1_status r1_figures_of(const r1_model *m, const r1_scores *s, uint32_t head, r1
     if (m->desc->head[head].kind == R1_HEAD_BINARY) {
         r->auc = r1_metric_auc(logit, label, n);
         r->ap = r1_metric_ap(logit, label, n);
-        r->ece = r1_metric_ece(logit, label, n);
+        r->ece = r1_metric_ece(logit, label, weight, n);
     }
     if (m->desc->head[head].kind == R1_HEAD_RANK) r1_metric_rank(logit, label, group, n, &r->top1, &r->mrr);
     free(logit);
     free(label);
+    free(weight);
     free(group);
     return R1_OK;
 }
@@ -228,12 +232,78 @@ static r1_calibration fit_temperature(const r1_model *m, const r1_scores *s, uin
     return c;
 }
 
-r1_status r1_calibrate(r1_model *m, const r1_scores *s, r1_err *err)
+static r1_status fit_isotonic(r1_model *m, const r1_scores *s, uint32_t head, r1_err *err)
 {
+    size_t n = 0, n_block = 0;
+    float *at = calloc(3 * s->n + 3, sizeof *at), *label = at + s->n + 1, *weight = label + s->n + 1;
+    r1_block *block = calloc(s->n + 1, sizeof *block);
+    float x[R1_ISOTONIC_MAX], y[R1_ISOTONIC_MAX];
+    r1_status st = at && block ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "calibration: out of memory");
+    for (size_t i = 0; st == R1_OK && i < s->n; i++) {
+        float truth = s->label[i * s->n_head + head];
+        if (isnan(truth)) continue;
+        at[n] = r1_model_calibrated(m, head, s->logit[i * s->n_output + m->desc->head[head].output]);
+        label[n] = truth > 0.5f;
+        weight[n++] = s->weight[i];
+    }
+    if (st == R1_OK) st = r1_isotonic_blocks(at, label, weight, n, block, &n_block, err);
+    if (st == R1_OK && n_block > 0) {
+        uint32_t knots = (uint32_t)r1_isotonic_knots(block, n_block, x, y);
+        st = r1_model_set_isotonic(m, head, (r1_isotonic){knots, x, y}, err);
+    }
+    free(at);
+    free(block);
+    return st;
+}
+
+r1_status r1_calibrate(r1_model *m, const r1_scores *s, bool isotonic, r1_err *err)
+{
+    r1_model_uncalibrate(m);
     for (uint32_t h = 0; h < m->desc->n_headc; h++) {
-        r1_calibration c = m->desc->head[h].kind == R1_HEAD_BINARY ? r1_calibration_fit(s, h, m->desc->head[h].output)
-                                                                   : fit_temperature(m, s, h);
+        bool binary = m->desc->head[h].kind == R1_HEAD_BINARY;
+        r1_calibration c = binary ? r1_calibration_fit(s, h, m->desc->head[h].output) : fit_temperature(m, s, h);
         R1_TRY(r1_model_set_calibration(m, h, c, err));
+        if (binary && isotonic) R1_TRY(fit_isotonic(m, s, h, err));
     }
     return R1_OK;
+}
+
+/* Every second sample, from `first` on. */
+static void half_of(const r1_scores *s, size_t first, r1_scores *half)
+{
+    for (size_t i = first; i < s->n; i += 2, half->n++) {
+        memcpy(half->logit + half->n * s->n_output, s->logit + i * s->n_output, s->n_output * sizeof *s->logit);
+        memcpy(half->label + half->n * s->n_head, s->label + i * s->n_head, s->n_head * sizeof *s->label);
+        half->weight[half->n] = s->weight[i];
+        half->group[half->n] = s->group[i];
+    }
+}
+
+r1_status r1_crossed_ece(r1_model *m, const r1_scores *s, uint32_t head, bool isotonic, double *ece, r1_err *err)
+{
+    r1_scores half = {0};
+    size_t n = 0, output = m->desc->head[head].output;
+    float *logit = calloc(2 * s->n + 2, sizeof *logit), *label = logit + s->n + 1;
+    float *weight = calloc(s->n + 1, sizeof *weight);
+    *ece = NAN;
+    r1_status st =
+        logit && weight ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "calibration: out of memory");
+    for (size_t k = 0; st == R1_OK && k < 2; k++) {
+        st = r1_scores_new(&half, m, s->n / 2 + 1, err);
+        if (st != R1_OK) break;
+        half_of(s, 1 - k, &half);
+        st = r1_calibrate(m, &half, isotonic, err);
+        for (size_t i = k; st == R1_OK && i < s->n; i += 2) {
+            if (isnan(s->label[i * s->n_head + head])) continue;
+            logit[n] = r1_model_calibrated(m, head, s->logit[i * s->n_output + output]);
+            label[n] = s->label[i * s->n_head + head];
+            weight[n++] = s->weight[i];
+        }
+        r1_scores_free(&half);
+    }
+    if (st == R1_OK) *ece = r1_metric_ece(logit, label, weight, n);
+    r1_model_uncalibrate(m);
+    free(logit);
+    free(weight);
+    return st;
 }

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { NODES_RUN = 256, CASES_MAX = 4096, GROUP_MAX = 1024 };
+enum { NODES_RUN = 256, CASES_MAX = 4096, GROUP_MAX = 1024, WATCHED = 256 };
 
 typedef struct {
     r1_reward_opts o;
@@ -31,7 +31,10 @@ typedef struct {
     r1_node *end; /* [n_trace] where each trace spoke */
     double *score, *grad;
     bool *right;
-    uint64_t step;
+    float *best; /* the weights of the least loss on the cases that are watched */
+    /* what a checkpoint carries, beside the weights and their moments */
+    uint64_t step, bad, n_valid, best_bits; /* best_bits: of that loss, a double */
+    /* this process only */
     int64_t start_us;
     double loss_mean;
     r1_progress line;
@@ -50,6 +53,7 @@ static void defaults(r1_reward_opts *o)
     if (!o->n_case) o->n_case = 32;
     if (!o->n_group) o->n_group = 16;
     if (!o->checkpoint_every) o->checkpoint_every = 50;
+    if (!o->valid_every) o->valid_every = 25;
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------- */
@@ -59,14 +63,19 @@ static r1_checkpoint state_of(rewarder *t)
     const r1_reward_opts *o = &t->o;
     const double real[] = {o->lr,          o->weight_decay, o->clip,           o->contrast,
                            o->temperature, o->reserve,      (double)t->m->beta};
-    const uint64_t whole[] = {o->seed, o->n_step, o->n_case, o->n_group, t->train.n_unit};
+    const uint64_t whole[] = {o->seed, o->n_step, o->n_case, o->n_group, o->valid_every, o->patience, t->train.n_unit};
     uint64_t h = r1_hash64(&t->rules, sizeof t->rules, r1_hash64(whole, sizeof whole, r1_hash64(real, sizeof real, 2)));
-    return (r1_checkpoint){.stage = "reward",
-                           .description = t->m->desc->text,
-                           .must = {{"run", h}},
-                           .counter = {{"step", &t->step}, {"update", &t->adam.step}},
-                           .block = {{"weights", t->m->weights}, {"moment1", t->adam.m}, {"moment2", t->adam.v}},
-                           .block_bytes = t->m->net.plan.weight_bytes};
+    return (r1_checkpoint){
+        .stage = "reward",
+        .description = t->m->desc->text,
+        .must = {{"run", h}},
+        .counter = {{"step", &t->step},
+                    {"update", &t->adam.step},
+                    {"bad", &t->bad},
+                    {"n_valid", &t->n_valid},
+                    {"best_bits", &t->best_bits}},
+        .block = {{"weights", t->m->weights}, {"moment1", t->adam.m}, {"moment2", t->adam.v}, {"best", t->best}},
+        .block_bytes = t->m->net.plan.weight_bytes};
 }
 
 static r1_status make_model(rewarder *t, r1_err *err)
@@ -90,8 +99,10 @@ static r1_status reserve(rewarder *t, r1_err *err)
     t->score = calloc(n, sizeof *t->score);
     t->grad = calloc(n, sizeof *t->grad);
     t->right = calloc(n, sizeof *t->right);
-    if (t->end && t->score && t->grad && t->right) return R1_OK;
-    R1_FAIL(err, R1_E_NOMEM, "reward: out of memory");
+    t->best = r1_calloc_aligned(t->m->net.plan.weight_bytes + 64, 1);
+    if (!t->end || !t->score || !t->grad || !t->right || !t->best) R1_FAIL(err, R1_E_NOMEM, "reward: out of memory");
+    memcpy(t->best, t->m->weights, t->m->net.plan.weight_bytes);
+    return R1_OK;
 }
 
 static r1_status set_up(rewarder *t, r1_err *err)
@@ -131,6 +142,7 @@ static void tear_down(rewarder *t)
     free(t->score);
     free(t->grad);
     free(t->right);
+    free(t->best);
 }
 
 /* ---- a step ----------------------------------------------------------------------------------------------- */
@@ -171,16 +183,22 @@ static r1_status score_all(rewarder *t, const r1_data *d, r1_err *err)
     return R1_OK;
 }
 
-static r1_status descend(rewarder *t, double *loss, r1_err *err)
+/* Mean loss of the cases whose traces are scored; their slopes to grad, or NULL. */
+static double contrast(const rewarder *t, double *grad)
 {
     size_t g = t->o.n_group;
+    double loss = 0, share = 1 / (double)t->cases.n;
+    for (size_t c = 0; c < t->cases.n; c++)
+        loss += share * r1_contrast_loss(t->score + c * g, t->right + c * g, g, t->o.contrast, t->o.temperature, share,
+                                         grad ? grad + c * g : NULL);
+    return loss;
+}
+
+static r1_status descend(rewarder *t, double *loss, r1_err *err)
+{
     R1_TRY(score_all(t, &t->train, err));
     memset(t->grad, 0, t->rollout.n_trace * sizeof *t->grad);
-    *loss = 0;
-    for (size_t c = 0; c < t->cases.n; c++)
-        *loss += r1_contrast_loss(t->score + c * g, t->right + c * g, g, t->o.contrast, t->o.temperature,
-                                  1 / (double)t->cases.n, t->grad + c * g) /
-                 (double)t->cases.n;
+    *loss = contrast(t, t->grad);
     if (!isfinite(*loss))
         R1_FAIL(err, R1_E_INVAL, "reward: the loss is not finite at step %llu: lower the learning rate (%g)",
                 (unsigned long long)t->step, t->o.lr);
@@ -191,6 +209,44 @@ static r1_status descend(rewarder *t, double *loss, r1_err *err)
         for (size_t i = at; i < at + n; i++) *output_of(r1_actor_grad(&t->actor), t, i, at) = (float)t->grad[i];
         R1_TRY(r1_exec_backward(t->actor.e, err));
     }
+    return R1_OK;
+}
+
+/* The next cases of the validation from *at on, and their traces, scored. */
+static r1_status next_valid(rewarder *t, size_t *at, size_t to, r1_rng *rng, r1_err *err)
+{
+    r1_rows_clear(&t->cases);
+    for (; *at < to && t->cases.n < t->o.n_case; ++*at)
+        R1_TRY(r1_rows_add(&t->cases, &t->valid, &t->valid.unit[*at], err));
+    R1_TRY(r1_rollout_run(&t->rollout, &t->rules, NULL, &t->valid, &t->cases, t->o.n_group, false, rng, err));
+    ends(t);
+    return score_all(t, &t->valid, err);
+}
+
+/* What stops the training are traces of the half that calibrates, the same ones each time: the other half only judges. */
+static r1_status watch(rewarder *t, r1_err *err)
+{
+    size_t to = t->valid.n_unit / 2 < WATCHED ? t->valid.n_unit / 2 : WATCHED;
+    double sum = 0, best;
+    r1_rng rng;
+    r1_rng_seed(&rng, t->o.seed ^ 0x9e3779b97f4a7c15u);
+    for (size_t at = 0; at < to;) {
+        R1_TRY(next_valid(t, &at, to, &rng, err));
+        sum += contrast(t, NULL) * (double)t->cases.n / (double)to;
+    }
+    memcpy(&best, &t->best_bits, sizeof best);
+    t->n_valid++;
+    t->bad++;
+    if (to == 0 || sum < best) {
+        memcpy(&t->best_bits, &sum, sizeof sum);
+        memcpy(t->best, t->m->weights, t->m->net.plan.weight_bytes);
+        t->bad = 0;
+    }
+    FILE *f = t->o.metrics ? fopen(t->o.metrics, "ae") : NULL;
+    if (!f) return R1_OK;
+    fprintf(f, "{\"stage\":\"reward\",\"event\":\"valid\",\"step\":%llu,\"seconds\":%.3f,\"loss\":%.6g}\n",
+            (unsigned long long)t->step, (double)(r1_mono_us() - t->start_us) * 1e-6, sum);
+    fclose(f);
     return R1_OK;
 }
 
@@ -215,6 +271,7 @@ static r1_status step(rewarder *t, r1_err *err)
         snprintf(text, sizeof text, "loss %.4f", t->loss_mean);
         r1_progress_update(&t->line, t->step, text);
     }
+    if (t->step % t->o.valid_every == 0 || t->step == t->o.n_step) R1_TRY(watch(t, err));
     if (!t->o.checkpoint || t->step % t->o.checkpoint_every) return R1_OK;
     r1_checkpoint c = state_of(t);
     return r1_checkpoint_save(&c, t->o.checkpoint, err);
@@ -229,12 +286,7 @@ static r1_status sample_traces(rewarder *t, size_t from, size_t to, r1_scores *s
     r1_rng rng;
     r1_rng_seed(&rng, t->o.seed ^ 0x2545f4914f6cdd1du);
     for (size_t u = from; u < to;) {
-        r1_rows_clear(&t->cases);
-        for (; u < to && t->cases.n < t->o.n_case; u++)
-            R1_TRY(r1_rows_add(&t->cases, &t->valid, &t->valid.unit[u], err));
-        R1_TRY(r1_rollout_run(&t->rollout, &t->rules, NULL, &t->valid, &t->cases, t->o.n_group, false, &rng, err));
-        ends(t);
-        R1_TRY(score_all(t, &t->valid, err));
+        R1_TRY(next_valid(t, &u, to, &rng, err));
         for (size_t i = 0; i < t->rollout.n_trace; i++, s->n++) {
             const r1_trace *x = &t->rollout.trace[i];
             s->logit[s->n] = (float)t->score[i];
@@ -282,7 +334,7 @@ static r1_status judge(rewarder *t, r1_reward_report *r, r1_err *err)
         for (size_t i = 0; i < s.n; i++) s.logit[i] = s.logit[i] * c.scale + c.bias;
         count_pairs(t, &s, r);
         r->auc = r1_metric_auc(s.logit, s.label, s.n);
-        r->ece = r1_metric_ece(s.logit, s.label, s.n);
+        r->ece = r1_metric_ece(s.logit, s.label, NULL, s.n);
         r->n_trace = s.n;
         for (size_t i = 0; t->o.each && i < s.n; i++)
             t->o.each(t->o.ctx, s.id[i], held[i], verdict[i], s.label[i] > 0.5f, 1 / (1 + exp(-(double)s.logit[i])));
@@ -306,9 +358,11 @@ static void write_metrics(const rewarder *t, const r1_reward_report *r)
     fclose(f);
 }
 
+static bool finished(const rewarder *t) { return t->step >= t->o.n_step || (t->o.patience && t->bad >= t->o.patience); }
+
 static r1_status run(rewarder *t, r1_reward_report *r, r1_err *err)
 {
-    while (t->step < t->o.n_step) {
+    while (!finished(t)) {
         R1_TRY(step(t, err));
         bool stop = t->o.stopped && t->o.stopped(), limit = t->o.n_step_max && t->step >= t->o.n_step_max;
         if (!stop && !limit) continue;
@@ -317,6 +371,7 @@ static r1_status run(rewarder *t, r1_reward_report *r, r1_err *err)
         if (limit) break;
         R1_FAIL(err, R1_E_CANCELLED, "reward: stopped at step %llu", (unsigned long long)t->step);
     }
+    if (t->n_valid) memcpy(t->m->weights, t->best, t->m->net.plan.weight_bytes);
     R1_TRY(judge(t, r, err));
     r->n_step = t->step;
     r->seconds = (double)(r1_mono_us() - t->start_us) * 1e-6;
@@ -328,12 +383,14 @@ static r1_status run(rewarder *t, r1_reward_report *r, r1_err *err)
 
 r1_status r1_reward_train(const r1_reward_opts *opts, r1_reward_report *report, r1_err *err)
 {
+    const double none = INFINITY;
     r1_reward_report r = {0};
     rewarder *t = calloc(1, sizeof *t);
     if (!t) R1_FAIL(err, R1_E_NOMEM, "reward: out of memory");
     t->o = *opts;
     defaults(&t->o);
     t->start_us = r1_mono_us();
+    memcpy(&t->best_bits, &none, sizeof none);
     r1_status st = set_up(t, err);
     if (st == R1_OK) st = run(t, &r, err);
     tear_down(t);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 typedef struct {
-    float score, label;
+    float score, label, weight;
 } pair;
 
 static int descending(const void *a, const void *b)
@@ -20,7 +20,7 @@ static pair *sorted(const float *score, const float *label, size_t n)
 {
     pair *p = r1_realloc_array(NULL, n ? n : 1, sizeof *p);
     if (!p) return NULL;
-    for (size_t i = 0; i < n; i++) p[i] = (pair){score[i], label[i]};
+    for (size_t i = 0; i < n; i++) p[i] = (pair){score[i], label[i], 1};
     qsort(p, n, sizeof *p, descending);
     return p;
 }
@@ -56,26 +56,27 @@ static double one_area(const float *score, const float *label, size_t n, bool wa
 double r1_metric_auc(const float *score, const float *label, size_t n) { return one_area(score, label, n, false); }
 double r1_metric_ap(const float *score, const float *label, size_t n) { return one_area(score, label, n, true); }
 
-double r1_metric_ece(const float *logit, const float *label, size_t n)
+double r1_metric_ece(const float *logit, const float *label, const float *weight, size_t n)
 {
     enum { BINS = 15 };
-    pair *p = sorted(logit, label, n);
-    double sum = 0;
+    pair *p = r1_realloc_array(NULL, n ? n : 1, sizeof *p);
+    double sum = 0, all = 0;
     if (!p || n == 0) {
         free(p);
         return NAN;
     }
+    for (size_t i = 0; i < n; i++) p[i] = (pair){logit[i], label[i], weight ? weight[i] : 1};
+    qsort(p, n, sizeof *p, descending);
     for (size_t b = 0; b < BINS; b++) {
-        size_t from = n * b / BINS, to = n * (b + 1) / BINS;
-        double prob = 0, hit = 0;
-        for (size_t i = from; i < to; i++) {
-            prob += 1 / (1 + exp(-(double)p[i].score));
-            hit += p[i].label > 0.5f;
+        double excess = 0;
+        for (size_t i = n * b / BINS; i < n * (b + 1) / BINS; i++) {
+            excess += (double)p[i].weight * (1 / (1 + exp(-(double)p[i].score)) - (p[i].label > 0.5f));
+            all += (double)p[i].weight;
         }
-        sum += fabs(prob - hit);
+        sum += fabs(excess);
     }
     free(p);
-    return sum / (double)n;
+    return sum / all;
 }
 
 void r1_metric_rank(const float *score, const float *label, const uint64_t *group, size_t n, double *top1, double *mrr)

@@ -146,7 +146,7 @@ static r1_status make_model(r1_trainer *t, r1_err *err)
                 (unsigned long long)t->m->desc->schema_hash);
     R1_TRY(r1_model_choose_beta(t->m, t->o.beta, err));
     t->trained_before = t->m->trained_samples;
-    for (uint32_t h = 0; h < t->m->desc->n_headc; h++) t->m->calibration[h] = (r1_calibration){1, 0};
+    r1_model_uncalibrate(t->m);
     if (!t->o.init) R1_TRY(r1_fit(t->m, &t->train, err));
     t->fit_steps = t->o.int8 && !t->m->steps;
     t->o.int8 |= t->m->steps;
@@ -408,7 +408,9 @@ static r1_status keep_best(r1_trainer *t, r1_train_report *report, r1_err *err)
     r1_scores s = {0};
     r1_status st = score_valid(t, &s, &report->valid, err);
     report->raw = report->valid;
-    if (st == R1_OK) st = r1_calibrate(t->m, &s, err);
+    if (st == R1_OK && t->m->desc->head[t->o.head].kind == R1_HEAD_BINARY)
+        st = r1_crossed_ece(t->m, &s, t->o.head, t->o.isotonic, &report->ece_crossed, err);
+    if (st == R1_OK) st = r1_calibrate(t->m, &s, t->o.isotonic, err);
     r1_scores_free(&s);
     if (st == R1_OK) st = score_valid(t, &s, &report->valid, err); /* as calibrated */
     r1_scores_free(&s);
@@ -419,6 +421,7 @@ r1_status r1_trainer_finish(r1_trainer *t, r1_train_report *report, r1_err *err)
 {
     r1_train_report r = {.valid = {.loss = NAN, .auc = NAN, .ap = NAN, .top1 = NAN, .mrr = NAN, .ece = NAN}};
     r.raw = r.valid;
+    r.ece_crossed = NAN;
     R1_TRY(keep_best(t, &r, err));
     t->m->trained_samples = t->trained_before + t->seen;
     r.n_step = t->adam.step;

@@ -139,6 +139,49 @@ static void test_embed(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(out, "nothing"));
 }
 
+/* Without labels, then with: the base is an ordinary model, its curves are drawn, what it finds is asked of it again. */
+static void test_pretrain(void)
+{
+    static char out[1 << 16];
+    char shard[300], base[300], model[300], metrics[300], plot[300], *svg;
+    size_t len;
+    r1_err err;
+    toy t;
+    snprintf(shard, sizeof shard, "%s/p.r1s", r1_test_tmpdir());
+    snprintf(base, sizeof base, "%s/base.gguf", r1_test_tmpdir());
+    snprintf(model, sizeof model, "%s/tuned.gguf", r1_test_tmpdir());
+    snprintf(metrics, sizeof metrics, "%s/p.jsonl", r1_test_tmpdir());
+    snprintf(plot, sizeof plot, "%s/p.svg", r1_test_tmpdir());
+    toy_make_alone(&t, 400, 3);
+    R1_ASSERT_OK(toy_write(&t, shard, &err), &err);
+    toy_free(&t);
+    CU_ASSERT_EQUAL(RUN("train", "--stage", "pretrain", "--curriculum", "mask:root:0.5:0.5", "--epochs", "2", "--batch",
+                        "32", "--metrics", metrics, "--plot", plot, "--valid", shard, "--out", base, "--json", shard),
+                    0);
+    CU_ASSERT(figure(out, "tokens") > 0 && figure(out, "columns") > 0 && figure(out, "next") > 0 &&
+              figure(out, "align") > 0);
+    double found = figure(out, "recall1_ego_words");
+    CU_ASSERT(found >= 0 && figure(out, "recall1_before_ego_words") >= 0);
+    CU_ASSERT(figure(out, "recall1_chance_ego_words") > 0 && figure(out, "recall1_chance_ego_words") < 0.1);
+    CU_ASSERT_EQUAL(figure(out, "recall1_row_history"), -1); /* history is asked by row: no pair */
+    R1_ASSERT_OK(r1_file_read(plot, 1 << 20, &svg, &len, &err), &err);
+    CU_ASSERT(strstr(svg, "polyline") && strstr(svg, "valid loss"));
+    free(svg);
+    CU_ASSERT_EQUAL(RUN("eval", "--model", base, "--retrieval", "--json", shard), 0);
+    CU_ASSERT_DOUBLE_EQUAL(figure(out, "recall1_ego_words"), found, 1e-5);
+    CU_ASSERT_EQUAL(RUN("train", "--init", base, "--calibration", "isotonic", "--epochs", "2", "--out", model,
+                        "--valid", shard, "--json", shard),
+                    0);
+    CU_ASSERT(figure(out, "ece_crossed") >= 0 && figure(out, "ece") >= 0);
+    CU_ASSERT_EQUAL(RUN("info", "--json", model), 0);
+    CU_ASSERT(figure(out, "head_risk_isotonic_knots") > 1 && figure(out, "trained_samples") == 1600);
+    CU_ASSERT_EQUAL(RUN("train", "--stage", "pretrain", "--parts", "tokens,rows", "--out", base, shard), 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "rows"));
+    CU_ASSERT_EQUAL(RUN("train", "--stage", "pretrain", "--parts", "tokens=x", "--out", base, shard), 2);
+    CU_ASSERT_EQUAL(RUN("train", "--stage", "pretrain", "--off", "nothing", "--out", base, shard), 2);
+    CU_ASSERT_EQUAL(RUN("train", "--curriculum", "mask:root:0.5:0.5", "--out", model, shard), 2);
+}
+
 static void test_commands(void)
 {
     static char out[1 << 16];
@@ -283,4 +326,4 @@ static void test_bench_attention(void)
 
 R1_TEST_MAIN("r1", {"bench attention", test_bench_attention}, {"bench batch", test_bench_batch},
              {"train, eval, info", test_commands}, {"stages of training", test_stages}, {"embed", test_embed},
-             {"bench memory", test_bench_memory}, {"needle", test_needle})
+             {"pretrain", test_pretrain}, {"bench memory", test_bench_memory}, {"needle", test_needle})

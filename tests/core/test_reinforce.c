@@ -755,6 +755,7 @@ static void test_reward_resume(void)
     snprintf(ck, sizeof ck, "%s/reward.ck", r1_test_tmpdir());
     r1_reward_opts o = reward_options(text);
     o.n_step = 20;
+    o.valid_every = 3;
     o.out = whole;
     R1_ASSERT_OK(r1_reward_train(&o, NULL, &err), &err);
     o.out = rest;
@@ -771,6 +772,63 @@ static void test_reward_resume(void)
     CU_ASSERT_EQUAL(r1_reward_train(&o, NULL, &err), R1_E_INVAL);
     o = reward_options(NULL); /* the shards' own description has no such head */
     CU_ASSERT_EQUAL(r1_reward_train(&o, NULL, &err), R1_E_INVAL);
+}
+
+/* Losses of the validations that a metrics file names; returns how many. */
+static size_t watched(const char *path, double *loss, size_t cap)
+{
+    char line[512];
+    size_t n = 0;
+    FILE *f = fopen(path, "r");
+    CU_ASSERT_FATAL(f != NULL);
+    while (fgets(line, sizeof line, f)) {
+        const char *at = strstr(line, "\"loss\":");
+        if (strstr(line, "\"valid\"") && at && n < cap) loss[n++] = strtod(at + 7, NULL);
+    }
+    fclose(f);
+    return n;
+}
+
+/* Pushed too hard it stops `patience` validations after its best one, and what it writes are the weights of that step. */
+static void test_reward_stops(void)
+{
+    enum { EVERY = 4, PATIENCE = 2 };
+    r1_err err;
+    r1_reward_report rep;
+    r1_model *kept, *then;
+    char text[4096], out[300], early[300], metrics[300];
+    double loss[256];
+    size_t best = 0, n;
+    write_maze();
+    maze_description(&m3, true, text, sizeof text);
+    snprintf(out, sizeof out, "%s/stopped.gguf", r1_test_tmpdir());
+    snprintf(early, sizeof early, "%s/early.gguf", r1_test_tmpdir());
+    snprintf(metrics, sizeof metrics, "%s/stopped.jsonl", r1_test_tmpdir());
+    r1_reward_opts o = reward_options(text);
+    o.lr = 0.1;
+    o.n_case = 8;
+    o.n_step = 400;
+    o.valid_every = EVERY;
+    o.patience = PATIENCE;
+    o.out = out;
+    o.metrics = metrics;
+    R1_ASSERT_OK(r1_reward_train(&o, &rep, &err), &err);
+    n = watched(metrics, loss, R1_COUNT(loss));
+    for (size_t i = 1; i < n; i++)
+        if (loss[i] < loss[best]) best = i;
+    printf("best after %zu of %llu steps ", (best + 1) * EVERY, (unsigned long long)rep.n_step);
+    CU_ASSERT(rep.n_step < 400);
+    CU_ASSERT_EQUAL(n, best + 1 + PATIENCE);
+    CU_ASSERT_EQUAL(rep.n_step, n * EVERY);
+    o.metrics = NULL;
+    o.out = early;
+    o.n_step_max = (best + 1) * EVERY;
+    R1_ASSERT_OK(r1_reward_train(&o, NULL, &err), &err);
+    R1_ASSERT_OK(r1_model_open(&kept, out, &err), &err);
+    R1_ASSERT_OK(r1_model_open(&then, early, &err), &err);
+    CU_ASSERT(memcmp(kept->weights, then->weights, kept->net.plan.weight_bytes) == 0);
+    r1_model_free(kept);
+    r1_model_free(then);
 }
 
 /* ---- curriculum and bad input ------------------------------------------------------------------------------ */
@@ -859,4 +917,5 @@ R1_TEST_MAIN("reinforce", {"advantages", test_advantages}, {"policy loss", test_
              {"best policy", test_best}, {"value of a policy", test_value}, {"traces", test_rollout},
              {"gradient of the weights", test_weight_gradient}, {"curriculum", test_curriculum},
              {"refused", test_refused}, {"resume", test_resume}, {"learns", test_learns}, {"contrast", test_contrast},
-             {"reward model", test_reward}, {"reward model resumes", test_reward_resume})
+             {"reward model", test_reward}, {"reward model resumes", test_reward_resume},
+             {"reward model stops", test_reward_stops})

@@ -5,6 +5,8 @@
 #include "r1_test.h"
 #include "r1_train.h"
 #include "toy.h"
+#include "train/isotonic.h"
+#include "train/score_metrics.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -353,6 +355,191 @@ static void test_metrics(void)
     CU_ASSERT(isnan(r1_metric_auc(score, label, 1)));
 }
 
+/* ---- isotonic calibration ---------------------------------------------------------------------------------- */
+
+enum { FEW = 8 };
+
+/* Least weighted squared error of a rising function, by trying every way to cut the distinct scores into runs. */
+static double least_error(const float *score, const float *label, const float *weight, size_t n)
+{
+    float at[FEW];
+    size_t distinct = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t k = 0;
+        while (k < distinct && at[k] < score[i]) k++;
+        if (k < distinct && at[k] == score[i]) continue;
+        for (size_t j = distinct++; j > k; j--) at[j] = at[j - 1];
+        at[k] = score[i];
+    }
+    double best = INFINITY;
+    for (unsigned cuts = 0; cuts < 1u << (distinct - 1); cuts++) { /* bit k: a run ends after distinct score k */
+        double error = 0, before = -INFINITY;
+        for (size_t from = 0, to; from < distinct; from = to) {
+            double sum = 0, mass = 0, square = 0;
+            for (to = from + 1; to < distinct && !(cuts >> (to - 1) & 1); to++) {
+            }
+            for (size_t i = 0; i < n; i++) {
+                if (score[i] < at[from] || score[i] > at[to - 1]) continue;
+                sum += (double)weight[i] * (double)label[i];
+                square += (double)weight[i] * (double)label[i] * (double)label[i];
+                mass += (double)weight[i];
+            }
+            if (sum / mass < before) error = INFINITY;
+            before = sum / mass;
+            error += square - sum * sum / mass;
+        }
+        best = fmin(best, error);
+    }
+    return best;
+}
+
+/* On small cases with ties and weights: rising, and no rising function is nearer. */
+static void test_isotonic_blocks(void)
+{
+    r1_rng r;
+    r1_err err;
+    r1_rng_seed(&r, r1_test_seed());
+    for (int round = 0; round < 3000; round++) {
+        float score[FEW], label[FEW], weight[FEW];
+        r1_block block[FEW];
+        size_t n = 1 + (size_t)r1_rng_below(&r, FEW), n_block;
+        for (size_t i = 0; i < n; i++) {
+            score[i] = (float)r1_rng_below(&r, 6);
+            label[i] = (float)r1_rng_below(&r, 2);
+            weight[i] = 0.25f + (float)r1_rng_below(&r, 8);
+        }
+        R1_ASSERT_OK(r1_isotonic_blocks(score, label, weight, n, block, &n_block, &err), &err);
+        double error = 0;
+        for (size_t k = 0; k < n_block; k++) {
+            CU_ASSERT(k == 0 || (block[k].value > block[k - 1].value && block[k].low > block[k - 1].high));
+            for (size_t i = 0; i < n; i++)
+                if (score[i] >= (float)block[k].low && score[i] <= (float)block[k].high)
+                    error += (double)weight[i] * pow((double)label[i] - block[k].value, 2);
+        }
+        CU_ASSERT_DOUBLE_EQUAL(error, least_error(score, label, weight, n), 1e-6);
+    }
+}
+
+/* Of many scores: knots rise and are finite whatever the number of blocks; a model takes them, and gives back through a file what it had; a rising map
+ * never lets two scores change places. */
+static void test_isotonic_map(void)
+{
+    enum { MANY = 30000 };
+    r1_rng r;
+    r1_err err;
+    r1_model *m, *again;
+    char path[300];
+    float *score = calloc(3 * MANY, sizeof *score), *label = score + MANY, *weight = label + MANY;
+    r1_block *block = calloc(MANY, sizeof *block);
+    static float x[R1_ISOTONIC_MAX], y[R1_ISOTONIC_MAX];
+    size_t n_block;
+    CU_ASSERT_FATAL(score != NULL && block != NULL);
+    r1_rng_seed(&r, r1_test_seed());
+    for (int i = 0; i < MANY; i++) {
+        score[i] = (float)(3 * r1_rng_normal(&r));
+        label[i] = r1_rng_unit(&r) < 1 / (1 + exp(-0.5 * (double)score[i] + 1));
+        weight[i] = 1;
+    }
+    R1_ASSERT_OK(r1_isotonic_blocks(score, label, weight, MANY, block, &n_block, &err), &err);
+    size_t n = r1_isotonic_knots(block, n_block, x, y);
+    CU_ASSERT(n > 10);
+    R1_ASSERT_OK(r1_model_new(&m, toy_description, 1, &err), &err);
+    R1_ASSERT_OK(r1_model_set_isotonic(m, 0, (r1_isotonic){(uint32_t)n, x, y}, &err), &err);
+    snprintf(path, sizeof path, "%s/isotonic.gguf", r1_test_tmpdir());
+    R1_ASSERT_OK(r1_model_save(m, path, &err), &err);
+    R1_ASSERT_OK(r1_model_open(&again, path, &err), &err);
+    float last = -INFINITY;
+    double off = 0;
+    for (int i = -800; i <= 800; i++) {
+        float at = (float)i / 100, v = r1_model_calibrated(m, 0, at);
+        CU_ASSERT(v > last);
+        CU_ASSERT_EQUAL(v, r1_model_calibrated(again, 0, at));
+        if (i > -300 && i < 300)
+            off = fmax(off, fabs(1 / (1 + exp(-(double)v)) - 1 / (1 + exp(-0.5 * (double)at + 1))));
+        last = v;
+    }
+    printf("%zu knots, off by at most %.3f ", n, off);
+    CU_ASSERT(off < 0.1);
+    /* one value per score: more blocks than fit */
+    for (int i = 0; i < MANY; i++) block[i] = (r1_block){i, i, i, (i + 1.0) / (MANY + 1.0), 1};
+    n = r1_isotonic_knots(block, MANY, x, y);
+    CU_ASSERT(n > R1_ISOTONIC_MAX / 4 && n <= R1_ISOTONIC_MAX);
+    R1_ASSERT_OK(r1_model_set_isotonic(m, 0, (r1_isotonic){(uint32_t)n, x, y}, &err), &err);
+    block[0] = (r1_block){0, 1, 0.5, 0, 7}, block[1] = (r1_block){2, 3, 2.5, 1, 9};
+    n = r1_isotonic_knots(block, 2, x, y);
+    CU_ASSERT(n == 2 && isfinite(y[0]) && isfinite(y[1]) && y[0] < y[1]);
+    const float good[] = {0, 1}, flat[] = {1, 1}, bad[] = {0, NAN};
+    CU_ASSERT_EQUAL(r1_model_set_isotonic(m, 0, (r1_isotonic){2, flat, good}, &err), R1_E_INVAL);
+    CU_ASSERT_EQUAL(r1_model_set_isotonic(m, 0, (r1_isotonic){2, good, flat}, &err), R1_E_INVAL);
+    CU_ASSERT_EQUAL(r1_model_set_isotonic(m, 0, (r1_isotonic){2, good, bad}, &err), R1_E_INVAL);
+    CU_ASSERT_EQUAL(r1_model_set_isotonic(m, 1, (r1_isotonic){2, good, good}, &err), R1_E_INVAL); /* a rank head */
+    r1_model_free(m);
+    r1_model_free(again);
+    free(score);
+    free(block);
+}
+
+/* The same weights with both calibrations: the map changes probabilities and no order, and a session's trace still adds up. */
+static void test_isotonic_training(void)
+{
+    r1_err err;
+    r1_train_report plain, mapped;
+    char out[300];
+    write_shards(1500);
+    snprintf(out, sizeof out, "%s/mapped.gguf", r1_test_tmpdir());
+    r1_train_opts o = options();
+    o.n_epoch = 2;
+    R1_ASSERT_OK(r1_train(&o, &plain, &err), &err);
+    o.isotonic = true;
+    o.out = out;
+    R1_ASSERT_OK(r1_train(&o, &mapped, &err), &err);
+    printf("ece %.4f raw, %.4f scaled (crossed %.4f), %.4f mapped (crossed %.4f) ", plain.raw.ece, plain.valid.ece,
+           plain.ece_crossed, mapped.valid.ece, mapped.ece_crossed);
+    CU_ASSERT_DOUBLE_EQUAL(mapped.valid.auc, plain.valid.auc, 1e-4);
+    CU_ASSERT(mapped.valid.ece < plain.valid.ece + 0.005);
+    CU_ASSERT(isfinite(mapped.ece_crossed) && mapped.ece_crossed >= 0);
+    toy t;
+    r1_model *m;
+    r1_session *s;
+    r1_result res;
+    toy_make_alone(&t, 40, 9);
+    R1_ASSERT_OK(r1_model_open(&m, out, &err), &err);
+    CU_ASSERT(r1_model_isotonic(m, 0).n > 1);
+    R1_ASSERT_OK(r1_session_new(&s, m, NULL, &err), &err);
+    r1_sample sample[40];
+    for (int i = 0; i < 40; i++) sample[i] = t.sample[i].sample;
+    r1_batch b = {.sample = sample, .n_sample = 40, .event = t.event, .n_event = t.n_event};
+    R1_ASSERT_OK(r1_session_run(s, &b, &res, &err), &err);
+    for (size_t i = 0; i < 40; i++) {
+        double sum = 0;
+        for (size_t p = 0; p <= res.n_step; p++) sum += res.trace[(i * (res.n_step + 1) + p) * res.n_output];
+        CU_ASSERT_EQUAL((float)sum, res.logit[i * res.n_output]);
+    }
+    r1_session_free(s);
+    r1_model_free(m);
+    toy_free(&t);
+}
+
+/* Each score by its weight is each score repeated. */
+static void test_weighted_ece(void)
+{
+    r1_rng r;
+    float logit[600], label[600], whole[600];
+    r1_rng_seed(&r, r1_test_seed());
+    for (size_t i = 0; i < 600; i++) {
+        logit[i] = (float)r1_rng_normal(&r);
+        label[i] = (float)r1_rng_below(&r, 2);
+        whole[i] = 3;
+    }
+    CU_ASSERT_DOUBLE_EQUAL(r1_metric_ece(logit, label, whole, 600), r1_metric_ece(logit, label, NULL, 600), 1e-9);
+    /* one bin's worth of equal scores: the weighted share of positives against the probability */
+    for (size_t i = 0; i < 600; i++) logit[i] = 0, label[i] = i % 2 ? 1.0f : 0.0f, whole[i] = i % 2 ? 1.0f : 3.0f;
+    double ece = r1_metric_ece(logit, label, whole, 600);
+    CU_ASSERT(ece > 0.2 && ece < 0.5);
+}
+
 R1_TEST_MAIN("train", {"metrics", test_metrics}, {"shard", test_shard}, {"resume", test_resume},
              {"running mean", test_mean}, {"finetune", test_finetune}, {"for int8", test_int8},
+             {"isotonic blocks", test_isotonic_blocks}, {"isotonic map", test_isotonic_map},
+             {"isotonic training", test_isotonic_training}, {"ece by weight", test_weighted_ece},
              {"toy task", test_learns})

@@ -13,7 +13,10 @@ int main(int argc, char **argv)
         "\"heads\":[{\"name\":\"h\",\"kind\":\"binary\"}]}";
     r1_err err;
     r1_model *m = NULL;
-    if (argc != 2 || r1_model_new(&m, description, 1, &err) != R1_OK || r1_model_save(m, argv[1], &err) != R1_OK) {
+    static const float x[] = {-1, 0.5f, 2}, y[] = {-2, 0, 1};
+    if (argc != 2 || r1_model_new(&m, description, 1, &err) != R1_OK ||
+        r1_model_set_isotonic(m, 0, (r1_isotonic){3, x, y}, &err) != R1_OK ||
+        r1_model_save(m, argv[1], &err) != R1_OK) {
         fprintf(stderr, "make_model FILE: %s\n", argc == 2 ? err.msg : "");
         return 1;
     }
