@@ -109,6 +109,7 @@ __attribute__((target("avx2"), always_inline)) static inline __m256i narrow_dot(
     return _mm256_add_epi32(acc, _mm256_madd_epi16(sums, _mm256_set1_epi16(1)));
 }
 
+#define TILE_ALONE
 #define TILE(name)             narrow_##name
 #define TILE_ATTR              __attribute__((target("avx2")))
 #define TILE_WIDTH             8
@@ -121,6 +122,34 @@ __attribute__((target("avx2"), always_inline)) static inline __m256i narrow_dot(
 #define TILE_SPAN              2
 #define TILE_DOT(acc, x, w, c) narrow_dot((__m256i)(acc), (__m256i)x[0], w[0][c], (__m256i)x[1], w[1][c])
 #include "cpu_tile8.h"
+
+/* As quantise_by of cpu_tile8.h, 32 values at a time. What is too large for an integer would become the most negative one: the minimum
+ * keeps it on its side. The sum of products with zero is NaN where a value is no number. */
+__attribute__((target("avx2"))) static float narrow_quantise_by(const float *x, int32_t k, float step, void *to)
+{
+    const __m256 inverse = _mm256_set1_ps(1 / step), most = _mm256_set1_ps(R1_INT8_LEARNED);
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7), least = _mm256_set1_epi8(-R1_INT8_LEARNED);
+    __m256 zero = _mm256_setzero_ps();
+    float tail[32];
+    for (int32_t i = 0; i < k; i += 32) {
+        const float *from = x + i;
+        if (k - i < 32) {
+            memset(tail, 0, sizeof tail);
+            from = memcpy(tail, from, sizeof(float) * (size_t)(k - i));
+        }
+        __m256i q[4];
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; j++) {
+            __m256 v = _mm256_loadu_ps(from + 8 * j);
+            zero = _mm256_add_ps(zero, _mm256_mul_ps(v, _mm256_setzero_ps()));
+            q[j] = _mm256_cvtps_epi32(_mm256_min_ps(_mm256_mul_ps(v, inverse), most));
+        }
+        __m256i b = _mm256_packs_epi16(_mm256_packs_epi32(q[0], q[1]), _mm256_packs_epi32(q[2], q[3]));
+        b = _mm256_max_epi8(_mm256_permutevar8x32_epi32(b, order), least);
+        _mm256_storeu_si256((__m256i *)(void *)((char *)to + i), _mm256_add_epi8(b, _mm256_set1_epi8(64)));
+    }
+    return _mm256_movemask_ps(_mm256_cmp_ps(zero, zero, _CMP_UNORD_Q)) ? NAN : step;
+}
 
 #define TILE(name)             avxvnni_##name
 #define TILE_ATTR              __attribute__((target("avx2,avxvnni")))
@@ -167,7 +196,7 @@ static const kernel all[] = {
     {"portable", 4, portable_cols, 4, 1, 128, portable_any, portable_quantise, portable_quantise_by},
 };
 #if defined __x86_64__
-static const kernel narrow = {"avx2", 4, narrow_cols, 4, 2, 64, narrow_any, narrow_quantise, narrow_quantise_by};
+static const kernel narrow = {"avx2", 4, narrow_cols, 4, 2, 64, narrow_any, NULL, narrow_quantise_by};
 #endif
 
 static const kernel *chosen;
@@ -327,8 +356,8 @@ void r1_cpu_int8_product(const r1_view *x, const r1_packed_int8 *p, const float 
     char room[ROOM] __attribute__((aligned(64)));
     float scale[CHUNK_MAX];
     tile8 t = {.groups = p->groups, .x = room, .x_scale = scale, .y_ld = y->ld};
-    t.x_ld = (p->k + 15) / 16 * 16 * (4 / kn->group);
-    int64_t chunk = chunk_rows(kn, t.x_ld ? t.x_ld : 16);
+    t.x_ld = (p->k + 31) / 32 * 32 * (4 / kn->group);
+    int64_t chunk = chunk_rows(kn, t.x_ld ? t.x_ld : 32);
     for (int64_t m = 0; m < x->rows; m += chunk) {
         int64_t n = x->rows - m < chunk ? x->rows - m : chunk;
         for (int64_t r = 0; r < n; r++)

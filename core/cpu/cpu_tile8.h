@@ -9,6 +9,8 @@
  *   TILE_LOAD(p) TILE_WIDTH * TILE_GROUP weights       TILE_SPAN    groups that are taken together
  *   TILE_DOT(acc, x, w, c)  acc + the sums of products of x[i] and w[i][c], i below TILE_SPAN
  *
+ *   TILE_ALONE   defined: the includer rounds by itself
+ *
  * x[i] is a vector whose 32-bit lanes all hold the same group. A tile has two vectors of columns; each result is one exact sum. */
 
 enum { TILE(cols) = 2 * TILE_WIDTH, TILE(bytes) = TILE_WIDTH * TILE_GROUP };
@@ -16,6 +18,7 @@ typedef int32_t TILE(ints) __attribute__((vector_size(4 * TILE_WIDTH)));
 typedef float TILE(floats) __attribute__((vector_size(4 * TILE_WIDTH)));
 typedef TILE_X TILE(stored) __attribute__((vector_size(sizeof(TILE_X) * TILE_WIDTH)));
 
+#ifndef TILE_ALONE
 /* most, and the magnitudes of v's bits where they are larger. */
 TILE_ATTR static inline __attribute__((always_inline)) void TILE(widen)(TILE(ints) * most, TILE(floats) v)
 {
@@ -89,6 +92,7 @@ TILE_ATTR static float TILE(quantise)(const float *x, int32_t k, void *to)
         for (int32_t i = 0; i < k; i += TILE_WIDTH) TILE(round)((TILE(floats)){0}, 0, q + i);
     return scale;
 }
+#endif
 
 TILE_ATTR static inline __attribute__((always_inline)) void TILE(run)(const int rows, const tile8 *t)
 {
@@ -137,6 +141,7 @@ TILE_ATTR static inline __attribute__((always_inline)) void TILE(run)(const int 
 #include "cpu_tile_rows.h"
 
 #undef TILE
+#undef TILE_ALONE
 #undef TILE_ARG
 #undef TILE_ATTR
 #undef TILE_WIDTH
