@@ -128,7 +128,13 @@ static r1_status bench_both(const char *name, const char *description, const r1_
         r1_model *m = NULL;
         snprintf(text, sizeof text, "%s%s", name, learned ? "_learned" : "");
         r1_status st = r1_bench_model(&m, description, learned, err);
+        r1_model_info info;
+        if (st == R1_OK) st = r1_model_get_info(m, &info, err);
         if (st == R1_OK) st = bench_model(text, m, o, f, err);
+        if (st == R1_OK && learned) {
+            snprintf(text, sizeof text, "%s_mflop_sample", name);
+            r1_figures_add(f, text, (double)info.flop_sample * 1e-6);
+        }
         r1_model_free(m);
         R1_TRY(st);
     }
