@@ -47,10 +47,12 @@ const r1_option fraud_eval_rows[] = {
     {.name = "from-scratch", .type = R1_OPT_BOOL, .def = "false", .help = "fitting starts from random weights"},
     {.name = "out", .type = R1_OPT_PATH, .help = "keep the fitted model here"},
     {.name = "no-r1", .type = R1_OPT_BOOL, .def = "false", .help = "score by the velocity rules"},
-    {.name = "int8",
-     .type = R1_OPT_BOOL,
-     .def = "false",
-     .help = "score with linear layers in 8-bit integers, and say what that changes beside f32"},
+    {.name = "precision",
+     .type = R1_OPT_ENUM,
+     .def = "auto",
+     .choices = FRAUD_PRECISION_CHOICES,
+     .help = FRAUD_PRECISION_HELP},
+    {.name = "int8", .type = R1_OPT_BOOL, .def = "false", .help = "--precision int8, and what that changes beside f32"},
     {.name = "no-graph", .type = R1_OPT_BOOL, .def = "false", .help = "graph, patterns and findings off"},
     {.name = "no-memory", .type = R1_OPT_BOOL, .def = "false", .help = "working memory off"},
     {.name = "no-text", .type = R1_OPT_BOOL, .def = "false", .help = "remittance text off"},
@@ -400,7 +402,8 @@ static void weeks_of(const eval_run *r, int *first, int *last)
 
 /* ---- the command ------------------------------------------------------------------------------------------------------------ */
 
-static r1_status walk_scores(eval_run *r, const uint8_t *want, bool int8, double *score, double *prob, r1_err *err)
+static r1_status walk_scores(eval_run *r, const uint8_t *want, fraud_precision precision, double *score, double *prob,
+                             r1_err *err)
 {
     fraud_engine *e = NULL;
     fraud_engine_opts opts = {.model_path = *r->model ? r->model : NULL,
@@ -408,7 +411,7 @@ static r1_status walk_scores(eval_run *r, const uint8_t *want, bool int8, double
                               .graph_off = r1_options_bool(r->o, "no-graph"),
                               .memory_off = r1_options_bool(r->o, "no-memory"),
                               .text_off = r1_options_bool(r->o, "no-text"),
-                              .int8 = int8};
+                              .precision = precision};
     R1_TRY(fraud_engine_new(&e, &opts, err));
     fraud_source s = fraud_source_dataset(r->data);
     r1_status st = fraud_walk_score(&s, e, want, r->progress, score, prob, err);
@@ -456,8 +459,9 @@ static r1_status score_model(eval_run *r, const uint8_t *use, const uint8_t *wan
     bool int8 = r1_options_bool(r->o, "int8") && !r1_options_bool(r->o, "no-r1");
     double *score = malloc(3 * n * sizeof *score), *prob = score ? score + n : NULL, *f32 = score ? prob + n : NULL;
     r1_status st = score ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu scores", n);
-    if (st == R1_OK && int8) st = walk_scores(r, want, false, f32, prob, err);
-    if (st == R1_OK) st = walk_scores(r, want, int8, score, prob, err);
+    fraud_precision precision = int8 ? FRAUD_PRECISION_INT8 : fraud_precision_of(r1_options_str(r->o, "precision"));
+    if (st == R1_OK && int8) st = walk_scores(r, want, FRAUD_PRECISION_F32, f32, prob, err);
+    if (st == R1_OK) st = walk_scores(r, want, precision, score, prob, err);
     if (st == R1_OK) st = judge(r, use, score, prob, m, err);
     if (st == R1_OK && int8) st = compare_scores(r, use, f32, score, m, err);
     free(score);
