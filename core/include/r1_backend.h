@@ -14,14 +14,9 @@
 
 #include "r1_base.h"
 
-enum {
-    R1_BACKEND_ABI = 4,
-    R1_OP_VIEWS = 12,
-    R1_ROW_PAD = 32,
-    R1_ATTEND_HEADS_MAX = 16,
-    R1_ATTEND_RANK_MAX = 16,
-    R1_INT8_LIMIT = 127
-};
+enum { R1_BACKEND_ABI = 5, R1_OP_VIEWS = 12, R1_ROW_PAD = 32, R1_ATTEND_HEADS_MAX = 16, R1_ATTEND_RANK_MAX = 16 };
+/* Largest 8-bit value, and the largest that learned steps use: products of the latter fit AVX2's fast byte instruction exactly. */
+enum { R1_INT8_LIMIT = 127, R1_INT8_LEARNED = 63 };
 
 typedef enum { R1_F32 = 0, R1_F16, R1_BF16, R1_I8, R1_I32 } r1_dtype;
 
@@ -130,8 +125,9 @@ typedef struct r1_backend {
 
     /* Optional: a prepared form of a constant weight w[N,K] for up to rows_max rows; NULL table entry: none. */
     r1_status (*pack)(void **packed, const r1_view *w, int64_t rows_max, r1_err *err);
-    /* Optional: the same, quantised to 8 bits per output channel: w_step[N] are the steps, NULL: each row's largest magnitude / R1_INT8_LIMIT.
-     * LINEAR then quantises x, with the step x_step, or, where that is 0, each row by its own largest magnitude. */
+    /* Optional: the same, quantised to 8 bits per output channel. x_step 0: the largest magnitude of each row of w, and of x as it comes, is
+     * R1_INT8_LIMIT steps. Else x_step is the step of x and all values lie within R1_INT8_LEARNED steps; w_step[N]: the steps of w, NULL: each
+     * row's largest magnitude is R1_INT8_LEARNED. */
     r1_status (*pack_int8)(void **packed, const r1_view *w, const float *w_step, float x_step, int64_t rows_max,
                            r1_err *err);
     void (*packed_free)(void *packed);
