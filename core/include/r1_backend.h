@@ -14,7 +14,7 @@
 
 #include "r1_base.h"
 
-enum { R1_BACKEND_ABI = 5, R1_OP_VIEWS = 12, R1_ROW_PAD = 32, R1_ATTEND_HEADS_MAX = 16, R1_ATTEND_RANK_MAX = 16 };
+enum { R1_BACKEND_ABI = 4, R1_OP_VIEWS = 12, R1_ROW_PAD = 32, R1_ATTEND_HEADS_MAX = 16, R1_ATTEND_RANK_MAX = 16 };
 /* Largest 8-bit value, and the largest that learned steps use: products of the latter fit AVX2's fast byte instruction exactly. */
 enum { R1_INT8_LIMIT = 127, R1_INT8_LEARNED = 63 };
 
