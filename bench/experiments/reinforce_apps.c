@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* reinforce_apps.c - the learned evidence policy on an application's own providers, against every fixed set of them at equal cost.
  *
- *     reinforce_apps NAME SEED DIR TRAIN.r1s[,TRAIN.r1s...] VALID.r1s TEST.r1s
+ *     reinforce_apps NAME SEED DIR SHARD.r1s[,SHARD.r1s...] [VALID.r1s TEST.r1s]
  *
  * The shards are those that the application's training wrote (r1-fraud train --work, r1-medical train --work). From each, cases of
  * equal parts are made: every positive, and for each a negative: of a ranking group the candidate beside it, else any. The verdict is
- * yes or no; half of the verdicts of a guesser are right. The first item is given; asking for item i costs PRICE times its share of the
+ * yes or no; half of the verdicts of a guesser are right. Without shards of their own for them, a fifth of the cases by chance validates and a
+ * fifth tests. The first item is given; asking for item i costs PRICE times its share of the
  * FLOP of all. One model is trained to give the verdict with items hidden at random; it judges all sets. The policy starts
  * from its weights. DIR gets NAME-SEED-sets.csv (set, MFLOP, right on valid, right on test) and NAME-SEED-policy.csv (price; of the policy on
  * test: reward, right, MFLOP, items asked; the best set by validation at that price, and at no more than the policy's cost). */
@@ -27,8 +28,8 @@ static const double prices[] = {0.05, 0.1, 0.2};
 typedef struct {
     const char *name, *dir;
     unsigned seed;
-    char train[SHARDS_MAX][600], valid[600], test[600], base[600], policy[600];
-    size_t n_train;
+    char shard[3][SHARDS_MAX][600], base[600], policy[600]; /* train, valid, test */
+    size_t n_shard[3];
     uint32_t n_item;
     double flop[R1_ITEMS_MAX], flop_all,
         flop_rest; /* of each item; of those that may be asked for; of what is always run */
@@ -58,6 +59,7 @@ typedef struct {
     r1_shard_writer *w;
     r1_item item[R1_ITEMS_MAX];
     size_t n;
+    int part; /* of the positives: 0 three fifths, 1, 2 a fifth each; -1: all */
 } copy;
 
 static r1_status put(copy *c, size_t index, r1_err *err)
@@ -102,6 +104,8 @@ static r1_status copy_cases(copy *c, r1_rng *rng, r1_err *err)
         size_t other = 0;
         R1_TRY(r1_shard_get(c->s, i, c->item, &s, err));
         if (!(s.label[0] > 0.5f)) continue;
+        uint64_t fifth = r1_hash64(&i, sizeof i, 5) % 5;
+        if (c->part >= 0 && (fifth < 3 ? 0 : (int)fifth - 2) != c->part) continue;
         R1_TRY(put(c, i, err));
         R1_TRY(negative_for(c, i, rng, &other, err));
         R1_TRY(put(c, other, err));
@@ -109,9 +113,9 @@ static r1_status copy_cases(copy *c, r1_rng *rng, r1_err *err)
     return R1_OK;
 }
 
-static r1_status make_cases(run *r, const char *from, const char *to, uint64_t seed, r1_err *err)
+static r1_status make_cases(run *r, const char *from, const char *to, int part, uint64_t seed, r1_err *err)
 {
-    copy c = {0};
+    copy c = {.part = part};
     char *text = NULL;
     r1_rng rng;
     r1_rng_seed(&rng, seed);
@@ -131,29 +135,45 @@ static r1_status make_cases(run *r, const char *from, const char *to, uint64_t s
     return st;
 }
 
-static r1_status all_cases(run *r, char *train, const char *valid, const char *test, r1_err *err)
+/* Cases of one part from each shard of the list, to DIR/NAME-SEED-PART-i.r1s. */
+static r1_status cases_of(run *r, const char *list, int part, int use, r1_err *err)
 {
-    for (char *p = train, *next; p; p = next) {
-        if ((next = strchr(p, ','))) *next++ = 0;
-        if (r->n_train == SHARDS_MAX) R1_FAIL(err, R1_E_INVAL, "more than %d training shards", SHARDS_MAX);
-        char *to = r->train[r->n_train];
-        snprintf(to, sizeof r->train[0], "%s/%s-%u-train-%zu.r1s", r->dir, r->name, r->seed, r->n_train);
-        R1_TRY(make_cases(r, p, to, r->seed * 100 + r->n_train++, err));
+    static const char *const name[] = {"train", "valid", "test"};
+    while (*list) {
+        char from[600];
+        size_t len = strcspn(list, ",");
+        snprintf(from, sizeof from, "%.*s", (int)len, list);
+        list += len + (list[len] == ',');
+        if (r->n_shard[use] == SHARDS_MAX) R1_FAIL(err, R1_E_INVAL, "more than %d shards", SHARDS_MAX);
+        char *to = r->shard[use][r->n_shard[use]];
+        snprintf(to, sizeof r->shard[0][0], "%s/%s-%u-%s-%zu.r1s", r->dir, r->name, r->seed, name[use],
+                 r->n_shard[use]);
+        R1_TRY(make_cases(r, from, to, part, r->seed * 1000 + (uint64_t)use * 100 + r->n_shard[use]++, err));
     }
-    R1_TRY(make_cases(r, valid, r->valid, r->seed * 100 + 98, err));
-    return make_cases(r, test, r->test, r->seed * 100 + 99, err);
+    return R1_OK;
+}
+
+static r1_status all_cases(run *r, char **list, r1_err *err)
+{
+    for (int use = 0; use < 3; use++) R1_TRY(cases_of(r, list[1] ? list[use] : list[0], list[1] ? -1 : use, use, err));
+    return R1_OK;
+}
+
+static size_t paths_of(const run *r, int use, const char **path)
+{
+    for (size_t i = 0; i < r->n_shard[use]; i++) path[i] = r->shard[use][i];
+    return r->n_shard[use];
 }
 
 /* ---- fixed sets ------------------------------------------------------------------------------------------- */
 
 static r1_status train_base(run *r, r1_err *err)
 {
-    const char *train[SHARDS_MAX], *valid = r->valid;
-    for (size_t i = 0; i < r->n_train; i++) train[i] = r->train[i];
+    const char *train[SHARDS_MAX], *valid[SHARDS_MAX];
     r1_train_opts o = {.train = train,
-                       .n_train = r->n_train,
-                       .valid = &valid,
-                       .n_valid = 1,
+                       .n_train = paths_of(r, 0, train),
+                       .valid = valid,
+                       .n_valid = paths_of(r, 1, valid),
                        .out = r->base,
                        .item_drop = 0.5,
                        .n_epoch = 8,
@@ -205,12 +225,13 @@ static double mflop_of(const run *r, uint32_t set)
     return sum;
 }
 
-static r1_status judge_sets(run *r, const r1_model *m, const char *path, double *right, r1_err *err)
+static r1_status judge_sets(run *r, const r1_model *m, int use, double *right, r1_err *err)
 {
+    const char *path[SHARDS_MAX];
     r1_data d;
     r1_rows rows = {0};
     r1_actor a = {0};
-    R1_TRY(r1_data_open(&d, &path, 1, err));
+    R1_TRY(r1_data_open(&d, path, paths_of(r, use, path), err));
     r1_status st = r1_actor_new(&a, m, "verdict", 2, CASES_RUN, err);
     if (st == R1_OK) st = r1_rows_new(&rows, a.m->desc, CASES_RUN, err);
     for (uint32_t s = 0; st == R1_OK && s < r->n_set; s++) st = judge_set(&a, &d, &rows, s << 1 | 1, &right[s], err);
@@ -228,8 +249,8 @@ static r1_status all_sets(run *r, r1_err *err)
     if (r->n_set > SETS_MAX) R1_FAIL(err, R1_E_INVAL, "%u items: more than %d sets", r->n_item, SETS_MAX);
     R1_TRY(r1_model_open(&m, r->base, err));
     r1_status st = r1_model_flops(m, read_flop, &(flop_reader){r, m}, err);
-    if (st == R1_OK) st = judge_sets(r, m, r->valid, r->right[0], err);
-    if (st == R1_OK) st = judge_sets(r, m, r->test, r->right[1], err);
+    if (st == R1_OK) st = judge_sets(r, m, 1, r->right[0], err);
+    if (st == R1_OK) st = judge_sets(r, m, 2, r->right[1], err);
     r1_model_free(m);
     R1_TRY(st);
     snprintf(path, sizeof path, "%s/%s-%u-sets.csv", r->dir, r->name, r->seed);
@@ -260,16 +281,15 @@ static uint32_t best_set(const run *r, double price, double mflop_max)
 
 static r1_status one_policy(run *r, double price, FILE *table, r1_err *err)
 {
-    const char *train[SHARDS_MAX], *valid = r->valid, *test = r->test;
+    const char *train[SHARDS_MAX], *valid[SHARDS_MAX], *test[SHARDS_MAX];
     double cost[R1_ITEMS_MAX] = {0};
     r1_model *m;
     r1_policy_eval e;
-    for (size_t i = 0; i < r->n_train; i++) train[i] = r->train[i];
     for (uint32_t k = 1; k < r->n_item; k++) cost[k] = price * r->flop[k] / r->flop_all;
     r1_reinforce_opts o = {.train = train,
-                           .n_train = r->n_train,
-                           .valid = &valid,
-                           .n_valid = 1,
+                           .n_train = paths_of(r, 0, train),
+                           .valid = valid,
+                           .n_valid = paths_of(r, 1, valid),
                            .init = r->base,
                            .out = r->policy,
                            .cost = cost,
@@ -282,7 +302,7 @@ static r1_status one_policy(run *r, double price, FILE *table, r1_err *err)
                            .progress = true};
     R1_TRY(r1_reinforce(&o, NULL, err));
     R1_TRY(r1_model_open(&m, r->policy, err));
-    r1_policy_judge_opts j = {.data = &test, .n_data = 1, .cost = cost, .given = 1};
+    r1_policy_judge_opts j = {.data = test, .n_data = paths_of(r, 2, test), .cost = cost, .given = 1};
     r1_status st = r1_policy_judge(m, &j, &e, err);
     r1_model_free(m);
     R1_TRY(st);
@@ -314,18 +334,16 @@ int main(int argc, char **argv)
 {
     static run r;
     r1_err err = {0};
-    if (argc != 7 || strlen(argv[1]) > 40 || strlen(argv[3]) > 400) {
-        fprintf(stderr, "usage: reinforce_apps NAME SEED DIR TRAIN.r1s,... VALID.r1s TEST.r1s\n");
+    if ((argc != 5 && argc != 7) || strlen(argv[1]) > 40 || strlen(argv[3]) > 400) {
+        fprintf(stderr, "usage: reinforce_apps NAME SEED DIR SHARD.r1s,... [VALID.r1s TEST.r1s]\n");
         return 2;
     }
     r.name = argv[1], r.dir = argv[3];
     r.seed = (unsigned)strtoul(argv[2], NULL, 10);
-    snprintf(r.valid, sizeof r.valid, "%s/%s-%u-valid.r1s", r.dir, r.name, r.seed);
-    snprintf(r.test, sizeof r.test, "%s/%s-%u-test.r1s", r.dir, r.name, r.seed);
     snprintf(r.base, sizeof r.base, "%s/%s-%u-base.gguf", r.dir, r.name, r.seed);
     snprintf(r.policy, sizeof r.policy, "%s/%s-%u-policy.gguf", r.dir, r.name, r.seed);
     r1_status st = r1_mkdirs(r.dir, &err);
-    if (st == R1_OK) st = all_cases(&r, argv[4], argv[5], argv[6], &err);
+    if (st == R1_OK) st = all_cases(&r, argv + 4, &err);
     if (st == R1_OK) st = train_base(&r, &err);
     if (st == R1_OK) st = all_sets(&r, &err);
     if (st == R1_OK) st = policies(&r, &err);
