@@ -196,6 +196,15 @@ __global__ void r1_k_cawa_scale(r1_op_args a)
     r1_at(a.v[4], r)[c] = r1_at(a.v[0], r)[c] * factor;
 }
 
+/* y = x * sigmoid(g) */
+__global__ void r1_k_gate(r1_op_args a)
+{
+    long t = r1_thread(), cols = a.v[0].cols;
+    if (t >= a.v[0].rows * cols) return;
+    long r = t / cols, c = t % cols;
+    r1_at(a.v[2], r)[c] = r1_at(a.v[0], r)[c] / (1.0f + expf(-r1_at(a.v[1], r)[c]));
+}
+
 /* The segment that row r of q belongs to. */
 __device__ static inline int r1_segment(const int *off, int n, long r)
 {
@@ -234,6 +243,11 @@ __global__ void r1_k_attend(r1_op_args a)
         for (int k = 0; k < PER_LANE; k++)
             if (k * R1_WARP + lane < dh) part += q[k] * key[k * R1_WARP + lane];
         float score = r1_warp_sum(part);
+        if (a.v[10].p) {
+            int rank = static_cast<int>(a.v[10].cols / n_head); /* at most R1_ATTEND_RANK_MAX: a lane each */
+            part = lane < rank ? r1_at(a.v[10], r)[h * rank + lane] * r1_at(a.v[11], row)[h * rank + lane] : 0.0f;
+            score *= 1.0f + a.f[0] * tanhf(r1_warp_sum(part));
+        }
         if (a.v[7].p) score += r1_at(a.v[7], h)[bucket ? bucket[j] : 0];
         if (log_weight) score += log_weight[j];
         float new_top = fmaxf(top, score), keep = expf(top - new_top), weight = expf(score - new_top);

@@ -3,6 +3,7 @@
 #include "cli_medical.h"
 #include "med_slurp.h"
 #include "med_sources.h"
+#include "med_text_shard.h"
 #include "med_xml.h"
 
 #include <stdio.h>
@@ -92,6 +93,18 @@ static int run_info(r1_cli_call *call)
     return R1_EXIT_OK;
 }
 
+static int run_shards(r1_cli_call *call)
+{
+    med_kb *kb = NULL;
+    med_text_report rep;
+    const char *out = r1_options_str(call->opts, "out");
+    r1_status st = call->n_rest ? med_kb_open(&kb, call->rest[0], &call->err) : cli_open_kb(call, &kb, &call->err);
+    if (st == R1_OK) st = med_text_shards(kb, out, &rep, &call->err);
+    if (st == R1_OK) printf("%s/train.r1s %u findings\n%s/valid.r1s %u findings\n", out, rep.n_train, out, rep.n_valid);
+    med_kb_free(kb);
+    return r1_cli_exit(st);
+}
+
 static int run_fetch(r1_cli_call *call)
 {
     const char *dir = r1_options_str(call->opts, "out");
@@ -127,6 +140,10 @@ static const r1_option build_options[] = {
     {"out", NULL, R1_OPT_PATH, "kb.r1kb", 0, 0, NULL, false, NULL, "file to write"},
 };
 static const r1_option info_options[] = {CLI_KB_OPTION};
+static const r1_option shards_options[] = {
+    CLI_KB_OPTION,
+    {"out", NULL, R1_OPT_PATH, "run/terms", 0, 0, NULL, false, NULL, "folder for train.r1s and valid.r1s"},
+};
 
 const r1_command cli_ontology_commands[] = {
     {"ontology fetch", "get the public HPO of a pinned date and build its knowledge base",
@@ -138,6 +155,12 @@ const r1_command cli_ontology_commands[] = {
      build_options, R1_COUNT(build_options), false, run_build},
     {"ontology info", "show what a knowledge base holds: counts, versions, licences",
      "r1-medical ontology info kb.r1kb", info_options, R1_COUNT(info_options), true, run_info},
+    {"ontology shards",
+     "write names, synonyms, definitions and parents of all findings as shards, for r1 train --stage pretrain and r1 "
+     "embed",
+     "r1-medical ontology shards kb.r1kb --out run/terms\n"
+     "r1 train --stage pretrain --valid run/terms/valid.r1s --out terms.gguf run/terms/train.r1s",
+     shards_options, R1_COUNT(shards_options), true, run_shards},
     {"ontology check", "read sources and say what does not fit together (exit code 3)",
      "r1-medical ontology check ontology/r1med.xml", NULL, 0, false, run_check},
 };

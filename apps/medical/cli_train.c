@@ -57,12 +57,15 @@ static int run_train(r1_cli_call *call)
                         .weight_decay = r1_options_float(o, "weight-decay"),
                         .seed = (uint64_t)r1_options_int(o, "seed"),
                         .calibrate_only = r1_options_bool(o, "calibrate-only"),
+                        .shards_only = r1_options_bool(o, "shards-only"),
                         .progress = true};
     r1_status st = t.cases ? R1_OK : r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "--cases is needed");
     if (st == R1_OK) st = features_of(r1_options_str(o, "hide"), &t.features_off, &call->err);
     if (st == R1_OK) st = open_kbs(r1_options_str(o, "kb"), kb, &n, &call->err);
     if (st == R1_OK) st = med_train(&t, (const med_kb *const *)kb, n, &rep, &call->err);
-    if (st == R1_OK)
+    if (st == R1_OK && t.shards_only)
+        printf("%u lists, %u candidates; wrote %s/fold-0..%d.r1s\n", rep.n_group, rep.n_sample, t.work, MED_FOLDS - 1);
+    else if (st == R1_OK)
         printf("%u lists, %u candidates; out-of-fold loss %.4f, calibration %.3f x %+.3f\nwrote %s and "
                "%s/fold-0..%d.gguf\n",
                rep.n_group, rep.n_sample, rep.loss, (double)rep.calibration.scale, (double)rep.calibration.bias, t.out,
@@ -87,6 +90,8 @@ static const r1_option train_options[] = {
     {"seed", NULL, R1_OPT_INT, "1", 0, 1e9, NULL, false, NULL, "of copies, weights and order"},
     {"calibrate-only", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL,
      "the models of --out and --folds are there: fit their calibration anew"},
+    {"shards-only", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL,
+     "write one shard for each fifth of the diseases to --work, for r1 train, and end there"},
     {"hide", NULL, R1_OPT_STRING, NULL, 0, 0, NULL, false, NULL, "features that R1 does not see, for studies"},
 };
 

@@ -10,6 +10,7 @@
  * --needle streams entries through instant, working and long-term memory and asks for single ones again. */
 #include "bench_needle.h"
 #include "cli_r1.h"
+#include "r1_vectors.h"
 #include "rivals.h"
 
 #include <dirent.h>
@@ -111,13 +112,6 @@ static int64_t cpu_us(void)
 
 /* ---- data ---- */
 
-static float from_half(uint16_t h)
-{
-    uint32_t sign = (uint32_t)(h >> 15) << 31, e = h >> 10 & 31, m = h & 1023;
-    float v = e == 0 ? ldexpf((float)m, -24) : e == 31 ? (m ? NAN : INFINITY) : ldexpf((float)(m | 1024), (int)e - 25);
-    return sign ? -v : v;
-}
-
 static r1_status find_file(const char *dir, const char *end, char *path, size_t cap, r1_err *err)
 {
     DIR *d = opendir(dir);
@@ -152,7 +146,7 @@ static r1_status load(const char *dir, const char *end, uint32_t d, size_t at_le
     for (size_t i = 0; *out && i < *n * d; i++) {
         uint16_t h;
         memcpy(&h, data + 2 * i, 2);
-        (*out)[i] = from_half(h);
+        (*out)[i] = r1_half_value(h);
         if ((*out)[i] - (*out)[i] != 0) {
             free(data);
             R1_FAIL(err, R1_E_FORMAT, "%s: row %zu, column %zu is not a finite number", path, i / d, i % d);

@@ -120,6 +120,7 @@ static int bench_attend(r1_cli_call *call)
         if (!s->bf16) add_attend(f, "fused_over_separate", i, t.separate_us / t.attend_us, &over_separate, false);
         add_attend(f, "cawa_overhead", i, (t.cawa_scale_us - t.plain_scale_us) / plain, &overhead, true);
         add_attend(f, "context_overhead", i, t.context_us / plain, &none, true);
+        add_attend(f, "low_rank_overhead", i, (t.low_rank_us - t.attend_us) / plain, &none, true);
     }
     r1_figures_add(f, "fused_over_separate", over_separate);
     r1_figures_add(f, "cawa_overhead", overhead);

@@ -45,12 +45,21 @@ static const r1_option train_rows[] = {
      .min = 0,
      .max = 0.99999,
      .help = "keep a running mean of the weights with this decay and validate it; 0: none"},
+    {.name = "beta",
+     .type = R1_OPT_FLOAT,
+     .min = 0,
+     .max = 0.9,
+     .help = "CAWA's beta; default: the init model's or the description's"},
     {.name = "item-drop",
      .type = R1_OPT_FLOAT,
      .def = "0.05",
      .min = -1,
      .max = 0.9,
      .help = "chance that an item is hidden; -1: never"},
+    {.name = "int8",
+     .type = R1_OPT_BOOL,
+     .def = "false",
+     .help = "finetune: for int8, linear layers round to learned steps; starts well from a trained --init"},
     {.name = "metric",
      .type = R1_OPT_ENUM,
      .def = "loss",
@@ -141,6 +150,10 @@ static const r1_option eval_rows[] = {
     {.name = "no-length", .type = R1_OPT_BOOL, .def = "false", .help = "CAWA's length factor off"},
     {.name = "no-context", .type = R1_OPT_BOOL, .def = "false", .help = "CAWA's context factor off"},
     {.name = "beta", .type = R1_OPT_FLOAT, .min = 0, .max = 0.9, .help = "CAWA's beta; default: the file's"},
+    {.name = "int8",
+     .type = R1_OPT_BOOL,
+     .def = "false",
+     .help = "also with linear layers in 8-bit integers: the figures, and what they change, beside those in f32"},
     {.name = "backend",
      .type = R1_OPT_ENUM,
      .def = "cpu",
@@ -150,6 +163,18 @@ static const r1_option eval_rows[] = {
      .type = R1_OPT_BOOL,
      .def = "false",
      .help = "how often each item finds another one's row of its own sample in the common space, among 256"},
+    {.name = "policy",
+     .type = R1_OPT_STRING,
+     .help = "judge this head of --stage reinforce (\"act\") as a policy, with the options below as in training"},
+    {.name = "truth",
+     .type = R1_OPT_STRING,
+     .help = "policy: the shards' head whose label is right; default: the first"},
+    {.name = "given", .type = R1_OPT_STRING, .help = "policy: items that every trace starts with"},
+    {.name = "needs", .type = R1_OPT_STRING, .help = "policy: ITEM=ITEM+ITEM,...: one of these must be held before"},
+    {.name = "asks", .type = R1_OPT_INT, .def = "0", .min = 0, .max = 24, .help = "policy: most items asked; 0: all"},
+    {.name = "cost",
+     .type = R1_OPT_STRING,
+     .help = "policy: ITEM=COST,...: what asking costs of the 1 that a right verdict earns"},
     {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print one JSON object"},
 };
 
@@ -199,6 +224,12 @@ static uint32_t run_flags(const r1_options *o)
 {
     return (r1_options_bool(o, "no-length") ? R1_RUN_NO_LENGTH : 0u) |
            (r1_options_bool(o, "no-context") ? R1_RUN_NO_CONTEXT : 0u);
+}
+
+double cli_beta(const r1_options *o)
+{
+    double beta = r1_options_has(o, "beta") ? r1_options_float(o, "beta") : 0;
+    return r1_options_has(o, "beta") && beta == 0 ? -1 : beta;
 }
 
 static void add_eval(r1_figures *f, const r1_eval *v)
@@ -256,12 +287,14 @@ static r1_status run_training(r1_cli_call *call, const cli_list *valid, const ch
                        .lr = r1_options_has(o, "lr") ? r1_options_float(o, "lr") : 0,
                        .weight_decay = r1_options_float(o, "weight-decay"),
                        .mean_decay = r1_options_float(o, "mean-decay"),
+                       .beta = cli_beta(o),
                        .item_drop = r1_options_float(o, "item-drop"),
                        .n_epoch = (uint32_t)r1_options_int(o, "epochs"),
                        .n_batch = (uint32_t)r1_options_int(o, "batch"),
                        .patience = (uint32_t)r1_options_int(o, "patience"),
                        .curriculum = r1_options_str(o, "curriculum"),
                        .isotonic = strcmp(r1_options_str(o, "calibration"), "isotonic") == 0,
+                       .int8 = r1_options_bool(o, "int8"),
                        .metric = metric_of(r1_options_str(o, "metric")),
                        .run_flags = run_flags(o),
                        .items_off = items_off,
@@ -341,16 +374,92 @@ static r1_status head_of(const r1_model *m, const char *name, uint32_t *head, r1
     R1_FAIL(err, R1_E_INVAL, "--head %s: the model has no such head", name);
 }
 
-static r1_status run_eval(r1_cli_call *call, r1_model *m, r1_eval *v)
+/* The scores of one pass; NAN labels are left out. */
+typedef struct {
+    float *logit, *label;
+    uint64_t *group;
+    size_t n, cap;
+    bool full;
+    double seconds;
+} scored;
+
+static void scored_free(scored *s)
+{
+    free(s->logit);
+    free(s->label);
+    free(s->group);
+}
+
+static void take_score(void *ctx, uint64_t id, uint64_t group, float label, float logit)
+{
+    (void)id;
+    scored *s = ctx;
+    if (isnan(label)) return;
+    if (s->n == s->cap) {
+        size_t cap = s->cap ? 2 * s->cap : 4096;
+        float *a = r1_realloc_array(s->logit, cap, sizeof *a);
+        if (a) s->logit = a;
+        float *b = r1_realloc_array(s->label, cap, sizeof *b);
+        if (b) s->label = b;
+        uint64_t *c = r1_realloc_array(s->group, cap, sizeof *c);
+        if (c) s->group = c;
+        s->full |= !a || !b || !c;
+        if (s->full) return;
+        s->cap = cap;
+    }
+    s->logit[s->n] = logit;
+    s->label[s->n] = label;
+    s->group[s->n++] = group;
+}
+
+static r1_status run_eval(r1_cli_call *call, r1_model *m, bool int8, r1_eval *v, scored *s)
 {
     const r1_options *o = call->opts;
     r1_eval_opts e = {.run_flags = run_flags(o),
                       .n_step = (uint32_t)r1_options_int(o, "steps"),
-                      .backend = r1_options_str(o, "backend")};
+                      .backend = r1_options_str(o, "backend"),
+                      .int8 = int8,
+                      .each = take_score,
+                      .ctx = s};
     R1_TRY(head_of(m, r1_options_str(o, "head"), &e.head, &call->err));
     R1_TRY(cli_items(m, "--off", r1_options_str(o, "off"), &e.items_off, &call->err));
     if (r1_options_has(o, "beta")) R1_TRY(r1_model_set_beta(m, (float)r1_options_float(o, "beta"), &call->err));
-    return r1_evaluate(m, call->rest, call->n_rest, &e, v, &call->err);
+    int64_t began = r1_mono_us();
+    R1_TRY(r1_evaluate(m, call->rest, call->n_rest, &e, v, &call->err));
+    s->seconds = (double)(r1_mono_us() - began) * 1e-6;
+    if (s->full) R1_FAIL(&call->err, R1_E_NOMEM, "no memory for %zu scores", 2 * s->cap);
+    return R1_OK;
+}
+
+/* What int8 changes: the metric's difference with its interval, in itself and of the metric. */
+static r1_status add_int8(r1_cli_call *call, r1_figures *f, r1_model *m, const r1_eval *v, const scored *first)
+{
+    r1_eval v8;
+    r1_comparison c;
+    scored second = {0};
+    r1_status st = run_eval(call, m, true, &v8, &second);
+    bool rank = !isnan(v->top1);
+    r1_compare_opts o = {.first = first->logit,
+                         .second = second.logit,
+                         .label = first->label,
+                         .group = rank ? first->group : NULL,
+                         .n = first->n,
+                         .rank = rank,
+                         .seed = 1};
+    if (st == R1_OK) st = r1_compare(&o, &c, &call->err);
+    if (st == R1_OK) {
+        double base = rank ? v->top1 : v->ap;
+        r1_figures_add(f, "int8_loss", v8.loss);
+        r1_figures_add(f, rank ? "int8_top1" : "int8_ap", rank ? v8.top1 : v8.ap);
+        r1_figures_add(f, "int8_change", (c.second - c.first) / base);
+        r1_figures_add(f, "int8_change_low", c.low / base);
+        r1_figures_add(f, "int8_change_high", c.high / base);
+        r1_figures_add(f, "int8_kl", c.kl);
+        r1_figures_add(f, "int8_agree", c.agree);
+        r1_figures_add(f, "int8_speedup", first->seconds / second.seconds);
+    }
+    scored_free(&second);
+    return st;
 }
 
 void cli_retrieval(r1_figures *f, const r1_model *m, const char *what, const r1_retrieval *p, double value)
@@ -378,21 +487,26 @@ static int eval(r1_cli_call *call)
 {
     r1_model *m = NULL;
     r1_eval v;
+    scored s = {0};
     const char *path = r1_options_str(call->opts, "model");
-    r1_status st = path && call->n_rest
+    bool policy = r1_options_has(call->opts, "policy");
+    r1_figures *f = r1_figures_new("r1 eval");
+    r1_status st = !f ? r1_err_set(&call->err, R1_E_NOMEM, __FILE__, __LINE__, "out of memory")
+                   : path && call->n_rest
                        ? R1_OK
                        : r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "name --model and at least one shard");
     if (st == R1_OK) st = r1_model_open(&m, path, &call->err);
-    if (st == R1_OK) st = run_eval(call, m, &v);
-    r1_figures *f = st == R1_OK ? r1_figures_new("r1 eval") : NULL;
-    if (f) {
+    if (st == R1_OK) {
         r1_figures_note(f, "model", path);
         r1_figures_note(f, "data", call->rest[0]);
-        add_eval(f, &v);
-        if (r1_options_bool(call->opts, "retrieval")) st = add_retrieval(f, call, m, &call->err);
-        if (st == R1_OK) r1_figures_print(f, r1_options_bool(call->opts, "json"), stdout);
+        st = policy ? cli_judge(call, m, f) : run_eval(call, m, false, &v, &s);
     }
+    if (st == R1_OK && !policy) add_eval(f, &v);
+    if (st == R1_OK && !policy && r1_options_bool(call->opts, "retrieval")) st = add_retrieval(f, call, m, &call->err);
+    if (st == R1_OK && !policy && r1_options_bool(call->opts, "int8")) st = add_int8(call, f, m, &v, &s);
+    if (st == R1_OK) r1_figures_print(f, r1_options_bool(call->opts, "json"), stdout);
     r1_figures_free(f);
+    scored_free(&s);
     r1_model_free(m);
     return r1_cli_exit(st);
 }
@@ -443,6 +557,7 @@ static r1_status describe(r1_cli_call *call, const r1_model *m)
     r1_figures_add(f, "ops", info.n_op);
     r1_figures_add(f, "trained_samples", (double)info.trained_samples);
     r1_figures_add(f, "beta", (double)r1_model_beta(m));
+    r1_figures_note(f, "int8_steps", info.int8_steps ? "learned" : "none");
     r1_figures_add(f, "mflop_sample", (double)info.flop_sample * 1e-6);
     r1_status st = r1_model_flops(m, part_flop, f, &call->err);
     add_calibration(f, m);
@@ -482,7 +597,8 @@ const r1_command cli_model_commands[] = {
     {.name = "eval",
      .summary = "figures of a model on shards; switches take items and CAWA's factors away",
      .examples = "r1 eval --model m.gguf test.r1s --json\n"
-                 "r1 eval --model m.gguf --off history,graph test.r1s\nr1 eval --model m.gguf --no-context test.r1s",
+                 "r1 eval --model m.gguf --off history,graph test.r1s\nr1 eval --model m.gguf --no-context test.r1s\n"
+                 "r1 eval --model policy.gguf --policy act --given row --cost history=0.02,ego=0.05 test.r1s",
      .options = eval_rows,
      .n_options = R1_COUNT(eval_rows),
      .run = eval},

@@ -16,6 +16,9 @@ extern const size_t cli_batch_n;
 extern const r1_command cli_memory_commands[]; /* bench memory */
 extern const size_t cli_memory_n;
 
+extern const r1_command cli_embed_commands[]; /* embed */
+extern const size_t cli_embed_n;
+
 extern const r1_command cli_model_commands[]; /* train, eval, info */
 extern const size_t cli_model_n;
 
@@ -33,11 +36,15 @@ r1_status cli_items(const r1_model *m, const char *option, const char *names, ui
 
 /* A pair's figure by the name recall1WHAT_A_B. */
 void cli_retrieval(r1_figures *f, const r1_model *m, const char *what, const r1_retrieval *p, double value);
+/* --beta as r1_train_opts.beta takes it. */
+double cli_beta(const r1_options *o);
 
 /* r1 train --stage pretrain, reinforce and reward: cli_stage.c. description NULL: the shards' own with the stage's head. */
 int cli_pretrain(r1_cli_call *call, const cli_list *valid, const char *description, uint32_t items_off);
 int cli_reinforce(r1_cli_call *call, const cli_list *valid, const char *description);
 int cli_reward(r1_cli_call *call, const cli_list *valid, const char *description);
+/* r1 eval --policy: what the policy earns on the shards. */
+r1_status cli_judge(r1_cli_call *call, const r1_model *m, r1_figures *f);
 
 /* The curves of a metrics file (JSON lines with "step") as an SVG picture. */
 r1_status cli_plot(const char *metrics, const char *svg, r1_err *err);

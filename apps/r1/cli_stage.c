@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli_stage.c - r1 train --stage pretrain, reinforce and reward: names of items become bits and costs, the stage's head joins the shards'
- * description. */
+/* cli_stage.c - r1 train --stage pretrain, reinforce and reward, r1 eval --policy: names of items become bits and costs, the stage's head
+ * joins the shards' description. */
 #include "cli_r1.h"
 #include "r1_pretrain.h"
 #include "r1_reinforce.h"
@@ -82,15 +82,11 @@ static r1_status set_values(setting *s, const r1_model *m, const char *text, boo
     return st;
 }
 
-static r1_status read_items(setting *s, const r1_options *o, r1_err *err)
+static r1_status read_items(setting *s, const r1_model *m, const r1_options *o, r1_err *err)
 {
-    r1_model *m;
-    R1_TRY(r1_model_new(&m, s->description, 0, err)); /* to ask it for its items */
-    r1_status st = set_values(s, m, r1_options_str(o, "cost"), true, err);
-    if (st == R1_OK) st = set_values(s, m, r1_options_str(o, "needs"), false, err);
-    if (st == R1_OK) st = cli_items(m, "--given", r1_options_str(o, "given"), &s->given, err);
-    r1_model_free(m);
-    return st;
+    R1_TRY(set_values(s, m, r1_options_str(o, "cost"), true, err));
+    R1_TRY(set_values(s, m, r1_options_str(o, "needs"), false, err));
+    return cli_items(m, "--given", r1_options_str(o, "given"), &s->given, err);
 }
 
 static r1_status read_setting(setting *s, r1_cli_call *call, const char *description, const char *head)
@@ -107,7 +103,20 @@ static r1_status read_setting(setting *s, r1_cli_call *call, const char *descrip
                        &call->err);
     }
     r1_shard_close(shard);
-    return st == R1_OK ? read_items(s, call->opts, &call->err) : st;
+    r1_model *m = NULL; /* to ask it for its items */
+    if (st == R1_OK) st = r1_model_new(&m, s->description, 0, &call->err);
+    if (st == R1_OK) st = read_items(s, m, call->opts, &call->err);
+    r1_model_free(m);
+    return st;
+}
+
+static void add_policy(r1_figures *f, const r1_policy_eval *e)
+{
+    r1_figures_add(f, "n", (double)e->n);
+    r1_figures_add(f, "reward", e->reward);
+    r1_figures_add(f, "right", e->right);
+    r1_figures_add(f, "cost", e->cost);
+    r1_figures_add(f, "asks", e->n_ask);
 }
 
 /* ---- pretrain --------------------------------------------------------------------------------------------- */
@@ -221,6 +230,7 @@ int cli_reinforce(r1_cli_call *call, const cli_list *valid, const char *descript
                            .curriculum = r1_options_str(o, "curriculum"),
                            .lr = r1_options_has(o, "lr") ? r1_options_float(o, "lr") : 0,
                            .weight_decay = r1_options_float(o, "weight-decay"),
+                           .beta = cli_beta(o),
                            .kl = r1_options_float(o, "kl"),
                            .entropy = r1_options_float(o, "entropy"),
                            .n_step = (uint32_t)r1_options_int(o, "steps"),
@@ -238,13 +248,7 @@ int cli_reinforce(r1_cli_call *call, const cli_list *valid, const char *descript
         r1_figures_add(f, "steps", (double)rep.n_step);
         r1_figures_add(f, "traces", (double)rep.n_trace);
         r1_figures_add(f, "seconds", rep.seconds);
-        if (valid->n) {
-            r1_figures_add(f, "n", (double)rep.valid.n);
-            r1_figures_add(f, "reward", rep.valid.reward);
-            r1_figures_add(f, "right", rep.valid.right);
-            r1_figures_add(f, "cost", rep.valid.cost);
-            r1_figures_add(f, "asks", rep.valid.n_ask);
-        }
+        if (valid->n) add_policy(f, &rep.valid);
         r1_figures_print(f, r1_options_bool(o, "json"), stdout);
     }
     r1_figures_free(f);
@@ -271,6 +275,7 @@ int cli_reward(r1_cli_call *call, const cli_list *valid, const char *description
                         .n_ask_max = (uint32_t)r1_options_int(o, "asks"),
                         .lr = r1_options_has(o, "lr") ? r1_options_float(o, "lr") : 0,
                         .weight_decay = r1_options_float(o, "weight-decay"),
+                        .beta = cli_beta(o),
                         .n_step = (uint32_t)r1_options_int(o, "steps"),
                         .n_case = (uint32_t)r1_options_int(o, "cases"),
                         .n_group = (uint32_t)r1_options_int(o, "traces"),
@@ -293,4 +298,25 @@ int cli_reward(r1_cli_call *call, const cli_list *valid, const char *description
     }
     r1_figures_free(f);
     return r1_cli_exit(st);
+}
+
+/* ---- judging ---------------------------------------------------------------------------------------------- */
+
+r1_status cli_judge(r1_cli_call *call, const r1_model *m, r1_figures *f)
+{
+    const r1_options *o = call->opts;
+    setting s = {0};
+    r1_policy_eval e;
+    R1_TRY(read_items(&s, m, o, &call->err));
+    r1_policy_judge_opts p = {.data = call->rest,
+                              .n_data = call->n_rest,
+                              .policy = r1_options_str(o, "policy"),
+                              .truth = r1_options_str(o, "truth"),
+                              .cost = s.cost,
+                              .door = s.door,
+                              .given = s.given,
+                              .n_ask_max = (uint32_t)r1_options_int(o, "asks")};
+    R1_TRY(r1_policy_judge(m, &p, &e, &call->err));
+    add_policy(f, &e);
+    return R1_OK;
 }

@@ -7,6 +7,8 @@
  * already is scaled down where a larger score comes.
  * By queries, where there are few, which would not pay for the packing: the same blocks, one query and head at a time.
  *
+ * CAWA's factor per key (slots 10 and 11) is a second, narrow product of each block, between the scores and the softmax.
+ *
  * Which way a segment goes, its blocks and its tiles begin at its own first row and key, so a row's bits do not depend on what else
  * is in the batch. Keys and values are f32 or bf16; queries and results are f32. */
 #include "cpu_ops.h"
@@ -31,6 +33,8 @@ typedef struct {
     const float *bias, *log_weight;
     int32_t at, dh; /* the head's columns */
     int32_t row0, n_row, first, n_key;
+    int32_t rank; /* of the factor per key; 0: none. The head's columns begin at rank_at */
+    int32_t rank_at;
 } head;
 
 /* ---- rows -------------------------------------------------------------------------------------------------- */
@@ -110,6 +114,7 @@ typedef struct {
     float (*weights)(float *s, int32_t n, state *st);
     void (*scale)(float *y, float by, int32_t n);
     void (*query)(const head *h, int32_t r);
+    void (*adapt)(float *s, const float *m, int32_t n, float beta);
     void (*tile_weights)(const head *h, const float *add, int32_t r0, int32_t rows, int32_t j0, int32_t n, float *p,
                          state *st);
 } functions;
@@ -118,11 +123,11 @@ static const functions *the_functions(void)
 {
     static const functions all[] = {
 #if defined __x86_64__
-        {"avx512", avx512_weights, avx512_scale, avx512_query, avx512_tile_weights},
-        {"avx2", avx2_weights, avx2_scale, avx2_query, avx2_tile_weights},
+        {"avx512", avx512_weights, avx512_scale, avx512_query, avx512_adapt, avx512_tile_weights},
+        {"avx2", avx2_weights, avx2_scale, avx2_query, avx2_adapt, avx2_tile_weights},
 #endif
-        {"wide", wide_weights, wide_scale, wide_query, wide_tile_weights},
-        {"portable", portable_weights, portable_scale, portable_query, portable_tile_weights},
+        {"wide", wide_weights, wide_scale, wide_query, wide_adapt, wide_tile_weights},
+        {"portable", portable_weights, portable_scale, portable_query, portable_adapt, portable_tile_weights},
     };
     size_t i = 0;
     while (i + 1 < R1_COUNT(all) && strcmp(all[i].name, r1_cpu_isa()) != 0) i++;
@@ -145,9 +150,11 @@ typedef struct {
     const functions *fn;
 } ways;
 
-/* A block's keys [dh][cols] and values [key][cols] in panels of the kernel's columns; what is added to its scores. */
+/* A block's keys [dh][cols], their part of the factor [rank][cols] and values [key][cols] in panels of the kernel's columns; what is added
+ * to its scores. */
 typedef struct {
-    float key[BLOCK * WIDTH_MAX], value[BLOCK * (WIDTH_MAX + R1_TILE_COLS_MAX)], added[BLOCK];
+    float key[BLOCK * WIDTH_MAX], factor[BLOCK * R1_ATTEND_RANK_MAX], value[BLOCK * (WIDTH_MAX + R1_TILE_COLS_MAX)],
+        added[BLOCK];
 } block __attribute__((aligned(64)));
 
 /* Eight rows of eight into eight columns. */
@@ -175,27 +182,36 @@ R1_INLINE void turn(const float *const *from, float *to, int32_t to_ld)
     for (int i = 0; i < 8; i++) v8_store(to + i * to_ld, &b[i]);
 }
 
-R1_CLONES static void pack_block(const head *h, int32_t j0, int32_t n, int32_t cols, block *to)
+/* Columns at..at + width of the rows of n keys from j0 on, turned: [width][cols] a panel, zeros behind the last. */
+R1_INLINE void pack_turned(const head *h, const r1_view *from, int32_t at, int32_t width, int32_t j0, int32_t n,
+                           int32_t cols, float *to)
 {
     float room[8][WIDTH_MAX];
     static const float zeros[WIDTH_MAX];
     const float *row[8];
     int32_t padded = (n + cols - 1) / cols * cols;
     for (int32_t j = 0; j < padded; j += 8) {
-        float *panel = to->key + j / cols * cols * h->dh + j % cols;
+        float *panel = to + j / cols * cols * width + j % cols;
         for (int32_t i = 0; i < 8; i++)
-            row[i] = j + i < n ? row_f32(&h->a->v[1], key_row(h, j0 + j + i), h->at, h->dh, room[i]) : zeros;
+            row[i] = j + i < n ? row_f32(from, key_row(h, j0 + j + i), at, width, room[i]) : zeros;
         int32_t c = 0;
-        for (; c + 8 <= h->dh; c += 8) {
+        for (; c + 8 <= width; c += 8) {
             const float *part[8];
             for (int i = 0; i < 8; i++) part[i] = row[i] + c;
             turn(part, panel + c * cols, cols);
         }
-        for (; c < h->dh; c++)
+        for (; c < width; c++)
             for (int32_t i = 0; i < 8; i++) panel[c * cols + i] = row[i][c];
     }
+}
+
+R1_CLONES static void pack_block(const head *h, int32_t j0, int32_t n, int32_t cols, block *to)
+{
+    float room[WIDTH_MAX];
+    pack_turned(h, &h->a->v[1], h->at, h->dh, j0, n, cols, to->key);
+    if (h->rank) pack_turned(h, &h->a->v[11], h->rank_at, h->rank, j0, n, cols, to->factor);
     for (int32_t j = 0; j < n; j++) {
-        const float *v = row_f32(&h->a->v[2], key_row(h, j0 + j), h->at, h->dh, room[0]);
+        const float *v = row_f32(&h->a->v[2], key_row(h, j0 + j), h->at, h->dh, room);
         for (int32_t c = 0; c < h->dh; c += cols) {
             int32_t here = h->dh - c < cols ? h->dh - c : cols;
             float *panel = to->value + c * n + j * cols;
@@ -210,6 +226,28 @@ R1_CLONES static void pack_block(const head *h, int32_t j0, int32_t n, int32_t c
     for (int32_t j = 0; j < n; j++) to->added[j] = added(h, j0 + j);
 }
 
+/* y[row][BLOCK] = x[row][k] times the panels of a block's first n keys. */
+static void tile_products(const r1_kernel *kn, int32_t rows, const float *x, int64_t x_ld, int32_t k,
+                          const float *panels, int32_t n, float *y)
+{
+    static const float zeros[R1_TILE_COLS_MAX];
+    r1_tile t = {.k = k, .x = x, .x_ld = x_ld, .start = zeros, .y_ld = BLOCK, .cols = kn->cols};
+    for (int32_t j = 0; j < n; j += kn->cols) {
+        t.panel = panels + j * k;
+        t.y = y + j;
+        kn->tile(rows, &t);
+    }
+}
+
+/* The scores p[row][BLOCK] of n keys, each times its own factor. */
+static void tile_factors(const ways *w, const head *h, const block *b, int32_t r0, int32_t rows, int32_t n, float *p)
+{
+    float m[R1_TILE_ROWS_MAX * BLOCK] __attribute__((aligned(64)));
+    const r1_view *u = &h->a->v[10];
+    tile_products(w->kernel, rows, r1_row(u, h->row0 + r0) + h->rank_at, u->ld, h->rank, b->factor, n, m);
+    for (int32_t r = 0; r < rows; r++) w->fn->adapt(p + r * BLOCK, m + r * BLOCK, n, h->a->f[0]);
+}
+
 /* Queries r0..r0 + rows against a block of n keys from j0 on. */
 static void tile_block(const ways *w, const head *h, const block *b, int32_t r0, int32_t rows, int32_t j0, int32_t n,
                        state *st)
@@ -219,15 +257,10 @@ static void tile_block(const ways *w, const head *h, const block *b, int32_t r0,
     float p[R1_TILE_ROWS_MAX * BLOCK] __attribute__((aligned(64)));
     const r1_view *q = &h->a->v[0], *y = &h->a->v[9];
     int32_t see = visible(h, r0 + rows - 1) - j0, used = see < n ? see : n; /* by the last of the tile */
-    r1_tile t = {.k = h->dh, .x = r1_row(q, h->row0 + r0) + h->at, .x_ld = q->ld, .start = zeros, .y_ld = BLOCK};
-    for (int32_t j = 0; j < used; j += kn->cols) {
-        t.panel = b->key + j * h->dh;
-        t.y = p + j;
-        t.cols = kn->cols;
-        kn->tile(rows, &t);
-    }
+    tile_products(kn, rows, r1_row(q, h->row0 + r0) + h->at, q->ld, h->dh, b->key, used, p);
+    if (h->rank) tile_factors(w, h, b, r0, rows, used, p);
     w->fn->tile_weights(h, h->bias || h->log_weight ? b->added : NULL, r0, rows, j0, used, p, st);
-    t = (r1_tile){.k = used, .x = p, .x_ld = BLOCK, .start = j0 ? NULL : zeros, .y_ld = y->ld};
+    r1_tile t = {.k = used, .x = p, .x_ld = BLOCK, .start = j0 ? NULL : zeros, .y_ld = y->ld};
     for (int32_t c = 0; c < h->dh; c += kn->cols) {
         t.panel = b->value + c * n;
         t.y = r1_row(y, h->row0 + r0) + h->at + c;
@@ -271,15 +304,44 @@ static void forward_head(const ways *w, const head *h)
 /* Weights are made again rather than kept: a query's scores fit where its keys do. */
 enum { KEYS_MAX = 16384 };
 
+/* Of a query and a key. z: q.k; m: tanh(u.w); ds: the score's gradient. Returns the gradient of z. */
+R1_INLINE float backward_factor(const head *h, int32_t r, int64_t row, float z, float m, float ds)
+{
+    const r1_op_args *a = h->a;
+    float dm = ds * z * a->f[0] * (1 - m * m);
+    if (a->g[10].p)
+        v8_add_scaled(r1_row(&a->g[10], h->row0 + r) + h->rank_at, r1_row(&a->v[11], row) + h->rank_at, dm, h->rank);
+    if (a->g[11].p)
+        v8_add_scaled(r1_row(&a->g[11], row) + h->rank_at, r1_row(&a->v[10], h->row0 + r) + h->rank_at, dm, h->rank);
+    return ds * (1 + a->f[0] * m);
+}
+
+/* tanh(u.w) of the first n keys, with room for a vector more. */
+R1_INLINE void factors_of(const head *h, int32_t r, int32_t n, float *m)
+{
+    const float *u = r1_row(&h->a->v[10], h->row0 + r) + h->rank_at;
+    v8 v;
+    for (int32_t j = 0; j < n; j++) m[j] = v8_dot(u, r1_row(&h->a->v[11], key_row(h, j)) + h->rank_at, h->rank);
+    for (int32_t j = n; j % 8; j++) m[j] = 0;
+    for (int32_t j = 0; j < n; j += 8) {
+        v8_load(&v, m + j);
+        v8_tanh(&v);
+        v8_store(m + j, &v);
+    }
+}
+
 R1_CLONES static void backward_query(const head *h, int32_t r)
 {
-    float p[KEYS_MAX + R1_LANES_MAX], dp[KEYS_MAX], room[WIDTH_MAX], mean = 0;
+    float p[KEYS_MAX + R1_LANES_MAX], dp[KEYS_MAX], z[KEYS_MAX], m[KEYS_MAX + R1_LANES_MAX], room[WIDTH_MAX], mean = 0;
     const r1_op_args *a = h->a;
     int32_t n = visible(h, r);
     const float *gy = r1_row(&a->g[9], h->row0 + r) + h->at, *q = r1_row(&a->v[0], h->row0 + r) + h->at;
     if (n < 1) return;
-    for (int32_t j = 0; j < n; j++)
-        p[j] = v8_dot(q, row_f32(&a->v[1], key_row(h, j), h->at, h->dh, room), h->dh) + added(h, j);
+    if (h->rank) factors_of(h, r, n, m);
+    for (int32_t j = 0; j < n; j++) {
+        z[j] = v8_dot(q, row_f32(&a->v[1], key_row(h, j), h->at, h->dh, room), h->dh);
+        p[j] = (h->rank ? z[j] * (1 + a->f[0] * m[j]) : z[j]) + added(h, j);
+    }
     r1_cpu_softmax(p, n);
     for (int32_t j = 0; j < n; j++) {
         dp[j] = v8_dot(gy, row_f32(&a->v[2], key_row(h, j), h->at, h->dh, room), h->dh);
@@ -288,9 +350,10 @@ R1_CLONES static void backward_query(const head *h, int32_t r)
     for (int32_t j = 0; j < n; j++) {
         float ds = p[j] * (dp[j] - mean);
         int64_t row = key_row(h, j);
+        float dz = h->rank ? backward_factor(h, r, row, z[j], m[j], ds) : ds;
         if (a->g[0].p)
-            v8_add_scaled(r1_row(&a->g[0], h->row0 + r) + h->at, row_f32(&a->v[1], row, h->at, h->dh, room), ds, h->dh);
-        if (a->g[1].p) v8_add_scaled(r1_row(&a->g[1], row) + h->at, q, ds, h->dh);
+            v8_add_scaled(r1_row(&a->g[0], h->row0 + r) + h->at, row_f32(&a->v[1], row, h->at, h->dh, room), dz, h->dh);
+        if (a->g[1].p) v8_add_scaled(r1_row(&a->g[1], row) + h->at, q, dz, h->dh);
         if (a->g[2].p) v8_add_scaled(r1_row(&a->g[2], row) + h->at, gy, p[j], h->dh);
         if (a->g[7].p) r1_row(&a->g[7], h->at / h->dh)[h->bucket ? h->bucket[h->first + j] : 0] += ds;
     }
@@ -309,6 +372,11 @@ static r1_status check(const r1_op_args *a, int32_t dh, int32_t keys_max, r1_err
     const int32_t *k_off = r1_ints(&a->v[4]);
     if (dh > WIDTH_MAX && (a->v[1].dtype != R1_F32 || a->v[2].dtype != R1_F32))
         R1_FAIL(err, R1_E_INVAL, "attend: expected heads of at most %d columns for bf16, found %d", WIDTH_MAX, dh);
+    if (a->v[10].p &&
+        (a->v[10].cols != a->v[11].cols || a->v[10].cols % a->i[0] || a->v[10].cols / a->i[0] > R1_ATTEND_RANK_MAX))
+        R1_FAIL(err, R1_E_INVAL,
+                "attend: expected a factor of rank 1 to %d for each of %d heads, found %d and %d columns",
+                R1_ATTEND_RANK_MAX, a->i[0], a->v[10].cols, a->v[11].cols);
     for (int32_t s = 0; keys_max && s + 1 < a->v[4].cols; s++)
         if (k_off[s + 1] - k_off[s] > keys_max)
             R1_FAIL(err, R1_E_INVAL, "attend: expected at most %d keys, found %d", keys_max, k_off[s + 1] - k_off[s]);
@@ -318,12 +386,18 @@ static r1_status check(const r1_op_args *a, int32_t dh, int32_t keys_max, r1_err
 static r1_status each_head(const r1_op_args *a, void (*fn)(const ways *, const head *), int32_t keys_max, r1_err *err)
 {
     const int32_t *q_off = r1_ints(&a->v[3]), *k_off = r1_ints(&a->v[4]);
-    head h = {.a = a, .index = a->v[5].p, .bucket = a->v[6].p, .log_weight = a->v[8].p, .dh = a->v[0].cols / a->i[0]};
+    head h = {.a = a,
+              .index = a->v[5].p,
+              .bucket = a->v[6].p,
+              .log_weight = a->v[8].p,
+              .dh = a->v[0].cols / a->i[0],
+              .rank = a->v[10].p ? a->v[10].cols / a->i[0] : 0};
     const ways w = {r1_cpu_kernel(), the_functions()};
     R1_TRY(check(a, h.dh, keys_max, err));
     for (int32_t s = 0; s + 1 < a->v[3].cols; s++)
         for (int32_t i = 0; i < a->i[0]; i++) {
             h.at = i * h.dh;
+            h.rank_at = i * h.rank;
             h.bias = a->v[7].p ? r1_row(&a->v[7], i) : NULL;
             h.row0 = q_off[s];
             h.n_row = q_off[s + 1] - q_off[s];

@@ -138,10 +138,27 @@ TILE_ATTR R1_INLINE void TILE(add_scaled)(float *y, const float *x, float by, in
     for (; c < n; c++) y[c] += x[c] * by;
 }
 
+/* s *= 1 + beta tanh(m); both have room for a whole number of vectors. */
+TILE_ATTR static void TILE(adapt)(float *s, const float *m, int32_t n, float beta)
+{
+    const TILE_V one = TILE_SET1(1.0f), by = TILE_SET1(beta);
+    for (int32_t j = 0; j < n; j += TILE_WIDTH) {
+        TILE_V x, e, y;
+        memcpy(&x, m + j, sizeof x);
+        memcpy(&y, s + j, sizeof y);
+        TILE(vi) sign = (TILE(vi))x & INT32_MIN;
+        e = (TILE_V)((TILE(vi))x | INT32_MIN) * TILE_SET1(2.0f); /* -2 |m| */
+        TILE(exp)(&e);
+        e = (TILE_V)((TILE(vi))((one - e) / (one + e)) | sign);
+        y *= TILE_FMA(by, e, one);
+        memcpy(s + j, &y, sizeof y);
+    }
+}
+
 /* One query and head, keys as they lie. */
 TILE_ATTR static void TILE(query)(const head *h, int32_t r)
 {
-    float p[BLOCK] __attribute__((aligned(64))), room[WIDTH_MAX];
+    float p[BLOCK] __attribute__((aligned(64))), m[BLOCK] __attribute__((aligned(64))) = {0}, room[WIDTH_MAX];
     float *y = r1_row(&h->a->v[9], h->row0 + r) + h->at;
     const float *q = r1_row(&h->a->v[0], h->row0 + r) + h->at;
     int32_t n = visible(h, r);
@@ -150,7 +167,15 @@ TILE_ATTR static void TILE(query)(const head *h, int32_t r)
     for (int32_t j0 = 0; j0 < n; j0 += BLOCK) {
         int32_t here = n - j0 < BLOCK ? n - j0 : BLOCK;
         for (int32_t j = 0; j < here; j++)
-            p[j] = TILE(dot)(q, row_f32(&h->a->v[1], key_row(h, j0 + j), h->at, h->dh, room), h->dh) + added(h, j0 + j);
+            p[j] = TILE(dot)(q, row_f32(&h->a->v[1], key_row(h, j0 + j), h->at, h->dh, room), h->dh);
+        if (h->rank) {
+            const float *u = r1_row(&h->a->v[10], h->row0 + r) + h->rank_at;
+            for (int32_t j = 0; j < here; j++)
+                m[j] = TILE(dot)(u, r1_row(&h->a->v[11], key_row(h, j0 + j)) + h->rank_at, h->rank);
+            for (int32_t j = here; j % TILE_WIDTH; j++) p[j] = 0;
+            TILE(adapt)(p, m, here, h->a->f[0]);
+        }
+        for (int32_t j = 0; j < here; j++) p[j] += added(h, j0 + j);
         float keep = TILE(weights)(p, here, &st);
         if (j0 && keep != 1) TILE(scale)(y, keep, h->dh);
         for (int32_t j = 0; j < here; j++)

@@ -86,11 +86,12 @@ static r1_status pack(void **packed, const r1_view *w, int64_t rows_max, r1_err 
     return st;
 }
 
-static r1_status pack_int8(void **packed, const r1_view *w, int64_t rows_max, r1_err *err)
+static r1_status pack_int8(void **packed, const r1_view *w, const float *w_step, float x_step, int64_t rows_max,
+                           r1_err *err)
 {
     (void)rows_max;
     r1_packed_int8 *p = NULL;
-    r1_status st = r1_cpu_int8_pack(&p, w, err);
+    r1_status st = r1_cpu_int8_pack(&p, w, w_step, x_step, err);
     *packed = p;
     return st;
 }
@@ -157,6 +158,10 @@ static void fill(void)
     cpu.backward[R1_OP_CAWA_SCALE] = r1_cpu_cawa_scale_backward;
     cpu.forward[R1_OP_ATTEND] = r1_cpu_attend_forward;
     cpu.backward[R1_OP_ATTEND] = r1_cpu_attend_backward;
+    cpu.forward[R1_OP_LSQ] = r1_cpu_lsq_forward;
+    cpu.backward[R1_OP_LSQ] = r1_cpu_lsq_backward;
+    cpu.forward[R1_OP_GATE] = r1_cpu_gate_forward;
+    cpu.backward[R1_OP_GATE] = r1_cpu_gate_backward;
     cpu.forward[R1_OP_EDGE_MESSAGE] = r1_cpu_edge_message_forward;
     cpu.backward[R1_OP_EDGE_MESSAGE] = r1_cpu_edge_message_backward;
 }

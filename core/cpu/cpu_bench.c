@@ -76,7 +76,7 @@ static r1_status product_new(product *p, int64_t m, int64_t n, int64_t k, r1_err
     r1_view w = {p->w, n, (int32_t)k, R1_F32, k};
     fill_bytes(p, &rng);
     r1_status st = r1_cpu_pack(&p->packed, &w, err);
-    if (st == R1_OK) st = r1_cpu_int8_pack(&p->packed8, &w, err);
+    if (st == R1_OK) st = r1_cpu_int8_pack(&p->packed8, &w, NULL, 0, err);
     if (st != R1_OK) product_free(p);
     return st;
 }

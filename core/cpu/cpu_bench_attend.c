@@ -8,20 +8,20 @@
 #include <oneapi/dnnl/dnnl.h>
 #include <stdlib.h>
 
-enum { LENGTH_MAX = 8192, CONTEXT = 16 };
+enum { LENGTH_MAX = 8192, CONTEXT = 16, RANK = 8 };
 
 typedef struct {
     const r1_attend_shape *s;
     int64_t d; /* heads * width */
-    float *q, *scaled, *y, *score, *m, *a, *joined, *w1, *b1, *hidden, *w2, *b2;
+    float *q, *scaled, *y, *score, *m, *a, *joined, *w1, *b1, *hidden, *w2, *b2, *u, *w;
     void *k, *v;
     int32_t *offset, *count;
 } bench;
 
 static void bench_free(bench *b)
 {
-    void *const all[] = {b->q,  b->scaled, b->y,  b->score, b->m, b->a, b->joined, b->w1,
-                         b->b1, b->hidden, b->w2, b->b2,    b->k, b->v, b->offset, b->count};
+    void *const all[] = {b->q,      b->scaled, b->y,  b->score, b->m, b->a, b->joined, b->w1,     b->b1,
+                         b->hidden, b->w2,     b->b2, b->u,     b->w, b->k, b->v,      b->offset, b->count};
     for (size_t i = 0; i < R1_COUNT(all); i++) free(all[i]);
 }
 
@@ -69,12 +69,14 @@ static r1_status bench_new(bench *b, const r1_attend_shape *s, r1_err *err)
                  .hidden = normals(&rng, rows * CONTEXT, 1),
                  .w2 = normals(&rng, CONTEXT * (size_t)s->n_head, 0.1),
                  .b2 = normals(&rng, (size_t)s->n_head, 0.1),
+                 .u = normals(&rng, rows * (size_t)s->n_head * RANK, 0.3),
+                 .w = normals(&rng, rows * (size_t)s->n_head * RANK, 0.3),
                  .k = keys(&rng, rows * d, s->bf16),
                  .v = keys(&rng, rows * d, s->bf16),
                  .offset = calloc(seqs + 1, sizeof(int32_t)),
                  .count = calloc(rows, sizeof(int32_t))};
     if (!b->q || !b->scaled || !b->y || !b->score || !b->m || !b->a || !b->joined || !b->w1 || !b->b1 || !b->hidden ||
-        !b->w2 || !b->b2 || !b->k || !b->v || !b->offset || !b->count) {
+        !b->w2 || !b->b2 || !b->u || !b->w || !b->k || !b->v || !b->offset || !b->count) {
         bench_free(b);
         R1_FAIL(err, R1_E_NOMEM, "attention: no memory for %zu rows of %zu", rows, d);
     }
@@ -90,15 +92,23 @@ static int64_t rows_of(const bench *b) { return b->s->n_seq * b->s->length; }
 static r1_view floats(float *p, int64_t rows, int64_t cols) { return (r1_view){p, rows, (int32_t)cols, R1_F32, cols}; }
 static r1_view ints(int32_t *p, int64_t n) { return (r1_view){p, 1, (int32_t)n, R1_I32, n}; }
 
-static r1_status attend(const bench *b, r1_err *err)
+static r1_status attend_with(const bench *b, bool per_key, r1_err *err)
 {
     r1_view off = ints(b->offset, b->s->n_seq + 1);
     r1_view k = {b->k, rows_of(b), (int32_t)b->d, b->s->bf16 ? R1_BF16 : R1_F32, b->d}, v = k;
     v.p = b->v;
     r1_op_args a = {.v = {floats(b->scaled, rows_of(b), b->d), k, v, off, off, [9] = floats(b->y, rows_of(b), b->d)},
-                    .i = {b->s->n_head, b->s->causal}};
+                    .i = {b->s->n_head, b->s->causal},
+                    .f = {0.3f}};
+    if (per_key) {
+        a.v[10] = floats(b->u, rows_of(b), b->s->n_head * RANK);
+        a.v[11] = floats(b->w, rows_of(b), b->s->n_head * RANK);
+    }
     return r1_cpu_attend_forward(NULL, &a, err);
 }
+
+static r1_status attend(const bench *b, r1_err *err) { return attend_with(b, false, err); }
+static r1_status low_rank(const bench *b, r1_err *err) { return attend_with(b, true, err); }
 
 static r1_status scale(const bench *b, bool cawa, r1_err *err)
 {
@@ -171,11 +181,11 @@ static r1_status separate(const bench *b, r1_err *err)
 
 /* ---- measuring ---- */
 
-enum { PLAIN_SCALE, CAWA_SCALE, FUSED, MAKES_M, SEPARATE, MEASURED };
+enum { PLAIN_SCALE, CAWA_SCALE, FUSED, MAKES_M, LOW_RANK, SEPARATE, MEASURED };
 
 typedef r1_status (*measured)(const bench *b, r1_err *err);
 /* CAWA's scaling is the last before the attention, which so works on its queries. */
-static const measured fn[MEASURED] = {plain_scale, cawa_scale, attend, context, separate};
+static const measured fn[MEASURED] = {plain_scale, cawa_scale, attend, context, low_rank, separate};
 
 /* Each in turn, a millisecond or more at a time; the best of each. */
 static r1_status in_turns(const bench *b, int n, double *best_us, double seconds, r1_err *err)
@@ -205,6 +215,7 @@ r1_status r1_bench_attend(const r1_attend_shape *shape, double seconds, r1_atten
     R1_TRY(bench_new(&b, shape, err));
     r1_status st = in_turns(&b, shape->bf16 ? SEPARATE : MEASURED, us, seconds, err);
     bench_free(&b);
-    if (st == R1_OK) *out = (r1_attend_times){us[FUSED], us[PLAIN_SCALE], us[CAWA_SCALE], us[MAKES_M], us[SEPARATE]};
+    if (st == R1_OK)
+        *out = (r1_attend_times){us[FUSED], us[PLAIN_SCALE], us[CAWA_SCALE], us[MAKES_M], us[LOW_RANK], us[SEPARATE]};
     return st;
 }

@@ -127,6 +127,7 @@ typedef struct {
     int rows, cols, group, zero;
     void (*tile)(int rows, const tile8 *t);
     float (*quantise)(const float *x, int32_t k, void *to);
+    float (*quantise_by)(const float *x, int32_t k, float step, void *to);
 } kernel;
 
 static const kernel *chosen;
@@ -147,11 +148,11 @@ static void choose(void)
 {
     static const kernel all[] = {
 #if defined __x86_64__
-        {"avx512", 12, avx512_cols, 4, 128, avx512_any, avx512_quantise},
-        {"avxvnni", 6, avxvnni_cols, 4, 128, avxvnni_any, avxvnni_quantise},
-        {"avx2", 6, avx2_cols, 2, 0, avx2_any, avx2_quantise},
+        {"avx512", 12, avx512_cols, 4, 128, avx512_any, avx512_quantise, avx512_quantise_by},
+        {"avxvnni", 6, avxvnni_cols, 4, 128, avxvnni_any, avxvnni_quantise, avxvnni_quantise_by},
+        {"avx2", 6, avx2_cols, 2, 0, avx2_any, avx2_quantise, avx2_quantise_by},
 #endif
-        {"portable", 4, portable_cols, 4, 128, portable_any, portable_quantise},
+        {"portable", 4, portable_cols, 4, 128, portable_any, portable_quantise, portable_quantise_by},
     };
     const char *wanted = getenv("R1_ISA");
     for (size_t i = R1_COUNT(all); i-- > 0;)
@@ -172,24 +173,33 @@ const char *r1_cpu_int8_isa(void) { return the_kernel()->name; }
 
 struct r1_packed_int8 {
     int32_t n, k, groups;
+    float x_step;   /* of activations; 0: each row has its own */
     float *scale;   /* f32[columns], and what each sum begins with: i32[columns] */
     int32_t *start; /* columns: n, up to whole tiles */
     int8_t *data;
 };
 
-/* Column n of w into its panel; to: its first group. */
-static void pack_column(const kernel *kn, const float *w, int32_t k_n, int8_t *to, float *scale, int32_t *start)
+static float own_scale(const float *w, int32_t k_n, float *inverse)
 {
-    int32_t top = 0, sum = 0, bits;
-    float inverse;
+    int32_t top = 0, bits;
     for (int32_t k = 0; k < k_n; k++) {
         memcpy(&bits, &w[k], sizeof bits);
         bits &= MAGNITUDE;
         top = bits > top ? bits : top;
     }
-    *scale = scale_of(top, &inverse);
+    return scale_of(top, inverse);
+}
+
+/* Column n of w into its panel; to: its first group. *scale: the column's step, or 0 for its own. */
+static void pack_column(const kernel *kn, const float *w, int32_t k_n, int8_t *to, float *scale, int32_t *start)
+{
+    int32_t sum = 0, bits;
+    float inverse = 1 / *scale;
+    if (*scale == 0) *scale = own_scale(w, k_n, &inverse);
     for (int32_t k = 0; inverse > 0 && k < k_n; k++) {
-        float v = w[k] * inverse + ROUNDER;
+        float v = w[k] * inverse;
+        v = v > R1_INT8_LIMIT ? R1_INT8_LIMIT : v < -R1_INT8_LIMIT ? -R1_INT8_LIMIT : v;
+        v += ROUNDER;
         memcpy(&bits, &v, sizeof bits);
         sum += bits - ROUNDER_BITS;
         to[(int64_t)(k / kn->group) * kn->cols * kn->group + k % kn->group] = (int8_t)(bits - ROUNDER_BITS);
@@ -197,9 +207,20 @@ static void pack_column(const kernel *kn, const float *w, int32_t k_n, int8_t *t
     *start = -kn->zero * sum;
 }
 
-r1_status r1_cpu_int8_pack(r1_packed_int8 **out, const r1_view *w, r1_err *err)
+static r1_status check_steps(const float *step, int64_t n, const char *what, r1_err *err)
+{
+    for (int64_t i = 0; step && i < n; i++)
+        if (!(step[i] >= 1e-30f && step[i] < 1e30f))
+            R1_FAIL(err, R1_E_INVAL, "int8: step %lld of the %s is %g, expected 1e-30 to 1e30", (long long)i, what,
+                    (double)step[i]);
+    return R1_OK;
+}
+
+r1_status r1_cpu_int8_pack(r1_packed_int8 **out, const r1_view *w, const float *w_step, float x_step, r1_err *err)
 {
     const kernel *kn = the_kernel();
+    R1_TRY(check_steps(w_step, w->rows, "weight", err));
+    R1_TRY(check_steps(x_step != 0 ? &x_step : NULL, 1, "activations", err));
     if (w->cols > R1_INT8_K_MAX)
         R1_FAIL(err, R1_E_INVAL, "int8: a weight of %lld x %d, at most %d columns", (long long)w->rows, w->cols,
                 R1_INT8_K_MAX);
@@ -208,14 +229,16 @@ r1_status r1_cpu_int8_pack(r1_packed_int8 **out, const r1_view *w, r1_err *err)
     size_t head = (sizeof(r1_packed_int8) + 63) / 64 * 64, line = (columns * sizeof(float) + 63) / 64 * 64;
     r1_packed_int8 *p = r1_calloc_aligned(head + 2 * line + columns * (size_t)groups * (size_t)kn->group, 1);
     if (!p) R1_FAIL(err, R1_E_NOMEM, "no memory to pack a weight of %lld x %d", (long long)w->rows, w->cols);
-    *p = (r1_packed_int8){.n = (int32_t)w->rows, .k = w->cols, .groups = groups};
+    *p = (r1_packed_int8){.n = (int32_t)w->rows, .k = w->cols, .groups = groups, .x_step = x_step};
     p->scale = (void *)((char *)p + head);
     p->start = (void *)((char *)p + head + line);
     p->data = (int8_t *)p + head + 2 * line;
-    for (int32_t n = 0; n < p->n; n++)
+    for (int32_t n = 0; n < p->n; n++) {
+        p->scale[n] = w_step ? w_step[n] : 0;
         pack_column(kn, r1_row(w, n), p->k,
                     p->data + (int64_t)(n / kn->cols) * groups * tile + (int64_t)(n % kn->cols) * kn->group,
                     &p->scale[n], &p->start[n]);
+    }
     *out = p;
     return R1_OK;
 }
@@ -263,7 +286,9 @@ void r1_cpu_int8_product(const r1_view *x, const r1_packed_int8 *p, const float 
     int64_t chunk = chunk_rows(kn, t.x_ld ? t.x_ld : 16);
     for (int64_t m = 0; m < x->rows; m += chunk) {
         int64_t n = x->rows - m < chunk ? x->rows - m : chunk;
-        for (int64_t r = 0; r < n; r++) scale[r] = kn->quantise(r1_row(x, m + r), p->k, room + r * t.x_ld);
+        for (int64_t r = 0; r < n; r++)
+            scale[r] = p->x_step > 0 ? kn->quantise_by(r1_row(x, m + r), p->k, p->x_step, room + r * t.x_ld)
+                                     : kn->quantise(r1_row(x, m + r), p->k, room + r * t.x_ld);
         rows_through(kn, t, p, bias, y, m, n);
     }
 }

@@ -119,6 +119,10 @@ r1_status r1_cpu_cawa_scale_forward(r1_stream *s, const r1_op_args *a, r1_err *e
 r1_status r1_cpu_cawa_scale_backward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_attend_forward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_attend_backward(r1_stream *s, const r1_op_args *a, r1_err *err);
+r1_status r1_cpu_lsq_forward(r1_stream *s, const r1_op_args *a, r1_err *err);
+r1_status r1_cpu_lsq_backward(r1_stream *s, const r1_op_args *a, r1_err *err);
+r1_status r1_cpu_gate_forward(r1_stream *s, const r1_op_args *a, r1_err *err);
+r1_status r1_cpu_gate_backward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_edge_message_forward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_edge_message_backward(r1_stream *s, const r1_op_args *a, r1_err *err);
 

@@ -34,7 +34,35 @@ TILE_ATTR static inline __attribute__((always_inline)) void TILE(round)(TILE(flo
     memcpy(to, &s, sizeof s);
 }
 
-/* A row x[k] to `to`, whole vectors of it; its scale. */
+/* v within +-127, and the magnitudes of its bits into most. */
+TILE_ATTR static inline __attribute__((always_inline)) TILE(floats) TILE(cut)(TILE(floats) v, TILE(ints) * most)
+{
+    const TILE(floats) high = (TILE(floats)){0} + (float)R1_INT8_LIMIT;
+    TILE(widen)(most, v);
+    TILE(ints) over = v > high, under = v < -high;
+    v = (TILE(floats))((over & (TILE(ints))high) | (~over & (TILE(ints))v));
+    return (TILE(floats))((under & (TILE(ints))(-high)) | (~under & (TILE(ints))v));
+}
+
+/* A row x[k] to `to`, whole vectors of it, by one step for all rows; the step, or NaN where the row holds what is no number. */
+TILE_ATTR static float TILE(quantise_by)(const float *x, int32_t k, float step, void *to)
+{
+    TILE(floats) v, tail = {0};
+    TILE(ints) most = {0};
+    int32_t whole = k / TILE_WIDTH * TILE_WIDTH, top = 0;
+    float inverse = 1 / step;
+    TILE_X *q = to;
+    memcpy(&tail, x + whole, sizeof(float) * (size_t)(k - whole));
+    for (int32_t i = 0; i < whole; i += TILE_WIDTH) {
+        memcpy(&v, x + i, sizeof v);
+        TILE(round)(TILE(cut)(v * inverse, &most), 1, q + i);
+    }
+    if (whole < k) TILE(round)(TILE(cut)(tail * inverse, &most), 1, q + whole);
+    for (int c = 0; c < TILE_WIDTH; c++) top = most[c] > top ? most[c] : top;
+    return top >= INFINITE ? NAN : step;
+}
+
+/* A row x[k] to `to`, whole vectors of it, by its own largest magnitude; its scale. */
 TILE_ATTR static float TILE(quantise)(const float *x, int32_t k, void *to)
 {
     TILE(floats) v, tail = {0};

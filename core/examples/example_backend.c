@@ -20,7 +20,7 @@ static atomic_ulong calls[R1_OP_COUNT], rows; /* atomic: sessions of many thread
     }
 /* clang-format off */
 #define FOR_EACH_OP(DO) DO(LINEAR) DO(ADD) DO(ACT) DO(RMSNORM) DO(PLE) DO(EMBED) DO(STANDARD) DO(EDGE_MESSAGE) DO(MARK_POOL) \
-    DO(PLACE) DO(SEG_MEAN) DO(CAUSAL_MEAN) DO(CAWA_SCALE) DO(ATTEND) DO(TAIL_NORM)
+    DO(PLACE) DO(SEG_MEAN) DO(CAUSAL_MEAN) DO(CAWA_SCALE) DO(ATTEND) DO(GATE) DO(TAIL_NORM)
 /* clang-format on */
 FOR_EACH_OP(COUNTED)
 

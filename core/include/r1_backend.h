@@ -14,7 +14,14 @@
 
 #include "r1_base.h"
 
-enum { R1_BACKEND_ABI = 3, R1_OP_VIEWS = 12, R1_ROW_PAD = 32, R1_ATTEND_HEADS_MAX = 16 };
+enum {
+    R1_BACKEND_ABI = 4,
+    R1_OP_VIEWS = 12,
+    R1_ROW_PAD = 32,
+    R1_ATTEND_HEADS_MAX = 16,
+    R1_ATTEND_RANK_MAX = 16,
+    R1_INT8_LIMIT = 127
+};
 
 typedef enum { R1_F32 = 0, R1_F16, R1_BF16, R1_I8, R1_I32 } r1_dtype;
 
@@ -57,11 +64,14 @@ typedef struct {
  * segment's rows up to this one CAWA_SCALE   0 q[R,D]  1 m[R,H]?  2 a[1,H]?  3 count i32[1,R]  4 y[R,D]   i0 H  f0 beta
  * f1 1/sqrt(dh) y = q * f1 * (a_h * log(max(count, 2)) if a) * (1 + beta * tanh(m_rh) if m) ATTEND       0 q[R,D]  1
  * k[T,D]  2 v[T,D]  3 q_off i32[1,S+1]  4 k_off i32[1,S+1]  5 index i32[1,n]? 6 bucket i32[1,n]?  7 bias[H,U]?  8
- * log_weight[1,n]?  9 y[R,D]    i0 H  i1 causal query j-th of segment s sees keys k_off[s]..k_off[s+1)-1 (causal: the
- * first j + 1 of them), key row = index[j] or j itself; score = q.k + bias[h][bucket] + log_weight; y = softmax(score)
- * v; no keys: 0; k and v may be bf16 where the backend supports it
+ * log_weight[1,n]?  9 y[R,D]  10 u[R,H*r]?  11 w[T,H*r]?    i0 H  i1 causal  f0 beta query j-th of segment s sees keys k_off[s]..k_off[s+1)-1 (causal: the
+ * first j + 1 of them), key row = index[j] or j itself; score = q.k (1 + beta tanh(u.w), r at most R1_ATTEND_RANK_MAX, where u and w are there) + bias[h][bucket] + log_weight;
+ * y = softmax(score) v; no keys: 0; k and v may be bf16 where the backend supports it
+ * GATE         0 x[R,C]  1 g[R,C]  2 y[R,C]                            y = x * sigmoid(g)
  * TAIL_NORM    0 x[R,C]  1 tail[R,T]  2 b[1,C]  3 y[R,C]   f0 eps  f1 d
- *   y = x / sqrt(sum(tail^2) / d + eps) + b; forward alone, and optional: sessions of a backend without it run the plain plan */
+ *   y = x / sqrt(sum(tail^2) / d + eps) + b; forward alone, and optional: sessions of a backend without it run the plain plan
+ * LSQ          0 x[R,C]  1 step[S,1]  2 y[R,C]   i0 limit
+ *   y[r] = step[r mod S] * round(x[r] / step[r mod S]) within +-limit; in training alone: core/tensor/ops/lsq.c has its gradient */
 typedef enum {
     R1_OP_LINEAR = 0,
     R1_OP_ADD,
@@ -77,7 +87,9 @@ typedef enum {
     R1_OP_CAUSAL_MEAN,
     R1_OP_CAWA_SCALE,
     R1_OP_ATTEND,
+    R1_OP_GATE,
     R1_OP_TAIL_NORM,
+    R1_OP_LSQ,
     R1_OP_COUNT
 } r1_op;
 
@@ -110,8 +122,10 @@ typedef struct r1_backend {
 
     /* Optional: a prepared form of a constant weight w[N,K] for up to rows_max rows; NULL table entry: none. */
     r1_status (*pack)(void **packed, const r1_view *w, int64_t rows_max, r1_err *err);
-    /* Optional: the same, quantised to 8 bits per output channel; LINEAR then quantises each row of x as it comes. */
-    r1_status (*pack_int8)(void **packed, const r1_view *w, int64_t rows_max, r1_err *err);
+    /* Optional: the same, quantised to 8 bits per output channel: w_step[N] are the steps, NULL: each row's largest magnitude / R1_INT8_LIMIT.
+     * LINEAR then quantises x, with the step x_step, or, where that is 0, each row by its own largest magnitude. */
+    r1_status (*pack_int8)(void **packed, const r1_view *w, const float *w_step, float x_step, int64_t rows_max,
+                           r1_err *err);
     void (*packed_free)(void *packed);
 
     bool (*supports)(r1_op op, const r1_op_args *args); /* dtypes and shapes; pointers may be NULL */

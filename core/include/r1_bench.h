@@ -24,9 +24,9 @@ typedef struct {
     bool causal, bf16; /* bf16: keys and values */
 } r1_attend_shape;
 /* Microseconds of one call: the attention op; the scaling of queries before it, plain and with CAWA's two factors; what makes the
- * context factor's argument; the same attention by oneDNN's two products and a softmax between them, all scores at once (0 for bf16). */
+ * context factor's argument; the attention op with a factor per key of rank 8; the same attention by oneDNN's two products and a softmax between them, all scores at once (0 for bf16). */
 typedef struct {
-    double attend_us, plain_scale_us, cawa_scale_us, context_us, separate_us;
+    double attend_us, plain_scale_us, cawa_scale_us, context_us, low_rank_us, separate_us;
 } r1_attend_times;
 R1_API r1_status r1_bench_attend(const r1_attend_shape *shape, double seconds, r1_attend_times *out, r1_err *err);
 /* f32 multiply-adds in registers with the widest vectors that the processor has: what no product can exceed. */

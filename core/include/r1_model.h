@@ -36,6 +36,7 @@ R1_API size_t r1_model_item_n_cat(const r1_model *m, size_t item);
 R1_API size_t r1_model_event_n_num(const r1_model *m); /* 0 without memory */
 R1_API size_t r1_model_event_n_cat(const r1_model *m);
 R1_API size_t r1_model_entry_width(const r1_model *m); /* d_memory: an entry is K f32[d_memory], V f32[d_memory] */
+R1_API size_t r1_model_d_align(const r1_model *m);     /* width of the common space */
 R1_API size_t r1_model_n_head(const r1_model *m);
 R1_API size_t r1_model_n_output(const r1_model *m); /* 1 per binary or rank head, n per class head */
 R1_API const char *r1_model_head_name(const r1_model *m, size_t head);
@@ -67,6 +68,7 @@ typedef struct {
     uint64_t flop_event;   /* of making one working-memory entry */
     uint32_t n_op;         /* op calls of the plan */
     uint64_t trained_samples;
+    bool int8_steps; /* trained for int8: its steps of rounding are learned (R1_PRECISION_INT8 uses them) */
 } r1_model_info;
 R1_API r1_status r1_model_get_info(const r1_model *m, r1_model_info *info, r1_err *err);
 /* FLOP of one sample by group of op, for tables: calls fn(name, flop) per part of the plan. */

@@ -39,6 +39,7 @@ typedef struct {
     double weight_decay;      /* 0 = 0.01 */
     double clip;              /* of the gradient's global norm; 0 = 1 */
     double ratio_clip;        /* 0 = 0.2 */
+    double beta;              /* CAWA's, as in r1_train_opts */
     double kl;                /* weight of the divergence from the policy at the start; 0 = none */
     double entropy;   /* weight of the policy's entropy, gone after 4/5 of the steps; 0 = 0.05; below 0 = none */
     double warmup;    /* share of all steps; 0 = 0.02 */
@@ -80,6 +81,21 @@ R1_API const r1_model *r1_reinforcer_model(const r1_reinforcer *t);
 R1_API uint64_t r1_reinforcer_n_step(const r1_reinforcer *t); /* steps done, earlier processes included */
 R1_API void r1_reinforcer_free(r1_reinforcer *t);             /* NULL is fine */
 
+/* A policy as it serves: its most probable actions on every labelled sample of some shards. */
+typedef struct {
+    const char *const *data; /* shard paths */
+    size_t n_data;
+    const char *policy, *truth; /* heads, as above */
+    const double *cost;         /* as above */
+    const uint32_t *door;       /* as above */
+    uint32_t given, n_ask_max;
+    /* each sample: the items held at its end and the verdict; NULL */
+    void (*each)(void *ctx, uint64_t id, uint32_t held, uint32_t verdict, bool right);
+    void *ctx;
+} r1_policy_judge_opts;
+
+R1_API r1_status r1_policy_judge(const r1_model *m, const r1_policy_judge_opts *opts, r1_policy_eval *out, r1_err *err);
+
 /* ---- the reasoning reward model ---------------------------------------------------------------------------- */
 
 /* A model that tells from a trace, the items held and the verdict said, what its reasoning is worth: the chance that it is right. It is trained
@@ -100,6 +116,7 @@ typedef struct {
     const char *head;        /* NULL: "worth" */
     const uint32_t *door;    /* as above */
     uint32_t given, n_ask_max;
+    double beta;               /* CAWA's, as in r1_train_opts */
     double lr;                 /* 0 = 2e-3 */
     double weight_decay;       /* 0 = 0.01 */
     double clip;               /* 0 = 1 */

@@ -7,7 +7,7 @@
  * Description (JSON, at most 1 MiB; every number has a bound that r1_model_new checks; unlisted members are refused):
  *
  *   {"name": "fraud-s", "d_align": 512, "d_model": 96, "n_layer": 2, "n_head": 4, "n_head_cross": 4, "d_ff": 192,
- *    "beta": 0.3, "cawa_length": true, "cawa_context": true, "step_loss": 0.2,
+ *    "beta": 0.3, "cawa_length": true, "cawa_context": true, "cawa_rank": 0, "output_gate": false, "step_loss": 0.2,
  *    "event": {"num": ["amount_log", "hour"], "cat": [{"name": "kind", "n": 4}],
  *              "n_bin": 12, "hidden": 48, "d_memory": 64, "n_head": 4},
  *    "items": [
@@ -18,6 +18,9 @@
  *       "n_edge_max": 40, "hidden": 32, "n_layer": 2},
  *      {"name": "remittance", "kind": "text", "n_vocab": 512, "n_token_max": 24, "hidden": 32, "n_layer": 1}],
  *    "heads": [{"name": "fraud", "kind": "binary"}]}
+ *
+ * CAWA: "cawa_length" and "cawa_context" switch its two factors, both off is plain attention; "cawa_rank" (0 to 16) adds to the trunk's
+ * blocks a factor for each key, 1 + beta tanh(u.w) of that rank; "output_gate" gates what their attention gives (a control).
  *
  * "event" is the one kind of working-memory entry of the model; "query" names an earlier item. Heads: binary (label 0
  * or 1, logit), rank (label = relevance >= 0 within the samples of a group, score), class (with "n": label = class

@@ -17,7 +17,7 @@ typedef struct r1_session r1_session;
 /* Ablation and study switches. */
 enum {
     R1_RUN_NO_LENGTH = 1u << 0,  /* CAWA's length factor off */
-    R1_RUN_NO_CONTEXT = 1u << 1, /* CAWA's context factor off */
+    R1_RUN_NO_CONTEXT = 1u << 1, /* CAWA's context factor off, that of each key too */
 };
 
 typedef enum { R1_PRECISION_F32 = 0, R1_PRECISION_INT8 } r1_precision;

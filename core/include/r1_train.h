@@ -31,9 +31,13 @@ typedef struct {
     double clip;             /* global gradient norm; 0 = 1 */
     double mean_decay; /* of the running mean of the weights, which is what is validated and kept; 0 = none, below 1 */
     double warmup;     /* share of all steps; 0 = 0.05 */
+    double beta;       /* CAWA's, up to 0.9; 0 = the init model's or the description's; -1 = 0 */
     double item_drop;  /* chance that an item is hidden from a sample in training; -1 = none, 0 = 0.05 */
-    uint32_t n_epoch;  /* 0 = 4 */
-    uint32_t n_batch;  /* samples a step (whole groups); 0 = 256 */
+    bool
+        int8; /* quantisation-aware: linear layers round to learned steps (core/tensor/ops/lsq.c), which begin where they fit the first
+                        * batch, are validated in an int8 session and stored with the model. On where `init` has steps */
+    uint32_t n_epoch;          /* 0 = 4 */
+    uint32_t n_batch;          /* samples a step (whole groups); 0 = 256 */
     uint32_t checkpoint_every; /* steps; 0 = 500 */
     uint32_t valid_every;      /* steps; 0 = once an epoch */
     uint32_t patience;         /* validations without gain before the stop; 0 = 3 */
@@ -85,6 +89,7 @@ typedef struct {
     uint32_t head, run_flags, items_off, n_step; /* as in r1_batch */
     uint32_t n_batch;                            /* 0 = 256 */
     const char *backend;                         /* as in r1_session_opts */
+    bool int8;                                   /* score with R1_PRECISION_INT8 */
     /* called per sample with the calibrated logit of `head`; NULL */
     void (*each)(void *ctx, uint64_t id, uint64_t group, float label, float logit);
     void *ctx;
@@ -95,5 +100,32 @@ R1_API r1_status r1_evaluate(const r1_model *m, const char *const *shards, size_
 /* Figures over arrays, for anyone: scores with 0/1 labels. NaN when one class is missing. Ties are handled exactly. */
 R1_API double r1_metric_auc(const float *score, const float *label, size_t n);
 R1_API double r1_metric_ap(const float *score, const float *label, size_t n);
+
+/* Two scorings of the same samples beside each other, for instance f32 and int8. */
+typedef struct {
+    const float *first, *second; /* [n]: logits */
+    const float *label;          /* [n]: 0 or 1 */
+    const uint64_t *
+        group; /* [n] or NULL: binary: samples that hang together (a ring), drawn as one, 0 = alone; rank: runs of equal
+                                  * numbers are one choice */
+    size_t n;
+    bool rank;
+    uint32_t n_draw; /* of the bootstrap; 0 = 1000 */
+    uint64_t seed;
+} r1_compare_opts;
+
+typedef struct {
+    double first, second; /* average precision; rank: share of groups whose label is strictly on top */
+    double low, high;     /* of second - first: 95 %, by a paired bootstrap */
+    double kl;            /* mean divergence of the second's probabilities from the first's */
+    double agree;         /* share of the same verdict: side of probability 1/2; first of the group */
+} r1_comparison;
+
+R1_API r1_status r1_compare(const r1_compare_opts *opts, r1_comparison *out, r1_err *err);
+
+/* Rows of the common space, f32[d_align] as the encoder gives them, of one item of every sample that has it, in the shards' order: what
+ * pretraining aligns (r1_pretrain.h), for retrieval across modalities and for long-term memory. id: the sample's. */
+R1_API r1_status r1_embed(const r1_model *m, const char *const *data, size_t n_data, uint32_t item,
+                          void (*each)(void *ctx, uint64_t id, const float *row), void *ctx, r1_err *err);
 
 #endif

@@ -16,15 +16,15 @@ static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 /* Bytes of a tensor when its symbol is at its largest, padding rows included. */
 static size_t capacity(const r1_exec *e, const r1_tensor *t)
 {
-    size_t rows = round_up(e->cap[t->sym], R1_ROW_PAD) * t->mul + t->plus;
-    return round_up(rows * t->cols * r1_dtype_bytes(t->dtype), 256);
+    size_t n = t->sym == R1_SYM_ONE ? 1 : round_up(e->cap[t->sym], R1_ROW_PAD);
+    return round_up((n * t->mul + t->plus) * t->cols * r1_dtype_bytes(t->dtype), 256);
 }
 
 static void lay_out(r1_exec *e)
 {
     for (uint32_t i = 0; i < plan_of(e)->n_tensor; i++) {
         const r1_tensor *t = &plan_of(e)->tensor[i];
-        if (t->space == R1_SPACE_WEIGHT) continue;
+        if (t->space == R1_SPACE_WEIGHT || (e->rounder[i] >= 0 && !e->rounds)) continue;
         e->offset[i] = e->bytes;
         e->bytes += capacity(e, t);
     }
@@ -46,9 +46,23 @@ static void mark_gradients(r1_exec *e)
     }
 }
 
-/* Layers that stay in f32: where a row is read by few outputs, or is short, rounding it costs more than its product saves. Heads
- * are among them. */
-enum { INT8_SIDE_MIN = 16 };
+static void find_rounders(r1_exec *e)
+{
+    const r1_plan *p = plan_of(e);
+    for (uint32_t i = 0; i < p->n_tensor; i++) e->rounder[i] = -1;
+    for (uint32_t i = 0; i < p->n_call; i++)
+        if (p->call[i].op == R1_OP_LSQ) e->rounder[p->call[i].v[2].t] = (int16_t)i;
+}
+
+/* What an operand was rounded from, and the learned steps (NULL: it is not rounded). */
+static const r1_operand *unrounded(const r1_exec *e, const r1_operand *o, const float **step)
+{
+    if (step) *step = NULL;
+    if (o->t < 0 || e->rounder[o->t] < 0) return o;
+    const r1_call *c = &plan_of(e)->call[e->rounder[o->t]];
+    if (step) *step = r1_model_weight(e->m, c->v[1].t);
+    return &c->v[0];
+}
 
 static r1_status pack_weights(r1_exec *e, bool int8, r1_err *err)
 {
@@ -57,11 +71,16 @@ static r1_status pack_weights(r1_exec *e, bool int8, r1_err *err)
     for (uint32_t i = 0; e->be->pack && i < p->n_call; i++) {
         const r1_call *c = &p->call[i];
         if (c->op != R1_OP_LINEAR) continue;
-        char *base = (e->device ? e->device_weights : (char *)e->m->weights) + p->tensor[c->v[1].t].offset;
-        r1_view w = r1_operand_view(p, &c->v[1], e->cap, base);
-        int64_t rows = r1_operand_view(p, &c->v[0], e->cap, NULL).rows;
-        e->int8[i] = int8 && w.rows >= INT8_SIDE_MIN && w.cols >= INT8_SIDE_MIN;
-        R1_TRY((e->int8[i] ? e->be->pack_int8 : e->be->pack)(&e->packed[i], &w, rows, err));
+        const float *x_step, *w_step;
+        const r1_operand *x = unrounded(e, &c->v[0], &x_step), *from = unrounded(e, &c->v[1], &w_step);
+        char *base = (e->device ? e->device_weights : (char *)e->m->weights) + p->tensor[from->t].offset;
+        r1_view w = r1_operand_view(p, from, e->cap, base);
+        int64_t rows = r1_operand_view(p, x, e->cap, NULL).rows;
+        e->int8[i] = int8 && r1_net_int8(w.rows, w.cols);
+        if (e->int8[i])
+            R1_TRY(e->be->pack_int8(&e->packed[i], &w, w_step, x_step ? *x_step : 0, rows, err));
+        else
+            R1_TRY(e->be->pack(&e->packed[i], &w, rows, err));
     }
     return R1_OK;
 }
@@ -73,7 +92,11 @@ static r1_status reserve(r1_exec *e, bool train, bool int8, r1_err *err)
     e->needs_grad = calloc(p->n_tensor, sizeof *e->needs_grad);
     e->packed = calloc(p->n_call, sizeof *e->packed);
     e->int8 = calloc(p->n_call, sizeof *e->int8);
-    if (!e->offset || !e->needs_grad || !e->packed || !e->int8) R1_FAIL(err, R1_E_NOMEM, "plan: out of memory");
+    e->rounder = calloc(p->n_tensor, sizeof *e->rounder);
+    if (!e->offset || !e->needs_grad || !e->packed || !e->int8 || !e->rounder)
+        R1_FAIL(err, R1_E_NOMEM, "plan: out of memory");
+    e->rounds = train;
+    find_rounders(e);
     lay_out(e);
     mark_gradients(e);
     e->block = r1_calloc_aligned(e->bytes + 256, 1);
@@ -133,6 +156,7 @@ void r1_exec_free(r1_exec *e)
     free(e->packed);
     free(e->int8);
     free(e->needs_grad);
+    free(e->rounder);
     free(e->offset);
     free(e->block);
     free(e->grad);
@@ -186,6 +210,7 @@ static char *base_of(const r1_exec *e, int16_t t, place where)
 static bool switched_off(const r1_exec *e, const r1_call *c, int slot)
 {
     if (!c->cawa) return false;
+    if (c->op == R1_OP_ATTEND) return slot >= 10 && (e->flags & R1_RUN_NO_CONTEXT);
     return (slot == 1 && (e->flags & R1_RUN_NO_CONTEXT)) || (slot == 2 && (e->flags & R1_RUN_NO_LENGTH));
 }
 
@@ -193,9 +218,10 @@ static void bind(const r1_exec *e, const r1_call *c, place where, r1_op_args *a)
 {
     const r1_plan *p = plan_of(e);
     memset(a, 0, sizeof *a);
-    for (int k = 0; k < R1_OP_VIEWS; k++)
-        if (c->v[k].t >= 0 && !switched_off(e, c, k))
-            a->v[k] = r1_operand_view(p, &c->v[k], e->sym, base_of(e, c->v[k].t, where));
+    for (int k = 0; k < R1_OP_VIEWS; k++) {
+        const r1_operand *o = e->rounds ? &c->v[k] : unrounded(e, &c->v[k], NULL);
+        if (o->t >= 0 && !switched_off(e, c, k)) a->v[k] = r1_operand_view(p, o, e->sym, base_of(e, o->t, where));
+    }
     memcpy(a->i, c->i, sizeof a->i);
     memcpy(a->f, c->f, sizeof a->f);
     if (c->cawa) a->f[0] = e->m->beta;
@@ -232,7 +258,7 @@ r1_status r1_exec_forward(r1_exec *e, uint8_t phase, r1_err *err)
     r1_op_args a;
     for (uint32_t i = 0; i < p->n_call; i++) {
         const r1_call *c = &p->call[i];
-        if (c->phase != phase) continue;
+        if (c->phase != phase || (c->op == R1_OP_LSQ && !e->rounds)) continue;
         bind(e, c, ON_DEVICE, &a);
         a.packed = e->packed[i];
         a.packed_as = e->int8[i] ? R1_I8 : R1_F32;

@@ -20,12 +20,14 @@ typedef struct {
     char *block, *grad;
     float *wgrad;                  /* laid out as the weights */
     bool *needs_grad;              /* per tensor */
+    int16_t *rounder;              /* per tensor: the LSQ call that makes it; -1: none does */
+    bool rounds;                   /* those calls run; else who reads a rounded tensor gets what it was rounded from */
     char *device, *device_weights; /* NULL where memory is the host's */
     void **packed;                 /* per call */
     bool *int8;                    /* per call: packed as 8-bit integers */
 } r1_exec;
 
-/* cap: r1_net_symbols' values for the largest run. */
+/* cap: r1_net_symbols' values for the largest run. In training, what the plan rounds is rounded (`rounds` may be changed between runs). */
 r1_status r1_exec_new(r1_exec **out, const r1_model *m, const r1_backend *be, const uint32_t *cap, bool train,
                       r1_err *err);
 /* For scoring with 8-bit linear layers; R1_E_INVAL where the backend has none. */

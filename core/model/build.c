@@ -16,6 +16,7 @@
 #include <string.h>
 
 static const float norm_eps = 1e-5f;
+enum { INT8_SIDE_MIN = 16 };
 
 typedef struct {
     r1_net *net;
@@ -23,10 +24,9 @@ typedef struct {
     const char *scope; /* prefix of weight names */
     uint8_t phase;
     const char *part;
-    bool folded;
-    bool pretrain;
-    bool asked; /* the item in hand is the one that memory asks */
-    bool full;  /* a table ran over: reported once at the end */
+    bool folded, steps, pretrain; /* build.h's form */
+    bool asked;                   /* the item in hand is the one that memory asks */
+    bool full;                    /* a table ran over: reported once at the end */
 } builder;
 
 static int16_t add_tensor(builder *b, r1_tensor t)
@@ -89,21 +89,6 @@ static r1_call *call(builder *b, r1_op op)
     return c ? c : &spill;
 }
 
-static void linear_to(builder *b, const char *name, r1_operand x, r1_operand y, float gain)
-{
-    char w[64], bias[64];
-    snprintf(w, sizeof w, "%s.weight", name);
-    snprintf(bias, sizeof bias, "%s.bias", name);
-    float sd = gain / sqrtf((float)x.cols);
-    int16_t wt = weight(b, w, y.cols, x.cols, R1_INIT_NORMAL, sd);
-    int16_t bt = weight(b, bias, 1, y.cols, R1_INIT_ZERO, 0);
-    r1_call *c = call(b, R1_OP_LINEAR);
-    c->v[0] = x;
-    c->v[1] = all(b, wt);
-    c->v[2] = all(b, bt);
-    c->v[3] = y;
-}
-
 /* A new activation with the row count of x. */
 static int16_t like(builder *b, r1_operand x, uint32_t cols)
 {
@@ -111,10 +96,74 @@ static int16_t like(builder *b, r1_operand x, uint32_t cols)
     return act(b, t->sym, x.step > 1 ? t->mul / x.step : t->mul, cols);
 }
 
+/* ---- linear layers, and what of them is rounded to learned steps ------------------------------------------- */
+
+/* Folding merges what writes the common space with what reads it: of the first only the input is still there when a model serves, of the
+ * second nothing. */
+typedef enum { ROUND_NOTHING, ROUND_INPUT, ROUND_BOTH } rounding;
+
+static bool same_operand(r1_operand a, r1_operand b)
+{
+    return a.t == b.t && a.step == b.step && a.row0 == b.row0 && a.col == b.col && a.cols == b.cols;
+}
+
+/* x rounded to multiples of its step, of which `rows` are learned. Readers of one x share its step and its rounded values. */
+static r1_operand rounded(builder *b, const char *layer, const char *what, r1_operand x, uint32_t rows)
+{
+    char name[64];
+    for (uint32_t i = 0; i < b->net->plan.n_call; i++) {
+        const r1_call *c = &b->net->plan.call[i];
+        if (c->op == R1_OP_LSQ && same_operand(c->v[0], x)) return c->v[2];
+    }
+    snprintf(name, sizeof name, "%s.%s", layer, what);
+    int16_t step = weight(b, name, rows, 1, R1_INIT_CONST, 1.0f / R1_INT8_LIMIT);
+    b->net->plan.tensor[step].step = true;
+    r1_operand y = all(b, like(b, x, x.cols));
+    r1_call *c = call(b, R1_OP_LSQ);
+    c->v[0] = x;
+    c->v[1] = all(b, step);
+    c->v[2] = y;
+    c->i[0] = R1_INT8_LIMIT;
+    return y;
+}
+
+/* steps: the layer whose name the step of x bears. */
+static void linear_as(builder *b, const char *name, const char *steps, r1_operand x, r1_operand y, float gain,
+                      rounding how)
+{
+    char w[64], bias[64];
+    snprintf(w, sizeof w, "%s.weight", name);
+    snprintf(bias, sizeof bias, "%s.bias", name);
+    float sd = gain / sqrtf((float)x.cols);
+    r1_operand wt = all(b, weight(b, w, y.cols, x.cols, R1_INIT_NORMAL, sd));
+    int16_t bt = weight(b, bias, 1, y.cols, R1_INIT_ZERO, 0);
+    if (!b->steps || !r1_net_int8(y.cols, x.cols)) how = ROUND_NOTHING;
+    if (how != ROUND_NOTHING) x = rounded(b, steps, "input_step", x, 1);
+    if (how == ROUND_BOTH) wt = rounded(b, name, "weight_step", wt, y.cols);
+    r1_call *c = call(b, R1_OP_LINEAR);
+    c->v[0] = x;
+    c->v[1] = wt;
+    c->v[2] = all(b, bt);
+    c->v[3] = y;
+}
+
+static void linear_to(builder *b, const char *name, r1_operand x, r1_operand y, float gain)
+{
+    linear_as(b, name, name, x, y, gain, ROUND_BOTH);
+}
+
 static r1_operand linear(builder *b, const char *name, r1_operand x, uint32_t cols, float gain)
 {
     r1_operand y = all(b, like(b, x, cols));
     linear_to(b, name, x, y, gain);
+    return y;
+}
+
+/* A layer that reads the common space, or (folded) what is left of one. */
+static r1_operand linear_reader(builder *b, const char *name, r1_operand x, uint32_t cols)
+{
+    r1_operand y = all(b, like(b, x, cols));
+    linear_as(b, name, name, x, y, 1, ROUND_NOTHING);
     return y;
 }
 
@@ -189,10 +238,8 @@ static uint32_t space_cols(const builder *b)
 static r1_operand align(builder *b, const char *name, r1_operand x, int16_t y)
 {
     if (y < 0) y = like(b, x, space_cols(b));
-    if (b->folded)
-        linear_to(b, "fold", x, part_of(y, 0, b->asked ? space_cols(b) : asked_at(b->d)), 1);
-    else
-        linear_to(b, name, x, all(b, y), 1);
+    r1_operand to = b->folded ? part_of(y, 0, b->asked ? space_cols(b) : asked_at(b->d)) : all(b, y);
+    linear_as(b, b->folded ? "fold" : name, name, x, to, 1, ROUND_INPUT);
     return all(b, y);
 }
 
@@ -322,6 +369,24 @@ static r1_call *attend(builder *b, r1_operand q, r1_operand k, r1_operand v, int
     c->i[0] = (int32_t)n_head;
     c->i[1] = causal;
     return c;
+}
+
+/* The factor per key (CAWA's low-rank variant): both its sides come from the normed tokens x. */
+static void low_rank(builder *b, r1_operand x, uint32_t cols, r1_operand *u, r1_operand *w)
+{
+    *u = linear(b, "cawa.query", x, cols, 0.5f);
+    *w = linear(b, "cawa.key", x, cols, 0.5f);
+}
+
+/* What attention gives, by column as far open as the token wants. */
+static r1_operand gated(builder *b, r1_operand x, r1_operand y)
+{
+    r1_operand g = linear(b, "gate", x, y.cols, 1), z = all(b, like(b, y, y.cols));
+    r1_call *c = call(b, R1_OP_GATE);
+    c->v[0] = y;
+    c->v[1] = g;
+    c->v[2] = z;
+    return z;
 }
 
 static r1_operand feed_forward(builder *b, r1_operand h, uint32_t d_ff)
@@ -464,11 +529,11 @@ static r1_operand memory_item(builder *b, const r1_item_desc *it, r1_item_io *io
         int16_t both = tail_norm(b, "fold_asked.bias", token, asked_at(d), asked_cols(d)).t;
         q = part_of(both, 0, dm);
         if (d->cawa_context)
-            first =
-                add(b, part_of(both, dm, d->d_context), linear(b, "fold_context", all(b, context), d->d_context, 1));
+            first = add(b, part_of(both, dm, d->d_context),
+                        linear_reader(b, "fold_context", all(b, context), d->d_context));
     } else {
-        q = linear(b, "query", part_of(context, 0, wide), dm, 1);
-        first = context_layer(b, all(b, context));
+        q = linear_reader(b, "query", part_of(context, 0, wide), dm);
+        if (d->cawa_context) first = linear_reader(b, "cawa.context1", all(b, context), d->d_context);
     }
     q = cawa(b, q, first, io->count, d->n_head_memory, it->n_ref_max);
     int16_t bias = weight(b, "bucket", d->n_head_memory, it->n_bucket, R1_INIT_ZERO, 0);
@@ -526,7 +591,7 @@ static r1_operand cross_modal(builder *b, int16_t sequence)
     uint32_t w = d->d_model;
     b->scope = b->part = "cross";
     r1_operand y, pqkv = b->folded ? tail_norm(b, "in.bias", all(b, sequence), 0, 4 * w)
-                                   : linear(b, "in", norm(b, "norm", all(b, sequence)), 4 * w, 1);
+                                   : linear_reader(b, "in", norm(b, "norm", all(b, sequence)), 4 * w);
     r1_operand q = scale(b, part_of(pqkv.t, w, w), d->n_head_cross);
     attend(b, q, part_of(pqkv.t, 2 * w, w), part_of(pqkv.t, 3 * w, w), b->net->trunk_off, b->net->trunk_off,
            d->n_head_cross, true, &y);
@@ -552,8 +617,15 @@ static r1_operand block(builder *b, uint32_t index, r1_operand h)
     r1_operand qkv = linear(b, "qkv", x, 3 * w, 1);
     r1_operand q = cawa(b, part_of(qkv.t, 0, w), context_layer(b, all(b, context)), b->net->trunk_count, d->n_head,
                         b->net->n_position);
-    attend(b, q, part_of(qkv.t, w, w), part_of(qkv.t, 2 * w, w), b->net->trunk_off, b->net->trunk_off, d->n_head, true,
-           &y);
+    r1_operand side[2] = {{.t = -1}, {.t = -1}};
+    if (d->cawa_rank) low_rank(b, x, d->n_head * d->cawa_rank, &side[0], &side[1]);
+    c = attend(b, q, part_of(qkv.t, w, w), part_of(qkv.t, 2 * w, w), b->net->trunk_off, b->net->trunk_off, d->n_head,
+               true, &y);
+    c->v[10] = side[0];
+    c->v[11] = side[1];
+    c->f[0] = d->beta;
+    c->cawa = 1;
+    if (d->output_gate) y = gated(b, x, y);
     h = add(b, h, linear(b, "out", y, w, 0.7f));
     return feed_forward(b, h, d->d_ff);
 }
@@ -646,14 +718,20 @@ static void build(builder *b)
     if (b->pretrain) pretext_heads(b, trunk);
 }
 
-r1_status r1_net_build(r1_net *net, const r1_desc *d, r1_net_kind kind, r1_err *err)
+bool r1_net_int8(int64_t rows, int64_t cols) { return rows >= INT8_SIDE_MIN && cols >= INT8_SIDE_MIN; }
+
+r1_status r1_net_build(r1_net *net, const r1_desc *d, uint32_t form, r1_err *err)
 {
     memset(net, 0, sizeof *net);
     net->n_position = d->n_item + 1;
     net->plan.tensor = calloc(R1_TENSORS_MAX, sizeof *net->plan.tensor);
     net->plan.call = calloc(R1_CALLS_MAX, sizeof *net->plan.call);
-    symbols(net, d, kind == R1_NET_PRETRAIN);
-    builder b = {.net = net, .d = d, .folded = kind == R1_NET_FOLDED, .pretrain = kind == R1_NET_PRETRAIN};
+    symbols(net, d, form & R1_NET_PRETRAIN);
+    builder b = {.net = net,
+                 .d = d,
+                 .folded = form & R1_NET_FOLDED,
+                 .steps = form & R1_NET_STEPS,
+                 .pretrain = form & R1_NET_PRETRAIN};
     if (!net->plan.tensor || !net->plan.call || net->plan.n_sym > R1_SYMBOLS_MAX) {
         r1_net_free(net);
         R1_FAIL(err, R1_E_NOMEM, "plan: out of memory or more than %d symbols", R1_SYMBOLS_MAX);

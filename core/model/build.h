@@ -35,13 +35,14 @@ typedef struct {
     uint32_t n_position; /* P = n_item + 1: the prior, then each item */
 } r1_net;
 
-typedef enum {
-    R1_NET_PLAIN = 0, /* what training runs */
-    R1_NET_FOLDED,    /* of fold.h, for inference */
-    R1_NET_PRETRAIN   /* the plain one and pretraining's heads, whose weights follow after all of its own */
-} r1_net_kind;
-
-r1_status r1_net_build(r1_net *net, const r1_desc *d, r1_net_kind kind, r1_err *err);
+/* 0: the one that training runs. FOLDED: the plan of fold.h, for inference. STEPS: with learned steps of rounding (LSQ) before the linear
+ * layers that int8 serves; those calls run in training, a session reads the steps and skips them. PRETRAIN: the first with pretraining's heads,
+ * whose weights follow after all of its own. */
+enum { R1_NET_FOLDED = 1, R1_NET_STEPS = 2, R1_NET_PRETRAIN = 4 };
+r1_status r1_net_build(r1_net *net, const r1_desc *d, uint32_t form, r1_err *err);
+/* Whether int8 takes a layer with a weight of this size: where a row is read by few outputs, or is short, rounding it costs more than its
+ * product saves. Heads stay in f32 by it. */
+bool r1_net_int8(int64_t rows, int64_t cols);
 /* Pretraining predicts a column's class: the bin of a number, the value of a category ("other" is the last). Number of classes of
  * column c of a table, numbers first; 0 for a category of more than R1_PRETEXT_VALUES values, which is left out. */
 enum { R1_PRETEXT_VALUES = 4096 };

@@ -51,6 +51,8 @@ typedef struct {
     uint32_t d_align, d_model, n_layer, n_head, n_head_cross, d_ff, d_context;
     float beta, step_loss;
     bool cawa_length, cawa_context;
+    uint32_t cawa_rank; /* of the blocks' factor per key and head; 0: none */
+    bool output_gate;   /* of the blocks' attention */
     bool has_event;
     r1_row_desc event;
     uint32_t d_memory, n_head_memory;

@@ -183,7 +183,7 @@ r1_status r1_fold_net(r1_net *net, const r1_model *m, bool *pays, r1_err *err)
     for (uint32_t i = 0; i < m->desc->n_item; i++) n_memory += m->desc->item[i].kind == R1_ITEM_MEMORY;
     *pays = false;
     if (n_memory > 1) return R1_OK;
-    R1_TRY(r1_net_build(net, m->desc, R1_NET_FOLDED, err));
+    R1_TRY(r1_net_build(net, m->desc, R1_NET_FOLDED | (m->steps ? R1_NET_STEPS : 0), err));
     *pays = work(net, m->desc) < work(&m->net, m->desc);
     if (!*pays) r1_net_free(net);
     return R1_OK;

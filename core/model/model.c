@@ -12,13 +12,16 @@
 #include <string.h>
 
 enum { MODEL_BYTES_MAX = 1 << 30 };
+#define STEP_MIN 1e-20f
+#define STEP_MAX 1e20f
 
-r1_status r1_model_alloc(r1_model **out, const char *json, size_t len, size_t bytes_max, r1_err *err)
+r1_status r1_model_alloc(r1_model **out, const char *json, size_t len, bool steps, size_t bytes_max, r1_err *err)
 {
     r1_model *m = calloc(1, sizeof *m);
     if (!m) R1_FAIL(err, R1_E_NOMEM, "model: out of memory");
     r1_status st = r1_desc_parse(&m->desc, json, len, err);
-    if (st == R1_OK) st = r1_net_build(&m->net, m->desc, R1_NET_PLAIN, err);
+    m->steps = steps;
+    if (st == R1_OK) st = r1_net_build(&m->net, m->desc, steps ? R1_NET_STEPS : 0, err);
     if (st == R1_OK &&
         (m->net.plan.weight_bytes > bytes_max || !(m->weights = r1_calloc_aligned(m->net.plan.weight_bytes + 64, 1))))
         st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "model: %zu bytes of weights, at most %zu",
@@ -43,7 +46,7 @@ static r1_status empty_tokenizers(r1_model *m, r1_err *err)
 r1_status r1_model_new(r1_model **out, const char *description_json, uint64_t seed, r1_err *err)
 {
     r1_model *m;
-    R1_TRY(r1_model_alloc(&m, description_json, strlen(description_json), MODEL_BYTES_MAX, err));
+    R1_TRY(r1_model_alloc(&m, description_json, strlen(description_json), false, MODEL_BYTES_MAX, err));
     r1_status st = empty_tokenizers(m, err);
     if (st != R1_OK) {
         r1_model_free(m);
@@ -63,6 +66,39 @@ void r1_model_free(r1_model *m)
     r1_desc_free(m->desc);
     free(m->weights);
     free(m);
+}
+
+/* Both plans list the weights in one order; the new one has steps between them. */
+static void copy_weights(const r1_model *from, const r1_net *net, float *to)
+{
+    uint32_t k = 0;
+    for (uint32_t i = 0; i < from->net.plan.n_tensor; i++) {
+        const r1_tensor *t = &from->net.plan.tensor[i];
+        if (t->space != R1_SPACE_WEIGHT) continue;
+        while (strcmp(net->plan.tensor[k].name, t->name) != 0) k++;
+        memcpy(to + net->plan.tensor[k].offset / sizeof(float), from->weights + t->offset / sizeof(float),
+               (size_t)t->mul * t->cols * sizeof(float));
+    }
+}
+
+r1_status r1_model_add_steps(r1_model *m, r1_err *err)
+{
+    r1_net net;
+    if (m->steps) return R1_OK;
+    R1_TRY(r1_net_build(&net, m->desc, R1_NET_STEPS, err));
+    float *weights = r1_calloc_aligned(net.plan.weight_bytes + 64, 1);
+    if (!weights) {
+        r1_net_free(&net);
+        R1_FAIL(err, R1_E_NOMEM, "model: no memory for steps");
+    }
+    r1_net_init(&net, m->desc, weights, 0);
+    copy_weights(m, &net, weights);
+    r1_net_free(&m->net);
+    free(m->weights);
+    m->net = net;
+    m->weights = weights;
+    m->steps = true;
+    return R1_OK;
 }
 
 /* ---- files ------------------------------------------------------------------------------------------------ */
@@ -121,6 +157,7 @@ r1_status r1_model_save(const r1_model *m, const char *path, r1_err *err)
     r1_gguf_put_u64(w, "r1.n_head_cross", m->desc->n_head_cross);
     r1_gguf_put_f32(w, "r1.beta", m->beta);
     r1_gguf_put_u64(w, "r1.trained_samples", m->trained_samples);
+    if (m->steps) r1_gguf_put_u64(w, "r1.int8_steps", 1);
     put_heads(m, w);
     put_tokenizers(m, w);
     put_tensors(m, w);
@@ -143,8 +180,12 @@ static r1_status load_tensors(r1_model *m, const r1_gguf *g, r1_err *err)
                     t->cols, f->ggml_type, (unsigned long long)f->dim[1], (unsigned long long)f->dim[0]);
         float *to = m->weights + t->offset / sizeof(float);
         memcpy(to, f->data, f->bytes);
-        for (size_t k = 0; k < f->bytes / sizeof(float); k++)
+        for (size_t k = 0; k < f->bytes / sizeof(float); k++) {
             if (!isfinite(to[k])) R1_FAIL(err, R1_E_FORMAT, "tensor \"%s\" holds a value that is not finite", t->name);
+            if (t->step && !(to[k] >= STEP_MIN && to[k] <= STEP_MAX))
+                R1_FAIL(err, R1_E_FORMAT, "tensor \"%s\": step %zu is %g, expected %g to %g", t->name, k, (double)to[k],
+                        (double)STEP_MIN, (double)STEP_MAX);
+        }
     }
     if (n != g->n_tensor) R1_FAIL(err, R1_E_FORMAT, "expected %zu tensors, found %zu", n, g->n_tensor);
     return R1_OK;
@@ -223,11 +264,14 @@ static r1_status load(r1_model **out, const r1_gguf *g, r1_err *err)
         R1_FAIL(err, R1_E_FORMAT, "architecture is \"%.*s\", expected \"r1\"", (int)(len > 40 ? 40 : len), s);
     R1_TRY(r1_gguf_u64(g, "r1.format", &format, err));
     if (format != 1) R1_FAIL(err, R1_E_FORMAT, "r1.format is %llu, expected 1", (unsigned long long)format);
+    uint64_t steps = 0;
+    if (r1_gguf_find(g, "r1.int8_steps")) R1_TRY(r1_gguf_u64(g, "r1.int8_steps", &steps, err));
+    if (steps > 1) R1_FAIL(err, R1_E_FORMAT, "r1.int8_steps is %llu, expected 0 or 1", (unsigned long long)steps);
     R1_TRY(r1_gguf_str(g, "r1.description", &s, &len, err));
     /* Weights lie in the file as they lie in memory, but for alignment and what is derived. */
     size_t bytes_max = (size_t)128 * g->n_tensor + 65536;
     for (size_t i = 0; i < g->n_tensor; i++) bytes_max += g->tensor[i].bytes;
-    R1_TRY(r1_model_alloc(out, s, len, bytes_max < MODEL_BYTES_MAX ? bytes_max : MODEL_BYTES_MAX, err));
+    R1_TRY(r1_model_alloc(out, s, len, steps == 1, bytes_max < MODEL_BYTES_MAX ? bytes_max : MODEL_BYTES_MAX, err));
     R1_TRY(load_scalars(*out, g, err));
     R1_TRY(load_tokenizers(*out, g, err));
     R1_TRY(load_tensors(*out, g, err));
@@ -305,6 +349,7 @@ size_t r1_model_item_n_cat(const r1_model *m, size_t item) { return m->desc->ite
 size_t r1_model_event_n_num(const r1_model *m) { return m->desc->event.n_num; }
 size_t r1_model_event_n_cat(const r1_model *m) { return m->desc->event.n_cat; }
 size_t r1_model_entry_width(const r1_model *m) { return m->desc->d_memory; }
+size_t r1_model_d_align(const r1_model *m) { return m->desc->d_align; }
 size_t r1_model_n_head(const r1_model *m) { return m->desc->n_headc; }
 size_t r1_model_n_output(const r1_model *m) { return m->desc->n_output; }
 const char *r1_model_head_name(const r1_model *m, size_t head) { return m->desc->head[head].name; }
@@ -315,6 +360,11 @@ r1_status r1_model_set_beta(r1_model *m, float beta, r1_err *err)
     if (!(beta >= 0 && beta <= 0.9f)) R1_FAIL(err, R1_E_INVAL, "beta is %g, expected 0 to 0.9", (double)beta);
     m->beta = beta;
     return R1_OK;
+}
+
+r1_status r1_model_choose_beta(r1_model *m, double beta, r1_err *err)
+{
+    return beta == 0 ? R1_OK : r1_model_set_beta(m, beta == -1 ? 0 : (float)beta, err);
 }
 
 r1_calibration r1_model_calibration(const r1_model *m, size_t head) { return m->calibration[head]; }
@@ -427,5 +477,6 @@ r1_status r1_model_get_info(const r1_model *m, r1_model_info *info, r1_err *err)
     }
     info->n_op = m->net.plan.n_call;
     info->trained_samples = m->trained_samples;
+    info->int8_steps = m->steps;
     return r1_model_flops(m, add_flop, info, err);
 }

@@ -22,6 +22,7 @@ typedef struct {
     bool array;  /* [1, rows]: offsets, indices; rows become columns of the view */
     bool frozen; /* a weight that training leaves alone (bins, means) */
     bool decay;  /* weight decay applies */
+    bool step;   /* learned steps of rounding: positive, trained in proportion to themselves */
     uint16_t sym;
     uint32_t mul, plus; /* rows = value(sym) * mul + plus */
     uint32_t cols;
@@ -38,7 +39,7 @@ typedef struct {
 typedef struct {
     r1_op op;
     uint8_t phase;    /* 0: working-memory entries, 1: texts, 2: the rest */
-    uint8_t cawa;     /* CAWA_SCALE of a block or of memory: run flags apply */
+    uint8_t cawa;     /* CAWA_SCALE of a block or of memory, ATTEND of a block: beta and run flags apply */
     const char *part; /* for tables of work */
     r1_operand v[R1_OP_VIEWS];
     int32_t i[8];

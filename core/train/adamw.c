@@ -55,6 +55,16 @@ R1_CLONES static void update(float *w, float *g, float *m, float *v, size_t n, c
     }
 }
 
+/* Steps of rounding move in proportion to themselves, as if their logarithms were trained: they stay positive, and lr means the same for all. */
+static void update_steps(float *w, float *g, float *m, float *v, size_t n, coefficients c)
+{
+    for (size_t k = 0; k < n; k++) {
+        float log_step = 0;
+        update(&log_step, &g[k], &m[k], &v[k], 1, c);
+        w[k] *= expf(log_step);
+    }
+}
+
 double r1_adamw_rate(double lr, double warmup, double done)
 {
     if (done < warmup) return lr * (0.02 + 0.98 * done / warmup);
@@ -73,7 +83,8 @@ double r1_adamw_step(r1_adamw *a, r1_model *m, float *grad, double lr, double de
         size_t at = x->offset / sizeof(float);
         if (!trained(x)) continue;
         c.shrink = (float)(x->decay ? 1 - lr * decay : 1);
-        update(m->weights + at, grad + at, a->m + at, a->v + at, (size_t)x->mul * x->cols, c);
+        (x->step ? update_steps : update)(m->weights + at, grad + at, a->m + at, a->v + at, (size_t)x->mul * x->cols,
+                                          c);
     }
     return size;
 }

@@ -67,6 +67,18 @@ void r1_data_close(r1_data *d)
     memset(d, 0, sizeof *d);
 }
 
+r1_status r1_data_check_items(const r1_data *d, const r1_desc *model, const char *what, r1_err *err)
+{
+    const char *text = r1_shard_description(d->shard[0]);
+    r1_desc *shard;
+    R1_TRY(r1_desc_parse(&shard, text, strlen(text), err));
+    uint64_t hash = shard->item_hash;
+    r1_desc_free(shard);
+    if (hash == model->item_hash) return R1_OK;
+    R1_FAIL(err, R1_E_INVAL, "%s: the model reads other items (hash %016llx) than the shards hold (%016llx)", what,
+            (unsigned long long)model->item_hash, (unsigned long long)hash);
+}
+
 r1_event r1_data_event(void *data, uint64_t index)
 {
     const r1_data *d = data;

@@ -24,6 +24,8 @@ typedef struct {
 /* All shards must have the schema of the first. */
 r1_status r1_data_open(r1_data *d, const char *const *paths, size_t n, r1_err *err);
 void r1_data_close(r1_data *d);
+/* R1_E_INVAL where the shards hold other items than the model reads; `what` leads the message. */
+r1_status r1_data_check_items(const r1_data *d, const r1_desc *model, const char *what, r1_err *err);
 r1_event r1_data_event(void *data, uint64_t index); /* the callback of pack.h */
 
 /* A batch of samples with room for their items and references in common numbers. */

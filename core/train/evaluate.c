@@ -80,7 +80,9 @@ static r1_status event_table(const r1_data *d, r1_event **out, r1_err *err)
 r1_status r1_score_data(const r1_model *m, const r1_data *d, const r1_eval_opts *o, r1_scores *s, r1_err *err)
 {
     uint32_t n_batch = o->n_batch ? o->n_batch : 256, cap = n_batch > d->unit_max ? n_batch : d->unit_max;
-    r1_session_opts so = {.n_sample_max = n_batch > 1024 ? 1024 : n_batch, .backend = o->backend};
+    r1_session_opts so = {.n_sample_max = n_batch > 1024 ? 1024 : n_batch,
+                          .backend = o->backend,
+                          .precision = o->int8 ? R1_PRECISION_INT8 : R1_PRECISION_F32};
     r1_session *session = NULL;
     r1_event *events = NULL;
     r1_rows rows;

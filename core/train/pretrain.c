@@ -11,6 +11,7 @@
 #include "train/adamw.h"
 #include "train/checkpoint.h"
 #include "train/curriculum.h"
+#include "train/machine.h"
 #include "train/pretext.h"
 
 #include <math.h>
@@ -123,15 +124,12 @@ static r1_status add_heads(r1_model *m, uint64_t seed, r1_err *err)
 static r1_status make_model(r1_pretrainer *t, r1_err *err)
 {
     const char *own = r1_shard_description(t->train.shard[0]), *text = t->o.description ? t->o.description : own;
-    r1_desc *shard;
     R1_TRY(t->o.init ? r1_model_open(&t->m, t->o.init, err) : r1_model_new(&t->m, text, t->o.seed, err));
-    R1_TRY(r1_desc_parse(&shard, own, strlen(own), err));
-    uint64_t hash = shard->item_hash;
-    r1_desc_free(shard);
-    if (t->m->desc->item_hash != hash)
+    R1_TRY(r1_data_check_items(&t->train, t->m->desc, "pretraining", err));
+    if (t->m->steps)
         R1_FAIL(err, R1_E_INVAL,
-                "pretraining: the model reads other items (hash %016llx) than the shards hold (%016llx)",
-                (unsigned long long)t->m->desc->item_hash, (unsigned long long)hash);
+                "pretraining: %s has learned steps of rounding (int8): quantisation-aware training comes last",
+                t->o.init);
     t->trained_before = t->m->trained_samples;
     r1_model_uncalibrate(t->m); /* what it was for is learned away */
     if (!t->o.init) R1_TRY(r1_fit(t->m, &t->train, err));
@@ -148,12 +146,8 @@ static uint32_t batch_cap(const r1_pretrainer *t)
 
 static r1_status make_machine(r1_pretrainer *t, r1_err *err)
 {
-    uint32_t cap[R1_SYMBOLS_MAX], n = batch_cap(t);
-    const r1_backend *be = r1_backend_find(NULL, err);
-    if (!be || !be->host_memory || !be->backward[R1_OP_LINEAR]) be = r1_backend_cpu();
-    r1_pack_capacity(t->m, n, cap);
-    R1_TRY(r1_exec_new(&t->e, t->m, be, cap, true, err));
-    R1_TRY(r1_pack_new(&t->pack, t->e, 0, err));
+    uint32_t n = batch_cap(t);
+    R1_TRY(r1_machine_new(&t->e, &t->pack, t->m, n, err));
     R1_TRY(r1_pretext_new(&t->pretext, t->e, n, err));
     R1_TRY(r1_rows_new(&t->rows, t->m->desc, n, err));
     R1_TRY(r1_adamw_new(&t->adam, t->m, err));
@@ -485,7 +479,7 @@ static r1_status keep_best(r1_pretrainer *t, r1_pretrain_report *r, r1_err *err)
 static r1_status save_plain(const r1_pretrainer *t, r1_err *err)
 {
     r1_model plain = *t->m;
-    R1_TRY(r1_net_build(&plain.net, t->m->desc, R1_NET_PLAIN, err));
+    R1_TRY(r1_net_build(&plain.net, t->m->desc, 0, err));
     r1_status st = r1_model_save(&plain, t->o.out, err);
     r1_net_free(&plain.net);
     return st;

@@ -86,6 +86,7 @@ static r1_status make_model(r1_reinforcer *t, r1_err *err)
 {
     const char *text = t->o.description ? t->o.description : r1_shard_description(t->train.shard[0]);
     R1_TRY(t->o.init ? r1_model_open(&t->m, t->o.init, err) : r1_model_new(&t->m, text, t->o.seed, err));
+    R1_TRY(r1_model_choose_beta(t->m, t->o.beta, err));
     R1_TRY(r1_evidence_check(&t->rules, t->m, "reinforce: the model", err));
     return t->o.init ? R1_OK : r1_fit(t->m, &t->train, err);
 }
@@ -128,7 +129,8 @@ static r1_status reserve(r1_reinforcer *t, r1_err *err)
 static uint64_t run_hash(const r1_reinforcer *t)
 {
     const r1_reinforce_opts *o = &t->o;
-    const double real[] = {o->lr, o->weight_decay, o->clip, o->ratio_clip, o->kl, o->entropy, o->warmup};
+    const double real[] = {o->lr, o->weight_decay, o->clip,   o->ratio_clip,
+                           o->kl, o->entropy,      o->warmup, (double)t->m->beta};
     const uint64_t whole[] = {o->seed,        o->n_step, o->n_case, o->n_group, o->n_pass, (uint64_t)o->variant,
                               t->train.n_unit};
     uint64_t h = r1_hash64(real, sizeof real, 1);
@@ -254,23 +256,6 @@ static r1_status draw_cases(r1_reinforcer *t, r1_rng *rng, r1_err *err)
     return R1_OK;
 }
 
-static void add_means(r1_policy_eval *e, const r1_rollout *r)
-{
-    for (size_t i = 0; i < r->n_trace; i++) {
-        e->reward += r->trace[i].reward;
-        e->right += r->trace[i].right;
-        e->cost += r->trace[i].cost;
-        e->n_ask += r->trace[i].n_decision - 1;
-    }
-    e->n += r->n_trace;
-}
-
-static void divide(r1_policy_eval *e)
-{
-    double n = e->n ? (double)e->n : 1;
-    e->reward /= n, e->right /= n, e->cost /= n, e->n_ask /= n;
-}
-
 /* What the reward model says of each verdict at some nodes. */
 static r1_status ask_judge(r1_reinforcer *t, const r1_node *node, const size_t *place, size_t n, r1_err *err)
 {
@@ -392,16 +377,7 @@ static r1_status update(r1_reinforcer *t, r1_err *err)
 
 static r1_status judge(r1_reinforcer *t, r1_policy_eval *e, r1_err *err)
 {
-    *e = (r1_policy_eval){0};
-    for (size_t u = 0; u < t->valid.n_unit;) {
-        r1_rows_clear(&t->cases);
-        for (; u < t->valid.n_unit && t->cases.n < t->o.n_case; u++)
-            R1_TRY(r1_rows_add(&t->cases, &t->valid, &t->valid.unit[u], err));
-        R1_TRY(r1_rollout_run(&t->rollout, &t->rules, &t->actor, &t->valid, &t->cases, 1, true, NULL, err));
-        add_means(e, &t->rollout);
-    }
-    divide(e);
-    return R1_OK;
+    return r1_rollout_judge(&t->rollout, &t->rules, &t->actor, &t->valid, &t->cases, NULL, NULL, e, err);
 }
 
 static void write_metrics(const r1_reinforcer *t, const char *event, const r1_policy_eval *e)
@@ -470,8 +446,8 @@ r1_status r1_reinforcer_step(r1_reinforcer *t, r1_policy_eval *mean, bool *done,
     R1_TRY(reward(t, err));
     weigh(t);
     R1_TRY(update(t, err));
-    add_means(&e, &t->rollout);
-    divide(&e);
+    r1_rollout_add(&e, &t->rollout);
+    r1_rollout_means(&e);
     t->step++;
     note(t, &e);
     if (t->step % 10 == 0) write_metrics(t, "train", &e);

@@ -61,7 +61,8 @@ static void defaults(r1_reward_opts *o)
 static r1_checkpoint state_of(rewarder *t)
 {
     const r1_reward_opts *o = &t->o;
-    const double real[] = {o->lr, o->weight_decay, o->clip, o->contrast, o->temperature, o->reserve};
+    const double real[] = {o->lr,          o->weight_decay, o->clip,           o->contrast,
+                           o->temperature, o->reserve,      (double)t->m->beta};
     const uint64_t whole[] = {o->seed, o->n_step, o->n_case, o->n_group, o->valid_every, o->patience, t->train.n_unit};
     uint64_t h = r1_hash64(&t->rules, sizeof t->rules, r1_hash64(whole, sizeof whole, r1_hash64(real, sizeof real, 2)));
     return (r1_checkpoint){
@@ -81,6 +82,7 @@ static r1_status make_model(rewarder *t, r1_err *err)
 {
     const char *text = t->o.description ? t->o.description : r1_shard_description(t->train.shard[0]);
     R1_TRY(r1_model_new(&t->m, text, t->o.seed, err));
+    R1_TRY(r1_model_choose_beta(t->m, t->o.beta, err));
     R1_TRY(r1_evidence_check(&t->rules, t->m, "reward: the description", err));
     return r1_fit(t->m, &t->train, err);
 }

@@ -2,6 +2,8 @@
 /* rollout.c - traces advance side by side, one decision at a time, so that the model sees large batches. */
 #include "train/rollout.h"
 
+#include "train/machine.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,19 +15,6 @@ static const r1_head_desc *find_head(const r1_desc *d, const char *name)
     for (uint32_t h = 0; h < d->n_headc; h++)
         if (strcmp(d->head[h].name, name) == 0) return &d->head[h];
     return NULL;
-}
-
-static r1_status make_machine(r1_actor *a, r1_err *err)
-{
-    uint32_t cap[R1_SYMBOLS_MAX];
-    const r1_backend *be = r1_backend_find(NULL, err);
-    if (!be || !be->host_memory || !be->backward[R1_OP_LINEAR]) be = r1_backend_cpu();
-    r1_pack_capacity(a->m, a->cap, cap);
-    cap[R1_SYM_ENTRY] = cap[R1_SYM_EVENT]; /* nothing is gathered, nothing cached */
-    for (uint32_t i = 0; i < a->m->desc->n_item; i++)
-        if (a->m->desc->item[i].kind == R1_ITEM_TEXT) cap[a->m->net.item[i].sym_row] = a->cap;
-    R1_TRY(r1_exec_new(&a->e, a->m, be, cap, true, err));
-    return r1_pack_new(&a->pack, a->e, 0, err);
 }
 
 r1_status r1_actor_new(r1_actor *a, const r1_model *m, const char *head, uint32_t n_output, uint32_t cap, r1_err *err)
@@ -40,7 +29,7 @@ r1_status r1_actor_new(r1_actor *a, const r1_model *m, const char *head, uint32_
     *a = (r1_actor){.m = m, .cap = cap, .output = h->output, .n_output = n_output};
     a->sample = calloc(cap, sizeof *a->sample);
     a->drop = calloc(cap, sizeof *a->drop);
-    r1_status st = a->sample && a->drop ? make_machine(a, err)
+    r1_status st = a->sample && a->drop ? r1_machine_new(&a->e, &a->pack, m, cap, err)
                                         : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "policy: out of memory");
     if (st != R1_OK) r1_actor_free(a);
     return st;
@@ -210,5 +199,42 @@ r1_status r1_rollout_run(r1_rollout *r, const r1_evidence_rules *rules, r1_actor
             if (!r->trace[i].done) decide(r, rules, cases, i, greedy, rng);
     }
     qsort(r->decision, r->n_decision, sizeof *r->decision, by_node);
+    return R1_OK;
+}
+
+/* ---- what they earned ------------------------------------------------------------------------------------- */
+
+void r1_rollout_add(r1_policy_eval *sum, const r1_rollout *r)
+{
+    for (size_t i = 0; i < r->n_trace; i++) {
+        sum->reward += r->trace[i].reward;
+        sum->right += r->trace[i].right;
+        sum->cost += r->trace[i].cost;
+        sum->n_ask += r->trace[i].n_decision - 1;
+    }
+    sum->n += r->n_trace;
+}
+
+void r1_rollout_means(r1_policy_eval *sum)
+{
+    double n = sum->n ? (double)sum->n : 1;
+    sum->reward /= n, sum->right /= n, sum->cost /= n, sum->n_ask /= n;
+}
+
+r1_status r1_rollout_judge(r1_rollout *r, const r1_evidence_rules *rules, r1_actor *actor, const r1_data *d,
+                           r1_rows *cases,
+                           void (*each)(void *ctx, uint64_t id, uint32_t held, uint32_t verdict, bool right), void *ctx,
+                           r1_policy_eval *out, r1_err *err)
+{
+    *out = (r1_policy_eval){0};
+    for (size_t u = 0; u < d->n_unit;) {
+        r1_rows_clear(cases);
+        for (; u < d->n_unit && cases->n < cases->cap; u++) R1_TRY(r1_rows_add(cases, d, &d->unit[u], err));
+        R1_TRY(r1_rollout_run(r, rules, actor, d, cases, 1, true, NULL, err));
+        r1_rollout_add(out, r);
+        for (size_t i = 0; each && i < r->n_trace; i++)
+            each(ctx, cases->sample[i].id, r->trace[i].held, r->trace[i].verdict, r->trace[i].right);
+    }
+    r1_rollout_means(out);
     return R1_OK;
 }

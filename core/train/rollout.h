@@ -7,6 +7,7 @@
 #define R1_ROLLOUT_H
 
 #include "infer/pack.h"
+#include "r1_reinforce.h"
 #include "train/evidence.h"
 #include "train/policy_loss.h"
 
@@ -55,5 +56,13 @@ void r1_rollout_free(r1_rollout *r);
 /* n_group traces of each case. actor NULL: every permitted item is as likely, and a verdict less so by the factor e^-reserve. greedy: the most probable action, the first of equals. */
 r1_status r1_rollout_run(r1_rollout *r, const r1_evidence_rules *rules, r1_actor *actor, const r1_data *d,
                          const r1_rows *cases, uint32_t n_group, bool greedy, r1_rng *rng, r1_err *err);
+/* Adds what the traces earned to sums; divides them by their number. */
+void r1_rollout_add(r1_policy_eval *sum, const r1_rollout *r);
+void r1_rollout_means(r1_policy_eval *sum);
+/* Every case of d, one trace each, most probable actions; each as in r1_policy_judge_opts. cases and r: working space. */
+r1_status r1_rollout_judge(r1_rollout *r, const r1_evidence_rules *rules, r1_actor *actor, const r1_data *d,
+                           r1_rows *cases,
+                           void (*each)(void *ctx, uint64_t id, uint32_t held, uint32_t verdict, bool right), void *ctx,
+                           r1_policy_eval *out, r1_err *err);
 
 #endif

@@ -14,6 +14,8 @@
 #include "train/curriculum.h"
 #include "train/evaluate.h"
 #include "train/loss.h"
+#include "train/machine.h"
+#include "train/steps.h"
 
 #include <errno.h>
 #include <math.h>
@@ -36,6 +38,7 @@ struct r1_trainer {
     r1_curriculum curriculum;
     uint32_t *order; /* of the units in this epoch */
     uint32_t *drop;  /* per sample of the batch: items hidden */
+    bool fit_steps;  /* the first batch says where the steps of rounding begin */
     /* what a checkpoint carries */
     uint64_t epoch, unit, seen, bad, n_valid, best_bits; /* best_bits: best_value's, at the checkpoint */
     double best_value;                                   /* higher is better; -inf before the first validation */
@@ -90,8 +93,10 @@ static void hide_items(r1_trainer *t)
 
 static r1_checkpoint state_of(r1_trainer *t)
 {
+    uint32_t beta;
+    memcpy(&beta, &t->m->beta, sizeof beta);
     return (r1_checkpoint){.description = t->m->desc->text,
-                           .must = {{"seed", t->o.seed}, {"n_sample", t->train.n_sample}},
+                           .must = {{"seed", t->o.seed}, {"n_sample", t->train.n_sample}, {"beta_bits", beta}},
                            .counter = {{"step", &t->adam.step},
                                        {"epoch", &t->epoch},
                                        {"unit", &t->unit},
@@ -139,23 +144,20 @@ static r1_status make_model(r1_trainer *t, r1_err *err)
         R1_FAIL(err, R1_E_INVAL, "training: the shards' feature schema %016llx is not the model's %016llx",
                 (unsigned long long)r1_shard_schema_hash(t->train.shard[0]),
                 (unsigned long long)t->m->desc->schema_hash);
+    R1_TRY(r1_model_choose_beta(t->m, t->o.beta, err));
     t->trained_before = t->m->trained_samples;
     r1_model_uncalibrate(t->m);
-    return t->o.init ? R1_OK : r1_fit(t->m, &t->train, err);
+    if (!t->o.init) R1_TRY(r1_fit(t->m, &t->train, err));
+    t->fit_steps = t->o.int8 && !t->m->steps;
+    t->o.int8 |= t->m->steps;
+    return t->fit_steps ? r1_model_add_steps(t->m, err) : R1_OK;
 }
 
 static r1_status make_machine(r1_trainer *t, r1_err *err)
 {
-    uint32_t cap[R1_SYMBOLS_MAX], n = batch_cap(t);
-    const r1_backend *be = r1_backend_find(NULL, err);
-    if (!be || !be->host_memory || !be->backward[R1_OP_LINEAR]) be = r1_backend_cpu();
-    r1_pack_capacity(t->m, n, cap);
-    cap[R1_SYM_ENTRY] = cap[R1_SYM_EVENT]; /* nothing is gathered, nothing cached */
-    for (uint32_t i = 0; i < t->m->desc->n_item; i++)
-        if (t->m->desc->item[i].kind == R1_ITEM_TEXT) cap[t->m->net.item[i].sym_row] = n;
-    R1_TRY(r1_exec_new(&t->e, t->m, be, cap, true, err));
+    uint32_t n = batch_cap(t);
+    R1_TRY(r1_machine_new(&t->e, &t->pack, t->m, n, err));
     t->e->flags = t->o.run_flags;
-    R1_TRY(r1_pack_new(&t->pack, t->e, 0, err));
     R1_TRY(r1_rows_new(&t->rows, t->m->desc, n, err));
     R1_TRY(r1_adamw_new(&t->adam, t->m, err));
     R1_TRY(r1_curriculum_new(&t->curriculum, t->o.curriculum, false, t->m->desc, &t->train, err));
@@ -188,7 +190,10 @@ r1_status r1_trainer_new(r1_trainer **out, const r1_train_opts *opts, r1_err *er
         st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__, "training: shard %s has another feature schema",
                         t->o.valid[0]);
     if (st == R1_OK) st = make_machine(t, err);
-    if (st == R1_OK && t->o.checkpoint && access(t->o.checkpoint, F_OK) == 0) st = resume(t, err);
+    if (st == R1_OK && t->o.checkpoint && access(t->o.checkpoint, F_OK) == 0) {
+        t->fit_steps = false;
+        st = resume(t, err);
+    }
     if (st != R1_OK) {
         r1_trainer_free(t);
         return st;
@@ -227,7 +232,7 @@ static double rate(const r1_trainer *t)
     return r1_adamw_rate(t->o.lr, t->o.warmup, (double)t->seen / all);
 }
 
-static r1_status gradient(r1_trainer *t, double *loss, r1_err *err)
+static r1_status forward(r1_trainer *t, r1_err *err)
 {
     r1_pack_source src = {.sample = t->rows.sample,
                           .n_sample = t->rows.n,
@@ -239,12 +244,31 @@ static r1_status gradient(r1_trainer *t, double *loss, r1_err *err)
     hide_items(t);
     R1_TRY(r1_pack_fill(t->pack, &src, err));
     for (uint8_t phase = 0; phase < 3; phase++) R1_TRY(r1_exec_forward(t->e, phase, err));
+    return R1_OK;
+}
+
+static r1_status gradient(r1_trainer *t, double *loss, r1_err *err)
+{
+    R1_TRY(forward(t, err));
     t->flop_here += 3 * r1_exec_flop(t->e); /* a backward pass is two forward ones, as is usual to count */
     r1_exec_zero_grad(t->e);
     int16_t out = t->m->net.logits;
     *loss = r1_loss(t->m->desc, t->m->net.n_position, t->rows.sample, t->rows.n, r1_exec_ptr(t->e, out),
                     r1_exec_grad(t->e, out));
     return r1_exec_backward(t->e, err);
+}
+
+/* Steps begin where they round this batch, as it is without rounding, with the least error. */
+static r1_status begin_steps(r1_trainer *t, r1_err *err)
+{
+    t->fit_steps = t->e->rounds = false;
+    r1_status st = forward(t, err);
+    t->e->rounds = true;
+    R1_TRY(st);
+    r1_steps_fit(t->m, t->e);
+    memcpy(t->best, t->m->weights, t->m->net.plan.weight_bytes);
+    if (t->mean) memcpy(t->mean, t->m->weights, t->m->net.plan.weight_bytes);
+    return R1_OK;
 }
 
 static void write_metrics(const r1_trainer *t, const char *event, double loss, const r1_eval *v)
@@ -268,7 +292,7 @@ static void write_metrics(const r1_trainer *t, const char *event, double loss, c
 
 static r1_status score_valid(r1_trainer *t, r1_scores *s, r1_eval *v, r1_err *err)
 {
-    r1_eval_opts o = {.head = t->o.head, .run_flags = t->o.run_flags, .items_off = t->o.items_off};
+    r1_eval_opts o = {.head = t->o.head, .run_flags = t->o.run_flags, .items_off = t->o.items_off, .int8 = t->o.int8};
     R1_TRY(r1_scores_new(s, t->m, (size_t)t->valid.n_sample, err));
     r1_status st = r1_score_data(t->m, &t->valid, &o, s, err);
     return st == R1_OK ? r1_figures_of(t->m, s, t->o.head, v, err) : st;
@@ -354,6 +378,7 @@ r1_status r1_trainer_step(r1_trainer *t, double *loss, bool *done, r1_err *err)
     *done = finished(t);
     if (*done) return R1_OK;
     R1_TRY(r1_rows_take(&t->rows, &t->train, t->order, &t->unit, t->o.n_batch, err));
+    if (t->fit_steps) R1_TRY(begin_steps(t, err));
     R1_TRY(gradient(t, loss, err));
     if (!isfinite(*loss))
         R1_FAIL(err, R1_E_INVAL, "training: the loss is not finite at step %llu: lower the learning rate (%g)",

@@ -87,6 +87,11 @@ static void make(attention *t, bool causal, bool bf16, bool lists)
     a->v[9] = normals(rows, d, 1, false);
     a->i[0] = heads;
     a->i[1] = causal;
+    if (r1_rng_below(&rng, 2)) return;
+    int32_t rank = 1 + (int32_t)r1_rng_below(&rng, R1_ATTEND_RANK_MAX);
+    a->v[10] = normals(rows, heads * rank, 1 / sqrt((double)rank), false);
+    a->v[11] = normals(listed, heads * rank, 1, false);
+    a->f[0] = 0.6f;
 }
 
 static void drop(attention *t)
@@ -134,7 +139,7 @@ static void test_forward(void)
     }
 }
 
-static const int gradient[] = {0, 1, 2, 7};
+static const int gradient[] = {0, 1, 2, 7, 10, 11};
 
 static void test_backward(void)
 {
@@ -175,6 +180,7 @@ static void test_same_bits(void)
             r1_op_args one = t.a;
             int32_t q_off[2] = {0, t.q_off[s + 1] - t.q_off[s]}, k_off[2] = {t.k_off[s], t.k_off[s + 1]};
             one.v[0].p = r1_row(&t.a.v[0], t.q_off[s]);
+            if (one.v[10].p) one.v[10].p = r1_row(&t.a.v[10], t.q_off[s]);
             one.v[9] = normals(q_off[1], t.a.v[9].cols, 1, false);
             one.v[3] = (r1_view){q_off, 1, 2, R1_I32, 2};
             one.v[4] = (r1_view){k_off, 1, 2, R1_I32, 2};

@@ -21,6 +21,8 @@ static bool wanted_isa(void)
 typedef struct {
     int32_t m, n, k, x_ld, y_ld;
     float *x, *w, *b, *y;
+    const float *w_step; /* learned steps; NULL and 0: none */
+    float x_step;
     r1_packed_int8 *packed;
 } product;
 
@@ -50,7 +52,7 @@ static void multiply(product *p, const float *bias)
     r1_err err;
     r1_view w = {p->w, p->n, p->k, R1_F32, p->k}, x = {p->x, p->m, p->k, R1_F32, p->x_ld},
             y = {p->y, p->m, p->n, R1_F32, p->y_ld};
-    if (!p->packed) R1_ASSERT_OK(r1_cpu_int8_pack(&p->packed, &w, &err), &err);
+    if (!p->packed) R1_ASSERT_OK(r1_cpu_int8_pack(&p->packed, &w, p->w_step, p->x_step, &err), &err);
     r1_cpu_int8_product(&x, p->packed, bias, &y);
 }
 
@@ -63,21 +65,24 @@ static float twin_scale(const float *v, int32_t k)
     return most < 1e-30f ? 0 : most;
 }
 
-static int64_t twin_sum(const float *x, const float *w, int32_t k)
+/* What a number is multiplied by before it is rounded: by a learned step, or so that the largest of v becomes 127. */
+static float twin_inverse(const float *v, int32_t k, float step)
 {
-    float sx = twin_scale(x, k), sw = twin_scale(w, k);
-    int64_t sum = 0;
-    if (sx == 0 || sw == 0) return 0;
-    float ix = 127 / sx, iw = 127 / sw;
-    for (int32_t i = 0; i < k; i++) sum += (int64_t)nearbyintf(x[i] * ix) * (int64_t)nearbyintf(w[i] * iw);
-    return sum;
+    float most = step > 0 ? 1 : twin_scale(v, k);
+    return step > 0 ? 1 / step : most == 0 ? 0 : 127 / most;
 }
+
+static int64_t twin_round(float v) { return (int64_t)nearbyintf(fmaxf(fminf(v, 127), -127)); }
 
 static float twin(const product *p, int32_t m, int32_t n, const float *bias)
 {
     const float *x = p->x + (int64_t)m * p->x_ld, *w = p->w + (int64_t)n * p->k;
-    float scale = twin_scale(w, p->k) / 127 * (twin_scale(x, p->k) / 127);
-    return (float)twin_sum(x, w, p->k) * scale + (bias ? bias[n] : 0);
+    float step = p->w_step ? p->w_step[n] : 0;
+    float ix = twin_inverse(x, p->k, p->x_step), iw = twin_inverse(w, p->k, step);
+    float sx = p->x_step > 0 ? p->x_step : twin_scale(x, p->k) / 127, sw = step > 0 ? step : twin_scale(w, p->k) / 127;
+    int64_t sum = 0;
+    for (int32_t i = 0; i < p->k; i++) sum += twin_round(x[i] * ix) * twin_round(w[i] * iw);
+    return (float)sum * (sw * sx) + (bias ? bias[n] : 0);
 }
 
 static void check(const product *p, const float *bias, const char *what)
@@ -165,6 +170,28 @@ static void test_whole_layer(void)
     }
 }
 
+/* Learned steps, from so narrow that most is cut off to so wide that little is left. */
+static void test_learned_steps(void)
+{
+    if (!wanted_isa()) return;
+    static const float widths[] = {1e-4f, 0.01f, 0.04f, 1.0f};
+    r1_rng rng;
+    r1_rng_seed(&rng, r1_test_seed() + 4);
+    for (size_t s = 0; s < R1_COUNT(shapes); s++)
+        for (size_t i = 0; i < R1_COUNT(widths); i++) {
+            product p = make(shapes[s].m, shapes[s].n, shapes[s].k);
+            float *step = calloc((size_t)p.n, sizeof *step);
+            fill(&p, &rng);
+            for (int32_t n = 0; n < p.n; n++) step[n] = widths[i] * (0.5f + (float)r1_rng_unit(&rng));
+            p.x_step = s % 3 ? 10 * widths[i] : 0;
+            p.w_step = s % 3 == 1 ? NULL : step; /* both, activations' alone, weights' alone */
+            multiply(&p, p.b);
+            check(&p, p.b, "learned");
+            drop(&p);
+            free(step);
+        }
+}
+
 /* Rows alone, and all but the first, give the bits that they have together. */
 static void test_same_row_same_bits(void)
 {
@@ -186,15 +213,14 @@ static void test_same_row_same_bits(void)
     drop(&p);
 }
 
-/* NaN and infinity give NaN in their own row alone; nothing gives the bias; a weight too wide is refused. */
-static void test_odd_rows(void)
+/* NaN and infinity give NaN in their own row alone; nothing gives the bias. */
+static void odd_rows(float x_step)
 {
-    if (!wanted_isa()) return;
     enum { M = 6, N = 19, K = 21 };
-    r1_err err;
     r1_rng rng;
     r1_rng_seed(&rng, r1_test_seed() + 3);
     product p = make(M, N, K);
+    p.x_step = x_step;
     fill(&p, &rng);
     float *row[M];
     for (int m = 0; m < M; m++) row[m] = p.x + (int64_t)m * p.x_ld;
@@ -210,12 +236,29 @@ static void test_odd_rows(void)
             if (m == 1 || m == 5) CU_ASSERT_EQUAL(y, twin(&p, m, n, p.b));
         }
     drop(&p);
+}
+
+/* A weight too wide is refused, and so is a step that is none. */
+static void test_odd_rows(void)
+{
+    if (!wanted_isa()) return;
+    static const float bad[] = {-1, NAN, INFINITY, 1e-38f};
+    odd_rows(0);
+    odd_rows(0.02f);
+    r1_err err;
     float one = 1;
     r1_packed_int8 *packed = NULL;
+    r1_view small = {&one, 1, 1, R1_F32, 1};
+    for (size_t i = 0; i < R1_COUNT(bad); i++) {
+        CU_ASSERT_EQUAL(r1_cpu_int8_pack(&packed, &small, &bad[i], 1, &err), R1_E_INVAL);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "step 0 of the weight"));
+        CU_ASSERT_EQUAL(r1_cpu_int8_pack(&packed, &small, &one, bad[i], &err), R1_E_INVAL);
+    }
     r1_view wide = {&one, 1, R1_INT8_K_MAX + 1, R1_F32, 0};
-    CU_ASSERT_EQUAL(r1_cpu_int8_pack(&packed, &wide, &err), R1_E_INVAL);
+    CU_ASSERT_EQUAL(r1_cpu_int8_pack(&packed, &wide, NULL, 0, &err), R1_E_INVAL);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "at most 16384"));
 }
 
 R1_TEST_MAIN("int8", {"exact sums", test_exact_sums}, {"whole layer", test_whole_layer},
-             {"same row, same bits", test_same_row_same_bits}, {"odd rows", test_odd_rows})
+             {"learned steps", test_learned_steps}, {"same row, same bits", test_same_row_same_bits},
+             {"odd rows", test_odd_rows})

@@ -127,6 +127,7 @@ static void test_finite_differences(void)
     for (int op = 0; op < R1_OP_COUNT; op++)
         for (int round = 0; round < ROUNDS && r1_op_get((r1_op)op)->backward; round++) {
             r1_op_args a;
+            if (op == R1_OP_LSQ) break; /* its slopes are not those of its steps: test_lsq.c */
             op_case_make((r1_op)op, &a);
             make_gradients((r1_op)op, &a);
             R1_ASSERT_OK(r1_backend_reference()->forward[op](NULL, &a, &err), &err);

@@ -77,6 +77,11 @@ static void test_stages(void)
                     0);
     CU_ASSERT(figure(out, "steps") == 12 && figure(out, "traces") == 12 * 16 && figure(out, "n") == 300);
     CU_ASSERT_DOUBLE_EQUAL(figure(out, "reward"), figure(out, "right") - figure(out, "cost"), 1e-5);
+    double reward = figure(out, "reward");
+    CU_ASSERT_EQUAL(
+        RUN("eval", "--model", policy, "--policy", "act", "--cost", "history=0.02,ego=0.05", "--json", shard), 0);
+    CU_ASSERT_DOUBLE_EQUAL(figure(out, "reward"), reward, 1e-9);
+    CU_ASSERT_EQUAL(RUN("eval", "--model", policy, "--policy", "fraud", shard), 2);
     R1_ASSERT_OK(r1_file_read(plot, 1 << 20, &svg, &len, &err), &err);
     CU_ASSERT(strncmp(svg, "<svg ", 5) == 0 && strstr(svg, "polyline") && strstr(svg, "valid reward") &&
               strstr(svg, "</svg>"));
@@ -139,6 +144,44 @@ static void test_pretrain(void)
     CU_ASSERT_EQUAL(RUN("train", "--curriculum", "mask:root:0.5:0.5", "--out", model, shard), 2);
 }
 
+/* Rows of an item do not depend on the samples beside it: those of two shards end with those of the second. */
+static void test_embed(void)
+{
+    r1_err err;
+    toy t;
+    char out[8192], shard[2][300], model[300], dir[2][300], path[700], *data[2];
+    size_t len[2];
+    snprintf(model, sizeof model, "%s/embed.gguf", r1_test_tmpdir());
+    for (int i = 0; i < 2; i++) {
+        snprintf(shard[i], sizeof shard[i], "%s/embed-%d.r1s", r1_test_tmpdir(), i);
+        snprintf(dir[i], sizeof dir[i], "%s/vectors-%d", r1_test_tmpdir(), i);
+        toy_make_alone(&t, 300 + 101 * (size_t)i, (uint64_t)i);
+        R1_ASSERT_OK(toy_write(&t, shard[i], &err), &err);
+        toy_free(&t);
+    }
+    CU_ASSERT_EQUAL(RUN("train", "--epochs", "1", "--out", model, shard[0]), 0);
+    CU_ASSERT_EQUAL(RUN("embed", "--model", model, "--item", "row", "--queries", "words", "--out", dir[0], "--json",
+                        shard[0], shard[1]),
+                    0);
+    double columns = figure(out, "columns"), n[2] = {figure(out, "n")}; /* some samples lack the item */
+    CU_ASSERT(n[0] > 650 && n[0] < 701 && figure(out, "queries") >= 13 && figure(out, "queries") <= 15);
+    CU_ASSERT_EQUAL(
+        RUN("embed", "--model", model, "--item", "row", "--queries", "words", "--out", dir[1], "--json", shard[1]), 0);
+    n[1] = figure(out, "n");
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/row_base.f16", dir[i]);
+        R1_ASSERT_OK(r1_file_read(path, 1 << 24, &data[i], &len[i], &err), &err);
+        CU_ASSERT_EQUAL((double)len[i], n[i] * columns * 2);
+    }
+    CU_ASSERT_EQUAL(memcmp(data[0] + len[0] - len[1], data[1], len[1]), 0);
+    free(data[0]);
+    free(data[1]);
+    CU_ASSERT_EQUAL(RUN("embed", "--model", model, "--item", "row", "--out", dir[1], "--json", shard[1]), 0);
+    CU_ASSERT_EQUAL(figure(out, "n") + figure(out, "queries"), n[1]);
+    CU_ASSERT_EQUAL(RUN("embed", "--model", model, "--item", "nothing", "--out", dir[1], shard[1]), 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "nothing"));
+}
+
 static void test_commands(void)
 {
     static char out[1 << 16];
@@ -162,6 +205,18 @@ static void test_commands(void)
     CU_ASSERT_EQUAL(figure(out, "n"), 600);
     CU_ASSERT_EQUAL(RUN("eval", "--model", model, "--off", "history,ego", "--no-context", "--json", shard), 0);
     CU_ASSERT(figure(out, "loss") > 0 && figure(out, "loss") != whole);
+    double last = whole;
+    for (int i = 0; i < 3;
+         i++) { /* the file's beta is the one it was trained with, and each other one scores otherwise */
+        static const char *const beta[] = {"0", "0.5", "0.9"};
+        CU_ASSERT_EQUAL(RUN("eval", "--model", model, "--beta", beta[i], "--json", shard), 0);
+        CU_ASSERT(figure(out, "loss") != last);
+        last = figure(out, "loss");
+        CU_ASSERT_EQUAL(RUN("train", "--out", cut, "--beta", beta[i], "--epochs", "1", shard), 0);
+        CU_ASSERT_EQUAL(RUN("info", "--json", cut), 0);
+        CU_ASSERT_DOUBLE_EQUAL(figure(out, "beta"), strtod(beta[i], NULL), 1e-6);
+    }
+    CU_ASSERT_EQUAL(RUN("train", "--out", cut, "--beta", "0.95", shard), 2);
     CU_ASSERT_EQUAL(RUN("info", "--json", model), 0);
     CU_ASSERT(figure(out, "trained_samples") == 1200 && figure(out, "mflop_sample") > 0);
     CU_ASSERT_EQUAL(RUN("info", "--description", model), 0);
@@ -265,9 +320,10 @@ static void test_bench_attention(void)
     CU_ASSERT_TRUE(figure(out, "gops_1x1024x8x64_causal_bf16") > 0);
     CU_ASSERT_TRUE(figure(out, "fused_over_separate") > 0);
     CU_ASSERT_TRUE(figure(out, "cawa_overhead") > -0.5 && figure(out, "cawa_overhead") < 1);
+    CU_ASSERT_TRUE(figure(out, "low_rank_overhead_4x256x4x32") > -0.5);
     CU_ASSERT_EQUAL(RUN("bench", "cawa", "--seconds", "0"), 2);
 }
 
 R1_TEST_MAIN("r1", {"bench attention", test_bench_attention}, {"bench batch", test_bench_batch},
              {"train, eval, info", test_commands}, {"stages of training", test_stages}, {"pretrain", test_pretrain},
-             {"bench memory", test_bench_memory}, {"needle", test_needle})
+             {"embed", test_embed}, {"bench memory", test_bench_memory}, {"needle", test_needle})

@@ -517,6 +517,49 @@ static double regret_of(const r1_model *model)
     return sum;
 }
 
+typedef struct {
+    double reward, right;
+    size_t n;
+} tally;
+
+static void each_case(void *ctx, uint64_t id, uint32_t held, uint32_t verdict, bool right)
+{
+    tally *t = ctx;
+    CU_ASSERT(id < 1u << 20 && held & 1 && verdict < 2);
+    t->reward += right;
+    for (uint32_t i = 0; i < m3.n_room; i++) t->reward -= held >> (1 + i) & 1 ? costs[1 + i] : 0;
+    t->right += right;
+    t->n++;
+}
+
+/* The file judged on the validating cases earns what the report says, and case by case the same; prices change what is paid, not what
+ * is done; a policy that may ask nothing pays nothing. */
+static void check_judged(const r1_model *m, const r1_reinforce_opts *o, const r1_policy_eval *said)
+{
+    r1_err err;
+    r1_policy_eval e, dear, mute;
+    tally sum = {0};
+    double twice[R1_ITEMS_MAX];
+    for (uint32_t i = 0; i <= m3.n_room; i++) twice[i] = 2 * costs[i];
+    r1_policy_judge_opts j = {
+        .data = o->valid, .n_data = 1, .cost = costs, .door = doors, .given = 1, .each = each_case, .ctx = &sum};
+    R1_ASSERT_OK(r1_policy_judge(m, &j, &e, &err), &err);
+    CU_ASSERT(e.reward == said->reward && e.right == said->right && e.cost == said->cost && e.n == said->n);
+    CU_ASSERT_EQUAL(sum.n, e.n);
+    CU_ASSERT_DOUBLE_EQUAL(sum.reward / (double)sum.n, e.reward, 1e-9);
+    CU_ASSERT_DOUBLE_EQUAL(sum.right / (double)sum.n, e.right, 1e-9);
+    j.cost = twice, j.each = NULL;
+    R1_ASSERT_OK(r1_policy_judge(m, &j, &dear, &err), &err);
+    CU_ASSERT(dear.right == e.right && dear.n_ask == e.n_ask);
+    CU_ASSERT_DOUBLE_EQUAL(dear.cost, 2 * e.cost, 1e-12);
+    j.given = (2u << m3.n_room) - 1; /* all is held: nothing is left to ask */
+    R1_ASSERT_OK(r1_policy_judge(m, &j, &mute, &err), &err);
+    CU_ASSERT(mute.cost == 0 && mute.n_ask == 0);
+    j.policy = "worth";
+    CU_ASSERT_EQUAL(r1_policy_judge(m, &j, &mute, &err), R1_E_INVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "worth"));
+}
+
 /* The unbiased variant comes close to the best policy, measured exactly through a session over the written file. GRPO divides by the
  * deviation, so where all traces of a case are right their costs weigh as much as a wrong verdict elsewhere: it asks too little and is
  * held to a quarter of the way. */
@@ -550,6 +593,7 @@ static void test_learns(void)
         printf("variant %d: regret %.4f, of guessing %.4f, unseen cases earn %.4f ", v, regret, guess,
                rep.valid.reward);
         CU_ASSERT(regret < (v ? 0.1 : 0.75) * guess);
+        check_judged(m, &o, &rep.valid);
         r1_model_free(m);
     }
 }

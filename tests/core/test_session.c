@@ -326,6 +326,45 @@ static void test_folded(void)
     r1_session_free(plain);
 }
 
+/* The trunk's factor per key and its output gate, described and carried by a file: the folded plan agrees with the plain one; beta = 0
+ * and the switch of the context factors both leave the very scores that neither of them touches. */
+static void test_described_controls(void)
+{
+    setup();
+    r1_err err;
+    static const char *const from = "\"name\"";
+    char path[300], *text = calloc(strlen(toy_description) + 100, 1);
+    const char *at = strstr(toy_description, from);
+    sprintf(text, "%.*s\"cawa_rank\": 3, \"output_gate\": true, %s", (int)(at - toy_description), toy_description, at);
+    r1_model *made, *m;
+    snprintf(path, sizeof path, "%s/controls.gguf", r1_test_tmpdir());
+    R1_ASSERT_OK(r1_model_new(&made, text, 4, &err), &err);
+    R1_ASSERT_OK(r1_model_save(made, path, &err), &err);
+    R1_ASSERT_OK(r1_model_open(&m, path, &err), &err);
+    static float logit[4][N * 8];
+    for (int k = 0; k < 4; k++) { /* plain, folded, beta 0, switched off */
+        r1_session *s;
+        r1_result res;
+        R1_ASSERT_OK(r1_model_set_beta(m, k == 2 ? 0 : 0.9f, &err), &err);
+        R1_ASSERT_OK(r1_session_new(&s, m, &(r1_session_opts){.n_sample_max = N, .aligned = k == 0}, &err), &err);
+        r1_sample all[N];
+        copy_samples(all);
+        r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event};
+        b.flags = k == 3 ? R1_RUN_NO_CONTEXT : 0;
+        run(s, &b, &res);
+        CU_ASSERT_FATAL(res.n_output <= 8);
+        memcpy(logit[k], res.logit, N * res.n_output * sizeof(float));
+        for (size_t i = 0; k == 1 && i < N * res.n_output; i++)
+            CU_ASSERT_TRUE(fabsf(logit[0][i] - logit[1][i]) < 1e-4f);
+        r1_session_free(s);
+    }
+    CU_ASSERT_EQUAL(memcmp(logit[2], logit[3], sizeof logit[2]), 0);
+    CU_ASSERT_NOT_EQUAL(memcmp(logit[1], logit[2], sizeof logit[1]), 0);
+    r1_model_free(made);
+    r1_model_free(m);
+    free(text);
+}
+
 /* ---- working memory --------------------------------------------------------------------------------------- */
 
 static r1_memory *open_memory(uint32_t quota, size_t bytes, uint32_t n_entity)
@@ -832,8 +871,9 @@ static void test_no_backend(void)
 
 R1_TEST_MAIN("session", {"same input, same answer", test_same_answer}, {"int8", test_int8},
              {"file, reference", test_file_and_reference}, {"trace adds up", test_trace}, {"switches", test_flags},
-             {"folded equals plain", test_folded}, {"no allocation", test_no_allocation},
-             {"bad samples", test_refusals}, {"pool equals inline", test_pool_equals_inline}, {"rings", test_rings},
+             {"folded equals plain", test_folded}, {"described controls", test_described_controls},
+             {"no allocation", test_no_allocation}, {"bad samples", test_refusals},
+             {"pool equals inline", test_pool_equals_inline}, {"rings", test_rings},
              {"pool under pressure", test_pool_pressure}, {"two workers", test_workers}, {"many threads", test_threads},
              {"memory apart", test_device}, {"own backend trains", test_register_train}, {"own backend", test_register},
              {"tables refused", test_register_refusals}, {"no backend", test_no_backend})

@@ -102,7 +102,7 @@ static void steps_to(r1_train_opts o, uint64_t n, const char *checkpoint, const 
 }
 
 /* 20 steps equal 10 steps, a checkpoint, a new process' worth of state, and 10 more: byte by byte, epochs crossed. */
-static void resume_with(double mean_decay)
+static void resume_with(double mean_decay, bool int8)
 {
     char whole[300], half[300], rest[300], *a, *b;
     size_t na, nb;
@@ -112,6 +112,7 @@ static void resume_with(double mean_decay)
     snprintf(rest, sizeof rest, "%s/rest.ck", r1_test_tmpdir());
     r1_train_opts o = options();
     o.mean_decay = mean_decay;
+    o.int8 = int8;
     steps_to(o, 20, whole, NULL);
     steps_to(o, 10, half, NULL);
     steps_to(o, 20, rest, half);
@@ -130,8 +131,9 @@ static void resume_with(double mean_decay)
 
 static void test_resume(void)
 {
-    resume_with(0);
-    resume_with(0.9);
+    resume_with(0, false);
+    resume_with(0.9, false);
+    resume_with(0.9, true); /* the first steps come from the first batch, which a resumed run must not fit again */
 }
 
 /* A tensor of a checkpoint of the trainer as it stands; malloc'ed. */
@@ -215,6 +217,89 @@ static void test_finetune(void)
     R1_ASSERT_OK(r1_model_get_info(m, &info, &err), &err);
     CU_ASSERT_EQUAL(info.trained_samples, a.n_sample + b.n_sample);
     r1_model_free(m);
+}
+
+static r1_eval evaluate(const r1_model *m, bool int8)
+{
+    r1_err err;
+    r1_eval v;
+    const char *shard = valid_path;
+    r1_eval_opts o = {.int8 = int8};
+    R1_ASSERT_OK(r1_evaluate(m, &shard, 1, &o, &v, &err), &err);
+    return v;
+}
+
+/* The first learned steps of activations, or of a weight. */
+static float *steps_of(const r1_model *m, bool of_weight)
+{
+    const r1_plan *p = &m->net.plan;
+    for (uint32_t i = 0; i < p->n_call; i++)
+        if (p->call[i].op == R1_OP_LSQ && (p->tensor[p->call[i].v[0].t].space == R1_SPACE_WEIGHT) == of_weight)
+            return r1_model_weight(m, p->call[i].v[1].t);
+    return NULL;
+}
+
+/* A session in int8 rounds by the steps of the file, one in f32 does not know them; a step that is none is refused. */
+static void check_steps(r1_model *m)
+{
+    r1_err err;
+    char path[300];
+    snprintf(path, sizeof path, "%s/steps.gguf", r1_test_tmpdir());
+    for (int of_weight = 0; of_weight < 2; of_weight++) {
+        float *step = steps_of(m, of_weight), old;
+        CU_ASSERT_PTR_NOT_NULL_FATAL(step);
+        r1_eval f32 = evaluate(m, false), int8 = evaluate(m, true);
+        old = *step;
+        *step *= 30;
+        CU_ASSERT_EQUAL(evaluate(m, false).loss, f32.loss);
+        CU_ASSERT_NOT_EQUAL(evaluate(m, true).loss, int8.loss);
+        for (int i = 0; i < 3; i++) {
+            static const float bad[] = {0, -1, 1e30f};
+            r1_model *none = NULL;
+            *step = bad[i];
+            R1_ASSERT_OK(r1_model_save(m, path, &err), &err);
+            CU_ASSERT_EQUAL(r1_model_open(&none, path, &err), R1_E_FORMAT);
+            CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "step"));
+        }
+        *step = old;
+    }
+}
+
+/* Quantisation-aware: int8 of the trained model is as good as f32 of the one it started from, the steps have moved, and the file keeps
+ * them. Without the option, a model that has steps goes on with them. */
+static void test_int8(void)
+{
+    r1_err err;
+    char first[300], second[300];
+    r1_model *m;
+    r1_model_info info;
+    write_shards(1500);
+    snprintf(first, sizeof first, "%s/first.gguf", r1_test_tmpdir());
+    snprintf(second, sizeof second, "%s/second.gguf", r1_test_tmpdir());
+    r1_train_opts o = options();
+    o.n_epoch = 3;
+    o.out = first;
+    R1_ASSERT_OK(r1_train(&o, NULL, &err), &err);
+    R1_ASSERT_OK(r1_model_open(&m, first, &err), &err);
+    double before = evaluate(m, false).loss;
+    r1_model_free(m);
+    o.init = first;
+    o.out = second;
+    float step[2][2];
+    for (int round = 0; round < 2; round++) {
+        o.int8 = round == 0;
+        o.n_epoch = 1;
+        R1_ASSERT_OK(r1_train(&o, NULL, &err), &err);
+        R1_ASSERT_OK(r1_model_open(&m, second, &err), &err);
+        R1_ASSERT_OK(r1_model_get_info(m, &info, &err), &err);
+        CU_ASSERT_TRUE(info.int8_steps);
+        CU_ASSERT(evaluate(m, true).loss < before + 0.002);
+        for (int k = 0; k < 2; k++) step[round][k] = *steps_of(m, k);
+        if (round) check_steps(m);
+        r1_model_free(m);
+        o.init = second;
+    }
+    CU_ASSERT(step[0][0] != step[1][0] && step[0][1] != step[1][1]);
 }
 
 /* What is read is what was written, field by field; damaged files are refused and never crash. */
@@ -456,4 +541,4 @@ static void test_weighted_ece(void)
 R1_TEST_MAIN("train", {"metrics", test_metrics}, {"shard", test_shard}, {"resume", test_resume},
              {"running mean", test_mean}, {"finetune", test_finetune}, {"isotonic blocks", test_isotonic_blocks},
              {"isotonic map", test_isotonic_map}, {"isotonic training", test_isotonic_training},
-             {"ece by weight", test_weighted_ece}, {"toy task", test_learns})
+             {"ece by weight", test_weighted_ece}, {"for int8", test_int8}, {"toy task", test_learns})

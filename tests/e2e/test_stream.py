@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fraud service end to end: real PostgreSQL, real broker processes, kill -9, and controls that prove the checks.
 
-    tests/e2e/test_stream.py [NAME...]     environment: R1_BIN (folder with the programs), R1_E2E_KAFKA=1 (Apache Kafka)
+    tests/e2e/test_stream.py [Kills|Faults|Kills.test_three_kills...]     environment: R1_BIN (folder with the programs), R1_E2E_KAFKA=1 (Apache Kafka)
 """
 import json
 import os
@@ -75,12 +75,13 @@ def defects(s, expected, sent):
 
 
 class Stream(unittest.TestCase):
+    """What the two suites share: a damaged stream, made once for each, and services in folders of their own."""
+
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp(prefix="r1-e2e-")
         os.chmod(cls.folder, 0o755)
         cls.path, cls.expected, cls.sent = build_input(cls.folder)
-        cls.reference = None
 
     def services(self, name):
         # One partition: the order of consumption is then the order of production, so that two runs can be compared.
@@ -90,16 +91,22 @@ class Stream(unittest.TestCase):
         s.fresh_schema()
         s.create_topic()
 
+
+class Kills(Stream):
+    """Scores and reasons after kills are those of an undisturbed run."""
+
+    reference = None
+
     def undisturbed(self):
-        if Stream.reference is None:
+        if Kills.reference is None:
             with self.services("reference") as s:
                 self.begin(s)
                 s.produce(self.path)
                 p = s.serve("--model", MODEL, "--until-idle", 2)
                 self.assertEqual(s.finish(p), 0)
                 self.assertEqual(defects(s, self.expected, self.sent), [])
-                Stream.reference = dump(s)
-        return Stream.reference
+                Kills.reference = dump(s)
+        return Kills.reference
 
     def kill_run(self, s):
         """Three kills while the stream flows."""
@@ -143,6 +150,10 @@ class Stream(unittest.TestCase):
             self.assertEqual(s.finish(s.serve("--model", MODEL, "--until-idle", 2)), 0)
             s.sql("INSERT INTO r1.payment SELECT * FROM r1.hidden ON CONFLICT DO NOTHING")
             self.assertTrue(dump(s) != reference)
+
+
+class Faults(Stream):
+    """Two owners, services that go away, late payments, backlogs, dead letters."""
 
     def two_owners(self, s):
         """A first owner that works on while a second one has taken over: both are fed after the take-over."""
@@ -237,8 +248,8 @@ class Stream(unittest.TestCase):
         with self.services("late") as s:
             self.begin(s)
             s.produce(self.path, "--rate", 4000, "--limit", 2000)
-            time.sleep(2.5)
-            p = s.serve("--model", MODEL, "--until-idle", 5, "--model-deadline", 2000)
+            time.sleep(6.5)
+            p = s.serve("--model", MODEL, "--until-idle", 5, "--model-deadline", 6000)
             s.produce(self.path, "--rate", 500, "--skip", 2000, "--limit", 1000)
             self.assertEqual(s.finish(p), 0)
             degraded = dict(s.sql("SELECT p.kafka_offset < 2000, string_agg(DISTINCT d.degraded::text, ' ') FROM r1.payment p "

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE /* memmem */
 /* test_med_kb.c - knowledge base: our ontology fits its schema, importers read small and real files, a saved file reads
  * back to the same bytes, and damaged or hostile input is refused with a message. */
 #include "med_import.h"
 #include "med_sources.h"
+#include "med_text_shard.h"
 #include "med_xml.h"
+#include "r1_shard.h"
 #include "r1_test.h"
 
 #include <stdlib.h>
@@ -168,6 +171,46 @@ static void test_real_files(void)
     med_kb_free(kb);
 }
 
+/* Every finding stands in one of the two shards, once, with its own name, the definition where it has one, and each parent's name. */
+static void test_text_shards(void)
+{
+    static const char *const part[] = {"train", "valid"};
+    med_kb *kb = NULL;
+    med_text_report rep;
+    char dir[4200], path[4300];
+    snprintf(dir, sizeof dir, "%s/terms", r1_test_tmpdir());
+    R1_ASSERT_OK(med_kb_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
+    R1_ASSERT_OK(med_text_shards(kb, dir, &rep, &err), &err);
+    uint8_t *seen = calloc(kb->n_term, 1);
+    CU_ASSERT(rep.n_train + rep.n_valid == kb->n_term && rep.n_valid > 0 && rep.n_valid < rep.n_train);
+    for (int k = 0; k < 2; k++) {
+        r1_shard *shard;
+        snprintf(path, sizeof path, "%s/%s.r1s", dir, part[k]);
+        R1_ASSERT_OK(r1_shard_open(&shard, path, &err), &err);
+        CU_ASSERT_EQUAL(r1_shard_n_sample(shard), k ? rep.n_valid : rep.n_train);
+        for (size_t i = 0; i < r1_shard_n_sample(shard); i++) {
+            r1_item item[4];
+            r1_sample x;
+            R1_ASSERT_OK(r1_shard_get(shard, i, item, &x, &err), &err);
+            const med_term *t = &kb->term[x.id];
+            const char *name = med_str(kb, t->name), *definition = med_str(kb, t->definition);
+            CU_ASSERT_EQUAL(seen[x.id]++, 0);
+            CU_ASSERT(item[0].text_bytes == strlen(name) && memcmp(item[0].text, name, strlen(name)) == 0);
+            CU_ASSERT_EQUAL(item[2].present, *definition != 0);
+            if (item[2].present) CU_ASSERT_EQUAL(memcmp(item[2].text, definition, strlen(definition)), 0);
+            CU_ASSERT_EQUAL(item[3].present, t->n_parent > 0);
+            for (uint32_t p = 0; p < t->n_parent; p++) {
+                const char *parent = med_str(kb, kb->term[kb->parent[t->parent_at + p]].name);
+                CU_ASSERT_PTR_NOT_NULL(memmem(item[3].text, item[3].text_bytes, parent, strlen(parent)));
+            }
+        }
+        r1_shard_close(shard);
+    }
+    free(seen);
+    CU_ASSERT_EQUAL(med_text_shards(kb, "/proc/none", &rep, &err), R1_E_IO);
+    med_kb_free(kb);
+}
+
 R1_TEST_MAIN("medical knowledge base", {"schema", test_schema}, {"round trip", test_round_trip},
              {"hostile xml", test_hostile_xml}, {"small formats", test_small_formats}, {"cycle", test_cycle},
-             {"sha256", test_sha256}, {"real files", test_real_files})
+             {"sha256", test_sha256}, {"real files", test_real_files}, {"texts as shards", test_text_shards})

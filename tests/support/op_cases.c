@@ -217,6 +217,23 @@ static void make_attend(r1_op_args *a)
     a->v[9] = op_case_floats(r, h * dh);
     a->i[0] = h;
     a->i[1] = causal;
+    if (coin()) return;
+    int32_t rank = 1 + (int32_t)r1_rng_below(&rng, R1_ATTEND_RANK_MAX);
+    a->v[10] = op_case_floats(r, h * rank);
+    a->v[11] = op_case_floats(t, h * rank);
+    for (int64_t i = 0; i < r; i++)
+        for (int32_t c = 0; c < h * rank; c++)
+            r1_row(&a->v[10], i)[c] /= sqrtf((float)rank); /* tanh is not at its ends */
+    a->f[0] = 0.5f;
+}
+
+static void make_gate(r1_op_args *a)
+{
+    int64_t r = some_rows();
+    int32_t c = (int32_t)some_rows();
+    a->v[0] = op_case_floats(r, c);
+    a->v[1] = op_case_floats(r, c);
+    a->v[2] = op_case_floats(r, c);
 }
 
 static void make_tail_norm(r1_op_args *a)
@@ -229,6 +246,25 @@ static void make_tail_norm(r1_op_args *a)
     a->v[3] = op_case_floats(r, c);
     a->f[0] = 1e-5f;
     a->f[1] = 512;
+}
+
+/* Steps from narrow (most is clipped) to wide; no value lies so near to where rounding jumps that f32 and double could differ. */
+static void make_lsq(r1_op_args *a)
+{
+    int64_t r = some_rows();
+    int32_t c = (int32_t)some_rows();
+    a->v[0] = op_case_floats(r, c);
+    a->v[1] = op_case_floats(coin() ? r : 1, 1);
+    a->v[2] = op_case_floats(r, c);
+    a->i[0] = coin() ? R1_INT8_LIMIT : 7;
+    for (int64_t i = 0; i < a->v[1].rows; i++) r1_row(&a->v[1], i)[0] = 0.004f + 0.3f * (float)r1_rng_unit(&rng);
+    for (int64_t i = 0; i < r; i++)
+        for (int32_t k = 0; k < c; k++) {
+            float *x = &r1_row(&a->v[0], i)[k], step = r1_row(&a->v[1], i % a->v[1].rows)[0], v = *x / step;
+            float whole = floorf(v), part = v - whole;
+            if (fabsf(part - 0.5f) < 0.1f) *x = step * (whole + 0.3f);
+            if (fabsf(v) > (float)a->i[0] - 2) *x = copysignf(step * (float)(a->i[0] + 2), v);
+        }
 }
 
 static void (*const makers[R1_OP_COUNT])(r1_op_args *) = {
@@ -246,7 +282,9 @@ static void (*const makers[R1_OP_COUNT])(r1_op_args *) = {
     [R1_OP_CAUSAL_MEAN] = make_causal_mean,
     [R1_OP_CAWA_SCALE] = make_cawa_scale,
     [R1_OP_ATTEND] = make_attend,
+    [R1_OP_GATE] = make_gate,
     [R1_OP_TAIL_NORM] = make_tail_norm,
+    [R1_OP_LSQ] = make_lsq,
 };
 
 int op_case_output(r1_op op)

@@ -5,6 +5,7 @@
 #include "replay.h"
 
 #include "engine.h"
+#include "r1_vectors.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -40,7 +41,7 @@ enum { BATCH_MAX = FRAUD_SCORE_MAX, LINE_MAX_BYTES = FRAUD_PAYMENT_BYTES_MAX + 2
 typedef struct {
     fraud_engine *engine;
     FILE *in, *labels, *out;
-    FILE *base, *queries; /* of keys */
+    r1_vectors keys;
     uint64_t n_key;
     fraud_label label; /* the next one, when have_label */
     bool have_label;
@@ -139,31 +140,10 @@ static r1_status run(replay *r, r1_err *err)
     return flush(r, err);
 }
 
-/* The nearest half float: finite numbers up to 65,504, ties to even. */
-static uint16_t to_half(float x)
-{
-    uint32_t bits, sign;
-    memcpy(&bits, &x, sizeof bits);
-    sign = bits >> 16 & 0x8000;
-    float a = fabsf(x);
-    if (!(a < 65520)) return (uint16_t)(sign | 0x7bff); /* the largest there is */
-    int e;
-    frexpf(a, &e);
-    if (a == 0) e = -13;                 /* as below the normal ones */
-    int step = (e < -13 ? -13 : e) - 11; /* eleven bits, fewer below 2^-14 */
-    uint32_t m = (uint32_t)lrintf(ldexpf(a, -step));
-    return (uint16_t)(sign | (m + ((uint32_t)(step + 24) << 10)));
-}
-
 static void keep_key(void *ctx, const float *key, size_t width)
 {
     replay *r = ctx;
-    FILE *to = ++r->n_key % 50 ? r->base : r->queries;
-    for (size_t i = 0; i < width; i++) {
-        uint16_t h = to_half(key[i]);
-        uint8_t bytes[2] = {(uint8_t)h, (uint8_t)(h >> 8)};
-        fwrite(bytes, 1, 2, to); /* an error shows when the file is closed */
-    }
+    r1_vectors_put(&r->keys, ++r->n_key % 50 == 0, key, width, false);
 }
 
 static r1_status open_file(FILE **f, const char *path, const char *mode, r1_err *err)
@@ -188,11 +168,7 @@ static r1_status open_all(replay *r, const r1_options *o, r1_err *err)
     R1_TRY(open_file(&r->out, r1_options_str(o, "out"), "w", err));
     const char *keys = r1_options_str(o, "keys");
     if (!keys) return R1_OK;
-    char path[4096];
-    snprintf(path, sizeof path, "%s/payments_base.f16", keys);
-    R1_TRY(open_file(&r->base, path, "wb", err));
-    snprintf(path, sizeof path, "%s/payments_queries.f16", keys);
-    R1_TRY(open_file(&r->queries, path, "wb", err));
+    R1_TRY(r1_vectors_open(&r->keys, keys, "payments", err));
     if (!fraud_engine_watch(r->engine, keep_key, r))
         R1_FAIL(err, R1_E_INVAL, "--keys needs a model with working memory");
     return R1_OK;
@@ -215,8 +191,9 @@ int fraud_command_replay(r1_cli_call *call)
     r1_status st = open_all(r, call->opts, &call->err);
     if (st == R1_OK) st = run(r, &call->err);
     st = close_file(r->out, "scores", st, &call->err);
-    st = close_file(r->base, "keys", st, &call->err);
-    st = close_file(r->queries, "keys", st, &call->err);
+    r1_err late;
+    r1_status closed = r1_vectors_close(&r->keys, st == R1_OK ? &call->err : &late);
+    if (st == R1_OK) st = closed;
     if (st == R1_OK)
         printf("%llu payments scored, %llu lines refused, %llu labels without their payment, state %016llx\n",
                (unsigned long long)r->n, (unsigned long long)r->bad, (unsigned long long)r->late_labels,

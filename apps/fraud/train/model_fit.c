@@ -190,6 +190,7 @@ r1_status fraud_fit_run(fraud_fit *f, uint64_t seed, const char *out, r1_train_r
                           .weight_decay = f->opts.weight_decay,
                           .mean_decay = f->opts.mean_decay,
                           .item_drop = f->opts.item_drop,
+                          .int8 = f->opts.int8,
                           .n_epoch = f->opts.n_epoch,
                           .n_batch = f->opts.n_batch,
                           .patience = f->opts.patience,
@@ -265,7 +266,8 @@ r1_status fraud_fit_threshold_at(const fraud_fit *f, const char *model, double p
     if (st == R1_OK) st = r1_model_open(&m, model, err);
     if (st == R1_OK) {
         r1_eval e;
-        st = r1_evaluate(m, valid, n_valid, &(r1_eval_opts){.each = take_judged, .ctx = &l}, &e, err);
+        st = r1_evaluate(m, valid, n_valid, &(r1_eval_opts){.int8 = f->opts.int8, .each = take_judged, .ctx = &l}, &e,
+                         err);
     }
     if (st == R1_OK) lowest_threshold(&l, precision, out);
     r1_model_free(m);

@@ -334,15 +334,15 @@ r1_status med_train(const med_train_opts *o, const med_kb *const *kb, size_t n_k
     r1_status st = med_description(&b->description, err);
     if (st == R1_OK) st = med_samples_new(&b->samples, err);
     if (st == R1_OK) st = r1_mkdirs(o->work, err);
-    if (st == R1_OK) st = r1_mkdirs(o->folds, err);
+    if (st == R1_OK && !o->shards_only) st = r1_mkdirs(o->folds, err);
     if (st == R1_OK && !o->calibrate_only) st = write_shards(b, kb, n_kb, err);
     if (st == R1_OK && !o->calibrate_only && report->n_group == 0)
         st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s: no case whose disease is among the candidates",
                         o->cases);
-    if (st == R1_OK && !o->calibrate_only) st = fit_all(b, err);
-    if (st == R1_OK) st = calibrate_all(o, kb, n_kb, report, err);
+    if (st == R1_OK && !o->calibrate_only && !o->shards_only) st = fit_all(b, err);
+    if (st == R1_OK && !o->shards_only) st = calibrate_all(o, kb, n_kb, report, err);
     for (int f = 0; f < MED_FOLDS; f++)
-        if (b->path[f][0]) unlink(b->path[f]);
+        if (b->path[f][0] && !(o->shards_only && st == R1_OK)) unlink(b->path[f]);
     med_samples_free(b->samples);
     free(b->description);
     free(b);

@@ -21,6 +21,7 @@ typedef struct {
     uint64_t seed;
     uint32_t features_off; /* bit i: feature i (MED_F_*) is hidden (NaN); for studies */
     bool calibrate_only;   /* the models are there: fit their calibration anew */
+    bool shards_only;      /* write the shards, which stay, and fit nothing */
     bool progress;
 } med_train_opts;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* attend.c - softmax attention over ragged segments: within a sequence (causal or full), or from one query to listed
- * memory entries with a bias per bucket and an added log-weight. The scale is already in q (cawa_scale.c). Keys and values may
+ * memory entries with a bias per bucket and an added log-weight, and where u and w are given with a factor per key of low rank
+ * (CAWA's per-key variant). The scale is already in q (cawa_scale.c). Keys and values may
  * be bf16; their gradients are f32. */
 #include "tensor/r1_op.h"
 
@@ -13,6 +14,7 @@ enum { KEYS_MAX = 16384 };
 typedef struct {
     const r1_op_args *a;
     int32_t h, dh, first, n; /* head; first listed key, number of visible keys */
+    int32_t rank;            /* of the factor per key; 0: none */
     int64_t row;             /* of the query */
 } query;
 
@@ -36,13 +38,30 @@ static float element(const query *q, int slot, int32_t row, int32_t c)
     return x;
 }
 
+/* q.k */
+static double product(const query *q, int32_t row)
+{
+    const float *x = r1_row(&q->a->v[0], q->row) + q->h * q->dh;
+    double sum = 0;
+    for (int32_t c = 0; c < q->dh; c++) sum += (double)x[c] * element(q, 1, row, c);
+    return sum;
+}
+
+/* tanh(u.w) */
+static double per_key(const query *q, int32_t row)
+{
+    double sum = 0;
+    for (int32_t c = q->h * q->rank; c < (q->h + 1) * q->rank; c++)
+        sum += (double)r1_row(&q->a->v[10], q->row)[c] * r1_row(&q->a->v[11], row)[c];
+    return tanh(sum);
+}
+
 static void softmax(const query *q, double *p)
 {
     double top = -INFINITY, sum = 0;
     for (int32_t j = 0; j < q->n; j++) {
-        const float *x = r1_row(&q->a->v[0], q->row) + q->h * q->dh;
-        p[j] = 0;
-        for (int32_t c = 0; c < q->dh; c++) p[j] += (double)x[c] * element(q, 1, key_row(q, j), c);
+        p[j] = product(q, key_row(q, j));
+        if (q->rank) p[j] *= 1 + (double)q->a->f[0] * per_key(q, key_row(q, j));
         if (q->a->v[7].p) p[j] += r1_row(&q->a->v[7], q->h)[bucket(q, j)];
         if (q->a->v[8].p) p[j] += ((const float *)q->a->v[8].p)[q->first + j];
         if (p[j] > top) top = p[j];
@@ -62,6 +81,18 @@ static void forward_query(const query *q)
     }
 }
 
+/* Of u and w, from the score's gradient; returns the gradient of q.k. */
+static double backward_per_key(const query *q, int32_t row, double ds)
+{
+    const r1_op_args *a = q->a;
+    double t = per_key(q, row), dt = ds * product(q, row) * a->f[0] * (1 - t * t);
+    for (int32_t c = q->h * q->rank; c < (q->h + 1) * q->rank; c++) {
+        if (a->g[10].p) r1_row(&a->g[10], q->row)[c] += (float)(dt * r1_row(&a->v[11], row)[c]);
+        if (a->g[11].p) r1_row(&a->g[11], row)[c] += (float)(dt * r1_row(&a->v[10], q->row)[c]);
+    }
+    return ds * (1 + a->f[0] * t);
+}
+
 static void backward_query(const query *q)
 {
     double p[KEYS_MAX], dp[KEYS_MAX], mean = 0;
@@ -76,9 +107,10 @@ static void backward_query(const query *q)
     for (int32_t j = 0; j < q->n; j++) {
         double ds = p[j] * (dp[j] - mean);
         int32_t row = key_row(q, j);
+        double dz = q->rank ? backward_per_key(q, row, ds) : ds;
         for (int32_t c = 0; c < q->dh; c++) {
-            if (a->g[0].p) r1_row(&a->g[0], q->row)[q->h * q->dh + c] += (float)(ds * element(q, 1, row, c));
-            if (a->g[1].p) r1_row(&a->g[1], row)[q->h * q->dh + c] += (float)(ds * x[c]);
+            if (a->g[0].p) r1_row(&a->g[0], q->row)[q->h * q->dh + c] += (float)(dz * element(q, 1, row, c));
+            if (a->g[1].p) r1_row(&a->g[1], row)[q->h * q->dh + c] += (float)(dz * x[c]);
             if (a->g[2].p) r1_row(&a->g[2], row)[q->h * q->dh + c] += (float)(p[j] * gy[c]);
         }
         if (a->g[7].p) r1_row(&a->g[7], q->h)[bucket(q, j)] += (float)ds;
@@ -88,7 +120,7 @@ static void backward_query(const query *q)
 static r1_status each_query(const r1_op_args *a, void (*fn)(const query *), r1_err *err)
 {
     const int32_t *q_off = r1_ints(&a->v[3]), *k_off = r1_ints(&a->v[4]);
-    query q = {.a = a, .dh = a->v[0].cols / a->i[0]};
+    query q = {.a = a, .dh = a->v[0].cols / a->i[0], .rank = a->v[10].p ? a->v[10].cols / a->i[0] : 0};
     for (int32_t s = 0; s + 1 < a->v[3].cols; s++)
         for (int32_t r = q_off[s]; r < q_off[s + 1]; r++)
             for (q.h = 0; q.h < a->i[0]; q.h++) {
@@ -134,7 +166,8 @@ static uint64_t flop(const r1_op_args *a)
     uint64_t seg = a->v[3].cols > 1 ? (uint64_t)a->v[3].cols - 1 : 1;
     uint64_t keys = a->v[5].cols ? (uint64_t)a->v[5].cols : (uint64_t)a->v[1].rows;
     uint64_t pairs = (uint64_t)a->v[0].rows * keys / seg;
-    return pairs * (4u * (uint64_t)a->v[0].cols + 4u * (uint64_t)a->i[0]);
+    uint64_t low = a->v[10].cols ? 2u * (uint64_t)a->v[10].cols + 8u * (uint64_t)a->i[0] : 0;
+    return pairs * (4u * (uint64_t)a->v[0].cols + 4u * (uint64_t)a->i[0] + low);
 }
 
-const r1_op_def r1_op_attend = {"attend", 1u << 9, 1u | 2u | 4u | 128u, forward, backward, flop};
+const r1_op_def r1_op_attend = {"attend", 1u << 9, 1u | 2u | 4u | 128u | 1u << 10 | 1u << 11, forward, backward, flop};

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli_embed.c - r1 embed: what the encoders make of the items of shards, as files of vectors. */
+#include "cli_r1.h"
+#include "r1_train.h"
+#include "r1_vectors.h"
+
+enum { QUERY_EVERY = 50 };
+
+static const r1_option options[] = {
+    {.name = "model", .type = R1_OPT_PATH, .help = "model file"},
+    {.name = "item", .type = R1_OPT_STRING, .help = "the item whose rows are the base"},
+    {.name = "queries",
+     .type = R1_OPT_STRING,
+     .help = "the item whose rows are queries, of every fiftieth sample; default: that of --item, which are then not "
+             "in the base"},
+    {.name = "out", .type = R1_OPT_PATH, .help = "folder for ITEM_base.f16 and ITEM_queries.f16"},
+    {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print one JSON object"},
+};
+
+typedef struct {
+    r1_vectors v;
+    size_t width, n[2], n_seen;
+    bool base, queries; /* what this pass writes */
+} writer;
+
+static void put(void *ctx, uint64_t id, const float *row)
+{
+    writer *w = ctx;
+    bool query = w->queries && w->n_seen % QUERY_EVERY == 0;
+    (void)id;
+    w->n_seen++;
+    if (!query && !w->base) return;
+    r1_vectors_put(&w->v, query, row, w->width, true);
+    w->n[query]++;
+}
+
+static r1_status item_of(const r1_model *m, const char *option, const char *name, uint32_t *item, r1_err *err)
+{
+    int k = name ? r1_model_item(m, name) : -1;
+    *item = (uint32_t)k;
+    if (k >= 0) return R1_OK;
+    R1_FAIL(err, R1_E_INVAL, "--%s %s: the model has no such item", option, name ? name : "(none)");
+}
+
+static r1_status run(r1_cli_call *call, const r1_model *m, writer *w)
+{
+    const r1_options *o = call->opts;
+    const char *out = r1_options_str(o, "out"), *name = r1_options_str(o, "item"), *ask = r1_options_str(o, "queries");
+    uint32_t item, query;
+    R1_TRY(item_of(m, "item", name, &item, &call->err));
+    R1_TRY(item_of(m, "queries", ask ? ask : name, &query, &call->err));
+    w->width = r1_model_d_align(m);
+    R1_TRY(r1_mkdirs(out, &call->err));
+    R1_TRY(r1_vectors_open(&w->v, out, name, &call->err));
+    w->base = true;
+    w->queries = item == query;
+    R1_TRY(r1_embed(m, call->rest, call->n_rest, item, put, w, &call->err));
+    if (item == query) return R1_OK;
+    w->base = false;
+    w->queries = true;
+    w->n_seen = 0;
+    return r1_embed(m, call->rest, call->n_rest, query, put, w, &call->err);
+}
+
+static int embed(r1_cli_call *call)
+{
+    const r1_options *o = call->opts;
+    writer w = {0};
+    r1_model *m = NULL;
+    r1_err late;
+    r1_status st = r1_options_str(o, "model") && r1_options_str(o, "out") && call->n_rest
+                       ? R1_OK
+                       : r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__,
+                                    "name --model, --item, --out and at least one shard");
+    if (st == R1_OK) st = r1_model_open(&m, r1_options_str(o, "model"), &call->err);
+    if (st == R1_OK) st = run(call, m, &w);
+    r1_status closed = r1_vectors_close(&w.v, st == R1_OK ? &call->err : &late);
+    if (st == R1_OK) st = closed;
+    r1_figures *f = st == R1_OK ? r1_figures_new("r1 embed") : NULL;
+    if (f) {
+        r1_figures_note(f, "base", w.v.path);
+        r1_figures_add(f, "n", (double)w.n[0]);
+        r1_figures_add(f, "queries", (double)w.n[1]);
+        r1_figures_add(f, "columns", (double)w.width);
+        r1_figures_print(f, r1_options_bool(o, "json"), stdout);
+    }
+    r1_figures_free(f);
+    r1_model_free(m);
+    return r1_cli_exit(st);
+}
+
+const r1_command cli_embed_commands[] = {
+    {.name = "embed",
+     .summary = "rows of the common space that the encoders make of shards, as files of vectors for r1 bench memory",
+     .examples = "r1 embed --model m.gguf --item row --out vectors train.r1s\n"
+                 "r1 embed --model m.gguf --item name --queries definition --out vectors a.r1s b.r1s",
+     .options = options,
+     .n_options = R1_COUNT(options),
+     .run = embed}};
+const size_t cli_embed_n = R1_COUNT(cli_embed_commands);
