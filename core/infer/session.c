@@ -154,8 +154,7 @@ static float calibrated(const r1_model *m, size_t output, float logit)
 {
     for (uint32_t h = 0; h < m->desc->n_headc; h++) {
         const r1_head_desc *d = &m->desc->head[h];
-        if (output >= d->output && output < d->output + d->n)
-            return r1_model_calibrated(m, h, logit);
+        if (output >= d->output && output < d->output + d->n) return r1_model_calibrated(m, h, logit);
     }
     return logit;
 }
