@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""int8_agreement.py - what 8-bit linear layers change: two files of `r1-fraud replay` over one stream, without and with --int8.
+"""int8_agreement.py - what 8-bit linear layers change: two files of `r1-fraud replay` over one stream, in f32 and in int8.
 
     r1-fraud generate --seed S ... --out payments.jsonl --truth truth.jsonl
-    r1-fraud replay --model models/fraud-s.gguf --in payments.jsonl --out f32.jsonl
-    r1-fraud replay --model models/fraud-s.gguf --in payments.jsonl --out int8.jsonl --int8
+    r1-fraud replay --model models/fraud-s-int8.gguf --in payments.jsonl --out f32.jsonl --precision f32
+    r1-fraud replay --model models/fraud-s-int8.gguf --in payments.jsonl --out int8.jsonl --precision int8
     bench/int8_agreement.py f32.jsonl int8.jsonl truth.jsonl
 
 The bootstrap is paired and draws whole rings of the fraudulent payments (their scores hang together) and single good payments.

@@ -86,7 +86,7 @@ def main():
     keep, kafka = "--keep" in sys.argv, "--kafka" in sys.argv
     os.makedirs(RUN, exist_ok=True)
     os.chmod(RUN, 0o755)
-    model = os.path.join(ROOT, "models/fraud-s.gguf")
+    model = os.path.join(ROOT, "models/fraud-s-int8.gguf")
     if not os.path.exists(model):
         model = "none"
     shutil.rmtree(os.path.join(RUN, "services", "kafka", "node"), ignore_errors=True)  # the database is new, so the topics must be

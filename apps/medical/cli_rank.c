@@ -9,12 +9,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The models of the folds, or one model in the place of all. */
+/* The models of the folds, or one model in the place of all (model[0]); with --int8 each of them a second time, in 8-bit integers. */
 typedef struct {
     r1_model *model[MED_FOLDS];
-    med_reranker *fold[MED_FOLDS];
-    cli_r1 one;
+    med_reranker *fold[MED_FOLDS], *int8[MED_FOLDS];
 } judges;
+
+static r1_status open_judge(const r1_cli_call *call, judges *j, int f, const char *path, r1_err *err)
+{
+    R1_TRY(r1_model_open(&j->model[f], path, err));
+    r1_status st = med_reranker_new(&j->fold[f], j->model[f], R1_PRECISION_F32, err);
+    if (st == R1_OK && r1_options_bool(call->opts, "int8"))
+        st = med_reranker_new(&j->int8[f], j->model[f], R1_PRECISION_INT8, err);
+    if (st != R1_OK) r1_err_prefix(err, "%s: ", path);
+    return st;
+}
 
 static r1_status open_judges(const r1_cli_call *call, judges *j, r1_err *err)
 {
@@ -22,8 +31,8 @@ static r1_status open_judges(const r1_cli_call *call, judges *j, r1_err *err)
     const char *folds = r1_options_str(call->opts, "folds");
     if (!r1_options_bool(call->opts, "r1")) return R1_OK;
     if (r1_options_has(call->opts, "model")) {
-        R1_TRY(cli_open_r1(call, &j->one, err));
-        for (int f = 0; f < MED_FOLDS; f++) j->fold[f] = j->one.reranker;
+        R1_TRY(open_judge(call, j, 0, r1_options_str(call->opts, "model"), err));
+        for (int f = 1; f < MED_FOLDS; f++) j->fold[f] = j->fold[0], j->int8[f] = j->int8[0];
         return R1_OK;
     }
     if (!folds) {
@@ -32,19 +41,18 @@ static r1_status open_judges(const r1_cli_call *call, judges *j, r1_err *err)
     }
     for (int f = 0; f < MED_FOLDS; f++) {
         med_fold_path(folds, f, path, sizeof path);
-        R1_TRY(r1_model_open(&j->model[f], path, err));
-        R1_TRY(med_reranker_new(&j->fold[f], j->model[f], err));
+        R1_TRY(open_judge(call, j, f, path, err));
     }
     return R1_OK;
 }
 
 static void close_judges(judges *j)
 {
-    for (int f = 0; f < MED_FOLDS && !j->one.model; f++) {
+    for (int f = 0; f < MED_FOLDS && j->model[f]; f++) {
         med_reranker_free(j->fold[f]);
+        med_reranker_free(j->int8[f]);
         r1_model_free(j->model[f]);
     }
-    cli_close_r1(&j->one);
 }
 
 static void print_figures(const r1_cli_call *call, const med_eval_rank_result *res)
@@ -68,6 +76,15 @@ static void print_figures(const r1_cli_call *call, const med_eval_rank_result *r
     r1_figures_add(f, "mrr", res->mrr);
     r1_figures_add(f, "ece", res->ece);
     r1_figures_add(f, "ms_per_case", res->ms_per_case);
+    if (r1_options_bool(o, "int8") && r1_options_bool(o, "r1")) {
+        const r1_comparison *c = &res->int8;
+        r1_figures_add(f, "int8_top1", res->top1 + c->second - c->first);
+        r1_figures_add(f, "int8_change", (c->second - c->first) / res->top1);
+        r1_figures_add(f, "int8_change_low", c->low / res->top1);
+        r1_figures_add(f, "int8_change_high", c->high / res->top1);
+        r1_figures_add(f, "int8_kl", c->kl);
+        r1_figures_add(f, "int8_agree", c->agree);
+    }
     r1_figures_print(f, r1_options_bool(o, "json"), stdout);
     r1_figures_free(f);
 }
@@ -94,6 +111,7 @@ static int run_eval_rank(r1_cli_call *call)
     if (st == R1_OK) st = open_judges(call, &j, &call->err);
     if (r) med_ranker_use_memory(r, r1_options_bool(o, "memory"));
     if (j.fold[0]) opts.fold = j.fold;
+    if (j.int8[0]) opts.int8 = j.int8;
     if (st == R1_OK) st = med_eval_rank(r, &cases, &opts, &res, &call->err);
     if (st == R1_OK) print_figures(call, &res);
     close_judges(&j);
@@ -119,6 +137,8 @@ static const r1_option eval_rank_options[] = {
     {"folds", NULL, R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL,
      "folder of the models by fold; each case is judged by the one that did not see its disease (default: the shipped "
      "ones; with --model, that model judges all)"},
+    {"int8", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL,
+     "R1 also with linear layers in 8-bit integers: what that changes"},
     CLI_JSON_OPTION,
 };
 

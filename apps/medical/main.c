@@ -29,7 +29,7 @@ r1_status cli_open_r1(const r1_cli_call *call, cli_r1 *r1, r1_err *err)
         given = path;
     }
     R1_TRY(r1_model_open(&r1->model, given, err));
-    r1_status st = med_reranker_new(&r1->reranker, r1->model, err);
+    r1_status st = med_reranker_new(&r1->reranker, r1->model, R1_PRECISION_F32, err);
     if (st != R1_OK) {
         r1_err_prefix(err, "%s: ", given);
         cli_close_r1(r1);

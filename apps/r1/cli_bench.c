@@ -5,6 +5,7 @@
 #include "r1_bench.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,9 +29,10 @@ static const struct {
               {"256x512x512", 256, 512, 512},
               {"512x2048x512", 512, 2048, 512}};
 
-enum { FIGURES = 5 }; /* per shape; the worst over the shapes is the figure without one */
-static const char *const gemm_figure[FIGURES] = {"f32_gops", "f32_over_onednn", "int8_gops", "int8_over_onednn",
-                                                 "int8_over_f32"};
+enum { FIGURES = 8 }; /* per shape; the worst over the shapes is the figure without one */
+static const char *const gemm_figure[FIGURES] = {
+    "f32_gops",     "f32_over_onednn",     "int8_gops",       "int8_over_onednn", "int8_over_f32",
+    "learned_gops", "learned_over_onednn", "learned_over_f32"}; /* learned: int8 with learned steps */
 
 static r1_status bench_shape(size_t i, double seconds, double *figure, r1_err *err)
 {
@@ -39,10 +41,13 @@ static r1_status bench_shape(size_t i, double seconds, double *figure, r1_err *e
     R1_TRY(r1_bench_product(m, n, k, seconds, &bare, err));
     R1_TRY(r1_bench_linear(m, n, k, seconds, &figure[0], err));
     R1_TRY(r1_bench_product_int8(m, n, k, seconds, &bare8, err));
-    R1_TRY(r1_bench_linear_int8(m, n, k, seconds, &figure[2], err));
+    R1_TRY(r1_bench_linear_int8(m, n, k, false, seconds, &figure[2], err));
+    R1_TRY(r1_bench_linear_int8(m, n, k, true, seconds, &figure[5], err));
     figure[1] = figure[0] / bare;
     figure[3] = figure[2] / bare8;
     figure[4] = figure[2] / figure[0];
+    figure[6] = figure[5] / bare8;
+    figure[7] = figure[5] / figure[0];
     return R1_OK;
 }
 
@@ -65,6 +70,103 @@ static int bench_gemm(r1_cli_call *call)
         }
     }
     for (size_t k = 1; k < FIGURES; k++) r1_figures_add(f, gemm_figure[k], worst[k]);
+    if (st == R1_OK) r1_figures_print(f, r1_options_bool(call->opts, "json"), stdout);
+    r1_figures_free(f);
+    return r1_cli_exit(st);
+}
+
+/* ---- whole samples ---- */
+
+static const r1_option score_rows[] = {
+    {.name = "model", .type = R1_OPT_PATH, .help = "model file (default: the shipped models/fraud-s.gguf)"},
+    {.name = "batch", .type = R1_OPT_INT, .def = "32", .min = 1, .max = 4096, .unit = "samples", .help = "a run's"},
+    {.name = "seconds",
+     .type = R1_OPT_FLOAT,
+     .def = "2",
+     .min = 0.05,
+     .max = 60,
+     .unit = "s",
+     .help = "per measurement"},
+    {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print one JSON object"},
+};
+
+/* A trunk 512 wide over eight tables of eight numbers. */
+static void wide_description(FILE *f)
+{
+    fprintf(
+        f,
+        "{\"name\": \"wide-512\", \"d_align\": 512, \"d_model\": 512, \"n_layer\": 4, \"n_head\": 8, \"d_ff\": 2048, "
+        "\"items\": [");
+    for (int i = 0; i < 8; i++)
+        fprintf(f,
+                "%s{\"name\": \"t%d\", \"kind\": \"table\", \"n_bin\": 16, \"hidden\": 512, \"num\": "
+                "[\"a\", \"b\", \"c\", \"d\", \"e\", \"f\", \"g\", \"h\"]}",
+                i ? ", " : "", i);
+    fprintf(f, "], \"heads\": [{\"name\": \"h\", \"kind\": \"binary\"}]}");
+}
+
+static r1_status bench_model(const char *name, const r1_model *m, const r1_options *o, r1_figures *f, r1_err *err)
+{
+    char text[96];
+    double rate[2];
+    uint32_t batch = (uint32_t)r1_options_int(o, "batch");
+    R1_TRY(r1_bench_score(m, batch, r1_options_float(o, "seconds"), rate, err));
+    snprintf(text, sizeof text, "%s_f32_samples_s", name);
+    r1_figures_add(f, text, rate[0]);
+    snprintf(text, sizeof text, "%s_int8_samples_s", name);
+    r1_figures_add(f, text, rate[1]);
+    snprintf(text, sizeof text, "%s_int8_over_f32", name);
+    r1_figures_add(f, text, rate[1] / rate[0]);
+    return R1_OK;
+}
+
+/* The same description with random weights, without and with learned steps. */
+static r1_status bench_both(const char *name, const char *description, const r1_options *o, r1_figures *f, r1_err *err)
+{
+    for (int learned = 0; learned < 2; learned++) {
+        char text[64];
+        r1_model *m = NULL;
+        snprintf(text, sizeof text, "%s%s", name, learned ? "_learned" : "");
+        r1_status st = r1_bench_model(&m, description, learned, err);
+        r1_model_info info;
+        if (st == R1_OK) st = r1_model_get_info(m, &info, err);
+        if (st == R1_OK) st = bench_model(text, m, o, f, err);
+        if (st == R1_OK && learned) {
+            snprintf(text, sizeof text, "%s_mflop_sample", name);
+            r1_figures_add(f, text, (double)info.flop_sample * 1e-6);
+        }
+        r1_model_free(m);
+        R1_TRY(st);
+    }
+    return R1_OK;
+}
+
+static r1_status bench_score_all(const r1_options *o, r1_figures *f, r1_err *err)
+{
+    char path[R1_PATH_BYTES], *wide = NULL;
+    size_t len;
+    const char *given = r1_options_str(o, "model");
+    r1_model *m = NULL;
+    if (!given) R1_TRY(r1_cli_shipped("models/fraud-s.gguf", path, err));
+    R1_TRY(r1_model_open(&m, given ? given : path, err));
+    r1_status st = bench_both(r1_model_name(m), r1_model_description(m), o, f, err);
+    r1_model_free(m);
+    R1_TRY(st);
+    FILE *text = open_memstream(&wide, &len);
+    if (!text) R1_FAIL(err, R1_E_NOMEM, "out of memory");
+    wide_description(text);
+    if (fclose(text) != 0) st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "out of memory");
+    if (st == R1_OK) st = bench_both("wide-512", wide, o, f, err);
+    free(wide);
+    return st;
+}
+
+static int bench_score(r1_cli_call *call)
+{
+    r1_figures *f = r1_figures_new("r1 bench score");
+    if (!f) return R1_EXIT_FAILED;
+    r1_figures_note(f, "peer", "f32 in the same process and thread");
+    r1_status st = bench_score_all(call->opts, f, &call->err);
     if (st == R1_OK) r1_figures_print(f, r1_options_bool(call->opts, "json"), stdout);
     r1_figures_free(f);
     return r1_cli_exit(st);
@@ -204,6 +306,14 @@ const r1_command cli_bench_commands[] = {
      .options = bench_rows,
      .n_options = R1_COUNT(bench_rows),
      .run = bench_gemm},
+    {.name = "bench score",
+     .summary = "whole samples a second in f32 and int8, without and with learned steps, at the size of a model and "
+                "512 wide, on "
+                "one thread; random weights",
+     .examples = "r1 bench score\nr1 bench score --model models/medical-b.gguf --batch 64",
+     .options = score_rows,
+     .n_options = R1_COUNT(score_rows),
+     .run = bench_score},
     {.name = "bench attention",
      .summary = "fused attention beside separate operations, and with CAWA beside without, on one thread",
      .examples = "r1 bench attention\nr1 bench attention --json --seconds 2",

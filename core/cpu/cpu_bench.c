@@ -18,7 +18,7 @@ typedef struct {
     int64_t m, n, k;
     float *x, *w, *b, *y;
     r1_packed *packed; /* as a session has it */
-    r1_packed_int8 *packed8;
+    r1_packed_int8 *packed8, *learned8;
     uint8_t *x8; /* oneDNN's operands: activations, weights [n, k] and [k, n], sums */
     int8_t *w8, *w8t;
     int32_t *y8;
@@ -32,6 +32,7 @@ static void product_free(product *p)
     free(p->y);
     free(p->packed);
     free(p->packed8);
+    free(p->learned8);
     free(p->x8);
     free(p->w8);
     free(p->w8t);
@@ -77,6 +78,7 @@ static r1_status product_new(product *p, int64_t m, int64_t n, int64_t k, r1_err
     fill_bytes(p, &rng);
     r1_status st = r1_cpu_pack(&p->packed, &w, err);
     if (st == R1_OK) st = r1_cpu_int8_pack(&p->packed8, &w, NULL, 0, err);
+    if (st == R1_OK) st = r1_cpu_int8_pack(&p->learned8, &w, NULL, 0.05f, err);
     if (st != R1_OK) product_free(p);
     return st;
 }
@@ -95,6 +97,8 @@ static r1_status by_op_as(const product *p, const void *packed, r1_dtype as, r1_
 static r1_status by_op(const product *p, r1_err *err) { return by_op_as(p, p->packed, R1_F32, err); }
 
 static r1_status by_op_int8(const product *p, r1_err *err) { return by_op_as(p, p->packed8, R1_I8, err); }
+
+static r1_status by_op_learned(const product *p, r1_err *err) { return by_op_as(p, p->learned8, R1_I8, err); }
 
 static r1_status by_library(const product *p, r1_err *err)
 {
@@ -160,9 +164,9 @@ r1_status r1_bench_product(int64_t m, int64_t n, int64_t k, double seconds, doub
     return run(m, n, k, by_library, seconds, gops, err);
 }
 
-r1_status r1_bench_linear_int8(int64_t m, int64_t n, int64_t k, double seconds, double *gops, r1_err *err)
+r1_status r1_bench_linear_int8(int64_t m, int64_t n, int64_t k, bool learned, double seconds, double *gops, r1_err *err)
 {
-    return run(m, n, k, by_op_int8, seconds, gops, err);
+    return run(m, n, k, learned ? by_op_learned : by_op_int8, seconds, gops, err);
 }
 
 r1_status r1_bench_product_int8(int64_t m, int64_t n, int64_t k, double seconds, double *gops, r1_err *err)

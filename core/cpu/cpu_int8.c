@@ -6,7 +6,9 @@
  *
  * With VNNI, and in the portable twin of its instruction, G is 4 and activations are stored as q + 128, because the instruction
  * multiplies unsigned by signed bytes: sums begin with -128 times the column's sum and come out the same. AVX2's own byte
- * instruction saturates in 16 bits; there G is 2, both sides are widened to 16 bits, and nothing is lost.
+ * instruction saturates in 16 bits; there G is 2, both sides are widened to 16 bits, and nothing is lost. With learned steps both sides
+ * stay within +-63: then two sums of two products, 4 * 127 * 63, fit into 16 bits with that instruction, G is 4, activations are
+ * stored as q + 64, and a multiplication less is needed for every four.
  *
  * Rows are quantised in chunks that stay near while all panels pass. */
 #include "cpu_int8.h"
@@ -41,15 +43,15 @@ typedef struct {
 } tile8;
 
 /* top: bits of the largest magnitude; NaN and infinity are the largest of all. inverse 0: all integers are zero. */
-static float scale_of(int32_t top, float *inverse)
+static float scale_of(int32_t top, int limit, float *inverse)
 {
     float most;
     memcpy(&most, &top, sizeof most);
     *inverse = 0;
     if (top >= INFINITE) return NAN;
     if (most < 1e-30f) return 0;
-    *inverse = 127 / most;
-    return most / 127;
+    *inverse = (float)limit / most;
+    return most / (float)limit;
 }
 
 /* ---- instruction sets ---- */
@@ -74,61 +76,128 @@ static inline __attribute__((always_inline)) twin_v twin_dot(twin_v acc, twin_v 
 
 #define TILE(name) portable_##name
 #define TILE_ATTR
-#define TILE_WIDTH          4
-#define TILE_ROWS           4
-#define TILE_X              uint8_t
-#define TILE_GROUP          4
-#define TILE_ZERO           128
-#define TILE_W              twin_v
-#define TILE_LOAD(p)        twin_load(p)
-#define TILE_DOT(acc, x, w) twin_dot(acc, x, w)
+#define TILE_WIDTH             4
+#define TILE_ROWS              4
+#define TILE_X                 uint8_t
+#define TILE_GROUP             4
+#define TILE_ZERO              128
+#define TILE_W                 twin_v
+#define TILE_LOAD(p)           twin_load(p)
+#define TILE_SPAN              1
+#define TILE_DOT(acc, x, w, c) twin_dot(acc, x[0], w[0][c])
 #include "cpu_tile8.h"
 
 #if defined __x86_64__
-#define TILE(name)          avx2_##name
-#define TILE_ATTR           __attribute__((target("avx2")))
-#define TILE_WIDTH          8
-#define TILE_ROWS           6
-#define TILE_X              int16_t
-#define TILE_GROUP          2
-#define TILE_ZERO           0
-#define TILE_W              __m256i
-#define TILE_LOAD(p)        _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(p)))
-#define TILE_DOT(acc, x, w) _mm256_add_epi32((__m256i)(acc), _mm256_madd_epi16((__m256i)(x), w))
+#define TILE(name)             avx2_##name
+#define TILE_ATTR              __attribute__((target("avx2")))
+#define TILE_WIDTH             8
+#define TILE_ROWS              6
+#define TILE_X                 int16_t
+#define TILE_GROUP             2
+#define TILE_ZERO              0
+#define TILE_W                 __m256i
+#define TILE_LOAD(p)           _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(p)))
+#define TILE_SPAN              1
+#define TILE_DOT(acc, x, w, c) _mm256_add_epi32((__m256i)(acc), _mm256_madd_epi16((__m256i)x[0], w[0][c]))
 #include "cpu_tile8.h"
 
-#define TILE(name)          avxvnni_##name
-#define TILE_ATTR           __attribute__((target("avx2,avxvnni")))
-#define TILE_WIDTH          8
-#define TILE_ROWS           6
-#define TILE_X              uint8_t
-#define TILE_GROUP          4
-#define TILE_ZERO           128
-#define TILE_W              __m256i
-#define TILE_LOAD(p)        _mm256_loadu_si256((const __m256i *)(const void *)(p))
-#define TILE_DOT(acc, x, w) _mm256_dpbusd_avx_epi32((__m256i)(acc), (__m256i)(x), w)
+/* Of two groups at once, within +-63. */
+__attribute__((target("avx2"), always_inline)) static inline __m256i narrow_dot(__m256i acc, __m256i x0, __m256i w0,
+                                                                                __m256i x1, __m256i w1)
+{
+    __m256i sums = _mm256_add_epi16(_mm256_maddubs_epi16(x0, w0), _mm256_maddubs_epi16(x1, w1));
+    return _mm256_add_epi32(acc, _mm256_madd_epi16(sums, _mm256_set1_epi16(1)));
+}
+
+#define TILE_ALONE
+#define TILE(name)             narrow_##name
+#define TILE_ATTR              __attribute__((target("avx2")))
+#define TILE_WIDTH             8
+#define TILE_ROWS              4
+#define TILE_X                 uint8_t
+#define TILE_GROUP             4
+#define TILE_ZERO              64
+#define TILE_W                 __m256i
+#define TILE_LOAD(p)           _mm256_loadu_si256((const __m256i *)(const void *)(p))
+#define TILE_SPAN              2
+#define TILE_DOT(acc, x, w, c) narrow_dot((__m256i)(acc), (__m256i)x[0], w[0][c], (__m256i)x[1], w[1][c])
 #include "cpu_tile8.h"
 
-#define TILE(name)          avx512_##name
-#define TILE_ATTR           __attribute__((target("avx512f,avx512vnni")))
-#define TILE_WIDTH          16
-#define TILE_ROWS           12
-#define TILE_X              uint8_t
-#define TILE_GROUP          4
-#define TILE_ZERO           128
-#define TILE_W              __m512i
-#define TILE_LOAD(p)        _mm512_loadu_si512((const void *)(p))
-#define TILE_DOT(acc, x, w) _mm512_dpbusd_epi32((__m512i)(acc), (__m512i)(x), w)
+/* As quantise_by of cpu_tile8.h, 32 values at a time. What is too large for an integer would become the most negative one: the minimum
+ * keeps it on its side. The sum of products with zero is NaN where a value is no number. */
+__attribute__((target("avx2"))) static float narrow_quantise_by(const float *x, int32_t k, float step, void *to)
+{
+    const __m256 inverse = _mm256_set1_ps(1 / step), most = _mm256_set1_ps(R1_INT8_LEARNED);
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7), least = _mm256_set1_epi8(-R1_INT8_LEARNED);
+    __m256 zero = _mm256_setzero_ps();
+    float tail[32];
+    for (int32_t i = 0; i < k; i += 32) {
+        const float *from = x + i;
+        if (k - i < 32) {
+            memset(tail, 0, sizeof tail);
+            from = memcpy(tail, from, sizeof(float) * (size_t)(k - i));
+        }
+        __m256i q[4];
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; j++) {
+            __m256 v = _mm256_loadu_ps(from + 8 * j);
+            zero = _mm256_add_ps(zero, _mm256_mul_ps(v, _mm256_setzero_ps()));
+            q[j] = _mm256_cvtps_epi32(_mm256_min_ps(_mm256_mul_ps(v, inverse), most));
+        }
+        __m256i b = _mm256_packs_epi16(_mm256_packs_epi32(q[0], q[1]), _mm256_packs_epi32(q[2], q[3]));
+        b = _mm256_max_epi8(_mm256_permutevar8x32_epi32(b, order), least);
+        _mm256_storeu_si256((__m256i *)(void *)((char *)to + i), _mm256_add_epi8(b, _mm256_set1_epi8(64)));
+    }
+    return _mm256_movemask_ps(_mm256_cmp_ps(zero, zero, _CMP_UNORD_Q)) ? NAN : step;
+}
+
+#define TILE(name)             avxvnni_##name
+#define TILE_ATTR              __attribute__((target("avx2,avxvnni")))
+#define TILE_WIDTH             8
+#define TILE_ROWS              6
+#define TILE_X                 uint8_t
+#define TILE_GROUP             4
+#define TILE_ZERO              128
+#define TILE_W                 __m256i
+#define TILE_LOAD(p)           _mm256_loadu_si256((const __m256i *)(const void *)(p))
+#define TILE_SPAN              1
+#define TILE_DOT(acc, x, w, c) _mm256_dpbusd_avx_epi32((__m256i)(acc), (__m256i)x[0], w[0][c])
+#include "cpu_tile8.h"
+
+#define TILE(name)             avx512_##name
+#define TILE_ATTR              __attribute__((target("avx512f,avx512vnni")))
+#define TILE_WIDTH             16
+#define TILE_ROWS              12
+#define TILE_X                 uint8_t
+#define TILE_GROUP             4
+#define TILE_ZERO              128
+#define TILE_W                 __m512i
+#define TILE_LOAD(p)           _mm512_loadu_si512((const void *)(p))
+#define TILE_SPAN              1
+#define TILE_DOT(acc, x, w, c) _mm512_dpbusd_epi32((__m512i)(acc), (__m512i)x[0], w[0][c])
 #include "cpu_tile8.h"
 #endif
 
 typedef struct {
     const char *name;
-    int rows, cols, group, zero;
+    int rows, cols, group, span, zero;
     void (*tile)(int rows, const tile8 *t);
     float (*quantise)(const float *x, int32_t k, void *to);
     float (*quantise_by)(const float *x, int32_t k, float step, void *to);
 } kernel;
+
+/* Best first. */
+static const kernel all[] = {
+#if defined __x86_64__
+    {"avx512", 12, avx512_cols, 4, 1, 128, avx512_any, avx512_quantise, avx512_quantise_by},
+    {"avxvnni", 6, avxvnni_cols, 4, 1, 128, avxvnni_any, avxvnni_quantise, avxvnni_quantise_by},
+    {"avx2", 6, avx2_cols, 2, 1, 0, avx2_any, avx2_quantise, avx2_quantise_by},
+#endif
+    {"portable", 4, portable_cols, 4, 1, 128, portable_any, portable_quantise, portable_quantise_by},
+};
+#if defined __x86_64__
+static const kernel narrow = {"avx2", 4, narrow_cols, 4, 2, 64, narrow_any, NULL, narrow_quantise_by};
+#endif
 
 static const kernel *chosen;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -143,17 +212,9 @@ static bool has(const char *name)
     return !strcmp(name, "portable");
 }
 
-/* Best first. A name that this processor cannot run gives the best one; cpu_product.c reports it. */
+/* A name that this processor cannot run gives the best one; cpu_product.c reports it. */
 static void choose(void)
 {
-    static const kernel all[] = {
-#if defined __x86_64__
-        {"avx512", 12, avx512_cols, 4, 128, avx512_any, avx512_quantise, avx512_quantise_by},
-        {"avxvnni", 6, avxvnni_cols, 4, 128, avxvnni_any, avxvnni_quantise, avxvnni_quantise_by},
-        {"avx2", 6, avx2_cols, 2, 0, avx2_any, avx2_quantise, avx2_quantise_by},
-#endif
-        {"portable", 4, portable_cols, 4, 128, portable_any, portable_quantise, portable_quantise_by},
-    };
     const char *wanted = getenv("R1_ISA");
     for (size_t i = R1_COUNT(all); i-- > 0;)
         if (has(all[i].name)) chosen = &all[i];
@@ -167,11 +228,21 @@ static const kernel *the_kernel(void)
     return chosen;
 }
 
+/* What multiplies values within +-63. */
+static const kernel *the_narrow_kernel(void)
+{
+#if defined __x86_64__
+    if (!strcmp(the_kernel()->name, narrow.name)) return &narrow;
+#endif
+    return the_kernel();
+}
+
 const char *r1_cpu_int8_isa(void) { return the_kernel()->name; }
 
 /* ---- packing ---- */
 
 struct r1_packed_int8 {
+    const kernel *kn;
     int32_t n, k, groups;
     float x_step;   /* of activations; 0: each row has its own */
     float *scale;   /* f32[columns], and what each sum begins with: i32[columns] */
@@ -179,7 +250,7 @@ struct r1_packed_int8 {
     int8_t *data;
 };
 
-static float own_scale(const float *w, int32_t k_n, float *inverse)
+static float own_scale(const float *w, int32_t k_n, int limit, float *inverse)
 {
     int32_t top = 0, bits;
     for (int32_t k = 0; k < k_n; k++) {
@@ -187,18 +258,19 @@ static float own_scale(const float *w, int32_t k_n, float *inverse)
         bits &= MAGNITUDE;
         top = bits > top ? bits : top;
     }
-    return scale_of(top, inverse);
+    return scale_of(top, limit, inverse);
 }
 
 /* Column n of w into its panel; to: its first group. *scale: the column's step, or 0 for its own. */
-static void pack_column(const kernel *kn, const float *w, int32_t k_n, int8_t *to, float *scale, int32_t *start)
+static void pack_column(const kernel *kn, const float *w, int32_t k_n, int limit, int8_t *to, float *scale,
+                        int32_t *start)
 {
     int32_t sum = 0, bits;
-    float inverse = 1 / *scale;
-    if (*scale == 0) *scale = own_scale(w, k_n, &inverse);
+    float inverse = 1 / *scale, most = (float)limit;
+    if (*scale == 0) *scale = own_scale(w, k_n, limit, &inverse);
     for (int32_t k = 0; inverse > 0 && k < k_n; k++) {
         float v = w[k] * inverse;
-        v = v > R1_INT8_LIMIT ? R1_INT8_LIMIT : v < -R1_INT8_LIMIT ? -R1_INT8_LIMIT : v;
+        v = v > most ? most : v < -most ? -most : v;
         v += ROUNDER;
         memcpy(&bits, &v, sizeof bits);
         sum += bits - ROUNDER_BITS;
@@ -218,24 +290,26 @@ static r1_status check_steps(const float *step, int64_t n, const char *what, r1_
 
 r1_status r1_cpu_int8_pack(r1_packed_int8 **out, const r1_view *w, const float *w_step, float x_step, r1_err *err)
 {
-    const kernel *kn = the_kernel();
+    const kernel *kn = x_step != 0 ? the_narrow_kernel() : the_kernel();
+    int limit = x_step != 0 ? R1_INT8_LEARNED : R1_INT8_LIMIT;
+    if (w_step && x_step == 0) R1_FAIL(err, R1_E_INVAL, "int8: steps of the weight need one of the activations");
     R1_TRY(check_steps(w_step, w->rows, "weight", err));
     R1_TRY(check_steps(x_step != 0 ? &x_step : NULL, 1, "activations", err));
     if (w->cols > R1_INT8_K_MAX)
         R1_FAIL(err, R1_E_INVAL, "int8: a weight of %lld x %d, at most %d columns", (long long)w->rows, w->cols,
                 R1_INT8_K_MAX);
     size_t columns = ((size_t)w->rows + (size_t)kn->cols - 1) / (size_t)kn->cols * (size_t)kn->cols;
-    int32_t groups = (w->cols + kn->group - 1) / kn->group, tile = kn->cols * kn->group;
+    int32_t span = kn->group * kn->span, groups = (w->cols + span - 1) / span * kn->span, tile = kn->cols * kn->group;
     size_t head = (sizeof(r1_packed_int8) + 63) / 64 * 64, line = (columns * sizeof(float) + 63) / 64 * 64;
     r1_packed_int8 *p = r1_calloc_aligned(head + 2 * line + columns * (size_t)groups * (size_t)kn->group, 1);
     if (!p) R1_FAIL(err, R1_E_NOMEM, "no memory to pack a weight of %lld x %d", (long long)w->rows, w->cols);
-    *p = (r1_packed_int8){.n = (int32_t)w->rows, .k = w->cols, .groups = groups, .x_step = x_step};
+    *p = (r1_packed_int8){.kn = kn, .n = (int32_t)w->rows, .k = w->cols, .groups = groups, .x_step = x_step};
     p->scale = (void *)((char *)p + head);
     p->start = (void *)((char *)p + head + line);
     p->data = (int8_t *)p + head + 2 * line;
     for (int32_t n = 0; n < p->n; n++) {
         p->scale[n] = w_step ? w_step[n] : 0;
-        pack_column(kn, r1_row(w, n), p->k,
+        pack_column(kn, r1_row(w, n), p->k, limit,
                     p->data + (int64_t)(n / kn->cols) * groups * tile + (int64_t)(n % kn->cols) * kn->group,
                     &p->scale[n], &p->start[n]);
     }
@@ -278,12 +352,12 @@ static void rows_through(const kernel *kn, tile8 t, const r1_packed_int8 *p, con
 
 void r1_cpu_int8_product(const r1_view *x, const r1_packed_int8 *p, const float *bias, const r1_view *y)
 {
-    const kernel *kn = the_kernel();
+    const kernel *kn = p->kn;
     char room[ROOM] __attribute__((aligned(64)));
     float scale[CHUNK_MAX];
     tile8 t = {.groups = p->groups, .x = room, .x_scale = scale, .y_ld = y->ld};
-    t.x_ld = (p->k + 15) / 16 * 16 * (4 / kn->group);
-    int64_t chunk = chunk_rows(kn, t.x_ld ? t.x_ld : 16);
+    t.x_ld = (p->k + 31) / 32 * 32 * (4 / kn->group);
+    int64_t chunk = chunk_rows(kn, t.x_ld ? t.x_ld : 32);
     for (int64_t m = 0; m < x->rows; m += chunk) {
         int64_t n = x->rows - m < chunk ? x->rows - m : chunk;
         for (int64_t r = 0; r < n; r++)

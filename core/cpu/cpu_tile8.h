@@ -6,15 +6,19 @@
  *   TILE_ATTR    the function's target                 TILE_ROWS    rows of the largest tile
  *   TILE_X       what holds an activation              TILE_GROUP   how many of them fill 32 bits
  *   TILE_ZERO    the activation that stands for 0      TILE_W       a vector of weights as TILE_DOT wants it
- *   TILE_LOAD(p) TILE_WIDTH * TILE_GROUP weights       TILE_DOT(acc, x, w)  acc + the groups' sums of products
+ *   TILE_LOAD(p) TILE_WIDTH * TILE_GROUP weights       TILE_SPAN    groups that are taken together
+ *   TILE_DOT(acc, x, w, c)  acc + the sums of products of x[i] and w[i][c], i below TILE_SPAN
  *
- * x is a vector whose 32-bit lanes all hold the same group. A tile has two vectors of columns; each result is one exact sum. */
+ *   TILE_ALONE   defined: the includer rounds by itself
+ *
+ * x[i] is a vector whose 32-bit lanes all hold the same group. A tile has two vectors of columns; each result is one exact sum. */
 
 enum { TILE(cols) = 2 * TILE_WIDTH, TILE(bytes) = TILE_WIDTH * TILE_GROUP };
 typedef int32_t TILE(ints) __attribute__((vector_size(4 * TILE_WIDTH)));
 typedef float TILE(floats) __attribute__((vector_size(4 * TILE_WIDTH)));
 typedef TILE_X TILE(stored) __attribute__((vector_size(sizeof(TILE_X) * TILE_WIDTH)));
 
+#ifndef TILE_ALONE
 /* most, and the magnitudes of v's bits where they are larger. */
 TILE_ATTR static inline __attribute__((always_inline)) void TILE(widen)(TILE(ints) * most, TILE(floats) v)
 {
@@ -34,10 +38,10 @@ TILE_ATTR static inline __attribute__((always_inline)) void TILE(round)(TILE(flo
     memcpy(to, &s, sizeof s);
 }
 
-/* v within +-127, and the magnitudes of its bits into most. */
+/* v within +-R1_INT8_LEARNED, and the magnitudes of its bits into most. */
 TILE_ATTR static inline __attribute__((always_inline)) TILE(floats) TILE(cut)(TILE(floats) v, TILE(ints) * most)
 {
-    const TILE(floats) high = (TILE(floats)){0} + (float)R1_INT8_LIMIT;
+    const TILE(floats) high = (TILE(floats)){0} + (float)R1_INT8_LEARNED;
     TILE(widen)(most, v);
     TILE(ints) over = v > high, under = v < -high;
     v = (TILE(floats))((over & (TILE(ints))high) | (~over & (TILE(ints))v));
@@ -76,7 +80,7 @@ TILE_ATTR static float TILE(quantise)(const float *x, int32_t k, void *to)
         TILE(widen)(&most, v);
     }
     for (int c = 0; c < TILE_WIDTH; c++) top = most[c] > top ? most[c] : top;
-    float scale = scale_of(top, &inverse);
+    float scale = scale_of(top, R1_INT8_LIMIT, &inverse);
     TILE_X *q = to;
     if (inverse > 0) {
         for (int32_t i = 0; i < whole; i += TILE_WIDTH) {
@@ -88,6 +92,7 @@ TILE_ATTR static float TILE(quantise)(const float *x, int32_t k, void *to)
         for (int32_t i = 0; i < k; i += TILE_WIDTH) TILE(round)((TILE(floats)){0}, 0, q + i);
     return scale;
 }
+#endif
 
 TILE_ATTR static inline __attribute__((always_inline)) void TILE(run)(const int rows, const tile8 *t)
 {
@@ -98,15 +103,22 @@ TILE_ATTR static inline __attribute__((always_inline)) void TILE(run)(const int 
         memcpy(&acc[r][1], t->start + TILE_WIDTH, sizeof acc[r][1]);
     }
     const int8_t *w = t->panel;
-    for (int64_t g = 0; g < t->groups; g++, w += 2 * TILE(bytes)) {
-        TILE_W w0 = TILE_LOAD(w), w1 = TILE_LOAD(w + TILE(bytes));
+    for (int64_t g = 0; g < t->groups; g += TILE_SPAN, w += TILE_SPAN * 2 * TILE(bytes)) {
+        TILE_W pair[TILE_SPAN][2];
+        TILE(ints) x[TILE_SPAN];
+#pragma GCC unroll 2
+        for (int i = 0; i < TILE_SPAN; i++)
+            pair[i][0] = TILE_LOAD(w + 2 * i * TILE(bytes)), pair[i][1] = TILE_LOAD(w + (2 * i + 1) * TILE(bytes));
 #pragma GCC unroll 16
         for (int r = 0; r < rows; r++) {
-            int32_t group;
-            memcpy(&group, t->x + r * t->x_ld + g * 4, sizeof group);
-            TILE(ints) x = (TILE(ints)){0} + group;
-            acc[r][0] = (TILE(ints))TILE_DOT(acc[r][0], x, w0);
-            acc[r][1] = (TILE(ints))TILE_DOT(acc[r][1], x, w1);
+#pragma GCC unroll 2
+            for (int i = 0; i < TILE_SPAN; i++) {
+                int32_t group;
+                memcpy(&group, t->x + r * t->x_ld + (g + i) * 4, sizeof group);
+                x[i] = (TILE(ints)){0} + group;
+            }
+            acc[r][0] = (TILE(ints))TILE_DOT(acc[r][0], x, pair, 0);
+            acc[r][1] = (TILE(ints))TILE_DOT(acc[r][1], x, pair, 1);
         }
     }
     TILE(floats) scale0, scale1, bias0, bias1;
@@ -129,12 +141,14 @@ TILE_ATTR static inline __attribute__((always_inline)) void TILE(run)(const int 
 #include "cpu_tile_rows.h"
 
 #undef TILE
+#undef TILE_ALONE
 #undef TILE_ARG
 #undef TILE_ATTR
 #undef TILE_WIDTH
 #undef TILE_ROWS
 #undef TILE_X
 #undef TILE_GROUP
+#undef TILE_SPAN
 #undef TILE_ZERO
 #undef TILE_W
 #undef TILE_LOAD

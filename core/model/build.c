@@ -116,14 +116,14 @@ static r1_operand rounded(builder *b, const char *layer, const char *what, r1_op
         if (c->op == R1_OP_LSQ && same_operand(c->v[0], x)) return c->v[2];
     }
     snprintf(name, sizeof name, "%s.%s", layer, what);
-    int16_t step = weight(b, name, rows, 1, R1_INIT_CONST, 1.0f / R1_INT8_LIMIT);
+    int16_t step = weight(b, name, rows, 1, R1_INIT_CONST, 1.0f / R1_INT8_LEARNED);
     b->net->plan.tensor[step].step = true;
     r1_operand y = all(b, like(b, x, x.cols));
     r1_call *c = call(b, R1_OP_LSQ);
     c->v[0] = x;
     c->v[1] = all(b, step);
     c->v[2] = y;
-    c->i[0] = R1_INT8_LIMIT;
+    c->i[0] = R1_INT8_LEARNED;
     return y;
 }
 

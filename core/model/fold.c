@@ -32,15 +32,21 @@ static float *find_folded(r1_model *f, const char *scope, const char *name, uint
     return w ? f->weights + (w - f->weights) : NULL;
 }
 
-/* to[r][c] = sum_j left[r][j] gain[j] right[j][c]; left has ld columns, right k. */
+/* to[r][c] = sum_j left[r][j] gain[j] right[j][c]; left has ld columns, right k. A block of columns at a time, so that right is read in rows. */
 static void product(const float *left, size_t ld, const float *gain, const float *right, uint32_t rows, uint32_t d,
                     uint32_t k, float *to)
 {
+    enum { BLOCK = 64 };
     for (uint32_t r = 0; r < rows; r++)
-        for (uint32_t c = 0; c < k; c++) {
-            double sum = 0;
-            for (uint32_t j = 0; j < d; j++) sum += (double)left[r * ld + j] * gain[j] * right[(size_t)j * k + c];
-            to[(size_t)r * k + c] = (float)sum;
+        for (uint32_t first = 0; first < k; first += BLOCK) {
+            double sum[BLOCK] = {0};
+            uint32_t n = k - first < BLOCK ? k - first : BLOCK;
+            for (uint32_t j = 0; j < d; j++) {
+                const float *row = right + (size_t)j * k + first;
+                double x = (double)left[r * ld + j] * gain[j];
+                for (uint32_t c = 0; c < n; c++) sum[c] += x * row[c];
+            }
+            for (uint32_t c = 0; c < n; c++) to[(size_t)r * k + first + c] = (float)sum[c];
         }
 }
 

@@ -157,7 +157,7 @@ r1_status r1_model_save(const r1_model *m, const char *path, r1_err *err)
     r1_gguf_put_u64(w, "r1.n_head_cross", m->desc->n_head_cross);
     r1_gguf_put_f32(w, "r1.beta", m->beta);
     r1_gguf_put_u64(w, "r1.trained_samples", m->trained_samples);
-    if (m->steps) r1_gguf_put_u64(w, "r1.int8_steps", 1);
+    if (m->steps) r1_gguf_put_u64(w, "r1.int8_limit", R1_INT8_LEARNED);
     put_heads(m, w);
     put_tokenizers(m, w);
     put_tensors(m, w);
@@ -264,14 +264,15 @@ static r1_status load(r1_model **out, const r1_gguf *g, r1_err *err)
         R1_FAIL(err, R1_E_FORMAT, "architecture is \"%.*s\", expected \"r1\"", (int)(len > 40 ? 40 : len), s);
     R1_TRY(r1_gguf_u64(g, "r1.format", &format, err));
     if (format != 1) R1_FAIL(err, R1_E_FORMAT, "r1.format is %llu, expected 1", (unsigned long long)format);
-    uint64_t steps = 0;
-    if (r1_gguf_find(g, "r1.int8_steps")) R1_TRY(r1_gguf_u64(g, "r1.int8_steps", &steps, err));
-    if (steps > 1) R1_FAIL(err, R1_E_FORMAT, "r1.int8_steps is %llu, expected 0 or 1", (unsigned long long)steps);
+    uint64_t limit = 0;
+    if (r1_gguf_find(g, "r1.int8_limit")) R1_TRY(r1_gguf_u64(g, "r1.int8_limit", &limit, err));
+    if (limit && limit != R1_INT8_LEARNED)
+        R1_FAIL(err, R1_E_FORMAT, "r1.int8_limit is %llu, expected %d", (unsigned long long)limit, R1_INT8_LEARNED);
     R1_TRY(r1_gguf_str(g, "r1.description", &s, &len, err));
     /* Weights lie in the file as they lie in memory, but for alignment and what is derived. */
     size_t bytes_max = (size_t)128 * g->n_tensor + 65536;
     for (size_t i = 0; i < g->n_tensor; i++) bytes_max += g->tensor[i].bytes;
-    R1_TRY(r1_model_alloc(out, s, len, steps == 1, bytes_max < MODEL_BYTES_MAX ? bytes_max : MODEL_BYTES_MAX, err));
+    R1_TRY(r1_model_alloc(out, s, len, limit != 0, bytes_max < MODEL_BYTES_MAX ? bytes_max : MODEL_BYTES_MAX, err));
     R1_TRY(load_scalars(*out, g, err));
     R1_TRY(load_tokenizers(*out, g, err));
     R1_TRY(load_tensors(*out, g, err));

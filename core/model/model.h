@@ -26,11 +26,11 @@ r1_status r1_model_alloc(r1_model **out, const char *json, size_t len, bool step
 r1_status r1_model_add_steps(r1_model *m, r1_err *err);
 /* The bytes of a file. */
 r1_status r1_model_parse(r1_model **out, const void *data, size_t len, r1_err *err);
+/* What r1_train_opts.beta says: 0 leaves it, -1 is none. */
+r1_status r1_model_choose_beta(r1_model *m, double beta, r1_err *err);
 /* Scale 1, bias 0, no map: of every head, for training. */
 void r1_model_uncalibrate(r1_model *m);
 float r1_model_calibrated(const r1_model *m, size_t head, float logit);
-/* What r1_train_opts.beta says: 0 leaves it, -1 is none. */
-r1_status r1_model_choose_beta(r1_model *m, double beta, r1_err *err);
 static inline float *r1_model_weight(const r1_model *m, int16_t t)
 {
     return m->weights + m->net.plan.tensor[t].offset / sizeof(float);

@@ -65,23 +65,24 @@ static float twin_scale(const float *v, int32_t k)
     return most < 1e-30f ? 0 : most;
 }
 
-/* What a number is multiplied by before it is rounded: by a learned step, or so that the largest of v becomes 127. */
-static float twin_inverse(const float *v, int32_t k, float step)
+/* What a number is multiplied by before it is rounded: by a learned step, or so that the largest of v becomes the limit. */
+static float twin_inverse(const float *v, int32_t k, float step, float limit)
 {
     float most = step > 0 ? 1 : twin_scale(v, k);
-    return step > 0 ? 1 / step : most == 0 ? 0 : 127 / most;
+    return step > 0 ? 1 / step : most == 0 ? 0 : limit / most;
 }
 
-static int64_t twin_round(float v) { return (int64_t)nearbyintf(fmaxf(fminf(v, 127), -127)); }
+static int64_t twin_round(float v, float limit) { return (int64_t)nearbyintf(fmaxf(fminf(v, limit), -limit)); }
 
 static float twin(const product *p, int32_t m, int32_t n, const float *bias)
 {
     const float *x = p->x + (int64_t)m * p->x_ld, *w = p->w + (int64_t)n * p->k;
-    float step = p->w_step ? p->w_step[n] : 0;
-    float ix = twin_inverse(x, p->k, p->x_step), iw = twin_inverse(w, p->k, step);
-    float sx = p->x_step > 0 ? p->x_step : twin_scale(x, p->k) / 127, sw = step > 0 ? step : twin_scale(w, p->k) / 127;
+    float step = p->w_step ? p->w_step[n] : 0, most = p->x_step > 0 ? 63 : 127;
+    float ix = twin_inverse(x, p->k, p->x_step, most), iw = twin_inverse(w, p->k, step, most);
+    float sx = p->x_step > 0 ? p->x_step : twin_scale(x, p->k) / 127;
+    float sw = step > 0 ? step : twin_scale(w, p->k) / most;
     int64_t sum = 0;
-    for (int32_t i = 0; i < p->k; i++) sum += twin_round(x[i] * ix) * twin_round(w[i] * iw);
+    for (int32_t i = 0; i < p->k; i++) sum += twin_round(x[i] * ix, most) * twin_round(w[i] * iw, most);
     return (float)sum * (sw * sx) + (bias ? bias[n] : 0);
 }
 
@@ -105,22 +106,23 @@ static const struct {
 } shapes[] = {{1, 1, 1},    {1, 16, 4},     {2, 17, 5},    {3, 31, 7},    {5, 32, 8},   {7, 33, 15},   {11, 8, 16},
               {13, 48, 17}, {64, 128, 128}, {97, 65, 131}, {400, 20, 33}, {5, 3, 2048}, {30, 64, 513}, {3, 18, 16384}};
 
-/* Integers with scale 1 (a 127 in each row): what comes out is the sum itself. */
-static void test_exact_sums(void)
+static float whole(r1_rng *rng, int most) { return (float)((int)r1_rng_below(rng, 2 * (uint64_t)most + 1) - most); }
+
+/* Integers with scale 1 (a 127 in each row, or learned steps of 1): what comes out is the sum itself. */
+static void exact_sums(int most, float x_step)
 {
-    if (!wanted_isa()) return;
     r1_rng rng;
     r1_rng_seed(&rng, r1_test_seed());
+    float big = (float)most;
     for (size_t s = 0; s < R1_COUNT(shapes); s++)
         for (int extreme = 0; extreme < 2; extreme++) {
             product p = make(shapes[s].m, shapes[s].n, shapes[s].k);
+            p.x_step = x_step;
             for (int32_t i = 0; i < p.m * p.x_ld; i++)
-                p.x[i] =
-                    extreme ? (r1_rng_below(&rng, 8) ? 127.0f : -127.0f) : (float)((int)r1_rng_below(&rng, 255) - 127);
-            for (int32_t i = 0; i < p.n * p.k; i++)
-                p.w[i] = extreme ? (i / p.k % 2 ? -127.0f : 127.0f) : (float)((int)r1_rng_below(&rng, 255) - 127);
-            for (int32_t m = 0; m < p.m; m++) p.x[(int64_t)m * p.x_ld + m % p.k] = m % 2 ? -127 : 127;
-            for (int32_t n = 0; n < p.n; n++) p.w[(int64_t)n * p.k + n % p.k] = 127;
+                p.x[i] = extreme ? (r1_rng_below(&rng, 8) ? big : -big) : whole(&rng, most);
+            for (int32_t i = 0; i < p.n * p.k; i++) p.w[i] = extreme ? (i / p.k % 2 ? -big : big) : whole(&rng, most);
+            for (int32_t m = 0; m < p.m; m++) p.x[(int64_t)m * p.x_ld + m % p.k] = m % 2 ? -big : big;
+            for (int32_t n = 0; n < p.n; n++) p.w[(int64_t)n * p.k + n % p.k] = big;
             multiply(&p, NULL);
             check(&p, NULL, extreme ? "extreme" : "integers");
             int wrong = 0;
@@ -134,6 +136,13 @@ static void test_exact_sums(void)
             CU_ASSERT_EQUAL(wrong, 0);
             drop(&p);
         }
+}
+
+static void test_exact_sums(void)
+{
+    if (!wanted_isa()) return;
+    exact_sums(127, 0);
+    exact_sums(63, 1);
 }
 
 static void fill(product *p, r1_rng *rng)
@@ -183,8 +192,8 @@ static void test_learned_steps(void)
             float *step = calloc((size_t)p.n, sizeof *step);
             fill(&p, &rng);
             for (int32_t n = 0; n < p.n; n++) step[n] = widths[i] * (0.5f + (float)r1_rng_unit(&rng));
-            p.x_step = s % 3 ? 10 * widths[i] : 0;
-            p.w_step = s % 3 == 1 ? NULL : step; /* both, activations' alone, weights' alone */
+            p.x_step = 10 * widths[i];
+            p.w_step = s % 3 ? step : NULL; /* both, or those of activations alone */
             multiply(&p, p.b);
             check(&p, p.b, "learned");
             drop(&p);
@@ -254,6 +263,8 @@ static void test_odd_rows(void)
         CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "step 0 of the weight"));
         CU_ASSERT_EQUAL(r1_cpu_int8_pack(&packed, &small, &one, bad[i], &err), R1_E_INVAL);
     }
+    CU_ASSERT_EQUAL(r1_cpu_int8_pack(&packed, &small, &one, 0, &err), R1_E_INVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "one of the activations"));
     r1_view wide = {&one, 1, R1_INT8_K_MAX + 1, R1_F32, 0};
     CU_ASSERT_EQUAL(r1_cpu_int8_pack(&packed, &wide, NULL, 0, &err), R1_E_INVAL);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "at most 16384"));

@@ -155,7 +155,7 @@ static void test_same_as_int8(void)
     op_case_seed(r1_test_seed());
     for (int32_t k = 1; k < 400; k = 2 * k + 5) {
         enum { M = 9, N = 21 };
-        r1_op_args x = lsq_new(M, k, 1, R1_INT8_LIMIT), w = lsq_new(N, k, N, R1_INT8_LIMIT);
+        r1_op_args x = lsq_new(M, k, 1, R1_INT8_LEARNED), w = lsq_new(N, k, N, R1_INT8_LEARNED);
         r1_view bias = op_case_floats(1, N), y = op_case_floats(M, N), y8 = op_case_floats(M, N);
         float step[N];
         for (int64_t n = 0; n < N; n++) step[n] = r1_row(&w.v[1], n)[0] = 0.01f + 0.002f * (float)n;

@@ -101,6 +101,44 @@ static void test_stages(void)
     CU_ASSERT_EQUAL(RUN("train", "--plot", plot, "--out", model, shard), 2);
 }
 
+/* Rows of an item do not depend on the samples beside it: those of two shards end with those of the second. */
+static void test_embed(void)
+{
+    r1_err err;
+    toy t;
+    char out[8192], shard[2][300], model[300], dir[2][300], path[700], *data[2];
+    size_t len[2];
+    snprintf(model, sizeof model, "%s/embed.gguf", r1_test_tmpdir());
+    for (int i = 0; i < 2; i++) {
+        snprintf(shard[i], sizeof shard[i], "%s/embed-%d.r1s", r1_test_tmpdir(), i);
+        snprintf(dir[i], sizeof dir[i], "%s/vectors-%d", r1_test_tmpdir(), i);
+        toy_make_alone(&t, 300 + 101 * (size_t)i, (uint64_t)i);
+        R1_ASSERT_OK(toy_write(&t, shard[i], &err), &err);
+        toy_free(&t);
+    }
+    CU_ASSERT_EQUAL(RUN("train", "--epochs", "1", "--out", model, shard[0]), 0);
+    CU_ASSERT_EQUAL(RUN("embed", "--model", model, "--item", "row", "--queries", "words", "--out", dir[0], "--json",
+                        shard[0], shard[1]),
+                    0);
+    double columns = figure(out, "columns"), n[2] = {figure(out, "n")}; /* some samples lack the item */
+    CU_ASSERT(n[0] > 650 && n[0] < 701 && figure(out, "queries") >= 13 && figure(out, "queries") <= 15);
+    CU_ASSERT_EQUAL(
+        RUN("embed", "--model", model, "--item", "row", "--queries", "words", "--out", dir[1], "--json", shard[1]), 0);
+    n[1] = figure(out, "n");
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/row_base.f16", dir[i]);
+        R1_ASSERT_OK(r1_file_read(path, 1 << 24, &data[i], &len[i], &err), &err);
+        CU_ASSERT_EQUAL((double)len[i], n[i] * columns * 2);
+    }
+    CU_ASSERT_EQUAL(memcmp(data[0] + len[0] - len[1], data[1], len[1]), 0);
+    free(data[0]);
+    free(data[1]);
+    CU_ASSERT_EQUAL(RUN("embed", "--model", model, "--item", "row", "--out", dir[1], "--json", shard[1]), 0);
+    CU_ASSERT_EQUAL(figure(out, "n") + figure(out, "queries"), n[1]);
+    CU_ASSERT_EQUAL(RUN("embed", "--model", model, "--item", "nothing", "--out", dir[1], shard[1]), 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "nothing"));
+}
+
 /* Without labels, then with: the base is an ordinary model, its curves are drawn, what it finds is asked of it again. */
 static void test_pretrain(void)
 {
@@ -142,44 +180,6 @@ static void test_pretrain(void)
     CU_ASSERT_EQUAL(RUN("train", "--stage", "pretrain", "--parts", "tokens=x", "--out", base, shard), 2);
     CU_ASSERT_EQUAL(RUN("train", "--stage", "pretrain", "--off", "nothing", "--out", base, shard), 2);
     CU_ASSERT_EQUAL(RUN("train", "--curriculum", "mask:root:0.5:0.5", "--out", model, shard), 2);
-}
-
-/* Rows of an item do not depend on the samples beside it: those of two shards end with those of the second. */
-static void test_embed(void)
-{
-    r1_err err;
-    toy t;
-    char out[8192], shard[2][300], model[300], dir[2][300], path[700], *data[2];
-    size_t len[2];
-    snprintf(model, sizeof model, "%s/embed.gguf", r1_test_tmpdir());
-    for (int i = 0; i < 2; i++) {
-        snprintf(shard[i], sizeof shard[i], "%s/embed-%d.r1s", r1_test_tmpdir(), i);
-        snprintf(dir[i], sizeof dir[i], "%s/vectors-%d", r1_test_tmpdir(), i);
-        toy_make_alone(&t, 300 + 101 * (size_t)i, (uint64_t)i);
-        R1_ASSERT_OK(toy_write(&t, shard[i], &err), &err);
-        toy_free(&t);
-    }
-    CU_ASSERT_EQUAL(RUN("train", "--epochs", "1", "--out", model, shard[0]), 0);
-    CU_ASSERT_EQUAL(RUN("embed", "--model", model, "--item", "row", "--queries", "words", "--out", dir[0], "--json",
-                        shard[0], shard[1]),
-                    0);
-    double columns = figure(out, "columns"), n[2] = {figure(out, "n")}; /* some samples lack the item */
-    CU_ASSERT(n[0] > 650 && n[0] < 701 && figure(out, "queries") >= 13 && figure(out, "queries") <= 15);
-    CU_ASSERT_EQUAL(
-        RUN("embed", "--model", model, "--item", "row", "--queries", "words", "--out", dir[1], "--json", shard[1]), 0);
-    n[1] = figure(out, "n");
-    for (int i = 0; i < 2; i++) {
-        snprintf(path, sizeof path, "%s/row_base.f16", dir[i]);
-        R1_ASSERT_OK(r1_file_read(path, 1 << 24, &data[i], &len[i], &err), &err);
-        CU_ASSERT_EQUAL((double)len[i], n[i] * columns * 2);
-    }
-    CU_ASSERT_EQUAL(memcmp(data[0] + len[0] - len[1], data[1], len[1]), 0);
-    free(data[0]);
-    free(data[1]);
-    CU_ASSERT_EQUAL(RUN("embed", "--model", model, "--item", "row", "--out", dir[1], "--json", shard[1]), 0);
-    CU_ASSERT_EQUAL(figure(out, "n") + figure(out, "queries"), n[1]);
-    CU_ASSERT_EQUAL(RUN("embed", "--model", model, "--item", "nothing", "--out", dir[1], shard[1]), 2);
-    CU_ASSERT_PTR_NOT_NULL(strstr(out, "nothing"));
 }
 
 static void test_commands(void)
@@ -325,5 +325,5 @@ static void test_bench_attention(void)
 }
 
 R1_TEST_MAIN("r1", {"bench attention", test_bench_attention}, {"bench batch", test_bench_batch},
-             {"train, eval, info", test_commands}, {"stages of training", test_stages}, {"pretrain", test_pretrain},
-             {"embed", test_embed}, {"bench memory", test_bench_memory}, {"needle", test_needle})
+             {"train, eval, info", test_commands}, {"stages of training", test_stages}, {"embed", test_embed},
+             {"pretrain", test_pretrain}, {"bench memory", test_bench_memory}, {"needle", test_needle})

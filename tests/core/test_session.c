@@ -333,9 +333,11 @@ static void test_described_controls(void)
     setup();
     r1_err err;
     static const char *const from = "\"name\"";
-    char path[300], *text = calloc(strlen(toy_description) + 100, 1);
+    size_t cap = strlen(toy_description) + 100;
+    char path[300], *text = calloc(cap, 1);
     const char *at = strstr(toy_description, from);
-    sprintf(text, "%.*s\"cawa_rank\": 3, \"output_gate\": true, %s", (int)(at - toy_description), toy_description, at);
+    snprintf(text, cap, "%.*s\"cawa_rank\": 3, \"output_gate\": true, %s", (int)(at - toy_description), toy_description,
+             at);
     r1_model *made, *m;
     snprintf(path, sizeof path, "%s/controls.gguf", r1_test_tmpdir());
     R1_ASSERT_OK(r1_model_new(&made, text, 4, &err), &err);

@@ -539,6 +539,7 @@ static void test_weighted_ece(void)
 }
 
 R1_TEST_MAIN("train", {"metrics", test_metrics}, {"shard", test_shard}, {"resume", test_resume},
-             {"running mean", test_mean}, {"finetune", test_finetune}, {"isotonic blocks", test_isotonic_blocks},
-             {"isotonic map", test_isotonic_map}, {"isotonic training", test_isotonic_training},
-             {"ece by weight", test_weighted_ece}, {"for int8", test_int8}, {"toy task", test_learns})
+             {"running mean", test_mean}, {"finetune", test_finetune}, {"for int8", test_int8},
+             {"isotonic blocks", test_isotonic_blocks}, {"isotonic map", test_isotonic_map},
+             {"isotonic training", test_isotonic_training}, {"ece by weight", test_weighted_ece},
+             {"toy task", test_learns})

@@ -13,6 +13,8 @@
 
 enum { N = 3000, SCORED_FROM = 2200 };
 
+static const char *model = "models/fraud-s.gguf";
+static fraud_precision precision;
 static fraud_generated *world;
 static size_t n_world;
 
@@ -32,9 +34,8 @@ static void run_engine(size_t batch, bool rebuild, double *logit)
 {
     r1_err err = {0};
     fraud_engine *e;
-    fraud_engine_opts o = {
-        .model_path = r1_test_source("models/fraud-s.gguf"), .edges_max = 1 << 14, .entities_max = 1 << 12};
-    o.pairs_max = 1 << 14;
+    fraud_engine_opts o = {.model_path = r1_test_source(model), .edges_max = 1 << 14, .entities_max = 1 << 12};
+    o.pairs_max = 1 << 14, o.precision = precision;
     R1_ASSERT_OK(fraud_engine_new(&e, &o, &err), &err);
     fraud_slot *slot[FRAUD_SCORE_MAX];
     size_t at[FRAUD_SCORE_MAX], n = 0;
@@ -114,6 +115,25 @@ static void test_memory_equals_history(void)
     fraud_state_free(s);
 }
 
+/* Left alone, a model that was trained for int8 runs in int8, with the same promises, and another in f32. */
+static void test_precision(void)
+{
+    static double automatic[N], other[N];
+    size_t bytes = (n_world - SCORED_FROM) * sizeof(double);
+    run_engine(FRAUD_SCORE_MAX, true, automatic);
+    precision = FRAUD_PRECISION_F32;
+    run_engine(FRAUD_SCORE_MAX, true, other);
+    CU_ASSERT_EQUAL(memcmp(automatic, other, bytes), 0);
+    model = "models/fraud-s-int8.gguf";
+    run_engine(FRAUD_SCORE_MAX, true, other);
+    precision = FRAUD_PRECISION_AUTO;
+    run_engine(FRAUD_SCORE_MAX, true, automatic);
+    CU_ASSERT_NOT_EQUAL(memcmp(automatic, other, bytes), 0);
+    precision = FRAUD_PRECISION_INT8;
+    run_engine(3, true, other);
+    CU_ASSERT_EQUAL(memcmp(automatic, other, bytes), 0);
+}
+
 static void test_too_many(void)
 {
     r1_err err = {0};
@@ -135,6 +155,7 @@ static void test_all(void)
     make_world();
     test_batches_and_rebuild();
     test_memory_equals_history();
+    test_precision();
     test_too_many();
     free(world);
 }

@@ -41,7 +41,7 @@ static void sample(bool with_r1)
     R1_ASSERT_OK(med_ranker_new(&r, kb, &err), &err);
     R1_ASSERT_OK(r1_file_read(r1_test_source("apps/medical/samples/record.txt"), 1u << 20, &text, &len, &err), &err);
     R1_ASSERT_OK(r1_model_open(&model, r1_test_source("models/medical-b.gguf"), &err), &err);
-    R1_ASSERT_OK(med_reranker_new(&x, model, &err), &err);
+    R1_ASSERT_OK(med_reranker_new(&x, model, R1_PRECISION_F32, &err), &err);
     med_judge judge = {r, with_r1 ? x : NULL, "medical-b", true};
     R1_ASSERT_OK(med_report_make(kb, lex, &judge, "<sample>", text, len, &rep, NULL, &err), &err);
     check_anchors(rep, with_r1);

@@ -83,7 +83,7 @@ static void test_equals_training(void)
     r1_session *session = NULL;
     r1_session_opts so = {.n_sample_max = 17};
     ready();
-    R1_ASSERT_OK(med_reranker_new(&x, model, &err), &err);
+    R1_ASSERT_OK(med_reranker_new(&x, model, R1_PRECISION_F32, &err), &err);
     R1_ASSERT_OK(med_samples_new(&s, &err), &err);
     R1_ASSERT_OK(r1_session_new(&session, model, &so, &err), &err);
     for (int round = 0; round < 30; round++) {
@@ -130,16 +130,16 @@ static void test_edges(void)
     float none = 0;
     med_case c = {.age_years = NAN};
     ready();
-    R1_ASSERT_OK(med_reranker_new(&x, model, &err), &err);
+    R1_ASSERT_OK(med_reranker_new(&x, model, R1_PRECISION_F32, &err), &err);
     R1_ASSERT_OK(med_rerank(x, ranker, &c, NULL, 0, list, &n, &none, NULL, &err), &err);
     CU_ASSERT(n == 0 && none == 1);
     med_reranker_free(x);
     R1_ASSERT_OK(r1_model_open(&other, r1_test_source("models/fraud-s.gguf"), &err), &err);
-    CU_ASSERT_NOT_EQUAL(med_reranker_new(&x, other, &err), R1_OK);
+    CU_ASSERT_NOT_EQUAL(med_reranker_new(&x, other, R1_PRECISION_F32, &err), R1_OK);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "schema"));
     r1_model_free(other);
     R1_ASSERT_OK(r1_model_open(&other, r1_test_source("models/medical-b.gguf"), &err), &err);
-    R1_ASSERT_OK(med_reranker_new(&x, other, &err), &err);
+    R1_ASSERT_OK(med_reranker_new(&x, other, R1_PRECISION_F32, &err), &err);
     med_reranker_free(x);
     r1_model_free(other);
     r1_model_free(model);

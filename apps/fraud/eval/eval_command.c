@@ -47,7 +47,12 @@ const r1_option fraud_eval_rows[] = {
     {.name = "from-scratch", .type = R1_OPT_BOOL, .def = "false", .help = "fitting starts from random weights"},
     {.name = "out", .type = R1_OPT_PATH, .help = "keep the fitted model here"},
     {.name = "no-r1", .type = R1_OPT_BOOL, .def = "false", .help = "score by the velocity rules"},
-    {.name = "int8", .type = R1_OPT_BOOL, .def = "false", .help = "score with linear layers in 8-bit integers"},
+    {.name = "precision",
+     .type = R1_OPT_ENUM,
+     .def = "auto",
+     .choices = FRAUD_PRECISION_CHOICES,
+     .help = FRAUD_PRECISION_HELP},
+    {.name = "int8", .type = R1_OPT_BOOL, .def = "false", .help = "--precision int8, and what that changes beside f32"},
     {.name = "no-graph", .type = R1_OPT_BOOL, .def = "false", .help = "graph, patterns and findings off"},
     {.name = "no-memory", .type = R1_OPT_BOOL, .def = "false", .help = "working memory off"},
     {.name = "no-text", .type = R1_OPT_BOOL, .def = "false", .help = "remittance text off"},
@@ -151,9 +156,9 @@ static r1_status load_all(eval_run *r, r1_err *err)
 /* ---- figures ---------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
-    double sum[64];
-    int count[64];
-    char name[64][48];
+    double sum[80];
+    int count[80];
+    char name[80][48];
     size_t n;
 } figure_means; /* means over the weeks of a protocol */
 
@@ -397,7 +402,8 @@ static void weeks_of(const eval_run *r, int *first, int *last)
 
 /* ---- the command ------------------------------------------------------------------------------------------------------------ */
 
-static r1_status score_model(eval_run *r, const uint8_t *use, const uint8_t *want, figure_means *m, r1_err *err)
+static r1_status walk_scores(eval_run *r, const uint8_t *want, fraud_precision precision, double *score, double *prob,
+                             r1_err *err)
 {
     fraud_engine *e = NULL;
     fraud_engine_opts opts = {.model_path = *r->model ? r->model : NULL,
@@ -405,17 +411,60 @@ static r1_status score_model(eval_run *r, const uint8_t *use, const uint8_t *wan
                               .graph_off = r1_options_bool(r->o, "no-graph"),
                               .memory_off = r1_options_bool(r->o, "no-memory"),
                               .text_off = r1_options_bool(r->o, "no-text"),
-                              .int8 = r1_options_bool(r->o, "int8")};
+                              .precision = precision};
     R1_TRY(fraud_engine_new(&e, &opts, err));
-    size_t n = r->data->n;
-    double *score = malloc(n * sizeof *score), *prob = malloc(n * sizeof *prob);
     fraud_source s = fraud_source_dataset(r->data);
-    r1_status st = score && prob ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory");
-    if (st == R1_OK) st = fraud_walk_score(&s, e, want, r->progress, score, prob, err);
-    if (st == R1_OK) st = judge(r, use, score, prob, m, err);
-    free(score);
-    free(prob);
+    r1_status st = fraud_walk_score(&s, e, want, r->progress, score, prob, err);
     fraud_engine_free(e);
+    return st;
+}
+
+/* Whole rings are drawn: their payments' scores hang together. */
+static r1_status compare_scores(const eval_run *r, const uint8_t *use, const double *f32, const double *int8,
+                                figure_means *m, r1_err *err)
+{
+    size_t n = r->data->n + 1;
+    fraud_scored *x = malloc(2 * n * sizeof *x), *y = x ? x + n : NULL;
+    float *v = malloc(3 * n * sizeof *v);
+    uint64_t *ring = malloc(n * sizeof *ring);
+    r1_comparison c = {0};
+    r1_status st = x && v && ring ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory");
+    if (st == R1_OK) {
+        r1_compare_opts o = {.first = v, .second = v + n, .label = v + 2 * n, .group = ring, .seed = 1};
+        o.n = select_scored(r, use, f32, f32, transfers_alone(r), x);
+        select_scored(r, use, int8, int8, transfers_alone(r), y);
+        for (size_t i = 0; i < o.n; i++) {
+            v[i] = (float)x[i].score, v[n + i] = (float)y[i].score, v[2 * n + i] = x[i].label;
+            ring[i] = x[i].label && x[i].ring >= 0 ? 1 + (uint64_t)x[i].ring : 0;
+        }
+        st = r1_compare(&o, &c, err);
+    }
+    if (st == R1_OK) {
+        figure(m, "ap_f32", c.first);
+        figure(m, "int8_change", (c.second - c.first) / c.first);
+        figure(m, "int8_change_low", c.low / c.first);
+        figure(m, "int8_change_high", c.high / c.first);
+        figure(m, "int8_kl", c.kl);
+        figure(m, "int8_agree", c.agree);
+    }
+    free(x);
+    free(v);
+    free(ring);
+    return st;
+}
+
+static r1_status score_model(eval_run *r, const uint8_t *use, const uint8_t *want, figure_means *m, r1_err *err)
+{
+    size_t n = r->data->n;
+    bool int8 = r1_options_bool(r->o, "int8") && !r1_options_bool(r->o, "no-r1");
+    double *score = malloc(3 * n * sizeof *score), *prob = score ? score + n : NULL, *f32 = score ? prob + n : NULL;
+    r1_status st = score ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu scores", n);
+    fraud_precision precision = int8 ? FRAUD_PRECISION_INT8 : fraud_precision_of(r1_options_str(r->o, "precision"));
+    if (st == R1_OK && int8) st = walk_scores(r, want, FRAUD_PRECISION_F32, f32, prob, err);
+    if (st == R1_OK) st = walk_scores(r, want, precision, score, prob, err);
+    if (st == R1_OK) st = judge(r, use, score, prob, m, err);
+    if (st == R1_OK && int8) st = compare_scores(r, use, f32, score, m, err);
+    free(score);
     return st;
 }
 

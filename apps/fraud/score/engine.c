@@ -40,13 +40,21 @@ struct fraud_engine {
 
 /* ---- life ---- */
 
+fraud_precision fraud_precision_of(const char *choice)
+{
+    return !strcmp(choice, "f32")    ? FRAUD_PRECISION_F32
+           : !strcmp(choice, "int8") ? FRAUD_PRECISION_INT8
+                                     : FRAUD_PRECISION_AUTO;
+}
+
 static r1_status open_scorer(fraud_engine *e, const fraud_engine_opts *o, r1_err *err)
 {
     if (!o->model_path || o->r1_off) return R1_OK;
     unsigned off = (o->graph_off ? FRAUD_CAPTURE_GRAPH : 0u) | (o->memory_off ? FRAUD_CAPTURE_MEMORY : 0u) |
                    (o->text_off ? FRAUD_SAMPLE_TEXT : 0u);
     e->capture = FRAUD_CAPTURE_GRAPH & ~off;
-    return fraud_scorer_new(&e->scorer, o->model_path, off, o->int8, o->rings_max ? o->rings_max : RINGS_DEFAULT, err);
+    return fraud_scorer_new(&e->scorer, o->model_path, off, o->precision, o->rings_max ? o->rings_max : RINGS_DEFAULT,
+                            err);
 }
 
 r1_status fraud_engine_new(fraud_engine **out, const fraud_engine_opts *o, r1_err *err)

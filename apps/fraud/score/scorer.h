@@ -13,9 +13,9 @@
 
 typedef struct fraud_scorer fraud_scorer;
 
-/* off: FRAUD_CAPTURE_* and FRAUD_SAMPLE_TEXT bits that are left out; int8: linear layers in 8-bit integers. A file of another feature schema is refused. */
-r1_status fraud_scorer_new(fraud_scorer **out, const char *path, unsigned off, bool int8, uint32_t rings_max,
-                           r1_err *err);
+/* off: FRAUD_CAPTURE_* and FRAUD_SAMPLE_TEXT bits that are left out. A file of another feature schema is refused. */
+r1_status fraud_scorer_new(fraud_scorer **out, const char *path, unsigned off, fraud_precision precision,
+                           uint32_t rings_max, r1_err *err);
 void fraud_scorer_free(fraud_scorer *s); /* NULL is fine */
 const char *fraud_scorer_name(const fraud_scorer *s);
 uint64_t fraud_scorer_hash(const fraud_scorer *s); /* of the file's bytes */

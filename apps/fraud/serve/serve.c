@@ -142,17 +142,21 @@ static r1_status assign(server *s, r1_err *err)
 static r1_status make_engine(server *s, r1_err *err)
 {
     char model[R1_PATH_BYTES];
+    const char *precision = r1_options_str(s->o, "precision");
     R1_TRY(r1_cli_path(s->o, "model", model, err));
     fraud_engine_opts opts = {.model_path = strcmp(model, "none") != 0 ? model : NULL,
                               .r1_off = !r1_options_bool(s->o, "r1"),
                               .graph_off = !r1_options_bool(s->o, "graph"),
                               .memory_off = !r1_options_bool(s->o, "memory"),
+                              .precision = fraud_precision_of(precision),
                               .slots_max = BATCH_MAX,
                               .rings_max = 2 * (uint32_t)r1_options_int(s->o, "memory-accounts"),
                               .threads = 1};
     R1_TRY(fraud_engine_new(&s->engine, &opts, err));
-    snprintf(s->model, sizeof s->model, "%016llx%s%s%s", (unsigned long long)fraud_engine_model_hash(s->engine),
-             opts.r1_off ? "-no-r1" : "", opts.graph_off ? "-no-graph" : "", opts.memory_off ? "-no-memory" : "");
+    bool forced = opts.precision != FRAUD_PRECISION_AUTO;
+    snprintf(s->model, sizeof s->model, "%016llx%s%s%s%s%s", (unsigned long long)fraud_engine_model_hash(s->engine),
+             opts.r1_off ? "-no-r1" : "", opts.graph_off ? "-no-graph" : "", opts.memory_off ? "-no-memory" : "",
+             forced ? "-" : "", forced ? precision : "");
     snprintf(s->model_text, sizeof s->model_text, "name=%s schema=%016llx", fraud_engine_model_name(s->engine),
              (unsigned long long)fraud_engine_schema_hash(s->engine));
     fraud_policy_opts policy = {.review_at = r1_options_float(s->o, "review-at"),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* settings.c - one row per setting of the streaming side, and the commands config and db that need no more than them. */
 #include "settings.h"
+#include "engine.h"
 #include "r1_config.h"
 #include "store.h"
 
@@ -99,8 +100,14 @@ const r1_option fraud_serve_rows[] = {
     {.name = "model",
      .section = "model",
      .type = R1_OPT_PATH,
-     .def = "models/fraud-s.gguf",
+     .def = "models/fraud-s-int8.gguf",
      .help = "model file; none: rules alone"},
+    {.name = "precision",
+     .section = "model",
+     .type = R1_OPT_ENUM,
+     .def = "auto",
+     .choices = FRAUD_PRECISION_CHOICES,
+     .help = FRAUD_PRECISION_HELP},
     {.name = "r1", .section = "model", .type = R1_OPT_BOOL, .def = "true", .help = "score with the model"},
     {.name = "graph", .section = "model", .type = R1_OPT_BOOL, .def = "true", .help = "graph evidence and findings"},
     {.name = "memory", .section = "model", .type = R1_OPT_BOOL, .def = "true", .help = "working-memory evidence"},

@@ -64,15 +64,64 @@ static r1_status one_case(med_ranker *r, med_reranker *x, const med_case *q, boo
     return R1_OK;
 }
 
+/* The logits of all candidates of all cases, by two judges. */
+typedef struct {
+    float *first, *second, *label; /* [n * LIST] */
+    uint64_t *group;
+    size_t n;
+} pairs;
+
+static r1_status pairs_new(pairs *p, size_t n, r1_err *err)
+{
+    size_t all = n * LIST + 1;
+    *p = (pairs){calloc(all, sizeof(float)), calloc(all, sizeof(float)), calloc(all, sizeof(float)),
+                 calloc(all, sizeof(uint64_t)), 0};
+    if (!p->first || !p->second || !p->label || !p->group) R1_FAIL(err, R1_E_NOMEM, "no memory for %zu cases", n);
+    return R1_OK;
+}
+
+static void pairs_free(pairs *p)
+{
+    free(p->first);
+    free(p->second);
+    free(p->label);
+    free(p->group);
+}
+
+/* Both lists hold the same candidates, each in its own order. */
+static void pairs_add(pairs *p, const med_candidate *a, const med_candidate *b, uint32_t n, uint32_t gold)
+{
+    uint64_t group = p->n ? p->group[p->n - 1] + 1 : 1;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t k = 0;
+        while (k + 1 < n && b[k].disease != a[i].disease) k++;
+        p->first[p->n] = a[i].logit;
+        p->second[p->n] = b[k].logit;
+        p->label[p->n] = a[i].disease == gold;
+        p->group[p->n++] = group;
+    }
+}
+
+/* A case whose list is empty is a miss of both. */
+static r1_status pairs_compare(const pairs *p, uint32_t n_case, r1_comparison *c, r1_err *err)
+{
+    r1_compare_opts o = {p->first, p->second, p->label, p->group, p->n, true, 0, 1};
+    R1_TRY(r1_compare(&o, c, err));
+    double listed = (double)p->group[p->n - 1] / n_case;
+    c->first *= listed, c->second *= listed, c->low *= listed, c->high *= listed;
+    return R1_OK;
+}
+
 r1_status med_eval_rank(med_ranker *r, const med_cases *cases, const med_eval_rank_opts *opts,
                         med_eval_rank_result *out, r1_err *err)
 {
-    static _Thread_local med_candidate list[LIST];
+    static _Thread_local med_candidate list[LIST], other[LIST];
     memset(out, 0, sizeof *out);
     guess *g = calloc(cases->n + 1u, sizeof *g);
     if (!g) R1_FAIL(err, R1_E_NOMEM, "no memory for %u cases", cases->n);
     tally all = {0};
-    r1_status st = R1_OK;
+    pairs both = {0};
+    r1_status st = opts->int8 ? pairs_new(&both, cases->n, err) : R1_OK;
     r1_progress bar;
     r1_progress_begin(&bar, "ranking cases", cases->n);
     int64_t t0 = r1_mono_us();
@@ -82,6 +131,11 @@ r1_status med_eval_rank(med_ranker *r, const med_cases *cases, const med_eval_ra
         q.skip.sole = opts->sole;
         uint32_t n = 0, place = 0;
         st = one_case(r, opts->fold ? opts->fold[row->fold] : NULL, &q, opts->pin, list, &n, err);
+        if (st == R1_OK && opts->int8) {
+            uint32_t m = 0;
+            st = one_case(r, opts->int8[row->fold], &q, opts->pin, other, &m, err);
+            pairs_add(&both, list, other, n, row->gold_disease);
+        }
         for (uint32_t k = 0; k < n && !place; k++)
             if (list[k].disease == row->gold_disease) place = k + 1;
         bool covered = row->gold_disease != MED_NONE && med_covered(r, &q, row->gold_disease);
@@ -105,6 +159,8 @@ r1_status med_eval_rank(med_ranker *r, const med_cases *cases, const med_eval_ra
     out->mrr = all.reciprocal / n;
     out->ece = ece_of(g, cases->n);
     out->ms_per_case = (double)(r1_mono_us() - t0) / 1e3 / n;
+    if (st == R1_OK && both.n) st = pairs_compare(&both, cases->n, &out->int8, err);
+    pairs_free(&both);
     free(g);
     return st;
 }

@@ -192,7 +192,7 @@ struct med_reranker {
     uint64_t handle[MED_FINDINGS_MAX];
 };
 
-r1_status med_reranker_new(med_reranker **out, const r1_model *m, r1_err *err)
+r1_status med_reranker_new(med_reranker **out, const r1_model *m, r1_precision precision, r1_err *err)
 {
     char *json = NULL;
     r1_status st = med_description(&json, err);
@@ -201,7 +201,7 @@ r1_status med_reranker_new(med_reranker **out, const r1_model *m, r1_err *err)
     R1_TRY(st);
     med_reranker *x = calloc(1, sizeof *x);
     if (!x) R1_FAIL(err, R1_E_NOMEM, "no memory for a re-ranker");
-    r1_session_opts so = {.n_sample_max = MED_RERANK_MAX + MED_RING};
+    r1_session_opts so = {.n_sample_max = MED_RERANK_MAX + MED_RING, .precision = precision};
     r1_memory_opts mo = {.bytes_max = (size_t)4 << 20, .quota = MED_RING, .n_entity_max = 4};
     x->model = m;
     st = r1_session_new(&x->session, m, &so, err);

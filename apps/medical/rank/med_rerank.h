@@ -34,7 +34,7 @@ r1_status med_samples_fill(med_samples *s, med_ranker *r, const med_case *c, con
 const r1_item *med_samples_item(const med_samples *s, uint32_t candidate);
 
 typedef struct med_reranker med_reranker;
-r1_status med_reranker_new(med_reranker **out, const r1_model *m, r1_err *err);
+r1_status med_reranker_new(med_reranker **out, const r1_model *m, r1_precision precision, r1_err *err);
 void med_reranker_free(med_reranker *x); /* NULL is fine */
 
 /* Findings of a query as anchors to be planned: one per observed term. n <= max. */

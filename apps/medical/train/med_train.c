@@ -308,7 +308,7 @@ static r1_status calibrate_all(const med_train_opts *o, const med_kb *const *kb,
         med_fold_path(o->folds, f, path, sizeof path);
         st = r1_model_open(&model[f], path, err);
         if (st == R1_OK) st = r1_model_set_calibration(model[f], 0, (r1_calibration){1, 0}, err);
-        if (st == R1_OK) st = med_reranker_new(&x[f], model[f], err);
+        if (st == R1_OK) st = med_reranker_new(&x[f], model[f], R1_PRECISION_F32, err);
     }
     for (size_t i = 0; i < n_kb && st == R1_OK; i++) st = score_kb(o, kb[i], x, &s, err);
     if (st == R1_OK) rep->calibration = calibrate(&s, &rep->loss);

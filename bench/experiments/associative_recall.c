@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* recall.c - multi-query associative recall (Arora et al. 2023, "Zoology") for CAWA and its controls: a sequence of pairs of a key and
+/* associative_recall.c - multi-query associative recall (Arora et al. 2023, "Zoology") for CAWA and its controls: a sequence of pairs of a key and
  * a value, then keys whose values are asked. Trained at 8 to 32 pairs, asked at 32, 128, 512 and 2,048.
  *
- *     recall TABLE.csv SEED[-SEED] [ARM[,ARM...]] [LR]
+ *     associative_recall TABLE.csv SEED[-SEED] [ARM[,ARM...]] [LR]
  *
- * Each arm and seed that TABLE.csv lacks is trained and tested, and adds one row to it: a cut loses the run in hand. The learning rate is that of
- * tuned[] below, which `recall_table.py` chose on seed 1, which no table of results shows, from three rates for each arm.
+ * Each arm and seed that TABLE.csv lacks is trained and tested, and adds one row to it: a cut loses the run in hand. LR is for a look at another
+ * learning rate than the one that all arms have.
  *
  * The model is the trunk of core/model/build.c, twice, over embedded tokens joined with the token before each (no other sign of
  * position). Arms differ in what adapts the scores; the width of the feed-forward part makes their parameters equal.
  *
  * `scaled_N` is the same model with its queries times one constant at test time, chosen for each length on sequences of their own. */
-#include "tape.h"
+#include "trunk.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -23,47 +23,37 @@ enum {
     N_KEY = 4096,
     N_VALUE = 256,
     D = 32,
-    HEADS = 4,
-    LAYERS = 2,
-    CONTEXT = 16,
-    RANK = 8,
     PAIRS_LOW = 8,
     PAIRS_HIGH = 32,
     ASKED = 16, /* in training; at most as many in a sequence as it has pairs */
     BATCH = 32,
-    STEPS = 1000,
+    STEPS = 800,
     LENGTHS = 4
 };
 static const int32_t lengths[LENGTHS] = {32, 128, 512, 2048};
 static const float beta = 0.5f, scales[] = {1, 1.25f, 1.5f, 1.8f, 2.2f, 2.7f};
 
-typedef struct {
-    const char *name;
-    bool length, context, low_rank, gate;
-    double lr; /* tuned */
-} arm_type;
-
-static const arm_type arms[] = {
-    {"plain", .lr = 3e-3},
-    {"gate", .gate = true, .lr = 3e-3},
-    {"length", .length = true, .lr = 3e-3},
-    {"context", .context = true, .lr = 3e-3},
-    {"both", .length = true, .context = true, .lr = 3e-3},
-    {"low_rank", .low_rank = true, .lr = 3e-3},
-    {"length_low_rank", .length = true, .low_rank = true, .lr = 3e-3},
-};
+static const double rate = 3e-3; /* of learning: one for all arms, tuned for none */
+static const trunk_arm arms[] = {{.name = "plain"},
+                                 {.name = "gate", .gate = true},
+                                 {.name = "length", .length = true},
+                                 {.name = "context", .context = true},
+                                 {.name = "both", .length = true, .context = true},
+                                 {.name = "low_rank", .low_rank = true},
+                                 {.name = "length_low_rank", .length = true, .low_rank = true}};
 
 /* ---- sequences ---- */
 
 typedef struct {
     int32_t n_seq, n_row, n_asked;
-    int32_t *off;    /* [n_seq + 1] */
-    int32_t *token;  /* [n_row] */
-    int32_t *before; /* [n_row]: the token before; -1 at a sequence's start */
-    int32_t *count;  /* [n_row]: visible keys */
-    int32_t *asked;  /* [n_asked]: rows */
-    int32_t *answer; /* [n_asked] */
-    int32_t *each;   /* [n_asked + 1]: 0, 1, 2... */
+    int32_t *off;                     /* [n_seq + 1] */
+    int32_t *token;                   /* [n_row] */
+    int32_t *before;                  /* [n_row]: the token before; -1 at a sequence's start */
+    int32_t *count;                   /* [n_row]: visible keys */
+    int32_t *asked;                   /* [n_asked]: rows */
+    int32_t *answer;                  /* [n_asked] */
+    int32_t *each;                    /* [n_asked + 1]: 0, 1, 2... */
+    int32_t key[N_KEY], value[N_KEY]; /* the deck that keys are drawn from */
 } batch;
 
 enum { ROWS_MAX = BATCH * (2 * PAIRS_HIGH + ASKED) + 2 * 2048 + 64, ASKED_MAX = BATCH * 32 };
@@ -98,10 +88,7 @@ static void add_row(batch *b, int32_t token)
 /* Keys differ within a sequence, values need not; those asked differ. */
 static void add_sequence(batch *b, r1_rng *rng, int32_t pairs, int32_t asked)
 {
-    static int32_t key[N_KEY], value[N_KEY];
-    static bool filled;
-    for (int32_t i = 0; !filled && i < N_KEY; i++) key[i] = i;
-    filled = true;
+    int32_t *key = b->key, *value = b->value;
     for (int32_t i = 0; i < pairs; i++) {
         int32_t k = i + (int32_t)r1_rng_below(rng, (uint64_t)(N_KEY - i)), t = key[i];
         key[i] = key[k], key[k] = t;
@@ -122,105 +109,33 @@ static void add_sequence(batch *b, r1_rng *rng, int32_t pairs, int32_t asked)
 
 static void batch_clear(batch *b) { b->n_seq = b->n_row = b->n_asked = 0; }
 
+/* A fresh deck: what follows depends on its own seed alone. */
+static void batch_restart(batch *b)
+{
+    for (int32_t i = 0; i < N_KEY; i++) b->key[i] = i;
+}
+
 /* ---- the model ---- */
 
 typedef struct {
-    tape_tensor w, b;
-} layer;
-
-typedef struct {
-    tape_tensor norm, norm_ff, a;
-    layer qkv, context1, context2, u, w, gate, out, ff1, ff2;
-} block;
-
-typedef struct {
-    const arm_type *arm;
     tape t;
+    trunk trunk;
     tape_tensor table, norm;
-    layer join, head;
-    block block[LAYERS];
+    tape_layer join, head;
     int32_t first[2]; /* the table's rows */
-    float scale;      /* of the queries at test time */
 } model;
 
-static layer linear(model *m, r1_rng *rng, int32_t in, int32_t out, double gain)
-{
-    return (layer){tape_parameter(&m->t, rng, out, in, gain / sqrt(in), 0), tape_parameter(&m->t, rng, 1, out, 0, 0)};
-}
-
-static int32_t of_linear(int32_t in, int32_t out) { return (in + 1) * out; }
-
-/* What an arm adds to a plain block. */
-static int32_t extra(const arm_type *a)
-{
-    return (a->length ? HEADS : 0) + (a->context ? of_linear(2 * D, CONTEXT) + of_linear(CONTEXT, HEADS) : 0) +
-           (a->low_rank ? 2 * of_linear(D, HEADS * RANK) : 0) + (a->gate ? of_linear(D, D) : 0);
-}
-
-/* Columns of the feed-forward part: 2 D with the largest extra of one factor, more where there is less of it. */
-static int32_t wide(const arm_type *a) { return 2 * D + (2 * of_linear(D, HEADS * RANK) - extra(a)) / (2 * D + 1); }
-
-static void block_open(model *m, block *b, r1_rng *rng)
-{
-    const arm_type *a = m->arm;
-    b->norm = tape_parameter(&m->t, rng, 1, D, 0, 1);
-    b->norm_ff = tape_parameter(&m->t, rng, 1, D, 0, 1);
-    b->qkv = linear(m, rng, D, 3 * D, 1);
-    if (a->length)
-        b->a = tape_parameter(&m->t, rng, 1, HEADS, 0, 1 / logf((float)(PAIRS_LOW + PAIRS_HIGH) + ASKED / 2));
-    if (a->context) b->context1 = linear(m, rng, 2 * D, CONTEXT, 1), b->context2 = linear(m, rng, CONTEXT, HEADS, 0.5);
-    if (a->low_rank) b->u = linear(m, rng, D, HEADS * RANK, 0.5), b->w = linear(m, rng, D, HEADS * RANK, 0.5);
-    if (a->gate) b->gate = linear(m, rng, D, D, 1);
-    b->out = linear(m, rng, D, D, 0.7);
-    b->ff1 = linear(m, rng, D, wide(a), 1.4);
-    b->ff2 = linear(m, rng, wide(a), D, 0.7);
-}
-
-static void model_open(model *m, const arm_type *arm, uint64_t seed)
+static void model_open(model *m, const trunk_arm *arm, uint64_t seed)
 {
     r1_rng rng;
     r1_rng_seed(&rng, seed);
-    *m = (model){.arm = arm, .scale = 1, .first = {0, N_KEY + N_VALUE + 2}};
+    *m = (model){.first = {0, N_KEY + N_VALUE + 2}};
     tape_open(&m->t, (size_t)ROWS_MAX * D * 48);
     m->table = tape_parameter(&m->t, &rng, m->first[1], D, 0.3, 0);
-    m->join = linear(m, &rng, 2 * D, D, 1);
-    for (int i = 0; i < LAYERS; i++) block_open(m, &m->block[i], &rng);
+    m->join = tape_layer_open(&m->t, &rng, 2 * D, D, 1);
+    trunk_open(&m->trunk, &m->t, &rng, arm, D, beta, PAIRS_LOW + PAIRS_HIGH + ASKED / 2);
     m->norm = tape_parameter(&m->t, &rng, 1, D, 0, 1);
-    m->head = linear(m, &rng, D, N_VALUE, 1);
-}
-
-static tape_tensor apply(model *m, const layer *l, tape_tensor x) { return tape_linear(&m->t, x, l->w, l->b); }
-
-static tape_tensor scaled_query(model *m, const block *b, const batch *in, tape_tensor context, tape_tensor q)
-{
-    tape_tensor y = tape_matrix(&m->t, q.v.rows, D), none = {0}, factor = none;
-    if (m->arm->context) factor = apply(m, &b->context2, tape_gelu(&m->t, apply(m, &b->context1, context)));
-    tape_tensor all[] = {q, factor, b->a, tape_ints(in->count, 1, in->n_row), y};
-    tape_run(&m->t, R1_OP_CAWA_SCALE, all, R1_COUNT(all), (int32_t[2]){HEADS},
-             (float[2]){beta, m->scale / sqrtf((float)D / HEADS)});
-    return y;
-}
-
-static tape_tensor attention(model *m, const block *b, const batch *in, tape_tensor h)
-{
-    tape *t = &m->t;
-    tape_tensor context = tape_matrix(t, h.v.rows, 2 * D), x = tape_columns(context, 0, D),
-                y = tape_matrix(t, h.v.rows, D), off = tape_ints(in->off, 1, in->n_seq + 1), none = {0}, u = none,
-                w = none;
-    tape_norm(t, h, b->norm, x);
-    if (m->arm->context) {
-        tape_tensor mean[] = {x, off, tape_columns(context, D, D)};
-        tape_run(t, R1_OP_CAUSAL_MEAN, mean, R1_COUNT(mean), NULL, NULL);
-    }
-    tape_tensor qkv = apply(m, &b->qkv, x), q = scaled_query(m, b, in, context, tape_columns(qkv, 0, D));
-    if (m->arm->low_rank) u = apply(m, &b->u, x), w = apply(m, &b->w, x);
-    tape_tensor all[] = {
-        q, tape_columns(qkv, D, D), tape_columns(qkv, 2 * D, D), off, off, none, none, none, none, y, u, w};
-    tape_run(t, R1_OP_ATTEND, all, R1_COUNT(all), (int32_t[2]){HEADS, 1}, (float[2]){beta});
-    if (!m->arm->gate) return y;
-    tape_tensor gated = tape_matrix(t, h.v.rows, D), gate[] = {y, apply(m, &b->gate, x), gated};
-    tape_run(t, R1_OP_GATE, gate, R1_COUNT(gate), NULL, NULL);
-    return gated;
+    m->head = tape_layer_open(&m->t, &rng, D, N_VALUE, 1);
 }
 
 /* Logits of the asked rows, [n_asked][N_VALUE]. */
@@ -234,19 +149,12 @@ static tape_tensor forward(model *m, const batch *in, bool train)
                                tape_columns(pair, k * D, D)};
         tape_run(t, R1_OP_EMBED, embed, R1_COUNT(embed), NULL, NULL);
     }
-    tape_tensor h = apply(m, &m->join, pair);
-    for (int i = 0; i < LAYERS; i++) {
-        const block *b = &m->block[i];
-        h = tape_add(t, h, apply(m, &b->out, attention(m, b, in, h)));
-        tape_tensor x = tape_matrix(t, in->n_row, D);
-        tape_norm(t, h, b->norm_ff, x);
-        h = tape_add(t, h, apply(m, &b->ff2, tape_gelu(t, apply(m, &b->ff1, x))));
-    }
+    tape_tensor h = trunk_run(&m->trunk, tape_apply(t, &m->join, pair), in->off, in->n_seq, in->count);
     tape_tensor asked = tape_matrix(t, in->n_asked, D), last = tape_matrix(t, in->n_asked, D);
     tape_tensor rows[] = {h, tape_ints(in->asked, 1, in->n_asked), tape_ints(in->each, 1, in->n_asked + 1), asked};
     tape_run(t, R1_OP_SEG_MEAN, rows, R1_COUNT(rows), NULL, NULL);
     tape_norm(t, asked, m->norm, last);
-    return apply(m, &m->head, last);
+    return tape_apply(t, &m->head, last);
 }
 
 /* Cross-entropy, mean over the asked rows; its gradient where the logits have one. */
@@ -281,19 +189,13 @@ static int32_t right_of(const batch *in, const tape_tensor *y)
 
 /* ---- one run ---- */
 
-/* Linear rise over the first twentieth, then half a cosine to a fiftieth. */
-static double rate(double lr, int step)
-{
-    double done = (step + 1.0) / STEPS;
-    return done < 0.05 ? lr * done / 0.05 : lr * (0.02 + 0.49 * (1 + cos(3.14159265358979 * (done - 0.05) / 0.95)));
-}
-
 /* Returns the mean loss of the last 50 steps. */
 static double train(model *m, batch *b, uint64_t seed, double lr)
 {
     r1_rng rng;
     double late = 0;
     r1_rng_seed(&rng, seed + 100000);
+    batch_restart(b);
     for (int step = 0; step < STEPS; step++) {
         batch_clear(b);
         for (int i = 0; i < BATCH; i++) {
@@ -303,7 +205,7 @@ static double train(model *m, batch *b, uint64_t seed, double lr)
         tape_tensor y = forward(m, b, true);
         double loss = loss_of(b, &y);
         tape_backward(&m->t);
-        tape_adamw(&m->t, rate(lr, step), 0.01);
+        tape_adamw(&m->t, trunk_rate(lr, step, STEPS), 0.01);
         if (step >= STEPS - 50) late += loss / 50;
         if (step % 100 == 99) fprintf(stderr, "step %d loss %.4f\n", step + 1, loss);
     }
@@ -316,6 +218,7 @@ static double accuracy(model *m, batch *b, uint64_t seed, int32_t pairs, int n_s
     r1_rng rng;
     int32_t right = 0, all = 0;
     r1_rng_seed(&rng, seed);
+    batch_restart(b);
     for (int done = 0; done < n_seq;) {
         batch_clear(b);
         while (done < n_seq && b->n_seq < BATCH && b->n_row + 2 * pairs + 32 <= 2 * 2048 + 32) {
@@ -342,18 +245,18 @@ static void test(model *m, batch *b, uint64_t seed, result *r)
         double best = -1;
         uint64_t at = seed * 100 + (uint64_t)i;
         for (size_t k = 0; k < R1_COUNT(scales); k++) {
-            m->scale = scales[k];
+            m->trunk.scale = scales[k];
             double found = accuracy(m, b, at + 1000000, lengths[i], n_seq / 8);
             if (found > best) best = found, r->scale[i] = scales[k];
         }
-        m->scale = r->scale[i];
+        m->trunk.scale = r->scale[i];
         r->scaled[i] = accuracy(m, b, at + 2000000, lengths[i], n_seq);
-        m->scale = 1;
+        m->trunk.scale = 1;
         r->as_is[i] = r->scale[i] == 1 ? r->scaled[i] : accuracy(m, b, at + 2000000, lengths[i], n_seq);
     }
 }
 
-static void run(const arm_type *arm, uint64_t seed, double lr, result *r)
+static void run(const trunk_arm *arm, uint64_t seed, double lr, result *r)
 {
     static model m;
     batch b;
@@ -384,7 +287,7 @@ static bool finished(const char *path, const char *arm, uint64_t seed, double lr
     return found;
 }
 
-static bool append(const char *path, const arm_type *arm, uint64_t seed, double lr, const result *r)
+static bool append(const char *path, const trunk_arm *arm, uint64_t seed, double lr, const result *r)
 {
     FILE *f = fopen(path, "ae");
     if (!f) return false;
@@ -400,31 +303,24 @@ static bool append(const char *path, const arm_type *arm, uint64_t seed, double 
     return fclose(f) == 0;
 }
 
-static bool named(const char *list, const char *name)
-{
-    size_t n = strlen(name);
-    for (const char *at = list; at && *at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
-        if (strncmp(at, name, n) == 0 && (at[n] == 0 || at[n] == ',')) return true;
-    return false;
-}
-
 int main(int argc, char **argv)
 {
     unsigned long long first = 0, last = 0;
     int given = argc > 2 ? sscanf(argv[2], "%llu-%llu", &first, &last) : 0;
     if (argc < 3 || argc > 5 || given < 1) {
-        fprintf(stderr, "usage: recall TABLE.csv SEED[-SEED] [ARM[,ARM...]] [LR]\n");
+        fprintf(stderr, "usage: associative_recall TABLE.csv SEED[-SEED] [ARM[,ARM...]] [LR]\n");
         return 2;
     }
     if (given == 1) last = first;
     for (unsigned long long seed = first; seed <= last; seed++)
         for (size_t i = 0; i < R1_COUNT(arms); i++) {
-            double lr = argc > 4 ? strtod(argv[4], NULL) : arms[i].lr;
+            double lr = argc > 4 ? strtod(argv[4], NULL) : rate;
             result r;
-            if ((argc > 3 && !named(argv[3], arms[i].name)) || finished(argv[1], arms[i].name, seed, lr)) continue;
+            if (!trunk_named(argc > 3 ? argv[3] : NULL, arms[i].name) || finished(argv[1], arms[i].name, seed, lr))
+                continue;
             run(&arms[i], seed, lr, &r);
             if (!append(argv[1], &arms[i], seed, lr, &r)) {
-                fprintf(stderr, "recall: %s: cannot be written\n", argv[1]);
+                fprintf(stderr, "associative_recall: %s: cannot be written\n", argv[1]);
                 return 1;
             }
             fprintf(stderr, "%s seed %llu: %.3f %.3f %.3f %.3f in %.0f processor seconds\n", arms[i].name, seed,
