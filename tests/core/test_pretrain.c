@@ -115,7 +115,7 @@ static void test_search(void)
 
 /* ---- a batch of the toy through the pretraining plan ------------------------------------------------------- */
 
-enum { BATCH = 24 };
+enum { BATCH = 12 };
 
 typedef struct {
     toy toy;
