@@ -29,7 +29,7 @@ typedef struct {
     bool aligned; /* keep every item's row in the common space (r1_session_aligned): without it the first products are
                    * folded through that space where this is less work, equal but for the last bits */
     r1_precision
-        precision; /* INT8: weights of all but the smallest linear layers quantised at creation, activations as they come; close to
+        precision; /* INT8: weights of all but the smallest linear layers quantised at creation, activations as they come, by learned steps where the model was trained for it; close to
                              * f32 (docs/evaluation.md), the same bits in any batch. The CPU's backend alone has it */
 } r1_session_opts;
 
