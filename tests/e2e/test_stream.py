@@ -18,7 +18,7 @@ from services import ROOT, Services, run  # noqa: E402
 SEED = int(os.environ.get("R1_TEST_SEED") or time.time())
 KAFKA = os.environ.get("R1_E2E_KAFKA") == "1"
 N = 6000
-MODEL = os.path.join(ROOT, "models/fraud-s.gguf")
+MODEL = os.path.join(ROOT, "models/fraud-s-int8.gguf")
 if not os.path.exists(MODEL):
     MODEL = "none"  # rules alone
 
