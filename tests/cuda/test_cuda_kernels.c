@@ -36,7 +36,7 @@ static void test_kernels(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(cuda);
     op_case_seed(r1_test_seed());
     for (int op = 0; op < R1_OP_COUNT; op++)
-        for (int round = 0; round < 12 && op != R1_OP_LSQ; round++) /* LSQ is of training alone */
+        for (int round = 0; round < 12 && op != R1_OP_LSQ; round++) /* LSQ runs in training alone, on the host */
             one_round(cuda, (r1_op)op);
 }
 
