@@ -8,7 +8,7 @@
  * yes or no; half of the verdicts of a guesser are right. Without shards of their own for them, a fifth of the cases by chance validates and a
  * fifth tests. The first item is given; asking for item i costs PRICE times its share of the
  * FLOP of all. One model is trained to give the verdict with items hidden at random; it judges all sets. The policy starts
- * from its weights. DIR gets NAME-SEED-sets.csv (set, MFLOP, right on valid, right on test) and NAME-SEED-policy.csv (price; of the policy on
+ * from its weights, its verdicts included. DIR gets NAME-SEED-sets.csv (set, MFLOP, right on valid, right on test) and NAME-SEED-policy.csv (price; of the policy on
  * test: reward, right, MFLOP, items asked; the best set by validation at that price, and at no more than the policy's cost). */
 #include "r1_reinforce.h"
 #include "r1_train.h"
@@ -28,7 +28,7 @@ static const double prices[] = {0.05, 0.1, 0.2};
 typedef struct {
     const char *name, *dir;
     unsigned seed;
-    char shard[3][SHARDS_MAX][600], base[600], policy[600]; /* train, valid, test */
+    char shard[3][SHARDS_MAX][600], base[600], start[600], policy[600]; /* train, valid, test */
     size_t n_shard[3];
     uint32_t n_item;
     double flop[R1_ITEMS_MAX], flop_all,
@@ -183,6 +183,24 @@ static r1_status train_base(run *r, r1_err *err)
     return access(r->base, F_OK) == 0 ? R1_OK : r1_train(&o, NULL, err);
 }
 
+/* What the policy starts from: the base, with its verdicts copied to where the policy says them. */
+static r1_status make_start(const run *r, r1_err *err)
+{
+    r1_model *m;
+    R1_TRY(r1_model_open(&m, r->base, err));
+    for (uint32_t i = 0; i < m->net.plan.n_tensor; i++) {
+        const r1_tensor *t = &m->net.plan.tensor[i];
+        bool weight = strcmp(t->name, "head.out.weight") == 0;
+        if (t->space != R1_SPACE_WEIGHT || (!weight && strcmp(t->name, "head.out.bias") != 0)) continue;
+        size_t width = weight ? t->cols : 1;
+        float *w = r1_model_weight(m, (int16_t)i); /* rows: two verdicts, the items, two verdicts */
+        memcpy(w + (2 + r->n_item) * width, w, 2 * width * sizeof *w);
+    }
+    r1_status st = r1_model_save(m, r->start, err);
+    r1_model_free(m);
+    return st;
+}
+
 typedef struct {
     run *r;
     const r1_model *m;
@@ -290,7 +308,7 @@ static r1_status one_policy(run *r, double price, FILE *table, r1_err *err)
                            .n_train = paths_of(r, 0, train),
                            .valid = valid,
                            .n_valid = paths_of(r, 1, valid),
-                           .init = r->base,
+                           .init = r->start,
                            .out = r->policy,
                            .cost = cost,
                            .given = 1,
@@ -341,10 +359,12 @@ int main(int argc, char **argv)
     r.name = argv[1], r.dir = argv[3];
     r.seed = (unsigned)strtoul(argv[2], NULL, 10);
     snprintf(r.base, sizeof r.base, "%s/%s-%u-base.gguf", r.dir, r.name, r.seed);
+    snprintf(r.start, sizeof r.start, "%s/%s-%u-start.gguf", r.dir, r.name, r.seed);
     snprintf(r.policy, sizeof r.policy, "%s/%s-%u-policy.gguf", r.dir, r.name, r.seed);
     r1_status st = r1_mkdirs(r.dir, &err);
     if (st == R1_OK) st = all_cases(&r, argv + 4, &err);
     if (st == R1_OK) st = train_base(&r, &err);
+    if (st == R1_OK) st = make_start(&r, &err);
     if (st == R1_OK) st = all_sets(&r, &err);
     if (st == R1_OK) st = policies(&r, &err);
     if (st != R1_OK)
