@@ -49,6 +49,10 @@ static double figure(const char *json, const char *name)
 /* The stages: what a trace is worth, which evidence to ask for, the heads; each draws its curves and refuses names that are not there. */
 static void test_stages(void)
 {
+#ifdef __SANITIZE_THREAD__
+    printf("skipped: one thread, and this takes minutes here ");
+    return;
+#endif
     static char out[1 << 16];
     char shard[300], worth[300], policy[300], model[300], metrics[300], plot[300], *svg;
     size_t len;
@@ -104,6 +108,10 @@ static void test_stages(void)
 /* Rows of an item do not depend on the samples beside it: those of two shards end with those of the second. */
 static void test_embed(void)
 {
+#ifdef __SANITIZE_THREAD__
+    printf("skipped: one thread, and this takes minutes here ");
+    return;
+#endif
     r1_err err;
     toy t;
     char out[8192], shard[2][300], model[300], dir[2][300], path[700], *data[2];
@@ -142,6 +150,10 @@ static void test_embed(void)
 /* Without labels, then with: the base is an ordinary model, its curves are drawn, what it finds is asked of it again. */
 static void test_pretrain(void)
 {
+#ifdef __SANITIZE_THREAD__
+    printf("skipped: one thread, and this takes minutes here ");
+    return;
+#endif
     static char out[1 << 16];
     char shard[300], base[300], model[300], metrics[300], plot[300], *svg;
     size_t len;
