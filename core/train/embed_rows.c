@@ -24,8 +24,7 @@ static r1_status next(embedder *t, uint64_t *at, r1_err *err)
                           .event_ctx = &t->data,
                           .n_event = t->data.n_event};
     R1_TRY(r1_pack_fill(t->pack, &src, err));
-    for (uint8_t phase = 0; phase < 3; phase++) R1_TRY(r1_exec_forward(t->e, phase, err));
-    return R1_OK;
+    return r1_machine_forward(t->e, err);
 }
 
 static r1_status run(embedder *t, void (*each)(void *ctx, uint64_t id, const float *row), void *ctx, r1_err *err)

@@ -13,3 +13,9 @@ r1_status r1_machine_new(r1_exec **e, r1_pack **pack, const r1_model *m, uint32_
     R1_TRY(r1_exec_new(e, m, be, cap, true, err));
     return r1_pack_new(pack, *e, 0, err);
 }
+
+r1_status r1_machine_forward(r1_exec *e, r1_err *err)
+{
+    for (uint8_t phase = 0; phase < 3; phase++) R1_TRY(r1_exec_forward(e, phase, err));
+    return R1_OK;
+}

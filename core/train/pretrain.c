@@ -7,10 +7,10 @@
 #include "r1_pretrain.h"
 
 #include "infer/pack.h"
-#include "r1_bench.h"
 #include "train/adamw.h"
 #include "train/checkpoint.h"
 #include "train/curriculum.h"
+#include "train/loop.h"
 #include "train/machine.h"
 #include "train/pretext.h"
 
@@ -39,14 +39,9 @@ struct r1_pretrainer {
     uint64_t epoch, unit, seen, bad, n_valid, best_bits; /* best_bits: of the least validation loss, a double */
     uint64_t asked;                                      /* steps that had something to ask */
     uint64_t trained_before;
-    /* this process only */
-    int64_t start_us;
-    uint64_t seen_here;
-    double flop_here, peak;
-    double loss_mean;
+    r1_pace pace;
     r1_pretext_loss last;
     r1_searches *searches; /* [2][n_item * n_item]: before, after */
-    r1_progress line;
 };
 
 const char *r1_pretrain_part_name(size_t part) { return part < R1_PRETEXT_PARTS ? r1_pretext_part[part] : NULL; }
@@ -223,8 +218,7 @@ static r1_status forward(r1_pretrainer *t, r1_data *d, double share, uint64_t se
                           .items_off = t->o.items_off};
     R1_TRY(r1_pack_fill(t->pack, &src, err));
     r1_pretext_hide(&t->pretext, t->rows.sample, t->rows.n, share, seed);
-    for (uint8_t phase = 0; phase < 3; phase++) R1_TRY(r1_exec_forward(t->e, phase, err));
-    return R1_OK;
+    return r1_machine_forward(t->e, err);
 }
 
 /* The weighted sum; false: nothing was asked. */
@@ -256,7 +250,7 @@ static r1_status gradient(r1_pretrainer *t, double *loss, r1_err *err)
 {
     uint64_t seed = t->o.seed ^ 0xd1b54a32d192ed03u * (t->adam.step + 1);
     R1_TRY(forward(t, &t->train, mask_now(t), seed, err));
-    t->flop_here += 3 * r1_exec_flop(t->e); /* a backward pass is two forward ones, as is usual to count */
+    t->pace.flop += 3 * r1_exec_flop(t->e); /* a backward pass is two forward ones, as is usual to count */
     r1_exec_zero_grad(t->e);
     R1_TRY(r1_pretext_judge(&t->pretext, t->rows.n, t->o.weight, true, &t->last, err));
     t->asked += total_of(t, &t->last, loss);
@@ -303,7 +297,7 @@ static void write_metrics(const r1_pretrainer *t, const char *event, double loss
             "{\"stage\":\"pretrain\",\"event\":\"%s\",\"step\":%llu,\"epoch\":%llu,\"samples\":%llu,\"lr\":%.6g,"
             "\"mask\":%.4g,\"seconds\":%.3f",
             event, (unsigned long long)t->adam.step, (unsigned long long)t->epoch, (unsigned long long)t->seen, rate(t),
-            mask_now(t), (double)(r1_mono_us() - t->start_us) * 1e-6);
+            mask_now(t), r1_pace_seconds(&t->pace));
     if (isfinite(loss)) fprintf(f, ",\"loss\":%.6g", loss);
     for (int k = 0; k < R1_PRETRAIN_PARTS; k++)
         if (isfinite(l->part[k])) fprintf(f, ",\"%s\":%.6g", r1_pretext_part[k], l->part[k]);
@@ -365,7 +359,7 @@ r1_status r1_pretrainer_new(r1_pretrainer **out, const r1_pretrain_opts *opts, r
         r1_pretrainer_free(t);
         return st;
     }
-    t->start_us = r1_mono_us();
+    t->pace = (r1_pace){.what = "pretraining", .start_us = r1_mono_us()};
     *out = t;
     return R1_OK;
 }
@@ -389,20 +383,6 @@ void r1_pretrainer_free(r1_pretrainer *t)
 }
 
 /* ---- a step ----------------------------------------------------------------------------------------------- */
-
-static void note(r1_pretrainer *t, double loss)
-{
-    char text[128];
-    t->loss_mean = t->loss_mean == 0 ? loss : 0.98 * t->loss_mean + 0.02 * loss;
-    if (!t->o.progress) return;
-    if (!t->line.what) r1_progress_begin(&t->line, "pretraining", t->train.n_sample * t->o.n_epoch);
-    double spent = (double)(r1_mono_us() - t->start_us) * 1e-6;
-    if (t->peak == 0) t->peak = r1_bench_roofline(0.05) * 1e9;
-    snprintf(text, sizeof text, "epoch %llu loss %.4f, %.0f samples/s, %.0f %% of the machine's peak",
-             (unsigned long long)t->epoch + 1, t->loss_mean, (double)t->seen_here / spent,
-             100 * t->flop_here / spent / t->peak);
-    r1_progress_update(&t->line, t->seen, text);
-}
 
 static bool finished(const r1_pretrainer *t) { return t->epoch >= t->o.n_epoch || t->bad >= t->o.patience; }
 
@@ -431,9 +411,9 @@ r1_status r1_pretrainer_step(r1_pretrainer *t, double *loss, bool *done, r1_err 
                 (unsigned long long)t->adam.step, t->o.lr);
     r1_adamw_step(&t->adam, t->m, t->e->wgrad, rate(t), t->o.weight_decay, t->o.clip);
     t->seen += t->rows.n;
-    t->seen_here += t->rows.n;
-    note(t, *loss);
-    if (t->adam.step % 50 == 0) write_metrics(t, "train", t->loss_mean, &t->last);
+    t->pace.seen += t->rows.n;
+    r1_pace_note(&t->pace, t->o.progress, t->epoch, *loss, t->seen, t->train.n_sample * t->o.n_epoch);
+    if (t->adam.step % 50 == 0) write_metrics(t, "train", t->pace.loss, &t->last);
     if (t->unit == t->train.n_unit) R1_TRY(end_of_epoch(t, err));
     if (t->o.valid_every && t->adam.step % t->o.valid_every == 0) R1_TRY(validate(t, err));
     if (t->o.checkpoint && t->adam.step % t->o.checkpoint_every == 0)
@@ -492,31 +472,29 @@ r1_status r1_pretrainer_finish(r1_pretrainer *t, r1_pretrain_report *report, r1_
     t->m->trained_samples = t->trained_before + t->seen;
     r.n_step = t->adam.step;
     r.n_sample = t->seen;
-    r.seconds = (double)(r1_mono_us() - t->start_us) * 1e-6;
-    r.samples_s = r.seconds > 0 ? (double)t->seen_here / r.seconds : 0;
-    if (t->line.what) r1_progress_end(&t->line, t->seen, "");
+    r.seconds = r1_pace_seconds(&t->pace);
+    r.samples_s = r.seconds > 0 ? (double)t->pace.seen / r.seconds : 0;
+    r1_pace_end(&t->pace, t->seen);
     memcpy(t->last.part, r.part, sizeof r.part);
     write_metrics(t, "end", r.loss, &t->last);
     if (report) *report = r;
     return t->o.out ? save_plain(t, err) : R1_OK;
 }
 
+static r1_status advance(void *stage, bool *done, r1_err *err)
+{
+    double loss;
+    return r1_pretrainer_step(stage, &loss, done, err);
+}
+
+static r1_status save(void *stage, const char *path, r1_err *err) { return r1_pretrainer_checkpoint(stage, path, err); }
+
 r1_status r1_pretrain(const r1_pretrain_opts *opts, r1_pretrain_report *report, r1_err *err)
 {
     r1_pretrainer *t;
-    double loss;
-    bool done = false;
     R1_TRY(r1_pretrainer_new(&t, opts, err));
-    r1_status st = R1_OK;
-    while (st == R1_OK && !done) {
-        st = r1_pretrainer_step(t, &loss, &done, err);
-        if (st != R1_OK || done || !t->o.stopped || !t->o.stopped()) continue;
-        if (t->o.checkpoint) st = r1_pretrainer_checkpoint(t, t->o.checkpoint, err);
-        if (st == R1_OK)
-            st = r1_err_set(err, R1_E_CANCELLED, __FILE__, __LINE__, "pretraining: stopped at step %llu",
-                            (unsigned long long)t->adam.step);
-    }
-    if (st == R1_OK && t->o.checkpoint) st = r1_pretrainer_checkpoint(t, t->o.checkpoint, err);
+    r1_loop loop = {"pretraining", t->o.checkpoint, t->o.stopped, &t->adam.step, advance, save};
+    r1_status st = r1_loop_run(&loop, t, err);
     if (st == R1_OK) st = r1_pretrainer_finish(t, report, err);
     r1_pretrainer_free(t);
     return st;

@@ -9,6 +9,7 @@
 #include "train/adamw.h"
 #include "train/checkpoint.h"
 #include "train/curriculum.h"
+#include "train/loop.h"
 #include "train/rollout.h"
 
 #include <math.h>
@@ -475,21 +476,16 @@ r1_status r1_reinforcer_finish(r1_reinforcer *t, r1_reinforce_report *report, r1
     return t->o.out ? r1_model_save(t->m, t->o.out, err) : R1_OK;
 }
 
+static r1_status advance(void *stage, bool *done, r1_err *err) { return r1_reinforcer_step(stage, NULL, done, err); }
+
+static r1_status save(void *stage, const char *path, r1_err *err) { return r1_reinforcer_checkpoint(stage, path, err); }
+
 r1_status r1_reinforce(const r1_reinforce_opts *opts, r1_reinforce_report *report, r1_err *err)
 {
     r1_reinforcer *t;
-    bool done = false;
     R1_TRY(r1_reinforcer_new(&t, opts, err));
-    r1_status st = R1_OK;
-    while (st == R1_OK && !done) {
-        st = r1_reinforcer_step(t, NULL, &done, err);
-        if (st != R1_OK || done || !t->o.stopped || !t->o.stopped()) continue;
-        if (t->o.checkpoint) st = r1_reinforcer_checkpoint(t, t->o.checkpoint, err);
-        if (st == R1_OK)
-            st = r1_err_set(err, R1_E_CANCELLED, __FILE__, __LINE__, "reinforce: stopped at step %llu",
-                            (unsigned long long)t->step);
-    }
-    if (st == R1_OK && t->o.checkpoint) st = r1_reinforcer_checkpoint(t, t->o.checkpoint, err);
+    r1_loop loop = {"reinforce", t->o.checkpoint, t->o.stopped, &t->step, advance, save};
+    r1_status st = r1_loop_run(&loop, t, err);
     if (st == R1_OK) st = r1_reinforcer_finish(t, report, err);
     r1_reinforcer_free(t);
     return st;

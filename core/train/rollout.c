@@ -58,8 +58,7 @@ r1_status r1_actor_run(r1_actor *a, const r1_data *d, const r1_rows *cases, cons
                           .n_event = d->n_event,
                           .drop = a->drop};
     R1_TRY(r1_pack_fill(a->pack, &src, err));
-    for (uint8_t phase = 0; phase < 3; phase++) R1_TRY(r1_exec_forward(a->e, phase, err));
-    return R1_OK;
+    return r1_machine_forward(a->e, err);
 }
 
 /* The final position, where all items held have been read. */

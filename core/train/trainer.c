@@ -7,12 +7,12 @@
 #include "r1_train.h"
 
 #include "infer/pack.h"
-#include "r1_bench.h"
 #include "r1_session.h"
 #include "train/adamw.h"
 #include "train/checkpoint.h"
 #include "train/curriculum.h"
 #include "train/evaluate.h"
+#include "train/loop.h"
 #include "train/loss.h"
 #include "train/machine.h"
 #include "train/steps.h"
@@ -43,12 +43,7 @@ struct r1_trainer {
     uint64_t epoch, unit, seen, bad, n_valid, best_bits; /* best_bits: best_value's, at the checkpoint */
     double best_value;                                   /* higher is better; -inf before the first validation */
     uint64_t trained_before;
-    /* this process only */
-    int64_t start_us;
-    uint64_t seen_here;
-    double flop_here, peak; /* operations done, and what the machine could do in a second */
-    double loss_mean;
-    r1_progress line;
+    r1_pace pace;
 };
 
 static void defaults(r1_train_opts *o)
@@ -199,7 +194,7 @@ r1_status r1_trainer_new(r1_trainer **out, const r1_train_opts *opts, r1_err *er
         return st;
     }
     shuffle(t);
-    t->start_us = r1_mono_us();
+    t->pace = (r1_pace){.what = "training", .start_us = r1_mono_us()};
     *out = t;
     return R1_OK;
 }
@@ -243,14 +238,13 @@ static r1_status forward(r1_trainer *t, r1_err *err)
                           .drop = t->drop};
     hide_items(t);
     R1_TRY(r1_pack_fill(t->pack, &src, err));
-    for (uint8_t phase = 0; phase < 3; phase++) R1_TRY(r1_exec_forward(t->e, phase, err));
-    return R1_OK;
+    return r1_machine_forward(t->e, err);
 }
 
 static r1_status gradient(r1_trainer *t, double *loss, r1_err *err)
 {
     R1_TRY(forward(t, err));
-    t->flop_here += 3 * r1_exec_flop(t->e); /* a backward pass is two forward ones, as is usual to count */
+    t->pace.flop += 3 * r1_exec_flop(t->e); /* a backward pass is two forward ones, as is usual to count */
     r1_exec_zero_grad(t->e);
     int16_t out = t->m->net.logits;
     *loss = r1_loss(t->m->desc, t->m->net.n_position, t->rows.sample, t->rows.n, r1_exec_ptr(t->e, out),
@@ -277,7 +271,7 @@ static void write_metrics(const r1_trainer *t, const char *event, double loss, c
     if (!f) return;
     fprintf(f, "{\"event\":\"%s\",\"step\":%llu,\"epoch\":%llu,\"samples\":%llu,\"lr\":%.6g,\"seconds\":%.3f", event,
             (unsigned long long)t->adam.step, (unsigned long long)t->epoch, (unsigned long long)t->seen, rate(t),
-            (double)(r1_mono_us() - t->start_us) * 1e-6);
+            r1_pace_seconds(&t->pace));
     const char *const names[] = {"loss", "auc", "ap", "top1", "mrr", "ece"};
     double values[] = {loss, NAN, NAN, NAN, NAN, NAN};
     if (v) {
@@ -348,20 +342,6 @@ static r1_status validate(r1_trainer *t, r1_err *err)
     return st;
 }
 
-static void note(r1_trainer *t, double loss)
-{
-    char text[128];
-    t->loss_mean = t->loss_mean == 0 ? loss : 0.98 * t->loss_mean + 0.02 * loss;
-    if (!t->o.progress) return;
-    if (!t->line.what) r1_progress_begin(&t->line, "training", t->train.n_sample * t->o.n_epoch);
-    double spent = (double)(r1_mono_us() - t->start_us) * 1e-6;
-    if (t->peak == 0) t->peak = r1_bench_roofline(0.05) * 1e9;
-    snprintf(text, sizeof text, "epoch %llu loss %.4f, %.0f samples/s, %.0f %% of the machine's peak",
-             (unsigned long long)t->epoch + 1, t->loss_mean, (double)t->seen_here / spent,
-             100 * t->flop_here / spent / t->peak);
-    r1_progress_update(&t->line, t->seen, text);
-}
-
 static bool finished(const r1_trainer *t) { return t->epoch >= t->o.n_epoch || t->bad >= t->o.patience; }
 
 static r1_status end_of_epoch(r1_trainer *t, r1_err *err)
@@ -386,9 +366,9 @@ r1_status r1_trainer_step(r1_trainer *t, double *loss, bool *done, r1_err *err)
     r1_adamw_step(&t->adam, t->m, t->e->wgrad, rate(t), t->o.weight_decay, t->o.clip);
     if (t->mean) follow(t);
     t->seen += t->rows.n;
-    t->seen_here += t->rows.n;
-    note(t, *loss);
-    if (t->adam.step % 50 == 0) write_metrics(t, "train", t->loss_mean, NULL);
+    t->pace.seen += t->rows.n;
+    r1_pace_note(&t->pace, t->o.progress, t->epoch, *loss, t->seen, t->train.n_sample * t->o.n_epoch);
+    if (t->adam.step % 50 == 0) write_metrics(t, "train", t->pace.loss, NULL);
     if (t->unit == t->train.n_unit) R1_TRY(end_of_epoch(t, err));
     if (t->o.valid_every && t->adam.step % t->o.valid_every == 0) R1_TRY(validate(t, err));
     if (t->o.checkpoint && t->adam.step % t->o.checkpoint_every == 0)
@@ -426,30 +406,28 @@ r1_status r1_trainer_finish(r1_trainer *t, r1_train_report *report, r1_err *err)
     t->m->trained_samples = t->trained_before + t->seen;
     r.n_step = t->adam.step;
     r.n_sample = t->seen;
-    r.seconds = (double)(r1_mono_us() - t->start_us) * 1e-6;
-    r.samples_s = r.seconds > 0 ? (double)t->seen_here / r.seconds : 0;
-    if (t->line.what) r1_progress_end(&t->line, t->seen, "");
+    r.seconds = r1_pace_seconds(&t->pace);
+    r.samples_s = r.seconds > 0 ? (double)t->pace.seen / r.seconds : 0;
+    r1_pace_end(&t->pace, t->seen);
     write_metrics(t, "end", r.valid.loss, &r.valid);
     if (report) *report = r;
     return t->o.out ? r1_model_save(t->m, t->o.out, err) : R1_OK;
 }
 
+static r1_status advance(void *stage, bool *done, r1_err *err)
+{
+    double loss;
+    return r1_trainer_step(stage, &loss, done, err);
+}
+
+static r1_status save(void *stage, const char *path, r1_err *err) { return r1_trainer_checkpoint(stage, path, err); }
+
 r1_status r1_train(const r1_train_opts *opts, r1_train_report *report, r1_err *err)
 {
     r1_trainer *t;
-    double loss;
-    bool done = false;
     R1_TRY(r1_trainer_new(&t, opts, err));
-    r1_status st = R1_OK;
-    while (st == R1_OK && !done) {
-        st = r1_trainer_step(t, &loss, &done, err);
-        if (st != R1_OK || done || !t->o.stopped || !t->o.stopped()) continue;
-        if (t->o.checkpoint) st = r1_trainer_checkpoint(t, t->o.checkpoint, err);
-        if (st == R1_OK)
-            st = r1_err_set(err, R1_E_CANCELLED, __FILE__, __LINE__, "training: stopped at step %llu",
-                            (unsigned long long)t->adam.step);
-    }
-    if (st == R1_OK && t->o.checkpoint) st = r1_trainer_checkpoint(t, t->o.checkpoint, err);
+    r1_loop loop = {"training", t->o.checkpoint, t->o.stopped, &t->adam.step, advance, save};
+    r1_status st = r1_loop_run(&loop, t, err);
     if (st == R1_OK) st = r1_trainer_finish(t, report, err);
     r1_trainer_free(t);
     return st;
