@@ -11,6 +11,7 @@
  * position). Arms differ in what adapts the scores; the width of the feed-forward part makes their parameters equal.
  *
  * `scaled_N` is the same model with its queries times one constant at test time, chosen for each length on sequences of their own. */
+#include "arm_table.h"
 #include "trunk.h"
 
 #include <math.h>
@@ -273,20 +274,6 @@ static void run(const trunk_arm *arm, uint64_t seed, double lr, result *r)
 
 /* ---- the table ---- */
 
-static bool finished(const char *path, const char *arm, uint64_t seed, double lr)
-{
-    char line[512], name[64];
-    unsigned long long s;
-    double rate_of;
-    FILE *f = fopen(path, "re");
-    bool found = false;
-    while (f && fgets(line, sizeof line, f))
-        found |= sscanf(line, "%63[^,],%llu,%lf,", name, &s, &rate_of) == 3 && !strcmp(name, arm) && s == seed &&
-                 fabs(rate_of - lr) < 1e-9;
-    if (f) fclose(f);
-    return found;
-}
-
 static bool append(const char *path, const trunk_arm *arm, uint64_t seed, double lr, const result *r)
 {
     FILE *f = fopen(path, "ae");
@@ -305,26 +292,24 @@ static bool append(const char *path, const trunk_arm *arm, uint64_t seed, double
 
 int main(int argc, char **argv)
 {
-    unsigned long long first = 0, last = 0;
-    int given = argc > 2 ? sscanf(argv[2], "%llu-%llu", &first, &last) : 0;
-    if (argc < 3 || argc > 5 || given < 1) {
+    uint64_t first, last;
+    if (argc < 3 || argc > 5 || !arm_seeds(argv[2], &first, &last)) {
         fprintf(stderr, "usage: associative_recall TABLE.csv SEED[-SEED] [ARM[,ARM...]] [LR]\n");
         return 2;
     }
-    if (given == 1) last = first;
-    for (unsigned long long seed = first; seed <= last; seed++)
+    for (uint64_t seed = first; seed <= last; seed++)
         for (size_t i = 0; i < R1_COUNT(arms); i++) {
             double lr = argc > 4 ? strtod(argv[4], NULL) : rate;
             result r;
-            if (!trunk_named(argc > 3 ? argv[3] : NULL, arms[i].name) || finished(argv[1], arms[i].name, seed, lr))
+            if (!arm_named(argc > 3 ? argv[3] : NULL, arms[i].name) || arm_finished(argv[1], arms[i].name, seed, &lr))
                 continue;
             run(&arms[i], seed, lr, &r);
             if (!append(argv[1], &arms[i], seed, lr, &r)) {
                 fprintf(stderr, "associative_recall: %s: cannot be written\n", argv[1]);
                 return 1;
             }
-            fprintf(stderr, "%s seed %llu: %.3f %.3f %.3f %.3f in %.0f processor seconds\n", arms[i].name, seed,
-                    r.as_is[0], r.as_is[1], r.as_is[2], r.as_is[3], r.seconds);
+            fprintf(stderr, "%s seed %llu: %.3f %.3f %.3f %.3f in %.0f processor seconds\n", arms[i].name,
+                    (unsigned long long)seed, r.as_is[0], r.as_is[1], r.as_is[2], r.as_is[3], r.seconds);
         }
     return 0;
 }

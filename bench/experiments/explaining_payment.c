@@ -11,6 +11,7 @@
  *
  * top_N: share of cases where the payment pointed to is of the ring. hard_N: the same where the
  * newest payment is not of the ring. any_N: the same as top_N of a payment picked at random; last_N: of the newest one. */
+#include "arm_table.h"
 #include "generate.h"
 #include "trunk.h"
 
@@ -415,18 +416,6 @@ static void run(const trunk_arm *arm, uint64_t seed, result *r)
 
 /* ---- the table ---- */
 
-static bool finished(const char *table, const char *arm, uint64_t seed)
-{
-    char line[512], name[64];
-    unsigned long long s;
-    bool found = false;
-    FILE *f = fopen(table, "re");
-    while (f && fgets(line, sizeof line, f))
-        found |= sscanf(line, "%63[^,],%llu,", name, &s) == 2 && !strcmp(name, arm) && s == seed;
-    if (f) fclose(f);
-    return found;
-}
-
 static bool append(const char *table, const trunk_arm *arm, uint64_t seed, const result *r)
 {
     FILE *f = fopen(table, "ae");
@@ -448,17 +437,15 @@ static bool append(const char *table, const trunk_arm *arm, uint64_t seed, const
 
 int main(int argc, char **argv)
 {
-    unsigned long long first = 0, last = 0;
-    int given = argc > 2 ? sscanf(argv[2], "%llu-%llu", &first, &last) : 0;
-    if (argc < 3 || argc > 4 || given < 1) {
+    uint64_t first, last;
+    if (argc < 3 || argc > 4 || !arm_seeds(argv[2], &first, &last)) {
         fprintf(stderr, "usage: explaining_payment TABLE.csv SEED[-SEED] [ARM[,ARM...]]\n");
         return 2;
     }
-    if (given == 1) last = first;
-    for (unsigned long long seed = first; seed <= last; seed++)
+    for (uint64_t seed = first; seed <= last; seed++)
         for (size_t i = 0; i < R1_COUNT(arms); i++) {
             result r;
-            if (!trunk_named(argc > 3 ? argv[3] : NULL, arms[i].name) || finished(argv[1], arms[i].name, seed))
+            if (!arm_named(argc > 3 ? argv[3] : NULL, arms[i].name) || arm_finished(argv[1], arms[i].name, seed, NULL))
                 continue;
             run(&arms[i], seed, &r);
             if (!append(argv[1], &arms[i], seed, &r)) {
@@ -466,7 +453,8 @@ int main(int argc, char **argv)
                 return 1;
             }
             fprintf(stderr, "%s seed %llu: %zu cases learned, %zu asked: %.3f %.3f %.3f in %.0f processor seconds\n",
-                    arms[i].name, seed, r.n_train, r.n_test, r.top[0], r.top[1], r.top[2], r.seconds);
+                    arms[i].name, (unsigned long long)seed, r.n_train, r.n_test, r.top[0], r.top[1], r.top[2],
+                    r.seconds);
         }
     return 0;
 }

@@ -12,6 +12,7 @@
  * Each seed has worlds of its own: six train, one validates, two test. Their first two weeks fill the windows; no labels come back. The
  * width of the feed-forward part makes the arms' parameters equal to r1's. Shards of a seed lie in DIR and are removed after it. Each arm and
  * seed that TABLE.csv lacks adds one row; ap is over all payments of the test worlds, good ones that were left out counted by weight. */
+#include "arm_table.h"
 #include "r1_train.h"
 #include "walk.h"
 
@@ -301,18 +302,6 @@ static void run(const arm_type *a, const char *dir, uint64_t seed, result *r)
 
 /* ---- the table ---- */
 
-static bool finished(const char *table, const char *arm, uint64_t seed)
-{
-    char line[512], name[64];
-    unsigned long long s;
-    bool found = false;
-    FILE *f = fopen(table, "re");
-    while (f && fgets(line, sizeof line, f))
-        found |= sscanf(line, "%63[^,],%llu,", name, &s) == 2 && !strcmp(name, arm) && s == seed;
-    if (f) fclose(f);
-    return found;
-}
-
 static void append(const char *table, const arm_type *a, uint64_t seed, const result *r)
 {
     FILE *f = fopen(table, "ae");
@@ -326,21 +315,13 @@ static void append(const char *table, const arm_type *a, uint64_t seed, const re
     fclose(f);
 }
 
-static bool named(const char *list, const char *name)
-{
-    size_t n = strlen(name);
-    for (const char *at = list; at && *at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
-        if (strncmp(at, name, n) == 0 && (at[n] == 0 || at[n] == ',')) return true;
-    return false;
-}
-
 static void one_seed(const char *dir, const char *table, uint64_t seed, const char *list)
 {
     bool written = false;
     char path[600];
     for (size_t i = 0; i < R1_COUNT(arms); i++) {
         result r;
-        if ((list && !named(list, arms[i].name)) || finished(table, arms[i].name, seed)) continue;
+        if (!arm_named(list, arms[i].name) || arm_finished(table, arms[i].name, seed, NULL)) continue;
         for (int k = 0; !written && k < WORLDS; k++) write_world(dir, seed, k);
         written = true;
         run(&arms[i], dir, seed, &r);
@@ -361,15 +342,12 @@ static void one_seed(const char *dir, const char *table, uint64_t seed, const ch
 int main(int argc, char **argv)
 {
     r1_err err;
-    unsigned long long first = 0, last = 0;
-    int given = argc > 3 ? sscanf(argv[3], "%llu-%llu", &first, &last) : 0;
-    if (argc < 4 || argc > 5 || given < 1 || strlen(argv[1]) > 500) {
+    uint64_t first, last;
+    if (argc < 4 || argc > 5 || !arm_seeds(argv[3], &first, &last) || strlen(argv[1]) > 500) {
         fprintf(stderr, "usage: ladder DIR TABLE.csv SEED[-SEED] [ARM[,ARM...]]\n");
         return 2;
     }
-    if (given == 1) last = first;
     if (r1_mkdirs(argv[1], &err) != R1_OK) give_up(&err);
-    for (unsigned long long seed = first; seed <= last; seed++)
-        one_seed(argv[1], argv[2], seed, argc > 4 ? argv[4] : NULL);
+    for (uint64_t seed = first; seed <= last; seed++) one_seed(argv[1], argv[2], seed, argc > 4 ? argv[4] : NULL);
     return 0;
 }

@@ -108,15 +108,6 @@ tape_tensor trunk_run(trunk *k, tape_tensor h, const int32_t *off, int32_t n_seq
     return h;
 }
 
-bool trunk_named(const char *list, const char *name)
-{
-    size_t n = strlen(name);
-    if (!list) return true;
-    for (const char *at = list; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
-        if (strncmp(at, name, n) == 0 && (at[n] == 0 || at[n] == ',')) return true;
-    return false;
-}
-
 double trunk_rate(double lr, int step, int n_step)
 {
     double done = (step + 1.0) / n_step;

@@ -37,8 +37,6 @@ typedef struct {
 void trunk_open(trunk *k, tape *t, r1_rng *rng, const trunk_arm *arm, int32_t d, float beta, float tokens);
 /* h[rows, d] of the sequences off[n_seq + 1]; count[rows]: keys that each row sees. */
 tape_tensor trunk_run(trunk *k, tape_tensor h, const int32_t *off, int32_t n_seq, const int32_t *count);
-/* `name` is in the list "a,b"; every name is in NULL. */
-bool trunk_named(const char *list, const char *name);
 /* Of a run: a linear rise over the first twentieth of the steps, then half a cosine to a fiftieth. */
 double trunk_rate(double lr, int step, int n_step);
 
