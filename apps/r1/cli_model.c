@@ -483,13 +483,23 @@ static r1_status add_retrieval(r1_figures *f, const r1_cli_call *call, const r1_
     return R1_OK;
 }
 
+static r1_status judge_heads(r1_cli_call *call, r1_model *m, r1_figures *f)
+{
+    const r1_options *o = call->opts;
+    r1_eval v;
+    scored s = {0};
+    r1_status st = run_eval(call, m, false, &v, &s);
+    if (st == R1_OK) add_eval(f, &v);
+    if (st == R1_OK && r1_options_bool(o, "retrieval")) st = add_retrieval(f, call, m, &call->err);
+    if (st == R1_OK && r1_options_bool(o, "int8")) st = add_int8(call, f, m, &v, &s);
+    scored_free(&s);
+    return st;
+}
+
 static int eval(r1_cli_call *call)
 {
     r1_model *m = NULL;
-    r1_eval v;
-    scored s = {0};
     const char *path = r1_options_str(call->opts, "model");
-    bool policy = r1_options_has(call->opts, "policy");
     r1_figures *f = r1_figures_new("r1 eval");
     r1_status st = !f ? r1_err_set(&call->err, R1_E_NOMEM, __FILE__, __LINE__, "out of memory")
                    : path && call->n_rest
@@ -499,14 +509,10 @@ static int eval(r1_cli_call *call)
     if (st == R1_OK) {
         r1_figures_note(f, "model", path);
         r1_figures_note(f, "data", call->rest[0]);
-        st = policy ? cli_judge(call, m, f) : run_eval(call, m, false, &v, &s);
+        st = r1_options_has(call->opts, "policy") ? cli_judge(call, m, f) : judge_heads(call, m, f);
     }
-    if (st == R1_OK && !policy) add_eval(f, &v);
-    if (st == R1_OK && !policy && r1_options_bool(call->opts, "retrieval")) st = add_retrieval(f, call, m, &call->err);
-    if (st == R1_OK && !policy && r1_options_bool(call->opts, "int8")) st = add_int8(call, f, m, &v, &s);
     if (st == R1_OK) r1_figures_print(f, r1_options_bool(call->opts, "json"), stdout);
     r1_figures_free(f);
-    scored_free(&s);
     r1_model_free(m);
     return r1_cli_exit(st);
 }
