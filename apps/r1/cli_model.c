@@ -474,7 +474,7 @@ static r1_status add_retrieval(r1_figures *f, const r1_cli_call *call, const r1_
 {
     r1_retrieval pair[R1_PRETRAIN_PAIRS_MAX];
     size_t n;
-    R1_TRY(r1_retrieve(r1_options_str(call->opts, "model"), call->rest, call->n_rest, pair, &n, err));
+    R1_TRY(r1_retrieve(m, call->rest, call->n_rest, pair, &n, err));
     for (size_t k = 0; k < n; k++) {
         if (!pair[k].n) continue;
         cli_retrieval(f, m, "", &pair[k], pair[k].before);

@@ -66,7 +66,7 @@ R1_API r1_status r1_pretrain(const r1_pretrain_opts *opts, r1_pretrain_report *r
 R1_API const char *r1_pretrain_part_name(size_t part); /* "tokens", "columns", "next", "align" */
 
 /* The searches of a model as it is: `before` of each pair, `after` NaN. pair: room for R1_PRETRAIN_PAIRS_MAX. */
-R1_API r1_status r1_retrieve(const char *model, const char *const *shards, size_t n_shard, r1_retrieval *pair,
+R1_API r1_status r1_retrieve(const r1_model *m, const char *const *shards, size_t n_shard, r1_retrieval *pair,
                              size_t *n_pair, r1_err *err);
 
 /* The same by steps, for tests and tools. */

@@ -158,15 +158,22 @@ static uint64_t content_of(const r1_item_desc *it, const r1_item *in)
     return r1_hash64(in->dst, in->n_edge * sizeof *in->dst, h);
 }
 
+void r1_pretext_show(r1_pretext *p, const r1_sample *sample, size_t n)
+{
+    for (uint32_t i = 0; i < desc_of(p)->n_item; i++)
+        for (size_t b = 0; b < n; b++)
+            if (ints(p, io_of(p, i)->map)[b] >= 0)
+                p->content[i * p->cap + b] = content_of(&desc_of(p)->item[i], &sample[b].item[i]);
+}
+
 void r1_pretext_hide(r1_pretext *p, const r1_sample *sample, size_t n, double share, uint64_t seed)
 {
     r1_rng rng;
     r1_rng_seed(&rng, seed);
+    r1_pretext_show(p, sample, n);
     for (uint32_t i = 0; i < desc_of(p)->n_item; i++) {
         const r1_item_desc *it = &desc_of(p)->item[i];
         p->n_cell[i] = 0;
-        for (size_t b = 0; b < n; b++)
-            if (ints(p, io_of(p, i)->map)[b] >= 0) p->content[i * p->cap + b] = content_of(it, &sample[b].item[i]);
         if (it->kind == R1_ITEM_TEXT) hide_tokens(p, i, share, &rng);
         if (it->kind == R1_ITEM_TABLE) hide_columns(p, i, n, share, &rng);
     }
@@ -363,4 +370,20 @@ r1_status r1_pretext_retrieve(r1_pretext *p, size_t n, r1_searches *searches, r1
         r1_search(p->cosine, m, p->hash[0], p->hash[1], &searches[k]);
     }
     return R1_OK;
+}
+
+size_t r1_pretext_pairs(const r1_desc *d, const r1_searches *before, const r1_searches *after, r1_retrieval *pair)
+{
+    size_t n_pair = 0;
+    for (uint32_t k = 0; k < d->n_item * d->n_item; k++) {
+        if (!r1_pretext_pair(d, k / d->n_item, k % d->n_item)) continue;
+        double searches = before[k].n ? (double)before[k].n : NAN; /* the same ones, before and after */
+        pair[n_pair++] = (r1_retrieval){.a = k / d->n_item,
+                                        .b = k % d->n_item,
+                                        .before = (double)before[k].found / searches,
+                                        .after = after && after[k].n ? (double)after[k].found / searches : NAN,
+                                        .chance = before[k].chance / searches,
+                                        .n = before[k].n};
+    }
+    return n_pair;
 }

@@ -9,11 +9,12 @@
  *   align    rows of two items of one sample: InfoNCE both ways; a learned temperature for each pair, at least 1/100. A memory item and the item that asks
  *            it are no pair: the asker's row goes into what memory answers
  *
- * Owns its scratch; borrows the exec, whose model has the plan R1_NET_PRETRAIN. One thread. */
+ * Owns its scratch; borrows the exec, whose model has the plan R1_NET_PRETRAIN (retrieval: any). One thread. */
 #ifndef R1_PRETEXT_H
 #define R1_PRETEXT_H
 
 #include "infer/exec.h"
+#include "r1_pretrain.h"
 #include "train/infonce.h"
 
 enum { R1_PRETEXT_PARTS = 4 };
@@ -45,6 +46,8 @@ typedef struct {
 
 r1_status r1_pretext_new(r1_pretext *p, r1_exec *e, size_t cap, r1_err *err);
 void r1_pretext_free(r1_pretext *p);
+/* After r1_pack_fill: what each sample shows, which retrieval compares; r1_pretext_hide does it too. */
+void r1_pretext_show(r1_pretext *p, const r1_sample *sample, size_t n);
 /* After r1_pack_fill: hides the share of tokens and columns that (seed) picks. share 0: nothing. */
 void r1_pretext_hide(r1_pretext *p, const r1_sample *sample, size_t n, double share, uint64_t seed);
 /* After a forward pass of the batch that was hidden: the losses, and where `learn` their gradients, each part by its weight (0: left out). */
@@ -52,6 +55,8 @@ r1_status r1_pretext_judge(r1_pretext *p, size_t n, const double *weight, bool l
                            r1_err *err);
 /* Adds a batch's searches (infonce.h) to [i * n_item + j] of every pair. */
 r1_status r1_pretext_retrieve(r1_pretext *p, size_t n, r1_searches *searches, r1_err *err);
+/* The shares of every pair; after NULL: none. Returns how many; room for R1_PRETRAIN_PAIRS_MAX. */
+size_t r1_pretext_pairs(const r1_desc *d, const r1_searches *before, const r1_searches *after, r1_retrieval *pair);
 bool r1_pretext_pair(const r1_desc *d, uint32_t i, uint32_t j);
 
 #endif

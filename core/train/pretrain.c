@@ -424,23 +424,6 @@ r1_status r1_pretrainer_step(r1_pretrainer *t, double *loss, bool *done, r1_err 
 
 /* ---- the end ---------------------------------------------------------------------------------------------- */
 
-static size_t list_pairs(const r1_pretrainer *t, r1_retrieval *pair)
-{
-    size_t n = t->m->desc->n_item, n_pair = 0;
-    for (size_t k = 0; k < n * n; k++) {
-        if (!r1_pretext_pair(t->m->desc, (uint32_t)(k / n), (uint32_t)(k % n))) continue;
-        const r1_searches *before = &t->searches[k], *after = &t->searches[n * n + k];
-        double searches = before->n ? (double)before->n : NAN; /* the same ones, before and after */
-        pair[n_pair++] = (r1_retrieval){.a = (uint32_t)(k / n),
-                                        .b = (uint32_t)(k % n),
-                                        .before = (double)before->found / searches,
-                                        .after = after->n ? (double)after->found / searches : NAN,
-                                        .chance = before->chance / searches,
-                                        .n = before->n};
-    }
-    return n_pair;
-}
-
 static r1_status keep_best(r1_pretrainer *t, r1_pretrain_report *r, r1_err *err)
 {
     r1_pretext_loss l;
@@ -451,7 +434,8 @@ static r1_status keep_best(r1_pretrainer *t, r1_pretrain_report *r, r1_err *err)
     memcpy(r->part, l.part, sizeof r->part);
     if (!total_of(t, &l, &r->loss)) r->loss = NAN;
     R1_TRY(retrieve(t, true, err));
-    r->n_pair = list_pairs(t, r->pair);
+    size_t n = t->m->desc->n_item;
+    r->n_pair = r1_pretext_pairs(t->m->desc, t->searches, t->searches + n * n, r->pair);
     return R1_OK;
 }
 
@@ -498,16 +482,4 @@ r1_status r1_pretrain(const r1_pretrain_opts *opts, r1_pretrain_report *report, 
     if (st == R1_OK) st = r1_pretrainer_finish(t, report, err);
     r1_pretrainer_free(t);
     return st;
-}
-
-/* A trainer that takes no step. */
-r1_status r1_retrieve(const char *model, const char *const *shards, size_t n_shard, r1_retrieval *pair, size_t *n_pair,
-                      r1_err *err)
-{
-    r1_pretrain_opts o = {.train = shards, .n_train = n_shard, .valid = shards, .n_valid = n_shard, .init = model};
-    r1_pretrainer *t;
-    R1_TRY(r1_pretrainer_new(&t, &o, err));
-    *n_pair = list_pairs(t, pair);
-    r1_pretrainer_free(t);
-    return R1_OK;
 }

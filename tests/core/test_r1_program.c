@@ -181,6 +181,10 @@ static void test_pretrain(void)
     free(svg);
     CU_ASSERT_EQUAL(RUN("eval", "--model", base, "--retrieval", "--json", shard), 0);
     CU_ASSERT_DOUBLE_EQUAL(figure(out, "recall1_ego_words"), found, 1e-5);
+    CU_ASSERT_EQUAL(RUN("train", "--int8", "--init", base, "--epochs", "1", "--out", model, shard),
+                    0); /* learned steps too */
+    CU_ASSERT_EQUAL(RUN("eval", "--model", model, "--retrieval", "--json", shard), 0);
+    CU_ASSERT(figure(out, "recall1_ego_words") >= 0);
     CU_ASSERT_EQUAL(RUN("train", "--init", base, "--calibration", "isotonic", "--epochs", "2", "--out", model,
                         "--valid", shard, "--json", shard),
                     0);
