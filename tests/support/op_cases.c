@@ -224,6 +224,9 @@ static void make_attend(r1_op_args *a)
     for (int64_t i = 0; i < r; i++)
         for (int32_t c = 0; c < h * rank; c++)
             r1_row(&a->v[10], i)[c] /= sqrtf((float)rank); /* tanh is not at its ends */
+    for (int64_t i = 0; i < r;
+         i++) /* the factor multiplies the score's rounding too: scores of the size that the op is given */
+        for (int32_t c = 0; c < h * dh; c++) r1_row(&a->v[0], i)[c] /= sqrtf((float)dh);
     a->f[0] = 0.5f;
 }
 
