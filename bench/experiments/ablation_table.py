@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Means over seeds with 95 % intervals of a table that associative_recall, explaining_payment or ladder wrote, and each arm beside another one.
+"""Means over seeds with 95 % intervals of a table that associative_recall, key_data, explaining_payment or ladder wrote, and each arm beside another one.
 
     ablation_table.py FILE.csv BASE FIGURE[,FIGURE...]
 

@@ -14,7 +14,6 @@
 #include "arm_table.h"
 #include "trunk.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,33 +157,10 @@ static tape_tensor forward(model *m, const batch *in, bool train)
     return tape_apply(t, &m->head, last);
 }
 
-/* Cross-entropy, mean over the asked rows; its gradient where the logits have one. */
-static double loss_of(const batch *in, const tape_tensor *y)
-{
-    double sum = 0;
-    for (int32_t r = 0; r < in->n_asked; r++) {
-        const float *x = (float *)y->v.p + (size_t)r * N_VALUE;
-        double top = x[0], total = 0;
-        for (int32_t c = 1; c < N_VALUE; c++) top = fmax(top, (double)x[c]);
-        for (int32_t c = 0; c < N_VALUE; c++) total += exp((double)x[c] - top);
-        sum += log(total) + top - (double)x[in->answer[r]];
-        for (int32_t c = 0; y->g.p && c < N_VALUE; c++)
-            ((float *)y->g.p)[(size_t)r * N_VALUE + (size_t)c] =
-                (float)((exp((double)x[c] - top) / total - (c == in->answer[r])) / in->n_asked);
-    }
-    return sum / in->n_asked;
-}
-
 static int32_t right_of(const batch *in, const tape_tensor *y)
 {
     int32_t right = 0;
-    for (int32_t r = 0; r < in->n_asked; r++) {
-        const float *x = (float *)y->v.p + (size_t)r * N_VALUE;
-        int32_t best = 0;
-        for (int32_t c = 1; c < N_VALUE; c++)
-            if (x[c] > x[best]) best = c;
-        right += best == in->answer[r];
-    }
+    for (int32_t r = 0; r < in->n_asked; r++) right += tape_largest(y, r) == in->answer[r];
     return right;
 }
 
@@ -204,7 +180,7 @@ static double train(model *m, batch *b, uint64_t seed, double lr)
             add_sequence(b, &rng, pairs, pairs < ASKED ? pairs : ASKED);
         }
         tape_tensor y = forward(m, b, true);
-        double loss = loss_of(b, &y);
+        double loss = tape_cross_entropy(&y, b->answer);
         tape_backward(&m->t);
         tape_adamw(&m->t, trunk_rate(lr, step, STEPS), 0.01);
         if (step >= STEPS - 50) late += loss / 50;

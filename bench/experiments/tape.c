@@ -148,6 +148,33 @@ tape_tensor tape_add(tape *t, tape_tensor x, tape_tensor z)
     return y;
 }
 
+static double row_cross_entropy(const float *x, float *g, int32_t n, int32_t answer, double rows)
+{
+    double top = x[0], total = 0;
+    for (int32_t c = 1; c < n; c++) top = fmax(top, (double)x[c]);
+    for (int32_t c = 0; c < n; c++) total += exp((double)x[c] - top);
+    for (int32_t c = 0; g && c < n; c++) g[c] = (float)((exp((double)x[c] - top) / total - (c == answer)) / rows);
+    return log(total) + top - (double)x[answer];
+}
+
+double tape_cross_entropy(const tape_tensor *y, const int32_t *answer)
+{
+    double sum = 0;
+    for (int64_t r = 0; r < y->v.rows; r++)
+        sum += row_cross_entropy((float *)y->v.p + r * y->v.ld, y->g.p ? (float *)y->g.p + r * y->g.ld : NULL,
+                                 y->v.cols, answer[r], (double)y->v.rows);
+    return sum / (double)y->v.rows;
+}
+
+int32_t tape_largest(const tape_tensor *y, int64_t row)
+{
+    const float *x = (float *)y->v.p + row * y->v.ld;
+    int32_t best = 0;
+    for (int32_t c = 1; c < y->v.cols; c++)
+        if (x[c] > x[best]) best = c;
+    return best;
+}
+
 void tape_backward(tape *t)
 {
     r1_err err;

@@ -51,6 +51,11 @@ void tape_norm(tape *t, tape_tensor x, tape_tensor gain, tape_tensor y);
 tape_tensor tape_add(tape *t, tape_tensor x, tape_tensor z);
 tape_tensor tape_ints(const int32_t *p, int64_t rows, int32_t cols);
 
+/* Of the softmax of each row of y: - log of the share of column answer[row], mean over the rows; its gradient where y has one. */
+double tape_cross_entropy(const tape_tensor *y, const int32_t *answer);
+/* Column of the largest value of a row. */
+int32_t tape_largest(const tape_tensor *y, int64_t row);
+
 /* From the gradients set in the last results to those of all parameters. */
 void tape_backward(tape *t);
 /* AdamW (betas .9 and .98) with the gradient's norm held to 1; gradients are zeros after. */

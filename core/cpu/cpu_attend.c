@@ -330,33 +330,57 @@ R1_INLINE void factors_of(const head *h, int32_t r, int32_t n, float *m)
     }
 }
 
-R1_CLONES static void backward_query(const head *h, int32_t r)
+/* dh is the head's width, a constant to the compiler where it is a usual one. The gradient of q is summed apart from memory: each key adds to it. */
+R1_INLINE void backward_query_of(const head *h, int32_t r, const int32_t dh)
 {
-    float p[KEYS_MAX + R1_LANES_MAX], dp[KEYS_MAX], z[KEYS_MAX], m[KEYS_MAX + R1_LANES_MAX], room[WIDTH_MAX], mean = 0;
+    float p[KEYS_MAX + R1_LANES_MAX], dp[KEYS_MAX], z[KEYS_MAX], m[KEYS_MAX + R1_LANES_MAX], room[WIDTH_MAX],
+        apart[WIDTH_MAX], mean = 0;
     const r1_op_args *a = h->a;
+    float *to = a->g[0].p ? r1_row(&a->g[0], h->row0 + r) + h->at : NULL, *gq = to && dh <= WIDTH_MAX ? apart : to;
     int32_t n = visible(h, r);
     const float *gy = r1_row(&a->g[9], h->row0 + r) + h->at, *q = r1_row(&a->v[0], h->row0 + r) + h->at;
-    if (n < 1) return;
     if (h->rank) factors_of(h, r, n, m);
     for (int32_t j = 0; j < n; j++) {
-        z[j] = v8_dot(q, row_f32(&a->v[1], key_row(h, j), h->at, h->dh, room), h->dh);
+        z[j] = v8_dot(q, row_f32(&a->v[1], key_row(h, j), h->at, dh, room), dh);
         p[j] = (h->rank ? z[j] * (1 + a->f[0] * m[j]) : z[j]) + added(h, j);
     }
     r1_cpu_softmax(p, n);
     for (int32_t j = 0; j < n; j++) {
-        dp[j] = v8_dot(gy, row_f32(&a->v[2], key_row(h, j), h->at, h->dh, room), h->dh);
+        dp[j] = v8_dot(gy, row_f32(&a->v[2], key_row(h, j), h->at, dh, room), dh);
         mean += p[j] * dp[j];
     }
+    if (gq != to) memcpy(gq, to, sizeof(float) * (size_t)dh);
     for (int32_t j = 0; j < n; j++) {
         float ds = p[j] * (dp[j] - mean);
         int64_t row = key_row(h, j);
         float dz = h->rank ? backward_factor(h, r, row, z[j], m[j], ds) : ds;
-        if (a->g[0].p)
-            v8_add_scaled(r1_row(&a->g[0], h->row0 + r) + h->at, row_f32(&a->v[1], row, h->at, h->dh, room), dz, h->dh);
-        if (a->g[1].p) v8_add_scaled(r1_row(&a->g[1], row) + h->at, q, dz, h->dh);
-        if (a->g[2].p) v8_add_scaled(r1_row(&a->g[2], row) + h->at, gy, p[j], h->dh);
-        if (a->g[7].p) r1_row(&a->g[7], h->at / h->dh)[h->bucket ? h->bucket[h->first + j] : 0] += ds;
+        if (gq) v8_add_scaled(gq, row_f32(&a->v[1], row, h->at, dh, room), dz, dh);
+        if (a->g[1].p) v8_add_scaled(r1_row(&a->g[1], row) + h->at, q, dz, dh);
+        if (a->g[2].p) v8_add_scaled(r1_row(&a->g[2], row) + h->at, gy, p[j], dh);
+        if (a->g[7].p) r1_row(&a->g[7], h->at / dh)[h->bucket ? h->bucket[h->first + j] : 0] += ds;
     }
+    if (gq != to) memcpy(to, gq, sizeof(float) * (size_t)dh);
+}
+
+static bool all_zero(const float *x, int32_t n)
+{
+    for (int32_t c = 0; c < n; c++)
+        if (x[c] != 0) return false;
+    return true;
+}
+
+/* A query whose result nothing came of gives nothing back: most of a last layer's, where few rows are read. */
+R1_CLONES static void backward_query(const head *h, int32_t r)
+{
+    if (visible(h, r) < 1 || all_zero(r1_row(&h->a->g[9], h->row0 + r) + h->at, h->dh)) return;
+    if (h->dh == 8)
+        backward_query_of(h, r, 8);
+    else if (h->dh == 16)
+        backward_query_of(h, r, 16);
+    else if (h->dh == 32)
+        backward_query_of(h, r, 32);
+    else
+        backward_query_of(h, r, h->dh);
 }
 
 static void backward_head(const ways *w, const head *h)
