@@ -109,7 +109,8 @@ static double final_loss(const r1_model *m, const r1_scores *s)
     if (!x) return NAN;
     for (size_t i = 0; i < s->n; i++)
         x[i] = (r1_sample){.label = s->label + i * s->n_head, .weight = s->weight[i], .group = s->group[i]};
-    double loss = r1_loss(m->desc, 1, x, s->n, s->logit, NULL);
+    r1_loss_total total = r1_loss_weigh(m->desc, x, s->n);
+    double loss = r1_loss(m->desc, 1, x, s->n, &total, s->logit, NULL);
     free(x);
     return loss;
 }
@@ -210,7 +211,8 @@ static double loss_at(const r1_model *m, const r1_scores *s, uint32_t head, doub
             scaled[i * one.n_output + k] =
                 (float)(exp(log_scale) * s->logit[i * s->n_output + m->desc->head[head].output + k]);
     }
-    return r1_loss(&one, 1, x, s->n, scaled, NULL);
+    r1_loss_total total = r1_loss_weigh(&one, x, s->n);
+    return r1_loss(&one, 1, x, s->n, &total, scaled, NULL);
 }
 
 static r1_calibration fit_temperature(const r1_model *m, const r1_scores *s, uint32_t head)
