@@ -327,7 +327,7 @@ static r1_status score_valid(r1_trainer *t, r1_scores *s, r1_eval *v, r1_err *er
 {
     r1_eval_opts o = {.head = t->o.head, .run_flags = t->o.run_flags, .items_off = t->o.items_off, .int8 = t->o.int8};
     R1_TRY(r1_scores_new(s, t->m, (size_t)t->valid.n_sample, err));
-    r1_status st = r1_score_data(t->m, &t->valid, &o, s, err);
+    r1_status st = r1_score_data(t->m, &t->valid, &o, t->crew, s, err);
     return st == R1_OK ? r1_figures_of(t->m, s, t->o.head, v, err) : st;
 }
 

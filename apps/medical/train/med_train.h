@@ -17,6 +17,7 @@ typedef struct {
     uint32_t max_per_disease; /* 0: all */
     uint32_t n_copy;          /* copies of each case with some of its findings taken away at random */
     uint32_t n_epoch, n_batch;
+    uint32_t n_slice, n_thread; /* as in r1_train_opts */
     double lr, weight_decay;
     uint64_t seed;
     uint32_t features_off; /* bit i: feature i (MED_F_*) is hidden (NaN); for studies */
