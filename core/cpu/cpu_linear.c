@@ -38,7 +38,7 @@ r1_status r1_cpu_linear_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
     (void)s;
     const r1_view *x = &a->v[0], *w = &a->v[1], *gx = &a->g[0], *gw = &a->g[1], *gb = &a->g[2], *gy = &a->g[3];
     if (gy->rows <= 0) return R1_OK;
-    omp_set_num_threads(1); /* of this thread: sessions are the unit of parallelism */
+    omp_set_num_threads(1); /* of this thread: slices and sessions are the units of parallelism */
     if (gx->p)
         R1_TRY(check(
             dnnl_sgemm('N', 'N', gy->rows, gx->cols, gy->cols, 1.0f, gy->p, gy->ld, w->p, w->ld, 1.0f, gx->p, gx->ld),

@@ -3,7 +3,8 @@
  * part one model is fitted on the other parts, so that every case can be judged by a model that never saw its disease,
  * and one model on all of them is what ships. The calibration of all of them is fitted on the out-of-fold logits.
  *
- * A case's own publication is left out of its features, always. Owns: the shards, which it removes. One thread. */
+ * A case's own publication is left out of its features, always. Owns: the shards, which it removes. Only the
+ * fits have threads. */
 #ifndef MED_TRAIN_H
 #define MED_TRAIN_H
 
