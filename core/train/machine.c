@@ -21,7 +21,8 @@ r1_status r1_machine_new(r1_machine *w, const r1_model *m, r1_crew *crew, uint32
     *w = (r1_machine){.crew = crew};
     if (n_slice > R1_SLICES_MAX)
         R1_FAIL(err, R1_E_INVAL, "training: %u slices of a batch, expected 1 to %d", n_slice, R1_SLICES_MAX);
-    uint32_t most = (n + n_slice - 1) / n_slice + (group > 1 ? group - 1 : 0);
+    uint32_t most = (n + n_slice - 1) / n_slice;
+    most = (most < R1_SLICE_LEAST ? R1_SLICE_LEAST : most) + (group > 1 ? group - 1 : 0);
     w->cap = most < n ? most : n;
     for (; w->n_slice < n_slice; w->n_slice++) {
         r1_status st = slice_new(&w->slice[w->n_slice], m, w->cap, err);
@@ -46,10 +47,11 @@ void r1_machine_free(r1_machine *w)
 void r1_machine_cut(r1_machine *w, const r1_pack_source *src)
 {
     const r1_sample *s = src->sample;
-    size_t at = 0;
+    size_t at = 0, used = (src->n_sample + R1_SLICE_LEAST - 1) / R1_SLICE_LEAST;
+    if (used > w->n_slice) used = w->n_slice;
     w->src = src;
     for (uint32_t k = 0; k < w->n_slice; k++) {
-        size_t to = (src->n_sample * (k + 1) + w->n_slice - 1) / w->n_slice;
+        size_t to = k < used ? (src->n_sample * (k + 1) + used - 1) / used : src->n_sample;
         if (to < at) to = at;
         while (to > 0 && to < src->n_sample && to - at < w->cap && s[to].group && s[to].group == s[to - 1].group) to++;
         w->slice[k].first = at;

@@ -5,7 +5,8 @@
  * Invariants:
  * (1) What a slice computes depends on its samples alone, and what slices have in common is added in their order: the bits depend on the
  *     number of slices, never on that of threads.
- * (2) A group of samples is never cut. With fewer groups than slices the last slices are empty, and are skipped.
+ * (2) A group of samples is never cut. A batch of fewer than R1_SLICE_LEAST samples a slice makes fewer slices (each packs the weights anew); the others
+ *     are empty, and are skipped.
  * (3) Nothing is allocated once it is made. */
 #ifndef R1_MACHINE_H
 #define R1_MACHINE_H
@@ -13,7 +14,7 @@
 #include "base/crew.h"
 #include "infer/pack.h"
 
-enum { R1_SLICES_MAX = 64 };
+enum { R1_SLICES_MAX = 64, R1_SLICE_LEAST = 16 };
 
 typedef struct {
     r1_exec *e;

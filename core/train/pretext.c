@@ -2,6 +2,8 @@
 /* pretext.c - masking in place, cross-entropy over cells, contrast between pairs of views. */
 #include "train/pretext.h"
 
+#include "cpu/cpu_ops.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -282,6 +284,11 @@ static size_t row_of(const r1_pretext *p, uint32_t i, bool predicted, uint32_t b
     return predicted ? b - p->w->slice[p->home[b]].first : (size_t)map_of(p, i, b);
 }
 
+R1_CLONES static void shorten(const float *x, size_t d, float length, float *restrict y)
+{
+    for (size_t c = 0; c < d; c++) y[c] = x[c] / length;
+}
+
 static void take_view(const r1_pretext *p, r1_lane *l, int s, uint32_t i, bool predicted, size_t n)
 {
     size_t d = desc_of(p)->d_align;
@@ -292,7 +299,7 @@ static void take_view(const r1_pretext *p, r1_lane *l, int s, uint32_t i, bool p
         double sum = 1e-12;
         for (size_t c = 0; c < d; c++) sum += (double)x[c] * (double)x[c];
         l->length[s][k] = (float)sqrt(sum);
-        for (size_t c = 0; c < d; c++) l->view[s][k * d + c] = x[c] / l->length[s][k];
+        shorten(x, d, l->length[s][k], l->view[s] + k * d);
     }
 }
 
@@ -302,6 +309,11 @@ static float *sum_of(const r1_pretext *p, const r1_lane *l, uint32_t i, bool pre
 {
     if (p->w->n_slice == 1) return r1_exec_grad(exec_of(p, 0), tensor_of(p, i, predicted));
     return l->sum + (2 * (size_t)i + predicted) * p->cap * desc_of(p)->d_align;
+}
+
+R1_CLONES static void lengthen(const float *x, const float *g, size_t d, float along, float length, float *restrict y)
+{
+    for (size_t c = 0; c < d; c++) y[c] += (g[c] - along * x[c]) / length;
 }
 
 /* Back through the division by the length. */
@@ -315,7 +327,7 @@ static void give_view(const r1_pretext *p, r1_lane *l, int s, uint32_t i, bool p
         float *y = to + (p->w->slice[p->home[b]].first + row_of(p, i, predicted, b)) * d;
         double along = 0;
         for (size_t c = 0; c < d; c++) along += (double)x[c] * (double)g[c];
-        for (size_t c = 0; c < d; c++) y[c] += (g[c] - (float)along * x[c]) / l->length[s][k];
+        lengthen(x, g, d, (float)along, l->length[s][k], y);
     }
 }
 

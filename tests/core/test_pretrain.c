@@ -46,7 +46,7 @@ static void test_infonce(void)
     r1_rng r;
     float x[N * N], grad[N * N];
     uint64_t a[N], b[N];
-    double room[N * N];
+    double room[N * (N + 2)];
     r1_rng_seed(&r, r1_test_seed());
     for (int round = 0; round < 200; round++) {
         bool both = round & 1;
@@ -74,7 +74,7 @@ static void test_infonce_cold(void)
 {
     float x[N * N], grad[N * N];
     uint64_t a[N], b[N];
-    double room[N * N], slope = 0;
+    double room[N * (N + 2)], slope = 0;
     for (int i = 0; i < N; i++) a[i] = b[i] = (uint64_t)i;
     for (int i = 0; i < N * N; i++) x[i] = i / N == i % N ? -1 : 1;
     CU_ASSERT_DOUBLE_EQUAL(r1_infonce(x, N, a, b, 100, true, 1, grad, &slope, room), 200 + log(N - 1), 1e-6);

@@ -105,7 +105,8 @@ static void test_cut(void)
         size_t n = 1 + r1_rng_below(&rng, N);
         r1_machine w = {.n_slice = 1 + (uint32_t)r1_rng_below(&rng, 12)};
         uint64_t most = r1_rng_below(&rng, 2) ? 1 : GROUP;
-        w.cap = (uint32_t)((n + w.n_slice - 1) / w.n_slice + most - 1);
+        size_t share = (n + w.n_slice - 1) / w.n_slice;
+        w.cap = (uint32_t)((share < R1_SLICE_LEAST ? R1_SLICE_LEAST : share) + most - 1);
         for (size_t i = 0, id = 1, left = 0; i < n; i++, left--) {
             if (left == 0) left = 1 + r1_rng_below(&rng, most), id++;
             s[i].group = most == 1 && id % 2 ? 0 : id;
@@ -147,7 +148,7 @@ static void write_toy(size_t n, bool alone)
 
 static r1_train_opts finetune_opts(void)
 {
-    return (r1_train_opts){.train = toy_path, .n_train = 1, .seed = 3, .n_batch = 40, .n_epoch = 3, .lr = 4e-3};
+    return (r1_train_opts){.train = toy_path, .n_train = 1, .seed = 3, .n_batch = 64, .n_epoch = 3, .lr = 4e-3};
 }
 
 static void finetune(r1_train_opts o, uint64_t n_step, const char *checkpoint, const char *resume)
@@ -184,7 +185,7 @@ static void test_threads(void)
     r1_err err;
     r1_trainer *t;
     const char *whole = in_tmp("whole.ck"), *half = in_tmp("half.ck"), *other = in_tmp("other.ck");
-    write_toy(160, false);
+    write_toy(256, false);
     for (int form = 0; form < 3; form++) { /* plain; with a running mean that is validated; rounding to learned steps */
         r1_train_opts o = finetune_opts();
         o.n_slice = 4;
@@ -261,7 +262,7 @@ static void same_gradient(const char *a, const char *b)
 
 static r1_pretrain_opts pretrain_opts(void)
 {
-    return (r1_pretrain_opts){.train = toy_path, .n_train = 1, .seed = 3, .n_batch = 32, .n_epoch = 2};
+    return (r1_pretrain_opts){.train = toy_path, .n_train = 1, .seed = 3, .n_batch = 64, .n_epoch = 2};
 }
 
 static void pretrain(r1_pretrain_opts o, uint64_t n_step, const char *checkpoint, const char *resume)
@@ -279,16 +280,16 @@ static void pretrain(r1_pretrain_opts o, uint64_t n_step, const char *checkpoint
     r1_pretrainer_free(t);
 }
 
-/* Weights, missing labels, rank groups of four, batches that no number of slices divides, more slices than groups. */
+/* Weights, missing labels, rank groups of four, batches that no number of slices divides, more slices than fit. */
 static void test_oracle(void)
 {
     static const uint32_t slices[] = {2, 4, 7, 64};
     const char *one = in_tmp("one.ck"), *many = in_tmp("many.ck");
     for (int alone = 0; alone < 2; alone++) {
-        write_toy(52, alone);
+        write_toy(150, alone);
         r1_train_opts o = finetune_opts();
         o.clip = 1e9;
-        o.n_batch = 45;
+        o.n_batch = 133;
         finetune(o, 1, one, NULL);
         for (size_t i = 0; i < R1_COUNT(slices); i++) {
             o.n_slice = slices[i];
@@ -301,6 +302,7 @@ static void test_oracle(void)
     p.clip = 1e9;
     p.items_off = 1u << 3;
     p.weight[0] = -1;
+    p.n_batch = 133;
     pretrain(p, 1, one, NULL);
     for (size_t i = 0; i < R1_COUNT(slices); i++) {
         p.n_slice = slices[i];
@@ -312,7 +314,7 @@ static void test_oracle(void)
 static void test_pretrain(void)
 {
     const char *whole = in_tmp("whole.ck"), *half = in_tmp("half.ck"), *other = in_tmp("other.ck");
-    write_toy(96, true);
+    write_toy(160, true);
     r1_pretrain_opts o = pretrain_opts();
     o.n_slice = 4;
     o.n_thread = 1;
@@ -367,7 +369,7 @@ static void test_evidence(void)
                         .out = worth,
                         .given = 1,
                         .n_step = 3,
-                        .n_case = 6,
+                        .n_case = 24,
                         .n_group = 4,
                         .n_slice = 3,
                         .n_thread = 1,
@@ -383,7 +385,7 @@ static void test_evidence(void)
                            .reward_model = worth,
                            .kl = 0.01,
                            .n_step = 8,
-                           .n_case = 6,
+                           .n_case = 24,
                            .n_group = 4,
                            .n_slice = 3,
                            .n_thread = 1,
@@ -413,18 +415,18 @@ static void test_evidence(void)
 static r1_status fill_job(void *ctx, uint32_t k, r1_err *err) { return r1_machine_fill(ctx, k, err); }
 static r1_event toy_event(void *ctx, uint64_t i) { return ((const toy *)ctx)->event[i]; }
 
-/* Samples that cannot be packed, in the third and the fourth slice: the third one's error comes, from any number of threads. */
+/* Samples that cannot be packed, in two slices: the first one's error comes, from any number of threads. */
 static void test_bad_sample(void)
 {
-    enum { N = 40 };
+    enum { N = 80 };
     r1_err err;
     toy t;
     r1_model *m;
     r1_sample s[N];
     toy_make_alone(&t, N, r1_test_seed());
     for (size_t i = 0; i < N; i++) s[i] = t.sample[i].sample;
-    t.sample[25].item[2] = (r1_item){.present = true, .n_node = 9};
-    t.sample[35].item[1] = (r1_item){.present = true, .n_ref = 7};
+    t.sample[50].item[2] = (r1_item){.present = true, .n_node = 9};
+    t.sample[70].item[1] = (r1_item){.present = true, .n_ref = 7};
     R1_ASSERT_OK(r1_model_new(&m, toy_description, 5, &err), &err);
     for (uint32_t n_thread = 1; n_thread <= 3; n_thread++) {
         r1_crew *c;
@@ -448,7 +450,7 @@ static void test_bad_sample(void)
 static void test_bad_loss(void)
 {
     char first[384] = "";
-    write_toy(80, false);
+    write_toy(128, false);
     for (uint32_t n_thread = 1; n_thread <= 3; n_thread++) {
         r1_err err;
         r1_trainer *t;
@@ -477,7 +479,7 @@ static void test_no_allocation(void)
     r1_trainer *t;
     double loss;
     bool done;
-    write_toy(160, false);
+    write_toy(256, false);
     r1_train_opts o = finetune_opts();
     o.n_slice = 4;
     o.n_thread = 3;
