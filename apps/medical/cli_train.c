@@ -87,7 +87,7 @@ static const r1_option train_options[] = {
     {"copies", NULL, R1_OPT_INT, "1", 0, 20, NULL, false, NULL, "of each case with a third of its findings taken away"},
     {"epochs", NULL, R1_OPT_INT, "4", 1, 100, NULL, false, NULL, "passes over the lists"},
     {"batch", NULL, R1_OPT_INT, "960", 64, 16384, "candidates", false, NULL, "a step"},
-    R1_CLI_SLICES,
+    R1_CLI_SLICES("4"),
     R1_CLI_THREADS,
     {"lr", NULL, R1_OPT_FLOAT, "0.001", 1e-6, 0.1, NULL, false, NULL, "greatest learning rate"},
     {"weight-decay", NULL, R1_OPT_FLOAT, "0.05", 0, 1, NULL, false, NULL, "of AdamW"},

@@ -33,7 +33,7 @@ static const r1_option train_rows[] = {
     {.name = "metrics", .type = R1_OPT_PATH, .help = "JSON lines, appended"},
     {.name = "epochs", .type = R1_OPT_INT, .def = "4", .min = 1, .max = 10000, .help = "passes over the data"},
     {.name = "batch", .type = R1_OPT_INT, .def = "256", .min = 1, .max = 4096, .unit = "samples", .help = "a step's"},
-    R1_CLI_SLICES,
+    R1_CLI_SLICES("4"),
     R1_CLI_THREADS,
     {.name = "lr",
      .type = R1_OPT_FLOAT,

@@ -50,10 +50,11 @@ r1_status r1_cli_shipped(const char *name, char *path, r1_err *err);
 /* A path option's value; where nobody set it and it is not there, the shipped file of that name. */
 r1_status r1_cli_path(const r1_options *o, const char *option, char *path, r1_err *err);
 
-/* The rows of every command that trains (r1_train_opts.n_slice, n_thread). The models that are shipped were trained with one slice. */
-#define R1_CLI_SLICES                                                                                                  \
+/* The rows of every command that trains (r1_train_opts.n_slice, n_thread); slices: the default, as text. Shipped models and published figures were
+ * trained with one slice. */
+#define R1_CLI_SLICES(slices)                                                                                          \
     {                                                                                                                  \
-        .name = "slices", .type = R1_OPT_INT, .def = "4", .min = 1, .max = 64,                                         \
+        .name = "slices", .type = R1_OPT_INT, .def = slices, .min = 1, .max = 64,                                      \
         .help =                                                                                                        \
             "of a batch, which threads work off; part of a run like its seed: another number gives other roundings"    \
     }

@@ -55,7 +55,7 @@ const r1_option fraud_train_rows[] = {
      .help = "of good payments that are kept (with their weight)"},
     {.name = "epochs", .type = R1_OPT_INT, .def = "4", .min = 1, .max = 100, .help = "passes over the samples"},
     {.name = "lr", .type = R1_OPT_FLOAT, .def = "0.002", .min = 1e-6, .max = 0.1, .help = "greatest learning rate"},
-    R1_CLI_SLICES,
+    R1_CLI_SLICES("4"),
     R1_CLI_THREADS,
     {.name = "mean-decay",
      .type = R1_OPT_FLOAT,
