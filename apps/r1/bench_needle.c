@@ -125,15 +125,14 @@ static r1_status search(tiers *t, const float *q, found *best, size_t *n, r1_err
 static r1_status read_value(tiers *t, const found *h, float *x, r1_err *err)
 {
     uint32_t d = t->s->d;
-    const float *key, *value = t->value + h->token % INSTANT * d;
     if (h->id) {
         r1_longterm_view *v = r1_longterm_view_open(t->lt);
         r1_status st = r1_longterm_view_vector(v, h->id, true, x, err); /* from its code, as a model would read it */
         r1_longterm_view_close(v);
         return st;
     }
-    if (h->handle) R1_TRY(r1_memory_get(t->pool, h->handle, &key, &value, err));
-    memcpy(x, value, sizeof *x * d);
+    if (h->handle) return r1_memory_get(t->pool, h->handle, NULL, x, err);
+    memcpy(x, t->value + h->token % INSTANT * d, sizeof *x * d);
     return R1_OK;
 }
 

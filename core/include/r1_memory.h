@@ -30,17 +30,20 @@ typedef struct r1_memory r1_memory;
 typedef struct r1_longterm r1_longterm;
 
 typedef struct {
-    size_t bytes_max;      /* of entries, rings and anchors together; 0 = 256 MiB. Reserved at once, touched as used */
-    uint32_t quota;        /* entries of one entity's context; 0 = 10,240; at most 1,048,576 */
-    uint32_t n_entity_max; /* 0 = one for every 16 entries that fit */
-    uint32_t width;        /* numbers of a key, and of a value, where no model says it */
+    size_t bytes_max;       /* of entries, rings and anchors together; 0 = 256 MiB. Reserved at once, touched as used */
+    uint32_t quota;         /* entries of one entity's context; 0 = 10,240; at most 1,048,576 */
+    uint32_t n_entity_max;  /* 0 = one for every 16 entries that fit */
+    uint32_t width;         /* numbers of a key, and of a value, where no model says it */
+    r1_precision precision; /* of keys and values. INT8: a byte a number, rounded to the nearest of 255 even steps up to
+                             * the largest of the key, or of the value; about a quarter of the bytes. Whoever reads an
+                             * entry reads the rounded one, its own batch too, so answers still depend on no batch */
 } r1_memory_opts;
 
 /* m NULL: opts->width counts, and entries are stored by r1_memory_put. */
 R1_API r1_status r1_memory_new(r1_memory **out, const r1_model *m, const r1_memory_opts *opts, r1_err *err);
 R1_API void r1_memory_free(r1_memory *mem); /* what waits for long-term memory is lost */
 /* The bytes_max in which n_entity contexts of quota entries each fit whole. */
-R1_API size_t r1_memory_bytes(size_t width, uint32_t quota, uint32_t n_entity);
+R1_API size_t r1_memory_bytes(size_t width, r1_precision precision, uint32_t quota, uint32_t n_entity);
 
 R1_API r1_status r1_memory_begin(r1_memory *mem, uint64_t *ticket, r1_err *err);
 R1_API void r1_memory_cancel(r1_memory *mem, uint64_t ticket); /* entries appended under it are dropped */
@@ -60,9 +63,8 @@ R1_API void r1_memory_forget(r1_memory *mem, uint64_t entity);
 
 /* Key and value of an entry without a session; before its ticket ends. */
 R1_API r1_status r1_memory_put(r1_memory *mem, uint64_t handle, const float *key, const float *value, r1_err *err);
-/* Zeros until they are stored; valid until the next append. */
-R1_API r1_status r1_memory_get(const r1_memory *mem, uint64_t handle, const float **key, const float **value,
-                               r1_err *err);
+/* As they are held; zeros until they are stored. Either may be NULL. */
+R1_API r1_status r1_memory_get(const r1_memory *mem, uint64_t handle, float *key, float *value, r1_err *err);
 
 /* ---- anchors: entries that an entity's context keeps, at most a quarter of its quota */
 

@@ -20,17 +20,15 @@ enum {
     R1_RUN_NO_CONTEXT = 1u << 1, /* CAWA's context factor off, that of each key too */
 };
 
-typedef enum { R1_PRECISION_F32 = 0, R1_PRECISION_INT8 } r1_precision;
-
 typedef struct {
     uint32_t n_sample_max; /* samples encoded together; larger batches run in pieces. 0 = 64 */
     uint32_t n_text_cache; /* texts remembered by hash; 0 = 4096; rounded up to a power of two */
     const char *backend;   /* as r1_backend_find takes it, registered names too; NULL: $R1_BACKEND if set, else cpu */
     bool aligned; /* keep every item's row in the common space (r1_session_aligned): without it the first products are
                    * folded through that space where this is less work, equal but for the last bits */
-    r1_precision
-        precision; /* INT8: weights of all but the smallest linear layers quantised at creation, activations as they come, by learned steps where the model was trained for it; close to
-                             * f32 (docs/evaluation.md), the same bits in any batch. The CPU's backend alone has it */
+    r1_precision precision; /* INT8: weights of all but the smallest linear layers quantised at creation, activations as
+                             * they come, by learned steps where the model was trained for it; close to f32
+                             * (docs/evaluation.md), the same bits in any batch. The CPU's backend alone has it */
 } r1_session_opts;
 
 R1_API r1_status r1_session_new(r1_session **out, const r1_model *m, const r1_session_opts *opts, r1_err *err);

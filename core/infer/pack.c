@@ -457,11 +457,9 @@ r1_status r1_pack_gather(r1_pack *p, r1_memory *pool, r1_err *err)
     size_t width = 2 * (size_t)desc_of(p)->d_memory;
     float *to = (float *)r1_exec_ptr(p->e, net_of(p)->entry) + p->gather_base * width;
     for (uint32_t j = 0; j < p->n_gathered; j++, to += width) {
-        const float *from = r1_memory_entry(pool, p->gathered[j]);
-        if (!from)
+        if (!r1_memory_read(pool, p->gathered[j], to))
             R1_FAIL(err, R1_E_INVAL, "reference %016llx names no entry of the pool",
                     (unsigned long long)p->gathered[j]);
-        memcpy(to, from, width * sizeof(float));
     }
     return r1_exec_upload_rows(p->e, net_of(p)->entry, p->gather_base, p->n_gathered, err);
 }

@@ -103,19 +103,19 @@ void r1_session_free(r1_session *s)
 
 static r1_event inline_event(void *ctx, uint64_t index) { return ((const r1_event *)ctx)[index]; }
 
-/* New entries to their slots; the last piece of a batch lets the next ticket go on. */
+/* New entries to their slots, and back where the pool rounds them: samples of their own batch read them in place. The last piece of a
+ * batch lets the next ticket go on. */
 static r1_status store_entries(r1_session *s, r1_memory *pool, r1_err *err)
 {
     size_t width = 2 * (size_t)s->m->desc->d_memory;
     uint32_t n = s->e->sym[R1_SYM_EVENT];
     if (n == 0) return R1_OK;
     R1_TRY(r1_exec_download_rows(s->e, s->e->m->net.entry, 0, n, err));
-    const float *from = r1_exec_ptr(s->e, s->e->m->net.entry);
-    for (uint32_t r = 0; r < n; r++) {
-        float *to = r1_memory_entry(pool, s->pack->stored[r]);
-        if (to) memcpy(to, from + r * width, width * sizeof(float));
-    }
-    return R1_OK;
+    float *kv = r1_exec_ptr(s->e, s->e->m->net.entry);
+    for (uint32_t r = 0; r < n; r++) r1_memory_write(pool, s->pack->stored[r], kv + r * width);
+    if (!r1_memory_rounds(pool)) return R1_OK;
+    for (uint32_t r = 0; r < n; r++) r1_memory_read(pool, s->pack->stored[r], kv + r * width);
+    return r1_exec_upload_rows(s->e, s->e->m->net.entry, 0, n, err);
 }
 
 static uint32_t items_hidden(const r1_batch *b)
@@ -242,13 +242,10 @@ static r1_status run(r1_session *s, const r1_batch *b, uint32_t n_step, r1_err *
 }
 
 /* A failed batch must not leave other entries' values under its handles. */
-static void blank_entries(const r1_session *s, const r1_batch *b)
+static void blank_entries(const r1_batch *b)
 {
     r1_memory_wait(b->pool, b->ticket);
-    for (size_t i = 0; b->sample && i < b->n_sample; i++) {
-        float *to = b->sample[i].event_handle ? r1_memory_entry(b->pool, b->sample[i].event_handle) : NULL;
-        if (to) memset(to, 0, 2 * s->m->desc->d_memory * sizeof *to);
-    }
+    for (size_t i = 0; b->sample && i < b->n_sample; i++) r1_memory_blank(b->pool, b->sample[i].event_handle);
 }
 
 r1_status r1_session_run(r1_session *s, const r1_batch *b, r1_result *result, r1_err *err)
@@ -258,7 +255,7 @@ r1_status r1_session_run(r1_session *s, const r1_batch *b, r1_result *result, r1
     r1_status st = run(s, b, n_step, err);
     if (st == R1_OK) *result = (r1_result){b->n_sample, s->m->desc->n_output, n_step, s->logit, s->prob, s->trace};
     if (b->pool && b->ticket) {
-        if (st != R1_OK) blank_entries(s, b);
+        if (st != R1_OK) blank_entries(b);
         r1_memory_end(b->pool, b->ticket);
     }
     return st;

@@ -17,6 +17,8 @@
 #include "memory/scan.h"
 #include "model/model.h"
 
+#include <float.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,8 +63,11 @@ typedef struct {
 } stock;
 
 struct r1_memory {
-    uint32_t quota, width, n_slot, n_ring, mask; /* width: of K and V together */
-    float *kv;
+    uint32_t quota, half, n_slot, n_ring, mask; /* half: numbers of a K, and of a V */
+    uint32_t stride;                            /* bytes of an entry */
+    bool narrow;                                /* a byte a number */
+    uint8_t *kv;
+    float *room; /* an entry's K and V as floats, for the owner's thread */
     slot *slot;
     block *block;
     anchor *anchor;
@@ -110,15 +115,21 @@ static size_t ring_bytes(uint32_t quota)
     return sizeof(ring) + 4 * sizeof(uint32_t) + blocks_of_ring(quota) * sizeof(block);
 }
 
-static size_t slot_bytes(size_t width, uint32_t quota)
+/* K and V in floats, or what a step of each is worth and then a byte a number. */
+static size_t entry_bytes(size_t width, r1_precision precision)
 {
-    size_t places = quota > BLOCK_PLACES + 1 ? (2 * sizeof(block) + BLOCK_PLACES - 1) / BLOCK_PLACES : 0;
-    return 2 * width * sizeof(float) + sizeof(slot) + places + (sizeof(anchor) + 3) / 4;
+    return precision == R1_PRECISION_F32 ? 2 * width * sizeof(float) : 2 * sizeof(float) + (2 * width + 3) / 4 * 4;
 }
 
-static layout lay_out(size_t bytes, size_t n_ring, size_t width, uint32_t quota)
+static size_t slot_bytes(size_t entry, uint32_t quota)
 {
-    size_t per_slot = slot_bytes(width, quota), per_ring = ring_bytes(quota), spare = HOLDERS_MAX * sizeof(block);
+    size_t places = quota > BLOCK_PLACES + 1 ? (2 * sizeof(block) + BLOCK_PLACES - 1) / BLOCK_PLACES : 0;
+    return entry + sizeof(slot) + places + (sizeof(anchor) + 3) / 4;
+}
+
+static layout lay_out(size_t bytes, size_t n_ring, size_t entry, uint32_t quota)
+{
+    size_t per_slot = slot_bytes(entry, quota), per_ring = ring_bytes(quota), spare = HOLDERS_MAX * sizeof(block);
     layout l = {.n_ring = n_ring ? n_ring : bytes / (16 * per_slot + per_ring)};
     if (!l.n_ring || l.n_ring > (1u << 28) || bytes < spare || l.n_ring > (bytes - spare) / per_ring) return l;
     l.n_slot = (bytes - spare - l.n_ring * per_ring) / per_slot;
@@ -130,13 +141,13 @@ static layout lay_out(size_t bytes, size_t n_ring, size_t width, uint32_t quota)
     return l;
 }
 
-size_t r1_memory_bytes(size_t width, uint32_t quota, uint32_t n_entity)
+size_t r1_memory_bytes(size_t width, r1_precision precision, uint32_t quota, uint32_t n_entity)
 {
     size_t n_slot = (size_t)quota * n_entity;
     n_slot +=
         n_slot / 7 < RESERVE_MAX ? n_slot / 7 + HOLDERS_MAX + 1 : 2 * RESERVE_MAX; /* what keep_reserve holds back */
-    return HOLDERS_MAX * sizeof(block) + n_entity * ring_bytes(quota) + n_slot * slot_bytes(width, quota) +
-           sizeof(anchor);
+    return HOLDERS_MAX * sizeof(block) + n_entity * ring_bytes(quota) +
+           n_slot * slot_bytes(entry_bytes(width, precision), quota) + sizeof(anchor);
 }
 
 static r1_status allocate(r1_memory *mem, const layout *l, r1_err *err)
@@ -148,7 +159,8 @@ static r1_status allocate(r1_memory *mem, const layout *l, r1_err *err)
     mem->blocks = (stock){(uint32_t)l->n_block, 0, none, 0};
     mem->anchors = (stock){(uint32_t)l->n_anchor, 0, none, 0};
     for (mem->mask = 15; mem->mask < 2 * mem->n_ring;) mem->mask = 2 * mem->mask + 1;
-    mem->kv = pages((size_t)mem->n_slot * mem->width, sizeof *mem->kv);
+    mem->kv = pages(mem->n_slot, mem->stride);
+    mem->room = calloc(2 * (size_t)mem->half, sizeof *mem->room);
     mem->slot = pages(mem->n_slot, sizeof *mem->slot);
     mem->block = pages(l->n_block, sizeof *mem->block);
     mem->anchor = pages(l->n_anchor, sizeof *mem->anchor);
@@ -156,7 +168,7 @@ static r1_status allocate(r1_memory *mem, const layout *l, r1_err *err)
     mem->table = pages((size_t)mem->mask + 1, sizeof *mem->table);
     mem->limbo_head = mem->limbo_tail = mem->waiting_head = mem->waiting_tail = mem->oldest = mem->newest = none;
     mem->now_us = INT64_MIN;
-    if (!mem->kv || !mem->slot || !mem->block || !mem->anchor || !mem->ring || !mem->table)
+    if (!mem->kv || !mem->room || !mem->slot || !mem->block || !mem->anchor || !mem->ring || !mem->table)
         R1_FAIL(err, R1_E_NOMEM, "memory: no room for %zu entries of %zu entities", l->n_slot, l->n_ring);
     return R1_OK;
 }
@@ -172,16 +184,22 @@ r1_status r1_memory_new(r1_memory **out, const r1_model *m, const r1_memory_opts
         R1_FAIL(err, R1_E_INVAL, "memory: width of a key: expected 1..%d, found %zu", CODE_DIM_MAX, width);
     if (o.quota > QUOTA_MAX)
         R1_FAIL(err, R1_E_INVAL, "memory: quota: expected at most %d, found %u", QUOTA_MAX, o.quota);
-    layout l = lay_out(o.bytes_max, o.n_entity_max, width, o.quota);
+    if (o.precision != R1_PRECISION_F32 && o.precision != R1_PRECISION_INT8)
+        R1_FAIL(err, R1_E_INVAL, "memory: precision: expected %d or %d, found %d", R1_PRECISION_F32, R1_PRECISION_INT8,
+                (int)o.precision);
+    size_t entry = entry_bytes(width, o.precision);
+    layout l = lay_out(o.bytes_max, o.n_entity_max, entry, o.quota);
     if (!l.n_slot)
         R1_FAIL(err, R1_E_INVAL, "memory: %zu entities of %zu bytes and entries of %zu do not fit %zu bytes", l.n_ring,
-                ring_bytes(o.quota), slot_bytes(width, o.quota), o.bytes_max);
+                ring_bytes(o.quota), slot_bytes(entry, o.quota), o.bytes_max);
     r1_memory *mem = calloc(1, sizeof *mem);
     if (!mem) R1_FAIL(err, R1_E_NOMEM, "memory: out of memory");
     pthread_mutex_init(&mem->lock, NULL);
     pthread_cond_init(&mem->turn, NULL);
     mem->quota = o.quota;
-    mem->width = 2 * (uint32_t)width;
+    mem->half = (uint32_t)width;
+    mem->stride = (uint32_t)entry;
+    mem->narrow = o.precision == R1_PRECISION_INT8;
     r1_status st = allocate(mem, &l, err);
     if (st != R1_OK) {
         r1_memory_free(mem);
@@ -197,6 +215,7 @@ void r1_memory_free(r1_memory *mem)
     pthread_cond_destroy(&mem->turn);
     pthread_mutex_destroy(&mem->lock);
     free(mem->kv);
+    free(mem->room);
     free(mem->slot);
     free(mem->block);
     free(mem->anchor);
@@ -260,12 +279,107 @@ static slot *live(const r1_memory *mem, uint64_t handle)
     return i < mem->n_slot && mem->slot[i].generation == handle >> 32 ? &mem->slot[i] : NULL;
 }
 
-static float *kv_of(const r1_memory *mem, uint32_t i) { return mem->kv + (size_t)i * mem->width; }
+/* ---- keys and values ---------------------------------------------------------------------------------------- */
 
-float *r1_memory_entry(const r1_memory *mem, uint64_t handle)
+static uint8_t *entry_of(const r1_memory *mem, uint32_t i) { return mem->kv + (size_t)i * mem->stride; }
+
+/* n numbers in bytes; returns what a step is worth: where some number is not finite, not a number, so that all of them read so. */
+static float narrow(const float *x, uint32_t n, int8_t *to)
 {
-    return live(mem, handle) ? kv_of(mem, slot_of(handle)) : NULL;
+    float most = 0, bad = 0;
+    for (uint32_t c = 0; c < n; c++) {
+        most = fabsf(x[c]) > most ? fabsf(x[c]) : most;
+        bad += x[c] - x[c];
+    }
+    float step = most / INT8_MAX;
+    if (bad != 0 || step < FLT_MIN) {
+        memset(to, 0, n);
+        return bad;
+    }
+    for (uint32_t c = 0; c < n; c++) to[c] = (int8_t)lrintf(x[c] / step);
+    return step;
 }
+
+static void write_slot(r1_memory *mem, uint32_t i, const float *key, const float *value)
+{
+    uint8_t *to = entry_of(mem, i);
+    uint32_t n = mem->half;
+    if (mem->narrow) {
+        int8_t *at = (int8_t *)to + 2 * sizeof(float);
+        const float step[2] = {narrow(key, n, at), narrow(value, n, at + n)};
+        memcpy(to, step, sizeof step);
+    } else {
+        memcpy(to, key, n * sizeof *key);
+        memcpy(to + n * sizeof *key, value, n * sizeof *value);
+    }
+}
+
+/* An entry's K (which 0) or V (1): where it lies, or in room[half]. */
+static const float *half_of(const r1_memory *mem, uint32_t i, int which, float *room)
+{
+    const uint8_t *from = entry_of(mem, i);
+    uint32_t n = mem->half;
+    if (!mem->narrow) return (const float *)from + which * n;
+    const int8_t *at = (const int8_t *)from + 2 * sizeof(float) + which * n;
+    float step = ((const float *)from)[which];
+    for (uint32_t c = 0; c < n; c++) room[c] = step * (float)at[c];
+    return room;
+}
+
+static void read_slot(const r1_memory *mem, uint32_t i, int which, float *to)
+{
+    const float *x = half_of(mem, i, which, to);
+    if (x != to) memcpy(to, x, mem->half * sizeof *to);
+}
+
+bool r1_memory_read(const r1_memory *mem, uint64_t handle, float *kv)
+{
+    if (!live(mem, handle)) return false;
+    read_slot(mem, slot_of(handle), 0, kv);
+    read_slot(mem, slot_of(handle), 1, kv + mem->half);
+    return true;
+}
+
+bool r1_memory_write(r1_memory *mem, uint64_t handle, const float *kv)
+{
+    if (!live(mem, handle)) return false;
+    write_slot(mem, slot_of(handle), kv, kv + mem->half);
+    return true;
+}
+
+bool r1_memory_rounds(const r1_memory *mem) { return mem->narrow; }
+
+void r1_memory_blank(r1_memory *mem, uint64_t handle)
+{
+    if (live(mem, handle)) memset(entry_of(mem, slot_of(handle)), 0, mem->stride);
+}
+
+static r1_status need_entry(const r1_memory *mem, uint64_t handle, r1_err *err)
+{
+    if (slot_of(handle) >= mem->slots.used || !live(mem, handle))
+        R1_FAIL(err, R1_E_NOT_FOUND, "memory: %016llx names no entry", (unsigned long long)handle);
+    return R1_OK;
+}
+
+r1_status r1_memory_put(r1_memory *mem, uint64_t handle, const float *key, const float *value, r1_err *err)
+{
+    R1_TRY(need_entry(mem, handle, err));
+    for (uint32_t i = 0; i < mem->half; i++)
+        if (key[i] - key[i] != 0 || value[i] - value[i] != 0)
+            R1_FAIL(err, R1_E_INVAL, "memory: key or value: column %u is not a finite number", i);
+    write_slot(mem, slot_of(handle), key, value);
+    return R1_OK;
+}
+
+r1_status r1_memory_get(const r1_memory *mem, uint64_t handle, float *key, float *value, r1_err *err)
+{
+    R1_TRY(need_entry(mem, handle, err));
+    if (key) read_slot(mem, slot_of(handle), 0, key);
+    if (value) read_slot(mem, slot_of(handle), 1, value);
+    return R1_OK;
+}
+
+/* ---- queues of slots ---------------------------------------------------------------------------------------- */
 
 static void enqueue(r1_memory *mem, uint32_t i, uint32_t *head, uint32_t *tail)
 {
@@ -722,7 +836,7 @@ r1_status r1_memory_append(r1_memory *mem, uint64_t ticket, const uint64_t *enti
     s->time_us = mem->now_us;
     s->lost = false;
     s->holders = 1; /* ours, until all rings have it */
-    memset(kv_of(mem, i), 0, mem->width * sizeof *mem->kv);
+    memset(entry_of(mem, i), 0, mem->stride);
     *handle = handle_of(mem, i);
     mem->n_entry++;
     bool whole = true;
@@ -798,37 +912,6 @@ void r1_memory_cancel(r1_memory *mem, uint64_t ticket)
     for (uint32_t i = 0; i < mem->rings.used; i++)
         if (mem->ring[i].used && has_any(mem, &mem->ring[i], ticket)) drop_ticket(mem, &mem->ring[i], ticket);
     r1_memory_end(mem, ticket);
-}
-
-/* ---- keys and values ---------------------------------------------------------------------------------------- */
-
-static r1_status need_entry(const r1_memory *mem, uint64_t handle, float **kv, r1_err *err)
-{
-    *kv = slot_of(handle) < mem->slots.used ? r1_memory_entry(mem, handle) : NULL;
-    if (!*kv) R1_FAIL(err, R1_E_NOT_FOUND, "memory: %016llx names no entry", (unsigned long long)handle);
-    return R1_OK;
-}
-
-r1_status r1_memory_put(r1_memory *mem, uint64_t handle, const float *key, const float *value, r1_err *err)
-{
-    float *kv = NULL;
-    uint32_t half = mem->width / 2;
-    R1_TRY(need_entry(mem, handle, &kv, err));
-    for (uint32_t i = 0; i < half; i++)
-        if (key[i] - key[i] != 0 || value[i] - value[i] != 0)
-            R1_FAIL(err, R1_E_INVAL, "memory: key or value: column %u is not a finite number", i);
-    memcpy(kv, key, half * sizeof *kv);
-    memcpy(kv + half, value, half * sizeof *kv);
-    return R1_OK;
-}
-
-r1_status r1_memory_get(const r1_memory *mem, uint64_t handle, const float **key, const float **value, r1_err *err)
-{
-    float *kv = NULL;
-    R1_TRY(need_entry(mem, handle, &kv, err));
-    *key = kv;
-    *value = kv + mem->width / 2;
-    return R1_OK;
 }
 
 /* ---- pins and quotas ---------------------------------------------------------------------------------------- */
@@ -965,10 +1048,10 @@ r1_status r1_memory_set_quota(r1_memory *mem, uint64_t entity, uint32_t quota, r
 
 r1_status r1_memory_attach(r1_memory *mem, r1_longterm *lt, uint32_t source, uint32_t version, r1_err *err)
 {
-    if (lt && (lt->o.d_key != mem->width / 2 || lt->o.d_vector != mem->width / 2))
+    if (lt && (lt->o.d_key != mem->half || lt->o.d_vector != mem->half))
         R1_FAIL(err, R1_E_INVAL,
-                "memory: entries have keys and values of %u; long-term memory: keys of %u, vectors of %u",
-                mem->width / 2, lt->o.d_key, lt->o.d_vector);
+                "memory: entries have keys and values of %u; long-term memory: keys of %u, vectors of %u", mem->half,
+                lt->o.d_key, lt->o.d_vector);
     mem->to = lt;
     mem->source = source;
     mem->version = version;
@@ -982,9 +1065,11 @@ r1_status r1_memory_attach(r1_memory *mem, r1_longterm *lt, uint32_t source, uin
 /* An entry of a batch that failed was never stored: it is all zeros. */
 static bool is_blank(const r1_memory *mem, uint32_t i)
 {
-    const float *kv = kv_of(mem, i);
-    for (uint32_t k = 0; k < mem->width; k++)
-        if (kv[k] != 0) return false;
+    for (int which = 0; which < 2; which++) {
+        const float *x = half_of(mem, i, which, mem->room);
+        for (uint32_t k = 0; k < mem->half; k++)
+            if (x[k] != 0) return false;
+    }
     return true;
 }
 
@@ -995,8 +1080,8 @@ static r1_status insert_waiting(r1_memory *mem, size_t *n, r1_err *err)
         uint8_t meta[8];
         if (is_blank(mem, i)) continue;
         for (int b = 0; b < 8; b++) meta[b] = (uint8_t)(s->meta >> 8 * b);
-        r1_longterm_entry e = {.key = kv_of(mem, i),
-                               .vector = kv_of(mem, i) + mem->width / 2,
+        r1_longterm_entry e = {.key = half_of(mem, i, 0, mem->room),
+                               .vector = half_of(mem, i, 1, mem->room + mem->half),
                                .value = meta,
                                .value_bytes = sizeof meta,
                                .source = mem->source,
@@ -1053,7 +1138,7 @@ static void offer_slot(finder *f, uint32_t i)
 {
     const slot *s = &f->mem->slot[i];
     if (s->ticket > f->stored || s->lost) return;
-    float score = scan_best()->dot(f->query, kv_of(f->mem, i), f->mem->width / 2);
+    float score = scan_best()->dot(f->query, half_of(f->mem, i, 0, f->mem->room), f->mem->half);
     offer(f, (r1_memory_hit){handle_of(f->mem, i), 0, s->owner, s->meta, score});
 }
 
@@ -1081,7 +1166,7 @@ r1_status r1_memory_search(r1_memory *mem, uint64_t entity, const float *query, 
     finder f = {mem, query, read_locked(mem, &mem->stored), hit, 0, k};
     const ring *r = find_ring(mem, entity);
     *n_hit = 0;
-    for (uint32_t c = 0; c < mem->width / 2; c++)
+    for (uint32_t c = 0; c < mem->half; c++)
         if (query[c] - query[c] != 0) R1_FAIL(err, R1_E_INVAL, "memory: query: column %u is not a finite number", c);
     for (uint32_t j = 0, i = r ? r->kept_oldest : none; r && j < r->n_kept; j++, i = mem->anchor[i].next)
         offer_slot(&f, slot_of(mem->anchor[i].handle));
@@ -1096,15 +1181,14 @@ r1_status r1_memory_search(r1_memory *mem, uint64_t entity, const float *query, 
 
 void r1_memory_stats(const r1_memory *mem, r1_memory_counts *counts)
 {
-    *counts = (r1_memory_counts){.n_entry = mem->n_entry,
-                                 .n_entity = mem->n_entity,
-                                 .n_anchor = mem->anchors.used - mem->anchors.n_free,
-                                 .n_waiting = mem->to ? mem->n_waiting + mem->n_limbo : 0,
-                                 .n_left = mem->n_left,
-                                 .n_moved = mem->n_moved,
-                                 .bytes = (uint64_t)mem->slots.used * (mem->width * sizeof(float) + sizeof(slot)) +
-                                          (uint64_t)mem->rings.used * sizeof(ring) +
-                                          (uint64_t)mem->blocks.used * sizeof(block) +
-                                          (uint64_t)mem->anchors.used * sizeof(anchor),
-                                 .n_entry_room = mem->n_slot};
+    *counts = (r1_memory_counts){
+        .n_entry = mem->n_entry,
+        .n_entity = mem->n_entity,
+        .n_anchor = mem->anchors.used - mem->anchors.n_free,
+        .n_waiting = mem->to ? mem->n_waiting + mem->n_limbo : 0,
+        .n_left = mem->n_left,
+        .n_moved = mem->n_moved,
+        .bytes = (uint64_t)mem->slots.used * (mem->stride + sizeof(slot)) + (uint64_t)mem->rings.used * sizeof(ring) +
+                 (uint64_t)mem->blocks.used * sizeof(block) + (uint64_t)mem->anchors.used * sizeof(anchor),
+        .n_entry_room = mem->n_slot};
 }

@@ -4,6 +4,8 @@
 #include "memory/pool.h"
 #include "r1_test.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +28,18 @@ static void numbers_of(uint64_t serial, float *key, float *value)
     for (int c = 0; c < WIDTH; c++) {
         key[c] = (float)r1_rng_normal(&rng);
         value[c] = (float)r1_rng_normal(&rng);
+    }
+}
+
+/* What a pool holds of them: itself, or the nearest of 255 even steps. */
+static void held_of(uint64_t serial, r1_precision precision, float *key, float *value)
+{
+    numbers_of(serial, key, value);
+    for (int half = 0; half < 2 && precision == R1_PRECISION_INT8; half++) {
+        float *x = half ? value : key, most = 0;
+        for (int c = 0; c < WIDTH; c++) most = fmaxf(most, fabsf(x[c]));
+        float step = most / 127;
+        for (int c = 0; c < WIDTH; c++) x[c] = step * rintf(x[c] / step) + 0.0F; /* no -0 */
     }
 }
 
@@ -316,7 +330,7 @@ static void test_twin(void)
     r1_rng rng;
     r1_err err = {0};
     r1_rng_seed(&rng, r1_test_seed());
-    r1_memory *mem = open_pool(r1_memory_bytes(WIDTH, 2 * QUOTA, ROOM), QUOTA, ROOM);
+    r1_memory *mem = open_pool(r1_memory_bytes(WIDTH, R1_PRECISION_F32, 2 * QUOTA, ROOM), QUOTA, ROOM);
     r1_longterm *lt;
     r1_longterm_opts o = {.d_key = WIDTH, .d_vector = WIDTH};
     R1_ASSERT_OK(r1_longterm_new_with(&lt, &o, &err), &err);
@@ -486,13 +500,15 @@ static void test_full_longterm(void)
 }
 
 /* A search through the tiers finds what a scan over all entries ever made finds, wherever each of them is by then. */
-static void test_search(void)
+static void search(r1_precision precision)
 {
     enum { MADE = 900, K = 7, QUERIES = 60 };
     r1_err err = {0};
     r1_rng rng;
     r1_rng_seed(&rng, r1_test_seed());
-    r1_memory *mem = open_pool(1 << 20, 64, 2);
+    r1_memory *mem;
+    r1_memory_opts mo = {.bytes_max = 1 << 20, .quota = 64, .n_entity_max = 2, .width = WIDTH, .precision = precision};
+    R1_ASSERT_OK(r1_memory_new(&mem, NULL, &mo, &err), &err);
     r1_longterm *lt;
     r1_longterm_opts o = {.d_key = WIDTH, .d_vector = WIDTH};
     R1_ASSERT_OK(r1_longterm_new_with(&lt, &o, &err), &err);
@@ -517,7 +533,7 @@ static void test_search(void)
         r1_memory_hit hit[K];
         for (int c = 0; c < WIDTH; c++) q[c] = (float)r1_rng_normal(&rng);
         for (uint64_t s = 0; s < MADE; s++) {
-            numbers_of(s, key, value);
+            held_of(s, precision, key, value);
             double dot = 0;
             for (int c = 0; c < WIDTH; c++) dot += (double)q[c] * key[c];
             size_t at = n < K ? n++ : K;
@@ -538,15 +554,63 @@ static void test_search(void)
             CU_ASSERT_TRUE((hit[k].handle != 0) != (hit[k].id != 0));
             by_tier[hit[k].id != 0]++;
             if (!hit[k].handle) continue;
-            const float *got_key, *got_value;
-            numbers_of(best[k], key, value);
-            R1_ASSERT_OK(r1_memory_get(mem, hit[k].handle, &got_key, &got_value, &err), &err);
+            float got_key[WIDTH], got_value[WIDTH];
+            held_of(best[k], precision, key, value);
+            R1_ASSERT_OK(r1_memory_get(mem, hit[k].handle, got_key, got_value, &err), &err);
             CU_ASSERT_TRUE(memcmp(key, got_key, sizeof key) == 0 && memcmp(value, got_value, sizeof value) == 0);
         }
     }
     CU_ASSERT_TRUE(by_tier[0] > 0 && by_tier[1] > 0);
     r1_memory_free(mem);
     r1_longterm_free(lt);
+}
+
+static void test_search(void) { search(R1_PRECISION_F32); }
+
+static void test_bytes_search(void) { search(R1_PRECISION_INT8); }
+
+static r1_memory *open_bytes(uint32_t width, size_t bytes)
+{
+    r1_err err = {0};
+    r1_memory *mem;
+    r1_memory_opts o = {
+        .bytes_max = bytes, .quota = 8, .n_entity_max = 4, .width = width, .precision = R1_PRECISION_INT8};
+    R1_ASSERT_OK(r1_memory_new(&mem, NULL, &o, &err), &err);
+    return mem;
+}
+
+/* Numbers of any size come back within half a step of the largest; what cannot be a step comes back as zeros; what is not finite
+ * spoils its own half alone; and the same bytes hold more than three times the entries of 64 numbers. */
+static void test_bytes(void)
+{
+    r1_err err = {0};
+    r1_memory *mem = open_bytes(WIDTH, 1 << 20);
+    uint64_t ticket, handle, entity = 1;
+    R1_ASSERT_OK(r1_memory_begin(mem, &ticket, &err), &err);
+    R1_ASSERT_OK(r1_memory_append(mem, ticket, &entity, 1, 0, &handle, &err), &err);
+    for (uint64_t serial = 0; serial < 400; serial++) {
+        float x[2 * WIDTH], got[2 * WIDTH], size = ldexpf(1, (int)(serial % 250) - 125), most[2] = {0};
+        numbers_of(serial, x, x + WIDTH);
+        for (int c = 0; c < 2 * WIDTH; c++) {
+            x[c] *= size;
+            most[c / WIDTH] = fmaxf(most[c / WIDTH], fabsf(x[c]));
+        }
+        R1_ASSERT_OK(r1_memory_put(mem, handle, x, x + WIDTH, &err), &err);
+        R1_ASSERT_OK(r1_memory_get(mem, handle, got, got + WIDTH, &err), &err);
+        for (int c = 0; c < 2 * WIDTH; c++) {
+            float step = most[c / WIDTH] / 127, far = fabsf(got[c] - x[c]);
+            CU_ASSERT_TRUE(step < FLT_MIN ? got[c] == 0 : far <= step * .50002F);
+        }
+    }
+    float odd[2 * WIDTH] = {1, 2, NAN, 4, 5, 6, 0}, got[2 * WIDTH];
+    CU_ASSERT_TRUE(r1_memory_write(mem, handle, odd) && r1_memory_read(mem, handle, got));
+    for (int c = 0; c < WIDTH; c++) CU_ASSERT_TRUE(isnan(got[c]) && got[WIDTH + c] == 0);
+    uint64_t gone = handle + (UINT64_C(1) << 32); /* of another generation */
+    CU_ASSERT_FALSE(r1_memory_write(mem, gone, odd) || r1_memory_read(mem, gone, got));
+    r1_memory_end(mem, ticket);
+    r1_memory_free(mem);
+    size_t f32 = r1_memory_bytes(64, R1_PRECISION_F32, 16, 100000);
+    CU_ASSERT_TRUE(r1_memory_bytes(64, R1_PRECISION_INT8, 16, 3 * 100000) < f32 + f32 / 4);
 }
 
 static void test_bad_input(void)
@@ -559,6 +623,7 @@ static void test_bad_input(void)
                                     {.width = 9000},
                                     {.width = WIDTH, .quota = (1 << 20) + 1},
                                     {.width = WIDTH, .bytes_max = 300},
+                                    {.width = WIDTH, .precision = (r1_precision)2},
                                     {.width = WIDTH, .bytes_max = 1 << 20, .n_entity_max = 1 << 20}};
     for (size_t i = 0; i < R1_COUNT(wrong); i++)
         CU_ASSERT_EQUAL(r1_memory_new(&mem, NULL, &wrong[i], &err), R1_E_INVAL);
@@ -585,4 +650,5 @@ static void test_bad_input(void)
 }
 
 R1_TEST_MAIN("working memory", {"twin", test_twin}, {"full pool", test_full_pool}, {"long context", test_long_context},
-             {"full long-term memory", test_full_longterm}, {"search", test_search}, {"bad input", test_bad_input})
+             {"full long-term memory", test_full_longterm}, {"search", test_search}, {"bytes", test_bytes},
+             {"search in bytes", test_bytes_search}, {"bad input", test_bad_input})

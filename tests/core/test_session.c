@@ -369,13 +369,18 @@ static void test_described_controls(void)
 
 /* ---- working memory --------------------------------------------------------------------------------------- */
 
-static r1_memory *open_memory(uint32_t quota, size_t bytes, uint32_t n_entity)
+static r1_memory *open_memory_in(r1_precision precision, uint32_t quota, size_t bytes, uint32_t n_entity)
 {
     r1_err err;
     r1_memory *mem;
-    r1_memory_opts o = {.bytes_max = bytes, .quota = quota, .n_entity_max = n_entity};
+    r1_memory_opts o = {.bytes_max = bytes, .quota = quota, .n_entity_max = n_entity, .precision = precision};
     R1_ASSERT_OK(r1_memory_new(&mem, model, &o, &err), &err);
     return mem;
+}
+
+static r1_memory *open_memory(uint32_t quota, size_t bytes, uint32_t n_entity)
+{
+    return open_memory_in(R1_PRECISION_F32, quota, bytes, n_entity);
 }
 
 /* One sample of a stream: its ring as references, then its own entry. Keeps which event each handle was made from. */
@@ -397,41 +402,49 @@ static void stream_one(r1_memory *mem, uint64_t ticket, size_t i, streamed *x)
     R1_ASSERT_OK(r1_memory_append(mem, ticket, &entity, 1, i, &x->sample.event_handle, &err), &err);
 }
 
+/* All N through a pool in batches of `step`; step 22 stores the entries of a batch ahead of it. */
+static void run_through(r1_memory *mem, r1_session *s, size_t step, streamed *x, r1_sample *batch, r1_event *events,
+                        float by_pool[][2])
+{
+    r1_err err;
+    r1_result res;
+    for (size_t at = 0; at < N; at += step) {
+        size_t n = N - at < step ? N - at : step;
+        uint64_t ticket;
+        R1_ASSERT_OK(r1_memory_begin(mem, &ticket, &err), &err);
+        for (size_t i = at; i < at + n; i++) {
+            stream_one(mem, ticket, i, &x[i]);
+            batch[i] = x[i].sample;
+            events[i] = batch[i].event;
+        }
+        if (step == 22) {
+            uint64_t handle[64];
+            for (size_t i = at; i < at + n; i++) {
+                handle[i - at] = batch[i].event_handle;
+                batch[i].event_handle = 0;
+            }
+            R1_ASSERT_OK(r1_session_store(s, mem, ticket, events + at, handle, n, &err), &err);
+        }
+        r1_batch b = {.sample = batch + at, .n_sample = n, .pool = mem, .ticket = ticket};
+        run(s, &b, &res);
+        memcpy(by_pool[at], res.logit, n * sizeof by_pool[0]);
+    }
+}
+
 /* Through the pool, in batches of any size, the scores are those of the same events given inline; so they are when the entries
- * of a batch are stored ahead of it (step 22). */
+ * of a batch are stored ahead of it. */
 static void test_pool_equals_inline(void)
 {
     setup();
     static streamed x[N];
     r1_sample batch[N];
     r1_event events[N];
-    r1_err err;
     float by_pool[N][2];
     for (size_t step = 1; step <= 64; step += 21) {
         r1_memory *mem = open_memory(TOY_REFS, 1 << 20, 16);
         r1_session *s = open_session(16, NULL);
         r1_result res;
-        for (size_t at = 0; at < N; at += step) {
-            size_t n = N - at < step ? N - at : step;
-            uint64_t ticket;
-            R1_ASSERT_OK(r1_memory_begin(mem, &ticket, &err), &err);
-            for (size_t i = at; i < at + n; i++) {
-                stream_one(mem, ticket, i, &x[i]);
-                batch[i] = x[i].sample;
-                events[i] = batch[i].event;
-            }
-            if (step == 22) {
-                uint64_t handle[64];
-                for (size_t i = at; i < at + n; i++) {
-                    handle[i - at] = batch[i].event_handle;
-                    batch[i].event_handle = 0;
-                }
-                R1_ASSERT_OK(r1_session_store(s, mem, ticket, events + at, handle, n, &err), &err);
-            }
-            r1_batch b = {.sample = batch + at, .n_sample = n, .pool = mem, .ticket = ticket};
-            run(s, &b, &res);
-            memcpy(by_pool[at], res.logit, n * sizeof by_pool[0]);
-        }
+        run_through(mem, s, step, x, batch, events, by_pool);
         for (size_t i = 0; i < N; i++) {
             x[i].item[1].ref = x[i].event;
             batch[i].event_handle = 0;
@@ -442,6 +455,30 @@ static void test_pool_equals_inline(void)
         r1_session_free(s);
         r1_memory_free(mem);
     }
+}
+
+/* Entries in bytes change the scores, by little, and in batches of any size to the same bits. */
+static void test_pool_of_bytes(void)
+{
+    setup();
+    static streamed x[N];
+    r1_sample batch[N];
+    r1_event events[N];
+    float f32[N][2], first[N][2], now[N][2], most = 0;
+    for (size_t step = 1; step <= 64; step += 21) {
+        r1_session *s = open_session(16, NULL);
+        r1_memory *exact = open_memory(TOY_REFS, 1 << 20, 16);
+        r1_memory *bytes = open_memory_in(R1_PRECISION_INT8, TOY_REFS, 1 << 20, 16);
+        if (step == 1) run_through(exact, s, step, x, batch, events, f32);
+        run_through(bytes, s, step, x, batch, events, step == 1 ? first : now);
+        if (step > 1) CU_ASSERT_EQUAL(memcmp(first, now, sizeof now), 0);
+        r1_memory_free(exact);
+        r1_memory_free(bytes);
+        r1_session_free(s);
+    }
+    for (int i = 0; i < N; i++)
+        for (int k = 0; k < 2; k++) most = fmaxf(most, fabsf(first[i][k] - f32[i][k]));
+    CU_ASSERT_TRUE(most > 0 && most < .05F);
 }
 
 static void test_rings(void)
@@ -491,7 +528,7 @@ static void test_pool_pressure(void)
         }
         r1_memory_end(mem, ticket);
     }
-    CU_ASSERT_PTR_NOT_NULL(r1_memory_entry(mem, last[7]));
+    R1_ASSERT_OK(r1_memory_get(mem, last[7], NULL, NULL, &err), &err);
     r1_memory_free(mem);
 }
 
@@ -875,7 +912,8 @@ R1_TEST_MAIN("session", {"same input, same answer", test_same_answer}, {"int8", 
              {"file, reference", test_file_and_reference}, {"trace adds up", test_trace}, {"switches", test_flags},
              {"folded equals plain", test_folded}, {"described controls", test_described_controls},
              {"no allocation", test_no_allocation}, {"bad samples", test_refusals},
-             {"pool equals inline", test_pool_equals_inline}, {"rings", test_rings},
-             {"pool under pressure", test_pool_pressure}, {"two workers", test_workers}, {"many threads", test_threads},
-             {"memory apart", test_device}, {"own backend trains", test_register_train}, {"own backend", test_register},
-             {"tables refused", test_register_refusals}, {"no backend", test_no_backend})
+             {"pool equals inline", test_pool_equals_inline}, {"pool of bytes", test_pool_of_bytes},
+             {"rings", test_rings}, {"pool under pressure", test_pool_pressure}, {"two workers", test_workers},
+             {"many threads", test_threads}, {"memory apart", test_device}, {"own backend trains", test_register_train},
+             {"own backend", test_register}, {"tables refused", test_register_refusals},
+             {"no backend", test_no_backend})

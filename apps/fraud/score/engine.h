@@ -23,7 +23,9 @@ typedef struct fraud_slot fraud_slot; /* one captured payment */
 /* Of the model's linear layers. AUTO: 8-bit integers where the model was trained for them and the backend has them, else f32. */
 typedef enum { FRAUD_PRECISION_AUTO = 0, FRAUD_PRECISION_F32, FRAUD_PRECISION_INT8 } fraud_precision;
 #define FRAUD_PRECISION_CHOICES "auto|f32|int8"
-#define FRAUD_PRECISION_HELP    "of the model's linear layers; auto: 8-bit integers where the model was trained for them"
+#define FRAUD_PRECISION_HELP                                                                                           \
+    "of the model's linear layers and of working memory's entries; auto: 8-bit integers where the model was trained "  \
+    "for them"
 fraud_precision fraud_precision_of(const char *choice);
 
 typedef struct {

@@ -19,22 +19,28 @@ struct fraud_recall {
     fraud_key_sink sink;
     void *sink_ctx;
     size_t width;
+    float *key; /* [width], for the sink */
 };
 
-r1_status fraud_recall_new(fraud_recall **out, const r1_model *m, r1_session *session, uint32_t rings_max, r1_err *err)
+r1_status fraud_recall_new(fraud_recall **out, const r1_model *m, r1_session *session, r1_precision precision,
+                           uint32_t rings_max, r1_err *err)
 {
     *out = NULL;
     fraud_recall *r = calloc(1, sizeof *r);
     if (!r) R1_FAIL(err, R1_E_NOMEM, "no memory for the working memory");
-    r1_memory_opts o = {.bytes_max = r1_memory_bytes(r1_model_entry_width(m), FRAUD_HISTORY, rings_max),
+    size_t width = r1_model_entry_width(m);
+    r1_memory_opts o = {.bytes_max = r1_memory_bytes(width, precision, FRAUD_HISTORY, rings_max),
+                        .precision = precision,
                         .quota = FRAUD_HISTORY,
                         .n_entity_max = rings_max};
     r->session = session;
-    r->width = r1_model_entry_width(m);
+    r->width = width;
     for (int i = 0; i < WAITING_MAX; i++) r->event[i] = (r1_event){r->num[i], r->cat[i]};
-    r1_status st = r1_memory_new(&r->pool, m, &o, err);
+    r->key = calloc(width, sizeof *r->key);
+    r1_status st = r->key ? r1_memory_new(&r->pool, m, &o, err)
+                          : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a key of %zu", width);
     if (st != R1_OK) {
-        free(r);
+        fraud_recall_free(r);
         return st;
     }
     *out = r;
@@ -45,6 +51,7 @@ void fraud_recall_free(fraud_recall *r)
 {
     if (!r) return;
     r1_memory_free(r->pool);
+    free(r->key);
     free(r);
 }
 
@@ -79,9 +86,8 @@ static r1_status encode(fraud_recall *r, r1_err *err)
     if (!n) return R1_OK;
     R1_TRY(r1_session_store(r->session, r->pool, r->ticket, r->event, r->handle, n, err));
     for (uint32_t i = 0; r->sink && i < n; i++) {
-        const float *key = NULL, *value = NULL;
-        R1_TRY(r1_memory_get(r->pool, r->handle[i], &key, &value, err));
-        r->sink(r->sink_ctx, key, r->width);
+        R1_TRY(r1_memory_get(r->pool, r->handle[i], r->key, NULL, err));
+        r->sink(r->sink_ctx, r->key, r->width);
     }
     return R1_OK;
 }

@@ -52,7 +52,9 @@ static r1_status open_model(fraud_scorer *s, const char *path, fraud_precision p
     r1_session_opts opts = {.n_sample_max = FRAUD_SCORE_MAX};
     R1_TRY(session_precision(s->model, precision, &opts.precision, err));
     R1_TRY(r1_session_new(&s->session, s->model, &opts, err));
-    return s->flags & FRAUD_CAPTURE_MEMORY ? fraud_recall_new(&s->recall, s->model, s->session, rings_max, err) : R1_OK;
+    return s->flags & FRAUD_CAPTURE_MEMORY
+               ? fraud_recall_new(&s->recall, s->model, s->session, opts.precision, rings_max, err)
+               : R1_OK;
 }
 
 r1_status fraud_scorer_new(fraud_scorer **out, const char *path, unsigned off, fraud_precision precision,
