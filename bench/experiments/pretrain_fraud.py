@@ -79,7 +79,7 @@ train, valid, test = shards()
 
 
 def pretrain(heads, seed, base):
-    held_out = run(args.bin / "r1", "train", "--stage", "pretrain", "--description", description(heads, train[0]), "--epochs", 3, "--batch", 128, "--seed", seed,
+    held_out = run(args.bin / "r1", "train", "--stage", "pretrain", "--description", description(heads, train[0]), "--epochs", 3, "--batch", 128, "--slices", 1, "--seed", seed,
                    "--valid", valid, "--out", base, "--json", *train)
     judged = run(args.bin / "r1", "eval", "--model", base, "--retrieval", "--json", test)
     pairs = [f"{a}_{b}" for i, a in enumerate(ITEMS) for b in ITEMS[i + 1:] if f"recall1_{a}_{b}" in judged]
@@ -90,7 +90,7 @@ def pretrain(heads, seed, base):
 def finetune(start, seed, base):
     out = args.work / f"tuned-{start}-{seed}.gguf"
     how = ["--init", base] if start == "pretrained" else ["--description", description(4, train[0])]
-    steps = run(args.bin / "r1", "train", *how, "--seed", seed, "--epochs", 4, "--batch", 128, "--metric", "ap", "--valid", valid, "--out", out, "--json", *train)["steps"]
+    steps = run(args.bin / "r1", "train", *how, "--seed", seed, "--epochs", 4, "--batch", 128, "--slices", 1, "--metric", "ap", "--valid", valid, "--out", out, "--json", *train)["steps"]
     f = run(args.bin / "r1", "eval", "--model", out, "--json", test)
     tuned.add((start, seed, f"{f['ap']:.4f}", f"{f['auc']:.4f}", f"{f['loss']:.5f}", int(steps)))
 

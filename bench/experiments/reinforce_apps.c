@@ -250,7 +250,7 @@ static r1_status judge_sets(run *r, const r1_model *m, int use, double *right, r
     r1_rows rows = {0};
     r1_actor a = {0};
     R1_TRY(r1_data_open(&d, path, paths_of(r, use, path), err));
-    r1_status st = r1_actor_new(&a, m, "verdict", 2, CASES_RUN, err);
+    r1_status st = r1_actor_new(&a, m, "verdict", 2, CASES_RUN, NULL, 1, err);
     if (st == R1_OK) st = r1_rows_new(&rows, a.m->desc, CASES_RUN, err);
     for (uint32_t s = 0; st == R1_OK && s < r->n_set; s++) st = judge_set(&a, &d, &rows, s << 1 | 1, &right[s], err);
     r1_rows_free(&rows);

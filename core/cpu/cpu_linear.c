@@ -24,12 +24,21 @@ r1_status r1_cpu_linear_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
     return R1_OK;
 }
 
+/* to += the sum of the rows, row after row. */
+R1_CLONES static void sum_rows(float *restrict to, const r1_view *from)
+{
+    for (int64_t m = 0; m < from->rows; m++) {
+        const float *row = r1_row(from, m);
+        for (int32_t n = 0; n < from->cols; n++) to[n] += row[n];
+    }
+}
+
 r1_status r1_cpu_linear_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s;
     const r1_view *x = &a->v[0], *w = &a->v[1], *gx = &a->g[0], *gw = &a->g[1], *gb = &a->g[2], *gy = &a->g[3];
     if (gy->rows <= 0) return R1_OK;
-    omp_set_num_threads(1); /* of this thread: sessions are the unit of parallelism */
+    omp_set_num_threads(1); /* of this thread: slices and sessions are the units of parallelism */
     if (gx->p)
         R1_TRY(check(
             dnnl_sgemm('N', 'N', gy->rows, gx->cols, gy->cols, 1.0f, gy->p, gy->ld, w->p, w->ld, 1.0f, gx->p, gx->ld),
@@ -38,7 +47,6 @@ r1_status r1_cpu_linear_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
         R1_TRY(check(
             dnnl_sgemm('T', 'N', gw->rows, gw->cols, gy->rows, 1.0f, gy->p, gy->ld, x->p, x->ld, 1.0f, gw->p, gw->ld),
             "gradient of the weight", err));
-    for (int64_t m = 0; gb->p && m < gy->rows; m++)
-        for (int32_t n = 0; n < gy->cols; n++) r1_row(gb, 0)[n] += r1_row(gy, m)[n];
+    if (gb->p) sum_rows(gb->p, gy);
     return R1_OK;
 }

@@ -10,7 +10,8 @@
  *     if (r1_model_open(&model, "fraud.gguf", &err) != R1_OK) fprintf(stderr, "%s\n", err.msg);
  *
  * Options are structs in which zero is the default: (r1_session_opts){.n_sample_max = 256}. What has a _new or _open has a
- * _free or _close, which takes NULL. Nothing exits or starts threads, and nothing prints but progress lines that you ask for.
+ * _free or _close, which takes NULL. Nothing exits, nothing starts threads but training that is asked to (n_slice), and nothing prints but
+ * progress lines that you ask for.
  *
  * 1. SCORE. A model is a file. Its description names items of evidence in order; a sample brings one r1_item for each, and any
  * may be absent. A session is the working space of one thread over a model that all threads share.
@@ -69,7 +70,7 @@
  *     r1_batcher_submit(batcher, &request, &err);                       // from any thread
  *     r1_batcher_wait(batcher, &request);                               // or request.done is called
  *
- * THREADS. Models are immutable and shared; a session, a shard writer and a trainer have one thread each; a memory has one owner
+ * THREADS. Models are immutable and shared; a session, a shard writer and a trainer are called by one thread each; a memory has one owner
  * that appends and any number of sessions that run. The same input gives the same bits in each of them. */
 #ifndef R1_H
 #define R1_H

@@ -5,7 +5,8 @@
  * space out of the items before it, and the alignment of each pair of items in that space (symmetric InfoNCE with a learned temperature for each pair;
  * core/train/pretext.h says what exactly and after whom). What is absent, empty, missing or the same everywhere is not asked. The file written is an
  * ordinary model, for r1_train_opts.init or any session; pretraining's own heads are left out of it. The best by the validation's loss is kept. A run
- * that is cut and resumed from its checkpoint gives the same bytes as one that was not. One thread. */
+ * that is cut and resumed from its checkpoint gives the same bytes as one that was not. Threads: as
+ * in r1_train.h; the contrast runs over the whole batch, whatever its slices. */
 #ifndef R1_PRETRAIN_H
 #define R1_PRETRAIN_H
 
@@ -34,6 +35,7 @@ typedef struct {
     double warmup;                    /* share of all steps; 0 = 0.05 */
     uint32_t n_epoch;                 /* 0 = 4 */
     uint32_t n_batch;                 /* samples a step (whole groups), the contrast's size; 0 = 256, 2 to 4096 */
+    uint32_t n_slice, n_thread;       /* as in r1_train_opts; a text in two slices is masked in each */
     uint32_t checkpoint_every;        /* steps; 0 = 500 */
     uint32_t valid_every;             /* steps; 0 = once an epoch */
     uint32_t patience;                /* validations without gain before the stop; 0 = 3 */

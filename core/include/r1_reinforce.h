@@ -6,7 +6,7 @@
  * label tells, less the costs. The policy is a class head of an ordinary model with one output for each item and then one for each
  * verdict; its softmax is over what is permitted. It is trained by GRPO or its unbiased variant (core/train/policy_loss.h says which and
  * whose) on groups of traces of the same case. A run that is cut and resumed from its checkpoint gives the same bytes as one that was not.
- * One thread. */
+ * Threads: runs of nodes are cut into slices, as r1_train.h says of batches. */
 #ifndef R1_REINFORCE_H
 #define R1_REINFORCE_H
 
@@ -47,9 +47,10 @@ typedef struct {
     uint32_t n_case;  /* cases a step; 0 = 32 */
     uint32_t n_group; /* traces a case; 0 = 16; at least 2 */
     uint32_t n_pass;  /* updates from the traces of a step; 0 = 2 */
-    uint32_t checkpoint_every; /* steps; 0 = 50 */
-    uint32_t valid_every;      /* steps; 0 = 25 */
-    uint32_t patience;         /* validations without gain before the stop; 0 = never */
+    uint32_t n_slice, n_thread; /* as in r1_train_opts */
+    uint32_t checkpoint_every;  /* steps; 0 = 50 */
+    uint32_t valid_every;       /* steps; 0 = 25 */
+    uint32_t patience;          /* validations without gain before the stop; 0 = never */
     uint64_t seed;
     uint64_t n_step_max;   /* 0 = no limit; stops early without changing the schedule */
     bool progress;         /* a line on standard error */
@@ -116,19 +117,20 @@ typedef struct {
     const char *head;        /* NULL: "worth" */
     const uint32_t *door;    /* as above */
     uint32_t given, n_ask_max;
-    double beta;               /* CAWA's, as in r1_train_opts */
-    double lr;                 /* 0 = 2e-3 */
-    double weight_decay;       /* 0 = 0.01 */
-    double clip;               /* 0 = 1 */
-    double contrast;           /* weight of the contrastive term; 0 = 0.5; below 0 = none */
-    double temperature;        /* of that term; 0 = 0.5 */
-    double reserve;            /* traces ask at random and speak e^-reserve times as readily; 0 = 1.5 */
-    uint32_t n_step;           /* 0 = 300 */
-    uint32_t n_case;           /* cases a step; 0 = 32 */
-    uint32_t n_group;          /* traces a case; 0 = 16 */
-    uint32_t checkpoint_every; /* 0 = 50 */
-    uint32_t valid_every;      /* steps; 0 = 25 */
-    uint32_t patience;         /* validations without gain before the stop; 0 = never. The best is kept either way */
+    double beta;                /* CAWA's, as in r1_train_opts */
+    double lr;                  /* 0 = 2e-3 */
+    double weight_decay;        /* 0 = 0.01 */
+    double clip;                /* 0 = 1 */
+    double contrast;            /* weight of the contrastive term; 0 = 0.5; below 0 = none */
+    double temperature;         /* of that term; 0 = 0.5 */
+    double reserve;             /* traces ask at random and speak e^-reserve times as readily; 0 = 1.5 */
+    uint32_t n_step;            /* 0 = 300 */
+    uint32_t n_case;            /* cases a step; 0 = 32 */
+    uint32_t n_group;           /* traces a case; 0 = 16 */
+    uint32_t n_slice, n_thread; /* as in r1_train_opts */
+    uint32_t checkpoint_every;  /* 0 = 50 */
+    uint32_t valid_every;       /* steps; 0 = 25 */
+    uint32_t patience;          /* validations without gain before the stop; 0 = never. The best is kept either way */
     uint64_t seed;
     uint64_t n_step_max;   /* as above */
     bool progress;         /* a line on standard error */

@@ -3,7 +3,10 @@
  *
  * AdamW (Loshchilov and Hutter 2019) with linear warm-up and cosine decay, gradient clipping by global norm, a running mean of
  * the weights where one is asked for (Polyak and Juditsky 1992), early stopping on the validation shards, temperature and bias fitted there (Platt 1999; Guo et al. 2017). A run that is cut
- * and resumed from its checkpoint gives the same bytes as one that was not. One thread. */
+ * and resumed from its checkpoint gives the same bytes as one that was not.
+ *
+ * Threads: a batch is cut into n_slice slices, which n_thread threads work off. The number of slices decides in which order gradients are added, so it belongs to a
+ * run like its seed; that of threads changes no bit, and may change between a run and its resumption. */
 #ifndef R1_TRAIN_H
 #define R1_TRAIN_H
 
@@ -38,6 +41,8 @@ typedef struct {
                         * batch, are validated in an int8 session and stored with the model. On where `init` has steps */
     uint32_t n_epoch;          /* 0 = 4 */
     uint32_t n_batch;          /* samples a step (whole groups); 0 = 256 */
+    uint32_t n_slice;          /* of a batch, each with activations and gradients of its own; 0 = 1, at most 64 */
+    uint32_t n_thread;         /* 0 = the machine's processors; at most n_slice work */
     uint32_t checkpoint_every; /* steps; 0 = 500 */
     uint32_t valid_every;      /* steps; 0 = once an epoch */
     uint32_t patience;         /* validations without gain before the stop; 0 = 3 */

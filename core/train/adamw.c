@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* adamw.c - the update, tensor by tensor: frozen weights are left alone, only matrices decay. */
+/* adamw.c - the update, part by part and tensor by tensor: frozen weights are left alone, only matrices decay. */
 #include "train/adamw.h"
 
 #include "cpu/cpu_ops.h"
@@ -27,17 +27,73 @@ void r1_adamw_free(r1_adamw *a)
 
 static bool trained(const r1_tensor *t) { return t->space == R1_SPACE_WEIGHT && !t->frozen; }
 
-static double norm(const r1_model *m, const float *grad)
+/* ---- parts ------------------------------------------------------------------------------------------------ */
+
+/* What is trained of one part of the weights: floats at..at + n of a tensor. */
+typedef struct {
+    const r1_plan *plan;
+    size_t from, to; /* the part, in floats */
+    uint32_t next;
+    const r1_tensor *tensor;
+    size_t at, n;
+} walk;
+
+static walk part_of(const r1_model *m, uint32_t k, uint32_t n)
 {
-    double sum = 0;
-    for (uint32_t i = 0; i < m->net.plan.n_tensor; i++) {
-        const r1_tensor *t = &m->net.plan.tensor[i];
-        if (!trained(t)) continue;
-        const float *g = grad + t->offset / sizeof(float);
-        for (size_t k = 0; k < (size_t)t->mul * t->cols; k++) sum += (double)g[k] * g[k];
-    }
-    return sqrt(sum);
+    size_t lines = m->net.plan.weight_bytes / 64, line = 64 / sizeof(float);
+    return (walk){.plan = &m->net.plan, .from = lines * k / n * line, .to = lines * (k + 1) / n * line};
 }
+
+static bool advance(walk *w)
+{
+    while (w->next < w->plan->n_tensor) {
+        const r1_tensor *t = w->tensor = &w->plan->tensor[w->next++];
+        if (!trained(t)) continue;
+        size_t from = t->offset / sizeof(float), to = from + (size_t)t->mul * t->cols;
+        if (from < w->from) from = w->from;
+        if (to > w->to) to = w->to;
+        if (from >= to) continue;
+        w->at = from;
+        w->n = to - from;
+        return true;
+    }
+    return false;
+}
+
+/* ---- the gradient ----------------------------------------------------------------------------------------- */
+
+typedef struct {
+    r1_adamw *a;
+    r1_model *m;
+    r1_machine *w;
+    double lr, decay, scale;
+    double square[R1_SLICES_MAX]; /* of each part's gradient */
+} step;
+
+R1_CLONES static void gather(float *restrict to, float *restrict from, size_t n)
+{
+    for (size_t k = 0; k < n; k++) {
+        to[k] += from[k];
+        from[k] = 0;
+    }
+}
+
+/* The slices' gradients into the first one's, and its square. */
+static r1_status sum_part(void *ctx, uint32_t k, r1_err *err)
+{
+    step *s = ctx;
+    double sum = 0;
+    (void)err;
+    for (walk w = part_of(s->m, k, s->w->n_slice); advance(&w);) {
+        float *g = s->w->grad[0] + w.at;
+        for (uint32_t i = 1; i < s->w->n_slice; i++) gather(g, s->w->grad[i] + w.at, w.n);
+        for (size_t j = 0; j < w.n; j++) sum += (double)g[j] * g[j];
+    }
+    s->square[k] = sum;
+    return R1_OK;
+}
+
+/* ---- the update ------------------------------------------------------------------------------------------- */
 
 typedef struct {
     float scale, lr, shrink, c1, c2;
@@ -65,27 +121,39 @@ static void update_steps(float *w, float *g, float *m, float *v, size_t n, coeff
     }
 }
 
+static r1_status update_part(void *ctx, uint32_t k, r1_err *err)
+{
+    step *s = ctx;
+    double t = (double)s->a->step;
+    coefficients c = {.scale = (float)s->scale,
+                      .lr = (float)s->lr,
+                      .c1 = (float)(1 / (1 - pow(beta1, t))),
+                      .c2 = (float)(1 / (1 - pow(beta2, t)))};
+    (void)err;
+    for (walk w = part_of(s->m, k, s->w->n_slice); advance(&w);) {
+        c.shrink = (float)(w.tensor->decay ? 1 - s->lr * s->decay : 1);
+        (w.tensor->step ? update_steps : update)(s->m->weights + w.at, s->w->grad[0] + w.at, s->a->m + w.at,
+                                                 s->a->v + w.at, w.n, c);
+    }
+    return R1_OK;
+}
+
 double r1_adamw_rate(double lr, double warmup, double done)
 {
     if (done < warmup) return lr * (0.02 + 0.98 * done / warmup);
     return lr * (0.02 + 0.98 * 0.5 * (1 + cos(3.14159265358979 * fmin(1, (done - warmup) / (1 - warmup)))));
 }
 
-double r1_adamw_step(r1_adamw *a, r1_model *m, float *grad, double lr, double decay, double clip)
+double r1_adamw_step(r1_adamw *a, r1_model *m, r1_machine *w, double lr, double decay, double clip)
 {
-    double size = norm(m, grad), t = (double)++a->step;
-    coefficients c = {.scale = (float)(size > clip ? clip / size : 1),
-                      .lr = (float)lr,
-                      .c1 = (float)(1 / (1 - pow(beta1, t))),
-                      .c2 = (float)(1 / (1 - pow(beta2, t)))};
-    for (uint32_t i = 0; i < m->net.plan.n_tensor; i++) {
-        const r1_tensor *x = &m->net.plan.tensor[i];
-        size_t at = x->offset / sizeof(float);
-        if (!trained(x)) continue;
-        c.shrink = (float)(x->decay ? 1 - lr * decay : 1);
-        (x->step ? update_steps : update)(m->weights + at, grad + at, a->m + at, a->v + at, (size_t)x->mul * x->cols,
-                                          c);
-    }
+    step s = {.a = a, .m = m, .w = w, .lr = lr, .decay = decay};
+    double square = 0;
+    r1_machine_each(w, sum_part, &s, NULL); /* neither part of it can fail */
+    for (uint32_t k = 0; k < w->n_slice; k++) square += s.square[k];
+    double size = sqrt(square);
+    s.scale = size > clip ? clip / size : 1;
+    a->step++;
+    r1_machine_each(w, update_part, &s, NULL);
     return size;
 }
 
@@ -93,11 +161,6 @@ double r1_adamw_step(r1_adamw *a, r1_model *m, float *grad, double lr, double de
 void r1_adamw_mean(const r1_model *m, float *mean, double keep)
 {
     float a = (float)keep, b = 1 - a;
-    for (uint32_t i = 0; i < m->net.plan.n_tensor; i++) {
-        const r1_tensor *t = &m->net.plan.tensor[i];
-        if (!trained(t)) continue;
-        const float *w = m->weights + t->offset / sizeof(float);
-        float *to = mean + t->offset / sizeof(float);
-        for (size_t k = 0; k < (size_t)t->mul * t->cols; k++) to[k] = a * to[k] + b * w[k];
-    }
+    for (walk w = part_of(m, 0, 1); advance(&w);)
+        for (size_t k = w.at; k < w.at + w.n; k++) mean[k] = a * mean[k] + b * m->weights[k];
 }

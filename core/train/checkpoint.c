@@ -25,7 +25,8 @@ r1_status r1_checkpoint_save(const r1_checkpoint *c, const char *path, r1_err *e
     if (c->stage) r1_gguf_put_str(w, "r1.stage", c->stage);
     r1_gguf_put_str(w, "r1.description", c->description);
     for (int i = 0; i < R1_CHECKPOINT_ROWS && c->must[i].name; i++)
-        r1_gguf_put_u64(w, key_of(c->must[i].name, key), c->must[i].value);
+        if (!c->must[i].unsaid || c->must[i].value != c->must[i].unsaid)
+            r1_gguf_put_u64(w, key_of(c->must[i].name, key), c->must[i].value);
     for (int i = 0; i < R1_CHECKPOINT_ROWS && c->counter[i].name; i++)
         r1_gguf_put_u64(w, key_of(c->counter[i].name, key), *c->counter[i].value);
     for (int i = 0; i < R1_CHECKPOINT_ROWS && c->block[i].name; i++)
@@ -50,8 +51,9 @@ static r1_status read_table(const r1_checkpoint *c, const r1_gguf *g, r1_err *er
     if (c->stage) R1_TRY(same_text(g, "r1.stage", c->stage, err));
     R1_TRY(same_text(g, "r1.description", c->description, err));
     for (int i = 0; i < R1_CHECKPOINT_ROWS && c->must[i].name; i++) {
-        uint64_t v;
-        R1_TRY(r1_gguf_u64(g, key_of(c->must[i].name, key), &v, err));
+        uint64_t v = c->must[i].unsaid;
+        if (!v || r1_gguf_find(g, key_of(c->must[i].name, key)))
+            R1_TRY(r1_gguf_u64(g, key_of(c->must[i].name, key), &v, err));
         if (v != c->must[i].value)
             R1_FAIL(err, R1_E_INVAL,
                     "it belongs to another run (seed, data or settings differ: %s): remove it or name another", key);

@@ -14,7 +14,8 @@ typedef struct {
     const char *description; /* of the model */
     struct {
         const char *name;
-        uint64_t value;
+        uint64_t value,
+            unsaid; /* unsaid not 0: this value is not written, and is what a file says that has no such row */
     } must[R1_CHECKPOINT_ROWS]; /* what must be the same for going on */
     struct {
         const char *name;

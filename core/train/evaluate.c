@@ -77,26 +77,56 @@ static r1_status event_table(const r1_data *d, r1_event **out, r1_err *err)
     return R1_OK;
 }
 
-r1_status r1_score_data(const r1_model *m, const r1_data *d, const r1_eval_opts *o, r1_scores *s, r1_err *err)
+/* The units of a data set in as many runs as threads, each with a session of its own: a sample's score does not depend on its company. */
+typedef struct {
+    const r1_model *m;
+    const r1_data *d;
+    const r1_eval_opts *o;
+    const r1_event *events;
+    const r1_scores *to;
+    uint32_t n_part, n_batch; /* n_batch: of a session */
+} scoring;
+
+static r1_status score_units(const scoring *c, r1_session *session, r1_rows *rows, size_t from, size_t to, r1_err *err)
 {
-    uint32_t n_batch = o->n_batch ? o->n_batch : 256, cap = n_batch > d->unit_max ? n_batch : d->unit_max;
-    r1_session_opts so = {.n_sample_max = n_batch > 1024 ? 1024 : n_batch,
-                          .backend = o->backend,
-                          .precision = o->int8 ? R1_PRECISION_INT8 : R1_PRECISION_F32};
-    r1_session *session = NULL;
-    r1_event *events = NULL;
-    r1_rows rows;
-    R1_TRY(r1_rows_new(&rows, m->desc, cap, err));
-    r1_status st = r1_session_new(&session, m, &so, err);
-    if (st == R1_OK) st = event_table(d, &events, err);
-    for (size_t u = 0; st == R1_OK && u < d->n_unit; u++) {
-        if (rows.n && rows.n + d->unit[u].count > n_batch) st = score_rows(session, d, &rows, o, events, s, err);
-        if (st == R1_OK) st = r1_rows_add(&rows, d, &d->unit[u], err);
+    r1_scores own = *c->to; /* its place among all */
+    for (size_t u = 0; u < from; u++) own.n += c->d->unit[u].count;
+    for (size_t u = from; u < to; u++) {
+        if (rows->n && rows->n + c->d->unit[u].count > c->n_batch)
+            R1_TRY(score_rows(session, c->d, rows, c->o, c->events, &own, err));
+        R1_TRY(r1_rows_add(rows, c->d, &c->d->unit[u], err));
     }
-    if (st == R1_OK && rows.n) st = score_rows(session, d, &rows, o, events, s, err);
-    free(events);
+    return rows->n ? score_rows(session, c->d, rows, c->o, c->events, &own, err) : R1_OK;
+}
+
+static r1_status score_part(void *ctx, uint32_t k, r1_err *err)
+{
+    const scoring *c = ctx;
+    size_t n = c->d->n_unit, from = n * k / c->n_part, to = n * (k + 1) / c->n_part;
+    uint32_t cap = c->n_batch > c->d->unit_max ? c->n_batch : c->d->unit_max;
+    r1_session_opts so = {.n_sample_max = c->n_batch > 1024 ? 1024 : c->n_batch,
+                          .backend = c->o->backend,
+                          .precision = c->o->int8 ? R1_PRECISION_INT8 : R1_PRECISION_F32};
+    r1_session *session = NULL;
+    r1_rows rows;
+    R1_TRY(r1_rows_new(&rows, c->m->desc, cap, err));
+    r1_status st = r1_session_new(&session, c->m, &so, err);
+    if (st == R1_OK) st = score_units(c, session, &rows, from, to, err);
     r1_session_free(session);
     r1_rows_free(&rows);
+    return st;
+}
+
+r1_status r1_score_data(const r1_model *m, const r1_data *d, const r1_eval_opts *o, r1_crew *crew, r1_scores *s,
+                        r1_err *err)
+{
+    uint32_t n_part = r1_crew_threads(crew), n_batch = (o->n_batch ? o->n_batch : 256) / n_part;
+    r1_event *events = NULL;
+    R1_TRY(event_table(d, &events, err));
+    scoring c = {m, d, o, events, s, n_part, n_batch ? n_batch : 1};
+    r1_status st = r1_crew_run(crew, score_part, &c, n_part, err);
+    for (size_t u = 0; st == R1_OK && u < d->n_unit; u++) s->n += d->unit[u].count;
+    free(events);
     return st;
 }
 
@@ -109,7 +139,8 @@ static double final_loss(const r1_model *m, const r1_scores *s)
     if (!x) return NAN;
     for (size_t i = 0; i < s->n; i++)
         x[i] = (r1_sample){.label = s->label + i * s->n_head, .weight = s->weight[i], .group = s->group[i]};
-    double loss = r1_loss(m->desc, 1, x, s->n, s->logit, NULL);
+    r1_loss_total total = r1_loss_weigh(m->desc, x, s->n);
+    double loss = r1_loss(m->desc, 1, x, s->n, &total, s->logit, NULL);
     free(x);
     return loss;
 }
@@ -157,7 +188,7 @@ r1_status r1_evaluate(const r1_model *m, const char *const *shards, size_t n_sha
             r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__, "shard %s has schema %016llx, the model %016llx", shards[0],
                        (unsigned long long)r1_shard_schema_hash(d.shard[0]), (unsigned long long)m->desc->schema_hash);
     if (st == R1_OK) st = r1_scores_new(&s, m, (size_t)d.n_sample, err);
-    if (st == R1_OK) st = r1_score_data(m, &d, &o, &s, err);
+    if (st == R1_OK) st = r1_score_data(m, &d, &o, NULL, &s, err);
     if (st == R1_OK) st = r1_figures_of(m, &s, o.head, result, err);
     for (size_t i = 0; st == R1_OK && o.each && i < s.n; i++)
         o.each(o.ctx, s.id[i], s.group[i], s.label[i * s.n_head + o.head],
@@ -210,7 +241,8 @@ static double loss_at(const r1_model *m, const r1_scores *s, uint32_t head, doub
             scaled[i * one.n_output + k] =
                 (float)(exp(log_scale) * s->logit[i * s->n_output + m->desc->head[head].output + k]);
     }
-    return r1_loss(&one, 1, x, s->n, scaled, NULL);
+    r1_loss_total total = r1_loss_weigh(&one, x, s->n);
+    return r1_loss(&one, 1, x, s->n, &total, scaled, NULL);
 }
 
 static r1_calibration fit_temperature(const r1_model *m, const r1_scores *s, uint32_t head)

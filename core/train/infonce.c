@@ -3,6 +3,8 @@
  * vanish in double: one exponential serves its row and its column. */
 #include "train/infonce.h"
 
+#include "cpu/cpu_ops.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -12,32 +14,48 @@ typedef struct {
 
 static bool same(const objects *o, size_t i, size_t k) { return o->a[i] == o->a[k] || o->b[i] == o->b[k]; }
 
-static void exponentials(const float *cosine, size_t n, const objects *o, double scale, double *e)
+/* e[i][k], sums over rows and over columns, each in the order of its own terms. */
+static void exponentials(const float *cosine, size_t n, const objects *o, double scale, double *e, double *row,
+                         double *column)
 {
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < n; k++)
-            e[i * n + k] = i != k && same(o, i, k) ? 0 : exp(scale * ((double)cosine[i * n + k] - 1));
+    memset(column, 0, n * sizeof *column);
+    for (size_t i = 0; i < n; i++) {
+        row[i] = 0;
+        for (size_t k = 0; k < n; k++) {
+            double x = i != k && same(o, i, k) ? 0 : exp(scale * ((double)cosine[i * n + k] - 1));
+            e[i * n + k] = x;
+            row[i] += x;
+            column[k] += x;
+        }
+    }
 }
 
-/* Cross-entropy of a line of exponentials, `step` apart, whose own is at place i; its slopes are added to grad. */
-static double line(const double *e, size_t n, size_t step, size_t i, double slope, float *grad)
+/* Row i of the slopes: of its own line, and of the columns' lines where there are any; its own place apart. */
+R1_CLONES static void slopes_of_row(const double *e, size_t n, double row, const double *column, double slope,
+                                    float *restrict grad)
 {
-    double sum = 0;
-    for (size_t k = 0; k < n; k++) sum += e[k * step];
-    for (size_t k = 0; grad && k < n; k++) grad[k * step] += (float)(slope * (e[k * step] / sum - (k == i)));
-    return log(sum);
+    if (!column)
+        for (size_t k = 0; k < n; k++) grad[k] = (float)(slope * (e[k] / row));
+    else
+        for (size_t k = 0; k < n; k++) grad[k] = (float)(slope * (e[k] / row)) + (float)(slope * (e[k] / column[k]));
 }
 
 double r1_infonce(const float *cosine, size_t n, const uint64_t *a, const uint64_t *b, double scale, bool both_ways,
                   double weight, float *grad, double *grad_log_scale, double *room)
 {
     double loss = 0, share = 1 / (double)n / (both_ways ? 2 : 1), slope = weight * share * scale;
-    exponentials(cosine, n, &(objects){a, b}, scale, room);
-    if (grad) memset(grad, 0, n * n * sizeof *grad);
+    double *e = room, *row = room + n * n, *column = row + n;
+    exponentials(cosine, n, &(objects){a, b}, scale, e, row, column);
     for (size_t i = 0; i < n; i++) {
         double own = scale * ((double)cosine[i * n + i] - 1);
-        loss += share * (line(room + i * n, n, 1, i, slope, grad ? grad + i * n : NULL) - own);
-        if (both_ways) loss += share * (line(room + i, n, n, i, slope, grad ? grad + i : NULL) - own);
+        loss += share * (log(row[i]) - own);
+        if (both_ways) loss += share * (log(column[i]) - own);
+    }
+    for (size_t i = 0; grad && i < n; i++) {
+        float *g = grad + i * n;
+        double x = e[i * n + i];
+        slopes_of_row(e + i * n, n, row[i], both_ways ? column : NULL, slope, g);
+        g[i] = (float)(slope * (x / row[i] - 1)) + (both_ways ? (float)(slope * (x / column[i] - 1)) : 0);
     }
     for (size_t k = 0; grad && k < n * n; k++) *grad_log_scale += (double)grad[k] * (double)cosine[k];
     return loss;

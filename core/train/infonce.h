@@ -9,7 +9,7 @@
 /* cosine: f32[n][n] between row i of the first view and row j of the second, j = i being right. Equal objects are no contrast: where a[i] == a[j]
  * or b[i] == b[j] (hashes of what the views show), the pair is left out. Returns the mean over rows of the cross-entropy of
  * softmax(scale * cosine), scale at most 100, and, both_ways, half of that and half of the same over columns. grad (f32[n][n], written whole; NULL: none)
- * and *grad_log_scale (added to) get `weight` times the derivatives. n > 0; room: [n][n]. */
+ * and *grad_log_scale (added to) get `weight` times the derivatives. n > 0; room: [n + 2][n]. */
 double r1_infonce(const float *cosine, size_t n, const uint64_t *a, const uint64_t *b, double scale, bool both_ways,
                   double weight, float *grad, double *grad_log_scale, double *room);
 

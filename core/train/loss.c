@@ -12,6 +12,7 @@ typedef struct {
     const float *logits;
     float *grad;
     uint32_t h;
+    double total; /* of the head in hand */
 } job;
 
 static double weight_of(const r1_sample *s) { return s->weight > 0 ? (double)s->weight : 1; }
@@ -61,14 +62,20 @@ static double share(const job *j, size_t p)
     return p + 1 == j->positions ? 1 : (double)j->d->step_loss / (double)(j->positions - 1);
 }
 
+static double pointwise_total(const job *j)
+{
+    double total = 0;
+    for (size_t i = 0; i < j->n; i++) total += labelled(j, i) ? weight_of(&j->s[i]) : 0;
+    return total;
+}
+
 static double pointwise(const job *j)
 {
-    double total = 0, loss = 0;
-    for (size_t i = 0; i < j->n; i++) total += labelled(j, i) ? weight_of(&j->s[i]) : 0;
+    double loss = 0;
     for (size_t i = 0; i < j->n; i++) {
         if (!labelled(j, i)) continue;
         for (size_t p = 0; p < j->positions; p++) {
-            double scale = share(j, p) * weight_of(&j->s[i]) / total;
+            double scale = share(j, p) * weight_of(&j->s[i]) / j->total;
             double l = j->d->head[j->h].kind == R1_HEAD_BINARY ? binary(j, i, p, scale) : class(j, i, p, scale);
             if (p + 1 == j->positions) loss += l;
         }
@@ -90,30 +97,49 @@ static double label_sum(const job *j, size_t from, size_t to)
     return sum > 0 ? sum : 0;
 }
 
-static double ranked(const job *j)
+static double ranked_total(const job *j)
 {
-    double total = 0, loss = 0, sum;
+    double total = 0;
     for (size_t i = 0, to; i < j->n; i = to) {
         to = group_end(j, i);
         if (label_sum(j, i, to) > 0) total += weight_of(&j->s[i]);
     }
+    return total;
+}
+
+static double ranked(const job *j)
+{
+    double loss = 0, sum;
     for (size_t i = 0, to; i < j->n; i = to) {
         to = group_end(j, i);
         if ((sum = label_sum(j, i, to)) <= 0) continue;
         for (size_t p = 0; p < j->positions; p++) {
-            double l = listwise(j, i, to, sum, p, share(j, p) * weight_of(&j->s[i]) / total);
+            double l = listwise(j, i, to, sum, p, share(j, p) * weight_of(&j->s[i]) / j->total);
             if (p + 1 == j->positions) loss += l;
         }
     }
     return loss;
 }
 
-double r1_loss(const r1_desc *d, uint32_t n_position, const r1_sample *sample, size_t n, const float *logits,
-               float *grad)
+static bool ranks(const job *j) { return j->d->head[j->h].kind == R1_HEAD_RANK; }
+
+r1_loss_total r1_loss_weigh(const r1_desc *d, const r1_sample *sample, size_t n)
+{
+    r1_loss_total total = {{0}};
+    job j = {.d = d, .s = sample, .n = n};
+    for (j.h = 0; j.h < d->n_headc; j.h++) total.head[j.h] = ranks(&j) ? ranked_total(&j) : pointwise_total(&j);
+    return total;
+}
+
+double r1_loss(const r1_desc *d, uint32_t n_position, const r1_sample *sample, size_t n, const r1_loss_total *total,
+               const float *logits, float *grad)
 {
     job j = {.d = d, .s = sample, .n = n, .positions = n_position, .logits = logits, .grad = grad};
     double loss = 0;
     if (grad) memset(grad, 0, n * n_position * d->n_output * sizeof *grad);
-    for (j.h = 0; j.h < d->n_headc; j.h++) loss += d->head[j.h].kind == R1_HEAD_RANK ? ranked(&j) : pointwise(&j);
+    for (j.h = 0; j.h < d->n_headc; j.h++) {
+        j.total = total->head[j.h];
+        loss += ranks(&j) ? ranked(&j) : pointwise(&j);
+    }
     return loss;
 }

@@ -20,7 +20,7 @@ static r1_status run(bench *b, const r1_model *m, const r1_policy_judge_opts *o,
     R1_TRY(r1_evidence_check(&b->rules, m, "judge: the model", err));
     R1_TRY(r1_evidence_labelled(&b->rules, &b->data, o->data[0], err));
     uint32_t n_action = b->rules.n_item + b->rules.n_verdict;
-    R1_TRY(r1_actor_new(&b->actor, m, o->policy ? o->policy : "act", n_action, CASES_RUN, err));
+    R1_TRY(r1_actor_new(&b->actor, m, o->policy ? o->policy : "act", n_action, CASES_RUN, NULL, 1, err));
     R1_TRY(r1_rows_new(&b->cases, m->desc, CASES_RUN, err));
     R1_TRY(r1_rollout_new(&b->rollout, &b->rules, CASES_RUN, err));
     return r1_rollout_judge(&b->rollout, &b->rules, &b->actor, &b->data, &b->cases, o->each, o->ctx, out, err);

@@ -9,13 +9,14 @@
  *   align    rows of two items of one sample: InfoNCE both ways; a learned temperature for each pair, at least 1/100. A memory item and the item that asks
  *            it are no pair: the asker's row goes into what memory answers
  *
- * Owns its scratch; borrows the exec, whose model has the plan R1_NET_PRETRAIN (retrieval: any). One thread. */
+ * Owns its scratch; borrows the machine, whose model has the plan R1_NET_PRETRAIN (retrieval: any), and whose crew works here too: on the cells slice by
+ * slice, on the pairs of views, which run over the whole batch, in as many lanes as there are slices. */
 #ifndef R1_PRETEXT_H
 #define R1_PRETEXT_H
 
-#include "infer/exec.h"
 #include "r1_pretrain.h"
 #include "train/infonce.h"
+#include "train/machine.h"
 
 enum { R1_PRETEXT_PARTS = 4 };
 extern const char *const r1_pretext_part[R1_PRETEXT_PARTS]; /* tokens columns next align */
@@ -25,30 +26,56 @@ typedef struct {
     uint32_t row, first, n, target;
 } r1_cell;
 
+/* What a slice is asked. */
 typedef struct {
-    r1_exec *e;
     r1_cell *cell[R1_ITEMS_MAX];
-    size_t n_cell[R1_ITEMS_MAX], cell_cap[R1_ITEMS_MAX];
-    uint64_t *content; /* [n_item][cap]: hash of what each sample's item shows */
-    size_t cap;        /* samples */
-    /* one pair at a time */
+    size_t n[R1_ITEMS_MAX], cap[R1_ITEMS_MAX];
+    double loss[R1_PRETEXT_PARTS]; /* sums */
+} r1_asked;
+
+/* Room for one pair of views at a time. */
+typedef struct {
     float *view[2], *grad[2],
         *length[2];        /* f32[cap][d_align], their gradients, norms before; rows of cap, then padding */
     float *cosine, *slope; /* f32[cap][cap] */
     double *room;          /* [cap][cap] */
     uint64_t *hash[2];
     uint32_t *sample;
+    float *sum; /* f32[n_item][2][cap][d_align]: gradients of items' rows and of predictions; NULL with one slice */
+} r1_lane;
+
+typedef struct {
+    int part;
+    uint32_t k; /* item * n_item + item */
+    double loss, slope;
+} r1_view_pair;
+
+typedef struct {
+    r1_machine *w;
+    uint32_t n_item;
+    size_t cap; /* samples */
+    r1_asked asked[R1_SLICES_MAX];
+    r1_lane lane[R1_SLICES_MAX];
+    uint64_t *content; /* [n_item][cap]: hash of what each sample's item shows */
+    uint32_t *home;    /* [cap]: slice of each sample */
+    /* the batch in hand */
+    size_t n;
+    double weight[R1_PRETEXT_PARTS];
+    bool learn;
+    size_t n_cell[R1_PRETEXT_PARTS]; /* of tokens, of columns */
+    uint32_t pairs[R1_PRETEXT_PARTS], n_pair;
+    r1_view_pair *pair;
 } r1_pretext;
 
 typedef struct {
     double part[R1_PRETEXT_PARTS]; /* means; weights of the parts are not in them. NaN: nothing to ask */
 } r1_pretext_loss;
 
-r1_status r1_pretext_new(r1_pretext *p, r1_exec *e, size_t cap, r1_err *err);
+r1_status r1_pretext_new(r1_pretext *p, r1_machine *w, size_t cap, r1_err *err);
 void r1_pretext_free(r1_pretext *p);
-/* After r1_pack_fill: what each sample shows, which retrieval compares; r1_pretext_hide does it too. */
+/* After the slices have been filled: what each sample shows, which retrieval compares; r1_pretext_hide does it too. */
 void r1_pretext_show(r1_pretext *p, const r1_sample *sample, size_t n);
-/* After r1_pack_fill: hides the share of tokens and columns that (seed) picks. share 0: nothing. */
+/* After the slices have been filled: hides the share of tokens and columns that (seed) picks. share 0: nothing. */
 void r1_pretext_hide(r1_pretext *p, const r1_sample *sample, size_t n, double share, uint64_t seed);
 /* After a forward pass of the batch that was hidden: the losses, and where `learn` their gradients, each part by its weight (0: left out). */
 r1_status r1_pretext_judge(r1_pretext *p, size_t n, const double *weight, bool learn, r1_pretext_loss *loss,

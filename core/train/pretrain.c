@@ -6,7 +6,6 @@
  * is leaving them out. */
 #include "r1_pretrain.h"
 
-#include "infer/pack.h"
 #include "train/adamw.h"
 #include "train/checkpoint.h"
 #include "train/curriculum.h"
@@ -27,8 +26,8 @@ struct r1_pretrainer {
     r1_data train, valid;
     bool has_valid;
     r1_model *m;
-    r1_exec *e;
-    r1_pack *pack;
+    r1_crew *crew;
+    r1_machine machine;
     r1_pretext pretext;
     r1_rows rows;
     r1_adamw adam;
@@ -56,6 +55,7 @@ static void defaults(r1_pretrain_opts *o)
     if (o->warmup == 0) o->warmup = 0.05;
     if (!o->n_epoch) o->n_epoch = 4;
     if (!o->n_batch) o->n_batch = 256;
+    if (!o->n_slice) o->n_slice = 1;
     if (!o->checkpoint_every) o->checkpoint_every = 500;
     if (!o->patience) o->patience = 3;
 }
@@ -132,18 +132,23 @@ static r1_status make_model(r1_pretrainer *t, r1_err *err)
     return choose_parts(t, err);
 }
 
+static uint32_t unit_max(const r1_pretrainer *t)
+{
+    return t->has_valid && t->valid.unit_max > t->train.unit_max ? t->valid.unit_max : t->train.unit_max;
+}
+
 static uint32_t batch_cap(const r1_pretrainer *t)
 {
     uint32_t n = t->o.n_batch > POOL ? t->o.n_batch : POOL;
-    if (t->train.unit_max > n) n = t->train.unit_max;
-    return t->has_valid && t->valid.unit_max > n ? t->valid.unit_max : n;
+    return unit_max(t) > n ? unit_max(t) : n;
 }
 
 static r1_status make_machine(r1_pretrainer *t, r1_err *err)
 {
     uint32_t n = batch_cap(t);
-    R1_TRY(r1_machine_new(&t->e, &t->pack, t->m, n, err));
-    R1_TRY(r1_pretext_new(&t->pretext, t->e, n, err));
+    R1_TRY(r1_crew_new(&t->crew, t->o.n_thread, t->o.n_slice, err));
+    R1_TRY(r1_machine_new(&t->machine, t->m, t->crew, t->o.n_slice, n, unit_max(t), err));
+    R1_TRY(r1_pretext_new(&t->pretext, &t->machine, n, err));
     R1_TRY(r1_rows_new(&t->rows, t->m->desc, n, err));
     R1_TRY(r1_adamw_new(&t->adam, t->m, err));
     R1_TRY(r1_curriculum_new(&t->curriculum, t->o.curriculum, true, t->m->desc, &t->train, err));
@@ -168,6 +173,7 @@ static uint64_t run_hash(const r1_pretrainer *t)
     uint64_t h = r1_hash64(real, sizeof real, 3);
     h = r1_hash64(o->weight, sizeof o->weight, h);
     h = r1_hash64(whole, sizeof whole, h);
+    if (o->n_slice > 1) h = r1_hash64(&o->n_slice, sizeof o->n_slice, h);
     return o->curriculum ? r1_hash64(o->curriculum, strlen(o->curriculum), h) : h;
 }
 
@@ -208,7 +214,23 @@ static r1_status resume(r1_pretrainer *t, r1_err *err)
 
 /* ---- a pass ----------------------------------------------------------------------------------------------- */
 
-static r1_status forward(r1_pretrainer *t, r1_data *d, double share, uint64_t seed, r1_err *err)
+static r1_status fill_slice(void *ctx, uint32_t k, r1_err *err) { return r1_machine_fill(ctx, k, err); }
+static r1_status forward_slice(void *ctx, uint32_t k, r1_err *err) { return r1_machine_forward(ctx, k, err); }
+
+static r1_status begin_slice(void *ctx, uint32_t k, r1_err *err)
+{
+    r1_exec_zero_grad(((r1_machine *)ctx)->slice[k].e);
+    return r1_machine_forward(ctx, k, err);
+}
+
+static r1_status backward_slice(void *ctx, uint32_t k, r1_err *err)
+{
+    const r1_slice *s = &((r1_machine *)ctx)->slice[k];
+    return s->n ? r1_exec_backward(s->e, err) : R1_OK;
+}
+
+/* pass: forward_slice, or where a backward pass follows begin_slice. */
+static r1_status forward(r1_pretrainer *t, r1_data *d, double share, uint64_t seed, r1_crew_job pass, r1_err *err)
 {
     r1_pack_source src = {.sample = t->rows.sample,
                           .n_sample = t->rows.n,
@@ -216,9 +238,10 @@ static r1_status forward(r1_pretrainer *t, r1_data *d, double share, uint64_t se
                           .event_ctx = d,
                           .n_event = d->n_event,
                           .items_off = t->o.items_off};
-    R1_TRY(r1_pack_fill(t->pack, &src, err));
+    r1_machine_cut(&t->machine, &src);
+    R1_TRY(r1_machine_each(&t->machine, fill_slice, &t->machine, err));
     r1_pretext_hide(&t->pretext, t->rows.sample, t->rows.n, share, seed);
-    return r1_machine_forward(t->e, err);
+    return r1_machine_each(&t->machine, pass, &t->machine, err);
 }
 
 /* The weighted sum; false: nothing was asked. */
@@ -249,12 +272,11 @@ static double mask_now(const r1_pretrainer *t)
 static r1_status gradient(r1_pretrainer *t, double *loss, r1_err *err)
 {
     uint64_t seed = t->o.seed ^ 0xd1b54a32d192ed03u * (t->adam.step + 1);
-    R1_TRY(forward(t, &t->train, mask_now(t), seed, err));
-    t->pace.flop += 3 * r1_exec_flop(t->e); /* a backward pass is two forward ones, as is usual to count */
-    r1_exec_zero_grad(t->e);
+    R1_TRY(forward(t, &t->train, mask_now(t), seed, begin_slice, err));
+    t->pace.flop += 3 * r1_machine_flop(&t->machine); /* a backward pass is two forward ones, as is usual to count */
     R1_TRY(r1_pretext_judge(&t->pretext, t->rows.n, t->o.weight, true, &t->last, err));
     t->asked += total_of(t, &t->last, loss);
-    return r1_exec_backward(t->e, err);
+    return r1_machine_each(&t->machine, backward_slice, &t->machine, err);
 }
 
 /* ---- validation ------------------------------------------------------------------------------------------- */
@@ -266,7 +288,7 @@ static r1_status judge_valid(r1_pretrainer *t, r1_pretext_loss *mean, r1_err *er
     for (uint64_t at = 0, batch = 0; at < t->valid.n_unit; batch++) {
         r1_pretext_loss l;
         R1_TRY(r1_rows_take(&t->rows, &t->valid, NULL, &at, POOL, err));
-        R1_TRY(forward(t, &t->valid, t->o.mask, batch, err));
+        R1_TRY(forward(t, &t->valid, t->o.mask, batch, forward_slice, err));
         R1_TRY(r1_pretext_judge(&t->pretext, t->rows.n, t->o.weight, false, &l, err));
         for (int k = 0; k < R1_PRETRAIN_PARTS; k++) {
             if (isnan(l.part[k])) continue;
@@ -283,7 +305,7 @@ static r1_status retrieve(r1_pretrainer *t, bool after, r1_err *err)
     size_t pairs = (size_t)t->m->desc->n_item * t->m->desc->n_item, first = after ? pairs : 0;
     for (uint64_t at = 0; t->has_valid && at < t->valid.n_unit;) {
         R1_TRY(r1_rows_take(&t->rows, &t->valid, NULL, &at, POOL, err));
-        R1_TRY(forward(t, &t->valid, 0, 0, err));
+        R1_TRY(forward(t, &t->valid, 0, 0, forward_slice, err));
         R1_TRY(r1_pretext_retrieve(&t->pretext, t->rows.n, t->searches + first, err));
     }
     return R1_OK;
@@ -368,8 +390,8 @@ void r1_pretrainer_free(r1_pretrainer *t)
 {
     if (!t) return;
     r1_pretext_free(&t->pretext);
-    r1_pack_free(t->pack);
-    r1_exec_free(t->e);
+    r1_machine_free(&t->machine);
+    r1_crew_free(t->crew);
     r1_rows_free(&t->rows);
     r1_adamw_free(&t->adam);
     r1_curriculum_free(&t->curriculum);
@@ -409,7 +431,7 @@ r1_status r1_pretrainer_step(r1_pretrainer *t, double *loss, bool *done, r1_err 
     if (!isfinite(*loss))
         R1_FAIL(err, R1_E_INVAL, "pretraining: the loss is not finite at step %llu: lower the learning rate (%g)",
                 (unsigned long long)t->adam.step, t->o.lr);
-    r1_adamw_step(&t->adam, t->m, t->e->wgrad, rate(t), t->o.weight_decay, t->o.clip);
+    r1_adamw_step(&t->adam, t->m, &t->machine, rate(t), t->o.weight_decay, t->o.clip);
     t->seen += t->rows.n;
     t->pace.seen += t->rows.n;
     r1_pace_note(&t->pace, t->o.progress, t->epoch, *loss, t->seen, t->train.n_sample * t->o.n_epoch);

@@ -26,6 +26,7 @@ struct r1_reinforcer {
     r1_data train, valid;
     bool has_valid;
     r1_model *m;
+    r1_crew *crew;
     r1_actor actor;
     r1_model *judge_model; /* NULL: the label alone */
     r1_actor judge;
@@ -60,6 +61,7 @@ static void defaults(r1_reinforce_opts *o)
     if (!o->n_case) o->n_case = 32;
     if (!o->n_group) o->n_group = 16;
     if (!o->n_pass) o->n_pass = 2;
+    if (!o->n_slice) o->n_slice = 1;
     if (!o->checkpoint_every) o->checkpoint_every = 50;
     if (!o->valid_every) o->valid_every = 25;
 }
@@ -98,7 +100,7 @@ static r1_status make_judge(r1_reinforcer *t, r1_err *err)
     if (!t->o.reward_model) return R1_OK;
     R1_TRY(r1_model_open(&t->judge_model, t->o.reward_model, err));
     R1_TRY(r1_evidence_check(&t->rules, t->judge_model, t->o.reward_model, err));
-    R1_TRY(r1_actor_new(&t->judge, t->judge_model, "worth", t->rules.n_verdict, NODES_RUN, err));
+    R1_TRY(r1_actor_new(&t->judge, t->judge_model, "worth", t->rules.n_verdict, NODES_RUN, t->crew, t->o.n_slice, err));
     t->worth = calloc(t->rollout.cap * t->rules.n_verdict, sizeof *t->worth);
     t->spoken = calloc(t->rollout.cap, sizeof *t->spoken);
     if (t->worth && t->spoken) return R1_OK;
@@ -108,7 +110,9 @@ static r1_status make_judge(r1_reinforcer *t, r1_err *err)
 static r1_status reserve(r1_reinforcer *t, r1_err *err)
 {
     size_t n = (size_t)t->o.n_case * t->o.n_group, bytes = t->m->net.plan.weight_bytes;
-    R1_TRY(r1_actor_new(&t->actor, t->m, t->o.policy, t->rules.n_item + t->rules.n_verdict, NODES_RUN, err));
+    R1_TRY(r1_crew_new(&t->crew, t->o.n_thread, t->o.n_slice, err));
+    R1_TRY(r1_actor_new(&t->actor, t->m, t->o.policy, t->rules.n_item + t->rules.n_verdict, NODES_RUN, t->crew,
+                        t->o.n_slice, err));
     R1_TRY(r1_curriculum_new(&t->curriculum, t->o.curriculum, false, t->m->desc, &t->train, err));
     R1_TRY(r1_rows_new(&t->cases, t->m->desc, t->o.n_case, err));
     R1_TRY(r1_rollout_new(&t->rollout, &t->rules, n, err));
@@ -137,6 +141,7 @@ static uint64_t run_hash(const r1_reinforcer *t)
     uint64_t h = r1_hash64(real, sizeof real, 1);
     h = r1_hash64(whole, sizeof whole, h);
     h = r1_hash64(&t->rules, sizeof t->rules, h);
+    if (o->n_slice > 1) h = r1_hash64(&o->n_slice, sizeof o->n_slice, h);
     if (t->judge_model) {
         h = r1_hash64(&o->reward_share, sizeof o->reward_share, h);
         h = r1_hash64(t->judge_model->weights, t->judge_model->net.plan.weight_bytes, h);
@@ -222,6 +227,7 @@ void r1_reinforcer_free(r1_reinforcer *t)
     if (!t) return;
     r1_actor_free(&t->actor);
     r1_actor_free(&t->judge);
+    r1_crew_free(t->crew);
     r1_model_free(t->judge_model);
     free(t->worth);
     free(t->spoken);
@@ -341,7 +347,6 @@ static r1_status refer(r1_reinforcer *t, r1_decision *d, size_t n, r1_err *err)
 
 static r1_status gradient(r1_reinforcer *t, r1_decision *d, size_t n, r1_err *err)
 {
-    r1_exec_zero_grad(t->actor.e);
     /* what keeps the policy trying fades: over the last fifth of the steps reward alone counts */
     r1_policy_terms terms = {t->o.ratio_clip, t->o.kl, t->o.entropy * fmax(0, 1 - progress_of(t) / 0.8)};
     double loss = r1_policy_loss(&terms, d, n, r1_actor_logits(&t->actor), r1_actor_stride(&t->actor),
@@ -349,7 +354,7 @@ static r1_status gradient(r1_reinforcer *t, r1_decision *d, size_t n, r1_err *er
     if (!isfinite(loss))
         R1_FAIL(err, R1_E_INVAL, "reinforce: the loss is not finite at step %llu: lower the learning rate (%g)",
                 (unsigned long long)t->step, t->o.lr);
-    return r1_exec_backward(t->actor.e, err);
+    return r1_actor_backward(&t->actor, err);
 }
 
 static r1_status refer_all(r1_reinforcer *t, r1_err *err)
@@ -369,7 +374,7 @@ static r1_status update(r1_reinforcer *t, r1_err *err)
     for (uint32_t pass = 0; pass < t->o.n_pass; pass++) {
         t->stats = (r1_policy_stats){0};
         R1_TRY(over_nodes(t, gradient, err));
-        r1_adamw_step(&t->adam, t->m, t->actor.e->wgrad, rate(t), t->o.weight_decay, t->o.clip);
+        r1_adamw_step(&t->adam, t->m, &t->actor.machine, rate(t), t->o.weight_decay, t->o.clip);
     }
     return R1_OK;
 }

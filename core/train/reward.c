@@ -24,6 +24,7 @@ typedef struct {
     r1_evidence_rules rules;
     r1_data train, valid;
     r1_model *m;
+    r1_crew *crew;
     r1_actor actor;
     r1_rows cases;
     r1_rollout rollout;
@@ -52,6 +53,7 @@ static void defaults(r1_reward_opts *o)
     if (!o->n_step) o->n_step = 300;
     if (!o->n_case) o->n_case = 32;
     if (!o->n_group) o->n_group = 16;
+    if (!o->n_slice) o->n_slice = 1;
     if (!o->checkpoint_every) o->checkpoint_every = 50;
     if (!o->valid_every) o->valid_every = 25;
 }
@@ -65,6 +67,7 @@ static r1_checkpoint state_of(rewarder *t)
                            o->temperature, o->reserve,      (double)t->m->beta};
     const uint64_t whole[] = {o->seed, o->n_step, o->n_case, o->n_group, o->valid_every, o->patience, t->train.n_unit};
     uint64_t h = r1_hash64(&t->rules, sizeof t->rules, r1_hash64(whole, sizeof whole, r1_hash64(real, sizeof real, 2)));
+    if (o->n_slice > 1) h = r1_hash64(&o->n_slice, sizeof o->n_slice, h);
     return (r1_checkpoint){
         .stage = "reward",
         .description = t->m->desc->text,
@@ -90,7 +93,8 @@ static r1_status make_model(rewarder *t, r1_err *err)
 static r1_status reserve(rewarder *t, r1_err *err)
 {
     size_t n = (size_t)t->o.n_case * t->o.n_group;
-    R1_TRY(r1_actor_new(&t->actor, t->m, t->o.head, t->rules.n_verdict, NODES_RUN, err));
+    R1_TRY(r1_crew_new(&t->crew, t->o.n_thread, t->o.n_slice, err));
+    R1_TRY(r1_actor_new(&t->actor, t->m, t->o.head, t->rules.n_verdict, NODES_RUN, t->crew, t->o.n_slice, err));
     R1_TRY(r1_rows_new(&t->cases, t->m->desc, t->o.n_case, err));
     R1_TRY(r1_rollout_new(&t->rollout, &t->rules, n, err));
     R1_TRY(r1_adamw_new(&t->adam, t->m, err));
@@ -132,6 +136,7 @@ static r1_status set_up(rewarder *t, r1_err *err)
 static void tear_down(rewarder *t)
 {
     r1_actor_free(&t->actor);
+    r1_crew_free(t->crew);
     r1_rows_free(&t->cases);
     r1_rollout_free(&t->rollout);
     r1_adamw_free(&t->adam);
@@ -205,9 +210,8 @@ static r1_status descend(rewarder *t, double *loss, r1_err *err)
     for (size_t at = 0; at < t->rollout.n_trace; at += t->actor.cap) {
         size_t n = piece(t, at);
         R1_TRY(r1_actor_run(&t->actor, &t->train, &t->cases, t->end + at, n, err));
-        r1_exec_zero_grad(t->actor.e);
         for (size_t i = at; i < at + n; i++) *output_of(r1_actor_grad(&t->actor), t, i, at) = (float)t->grad[i];
-        R1_TRY(r1_exec_backward(t->actor.e, err));
+        R1_TRY(r1_actor_backward(&t->actor, err));
     }
     return R1_OK;
 }
@@ -263,7 +267,7 @@ static r1_status step(rewarder *t, r1_err *err)
     ends(t);
     R1_TRY(descend(t, &loss, err));
     double rate = r1_adamw_rate(t->o.lr, 0, (double)t->step / t->o.n_step);
-    r1_adamw_step(&t->adam, t->m, t->actor.e->wgrad, rate, t->o.weight_decay, t->o.clip);
+    r1_adamw_step(&t->adam, t->m, &t->actor.machine, rate, t->o.weight_decay, t->o.clip);
     t->step++;
     t->loss_mean = t->loss_mean == 0 ? loss : 0.95 * t->loss_mean + 0.05 * loss;
     if (t->o.progress) {

@@ -2,8 +2,6 @@
 /* rollout.c - traces advance side by side, one decision at a time, so that the model sees large batches. */
 #include "train/rollout.h"
 
-#include "train/machine.h"
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +15,8 @@ static const r1_head_desc *find_head(const r1_desc *d, const char *name)
     return NULL;
 }
 
-r1_status r1_actor_new(r1_actor *a, const r1_model *m, const char *head, uint32_t n_output, uint32_t cap, r1_err *err)
+r1_status r1_actor_new(r1_actor *a, const r1_model *m, const char *head, uint32_t n_output, uint32_t cap, r1_crew *crew,
+                       uint32_t n_slice, r1_err *err)
 {
     const r1_head_desc *h = find_head(m->desc, head);
     if (!h || h->kind != R1_HEAD_CLASS || h->n != n_output)
@@ -29,19 +28,49 @@ r1_status r1_actor_new(r1_actor *a, const r1_model *m, const char *head, uint32_
     *a = (r1_actor){.m = m, .cap = cap, .output = h->output, .n_output = n_output};
     a->sample = calloc(cap, sizeof *a->sample);
     a->drop = calloc(cap, sizeof *a->drop);
-    r1_status st = a->sample && a->drop ? r1_machine_new(&a->e, &a->pack, m, cap, err)
-                                        : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "policy: out of memory");
+    a->logits = calloc(cap * r1_actor_stride(a), sizeof *a->logits);
+    a->slope = calloc(cap * r1_actor_stride(a), sizeof *a->slope);
+    r1_status st = a->sample && a->drop && a->logits && a->slope
+                       ? r1_machine_new(&a->machine, m, crew, n_slice, cap, 1, err)
+                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "policy: out of memory");
     if (st != R1_OK) r1_actor_free(a);
     return st;
 }
 
 void r1_actor_free(r1_actor *a)
 {
-    r1_pack_free(a->pack);
-    r1_exec_free(a->e);
+    r1_machine_free(&a->machine);
     free(a->sample);
     free(a->drop);
+    free(a->logits);
+    free(a->slope);
     *a = (r1_actor){0};
+}
+
+static size_t slice_floats(const r1_actor *a, const r1_slice *s) { return s->n * r1_actor_stride(a); }
+
+static r1_status run_slice(void *ctx, uint32_t k, r1_err *err)
+{
+    r1_actor *a = ctx;
+    const r1_slice *s = &a->machine.slice[k];
+    if (s->n == 0) return R1_OK;
+    R1_TRY(r1_machine_fill(&a->machine, k, err));
+    R1_TRY(r1_machine_forward(&a->machine, k, err));
+    memcpy(a->logits + s->first * r1_actor_stride(a), r1_exec_ptr(s->e, a->m->net.logits),
+           slice_floats(a, s) * sizeof *a->logits);
+    return R1_OK;
+}
+
+static r1_status backward_slice(void *ctx, uint32_t k, r1_err *err)
+{
+    r1_actor *a = ctx;
+    const r1_slice *s = &a->machine.slice[k];
+    float *slope = a->slope + s->first * r1_actor_stride(a);
+    if (s->n == 0) return R1_OK;
+    r1_exec_zero_grad(s->e);
+    memcpy(r1_exec_grad(s->e, a->m->net.logits), slope, slice_floats(a, s) * sizeof *slope);
+    memset(slope, 0, slice_floats(a, s) * sizeof *slope);
+    return r1_exec_backward(s->e, err);
 }
 
 r1_status r1_actor_run(r1_actor *a, const r1_data *d, const r1_rows *cases, const r1_node *node, size_t n, r1_err *err)
@@ -51,15 +80,17 @@ r1_status r1_actor_run(r1_actor *a, const r1_data *d, const r1_rows *cases, cons
         a->drop[i] = ~node[i].held;
     }
     r1_data *events = (r1_data *)(uintptr_t)d; /* the callback reads alone */
-    r1_pack_source src = {.sample = a->sample,
-                          .n_sample = n,
-                          .event = r1_data_event,
-                          .event_ctx = events,
-                          .n_event = d->n_event,
-                          .drop = a->drop};
-    R1_TRY(r1_pack_fill(a->pack, &src, err));
-    return r1_machine_forward(a->e, err);
+    a->src = (r1_pack_source){.sample = a->sample,
+                              .n_sample = n,
+                              .event = r1_data_event,
+                              .event_ctx = events,
+                              .n_event = d->n_event,
+                              .drop = a->drop};
+    r1_machine_cut(&a->machine, &a->src);
+    return r1_machine_each(&a->machine, run_slice, a, err);
 }
+
+r1_status r1_actor_backward(r1_actor *a, r1_err *err) { return r1_machine_each(&a->machine, backward_slice, a, err); }
 
 /* The final position, where all items held have been read. */
 static size_t first_output(const r1_actor *a)
@@ -67,12 +98,9 @@ static size_t first_output(const r1_actor *a)
     return (size_t)(a->m->net.n_position - 1) * a->m->desc->n_output + a->output;
 }
 
-const float *r1_actor_logits(const r1_actor *a)
-{
-    return (const float *)r1_exec_ptr(a->e, a->m->net.logits) + first_output(a);
-}
+const float *r1_actor_logits(const r1_actor *a) { return a->logits + first_output(a); }
 
-float *r1_actor_grad(const r1_actor *a) { return r1_exec_grad(a->e, a->m->net.logits) + first_output(a); }
+float *r1_actor_grad(const r1_actor *a) { return a->slope + first_output(a); }
 
 /* ---- traces ----------------------------------------------------------------------------------------------- */
 

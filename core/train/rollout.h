@@ -6,9 +6,9 @@
 #ifndef R1_ROLLOUT_H
 #define R1_ROLLOUT_H
 
-#include "infer/pack.h"
 #include "r1_reinforce.h"
 #include "train/evidence.h"
+#include "train/machine.h"
 #include "train/policy_loss.h"
 
 typedef struct {
@@ -19,18 +19,23 @@ typedef struct {
 /* A model with one of its class heads, run on nodes. */
 typedef struct {
     const r1_model *m; /* borrowed */
-    r1_exec *e;
-    r1_pack *pack;
+    r1_machine machine;
     uint32_t cap, output, n_output; /* nodes a run; the head's first output and width */
     r1_sample *sample;
     uint32_t *drop;
+    r1_pack_source src;
+    float *logits, *slope; /* [cap][stride]: of all slices; slope: what is to go backward, 0 between */
 } r1_actor;
-r1_status r1_actor_new(r1_actor *a, const r1_model *m, const char *head, uint32_t n_output, uint32_t cap, r1_err *err);
+/* crew (borrowed, NULL: the caller alone) and n_slice as in machine.h. */
+r1_status r1_actor_new(r1_actor *a, const r1_model *m, const char *head, uint32_t n_output, uint32_t cap, r1_crew *crew,
+                       uint32_t n_slice, r1_err *err);
 void r1_actor_free(r1_actor *a);
 /* At most cap nodes. Logits of node i are then at r1_actor_logits(a) + i * r1_actor_stride(a). */
 r1_status r1_actor_run(r1_actor *a, const r1_data *d, const r1_rows *cases, const r1_node *node, size_t n, r1_err *err);
 const float *r1_actor_logits(const r1_actor *a);
 float *r1_actor_grad(const r1_actor *a);
+/* After a run, and after its gradient has been added to r1_actor_grad: adds to the slices' gradients of the weights; r1_actor_grad is 0 again. */
+r1_status r1_actor_backward(r1_actor *a, r1_err *err);
 static inline size_t r1_actor_stride(const r1_actor *a) { return (size_t)a->m->net.n_position * a->m->desc->n_output; }
 
 typedef struct {

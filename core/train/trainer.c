@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* trainer.c - the training loop.
+/* trainer.c - the training loop: a crew works off the slices of each batch (machine.h).
  *
  * Nothing random is carried along: the order of an epoch comes from (seed, epoch) and what is hidden in a step from
  * (seed, step). So a checkpoint is the weights, their moments, the best weights and a few counters, and a resumed run
@@ -29,9 +29,12 @@ struct r1_trainer {
     r1_data train, valid;
     bool has_valid;
     r1_model *m;
-    r1_exec *e;
-    r1_pack *pack;
+    r1_crew *crew;
+    r1_machine machine;
     r1_rows rows;
+    r1_pack_source src; /* the batch in hand */
+    r1_loss_total total;
+    double loss[R1_SLICES_MAX]; /* each slice's part of the batch's */
     r1_adamw adam;
     float *best; /* the weights that validated best */
     float *mean; /* the running mean of the weights; NULL: none is kept */
@@ -55,6 +58,7 @@ static void defaults(r1_train_opts *o)
     if (o->item_drop == 0) o->item_drop = 0.05;
     if (!o->n_epoch) o->n_epoch = 4;
     if (!o->n_batch) o->n_batch = 256;
+    if (!o->n_slice) o->n_slice = 1;
     if (!o->checkpoint_every) o->checkpoint_every = 500;
     if (!o->patience) o->patience = 3;
 }
@@ -91,7 +95,10 @@ static r1_checkpoint state_of(r1_trainer *t)
     uint32_t beta;
     memcpy(&beta, &t->m->beta, sizeof beta);
     return (r1_checkpoint){.description = t->m->desc->text,
-                           .must = {{"seed", t->o.seed}, {"n_sample", t->train.n_sample}, {"beta_bits", beta}},
+                           .must = {{"seed", t->o.seed},
+                                    {"n_sample", t->train.n_sample},
+                                    {"beta_bits", beta},
+                                    {.name = "slices", .value = t->o.n_slice, .unsaid = 1}},
                            .counter = {{"step", &t->adam.step},
                                        {"epoch", &t->epoch},
                                        {"unit", &t->unit},
@@ -151,8 +158,9 @@ static r1_status make_model(r1_trainer *t, r1_err *err)
 static r1_status make_machine(r1_trainer *t, r1_err *err)
 {
     uint32_t n = batch_cap(t);
-    R1_TRY(r1_machine_new(&t->e, &t->pack, t->m, n, err));
-    t->e->flags = t->o.run_flags;
+    R1_TRY(r1_crew_new(&t->crew, t->o.n_thread, t->o.n_slice, err));
+    R1_TRY(r1_machine_new(&t->machine, t->m, t->crew, t->o.n_slice, n, t->train.unit_max, err));
+    for (uint32_t k = 0; k < t->machine.n_slice; k++) t->machine.slice[k].e->flags = t->o.run_flags;
     R1_TRY(r1_rows_new(&t->rows, t->m->desc, n, err));
     R1_TRY(r1_adamw_new(&t->adam, t->m, err));
     R1_TRY(r1_curriculum_new(&t->curriculum, t->o.curriculum, false, t->m->desc, &t->train, err));
@@ -202,8 +210,8 @@ r1_status r1_trainer_new(r1_trainer **out, const r1_train_opts *opts, r1_err *er
 void r1_trainer_free(r1_trainer *t)
 {
     if (!t) return;
-    r1_pack_free(t->pack);
-    r1_exec_free(t->e);
+    r1_machine_free(&t->machine);
+    r1_crew_free(t->crew);
     r1_rows_free(&t->rows);
     r1_adamw_free(&t->adam);
     r1_curriculum_free(&t->curriculum);
@@ -227,39 +235,70 @@ static double rate(const r1_trainer *t)
     return r1_adamw_rate(t->o.lr, t->o.warmup, (double)t->seen / all);
 }
 
-static r1_status forward(r1_trainer *t, r1_err *err)
+static void cut_batch(r1_trainer *t)
 {
-    r1_pack_source src = {.sample = t->rows.sample,
-                          .n_sample = t->rows.n,
-                          .event = r1_data_event,
-                          .event_ctx = &t->train,
-                          .n_event = t->train.n_event,
-                          .items_off = t->o.items_off,
-                          .drop = t->drop};
+    t->src = (r1_pack_source){.sample = t->rows.sample,
+                              .n_sample = t->rows.n,
+                              .event = r1_data_event,
+                              .event_ctx = &t->train,
+                              .n_event = t->train.n_event,
+                              .items_off = t->o.items_off,
+                              .drop = t->drop};
     hide_items(t);
-    R1_TRY(r1_pack_fill(t->pack, &src, err));
-    return r1_machine_forward(t->e, err);
+    r1_machine_cut(&t->machine, &t->src);
+}
+
+static r1_status forward_slice(void *ctx, uint32_t k, r1_err *err)
+{
+    r1_trainer *t = ctx;
+    R1_TRY(r1_machine_fill(&t->machine, k, err));
+    return r1_machine_forward(&t->machine, k, err);
+}
+
+/* One job from inputs to gradients: what the forward pass wrote is still near when the backward pass reads it. */
+static r1_status learn_slice(void *ctx, uint32_t k, r1_err *err)
+{
+    r1_trainer *t = ctx;
+    const r1_slice *s = &t->machine.slice[k];
+    int16_t out = t->m->net.logits;
+    t->loss[k] = 0;
+    if (s->n == 0) return R1_OK;
+    R1_TRY(forward_slice(t, k, err));
+    r1_exec_zero_grad(s->e);
+    t->loss[k] = r1_loss(t->m->desc, t->m->net.n_position, t->src.sample + s->first, s->n, &t->total,
+                         r1_exec_ptr(s->e, out), r1_exec_grad(s->e, out));
+    return r1_exec_backward(s->e, err);
 }
 
 static r1_status gradient(r1_trainer *t, double *loss, r1_err *err)
 {
-    R1_TRY(forward(t, err));
-    t->pace.flop += 3 * r1_exec_flop(t->e); /* a backward pass is two forward ones, as is usual to count */
-    r1_exec_zero_grad(t->e);
-    int16_t out = t->m->net.logits;
-    *loss = r1_loss(t->m->desc, t->m->net.n_position, t->rows.sample, t->rows.n, r1_exec_ptr(t->e, out),
-                    r1_exec_grad(t->e, out));
-    return r1_exec_backward(t->e, err);
+    cut_batch(t);
+    t->total = r1_loss_weigh(t->m->desc, t->src.sample, t->src.n_sample);
+    R1_TRY(r1_machine_each(&t->machine, learn_slice, t, err));
+    for (uint32_t k = 0; k < t->machine.n_slice; k++) *loss += t->loss[k];
+    t->pace.flop += 3 * r1_machine_flop(&t->machine); /* a backward pass is two forward ones, as is usual to count */
+    return R1_OK;
+}
+
+static void set_rounding(r1_trainer *t, bool on)
+{
+    for (uint32_t k = 0; k < t->machine.n_slice; k++) t->machine.slice[k].e->rounds = on;
 }
 
 /* Steps begin where they round this batch, as it is without rounding, with the least error. */
 static r1_status begin_steps(r1_trainer *t, r1_err *err)
 {
-    t->fit_steps = t->e->rounds = false;
-    r1_status st = forward(t, err);
-    t->e->rounds = true;
+    const r1_exec *e[R1_SLICES_MAX];
+    uint32_t n = 0;
+    t->fit_steps = false;
+    cut_batch(t);
+    set_rounding(t, false);
+    r1_status st = r1_machine_each(&t->machine, forward_slice, t, err);
+    set_rounding(t, true);
     R1_TRY(st);
-    r1_steps_fit(t->m, t->e);
+    for (uint32_t k = 0; k < t->machine.n_slice; k++)
+        if (t->machine.slice[k].n) e[n++] = t->machine.slice[k].e;
+    r1_steps_fit(t->m, e, n);
     memcpy(t->best, t->m->weights, t->m->net.plan.weight_bytes);
     if (t->mean) memcpy(t->mean, t->m->weights, t->m->net.plan.weight_bytes);
     return R1_OK;
@@ -288,7 +327,7 @@ static r1_status score_valid(r1_trainer *t, r1_scores *s, r1_eval *v, r1_err *er
 {
     r1_eval_opts o = {.head = t->o.head, .run_flags = t->o.run_flags, .items_off = t->o.items_off, .int8 = t->o.int8};
     R1_TRY(r1_scores_new(s, t->m, (size_t)t->valid.n_sample, err));
-    r1_status st = r1_score_data(t->m, &t->valid, &o, s, err);
+    r1_status st = r1_score_data(t->m, &t->valid, &o, t->crew, s, err);
     return st == R1_OK ? r1_figures_of(t->m, s, t->o.head, v, err) : st;
 }
 
@@ -363,7 +402,7 @@ r1_status r1_trainer_step(r1_trainer *t, double *loss, bool *done, r1_err *err)
     if (!isfinite(*loss))
         R1_FAIL(err, R1_E_INVAL, "training: the loss is not finite at step %llu: lower the learning rate (%g)",
                 (unsigned long long)t->adam.step, t->o.lr);
-    r1_adamw_step(&t->adam, t->m, t->e->wgrad, rate(t), t->o.weight_decay, t->o.clip);
+    r1_adamw_step(&t->adam, t->m, &t->machine, rate(t), t->o.weight_decay, t->o.clip);
     if (t->mean) follow(t);
     t->seen += t->rows.n;
     t->pace.seen += t->rows.n;

@@ -320,7 +320,7 @@ static void test_rollout(void)
     maze_description(&m3, false, text, sizeof text);
     R1_ASSERT_OK(r1_data_open(&d, &path, 1, &err), &err);
     R1_ASSERT_OK(r1_model_new(&m, text, 5, &err), &err);
-    R1_ASSERT_OK(r1_actor_new(&actor, m, "act", 6, 7, &err), &err); /* a run's size that divides nothing */
+    R1_ASSERT_OK(r1_actor_new(&actor, m, "act", 6, 7, NULL, 1, &err), &err); /* a run's size that divides nothing */
     R1_ASSERT_OK(r1_rows_new(&cases, m->desc, 40, &err), &err);
     r1_evidence_rules rules = {.n_item = 4, .n_verdict = 2, .given = 1, .n_ask_max = 4};
     memcpy(rules.cost, costs, sizeof costs);
@@ -375,7 +375,7 @@ static void test_weight_gradient(void)
     r1_rng_seed(&rng, r1_test_seed());
     R1_ASSERT_OK(r1_data_open(&d, &path, 1, &err), &err);
     R1_ASSERT_OK(r1_model_new(&m, text, 5, &err), &err);
-    R1_ASSERT_OK(r1_actor_new(&actor, m, "act", 6, N, &err), &err);
+    R1_ASSERT_OK(r1_actor_new(&actor, m, "act", 6, N, NULL, 1, &err), &err);
     R1_ASSERT_OK(r1_rows_new(&cases, m->desc, N, &err), &err);
     for (uint32_t i = 0; i < N; i++) {
         R1_ASSERT_OK(r1_rows_add(&cases, &d, &d.unit[i], &err), &err);
@@ -393,11 +393,10 @@ static void test_weight_gradient(void)
     float *grad = malloc(n * sizeof *grad), *kept = malloc(n * sizeof *kept), *way = malloc(n * sizeof *way);
     CU_ASSERT_FATAL(grad && kept && way);
     R1_ASSERT_OK(r1_actor_run(&actor, &d, &cases, node, N, &err), &err);
-    r1_exec_zero_grad(actor.e);
     r1_policy_loss(&terms, decision, N, r1_actor_logits(&actor), r1_actor_stride(&actor), 6, r1_actor_grad(&actor),
                    NULL);
-    R1_ASSERT_OK(r1_exec_backward(actor.e, &err), &err);
-    memcpy(grad, actor.e->wgrad, n * sizeof *grad);
+    R1_ASSERT_OK(r1_actor_backward(&actor, &err), &err);
+    memcpy(grad, actor.machine.grad[0], n * sizeof *grad);
     memcpy(kept, m->weights, n * sizeof *kept);
     for (int round = 0; round < 20; round++) {
         const double h = 4e-3;
@@ -566,7 +565,7 @@ static void check_judged(const r1_model *m, const r1_reinforce_opts *o, const r1
 static void test_learns(void)
 {
 #ifdef __SANITIZE_THREAD__
-    printf("skipped: one thread, and this takes minutes here ");
+    printf("skipped: this takes minutes here, and threads are what test_slices is for ");
     return;
 #endif
     r1_err err;
@@ -703,7 +702,7 @@ static r1_reward_opts reward_options(const char *description)
 static void test_reward(void)
 {
 #ifdef __SANITIZE_THREAD__
-    printf("skipped: one thread, and this takes minutes here ");
+    printf("skipped: this takes minutes here, and threads are what test_slices is for ");
     return;
 #endif
     r1_err err;

@@ -50,6 +50,20 @@ r1_status r1_cli_shipped(const char *name, char *path, r1_err *err);
 /* A path option's value; where nobody set it and it is not there, the shipped file of that name. */
 r1_status r1_cli_path(const r1_options *o, const char *option, char *path, r1_err *err);
 
+/* The rows of every command that trains (r1_train_opts.n_slice, n_thread); slices: the default, as text. Shipped models and published figures were
+ * trained with one slice. */
+#define R1_CLI_SLICES(slices)                                                                                          \
+    {                                                                                                                  \
+        .name = "slices", .type = R1_OPT_INT, .def = slices, .min = 1, .max = 64,                                      \
+        .help =                                                                                                        \
+            "of a batch, which threads work off; part of a run like its seed: another number gives other roundings"    \
+    }
+#define R1_CLI_THREADS                                                                                                 \
+    {                                                                                                                  \
+        .name = "threads", .type = R1_OPT_INT, .def = "0", .max = 64,                                                  \
+        .help = "that train, at most one a slice; 0: the machine's processors. The bytes are the same for any number"  \
+    }
+
 /* Flat `figures` object that every eval and bench command prints with --json. Owns copies of the names. */
 typedef struct r1_figures r1_figures;
 r1_figures *r1_figures_new(const char *command);

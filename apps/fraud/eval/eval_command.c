@@ -58,6 +58,8 @@ const r1_option fraud_eval_rows[] = {
     {.name = "no-text", .type = R1_OPT_BOOL, .def = "false", .help = "remittance text off"},
     {.name = "epochs", .type = R1_OPT_INT, .def = "6", .min = 1, .max = 200, .help = "of fitting"},
     {.name = "batch", .type = R1_OPT_INT, .def = "256", .min = 8, .max = 4096, .help = "payments a step of fitting"},
+    R1_CLI_SLICES("1"),
+    R1_CLI_THREADS,
     {.name = "lr",
      .type = R1_OPT_FLOAT,
      .min = 1e-6,
@@ -366,6 +368,8 @@ static r1_status fit_shards(eval_run *r, int week, fraud_fit **out, r1_err *err)
                            .weight_decay = r1_options_float(o, "weight-decay"),
                            .n_epoch = (uint32_t)r1_options_int(o, "epochs"),
                            .n_batch = (uint32_t)r1_options_int(o, "batch"),
+                           .n_slice = (uint32_t)r1_options_int(o, "slices"),
+                           .n_thread = (uint32_t)r1_options_int(o, "threads"),
                            .off = off_bits(o),
                            .seed = (uint64_t)r1_options_int(o, "seed"),
                            .progress = r->progress};

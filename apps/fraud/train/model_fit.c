@@ -193,6 +193,8 @@ r1_status fraud_fit_run(fraud_fit *f, uint64_t seed, const char *out, r1_train_r
                           .int8 = f->opts.int8,
                           .n_epoch = f->opts.n_epoch,
                           .n_batch = f->opts.n_batch,
+                          .n_slice = f->opts.n_slice,
+                          .n_thread = f->opts.n_thread,
                           .patience = f->opts.patience,
                           .metric = R1_STOP_AP,
                           .seed = seed,

@@ -55,6 +55,8 @@ const r1_option fraud_train_rows[] = {
      .help = "of good payments that are kept (with their weight)"},
     {.name = "epochs", .type = R1_OPT_INT, .def = "4", .min = 1, .max = 100, .help = "passes over the samples"},
     {.name = "lr", .type = R1_OPT_FLOAT, .def = "0.002", .min = 1e-6, .max = 0.1, .help = "greatest learning rate"},
+    R1_CLI_SLICES("4"),
+    R1_CLI_THREADS,
     {.name = "mean-decay",
      .type = R1_OPT_FLOAT,
      .def = "0.995",
@@ -152,6 +154,8 @@ static r1_status train(const r1_options *o, r1_err *err)
                            .init = r1_options_str(o, "init"),
                            .int8 = r1_options_bool(o, "int8"),
                            .n_epoch = (uint32_t)r1_options_int(o, "epochs"),
+                           .n_slice = (uint32_t)r1_options_int(o, "slices"),
+                           .n_thread = (uint32_t)r1_options_int(o, "threads"),
                            .seed = (uint64_t)r1_options_int(o, "seed"),
                            .keep = r1_options_bool(o, "shards-only"),
                            .progress = true};

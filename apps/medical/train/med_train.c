@@ -175,6 +175,8 @@ static r1_status fit(const builder *b, int without, const char *out, r1_err *err
                        .item_drop = 0.1,
                        .n_epoch = b->o->n_epoch,
                        .n_batch = b->o->n_batch,
+                       .n_slice = b->o->n_slice,
+                       .n_thread = b->o->n_thread,
                        .metric = R1_STOP_TOP1,
                        .seed = b->o->seed + (uint64_t)(without + 1),
                        .progress = b->o->progress,

@@ -3,7 +3,8 @@
  * part one model is fitted on the other parts, so that every case can be judged by a model that never saw its disease,
  * and one model on all of them is what ships. The calibration of all of them is fitted on the out-of-fold logits.
  *
- * A case's own publication is left out of its features, always. Owns: the shards, which it removes. One thread. */
+ * A case's own publication is left out of its features, always. Owns: the shards, which it removes. Only the
+ * fits have threads. */
 #ifndef MED_TRAIN_H
 #define MED_TRAIN_H
 
@@ -17,6 +18,7 @@ typedef struct {
     uint32_t max_per_disease; /* 0: all */
     uint32_t n_copy;          /* copies of each case with some of its findings taken away at random */
     uint32_t n_epoch, n_batch;
+    uint32_t n_slice, n_thread; /* as in r1_train_opts */
     double lr, weight_decay;
     uint64_t seed;
     uint32_t features_off; /* bit i: feature i (MED_F_*) is hidden (NaN); for studies */
