@@ -18,6 +18,14 @@ r1_status cli_open_kb(const r1_cli_call *call, med_kb **kb, r1_err *err)
     return med_kb_open(kb, given, err);
 }
 
+r1_precision cli_precision(const r1_cli_call *call)
+{
+    const char *choice = r1_options_str(call->opts, "precision");
+    return strcmp(choice, "f32") == 0    ? R1_PRECISION_F32
+           : strcmp(choice, "int8") == 0 ? R1_PRECISION_INT8
+                                         : R1_PRECISION_AUTO;
+}
+
 r1_status cli_open_r1(const r1_cli_call *call, cli_r1 *r1, r1_err *err)
 {
     char path[4096];
@@ -29,7 +37,7 @@ r1_status cli_open_r1(const r1_cli_call *call, cli_r1 *r1, r1_err *err)
         given = path;
     }
     R1_TRY(r1_model_open(&r1->model, given, err));
-    r1_status st = med_reranker_new(&r1->reranker, r1->model, R1_PRECISION_F32, err);
+    r1_status st = med_reranker_new(&r1->reranker, r1->model, cli_precision(call), err);
     if (st != R1_OK) {
         r1_err_prefix(err, "%s: ", given);
         cli_close_r1(r1);

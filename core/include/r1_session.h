@@ -20,7 +20,8 @@ enum {
     R1_RUN_NO_CONTEXT = 1u << 1, /* CAWA's context factor off, that of each key too */
 };
 
-typedef enum { R1_PRECISION_F32 = 0, R1_PRECISION_INT8 } r1_precision;
+/* AUTO: INT8 where the model's steps of rounding are learned and the backend has int8, else F32. */
+typedef enum { R1_PRECISION_F32 = 0, R1_PRECISION_INT8, R1_PRECISION_AUTO } r1_precision;
 
 typedef struct {
     uint32_t n_sample_max; /* samples encoded together; larger batches run in pieces. 0 = 64 */
