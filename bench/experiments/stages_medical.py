@@ -44,9 +44,9 @@ def stage(name, seed, fold, init, out):
     train = [s for i, s in enumerate(shard) if i != fold]
     common = ["--seed", seed + (0 if fold is None else fold + 1), "--out", out] + (["--init", init] if init else [])
     if name == "pretrain":
-        run(args.bin / "r1", "train", "--stage", "pretrain", "--epochs", 2, *common, simulated)
+        run(args.bin / "r1", "train", "--stage", "pretrain", "--epochs", 1, *common, simulated)
     elif name == "simulate":
-        run(args.bin / "r1", "train", *FINETUNE, "--epochs", 2, *common, simulated)
+        run(args.bin / "r1", "train", *FINETUNE, "--epochs", 1, *common, simulated)
     elif name == "reinforce":
         folder = args.work / f"reinforce-{seed}"
         run(args.bin.parent / "bench/reinforce_apps", "medical", seed, folder, simulated)
