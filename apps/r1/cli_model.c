@@ -28,7 +28,7 @@ static const r1_option train_rows[] = {
      .help = "validation shards, separated by commas: early stopping, calibration"},
     {.name = "out", .type = R1_OPT_PATH, .help = "model file to write (GGUF)"},
     {.name = "description", .type = R1_OPT_PATH, .help = "model description (JSON); default: the shards' own"},
-    {.name = "init", .type = R1_OPT_PATH, .help = "model to start from (finetuning)"},
+    {.name = "init", .type = R1_OPT_PATH, .help = "model to start from; other heads than the shards' make way for new ones"},
     {.name = "checkpoint", .type = R1_OPT_PATH, .help = "written while training; resumed from when it exists"},
     {.name = "metrics", .type = R1_OPT_PATH, .help = "JSON lines, appended"},
     {.name = "epochs", .type = R1_OPT_INT, .def = "4", .min = 1, .max = 10000, .help = "passes over the data"},

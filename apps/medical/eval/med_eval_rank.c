@@ -56,12 +56,12 @@ static uint32_t place_of(const med_candidate *list, uint32_t n, uint32_t disease
     return 0;
 }
 
-static r1_status one_case(med_ranker *r, med_reranker *x, const med_case *q, bool pin, med_candidate *list, uint32_t *n,
-                          r1_err *err)
+/* The last word on what med_rank found: R1's, or without R1 the likelihood's. */
+static r1_status judge(med_ranker *r, med_reranker *x, const med_case *q, bool pin, med_candidate *list, uint32_t *n,
+                       r1_err *err)
 {
     static _Thread_local med_anchor anchor[MED_FINDINGS_MAX];
     float none;
-    R1_TRY(med_rank(r, q, list, LIST, n, err));
     if (x) {
         uint32_t n_anchor = med_case_anchors(med_ranker_kb(r), q, anchor, MED_FINDINGS_MAX);
         med_anchors_plan(med_ranker_kb(r), anchor, n_anchor, pin);
@@ -139,12 +139,13 @@ r1_status med_eval_rank(med_ranker *r, const med_cases *cases, const med_eval_ra
         med_case q = med_cases_query(cases, row, opts->leave_publication_out);
         q.skip.sole = opts->sole;
         uint32_t n = 0, place;
-        st = one_case(r, opts->fold ? opts->fold[row->fold] : NULL, &q, opts->pin, list, &n, err);
+        st = med_rank(r, &q, list, LIST, &n, err);
+        memcpy(other, list, n * sizeof *list);
+        if (st == R1_OK) st = judge(r, opts->fold ? opts->fold[row->fold] : NULL, &q, opts->pin, list, &n, err);
         if (st == R1_OK && opts->f32) {
-            uint32_t m = 0;
-            st = one_case(r, opts->f32[row->fold], &q, opts->pin, other, &m, err);
+            st = judge(r, opts->f32[row->fold], &q, opts->pin, other, &n, err);
             if (st == R1_OK) pairs_add(&both, other, list, n, row->gold_disease);
-            f32_first += place_of(other, m, row->gold_disease) == 1;
+            f32_first += place_of(other, n, row->gold_disease) == 1;
         }
         place = place_of(list, n, row->gold_disease);
         bool covered = row->gold_disease != MED_NONE && med_covered(r, &q, row->gold_disease);
