@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """medical-b through the stages, out of fold by disease: what pretraining, simulated patients, reinforcement, a curriculum and int8 change.
 
-    r1-medical train --shards-only --copies 0 --simulate 1500 --cases CASES --kb KB,KB --work WORK/shards
+    r1-medical train --shards-only --copies 0 --max-per-disease 5 --simulate 700 --cases CASES --kb KB --work WORK/shards
     bench/experiments/stages_medical.py WORK ARM[,ARM...] [--bin build/release/bin] [--seeds 1,2,3]
 
 An arm is a chain of stages joined by "-". On simulated patients, of diseases that no case has, so that one model serves all folds: pretrain (labels unread),
