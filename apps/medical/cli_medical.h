@@ -19,8 +19,11 @@ r1_status cli_open_kb(const r1_cli_call *call, med_kb **kb, r1_err *err);
 typedef struct {
     r1_model *model;
     med_reranker *reranker;
+    char judge[128]; /* name and precision, for the report */
 } cli_r1;
 r1_status cli_open_r1(const r1_cli_call *call, cli_r1 *r1, r1_err *err);
+/* What --precision says, R1_PRECISION_F32 or R1_PRECISION_INT8. */
+r1_precision cli_precision(const r1_cli_call *call);
 void cli_close_r1(cli_r1 *r1);
 /* A record from a file, or from standard input ("-"); malloc'ed. */
 r1_status cli_read_text(const char *path, char **text, size_t *len, r1_err *err);
@@ -36,6 +39,16 @@ r1_status cli_read_text(const char *path, char **text, size_t *len, r1_err *err)
     {"model", "medical", R1_OPT_PATH, NULL, 0,                                                                         \
      0,       NULL,      false,       NULL, "R1 model that has the last word (default: the one that ships)"},          \
         {"r1", "medical", R1_OPT_BOOL, "true", 0, 0, NULL, false, NULL, "re-rank by R1; --no-r1: likelihood alone"},   \
+        {"precision",                                                                                                  \
+         "medical",                                                                                                    \
+         R1_OPT_ENUM,                                                                                                  \
+         "auto",                                                                                                       \
+         0,                                                                                                            \
+         0,                                                                                                            \
+         NULL,                                                                                                         \
+         false,                                                                                                        \
+         "auto|f32|int8",                                                                                              \
+         "of R1's linear layers; auto: 8-bit integers where the backend has them"},                                    \
     {                                                                                                                  \
         "anchors", "medical", R1_OPT_BOOL, "true", 0, 0, NULL, false, NULL,                                            \
             "pin key findings in working memory; --no-anchors: none is pinned"                                         \

@@ -9,18 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The models of the folds, or one model in the place of all (model[0]); with --int8 each of them a second time, in 8-bit integers. */
+/* The models of the folds, or one model in the place of all (model[0]); with --int8 in 8-bit integers, and each of them a second time in f32. */
 typedef struct {
     r1_model *model[MED_FOLDS];
-    med_reranker *fold[MED_FOLDS], *int8[MED_FOLDS];
+    med_reranker *fold[MED_FOLDS], *f32[MED_FOLDS];
 } judges;
 
 static r1_status open_judge(const r1_cli_call *call, judges *j, int f, const char *path, r1_err *err)
 {
+    bool int8 = r1_options_bool(call->opts, "int8");
     R1_TRY(r1_model_open(&j->model[f], path, err));
-    r1_status st = med_reranker_new(&j->fold[f], j->model[f], R1_PRECISION_F32, err);
-    if (st == R1_OK && r1_options_bool(call->opts, "int8"))
-        st = med_reranker_new(&j->int8[f], j->model[f], R1_PRECISION_INT8, err);
+    r1_status st = med_reranker_new(&j->fold[f], j->model[f], int8 ? R1_PRECISION_INT8 : cli_precision(call), err);
+    if (st == R1_OK && int8) st = med_reranker_new(&j->f32[f], j->model[f], R1_PRECISION_F32, err);
     if (st != R1_OK) r1_err_prefix(err, "%s: ", path);
     return st;
 }
@@ -32,7 +32,7 @@ static r1_status open_judges(const r1_cli_call *call, judges *j, r1_err *err)
     if (!r1_options_bool(call->opts, "r1")) return R1_OK;
     if (r1_options_has(call->opts, "model")) {
         R1_TRY(open_judge(call, j, 0, r1_options_str(call->opts, "model"), err));
-        for (int f = 1; f < MED_FOLDS; f++) j->fold[f] = j->fold[0], j->int8[f] = j->int8[0];
+        for (int f = 1; f < MED_FOLDS; f++) j->fold[f] = j->fold[0], j->f32[f] = j->f32[0];
         return R1_OK;
     }
     if (!folds) {
@@ -50,7 +50,7 @@ static void close_judges(judges *j)
 {
     for (int f = 0; f < MED_FOLDS && j->model[f]; f++) {
         med_reranker_free(j->fold[f]);
-        med_reranker_free(j->int8[f]);
+        med_reranker_free(j->f32[f]);
         r1_model_free(j->model[f]);
     }
 }
@@ -78,10 +78,10 @@ static void print_figures(const r1_cli_call *call, const med_eval_rank_result *r
     r1_figures_add(f, "ms_per_case", res->ms_per_case);
     if (r1_options_bool(o, "int8") && r1_options_bool(o, "r1")) {
         const r1_comparison *c = &res->int8;
-        r1_figures_add(f, "int8_top1", res->top1 + c->second - c->first);
-        r1_figures_add(f, "int8_change", (c->second - c->first) / res->top1);
-        r1_figures_add(f, "int8_change_low", c->low / res->top1);
-        r1_figures_add(f, "int8_change_high", c->high / res->top1);
+        r1_figures_add(f, "top1_f32", res->top1_f32);
+        r1_figures_add(f, "int8_change", (c->second - c->first) / res->top1_f32);
+        r1_figures_add(f, "int8_change_low", c->low / res->top1_f32);
+        r1_figures_add(f, "int8_change_high", c->high / res->top1_f32);
         r1_figures_add(f, "int8_kl", c->kl);
         r1_figures_add(f, "int8_agree", c->agree);
     }
@@ -111,7 +111,7 @@ static int run_eval_rank(r1_cli_call *call)
     if (st == R1_OK) st = open_judges(call, &j, &call->err);
     if (r) med_ranker_use_memory(r, r1_options_bool(o, "memory"));
     if (j.fold[0]) opts.fold = j.fold;
-    if (j.int8[0]) opts.int8 = j.int8;
+    if (j.f32[0]) opts.f32 = j.f32;
     if (st == R1_OK) st = med_eval_rank(r, &cases, &opts, &res, &call->err);
     if (st == R1_OK) print_figures(call, &res);
     close_judges(&j);
@@ -137,8 +137,7 @@ static const r1_option eval_rank_options[] = {
     {"folds", NULL, R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL,
      "folder of the models by fold; each case is judged by the one that did not see its disease (default: the shipped "
      "ones; with --model, that model judges all)"},
-    {"int8", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL,
-     "R1 also with linear layers in 8-bit integers: what that changes"},
+    {"int8", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL, "--precision int8, and what that changes beside f32"},
     CLI_JSON_OPTION,
 };
 

@@ -63,8 +63,7 @@ static int run_report(r1_cli_call *call)
     if (st == R1_OK) st = med_lexicon_new(&j.lex, j.kb, &call->err);
     if (st == R1_OK) st = med_ranker_new(&j.ranker, j.kb, &call->err);
     if (st == R1_OK) st = cli_open_r1(call, &j.r1, &call->err);
-    med_judge judge = {j.ranker, j.r1.reranker, j.r1.model ? r1_model_name(j.r1.model) : "",
-                       r1_options_bool(o, "anchors")};
+    med_judge judge = {j.ranker, j.r1.reranker, j.r1.judge, r1_options_bool(o, "anchors")};
     if (st == R1_OK)
         st = med_report_make(j.kb, j.lex, &judge, base ? base + 1 : path, j.text, j.len, &j.report, &t, &call->err);
     int64_t t0 = r1_mono_us();

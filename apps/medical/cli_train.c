@@ -57,11 +57,20 @@ static int run_train(r1_cli_call *call)
                         .n_thread = (uint32_t)r1_options_int(o, "threads"),
                         .lr = r1_options_float(o, "lr"),
                         .weight_decay = r1_options_float(o, "weight-decay"),
+                        .mean_decay = r1_options_float(o, "mean-decay"),
+                        .n_simulated = (uint32_t)r1_options_int(o, "simulate"),
+                        .init = r1_options_str(o, "init"),
+                        .init_folds = r1_options_str(o, "init-folds"),
+                        .int8 = r1_options_bool(o, "int8"),
                         .seed = (uint64_t)r1_options_int(o, "seed"),
                         .calibrate_only = r1_options_bool(o, "calibrate-only"),
                         .shards_only = r1_options_bool(o, "shards-only"),
                         .progress = true};
     r1_status st = t.cases ? R1_OK : r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "--cases is needed");
+    if (st == R1_OK && t.init_folds && !t.init)
+        st = r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "--init-folds needs --init");
+    if (st == R1_OK && t.n_simulated && !t.shards_only)
+        st = r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "--simulate goes with --shards-only");
     if (st == R1_OK) st = features_of(r1_options_str(o, "hide"), &t.features_off, &call->err);
     if (st == R1_OK) st = open_kbs(r1_options_str(o, "kb"), kb, &n, &call->err);
     if (st == R1_OK) st = med_train(&t, (const med_kb *const *)kb, n, &rep, &call->err);
@@ -91,6 +100,17 @@ static const r1_option train_options[] = {
     R1_CLI_THREADS,
     {"lr", NULL, R1_OPT_FLOAT, "0.001", 1e-6, 0.1, NULL, false, NULL, "greatest learning rate"},
     {"weight-decay", NULL, R1_OPT_FLOAT, "0.05", 0, 1, NULL, false, NULL, "of AdamW"},
+    {"mean-decay", NULL, R1_OPT_FLOAT, "0", 0, 0.9999, NULL, false, NULL,
+     "keep a running mean of the weights with this decay; 0: none"},
+    {"init", NULL, R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL, "start from this model instead of random weights"},
+    {"init-folds", NULL, R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL,
+     "those of the folds start from the models in this folder; default: from --init too, which must not have seen the "
+     "cases"},
+    {"int8", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL,
+     "for 8-bit integers: linear layers round to learned steps; starts well from trained models (--init, "
+     "--init-folds)"},
+    {"simulate", NULL, R1_OPT_INT, "0", 0, 1e6, "patients", false, NULL,
+     "with --shards-only: of each knowledge base, out of its annotations, to simulated.r1s"},
     {"seed", NULL, R1_OPT_INT, "1", 0, 1e9, NULL, false, NULL, "of copies, weights and order"},
     {"calibrate-only", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL,
      "the models of --out and --folds are there: fit their calibration anew"},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main.c - r1-medical: puts the commands of its groups into one table and runs the one that was asked for. */
 #include "cli_medical.h"
+#include "r1_backend.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,14 @@ r1_status cli_open_kb(const r1_cli_call *call, med_kb **kb, r1_err *err)
     return med_kb_open(kb, given, err);
 }
 
+r1_precision cli_precision(const r1_cli_call *call)
+{
+    const char *choice = r1_options_str(call->opts, "precision");
+    const r1_backend *be = r1_backend_find(NULL, NULL); /* none: the session says so */
+    bool auto_int8 = strcmp(choice, "auto") == 0 && be && be->pack_int8;
+    return auto_int8 || strcmp(choice, "int8") == 0 ? R1_PRECISION_INT8 : R1_PRECISION_F32;
+}
+
 r1_status cli_open_r1(const r1_cli_call *call, cli_r1 *r1, r1_err *err)
 {
     char path[4096];
@@ -29,7 +38,10 @@ r1_status cli_open_r1(const r1_cli_call *call, cli_r1 *r1, r1_err *err)
         given = path;
     }
     R1_TRY(r1_model_open(&r1->model, given, err));
-    r1_status st = med_reranker_new(&r1->reranker, r1->model, R1_PRECISION_F32, err);
+    r1_precision precision = cli_precision(call);
+    snprintf(r1->judge, sizeof r1->judge, "%s%s", r1_model_name(r1->model),
+             precision == R1_PRECISION_INT8 ? " in 8-bit integers" : "");
+    r1_status st = med_reranker_new(&r1->reranker, r1->model, precision, err);
     if (st != R1_OK) {
         r1_err_prefix(err, "%s: ", given);
         cli_close_r1(r1);

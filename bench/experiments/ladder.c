@@ -14,9 +14,9 @@
  * seed that TABLE.csv lacks adds one row; ap is over all payments of the test worlds, good ones that were left out counted by weight. */
 #include "arm_table.h"
 #include "r1_train.h"
+#include "rungs.h"
 #include "walk.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,19 +25,7 @@
 #include <unistd.h>
 
 enum { TRAIN = 6, VALID = 1, TEST = 2, WORLDS = TRAIN + VALID + TEST, WARM_DAYS = 14, DAYS = 42, DAY = 86400000 };
-enum { TEXT, ITEMS, MEMORY, KINDS }; /* of shards: what a sample brings */
-static const double share = 0.1;     /* of good payments that are kept */
-
-typedef struct {
-    const char *name;
-    int kind;
-    bool cawa;
-} arm_type;
-static const arm_type arms[] = {{"v1", TEXT, false},
-                                {"v2", ITEMS, false},
-                                {"v2_memory", MEMORY, false},
-                                {"v2_cawa", ITEMS, true},
-                                {"r1", MEMORY, true}};
+static const double share = 0.1; /* of good payments that are kept */
 
 static void give_up(const r1_err *err)
 {
@@ -47,59 +35,17 @@ static void give_up(const r1_err *err)
 
 /* ---- descriptions ---- */
 
-/* fraud-s with what the arm has, its feed-forward part d_ff wide; free() it. */
-static char *describe(int kind, bool cawa, int d_ff)
+/* fraud-s as it ships; free() it. */
+static char *whole_description(void)
 {
     r1_err err;
-    char *whole, *text;
+    char *whole;
     if (fraud_description(&(fraud_description_opts){.name = "ladder"}, &whole, &err) != R1_OK) give_up(&err);
-    json_t *root = json_loads(whole, 0, NULL), *items = json_object_get(root, "items");
-    free(whole);
-    if (kind != MEMORY) {
-        json_object_del(root, "event");
-        json_array_remove(items, FRAUD_ITEM_HISTORY);
-    }
-    if (kind == TEXT) {
-        json_t *one = json_pack("[{s:s,s:s,s:i,s:i,s:i,s:i}]", "name", "payment", "kind", "text", "n_vocab", 1024,
-                                "n_token_max", 48, "hidden", 64, "n_layer", 2);
-        json_object_set_new(root, "items", one);
-    }
-    json_object_set_new(root, "d_ff", json_integer(d_ff));
-    json_object_set_new(root, "cawa_length", json_boolean(cawa));
-    json_object_set_new(root, "cawa_context", json_boolean(cawa));
-    text = json_dumps(root, JSON_COMPACT);
-    json_decref(root);
-    if (!text) exit(1);
-    return text;
+    return whole;
 }
 
-static r1_model_info info_of(const char *description)
-{
-    r1_err err;
-    r1_model *m;
-    r1_model_info info;
-    if (r1_model_new(&m, description, 1, &err) != R1_OK || r1_model_get_info(m, &info, &err) != R1_OK) give_up(&err);
-    r1_model_free(m);
-    return info;
-}
-
-static uint64_t weights_at(const arm_type *a, int d_ff)
-{
-    char *text = describe(a->kind, a->cawa, d_ff);
-    uint64_t n = info_of(text).n_weight;
-    free(text);
-    return n;
-}
-
-/* The arm with as many parameters as r1 has at its own width. */
-static char *equal_description(const arm_type *a)
-{
-    const arm_type *last = &arms[R1_COUNT(arms) - 1];
-    enum { OWN = 128 };
-    uint64_t want = weights_at(last, OWN), one = weights_at(a, OWN + 1) - weights_at(a, OWN);
-    double more = ((double)want - (double)weights_at(a, OWN)) / (double)one;
-    return describe(a->kind, a->cawa, OWN + (int)lround(more));
-}
+static const char as_one_text[] = "{\"name\": \"payment\", \"kind\": \"text\", \"n_vocab\": 1024, \"n_token_max\": 48, "
+                                  "\"hidden\": 64, \"n_layer\": 2}";
 
 /* ---- worlds to shards ---- */
 
@@ -111,7 +57,7 @@ static void shard_path(char *path, size_t cap, const char *dir, int kind, int wo
 
 typedef struct {
     const fraud_generated *g;
-    r1_shard_writer *w[KINDS];
+    r1_shard_writer *w[RUNG_KINDS];
     uint64_t *event; /* [n]: 1 + index of the event made of an edge; 0: none yet */
     size_t n;
 } writer;
@@ -134,7 +80,7 @@ static r1_status add_events(writer *w, const fraud_features *f, uint64_t *ref, r
         uint64_t *at = &w->event[f->ref_seq[k] % w->n];
         r1_event event = {f->event[k], f->event_cat[k]};
         if (!*at) {
-            R1_TRY(r1_shard_add_event(w->w[MEMORY], &event, at, err));
+            R1_TRY(r1_shard_add_event(w->w[RUNG_MEMORY], &event, at, err));
             ++*at;
         }
         ref[k] = *at - 1;
@@ -154,11 +100,11 @@ static r1_status add_sample(void *ctx, size_t i, const fraud_payment *p, const f
     r1_sample sample = {.item = item, .id = i + 1, .label = &target, .weight = target > 0 ? 1 : (float)(1 / share)};
     R1_TRY(add_events(w, f, ref, err));
     fraud_sample_fill(f, p, ref, FRAUD_CAPTURE_GRAPH | FRAUD_CAPTURE_MEMORY | FRAUD_SAMPLE_TEXT, item);
-    R1_TRY(r1_shard_add(w->w[MEMORY], &sample, err));
-    R1_TRY(r1_shard_add(w->w[ITEMS], &sample, err)); /* the last item is not in its description */
+    R1_TRY(r1_shard_add(w->w[RUNG_MEMORY], &sample, err));
+    R1_TRY(r1_shard_add(w->w[RUNG_ITEMS], &sample, err)); /* the last item is not in its description */
     as_text(p, text, sizeof text);
     item[0] = (r1_item){.present = true, .text = text, .text_bytes = (uint32_t)strlen(text)};
-    return r1_shard_add(w->w[TEXT], &sample, err);
+    return r1_shard_add(w->w[RUNG_TEXT], &sample, err);
 }
 
 static fraud_generate_opts world(uint64_t seed, int index)
@@ -187,6 +133,7 @@ static void write_world(const char *dir, uint64_t seed, int index)
     r1_rng_seed(&rng, o.seed + 7);
     if (fraud_generate(&o, &g, &w.n, &err) != R1_OK) give_up(&err);
     uint8_t *want = calloc(w.n, 1);
+    char *whole = whole_description();
     w.g = g;
     w.event = calloc(w.n, sizeof *w.event);
     if (!want || !w.event) exit(1);
@@ -195,8 +142,8 @@ static void write_world(const char *dir, uint64_t seed, int index)
         want[i] = kept && g[i].payment.ts >= o.start_ms + WARM_DAYS * (int64_t)DAY;
         g[i].label_ts = INT64_MAX;
     }
-    for (int k = 0; k < KINDS; k++) {
-        char *text = describe(k, true, 128);
+    for (int k = 0; k < RUNG_KINDS; k++) {
+        char *text = rung_describe(whole, as_one_text, k, true, 128);
         shard_path(path, sizeof path, dir, k, index);
         if (r1_shard_create(&w.w[k], path, text, &err) != R1_OK) give_up(&err);
         free(text);
@@ -204,9 +151,10 @@ static void write_world(const char *dir, uint64_t seed, int index)
     fraud_source s = fraud_source_generated(g, w.n);
     fraud_walk_opts walk = {.flags = FRAUD_CAPTURE_GRAPH | FRAUD_CAPTURE_MEMORY, .want = want};
     if (fraud_walk(&s, &walk, add_sample, &w, &err) != R1_OK) give_up(&err);
-    for (int k = 0; k < KINDS; k++)
+    for (int k = 0; k < RUNG_KINDS; k++)
         if (r1_shard_finish(w.w[k], &err) != R1_OK) give_up(&err);
     free(w.event);
+    free(whole);
     free(want);
     free(g);
 }
@@ -259,7 +207,7 @@ typedef struct {
     size_t n, n_fraud;
 } result;
 
-static void run(const arm_type *a, const char *dir, uint64_t seed, result *r)
+static void run(const rung *a, const char *dir, uint64_t seed, result *r)
 {
     r1_err err;
     char shard[WORLDS][600], out[600];
@@ -270,8 +218,8 @@ static void run(const arm_type *a, const char *dir, uint64_t seed, result *r)
         path[i] = shard[i];
     }
     snprintf(out, sizeof out, "%s/%s.gguf", dir, a->name);
-    char *description = equal_description(a);
-    r1_model_info info = info_of(description);
+    char *whole = whole_description(), *description = rung_equal(whole, as_one_text, a);
+    r1_model_info info = rung_info(description);
     r1_train_opts o = {.train = path,
                        .n_train = TRAIN,
                        .valid = path + TRAIN,
@@ -296,13 +244,14 @@ static void run(const arm_type *a, const char *dir, uint64_t seed, result *r)
     r->seconds = (double)(clock() - began) / CLOCKS_PER_SEC;
     free(l.x);
     free(description);
+    free(whole);
     r1_model_free(m);
     unlink(out);
 }
 
 /* ---- the table ---- */
 
-static void append(const char *table, const arm_type *a, uint64_t seed, const result *r)
+static void append(const char *table, const rung *a, uint64_t seed, const result *r)
 {
     FILE *f = fopen(table, "ae");
     if (!f) {
@@ -319,20 +268,20 @@ static void one_seed(const char *dir, const char *table, uint64_t seed, const ch
 {
     bool written = false;
     char path[600];
-    for (size_t i = 0; i < R1_COUNT(arms); i++) {
+    for (size_t i = 0; i < RUNGS; i++) {
         result r;
-        if (!arm_named(list, arms[i].name) || arm_finished(table, arms[i].name, seed, NULL)) continue;
+        if (!arm_named(list, rungs[i].name) || arm_finished(table, rungs[i].name, seed, NULL)) continue;
         for (int k = 0; !written && k < WORLDS; k++) write_world(dir, seed, k);
         written = true;
-        run(&arms[i], dir, seed, &r);
-        append(table, &arms[i], seed, &r);
+        run(&rungs[i], dir, seed, &r);
+        append(table, &rungs[i], seed, &r);
         fprintf(stderr,
                 "%s seed %llu: %llu weights, %.2f MFLOP, ap %.4f, auc %.4f, %zu of %zu fraudulent, %.0f processor "
                 "seconds\n",
-                arms[i].name, (unsigned long long)seed, (unsigned long long)r.weights, r.mflop, r.ap, r.auc, r.n_fraud,
+                rungs[i].name, (unsigned long long)seed, (unsigned long long)r.weights, r.mflop, r.ap, r.auc, r.n_fraud,
                 r.n, r.seconds);
     }
-    for (int k = 0; written && k < KINDS; k++)
+    for (int k = 0; written && k < RUNG_KINDS; k++)
         for (int i = 0; i < WORLDS; i++) {
             shard_path(path, sizeof path, dir, k, i);
             unlink(path);

@@ -11,8 +11,9 @@
 
 typedef struct r1_model r1_model;
 
-/* What numbers are held in while a model is served: of a session's linear layers (r1_session.h), of a pool's entries (r1_memory.h). */
-typedef enum { R1_PRECISION_F32 = 0, R1_PRECISION_INT8 } r1_precision;
+/* What numbers are held in while a model is served: of a session's linear layers (r1_session.h), of a pool's entries (r1_memory.h). AUTO, of
+ * a session: INT8 where the model's steps of rounding are learned and the backend has int8, else F32. */
+typedef enum { R1_PRECISION_F32 = 0, R1_PRECISION_INT8, R1_PRECISION_AUTO } r1_precision;
 
 /* Opens a GGUF file written by r1_model_save. Trusts nothing in it. */
 R1_API r1_status r1_model_open(r1_model **out, const char *path, r1_err *err);

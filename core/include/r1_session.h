@@ -32,7 +32,8 @@ typedef struct {
 } r1_session_opts;
 
 R1_API r1_status r1_session_new(r1_session **out, const r1_model *m, const r1_session_opts *opts, r1_err *err);
-R1_API void r1_session_free(r1_session *s); /* NULL is fine */
+R1_API void r1_session_free(r1_session *s);                    /* NULL is fine */
+R1_API r1_precision r1_session_precision(const r1_session *s); /* F32 or INT8, what AUTO has become */
 
 typedef struct {
     const r1_sample *sample;

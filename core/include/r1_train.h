@@ -25,13 +25,15 @@ typedef struct {
     const char *const *valid; /* NULL: no early stopping and no calibration */
     size_t n_valid;
     const char *description; /* JSON; NULL: the shards' own, or the init model's */
-    const char *init;        /* GGUF to start from (finetuning): same schema; keeps its bins and tokenizer; NULL */
-    const char *out;         /* GGUF to write (the best by the metric); NULL: nothing is written */
-    const char *checkpoint;  /* written every checkpoint_every steps and resumed from when it exists; NULL: none */
-    const char *metrics;     /* JSON lines, appended; NULL: none */
-    double lr;               /* 0 = 2e-3 */
-    double weight_decay;     /* 0 = 0.01 */
-    double clip;             /* global gradient norm; 0 = 1 */
+    const char *
+        init; /* GGUF to start from (finetuning): same items; keeps its bins and tokenizer, and its heads where they are the
+                              * description's, else it gets new ones (after the reinforce stage); NULL */
+    const char *out;        /* GGUF to write (the best by the metric); NULL: nothing is written */
+    const char *checkpoint; /* written every checkpoint_every steps and resumed from when it exists; NULL: none */
+    const char *metrics;    /* JSON lines, appended; NULL: none */
+    double lr;              /* 0 = 2e-3 */
+    double weight_decay;    /* 0 = 0.01 */
+    double clip;            /* global gradient norm; 0 = 1 */
     double mean_decay; /* of the running mean of the weights, which is what is validated and kept; 0 = none, below 1 */
     double warmup;     /* share of all steps; 0 = 0.05 */
     double beta;       /* CAWA's, up to 0.9; 0 = the init model's or the description's; -1 = 0 */

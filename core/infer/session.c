@@ -20,6 +20,7 @@ struct r1_session {
     r1_model *folded; /* what is run in m's place; NULL: m itself */
     r1_exec *e;
     r1_pack *pack;
+    r1_precision precision;
     uint32_t piece;
     size_t cap; /* samples that the result arrays hold */
     float *logit, *prob;
@@ -50,13 +51,16 @@ r1_status r1_session_new_on(r1_session **out, const r1_model *m, const r1_sessio
     if (o.n_sample_max > PIECE_MAX || o.n_text_cache > 1u << 20)
         R1_FAIL(err, R1_E_INVAL, "session: %u samples (at most %d), %u cached texts (at most %u)", o.n_sample_max,
                 PIECE_MAX, o.n_text_cache, 1u << 20);
+    if (o.precision == R1_PRECISION_AUTO)
+        o.precision = m->steps && be->pack_int8 ? R1_PRECISION_INT8 : R1_PRECISION_F32;
     if (o.precision != R1_PRECISION_F32 && o.precision != R1_PRECISION_INT8)
-        R1_FAIL(err, R1_E_INVAL, "session: precision %d, expected %d (f32) or %d (int8)", (int)o.precision,
-                R1_PRECISION_F32, R1_PRECISION_INT8);
+        R1_FAIL(err, R1_E_INVAL, "session: precision %d, expected %d (f32), %d (int8) or %d (auto)", (int)o.precision,
+                R1_PRECISION_F32, R1_PRECISION_INT8, R1_PRECISION_AUTO);
     r1_session *s = calloc(1, sizeof *s);
     if (!s) R1_FAIL(err, R1_E_NOMEM, "session: out of memory");
     uint32_t cap[R1_SYMBOLS_MAX];
     s->m = m;
+    s->precision = o.precision;
     s->piece = o.n_sample_max;
     r1_status st = R1_OK;
     if (!o.aligned && be->forward[R1_OP_TAIL_NORM]) st = r1_fold_new(&s->folded, m, err);
@@ -98,6 +102,8 @@ void r1_session_free(r1_session *s)
     free(s->trace);
     free(s);
 }
+
+r1_precision r1_session_precision(const r1_session *s) { return s->precision; }
 
 /* ---- one piece -------------------------------------------------------------------------------------------- */
 

@@ -9,7 +9,7 @@
  * the same entry. */
 bool r1_memory_read(const r1_memory *mem, uint64_t handle, float *kv);
 bool r1_memory_write(r1_memory *mem, uint64_t handle, const float *kv);
-bool r1_memory_rounds(const r1_memory *mem); /* what is read differs from what was written */
+bool r1_memory_rounds(const r1_memory *mem);           /* what is read differs from what was written */
 void r1_memory_blank(r1_memory *mem, uint64_t handle); /* as it was before it was stored */
 /* Blocks until all earlier tickets have stored; then the caller stores and calls r1_memory_stored. */
 void r1_memory_wait(r1_memory *mem, uint64_t ticket);

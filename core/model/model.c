@@ -101,6 +101,58 @@ r1_status r1_model_add_steps(r1_model *m, r1_err *err)
     return R1_OK;
 }
 
+static const r1_tensor *weight_named(const r1_net *net, const char *name)
+{
+    for (uint32_t i = 0; i < net->plan.n_tensor; i++)
+        if (net->plan.tensor[i].space == R1_SPACE_WEIGHT && strcmp(net->plan.tensor[i].name, name) == 0)
+            return &net->plan.tensor[i];
+    return NULL;
+}
+
+static r1_status adopt_weights(r1_model *to, const r1_model *from, r1_err *err)
+{
+    for (uint32_t i = 0; i < to->net.plan.n_tensor; i++) {
+        const r1_tensor *t = &to->net.plan.tensor[i], *own;
+        if (t->space != R1_SPACE_WEIGHT || strncmp(t->name, "head.out.", 9) == 0) continue;
+        own = weight_named(&from->net, t->name);
+        if (!own || own->mul != t->mul || own->cols != t->cols)
+            R1_FAIL(err, R1_E_INVAL, "model \"%s\": %s is %lld x %lld, other heads alone would leave it %lld x %lld",
+                    from->desc->name, t->name, own ? (long long)own->mul : 0, own ? (long long)own->cols : 0,
+                    (long long)t->mul, (long long)t->cols);
+        memcpy(to->weights + t->offset / sizeof(float), from->weights + own->offset / sizeof(float),
+               (size_t)t->mul * t->cols * sizeof(float));
+    }
+    r1_net_derive(&to->net, to->desc, to->weights);
+    return R1_OK;
+}
+
+r1_status r1_model_change_heads(r1_model **m, const char *json, uint64_t seed, r1_err *err)
+{
+    r1_model *old = *m, *fresh;
+    if (old->steps) R1_FAIL(err, R1_E_INVAL, "model \"%s\": learned steps belong to its own heads", old->desc->name);
+    R1_TRY(r1_model_new(&fresh, json, seed, err));
+    r1_status st = R1_OK;
+    if (fresh->desc->item_hash != old->desc->item_hash)
+        st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__,
+                        "model \"%s\" reads other items (%016llx) than wanted (%016llx)", old->desc->name,
+                        (unsigned long long)old->desc->item_hash, (unsigned long long)fresh->desc->item_hash);
+    if (st == R1_OK) st = adopt_weights(fresh, old, err);
+    if (st != R1_OK) {
+        r1_model_free(fresh);
+        return st;
+    }
+    for (size_t i = 0; i < R1_ITEMS_MAX; i++) {
+        r1_bpe *b = fresh->bpe[i];
+        fresh->bpe[i] = old->bpe[i];
+        old->bpe[i] = b;
+    }
+    fresh->beta = old->beta;
+    fresh->trained_samples = old->trained_samples;
+    r1_model_free(old);
+    *m = fresh;
+    return R1_OK;
+}
+
 /* ---- files ------------------------------------------------------------------------------------------------ */
 
 static bool stored(const r1_tensor *t) { return t->space == R1_SPACE_WEIGHT && t->init != R1_INIT_DERIVED; }

@@ -113,6 +113,20 @@ static r1_session *open_int8(uint32_t n_max)
     return s;
 }
 
+/* A model without learned steps; one with them: tests/medical/check_train.py. */
+static void test_auto(r1_session *f32, const r1_batch *b)
+{
+    r1_err err;
+    r1_session *s;
+    r1_session_opts o = {.n_sample_max = 256, .precision = R1_PRECISION_AUTO};
+    r1_result mine, other;
+    R1_ASSERT_OK(r1_session_new(&s, model, &o, &err), &err);
+    run(s, b, &mine);
+    run(f32, b, &other);
+    CU_ASSERT_EQUAL(memcmp(mine.logit, other.logit, N * 2 * sizeof *mine.logit), 0);
+    r1_session_free(s);
+}
+
 /* In 8-bit integers: near f32 but not f32, the same bits in any batch, the trace still adds up; other backends refuse. */
 static void test_int8(void)
 {
@@ -144,6 +158,7 @@ static void test_int8(void)
     CU_ASSERT_TRUE(sum_diff < 0.05f * spread);
     run(small, &b, &res);
     CU_ASSERT_EQUAL(memcmp(res.logit, expected, sizeof expected), 0);
+    test_auto(f32, &b);
     for (size_t i = 0; i < N; i++) {
         b.sample = &all[i];
         b.n_sample = 1;

@@ -219,6 +219,67 @@ static void test_finetune(void)
     r1_model_free(m);
 }
 
+/* The toy's description with `from` replaced by `to`; free() it. */
+static char *changed(const char *from, const char *to)
+{
+    const char *at = strstr(toy_description, from);
+    CU_ASSERT_FATAL(at != NULL);
+    size_t n = strlen(toy_description) + strlen(to) + 1;
+    char *text = malloc(n);
+    CU_ASSERT_FATAL(text != NULL);
+    snprintf(text, n, "%.*s%s%s", (int)(at - toy_description), toy_description, to, at + strlen(from));
+    return text;
+}
+
+/* A model of another stage's head finetunes on labels of the shards' heads: all but the head is its own, to the bit, before the first step; other
+ * widths, other items and learned steps are refused and leave it as it was. */
+static void test_other_heads(void)
+{
+    r1_err err;
+    char first[300];
+    r1_model *m, *before;
+    char *policy = changed("{\"name\":\"risk\",\"kind\":\"binary\"}", "{\"name\":\"act\",\"kind\":\"class\",\"n\":6}"),
+         *wide = changed("\"d_ff\":", "\"d_ff\":1"),
+         *items = changed("\"kind\":\"table\",\"num\":[\"", "\"kind\":\"table\",\"num\":[\"x");
+    write_shards(600);
+    snprintf(first, sizeof first, "%s/policy.gguf", r1_test_tmpdir());
+    R1_ASSERT_OK(r1_model_new(&m, policy, 17, &err), &err);
+    R1_ASSERT_OK(r1_model_save(m, first, &err), &err);
+    r1_train_opts o = options();
+    o.init = first;
+    r1_trainer *t;
+    R1_ASSERT_OK(r1_trainer_new(&t, &o, &err), &err);
+    const r1_model *now = r1_trainer_model(t);
+    size_t same = 0, other = 0;
+    for (uint32_t i = 0; i < now->net.plan.n_tensor; i++) {
+        const r1_tensor *x = &now->net.plan.tensor[i], *y = &m->net.plan.tensor[i];
+        if (x->space != R1_SPACE_WEIGHT) continue;
+        if (strncmp(x->name, "head.out.", 9) == 0) {
+            CU_ASSERT_NOT_EQUAL(x->mul * x->cols, y->mul * y->cols);
+            other++;
+            continue;
+        }
+        CU_ASSERT_STRING_EQUAL(x->name, y->name);
+        CU_ASSERT_EQUAL(memcmp(r1_model_weight(now, (int16_t)i), r1_model_weight(m, (int16_t)i),
+                               (size_t)x->mul * x->cols * sizeof(float)),
+                        0);
+        same++;
+    }
+    CU_ASSERT(same > 40 && other == 2);
+    CU_ASSERT_EQUAL(r1_model_schema_hash(now), now->desc->schema_hash);
+    r1_trainer_free(t);
+    before = m;
+    CU_ASSERT_EQUAL(r1_model_change_heads(&m, wide, 1, &err), R1_E_INVAL);
+    CU_ASSERT(m == before && strstr(err.msg, " x ") != NULL);
+    CU_ASSERT_EQUAL(r1_model_change_heads(&m, items, 1, &err), R1_E_INVAL);
+    CU_ASSERT(m == before && strstr(err.msg, "other items") != NULL);
+    R1_ASSERT_OK(r1_model_add_steps(m, &err), &err);
+    CU_ASSERT_EQUAL(r1_model_change_heads(&m, toy_description, 1, &err), R1_E_INVAL);
+    CU_ASSERT(m == before && strstr(err.msg, "learned steps") != NULL);
+    r1_model_free(m);
+    free(policy), free(wide), free(items);
+}
+
 static r1_eval evaluate(const r1_model *m, bool int8)
 {
     r1_err err;
@@ -539,7 +600,7 @@ static void test_weighted_ece(void)
 }
 
 R1_TEST_MAIN("train", {"metrics", test_metrics}, {"shard", test_shard}, {"resume", test_resume},
-             {"running mean", test_mean}, {"finetune", test_finetune}, {"for int8", test_int8},
-             {"isotonic blocks", test_isotonic_blocks}, {"isotonic map", test_isotonic_map},
+             {"running mean", test_mean}, {"finetune", test_finetune}, {"other heads", test_other_heads},
+             {"for int8", test_int8}, {"isotonic blocks", test_isotonic_blocks}, {"isotonic map", test_isotonic_map},
              {"isotonic training", test_isotonic_training}, {"ece by weight", test_weighted_ece},
              {"toy task", test_learns})

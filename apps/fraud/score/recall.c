@@ -22,13 +22,13 @@ struct fraud_recall {
     float *key; /* [width], for the sink */
 };
 
-r1_status fraud_recall_new(fraud_recall **out, const r1_model *m, r1_session *session, r1_precision precision,
-                           uint32_t rings_max, r1_err *err)
+r1_status fraud_recall_new(fraud_recall **out, const r1_model *m, r1_session *session, uint32_t rings_max, r1_err *err)
 {
     *out = NULL;
     fraud_recall *r = calloc(1, sizeof *r);
     if (!r) R1_FAIL(err, R1_E_NOMEM, "no memory for the working memory");
     size_t width = r1_model_entry_width(m);
+    r1_precision precision = r1_session_precision(session);
     r1_memory_opts o = {.bytes_max = r1_memory_bytes(width, precision, FRAUD_HISTORY, rings_max),
                         .precision = precision,
                         .quota = FRAUD_HISTORY,

@@ -13,10 +13,9 @@
 
 typedef struct fraud_recall fraud_recall;
 
-/* precision: of the entries. rings_max: of both directions together; the account longest without a payment is forgotten first. Reserves the worst case
+/* Entries are held in the session's precision. rings_max: of both directions together; the account longest without a payment is forgotten first. Reserves the worst case
  * (FRAUD_HISTORY entries a ring), touches what is used. */
-r1_status fraud_recall_new(fraud_recall **out, const r1_model *m, r1_session *session, r1_precision precision,
-                           uint32_t rings_max, r1_err *err);
+r1_status fraud_recall_new(fraud_recall **out, const r1_model *m, r1_session *session, uint32_t rings_max, r1_err *err);
 void fraud_recall_free(fraud_recall *r); /* NULL is fine */
 
 /* References of a new payment, before it is inserted: what fraud_features_history finds, as handles. */

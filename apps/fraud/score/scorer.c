@@ -2,7 +2,6 @@
 /* scorer.c - one batch of captured payments through the model. */
 #include "scorer.h"
 
-#include "r1_backend.h"
 #include "r1_session.h"
 
 #include <stdlib.h>
@@ -19,18 +18,6 @@ struct fraud_scorer {
 };
 
 enum { MODEL_BYTES_MAX = 64 << 20 };
-
-static r1_status session_precision(const r1_model *m, fraud_precision wanted, r1_precision *precision, r1_err *err)
-{
-    r1_model_info info;
-    *precision = wanted == FRAUD_PRECISION_INT8 ? R1_PRECISION_INT8 : R1_PRECISION_F32;
-    if (wanted != FRAUD_PRECISION_AUTO) return R1_OK;
-    const r1_backend *be = r1_backend_find(NULL, err);
-    if (!be) return R1_E_DEVICE;
-    R1_TRY(r1_model_get_info(m, &info, err));
-    if (info.int8_steps && be->pack_int8) *precision = R1_PRECISION_INT8;
-    return R1_OK;
-}
 
 static r1_status open_model(fraud_scorer *s, const char *path, fraud_precision precision, uint32_t rings_max,
                             r1_err *err)
@@ -49,12 +36,12 @@ static r1_status open_model(fraud_scorer *s, const char *path, fraud_precision p
         return st;
     }
     s->schema = r1_model_schema_hash(s->model);
-    r1_session_opts opts = {.n_sample_max = FRAUD_SCORE_MAX};
-    R1_TRY(session_precision(s->model, precision, &opts.precision, err));
+    r1_session_opts opts = {.n_sample_max = FRAUD_SCORE_MAX,
+                            .precision = precision == FRAUD_PRECISION_F32    ? R1_PRECISION_F32
+                                         : precision == FRAUD_PRECISION_INT8 ? R1_PRECISION_INT8
+                                                                             : R1_PRECISION_AUTO};
     R1_TRY(r1_session_new(&s->session, s->model, &opts, err));
-    return s->flags & FRAUD_CAPTURE_MEMORY
-               ? fraud_recall_new(&s->recall, s->model, s->session, opts.precision, rings_max, err)
-               : R1_OK;
+    return s->flags & FRAUD_CAPTURE_MEMORY ? fraud_recall_new(&s->recall, s->model, s->session, rings_max, err) : R1_OK;
 }
 
 r1_status fraud_scorer_new(fraud_scorer **out, const char *path, unsigned off, fraud_precision precision,

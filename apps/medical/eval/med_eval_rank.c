@@ -48,12 +48,20 @@ static void count(tally *t, uint32_t place)
     for (uint32_t k = place; k <= 10; k++) t->at[k]++;
 }
 
-static r1_status one_case(med_ranker *r, med_reranker *x, const med_case *q, bool pin, med_candidate *list, uint32_t *n,
-                          r1_err *err)
+/* From 1; 0: not in the list. */
+static uint32_t place_of(const med_candidate *list, uint32_t n, uint32_t disease)
+{
+    for (uint32_t k = 0; k < n; k++)
+        if (list[k].disease == disease) return k + 1;
+    return 0;
+}
+
+/* The last word on what med_rank found: R1's, or without R1 the likelihood's. */
+static r1_status judge(med_ranker *r, med_reranker *x, const med_case *q, bool pin, med_candidate *list, uint32_t *n,
+                       r1_err *err)
 {
     static _Thread_local med_anchor anchor[MED_FINDINGS_MAX];
     float none;
-    R1_TRY(med_rank(r, q, list, LIST, n, err));
     if (x) {
         uint32_t n_anchor = med_case_anchors(med_ranker_kb(r), q, anchor, MED_FINDINGS_MAX);
         med_anchors_plan(med_ranker_kb(r), anchor, n_anchor, pin);
@@ -120,8 +128,9 @@ r1_status med_eval_rank(med_ranker *r, const med_cases *cases, const med_eval_ra
     guess *g = calloc(cases->n + 1u, sizeof *g);
     if (!g) R1_FAIL(err, R1_E_NOMEM, "no memory for %u cases", cases->n);
     tally all = {0};
+    uint32_t f32_first = 0;
     pairs both = {0};
-    r1_status st = opts->int8 ? pairs_new(&both, cases->n, err) : R1_OK;
+    r1_status st = opts->f32 ? pairs_new(&both, cases->n, err) : R1_OK;
     r1_progress bar;
     r1_progress_begin(&bar, "ranking cases", cases->n);
     int64_t t0 = r1_mono_us();
@@ -129,15 +138,16 @@ r1_status med_eval_rank(med_ranker *r, const med_cases *cases, const med_eval_ra
         const med_case_row *row = &cases->row[i];
         med_case q = med_cases_query(cases, row, opts->leave_publication_out);
         q.skip.sole = opts->sole;
-        uint32_t n = 0, place = 0;
-        st = one_case(r, opts->fold ? opts->fold[row->fold] : NULL, &q, opts->pin, list, &n, err);
-        if (st == R1_OK && opts->int8) {
-            uint32_t m = 0;
-            st = one_case(r, opts->int8[row->fold], &q, opts->pin, other, &m, err);
-            pairs_add(&both, list, other, n, row->gold_disease);
+        uint32_t n = 0, place;
+        st = med_rank(r, &q, list, LIST, &n, err);
+        memcpy(other, list, n * sizeof *list);
+        if (st == R1_OK) st = judge(r, opts->fold ? opts->fold[row->fold] : NULL, &q, opts->pin, list, &n, err);
+        if (st == R1_OK && opts->f32) {
+            st = judge(r, opts->f32[row->fold], &q, opts->pin, other, &n, err);
+            if (st == R1_OK) pairs_add(&both, other, list, n, row->gold_disease);
+            f32_first += place_of(other, n, row->gold_disease) == 1;
         }
-        for (uint32_t k = 0; k < n && !place; k++)
-            if (list[k].disease == row->gold_disease) place = k + 1;
+        place = place_of(list, n, row->gold_disease);
         bool covered = row->gold_disease != MED_NONE && med_covered(r, &q, row->gold_disease);
         out->n_covered += covered;
         count(&all, place);
@@ -156,6 +166,7 @@ r1_status med_eval_rank(med_ranker *r, const med_cases *cases, const med_eval_ra
     out->top1_covered = all.at[1] / c;
     out->top3_covered = all.at[3] / c;
     out->top10_covered = all.at[10] / c;
+    out->top1_f32 = opts->f32 ? f32_first / n : NAN;
     out->mrr = all.reciprocal / n;
     out->ece = ece_of(g, cases->n);
     out->ms_per_case = (double)(r1_mono_us() - t0) / 1e3 / n;

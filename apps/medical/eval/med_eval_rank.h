@@ -14,13 +14,14 @@ typedef struct {
     bool pin;  /* key findings are anchors */
     bool progress;
     med_reranker *const *fold; /* [MED_FOLDS]: each case goes to the model that did not see its disease; NULL: no R1 */
-    med_reranker *const *int8; /* [MED_FOLDS]: the same models, compared with them; NULL: none */
+    med_reranker *const *f32;  /* [MED_FOLDS]: the same models in f32, to compare `fold` in int8 with; NULL: none */
 } med_eval_rank_opts;
 
 typedef struct {
     uint32_t n, n_covered, n_unknown_term;
     double top1, top3, top5, top10, top1_covered, top3_covered, top10_covered, mrr, ece, ms_per_case;
-    r1_comparison int8; /* first: fold, second: int8 */
+    double top1_f32;    /* NaN: not asked for */
+    r1_comparison int8; /* first: f32, second: fold; equal scores count for neither, in top1 by their place */
 } med_eval_rank_result;
 
 r1_status med_eval_rank(med_ranker *r, const med_cases *cases, const med_eval_rank_opts *opts,

@@ -22,7 +22,7 @@ typedef struct {
 typedef struct {
     med_ranker *ranker;
     med_reranker *x;
-    const char *model; /* its name, for the report */
+    const char *model; /* its name and precision, for the report */
     bool pin;
 } med_judge;
 

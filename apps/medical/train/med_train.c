@@ -2,6 +2,7 @@
 /* med_train.c - see med_train.h: cases to shards, shards to models, out-of-fold logits to the calibration. */
 #include "med_train.h"
 
+#include "med_simulate.h"
 #include "r1_cli.h"
 #include "r1_shard.h"
 #include "r1_train.h"
@@ -12,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 1200 };
+enum { PATH_BYTES = 1200, SIMULATED = MED_FOLDS, SHARDS /* one a fold, and the simulated patients' */ };
 #define UNKNOWN 0.15 /* share of patients whose disease has no profile, taken for the calibration */
 
 void med_fold_path(const char *dir, int fold, char *path, size_t cap)
@@ -24,23 +25,23 @@ void med_fold_path(const char *dir, int fold, char *path, size_t cap)
 
 typedef struct {
     const med_train_opts *o;
-    char path[MED_FOLDS][PATH_BYTES], *description;
-    r1_shard_writer *writer[MED_FOLDS];
+    char path[SHARDS][PATH_BYTES], *description;
+    r1_shard_writer *writer[SHARDS];
     med_samples *samples;
     r1_rng rng;
     med_train_report *report;
     /* of the knowledge base in hand */
     const med_kb *kb;
     med_ranker *ranker;
-    uint64_t *event_of[MED_FOLDS]; /* [n_term]: 1 + its event in that shard */
+    uint64_t *event_of[SHARDS]; /* [n_term]: 1 + its event in that shard */
 } builder;
 
-static r1_status event_index(builder *b, int fold, const med_anchor *a, uint64_t *index, r1_err *err)
+static r1_status event_index(builder *b, int shard, const med_anchor *a, uint64_t *index, r1_err *err)
 {
-    uint64_t *known = &b->event_of[fold][a->term];
+    uint64_t *known = &b->event_of[shard][a->term];
     if (!*known) {
         r1_event e = {a->num, &a->system};
-        R1_TRY(r1_shard_add_event(b->writer[fold], &e, index, err));
+        R1_TRY(r1_shard_add_event(b->writer[shard], &e, index, err));
         *known = *index + 1;
     }
     *index = *known - 1;
@@ -56,7 +57,7 @@ static void hide_features(const builder *b, med_candidate *list, uint32_t n)
 
 /* The whole list as it will be served, as one group: were low places shown only where the right disease holds one, R1
  * would learn that from the place. */
-static r1_status add_group(builder *b, const med_case *c, const med_case_row *row, r1_err *err)
+static r1_status add_group(builder *b, const med_case *c, uint32_t disease, int shard, r1_err *err)
 {
     static _Thread_local med_candidate list[MED_RERANK_MAX];
     static _Thread_local med_anchor anchor[MED_FINDINGS_MAX];
@@ -64,11 +65,11 @@ static r1_status add_group(builder *b, const med_case *c, const med_case_row *ro
     uint32_t n = 0, gold = MED_NONE, n_anchor = med_case_anchors(b->kb, c, anchor, MED_FINDINGS_MAX);
     R1_TRY(med_rank(b->ranker, c, list, MED_RERANK_MAX, &n, err));
     for (uint32_t i = 0; i < n; i++)
-        if (list[i].disease == row->gold_disease) gold = i;
+        if (list[i].disease == disease) gold = i;
     if (gold == MED_NONE) return R1_OK;
     hide_features(b, list, n);
     med_anchors_plan(b->kb, anchor, n_anchor, true);
-    for (uint32_t i = 0; i < n_anchor; i++) R1_TRY(event_index(b, row->fold, &anchor[i], &ref[i], err));
+    for (uint32_t i = 0; i < n_anchor; i++) R1_TRY(event_index(b, shard, &anchor[i], &ref[i], err));
     R1_TRY(med_samples_fill(b->samples, b->ranker, c, list, n, anchor, ref, err));
     b->report->n_group++;
     for (uint32_t i = 0; i < n; i++) {
@@ -78,7 +79,7 @@ static r1_status add_group(builder *b, const med_case *c, const med_case_row *ro
                        .group = b->report->n_group,
                        .label = &label,
                        .weight = 1};
-        R1_TRY(r1_shard_add(b->writer[row->fold], &s, err));
+        R1_TRY(r1_shard_add(b->writer[shard], &s, err));
         b->report->n_sample++;
     }
     return R1_OK;
@@ -94,7 +95,7 @@ static r1_status add_copy(builder *b, const med_case *c, const med_case_row *row
     med_case part = *c;
     part.observed = kept;
     part.n_observed = n;
-    return add_group(b, &part, row, err);
+    return add_group(b, &part, row->gold_disease, row->fold, err);
 }
 
 static r1_status add_cases(builder *b, const med_cases *cases, r1_err *err)
@@ -106,7 +107,7 @@ static r1_status add_cases(builder *b, const med_cases *cases, r1_err *err)
         med_case c = med_cases_query(cases, row, true);
         c.skip.sole = true;
         if (row->gold_disease == MED_NONE || !med_covered(b->ranker, &c, row->gold_disease)) continue;
-        R1_TRY(add_group(b, &c, row, err));
+        R1_TRY(add_group(b, &c, row->gold_disease, row->fold, err));
         for (uint32_t k = 0; k < b->o->n_copy; k++) R1_TRY(add_copy(b, &c, row, err));
         if (b->o->progress) r1_progress_update(&bar, i, "");
         if (r1_cli_stopped()) R1_FAIL(err, R1_E_CANCELLED, "stopped after %u cases", i);
@@ -115,19 +116,38 @@ static r1_status add_cases(builder *b, const med_cases *cases, r1_err *err)
     return R1_OK;
 }
 
+/* Patients of diseases that no case has, so that nothing of a left-out fold is in them. */
+static r1_status add_simulated(builder *b, const med_cases *cases, r1_err *err)
+{
+    uint8_t *avoid = calloc(b->kb->n_disease + 1u, 1);
+    if (!avoid) R1_FAIL(err, R1_E_NOMEM, "no memory for %u diseases", b->kb->n_disease);
+    for (uint32_t i = 0; i < cases->n; i++)
+        if (cases->row[i].gold_disease != MED_NONE) avoid[cases->row[i].gold_disease] = 1;
+    r1_status st = R1_OK;
+    med_patient p;
+    for (uint32_t i = 0; i < b->o->n_simulated && st == R1_OK && med_simulate(b->kb, avoid, &b->rng, &p); i++) {
+        med_case c = med_patient_query(&p);
+        st = add_group(b, &c, p.disease, SIMULATED, err);
+        if (r1_cli_stopped()) st = r1_err_set(err, R1_E_CANCELLED, __FILE__, __LINE__, "stopped after %u patients", i);
+    }
+    free(avoid);
+    return st;
+}
+
 static r1_status add_kb(builder *b, const med_kb *kb, r1_err *err)
 {
     med_cases cases = {0};
     b->kb = kb;
     r1_status st = med_ranker_new(&b->ranker, kb, err);
-    for (int f = 0; f < MED_FOLDS && st == R1_OK; f++) {
+    for (int f = 0; f < SHARDS && st == R1_OK; f++) {
         b->event_of[f] = calloc(kb->n_term + 1u, sizeof **b->event_of);
         if (!b->event_of[f]) st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for events");
     }
     if (st == R1_OK) st = med_cases_load(&cases, b->o->cases, kb, b->o->max_per_disease, err);
     if (st == R1_OK) st = add_cases(b, &cases, err);
+    if (st == R1_OK) st = add_simulated(b, &cases, err);
     med_cases_free(&cases);
-    for (int f = 0; f < MED_FOLDS; f++) {
+    for (int f = 0; f < SHARDS; f++) {
         free(b->event_of[f]);
         b->event_of[f] = NULL;
     }
@@ -138,7 +158,7 @@ static r1_status add_kb(builder *b, const med_kb *kb, r1_err *err)
 
 static r1_status close_shards(builder *b, r1_status st, r1_err *err)
 {
-    for (int f = 0; f < MED_FOLDS; f++) {
+    for (int f = 0; f < SHARDS; f++) {
         if (!b->writer[f]) continue;
         if (st == R1_OK)
             st = r1_shard_finish(b->writer[f], err);
@@ -155,6 +175,10 @@ static r1_status write_shards(builder *b, const med_kb *const *kb, size_t n_kb, 
         snprintf(b->path[f], PATH_BYTES, "%s/fold-%d.r1s", b->o->work, f);
         st = r1_shard_create(&b->writer[f], b->path[f], b->description, err);
     }
+    if (st == R1_OK && b->o->n_simulated) {
+        snprintf(b->path[SIMULATED], PATH_BYTES, "%s/simulated.r1s", b->o->work);
+        st = r1_shard_create(&b->writer[SIMULATED], b->path[SIMULATED], b->description, err);
+    }
     for (size_t i = 0; i < n_kb && st == R1_OK; i++) st = add_kb(b, kb[i], err);
     return close_shards(b, st, err);
 }
@@ -164,12 +188,20 @@ static r1_status write_shards(builder *b, const med_kb *const *kb, size_t n_kb, 
 static r1_status fit(const builder *b, int without, const char *out, r1_err *err)
 {
     const char *train[MED_FOLDS];
+    char init[PATH_BYTES];
     size_t n = 0;
     for (int f = 0; f < MED_FOLDS; f++)
         if (f != without) train[n++] = b->path[f];
+    if (without >= 0 && b->o->init_folds)
+        med_fold_path(b->o->init_folds, without, init, sizeof init);
+    else
+        snprintf(init, sizeof init, "%s", b->o->init ? b->o->init : "");
     r1_train_opts t = {.train = train,
                        .n_train = n,
                        .out = out,
+                       .init = *init ? init : NULL,
+                       .int8 = b->o->int8,
+                       .mean_decay = b->o->mean_decay,
                        .lr = b->o->lr,
                        .weight_decay = b->o->weight_decay,
                        .item_drop = 0.1,
@@ -310,7 +342,7 @@ static r1_status calibrate_all(const med_train_opts *o, const med_kb *const *kb,
         med_fold_path(o->folds, f, path, sizeof path);
         st = r1_model_open(&model[f], path, err);
         if (st == R1_OK) st = r1_model_set_calibration(model[f], 0, (r1_calibration){1, 0}, err);
-        if (st == R1_OK) st = med_reranker_new(&x[f], model[f], R1_PRECISION_F32, err);
+        if (st == R1_OK) st = med_reranker_new(&x[f], model[f], R1_PRECISION_AUTO, err);
     }
     for (size_t i = 0; i < n_kb && st == R1_OK; i++) st = score_kb(o, kb[i], x, &s, err);
     if (st == R1_OK) rep->calibration = calibrate(&s, &rep->loss);
@@ -343,7 +375,7 @@ r1_status med_train(const med_train_opts *o, const med_kb *const *kb, size_t n_k
                         o->cases);
     if (st == R1_OK && !o->calibrate_only && !o->shards_only) st = fit_all(b, err);
     if (st == R1_OK && !o->shards_only) st = calibrate_all(o, kb, n_kb, report, err);
-    for (int f = 0; f < MED_FOLDS; f++)
+    for (int f = 0; f < SHARDS; f++)
         if (b->path[f][0] && !(o->shards_only && st == R1_OK)) unlink(b->path[f]);
     med_samples_free(b->samples);
     free(b->description);
