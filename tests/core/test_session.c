@@ -123,6 +123,7 @@ static void test_auto(r1_session *f32, const r1_batch *b)
     R1_ASSERT_OK(r1_session_new(&s, model, &o, &err), &err);
     run(s, b, &mine);
     run(f32, b, &other);
+    CU_ASSERT_EQUAL(r1_session_precision(s), R1_PRECISION_F32);
     CU_ASSERT_EQUAL(memcmp(mine.logit, other.logit, N * 2 * sizeof *mine.logit), 0);
     r1_session_free(s);
 }
