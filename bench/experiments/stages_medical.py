@@ -42,7 +42,7 @@ def run(*command):
 def stage(name, seed, fold, init, out):
     """One more stage from the model `init` (None: random weights)."""
     train = [s for i, s in enumerate(shard) if i != fold]
-    common = ["--seed", seed + (0 if fold is None else fold + 1), "--out", out] + (["--init", init] if init else [])
+    common = ["--slices", 1, "--seed", seed + (0 if fold is None else fold + 1), "--out", out] + (["--init", init] if init else [])
     if name == "pretrain":
         run(args.bin / "r1", "train", "--stage", "pretrain", "--epochs", 1, *common, simulated)
     elif name == "simulate":
