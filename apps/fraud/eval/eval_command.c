@@ -43,7 +43,7 @@ const r1_option fraud_eval_rows[] = {
     {.name = "model", .type = R1_OPT_PATH, .help = "score with this model file as it is"},
     {.name = "init",
      .type = R1_OPT_PATH,
-     .help = "fitting starts from this model file (handbook: from the shipped one where none is named)"},
+     .help = "fitting starts from this model file (handbook: from models/fraud-start.gguf where none is named)"},
     {.name = "from-scratch", .type = R1_OPT_BOOL, .def = "false", .help = "fitting starts from random weights"},
     {.name = "out", .type = R1_OPT_PATH, .help = "keep the fitted model here"},
     {.name = "no-r1", .type = R1_OPT_BOOL, .def = "false", .help = "score by the velocity rules"},
@@ -346,7 +346,7 @@ static r1_status start_of(eval_run *r, const char **init, r1_err *err)
     if (r1_options_has(r->o, "init"))
         *init = r1_options_str(r->o, "init");
     else if (r->layout == FRAUD_LAYOUT_HANDBOOK) {
-        R1_TRY(r1_cli_shipped("models/fraud-s.gguf", r->init, err));
+        R1_TRY(r1_cli_shipped("models/fraud-start.gguf", r->init, err));
         *init = r->init;
     }
     return R1_OK;
