@@ -5,6 +5,7 @@
 #include "r1_pretrain.h"
 #include "r1_test.h"
 #include "r1_train.h"
+#include "runs.h"
 #include "toy.h"
 #include "train/curriculum.h"
 #include "train/pretext.h"
@@ -331,15 +332,6 @@ static void write_twins(const char *path, world w, size_t n, uint64_t seed, floa
     R1_ASSERT_OK(r1_shard_finish(out, &err), &err);
 }
 
-static const char *in_tmp(const char *name)
-{
-    static char path[8][300];
-    static unsigned next;
-    char *p = path[next++ % 8];
-    snprintf(p, sizeof path[0], "%s/%s", r1_test_tmpdir(), name);
-    return p;
-}
-
 static r1_pretrain_opts options(const char *const *train, const char *const *valid)
 {
     return (r1_pretrain_opts){.train = train, .n_train = 1, .valid = valid, .n_valid = valid ? 1 : 0, .seed = 3};
@@ -350,7 +342,7 @@ static void test_twins(void)
 {
     r1_err err;
     r1_pretrain_report rep;
-    const char *train[] = {in_tmp("twins.r1s")}, *valid[] = {in_tmp("twins_valid.r1s")};
+    const char *train[] = {r1_test_in_tmp("twins.r1s")}, *valid[] = {r1_test_in_tmp("twins_valid.r1s")};
 #ifdef __SANITIZE_THREAD__
     printf("skipped: this takes minutes here, and threads are what test_slices is for ");
     return;
@@ -358,13 +350,13 @@ static void test_twins(void)
     write_twins(train[0], WHOLE, 3000, 1, NAN);
     write_twins(valid[0], WHOLE, 512, 2, NAN);
     r1_pretrain_opts o = options(train, valid);
-    o.out = in_tmp("twins.gguf");
+    o.out = r1_test_in_tmp("twins.gguf");
     o.n_batch = 64;
     o.n_epoch = 20;
     o.mask = 0.3;
     o.lr = 4e-3;
     o.curriculum = "mask:linear:0.3:0.5";
-    o.metrics = in_tmp("twins.jsonl");
+    o.metrics = r1_test_in_tmp("twins.jsonl");
     R1_ASSERT_OK(r1_pretrain(&o, &rep, &err), &err);
     CU_ASSERT_EQUAL_FATAL(rep.n_pair, 1);
     printf("recall@1 %.3f -> %.3f (chance %.3f), columns %.3f tokens %.3f ", rep.pair[0].before, rep.pair[0].after,
@@ -377,36 +369,8 @@ static void test_twins(void)
     R1_ASSERT_OK(r1_model_open(&m, o.out, &err), &err); /* refuses tensors that the description does not have */
     r1_model_free(m);
     write_twins(train[0], WHOLE, 300, 4, 1);
-    r1_train_opts f = {.train = train, .n_train = 1, .init = o.out, .out = in_tmp("tuned.gguf"), .n_epoch = 1};
+    r1_train_opts f = {.train = train, .n_train = 1, .init = o.out, .out = r1_test_in_tmp("tuned.gguf"), .n_epoch = 1};
     R1_ASSERT_OK(r1_train(&f, NULL, &err), &err);
-}
-
-static void steps_to(r1_pretrain_opts o, uint64_t n, const char *checkpoint, const char *resume)
-{
-    r1_err err;
-    r1_pretrainer *t;
-    double loss;
-    bool done = false;
-    o.n_step_max = n;
-    o.checkpoint = resume;
-    o.checkpoint_every = 1000000;
-    R1_ASSERT_OK(r1_pretrainer_new(&t, &o, &err), &err);
-    while (!done) R1_ASSERT_OK(r1_pretrainer_step(t, &loss, &done, &err), &err);
-    R1_ASSERT_OK(r1_pretrainer_checkpoint(t, checkpoint, &err), &err);
-    r1_pretrainer_free(t);
-}
-
-static bool same_bytes(const char *a, const char *b)
-{
-    r1_err err;
-    char *x, *y;
-    size_t nx, ny;
-    R1_ASSERT_OK(r1_file_read(a, 1 << 28, &x, &nx, &err), &err);
-    R1_ASSERT_OK(r1_file_read(b, 1 << 28, &y, &ny, &err), &err);
-    bool same = nx == ny && memcmp(x, y, nx) == 0;
-    free(x);
-    free(y);
-    return same;
 }
 
 /* All four kinds of item; epochs and validations crossed; 14 steps = 8 and a new process' 6. Another seed does not go on. */
@@ -415,11 +379,11 @@ static void test_resume(void)
     r1_err err;
     toy t;
     r1_pretrainer *p;
-    const char *train[] = {in_tmp("toy.r1s")}, *valid[] = {in_tmp("toy_valid.r1s")};
+    const char *train[] = {r1_test_in_tmp("toy.r1s")}, *valid[] = {r1_test_in_tmp("toy_valid.r1s")};
     char whole[300], half[300], rest[300];
-    snprintf(whole, sizeof whole, "%s", in_tmp("whole.ck"));
-    snprintf(half, sizeof half, "%s", in_tmp("half.ck"));
-    snprintf(rest, sizeof rest, "%s", in_tmp("rest.ck"));
+    snprintf(whole, sizeof whole, "%s", r1_test_in_tmp("whole.ck"));
+    snprintf(half, sizeof half, "%s", r1_test_in_tmp("half.ck"));
+    snprintf(rest, sizeof rest, "%s", r1_test_in_tmp("rest.ck"));
     toy_make(&t, 300, 7);
     R1_ASSERT_OK(toy_write(&t, train[0], &err), &err);
     R1_ASSERT_OK(toy_write(&t, valid[0], &err), &err);
@@ -427,11 +391,11 @@ static void test_resume(void)
     r1_pretrain_opts o = options(train, valid);
     o.n_batch = 64;
     o.curriculum = "bytes:root:0.3:0.5";
-    steps_to(o, 14, whole, NULL);
-    steps_to(o, 8, half, NULL);
-    steps_to(o, 14, rest, half);
-    CU_ASSERT(same_bytes(whole, rest));
-    CU_ASSERT(!same_bytes(whole, half));
+    run_pretrain(o, 14, whole, NULL);
+    run_pretrain(o, 8, half, NULL);
+    run_pretrain(o, 14, rest, half);
+    CU_ASSERT(r1_test_same_files(whole, rest));
+    CU_ASSERT(!r1_test_same_files(whole, half));
     o.checkpoint = whole;
     o.seed = 4;
     CU_ASSERT_EQUAL(r1_pretrainer_new(&p, &o, &err), R1_E_INVAL);
@@ -443,15 +407,15 @@ static void test_labels(void)
     const float label[] = {0, 1, NAN};
     char checkpoint[3][300];
     for (int i = 0; i < 3; i++) {
-        const char *train[] = {in_tmp("label.r1s")};
+        const char *train[] = {r1_test_in_tmp("label.r1s")};
         write_twins(train[0], WHOLE, 200, 5, label[i]);
         snprintf(checkpoint[i], sizeof checkpoint[i], "%s/label%d.ck", r1_test_tmpdir(), i);
         r1_pretrain_opts o = options(train, NULL);
         o.n_batch = 50;
-        steps_to(o, 6, checkpoint[i], NULL);
+        run_pretrain(o, 6, checkpoint[i], NULL);
     }
-    CU_ASSERT(same_bytes(checkpoint[0], checkpoint[1]));
-    CU_ASSERT(same_bytes(checkpoint[0], checkpoint[2]));
+    CU_ASSERT(r1_test_same_files(checkpoint[0], checkpoint[1]));
+    CU_ASSERT(r1_test_same_files(checkpoint[0], checkpoint[2]));
 }
 
 static void expect(const r1_pretrain_opts *o, r1_status code, const char *says)
@@ -466,7 +430,7 @@ static void test_bad_input(void)
 {
     r1_err err;
     r1_pretrain_report rep;
-    const char *train[] = {in_tmp("bad.r1s")};
+    const char *train[] = {r1_test_in_tmp("bad.r1s")};
     r1_pretrain_opts o = options(train, train);
     o.n_epoch = 1;
     o.n_batch = 32;

@@ -6,6 +6,7 @@
 #include "r1_reinforce.h"
 #include "r1_session.h"
 #include "r1_test.h"
+#include "runs.h"
 #include "train/contrast.h"
 #include "train/curriculum.h"
 #include "train/rollout.h"
@@ -429,32 +430,6 @@ static void test_weight_gradient(void)
 
 /* ---- runs ------------------------------------------------------------------------------------------------- */
 
-static void steps_to(r1_reinforce_opts o, uint64_t n, const char *to, const char *from)
-{
-    r1_err err;
-    r1_reinforcer *t;
-    bool done = false;
-    o.n_step_max = n;
-    o.checkpoint = from;
-    o.checkpoint_every = 1000000;
-    R1_ASSERT_OK(r1_reinforcer_new(&t, &o, &err), &err);
-    while (!done) R1_ASSERT_OK(r1_reinforcer_step(t, NULL, &done, &err), &err);
-    CU_ASSERT_EQUAL(r1_reinforcer_n_step(t), n);
-    R1_ASSERT_OK(r1_reinforcer_checkpoint(t, to, &err), &err);
-    r1_reinforcer_free(t);
-}
-
-static void same_files(const char *a, const char *b)
-{
-    r1_err err;
-    char *x, *y;
-    size_t nx, ny;
-    R1_ASSERT_OK(r1_file_read(a, 1 << 28, &x, &nx, &err), &err);
-    R1_ASSERT_OK(r1_file_read(b, 1 << 28, &y, &ny, &err), &err);
-    CU_ASSERT(nx == ny && memcmp(x, y, nx) == 0);
-    free(x), free(y);
-}
-
 /* 24 steps equal 11, a checkpoint, a new process' worth of state, and 13 more: byte by byte, validations and the curriculum crossed.
  * What is damaged or another run's is refused. */
 static void test_resume(void)
@@ -469,10 +444,10 @@ static void test_resume(void)
     snprintf(rest, sizeof rest, "%s/rest.ck", r1_test_tmpdir());
     snprintf(bad, sizeof bad, "%s/bad.ck", r1_test_tmpdir());
     r1_reinforce_opts o = options();
-    steps_to(o, 24, whole, NULL);
-    steps_to(o, 11, half, NULL);
-    steps_to(o, 24, rest, half);
-    same_files(whole, rest);
+    run_reinforce(o, 24, whole, NULL);
+    run_reinforce(o, 11, half, NULL);
+    run_reinforce(o, 24, rest, half);
+    CU_ASSERT(r1_test_same_files(whole, rest));
     o.checkpoint = half;
     o.seed = 4;
     CU_ASSERT_EQUAL(r1_reinforcer_new(&t, &o, &err), R1_E_INVAL);
@@ -732,7 +707,7 @@ static void test_reward(void)
     snprintf(ck, sizeof ck, "%s/judged.ck", r1_test_tmpdir());
     r1_reinforce_opts p = options();
     p.reward_model = out;
-    steps_to(p, 3, ck, NULL);
+    run_reinforce(p, 3, ck, NULL);
     p.checkpoint = ck;
     R1_ASSERT_OK(r1_reinforcer_new(&t, &p, &err), &err);
     r1_reinforcer_free(t);
@@ -763,7 +738,7 @@ static void test_reward_resume(void)
     R1_ASSERT_OK(r1_reward_train(&o, NULL, &err), &err);
     o.n_step_max = 0;
     R1_ASSERT_OK(r1_reward_train(&o, NULL, &err), &err);
-    same_files(whole, rest);
+    CU_ASSERT(r1_test_same_files(whole, rest));
     o.contrast = 0.25;
     CU_ASSERT_EQUAL(r1_reward_train(&o, NULL, &err), R1_E_INVAL);
     o = reward_options(text);

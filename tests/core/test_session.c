@@ -2,6 +2,7 @@
 /* test_session.c - scoring: the same bits whatever the batch, the session or the source of memory; the trace adds up
  * exactly; no allocation once it runs; bad samples are refused with a message; working memory by its rules; one model under many
  * threads; backends of the caller's own. */
+#include "alloc_count.h"
 #include "infer/session.h"
 #include "memory/pool.h"
 #include "r1_backend.h"
@@ -15,30 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Counts every allocation of the process; off under sanitizers, which bring their own allocator. */
-#if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
-#define COUNTING 1
-static atomic_ulong n_alloc;
-extern void *__libc_malloc(size_t);
-extern void *__libc_calloc(size_t, size_t);
-extern void *__libc_realloc(void *, size_t);
-void *malloc(size_t n)
-{
-    atomic_fetch_add(&n_alloc, 1);
-    return __libc_malloc(n);
-}
-void *calloc(size_t n, size_t size)
-{
-    atomic_fetch_add(&n_alloc, 1);
-    return __libc_calloc(n, size);
-}
-void *realloc(void *p, size_t n)
-{
-    atomic_fetch_add(&n_alloc, 1);
-    return __libc_realloc(p, n);
-}
-#endif
 
 enum { N = 150 };
 static toy data;
@@ -268,10 +245,10 @@ static void test_no_allocation(void)
         r1_result res;
         r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event};
         run(s, &b, &res);
-        unsigned long before = atomic_load(&n_alloc);
+        unsigned long before = alloc_count();
         CU_ASSERT(before > 0);
         for (int round = 0; round < 5; round++) run(s, &b, &res);
-        CU_ASSERT_EQUAL(atomic_load(&n_alloc) - before, 0);
+        CU_ASSERT_EQUAL(alloc_count() - before, 0);
         r1_session_free(s);
     }
 #endif

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_slices.c - training on several threads: the bits depend on the number of slices alone, in every stage and across a resumption; several slices
  * have the gradient of one; what fails on a worker is reported as if it had failed on the caller; nothing is allocated once a run goes. */
+#include "alloc_count.h"
 #include "base/crew.h"
-#include "file/gguf.h"
 #include "maze.h"
-#include "r1_pretrain.h"
-#include "r1_reinforce.h"
 #include "r1_test.h"
-#include "r1_train.h"
+#include "runs.h"
 #include "toy.h"
 #include "train/data.h"
 #include "train/machine.h"
@@ -17,39 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Counts every allocation of the process; off under sanitizers, which bring their own allocator. */
-#if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
-#define COUNTING 1
-static atomic_ulong n_alloc;
-extern void *__libc_malloc(size_t);
-extern void *__libc_calloc(size_t, size_t);
-extern void *__libc_realloc(void *, size_t);
-void *malloc(size_t n)
-{
-    atomic_fetch_add(&n_alloc, 1);
-    return __libc_malloc(n);
-}
-void *calloc(size_t n, size_t size)
-{
-    atomic_fetch_add(&n_alloc, 1);
-    return __libc_calloc(n, size);
-}
-void *realloc(void *p, size_t n)
-{
-    atomic_fetch_add(&n_alloc, 1);
-    return __libc_realloc(p, n);
-}
-#endif
-
-static const char *in_tmp(const char *name)
-{
-    static char path[16][300];
-    static unsigned next;
-    char *p = path[next++ % 16];
-    snprintf(p, sizeof path[0], "%s/%s", r1_test_tmpdir(), name);
-    return p;
-}
 
 /* ---- crew ------------------------------------------------------------------------------------------------- */
 
@@ -135,7 +100,7 @@ static void write_toy(size_t n, bool alone)
     r1_err err;
     r1_rng rng;
     toy t;
-    toy_path[0] = in_tmp("toy.r1s");
+    toy_path[0] = r1_test_in_tmp("toy.r1s");
     r1_rng_seed(&rng, r1_test_seed());
     (alone ? toy_make_alone : toy_make)(&t, n, r1_test_seed());
     for (size_t i = 0; i < n; i++) {
@@ -151,40 +116,14 @@ static r1_train_opts finetune_opts(void)
     return (r1_train_opts){.train = toy_path, .n_train = 1, .seed = 3, .n_batch = 64, .n_epoch = 3, .lr = 4e-3};
 }
 
-static void finetune(r1_train_opts o, uint64_t n_step, const char *checkpoint, const char *resume)
-{
-    r1_err err;
-    r1_trainer *t;
-    double loss;
-    bool done = false;
-    o.n_step_max = n_step;
-    o.checkpoint = resume;
-    o.checkpoint_every = 1000000;
-    R1_ASSERT_OK(r1_trainer_new(&t, &o, &err), &err);
-    while (!done) R1_ASSERT_OK(r1_trainer_step(t, &loss, &done, &err), &err);
-    R1_ASSERT_OK(r1_trainer_checkpoint(t, checkpoint, &err), &err);
-    r1_trainer_free(t);
-}
-
-static void same_files(const char *a, const char *b)
-{
-    r1_err err;
-    char *x, *y;
-    size_t nx, ny;
-    R1_ASSERT_OK(r1_file_read(a, 1 << 28, &x, &nx, &err), &err);
-    R1_ASSERT_OK(r1_file_read(b, 1 << 28, &y, &ny, &err), &err);
-    CU_ASSERT(nx == ny && memcmp(x, y, nx) == 0);
-    free(x);
-    free(y);
-}
-
 /* All that a checkpoint holds has the bytes of one thread for 2 and 5, and where one number is followed by another. */
 static void test_threads(void)
 {
     static const uint32_t threads[] = {2, 5};
     r1_err err;
     r1_trainer *t;
-    const char *whole = in_tmp("whole.ck"), *half = in_tmp("half.ck"), *other = in_tmp("other.ck");
+    const char *whole = r1_test_in_tmp("whole.ck"), *half = r1_test_in_tmp("half.ck"),
+               *other = r1_test_in_tmp("other.ck");
     write_toy(192, false);
     for (int form = 0; form < 3; form++) { /* plain; with a running mean that is validated; rounding to learned steps */
         r1_train_opts o = finetune_opts();
@@ -195,19 +134,19 @@ static void test_threads(void)
         o.valid = toy_path;
         o.n_valid = form == 1;
         o.valid_every = 2;
-        finetune(o, 4, whole, NULL);
+        run_train(o, 4, whole, NULL);
         for (size_t i = 0; i < R1_COUNT(threads); i++) {
             o.n_thread = threads[i];
-            finetune(o, 4, other, NULL);
-            same_files(whole, other);
-            finetune(o, 2, half, NULL);
+            run_train(o, 4, other, NULL);
+            CU_ASSERT(r1_test_same_files(whole, other));
+            run_train(o, 2, half, NULL);
             o.n_thread = 1 + threads[i] % 3;
-            finetune(o, 4, other, half);
-            same_files(whole, other);
+            run_train(o, 4, other, half);
+            CU_ASSERT(r1_test_same_files(whole, other));
         }
     }
     r1_train_opts o = finetune_opts();
-    finetune(o, 2, half, NULL);
+    run_train(o, 2, half, NULL);
     const char *of_slices[] = {half, whole}; /* of one slice, of four */
     for (int k = 0; k < 2; k++) {
         o.checkpoint = of_slices[k];
@@ -223,25 +162,8 @@ static void test_threads(void)
 
 /* ---- several slices beside one ----------------------------------------------------------------------------- */
 
-/* After one step the first moment is a tenth of the gradient, where nothing is clipped. malloc'ed. */
-static float *moment_of(const char *checkpoint, size_t *n)
-{
-    r1_err err;
-    char *data;
-    size_t len;
-    r1_gguf g;
-    R1_ASSERT_OK(r1_file_read(checkpoint, 1 << 28, &data, &len, &err), &err);
-    R1_ASSERT_OK(r1_gguf_parse(&g, data, len, &err), &err);
-    const r1_gguf_tensor *x = r1_gguf_find_tensor(&g, "moment1");
-    CU_ASSERT_FATAL(x != NULL);
-    float *copy = malloc(x->bytes);
-    CU_ASSERT_FATAL(copy != NULL);
-    memcpy(copy, x->data, x->bytes);
-    *n = x->bytes / sizeof *copy;
-    r1_gguf_free(&g);
-    free(data);
-    return copy;
-}
+/* After one step the first moment is a tenth of the gradient, where nothing is clipped. */
+static float *moment_of(const char *checkpoint, size_t *n) { return run_tensor(checkpoint, "moment1", n); }
 
 /* Sums of a few hundred products in f32, in another order: 1e-5 of the gradient's length. */
 static void same_gradient(const char *a, const char *b)
@@ -265,35 +187,20 @@ static r1_pretrain_opts pretrain_opts(void)
     return (r1_pretrain_opts){.train = toy_path, .n_train = 1, .seed = 3, .n_batch = 64, .n_epoch = 2};
 }
 
-static void pretrain(r1_pretrain_opts o, uint64_t n_step, const char *checkpoint, const char *resume)
-{
-    r1_err err;
-    r1_pretrainer *t;
-    double loss;
-    bool done = false;
-    o.n_step_max = n_step;
-    o.checkpoint = resume;
-    o.checkpoint_every = 1000000;
-    R1_ASSERT_OK(r1_pretrainer_new(&t, &o, &err), &err);
-    while (!done) R1_ASSERT_OK(r1_pretrainer_step(t, &loss, &done, &err), &err);
-    R1_ASSERT_OK(r1_pretrainer_checkpoint(t, checkpoint, &err), &err);
-    r1_pretrainer_free(t);
-}
-
 /* Weights, missing labels, rank groups of four, batches that no number of slices divides, more slices than fit. */
 static void test_oracle(void)
 {
     static const uint32_t slices[] = {2, 7, 64};
-    const char *one = in_tmp("one.ck"), *many = in_tmp("many.ck");
+    const char *one = r1_test_in_tmp("one.ck"), *many = r1_test_in_tmp("many.ck");
     for (int alone = 0; alone < 2; alone++) {
         write_toy(150, alone);
         r1_train_opts o = finetune_opts();
         o.clip = 1e9;
         o.n_batch = 133;
-        finetune(o, 1, one, NULL);
+        run_train(o, 1, one, NULL);
         for (size_t i = 0; i < R1_COUNT(slices); i++) {
             o.n_slice = slices[i];
-            finetune(o, 1, many, NULL);
+            run_train(o, 1, many, NULL);
             same_gradient(one, many);
         }
     }
@@ -303,30 +210,31 @@ static void test_oracle(void)
     p.items_off = 1u << 3;
     p.weight[0] = -1;
     p.n_batch = 133;
-    pretrain(p, 1, one, NULL);
+    run_pretrain(p, 1, one, NULL);
     for (size_t i = 0; i < R1_COUNT(slices); i++) {
         p.n_slice = slices[i];
-        pretrain(p, 1, many, NULL);
+        run_pretrain(p, 1, many, NULL);
         same_gradient(one, many);
     }
 }
 
 static void test_pretrain(void)
 {
-    const char *whole = in_tmp("whole.ck"), *half = in_tmp("half.ck"), *other = in_tmp("other.ck");
+    const char *whole = r1_test_in_tmp("whole.ck"), *half = r1_test_in_tmp("half.ck"),
+               *other = r1_test_in_tmp("other.ck");
     write_toy(160, true);
     r1_pretrain_opts o = pretrain_opts();
     o.n_slice = 4;
     o.n_thread = 1;
-    pretrain(o, 4, whole, NULL);
+    run_pretrain(o, 4, whole, NULL);
     for (o.n_thread = 2; o.n_thread <= 3; o.n_thread++) {
-        pretrain(o, 4, other, NULL);
-        same_files(whole, other);
-        pretrain(o, 2, half, NULL);
+        run_pretrain(o, 4, other, NULL);
+        CU_ASSERT(r1_test_same_files(whole, other));
+        run_pretrain(o, 2, half, NULL);
         r1_pretrain_opts rest = o;
         rest.n_thread = 4 - o.n_thread;
-        pretrain(rest, 4, other, half);
-        same_files(whole, other);
+        run_pretrain(rest, 4, other, half);
+        CU_ASSERT(r1_test_same_files(whole, other));
     }
     r1_err err;
     r1_pretrainer *t;
@@ -337,27 +245,16 @@ static void test_pretrain(void)
 
 /* ---- evidence ---------------------------------------------------------------------------------------------- */
 
-static void reinforce(r1_reinforce_opts o, uint64_t n_step, const char *checkpoint, const char *resume)
-{
-    r1_err err;
-    r1_reinforcer *t;
-    bool done = false;
-    o.n_step_max = n_step;
-    o.checkpoint = resume;
-    R1_ASSERT_OK(r1_reinforcer_new(&t, &o, &err), &err);
-    while (!done) R1_ASSERT_OK(r1_reinforcer_step(t, NULL, &done, &err), &err);
-    R1_ASSERT_OK(r1_reinforcer_checkpoint(t, checkpoint, &err), &err);
-    r1_reinforcer_free(t);
-}
-
 /* The reward model and the policy that reads it. */
 static void test_evidence(void)
 {
     r1_err err;
     maze m;
     char reward_text[4096];
-    const char *path = in_tmp("maze.r1s"), *worth = in_tmp("worth.gguf"), *worth2 = in_tmp("worth2.gguf");
-    const char *whole = in_tmp("whole.ck"), *half = in_tmp("half.ck"), *other = in_tmp("other.ck");
+    const char *path = r1_test_in_tmp("maze.r1s"), *worth = r1_test_in_tmp("worth.gguf"),
+               *worth2 = r1_test_in_tmp("worth2.gguf");
+    const char *whole = r1_test_in_tmp("whole.ck"), *half = r1_test_in_tmp("half.ck"),
+               *other = r1_test_in_tmp("other.ck");
     maze_make(&m, 3, 7);
     R1_ASSERT_OK(maze_write(&m, path, 60, 1, &err), &err);
     maze_description(&m, true, reward_text, sizeof reward_text);
@@ -378,7 +275,7 @@ static void test_evidence(void)
     w.n_thread = 3;
     w.out = worth2;
     R1_ASSERT_OK(r1_reward_train(&w, NULL, &err), &err);
-    same_files(worth, worth2);
+    CU_ASSERT(r1_test_same_files(worth, worth2));
     r1_reinforce_opts o = {.train = &path,
                            .n_train = 1,
                            .given = 1,
@@ -390,22 +287,22 @@ static void test_evidence(void)
                            .n_slice = 3,
                            .n_thread = 1,
                            .seed = 3};
-    reinforce(o, 4, whole, NULL);
+    run_reinforce(o, 4, whole, NULL);
     for (o.n_thread = 2; o.n_thread <= 3; o.n_thread++) {
-        reinforce(o, 4, other, NULL);
-        same_files(whole, other);
+        run_reinforce(o, 4, other, NULL);
+        CU_ASSERT(r1_test_same_files(whole, other));
     }
-    reinforce(o, 2, half, NULL);
+    run_reinforce(o, 2, half, NULL);
     o.n_thread = 2;
-    reinforce(o, 4, other, half);
-    same_files(whole, other);
+    run_reinforce(o, 4, other, half);
+    CU_ASSERT(r1_test_same_files(whole, other));
     /* one update of one pass: several slices have the gradient of one */
     o.n_pass = 1;
     o.clip = 1e9;
     o.n_slice = 1;
-    reinforce(o, 1, whole, NULL);
+    run_reinforce(o, 1, whole, NULL);
     for (o.n_slice = 2; o.n_slice <= 5; o.n_slice++) {
-        reinforce(o, 1, other, NULL);
+        run_reinforce(o, 1, other, NULL);
         same_gradient(whole, other);
     }
 }
@@ -488,9 +385,9 @@ static void test_no_allocation(void)
     R1_ASSERT_OK(r1_trainer_new(&t, &o, &err), &err);
     unsetenv("R1_BACKEND");
     R1_ASSERT_OK(r1_trainer_step(t, &loss, &done, &err), &err);
-    unsigned long before = atomic_load(&n_alloc);
+    unsigned long before = alloc_count();
     for (int k = 0; k < 2; k++) R1_ASSERT_OK(r1_trainer_step(t, &loss, &done, &err), &err);
-    CU_ASSERT_EQUAL(atomic_load(&n_alloc), before);
+    CU_ASSERT_EQUAL(alloc_count(), before);
     r1_trainer_free(t);
 #else
     printf("skipped: a sanitizer's allocator ");

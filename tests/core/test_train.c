@@ -4,6 +4,7 @@
 #include "model/model.h"
 #include "r1_test.h"
 #include "r1_train.h"
+#include "runs.h"
 #include "toy.h"
 #include "train/isotonic.h"
 #include "train/score_metrics.h"
@@ -80,48 +81,19 @@ static void test_learns(void)
     CU_ASSERT(one < two && two < four);
 }
 
-static void read_all(const char *path, char **data, size_t *len)
-{
-    r1_err err;
-    R1_ASSERT_OK(r1_file_read(path, 1 << 28, data, len, &err), &err);
-}
-
-static void steps_to(r1_train_opts o, uint64_t n, const char *checkpoint, const char *resume)
-{
-    r1_err err;
-    r1_trainer *t;
-    double loss;
-    bool done = false;
-    o.n_step_max = n;
-    o.checkpoint = resume;
-    o.checkpoint_every = 1000000;
-    R1_ASSERT_OK(r1_trainer_new(&t, &o, &err), &err);
-    while (!done) R1_ASSERT_OK(r1_trainer_step(t, &loss, &done, &err), &err);
-    R1_ASSERT_OK(r1_trainer_checkpoint(t, checkpoint, &err), &err);
-    r1_trainer_free(t);
-}
-
 /* 20 steps equal 10 steps, a checkpoint, a new process' worth of state, and 10 more: byte by byte, epochs crossed. */
 static void resume_with(double mean_decay, bool int8)
 {
-    char whole[300], half[300], rest[300], *a, *b;
-    size_t na, nb;
+    const char *whole = r1_test_in_tmp("whole.ck"), *half = r1_test_in_tmp("half.ck"),
+               *rest = r1_test_in_tmp("rest.ck");
     write_shards(1500);
-    snprintf(whole, sizeof whole, "%s/whole.ck", r1_test_tmpdir());
-    snprintf(half, sizeof half, "%s/half.ck", r1_test_tmpdir());
-    snprintf(rest, sizeof rest, "%s/rest.ck", r1_test_tmpdir());
     r1_train_opts o = options();
     o.mean_decay = mean_decay;
     o.int8 = int8;
-    steps_to(o, 20, whole, NULL);
-    steps_to(o, 10, half, NULL);
-    steps_to(o, 20, rest, half);
-    read_all(whole, &a, &na);
-    read_all(rest, &b, &nb);
-    CU_ASSERT_EQUAL(na, nb);
-    CU_ASSERT(na == nb && memcmp(a, b, na) == 0);
-    free(a);
-    free(b);
+    run_train(o, 20, whole, NULL);
+    run_train(o, 10, half, NULL);
+    run_train(o, 20, rest, half);
+    CU_ASSERT(r1_test_same_files(whole, rest));
     r1_err err;
     r1_trainer *t;
     o.checkpoint = whole;
@@ -139,23 +111,10 @@ static void test_resume(void)
 /* A tensor of a checkpoint of the trainer as it stands; malloc'ed. */
 static float *tensor_of(r1_trainer *t, const char *name, size_t *n)
 {
-    char path[300], *data;
-    size_t len;
+    const char *path = r1_test_in_tmp("mean.ck");
     r1_err err;
-    r1_gguf g;
-    snprintf(path, sizeof path, "%s/mean.ck", r1_test_tmpdir());
     R1_ASSERT_OK(r1_trainer_checkpoint(t, path, &err), &err);
-    read_all(path, &data, &len);
-    R1_ASSERT_OK(r1_gguf_parse(&g, data, len, &err), &err);
-    const r1_gguf_tensor *x = r1_gguf_find_tensor(&g, name);
-    CU_ASSERT_FATAL(x != NULL);
-    float *copy = malloc(x->bytes);
-    CU_ASSERT_FATAL(copy != NULL);
-    memcpy(copy, x->data, x->bytes);
-    *n = x->bytes / sizeof *copy;
-    r1_gguf_free(&g);
-    free(data);
-    return copy;
+    return run_tensor(path, name, n);
 }
 
 /* The running mean against a twin in double over the weights of each step; what is not trained stays as it was, bit by bit. */
@@ -391,7 +350,7 @@ static void test_shard(void)
         if (item[3].present) CU_ASSERT_EQUAL(memcmp(item[3].text, x->text, x->item[3].text_bytes), 0);
     }
     r1_shard_close(s);
-    read_all(path, &data, &len);
+    R1_ASSERT_OK(r1_file_read(path, 1 << 28, &data, &len, &err), &err);
     r1_rng r;
     r1_rng_seed(&r, r1_test_seed());
     for (int k = 0; k < 300; k++) {

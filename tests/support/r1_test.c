@@ -64,6 +64,28 @@ const char *r1_test_tmpdir(void)
     return tmpdir;
 }
 
+const char *r1_test_in_tmp(const char *name)
+{
+    static char ring[16][512];
+    static unsigned next;
+    char *p = ring[next++ % 16];
+    snprintf(p, sizeof ring[0], "%s/%s", r1_test_tmpdir(), name);
+    return p;
+}
+
+bool r1_test_same_files(const char *a, const char *b)
+{
+    r1_err err;
+    char *x, *y;
+    size_t nx, ny;
+    R1_ASSERT_OK(r1_file_read(a, 1 << 28, &x, &nx, &err), &err);
+    R1_ASSERT_OK(r1_file_read(b, 1 << 28, &y, &ny, &err), &err);
+    bool same = nx == ny && memcmp(x, y, nx) == 0;
+    free(x);
+    free(y);
+    return same;
+}
+
 int r1_test_run(const char *suite, const r1_test_case *cases, size_t n)
 {
     const char *given = getenv("R1_TEST_SEED");

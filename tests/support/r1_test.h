@@ -26,6 +26,10 @@ const char *r1_test_shared(const char *name);
 const char *r1_test_source(const char *name);
 /* A fresh folder under the system's temporary one, removed at exit. */
 const char *r1_test_tmpdir(void);
+/* A path in that folder. The result lives in a static ring of sixteen buffers. */
+const char *r1_test_in_tmp(const char *name);
+/* Both are read whole, and asserted to be readable. */
+bool r1_test_same_files(const char *a, const char *b);
 
 #define R1_TEST_MAIN(suite, ...)                                                                                       \
     int main(void)                                                                                                     \
