@@ -47,7 +47,7 @@ r1_status cli_read_text(const char *path, char **text, size_t *len, r1_err *err)
          0,                                                                                                            \
          NULL,                                                                                                         \
          false,                                                                                                        \
-         "auto|f32|int8",                                                                                              \
+         R1_CLI_PRECISIONS,                                                                                            \
          "of R1's linear layers; auto: 8-bit integers where the backend has them"},                                    \
     {                                                                                                                  \
         "anchors", "medical", R1_OPT_BOOL, "true", 0, 0, NULL, false, NULL,                                            \

@@ -21,10 +21,10 @@ r1_status cli_open_kb(const r1_cli_call *call, med_kb **kb, r1_err *err)
 
 r1_precision cli_precision(const r1_cli_call *call)
 {
-    const char *choice = r1_options_str(call->opts, "precision");
+    r1_precision choice = r1_cli_precision(r1_options_str(call->opts, "precision"));
     const r1_backend *be = r1_backend_find(NULL, NULL); /* none: the session says so */
-    bool auto_int8 = strcmp(choice, "auto") == 0 && be && be->pack_int8;
-    return auto_int8 || strcmp(choice, "int8") == 0 ? R1_PRECISION_INT8 : R1_PRECISION_F32;
+    if (choice != R1_PRECISION_AUTO) return choice;
+    return be && be->pack_int8 ? R1_PRECISION_INT8 : R1_PRECISION_F32;
 }
 
 r1_status cli_open_r1(const r1_cli_call *call, cli_r1 *r1, r1_err *err)

@@ -253,12 +253,7 @@ static void run(const rung *a, const char *dir, uint64_t seed, result *r)
 
 static void append(const char *table, const rung *a, uint64_t seed, const result *r)
 {
-    FILE *f = fopen(table, "ae");
-    if (!f) {
-        fprintf(stderr, "ladder: %s: cannot be written\n", table);
-        exit(1);
-    }
-    if (ftell(f) == 0) fprintf(f, "arm,seed,weights,mflop,ap,auc,judged,fraud,seconds\n");
+    FILE *f = rung_table(table, "arm,seed,weights,mflop,ap,auc,judged,fraud,seconds");
     fprintf(f, "%s,%llu,%llu,%.4f,%.5f,%.5f,%zu,%zu,%.1f\n", a->name, (unsigned long long)seed,
             (unsigned long long)r->weights, r->mflop, r->ap, r->auc, r->n, r->n_fraud, r->seconds);
     fclose(f);

@@ -255,12 +255,7 @@ static result run(const rung *a, const char *dir, uint64_t seed)
 static void one_arm(const char *dir, const char *table, const rung *a, uint64_t seed)
 {
     result r = run(a, dir, seed);
-    FILE *f = fopen(table, "ae");
-    if (!f) {
-        fprintf(stderr, "ladder_medical: %s: cannot be written\n", table);
-        exit(1);
-    }
-    if (ftell(f) == 0) fprintf(f, "arm,seed,weights,mflop,top1,mrr,loss,lists,seconds\n");
+    FILE *f = rung_table(table, "arm,seed,weights,mflop,top1,mrr,loss,lists,seconds");
     fprintf(f, "%s,%llu,%llu,%.4f,%.5f,%.5f,%.5f,%llu,%.1f\n", a->name, (unsigned long long)seed,
             (unsigned long long)r.info.n_weight, (double)r.info.flop_sample * 1e-6, r.eval.top1, r.eval.mrr,
             r.eval.loss, (unsigned long long)r.eval.n_positive, r.seconds);

@@ -82,3 +82,14 @@ char *rung_equal(const char *whole, const char *text, const rung *r)
     if (width < 1) give_up("an arm has more parameters than R1 without any feed-forward part");
     return rung_describe(whole, text, r->kind, r->cawa, width);
 }
+
+FILE *rung_table(const char *table, const char *header)
+{
+    FILE *f = fopen(table, "ae");
+    if (!f) {
+        fprintf(stderr, "ladder: %s: cannot be written\n", table);
+        exit(1);
+    }
+    if (ftell(f) == 0) fprintf(f, "%s\n", header);
+    return f;
+}

@@ -6,6 +6,8 @@
 
 #include "r1_model.h"
 
+#include <stdio.h>
+
 enum { RUNG_TEXT, RUNG_ITEMS, RUNG_MEMORY, RUNG_KINDS }; /* of shards: what a sample brings */
 
 typedef struct {
@@ -22,5 +24,7 @@ char *rung_describe(const char *whole, const char *text, int kind, bool cawa, in
 /* The same with as many parameters as R1 has at the description's own width. */
 char *rung_equal(const char *whole, const char *text, const rung *r);
 r1_model_info rung_info(const char *description);
+/* The table of finished runs, to add a row to; its header where it is empty. Gives up the program where it cannot be written. */
+FILE *rung_table(const char *table, const char *header);
 
 #endif

@@ -16,6 +16,14 @@ R1_INLINE void mean_store(float *restrict y, const double *restrict sum, int32_t
     for (int32_t c = 0; c < n; c++) y[c] = (float)(sum[c] / d);
 }
 
+/* fn for each row b of the result and each block of the columns that are pooled. */
+static void each_block(const r1_op_args *a, int32_t cols,
+                       void (*fn)(const r1_op_args *a, int64_t b, int32_t from, int32_t n))
+{
+    for (int64_t b = 0; b < a->v[3].rows; b++)
+        for (int32_t c = 0; c < cols; c += BLOCK) fn(a, b, c, cols - c < BLOCK ? cols - c : BLOCK);
+}
+
 /* ---- seg_mean ---- */
 
 R1_CLONES static void seg_mean(const r1_op_args *a, int64_t b, int32_t from, int32_t n)
@@ -29,9 +37,7 @@ R1_CLONES static void seg_mean(const r1_op_args *a, int64_t b, int32_t from, int
 r1_status r1_cpu_seg_mean_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    int32_t cols = a->v[3].cols;
-    for (int64_t b = 0; b < a->v[3].rows; b++)
-        for (int32_t c = 0; c < cols; c += BLOCK) seg_mean(a, b, c, cols - c < BLOCK ? cols - c : BLOCK);
+    each_block(a, a->v[3].cols, seg_mean);
     return R1_OK;
 }
 
@@ -57,9 +63,7 @@ R1_CLONES static void mark_pool(const r1_op_args *a, int64_t b, int32_t from, in
 r1_status r1_cpu_mark_pool_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    int32_t cols = a->v[0].cols;
-    for (int64_t b = 0; b < a->v[3].rows; b++)
-        for (int32_t c = 0; c < cols; c += BLOCK) mark_pool(a, b, c, cols - c < BLOCK ? cols - c : BLOCK);
+    each_block(a, a->v[0].cols, mark_pool);
     return R1_OK;
 }
 

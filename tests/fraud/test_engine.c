@@ -14,7 +14,7 @@
 enum { N = 3000, SCORED_FROM = 2200 };
 
 static const char *model = "models/fraud-s.gguf";
-static fraud_precision precision;
+static r1_precision precision = R1_PRECISION_AUTO;
 static fraud_generated *world;
 static size_t n_world;
 
@@ -121,15 +121,15 @@ static void test_precision(void)
     static double automatic[N], other[N];
     size_t bytes = (n_world - SCORED_FROM) * sizeof(double);
     run_engine(FRAUD_SCORE_MAX, true, automatic);
-    precision = FRAUD_PRECISION_F32;
+    precision = R1_PRECISION_F32;
     run_engine(FRAUD_SCORE_MAX, true, other);
     CU_ASSERT_EQUAL(memcmp(automatic, other, bytes), 0);
     model = "models/fraud-s-int8.gguf";
     run_engine(FRAUD_SCORE_MAX, true, other);
-    precision = FRAUD_PRECISION_AUTO;
+    precision = R1_PRECISION_AUTO;
     run_engine(FRAUD_SCORE_MAX, true, automatic);
     CU_ASSERT_NOT_EQUAL(memcmp(automatic, other, bytes), 0);
-    precision = FRAUD_PRECISION_INT8;
+    precision = R1_PRECISION_INT8;
     run_engine(3, true, other);
     CU_ASSERT_EQUAL(memcmp(automatic, other, bytes), 0);
 }

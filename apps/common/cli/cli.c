@@ -277,6 +277,12 @@ static int run_command(const r1_program *p, const r1_command *cmd, int argc, cha
     return code;
 }
 
+r1_precision r1_cli_precision(const char *choice)
+{
+    if (!strcmp(choice, "f32")) return R1_PRECISION_F32;
+    return !strcmp(choice, "int8") ? R1_PRECISION_INT8 : R1_PRECISION_AUTO;
+}
+
 int r1_cli_exit(r1_status st) { return st == R1_OK ? R1_EXIT_OK : st == R1_E_INVAL ? R1_EXIT_USAGE : R1_EXIT_FAILED; }
 
 int r1_cli_main(const r1_program *p, int argc, char **argv)

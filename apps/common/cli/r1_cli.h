@@ -6,6 +6,7 @@
 #ifndef R1_CLI_H
 #define R1_CLI_H
 
+#include "r1_model.h"
 #include "r1_options.h"
 
 enum { R1_EXIT_OK = 0, R1_EXIT_FAILED = 1, R1_EXIT_USAGE = 2, R1_EXIT_CHECK = 3, R1_EXIT_PARTIAL = 4 };
@@ -49,6 +50,10 @@ enum { R1_PATH_BYTES = 4096 };
 r1_status r1_cli_shipped(const char *name, char *path, r1_err *err);
 /* A path option's value; where nobody set it and it is not there, the shipped file of that name. */
 r1_status r1_cli_path(const r1_options *o, const char *option, char *path, r1_err *err);
+
+/* The choices of a row `precision` (r1_session_opts.precision), and what one of them says. */
+#define R1_CLI_PRECISIONS "auto|f32|int8"
+r1_precision r1_cli_precision(const char *choice);
 
 /* The rows of every command that trains (r1_train_opts.n_slice, n_thread); slices: the default, as text. Shipped models and published figures were
  * trained with one slice. */

@@ -50,7 +50,7 @@ const r1_option fraud_eval_rows[] = {
     {.name = "precision",
      .type = R1_OPT_ENUM,
      .def = "auto",
-     .choices = FRAUD_PRECISION_CHOICES,
+     .choices = R1_CLI_PRECISIONS,
      .help = FRAUD_PRECISION_HELP},
     {.name = "int8", .type = R1_OPT_BOOL, .def = "false", .help = "--precision int8, and what that changes beside f32"},
     {.name = "no-graph", .type = R1_OPT_BOOL, .def = "false", .help = "graph, patterns and findings off"},
@@ -406,7 +406,7 @@ static void weeks_of(const eval_run *r, int *first, int *last)
 
 /* ---- the command ------------------------------------------------------------------------------------------------------------ */
 
-static r1_status walk_scores(eval_run *r, const uint8_t *want, fraud_precision precision, double *score, double *prob,
+static r1_status walk_scores(eval_run *r, const uint8_t *want, r1_precision precision, double *score, double *prob,
                              r1_err *err)
 {
     fraud_engine *e = NULL;
@@ -463,8 +463,8 @@ static r1_status score_model(eval_run *r, const uint8_t *use, const uint8_t *wan
     bool int8 = r1_options_bool(r->o, "int8") && !r1_options_bool(r->o, "no-r1");
     double *score = malloc(3 * n * sizeof *score), *prob = score ? score + n : NULL, *f32 = score ? prob + n : NULL;
     r1_status st = score ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu scores", n);
-    fraud_precision precision = int8 ? FRAUD_PRECISION_INT8 : fraud_precision_of(r1_options_str(r->o, "precision"));
-    if (st == R1_OK && int8) st = walk_scores(r, want, FRAUD_PRECISION_F32, f32, prob, err);
+    r1_precision precision = int8 ? R1_PRECISION_INT8 : r1_cli_precision(r1_options_str(r->o, "precision"));
+    if (st == R1_OK && int8) st = walk_scores(r, want, R1_PRECISION_F32, f32, prob, err);
     if (st == R1_OK) st = walk_scores(r, want, precision, score, prob, err);
     if (st == R1_OK) st = judge(r, use, score, prob, m, err);
     if (st == R1_OK && int8) st = compare_scores(r, use, f32, score, m, err);

@@ -29,7 +29,7 @@ const r1_option fraud_replay_rows[] = {
     {.name = "precision",
      .type = R1_OPT_ENUM,
      .def = "auto",
-     .choices = FRAUD_PRECISION_CHOICES,
+     .choices = R1_CLI_PRECISIONS,
      .help = FRAUD_PRECISION_HELP},
     {.name = "keys",
      .type = R1_OPT_PATH,
@@ -164,7 +164,7 @@ static r1_status open_all(replay *r, const r1_options *o, r1_err *err)
     fraud_engine_opts opts = {.model_path = strcmp(model, "none") ? model : NULL,
                               .graph_off = r1_options_bool(o, "no-graph"),
                               .memory_off = r1_options_bool(o, "no-memory"),
-                              .precision = fraud_precision_of(r1_options_str(o, "precision"))};
+                              .precision = r1_cli_precision(r1_options_str(o, "precision"))};
     if (!r1_options_str(o, "in")) R1_FAIL(err, R1_E_INVAL, "--in is needed");
     R1_TRY(fraud_engine_new(&r->engine, &opts, err));
     R1_TRY(open_file(&r->in, r1_options_str(o, "in"), "r", err));

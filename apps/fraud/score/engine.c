@@ -40,13 +40,6 @@ struct fraud_engine {
 
 /* ---- life ---- */
 
-fraud_precision fraud_precision_of(const char *choice)
-{
-    return !strcmp(choice, "f32")    ? FRAUD_PRECISION_F32
-           : !strcmp(choice, "int8") ? FRAUD_PRECISION_INT8
-                                     : FRAUD_PRECISION_AUTO;
-}
-
 static r1_status open_scorer(fraud_engine *e, const fraud_engine_opts *o, r1_err *err)
 {
     if (!o->model_path || o->r1_off) return R1_OK;

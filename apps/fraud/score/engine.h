@@ -16,17 +16,14 @@
 #define FRAUD_ENGINE_H
 
 #include "payment.h"
+#include "r1_model.h"
 
 typedef struct fraud_engine fraud_engine;
 typedef struct fraud_slot fraud_slot; /* one captured payment */
 
-/* Of the model's linear layers. AUTO: 8-bit integers where the model was trained for them and the backend has them, else f32. */
-typedef enum { FRAUD_PRECISION_AUTO = 0, FRAUD_PRECISION_F32, FRAUD_PRECISION_INT8 } fraud_precision;
-#define FRAUD_PRECISION_CHOICES "auto|f32|int8"
 #define FRAUD_PRECISION_HELP                                                                                           \
     "of the model's linear layers and of working memory's entries; auto: 8-bit integers where the model was trained "  \
     "for them"
-fraud_precision fraud_precision_of(const char *choice);
 
 typedef struct {
     const char *model_path; /* NULL: no model, the velocity rules score and results say degraded */
@@ -34,7 +31,7 @@ typedef struct {
     bool graph_off;         /* no graph item, no patterns, no findings */
     bool memory_off;        /* no working-memory item */
     bool text_off;
-    fraud_precision precision;
+    r1_precision precision;
     uint32_t slots_max;    /* default 1,024 */
     uint32_t edges_max;    /* ring buffer, default 1,048,576; the oldest edge leaves all windows when it is full */
     uint32_t entities_max; /* default 262,144; the longest idle entity is forgotten when it is full */

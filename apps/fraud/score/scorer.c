@@ -19,8 +19,7 @@ struct fraud_scorer {
 
 enum { MODEL_BYTES_MAX = 64 << 20 };
 
-static r1_status open_model(fraud_scorer *s, const char *path, fraud_precision precision, uint32_t rings_max,
-                            r1_err *err)
+static r1_status open_model(fraud_scorer *s, const char *path, r1_precision precision, uint32_t rings_max, r1_err *err)
 {
     char *bytes = NULL, *description = NULL;
     size_t len = 0;
@@ -36,15 +35,12 @@ static r1_status open_model(fraud_scorer *s, const char *path, fraud_precision p
         return st;
     }
     s->schema = r1_model_schema_hash(s->model);
-    r1_session_opts opts = {.n_sample_max = FRAUD_SCORE_MAX,
-                            .precision = precision == FRAUD_PRECISION_F32    ? R1_PRECISION_F32
-                                         : precision == FRAUD_PRECISION_INT8 ? R1_PRECISION_INT8
-                                                                             : R1_PRECISION_AUTO};
+    r1_session_opts opts = {.n_sample_max = FRAUD_SCORE_MAX, .precision = precision};
     R1_TRY(r1_session_new(&s->session, s->model, &opts, err));
     return s->flags & FRAUD_CAPTURE_MEMORY ? fraud_recall_new(&s->recall, s->model, s->session, rings_max, err) : R1_OK;
 }
 
-r1_status fraud_scorer_new(fraud_scorer **out, const char *path, unsigned off, fraud_precision precision,
+r1_status fraud_scorer_new(fraud_scorer **out, const char *path, unsigned off, r1_precision precision,
                            uint32_t rings_max, r1_err *err)
 {
     *out = NULL;

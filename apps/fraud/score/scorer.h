@@ -14,7 +14,7 @@
 typedef struct fraud_scorer fraud_scorer;
 
 /* off: FRAUD_CAPTURE_* and FRAUD_SAMPLE_TEXT bits that are left out. A file of another feature schema is refused. */
-r1_status fraud_scorer_new(fraud_scorer **out, const char *path, unsigned off, fraud_precision precision,
+r1_status fraud_scorer_new(fraud_scorer **out, const char *path, unsigned off, r1_precision precision,
                            uint32_t rings_max, r1_err *err);
 void fraud_scorer_free(fraud_scorer *s); /* NULL is fine */
 const char *fraud_scorer_name(const fraud_scorer *s);

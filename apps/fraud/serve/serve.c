@@ -148,12 +148,12 @@ static r1_status make_engine(server *s, r1_err *err)
                               .r1_off = !r1_options_bool(s->o, "r1"),
                               .graph_off = !r1_options_bool(s->o, "graph"),
                               .memory_off = !r1_options_bool(s->o, "memory"),
-                              .precision = fraud_precision_of(precision),
+                              .precision = r1_cli_precision(precision),
                               .slots_max = BATCH_MAX,
                               .rings_max = 2 * (uint32_t)r1_options_int(s->o, "memory-accounts"),
                               .threads = 1};
     R1_TRY(fraud_engine_new(&s->engine, &opts, err));
-    bool forced = opts.precision != FRAUD_PRECISION_AUTO;
+    bool forced = opts.precision != R1_PRECISION_AUTO;
     snprintf(s->model, sizeof s->model, "%016llx%s%s%s%s%s", (unsigned long long)fraud_engine_model_hash(s->engine),
              opts.r1_off ? "-no-r1" : "", opts.graph_off ? "-no-graph" : "", opts.memory_off ? "-no-memory" : "",
              forced ? "-" : "", forced ? precision : "");

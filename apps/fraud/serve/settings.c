@@ -2,6 +2,7 @@
 /* settings.c - one row per setting of the streaming side, and the commands config and db that need no more than them. */
 #include "settings.h"
 #include "engine.h"
+#include "r1_cli.h"
 #include "r1_config.h"
 #include "store.h"
 
@@ -106,7 +107,7 @@ const r1_option fraud_serve_rows[] = {
      .section = "model",
      .type = R1_OPT_ENUM,
      .def = "auto",
-     .choices = FRAUD_PRECISION_CHOICES,
+     .choices = R1_CLI_PRECISIONS,
      .help = FRAUD_PRECISION_HELP},
     {.name = "r1", .section = "model", .type = R1_OPT_BOOL, .def = "true", .help = "score with the model"},
     {.name = "graph", .section = "model", .type = R1_OPT_BOOL, .def = "true", .help = "graph evidence and findings"},
