@@ -21,7 +21,7 @@ typedef struct {
     const char *const *valid; /* NULL: no early stopping */
     size_t n_valid;
     const char *description; /* JSON; NULL: the shards' own, or the init model's. It has the policy's head */
-    const char *init;        /* GGUF to start from; NULL */
+    const char *init;        /* GGUF to start from, under the heads of `description`; NULL */
     const char *out;         /* GGUF to write (the best by the validation's reward); NULL: nothing is written */
     const char *checkpoint;  /* written every checkpoint_every steps and resumed from when it exists; NULL: none */
     const char *metrics;     /* JSON lines, appended; NULL: none */

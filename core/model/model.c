@@ -358,6 +358,20 @@ r1_status r1_model_open(r1_model **out, const char *path, r1_err *err)
     return st;
 }
 
+r1_status r1_model_open_as(r1_model **out, const char *path, const char *json, uint64_t seed, r1_err *err)
+{
+    uint64_t hash;
+    R1_TRY(r1_description_hash(json, &hash, err));
+    R1_TRY(r1_model_open(out, path, err));
+    if (hash == (*out)->desc->schema_hash) return R1_OK;
+    r1_status st = r1_model_change_heads(out, json, seed, err);
+    if (st == R1_OK) return R1_OK;
+    r1_err_prefix(err, "%s: ", path);
+    r1_model_free(*out);
+    *out = NULL;
+    return st;
+}
+
 /* ---- what it says about itself ---------------------------------------------------------------------------- */
 
 const char *r1_model_name(const r1_model *m) { return m->desc->name; }

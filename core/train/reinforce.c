@@ -88,7 +88,12 @@ static r1_status open_data(r1_reinforcer *t, r1_err *err)
 static r1_status make_model(r1_reinforcer *t, r1_err *err)
 {
     const char *text = t->o.description ? t->o.description : r1_shard_description(t->train.shard[0]);
-    R1_TRY(t->o.init ? r1_model_open(&t->m, t->o.init, err) : r1_model_new(&t->m, text, t->o.seed, err));
+    if (!t->o.init)
+        R1_TRY(r1_model_new(&t->m, text, t->o.seed, err));
+    else if (!t->o.description)
+        R1_TRY(r1_model_open(&t->m, t->o.init, err));
+    else
+        R1_TRY(r1_model_open_as(&t->m, t->o.init, text, t->o.seed, err));
     R1_TRY(r1_model_choose_beta(t->m, t->o.beta, err));
     R1_TRY(r1_evidence_check(&t->rules, t->m, "reinforce: the model", err));
     return t->o.init ? R1_OK : r1_fit(t->m, &t->train, err);

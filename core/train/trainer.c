@@ -135,25 +135,11 @@ static r1_status resume(r1_trainer *t, r1_err *err)
 
 /* ---- life ------------------------------------------------------------------------------------------------- */
 
-/* A model from another stage (a policy, say) keeps what it knows of the items; its heads make way for those that the labels are for. */
-static r1_status own_heads(r1_trainer *t, const char *text, r1_err *err)
-{
-    uint64_t hash;
-    R1_TRY(r1_description_hash(text, &hash, err));
-    if (hash == t->m->desc->schema_hash) return R1_OK;
-    r1_status st = r1_model_change_heads(&t->m, text, t->o.seed, err);
-    if (st != R1_OK) r1_err_prefix(err, "training: %s: ", t->o.init);
-    return st;
-}
-
 static r1_status make_model(r1_trainer *t, r1_err *err)
 {
     const char *text = t->o.description ? t->o.description : r1_shard_description(t->train.shard[0]);
-    if (t->o.init)
-        R1_TRY(r1_model_open(&t->m, t->o.init, err));
-    else
-        R1_TRY(r1_model_new(&t->m, text, t->o.seed, err));
-    if (t->o.init) R1_TRY(own_heads(t, text, err));
+    R1_TRY(t->o.init ? r1_model_open_as(&t->m, t->o.init, text, t->o.seed, err)
+                     : r1_model_new(&t->m, text, t->o.seed, err));
     if (t->m->desc->schema_hash != r1_shard_schema_hash(t->train.shard[0]))
         R1_FAIL(err, R1_E_INVAL, "training: the shards' feature schema %016llx is not the model's %016llx",
                 (unsigned long long)r1_shard_schema_hash(t->train.shard[0]),

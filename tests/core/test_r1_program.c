@@ -97,6 +97,11 @@ static void test_stages(void)
                     0);
     CU_ASSERT(figure(out, "ece_before") >= 0 && figure(out, "ece") >= 0 &&
               figure(out, "loss") <= figure(out, "loss_before") + 1e-6);
+    CU_ASSERT_EQUAL(RUN("train", "--stage", "reinforce", "--init", model, "--given", "row", "--cost", "history=0.02",
+                        "--steps", "2", "--cases", "4", "--traces", "4", "--out", policy, shard),
+                    0); /* heads for verdicts make way for the policy's */
+    CU_ASSERT_EQUAL(RUN("info", "--description", policy), 0);
+    CU_ASSERT(strstr(out, "\"act\"") && !strstr(out, "\"risk\""));
     CU_ASSERT_EQUAL(RUN("train", "--curriculum", "row.nothing:linear:0.3:0.5", "--out", model, shard), 2);
     CU_ASSERT_EQUAL(RUN("train", "--stage", "reinforce", "--cost", "nothing=1", "--out", policy, shard), 2);
     CU_ASSERT_PTR_NOT_NULL(strstr(out, "nothing"));

@@ -2,6 +2,7 @@
 /* test_train.c - the toy task end to end: learned, needs every item, resumes to the bit, shards survive damage. */
 #include "file/gguf.h"
 #include "model/model.h"
+#include "r1_reinforce.h"
 #include "r1_test.h"
 #include "r1_train.h"
 #include "runs.h"
@@ -192,23 +193,8 @@ static char *changed(const char *from, const char *to)
 
 /* A model of another stage's head finetunes on labels of the shards' heads: all but the head is its own, to the bit, before the first step; other
  * widths, other items and learned steps are refused and leave it as it was. */
-static void test_other_heads(void)
+static void check_heads_alone_differ(const r1_model *now, const r1_model *m)
 {
-    r1_err err;
-    char first[300];
-    r1_model *m, *before;
-    char *policy = changed("{\"name\":\"risk\",\"kind\":\"binary\"}", "{\"name\":\"act\",\"kind\":\"class\",\"n\":6}"),
-         *wide = changed("\"d_ff\":", "\"d_ff\":1"),
-         *items = changed("\"kind\":\"table\",\"num\":[\"", "\"kind\":\"table\",\"num\":[\"x");
-    write_shards(600);
-    snprintf(first, sizeof first, "%s/policy.gguf", r1_test_tmpdir());
-    R1_ASSERT_OK(r1_model_new(&m, policy, 17, &err), &err);
-    R1_ASSERT_OK(r1_model_save(m, first, &err), &err);
-    r1_train_opts o = options();
-    o.init = first;
-    r1_trainer *t;
-    R1_ASSERT_OK(r1_trainer_new(&t, &o, &err), &err);
-    const r1_model *now = r1_trainer_model(t);
     size_t same = 0, other = 0;
     for (uint32_t i = 0; i < now->net.plan.n_tensor; i++) {
         const r1_tensor *x = &now->net.plan.tensor[i], *y = &m->net.plan.tensor[i];
@@ -226,6 +212,43 @@ static void test_other_heads(void)
     }
     CU_ASSERT(same > 40 && other == 2);
     CU_ASSERT_EQUAL(r1_model_schema_hash(now), now->desc->schema_hash);
+}
+
+/* The policy's stage and the last one start from files of each other's. */
+static void test_other_heads(void)
+{
+    r1_err err;
+    char first[300], alone[300];
+    const char *single = alone;
+    toy cases;
+    r1_model *m, *before;
+    char *policy = changed("{\"name\":\"risk\",\"kind\":\"binary\"}", "{\"name\":\"act\",\"kind\":\"class\",\"n\":6}"),
+         *wide = changed("\"d_ff\":", "\"d_ff\":1"),
+         *items = changed("\"kind\":\"table\",\"num\":[\"", "\"kind\":\"table\",\"num\":[\"x");
+    write_shards(600);
+    snprintf(first, sizeof first, "%s/policy.gguf", r1_test_tmpdir());
+    snprintf(alone, sizeof alone, "%s/alone.r1s", r1_test_tmpdir());
+    toy_make_alone(&cases, 40, 3);
+    R1_ASSERT_OK(toy_write(&cases, alone, &err), &err);
+    toy_free(&cases);
+    r1_train_opts o = options();
+    R1_ASSERT_OK(r1_model_new(&m, toy_description, 17, &err), &err);
+    R1_ASSERT_OK(r1_model_save(m, first, &err), &err);
+    r1_reinforcer *r;
+    R1_ASSERT_OK(
+        r1_reinforcer_new(
+            &r, &(r1_reinforce_opts){.train = &single, .n_train = 1, .init = first, .description = policy, .seed = 5},
+            &err),
+        &err);
+    check_heads_alone_differ(r1_reinforcer_model(r), m);
+    r1_reinforcer_free(r);
+    r1_model_free(m);
+    R1_ASSERT_OK(r1_model_new(&m, policy, 17, &err), &err);
+    R1_ASSERT_OK(r1_model_save(m, first, &err), &err);
+    o.init = first;
+    r1_trainer *t;
+    R1_ASSERT_OK(r1_trainer_new(&t, &o, &err), &err);
+    check_heads_alone_differ(r1_trainer_model(t), m);
     r1_trainer_free(t);
     before = m;
     CU_ASSERT_EQUAL(r1_model_change_heads(&m, wide, 1, &err), R1_E_INVAL);
@@ -235,6 +258,9 @@ static void test_other_heads(void)
     R1_ASSERT_OK(r1_model_add_steps(m, &err), &err);
     CU_ASSERT_EQUAL(r1_model_change_heads(&m, toy_description, 1, &err), R1_E_INVAL);
     CU_ASSERT(m == before && strstr(err.msg, "learned steps") != NULL);
+    r1_model *none = m;
+    CU_ASSERT_EQUAL(r1_model_open_as(&none, first, items, 1, &err), R1_E_INVAL);
+    CU_ASSERT(none == NULL && strstr(err.msg, first) != NULL);
     r1_model_free(m);
     free(policy), free(wide), free(items);
 }
