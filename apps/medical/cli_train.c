@@ -110,7 +110,9 @@ static const r1_option train_options[] = {
      "for 8-bit integers: linear layers round to learned steps; starts well from trained models (--init, "
      "--init-folds)"},
     {"simulate", NULL, R1_OPT_INT, "0", 0, 1e6, "patients", false, NULL,
-     "with --shards-only: of each knowledge base, out of its annotations, to simulated.r1s"},
+     "with --shards-only: of each knowledge base, out of its annotations, to simulated.r1s and, as pairs for the "
+     "evidence "
+     "policy, simulated-pairs.r1s"},
     {"seed", NULL, R1_OPT_INT, "1", 0, 1e9, NULL, false, NULL, "of copies, weights and order"},
     {"calibrate-only", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL,
      "the models of --out and --folds are there: fit their calibration anew"},

@@ -44,7 +44,7 @@ static char *whole_description(void)
 {
     r1_err err;
     char *whole;
-    need(med_description(&whole, &err), &err);
+    need(med_description("rank", &whole, &err), &err);
     return whole;
 }
 

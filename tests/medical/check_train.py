@@ -84,6 +84,11 @@ def main():
         train("no", "--shards-only", "--simulate", "40")
         run("train", "--stage", "pretrain", "--epochs", "1", "--out", path("base.gguf"), path("work/simulated.r1s"), tool=r1)
         assert '"int8_steps": "none"' in run("info", path("base.gguf"), "--json", tool=r1)
+        run("train", "--stage", "reinforce", "--init", path("base.gguf"), "--given", "fit", "--cost", "findings=0.02", "--steps", "3", "--cases", "8",
+            "--traces", "4", "--out", path("policy.gguf"), path("work/simulated-pairs.r1s"), tool=r1)
+        assert '"act"' in run("info", path("policy.gguf"), "--description", tool=r1)
+        train("staged", "--init", path("policy.gguf"), "--epochs", "1")  # all folds go on from the policy, which saw no case
+        assert '"act"' not in run("info", path("staged/fold-4.gguf"), "--description", tool=r1)
 
 
 if __name__ == "__main__":

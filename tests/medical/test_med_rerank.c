@@ -21,7 +21,7 @@ static void ready(void)
     r1_rng_seed(&rng, r1_test_seed());
     R1_ASSERT_OK(med_kb_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
     R1_ASSERT_OK(med_ranker_new(&ranker, kb, &err), &err);
-    R1_ASSERT_OK(med_description(&json, &err), &err);
+    R1_ASSERT_OK(med_description("rank", &json, &err), &err);
     R1_ASSERT_OK(r1_model_new(&model, json, 7, &err), &err);
     free(json);
 }

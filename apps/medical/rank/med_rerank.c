@@ -37,7 +37,7 @@ static void put_table(FILE *f, const char *name, const uint8_t *feature, size_t 
     fprintf(f, "%s], \"n_bin\": 10, \"hidden\": %d}", more, hidden);
 }
 
-r1_status med_description(char **json, r1_err *err)
+r1_status med_description(const char *kind, char **json, r1_err *err)
 {
     size_t len;
     FILE *f = open_memstream(json, &len);
@@ -64,7 +64,7 @@ r1_status med_description(char **json, r1_err *err)
     put_table(f, "typical", typical_feature, N_TYPICAL, "", 16);
     fprintf(f, ",\n");
     put_table(f, "against", against_feature, N_AGAINST, "", 16);
-    fprintf(f, "],\n \"heads\": [{\"name\": \"disease\", \"kind\": \"rank\"}]}\n");
+    fprintf(f, "],\n \"heads\": [{\"name\": \"disease\", \"kind\": \"%s\"}]}\n", kind);
     if (fclose(f)) R1_FAIL(err, R1_E_NOMEM, "no memory for the description");
     return R1_OK;
 }
@@ -195,7 +195,7 @@ struct med_reranker {
 r1_status med_reranker_new(med_reranker **out, const r1_model *m, r1_precision precision, r1_err *err)
 {
     char *json = NULL;
-    r1_status st = med_description(&json, err);
+    r1_status st = med_description("rank", &json, err);
     if (st == R1_OK) st = r1_model_check_schema(m, json, err);
     free(json);
     R1_TRY(st);

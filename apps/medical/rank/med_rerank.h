@@ -21,8 +21,9 @@
 enum { MED_RERANK_MAX = 50, MED_FINDINGS_MAX = 512, MED_N_ITEM = 5, MED_ITEM_FINDINGS = 1 };
 extern const char *const MED_ITEM_NAME[MED_N_ITEM];
 
-/* The model's description (JSON), malloc'ed. */
-r1_status med_description(char **json, r1_err *err);
+/* The model's description (JSON), malloc'ed. kind, of its head: "rank" for lists, as it serves; "binary" for single candidates, which the evidence
+ * policy learns from. */
+r1_status med_description(const char *kind, char **json, r1_err *err);
 
 /* The samples of one list, in its order. Where refs point is the caller's: ref[i] of anchor i that is held. */
 typedef struct med_samples med_samples;

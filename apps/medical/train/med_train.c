@@ -13,7 +13,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 1200, SIMULATED = MED_FOLDS, SHARDS /* one a fold, and the simulated patients' */ };
+enum {
+    PATH_BYTES = 1200,
+    SIMULATED = MED_FOLDS, /* behind those of the folds: lists of simulated patients */
+    PAIRS,                 /* of each of these lists the right disease and the one beside it, as single candidates */
+    SHARDS
+};
 #define UNKNOWN 0.15 /* share of patients whose disease has no profile, taken for the calibration */
 
 void med_fold_path(const char *dir, int fold, char *path, size_t cap)
@@ -25,7 +30,7 @@ void med_fold_path(const char *dir, int fold, char *path, size_t cap)
 
 typedef struct {
     const med_train_opts *o;
-    char path[SHARDS][PATH_BYTES], *description;
+    char path[SHARDS][PATH_BYTES];
     r1_shard_writer *writer[SHARDS];
     med_samples *samples;
     r1_rng rng;
@@ -55,9 +60,22 @@ static void hide_features(const builder *b, med_candidate *list, uint32_t n)
             if (b->o->features_off >> f & 1) list[i].feature[f] = NAN;
 }
 
+static r1_status add_candidate(builder *b, int shard, uint32_t i, uint64_t group, float label, r1_err *err)
+{
+    r1_sample s = {.item = med_samples_item(b->samples, i), .id = i, .group = group, .label = &label, .weight = 1};
+    return r1_shard_add(b->writer[shard], &s, err);
+}
+
+static r1_status add_pair(builder *b, uint32_t gold, uint32_t n, r1_err *err)
+{
+    if (n < 2) return R1_OK;
+    R1_TRY(add_candidate(b, PAIRS, gold, 0, 1, err));
+    return add_candidate(b, PAIRS, gold + 1 < n ? gold + 1 : gold - 1, 0, 0, err);
+}
+
 /* The whole list as it will be served, as one group: were low places shown only where the right disease holds one, R1
  * would learn that from the place. */
-static r1_status add_group(builder *b, const med_case *c, uint32_t disease, int shard, r1_err *err)
+static r1_status add_list(builder *b, const med_case *c, uint32_t disease, int shard, r1_err *err)
 {
     static _Thread_local med_candidate list[MED_RERANK_MAX];
     static _Thread_local med_anchor anchor[MED_FINDINGS_MAX];
@@ -71,17 +89,10 @@ static r1_status add_group(builder *b, const med_case *c, uint32_t disease, int 
     med_anchors_plan(b->kb, anchor, n_anchor, true);
     for (uint32_t i = 0; i < n_anchor; i++) R1_TRY(event_index(b, shard, &anchor[i], &ref[i], err));
     R1_TRY(med_samples_fill(b->samples, b->ranker, c, list, n, anchor, ref, err));
+    if (shard == PAIRS) return add_pair(b, gold, n, err);
     b->report->n_group++;
-    for (uint32_t i = 0; i < n; i++) {
-        float label = i == gold;
-        r1_sample s = {.item = med_samples_item(b->samples, i),
-                       .id = i,
-                       .group = b->report->n_group,
-                       .label = &label,
-                       .weight = 1};
-        R1_TRY(r1_shard_add(b->writer[shard], &s, err));
-        b->report->n_sample++;
-    }
+    b->report->n_sample += n;
+    for (uint32_t i = 0; i < n; i++) R1_TRY(add_candidate(b, shard, i, b->report->n_group, i == gold, err));
     return R1_OK;
 }
 
@@ -95,7 +106,7 @@ static r1_status add_copy(builder *b, const med_case *c, const med_case_row *row
     med_case part = *c;
     part.observed = kept;
     part.n_observed = n;
-    return add_group(b, &part, row->gold_disease, row->fold, err);
+    return add_list(b, &part, row->gold_disease, row->fold, err);
 }
 
 static r1_status add_cases(builder *b, const med_cases *cases, r1_err *err)
@@ -107,7 +118,7 @@ static r1_status add_cases(builder *b, const med_cases *cases, r1_err *err)
         med_case c = med_cases_query(cases, row, true);
         c.skip.sole = true;
         if (row->gold_disease == MED_NONE || !med_covered(b->ranker, &c, row->gold_disease)) continue;
-        R1_TRY(add_group(b, &c, row->gold_disease, row->fold, err));
+        R1_TRY(add_list(b, &c, row->gold_disease, row->fold, err));
         for (uint32_t k = 0; k < b->o->n_copy; k++) R1_TRY(add_copy(b, &c, row, err));
         if (b->o->progress) r1_progress_update(&bar, i, "");
         if (r1_cli_stopped()) R1_FAIL(err, R1_E_CANCELLED, "stopped after %u cases", i);
@@ -127,7 +138,8 @@ static r1_status add_simulated(builder *b, const med_cases *cases, r1_err *err)
     med_patient p;
     for (uint32_t i = 0; i < b->o->n_simulated && st == R1_OK && med_simulate(b->kb, avoid, &b->rng, &p); i++) {
         med_case c = med_patient_query(&p);
-        st = add_group(b, &c, p.disease, SIMULATED, err);
+        st = add_list(b, &c, p.disease, SIMULATED, err);
+        if (st == R1_OK) st = add_list(b, &c, p.disease, PAIRS, err);
         if (r1_cli_stopped()) st = r1_err_set(err, R1_E_CANCELLED, __FILE__, __LINE__, "stopped after %u patients", i);
     }
     free(avoid);
@@ -168,17 +180,31 @@ static r1_status close_shards(builder *b, r1_status st, r1_err *err)
     return st;
 }
 
+static r1_status open_shard(builder *b, int shard, const char *name, const char *description, r1_err *err)
+{
+    snprintf(b->path[shard], PATH_BYTES, "%s/%s.r1s", b->o->work, name);
+    return r1_shard_create(&b->writer[shard], b->path[shard], description, err);
+}
+
+static r1_status open_shards(builder *b, r1_err *err)
+{
+    char *lists = NULL, *single = NULL, name[16];
+    r1_status st = med_description("rank", &lists, err);
+    if (st == R1_OK) st = med_description("binary", &single, err);
+    for (int f = 0; f < MED_FOLDS && st == R1_OK; f++) {
+        snprintf(name, sizeof name, "fold-%d", f);
+        st = open_shard(b, f, name, lists, err);
+    }
+    if (st == R1_OK && b->o->n_simulated) st = open_shard(b, SIMULATED, "simulated", lists, err);
+    if (st == R1_OK && b->o->n_simulated) st = open_shard(b, PAIRS, "simulated-pairs", single, err);
+    free(lists);
+    free(single);
+    return st;
+}
+
 static r1_status write_shards(builder *b, const med_kb *const *kb, size_t n_kb, r1_err *err)
 {
-    r1_status st = R1_OK;
-    for (int f = 0; f < MED_FOLDS && st == R1_OK; f++) {
-        snprintf(b->path[f], PATH_BYTES, "%s/fold-%d.r1s", b->o->work, f);
-        st = r1_shard_create(&b->writer[f], b->path[f], b->description, err);
-    }
-    if (st == R1_OK && b->o->n_simulated) {
-        snprintf(b->path[SIMULATED], PATH_BYTES, "%s/simulated.r1s", b->o->work);
-        st = r1_shard_create(&b->writer[SIMULATED], b->path[SIMULATED], b->description, err);
-    }
+    r1_status st = open_shards(b, err);
     for (size_t i = 0; i < n_kb && st == R1_OK; i++) st = add_kb(b, kb[i], err);
     return close_shards(b, st, err);
 }
@@ -365,8 +391,7 @@ r1_status med_train(const med_train_opts *o, const med_kb *const *kb, size_t n_k
     b->o = o;
     b->report = report;
     r1_rng_seed(&b->rng, o->seed);
-    r1_status st = med_description(&b->description, err);
-    if (st == R1_OK) st = med_samples_new(&b->samples, err);
+    r1_status st = med_samples_new(&b->samples, err);
     if (st == R1_OK) st = r1_mkdirs(o->work, err);
     if (st == R1_OK && !o->shards_only) st = r1_mkdirs(o->folds, err);
     if (st == R1_OK && !o->calibrate_only) st = write_shards(b, kb, n_kb, err);
@@ -378,7 +403,6 @@ r1_status med_train(const med_train_opts *o, const med_kb *const *kb, size_t n_k
     for (int f = 0; f < SHARDS; f++)
         if (b->path[f][0] && !(o->shards_only && st == R1_OK)) unlink(b->path[f]);
     med_samples_free(b->samples);
-    free(b->description);
     free(b);
     return st;
 }

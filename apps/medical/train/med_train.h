@@ -18,7 +18,7 @@ typedef struct {
     uint32_t max_per_disease; /* 0: all */
     uint32_t n_copy;          /* copies of each case with some of its findings taken away at random */
     uint32_t
-        n_simulated; /* lists of simulated patients for each knowledge base, of diseases that no case has; they go to a shard of their own */
+        n_simulated; /* lists of simulated patients for each knowledge base, of diseases that no case has: a shard of lists, and one of pairs for the evidence policy */
     const char *init,
         *init_folds; /* model and folder of fold models to start from; without folder: all from init; NULL: random weights */
     bool int8;       /* quantisation-aware: r1_train_opts.int8 */
@@ -41,7 +41,7 @@ typedef struct {
 
 r1_status med_train(const med_train_opts *o, const med_kb *const *kb, size_t n_kb, med_train_report *report,
                     r1_err *err);
-/* "DIR/fold-K.gguf"; of shards "DIR/fold-K.r1s" and "DIR/simulated.r1s" */
+/* "DIR/fold-K.gguf"; of shards "DIR/fold-K.r1s", "DIR/simulated.r1s" and "DIR/simulated-pairs.r1s" */
 void med_fold_path(const char *dir, int fold, char *path, size_t cap);
 
 #endif
