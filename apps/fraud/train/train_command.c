@@ -132,6 +132,10 @@ static r1_status print_threshold(fraud_fit *fit, const char *model, const char *
 {
     fraud_fit_threshold t;
     R1_TRY(fraud_fit_threshold_at(fit, model, precision, &t, err));
+    if (t.prob > 1) {
+        printf("%s: at no probability are %.0f %% of alerts right on the validating worlds\n", name, 100 * precision);
+        return R1_OK;
+    }
     printf("%s at probability %.4f: precision %.3f, recall %.3f, %.3f %% of all payments on the validating worlds\n",
            name, t.prob, t.precision, t.recall, 100 * t.rate);
     return R1_OK;
