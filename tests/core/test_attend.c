@@ -220,7 +220,7 @@ static void test_forward(void)
         r1_view expected = by_reference(t.a), more = {0};
         if (pairs) {
             r1_op_args a = t.a;
-            deviate(&from_f32[t.scaled], &expected, &t.a.v[9]);
+            if (!(round & 8)) deviate(&from_f32[t.scaled], &expected, &t.a.v[9]);
             free(expected.p);
             a.v[0] = rounded_queries(&t);
             expected = by_reference(a);
