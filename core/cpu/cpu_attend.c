@@ -7,6 +7,10 @@
  * already is scaled down where a larger score comes.
  * By queries, where there are few, which would not pay for the packing: the same blocks, one query and head at a time.
  *
+ * Where keys and values are bf16 and the instruction set multiplies that (avx512bf16, and widebf16 for tests), blocks are packed as they
+ * are, in pairs, and queries and weights are rounded to bf16 for the two products; the sums, the softmax and all between stay f32, and so do
+ * single queries and gradients. Elsewhere, R1_ISA=avx512 among them, bf16 is widened when a block is packed.
+ *
  * CAWA's factor per key (slots 10 and 11) is a second, narrow product of each block, between the scores and the softmax.
  *
  * Which way a segment goes, its blocks and its tiles begin at its own first row and key, so a row's bits do not depend on what else
@@ -35,22 +39,35 @@ typedef struct {
     int32_t row0, n_row, first, n_key;
     int32_t rank; /* of the factor per key; 0: none. The head's columns begin at rank_at */
     int32_t rank_at;
+    bool pairs; /* by tiles the products are of bf16, two by two */
 } head;
 
 /* ---- rows -------------------------------------------------------------------------------------------------- */
 
 R1_INLINE int64_t key_row(const head *h, int32_t j) { return h->index ? h->index[h->first + j] : h->first + j; }
 
+R1_INLINE const uint16_t *row_bf16(const r1_view *v, int64_t row, int32_t at)
+{
+    return (const uint16_t *)v->p + row * v->ld + at;
+}
+
 /* Columns at..at + n of a row as f32; room is used where they are not. */
 R1_INLINE const float *row_f32(const r1_view *v, int64_t row, int32_t at, int32_t n, float *room)
 {
     if (v->dtype == R1_F32) return r1_row(v, row) + at;
-    const uint16_t *from = (const uint16_t *)v->p + row * v->ld + at;
+    const uint16_t *from = row_bf16(v, row, at);
     for (int32_t c = 0; c < n; c++) {
         uint32_t bits = (uint32_t)from[c] << 16;
         memcpy(room + c, &bits, sizeof bits);
     }
     return room;
+}
+
+/* The same of a row of bf16, two by two as they lie; a zero behind an odd last one. */
+R1_INLINE const float *row_pairs(const r1_view *v, int64_t row, int32_t at, int32_t n, float *room)
+{
+    room[(n - 1) / 2] = 0;
+    return memcpy(room, row_bf16(v, row, at), sizeof(uint16_t) * (size_t)n);
 }
 
 R1_INLINE float added(const head *h, int32_t j)
@@ -110,11 +127,12 @@ typedef float wide_v __attribute__((vector_size(64)));
 #endif
 
 typedef struct {
-    const char *name; /* as the product kernel's */
+    const char *name; /* what the product kernel's begins with */
     float (*weights)(float *s, int32_t n, state *st);
     void (*scale)(float *y, float by, int32_t n);
     void (*query)(const head *h, int32_t r);
     void (*adapt)(float *s, const float *m, int32_t n, float beta);
+    void (*pairs)(const float *x, int32_t n, float *to);
     void (*tile_weights)(const head *h, const float *add, int32_t r0, int32_t rows, int32_t j0, int32_t n, float *p,
                          state *st);
 } functions;
@@ -123,14 +141,15 @@ static const functions *the_functions(void)
 {
     static const functions all[] = {
 #if defined __x86_64__
-        {"avx512", avx512_weights, avx512_scale, avx512_query, avx512_adapt, avx512_tile_weights},
-        {"avx2", avx2_weights, avx2_scale, avx2_query, avx2_adapt, avx2_tile_weights},
+        {"avx512", avx512_weights, avx512_scale, avx512_query, avx512_adapt, avx512_pairs, avx512_tile_weights},
+        {"avx2", avx2_weights, avx2_scale, avx2_query, avx2_adapt, avx2_pairs, avx2_tile_weights},
 #endif
-        {"wide", wide_weights, wide_scale, wide_query, wide_adapt, wide_tile_weights},
-        {"portable", portable_weights, portable_scale, portable_query, portable_adapt, portable_tile_weights},
+        {"wide", wide_weights, wide_scale, wide_query, wide_adapt, wide_pairs, wide_tile_weights},
+        {"portable", portable_weights, portable_scale, portable_query, portable_adapt, portable_pairs,
+         portable_tile_weights},
     };
     size_t i = 0;
-    while (i + 1 < R1_COUNT(all) && strcmp(all[i].name, r1_cpu_isa()) != 0) i++;
+    while (i + 1 < R1_COUNT(all) && strncmp(all[i].name, r1_cpu_isa(), strlen(all[i].name)) != 0) i++;
     return &all[i];
 }
 
@@ -151,7 +170,7 @@ typedef struct {
 } ways;
 
 /* A block's keys [dh][cols], their part of the factor [rank][cols] and values [key][cols] in panels of the kernel's columns; what is added
- * to its scores. */
+ * to its scores. Of bf16 in pairs: keys [(dh + 1) / 2][cols], values [(keys + 1) / 2][cols]. */
 typedef struct {
     float key[BLOCK * WIDTH_MAX], factor[BLOCK * R1_ATTEND_RANK_MAX], value[BLOCK * (WIDTH_MAX + R1_TILE_COLS_MAX)],
         added[BLOCK];
@@ -182,18 +201,20 @@ R1_INLINE void turn(const float *const *from, float *to, int32_t to_ld)
     for (int i = 0; i < 8; i++) v8_store(to + i * to_ld, &b[i]);
 }
 
-/* Columns at..at + width of the rows of n keys from j0 on, turned: [width][cols] a panel, zeros behind the last. */
-R1_INLINE void pack_turned(const head *h, const r1_view *from, int32_t at, int32_t width, int32_t j0, int32_t n,
-                           int32_t cols, float *to)
+/* Columns at..at + n_col of the rows of n keys from j0 on, turned: [width][cols] a panel, zeros behind the last. */
+R1_INLINE void pack_turned(const head *h, const r1_view *from, const bool pairs, int32_t at, int32_t n_col, int32_t j0,
+                           int32_t n, int32_t cols, float *to)
 {
     float room[8][WIDTH_MAX];
     static const float zeros[WIDTH_MAX];
     const float *row[8];
-    int32_t padded = (n + cols - 1) / cols * cols;
+    int32_t padded = (n + cols - 1) / cols * cols, width = pairs ? (n_col + 1) / 2 : n_col;
     for (int32_t j = 0; j < padded; j += 8) {
         float *panel = to + j / cols * cols * width + j % cols;
         for (int32_t i = 0; i < 8; i++)
-            row[i] = j + i < n ? row_f32(from, key_row(h, j0 + j + i), at, width, room[i]) : zeros;
+            row[i] = j + i >= n ? zeros
+                     : pairs    ? row_pairs(from, key_row(h, j0 + j + i), at, n_col, room[i])
+                                : row_f32(from, key_row(h, j0 + j + i), at, n_col, room[i]);
         int32_t c = 0;
         for (; c + 8 <= width; c += 8) {
             const float *part[8];
@@ -205,16 +226,35 @@ R1_INLINE void pack_turned(const head *h, const r1_view *from, int32_t at, int32
     }
 }
 
+/* The values of keys j and, below n, j + 1, two by two. */
+R1_INLINE const float *value_pairs(const head *h, int32_t j, int32_t n, float *room)
+{
+    static const uint16_t zeros[WIDTH_MAX];
+    const r1_view *v = &h->a->v[2];
+    const uint16_t *low = row_bf16(v, key_row(h, j), h->at);
+    const uint16_t *high = j + 1 < n ? row_bf16(v, key_row(h, j + 1), h->at) : zeros;
+    for (int32_t c = 0; c < h->dh; c++) {
+        uint32_t bits = low[c] | (uint32_t)high[c] << 16;
+        memcpy(room + c, &bits, sizeof bits);
+    }
+    return room;
+}
+
 R1_CLONES static void pack_block(const head *h, int32_t j0, int32_t n, int32_t cols, block *to)
 {
     float room[WIDTH_MAX];
-    pack_turned(h, &h->a->v[1], h->at, h->dh, j0, n, cols, to->key);
-    if (h->rank) pack_turned(h, &h->a->v[11], h->rank_at, h->rank, j0, n, cols, to->factor);
-    for (int32_t j = 0; j < n; j++) {
-        const float *v = row_f32(&h->a->v[2], key_row(h, j0 + j), h->at, h->dh, room);
+    int32_t step = h->pairs ? 2 : 1, lines = (n + step - 1) / step;
+    if (h->pairs)
+        pack_turned(h, &h->a->v[1], true, h->at, h->dh, j0, n, cols, to->key);
+    else
+        pack_turned(h, &h->a->v[1], false, h->at, h->dh, j0, n, cols, to->key);
+    if (h->rank) pack_turned(h, &h->a->v[11], false, h->rank_at, h->rank, j0, n, cols, to->factor);
+    for (int32_t j = 0; j < lines; j++) {
+        const float *v = h->pairs ? value_pairs(h, j0 + j * step, j0 + n, room)
+                                  : row_f32(&h->a->v[2], key_row(h, j0 + j), h->at, h->dh, room);
         for (int32_t c = 0; c < h->dh; c += cols) {
             int32_t here = h->dh - c < cols ? h->dh - c : cols;
-            float *panel = to->value + c * n + j * cols;
+            float *panel = to->value + c * lines + j * cols;
             int32_t i = 0;
             for (v8 x; i + 8 <= here; i += 8) {
                 v8_load(&x, v + c + i);
@@ -226,16 +266,28 @@ R1_CLONES static void pack_block(const head *h, int32_t j0, int32_t n, int32_t c
     for (int32_t j = 0; j < n; j++) to->added[j] = added(h, j0 + j);
 }
 
-/* y[row][BLOCK] = x[row][k] times the panels of a block's first n keys. */
-static void tile_products(const r1_kernel *kn, int32_t rows, const float *x, int64_t x_ld, int32_t k,
+enum { ROOM = R1_TILE_ROWS_MAX * BLOCK / 2 };
+
+/* The left side of a product: x as it is, or rounded in pairs, which room takes. */
+static r1_tile left_side(const ways *w, bool pairs, int32_t rows, const float *x, int64_t x_ld, int32_t k, float *room)
+{
+    if (!pairs) return (r1_tile){.k = k, .x = x, .x_ld = x_ld};
+    for (int32_t r = 0; r < rows; r++) w->fn->pairs(x + r * x_ld, k, room + r * BLOCK / 2);
+    return (r1_tile){.k = (k + 1) / 2, .x = room, .x_ld = BLOCK / 2};
+}
+
+/* y[row][BLOCK] = t's x[row][k] times the panels of a block's first n keys. */
+static void tile_products(void (*tile)(int, const r1_tile *), int32_t cols, int32_t rows, r1_tile t,
                           const float *panels, int32_t n, float *y)
 {
     static const float zeros[R1_TILE_COLS_MAX];
-    r1_tile t = {.k = k, .x = x, .x_ld = x_ld, .start = zeros, .y_ld = BLOCK, .cols = kn->cols};
-    for (int32_t j = 0; j < n; j += kn->cols) {
-        t.panel = panels + j * k;
+    t.start = zeros;
+    t.y_ld = BLOCK;
+    t.cols = cols;
+    for (int32_t j = 0; j < n; j += cols) {
+        t.panel = panels + j * t.k;
         t.y = y + j;
-        kn->tile(rows, &t);
+        tile(rows, &t);
     }
 }
 
@@ -244,7 +296,8 @@ static void tile_factors(const ways *w, const head *h, const block *b, int32_t r
 {
     float m[R1_TILE_ROWS_MAX * BLOCK] __attribute__((aligned(64)));
     const r1_view *u = &h->a->v[10];
-    tile_products(w->kernel, rows, r1_row(u, h->row0 + r0) + h->rank_at, u->ld, h->rank, b->factor, n, m);
+    r1_tile t = left_side(w, false, rows, r1_row(u, h->row0 + r0) + h->rank_at, u->ld, h->rank, NULL);
+    tile_products(w->kernel->tile, w->kernel->cols, rows, t, b->factor, n, m);
     for (int32_t r = 0; r < rows; r++) w->fn->adapt(p + r * BLOCK, m + r * BLOCK, n, h->a->f[0]);
 }
 
@@ -254,18 +307,22 @@ static void tile_block(const ways *w, const head *h, const block *b, int32_t r0,
 {
     static const float zeros[R1_TILE_COLS_MAX];
     const r1_kernel *kn = w->kernel;
-    float p[R1_TILE_ROWS_MAX * BLOCK] __attribute__((aligned(64)));
+    void (*tile)(int, const r1_tile *) = h->pairs ? kn->pairs : kn->tile;
+    float p[R1_TILE_ROWS_MAX * BLOCK] __attribute__((aligned(64))), room[ROOM] __attribute__((aligned(64)));
     const r1_view *q = &h->a->v[0], *y = &h->a->v[9];
     int32_t see = visible(h, r0 + rows - 1) - j0, used = see < n ? see : n; /* by the last of the tile */
-    tile_products(kn, rows, r1_row(q, h->row0 + r0) + h->at, q->ld, h->dh, b->key, used, p);
+    r1_tile t = left_side(w, h->pairs, rows, r1_row(q, h->row0 + r0) + h->at, q->ld, h->dh, room);
+    tile_products(tile, kn->cols, rows, t, b->key, used, p);
     if (h->rank) tile_factors(w, h, b, r0, rows, used, p);
     w->fn->tile_weights(h, h->bias || h->log_weight ? b->added : NULL, r0, rows, j0, used, p, st);
-    r1_tile t = {.k = used, .x = p, .x_ld = BLOCK, .start = j0 ? NULL : zeros, .y_ld = y->ld};
+    t = left_side(w, h->pairs, rows, p, BLOCK, used, room);
+    t.start = j0 ? NULL : zeros;
+    t.y_ld = y->ld;
     for (int32_t c = 0; c < h->dh; c += kn->cols) {
-        t.panel = b->value + c * n;
+        t.panel = b->value + c * (h->pairs ? (n + 1) / 2 : n);
         t.y = r1_row(y, h->row0 + r0) + h->at + c;
         t.cols = h->dh - c < kn->cols ? h->dh - c : kn->cols;
-        kn->tile(rows, &t);
+        tile(rows, &t);
     }
 }
 
@@ -417,6 +474,7 @@ static r1_status each_head(const r1_op_args *a, void (*fn)(const ways *, const h
               .dh = a->v[0].cols / a->i[0],
               .rank = a->v[10].p ? a->v[10].cols / a->i[0] : 0};
     const ways w = {r1_cpu_kernel(), the_functions()};
+    h.pairs = w.kernel->pairs && a->v[1].dtype == R1_BF16 && a->v[2].dtype == R1_BF16;
     R1_TRY(check(a, h.dh, keys_max, err));
     for (int32_t s = 0; s + 1 < a->v[3].cols; s++)
         for (int32_t i = 0; i < a->i[0]; i++) {

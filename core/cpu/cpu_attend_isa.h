@@ -7,6 +7,8 @@
  * Sums run over vectors in rising order, then over the lanes: a query's bits depend on its own keys alone. */
 
 typedef int32_t TILE(vi) __attribute__((vector_size(4 * TILE_WIDTH)));
+typedef uint64_t TILE(vl) __attribute__((vector_size(4 * TILE_WIDTH)));
+typedef uint32_t TILE(half) __attribute__((vector_size(2 * TILE_WIDTH)));
 
 /* e^x for x <= 0; what is below -87 counts as -87. Range reduction by ln 2, polynomial of degree 6 (Cephes, S. Moshier). */
 TILE_ATTR R1_INLINE void TILE(exp)(TILE_V *v)
@@ -51,8 +53,33 @@ TILE_ATTR R1_INLINE float TILE(total)(const TILE_V *v)
     return lane[0];
 }
 
-/* Scores s[0..n), with room for a whole number of vectors; after it weights. Returns what the sums so far are to be multiplied with. */
-TILE_ATTR static float TILE(weights)(float *s, int32_t n, state *st)
+/* To the nearest bf16, ties to even; what is not a number stays so. */
+TILE_ATTR R1_INLINE void TILE(round)(TILE_V *v)
+{
+    TILE(vi) bits = (TILE(vi)) * v, nan = *v != *v;
+    bits += (0x7fff + ((bits >> 16) & 1)) & ~nan;
+    *v = (TILE_V)((bits | (nan & 0x400000)) & -65536);
+}
+
+/* x[n] rounded to bf16, two by two; a zero behind an odd last one. `to` has room for a whole number of vectors. */
+TILE_ATTR static void TILE(pairs)(const float *x, int32_t n, float *to)
+{
+    for (int32_t j = 0; j < n; j += TILE_WIDTH) {
+        TILE_V v = {0};
+        if (n - j < TILE_WIDTH)
+            memcpy(&v, x + j, sizeof(float) * (size_t)(n - j));
+        else
+            memcpy(&v, x + j, sizeof v);
+        TILE(round)(&v);
+        TILE(vl) two = (TILE(vl))v;
+        TILE(half) pairs = __builtin_convertvector(two >> 32 | (two >> 16 & 0xffff), TILE(half));
+        memcpy(to + j / 2, &pairs, sizeof pairs);
+    }
+}
+
+/* Scores s[0..n), with room for a whole number of vectors; after it weights, rounded to bf16 where asked: then the sum is theirs, so that a
+ * mean weighted with them is one. Returns what the sums so far are to be multiplied with. */
+TILE_ATTR R1_INLINE float TILE(weigh)(float *s, int32_t n, state *st, const bool rounded)
 {
     TILE_V x, top = TILE_SET1(none), sum = TILE_SET1(0.0f), end;
     float most = st->top, keep = 1;
@@ -75,6 +102,7 @@ TILE_ATTR static float TILE(weights)(float *s, int32_t n, state *st)
         memcpy(&x, s + j, sizeof x);
         x -= less;
         TILE(exp)(&x);
+        if (rounded) TILE(round)(&x);
         memcpy(s + j, &x, sizeof x);
         sum += x;
     }
@@ -82,6 +110,7 @@ TILE_ATTR static float TILE(weights)(float *s, int32_t n, state *st)
         memcpy(&x, s + j, sizeof x);
         x -= less;
         TILE(exp)(&x);
+        if (rounded) TILE(round)(&x);
         memcpy(s + j, &x, sizeof x);
         for (int32_t i = n; i < j + TILE_WIDTH; i++) s[i] = 0;
         memcpy(&x, s + j, sizeof x);
@@ -97,6 +126,9 @@ TILE_ATTR static float TILE(weights)(float *s, int32_t n, state *st)
     st->sum = st->sum * keep + TILE(total)(&end);
     return keep;
 }
+
+TILE_ATTR static float TILE(weights)(float *s, int32_t n, state *st) { return TILE(weigh)(s, n, st, false); }
+TILE_ATTR static float TILE(rounded_weights)(float *s, int32_t n, state *st) { return TILE(weigh)(s, n, st, true); }
 
 TILE_ATTR static void TILE(scale)(float *y, float by, int32_t n)
 {
@@ -193,7 +225,7 @@ TILE_ATTR static void TILE(tile_weights)(const head *h, const float *add, int32_
         if (see > n) see = n;
         if (see < 0) see = 0;
         for (int32_t j = 0; add && j < see; j++) p[j] += add[j];
-        float keep = see ? TILE(weights)(p, see, &st[r]) : 1;
+        float keep = !see ? 1 : h->pairs ? TILE(rounded_weights)(p, see, &st[r]) : TILE(weights)(p, see, &st[r]);
         for (int32_t j = see; j < n; j++) p[j] = 0;
         if (j0 && keep != 1) TILE(scale)(r1_row(&h->a->v[9], h->row0 + r0 + r) + h->at, keep, h->dh);
     }

@@ -39,6 +39,28 @@ typedef float wide_v __attribute__((vector_size(64)));
 #define TILE_V wide_v
 #include "cpu_tile.h"
 
+/* The shape of avx512bf16 for any processor (R1_ISA=widebf16). In a tile of pairs two of bf16 stand where one of f32 does. What vdpbf16ps does
+ * in each lane: the upper product is added, then the lower one, both sums rounded to nearest; subnormal numbers count as zero. */
+static inline int32_t bits_of(float f)
+{
+    int32_t bits;
+    memcpy(&bits, &f, sizeof bits);
+    return bits;
+}
+typedef int32_t wide_vi __attribute__((vector_size(64)));
+#define FLUSHED(v) ((wide_v)((wide_vi)(v) & ((((wide_vi)(v)&0x7f800000) != 0) | INT32_MIN)))
+#define UPPER(v)   FLUSHED((wide_vi)(v) & -65536)
+#define LOWER(v)   FLUSHED((wide_vi)(v) << 16)
+
+#define TILE(name) widebf16_##name
+#define TILE_ATTR
+#define TILE_WIDTH        16
+#define TILE_ROWS         12
+#define TILE_SET1(f)      ((wide_v)((wide_vi){0} + bits_of(f)))
+#define TILE_FMA(a, b, c) FLUSHED(FLUSHED(FLUSHED(c) + UPPER(a) * UPPER(b)) + LOWER(a) * LOWER(b))
+#define TILE_V            wide_v
+#include "cpu_tile.h"
+
 #if defined __x86_64__
 #define TILE(name)        avx2_##name
 #define TILE_ATTR         __attribute__((target("avx2,fma")))
@@ -57,6 +79,15 @@ typedef float wide_v __attribute__((vector_size(64)));
 #define TILE_FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define TILE_V            __m512
 #include "cpu_tile.h"
+
+#define TILE(name)        avx512bf16_##name
+#define TILE_ATTR         __attribute__((target("avx512f,avx512bf16")))
+#define TILE_WIDTH        16
+#define TILE_ROWS         12
+#define TILE_SET1(f)      _mm512_set1_ps(f)
+#define TILE_FMA(a, b, c) _mm512_dpbf16_ps(c, (__m512bh)(a), (__m512bh)(b))
+#define TILE_V            __m512
+#include "cpu_tile.h"
 #endif
 
 static const r1_kernel *chosen;
@@ -65,10 +96,11 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool has(const char *name)
 {
 #if defined __x86_64__
+    if (!strcmp(name, "avx512bf16")) return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bf16");
     if (!strcmp(name, "avx512")) return __builtin_cpu_supports("avx512f");
     if (!strcmp(name, "avx2")) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #endif
-    return !strcmp(name, "portable") || !strcmp(name, "wide");
+    return !strcmp(name, "portable") || !strcmp(name, "wide") || !strcmp(name, "widebf16");
 }
 
 /* Best first. A name that this processor cannot run is reported and the best one taken: a service must not end for it. */
@@ -76,11 +108,13 @@ static void choose(void)
 {
     static const r1_kernel all[] = {
 #if defined __x86_64__
-        {"avx512", 12, avx512_cols, avx512_any},
-        {"avx2", 6, avx2_cols, avx2_any},
+        {"avx512bf16", 12, avx512_cols, avx512_any, avx512bf16_any},
+        {"avx512", 12, avx512_cols, avx512_any, NULL},
+        {"avx2", 6, avx2_cols, avx2_any, NULL},
 #endif
-        {"portable", 4, portable_cols, portable_any},
-        {"wide", 12, wide_cols, wide_any},
+        {"portable", 4, portable_cols, portable_any, NULL},
+        {"wide", 12, wide_cols, wide_any, NULL},
+        {"widebf16", 12, wide_cols, wide_any, widebf16_any},
     };
     const char *wanted = getenv("R1_ISA");
     if (wanted && !strcmp(wanted, "avxvnni")) wanted = "avx2"; /* differs in cpu_int8.c alone */
@@ -89,7 +123,8 @@ static void choose(void)
     for (size_t i = 0; wanted && i < R1_COUNT(all); i++)
         if (!strcmp(wanted, all[i].name) && has(wanted)) chosen = &all[i];
     if (wanted && strcmp(wanted, chosen->name) != 0)
-        r1_log(R1_LOG_WARN, "isa_not_here", "R1_ISA=%s using=%s known=avx512,avx2,portable,wide", wanted, chosen->name);
+        r1_log(R1_LOG_WARN, "isa_not_here", "R1_ISA=%s using=%s known=avx512bf16,avx512,avx2,portable,wide,widebf16",
+               wanted, chosen->name);
 }
 
 const r1_kernel *r1_cpu_kernel(void)

@@ -7,8 +7,9 @@
  * the gradients (cpu_linear.c) and the peer of `r1 bench gemm`.
  *
  * Threads: a packed weight is constant and may be shared. Instruction set: the best that the processor has, or the one
- * that R1_ISA names ("avx512", "avx2", "portable"); chosen at the first call. Results differ between instruction sets in the
- * last bits (with or without fused multiply-add), never between numbers of rows. */
+ * that R1_ISA names ("avx512bf16", "avx512", "avx2", "portable"); chosen at the first call. Results differ between instruction sets in
+ * the last bits (with or without fused multiply-add), never between numbers of rows. In f32 avx512bf16 is avx512: it adds the
+ * tile of pairs, which attention over bf16 takes (cpu_attend.c). */
 #ifndef R1_CPU_PRODUCT_H
 #define R1_CPU_PRODUCT_H
 
@@ -31,11 +32,14 @@ typedef struct {
 
 enum { R1_TILE_ROWS_MAX = 12, R1_TILE_COLS_MAX = 32 };
 
-/* The tile of the instruction set in use: 1..rows rows; a row's bits do not depend on their number. */
+/* The tiles of the instruction set in use: 1..rows rows; a row's bits do not depend on their number. */
 typedef struct {
     const char *name;
     int rows, cols;
     void (*tile)(int rows, const r1_tile *t);
+    /* The same over bf16, k and then k + 1 in the lower and upper half of what is a float above: t->k counts pairs. Sums are f32, a pair's
+     * upper product is added before its lower one, subnormal numbers count as zero. NULL: not here. */
+    void (*pairs)(int rows, const r1_tile *t);
 } r1_kernel;
 const r1_kernel *r1_cpu_kernel(void);
 

@@ -4,7 +4,9 @@
  * around it and whichever thread runs it.
  *
  * Tolerances: forward abs 5e-5 + rel 5e-5 (scores reach 50 in size, where f32 has steps of 4e-6, and stand in an exponent); gradients
- * abs 3e-4 + rel 3e-4. */
+ * abs 3e-4 + rel 3e-4. Products of bf16 in pairs (R1_ISA=avx512bf16, widebf16) round queries, which the reference then gets rounded
+ * too, and weights: see spread(). */
+#include "cpu/cpu_product.h"
 #include "r1_test.h"
 #include "tensor/r1_op.h"
 
@@ -20,6 +22,7 @@ typedef struct {
     r1_op_args a;
     int32_t q_off[16], k_off[16];
     int32_t n_seg;
+    bool scaled; /* scores are of size 1, else of the root of the head's width */
 } attention;
 
 static void *halves(const float *from, size_t n)
@@ -72,7 +75,8 @@ static void make(attention *t, bool causal, bool bf16, bool lists)
     if ((int64_t)rows * keys * d > 20000000) d = heads * 5; /* the reference takes its time */
     int32_t listed = lists ? 40 : keys;
     r1_op_args *a = &t->a;
-    double sharp = r1_rng_below(&rng, 3) ? 1 / sqrt((double)d / heads) : 1;
+    t->scaled = r1_rng_below(&rng, 3);
+    double sharp = t->scaled ? 1 / sqrt((double)d / heads) : 1;
     a->v[0] = normals(rows, d, sharp, false);
     a->v[1] = normals(listed, d, 1, bf16);
     a->v[2] = normals(listed, d, 1, bf16);
@@ -102,12 +106,13 @@ static void drop(attention *t)
     }
 }
 
-static bool near(const char *what, const r1_view *expected, const r1_view *got, double tolerance)
+/* more: what is tolerated beside, for each; NULL: nothing. */
+static bool near(const char *what, const r1_view *expected, const r1_view *got, double tolerance, const r1_view *more)
 {
     for (int64_t r = 0; r < expected->rows; r++)
         for (int32_t c = 0; c < expected->cols; c++) {
             double x = r1_row(expected, r)[c], y = r1_row(got, r)[c];
-            if (fabs(x - y) <= tolerance + tolerance * fabs(x)) continue;
+            if (fabs(x - y) <= tolerance + tolerance * fabs(x) + (more ? r1_row(more, r)[c] : 0)) continue;
             fprintf(stderr, "%s row %lld column %d: expected %.9g, found %.9g\n", what, (long long)r, c, x, y);
             return false;
         }
@@ -121,22 +126,172 @@ static r1_view same_shape(const r1_view *v, float with)
     return z;
 }
 
+/* ---- bf16 in pairs ---- */
+
+static const double unit = 1.0 / 256; /* what rounding to bf16, of 8 significant bits, changes at most, relative */
+
+/* Queries are rounded where they go by tiles: in segments of eight and more. */
+static r1_view rounded_queries(const attention *t)
+{
+    r1_view q = same_shape(&t->a.v[0], 0);
+    int e;
+    for (int32_t s = 0; s < t->n_seg; s++)
+        for (int32_t r = t->q_off[s]; r < t->q_off[s + 1]; r++)
+            for (int32_t c = 0; c < q.cols; c++) {
+                float x = r1_row(&t->a.v[0], r)[c];
+                double part = frexp(x, &e);
+                if (t->q_off[s + 1] - t->q_off[s] >= 8) x = (float)ldexp(rint(ldexp(part, 8)), e - 8);
+                r1_row(&q, r)[c] = x;
+            }
+    return q;
+}
+
+static r1_view squares(const r1_view *half)
+{
+    r1_view v = same_shape(half, 0);
+    for (int64_t i = 0; i < v.rows * v.ld; i++) {
+        uint32_t bits = (uint32_t)((const uint16_t *)half->p)[i] << 16;
+        float x;
+        memcpy(&x, &bits, sizeof x);
+        ((float *)v.p)[i] = x * x;
+    }
+    return v;
+}
+
+static r1_view by_reference(r1_op_args a)
+{
+    r1_err err = {0};
+    a.v[9] = same_shape(&a.v[9], NAN);
+    R1_ASSERT_OK(r1_backend_reference()->forward[R1_OP_ATTEND](NULL, &a, &err), &err);
+    return a.v[9];
+}
+
+/* How far y = sum p v may move where each weight p changes by up to `unit` and their sum is one again: a weight then changes by up to
+ * 2 unit / (1 - unit), and as the changes cancel, y by that times sum p |v - y|, which the values' standard deviation bounds. */
+static r1_view spread(r1_op_args a, const r1_view *y)
+{
+    r1_view v = squares(&a.v[2]);
+    a.v[2] = v;
+    r1_view more = by_reference(a);
+    for (int64_t r = 0; r < more.rows; r++)
+        for (int32_t c = 0; c < more.cols; c++) {
+            float *m = r1_row(&more, r) + c, mean = r1_row(y, r)[c];
+            *m = (float)(2 * unit / (1 - unit) * sqrt(fmax((double)*m - (double)mean * mean, 0)));
+        }
+    free(v.p);
+    return more;
+}
+
+typedef struct {
+    double furthest, square, n;
+} deviation;
+
+static void deviate(deviation *d, const r1_view *expected, const r1_view *got)
+{
+    for (int64_t r = 0; r < got->rows; r++)
+        for (int32_t c = 0; c < got->cols; c++, d->n++) {
+            double by = fabs((double)r1_row(expected, r)[c] - (double)r1_row(got, r)[c]);
+            d->furthest = fmax(d->furthest, by);
+            d->square += by * by;
+        }
+}
+
+static void print_deviation(const char *of, const deviation *d)
+{
+    if (d->n > 0)
+        printf(
+            "\n    bf16 in pairs, scores of size %s, values of size 1: furthest from f32 %.4f, on average (rms) %.5f ",
+            of, d->furthest, sqrt(d->square / d->n));
+}
+
 static void test_forward(void)
 {
     r1_err err = {0};
+    deviation from_f32[2] = {0};
     r1_rng_seed(&rng, r1_test_seed());
     for (int round = 0; round < 24; round++) {
         attention t;
         make(&t, round & 1, round & 2, round & 4);
+        bool pairs = round & 2 && r1_cpu_kernel()->pairs;
+        if (pairs && round & 8) /* a mean of equal values is that value, whatever the weights */
+            for (int64_t i = 0; i < t.a.v[2].rows * t.a.v[2].ld; i++) ((uint16_t *)t.a.v[2].p)[i] = 0x3fc0;
         CU_ASSERT_TRUE(r1_backend_cpu()->supports(R1_OP_ATTEND, &t.a));
-        R1_ASSERT_OK(r1_backend_reference()->forward[R1_OP_ATTEND](NULL, &t.a, &err), &err);
-        r1_view expected = t.a.v[9];
-        t.a.v[9] = same_shape(&expected, NAN);
         R1_ASSERT_OK(r1_backend_cpu()->forward[R1_OP_ATTEND](NULL, &t.a, &err), &err);
-        CU_ASSERT_TRUE(near("attend", &expected, &t.a.v[9], 5e-5));
+        r1_view expected = by_reference(t.a), more = {0};
+        if (pairs) {
+            r1_op_args a = t.a;
+            if (!(round & 8)) deviate(&from_f32[t.scaled], &expected, &t.a.v[9]);
+            free(expected.p);
+            a.v[0] = rounded_queries(&t);
+            expected = by_reference(a);
+            more = spread(a, &expected);
+            free(a.v[0].p);
+        }
+        CU_ASSERT_TRUE(near("attend", &expected, &t.a.v[9], 5e-5, pairs ? &more : NULL));
         free(expected.p);
+        free(more.p);
         drop(&t);
     }
+    print_deviation("1", &from_f32[1]);
+    print_deviation("of the root of the head's width", &from_f32[0]);
+}
+
+static float flushed(float x) { return fpclassify(x) == FP_SUBNORMAL ? copysignf(0, x) : x; }
+
+static float half_of(float pair, bool upper)
+{
+    uint32_t bits;
+    memcpy(&bits, &pair, sizeof bits);
+    bits = upper ? bits & 0xffff0000 : bits << 16;
+    memcpy(&pair, &bits, sizeof bits);
+    return flushed(pair);
+}
+
+/* Pairs of normals of very different size, and of subnormal numbers. */
+static float *some_pairs(size_t n)
+{
+    float *to = malloc(sizeof *to * (n + 1));
+    for (size_t i = 0; i < n; i++) {
+        uint32_t pair = 0;
+        for (int half = 0; half < 2; half++) {
+            float x =
+                (float)ldexp(r1_rng_normal(&rng), r1_rng_below(&rng, 8) ? (int)r1_rng_below(&rng, 40) - 20 : -130);
+            uint32_t bits;
+            memcpy(&bits, &x, sizeof bits);
+            pair = pair << 16 | bits >> 16;
+        }
+        memcpy(to + i, &pair, sizeof pair);
+    }
+    return to;
+}
+
+/* A tile of pairs to the bit: fused multiply-adds one by one, the upper half first, subnormal numbers as zero. */
+static void test_pairs(void)
+{
+    static const int32_t lengths[] = {0, 1, 2, 7, 64};
+    const r1_kernel *kn = r1_cpu_kernel();
+    r1_rng_seed(&rng, r1_test_seed() + 5);
+    for (int rows = 1; kn->pairs && rows <= kn->rows; rows++)
+        for (size_t l = 0; l < R1_COUNT(lengths); l++) {
+            int32_t k = lengths[l], cols = 1 + (int32_t)r1_rng_below(&rng, (uint64_t)kn->cols), x_ld = k + 3;
+            float *x = some_pairs((size_t)(rows * x_ld)), *panel = some_pairs((size_t)(k * kn->cols));
+            r1_view y = normals(rows, cols, r1_rng_below(&rng, 4) ? 1 : 1e-39, false), expected = same_shape(&y, 0);
+            for (int32_t i = 0; i < rows * cols; i++) {
+                float sum = r1_row(&y, i / cols)[i % cols];
+                for (int32_t j = 0; j < 2 * k; j++) {
+                    float a = x[i / cols * x_ld + j / 2], b = panel[j / 2 * kn->cols + i % cols];
+                    sum = flushed(fmaf(half_of(a, j % 2 == 0), half_of(b, j % 2 == 0), flushed(sum)));
+                }
+                r1_row(&expected, i / cols)[i % cols] = sum;
+            }
+            kn->pairs(rows, &(r1_tile){k, x, x_ld, panel, NULL, y.p, y.ld, cols});
+            for (int32_t r = 0; r < rows; r++)
+                CU_ASSERT_EQUAL(memcmp(r1_row(&y, r), r1_row(&expected, r), sizeof(float) * (size_t)cols), 0);
+            free(x);
+            free(panel);
+            free(y.p);
+            free(expected.p);
+        }
 }
 
 static const int gradient[] = {0, 1, 2, 7, 10, 11};
@@ -162,7 +317,7 @@ static void test_backward(void)
         }
         for (size_t i = 0; i < R1_COUNT(gradient); i++) {
             int k = gradient[i];
-            if (t.a.v[k].p) CU_ASSERT_TRUE(near("gradient", &expected[k], &t.a.g[k], 3e-4));
+            if (t.a.v[k].p) CU_ASSERT_TRUE(near("gradient", &expected[k], &t.a.g[k], 3e-4, NULL));
             free(expected[k].p);
         }
         drop(&t);
@@ -234,18 +389,22 @@ static void test_threads(void)
 static void test_not_a_number(void)
 {
     r1_err err = {0};
-    for (int32_t n = 4; n <= 40; n += 36) { /* by queries, by tiles */
+    for (int round = 0; round < 4; round++) {
+        int32_t n = round & 1 ? 40 : 4, off[3] = {0, n, 2 * n}; /* by tiles, by queries */
         r1_rng_seed(&rng, r1_test_seed() + 4);
-        r1_view q = normals(2 * n, 16, 1, false), k = normals(2 * n, 16, 1, false), y = normals(2 * n, 16, 1, false);
-        int32_t off[3] = {0, n, 2 * n};
+        r1_view q = normals(2 * n, 16, 1, false), y = normals(2 * n, 16, 1, false);
+        r1_view k = normals(2 * n, 16, 1, round & 2), v = normals(2 * n, 16, 1, round & 2);
         r1_view o = {off, 1, 3, R1_I32, 3};
-        r1_op_args a = {.v = {q, k, k, o, o, [9] = y}, .i = {1}};
-        a.v[2] = q;
-        r1_row(&k, n / 2)[3] = NAN;
+        r1_op_args a = {.v = {q, k, v, o, o, [9] = y}, .i = {1}};
+        if (round & 2)
+            ((uint16_t *)k.p)[n / 2 * k.ld + 3] = 0x7fff;
+        else
+            r1_row(&k, n / 2)[3] = NAN;
         R1_ASSERT_OK(r1_backend_cpu()->forward[R1_OP_ATTEND](NULL, &a, &err), &err);
         for (int32_t r = 0; r < 2 * n; r++) CU_ASSERT_EQUAL(isnan(r1_row(&y, r)[5]) != 0, r < n);
         free(q.p);
         free(k.p);
+        free(v.p);
         free(y.p);
     }
 }
@@ -267,4 +426,5 @@ static void test_refused(void)
 
 R1_TEST_MAIN("attend", {"forward against the reference", test_forward},
              {"backward against the reference", test_backward}, {"a segment's bits", test_same_bits},
-             {"threads", test_threads}, {"not a number", test_not_a_number}, {"refused", test_refused})
+             {"a tile of pairs, to the bit", test_pairs}, {"threads", test_threads},
+             {"not a number", test_not_a_number}, {"refused", test_refused})
