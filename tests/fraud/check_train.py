@@ -26,7 +26,7 @@ def main():
             return p.stdout if code == 0 else p.stderr
 
         def train(*args, code=0):
-            return run(program, "train", "--seed", str(seed), "--worlds", "2", "--accounts", "300", "--days", "28", "--rings", "2", "--slices", "1",
+            return run(program, "train", "--seed", str(seed), "--worlds", "2", "--accounts", "250", "--days", "24", "--rings", "2", "--slices", "1",
                        "--work", path("work"), *args, code=code)
 
         def figures(*args):
