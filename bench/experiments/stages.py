@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What stages_fraud.py and stages_medical.py share: runs of r1's programs, models kept by the chain of stages that made them, one table of rows."""
+import argparse
 import csv
 import fcntl
 import json
@@ -9,8 +10,19 @@ import resource
 import subprocess
 
 HERE = pathlib.Path(__file__).parent
-BIN = HERE.parents[1] / "build/release/bin"
 env = dict(os.environ, OMP_NUM_THREADS="1")
+
+
+def arguments(doc, **more):
+    """WORK, ARM[,ARM...], --bin, --seeds, and further options with their defaults."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=pathlib.Path)
+    parser.add_argument("arms", type=lambda text: text.split(","))
+    parser.add_argument("--bin", type=pathlib.Path, default=HERE.parents[1] / "build/release/bin")
+    parser.add_argument("--seeds", type=lambda text: [int(s) for s in text.split(",")], default=[1, 2, 3])
+    for name, default in more.items():
+        parser.add_argument("--" + name, default=default)
+    return parser.parse_args()
 
 
 def run(*command):

@@ -11,19 +11,12 @@ reward model, then the policy with it, cases with long histories first), finetun
 without labels; a stream is a folder with payments.jsonl and truth.jsonl of r1-fraud generate. Adds a row for each arm and seed that
 stages_fraud.csv, beside this file, lacks; models stay in WORK and are shared by the arms that begin alike.
 """
-import argparse
 import json
 import pathlib
 
-from stages import BIN, HERE, model_of, rows, run
+from stages import HERE, arguments, model_of, rows, run
 
-parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-parser.add_argument("work", type=pathlib.Path)
-parser.add_argument("arms")
-parser.add_argument("--bin", type=pathlib.Path, default=BIN)
-parser.add_argument("--seeds", default="1,2,3")
-parser.add_argument("--stream", default="")
-args = parser.parse_args()
+args = arguments(__doc__, stream="")
 COLUMNS = ["arm", "seed", "ap", "auc", "loss", "ece", "stream_a", "stream_b", "seconds"]
 WORLDS, VALID = 30, 8
 train = [args.work / f"shards/train-{i}.r1s" for i in range(WORLDS - VALID)]
@@ -70,4 +63,4 @@ def one(arm, seed):
     return row
 
 
-rows(HERE / "stages_fraud.csv", COLUMNS, args.arms.split(","), map(int, args.seeds.split(",")), one)
+rows(HERE / "stages_fraud.csv", COLUMNS, args.arms, args.seeds, one)

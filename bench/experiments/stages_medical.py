@@ -12,18 +12,9 @@ simulate (their disease to the top), reinforce (a reasoning reward model, then t
 finetune (as r1-medical train does), curriculum (the same, cases with many findings first), int8 (quantisation-aware). Figures are over the lists of all five folds, int8_* by the same
 models in 8-bit integers. Adds a row for each arm and seed that the table, beside this file, lacks; models stay in WORK and are shared by the arms that begin alike.
 """
-import argparse
-import pathlib
+from stages import HERE, arguments, model_of, rows, run
 
-from stages import BIN, HERE, model_of, rows, run
-
-parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-parser.add_argument("work", type=pathlib.Path)
-parser.add_argument("arms")
-parser.add_argument("--bin", type=pathlib.Path, default=BIN)
-parser.add_argument("--seeds", default="1,2,3")
-parser.add_argument("--table", default="stages_medical.csv")
-args = parser.parse_args()
+args = arguments(__doc__, table="stages_medical.csv")
 FOLDS = 5
 COLUMNS = ["arm", "seed", "lists", "top1", "mrr", "loss", "int8_top1", "int8_loss", "int8_kl", "int8_agree", "seconds"]
 shard = [str(args.work / f"shards/fold-{f}.r1s") for f in range(FOLDS)]
@@ -68,4 +59,4 @@ def one(arm, seed):
     return {"lists": int(total["lists"]), **{name: f"{total[name] / total['lists']:.5g}" for name in COLUMNS[3:-1]}}
 
 
-rows(HERE / args.table, COLUMNS, args.arms.split(","), map(int, args.seeds.split(",")), one)
+rows(HERE / args.table, COLUMNS, args.arms, args.seeds, one)

@@ -191,8 +191,7 @@ static char *changed(const char *from, const char *to)
     return text;
 }
 
-/* A model of another stage's head finetunes on labels of the shards' heads: all but the head is its own, to the bit, before the first step; other
- * widths, other items and learned steps are refused and leave it as it was. */
+/* Of the weights, to the bit. */
 static void check_heads_alone_differ(const r1_model *now, const r1_model *m)
 {
     size_t same = 0, other = 0;
@@ -214,7 +213,8 @@ static void check_heads_alone_differ(const r1_model *now, const r1_model *m)
     CU_ASSERT_EQUAL(r1_model_schema_hash(now), now->desc->schema_hash);
 }
 
-/* The policy's stage and the last one start from files of each other's. */
+/* The policy's stage and the last one start from files of each other's: all but the heads is the file's own before the first step; other
+ * widths, other items and learned steps are refused and leave it as it was. */
 static void test_other_heads(void)
 {
     r1_err err;

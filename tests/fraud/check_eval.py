@@ -6,21 +6,19 @@
 """
 import json
 import os
-import subprocess
 import sys
 import tempfile
-import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import programs  # noqa: E402
 
 
 def main():
     program, model = sys.argv[1:3]
-    seed = int(os.environ.get("R1_TEST_SEED") or time.time()) % 100000
-    print(f"R1_TEST_SEED={seed}")
+    seed = programs.seed()
     with tempfile.TemporaryDirectory(prefix="r1-eval-") as folder:
         def run(*args, code=0):
-            p = subprocess.run([program, *args], capture_output=True, text=True, check=False)
-            assert p.returncode == code, f"{args}: exit {p.returncode}, expected {code}\n{p.stderr}"
-            return p.stdout + p.stderr
+            return programs.run(program, *args, code=code)
 
         def figures(*args):
             return json.loads(run("eval", "--format", "r1", "--data", folder, "--model", model, "--json", *args))["figures"]

@@ -6,28 +6,24 @@ MODEL: of another application, which is refused as a start."""
 import json
 import os
 import re
-import subprocess
 import sys
 import tempfile
-import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import programs  # noqa: E402
+from programs import run  # noqa: E402
 
 
 def main():
     program, r1, other = sys.argv[1:4]
-    seed = int(os.environ.get("R1_TEST_SEED") or time.time()) % 100000
-    print(f"R1_TEST_SEED={seed}")
+    seed = str(programs.seed())
     with tempfile.TemporaryDirectory(prefix="r1-fraud-train-") as folder:
         def path(name):
             return os.path.join(folder, name)
 
-        def run(tool, *args, code=0):
-            p = subprocess.run([tool, *args], capture_output=True, text=True, check=False)
-            assert p.returncode == code, f"{args}: exit {p.returncode}, expected {code}\n{p.stderr}"
-            return p.stdout if code == 0 else p.stderr
-
-        def train(*args, code=0):
-            return run(program, "train", "--seed", str(seed), "--worlds", "2", "--accounts", "250", "--days", "24", "--rings", "2", "--slices", "1",
-                       "--work", path("work"), *args, code=code)
+        def train(*args, code=0, work="work"):
+            return run(program, "train", "--seed", seed, "--worlds", "2", "--accounts", "250", "--days", "24", "--rings", "2", "--slices", "1",
+                       "--work", path(work), *args, code=code)
 
         def figures(*args):
             return json.loads(run(r1, *args, "--json"))["figures"]
@@ -36,9 +32,9 @@ def main():
             with open(path(name), "rb") as f:
                 return f.read()
 
-        learn, judge = path("work/train-0.r1s"), path("work/valid-1.r1s")
-        train("--shards-only")
-        stage = ["train", "--seed", str(seed), "--slices", "1", "--valid", judge]
+        learn, judge = path("shards/train-0.r1s"), path("shards/valid-1.r1s")
+        train("--shards-only", work="shards")
+        stage = ["train", "--seed", seed, "--slices", "1", "--valid", judge]
         run(r1, *stage, "--stage", "pretrain", "--epochs", "1", "--out", path("base.gguf"), learn)
         asking = ["--given", "payment", "--cases", "8", "--traces", "4"]
         worth = figures(*stage, "--stage", "reward", *asking, "--steps", "10", "--out", path("worth.gguf"), learn)
@@ -51,7 +47,6 @@ def main():
         said = train("--init", path("policy.gguf"), "--epochs", "2", "--out", path("one.gguf"))
         train("--init", path("policy.gguf"), "--epochs", "2", "--out", path("two.gguf"))
         assert data("one.gguf") == data("two.gguf")
-        train("--shards-only")
         run(r1, *stage, "--stage", "finetune", "--init", path("policy.gguf"), "--epochs", "2", "--mean-decay", "0.995", "--metric", "ap",
             "--out", path("three.gguf"), learn)
         assert data("one.gguf") == data("three.gguf")
@@ -63,7 +58,6 @@ def main():
             assert not found or (float(found[1]) <= 1 and float(found[2]) >= wanted - 5e-4), said
 
         train("--int8", "--init", path("one.gguf"), "--epochs", "1", "--lr", "0.0002", "--out", path("int8.gguf"))
-        train("--shards-only")
         for name, steps in (("one", "none"), ("int8", "learned")):
             info = run(r1, "info", path(name + ".gguf"), "--json")
             assert f'"int8_steps": "{steps}"' in info and '"name": "fraud-s"' in info, info

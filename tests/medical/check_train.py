@@ -8,11 +8,12 @@ what each says alone, and the default is int8, for models that were trained for 
 import json
 import os
 import random
-import subprocess
 import sys
 import tempfile
-import time
 import xml.etree.ElementTree as ET
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import programs  # noqa: E402
 
 NS = "{https://r1.example/ns/med}"
 
@@ -35,16 +36,13 @@ def write_cases(ontology, path, rng):
 
 def main():
     program, r1, ontology = sys.argv[1:4]
-    seed = int(os.environ.get("R1_TEST_SEED") or time.time()) % 100000
-    print(f"R1_TEST_SEED={seed}")
+    seed = programs.seed()
     with tempfile.TemporaryDirectory(prefix="r1-med-train-") as folder:
         def path(name):
             return os.path.join(folder, name)
 
         def run(*args, code=0, tool=program):
-            p = subprocess.run([tool, *args], capture_output=True, text=True, check=False)
-            assert p.returncode == code, f"{args}: exit {p.returncode}, expected {code}\n{p.stderr}"
-            return p.stdout + p.stderr
+            return programs.run(tool, *args, code=code)
 
         def train(out, *args, code=0):
             return run("train", "--cases", path("cases.tsv"), "--kb", ontology, "--work", path("work"), "--out", path(out + ".gguf"), "--folds", path(out),

@@ -53,11 +53,37 @@ static r1_status event_index(builder *b, int shard, const med_anchor *a, uint64_
     return R1_OK;
 }
 
-static void hide_features(const builder *b, med_candidate *list, uint32_t n)
+/* What the ranker makes of a case. */
+typedef struct {
+    med_candidate list[MED_RERANK_MAX];
+    med_anchor anchor[MED_FINDINGS_MAX];
+    uint32_t n, gold, n_anchor; /* gold: place of the right disease; MED_NONE: not among them */
+} ranked;
+
+static void hide_features(const builder *b, ranked *r)
 {
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < r->n; i++)
         for (int f = 0; f < MED_F_COUNT; f++)
-            if (b->o->features_off >> f & 1) list[i].feature[f] = NAN;
+            if (b->o->features_off >> f & 1) r->list[i].feature[f] = NAN;
+}
+
+static r1_status rank_case(const builder *b, const med_case *c, uint32_t disease, ranked *r, r1_err *err)
+{
+    r->gold = MED_NONE;
+    r->n_anchor = med_case_anchors(b->kb, c, r->anchor, MED_FINDINGS_MAX);
+    R1_TRY(med_rank(b->ranker, c, r->list, MED_RERANK_MAX, &r->n, err));
+    for (uint32_t i = 0; i < r->n; i++)
+        if (r->list[i].disease == disease) r->gold = i;
+    hide_features(b, r);
+    med_anchors_plan(b->kb, r->anchor, r->n_anchor, true);
+    return R1_OK;
+}
+
+static r1_status fill_samples(builder *b, const med_case *c, const ranked *r, int shard, r1_err *err)
+{
+    uint64_t ref[MED_FINDINGS_MAX];
+    for (uint32_t i = 0; i < r->n_anchor; i++) R1_TRY(event_index(b, shard, &r->anchor[i], &ref[i], err));
+    return med_samples_fill(b->samples, b->ranker, c, r->list, r->n, r->anchor, ref, err);
 }
 
 static r1_status add_candidate(builder *b, int shard, uint32_t i, uint64_t group, float label, r1_err *err)
@@ -66,34 +92,33 @@ static r1_status add_candidate(builder *b, int shard, uint32_t i, uint64_t group
     return r1_shard_add(b->writer[shard], &s, err);
 }
 
-static r1_status add_pair(builder *b, uint32_t gold, uint32_t n, r1_err *err)
-{
-    if (n < 2) return R1_OK;
-    R1_TRY(add_candidate(b, PAIRS, gold, 0, 1, err));
-    return add_candidate(b, PAIRS, gold + 1 < n ? gold + 1 : gold - 1, 0, 0, err);
-}
-
 /* The whole list as it will be served, as one group: were low places shown only where the right disease holds one, R1
  * would learn that from the place. */
-static r1_status add_list(builder *b, const med_case *c, uint32_t disease, int shard, r1_err *err)
+static r1_status add_list(builder *b, const med_case *c, const ranked *r, int shard, r1_err *err)
 {
-    static _Thread_local med_candidate list[MED_RERANK_MAX];
-    static _Thread_local med_anchor anchor[MED_FINDINGS_MAX];
-    uint64_t ref[MED_FINDINGS_MAX];
-    uint32_t n = 0, gold = MED_NONE, n_anchor = med_case_anchors(b->kb, c, anchor, MED_FINDINGS_MAX);
-    R1_TRY(med_rank(b->ranker, c, list, MED_RERANK_MAX, &n, err));
-    for (uint32_t i = 0; i < n; i++)
-        if (list[i].disease == disease) gold = i;
-    if (gold == MED_NONE) return R1_OK;
-    hide_features(b, list, n);
-    med_anchors_plan(b->kb, anchor, n_anchor, true);
-    for (uint32_t i = 0; i < n_anchor; i++) R1_TRY(event_index(b, shard, &anchor[i], &ref[i], err));
-    R1_TRY(med_samples_fill(b->samples, b->ranker, c, list, n, anchor, ref, err));
-    if (shard == PAIRS) return add_pair(b, gold, n, err);
+    R1_TRY(fill_samples(b, c, r, shard, err));
     b->report->n_group++;
-    b->report->n_sample += n;
-    for (uint32_t i = 0; i < n; i++) R1_TRY(add_candidate(b, shard, i, b->report->n_group, i == gold, err));
+    b->report->n_sample += r->n;
+    for (uint32_t i = 0; i < r->n; i++) R1_TRY(add_candidate(b, shard, i, b->report->n_group, i == r->gold, err));
     return R1_OK;
+}
+
+static r1_status add_pair(builder *b, const med_case *c, const ranked *r, r1_err *err)
+{
+    if (r->n < 2) return R1_OK;
+    R1_TRY(fill_samples(b, c, r, PAIRS, err));
+    R1_TRY(add_candidate(b, PAIRS, r->gold, 0, 1, err));
+    return add_candidate(b, PAIRS, r->gold + 1 < r->n ? r->gold + 1 : r->gold - 1, 0, 0, err);
+}
+
+/* Nothing where the right disease is not among the candidates. */
+static r1_status add_case(builder *b, const med_case *c, uint32_t disease, int shard, r1_err *err)
+{
+    static _Thread_local ranked r;
+    R1_TRY(rank_case(b, c, disease, &r, err));
+    if (r.gold == MED_NONE) return R1_OK;
+    R1_TRY(add_list(b, c, &r, shard, err));
+    return shard == SIMULATED ? add_pair(b, c, &r, err) : R1_OK;
 }
 
 /* The case with each finding kept by a chance of two thirds; at least two stay. */
@@ -106,7 +131,7 @@ static r1_status add_copy(builder *b, const med_case *c, const med_case_row *row
     med_case part = *c;
     part.observed = kept;
     part.n_observed = n;
-    return add_list(b, &part, row->gold_disease, row->fold, err);
+    return add_case(b, &part, row->gold_disease, row->fold, err);
 }
 
 static r1_status add_cases(builder *b, const med_cases *cases, r1_err *err)
@@ -118,7 +143,7 @@ static r1_status add_cases(builder *b, const med_cases *cases, r1_err *err)
         med_case c = med_cases_query(cases, row, true);
         c.skip.sole = true;
         if (row->gold_disease == MED_NONE || !med_covered(b->ranker, &c, row->gold_disease)) continue;
-        R1_TRY(add_list(b, &c, row->gold_disease, row->fold, err));
+        R1_TRY(add_case(b, &c, row->gold_disease, row->fold, err));
         for (uint32_t k = 0; k < b->o->n_copy; k++) R1_TRY(add_copy(b, &c, row, err));
         if (b->o->progress) r1_progress_update(&bar, i, "");
         if (r1_cli_stopped()) R1_FAIL(err, R1_E_CANCELLED, "stopped after %u cases", i);
@@ -138,8 +163,7 @@ static r1_status add_simulated(builder *b, const med_cases *cases, r1_err *err)
     med_patient p;
     for (uint32_t i = 0; i < b->o->n_simulated && st == R1_OK && med_simulate(b->kb, avoid, &b->rng, &p); i++) {
         med_case c = med_patient_query(&p);
-        st = add_list(b, &c, p.disease, SIMULATED, err);
-        if (st == R1_OK) st = add_list(b, &c, p.disease, PAIRS, err);
+        st = add_case(b, &c, p.disease, SIMULATED, err);
         if (r1_cli_stopped()) st = r1_err_set(err, R1_E_CANCELLED, __FILE__, __LINE__, "stopped after %u patients", i);
     }
     free(avoid);
