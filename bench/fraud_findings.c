@@ -66,7 +66,7 @@ static double processor_us(void)
     return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
-static r1_status walk(const fraud_generated *g, size_t n, counts *c, r1_err *err)
+static r1_status fraud_findings_walk(const fraud_generated *g, size_t n, counts *c, r1_err *err)
 {
     fraud_state *s = NULL;
     R1_TRY(fraud_state_new(&s, 1u << 20, 1u << 18, 1u << 20, err));
@@ -109,7 +109,7 @@ static void print_rings(const counts *c)
     }
 }
 
-static void print(const counts *c)
+static void fraud_findings_print(const counts *c)
 {
     double n = (double)(c->payments ? c->payments : 1);
     printf("%lu transfers between accounts, %lu fraudulent; the gate lets %.1f %% pass; search %.2f us, gate and "
@@ -143,7 +143,7 @@ int main(int argc, char **argv)
     static counts c;
     fraud_findings_init();
     r1_status st = fraud_generate(&o, &g, &n, &err);
-    if (st == R1_OK) st = walk(g, n, &c, &err);
+    if (st == R1_OK) st = fraud_findings_walk(g, n, &c, &err);
     free(g);
     if (st != R1_OK) {
         fprintf(stderr, "%s\n", err.msg);
@@ -151,6 +151,6 @@ int main(int argc, char **argv)
     }
     printf("seed %d, %d accounts, %d days, %d rings of each typology, %d to %d accounts: ", value[0], value[1],
            value[2], value[3], value[4], value[5]);
-    print(&c);
+    fraud_findings_print(&c);
     return 0;
 }

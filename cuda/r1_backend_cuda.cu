@@ -27,11 +27,11 @@ extern "C" {
 #define R1_CUDA(err, call)                                                                                                                 \
     do {                                                                                                                                   \
         cudaError_t cuda_ = (call);                                                                                                        \
-        if (cuda_ != cudaSuccess) return fail((err), #call, cudaGetErrorString(cuda_));                                                    \
+        if (cuda_ != cudaSuccess) return cuda_fail((err), #call, cudaGetErrorString(cuda_));                                                    \
     } while (0)
 
 /* The plugin does not link libr1: it fills the error object itself. */
-static r1_status fail(r1_err *err, const char *what, const char *why)
+static r1_status cuda_fail(r1_err *err, const char *what, const char *why)
 {
     if (err) {
         err->code = R1_E_DEVICE;
@@ -56,11 +56,11 @@ struct r1_device_event {
     cudaEvent_t cuda;
 };
 
-static cudaStream_t of(const r1_stream *s) { return s ? s->cuda : 0; }
+static cudaStream_t cuda_stream_of(const r1_stream *s) { return s ? s->cuda : 0; }
 
 /* ---- devices, memory, streams, events ---- */
 
-static r1_status devices(uint32_t *n, r1_err *err)
+static r1_status cuda_devices(uint32_t *n, r1_err *err)
 {
     int count = 0; /* left untouched where no driver is */
     R1_CUDA(err, cudaGetDeviceCount(&count));
@@ -68,7 +68,7 @@ static r1_status devices(uint32_t *n, r1_err *err)
     return R1_OK;
 }
 
-static r1_status device_text(uint32_t device, char *text, size_t cap, r1_err *err)
+static r1_status cuda_device_text(uint32_t device, char *text, size_t cap, r1_err *err)
 {
     cudaDeviceProp p;
     R1_CUDA(err, cudaGetDeviceProperties(&p, (int)device));
@@ -76,24 +76,24 @@ static r1_status device_text(uint32_t device, char *text, size_t cap, r1_err *er
     return R1_OK;
 }
 
-static r1_status buffer_new(void **p, size_t bytes, r1_err *err)
+static r1_status cuda_buffer_new(void **p, size_t bytes, r1_err *err)
 {
     R1_CUDA(err, cudaMalloc(p, bytes ? bytes : 256));
     R1_CUDA(err, cudaMemset(*p, 0, bytes ? bytes : 256));
     return R1_OK;
 }
 
-static void buffer_free(void *p) { cudaFree(p); }
+static void cuda_buffer_free(void *p) { cudaFree(p); }
 
-static r1_status upload(r1_stream *s, void *device, const void *host, size_t bytes, r1_err *err)
+static r1_status cuda_upload(r1_stream *s, void *device, const void *host, size_t bytes, r1_err *err)
 {
-    R1_CUDA(err, cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, of(s)));
+    R1_CUDA(err, cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, cuda_stream_of(s)));
     return R1_OK;
 }
 
-static r1_status download(r1_stream *s, void *host, const void *device, size_t bytes, r1_err *err)
+static r1_status cuda_download(r1_stream *s, void *host, const void *device, size_t bytes, r1_err *err)
 {
-    R1_CUDA(err, cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, of(s)));
+    R1_CUDA(err, cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, cuda_stream_of(s)));
     return R1_OK;
 }
 
@@ -101,7 +101,7 @@ static r1_status download(r1_stream *s, void *host, const void *device, size_t b
 enum { WORKSPACE_BYTES = 32 << 20 };
 #endif
 
-static void stream_free(r1_stream *s)
+static void cuda_stream_free(r1_stream *s)
 {
     if (!s) return;
 #ifndef R1_EMU
@@ -112,62 +112,62 @@ static void stream_free(r1_stream *s)
     free(s);
 }
 
-static r1_status stream_open(r1_stream *s, uint32_t device, r1_err *err)
+static r1_status cuda_stream_open(r1_stream *s, uint32_t device, r1_err *err)
 {
     R1_CUDA(err, cudaSetDevice((int)device));
     R1_CUDA(err, cudaStreamCreateWithFlags(&s->cuda, cudaStreamNonBlocking));
 #ifndef R1_EMU
-    if (cublasLtCreate(&s->lt) != CUBLAS_STATUS_SUCCESS) return fail(err, "cublasLtCreate", "no handle");
+    if (cublasLtCreate(&s->lt) != CUBLAS_STATUS_SUCCESS) return cuda_fail(err, "cublasLtCreate", "no handle");
     R1_CUDA(err, cudaMalloc(&s->workspace, WORKSPACE_BYTES));
 #endif
     return R1_OK;
 }
 
-static r1_status stream_new(r1_stream **out, uint32_t device, r1_err *err)
+static r1_status cuda_stream_new(r1_stream **out, uint32_t device, r1_err *err)
 {
     r1_stream *s = (r1_stream *)calloc(1, sizeof *s);
-    if (!s) return fail(err, "stream", "out of host memory");
-    r1_status st = stream_open(s, device, err);
-    if (st != R1_OK) stream_free(s);
+    if (!s) return cuda_fail(err, "stream", "out of host memory");
+    r1_status st = cuda_stream_open(s, device, err);
+    if (st != R1_OK) cuda_stream_free(s);
     else *out = s;
     return st;
 }
 
-static r1_status stream_sync(r1_stream *s, r1_err *err)
+static r1_status cuda_stream_sync(r1_stream *s, r1_err *err)
 {
-    R1_CUDA(err, cudaStreamSynchronize(of(s)));
+    R1_CUDA(err, cudaStreamSynchronize(cuda_stream_of(s)));
     return R1_OK;
 }
 
-static void event_free(r1_device_event *e)
+static void cuda_event_free(r1_device_event *e)
 {
     if (!e) return;
     cudaEventDestroy(e->cuda);
     free(e);
 }
 
-static r1_status event_new(r1_device_event **out, r1_err *err)
+static r1_status cuda_event_new(r1_device_event **out, r1_err *err)
 {
     r1_device_event *e = (r1_device_event *)calloc(1, sizeof *e);
-    if (!e) return fail(err, "event", "out of host memory");
+    if (!e) return cuda_fail(err, "event", "out of host memory");
     cudaError_t made = cudaEventCreateWithFlags(&e->cuda, cudaEventDisableTiming);
     if (made != cudaSuccess) {
         free(e);
-        return fail(err, "cudaEventCreate", cudaGetErrorString(made));
+        return cuda_fail(err, "cudaEventCreate", cudaGetErrorString(made));
     }
     *out = e;
     return R1_OK;
 }
 
-static r1_status event_record(r1_device_event *e, r1_stream *s, r1_err *err)
+static r1_status cuda_event_record(r1_device_event *e, r1_stream *s, r1_err *err)
 {
-    R1_CUDA(err, cudaEventRecord(e->cuda, of(s)));
+    R1_CUDA(err, cudaEventRecord(e->cuda, cuda_stream_of(s)));
     return R1_OK;
 }
 
-static r1_status event_wait(r1_device_event *e, r1_stream *s, r1_err *err)
+static r1_status cuda_event_wait(r1_device_event *e, r1_stream *s, r1_err *err)
 {
-    R1_CUDA(err, cudaStreamWaitEvent(of(s), e->cuda, 0));
+    R1_CUDA(err, cudaStreamWaitEvent(cuda_stream_of(s), e->cuda, 0));
     return R1_OK;
 }
 
@@ -175,10 +175,10 @@ static r1_status event_wait(r1_device_event *e, r1_stream *s, r1_err *err)
 
 static unsigned blocks_for(int64_t threads) { return (unsigned)((threads + R1_BLOCK - 1) / R1_BLOCK); }
 
-static r1_status launched(const char *op, r1_err *err)
+static r1_status cuda_launched(const char *op, r1_err *err)
 {
     cudaError_t e = cudaGetLastError();
-    return e == cudaSuccess ? R1_OK : fail(err, op, cudaGetErrorString(e));
+    return e == cudaSuccess ? R1_OK : cuda_fail(err, op, cudaGetErrorString(e));
 }
 
 /* op_NAME launches r1_k_NAME with so many threads; an empty batch launches nothing. */
@@ -189,8 +189,8 @@ static r1_status launched(const char *op, r1_err *err)
         int64_t n = (threads);                                                                                                             \
         (void)s;                                                                                                                           \
         if (n <= 0) return R1_OK;                                                                                                          \
-        R1_LAUNCH(r1_k_##name, blocks_for(n), of(s), a);                                                                                   \
-        return launched(#name, err);                                                                                                       \
+        R1_LAUNCH(r1_k_##name, blocks_for(n), cuda_stream_of(s), a);                                                                                   \
+        return cuda_launched(#name, err);                                                                                                       \
     }
 
 R1_OP_LAUNCH(add, a.v[0].rows *a.v[0].cols)
@@ -240,7 +240,7 @@ static void product_free(product *p)
     if (p->desc) cublasLtMatmulDescDestroy(p->desc);
 }
 
-static bool good(cublasStatus_t st) { return st == CUBLAS_STATUS_SUCCESS; }
+static bool cublas_good(cublasStatus_t st) { return st == CUBLAS_STATUS_SUCCESS; }
 
 static bool product_describe(product *p, const r1_op_args *a)
 {
@@ -248,15 +248,15 @@ static bool product_describe(product *p, const r1_op_args *a)
     cublasLtEpilogue_t bias = CUBLASLT_EPILOGUE_BIAS;
     size_t workspace = WORKSPACE_BYTES;
     uint64_t m = (uint64_t)a->v[0].rows, n = (uint64_t)a->v[1].rows, k = (uint64_t)a->v[0].cols;
-    return good(cublasLtMatmulDescCreate(&p->desc, CUBLAS_COMPUTE_32F, CUDA_R_32F)) &&
-           good(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_TRANSA, &t, sizeof t)) &&
-           (!a->v[2].p || (good(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &bias, sizeof bias)) &&
-                           good(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &a->v[2].p, sizeof(void *))))) &&
-           good(cublasLtMatrixLayoutCreate(&p->w, CUDA_R_32F, k, n, a->v[1].ld)) &&
-           good(cublasLtMatrixLayoutCreate(&p->x, CUDA_R_32F, k, m, a->v[0].ld)) &&
-           good(cublasLtMatrixLayoutCreate(&p->y, CUDA_R_32F, n, m, a->v[3].ld)) &&
-           good(cublasLtMatmulPreferenceCreate(&p->preference)) &&
-           good(cublasLtMatmulPreferenceSetAttribute(p->preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace,
+    return cublas_good(cublasLtMatmulDescCreate(&p->desc, CUBLAS_COMPUTE_32F, CUDA_R_32F)) &&
+           cublas_good(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_TRANSA, &t, sizeof t)) &&
+           (!a->v[2].p || (cublas_good(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &bias, sizeof bias)) &&
+                           cublas_good(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &a->v[2].p, sizeof(void *))))) &&
+           cublas_good(cublasLtMatrixLayoutCreate(&p->w, CUDA_R_32F, k, n, a->v[1].ld)) &&
+           cublas_good(cublasLtMatrixLayoutCreate(&p->x, CUDA_R_32F, k, m, a->v[0].ld)) &&
+           cublas_good(cublasLtMatrixLayoutCreate(&p->y, CUDA_R_32F, n, m, a->v[3].ld)) &&
+           cublas_good(cublasLtMatmulPreferenceCreate(&p->preference)) &&
+           cublas_good(cublasLtMatmulPreferenceSetAttribute(p->preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace,
                                                      sizeof workspace));
 }
 
@@ -265,11 +265,11 @@ static r1_status product_run(const product *p, r1_stream *s, const r1_op_args *a
     cublasLtMatmulHeuristicResult_t found;
     int n = 0;
     float one = 1.0f, zero = 0.0f;
-    if (!good(cublasLtMatmulAlgoGetHeuristic(s->lt, p->desc, p->w, p->x, p->y, p->y, p->preference, 1, &found, &n)) || n < 1)
-        return fail(err, "linear", "cuBLASLt knows no way to multiply these shapes");
-    if (!good(cublasLtMatmul(s->lt, p->desc, &one, a->v[1].p, p->w, a->v[0].p, p->x, &zero, a->v[3].p, p->y, a->v[3].p, p->y, &found.algo,
+    if (!cublas_good(cublasLtMatmulAlgoGetHeuristic(s->lt, p->desc, p->w, p->x, p->y, p->y, p->preference, 1, &found, &n)) || n < 1)
+        return cuda_fail(err, "linear", "cuBLASLt knows no way to multiply these shapes");
+    if (!cublas_good(cublasLtMatmul(s->lt, p->desc, &one, a->v[1].p, p->w, a->v[0].p, p->x, &zero, a->v[3].p, p->y, a->v[3].p, p->y, &found.algo,
                              s->workspace, WORKSPACE_BYTES, s->cuda)))
-        return fail(err, "linear", "cublasLtMatmul failed");
+        return cuda_fail(err, "linear", "cublasLtMatmul failed");
     return R1_OK;
 }
 
@@ -277,7 +277,7 @@ static r1_status op_linear(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     if (a->v[0].rows <= 0) return R1_OK;
     product p = {};
-    r1_status st = product_describe(&p, a) ? product_run(&p, s, a, err) : fail(err, "linear", "cuBLASLt refuses the shapes");
+    r1_status st = product_describe(&p, a) ? product_run(&p, s, a, err) : cuda_fail(err, "linear", "cuBLASLt refuses the shapes");
     product_free(&p);
     return st;
 }
@@ -285,7 +285,7 @@ static r1_status op_linear(r1_stream *s, const r1_op_args *a, r1_err *err)
 
 /* ---- the table ---- */
 
-static bool supports(r1_op op, const r1_op_args *a)
+static bool cuda_supports(r1_op op, const r1_op_args *a)
 {
     if (op >= R1_OP_COUNT) return false;
     for (int k = 0; k < R1_OP_VIEWS; k++)
@@ -293,25 +293,25 @@ static bool supports(r1_op op, const r1_op_args *a)
     return op != R1_OP_ATTEND || a->v[0].cols / a->i[0] <= R1_HEAD_DIM_MAX;
 }
 
-static r1_backend make_table(void)
+static r1_backend cuda_make_table(void)
 {
     r1_backend b = {};
     b.abi = R1_BACKEND_ABI;
     b.name = "cuda";
-    b.devices = devices;
-    b.device_text = device_text;
-    b.buffer_new = buffer_new;
-    b.buffer_free = buffer_free;
-    b.upload = upload;
-    b.download = download;
-    b.stream_new = stream_new;
-    b.stream_free = stream_free;
-    b.stream_sync = stream_sync;
-    b.event_new = event_new;
-    b.event_free = event_free;
-    b.event_record = event_record;
-    b.event_wait = event_wait;
-    b.supports = supports;
+    b.devices = cuda_devices;
+    b.device_text = cuda_device_text;
+    b.buffer_new = cuda_buffer_new;
+    b.buffer_free = cuda_buffer_free;
+    b.upload = cuda_upload;
+    b.download = cuda_download;
+    b.stream_new = cuda_stream_new;
+    b.stream_free = cuda_stream_free;
+    b.stream_sync = cuda_stream_sync;
+    b.event_new = cuda_event_new;
+    b.event_free = cuda_event_free;
+    b.event_record = cuda_event_record;
+    b.event_wait = cuda_event_wait;
+    b.supports = cuda_supports;
     b.forward[R1_OP_LINEAR] = op_linear;
     b.forward[R1_OP_ADD] = op_add;
     b.forward[R1_OP_ACT] = op_act;
@@ -335,15 +335,15 @@ extern "C" __attribute__((visibility("default"))) const r1_backend *r1_backend_c
 {
     static r1_backend table;
     if (abi_version != R1_BACKEND_ABI) {
-        fail(err, "libr1_cuda.so", "was built for another version of libr1");
+        cuda_fail(err, "libr1_cuda.so", "was built for another version of libr1");
         return NULL;
     }
     uint32_t n = 0;
-    if (devices(&n, err) != R1_OK) return NULL;
+    if (cuda_devices(&n, err) != R1_OK) return NULL;
     if (!n) {
-        fail(err, "devices", "none found");
+        cuda_fail(err, "devices", "none found");
         return NULL;
     }
-    table = make_table();
+    table = cuda_make_table();
     return &table;
 }

@@ -31,7 +31,7 @@ static void print_stats(const med_build_stats *s)
 }
 
 /* The files named by the arguments; folders are replaced by the sources in them. */
-static size_t expand(const r1_cli_call *call, char **path, size_t max)
+static size_t ontology_expand(const r1_cli_call *call, char **path, size_t max)
 {
     size_t n = 0;
     for (size_t i = 0; i < call->n_rest; i++) {
@@ -42,11 +42,11 @@ static size_t expand(const r1_cli_call *call, char **path, size_t max)
     return n;
 }
 
-static r1_status build(r1_cli_call *call, const char *out, med_build_stats *stats)
+static r1_status ontology_build(r1_cli_call *call, const char *out, med_build_stats *stats)
 {
     char *path[64];
     const char *list[64];
-    size_t n = expand(call, path, R1_COUNT(path));
+    size_t n = ontology_expand(call, path, R1_COUNT(path));
     for (size_t i = 0; i < n; i++) list[i] = path[i];
     med_kb *kb = NULL;
     r1_status st = med_sources_build(list, n, &kb, stats, &call->err);
@@ -61,7 +61,7 @@ static int run_build(r1_cli_call *call)
     med_build_stats s = {0};
     const char *out = r1_options_str(call->opts, "out");
     int64_t t0 = r1_mono_us();
-    r1_status st = build(call, out, &s);
+    r1_status st = ontology_build(call, out, &s);
     if (st != R1_OK) return r1_cli_exit(st);
     print_stats(&s);
     printf("%s written in %.2f s\n", out, (double)(r1_mono_us() - t0) / 1e6);
@@ -71,7 +71,7 @@ static int run_build(r1_cli_call *call)
 static int run_check(r1_cli_call *call)
 {
     med_build_stats s = {0};
-    r1_status st = build(call, NULL, &s);
+    r1_status st = ontology_build(call, NULL, &s);
     if (st != R1_OK) return st == R1_E_FORMAT ? R1_EXIT_CHECK : r1_cli_exit(st);
     print_stats(&s);
     if (s.n_row_unknown_term || s.n_orphan)

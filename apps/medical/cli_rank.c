@@ -55,7 +55,7 @@ static void close_judges(judges *j)
     }
 }
 
-static void print_figures(const r1_cli_call *call, const med_eval_rank_result *res)
+static void rank_print_figures(const r1_cli_call *call, const med_eval_rank_result *res)
 {
     const r1_options *o = call->opts;
     r1_figures *f = r1_figures_new("r1-medical eval rank");
@@ -113,7 +113,7 @@ static int run_eval_rank(r1_cli_call *call)
     if (j.fold[0]) opts.fold = j.fold;
     if (j.f32[0]) opts.f32 = j.f32;
     if (st == R1_OK) st = med_eval_rank(r, &cases, &opts, &res, &call->err);
-    if (st == R1_OK) print_figures(call, &res);
+    if (st == R1_OK) rank_print_figures(call, &res);
     close_judges(&j);
     med_ranker_free(r);
     med_cases_free(&cases);
@@ -158,7 +158,7 @@ static r1_status terms_of(const med_kb *kb, const char *list, uint32_t *term, ui
     return R1_OK;
 }
 
-static r1_status rank_case(const r1_cli_call *call, const med_kb *kb, const med_case *c, r1_err *err)
+static r1_status cli_rank_rank_case(const r1_cli_call *call, const med_kb *kb, const med_case *c, r1_err *err)
 {
     static med_candidate list[MED_RERANK_MAX];
     static med_anchor anchor[MED_QUERY_MAX];
@@ -198,7 +198,7 @@ static int run_rank(r1_cli_call *call)
         st = terms_of(kb, r1_options_str(call->opts, "excluded"), no, MED_EXCLUDED_MAX, &c.n_excluded, &call->err);
     if (st == R1_OK && c.n_observed == 0)
         st = r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "--observed is needed");
-    if (st == R1_OK) st = rank_case(call, kb, &c, &call->err);
+    if (st == R1_OK) st = cli_rank_rank_case(call, kb, &c, &call->err);
     med_kb_free(kb);
     return st == R1_OK ? R1_EXIT_OK : r1_cli_exit(st);
 }

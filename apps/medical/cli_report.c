@@ -19,7 +19,7 @@ typedef struct {
     json_t *report;
 } job;
 
-static r1_status write_text(char *text, const char *dir, const char *name, r1_err *err)
+static r1_status report_write_text(char *text, const char *dir, const char *name, r1_err *err)
 {
     char path[4200];
     if (!text) R1_FAIL(err, R1_E_NOMEM, "no memory for %s", name);
@@ -30,18 +30,18 @@ static r1_status write_text(char *text, const char *dir, const char *name, r1_er
     return st;
 }
 
-static r1_status write_all(const json_t *report, const char *formats, const char *dir, r1_err *err)
+static r1_status report_write_all(const json_t *report, const char *formats, const char *dir, r1_err *err)
 {
     char list[64], path[4200];
     snprintf(list, sizeof list, "%s", formats);
     R1_TRY(r1_mkdirs(dir, err));
     for (char *save, *f = strtok_r(list, ",", &save); f; f = strtok_r(NULL, ",", &save)) {
         if (strcmp(f, "json") == 0)
-            R1_TRY(write_text(json_dumps(report, JSON_INDENT(2) | JSON_PRESERVE_ORDER), dir, "report.json", err));
+            R1_TRY(report_write_text(json_dumps(report, JSON_INDENT(2) | JSON_PRESERVE_ORDER), dir, "report.json", err));
         else if (strcmp(f, "text") == 0)
-            R1_TRY(write_text(med_report_text(report), dir, "report.txt", err));
+            R1_TRY(report_write_text(med_report_text(report), dir, "report.txt", err));
         else if (strcmp(f, "html") == 0)
-            R1_TRY(write_text(med_report_html(report), dir, "report.html", err));
+            R1_TRY(report_write_text(med_report_html(report), dir, "report.html", err));
         else if (strcmp(f, "pdf") == 0) {
             snprintf(path, sizeof path, "%s/report.pdf", dir);
             R1_TRY(med_report_pdf(report, path, err));
@@ -67,7 +67,7 @@ static int run_report(r1_cli_call *call)
     if (st == R1_OK)
         st = med_report_make(j.kb, j.lex, &judge, base ? base + 1 : path, j.text, j.len, &j.report, &t, &call->err);
     int64_t t0 = r1_mono_us();
-    if (st == R1_OK) st = write_all(j.report, r1_options_str(o, "format"), r1_options_str(o, "out"), &call->err);
+    if (st == R1_OK) st = report_write_all(j.report, r1_options_str(o, "format"), r1_options_str(o, "out"), &call->err);
     if (st == R1_OK && r1_options_has(o, "db")) {
         bool written = false;
         st = med_write_report(r1_options_str(o, "db"), j.report, j.text, j.len, &written, &call->err);

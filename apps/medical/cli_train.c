@@ -39,7 +39,7 @@ static r1_status features_of(const char *list, uint32_t *bits, r1_err *err)
     return R1_OK;
 }
 
-static int run_train(r1_cli_call *call)
+static int train_run_train(r1_cli_call *call)
 {
     const r1_options *o = call->opts;
     med_kb *kb[KB_MAX] = {0};
@@ -124,6 +124,6 @@ static const r1_option train_options[] = {
 const r1_command cli_train_commands[] = {
     {"train", "fit R1 as a re-ranker of diseases on published cases, with five models out of fold by disease",
      "r1-medical train --cases cases.tsv --kb run/hpo-2025,run/hpo-2023 --out models/medical-b.gguf", train_options,
-     R1_COUNT(train_options), false, run_train},
+     R1_COUNT(train_options), false, train_run_train},
 };
 const size_t cli_train_n = R1_COUNT(cli_train_commands);

@@ -56,7 +56,7 @@ void cli_close_r1(cli_r1 *r1)
     memset(r1, 0, sizeof *r1);
 }
 
-static size_t take(r1_command *to, size_t at, const r1_command *from, size_t n)
+static size_t main_take(r1_command *to, size_t at, const r1_command *from, size_t n)
 {
     memcpy(to + at, from, n * sizeof *from);
     return at + n;
@@ -65,11 +65,11 @@ static size_t take(r1_command *to, size_t at, const r1_command *from, size_t n)
 int main(int argc, char **argv)
 {
     static r1_command all[32];
-    size_t n = take(all, 0, cli_ontology_commands, cli_ontology_n);
-    n = take(all, n, cli_notes_commands, cli_notes_n);
-    n = take(all, n, cli_report_commands, cli_report_n);
-    n = take(all, n, cli_rank_commands, cli_rank_n);
-    n = take(all, n, cli_train_commands, cli_train_n);
+    size_t n = main_take(all, 0, cli_ontology_commands, cli_ontology_n);
+    n = main_take(all, n, cli_notes_commands, cli_notes_n);
+    n = main_take(all, n, cli_report_commands, cli_report_n);
+    n = main_take(all, n, cli_rank_commands, cli_rank_n);
+    n = main_take(all, n, cli_train_commands, cli_train_n);
     const r1_program program = {"r1-medical",
                                 "finds, weighs and reports what a clinical record says about rare diseases", all, n};
     return r1_cli_main(&program, argc, argv);

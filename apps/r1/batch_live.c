@@ -23,7 +23,7 @@ struct batch_live {
     char (*text)[LIVE_LENGTH_MAX]; /* all different: neither the cache nor the batch may join two */
 };
 
-static int ascending(const void *a, const void *b)
+static int batch_live_ascending(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
@@ -31,7 +31,7 @@ static int ascending(const void *a, const void *b)
 
 double batch_quantile(double *x, size_t n, double q)
 {
-    qsort(x, n, sizeof *x, ascending);
+    qsort(x, n, sizeof *x, batch_live_ascending);
     return x[(size_t)((double)(n - 1) * q)];
 }
 
@@ -69,7 +69,7 @@ r1_status batch_live_new(batch_live **out, r1_err *err)
 }
 
 /* Requests number..number + n of the given lengths. */
-static r1_status score(batch_live *l, const size_t *number, const uint32_t *length, size_t n, r1_err *err)
+static r1_status batch_live_score(batch_live *l, const size_t *number, const uint32_t *length, size_t n, r1_err *err)
 {
     r1_item item[BATCH_MAX] = {0};
     r1_sample sample[BATCH_MAX] = {0};
@@ -109,7 +109,7 @@ r1_status batch_live_costs(batch_live *l, double seconds, double cost_us[3], dou
             units += length[i] = 1 + (uint32_t)r1_rng_below(&rng, longest);
         }
         int64_t t = thread_us();
-        st = score(l, number, length, n, err);
+        st = batch_live_score(l, number, length, n, err);
         int64_t took = thread_us() - t;
         if (batches > 50) {
             double guess = r1_batch_policy_cost(p, n, units);
@@ -156,7 +156,7 @@ static void sleep_until(int64_t us)
     }
 }
 
-static void note(live_run *r, size_t i) { r->latency_us[i] = (double)(r1_mono_us() - r->start_us) - r->t->at_us[i]; }
+static void batch_live_note(live_run *r, size_t i) { r->latency_us[i] = (double)(r1_mono_us() - r->start_us) - r->t->at_us[i]; }
 
 static r1_status by_batcher(void *ctx, r1_request *const *request, size_t n, uint64_t *executed, r1_err *err)
 {
@@ -168,8 +168,8 @@ static r1_status by_batcher(void *ctx, r1_request *const *request, size_t n, uin
         number[i] = (size_t)(request[i] - r->request);
         length[i] = request[i]->length;
     }
-    R1_TRY(score(r->l, number, length, n, err));
-    for (size_t i = 0; i < n; i++) note(r, number[i]);
+    R1_TRY(batch_live_score(r->l, number, length, n, err));
+    for (size_t i = 0; i < n; i++) batch_live_note(r, number[i]);
     return R1_OK;
 }
 
@@ -217,15 +217,15 @@ static void *fixed_worker(void *ctx)
             r->useful += r->t->length[at + i];
             r->executed += length[i];
         }
-        r->st = score(r->l, number, length, n, &r->err);
-        for (size_t i = 0; i < n; i++) note(r, at + i);
+        r->st = batch_live_score(r->l, number, length, n, &r->err);
+        for (size_t i = 0; i < n; i++) batch_live_note(r, at + i);
         at += n;
     }
     return NULL;
 }
 
 /* Sends each request at its time. */
-static void send_all(live_run *r)
+static void batch_live_send_all(live_run *r)
 {
     r1_err ignored;
     for (size_t i = 0; i < r->t->n; i++) {
@@ -243,7 +243,7 @@ static void send_all(live_run *r)
     }
 }
 
-static r1_status run(live_run *r, int64_t budget_us, r1_err *err)
+static r1_status batch_live_play(live_run *r, int64_t budget_us, r1_err *err)
 {
     pthread_t worker;
     r1_batcher_opts o = {.n_class = 1, .classes = {{1, budget_us}}, .cost_us = {100, 10, 1}};
@@ -251,7 +251,7 @@ static r1_status run(live_run *r, int64_t budget_us, r1_err *err)
     r->start_us = r1_mono_us() + 1000;
     if (pthread_create(&worker, NULL, r->rule->size ? fixed_worker : batcher_worker, r) != 0)
         R1_FAIL(err, R1_E_NOMEM, "no thread for the worker");
-    send_all(r);
+    batch_live_send_all(r);
     if (r->b) r1_batcher_stop(r->b);
     pthread_join(worker, NULL);
     if (r->b) {
@@ -276,7 +276,7 @@ r1_status batch_live_run(batch_live *l, const batch_trace *t, const batch_rule *
     pthread_condattr_destroy(&monotonic);
     r.latency_us = calloc(t->n, sizeof *r.latency_us);
     r.request = calloc(t->n, sizeof *r.request);
-    r1_status st = r.latency_us && r.request ? run(&r, budget_us, err)
+    r1_status st = r.latency_us && r.request ? batch_live_play(&r, budget_us, err)
                                              : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a run");
     if (st == R1_OK) {
         size_t late = 0;

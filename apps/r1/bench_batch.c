@@ -147,7 +147,7 @@ typedef struct {
     double *latency_us;
 } simulation;
 
-static double time_of(const simulation *s, size_t n, uint64_t units)
+static double bench_batch_time_of(const simulation *s, size_t n, uint64_t units)
 {
     return s->cost_us[0] + s->cost_us[1] * (double)n + s->cost_us[2] * (double)units;
 }
@@ -160,7 +160,7 @@ static void set_rate(simulation *s, const shape *sh, double rate, size_t n)
     memcpy(s->t.length, sh->length, s->t.n * sizeof *s->t.length);
 }
 
-static void finish(simulation *s, uint64_t useful, uint64_t executed, double end, batch_outcome *out)
+static void bench_batch_finish(simulation *s, uint64_t useful, uint64_t executed, double end, batch_outcome *out)
 {
     size_t late = 0;
     for (size_t i = 0; i < s->t.n; i++) late += s->latency_us[i] > (double)s->budget_us;
@@ -187,12 +187,12 @@ static void simulate_fixed(simulation *s, const batch_rule *rule, batch_outcome 
             if (s->t.length[to] > longest) longest = s->t.length[to];
         }
         uint64_t paid = rule->padded ? (to - at) * (uint64_t)longest : units;
-        now += time_of(s, to - at, paid);
+        now += bench_batch_time_of(s, to - at, paid);
         useful += units;
         executed += paid;
         for (; at < to; at++) s->latency_us[at] = now - s->t.at_us[at];
     }
-    finish(s, useful, executed, now, out);
+    bench_batch_finish(s, useful, executed, now, out);
 }
 
 static r1_status simulate_batcher(simulation *s, batch_outcome *out, r1_err *err)
@@ -216,7 +216,7 @@ static r1_status simulate_batcher(simulation *s, batch_outcome *out, r1_err *err
         size_t late, n = st == R1_OK ? r1_batch_policy_next(p, (int64_t)now, 1, batch, &late) : 0;
         uint64_t units = 0;
         for (size_t i = 0; i < n; i++) units += batch[i]->length;
-        now += time_of(s, n, units);
+        now += bench_batch_time_of(s, n, units);
         useful += units;
         for (size_t i = 0; i < n; i++) {
             size_t k = (size_t)(batch[i] - s->request);
@@ -224,7 +224,7 @@ static r1_status simulate_batcher(simulation *s, batch_outcome *out, r1_err *err
         }
     }
     r1_batch_policy_free(p);
-    if (st == R1_OK) finish(s, useful, useful, now, out);
+    if (st == R1_OK) bench_batch_finish(s, useful, useful, now, out);
     return st;
 }
 
@@ -305,7 +305,7 @@ static r1_status best_of_kind(simulation *s, const shape *sh, kind k, double cap
     return R1_OK;
 }
 
-static void add(r1_figures *f, const char *what, const char *by, const char *trace, double value)
+static void bench_batch_add(r1_figures *f, const char *what, const char *by, const char *trace, double value)
 {
     char name[96];
     snprintf(name, sizeof name, "%s%s%s_%s", what, *by ? "_" : "", by, trace);
@@ -324,19 +324,19 @@ typedef struct {
     double gain, utilisation, p99_us; /* the worst so far of the traces whose lengths are mixed */
 } headline;
 
-static r1_status simulated(simulation *s, const shape *sh, best *by, headline *h, r1_figures *f, r1_err *err)
+static r1_status bench_batch_simulated(simulation *s, const shape *sh, best *by, headline *h, r1_figures *f, r1_err *err)
 {
     double capacity = capacity_of(s, sh);
     for (int k = 0; k < KINDS; k++) {
         R1_TRY(best_of_kind(s, sh, (kind)k, capacity, &by[k], err));
-        add(f, "rate", kind_name[k], sh->name, by[k].rate);
+        bench_batch_add(f, "rate", kind_name[k], sh->name, by[k].rate);
         if (k == OURS) continue;
-        add(f, "gain_over", kind_name[k], sh->name, by[OURS].rate / by[k].rate);
-        if (k >= RAGGED) add(f, "timeout_ms", kind_name[k], sh->name, (double)by[k].rule.timeout_us / 1e3);
-        add(f, "size", kind_name[k], sh->name, by[k].rule.size);
+        bench_batch_add(f, "gain_over", kind_name[k], sh->name, by[OURS].rate / by[k].rate);
+        if (k >= RAGGED) bench_batch_add(f, "timeout_ms", kind_name[k], sh->name, (double)by[k].rule.timeout_us / 1e3);
+        bench_batch_add(f, "size", kind_name[k], sh->name, by[k].rule.size);
     }
-    add(f, "of_capacity", "", sh->name, by[OURS].rate / capacity);
-    add(f, "utilisation", "fixed_padded", sh->name, by[PADDED].outcome.utilisation);
+    bench_batch_add(f, "of_capacity", "", sh->name, by[OURS].rate / capacity);
+    bench_batch_add(f, "utilisation", "fixed_padded", sh->name, by[PADDED].outcome.utilisation);
     if (strstr(sh->name, "even")) return R1_OK;
     h->gain = fmin(h->gain, by[OURS].rate / by[RAGGED].rate);
     h->utilisation = fmin(h->utilisation, by[OURS].outcome.utilisation);
@@ -345,7 +345,7 @@ static r1_status simulated(simulation *s, const shape *sh, best *by, headline *h
 }
 
 /* Around what was simulated; each kind by the rule that did best there. */
-static r1_status live(simulation *s, const shape *sh, best *by, batch_live *l, double seconds, r1_figures *f,
+static r1_status bench_batch_live(simulation *s, const shape *sh, best *by, batch_live *l, double seconds, r1_figures *f,
                       r1_err *err)
 {
     double ours = 0;
@@ -355,13 +355,13 @@ static r1_status live(simulation *s, const shape *sh, best *by, batch_live *l, d
         if (!(by[k].rate > 0) || k == GREEDY || k == RAGGED_32) continue;
         R1_TRY(
             best_rate(s, sh, &by[k].rule, by[k].rate * 0.4, by[k].rate * 1.3, 6, seconds, try_live, l, &rate, &o, err));
-        add(f, "live_rate", kind_name[k], sh->name, rate);
+        bench_batch_add(f, "live_rate", kind_name[k], sh->name, rate);
         if (k == OURS) {
             ours = rate;
-            add(f, "live_p99_ms", "", sh->name, o.p99_us / 1e3);
-            add(f, "live_utilisation", "", sh->name, o.utilisation);
+            bench_batch_add(f, "live_p99_ms", "", sh->name, o.p99_us / 1e3);
+            bench_batch_add(f, "live_utilisation", "", sh->name, o.utilisation);
         } else {
-            add(f, "live_gain_over", kind_name[k], sh->name, ours / rate);
+            bench_batch_add(f, "live_gain_over", kind_name[k], sh->name, ours / rate);
         }
     }
     return R1_OK;
@@ -373,8 +373,8 @@ static r1_status each_shape(simulation *s, shape *shapes, size_t n, batch_live *
     headline h = {INFINITY, INFINITY, 0};
     for (size_t i = 0; i < n; i++) {
         best by[KINDS];
-        R1_TRY(simulated(s, &shapes[i], by, &h, f, err));
-        if (seconds > 0) R1_TRY(live(s, &shapes[i], by, l, seconds, f, err));
+        R1_TRY(bench_batch_simulated(s, &shapes[i], by, &h, f, err));
+        if (seconds > 0) R1_TRY(bench_batch_live(s, &shapes[i], by, l, seconds, f, err));
     }
     r1_figures_add(f, "throughput_gain", h.gain);
     r1_figures_add(f, "utilisation", h.utilisation);
@@ -382,7 +382,7 @@ static r1_status each_shape(simulation *s, shape *shapes, size_t n, batch_live *
     return R1_OK;
 }
 
-static r1_status measure(const r1_options *o, batch_live *l, simulation *s, shape *shapes, r1_figures *f, r1_err *err)
+static r1_status bench_batch_measure(const r1_options *o, batch_live *l, simulation *s, shape *shapes, r1_figures *f, r1_err *err)
 {
     static const char *const names[] = {"poisson", "bursty", "poisson_even"};
     size_t n = (size_t)r1_options_int(o, "requests"), n_shape = 0;
@@ -416,7 +416,7 @@ static int bench_batch(r1_cli_call *call)
     if (!f) return R1_EXIT_FAILED;
     r1_figures_note(f, "peer", "fixed batches with a timeout, the best of a grid, on the same costs and traces");
     r1_status st = batch_live_new(&l, &call->err);
-    if (st == R1_OK) st = measure(call->opts, l, &s, shapes, f, &call->err);
+    if (st == R1_OK) st = bench_batch_measure(call->opts, l, &s, shapes, f, &call->err);
     if (st == R1_OK) r1_figures_print(f, r1_options_bool(call->opts, "json"), stdout);
     for (size_t i = 0; i < R1_COUNT(shapes); i++) shape_free(&shapes[i]);
     free(s.t.at_us);

@@ -129,7 +129,7 @@ static r1_status find_file(const char *dir, const char *end, char *path, size_t 
 }
 
 /* rows[at_least] where that is more than the file has; the rest is left for the caller. */
-static r1_status load(const char *dir, const char *end, uint32_t d, size_t at_least, float **out, size_t *n,
+static r1_status bench_memory_load(const char *dir, const char *end, uint32_t d, size_t at_least, float **out, size_t *n,
                       r1_err *err)
 {
     char path[4096], *data;
@@ -158,7 +158,7 @@ static r1_status load(const char *dir, const char *end, uint32_t d, size_t at_le
 }
 
 /* Rows around n_centre centres: crowd c is drawn c + 1 times less often than the first, axis k has deviation 1 / (1 + k / 16) */
-static r1_status mixture(bench *b, size_t n_centre, size_t n, size_t nq, uint64_t seed, r1_err *err)
+static r1_status bench_memory_mixture(bench *b, size_t n_centre, size_t n, size_t nq, uint64_t seed, r1_err *err)
 {
     r1_rng rng;
     uint32_t d = b->d;
@@ -195,14 +195,14 @@ static r1_status mixture(bench *b, size_t n_centre, size_t n, size_t nq, uint64_
     return good ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu rows", n);
 }
 
-static float length(const float *x, uint32_t d)
+static float bench_memory_length(const float *x, uint32_t d)
 {
     double s = 0;
     for (uint32_t k = 0; k < d; k++) s += (double)x[k] * x[k];
     return (float)sqrt(s);
 }
 
-static void jitter(bench *b, size_t base, double by, uint64_t seed)
+static void bench_memory_jitter(bench *b, size_t base, double by, uint64_t seed)
 {
     r1_rng rng;
     r1_rng_seed(&rng, seed);
@@ -210,7 +210,7 @@ static void jitter(bench *b, size_t base, double by, uint64_t seed)
         const float *from = b->base + i % base * b->d;
         float *to = b->base + i * b->d;
         for (uint32_t k = 0; k < b->d; k++) to[k] = from[k] + (float)(r1_rng_normal(&rng) * by / sqrt(b->d));
-        float f = length(from, b->d) / (length(to, b->d) + 1e-30f);
+        float f = bench_memory_length(from, b->d) / (bench_memory_length(to, b->d) + 1e-30f);
         for (uint32_t k = 0; k < b->d; k++) to[k] *= f;
     }
 }
@@ -233,7 +233,7 @@ static void best_of(const float *score, size_t n, uint64_t *out)
     }
 }
 
-static r1_status flat(bench *b, r1_err *err)
+static r1_status bench_memory_flat(bench *b, r1_err *err)
 {
     const rival_blas *blas = rival_blas_open();
     float *score = malloc(sizeof *score * b->n * BATCH);
@@ -267,7 +267,7 @@ static size_t in_truth(const bench *b, size_t query, uint64_t row)
 
 /* ---- ours ---- */
 
-static r1_status fill(const bench *b, const r1_longterm_opts *o, r1_longterm **out, double *seconds, r1_err *err)
+static r1_status bench_memory_fill(const bench *b, const r1_longterm_opts *o, r1_longterm **out, double *seconds, r1_err *err)
 {
     int64_t t = cpu_us();
     r1_longterm *lt;
@@ -348,7 +348,7 @@ static double resident_mb(void)
     return (double)resident * (double)sysconf(_SC_PAGESIZE) / 1e6;
 }
 
-static r1_status measure(const bench *b, r1_longterm *lt, const r1_longterm_query *how, double before_mb, r1_figures *f,
+static r1_status bench_memory_measure(const bench *b, r1_longterm *lt, const r1_longterm_query *how, double before_mb, r1_figures *f,
                          r1_err *err)
 {
     r1_longterm_view *v = r1_longterm_view_open(lt);
@@ -399,7 +399,7 @@ static r1_status through_file(const bench *b, const r1_longterm_opts *o, const r
     double build = 0;
     snprintf(path, sizeof path, "%s/r1_bench_memory.%ld", dir, (long)getpid());
     int64_t wall = r1_mono_us();
-    R1_TRY(fill(b, o, &lt, &build, err));
+    R1_TRY(bench_memory_fill(b, o, &lt, &build, err));
     int64_t t = cpu_us();
     r1_status st = r1_longterm_save(lt, path, err);
     double save = (double)(cpu_us() - t) / 1e6, walls = (double)(r1_mono_us() - wall) / 1e6;
@@ -409,7 +409,7 @@ static r1_status through_file(const bench *b, const r1_longterm_opts *o, const r
     if (st == R1_OK) st = r1_longterm_open_read(&lt, path, b->n, err);
     double opening = (double)(cpu_us() - t) / 1e6;
     if (st == R1_OK) {
-        st = measure(b, lt, how, before_mb, f, err);
+        st = bench_memory_measure(b, lt, how, before_mb, f, err);
         r1_longterm_free(lt);
     }
     unlink(path);
@@ -458,7 +458,7 @@ static r1_status point_of_ours(const bench *b, r1_longterm_opts o, r1_code_kind 
     o.code = kind;
     o.d_vector = 0;
     o.key_bytes = (float)(b->d * 4 / (uint32_t)ratio);
-    R1_TRY(fill(b, &o, &lt, &seconds, err));
+    R1_TRY(bench_memory_fill(b, &o, &lt, &seconds, err));
     r1_longterm_view *v = r1_longterm_view_open(lt);
     r1_longterm_query how = {.k = K, .codes_only = true, .n_probe = UINT32_MAX};
     r1_status st = recall_of(b, v, &how, &recall, &qps, err);
@@ -474,7 +474,7 @@ static r1_status point_of_ours(const bench *b, r1_longterm_opts o, r1_code_kind 
 }
 
 /* All methods at one ratio. */
-static r1_status point(const bench *b, const r1_longterm_opts *o, int ratio, bool sparse, float *decoded, float *score,
+static r1_status bench_memory_point(const bench *b, const r1_longterm_opts *o, int ratio, bool sparse, float *decoded, float *score,
                        char *note, size_t cap, r1_figures *f, r1_err *err)
 {
     size_t bytes = (size_t)b->d * 4 / (size_t)ratio, used;
@@ -488,7 +488,7 @@ static r1_status point(const bench *b, const r1_longterm_opts *o, int ratio, boo
     return sparse && ratio >= 15 ? point_of_ours(b, *o, R1_CODE_SPARSE, ratio, note, cap, f, err) : R1_OK;
 }
 
-static r1_status curve(const bench *b, const r1_longterm_opts *o, const char *points, bool sparse, r1_figures *f,
+static r1_status bench_memory_curve(const bench *b, const r1_longterm_opts *o, const char *points, bool sparse, r1_figures *f,
                        r1_err *err)
 {
     float *decoded = malloc(sizeof *decoded * b->n * b->d), *score = malloc(sizeof *score * b->n * BATCH);
@@ -504,7 +504,7 @@ static r1_status curve(const bench *b, const r1_longterm_opts *o, const char *po
         if (ratio < 2 || ratio > 64 || (*end && *end != ','))
             st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__,
                             "--points: expected ratios from 2 to 64 and commas, found %.40s", points);
-        if (st == R1_OK) st = point(b, o, (int)ratio, sparse, decoded, score, note, sizeof note, f, err);
+        if (st == R1_OK) st = bench_memory_point(b, o, (int)ratio, sparse, decoded, score, note, sizeof note, f, err);
         if (st == R1_OK) r1_progress_update(&p, ++done, note);
     }
     r1_progress_end(&p, done, "");
@@ -515,7 +515,7 @@ static r1_status curve(const bench *b, const r1_longterm_opts *o, const char *po
 
 /* ---- the command ---- */
 
-static r1_status prepare(bench *b, const r1_options *o, r1_err *err)
+static r1_status bench_memory_prepare(bench *b, const r1_options *o, r1_err *err)
 {
     size_t want = (size_t)r1_options_int(o, "entries"), most = (size_t)r1_options_int(o, "queries"), base;
     const char *dir = r1_options_str(o, "vectors");
@@ -524,10 +524,10 @@ static r1_status prepare(bench *b, const r1_options *o, r1_err *err)
     b->d = (uint32_t)r1_options_int(o, "columns");
     if (centres) {
         base = want ? want : 100000;
-        R1_TRY(mixture(b, centres, base, most, (uint64_t)r1_options_int(o, "seed"), err));
+        R1_TRY(bench_memory_mixture(b, centres, base, most, (uint64_t)r1_options_int(o, "seed"), err));
     } else {
-        R1_TRY(load(dir, "_base.f16", b->d, want, &b->base, &base, err));
-        R1_TRY(load(dir, "_queries.f16", b->d, 0, &b->query, &b->nq, err));
+        R1_TRY(bench_memory_load(dir, "_base.f16", b->d, want, &b->base, &base, err));
+        R1_TRY(bench_memory_load(dir, "_queries.f16", b->d, 0, &b->query, &b->nq, err));
     }
     b->n = want ? want : base;
     if (b->nq > most) b->nq = most;
@@ -535,16 +535,16 @@ static r1_status prepare(bench *b, const r1_options *o, r1_err *err)
         b->n = base;
         return R1_OK;
     }
-    if (b->n > base) jitter(b, base, r1_options_float(o, "jitter"), (uint64_t)r1_options_int(o, "seed"));
+    if (b->n > base) bench_memory_jitter(b, base, r1_options_float(o, "jitter"), (uint64_t)r1_options_int(o, "seed"));
     b->truth = malloc(sizeof *b->truth * b->nq * K);
     if (!b->truth) R1_FAIL(err, R1_E_NOMEM, "no memory for the truth");
-    return flat(b, err);
+    return bench_memory_flat(b, err);
 }
 
-static r1_status run(r1_cli_call *call, bench *b, r1_figures *f)
+static r1_status bench_memory_run(r1_cli_call *call, bench *b, r1_figures *f)
 {
     const r1_options *o = call->opts;
-    R1_TRY(prepare(b, o, &call->err));
+    R1_TRY(bench_memory_prepare(b, o, &call->err));
     if (r1_options_has(o, "needle")) {
         needle_stream s = {
             b->base, b->query, b->n, b->nq, b->d, r1_options_float(o, "jitter"), (uint64_t)r1_options_int(o, "seed")};
@@ -567,7 +567,7 @@ static r1_status run(r1_cli_call *call, bench *b, r1_figures *f)
                              .n_rerank = (uint32_t)r1_options_int(o, "rerank")};
     R1_TRY(through_file(b, &opts, &how, r1_options_str(o, "dir"), f, &call->err));
     if (!r1_options_bool(o, "curve")) return R1_OK;
-    return curve(b, &opts, r1_options_str(o, "points"), r1_options_bool(o, "sparse-points"), f, &call->err);
+    return bench_memory_curve(b, &opts, r1_options_str(o, "points"), r1_options_bool(o, "sparse-points"), f, &call->err);
 }
 
 static int bench_memory(r1_cli_call *call)
@@ -579,7 +579,7 @@ static int bench_memory(r1_cli_call *call)
     snprintf(peer, sizeof peer, "flat f32 search, one thread, %s", rival_blas_open()->name);
     r1_figures_note(f, "peer", peer);
     r1_figures_note(f, "data", r1_options_has(call->opts, "vectors") ? r1_options_str(call->opts, "vectors") : "");
-    r1_status st = run(call, &b, f);
+    r1_status st = bench_memory_run(call, &b, f);
     if (st == R1_OK) r1_figures_print(f, r1_options_bool(call->opts, "json"), stdout);
     r1_figures_free(f);
     free(b.base);

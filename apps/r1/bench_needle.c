@@ -24,19 +24,19 @@ typedef struct {
     uint64_t made, ticket, in_ticket, moved;
 } tiers;
 
-static uint64_t place_of(const tiers *t, size_t needle) { return needle * (t->n - 1) / (NEEDLES - 1); }
+static uint64_t bench_needle_place_of(const tiers *t, size_t needle) { return needle * (t->n - 1) / (NEEDLES - 1); }
 
 static void add_offset(float *x, uint32_t d, double length, r1_rng *rng)
 {
     for (uint32_t c = 0; c < d; c++) x[c] += (float)(r1_rng_normal(rng) * length / sqrt(d));
 }
 
-static void key_of(const tiers *t, uint64_t token, float *x)
+static void bench_needle_key_of(const tiers *t, uint64_t token, float *x)
 {
     const needle_stream *s = t->s;
     r1_rng rng;
     size_t needle = (size_t)((token * (NEEDLES - 1) + t->n - 2) / (t->n - 1));
-    bool is_needle = needle < NEEDLES && place_of(t, needle) == token;
+    bool is_needle = needle < NEEDLES && bench_needle_place_of(t, needle) == token;
     r1_rng_seed(&rng, s->seed * 1000003 + token);
     const float *from =
         is_needle ? s->needle + needle * s->n_needle / NEEDLES * s->d : s->base + r1_rng_below(&rng, s->n_base) * s->d;
@@ -44,7 +44,7 @@ static void key_of(const tiers *t, uint64_t token, float *x)
     if (!is_needle) add_offset(x, s->d, s->jitter, &rng);
 }
 
-static void value_of(const tiers *t, uint64_t token, float *x)
+static void bench_needle_value_of(const tiers *t, uint64_t token, float *x)
 {
     r1_rng rng;
     r1_rng_seed(&rng, ~(t->s->seed * 1000003 + token));
@@ -79,12 +79,12 @@ static r1_status hand_on(tiers *t, uint64_t token, r1_err *err)
     return token % 4096 == SEGMENT - 1 ? code_what_moved(t, err) : R1_OK;
 }
 
-static r1_status stream(tiers *t, r1_progress *p, r1_err *err)
+static r1_status bench_needle_stream(tiers *t, r1_progress *p, r1_err *err)
 {
     for (; t->made < t->n && !r1_cli_stopped(); t->made++) {
         if (t->made >= INSTANT) R1_TRY(hand_on(t, t->made - INSTANT, err));
-        key_of(t, t->made, t->key + t->made % INSTANT * t->s->d);
-        value_of(t, t->made, t->value + t->made % INSTANT * t->s->d);
+        bench_needle_key_of(t, t->made, t->key + t->made % INSTANT * t->s->d);
+        bench_needle_value_of(t, t->made, t->value + t->made % INSTANT * t->s->d);
         if (t->made % 8192 == 0) r1_progress_update(p, t->made, "");
     }
     if (t->in_ticket) r1_memory_end(t->pool, t->ticket);
@@ -98,7 +98,7 @@ typedef struct {
     float score;
 } found;
 
-static void offer(found *best, size_t *n, found h)
+static void bench_needle_offer(found *best, size_t *n, found h)
 {
     size_t at = *n < HITS ? (*n)++ : HITS;
     if (at == HITS && !(h.score > best[--at].score)) return;
@@ -106,7 +106,7 @@ static void offer(found *best, size_t *n, found h)
     best[at] = h;
 }
 
-static r1_status search(tiers *t, const float *q, found *best, size_t *n, r1_err *err)
+static r1_status bench_needle_search(tiers *t, const float *q, found *best, size_t *n, r1_err *err)
 {
     uint32_t d = t->s->d;
     r1_memory_hit hit[HITS];
@@ -115,14 +115,14 @@ static r1_status search(tiers *t, const float *q, found *best, size_t *n, r1_err
     for (uint64_t token = t->n > INSTANT ? t->n - INSTANT : 0; token < t->n; token++) {
         float score = 0;
         for (uint32_t c = 0; c < d; c++) score += q[c] * t->key[token % INSTANT * d + c];
-        offer(best, n, (found){token, 0, 0, score});
+        bench_needle_offer(best, n, (found){token, 0, 0, score});
     }
     R1_TRY(r1_memory_search(t->pool, entity, q, HITS, hit, &n_hit, err));
-    for (size_t i = 0; i < n_hit; i++) offer(best, n, (found){hit[i].meta, hit[i].handle, hit[i].id, hit[i].score});
+    for (size_t i = 0; i < n_hit; i++) bench_needle_offer(best, n, (found){hit[i].meta, hit[i].handle, hit[i].id, hit[i].score});
     return R1_OK;
 }
 
-static r1_status read_value(tiers *t, const found *h, float *x, r1_err *err)
+static r1_status bench_needle_read_value(tiers *t, const found *h, float *x, r1_err *err)
 {
     uint32_t d = t->s->d;
     if (h->id) {
@@ -146,10 +146,10 @@ static r1_status read_out(tiers *t, const found *best, size_t n, uint64_t needle
     for (size_t i = 0; i < n && st == R1_OK; i++) {
         double w = exp(sharpness * (double)(best[i].score - best[0].score));
         total += w;
-        st = read_value(t, &best[i], t->y, err);
+        st = bench_needle_read_value(t, &best[i], t->y, err);
         for (uint32_t c = 0; c < d && st == R1_OK; c++) out[c] += (float)w * t->y[c];
     }
-    value_of(t, needle, t->y);
+    bench_needle_value_of(t, needle, t->y);
     for (uint32_t c = 0; c < d; c++) {
         xy += (double)out[c] * t->y[c] / total;
         xx += (double)out[c] * out[c] / total / total;
@@ -160,14 +160,14 @@ static r1_status read_out(tiers *t, const found *best, size_t n, uint64_t needle
     return st;
 }
 
-static void add(r1_figures *f, uint64_t n, const char *what, double v)
+static void bench_needle_add(r1_figures *f, uint64_t n, const char *what, double v)
 {
     char name[64];
     snprintf(name, sizeof name, "needle_%llu_%s", (unsigned long long)n, what);
     r1_figures_add(f, name, v);
 }
 
-static r1_status ask(tiers *t, r1_figures *f, r1_err *err)
+static r1_status bench_needle_ask(tiers *t, r1_figures *f, r1_err *err)
 {
     size_t first = 0, among = 0, in[3] = {0}, n = 0;
     double cosines = 0;
@@ -177,10 +177,10 @@ static r1_status ask(tiers *t, r1_figures *f, r1_err *err)
     for (size_t i = 0; i < NEEDLES; i++) {
         found best[HITS];
         double cosine = 0;
-        uint64_t token = place_of(t, i);
-        key_of(t, token, t->x);
+        uint64_t token = bench_needle_place_of(t, i);
+        bench_needle_key_of(t, token, t->x);
         add_offset(t->x, t->s->d, t->s->jitter, &rng);
-        R1_TRY(search(t, t->x, best, &n, err));
+        R1_TRY(bench_needle_search(t, t->x, best, &n, err));
         first += n && best[0].token == token;
         for (size_t k = 0; k < n; k++) {
             if (best[k].token != token) continue;
@@ -190,13 +190,13 @@ static r1_status ask(tiers *t, r1_figures *f, r1_err *err)
         R1_TRY(read_out(t, best, n, token, &cosine, err));
         cosines += cosine;
     }
-    add(f, t->n, "found", (double)first / NEEDLES);
-    add(f, t->n, "among_16", (double)among / NEEDLES);
-    add(f, t->n, "cosine", cosines / NEEDLES);
-    add(f, t->n, "ms", (double)(r1_mono_us() - us) / 1000 / NEEDLES);
-    add(f, t->n, "from_instant", (double)in[0] / NEEDLES);
-    add(f, t->n, "from_working", (double)in[1] / NEEDLES);
-    add(f, t->n, "from_longterm", (double)in[2] / NEEDLES);
+    bench_needle_add(f, t->n, "found", (double)first / NEEDLES);
+    bench_needle_add(f, t->n, "among_16", (double)among / NEEDLES);
+    bench_needle_add(f, t->n, "cosine", cosines / NEEDLES);
+    bench_needle_add(f, t->n, "ms", (double)(r1_mono_us() - us) / 1000 / NEEDLES);
+    bench_needle_add(f, t->n, "from_instant", (double)in[0] / NEEDLES);
+    bench_needle_add(f, t->n, "from_working", (double)in[1] / NEEDLES);
+    bench_needle_add(f, t->n, "from_longterm", (double)in[2] / NEEDLES);
     return R1_OK;
 }
 
@@ -219,9 +219,9 @@ static r1_status one_length(const needle_stream *s, uint64_t n, r1_figures *f, r
     if (st == R1_OK) st = r1_memory_new(&t.pool, NULL, &po, err);
     if (st == R1_OK) st = r1_longterm_new_with(&t.lt, &lo, err);
     if (st == R1_OK) st = r1_memory_attach(t.pool, t.lt, 1, 1, err);
-    if (st == R1_OK) st = stream(&t, &p, err);
+    if (st == R1_OK) st = bench_needle_stream(&t, &p, err);
     if (st == R1_OK) st = r1_longterm_consolidate(t.lt, false, err);
-    if (st == R1_OK) st = ask(&t, f, err);
+    if (st == R1_OK) st = bench_needle_ask(&t, f, err);
     r1_progress_end(&p, t.made, "");
     r1_memory_free(t.pool);
     r1_longterm_free(t.lt);

@@ -233,7 +233,7 @@ static int bench_attend(r1_cli_call *call)
 
 static const char *const backends[] = {"cpu", "reference", "cuda"};
 
-static int devices(r1_cli_call *call)
+static int bench_devices(r1_cli_call *call)
 {
     (void)call;
     for (size_t i = 0; i < R1_COUNT(backends); i++) {
@@ -253,7 +253,7 @@ typedef struct {
     int problems;
 } health;
 
-static void say(health *h, bool good, const char *what, const char *detail)
+static void bench_say(health *h, bool good, const char *what, const char *detail)
 {
     printf("%-8s %-22s %s\n", good ? "good" : "problem", what, detail);
     h->problems += !good;
@@ -279,19 +279,19 @@ static bool product_is_right(void)
     return true;
 }
 
-static int doctor(r1_cli_call *call)
+static int bench_doctor(r1_cli_call *call)
 {
     (void)call;
     health h = {0};
     char text[256] = "";
     r1_err err = {0};
     r1_backend_cpu()->device_text(0, text, sizeof text, &err);
-    say(&h, true, "processor", text);
-    say(&h, product_is_right(), "matrix product", "oneDNN against sums in double");
+    bench_say(&h, true, "processor", text);
+    bench_say(&h, product_is_right(), "matrix product", "oneDNN against sums in double");
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGE_SIZE);
     double gib = (double)pages * (double)page / (1 << 30);
     snprintf(text, sizeof text, "%.1f GiB (2 are needed)", gib);
-    say(&h, gib >= 2, "memory", text);
+    bench_say(&h, gib >= 2, "memory", text);
     const r1_backend *cuda = r1_backend_find("cuda", &err);
     printf("%-8s %-22s %s\n", cuda ? "good" : "absent", "CUDA (optional)", cuda ? "usable" : err.msg);
     return h.problems ? R1_EXIT_CHECK : R1_EXIT_OK;
@@ -326,10 +326,10 @@ const r1_command cli_bench_commands[] = {
      .options = bench_rows,
      .n_options = R1_COUNT(bench_rows),
      .run = bench_attend},
-    {.name = "devices", .summary = "what the engine can run on", .examples = "r1 devices", .run = devices},
+    {.name = "devices", .summary = "what the engine can run on", .examples = "r1 devices", .run = bench_devices},
     {.name = "doctor",
      .summary = "checks of this machine; exit code 3 where something is wrong",
      .examples = "r1 doctor",
-     .run = doctor},
+     .run = bench_doctor},
 };
 const size_t cli_bench_n = R1_COUNT(cli_bench_commands);

@@ -23,7 +23,7 @@ typedef struct {
     bool base, queries; /* what this pass writes */
 } writer;
 
-static void put(void *ctx, uint64_t id, const float *row)
+static void embed_put(void *ctx, uint64_t id, const float *row)
 {
     writer *w = ctx;
     bool query = w->queries && w->n_seen % QUERY_EVERY == 0;
@@ -34,7 +34,7 @@ static void put(void *ctx, uint64_t id, const float *row)
     w->n[query]++;
 }
 
-static r1_status item_of(const r1_model *m, const char *option, const char *name, uint32_t *item, r1_err *err)
+static r1_status embed_item_of(const r1_model *m, const char *option, const char *name, uint32_t *item, r1_err *err)
 {
     int k = name ? r1_model_item(m, name) : -1;
     *item = (uint32_t)k;
@@ -42,27 +42,27 @@ static r1_status item_of(const r1_model *m, const char *option, const char *name
     R1_FAIL(err, R1_E_INVAL, "--%s %s: the model has no such item", option, name ? name : "(none)");
 }
 
-static r1_status run(r1_cli_call *call, const r1_model *m, writer *w)
+static r1_status embed_run(r1_cli_call *call, const r1_model *m, writer *w)
 {
     const r1_options *o = call->opts;
     const char *out = r1_options_str(o, "out"), *name = r1_options_str(o, "item"), *ask = r1_options_str(o, "queries");
     uint32_t item, query;
-    R1_TRY(item_of(m, "item", name, &item, &call->err));
-    R1_TRY(item_of(m, "queries", ask ? ask : name, &query, &call->err));
+    R1_TRY(embed_item_of(m, "item", name, &item, &call->err));
+    R1_TRY(embed_item_of(m, "queries", ask ? ask : name, &query, &call->err));
     w->width = r1_model_d_align(m);
     R1_TRY(r1_mkdirs(out, &call->err));
     R1_TRY(r1_vectors_open(&w->v, out, name, &call->err));
     w->base = true;
     w->queries = item == query;
-    R1_TRY(r1_embed(m, call->rest, call->n_rest, item, put, w, &call->err));
+    R1_TRY(r1_embed(m, call->rest, call->n_rest, item, embed_put, w, &call->err));
     if (item == query) return R1_OK;
     w->base = false;
     w->queries = true;
     w->n_seen = 0;
-    return r1_embed(m, call->rest, call->n_rest, query, put, w, &call->err);
+    return r1_embed(m, call->rest, call->n_rest, query, embed_put, w, &call->err);
 }
 
-static int embed(r1_cli_call *call)
+static int embed_embed(r1_cli_call *call)
 {
     const r1_options *o = call->opts;
     writer w = {0};
@@ -73,7 +73,7 @@ static int embed(r1_cli_call *call)
                        : r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__,
                                     "name --model, --item, --out and at least one shard");
     if (st == R1_OK) st = r1_model_open(&m, r1_options_str(o, "model"), &call->err);
-    if (st == R1_OK) st = run(call, m, &w);
+    if (st == R1_OK) st = embed_run(call, m, &w);
     r1_status closed = r1_vectors_close(&w.v, st == R1_OK ? &call->err : &late);
     if (st == R1_OK) st = closed;
     r1_figures *f = st == R1_OK ? r1_figures_new("r1 embed") : NULL;
@@ -96,5 +96,5 @@ const r1_command cli_embed_commands[] = {
                  "r1 embed --model m.gguf --item name --queries definition --out vectors a.r1s b.r1s",
      .options = options,
      .n_options = R1_COUNT(options),
-     .run = embed}};
+     .run = embed_embed}};
 const size_t cli_embed_n = R1_COUNT(cli_embed_commands);

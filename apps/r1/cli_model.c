@@ -270,7 +270,7 @@ static r1_status hidden_items(const char *const *shard, const char *description,
     return st;
 }
 
-static r1_stop_metric metric_of(const char *name)
+static r1_stop_metric model_metric_of(const char *name)
 {
     return strcmp(name, "ap") == 0 ? R1_STOP_AP : strcmp(name, "top1") == 0 ? R1_STOP_TOP1 : R1_STOP_LOSS;
 }
@@ -301,7 +301,7 @@ static r1_status run_training(r1_cli_call *call, const cli_list *valid, const ch
                        .curriculum = r1_options_str(o, "curriculum"),
                        .int8 = r1_options_bool(o, "int8"),
                        .isotonic = strcmp(r1_options_str(o, "calibration"), "isotonic") == 0,
-                       .metric = metric_of(r1_options_str(o, "metric")),
+                       .metric = model_metric_of(r1_options_str(o, "metric")),
                        .run_flags = run_flags(o),
                        .items_off = items_off,
                        .seed = (uint64_t)r1_options_int(o, "seed"),
@@ -310,7 +310,7 @@ static r1_status run_training(r1_cli_call *call, const cli_list *valid, const ch
     return r1_train(&t, rep, &call->err);
 }
 
-static int finetune(r1_cli_call *call, const cli_list *valid, const char *description, uint32_t items_off)
+static int model_finetune(r1_cli_call *call, const cli_list *valid, const char *description, uint32_t items_off)
 {
     r1_train_report rep;
     r1_status st = run_training(call, valid, description, items_off, &rep);
@@ -346,7 +346,7 @@ static r1_status read_train(r1_cli_call *call, cli_list *valid, char **descripti
     return hidden_items(call->rest, *description, r1_options_str(o, "off"), items_off, &call->err);
 }
 
-static int train(r1_cli_call *call)
+static int model_train(r1_cli_call *call)
 {
     cli_list valid = {0};
     char *description = NULL;
@@ -358,7 +358,7 @@ static int train(r1_cli_call *call)
         code = strcmp(stage, "reinforce") == 0  ? cli_reinforce(call, &valid, description)
                : strcmp(stage, "reward") == 0   ? cli_reward(call, &valid, description)
                : strcmp(stage, "pretrain") == 0 ? cli_pretrain(call, &valid, description, items_off)
-                                                : finetune(call, &valid, description, items_off);
+                                                : model_finetune(call, &valid, description, items_off);
     if (st == R1_OK && code == R1_EXIT_OK && plot)
         code = r1_cli_exit(cli_plot(r1_options_str(call->opts, "metrics"), plot, &call->err));
     free(valid.copy);
@@ -368,7 +368,7 @@ static int train(r1_cli_call *call)
 
 /* ---- eval ------------------------------------------------------------------------------------------------- */
 
-static r1_status head_of(const r1_model *m, const char *name, uint32_t *head, r1_err *err)
+static r1_status model_head_of(const r1_model *m, const char *name, uint32_t *head, r1_err *err)
 {
     *head = 0;
     if (!name) return R1_OK;
@@ -427,7 +427,7 @@ static r1_status run_eval(r1_cli_call *call, r1_model *m, bool int8, r1_eval *v,
                       .int8 = int8,
                       .each = take_score,
                       .ctx = s};
-    R1_TRY(head_of(m, r1_options_str(o, "head"), &e.head, &call->err));
+    R1_TRY(model_head_of(m, r1_options_str(o, "head"), &e.head, &call->err));
     R1_TRY(cli_items(m, "--off", r1_options_str(o, "off"), &e.items_off, &call->err));
     if (r1_options_has(o, "beta")) R1_TRY(r1_model_set_beta(m, (float)r1_options_float(o, "beta"), &call->err));
     int64_t began = r1_mono_us();
@@ -502,7 +502,7 @@ static r1_status judge_heads(r1_cli_call *call, r1_model *m, r1_figures *f)
     return st;
 }
 
-static int eval(r1_cli_call *call)
+static int model_eval(r1_cli_call *call)
 {
     r1_model *m = NULL;
     const char *path = r1_options_str(call->opts, "model");
@@ -547,7 +547,7 @@ static void add_calibration(r1_figures *f, const r1_model *m)
     }
 }
 
-static r1_status describe(r1_cli_call *call, const r1_model *m)
+static r1_status model_describe(r1_cli_call *call, const r1_model *m)
 {
     static const char *const kinds[] = {"table", "text", "graph", "memory"};
     bool json = r1_options_bool(call->opts, "json");
@@ -578,7 +578,7 @@ static r1_status describe(r1_cli_call *call, const r1_model *m)
     return st;
 }
 
-static int info(r1_cli_call *call)
+static int model_info(r1_cli_call *call)
 {
     r1_model *m = NULL;
     r1_status st =
@@ -587,7 +587,7 @@ static int info(r1_cli_call *call)
     if (st == R1_OK && r1_options_bool(call->opts, "description"))
         printf("%s\n", r1_model_description(m));
     else if (st == R1_OK)
-        st = describe(call, m);
+        st = model_describe(call, m);
     r1_model_free(m);
     return r1_cli_exit(st);
 }
@@ -605,7 +605,7 @@ const r1_command cli_model_commands[] = {
          "policy.gguf --valid v.r1s a.r1s",
      .options = train_rows,
      .n_options = R1_COUNT(train_rows),
-     .run = train},
+     .run = model_train},
     {.name = "eval",
      .summary = "figures of a model on shards; switches take items and CAWA's factors away",
      .examples = "r1 eval --model m.gguf test.r1s --json\n"
@@ -613,12 +613,12 @@ const r1_command cli_model_commands[] = {
                  "r1 eval --model policy.gguf --policy act --given row --cost history=0.02,ego=0.05 test.r1s",
      .options = eval_rows,
      .n_options = R1_COUNT(eval_rows),
-     .run = eval},
+     .run = model_eval},
     {.name = "info",
      .summary = "what a model file holds: items, schema hash, size, work per sample counted from the plan, calibration",
      .examples = "r1 info m.gguf\nr1 info --description m.gguf",
      .options = info_rows,
      .n_options = R1_COUNT(info_rows),
-     .run = info},
+     .run = model_info},
 };
 const size_t cli_model_n = R1_COUNT(cli_model_commands);

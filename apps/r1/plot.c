@@ -52,7 +52,7 @@ static void add_point(picture *p, size_t k, double step, double value)
     p->high = fmax(p->high, value);
 }
 
-static r1_status read_line(picture *p, const char *line, size_t number, r1_err *err)
+static r1_status plot_read_line(picture *p, const char *line, size_t number, r1_err *err)
 {
     json_error_t where;
     json_t *row = json_loads(line, JSON_REJECT_DUPLICATES, &where);
@@ -77,7 +77,7 @@ static r1_status read_metrics(picture *p, const char *path, r1_err *err)
     if (!f) R1_FAIL(err, R1_E_IO, "plot: %s cannot be read", path);
     r1_status st = R1_OK;
     for (size_t n = 1; st == R1_OK && fgets(line, sizeof line, f); n++)
-        if (line[0] != '\n') st = read_line(p, line, n, err);
+        if (line[0] != '\n') st = plot_read_line(p, line, n, err);
     fclose(f);
     if (st != R1_OK) r1_err_prefix(err, "plot: %s: ", path);
     return st;

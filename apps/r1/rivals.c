@@ -52,7 +52,7 @@ static void gemv_plain(const float *a, size_t m, size_t n, const float *x, float
 static rival_blas blas = {"plain loops (no OpenBLAS found)", gemv_plain, gemm_plain};
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static void *symbol(void *lib, const char *name, void *out, size_t bytes)
+static void *rivals_symbol(void *lib, const char *name, void *out, size_t bytes)
 {
     void *s = dlsym(lib, name);
     memcpy(out, &s, bytes);
@@ -65,13 +65,13 @@ static void open_blas(void)
     void (*threads)(int) = NULL;
     char *(*config)(void) = NULL;
     if (!lib) return;
-    if (!symbol(lib, "cblas_sgemv", &blas_sgemv, sizeof blas_sgemv) ||
-        !symbol(lib, "cblas_sgemm", &blas_sgemm, sizeof blas_sgemm) ||
-        !symbol(lib, "openblas_set_num_threads", &threads, sizeof threads))
+    if (!rivals_symbol(lib, "cblas_sgemv", &blas_sgemv, sizeof blas_sgemv) ||
+        !rivals_symbol(lib, "cblas_sgemm", &blas_sgemm, sizeof blas_sgemm) ||
+        !rivals_symbol(lib, "openblas_set_num_threads", &threads, sizeof threads))
         return;
     threads(1);
     snprintf(blas.name, sizeof blas.name, "%s",
-             symbol(lib, "openblas_get_config", &config, sizeof config) ? config() : "OpenBLAS");
+             rivals_symbol(lib, "openblas_get_config", &config, sizeof config) ? config() : "OpenBLAS");
     blas.gemv = gemv_blas;
     blas.gemm_nt = gemm_blas;
 }
@@ -91,7 +91,7 @@ typedef struct {
 } product;
 
 /* Nearest centre of each row's group: the inner loop runs over the centres. */
-static void nearest(const product *p, uint32_t g, const float *x, size_t n, uint8_t *code)
+static void rivals_nearest(const product *p, uint32_t g, const float *x, size_t n, uint8_t *code)
 {
     uint32_t w = p->from[g + 1] - p->from[g];
     const float *c = p->centre + (size_t)p->from[g] * CENTRES;
@@ -137,7 +137,7 @@ static void product_train(product *p, const float *x, size_t n, int rounds, bool
                 p->centre[(size_t)(p->from[g] + k) * CENTRES + j] = x[from * p->d + p->from[g] + k];
         }
         for (int r = 0; r < rounds; r++) {
-            nearest(p, g, x, n, code);
+            rivals_nearest(p, g, x, n, code);
             move_centres(p, g, x, n, code, rng);
         }
     }
@@ -146,7 +146,7 @@ static void product_train(product *p, const float *x, size_t n, int rounds, bool
 static void product_decode(const product *p, const float *x, size_t n, float *out, uint8_t *code)
 {
     for (uint32_t g = 0; g < p->m; g++) {
-        nearest(p, g, x, n, code);
+        rivals_nearest(p, g, x, n, code);
         for (size_t i = 0; i < n; i++)
             for (uint32_t k = p->from[g]; k < p->from[g + 1]; k++)
                 out[i * p->d + k] = p->centre[(size_t)k * CENTRES + code[i]];
@@ -155,21 +155,21 @@ static void product_decode(const product *p, const float *x, size_t n, float *ou
 
 /* ---- small matrices ---- */
 
-static void transpose(const float *a, size_t m, size_t n, float *out)
+static void rivals_transpose(const float *a, size_t m, size_t n, float *out)
 {
     for (size_t i = 0; i < m; i++)
         for (size_t j = 0; j < n; j++) out[j * m + i] = a[i * n + j];
 }
 
 /* The orthogonal factor of a[d,d] by Newton-Schulz; t: three matrices. */
-static void polar(float *a, size_t d, float *t)
+static void rivals_polar(float *a, size_t d, float *t)
 {
     float *at = t, *aa = t + d * d, *next = aa + d * d;
     double norm = 0;
     for (size_t i = 0; i < d * d; i++) norm += (double)a[i] * a[i];
     for (size_t i = 0; i < d * d; i++) a[i] = (float)(a[i] / (sqrt(norm) + 1e-30) * 1.7);
     for (int r = 0; r < POLAR_ROUNDS; r++) { /* a <- a (3 I - a'a) / 2 */
-        transpose(a, d, d, at);
+        rivals_transpose(a, d, d, at);
         blas.gemm_nt(at, at, d, d, d, aa);
         blas.gemm_nt(a, aa, d, d, d, next); /* a'a is symmetric */
         for (size_t i = 0; i < d * d; i++) a[i] = 1.5f * a[i] - 0.5f * next[i];
@@ -177,7 +177,7 @@ static void polar(float *a, size_t d, float *t)
 }
 
 /* Rows of v[d,d] made orthonormal in order; twice, since rows without energy are all rounding after the first time. */
-static void orthonormal(float *v, size_t d)
+static void rivals_orthonormal(float *v, size_t d)
 {
     for (size_t i = 0; i < 2 * d; i++) {
         float *row = v + i / 2 * d;
@@ -193,7 +193,7 @@ static void orthonormal(float *v, size_t d)
 }
 
 /* Principal axes as rows of v, by orthogonal iteration on the covariance about the mean. */
-static void principal(const float *x, size_t n, size_t d, const float *mean, float *v, float *t, r1_rng *rng)
+static void rivals_principal(const float *x, size_t n, size_t d, const float *mean, float *v, float *t, r1_rng *rng)
 {
     float *cov = t, *next = t + d * d;
     memset(cov, 0, sizeof *cov * d * d);
@@ -203,11 +203,11 @@ static void principal(const float *x, size_t n, size_t d, const float *mean, flo
             for (size_t b = 0; b < d; b++) cov[a * d + b] += xa * (x[i * d + b] - mean[b]);
         }
     for (size_t i = 0; i < d * d; i++) v[i] = (float)r1_rng_normal(rng);
-    orthonormal(v, d);
+    rivals_orthonormal(v, d);
     for (int r = 0; r < PCA_ROUNDS; r++) {
         blas.gemm_nt(v, cov, d, d, d, next);
         memcpy(v, next, sizeof *v * d * d);
-        orthonormal(v, d);
+        rivals_orthonormal(v, d);
     }
 }
 
@@ -229,10 +229,10 @@ static void opq_rounds(workspace *w, product *p, r1_rng *rng)
         blas.gemm_nt(w->train, w->rotation, n, d, d, w->turned);
         product_train(p, w->turned, n, r ? 2 : PQ_ROUNDS, r == 0, w->code, rng);
         product_decode(p, w->turned, n, w->decoded, w->code);
-        transpose(w->train, n, d, xt);
-        transpose(w->decoded, n, d, yt);
+        rivals_transpose(w->train, n, d, xt);
+        rivals_transpose(w->decoded, n, d, yt);
         blas.gemm_nt(yt, xt, d, d, n, w->rotation); /* decoded' x: its polar factor turns x onto what is decoded */
-        polar(w->rotation, d, w->t);
+        rivals_polar(w->rotation, d, w->t);
     }
     free(xt);
     free(yt);
@@ -256,7 +256,7 @@ static r1_status code_product(workspace *w, bool optimised, size_t bytes, r1_rng
         product_train(&p, w->train, w->n_train, PQ_ROUNDS, true, w->code, rng);
     blas.gemm_nt(w->x, w->rotation, w->n, d, d, w->turned);
     product_decode(&p, w->turned, w->n, w->decoded, w->code);
-    transpose(w->rotation, d, d, w->t);
+    rivals_transpose(w->rotation, d, d, w->t);
     blas.gemm_nt(w->decoded, w->t, w->n, d, d, out);
     free(p.from);
     free(p.centre);
@@ -274,7 +274,7 @@ static r1_status code_scalar(workspace *w, int bits, size_t bytes, r1_rng *rng, 
     size_t d = w->d, n = w->n, kept = bytes * 8 / (size_t)bits < d ? bytes * 8 / (size_t)bits : d;
     float *column = malloc(sizeof *column * n), top = (float)((1 << bits) - 1);
     if (!column) R1_FAIL(err, R1_E_NOMEM, "no memory for a column");
-    principal(w->train, w->n_train, d, w->mean, w->rotation, w->t, rng);
+    rivals_principal(w->train, w->n_train, d, w->mean, w->rotation, w->t, rng);
     for (size_t i = 0; i < n * d; i++) w->decoded[i] = w->x[i] - w->mean[i % d];
     blas.gemm_nt(w->decoded, w->rotation, n, d, d, w->turned);
     for (size_t k = 0; k < d; k++) {
@@ -287,7 +287,7 @@ static r1_status code_scalar(workspace *w, int bits, size_t bytes, r1_rng *rng, 
             w->turned[i * d + k] = k < kept ? low + z * step : 0;
         }
     }
-    transpose(w->rotation, d, d, w->t);
+    rivals_transpose(w->rotation, d, d, w->t);
     blas.gemm_nt(w->turned, w->t, n, d, d, out);
     for (size_t i = 0; i < n * d; i++) out[i] += w->mean[i % d];
     free(column);

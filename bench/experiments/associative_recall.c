@@ -77,7 +77,7 @@ static void batch_close(batch *b)
     for (size_t i = 0; i < R1_COUNT(all); i++) free(all[i]);
 }
 
-static void add_row(batch *b, int32_t token)
+static void associative_recall_add_row(batch *b, int32_t token)
 {
     int32_t at = b->n_row++, start = b->off[b->n_seq];
     b->token[at] = token;
@@ -93,8 +93,8 @@ static void add_sequence(batch *b, r1_rng *rng, int32_t pairs, int32_t asked)
         int32_t k = i + (int32_t)r1_rng_below(rng, (uint64_t)(N_KEY - i)), t = key[i];
         key[i] = key[k], key[k] = t;
         value[i] = (int32_t)r1_rng_below(rng, N_VALUE);
-        add_row(b, key[i]);
-        add_row(b, N_KEY + value[i]);
+        associative_recall_add_row(b, key[i]);
+        associative_recall_add_row(b, N_KEY + value[i]);
     }
     for (int32_t i = 0; i < asked; i++) { /* the first ones after another draw */
         int32_t k = i + (int32_t)r1_rng_below(rng, (uint64_t)(pairs - i)), t = key[i], u = value[i];
@@ -102,12 +102,12 @@ static void add_sequence(batch *b, r1_rng *rng, int32_t pairs, int32_t asked)
         value[i] = value[k], value[k] = u;
         b->asked[b->n_asked] = b->n_row;
         b->answer[b->n_asked++] = value[i];
-        add_row(b, key[i]);
+        associative_recall_add_row(b, key[i]);
     }
     b->off[++b->n_seq] = b->n_row;
 }
 
-static void batch_clear(batch *b) { b->n_seq = b->n_row = b->n_asked = 0; }
+static void associative_recall_batch_clear(batch *b) { b->n_seq = b->n_row = b->n_asked = 0; }
 
 /* A fresh deck: what follows depends on its own seed alone. */
 static void batch_restart(batch *b)
@@ -125,7 +125,7 @@ typedef struct {
     int32_t first[2]; /* the table's rows */
 } model;
 
-static void model_open(model *m, const trunk_arm *arm, uint64_t seed)
+static void associative_recall_model_open(model *m, const trunk_arm *arm, uint64_t seed)
 {
     r1_rng rng;
     r1_rng_seed(&rng, seed);
@@ -139,7 +139,7 @@ static void model_open(model *m, const trunk_arm *arm, uint64_t seed)
 }
 
 /* Logits of the asked rows, [n_asked][N_VALUE]. */
-static tape_tensor forward(model *m, const batch *in, bool train)
+static tape_tensor associative_recall_forward(model *m, const batch *in, bool train)
 {
     tape *t = &m->t;
     tape_begin(t, train);
@@ -167,19 +167,19 @@ static int32_t right_of(const batch *in, const tape_tensor *y)
 /* ---- one run ---- */
 
 /* Returns the mean loss of the last 50 steps. */
-static double train(model *m, batch *b, uint64_t seed, double lr)
+static double associative_recall_train(model *m, batch *b, uint64_t seed, double lr)
 {
     r1_rng rng;
     double late = 0;
     r1_rng_seed(&rng, seed + 100000);
     batch_restart(b);
     for (int step = 0; step < STEPS; step++) {
-        batch_clear(b);
+        associative_recall_batch_clear(b);
         for (int i = 0; i < BATCH; i++) {
             int32_t pairs = PAIRS_LOW + (int32_t)r1_rng_below(&rng, PAIRS_HIGH - PAIRS_LOW + 1);
             add_sequence(b, &rng, pairs, pairs < ASKED ? pairs : ASKED);
         }
-        tape_tensor y = forward(m, b, true);
+        tape_tensor y = associative_recall_forward(m, b, true);
         double loss = tape_cross_entropy(&y, b->answer);
         tape_backward(&m->t);
         tape_adamw(&m->t, trunk_rate(lr, step, STEPS), 0.01);
@@ -190,19 +190,19 @@ static double train(model *m, batch *b, uint64_t seed, double lr)
 }
 
 /* Share of right answers: sequences of `pairs` pairs with 32 asked keys each, the same for every arm of a seed. */
-static double accuracy(model *m, batch *b, uint64_t seed, int32_t pairs, int n_seq)
+static double associative_recall_accuracy(model *m, batch *b, uint64_t seed, int32_t pairs, int n_seq)
 {
     r1_rng rng;
     int32_t right = 0, all = 0;
     r1_rng_seed(&rng, seed);
     batch_restart(b);
     for (int done = 0; done < n_seq;) {
-        batch_clear(b);
+        associative_recall_batch_clear(b);
         while (done < n_seq && b->n_seq < BATCH && b->n_row + 2 * pairs + 32 <= 2 * 2048 + 32) {
             add_sequence(b, &rng, pairs, 32);
             done++;
         }
-        tape_tensor y = forward(m, b, false);
+        tape_tensor y = associative_recall_forward(m, b, false);
         right += right_of(b, &y);
         all += b->n_asked;
     }
@@ -215,7 +215,7 @@ typedef struct {
     size_t n_parameter;
 } result;
 
-static void test(model *m, batch *b, uint64_t seed, result *r)
+static void associative_recall_test(model *m, batch *b, uint64_t seed, result *r)
 {
     for (int i = 0; i < LENGTHS; i++) {
         int n_seq = lengths[i] < 2048 ? 64 : 32;
@@ -223,26 +223,26 @@ static void test(model *m, batch *b, uint64_t seed, result *r)
         uint64_t at = seed * 100 + (uint64_t)i;
         for (size_t k = 0; k < R1_COUNT(scales); k++) {
             m->trunk.scale = scales[k];
-            double found = accuracy(m, b, at + 1000000, lengths[i], n_seq / 8);
+            double found = associative_recall_accuracy(m, b, at + 1000000, lengths[i], n_seq / 8);
             if (found > best) best = found, r->scale[i] = scales[k];
         }
         m->trunk.scale = r->scale[i];
-        r->scaled[i] = accuracy(m, b, at + 2000000, lengths[i], n_seq);
+        r->scaled[i] = associative_recall_accuracy(m, b, at + 2000000, lengths[i], n_seq);
         m->trunk.scale = 1;
-        r->as_is[i] = r->scale[i] == 1 ? r->scaled[i] : accuracy(m, b, at + 2000000, lengths[i], n_seq);
+        r->as_is[i] = r->scale[i] == 1 ? r->scaled[i] : associative_recall_accuracy(m, b, at + 2000000, lengths[i], n_seq);
     }
 }
 
-static void run(const trunk_arm *arm, uint64_t seed, double lr, result *r)
+static void associative_recall_run(const trunk_arm *arm, uint64_t seed, double lr, result *r)
 {
     static model m;
     batch b;
     clock_t began = clock();
     batch_open(&b);
-    model_open(&m, arm, seed);
+    associative_recall_model_open(&m, arm, seed);
     r->n_parameter = tape_scalars(&m.t);
-    r->loss = train(&m, &b, seed, lr);
-    test(&m, &b, seed, r);
+    r->loss = associative_recall_train(&m, &b, seed, lr);
+    associative_recall_test(&m, &b, seed, r);
     tape_close(&m.t);
     batch_close(&b);
     r->seconds = (double)(clock() - began) / CLOCKS_PER_SEC;
@@ -250,7 +250,7 @@ static void run(const trunk_arm *arm, uint64_t seed, double lr, result *r)
 
 /* ---- the table ---- */
 
-static bool append(const char *path, const trunk_arm *arm, uint64_t seed, double lr, const result *r)
+static bool associative_recall_append(const char *path, const trunk_arm *arm, uint64_t seed, double lr, const result *r)
 {
     FILE *f = fopen(path, "ae");
     if (!f) return false;
@@ -279,8 +279,8 @@ int main(int argc, char **argv)
             result r;
             if (!arm_named(argc > 3 ? argv[3] : NULL, arms[i].name) || arm_finished(argv[1], arms[i].name, seed, &lr))
                 continue;
-            run(&arms[i], seed, lr, &r);
-            if (!append(argv[1], &arms[i], seed, lr, &r)) {
+            associative_recall_run(&arms[i], seed, lr, &r);
+            if (!associative_recall_append(argv[1], &arms[i], seed, lr, &r)) {
                 fprintf(stderr, "associative_recall: %s: cannot be written\n", argv[1]);
                 return 1;
             }

@@ -45,7 +45,7 @@ static const trunk_arm arms[] = {{.name = "plain"},
                                  {.name = "both", .length = true, .context = true},
                                  {.name = "low_rank", .low_rank = true}};
 
-static void *room(size_t n, size_t size)
+static void *explaining_payment_room(size_t n, size_t size)
 {
     void *p = calloc(n ? n : 1, size);
     if (p) return p;
@@ -68,7 +68,7 @@ typedef struct {
     size_t mask, n;
 } names;
 
-static uint32_t number_of(names *t, const char *name)
+static uint32_t explaining_payment_number_of(names *t, const char *name)
 {
     uint64_t h = r1_hash64(name, strlen(name), 11) | 1;
     size_t at = (size_t)h & t->mask;
@@ -83,15 +83,15 @@ static uint32_t number_of(names *t, const char *name)
 static void link_ends(world *w)
 {
     names t = {.mask = (1u << 18) - 1};
-    t.hash = room(t.mask + 1, sizeof *t.hash);
-    t.number = room(t.mask + 1, sizeof *t.number);
-    int32_t *last = room(t.mask + 1, sizeof *last);
+    t.hash = explaining_payment_room(t.mask + 1, sizeof *t.hash);
+    t.number = explaining_payment_room(t.mask + 1, sizeof *t.number);
+    int32_t *last = explaining_payment_room(t.mask + 1, sizeof *last);
     memset(last, 0xff, (t.mask + 1) * sizeof *last);
     for (size_t i = 0; i < w->n && t.n < t.mask / 2; i++) {
         const fraud_payment *p = &w->g[i].payment;
         const char *const name[2] = {p->from, p->to};
         for (int k = 0; k < 2; k++) {
-            w->end[k][i] = number_of(&t, name[k]);
+            w->end[k][i] = explaining_payment_number_of(&t, name[k]);
             w->prev[k][i] = last[w->end[k][i]];
         }
         for (int k = 0; k < 2; k++) last[w->end[k][i]] = (int32_t)i;
@@ -120,8 +120,8 @@ static void world_open(world *w, uint64_t seed)
         exit(1);
     }
     for (int k = 0; k < 2; k++) {
-        w->end[k] = room(w->n, sizeof *w->end[k]);
-        w->prev[k] = room(w->n, sizeof *w->prev[k]);
+        w->end[k] = explaining_payment_room(w->n, sizeof *w->end[k]);
+        w->prev[k] = explaining_payment_room(w->n, sizeof *w->prev[k]);
     }
     link_ends(w);
 }
@@ -136,7 +136,7 @@ static void world_close(world *w)
 }
 
 /* The payment before j that account `who` had to do with. */
-static int32_t before(const world *w, int32_t j, uint32_t who)
+static int32_t explaining_payment_before(const world *w, int32_t j, uint32_t who)
 {
     return w->end[0][j] == who ? w->prev[0][j] : w->prev[1][j];
 }
@@ -148,8 +148,8 @@ static int32_t past_of(const world *w, size_t i, int32_t most, int32_t *past)
     while (n < most && (a >= 0 || b >= 0)) {
         int32_t j = a > b ? a : b;
         past[n++] = j;
-        if (a == j) a = before(w, a, w->end[0][i]);
-        if (b == j) b = before(w, b, w->end[1][i]);
+        if (a == j) a = explaining_payment_before(w, a, w->end[0][i]);
+        if (b == j) b = explaining_payment_before(w, b, w->end[1][i]);
     }
     return n;
 }
@@ -172,7 +172,7 @@ static void find_cases(const world *all, uint32_t first, uint32_t n_world, case_
     int32_t past[PAST];
     size_t cap = 0;
     for (uint32_t k = first; k < first + n_world; k++) cap += all[k].n;
-    *list = (case_list){.x = room(cap, sizeof *list->x)};
+    *list = (case_list){.x = explaining_payment_room(cap, sizeof *list->x)};
     for (uint32_t k = first; k < first + n_world; k++)
         for (size_t i = 0; i < all[k].n; i++) {
             if (all[k].g[i].ring < 0 || all[k].g[i].payment.ts < all[k].g[0].payment.ts + WARM_DAYS * (int64_t)DAY)
@@ -194,7 +194,7 @@ typedef struct {
     float x[ROWS_MAX][FEATURES];
 } batch;
 
-static void code_of(uint64_t draw, uint32_t account, float *to)
+static void explaining_payment_code_of(uint64_t draw, uint32_t account, float *to)
 {
     r1_rng rng;
     r1_rng_seed(&rng, draw * 0x9e3779b97f4a7c15u + account);
@@ -202,7 +202,7 @@ static void code_of(uint64_t draw, uint32_t account, float *to)
 }
 
 /* Payment j as seen from payment i; j = i: itself. */
-static void features(const world *w, size_t i, size_t j, uint64_t draw, float *x)
+static void explaining_payment_features(const world *w, size_t i, size_t j, uint64_t draw, float *x)
 {
     const fraud_payment *p = &w->g[i].payment, *q = &w->g[j].payment;
     double amount = log1p((double)q->amount_minor / 100), own = log1p((double)p->amount_minor / 100);
@@ -225,10 +225,10 @@ static void features(const world *w, size_t i, size_t j, uint64_t draw, float *x
     x[16] = (float)(p->ts - q->ts < DAY);
     x[17] = q->amount_minor % 10000 == 0;
     bool other = w->end[0][j] == w->end[0][i] || w->end[0][j] == w->end[1][i];
-    code_of(draw, w->end[other][j], x + PLAIN_FEATURES);
+    explaining_payment_code_of(draw, w->end[other][j], x + PLAIN_FEATURES);
 }
 
-static void batch_add(batch *b, const world *all, const one_case *c, int32_t most, uint64_t draw)
+static void explaining_payment_batch_add(batch *b, const world *all, const one_case *c, int32_t most, uint64_t draw)
 {
     int32_t past[LONGEST];
     const world *w = &all[c->world];
@@ -238,14 +238,14 @@ static void batch_add(batch *b, const world *all, const one_case *c, int32_t mos
         int32_t row = start + k;
         b->count[row] = k + 1;
         b->right[row] = k < n && same_ring(w, c->payment, (int32_t)j);
-        features(w, c->payment, j, draw, b->x[row]);
+        explaining_payment_features(w, c->payment, j, draw, b->x[row]);
     }
     b->last[b->n_seq] = start + n;
     b->each[b->n_seq + 1] = b->n_seq + 1;
     b->off[++b->n_seq] = b->n_row = start + n + 1;
 }
 
-static void batch_clear(batch *b) { b->n_seq = b->n_row = b->off[0] = b->each[0] = 0; }
+static void explaining_payment_batch_clear(batch *b) { b->n_seq = b->n_row = b->off[0] = b->each[0] = 0; }
 
 /* ---- the model ---- */
 
@@ -260,7 +260,7 @@ typedef struct {
     tape_tensor asks, offers; /* [n_seq, D], [n_row, D] */
 } pointed;
 
-static void model_open(model *m, const trunk_arm *arm, uint64_t seed)
+static void explaining_payment_model_open(model *m, const trunk_arm *arm, uint64_t seed)
 {
     r1_rng rng;
     r1_rng_seed(&rng, seed);
@@ -272,7 +272,7 @@ static void model_open(model *m, const trunk_arm *arm, uint64_t seed)
     m->offers = tape_layer_open(&m->t, &rng, D, D, 1);
 }
 
-static pointed forward(model *m, batch *b, bool train)
+static pointed explaining_payment_forward(model *m, batch *b, bool train)
 {
     tape *t = &m->t;
     tape_begin(t, train);
@@ -288,17 +288,17 @@ static pointed forward(model *m, batch *b, bool train)
     return p;
 }
 
-static float *row_of(const r1_view *v, int64_t r) { return (float *)v->p + r * v->ld; }
+static float *explaining_payment_row_of(const r1_view *v, int64_t r) { return (float *)v->p + r * v->ld; }
 
 /* Softmax over the past payments of case s. Returns their number. */
-static int32_t shares(const batch *b, const pointed *p, int32_t s, double *share)
+static int32_t explaining_payment_shares(const batch *b, const pointed *p, int32_t s, double *share)
 {
     int32_t n = b->off[s + 1] - b->off[s] - 1;
     double top = -INFINITY, sum = 0;
     for (int32_t k = 0; k < n; k++) {
         share[k] = 0;
         for (int c = 0; c < D; c++)
-            share[k] += (double)row_of(&p->asks.v, s)[c] * row_of(&p->offers.v, b->off[s] + k)[c] / sqrt(D);
+            share[k] += (double)explaining_payment_row_of(&p->asks.v, s)[c] * explaining_payment_row_of(&p->offers.v, b->off[s] + k)[c] / sqrt(D);
         top = fmax(top, share[k]);
     }
     for (int32_t k = 0; k < n; k++) sum += share[k] = exp(share[k] - top);
@@ -311,7 +311,7 @@ static double loss_of(const batch *b, const pointed *p)
 {
     double share[LONGEST], sum = 0;
     for (int32_t s = 0; s < b->n_seq; s++) {
-        int32_t n = shares(b, p, s, share);
+        int32_t n = explaining_payment_shares(b, p, s, share);
         double right = 1e-12;
         for (int32_t k = 0; k < n; k++) right += b->right[b->off[s] + k] ? share[k] : 0;
         sum -= log(right);
@@ -319,15 +319,15 @@ static double loss_of(const batch *b, const pointed *p)
             int32_t row = b->off[s] + k;
             float d = (float)((share[k] - (b->right[row] ? share[k] / right : 0)) / b->n_seq / sqrt(D));
             for (int c = 0; c < D; c++) {
-                row_of(&p->asks.g, s)[c] += d * row_of(&p->offers.v, row)[c];
-                row_of(&p->offers.g, row)[c] += d * row_of(&p->asks.v, s)[c];
+                explaining_payment_row_of(&p->asks.g, s)[c] += d * explaining_payment_row_of(&p->offers.v, row)[c];
+                explaining_payment_row_of(&p->offers.g, row)[c] += d * explaining_payment_row_of(&p->asks.v, s)[c];
             }
         }
     }
     return sum / b->n_seq;
 }
 
-static double train(model *m, batch *b, const world *all, case_list *l, uint64_t seed)
+static double explaining_payment_train(model *m, batch *b, const world *all, case_list *l, uint64_t seed)
 {
     r1_rng rng;
     double late = 0;
@@ -339,10 +339,10 @@ static double train(model *m, batch *b, const world *all, case_list *l, uint64_t
             one_case c = l->x[i - 1];
             l->x[i - 1] = l->x[k], l->x[k] = c;
         }
-        batch_clear(b);
+        explaining_payment_batch_clear(b);
         for (int i = 0; i < BATCH; i++)
-            batch_add(b, all, &l->x[(size_t)(step % per * BATCH + i)], PAST, r1_rng_u64(&rng));
-        pointed p = forward(m, b, true);
+            explaining_payment_batch_add(b, all, &l->x[(size_t)(step % per * BATCH + i)], PAST, r1_rng_u64(&rng));
+        pointed p = explaining_payment_forward(m, b, true);
         double loss = loss_of(b, &p);
         tape_backward(&m->t);
         tape_adamw(&m->t, trunk_rate(rate, step, steps), 0.01);
@@ -360,7 +360,7 @@ typedef struct {
 static void count_case(const batch *b, const pointed *p, int32_t s, int at, result *r)
 {
     double share[LONGEST];
-    int32_t n = shares(b, p, s, share), best = 0, right = 0, from = b->off[s];
+    int32_t n = explaining_payment_shares(b, p, s, share), best = 0, right = 0, from = b->off[s];
     for (int32_t k = 0; k < n; k++) {
         if (share[k] > share[best]) best = k;
         right += b->right[from + k];
@@ -372,16 +372,16 @@ static void count_case(const batch *b, const pointed *p, int32_t s, int at, resu
     r->past[at] += n;
 }
 
-static void test(model *m, batch *b, const world *all, const case_list *l, result *r)
+static void explaining_payment_test(model *m, batch *b, const world *all, const case_list *l, result *r)
 {
     for (int at = 0; at < LENGTHS; at++) {
         for (size_t i = 0; i < l->n;) {
-            batch_clear(b);
+            explaining_payment_batch_clear(b);
             while (i < l->n && b->n_seq < BATCH && b->n_row + lengths[at] + 1 <= ROWS_MAX) {
-                batch_add(b, all, &l->x[i], lengths[at], i + 1);
+                explaining_payment_batch_add(b, all, &l->x[i], lengths[at], i + 1);
                 i++;
             }
-            pointed p = forward(m, b, false);
+            pointed p = explaining_payment_forward(m, b, false);
             for (int32_t s = 0; s < b->n_seq; s++) count_case(b, &p, s, at, r);
         }
         r->hard[at] /= (double)l->n - r->newest[at];
@@ -390,7 +390,7 @@ static void test(model *m, batch *b, const world *all, const case_list *l, resul
     }
 }
 
-static void run(const trunk_arm *arm, uint64_t seed, result *r)
+static void explaining_payment_run(const trunk_arm *arm, uint64_t seed, result *r)
 {
     world all[TRAIN_WORLDS + TEST_WORLDS];
     case_list learn, unseen;
@@ -401,12 +401,12 @@ static void run(const trunk_arm *arm, uint64_t seed, result *r)
     for (uint32_t k = 0; k < TRAIN_WORLDS + TEST_WORLDS; k++) world_open(&all[k], 600000 + seed * 100 + k);
     find_cases(all, 0, TRAIN_WORLDS, &learn);
     find_cases(all, TRAIN_WORLDS, TEST_WORLDS, &unseen);
-    model_open(&m, arm, seed);
+    explaining_payment_model_open(&m, arm, seed);
     r->n_parameter = tape_scalars(&m.t);
     r->n_train = learn.n;
     r->n_test = unseen.n;
-    r->loss = train(&m, &b, all, &learn, seed);
-    test(&m, &b, all, &unseen, r);
+    r->loss = explaining_payment_train(&m, &b, all, &learn, seed);
+    explaining_payment_test(&m, &b, all, &unseen, r);
     tape_close(&m.t);
     free(learn.x);
     free(unseen.x);
@@ -416,7 +416,7 @@ static void run(const trunk_arm *arm, uint64_t seed, result *r)
 
 /* ---- the table ---- */
 
-static bool append(const char *table, const trunk_arm *arm, uint64_t seed, const result *r)
+static bool explaining_payment_append(const char *table, const trunk_arm *arm, uint64_t seed, const result *r)
 {
     FILE *f = fopen(table, "ae");
     if (!f) return false;
@@ -447,8 +447,8 @@ int main(int argc, char **argv)
             result r;
             if (!arm_named(argc > 3 ? argv[3] : NULL, arms[i].name) || arm_finished(argv[1], arms[i].name, seed, NULL))
                 continue;
-            run(&arms[i], seed, &r);
-            if (!append(argv[1], &arms[i], seed, &r)) {
+            explaining_payment_run(&arms[i], seed, &r);
+            if (!explaining_payment_append(argv[1], &arms[i], seed, &r)) {
                 fprintf(stderr, "explaining_payment: %s: cannot be written\n", argv[1]);
                 return 1;
             }

@@ -100,13 +100,13 @@ int32_t report_lookalikes(int32_t value, int32_t *other)
 
 /* ---- draws ---- */
 
-static int32_t below(plan *p, int32_t n) { return (int32_t)r1_rng_below(p->rng, (uint64_t)n); }
-static bool chance(plan *p, double share) { return r1_rng_unit(p->rng) < share; }
+static int32_t financial_report_below(plan *p, int32_t n) { return (int32_t)r1_rng_below(p->rng, (uint64_t)n); }
+static bool financial_report_chance(plan *p, double share) { return r1_rng_unit(p->rng) < share; }
 
-static void shuffled(plan *p, int32_t *x, int32_t n)
+static void financial_report_shuffled(plan *p, int32_t *x, int32_t n)
 {
     for (int32_t i = 0; i < n; i++) {
-        int32_t k = below(p, i + 1);
+        int32_t k = financial_report_below(p, i + 1);
         x[i] = x[k];
         x[k] = i;
     }
@@ -119,12 +119,12 @@ static void draw_plan(plan *p, int32_t n_token)
     p->n_year = at_most(2 + n_token / 1600, 12);
     p->n_segment = at_most(1 + n_token / 1200, REPORT_SEGMENTS);
     p->n_peer = at_most(1 + n_token / 4000, REPORT_PEERS);
-    p->year = p->n_year - 1 + below(p, REPORT_YEARS - p->n_year + 1);
+    p->year = p->n_year - 1 + financial_report_below(p, REPORT_YEARS - p->n_year + 1);
     p->tables = 1 + n_token / 8000.0;
-    shuffled(p, p->segment, REPORT_SEGMENTS);
-    shuffled(p, p->peer, REPORT_PEERS);
+    financial_report_shuffled(p, p->segment, REPORT_SEGMENTS);
+    financial_report_shuffled(p, p->peer, REPORT_PEERS);
     for (int s = 0; s < REPORT_SCOPES; s++)
-        for (int k = 0; k < REPORT_STATEMENTS; k++) p->unit[s][k] = below(p, REPORT_UNITS);
+        for (int k = 0; k < REPORT_STATEMENTS; k++) p->unit[s][k] = financial_report_below(p, REPORT_UNITS);
 }
 
 /* ---- facts ---- */
@@ -135,14 +135,14 @@ static int32_t fact_index(int32_t scope, int32_t metric, int32_t span, int32_t y
 }
 static int32_t year_of(int32_t fact) { return fact % REPORT_YEARS; }
 static int32_t span_of(int32_t fact) { return fact / REPORT_YEARS % REPORT_SPANS; }
-static int32_t metric_of(int32_t fact) { return fact / PERIODS % REPORT_METRICS; }
+static int32_t financial_report_metric_of(int32_t fact) { return fact / PERIODS % REPORT_METRICS; }
 static int32_t scope_of(int32_t fact) { return fact / PERIODS / REPORT_METRICS; }
 
 /* One of the plan's periods: mostly the newest years. */
 static int32_t draw_fact(plan *p, int32_t scope, int32_t statement)
 {
-    int32_t back = chance(p, 0.5) ? below(p, 2) : below(p, p->n_year);
-    return fact_index(scope, statement * OF_A_STATEMENT + below(p, OF_A_STATEMENT), below(p, REPORT_SPANS),
+    int32_t back = financial_report_chance(p, 0.5) ? financial_report_below(p, 2) : financial_report_below(p, p->n_year);
+    return fact_index(scope, statement * OF_A_STATEMENT + financial_report_below(p, OF_A_STATEMENT), financial_report_below(p, REPORT_SPANS),
                       p->year - back);
 }
 
@@ -150,9 +150,9 @@ static int32_t draw_fact(plan *p, int32_t scope, int32_t statement)
 static int32_t draw_again(plan *p, int32_t source, int32_t scope, int32_t statement, bool noisy)
 {
     for (int tries = 0; tries < 60 && p->n_stated > 0; tries++) {
-        int32_t f = p->r->order[below(p, p->n_stated)];
-        if (scope_of(f) == source && metric_of(f) / OF_A_STATEMENT == statement && p->r->fact[f].clean != noisy)
-            return fact_index(scope, metric_of(f), span_of(f), year_of(f));
+        int32_t f = p->r->order[financial_report_below(p, p->n_stated)];
+        if (scope_of(f) == source && financial_report_metric_of(f) / OF_A_STATEMENT == statement && p->r->fact[f].clean != noisy)
+            return fact_index(scope, financial_report_metric_of(f), span_of(f), year_of(f));
     }
     return draw_fact(p, scope, statement);
 }
@@ -161,14 +161,14 @@ static report_fact *fact_at(plan *p, int32_t f)
 {
     report_fact *x = &p->r->fact[f];
     if (x->stated) return x;
-    *x = (report_fact){.value = below(p, REPORT_VALUES), .stated = true};
+    *x = (report_fact){.value = financial_report_below(p, REPORT_VALUES), .stated = true};
     p->r->order[p->n_stated++] = f;
     return x;
 }
 
 /* ---- lines ---- */
 
-static void add(plan *p, int32_t token)
+static void financial_report_add(plan *p, int32_t token)
 {
     report *r = p->r;
     r->section[r->n_token] = r->n_section - 1;
@@ -178,33 +178,33 @@ static void add(plan *p, int32_t token)
 /* A label as it reads; false in *legible where it does not. */
 static void add_label(plan *p, int32_t token, double noise, bool *legible)
 {
-    bool smudged = chance(p, noise / 2);
+    bool smudged = financial_report_chance(p, noise / 2);
     *legible &= !smudged;
-    add(p, smudged ? REPORT_SMUDGE : token);
+    financial_report_add(p, smudged ? REPORT_SMUDGE : token);
 }
 
-static int32_t read_value(plan *p, int32_t value, double noise)
+static int32_t financial_report_read_value(plan *p, int32_t value, double noise)
 {
     int32_t other[8], n = report_lookalikes(value, other);
-    if (!chance(p, noise)) return REPORT_VALUE + value;
-    return n && chance(p, 0.85) ? REPORT_VALUE + other[below(p, n)] : REPORT_SMUDGE;
+    if (!financial_report_chance(p, noise)) return REPORT_VALUE + value;
+    return n && financial_report_chance(p, 0.85) ? REPORT_VALUE + other[financial_report_below(p, n)] : REPORT_SMUDGE;
 }
 
 /* Writes the fact's value as it reads and counts the mention. */
 static void add_value(plan *p, report_fact *x, double noise, bool legible)
 {
-    int32_t t = read_value(p, x->value, noise);
-    add(p, t);
+    int32_t t = financial_report_read_value(p, x->value, noise);
+    financial_report_add(p, t);
     x->clean |= noise == 0;
     x->intact += legible && t == REPORT_VALUE + x->value;
     x->misread += legible && t != REPORT_VALUE + x->value && t != REPORT_SMUDGE;
 }
 
-static void add_figure(plan *p, int32_t f, double noise, bool two_years)
+static void financial_report_add_figure(plan *p, int32_t f, double noise, bool two_years)
 {
     bool legible = true, legible_year = true;
-    int32_t before = fact_index(scope_of(f), metric_of(f), span_of(f), year_of(f) - 1);
-    add_label(p, REPORT_METRIC + metric_of(f), noise, &legible);
+    int32_t before = fact_index(scope_of(f), financial_report_metric_of(f), span_of(f), year_of(f) - 1);
+    add_label(p, REPORT_METRIC + financial_report_metric_of(f), noise, &legible);
     add_label(p, REPORT_SPAN + span_of(f), noise, &legible);
     add_label(p, REPORT_YEAR + year_of(f), noise, &legible_year);
     add_value(p, fact_at(p, f), noise, legible && legible_year);
@@ -218,12 +218,12 @@ static void add_restatement(plan *p, int32_t f, double noise)
     bool legible = true;
     report_fact *x = fact_at(p, f);
     int32_t old = x->value;
-    add_label(p, REPORT_METRIC + metric_of(f), noise, &legible);
+    add_label(p, REPORT_METRIC + financial_report_metric_of(f), noise, &legible);
     add_label(p, REPORT_SPAN + span_of(f), noise, &legible);
     add_label(p, REPORT_YEAR + year_of(f), noise, &legible);
-    add(p, read_value(p, old, noise));
-    add(p, REPORT_RESTATED);
-    *x = (report_fact){.value = (old + 1 + below(p, REPORT_VALUES - 1)) % REPORT_VALUES,
+    financial_report_add(p, financial_report_read_value(p, old, noise));
+    financial_report_add(p, REPORT_RESTATED);
+    *x = (report_fact){.value = (old + 1 + financial_report_below(p, REPORT_VALUES - 1)) % REPORT_VALUES,
                        .stated = true,
                        .restated = true,
                        .lost = !legible};
@@ -232,68 +232,68 @@ static void add_restatement(plan *p, int32_t f, double noise)
 
 static void add_fillers(plan *p, int32_t n)
 {
-    for (int32_t i = 0; i < n; i++) add(p, REPORT_FILLER + below(p, REPORT_FILLERS));
+    for (int32_t i = 0; i < n; i++) financial_report_add(p, REPORT_FILLER + financial_report_below(p, REPORT_FILLERS));
 }
 
 static void add_decoy(plan *p)
 {
-    if (chance(p, 0.5)) {
-        add(p, REPORT_METRIC + below(p, REPORT_METRICS));
-        add(p, REPORT_SPAN + below(p, REPORT_SPANS));
-        add(p, REPORT_YEAR + p->year - below(p, p->n_year));
+    if (financial_report_chance(p, 0.5)) {
+        financial_report_add(p, REPORT_METRIC + financial_report_below(p, REPORT_METRICS));
+        financial_report_add(p, REPORT_SPAN + financial_report_below(p, REPORT_SPANS));
+        financial_report_add(p, REPORT_YEAR + p->year - financial_report_below(p, p->n_year));
     } else {
         add_fillers(p, 1);
-        add(p, REPORT_VALUE + below(p, REPORT_VALUES));
+        financial_report_add(p, REPORT_VALUE + financial_report_below(p, REPORT_VALUES));
     }
     add_fillers(p, 3); /* a value that follows is not this one's */
 }
 
 /* ---- sections ---- */
 
-static int32_t room(const plan *p) { return p->end - p->r->n_token; }
+static int32_t financial_report_room(const plan *p) { return p->end - p->r->n_token; }
 
-static double draw_noise(plan *p) { return chance(p, 0.4) ? 0.15 + 0.25 * r1_rng_unit(p->rng) : 0; }
+static double draw_noise(plan *p) { return financial_report_chance(p, 0.4) ? 0.15 + 0.25 * r1_rng_unit(p->rng) : 0; }
 
 static void add_head(plan *p, int32_t kind, int32_t scope, int32_t statement)
 {
     p->r->n_section++;
-    add(p, REPORT_KIND + kind);
-    add(p, REPORT_SCOPE + scope);
-    add(p, REPORT_UNIT + p->unit[scope][statement]);
+    financial_report_add(p, REPORT_KIND + kind);
+    financial_report_add(p, REPORT_SCOPE + scope);
+    financial_report_add(p, REPORT_UNIT + p->unit[scope][statement]);
 }
 
 /* prose: filler words before a figure, on average; again: share of figures that `source` has stated before. */
 static void add_section(plan *p, int32_t kind, int32_t scope, double prose, int32_t source, double again)
 {
-    int32_t statement = below(p, REPORT_STATEMENTS), rows = (int32_t)(p->tables * (5 + below(p, 4)));
+    int32_t statement = financial_report_below(p, REPORT_STATEMENTS), rows = (int32_t)(p->tables * (5 + financial_report_below(p, 4)));
     double noise = draw_noise(p);
     bool scanned = noise > 0 && kind != NOTES && source == scope;
     if (scanned) again = 0.85, rows += rows / 2; /* what reads badly in one place stands in several */
     add_head(p, kind, scope, statement);
-    for (int32_t i = 0; i < rows && room(p) >= LINE_MAX + 1 + LEAST; i++) {
+    for (int32_t i = 0; i < rows && financial_report_room(p) >= LINE_MAX + 1 + LEAST; i++) {
         add_fillers(p, at_most((int32_t)r1_rng_exponential(p->rng, prose * p->prose), LINE_MAX / 2));
-        if (prose > 1 && chance(p, 0.15 * p->prose)) add_decoy(p);
+        if (prose > 1 && financial_report_chance(p, 0.15 * p->prose)) add_decoy(p);
         int32_t f =
-            chance(p, again) ? draw_again(p, source, scope, statement, scanned) : draw_fact(p, scope, statement);
-        if (kind == NOTES && p->r->fact[f].stated && chance(p, 0.6))
+            financial_report_chance(p, again) ? draw_again(p, source, scope, statement, scanned) : draw_fact(p, scope, statement);
+        if (kind == NOTES && p->r->fact[f].stated && financial_report_chance(p, 0.6))
             add_restatement(p, f, noise);
         else
-            add_figure(p, f, noise, kind != NOTES && prose < 1);
+            financial_report_add_figure(p, f, noise, kind != NOTES && prose < 1);
     }
-    add(p, REPORT_STOP);
+    financial_report_add(p, REPORT_STOP);
 }
 
 static void add_risks(plan *p, int32_t n)
 {
-    add_head(p, RISKS, GROUP, below(p, REPORT_STATEMENTS));
+    add_head(p, RISKS, GROUP, financial_report_below(p, REPORT_STATEMENTS));
     while (n > LINE_MAX / 2) {
         int32_t from = p->r->n_token;
-        add_fillers(p, 4 + below(p, 3));
-        if (chance(p, 0.3)) add_decoy(p);
+        add_fillers(p, 4 + financial_report_below(p, 3));
+        if (financial_report_chance(p, 0.3)) add_decoy(p);
         n -= p->r->n_token - from;
     }
     add_fillers(p, n);
-    add(p, REPORT_STOP);
+    financial_report_add(p, REPORT_STOP);
 }
 
 static void add_any(plan *p)
@@ -304,49 +304,49 @@ static void add_any(plan *p)
     else if (u < 0.33)
         add_section(p, TABLE, GROUP, 0.2, GROUP, 0.3);
     else if (u < 0.51) {
-        int32_t scope = 1 + p->segment[below(p, p->n_segment)];
+        int32_t scope = 1 + p->segment[financial_report_below(p, p->n_segment)];
         add_section(p, SEGMENT, scope, 0.2, scope, 0.3);
     } else if (u < 0.67)
         add_section(p, NOTES, GROUP, 2, GROUP, 0.8);
     else if (u < 0.77)
-        add_section(p, PEERS, 1 + REPORT_SEGMENTS + p->peer[below(p, p->n_peer)], 1.5, GROUP, 0.7);
+        add_section(p, PEERS, 1 + REPORT_SEGMENTS + p->peer[financial_report_below(p, p->n_peer)], 1.5, GROUP, 0.7);
     else if (u < 0.86)
         add_section(p, AS_IF, PRO_FORMA, 0.2, GROUP, 0.7);
     else if (u < 0.94)
         add_section(p, AHEAD, OUTLOOK, 3, GROUP, 0.7);
-    else if (chance(p, p->prose))
-        add_risks(p, at_most((int32_t)(p->tables * (20 + below(p, 20))), room(p) - HEAD - 1 - LEAST));
+    else if (financial_report_chance(p, p->prose))
+        add_risks(p, at_most((int32_t)(p->tables * (20 + financial_report_below(p, 20))), financial_report_room(p) - HEAD - 1 - LEAST));
 }
 
 /* ---- questions ---- */
 
-static bool askable(const report_fact *x) { return x->stated && !x->lost && x->intact > x->misread; }
+static bool financial_report_askable(const report_fact *x) { return x->stated && !x->lost && x->intact > x->misread; }
 
 static uint32_t hard_of(const report *r, int32_t f)
 {
     const report_fact *x = &r->fact[f];
     int32_t others = 0;
     for (int32_t s = 0; s < REPORT_SCOPES; s++)
-        others += s != scope_of(f) && r->fact[fact_index(s, metric_of(f), span_of(f), year_of(f))].stated;
+        others += s != scope_of(f) && r->fact[fact_index(s, financial_report_metric_of(f), span_of(f), year_of(f))].stated;
     return (x->restated ? REPORT_IS_RESTATED : 0u) | (!x->clean && x->misread ? REPORT_IS_NOISY : 0u) |
            (others >= 2 ? REPORT_IS_DISTRACTED : 0u);
 }
 
-static void ask(plan *p, int32_t f)
+static void financial_report_ask(plan *p, int32_t f)
 {
     report *r = p->r;
-    add(p, REPORT_SCOPE + scope_of(f));
-    add(p, REPORT_METRIC + metric_of(f));
-    add(p, REPORT_SPAN + span_of(f));
-    add(p, REPORT_YEAR + year_of(f));
-    add(p, REPORT_ASK);
+    financial_report_add(p, REPORT_SCOPE + scope_of(f));
+    financial_report_add(p, REPORT_METRIC + financial_report_metric_of(f));
+    financial_report_add(p, REPORT_SPAN + span_of(f));
+    financial_report_add(p, REPORT_YEAR + year_of(f));
+    financial_report_add(p, REPORT_ASK);
     for (int32_t i = 1; i <= REPORT_QUESTION; i++) r->section[r->n_token - i] = -1;
     r->question[r->n_question++] = (report_question){.scope = scope_of(f),
-                                                     .metric = metric_of(f),
+                                                     .metric = financial_report_metric_of(f),
                                                      .span = span_of(f),
                                                      .year = year_of(f),
                                                      .value = r->fact[f].value,
-                                                     .unit = p->unit[scope_of(f)][metric_of(f) / OF_A_STATEMENT],
+                                                     .unit = p->unit[scope_of(f)][financial_report_metric_of(f) / OF_A_STATEMENT],
                                                      .at = r->n_token - 1,
                                                      .hard = hard_of(r, f)};
 }
@@ -356,8 +356,8 @@ static int32_t askable_facts(plan *p, int32_t *list)
 {
     int32_t n = 0;
     for (int32_t f = 0; f < (1 + REPORT_SEGMENTS) * REPORT_METRICS * PERIODS; f++)
-        if (askable(&p->r->fact[f])) {
-            int32_t k = below(p, n + 1);
+        if (financial_report_askable(&p->r->fact[f])) {
+            int32_t k = financial_report_below(p, n + 1);
             list[n++] = list[k];
             list[k] = f;
         }
@@ -371,7 +371,7 @@ static void ask_all(plan *p, int32_t n, int32_t n_question)
     for (int32_t q = 0; q < n_question; q++) {
         int32_t k = 0;
         while (k < n - 1 && (hard_of(p->r, list[k]) & turn[q % 4]) != turn[q % 4]) k++;
-        ask(p, list[k]);
+        financial_report_ask(p, list[k]);
         list[k] = list[--n];
     }
 }
@@ -397,7 +397,7 @@ void report_write(report *r, r1_rng *rng, int32_t n_token, int32_t n_question, d
     memset(r->fact, 0, FACTS * sizeof *r->fact);
     draw_plan(&p, n_token);
     add_section(&p, LETTER, GROUP, 5, GROUP, 0);
-    while (room(&p) >= HEAD + LINE_MAX + 1 + LEAST) add_any(&p);
+    while (financial_report_room(&p) >= HEAD + LINE_MAX + 1 + LEAST) add_any(&p);
     int32_t n = askable_facts(&p, r->order), asked = at_most(n_question, n);
     add_risks(&p, n_token - asked * REPORT_QUESTION - r->n_token - HEAD - 1);
     ask_all(&p, n, asked);

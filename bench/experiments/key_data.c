@@ -69,10 +69,10 @@ typedef struct {
     uint32_t hard[ASKED_MAX];
 } batch;
 
-static void batch_clear(batch *b) { b->n_seq = b->n_row = b->n_asked = 0; }
+static void key_data_batch_clear(batch *b) { b->n_seq = b->n_row = b->n_asked = 0; }
 
 /* The report's i-th token, those before it, and what the head in force says; returns the row. */
-static int32_t add_row(batch *b, const report *r, int32_t i, const int32_t *head)
+static int32_t key_data_add_row(batch *b, const report *r, int32_t i, const int32_t *head)
 {
     int32_t row = b->n_row++;
     for (int32_t k = 0; k < SHIFT; k++) b->seen[k][row] = i >= k ? r->token[i - k] : -1;
@@ -82,7 +82,7 @@ static int32_t add_row(batch *b, const report *r, int32_t i, const int32_t *head
 }
 
 /* A section's tokens. Heads are the only place of scopes, and of units. */
-static void add_text(batch *b, const report *r, int32_t n)
+static void key_data_add_text(batch *b, const report *r, int32_t n)
 {
     int32_t head[2] = {-1, -1};
     for (int32_t i = 0; i < n; i++) {
@@ -93,17 +93,17 @@ static void add_text(batch *b, const report *r, int32_t n)
             head[1] = t;
         else if (t >= REPORT_KIND && t < REPORT_STOP)
             head[0] = head[1] = -1;
-        add_row(b, r, i, head);
+        key_data_add_row(b, r, i, head);
     }
 }
 
 /* Of a question only the last token becomes a row: it sees the others, and its scope as a figure's row does. */
-static void batch_add(batch *b, const report *r)
+static void key_data_batch_add(batch *b, const report *r)
 {
-    add_text(b, r, r->n_token - r->n_question * REPORT_QUESTION);
+    key_data_add_text(b, r, r->n_token - r->n_question * REPORT_QUESTION);
     for (int32_t q = 0; q < r->n_question; q++) {
         int32_t at = b->n_asked++, head[2] = {REPORT_SCOPE + r->question[q].scope, -1};
-        b->asked[at] = add_row(b, r, r->question[q].at, head);
+        b->asked[at] = key_data_add_row(b, r, r->question[q].at, head);
         b->value[at] = r->question[q].value;
         b->unit[at] = r->question[q].unit;
         b->hard[at] = r->question[q].hard;
@@ -140,7 +140,7 @@ static void begin_alike(trunk *k)
 }
 
 /* Rows of the table that stand for n tokens from `token` on (the first row is that of no token). */
-static tape_tensor rows_of(tape_tensor table, int32_t token, int32_t n)
+static tape_tensor key_data_rows_of(tape_tensor table, int32_t token, int32_t n)
 {
     size_t skip = (size_t)(1 + token) * (size_t)table.v.ld;
     table.v.p = (float *)table.v.p + skip;
@@ -149,7 +149,7 @@ static tape_tensor rows_of(tape_tensor table, int32_t token, int32_t n)
     return table;
 }
 
-static void model_open(model *m, const trunk_arm *arm, float beta, uint64_t seed)
+static void key_data_model_open(model *m, const trunk_arm *arm, float beta, uint64_t seed)
 {
     r1_rng rng;
     r1_rng_seed(&rng, seed);
@@ -162,7 +162,7 @@ static void model_open(model *m, const trunk_arm *arm, float beta, uint64_t seed
     m->norm = tape_parameter(&m->t, &rng, 1, D, 0, 1);
 }
 
-static tape_tensor embedded(model *m, const batch *in)
+static tape_tensor key_data_embedded(model *m, const batch *in)
 {
     tape_tensor x = tape_matrix(&m->t, in->n_row, WIDE);
     for (int32_t k = 0; k < COLUMNS; k++) {
@@ -173,18 +173,18 @@ static tape_tensor embedded(model *m, const batch *in)
     return tape_add(&m->t, tape_columns(x, 0, D), tape_apply(&m->t, &m->join, x));
 }
 
-static answers forward(model *m, const batch *in, bool train)
+static answers key_data_forward(model *m, const batch *in, bool train)
 {
     tape *t = &m->t;
     tape_tensor none = {0};
     tape_begin(t, train);
-    tape_tensor h = trunk_run(&m->trunk, embedded(m, in), in->off, in->n_seq, in->count);
+    tape_tensor h = trunk_run(&m->trunk, key_data_embedded(m, in), in->off, in->n_seq, in->count);
     tape_tensor asked = tape_matrix(t, in->n_asked, D), last = tape_matrix(t, in->n_asked, D);
     tape_tensor rows[] = {h, tape_ints(in->asked, 1, in->n_asked), tape_ints(in->each, 1, in->n_asked + 1), asked};
     tape_run(t, R1_OP_SEG_MEAN, rows, R1_COUNT(rows), NULL, NULL);
     tape_norm(t, asked, m->norm, last);
-    return (answers){tape_linear(t, last, rows_of(m->table, REPORT_VALUE, REPORT_VALUES), none),
-                     tape_linear(t, last, rows_of(m->table, REPORT_UNIT, REPORT_UNITS), none)};
+    return (answers){tape_linear(t, last, key_data_rows_of(m->table, REPORT_VALUE, REPORT_VALUES), none),
+                     tape_linear(t, last, key_data_rows_of(m->table, REPORT_UNIT, REPORT_UNITS), none)};
 }
 
 /* ---- one run ---- */
@@ -201,19 +201,19 @@ static void add_lesson(batch *b, report *r, r1_rng *rng, double done)
     double grown = fmin(fmax((done - 0.25) / 0.5, 0), 1);
     int32_t text = LEAST + (int32_t)((0.1 + 0.9 * grown) * (MOST - LEAST) * r1_rng_unit(rng)), asked = text / 8;
     report_write(r, rng, text + asked * REPORT_QUESTION, asked, grown);
-    batch_add(b, r);
+    key_data_batch_add(b, r);
 }
 
 /* Returns the mean loss of the last 50 steps. */
-static double train(model *m, batch *b, report *r, uint64_t seed)
+static double key_data_train(model *m, batch *b, report *r, uint64_t seed)
 {
     r1_rng rng;
     double late = 0;
     r1_rng_seed(&rng, seed + 100000);
     for (int step = 0; step < STEPS; step++) {
-        batch_clear(b);
+        key_data_batch_clear(b);
         while (b->n_row < TOKENS && b->n_seq < SEQ_MAX) add_lesson(b, r, &rng, (double)step / STEPS);
-        answers a = forward(m, b, true);
+        answers a = key_data_forward(m, b, true);
         double of_unit = tape_cross_entropy(&a.unit, b->unit), loss = tape_cross_entropy(&a.value, b->value) + of_unit;
         tape_backward(&m->t);
         tape_adamw(&m->t, trunk_rate(rate, step, STEPS), 0.01);
@@ -234,52 +234,52 @@ static void count_answers(const batch *b, const answers *a, int32_t *right, int3
 }
 
 /* Shares of right answers by sort of question, the same reports for every arm of a seed. */
-static void examine(model *m, batch *b, report *r, uint64_t seed, int32_t n_token, int32_t n_report, double *share)
+static void key_data_examine(model *m, batch *b, report *r, uint64_t seed, int32_t n_token, int32_t n_report, double *share)
 {
     r1_rng rng;
     int32_t right[SORTS] = {0}, all[SORTS] = {0};
     r1_rng_seed(&rng, seed);
     for (int32_t i = 0; i < n_report; i++) {
-        batch_clear(b);
+        key_data_batch_clear(b);
         report_write(r, &rng, n_token, n_token < 2000 ? 16 : REPORT_QUESTIONS_MAX, 1);
-        batch_add(b, r);
-        answers a = forward(m, b, false);
+        key_data_batch_add(b, r);
+        answers a = key_data_forward(m, b, false);
         count_answers(b, &a, right, all);
     }
     for (int s = 0; s < SORTS; s++) share[s] = all[s] ? (double)right[s] / all[s] : 0;
 }
 
-static void test(model *m, batch *b, report *r, uint64_t seed, result *to)
+static void key_data_test(model *m, batch *b, report *r, uint64_t seed, result *to)
 {
     for (int i = 0; i < LENGTHS; i++) {
         double best = -1, share[SORTS];
         uint64_t at = seed * 100 + (uint64_t)i;
         for (size_t k = 0; k < R1_COUNT(scales); k++) {
             m->trunk.scale = scales[k];
-            examine(m, b, r, at + 1000000, lengths[i], lengths[i] < 2000 ? 12 : 1, share);
+            key_data_examine(m, b, r, at + 1000000, lengths[i], lengths[i] < 2000 ? 12 : 1, share);
             if (share[0] > best) best = share[0], to->scale[i] = scales[k];
         }
         m->trunk.scale = to->scale[i];
-        examine(m, b, r, at + 2000000, lengths[i], reports[i], share);
+        key_data_examine(m, b, r, at + 2000000, lengths[i], reports[i], share);
         to->scaled[i] = share[0];
         m->trunk.scale = 1;
-        if (to->scale[i] != 1) examine(m, b, r, at + 2000000, lengths[i], reports[i], share);
+        if (to->scale[i] != 1) key_data_examine(m, b, r, at + 2000000, lengths[i], reports[i], share);
         for (int s = 0; s < SORTS; s++) to->share[s][i] = share[s];
     }
 }
 
-static void run(size_t arm, uint64_t seed, result *to)
+static void key_data_run(size_t arm, uint64_t seed, result *to)
 {
     static model m;
     static batch b;
     static report r;
     clock_t began = clock();
     if (!report_open(&r)) exit(1);
-    model_open(&m, &arms[arm].arm, arms[arm].beta, seed);
+    key_data_model_open(&m, &arms[arm].arm, arms[arm].beta, seed);
     to->n_parameter = tape_scalars(&m.t);
-    to->loss = train(&m, &b, &r, seed);
+    to->loss = key_data_train(&m, &b, &r, seed);
     double trained = (double)(clock() - began) / CLOCKS_PER_SEC;
-    test(&m, &b, &r, seed, to);
+    key_data_test(&m, &b, &r, seed, to);
     tape_close(&m.t);
     report_close(&r);
     to->seconds = (double)(clock() - began) / CLOCKS_PER_SEC;
@@ -288,7 +288,7 @@ static void run(size_t arm, uint64_t seed, result *to)
 
 /* ---- the table ---- */
 
-static bool append(const char *path, const char *arm, uint64_t seed, const result *r)
+static bool key_data_append(const char *path, const char *arm, uint64_t seed, const result *r)
 {
     FILE *f = fopen(path, "ae");
     if (!f) return false;
@@ -309,7 +309,7 @@ static bool append(const char *path, const char *arm, uint64_t seed, const resul
     return fclose(f) == 0;
 }
 
-static int show(const char *seed, const char *tokens)
+static int key_data_show(const char *seed, const char *tokens)
 {
     static report r;
     r1_rng rng;
@@ -328,7 +328,7 @@ static int show(const char *seed, const char *tokens)
 int main(int argc, char **argv)
 {
     uint64_t first, last;
-    if (argc == 4 && strcmp(argv[1], "--show") == 0) return show(argv[2], argv[3]);
+    if (argc == 4 && strcmp(argv[1], "--show") == 0) return key_data_show(argv[2], argv[3]);
     if (argc < 3 || argc > 4 || !arm_seeds(argv[2], &first, &last)) {
         fprintf(stderr, "usage: key_data TABLE.csv SEED[-SEED] [ARM[,ARM...]] | --show SEED TOKENS\n");
         return 2;
@@ -338,8 +338,8 @@ int main(int argc, char **argv)
             const char *name = arms[i].arm.name;
             result r;
             if (!arm_named(argc > 3 ? argv[3] : NULL, name) || arm_finished(argv[1], name, seed, NULL)) continue;
-            run(i, seed, &r);
-            if (!append(argv[1], name, seed, &r)) {
+            key_data_run(i, seed, &r);
+            if (!key_data_append(argv[1], name, seed, &r)) {
                 fprintf(stderr, "key_data: %s: cannot be written\n", argv[1]);
                 return 1;
             }

@@ -27,7 +27,7 @@
 enum { TRAIN = 6, VALID = 1, TEST = 2, WORLDS = TRAIN + VALID + TEST, WARM_DAYS = 14, DAYS = 42, DAY = 86400000 };
 static const double share = 0.1; /* of good payments that are kept */
 
-static void give_up(const r1_err *err)
+static void ladder_give_up(const r1_err *err)
 {
     fprintf(stderr, "ladder: %s\n", err->msg);
     exit(1);
@@ -36,11 +36,11 @@ static void give_up(const r1_err *err)
 /* ---- descriptions ---- */
 
 /* fraud-s as it ships; free() it. */
-static char *whole_description(void)
+static char *ladder_whole_description(void)
 {
     r1_err err;
     char *whole;
-    if (fraud_description(&(fraud_description_opts){.name = "ladder"}, &whole, &err) != R1_OK) give_up(&err);
+    if (fraud_description(&(fraud_description_opts){.name = "ladder"}, &whole, &err) != R1_OK) ladder_give_up(&err);
     return whole;
 }
 
@@ -49,7 +49,7 @@ static const char as_one_text[] = "{\"name\": \"payment\", \"kind\": \"text\", \
 
 /* ---- worlds to shards ---- */
 
-static void shard_path(char *path, size_t cap, const char *dir, int kind, int world)
+static void ladder_shard_path(char *path, size_t cap, const char *dir, int kind, int world)
 {
     static const char *const name[] = {"text", "items", "memory"};
     snprintf(path, cap, "%s/%s-%d.r1s", dir, name[kind], world);
@@ -74,7 +74,7 @@ static void as_text(const fraud_payment *p, char *text, size_t cap)
              fraud_role_name(p->from_role), fraud_role_name(p->to_role), p->channel, p->category, p->country, p->text);
 }
 
-static r1_status add_events(writer *w, const fraud_features *f, uint64_t *ref, r1_err *err)
+static r1_status ladder_add_events(writer *w, const fraud_features *f, uint64_t *ref, r1_err *err)
 {
     for (uint32_t k = 0; k < f->n_ref; k++) {
         uint64_t *at = &w->event[f->ref_seq[k] % w->n];
@@ -88,7 +88,7 @@ static r1_status add_events(writer *w, const fraud_features *f, uint64_t *ref, r
     return R1_OK;
 }
 
-static r1_status add_sample(void *ctx, size_t i, const fraud_payment *p, const fraud_features *f, const fraud_state *s,
+static r1_status ladder_add_sample(void *ctx, size_t i, const fraud_payment *p, const fraud_features *f, const fraud_state *s,
                             r1_err *err)
 {
     (void)s;
@@ -98,7 +98,7 @@ static r1_status add_sample(void *ctx, size_t i, const fraud_payment *p, const f
     char text[512];
     float target = w->g[i].typology != FRAUD_TYPOLOGY_NONE;
     r1_sample sample = {.item = item, .id = i + 1, .label = &target, .weight = target > 0 ? 1 : (float)(1 / share)};
-    R1_TRY(add_events(w, f, ref, err));
+    R1_TRY(ladder_add_events(w, f, ref, err));
     fraud_sample_fill(f, p, ref, FRAUD_CAPTURE_GRAPH | FRAUD_CAPTURE_MEMORY | FRAUD_SAMPLE_TEXT, item);
     R1_TRY(r1_shard_add(w->w[RUNG_MEMORY], &sample, err));
     R1_TRY(r1_shard_add(w->w[RUNG_ITEMS], &sample, err)); /* the last item is not in its description */
@@ -107,7 +107,7 @@ static r1_status add_sample(void *ctx, size_t i, const fraud_payment *p, const f
     return r1_shard_add(w->w[RUNG_TEXT], &sample, err);
 }
 
-static fraud_generate_opts world(uint64_t seed, int index)
+static fraud_generate_opts ladder_world(uint64_t seed, int index)
 {
     r1_rng rng;
     r1_rng_seed(&rng, seed * 100 + (uint64_t)index + 500000);
@@ -126,14 +126,14 @@ static void write_world(const char *dir, uint64_t seed, int index)
 {
     r1_err err;
     r1_rng rng;
-    fraud_generate_opts o = world(seed, index);
+    fraud_generate_opts o = ladder_world(seed, index);
     fraud_generated *g;
     writer w = {0};
     char path[600];
     r1_rng_seed(&rng, o.seed + 7);
-    if (fraud_generate(&o, &g, &w.n, &err) != R1_OK) give_up(&err);
+    if (fraud_generate(&o, &g, &w.n, &err) != R1_OK) ladder_give_up(&err);
     uint8_t *want = calloc(w.n, 1);
-    char *whole = whole_description();
+    char *whole = ladder_whole_description();
     w.g = g;
     w.event = calloc(w.n, sizeof *w.event);
     if (!want || !w.event) exit(1);
@@ -144,15 +144,15 @@ static void write_world(const char *dir, uint64_t seed, int index)
     }
     for (int k = 0; k < RUNG_KINDS; k++) {
         char *text = rung_describe(whole, as_one_text, k, true, 128);
-        shard_path(path, sizeof path, dir, k, index);
-        if (r1_shard_create(&w.w[k], path, text, &err) != R1_OK) give_up(&err);
+        ladder_shard_path(path, sizeof path, dir, k, index);
+        if (r1_shard_create(&w.w[k], path, text, &err) != R1_OK) ladder_give_up(&err);
         free(text);
     }
     fraud_source s = fraud_source_generated(g, w.n);
     fraud_walk_opts walk = {.flags = FRAUD_CAPTURE_GRAPH | FRAUD_CAPTURE_MEMORY, .want = want};
-    if (fraud_walk(&s, &walk, add_sample, &w, &err) != R1_OK) give_up(&err);
+    if (fraud_walk(&s, &walk, ladder_add_sample, &w, &err) != R1_OK) ladder_give_up(&err);
     for (int k = 0; k < RUNG_KINDS; k++)
-        if (r1_shard_finish(w.w[k], &err) != R1_OK) give_up(&err);
+        if (r1_shard_finish(w.w[k], &err) != R1_OK) ladder_give_up(&err);
     free(w.event);
     free(whole);
     free(want);
@@ -170,14 +170,14 @@ typedef struct {
     size_t n, cap;
 } judged_list;
 
-static void take(void *ctx, uint64_t id, uint64_t group, float label, float logit)
+static void ladder_take(void *ctx, uint64_t id, uint64_t group, float label, float logit)
 {
     (void)id, (void)group;
     judged_list *l = ctx;
     if (l->n < l->cap) l->x[l->n++] = (judged){logit, label};
 }
 
-static int by_logit(const void *a, const void *b)
+static int ladder_by_logit(const void *a, const void *b)
 {
     const judged *x = a, *y = b;
     return (x->logit < y->logit) - (x->logit > y->logit);
@@ -188,7 +188,7 @@ static double weighted_ap(judged_list *l, size_t *n_fraud)
 {
     double alerts = 0, right = 0, sum = 0, counted = 0;
     *n_fraud = 0;
-    qsort(l->x, l->n, sizeof *l->x, by_logit);
+    qsort(l->x, l->n, sizeof *l->x, ladder_by_logit);
     for (size_t i = 0; i < l->n; i++) {
         bool fraud = l->x[i].label > 0.5f;
         alerts += fraud ? 1 : 1 / share;
@@ -207,18 +207,18 @@ typedef struct {
     size_t n, n_fraud;
 } result;
 
-static void run(const rung *a, const char *dir, uint64_t seed, result *r)
+static void ladder_run(const rung *a, const char *dir, uint64_t seed, result *r)
 {
     r1_err err;
     char shard[WORLDS][600], out[600];
     const char *path[WORLDS];
     clock_t began = clock();
     for (int i = 0; i < WORLDS; i++) {
-        shard_path(shard[i], sizeof shard[i], dir, a->kind, i);
+        ladder_shard_path(shard[i], sizeof shard[i], dir, a->kind, i);
         path[i] = shard[i];
     }
     snprintf(out, sizeof out, "%s/%s.gguf", dir, a->name);
-    char *whole = whole_description(), *description = rung_equal(whole, as_one_text, a);
+    char *whole = ladder_whole_description(), *description = rung_equal(whole, as_one_text, a);
     r1_model_info info = rung_info(description);
     r1_train_opts o = {.train = path,
                        .n_train = TRAIN,
@@ -233,12 +233,12 @@ static void run(const rung *a, const char *dir, uint64_t seed, result *r)
                        .progress = true};
     r1_model *m;
     r1_eval e;
-    if (r1_train(&o, NULL, &err) != R1_OK || r1_model_open(&m, out, &err) != R1_OK) give_up(&err);
+    if (r1_train(&o, NULL, &err) != R1_OK || r1_model_open(&m, out, &err) != R1_OK) ladder_give_up(&err);
     judged_list l = {.cap = 1 << 20};
     l.x = malloc(l.cap * sizeof *l.x);
     if (!l.x) exit(1);
-    r1_eval_opts eo = {.each = take, .ctx = &l};
-    if (r1_evaluate(m, path + TRAIN + VALID, TEST, &eo, &e, &err) != R1_OK) give_up(&err);
+    r1_eval_opts eo = {.each = ladder_take, .ctx = &l};
+    if (r1_evaluate(m, path + TRAIN + VALID, TEST, &eo, &e, &err) != R1_OK) ladder_give_up(&err);
     *r = (result){.auc = e.auc, .mflop = (double)info.flop_sample * 1e-6, .weights = info.n_weight, .n = l.n};
     r->ap = weighted_ap(&l, &r->n_fraud);
     r->seconds = (double)(clock() - began) / CLOCKS_PER_SEC;
@@ -251,7 +251,7 @@ static void run(const rung *a, const char *dir, uint64_t seed, result *r)
 
 /* ---- the table ---- */
 
-static void append(const char *table, const rung *a, uint64_t seed, const result *r)
+static void ladder_append(const char *table, const rung *a, uint64_t seed, const result *r)
 {
     FILE *f = rung_table(table, "arm,seed,weights,mflop,ap,auc,judged,fraud,seconds");
     fprintf(f, "%s,%llu,%llu,%.4f,%.5f,%.5f,%zu,%zu,%.1f\n", a->name, (unsigned long long)seed,
@@ -268,8 +268,8 @@ static void one_seed(const char *dir, const char *table, uint64_t seed, const ch
         if (!arm_named(list, rungs[i].name) || arm_finished(table, rungs[i].name, seed, NULL)) continue;
         for (int k = 0; !written && k < WORLDS; k++) write_world(dir, seed, k);
         written = true;
-        run(&rungs[i], dir, seed, &r);
-        append(table, &rungs[i], seed, &r);
+        ladder_run(&rungs[i], dir, seed, &r);
+        ladder_append(table, &rungs[i], seed, &r);
         fprintf(stderr,
                 "%s seed %llu: %llu weights, %.2f MFLOP, ap %.4f, auc %.4f, %zu of %zu fraudulent, %.0f processor "
                 "seconds\n",
@@ -278,7 +278,7 @@ static void one_seed(const char *dir, const char *table, uint64_t seed, const ch
     }
     for (int k = 0; written && k < RUNG_KINDS; k++)
         for (int i = 0; i < WORLDS; i++) {
-            shard_path(path, sizeof path, dir, k, i);
+            ladder_shard_path(path, sizeof path, dir, k, i);
             unlink(path);
         }
 }
@@ -291,7 +291,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: ladder DIR TABLE.csv SEED[-SEED] [ARM[,ARM...]]\n");
         return 2;
     }
-    if (r1_mkdirs(argv[1], &err) != R1_OK) give_up(&err);
+    if (r1_mkdirs(argv[1], &err) != R1_OK) ladder_give_up(&err);
     for (uint64_t seed = first; seed <= last; seed++) one_seed(argv[1], argv[2], seed, argc > 4 ? argv[4] : NULL);
     return 0;
 }

@@ -29,26 +29,26 @@ static const char as_one_text[] =
     "{\"name\": \"case\", \"kind\": \"text\", \"n_vocab\": 512, \"n_token_max\": 80, \"hidden\": 32, "
     "\"n_layer\": 2}";
 
-static void give_up(const r1_err *err)
+static void ladder_medical_give_up(const r1_err *err)
 {
     fprintf(stderr, "ladder_medical: %s\n", err->msg);
     exit(1);
 }
 
-static void need(r1_status st, const r1_err *err)
+static void ladder_medical_need(r1_status st, const r1_err *err)
 {
-    if (st != R1_OK) give_up(err);
+    if (st != R1_OK) ladder_medical_give_up(err);
 }
 
-static char *whole_description(void)
+static char *ladder_medical_whole_description(void)
 {
     r1_err err;
     char *whole;
-    need(med_description("rank", &whole, &err), &err);
+    ladder_medical_need(med_description("rank", &whole, &err), &err);
     return whole;
 }
 
-static void shard_path(char *path, size_t cap, const char *dir, int kind, int fold)
+static void ladder_medical_shard_path(char *path, size_t cap, const char *dir, int kind, int fold)
 {
     static const char *const name[] = {"text", "items", "memory"};
     snprintf(path, cap, "%s/%s-%d.r1s", dir, name[kind], fold);
@@ -66,7 +66,7 @@ typedef struct {
     uint64_t n_group;
 } writer;
 
-static void append(char *to, const char *text, const char *between)
+static void ladder_medical_append(char *to, const char *text, const char *between)
 {
     size_t n = strlen(to);
     snprintf(to + n, TEXT_BYTES - n, "%s%s", n ? between : "", text);
@@ -97,7 +97,7 @@ static void case_text(const writer *w, const med_case *c, char *text)
     for (size_t i = 0; i < n; i++) worth[i] = w->kb->term[c->observed[i]].ic + 1e-6f;
     n = most_telling(worth, n, CASE_FINDINGS, rank);
     text[0] = 0;
-    for (size_t i = 0; i < n; i++) append(text, med_str(w->kb, w->kb->term[c->observed[rank[i]]].name), ", ");
+    for (size_t i = 0; i < n; i++) ladder_medical_append(text, med_str(w->kb, w->kb->term[c->observed[rank[i]]].name), ", ");
 }
 
 /* The disease's profile is made anew, without the case's own publication. */
@@ -112,12 +112,12 @@ static void candidate_text(const writer *w, const med_case *c, uint32_t disease,
         worth[i] = direct ? w->profile[i].freq * w->kb->term[MED_PROFILE_TERM(w->profile[i])].ic : 0;
     }
     size_t shown = most_telling(worth, n, SHOWN, rank);
-    append(text, med_str(w->kb, d->name), " | ");
+    ladder_medical_append(text, med_str(w->kb, d->name), " | ");
     for (size_t i = 0; i < shown; i++)
-        append(text, med_str(w->kb, w->kb->term[MED_PROFILE_TERM(w->profile[rank[i]])].name), i ? ", " : ": ");
+        ladder_medical_append(text, med_str(w->kb, w->kb->term[MED_PROFILE_TERM(w->profile[rank[i]])].name), i ? ", " : ": ");
 }
 
-static void add_list(writer *w, const med_case *c, const med_case_row *row, const med_candidate *list, uint32_t n)
+static void ladder_medical_add_list(writer *w, const med_case *c, const med_case_row *row, const med_candidate *list, uint32_t n)
 {
     static med_anchor anchor[MED_FINDINGS_MAX];
     r1_err err;
@@ -129,9 +129,9 @@ static void add_list(writer *w, const med_case *c, const med_case_row *row, cons
     med_anchors_plan(w->kb, anchor, n_anchor, true);
     for (uint32_t i = 0; i < n_anchor; i++) {
         r1_event e = {anchor[i].num, &anchor[i].system};
-        need(r1_shard_add_event(*to[RUNG_MEMORY], &e, &ref[i], &err), &err);
+        ladder_medical_need(r1_shard_add_event(*to[RUNG_MEMORY], &e, &ref[i], &err), &err);
     }
-    need(med_samples_fill(w->samples, w->ranker, c, list, n, anchor, ref, &err), &err);
+    ladder_medical_need(med_samples_fill(w->samples, w->ranker, c, list, n, anchor, ref, &err), &err);
     case_text(w, c, of_case);
     w->n_group++;
     for (uint32_t i = 0; i < n; i++) {
@@ -142,17 +142,17 @@ static void add_list(writer *w, const med_case *c, const med_case_row *row, cons
         for (int j = 0; j < MED_N_ITEM; j++)
             if (j != MED_ITEM_FINDINGS) some[k++] = all[j];
         r1_sample s = {.item = all, .id = i, .group = w->n_group, .label = &label, .weight = 1};
-        need(r1_shard_add(*to[RUNG_MEMORY], &s, &err), &err);
+        ladder_medical_need(r1_shard_add(*to[RUNG_MEMORY], &s, &err), &err);
         s.item = some;
-        need(r1_shard_add(*to[RUNG_ITEMS], &s, &err), &err);
+        ladder_medical_need(r1_shard_add(*to[RUNG_ITEMS], &s, &err), &err);
         memcpy(text, of_case, sizeof text);
         candidate_text(w, c, list[i].disease, text);
         some[0] = (r1_item){.present = true, .text = text, .text_bytes = (uint32_t)strlen(text)};
-        need(r1_shard_add(*to[RUNG_TEXT], &s, &err), &err);
+        ladder_medical_need(r1_shard_add(*to[RUNG_TEXT], &s, &err), &err);
     }
 }
 
-static void add_cases(writer *w, const med_cases *cases)
+static void ladder_medical_add_cases(writer *w, const med_cases *cases)
 {
     static med_candidate list[MED_RERANK_MAX];
     r1_err err;
@@ -162,24 +162,24 @@ static void add_cases(writer *w, const med_cases *cases)
         c.skip.sole = true;
         uint32_t n = 0;
         bool listed = false;
-        need(med_rank(w->ranker, &c, list, MED_RERANK_MAX, &n, &err), &err);
+        ladder_medical_need(med_rank(w->ranker, &c, list, MED_RERANK_MAX, &n, &err), &err);
         for (uint32_t k = 0; k < n; k++) listed |= list[k].disease == row->gold_disease;
-        if (listed) add_list(w, &c, row, list, n);
+        if (listed) ladder_medical_add_list(w, &c, row, list, n);
     }
     fprintf(stderr, "%llu lists\n", (unsigned long long)w->n_group);
 }
 
-static void write_shards(const char *dir, const char *cases_path, const char *kb_path)
+static void ladder_medical_write_shards(const char *dir, const char *cases_path, const char *kb_path)
 {
     r1_err err;
     writer w = {0};
     med_cases cases = {0};
     med_kb *kb;
-    char path[600], *whole = whole_description();
-    need(med_kb_open(&kb, kb_path, &err), &err);
-    need(med_ranker_new(&w.ranker, kb, &err), &err);
-    need(med_samples_new(&w.samples, &err), &err);
-    need(med_cases_load(&cases, cases_path, kb, CASES_MAX, &err), &err);
+    char path[600], *whole = ladder_medical_whole_description();
+    ladder_medical_need(med_kb_open(&kb, kb_path, &err), &err);
+    ladder_medical_need(med_ranker_new(&w.ranker, kb, &err), &err);
+    ladder_medical_need(med_samples_new(&w.samples, &err), &err);
+    ladder_medical_need(med_cases_load(&cases, cases_path, kb, CASES_MAX, &err), &err);
     w.kb = kb;
     w.work = calloc(kb->n_term + 1u, sizeof *w.work);
     w.profile = calloc(PROFILE_MAX, sizeof *w.profile);
@@ -187,14 +187,14 @@ static void write_shards(const char *dir, const char *cases_path, const char *kb
     for (int k = 0; k < RUNG_KINDS; k++) {
         char *description = rung_describe(whole, as_one_text, k, true, 96);
         for (int f = 0; f < MED_FOLDS; f++) {
-            shard_path(path, sizeof path, dir, k, f);
-            need(r1_shard_create(&w.w[k][f], path, description, &err), &err);
+            ladder_medical_shard_path(path, sizeof path, dir, k, f);
+            ladder_medical_need(r1_shard_create(&w.w[k][f], path, description, &err), &err);
         }
         free(description);
     }
-    add_cases(&w, &cases);
+    ladder_medical_add_cases(&w, &cases);
     for (int k = 0; k < RUNG_KINDS; k++)
-        for (int f = 0; f < MED_FOLDS; f++) need(r1_shard_finish(w.w[k][f], &err), &err);
+        for (int f = 0; f < MED_FOLDS; f++) ladder_medical_need(r1_shard_finish(w.w[k][f], &err), &err);
     med_cases_free(&cases);
     med_samples_free(w.samples);
     med_ranker_free(w.ranker);
@@ -212,7 +212,7 @@ typedef struct {
     double seconds;
 } result;
 
-static result run(const rung *a, const char *dir, uint64_t seed)
+static result ladder_medical_run(const rung *a, const char *dir, uint64_t seed)
 {
     r1_err err;
     result r;
@@ -222,11 +222,11 @@ static result run(const rung *a, const char *dir, uint64_t seed)
     size_t n_train = 0;
     clock_t began = clock();
     for (int f = 0; f < MED_FOLDS; f++) {
-        shard_path(shard[f], sizeof shard[f], dir, a->kind, f);
+        ladder_medical_shard_path(shard[f], sizeof shard[f], dir, a->kind, f);
         if (f != test) train[n_train++] = shard[f];
     }
     snprintf(out, sizeof out, "%s/%s.gguf", dir, a->name);
-    char *whole = whole_description(), *description = rung_equal(whole, as_one_text, a);
+    char *whole = ladder_medical_whole_description(), *description = rung_equal(whole, as_one_text, a);
     r1_train_opts o = {.train = train,
                        .n_train = n_train,
                        .description = description,
@@ -240,9 +240,9 @@ static result run(const rung *a, const char *dir, uint64_t seed)
                        .progress = true};
     r1_model *m;
     r1_eval_opts eo = {0};
-    need(r1_train(&o, NULL, &err), &err);
-    need(r1_model_open(&m, out, &err), &err);
-    need(r1_evaluate(m, &judged, 1, &eo, &r.eval, &err), &err);
+    ladder_medical_need(r1_train(&o, NULL, &err), &err);
+    ladder_medical_need(r1_model_open(&m, out, &err), &err);
+    ladder_medical_need(r1_evaluate(m, &judged, 1, &eo, &r.eval, &err), &err);
     r.info = rung_info(description);
     r.seconds = (double)(clock() - began) / CLOCKS_PER_SEC;
     r1_model_free(m);
@@ -254,7 +254,7 @@ static result run(const rung *a, const char *dir, uint64_t seed)
 
 static void one_arm(const char *dir, const char *table, const rung *a, uint64_t seed)
 {
-    result r = run(a, dir, seed);
+    result r = ladder_medical_run(a, dir, seed);
     FILE *f = rung_table(table, "arm,seed,weights,mflop,top1,mrr,loss,lists,seconds");
     fprintf(f, "%s,%llu,%llu,%.4f,%.5f,%.5f,%.5f,%llu,%.1f\n", a->name, (unsigned long long)seed,
             (unsigned long long)r.info.n_weight, (double)r.info.flop_sample * 1e-6, r.eval.top1, r.eval.mrr,
@@ -271,9 +271,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: ladder_medical DIR TABLE.csv CASES.tsv KB SEED[-SEED] [ARM[,ARM...]]\n");
         return 2;
     }
-    need(r1_mkdirs(argv[1], &err), &err);
-    shard_path(path, sizeof path, argv[1], RUNG_MEMORY, MED_FOLDS - 1); /* the last that is finished */
-    if (access(path, F_OK) != 0) write_shards(argv[1], argv[3], argv[4]);
+    ladder_medical_need(r1_mkdirs(argv[1], &err), &err);
+    ladder_medical_shard_path(path, sizeof path, argv[1], RUNG_MEMORY, MED_FOLDS - 1); /* the last that is finished */
+    if (access(path, F_OK) != 0) ladder_medical_write_shards(argv[1], argv[3], argv[4]);
     for (uint64_t seed = first; seed <= last; seed++)
         for (size_t i = 0; i < RUNGS; i++)
             if (arm_named(argc > 6 ? argv[6] : NULL, rungs[i].name) &&

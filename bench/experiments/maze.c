@@ -14,7 +14,7 @@
 typedef enum { GUIDE, READS_MODE0, READS_MODE1, WEAK } role;
 
 /* A guide tells the mode, readers the verdict in one mode, a weak room a little in both. */
-static void furnish(maze *m, uint32_t room, role r, r1_rng *rng)
+static void maze_furnish(maze *m, uint32_t room, role r, r1_rng *rng)
 {
     static const double strength[MAZE_LEVELS] = {0.46, 0.41, 0.35, 0.28};
     double share = 0.92 + 0.08 * r1_rng_unit(rng);
@@ -31,7 +31,7 @@ static void furnish(maze *m, uint32_t room, role r, r1_rng *rng)
             }
 }
 
-static void codes(maze *m)
+static void maze_codes(maze *m)
 {
     m->n_code = 1;
     for (uint32_t i = 0; i < m->n_room; i++) {
@@ -59,14 +59,14 @@ void maze_make(maze *m, uint32_t n_room, uint64_t seed)
         place[i] = place[j];
         place[j] = i;
     }
-    for (uint32_t i = 0; i < n_room; i++) furnish(m, place[i], roles[i], &rng);
+    for (uint32_t i = 0; i < n_room; i++) maze_furnish(m, place[i], roles[i], &rng);
     for (uint32_t i = 2; i < n_room;
          i++) /* the first two lie at the entrance, about half of the others behind an earlier one */
         if (r1_rng_unit(&rng) < 0.5) {
             m->door[i] = 1u << r1_rng_below(&rng, i);
             if (r1_rng_unit(&rng) < 0.3) m->door[i] |= 1u << r1_rng_below(&rng, i);
         }
-    codes(m);
+    maze_codes(m);
 }
 
 /* ---- exact values ----------------------------------------------------------------------------------------- */
@@ -89,14 +89,14 @@ double maze_weight(const maze *m, uint32_t level, uint32_t code, int y, int z)
 }
 
 /* Chance of the code with either verdict. */
-static void verdicts(const maze *m, uint32_t level, uint32_t code, double w[2])
+static void maze_verdicts(const maze *m, uint32_t level, uint32_t code, double w[2])
 {
     for (int y = 0; y < 2; y++) w[y] = maze_weight(m, level, code, y, 0) + maze_weight(m, level, code, y, 1);
 }
 
 /* Value of an action times the chance of the code: no belief needs dividing out, and the root's chance is 1. value: of the codes
  * above, which are all that an entered room leads to. */
-static double worth(const maze *m, const double w[2], const double *value, uint32_t code, uint32_t action)
+static double maze_worth(const maze *m, const double w[2], const double *value, uint32_t code, uint32_t action)
 {
     if (action >= m->n_room) return w[action - m->n_room];
     uint32_t next = code + m->power[action];
@@ -107,10 +107,10 @@ double maze_best(const maze *m, uint32_t level, uint8_t *act)
 {
     double value[MAZE_CODES_MAX], w[2];
     for (uint32_t code = m->n_code; code-- > 0;) {
-        verdicts(m, level, code, w);
+        maze_verdicts(m, level, code, w);
         value[code] = -INFINITY;
         for (uint32_t a = 0; a < m->n_action; a++) {
-            double v = maze_permitted(m, code, a) ? worth(m, w, value, code, a) : -INFINITY;
+            double v = maze_permitted(m, code, a) ? maze_worth(m, w, value, code, a) : -INFINITY;
             if (v <= value[code]) continue;
             value[code] = v;
             if (act) act[code] = (uint8_t)a;
@@ -123,12 +123,12 @@ double maze_value(const maze *m, uint32_t level, const double *prob, double *ste
 {
     double value[MAZE_CODES_MAX], entered[MAZE_CODES_MAX], w[2];
     for (uint32_t code = m->n_code; code-- > 0;) {
-        verdicts(m, level, code, w);
+        maze_verdicts(m, level, code, w);
         value[code] = entered[code] = 0;
         for (uint32_t a = 0; a < m->n_action; a++) {
             if (!maze_permitted(m, code, a)) continue;
             double p = prob[(size_t)code * m->n_action + a];
-            value[code] += p * worth(m, w, value, code, a);
+            value[code] += p * maze_worth(m, w, value, code, a);
             if (a >= m->n_room) continue;
             uint32_t next = code + m->power[a];
             entered[code] += p * (w[0] + w[1] + entered[next] + entered[next + m->power[a]]);
@@ -139,7 +139,7 @@ double maze_value(const maze *m, uint32_t level, const double *prob, double *ste
 }
 
 /* Can be entered one after the other. */
-static bool reachable(const maze *m, uint32_t subset)
+static bool maze_reachable(const maze *m, uint32_t subset)
 {
     uint32_t in = 0, before;
     do {
@@ -154,12 +154,12 @@ double maze_best_subset(const maze *m, uint32_t level, uint32_t *subset)
 {
     double value[1u << MAZE_ROOMS_MAX] = {0}, best = -INFINITY, w[2];
     for (uint32_t code = 0; code < m->n_code; code++) {
-        verdicts(m, level, code, w);
+        maze_verdicts(m, level, code, w);
         value[m->opened[code]] += fmax(w[0], w[1]);
     }
     for (uint32_t s = 0; s < 1u << m->n_room; s++) {
         for (uint32_t i = 0; i < m->n_room; i++) value[s] -= s >> i & 1 ? m->cost[i] : 0;
-        if (!reachable(m, s) || value[s] <= best) continue;
+        if (!maze_reachable(m, s) || value[s] <= best) continue;
         best = value[s];
         if (subset) *subset = s;
     }
@@ -191,7 +191,7 @@ size_t maze_description(const maze *m, bool reward, char *to, size_t size)
     return n;
 }
 
-static r1_status add_case(const maze *m, r1_shard_writer *w, size_t id, r1_rng *rng, r1_err *err)
+static r1_status maze_add_case(const maze *m, r1_shard_writer *w, size_t id, r1_rng *rng, r1_err *err)
 {
     int32_t level = (int32_t)r1_rng_below(rng, MAZE_LEVELS), sign[MAZE_ROOMS_MAX];
     uint32_t y = (uint32_t)r1_rng_below(rng, 2), z = (uint32_t)r1_rng_below(rng, 2);
@@ -214,7 +214,7 @@ r1_status maze_write(const maze *m, const char *path, size_t n, uint64_t seed, r
     R1_TRY(r1_shard_create(&w, path, description, err));
     r1_rng_seed(&rng, seed);
     r1_status st = R1_OK;
-    for (size_t i = 0; st == R1_OK && i < n; i++) st = add_case(m, w, i, &rng, err);
+    for (size_t i = 0; st == R1_OK && i < n; i++) st = maze_add_case(m, w, i, &rng, err);
     if (st == R1_OK) return r1_shard_finish(w, err);
     r1_shard_abort(w);
     return st;

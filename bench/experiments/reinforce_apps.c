@@ -40,7 +40,7 @@ typedef struct {
 /* ---- cases ------------------------------------------------------------------------------------------------ */
 
 /* The shard's description with two heads of this experiment. */
-static r1_status describe(const char *shard, uint32_t n_item, char **out, r1_err *err)
+static r1_status reinforce_apps_describe(const char *shard, uint32_t n_item, char **out, r1_err *err)
 {
     const char *heads = strstr(shard, "\"heads\"");
     size_t n = heads ? (size_t)(heads - shard) : 0;
@@ -62,7 +62,7 @@ typedef struct {
     int part; /* of the positives: 0 three fifths, 1, 2 a fifth each; -1: all */
 } copy;
 
-static r1_status put(copy *c, size_t index, r1_err *err)
+static r1_status reinforce_apps_put(copy *c, size_t index, r1_err *err)
 {
     r1_sample s;
     R1_TRY(r1_shard_get(c->s, index, c->item, &s, err));
@@ -106,9 +106,9 @@ static r1_status copy_cases(copy *c, r1_rng *rng, r1_err *err)
         if (!(s.label[0] > 0.5f)) continue;
         uint64_t fifth = r1_hash64(&i, sizeof i, 5) % 5;
         if (c->part >= 0 && (fifth < 3 ? 0 : (int)fifth - 2) != c->part) continue;
-        R1_TRY(put(c, i, err));
+        R1_TRY(reinforce_apps_put(c, i, err));
         R1_TRY(negative_for(c, i, rng, &other, err));
-        R1_TRY(put(c, other, err));
+        R1_TRY(reinforce_apps_put(c, other, err));
     }
     return R1_OK;
 }
@@ -122,7 +122,7 @@ static r1_status make_cases(run *r, const char *from, const char *to, int part, 
     R1_TRY(r1_shard_open(&c.s, from, err));
     r1_status st = r1_shard_n_item(c.s) <= R1_ITEMS_MAX ? R1_OK : R1_E_INVAL;
     r->n_item = (uint32_t)r1_shard_n_item(c.s);
-    if (st == R1_OK) st = describe(r1_shard_description(c.s), r->n_item, &text, err);
+    if (st == R1_OK) st = reinforce_apps_describe(r1_shard_description(c.s), r->n_item, &text, err);
     if (st == R1_OK) st = r1_shard_create(&c.w, to, text, err);
     if (st == R1_OK) st = copy_cases(&c, &rng, err);
     if (st == R1_OK)
@@ -334,7 +334,7 @@ static r1_status one_policy(run *r, double price, FILE *table, r1_err *err)
     return R1_OK;
 }
 
-static r1_status policies(run *r, r1_err *err)
+static r1_status reinforce_apps_policies(run *r, r1_err *err)
 {
     char path[600];
     snprintf(path, sizeof path, "%s/%s-%u-policy.csv", r->dir, r->name, r->seed);
@@ -366,7 +366,7 @@ int main(int argc, char **argv)
     if (st == R1_OK) st = train_base(&r, &err);
     if (st == R1_OK) st = make_start(&r, &err);
     if (st == R1_OK) st = all_sets(&r, &err);
-    if (st == R1_OK) st = policies(&r, &err);
+    if (st == R1_OK) st = reinforce_apps_policies(&r, &err);
     if (st != R1_OK)
         fprintf(stderr, "reinforce_apps: %s\n", err.msg);
     else

@@ -66,7 +66,7 @@ static void policy_of(const maze *m, const float *logits, size_t n_output, bool 
     }
 }
 
-static r1_status stand(const maze *m, const r1_model *model, standing *at, r1_err *err)
+static r1_status reinforce_maze_stand(const maze *m, const r1_model *model, standing *at, r1_err *err)
 {
     static double prob[MAZE_CODES_MAX * MAZE_ACTIONS_MAX];
     size_t n_output = r1_model_n_output(model);
@@ -101,7 +101,7 @@ typedef struct {
     double best, subset; /* means over the levels */
 } run;
 
-static void references(run *r)
+static void reinforce_maze_references(run *r)
 {
     for (uint32_t l = 0; l < MAZE_LEVELS; l++) {
         double best = maze_best(&r->m, l, NULL);
@@ -132,10 +132,10 @@ static r1_status begin_table(const run *r, uint64_t step, r1_err *err)
     return st;
 }
 
-static r1_status add_row(const run *r, const r1_reinforcer *t, r1_err *err)
+static r1_status reinforce_maze_add_row(const run *r, const r1_reinforcer *t, r1_err *err)
 {
     standing at;
-    R1_TRY(stand(&r->m, r1_reinforcer_model(t), &at, err));
+    R1_TRY(reinforce_maze_stand(&r->m, r1_reinforcer_model(t), &at, err));
     FILE *f = fopen(r->table, "ae");
     if (!f) R1_FAIL(err, R1_E_IO, "%s: cannot be written", r->table);
     fprintf(f, "%s,%u,%llu,%.5f,%.5f,%.3f,%.5f,%.5f\n", r->arm, r->seed, (unsigned long long)r1_reinforcer_n_step(t),
@@ -144,16 +144,16 @@ static r1_status add_row(const run *r, const r1_reinforcer *t, r1_err *err)
     return R1_OK;
 }
 
-static r1_status loop(const run *r, r1_reinforcer *t, r1_err *err)
+static r1_status reinforce_maze_loop(const run *r, r1_reinforcer *t, r1_err *err)
 {
     bool done = false;
     R1_TRY(begin_table(r, r1_reinforcer_n_step(t), err));
-    if (r1_reinforcer_n_step(t) == 0) R1_TRY(add_row(r, t, err));
+    if (r1_reinforcer_n_step(t) == 0) R1_TRY(reinforce_maze_add_row(r, t, err));
     while (!done) {
         uint64_t before = r1_reinforcer_n_step(t);
         R1_TRY(r1_reinforcer_step(t, NULL, &done, err));
         if (r1_reinforcer_n_step(t) == before || r1_reinforcer_n_step(t) % JUDGE_EVERY) continue;
-        R1_TRY(add_row(r, t, err));
+        R1_TRY(reinforce_maze_add_row(r, t, err));
         R1_TRY(r1_reinforcer_checkpoint(t, r->checkpoint, err));
     }
     return R1_OK;
@@ -172,7 +172,7 @@ typedef struct {
 } ceiling;
 
 /* What knowing the maze would tell of the pairs that the reward model is judged on. */
-static void end_case(ceiling *c)
+static void reinforce_maze_end_case(ceiling *c)
 {
     for (size_t i = 0; i < c->n; i++)
         for (size_t j = 0; c->right[i] && j < c->n; j++) {
@@ -183,7 +183,7 @@ static void end_case(ceiling *c)
     c->n = 0;
 }
 
-static void each_trace(void *ctx, uint64_t id, uint32_t held, uint32_t verdict, bool right, double worth)
+static void reinforce_maze_each_trace(void *ctx, uint64_t id, uint32_t held, uint32_t verdict, bool right, double worth)
 {
     ceiling *c = ctx;
     const maze *m = &c->r->m;
@@ -192,7 +192,7 @@ static void each_trace(void *ctx, uint64_t id, uint32_t held, uint32_t verdict, 
     uint32_t code = 0;
     double w[2];
     (void)worth;
-    if (id != c->id) end_case(c);
+    if (id != c->id) reinforce_maze_end_case(c);
     c->id = id;
     if (c->n == R1_COUNT(c->belief) || r1_shard_get(c->shard, id, item, &s, NULL) != R1_OK) return;
     for (uint32_t i = 0; i < m->n_room; i++)
@@ -224,10 +224,10 @@ static r1_status train_worth(run *r, const uint32_t *door, r1_err *err)
                         .given = 1,
                         .seed = r->seed,
                         .progress = true,
-                        .each = each_trace,
+                        .each = reinforce_maze_each_trace,
                         .ctx = &c};
     r1_status st = r1_reward_train(&o, &rep, err);
-    end_case(&c);
+    reinforce_maze_end_case(&c);
     r1_shard_close(c.shard);
     if (st != R1_OK) return st;
     int n = snprintf(row, sizeof row, "seed,agreement,bayes,auc,ece,pairs\n%u,%.4f,%.4f,%.4f,%.4f,%llu\n", r->seed,
@@ -237,7 +237,7 @@ static r1_status train_worth(run *r, const uint32_t *door, r1_err *err)
 
 /* ---- the policy ------------------------------------------------------------------------------------------- */
 
-static r1_status train(run *r, uint32_t n_step, r1_err *err)
+static r1_status reinforce_maze_train(run *r, uint32_t n_step, r1_err *err)
 {
     const char *shard = r->shard;
     double cost[1 + MAZE_ROOMS_MAX] = {0};
@@ -267,12 +267,12 @@ static r1_status train(run *r, uint32_t n_step, r1_err *err)
     R1_TRY(maze_write(&r->m, shard, N_CASE, r->seed + 1000, err));
     if (o.reward_model && access(r->worth, F_OK) != 0) R1_TRY(train_worth(r, door, err));
     R1_TRY(r1_reinforcer_new(&t, &o, err));
-    r1_status st = loop(r, t, err);
+    r1_status st = reinforce_maze_loop(r, t, err);
     r1_reinforcer_free(t);
     return st;
 }
 
-static bool known(const char *arm)
+static bool reinforce_maze_known(const char *arm)
 {
     static const char *const arms[] = {"grpo", "dr_grpo", "dr_grpo_worth", "dr_grpo_pace", "dr_grpo_worth_pace"};
     for (size_t i = 0; i < R1_COUNT(arms); i++)
@@ -284,7 +284,7 @@ int main(int argc, char **argv)
 {
     static run r;
     r1_err err = {0};
-    if (argc < 4 || argc > 5 || strlen(argv[3]) > 400 || !known(argv[1])) {
+    if (argc < 4 || argc > 5 || strlen(argv[3]) > 400 || !reinforce_maze_known(argv[1])) {
         fprintf(stderr, "usage: reinforce_maze grpo|dr_grpo[_worth][_pace] SEED DIR [STEPS]\n");
         return 2;
     }
@@ -298,9 +298,9 @@ int main(int argc, char **argv)
     snprintf(r.worth_checkpoint, sizeof r.worth_checkpoint, "%s/worth-%u.ck", argv[3], r.seed);
     snprintf(r.worth_table, sizeof r.worth_table, "%s/worth-%u.csv", argv[3], r.seed);
     maze_make(&r.m, N_ROOM, r.seed);
-    references(&r);
+    reinforce_maze_references(&r);
     r1_status st = r1_mkdirs(argv[3], &err);
-    if (st == R1_OK) st = train(&r, argc == 5 ? (uint32_t)strtoul(argv[4], NULL, 10) : N_STEP, &err);
+    if (st == R1_OK) st = reinforce_maze_train(&r, argc == 5 ? (uint32_t)strtoul(argv[4], NULL, 10) : N_STEP, &err);
     if (st != R1_OK)
         fprintf(stderr, "reinforce_maze: %s\n", err.msg);
     else

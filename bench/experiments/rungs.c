@@ -13,16 +13,16 @@ const rung rungs[RUNGS] = {{"v1", RUNG_TEXT, false},
                            {"v2_cawa", RUNG_ITEMS, true},
                            {"r1", RUNG_MEMORY, true}};
 
-static void give_up(const char *what)
+static void rungs_give_up(const char *what)
 {
     fprintf(stderr, "ladder: %s\n", what);
     exit(1);
 }
 
-static json_t *parse(const char *text)
+static json_t *rungs_parse(const char *text)
 {
     json_t *root = json_loads(text, 0, NULL);
-    if (!root) give_up("a description is not JSON");
+    if (!root) rungs_give_up("a description is not JSON");
     return root;
 }
 
@@ -37,11 +37,11 @@ static void remove_memory(json_t *root)
 
 char *rung_describe(const char *whole, const char *text, int kind, bool cawa, int d_ff)
 {
-    json_t *root = parse(whole);
+    json_t *root = rungs_parse(whole);
     if (kind != RUNG_MEMORY) remove_memory(root);
     if (kind == RUNG_TEXT) {
         json_t *one = json_array();
-        json_array_append_new(one, parse(text));
+        json_array_append_new(one, rungs_parse(text));
         json_object_set_new(root, "items", one);
     }
     json_object_set_new(root, "d_ff", json_integer(d_ff));
@@ -49,7 +49,7 @@ char *rung_describe(const char *whole, const char *text, int kind, bool cawa, in
     json_object_set_new(root, "cawa_context", json_boolean(cawa));
     char *out = json_dumps(root, JSON_COMPACT);
     json_decref(root);
-    if (!out) give_up("out of memory");
+    if (!out) rungs_give_up("out of memory");
     return out;
 }
 
@@ -58,7 +58,7 @@ r1_model_info rung_info(const char *description)
     r1_err err;
     r1_model *m;
     r1_model_info info;
-    if (r1_model_new(&m, description, 1, &err) != R1_OK || r1_model_get_info(m, &info, &err) != R1_OK) give_up(err.msg);
+    if (r1_model_new(&m, description, 1, &err) != R1_OK || r1_model_get_info(m, &info, &err) != R1_OK) rungs_give_up(err.msg);
     r1_model_free(m);
     return info;
 }
@@ -73,13 +73,13 @@ static uint64_t weights_at(const char *whole, const char *text, const rung *r, i
 
 char *rung_equal(const char *whole, const char *text, const rung *r)
 {
-    json_t *root = parse(whole);
+    json_t *root = rungs_parse(whole);
     int own = (int)json_integer_value(json_object_get(root, "d_ff"));
     json_decref(root);
     uint64_t want = weights_at(whole, text, &rungs[RUNGS - 1], own);
     uint64_t at_own = weights_at(whole, text, r, own), one = weights_at(whole, text, r, own + 1) - at_own;
     int width = own + (int)lround(((double)want - (double)at_own) / (double)one);
-    if (width < 1) give_up("an arm has more parameters than R1 without any feed-forward part");
+    if (width < 1) rungs_give_up("an arm has more parameters than R1 without any feed-forward part");
     return rung_describe(whole, text, r->kind, r->cawa, width);
 }
 

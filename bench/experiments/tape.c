@@ -7,16 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void give_up(const char *what, const char *why)
+static void tape_give_up(const char *what, const char *why)
 {
     fprintf(stderr, "experiment: %s: %s\n", what, why);
     exit(1);
 }
 
-static float *floats(size_t n)
+static float *tape_floats(size_t n)
 {
     float *p = r1_calloc_aligned(n + 64, sizeof *p);
-    if (!p) give_up("memory", "not enough");
+    if (!p) tape_give_up("memory", "not enough");
     return p;
 }
 
@@ -24,7 +24,7 @@ void tape_open(tape *t, size_t capacity)
 {
     memset(t, 0, sizeof *t);
     t->be = r1_backend_cpu();
-    t->block = floats(capacity);
+    t->block = tape_floats(capacity);
     t->capacity = capacity;
 }
 
@@ -40,26 +40,26 @@ void tape_close(tape *t)
 
 /* ---- tensors ---- */
 
-static r1_view view(float *p, int64_t rows, int32_t cols) { return (r1_view){p, rows, cols, R1_F32, cols}; }
+static r1_view tape_view(float *p, int64_t rows, int32_t cols) { return (r1_view){p, rows, cols, R1_F32, cols}; }
 
 tape_tensor tape_parameter(tape *t, r1_rng *rng, int64_t rows, int32_t cols, double by, float start)
 {
-    if (t->n_parameter == TAPE_PARAMETERS_MAX) give_up("parameters", "too many");
+    if (t->n_parameter == TAPE_PARAMETERS_MAX) tape_give_up("parameters", "too many");
     size_t n = (size_t)rows * (size_t)cols, at = t->n_parameter++;
-    float *w = floats(n);
+    float *w = tape_floats(n);
     for (size_t i = 0; i < n; i++) w[i] = by > 0 ? (float)(by * r1_rng_normal(rng)) : start;
-    t->parameter[at] = (tape_tensor){view(w, rows, cols), view(floats(n), rows, cols)};
-    t->moment[at] = floats(2 * n);
+    t->parameter[at] = (tape_tensor){tape_view(w, rows, cols), tape_view(tape_floats(n), rows, cols)};
+    t->moment[at] = tape_floats(2 * n);
     t->decay[at] = by > 0 && rows > 1;
     return t->parameter[at];
 }
 
-static size_t scalars(const tape_tensor *p) { return (size_t)p->v.rows * (size_t)p->v.cols; }
+static size_t tape_tensor_scalars(const tape_tensor *p) { return (size_t)p->v.rows * (size_t)p->v.cols; }
 
 size_t tape_scalars(const tape *t)
 {
     size_t n = 0;
-    for (size_t i = 0; i < t->n_parameter; i++) n += scalars(&t->parameter[i]);
+    for (size_t i = 0; i < t->n_parameter; i++) n += tape_tensor_scalars(&t->parameter[i]);
     return n;
 }
 
@@ -70,10 +70,10 @@ void tape_begin(tape *t, bool train)
 }
 
 /* Rows of padding behind the last may be written by the products (r1_backend.h). */
-static float *take(tape *t, int64_t rows, int32_t cols)
+static float *tape_take(tape *t, int64_t rows, int32_t cols)
 {
     size_t n = ((size_t)(rows + R1_ROW_PAD) * (size_t)cols + 15) / 16 * 16;
-    if (n > t->capacity - t->used) give_up("activations", "the block is full");
+    if (n > t->capacity - t->used) tape_give_up("activations", "the block is full");
     float *p = t->block + t->used;
     t->used += n;
     return p;
@@ -81,9 +81,9 @@ static float *take(tape *t, int64_t rows, int32_t cols)
 
 tape_tensor tape_matrix(tape *t, int64_t rows, int32_t cols)
 {
-    tape_tensor x = {.v = view(take(t, rows, cols), rows, cols)};
+    tape_tensor x = {.v = tape_view(tape_take(t, rows, cols), rows, cols)};
     if (!t->train) return x;
-    x.g = view(take(t, rows, cols), rows, cols);
+    x.g = tape_view(tape_take(t, rows, cols), rows, cols);
     memset(x.g.p, 0, sizeof(float) * (size_t)rows * (size_t)cols);
     return x;
 }
@@ -110,14 +110,14 @@ tape_tensor tape_ints(const int32_t *p, int64_t rows, int32_t cols)
 void tape_run(tape *t, r1_op op, const tape_tensor *operand, size_t n, const int32_t *i, const float *f)
 {
     r1_err err;
-    if (t->n_call == TAPE_CALLS_MAX) give_up(r1_op_name(op), "too many calls");
+    if (t->n_call == TAPE_CALLS_MAX) tape_give_up(r1_op_name(op), "too many calls");
     r1_op_args *a = &t->call[t->n_call];
     *a = (r1_op_args){0};
     for (size_t k = 0; k < n; k++) a->v[k] = operand[k].v, a->g[k] = operand[k].g;
     if (i) memcpy(a->i, i, sizeof(int32_t) * 2);
     if (f) memcpy(a->f, f, sizeof(float) * 2);
     t->op[t->n_call++] = op;
-    if (t->be->forward[op](NULL, a, &err) != R1_OK) give_up(r1_op_name(op), err.msg);
+    if (t->be->forward[op](NULL, a, &err) != R1_OK) tape_give_up(r1_op_name(op), err.msg);
 }
 
 tape_tensor tape_linear(tape *t, tape_tensor x, tape_tensor w, tape_tensor b)
@@ -179,7 +179,7 @@ void tape_backward(tape *t)
 {
     r1_err err;
     for (size_t k = t->n_call; k-- > 0;)
-        if (t->be->backward[t->op[k]](NULL, &t->call[k], &err) != R1_OK) give_up(r1_op_name(t->op[k]), err.msg);
+        if (t->be->backward[t->op[k]](NULL, &t->call[k], &err) != R1_OK) tape_give_up(r1_op_name(t->op[k]), err.msg);
 }
 
 /* ---- AdamW ---- */
@@ -189,7 +189,7 @@ static double gradient_norm(const tape *t)
     double sum = 0;
     for (size_t i = 0; i < t->n_parameter; i++) {
         const float *g = t->parameter[i].g.p;
-        for (size_t k = 0; k < scalars(&t->parameter[i]); k++) sum += (double)g[k] * g[k];
+        for (size_t k = 0; k < tape_tensor_scalars(&t->parameter[i]); k++) sum += (double)g[k] * g[k];
     }
     return sqrt(sum);
 }
@@ -200,7 +200,7 @@ void tape_adamw(tape *t, double lr, double decay)
     float clip = norm > 1 ? (float)(1 / norm) : 1, b1 = 0.9f, b2 = 0.98f;
     float rate = (float)(lr * sqrt(1 - pow(0.98, n)) / (1 - pow(0.9, n))), eps = 1e-8f;
     for (size_t i = 0; i < t->n_parameter; i++) {
-        size_t all = scalars(&t->parameter[i]);
+        size_t all = tape_tensor_scalars(&t->parameter[i]);
         float *restrict w = t->parameter[i].v.p, *restrict g = t->parameter[i].g.p, *restrict m = t->moment[i],
                         *restrict v = m + all;
         float keep = t->decay[i] ? (float)(1 - lr * decay) : 1;

@@ -18,7 +18,7 @@ tape_tensor tape_apply(tape *t, const tape_layer *l, tape_tensor x) { return tap
 static int32_t of_linear(int32_t in, int32_t out) { return (in + 1) * out; }
 
 /* What an arm adds to a plain block. */
-static int32_t extra(const trunk_arm *a, int32_t d)
+static int32_t trunk_extra(const trunk_arm *a, int32_t d)
 {
     return (a->length ? TRUNK_HEADS : 0) +
            (a->context ? of_linear(2 * d, TRUNK_CONTEXT) + of_linear(TRUNK_CONTEXT, TRUNK_HEADS) : 0) +
@@ -26,9 +26,9 @@ static int32_t extra(const trunk_arm *a, int32_t d)
 }
 
 /* Columns of the feed-forward part: 2 d with the largest extra of one factor, more where there is less of it. */
-static int32_t wide(const trunk_arm *a, int32_t d)
+static int32_t trunk_wide(const trunk_arm *a, int32_t d)
 {
-    return 2 * d + (2 * of_linear(d, TRUNK_HEADS * TRUNK_RANK) - extra(a, d)) / (2 * d + 1);
+    return 2 * d + (2 * of_linear(d, TRUNK_HEADS * TRUNK_RANK) - trunk_extra(a, d)) / (2 * d + 1);
 }
 
 static void block_open(trunk *k, trunk_block *b, r1_rng *rng, float tokens)
@@ -50,8 +50,8 @@ static void block_open(trunk *k, trunk_block *b, r1_rng *rng, float tokens)
     }
     if (a->gate) b->gate = tape_layer_open(t, rng, d, d, 1);
     b->out = tape_layer_open(t, rng, d, d, 0.7);
-    b->ff1 = tape_layer_open(t, rng, d, wide(a, d), 1.4);
-    b->ff2 = tape_layer_open(t, rng, wide(a, d), d, 0.7);
+    b->ff1 = tape_layer_open(t, rng, d, trunk_wide(a, d), 1.4);
+    b->ff2 = tape_layer_open(t, rng, trunk_wide(a, d), d, 0.7);
 }
 
 void trunk_open(trunk *k, tape *t, r1_rng *rng, const trunk_arm *arm, int32_t d, float beta, float tokens)
@@ -71,7 +71,7 @@ static tape_tensor scaled_query(trunk *k, const trunk_block *b, tape_tensor cont
     return y;
 }
 
-static tape_tensor attention(trunk *k, const trunk_block *b, tape_tensor h, tape_tensor off, tape_tensor count)
+static tape_tensor trunk_attention(trunk *k, const trunk_block *b, tape_tensor h, tape_tensor off, tape_tensor count)
 {
     tape *t = k->t;
     int32_t d = k->d;
@@ -99,7 +99,7 @@ tape_tensor trunk_run(trunk *k, tape_tensor h, const int32_t *off, int32_t n_seq
     int32_t rows = (int32_t)h.v.rows;
     for (int i = 0; i < TRUNK_LAYERS; i++) {
         const trunk_block *b = &k->block[i];
-        tape_tensor y = attention(k, b, h, tape_ints(off, 1, n_seq + 1), tape_ints(count, 1, rows));
+        tape_tensor y = trunk_attention(k, b, h, tape_ints(off, 1, n_seq + 1), tape_ints(count, 1, rows));
         h = tape_add(t, h, tape_apply(t, &b->out, y));
         tape_tensor x = tape_matrix(t, rows, k->d);
         tape_norm(t, h, b->norm_ff, x);

@@ -40,7 +40,7 @@ static void work_off(r1_crew *c)
     if (c->busy == 0) pthread_cond_signal(&c->ended);
 }
 
-static void *live(void *arg)
+static void *crew_live(void *arg)
 {
     r1_crew *c = arg;
     pthread_mutex_lock(&c->lock);
@@ -52,7 +52,7 @@ static void *live(void *arg)
     return NULL;
 }
 
-static uint32_t processors(void)
+static uint32_t crew_processors(void)
 {
     long n = sysconf(_SC_NPROCESSORS_ONLN);
     return n < 1 ? 1 : n > R1_CREW_THREADS_MAX ? R1_CREW_THREADS_MAX : (uint32_t)n;
@@ -60,7 +60,7 @@ static uint32_t processors(void)
 
 r1_status r1_crew_new(r1_crew **out, uint32_t n, uint32_t most, r1_err *err)
 {
-    if (n == 0) n = processors();
+    if (n == 0) n = crew_processors();
     if (n > most) n = most;
     *out = NULL;
     if (n > R1_CREW_THREADS_MAX) R1_FAIL(err, R1_E_INVAL, "%u threads, at most %d", n, R1_CREW_THREADS_MAX);
@@ -74,7 +74,7 @@ r1_status r1_crew_new(r1_crew **out, uint32_t n, uint32_t most, r1_err *err)
     pthread_cond_init(&c->work, NULL);
     pthread_cond_init(&c->ended, NULL);
     for (; c->n_thread < n - 1; c->n_thread++)
-        if (pthread_create(&c->thread[c->n_thread], NULL, live, c) != 0) {
+        if (pthread_create(&c->thread[c->n_thread], NULL, crew_live, c) != 0) {
             r1_crew_free(c);
             R1_FAIL(err, R1_E_NOMEM, "the system gives %u threads of %u", c->n_thread + 1, n);
         }

@@ -30,7 +30,7 @@ static bool name_equal(const char *a, const char *b)
     return *a == *b;
 }
 
-static size_t find(const r1_options *o, const char *name)
+static size_t options_find(const r1_options *o, const char *name)
 {
     size_t i = 0;
     while (i < o->n && !name_equal(o->table[i].name, name)) i++;
@@ -65,7 +65,7 @@ static r1_status parse_number(const r1_option *row, const char *text, const char
     return R1_OK;
 }
 
-static r1_status check(const r1_option *row, const char *text, const char *origin, value *v, r1_err *err)
+static r1_status options_check(const r1_option *row, const char *text, const char *origin, value *v, r1_err *err)
 {
     switch (row->type) {
     case R1_OPT_INT:
@@ -88,10 +88,10 @@ static r1_status check(const r1_option *row, const char *text, const char *origi
     return R1_OK;
 }
 
-static r1_status store(const r1_option *row, value *v, const char *text, const char *origin, r1_err *err)
+static r1_status options_store(const r1_option *row, value *v, const char *text, const char *origin, r1_err *err)
 {
     value fresh = {0};
-    R1_TRY(check(row, text, origin, &fresh, err));
+    R1_TRY(options_check(row, text, origin, &fresh, err));
     fresh.text = strdup(text);
     fresh.origin = strdup(origin);
     if (!fresh.text || !fresh.origin) {
@@ -117,7 +117,7 @@ r1_status r1_options_new(r1_options **out, const r1_option *table, size_t n, r1_
     *o = (r1_options){.table = table, .n = n, .values = values};
     for (size_t i = 0; i < n; i++) {
         if (!table[i].def) continue;
-        r1_status st = store(&table[i], &values[i], table[i].def, "default", err);
+        r1_status st = options_store(&table[i], &values[i], table[i].def, "default", err);
         if (st != R1_OK) {
             r1_options_free(o);
             return st;
@@ -145,7 +145,7 @@ static r1_status set_secret_file(r1_options *o, size_t i, const char *path, cons
     size_t len;
     R1_TRY(r1_file_read(path, 64 * 1024, &data, &len, err));
     data[strcspn(data, "\r\n")] = 0;
-    r1_status st = store(&o->table[i], &o->values[i], data, origin, err);
+    r1_status st = options_store(&o->table[i], &o->values[i], data, origin, err);
     memset(data, 0, len);
     free(data);
     return st;
@@ -159,19 +159,19 @@ static size_t find_secret(const r1_options *o, const char *name)
     if (len - 5 >= sizeof base) return o->n;
     memcpy(base, name, len - 5);
     base[len - 5] = 0;
-    size_t i = find(o, base);
+    size_t i = options_find(o, base);
     return i < o->n && o->table[i].secret ? i : o->n;
 }
 
 r1_status r1_options_set(r1_options *o, const char *name, const char *text, const char *origin, r1_err *err)
 {
-    size_t i = find(o, name);
+    size_t i = options_find(o, name);
     if (i == o->n) {
         i = find_secret(o, name);
         if (i < o->n) return set_secret_file(o, i, text, origin, err);
         R1_FAIL(err, R1_E_INVAL, "%s: unknown setting \"%s\"", origin, name);
     }
-    return store(&o->table[i], &o->values[i], text, origin, err);
+    return options_store(&o->table[i], &o->values[i], text, origin, err);
 }
 
 /* One argument that starts with "--"; *used tells whether it took the next one as its value. */
@@ -184,11 +184,11 @@ static r1_status parse_one(r1_options *o, const char *arg, const char *next, boo
     if (len >= sizeof name) R1_FAIL(err, R1_E_INVAL, "command line: option --%.40s... is not known", arg);
     memcpy(name, arg, len);
     name[len] = 0;
-    size_t i = find(o, name);
+    size_t i = options_find(o, name);
     if (i < o->n && o->table[i].type == R1_OPT_BOOL)
         return r1_options_set(o, name, eq ? eq + 1 : "true", "command line", err);
     if (i == o->n && !strncmp(name, "no-", 3)) {
-        size_t j = find(o, name + 3);
+        size_t j = options_find(o, name + 3);
         if (j < o->n && o->table[j].type == R1_OPT_BOOL)
             return r1_options_set(o, name + 3, "false", "command line", err);
     }
@@ -235,19 +235,19 @@ r1_status r1_options_env(r1_options *o, r1_err *err)
     return R1_OK;
 }
 
-static const value *get(const r1_options *o, const char *name)
+static const value *options_get(const r1_options *o, const char *name)
 {
-    size_t i = find(o, name);
+    size_t i = options_find(o, name);
     if (i == o->n) abort(); /* a programmer asked for a setting that its table lacks */
     return &o->values[i];
 }
 
-bool r1_options_has(const r1_options *o, const char *name) { return get(o, name)->text != NULL; }
-bool r1_options_bool(const r1_options *o, const char *name) { return get(o, name)->i != 0; }
-int64_t r1_options_int(const r1_options *o, const char *name) { return get(o, name)->i; }
-double r1_options_float(const r1_options *o, const char *name) { return get(o, name)->f; }
-const char *r1_options_str(const r1_options *o, const char *name) { return get(o, name)->text; }
-const char *r1_options_origin(const r1_options *o, const char *name) { return get(o, name)->origin; }
+bool r1_options_has(const r1_options *o, const char *name) { return options_get(o, name)->text != NULL; }
+bool r1_options_bool(const r1_options *o, const char *name) { return options_get(o, name)->i != 0; }
+int64_t r1_options_int(const r1_options *o, const char *name) { return options_get(o, name)->i; }
+double r1_options_float(const r1_options *o, const char *name) { return options_get(o, name)->f; }
+const char *r1_options_str(const r1_options *o, const char *name) { return options_get(o, name)->text; }
+const char *r1_options_origin(const r1_options *o, const char *name) { return options_get(o, name)->origin; }
 size_t r1_options_count(const r1_options *o) { return o->n; }
 const r1_option *r1_options_row(const r1_options *o, size_t index) { return &o->table[index]; }
 

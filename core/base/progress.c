@@ -12,7 +12,7 @@ void r1_progress_begin(r1_progress *p, const char *what, uint64_t total)
     p->last_us = p->start_us;
 }
 
-static void draw(r1_progress *p, uint64_t done, const char *note, int64_t now)
+static void progress_draw(r1_progress *p, uint64_t done, const char *note, int64_t now)
 {
     double spent = (double)(now - p->start_us) * 1e-6;
     const char *start = p->tty ? "\r\033[K" : "", *end = p->tty ? "" : "\n";
@@ -36,7 +36,7 @@ void r1_progress_update(r1_progress *p, uint64_t done, const char *note)
     if (!due) return;
     p->last_us = now;
     p->last_decile = decile;
-    draw(p, done, note, now);
+    progress_draw(p, done, note, now);
 }
 
 void r1_progress_end(r1_progress *p, uint64_t done, const char *note)

@@ -5,9 +5,9 @@
 #include <math.h>
 #include <string.h>
 
-static uint64_t rotl(uint64_t x, int k) { return x << k | x >> (64 - k); }
+static uint64_t rng_rotl(uint64_t x, int k) { return x << k | x >> (64 - k); }
 
-static uint64_t splitmix64(uint64_t *x)
+static uint64_t rng_splitmix64(uint64_t *x)
 {
     uint64_t z = *x += 0x9e3779b97f4a7c15u;
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
@@ -17,18 +17,18 @@ static uint64_t splitmix64(uint64_t *x)
 
 void r1_rng_seed(r1_rng *r, uint64_t seed)
 {
-    for (int i = 0; i < 4; i++) r->s[i] = splitmix64(&seed);
+    for (int i = 0; i < 4; i++) r->s[i] = rng_splitmix64(&seed);
 }
 
 uint64_t r1_rng_u64(r1_rng *r)
 {
-    uint64_t *s = r->s, result = rotl(s[0] + s[3], 23) + s[0], t = s[1] << 17;
+    uint64_t *s = r->s, result = rng_rotl(s[0] + s[3], 23) + s[0], t = s[1] << 17;
     s[2] ^= s[0];
     s[3] ^= s[1];
     s[1] ^= s[2];
     s[0] ^= s[3];
     s[2] ^= t;
-    s[3] = rotl(s[3], 45);
+    s[3] = rng_rotl(s[3], 45);
     return result;
 }
 
@@ -56,10 +56,10 @@ uint64_t r1_hash64(const void *data, size_t len, uint64_t seed)
     uint64_t h = seed ^ len * 0x9e3779b97f4a7c15u, w;
     for (; len >= 8; p += 8, len -= 8) {
         memcpy(&w, p, 8);
-        h = rotl((h ^ w) * 0x9fb21c651e98df25u, 29);
+        h = rng_rotl((h ^ w) * 0x9fb21c651e98df25u, 29);
     }
     w = 0;
     for (size_t i = 0; i < len; i++) w |= (uint64_t)p[i] << (8 * i);
     h ^= w;
-    return splitmix64(&h);
+    return rng_splitmix64(&h);
 }

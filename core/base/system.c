@@ -66,7 +66,7 @@ uint32_t r1_crc32c(const void *data, size_t len, uint32_t crc)
     return ~crc;
 }
 
-static r1_status read_all(FILE *f, const char *path, size_t bytes_max, char **data, size_t *len, r1_err *err)
+static r1_status system_read_all(FILE *f, const char *path, size_t bytes_max, char **data, size_t *len, r1_err *err)
 {
     size_t cap = 64 * 1024, n = 0;
     char *buf = malloc(cap + 1);
@@ -99,12 +99,12 @@ r1_status r1_file_read(const char *path, size_t bytes_max, char **data, size_t *
 {
     FILE *f = fopen(path, "rb");
     if (!f) R1_FAIL(err, errno == ENOENT ? R1_E_NOT_FOUND : R1_E_IO, "%s: %s", path, strerror(errno));
-    r1_status st = read_all(f, path, bytes_max, data, len, err);
+    r1_status st = system_read_all(f, path, bytes_max, data, len, err);
     fclose(f);
     return st;
 }
 
-static r1_status write_all(int fd, const char *path, const char *p, size_t len, r1_err *err)
+static r1_status system_write_all(int fd, const char *path, const char *p, size_t len, r1_err *err)
 {
     while (len) {
         ssize_t n = write(fd, p, len);
@@ -148,7 +148,7 @@ r1_status r1_file_write(const char *path, const void *data, size_t len, r1_err *
         R1_FAIL(err, R1_E_INVAL, "path longer than %zu bytes: %.80s...", sizeof tmp, path);
     int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0) R1_FAIL(err, R1_E_IO, "creating %s: %s", tmp, strerror(errno));
-    r1_status st = write_all(fd, tmp, data, len, err);
+    r1_status st = system_write_all(fd, tmp, data, len, err);
     if (close(fd) && st == R1_OK)
         st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "closing %s: %s", tmp, strerror(errno));
     return r1_file_settle(st, tmp, path, err);

@@ -44,7 +44,7 @@ typedef struct {
 
 /* ---- rows -------------------------------------------------------------------------------------------------- */
 
-R1_INLINE int64_t key_row(const head *h, int32_t j) { return h->index ? h->index[h->first + j] : h->first + j; }
+R1_INLINE int64_t cpu_attend_key_row(const head *h, int32_t j) { return h->index ? h->index[h->first + j] : h->first + j; }
 
 R1_INLINE const uint16_t *row_bf16(const r1_view *v, int64_t row, int32_t at)
 {
@@ -70,14 +70,14 @@ R1_INLINE const float *row_pairs(const r1_view *v, int64_t row, int32_t at, int3
     return memcpy(room, row_bf16(v, row, at), sizeof(uint16_t) * (size_t)n);
 }
 
-R1_INLINE float added(const head *h, int32_t j)
+R1_INLINE float attend_added(const head *h, int32_t j)
 {
     float x = h->bias ? h->bias[h->bucket ? h->bucket[h->first + j] : 0] : 0;
     return h->log_weight ? x + h->log_weight[h->first + j] : x;
 }
 
 /* Visible keys of the segment's r-th query. */
-R1_INLINE int32_t visible(const head *h, int32_t r) { return h->a->i[1] && r + 1 < h->n_key ? r + 1 : h->n_key; }
+R1_INLINE int32_t attend_visible(const head *h, int32_t r) { return h->a->i[1] && r + 1 < h->n_key ? r + 1 : h->n_key; }
 
 /* ---- by instruction set -------------------------------------------------------------------------------------- */
 
@@ -177,7 +177,7 @@ typedef struct {
 } block __attribute__((aligned(64)));
 
 /* Eight rows of eight into eight columns. */
-R1_INLINE void turn(const float *const *from, float *to, int32_t to_ld)
+R1_INLINE void attend_turn(const float *const *from, float *to, int32_t to_ld)
 {
     v8 a[8], b[8];
     const v8i low = {0, 8, 1, 9, 4, 12, 5, 13}, high = {2, 10, 3, 11, 6, 14, 7, 15};
@@ -213,13 +213,13 @@ R1_INLINE void pack_turned(const head *h, const r1_view *from, const bool pairs,
         float *panel = to + j / cols * cols * width + j % cols;
         for (int32_t i = 0; i < 8; i++)
             row[i] = j + i >= n ? zeros
-                     : pairs    ? row_pairs(from, key_row(h, j0 + j + i), at, n_col, room[i])
-                                : row_f32(from, key_row(h, j0 + j + i), at, n_col, room[i]);
+                     : pairs    ? row_pairs(from, cpu_attend_key_row(h, j0 + j + i), at, n_col, room[i])
+                                : row_f32(from, cpu_attend_key_row(h, j0 + j + i), at, n_col, room[i]);
         int32_t c = 0;
         for (; c + 8 <= width; c += 8) {
             const float *part[8];
             for (int i = 0; i < 8; i++) part[i] = row[i] + c;
-            turn(part, panel + c * cols, cols);
+            attend_turn(part, panel + c * cols, cols);
         }
         for (; c < width; c++)
             for (int32_t i = 0; i < 8; i++) panel[c * cols + i] = row[i][c];
@@ -231,8 +231,8 @@ R1_INLINE const float *value_pairs(const head *h, int32_t j, int32_t n, float *r
 {
     static const uint16_t zeros[WIDTH_MAX];
     const r1_view *v = &h->a->v[2];
-    const uint16_t *low = row_bf16(v, key_row(h, j), h->at);
-    const uint16_t *high = j + 1 < n ? row_bf16(v, key_row(h, j + 1), h->at) : zeros;
+    const uint16_t *low = row_bf16(v, cpu_attend_key_row(h, j), h->at);
+    const uint16_t *high = j + 1 < n ? row_bf16(v, cpu_attend_key_row(h, j + 1), h->at) : zeros;
     for (int32_t c = 0; c < h->dh; c++) {
         uint32_t bits = low[c] | (uint32_t)high[c] << 16;
         memcpy(room + c, &bits, sizeof bits);
@@ -251,7 +251,7 @@ R1_CLONES static void pack_block(const head *h, int32_t j0, int32_t n, int32_t c
     if (h->rank) pack_turned(h, &h->a->v[11], false, h->rank_at, h->rank, j0, n, cols, to->factor);
     for (int32_t j = 0; j < lines; j++) {
         const float *v = h->pairs ? value_pairs(h, j0 + j * step, j0 + n, room)
-                                  : row_f32(&h->a->v[2], key_row(h, j0 + j), h->at, h->dh, room);
+                                  : row_f32(&h->a->v[2], cpu_attend_key_row(h, j0 + j), h->at, h->dh, room);
         for (int32_t c = 0; c < h->dh; c += cols) {
             int32_t here = h->dh - c < cols ? h->dh - c : cols;
             float *panel = to->value + c * lines + j * cols;
@@ -263,7 +263,7 @@ R1_CLONES static void pack_block(const head *h, int32_t j0, int32_t n, int32_t c
             for (; i < cols; i++) panel[i] = i < here ? v[c + i] : 0;
         }
     }
-    for (int32_t j = 0; j < n; j++) to->added[j] = added(h, j0 + j);
+    for (int32_t j = 0; j < n; j++) to->added[j] = attend_added(h, j0 + j);
 }
 
 enum { ROOM = R1_TILE_ROWS_MAX * BLOCK / 2 };
@@ -310,7 +310,7 @@ static void tile_block(const ways *w, const head *h, const block *b, int32_t r0,
     void (*tile)(int, const r1_tile *) = h->pairs ? kn->pairs : kn->tile;
     float p[R1_TILE_ROWS_MAX * BLOCK] __attribute__((aligned(64))), room[ROOM] __attribute__((aligned(64)));
     const r1_view *q = &h->a->v[0], *y = &h->a->v[9];
-    int32_t see = visible(h, r0 + rows - 1) - j0, used = see < n ? see : n; /* by the last of the tile */
+    int32_t see = attend_visible(h, r0 + rows - 1) - j0, used = see < n ? see : n; /* by the last of the tile */
     r1_tile t = left_side(w, h->pairs, rows, r1_row(q, h->row0 + r0) + h->at, q->ld, h->dh, room);
     tile_products(tile, kn->cols, rows, t, b->key, used, p);
     if (h->rank) tile_factors(w, h, b, r0, rows, used, p);
@@ -326,19 +326,19 @@ static void tile_block(const ways *w, const head *h, const block *b, int32_t r0,
     }
 }
 
-static void chunk(const ways *w, const head *h, int32_t from, int32_t to)
+static void attend_chunk(const ways *w, const head *h, int32_t from, int32_t to)
 {
     const r1_kernel *kn = w->kernel;
     block b;
     state st[CHUNK];
-    int32_t n = visible(h, to - 1);
+    int32_t n = attend_visible(h, to - 1);
     for (int32_t r = from; r < to; r++) st[r - from] = (state){none, 0};
     for (int32_t j0 = 0; j0 < n; j0 += BLOCK) {
         int32_t here = n - j0 < BLOCK ? n - j0 : BLOCK;
         pack_block(h, j0, here, kn->cols, &b);
         for (int32_t r = from; r < to; r += kn->rows) {
             int32_t rows = to - r < kn->rows ? to - r : kn->rows;
-            if (visible(h, r + rows - 1) > j0) tile_block(w, h, &b, r, rows, j0, here, st + r - from);
+            if (attend_visible(h, r + rows - 1) > j0) tile_block(w, h, &b, r, rows, j0, here, st + r - from);
         }
     }
     for (int32_t r = from; r < to; r++)
@@ -353,7 +353,7 @@ static void forward_head(const ways *w, const head *h)
     }
     int32_t chunks = (h->n_row + CHUNK - 1) / CHUNK, rows = (h->n_row + chunks - 1) / chunks; /* of equal size */
     rows = (rows + R1_TILE_ROWS_MAX - 1) / R1_TILE_ROWS_MAX * R1_TILE_ROWS_MAX;
-    for (int32_t r = 0; r < h->n_row; r += rows) chunk(w, h, r, h->n_row - r < rows ? h->n_row : r + rows);
+    for (int32_t r = 0; r < h->n_row; r += rows) attend_chunk(w, h, r, h->n_row - r < rows ? h->n_row : r + rows);
 }
 
 /* ---- gradients --------------------------------------------------------------------------------------------- */
@@ -378,7 +378,7 @@ R1_INLINE void factors_of(const head *h, int32_t r, int32_t n, float *m)
 {
     const float *u = r1_row(&h->a->v[10], h->row0 + r) + h->rank_at;
     v8 v;
-    for (int32_t j = 0; j < n; j++) m[j] = v8_dot(u, r1_row(&h->a->v[11], key_row(h, j)) + h->rank_at, h->rank);
+    for (int32_t j = 0; j < n; j++) m[j] = v8_dot(u, r1_row(&h->a->v[11], cpu_attend_key_row(h, j)) + h->rank_at, h->rank);
     for (int32_t j = n; j % 8; j++) m[j] = 0;
     for (int32_t j = 0; j < n; j += 8) {
         v8_load(&v, m + j);
@@ -394,22 +394,22 @@ R1_INLINE void backward_query_of(const head *h, int32_t r, const int32_t dh)
         apart[WIDTH_MAX], mean = 0;
     const r1_op_args *a = h->a;
     float *to = a->g[0].p ? r1_row(&a->g[0], h->row0 + r) + h->at : NULL, *gq = to && dh <= WIDTH_MAX ? apart : to;
-    int32_t n = visible(h, r);
+    int32_t n = attend_visible(h, r);
     const float *gy = r1_row(&a->g[9], h->row0 + r) + h->at, *q = r1_row(&a->v[0], h->row0 + r) + h->at;
     if (h->rank) factors_of(h, r, n, m);
     for (int32_t j = 0; j < n; j++) {
-        z[j] = v8_dot(q, row_f32(&a->v[1], key_row(h, j), h->at, dh, room), dh);
-        p[j] = (h->rank ? z[j] * (1 + a->f[0] * m[j]) : z[j]) + added(h, j);
+        z[j] = v8_dot(q, row_f32(&a->v[1], cpu_attend_key_row(h, j), h->at, dh, room), dh);
+        p[j] = (h->rank ? z[j] * (1 + a->f[0] * m[j]) : z[j]) + attend_added(h, j);
     }
     r1_cpu_softmax(p, n);
     for (int32_t j = 0; j < n; j++) {
-        dp[j] = v8_dot(gy, row_f32(&a->v[2], key_row(h, j), h->at, dh, room), dh);
+        dp[j] = v8_dot(gy, row_f32(&a->v[2], cpu_attend_key_row(h, j), h->at, dh, room), dh);
         mean += p[j] * dp[j];
     }
     if (gq != to) memcpy(gq, to, sizeof(float) * (size_t)dh);
     for (int32_t j = 0; j < n; j++) {
         float ds = p[j] * (dp[j] - mean);
-        int64_t row = key_row(h, j);
+        int64_t row = cpu_attend_key_row(h, j);
         float dz = h->rank ? backward_factor(h, r, row, z[j], m[j], ds) : ds;
         if (gq) v8_add_scaled(gq, row_f32(&a->v[1], row, h->at, dh, room), dz, dh);
         if (a->g[1].p) v8_add_scaled(r1_row(&a->g[1], row) + h->at, q, dz, dh);
@@ -427,9 +427,9 @@ static bool all_zero(const float *x, int32_t n)
 }
 
 /* A query whose result nothing came of gives nothing back: most of a last layer's, where few rows are read. */
-R1_CLONES static void backward_query(const head *h, int32_t r)
+R1_CLONES static void cpu_attend_backward_query(const head *h, int32_t r)
 {
-    if (visible(h, r) < 1 || all_zero(r1_row(&h->a->g[9], h->row0 + r) + h->at, h->dh)) return;
+    if (attend_visible(h, r) < 1 || all_zero(r1_row(&h->a->g[9], h->row0 + r) + h->at, h->dh)) return;
     if (h->dh == 8)
         backward_query_of(h, r, 8);
     else if (h->dh == 16)
@@ -440,15 +440,15 @@ R1_CLONES static void backward_query(const head *h, int32_t r)
         backward_query_of(h, r, h->dh);
 }
 
-static void backward_head(const ways *w, const head *h)
+static void attend_backward_head(const ways *w, const head *h)
 {
     (void)w;
-    for (int32_t r = 0; r < h->n_row; r++) backward_query(h, r);
+    for (int32_t r = 0; r < h->n_row; r++) cpu_attend_backward_query(h, r);
 }
 
 /* ---- the op ------------------------------------------------------------------------------------------------ */
 
-static r1_status check(const r1_op_args *a, int32_t dh, int32_t keys_max, r1_err *err)
+static r1_status attend_check(const r1_op_args *a, int32_t dh, int32_t keys_max, r1_err *err)
 {
     const int32_t *k_off = r1_ints(&a->v[4]);
     if (dh > WIDTH_MAX && (a->v[1].dtype != R1_F32 || a->v[2].dtype != R1_F32))
@@ -475,7 +475,7 @@ static r1_status each_head(const r1_op_args *a, void (*fn)(const ways *, const h
               .rank = a->v[10].p ? a->v[10].cols / a->i[0] : 0};
     const ways w = {r1_cpu_kernel(), the_functions()};
     h.pairs = w.kernel->pairs && a->v[1].dtype == R1_BF16 && a->v[2].dtype == R1_BF16;
-    R1_TRY(check(a, h.dh, keys_max, err));
+    R1_TRY(attend_check(a, h.dh, keys_max, err));
     for (int32_t s = 0; s + 1 < a->v[3].cols; s++)
         for (int32_t i = 0; i < a->i[0]; i++) {
             h.at = i * h.dh;
@@ -499,5 +499,5 @@ r1_status r1_cpu_attend_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 r1_status r1_cpu_attend_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s;
-    return each_head(a, backward_head, KEYS_MAX, err);
+    return each_head(a, attend_backward_head, KEYS_MAX, err);
 }

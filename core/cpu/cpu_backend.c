@@ -10,14 +10,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static r1_status devices(uint32_t *n, r1_err *err)
+static r1_status backend_devices(uint32_t *n, r1_err *err)
 {
     (void)err;
     *n = 1;
     return R1_OK;
 }
 
-static r1_status device_text(uint32_t device, char *text, size_t cap, r1_err *err)
+static r1_status backend_device_text(uint32_t device, char *text, size_t cap, r1_err *err)
 {
     (void)device, (void)err;
     char name[128] = "processor", line[512];
@@ -33,7 +33,7 @@ static r1_status device_text(uint32_t device, char *text, size_t cap, r1_err *er
     return R1_OK;
 }
 
-static r1_status buffer_new(void **p, size_t bytes, r1_err *err)
+static r1_status backend_buffer_new(void **p, size_t bytes, r1_err *err)
 {
     size_t size = (bytes + 255) / 256 * 256 + 256;
     *p = bytes < SIZE_MAX - 512 ? aligned_alloc(256, size) : NULL;
@@ -42,9 +42,9 @@ static r1_status buffer_new(void **p, size_t bytes, r1_err *err)
     return R1_OK;
 }
 
-static void buffer_free(void *p) { free(p); }
+static void backend_buffer_free(void *p) { free(p); }
 
-static r1_status copy(r1_stream *s, void *to, const void *from, size_t bytes, r1_err *err)
+static r1_status backend_copy(r1_stream *s, void *to, const void *from, size_t bytes, r1_err *err)
 {
     (void)s, (void)err;
     if (bytes) memmove(to, from, bytes);
@@ -52,32 +52,32 @@ static r1_status copy(r1_stream *s, void *to, const void *from, size_t bytes, r1
 }
 
 /* Ops end before they return: streams and events have nothing to hold. */
-static r1_status stream_new(r1_stream **s, uint32_t device, r1_err *err)
+static r1_status backend_stream_new(r1_stream **s, uint32_t device, r1_err *err)
 {
     (void)device, (void)err;
     *s = NULL;
     return R1_OK;
 }
-static void stream_free(r1_stream *s) { (void)s; }
-static r1_status stream_sync(r1_stream *s, r1_err *err)
+static void backend_stream_free(r1_stream *s) { (void)s; }
+static r1_status backend_stream_sync(r1_stream *s, r1_err *err)
 {
     (void)s, (void)err;
     return R1_OK;
 }
-static r1_status event_new(r1_device_event **e, r1_err *err)
+static r1_status backend_event_new(r1_device_event **e, r1_err *err)
 {
     (void)err;
     *e = NULL;
     return R1_OK;
 }
-static void event_free(r1_device_event *e) { (void)e; }
+static void backend_event_free(r1_device_event *e) { (void)e; }
 static r1_status event_nothing(r1_device_event *e, r1_stream *s, r1_err *err)
 {
     (void)e, (void)s, (void)err;
     return R1_OK;
 }
 
-static r1_status pack(void **packed, const r1_view *w, int64_t rows_max, r1_err *err)
+static r1_status backend_pack(void **packed, const r1_view *w, int64_t rows_max, r1_err *err)
 {
     (void)rows_max;
     r1_packed *p = NULL;
@@ -96,7 +96,7 @@ static r1_status pack_int8(void **packed, const r1_view *w, const float *w_step,
     return st;
 }
 
-static bool supports(r1_op op, const r1_op_args *a)
+static bool backend_supports(r1_op op, const r1_op_args *a)
 {
     if ((unsigned)op >= R1_OP_COUNT) return false;
     for (int k = 0; k < R1_OP_VIEWS; k++)
@@ -112,20 +112,20 @@ static r1_backend host_table(const char *name)
     r1_backend b = {.abi = R1_BACKEND_ABI,
                     .name = name,
                     .host_memory = true,
-                    .devices = devices,
-                    .device_text = device_text,
-                    .buffer_new = buffer_new,
-                    .buffer_free = buffer_free,
-                    .upload = copy,
-                    .download = copy,
-                    .stream_new = stream_new,
-                    .stream_free = stream_free,
-                    .stream_sync = stream_sync,
-                    .event_new = event_new,
-                    .event_free = event_free,
+                    .devices = backend_devices,
+                    .device_text = backend_device_text,
+                    .buffer_new = backend_buffer_new,
+                    .buffer_free = backend_buffer_free,
+                    .upload = backend_copy,
+                    .download = backend_copy,
+                    .stream_new = backend_stream_new,
+                    .stream_free = backend_stream_free,
+                    .stream_sync = backend_stream_sync,
+                    .event_new = backend_event_new,
+                    .event_free = backend_event_free,
                     .event_record = event_nothing,
                     .event_wait = event_nothing,
-                    .supports = supports};
+                    .supports = backend_supports};
     for (int op = 0; op < R1_OP_COUNT; op++) {
         b.forward[op] = r1_op_get((r1_op)op)->forward;
         b.backward[op] = r1_op_get((r1_op)op)->backward;
@@ -136,11 +136,11 @@ static r1_backend host_table(const char *name)
 static r1_backend cpu, reference;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static void fill(void)
+static void backend_fill(void)
 {
     reference = host_table("reference");
     cpu = host_table("cpu");
-    cpu.pack = pack;
+    cpu.pack = backend_pack;
     cpu.pack_int8 = pack_int8;
     cpu.packed_free = free;
     cpu.forward[R1_OP_LINEAR] = r1_cpu_linear_forward;
@@ -171,12 +171,12 @@ static void fill(void)
 
 const r1_backend *r1_backend_cpu(void)
 {
-    pthread_once(&once, fill);
+    pthread_once(&once, backend_fill);
     return &cpu;
 }
 
 const r1_backend *r1_backend_reference(void)
 {
-    pthread_once(&once, fill);
+    pthread_once(&once, backend_fill);
     return &reference;
 }

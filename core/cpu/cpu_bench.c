@@ -24,7 +24,7 @@ typedef struct {
     int32_t *y8;
 } product;
 
-static void product_free(product *p)
+static void bench_product_free(product *p)
 {
     free(p->x);
     free(p->w);
@@ -66,7 +66,7 @@ static r1_status product_new(product *p, int64_t m, int64_t n, int64_t k, r1_err
                    .w8t = r1_calloc_aligned((size_t)(n * k), 1),
                    .y8 = r1_calloc_aligned((size_t)(m * n), sizeof(int32_t))};
     if (!p->x || !p->w || !p->b || !p->y || !p->x8 || !p->w8 || !p->w8t || !p->y8) {
-        product_free(p);
+        bench_product_free(p);
         R1_FAIL(err, R1_E_NOMEM, "no memory for a product of %lld x %lld x %lld", (long long)m, (long long)n,
                 (long long)k);
     }
@@ -79,7 +79,7 @@ static r1_status product_new(product *p, int64_t m, int64_t n, int64_t k, r1_err
     r1_status st = r1_cpu_pack(&p->packed, &w, err);
     if (st == R1_OK) st = r1_cpu_int8_pack(&p->packed8, &w, NULL, 0, err);
     if (st == R1_OK) st = r1_cpu_int8_pack(&p->learned8, &w, NULL, 0.05f, err);
-    if (st != R1_OK) product_free(p);
+    if (st != R1_OK) bench_product_free(p);
     return st;
 }
 
@@ -124,7 +124,7 @@ static r1_status int8_by_rows(const product *p, r1_err *err) { return int8_by_li
 static r1_status int8_by_columns(const product *p, r1_err *err) { return int8_by_library(p, 'N', err); }
 
 /* The best of batches of calls, each at least a fiftieth of the time. */
-static r1_status measure(const product *p, r1_status (*fn)(const product *, r1_err *), double seconds, double *gops,
+static r1_status bench_measure(const product *p, r1_status (*fn)(const product *, r1_err *), double seconds, double *gops,
                          r1_err *err)
 {
     double work = 2.0 * (double)p->m * (double)p->n * (double)p->k * 1e-9, best = 0;
@@ -144,36 +144,36 @@ static r1_status measure(const product *p, r1_status (*fn)(const product *, r1_e
     return R1_OK;
 }
 
-static r1_status run(int64_t m, int64_t n, int64_t k, r1_status (*fn)(const product *, r1_err *), double seconds,
+static r1_status bench_run(int64_t m, int64_t n, int64_t k, r1_status (*fn)(const product *, r1_err *), double seconds,
                      double *gops, r1_err *err)
 {
     product p;
     R1_TRY(product_new(&p, m, n, k, err));
-    r1_status st = measure(&p, fn, seconds, gops, err);
-    product_free(&p);
+    r1_status st = bench_measure(&p, fn, seconds, gops, err);
+    bench_product_free(&p);
     return st;
 }
 
 r1_status r1_bench_linear(int64_t m, int64_t n, int64_t k, double seconds, double *gops, r1_err *err)
 {
-    return run(m, n, k, by_op, seconds, gops, err);
+    return bench_run(m, n, k, by_op, seconds, gops, err);
 }
 
 r1_status r1_bench_product(int64_t m, int64_t n, int64_t k, double seconds, double *gops, r1_err *err)
 {
-    return run(m, n, k, by_library, seconds, gops, err);
+    return bench_run(m, n, k, by_library, seconds, gops, err);
 }
 
 r1_status r1_bench_linear_int8(int64_t m, int64_t n, int64_t k, bool learned, double seconds, double *gops, r1_err *err)
 {
-    return run(m, n, k, learned ? by_op_learned : by_op_int8, seconds, gops, err);
+    return bench_run(m, n, k, learned ? by_op_learned : by_op_int8, seconds, gops, err);
 }
 
 r1_status r1_bench_product_int8(int64_t m, int64_t n, int64_t k, double seconds, double *gops, r1_err *err)
 {
     double rows, columns;
-    R1_TRY(run(m, n, k, int8_by_rows, seconds / 2, &rows, err));
-    R1_TRY(run(m, n, k, int8_by_columns, seconds / 2, &columns, err));
+    R1_TRY(bench_run(m, n, k, int8_by_rows, seconds / 2, &rows, err));
+    R1_TRY(bench_run(m, n, k, int8_by_columns, seconds / 2, &columns, err));
     *gops = rows > columns ? rows : columns;
     return R1_OK;
 }

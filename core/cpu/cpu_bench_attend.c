@@ -25,16 +25,16 @@ static void bench_free(bench *b)
     for (size_t i = 0; i < R1_COUNT(all); i++) free(all[i]);
 }
 
-static float *normals(r1_rng *rng, size_t n, double by)
+static float *bench_attend_normals(r1_rng *rng, size_t n, double by)
 {
     float *x = r1_calloc_aligned(n + 64, sizeof *x);
     for (size_t i = 0; x && i < n; i++) x[i] = (float)(r1_rng_normal(rng) * by);
     return x;
 }
 
-static void *keys(r1_rng *rng, size_t n, bool bf16)
+static void *bench_attend_keys(r1_rng *rng, size_t n, bool bf16)
 {
-    float *x = normals(rng, n, 1);
+    float *x = bench_attend_normals(rng, n, 1);
     uint16_t *half = (uint16_t *)(void *)x; /* in place: the upper half of each */
     for (size_t i = 0; x && bf16 && i < n; i++) {
         uint32_t bits;
@@ -56,23 +56,23 @@ static r1_status bench_new(bench *b, const r1_attend_shape *s, r1_err *err)
     r1_rng_seed(&rng, 3);
     *b = (bench){.s = s,
                  .d = (int64_t)d,
-                 .q = normals(&rng, rows * d, 1),
-                 .scaled = normals(&rng, rows * d, 1),
-                 .y = normals(&rng, rows * d, 1),
+                 .q = bench_attend_normals(&rng, rows * d, 1),
+                 .scaled = bench_attend_normals(&rng, rows * d, 1),
+                 .y = bench_attend_normals(&rng, rows * d, 1),
                  .score =
                      r1_calloc_aligned(seqs * (size_t)s->n_head * (size_t)(s->length * s->length) + 64, sizeof(float)),
-                 .m = normals(&rng, rows * (size_t)s->n_head, 1),
-                 .a = normals(&rng, (size_t)s->n_head, 0.1),
-                 .joined = normals(&rng, rows * 2 * d, 1),
-                 .w1 = normals(&rng, 2 * d * CONTEXT, 0.1),
-                 .b1 = normals(&rng, CONTEXT, 0.1),
-                 .hidden = normals(&rng, rows * CONTEXT, 1),
-                 .w2 = normals(&rng, CONTEXT * (size_t)s->n_head, 0.1),
-                 .b2 = normals(&rng, (size_t)s->n_head, 0.1),
-                 .u = normals(&rng, rows * (size_t)s->n_head * RANK, 0.3),
-                 .w = normals(&rng, rows * (size_t)s->n_head * RANK, 0.3),
-                 .k = keys(&rng, rows * d, s->bf16),
-                 .v = keys(&rng, rows * d, s->bf16),
+                 .m = bench_attend_normals(&rng, rows * (size_t)s->n_head, 1),
+                 .a = bench_attend_normals(&rng, (size_t)s->n_head, 0.1),
+                 .joined = bench_attend_normals(&rng, rows * 2 * d, 1),
+                 .w1 = bench_attend_normals(&rng, 2 * d * CONTEXT, 0.1),
+                 .b1 = bench_attend_normals(&rng, CONTEXT, 0.1),
+                 .hidden = bench_attend_normals(&rng, rows * CONTEXT, 1),
+                 .w2 = bench_attend_normals(&rng, CONTEXT * (size_t)s->n_head, 0.1),
+                 .b2 = bench_attend_normals(&rng, (size_t)s->n_head, 0.1),
+                 .u = bench_attend_normals(&rng, rows * (size_t)s->n_head * RANK, 0.3),
+                 .w = bench_attend_normals(&rng, rows * (size_t)s->n_head * RANK, 0.3),
+                 .k = bench_attend_keys(&rng, rows * d, s->bf16),
+                 .v = bench_attend_keys(&rng, rows * d, s->bf16),
                  .offset = calloc(seqs + 1, sizeof(int32_t)),
                  .count = calloc(rows, sizeof(int32_t))};
     if (!b->q || !b->scaled || !b->y || !b->score || !b->m || !b->a || !b->joined || !b->w1 || !b->b1 || !b->hidden ||
@@ -88,70 +88,70 @@ static r1_status bench_new(bench *b, const r1_attend_shape *s, r1_err *err)
 
 /* ---- the ops ---- */
 
-static int64_t rows_of(const bench *b) { return b->s->n_seq * b->s->length; }
-static r1_view floats(float *p, int64_t rows, int64_t cols) { return (r1_view){p, rows, (int32_t)cols, R1_F32, cols}; }
-static r1_view ints(int32_t *p, int64_t n) { return (r1_view){p, 1, (int32_t)n, R1_I32, n}; }
+static int64_t bench_attend_rows_of(const bench *b) { return b->s->n_seq * b->s->length; }
+static r1_view bench_attend_floats(float *p, int64_t rows, int64_t cols) { return (r1_view){p, rows, (int32_t)cols, R1_F32, cols}; }
+static r1_view bench_attend_ints(int32_t *p, int64_t n) { return (r1_view){p, 1, (int32_t)n, R1_I32, n}; }
 
 static r1_status attend_with(const bench *b, bool per_key, r1_err *err)
 {
-    r1_view off = ints(b->offset, b->s->n_seq + 1);
-    r1_view k = {b->k, rows_of(b), (int32_t)b->d, b->s->bf16 ? R1_BF16 : R1_F32, b->d}, v = k;
+    r1_view off = bench_attend_ints(b->offset, b->s->n_seq + 1);
+    r1_view k = {b->k, bench_attend_rows_of(b), (int32_t)b->d, b->s->bf16 ? R1_BF16 : R1_F32, b->d}, v = k;
     v.p = b->v;
-    r1_op_args a = {.v = {floats(b->scaled, rows_of(b), b->d), k, v, off, off, [9] = floats(b->y, rows_of(b), b->d)},
+    r1_op_args a = {.v = {bench_attend_floats(b->scaled, bench_attend_rows_of(b), b->d), k, v, off, off, [9] = bench_attend_floats(b->y, bench_attend_rows_of(b), b->d)},
                     .i = {b->s->n_head, b->s->causal},
                     .f = {0.3f}};
     if (per_key) {
-        a.v[10] = floats(b->u, rows_of(b), b->s->n_head * RANK);
-        a.v[11] = floats(b->w, rows_of(b), b->s->n_head * RANK);
+        a.v[10] = bench_attend_floats(b->u, bench_attend_rows_of(b), b->s->n_head * RANK);
+        a.v[11] = bench_attend_floats(b->w, bench_attend_rows_of(b), b->s->n_head * RANK);
     }
     return r1_cpu_attend_forward(NULL, &a, err);
 }
 
-static r1_status attend(const bench *b, r1_err *err) { return attend_with(b, false, err); }
-static r1_status low_rank(const bench *b, r1_err *err) { return attend_with(b, true, err); }
+static r1_status bench_attend_attend(const bench *b, r1_err *err) { return attend_with(b, false, err); }
+static r1_status bench_attend_low_rank(const bench *b, r1_err *err) { return attend_with(b, true, err); }
 
-static r1_status scale(const bench *b, bool cawa, r1_err *err)
+static r1_status bench_attend_scale(const bench *b, bool cawa, r1_err *err)
 {
-    r1_op_args a = {.v = {floats(b->q, rows_of(b), b->d),
+    r1_op_args a = {.v = {bench_attend_floats(b->q, bench_attend_rows_of(b), b->d),
                           {0},
                           {0},
-                          ints(b->count, rows_of(b)),
-                          floats(b->scaled, rows_of(b), b->d)},
+                          bench_attend_ints(b->count, bench_attend_rows_of(b)),
+                          bench_attend_floats(b->scaled, bench_attend_rows_of(b), b->d)},
                     .i = {b->s->n_head},
                     .f = {0.3f, 0.2f}};
     if (cawa) {
-        a.v[1] = floats(b->m, rows_of(b), b->s->n_head);
-        a.v[2] = floats(b->a, 1, b->s->n_head);
+        a.v[1] = bench_attend_floats(b->m, bench_attend_rows_of(b), b->s->n_head);
+        a.v[2] = bench_attend_floats(b->a, 1, b->s->n_head);
     }
     return r1_cpu_cawa_scale_forward(NULL, &a, err);
 }
 
-static r1_status plain_scale(const bench *b, r1_err *err) { return scale(b, false, err); }
-static r1_status cawa_scale(const bench *b, r1_err *err) { return scale(b, true, err); }
+static r1_status plain_scale(const bench *b, r1_err *err) { return bench_attend_scale(b, false, err); }
+static r1_status cawa_scale(const bench *b, r1_err *err) { return bench_attend_scale(b, true, err); }
 
-static r1_status linear(float *x, int64_t rows, int64_t k, float *w, float *bias, int64_t n, float *y, r1_err *err)
+static r1_status bench_attend_linear(float *x, int64_t rows, int64_t k, float *w, float *bias, int64_t n, float *y, r1_err *err)
 {
-    r1_op_args a = {.v = {floats(x, rows, k), floats(w, n, k), floats(bias, 1, n), floats(y, rows, n)}};
+    r1_op_args a = {.v = {bench_attend_floats(x, rows, k), bench_attend_floats(w, n, k), bench_attend_floats(bias, 1, n), bench_attend_floats(y, rows, n)}};
     return r1_cpu_linear_forward(NULL, &a, err);
 }
 
 /* What makes m: the causal mean beside the query token, and its small network. */
-static r1_status context(const bench *b, r1_err *err)
+static r1_status bench_attend_context(const bench *b, r1_err *err)
 {
-    int64_t rows = rows_of(b);
-    r1_view x = floats(b->joined, rows, b->d), mean = floats(b->joined + b->d, rows, b->d);
+    int64_t rows = bench_attend_rows_of(b);
+    r1_view x = bench_attend_floats(b->joined, rows, b->d), mean = bench_attend_floats(b->joined + b->d, rows, b->d);
     x.ld = mean.ld = 2 * b->d;
-    r1_op_args a = {.v = {x, ints(b->offset, b->s->n_seq + 1), mean}};
+    r1_op_args a = {.v = {x, bench_attend_ints(b->offset, b->s->n_seq + 1), mean}};
     R1_TRY(r1_cpu_causal_mean_forward(NULL, &a, err));
-    R1_TRY(linear(b->joined, rows, 2 * b->d, b->w1, b->b1, CONTEXT, b->hidden, err));
-    r1_op_args act = {.v = {floats(b->hidden, rows, CONTEXT), floats(b->hidden, rows, CONTEXT)}};
+    R1_TRY(bench_attend_linear(b->joined, rows, 2 * b->d, b->w1, b->b1, CONTEXT, b->hidden, err));
+    r1_op_args act = {.v = {bench_attend_floats(b->hidden, rows, CONTEXT), bench_attend_floats(b->hidden, rows, CONTEXT)}};
     R1_TRY(r1_cpu_act_forward(NULL, &act, err));
-    return linear(b->hidden, rows, CONTEXT, b->w2, b->b2, b->s->n_head, b->m, err);
+    return bench_attend_linear(b->hidden, rows, CONTEXT, b->w2, b->b2, b->s->n_head, b->m, err);
 }
 
 /* ---- separate operations: all scores, all softmaxes, all weighted sums; products by oneDNN ---- */
 
-static r1_status separate(const bench *b, r1_err *err)
+static r1_status bench_attend_separate(const bench *b, r1_err *err)
 {
     const r1_attend_shape *s = b->s;
     int64_t n = s->length, w = s->width;
@@ -185,7 +185,7 @@ enum { PLAIN_SCALE, CAWA_SCALE, FUSED, MAKES_M, LOW_RANK, SEPARATE, MEASURED };
 
 typedef r1_status (*measured)(const bench *b, r1_err *err);
 /* CAWA's scaling is the last before the attention, which so works on its queries. */
-static const measured fn[MEASURED] = {plain_scale, cawa_scale, attend, context, low_rank, separate};
+static const measured fn[MEASURED] = {plain_scale, cawa_scale, bench_attend_attend, bench_attend_context, bench_attend_low_rank, bench_attend_separate};
 
 /* Each in turn, a millisecond or more at a time; the best of each. */
 static r1_status in_turns(const bench *b, int n, double *best_us, double seconds, r1_err *err)

@@ -16,7 +16,7 @@ static void fill_logs(void)
     for (int32_t n = 0; n < COUNTS; n++) logs[n] = logf(n > 2 ? (float)n : 2);
 }
 
-R1_INLINE float log_count(const r1_op_args *a, int64_t r)
+R1_INLINE float cawa_log_count(const r1_op_args *a, int64_t r)
 {
     int32_t n = r1_ints(&a->v[3])[r];
     return n < 0 ? logs[0] : n < COUNTS ? logs[n] : logf((float)n);
@@ -37,7 +37,7 @@ R1_INLINE void context_of(const r1_op_args *a, int64_t r0, int32_t n, float *t)
     }
 }
 
-R1_INLINE void times(float *y, const float *x, float by, int32_t n)
+R1_INLINE void cawa_times(float *y, const float *x, float by, int32_t n)
 {
     v8 v;
     int32_t c = 0;
@@ -55,12 +55,12 @@ R1_CLONES static void forward_rows(const r1_op_args *a, int64_t r0, int32_t n)
     int32_t heads = a->i[0], dh = a->v[0].cols / heads;
     if (a->v[1].p) context_of(a, r0, n, t);
     for (int32_t r = 0; r < n; r++) {
-        float *y = r1_row(&a->v[4], r0 + r), length = a->v[2].p ? a->f[1] * log_count(a, r0 + r) : a->f[1];
+        float *y = r1_row(&a->v[4], r0 + r), length = a->v[2].p ? a->f[1] * cawa_log_count(a, r0 + r) : a->f[1];
         const float *q = r1_row(&a->v[0], r0 + r), *by_head = a->v[2].p;
         for (int32_t h = 0; h < heads; h++) {
             float by = a->v[2].p ? length * by_head[h] : length;
             if (a->v[1].p) by *= 1 + a->f[0] * t[r * heads + h];
-            times(y + h * dh, q + h * dh, by, dh);
+            cawa_times(y + h * dh, q + h * dh, by, dh);
         }
     }
 }
@@ -74,7 +74,7 @@ R1_CLONES static void backward_rows(const r1_op_args *a, int64_t r0, int32_t n)
         for (int32_t h = 0; h < heads; h++) {
             const float *gy = r1_row(&a->g[4], r0 + r) + h * dh, *q = r1_row(&a->v[0], r0 + r) + h * dh;
             float now = a->v[1].p ? t[r * heads + h] : 0, context = 1 + a->f[0] * now;
-            float log_n = a->v[2].p ? log_count(a, r0 + r) : 1, length = a->v[2].p ? r1_row(&a->v[2], 0)[h] * log_n : 1;
+            float log_n = a->v[2].p ? cawa_log_count(a, r0 + r) : 1, length = a->v[2].p ? r1_row(&a->v[2], 0)[h] * log_n : 1;
             float dot = v8_dot(gy, q, dh) * a->f[1]; /* the gradient of the product of the two factors */
             if (a->g[0].p) v8_add_scaled(r1_row(&a->g[0], r0 + r) + h * dh, gy, a->f[1] * length * context, dh);
             if (a->v[2].p && a->g[2].p) r1_row(&a->g[2], 0)[h] += dot * context * log_n;
@@ -113,7 +113,7 @@ R1_CLONES static void mean_segment(const r1_view *x, const r1_view *y, int32_t f
     float sum[COLUMNS] = {0};
     for (int32_t r = from; r < to; r++) {
         v8_add_scaled(sum, r1_row(x, r) + c0, 1, n);
-        times(r1_row(y, r) + c0, sum, 1 / (float)(r - from + 1), n);
+        cawa_times(r1_row(y, r) + c0, sum, 1 / (float)(r - from + 1), n);
     }
 }
 

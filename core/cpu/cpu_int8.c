@@ -43,7 +43,7 @@ typedef struct {
 } tile8;
 
 /* top: bits of the largest magnitude; NaN and infinity are the largest of all. inverse 0: all integers are zero. */
-static float scale_of(int32_t top, int limit, float *inverse)
+static float int8_scale_of(int32_t top, int limit, float *inverse)
 {
     float most;
     memcpy(&most, &top, sizeof most);
@@ -202,7 +202,7 @@ static const kernel narrow = {"avx2", 4, narrow_cols, 4, 2, 64, narrow_any, NULL
 static const kernel *chosen;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static bool has(const char *name)
+static bool int8_has(const char *name)
 {
 #if defined __x86_64__
     if (!strcmp(name, "avx512")) return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vnni");
@@ -213,18 +213,18 @@ static bool has(const char *name)
 }
 
 /* A name that this processor cannot run gives the best one; cpu_product.c reports it. */
-static void choose(void)
+static void int8_choose(void)
 {
     const char *wanted = getenv("R1_ISA");
     for (size_t i = R1_COUNT(all); i-- > 0;)
-        if (has(all[i].name)) chosen = &all[i];
+        if (int8_has(all[i].name)) chosen = &all[i];
     for (size_t i = 0; wanted && i < R1_COUNT(all); i++)
-        if (!strcmp(wanted, all[i].name) && has(wanted)) chosen = &all[i];
+        if (!strcmp(wanted, all[i].name) && int8_has(wanted)) chosen = &all[i];
 }
 
 static const kernel *the_kernel(void)
 {
-    pthread_once(&once, choose);
+    pthread_once(&once, int8_choose);
     return chosen;
 }
 
@@ -258,7 +258,7 @@ static float own_scale(const float *w, int32_t k_n, int limit, float *inverse)
         bits &= MAGNITUDE;
         top = bits > top ? bits : top;
     }
-    return scale_of(top, limit, inverse);
+    return int8_scale_of(top, limit, inverse);
 }
 
 /* Column n of w into its panel; to: its first group. *scale: the column's step, or 0 for its own. */
@@ -279,7 +279,7 @@ static void pack_column(const kernel *kn, const float *w, int32_t k_n, int limit
     *start = -kn->zero * sum;
 }
 
-static r1_status check_steps(const float *step, int64_t n, const char *what, r1_err *err)
+static r1_status int8_check_steps(const float *step, int64_t n, const char *what, r1_err *err)
 {
     for (int64_t i = 0; step && i < n; i++)
         if (!(step[i] >= 1e-30f && step[i] < 1e30f))
@@ -293,8 +293,8 @@ r1_status r1_cpu_int8_pack(r1_packed_int8 **out, const r1_view *w, const float *
     const kernel *kn = x_step != 0 ? the_narrow_kernel() : the_kernel();
     int limit = x_step != 0 ? R1_INT8_LEARNED : R1_INT8_LIMIT;
     if (w_step && x_step == 0) R1_FAIL(err, R1_E_INVAL, "int8: steps of the weight need one of the activations");
-    R1_TRY(check_steps(w_step, w->rows, "weight", err));
-    R1_TRY(check_steps(x_step != 0 ? &x_step : NULL, 1, "activations", err));
+    R1_TRY(int8_check_steps(w_step, w->rows, "weight", err));
+    R1_TRY(int8_check_steps(x_step != 0 ? &x_step : NULL, 1, "activations", err));
     if (w->cols > R1_INT8_K_MAX)
         R1_FAIL(err, R1_E_INVAL, "int8: a weight of %lld x %d, at most %d columns", (long long)w->rows, w->cols,
                 R1_INT8_K_MAX);
@@ -319,7 +319,7 @@ r1_status r1_cpu_int8_pack(r1_packed_int8 **out, const r1_view *w, const float *
 
 /* ---- products ---- */
 
-static int64_t chunk_rows(const kernel *kn, int64_t x_ld)
+static int64_t int8_chunk_rows(const kernel *kn, int64_t x_ld)
 {
     int64_t rows = ROOM / x_ld;
     if (rows > CHUNK_MAX) rows = CHUNK_MAX;
@@ -357,7 +357,7 @@ void r1_cpu_int8_product(const r1_view *x, const r1_packed_int8 *p, const float 
     float scale[CHUNK_MAX];
     tile8 t = {.groups = p->groups, .x = room, .x_scale = scale, .y_ld = y->ld};
     t.x_ld = (p->k + 31) / 32 * 32 * (4 / kn->group);
-    int64_t chunk = chunk_rows(kn, t.x_ld ? t.x_ld : 32);
+    int64_t chunk = int8_chunk_rows(kn, t.x_ld ? t.x_ld : 32);
     for (int64_t m = 0; m < x->rows; m += chunk) {
         int64_t n = x->rows - m < chunk ? x->rows - m : chunk;
         for (int64_t r = 0; r < n; r++)

@@ -8,7 +8,7 @@
 #include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
 
-static r1_status check(dnnl_status_t st, const char *what, r1_err *err)
+static r1_status linear_check(dnnl_status_t st, const char *what, r1_err *err)
 {
     if (st == dnnl_success) return R1_OK;
     R1_FAIL(err, R1_E_INVAL, "oneDNN refuses the %s of a linear op (status %d)", what, (int)st);
@@ -40,11 +40,11 @@ r1_status r1_cpu_linear_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
     if (gy->rows <= 0) return R1_OK;
     omp_set_num_threads(1); /* of this thread: slices and sessions are the units of parallelism */
     if (gx->p)
-        R1_TRY(check(
+        R1_TRY(linear_check(
             dnnl_sgemm('N', 'N', gy->rows, gx->cols, gy->cols, 1.0f, gy->p, gy->ld, w->p, w->ld, 1.0f, gx->p, gx->ld),
             "gradient of the input", err));
     if (gw->p)
-        R1_TRY(check(
+        R1_TRY(linear_check(
             dnnl_sgemm('T', 'N', gw->rows, gw->cols, gy->rows, 1.0f, gy->p, gy->ld, x->p, x->ld, 1.0f, gw->p, gw->ld),
             "gradient of the weight", err));
     if (gb->p) sum_rows(gb->p, gy);

@@ -7,7 +7,7 @@
 #define V8(f) ((v8){f, f, f, f, f, f, f, f})
 
 /* *v = x / step brought within the limit; *inside: where it was. The sum with 1.5 * 2^23 is a whole number. */
-R1_INLINE void round8(v8 *whole, v8 *v, v8i *inside, float limit)
+R1_INLINE void lsq_round8(v8 *whole, v8 *v, v8i *inside, float limit)
 {
     const v8 high = V8(limit), low = -high;
     v8i over = *v >= high, under = *v <= low;
@@ -33,7 +33,7 @@ R1_CLONES static void round_row(float *restrict y, const float *restrict x, floa
     for (int32_t c = 0; c < n; c += 8) {
         load_some(&v, x + c, n - c);
         v *= inverse;
-        round8(&whole, &v, &inside, limit);
+        lsq_round8(&whole, &v, &inside, limit);
         whole *= step;
         memcpy(y + c, &whole, n - c < 8 ? sizeof(float) * (size_t)(n - c) : sizeof whole);
     }
@@ -50,7 +50,7 @@ R1_CLONES static float back_row(float *restrict gx, const float *restrict x, con
         load_some(&v, x + c, n - c);
         load_some(&g, gy + c, n - c);
         v *= inverse;
-        round8(&whole, &v, &inside, limit);
+        lsq_round8(&whole, &v, &inside, limit);
         sum += g * (whole - (v8)((v8i)v & inside));
         if (!gx) continue;
         load_some(&old, gx + c, n - c);

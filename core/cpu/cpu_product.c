@@ -41,7 +41,7 @@ typedef float wide_v __attribute__((vector_size(64)));
 
 /* The shape of avx512bf16 for any processor (R1_ISA=widebf16). In a tile of pairs two of bf16 stand where one of f32 does. What vdpbf16ps does
  * in each lane: the upper product is added, then the lower one, both sums rounded to nearest; subnormal numbers count as zero. */
-static inline int32_t bits_of(float f)
+static inline int32_t product_bits_of(float f)
 {
     int32_t bits;
     memcpy(&bits, &f, sizeof bits);
@@ -56,7 +56,7 @@ typedef int32_t wide_vi __attribute__((vector_size(64)));
 #define TILE_ATTR
 #define TILE_WIDTH        16
 #define TILE_ROWS         12
-#define TILE_SET1(f)      ((wide_v)((wide_vi){0} + bits_of(f)))
+#define TILE_SET1(f)      ((wide_v)((wide_vi){0} + product_bits_of(f)))
 #define TILE_FMA(a, b, c) FLUSHED(FLUSHED(FLUSHED(c) + UPPER(a) * UPPER(b)) + LOWER(a) * LOWER(b))
 #define TILE_V            wide_v
 #include "cpu_tile.h"
@@ -93,7 +93,7 @@ typedef int32_t wide_vi __attribute__((vector_size(64)));
 static const r1_kernel *chosen;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static bool has(const char *name)
+static bool product_has(const char *name)
 {
 #if defined __x86_64__
     if (!strcmp(name, "avx512bf16")) return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bf16");
@@ -104,7 +104,7 @@ static bool has(const char *name)
 }
 
 /* Best first. A name that this processor cannot run is reported and the best one taken: a service must not end for it. */
-static void choose(void)
+static void product_choose(void)
 {
     static const r1_kernel all[] = {
 #if defined __x86_64__
@@ -119,9 +119,9 @@ static void choose(void)
     const char *wanted = getenv("R1_ISA");
     if (wanted && !strcmp(wanted, "avxvnni")) wanted = "avx2"; /* differs in cpu_int8.c alone */
     for (size_t i = R1_COUNT(all); i-- > 0;)
-        if (has(all[i].name)) chosen = &all[i];
+        if (product_has(all[i].name)) chosen = &all[i];
     for (size_t i = 0; wanted && i < R1_COUNT(all); i++)
-        if (!strcmp(wanted, all[i].name) && has(wanted)) chosen = &all[i];
+        if (!strcmp(wanted, all[i].name) && product_has(wanted)) chosen = &all[i];
     if (wanted && strcmp(wanted, chosen->name) != 0)
         r1_log(R1_LOG_WARN, "isa_not_here", "R1_ISA=%s using=%s known=avx512bf16,avx512,avx2,portable,wide,widebf16",
                wanted, chosen->name);
@@ -129,7 +129,7 @@ static void choose(void)
 
 const r1_kernel *r1_cpu_kernel(void)
 {
-    pthread_once(&once, choose);
+    pthread_once(&once, product_choose);
     return chosen;
 }
 
@@ -173,7 +173,7 @@ r1_status r1_cpu_pack(r1_packed **out, const r1_view *w, r1_err *err)
 /* ---- products ---- */
 
 /* All rows from..to through one panel. */
-static void rows_of(const r1_kernel *kn, r1_tile t, const r1_view *x, const r1_view *y, int64_t from, int64_t to,
+static void product_rows_of(const r1_kernel *kn, r1_tile t, const r1_view *x, const r1_view *y, int64_t from, int64_t to,
                     int32_t k0, int32_t n0)
 {
     t.cols = y->cols - n0 < kn->cols ? y->cols - n0 : kn->cols;
@@ -184,7 +184,7 @@ static void rows_of(const r1_kernel *kn, r1_tile t, const r1_view *x, const r1_v
     }
 }
 
-static const float *start_of(const float *bias, int32_t n, int32_t n0, int32_t cols, float *room)
+static const float *product_start_of(const float *bias, int32_t n, int32_t n0, int32_t cols, float *room)
 {
     if (bias && n - n0 >= cols) return bias + n0;
     memset(room, 0, sizeof(float) * (size_t)cols);
@@ -193,7 +193,7 @@ static const float *start_of(const float *bias, int32_t n, int32_t n0, int32_t c
 }
 
 /* Rows of x that stay in the second-level cache (about 320 KiB), whole tiles of every kernel. */
-static int64_t chunk_rows(int32_t k)
+static int64_t product_chunk_rows(int32_t k)
 {
     int64_t rows = 80 * 1024 / (k > 0 ? k : 1);
     return (rows < 48 ? 48 : rows > 768 ? 768 : rows) / 12 * 12;
@@ -202,13 +202,13 @@ static int64_t chunk_rows(int32_t k)
 static void by_packed(const r1_kernel *kn, const r1_view *x, const r1_packed *p, const float *bias, const r1_view *y)
 {
     float room[COLS_MAX];
-    int64_t chunk = chunk_rows(p->k);
+    int64_t chunk = product_chunk_rows(p->k);
     for (int64_t m = 0; m < x->rows; m += chunk) {
         int64_t to = x->rows - m < chunk ? x->rows : m + chunk;
         for (int32_t n0 = 0; n0 < p->n; n0 += kn->cols) {
             r1_tile t = {.k = p->k, .x_ld = x->ld, .y_ld = y->ld, .panel = p->data + (int64_t)n0 * p->k};
-            t.start = start_of(bias, p->n, n0, kn->cols, room);
-            rows_of(kn, t, x, y, m, to, 0, n0);
+            t.start = product_start_of(bias, p->n, n0, kn->cols, room);
+            product_rows_of(kn, t, x, y, m, to, 0, n0);
         }
     }
 }
@@ -221,8 +221,8 @@ static void by_weight(const r1_kernel *kn, const r1_view *x, const r1_view *w, c
             int32_t k_n = w->cols - k0 < BLOCK_K ? w->cols - k0 : BLOCK_K;
             pack_panel(w, n0, k0, k_n, kn->cols, panel);
             r1_tile t = {.k = k_n, .x_ld = x->ld, .y_ld = y->ld, .panel = panel};
-            if (k0 == 0) t.start = start_of(bias, (int32_t)w->rows, n0, kn->cols, room);
-            rows_of(kn, t, x, y, 0, x->rows, k0, n0);
+            if (k0 == 0) t.start = product_start_of(bias, (int32_t)w->rows, n0, kn->cols, room);
+            product_rows_of(kn, t, x, y, 0, x->rows, k0, n0);
         }
 }
 

@@ -8,7 +8,7 @@ static const float gelu_a = 0.7978845608f, gelu_b = 0.044715f; /* sqrt(2 / pi); 
 
 /* ---- add ---- */
 
-R1_CLONES static void add_row(float *restrict y, const float *x, const float *b, int32_t n)
+R1_CLONES static void rows_add_row(float *restrict y, const float *x, const float *b, int32_t n)
 {
     for (int32_t c = 0; c < n; c++) y[c] = x[c] + b[c];
 }
@@ -17,7 +17,7 @@ r1_status r1_cpu_add_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
     for (int64_t r = 0; r < a->v[0].rows; r++)
-        add_row(r1_row(&a->v[2], r), r1_row(&a->v[0], r), r1_row(&a->v[1], r % a->v[1].rows), a->v[0].cols);
+        rows_add_row(r1_row(&a->v[2], r), r1_row(&a->v[0], r), r1_row(&a->v[1], r % a->v[1].rows), a->v[0].cols);
     return R1_OK;
 }
 
@@ -39,7 +39,7 @@ r1_status r1_cpu_add_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 
 /* ---- act ---- */
 
-R1_INLINE void gelu8(v8 *x)
+R1_INLINE void rows_gelu8(v8 *x)
 {
     v8 t = gelu_a * (*x + gelu_b * *x * *x * *x);
     v8_tanh(&t);
@@ -59,12 +59,12 @@ R1_CLONES static void gelu_row(float *restrict y, const float *restrict x, int32
     int32_t c = 0;
     for (; c + 8 <= n; c += 8) {
         v8_load(&v, x + c);
-        gelu8(&v);
+        rows_gelu8(&v);
         v8_store(y + c, &v);
     }
     if (c == n) return;
     v8_load_part(&v, x + c, n - c, 0);
-    gelu8(&v);
+    rows_gelu8(&v);
     memcpy(y + c, &v, sizeof(float) * (size_t)(n - c));
 }
 
@@ -115,7 +115,7 @@ r1_status r1_cpu_act_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 
 /* ---- gate ---- */
 
-R1_INLINE void sigmoid8(v8 *x)
+R1_INLINE void rows_sigmoid8(v8 *x)
 {
     v8 e = -*x;
     v8_exp(&e);
@@ -130,7 +130,7 @@ R1_CLONES static void gate_row(float *restrict y, const float *restrict x, const
         int32_t here = n - c < 8 ? n - c : 8;
         v8_load_part(&v, x + c, here, 0);
         v8_load_part(&open, g + c, here, 0);
-        sigmoid8(&open);
+        rows_sigmoid8(&open);
         v *= open;
         memcpy(y + c, &v, sizeof(float) * (size_t)here);
     }
@@ -144,7 +144,7 @@ R1_CLONES static void gate_back_row(const r1_op_args *a, int64_t r)
         int32_t here = n - c < 8 ? n - c : 8;
         v8_load_part(&v, gy + c, here, 0);
         v8_load_part(&open, g + c, here, 0);
-        sigmoid8(&open);
+        rows_sigmoid8(&open);
         v *= open;
         for (int32_t i = 0; a->g[0].p && i < here; i++) r1_row(&a->g[0], r)[c + i] += v[i];
         v8_load_part(&to, x + c, here, 0);
@@ -172,7 +172,7 @@ r1_status r1_cpu_gate_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 
 R1_CLONES static float sum_of_squares(const float *x, int32_t n) { return v8_dot(x, x, n); }
 
-static float inverse_rms(const float *x, int32_t n, float eps)
+static float rows_inverse_rms(const float *x, int32_t n, float eps)
 {
     return 1.0f / sqrtf(sum_of_squares(x, n) / (float)n + eps);
 }
@@ -188,7 +188,7 @@ r1_status r1_cpu_rmsnorm_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
     (void)s, (void)err;
     for (int64_t r = 0; r < a->v[0].rows; r++) {
         const float *x = r1_row(&a->v[0], r);
-        scale_row(r1_row(&a->v[2], r), x, a->v[1].p, inverse_rms(x, a->v[0].cols, a->f[0]), a->v[0].cols);
+        scale_row(r1_row(&a->v[2], r), x, a->v[1].p, rows_inverse_rms(x, a->v[0].cols, a->f[0]), a->v[0].cols);
     }
     return R1_OK;
 }
@@ -237,14 +237,14 @@ r1_status r1_cpu_rmsnorm_backward(r1_stream *st, const r1_op_args *a, r1_err *er
     for (int64_t r = 0; r < a->v[0].rows; r++) {
         const float *x = r1_row(&a->v[0], r);
         rmsnorm_back_row(a->g[0].p ? r1_row(&a->g[0], r) : NULL, a->g[1].p, x, a->v[1].p, r1_row(&a->g[2], r),
-                         inverse_rms(x, a->v[0].cols, a->f[0]), a->v[0].cols);
+                         rows_inverse_rms(x, a->v[0].cols, a->f[0]), a->v[0].cols);
     }
     return R1_OK;
 }
 
 /* ---- edge_message ---- */
 
-R1_INLINE void message(float *y, const float *h, const float *e, float scale, int32_t n)
+R1_INLINE void rows_message(float *y, const float *h, const float *e, float scale, int32_t n)
 {
     const v8 zero = {0};
     v8 a, b, old;
@@ -289,15 +289,15 @@ R1_INLINE void message_back(float *gh, float *ge, const float *h, const float *e
     }
 }
 
-R1_CLONES static void messages(const r1_op_args *a)
+R1_CLONES static void rows_messages(const r1_op_args *a)
 {
     const r1_view *h = &a->v[0], *e = &a->v[1], *scale = &a->v[4], *y = &a->v[5];
     const int32_t *src = r1_ints(&a->v[2]), *dst = r1_ints(&a->v[3]);
     int32_t d = h->cols / 2;
     for (int64_t n = 0; n < y->rows; n++) memset(r1_row(y, n), 0, sizeof(float) * (size_t)(2 * d));
     for (int64_t j = 0; j < e->rows; j++) {
-        message(r1_row(y, dst[j]), r1_row(h, src[j]), r1_row(e, j), r1_row(scale, dst[j])[0], d);
-        message(r1_row(y, src[j]) + d, r1_row(h, dst[j]) + d, r1_row(e, j) + d, r1_row(scale, src[j])[1], d);
+        rows_message(r1_row(y, dst[j]), r1_row(h, src[j]), r1_row(e, j), r1_row(scale, dst[j])[0], d);
+        rows_message(r1_row(y, src[j]) + d, r1_row(h, dst[j]) + d, r1_row(e, j) + d, r1_row(scale, src[j])[1], d);
     }
 }
 
@@ -317,7 +317,7 @@ R1_CLONES static void messages_back(const r1_op_args *a)
 r1_status r1_cpu_edge_message_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    messages(a);
+    rows_messages(a);
     return R1_OK;
 }
 

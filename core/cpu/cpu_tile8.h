@@ -80,7 +80,7 @@ TILE_ATTR static float TILE(quantise)(const float *x, int32_t k, void *to)
         TILE(widen)(&most, v);
     }
     for (int c = 0; c < TILE_WIDTH; c++) top = most[c] > top ? most[c] : top;
-    float scale = scale_of(top, R1_INT8_LIMIT, &inverse);
+    float scale = int8_scale_of(top, R1_INT8_LIMIT, &inverse);
     TILE_X *q = to;
     if (inverse > 0) {
         for (int32_t i = 0; i < whole; i += TILE_WIDTH) {

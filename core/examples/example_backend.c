@@ -36,7 +36,7 @@ static const r1_backend *counting_backend(void)
 }
 
 /* One payment scored on a backend by its name. */
-static r1_status score(const r1_model *model, const char *backend, float *logit, r1_err *err)
+static r1_status example_backend_score(const r1_model *model, const char *backend, float *logit, r1_err *err)
 {
     r1_session *session;
     r1_session_opts opts = {.backend = backend};
@@ -58,8 +58,8 @@ int main(void)
     float cpu = 0, counting = 1;
     r1_status st = r1_backend_register(counting_backend(), &err);
     if (st == R1_OK) st = r1_model_new(&model, payment_description, 1, &err);
-    if (st == R1_OK) st = score(model, "cpu", &cpu, &err);
-    if (st == R1_OK) st = score(model, "counting", &counting, &err);
+    if (st == R1_OK) st = example_backend_score(model, "cpu", &cpu, &err);
+    if (st == R1_OK) st = example_backend_score(model, "counting", &counting, &err);
     r1_model_free(model);
     if (st != R1_OK) {
         fprintf(stderr, "example_backend: %s\n", err.msg);

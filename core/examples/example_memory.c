@@ -18,7 +18,7 @@ static const char description[] =
     " \"heads\": [{\"name\": \"risk\", \"kind\": \"binary\"}]}";
 
 /* Ten events of one entity meet a ring of eight. The second is pinned, an anchor: the oldest others make room. */
-static r1_status working(const r1_model *model, r1_session *session, r1_memory *memory, r1_err *err)
+static r1_status example_memory_working(const r1_model *model, r1_session *session, r1_memory *memory, r1_err *err)
 {
     const uint64_t patient = r1_hash64("patient 7", 9, 0);
     uint64_t ticket, handle[10], kept[8], number[8];
@@ -46,7 +46,7 @@ static r1_status working(const r1_model *model, r1_session *session, r1_memory *
     return R1_OK;
 }
 
-static r1_status search(r1_longterm *lt, const char *when, r1_err *err)
+static r1_status example_memory_search(r1_longterm *lt, const char *when, r1_err *err)
 {
     const float query[4] = {1, 0.2F, 0, 0};
     r1_longterm_hit hit[2];
@@ -63,7 +63,7 @@ static r1_status search(r1_longterm *lt, const char *when, r1_err *err)
 }
 
 /* Entries are found by the inner product of keys; a source that brings a new version replaces what it said before. */
-static r1_status longterm(r1_longterm *lt, const char *path, r1_err *err)
+static r1_status example_memory_longterm(r1_longterm *lt, const char *path, r1_err *err)
 {
     static const float key[3][4] = {{1, 0, 0, 0}, {0, 1, 0, 0}, {0.5F, 0.5F, 0, 0}};
     static const char *const value[] = {"fever", "rash", "both"};
@@ -72,13 +72,13 @@ static r1_status longterm(r1_longterm *lt, const char *path, r1_err *err)
             .key = key[i], .value = value[i], .value_bytes = (uint32_t)strlen(value[i]), .version = i};
         R1_TRY(r1_longterm_insert(lt, &e, NULL, err));
     }
-    R1_TRY(search(lt, "found", err));
+    R1_TRY(example_memory_search(lt, "found", err));
     R1_TRY(r1_longterm_save(lt, path, err)); /* the old file or the new one, never half */
     r1_longterm *again;
     R1_TRY(r1_longterm_open(&again, path, 1000, err));
     size_t n = r1_longterm_expire(again, 0, 1); /* of source 0, what is older than version 1 */
     printf("expired: %zu of %zu\n", n, r1_longterm_count(lt));
-    r1_status st = search(again, "reopened", err);
+    r1_status st = example_memory_search(again, "reopened", err);
     r1_longterm_free(again);
     return st;
 }
@@ -99,9 +99,9 @@ int main(int argc, char **argv)
     r1_status st = r1_model_new(&model, description, 1, &err);
     if (st == R1_OK) st = r1_session_new(&session, model, NULL, &err);
     if (st == R1_OK) st = r1_memory_new(&memory, model, &opts, &err);
-    if (st == R1_OK) st = working(model, session, memory, &err);
+    if (st == R1_OK) st = example_memory_working(model, session, memory, &err);
     if (st == R1_OK) st = r1_longterm_new(&lt, 4, 1000, &err);
-    if (st == R1_OK) st = longterm(lt, argv[1], &err);
+    if (st == R1_OK) st = example_memory_longterm(lt, argv[1], &err);
     if (st != R1_OK) fprintf(stderr, "example_memory: %s\n", err.msg);
     r1_longterm_free(lt);
     r1_memory_free(memory);

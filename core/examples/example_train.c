@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 /* Fraud where two of three signs meet: a large amount, a small hour, an urgent note; and in 3 % of the rest. */
-static r1_sample generate(payment *p, float *label, r1_rng *rng)
+static r1_sample example_train_generate(payment *p, float *label, r1_rng *rng)
 {
     static const char *const notes[] = {"lunch for two", "rent", "invoice 17", "urgent, as discussed",
                                         "urgent: new account"};
@@ -30,7 +30,7 @@ static r1_status write_shard(const char *path, size_t n, uint64_t seed, r1_err *
     for (size_t i = 0; i < n; i++) {
         payment p;
         float label;
-        r1_sample s = generate(&p, &label, &rng);
+        r1_sample s = example_train_generate(&p, &label, &rng);
         s.id = i;
         r1_status st = r1_shard_add(w, &s, err);
         if (st != R1_OK) {

@@ -19,9 +19,9 @@ struct r1_bpe {
     unsigned bits;
 };
 
-static uint64_t pair_key(int32_t a, int32_t b) { return ((uint64_t)(uint32_t)a << 32 | (uint32_t)b) + 1; }
+static uint64_t bpe_pair_key(int32_t a, int32_t b) { return ((uint64_t)(uint32_t)a << 32 | (uint32_t)b) + 1; }
 
-static slot *find(slot *table, unsigned bits, uint64_t key)
+static slot *bpe_find(slot *table, unsigned bits, uint64_t key)
 {
     size_t mask = ((size_t)1 << bits) - 1, i = (size_t)(key * 0x9e3779b97f4a7c15u >> (64 - bits));
     while (table[i].key && table[i].key != key) i = (i + 1) & mask;
@@ -44,13 +44,13 @@ r1_status r1_bpe_new(r1_bpe **out, const int32_t *merges, size_t n, r1_err *err)
     }
     for (size_t i = 0; i < n; i++) {
         int32_t x = merges[2 * i], y = merges[2 * i + 1], limit = 256 + (int32_t)i;
-        slot *s = find(b->table, b->bits, pair_key(x, y));
+        slot *s = bpe_find(b->table, b->bits, bpe_pair_key(x, y));
         if (x < 0 || y < 0 || x >= limit || y >= limit || s->key) {
             r1_bpe_free(b);
             R1_FAIL(err, R1_E_FORMAT, "tokenizer: merge %zu joins %d and %d, expected a new pair of ids below %d", i, x,
                     y, limit);
         }
-        *s = (slot){pair_key(x, y), (int32_t)i};
+        *s = (slot){bpe_pair_key(x, y), (int32_t)i};
         b->merge[2 * i] = x;
         b->merge[2 * i + 1] = y;
     }
@@ -72,7 +72,7 @@ const int32_t *r1_bpe_merges(const r1_bpe *b, size_t *n)
     return b->merge;
 }
 
-static bool word_byte(unsigned char c)
+static bool bpe_word_byte(unsigned char c)
 {
     return c >= 128 || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
@@ -80,9 +80,9 @@ static bool word_byte(unsigned char c)
 /* Length of the first word of a text that is not empty. */
 static size_t word_length(const char *text, size_t len)
 {
-    size_t n = text[0] == ' ' && len > 1 && word_byte((unsigned char)text[1]);
-    if (!word_byte((unsigned char)text[n])) return 1;
-    while (n < len && n < WORD_MAX && word_byte((unsigned char)text[n])) n++;
+    size_t n = text[0] == ' ' && len > 1 && bpe_word_byte((unsigned char)text[1]);
+    if (!bpe_word_byte((unsigned char)text[n])) return 1;
+    while (n < len && n < WORD_MAX && bpe_word_byte((unsigned char)text[n])) n++;
     return n;
 }
 
@@ -92,7 +92,7 @@ static size_t merge_word(const r1_bpe *b, int32_t *id, size_t n)
         int32_t best = INT32_MAX;
         size_t at = 0;
         for (size_t i = 0; i + 1 < n; i++) {
-            const slot *s = find(b->table, b->bits, pair_key(id[i], id[i + 1]));
+            const slot *s = bpe_find(b->table, b->bits, bpe_pair_key(id[i], id[i + 1]));
             if (s->key && s->value < best) {
                 best = s->value;
                 at = i;
@@ -139,7 +139,7 @@ typedef struct {
 
 static void count_word(learner *l, const char *text, size_t n)
 {
-    slot *s = find(l->seen, WORD_BITS + 1, r1_hash64(text, n, 7) | 1);
+    slot *s = bpe_find(l->seen, WORD_BITS + 1, r1_hash64(text, n, 7) | 1);
     if (!s->key) {
         if (l->n_word == (size_t)1 << WORD_BITS) return;
         *s = (slot){r1_hash64(text, n, 7) | 1, (int32_t)l->n_word};
@@ -159,8 +159,8 @@ static int64_t best_pair(learner *l, int32_t *a, int32_t *b)
     uint64_t best_key = 0;
     for (size_t w = 0; w < l->n_word; w++)
         for (uint32_t i = 0; i + 1 < l->word[w].n; i++) {
-            uint64_t key = pair_key(l->word[w].id[i], l->word[w].id[i + 1]);
-            slot *s = find(l->pairs, PAIR_BITS, key);
+            uint64_t key = bpe_pair_key(l->word[w].id[i], l->word[w].id[i + 1]);
+            slot *s = bpe_find(l->pairs, PAIR_BITS, key);
             if (!s->key && used >= (size_t)3 << (PAIR_BITS - 2)) continue;
             if (!s->key) used++;
             s->key = key;
@@ -175,7 +175,7 @@ static int64_t best_pair(learner *l, int32_t *a, int32_t *b)
     return best;
 }
 
-static void apply(learner *l, int32_t a, int32_t b, int32_t id)
+static void bpe_apply(learner *l, int32_t a, int32_t b, int32_t id)
 {
     for (size_t w = 0; w < l->n_word; w++) {
         word_entry *e = &l->word[w];
@@ -202,7 +202,7 @@ r1_status r1_bpe_train(r1_bpe **out, r1_bpe_text_fn fn, void *ctx, size_t n_merg
         for (size_t at = 0, w; at < len; at += w, bytes += w)
             count_word(&l, text + at, w = word_length(text + at, len - at));
     while (st == R1_OK && n < n_merge && best_pair(&l, &merges[2 * n], &merges[2 * n + 1]) > 2) {
-        apply(&l, merges[2 * n], merges[2 * n + 1], 256 + (int32_t)n);
+        bpe_apply(&l, merges[2 * n], merges[2 * n + 1], 256 + (int32_t)n);
         n++;
     }
     if (st == R1_OK)

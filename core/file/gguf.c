@@ -20,7 +20,7 @@ typedef struct {
 
 static const size_t scalar_bytes[] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
 
-static r1_status take(reader *r, size_t n, const uint8_t **p, const char *what)
+static r1_status gguf_take(reader *r, size_t n, const uint8_t **p, const char *what)
 {
     *p = r->data;
     if (n > r->len - r->at)
@@ -34,7 +34,7 @@ static r1_status take(reader *r, size_t n, const uint8_t **p, const char *what)
 static r1_status take_u32(reader *r, uint32_t *v, const char *what)
 {
     const uint8_t *p;
-    R1_TRY(take(r, sizeof *v, &p, what));
+    R1_TRY(gguf_take(r, sizeof *v, &p, what));
     memcpy(v, p, sizeof *v);
     return R1_OK;
 }
@@ -42,7 +42,7 @@ static r1_status take_u32(reader *r, uint32_t *v, const char *what)
 static r1_status take_u64(reader *r, uint64_t *v, const char *what)
 {
     const uint8_t *p;
-    R1_TRY(take(r, sizeof *v, &p, what));
+    R1_TRY(gguf_take(r, sizeof *v, &p, what));
     memcpy(v, p, sizeof *v);
     return R1_OK;
 }
@@ -55,7 +55,7 @@ static r1_status take_string(reader *r, size_t max, const char **s, size_t *len,
         R1_FAIL(r->err, R1_E_FORMAT, "GGUF: %s at byte %zu is %llu bytes long, at most %zu", what, r->at,
                 (unsigned long long)n, max);
     const uint8_t *p;
-    R1_TRY(take(r, (size_t)n, &p, what));
+    R1_TRY(gguf_take(r, (size_t)n, &p, what));
     *s = (const char *)p;
     *len = (size_t)n;
     return R1_OK;
@@ -79,7 +79,7 @@ static r1_status take_array(reader *r, r1_gguf_key *k)
     }
     if (k->count > (r->len - r->at) / scalar_bytes[type])
         R1_FAIL(r->err, R1_E_FORMAT, "GGUF: array longer than the file");
-    return take(r, (size_t)k->count * scalar_bytes[type], &k->data, "array");
+    return gguf_take(r, (size_t)k->count * scalar_bytes[type], &k->data, "array");
 }
 
 static r1_status take_key(reader *r, r1_gguf_key *k)
@@ -93,7 +93,7 @@ static r1_status take_key(reader *r, r1_gguf_key *k)
     k->type = (r1_gguf_type)type;
     k->count = 1;
     if (type == R1_GGUF_ARRAY) return take_array(r, k);
-    if (type != R1_GGUF_STRING) return take(r, scalar_bytes[type], &k->data, "value");
+    if (type != R1_GGUF_STRING) return gguf_take(r, scalar_bytes[type], &k->data, "value");
     const char *s;
     size_t n;
     R1_TRY(take_string(r, r->len, &s, &n, "value"));
@@ -148,12 +148,12 @@ static r1_status place_tensors(reader *r, r1_gguf *g, const uint64_t *offset)
     return R1_OK;
 }
 
-static r1_status parse(reader *r, r1_gguf *g, uint64_t **offset)
+static r1_status gguf_parse(reader *r, r1_gguf *g, uint64_t **offset)
 {
     const uint8_t *magic;
     uint32_t version;
     uint64_t n_tensor, n_key;
-    R1_TRY(take(r, 4, &magic, "magic"));
+    R1_TRY(gguf_take(r, 4, &magic, "magic"));
     R1_TRY(take_u32(r, &version, "version"));
     if (memcmp(magic, "GGUF", 4) != 0 || version != 3)
         R1_FAIL(r->err, R1_E_FORMAT, "GGUF: expected \"GGUF\" version 3, found bytes %02x%02x%02x%02x version %u",
@@ -178,7 +178,7 @@ r1_status r1_gguf_parse(r1_gguf *g, const void *data, size_t len, r1_err *err)
     reader r = {data, len, 0, err};
     uint64_t *offset = NULL;
     memset(g, 0, sizeof *g);
-    r1_status st = parse(&r, g, &offset);
+    r1_status st = gguf_parse(&r, g, &offset);
     free(offset);
     if (st != R1_OK) r1_gguf_free(g);
     return st;
@@ -191,23 +191,23 @@ void r1_gguf_free(r1_gguf *g)
     memset(g, 0, sizeof *g);
 }
 
-static bool same(const char *name, size_t len, const char *s) { return strlen(s) == len && memcmp(name, s, len) == 0; }
+static bool gguf_same(const char *name, size_t len, const char *s) { return strlen(s) == len && memcmp(name, s, len) == 0; }
 
 const r1_gguf_key *r1_gguf_find(const r1_gguf *g, const char *name)
 {
     for (size_t i = 0; i < g->n_key; i++)
-        if (same(g->key[i].name, g->key[i].name_len, name)) return &g->key[i];
+        if (gguf_same(g->key[i].name, g->key[i].name_len, name)) return &g->key[i];
     return NULL;
 }
 
 const r1_gguf_tensor *r1_gguf_find_tensor(const r1_gguf *g, const char *name)
 {
     for (size_t i = 0; i < g->n_tensor; i++)
-        if (same(g->tensor[i].name, g->tensor[i].name_len, name)) return &g->tensor[i];
+        if (gguf_same(g->tensor[i].name, g->tensor[i].name_len, name)) return &g->tensor[i];
     return NULL;
 }
 
-static r1_status typed(const r1_gguf *g, const char *name, r1_gguf_type type, const r1_gguf_key **k, r1_err *err)
+static r1_status gguf_typed(const r1_gguf *g, const char *name, r1_gguf_type type, const r1_gguf_key **k, r1_err *err)
 {
     *k = r1_gguf_find(g, name);
     if (!*k) R1_FAIL(err, R1_E_FORMAT, "GGUF: key \"%s\" is missing", name);
@@ -219,7 +219,7 @@ static r1_status typed(const r1_gguf *g, const char *name, r1_gguf_type type, co
 r1_status r1_gguf_u64(const r1_gguf *g, const char *name, uint64_t *v, r1_err *err)
 {
     const r1_gguf_key *k;
-    R1_TRY(typed(g, name, R1_GGUF_U64, &k, err));
+    R1_TRY(gguf_typed(g, name, R1_GGUF_U64, &k, err));
     memcpy(v, k->data, sizeof *v);
     return R1_OK;
 }
@@ -227,7 +227,7 @@ r1_status r1_gguf_u64(const r1_gguf *g, const char *name, uint64_t *v, r1_err *e
 r1_status r1_gguf_f32(const r1_gguf *g, const char *name, float *v, r1_err *err)
 {
     const r1_gguf_key *k;
-    R1_TRY(typed(g, name, R1_GGUF_F32, &k, err));
+    R1_TRY(gguf_typed(g, name, R1_GGUF_F32, &k, err));
     memcpy(v, k->data, sizeof *v);
     if (!isfinite(*v)) R1_FAIL(err, R1_E_FORMAT, "GGUF: key \"%s\" is not a finite number", name);
     return R1_OK;
@@ -236,7 +236,7 @@ r1_status r1_gguf_f32(const r1_gguf *g, const char *name, float *v, r1_err *err)
 r1_status r1_gguf_str(const r1_gguf *g, const char *name, const char **s, size_t *len, r1_err *err)
 {
     const r1_gguf_key *k;
-    R1_TRY(typed(g, name, R1_GGUF_STRING, &k, err));
+    R1_TRY(gguf_typed(g, name, R1_GGUF_STRING, &k, err));
     *s = (const char *)k->data;
     *len = (size_t)k->count;
     return R1_OK;
@@ -246,7 +246,7 @@ r1_status r1_gguf_array(const r1_gguf *g, const char *name, r1_gguf_type item, c
                         r1_err *err)
 {
     const r1_gguf_key *k;
-    R1_TRY(typed(g, name, R1_GGUF_ARRAY, &k, err));
+    R1_TRY(gguf_typed(g, name, R1_GGUF_ARRAY, &k, err));
     if (k->item_type != item)
         R1_FAIL(err, R1_E_FORMAT, "GGUF: key \"%s\" is an array of type %d, expected %d", name, k->item_type, item);
     *data = k->data;
@@ -274,7 +274,7 @@ struct r1_gguf_writer {
     uint64_t offset;
 };
 
-static void put(buffer *b, const void *data, size_t n)
+static void gguf_put(buffer *b, const void *data, size_t n)
 {
     if (b->failed || n == 0) return;
     if (n > b->cap - b->len) {
@@ -291,13 +291,13 @@ static void put(buffer *b, const void *data, size_t n)
     b->len += n;
 }
 
-static void put_u32(buffer *b, uint32_t v) { put(b, &v, sizeof v); }
-static void put_u64(buffer *b, uint64_t v) { put(b, &v, sizeof v); }
+static void gguf_put_u32(buffer *b, uint32_t v) { gguf_put(b, &v, sizeof v); }
+static void put_u64(buffer *b, uint64_t v) { gguf_put(b, &v, sizeof v); }
 
 static void put_string(buffer *b, const char *s)
 {
     put_u64(b, strlen(s));
-    put(b, s, strlen(s));
+    gguf_put(b, s, strlen(s));
 }
 
 r1_status r1_gguf_writer_new(r1_gguf_writer **out, r1_err *err)
@@ -324,7 +324,7 @@ void r1_gguf_writer_free(r1_gguf_writer *w)
 static buffer *begin_key(r1_gguf_writer *w, const char *name, r1_gguf_type type)
 {
     put_string(&w->keys, name);
-    put_u32(&w->keys, type);
+    gguf_put_u32(&w->keys, type);
     w->n_key++;
     return &w->keys;
 }
@@ -333,7 +333,7 @@ void r1_gguf_put_u64(r1_gguf_writer *w, const char *name, uint64_t v) { put_u64(
 
 void r1_gguf_put_f32(r1_gguf_writer *w, const char *name, float v)
 {
-    put(begin_key(w, name, R1_GGUF_F32), &v, sizeof v);
+    gguf_put(begin_key(w, name, R1_GGUF_F32), &v, sizeof v);
 }
 
 void r1_gguf_put_str(r1_gguf_writer *w, const char *name, const char *s)
@@ -344,9 +344,9 @@ void r1_gguf_put_str(r1_gguf_writer *w, const char *name, const char *s)
 void r1_gguf_put_array(r1_gguf_writer *w, const char *name, r1_gguf_type item, const void *data, uint64_t count)
 {
     buffer *b = begin_key(w, name, R1_GGUF_ARRAY);
-    put_u32(b, item);
+    gguf_put_u32(b, item);
     put_u64(b, count);
-    put(b, data, (size_t)count * scalar_bytes[item]);
+    gguf_put(b, data, (size_t)count * scalar_bytes[item]);
 }
 
 void r1_gguf_put_tensor(r1_gguf_writer *w, const char *name, uint32_t ggml_type, uint64_t rows, uint64_t cols,
@@ -357,34 +357,34 @@ void r1_gguf_put_tensor(r1_gguf_writer *w, const char *name, uint32_t ggml_type,
         return;
     }
     put_string(&w->infos, name);
-    put_u32(&w->infos, 2);
+    gguf_put_u32(&w->infos, 2);
     put_u64(&w->infos, cols);
     put_u64(&w->infos, rows);
-    put_u32(&w->infos, ggml_type);
+    gguf_put_u32(&w->infos, ggml_type);
     put_u64(&w->infos, w->offset);
     w->tensor[w->n_tensor++] = (blob){data, bytes};
     w->offset += (bytes + R1_GGUF_ALIGN - 1) / R1_GGUF_ALIGN * R1_GGUF_ALIGN;
 }
 
-static void pad(buffer *b)
+static void gguf_pad(buffer *b)
 {
     static const uint8_t zero[R1_GGUF_ALIGN];
-    put(b, zero, (R1_GGUF_ALIGN - b->len % R1_GGUF_ALIGN) % R1_GGUF_ALIGN);
+    gguf_put(b, zero, (R1_GGUF_ALIGN - b->len % R1_GGUF_ALIGN) % R1_GGUF_ALIGN);
 }
 
 r1_status r1_gguf_save(r1_gguf_writer *w, const char *path, r1_err *err)
 {
     buffer all = {.failed = w->keys.failed || w->infos.failed};
-    put(&all, "GGUF", 4);
-    put_u32(&all, 3);
+    gguf_put(&all, "GGUF", 4);
+    gguf_put_u32(&all, 3);
     put_u64(&all, w->n_tensor);
     put_u64(&all, w->n_key);
-    put(&all, w->keys.data, w->keys.len);
-    put(&all, w->infos.data, w->infos.len);
-    pad(&all);
+    gguf_put(&all, w->keys.data, w->keys.len);
+    gguf_put(&all, w->infos.data, w->infos.len);
+    gguf_pad(&all);
     for (size_t i = 0; i < w->n_tensor; i++) {
-        put(&all, w->tensor[i].data, w->tensor[i].bytes);
-        pad(&all);
+        gguf_put(&all, w->tensor[i].data, w->tensor[i].bytes);
+        gguf_pad(&all);
     }
     r1_status st = all.failed ? r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "GGUF: out of memory writing %s", path)
                               : r1_file_write(path, all.data, all.len, err);

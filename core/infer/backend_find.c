@@ -85,7 +85,7 @@ static const r1_backend *find_own(const char *name) /* under the lock */
 }
 
 /* The name of a function that the table lacks; NULL: it has all. */
-static const char *lacking(const r1_backend *b)
+static const char *backend_find_lacking(const r1_backend *b)
 {
     const struct {
         const char *name;
@@ -136,7 +136,7 @@ r1_status r1_backend_register(const r1_backend *b, r1_err *err)
     if (b->abi != R1_BACKEND_ABI)
         R1_FAIL(err, R1_E_INVAL, "backend %s: expected version %d of the table, found %u", b->name, R1_BACKEND_ABI,
                 b->abi);
-    const char *missing = lacking(b), *direction;
+    const char *missing = backend_find_lacking(b), *direction;
     if (missing) R1_FAIL(err, R1_E_INVAL, "backend %s: the table lacks %s", b->name, missing);
     r1_op op = lacking_op(b, &direction);
     if (op != R1_OP_COUNT)

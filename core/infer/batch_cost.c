@@ -19,15 +19,15 @@ void r1_batch_cost_init(r1_batch_cost *c, const double us[R1_COST_TERMS])
     }
 }
 
-static double plain(const r1_batch_cost *c, double n, double units)
+static double batch_cost_plain(const r1_batch_cost *c, double n, double units)
 {
     return c->us[0] + c->us[1] * n + c->us[2] * units;
 }
 
-double r1_batch_cost_at(const r1_batch_cost *c, double n, double units) { return plain(c, n, units) * (1 + c->margin); }
+double r1_batch_cost_at(const r1_batch_cost *c, double n, double units) { return batch_cost_plain(c, n, units) * (1 + c->margin); }
 
 /* Gauss elimination over the terms of `use`; the others are 0. The matrix is positive definite: a sum of squares. */
-static void solve(const r1_batch_cost *c, const bool *use, double *x)
+static void batch_cost_solve(const r1_batch_cost *c, const bool *use, double *x)
 {
     double a[R1_COST_TERMS][R1_COST_TERMS + 1];
     for (int i = 0; i < R1_COST_TERMS; i++) {
@@ -47,13 +47,13 @@ static void solve(const r1_batch_cost *c, const bool *use, double *x)
 }
 
 /* The most negative term leaves until none is left. */
-static void fit(r1_batch_cost *c)
+static void batch_cost_fit(r1_batch_cost *c)
 {
     bool use[R1_COST_TERMS] = {true, true, true};
     for (;;) {
         double x[R1_COST_TERMS];
         int worst = -1;
-        solve(c, use, x);
+        batch_cost_solve(c, use, x);
         for (int i = 0; i < R1_COST_TERMS; i++) {
             if (!isfinite(x[i])) return;
             if (x[i] < 0 && (worst < 0 || x[i] < x[worst])) worst = i;
@@ -69,7 +69,7 @@ static void fit(r1_batch_cost *c)
 void r1_batch_cost_learn(r1_batch_cost *c, double n, double units, double took_us)
 {
     if (!(took_us >= 1)) took_us = 1;
-    double error = fabs(took_us / (plain(c, n, units) + 1e-9) - 1);
+    double error = fabs(took_us / (batch_cost_plain(c, n, units) + 1e-9) - 1);
     double margin = 2 * fmin(error, margin_max) * margin_rate + c->margin * (1 - margin_rate);
     c->margin = fmin(margin, margin_max);
     const double x[R1_COST_TERMS] = {1 / took_us, n / took_us, units / took_us};
@@ -77,5 +77,5 @@ void r1_batch_cost_learn(r1_batch_cost *c, double n, double units, double took_u
         for (int j = 0; j < R1_COST_TERMS; j++) c->moment[i][j] = forget * c->moment[i][j] + x[i] * x[j];
         c->answer[i] = forget * c->answer[i] + x[i];
     }
-    fit(c);
+    batch_cost_fit(c);
 }

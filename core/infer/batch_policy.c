@@ -66,7 +66,7 @@ static r1_status check_classes(r1_batcher_opts *o, r1_err *err)
     return R1_OK;
 }
 
-static r1_status check(r1_batcher_opts *o, r1_err *err)
+static r1_status batch_policy_check(r1_batcher_opts *o, r1_err *err)
 {
     if (!o->batch_max) o->batch_max = o->batch_target > 256 ? o->batch_target : 256;
     if (!o->batch_target) o->batch_target = o->batch_max < 32 ? o->batch_max : 32;
@@ -86,7 +86,7 @@ static r1_status check(r1_batcher_opts *o, r1_err *err)
 r1_status r1_batch_policy_new(r1_batch_policy **out, const r1_batcher_opts *opts, r1_err *err)
 {
     r1_batcher_opts o = opts ? *opts : (r1_batcher_opts){0};
-    R1_TRY(check(&o, err));
+    R1_TRY(batch_policy_check(&o, err));
     r1_batch_policy *p = calloc(1, sizeof *p);
     if (!p) R1_FAIL(err, R1_E_NOMEM, "batcher: out of memory");
     p->o = o;
@@ -128,7 +128,7 @@ static bool in_time(const r1_batch_policy *p, const r1_request *r, int64_t now_u
 
 /* ---- queues ----------------------------------------------------------------------------------------------- */
 
-static void push(queue *q, r1_request *r)
+static void batch_policy_push(queue *q, r1_request *r)
 {
     r->own.next = NULL;
     if (q->tail)
@@ -146,7 +146,7 @@ static void push(queue *q, r1_request *r)
     q->laxest = r;
 }
 
-static r1_request *pop(r1_batch_policy *p, uint32_t c, uint32_t b)
+static r1_request *batch_policy_pop(r1_batch_policy *p, uint32_t c, uint32_t b)
 {
     queue *q = &p->q[c][b];
     r1_request *r = q->head;
@@ -165,7 +165,7 @@ static r1_request *pop(r1_batch_policy *p, uint32_t c, uint32_t b)
     return r;
 }
 
-static uint32_t bucket_of(const r1_batch_policy *p, uint32_t length)
+static uint32_t batch_policy_bucket_of(const r1_batch_policy *p, uint32_t length)
 {
     uint32_t b = 0;
     while (p->n_bucket > 1 && length > 1u << b) b++;
@@ -183,7 +183,7 @@ r1_status r1_batch_policy_add(r1_batch_policy *p, r1_request *r, int64_t now_us,
     int64_t budget = p->o.classes[r->class_id].budget_us;
     r->arrived_us = now_us;
     if (!r->deadline_us) r->deadline_us = budget ? now_us + budget : INT64_MAX;
-    push(&p->q[r->class_id][bucket_of(p, r->length)], r);
+    batch_policy_push(&p->q[r->class_id][batch_policy_bucket_of(p, r->length)], r);
     p->queued++;
     p->n_of[r->class_id]++;
     p->units += r->length;
@@ -192,7 +192,7 @@ r1_status r1_batch_policy_add(r1_batch_policy *p, r1_request *r, int64_t now_us,
 
 /* ---- a batch ---------------------------------------------------------------------------------------------- */
 
-static bool fits(const r1_batch_policy *p, const draft *d, const r1_request *r)
+static bool batch_policy_fits(const r1_batch_policy *p, const draft *d, const r1_request *r)
 {
     if (d->n == 0) return true;
     uint32_t longest = r->length > d->longest ? r->length : d->longest;
@@ -204,22 +204,22 @@ static bool fits(const r1_batch_policy *p, const draft *d, const r1_request *r)
 }
 
 /* Heads that could not meet their deadline even alone. */
-static void shed(r1_batch_policy *p, draft *d, uint32_t c, uint32_t b)
+static void batch_policy_shed(r1_batch_policy *p, draft *d, uint32_t c, uint32_t b)
 {
     while (p->o.drop_late && d->n_late < p->o.batch_max && p->q[c][b].head && !in_time(p, p->q[c][b].head, d->now_us))
-        d->late[d->n_late++] = pop(p, c, b);
+        d->late[d->n_late++] = batch_policy_pop(p, c, b);
     if (!p->n_of[c]) p->deficit[c] = 0;
 }
 
-static void take(r1_batch_policy *p, draft *d, uint32_t c, uint32_t b)
+static void batch_policy_take(r1_batch_policy *p, draft *d, uint32_t c, uint32_t b)
 {
-    r1_request *r = pop(p, c, b);
+    r1_request *r = batch_policy_pop(p, c, b);
     d->out[d->n++] = r;
     d->units += r->length;
     if (r->length > d->longest) d->longest = r->length;
     if (in_time(p, r, d->now_us) && r->deadline_us < d->tight_us) d->tight_us = r->deadline_us;
     p->deficit[c] -= r->length;
-    shed(p, d, c, b);
+    batch_policy_shed(p, d, c, b);
 }
 
 /* The deadline by which a queue's head must be in a batch, for the sake of whichever of its requests is the tightest, if it
@@ -251,13 +251,13 @@ static void take_urgent(r1_batch_policy *p, draft *d, size_t limit)
             for (uint32_t b = 0; b < p->n_bucket && p->n_of[c] && p->deficit[c] > -debt; b++) {
                 const queue *q = &p->q[c][b];
                 int64_t urgent = q->head ? urgent_us(p, q, d->now_us, next_us) : INT64_MAX;
-                if (urgent >= first || !fits(p, d, q->head)) continue;
+                if (urgent >= first || !batch_policy_fits(p, d, q->head)) continue;
                 first = urgent;
                 class_id = c;
                 bucket = b;
             }
         if (first == INT64_MAX) return;
-        take(p, d, class_id, bucket);
+        batch_policy_take(p, d, class_id, bucket);
     }
 }
 
@@ -267,13 +267,13 @@ static uint32_t oldest_bucket(const r1_batch_policy *p, const draft *d, uint32_t
     uint32_t best = p->n_bucket;
     for (uint32_t b = 0; b < p->n_bucket && p->n_of[c]; b++) {
         const r1_request *r = p->q[c][b].head;
-        if (r && (best == p->n_bucket || r->arrived_us < p->q[c][best].head->arrived_us) && fits(p, d, r)) best = b;
+        if (r && (best == p->n_bucket || r->arrived_us < p->q[c][best].head->arrived_us) && batch_policy_fits(p, d, r)) best = b;
     }
     return best;
 }
 
 /* As many rounds at once as the nearest class needs for its next request. */
-static void grant(r1_batch_policy *p, const draft *d)
+static void batch_policy_grant(r1_batch_policy *p, const draft *d)
 {
     double rounds = INFINITY;
     for (uint32_t c = 0; c < p->o.n_class; c++) {
@@ -296,11 +296,11 @@ static void take_in_turn(r1_batch_policy *p, draft *d, size_t limit)
             any = true;
             if (p->deficit[c] < p->q[c][b].head->length) continue;
             p->turn = c;
-            take(p, d, c, b);
+            batch_policy_take(p, d, c, b);
             taken = true;
         }
         if (!any) return;
-        if (!taken) grant(p, d);
+        if (!taken) batch_policy_grant(p, d);
     }
 }
 
@@ -308,7 +308,7 @@ size_t r1_batch_policy_next(r1_batch_policy *p, int64_t now_us, uint32_t idle, r
 {
     draft d = {.now_us = now_us, .tight_us = INT64_MAX, .out = out, .late = out + p->o.batch_max};
     for (uint32_t c = 0; c < p->o.n_class; c++)
-        for (uint32_t b = 0; b < p->n_bucket; b++) shed(p, &d, c, b);
+        for (uint32_t b = 0; b < p->n_bucket; b++) batch_policy_shed(p, &d, c, b);
     size_t limit = idle > 1 ? (p->queued + idle - 1) / idle : p->queued;
     if (limit < p->o.batch_target) limit = p->o.batch_target;
     if (limit > p->o.batch_max) limit = p->o.batch_max;

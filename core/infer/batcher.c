@@ -34,7 +34,7 @@ r1_status r1_batcher_new(r1_batcher **out, const r1_batcher_opts *opts, r1_err *
 /* ---- answers ---------------------------------------------------------------------------------------------- */
 
 /* After `done`, or once the lock is free, the request may be gone. */
-static void answer(r1_batcher *b, r1_request *const *request, size_t n)
+static void batcher_answer(r1_batcher *b, r1_request *const *request, size_t n)
 {
     int64_t now = r1_mono_us();
     bool waited_for = false;
@@ -63,11 +63,11 @@ static void answer_all(r1_batcher *b, r1_request **request, size_t n)
             request[i] = request[n_call];
             request[n_call++] = r;
         }
-    answer(b, request, n);
+    batcher_answer(b, request, n);
     for (size_t i = 0; i < n_call; i++) request[i]->done(request[i]);
 }
 
-static void refuse(r1_request *r, r1_status status, const char *why)
+static void batcher_refuse(r1_request *r, r1_status status, const char *why)
 {
     r->status = status;
     if (r->err) r1_err_set(r->err, status, __FILE__, __LINE__, "request: %s", why);
@@ -116,7 +116,7 @@ void r1_batcher_stats(r1_batcher *b, r1_batch_stats *stats)
 /* ---- workers ---------------------------------------------------------------------------------------------- */
 
 /* False: stopped, and nothing waits. */
-static bool next(r1_batcher *b, r1_request **out, size_t *n, size_t *n_late, int64_t *began_us)
+static bool batcher_next(r1_batcher *b, r1_request **out, size_t *n, size_t *n_late, int64_t *began_us)
 {
     pthread_mutex_lock(&b->lock);
     b->idle++;
@@ -169,7 +169,7 @@ static r1_status run_once(r1_batcher *b, r1_batch_run_fn run, void *ctx, r1_requ
     return st;
 }
 
-static void give(r1_request *const *request, size_t n, r1_status st, const r1_err *err)
+static void batcher_give(r1_request *const *request, size_t n, r1_status st, const r1_err *err)
 {
     for (size_t i = 0; i < n; i++) {
         request[i]->status = st;
@@ -182,11 +182,11 @@ static void run_batch(r1_batcher *b, r1_batch_run_fn run, void *ctx, r1_request 
 {
     r1_err err = {0};
     r1_status st = run_once(b, run, ctx, request, n, began_us, &err);
-    give(request, n, st, &err);
+    batcher_give(request, n, st, &err);
     if (n == 1 || (st != R1_E_INVAL && st != R1_E_FORMAT)) return;
     for (size_t i = 0; i < n; i++) {
         st = run_once(b, run, ctx, request + i, 1, r1_mono_us(), &err);
-        give(request + i, 1, st, &err);
+        batcher_give(request + i, 1, st, &err);
     }
 }
 
@@ -196,8 +196,8 @@ r1_status r1_batcher_work(r1_batcher *b, r1_batch_run_fn run, void *ctx, r1_err 
     size_t n, n_late;
     int64_t began_us;
     if (!batch) R1_FAIL(err, R1_E_NOMEM, "batcher: out of memory");
-    while (next(b, batch, &n, &n_late, &began_us)) {
-        for (size_t i = 0; i < n_late; i++) refuse(batch[n + i], R1_E_TIMEOUT, "its deadline cannot be met any more");
+    while (batcher_next(b, batch, &n, &n_late, &began_us)) {
+        for (size_t i = 0; i < n_late; i++) batcher_refuse(batch[n + i], R1_E_TIMEOUT, "its deadline cannot be met any more");
         if (n_late) answer_all(b, batch + n, n_late);
         if (n) {
             run_batch(b, run, ctx, batch, n, began_us);
@@ -215,7 +215,7 @@ static void cancel_rest(r1_batcher *b)
     do {
         n = r1_batch_policy_next(b->policy, r1_mono_us(), 1, out, &n_late);
         for (size_t i = 0; i < n + n_late; i++)
-            refuse(out[i], R1_E_CANCELLED, "the batcher ended before its turn came");
+            batcher_refuse(out[i], R1_E_CANCELLED, "the batcher ended before its turn came");
         answer_all(b, out, n + n_late);
     } while (n + n_late);
 }

@@ -14,19 +14,19 @@ static const r1_plan *plan_of(const r1_exec *e) { return &e->m->net.plan; }
 static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
 /* Bytes of a tensor when its symbol is at its largest, padding rows included. */
-static size_t capacity(const r1_exec *e, const r1_tensor *t)
+static size_t exec_capacity(const r1_exec *e, const r1_tensor *t)
 {
     size_t n = t->sym == R1_SYM_ONE ? 1 : round_up(e->cap[t->sym], R1_ROW_PAD);
     return round_up((n * t->mul + t->plus) * t->cols * r1_dtype_bytes(t->dtype), 256);
 }
 
-static void lay_out(r1_exec *e)
+static void exec_lay_out(r1_exec *e)
 {
     for (uint32_t i = 0; i < plan_of(e)->n_tensor; i++) {
         const r1_tensor *t = &plan_of(e)->tensor[i];
         if (t->space == R1_SPACE_WEIGHT || (e->rounder[i] >= 0 && !e->rounds)) continue;
         e->offset[i] = e->bytes;
-        e->bytes += capacity(e, t);
+        e->bytes += exec_capacity(e, t);
     }
 }
 
@@ -55,7 +55,7 @@ static void find_rounders(r1_exec *e)
 }
 
 /* What an operand was rounded from, and the learned steps (NULL: it is not rounded). */
-static const r1_operand *unrounded(const r1_exec *e, const r1_operand *o, const float **step)
+static const r1_operand *exec_unrounded(const r1_exec *e, const r1_operand *o, const float **step)
 {
     if (step) *step = NULL;
     if (o->t < 0 || e->rounder[o->t] < 0) return o;
@@ -72,7 +72,7 @@ static r1_status pack_weights(r1_exec *e, bool int8, r1_err *err)
         const r1_call *c = &p->call[i];
         if (c->op != R1_OP_LINEAR) continue;
         const float *x_step, *w_step;
-        const r1_operand *x = unrounded(e, &c->v[0], &x_step), *from = unrounded(e, &c->v[1], &w_step);
+        const r1_operand *x = exec_unrounded(e, &c->v[0], &x_step), *from = exec_unrounded(e, &c->v[1], &w_step);
         char *base = (e->device ? e->device_weights : (char *)e->m->weights) + p->tensor[from->t].offset;
         r1_view w = r1_operand_view(p, from, e->cap, base);
         int64_t rows = r1_operand_view(p, x, e->cap, NULL).rows;
@@ -85,7 +85,7 @@ static r1_status pack_weights(r1_exec *e, bool int8, r1_err *err)
     return R1_OK;
 }
 
-static r1_status reserve(r1_exec *e, bool train, bool int8, r1_err *err)
+static r1_status exec_reserve(r1_exec *e, bool train, bool int8, r1_err *err)
 {
     const r1_plan *p = plan_of(e);
     e->offset = calloc(p->n_tensor, sizeof *e->offset);
@@ -97,7 +97,7 @@ static r1_status reserve(r1_exec *e, bool train, bool int8, r1_err *err)
         R1_FAIL(err, R1_E_NOMEM, "plan: out of memory");
     e->rounds = train;
     find_rounders(e);
-    lay_out(e);
+    exec_lay_out(e);
     mark_gradients(e);
     e->block = r1_calloc_aligned(e->bytes + 256, 1);
     if (train) {
@@ -125,7 +125,7 @@ static r1_status exec_new(r1_exec **out, const r1_model *m, const r1_backend *be
     e->m = m;
     e->be = be;
     memcpy(e->cap, cap, sizeof e->cap);
-    r1_status st = reserve(e, train, int8, err);
+    r1_status st = exec_reserve(e, train, int8, err);
     if (st != R1_OK) {
         r1_exec_free(e);
         return st;
@@ -214,12 +214,12 @@ static bool switched_off(const r1_exec *e, const r1_call *c, int slot)
     return (slot == 1 && (e->flags & R1_RUN_NO_CONTEXT)) || (slot == 2 && (e->flags & R1_RUN_NO_LENGTH));
 }
 
-static void bind(const r1_exec *e, const r1_call *c, place where, r1_op_args *a)
+static void exec_bind(const r1_exec *e, const r1_call *c, place where, r1_op_args *a)
 {
     const r1_plan *p = plan_of(e);
     memset(a, 0, sizeof *a);
     for (int k = 0; k < R1_OP_VIEWS; k++) {
-        const r1_operand *o = e->rounds ? &c->v[k] : unrounded(e, &c->v[k], NULL);
+        const r1_operand *o = e->rounds ? &c->v[k] : exec_unrounded(e, &c->v[k], NULL);
         if (o->t >= 0 && !switched_off(e, c, k)) a->v[k] = r1_operand_view(p, o, e->sym, base_of(e, o->t, where));
     }
     memcpy(a->i, c->i, sizeof a->i);
@@ -245,7 +245,7 @@ static r1_status copy_operands(r1_exec *e, const r1_call *c, uint32_t slots, boo
 static r1_status run_on_cpu(r1_exec *e, const r1_call *c, r1_err *err)
 {
     r1_op_args a;
-    bind(e, c, ON_HOST, &a);
+    exec_bind(e, c, ON_HOST, &a);
     R1_TRY(copy_operands(e, c, UINT32_MAX, true, err));
     R1_TRY(r1_backend_cpu()->forward[c->op](NULL, &a, err));
     R1_TRY(copy_operands(e, c, r1_op_get(c->op)->outputs, false, err));
@@ -259,7 +259,7 @@ r1_status r1_exec_forward(r1_exec *e, uint8_t phase, r1_err *err)
     for (uint32_t i = 0; i < p->n_call; i++) {
         const r1_call *c = &p->call[i];
         if (c->phase != phase || (c->op == R1_OP_LSQ && !e->rounds)) continue;
-        bind(e, c, ON_DEVICE, &a);
+        exec_bind(e, c, ON_DEVICE, &a);
         a.packed = e->packed[i];
         a.packed_as = e->int8[i] ? R1_I8 : R1_F32;
         if (!e->device)
@@ -295,7 +295,7 @@ static r1_status backward_call(r1_exec *e, const r1_call *c, r1_err *err)
     const r1_op_def *op = r1_op_get(c->op);
     r1_op_args a;
     if (!op->backward) return R1_OK;
-    bind(e, c, ON_HOST, &a);
+    exec_bind(e, c, ON_HOST, &a);
     bool wanted = false;
     for (int k = 0; k < R1_OP_VIEWS; k++) {
         int16_t t = c->v[k].t;

@@ -51,13 +51,13 @@ static uint32_t *map_at(r1_rowmap *map, uint64_t key, uint64_t check, bool *fres
 
 /* ---- life ------------------------------------------------------------------------------------------------- */
 
-static const r1_desc *desc_of(const r1_pack *p) { return p->e->m->desc; }
-static const r1_net *net_of(const r1_pack *p) { return &p->e->m->net; }
+static const r1_desc *pack_desc_of(const r1_pack *p) { return p->e->m->desc; }
+static const r1_net *pack_net_of(const r1_pack *p) { return &p->e->m->net; }
 
 /* Columns of an item's row at the end of its encoder. */
 static uint32_t row_width(const r1_pack *p, uint32_t i)
 {
-    return net_of(p)->plan.tensor[net_of(p)->item[i].aligned].cols;
+    return pack_net_of(p)->plan.tensor[pack_net_of(p)->item[i].aligned].cols;
 }
 
 static uint32_t refs_of_sample(const r1_desc *d)
@@ -91,17 +91,17 @@ static r1_status cache_new(r1_textcache *c, uint32_t n, uint32_t d, r1_err *err)
     return R1_OK;
 }
 
-static r1_status reserve(r1_pack *p, uint32_t n_text_cache, r1_err *err)
+static r1_status pack_reserve(r1_pack *p, uint32_t n_text_cache, r1_err *err)
 {
     const r1_exec *e = p->e;
     uint32_t n = e->cap[R1_SYM_SEQ];
     R1_TRY(map_new(&p->events, e->cap[R1_SYM_ENTRY], err));
-    R1_TRY(map_new(&p->texts, n * desc_of(p)->n_item, err));
+    R1_TRY(map_new(&p->texts, n * pack_desc_of(p)->n_item, err));
     p->gathered = calloc(e->cap[R1_SYM_ENTRY] + 1, sizeof *p->gathered);
     p->stored = calloc(e->cap[R1_SYM_EVENT] + 1, sizeof *p->stored);
     if (!p->gathered || !p->stored) R1_FAIL(err, R1_E_NOMEM, "session: out of memory");
-    for (uint32_t i = 0; i < desc_of(p)->n_item; i++) {
-        if (desc_of(p)->item[i].kind != R1_ITEM_TEXT) continue;
+    for (uint32_t i = 0; i < pack_desc_of(p)->n_item; i++) {
+        if (pack_desc_of(p)->item[i].kind != R1_ITEM_TEXT) continue;
         p->new_key[i] = calloc(n, sizeof *p->new_key[i]);
         p->new_check[i] = calloc(n, sizeof *p->new_check[i]);
         if (!p->new_key[i] || !p->new_check[i]) R1_FAIL(err, R1_E_NOMEM, "session: out of memory");
@@ -115,7 +115,7 @@ r1_status r1_pack_new(r1_pack **out, r1_exec *e, uint32_t n_text_cache, r1_err *
     r1_pack *p = calloc(1, sizeof *p);
     if (!p) R1_FAIL(err, R1_E_NOMEM, "session: out of memory");
     p->e = e;
-    r1_status st = reserve(p, n_text_cache, err);
+    r1_status st = pack_reserve(p, n_text_cache, err);
     if (st != R1_OK) {
         r1_pack_free(p);
         return st;
@@ -157,17 +157,17 @@ static void put_cat(const r1_pack *p, int16_t t, uint32_t row, const int32_t *fr
     for (uint32_t c = 0; c < n; c++) to[c] = from ? from[c] : -1;
 }
 
-static int32_t *ints(const r1_pack *p, int16_t t) { return r1_exec_ptr(p->e, t); }
+static int32_t *pack_ints(const r1_pack *p, int16_t t) { return r1_exec_ptr(p->e, t); }
 
 static r1_status fill_table(const r1_pack *p, uint32_t i, uint32_t b, const r1_item *in, bool shown, r1_err *err)
 {
-    const r1_row_desc *r = &desc_of(p)->item[i].row;
-    const r1_item_io *io = &net_of(p)->item[i];
+    const r1_row_desc *r = &pack_desc_of(p)->item[i].row;
+    const r1_item_io *io = &pack_net_of(p)->item[i];
     if (shown && ((r->n_num && !in->num) || (r->n_cat && !in->cat)))
-        R1_FAIL(err, R1_E_INVAL, "sample %u, item \"%s\": columns are NULL", b, desc_of(p)->item[i].name);
+        R1_FAIL(err, R1_E_INVAL, "sample %u, item \"%s\": columns are NULL", b, pack_desc_of(p)->item[i].name);
     put_num(p, io->num, b, shown ? in->num : NULL, r->n_num);
     put_cat(p, io->cat, b, shown ? in->cat : NULL, r->n_cat);
-    ints(p, io->map)[b] = shown ? (int32_t)b : -1;
+    pack_ints(p, io->map)[b] = shown ? (int32_t)b : -1;
     return R1_OK;
 }
 
@@ -200,13 +200,13 @@ static void fill_scale(float *scale, const int32_t *src, const int32_t *dst, uin
         scale[k] = scale[k] > 0 ? log1pf(scale[k]) / scale[k] : 0;
 }
 
-static r1_status fill_graph(r1_pack *p, uint32_t i, uint32_t b, const r1_item *in, bool shown, r1_err *err)
+static r1_status pack_fill_graph(r1_pack *p, uint32_t i, uint32_t b, const r1_item *in, bool shown, r1_err *err)
 {
-    const r1_item_desc *it = &desc_of(p)->item[i];
-    const r1_item_io *io = &net_of(p)->item[i];
+    const r1_item_desc *it = &pack_desc_of(p)->item[i];
+    const r1_item_io *io = &pack_net_of(p)->item[i];
     uint32_t *n_node = &p->e->sym[io->sym_a], *n_edge = &p->e->sym[io->sym_b], node0 = *n_node, edge0 = *n_edge;
     shown = shown && in->n_node > 0;
-    ints(p, io->map)[b] = shown ? (int32_t)b : -1;
+    pack_ints(p, io->map)[b] = shown ? (int32_t)b : -1;
     if (shown) {
         R1_TRY(check_graph(it, b, in, err));
         memcpy((float *)r1_exec_ptr(p->e, io->node) + (size_t)node0 * it->row.n_num, in->node,
@@ -216,10 +216,10 @@ static r1_status fill_graph(r1_pack *p, uint32_t i, uint32_t b, const r1_item *i
                    (size_t)in->n_edge * it->n_edge_feature * sizeof(float));
         float *scale = r1_exec_ptr(p->e, io->scale);
         for (uint32_t j = 0; j < in->n_node; j++) {
-            ints(p, io->mark)[node0 + j] = in->mark[j];
+            pack_ints(p, io->mark)[node0 + j] = in->mark[j];
             scale[2 * (size_t)(node0 + j)] = scale[2 * (size_t)(node0 + j) + 1] = 0;
         }
-        int32_t *src = ints(p, io->src) + edge0, *dst = ints(p, io->dst) + edge0;
+        int32_t *src = pack_ints(p, io->src) + edge0, *dst = pack_ints(p, io->dst) + edge0;
         for (uint32_t j = 0; j < in->n_edge; j++) {
             src[j] = in->src[j] + (int32_t)node0;
             dst[j] = in->dst[j] + (int32_t)node0;
@@ -228,35 +228,35 @@ static r1_status fill_graph(r1_pack *p, uint32_t i, uint32_t b, const r1_item *i
         *n_node += in->n_node;
         *n_edge += in->n_edge;
     }
-    ints(p, io->off)[b + 1] = (int32_t)*n_node;
+    pack_ints(p, io->off)[b + 1] = (int32_t)*n_node;
     return R1_OK;
 }
 
 /* ---- text ------------------------------------------------------------------------------------------------- */
 
-static void tokenize(r1_pack *p, uint32_t i, const r1_item *in)
+static void pack_tokenize(r1_pack *p, uint32_t i, const r1_item *in)
 {
-    const r1_item_desc *it = &desc_of(p)->item[i];
-    const r1_item_io *io = &net_of(p)->item[i];
+    const r1_item_desc *it = &pack_desc_of(p)->item[i];
+    const r1_item_io *io = &pack_net_of(p)->item[i];
     int32_t id[2048];
     uint32_t *n_text = &p->e->sym[io->sym_a], *n_token = &p->e->sym[io->sym_b];
     size_t n = r1_bpe_encode(p->e->m->bpe[i], in->text, in->text_bytes, id, it->n_token_max);
-    int32_t *to = ints(p, io->token) + 2 * (size_t)*n_token;
+    int32_t *to = pack_ints(p, io->token) + 2 * (size_t)*n_token;
     for (size_t k = 0; k < n; k++) {
         to[2 * k] = id[k];
         to[2 * k + 1] = (int32_t)k;
     }
     *n_token += (uint32_t)n;
-    ints(p, io->tok_off)[++*n_text] = (int32_t)*n_token;
+    pack_ints(p, io->tok_off)[++*n_text] = (int32_t)*n_token;
 }
 
 static r1_status fill_text(r1_pack *p, uint32_t i, uint32_t b, const r1_item *in, bool shown, r1_err *err)
 {
-    const r1_item_io *io = &net_of(p)->item[i];
-    int32_t *map = &ints(p, io->map)[b];
+    const r1_item_io *io = &pack_net_of(p)->item[i];
+    int32_t *map = &pack_ints(p, io->map)[b];
     *map = -1;
     if (!shown || in->text_bytes == 0) return R1_OK;
-    if (!in->text) R1_FAIL(err, R1_E_INVAL, "sample %u, item \"%s\": text is NULL", b, desc_of(p)->item[i].name);
+    if (!in->text) R1_FAIL(err, R1_E_INVAL, "sample %u, item \"%s\": text is NULL", b, pack_desc_of(p)->item[i].name);
     uint64_t key = r1_hash64(in->text, in->text_bytes, 1 + i), check = r1_hash64(in->text, in->text_bytes, ~key);
     bool fresh;
     uint32_t *row = map_at(&p->texts, key, check + i, &fresh);
@@ -272,7 +272,7 @@ static r1_status fill_text(r1_pack *p, uint32_t i, uint32_t b, const r1_item *in
             *row = p->n_new_text[i]++;
             p->new_key[i][*row] = key;
             p->new_check[i][*row] = check | 1;
-            tokenize(p, i, in);
+            pack_tokenize(p, i, in);
         }
     }
     *map = (int32_t)*row;
@@ -284,8 +284,8 @@ static r1_status fill_text(r1_pack *p, uint32_t i, uint32_t b, const r1_item *in
 static uint32_t add_event(r1_pack *p, r1_event ev, uint64_t handle)
 {
     uint32_t row = p->e->sym[R1_SYM_EVENT]++;
-    put_num(p, net_of(p)->event_num, row, ev.num, desc_of(p)->event.n_num);
-    put_cat(p, net_of(p)->event_cat, row, ev.cat, desc_of(p)->event.n_cat);
+    put_num(p, pack_net_of(p)->event_num, row, ev.num, pack_desc_of(p)->event.n_num);
+    put_cat(p, pack_net_of(p)->event_cat, row, ev.cat, pack_desc_of(p)->event.n_cat);
     p->stored[row] = handle;
     return row;
 }
@@ -311,16 +311,16 @@ static r1_status entry_row(r1_pack *p, const r1_pack_source *src, uint64_t ref, 
 static r1_status fill_ref(r1_pack *p, const r1_pack_source *src, uint32_t i, uint32_t b, const r1_item *in, uint32_t j,
                           r1_err *err)
 {
-    const r1_item_desc *it = &desc_of(p)->item[i];
-    const r1_item_io *io = &net_of(p)->item[i];
+    const r1_item_desc *it = &pack_desc_of(p)->item[i];
+    const r1_item_io *io = &pack_net_of(p)->item[i];
     uint32_t row = 0, at = p->e->sym[io->sym_a], bucket = in->bucket ? in->bucket[j] : 0;
     float weight = in->log_weight ? in->log_weight[j] : 0;
     if (bucket >= it->n_bucket || !(fabsf(weight) <= 20))
         R1_FAIL(err, R1_E_INVAL, "sample %u, item \"%s\": bucket %u of %u, log weight %g (within 20)", b, it->name,
                 bucket, it->n_bucket, (double)weight);
     R1_TRY(entry_row(p, src, in->ref[j], b, &row, err));
-    ints(p, io->index)[at] = (int32_t)row;
-    ints(p, io->bucket)[at] = (int32_t)bucket;
+    pack_ints(p, io->index)[at] = (int32_t)row;
+    pack_ints(p, io->bucket)[at] = (int32_t)bucket;
     ((float *)r1_exec_ptr(p->e, io->log_weight))[at] = weight;
     p->e->sym[io->sym_a]++;
     return R1_OK;
@@ -329,24 +329,24 @@ static r1_status fill_ref(r1_pack *p, const r1_pack_source *src, uint32_t i, uin
 static r1_status fill_memory(r1_pack *p, const r1_pack_source *src, uint32_t i, uint32_t b, const r1_item *in,
                              bool shown, r1_err *err)
 {
-    const r1_item_desc *it = &desc_of(p)->item[i];
-    const r1_item_io *io = &net_of(p)->item[i];
+    const r1_item_desc *it = &pack_desc_of(p)->item[i];
+    const r1_item_io *io = &pack_net_of(p)->item[i];
     uint32_t n = shown ? in->n_ref : 0;
     if (n > it->n_ref_max || (n && !in->ref))
         R1_FAIL(err, R1_E_INVAL, "sample %u, item \"%s\": %u references, at most %u", b, it->name, n, it->n_ref_max);
     for (uint32_t j = 0; j < n; j++) R1_TRY(fill_ref(p, src, i, b, in, j, err));
-    ints(p, io->map)[b] = n ? (int32_t)b : -1;
-    ints(p, io->count)[b] = (int32_t)n;
-    ints(p, io->ref_off)[b + 1] = (int32_t)p->e->sym[io->sym_a];
+    pack_ints(p, io->map)[b] = n ? (int32_t)b : -1;
+    pack_ints(p, io->count)[b] = (int32_t)n;
+    pack_ints(p, io->ref_off)[b + 1] = (int32_t)p->e->sym[io->sym_a];
     return R1_OK;
 }
 
 /* ---- a batch ---------------------------------------------------------------------------------------------- */
 
-static void begin(r1_pack *p, uint32_t n)
+static void pack_begin(r1_pack *p, uint32_t n)
 {
     r1_exec *e = p->e;
-    const r1_net *net = net_of(p);
+    const r1_net *net = pack_net_of(p);
     memset(e->sym, 0, sizeof e->sym);
     e->sym[R1_SYM_ONE] = 1;
     e->sym[R1_SYM_SEQ] = n;
@@ -356,23 +356,23 @@ static void begin(r1_pack *p, uint32_t n)
     map_clear(&p->texts);
     memset(p->n_new_text, 0, sizeof p->n_new_text);
     for (uint32_t b = 0; b <= n; b++) {
-        ints(p, net->seq_off)[b] = (int32_t)b;
-        ints(p, net->trunk_off)[b] = (int32_t)(b * net->n_position);
+        pack_ints(p, net->seq_off)[b] = (int32_t)b;
+        pack_ints(p, net->trunk_off)[b] = (int32_t)(b * net->n_position);
     }
     for (uint32_t r = 0; r < n * net->n_position; r++)
-        ints(p, net->trunk_count)[r] = (int32_t)(r % net->n_position) + 1;
-    for (uint32_t i = 0; i < desc_of(p)->n_item; i++) {
+        pack_ints(p, net->trunk_count)[r] = (int32_t)(r % net->n_position) + 1;
+    for (uint32_t i = 0; i < pack_desc_of(p)->n_item; i++) {
         const r1_item_io *io = &net->item[i];
-        if (io->off >= 0) ints(p, io->off)[0] = 0;
-        if (io->ref_off >= 0) ints(p, io->ref_off)[0] = 0;
-        if (io->tok_off >= 0) ints(p, io->tok_off)[0] = 0;
+        if (io->off >= 0) pack_ints(p, io->off)[0] = 0;
+        if (io->ref_off >= 0) pack_ints(p, io->ref_off)[0] = 0;
+        if (io->tok_off >= 0) pack_ints(p, io->tok_off)[0] = 0;
     }
 }
 
 static r1_status check_event(const r1_pack *p, const r1_event *e, uint32_t i, r1_err *err)
 {
-    const r1_row_desc *d = &desc_of(p)->event;
-    if (desc_of(p)->has_event && (!d->n_num || e->num) && (!d->n_cat || e->cat)) return R1_OK;
+    const r1_row_desc *d = &pack_desc_of(p)->event;
+    if (pack_desc_of(p)->has_event && (!d->n_num || e->num) && (!d->n_cat || e->cat)) return R1_OK;
     R1_FAIL(err, R1_E_INVAL, "sample %u: an entry's handle without its event", i);
 }
 
@@ -390,14 +390,14 @@ static r1_status own_events(r1_pack *p, const r1_pack_source *src, r1_err *err)
     return R1_OK;
 }
 
-static r1_status fill_item(r1_pack *p, const r1_pack_source *src, uint32_t i, uint32_t b, r1_err *err)
+static r1_status pack_fill_item(r1_pack *p, const r1_pack_source *src, uint32_t i, uint32_t b, r1_err *err)
 {
     const r1_item *in = &src->sample[b].item[i];
     bool hidden = (src->items_off >> i & 1) || (src->drop && (src->drop[b] >> i & 1)), shown = in->present && !hidden;
-    switch (desc_of(p)->item[i].kind) {
+    switch (pack_desc_of(p)->item[i].kind) {
     case R1_ITEM_TABLE: return fill_table(p, i, b, in, shown, err);
     case R1_ITEM_TEXT: return fill_text(p, i, b, in, shown, err);
-    case R1_ITEM_GRAPH: return fill_graph(p, i, b, in, shown, err);
+    case R1_ITEM_GRAPH: return pack_fill_graph(p, i, b, in, shown, err);
     case R1_ITEM_MEMORY: return fill_memory(p, src, i, b, in, shown, err);
     }
     return R1_OK;
@@ -405,26 +405,26 @@ static r1_status fill_item(r1_pack *p, const r1_pack_source *src, uint32_t i, ui
 
 /* Row counts that only now are known. Cached texts and gathered entries lie above what the capacities allow to be made
  * in one run, so that padding rows of a product never touch them. */
-static void finish(r1_pack *p)
+static void pack_finish(r1_pack *p)
 {
     r1_exec *e = p->e;
     uint32_t events = e->sym[R1_SYM_EVENT];
     e->sym[R1_SYM_ENTRY] = p->n_gathered ? p->gather_base + p->n_gathered : events;
-    for (uint32_t i = 0; i < desc_of(p)->n_item; i++) {
-        const r1_item_io *io = &net_of(p)->item[i];
-        if (desc_of(p)->item[i].kind != R1_ITEM_TEXT) continue;
+    for (uint32_t i = 0; i < pack_desc_of(p)->n_item; i++) {
+        const r1_item_io *io = &pack_net_of(p)->item[i];
+        if (pack_desc_of(p)->item[i].kind != R1_ITEM_TEXT) continue;
         uint32_t cached = e->sym[io->sym_row];
         e->sym[io->sym_row] = cached ? pad_rows(e->cap[R1_SYM_SEQ]) + cached : e->sym[io->sym_a];
     }
 }
 
-static r1_status upload(r1_pack *p, r1_err *err)
+static r1_status pack_upload(r1_pack *p, r1_err *err)
 {
     R1_TRY(r1_exec_upload_inputs(p->e, err));
-    for (uint32_t i = 0; i < desc_of(p)->n_item; i++) {
-        const r1_item_io *io = &net_of(p)->item[i];
+    for (uint32_t i = 0; i < pack_desc_of(p)->n_item; i++) {
+        const r1_item_io *io = &pack_net_of(p)->item[i];
         uint32_t base = pad_rows(p->e->cap[R1_SYM_SEQ]), rows = p->e->sym[io->sym_row];
-        if (desc_of(p)->item[i].kind == R1_ITEM_TEXT && rows > base)
+        if (pack_desc_of(p)->item[i].kind == R1_ITEM_TEXT && rows > base)
             R1_TRY(r1_exec_upload_rows(p->e, io->aligned, base, rows - base, err));
     }
     return R1_OK;
@@ -432,44 +432,44 @@ static r1_status upload(r1_pack *p, r1_err *err)
 
 r1_status r1_pack_fill(r1_pack *p, const r1_pack_source *src, r1_err *err)
 {
-    begin(p, (uint32_t)src->n_sample);
+    pack_begin(p, (uint32_t)src->n_sample);
     R1_TRY(own_events(p, src, err));
     for (uint32_t b = 0; b < src->n_sample; b++)
-        for (uint32_t i = 0; i < desc_of(p)->n_item; i++) R1_TRY(fill_item(p, src, i, b, err));
-    finish(p);
-    return upload(p, err);
+        for (uint32_t i = 0; i < pack_desc_of(p)->n_item; i++) R1_TRY(pack_fill_item(p, src, i, b, err));
+    pack_finish(p);
+    return pack_upload(p, err);
 }
 
 r1_status r1_pack_events(r1_pack *p, const r1_event *event, const uint64_t *handle, uint32_t n, r1_err *err)
 {
-    begin(p, 0);
+    pack_begin(p, 0);
     for (uint32_t i = 0; i < n; i++) {
         R1_TRY(check_event(p, &event[i], i, err));
         add_event(p, event[i], handle[i]);
     }
-    finish(p);
-    return upload(p, err);
+    pack_finish(p);
+    return pack_upload(p, err);
 }
 
 r1_status r1_pack_gather(r1_pack *p, r1_memory *pool, r1_err *err)
 {
     if (!p->n_gathered) return R1_OK;
-    size_t width = 2 * (size_t)desc_of(p)->d_memory;
-    float *to = (float *)r1_exec_ptr(p->e, net_of(p)->entry) + p->gather_base * width;
+    size_t width = 2 * (size_t)pack_desc_of(p)->d_memory;
+    float *to = (float *)r1_exec_ptr(p->e, pack_net_of(p)->entry) + p->gather_base * width;
     for (uint32_t j = 0; j < p->n_gathered; j++, to += width) {
         if (!r1_memory_read(pool, p->gathered[j], to))
             R1_FAIL(err, R1_E_INVAL, "reference %016llx names no entry of the pool",
                     (unsigned long long)p->gathered[j]);
     }
-    return r1_exec_upload_rows(p->e, net_of(p)->entry, p->gather_base, p->n_gathered, err);
+    return r1_exec_upload_rows(p->e, pack_net_of(p)->entry, p->gather_base, p->n_gathered, err);
 }
 
 r1_status r1_pack_remember(r1_pack *p, r1_err *err)
 {
-    for (uint32_t i = 0; i < desc_of(p)->n_item; i++) {
+    for (uint32_t i = 0; i < pack_desc_of(p)->n_item; i++) {
         r1_textcache *c = &p->cache[i];
         if (!c->row || !p->n_new_text[i]) continue;
-        int16_t t = net_of(p)->item[i].aligned;
+        int16_t t = pack_net_of(p)->item[i].aligned;
         size_t d = row_width(p, i);
         R1_TRY(r1_exec_download_rows(p->e, t, 0, p->n_new_text[i], err));
         const float *from = r1_exec_ptr(p->e, t);

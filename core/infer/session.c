@@ -27,7 +27,7 @@ struct r1_session {
     double *trace;
 };
 
-static r1_status grow(r1_session *s, size_t n, r1_err *err)
+static r1_status session_grow(r1_session *s, size_t n, r1_err *err)
 {
     size_t out = s->m->desc->n_output, positions = s->m->net.n_position;
     if (n <= s->cap) return R1_OK;
@@ -71,7 +71,7 @@ r1_status r1_session_new_on(r1_session **out, const r1_model *m, const r1_sessio
                                               : r1_exec_new(&s->e, run, be, cap, false, err);
     }
     if (st == R1_OK) st = r1_pack_new(&s->pack, s->e, o.n_text_cache, err);
-    if (st == R1_OK) st = grow(s, o.n_sample_max, err);
+    if (st == R1_OK) st = session_grow(s, o.n_sample_max, err);
     if (st != R1_OK) {
         r1_session_free(s);
         return st;
@@ -130,7 +130,7 @@ static uint32_t items_hidden(const r1_batch *b)
     return b->items_off | after;
 }
 
-static r1_status forward(r1_session *s, const r1_batch *b, size_t first, size_t n, r1_err *err)
+static r1_status session_forward(r1_session *s, const r1_batch *b, size_t first, size_t n, r1_err *err)
 {
     r1_pack_source src = {.sample = b->sample + first,
                           .n_sample = n,
@@ -156,7 +156,7 @@ static r1_status forward(r1_session *s, const r1_batch *b, size_t first, size_t 
 
 /* ---- reading the heads ------------------------------------------------------------------------------------ */
 
-static float calibrated(const r1_model *m, size_t output, float logit)
+static float session_calibrated(const r1_model *m, size_t output, float logit)
 {
     for (uint32_t h = 0; h < m->desc->n_headc; h++) {
         const r1_head_desc *d = &m->desc->head[h];
@@ -175,7 +175,7 @@ static void read_sample(r1_session *s, size_t in, size_t out, uint32_t n_step)
     for (size_t k = 0; k < n; k++) {
         double sum = 0;
         for (uint32_t p = 0; p <= n_step; p++) {
-            double now = calibrated(s->m, k, logits[p * n + k]);
+            double now = session_calibrated(s->m, k, logits[p * n + k]);
             trace[p * n + k] = now - sum;
             sum += trace[p * n + k];
         }
@@ -183,10 +183,10 @@ static void read_sample(r1_session *s, size_t in, size_t out, uint32_t n_step)
     }
 }
 
-static float sigmoid(float x) { return 1 / (1 + expf(-x)); }
+static float session_sigmoid(float x) { return 1 / (1 + expf(-x)); }
 
 /* Softmax over n values that lie `step` apart. */
-static void softmax(const float *x, float *p, size_t n, size_t step)
+static void session_softmax(const float *x, float *p, size_t n, size_t step)
 {
     float top = -INFINITY;
     double sum = 0;
@@ -200,11 +200,11 @@ static void rank_probabilities(r1_session *s, const r1_batch *b, uint32_t k)
     size_t n = s->m->desc->n_output;
     for (size_t i = 0, to; i < b->n_sample; i = to) {
         for (to = i + 1; to < b->n_sample && b->sample[i].group && b->sample[to].group == b->sample[i].group;) to++;
-        softmax(s->logit + i * n + k, s->prob + i * n + k, to - i, n);
+        session_softmax(s->logit + i * n + k, s->prob + i * n + k, to - i, n);
     }
 }
 
-static void probabilities(r1_session *s, const r1_batch *b)
+static void session_probabilities(r1_session *s, const r1_batch *b)
 {
     size_t n = s->m->desc->n_output;
     for (uint32_t h = 0; h < s->m->desc->n_headc; h++) {
@@ -213,16 +213,16 @@ static void probabilities(r1_session *s, const r1_batch *b)
         for (size_t i = 0; i < b->n_sample && d->kind != R1_HEAD_RANK; i++) {
             size_t at = i * n + d->output;
             if (d->kind == R1_HEAD_BINARY)
-                s->prob[at] = sigmoid(s->logit[at]);
+                s->prob[at] = session_sigmoid(s->logit[at]);
             else
-                softmax(s->logit + at, s->prob + at, d->n, 1);
+                session_softmax(s->logit + at, s->prob + at, d->n, 1);
         }
     }
 }
 
 /* ---- a batch ---------------------------------------------------------------------------------------------- */
 
-static r1_status check(const r1_session *s, const r1_batch *b, r1_err *err)
+static r1_status session_check(const r1_session *s, const r1_batch *b, r1_err *err)
 {
     if (b->n_sample > SAMPLES_MAX || (b->n_sample && !b->sample))
         R1_FAIL(err, R1_E_INVAL, "session: %zu samples, at most %d", b->n_sample, SAMPLES_MAX);
@@ -233,17 +233,17 @@ static r1_status check(const r1_session *s, const r1_batch *b, r1_err *err)
     return R1_OK;
 }
 
-static r1_status run(r1_session *s, const r1_batch *b, uint32_t n_step, r1_err *err)
+static r1_status session_run(r1_session *s, const r1_batch *b, uint32_t n_step, r1_err *err)
 {
-    R1_TRY(check(s, b, err));
-    R1_TRY(grow(s, b->n_sample, err));
+    R1_TRY(session_check(s, b, err));
+    R1_TRY(session_grow(s, b->n_sample, err));
     s->e->flags = b->flags;
     for (size_t first = 0; first < b->n_sample; first += s->piece) {
         size_t n = b->n_sample - first < s->piece ? b->n_sample - first : s->piece;
-        R1_TRY(forward(s, b, first, n, err));
+        R1_TRY(session_forward(s, b, first, n, err));
         for (size_t i = 0; i < n; i++) read_sample(s, i, first + i, n_step);
     }
-    probabilities(s, b);
+    session_probabilities(s, b);
     return R1_OK;
 }
 
@@ -258,7 +258,7 @@ r1_status r1_session_run(r1_session *s, const r1_batch *b, r1_result *result, r1
 {
     uint32_t n_step = b->n_step ? b->n_step : s->m->desc->n_item;
     memset(result, 0, sizeof *result);
-    r1_status st = run(s, b, n_step, err);
+    r1_status st = session_run(s, b, n_step, err);
     if (st == R1_OK) *result = (r1_result){b->n_sample, s->m->desc->n_output, n_step, s->logit, s->prob, s->trace};
     if (b->pool && b->ticket) {
         if (st != R1_OK) blank_entries(b);

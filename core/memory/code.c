@@ -76,7 +76,7 @@ R1_CLONES static void add_scaled(double *restrict y, const double *restrict x, d
 }
 
 /* Of at most COVARIANCE_ROWS rows spread over the n. */
-static void covariance(const float *x, size_t n, size_t d, const float *mean, double *row, double *out)
+static void code_covariance(const float *x, size_t n, size_t d, const float *mean, double *row, double *out)
 {
     size_t stride = n > COVARIANCE_ROWS ? n / COVARIANCE_ROWS : 1, used = 0;
     memset(out, 0, d * d * sizeof *out);
@@ -88,7 +88,7 @@ static void covariance(const float *x, size_t n, size_t d, const float *mean, do
         for (size_t b = a; b < d; b++) out[b * d + a] = out[a * d + b] /= (double)used;
 }
 
-static void multiply(const double *a, const double *b, size_t n, double *out)
+static void code_multiply(const double *a, const double *b, size_t n, double *out)
 {
     memset(out, 0, n * n * sizeof *out);
     for (size_t i = 0; i < n; i++)
@@ -107,20 +107,20 @@ static void power_of(const double *value, const double *v, size_t n, double powe
 }
 
 /* x: sample, r: its residuals. Fills m, forward and back (rows beyond the rank dropped). */
-static r1_status axes(code *c, const float *x, const float *r, size_t n, const float *mean, r1_err *err)
+static r1_status code_axes(code *c, const float *x, const float *r, size_t n, const float *mean, r1_err *err)
 {
     size_t d = c->d, dd = d * d;
     double *buf = malloc(sizeof *buf * (5 * dd + 3 * d));
     if (!buf) R1_FAIL(err, R1_E_NOMEM, "no memory for the axes of %zu columns", d);
     double *cov = buf, *v = cov + dd, *metric = v + dd, *t = metric + dd, *inv = t + dd, *value = inv + dd,
            *row = value + d, *other = row + d;
-    covariance(x, n, d, mean, row, cov);
+    code_covariance(x, n, d, mean, row, cov);
     linalg_eigen(cov, d, value, v);
     power_of(value, v, d, metric_power / 2, metric);
     power_of(value, v, d, -metric_power / 2, inv);
-    covariance(r, n, d, NULL, row, cov);
-    multiply(metric, cov, d, t);
-    multiply(t, metric, d, cov);
+    code_covariance(r, n, d, NULL, row, cov);
+    code_multiply(metric, cov, d, t);
+    code_multiply(t, metric, d, cov);
     linalg_eigen(cov, d, value, v);
     c->m = 0;
     while (c->m < d && value[c->m] > value[0] * 1e-7) c->m++;
@@ -149,7 +149,7 @@ static int clamp_z(float z, int most)
 }
 
 /* Bin of z among 15 edges. */
-static int bin_of(const int16_t *edge, int z)
+static int code_bin_of(const int16_t *edge, int z)
 {
     int b = 0;
     while (b < CODE_BIN - 1 && z >= edge[b]) b++;
@@ -173,7 +173,7 @@ static void fit_edges(const int *count, size_t n, int16_t *edge)
 }
 
 /* What is coded of z beside its bin: the table and the symbol. */
-static const rans_table *inside(const code *c, uint32_t i, int bin, int z, uint32_t *symbol)
+static const rans_table *code_inside(const code *c, uint32_t i, int bin, int z, uint32_t *symbol)
 {
     const int16_t *edge = c->edge + i * (CODE_BIN - 1);
     int at;
@@ -193,7 +193,7 @@ static int from_inside(const code *c, uint32_t i, int bin, uint32_t symbol)
     return bin == 0 ? edge[0] - 1 - (int)symbol : edge[bin - 1] + (int)symbol;
 }
 
-static double bits_of(const rans_table *t, uint32_t symbol) { return RANS_BITS - log2(t->freq[symbol]); }
+static double code_bits_of(const rans_table *t, uint32_t symbol) { return RANS_BITS - log2(t->freq[symbol]); }
 
 typedef struct {
     const float *y; /* [n][stride] */
@@ -212,7 +212,7 @@ static void fit_sketch_axis(code *c, const fit_data *f, uint32_t i, double *tail
     for (size_t r = 0; r < f->n; r++) f->histogram[clamp_z(f->y[r * f->stride + i] / c->step, Z_MAX) + Z_MAX]++;
     fit_edges(f->histogram, f->n, edge);
     for (int z = -Z_MAX; z <= Z_MAX; z++) {
-        int b = bin_of(edge, z), k = f->histogram[z + Z_MAX];
+        int b = code_bin_of(edge, z), k = f->histogram[z + Z_MAX];
         sum[b] += (double)z * k;
         count[b] += (size_t)k;
         if (b == 0 || b == CODE_BIN - 1) {
@@ -273,11 +273,11 @@ static double transform_bytes(code *c, const fit_data *f)
             float z = f->y[r * f->stride + i] / c->step;
             if (i < c->n_sketch) {
                 uint32_t symbol;
-                int zi = clamp_z(z, Z_MAX), bin = bin_of(c->edge + i * (CODE_BIN - 1), zi);
-                const rans_table *t = inside(c, i, bin, zi, &symbol);
-                bits += bits_of(t, symbol);
+                int zi = clamp_z(z, Z_MAX), bin = code_bin_of(c->edge + i * (CODE_BIN - 1), zi);
+                const rans_table *t = code_inside(c, i, bin, zi, &symbol);
+                bits += code_bits_of(t, symbol);
             } else
-                bits += bits_of(group_table(c, i), rans_clamp(group_table(c, i), clamp_z(z, HALF) + HALF));
+                bits += code_bits_of(group_table(c, i), rans_clamp(group_table(c, i), clamp_z(z, HALF) + HALF));
         }
     return bits / 8 / (double)f->n + c->n_sketch * 0.5 + state_bytes;
 }
@@ -311,8 +311,8 @@ static double sparse_bytes(code *c, const fit_data *f, const float *gram, const 
     free(index);
     free(coef);
     fit_sparse_tables(c, high, coefs);
-    for (uint32_t s = 0; s <= GAP_END; s++) bits += high[s] * (bits_of(&c->table[0], s) + (s < GAP_END ? GAP_LOW : 0));
-    for (uint32_t s = HALF - SPARSE_HALF; s <= HALF + SPARSE_HALF; s++) bits += coefs[s] * bits_of(&c->table[2], s);
+    for (uint32_t s = 0; s <= GAP_END; s++) bits += high[s] * (code_bits_of(&c->table[0], s) + (s < GAP_END ? GAP_LOW : 0));
+    for (uint32_t s = HALF - SPARSE_HALF; s <= HALF + SPARSE_HALF; s++) bits += coefs[s] * code_bits_of(&c->table[2], s);
     return bits / 8 / (double)f->n + state_bytes;
 }
 
@@ -390,7 +390,7 @@ static size_t held_out(size_t n) { return n > 4 * STEP_SAMPLE ? STEP_SAMPLE : 0;
 static r1_status train_on(code *c, const float *x, float *r, size_t n, const float *mean, const code_opts *o,
                           r1_err *err)
 {
-    R1_TRY(axes(c, x, r, n, mean, err));
+    R1_TRY(code_axes(c, x, r, n, mean, err));
     float *y = malloc(sizeof *y * (n * c->m + 1));
     double *sigma = calloc(c->m + 1u, sizeof *sigma);
     int *histogram = malloc(sizeof *histogram * (2 * Z_MAX + 1));
@@ -468,7 +468,7 @@ size_t code_entry_max(const code *c)
 }
 
 enum { SCALE_STEPS = (1 << RANS_FREE) - 1 };
-static float scale_of(uint32_t carried) { return 0.5f + (float)carried * (1.5f / SCALE_STEPS); }
+static float code_scale_of(uint32_t carried) { return 0.5f + (float)carried * (1.5f / SCALE_STEPS); }
 static uint32_t carried_of(double scale)
 {
     double v = (scale - 0.5) * (SCALE_STEPS / 1.5);
@@ -482,7 +482,7 @@ typedef struct {
 } encoder;
 
 /* Whole steps of y, and the y that they stand for. Returns how many symbols' worth (sparse: atoms). */
-static uint32_t quantise(const code *c, encoder *e, const float *y, float *product)
+static uint32_t code_quantise(const code *c, encoder *e, const float *y, float *product)
 {
     if (c->kind != R1_CODE_SPARSE) {
         for (uint32_t i = 0; i < c->m; i++) {
@@ -491,8 +491,8 @@ static uint32_t quantise(const code *c, encoder *e, const float *y, float *produ
                 e->z[i] = (int)rans_clamp(group_table(c, i), e->z[i] + HALF) - HALF;
             else { /* the tails end where their table ends */
                 uint32_t symbol;
-                int bin = bin_of(c->edge + i * (CODE_BIN - 1), e->z[i]);
-                inside(c, i, bin, e->z[i], &symbol);
+                int bin = code_bin_of(c->edge + i * (CODE_BIN - 1), e->z[i]);
+                code_inside(c, i, bin, e->z[i], &symbol);
                 e->z[i] = from_inside(c, i, bin, symbol);
             }
             e->yhat[i] = (float)e->z[i] * c->step;
@@ -522,8 +522,8 @@ static void put_transform(const code *c, const encoder *e, rans_encoder *r, uint
             continue;
         }
         uint32_t symbol;
-        int bin = bin_of(c->edge + i * (CODE_BIN - 1), e->z[i]);
-        const rans_table *t = inside(c, i, bin, e->z[i], &symbol);
+        int bin = code_bin_of(c->edge + i * (CODE_BIN - 1), e->z[i]);
+        const rans_table *t = code_inside(c, i, bin, e->z[i], &symbol);
         rans_put(r, t, symbol);
         sketch[i] = (uint8_t)bin;
     }
@@ -540,10 +540,10 @@ static void put_sparse(const code *c, const encoder *e, rans_encoder *r, uint32_
     }
 }
 
-static void encode_row(const code *c, encoder *e, const float *x, const float *centre, const float *y,
+static void code_encode_row(const code *c, encoder *e, const float *x, const float *centre, const float *y,
                        const float *back_x, float *product, uint8_t *bytes, uint32_t *len, uint8_t *sketch)
 {
-    uint32_t k = quantise(c, e, y, product);
+    uint32_t k = code_quantise(c, e, y, product);
     double xx = 0, xh = 0;
     for (uint32_t i = 0; i < c->d; i++) {
         xx += (double)x[i] * x[i];
@@ -601,7 +601,7 @@ r1_status code_encode(const code *c, const float *x, size_t n, const uint32_t *l
         if (m && st == R1_OK) st = linalg_product(x + at * d, rows, c->back, m, d, bx, err);
         if (m && c->n_atom && st == R1_OK) st = linalg_product(y, rows, c->atom, c->n_atom, m, p, err);
         for (size_t i = 0; i < rows && st == R1_OK; i++)
-            encode_row(c, &e, x + (at + i) * d, c->centre + list[at + i] * d, y + i * m, bx + i * m, p + i * c->n_atom,
+            code_encode_row(c, &e, x + (at + i) * d, c->centre + list[at + i] * d, y + i * m, bx + i * m, p + i * c->n_atom,
                        bytes + (at + i) * step, &len[at + i], sketch ? sketch + (at + i) * c->n_sketch : NULL);
     }
     encoder_free(&e);
@@ -652,7 +652,7 @@ void code_decode(const code *c, uint32_t list, const uint8_t *bytes, size_t len,
             for (uint32_t k = 0; k < c->d && v != 0; k++) x[k] += v * back[k];
         }
     })
-    float scale = scale_of(rans_carried(&r));
+    float scale = code_scale_of(rans_carried(&r));
     for (uint32_t k = 0; k < c->d; k++) x[k] *= scale;
 }
 
@@ -677,7 +677,7 @@ float code_score(const code *c, const float *u, const float *table, float centre
             steps[i] = (int16_t)z;
     })
     if (c->kind != R1_CODE_SPARSE) s = scan_best()->dot16(steps, u, c->m);
-    return (centre_dot + s) * scale_of(rans_carried(&r));
+    return (centre_dot + s) * code_scale_of(rans_carried(&r));
 }
 
 size_t code_room(const code *c) { return 2 * (size_t)c->m + 8; }
@@ -750,7 +750,7 @@ void code_steps(const code *c, size_t n, const uint8_t *room, const uint8_t *bin
         for (size_t j = 0; j < n && axes < AXES; j++) memcpy(z + j * m + i, rest + j * AXES, axes * sizeof *z);
         i += axes;
     }
-    for (size_t j = 0; j < n; j++) scale[j] = scale_of(l.x[j] >> (15 - RANS_FREE) & ((1u << RANS_FREE) - 1));
+    for (size_t j = 0; j < n; j++) scale[j] = code_scale_of(l.x[j] >> (15 - RANS_FREE) & ((1u << RANS_FREE) - 1));
 }
 
 /* ---- as bytes: eight numbers, then the arrays, then the tables' frequencies (but for the even ones of the widths) ---- */
@@ -768,14 +768,14 @@ static size_t arrays_bytes(const packed_head *h)
            sizeof(uint16_t) * RANS_SYMBOLS * (CODE_TABLES - CODE_WIDTHS);
 }
 
-static packed_head head_of(const code *c)
+static packed_head code_head_of(const code *c)
 {
     return (packed_head){c->kind, c->d, c->n_list, c->m, c->n_sketch, c->n_atom, c->k_max, c->step};
 }
 
 size_t code_packed_bytes(const code *c)
 {
-    packed_head h = head_of(c);
+    packed_head h = code_head_of(c);
     return sizeof h + arrays_bytes(&h);
 }
 
@@ -809,14 +809,14 @@ static void arrays_move(code *c, uint8_t *p, bool out)
 
 void code_pack(const code *c, uint8_t *out)
 {
-    packed_head h = head_of(c);
+    packed_head h = code_head_of(c);
     code copy = *c; /* shares the arrays; nothing of it is written */
     memcpy(out, &h, sizeof h);
     arrays_move(&copy, out + sizeof h, true);
 }
 
 /* Everything that decoding relies on. */
-static bool sound(code *c)
+static bool code_sound(code *c)
 {
     for (uint32_t i = 0; i < c->m; i++)
         if (c->group[i] >= (i < c->n_sketch ? CODE_TAILS : CODE_GROUPS)) return false;
@@ -864,7 +864,7 @@ r1_status code_unpack(code **out, const uint8_t *p, size_t len, r1_err *err)
         memcpy(bytes, p, len);
         arrays_move(c, bytes + sizeof h, false);
     }
-    bool good = bytes && sound(c);
+    bool good = bytes && code_sound(c);
     free(bytes);
     if (!good) {
         code_free(c);

@@ -43,7 +43,7 @@ r1_status linalg_product(const float *x, size_t m, const float *w, size_t n, siz
     return st;
 }
 
-R1_CLONES static double dot(const double *a, const double *b, size_t n)
+R1_CLONES static double linalg_dot(const double *a, const double *b, size_t n)
 {
     double s[4] = {0};
     size_t i = 0;
@@ -53,7 +53,7 @@ R1_CLONES static double dot(const double *a, const double *b, size_t n)
     return s[0] + s[1] + s[2] + s[3];
 }
 
-R1_CLONES static void rotate(double *restrict p, double *restrict q, size_t n, double c, double s)
+R1_CLONES static void linalg_rotate(double *restrict p, double *restrict q, size_t n, double c, double s)
 {
     for (size_t i = 0; i < n; i++) {
         double a = p[i], b = q[i];
@@ -63,13 +63,13 @@ R1_CLONES static void rotate(double *restrict p, double *restrict q, size_t n, d
 }
 
 /* Turns rows p and q until they are orthogonal; whether they were not. */
-static bool turn(double *p, double *q, size_t n, double floor)
+static bool linalg_turn(double *p, double *q, size_t n, double floor)
 {
-    double pp = dot(p, p, n), qq = dot(q, q, n), pq = dot(p, q, n);
+    double pp = linalg_dot(p, p, n), qq = linalg_dot(q, q, n), pq = linalg_dot(p, q, n);
     if (pq * pq <= 1e-20 * pp * qq || pp < floor || qq < floor) return false;
     double zeta = (qq - pp) / (2 * pq), t = (zeta < 0 ? -1 : 1) / (fabs(zeta) + sqrt(1 + zeta * zeta));
     double c = 1 / sqrt(1 + t * t), s = c * t;
-    rotate(p, q, n, c, s);
+    linalg_rotate(p, q, n, c, s);
     return true;
 }
 
@@ -81,7 +81,7 @@ void linalg_eigen(double *a, size_t n, double *value, double *v)
     for (int sweep = 0; sweep < SWEEPS_MAX && moved; sweep++) {
         moved = false;
         for (size_t p = 0; p + 1 < n; p++)
-            for (size_t q = p + 1; q < n; q++) moved |= turn(a + p * n, a + q * n, n, total * 1e-22);
+            for (size_t q = p + 1; q < n; q++) moved |= linalg_turn(a + p * n, a + q * n, n, total * 1e-22);
     }
     for (size_t i = 0; i < n; i++) {
         double norm = 0;

@@ -59,7 +59,7 @@ _Static_assert(sizeof(file_head) == UNIT && sizeof(block_head) == UNIT && sizeof
 
 static const char file_magic[8] = {'R', '1', 'L', 'T', 'M', 'E', 'M', '2'};
 static const char block_magic[4] = {'R', '1', 'B', 'K'};
-static uint64_t padded(uint64_t n) { return (n + UNIT - 1) & ~(uint64_t)(UNIT - 1); }
+static uint64_t longfile_padded(uint64_t n) { return (n + UNIT - 1) & ~(uint64_t)(UNIT - 1); }
 
 /* ---- writing ---- */
 
@@ -77,7 +77,7 @@ static r1_status write_at(longfile *f, const void *data, size_t len, uint64_t at
     return R1_OK;
 }
 
-static r1_status flush(longfile *f, r1_err *err)
+static r1_status longfile_flush(longfile *f, r1_err *err)
 {
     R1_TRY(write_at(f, f->buf, f->used, f->at, err));
     f->at += f->used;
@@ -85,7 +85,7 @@ static r1_status flush(longfile *f, r1_err *err)
     return R1_OK;
 }
 
-static r1_status put(longfile *f, const void *data, size_t len, r1_err *err)
+static r1_status longfile_put(longfile *f, const void *data, size_t len, r1_err *err)
 {
     if (f->used + len > f->cap) {
         size_t cap = (f->used + len) * 2;
@@ -102,7 +102,7 @@ static r1_status put(longfile *f, const void *data, size_t len, r1_err *err)
 static r1_status put_padding(longfile *f, size_t payload, r1_err *err)
 {
     static const char zeros[UNIT];
-    return put(f, zeros, padded(payload) - payload, err);
+    return longfile_put(f, zeros, longfile_padded(payload) - payload, err);
 }
 
 static r1_status put_head(longfile *f, uint32_t type, uint64_t bytes, uint32_t crc, uint64_t next_id, r1_err *err)
@@ -110,7 +110,7 @@ static r1_status put_head(longfile *f, uint32_t type, uint64_t bytes, uint32_t c
     block_head h = {.type = type, .txn = f->txn + 1, .bytes = bytes, .next_id = next_id, .crc = crc};
     memcpy(h.magic, block_magic, sizeof h.magic);
     h.head_crc = r1_crc32c(&h, sizeof h - sizeof h.head_crc, 0);
-    return put(f, &h, sizeof h, err);
+    return longfile_put(f, &h, sizeof h, err);
 }
 
 r1_status longfile_entry(longfile *f, uint64_t id, const r1_longterm_entry *e, uint32_t d_key, uint32_t d_vector,
@@ -124,19 +124,19 @@ r1_status longfile_entry(longfile *f, uint64_t id, const r1_longterm_entry *e, u
     if (e->value_bytes) crc = r1_crc32c(e->value, e->value_bytes, crc);
     size_t bytes = sizeof h + kb + vb + e->value_bytes;
     R1_TRY(put_head(f, BLOCK_ENTRY, bytes, crc, 0, err));
-    R1_TRY(put(f, &h, sizeof h, err));
-    R1_TRY(put(f, e->key, kb, err));
-    R1_TRY(put(f, e->vector, vb, err));
-    R1_TRY(put(f, e->value, e->value_bytes, err));
+    R1_TRY(longfile_put(f, &h, sizeof h, err));
+    R1_TRY(longfile_put(f, e->key, kb, err));
+    R1_TRY(longfile_put(f, e->vector, vb, err));
+    R1_TRY(longfile_put(f, e->value, e->value_bytes, err));
     R1_TRY(put_padding(f, bytes, err));
-    return f->used > FLUSH_BYTES ? flush(f, err) : R1_OK;
+    return f->used > FLUSH_BYTES ? longfile_flush(f, err) : R1_OK;
 }
 
 r1_status longfile_delete(longfile *f, uint64_t id, r1_err *err)
 {
     if (f->fd < 0) return R1_OK;
     R1_TRY(put_head(f, BLOCK_DELETE, sizeof id, r1_crc32c(&id, sizeof id, 0), 0, err));
-    R1_TRY(put(f, &id, sizeof id, err));
+    R1_TRY(longfile_put(f, &id, sizeof id, err));
     return put_padding(f, sizeof id, err);
 }
 
@@ -144,7 +144,7 @@ r1_status longfile_part(longfile *f, const uint8_t *image, size_t bytes, uint64_
 {
     if (f->fd < 0) return R1_OK;
     R1_TRY(put_head(f, BLOCK_PART, bytes, r1_crc32c(image, bytes, 0), 0, err));
-    R1_TRY(flush(f, err));
+    R1_TRY(longfile_flush(f, err));
     if (payload_at) *payload_at = f->at;
     R1_TRY(write_at(f, image, bytes, f->at, err));
     f->at += bytes;
@@ -159,7 +159,7 @@ r1_status longfile_reset(longfile *f, r1_err *err)
 static r1_status commit_always(longfile *f, uint64_t next_id, r1_err *err)
 {
     R1_TRY(put_head(f, BLOCK_COMMIT, 0, 0, next_id, err));
-    R1_TRY(flush(f, err));
+    R1_TRY(longfile_flush(f, err));
     if (fsync(f->fd)) R1_FAIL(err, R1_E_IO, "syncing %s: %s", f->path, strerror(errno));
     f->end = f->at;
     f->txn++;
@@ -257,12 +257,12 @@ static bool head_at(const reader *r, uint64_t at, block_head *h)
     memcpy(h, r->base + at, sizeof *h);
     return memcmp(h->magic, block_magic, sizeof h->magic) == 0 &&
            h->head_crc == r1_crc32c(h, sizeof *h - sizeof h->head_crc, 0) && h->bytes <= r->len - at - UNIT &&
-           padded(h->bytes) <= r->len - at - UNIT;
+           longfile_padded(h->bytes) <= r->len - at - UNIT;
 }
 
 static bool payload_is_sound(const reader *r, uint64_t at, const block_head *h)
 {
-    for (uint64_t i = h->bytes; i < padded(h->bytes); i++)
+    for (uint64_t i = h->bytes; i < longfile_padded(h->bytes); i++)
         if (r->base[at + UNIT + i]) return false;
     return r1_crc32c(r->base + at + UNIT, (size_t)h->bytes, 0) == h->crc;
 }
@@ -271,7 +271,7 @@ static bool payload_is_sound(const reader *r, uint64_t at, const block_head *h)
 static bool later_block(const reader *r, uint64_t from, uint64_t txn, uint64_t *at)
 {
     block_head h;
-    for (*at = padded(from); *at < r->len; *at += UNIT)
+    for (*at = longfile_padded(from); *at < r->len; *at += UNIT)
         if (head_at(r, *at, &h) && h.txn > txn) return true;
     return false;
 }
@@ -292,7 +292,7 @@ static r1_status find_end(const reader *r, longfile *f, uint64_t *next_id, r1_er
                         (unsigned long long)later);
             break;
         }
-        at += UNIT + padded(h.bytes);
+        at += UNIT + longfile_padded(h.bytes);
         if (h.type != BLOCK_COMMIT) continue;
         f->txn = h.txn;
         f->end = at;
@@ -349,10 +349,10 @@ static r1_status replay_part(r1_longterm *lt, part_image *map, const uint8_t *p,
     return st;
 }
 
-static r1_status replay(r1_longterm *lt, const reader *r, part_image *map, r1_err *err)
+static r1_status longfile_replay(r1_longterm *lt, const reader *r, part_image *map, r1_err *err)
 {
     block_head h;
-    for (uint64_t at = UNIT; at < lt->file.end; at += UNIT + padded(h.bytes)) {
+    for (uint64_t at = UNIT; at < lt->file.end; at += UNIT + longfile_padded(h.bytes)) {
         char where[512];
         const uint8_t *p = r->base + at + UNIT;
         uint64_t id = 0;
@@ -413,7 +413,7 @@ static r1_status read_head(const reader *r, r1_longterm_opts *o, r1_err *err)
     return R1_OK;
 }
 
-static r1_status load(r1_longterm **out, longfile *f, const reader *r, part_image *map, size_t n_max, r1_err *err)
+static r1_status longfile_load(r1_longterm **out, longfile *f, const reader *r, part_image *map, size_t n_max, r1_err *err)
 {
     r1_longterm_opts o = {.n_entry_max = n_max};
     uint64_t next_id = 1;
@@ -426,7 +426,7 @@ static r1_status load(r1_longterm **out, longfile *f, const reader *r, part_imag
     lt->file = *f;
     lt->file.fd = -1; /* nothing is logged while the log is read */
     st = r1_longterm_begin(lt, err);
-    if (st == R1_OK) st = replay(lt, r, map, err);
+    if (st == R1_OK) st = longfile_replay(lt, r, map, err);
     lt->next_id = next_id;
     if (st == R1_OK) st = r1_longterm_commit(lt, err);
     if (st == R1_OK) st = check_ids(lt, r->path, err);
@@ -439,7 +439,7 @@ static r1_status load(r1_longterm **out, longfile *f, const reader *r, part_imag
     return R1_OK;
 }
 
-static r1_status open_file(longfile *f, const char *path, bool writable, uint64_t *len, r1_err *err)
+static r1_status longfile_open_file(longfile *f, const char *path, bool writable, uint64_t *len, r1_err *err)
 {
     struct stat s;
     *f = (longfile){
@@ -457,7 +457,7 @@ r1_status longfile_open(r1_longterm **out, const char *path, size_t n_max, bool 
     longfile f;
     reader r = {.path = path};
     part_image *map = NULL;
-    r1_status st = open_file(&f, path, writable, &r.len, err);
+    r1_status st = longfile_open_file(&f, path, writable, &r.len, err);
     if (st == R1_OK && r.len < UNIT)
         st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s: expected at least %d bytes, found %llu", path, UNIT,
                         (unsigned long long)r.len);
@@ -476,7 +476,7 @@ r1_status longfile_open(r1_longterm **out, const char *path, size_t n_max, bool 
         }
         r.base = base;
     }
-    if (st == R1_OK) st = load(out, &f, &r, map, n_max, err);
+    if (st == R1_OK) st = longfile_load(out, &f, &r, map, n_max, err);
     if (st == R1_OK) {
         (*out)->file = f;
         (*out)->file.at = f.end;

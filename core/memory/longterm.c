@@ -22,7 +22,7 @@ enum { FRESH_MIN = 1024, FRESH_MAX = 65536, MERGE_SPAN = 64, SCAN_ALL = 262144, 
 
 /* ---- views ---- */
 
-static uint64_t *words(const dead_rows *d) { return d ? dead_words((dead_rows *)(uintptr_t)d) : NULL; }
+static uint64_t *longterm_words(const dead_rows *d) { return d ? dead_words((dead_rows *)(uintptr_t)d) : NULL; }
 uint64_t *dead_words(dead_rows *d) { return d ? d->word : NULL; }
 
 static void dead_free(dead_rows *d)
@@ -102,11 +102,11 @@ r1_status view_kill(r1_longterm_view *v, size_t at, size_t row, r1_err *err)
     return R1_OK;
 }
 
-static bool locate(const r1_longterm_view *v, uint64_t id, size_t *at, size_t *row)
+static bool longterm_locate(const r1_longterm_view *v, uint64_t id, size_t *at, size_t *row)
 {
     for (size_t i = v->n_part; i-- > 0;) {
         const view_part *vp = &v->part[i];
-        size_t r = part_find(vp->p, vp->n, id, words(vp->dead));
+        size_t r = part_find(vp->p, vp->n, id, longterm_words(vp->dead));
         if (r == vp->n) continue;
         *at = i;
         *row = r;
@@ -125,7 +125,7 @@ r1_longterm_view *r1_longterm_view_open(r1_longterm *lt)
 
 void r1_longterm_view_close(r1_longterm_view *v) { view_free(v); }
 
-static void publish(r1_longterm *lt, r1_longterm_view *v)
+static void longterm_publish(r1_longterm *lt, r1_longterm_view *v)
 {
     pthread_mutex_lock(&lt->lock);
     r1_longterm_view *old = lt->view;
@@ -252,19 +252,19 @@ r1_status r1_longterm_commit(r1_longterm *lt, r1_err *err)
         r1_longterm_rollback(lt);
         return st;
     }
-    publish(lt, lt->next);
+    longterm_publish(lt, lt->next);
     lt->next = NULL;
     return R1_OK;
 }
 
 /* Opens a change where none is; *own tells the caller to end it. */
-static r1_status join(r1_longterm *lt, bool *own, r1_err *err)
+static r1_status longterm_join(r1_longterm *lt, bool *own, r1_err *err)
 {
     *own = !lt->next;
     return *own ? r1_longterm_begin(lt, err) : R1_OK;
 }
 
-static r1_status leave(r1_longterm *lt, bool own, r1_status st, r1_err *err)
+static r1_status longterm_leave(r1_longterm *lt, bool own, r1_status st, r1_err *err)
 {
     if (!own) return st;
     if (st == R1_OK) return r1_longterm_commit(lt, err);
@@ -273,7 +273,7 @@ static r1_status leave(r1_longterm *lt, bool own, r1_status st, r1_err *err)
 }
 
 /* The fresh part with room, or a further one, larger with the number of entries. */
-static r1_status room(r1_longterm *lt, size_t *at, r1_err *err)
+static r1_status longterm_room(r1_longterm *lt, size_t *at, r1_err *err)
 {
     r1_longterm_view *v = lt->next;
     if (v->n_live >= lt->o.n_entry_max)
@@ -295,7 +295,7 @@ static r1_status room(r1_longterm *lt, size_t *at, r1_err *err)
 r1_status longterm_drop(r1_longterm *lt, uint64_t id, r1_err *err)
 {
     size_t at, row;
-    if (!locate(lt->next, id, &at, &row))
+    if (!longterm_locate(lt->next, id, &at, &row))
         R1_FAIL(err, R1_E_NOT_FOUND, "long-term memory has no entry %llu", (unsigned long long)id);
     return view_kill(lt->next, at, row, err);
 }
@@ -303,8 +303,8 @@ r1_status longterm_drop(r1_longterm *lt, uint64_t id, r1_err *err)
 r1_status longterm_put(r1_longterm *lt, uint64_t id, const r1_longterm_entry *e, r1_err *err)
 {
     size_t at, row;
-    if (locate(lt->next, id, &at, &row)) R1_TRY(view_kill(lt->next, at, row, err));
-    R1_TRY(room(lt, &at, err));
+    if (longterm_locate(lt->next, id, &at, &row)) R1_TRY(view_kill(lt->next, at, row, err));
+    R1_TRY(longterm_room(lt, &at, err));
     view_part *vp = &lt->next->part[at];
     R1_TRY(part_append(vp->p, e, id, err));
     vp->n = vp->p->n;
@@ -351,12 +351,12 @@ r1_status r1_longterm_insert(r1_longterm *lt, const r1_longterm_entry *e, uint64
 {
     bool own;
     R1_TRY(check_entry(lt, e, err));
-    R1_TRY(join(lt, &own, err));
+    R1_TRY(longterm_join(lt, &own, err));
     uint64_t given = lt->next_id++;
     r1_status st = put_logged(lt, given, e, err);
     if (st != R1_OK) lt->next_id = given;
     if (id && st == R1_OK) *id = given;
-    return leave(lt, own, st, err);
+    return longterm_leave(lt, own, st, err);
 }
 
 r1_status r1_longterm_update(r1_longterm *lt, uint64_t id, const r1_longterm_entry *e, r1_err *err)
@@ -364,22 +364,22 @@ r1_status r1_longterm_update(r1_longterm *lt, uint64_t id, const r1_longterm_ent
     bool own;
     size_t at, row;
     R1_TRY(check_entry(lt, e, err));
-    R1_TRY(join(lt, &own, err));
+    R1_TRY(longterm_join(lt, &own, err));
     r1_status st = R1_OK;
-    if (!locate(lt->next, id, &at, &row))
+    if (!longterm_locate(lt->next, id, &at, &row))
         st = r1_err_set(err, R1_E_NOT_FOUND, __FILE__, __LINE__, "long-term memory has no entry %llu",
                         (unsigned long long)id);
     if (st == R1_OK) st = put_logged(lt, id, e, err);
-    return leave(lt, own, st, err);
+    return longterm_leave(lt, own, st, err);
 }
 
 r1_status r1_longterm_delete(r1_longterm *lt, uint64_t id, r1_err *err)
 {
     bool own;
-    R1_TRY(join(lt, &own, err));
+    R1_TRY(longterm_join(lt, &own, err));
     r1_status st = longterm_drop(lt, id, err);
     if (st == R1_OK) st = longfile_delete(&lt->file, id, err);
-    return leave(lt, own, st, err);
+    return longterm_leave(lt, own, st, err);
 }
 
 typedef struct {
@@ -399,17 +399,17 @@ static size_t remove_all(r1_longterm *lt, const doomed *d)
 {
     bool own;
     size_t removed = 0;
-    if (join(lt, &own, NULL) != R1_OK) return 0;
+    if (longterm_join(lt, &own, NULL) != R1_OK) return 0;
     r1_status st = R1_OK;
     for (size_t i = 0; i < lt->next->n_part && st == R1_OK; i++)
         for (size_t row = 0; row < lt->next->part[i].n && st == R1_OK; row++) {
             const view_part *vp = &lt->next->part[i];
-            if (part_is_dead(words(vp->dead), row) || !is_doomed(&vp->p->rec[row], d)) continue;
+            if (part_is_dead(longterm_words(vp->dead), row) || !is_doomed(&vp->p->rec[row], d)) continue;
             st = view_kill(lt->next, i, row, NULL);
             if (st == R1_OK) st = longfile_delete(&lt->file, vp->p->rec[row].id, NULL);
             removed++;
         }
-    return leave(lt, own, st, NULL) == R1_OK ? removed : 0;
+    return longterm_leave(lt, own, st, NULL) == R1_OK ? removed : 0;
 }
 
 size_t r1_longterm_expire(r1_longterm *lt, uint32_t source, uint32_t version)
@@ -435,7 +435,7 @@ static live_row *live_rows(const r1_longterm_view *v, bool fresh_only, size_t *n
     *n = 0;
     for (size_t i = 0; i < v->n_part && all; i++)
         for (size_t row = 0; row < v->part[i].n; row++)
-            if (!(fresh_only && v->part[i].p->coded) && !part_is_dead(words(v->part[i].dead), row))
+            if (!(fresh_only && v->part[i].p->coded) && !part_is_dead(longterm_words(v->part[i].dead), row))
                 all[(*n)++] = (live_row){v->part[i].p, (uint32_t)row};
     return all;
 }
@@ -451,7 +451,7 @@ static int by_owner(const void *a, const void *b)
     return (r->id < s->id) - (r->id > s->id);
 }
 
-static const float *key_of(const live_row *l) { return l->p->key + (size_t)l->row * l->p->d_key; }
+static const float *longterm_key_of(const live_row *l) { return l->p->key + (size_t)l->row * l->p->d_key; }
 
 /* rows[0..n) are one owner's, newest first: each is compared with the MERGE_SPAN newest that stay. */
 static r1_status merge_group(r1_longterm *lt, const live_row *rows, size_t n, float cosine, size_t *removed,
@@ -461,10 +461,10 @@ static r1_status merge_group(r1_longterm *lt, const live_row *rows, size_t n, fl
     size_t kept[MERGE_SPAN], n_kept = 0;
     uint32_t d = lt->o.d_key;
     for (size_t i = 0; i < n; i++) {
-        const float *a = key_of(&rows[i]);
+        const float *a = longterm_key_of(&rows[i]);
         bool near = false;
         for (size_t j = 0; j < n_kept && !near; j++) {
-            const float *b = key_of(&rows[kept[j]]);
+            const float *b = longterm_key_of(&rows[kept[j]]);
             float scale = sqrtf(k->dot(a, a, d) * k->dot(b, b, d));
             near = k->dot(a, b, d) >= cosine * scale;
         }
@@ -484,7 +484,7 @@ r1_status r1_longterm_merge(r1_longterm *lt, float cosine, size_t *n_removed, r1
 {
     bool own;
     size_t n = 0, removed = 0;
-    R1_TRY(join(lt, &own, err));
+    R1_TRY(longterm_join(lt, &own, err));
     live_row *all = live_rows(lt->next, false, &n);
     r1_status st =
         all ? R1_OK
@@ -502,7 +502,7 @@ r1_status r1_longterm_merge(r1_longterm *lt, float cosine, size_t *n_removed, r1
         st = merge_group(lt, all + i, end - i, cosine, &removed, err);
     }
     free(all);
-    st = leave(lt, own, st, err);
+    st = longterm_leave(lt, own, st, err);
     if (n_removed) *n_removed = st == R1_OK ? removed : 0;
     return st;
 }
@@ -515,7 +515,7 @@ static void live_entry(const void *ctx, size_t i, r1_longterm_entry *e, uint64_t
 }
 
 /* The new image as a part on the heap, in place of what was coded into it. */
-static r1_status adopt(r1_longterm *lt, uint8_t *bytes, size_t len, r1_err *err)
+static r1_status longterm_adopt(r1_longterm *lt, uint8_t *bytes, size_t len, r1_err *err)
 {
     part_image *image = image_new(bytes, 0, -1);
     if (!image) {
@@ -553,7 +553,7 @@ static r1_status code_rows(r1_longterm *lt, const live_row *rows, size_t n, bool
         free(bytes);
         return st;
     }
-    return adopt(lt, bytes, len, err);
+    return longterm_adopt(lt, bytes, len, err);
 }
 
 /* Rebuilding all: the file starts anew as well, so that nothing that is gone takes room. */
@@ -573,7 +573,7 @@ static r1_status move_to_new_file(r1_longterm *lt, r1_err *err)
     fresh->file = old;
     r1_longterm_view *v = lt->next; /* the mapped twin takes its place */
     lt->next = NULL;
-    publish(lt, view_share(fresh->view));
+    longterm_publish(lt, view_share(fresh->view));
     view_free(v);
     r1_longterm_free(fresh);
     return R1_OK;
@@ -606,10 +606,10 @@ r1_status r1_longterm_consolidate(r1_longterm *lt, bool all, r1_err *err)
 
 size_t r1_longterm_view_count(const r1_longterm_view *v) { return v->n_live; }
 
-static r1_status find(const r1_longterm_view *v, uint64_t id, const part **p, size_t *row, r1_err *err)
+static r1_status longterm_find(const r1_longterm_view *v, uint64_t id, const part **p, size_t *row, r1_err *err)
 {
     size_t at;
-    if (!locate(v, id, &at, row))
+    if (!longterm_locate(v, id, &at, row))
         R1_FAIL(err, R1_E_NOT_FOUND, "long-term memory has no entry %llu", (unsigned long long)id);
     *p = v->part[at].p;
     return R1_OK;
@@ -619,7 +619,7 @@ r1_status r1_longterm_view_get(const r1_longterm_view *v, uint64_t id, r1_longte
 {
     const part *p = NULL;
     size_t row = 0;
-    R1_TRY(find(v, id, &p, &row, err));
+    R1_TRY(longterm_find(v, id, &p, &row, err));
     part_entry(p, row, e);
     return R1_OK;
 }
@@ -628,7 +628,7 @@ r1_status r1_longterm_view_key(const r1_longterm_view *v, uint64_t id, float *ke
 {
     const part *p = NULL;
     size_t row = 0;
-    R1_TRY(find(v, id, &p, &row, err));
+    R1_TRY(longterm_find(v, id, &p, &row, err));
     part_key(p, row, key);
     return R1_OK;
 }
@@ -637,7 +637,7 @@ r1_status r1_longterm_view_vector(const r1_longterm_view *v, uint64_t id, bool f
 {
     const part *p = NULL;
     size_t row = 0;
-    R1_TRY(find(v, id, &p, &row, err));
+    R1_TRY(longterm_find(v, id, &p, &row, err));
     if (!p->d_vector) R1_FAIL(err, R1_E_INVAL, "long-term memory: entries have no vectors");
     part_vector(p, row, from_code, vector);
     return R1_OK;
@@ -664,7 +664,7 @@ void r1_longterm_view_stats(const r1_longterm_view *v, r1_longterm_stats *s)
 }
 
 /* a is a worse hit than b */
-static bool worse(const r1_longterm_hit *a, const r1_longterm_hit *b)
+static bool longterm_worse(const r1_longterm_hit *a, const r1_longterm_hit *b)
 {
     return a->score < b->score || (a->score == b->score && a->id > b->id);
 }
@@ -674,8 +674,8 @@ static void sift_down(r1_longterm_hit *hit, size_t n, size_t i)
 {
     for (;;) {
         size_t low = i, l = 2 * i + 1, r = l + 1;
-        if (l < n && worse(&hit[l], &hit[low])) low = l;
-        if (r < n && worse(&hit[r], &hit[low])) low = r;
+        if (l < n && longterm_worse(&hit[l], &hit[low])) low = l;
+        if (r < n && longterm_worse(&hit[r], &hit[low])) low = r;
         if (low == i) return;
         r1_longterm_hit t = hit[i];
         hit[i] = hit[low];
@@ -689,13 +689,13 @@ typedef struct {
     size_t n, k;
 } best;
 
-static void offer(best *b, r1_longterm_hit h)
+static void longterm_offer(best *b, r1_longterm_hit h)
 {
     if (b->n < b->k) {
         b->hit[b->n++] = h;
         if (b->n == b->k)
             for (size_t j = b->k / 2 + 1; j-- > 0;) sift_down(b->hit, b->n, j);
-    } else if (b->k && worse(&b->hit[0], &h)) {
+    } else if (b->k && longterm_worse(&b->hit[0], &h)) {
         b->hit[0] = h;
         sift_down(b->hit, b->n, 0);
     }
@@ -704,7 +704,7 @@ static void offer(best *b, r1_longterm_hit h)
 static int best_first(const void *a, const void *b)
 {
     const r1_longterm_hit *x = a, *y = b;
-    return worse(x, y) - worse(y, x);
+    return longterm_worse(x, y) - longterm_worse(y, x);
 }
 
 static void search_exact(const view_part *vp, const float *q, best *b)
@@ -712,8 +712,8 @@ static void search_exact(const view_part *vp, const float *q, best *b)
     const scan_kernels *k = scan_best();
     const part *p = vp->p;
     for (size_t row = 0; row < vp->n; row++)
-        if (!part_is_dead(words(vp->dead), row))
-            offer(b, (r1_longterm_hit){p->rec[row].id, k->dot(q, p->key + row * p->d_key, p->d_key)});
+        if (!part_is_dead(longterm_words(vp->dead), row))
+            longterm_offer(b, (r1_longterm_hit){p->rec[row].id, k->dot(q, p->key + row * p->d_key, p->d_key)});
 }
 
 typedef struct {
@@ -741,7 +741,7 @@ static r1_status offer_candidates(const candidate *all, size_t n, const float *q
             R1_TRY(part_read_key(p, all[i].hit.row, key, err));
             score = k->dot(q, key, p->d_key);
         }
-        offer(b, (r1_longterm_hit){p->rec[all[i].hit.row].id, score});
+        longterm_offer(b, (r1_longterm_hit){p->rec[all[i].hit.row].id, score});
     }
     return R1_OK;
 }
@@ -760,7 +760,7 @@ static r1_status search_codes(const r1_longterm_view *v, const float *q, size_t 
         const part *p = v->part[i].p;
         if (!p->coded) continue;
         uint32_t probe = how->n_probe ? how->n_probe : p->n <= SCAN_ALL ? p->n_list : p->n_list / 4;
-        st = part_candidates(p, q, nq, words(v->part[i].dead), probe, how->n_sketch ? how->n_sketch : 2000, hit, wanted,
+        st = part_candidates(p, q, nq, longterm_words(v->part[i].dead), probe, how->n_sketch ? how->n_sketch : 2000, hit, wanted,
                              found, err);
         for (size_t j = 0; j < nq && st == R1_OK; j++)
             for (size_t t = 0; t < found[j]; t++)

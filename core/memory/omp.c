@@ -26,7 +26,7 @@ R1_CLONES static void subtract_scaled(float *restrict y, const float *restrict x
     for (size_t i = 0; i < n; i++) y[i] -= w * x[i];
 }
 
-R1_CLONES static float largest(const float *p, size_t n, uint32_t *at)
+R1_CLONES static float omp_largest(const float *p, size_t n, uint32_t *at)
 {
     enum { BLOCK = 64 };
     float best = 0;
@@ -67,7 +67,7 @@ uint32_t omp_encode(const float *gram, uint32_t n_atom, float *p, float stop, ui
     uint32_t k = 0;
     while (k < k_max) {
         uint32_t j;
-        if (largest(p, n_atom, &j) < stop || p[j] == 0) break;
+        if (omp_largest(p, n_atom, &j) < stop || p[j] == 0) break;
         float *row = l + (size_t)k * k_max, diag = 1, *bk = b + (size_t)k * n_atom;
         for (uint32_t s = 0; s < k; s++) {
             row[s] = b[(size_t)s * n_atom + j];
@@ -104,7 +104,7 @@ r1_status omp_gram(const float *atom, uint32_t n_atom, uint32_t m, float **gram,
     return st;
 }
 
-static bool unit(float *v, uint32_t m)
+static bool omp_unit(float *v, uint32_t m)
 {
     double s = 0;
     for (uint32_t c = 0; c < m; c++) s += (double)v[c] * v[c];
@@ -115,10 +115,10 @@ static bool unit(float *v, uint32_t m)
 }
 
 /* A random row of y as an atom; a random direction where that row is zero. */
-static void restart(float *atom, uint32_t m, const float *y, size_t n, r1_rng *rng)
+static void omp_restart(float *atom, uint32_t m, const float *y, size_t n, r1_rng *rng)
 {
     memcpy(atom, y + r1_rng_below(rng, n) * m, m * sizeof *atom);
-    while (!unit(atom, m))
+    while (!omp_unit(atom, m))
         for (uint32_t c = 0; c < m; c++) atom[c] = (float)r1_rng_normal(rng);
 }
 
@@ -193,7 +193,7 @@ r1_status omp_learn(float *atom, uint32_t n_atom, uint32_t m, const float *y, si
     r1_status st = R1_OK;
     if (!s.index || !s.coef || !s.rest || !s.scratch || !s.sum || !s.product || !s.used || !s.k || !batch)
         st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to learn %u atoms", n_atom);
-    for (uint32_t j = 0; j < n_atom && st == R1_OK; j++) restart(atom + (size_t)j * m, m, y, n, &rng);
+    for (uint32_t j = 0; j < n_atom && st == R1_OK; j++) omp_restart(atom + (size_t)j * m, m, y, n, &rng);
     for (uint32_t r = 0; r < rounds && st == R1_OK; r++) {
         size_t rows = n < BATCH ? n : BATCH;
         for (size_t i = 0; i < rows; i++)
@@ -206,10 +206,10 @@ r1_status omp_learn(float *atom, uint32_t n_atom, uint32_t m, const float *y, si
                 restarts++;
                 restart_from_worst(&s, a, m, rows);
                 memset(sum, 0, m * sizeof *sum);
-                if (!unit(a, m)) restart(a, m, y, n, &rng);
+                if (!omp_unit(a, m)) omp_restart(a, m, y, n, &rng);
             } else if (s.used[j]) {
                 memcpy(a, sum, m * sizeof *a);
-                if (!unit(a, m)) restart(a, m, y, n, &rng);
+                if (!omp_unit(a, m)) omp_restart(a, m, y, n, &rng);
             }
         }
     }

@@ -39,7 +39,7 @@ typedef struct {
 static const char magic[8] = {'R', '1', 'L', 'T', 'P', 'A', 'R', 'T'};
 enum { HEAD_BYTES = (sizeof(image_head) + 63) / 64 * 64, ENCODE_ROWS = 1024 };
 
-static size_t round64(size_t n) { return (n + 63) & ~(size_t)63; }
+static size_t part_round64(size_t n) { return (n + 63) & ~(size_t)63; }
 static size_t blocks_of(size_t n) { return (n + SCAN_ROWS - 1) / SCAN_ROWS; }
 
 /* ---- shares ---- */
@@ -79,7 +79,7 @@ part *part_share(part *p)
 }
 
 /* Fresh parts own what their const pointers show; this is the one place that knows. */
-static void *owned(const void *p) { return (void *)(uintptr_t)p; }
+static void *part_owned(const void *p) { return (void *)(uintptr_t)p; }
 
 void part_free(part *p)
 {
@@ -87,9 +87,9 @@ void part_free(part *p)
     if (!p->coded) {
         for (size_t i = 0; p->value && i < p->n; i++) free(p->value[i]);
         free(p->value);
-        free(owned(p->rec));
-        free(owned(p->key));
-        free(owned(p->vector));
+        free(part_owned(p->rec));
+        free(part_owned(p->key));
+        free(part_owned(p->vector));
     }
     code_free(p->key_code);
     code_free(p->vector_code);
@@ -128,8 +128,8 @@ r1_status part_append(part *p, const r1_longterm_entry *e, uint64_t id, r1_err *
         if (!value) R1_FAIL(err, R1_E_NOMEM, "no memory for a value of %u bytes", e->value_bytes);
         memcpy(value, e->value, e->value_bytes);
     }
-    part_record *rec = owned(p->rec);
-    float *key = owned(p->key), *vector = owned(p->vector);
+    part_record *rec = part_owned(p->rec);
+    float *key = part_owned(p->key), *vector = part_owned(p->vector);
     size_t row = p->n;
     if (row && p->rec[row - 1].id >= id) p->sorted = false;
     rec[row] = (part_record){.id = id,
@@ -235,7 +235,7 @@ static void order_by_list(const uint32_t *list, size_t n, uint32_t n_list, uint3
     start[0] = 0;
 }
 
-static r1_status learn(builder *b, const r1_longterm_opts *o, r1_err *err)
+static r1_status part_learn(builder *b, const r1_longterm_opts *o, r1_err *err)
 {
     code_opts k = {.bytes = o->key_bytes - 2.2f, /* the length and the block's place */
                    .kind = o->code,
@@ -276,7 +276,7 @@ typedef struct {
     uint32_t row;
 } id_row;
 
-static int by_id(const void *a, const void *b)
+static int part_by_id(const void *a, const void *b)
 {
     const id_row *x = a, *y = b;
     return (x->id > y->id) - (x->id < y->id);
@@ -287,13 +287,13 @@ static bool put_order(const part_record *rec, size_t n, uint32_t *order)
     id_row *all = malloc(sizeof *all * (n + 1));
     if (!all) return false;
     for (size_t i = 0; i < n; i++) all[i] = (id_row){rec[i].id, (uint32_t)i};
-    qsort(all, n, sizeof *all, by_id);
+    qsort(all, n, sizeof *all, part_by_id);
     for (size_t i = 0; i < n; i++) order[i] = all[i].row;
     free(all);
     return true;
 }
 
-static r1_status lay_out(builder *b, const r1_longterm_opts *o, part_source entry, const void *ctx, uint8_t **image,
+static r1_status part_lay_out(builder *b, const r1_longterm_opts *o, part_source entry, const void *ctx, uint8_t **image,
                          size_t *bytes, r1_err *err)
 {
     size_t n = b->n, nb = blocks_of(n), dk = o->d_key, dv = o->d_vector, values = 0, at = HEAD_BYTES;
@@ -319,7 +319,7 @@ static r1_status lay_out(builder *b, const r1_longterm_opts *o, part_source entr
     memcpy(h.magic, magic, sizeof magic);
     for (int s = 0; s < S_COUNT; s++) {
         h.at[s] = at;
-        at = round64(at + h.bytes[s]);
+        at = part_round64(at + h.bytes[s]);
     }
     uint8_t *p = calloc(1, at);
     if (!p) R1_FAIL(err, R1_E_NOMEM, "no memory for a part of %zu bytes", at);
@@ -367,17 +367,17 @@ static r1_status lay_out(builder *b, const r1_longterm_opts *o, part_source entr
     return R1_OK;
 }
 
-static r1_status build(builder *b, const r1_longterm_opts *o, part_source entry, const void *ctx, uint8_t **image,
+static r1_status part_build_with(builder *b, const r1_longterm_opts *o, part_source entry, const void *ctx, uint8_t **image,
                        size_t *bytes, r1_err *err)
 {
-    R1_TRY(learn(b, o, err));
+    R1_TRY(part_learn(b, o, err));
     uint32_t *start = malloc(sizeof *start * (b->kc->n_list + 2u));
     if (!start) R1_FAIL(err, R1_E_NOMEM, "no memory for %u lists", b->kc->n_list);
     order_by_list(b->list, b->n, b->kc->n_list, b->order, start);
     free(start);
     R1_TRY(encode_all(&b->k, b->kc, b->key, b->order, b->list, b->n, err));
     if (o->d_vector) R1_TRY(encode_all(&b->v, b->vc, b->vector, b->order, NULL, b->n, err));
-    return lay_out(b, o, entry, ctx, image, bytes, err);
+    return part_lay_out(b, o, entry, ctx, image, bytes, err);
 }
 
 r1_status part_build(uint8_t **image, size_t *bytes, const r1_longterm_opts *o, part_source entry, const void *ctx,
@@ -405,7 +405,7 @@ r1_status part_build(uint8_t **image, size_t *bytes, const r1_longterm_opts *o, 
                                  .version = e.version,
                                  .value_bytes = e.value_bytes};
     }
-    if (st == R1_OK) st = build(&b, o, entry, ctx, image, bytes, err);
+    if (st == R1_OK) st = part_build_with(&b, o, entry, ctx, image, bytes, err);
     free(b.key);
     free(b.vector);
     free(b.rec);
@@ -681,7 +681,7 @@ static void select_best(part_hit *h, size_t n, size_t k)
     }
 }
 
-static void trim(gather *g)
+static void part_trim(gather *g)
 {
     if (g->n <= g->keep) return;
     select_best(g->hit, g->n, g->keep);
@@ -691,11 +691,11 @@ static void trim(gather *g)
         if (g->hit[i].score < g->floor) g->floor = g->hit[i].score;
 }
 
-static inline void push(gather *g, float score, uint32_t row)
+static inline void part_push(gather *g, float score, uint32_t row)
 {
     if (!(score > g->floor)) return;
     g->hit[g->n++] = (part_hit){score, row};
-    if (g->n == 2 * g->keep) trim(g);
+    if (g->n == 2 * g->keep) part_trim(g);
 }
 
 typedef struct {
@@ -746,7 +746,7 @@ static void scan_list(const part *p, search *s, uint32_t list, const uint64_t *d
         for (size_t r = first; r < SCAN_ROWS && r < n; r++) {
             float score = base + (float)sum[r] * s->lut_step;
             if (score > g->floor && !part_is_dead(dead, b * SCAN_ROWS + r))
-                push(g, score, (uint32_t)(b * SCAN_ROWS + r));
+                part_push(g, score, (uint32_t)(b * SCAN_ROWS + r));
         }
     }
 }
@@ -756,14 +756,14 @@ static void score_list(const part *p, search *s, uint32_t list, const uint64_t *
 {
     for (size_t row = p->list_start[list]; row < p->list_start[list + 1]; row++)
         if (!part_is_dead(dead, row))
-            push(&s->best,
+            part_push(&s->best,
                  code_score(p->key_code, s->u, s->table, s->centre_dot[list],
                             code_at(p->key_start, p->key_len, p->key_bytes, row), p->key_len[row], NULL),
                  (uint32_t)row);
 }
 
 /* What of a search depends on the query alone. list: room for all lists. */
-static void prepare(const part *p, search *s, const float *q, uint32_t n_probe, part_hit *list)
+static void part_prepare(const part *p, search *s, const float *q, uint32_t n_probe, part_hit *list)
 {
     const code *c = p->key_code;
     const scan_kernels *k = scan_best();
@@ -840,20 +840,20 @@ static void score_wishes(const part *p, search *s, const wish *sorted, size_t n,
             for (; at < end && sorted[at].row == row[j]; at++) {
                 search *one = &s[sorted[at].query];
                 float score = (one->centre_dot[list] + k->dot16(w->z + j * m, one->u, m)) * scale[j];
-                push(&one->best, score, row[j]);
+                part_push(&one->best, score, row[j]);
             }
         }
     }
 }
 
 /* Lists in rising order, and rows in rising order: a query meets candidates in an order of its own, whoever is beside it. */
-static void run(const part *p, search *s, const float *q, size_t nq, const uint64_t *dead, uint32_t n_probe,
+static void part_run(const part *p, search *s, const float *q, size_t nq, const uint64_t *dead, uint32_t n_probe,
                 workroom *w)
 {
     const code *c = p->key_code;
     const scan_kernels *k = scan_best();
     size_t n = 0;
-    for (size_t i = 0; i < nq; i++) prepare(p, &s[i], q + i * c->d, n_probe, w->list);
+    for (size_t i = 0; i < nq; i++) part_prepare(p, &s[i], q + i * c->d, n_probe, w->list);
     for (uint32_t l = 0; l < p->n_list; l++)
         for (size_t i = 0; i < nq; i++) {
             if (!(s[i].probed[l / 64] >> l % 64 & 1)) continue;
@@ -863,17 +863,17 @@ static void run(const part *p, search *s, const float *q, size_t nq, const uint6
                 score_list(p, &s[i], l, dead);
         }
     for (size_t i = 0; i < nq; i++) {
-        trim(&s[i].sketch);
+        part_trim(&s[i].sketch);
         for (size_t j = 0; j < s[i].sketch.n; j++) w->wish[n++] = (wish){s[i].sketch.hit[j].row, (uint32_t)i};
     }
     if (n) score_wishes(p, s, sort_wishes(w->wish, w->other, n, p->n), n, w);
-    for (size_t i = 0; i < nq; i++) trim(&s[i].best);
+    for (size_t i = 0; i < nq; i++) part_trim(&s[i].best);
 }
 
-static void *take(uint8_t **at, size_t bytes)
+static void *part_take(uint8_t **at, size_t bytes)
 {
     void *p = *at;
-    *at += round64(bytes);
+    *at += part_round64(bytes);
     return p;
 }
 
@@ -882,26 +882,26 @@ static size_t search_rooms(const part *p, size_t nq, size_t keep, size_t cap, se
 {
     const code *c = p->key_code;
     size_t n_wish = c->n_sketch ? nq * keep : 0;
-    size_t each = round64(sizeof(float) * (c->m + 1u)) + round64(sizeof(float) * (c->n_atom + 1u)) +
-                  round64(sizeof(float) * p->n_list) + round64((p->n_list / 64 + 1) * sizeof(uint64_t)) +
-                  round64((size_t)c->n_sketch * CODE_BIN + 32) + 2 * round64(sizeof(part_hit) * 2 * keep);
+    size_t each = part_round64(sizeof(float) * (c->m + 1u)) + part_round64(sizeof(float) * (c->n_atom + 1u)) +
+                  part_round64(sizeof(float) * p->n_list) + part_round64((p->n_list / 64 + 1) * sizeof(uint64_t)) +
+                  part_round64((size_t)c->n_sketch * CODE_BIN + 32) + 2 * part_round64(sizeof(part_hit) * 2 * keep);
     if (!at)
-        return nq * each + 2 * round64(sizeof(wish) * n_wish) + round64(sizeof(int16_t) * CODE_LANES * (c->m + 32u)) +
-               round64(CODE_LANES * code_room(c)) + round64(sizeof(part_hit) * p->n_list);
+        return nq * each + 2 * part_round64(sizeof(wish) * n_wish) + part_round64(sizeof(int16_t) * CODE_LANES * (c->m + 32u)) +
+               part_round64(CODE_LANES * code_room(c)) + part_round64(sizeof(part_hit) * p->n_list);
     for (size_t i = 0; i < nq; i++) {
-        s[i].u = take(&at, sizeof(float) * (c->m + 1u));
-        s[i].table = take(&at, sizeof(float) * (c->n_atom + 1u));
-        s[i].centre_dot = take(&at, sizeof(float) * p->n_list);
-        s[i].probed = take(&at, (p->n_list / 64 + 1) * sizeof(uint64_t));
-        s[i].lut = take(&at, (size_t)c->n_sketch * CODE_BIN + 32);
-        s[i].sketch = (gather){take(&at, sizeof(part_hit) * 2 * keep), 0, keep, -3.4e38f};
-        s[i].best = (gather){take(&at, sizeof(part_hit) * 2 * keep), 0, cap, -3.4e38f};
+        s[i].u = part_take(&at, sizeof(float) * (c->m + 1u));
+        s[i].table = part_take(&at, sizeof(float) * (c->n_atom + 1u));
+        s[i].centre_dot = part_take(&at, sizeof(float) * p->n_list);
+        s[i].probed = part_take(&at, (p->n_list / 64 + 1) * sizeof(uint64_t));
+        s[i].lut = part_take(&at, (size_t)c->n_sketch * CODE_BIN + 32);
+        s[i].sketch = (gather){part_take(&at, sizeof(part_hit) * 2 * keep), 0, keep, -3.4e38f};
+        s[i].best = (gather){part_take(&at, sizeof(part_hit) * 2 * keep), 0, cap, -3.4e38f};
     }
-    w->wish = take(&at, sizeof(wish) * n_wish);
-    w->other = take(&at, sizeof(wish) * n_wish);
-    w->z = take(&at, sizeof(int16_t) * CODE_LANES * (c->m + 32u));
-    w->room = take(&at, CODE_LANES * code_room(c));
-    w->list = take(&at, sizeof(part_hit) * p->n_list);
+    w->wish = part_take(&at, sizeof(wish) * n_wish);
+    w->other = part_take(&at, sizeof(wish) * n_wish);
+    w->z = part_take(&at, sizeof(int16_t) * CODE_LANES * (c->m + 32u));
+    w->room = part_take(&at, CODE_LANES * code_room(c));
+    w->list = part_take(&at, sizeof(part_hit) * p->n_list);
     return 0;
 }
 
@@ -921,7 +921,7 @@ r1_status part_candidates(const part *p, const float *q, size_t nq, const uint64
     workroom w;
     search_rooms(p, nq, keep, most, s, &w, rooms);
     memset(w.room, 0, CODE_LANES * code_room(p->key_code));
-    run(p, s, q, nq, dead, n_probe, &w);
+    part_run(p, s, q, nq, dead, n_probe, &w);
     for (size_t i = 0; i < nq; i++) {
         n_hit[i] = s[i].best.n;
         memcpy(hit + i * cap, s[i].best.hit, sizeof *hit * s[i].best.n);

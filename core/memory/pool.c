@@ -90,7 +90,7 @@ struct r1_memory {
 /* ---- life ------------------------------------------------------------------------------------------------- */
 
 /* Untouched until used, in large pages where the kernel has them: entries are read at random. */
-static void *pages(size_t count, size_t size)
+static void *pool_pages(size_t count, size_t size)
 {
     void *p = calloc(count ? count : 1, size);
     size_t page = 2 << 20, from = ((size_t)p + page - 1) / page * page, to = (size_t)p + count * size;
@@ -127,7 +127,7 @@ static size_t slot_bytes(size_t entry, uint32_t quota)
     return entry + sizeof(slot) + places + (sizeof(anchor) + 3) / 4;
 }
 
-static layout lay_out(size_t bytes, size_t n_ring, size_t entry, uint32_t quota)
+static layout pool_lay_out(size_t bytes, size_t n_ring, size_t entry, uint32_t quota)
 {
     size_t per_slot = slot_bytes(entry, quota), per_ring = ring_bytes(quota), spare = HOLDERS_MAX * sizeof(block);
     layout l = {.n_ring = n_ring ? n_ring : bytes / (16 * per_slot + per_ring)};
@@ -150,7 +150,7 @@ size_t r1_memory_bytes(size_t width, r1_precision precision, uint32_t quota, uin
            n_slot * slot_bytes(entry_bytes(width, precision), quota) + sizeof(anchor);
 }
 
-static r1_status allocate(r1_memory *mem, const layout *l, r1_err *err)
+static r1_status pool_allocate(r1_memory *mem, const layout *l, r1_err *err)
 {
     mem->n_slot = (uint32_t)l->n_slot;
     mem->n_ring = (uint32_t)l->n_ring;
@@ -159,13 +159,13 @@ static r1_status allocate(r1_memory *mem, const layout *l, r1_err *err)
     mem->blocks = (stock){(uint32_t)l->n_block, 0, none, 0};
     mem->anchors = (stock){(uint32_t)l->n_anchor, 0, none, 0};
     for (mem->mask = 15; mem->mask < 2 * mem->n_ring;) mem->mask = 2 * mem->mask + 1;
-    mem->kv = pages(mem->n_slot, mem->stride);
+    mem->kv = pool_pages(mem->n_slot, mem->stride);
     mem->room = calloc(2 * (size_t)mem->half, sizeof *mem->room);
-    mem->slot = pages(mem->n_slot, sizeof *mem->slot);
-    mem->block = pages(l->n_block, sizeof *mem->block);
-    mem->anchor = pages(l->n_anchor, sizeof *mem->anchor);
-    mem->ring = pages(mem->n_ring, sizeof *mem->ring);
-    mem->table = pages((size_t)mem->mask + 1, sizeof *mem->table);
+    mem->slot = pool_pages(mem->n_slot, sizeof *mem->slot);
+    mem->block = pool_pages(l->n_block, sizeof *mem->block);
+    mem->anchor = pool_pages(l->n_anchor, sizeof *mem->anchor);
+    mem->ring = pool_pages(mem->n_ring, sizeof *mem->ring);
+    mem->table = pool_pages((size_t)mem->mask + 1, sizeof *mem->table);
     mem->limbo_head = mem->limbo_tail = mem->waiting_head = mem->waiting_tail = mem->oldest = mem->newest = none;
     mem->now_us = INT64_MIN;
     if (!mem->kv || !mem->room || !mem->slot || !mem->block || !mem->anchor || !mem->ring || !mem->table)
@@ -188,7 +188,7 @@ r1_status r1_memory_new(r1_memory **out, const r1_model *m, const r1_memory_opts
         R1_FAIL(err, R1_E_INVAL, "memory: precision: expected %d or %d, found %d", R1_PRECISION_F32, R1_PRECISION_INT8,
                 (int)o.precision);
     size_t entry = entry_bytes(width, o.precision);
-    layout l = lay_out(o.bytes_max, o.n_entity_max, entry, o.quota);
+    layout l = pool_lay_out(o.bytes_max, o.n_entity_max, entry, o.quota);
     if (!l.n_slot)
         R1_FAIL(err, R1_E_INVAL, "memory: %zu entities of %zu bytes and entries of %zu do not fit %zu bytes", l.n_ring,
                 ring_bytes(o.quota), slot_bytes(entry, o.quota), o.bytes_max);
@@ -200,7 +200,7 @@ r1_status r1_memory_new(r1_memory **out, const r1_model *m, const r1_memory_opts
     mem->half = (uint32_t)width;
     mem->stride = (uint32_t)entry;
     mem->narrow = o.precision == R1_PRECISION_INT8;
-    r1_status st = allocate(mem, &l, err);
+    r1_status st = pool_allocate(mem, &l, err);
     if (st != R1_OK) {
         r1_memory_free(mem);
         return st;
@@ -243,7 +243,7 @@ void r1_memory_wait(r1_memory *mem, uint64_t ticket)
     pthread_mutex_unlock(&mem->lock);
 }
 
-static void advance(r1_memory *mem, uint64_t ticket, uint8_t state)
+static void pool_advance(r1_memory *mem, uint64_t ticket, uint8_t state)
 {
     pthread_mutex_lock(&mem->lock);
     if (mem->state[ticket % TICKETS_MAX] < state) mem->state[ticket % TICKETS_MAX] = state;
@@ -254,8 +254,8 @@ static void advance(r1_memory *mem, uint64_t ticket, uint8_t state)
     pthread_mutex_unlock(&mem->lock);
 }
 
-void r1_memory_stored(r1_memory *mem, uint64_t ticket) { advance(mem, ticket, 1); }
-void r1_memory_end(r1_memory *mem, uint64_t ticket) { advance(mem, ticket, 2); }
+void r1_memory_stored(r1_memory *mem, uint64_t ticket) { pool_advance(mem, ticket, 1); }
+void r1_memory_end(r1_memory *mem, uint64_t ticket) { pool_advance(mem, ticket, 2); }
 
 static uint64_t read_locked(r1_memory *mem, const uint64_t *what)
 {
@@ -267,15 +267,15 @@ static uint64_t read_locked(r1_memory *mem, const uint64_t *what)
 
 /* ---- slots ------------------------------------------------------------------------------------------------ */
 
-static uint32_t slot_of(uint64_t handle) { return (uint32_t)handle - 1; }
+static uint32_t pool_slot_of(uint64_t handle) { return (uint32_t)handle - 1; }
 static uint64_t handle_of(const r1_memory *mem, uint32_t i)
 {
     return (uint64_t)mem->slot[i].generation << 32 | (i + 1);
 }
 
-static slot *live(const r1_memory *mem, uint64_t handle)
+static slot *pool_live(const r1_memory *mem, uint64_t handle)
 {
-    uint32_t i = slot_of(handle);
+    uint32_t i = pool_slot_of(handle);
     return i < mem->n_slot && mem->slot[i].generation == handle >> 32 ? &mem->slot[i] : NULL;
 }
 
@@ -284,7 +284,7 @@ static slot *live(const r1_memory *mem, uint64_t handle)
 static uint8_t *entry_of(const r1_memory *mem, uint32_t i) { return mem->kv + (size_t)i * mem->stride; }
 
 /* n numbers in bytes; returns what a step is worth: where some number is not finite, not a number, so that all of them read so. */
-static float narrow(const float *x, uint32_t n, int8_t *to)
+static float pool_narrow(const float *x, uint32_t n, int8_t *to)
 {
     float most = 0, bad = 0;
     for (uint32_t c = 0; c < n; c++) {
@@ -306,7 +306,7 @@ static void write_slot(r1_memory *mem, uint32_t i, const float *key, const float
     uint32_t n = mem->half;
     if (mem->narrow) {
         int8_t *at = (int8_t *)to + 2 * sizeof(float);
-        const float step[2] = {narrow(key, n, at), narrow(value, n, at + n)};
+        const float step[2] = {pool_narrow(key, n, at), pool_narrow(value, n, at + n)};
         memcpy(to, step, sizeof step);
     } else {
         memcpy(to, key, n * sizeof *key);
@@ -315,7 +315,7 @@ static void write_slot(r1_memory *mem, uint32_t i, const float *key, const float
 }
 
 /* An entry's K (which 0) or V (1): where it lies, or in room[half]. */
-static const float *half_of(const r1_memory *mem, uint32_t i, int which, float *room)
+static const float *pool_half_of(const r1_memory *mem, uint32_t i, int which, float *room)
 {
     const uint8_t *from = entry_of(mem, i);
     uint32_t n = mem->half;
@@ -328,22 +328,22 @@ static const float *half_of(const r1_memory *mem, uint32_t i, int which, float *
 
 static void read_slot(const r1_memory *mem, uint32_t i, int which, float *to)
 {
-    const float *x = half_of(mem, i, which, to);
+    const float *x = pool_half_of(mem, i, which, to);
     if (x != to) memcpy(to, x, mem->half * sizeof *to);
 }
 
 bool r1_memory_read(const r1_memory *mem, uint64_t handle, float *kv)
 {
-    if (!live(mem, handle)) return false;
-    read_slot(mem, slot_of(handle), 0, kv);
-    read_slot(mem, slot_of(handle), 1, kv + mem->half);
+    if (!pool_live(mem, handle)) return false;
+    read_slot(mem, pool_slot_of(handle), 0, kv);
+    read_slot(mem, pool_slot_of(handle), 1, kv + mem->half);
     return true;
 }
 
 bool r1_memory_write(r1_memory *mem, uint64_t handle, const float *kv)
 {
-    if (!live(mem, handle)) return false;
-    write_slot(mem, slot_of(handle), kv, kv + mem->half);
+    if (!pool_live(mem, handle)) return false;
+    write_slot(mem, pool_slot_of(handle), kv, kv + mem->half);
     return true;
 }
 
@@ -351,12 +351,12 @@ bool r1_memory_rounds(const r1_memory *mem) { return mem->narrow; }
 
 void r1_memory_blank(r1_memory *mem, uint64_t handle)
 {
-    if (live(mem, handle)) memset(entry_of(mem, slot_of(handle)), 0, mem->stride);
+    if (pool_live(mem, handle)) memset(entry_of(mem, pool_slot_of(handle)), 0, mem->stride);
 }
 
 static r1_status need_entry(const r1_memory *mem, uint64_t handle, r1_err *err)
 {
-    if (slot_of(handle) >= mem->slots.used || !live(mem, handle))
+    if (pool_slot_of(handle) >= mem->slots.used || !pool_live(mem, handle))
         R1_FAIL(err, R1_E_NOT_FOUND, "memory: %016llx names no entry", (unsigned long long)handle);
     return R1_OK;
 }
@@ -367,21 +367,21 @@ r1_status r1_memory_put(r1_memory *mem, uint64_t handle, const float *key, const
     for (uint32_t i = 0; i < mem->half; i++)
         if (key[i] - key[i] != 0 || value[i] - value[i] != 0)
             R1_FAIL(err, R1_E_INVAL, "memory: key or value: column %u is not a finite number", i);
-    write_slot(mem, slot_of(handle), key, value);
+    write_slot(mem, pool_slot_of(handle), key, value);
     return R1_OK;
 }
 
 r1_status r1_memory_get(const r1_memory *mem, uint64_t handle, float *key, float *value, r1_err *err)
 {
     R1_TRY(need_entry(mem, handle, err));
-    if (key) read_slot(mem, slot_of(handle), 0, key);
-    if (value) read_slot(mem, slot_of(handle), 1, value);
+    if (key) read_slot(mem, pool_slot_of(handle), 0, key);
+    if (value) read_slot(mem, pool_slot_of(handle), 1, value);
     return R1_OK;
 }
 
 /* ---- queues of slots ---------------------------------------------------------------------------------------- */
 
-static void enqueue(r1_memory *mem, uint32_t i, uint32_t *head, uint32_t *tail)
+static void pool_enqueue(r1_memory *mem, uint32_t i, uint32_t *head, uint32_t *tail)
 {
     mem->slot[i].next = none;
     if (*tail == none)
@@ -391,7 +391,7 @@ static void enqueue(r1_memory *mem, uint32_t i, uint32_t *head, uint32_t *tail)
     *tail = i;
 }
 
-static uint32_t dequeue(r1_memory *mem, uint32_t *head, uint32_t *tail)
+static uint32_t pool_dequeue(r1_memory *mem, uint32_t *head, uint32_t *tail)
 {
     uint32_t i = *head;
     *head = mem->slot[i].next;
@@ -408,12 +408,12 @@ static void free_slot(r1_memory *mem, uint32_t i)
 }
 
 /* One ring less names it. */
-static void release(r1_memory *mem, uint64_t handle)
+static void pool_release(r1_memory *mem, uint64_t handle)
 {
-    slot *s = live(mem, handle);
+    slot *s = pool_live(mem, handle);
     if (!s || --s->holders > 0) return;
     s->tag = mem->next_ticket;
-    enqueue(mem, slot_of(handle), &mem->limbo_head, &mem->limbo_tail);
+    pool_enqueue(mem, pool_slot_of(handle), &mem->limbo_head, &mem->limbo_tail);
     mem->n_limbo++;
     mem->n_entry--;
     mem->n_left++;
@@ -423,24 +423,24 @@ static void drain_limbo(r1_memory *mem)
 {
     uint64_t ended = read_locked(mem, &mem->ended);
     while (mem->limbo_head != none && mem->slot[mem->limbo_head].tag <= ended) {
-        uint32_t i = dequeue(mem, &mem->limbo_head, &mem->limbo_tail);
+        uint32_t i = pool_dequeue(mem, &mem->limbo_head, &mem->limbo_tail);
         mem->n_limbo--;
         if (!mem->to || mem->slot[i].lost) {
             free_slot(mem, i);
             continue;
         }
-        enqueue(mem, i, &mem->waiting_head, &mem->waiting_tail);
+        pool_enqueue(mem, i, &mem->waiting_head, &mem->waiting_tail);
         mem->n_waiting++;
     }
 }
 
-static uint32_t unused(const stock *s) { return s->n - s->used + s->n_free; }
+static uint32_t pool_unused(const stock *s) { return s->n - s->used + s->n_free; }
 
 static r1_status take_slot(r1_memory *mem, uint32_t *out, r1_err *err)
 {
     drain_limbo(mem);
-    if (!unused(&mem->slots) && mem->n_waiting) R1_TRY(r1_memory_consolidate(mem, NULL, err));
-    if (!unused(&mem->slots))
+    if (!pool_unused(&mem->slots) && mem->n_waiting) R1_TRY(r1_memory_consolidate(mem, NULL, err));
+    if (!pool_unused(&mem->slots))
         R1_FAIL(err, R1_E_NOMEM, "memory: all %u entries are anchors or held by open batches", mem->n_slot);
     if (mem->slots.free == none) {
         *out = mem->slots.used++;
@@ -522,7 +522,7 @@ typedef struct {
 static cursor line_oldest(const ring *r) { return (cursor){r->first, r->start, r->n_line}; }
 static cursor line_newest(const ring *r) { return (cursor){r->last, r->end, r->n_line}; }
 
-static uint64_t *forth(const r1_memory *mem, cursor *c)
+static uint64_t *pool_forth(const r1_memory *mem, cursor *c)
 {
     if (!c->left) return NULL;
     c->left--;
@@ -530,7 +530,7 @@ static uint64_t *forth(const r1_memory *mem, cursor *c)
     return &mem->block[c->block].place[c->at++];
 }
 
-static uint64_t *back(const r1_memory *mem, cursor *c)
+static uint64_t *pool_back(const r1_memory *mem, cursor *c)
 {
     if (!c->left) return NULL;
     c->left--;
@@ -541,11 +541,11 @@ static uint64_t *back(const r1_memory *mem, cursor *c)
 /* ---- anchors ----------------------------------------------------------------------------------------------- */
 
 static anchor *anchor_of(const r1_memory *mem, uint64_t place) { return &mem->anchor[place >> 1]; }
-static uint64_t named(const r1_memory *mem, uint64_t place)
+static uint64_t pool_named(const r1_memory *mem, uint64_t place)
 {
     return place & 1 ? anchor_of(mem, place)->handle : place >> 1;
 }
-static bool holds(const r1_memory *mem, const anchor *a) { return a->until_us > mem->now_us; }
+static bool pool_holds(const r1_memory *mem, const anchor *a) { return a->until_us > mem->now_us; }
 
 static void free_anchor(r1_memory *mem, ring *r, anchor *a)
 {
@@ -564,7 +564,7 @@ static uint32_t take_anchor(r1_memory *mem)
     return a;
 }
 
-static void keep(r1_memory *mem, ring *r, anchor *a)
+static void pool_keep(r1_memory *mem, ring *r, anchor *a)
 {
     uint32_t i = (uint32_t)(a - mem->anchor);
     a->next = none;
@@ -582,12 +582,12 @@ typedef bool (*kept_test)(const r1_memory *mem, const anchor *a, uint64_t ctx);
 static bool has_ended(const r1_memory *mem, const anchor *a, uint64_t ctx)
 {
     (void)ctx;
-    return !holds(mem, a);
+    return !pool_holds(mem, a);
 }
 static bool has_handle(const r1_memory *mem, const anchor *a, uint64_t ctx) { return (void)mem, a->handle == ctx; }
 static bool has_ticket(const r1_memory *mem, const anchor *a, uint64_t ctx)
 {
-    return mem->slot[slot_of(a->handle)].ticket == ctx;
+    return mem->slot[pool_slot_of(a->handle)].ticket == ctx;
 }
 
 /* The kept ones that pass the test leave, at most `most` of them; returns how many. */
@@ -599,11 +599,11 @@ static uint32_t kept_leave(r1_memory *mem, ring *r, kept_test test, uint64_t ctx
         anchor *a = &mem->anchor[i];
         i = a->next;
         if (gone == most || !test(mem, a, ctx)) {
-            keep(mem, r, a);
+            pool_keep(mem, r, a);
             continue;
         }
-        mem->slot[slot_of(a->handle)].lost |= test == has_ticket; /* cancelled */
-        release(mem, a->handle);
+        mem->slot[pool_slot_of(a->handle)].lost |= test == has_ticket; /* cancelled */
+        pool_release(mem, a->handle);
         free_anchor(mem, r, a);
         gone++;
     }
@@ -612,21 +612,21 @@ static uint32_t kept_leave(r1_memory *mem, ring *r, kept_test test, uint64_t ctx
 
 /* ---- rings ------------------------------------------------------------------------------------------------ */
 
-static uint32_t home(const r1_memory *mem, uint64_t key)
+static uint32_t pool_home(const r1_memory *mem, uint64_t key)
 {
     return (uint32_t)(key * 0x9e3779b97f4a7c15u >> 32) & mem->mask;
 }
 
-static uint32_t *cell(const r1_memory *mem, uint64_t key)
+static uint32_t *pool_cell(const r1_memory *mem, uint64_t key)
 {
-    uint32_t i = home(mem, key);
+    uint32_t i = pool_home(mem, key);
     while (mem->table[i] && mem->ring[mem->table[i] - 1].key != key) i = (i + 1) & mem->mask;
     return &mem->table[i];
 }
 
 static ring *find_ring(const r1_memory *mem, uint64_t key)
 {
-    uint32_t at = *cell(mem, key);
+    uint32_t at = *pool_cell(mem, key);
     return at ? &mem->ring[at - 1] : NULL;
 }
 
@@ -654,7 +654,7 @@ static void link_newest(r1_memory *mem, ring *r)
     mem->newest = i;
 }
 
-static void touch(r1_memory *mem, ring *r)
+static void pool_touch(r1_memory *mem, ring *r)
 {
     unlink_ring(mem, r);
     link_newest(mem, r);
@@ -663,11 +663,11 @@ static void touch(r1_memory *mem, ring *r)
 /* Deletion by shifting back what would no longer be found (Knuth, 6.4 R). */
 static void erase_cell(r1_memory *mem, uint64_t key)
 {
-    uint32_t i = (uint32_t)(cell(mem, key) - mem->table), j = i;
+    uint32_t i = (uint32_t)(pool_cell(mem, key) - mem->table), j = i;
     for (;;) {
         j = (j + 1) & mem->mask;
         if (!mem->table[j]) break;
-        uint32_t k = home(mem, mem->ring[mem->table[j] - 1].key);
+        uint32_t k = pool_home(mem, mem->ring[mem->table[j] - 1].key);
         if (((j - k) & mem->mask) < ((j - i) & mem->mask)) continue;
         mem->table[i] = mem->table[j];
         i = j;
@@ -679,16 +679,16 @@ static void erase_cell(r1_memory *mem, uint64_t key)
 static void drop_ring(r1_memory *mem, ring *r, bool lost)
 {
     while (r->n_line) {
-        uint64_t place = line_pop_oldest(mem, r), handle = named(mem, place);
+        uint64_t place = line_pop_oldest(mem, r), handle = pool_named(mem, place);
         if (place & 1) free_anchor(mem, r, anchor_of(mem, place));
-        mem->slot[slot_of(handle)].lost |= lost;
-        release(mem, handle);
+        mem->slot[pool_slot_of(handle)].lost |= lost;
+        pool_release(mem, handle);
     }
     for (uint32_t k = 0, i = r->kept_oldest; k < r->n_kept; k++) {
         anchor *a = &mem->anchor[i];
         i = a->next;
-        mem->slot[slot_of(a->handle)].lost |= lost;
-        release(mem, a->handle);
+        mem->slot[pool_slot_of(a->handle)].lost |= lost;
+        pool_release(mem, a->handle);
         free_anchor(mem, r, a);
     }
     unlink_ring(mem, r);
@@ -701,11 +701,11 @@ static void drop_ring(r1_memory *mem, ring *r, bool lost)
 }
 
 /* Anchors whose time is over are ordinary entries from now on; kept ones leave, since their turn has passed. */
-static void settle(r1_memory *mem, ring *r)
+static void pool_settle(r1_memory *mem, ring *r)
 {
     cursor c = line_oldest(r);
-    for (uint64_t *p; r->n_pinned > r->n_kept && (p = forth(mem, &c));) {
-        if (!(*p & 1) || holds(mem, anchor_of(mem, *p))) continue;
+    for (uint64_t *p; r->n_pinned > r->n_kept && (p = pool_forth(mem, &c));) {
+        if (!(*p & 1) || pool_holds(mem, anchor_of(mem, *p))) continue;
         anchor *a = anchor_of(mem, *p);
         *p = a->handle << 1;
         free_anchor(mem, r, a);
@@ -714,50 +714,50 @@ static void settle(r1_memory *mem, ring *r)
 }
 
 /* Lets the oldest entry go that no anchor holds; false: there is none. */
-static bool evict(r1_memory *mem, ring *r)
+static bool pool_evict(r1_memory *mem, ring *r)
 {
     if (r->n_kept && r->kept_until <= mem->now_us && kept_leave(mem, r, has_ended, 0, 1)) return true;
     while (r->n_line) {
-        uint64_t place = line_pop_oldest(mem, r), handle = named(mem, place);
+        uint64_t place = line_pop_oldest(mem, r), handle = pool_named(mem, place);
         if (place & 1) {
             anchor *a = anchor_of(mem, place);
-            if (holds(mem, a)) {
-                keep(mem, r, a);
+            if (pool_holds(mem, a)) {
+                pool_keep(mem, r, a);
                 continue;
             }
             free_anchor(mem, r, a);
         }
-        release(mem, handle);
+        pool_release(mem, handle);
         return true;
     }
     return false;
 }
 
 /* The entity longest without an append that has no anchors goes; those that have step back in the order. */
-static bool drop_oldest(r1_memory *mem)
+static bool pool_drop_oldest(r1_memory *mem)
 {
     for (uint64_t k = mem->n_entity; k > 0; k--) {
         ring *r = &mem->ring[mem->oldest];
-        if (r->n_pinned) settle(mem, r);
+        if (r->n_pinned) pool_settle(mem, r);
         if (!r->n_pinned) {
             drop_ring(mem, r, false);
             return true;
         }
-        touch(mem, r);
+        pool_touch(mem, r);
     }
     return false;
 }
 
 /* One entry of the entity longest without an append; an entity with nothing left goes. */
-static bool shed(r1_memory *mem)
+static bool pool_shed(r1_memory *mem)
 {
     for (uint64_t k = mem->n_entity; k > 0; k--) {
         ring *r = &mem->ring[mem->oldest];
-        bool gave = evict(mem, r);
+        bool gave = pool_evict(mem, r);
         if (!r->n_line && !r->n_kept)
             drop_ring(mem, r, false);
         else if (!gave)
-            touch(mem, r);
+            pool_touch(mem, r);
         if (gave) return true;
     }
     return false;
@@ -765,7 +765,7 @@ static bool shed(r1_memory *mem)
 
 static ring *new_ring(r1_memory *mem, uint64_t key)
 {
-    if (!unused(&mem->rings) && !drop_oldest(mem)) return NULL;
+    if (!pool_unused(&mem->rings) && !pool_drop_oldest(mem)) return NULL;
     uint32_t i = mem->rings.free;
     if (i != none) {
         mem->rings.free = mem->ring[i].newer;
@@ -775,20 +775,20 @@ static ring *new_ring(r1_memory *mem, uint64_t key)
     }
     ring *r = &mem->ring[i];
     *r = (ring){.key = key, .used = true, .quota = mem->quota};
-    *cell(mem, key) = i + 1;
+    *pool_cell(mem, key) = i + 1;
     link_newest(mem, r);
     mem->n_entity++;
     return r;
 }
 
-static bool push(r1_memory *mem, uint64_t key, uint64_t handle)
+static bool pool_push(r1_memory *mem, uint64_t key, uint64_t handle)
 {
     ring *r = find_ring(mem, key);
     if (!r) r = new_ring(mem, key);
     if (!r) return false;
-    while (r->n_line + r->n_kept >= r->quota && evict(mem, r)) {
+    while (r->n_line + r->n_kept >= r->quota && pool_evict(mem, r)) {
     }
-    touch(mem, r);
+    pool_touch(mem, r);
     return line_push(mem, r, handle << 1);
 }
 
@@ -796,20 +796,20 @@ static bool push(r1_memory *mem, uint64_t key, uint64_t handle)
 static void keep_reserve(r1_memory *mem)
 {
     uint32_t reserve = mem->n_slot / 8 < RESERVE_MAX ? mem->n_slot / 8 : RESERVE_MAX;
-    while (unused(&mem->slots) + mem->n_limbo + mem->n_waiting <= reserve || unused(&mem->blocks) < HOLDERS_MAX)
-        if (!shed(mem)) return;
+    while (pool_unused(&mem->slots) + mem->n_limbo + mem->n_waiting <= reserve || pool_unused(&mem->blocks) < HOLDERS_MAX)
+        if (!pool_shed(mem)) return;
 }
 
 /* Takes back what an append did to the rings of entity[0..n). */
-static void unpush(r1_memory *mem, const uint64_t *entity, size_t n, uint64_t handle)
+static void pool_unpush(r1_memory *mem, const uint64_t *entity, size_t n, uint64_t handle)
 {
     for (size_t k = 0; k < n; k++) {
         ring *r = find_ring(mem, entity[k]);
         cursor c = r ? line_newest(r) : (cursor){0};
-        const uint64_t *p = r ? back(mem, &c) : NULL;
+        const uint64_t *p = r ? pool_back(mem, &c) : NULL;
         if (!p || *p != handle << 1) continue;
         line_pop_newest(mem, r);
-        release(mem, handle);
+        pool_release(mem, handle);
     }
 }
 
@@ -842,14 +842,14 @@ r1_status r1_memory_append(r1_memory *mem, uint64_t ticket, const uint64_t *enti
     bool whole = true;
     for (size_t k = 0; k < n_entity && whole; k++) {
         if (named_before(entity, k)) continue;
-        whole = push(mem, entity[k], *handle);
+        whole = pool_push(mem, entity[k], *handle);
         s->holders += whole;
         if (!whole) {
             s->lost = true;
-            unpush(mem, entity, k, *handle);
+            pool_unpush(mem, entity, k, *handle);
         }
     }
-    release(mem, *handle);
+    pool_release(mem, *handle);
     if (!whole)
         R1_FAIL(err, R1_E_NOMEM, "memory: all %u entities have anchors, or %u blocks are full", mem->n_ring,
                 mem->blocks.n);
@@ -862,11 +862,11 @@ size_t r1_memory_ring(const r1_memory *mem, uint64_t entity, uint64_t *handle, u
     if (!r) return 0;
     size_t total = (size_t)r->n_line + r->n_kept, n = total < cap ? total : cap, at = n;
     cursor c = line_newest(r);
-    for (const uint64_t *p; at > 0 && (p = back(mem, &c));) handle[--at] = named(mem, *p);
+    for (const uint64_t *p; at > 0 && (p = pool_back(mem, &c));) handle[--at] = pool_named(mem, *p);
     size_t skip = r->n_kept - at; /* of the kept ones, which are older than all in line */
     for (uint32_t k = 0, i = r->kept_oldest; k < r->n_kept && at; i = mem->anchor[i].next, k++)
         if (k >= skip) handle[k - skip] = mem->anchor[i].handle;
-    for (size_t k = 0; meta && k < n; k++) meta[k] = mem->slot[slot_of(handle[k])].meta;
+    for (size_t k = 0; meta && k < n; k++) meta[k] = mem->slot[pool_slot_of(handle[k])].meta;
     return n;
 }
 
@@ -881,16 +881,16 @@ static void drop_ticket(r1_memory *mem, ring *r, uint64_t ticket)
 {
     cursor from = line_oldest(r), to = from;
     uint32_t gone = 0;
-    for (const uint64_t *p; (p = forth(mem, &from));) {
-        uint64_t place = *p, handle = named(mem, place);
-        slot *s = &mem->slot[slot_of(handle)];
+    for (const uint64_t *p; (p = pool_forth(mem, &from));) {
+        uint64_t place = *p, handle = pool_named(mem, place);
+        slot *s = &mem->slot[pool_slot_of(handle)];
         if (s->ticket != ticket) {
-            *forth(mem, &to) = place;
+            *pool_forth(mem, &to) = place;
             continue;
         }
         if (place & 1) free_anchor(mem, r, anchor_of(mem, place));
         s->lost = true;
-        release(mem, handle);
+        pool_release(mem, handle);
         gone++;
     }
     while (gone-- > 0) line_pop_newest(mem, r);
@@ -900,8 +900,8 @@ static void drop_ticket(r1_memory *mem, ring *r, uint64_t ticket)
 static bool has_any(const r1_memory *mem, const ring *r, uint64_t ticket)
 {
     cursor c = line_newest(r);
-    for (const uint64_t *p; (p = back(mem, &c));)
-        if (mem->slot[slot_of(named(mem, *p))].ticket == ticket) return true;
+    for (const uint64_t *p; (p = pool_back(mem, &c));)
+        if (mem->slot[pool_slot_of(pool_named(mem, *p))].ticket == ticket) return true;
     for (uint32_t k = 0, i = r->kept_oldest; k < r->n_kept; k++, i = mem->anchor[i].next)
         if (has_ticket(mem, &mem->anchor[i], ticket)) return true;
     return false;
@@ -931,8 +931,8 @@ static r1_status no_such_entry(uint64_t entity, uint64_t handle, r1_err *err)
 static uint64_t *find_place(const r1_memory *mem, const ring *r, uint64_t handle)
 {
     cursor c = line_newest(r);
-    for (uint64_t *p; (p = back(mem, &c));)
-        if (named(mem, *p) == handle) return p;
+    for (uint64_t *p; (p = pool_back(mem, &c));)
+        if (pool_named(mem, *p) == handle) return p;
     return NULL;
 }
 
@@ -943,7 +943,7 @@ static anchor *find_kept(const r1_memory *mem, const ring *r, uint64_t handle)
     return NULL;
 }
 
-static r1_status unpin(r1_memory *mem, ring *r, uint64_t handle)
+static r1_status pool_unpin(r1_memory *mem, ring *r, uint64_t handle)
 {
     uint64_t *p = find_place(mem, r, handle);
     if (!p) return kept_leave(mem, r, has_handle, handle, 1) ? R1_OK : R1_E_NOT_FOUND;
@@ -954,13 +954,13 @@ static r1_status unpin(r1_memory *mem, ring *r, uint64_t handle)
 }
 
 /* The lightest anchor, the oldest of equals. */
-static const anchor *lightest(const r1_memory *mem, const ring *r)
+static const anchor *pool_lightest(const r1_memory *mem, const ring *r)
 {
     const anchor *low = NULL;
     for (uint32_t k = 0, i = r->kept_oldest; k < r->n_kept; k++, i = mem->anchor[i].next)
         if (!low || mem->anchor[i].weight < low->weight) low = &mem->anchor[i];
     cursor c = line_oldest(r);
-    for (const uint64_t *p; (p = forth(mem, &c));)
+    for (const uint64_t *p; (p = pool_forth(mem, &c));)
         if (*p & 1 && (!low || anchor_of(mem, *p)->weight < low->weight)) low = anchor_of(mem, *p);
     return low;
 }
@@ -969,13 +969,13 @@ static bool over_a_quarter(const ring *r, uint32_t n_pinned) { return (uint64_t)
 
 static r1_status make_room_for(r1_memory *mem, ring *r, float weight, r1_err *err)
 {
-    if (over_a_quarter(r, r->n_pinned + 1)) settle(mem, r);
+    if (over_a_quarter(r, r->n_pinned + 1)) pool_settle(mem, r);
     if (!over_a_quarter(r, r->n_pinned + 1)) return R1_OK;
-    const anchor *low = r->n_pinned ? lightest(mem, r) : NULL;
+    const anchor *low = r->n_pinned ? pool_lightest(mem, r) : NULL;
     if (!low || !(weight > low->weight))
         R1_FAIL(err, R1_E_NOMEM, "memory: %u anchors of %u places, at most a quarter, and none is lighter than %g",
                 r->n_pinned, r->quota, (double)weight);
-    return unpin(mem, r, low->handle);
+    return pool_unpin(mem, r, low->handle);
 }
 
 r1_status r1_memory_pin(r1_memory *mem, uint64_t entity, uint64_t handle, float weight, int64_t until_us, r1_err *err)
@@ -1004,14 +1004,14 @@ r1_status r1_memory_pin(r1_memory *mem, uint64_t entity, uint64_t handle, float 
 r1_status r1_memory_unpin(r1_memory *mem, uint64_t entity, uint64_t handle, r1_err *err)
 {
     ring *r = find_ring(mem, entity);
-    return r && unpin(mem, r, handle) == R1_OK ? R1_OK : no_such_entry(entity, handle, err);
+    return r && pool_unpin(mem, r, handle) == R1_OK ? R1_OK : no_such_entry(entity, handle, err);
 }
 
 static void note_anchor(const r1_memory *mem, const anchor *a, r1_memory_anchor *out, size_t cap, size_t *n)
 {
-    if (!holds(mem, a)) return;
+    if (!pool_holds(mem, a)) return;
     if (*n < cap)
-        out[*n] = (r1_memory_anchor){a->handle, mem->slot[slot_of(a->handle)].meta, a->weight,
+        out[*n] = (r1_memory_anchor){a->handle, mem->slot[pool_slot_of(a->handle)].meta, a->weight,
                                      a->until_us == INT64_MAX ? 0 : a->until_us};
     ++*n;
 }
@@ -1024,7 +1024,7 @@ size_t r1_memory_anchors(const r1_memory *mem, uint64_t entity, r1_memory_anchor
     for (uint32_t k = 0, i = r->kept_oldest; k < r->n_kept; k++, i = mem->anchor[i].next)
         note_anchor(mem, &mem->anchor[i], out, cap, &n);
     cursor c = line_oldest(r);
-    for (const uint64_t *p; (p = forth(mem, &c));)
+    for (const uint64_t *p; (p = pool_forth(mem, &c));)
         if (*p & 1) note_anchor(mem, anchor_of(mem, *p), out, cap, &n);
     return n;
 }
@@ -1037,9 +1037,9 @@ r1_status r1_memory_set_quota(r1_memory *mem, uint64_t entity, uint32_t quota, r
     if (!r) r = new_ring(mem, entity);
     if (!r) R1_FAIL(err, R1_E_NOMEM, "memory: all %u entities have anchors", mem->n_ring);
     r->quota = quota;
-    if (over_a_quarter(r, r->n_pinned)) settle(mem, r);
-    while (over_a_quarter(r, r->n_pinned)) unpin(mem, r, lightest(mem, r)->handle);
-    while (r->n_line + r->n_kept > r->quota && evict(mem, r)) {
+    if (over_a_quarter(r, r->n_pinned)) pool_settle(mem, r);
+    while (over_a_quarter(r, r->n_pinned)) pool_unpin(mem, r, pool_lightest(mem, r)->handle);
+    while (r->n_line + r->n_kept > r->quota && pool_evict(mem, r)) {
     }
     return R1_OK;
 }
@@ -1056,7 +1056,7 @@ r1_status r1_memory_attach(r1_memory *mem, r1_longterm *lt, uint32_t source, uin
     mem->source = source;
     mem->version = version;
     while (!lt && mem->waiting_head != none) {
-        free_slot(mem, dequeue(mem, &mem->waiting_head, &mem->waiting_tail));
+        free_slot(mem, pool_dequeue(mem, &mem->waiting_head, &mem->waiting_tail));
         mem->n_waiting--;
     }
     return R1_OK;
@@ -1066,7 +1066,7 @@ r1_status r1_memory_attach(r1_memory *mem, r1_longterm *lt, uint32_t source, uin
 static bool is_blank(const r1_memory *mem, uint32_t i)
 {
     for (int which = 0; which < 2; which++) {
-        const float *x = half_of(mem, i, which, mem->room);
+        const float *x = pool_half_of(mem, i, which, mem->room);
         for (uint32_t k = 0; k < mem->half; k++)
             if (x[k] != 0) return false;
     }
@@ -1080,8 +1080,8 @@ static r1_status insert_waiting(r1_memory *mem, size_t *n, r1_err *err)
         uint8_t meta[8];
         if (is_blank(mem, i)) continue;
         for (int b = 0; b < 8; b++) meta[b] = (uint8_t)(s->meta >> 8 * b);
-        r1_longterm_entry e = {.key = half_of(mem, i, 0, mem->room),
-                               .vector = half_of(mem, i, 1, mem->room + mem->half),
+        r1_longterm_entry e = {.key = pool_half_of(mem, i, 0, mem->room),
+                               .vector = pool_half_of(mem, i, 1, mem->room + mem->half),
                                .value = meta,
                                .value_bytes = sizeof meta,
                                .source = mem->source,
@@ -1110,7 +1110,7 @@ r1_status r1_memory_consolidate(r1_memory *mem, size_t *n_moved, r1_err *err)
         r1_err_prefix(err, "memory: %u entries wait to leave: ", mem->n_waiting);
         return st;
     }
-    while (mem->waiting_head != none) free_slot(mem, dequeue(mem, &mem->waiting_head, &mem->waiting_tail));
+    while (mem->waiting_head != none) free_slot(mem, pool_dequeue(mem, &mem->waiting_head, &mem->waiting_tail));
     mem->n_waiting = 0;
     mem->n_moved += n;
     if (n_moved) *n_moved = n;
@@ -1126,7 +1126,7 @@ typedef struct {
 } finder;
 
 /* Best first; a later one of equal score stands behind. */
-static void offer(finder *f, r1_memory_hit h)
+static void pool_offer(finder *f, r1_memory_hit h)
 {
     size_t at = f->n < f->k ? f->n++ : f->k;
     if (at == f->k && (!f->k || !(h.score > f->hit[--at].score))) return;
@@ -1138,8 +1138,8 @@ static void offer_slot(finder *f, uint32_t i)
 {
     const slot *s = &f->mem->slot[i];
     if (s->ticket > f->stored || s->lost) return;
-    float score = scan_best()->dot(f->query, half_of(f->mem, i, 0, f->mem->room), f->mem->half);
-    offer(f, (r1_memory_hit){handle_of(f->mem, i), 0, s->owner, s->meta, score});
+    float score = scan_best()->dot(f->query, pool_half_of(f->mem, i, 0, f->mem->room), f->mem->half);
+    pool_offer(f, (r1_memory_hit){handle_of(f->mem, i), 0, s->owner, s->meta, score});
 }
 
 static r1_status offer_longterm(finder *f, r1_err *err)
@@ -1154,7 +1154,7 @@ static r1_status offer_longterm(finder *f, r1_err *err)
         if (st != R1_OK) break;
         uint64_t meta = 0;
         for (uint32_t b = 0; b < 8 && b < e.value_bytes; b++) meta |= (uint64_t)((const uint8_t *)e.value)[b] << 8 * b;
-        offer(f, (r1_memory_hit){0, hit[i].id, e.entity, meta, hit[i].score});
+        pool_offer(f, (r1_memory_hit){0, hit[i].id, e.entity, meta, hit[i].score});
     }
     free(hit);
     return st;
@@ -1169,9 +1169,9 @@ r1_status r1_memory_search(r1_memory *mem, uint64_t entity, const float *query, 
     for (uint32_t c = 0; c < mem->half; c++)
         if (query[c] - query[c] != 0) R1_FAIL(err, R1_E_INVAL, "memory: query: column %u is not a finite number", c);
     for (uint32_t j = 0, i = r ? r->kept_oldest : none; r && j < r->n_kept; j++, i = mem->anchor[i].next)
-        offer_slot(&f, slot_of(mem->anchor[i].handle));
+        offer_slot(&f, pool_slot_of(mem->anchor[i].handle));
     cursor c = r ? line_oldest(r) : (cursor){0};
-    for (const uint64_t *p; (p = forth(mem, &c));) offer_slot(&f, slot_of(named(mem, *p)));
+    for (const uint64_t *p; (p = pool_forth(mem, &c));) offer_slot(&f, pool_slot_of(pool_named(mem, *p)));
     for (uint32_t i = mem->to ? mem->limbo_head : none; i != none; i = mem->slot[i].next) offer_slot(&f, i);
     for (uint32_t i = mem->waiting_head; i != none; i = mem->slot[i].next) offer_slot(&f, i);
     if (mem->to && k) R1_TRY(offer_longterm(&f, err));

@@ -185,7 +185,7 @@ static const scan_kernels avx2 = {"avx2", dot_avx2, dot16_avx2, sketch_avx2, sym
 static const scan_kernels *chosen = &scalar;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static void choose(void)
+static void scan_choose(void)
 {
 #if defined __x86_64__
     const char *isa = getenv("R1_ISA");
@@ -196,6 +196,6 @@ static void choose(void)
 
 const scan_kernels *scan_best(void)
 {
-    pthread_once(&once, choose);
+    pthread_once(&once, scan_choose);
     return chosen;
 }

@@ -36,7 +36,7 @@ static int16_t add_tensor(builder *b, r1_tensor t)
     return id < 0 ? 0 : id;
 }
 
-static int16_t weight(builder *b, const char *name, uint32_t rows, uint32_t cols, r1_init init, float value)
+static int16_t build_weight(builder *b, const char *name, uint32_t rows, uint32_t cols, r1_init init, float value)
 {
     r1_tensor t = {.space = R1_SPACE_WEIGHT, .sym = R1_SYM_ONE, .mul = rows, .cols = cols, .init = (uint8_t)init};
     t.init_value = value;
@@ -45,43 +45,43 @@ static int16_t weight(builder *b, const char *name, uint32_t rows, uint32_t cols
     return add_tensor(b, t);
 }
 
-static int16_t frozen(builder *b, const char *name, uint32_t rows, uint32_t cols, r1_init init, float value)
+static int16_t build_frozen(builder *b, const char *name, uint32_t rows, uint32_t cols, r1_init init, float value)
 {
-    int16_t id = weight(b, name, rows, cols, init, value);
+    int16_t id = build_weight(b, name, rows, cols, init, value);
     b->net->plan.tensor[id].frozen = true;
     b->net->plan.tensor[id].decay = false;
     return id;
 }
 
-static int16_t matrix(builder *b, r1_space space, uint16_t sym, uint32_t mul, uint32_t cols, r1_dtype dtype)
+static int16_t build_matrix(builder *b, r1_space space, uint16_t sym, uint32_t mul, uint32_t cols, r1_dtype dtype)
 {
     r1_tensor t = {.space = (uint8_t)space, .sym = sym, .mul = mul, .cols = cols, .dtype = (uint8_t)dtype};
     return add_tensor(b, t);
 }
 
-static int16_t act(builder *b, uint16_t sym, uint32_t mul, uint32_t cols)
+static int16_t build_act(builder *b, uint16_t sym, uint32_t mul, uint32_t cols)
 {
-    return matrix(b, R1_SPACE_ACT, sym, mul, cols, R1_F32);
+    return build_matrix(b, R1_SPACE_ACT, sym, mul, cols, R1_F32);
 }
 
-static int16_t array(builder *b, uint16_t sym, uint32_t mul, uint32_t plus, r1_dtype dtype)
+static int16_t build_array(builder *b, uint16_t sym, uint32_t mul, uint32_t plus, r1_dtype dtype)
 {
     r1_tensor t = {.space = R1_SPACE_INPUT, .sym = sym, .mul = mul, .plus = plus, .cols = 1, .dtype = (uint8_t)dtype};
     t.array = true;
     return add_tensor(b, t);
 }
 
-static r1_operand all(const builder *b, int16_t t)
+static r1_operand build_all(const builder *b, int16_t t)
 {
     return (r1_operand){.t = t, .step = 1, .cols = t < 0 ? 0 : b->net->plan.tensor[t].cols};
 }
 
-static r1_operand part_of(int16_t t, uint32_t col, uint32_t cols)
+static r1_operand build_part_of(int16_t t, uint32_t col, uint32_t cols)
 {
     return (r1_operand){.t = t, .step = 1, .col = col, .cols = cols};
 }
 
-static r1_call *call(builder *b, r1_op op)
+static r1_call *build_call(builder *b, r1_op op)
 {
     static r1_call spill;
     r1_call *c = r1_plan_call(&b->net->plan, op, b->phase, b->part);
@@ -90,10 +90,10 @@ static r1_call *call(builder *b, r1_op op)
 }
 
 /* A new activation with the row count of x. */
-static int16_t like(builder *b, r1_operand x, uint32_t cols)
+static int16_t build_like(builder *b, r1_operand x, uint32_t cols)
 {
     const r1_tensor *t = &b->net->plan.tensor[x.t];
-    return act(b, t->sym, x.step > 1 ? t->mul / x.step : t->mul, cols);
+    return build_act(b, t->sym, x.step > 1 ? t->mul / x.step : t->mul, cols);
 }
 
 /* ---- linear layers, and what of them is rounded to learned steps ------------------------------------------- */
@@ -108,7 +108,7 @@ static bool same_operand(r1_operand a, r1_operand b)
 }
 
 /* x rounded to multiples of its step, of which `rows` are learned. Readers of one x share its step and its rounded values. */
-static r1_operand rounded(builder *b, const char *layer, const char *what, r1_operand x, uint32_t rows)
+static r1_operand build_rounded(builder *b, const char *layer, const char *what, r1_operand x, uint32_t rows)
 {
     char name[64];
     for (uint32_t i = 0; i < b->net->plan.n_call; i++) {
@@ -116,12 +116,12 @@ static r1_operand rounded(builder *b, const char *layer, const char *what, r1_op
         if (c->op == R1_OP_LSQ && same_operand(c->v[0], x)) return c->v[2];
     }
     snprintf(name, sizeof name, "%s.%s", layer, what);
-    int16_t step = weight(b, name, rows, 1, R1_INIT_CONST, 1.0f / R1_INT8_LEARNED);
+    int16_t step = build_weight(b, name, rows, 1, R1_INIT_CONST, 1.0f / R1_INT8_LEARNED);
     b->net->plan.tensor[step].step = true;
-    r1_operand y = all(b, like(b, x, x.cols));
-    r1_call *c = call(b, R1_OP_LSQ);
+    r1_operand y = build_all(b, build_like(b, x, x.cols));
+    r1_call *c = build_call(b, R1_OP_LSQ);
     c->v[0] = x;
-    c->v[1] = all(b, step);
+    c->v[1] = build_all(b, step);
     c->v[2] = y;
     c->i[0] = R1_INT8_LEARNED;
     return y;
@@ -135,15 +135,15 @@ static void linear_as(builder *b, const char *name, const char *steps, r1_operan
     snprintf(w, sizeof w, "%s.weight", name);
     snprintf(bias, sizeof bias, "%s.bias", name);
     float sd = gain / sqrtf((float)x.cols);
-    r1_operand wt = all(b, weight(b, w, y.cols, x.cols, R1_INIT_NORMAL, sd));
-    int16_t bt = weight(b, bias, 1, y.cols, R1_INIT_ZERO, 0);
+    r1_operand wt = build_all(b, build_weight(b, w, y.cols, x.cols, R1_INIT_NORMAL, sd));
+    int16_t bt = build_weight(b, bias, 1, y.cols, R1_INIT_ZERO, 0);
     if (!b->steps || !r1_net_int8(y.cols, x.cols)) how = ROUND_NOTHING;
-    if (how != ROUND_NOTHING) x = rounded(b, steps, "input_step", x, 1);
-    if (how == ROUND_BOTH) wt = rounded(b, name, "weight_step", wt, y.cols);
-    r1_call *c = call(b, R1_OP_LINEAR);
+    if (how != ROUND_NOTHING) x = build_rounded(b, steps, "input_step", x, 1);
+    if (how == ROUND_BOTH) wt = build_rounded(b, name, "weight_step", wt, y.cols);
+    r1_call *c = build_call(b, R1_OP_LINEAR);
     c->v[0] = x;
     c->v[1] = wt;
-    c->v[2] = all(b, bt);
+    c->v[2] = build_all(b, bt);
     c->v[3] = y;
 }
 
@@ -152,9 +152,9 @@ static void linear_to(builder *b, const char *name, r1_operand x, r1_operand y, 
     linear_as(b, name, name, x, y, gain, ROUND_BOTH);
 }
 
-static r1_operand linear(builder *b, const char *name, r1_operand x, uint32_t cols, float gain)
+static r1_operand build_linear(builder *b, const char *name, r1_operand x, uint32_t cols, float gain)
 {
-    r1_operand y = all(b, like(b, x, cols));
+    r1_operand y = build_all(b, build_like(b, x, cols));
     linear_to(b, name, x, y, gain);
     return y;
 }
@@ -162,15 +162,15 @@ static r1_operand linear(builder *b, const char *name, r1_operand x, uint32_t co
 /* A layer that reads the common space, or (folded) what is left of one. */
 static r1_operand linear_reader(builder *b, const char *name, r1_operand x, uint32_t cols)
 {
-    r1_operand y = all(b, like(b, x, cols));
+    r1_operand y = build_all(b, build_like(b, x, cols));
     linear_as(b, name, name, x, y, 1, ROUND_NOTHING);
     return y;
 }
 
-static r1_operand gelu(builder *b, r1_operand x)
+static r1_operand build_gelu(builder *b, r1_operand x)
 {
-    r1_operand y = all(b, like(b, x, x.cols));
-    r1_call *c = call(b, R1_OP_ACT);
+    r1_operand y = build_all(b, build_like(b, x, x.cols));
+    r1_call *c = build_call(b, R1_OP_ACT);
     c->v[0] = x;
     c->v[1] = y;
     return y;
@@ -178,25 +178,25 @@ static r1_operand gelu(builder *b, r1_operand x)
 
 static void norm_to(builder *b, const char *name, r1_operand x, r1_operand y)
 {
-    int16_t gain = weight(b, name, 1, x.cols, R1_INIT_CONST, 1);
-    r1_call *c = call(b, R1_OP_RMSNORM);
+    int16_t gain = build_weight(b, name, 1, x.cols, R1_INIT_CONST, 1);
+    r1_call *c = build_call(b, R1_OP_RMSNORM);
     c->v[0] = x;
-    c->v[1] = all(b, gain);
+    c->v[1] = build_all(b, gain);
     c->v[2] = y;
     c->f[0] = norm_eps;
 }
 
-static r1_operand norm(builder *b, const char *name, r1_operand x)
+static r1_operand build_norm(builder *b, const char *name, r1_operand x)
 {
-    r1_operand y = all(b, like(b, x, x.cols));
+    r1_operand y = build_all(b, build_like(b, x, x.cols));
     norm_to(b, name, x, y);
     return y;
 }
 
-static r1_operand add(builder *b, r1_operand x, r1_operand z)
+static r1_operand build_add(builder *b, r1_operand x, r1_operand z)
 {
-    r1_operand y = all(b, like(b, x, x.cols));
-    r1_call *c = call(b, R1_OP_ADD);
+    r1_operand y = build_all(b, build_like(b, x, x.cols));
+    r1_call *c = build_call(b, R1_OP_ADD);
     c->v[0] = x;
     c->v[1] = z;
     c->v[2] = y;
@@ -235,12 +235,12 @@ static uint32_t space_cols(const builder *b)
 }
 
 /* An encoder's last layer. y: rows of the sequence's width, or -1 for as many rows as x has. */
-static r1_operand align(builder *b, const char *name, r1_operand x, int16_t y)
+static r1_operand build_align(builder *b, const char *name, r1_operand x, int16_t y)
 {
-    if (y < 0) y = like(b, x, space_cols(b));
-    r1_operand to = b->folded ? part_of(y, 0, b->asked ? space_cols(b) : asked_at(b->d)) : all(b, y);
+    if (y < 0) y = build_like(b, x, space_cols(b));
+    r1_operand to = b->folded ? build_part_of(y, 0, b->asked ? space_cols(b) : asked_at(b->d)) : build_all(b, y);
     linear_as(b, b->folded ? "fold" : name, name, x, to, 1, ROUND_INPUT);
-    return all(b, y);
+    return build_all(b, y);
 }
 
 /* x / rms of the row + bias: the folded reader's columns x of the rows that `row` selects. */
@@ -249,11 +249,11 @@ static r1_operand tail_norm(builder *b, const char *bias, r1_operand row, uint32
     r1_operand x = row, tail = row;
     x.col = col, x.cols = cols;
     tail.col = tail_at(b->d), tail.cols = r1_net_tail(b->d);
-    r1_operand y = all(b, like(b, row, cols));
-    r1_call *c = call(b, R1_OP_TAIL_NORM);
+    r1_operand y = build_all(b, build_like(b, row, cols));
+    r1_call *c = build_call(b, R1_OP_TAIL_NORM);
     c->v[0] = x;
     c->v[1] = tail;
-    c->v[2] = all(b, weight(b, bias, 1, cols, R1_INIT_ZERO, 0));
+    c->v[2] = build_all(b, build_weight(b, bias, 1, cols, R1_INIT_ZERO, 0));
     c->v[3] = y;
     c->f[0] = norm_eps;
     c->f[1] = (float)b->d->d_align;
@@ -263,34 +263,34 @@ static r1_operand tail_norm(builder *b, const char *bias, r1_operand row, uint32
 /* ---- table rows: items and events ------------------------------------------------------------------------- */
 
 /* Widest output column first: numbers as bins, then embedded categories. */
-static r1_operand encode_row(builder *b, const r1_row_desc *r, uint16_t sym, int16_t *num, int16_t *cat, int16_t *bins)
+static r1_operand build_encode_row(builder *b, const r1_row_desc *r, uint16_t sym, int16_t *num, int16_t *cat, int16_t *bins)
 {
     uint32_t wide = r->n_num * (r->n_bin + 1), total = wide + r->n_cat * r->d_cat;
-    int16_t x = act(b, sym, 1, total);
+    int16_t x = build_act(b, sym, 1, total);
     *num = *cat = *bins = -1;
     if (r->n_num) {
-        *num = matrix(b, R1_SPACE_INPUT, sym, 1, r->n_num, R1_F32);
-        *bins = frozen(b, "bins", r->n_num, r->n_bin + 1, R1_INIT_RAMP, 0);
-        r1_call *c = call(b, R1_OP_PLE);
-        c->v[0] = all(b, *num);
-        c->v[1] = all(b, *bins);
-        c->v[2] = part_of(x, 0, wide);
+        *num = build_matrix(b, R1_SPACE_INPUT, sym, 1, r->n_num, R1_F32);
+        *bins = build_frozen(b, "bins", r->n_num, r->n_bin + 1, R1_INIT_RAMP, 0);
+        r1_call *c = build_call(b, R1_OP_PLE);
+        c->v[0] = build_all(b, *num);
+        c->v[1] = build_all(b, *bins);
+        c->v[2] = build_part_of(x, 0, wide);
     }
     if (r->n_cat) {
         uint32_t rows = 0;
         for (uint32_t i = 0; i < r->n_cat; i++) rows += (uint32_t)r->cat[i].n + 2;
-        *cat = matrix(b, R1_SPACE_INPUT, sym, 1, r->n_cat, R1_I32);
-        int16_t table = weight(b, "categories", rows, r->d_cat, R1_INIT_NORMAL, 0.3f);
-        int16_t first = frozen(b, "first", r->n_cat + 1, 1, R1_INIT_DERIVED, 0);
+        *cat = build_matrix(b, R1_SPACE_INPUT, sym, 1, r->n_cat, R1_I32);
+        int16_t table = build_weight(b, "categories", rows, r->d_cat, R1_INIT_NORMAL, 0.3f);
+        int16_t first = build_frozen(b, "first", r->n_cat + 1, 1, R1_INIT_DERIVED, 0);
         b->net->plan.tensor[first].dtype = R1_I32;
         b->net->plan.tensor[first].array = true;
-        r1_call *c = call(b, R1_OP_EMBED);
-        c->v[0] = all(b, *cat);
-        c->v[1] = all(b, table);
-        c->v[2] = all(b, first);
-        c->v[3] = part_of(x, wide, r->n_cat * r->d_cat);
+        r1_call *c = build_call(b, R1_OP_EMBED);
+        c->v[0] = build_all(b, *cat);
+        c->v[1] = build_all(b, table);
+        c->v[2] = build_all(b, first);
+        c->v[3] = build_part_of(x, wide, r->n_cat * r->d_cat);
     }
-    return all(b, x);
+    return build_all(b, x);
 }
 
 static void build_event(builder *b)
@@ -300,16 +300,16 @@ static void build_event(builder *b)
     if (!b->d->has_event) return;
     b->scope = b->part = "event";
     b->phase = 0;
-    r1_operand x = encode_row(b, &b->d->event, R1_SYM_EVENT, &n->event_num, &n->event_cat, &n->event_bins);
-    r1_operand h = gelu(b, linear(b, "hidden", x, b->d->event.hidden, 1.4f));
-    n->entry = act(b, R1_SYM_ENTRY, 1, 2 * b->d->d_memory);
-    linear_to(b, "kv", h, all(b, n->entry), 1);
+    r1_operand x = build_encode_row(b, &b->d->event, R1_SYM_EVENT, &n->event_num, &n->event_cat, &n->event_bins);
+    r1_operand h = build_gelu(b, build_linear(b, "hidden", x, b->d->event.hidden, 1.4f));
+    n->entry = build_act(b, R1_SYM_ENTRY, 1, 2 * b->d->d_memory);
+    linear_to(b, "kv", h, build_all(b, n->entry), 1);
 }
 
 static r1_operand table_item(builder *b, const r1_item_desc *it, r1_item_io *io)
 {
-    r1_operand x = encode_row(b, &it->row, R1_SYM_SEQ, &io->num, &io->cat, &io->bins);
-    return align(b, "mlp2", gelu(b, linear(b, "mlp1", x, it->row.hidden, 1.4f)), -1);
+    r1_operand x = build_encode_row(b, &it->row, R1_SYM_SEQ, &io->num, &io->cat, &io->bins);
+    return build_align(b, "mlp2", build_gelu(b, build_linear(b, "mlp1", x, it->row.hidden, 1.4f)), -1);
 }
 
 /* ---- attention -------------------------------------------------------------------------------------------- */
@@ -317,24 +317,24 @@ static r1_operand table_item(builder *b, const r1_item_desc *it, r1_item_io *io)
 /* First layer of the context factor. */
 static r1_operand context_layer(builder *b, r1_operand context)
 {
-    return b->d->cawa_context ? linear(b, "cawa.context1", context, b->d->d_context, 1) : (r1_operand){.t = -1};
+    return b->d->cawa_context ? build_linear(b, "cawa.context1", context, b->d->d_context, 1) : (r1_operand){.t = -1};
 }
 
 /* Factor of CAWA from a context's first layer; m or a absent = switched off in the description. */
-static r1_operand cawa(builder *b, r1_operand q, r1_operand context1, int16_t count, uint32_t n_head, uint32_t length)
+static r1_operand build_cawa(builder *b, r1_operand q, r1_operand context1, int16_t count, uint32_t n_head, uint32_t length)
 {
     r1_operand m = {.t = -1}, a = {.t = -1};
-    if (b->d->cawa_context) m = linear(b, "cawa.context2", gelu(b, context1), n_head, 0.5f);
+    if (b->d->cawa_context) m = build_linear(b, "cawa.context2", build_gelu(b, context1), n_head, 0.5f);
     if (b->d->cawa_length) {
         float start = 1 / logf(length > 2 ? (float)length : 2);
-        a = all(b, weight(b, "cawa.length", 1, n_head, R1_INIT_CONST, start));
+        a = build_all(b, build_weight(b, "cawa.length", 1, n_head, R1_INIT_CONST, start));
     }
-    r1_operand y = all(b, like(b, q, q.cols));
-    r1_call *c = call(b, R1_OP_CAWA_SCALE);
+    r1_operand y = build_all(b, build_like(b, q, q.cols));
+    r1_call *c = build_call(b, R1_OP_CAWA_SCALE);
     c->v[0] = q;
     c->v[1] = m;
     c->v[2] = a;
-    c->v[3] = all(b, count);
+    c->v[3] = build_all(b, count);
     c->v[4] = y;
     c->i[0] = (int32_t)n_head;
     c->f[0] = b->d->beta;
@@ -344,10 +344,10 @@ static r1_operand cawa(builder *b, r1_operand q, r1_operand context1, int16_t co
 }
 
 /* Plain scaling, no factors. */
-static r1_operand scale(builder *b, r1_operand q, uint32_t n_head)
+static r1_operand build_scale(builder *b, r1_operand q, uint32_t n_head)
 {
-    r1_operand y = all(b, like(b, q, q.cols));
-    r1_call *c = call(b, R1_OP_CAWA_SCALE);
+    r1_operand y = build_all(b, build_like(b, q, q.cols));
+    r1_call *c = build_call(b, R1_OP_CAWA_SCALE);
     c->v[0] = q;
     c->v[4] = y;
     c->i[0] = (int32_t)n_head;
@@ -355,16 +355,16 @@ static r1_operand scale(builder *b, r1_operand q, uint32_t n_head)
     return y;
 }
 
-static r1_call *attend(builder *b, r1_operand q, r1_operand k, r1_operand v, int16_t q_off, int16_t k_off,
+static r1_call *build_attend(builder *b, r1_operand q, r1_operand k, r1_operand v, int16_t q_off, int16_t k_off,
                        uint32_t n_head, bool causal, r1_operand *out)
 {
-    *out = all(b, like(b, q, q.cols));
-    r1_call *c = call(b, R1_OP_ATTEND);
+    *out = build_all(b, build_like(b, q, q.cols));
+    r1_call *c = build_call(b, R1_OP_ATTEND);
     c->v[0] = q;
     c->v[1] = k;
     c->v[2] = v;
-    c->v[3] = all(b, q_off);
-    c->v[4] = all(b, k_off);
+    c->v[3] = build_all(b, q_off);
+    c->v[4] = build_all(b, k_off);
     c->v[9] = *out;
     c->i[0] = (int32_t)n_head;
     c->i[1] = causal;
@@ -372,17 +372,17 @@ static r1_call *attend(builder *b, r1_operand q, r1_operand k, r1_operand v, int
 }
 
 /* The factor per key (CAWA's low-rank variant): both its sides come from the normed tokens x. */
-static void low_rank(builder *b, r1_operand x, uint32_t cols, r1_operand *u, r1_operand *w)
+static void build_low_rank(builder *b, r1_operand x, uint32_t cols, r1_operand *u, r1_operand *w)
 {
-    *u = linear(b, "cawa.query", x, cols, 0.5f);
-    *w = linear(b, "cawa.key", x, cols, 0.5f);
+    *u = build_linear(b, "cawa.query", x, cols, 0.5f);
+    *w = build_linear(b, "cawa.key", x, cols, 0.5f);
 }
 
 /* What attention gives, by column as far open as the token wants. */
-static r1_operand gated(builder *b, r1_operand x, r1_operand y)
+static r1_operand build_gated(builder *b, r1_operand x, r1_operand y)
 {
-    r1_operand g = linear(b, "gate", x, y.cols, 1), z = all(b, like(b, y, y.cols));
-    r1_call *c = call(b, R1_OP_GATE);
+    r1_operand g = build_linear(b, "gate", x, y.cols, 1), z = build_all(b, build_like(b, y, y.cols));
+    r1_call *c = build_call(b, R1_OP_GATE);
     c->v[0] = y;
     c->v[1] = g;
     c->v[2] = z;
@@ -391,8 +391,8 @@ static r1_operand gated(builder *b, r1_operand x, r1_operand y)
 
 static r1_operand feed_forward(builder *b, r1_operand h, uint32_t d_ff)
 {
-    r1_operand x = gelu(b, linear(b, "ff1", norm(b, "norm_ff", h), d_ff, 1.4f));
-    return add(b, h, linear(b, "ff2", x, h.cols, 0.7f));
+    r1_operand x = build_gelu(b, build_linear(b, "ff1", build_norm(b, "norm_ff", h), d_ff, 1.4f));
+    return build_add(b, h, build_linear(b, "ff2", x, h.cols, 0.7f));
 }
 
 /* ---- text ------------------------------------------------------------------------------------------------- */
@@ -400,59 +400,59 @@ static r1_operand feed_forward(builder *b, r1_operand h, uint32_t d_ff)
 static r1_operand text_block(builder *b, const r1_item_desc *it, const r1_item_io *io, r1_operand h)
 {
     uint32_t d = it->hidden;
-    r1_operand qkv = linear(b, "qkv", norm(b, "norm", h), 3 * d, 1), y;
-    r1_operand q = scale(b, part_of(qkv.t, 0, d), it->n_head);
-    attend(b, q, part_of(qkv.t, d, d), part_of(qkv.t, 2 * d, d), io->tok_off, io->tok_off, it->n_head, false, &y);
-    return feed_forward(b, add(b, h, linear(b, "out", y, d, 0.7f)), 2 * d);
+    r1_operand qkv = build_linear(b, "qkv", build_norm(b, "norm", h), 3 * d, 1), y;
+    r1_operand q = build_scale(b, build_part_of(qkv.t, 0, d), it->n_head);
+    build_attend(b, q, build_part_of(qkv.t, d, d), build_part_of(qkv.t, 2 * d, d), io->tok_off, io->tok_off, it->n_head, false, &y);
+    return feed_forward(b, build_add(b, h, build_linear(b, "out", y, d, 0.7f)), 2 * d);
 }
 
-static r1_operand text_item(builder *b, const r1_item_desc *it, r1_item_io *io)
+static r1_operand build_text_item(builder *b, const r1_item_desc *it, r1_item_io *io)
 {
     const char *scope = b->scope;
     char layer[72];
-    io->token = matrix(b, R1_SPACE_INPUT, io->sym_b, 1, 2, R1_I32);
-    io->tok_off = array(b, io->sym_a, 1, 1, R1_I32);
-    int16_t table = weight(b, "tokens", it->n_vocab + it->n_token_max + 4, it->hidden, R1_INIT_NORMAL, 0.3f);
-    int16_t first = frozen(b, "first", 3, 1, R1_INIT_DERIVED, 0);
+    io->token = build_matrix(b, R1_SPACE_INPUT, io->sym_b, 1, 2, R1_I32);
+    io->tok_off = build_array(b, io->sym_a, 1, 1, R1_I32);
+    int16_t table = build_weight(b, "tokens", it->n_vocab + it->n_token_max + 4, it->hidden, R1_INIT_NORMAL, 0.3f);
+    int16_t first = build_frozen(b, "first", 3, 1, R1_INIT_DERIVED, 0);
     b->net->plan.tensor[first].dtype = R1_I32;
     b->net->plan.tensor[first].array = true;
-    int16_t pair = act(b, io->sym_b, 1, 2 * it->hidden);
-    r1_call *c = call(b, R1_OP_EMBED);
-    c->v[0] = all(b, io->token);
-    c->v[1] = all(b, table);
-    c->v[2] = all(b, first);
-    c->v[3] = all(b, pair);
-    r1_operand h = linear(b, "join", all(b, pair), it->hidden, 1);
+    int16_t pair = build_act(b, io->sym_b, 1, 2 * it->hidden);
+    r1_call *c = build_call(b, R1_OP_EMBED);
+    c->v[0] = build_all(b, io->token);
+    c->v[1] = build_all(b, table);
+    c->v[2] = build_all(b, first);
+    c->v[3] = build_all(b, pair);
+    r1_operand h = build_linear(b, "join", build_all(b, pair), it->hidden, 1);
     for (uint32_t i = 0; i < it->n_layer; i++) {
         snprintf(layer, sizeof layer, "%.58s.%u", scope, i);
         b->scope = layer;
         h = text_block(b, it, io, h);
         b->scope = scope;
     }
-    r1_operand mean = all(b, act(b, io->sym_a, 1, it->hidden)), last = norm(b, "norm_out", h);
+    r1_operand mean = build_all(b, build_act(b, io->sym_a, 1, it->hidden)), last = build_norm(b, "norm_out", h);
     io->hidden = last.t;
-    c = call(b, R1_OP_SEG_MEAN);
+    c = build_call(b, R1_OP_SEG_MEAN);
     c->v[0] = last;
-    c->v[2] = all(b, io->tok_off);
+    c->v[2] = build_all(b, io->tok_off);
     c->v[3] = mean;
-    return align(b, "align", mean, act(b, io->sym_row, 1, space_cols(b)));
+    return build_align(b, "align", mean, build_act(b, io->sym_row, 1, space_cols(b)));
 }
 
 /* ---- graph ------------------------------------------------------------------------------------------------ */
 
-static r1_operand standard(builder *b, const char *name, int16_t in, uint32_t cols, uint16_t sym, int16_t *mean,
+static r1_operand build_standard(builder *b, const char *name, int16_t in, uint32_t cols, uint16_t sym, int16_t *mean,
                            int16_t *rstd)
 {
     char n[40];
     snprintf(n, sizeof n, "%s_mean", name);
-    *mean = frozen(b, n, 1, cols, R1_INIT_CONST, 0);
+    *mean = build_frozen(b, n, 1, cols, R1_INIT_CONST, 0);
     snprintf(n, sizeof n, "%s_rstd", name);
-    *rstd = frozen(b, n, 1, cols, R1_INIT_CONST, 1);
-    r1_operand y = all(b, act(b, sym, 1, cols));
-    r1_call *c = call(b, R1_OP_STANDARD);
-    c->v[0] = all(b, in);
-    c->v[1] = all(b, *mean);
-    c->v[2] = all(b, *rstd);
+    *rstd = build_frozen(b, n, 1, cols, R1_INIT_CONST, 1);
+    r1_operand y = build_all(b, build_act(b, sym, 1, cols));
+    r1_call *c = build_call(b, R1_OP_STANDARD);
+    c->v[0] = build_all(b, in);
+    c->v[1] = build_all(b, *mean);
+    c->v[2] = build_all(b, *rstd);
     c->v[3] = y;
     c->f[0] = 6;
     return y;
@@ -461,33 +461,33 @@ static r1_operand standard(builder *b, const char *name, int16_t in, uint32_t co
 static r1_operand graph_layer(builder *b, const r1_item_desc *it, const r1_item_io *io, r1_operand h, r1_operand e)
 {
     uint32_t d = it->hidden;
-    r1_operand hs = linear(b, "node", h, 2 * d, 1), es = linear(b, "edge", e, 2 * d, 1);
-    int16_t joined = act(b, io->sym_a, 1, 3 * d);
-    norm_to(b, "norm", h, part_of(joined, 0, d));
-    r1_call *c = call(b, R1_OP_EDGE_MESSAGE);
+    r1_operand hs = build_linear(b, "node", h, 2 * d, 1), es = build_linear(b, "edge", e, 2 * d, 1);
+    int16_t joined = build_act(b, io->sym_a, 1, 3 * d);
+    norm_to(b, "norm", h, build_part_of(joined, 0, d));
+    r1_call *c = build_call(b, R1_OP_EDGE_MESSAGE);
     c->v[0] = hs;
     c->v[1] = es;
-    c->v[2] = all(b, io->src);
-    c->v[3] = all(b, io->dst);
-    c->v[4] = all(b, io->scale);
-    c->v[5] = part_of(joined, d, 2 * d);
-    return add(b, h, gelu(b, linear(b, "update", all(b, joined), d, 1)));
+    c->v[2] = build_all(b, io->src);
+    c->v[3] = build_all(b, io->dst);
+    c->v[4] = build_all(b, io->scale);
+    c->v[5] = build_part_of(joined, d, 2 * d);
+    return build_add(b, h, build_gelu(b, build_linear(b, "update", build_all(b, joined), d, 1)));
 }
 
-static r1_operand graph_item(builder *b, const r1_item_desc *it, r1_item_io *io)
+static r1_operand build_graph_item(builder *b, const r1_item_desc *it, r1_item_io *io)
 {
     const char *scope = b->scope;
     uint32_t d = it->hidden, n_node = it->row.n_num;
-    io->node = matrix(b, R1_SPACE_INPUT, io->sym_a, 1, n_node, R1_F32);
-    io->edge = matrix(b, R1_SPACE_INPUT, io->sym_b, 1, it->n_edge_feature, R1_F32);
-    io->src = array(b, io->sym_b, 1, 0, R1_I32);
-    io->dst = array(b, io->sym_b, 1, 0, R1_I32);
-    io->mark = array(b, io->sym_a, 1, 0, R1_I32);
-    io->scale = matrix(b, R1_SPACE_INPUT, io->sym_a, 1, 2, R1_F32);
-    io->off = array(b, R1_SYM_SEQ, 1, 1, R1_I32);
-    r1_operand e = standard(b, "edge", io->edge, it->n_edge_feature, io->sym_b, &io->edge_mean, &io->edge_rstd);
-    r1_operand h = standard(b, "node", io->node, n_node, io->sym_a, &io->mean, &io->rstd);
-    h = linear(b, "in", h, d, 1);
+    io->node = build_matrix(b, R1_SPACE_INPUT, io->sym_a, 1, n_node, R1_F32);
+    io->edge = build_matrix(b, R1_SPACE_INPUT, io->sym_b, 1, it->n_edge_feature, R1_F32);
+    io->src = build_array(b, io->sym_b, 1, 0, R1_I32);
+    io->dst = build_array(b, io->sym_b, 1, 0, R1_I32);
+    io->mark = build_array(b, io->sym_a, 1, 0, R1_I32);
+    io->scale = build_matrix(b, R1_SPACE_INPUT, io->sym_a, 1, 2, R1_F32);
+    io->off = build_array(b, R1_SYM_SEQ, 1, 1, R1_I32);
+    r1_operand e = build_standard(b, "edge", io->edge, it->n_edge_feature, io->sym_b, &io->edge_mean, &io->edge_rstd);
+    r1_operand h = build_standard(b, "node", io->node, n_node, io->sym_a, &io->mean, &io->rstd);
+    h = build_linear(b, "in", h, d, 1);
     for (uint32_t i = 0; i < it->n_layer; i++) {
         char layer[72];
         snprintf(layer, sizeof layer, "%.58s.%u", scope, i);
@@ -495,65 +495,65 @@ static r1_operand graph_item(builder *b, const r1_item_desc *it, r1_item_io *io)
         h = graph_layer(b, it, io, h, e);
         b->scope = scope;
     }
-    r1_operand pool = all(b, act(b, R1_SYM_SEQ, 1, 3 * d));
-    r1_call *c = call(b, R1_OP_MARK_POOL);
+    r1_operand pool = build_all(b, build_act(b, R1_SYM_SEQ, 1, 3 * d));
+    r1_call *c = build_call(b, R1_OP_MARK_POOL);
     c->v[0] = h;
-    c->v[1] = all(b, io->mark);
-    c->v[2] = all(b, io->off);
+    c->v[1] = build_all(b, io->mark);
+    c->v[2] = build_all(b, io->off);
     c->v[3] = pool;
-    return align(b, "mlp2", gelu(b, linear(b, "mlp1", pool, 2 * d, 1.4f)), -1);
+    return build_align(b, "mlp2", build_gelu(b, build_linear(b, "mlp1", pool, 2 * d, 1.4f)), -1);
 }
 
 /* ---- memory ----------------------------------------------------------------------------------------------- */
 
-static r1_operand memory_item(builder *b, const r1_item_desc *it, r1_item_io *io, int16_t sequence)
+static r1_operand build_memory_item(builder *b, const r1_item_desc *it, r1_item_io *io, int16_t sequence)
 {
     const r1_desc *d = b->d;
     uint32_t dm = d->d_memory, p = b->net->n_position;
-    io->index = array(b, io->sym_a, 1, 0, R1_I32);
-    io->bucket = array(b, io->sym_a, 1, 0, R1_I32);
-    io->log_weight = array(b, io->sym_a, 1, 0, R1_F32);
-    io->ref_off = array(b, R1_SYM_SEQ, 1, 1, R1_I32);
-    io->count = array(b, R1_SYM_SEQ, 1, 0, R1_I32);
+    io->index = build_array(b, io->sym_a, 1, 0, R1_I32);
+    io->bucket = build_array(b, io->sym_a, 1, 0, R1_I32);
+    io->log_weight = build_array(b, io->sym_a, 1, 0, R1_F32);
+    io->ref_off = build_array(b, R1_SYM_SEQ, 1, 1, R1_I32);
+    io->count = build_array(b, R1_SYM_SEQ, 1, 0, R1_I32);
     uint32_t wide = b->folded ? 0 : d->d_align; /* the token's part of the context */
     r1_operand token = {.t = sequence, .step = (uint16_t)p, .row0 = (uint32_t)it->query + 1, .cols = space_cols(b)};
-    int16_t context = act(b, R1_SYM_SEQ, 1, wide + dm);
-    if (!b->folded) norm_to(b, "norm", token, part_of(context, 0, wide));
-    r1_operand k = part_of(b->net->entry, 0, dm), v = part_of(b->net->entry, dm, dm), y, q, first = {.t = -1};
-    r1_call *c = call(b, R1_OP_SEG_MEAN);
+    int16_t context = build_act(b, R1_SYM_SEQ, 1, wide + dm);
+    if (!b->folded) norm_to(b, "norm", token, build_part_of(context, 0, wide));
+    r1_operand k = build_part_of(b->net->entry, 0, dm), v = build_part_of(b->net->entry, dm, dm), y, q, first = {.t = -1};
+    r1_call *c = build_call(b, R1_OP_SEG_MEAN);
     c->v[0] = v;
-    c->v[1] = all(b, io->index);
-    c->v[2] = all(b, io->ref_off);
-    c->v[3] = part_of(context, wide, dm);
+    c->v[1] = build_all(b, io->index);
+    c->v[2] = build_all(b, io->ref_off);
+    c->v[3] = build_part_of(context, wide, dm);
     if (b->folded) {
         int16_t both = tail_norm(b, "fold_asked.bias", token, asked_at(d), asked_cols(d)).t;
-        q = part_of(both, 0, dm);
+        q = build_part_of(both, 0, dm);
         if (d->cawa_context)
-            first = add(b, part_of(both, dm, d->d_context),
-                        linear_reader(b, "fold_context", all(b, context), d->d_context));
+            first = build_add(b, build_part_of(both, dm, d->d_context),
+                        linear_reader(b, "fold_context", build_all(b, context), d->d_context));
     } else {
-        q = linear_reader(b, "query", part_of(context, 0, wide), dm);
-        if (d->cawa_context) first = linear_reader(b, "cawa.context1", all(b, context), d->d_context);
+        q = linear_reader(b, "query", build_part_of(context, 0, wide), dm);
+        if (d->cawa_context) first = linear_reader(b, "cawa.context1", build_all(b, context), d->d_context);
     }
-    q = cawa(b, q, first, io->count, d->n_head_memory, it->n_ref_max);
-    int16_t bias = weight(b, "bucket", d->n_head_memory, it->n_bucket, R1_INIT_ZERO, 0);
-    c = attend(b, q, k, v, b->net->seq_off, io->ref_off, d->n_head_memory, false, &y);
-    c->v[5] = all(b, io->index);
-    c->v[6] = all(b, io->bucket);
-    c->v[7] = all(b, bias);
-    c->v[8] = all(b, io->log_weight);
-    return align(b, "mlp2", gelu(b, linear(b, "mlp1", y, dm, 1.4f)), -1);
+    q = build_cawa(b, q, first, io->count, d->n_head_memory, it->n_ref_max);
+    int16_t bias = build_weight(b, "bucket", d->n_head_memory, it->n_bucket, R1_INIT_ZERO, 0);
+    c = build_attend(b, q, k, v, b->net->seq_off, io->ref_off, d->n_head_memory, false, &y);
+    c->v[5] = build_all(b, io->index);
+    c->v[6] = build_all(b, io->bucket);
+    c->v[7] = build_all(b, bias);
+    c->v[8] = build_all(b, io->log_weight);
+    return build_align(b, "mlp2", build_gelu(b, build_linear(b, "mlp1", y, dm, 1.4f)), -1);
 }
 
 /* ---- the whole -------------------------------------------------------------------------------------------- */
 
-static void place(builder *b, r1_operand x, int16_t map, int16_t sequence, uint32_t position)
+static void build_place(builder *b, r1_operand x, int16_t map, int16_t sequence, uint32_t position)
 {
-    int16_t absent = weight(b, "absent", 1, space_cols(b), R1_INIT_NORMAL, 0.3f);
-    r1_call *c = call(b, R1_OP_PLACE);
+    int16_t absent = build_weight(b, "absent", 1, space_cols(b), R1_INIT_NORMAL, 0.3f);
+    r1_call *c = build_call(b, R1_OP_PLACE);
     c->v[0] = x;
-    if (map >= 0) c->v[1] = all(b, map);
-    c->v[2] = all(b, absent);
+    if (map >= 0) c->v[1] = build_all(b, map);
+    c->v[2] = build_all(b, absent);
     c->v[3] =
         (r1_operand){.t = sequence, .step = (uint16_t)b->net->n_position, .row0 = position, .cols = space_cols(b)};
 }
@@ -574,15 +574,15 @@ static void build_item(builder *b, uint32_t i, int16_t sequence)
     if (it->kind == R1_ITEM_TABLE)
         y = table_item(b, it, io);
     else if (it->kind == R1_ITEM_TEXT)
-        y = text_item(b, it, io);
+        y = build_text_item(b, it, io);
     else if (it->kind == R1_ITEM_GRAPH)
-        y = graph_item(b, it, io);
+        y = build_graph_item(b, it, io);
     else
-        y = memory_item(b, it, io, sequence);
+        y = build_memory_item(b, it, io, sequence);
     io->aligned = y.t;
-    io->map = array(b, R1_SYM_SEQ, 1, 0, R1_I32);
+    io->map = build_array(b, R1_SYM_SEQ, 1, 0, R1_I32);
     b->phase = 2;
-    place(b, y, io->map, sequence, i + 1);
+    build_place(b, y, io->map, sequence, i + 1);
 }
 
 static r1_operand cross_modal(builder *b, int16_t sequence)
@@ -590,16 +590,16 @@ static r1_operand cross_modal(builder *b, int16_t sequence)
     const r1_desc *d = b->d;
     uint32_t w = d->d_model;
     b->scope = b->part = "cross";
-    r1_operand y, pqkv = b->folded ? tail_norm(b, "in.bias", all(b, sequence), 0, 4 * w)
-                                   : linear_reader(b, "in", norm(b, "norm", all(b, sequence)), 4 * w);
-    r1_operand q = scale(b, part_of(pqkv.t, w, w), d->n_head_cross);
-    attend(b, q, part_of(pqkv.t, 2 * w, w), part_of(pqkv.t, 3 * w, w), b->net->trunk_off, b->net->trunk_off,
+    r1_operand y, pqkv = b->folded ? tail_norm(b, "in.bias", build_all(b, sequence), 0, 4 * w)
+                                   : linear_reader(b, "in", build_norm(b, "norm", build_all(b, sequence)), 4 * w);
+    r1_operand q = build_scale(b, build_part_of(pqkv.t, w, w), d->n_head_cross);
+    build_attend(b, q, build_part_of(pqkv.t, 2 * w, w), build_part_of(pqkv.t, 3 * w, w), b->net->trunk_off, b->net->trunk_off,
            d->n_head_cross, true, &y);
-    r1_operand h = add(b, part_of(pqkv.t, 0, w), linear(b, "out", y, w, 0.7f));
-    return add(b, h, all(b, weight(b, "position", b->net->n_position, w, R1_INIT_NORMAL, 0.1f)));
+    r1_operand h = build_add(b, build_part_of(pqkv.t, 0, w), build_linear(b, "out", y, w, 0.7f));
+    return build_add(b, h, build_all(b, build_weight(b, "position", b->net->n_position, w, R1_INIT_NORMAL, 0.1f)));
 }
 
-static r1_operand block(builder *b, uint32_t index, r1_operand h)
+static r1_operand build_block(builder *b, uint32_t index, r1_operand h)
 {
     const r1_desc *d = b->d;
     char scope[32];
@@ -607,26 +607,26 @@ static r1_operand block(builder *b, uint32_t index, r1_operand h)
     snprintf(scope, sizeof scope, "block.%u", index);
     b->scope = scope;
     b->part = "trunk";
-    int16_t context = like(b, h, 2 * w);
-    r1_operand x = part_of(context, 0, w), y;
+    int16_t context = build_like(b, h, 2 * w);
+    r1_operand x = build_part_of(context, 0, w), y;
     norm_to(b, "norm", h, x);
-    r1_call *c = call(b, R1_OP_CAUSAL_MEAN);
+    r1_call *c = build_call(b, R1_OP_CAUSAL_MEAN);
     c->v[0] = x;
-    c->v[1] = all(b, b->net->trunk_off);
-    c->v[2] = part_of(context, w, w);
-    r1_operand qkv = linear(b, "qkv", x, 3 * w, 1);
-    r1_operand q = cawa(b, part_of(qkv.t, 0, w), context_layer(b, all(b, context)), b->net->trunk_count, d->n_head,
+    c->v[1] = build_all(b, b->net->trunk_off);
+    c->v[2] = build_part_of(context, w, w);
+    r1_operand qkv = build_linear(b, "qkv", x, 3 * w, 1);
+    r1_operand q = build_cawa(b, build_part_of(qkv.t, 0, w), context_layer(b, build_all(b, context)), b->net->trunk_count, d->n_head,
                         b->net->n_position);
     r1_operand side[2] = {{.t = -1}, {.t = -1}};
-    if (d->cawa_rank) low_rank(b, x, d->n_head * d->cawa_rank, &side[0], &side[1]);
-    c = attend(b, q, part_of(qkv.t, w, w), part_of(qkv.t, 2 * w, w), b->net->trunk_off, b->net->trunk_off, d->n_head,
+    if (d->cawa_rank) build_low_rank(b, x, d->n_head * d->cawa_rank, &side[0], &side[1]);
+    c = build_attend(b, q, build_part_of(qkv.t, w, w), build_part_of(qkv.t, 2 * w, w), b->net->trunk_off, b->net->trunk_off, d->n_head,
                true, &y);
     c->v[10] = side[0];
     c->v[11] = side[1];
     c->f[0] = d->beta;
     c->cawa = 1;
-    if (d->output_gate) y = gated(b, x, y);
-    h = add(b, h, linear(b, "out", y, w, 0.7f));
+    if (d->output_gate) y = build_gated(b, x, y);
+    h = build_add(b, h, build_linear(b, "out", y, w, 0.7f));
     return feed_forward(b, h, d->d_ff);
 }
 
@@ -643,15 +643,15 @@ uint32_t r1_pretext_classes(const r1_row_desc *r, uint32_t column)
 static void token_head(builder *b, const r1_item_desc *it, r1_item_io *io)
 {
     b->phase = 1;
-    io->pick = array(b, io->sym_pick, 1, 0, R1_I32);
-    io->pick_off = array(b, io->sym_pick, 1, 1, R1_I32);
-    r1_operand picked = all(b, act(b, io->sym_pick, 1, it->hidden));
-    r1_call *c = call(b, R1_OP_SEG_MEAN);
-    c->v[0] = all(b, io->hidden);
-    c->v[1] = all(b, io->pick);
-    c->v[2] = all(b, io->pick_off);
+    io->pick = build_array(b, io->sym_pick, 1, 0, R1_I32);
+    io->pick_off = build_array(b, io->sym_pick, 1, 1, R1_I32);
+    r1_operand picked = build_all(b, build_act(b, io->sym_pick, 1, it->hidden));
+    r1_call *c = build_call(b, R1_OP_SEG_MEAN);
+    c->v[0] = build_all(b, io->hidden);
+    c->v[1] = build_all(b, io->pick);
+    c->v[2] = build_all(b, io->pick_off);
     c->v[3] = picked;
-    io->tokens = linear(b, "tokens", picked, it->n_vocab, 0.3f).t;
+    io->tokens = build_linear(b, "tokens", picked, it->n_vocab, 0.3f).t;
 }
 
 /* Masked columns out of the whole sample (the trunk's last position); an item's row in the common space out of the items before it. */
@@ -673,14 +673,14 @@ static void pretext_heads(builder *b, r1_operand trunk)
         before.row0 = i;
         for (uint32_t c = 0; d->item[i].kind == R1_ITEM_TABLE && c < d->item[i].row.n_num + d->item[i].row.n_cat; c++)
             n += r1_pretext_classes(&d->item[i].row, c);
-        if (n) io->columns = linear(b, "columns", last, n, 0.3f).t;
-        if (i) io->next = linear(b, "next", before, d->d_align, 1).t;
+        if (n) io->columns = build_linear(b, "columns", last, n, 0.3f).t;
+        if (i) io->next = build_linear(b, "next", before, d->d_align, 1).t;
     }
     b->scope = "pretrain";
-    b->net->temperature = weight(b, "temperature", d->n_item, d->n_item, R1_INIT_CONST, logf(1 / 0.07f));
+    b->net->temperature = build_weight(b, "temperature", d->n_item, d->n_item, R1_INIT_CONST, logf(1 / 0.07f));
 }
 
-static void symbols(r1_net *net, const r1_desc *d, bool pretrain)
+static void build_symbols(r1_net *net, const r1_desc *d, bool pretrain)
 {
     uint16_t next = R1_SYM_ITEMS;
     for (uint32_t i = 0; i < d->n_item; i++) {
@@ -697,23 +697,23 @@ static void symbols(r1_net *net, const r1_desc *d, bool pretrain)
 
 _Static_assert(R1_SYM_ITEMS + 4 * R1_ITEMS_MAX <= 2 * R1_SYMBOLS_MAX, "symbol table");
 
-static void build(builder *b)
+static void build_build(builder *b)
 {
     r1_net *net = b->net;
-    net->seq_off = array(b, R1_SYM_SEQ, 1, 1, R1_I32);
-    net->trunk_off = array(b, R1_SYM_SEQ, 1, 1, R1_I32);
-    net->trunk_count = array(b, R1_SYM_SEQ, net->n_position, 0, R1_I32);
+    net->seq_off = build_array(b, R1_SYM_SEQ, 1, 1, R1_I32);
+    net->trunk_off = build_array(b, R1_SYM_SEQ, 1, 1, R1_I32);
+    net->trunk_count = build_array(b, R1_SYM_SEQ, net->n_position, 0, R1_I32);
     build_event(b);
-    int16_t sequence = act(b, R1_SYM_SEQ, net->n_position, space_cols(b));
+    int16_t sequence = build_act(b, R1_SYM_SEQ, net->n_position, space_cols(b));
     b->scope = b->part = "prior";
     b->phase = 2;
-    place(b, (r1_operand){.t = -1}, -1, sequence, 0);
+    build_place(b, (r1_operand){.t = -1}, -1, sequence, 0);
     for (uint32_t i = 0; i < b->d->n_item; i++) build_item(b, i, sequence);
     r1_operand h = cross_modal(b, sequence);
-    for (uint32_t i = 0; i < b->d->n_layer; i++) h = block(b, i, h);
+    for (uint32_t i = 0; i < b->d->n_layer; i++) h = build_block(b, i, h);
     b->scope = b->part = "head";
-    r1_operand trunk = norm(b, "norm", h);
-    net->logits = linear(b, "out", trunk, b->d->n_output, 0.3f).t;
+    r1_operand trunk = build_norm(b, "norm", h);
+    net->logits = build_linear(b, "out", trunk, b->d->n_output, 0.3f).t;
     net->temperature = -1;
     if (b->pretrain) pretext_heads(b, trunk);
 }
@@ -726,7 +726,7 @@ r1_status r1_net_build(r1_net *net, const r1_desc *d, uint32_t form, r1_err *err
     net->n_position = d->n_item + 1;
     net->plan.tensor = calloc(R1_TENSORS_MAX, sizeof *net->plan.tensor);
     net->plan.call = calloc(R1_CALLS_MAX, sizeof *net->plan.call);
-    symbols(net, d, form & R1_NET_PRETRAIN);
+    build_symbols(net, d, form & R1_NET_PRETRAIN);
     builder b = {.net = net,
                  .d = d,
                  .folded = form & R1_NET_FOLDED,
@@ -736,7 +736,7 @@ r1_status r1_net_build(r1_net *net, const r1_desc *d, uint32_t form, r1_err *err
         r1_net_free(net);
         R1_FAIL(err, R1_E_NOMEM, "plan: out of memory or more than %d symbols", R1_SYMBOLS_MAX);
     }
-    build(&b);
+    build_build(&b);
     if (b.full) {
         r1_net_free(net);
         R1_FAIL(err, R1_E_NOMEM, "plan: more than %d tensors or %d calls", R1_TENSORS_MAX, R1_CALLS_MAX);

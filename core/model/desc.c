@@ -15,7 +15,7 @@ typedef struct {
     r1_err *err;
 } parser;
 
-static r1_status number(parser *p, const r1_json *o, const char *name, double def, double min, double max, double *out)
+static r1_status desc_number(parser *p, const r1_json *o, const char *name, double def, double min, double max, double *out)
 {
     const r1_json *v = r1_json_member(o, name);
     *out = v ? v->num : def;
@@ -25,18 +25,18 @@ static r1_status number(parser *p, const r1_json *o, const char *name, double de
     return R1_OK;
 }
 
-static r1_status integer(parser *p, const r1_json *o, const char *name, uint32_t def, uint32_t min, uint32_t max,
+static r1_status desc_integer(parser *p, const r1_json *o, const char *name, uint32_t def, uint32_t min, uint32_t max,
                          uint32_t *out)
 {
     double v;
-    R1_TRY(number(p, o, name, def, min, max, &v));
+    R1_TRY(desc_number(p, o, name, def, min, max, &v));
     *out = (uint32_t)v;
     if ((double)*out != v)
         R1_FAIL(p->err, R1_E_FORMAT, "description, %s: \"%s\" must be a whole number", p->where, name);
     return R1_OK;
 }
 
-static r1_status boolean(parser *p, const r1_json *o, const char *name, bool def, bool *out)
+static r1_status desc_boolean(parser *p, const r1_json *o, const char *name, bool def, bool *out)
 {
     const r1_json *v = r1_json_member(o, name);
     if (v && v->type != R1_JSON_BOOL)
@@ -45,7 +45,7 @@ static r1_status boolean(parser *p, const r1_json *o, const char *name, bool def
     return R1_OK;
 }
 
-static r1_status text(parser *p, const r1_json *v, const char *what, const char **out)
+static r1_status desc_text(parser *p, const r1_json *v, const char *what, const char **out)
 {
     if (!v || v->type != R1_JSON_STRING || !v->str[0] || strlen(v->str) > R1_NAME_MAX)
         R1_FAIL(p->err, R1_E_FORMAT, "description, %s: %s must be a string of 1 to %d bytes", p->where, what,
@@ -55,7 +55,7 @@ static r1_status text(parser *p, const r1_json *v, const char *what, const char 
 }
 
 /* A list of column names; categorical ones are objects {"name", "n"}. */
-static r1_status columns(parser *p, const r1_json *o, const char *member, bool cat, r1_column **out, uint32_t *n)
+static r1_status desc_columns(parser *p, const r1_json *o, const char *member, bool cat, r1_column **out, uint32_t *n)
 {
     const r1_json *list = r1_json_member(o, member);
     *n = list ? list->count : 0;
@@ -68,8 +68,8 @@ static r1_status columns(parser *p, const r1_json *o, const char *member, bool c
     uint32_t i = 0;
     for (const r1_json *v = list->child; v; v = v->next, i++) {
         uint32_t values = 0;
-        R1_TRY(text(p, cat ? r1_json_member(v, "name") : v, "a column's name", &(*out)[i].name));
-        if (cat) R1_TRY(integer(p, v, "n", 0, 1, 1 << 20, &values));
+        R1_TRY(desc_text(p, cat ? r1_json_member(v, "name") : v, "a column's name", &(*out)[i].name));
+        if (cat) R1_TRY(desc_integer(p, v, "n", 0, 1, 1 << 20, &values));
         (*out)[i].n = (int32_t)values;
         for (uint32_t k = 0; k < i; k++)
             if (strcmp((*out)[k].name, (*out)[i].name) == 0)
@@ -78,84 +78,84 @@ static r1_status columns(parser *p, const r1_json *o, const char *member, bool c
     return R1_OK;
 }
 
-static r1_status row(parser *p, const r1_json *o, r1_row_desc *r)
+static r1_status desc_row(parser *p, const r1_json *o, r1_row_desc *r)
 {
-    R1_TRY(columns(p, o, "num", false, &r->num, &r->n_num));
-    R1_TRY(columns(p, o, "cat", true, &r->cat, &r->n_cat));
+    R1_TRY(desc_columns(p, o, "num", false, &r->num, &r->n_num));
+    R1_TRY(desc_columns(p, o, "cat", true, &r->cat, &r->n_cat));
     if (r->n_num + r->n_cat == 0) R1_FAIL(p->err, R1_E_FORMAT, "description, %s: no columns", p->where);
-    R1_TRY(integer(p, o, "n_bin", 12, 1, 64, &r->n_bin));
-    R1_TRY(integer(p, o, "d_cat", 8, 1, 256, &r->d_cat));
-    return integer(p, o, "hidden", 64, 1, 4096, &r->hidden);
+    R1_TRY(desc_integer(p, o, "n_bin", 12, 1, 64, &r->n_bin));
+    R1_TRY(desc_integer(p, o, "d_cat", 8, 1, 256, &r->d_cat));
+    return desc_integer(p, o, "hidden", 64, 1, 4096, &r->hidden);
 }
 
-static r1_status graph_item(parser *p, const r1_json *o, r1_item_desc *it)
+static r1_status desc_graph_item(parser *p, const r1_json *o, r1_item_desc *it)
 {
-    R1_TRY(columns(p, o, "node", false, &it->row.num, &it->row.n_num));
-    R1_TRY(columns(p, o, "edge", false, &it->edge, &it->n_edge_feature));
+    R1_TRY(desc_columns(p, o, "node", false, &it->row.num, &it->row.n_num));
+    R1_TRY(desc_columns(p, o, "edge", false, &it->edge, &it->n_edge_feature));
     if (!it->row.n_num || !it->n_edge_feature)
         R1_FAIL(p->err, R1_E_FORMAT, "description, %s: needs \"node\" and \"edge\" features", p->where);
-    R1_TRY(integer(p, o, "n_node_max", 64, 1, 4096, &it->n_node_max));
-    R1_TRY(integer(p, o, "n_edge_max", 64, 1, 8192, &it->n_edge_max));
-    R1_TRY(integer(p, o, "hidden", 32, 1, 1024, &it->hidden));
-    return integer(p, o, "n_layer", 2, 1, 8, &it->n_layer);
+    R1_TRY(desc_integer(p, o, "n_node_max", 64, 1, 4096, &it->n_node_max));
+    R1_TRY(desc_integer(p, o, "n_edge_max", 64, 1, 8192, &it->n_edge_max));
+    R1_TRY(desc_integer(p, o, "hidden", 32, 1, 1024, &it->hidden));
+    return desc_integer(p, o, "n_layer", 2, 1, 8, &it->n_layer);
 }
 
-static r1_status text_item(parser *p, const r1_json *o, r1_item_desc *it)
+static r1_status desc_text_item(parser *p, const r1_json *o, r1_item_desc *it)
 {
-    R1_TRY(integer(p, o, "n_vocab", 512, 257, 32768, &it->n_vocab));
-    R1_TRY(integer(p, o, "n_token_max", 32, 1, 2048, &it->n_token_max));
-    R1_TRY(integer(p, o, "hidden", 64, 4, 2048, &it->hidden));
-    R1_TRY(integer(p, o, "n_layer", 1, 1, 12, &it->n_layer));
-    R1_TRY(integer(p, o, "n_head", 4, 1, R1_HEADS_MAX * 2, &it->n_head));
+    R1_TRY(desc_integer(p, o, "n_vocab", 512, 257, 32768, &it->n_vocab));
+    R1_TRY(desc_integer(p, o, "n_token_max", 32, 1, 2048, &it->n_token_max));
+    R1_TRY(desc_integer(p, o, "hidden", 64, 4, 2048, &it->hidden));
+    R1_TRY(desc_integer(p, o, "n_layer", 1, 1, 12, &it->n_layer));
+    R1_TRY(desc_integer(p, o, "n_head", 4, 1, R1_HEADS_MAX * 2, &it->n_head));
     if (it->hidden % it->n_head)
         R1_FAIL(p->err, R1_E_FORMAT, "description, %s: hidden must divide by n_head", p->where);
     return R1_OK;
 }
 
-static r1_status memory_item(parser *p, const r1_json *o, r1_item_desc *it, uint32_t index)
+static r1_status desc_memory_item(parser *p, const r1_json *o, r1_item_desc *it, uint32_t index)
 {
     const char *query;
-    R1_TRY(text(p, r1_json_member(o, "query"), "\"query\"", &query));
+    R1_TRY(desc_text(p, r1_json_member(o, "query"), "\"query\"", &query));
     it->query = -1;
     for (uint32_t i = 0; i < index; i++)
         if (strcmp(p->d->item[i].name, query) == 0) it->query = (int)i;
     if (it->query < 0)
         R1_FAIL(p->err, R1_E_FORMAT, "description, %s: query \"%s\" is no earlier item", p->where, query);
     if (!p->d->has_event) R1_FAIL(p->err, R1_E_FORMAT, "description, %s: memory needs \"event\"", p->where);
-    R1_TRY(integer(p, o, "n_ref_max", 32, 1, 4096, &it->n_ref_max));
-    return integer(p, o, "n_bucket", 1, 1, 256, &it->n_bucket);
+    R1_TRY(desc_integer(p, o, "n_ref_max", 32, 1, 4096, &it->n_ref_max));
+    return desc_integer(p, o, "n_bucket", 1, 1, 256, &it->n_bucket);
 }
 
-static r1_status item(parser *p, const r1_json *o, uint32_t index)
+static r1_status desc_item(parser *p, const r1_json *o, uint32_t index)
 {
     r1_item_desc *it = &p->d->item[index];
     const char *kind;
     p->where = "items";
-    R1_TRY(text(p, r1_json_member(o, "name"), "an item's \"name\"", &it->name));
+    R1_TRY(desc_text(p, r1_json_member(o, "name"), "an item's \"name\"", &it->name));
     p->where = it->name;
     for (uint32_t i = 0; i < index; i++)
         if (strcmp(p->d->item[i].name, it->name) == 0)
             R1_FAIL(p->err, R1_E_FORMAT, "description: item \"%s\" twice", it->name);
-    R1_TRY(text(p, r1_json_member(o, "kind"), "\"kind\"", &kind));
+    R1_TRY(desc_text(p, r1_json_member(o, "kind"), "\"kind\"", &kind));
     static const char *const kinds[] = {"table", "text", "graph", "memory"};
     for (int k = 0; k < 4; k++)
         if (strcmp(kind, kinds[k]) == 0) {
             it->kind = (r1_item_kind)k;
-            if (k == R1_ITEM_TABLE) return row(p, o, &it->row);
-            if (k == R1_ITEM_TEXT) return text_item(p, o, it);
-            if (k == R1_ITEM_GRAPH) return graph_item(p, o, it);
-            return memory_item(p, o, it, index);
+            if (k == R1_ITEM_TABLE) return desc_row(p, o, &it->row);
+            if (k == R1_ITEM_TEXT) return desc_text_item(p, o, it);
+            if (k == R1_ITEM_GRAPH) return desc_graph_item(p, o, it);
+            return desc_memory_item(p, o, it, index);
         }
     R1_FAIL(p->err, R1_E_FORMAT, "description, %s: kind \"%s\", expected table, text, graph or memory", it->name, kind);
 }
 
-static r1_status head(parser *p, const r1_json *o, uint32_t index)
+static r1_status desc_head(parser *p, const r1_json *o, uint32_t index)
 {
     r1_head_desc *h = &p->d->head[index];
     const char *kind;
     p->where = "heads";
-    R1_TRY(text(p, r1_json_member(o, "name"), "a head's \"name\"", &h->name));
-    R1_TRY(text(p, r1_json_member(o, "kind"), "\"kind\"", &kind));
+    R1_TRY(desc_text(p, r1_json_member(o, "name"), "a head's \"name\"", &h->name));
+    R1_TRY(desc_text(p, r1_json_member(o, "kind"), "\"kind\"", &kind));
     static const char *const kinds[] = {"binary", "rank", "class"};
     int k = 0;
     while (k < 3 && strcmp(kind, kinds[k]) != 0) k++;
@@ -164,53 +164,53 @@ static r1_status head(parser *p, const r1_json *o, uint32_t index)
                 kind);
     h->kind = (r1_head_kind)k;
     h->n = 1;
-    if (k == R1_HEAD_CLASS) R1_TRY(integer(p, o, "n", 0, 2, 1024, &h->n));
+    if (k == R1_HEAD_CLASS) R1_TRY(desc_integer(p, o, "n", 0, 2, 1024, &h->n));
     h->output = p->d->n_output;
     p->d->n_output += h->n;
     return R1_OK;
 }
 
-static r1_status event(parser *p, const r1_json *root)
+static r1_status desc_event(parser *p, const r1_json *root)
 {
     const r1_json *o = r1_json_member(root, "event");
     if (!o) return R1_OK;
     p->where = "event";
     p->d->has_event = true;
-    R1_TRY(row(p, o, &p->d->event));
-    R1_TRY(integer(p, o, "d_memory", 64, 4, 1024, &p->d->d_memory));
-    R1_TRY(integer(p, o, "n_head", 4, 1, 16, &p->d->n_head_memory));
+    R1_TRY(desc_row(p, o, &p->d->event));
+    R1_TRY(desc_integer(p, o, "d_memory", 64, 4, 1024, &p->d->d_memory));
+    R1_TRY(desc_integer(p, o, "n_head", 4, 1, 16, &p->d->n_head_memory));
     if (p->d->d_memory % p->d->n_head_memory)
         R1_FAIL(p->err, R1_E_FORMAT, "description, event: d_memory must divide by n_head");
     return R1_OK;
 }
 
-static r1_status widths(parser *p, const r1_json *root)
+static r1_status desc_widths(parser *p, const r1_json *root)
 {
     r1_desc *d = p->d;
     double beta, step;
     p->where = "model";
-    R1_TRY(text(p, r1_json_member(root, "name"), "\"name\"", &d->name));
-    R1_TRY(integer(p, root, "d_align", 512, 8, 4096, &d->d_align));
-    R1_TRY(integer(p, root, "d_model", 96, 8, 4096, &d->d_model));
-    R1_TRY(integer(p, root, "n_layer", 2, 1, 48, &d->n_layer));
-    R1_TRY(integer(p, root, "n_head", 4, 1, 16, &d->n_head));
-    R1_TRY(integer(p, root, "n_head_cross", 4, 1, 16, &d->n_head_cross));
-    R1_TRY(integer(p, root, "d_ff", 2 * d->d_model, 1, 16384, &d->d_ff));
-    R1_TRY(integer(p, root, "d_context", 16, 1, 1024, &d->d_context));
-    R1_TRY(number(p, root, "beta", 0.3, 0, 0.9, &beta));
-    R1_TRY(number(p, root, "step_loss", 0.2, 0, 10, &step));
+    R1_TRY(desc_text(p, r1_json_member(root, "name"), "\"name\"", &d->name));
+    R1_TRY(desc_integer(p, root, "d_align", 512, 8, 4096, &d->d_align));
+    R1_TRY(desc_integer(p, root, "d_model", 96, 8, 4096, &d->d_model));
+    R1_TRY(desc_integer(p, root, "n_layer", 2, 1, 48, &d->n_layer));
+    R1_TRY(desc_integer(p, root, "n_head", 4, 1, 16, &d->n_head));
+    R1_TRY(desc_integer(p, root, "n_head_cross", 4, 1, 16, &d->n_head_cross));
+    R1_TRY(desc_integer(p, root, "d_ff", 2 * d->d_model, 1, 16384, &d->d_ff));
+    R1_TRY(desc_integer(p, root, "d_context", 16, 1, 1024, &d->d_context));
+    R1_TRY(desc_number(p, root, "beta", 0.3, 0, 0.9, &beta));
+    R1_TRY(desc_number(p, root, "step_loss", 0.2, 0, 10, &step));
     d->beta = (float)beta;
     d->step_loss = (float)step;
-    R1_TRY(boolean(p, root, "cawa_length", true, &d->cawa_length));
-    R1_TRY(boolean(p, root, "cawa_context", true, &d->cawa_context));
-    R1_TRY(integer(p, root, "cawa_rank", 0, 0, R1_ATTEND_RANK_MAX, &d->cawa_rank));
-    R1_TRY(boolean(p, root, "output_gate", false, &d->output_gate));
+    R1_TRY(desc_boolean(p, root, "cawa_length", true, &d->cawa_length));
+    R1_TRY(desc_boolean(p, root, "cawa_context", true, &d->cawa_context));
+    R1_TRY(desc_integer(p, root, "cawa_rank", 0, 0, R1_ATTEND_RANK_MAX, &d->cawa_rank));
+    R1_TRY(desc_boolean(p, root, "output_gate", false, &d->output_gate));
     if (d->d_model % d->n_head || d->d_model % d->n_head_cross)
         R1_FAIL(p->err, R1_E_FORMAT, "description: d_model must divide by n_head and n_head_cross");
     return R1_OK;
 }
 
-static r1_status lists(parser *p, const r1_json *root)
+static r1_status desc_lists(parser *p, const r1_json *root)
 {
     r1_desc *d = p->d;
     const r1_json *items = r1_json_member(root, "items"), *heads = r1_json_member(root, "heads");
@@ -218,8 +218,8 @@ static r1_status lists(parser *p, const r1_json *root)
         R1_FAIL(p->err, R1_E_FORMAT, "description: \"items\" must be a list of 1 to %d", R1_ITEMS_MAX);
     if (!heads || heads->type != R1_JSON_ARRAY || heads->count < 1 || heads->count > R1_HEADS_MAX)
         R1_FAIL(p->err, R1_E_FORMAT, "description: \"heads\" must be a list of 1 to %d", R1_HEADS_MAX);
-    for (const r1_json *o = items->child; o; o = o->next, d->n_item++) R1_TRY(item(p, o, d->n_item));
-    for (const r1_json *o = heads->child; o; o = o->next, d->n_headc++) R1_TRY(head(p, o, d->n_headc));
+    for (const r1_json *o = items->child; o; o = o->next, d->n_item++) R1_TRY(desc_item(p, o, d->n_item));
+    for (const r1_json *o = heads->child; o; o = o->next, d->n_headc++) R1_TRY(desc_head(p, o, d->n_headc));
     const char *unknown = r1_json_unseen(root);
     if (unknown) R1_FAIL(p->err, R1_E_FORMAT, "description: member \"%s\" is not known here", unknown);
     return R1_OK;
@@ -272,9 +272,9 @@ r1_status r1_desc_parse(r1_desc **out, const char *json, size_t len, r1_err *err
     r1_json *root = NULL;
     r1_status st = r1_arena_new(&d->arena, 64u << 20, err);
     if (st == R1_OK) st = r1_json_parse(d->arena, json, len, &root, err);
-    if (st == R1_OK) st = widths(&p, root);
-    if (st == R1_OK) st = event(&p, root);
-    if (st == R1_OK) st = lists(&p, root);
+    if (st == R1_OK) st = desc_widths(&p, root);
+    if (st == R1_OK) st = desc_event(&p, root);
+    if (st == R1_OK) st = desc_lists(&p, root);
     if (st == R1_OK && !(d->text = r1_arena_strdup(d->arena, json, len)))
         st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "description: out of memory");
     if (st != R1_OK) {

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const float *find(const r1_model *m, const char *scope, const char *name, const r1_tensor **tensor)
+static const float *fold_find(const r1_model *m, const char *scope, const char *name, const r1_tensor **tensor)
 {
     char full[120];
     snprintf(full, sizeof full, "%.70s.%.40s", scope, name);
@@ -27,13 +27,13 @@ static const float *find(const r1_model *m, const char *scope, const char *name,
 static float *find_folded(r1_model *f, const char *scope, const char *name, uint32_t *rows)
 {
     const r1_tensor *t = NULL;
-    const float *w = find(f, scope, name, &t);
+    const float *w = fold_find(f, scope, name, &t);
     if (rows && t) *rows = t->mul;
     return w ? f->weights + (w - f->weights) : NULL;
 }
 
 /* to[r][c] = sum_j left[r][j] gain[j] right[j][c]; left has ld columns, right k. A block of columns at a time, so that right is read in rows. */
-static void product(const float *left, size_t ld, const float *gain, const float *right, uint32_t rows, uint32_t d,
+static void fold_product(const float *left, size_t ld, const float *gain, const float *right, uint32_t rows, uint32_t d,
                     uint32_t k, float *to)
 {
     enum { BLOCK = 64 };
@@ -51,7 +51,7 @@ static void product(const float *left, size_t ld, const float *gain, const float
 }
 
 /* Upper R with R'R = [W b]'[W b]: rows into w[n][k] and b[n], n = k + 1. A pivot of nothing gives a row of zeros. */
-static r1_status cholesky(const float *W, const float *b, uint32_t d, uint32_t k, float *w_out, float *b_out,
+static r1_status fold_cholesky(const float *W, const float *b, uint32_t d, uint32_t k, float *w_out, float *b_out,
                           r1_err *err)
 {
     uint32_t n = k + 1;
@@ -88,15 +88,15 @@ static void find_readers(const r1_model *m, readers *r)
 {
     const r1_desc *d = m->desc;
     *r = (readers){.d = d->d_align, .w4 = 4 * d->d_model, .q = r1_net_tail(d), .asked = -1};
-    r->a = find(m, "cross", "in.weight", NULL);
-    r->gain = find(m, "cross", "norm", NULL);
+    r->a = fold_find(m, "cross", "in.weight", NULL);
+    r->gain = fold_find(m, "cross", "norm", NULL);
     for (uint32_t i = 0; i < d->n_item; i++) {
         if (d->item[i].kind != R1_ITEM_MEMORY) continue;
         char scope[80];
         snprintf(scope, sizeof scope, "item.%s", d->item[i].name);
-        r->query = find(m, scope, "query.weight", NULL);
-        r->context = find(m, scope, "cawa.context1.weight", NULL);
-        r->gain_mem = find(m, scope, "norm", NULL);
+        r->query = fold_find(m, scope, "query.weight", NULL);
+        r->context = fold_find(m, scope, "cawa.context1.weight", NULL);
+        r->gain_mem = fold_find(m, scope, "norm", NULL);
         r->dm = d->d_memory;
         r->dc = r->context ? d->d_context : 0;
         r->asked = d->item[i].query;
@@ -104,19 +104,19 @@ static void find_readers(const r1_model *m, readers *r)
 }
 
 /* Rows of the readers applied to `columns` vectors of the common space, t[d][k], as columns of to[rows][k]. */
-static void read_rows(const readers *r, bool asked, const float *t, uint32_t k, float *to)
+static void fold_read_rows(const readers *r, bool asked, const float *t, uint32_t k, float *to)
 {
-    product(r->a, r->d, r->gain, t, r->w4, r->d, k, to);
+    fold_product(r->a, r->d, r->gain, t, r->w4, r->d, k, to);
     if (!asked) return;
     float *at = to + (size_t)(r->w4 + r->q) * k;
-    product(r->query, r->d, r->gain_mem, t, r->dm, r->d, k, at);
-    if (r->context) product(r->context, r->d + r->dm, r->gain_mem, t, r->dc, r->d, k, at + (size_t)r->dm * k);
+    fold_product(r->query, r->d, r->gain_mem, t, r->dm, r->d, k, at);
+    if (r->context) fold_product(r->context, r->d + r->dm, r->gain_mem, t, r->dc, r->d, k, at + (size_t)r->dm * k);
 }
 
 static void fold_absent(const readers *r, const float *t, float *to)
 {
     double sum = 0;
-    read_rows(r, r->asked >= 0, t, 1, to);
+    fold_read_rows(r, r->asked >= 0, t, 1, to);
     for (uint32_t j = 0; j < r->d; j++) sum += (double)t[j] * t[j];
     to[r->w4] = (float)sqrt(sum);
 }
@@ -127,28 +127,28 @@ static r1_status fold_item(const r1_model *m, r1_model *f, const readers *r, uin
     char scope[80];
     snprintf(scope, sizeof scope, "item.%s", m->desc->item[i].name);
     bool text = m->desc->item[i].kind == R1_ITEM_TEXT;
-    const float *w = find(m, scope, text ? "align.weight" : "mlp2.weight", &t),
-                *b = find(m, scope, text ? "align.bias" : "mlp2.bias", NULL);
+    const float *w = fold_find(m, scope, text ? "align.weight" : "mlp2.weight", &t),
+                *b = fold_find(m, scope, text ? "align.bias" : "mlp2.bias", NULL);
     float *w_to = find_folded(f, scope, "fold.weight", NULL), *b_to = find_folded(f, scope, "fold.bias", NULL);
-    read_rows(r, (int)i == r->asked, w, t->cols, w_to);
-    read_rows(r, (int)i == r->asked, b, 1, b_to);
-    fold_absent(r, find(m, scope, "absent", NULL), find_folded(f, scope, "absent", NULL));
-    return cholesky(w, b, r->d, t->cols, w_to + (size_t)r->w4 * t->cols, b_to + r->w4, err);
+    fold_read_rows(r, (int)i == r->asked, w, t->cols, w_to);
+    fold_read_rows(r, (int)i == r->asked, b, 1, b_to);
+    fold_absent(r, fold_find(m, scope, "absent", NULL), find_folded(f, scope, "absent", NULL));
+    return fold_cholesky(w, b, r->d, t->cols, w_to + (size_t)r->w4 * t->cols, b_to + r->w4, err);
 }
 
 /* Memory's own part: its query's bias before its context's zeros, and the right part of the context's first layer. */
 static void fold_memory(const r1_model *m, r1_model *f, const readers *r, const char *scope)
 {
-    memcpy(find_folded(f, scope, "fold_asked.bias", NULL), find(m, scope, "query.bias", NULL), r->dm * sizeof(float));
+    memcpy(find_folded(f, scope, "fold_asked.bias", NULL), fold_find(m, scope, "query.bias", NULL), r->dm * sizeof(float));
     if (!r->context) return;
     float *to = find_folded(f, scope, "fold_context.weight", NULL);
     for (uint32_t c = 0; c < r->dc; c++)
         memcpy(to + (size_t)c * r->dm, r->context + (size_t)c * (r->d + r->dm) + r->d, r->dm * sizeof(float));
-    memcpy(find_folded(f, scope, "fold_context.bias", NULL), find(m, scope, "cawa.context1.bias", NULL),
+    memcpy(find_folded(f, scope, "fold_context.bias", NULL), fold_find(m, scope, "cawa.context1.bias", NULL),
            r->dc * sizeof(float));
 }
 
-static r1_status derive(const r1_model *m, r1_model *f, r1_err *err)
+static r1_status fold_derive(const r1_model *m, r1_model *f, r1_err *err)
 {
     readers r;
     find_readers(m, &r);
@@ -164,7 +164,7 @@ static r1_status derive(const r1_model *m, r1_model *f, r1_err *err)
         }
         if (from) memcpy(f->weights + t->offset / sizeof(float), from, (size_t)t->mul * t->cols * sizeof(float));
     }
-    fold_absent(&r, find(m, "prior", "absent", NULL), find_folded(f, "prior", "absent", NULL));
+    fold_absent(&r, fold_find(m, "prior", "absent", NULL), find_folded(f, "prior", "absent", NULL));
     for (uint32_t i = 0; i < m->desc->n_item; i++) {
         char scope[80];
         snprintf(scope, sizeof scope, "item.%s", m->desc->item[i].name);
@@ -174,7 +174,7 @@ static r1_status derive(const r1_model *m, r1_model *f, r1_err *err)
     return R1_OK;
 }
 
-static uint64_t work(const r1_net *net, const r1_desc *d)
+static uint64_t fold_work(const r1_net *net, const r1_desc *d)
 {
     uint32_t sym[R1_SYMBOLS_MAX];
     uint64_t sum = 0;
@@ -190,7 +190,7 @@ r1_status r1_fold_net(r1_net *net, const r1_model *m, bool *pays, r1_err *err)
     *pays = false;
     if (n_memory > 1) return R1_OK;
     R1_TRY(r1_net_build(net, m->desc, R1_NET_FOLDED | (m->steps ? R1_NET_STEPS : 0), err));
-    *pays = work(net, m->desc) < work(&m->net, m->desc);
+    *pays = fold_work(net, m->desc) < fold_work(&m->net, m->desc);
     if (!*pays) r1_net_free(net);
     return R1_OK;
 }
@@ -211,7 +211,7 @@ r1_status r1_fold_new(r1_model **out, const r1_model *m, r1_err *err)
     f->net = net;
     f->weights = r1_calloc_aligned(net.plan.weight_bytes + 64, 1);
     r1_status st =
-        f->weights ? derive(m, f, err) : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "fold: out of memory");
+        f->weights ? fold_derive(m, f, err) : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "fold: out of memory");
     if (st != R1_OK) {
         r1_fold_free(f);
         return st;

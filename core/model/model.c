@@ -155,13 +155,13 @@ r1_status r1_model_change_heads(r1_model **m, const char *json, uint64_t seed, r
 
 /* ---- files ------------------------------------------------------------------------------------------------ */
 
-static bool stored(const r1_tensor *t) { return t->space == R1_SPACE_WEIGHT && t->init != R1_INIT_DERIVED; }
+static bool model_stored(const r1_tensor *t) { return t->space == R1_SPACE_WEIGHT && t->init != R1_INIT_DERIVED; }
 
 static void put_tensors(const r1_model *m, r1_gguf_writer *w)
 {
     for (uint32_t i = 0; i < m->net.plan.n_tensor; i++) {
         const r1_tensor *t = &m->net.plan.tensor[i];
-        if (!stored(t)) continue;
+        if (!model_stored(t)) continue;
         size_t bytes = (size_t)t->mul * t->cols * sizeof(float);
         r1_gguf_put_tensor(w, t->name, 0, t->mul, t->cols, m->weights + t->offset / sizeof(float), bytes);
     }
@@ -223,7 +223,7 @@ static r1_status load_tensors(r1_model *m, const r1_gguf *g, r1_err *err)
     size_t n = 0;
     for (uint32_t i = 0; i < m->net.plan.n_tensor; i++) {
         const r1_tensor *t = &m->net.plan.tensor[i];
-        if (!stored(t)) continue;
+        if (!model_stored(t)) continue;
         const r1_gguf_tensor *f = r1_gguf_find_tensor(g, t->name);
         n++;
         if (!f) R1_FAIL(err, R1_E_FORMAT, "tensor \"%s\" is missing", t->name);
@@ -306,7 +306,7 @@ static r1_status load_scalars(r1_model *m, const r1_gguf *g, r1_err *err)
     return R1_OK;
 }
 
-static r1_status load(r1_model **out, const r1_gguf *g, r1_err *err)
+static r1_status model_load(r1_model **out, const r1_gguf *g, r1_err *err)
 {
     const char *s;
     size_t len;
@@ -337,7 +337,7 @@ r1_status r1_model_parse(r1_model **out, const void *data, size_t len, r1_err *e
     r1_gguf g;
     r1_model *m = NULL;
     R1_TRY(r1_gguf_parse(&g, data, len, err));
-    r1_status st = load(&m, &g, err);
+    r1_status st = model_load(&m, &g, err);
     r1_gguf_free(&g);
     if (st != R1_OK) {
         r1_model_free(m);
@@ -538,7 +538,7 @@ r1_status r1_model_get_info(const r1_model *m, r1_model_info *info, r1_err *err)
     memset(info, 0, sizeof *info);
     for (uint32_t i = 0; i < m->net.plan.n_tensor; i++) {
         const r1_tensor *t = &m->net.plan.tensor[i];
-        if (!stored(t)) continue;
+        if (!model_stored(t)) continue;
         info->weight_bytes += (uint64_t)t->mul * t->cols * sizeof(float);
         if (!t->frozen) info->n_weight += (uint64_t)t->mul * t->cols;
     }

@@ -25,7 +25,7 @@ void r1_adamw_free(r1_adamw *a)
     *a = (r1_adamw){0};
 }
 
-static bool trained(const r1_tensor *t) { return t->space == R1_SPACE_WEIGHT && !t->frozen; }
+static bool adamw_trained(const r1_tensor *t) { return t->space == R1_SPACE_WEIGHT && !t->frozen; }
 
 /* ---- parts ------------------------------------------------------------------------------------------------ */
 
@@ -38,17 +38,17 @@ typedef struct {
     size_t at, n;
 } walk;
 
-static walk part_of(const r1_model *m, uint32_t k, uint32_t n)
+static walk adamw_part_of(const r1_model *m, uint32_t k, uint32_t n)
 {
     size_t lines = m->net.plan.weight_bytes / 64, line = 64 / sizeof(float);
     return (walk){.plan = &m->net.plan, .from = lines * k / n * line, .to = lines * (k + 1) / n * line};
 }
 
-static bool advance(walk *w)
+static bool adamw_advance(walk *w)
 {
     while (w->next < w->plan->n_tensor) {
         const r1_tensor *t = w->tensor = &w->plan->tensor[w->next++];
-        if (!trained(t)) continue;
+        if (!adamw_trained(t)) continue;
         size_t from = t->offset / sizeof(float), to = from + (size_t)t->mul * t->cols;
         if (from < w->from) from = w->from;
         if (to > w->to) to = w->to;
@@ -70,7 +70,7 @@ typedef struct {
     double square[R1_SLICES_MAX]; /* of each part's gradient */
 } step;
 
-R1_CLONES static void gather(float *restrict to, float *restrict from, size_t n)
+R1_CLONES static void adamw_gather(float *restrict to, float *restrict from, size_t n)
 {
     for (size_t k = 0; k < n; k++) {
         to[k] += from[k];
@@ -84,9 +84,9 @@ static r1_status sum_part(void *ctx, uint32_t k, r1_err *err)
     step *s = ctx;
     double sum = 0;
     (void)err;
-    for (walk w = part_of(s->m, k, s->w->n_slice); advance(&w);) {
+    for (walk w = adamw_part_of(s->m, k, s->w->n_slice); adamw_advance(&w);) {
         float *g = s->w->grad[0] + w.at;
-        for (uint32_t i = 1; i < s->w->n_slice; i++) gather(g, s->w->grad[i] + w.at, w.n);
+        for (uint32_t i = 1; i < s->w->n_slice; i++) adamw_gather(g, s->w->grad[i] + w.at, w.n);
         for (size_t j = 0; j < w.n; j++) sum += (double)g[j] * g[j];
     }
     s->square[k] = sum;
@@ -99,7 +99,7 @@ typedef struct {
     float scale, lr, shrink, c1, c2;
 } coefficients;
 
-R1_CLONES static void update(float *w, float *g, float *m, float *v, size_t n, coefficients c)
+R1_CLONES static void adamw_update(float *w, float *g, float *m, float *v, size_t n, coefficients c)
 {
     const float b1 = (float)beta1, b2 = (float)beta2, eps = (float)epsilon;
     for (size_t k = 0; k < n; k++) {
@@ -116,7 +116,7 @@ static void update_steps(float *w, float *g, float *m, float *v, size_t n, coeff
 {
     for (size_t k = 0; k < n; k++) {
         float log_step = 0;
-        update(&log_step, &g[k], &m[k], &v[k], 1, c);
+        adamw_update(&log_step, &g[k], &m[k], &v[k], 1, c);
         w[k] *= expf(log_step);
     }
 }
@@ -130,9 +130,9 @@ static r1_status update_part(void *ctx, uint32_t k, r1_err *err)
                       .c1 = (float)(1 / (1 - pow(beta1, t))),
                       .c2 = (float)(1 / (1 - pow(beta2, t)))};
     (void)err;
-    for (walk w = part_of(s->m, k, s->w->n_slice); advance(&w);) {
+    for (walk w = adamw_part_of(s->m, k, s->w->n_slice); adamw_advance(&w);) {
         c.shrink = (float)(w.tensor->decay ? 1 - s->lr * s->decay : 1);
-        (w.tensor->step ? update_steps : update)(s->m->weights + w.at, s->w->grad[0] + w.at, s->a->m + w.at,
+        (w.tensor->step ? update_steps : adamw_update)(s->m->weights + w.at, s->w->grad[0] + w.at, s->a->m + w.at,
                                                  s->a->v + w.at, w.n, c);
     }
     return R1_OK;
@@ -161,6 +161,6 @@ double r1_adamw_step(r1_adamw *a, r1_model *m, r1_machine *w, double lr, double 
 void r1_adamw_mean(const r1_model *m, float *mean, double keep)
 {
     float a = (float)keep, b = 1 - a;
-    for (walk w = part_of(m, 0, 1); advance(&w);)
+    for (walk w = adamw_part_of(m, 0, 1); adamw_advance(&w);)
         for (size_t k = w.at; k < w.at + w.n; k++) mean[k] = a * mean[k] + b * m->weights[k];
 }

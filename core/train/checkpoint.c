@@ -10,7 +10,7 @@
 
 enum { FILE_BYTES_MAX = INT32_MAX, KEY_BYTES = 80 };
 
-static const char *key_of(const char *name, char key[KEY_BYTES])
+static const char *checkpoint_key_of(const char *name, char key[KEY_BYTES])
 {
     snprintf(key, KEY_BYTES, "r1.train.%s", name);
     return key;
@@ -26,9 +26,9 @@ r1_status r1_checkpoint_save(const r1_checkpoint *c, const char *path, r1_err *e
     r1_gguf_put_str(w, "r1.description", c->description);
     for (int i = 0; i < R1_CHECKPOINT_ROWS && c->must[i].name; i++)
         if (!c->must[i].unsaid || c->must[i].value != c->must[i].unsaid)
-            r1_gguf_put_u64(w, key_of(c->must[i].name, key), c->must[i].value);
+            r1_gguf_put_u64(w, checkpoint_key_of(c->must[i].name, key), c->must[i].value);
     for (int i = 0; i < R1_CHECKPOINT_ROWS && c->counter[i].name; i++)
-        r1_gguf_put_u64(w, key_of(c->counter[i].name, key), *c->counter[i].value);
+        r1_gguf_put_u64(w, checkpoint_key_of(c->counter[i].name, key), *c->counter[i].value);
     for (int i = 0; i < R1_CHECKPOINT_ROWS && c->block[i].name; i++)
         r1_gguf_put_tensor(w, c->block[i].name, 0, 1, c->block_bytes / sizeof(float), c->block[i].data, c->block_bytes);
     r1_status st = r1_gguf_save(w, path, err);
@@ -52,14 +52,14 @@ static r1_status read_table(const r1_checkpoint *c, const r1_gguf *g, r1_err *er
     R1_TRY(same_text(g, "r1.description", c->description, err));
     for (int i = 0; i < R1_CHECKPOINT_ROWS && c->must[i].name; i++) {
         uint64_t v = c->must[i].unsaid;
-        if (!v || r1_gguf_find(g, key_of(c->must[i].name, key)))
-            R1_TRY(r1_gguf_u64(g, key_of(c->must[i].name, key), &v, err));
+        if (!v || r1_gguf_find(g, checkpoint_key_of(c->must[i].name, key)))
+            R1_TRY(r1_gguf_u64(g, checkpoint_key_of(c->must[i].name, key), &v, err));
         if (v != c->must[i].value)
             R1_FAIL(err, R1_E_INVAL,
                     "it belongs to another run (seed, data or settings differ: %s): remove it or name another", key);
     }
     for (int i = 0; i < R1_CHECKPOINT_ROWS && c->counter[i].name; i++)
-        R1_TRY(r1_gguf_u64(g, key_of(c->counter[i].name, key), c->counter[i].value, err));
+        R1_TRY(r1_gguf_u64(g, checkpoint_key_of(c->counter[i].name, key), c->counter[i].value, err));
     for (int i = 0; i < R1_CHECKPOINT_ROWS && c->block[i].name; i++) {
         const r1_gguf_tensor *t = r1_gguf_find_tensor(g, c->block[i].name);
         if (!t || t->ggml_type != 0 || t->bytes != c->block_bytes)

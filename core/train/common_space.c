@@ -17,7 +17,7 @@ typedef struct {
     r1_machine machine; /* one slice */
 } encoder;
 
-static r1_status open_data(encoder *t, const char *const *data, size_t n_data, const char *what, r1_err *err)
+static r1_status common_space_open_data(encoder *t, const char *const *data, size_t n_data, const char *what, r1_err *err)
 {
     R1_TRY(r1_data_open(&t->data, data, n_data, err));
     R1_TRY(r1_data_check_items(&t->data, t->m->desc, what, err));
@@ -34,7 +34,7 @@ static void close_data(encoder *t)
     r1_data_close(&t->data);
 }
 
-static r1_status next(encoder *t, uint64_t *at, r1_err *err)
+static r1_status common_space_next(encoder *t, uint64_t *at, r1_err *err)
 {
     R1_TRY(r1_rows_take(&t->rows, &t->data, NULL, at, POOL, err));
     r1_pack_source src = {.sample = t->rows.sample,
@@ -53,9 +53,9 @@ r1_status r1_embed(const r1_model *m, const char *const *data, size_t n_data, ui
     encoder t = {.m = m};
     if (item >= m->desc->n_item) R1_FAIL(err, R1_E_INVAL, "embed: item %u of %u", item, m->desc->n_item);
     const r1_item_io *io = &m->net.item[item];
-    r1_status st = open_data(&t, data, n_data, "embed", err);
+    r1_status st = common_space_open_data(&t, data, n_data, "embed", err);
     for (uint64_t at = 0; st == R1_OK && at < t.data.n_unit;) {
-        st = next(&t, &at, err);
+        st = common_space_next(&t, &at, err);
         const int32_t *map = r1_exec_ptr(t.machine.slice[0].e, io->map);
         const float *row = r1_exec_ptr(t.machine.slice[0].e, io->aligned);
         for (size_t i = 0; st == R1_OK && i < t.rows.n; i++)
@@ -68,7 +68,7 @@ r1_status r1_embed(const r1_model *m, const char *const *data, size_t n_data, ui
 static r1_status search_all(encoder *t, r1_pretext *p, r1_searches *searches, r1_err *err)
 {
     for (uint64_t at = 0; at < t->data.n_unit;) {
-        R1_TRY(next(t, &at, err));
+        R1_TRY(common_space_next(t, &at, err));
         r1_pretext_show(p, t->rows.sample, t->rows.n);
         R1_TRY(r1_pretext_retrieve(p, t->rows.n, searches, err));
     }
@@ -82,7 +82,7 @@ r1_status r1_retrieve(const r1_model *m, const char *const *shards, size_t n_sha
     r1_pretext p = {0};
     r1_searches *searches = calloc((size_t)m->desc->n_item * m->desc->n_item, sizeof *searches);
     r1_status st = searches ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "retrieval: out of memory");
-    if (st == R1_OK) st = open_data(&t, shards, n_shard, "retrieval", err);
+    if (st == R1_OK) st = common_space_open_data(&t, shards, n_shard, "retrieval", err);
     if (st == R1_OK) st = r1_pretext_new(&p, &t.machine, t.rows.cap, err);
     if (st == R1_OK) st = search_all(&t, &p, searches, err);
     if (st == R1_OK) *n_pair = r1_pretext_pairs(m->desc, searches, NULL, pair);

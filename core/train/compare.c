@@ -36,7 +36,7 @@ typedef struct {
     uint32_t index;
 } keyed;
 
-static int by_key(const void *a, const void *b)
+static int compare_by_key(const void *a, const void *b)
 {
     const keyed *x = a, *y = b;
     if (x->key != y->key) return x->key < y->key ? -1 : 1;
@@ -44,7 +44,7 @@ static int by_key(const void *a, const void *b)
 }
 
 /* Descending order of floats as ascending order of numbers. */
-static uint64_t falling(float score)
+static uint64_t compare_falling(float score)
 {
     uint32_t bits;
     memcpy(&bits, &score, sizeof bits);
@@ -57,7 +57,7 @@ static void number_units(work *w, keyed *k)
     size_t n = 0;
     for (uint32_t i = 0; i < w->o->n; i++)
         if (w->o->group && w->o->group[i]) k[n++] = (keyed){w->o->group[i], i};
-    qsort(k, n, sizeof *k, by_key);
+    qsort(k, n, sizeof *k, compare_by_key);
     for (size_t i = 0; i < n; i++) {
         if (i == 0 || k[i].key != k[i - 1].key) w->n_unit++;
         w->unit[k[i].index] = (uint32_t)w->n_unit - 1;
@@ -84,8 +84,8 @@ static r1_status work_new(work *w, const r1_compare_opts *o, r1_err *err)
     }
     number_units(w, k);
     for (int s = 0; s < 2; s++) {
-        for (uint32_t i = 0; i < o->n; i++) k[i] = (keyed){falling((s ? o->second : o->first)[i]), i};
-        qsort(k, o->n, sizeof *k, by_key);
+        for (uint32_t i = 0; i < o->n; i++) k[i] = (keyed){compare_falling((s ? o->second : o->first)[i]), i};
+        qsort(k, o->n, sizeof *k, compare_by_key);
         for (size_t i = 0; i < o->n; i++) w->order[s][i] = k[i].index;
     }
     free(k);
@@ -119,9 +119,9 @@ static double share_of_hits(const work *w, int s)
     return hit / all;
 }
 
-static double metric(const work *w, int s) { return w->o->rank ? share_of_hits(w, s) : average_precision(w, s); }
+static double compare_metric(const work *w, int s) { return w->o->rank ? share_of_hits(w, s) : average_precision(w, s); }
 
-static void draw(work *w, r1_rng *rng)
+static void compare_draw(work *w, r1_rng *rng)
 {
     size_t lone = w->n_unit - w->n_cluster;
     memset(w->times, 0, w->n_unit * sizeof *w->times);
@@ -131,12 +131,12 @@ static void draw(work *w, r1_rng *rng)
 
 /* ---- one scoring against the other ------------------------------------------------------------------------- */
 
-static double clamped(double p) { return p < 1e-12 ? 1e-12 : p > 1 - 1e-12 ? 1 - 1e-12 : p; }
+static double compare_clamped(double p) { return p < 1e-12 ? 1e-12 : p > 1 - 1e-12 ? 1 - 1e-12 : p; }
 
 static void compare_binary(const r1_compare_opts *o, r1_comparison *out)
 {
     for (size_t i = 0; i < o->n; i++) {
-        double p = clamped(1 / (1 + exp(-(double)o->first[i]))), q = clamped(1 / (1 + exp(-(double)o->second[i])));
+        double p = compare_clamped(1 / (1 + exp(-(double)o->first[i]))), q = compare_clamped(1 / (1 + exp(-(double)o->second[i])));
         out->kl += p * log(p / q) + (1 - p) * log((1 - p) / (1 - q));
         out->agree += (o->first[i] > 0) == (o->second[i] > 0);
     }
@@ -180,7 +180,7 @@ static void compare_groups(work *w, r1_comparison *out)
     out->agree /= (double)w->n_unit;
 }
 
-static int ascending(const void *a, const void *b)
+static int compare_ascending(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
@@ -204,15 +204,15 @@ r1_status r1_compare(const r1_compare_opts *o, r1_comparison *out, r1_err *err)
     else
         compare_binary(o, out);
     for (size_t u = 0; u < w.n_unit; u++) w.times[u] = 1;
-    out->first = metric(&w, 0);
-    out->second = metric(&w, 1);
+    out->first = compare_metric(&w, 0);
+    out->second = compare_metric(&w, 1);
     r1_rng_seed(&rng, o->seed);
     for (uint32_t i = 0; i < n_draw; i++) {
-        draw(&w, &rng);
-        w.diff[i] = metric(&w, 1) - metric(&w, 0);
+        compare_draw(&w, &rng);
+        w.diff[i] = compare_metric(&w, 1) - compare_metric(&w, 0);
         if (isnan(w.diff[i])) w.diff[i] = 0; /* no positive was drawn: neither is better */
     }
-    qsort(w.diff, n_draw, sizeof *w.diff, ascending);
+    qsort(w.diff, n_draw, sizeof *w.diff, compare_ascending);
     out->low = w.diff[n_draw / 40];
     out->high = w.diff[n_draw - 1 - n_draw / 40];
     work_free(&w);

@@ -4,16 +4,16 @@
 
 #include <math.h>
 
-static double softplus(double x) { return fmax(x, 0) + log1p(exp(-fabs(x))); }
+static double contrast_softplus(double x) { return fmax(x, 0) + log1p(exp(-fabs(x))); }
 
-static double ranking(const double *s, const bool *right, size_t n, double scale, double *grad)
+static double contrast_ranking(const double *s, const bool *right, size_t n, double scale, double *grad)
 {
     double loss = 0;
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; right[i] && j < n; j++) {
             if (right[j]) continue;
             double wrong_by = s[j] - s[i], slope = scale / (1 + exp(-wrong_by));
-            loss += softplus(wrong_by) * scale;
+            loss += contrast_softplus(wrong_by) * scale;
             if (grad) grad[i] -= slope, grad[j] += slope;
         }
     return loss;
@@ -37,7 +37,7 @@ double r1_contrast_loss(const double *score, const bool *right, size_t n, double
     size_t n_right = 0;
     for (size_t i = 0; i < n; i++) n_right += right[i];
     if (n_right == 0 || n_right == n) return 0;
-    double loss = ranking(score, right, n, scale / (double)(n_right * (n - n_right)), grad);
+    double loss = contrast_ranking(score, right, n, scale / (double)(n_right * (n - n_right)), grad);
     for (size_t i = 0; contrast > 0 && i < n; i++)
         if (right[i]) loss += against_wrong(score, right, n, i, temperature, scale * contrast / (double)n_right, grad);
     return scale > 0 ? loss / scale : 0;

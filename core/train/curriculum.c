@@ -58,7 +58,7 @@ static r1_status parse_pacing(r1_curriculum *c, const char *name, r1_err *err)
     R1_FAIL(err, R1_E_INVAL, "curriculum: pacing \"%s\", expected linear, root or step", name);
 }
 
-static r1_status parse(r1_curriculum *c, rule *r, const char *text, bool masks, const r1_desc *d, r1_err *err)
+static r1_status curriculum_parse(r1_curriculum *c, rule *r, const char *text, bool masks, const r1_desc *d, r1_err *err)
 {
     char name[2 * R1_NAME_MAX + 4], pacing[16];
     int end = -1;
@@ -125,7 +125,7 @@ r1_status r1_curriculum_new(r1_curriculum *c, const char *text, bool masks, cons
 {
     rule r = {0};
     *c = (r1_curriculum){.n = data->n_unit, .start = 1, .full = 1};
-    if (text) R1_TRY(parse(c, &r, text, masks, d, err));
+    if (text) R1_TRY(curriculum_parse(c, &r, text, masks, d, err));
     c->order = calloc(c->n + 1, sizeof *c->order);
     if (!c->order) R1_FAIL(err, R1_E_NOMEM, "curriculum: no memory for %zu units", c->n);
     for (size_t u = 0; u < c->n; u++) c->order[u] = (uint32_t)u;

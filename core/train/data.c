@@ -29,7 +29,7 @@ static r1_status add_units(r1_data *d, size_t k, r1_err *err)
     return R1_OK;
 }
 
-static r1_status open_all(r1_data *d, const char *const *paths, size_t n, r1_err *err)
+static r1_status data_open_all(r1_data *d, const char *const *paths, size_t n, r1_err *err)
 {
     for (; d->n_shard < n; d->n_shard++) {
         size_t k = d->n_shard;
@@ -50,7 +50,7 @@ r1_status r1_data_open(r1_data *d, const char *const *paths, size_t n, r1_err *e
     if (n == 0) R1_FAIL(err, R1_E_INVAL, "training: no shards");
     d->shard = calloc(n, sizeof(r1_shard *));
     d->event0 = calloc(n, sizeof *d->event0);
-    r1_status st = d->shard && d->event0 ? open_all(d, paths, n, err)
+    r1_status st = d->shard && d->event0 ? data_open_all(d, paths, n, err)
                                          : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "training: out of memory");
     if (st == R1_OK && d->n_sample == 0)
         st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__, "shard %s: no samples", paths[0]);
@@ -116,7 +116,7 @@ void r1_rows_free(r1_rows *r)
 void r1_rows_clear(r1_rows *r) { r->n = r->n_ref = 0; }
 
 /* References in the shard's numbers become common ones. */
-static bool renumber(r1_rows *r, r1_item *item, uint64_t event0)
+static bool data_renumber(r1_rows *r, r1_item *item, uint64_t event0)
 {
     for (uint32_t i = 0; i < r->n_item; i++) {
         if (item[i].n_ref > r->ref_cap - r->n_ref) return false;
@@ -133,7 +133,7 @@ r1_status r1_rows_add(r1_rows *r, const r1_data *d, const r1_unit *u, r1_err *er
     for (uint32_t i = 0; i < u->count; i++) {
         r1_item *item = r->item + r->n * r->n_item;
         R1_TRY(r1_shard_get(d->shard[u->shard], u->first + i, item, &r->sample[r->n], err));
-        if (!renumber(r, item, d->event0[u->shard]))
+        if (!data_renumber(r, item, d->event0[u->shard]))
             R1_FAIL(err, R1_E_INVAL, "training: more references than the description allows");
         r->n++;
     }

@@ -36,7 +36,7 @@ void r1_scores_free(r1_scores *s)
     memset(s, 0, sizeof *s);
 }
 
-static void keep(r1_scores *s, const r1_rows *rows, const r1_result *res)
+static void evaluate_keep(r1_scores *s, const r1_rows *rows, const r1_result *res)
 {
     for (size_t i = 0; i < rows->n; i++, s->n++) {
         const r1_sample *x = &rows->sample[i];
@@ -60,7 +60,7 @@ static r1_status score_rows(r1_session *session, const r1_data *d, r1_rows *rows
                       .flags = o->run_flags};
     r1_result res;
     R1_TRY(r1_session_run(session, &batch, &res, err));
-    keep(s, rows, &res);
+    evaluate_keep(s, rows, &res);
     r1_rows_clear(rows);
     return R1_OK;
 }
@@ -301,7 +301,7 @@ r1_status r1_calibrate(r1_model *m, const r1_scores *s, bool isotonic, r1_err *e
 }
 
 /* Every second sample, from `first` on. */
-static void half_of(const r1_scores *s, size_t first, r1_scores *half)
+static void evaluate_half_of(const r1_scores *s, size_t first, r1_scores *half)
 {
     for (size_t i = first; i < s->n; i += 2, half->n++) {
         memcpy(half->logit + half->n * s->n_output, s->logit + i * s->n_output, s->n_output * sizeof *s->logit);
@@ -323,7 +323,7 @@ r1_status r1_crossed_ece(r1_model *m, const r1_scores *s, uint32_t head, bool is
     for (size_t k = 0; st == R1_OK && k < 2; k++) {
         st = r1_scores_new(&half, m, s->n / 2 + 1, err);
         if (st != R1_OK) break;
-        half_of(s, 1 - k, &half);
+        evaluate_half_of(s, 1 - k, &half);
         st = r1_calibrate(m, &half, isotonic, err);
         for (size_t i = k; st == R1_OK && i < s->n; i += 2) {
             if (isnan(s->label[i * s->n_head + head])) continue;

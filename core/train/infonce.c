@@ -12,17 +12,17 @@ typedef struct {
     const uint64_t *a, *b;
 } objects;
 
-static bool same(const objects *o, size_t i, size_t k) { return o->a[i] == o->a[k] || o->b[i] == o->b[k]; }
+static bool infonce_same(const objects *o, size_t i, size_t k) { return o->a[i] == o->a[k] || o->b[i] == o->b[k]; }
 
 /* e[i][k], sums over rows and over columns, each in the order of its own terms. */
-static void exponentials(const float *cosine, size_t n, const objects *o, double scale, double *e, double *row,
+static void infonce_exponentials(const float *cosine, size_t n, const objects *o, double scale, double *e, double *row,
                          double *column)
 {
     memset(column, 0, n * sizeof *column);
     for (size_t i = 0; i < n; i++) {
         row[i] = 0;
         for (size_t k = 0; k < n; k++) {
-            double x = i != k && same(o, i, k) ? 0 : exp(scale * ((double)cosine[i * n + k] - 1));
+            double x = i != k && infonce_same(o, i, k) ? 0 : exp(scale * ((double)cosine[i * n + k] - 1));
             e[i * n + k] = x;
             row[i] += x;
             column[k] += x;
@@ -45,7 +45,7 @@ double r1_infonce(const float *cosine, size_t n, const uint64_t *a, const uint64
 {
     double loss = 0, share = 1 / (double)n / (both_ways ? 2 : 1), slope = weight * share * scale;
     double *e = room, *row = room + n * n, *column = row + n;
-    exponentials(cosine, n, &(objects){a, b}, scale, e, row, column);
+    infonce_exponentials(cosine, n, &(objects){a, b}, scale, e, row, column);
     for (size_t i = 0; i < n; i++) {
         double own = scale * ((double)cosine[i * n + i] - 1);
         loss += share * (log(row[i]) - own);
@@ -67,7 +67,7 @@ static void search_line(const float *x, size_t n, size_t step, size_t i, const o
     float other = -INFINITY;
     size_t candidates = 1;
     for (size_t k = 0; k < n; k++) {
-        if (k == i || same(o, i, k)) continue;
+        if (k == i || infonce_same(o, i, k)) continue;
         other = fmaxf(other, x[k * step]);
         candidates++;
     }

@@ -13,7 +13,7 @@ typedef struct {
     r1_rollout rollout;
 } bench;
 
-static r1_status run(bench *b, const r1_model *m, const r1_policy_judge_opts *o, r1_policy_eval *out, r1_err *err)
+static r1_status policy_judge_run(bench *b, const r1_model *m, const r1_policy_judge_opts *o, r1_policy_eval *out, r1_err *err)
 {
     r1_evidence_spec spec = {o->truth, o->cost, o->door, o->given, o->n_ask_max};
     R1_TRY(r1_evidence_make(&b->rules, &spec, &b->data, err));
@@ -30,7 +30,7 @@ r1_status r1_policy_judge(const r1_model *m, const r1_policy_judge_opts *opts, r
 {
     bench b = {0};
     R1_TRY(r1_data_open(&b.data, opts->data, opts->n_data, err));
-    r1_status st = run(&b, m, opts, out, err);
+    r1_status st = policy_judge_run(&b, m, opts, out, err);
     r1_rollout_free(&b.rollout);
     r1_rows_free(&b.cases);
     r1_actor_free(&b.actor);

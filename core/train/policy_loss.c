@@ -34,7 +34,7 @@ void r1_policy_log(const float *logits, uint32_t n_action, uint64_t permitted, d
 }
 
 /* Loss of one decision but its entropy, and its derivative by the log probability of the action taken. */
-static double one(const r1_policy_terms *terms, const r1_decision *d, double log_prob, double *slope,
+static double policy_loss_one(const r1_policy_terms *terms, const r1_decision *d, double log_prob, double *slope,
                   r1_policy_stats *stats)
 {
     double ratio = exp(log_prob - d->old_log), far = d->ref_log - log_prob, apart = exp(far) - far - 1;
@@ -63,7 +63,7 @@ double r1_policy_loss(const r1_policy_terms *terms, const r1_decision *d, size_t
     for (size_t i = 0; i < n; i++) {
         r1_policy_log(logits + d[i].row * stride, n_action, d[i].permitted, log_prob);
         double h = entropy_of(log_prob, n_action), pull = d[i].weight * terms->entropy;
-        loss += one(terms, &d[i], log_prob[d[i].action], &slope, stats) - pull * h;
+        loss += policy_loss_one(terms, &d[i], log_prob[d[i].action], &slope, stats) - pull * h;
         if (stats) stats->entropy += h;
         for (uint32_t a = 0; grad && a < n_action; a++) {
             if (!(d[i].permitted >> a & 1)) continue;

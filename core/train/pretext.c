@@ -12,15 +12,15 @@ enum { TOKENS, COLUMNS, NEXT, ALIGN, SCALE_MAX = 100 };
 const char *const r1_pretext_part[R1_PRETEXT_PARTS] = {"tokens", "columns", "next", "align"};
 
 static const r1_model *model_of(const r1_pretext *p) { return p->w->slice[0].e->m; }
-static const r1_desc *desc_of(const r1_pretext *p) { return model_of(p)->desc; }
-static const r1_net *net_of(const r1_pretext *p) { return &model_of(p)->net; }
-static const r1_item_io *io_of(const r1_pretext *p, uint32_t i) { return &net_of(p)->item[i]; }
+static const r1_desc *pretext_desc_of(const r1_pretext *p) { return model_of(p)->desc; }
+static const r1_net *pretext_net_of(const r1_pretext *p) { return &model_of(p)->net; }
+static const r1_item_io *io_of(const r1_pretext *p, uint32_t i) { return &pretext_net_of(p)->item[i]; }
 static r1_exec *exec_of(const r1_pretext *p, uint32_t s) { return p->w->slice[s].e; }
-static int32_t *ints(const r1_pretext *p, uint32_t s, int16_t t) { return r1_exec_ptr(exec_of(p, s), t); }
+static int32_t *pretext_ints(const r1_pretext *p, uint32_t s, int16_t t) { return r1_exec_ptr(exec_of(p, s), t); }
 /* Row of sample b's item in its slice's tensors; -1: absent. */
 static int32_t map_of(const r1_pretext *p, uint32_t i, uint32_t b)
 {
-    return ints(p, p->home[b], io_of(p, i)->map)[b - p->w->slice[p->home[b]].first];
+    return pretext_ints(p, p->home[b], io_of(p, i)->map)[b - p->w->slice[p->home[b]].first];
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------- */
@@ -34,8 +34,8 @@ static size_t cells_of_sample(const r1_item_desc *it)
 static bool asked_new(const r1_pretext *p, r1_asked *a)
 {
     bool good = true;
-    for (uint32_t i = 0; i < desc_of(p)->n_item; i++) {
-        a->cap[i] = p->w->cap * cells_of_sample(&desc_of(p)->item[i]);
+    for (uint32_t i = 0; i < pretext_desc_of(p)->n_item; i++) {
+        a->cap[i] = p->w->cap * cells_of_sample(&pretext_desc_of(p)->item[i]);
         a->cell[i] = calloc(a->cap[i] + 1, sizeof *a->cell[i]);
         good &= a->cell[i] != NULL;
     }
@@ -44,7 +44,7 @@ static bool asked_new(const r1_pretext *p, r1_asked *a)
 
 static bool lane_new(const r1_pretext *p, r1_lane *l)
 {
-    size_t rows = p->cap + R1_ROW_PAD, d = desc_of(p)->d_align;
+    size_t rows = p->cap + R1_ROW_PAD, d = pretext_desc_of(p)->d_align;
     bool good = true;
     for (int s = 0; s < 2; s++) {
         l->view[s] = r1_calloc_aligned(rows * d, sizeof *l->view[s]);
@@ -57,7 +57,7 @@ static bool lane_new(const r1_pretext *p, r1_lane *l)
     l->slope = r1_calloc_aligned(rows * rows, sizeof *l->slope);
     l->room = calloc(rows * rows, sizeof *l->room);
     l->sample = calloc(rows, sizeof *l->sample);
-    if (p->w->n_slice > 1) l->sum = calloc(2 * p->cap * desc_of(p)->n_item, d * sizeof *l->sum);
+    if (p->w->n_slice > 1) l->sum = calloc(2 * p->cap * pretext_desc_of(p)->n_item, d * sizeof *l->sum);
     return good && l->cosine && l->slope && l->room && l->sample && (p->w->n_slice == 1 || l->sum);
 }
 
@@ -112,9 +112,9 @@ static void add_cell(r1_asked *a, uint32_t i, r1_cell c)
 static void hide_tokens(r1_pretext *p, uint32_t s, uint32_t i, double share, r1_rng *rng)
 {
     const r1_item_io *io = io_of(p, i);
-    uint32_t n_vocab = desc_of(p)->item[i].n_vocab, n_text = exec_of(p, s)->sym[io->sym_a], n = 0;
-    const int32_t *off = ints(p, s, io->tok_off);
-    int32_t *token = ints(p, s, io->token), *pick = ints(p, s, io->pick), *pick_off = ints(p, s, io->pick_off);
+    uint32_t n_vocab = pretext_desc_of(p)->item[i].n_vocab, n_text = exec_of(p, s)->sym[io->sym_a], n = 0;
+    const int32_t *off = pretext_ints(p, s, io->tok_off);
+    int32_t *token = pretext_ints(p, s, io->token), *pick = pretext_ints(p, s, io->pick), *pick_off = pretext_ints(p, s, io->pick_off);
     for (uint32_t t = 0; t < n_text && share > 0; t++) {
         int32_t length = off[t + 1] - off[t], left = (int32_t)lround(share * length);
         if (left < 1) left = 1;
@@ -139,7 +139,7 @@ static void hide_tokens(r1_pretext *p, uint32_t s, uint32_t i, double share, r1_
 }
 
 /* Number of the bin that holds x; -1 where the column is missing here or the same everywhere: there is nothing to ask. */
-static int bin_of(const float *edge, uint32_t n_bin, float x)
+static int pretext_bin_of(const float *edge, uint32_t n_bin, float x)
 {
     uint32_t t = 0;
     if (!isfinite(x) || !(edge[n_bin] > edge[0])) return -1;
@@ -149,17 +149,17 @@ static int bin_of(const float *edge, uint32_t n_bin, float x)
 
 static void hide_columns(r1_pretext *p, uint32_t s, uint32_t i, double share, r1_rng *rng)
 {
-    const r1_row_desc *r = &desc_of(p)->item[i].row;
+    const r1_row_desc *r = &pretext_desc_of(p)->item[i].row;
     const r1_item_io *io = io_of(p, i);
     const float *edge = r->n_num ? r1_model_weight(model_of(p), io->bins) : NULL;
     for (uint32_t b = 0; b < p->w->slice[s].n; b++) {
-        if (ints(p, s, io->map)[b] < 0) continue;
+        if (pretext_ints(p, s, io->map)[b] < 0) continue;
         float *num = r->n_num ? (float *)r1_exec_ptr(exec_of(p, s), io->num) + (size_t)b * r->n_num : NULL;
-        int32_t *cat = r->n_cat ? ints(p, s, io->cat) + (size_t)b * r->n_cat : NULL;
+        int32_t *cat = r->n_cat ? pretext_ints(p, s, io->cat) + (size_t)b * r->n_cat : NULL;
         for (uint32_t c = 0, first = 0, width; c < r->n_num + r->n_cat; c++, first += width) {
             width = r1_pretext_classes(r, c);
             bool hidden = r1_rng_unit(rng) < share;
-            int target = c < r->n_num ? bin_of(edge + (size_t)c * (r->n_bin + 1), r->n_bin, num[c]) : cat[c - r->n_num];
+            int target = c < r->n_num ? pretext_bin_of(edge + (size_t)c * (r->n_bin + 1), r->n_bin, num[c]) : cat[c - r->n_num];
             if (!hidden || !width || target < 0) continue;
             add_cell(&p->asked[s], i,
                      (r1_cell){b, first, width, (uint32_t)target < width ? (uint32_t)target : width - 1});
@@ -173,7 +173,7 @@ static void hide_columns(r1_pretext *p, uint32_t s, uint32_t i, double share, r1
 
 /* ---- what a sample's item shows --------------------------------------------------------------------------- */
 
-static uint64_t content_of(const r1_item_desc *it, const r1_item *in)
+static uint64_t pretext_content_of(const r1_item_desc *it, const r1_item *in)
 {
     uint64_t h = it->kind;
     if (it->kind == R1_ITEM_TEXT) return r1_hash64(in->text, in->text_bytes, h);
@@ -200,7 +200,7 @@ void r1_pretext_show(r1_pretext *p, const r1_sample *sample, size_t n)
         for (size_t b = 0; b < p->w->slice[k].n; b++) p->home[p->w->slice[k].first + b] = k;
     for (uint32_t i = 0; i < p->n_item; i++)
         for (uint32_t b = 0; b < n; b++)
-            if (map_of(p, i, b) >= 0) p->content[i * p->cap + b] = content_of(&desc_of(p)->item[i], &sample[b].item[i]);
+            if (map_of(p, i, b) >= 0) p->content[i * p->cap + b] = pretext_content_of(&pretext_desc_of(p)->item[i], &sample[b].item[i]);
 }
 
 void r1_pretext_hide(r1_pretext *p, const r1_sample *sample, size_t n, double share, uint64_t seed)
@@ -210,7 +210,7 @@ void r1_pretext_hide(r1_pretext *p, const r1_sample *sample, size_t n, double sh
     r1_pretext_show(p, sample, n);
     for (uint32_t i = 0; i < p->n_item; i++)
         for (uint32_t s = 0; s < p->w->n_slice; s++) {
-            const r1_item_desc *it = &desc_of(p)->item[i];
+            const r1_item_desc *it = &pretext_desc_of(p)->item[i];
             p->asked[s].n[i] = 0;
             if (p->w->slice[s].n == 0) continue;
             if (it->kind == R1_ITEM_TEXT) hide_tokens(p, s, i, share, &rng);
@@ -235,7 +235,7 @@ static size_t cells_of_kind(const r1_pretext *p, r1_item_kind kind)
     size_t total = 0;
     for (uint32_t s = 0; s < p->w->n_slice; s++)
         for (uint32_t i = 0; i < p->n_item; i++)
-            if (desc_of(p)->item[i].kind == kind) total += p->asked[s].n[i];
+            if (pretext_desc_of(p)->item[i].kind == kind) total += p->asked[s].n[i];
     return total;
 }
 
@@ -245,9 +245,9 @@ static double judge_kind(r1_pretext *p, uint32_t s, r1_item_kind kind, double we
     double loss = 0;
     for (uint32_t i = 0; i < p->n_item; i++) {
         const r1_asked *a = &p->asked[s];
-        if (desc_of(p)->item[i].kind != kind || a->n[i] == 0) continue;
+        if (pretext_desc_of(p)->item[i].kind != kind || a->n[i] == 0) continue;
         int16_t head = kind == R1_ITEM_TEXT ? io_of(p, i)->tokens : io_of(p, i)->columns;
-        size_t width = net_of(p)->plan.tensor[head].cols;
+        size_t width = pretext_net_of(p)->plan.tensor[head].cols;
         const float *logit = r1_exec_ptr(exec_of(p, s), head);
         float *grad = p->learn ? r1_exec_grad(exec_of(p, s), head) : NULL;
         for (size_t k = 0; k < a->n[i]; k++) {
@@ -273,33 +273,33 @@ static r1_status judge_cells(void *ctx, uint32_t s, r1_err *err)
 
 /* ---- views: rows of unit length ---------------------------------------------------------------------------- */
 
-static int16_t tensor_of(const r1_pretext *p, uint32_t i, bool predicted)
+static int16_t pretext_tensor_of(const r1_pretext *p, uint32_t i, bool predicted)
 {
     return predicted ? io_of(p, i)->next : io_of(p, i)->aligned;
 }
 
 /* Row of a view that is sample b's, in its slice's tensor: the item's own row in the common space, or what was predicted of it. */
-static size_t row_of(const r1_pretext *p, uint32_t i, bool predicted, uint32_t b)
+static size_t pretext_row_of(const r1_pretext *p, uint32_t i, bool predicted, uint32_t b)
 {
     return predicted ? b - p->w->slice[p->home[b]].first : (size_t)map_of(p, i, b);
 }
 
-R1_CLONES static void shorten(const float *x, size_t d, float length, float *restrict y)
+R1_CLONES static void pretext_shorten(const float *x, size_t d, float length, float *restrict y)
 {
     for (size_t c = 0; c < d; c++) y[c] = x[c] / length;
 }
 
 static void take_view(const r1_pretext *p, r1_lane *l, int s, uint32_t i, bool predicted, size_t n)
 {
-    size_t d = desc_of(p)->d_align;
+    size_t d = pretext_desc_of(p)->d_align;
     for (size_t k = 0; k < n; k++) {
         uint32_t b = l->sample[k];
-        const float *from = r1_exec_ptr(exec_of(p, p->home[b]), tensor_of(p, i, predicted));
-        const float *x = from + row_of(p, i, predicted, b) * d;
+        const float *from = r1_exec_ptr(exec_of(p, p->home[b]), pretext_tensor_of(p, i, predicted));
+        const float *x = from + pretext_row_of(p, i, predicted, b) * d;
         double sum = 1e-12;
         for (size_t c = 0; c < d; c++) sum += (double)x[c] * (double)x[c];
         l->length[s][k] = (float)sqrt(sum);
-        shorten(x, d, l->length[s][k], l->view[s] + k * d);
+        pretext_shorten(x, d, l->length[s][k], l->view[s] + k * d);
     }
 }
 
@@ -307,11 +307,11 @@ static void take_view(const r1_pretext *p, r1_lane *l, int s, uint32_t i, bool p
  * slice at once where they belong. */
 static float *sum_of(const r1_pretext *p, const r1_lane *l, uint32_t i, bool predicted)
 {
-    if (p->w->n_slice == 1) return r1_exec_grad(exec_of(p, 0), tensor_of(p, i, predicted));
-    return l->sum + (2 * (size_t)i + predicted) * p->cap * desc_of(p)->d_align;
+    if (p->w->n_slice == 1) return r1_exec_grad(exec_of(p, 0), pretext_tensor_of(p, i, predicted));
+    return l->sum + (2 * (size_t)i + predicted) * p->cap * pretext_desc_of(p)->d_align;
 }
 
-R1_CLONES static void lengthen(const float *x, const float *g, size_t d, float along, float length, float *restrict y)
+R1_CLONES static void pretext_lengthen(const float *x, const float *g, size_t d, float along, float length, float *restrict y)
 {
     for (size_t c = 0; c < d; c++) y[c] += (g[c] - along * x[c]) / length;
 }
@@ -319,15 +319,15 @@ R1_CLONES static void lengthen(const float *x, const float *g, size_t d, float a
 /* Back through the division by the length. */
 static void give_view(const r1_pretext *p, r1_lane *l, int s, uint32_t i, bool predicted, size_t n)
 {
-    size_t d = desc_of(p)->d_align;
+    size_t d = pretext_desc_of(p)->d_align;
     float *to = sum_of(p, l, i, predicted);
     for (size_t k = 0; k < n; k++) {
         uint32_t b = l->sample[k];
         const float *x = l->view[s] + k * d, *g = l->grad[s] + k * d;
-        float *y = to + (p->w->slice[p->home[b]].first + row_of(p, i, predicted, b)) * d;
+        float *y = to + (p->w->slice[p->home[b]].first + pretext_row_of(p, i, predicted, b)) * d;
         double along = 0;
         for (size_t c = 0; c < d; c++) along += (double)x[c] * (double)g[c];
-        lengthen(x, g, d, (float)along, l->length[s][k], y);
+        pretext_lengthen(x, g, d, (float)along, l->length[s][k], y);
     }
 }
 
@@ -357,10 +357,10 @@ static size_t pair_samples(const r1_pretext *p, r1_lane *l, uint32_t i, uint32_t
 }
 
 /* The cosines of the pair's m samples, by the backend's product. */
-static r1_status compare(const r1_pretext *p, r1_lane *l, uint32_t i, uint32_t j, size_t m, r1_op_args *product,
+static r1_status pretext_compare(const r1_pretext *p, r1_lane *l, uint32_t i, uint32_t j, size_t m, r1_op_args *product,
                          r1_err *err)
 {
-    size_t d = desc_of(p)->d_align;
+    size_t d = pretext_desc_of(p)->d_align;
     take_view(p, l, 0, i, i == j, m);
     take_view(p, l, 1, j, false, m);
     *product = (r1_op_args){0};
@@ -374,7 +374,7 @@ static r1_status learn_pair(const r1_pretext *p, r1_lane *l, uint32_t i, uint32_
                             r1_err *err)
 {
     for (int s = 0; s < 2; s++) {
-        memset(l->grad[s], 0, m * desc_of(p)->d_align * sizeof(float));
+        memset(l->grad[s], 0, m * pretext_desc_of(p)->d_align * sizeof(float));
         product->g[s] = product->v[s];
         product->g[s].p = l->grad[s];
     }
@@ -394,14 +394,14 @@ bool r1_pretext_pair(const r1_desc *d, uint32_t i, uint32_t j)
 }
 
 /* Is (i, j) a view pair of this part? */
-static bool asked(const r1_desc *d, int part, uint32_t i, uint32_t j)
+static bool pretext_asked(const r1_desc *d, int part, uint32_t i, uint32_t j)
 {
     return part == NEXT ? i == j && i > 0 : r1_pretext_pair(d, i, j);
 }
 
-static double scale_of(const r1_pretext *p, uint32_t k)
+static double pretext_scale_of(const r1_pretext *p, uint32_t k)
 {
-    return fmin(exp((double)r1_model_weight(model_of(p), net_of(p)->temperature)[k]), SCALE_MAX);
+    return fmin(exp((double)r1_model_weight(model_of(p), pretext_net_of(p)->temperature)[k]), SCALE_MAX);
 }
 
 static r1_status judge_pair(const r1_pretext *p, r1_lane *l, r1_view_pair *v, r1_err *err)
@@ -409,10 +409,10 @@ static r1_status judge_pair(const r1_pretext *p, r1_lane *l, r1_view_pair *v, r1
     uint32_t i = v->k / p->n_item, j = v->k % p->n_item;
     size_t m = pair_samples(p, l, i, j, p->n);
     r1_op_args product;
-    R1_TRY(compare(p, l, i, j, m, &product, err));
+    R1_TRY(pretext_compare(p, l, i, j, m, &product, err));
     v->slope = 0;
     v->loss =
-        r1_infonce(l->cosine, m, l->hash[0], l->hash[1], scale_of(p, v->k), v->part == ALIGN,
+        r1_infonce(l->cosine, m, l->hash[0], l->hash[1], pretext_scale_of(p, v->k), v->part == ALIGN,
                    p->weight[v->part] / (double)p->pairs[v->part], p->learn ? l->slope : NULL, &v->slope, l->room);
     return p->learn ? learn_pair(p, l, i, j, m, &product, err) : R1_OK;
 }
@@ -422,7 +422,7 @@ static r1_status judge_lane(void *ctx, uint32_t k, r1_err *err)
 {
     r1_pretext *p = ctx;
     r1_lane *l = &p->lane[k];
-    size_t d = desc_of(p)->d_align;
+    size_t d = pretext_desc_of(p)->d_align;
     for (uint32_t t = 0; p->learn && l->sum && t < 2 * p->n_item; t++)
         memset(l->sum + t * p->cap * d, 0, p->n * d * sizeof *l->sum);
     for (uint32_t q = k; q < p->n_pair; q += p->w->n_slice) R1_TRY(judge_pair(p, l, &p->pair[q], err));
@@ -434,10 +434,10 @@ static r1_status add_lanes(void *ctx, uint32_t s, r1_err *err)
 {
     r1_pretext *p = ctx;
     const r1_slice *own = &p->w->slice[s];
-    size_t d = desc_of(p)->d_align;
+    size_t d = pretext_desc_of(p)->d_align;
     (void)err;
     for (uint32_t t = 0; own->n && t < 2 * p->n_item; t++) {
-        int16_t tensor = tensor_of(p, t / 2, t % 2);
+        int16_t tensor = pretext_tensor_of(p, t / 2, t % 2);
         if (tensor < 0) continue;
         float *to = r1_exec_grad(own->e, tensor);
         for (uint32_t k = 0; k < p->w->n_slice; k++) {
@@ -455,7 +455,7 @@ static void list_pairs(r1_pretext *p)
     for (int part = NEXT; part <= ALIGN; part++) {
         p->pairs[part] = 0;
         for (uint32_t k = 0; p->weight[part] > 0 && k < p->n_item * p->n_item; k++) {
-            if (!asked(desc_of(p), part, k / p->n_item, k % p->n_item) ||
+            if (!pretext_asked(pretext_desc_of(p), part, k / p->n_item, k % p->n_item) ||
                 !pair_samples(p, &p->lane[0], k / p->n_item, k % p->n_item, p->n))
                 continue;
             p->pair[p->n_pair++] = (r1_view_pair){.part = part, .k = k};
@@ -473,13 +473,13 @@ static void sum_cells(const r1_pretext *p, int part, r1_pretext_loss *loss)
 
 static void sum_pairs(r1_pretext *p, int part, r1_pretext_loss *loss)
 {
-    size_t temperature = net_of(p)->plan.tensor[net_of(p)->temperature].offset / sizeof(float);
+    size_t temperature = pretext_net_of(p)->plan.tensor[pretext_net_of(p)->temperature].offset / sizeof(float);
     double sum = 0;
     for (uint32_t q = 0; q < p->n_pair; q++) {
         const r1_view_pair *v = &p->pair[q];
         if (v->part != part) continue;
         sum += v->loss;
-        if (p->learn && (scale_of(p, v->k) < SCALE_MAX || v->slope > 0)) /* from the wall it only comes back */
+        if (p->learn && (pretext_scale_of(p, v->k) < SCALE_MAX || v->slope > 0)) /* from the wall it only comes back */
             exec_of(p, 0)->wgrad[temperature + v->k] += (float)v->slope;
     }
     loss->part[part] = p->pairs[part] ? sum / (double)p->pairs[part] : NAN;
@@ -504,7 +504,7 @@ r1_status r1_pretext_judge(r1_pretext *p, size_t n, const double *weight, bool l
 
 r1_status r1_pretext_retrieve(r1_pretext *p, size_t n, r1_searches *searches, r1_err *err)
 {
-    const r1_desc *d = desc_of(p);
+    const r1_desc *d = pretext_desc_of(p);
     r1_lane *l = &p->lane[0];
     r1_op_args product;
     size_t m;
@@ -512,7 +512,7 @@ r1_status r1_pretext_retrieve(r1_pretext *p, size_t n, r1_searches *searches, r1
         if (!r1_pretext_pair(d, k / d->n_item, k % d->n_item)) continue;
         m = pair_samples(p, l, k / d->n_item, k % d->n_item, n);
         if (m == 0) continue;
-        R1_TRY(compare(p, l, k / d->n_item, k % d->n_item, m, &product, err));
+        R1_TRY(pretext_compare(p, l, k / d->n_item, k % d->n_item, m, &product, err));
         r1_search(l->cosine, m, l->hash[0], l->hash[1], &searches[k]);
     }
     return R1_OK;

@@ -45,7 +45,7 @@ struct r1_pretrainer {
 
 const char *r1_pretrain_part_name(size_t part) { return part < R1_PRETEXT_PARTS ? r1_pretext_part[part] : NULL; }
 
-static void defaults(r1_pretrain_opts *o)
+static void pretrain_defaults(r1_pretrain_opts *o)
 {
     for (int k = 0; k < R1_PRETRAIN_PARTS; k++) o->weight[k] = o->weight[k] == 0 ? 1 : fmax(o->weight[k], 0);
     if (o->mask == 0) o->mask = 0.2;
@@ -60,7 +60,7 @@ static void defaults(r1_pretrain_opts *o)
     if (!o->patience) o->patience = 3;
 }
 
-static r1_status check(const r1_pretrain_opts *o, r1_err *err)
+static r1_status pretrain_check(const r1_pretrain_opts *o, r1_err *err)
 {
     if (!(o->mask > 0 && o->mask <= 0.9) || o->n_batch < 2 || o->n_batch > BATCH_MAX)
         R1_FAIL(err, R1_E_INVAL,
@@ -71,7 +71,7 @@ static r1_status check(const r1_pretrain_opts *o, r1_err *err)
 
 /* ---- what is set up --------------------------------------------------------------------------------------- */
 
-static r1_status open_data(r1_pretrainer *t, r1_err *err)
+static r1_status pretrain_open_data(r1_pretrainer *t, r1_err *err)
 {
     R1_TRY(r1_data_open(&t->train, t->o.train, t->o.n_train, err));
     if (!t->o.n_valid) return R1_OK;
@@ -116,7 +116,7 @@ static r1_status add_heads(r1_model *m, uint64_t seed, r1_err *err)
     return R1_OK;
 }
 
-static r1_status make_model(r1_pretrainer *t, r1_err *err)
+static r1_status pretrain_make_model(r1_pretrainer *t, r1_err *err)
 {
     const char *own = r1_shard_description(t->train.shard[0]), *text = t->o.description ? t->o.description : own;
     R1_TRY(t->o.init ? r1_model_open(&t->m, t->o.init, err) : r1_model_new(&t->m, text, t->o.seed, err));
@@ -137,15 +137,15 @@ static uint32_t unit_max(const r1_pretrainer *t)
     return t->has_valid && t->valid.unit_max > t->train.unit_max ? t->valid.unit_max : t->train.unit_max;
 }
 
-static uint32_t batch_cap(const r1_pretrainer *t)
+static uint32_t pretrain_batch_cap(const r1_pretrainer *t)
 {
     uint32_t n = t->o.n_batch > POOL ? t->o.n_batch : POOL;
     return unit_max(t) > n ? unit_max(t) : n;
 }
 
-static r1_status make_machine(r1_pretrainer *t, r1_err *err)
+static r1_status pretrain_make_machine(r1_pretrainer *t, r1_err *err)
 {
-    uint32_t n = batch_cap(t);
+    uint32_t n = pretrain_batch_cap(t);
     R1_TRY(r1_crew_new(&t->crew, t->o.n_thread, t->o.n_slice, err));
     R1_TRY(r1_machine_new(&t->machine, t->m, t->crew, t->o.n_slice, n, unit_max(t), err));
     R1_TRY(r1_pretext_new(&t->pretext, &t->machine, n, err));
@@ -164,7 +164,7 @@ static r1_status make_machine(r1_pretrainer *t, r1_err *err)
 /* ---- checkpoint ------------------------------------------------------------------------------------------- */
 
 /* Hash of what makes the numbers: a run goes on with the very same settings alone. */
-static uint64_t run_hash(const r1_pretrainer *t)
+static uint64_t pretrain_run_hash(const r1_pretrainer *t)
 {
     const r1_pretrain_opts *o = &t->o;
     const double real[] = {o->lr, o->weight_decay, o->clip, o->warmup, o->mask};
@@ -177,12 +177,12 @@ static uint64_t run_hash(const r1_pretrainer *t)
     return o->curriculum ? r1_hash64(o->curriculum, strlen(o->curriculum), h) : h;
 }
 
-static r1_checkpoint state_of(r1_pretrainer *t)
+static r1_checkpoint pretrain_state_of(r1_pretrainer *t)
 {
     return (r1_checkpoint){
         .stage = "pretrain",
         .description = t->m->desc->text,
-        .must = {{"run", run_hash(t)}},
+        .must = {{"run", pretrain_run_hash(t)}},
         .counter = {{"step", &t->adam.step},
                     {"epoch", &t->epoch},
                     {"unit", &t->unit},
@@ -197,13 +197,13 @@ static r1_checkpoint state_of(r1_pretrainer *t)
 
 r1_status r1_pretrainer_checkpoint(r1_pretrainer *t, const char *path, r1_err *err)
 {
-    r1_checkpoint c = state_of(t);
+    r1_checkpoint c = pretrain_state_of(t);
     return r1_checkpoint_save(&c, path, err);
 }
 
-static r1_status resume(r1_pretrainer *t, r1_err *err)
+static r1_status pretrain_resume(r1_pretrainer *t, r1_err *err)
 {
-    r1_checkpoint c = state_of(t);
+    r1_checkpoint c = pretrain_state_of(t);
     R1_TRY(r1_checkpoint_load(&c, t->o.checkpoint, err));
     r1_net_derive(&t->m->net, t->m->desc, t->m->weights);
     if (t->unit > t->train.n_unit)
@@ -215,7 +215,7 @@ static r1_status resume(r1_pretrainer *t, r1_err *err)
 /* ---- a pass ----------------------------------------------------------------------------------------------- */
 
 static r1_status fill_slice(void *ctx, uint32_t k, r1_err *err) { return r1_machine_fill(ctx, k, err); }
-static r1_status forward_slice(void *ctx, uint32_t k, r1_err *err) { return r1_machine_forward(ctx, k, err); }
+static r1_status pretrain_forward_slice(void *ctx, uint32_t k, r1_err *err) { return r1_machine_forward(ctx, k, err); }
 
 static r1_status begin_slice(void *ctx, uint32_t k, r1_err *err)
 {
@@ -223,14 +223,14 @@ static r1_status begin_slice(void *ctx, uint32_t k, r1_err *err)
     return r1_machine_forward(ctx, k, err);
 }
 
-static r1_status backward_slice(void *ctx, uint32_t k, r1_err *err)
+static r1_status pretrain_backward_slice(void *ctx, uint32_t k, r1_err *err)
 {
     const r1_slice *s = &((r1_machine *)ctx)->slice[k];
     return s->n ? r1_exec_backward(s->e, err) : R1_OK;
 }
 
 /* pass: forward_slice, or where a backward pass follows begin_slice. */
-static r1_status forward(r1_pretrainer *t, r1_data *d, double share, uint64_t seed, r1_crew_job pass, r1_err *err)
+static r1_status pretrain_forward(r1_pretrainer *t, r1_data *d, double share, uint64_t seed, r1_crew_job pass, r1_err *err)
 {
     r1_pack_source src = {.sample = t->rows.sample,
                           .n_sample = t->rows.n,
@@ -257,26 +257,26 @@ static bool total_of(const r1_pretrainer *t, const r1_pretext_loss *l, double *s
     return any;
 }
 
-static double progress_of(const r1_pretrainer *t)
+static double pretrain_progress_of(const r1_pretrainer *t)
 {
     return (double)t->seen / ((double)t->train.n_sample * t->o.n_epoch);
 }
 
-static double rate(const r1_pretrainer *t) { return r1_adamw_rate(t->o.lr, t->o.warmup, progress_of(t)); }
+static double pretrain_rate(const r1_pretrainer *t) { return r1_adamw_rate(t->o.lr, t->o.warmup, pretrain_progress_of(t)); }
 
 static double mask_now(const r1_pretrainer *t)
 {
-    return t->curriculum.by_mask ? t->o.mask * r1_curriculum_share(&t->curriculum, progress_of(t)) : t->o.mask;
+    return t->curriculum.by_mask ? t->o.mask * r1_curriculum_share(&t->curriculum, pretrain_progress_of(t)) : t->o.mask;
 }
 
-static r1_status gradient(r1_pretrainer *t, double *loss, r1_err *err)
+static r1_status pretrain_gradient(r1_pretrainer *t, double *loss, r1_err *err)
 {
     uint64_t seed = t->o.seed ^ 0xd1b54a32d192ed03u * (t->adam.step + 1);
-    R1_TRY(forward(t, &t->train, mask_now(t), seed, begin_slice, err));
+    R1_TRY(pretrain_forward(t, &t->train, mask_now(t), seed, begin_slice, err));
     t->pace.flop += 3 * r1_machine_flop(&t->machine); /* a backward pass is two forward ones, as is usual to count */
     R1_TRY(r1_pretext_judge(&t->pretext, t->rows.n, t->o.weight, true, &t->last, err));
     t->asked += total_of(t, &t->last, loss);
-    return r1_machine_each(&t->machine, backward_slice, &t->machine, err);
+    return r1_machine_each(&t->machine, pretrain_backward_slice, &t->machine, err);
 }
 
 /* ---- validation ------------------------------------------------------------------------------------------- */
@@ -288,7 +288,7 @@ static r1_status judge_valid(r1_pretrainer *t, r1_pretext_loss *mean, r1_err *er
     for (uint64_t at = 0, batch = 0; at < t->valid.n_unit; batch++) {
         r1_pretext_loss l;
         R1_TRY(r1_rows_take(&t->rows, &t->valid, NULL, &at, POOL, err));
-        R1_TRY(forward(t, &t->valid, t->o.mask, batch, forward_slice, err));
+        R1_TRY(pretrain_forward(t, &t->valid, t->o.mask, batch, pretrain_forward_slice, err));
         R1_TRY(r1_pretext_judge(&t->pretext, t->rows.n, t->o.weight, false, &l, err));
         for (int k = 0; k < R1_PRETRAIN_PARTS; k++) {
             if (isnan(l.part[k])) continue;
@@ -300,25 +300,25 @@ static r1_status judge_valid(r1_pretrainer *t, r1_pretext_loss *mean, r1_err *er
     return R1_OK;
 }
 
-static r1_status retrieve(r1_pretrainer *t, bool after, r1_err *err)
+static r1_status pretrain_retrieve(r1_pretrainer *t, bool after, r1_err *err)
 {
     size_t pairs = (size_t)t->m->desc->n_item * t->m->desc->n_item, first = after ? pairs : 0;
     for (uint64_t at = 0; t->has_valid && at < t->valid.n_unit;) {
         R1_TRY(r1_rows_take(&t->rows, &t->valid, NULL, &at, POOL, err));
-        R1_TRY(forward(t, &t->valid, 0, 0, forward_slice, err));
+        R1_TRY(pretrain_forward(t, &t->valid, 0, 0, pretrain_forward_slice, err));
         R1_TRY(r1_pretext_retrieve(&t->pretext, t->rows.n, t->searches + first, err));
     }
     return R1_OK;
 }
 
-static void write_metrics(const r1_pretrainer *t, const char *event, double loss, const r1_pretext_loss *l)
+static void pretrain_write_metrics(const r1_pretrainer *t, const char *event, double loss, const r1_pretext_loss *l)
 {
     FILE *f = t->o.metrics ? fopen(t->o.metrics, "ae") : NULL;
     if (!f) return;
     fprintf(f,
             "{\"stage\":\"pretrain\",\"event\":\"%s\",\"step\":%llu,\"epoch\":%llu,\"samples\":%llu,\"lr\":%.6g,"
             "\"mask\":%.4g,\"seconds\":%.3f",
-            event, (unsigned long long)t->adam.step, (unsigned long long)t->epoch, (unsigned long long)t->seen, rate(t),
+            event, (unsigned long long)t->adam.step, (unsigned long long)t->epoch, (unsigned long long)t->seen, pretrain_rate(t),
             mask_now(t), r1_pace_seconds(&t->pace));
     if (isfinite(loss)) fprintf(f, ",\"loss\":%.6g", loss);
     for (int k = 0; k < R1_PRETRAIN_PARTS; k++)
@@ -327,7 +327,7 @@ static void write_metrics(const r1_pretrainer *t, const char *event, double loss
     fclose(f);
 }
 
-static r1_status validate(r1_pretrainer *t, r1_err *err)
+static r1_status pretrain_validate(r1_pretrainer *t, r1_err *err)
 {
     r1_pretext_loss l;
     double loss, best;
@@ -345,26 +345,26 @@ static r1_status validate(r1_pretrainer *t, r1_err *err)
         memcpy(t->best, t->m->weights, t->m->net.plan.weight_bytes);
         t->bad = 0;
     }
-    write_metrics(t, "valid", loss, &l);
+    pretrain_write_metrics(t, "valid", loss, &l);
     return R1_OK;
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------- */
 
-static void shuffle(r1_pretrainer *t)
+static void pretrain_shuffle(r1_pretrainer *t)
 {
     r1_curriculum_epoch(&t->curriculum, (double)t->epoch / t->o.n_epoch, t->o.seed, t->epoch, t->order);
 }
 
-static r1_status set_up(r1_pretrainer *t, r1_err *err)
+static r1_status pretrain_set_up(r1_pretrainer *t, r1_err *err)
 {
-    R1_TRY(check(&t->o, err));
-    R1_TRY(open_data(t, err));
-    R1_TRY(make_model(t, err));
-    R1_TRY(make_machine(t, err));
-    R1_TRY(retrieve(t, false, err)); /* before a checkpoint brings other weights */
-    if (t->o.checkpoint && access(t->o.checkpoint, F_OK) == 0) R1_TRY(resume(t, err));
-    shuffle(t);
+    R1_TRY(pretrain_check(&t->o, err));
+    R1_TRY(pretrain_open_data(t, err));
+    R1_TRY(pretrain_make_model(t, err));
+    R1_TRY(pretrain_make_machine(t, err));
+    R1_TRY(pretrain_retrieve(t, false, err)); /* before a checkpoint brings other weights */
+    if (t->o.checkpoint && access(t->o.checkpoint, F_OK) == 0) R1_TRY(pretrain_resume(t, err));
+    pretrain_shuffle(t);
     return R1_OK;
 }
 
@@ -374,9 +374,9 @@ r1_status r1_pretrainer_new(r1_pretrainer **out, const r1_pretrain_opts *opts, r
     r1_pretrainer *t = calloc(1, sizeof *t);
     if (!t) R1_FAIL(err, R1_E_NOMEM, "pretraining: out of memory");
     t->o = *opts;
-    defaults(&t->o);
+    pretrain_defaults(&t->o);
     memcpy(&t->best_bits, &none, sizeof none);
-    r1_status st = set_up(t, err);
+    r1_status st = pretrain_set_up(t, err);
     if (st != R1_OK) {
         r1_pretrainer_free(t);
         return st;
@@ -406,9 +406,9 @@ void r1_pretrainer_free(r1_pretrainer *t)
 
 /* ---- a step ----------------------------------------------------------------------------------------------- */
 
-static bool finished(const r1_pretrainer *t) { return t->epoch >= t->o.n_epoch || t->bad >= t->o.patience; }
+static bool pretrain_finished(const r1_pretrainer *t) { return t->epoch >= t->o.n_epoch || t->bad >= t->o.patience; }
 
-static r1_status end_of_epoch(r1_pretrainer *t, r1_err *err)
+static r1_status pretrain_end_of_epoch(r1_pretrainer *t, r1_err *err)
 {
     if (!t->asked)
         R1_FAIL(err, R1_E_INVAL,
@@ -417,45 +417,45 @@ static r1_status end_of_epoch(r1_pretrainer *t, r1_err *err)
                 t->o.train[0]);
     t->epoch++;
     t->unit = 0;
-    shuffle(t);
-    return t->o.valid_every && t->has_valid ? R1_OK : validate(t, err);
+    pretrain_shuffle(t);
+    return t->o.valid_every && t->has_valid ? R1_OK : pretrain_validate(t, err);
 }
 
 r1_status r1_pretrainer_step(r1_pretrainer *t, double *loss, bool *done, r1_err *err)
 {
     *loss = 0;
-    *done = finished(t);
+    *done = pretrain_finished(t);
     if (*done) return R1_OK;
     R1_TRY(r1_rows_take(&t->rows, &t->train, t->order, &t->unit, t->o.n_batch, err));
-    R1_TRY(gradient(t, loss, err));
+    R1_TRY(pretrain_gradient(t, loss, err));
     if (!isfinite(*loss))
         R1_FAIL(err, R1_E_INVAL, "pretraining: the loss is not finite at step %llu: lower the learning rate (%g)",
                 (unsigned long long)t->adam.step, t->o.lr);
-    r1_adamw_step(&t->adam, t->m, &t->machine, rate(t), t->o.weight_decay, t->o.clip);
+    r1_adamw_step(&t->adam, t->m, &t->machine, pretrain_rate(t), t->o.weight_decay, t->o.clip);
     t->seen += t->rows.n;
     t->pace.seen += t->rows.n;
     r1_pace_note(&t->pace, t->o.progress, t->epoch, *loss, t->seen, t->train.n_sample * t->o.n_epoch);
-    if (t->adam.step % 50 == 0) write_metrics(t, "train", t->pace.loss, &t->last);
-    if (t->unit == t->train.n_unit) R1_TRY(end_of_epoch(t, err));
-    if (t->o.valid_every && t->adam.step % t->o.valid_every == 0) R1_TRY(validate(t, err));
+    if (t->adam.step % 50 == 0) pretrain_write_metrics(t, "train", t->pace.loss, &t->last);
+    if (t->unit == t->train.n_unit) R1_TRY(pretrain_end_of_epoch(t, err));
+    if (t->o.valid_every && t->adam.step % t->o.valid_every == 0) R1_TRY(pretrain_validate(t, err));
     if (t->o.checkpoint && t->adam.step % t->o.checkpoint_every == 0)
         R1_TRY(r1_pretrainer_checkpoint(t, t->o.checkpoint, err));
-    *done = finished(t) || (t->o.n_step_max && t->adam.step >= t->o.n_step_max);
+    *done = pretrain_finished(t) || (t->o.n_step_max && t->adam.step >= t->o.n_step_max);
     return R1_OK;
 }
 
 /* ---- the end ---------------------------------------------------------------------------------------------- */
 
-static r1_status keep_best(r1_pretrainer *t, r1_pretrain_report *r, r1_err *err)
+static r1_status pretrain_keep_best(r1_pretrainer *t, r1_pretrain_report *r, r1_err *err)
 {
     r1_pretext_loss l;
     if (!t->has_valid) return R1_OK;
-    if (t->n_valid == 0) R1_TRY(validate(t, err));
+    if (t->n_valid == 0) R1_TRY(pretrain_validate(t, err));
     memcpy(t->m->weights, t->best, t->m->net.plan.weight_bytes);
     R1_TRY(judge_valid(t, &l, err));
     memcpy(r->part, l.part, sizeof r->part);
     if (!total_of(t, &l, &r->loss)) r->loss = NAN;
-    R1_TRY(retrieve(t, true, err));
+    R1_TRY(pretrain_retrieve(t, true, err));
     size_t n = t->m->desc->n_item;
     r->n_pair = r1_pretext_pairs(t->m->desc, t->searches, t->searches + n * n, r->pair);
     return R1_OK;
@@ -474,7 +474,7 @@ static r1_status save_plain(const r1_pretrainer *t, r1_err *err)
 r1_status r1_pretrainer_finish(r1_pretrainer *t, r1_pretrain_report *report, r1_err *err)
 {
     r1_pretrain_report r = {.loss = NAN, .part = {NAN, NAN, NAN, NAN}};
-    R1_TRY(keep_best(t, &r, err));
+    R1_TRY(pretrain_keep_best(t, &r, err));
     t->m->trained_samples = t->trained_before + t->seen;
     r.n_step = t->adam.step;
     r.n_sample = t->seen;
@@ -482,24 +482,24 @@ r1_status r1_pretrainer_finish(r1_pretrainer *t, r1_pretrain_report *report, r1_
     r.samples_s = r.seconds > 0 ? (double)t->pace.seen / r.seconds : 0;
     r1_pace_end(&t->pace, t->seen);
     memcpy(t->last.part, r.part, sizeof r.part);
-    write_metrics(t, "end", r.loss, &t->last);
+    pretrain_write_metrics(t, "end", r.loss, &t->last);
     if (report) *report = r;
     return t->o.out ? save_plain(t, err) : R1_OK;
 }
 
-static r1_status advance(void *stage, bool *done, r1_err *err)
+static r1_status pretrain_advance(void *stage, bool *done, r1_err *err)
 {
     double loss;
     return r1_pretrainer_step(stage, &loss, done, err);
 }
 
-static r1_status save(void *stage, const char *path, r1_err *err) { return r1_pretrainer_checkpoint(stage, path, err); }
+static r1_status pretrain_save(void *stage, const char *path, r1_err *err) { return r1_pretrainer_checkpoint(stage, path, err); }
 
 r1_status r1_pretrain(const r1_pretrain_opts *opts, r1_pretrain_report *report, r1_err *err)
 {
     r1_pretrainer *t;
     R1_TRY(r1_pretrainer_new(&t, opts, err));
-    r1_loop loop = {"pretraining", t->o.checkpoint, t->o.stopped, &t->adam.step, advance, save};
+    r1_loop loop = {"pretraining", t->o.checkpoint, t->o.stopped, &t->adam.step, pretrain_advance, pretrain_save};
     r1_status st = r1_loop_run(&loop, t, err);
     if (st == R1_OK) st = r1_pretrainer_finish(t, report, err);
     r1_pretrainer_free(t);

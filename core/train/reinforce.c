@@ -46,7 +46,7 @@ struct r1_reinforcer {
     r1_progress line;
 };
 
-static void defaults(r1_reinforce_opts *o)
+static void reinforce_defaults(r1_reinforce_opts *o)
 {
     if (o->lr == 0) o->lr = 1e-3;
     if (o->weight_decay == 0) o->weight_decay = 0.01;
@@ -75,7 +75,7 @@ static double best_value(const r1_reinforcer *t)
 
 /* ---- what is set up --------------------------------------------------------------------------------------- */
 
-static r1_status open_data(r1_reinforcer *t, r1_err *err)
+static r1_status reinforce_open_data(r1_reinforcer *t, r1_err *err)
 {
     R1_TRY(r1_data_open(&t->train, t->o.train, t->o.n_train, err));
     if (!t->o.n_valid) return R1_OK;
@@ -85,7 +85,7 @@ static r1_status open_data(r1_reinforcer *t, r1_err *err)
     R1_FAIL(err, R1_E_INVAL, "reinforce: shard %s has another feature schema than %s", t->o.valid[0], t->o.train[0]);
 }
 
-static r1_status make_model(r1_reinforcer *t, r1_err *err)
+static r1_status reinforce_make_model(r1_reinforcer *t, r1_err *err)
 {
     const char *text = t->o.description ? t->o.description : r1_shard_description(t->train.shard[0]);
     if (!t->o.init)
@@ -112,7 +112,7 @@ static r1_status make_judge(r1_reinforcer *t, r1_err *err)
     R1_FAIL(err, R1_E_NOMEM, "reinforce: out of memory");
 }
 
-static r1_status reserve(r1_reinforcer *t, r1_err *err)
+static r1_status reinforce_reserve(r1_reinforcer *t, r1_err *err)
 {
     size_t n = (size_t)t->o.n_case * t->o.n_group, bytes = t->m->net.plan.weight_bytes;
     R1_TRY(r1_crew_new(&t->crew, t->o.n_thread, t->o.n_slice, err));
@@ -136,7 +136,7 @@ static r1_status reserve(r1_reinforcer *t, r1_err *err)
 /* ---- checkpoint ------------------------------------------------------------------------------------------- */
 
 /* Hash of what makes the numbers: a run goes on with the very same settings alone. */
-static uint64_t run_hash(const r1_reinforcer *t)
+static uint64_t reinforce_run_hash(const r1_reinforcer *t)
 {
     const r1_reinforce_opts *o = &t->o;
     const double real[] = {o->lr, o->weight_decay, o->clip,   o->ratio_clip,
@@ -154,11 +154,11 @@ static uint64_t run_hash(const r1_reinforcer *t)
     return o->curriculum ? r1_hash64(o->curriculum, strlen(o->curriculum), h) : h;
 }
 
-static r1_checkpoint state_of(r1_reinforcer *t)
+static r1_checkpoint reinforce_state_of(r1_reinforcer *t)
 {
     return (r1_checkpoint){.stage = "reinforce",
                            .description = t->m->desc->text,
-                           .must = {{"run", run_hash(t)}},
+                           .must = {{"run", reinforce_run_hash(t)}},
                            .counter = {{"step", &t->step},
                                        {"update", &t->adam.step},
                                        {"bad", &t->bad},
@@ -174,13 +174,13 @@ static r1_checkpoint state_of(r1_reinforcer *t)
 
 r1_status r1_reinforcer_checkpoint(r1_reinforcer *t, const char *path, r1_err *err)
 {
-    r1_checkpoint c = state_of(t);
+    r1_checkpoint c = reinforce_state_of(t);
     return r1_checkpoint_save(&c, path, err);
 }
 
-static r1_status resume(r1_reinforcer *t, r1_err *err)
+static r1_status reinforce_resume(r1_reinforcer *t, r1_err *err)
 {
-    r1_checkpoint c = state_of(t);
+    r1_checkpoint c = reinforce_state_of(t);
     r1_status st = r1_checkpoint_load(&c, t->o.checkpoint, err);
     r1_net_derive(&t->m->net, t->m->desc, t->m->weights);
     return st;
@@ -188,7 +188,7 @@ static r1_status resume(r1_reinforcer *t, r1_err *err)
 
 /* ---- life ------------------------------------------------------------------------------------------------- */
 
-static r1_status check(const r1_reinforce_opts *o, r1_err *err)
+static r1_status reinforce_check(const r1_reinforce_opts *o, r1_err *err)
 {
     if (o->n_group < 2 || o->n_group > GROUP_MAX || o->n_case > CASES_MAX)
         R1_FAIL(err, R1_E_INVAL, "reinforce: %u traces of %u cases a step; expected 2 to %d of at most %d", o->n_group,
@@ -196,17 +196,17 @@ static r1_status check(const r1_reinforce_opts *o, r1_err *err)
     return R1_OK;
 }
 
-static r1_status set_up(r1_reinforcer *t, r1_err *err)
+static r1_status reinforce_set_up(r1_reinforcer *t, r1_err *err)
 {
-    R1_TRY(check(&t->o, err));
-    R1_TRY(open_data(t, err));
+    R1_TRY(reinforce_check(&t->o, err));
+    R1_TRY(reinforce_open_data(t, err));
     r1_evidence_spec spec = {t->o.truth, t->o.cost, t->o.door, t->o.given, t->o.n_ask_max};
     R1_TRY(r1_evidence_make(&t->rules, &spec, &t->train, err));
     R1_TRY(r1_evidence_labelled(&t->rules, &t->train, t->o.train[0], err));
     if (t->has_valid) R1_TRY(r1_evidence_labelled(&t->rules, &t->valid, t->o.valid[0], err));
-    R1_TRY(make_model(t, err));
-    R1_TRY(reserve(t, err));
-    return t->o.checkpoint && access(t->o.checkpoint, F_OK) == 0 ? resume(t, err) : R1_OK;
+    R1_TRY(reinforce_make_model(t, err));
+    R1_TRY(reinforce_reserve(t, err));
+    return t->o.checkpoint && access(t->o.checkpoint, F_OK) == 0 ? reinforce_resume(t, err) : R1_OK;
 }
 
 r1_status r1_reinforcer_new(r1_reinforcer **out, const r1_reinforce_opts *opts, r1_err *err)
@@ -215,9 +215,9 @@ r1_status r1_reinforcer_new(r1_reinforcer **out, const r1_reinforce_opts *opts, 
     r1_reinforcer *t = calloc(1, sizeof *t);
     if (!t) R1_FAIL(err, R1_E_NOMEM, "reinforce: out of memory");
     t->o = *opts;
-    defaults(&t->o);
+    reinforce_defaults(&t->o);
     memcpy(&t->best_bits, &none, sizeof none);
-    r1_status st = set_up(t, err);
+    r1_status st = reinforce_set_up(t, err);
     if (st != R1_OK) {
         r1_reinforcer_free(t);
         return st;
@@ -255,11 +255,11 @@ uint64_t r1_reinforcer_n_step(const r1_reinforcer *t) { return t->step; }
 
 /* ---- traces ----------------------------------------------------------------------------------------------- */
 
-static double progress_of(const r1_reinforcer *t) { return (double)t->step / (double)t->o.n_step; }
+static double reinforce_progress_of(const r1_reinforcer *t) { return (double)t->step / (double)t->o.n_step; }
 
 static r1_status draw_cases(r1_reinforcer *t, r1_rng *rng, r1_err *err)
 {
-    size_t pool = r1_curriculum_pool(&t->curriculum, progress_of(t));
+    size_t pool = r1_curriculum_pool(&t->curriculum, reinforce_progress_of(t));
     r1_rows_clear(&t->cases);
     for (uint32_t i = 0; i < t->o.n_case; i++) {
         uint32_t u = t->curriculum.order[r1_rng_below(rng, pool)];
@@ -285,7 +285,7 @@ static r1_status ask_judge(r1_reinforcer *t, const r1_node *node, const size_t *
 }
 
 /* The label says whether this verdict was right this once; the reward model how often such a trace is. The mixture keeps the mean. */
-static r1_status reward(r1_reinforcer *t, r1_err *err)
+static r1_status reinforce_reward(r1_reinforcer *t, r1_err *err)
 {
     r1_rollout *r = &t->rollout;
     for (size_t i = 0; i < r->n_trace; i++) t->reward[i] = r->trace[i].reward;
@@ -307,7 +307,7 @@ static r1_status reward(r1_reinforcer *t, r1_err *err)
     return R1_OK;
 }
 
-static void weigh(r1_reinforcer *t)
+static void reinforce_weigh(r1_reinforcer *t)
 {
     r1_rollout *r = &t->rollout;
     r1_advantages(t->o.variant, t->reward, t->cases.n, t->o.n_group, t->advantage);
@@ -338,7 +338,7 @@ static r1_status over_nodes(r1_reinforcer *t, chunk_fn fn, r1_err *err)
     return R1_OK;
 }
 
-static r1_status refer(r1_reinforcer *t, r1_decision *d, size_t n, r1_err *err)
+static r1_status reinforce_refer(r1_reinforcer *t, r1_decision *d, size_t n, r1_err *err)
 {
     double log_prob[R1_ACTIONS_MAX];
     (void)err;
@@ -350,10 +350,10 @@ static r1_status refer(r1_reinforcer *t, r1_decision *d, size_t n, r1_err *err)
     return R1_OK;
 }
 
-static r1_status gradient(r1_reinforcer *t, r1_decision *d, size_t n, r1_err *err)
+static r1_status reinforce_gradient(r1_reinforcer *t, r1_decision *d, size_t n, r1_err *err)
 {
     /* what keeps the policy trying fades: over the last fifth of the steps reward alone counts */
-    r1_policy_terms terms = {t->o.ratio_clip, t->o.kl, t->o.entropy * fmax(0, 1 - progress_of(t) / 0.8)};
+    r1_policy_terms terms = {t->o.ratio_clip, t->o.kl, t->o.entropy * fmax(0, 1 - reinforce_progress_of(t) / 0.8)};
     double loss = r1_policy_loss(&terms, d, n, r1_actor_logits(&t->actor), r1_actor_stride(&t->actor),
                                  t->rollout.n_action, r1_actor_grad(&t->actor), &t->stats);
     if (!isfinite(loss))
@@ -366,32 +366,32 @@ static r1_status refer_all(r1_reinforcer *t, r1_err *err)
 {
     float *now = t->m->weights;
     t->m->weights = t->reference;
-    r1_status st = over_nodes(t, refer, err);
+    r1_status st = over_nodes(t, reinforce_refer, err);
     t->m->weights = now;
     return st;
 }
 
-static double rate(const r1_reinforcer *t) { return r1_adamw_rate(t->o.lr, t->o.warmup, progress_of(t)); }
+static double reinforce_rate(const r1_reinforcer *t) { return r1_adamw_rate(t->o.lr, t->o.warmup, reinforce_progress_of(t)); }
 
-static r1_status update(r1_reinforcer *t, r1_err *err)
+static r1_status reinforce_update(r1_reinforcer *t, r1_err *err)
 {
     if (t->o.kl > 0) R1_TRY(refer_all(t, err));
     for (uint32_t pass = 0; pass < t->o.n_pass; pass++) {
         t->stats = (r1_policy_stats){0};
-        R1_TRY(over_nodes(t, gradient, err));
-        r1_adamw_step(&t->adam, t->m, &t->actor.machine, rate(t), t->o.weight_decay, t->o.clip);
+        R1_TRY(over_nodes(t, reinforce_gradient, err));
+        r1_adamw_step(&t->adam, t->m, &t->actor.machine, reinforce_rate(t), t->o.weight_decay, t->o.clip);
     }
     return R1_OK;
 }
 
 /* ---- validation ------------------------------------------------------------------------------------------- */
 
-static r1_status judge(r1_reinforcer *t, r1_policy_eval *e, r1_err *err)
+static r1_status reinforce_judge(r1_reinforcer *t, r1_policy_eval *e, r1_err *err)
 {
     return r1_rollout_judge(&t->rollout, &t->rules, &t->actor, &t->valid, &t->cases, NULL, NULL, e, err);
 }
 
-static void write_metrics(const r1_reinforcer *t, const char *event, const r1_policy_eval *e)
+static void reinforce_write_metrics(const r1_reinforcer *t, const char *event, const r1_policy_eval *e)
 {
     FILE *f = t->o.metrics ? fopen(t->o.metrics, "ae") : NULL;
     double n = t->rollout.n_decision ? (double)t->rollout.n_decision : 1;
@@ -402,13 +402,13 @@ static void write_metrics(const r1_reinforcer *t, const char *event, const r1_po
             event, (unsigned long long)t->step, (double)(r1_mono_us() - t->start_us) * 1e-6, e->reward, e->right,
             e->cost, e->n_ask);
     if (strcmp(event, "train") == 0)
-        fprintf(f, ",\"lr\":%.6g,\"entropy\":%.6g,\"kl\":%.6g,\"clipped\":%.6g", rate(t), t->stats.entropy / n,
+        fprintf(f, ",\"lr\":%.6g,\"entropy\":%.6g,\"kl\":%.6g,\"clipped\":%.6g", reinforce_rate(t), t->stats.entropy / n,
                 t->stats.kl / n, t->stats.clipped / n);
     fprintf(f, "}\n");
     fclose(f);
 }
 
-static r1_status validate(r1_reinforcer *t, r1_err *err)
+static r1_status reinforce_validate(r1_reinforcer *t, r1_err *err)
 {
     r1_policy_eval e;
     size_t bytes = t->m->net.plan.weight_bytes;
@@ -416,7 +416,7 @@ static r1_status validate(r1_reinforcer *t, r1_err *err)
         memcpy(t->best, t->m->weights, bytes);
         return R1_OK;
     }
-    R1_TRY(judge(t, &e, err));
+    R1_TRY(reinforce_judge(t, &e, err));
     t->n_valid++;
     t->bad++;
     if (e.reward > best_value(t)) {
@@ -424,13 +424,13 @@ static r1_status validate(r1_reinforcer *t, r1_err *err)
         memcpy(t->best, t->m->weights, bytes);
         t->bad = 0;
     }
-    write_metrics(t, "valid", &e);
+    reinforce_write_metrics(t, "valid", &e);
     return R1_OK;
 }
 
 /* ---- a step ----------------------------------------------------------------------------------------------- */
 
-static void note(r1_reinforcer *t, const r1_policy_eval *e)
+static void reinforce_note(r1_reinforcer *t, const r1_policy_eval *e)
 {
     char text[96];
     if (!t->o.progress) return;
@@ -439,7 +439,7 @@ static void note(r1_reinforcer *t, const r1_policy_eval *e)
     r1_progress_update(&t->line, t->step, text);
 }
 
-static bool finished(const r1_reinforcer *t)
+static bool reinforce_finished(const r1_reinforcer *t)
 {
     return t->step >= t->o.n_step || (t->o.patience && t->bad >= t->o.patience);
 }
@@ -448,24 +448,24 @@ r1_status r1_reinforcer_step(r1_reinforcer *t, r1_policy_eval *mean, bool *done,
 {
     r1_policy_eval e = {0};
     r1_rng rng;
-    *done = finished(t);
+    *done = reinforce_finished(t);
     if (mean) *mean = e;
     if (*done) return R1_OK;
     r1_rng_seed(&rng, t->o.seed ^ (t->step + 1) * 0x9e3779b97f4a7c15u);
     R1_TRY(draw_cases(t, &rng, err));
     R1_TRY(r1_rollout_run(&t->rollout, &t->rules, &t->actor, &t->train, &t->cases, t->o.n_group, false, &rng, err));
-    R1_TRY(reward(t, err));
-    weigh(t);
-    R1_TRY(update(t, err));
+    R1_TRY(reinforce_reward(t, err));
+    reinforce_weigh(t);
+    R1_TRY(reinforce_update(t, err));
     r1_rollout_add(&e, &t->rollout);
     r1_rollout_means(&e);
     t->step++;
-    note(t, &e);
-    if (t->step % 10 == 0) write_metrics(t, "train", &e);
-    if (t->step % t->o.valid_every == 0 || t->step == t->o.n_step) R1_TRY(validate(t, err));
+    reinforce_note(t, &e);
+    if (t->step % 10 == 0) reinforce_write_metrics(t, "train", &e);
+    if (t->step % t->o.valid_every == 0 || t->step == t->o.n_step) R1_TRY(reinforce_validate(t, err));
     if (t->o.checkpoint && t->step % t->o.checkpoint_every == 0)
         R1_TRY(r1_reinforcer_checkpoint(t, t->o.checkpoint, err));
-    *done = finished(t) || (t->o.n_step_max && t->step >= t->o.n_step_max);
+    *done = reinforce_finished(t) || (t->o.n_step_max && t->step >= t->o.n_step_max);
     if (mean) *mean = e;
     return R1_OK;
 }
@@ -474,27 +474,27 @@ r1_status r1_reinforcer_finish(r1_reinforcer *t, r1_reinforce_report *report, r1
 {
     r1_reinforce_report r = {.n_step = t->step, .n_trace = t->step * t->o.n_case * t->o.n_group};
     if (t->has_valid) {
-        if (t->n_valid == 0) R1_TRY(validate(t, err));
+        if (t->n_valid == 0) R1_TRY(reinforce_validate(t, err));
         memcpy(t->m->weights, t->best, t->m->net.plan.weight_bytes);
-        R1_TRY(judge(t, &r.valid, err));
+        R1_TRY(reinforce_judge(t, &r.valid, err));
     }
     t->m->trained_samples += r.n_trace;
     r.seconds = (double)(r1_mono_us() - t->start_us) * 1e-6;
     if (t->line.what) r1_progress_end(&t->line, t->step, "");
-    write_metrics(t, "end", &r.valid);
+    reinforce_write_metrics(t, "end", &r.valid);
     if (report) *report = r;
     return t->o.out ? r1_model_save(t->m, t->o.out, err) : R1_OK;
 }
 
-static r1_status advance(void *stage, bool *done, r1_err *err) { return r1_reinforcer_step(stage, NULL, done, err); }
+static r1_status reinforce_advance(void *stage, bool *done, r1_err *err) { return r1_reinforcer_step(stage, NULL, done, err); }
 
-static r1_status save(void *stage, const char *path, r1_err *err) { return r1_reinforcer_checkpoint(stage, path, err); }
+static r1_status reinforce_save(void *stage, const char *path, r1_err *err) { return r1_reinforcer_checkpoint(stage, path, err); }
 
 r1_status r1_reinforce(const r1_reinforce_opts *opts, r1_reinforce_report *report, r1_err *err)
 {
     r1_reinforcer *t;
     R1_TRY(r1_reinforcer_new(&t, opts, err));
-    r1_loop loop = {"reinforce", t->o.checkpoint, t->o.stopped, &t->step, advance, save};
+    r1_loop loop = {"reinforce", t->o.checkpoint, t->o.stopped, &t->step, reinforce_advance, reinforce_save};
     r1_status st = r1_loop_run(&loop, t, err);
     if (st == R1_OK) st = r1_reinforcer_finish(t, report, err);
     r1_reinforcer_free(t);

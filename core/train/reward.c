@@ -41,7 +41,7 @@ typedef struct {
     r1_progress line;
 } rewarder;
 
-static void defaults(r1_reward_opts *o)
+static void reward_defaults(r1_reward_opts *o)
 {
     if (o->lr == 0) o->lr = 2e-3;
     if (o->weight_decay == 0) o->weight_decay = 0.01;
@@ -60,7 +60,7 @@ static void defaults(r1_reward_opts *o)
 
 /* ---- life ------------------------------------------------------------------------------------------------- */
 
-static r1_checkpoint state_of(rewarder *t)
+static r1_checkpoint reward_state_of(rewarder *t)
 {
     const r1_reward_opts *o = &t->o;
     const double real[] = {o->lr,          o->weight_decay, o->clip,           o->contrast,
@@ -81,7 +81,7 @@ static r1_checkpoint state_of(rewarder *t)
         .block_bytes = t->m->net.plan.weight_bytes};
 }
 
-static r1_status make_model(rewarder *t, r1_err *err)
+static r1_status reward_make_model(rewarder *t, r1_err *err)
 {
     const char *text = t->o.description ? t->o.description : r1_shard_description(t->train.shard[0]);
     R1_TRY(r1_model_new(&t->m, text, t->o.seed, err));
@@ -90,7 +90,7 @@ static r1_status make_model(rewarder *t, r1_err *err)
     return r1_fit(t->m, &t->train, err);
 }
 
-static r1_status reserve(rewarder *t, r1_err *err)
+static r1_status reward_reserve(rewarder *t, r1_err *err)
 {
     size_t n = (size_t)t->o.n_case * t->o.n_group;
     R1_TRY(r1_crew_new(&t->crew, t->o.n_thread, t->o.n_slice, err));
@@ -109,7 +109,7 @@ static r1_status reserve(rewarder *t, r1_err *err)
     return R1_OK;
 }
 
-static r1_status set_up(rewarder *t, r1_err *err)
+static r1_status reward_set_up(rewarder *t, r1_err *err)
 {
     if (t->o.n_group < 2 || t->o.n_group > GROUP_MAX || t->o.n_case > CASES_MAX || !t->o.n_valid)
         R1_FAIL(err, R1_E_INVAL,
@@ -124,10 +124,10 @@ static r1_status set_up(rewarder *t, r1_err *err)
         R1_FAIL(err, R1_E_INVAL, "reward: shard %s has another feature schema than %s", t->o.valid[0], t->o.train[0]);
     R1_TRY(r1_evidence_labelled(&t->rules, &t->train, t->o.train[0], err));
     R1_TRY(r1_evidence_labelled(&t->rules, &t->valid, t->o.valid[0], err));
-    R1_TRY(make_model(t, err));
-    R1_TRY(reserve(t, err));
+    R1_TRY(reward_make_model(t, err));
+    R1_TRY(reward_reserve(t, err));
     if (!t->o.checkpoint || access(t->o.checkpoint, F_OK) != 0) return R1_OK;
-    r1_checkpoint c = state_of(t);
+    r1_checkpoint c = reward_state_of(t);
     r1_status st = r1_checkpoint_load(&c, t->o.checkpoint, err);
     r1_net_derive(&t->m->net, t->m->desc, t->m->weights);
     return st;
@@ -152,7 +152,7 @@ static void tear_down(rewarder *t)
 
 /* ---- a step ----------------------------------------------------------------------------------------------- */
 
-static void ends(rewarder *t)
+static void reward_ends(rewarder *t)
 {
     for (size_t i = 0; i < t->rollout.n_trace; i++) {
         const r1_trace *x = &t->rollout.trace[i];
@@ -176,20 +176,20 @@ static r1_status score_some(rewarder *t, const r1_data *d, size_t at, size_t n, 
     return R1_OK;
 }
 
-static size_t piece(const rewarder *t, size_t at)
+static size_t reward_piece(const rewarder *t, size_t at)
 {
     size_t left = t->rollout.n_trace - at;
     return left < t->actor.cap ? left : t->actor.cap;
 }
 
-static r1_status score_all(rewarder *t, const r1_data *d, r1_err *err)
+static r1_status reward_score_all(rewarder *t, const r1_data *d, r1_err *err)
 {
-    for (size_t at = 0; at < t->rollout.n_trace; at += t->actor.cap) R1_TRY(score_some(t, d, at, piece(t, at), err));
+    for (size_t at = 0; at < t->rollout.n_trace; at += t->actor.cap) R1_TRY(score_some(t, d, at, reward_piece(t, at), err));
     return R1_OK;
 }
 
 /* Mean loss of the cases whose traces are scored; their slopes to grad, or NULL. */
-static double contrast(const rewarder *t, double *grad)
+static double reward_contrast(const rewarder *t, double *grad)
 {
     size_t g = t->o.n_group;
     double loss = 0, share = 1 / (double)t->cases.n;
@@ -199,16 +199,16 @@ static double contrast(const rewarder *t, double *grad)
     return loss;
 }
 
-static r1_status descend(rewarder *t, double *loss, r1_err *err)
+static r1_status reward_descend(rewarder *t, double *loss, r1_err *err)
 {
-    R1_TRY(score_all(t, &t->train, err));
+    R1_TRY(reward_score_all(t, &t->train, err));
     memset(t->grad, 0, t->rollout.n_trace * sizeof *t->grad);
-    *loss = contrast(t, t->grad);
+    *loss = reward_contrast(t, t->grad);
     if (!isfinite(*loss))
         R1_FAIL(err, R1_E_INVAL, "reward: the loss is not finite at step %llu: lower the learning rate (%g)",
                 (unsigned long long)t->step, t->o.lr);
     for (size_t at = 0; at < t->rollout.n_trace; at += t->actor.cap) {
-        size_t n = piece(t, at);
+        size_t n = reward_piece(t, at);
         R1_TRY(r1_actor_run(&t->actor, &t->train, &t->cases, t->end + at, n, err));
         for (size_t i = at; i < at + n; i++) *output_of(r1_actor_grad(&t->actor), t, i, at) = (float)t->grad[i];
         R1_TRY(r1_actor_backward(&t->actor, err));
@@ -223,12 +223,12 @@ static r1_status next_valid(rewarder *t, size_t *at, size_t to, r1_rng *rng, r1_
     for (; *at < to && t->cases.n < t->o.n_case; ++*at)
         R1_TRY(r1_rows_add(&t->cases, &t->valid, &t->valid.unit[*at], err));
     R1_TRY(r1_rollout_run(&t->rollout, &t->rules, NULL, &t->valid, &t->cases, t->o.n_group, false, rng, err));
-    ends(t);
-    return score_all(t, &t->valid, err);
+    reward_ends(t);
+    return reward_score_all(t, &t->valid, err);
 }
 
 /* What stops the training are traces of the half that calibrates, the same ones each time: the other half only judges. */
-static r1_status watch(rewarder *t, r1_err *err)
+static r1_status reward_watch(rewarder *t, r1_err *err)
 {
     size_t to = t->valid.n_unit / 2 < WATCHED ? t->valid.n_unit / 2 : WATCHED;
     double sum = 0, best;
@@ -236,7 +236,7 @@ static r1_status watch(rewarder *t, r1_err *err)
     r1_rng_seed(&rng, t->o.seed ^ 0x9e3779b97f4a7c15u);
     for (size_t at = 0; at < to;) {
         R1_TRY(next_valid(t, &at, to, &rng, err));
-        sum += contrast(t, NULL) * (double)t->cases.n / (double)to;
+        sum += reward_contrast(t, NULL) * (double)t->cases.n / (double)to;
     }
     memcpy(&best, &t->best_bits, sizeof best);
     t->n_valid++;
@@ -254,7 +254,7 @@ static r1_status watch(rewarder *t, r1_err *err)
     return R1_OK;
 }
 
-static r1_status step(rewarder *t, r1_err *err)
+static r1_status reward_step(rewarder *t, r1_err *err)
 {
     double loss;
     char text[48];
@@ -264,8 +264,8 @@ static r1_status step(rewarder *t, r1_err *err)
     for (uint32_t i = 0; i < t->o.n_case; i++)
         R1_TRY(r1_rows_add(&t->cases, &t->train, &t->train.unit[r1_rng_below(&rng, t->train.n_unit)], err));
     R1_TRY(r1_rollout_run(&t->rollout, &t->rules, NULL, &t->train, &t->cases, t->o.n_group, false, &rng, err));
-    ends(t);
-    R1_TRY(descend(t, &loss, err));
+    reward_ends(t);
+    R1_TRY(reward_descend(t, &loss, err));
     double rate = r1_adamw_rate(t->o.lr, 0, (double)t->step / t->o.n_step);
     r1_adamw_step(&t->adam, t->m, &t->actor.machine, rate, t->o.weight_decay, t->o.clip);
     t->step++;
@@ -275,9 +275,9 @@ static r1_status step(rewarder *t, r1_err *err)
         snprintf(text, sizeof text, "loss %.4f", t->loss_mean);
         r1_progress_update(&t->line, t->step, text);
     }
-    if (t->step % t->o.valid_every == 0 || t->step == t->o.n_step) R1_TRY(watch(t, err));
+    if (t->step % t->o.valid_every == 0 || t->step == t->o.n_step) R1_TRY(reward_watch(t, err));
     if (!t->o.checkpoint || t->step % t->o.checkpoint_every) return R1_OK;
-    r1_checkpoint c = state_of(t);
+    r1_checkpoint c = reward_state_of(t);
     return r1_checkpoint_save(&c, t->o.checkpoint, err);
 }
 
@@ -317,7 +317,7 @@ static void count_pairs(const rewarder *t, const r1_scores *s, r1_reward_report 
     r->agreement = r->n_pair ? ordered / (double)r->n_pair : NAN;
 }
 
-static r1_status judge(rewarder *t, r1_reward_report *r, r1_err *err)
+static r1_status reward_judge(rewarder *t, r1_reward_report *r, r1_err *err)
 {
     r1_desc one = *t->m->desc; /* room for one number a trace */
     r1_model shape = {.desc = &one};
@@ -350,7 +350,7 @@ static r1_status judge(rewarder *t, r1_reward_report *r, r1_err *err)
     return st;
 }
 
-static void write_metrics(const rewarder *t, const r1_reward_report *r)
+static void reward_write_metrics(const rewarder *t, const r1_reward_report *r)
 {
     FILE *f = t->o.metrics ? fopen(t->o.metrics, "ae") : NULL;
     if (!f) return;
@@ -362,26 +362,26 @@ static void write_metrics(const rewarder *t, const r1_reward_report *r)
     fclose(f);
 }
 
-static bool finished(const rewarder *t) { return t->step >= t->o.n_step || (t->o.patience && t->bad >= t->o.patience); }
+static bool reward_finished(const rewarder *t) { return t->step >= t->o.n_step || (t->o.patience && t->bad >= t->o.patience); }
 
-static r1_status run(rewarder *t, r1_reward_report *r, r1_err *err)
+static r1_status reward_run(rewarder *t, r1_reward_report *r, r1_err *err)
 {
-    while (!finished(t)) {
-        R1_TRY(step(t, err));
+    while (!reward_finished(t)) {
+        R1_TRY(reward_step(t, err));
         bool stop = t->o.stopped && t->o.stopped(), limit = t->o.n_step_max && t->step >= t->o.n_step_max;
         if (!stop && !limit) continue;
-        r1_checkpoint c = state_of(t);
+        r1_checkpoint c = reward_state_of(t);
         if (t->o.checkpoint) R1_TRY(r1_checkpoint_save(&c, t->o.checkpoint, err));
         if (limit) break;
         R1_FAIL(err, R1_E_CANCELLED, "reward: stopped at step %llu", (unsigned long long)t->step);
     }
     if (t->n_valid) memcpy(t->m->weights, t->best, t->m->net.plan.weight_bytes);
-    R1_TRY(judge(t, r, err));
+    R1_TRY(reward_judge(t, r, err));
     r->n_step = t->step;
     r->seconds = (double)(r1_mono_us() - t->start_us) * 1e-6;
     t->m->trained_samples = t->step * t->o.n_case * t->o.n_group;
     if (t->line.what) r1_progress_end(&t->line, t->step, "");
-    write_metrics(t, r);
+    reward_write_metrics(t, r);
     return t->o.out ? r1_model_save(t->m, t->o.out, err) : R1_OK;
 }
 
@@ -392,11 +392,11 @@ r1_status r1_reward_train(const r1_reward_opts *opts, r1_reward_report *report, 
     rewarder *t = calloc(1, sizeof *t);
     if (!t) R1_FAIL(err, R1_E_NOMEM, "reward: out of memory");
     t->o = *opts;
-    defaults(&t->o);
+    reward_defaults(&t->o);
     t->start_us = r1_mono_us();
     memcpy(&t->best_bits, &none, sizeof none);
-    r1_status st = set_up(t, err);
-    if (st == R1_OK) st = run(t, &r, err);
+    r1_status st = reward_set_up(t, err);
+    if (st == R1_OK) st = reward_run(t, &r, err);
     tear_down(t);
     free(t);
     if (st == R1_OK && report) *report = r;

@@ -61,7 +61,7 @@ static r1_status run_slice(void *ctx, uint32_t k, r1_err *err)
     return R1_OK;
 }
 
-static r1_status backward_slice(void *ctx, uint32_t k, r1_err *err)
+static r1_status rollout_backward_slice(void *ctx, uint32_t k, r1_err *err)
 {
     r1_actor *a = ctx;
     const r1_slice *s = &a->machine.slice[k];
@@ -90,7 +90,7 @@ r1_status r1_actor_run(r1_actor *a, const r1_data *d, const r1_rows *cases, cons
     return r1_machine_each(&a->machine, run_slice, a, err);
 }
 
-r1_status r1_actor_backward(r1_actor *a, r1_err *err) { return r1_machine_each(&a->machine, backward_slice, a, err); }
+r1_status r1_actor_backward(r1_actor *a, r1_err *err) { return r1_machine_each(&a->machine, rollout_backward_slice, a, err); }
 
 /* The final position, where all items held have been read. */
 static size_t first_output(const r1_actor *a)
@@ -128,7 +128,7 @@ void r1_rollout_free(r1_rollout *r)
 }
 
 /* The nodes of this step, from `first` on: traces that stand alike meet. Returns how many traces go on. */
-static size_t gather(r1_rollout *r, size_t first)
+static size_t rollout_gather(r1_rollout *r, size_t first)
 {
     size_t going = 0;
     for (size_t i = 0; i < r->n_trace; i++) {
@@ -159,7 +159,7 @@ static r1_status score_nodes(r1_rollout *r, r1_actor *a, const r1_data *d, const
     return R1_OK;
 }
 
-static uint32_t draw(const double *log_prob, uint32_t n, bool greedy, r1_rng *rng)
+static uint32_t rollout_draw(const double *log_prob, uint32_t n, bool greedy, r1_rng *rng)
 {
     uint32_t best = 0, last = 0;
     for (uint32_t a = 1; a < n; a++)
@@ -174,7 +174,7 @@ static uint32_t draw(const double *log_prob, uint32_t n, bool greedy, r1_rng *rn
     return last; /* of rounding: the last that is permitted */
 }
 
-static void speak(const r1_evidence_rules *rules, const r1_rows *cases, r1_trace *t, uint32_t verdict)
+static void rollout_speak(const r1_evidence_rules *rules, const r1_rows *cases, r1_trace *t, uint32_t verdict)
 {
     t->done = true;
     t->verdict = verdict;
@@ -182,14 +182,14 @@ static void speak(const r1_evidence_rules *rules, const r1_rows *cases, r1_trace
     t->reward = (t->right ? 1 : 0) - t->cost;
 }
 
-static void decide(r1_rollout *r, const r1_evidence_rules *rules, const r1_rows *cases, size_t i, bool greedy,
+static void rollout_decide(r1_rollout *r, const r1_evidence_rules *rules, const r1_rows *cases, size_t i, bool greedy,
                    r1_rng *rng)
 {
     double log_prob[R1_ACTIONS_MAX];
     r1_trace *t = &r->trace[i];
     uint64_t permitted = r1_evidence_permitted(rules, t->held);
     r1_policy_log(r->logits + (size_t)t->node * r->n_action, r->n_action, permitted, log_prob);
-    uint32_t a = draw(log_prob, r->n_action, greedy, rng);
+    uint32_t a = rollout_draw(log_prob, r->n_action, greedy, rng);
     r->decision[r->n_decision++] = (r1_decision){.row = t->node,
                                                  .permitted = permitted,
                                                  .action = a,
@@ -198,7 +198,7 @@ static void decide(r1_rollout *r, const r1_evidence_rules *rules, const r1_rows 
                                                  .ref_log = log_prob[a]};
     t->n_decision++;
     if (a >= rules->n_item) {
-        speak(rules, cases, t, a - rules->n_item);
+        rollout_speak(rules, cases, t, a - rules->n_item);
         return;
     }
     t->held |= 1u << a;
@@ -220,10 +220,10 @@ r1_status r1_rollout_run(r1_rollout *r, const r1_evidence_rules *rules, r1_actor
     r->n_trace = cases->n * n_group;
     for (size_t i = 0; i < r->n_trace; i++)
         r->trace[i] = (r1_trace){.row = (uint32_t)(i / n_group), .held = rules->given};
-    for (size_t first = 0; gather(r, first) > 0; first = r->n_node) {
+    for (size_t first = 0; rollout_gather(r, first) > 0; first = r->n_node) {
         R1_TRY(score_nodes(r, actor, d, cases, first, err));
         for (size_t i = 0; i < r->n_trace; i++)
-            if (!r->trace[i].done) decide(r, rules, cases, i, greedy, rng);
+            if (!r->trace[i].done) rollout_decide(r, rules, cases, i, greedy, rng);
     }
     qsort(r->decision, r->n_decision, sizeof *r->decision, by_node);
     return R1_OK;

@@ -10,23 +10,23 @@ typedef struct {
     float score, label, weight;
 } pair;
 
-static int descending(const void *a, const void *b)
+static int score_metrics_descending(const void *a, const void *b)
 {
     float x = ((const pair *)a)->score, y = ((const pair *)b)->score;
     return (x < y) - (x > y);
 }
 
-static pair *sorted(const float *score, const float *label, size_t n)
+static pair *score_metrics_sorted(const float *score, const float *label, size_t n)
 {
     pair *p = r1_realloc_array(NULL, n ? n : 1, sizeof *p);
     if (!p) return NULL;
     for (size_t i = 0; i < n; i++) p[i] = (pair){score[i], label[i], 1};
-    qsort(p, n, sizeof *p, descending);
+    qsort(p, n, sizeof *p, score_metrics_descending);
     return p;
 }
 
 /* Walks blocks of equal scores. */
-static void areas(const pair *p, size_t n, double *auc, double *ap)
+static void score_metrics_areas(const pair *p, size_t n, double *auc, double *ap)
 {
     double pos = 0, neg = 0, above_pos = 0, area = 0, precision = 0;
     for (size_t i = 0; i < n; i++) p[i].label > 0.5f ? pos++ : neg++;
@@ -47,8 +47,8 @@ static void areas(const pair *p, size_t n, double *auc, double *ap)
 static double one_area(const float *score, const float *label, size_t n, bool want_ap)
 {
     double auc = NAN, ap = NAN;
-    pair *p = sorted(score, label, n);
-    if (p) areas(p, n, &auc, &ap);
+    pair *p = score_metrics_sorted(score, label, n);
+    if (p) score_metrics_areas(p, n, &auc, &ap);
     free(p);
     return want_ap ? ap : auc;
 }
@@ -66,7 +66,7 @@ double r1_metric_ece(const float *logit, const float *label, const float *weight
         return NAN;
     }
     for (size_t i = 0; i < n; i++) p[i] = (pair){logit[i], label[i], weight ? weight[i] : 1};
-    qsort(p, n, sizeof *p, descending);
+    qsort(p, n, sizeof *p, score_metrics_descending);
     for (size_t b = 0; b < BINS; b++) {
         double excess = 0;
         for (size_t i = n * b / BINS; i < n * (b + 1) / BINS; i++) {

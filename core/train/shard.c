@@ -56,7 +56,7 @@ struct r1_shard_writer {
     offsets samples, events;
 };
 
-static bool push(offsets *o, uint64_t at)
+static bool shard_push(offsets *o, uint64_t at)
 {
     if (o->n == o->cap) {
         uint64_t *p = r1_realloc_array(o->at, o->cap * 2 + 1024, sizeof *p);
@@ -68,9 +68,9 @@ static bool push(offsets *o, uint64_t at)
     return true;
 }
 
-static r1_status flush(r1_shard_writer *w, offsets *o, r1_err *err)
+static r1_status shard_flush(r1_shard_writer *w, offsets *o, r1_err *err)
 {
-    if (!push(o, w->at)) R1_FAIL(err, R1_E_NOMEM, "shard %s: out of memory", w->path);
+    if (!shard_push(o, w->at)) R1_FAIL(err, R1_E_NOMEM, "shard %s: out of memory", w->path);
     while (w->len % 8) w->buf[w->len++] = 0;
     if (fwrite(w->buf, 1, w->len, w->f) != w->len)
         R1_FAIL(err, R1_E_IO, "shard %s: cannot write: %s", w->part, strerror(errno));
@@ -78,7 +78,7 @@ static r1_status flush(r1_shard_writer *w, offsets *o, r1_err *err)
     return R1_OK;
 }
 
-static bool put(r1_shard_writer *w, const void *p, size_t n)
+static bool shard_put(r1_shard_writer *w, const void *p, size_t n)
 {
     if (n > RECORD_MAX - 8 - w->len) return false;
     if (n) memcpy(w->buf + w->len, p, n);
@@ -89,7 +89,7 @@ static bool put(r1_shard_writer *w, const void *p, size_t n)
 static bool put_aligned(r1_shard_writer *w, const void *p, size_t n)
 {
     static const uint8_t zero[8];
-    return put(w, p, n) && put(w, zero, (8 - w->len % 8) % 8);
+    return shard_put(w, p, n) && shard_put(w, zero, (8 - w->len % 8) % 8);
 }
 
 r1_status r1_shard_create(r1_shard_writer **out, const char *path, const char *description_json, r1_err *err)
@@ -112,11 +112,11 @@ r1_status r1_shard_create(r1_shard_writer **out, const char *path, const char *d
     if (st == R1_OK) {
         header h = {0};
         size_t len = strlen(w->d->text);
-        put(w, &h, sizeof h);
+        shard_put(w, &h, sizeof h);
         if (!put_aligned(w, w->d->text, len))
             st = R1_E_NOMEM;
         else
-            st = flush(w, &w->samples, err);
+            st = shard_flush(w, &w->samples, err);
         w->samples.n = 0;
     }
     if (st != R1_OK) {
@@ -143,28 +143,28 @@ void r1_shard_abort(r1_shard_writer *w)
     free(w);
 }
 
-static bool put_columns(r1_shard_writer *w, const r1_row_desc *r, const float *num, const int32_t *cat)
+static bool shard_put_columns(r1_shard_writer *w, const r1_row_desc *r, const float *num, const int32_t *cat)
 {
-    return put(w, num, r->n_num * sizeof *num) && put(w, cat, r->n_cat * sizeof *cat);
+    return shard_put(w, num, r->n_num * sizeof *num) && shard_put(w, cat, r->n_cat * sizeof *cat);
 }
 
 r1_status r1_shard_add_event(r1_shard_writer *w, const r1_event *event, uint64_t *index, r1_err *err)
 {
     if (!w->d->has_event) R1_FAIL(err, R1_E_INVAL, "shard %s: the description has no \"event\"", w->path);
     w->len = 0;
-    put_columns(w, &w->d->event, event->num, event->cat);
+    shard_put_columns(w, &w->d->event, event->num, event->cat);
     *index = w->events.n;
-    return flush(w, &w->events, err);
+    return shard_flush(w, &w->events, err);
 }
 
 static bool put_graph(r1_shard_writer *w, const r1_item_desc *it, const r1_item *in)
 {
     uint32_t head[2] = {in->n_node, in->n_edge};
-    return in->n_node <= it->n_node_max && in->n_edge <= it->n_edge_max && put(w, head, sizeof head) &&
-           put(w, in->node, (size_t)in->n_node * it->row.n_num * sizeof(float)) &&
-           put(w, in->edge, (size_t)in->n_edge * it->n_edge_feature * sizeof(float)) &&
-           put(w, in->src, in->n_edge * sizeof(int32_t)) && put(w, in->dst, in->n_edge * sizeof(int32_t)) &&
-           put(w, in->mark, in->n_node);
+    return in->n_node <= it->n_node_max && in->n_edge <= it->n_edge_max && shard_put(w, head, sizeof head) &&
+           shard_put(w, in->node, (size_t)in->n_node * it->row.n_num * sizeof(float)) &&
+           shard_put(w, in->edge, (size_t)in->n_edge * it->n_edge_feature * sizeof(float)) &&
+           shard_put(w, in->src, in->n_edge * sizeof(int32_t)) && shard_put(w, in->dst, in->n_edge * sizeof(int32_t)) &&
+           shard_put(w, in->mark, in->n_node);
 }
 
 static bool put_memory(r1_shard_writer *w, const r1_item_desc *it, const r1_item *in)
@@ -172,15 +172,15 @@ static bool put_memory(r1_shard_writer *w, const r1_item_desc *it, const r1_item
     uint32_t head[2] = {in->n_ref, (in->bucket ? 1u : 0) | (in->log_weight ? 2u : 0)};
     for (uint32_t j = 0; j < in->n_ref; j++)
         if (in->ref[j] >= w->events.n) return false;
-    return in->n_ref <= it->n_ref_max && put(w, head, sizeof head) && put(w, in->ref, in->n_ref * sizeof(uint64_t)) &&
-           put(w, in->log_weight, in->log_weight ? in->n_ref * sizeof(float) : 0) &&
-           put(w, in->bucket, in->bucket ? in->n_ref : 0);
+    return in->n_ref <= it->n_ref_max && shard_put(w, head, sizeof head) && shard_put(w, in->ref, in->n_ref * sizeof(uint64_t)) &&
+           shard_put(w, in->log_weight, in->log_weight ? in->n_ref * sizeof(float) : 0) &&
+           shard_put(w, in->bucket, in->bucket ? in->n_ref : 0);
 }
 
-static bool put_text(r1_shard_writer *w, const r1_item *in)
+static bool shard_put_text(r1_shard_writer *w, const r1_item *in)
 {
     uint32_t head[2] = {in->text_bytes < TEXT_BYTES_MAX ? in->text_bytes : TEXT_BYTES_MAX, 0};
-    return put(w, head, sizeof head) && put(w, in->text, head[0]);
+    return shard_put(w, head, sizeof head) && shard_put(w, in->text, head[0]);
 }
 
 static bool put_item(r1_shard_writer *w, const r1_item_desc *it, const r1_item *in)
@@ -188,12 +188,12 @@ static bool put_item(r1_shard_writer *w, const r1_item_desc *it, const r1_item *
     static const uint8_t zero[8];
     bool ok = false;
     switch (it->kind) {
-    case R1_ITEM_TABLE: ok = put_columns(w, &it->row, in->num, in->cat); break;
-    case R1_ITEM_TEXT: ok = put_text(w, in); break;
+    case R1_ITEM_TABLE: ok = shard_put_columns(w, &it->row, in->num, in->cat); break;
+    case R1_ITEM_TEXT: ok = shard_put_text(w, in); break;
     case R1_ITEM_GRAPH: ok = put_graph(w, it, in); break;
     case R1_ITEM_MEMORY: ok = put_memory(w, it, in); break;
     }
-    return ok && put(w, zero, (8 - w->len % 8) % 8);
+    return ok && shard_put(w, zero, (8 - w->len % 8) % 8);
 }
 
 r1_status r1_shard_add(r1_shard_writer *w, const r1_sample *s, r1_err *err)
@@ -214,7 +214,7 @@ r1_status r1_shard_add(r1_shard_writer *w, const r1_sample *s, r1_err *err)
     }
     r.bytes = (uint32_t)w->len;
     memcpy(w->buf, &r, sizeof r);
-    return flush(w, &w->samples, err);
+    return shard_flush(w, &w->samples, err);
 }
 
 static bool put_index(r1_shard_writer *w, const offsets *o) /* empty: at is NULL, which fwrite must not see */
@@ -270,7 +270,7 @@ typedef struct {
     size_t left;
 } cursor;
 
-static const void *take(cursor *c, size_t n)
+static const void *shard_take(cursor *c, size_t n)
 {
     if (n > c->left) return NULL;
     const uint8_t *p = c->p;
@@ -279,18 +279,18 @@ static const void *take(cursor *c, size_t n)
     return p;
 }
 
-static const uint32_t *take_head(cursor *c) { return take(c, 2 * sizeof(uint32_t)); }
+static const uint32_t *take_head(cursor *c) { return shard_take(c, 2 * sizeof(uint32_t)); }
 
 static bool take_pad(cursor *c)
 {
     size_t n = (8 - (uintptr_t)c->p % 8) % 8;
-    return take(c, n) != NULL;
+    return shard_take(c, n) != NULL;
 }
 
 static bool take_columns(cursor *c, const r1_row_desc *r, r1_item *in)
 {
-    in->num = take(c, r->n_num * sizeof(float));
-    in->cat = in->num ? take(c, r->n_cat * sizeof(int32_t)) : NULL;
+    in->num = shard_take(c, r->n_num * sizeof(float));
+    in->cat = in->num ? shard_take(c, r->n_cat * sizeof(int32_t)) : NULL;
     return in->cat != NULL;
 }
 
@@ -299,7 +299,7 @@ static bool take_text(cursor *c, r1_item *in)
     const uint32_t *head = take_head(c);
     if (!head || head[0] > TEXT_BYTES_MAX) return false;
     in->text_bytes = head[0];
-    return (in->text = take(c, head[0])) != NULL;
+    return (in->text = shard_take(c, head[0])) != NULL;
 }
 
 static bool take_graph(cursor *c, const r1_item_desc *it, r1_item *in)
@@ -308,10 +308,10 @@ static bool take_graph(cursor *c, const r1_item_desc *it, r1_item *in)
     if (!head || head[0] > it->n_node_max || head[1] > it->n_edge_max) return false;
     in->n_node = head[0];
     in->n_edge = head[1];
-    return (in->node = take(c, (size_t)head[0] * it->row.n_num * sizeof(float))) &&
-           (in->edge = take(c, (size_t)head[1] * it->n_edge_feature * sizeof(float))) &&
-           (in->src = take(c, head[1] * sizeof(int32_t))) && (in->dst = take(c, head[1] * sizeof(int32_t))) &&
-           (in->mark = take(c, head[0]));
+    return (in->node = shard_take(c, (size_t)head[0] * it->row.n_num * sizeof(float))) &&
+           (in->edge = shard_take(c, (size_t)head[1] * it->n_edge_feature * sizeof(float))) &&
+           (in->src = shard_take(c, head[1] * sizeof(int32_t))) && (in->dst = shard_take(c, head[1] * sizeof(int32_t))) &&
+           (in->mark = shard_take(c, head[0]));
 }
 
 static bool take_memory(cursor *c, const r1_item_desc *it, r1_item *in)
@@ -319,9 +319,9 @@ static bool take_memory(cursor *c, const r1_item_desc *it, r1_item *in)
     const uint32_t *head = take_head(c);
     if (!head || head[0] > it->n_ref_max || head[1] > 3) return false;
     in->n_ref = head[0];
-    if (!(in->ref = take(c, head[0] * sizeof(uint64_t)))) return false;
-    if (head[1] & 2 && !(in->log_weight = take(c, head[0] * sizeof(float)))) return false;
-    return !(head[1] & 1) || (in->bucket = take(c, head[0]));
+    if (!(in->ref = shard_take(c, head[0] * sizeof(uint64_t)))) return false;
+    if (head[1] & 2 && !(in->log_weight = shard_take(c, head[0] * sizeof(float)))) return false;
+    return !(head[1] & 1) || (in->bucket = shard_take(c, head[0]));
 }
 
 static bool take_item(cursor *c, const r1_item_desc *it, r1_item *in)
@@ -337,7 +337,7 @@ static bool take_item(cursor *c, const r1_item_desc *it, r1_item *in)
     return ok && take_pad(c);
 }
 
-static bool get(const r1_shard *s, size_t index, r1_item *item, r1_sample *out)
+static bool shard_get(const r1_shard *s, size_t index, r1_item *item, r1_sample *out)
 {
     uint64_t at = s->samples[index];
     record r;
@@ -351,7 +351,7 @@ static bool get(const r1_shard *s, size_t index, r1_item *item, r1_sample *out)
     out->id = r.id;
     out->group = r.group;
     out->weight = r.weight;
-    out->label = take(&c, s->d->n_headc * sizeof(float));
+    out->label = shard_take(&c, s->d->n_headc * sizeof(float));
     if (!out->label || !take_pad(&c) || !(r.weight >= 0) || !isfinite(r.weight)) return false;
     for (uint32_t i = 0; i < s->d->n_item; i++)
         if (r.present >> i & 1 && !take_item(&c, &s->d->item[i], &item[i])) return false;
@@ -359,7 +359,7 @@ static bool get(const r1_shard *s, size_t index, r1_item *item, r1_sample *out)
 }
 
 /* What pack.c would refuse as well: references, edges, buckets. */
-static bool sound(const r1_shard *s, const r1_item *item)
+static bool shard_sound(const r1_shard *s, const r1_item *item)
 {
     for (uint32_t i = 0; i < s->d->n_item; i++) {
         const r1_item_desc *it = &s->d->item[i];
@@ -382,13 +382,13 @@ static r1_status check_records(const r1_shard *s, r1_err *err)
         if (s->events[i] % 8 || s->events[i] > s->h.index_at || s->h.index_at - s->events[i] < width)
             R1_FAIL(err, R1_E_FORMAT, "shard %s: event %zu lies outside the records", s->path, i);
     for (size_t i = 0; i < s->h.n_sample; i++)
-        if (!get(s, i, item, &sample) || !sound(s, item))
+        if (!shard_get(s, i, item, &sample) || !shard_sound(s, item))
             R1_FAIL(err, R1_E_FORMAT, "shard %s: sample %zu (byte %llu) is damaged", s->path, i,
                     (unsigned long long)s->samples[i]);
     return R1_OK;
 }
 
-static r1_status check_header(r1_shard *s, r1_err *err)
+static r1_status shard_check_header(r1_shard *s, r1_err *err)
 {
     memcpy(&s->h, s->map, sizeof s->h);
     const header *h = &s->h;
@@ -412,7 +412,7 @@ static r1_status check_header(r1_shard *s, r1_err *err)
     return check_records(s, err);
 }
 
-static r1_status map_file(r1_shard *s, r1_err *err)
+static r1_status shard_map_file(r1_shard *s, r1_err *err)
 {
     struct stat st;
     int fd = open(s->path, O_RDONLY | O_CLOEXEC);
@@ -438,8 +438,8 @@ r1_status r1_shard_open(r1_shard **out, const char *path, r1_err *err)
         R1_FAIL(err, R1_E_NOMEM, "shard %s: out of memory", path);
     }
     memcpy(s->path, path, n);
-    r1_status st = map_file(s, err);
-    if (st == R1_OK) st = check_header(s, err);
+    r1_status st = shard_map_file(s, err);
+    if (st == R1_OK) st = shard_check_header(s, err);
     if (st != R1_OK) {
         r1_shard_close(s);
         return st;
@@ -467,7 +467,7 @@ r1_status r1_shard_get(const r1_shard *s, size_t index, r1_item *item, r1_sample
 {
     if (index >= s->h.n_sample)
         R1_FAIL(err, R1_E_INVAL, "shard %s: sample %zu of %llu", s->path, index, (unsigned long long)s->h.n_sample);
-    if (!get(s, index, item, sample)) R1_FAIL(err, R1_E_FORMAT, "shard %s: sample %zu is damaged", s->path, index);
+    if (!shard_get(s, index, item, sample)) R1_FAIL(err, R1_E_FORMAT, "shard %s: sample %zu is damaged", s->path, index);
     return R1_OK;
 }
 

@@ -15,7 +15,7 @@ typedef struct {
     size_t n, cap, cols;
 } table;
 
-static r1_status table_new(table *t, size_t cols, r1_err *err)
+static r1_status statistics_table_new(table *t, size_t cols, r1_err *err)
 {
     *t = (table){.cap = ROWS_MAX, .cols = cols};
     t->v = r1_realloc_array(NULL, ROWS_MAX * (cols + 1), sizeof *t->v);
@@ -23,12 +23,12 @@ static r1_status table_new(table *t, size_t cols, r1_err *err)
     return R1_OK;
 }
 
-static void table_add(table *t, const float *row)
+static void statistics_table_add(table *t, const float *row)
 {
     if (row && t->n < t->cap) memcpy(t->v + t->n++ * t->cols, row, t->cols * sizeof *row);
 }
 
-static int ascending(const void *a, const void *b)
+static int statistics_ascending(const void *a, const void *b)
 {
     float x = *(const float *)a, y = *(const float *)b;
     return (x > y) - (x < y);
@@ -36,7 +36,7 @@ static int ascending(const void *a, const void *b)
 
 /* Edges that share what is left of the mass among the bins that are left, and never repeat while there are new values:
  * a column that is mostly one value still gets bins for the rest. */
-static void quantiles(const float *v, size_t n, uint32_t n_bin, float *edge)
+static void statistics_quantiles(const float *v, size_t n, uint32_t n_bin, float *edge)
 {
     size_t pos = 0;
     edge[0] = v[0];
@@ -58,8 +58,8 @@ static void fit_bins(const table *t, uint32_t n_bin, float *edges)
         for (size_t r = 0; r < t->n; r++)
             if (isfinite(t->v[r * t->cols + c])) column[n++] = t->v[r * t->cols + c];
         if (n == 0) continue;
-        qsort(column, n, sizeof *column, ascending);
-        quantiles(column, n, n_bin, edges + c * (n_bin + 1));
+        qsort(column, n, sizeof *column, statistics_ascending);
+        statistics_quantiles(column, n, n_bin, edges + c * (n_bin + 1));
     }
     free(column);
 }
@@ -122,9 +122,9 @@ static r1_status fit_table(r1_model *m, const r1_data *d, uint32_t i, r1_err *er
     const r1_row_desc *r = &m->desc->item[i].row;
     table t;
     if (!r->n_num) return R1_OK;
-    R1_TRY(table_new(&t, r->n_num, err));
+    R1_TRY(statistics_table_new(&t, r->n_num, err));
     walk w = walk_item(d, i);
-    for (const r1_item *in; (in = next_item(&w));) table_add(&t, in->num);
+    for (const r1_item *in; (in = next_item(&w));) statistics_table_add(&t, in->num);
     fit_bins(&t, r->n_bin, r1_model_weight(m, m->net.item[i].bins));
     free(t.v);
     return R1_OK;
@@ -135,12 +135,12 @@ static r1_status fit_graph(r1_model *m, const r1_data *d, uint32_t i, r1_err *er
     const r1_item_desc *it = &m->desc->item[i];
     const r1_item_io *io = &m->net.item[i];
     table node, edge = {0};
-    R1_TRY(table_new(&node, it->row.n_num, err));
-    r1_status st = table_new(&edge, it->n_edge_feature, err);
+    R1_TRY(statistics_table_new(&node, it->row.n_num, err));
+    r1_status st = statistics_table_new(&edge, it->n_edge_feature, err);
     walk w = walk_item(d, i);
     for (const r1_item *in; st == R1_OK && (in = next_item(&w));) {
-        for (uint32_t j = 0; j < in->n_node; j++) table_add(&node, in->node + (size_t)j * node.cols);
-        for (uint32_t j = 0; j < in->n_edge; j++) table_add(&edge, in->edge + (size_t)j * edge.cols);
+        for (uint32_t j = 0; j < in->n_node; j++) statistics_table_add(&node, in->node + (size_t)j * node.cols);
+        for (uint32_t j = 0; j < in->n_edge; j++) statistics_table_add(&edge, in->edge + (size_t)j * edge.cols);
     }
     if (st == R1_OK) {
         fit_moments(&node, r1_model_weight(m, io->mean), r1_model_weight(m, io->rstd));
@@ -155,10 +155,10 @@ static r1_status fit_events(r1_model *m, const r1_data *d, r1_err *err)
 {
     table t;
     if (!m->desc->event.n_num || !d->n_event) return R1_OK;
-    R1_TRY(table_new(&t, m->desc->event.n_num, err));
+    R1_TRY(statistics_table_new(&t, m->desc->event.n_num, err));
     for (uint64_t i = 0; i < d->n_event; i += d->n_event / ROWS_MAX + 1) {
         r1_data all = *d;
-        table_add(&t, r1_data_event(&all, i).num);
+        statistics_table_add(&t, r1_data_event(&all, i).num);
     }
     fit_bins(&t, m->desc->event.n_bin, r1_model_weight(m, m->net.event_bins));
     free(t.v);

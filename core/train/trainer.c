@@ -49,7 +49,7 @@ struct r1_trainer {
     r1_pace pace;
 };
 
-static void defaults(r1_train_opts *o)
+static void trainer_defaults(r1_train_opts *o)
 {
     if (o->lr == 0) o->lr = 2e-3;
     if (o->weight_decay == 0) o->weight_decay = 0.01;
@@ -65,13 +65,13 @@ static void defaults(r1_train_opts *o)
 
 /* ---- order ------------------------------------------------------------------------------------------------ */
 
-static void shuffle(r1_trainer *t)
+static void trainer_shuffle(r1_trainer *t)
 {
     double progress = (double)t->epoch / t->o.n_epoch;
     r1_curriculum_epoch(&t->curriculum, progress, t->o.seed, t->epoch, t->order);
 }
 
-static uint32_t batch_cap(const r1_trainer *t)
+static uint32_t trainer_batch_cap(const r1_trainer *t)
 {
     return t->o.n_batch > t->train.unit_max ? t->o.n_batch : t->train.unit_max;
 }
@@ -90,7 +90,7 @@ static void hide_items(r1_trainer *t)
 
 /* ---- checkpoint ------------------------------------------------------------------------------------------- */
 
-static r1_checkpoint state_of(r1_trainer *t)
+static r1_checkpoint trainer_state_of(r1_trainer *t)
 {
     uint32_t beta;
     memcpy(&beta, &t->m->beta, sizeof beta);
@@ -116,14 +116,14 @@ static r1_checkpoint state_of(r1_trainer *t)
 
 r1_status r1_trainer_checkpoint(r1_trainer *t, const char *path, r1_err *err)
 {
-    r1_checkpoint c = state_of(t);
+    r1_checkpoint c = trainer_state_of(t);
     memcpy(&t->best_bits, &t->best_value, sizeof t->best_bits);
     return r1_checkpoint_save(&c, path, err);
 }
 
-static r1_status resume(r1_trainer *t, r1_err *err)
+static r1_status trainer_resume(r1_trainer *t, r1_err *err)
 {
-    r1_checkpoint c = state_of(t);
+    r1_checkpoint c = trainer_state_of(t);
     r1_status st = r1_checkpoint_load(&c, t->o.checkpoint, err);
     memcpy(&t->best_value, &t->best_bits, sizeof t->best_value);
     r1_net_derive(&t->m->net, t->m->desc, t->m->weights);
@@ -135,7 +135,7 @@ static r1_status resume(r1_trainer *t, r1_err *err)
 
 /* ---- life ------------------------------------------------------------------------------------------------- */
 
-static r1_status make_model(r1_trainer *t, r1_err *err)
+static r1_status trainer_make_model(r1_trainer *t, r1_err *err)
 {
     const char *text = t->o.description ? t->o.description : r1_shard_description(t->train.shard[0]);
     R1_TRY(t->o.init ? r1_model_open_as(&t->m, t->o.init, text, t->o.seed, err)
@@ -153,9 +153,9 @@ static r1_status make_model(r1_trainer *t, r1_err *err)
     return t->fit_steps ? r1_model_add_steps(t->m, err) : R1_OK;
 }
 
-static r1_status make_machine(r1_trainer *t, r1_err *err)
+static r1_status trainer_make_machine(r1_trainer *t, r1_err *err)
 {
-    uint32_t n = batch_cap(t);
+    uint32_t n = trainer_batch_cap(t);
     R1_TRY(r1_crew_new(&t->crew, t->o.n_thread, t->o.n_slice, err));
     R1_TRY(r1_machine_new(&t->machine, t->m, t->crew, t->o.n_slice, n, t->train.unit_max, err));
     for (uint32_t k = 0; k < t->machine.n_slice; k++) t->machine.slice[k].e->flags = t->o.run_flags;
@@ -179,27 +179,27 @@ r1_status r1_trainer_new(r1_trainer **out, const r1_train_opts *opts, r1_err *er
     r1_trainer *t = calloc(1, sizeof *t);
     if (!t) R1_FAIL(err, R1_E_NOMEM, "training: out of memory");
     t->o = *opts;
-    defaults(&t->o);
+    trainer_defaults(&t->o);
     t->best_value = -INFINITY;
     r1_status st = r1_data_open(&t->train, t->o.train, t->o.n_train, err);
     if (st == R1_OK && t->o.n_valid) {
         st = r1_data_open(&t->valid, t->o.valid, t->o.n_valid, err);
         t->has_valid = st == R1_OK;
     }
-    if (st == R1_OK) st = make_model(t, err);
+    if (st == R1_OK) st = trainer_make_model(t, err);
     if (st == R1_OK && t->has_valid && r1_shard_schema_hash(t->valid.shard[0]) != t->m->desc->schema_hash)
         st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__, "training: shard %s has another feature schema",
                         t->o.valid[0]);
-    if (st == R1_OK) st = make_machine(t, err);
+    if (st == R1_OK) st = trainer_make_machine(t, err);
     if (st == R1_OK && t->o.checkpoint && access(t->o.checkpoint, F_OK) == 0) {
         t->fit_steps = false;
-        st = resume(t, err);
+        st = trainer_resume(t, err);
     }
     if (st != R1_OK) {
         r1_trainer_free(t);
         return st;
     }
-    shuffle(t);
+    trainer_shuffle(t);
     t->pace = (r1_pace){.what = "training", .start_us = r1_mono_us()};
     *out = t;
     return R1_OK;
@@ -227,7 +227,7 @@ const r1_model *r1_trainer_model(const r1_trainer *t) { return t->m; }
 
 /* ---- a step ----------------------------------------------------------------------------------------------- */
 
-static double rate(const r1_trainer *t)
+static double trainer_rate(const r1_trainer *t)
 {
     double all = (double)t->train.n_sample * t->o.n_epoch;
     return r1_adamw_rate(t->o.lr, t->o.warmup, (double)t->seen / all);
@@ -246,7 +246,7 @@ static void cut_batch(r1_trainer *t)
     r1_machine_cut(&t->machine, &t->src);
 }
 
-static r1_status forward_slice(void *ctx, uint32_t k, r1_err *err)
+static r1_status trainer_forward_slice(void *ctx, uint32_t k, r1_err *err)
 {
     r1_trainer *t = ctx;
     R1_TRY(r1_machine_fill(&t->machine, k, err));
@@ -261,14 +261,14 @@ static r1_status learn_slice(void *ctx, uint32_t k, r1_err *err)
     int16_t out = t->m->net.logits;
     t->loss[k] = 0;
     if (s->n == 0) return R1_OK;
-    R1_TRY(forward_slice(t, k, err));
+    R1_TRY(trainer_forward_slice(t, k, err));
     r1_exec_zero_grad(s->e);
     t->loss[k] = r1_loss(t->m->desc, t->m->net.n_position, t->src.sample + s->first, s->n, &t->total,
                          r1_exec_ptr(s->e, out), r1_exec_grad(s->e, out));
     return r1_exec_backward(s->e, err);
 }
 
-static r1_status gradient(r1_trainer *t, double *loss, r1_err *err)
+static r1_status trainer_gradient(r1_trainer *t, double *loss, r1_err *err)
 {
     cut_batch(t);
     t->total = r1_loss_weigh(t->m->desc, t->src.sample, t->src.n_sample);
@@ -291,7 +291,7 @@ static r1_status begin_steps(r1_trainer *t, r1_err *err)
     t->fit_steps = false;
     cut_batch(t);
     set_rounding(t, false);
-    r1_status st = r1_machine_each(&t->machine, forward_slice, t, err);
+    r1_status st = r1_machine_each(&t->machine, trainer_forward_slice, t, err);
     set_rounding(t, true);
     R1_TRY(st);
     for (uint32_t k = 0; k < t->machine.n_slice; k++)
@@ -302,12 +302,12 @@ static r1_status begin_steps(r1_trainer *t, r1_err *err)
     return R1_OK;
 }
 
-static void write_metrics(const r1_trainer *t, const char *event, double loss, const r1_eval *v)
+static void trainer_write_metrics(const r1_trainer *t, const char *event, double loss, const r1_eval *v)
 {
     FILE *f = t->o.metrics ? fopen(t->o.metrics, "ae") : NULL;
     if (!f) return;
     fprintf(f, "{\"event\":\"%s\",\"step\":%llu,\"epoch\":%llu,\"samples\":%llu,\"lr\":%.6g,\"seconds\":%.3f", event,
-            (unsigned long long)t->adam.step, (unsigned long long)t->epoch, (unsigned long long)t->seen, rate(t),
+            (unsigned long long)t->adam.step, (unsigned long long)t->epoch, (unsigned long long)t->seen, trainer_rate(t),
             r1_pace_seconds(&t->pace));
     const char *const names[] = {"loss", "auc", "ap", "top1", "mrr", "ece"};
     double values[] = {loss, NAN, NAN, NAN, NAN, NAN};
@@ -330,7 +330,7 @@ static r1_status score_valid(r1_trainer *t, r1_scores *s, r1_eval *v, r1_err *er
 }
 
 /* The running mean follows slowly only once there is something to follow: its decay rises to mean_decay with the steps. */
-static void follow(r1_trainer *t)
+static void trainer_follow(r1_trainer *t)
 {
     double n = (double)t->adam.step, decay = (1 + n) / (10 + n);
     r1_adamw_mean(t->m, t->mean, decay < t->o.mean_decay ? decay : t->o.mean_decay);
@@ -367,11 +367,11 @@ static r1_status validate_now(r1_trainer *t, r1_err *err)
     } else {
         t->bad++;
     }
-    write_metrics(t, "valid", v.loss, &v);
+    trainer_write_metrics(t, "valid", v.loss, &v);
     return R1_OK;
 }
 
-static r1_status validate(r1_trainer *t, r1_err *err)
+static r1_status trainer_validate(r1_trainer *t, r1_err *err)
 {
     swap_mean(t);
     r1_status st = validate_now(t, err);
@@ -379,48 +379,48 @@ static r1_status validate(r1_trainer *t, r1_err *err)
     return st;
 }
 
-static bool finished(const r1_trainer *t) { return t->epoch >= t->o.n_epoch || t->bad >= t->o.patience; }
+static bool trainer_finished(const r1_trainer *t) { return t->epoch >= t->o.n_epoch || t->bad >= t->o.patience; }
 
-static r1_status end_of_epoch(r1_trainer *t, r1_err *err)
+static r1_status trainer_end_of_epoch(r1_trainer *t, r1_err *err)
 {
     t->epoch++;
     t->unit = 0;
-    shuffle(t);
-    return t->o.valid_every && t->has_valid ? R1_OK : validate(t, err);
+    trainer_shuffle(t);
+    return t->o.valid_every && t->has_valid ? R1_OK : trainer_validate(t, err);
 }
 
 r1_status r1_trainer_step(r1_trainer *t, double *loss, bool *done, r1_err *err)
 {
     *loss = 0;
-    *done = finished(t);
+    *done = trainer_finished(t);
     if (*done) return R1_OK;
     R1_TRY(r1_rows_take(&t->rows, &t->train, t->order, &t->unit, t->o.n_batch, err));
     if (t->fit_steps) R1_TRY(begin_steps(t, err));
-    R1_TRY(gradient(t, loss, err));
+    R1_TRY(trainer_gradient(t, loss, err));
     if (!isfinite(*loss))
         R1_FAIL(err, R1_E_INVAL, "training: the loss is not finite at step %llu: lower the learning rate (%g)",
                 (unsigned long long)t->adam.step, t->o.lr);
-    r1_adamw_step(&t->adam, t->m, &t->machine, rate(t), t->o.weight_decay, t->o.clip);
-    if (t->mean) follow(t);
+    r1_adamw_step(&t->adam, t->m, &t->machine, trainer_rate(t), t->o.weight_decay, t->o.clip);
+    if (t->mean) trainer_follow(t);
     t->seen += t->rows.n;
     t->pace.seen += t->rows.n;
     r1_pace_note(&t->pace, t->o.progress, t->epoch, *loss, t->seen, t->train.n_sample * t->o.n_epoch);
-    if (t->adam.step % 50 == 0) write_metrics(t, "train", t->pace.loss, NULL);
-    if (t->unit == t->train.n_unit) R1_TRY(end_of_epoch(t, err));
-    if (t->o.valid_every && t->adam.step % t->o.valid_every == 0) R1_TRY(validate(t, err));
+    if (t->adam.step % 50 == 0) trainer_write_metrics(t, "train", t->pace.loss, NULL);
+    if (t->unit == t->train.n_unit) R1_TRY(trainer_end_of_epoch(t, err));
+    if (t->o.valid_every && t->adam.step % t->o.valid_every == 0) R1_TRY(trainer_validate(t, err));
     if (t->o.checkpoint && t->adam.step % t->o.checkpoint_every == 0)
         R1_TRY(r1_trainer_checkpoint(t, t->o.checkpoint, err));
-    *done = finished(t) || (t->o.n_step_max && t->adam.step >= t->o.n_step_max);
+    *done = trainer_finished(t) || (t->o.n_step_max && t->adam.step >= t->o.n_step_max);
     return R1_OK;
 }
 
-static r1_status keep_best(r1_trainer *t, r1_train_report *report, r1_err *err)
+static r1_status trainer_keep_best(r1_trainer *t, r1_train_report *report, r1_err *err)
 {
     if (!t->has_valid) {
         if (t->mean) memcpy(t->m->weights, t->mean, t->m->net.plan.weight_bytes);
         return R1_OK;
     }
-    if (t->n_valid == 0) R1_TRY(validate(t, err));
+    if (t->n_valid == 0) R1_TRY(trainer_validate(t, err));
     memcpy(t->m->weights, t->best, t->m->net.plan.weight_bytes);
     r1_scores s = {0};
     r1_status st = score_valid(t, &s, &report->valid, err);
@@ -439,31 +439,31 @@ r1_status r1_trainer_finish(r1_trainer *t, r1_train_report *report, r1_err *err)
     r1_train_report r = {.valid = {.loss = NAN, .auc = NAN, .ap = NAN, .top1 = NAN, .mrr = NAN, .ece = NAN}};
     r.raw = r.valid;
     r.ece_crossed = NAN;
-    R1_TRY(keep_best(t, &r, err));
+    R1_TRY(trainer_keep_best(t, &r, err));
     t->m->trained_samples = t->trained_before + t->seen;
     r.n_step = t->adam.step;
     r.n_sample = t->seen;
     r.seconds = r1_pace_seconds(&t->pace);
     r.samples_s = r.seconds > 0 ? (double)t->pace.seen / r.seconds : 0;
     r1_pace_end(&t->pace, t->seen);
-    write_metrics(t, "end", r.valid.loss, &r.valid);
+    trainer_write_metrics(t, "end", r.valid.loss, &r.valid);
     if (report) *report = r;
     return t->o.out ? r1_model_save(t->m, t->o.out, err) : R1_OK;
 }
 
-static r1_status advance(void *stage, bool *done, r1_err *err)
+static r1_status trainer_advance(void *stage, bool *done, r1_err *err)
 {
     double loss;
     return r1_trainer_step(stage, &loss, done, err);
 }
 
-static r1_status save(void *stage, const char *path, r1_err *err) { return r1_trainer_checkpoint(stage, path, err); }
+static r1_status trainer_save(void *stage, const char *path, r1_err *err) { return r1_trainer_checkpoint(stage, path, err); }
 
 r1_status r1_train(const r1_train_opts *opts, r1_train_report *report, r1_err *err)
 {
     r1_trainer *t;
     R1_TRY(r1_trainer_new(&t, opts, err));
-    r1_loop loop = {"training", t->o.checkpoint, t->o.stopped, &t->adam.step, advance, save};
+    r1_loop loop = {"training", t->o.checkpoint, t->o.stopped, &t->adam.step, trainer_advance, trainer_save};
     r1_status st = r1_loop_run(&loop, t, err);
     if (st == R1_OK) st = r1_trainer_finish(t, report, err);
     r1_trainer_free(t);

@@ -90,7 +90,7 @@ static r1_status run_cluster(rd_kafka_t *rk, const r1_options *o, r1_err *err)
     return st;
 }
 
-static int serve(r1_cli_call *call)
+static int broker_serve(r1_cli_call *call)
 {
     char why[256];
     rd_kafka_conf_t *conf = rd_kafka_conf_new(); /* the cluster needs a client to live in; it never connects */
@@ -116,7 +116,7 @@ static const r1_command commands[] = {
      .examples = "r1-broker serve --port 19092 --partitions 4",
      .options = serve_rows,
      .n_options = R1_COUNT(serve_rows),
-     .run = serve},
+     .run = broker_serve},
 };
 
 int main(int argc, char **argv)

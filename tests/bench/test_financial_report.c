@@ -16,15 +16,15 @@ static uint16_t votes[FACTS][REPORT_VALUES]; /* mentions since the last restatem
 static bool restated[FACTS], mentioned[FACTS];
 static int32_t first_value[FACTS], unit_of[REPORT_SCOPES][REPORT_STATEMENTS];
 
-static bool within(int32_t token, int32_t from, int32_t n) { return token >= from && token < from + n; }
-static bool is_value(int32_t t) { return within(t, REPORT_VALUE, REPORT_VALUES); }
+static bool financial_report_within(int32_t token, int32_t from, int32_t n) { return token >= from && token < from + n; }
+static bool is_value(int32_t t) { return financial_report_within(t, REPORT_VALUE, REPORT_VALUES); }
 
-static int32_t fact(int32_t scope, int32_t metric, int32_t span, int32_t year)
+static int32_t financial_report_fact(int32_t scope, int32_t metric, int32_t span, int32_t year)
 {
     return ((scope * REPORT_METRICS + metric) * REPORT_SPANS + span) * REPORT_YEARS + year;
 }
 
-static void mention(int32_t f, int32_t value)
+static void financial_report_mention(int32_t f, int32_t value)
 {
     if (!mentioned[f]) first_value[f] = value;
     mentioned[f] = true;
@@ -34,19 +34,19 @@ static void mention(int32_t f, int32_t value)
 /* A cell "year value" behind a legible metric and span, then a restatement of it. Returns the tokens read. */
 static int32_t read_cell(const int32_t *t, int32_t n, int32_t scope, int32_t metric, int32_t span)
 {
-    bool year = n > 1 && within(t[0], REPORT_YEAR, REPORT_YEARS);
+    bool year = n > 1 && financial_report_within(t[0], REPORT_YEAR, REPORT_YEARS);
     if (n < 2 || (!year && t[0] != REPORT_SMUDGE) || (!is_value(t[1]) && t[1] != REPORT_SMUDGE)) return 0;
-    int32_t f = year ? fact(scope, metric, span, t[0] - REPORT_YEAR) : -1;
-    if (year && is_value(t[1])) mention(f, t[1] - REPORT_VALUE);
+    int32_t f = year ? financial_report_fact(scope, metric, span, t[0] - REPORT_YEAR) : -1;
+    if (year && is_value(t[1])) financial_report_mention(f, t[1] - REPORT_VALUE);
     if (n < 4 || t[2] != REPORT_RESTATED) return 2;
     if (!year) return 4;
     restated[f] = true;
     memset(votes[f], 0, sizeof votes[f]);
-    if (is_value(t[3])) mention(f, t[3] - REPORT_VALUE);
+    if (is_value(t[3])) financial_report_mention(f, t[3] - REPORT_VALUE);
     return 4;
 }
 
-static int32_t text_of(const report *r)
+static int32_t financial_report_text_of(const report *r)
 {
     int32_t n = 0;
     while (n < r->n_token && r->section[n] >= 0) n++;
@@ -56,20 +56,20 @@ static int32_t text_of(const report *r)
 static void read_report(const report *r)
 {
     const int32_t *t = r->token;
-    int32_t n = text_of(r), scope = -1, unit = -1;
+    int32_t n = financial_report_text_of(r), scope = -1, unit = -1;
     memset(votes, 0, sizeof votes);
     memset(restated, 0, sizeof restated);
     memset(mentioned, 0, sizeof mentioned);
     memset(unit_of, 0xff, sizeof unit_of);
     for (int32_t i = 0; i < n;) {
-        if (within(t[i], REPORT_KIND, REPORT_KINDS)) {
-            CU_ASSERT_FATAL(i + 2 < n && within(t[i + 1], REPORT_SCOPE, REPORT_SCOPES) &&
-                            within(t[i + 2], REPORT_UNIT, REPORT_UNITS));
+        if (financial_report_within(t[i], REPORT_KIND, REPORT_KINDS)) {
+            CU_ASSERT_FATAL(i + 2 < n && financial_report_within(t[i + 1], REPORT_SCOPE, REPORT_SCOPES) &&
+                            financial_report_within(t[i + 2], REPORT_UNIT, REPORT_UNITS));
             scope = t[i + 1] - REPORT_SCOPE;
             unit = t[i + 2] - REPORT_UNIT;
             i += 3;
-        } else if (i + 1 < n && within(t[i], REPORT_METRIC, REPORT_METRICS) &&
-                   within(t[i + 1], REPORT_SPAN, REPORT_SPANS)) {
+        } else if (i + 1 < n && financial_report_within(t[i], REPORT_METRIC, REPORT_METRICS) &&
+                   financial_report_within(t[i + 1], REPORT_SPAN, REPORT_SPANS)) {
             int32_t metric = t[i] - REPORT_METRIC, span = t[i + 1] - REPORT_SPAN;
             int32_t cell = read_cell(t + i + 2, n - i - 2, scope, metric, span);
             if (cell) unit_of[scope][metric / STATEMENT] = unit;
@@ -82,7 +82,7 @@ static void read_report(const report *r)
 }
 
 /* The value that most legible mentions give; -1 where none has more than half. */
-static int32_t value_of(int32_t f)
+static int32_t financial_report_value_of(int32_t f)
 {
     int32_t best = 0, all = 0;
     for (int32_t v = 0; v < REPORT_VALUES; v++) {
@@ -93,27 +93,27 @@ static int32_t value_of(int32_t f)
 }
 
 /* Others that state the same metric and period, as far as they can be read. */
-static int32_t others(const report_question *q)
+static int32_t financial_report_others(const report_question *q)
 {
     int32_t n = 0;
-    for (int32_t s = 0; s < REPORT_SCOPES; s++) n += s != q->scope && mentioned[fact(s, q->metric, q->span, q->year)];
+    for (int32_t s = 0; s < REPORT_SCOPES; s++) n += s != q->scope && mentioned[financial_report_fact(s, q->metric, q->span, q->year)];
     return n;
 }
 
 static void check_question(const report *r, const report_question *q, int32_t at)
 {
-    int32_t f = fact(q->scope, q->metric, q->span, q->year), all = 0;
+    int32_t f = financial_report_fact(q->scope, q->metric, q->span, q->year), all = 0;
     const int32_t words[REPORT_QUESTION] = {REPORT_SCOPE + q->scope, REPORT_METRIC + q->metric, REPORT_SPAN + q->span,
                                             REPORT_YEAR + q->year, REPORT_ASK};
     CU_ASSERT_EQUAL(q->at, at + REPORT_QUESTION - 1);
     CU_ASSERT_EQUAL(memcmp(r->token + at, words, sizeof words), 0);
-    CU_ASSERT_EQUAL(value_of(f), q->value);
+    CU_ASSERT_EQUAL(financial_report_value_of(f), q->value);
     CU_ASSERT_EQUAL(unit_of[q->scope][q->metric / STATEMENT], q->unit);
     CU_ASSERT(q->scope <= REPORT_SEGMENTS);
     CU_ASSERT_EQUAL((q->hard & REPORT_IS_RESTATED) != 0, restated[f]);
     for (int32_t v = 0; v < REPORT_VALUES; v++) all += votes[f][v];
     if (q->hard & REPORT_IS_NOISY) CU_ASSERT(all > votes[f][q->value]);
-    if (others(q) >= 2) CU_ASSERT(q->hard & REPORT_IS_DISTRACTED);
+    if (financial_report_others(q) >= 2) CU_ASSERT(q->hard & REPORT_IS_DISTRACTED);
 }
 
 typedef struct {
@@ -123,13 +123,13 @@ typedef struct {
 static void check_report(int32_t n_token, int32_t n_question, tally *sum)
 {
     const report *r = &the_report;
-    int32_t text = text_of(r);
+    int32_t text = financial_report_text_of(r);
     CU_ASSERT_EQUAL_FATAL(r->n_token, n_token);
     CU_ASSERT_EQUAL_FATAL(text + r->n_question * REPORT_QUESTION, n_token);
     CU_ASSERT(r->n_question <= n_question);
-    for (int32_t i = 0; i < n_token; i++) CU_ASSERT(within(r->token[i], 0, REPORT_TOKENS));
+    for (int32_t i = 0; i < n_token; i++) CU_ASSERT(financial_report_within(r->token[i], 0, REPORT_TOKENS));
     for (int32_t i = 1; i < text; i++)
-        CU_ASSERT_EQUAL(r->section[i], r->section[i - 1] + within(r->token[i], REPORT_KIND, REPORT_KINDS));
+        CU_ASSERT_EQUAL(r->section[i], r->section[i - 1] + financial_report_within(r->token[i], REPORT_KIND, REPORT_KINDS));
     read_report(r);
     for (int32_t k = 0; k < r->n_question; k++) {
         const report_question *q = &r->question[k];
@@ -138,7 +138,7 @@ static void check_report(int32_t n_token, int32_t n_question, tally *sum)
         sum->restated += (q->hard & REPORT_IS_RESTATED) != 0;
         sum->noisy += (q->hard & REPORT_IS_NOISY) != 0;
         sum->distracted += (q->hard & REPORT_IS_DISTRACTED) != 0;
-        sum->changed += first_value[fact(q->scope, q->metric, q->span, q->year)] != q->value;
+        sum->changed += first_value[financial_report_fact(q->scope, q->metric, q->span, q->year)] != q->value;
     }
 }
 
@@ -187,7 +187,7 @@ static void test_lookalikes(void)
         with += n > 0;
         for (int32_t i = 0; i < n; i++) {
             int32_t a = REPORT_LOWEST + v, b = REPORT_LOWEST + other[i];
-            CU_ASSERT(within(other[i], 0, REPORT_VALUES));
+            CU_ASSERT(financial_report_within(other[i], 0, REPORT_VALUES));
             CU_ASSERT_EQUAL((a / 10 != b / 10) + (a % 10 != b % 10), 1);
         }
     }

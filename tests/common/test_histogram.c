@@ -8,7 +8,7 @@
 
 enum { N = 20000 };
 
-static int cmp(const void *a, const void *b)
+static int histogram_cmp(const void *a, const void *b)
 {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
     return (x > y) - (x < y);
@@ -27,7 +27,7 @@ static void test_quantiles(void)
             r1_histogram_add(i % 3 ? &a : &b, v[i]);
         }
         r1_histogram_merge(&a, &b);
-        qsort(v, N, sizeof *v, cmp);
+        qsort(v, N, sizeof *v, histogram_cmp);
         CU_ASSERT_EQUAL(a.n, N);
         CU_ASSERT_EQUAL(a.min, v[0]);
         CU_ASSERT_EQUAL(a.max, v[N - 1]);

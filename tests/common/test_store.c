@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *conninfo(void)
+static const char *store_conninfo(void)
 {
     const char *c = getenv("R1_TEST_PG");
     if (!c) fprintf(stderr, "R1_TEST_PG must name a database; ctest sets it\n");
@@ -16,15 +16,15 @@ static const char *conninfo(void)
     return c;
 }
 
-static r1_store *open_store(void)
+static r1_store *store_open_store(void)
 {
     r1_err err = {0};
     r1_store *s = NULL;
-    R1_ASSERT_OK(r1_store_open(&s, conninfo(), "test_store", &err), &err);
+    R1_ASSERT_OK(r1_store_open(&s, store_conninfo(), "test_store", &err), &err);
     return s;
 }
 
-static int64_t scalar(r1_store *s, const char *sql)
+static int64_t store_scalar(r1_store *s, const char *sql)
 {
     r1_err err = {0};
     r1_rows *r;
@@ -34,7 +34,7 @@ static int64_t scalar(r1_store *s, const char *sql)
     return v;
 }
 
-static void write_text(const char *dir, const char *name, const char *text)
+static void store_write_text(const char *dir, const char *name, const char *text)
 {
     char path[512];
     snprintf(path, sizeof path, "%s/%s", dir, name);
@@ -44,7 +44,7 @@ static void write_text(const char *dir, const char *name, const char *text)
 static void test_migrate(void)
 {
     r1_err err = {0};
-    r1_store *s = open_store();
+    r1_store *s = store_open_store();
     R1_ASSERT_OK(r1_store_script(s, "DROP SCHEMA IF EXISTS r1 CASCADE", &err), &err);
     const char *dir = r1_test_source("schemas/sql");
     CU_ASSERT_EQUAL(r1_store_migrated(s, dir, &err), R1_E_AGAIN);
@@ -60,26 +60,26 @@ static void test_migrate(void)
 static void test_migrate_refusals(void)
 {
     r1_err err = {0};
-    r1_store *s = open_store();
+    r1_store *s = store_open_store();
     size_t applied;
     char dir[300];
     snprintf(dir, sizeof dir, "%s/sql", r1_test_tmpdir());
     R1_ASSERT_OK(r1_mkdirs(dir, &err), &err);
     R1_ASSERT_OK(r1_store_script(s, "DROP SCHEMA IF EXISTS r1 CASCADE", &err), &err);
-    write_text(dir, "0001_a.sql", "CREATE TABLE r1.a (x integer)");
-    write_text(dir, "0002_b.sql", "CREATE TABLE r1.b (x integer); SELECT nonsense");
+    store_write_text(dir, "0001_a.sql", "CREATE TABLE r1.a (x integer)");
+    store_write_text(dir, "0002_b.sql", "CREATE TABLE r1.b (x integer); SELECT nonsense");
     CU_ASSERT_EQUAL(r1_store_migrate(s, dir, &applied, &err), R1_E_DB);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "0002_b.sql"));
-    CU_ASSERT_EQUAL(scalar(s, "SELECT count(*) FROM pg_tables WHERE schemaname = 'r1' AND tablename = 'b'"),
+    CU_ASSERT_EQUAL(store_scalar(s, "SELECT count(*) FROM pg_tables WHERE schemaname = 'r1' AND tablename = 'b'"),
                     0); /* nothing half-written */
-    write_text(dir, "0002_b.sql", "CREATE TABLE r1.b (x integer)");
+    store_write_text(dir, "0002_b.sql", "CREATE TABLE r1.b (x integer)");
     R1_ASSERT_OK(r1_store_migrate(s, dir, &applied, &err), &err);
     CU_ASSERT_EQUAL(applied, 1);
-    write_text(dir, "0001_a.sql", "CREATE TABLE r1.a (x bigint)");
+    store_write_text(dir, "0001_a.sql", "CREATE TABLE r1.a (x bigint)");
     CU_ASSERT_EQUAL(r1_store_migrate(s, dir, &applied, &err), R1_E_INVAL);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "0001_a.sql"));
     R1_ASSERT_OK(r1_store_script(s, "INSERT INTO r1.schema_migration VALUES (99, 'future', 'x')", &err), &err);
-    write_text(dir, "0001_a.sql", "CREATE TABLE r1.a (x integer)");
+    store_write_text(dir, "0001_a.sql", "CREATE TABLE r1.a (x integer)");
     CU_ASSERT_EQUAL(r1_store_migrated(s, dir, &err), R1_E_INVAL);
     R1_ASSERT_OK(r1_store_script(s, "DROP SCHEMA IF EXISTS r1 CASCADE", &err), &err);
     r1_store_close(s);
@@ -93,7 +93,7 @@ static void fresh_schema(r1_store *s)
     R1_ASSERT_OK(r1_store_migrate(s, r1_test_source("schemas/sql"), &applied, &err), &err);
 }
 
-static void prepare_all(r1_store *s)
+static void store_prepare_all(r1_store *s)
 {
     r1_err err = {0};
     R1_ASSERT_OK(
@@ -109,7 +109,7 @@ static void prepare_all(r1_store *s)
 }
 
 /* One batch of n letters from offset `from` on under `epoch`. */
-static r1_status write_batch(r1_store *s, int64_t from, int64_t n, int64_t epoch, r1_err *err)
+static r1_status store_write_batch(r1_store *s, int64_t from, int64_t n, int64_t epoch, r1_err *err)
 {
     char old[24], new[24], ep[24], off[24];
     snprintf(old, sizeof old, "%lld", (long long)from);
@@ -130,7 +130,7 @@ static r1_status write_batch(r1_store *s, int64_t from, int64_t n, int64_t epoch
     return r1_store_batch_commit(s, err);
 }
 
-static int64_t take(r1_store *s, const char *owner)
+static int64_t store_take(r1_store *s, const char *owner)
 {
     r1_err err = {0};
     r1_rows *r;
@@ -145,24 +145,24 @@ static int64_t take(r1_store *s, const char *owner)
 static void test_batches(void)
 {
     r1_err err = {0};
-    r1_store *s = open_store();
+    r1_store *s = store_open_store();
     fresh_schema(s);
-    prepare_all(s);
-    int64_t epoch = take(s, "one"), at = 0;
+    store_prepare_all(s);
+    int64_t epoch = store_take(s, "one"), at = 0;
     for (int64_t n = 1; n <= 2000; n = n * 5 + 1) { /* one past and far past the flush interval */
-        R1_ASSERT_OK(write_batch(s, at, n, epoch, &err), &err);
+        R1_ASSERT_OK(store_write_batch(s, at, n, epoch, &err), &err);
         at += n;
-        CU_ASSERT_EQUAL(scalar(s, "SELECT count(*) FROM r1.dead_letter"), at);
-        CU_ASSERT_EQUAL(scalar(s, "SELECT next_offset FROM r1.stream_offset"), at);
+        CU_ASSERT_EQUAL(store_scalar(s, "SELECT count(*) FROM r1.dead_letter"), at);
+        CU_ASSERT_EQUAL(store_scalar(s, "SELECT next_offset FROM r1.stream_offset"), at);
     }
     /* the same batch again, a gap, an old epoch: all are fenced and leave nothing */
-    CU_ASSERT_EQUAL(write_batch(s, at - 1, 1, epoch, &err), R1_E_FENCED);
-    CU_ASSERT_EQUAL(write_batch(s, at + 1, 300, epoch, &err), R1_E_FENCED);
-    r1_store *other = open_store();
-    CU_ASSERT_EQUAL(take(other, "two"), epoch + 1);
-    CU_ASSERT_EQUAL(write_batch(s, at, 10, epoch, &err), R1_E_FENCED);
+    CU_ASSERT_EQUAL(store_write_batch(s, at - 1, 1, epoch, &err), R1_E_FENCED);
+    CU_ASSERT_EQUAL(store_write_batch(s, at + 1, 300, epoch, &err), R1_E_FENCED);
+    r1_store *other = store_open_store();
+    CU_ASSERT_EQUAL(store_take(other, "two"), epoch + 1);
+    CU_ASSERT_EQUAL(store_write_batch(s, at, 10, epoch, &err), R1_E_FENCED);
     CU_ASSERT_TRUE(err.fatal);
-    CU_ASSERT_EQUAL(scalar(s, "SELECT count(*) FROM r1.dead_letter"), at);
+    CU_ASSERT_EQUAL(store_scalar(s, "SELECT count(*) FROM r1.dead_letter"), at);
     r1_store_close(other);
     /* a data error in the middle of a batch rolls all of it back and says which class */
     R1_ASSERT_OK(r1_store_batch_begin(s, &err), &err);
@@ -170,17 +170,17 @@ static void test_batches(void)
     r1_store_batch_add(s, "letter", 2, dup, &err);
     CU_ASSERT_EQUAL(r1_store_batch_commit(s, &err), R1_E_FORMAT);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "23505"));
-    CU_ASSERT_EQUAL(scalar(s, "SELECT count(*) FROM r1.dead_letter"), at); /* the store is usable afterwards */
+    CU_ASSERT_EQUAL(store_scalar(s, "SELECT count(*) FROM r1.dead_letter"), at); /* the store is usable afterwards */
     r1_store_close(s);
 }
 
 static void test_lost_connection(void)
 {
     r1_err err = {0};
-    r1_store *s = open_store(), *killer = open_store();
+    r1_store *s = store_open_store(), *killer = store_open_store();
     fresh_schema(s);
-    prepare_all(s);
-    int64_t epoch = take(s, "one");
+    store_prepare_all(s);
+    int64_t epoch = store_take(s, "one");
     R1_ASSERT_OK(
         r1_store_script(killer,
                         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test_store' "
@@ -188,12 +188,12 @@ static void test_lost_connection(void)
                         &err),
         &err);
     usleep(100000);
-    CU_ASSERT_EQUAL(write_batch(s, 0, 700, epoch, &err), R1_E_DB);
+    CU_ASSERT_EQUAL(store_write_batch(s, 0, 700, epoch, &err), R1_E_DB);
     CU_ASSERT_TRUE(err.retriable);
     CU_ASSERT_FALSE(r1_store_alive(s));
     R1_ASSERT_OK(r1_store_reopen(s, &err), &err);
-    R1_ASSERT_OK(write_batch(s, 0, 700, epoch, &err), &err);
-    CU_ASSERT_EQUAL(scalar(s, "SELECT count(*) FROM r1.dead_letter"), 700);
+    R1_ASSERT_OK(store_write_batch(s, 0, 700, epoch, &err), &err);
+    CU_ASSERT_EQUAL(store_scalar(s, "SELECT count(*) FROM r1.dead_letter"), 700);
     r1_store_close(killer);
     r1_store_close(s);
     CU_ASSERT_EQUAL(r1_store_open(&s, "host=/does/not/exist port=1", "x", &err), R1_E_DB);
@@ -203,7 +203,7 @@ static void test_lost_connection(void)
 static void test_least_rights(void)
 {
     r1_err err = {0};
-    r1_store *s = open_store();
+    r1_store *s = store_open_store();
     fresh_schema(s);
     R1_ASSERT_OK(r1_store_script(s, "SET ROLE r1_reader", &err), &err);
     CU_ASSERT_EQUAL(r1_store_script(s, "DELETE FROM r1.dead_letter", &err), R1_E_DB);
@@ -222,7 +222,7 @@ static void test_columns(void)
     static const r1_column_type type[] = {R1_COL_INT8, R1_COL_INT4,      R1_COL_FLOAT4,
                                           R1_COL_BOOL, R1_COL_TIMESTAMP, R1_COL_TEXT};
     r1_err err = {0};
-    r1_store *s = open_store();
+    r1_store *s = store_open_store();
     r1_columns *c;
     R1_ASSERT_OK(
         r1_store_script(
@@ -250,15 +250,15 @@ static void test_columns(void)
     R1_ASSERT_OK(r1_store_batch_begin(s, &err), &err);
     R1_ASSERT_OK(r1_store_batch_add_columns(s, "columns", c, 1, same, &err), &err);
     R1_ASSERT_OK(r1_store_batch_commit(s, &err), &err);
-    CU_ASSERT_EQUAL(scalar(s,
+    CU_ASSERT_EQUAL(store_scalar(s,
                            "SELECT count(*) FROM t WHERE g = 'same' AND b BETWEEN -299 AND 0 AND c = -b / 4::real AND "
                            "d = (b % 2 <> 0) AND e = to_timestamp(-b - 5)"),
                     300);
-    CU_ASSERT_EQUAL(scalar(s,
+    CU_ASSERT_EQUAL(store_scalar(s,
                            "SELECT count(*) FROM t WHERE f IS NOT DISTINCT FROM CASE -b % 3 WHEN 1 THEN '' WHEN 2 THEN "
                            "E'a\"b\\\\{,}\\'' END"),
                     300);
-    CU_ASSERT_EQUAL(scalar(s, "SELECT count(*) FROM t WHERE a = CASE b WHEN 0 THEN -9223372036854775808 WHEN -1 THEN "
+    CU_ASSERT_EQUAL(store_scalar(s, "SELECT count(*) FROM t WHERE a = CASE b WHEN 0 THEN -9223372036854775808 WHEN -1 THEN "
                               "9223372036854775807 ELSE -b END"),
                     300);
     r1_columns_int(c, 0, 1);

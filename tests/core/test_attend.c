@@ -25,7 +25,7 @@ typedef struct {
     bool scaled; /* scores are of size 1, else of the root of the head's width */
 } attention;
 
-static void *halves(const float *from, size_t n)
+static void *attend_halves(const float *from, size_t n)
 {
     uint16_t *to = malloc(n * sizeof *to);
     for (size_t i = 0; i < n; i++) {
@@ -36,28 +36,28 @@ static void *halves(const float *from, size_t n)
     return to;
 }
 
-static r1_view normals(int64_t rows, int32_t cols, double by, bool bf16)
+static r1_view attend_normals(int64_t rows, int32_t cols, double by, bool bf16)
 {
     int64_t ld = cols + 3, n = rows * ld + 1;
     float *p = malloc(sizeof *p * (size_t)n);
     for (int64_t i = 0; i < n; i++) p[i] = i % ld < cols ? (float)(r1_rng_normal(&rng) * by) : NAN;
     r1_view v = {p, rows, cols, R1_F32, ld};
     if (bf16) {
-        v.p = halves(p, (size_t)n);
+        v.p = attend_halves(p, (size_t)n);
         v.dtype = R1_BF16;
         free(p);
     }
     return v;
 }
 
-static r1_view numbers(int32_t n, int32_t below)
+static r1_view attend_numbers(int32_t n, int32_t below)
 {
     int32_t *p = malloc(sizeof *p * ((size_t)n + 1));
     for (int32_t i = 0; i < n; i++) p[i] = (int32_t)r1_rng_below(&rng, (uint64_t)below);
     return (r1_view){p, 1, n, R1_I32, n};
 }
 
-static void make(attention *t, bool causal, bool bf16, bool lists)
+static void attend_make(attention *t, bool causal, bool bf16, bool lists)
 {
     static const int32_t lengths[] = {0, 1, 7, 8, 9, 13, 64, 127, 128, 129, 300, 504, 505, 1025};
     static const int32_t widths[] = {1, 5, 8, 16, 24, 32, 33, 64, 128, 136};
@@ -77,28 +77,28 @@ static void make(attention *t, bool causal, bool bf16, bool lists)
     r1_op_args *a = &t->a;
     t->scaled = r1_rng_below(&rng, 3);
     double sharp = t->scaled ? 1 / sqrt((double)d / heads) : 1;
-    a->v[0] = normals(rows, d, sharp, false);
-    a->v[1] = normals(listed, d, 1, bf16);
-    a->v[2] = normals(listed, d, 1, bf16);
+    a->v[0] = attend_normals(rows, d, sharp, false);
+    a->v[1] = attend_normals(listed, d, 1, bf16);
+    a->v[2] = attend_normals(listed, d, 1, bf16);
     a->v[3] = (r1_view){t->q_off, 1, t->n_seg + 1, R1_I32, t->n_seg + 1};
     a->v[4] = (r1_view){t->k_off, 1, t->n_seg + 1, R1_I32, t->n_seg + 1};
     if (lists) {
-        a->v[5] = numbers(keys, listed);
-        a->v[6] = numbers(keys, 4);
-        a->v[7] = normals(heads, 4, 1, false);
-        a->v[8] = normals(1, keys, 1, false);
+        a->v[5] = attend_numbers(keys, listed);
+        a->v[6] = attend_numbers(keys, 4);
+        a->v[7] = attend_normals(heads, 4, 1, false);
+        a->v[8] = attend_normals(1, keys, 1, false);
     }
-    a->v[9] = normals(rows, d, 1, false);
+    a->v[9] = attend_normals(rows, d, 1, false);
     a->i[0] = heads;
     a->i[1] = causal;
     if (r1_rng_below(&rng, 2)) return;
     int32_t rank = 1 + (int32_t)r1_rng_below(&rng, R1_ATTEND_RANK_MAX);
-    a->v[10] = normals(rows, heads * rank, 1 / sqrt((double)rank), false);
-    a->v[11] = normals(listed, heads * rank, 1, false);
+    a->v[10] = attend_normals(rows, heads * rank, 1 / sqrt((double)rank), false);
+    a->v[11] = attend_normals(listed, heads * rank, 1, false);
     a->f[0] = 0.6f;
 }
 
-static void drop(attention *t)
+static void attend_drop(attention *t)
 {
     for (int k = 0; k < R1_OP_VIEWS; k++) {
         if (k != 3 && k != 4) free(t->a.v[k].p);
@@ -107,7 +107,7 @@ static void drop(attention *t)
 }
 
 /* more: what is tolerated beside, for each; NULL: nothing. */
-static bool near(const char *what, const r1_view *expected, const r1_view *got, double tolerance, const r1_view *more)
+static bool attend_near(const char *what, const r1_view *expected, const r1_view *got, double tolerance, const r1_view *more)
 {
     for (int64_t r = 0; r < expected->rows; r++)
         for (int32_t c = 0; c < expected->cols; c++) {
@@ -146,7 +146,7 @@ static r1_view rounded_queries(const attention *t)
     return q;
 }
 
-static r1_view squares(const r1_view *half)
+static r1_view attend_squares(const r1_view *half)
 {
     r1_view v = same_shape(half, 0);
     for (int64_t i = 0; i < v.rows * v.ld; i++) {
@@ -168,9 +168,9 @@ static r1_view by_reference(r1_op_args a)
 
 /* How far y = sum p v may move where each weight p changes by up to `unit` and their sum is one again: a weight then changes by up to
  * 2 unit / (1 - unit), and as the changes cancel, y by that times sum p |v - y|, which the values' standard deviation bounds. */
-static r1_view spread(r1_op_args a, const r1_view *y)
+static r1_view attend_spread(r1_op_args a, const r1_view *y)
 {
-    r1_view v = squares(&a.v[2]);
+    r1_view v = attend_squares(&a.v[2]);
     a.v[2] = v;
     r1_view more = by_reference(a);
     for (int64_t r = 0; r < more.rows; r++)
@@ -186,7 +186,7 @@ typedef struct {
     double furthest, square, n;
 } deviation;
 
-static void deviate(deviation *d, const r1_view *expected, const r1_view *got)
+static void attend_deviate(deviation *d, const r1_view *expected, const r1_view *got)
 {
     for (int64_t r = 0; r < got->rows; r++)
         for (int32_t c = 0; c < got->cols; c++, d->n++) {
@@ -204,14 +204,14 @@ static void print_deviation(const char *of, const deviation *d)
             of, d->furthest, sqrt(d->square / d->n));
 }
 
-static void test_forward(void)
+static void test_attend_forward(void)
 {
     r1_err err = {0};
     deviation from_f32[2] = {0};
     r1_rng_seed(&rng, r1_test_seed());
     for (int round = 0; round < 24; round++) {
         attention t;
-        make(&t, round & 1, round & 2, round & 4);
+        attend_make(&t, round & 1, round & 2, round & 4);
         bool pairs = round & 2 && r1_cpu_kernel()->pairs;
         if (pairs && round & 8) /* a mean of equal values is that value, whatever the weights */
             for (int64_t i = 0; i < t.a.v[2].rows * t.a.v[2].ld; i++) ((uint16_t *)t.a.v[2].p)[i] = 0x3fc0;
@@ -220,31 +220,31 @@ static void test_forward(void)
         r1_view expected = by_reference(t.a), more = {0};
         if (pairs) {
             r1_op_args a = t.a;
-            if (!(round & 8)) deviate(&from_f32[t.scaled], &expected, &t.a.v[9]);
+            if (!(round & 8)) attend_deviate(&from_f32[t.scaled], &expected, &t.a.v[9]);
             free(expected.p);
             a.v[0] = rounded_queries(&t);
             expected = by_reference(a);
-            more = spread(a, &expected);
+            more = attend_spread(a, &expected);
             free(a.v[0].p);
         }
-        CU_ASSERT_TRUE(near("attend", &expected, &t.a.v[9], 5e-5, pairs ? &more : NULL));
+        CU_ASSERT_TRUE(attend_near("attend", &expected, &t.a.v[9], 5e-5, pairs ? &more : NULL));
         free(expected.p);
         free(more.p);
-        drop(&t);
+        attend_drop(&t);
     }
     print_deviation("1", &from_f32[1]);
     print_deviation("of the root of the head's width", &from_f32[0]);
 }
 
-static float flushed(float x) { return fpclassify(x) == FP_SUBNORMAL ? copysignf(0, x) : x; }
+static float attend_flushed(float x) { return fpclassify(x) == FP_SUBNORMAL ? copysignf(0, x) : x; }
 
-static float half_of(float pair, bool upper)
+static float attend_half_of(float pair, bool upper)
 {
     uint32_t bits;
     memcpy(&bits, &pair, sizeof bits);
     bits = upper ? bits & 0xffff0000 : bits << 16;
     memcpy(&pair, &bits, sizeof bits);
-    return flushed(pair);
+    return attend_flushed(pair);
 }
 
 /* Pairs of normals of very different size, and of subnormal numbers. */
@@ -275,12 +275,12 @@ static void test_pairs(void)
         for (size_t l = 0; l < R1_COUNT(lengths); l++) {
             int32_t k = lengths[l], cols = 1 + (int32_t)r1_rng_below(&rng, (uint64_t)kn->cols), x_ld = k + 3;
             float *x = some_pairs((size_t)(rows * x_ld)), *panel = some_pairs((size_t)(k * kn->cols));
-            r1_view y = normals(rows, cols, r1_rng_below(&rng, 4) ? 1 : 1e-39, false), expected = same_shape(&y, 0);
+            r1_view y = attend_normals(rows, cols, r1_rng_below(&rng, 4) ? 1 : 1e-39, false), expected = same_shape(&y, 0);
             for (int32_t i = 0; i < rows * cols; i++) {
                 float sum = r1_row(&y, i / cols)[i % cols];
                 for (int32_t j = 0; j < 2 * k; j++) {
                     float a = x[i / cols * x_ld + j / 2], b = panel[j / 2 * kn->cols + i % cols];
-                    sum = flushed(fmaf(half_of(a, j % 2 == 0), half_of(b, j % 2 == 0), flushed(sum)));
+                    sum = attend_flushed(fmaf(attend_half_of(a, j % 2 == 0), attend_half_of(b, j % 2 == 0), attend_flushed(sum)));
                 }
                 r1_row(&expected, i / cols)[i % cols] = sum;
             }
@@ -296,16 +296,16 @@ static void test_pairs(void)
 
 static const int gradient[] = {0, 1, 2, 7, 10, 11};
 
-static void test_backward(void)
+static void test_attend_backward(void)
 {
     r1_err err = {0};
     r1_rng_seed(&rng, r1_test_seed() + 1);
     for (int round = 0; round < 12; round++) {
         attention t;
         r1_view expected[R1_OP_VIEWS] = {0};
-        make(&t, round & 1, round & 2, round & 4);
+        attend_make(&t, round & 1, round & 2, round & 4);
         R1_ASSERT_OK(r1_backend_reference()->forward[R1_OP_ATTEND](NULL, &t.a, &err), &err);
-        t.a.g[9] = normals(t.a.v[9].rows, t.a.v[9].cols, 1, false);
+        t.a.g[9] = attend_normals(t.a.v[9].rows, t.a.v[9].cols, 1, false);
         for (int64_t r = 0; round % 3 && r < t.a.g[9].rows; r += round % 3) /* rows that nobody read */
             memset(r1_row(&t.a.g[9], r), 0, sizeof(float) * (size_t)t.a.g[9].cols);
         for (int half = 0; half < 2; half++) {
@@ -317,10 +317,10 @@ static void test_backward(void)
         }
         for (size_t i = 0; i < R1_COUNT(gradient); i++) {
             int k = gradient[i];
-            if (t.a.v[k].p) CU_ASSERT_TRUE(near("gradient", &expected[k], &t.a.g[k], 3e-4, NULL));
+            if (t.a.v[k].p) CU_ASSERT_TRUE(attend_near("gradient", &expected[k], &t.a.g[k], 3e-4, NULL));
             free(expected[k].p);
         }
-        drop(&t);
+        attend_drop(&t);
     }
 }
 
@@ -331,14 +331,14 @@ static void test_same_bits(void)
     r1_rng_seed(&rng, r1_test_seed() + 2);
     for (int round = 0; round < 16; round++) {
         attention t;
-        make(&t, round & 1, round & 2, round & 4);
+        attend_make(&t, round & 1, round & 2, round & 4);
         R1_ASSERT_OK(r1_backend_cpu()->forward[R1_OP_ATTEND](NULL, &t.a, &err), &err);
         for (int32_t s = 0; s < t.n_seg; s++) {
             r1_op_args one = t.a;
             int32_t q_off[2] = {0, t.q_off[s + 1] - t.q_off[s]}, k_off[2] = {t.k_off[s], t.k_off[s + 1]};
             one.v[0].p = r1_row(&t.a.v[0], t.q_off[s]);
             if (one.v[10].p) one.v[10].p = r1_row(&t.a.v[10], t.q_off[s]);
-            one.v[9] = normals(q_off[1], t.a.v[9].cols, 1, false);
+            one.v[9] = attend_normals(q_off[1], t.a.v[9].cols, 1, false);
             one.v[3] = (r1_view){q_off, 1, 2, R1_I32, 2};
             one.v[4] = (r1_view){k_off, 1, 2, R1_I32, 2};
             R1_ASSERT_OK(r1_backend_cpu()->forward[R1_OP_ATTEND](NULL, &one, &err), &err);
@@ -348,32 +348,32 @@ static void test_same_bits(void)
                                 0);
             free(one.v[9].p);
         }
-        drop(&t);
+        attend_drop(&t);
     }
 }
 
-static void *run(void *ctx)
+static void *attend_run(void *ctx)
 {
     r1_err err;
     return r1_backend_cpu()->forward[R1_OP_ATTEND](NULL, ctx, &err) == R1_OK ? NULL : ctx;
 }
 
-static void test_threads(void)
+static void test_attend_threads(void)
 {
     attention t;
     r1_op_args each[4];
     pthread_t thread[4];
     void *failed;
     r1_rng_seed(&rng, r1_test_seed() + 3);
-    make(&t, true, false, false);
+    attend_make(&t, true, false, false);
     while (t.q_off[t.n_seg] < 100) {
-        drop(&t);
-        make(&t, true, false, false);
+        attend_drop(&t);
+        attend_make(&t, true, false, false);
     }
     for (int i = 0; i < 4; i++) {
         each[i] = t.a;
         each[i].v[9] = same_shape(&t.a.v[9], 0);
-        pthread_create(&thread[i], NULL, run, &each[i]);
+        pthread_create(&thread[i], NULL, attend_run, &each[i]);
     }
     for (int i = 0; i < 4; i++) {
         pthread_join(thread[i], &failed);
@@ -382,7 +382,7 @@ static void test_threads(void)
                         0);
     }
     for (int i = 0; i < 4; i++) free(each[i].v[9].p);
-    drop(&t);
+    attend_drop(&t);
 }
 
 /* What is not a number in a key shows in every query that sees it, and in no other segment. */
@@ -392,8 +392,8 @@ static void test_not_a_number(void)
     for (int round = 0; round < 4; round++) {
         int32_t n = round & 1 ? 40 : 4, off[3] = {0, n, 2 * n}; /* by tiles, by queries */
         r1_rng_seed(&rng, r1_test_seed() + 4);
-        r1_view q = normals(2 * n, 16, 1, false), y = normals(2 * n, 16, 1, false);
-        r1_view k = normals(2 * n, 16, 1, round & 2), v = normals(2 * n, 16, 1, round & 2);
+        r1_view q = attend_normals(2 * n, 16, 1, false), y = attend_normals(2 * n, 16, 1, false);
+        r1_view k = attend_normals(2 * n, 16, 1, round & 2), v = attend_normals(2 * n, 16, 1, round & 2);
         r1_view o = {off, 1, 3, R1_I32, 3};
         r1_op_args a = {.v = {q, k, v, o, o, [9] = y}, .i = {1}};
         if (round & 2)
@@ -410,10 +410,10 @@ static void test_not_a_number(void)
 }
 
 /* Heads wider than the room for bf16 are refused with the numbers. */
-static void test_refused(void)
+static void test_attend_refused(void)
 {
     r1_err err = {0};
-    r1_view q = normals(2, 160, 1, false), k = normals(2, 160, 1, true), y = normals(2, 160, 1, false);
+    r1_view q = attend_normals(2, 160, 1, false), k = attend_normals(2, 160, 1, true), y = attend_normals(2, 160, 1, false);
     int32_t off[2] = {0, 2};
     r1_view o = {off, 1, 2, R1_I32, 2};
     r1_op_args a = {.v = {q, k, k, o, o, [9] = y}, .i = {1}};
@@ -424,7 +424,7 @@ static void test_refused(void)
     free(y.p);
 }
 
-R1_TEST_MAIN("attend", {"forward against the reference", test_forward},
-             {"backward against the reference", test_backward}, {"a segment's bits", test_same_bits},
-             {"a tile of pairs, to the bit", test_pairs}, {"threads", test_threads},
-             {"not a number", test_not_a_number}, {"refused", test_refused})
+R1_TEST_MAIN("attend", {"forward against the reference", test_attend_forward},
+             {"backward against the reference", test_attend_backward}, {"a segment's bits", test_same_bits},
+             {"a tile of pairs, to the bit", test_pairs}, {"threads", test_attend_threads},
+             {"not a number", test_not_a_number}, {"refused", test_attend_refused})

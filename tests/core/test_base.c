@@ -92,7 +92,7 @@ static void test_options(void)
     r1_options_free(o);
 }
 
-static void test_file(void)
+static void test_base_file(void)
 {
     r1_err err = {0};
     char path[300], *data;
@@ -107,4 +107,4 @@ static void test_file(void)
 }
 
 R1_TEST_MAIN("base", {"crc32c", test_crc32c}, {"random numbers", test_rng}, {"arena", test_arena},
-             {"options", test_options}, {"files", test_file})
+             {"options", test_options}, {"files", test_base_file})

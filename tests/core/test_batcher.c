@@ -46,7 +46,7 @@ typedef size_t (*next_fn)(void *who, int64_t now, uint32_t idle, r1_request **ou
 typedef void (*add_fn)(void *who, r1_request *r, int64_t now);
 
 /* Runs a trace with n_worker workers; batches take what the policy predicts, to the microsecond. */
-static void simulate(trace *t, void *who, add_fn add, next_fn next, const r1_batch_policy *costs, uint32_t n_worker)
+static void batcher_simulate(trace *t, void *who, add_fn add, next_fn next, const r1_batch_policy *costs, uint32_t n_worker)
 {
     int64_t free_us[4] = {0}, now = 0;
     size_t at = 0, waiting = 0;
@@ -115,16 +115,16 @@ typedef struct {
     uint32_t turn;
 } twin;
 
-static int group(const twin *w, const r1_request *r) { return w->o.padded ? (int)ceil(log2(r->length)) : 0; }
-static int64_t us(double x) { return (int64_t)ceil(x); }
+static int batcher_group(const twin *w, const r1_request *r) { return w->o.padded ? (int)ceil(log2(r->length)) : 0; }
+static int64_t batcher_us(double x) { return (int64_t)ceil(x); }
 static int64_t last_start(const twin *w, const r1_request *r)
 {
-    return r->deadline_us - us(r1_batch_policy_cost(w->costs, 1, r->length));
+    return r->deadline_us - batcher_us(r1_batch_policy_cost(w->costs, 1, r->length));
 }
 static bool is_head(const twin *w, size_t i)
 {
     for (size_t k = 0; k < i; k++)
-        if (w->list[k]->class_id == w->list[i]->class_id && group(w, w->list[k]) == group(w, w->list[i])) return false;
+        if (w->list[k]->class_id == w->list[i]->class_id && batcher_group(w, w->list[k]) == batcher_group(w, w->list[i])) return false;
     return true;
 }
 static size_t of_class(const twin *w, uint32_t c)
@@ -133,14 +133,14 @@ static size_t of_class(const twin *w, uint32_t c)
     for (size_t i = 0; i < w->n; i++) n += w->list[i]->class_id == c;
     return n;
 }
-static void drop(twin *w, size_t i)
+static void batcher_drop(twin *w, size_t i)
 {
     uint32_t c = w->list[i]->class_id;
     memmove(w->list + i, w->list + i + 1, (--w->n - i) * sizeof *w->list);
     if (!of_class(w, c)) w->deficit[c] = 0;
 }
 
-static int64_t time_of(const twin *w, r1_request *const *b, size_t n, const r1_request *more)
+static int64_t batcher_time_of(const twin *w, r1_request *const *b, size_t n, const r1_request *more)
 {
     uint64_t units = more ? more->length : 0, longest = units;
     for (size_t i = 0; i < n; i++) {
@@ -148,19 +148,19 @@ static int64_t time_of(const twin *w, r1_request *const *b, size_t n, const r1_r
         if (b[i]->length > longest) longest = b[i]->length;
     }
     n += more != NULL;
-    return us(r1_batch_policy_cost(w->costs, n, w->o.padded ? n * longest : units));
+    return batcher_us(r1_batch_policy_cost(w->costs, n, w->o.padded ? n * longest : units));
 }
 
 static bool may_join(const twin *w, int64_t now, r1_request *const *b, size_t n, const r1_request *r)
 {
     if (!n) return true;
-    int64_t took = time_of(w, b, n, r);
+    int64_t took = batcher_time_of(w, b, n, r);
     if (w->o.batch_us_max && took > w->o.batch_us_max) return false;
     for (size_t i = 0; i <= n; i++) {
         const r1_request *x = i < n ? b[i] : r;
         if (now <= last_start(w, x) && now + took > x->deadline_us) return false;
     }
-    return !w->o.padded || took - time_of(w, b, n, NULL) <= us(r1_batch_policy_cost(w->costs, 1, r->length));
+    return !w->o.padded || took - batcher_time_of(w, b, n, NULL) <= batcher_us(r1_batch_policy_cost(w->costs, 1, r->length));
 }
 
 /* By class and group, at most batch_max at a time. */
@@ -170,9 +170,9 @@ static void shed_heads(twin *w, int64_t now, r1_request **late, size_t *n_late)
         for (int g = 0; g < 25; g++)
             for (size_t i = 0; i < w->n && *n_late < w->o.batch_max;) {
                 const r1_request *r = w->list[i];
-                bool goes = r->class_id == c && group(w, r) == g && is_head(w, i) && now > last_start(w, r);
+                bool goes = r->class_id == c && batcher_group(w, r) == g && is_head(w, i) && now > last_start(w, r);
                 if (goes) late[(*n_late)++] = w->list[i];
-                if (goes) drop(w, i);
+                if (goes) batcher_drop(w, i);
                 i = goes ? 0 : i + 1;
             }
 }
@@ -185,7 +185,7 @@ static size_t most_urgent(const twin *w, int64_t now, int64_t next_us, r1_reques
         for (int g = 0; g < 25; g++) {
             size_t head = w->n, tightest = w->n;
             for (size_t i = 0; i < w->n; i++) {
-                if (w->list[i]->class_id != c || group(w, w->list[i]) != g) continue;
+                if (w->list[i]->class_id != c || batcher_group(w, w->list[i]) != g) continue;
                 if (head == w->n) head = i;
                 /* of equal deadlines the last counts */
                 if (tightest == w->n || w->list[i]->deadline_us <= w->list[tightest]->deadline_us) tightest = i;
@@ -225,14 +225,14 @@ static size_t twin_next(void *who, int64_t now, uint32_t idle, r1_request **out,
     for (size_t i = 0; i < w->n; i++) units += w->list[i]->length;
     size_t m = w->n < limit ? w->n : limit;
     int64_t horizon = w->o.batch_us_max ? w->o.batch_us_max
-                      : w->n            ? us(r1_batch_policy_cost(w->costs, m, units * m / w->n))
+                      : w->n            ? batcher_us(r1_batch_policy_cost(w->costs, m, units * m / w->n))
                                         : 0;
     while (n < limit && w->n) {
         size_t i = most_urgent(w, now, now + horizon, out, n);
         if (i == w->n) break;
         w->deficit[w->list[i]->class_id] -= w->list[i]->length;
         out[n++] = w->list[i];
-        drop(w, i);
+        batcher_drop(w, i);
         shed_heads(w, now, late, n_late);
     }
     while (n < limit && w->n) {
@@ -255,7 +255,7 @@ static size_t twin_next(void *who, int64_t now, uint32_t idle, r1_request **out,
         if (pick == w->n) continue;
         w->deficit[w->list[pick]->class_id] -= w->list[pick]->length;
         out[n++] = w->list[pick];
-        drop(w, pick);
+        batcher_drop(w, pick);
         shed_heads(w, now, late, n_late);
     }
     memcpy(out + n, late, *n_late * sizeof *late);
@@ -288,7 +288,7 @@ static r1_batcher_opts random_opts(r1_rng *rng)
     return o;
 }
 
-static void test_twin(void)
+static void test_batcher_twin(void)
 {
     r1_rng rng;
     r1_err err;
@@ -303,8 +303,8 @@ static void test_twin(void)
         plain = mine;
         w = (twin){.costs = p, .o = *r1_batch_policy_opts(p)};
         uint32_t workers = 1 + (uint32_t)r1_rng_below(&rng, 3);
-        simulate(&mine, p, policy_add, policy_next, p, workers);
-        simulate(&plain, &w, twin_add, twin_next, p, workers);
+        batcher_simulate(&mine, p, policy_add, policy_next, p, workers);
+        batcher_simulate(&plain, &w, twin_add, twin_next, p, workers);
         CU_ASSERT_EQUAL(memcmp(mine.batch, plain.batch, sizeof mine.batch), 0);
         CU_ASSERT_EQUAL(memcmp(mine.start_us, plain.start_us, sizeof mine.start_us), 0);
         CU_ASSERT_EQUAL(r1_batch_policy_queued(p), 0);
@@ -322,7 +322,7 @@ static void check_promises(const trace *t, const r1_batch_policy *p)
     bool padded = r1_batch_policy_opts(p)->padded;
     for (size_t i = 0; i < t->n; i++) {
         const r1_request *r = &t->r[i];
-        int64_t alone = t->start_us[i] + us(r1_batch_policy_cost(p, 1, r->length));
+        int64_t alone = t->start_us[i] + batcher_us(r1_batch_policy_cost(p, 1, r->length));
         if (alone <= r->deadline_us) CU_ASSERT_TRUE(t->batch[i] != UINT32_MAX && t->end_us[i] <= r->deadline_us);
         int64_t *before = &last[r->class_id][padded ? (int)ceil(log2(r->length)) : 0];
         CU_ASSERT_TRUE(t->start_us[i] >= *before);
@@ -341,7 +341,7 @@ static void test_promises(void)
         r1_batch_policy *p;
         R1_ASSERT_OK(r1_batch_policy_new(&p, &o, &err), &err);
         make_trace(&t, &rng, N_MAX, &o, 10 + 300 * r1_rng_unit(&rng), true);
-        simulate(&t, p, policy_add, policy_next, p, 1 + (uint32_t)r1_rng_below(&rng, 3));
+        batcher_simulate(&t, p, policy_add, policy_next, p, 1 + (uint32_t)r1_rng_below(&rng, 3));
         check_promises(&t, p);
         r1_batch_policy_free(p);
     }
@@ -361,11 +361,11 @@ static void test_empty_queue_meets(void)
         o.wait_us_max = 0;
         double longest = o.cost_us[0] + o.cost_us[1] + 200 * o.cost_us[2];
         for (uint32_t c = 0; c < o.n_class; c++)
-            o.classes[c].budget_us = 2 * us(longest) + (c ? (int64_t)r1_rng_below(&rng, 2000) : 0);
+            o.classes[c].budget_us = 2 * batcher_us(longest) + (c ? (int64_t)r1_rng_below(&rng, 2000) : 0);
         r1_batch_policy *p;
         R1_ASSERT_OK(r1_batch_policy_new(&p, &o, &err), &err);
         make_trace(&t, &rng, N_MAX, &o, 10 + 500 * r1_rng_unit(&rng), false);
-        simulate(&t, p, policy_add, policy_next, p, 1 + (uint32_t)r1_rng_below(&rng, 2));
+        batcher_simulate(&t, p, policy_add, policy_next, p, 1 + (uint32_t)r1_rng_below(&rng, 2));
         for (size_t i = 0; i < t.n; i++) {
             bool shortest = o.classes[t.r[i].class_id].budget_us == o.classes[0].budget_us,
                  met = t.end_us[i] <= t.r[i].deadline_us;
@@ -379,7 +379,7 @@ static void test_empty_queue_meets(void)
 }
 
 /* Shares under load: two classes that always wait get units by weight, and a class of tight deadlines cannot starve another. */
-static void share_of(int64_t budget0, int64_t deadline1, double *share, double *longest_us)
+static void batcher_share_of(int64_t budget0, int64_t deadline1, double *share, double *longest_us)
 {
     r1_err err;
     r1_batcher_opts o = {.n_class = 2,
@@ -411,7 +411,7 @@ static void share_of(int64_t budget0, int64_t deadline1, double *share, double *
             sum += out[i]->length;
             second += out[i]->class_id == 1;
         }
-        now += us(r1_batch_policy_cost(p, n, sum));
+        now += batcher_us(r1_batch_policy_cost(p, n, sum));
         if (second) last = now;
         if ((double)(now - last) > *longest_us) *longest_us = (double)(now - last);
     }
@@ -422,10 +422,10 @@ static void share_of(int64_t budget0, int64_t deadline1, double *share, double *
 static void test_fairness(void)
 {
     double share, wait;
-    share_of(0, 0, &share, &wait);
+    batcher_share_of(0, 0, &share, &wait);
     CU_ASSERT_DOUBLE_EQUAL(share, 0.75, 0.03);
     CU_ASSERT_TRUE(wait < 4000);
-    share_of(100000, 0, &share, &wait); /* the first class is urgent almost throughout */
+    batcher_share_of(100000, 0, &share, &wait); /* the first class is urgent almost throughout */
     CU_ASSERT_TRUE(share > 0.7 && share < 0.9);
     CU_ASSERT_TRUE(wait < 12000);
 }
@@ -492,7 +492,7 @@ typedef struct {
     int value;
 } job;
 
-static void done(r1_request *r)
+static void batcher_done(r1_request *r)
 {
     job *j = r->user;
     if (atomic_fetch_add(&j->answered, 1)) atomic_fetch_add(&twice, 1);
@@ -509,7 +509,7 @@ static r1_status double_values(void *ctx, r1_request *const *request, size_t n, 
     return R1_OK;
 }
 
-static void *worker(void *ctx)
+static void *test_batcher_worker(void *ctx)
 {
     r1_err err;
     r1_status st = r1_batcher_work(ctx, double_values, NULL, &err);
@@ -530,7 +530,7 @@ static void *submit_all(void *ctx)
     for (int i = 0; i < EACH; i++) {
         job *j = &s->jobs[i];
         *j = (job){
-            .r = {.class_id = (uint32_t)i % 2, .length = 1 + (uint32_t)i % 9, .user = j, .done = i % 3 ? done : NULL},
+            .r = {.class_id = (uint32_t)i % 2, .length = 1 + (uint32_t)i % 9, .user = j, .done = i % 3 ? batcher_done : NULL},
             .value = i % 50 == 7 ? -1 : i};
         while (r1_batcher_submit(s->b, &j->r, &err) == R1_E_AGAIN) {
             s->refused++;
@@ -544,7 +544,7 @@ static void *submit_all(void *ctx)
     return NULL;
 }
 
-static void test_threads(void)
+static void test_batcher_threads(void)
 {
     r1_err err;
     r1_batcher *b;
@@ -557,7 +557,7 @@ static void test_threads(void)
     r1_batcher_opts o = {
         .n_class = 2, .classes = {{1, 50000}, {2, 0}}, .queue_max = 16, .batch_target = 4, .batch_max = 8};
     R1_ASSERT_OK(r1_batcher_new(&b, &o, &err), &err);
-    for (int i = 0; i < 2; i++) pthread_create(&work[i], NULL, worker, b);
+    for (int i = 0; i < 2; i++) pthread_create(&work[i], NULL, test_batcher_worker, b);
     for (int i = 0; i < SUBMITTERS; i++) {
         s[i] = (submitter){.b = b, .jobs = jobs[i]};
         pthread_create(&submit[i], NULL, submit_all, &s[i]);
@@ -594,7 +594,7 @@ static void test_threads(void)
 }
 
 /* Back-pressure without a worker, the answer of what never ran, and what came too late. */
-static void test_refusals(void)
+static void test_batcher_refusals(void)
 {
     r1_err err, why = {0};
     r1_batcher *b;
@@ -602,7 +602,7 @@ static void test_refusals(void)
     atomic_store(&calls, 0);
     R1_ASSERT_OK(r1_batcher_new(&b, &(r1_batcher_opts){.queue_max = 3}, &err), &err);
     for (int i = 0; i < 4; i++) {
-        j[i] = (job){.r = {.length = 1, .user = &j[i], .done = done, .err = &why}};
+        j[i] = (job){.r = {.length = 1, .user = &j[i], .done = batcher_done, .err = &why}};
         CU_ASSERT_EQUAL(r1_batcher_submit(b, &j[i].r, &err), i < 3 ? R1_OK : R1_E_AGAIN);
     }
     r1_batcher_free(b);
@@ -636,7 +636,7 @@ typedef struct {
 
 static float answers[SAMPLES][2];
 
-static r1_status score(void *ctx, r1_request *const *request, size_t n, uint64_t *executed, r1_err *err)
+static r1_status batcher_score(void *ctx, r1_request *const *request, size_t n, uint64_t *executed, r1_err *err)
 {
     (void)executed;
     model_worker *w = ctx;
@@ -652,11 +652,11 @@ static r1_status score(void *ctx, r1_request *const *request, size_t n, uint64_t
     return R1_OK;
 }
 
-static void *serve(void *ctx)
+static void *batcher_serve(void *ctx)
 {
     model_worker *w = ctx;
     r1_err err;
-    return r1_batcher_work(w->b, score, w, &err) == R1_OK ? NULL : ctx;
+    return r1_batcher_work(w->b, batcher_score, w, &err) == R1_OK ? NULL : ctx;
 }
 
 static void test_model(void)
@@ -680,7 +680,7 @@ static void test_model(void)
         r[i] = (r1_request){.length = 1, .user = &data.sample[i]};
         R1_ASSERT_OK(r1_batcher_submit(b, &r[i], &err), &err);
     }
-    for (int i = 0; i < 2; i++) pthread_create(&thread[i], NULL, serve, &w[i]);
+    for (int i = 0; i < 2; i++) pthread_create(&thread[i], NULL, batcher_serve, &w[i]);
     for (size_t i = 0; i < SAMPLES; i++) CU_ASSERT_EQUAL(r1_batcher_wait(b, &r[i]), R1_OK);
     r1_batcher_stop(b);
     for (int i = 0; i < 2; i++) {
@@ -699,9 +699,9 @@ static void test_model(void)
     toy_free(&data);
 }
 
-R1_TEST_MAIN("batcher", {"decisions equal the plain twin's", test_twin},
+R1_TEST_MAIN("batcher", {"decisions equal the plain twin's", test_batcher_twin},
              {"batching costs no deadline, order holds", test_promises},
              {"an empty queue means in time", test_empty_queue_meets},
              {"shares by weight, no starvation", test_fairness}, {"bounds and bad options", test_bounds},
-             {"costs are learned", test_cost}, {"threads: once each, bad ones alone, drained", test_threads},
-             {"refusals", test_refusals}, {"a model's answers to the bit", test_model})
+             {"costs are learned", test_cost}, {"threads: once each, bad ones alone, drained", test_batcher_threads},
+             {"refusals", test_batcher_refusals}, {"a model's answers to the bit", test_model})

@@ -16,7 +16,7 @@ static float first[N], second[N], label[N];
 static uint64_t group[N];
 
 /* Noisy scores with ties; labels in one of eight; groups of SIZE with one label each. */
-static void make(bool ranked, double noise)
+static void compare_make(bool ranked, double noise)
 {
     r1_rng rng;
     r1_rng_seed(&rng, r1_test_seed());
@@ -31,7 +31,7 @@ static void make(bool ranked, double noise)
     }
 }
 
-static r1_comparison compare(bool ranked)
+static r1_comparison compare_compare(bool ranked)
 {
     r1_err err;
     r1_comparison c;
@@ -48,8 +48,8 @@ static r1_comparison compare(bool ranked)
 
 static void test_binary(void)
 {
-    make(false, 0.3);
-    r1_comparison c = compare(false), again = compare(false);
+    compare_make(false, 0.3);
+    r1_comparison c = compare_compare(false), again = compare_compare(false);
     CU_ASSERT_DOUBLE_EQUAL(c.first, r1_metric_ap(first, label, N), 1e-12);
     CU_ASSERT_DOUBLE_EQUAL(c.second, r1_metric_ap(second, label, N), 1e-12);
     CU_ASSERT_EQUAL(memcmp(&c, &again, sizeof c), 0);
@@ -63,7 +63,7 @@ static void test_binary(void)
     CU_ASSERT_DOUBLE_EQUAL(c.kl, kl / N, 1e-9);
     CU_ASSERT_DOUBLE_EQUAL(c.agree, same / N, 1e-12);
     memcpy(second, first, sizeof second);
-    c = compare(false);
+    c = compare_compare(false);
     CU_ASSERT(c.first == c.second && c.low == 0 && c.high == 0 && c.kl == 0 && c.agree == 1);
 }
 
@@ -71,8 +71,8 @@ static void test_binary(void)
 static void test_rank(void)
 {
     double top1, mrr, mean = 0, square = 0;
-    make(true, 0.5);
-    r1_comparison c = compare(true);
+    compare_make(true, 0.5);
+    r1_comparison c = compare_compare(true);
     r1_metric_rank(first, label, group, N, &top1, &mrr);
     CU_ASSERT_DOUBLE_EQUAL(c.first, top1, 1e-12);
     r1_metric_rank(second, label, group, N, &top1, &mrr);
@@ -94,24 +94,24 @@ static void test_rank(void)
 /* Twenty copies of each sample say no more than one: drawn as clusters they give the interval of the samples without copies. */
 static void test_clusters(void)
 {
-    make(false, 0.3);
+    compare_make(false, 0.3);
     for (size_t i = 0; i < N; i++) group[i] = 1 + i / 20;
     for (size_t i = 0; i < N; i++) {
         size_t of = i / 20;
         first[i] = first[of * 20], second[i] = second[of * 20], label[i] = label[of * 20];
     }
-    r1_comparison whole = compare(false);
+    r1_comparison whole = compare_compare(false);
     for (size_t i = 0; i < N; i++) group[i] = 0;
-    r1_comparison split = compare(false);
+    r1_comparison split = compare_compare(false);
     CU_ASSERT(whole.high - whole.low > 2.5 * (split.high - split.low));
     CU_ASSERT_EQUAL(whole.second, split.second);
 }
 
-static void test_bad(void)
+static void test_compare_bad(void)
 {
     r1_err err;
     r1_comparison c;
-    make(false, 0.3);
+    compare_make(false, 0.3);
     r1_compare_opts o = {.first = first, .second = second, .label = label};
     CU_ASSERT_EQUAL(r1_compare(&o, &c, &err), R1_E_INVAL);
     second[5] = NAN;
@@ -121,4 +121,4 @@ static void test_bad(void)
 }
 
 R1_TEST_MAIN("compare", {"average precision", test_binary}, {"places", test_rank}, {"clusters", test_clusters},
-             {"bad input", test_bad})
+             {"bad input", test_compare_bad})

@@ -26,7 +26,7 @@ typedef struct {
     r1_packed_int8 *packed;
 } product;
 
-static product make(int32_t m, int32_t n, int32_t k)
+static product int8_make(int32_t m, int32_t n, int32_t k)
 {
     product p = {.m = m, .n = n, .k = k, .x_ld = k + 3, .y_ld = n + 5};
     p.x = calloc((size_t)(m * p.x_ld) + 1, sizeof(float));
@@ -38,7 +38,7 @@ static product make(int32_t m, int32_t n, int32_t k)
     return p;
 }
 
-static void drop(product *p)
+static void int8_drop(product *p)
 {
     free(p->x);
     free(p->w);
@@ -47,7 +47,7 @@ static void drop(product *p)
     free(p->packed);
 }
 
-static void multiply(product *p, const float *bias)
+static void int8_multiply(product *p, const float *bias)
 {
     r1_err err;
     r1_view w = {p->w, p->n, p->k, R1_F32, p->k}, x = {p->x, p->m, p->k, R1_F32, p->x_ld},
@@ -74,7 +74,7 @@ static float twin_inverse(const float *v, int32_t k, float step, float limit)
 
 static int64_t twin_round(float v, float limit) { return (int64_t)nearbyintf(fmaxf(fminf(v, limit), -limit)); }
 
-static float twin(const product *p, int32_t m, int32_t n, const float *bias)
+static float int8_twin(const product *p, int32_t m, int32_t n, const float *bias)
 {
     const float *x = p->x + (int64_t)m * p->x_ld, *w = p->w + (int64_t)n * p->k;
     float step = p->w_step ? p->w_step[n] : 0, most = p->x_step > 0 ? 63 : 127;
@@ -86,12 +86,12 @@ static float twin(const product *p, int32_t m, int32_t n, const float *bias)
     return (float)sum * (sw * sx) + (bias ? bias[n] : 0);
 }
 
-static void check(const product *p, const float *bias, const char *what)
+static void int8_check(const product *p, const float *bias, const char *what)
 {
     int wrong = 0;
     for (int32_t m = 0; m < p->m; m++) {
         for (int32_t n = 0; n < p->n; n++) {
-            float expected = twin(p, m, n, bias), got = p->y[(int64_t)m * p->y_ld + n];
+            float expected = int8_twin(p, m, n, bias), got = p->y[(int64_t)m * p->y_ld + n];
             if (memcmp(&expected, &got, sizeof got) && !(expected == 0 && got == 0) && !wrong++)
                 printf("%s %d x %d x %d: y[%d][%d] expected %.9g, got %.9g\n", what, p->m, p->n, p->k, m, n,
                        (double)expected, (double)got);
@@ -106,7 +106,7 @@ static const struct {
 } shapes[] = {{1, 1, 1},    {1, 16, 4},     {2, 17, 5},    {3, 31, 7},    {5, 32, 8},   {7, 33, 15},   {11, 8, 16},
               {13, 48, 17}, {64, 128, 128}, {97, 65, 131}, {400, 20, 33}, {5, 3, 2048}, {30, 64, 513}, {3, 18, 16384}};
 
-static float whole(r1_rng *rng, int most) { return (float)((int)r1_rng_below(rng, 2 * (uint64_t)most + 1) - most); }
+static float int8_whole(r1_rng *rng, int most) { return (float)((int)r1_rng_below(rng, 2 * (uint64_t)most + 1) - most); }
 
 /* Integers with scale 1 (a 127 in each row, or learned steps of 1): what comes out is the sum itself. */
 static void exact_sums(int most, float x_step)
@@ -116,15 +116,15 @@ static void exact_sums(int most, float x_step)
     float big = (float)most;
     for (size_t s = 0; s < R1_COUNT(shapes); s++)
         for (int extreme = 0; extreme < 2; extreme++) {
-            product p = make(shapes[s].m, shapes[s].n, shapes[s].k);
+            product p = int8_make(shapes[s].m, shapes[s].n, shapes[s].k);
             p.x_step = x_step;
             for (int32_t i = 0; i < p.m * p.x_ld; i++)
-                p.x[i] = extreme ? (r1_rng_below(&rng, 8) ? big : -big) : whole(&rng, most);
-            for (int32_t i = 0; i < p.n * p.k; i++) p.w[i] = extreme ? (i / p.k % 2 ? -big : big) : whole(&rng, most);
+                p.x[i] = extreme ? (r1_rng_below(&rng, 8) ? big : -big) : int8_whole(&rng, most);
+            for (int32_t i = 0; i < p.n * p.k; i++) p.w[i] = extreme ? (i / p.k % 2 ? -big : big) : int8_whole(&rng, most);
             for (int32_t m = 0; m < p.m; m++) p.x[(int64_t)m * p.x_ld + m % p.k] = m % 2 ? -big : big;
             for (int32_t n = 0; n < p.n; n++) p.w[(int64_t)n * p.k + n % p.k] = big;
-            multiply(&p, NULL);
-            check(&p, NULL, extreme ? "extreme" : "integers");
+            int8_multiply(&p, NULL);
+            int8_check(&p, NULL, extreme ? "extreme" : "integers");
             int wrong = 0;
             for (int32_t m = 0; m < p.m; m++)
                 for (int32_t n = 0; n < p.n; n++) {
@@ -134,7 +134,7 @@ static void exact_sums(int most, float x_step)
                     wrong += p.y[(int64_t)m * p.y_ld + n] != (float)sum;
                 }
             CU_ASSERT_EQUAL(wrong, 0);
-            drop(&p);
+            int8_drop(&p);
         }
 }
 
@@ -145,7 +145,7 @@ static void test_exact_sums(void)
     exact_sums(63, 1);
 }
 
-static void fill(product *p, r1_rng *rng)
+static void int8_fill(product *p, r1_rng *rng)
 {
     for (int32_t i = 0; i < p->m * p->x_ld; i++) p->x[i] = (float)(r1_rng_normal(rng) * (i % 7 ? 1 : 5));
     for (int32_t i = 0; i < p->n * p->k; i++) p->w[i] = (float)r1_rng_normal(rng) * 0.1f;
@@ -159,10 +159,10 @@ static void test_whole_layer(void)
     r1_rng rng;
     r1_rng_seed(&rng, r1_test_seed() + 1);
     for (size_t s = 0; s < R1_COUNT(shapes); s++) {
-        product p = make(shapes[s].m, shapes[s].n, shapes[s].k);
-        fill(&p, &rng);
-        multiply(&p, p.b);
-        check(&p, p.b, "normal");
+        product p = int8_make(shapes[s].m, shapes[s].n, shapes[s].k);
+        int8_fill(&p, &rng);
+        int8_multiply(&p, p.b);
+        int8_check(&p, p.b, "normal");
         int outside = 0;
         for (int32_t m = 0; m < p.m; m++)
             for (int32_t n = 0; n < p.n; n++) {
@@ -175,7 +175,7 @@ static void test_whole_layer(void)
                 outside += fabs(sum - p.y[(int64_t)m * p.y_ld + n]) > bound;
             }
         CU_ASSERT_EQUAL(outside, 0);
-        drop(&p);
+        int8_drop(&p);
     }
 }
 
@@ -188,29 +188,29 @@ static void test_learned_steps(void)
     r1_rng_seed(&rng, r1_test_seed() + 4);
     for (size_t s = 0; s < R1_COUNT(shapes); s++)
         for (size_t i = 0; i < R1_COUNT(widths); i++) {
-            product p = make(shapes[s].m, shapes[s].n, shapes[s].k);
+            product p = int8_make(shapes[s].m, shapes[s].n, shapes[s].k);
             float *step = calloc((size_t)p.n, sizeof *step);
-            fill(&p, &rng);
+            int8_fill(&p, &rng);
             for (int32_t n = 0; n < p.n; n++) step[n] = widths[i] * (0.5f + (float)r1_rng_unit(&rng));
             p.x_step = 10 * widths[i];
             p.w_step = s % 3 ? step : NULL; /* both, or those of activations alone */
-            multiply(&p, p.b);
-            check(&p, p.b, "learned");
-            drop(&p);
+            int8_multiply(&p, p.b);
+            int8_check(&p, p.b, "learned");
+            int8_drop(&p);
             free(step);
         }
 }
 
 /* Rows alone, and all but the first, give the bits that they have together. */
-static void test_same_row_same_bits(void)
+static void test_int8_same_row_same_bits(void)
 {
     if (!wanted_isa()) return;
     enum { M = 410, N = 37, K = 67 };
     r1_rng rng;
     r1_rng_seed(&rng, r1_test_seed() + 2);
-    product p = make(M, N, K);
-    fill(&p, &rng);
-    multiply(&p, p.b);
+    product p = int8_make(M, N, K);
+    int8_fill(&p, &rng);
+    int8_multiply(&p, p.b);
     for (int32_t first = 0; first < M; first++) {
         float y[M * N];
         int64_t rows = first == 1 ? M - 1 : 1;
@@ -219,7 +219,7 @@ static void test_same_row_same_bits(void)
         for (int64_t r = 0; r < rows; r++)
             CU_ASSERT_EQUAL(memcmp(y + r * N, p.y + (first + r) * p.y_ld, N * sizeof(float)), 0);
     }
-    drop(&p);
+    int8_drop(&p);
 }
 
 /* NaN and infinity give NaN in their own row alone; nothing gives the bias. */
@@ -228,23 +228,23 @@ static void odd_rows(float x_step)
     enum { M = 6, N = 19, K = 21 };
     r1_rng rng;
     r1_rng_seed(&rng, r1_test_seed() + 3);
-    product p = make(M, N, K);
+    product p = int8_make(M, N, K);
     p.x_step = x_step;
-    fill(&p, &rng);
+    int8_fill(&p, &rng);
     float *row[M];
     for (int m = 0; m < M; m++) row[m] = p.x + (int64_t)m * p.x_ld;
     row[0][K - 1] = NAN;
     row[2][3] = -INFINITY;
     for (int k = 0; k < K; k++) row[3][k] = 0, row[4][k] = 1e-38f;
-    multiply(&p, p.b);
+    int8_multiply(&p, p.b);
     for (int m = 0; m < M; m++)
         for (int n = 0; n < N; n++) {
             float y = p.y[(int64_t)m * p.y_ld + n];
             CU_ASSERT_EQUAL((bool)isnan(y), m == 0 || m == 2);
             if (m == 3 || m == 4) CU_ASSERT_EQUAL(y, p.b[n]);
-            if (m == 1 || m == 5) CU_ASSERT_EQUAL(y, twin(&p, m, n, p.b));
+            if (m == 1 || m == 5) CU_ASSERT_EQUAL(y, int8_twin(&p, m, n, p.b));
         }
-    drop(&p);
+    int8_drop(&p);
 }
 
 /* A weight too wide is refused, and so is a step that is none. */
@@ -271,5 +271,5 @@ static void test_odd_rows(void)
 }
 
 R1_TEST_MAIN("int8", {"exact sums", test_exact_sums}, {"whole layer", test_whole_layer},
-             {"learned steps", test_learned_steps}, {"same row, same bits", test_same_row_same_bits},
+             {"learned steps", test_learned_steps}, {"same row, same bits", test_int8_same_row_same_bits},
              {"odd rows", test_odd_rows})

@@ -19,19 +19,19 @@ enum { D = 37, N = 500, K = 10 };
 
 static float keys[N][D];
 
-static void random_row(r1_rng *rng, float *x, int n)
+static void longterm_random_row(r1_rng *rng, float *x, int n)
 {
     for (int c = 0; c < n; c++) x[c] = (float)r1_rng_normal(rng);
 }
 
-static r1_longterm *filled(r1_rng *rng)
+static r1_longterm *longterm_filled(r1_rng *rng)
 {
     r1_err err = {0};
     r1_longterm *lt;
     R1_ASSERT_OK(r1_longterm_new(&lt, D, N, &err), &err);
     for (int i = 0; i < N; i++) {
         char text[32];
-        random_row(rng, keys[i], D);
+        longterm_random_row(rng, keys[i], D);
         if (i % 7 == 3) memcpy(keys[i], keys[i - 1], sizeof keys[i]); /* equal scores */
         snprintf(text, sizeof text, "value %d", i);
         uint64_t id;
@@ -77,22 +77,22 @@ static void check_search(r1_longterm *lt, const float *q, bool (*kept)(int), siz
     }
 }
 
-static bool everything(int i) { return i >= 0; }
+static bool longterm_everything(int i) { return i >= 0; }
 static bool not_expired(int i) { return i % 3 != 1 || i % 4 >= 2; }
 
-static void test_search(void)
+static void test_longterm_search(void)
 {
     r1_rng rng;
     r1_rng_seed(&rng, r1_test_seed());
-    r1_longterm *lt = filled(&rng);
+    r1_longterm *lt = longterm_filled(&rng);
     float q[D];
     static const size_t ks[] = {0, 1, 2, 3, K, 63, N, N + 1};
     for (size_t i = 0; i < R1_COUNT(ks); i++) {
-        random_row(&rng, q, D);
-        check_search(lt, q, everything, ks[i] < N ? ks[i] : N);
+        longterm_random_row(&rng, q, D);
+        check_search(lt, q, longterm_everything, ks[i] < N ? ks[i] : N);
     }
     CU_ASSERT_TRUE(r1_longterm_expire(lt, 1, 2) > 0);
-    random_row(&rng, q, D);
+    longterm_random_row(&rng, q, D);
     check_search(lt, q, not_expired, K);
     r1_longterm_entry e;
     r1_err err = {0};
@@ -180,7 +180,7 @@ static void test_omp(void)
     r1_rng_seed(&rng, r1_test_seed());
     for (int j = 0; j < ATOMS; j++) {
         double norm = 0;
-        random_row(&rng, atom + j * M, M);
+        longterm_random_row(&rng, atom + j * M, M);
         for (int c = 0; c < M; c++) norm += atom[j * M + c] * atom[j * M + c];
         for (int c = 0; c < M; c++) atom[j * M + c] /= (float)sqrt(norm);
     }
@@ -190,7 +190,7 @@ static void test_omp(void)
         uint32_t index[S], slow_index[S];
         float coef[S];
         double slow[S];
-        random_row(&rng, y, M);
+        longterm_random_row(&rng, y, M);
         for (int j = 0; j < ATOMS; j++) {
             product[j] = 0;
             for (int c = 0; c < M; c++) product[j] += atom[j * M + c] * y[c];
@@ -223,8 +223,8 @@ static void test_scan(void)
         uint8_t block[32 * 32], lut[64 * 16];
         uint16_t x[32], y[32];
         uint32_t n = (uint32_t)r1_rng_below(&rng, 300), axes = 2 * (uint32_t)r1_rng_below(&rng, 33);
-        random_row(&rng, a, 300);
-        random_row(&rng, b, 300);
+        longterm_random_row(&rng, a, 300);
+        longterm_random_row(&rng, b, 300);
         float f = fast->dot(a, b, n), s = slow->dot(a, b, n);
         double d = 0;
         for (uint32_t i = 0; i < n; i++) d += (double)a[i] * b[i];
@@ -376,7 +376,7 @@ static void check_many(const r1_longterm_view *v, const r1_longterm_query *how, 
     static r1_longterm_hit many[MOST * K];
     r1_err err = {0};
     size_t n_many[MOST], n = 1 + r1_rng_below(rng, MOST);
-    for (size_t i = 0; i < n; i++) random_row(rng, q[i], CD);
+    for (size_t i = 0; i < n; i++) longterm_random_row(rng, q[i], CD);
     R1_ASSERT_OK(r1_longterm_view_search_many(v, q[0], n, how, many, n_many, &err), &err);
     for (size_t i = 0; i < n; i++) {
         r1_longterm_hit hit[K];
@@ -390,7 +390,7 @@ static void check_many(const r1_longterm_view *v, const r1_longterm_query *how, 
     CU_ASSERT_EQUAL(r1_longterm_view_search_many(v, q[0], n, how, many, n_many, &err), R1_E_INVAL);
 }
 
-static double recall(r1_longterm *lt, const r1_longterm_query *how, r1_rng *rng)
+static double longterm_recall(r1_longterm *lt, const r1_longterm_query *how, r1_rng *rng)
 {
     r1_err err = {0};
     r1_longterm_view *v = r1_longterm_view_open(lt);
@@ -426,7 +426,7 @@ static void check_file(r1_longterm *lt, r1_rng *rng)
         float q[CD];
         r1_longterm_hit a[K], b[K];
         size_t na = 0, nb = 0;
-        random_row(rng, q, CD);
+        longterm_random_row(rng, q, CD);
         R1_ASSERT_OK(r1_longterm_search(lt, q, K, a, &na, &err), &err);
         R1_ASSERT_OK(r1_longterm_search(again, q, K, b, &nb, &err), &err);
         CU_ASSERT_EQUAL_FATAL(na, nb);
@@ -465,8 +465,8 @@ static void test_codes(void)
         CU_ASSERT_EQUAL(s.n_fresh, 0);
         CU_ASSERT_DOUBLE_EQUAL((double)s.code_bytes / CN, cases[c].bytes, 2);
         CU_ASSERT_DOUBLE_EQUAL((double)s.vector_code_bytes / CN, 20, 2);
-        double codes = recall(lt, &(r1_longterm_query){.k = K, .codes_only = true}, &rng),
-               full = recall(lt, &(r1_longterm_query){.k = K}, &rng);
+        double codes = longterm_recall(lt, &(r1_longterm_query){.k = K, .codes_only = true}, &rng),
+               full = longterm_recall(lt, &(r1_longterm_query){.k = K}, &rng);
         check_file(lt, &rng);
         printf(" [%d: %.3f %.3f] ", (int)cases[c].kind, codes, full);
         CU_ASSERT_TRUE(codes >= cases[c].codes);
@@ -513,7 +513,7 @@ static void test_scores(void)
             const float *x = coded_key[round * 29];
             float q[CD], u[CD], table[256], base[CODE_LANES], scale[CODE_LANES], single[CODE_LANES], y[CD];
             int16_t z[CODE_LANES * CD];
-            random_row(&rng, q, CD);
+            longterm_random_row(&rng, q, CD);
             R1_ASSERT_OK(linalg_nearest(x, CODE_LANES, CD, c->centre, c->n_list, list, &err), &err);
             R1_ASSERT_OK(code_encode(c, x, CODE_LANES, list, bytes, len, sketch, &err), &err);
             code_query(copy, q, u, table);
@@ -633,7 +633,7 @@ static void name_files(const char *name)
 }
 
 /* The state of a memory as one number: ids, metadata, keys, values. */
-static uint64_t state_of(r1_longterm *lt, uint64_t id_max)
+static uint64_t longterm_state_of(r1_longterm *lt, uint64_t id_max)
 {
     uint64_t h = r1_longterm_count(lt);
     for (uint64_t id = 1; id <= id_max; id++) {
@@ -656,7 +656,7 @@ static r1_status state_of_file(const char *file, uint64_t *state)
         CU_ASSERT_TRUE(strstr(err.msg, file) != NULL); /* names the file */
         return st;
     }
-    *state = state_of(lt, N + 10);
+    *state = longterm_state_of(lt, N + 10);
     r1_longterm_free(lt);
     return R1_OK;
 }
@@ -665,7 +665,7 @@ static r1_status state_of_file(const char *file, uint64_t *state)
 static void make_states(r1_rng *rng, uint64_t *state, size_t *ends)
 {
     r1_err err = {0};
-    r1_longterm *lt = filled(rng);
+    r1_longterm *lt = longterm_filled(rng);
     R1_ASSERT_OK(r1_longterm_save(lt, path, &err), &err);
     r1_longterm_free(lt);
     for (int i = 0; i < 3; i++) {
@@ -682,14 +682,14 @@ static void make_states(r1_rng *rng, uint64_t *state, size_t *ends)
             R1_ASSERT_OK(r1_longterm_commit(lt, &err), &err);
         }
         if (i == 2) R1_ASSERT_OK(r1_longterm_consolidate(lt, false, &err), &err);
-        state[i] = state_of(lt, N + 10);
+        state[i] = longterm_state_of(lt, N + 10);
         r1_longterm_free(lt);
         R1_ASSERT_OK(r1_file_read(path, 1 << 24, &data, &ends[i], &err), &err);
         free(data);
     }
 }
 
-static void test_file(void)
+static void test_longterm_file(void)
 {
     r1_rng rng;
     r1_err err = {0};
@@ -739,9 +739,9 @@ static void test_file(void)
     CU_ASSERT_EQUAL(r1_longterm_open_read(&lt, path, 3, &err), R1_E_FORMAT);
     R1_ASSERT_OK(r1_longterm_open(&lt, path, N + 10, &err), &err); /* a new file in the old one's place */
     R1_ASSERT_OK(r1_longterm_consolidate(lt, true, &err), &err);
-    CU_ASSERT_EQUAL(state_of(lt, N + 10), state[2]);
+    CU_ASSERT_EQUAL(longterm_state_of(lt, N + 10), state[2]);
     R1_ASSERT_OK(r1_longterm_delete(lt, 1, &err), &err);
-    found = state_of(lt, N + 10);
+    found = longterm_state_of(lt, N + 10);
     r1_longterm_free(lt);
     uint64_t again;
     R1_ASSERT_OK(state_of_file(path, &again), &err);
@@ -775,9 +775,9 @@ static void test_kill(void)
     char *data;
     r1_rng_seed(&rng, r1_test_seed());
     name_files("killed");
-    r1_longterm *lt = filled(&rng);
+    r1_longterm *lt = longterm_filled(&rng);
     R1_ASSERT_OK(r1_longterm_save(lt, path, &err), &err);
-    uint64_t old = state_of(lt, N + 10);
+    uint64_t old = longterm_state_of(lt, N + 10);
     r1_longterm_free(lt);
     R1_ASSERT_OK(r1_file_read(path, 1 << 24, &data, &len, &err), &err);
     for (int what = 0; what < 3; what++) {
@@ -803,7 +803,7 @@ static void test_kill(void)
     free(data);
 }
 
-R1_TEST_MAIN("long-term memory", {"search", test_search}, {"limits", test_limits}, {"pursuit", test_omp},
+R1_TEST_MAIN("long-term memory", {"search", test_longterm_search}, {"limits", test_limits}, {"pursuit", test_omp},
              {"scan", test_scan}, {"eigenvectors", test_eigen}, {"range coder", test_rans}, {"scores", test_scores},
-             {"codes", test_codes}, {"poor data", test_poor_data}, {"changes", test_changes}, {"file", test_file},
+             {"codes", test_codes}, {"poor data", test_poor_data}, {"changes", test_changes}, {"file", test_longterm_file},
              {"kill", test_kill})

@@ -8,7 +8,7 @@
 
 enum { D = 4 };
 
-static void random_row(r1_rng *rng, float *x)
+static void longterm_readers_random_row(r1_rng *rng, float *x)
 {
     for (int c = 0; c < D; c++) x[c] = (float)r1_rng_normal(rng);
 }
@@ -17,7 +17,7 @@ static void random_row(r1_rng *rng, float *x)
 enum { GEN = 60, GENERATIONS = 40 };
 static atomic_bool stop;
 
-static void *reader(void *arg)
+static void *longterm_readers_reader(void *arg)
 {
     r1_longterm *lt = arg;
     size_t mixed = 0, views = 0;
@@ -50,7 +50,7 @@ static void put_generation(r1_longterm *lt, uint32_t version, r1_rng *rng)
     R1_ASSERT_OK(r1_longterm_begin(lt, &err), &err);
     for (int i = 0; i < GEN; i++) {
         float key[D];
-        random_row(rng, key);
+        longterm_readers_random_row(rng, key);
         R1_ASSERT_OK(
             r1_longterm_insert(lt, &(r1_longterm_entry){.key = key, .source = 1, .version = version}, NULL, &err),
             &err);
@@ -69,7 +69,7 @@ static void test_readers(void)
     R1_ASSERT_OK(r1_longterm_new(&lt, D, 0, &err), &err);
     put_generation(lt, 1, &rng);
     atomic_store(&stop, false);
-    for (int i = 0; i < 2; i++) pthread_create(&t[i], NULL, reader, lt);
+    for (int i = 0; i < 2; i++) pthread_create(&t[i], NULL, longterm_readers_reader, lt);
     for (uint32_t g = 2; g < GENERATIONS; g++) {
         put_generation(lt, g, &rng);
         if (g % 4 == 0) R1_ASSERT_OK(r1_longterm_consolidate(lt, g % 8 == 0, &err), &err);

@@ -23,7 +23,7 @@ static r1_op_args lsq_new(int64_t rows, int32_t cols, int64_t steps, int32_t lim
     return a;
 }
 
-static double limited(double v, double limit) { return v > limit ? limit : v < -limit ? -limit : v; }
+static double lsq_limited(double v, double limit) { return v > limit ? limit : v < -limit ? -limit : v; }
 
 /* sum of gy * y where the rounding error is that of x0 and step0. */
 static double smooth_loss(const r1_op_args *a, int64_t r, double x_shift, int32_t at, double step)
@@ -31,8 +31,8 @@ static double smooth_loss(const r1_op_args *a, int64_t r, double x_shift, int32_
     const float *x = r1_row(&a->v[0], r), *gy = r1_row(&a->g[2], r);
     double step0 = r1_row(&a->v[1], r % a->v[1].rows)[0], limit = a->i[0], sum = 0;
     for (int32_t c = 0; c < a->v[0].cols; c++) {
-        double v0 = limited(x[c] / step0, limit), moved = x[c] + (c == at ? x_shift : 0);
-        sum += gy[c] * step * (limited(moved / step, limit) + (nearbyint(v0) - v0));
+        double v0 = lsq_limited(x[c] / step0, limit), moved = x[c] + (c == at ? x_shift : 0);
+        sum += gy[c] * step * (lsq_limited(moved / step, limit) + (nearbyint(v0) - v0));
     }
     return sum;
 }

@@ -18,7 +18,7 @@ static const char small[] =
     "\"heads\":[{\"name\":\"h\",\"kind\":\"binary\"}]}";
 
 /* The text with `from` replaced once by `to`. */
-static char *replaced(const char *text, const char *from, const char *to)
+static char *model_replaced(const char *text, const char *from, const char *to)
 {
     const char *at = strstr(text, from);
     size_t n = strlen(text) + strlen(to) + 1;
@@ -53,7 +53,7 @@ static void test_description(void)
     for (size_t i = 0; i < R1_COUNT(cases); i++) {
         r1_err err = {0};
         uint64_t hash;
-        char *text = replaced(small, cases[i].from, cases[i].to);
+        char *text = model_replaced(small, cases[i].from, cases[i].to);
         CU_ASSERT_EQUAL(r1_description_hash(text, &hash, &err), R1_E_FORMAT);
         if (!strstr(err.msg, cases[i].says)) printf("case %zu: \"%s\" lacks \"%s\"\n", i, err.msg, cases[i].says);
         CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, cases[i].says));
@@ -80,7 +80,7 @@ static void test_schema_hash(void)
     R1_ASSERT_OK(r1_description_hash(small, &base, &err), &err);
     R1_ASSERT_OK(r1_model_new(&m, small, 1, &err), &err);
     for (size_t i = 0; i < R1_COUNT(cases); i++) {
-        char *text = replaced(small, cases[i].from, cases[i].to);
+        char *text = model_replaced(small, cases[i].from, cases[i].to);
         R1_ASSERT_OK(r1_description_hash(text, &other, &err), &err);
         CU_ASSERT_EQUAL(base == other, cases[i].same);
         CU_ASSERT_EQUAL(r1_model_check_schema(m, text, &err) == R1_OK, cases[i].same);
@@ -107,7 +107,7 @@ static void test_flop(void)
     r1_model_free(m);
 }
 
-static void test_file(void)
+static void test_model_file(void)
 {
     r1_err err = {0};
     r1_model *m, *again;
@@ -232,4 +232,4 @@ static void test_tokens(void)
 }
 
 R1_TEST_MAIN("model", {"description", test_description}, {"schema hash", test_schema_hash}, {"work", test_flop},
-             {"file", test_file}, {"gguf", test_gguf}, {"tokens", test_tokens})
+             {"file", test_model_file}, {"gguf", test_gguf}, {"tokens", test_tokens})

@@ -23,7 +23,7 @@ static r1_view zeros_like(const r1_view *v)
 
 static bool same_sums(r1_op op) { return op == R1_OP_SEG_MEAN || op == R1_OP_MARK_POOL || op == R1_OP_PLE; }
 
-static void test_forward(void)
+static void test_ops_forward(void)
 {
     r1_err err = {0};
     op_case_seed(r1_test_seed());
@@ -53,7 +53,7 @@ static void make_gradients(r1_op op, r1_op_args *a)
         if (r1_op_get(op)->grads >> k & 1 && a->v[k].p) a->g[k] = zeros_like(&a->v[k]);
 }
 
-static void test_backward(void)
+static void test_ops_backward(void)
 {
     r1_err err = {0};
     op_case_seed(r1_test_seed() + 1);
@@ -78,7 +78,7 @@ static void test_backward(void)
 }
 
 /* sum of gradient times output */
-static double loss(r1_op op, r1_op_args *a)
+static double ops_loss(r1_op op, r1_op_args *a)
 {
     r1_err err = {0};
     int out = op_case_output(op);
@@ -93,11 +93,11 @@ static double loss(r1_op op, r1_op_args *a)
 static double slope_at(r1_op op, r1_op_args *a, float *x, double h, double *bend)
 {
     float old = *x;
-    double middle = loss(op, a);
+    double middle = ops_loss(op, a);
     *x = old + (float)h;
-    double up = (loss(op, a) - middle) / h;
+    double up = (ops_loss(op, a) - middle) / h;
     *x = old - (float)h;
-    double down = (middle - loss(op, a)) / h;
+    double down = (middle - ops_loss(op, a)) / h;
     *x = old;
     *bend = fabs(up - down);
     return (up + down) / 2;
@@ -145,7 +145,7 @@ static void test_finite_differences(void)
 }
 
 /* Rows of a product alone, in other places and among other rows give the same bits; so does a weight packed ahead. */
-static void test_same_row_same_bits(void)
+static void test_ops_same_row_same_bits(void)
 {
     static const int32_t widths[] = {1, 7, 8, 16, 33, 64, 96, 128, 192, 300, 512};
     r1_err err = {0};
@@ -185,6 +185,6 @@ static void test_same_row_same_bits(void)
     }
 }
 
-R1_TEST_MAIN("ops", {"forward against the reference", test_forward}, {"backward against the reference", test_backward},
+R1_TEST_MAIN("ops", {"forward against the reference", test_ops_forward}, {"backward against the reference", test_ops_backward},
              {"gradients against finite differences", test_finite_differences},
-             {"same row, same bits", test_same_row_same_bits})
+             {"same row, same bits", test_ops_same_row_same_bits})

@@ -183,7 +183,7 @@ static bool twin_push(uint64_t key, uint64_t serial)
 
 /* ---- both, step by step ---- */
 
-static void compare(const r1_memory *mem, uint64_t key)
+static void pool_compare(const r1_memory *mem, uint64_t key)
 {
     uint64_t handle[PLACES], meta[PLACES];
     r1_memory_anchor anchor[PLACES];
@@ -325,7 +325,7 @@ static void compare_longterm(r1_longterm *lt, uint64_t n_serial)
     }
 }
 
-static void test_twin(void)
+static void test_pool_twin(void)
 {
     r1_rng rng;
     r1_err err = {0};
@@ -347,7 +347,7 @@ static void test_twin(void)
             serial++;
             if (r1_rng_below(&rng, 3) == 0) step_pin(mem, &rng);
             if (r1_rng_below(&rng, 60) == 0) step_quota(mem, &rng);
-            compare(mem, entity);
+            pool_compare(mem, entity);
         }
         if (r1_rng_below(&rng, 40) == 0) {
             r1_memory_cancel(mem, ticket);
@@ -366,7 +366,7 @@ static void test_twin(void)
         }
         if (++batches % 16 == 0) R1_ASSERT_OK(r1_memory_consolidate(mem, NULL, &err), &err);
         for (int i = 0; i < ROOM; i++)
-            if (twin[i].used) compare(mem, twin[i].key);
+            if (twin[i].used) pool_compare(mem, twin[i].key);
     }
     R1_ASSERT_OK(r1_memory_consolidate(mem, NULL, &err), &err);
     compare_longterm(lt, serial);
@@ -500,7 +500,7 @@ static void test_full_longterm(void)
 }
 
 /* A search through the tiers finds what a scan over all entries ever made finds, wherever each of them is by then. */
-static void search(r1_precision precision)
+static void pool_search(r1_precision precision)
 {
     enum { MADE = 900, K = 7, QUERIES = 60 };
     r1_err err = {0};
@@ -565,9 +565,9 @@ static void search(r1_precision precision)
     r1_longterm_free(lt);
 }
 
-static void test_search(void) { search(R1_PRECISION_F32); }
+static void test_pool_search(void) { pool_search(R1_PRECISION_F32); }
 
-static void test_bytes_search(void) { search(R1_PRECISION_INT8); }
+static void test_bytes_search(void) { pool_search(R1_PRECISION_INT8); }
 
 static r1_memory *open_bytes(uint32_t width, size_t bytes)
 {
@@ -613,7 +613,7 @@ static void test_bytes(void)
     CU_ASSERT_TRUE(r1_memory_bytes(64, R1_PRECISION_INT8, 16, 3 * 100000) < f32 + f32 / 4);
 }
 
-static void test_bad_input(void)
+static void test_pool_bad_input(void)
 {
     r1_err err = {0};
     r1_memory *mem;
@@ -649,6 +649,6 @@ static void test_bad_input(void)
     r1_memory_free(mem);
 }
 
-R1_TEST_MAIN("working memory", {"twin", test_twin}, {"full pool", test_full_pool}, {"long context", test_long_context},
-             {"full long-term memory", test_full_longterm}, {"search", test_search}, {"bytes", test_bytes},
-             {"search in bytes", test_bytes_search}, {"bad input", test_bad_input})
+R1_TEST_MAIN("working memory", {"twin", test_pool_twin}, {"full pool", test_full_pool}, {"long context", test_long_context},
+             {"full long-term memory", test_full_longterm}, {"search", test_pool_search}, {"bytes", test_bytes},
+             {"search in bytes", test_bytes_search}, {"bad input", test_pool_bad_input})

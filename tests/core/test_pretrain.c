@@ -20,7 +20,7 @@
 enum { N = 7 };
 
 /* As the formula is written. */
-static double twin(const float *x, const uint64_t *a, const uint64_t *b, double scale, bool both)
+static double pretrain_twin(const float *x, const uint64_t *a, const uint64_t *b, double scale, bool both)
 {
     double loss = 0;
     for (int i = 0; i < N; i++) {
@@ -54,16 +54,16 @@ static void test_infonce(void)
         double scale = 1 + 20 * r1_rng_unit(&r), slope = 0, h = 1e-3;
         random_pair(&r, x, a, b);
         double loss = r1_infonce(x, N, a, b, scale, both, 0.7, grad, &slope, room);
-        CU_ASSERT_DOUBLE_EQUAL(loss, twin(x, a, b, scale, both), 1e-9);
+        CU_ASSERT_DOUBLE_EQUAL(loss, pretrain_twin(x, a, b, scale, both), 1e-9);
         CU_ASSERT_DOUBLE_EQUAL(loss, r1_infonce(x, N, a, b, scale, both, 1, NULL, NULL, room), 1e-12);
-        double up = twin(x, a, b, scale * exp(h), both), down = twin(x, a, b, scale * exp(-h), both);
+        double up = pretrain_twin(x, a, b, scale * exp(h), both), down = pretrain_twin(x, a, b, scale * exp(-h), both);
         CU_ASSERT_DOUBLE_EQUAL(slope, 0.7 * (up - down) / (2 * h), 1e-4 * (1 + fabs(slope)));
         for (int i = 0; i < N * N; i++) {
             float keep = x[i];
             x[i] = keep + 1e-3f;
-            double high = x[i], above = twin(x, a, b, scale, both);
+            double high = x[i], above = pretrain_twin(x, a, b, scale, both);
             x[i] = keep - 1e-3f;
-            double low = x[i], below = twin(x, a, b, scale, both);
+            double low = x[i], below = pretrain_twin(x, a, b, scale, both);
             x[i] = keep;
             CU_ASSERT_DOUBLE_EQUAL((double)grad[i], 0.7 * (above - below) / (high - low), 2e-3 * (1 + scale));
         }
@@ -85,7 +85,7 @@ static void test_infonce_cold(void)
 }
 
 /* By sorting candidates instead of one pass. */
-static void test_search(void)
+static void test_pretrain_search(void)
 {
     r1_rng r;
     float x[N * N];
@@ -128,7 +128,7 @@ typedef struct {
     r1_sample sample[BATCH];
 } bench;
 
-static r1_event toy_event(void *ctx, uint64_t i) { return ((const toy *)ctx)->event[i]; }
+static r1_event pretrain_toy_event(void *ctx, uint64_t i) { return ((const toy *)ctx)->event[i]; }
 
 static void bench_open(bench *b, const r1_backend *be)
 {
@@ -168,7 +168,7 @@ static void bench_pack(bench *b)
 {
     r1_err err;
     r1_pack_source src = {
-        .sample = b->sample, .n_sample = BATCH, .event = toy_event, .event_ctx = &b->toy, .n_event = b->toy.n_event};
+        .sample = b->sample, .n_sample = BATCH, .event = pretrain_toy_event, .event_ctx = &b->toy, .n_event = b->toy.n_event};
     R1_ASSERT_OK(r1_pack_fill(b->pack, &src, &err), &err);
 }
 
@@ -332,7 +332,7 @@ static void write_twins(const char *path, world w, size_t n, uint64_t seed, floa
     R1_ASSERT_OK(r1_shard_finish(out, &err), &err);
 }
 
-static r1_pretrain_opts options(const char *const *train, const char *const *valid)
+static r1_pretrain_opts pretrain_options(const char *const *train, const char *const *valid)
 {
     return (r1_pretrain_opts){.train = train, .n_train = 1, .valid = valid, .n_valid = valid ? 1 : 0, .seed = 3};
 }
@@ -349,7 +349,7 @@ static void test_twins(void)
 #endif
     write_twins(train[0], WHOLE, 3000, 1, NAN);
     write_twins(valid[0], WHOLE, 512, 2, NAN);
-    r1_pretrain_opts o = options(train, valid);
+    r1_pretrain_opts o = pretrain_options(train, valid);
     o.out = r1_test_in_tmp("twins.gguf");
     o.n_batch = 64;
     o.n_epoch = 20;
@@ -374,7 +374,7 @@ static void test_twins(void)
 }
 
 /* All four kinds of item; epochs and validations crossed; 14 steps = 8 and a new process' 6. Another seed does not go on. */
-static void test_resume(void)
+static void test_pretrain_resume(void)
 {
     r1_err err;
     toy t;
@@ -388,7 +388,7 @@ static void test_resume(void)
     R1_ASSERT_OK(toy_write(&t, train[0], &err), &err);
     R1_ASSERT_OK(toy_write(&t, valid[0], &err), &err);
     toy_free(&t);
-    r1_pretrain_opts o = options(train, valid);
+    r1_pretrain_opts o = pretrain_options(train, valid);
     o.n_batch = 64;
     o.curriculum = "bytes:root:0.3:0.5";
     run_pretrain(o, 14, whole, NULL);
@@ -410,7 +410,7 @@ static void test_labels(void)
         const char *train[] = {r1_test_in_tmp("label.r1s")};
         write_twins(train[0], WHOLE, 200, 5, label[i]);
         snprintf(checkpoint[i], sizeof checkpoint[i], "%s/label%d.ck", r1_test_tmpdir(), i);
-        r1_pretrain_opts o = options(train, NULL);
+        r1_pretrain_opts o = pretrain_options(train, NULL);
         o.n_batch = 50;
         run_pretrain(o, 6, checkpoint[i], NULL);
     }
@@ -418,7 +418,7 @@ static void test_labels(void)
     CU_ASSERT(r1_test_same_files(checkpoint[0], checkpoint[2]));
 }
 
-static void expect(const r1_pretrain_opts *o, r1_status code, const char *says)
+static void pretrain_expect(const r1_pretrain_opts *o, r1_status code, const char *says)
 {
     r1_err err = {0};
     CU_ASSERT_EQUAL(r1_pretrain(o, NULL, &err), code);
@@ -426,12 +426,12 @@ static void expect(const r1_pretrain_opts *o, r1_status code, const char *says)
     CU_ASSERT(code == R1_OK || strstr(err.msg, says) != NULL);
 }
 
-static void test_bad_input(void)
+static void test_pretrain_bad_input(void)
 {
     r1_err err;
     r1_pretrain_report rep;
     const char *train[] = {r1_test_in_tmp("bad.r1s")};
-    r1_pretrain_opts o = options(train, train);
+    r1_pretrain_opts o = pretrain_options(train, train);
     o.n_epoch = 1;
     o.n_batch = 32;
     /* one modality alone: its columns are learned, and no search is made */
@@ -442,23 +442,23 @@ static void test_bad_input(void)
     CU_ASSERT(isfinite(rep.part[1]) && isnan(rep.part[0]));
     /* text empty, columns missing or the same everywhere: nothing to learn is said, not trained */
     write_twins(train[0], NOTHING, 100, 1, NAN);
-    expect(&o, R1_E_INVAL, "nothing to ask");
+    pretrain_expect(&o, R1_E_INVAL, "nothing to ask");
     write_twins(train[0], WHOLE, 100, 1, NAN);
-    expect(&o, R1_OK, NULL);
+    pretrain_expect(&o, R1_OK, NULL);
     o.mask = 0.95;
-    expect(&o, R1_E_INVAL, "masked");
+    pretrain_expect(&o, R1_E_INVAL, "masked");
     o.mask = 0;
     o.n_batch = 1;
-    expect(&o, R1_E_INVAL, "batches");
+    pretrain_expect(&o, R1_E_INVAL, "batches");
     o.n_batch = 32;
     o.curriculum = "mask:linear:2:0.5";
-    expect(&o, R1_E_INVAL, "start");
+    pretrain_expect(&o, R1_E_INVAL, "start");
     o.curriculum = NULL;
     for (int k = 0; k < R1_PRETRAIN_PARTS; k++) o.weight[k] = -1;
-    expect(&o, R1_E_INVAL, "none fits");
+    pretrain_expect(&o, R1_E_INVAL, "none fits");
     for (int k = 0; k < R1_PRETRAIN_PARTS; k++) o.weight[k] = 0;
     o.description = toy_description;
-    expect(&o, R1_E_INVAL, "other items");
+    pretrain_expect(&o, R1_E_INVAL, "other items");
     r1_train_opts f = {.train = train, .n_train = 1, .curriculum = "mask:linear:0.5:0.5"};
     CU_ASSERT_EQUAL(r1_train(&f, NULL, &err), R1_E_INVAL); /* where nothing is masked, mask is no difficulty */
 }
@@ -480,6 +480,6 @@ static void test_mask_curriculum(void)
     r1_desc_free(d);
 }
 
-R1_TEST_MAIN("pretrain", {"infonce", test_infonce}, {"coldest temperature", test_infonce_cold}, {"search", test_search},
+R1_TEST_MAIN("pretrain", {"infonce", test_infonce}, {"coldest temperature", test_infonce_cold}, {"search", test_pretrain_search},
              {"gradient", test_gradient}, {"what is hidden", test_hide}, {"curriculum by mask", test_mask_curriculum},
-             {"resume", test_resume}, {"labels", test_labels}, {"bad input", test_bad_input}, {"twins", test_twins})
+             {"resume", test_pretrain_resume}, {"labels", test_labels}, {"bad input", test_pretrain_bad_input}, {"twins", test_twins})

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 /* Runs r1 with the arguments (NULL at the end); returns its exit code, its output (both streams) in out. */
-static int r1(char *out, size_t cap, const char *const *args)
+static int r1_program_r1(char *out, size_t cap, const char *const *args)
 {
     char program[512];
     const char *argv[40] = {program};
@@ -36,9 +36,9 @@ static int r1(char *out, size_t cap, const char *const *args)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-#define RUN(...) r1(out, sizeof out, (const char *const[]){__VA_ARGS__, NULL})
+#define RUN(...) r1_program_r1(out, sizeof out, (const char *const[]){__VA_ARGS__, NULL})
 
-static double figure(const char *json, const char *name)
+static double r1_program_figure(const char *json, const char *name)
 {
     char key[64];
     snprintf(key, sizeof key, "\"%s\":", name);
@@ -70,7 +70,7 @@ static void test_stages(void)
     CU_ASSERT_EQUAL(RUN("train", "--stage", "reward", "--given", "row", "--steps", "4", "--cases", "8", "--traces", "8",
                         "--valid", shard, "--out", worth, "--json", shard),
                     0);
-    CU_ASSERT(figure(out, "agreement") >= 0 && figure(out, "pairs") > 100);
+    CU_ASSERT(r1_program_figure(out, "agreement") >= 0 && r1_program_figure(out, "pairs") > 100);
     CU_ASSERT_EQUAL(RUN("train", "--stage", "reinforce", "--given", "row", "--cost", "history=0.02,ego=0.05", "--needs",
                         "words=history+ego", "--reward-model", worth, "--steps", "12", "--cases", "4", "--traces", "4",
                         "--metrics", metrics, "--plot", plot),
@@ -79,12 +79,12 @@ static void test_stages(void)
                         "--steps", "12", "--cases", "4", "--traces", "4", "--metrics", metrics, "--plot", plot, "--out",
                         policy, "--valid", shard, "--json", shard),
                     0);
-    CU_ASSERT(figure(out, "steps") == 12 && figure(out, "traces") == 12 * 16 && figure(out, "n") == 300);
-    CU_ASSERT_DOUBLE_EQUAL(figure(out, "reward"), figure(out, "right") - figure(out, "cost"), 1e-5);
-    double reward = figure(out, "reward");
+    CU_ASSERT(r1_program_figure(out, "steps") == 12 && r1_program_figure(out, "traces") == 12 * 16 && r1_program_figure(out, "n") == 300);
+    CU_ASSERT_DOUBLE_EQUAL(r1_program_figure(out, "reward"), r1_program_figure(out, "right") - r1_program_figure(out, "cost"), 1e-5);
+    double reward = r1_program_figure(out, "reward");
     CU_ASSERT_EQUAL(
         RUN("eval", "--model", policy, "--policy", "act", "--cost", "history=0.02,ego=0.05", "--json", shard), 0);
-    CU_ASSERT_DOUBLE_EQUAL(figure(out, "reward"), reward, 1e-9);
+    CU_ASSERT_DOUBLE_EQUAL(r1_program_figure(out, "reward"), reward, 1e-9);
     CU_ASSERT_EQUAL(RUN("eval", "--model", policy, "--policy", "fraud", shard), 2);
     R1_ASSERT_OK(r1_file_read(plot, 1 << 20, &svg, &len, &err), &err);
     CU_ASSERT(strncmp(svg, "<svg ", 5) == 0 && strstr(svg, "polyline") && strstr(svg, "valid reward") &&
@@ -95,8 +95,8 @@ static void test_stages(void)
     CU_ASSERT_EQUAL(RUN("train", "--curriculum", "row.a:linear:0.3:0.5", "--epochs", "2", "--out", model, "--valid",
                         shard, "--json", shard),
                     0);
-    CU_ASSERT(figure(out, "ece_before") >= 0 && figure(out, "ece") >= 0 &&
-              figure(out, "loss") <= figure(out, "loss_before") + 1e-6);
+    CU_ASSERT(r1_program_figure(out, "ece_before") >= 0 && r1_program_figure(out, "ece") >= 0 &&
+              r1_program_figure(out, "loss") <= r1_program_figure(out, "loss_before") + 1e-6);
     CU_ASSERT_EQUAL(RUN("train", "--stage", "reinforce", "--init", model, "--given", "row", "--cost", "history=0.02",
                         "--steps", "2", "--cases", "4", "--traces", "4", "--out", policy, shard),
                     0); /* heads for verdicts make way for the policy's */
@@ -133,11 +133,11 @@ static void test_embed(void)
     CU_ASSERT_EQUAL(RUN("embed", "--model", model, "--item", "row", "--queries", "words", "--out", dir[0], "--json",
                         shard[0], shard[1]),
                     0);
-    double columns = figure(out, "columns"), n[2] = {figure(out, "n")}; /* some samples lack the item */
-    CU_ASSERT(n[0] > 650 && n[0] < 701 && figure(out, "queries") >= 13 && figure(out, "queries") <= 15);
+    double columns = r1_program_figure(out, "columns"), n[2] = {r1_program_figure(out, "n")}; /* some samples lack the item */
+    CU_ASSERT(n[0] > 650 && n[0] < 701 && r1_program_figure(out, "queries") >= 13 && r1_program_figure(out, "queries") <= 15);
     CU_ASSERT_EQUAL(
         RUN("embed", "--model", model, "--item", "row", "--queries", "words", "--out", dir[1], "--json", shard[1]), 0);
-    n[1] = figure(out, "n");
+    n[1] = r1_program_figure(out, "n");
     for (int i = 0; i < 2; i++) {
         snprintf(path, sizeof path, "%s/row_base.f16", dir[i]);
         R1_ASSERT_OK(r1_file_read(path, 1 << 24, &data[i], &len[i], &err), &err);
@@ -147,13 +147,13 @@ static void test_embed(void)
     free(data[0]);
     free(data[1]);
     CU_ASSERT_EQUAL(RUN("embed", "--model", model, "--item", "row", "--out", dir[1], "--json", shard[1]), 0);
-    CU_ASSERT_EQUAL(figure(out, "n") + figure(out, "queries"), n[1]);
+    CU_ASSERT_EQUAL(r1_program_figure(out, "n") + r1_program_figure(out, "queries"), n[1]);
     CU_ASSERT_EQUAL(RUN("embed", "--model", model, "--item", "nothing", "--out", dir[1], shard[1]), 2);
     CU_ASSERT_PTR_NOT_NULL(strstr(out, "nothing"));
 }
 
 /* Without labels, then with: the base is an ordinary model, its curves are drawn, what it finds is asked of it again. */
-static void test_pretrain(void)
+static void test_r1_program_pretrain(void)
 {
 #ifdef __SANITIZE_THREAD__
     printf("skipped: one thread, and this takes minutes here ");
@@ -175,27 +175,27 @@ static void test_pretrain(void)
     CU_ASSERT_EQUAL(RUN("train", "--stage", "pretrain", "--curriculum", "mask:root:0.5:0.5", "--epochs", "2", "--batch",
                         "32", "--metrics", metrics, "--plot", plot, "--valid", shard, "--out", base, "--json", shard),
                     0);
-    CU_ASSERT(figure(out, "tokens") > 0 && figure(out, "columns") > 0 && figure(out, "next") > 0 &&
-              figure(out, "align") > 0);
-    double found = figure(out, "recall1_ego_words");
-    CU_ASSERT(found >= 0 && figure(out, "recall1_before_ego_words") >= 0);
-    CU_ASSERT(figure(out, "recall1_chance_ego_words") > 0 && figure(out, "recall1_chance_ego_words") < 0.1);
-    CU_ASSERT_EQUAL(figure(out, "recall1_row_history"), -1); /* history is asked by row: no pair */
+    CU_ASSERT(r1_program_figure(out, "tokens") > 0 && r1_program_figure(out, "columns") > 0 && r1_program_figure(out, "next") > 0 &&
+              r1_program_figure(out, "align") > 0);
+    double found = r1_program_figure(out, "recall1_ego_words");
+    CU_ASSERT(found >= 0 && r1_program_figure(out, "recall1_before_ego_words") >= 0);
+    CU_ASSERT(r1_program_figure(out, "recall1_chance_ego_words") > 0 && r1_program_figure(out, "recall1_chance_ego_words") < 0.1);
+    CU_ASSERT_EQUAL(r1_program_figure(out, "recall1_row_history"), -1); /* history is asked by row: no pair */
     R1_ASSERT_OK(r1_file_read(plot, 1 << 20, &svg, &len, &err), &err);
     CU_ASSERT(strstr(svg, "polyline") && strstr(svg, "valid loss"));
     free(svg);
     CU_ASSERT_EQUAL(RUN("eval", "--model", base, "--retrieval", "--json", shard), 0);
-    CU_ASSERT_DOUBLE_EQUAL(figure(out, "recall1_ego_words"), found, 1e-5);
+    CU_ASSERT_DOUBLE_EQUAL(r1_program_figure(out, "recall1_ego_words"), found, 1e-5);
     CU_ASSERT_EQUAL(RUN("train", "--int8", "--init", base, "--epochs", "1", "--out", model, shard),
                     0); /* learned steps too */
     CU_ASSERT_EQUAL(RUN("eval", "--model", model, "--retrieval", "--json", shard), 0);
-    CU_ASSERT(figure(out, "recall1_ego_words") >= 0);
+    CU_ASSERT(r1_program_figure(out, "recall1_ego_words") >= 0);
     CU_ASSERT_EQUAL(RUN("train", "--init", base, "--calibration", "isotonic", "--epochs", "2", "--out", model,
                         "--valid", shard, "--json", shard),
                     0);
-    CU_ASSERT(figure(out, "ece_crossed") >= 0 && figure(out, "ece") >= 0);
+    CU_ASSERT(r1_program_figure(out, "ece_crossed") >= 0 && r1_program_figure(out, "ece") >= 0);
     CU_ASSERT_EQUAL(RUN("info", "--json", model), 0);
-    CU_ASSERT(figure(out, "head_risk_isotonic_knots") > 1 && figure(out, "trained_samples") == 1600);
+    CU_ASSERT(r1_program_figure(out, "head_risk_isotonic_knots") > 1 && r1_program_figure(out, "trained_samples") == 1600);
     CU_ASSERT_EQUAL(RUN("train", "--stage", "pretrain", "--parts", "tokens,rows", "--out", base, shard), 2);
     CU_ASSERT_PTR_NOT_NULL(strstr(out, "rows"));
     CU_ASSERT_EQUAL(RUN("train", "--stage", "pretrain", "--parts", "tokens=x", "--out", base, shard), 2);
@@ -220,26 +220,26 @@ static void test_commands(void)
     toy_free(&t);
     CU_ASSERT_EQUAL(
         RUN("train", "--out", model, "--valid", shard, "--epochs", "2", "--metrics", metrics, "--json", shard), 0);
-    CU_ASSERT(figure(out, "auc") > 0.5);
+    CU_ASSERT(r1_program_figure(out, "auc") > 0.5);
     CU_ASSERT_EQUAL(RUN("eval", "--model", model, "--json", shard), 0);
-    double whole = figure(out, "loss");
-    CU_ASSERT_EQUAL(figure(out, "n"), 600);
+    double whole = r1_program_figure(out, "loss");
+    CU_ASSERT_EQUAL(r1_program_figure(out, "n"), 600);
     CU_ASSERT_EQUAL(RUN("eval", "--model", model, "--off", "history,ego", "--no-context", "--json", shard), 0);
-    CU_ASSERT(figure(out, "loss") > 0 && figure(out, "loss") != whole);
+    CU_ASSERT(r1_program_figure(out, "loss") > 0 && r1_program_figure(out, "loss") != whole);
     double last = whole;
     for (int i = 0; i < 3;
          i++) { /* the file's beta is the one it was trained with, and each other one scores otherwise */
         static const char *const beta[] = {"0", "0.5", "0.9"};
         CU_ASSERT_EQUAL(RUN("eval", "--model", model, "--beta", beta[i], "--json", shard), 0);
-        CU_ASSERT(figure(out, "loss") != last);
-        last = figure(out, "loss");
+        CU_ASSERT(r1_program_figure(out, "loss") != last);
+        last = r1_program_figure(out, "loss");
         CU_ASSERT_EQUAL(RUN("train", "--out", cut, "--beta", beta[i], "--epochs", "1", shard), 0);
         CU_ASSERT_EQUAL(RUN("info", "--json", cut), 0);
-        CU_ASSERT_DOUBLE_EQUAL(figure(out, "beta"), strtod(beta[i], NULL), 1e-6);
+        CU_ASSERT_DOUBLE_EQUAL(r1_program_figure(out, "beta"), strtod(beta[i], NULL), 1e-6);
     }
     CU_ASSERT_EQUAL(RUN("train", "--out", cut, "--beta", "0.95", shard), 2);
     CU_ASSERT_EQUAL(RUN("info", "--json", model), 0);
-    CU_ASSERT(figure(out, "trained_samples") == 1200 && figure(out, "mflop_sample") > 0);
+    CU_ASSERT(r1_program_figure(out, "trained_samples") == 1200 && r1_program_figure(out, "mflop_sample") > 0);
     CU_ASSERT_EQUAL(RUN("info", "--description", model), 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(out, "\"history\""));
     R1_ASSERT_OK(r1_file_read(metrics, 1 << 20, &data, &len, &err), &err);
@@ -281,12 +281,12 @@ static void test_bench_memory(void)
     CU_ASSERT_EQUAL(RUN("bench", "memory", "--vectors", r1_test_tmpdir(), "--columns", "16", "--entries", "900",
                         "--ratio", "4", "--dir", r1_test_tmpdir(), "--json"),
                     0);
-    CU_ASSERT_EQUAL(figure(out, "entries"), 900);
-    CU_ASSERT(figure(out, "ratio") > 3.5);
-    CU_ASSERT(figure(out, "recall10") >
+    CU_ASSERT_EQUAL(r1_program_figure(out, "entries"), 900);
+    CU_ASSERT(r1_program_figure(out, "ratio") > 3.5);
+    CU_ASSERT(r1_program_figure(out, "recall10") >
               0.95); /* 900 entries: nearly all of the right ten are among the 100 re-ranked */
-    CU_ASSERT(figure(out, "recall10") >= figure(out, "recall10_codes") && figure(out, "recall10_codes") > 0.5);
-    CU_ASSERT(figure(out, "over_flat") > 0 && figure(out, "resident_mb") > 0 && figure(out, "build_s") > 0);
+    CU_ASSERT(r1_program_figure(out, "recall10") >= r1_program_figure(out, "recall10_codes") && r1_program_figure(out, "recall10_codes") > 0.5);
+    CU_ASSERT(r1_program_figure(out, "over_flat") > 0 && r1_program_figure(out, "resident_mb") > 0 && r1_program_figure(out, "build_s") > 0);
     CU_ASSERT_EQUAL(RUN("bench", "memory"), 2);
     CU_ASSERT_EQUAL(RUN("bench", "memory", "--vectors", "/nonexistent"), 1);
     CU_ASSERT_EQUAL(RUN("bench", "memory", "--vectors", r1_test_tmpdir(), "--columns", "17"), 1);
@@ -304,11 +304,11 @@ static void test_bench_batch(void)
     for (int i = 0; i < 1500; i++) fprintf(f, "%d %d\n", i * 100 + i % 7, 1 + i % 200);
     fclose(f);
     CU_ASSERT_EQUAL(RUN("bench", "batch", "--budget", "500", "--requests", "1000", "--trace", path, "--json"), 0);
-    CU_ASSERT_EQUAL(figure(out, "utilisation"), 1);
-    CU_ASSERT_TRUE(figure(out, "p99_ms") > 0 && figure(out, "p99_ms") <= 500);
-    CU_ASSERT_TRUE(figure(out, "rate_ours_trace") > 0);
-    CU_ASSERT_DOUBLE_EQUAL(figure(out, "gain_over_greedy_bursty"),
-                           figure(out, "rate_ours_bursty") / figure(out, "rate_greedy_bursty"), 1e-3);
+    CU_ASSERT_EQUAL(r1_program_figure(out, "utilisation"), 1);
+    CU_ASSERT_TRUE(r1_program_figure(out, "p99_ms") > 0 && r1_program_figure(out, "p99_ms") <= 500);
+    CU_ASSERT_TRUE(r1_program_figure(out, "rate_ours_trace") > 0);
+    CU_ASSERT_DOUBLE_EQUAL(r1_program_figure(out, "gain_over_greedy_bursty"),
+                           r1_program_figure(out, "rate_ours_bursty") / r1_program_figure(out, "rate_greedy_bursty"), 1e-3);
     f = fopen(path, "a");
     CU_ASSERT_PTR_NOT_NULL_FATAL(f);
     fprintf(f, "200000 0\n");
@@ -325,10 +325,10 @@ static void test_needle(void)
     CU_ASSERT_EQUAL(RUN("bench", "memory", "--mixture", "60", "--columns", "48", "--entries", "4000", "--needle",
                         "900,9000,30000", "--json"),
                     0);
-    CU_ASSERT(figure(out, "needle_900_found") >= 0.95 && figure(out, "needle_900_from_instant") >= 0.95);
-    CU_ASSERT(figure(out, "needle_9000_found") >= 0.9 && figure(out, "needle_9000_from_working") > 0.8);
-    CU_ASSERT(figure(out, "needle_30000_found") >= 0.9 && figure(out, "needle_30000_from_longterm") > 0.5);
-    CU_ASSERT(figure(out, "needle_30000_cosine") > 0.8);
+    CU_ASSERT(r1_program_figure(out, "needle_900_found") >= 0.95 && r1_program_figure(out, "needle_900_from_instant") >= 0.95);
+    CU_ASSERT(r1_program_figure(out, "needle_9000_found") >= 0.9 && r1_program_figure(out, "needle_9000_from_working") > 0.8);
+    CU_ASSERT(r1_program_figure(out, "needle_30000_found") >= 0.9 && r1_program_figure(out, "needle_30000_from_longterm") > 0.5);
+    CU_ASSERT(r1_program_figure(out, "needle_30000_cosine") > 0.8);
     CU_ASSERT_EQUAL(RUN("bench", "memory", "--mixture", "60", "--columns", "48", "--needle", "900,x"), 2);
     CU_ASSERT_PTR_NOT_NULL(strstr(out, "found 900,x") || strstr(out, "found x"));
 }
@@ -338,13 +338,13 @@ static void test_bench_attention(void)
 {
     static char out[1 << 16];
     CU_ASSERT_EQUAL(RUN("bench", "attention", "--seconds", "0.05", "--json"), 0);
-    CU_ASSERT_TRUE(figure(out, "gops_1x1024x8x64_causal_bf16") > 0);
-    CU_ASSERT_TRUE(figure(out, "fused_over_separate") > 0);
-    CU_ASSERT_TRUE(figure(out, "cawa_overhead") > -0.5 && figure(out, "cawa_overhead") < 1);
-    CU_ASSERT_TRUE(figure(out, "low_rank_overhead_4x256x4x32") > -0.5);
+    CU_ASSERT_TRUE(r1_program_figure(out, "gops_1x1024x8x64_causal_bf16") > 0);
+    CU_ASSERT_TRUE(r1_program_figure(out, "fused_over_separate") > 0);
+    CU_ASSERT_TRUE(r1_program_figure(out, "cawa_overhead") > -0.5 && r1_program_figure(out, "cawa_overhead") < 1);
+    CU_ASSERT_TRUE(r1_program_figure(out, "low_rank_overhead_4x256x4x32") > -0.5);
     CU_ASSERT_EQUAL(RUN("bench", "cawa", "--seconds", "0"), 2);
 }
 
 R1_TEST_MAIN("r1", {"bench attention", test_bench_attention}, {"bench batch", test_bench_batch},
              {"train, eval, info", test_commands}, {"stages of training", test_stages}, {"embed", test_embed},
-             {"pretrain", test_pretrain}, {"bench memory", test_bench_memory}, {"needle", test_needle})
+             {"pretrain", test_r1_program_pretrain}, {"bench memory", test_bench_memory}, {"needle", test_needle})

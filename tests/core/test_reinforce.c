@@ -138,7 +138,7 @@ n_tree(uint32_t rooms) /* decision trees over so many rooms that are not entered
 }
 
 /* Reward of tree number `index` in one world: verdict y, a sign behind each door. -INFINITY where it walks through a wall. */
-static double walk(const maze *m, uint64_t index, int y, uint32_t signs)
+static double reinforce_walk(const maze *m, uint64_t index, int y, uint32_t signs)
 {
     uint32_t in = 0, left = m->n_room;
     double reward = 0;
@@ -156,7 +156,7 @@ static double walk(const maze *m, uint64_t index, int y, uint32_t signs)
     return reward + ((int)index == y);
 }
 
-static double chance(const maze *m, uint32_t level, int y, int z, uint32_t signs)
+static double reinforce_chance(const maze *m, uint32_t level, int y, int z, uint32_t signs)
 {
     double p = 0.25;
     for (uint32_t i = 0; i < m->n_room; i++) p *= signs >> i & 1 ? m->p[level][i][y][z] : 1 - m->p[level][i][y][z];
@@ -177,14 +177,14 @@ static void test_best(void)
                 for (int y = 0; y < 2 && value > -INFINITY; y++)
                     for (int z = 0; z < 2; z++)
                         for (uint32_t signs = 0; signs < 1u << n_room; signs++)
-                            value += chance(&m, level, y, z, signs) * walk(&m, tree, y, signs);
+                            value += reinforce_chance(&m, level, y, z, signs) * reinforce_walk(&m, tree, y, signs);
                 best = fmax(best, value);
             }
             CU_ASSERT_DOUBLE_EQUAL(maze_best(&m, level, NULL), best, 1e-12);
         }
 }
 
-static uint32_t code_of(const maze *m, uint32_t opened, uint32_t signs)
+static uint32_t reinforce_code_of(const maze *m, uint32_t opened, uint32_t signs)
 {
     uint32_t code = 0;
     for (uint32_t i = 0; i < m->n_room; i++)
@@ -193,15 +193,15 @@ static uint32_t code_of(const maze *m, uint32_t opened, uint32_t signs)
 }
 
 /* Expected reward of a random policy in one world. */
-static double follow(const maze *m, const double *prob, int y, uint32_t opened, uint32_t signs)
+static double reinforce_follow(const maze *m, const double *prob, int y, uint32_t opened, uint32_t signs)
 {
-    uint32_t code = code_of(m, opened, signs);
+    uint32_t code = reinforce_code_of(m, opened, signs);
     double sum = 0;
     for (uint32_t a = 0; a < m->n_action; a++) {
         double p = prob[(size_t)code * m->n_action + a];
         if (p == 0) continue;
         sum +=
-            p * (a >= m->n_room ? (int)(a - m->n_room) == y : follow(m, prob, y, opened | 1u << a, signs) - m->cost[a]);
+            p * (a >= m->n_room ? (int)(a - m->n_room) == y : reinforce_follow(m, prob, y, opened | 1u << a, signs) - m->cost[a]);
     }
     return sum;
 }
@@ -225,7 +225,7 @@ static void test_value(void)
         for (int y = 0; y < 2; y++)
             for (int z = 0; z < 2; z++)
                 for (uint32_t signs = 0; signs < 1u << n_room; signs++)
-                    value += chance(&m, 1, y, z, signs) * follow(&m, prob, y, 0, signs);
+                    value += reinforce_chance(&m, 1, y, z, signs) * reinforce_follow(&m, prob, y, 0, signs);
         CU_ASSERT_DOUBLE_EQUAL(maze_value(&m, 1, prob, NULL), value, 1e-12);
         double best = maze_best(&m, 1, act);
         CU_ASSERT(value <= best && maze_best_subset(&m, 1, NULL) <= best + 1e-12);
@@ -256,7 +256,7 @@ static void write_maze(void)
     }
 }
 
-static r1_reinforce_opts options(void)
+static r1_reinforce_opts reinforce_options(void)
 {
     static const char *train[1], *valid[1];
     train[0] = train_path;
@@ -432,7 +432,7 @@ static void test_weight_gradient(void)
 
 /* 24 steps equal 11, a checkpoint, a new process' worth of state, and 13 more: byte by byte, validations and the curriculum crossed.
  * What is damaged or another run's is refused. */
-static void test_resume(void)
+static void test_reinforce_resume(void)
 {
     r1_err err;
     r1_reinforcer *t;
@@ -443,7 +443,7 @@ static void test_resume(void)
     snprintf(half, sizeof half, "%s/half.ck", r1_test_tmpdir());
     snprintf(rest, sizeof rest, "%s/rest.ck", r1_test_tmpdir());
     snprintf(bad, sizeof bad, "%s/bad.ck", r1_test_tmpdir());
-    r1_reinforce_opts o = options();
+    r1_reinforce_opts o = reinforce_options();
     run_reinforce(o, 24, whole, NULL);
     run_reinforce(o, 11, half, NULL);
     run_reinforce(o, 24, rest, half);
@@ -451,7 +451,7 @@ static void test_resume(void)
     o.checkpoint = half;
     o.seed = 4;
     CU_ASSERT_EQUAL(r1_reinforcer_new(&t, &o, &err), R1_E_INVAL);
-    o = options();
+    o = reinforce_options();
     o.checkpoint = bad;
     R1_ASSERT_OK(r1_file_read(half, 1 << 28, &data, &len, &err), &err);
     for (size_t k = 0; k < 64; k++) {
@@ -537,7 +537,7 @@ static void check_judged(const r1_model *m, const r1_reinforce_opts *o, const r1
 /* The unbiased variant comes close to the best policy, measured exactly through a session over the written file. GRPO divides by the
  * deviation, so where all traces of a case are right their costs weigh as much as a wrong verdict elsewhere: it asks too little and is
  * held to a quarter of the way. */
-static void test_learns(void)
+static void test_reinforce_learns(void)
 {
 #ifdef __SANITIZE_THREAD__
     printf("skipped: this takes minutes here, and threads are what test_slices is for ");
@@ -550,7 +550,7 @@ static void test_learns(void)
     for (int v = 0; v < 2; v++) {
         r1_reinforce_report rep;
         r1_model *m;
-        r1_reinforce_opts o = options();
+        r1_reinforce_opts o = reinforce_options();
         o.variant = (r1_policy_variant)v;
         o.out = out;
         o.n_step = 300;
@@ -629,7 +629,7 @@ typedef struct {
     r1_shard *shard;
 } bayes;
 
-static void end_case(bayes *b)
+static void reinforce_end_case(bayes *b)
 {
     for (size_t i = 0; i < b->n; i++)
         for (size_t j = 0; b->right[i] && j < b->n; j++) {
@@ -640,7 +640,7 @@ static void end_case(bayes *b)
     b->n = 0;
 }
 
-static void each_trace(void *ctx, uint64_t id, uint32_t held, uint32_t verdict, bool right, double worth)
+static void reinforce_each_trace(void *ctx, uint64_t id, uint32_t held, uint32_t verdict, bool right, double worth)
 {
     bayes *b = ctx;
     r1_item item[4];
@@ -648,13 +648,13 @@ static void each_trace(void *ctx, uint64_t id, uint32_t held, uint32_t verdict, 
     r1_err err;
     uint32_t signs = 0;
     double w[2] = {0, 0};
-    if (id != b->id || b->n == 16) end_case(b);
+    if (id != b->id || b->n == 16) reinforce_end_case(b);
     b->id = id;
     R1_ASSERT_OK(r1_shard_get(b->shard, id, item, &s, &err), &err);
     for (uint32_t i = 0; i < 3; i++) signs |= (uint32_t)item[1 + i].cat[0] << i;
     for (int y = 0; y < 2; y++)
         for (int z = 0; z < 2; z++)
-            w[y] += maze_weight(&m3, (uint32_t)item[0].cat[0], code_of(&m3, held >> 1, signs), y, z);
+            w[y] += maze_weight(&m3, (uint32_t)item[0].cat[0], reinforce_code_of(&m3, held >> 1, signs), y, z);
     b->belief[b->n] = w[verdict] / (w[0] + w[1]);
     b->worth_error += fabs(worth - b->belief[b->n]);
     b->right[b->n++] = right;
@@ -662,7 +662,7 @@ static void each_trace(void *ctx, uint64_t id, uint32_t held, uint32_t verdict, 
 
 static r1_reward_opts reward_options(const char *description)
 {
-    r1_reinforce_opts o = options();
+    r1_reinforce_opts o = reinforce_options();
     return (r1_reward_opts){.train = o.train,
                             .n_train = 1,
                             .valid = o.valid,
@@ -690,10 +690,10 @@ static void test_reward(void)
     r1_reward_opts o = reward_options(text);
     R1_ASSERT_OK(r1_shard_open(&b.shard, valid_path, &err), &err);
     o.out = out;
-    o.each = each_trace;
+    o.each = reinforce_each_trace;
     o.ctx = &b;
     R1_ASSERT_OK(r1_reward_train(&o, &rep, &err), &err);
-    end_case(&b);
+    reinforce_end_case(&b);
     r1_shard_close(b.shard);
     double belief = b.ordered / b.pairs, off = b.worth_error / (double)rep.n_trace;
     printf("agreement %.4f, of Bayes %.4f, auc %.4f, ece %.4f, off Bayes by %.4f ", rep.agreement, belief, rep.auc,
@@ -705,7 +705,7 @@ static void test_reward(void)
     r1_reinforcer *t;
     char ck[300];
     snprintf(ck, sizeof ck, "%s/judged.ck", r1_test_tmpdir());
-    r1_reinforce_opts p = options();
+    r1_reinforce_opts p = reinforce_options();
     p.reward_model = out;
     run_reinforce(p, 3, ck, NULL);
     p.checkpoint = ck;
@@ -749,7 +749,7 @@ static void test_reward_resume(void)
 }
 
 /* Losses of the validations that a metrics file names; returns how many. */
-static size_t watched(const char *path, double *loss, size_t cap)
+static size_t reinforce_watched(const char *path, double *loss, size_t cap)
 {
     char line[512];
     size_t n = 0;
@@ -787,7 +787,7 @@ static void test_reward_stops(void)
     o.out = out;
     o.metrics = metrics;
     R1_ASSERT_OK(r1_reward_train(&o, &rep, &err), &err);
-    n = watched(metrics, loss, R1_COUNT(loss));
+    n = reinforce_watched(metrics, loss, R1_COUNT(loss));
     for (size_t i = 1; i < n; i++)
         if (loss[i] < loss[best]) best = i;
     printf("best after %zu of %llu steps ", (best + 1) * EVERY, (unsigned long long)rep.n_step);
@@ -859,30 +859,30 @@ static void test_curriculum(void)
     r1_data_close(&d);
 }
 
-static void test_refused(void)
+static void test_reinforce_refused(void)
 {
     r1_err err;
     r1_reinforcer *t;
     double wrong[4] = {0, NAN, 0, 0};
     write_maze();
-    r1_reinforce_opts o = options();
+    r1_reinforce_opts o = reinforce_options();
     o.n_group = 1;
     CU_ASSERT_EQUAL(r1_reinforcer_new(&t, &o, &err), R1_E_INVAL);
-    o = options();
+    o = reinforce_options();
     o.policy = "verdict"; /* a binary head */
     CU_ASSERT_EQUAL(r1_reinforcer_new(&t, &o, &err), R1_E_INVAL);
     o.policy = "nothing";
     CU_ASSERT_EQUAL(r1_reinforcer_new(&t, &o, &err), R1_E_INVAL);
-    o = options();
+    o = reinforce_options();
     o.truth = "nothing";
     CU_ASSERT_EQUAL(r1_reinforcer_new(&t, &o, &err), R1_E_INVAL);
     o.truth = "act"; /* its labels are all missing */
     o.policy = "act";
     CU_ASSERT_EQUAL(r1_reinforcer_new(&t, &o, &err), R1_E_INVAL);
-    o = options();
+    o = reinforce_options();
     o.cost = wrong;
     CU_ASSERT_EQUAL(r1_reinforcer_new(&t, &o, &err), R1_E_INVAL);
-    o = options();
+    o = reinforce_options();
     o.curriculum = "hard";
     CU_ASSERT_EQUAL(r1_reinforcer_new(&t, &o, &err), R1_E_INVAL);
 }
@@ -890,6 +890,6 @@ static void test_refused(void)
 R1_TEST_MAIN("reinforce", {"advantages", test_advantages}, {"policy loss", test_policy_loss},
              {"best policy", test_best}, {"value of a policy", test_value}, {"traces", test_rollout},
              {"gradient of the weights", test_weight_gradient}, {"curriculum", test_curriculum},
-             {"refused", test_refused}, {"resume", test_resume}, {"learns", test_learns}, {"contrast", test_contrast},
+             {"refused", test_reinforce_refused}, {"resume", test_reinforce_resume}, {"learns", test_reinforce_learns}, {"contrast", test_contrast},
              {"reward model", test_reward}, {"reward model resumes", test_reward_resume},
              {"reward model stops", test_reward_stops})

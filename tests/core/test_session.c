@@ -21,7 +21,7 @@ enum { N = 150 };
 static toy data;
 static r1_model *model;
 
-static void setup(void)
+static void session_setup(void)
 {
     r1_err err;
     if (model) return;
@@ -43,7 +43,7 @@ static void copy_samples(r1_sample *to)
     for (size_t i = 0; i < N; i++) to[i] = data.sample[i].sample;
 }
 
-static void run(r1_session *s, const r1_batch *b, r1_result *res)
+static void test_session_run(r1_session *s, const r1_batch *b, r1_result *res)
 {
     r1_err err;
     R1_ASSERT_OK(r1_session_run(s, b, res, &err), &err);
@@ -52,29 +52,29 @@ static void run(r1_session *s, const r1_batch *b, r1_result *res)
 /* All at once, one by one, in odd pieces, in another order, with a cold and a warm text cache: the same bits. */
 static void test_same_answer(void)
 {
-    setup();
+    session_setup();
     r1_sample all[N], mixed[N];
     copy_samples(all);
     r1_session *big = open_session(256, NULL), *small = open_session(7, NULL);
     r1_result res, one;
     r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event};
     float expected[N][2];
-    run(big, &b, &res);
+    test_session_run(big, &b, &res);
     memcpy(expected, res.logit, sizeof expected);
-    run(big, &b, &res);
+    test_session_run(big, &b, &res);
     CU_ASSERT_EQUAL(memcmp(res.logit, expected, sizeof expected), 0);
-    run(small, &b, &res);
+    test_session_run(small, &b, &res);
     CU_ASSERT_EQUAL(memcmp(res.logit, expected, sizeof expected), 0);
     for (size_t i = 0; i < N; i++) {
         b.sample = &all[i];
         b.n_sample = 1;
-        run(small, &b, &one);
+        test_session_run(small, &b, &one);
         CU_ASSERT_EQUAL(memcmp(one.logit, expected[i], sizeof expected[i]), 0);
         mixed[i] = all[(i * 7 + 3) % N];
     }
     b.sample = mixed;
     b.n_sample = N - 1;
-    run(big, &b, &res);
+    test_session_run(big, &b, &res);
     for (size_t i = 0; i < N - 1; i++)
         CU_ASSERT_EQUAL(memcmp(res.logit + 2 * i, expected[(i * 7 + 3) % N], sizeof expected[0]), 0);
     r1_session_free(big);
@@ -98,17 +98,17 @@ static void test_auto(r1_session *f32, const r1_batch *b)
     r1_session_opts o = {.n_sample_max = 256, .precision = R1_PRECISION_AUTO};
     r1_result mine, other;
     R1_ASSERT_OK(r1_session_new(&s, model, &o, &err), &err);
-    run(s, b, &mine);
-    run(f32, b, &other);
+    test_session_run(s, b, &mine);
+    test_session_run(f32, b, &other);
     CU_ASSERT_EQUAL(r1_session_precision(s), R1_PRECISION_F32);
     CU_ASSERT_EQUAL(memcmp(mine.logit, other.logit, N * 2 * sizeof *mine.logit), 0);
     r1_session_free(s);
 }
 
 /* In 8-bit integers: near f32 but not f32, the same bits in any batch, the trace still adds up; other backends refuse. */
-static void test_int8(void)
+static void test_session_int8(void)
 {
-    setup();
+    session_setup();
     r1_err err;
     r1_sample all[N];
     copy_samples(all);
@@ -116,14 +116,14 @@ static void test_int8(void)
     r1_result res, one;
     r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event};
     float expected[N][2], sum_diff = 0, spread = 0;
-    run(big, &b, &res);
+    test_session_run(big, &b, &res);
     memcpy(expected, res.logit, sizeof expected);
     for (size_t i = 0; i < N; i++) {
         double sum = 0;
         for (size_t t = 0; t <= res.n_step; t++) sum += res.trace[(i * (res.n_step + 1) + t) * 2];
         CU_ASSERT_EQUAL((float)sum, expected[i][0]);
     }
-    run(f32, &b, &res);
+    test_session_run(f32, &b, &res);
     int same = 0;
     for (size_t i = 0; i < N; i++) {
         float diff = fabsf(res.logit[2 * i] - expected[i][0]);
@@ -134,13 +134,13 @@ static void test_int8(void)
     }
     CU_ASSERT_TRUE(same < N / 2);
     CU_ASSERT_TRUE(sum_diff < 0.05f * spread);
-    run(small, &b, &res);
+    test_session_run(small, &b, &res);
     CU_ASSERT_EQUAL(memcmp(res.logit, expected, sizeof expected), 0);
     test_auto(f32, &b);
     for (size_t i = 0; i < N; i++) {
         b.sample = &all[i];
         b.n_sample = 1;
-        run(big, &b, &one);
+        test_session_run(big, &b, &one);
         CU_ASSERT_EQUAL(memcmp(one.logit, expected[i], sizeof expected[i]), 0);
     }
     r1_session_opts o = {.backend = "reference", .precision = R1_PRECISION_INT8};
@@ -156,7 +156,7 @@ static void test_int8(void)
 /* A saved and opened model scores the same bits; the reference backend agrees closely. */
 static void test_file_and_reference(void)
 {
-    setup();
+    session_setup();
     r1_err err;
     char path[300];
     r1_sample all[N];
@@ -164,15 +164,15 @@ static void test_file_and_reference(void)
     r1_batch b = {.sample = all, .n_sample = 40, .event = data.event, .n_event = data.n_event};
     r1_result res, ref;
     r1_session *s = open_session(64, "cpu");
-    run(s, &b, &res);
+    test_session_run(s, &b, &res);
     r1_model *first = model;
     snprintf(path, sizeof path, "%s/m.gguf", r1_test_tmpdir());
     R1_ASSERT_OK(r1_model_save(model, path, &err), &err);
     R1_ASSERT_OK(r1_model_open(&model, path, &err), &err);
     r1_session *again = open_session(64, "cpu"), *slow = open_session(64, "reference");
-    run(again, &b, &ref);
+    test_session_run(again, &b, &ref);
     CU_ASSERT_EQUAL(memcmp(res.logit, ref.logit, 40 * 2 * sizeof(float)), 0);
-    run(slow, &b, &ref);
+    test_session_run(slow, &b, &ref);
     for (size_t i = 0; i < 80; i++) CU_ASSERT_DOUBLE_EQUAL(res.logit[i], ref.logit[i], 2e-4);
     r1_session_free(s);
     r1_session_free(again);
@@ -184,18 +184,18 @@ static void test_file_and_reference(void)
 /* The parts add up to the verdict exactly; stopping after k items gives the verdict of the first k. */
 static void test_trace(void)
 {
-    setup();
+    session_setup();
     r1_sample all[N];
     copy_samples(all);
     r1_session *s = open_session(64, NULL);
     r1_result res;
     float stopped[N][2];
     r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event, .n_step = 2};
-    run(s, &b, &res);
+    test_session_run(s, &b, &res);
     CU_ASSERT_EQUAL(res.n_step, 2);
     memcpy(stopped, res.logit, sizeof stopped);
     b.n_step = 0;
-    run(s, &b, &res);
+    test_session_run(s, &b, &res);
     for (size_t i = 0; i < N; i++)
         for (size_t k = 0; k < 2; k++) {
             double sum = 0, part = 0;
@@ -211,52 +211,52 @@ static void test_trace(void)
 
 static void test_flags(void)
 {
-    setup();
+    session_setup();
     r1_sample all[N];
     copy_samples(all);
     r1_session *s = open_session(64, NULL);
     r1_result res;
     float base[N][2];
     r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event};
-    run(s, &b, &res);
+    test_session_run(s, &b, &res);
     memcpy(base, res.logit, sizeof base);
     for (uint32_t flag = R1_RUN_NO_LENGTH; flag <= R1_RUN_NO_CONTEXT; flag <<= 1) {
         b.flags = flag;
-        run(s, &b, &res);
+        test_session_run(s, &b, &res);
         CU_ASSERT_NOT_EQUAL(memcmp(res.logit, base, sizeof base), 0);
     }
     b.flags = 0;
     for (uint32_t i = 0; i < TOY_ITEMS; i++) {
         b.items_off = 1u << i;
-        run(s, &b, &res);
+        test_session_run(s, &b, &res);
         CU_ASSERT_NOT_EQUAL(memcmp(res.logit, base, sizeof base), 0);
     }
     r1_session_free(s);
 }
 
-static void test_no_allocation(void)
+static void test_session_no_allocation(void)
 {
 #ifdef COUNTING
-    setup();
+    session_setup();
     r1_sample all[N];
     copy_samples(all);
     for (int int8 = 0; int8 < 2; int8++) {
         r1_session *s = int8 ? open_int8(32) : open_session(32, NULL);
         r1_result res;
         r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event};
-        run(s, &b, &res);
+        test_session_run(s, &b, &res);
         unsigned long before = alloc_count();
         CU_ASSERT(before > 0);
-        for (int round = 0; round < 5; round++) run(s, &b, &res);
+        for (int round = 0; round < 5; round++) test_session_run(s, &b, &res);
         CU_ASSERT_EQUAL(alloc_count() - before, 0);
         r1_session_free(s);
     }
 #endif
 }
 
-static void test_refusals(void)
+static void test_session_refusals(void)
 {
-    setup();
+    session_setup();
     r1_err err;
     r1_result res;
     r1_session *s = open_session(8, NULL);
@@ -288,7 +288,7 @@ static void test_refusals(void)
  * rounding, and less work. Only the plain session keeps rows of the common space: unit tests of what stands there. */
 static void test_folded(void)
 {
-    setup();
+    session_setup();
     r1_err err;
     r1_session *folded = open_session(32, NULL), *plain;
     r1_session_opts o = {.n_sample_max = N, .aligned = true};
@@ -300,8 +300,8 @@ static void test_folded(void)
         r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event, .flags = flags[k]};
         r1_result x, y;
         float worst = 0, largest = 0;
-        run(folded, &b, &x);
-        run(plain, &b, &y);
+        test_session_run(folded, &b, &x);
+        test_session_run(plain, &b, &y);
         for (size_t i = 0; i < N * x.n_output; i++) {
             worst = fmaxf(worst, fabsf(x.logit[i] - y.logit[i]));
             largest = fmaxf(largest, fabsf(y.logit[i]));
@@ -323,7 +323,7 @@ static void test_folded(void)
  * and the switch of the context factors both leave the very scores that neither of them touches. */
 static void test_described_controls(void)
 {
-    setup();
+    session_setup();
     r1_err err;
     static const char *const from = "\"name\"";
     size_t cap = strlen(toy_description) + 100;
@@ -346,7 +346,7 @@ static void test_described_controls(void)
         copy_samples(all);
         r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event};
         b.flags = k == 3 ? R1_RUN_NO_CONTEXT : 0;
-        run(s, &b, &res);
+        test_session_run(s, &b, &res);
         CU_ASSERT_FATAL(res.n_output <= 8);
         memcpy(logit[k], res.logit, N * res.n_output * sizeof(float));
         for (size_t i = 0; k == 1 && i < N * res.n_output; i++)
@@ -419,7 +419,7 @@ static void run_through(r1_memory *mem, r1_session *s, size_t step, streamed *x,
             R1_ASSERT_OK(r1_session_store(s, mem, ticket, events + at, handle, n, &err), &err);
         }
         r1_batch b = {.sample = batch + at, .n_sample = n, .pool = mem, .ticket = ticket};
-        run(s, &b, &res);
+        test_session_run(s, &b, &res);
         memcpy(by_pool[at], res.logit, n * sizeof by_pool[0]);
     }
 }
@@ -428,7 +428,7 @@ static void run_through(r1_memory *mem, r1_session *s, size_t step, streamed *x,
  * of a batch are stored ahead of it. */
 static void test_pool_equals_inline(void)
 {
-    setup();
+    session_setup();
     static streamed x[N];
     r1_sample batch[N];
     r1_event events[N];
@@ -443,7 +443,7 @@ static void test_pool_equals_inline(void)
             batch[i].event_handle = 0;
         }
         r1_batch b = {.sample = batch, .n_sample = N, .event = events, .n_event = N};
-        run(s, &b, &res);
+        test_session_run(s, &b, &res);
         CU_ASSERT_EQUAL(memcmp(res.logit, by_pool, sizeof by_pool), 0);
         r1_session_free(s);
         r1_memory_free(mem);
@@ -453,7 +453,7 @@ static void test_pool_equals_inline(void)
 /* Entries in bytes change the scores, by little, and in batches of any size to the same bits. */
 static void test_pool_of_bytes(void)
 {
-    setup();
+    session_setup();
     static streamed x[N];
     r1_sample batch[N];
     r1_event events[N];
@@ -476,7 +476,7 @@ static void test_pool_of_bytes(void)
 
 static void test_rings(void)
 {
-    setup();
+    session_setup();
     r1_err err;
     r1_memory *mem = open_memory(8, 1 << 20, 4);
     uint64_t ticket, handle[20], got[20], meta[20], entity[2] = {1, 2};
@@ -507,7 +507,7 @@ static void test_rings(void)
 /* A full pool goes on for ever; a slot freed while a batch is open is not handed out before that batch has ended. */
 static void test_pool_pressure(void)
 {
-    setup();
+    session_setup();
     r1_err err;
     r1_memory *mem = open_memory(4, 60000, 20);
     uint64_t last[40], ticket = 0;
@@ -534,7 +534,7 @@ typedef struct {
     float (*out)[2];
 } worker;
 
-static void *work(void *ctx)
+static void *session_work(void *ctx)
 {
     worker *w = ctx;
     for (size_t k = w->first; k < w->n_batch; k += 2) {
@@ -548,7 +548,7 @@ static void *work(void *ctx)
 
 static void test_workers(void)
 {
-    setup();
+    session_setup();
     static streamed x[N];
     static worker w[2];
     static r1_sample batch[N];
@@ -572,13 +572,13 @@ static void test_workers(void)
         w[0].s = open_session(8, NULL);
         w[1].s = open_session(8, NULL);
         if (threads == 2) {
-            pthread_create(&other, NULL, work, &w[1]);
-            CU_ASSERT_PTR_NOT_NULL(work(&w[0]));
+            pthread_create(&other, NULL, session_work, &w[1]);
+            CU_ASSERT_PTR_NOT_NULL(session_work(&w[0]));
             pthread_join(other, NULL);
         } else {
             for (size_t k = 0; k < N / 5; k++) {
                 r1_result res;
-                run(w[0].s, &w[0].batch[k], &res);
+                test_session_run(w[0].s, &w[0].batch[k], &res);
                 memcpy(out[0][k * 5], res.logit, 5 * sizeof out[0][0]);
             }
         }
@@ -599,7 +599,7 @@ typedef struct {
     float (*expected)[N][2]; /* [plain or aligned] */
 } scorer;
 
-static void *score_all(void *ctx)
+static void *session_score_all(void *ctx)
 {
     scorer *t = ctx;
     static const uint32_t piece[N_THREAD] = {1, 3, 16, 40, 64, 150};
@@ -626,9 +626,9 @@ static void *score_all(void *ctx)
     return NULL;
 }
 
-static void test_threads(void)
+static void test_session_threads(void)
 {
-    setup();
+    session_setup();
     static float expected[2][N][2];
     r1_sample all[N];
     r1_err err;
@@ -639,7 +639,7 @@ static void test_threads(void)
         r1_session_opts o = {.aligned = aligned};
         r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event};
         R1_ASSERT_OK(r1_session_new(&s, model, &o, &err), &err);
-        run(s, &b, &res);
+        test_session_run(s, &b, &res);
         memcpy(expected[aligned], res.logit, sizeof expected[aligned]);
         r1_session_free(s);
     }
@@ -647,7 +647,7 @@ static void test_threads(void)
     pthread_t thread[N_THREAD];
     for (size_t i = 0; i < N_THREAD; i++) {
         t[i] = (scorer){.number = i, .expected = expected};
-        CU_ASSERT_EQUAL_FATAL(pthread_create(&thread[i], NULL, score_all, &t[i]), 0);
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&thread[i], NULL, session_score_all, &t[i]), 0);
     }
     for (size_t i = 0; i < N_THREAD; i++) {
         pthread_join(thread[i], NULL);
@@ -687,7 +687,7 @@ static bool device_supports(r1_op op, const r1_op_args *a)
 
 static void test_device(void)
 {
-    setup();
+    session_setup();
     r1_err err;
     r1_backend device = *r1_backend_cpu();
     device.name = "apart";
@@ -703,9 +703,9 @@ static void test_device(void)
     r1_session *s = open_session(40, "cpu"), *apart;
     r1_session_opts o = {.n_sample_max = 40};
     R1_ASSERT_OK(r1_session_new_on(&apart, model, &o, &device, &err), &err);
-    run(s, &b, &res);
+    test_session_run(s, &b, &res);
     for (int round = 0; round < 2; round++) { /* the second with cached texts */
-        run(apart, &b, &other);
+        test_session_run(apart, &b, &other);
         CU_ASSERT_EQUAL(memcmp(res.logit, other.logit, N * 2 * sizeof(float)), 0);
     }
     CU_ASSERT(device_calls > 0);
@@ -717,12 +717,12 @@ static void test_device(void)
         R1_ASSERT_OK(r1_memory_begin(twin, &ticket, &err), &err);
         stream_one(twin, ticket, i, &x[i]);
         b = (r1_batch){.sample = &x[i].sample, .n_sample = 1, .pool = twin, .ticket = ticket};
-        run(s, &b, &res);
+        test_session_run(s, &b, &res);
         memcpy(expected, res.logit, sizeof expected);
         R1_ASSERT_OK(r1_memory_begin(mem, &ticket, &err), &err);
         stream_one(mem, ticket, i, &x[i]);
         b = (r1_batch){.sample = &x[i].sample, .n_sample = 1, .pool = mem, .ticket = ticket};
-        run(apart, &b, &other);
+        test_session_run(apart, &b, &other);
         CU_ASSERT_EQUAL(memcmp(other.logit, expected, sizeof expected), 0);
     }
     r1_memory_free(mem);
@@ -741,7 +741,7 @@ static r1_status own_linear(r1_stream *stream, const r1_op_args *a, r1_err *err)
 }
 
 /* Refused, with what is wrong in the message; and not found afterwards. */
-static void refuse(const r1_backend *b, const char *what)
+static void session_refuse(const r1_backend *b, const char *what)
 {
     r1_err err = {0};
     CU_ASSERT_EQUAL(r1_backend_register(b, &err), R1_E_INVAL);
@@ -765,41 +765,41 @@ static void test_register_refusals(void)
         {"packed_free", offsetof(r1_backend, packed_free)}, {"supports", offsetof(r1_backend, supports)}};
     static r1_backend b;
     r1_err err;
-    refuse(NULL, "name");
+    session_refuse(NULL, "name");
     for (size_t i = 0; i < R1_COUNT(needed); i++) {
         b = *r1_backend_cpu();
         b.name = "lacking";
         memset((char *)&b + needed[i].at, 0, sizeof(void (*)(void)));
-        refuse(&b, needed[i].name);
+        session_refuse(&b, needed[i].name);
     }
     for (int op = 0; op < R1_OP_COUNT; op++) {
         b = *r1_backend_cpu();
         b.name = "lacking";
         b.forward[op] = NULL;
-        if (op != R1_OP_TAIL_NORM) refuse(&b, r1_op_name((r1_op)op));
+        if (op != R1_OP_TAIL_NORM) session_refuse(&b, r1_op_name((r1_op)op));
         b = *r1_backend_cpu();
         b.name = "lacking";
         b.backward[op] = NULL;
-        if (r1_backend_cpu()->backward[op]) refuse(&b, r1_op_name((r1_op)op));
+        if (r1_backend_cpu()->backward[op]) session_refuse(&b, r1_op_name((r1_op)op));
     }
     b = *r1_backend_cpu();
     for (size_t i = 0; i < 3; i++) {
         static const char *const taken[] = {"cpu", "reference", "cuda"};
         b.name = taken[i];
-        refuse(&b, "taken");
+        session_refuse(&b, "taken");
     }
     b.name = "";
-    refuse(&b, "name");
+    session_refuse(&b, "name");
     b.name = "lacking";
     b.abi = R1_BACKEND_ABI + 1;
-    refuse(&b, "version");
+    session_refuse(&b, "version");
     CU_ASSERT_PTR_NULL(r1_backend_find("lacking", &err));
 }
 
 /* Found by name, it runs the session's ops and gives the CPU's bits; a second table of its name is refused; so is one too many. */
 static void test_register(void)
 {
-    setup();
+    session_setup();
     static r1_backend own, other, many[R1_BACKENDS_MAX];
     static char name[R1_BACKENDS_MAX][16];
     r1_err err;
@@ -819,15 +819,15 @@ static void test_register(void)
     r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event};
     R1_ASSERT_OK(r1_session_new(&plain, model, &o, &err), &err);
     own_calls = 0;
-    run(plain, &b, &twin);
+    test_session_run(plain, &b, &twin);
     CU_ASSERT_EQUAL(own_calls, 0);
-    run(s, &b, &res);
+    test_session_run(s, &b, &res);
     CU_ASSERT(own_calls > 0);
     CU_ASSERT_EQUAL(memcmp(res.logit, twin.logit, N * 2 * sizeof(float)), 0);
     r1_session_free(s);
     r1_session_free(plain);
     other = own;
-    refuse(&other, "taken");
+    session_refuse(&other, "taken");
     r1_status st = R1_OK;
     size_t n = 0;
     for (; st == R1_OK && n < R1_BACKENDS_MAX; n++) {
@@ -850,7 +850,7 @@ static r1_status learning_linear(r1_stream *stream, const r1_op_args *a, r1_err 
 /* A table with gradients trains, by the name in the environment, and evaluates: the CPU's loss, and calls of its own. */
 static void test_register_train(void)
 {
-    setup();
+    session_setup();
     static r1_backend own;
     char path[300];
     const char *shard = path;
@@ -893,7 +893,7 @@ static void test_register_train(void)
 /* What names no backend, or one that is not here, is an error with a reason. */
 static void test_no_backend(void)
 {
-    setup();
+    session_setup();
     r1_err err = {0};
     r1_session *s;
     r1_session_opts o = {.backend = "abacus"};
@@ -901,12 +901,12 @@ static void test_no_backend(void)
     CU_ASSERT(strlen(err.msg) > 5);
 }
 
-R1_TEST_MAIN("session", {"same input, same answer", test_same_answer}, {"int8", test_int8},
+R1_TEST_MAIN("session", {"same input, same answer", test_same_answer}, {"int8", test_session_int8},
              {"file, reference", test_file_and_reference}, {"trace adds up", test_trace}, {"switches", test_flags},
              {"folded equals plain", test_folded}, {"described controls", test_described_controls},
-             {"no allocation", test_no_allocation}, {"bad samples", test_refusals},
+             {"no allocation", test_session_no_allocation}, {"bad samples", test_session_refusals},
              {"pool equals inline", test_pool_equals_inline}, {"pool of bytes", test_pool_of_bytes},
              {"rings", test_rings}, {"pool under pressure", test_pool_pressure}, {"two workers", test_workers},
-             {"many threads", test_threads}, {"memory apart", test_device}, {"own backend trains", test_register_train},
+             {"many threads", test_session_threads}, {"memory apart", test_device}, {"own backend trains", test_register_train},
              {"own backend", test_register}, {"tables refused", test_register_refusals},
              {"no backend", test_no_backend})

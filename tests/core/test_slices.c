@@ -117,7 +117,7 @@ static r1_train_opts finetune_opts(void)
 }
 
 /* All that a checkpoint holds has the bytes of one thread for 2 and 5, and where one number is followed by another. */
-static void test_threads(void)
+static void test_slices_threads(void)
 {
     static const uint32_t threads[] = {2, 5};
     r1_err err;
@@ -218,7 +218,7 @@ static void test_oracle(void)
     }
 }
 
-static void test_pretrain(void)
+static void test_slices_pretrain(void)
 {
     const char *whole = r1_test_in_tmp("whole.ck"), *half = r1_test_in_tmp("half.ck"),
                *other = r1_test_in_tmp("other.ck");
@@ -310,7 +310,7 @@ static void test_evidence(void)
 /* ---- failures ---------------------------------------------------------------------------------------------- */
 
 static r1_status fill_job(void *ctx, uint32_t k, r1_err *err) { return r1_machine_fill(ctx, k, err); }
-static r1_event toy_event(void *ctx, uint64_t i) { return ((const toy *)ctx)->event[i]; }
+static r1_event slices_toy_event(void *ctx, uint64_t i) { return ((const toy *)ctx)->event[i]; }
 
 /* Samples that cannot be packed, in two slices: the first one's error comes, from any number of threads. */
 static void test_bad_sample(void)
@@ -330,7 +330,7 @@ static void test_bad_sample(void)
         r1_machine w;
         R1_ASSERT_OK(r1_crew_new(&c, n_thread, 4, &err), &err);
         R1_ASSERT_OK(r1_machine_new(&w, m, c, 4, N, 1, &err), &err);
-        r1_pack_source src = {.sample = s, .n_sample = N, .event = toy_event, .event_ctx = &t, .n_event = t.n_event};
+        r1_pack_source src = {.sample = s, .n_sample = N, .event = slices_toy_event, .event_ctx = &t, .n_event = t.n_event};
         r1_machine_cut(&w, &src);
         for (int round = 0; round < 20; round++) {
             CU_ASSERT_EQUAL(r1_machine_each(&w, fill_job, &w, &err), R1_E_INVAL);
@@ -369,7 +369,7 @@ static void test_bad_loss(void)
 }
 
 /* On the scalar reference, whose ops allocate nothing either (oneDNN's products do): steps inside of an epoch. */
-static void test_no_allocation(void)
+static void test_slices_no_allocation(void)
 {
 #ifdef COUNTING
     r1_err err;
@@ -394,6 +394,6 @@ static void test_no_allocation(void)
 #endif
 }
 
-R1_TEST_MAIN("slices", {"crew", test_crew}, {"cut", test_cut}, {"threads give the same bits", test_threads},
-             {"slices beside one", test_oracle}, {"pretraining", test_pretrain}, {"evidence", test_evidence},
-             {"bad sample", test_bad_sample}, {"bad loss", test_bad_loss}, {"no allocation", test_no_allocation})
+R1_TEST_MAIN("slices", {"crew", test_crew}, {"cut", test_cut}, {"threads give the same bits", test_slices_threads},
+             {"slices beside one", test_oracle}, {"pretraining", test_slices_pretrain}, {"evidence", test_evidence},
+             {"bad sample", test_bad_sample}, {"bad loss", test_bad_loss}, {"no allocation", test_slices_no_allocation})

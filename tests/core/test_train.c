@@ -17,7 +17,7 @@
 
 static char train_path[256], valid_path[256];
 
-static void write_shards(size_t n_train)
+static void test_train_write_shards(size_t n_train)
 {
     r1_err err;
     toy t;
@@ -31,7 +31,7 @@ static void write_shards(size_t n_train)
     toy_free(&t);
 }
 
-static r1_train_opts options(void)
+static r1_train_opts train_options(void)
 {
     static const char *train[1], *valid[1];
     train[0] = train_path;
@@ -53,7 +53,7 @@ static double auc_without(const char *model, uint32_t items_off, uint32_t n_step
 }
 
 /* Learned above a threshold that no three items reach; without any one it falls. */
-static void test_learns(void)
+static void test_train_learns(void)
 {
     r1_err err;
     r1_train_report rep;
@@ -62,9 +62,9 @@ static void test_learns(void)
     printf("skipped: this takes minutes here, and threads are what test_slices is for ");
     return;
 #endif
-    write_shards(8000);
+    test_train_write_shards(8000);
     snprintf(out, sizeof out, "%s/toy.gguf", r1_test_tmpdir());
-    r1_train_opts o = options();
+    r1_train_opts o = train_options();
     o.out = out;
     o.n_epoch = 8;
     o.lr = 4e-3;
@@ -87,8 +87,8 @@ static void resume_with(double mean_decay, bool int8)
 {
     const char *whole = r1_test_in_tmp("whole.ck"), *half = r1_test_in_tmp("half.ck"),
                *rest = r1_test_in_tmp("rest.ck");
-    write_shards(1500);
-    r1_train_opts o = options();
+    test_train_write_shards(1500);
+    r1_train_opts o = train_options();
     o.mean_decay = mean_decay;
     o.int8 = int8;
     run_train(o, 20, whole, NULL);
@@ -102,7 +102,7 @@ static void resume_with(double mean_decay, bool int8)
     CU_ASSERT_EQUAL(r1_trainer_new(&t, &o, &err), R1_E_INVAL);
 }
 
-static void test_resume(void)
+static void test_train_resume(void)
 {
     resume_with(0, false);
     resume_with(0.9, false);
@@ -110,7 +110,7 @@ static void test_resume(void)
 }
 
 /* A tensor of a checkpoint of the trainer as it stands; malloc'ed. */
-static float *tensor_of(r1_trainer *t, const char *name, size_t *n)
+static float *train_tensor_of(r1_trainer *t, const char *name, size_t *n)
 {
     const char *path = r1_test_in_tmp("mean.ck");
     r1_err err;
@@ -126,22 +126,22 @@ static void test_mean(void)
     double loss, *twin, keep;
     bool done;
     size_t n, moved = 0;
-    write_shards(1500);
-    r1_train_opts o = options();
+    test_train_write_shards(1500);
+    r1_train_opts o = train_options();
     o.mean_decay = 0.6;
     R1_ASSERT_OK(r1_trainer_new(&t, &o, &err), &err);
-    float *first = tensor_of(t, "weights", &n);
+    float *first = train_tensor_of(t, "weights", &n);
     twin = calloc(n, sizeof *twin);
     CU_ASSERT_FATAL(twin != NULL);
     for (size_t i = 0; i < n; i++) twin[i] = (double)first[i];
     for (int step = 1; step <= 14; step++) {
         R1_ASSERT_OK(r1_trainer_step(t, &loss, &done, &err), &err);
-        float *w = tensor_of(t, "weights", &n);
+        float *w = train_tensor_of(t, "weights", &n);
         keep = fmin(0.6, (1.0 + step) / (10.0 + step)); /* reaches its limit at step 13 */
         for (size_t i = 0; i < n; i++) twin[i] = keep * twin[i] + (1 - keep) * (double)w[i];
         free(w);
     }
-    float *mean = tensor_of(t, "mean", &n), *last = tensor_of(t, "weights", &n);
+    float *mean = train_tensor_of(t, "mean", &n), *last = train_tensor_of(t, "weights", &n);
     for (size_t i = 0; i < n; i++) {
         bool still = memcmp(&first[i], &last[i], sizeof *first) == 0,
              kept = memcmp(&first[i], &mean[i], sizeof *first) == 0;
@@ -159,10 +159,10 @@ static void test_finetune(void)
     r1_err err;
     char first[300], second[300];
     r1_train_report a, b;
-    write_shards(1500);
+    test_train_write_shards(1500);
     snprintf(first, sizeof first, "%s/first.gguf", r1_test_tmpdir());
     snprintf(second, sizeof second, "%s/second.gguf", r1_test_tmpdir());
-    r1_train_opts o = options();
+    r1_train_opts o = train_options();
     o.n_epoch = 3;
     o.out = first;
     R1_ASSERT_OK(r1_train(&o, &a, &err), &err);
@@ -180,7 +180,7 @@ static void test_finetune(void)
 }
 
 /* The toy's description with `from` replaced by `to`; free() it. */
-static char *changed(const char *from, const char *to)
+static char *train_changed(const char *from, const char *to)
 {
     const char *at = strstr(toy_description, from);
     CU_ASSERT_FATAL(at != NULL);
@@ -222,16 +222,16 @@ static void test_other_heads(void)
     const char *single = alone;
     toy cases;
     r1_model *m, *before;
-    char *policy = changed("{\"name\":\"risk\",\"kind\":\"binary\"}", "{\"name\":\"act\",\"kind\":\"class\",\"n\":6}"),
-         *wide = changed("\"d_ff\":", "\"d_ff\":1"),
-         *items = changed("\"kind\":\"table\",\"num\":[\"", "\"kind\":\"table\",\"num\":[\"x");
-    write_shards(600);
+    char *policy = train_changed("{\"name\":\"risk\",\"kind\":\"binary\"}", "{\"name\":\"act\",\"kind\":\"class\",\"n\":6}"),
+         *wide = train_changed("\"d_ff\":", "\"d_ff\":1"),
+         *items = train_changed("\"kind\":\"table\",\"num\":[\"", "\"kind\":\"table\",\"num\":[\"x");
+    test_train_write_shards(600);
     snprintf(first, sizeof first, "%s/policy.gguf", r1_test_tmpdir());
     snprintf(alone, sizeof alone, "%s/alone.r1s", r1_test_tmpdir());
     toy_make_alone(&cases, 40, 3);
     R1_ASSERT_OK(toy_write(&cases, alone, &err), &err);
     toy_free(&cases);
-    r1_train_opts o = options();
+    r1_train_opts o = train_options();
     R1_ASSERT_OK(r1_model_new(&m, toy_description, 17, &err), &err);
     R1_ASSERT_OK(r1_model_save(m, first, &err), &err);
     r1_reinforcer *r;
@@ -265,7 +265,7 @@ static void test_other_heads(void)
     free(policy), free(wide), free(items);
 }
 
-static r1_eval evaluate(const r1_model *m, bool int8)
+static r1_eval train_evaluate(const r1_model *m, bool int8)
 {
     r1_err err;
     r1_eval v;
@@ -276,7 +276,7 @@ static r1_eval evaluate(const r1_model *m, bool int8)
 }
 
 /* The first learned steps of activations, or of a weight. */
-static float *steps_of(const r1_model *m, bool of_weight)
+static float *train_steps_of(const r1_model *m, bool of_weight)
 {
     const r1_plan *p = &m->net.plan;
     for (uint32_t i = 0; i < p->n_call; i++)
@@ -286,19 +286,19 @@ static float *steps_of(const r1_model *m, bool of_weight)
 }
 
 /* A session in int8 rounds by the steps of the file, one in f32 does not know them; a step that is none is refused. */
-static void check_steps(r1_model *m)
+static void train_check_steps(r1_model *m)
 {
     r1_err err;
     char path[300];
     snprintf(path, sizeof path, "%s/steps.gguf", r1_test_tmpdir());
     for (int of_weight = 0; of_weight < 2; of_weight++) {
-        float *step = steps_of(m, of_weight), old;
+        float *step = train_steps_of(m, of_weight), old;
         CU_ASSERT_PTR_NOT_NULL_FATAL(step);
-        r1_eval f32 = evaluate(m, false), int8 = evaluate(m, true);
+        r1_eval f32 = train_evaluate(m, false), int8 = train_evaluate(m, true);
         old = *step;
         *step *= 30;
-        CU_ASSERT_EQUAL(evaluate(m, false).loss, f32.loss);
-        CU_ASSERT_NOT_EQUAL(evaluate(m, true).loss, int8.loss);
+        CU_ASSERT_EQUAL(train_evaluate(m, false).loss, f32.loss);
+        CU_ASSERT_NOT_EQUAL(train_evaluate(m, true).loss, int8.loss);
         for (int i = 0; i < 3; i++) {
             static const float bad[] = {0, -1, 1e30f};
             r1_model *none = NULL;
@@ -313,21 +313,21 @@ static void check_steps(r1_model *m)
 
 /* Quantisation-aware: int8 of the trained model is as good as f32 of the one it started from, the steps have moved, and the file keeps
  * them. Without the option, a model that has steps goes on with them. */
-static void test_int8(void)
+static void test_train_int8(void)
 {
     r1_err err;
     char first[300], second[300];
     r1_model *m;
     r1_model_info info;
-    write_shards(1500);
+    test_train_write_shards(1500);
     snprintf(first, sizeof first, "%s/first.gguf", r1_test_tmpdir());
     snprintf(second, sizeof second, "%s/second.gguf", r1_test_tmpdir());
-    r1_train_opts o = options();
+    r1_train_opts o = train_options();
     o.n_epoch = 3;
     o.out = first;
     R1_ASSERT_OK(r1_train(&o, NULL, &err), &err);
     R1_ASSERT_OK(r1_model_open(&m, first, &err), &err);
-    double before = evaluate(m, false).loss;
+    double before = train_evaluate(m, false).loss;
     r1_model_free(m);
     o.init = first;
     o.out = second;
@@ -339,9 +339,9 @@ static void test_int8(void)
         R1_ASSERT_OK(r1_model_open(&m, second, &err), &err);
         R1_ASSERT_OK(r1_model_get_info(m, &info, &err), &err);
         CU_ASSERT_TRUE(info.int8_steps);
-        CU_ASSERT(evaluate(m, true).loss < before + 0.002);
-        for (int k = 0; k < 2; k++) step[round][k] = *steps_of(m, k);
-        if (round) check_steps(m);
+        CU_ASSERT(train_evaluate(m, true).loss < before + 0.002);
+        for (int k = 0; k < 2; k++) step[round][k] = *train_steps_of(m, k);
+        if (round) train_check_steps(m);
         r1_model_free(m);
         o.init = second;
     }
@@ -531,9 +531,9 @@ static void test_isotonic_training(void)
     r1_err err;
     r1_train_report plain, mapped;
     char out[300];
-    write_shards(1500);
+    test_train_write_shards(1500);
     snprintf(out, sizeof out, "%s/mapped.gguf", r1_test_tmpdir());
-    r1_train_opts o = options();
+    r1_train_opts o = train_options();
     o.n_epoch = 2;
     R1_ASSERT_OK(r1_train(&o, &plain, &err), &err);
     o.isotonic = true;
@@ -584,8 +584,8 @@ static void test_weighted_ece(void)
     CU_ASSERT(ece > 0.2 && ece < 0.5);
 }
 
-R1_TEST_MAIN("train", {"metrics", test_metrics}, {"shard", test_shard}, {"resume", test_resume},
+R1_TEST_MAIN("train", {"metrics", test_metrics}, {"shard", test_shard}, {"resume", test_train_resume},
              {"running mean", test_mean}, {"finetune", test_finetune}, {"other heads", test_other_heads},
-             {"for int8", test_int8}, {"isotonic blocks", test_isotonic_blocks}, {"isotonic map", test_isotonic_map},
+             {"for int8", test_train_int8}, {"isotonic blocks", test_isotonic_blocks}, {"isotonic map", test_isotonic_map},
              {"isotonic training", test_isotonic_training}, {"ece by weight", test_weighted_ece},
-             {"toy task", test_learns})
+             {"toy task", test_train_learns})

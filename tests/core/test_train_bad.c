@@ -33,7 +33,7 @@ static const char description[] =
 
 static char train_path[300], out_path[300];
 
-static void fill(r1_item *item, float *num, int32_t *cat, r1_rng *rng, bool known)
+static void train_bad_fill(r1_item *item, float *num, int32_t *cat, r1_rng *rng, bool known)
 {
     num[0] = (float)r1_rng_normal(rng);
     num[1] = 7;
@@ -61,14 +61,14 @@ static void write_poor(size_t n)
         r1_item item[5];
         float num[4];
         int32_t cat[2];
-        fill(item, num, cat, &rng, i == n / 2);
+        train_bad_fill(item, num, cat, &rng, i == n / 2);
         float label = num[0] > 0;
         R1_ASSERT_OK(r1_shard_add(w, &(r1_sample){.item = item, .id = i, .label = &label}, &err), &err);
     }
     R1_ASSERT_OK(r1_shard_finish(w, &err), &err);
 }
 
-static r1_train_opts options(void)
+static r1_train_opts train_bad_options(void)
 {
     static const char *path[1];
     path[0] = train_path;
@@ -93,7 +93,7 @@ static void test_poor_columns(void)
     r1_result res;
     r1_rng rng;
     write_poor(N);
-    r1_train_opts o = options();
+    r1_train_opts o = train_bad_options();
     R1_ASSERT_OK(r1_train(&o, &rep, &err), &err);
     printf("AUC %.3f ", rep.valid.auc);
     CU_ASSERT(isfinite(rep.valid.loss) && rep.valid.auc > 0.95);
@@ -104,7 +104,7 @@ static void test_poor_columns(void)
         r1_item item[5];
         float num[4];
         int32_t cat[2];
-        fill(item, num, cat, &rng, i == 1);
+        train_bad_fill(item, num, cat, &rng, i == 1);
         if (i == 2) memset(item, 0, sizeof item);
         if (i == 3) num[0] = num[1] = num[3] = INFINITY, cat[0] = 9;
         R1_ASSERT_OK(r1_session_run(s, &(r1_batch){.sample = &(r1_sample){.item = item}, .n_sample = 1}, &res, &err),
@@ -119,7 +119,7 @@ static void test_no_data(void)
 {
     r1_err err = {0};
     write_poor(0);
-    r1_train_opts o = options();
+    r1_train_opts o = train_bad_options();
     CU_ASSERT(r1_train(&o, NULL, &err) != R1_OK);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, train_path));
 }
@@ -134,7 +134,7 @@ static size_t files_in(const char *folder)
 }
 
 /* The largest file that this process may write: what lies beyond is refused as on a full disk. */
-static void disk(rlim_t bytes)
+static void train_bad_disk(rlim_t bytes)
 {
     struct rlimit l;
     getrlimit(RLIMIT_FSIZE, &l);
@@ -153,7 +153,7 @@ static void test_disk_full(void)
     bool done = false;
     double loss;
     write_poor(N);
-    r1_train_opts o = options();
+    r1_train_opts o = train_bad_options();
     R1_ASSERT_OK(r1_train(&o, NULL, &err), &err);
     R1_ASSERT_OK(r1_file_read(out_path, 1 << 24, &whole, &n_whole, &err), &err);
     snprintf(ck, sizeof ck, "%s/poor.ck", r1_test_tmpdir());
@@ -168,9 +168,9 @@ static void test_disk_full(void)
     signal(SIGXFSZ, SIG_IGN);
     for (rlim_t room = 0; room < n_before; room += n_before / 16 + 1) {
         err.msg[0] = 0;
-        disk(room);
+        train_bad_disk(room);
         r1_status st = r1_trainer_checkpoint(t, ck, &err), model = r1_model_save(r1_trainer_model(t), out_path, NULL);
-        disk(RLIM_INFINITY);
+        train_bad_disk(RLIM_INFINITY);
         CU_ASSERT_EQUAL(st, R1_E_IO);
         CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, ck));
         CU_ASSERT(model == R1_E_IO || room > n_whole);

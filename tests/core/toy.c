@@ -23,7 +23,7 @@ const char *const toy_description =
     "],"
     "\"heads\":[{\"name\":\"risk\",\"kind\":\"binary\"},{\"name\":\"order\",\"kind\":\"rank\"}]}";
 
-static double table(toy_sample *s, r1_rng *r)
+static double toy_table(toy_sample *s, r1_rng *r)
 {
     for (int i = 0; i < 3; i++) s->num[i] = (float)r1_rng_normal(r);
     if (r1_rng_unit(r) < 0.1) s->num[2] = NAN;
@@ -33,7 +33,7 @@ static double table(toy_sample *s, r1_rng *r)
 }
 
 /* Only events of kind 1 count. */
-static double memory(toy *t, toy_sample *s, r1_rng *r)
+static double toy_memory(toy *t, toy_sample *s, r1_rng *r)
 {
     double sum = 0;
     uint32_t n = (uint32_t)r1_rng_below(r, TOY_REFS + 1);
@@ -46,7 +46,7 @@ static double memory(toy *t, toy_sample *s, r1_rng *r)
     return n == 0 ? 0 : sum > 0 ? 1.5 : -1.5;
 }
 
-static double graph(toy_sample *s, r1_rng *r)
+static double toy_graph(toy_sample *s, r1_rng *r)
 {
     uint32_t n_node = 2 + (uint32_t)r1_rng_below(r, TOY_NODES - 1), n_edge = 1 + (uint32_t)r1_rng_below(r, TOY_EDGES);
     bool out = r1_rng_unit(r) < 0.5;
@@ -71,7 +71,7 @@ static double graph(toy_sample *s, r1_rng *r)
     return out ? 1.5 : -1.5;
 }
 
-static double text(toy_sample *s, r1_rng *r)
+static double toy_text(toy_sample *s, r1_rng *r)
 {
     static const char *const plain[] = {"invoice", "rent", "lunch", "books", "holiday"};
     bool odd = r1_rng_unit(r) < 0.5;
@@ -83,7 +83,7 @@ static double text(toy_sample *s, r1_rng *r)
 
 static void make_sample(toy *t, toy_sample *s, size_t i, r1_rng *r)
 {
-    double x = table(s, r) + memory(t, s, r) + graph(s, r) + text(s, r);
+    double x = toy_table(s, r) + toy_memory(t, s, r) + toy_graph(s, r) + toy_text(s, r);
     if (r1_rng_unit(r) < 0.05) s->item[r1_rng_below(r, TOY_ITEMS)].present = false;
     s->label[0] = x > 0;
     s->label[1] = x > 0;

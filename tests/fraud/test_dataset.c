@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *put(const char *name, const char *text)
+static const char *dataset_put(const char *name, const char *text)
 {
     static char path[4][400];
     static int turn;
@@ -23,7 +23,7 @@ static const char *put(const char *name, const char *text)
     return at;
 }
 
-static fraud_dataset *load(fraud_layout layout, const char *path, const char *accounts)
+static fraud_dataset *dataset_load(fraud_layout layout, const char *path, const char *accounts)
 {
     r1_err err;
     fraud_dataset *d = NULL;
@@ -31,7 +31,7 @@ static fraud_dataset *load(fraud_layout layout, const char *path, const char *ac
     return d;
 }
 
-static void refused(fraud_layout layout, const char *path, const char *accounts, const char *says)
+static void dataset_refused(fraud_layout layout, const char *path, const char *accounts, const char *says)
 {
     r1_err err;
     fraud_dataset *d = NULL;
@@ -43,11 +43,11 @@ static void refused(fraud_layout layout, const char *path, const char *accounts,
 
 /* ---- public layouts ------------------------------------------------------------------------------------------------------ */
 
-static void amlsim(void)
+static void dataset_amlsim(void)
 {
-    const char *nodes = put("nodes.csv", "nodeid,isFraud\n0,0\n1,1\n2,1\n3,0\n"),
-               *rows = put("amlsim.csv", "sourceNodeId,targetNodeId,value,time\n1,2,12.5,3\n0,1,7,1\n2,3,0.001,2\n");
-    fraud_dataset *d = load(FRAUD_LAYOUT_AMLSIM, rows, nodes);
+    const char *nodes = dataset_put("nodes.csv", "nodeid,isFraud\n0,0\n1,1\n2,1\n3,0\n"),
+               *rows = dataset_put("amlsim.csv", "sourceNodeId,targetNodeId,value,time\n1,2,12.5,3\n0,1,7,1\n2,3,0.001,2\n");
+    fraud_dataset *d = dataset_load(FRAUD_LAYOUT_AMLSIM, rows, nodes);
     CU_ASSERT_EQUAL_FATAL(d->n, 3);
     /* sorted by day; only the transfer between two fraudulent accounts counts as fraudulent; nothing is less than a cent */
     CU_ASSERT(d->cases[0].from == 0 && d->cases[0].label == FRAUD_LABEL_GOOD);
@@ -59,16 +59,16 @@ static void amlsim(void)
     CU_ASSERT_STRING_EQUAL(p.tx_id, "7-2");
     CU_ASSERT(fraud_payment_inner(&p));
     fraud_dataset_free(d);
-    refused(FRAUD_LAYOUT_AMLSIM, rows, rows, "expected the header \"nodeid,isFraud");
-    refused(FRAUD_LAYOUT_AMLSIM, put("bad.csv", "sourceNodeId,targetNodeId,value,time\n1,2,lots,3\n"), nodes,
+    dataset_refused(FRAUD_LAYOUT_AMLSIM, rows, rows, "expected the header \"nodeid,isFraud");
+    dataset_refused(FRAUD_LAYOUT_AMLSIM, dataset_put("bad.csv", "sourceNodeId,targetNodeId,value,time\n1,2,lots,3\n"), nodes,
             "bad.csv:2: expected a number, found \"lots\"");
 }
 
-static void sffsd(void)
+static void dataset_sffsd(void)
 {
-    const char *rows = put("s-ffsd.csv", "Time,Source,Target,Amount,Location,Type,Labels\n"
+    const char *rows = dataset_put("s-ffsd.csv", "Time,Source,Target,Amount,Location,Type,Labels\n"
                                          "0,S1,T1,10.0,L1,TP1,0\n1,S2,T1,20.0,L1,TP2,2\n2,S1,\"T,2\",30.5,L2,TP1,1\n");
-    fraud_dataset *d = load(FRAUD_LAYOUT_SFFSD, rows, NULL);
+    fraud_dataset *d = dataset_load(FRAUD_LAYOUT_SFFSD, rows, NULL);
     CU_ASSERT_EQUAL_FATAL(d->n, 3);
     CU_ASSERT_EQUAL(d->cases[1].label, FRAUD_LABEL_UNKNOWN);
     CU_ASSERT_EQUAL(d->cases[2].label, FRAUD_LABEL_FRAUD);
@@ -80,21 +80,21 @@ static void sffsd(void)
     CU_ASSERT_STRING_EQUAL(p.category, "TP1");
     CU_ASSERT_EQUAL(d->cases[2].label_ts, INT64_MAX); /* its labels are never fed back */
     fraud_dataset_free(d);
-    refused(FRAUD_LAYOUT_SFFSD,
-            put("bad.csv", "Time,Source,Target,Amount,Location,Type,Labels\n0,S1,T1,10.0,L1,TP1,3\n"), NULL,
+    dataset_refused(FRAUD_LAYOUT_SFFSD,
+            dataset_put("bad.csv", "Time,Source,Target,Amount,Location,Type,Labels\n0,S1,T1,10.0,L1,TP1,3\n"), NULL,
             "bad.csv:2: expected a label 0..2, found 3");
-    refused(FRAUD_LAYOUT_SFFSD, put("bad.csv", "Time,Source,Target,Amount,Location,Type,Labels\n0,S1,T1\n"), NULL,
+    dataset_refused(FRAUD_LAYOUT_SFFSD, dataset_put("bad.csv", "Time,Source,Target,Amount,Location,Type,Labels\n0,S1,T1\n"), NULL,
             "expected 4 fields, found 3");
 }
 
-static void sparkov(void)
+static void dataset_sparkov(void)
 {
     const char *rows =
-        put("sparkov.csv", "trans_num,ts,customer,gender,city,state,lat,long,city_pop,job,profile,category,merchant,"
+        dataset_put("sparkov.csv", "trans_num,ts,customer,gender,city,state,lat,long,city_pop,job,profile,category,merchant,"
                            "merch_lat,merch_long,amt,is_fraud\n"
                            "a,1546300860,c9,F,X,Y,1,2,3,\"Clerk, senior\",p,grocery_pos,Kirlin,40.5,-73.5,107.23,0\n"
                            "b,1546300800,c9,F,X,Y,1,2,3,Clerk,p,misc_net,Rau,41.5,-70,4.97,1\n");
-    fraud_dataset *d = load(FRAUD_LAYOUT_SPARKOV, rows, NULL);
+    fraud_dataset *d = dataset_load(FRAUD_LAYOUT_SPARKOV, rows, NULL);
     CU_ASSERT_EQUAL_FATAL(d->n, 2);
     fraud_payment p;
     fraud_dataset_payment(d, 1, &p);
@@ -106,12 +106,12 @@ static void sparkov(void)
     CU_ASSERT_EQUAL(d->cases[0].label, 1);
     CU_ASSERT_EQUAL(d->cases[0].label_ts - d->cases[0].ts, 7 * INT64_C(86400000));
     fraud_dataset_free(d);
-    refused(FRAUD_LAYOUT_SPARKOV, r1_test_tmpdir(), NULL, "transactions.csv[.zst] in this folder, found neither");
+    dataset_refused(FRAUD_LAYOUT_SPARKOV, r1_test_tmpdir(), NULL, "transactions.csv[.zst] in this folder, found neither");
 }
 
 /* ---- splits ----------------------------------------------------------------------------------------------------------------- */
 
-static fraud_dataset *made(fraud_layout layout, size_t n)
+static fraud_dataset *dataset_made(fraud_layout layout, size_t n)
 {
     fraud_dataset *d = calloc(1, sizeof *d);
     CU_ASSERT_FATAL(d != NULL);
@@ -136,7 +136,7 @@ static void shuffled_split(void)
     r1_err err;
     uint8_t use[N], again[N];
     size_t good[4], fraud[4], unknown[4], early = 0;
-    fraud_dataset *d = made(FRAUD_LAYOUT_SFFSD, N);
+    fraud_dataset *d = dataset_made(FRAUD_LAYOUT_SFFSD, N);
     for (int i = 0; i < N; i++)
         d->cases[i].label = i % 15 < 10 ? FRAUD_LABEL_GOOD : i % 15 < 12 ? FRAUD_LABEL_FRAUD : FRAUD_LABEL_UNKNOWN;
     fraud_protocol_opts o = {.shuffled = true};
@@ -163,7 +163,7 @@ static void handbook_weeks(void)
     enum { DAYS = 183, CARDS = 200, N = DAYS * CARDS };
     static uint8_t use[N];
     r1_err err;
-    fraud_dataset *d = made(FRAUD_LAYOUT_HANDBOOK, N);
+    fraud_dataset *d = dataset_made(FRAUD_LAYOUT_HANDBOOK, N);
     for (int i = 0; i < N; i++) {
         d->cases[i].ts = (int64_t)(i / CARDS) * 86400000 + i % CARDS;
         d->cases[i].from = i % CARDS;
@@ -210,13 +210,13 @@ static void write_recording(const fraud_generated *g, size_t n)
             at[2] += (size_t)snprintf(text[2] + at[2], 200, "{\"tx_id\":\"%s\",\"typology\":\"%s\",\"ring\":%d}\n",
                                       p->tx_id, fraud_typology_name(g[i].typology), g[i].ring);
     }
-    put("payments.jsonl", text[0]);
-    put("labels.jsonl", text[1]);
-    put("truth.jsonl", text[2]);
+    dataset_put("payments.jsonl", text[0]);
+    dataset_put("labels.jsonl", text[1]);
+    dataset_put("truth.jsonl", text[2]);
     for (int k = 0; k < 3; k++) free(text[k]);
 }
 
-static void score(const fraud_source *s, double *logit)
+static void dataset_score(const fraud_source *s, double *logit)
 {
     r1_err err;
     fraud_engine *e = NULL;
@@ -231,7 +231,7 @@ static void score(const fraud_source *s, double *logit)
     free(want);
 }
 
-static void recording(void)
+static void dataset_recording(void)
 {
     fraud_generate_opts o = {.seed = r1_test_seed(),
                              .start_ms = INT64_C(1735689600000),
@@ -246,7 +246,7 @@ static void recording(void)
     r1_err err;
     R1_ASSERT_OK(fraud_generate(&o, &g, &n, &err), &err);
     write_recording(g, n);
-    fraud_dataset *d = load(FRAUD_LAYOUT_R1, r1_test_tmpdir(), NULL);
+    fraud_dataset *d = dataset_load(FRAUD_LAYOUT_R1, r1_test_tmpdir(), NULL);
     CU_ASSERT_EQUAL_FATAL(d->n, n);
     uint8_t *use = malloc(n);
     double *a = malloc(n * sizeof *a), *b = malloc(n * sizeof *b);
@@ -261,16 +261,16 @@ static void recording(void)
         if (i) CU_ASSERT((c->from == c[-1].from) == !strcmp(g[i].payment.from, g[i - 1].payment.from));
     }
     fraud_source recorded = fraud_source_dataset(d), generated = fraud_source_generated(g, n);
-    score(&recorded, a);
-    score(&generated, b);
+    dataset_score(&recorded, a);
+    dataset_score(&generated, b);
     CU_ASSERT_EQUAL(memcmp(a, b, n * sizeof *a), 0);
     fraud_dataset_free(d);
-    put("labels.jsonl", "{\"tx_id\":\"nobody\",\"is_fraud\":true,\"ts\":1}\n");
-    refused(FRAUD_LAYOUT_R1, r1_test_tmpdir(), NULL, "labels.jsonl:1: tx_id \"nobody\": no such payment");
-    put("payments.jsonl", "{\"tx_id\":");
-    refused(FRAUD_LAYOUT_R1, r1_test_tmpdir(), NULL, "payments.jsonl:1: ");
+    dataset_put("labels.jsonl", "{\"tx_id\":\"nobody\",\"is_fraud\":true,\"ts\":1}\n");
+    dataset_refused(FRAUD_LAYOUT_R1, r1_test_tmpdir(), NULL, "labels.jsonl:1: tx_id \"nobody\": no such payment");
+    dataset_put("payments.jsonl", "{\"tx_id\":");
+    dataset_refused(FRAUD_LAYOUT_R1, r1_test_tmpdir(), NULL, "payments.jsonl:1: ");
     free(use), free(a), free(b), free(g);
 }
 
-R1_TEST_MAIN("fraud data sets", {"amlsim", amlsim}, {"sffsd", sffsd}, {"sparkov", sparkov},
-             {"shuffled split", shuffled_split}, {"handbook weeks", handbook_weeks}, {"our own layout", recording})
+R1_TEST_MAIN("fraud data sets", {"dataset_amlsim", dataset_amlsim}, {"dataset_sffsd", dataset_sffsd}, {"dataset_sparkov", dataset_sparkov},
+             {"shuffled split", shuffled_split}, {"handbook weeks", handbook_weeks}, {"our own layout", dataset_recording})

@@ -18,7 +18,7 @@ static r1_precision precision = R1_PRECISION_AUTO;
 static fraud_generated *world;
 static size_t n_world;
 
-static void make_world(void)
+static void engine_make_world(void)
 {
     r1_err err = {0};
     fraud_generate_opts o = {
@@ -152,7 +152,7 @@ static void test_too_many(void)
 
 static void test_all(void)
 {
-    make_world();
+    engine_make_world();
     test_batches_and_rebuild();
     test_memory_equals_history();
     test_precision();

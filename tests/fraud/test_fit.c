@@ -17,7 +17,7 @@ typedef struct {
     fraud_source s;
 } world;
 
-static world make_world(uint64_t seed)
+static world fit_make_world(uint64_t seed)
 {
     fraud_generate_opts o = {.seed = seed,
                              .start_ms = INT64_C(1735689600000),
@@ -34,7 +34,7 @@ static world make_world(uint64_t seed)
     return w;
 }
 
-static void add_world(fraud_fit *f, const world *w, uint8_t use_as)
+static void fit_add_world(fraud_fit *f, const world *w, uint8_t use_as)
 {
     uint8_t *use = malloc(w->n);
     r1_err err;
@@ -45,7 +45,7 @@ static void add_world(fraud_fit *f, const world *w, uint8_t use_as)
 }
 
 /* Every payment of the world through the engine that serves. */
-static double *scored(const world *w, const char *model)
+static double *fit_scored(const world *w, const char *model)
 {
     double *prob = malloc(w->n * sizeof *prob), *score = malloc(w->n * sizeof *score);
     uint8_t *want = malloc(w->n);
@@ -80,22 +80,22 @@ static fraud_fit_threshold by_brute_force(const world *w, const double *prob, do
     return best;
 }
 
-static void thresholds(void)
+static void fit_thresholds(void)
 {
     char folder[300], model[300];
     r1_err err;
     fraud_fit *f = NULL;
     r1_train_report report;
-    world train = make_world(r1_test_seed()), valid = make_world(r1_test_seed() + 1);
+    world train = fit_make_world(r1_test_seed()), valid = fit_make_world(r1_test_seed() + 1);
     snprintf(folder, sizeof folder, "%s/fit", r1_test_tmpdir());
     snprintf(model, sizeof model, "%s/fit.gguf", r1_test_tmpdir());
     fraud_fit_opts o = {.folder = folder, .n_epoch = 2, .n_batch = 64, .mean_decay = 0.9, .seed = 1};
     R1_ASSERT_OK(fraud_fit_new(&f, &o, &err), &err);
-    add_world(f, &train, FRAUD_USE_TRAIN);
-    add_world(f, &valid, FRAUD_USE_VALID);
+    fit_add_world(f, &train, FRAUD_USE_TRAIN);
+    fit_add_world(f, &valid, FRAUD_USE_VALID);
     R1_ASSERT_OK(fraud_fit_run(f, 1, model, &report, &err), &err);
     CU_ASSERT_EQUAL(report.valid.n, valid.n);
-    double *prob = scored(&valid, model), last = 0;
+    double *prob = fit_scored(&valid, model), last = 0;
     static const double wanted[] = {0.001, 0.05, 0.2, 0.5, 0.9};
     for (size_t k = 0; k < R1_COUNT(wanted); k++) {
         fraud_fit_threshold got, want = by_brute_force(&valid, prob, wanted[k]);
@@ -119,13 +119,13 @@ static void shares_keep_prevalence(void)
     char folder[300];
     r1_err err;
     double prevalence[2], n, fraud = 0;
-    world w = make_world(r1_test_seed() + 2);
+    world w = fit_make_world(r1_test_seed() + 2);
     for (int k = 0; k < 2; k++) {
         fraud_fit *f = NULL;
         snprintf(folder, sizeof folder, "%s/share%d", r1_test_tmpdir(), k);
         fraud_fit_opts o = {.folder = folder, .inner_share = k ? 0.3 : 1, .outer_share = k ? 0.3 : 1, .seed = 5};
         R1_ASSERT_OK(fraud_fit_new(&f, &o, &err), &err);
-        add_world(f, &w, FRAUD_USE_TRAIN);
+        fit_add_world(f, &w, FRAUD_USE_TRAIN);
         prevalence[k] = fraud_fit_prevalence(f, false);
         fraud_fit_free(f);
     }
@@ -137,5 +137,5 @@ static void shares_keep_prevalence(void)
     free(w.g);
 }
 
-R1_TEST_MAIN("fraud fit", {"thresholds as by brute force over the engine", thresholds},
+R1_TEST_MAIN("fraud fit", {"fit_thresholds as by brute force over the engine", fit_thresholds},
              {"shares keep the prevalence", shares_keep_prevalence})

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static fraud_generate_opts small(uint64_t seed)
+static fraud_generate_opts generate_small(uint64_t seed)
 {
     return (fraud_generate_opts){.seed = seed,
                                  .start_ms = 1767225600000,
@@ -25,7 +25,7 @@ enum { BUCKETS = 4096 };
 /* Hashed facts of one kind: position in the file, digits of the ids, words of the text. */
 typedef enum { FACTS_POSITION, FACTS_TX_ID, FACTS_TEXT, N_FACTS } facts;
 
-static size_t features(const fraud_generated *g, size_t i, size_t n, facts kind, uint32_t *out)
+static size_t generate_features(const fraud_generated *g, size_t i, size_t n, facts kind, uint32_t *out)
 {
     size_t k = 0;
     char key[400];
@@ -56,16 +56,16 @@ typedef struct {
     bool fraud;
 } scored;
 
-static int by_score(const void *a, const void *b)
+static int generate_by_score(const void *a, const void *b)
 {
     const scored *x = a, *y = b;
     return (x->score > y->score) - (x->score < y->score);
 }
 
 /* Area under the ROC curve: share of (fraud, honest) pairs in the right order, ties half. */
-static double auc(scored *s, size_t n)
+static double generate_auc(scored *s, size_t n)
 {
-    qsort(s, n, sizeof *s, by_score);
+    qsort(s, n, sizeof *s, generate_by_score);
     double rank_sum = 0, positives = 0;
     for (size_t i = 0; i < n;) {
         size_t j = i;
@@ -77,7 +77,7 @@ static double auc(scored *s, size_t n)
     return (rank_sum - positives * (positives + 1) / 2) / (positives * ((double)n - positives));
 }
 
-static double logit(const double *w, const uint32_t *f, size_t k)
+static double generate_logit(const double *w, const uint32_t *f, size_t k)
 {
     double z = w[BUCKETS];
     for (size_t j = 0; j < k; j++) z += w[f[j]];
@@ -86,7 +86,7 @@ static double logit(const double *w, const uint32_t *f, size_t k)
 
 /* Logistic regression by AdaGrad over one half of the inner transfers, in random order; judged on the other half.
  * *se: of the AUC where there is no effect. */
-static double learn(const fraud_generated *g, size_t n, facts kind, double *se)
+static double generate_learn(const fraud_generated *g, size_t n, facts kind, double *se)
 {
     static double w[BUCKETS + 1], h[BUCKETS + 1];
     memset(w, 0, sizeof w);
@@ -97,8 +97,8 @@ static double learn(const fraud_generated *g, size_t n, facts kind, double *se)
     for (size_t step = 0; step < 6 * n; step++) {
         size_t i = (size_t)r1_rng_below(&rng, n);
         if (!fraud_payment_inner(&g[i].payment) || !(r1_hash64(&i, sizeof i, 9) & 1)) continue;
-        size_t k = features(g, i, n, kind, f);
-        double gradient = 1 / (1 + exp(-logit(w, f, k))) - (g[i].typology != FRAUD_TYPOLOGY_NONE);
+        size_t k = generate_features(g, i, n, kind, f);
+        double gradient = 1 / (1 + exp(-generate_logit(w, f, k))) - (g[i].typology != FRAUD_TYPOLOGY_NONE);
         f[k++] = BUCKETS;
         for (size_t j = 0; j < k; j++) {
             h[f[j]] += gradient * gradient;
@@ -110,11 +110,11 @@ static double learn(const fraud_generated *g, size_t n, facts kind, double *se)
     double positives = 0;
     for (size_t i = 0; i < n; i++) {
         if (!fraud_payment_inner(&g[i].payment) || r1_hash64(&i, sizeof i, 9) & 1) continue;
-        size_t k = features(g, i, n, kind, f);
-        s[n_scored++] = (scored){logit(w, f, k), g[i].typology != FRAUD_TYPOLOGY_NONE};
+        size_t k = generate_features(g, i, n, kind, f);
+        s[n_scored++] = (scored){generate_logit(w, f, k), g[i].typology != FRAUD_TYPOLOGY_NONE};
         positives += g[i].typology != FRAUD_TYPOLOGY_NONE;
     }
-    double x = auc(s, n_scored), negatives = (double)n_scored - positives;
+    double x = generate_auc(s, n_scored), negatives = (double)n_scored - positives;
     *se = sqrt(((double)n_scored + 1) / (12 * positives * negatives));
     free(s);
     return x;
@@ -127,13 +127,13 @@ static void test_no_leak(void)
         r1_err err = {0};
         fraud_generated *g;
         size_t n;
-        fraud_generate_opts o = small(11);
+        fraud_generate_opts o = generate_small(11);
         o.accounts = 1500;
         o.rings = 40;
         o.plant_leak = planted != 0;
         R1_ASSERT_OK(fraud_generate(&o, &g, &n, &err), &err);
         for (int kind = 0; kind < N_FACTS; kind++) {
-            double se, x = learn(g, n, (facts)kind, &se);
+            double se, x = generate_learn(g, n, (facts)kind, &se);
             printf("    %s%s: AUC %.3f (no effect: .5 +- %.3f)\n", names[kind], planted ? ", leak planted" : "", x, se);
             if (planted && kind == FACTS_TX_ID) CU_ASSERT_TRUE(x > 0.9);
             if (!planted) CU_ASSERT_TRUE(fabs(x - 0.5) < 4 * se);
@@ -147,7 +147,7 @@ static void test_same_seed(void)
     r1_err err = {0};
     fraud_generated *a, *b, *c;
     size_t na, nb, nc;
-    fraud_generate_opts o = small(3), other = small(4);
+    fraud_generate_opts o = generate_small(3), other = generate_small(4);
     R1_ASSERT_OK(fraud_generate(&o, &a, &na, &err), &err);
     R1_ASSERT_OK(fraud_generate(&o, &b, &nb, &err), &err);
     R1_ASSERT_OK(fraud_generate(&other, &c, &nc, &err), &err);
@@ -164,7 +164,7 @@ static void test_well_formed(void)
     r1_err err = {0};
     fraud_generated *g;
     size_t n, seen[FRAUD_N_TYPOLOGY] = {0};
-    fraud_generate_opts o = small(r1_test_seed());
+    fraud_generate_opts o = generate_small(r1_test_seed());
     R1_ASSERT_OK(fraud_generate(&o, &g, &n, &err), &err);
     CU_ASSERT_TRUE(n > 10000);
     for (size_t i = 0; i < n; i++) {

@@ -6,9 +6,9 @@
 
 #include <math.h>
 
-static bool near(double a, double b) { return fabs(a - b) < 1e-12; }
+static bool metrics_near(double a, double b) { return fabs(a - b) < 1e-12; }
 
-static size_t make(fraud_scored *x, const double *score, const int *label, size_t n)
+static size_t metrics_make(fraud_scored *x, const double *score, const int *label, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         x[i] = (fraud_scored){.score = score[i], .prob = score[i], .label = (uint8_t)label[i], .ring = -1};
@@ -20,18 +20,18 @@ static void by_hand(void)
     fraud_scored x[5];
     static const double score[] = {.9, .8, .8, .3, .1};
     static const int label[] = {1, 0, 1, 0, 1};
-    size_t n = make(x, score, label, 5);
+    size_t n = metrics_make(x, score, label, 5);
     /* pairs (fraud, good): .9 beats both; .8 ties with .8 and beats .3; .1 loses both: (2 + .5 + 1) / 6 */
-    CU_ASSERT(near(fraud_auc(x, n), 3.5 / 6));
+    CU_ASSERT(metrics_near(fraud_auc(x, n), 3.5 / 6));
     /* steps: 1/1 for the first; the tie brings one more at 2/3; the last at 3/5; each a third */
-    CU_ASSERT(near(fraud_ap(x, n), (1.0 + 2.0 / 3 + 3.0 / 5) / 3));
+    CU_ASSERT(metrics_near(fraud_ap(x, n), (1.0 + 2.0 / 3 + 3.0 / 5) / 3));
     /* at .5 % of two good ones no false alert is allowed: only .9 alerts */
-    CU_ASSERT(near(fraud_threshold_fpr(x, n, .005), .9));
-    CU_ASSERT(near(fraud_recall(x, n, .9, 0), 1.0 / 3));
+    CU_ASSERT(metrics_near(fraud_threshold_fpr(x, n, .005), .9));
+    CU_ASSERT(metrics_near(fraud_recall(x, n, .9, 0), 1.0 / 3));
     /* one false alert in two allowed: .8 (both of the tie), not .3 */
-    CU_ASSERT(near(fraud_threshold_fpr(x, n, .5), .8));
+    CU_ASSERT(metrics_near(fraud_threshold_fpr(x, n, .5), .8));
     /* alerts .9 .8 .8: 2 hits, 3 frauds: 2 * 2 / 6 */
-    CU_ASSERT(near(fraud_f1(x, n, .8), 4.0 / 6));
+    CU_ASSERT(metrics_near(fraud_f1(x, n, .8), 4.0 / 6));
     CU_ASSERT(isnan(fraud_auc(x, 1)));
 }
 
@@ -43,7 +43,7 @@ static void cards_by_hand(void)
                         {.score = .2, .day = 1, .card = 1},
                         {.score = .9, .day = 2, .card = 1, .label = 1},
                         {.score = .5, .day = 2, .card = 2}};
-    CU_ASSERT(near(fraud_card_precision(x, 5, 1), 0.5));
+    CU_ASSERT(metrics_near(fraud_card_precision(x, 5, 1), 0.5));
 }
 
 static void rings_by_hand(void)
@@ -58,10 +58,10 @@ static void rings_by_hand(void)
     r1_err err;
     CU_ASSERT_EQUAL(fraud_rings(x, 4, .5, &f, &err), R1_OK);
     CU_ASSERT_EQUAL(f.n, 2);
-    CU_ASSERT(near(f.any, .5));
-    CU_ASSERT(near(f.half, .5));
-    CU_ASSERT(near(f.early3, .25));
-    CU_ASSERT(near(f.value_before, .7));
+    CU_ASSERT(metrics_near(f.any, .5));
+    CU_ASSERT(metrics_near(f.half, .5));
+    CU_ASSERT(metrics_near(f.early3, .25));
+    CU_ASSERT(metrics_near(f.value_before, .7));
 }
 
 static void by_definition(void)
@@ -87,8 +87,8 @@ static void by_definition(void)
             if (x[j].score >= x[i].score) at++, hit += x[j].label;
         ap += hit / at;
     }
-    CU_ASSERT(near(fraud_auc(x, 200), win / pairs));
-    CU_ASSERT(near(fraud_ap(x, 200), ap / p));
+    CU_ASSERT(metrics_near(fraud_auc(x, 200), win / pairs));
+    CU_ASSERT(metrics_near(fraud_ap(x, 200), ap / p));
 }
 
 int main(void)

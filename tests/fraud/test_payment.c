@@ -14,7 +14,7 @@ static const char good[] =
     "5\",\"extra\":{\"a\":[1,2]}}";
 
 /* The good message with `from` replaced by `to`. */
-static size_t with(char *out, size_t size, const char *from, const char *to)
+static size_t payment_with(char *out, size_t size, const char *from, const char *to)
 {
     const char *at = strstr(good, from);
     CU_ASSERT_PTR_NOT_NULL_FATAL(at);
@@ -34,7 +34,7 @@ static void test_good(void)
     CU_ASSERT_EQUAL(p.has, 0);
 }
 
-static void test_bad(void)
+static void test_payment_bad(void)
 {
     static const struct {
         const char *from, *to, *needle;
@@ -75,7 +75,7 @@ static void test_bad(void)
         r1_err err = {0};
         fraud_payment p, zero;
         memset(&zero, 0, sizeof zero);
-        size_t len = with(text, sizeof text, cases[i].from, cases[i].to);
+        size_t len = payment_with(text, sizeof text, cases[i].from, cases[i].to);
         CU_ASSERT_EQUAL(fraud_payment_decode(text, len, &p, &err), R1_E_FORMAT);
         CU_ASSERT_EQUAL(memcmp(&p, &zero, sizeof p), 0);
         if (!strstr(err.msg, cases[i].needle)) {
@@ -119,7 +119,7 @@ static void random_word(r1_rng *rng, char *out, size_t size)
     out[n] = 0;
 }
 
-static void test_round_trip(void)
+static void test_payment_round_trip(void)
 {
     static const char *const currencies[] = {"EUR", "JPY", "KWD", "USD"};
     r1_rng rng;
@@ -196,6 +196,6 @@ static void test_label(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "is_fraud: expected true or false, found an integer"));
 }
 
-R1_TEST_MAIN("payment", {"good message", test_good}, {"bad messages", test_bad}, {"size and truncation", test_size},
-             {"round trip", test_round_trip}, {"random damage", test_damage}, {"currencies", test_currency},
+R1_TEST_MAIN("payment", {"good message", test_good}, {"bad messages", test_payment_bad}, {"size and truncation", test_size},
+             {"round trip", test_payment_round_trip}, {"random damage", test_damage}, {"currencies", test_currency},
              {"label", test_label})

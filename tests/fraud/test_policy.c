@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static const char *file(const char *name, const char *text)
+static const char *policy_file(const char *name, const char *text)
 {
     static char paths[4][300];
     static int next;
@@ -15,7 +15,7 @@ static const char *file(const char *name, const char *text)
     return path;
 }
 
-static fraud_payment payment(const char *from, const char *to, int64_t amount)
+static fraud_payment policy_payment(const char *from, const char *to, int64_t amount)
 {
     fraud_payment p;
     memset(&p, 0, sizeof p);
@@ -32,11 +32,11 @@ static void test_order(void)
 {
     static fraud_result result;
     fraud_policy_opts o = {.review_at = 0.2, .block_at = 0.8};
-    o.rules_path = file(
+    o.rules_path = policy_file(
         "rules", "# comment\nnight_large: amount >= 5000 and hour < 6 and kind == \"transfer\" -> review # why not\n"
                  "ring: finding == \"cycle\" and probability > 0.1 -> block\nfriend: to == \"GOOD\" -> allow\n");
-    o.allow_path = file("allow", "TRUSTED # the treasury\n\nALSO\n");
-    o.block_path = file("block", "EVIL\nWORSE\n");
+    o.allow_path = policy_file("allow", "TRUSTED # the treasury\n\nALSO\n");
+    o.block_path = policy_file("block", "EVIL\nWORSE\n");
     r1_err err = {0};
     fraud_policy *p;
     R1_ASSERT_OK(fraud_policy_new(&p, &o, &err), &err);
@@ -61,7 +61,7 @@ static void test_order(void)
         {"WORSE", "B", 100, 0, false, FRAUD_BLOCK, "block_list"},
     };
     for (size_t i = 0; i < R1_COUNT(cases); i++) {
-        fraud_payment pay = payment(cases[i].from, cases[i].to, cases[i].amount);
+        fraud_payment pay = policy_payment(cases[i].from, cases[i].to, cases[i].amount);
         fraud_decision d;
         result.probability = cases[i].probability;
         result.n_finding = cases[i].cycle;
@@ -98,7 +98,7 @@ static void test_wrong_rules(void)
     for (size_t i = 0; i < R1_COUNT(cases); i++) {
         r1_err err = {0};
         fraud_policy *p;
-        fraud_policy_opts o = {.review_at = 0.2, .block_at = 0.8, .rules_path = file("rules", cases[i][0])};
+        fraud_policy_opts o = {.review_at = 0.2, .block_at = 0.8, .rules_path = policy_file("rules", cases[i][0])};
         CU_ASSERT_EQUAL(fraud_policy_new(&p, &o, &err), R1_E_INVAL);
         if (!strstr(err.msg, cases[i][1])) {
             fprintf(stderr, "case %zu: expected \"%s\", found \"%s\"\n", i, cases[i][1], err.msg);

@@ -16,7 +16,7 @@ typedef struct {
     bool fraud;
 } raw;
 
-static fraud_payment payment(int i, int from, int to, int64_t ts, int64_t amount)
+static fraud_payment state_payment(int i, int from, int to, int64_t ts, int64_t amount)
 {
     fraud_payment p = {.ts = ts, .amount_minor = amount, .minor_digits = 2, .currency = "EUR"};
     snprintf(p.tx_id, sizeof p.tx_id, "t%d", i);
@@ -25,14 +25,14 @@ static fraud_payment payment(int i, int from, int to, int64_t ts, int64_t amount
     return p;
 }
 
-static void insert(fraud_state *s, const fraud_payment *p)
+static void state_insert(fraud_state *s, const fraud_payment *p)
 {
     fraud_state_advance(s, p->ts);
     uint32_t from = fraud_state_entity(s, p->from, 0), to = fraud_state_entity(s, p->to, 0);
     fraud_state_insert(s, p, from, to);
 }
 
-static uint32_t account(const fraud_state *s, int i)
+static uint32_t state_account(const fraud_state *s, int i)
 {
     char name[16];
     snprintf(name, sizeof name, "a%d", i);
@@ -40,7 +40,7 @@ static uint32_t account(const fraud_state *s, int i)
 }
 
 /* The slow, obvious window: recount every payment that is in it. first: the oldest payment that the ring still holds. */
-static fraud_window recount(const raw *r, int first, int n, int who, int direction, int64_t now, int64_t width)
+static fraud_window state_recount(const raw *r, int first, int n, int who, int direction, int64_t now, int64_t width)
 {
     fraud_window w = {0};
     bool seen[N_ACCOUNT] = {false};
@@ -59,15 +59,15 @@ static fraud_window recount(const raw *r, int first, int n, int who, int directi
     return w;
 }
 
-static void compare(const fraud_state *s, const raw *r, int n, uint32_t edge_cap)
+static void state_compare(const fraud_state *s, const raw *r, int n, uint32_t edge_cap)
 {
     int first = n > (int)edge_cap ? n - (int)edge_cap : 0;
     for (int a = 0; a < N_ACCOUNT; a++) {
-        uint32_t e = account(s, a);
+        uint32_t e = state_account(s, a);
         if (e == FRAUD_NONE) continue;
         for (int k = 0; k < FRAUD_N_WINDOW; k++) {
             for (int d = 0; d < 2; d++) {
-                fraud_window want = recount(r, first, n, a, d, s->now, FRAUD_WINDOW_MS[k]);
+                fraud_window want = state_recount(r, first, n, a, d, s->now, FRAUD_WINDOW_MS[k]);
                 const fraud_window *got = &s->entity[e].w[k][d];
                 CU_ASSERT_EQUAL(got->n, want.n);
                 CU_ASSERT_EQUAL(got->sum, want.sum);
@@ -95,8 +95,8 @@ static void run_windows(uint32_t edge_cap)
         if (at > newest) newest = at;
         r[i] = (raw){(int)r1_rng_below(&rng, N_ACCOUNT), (int)r1_rng_below(&rng, N_ACCOUNT), newest,
                      1 + (int64_t)r1_rng_below(&rng, 500000), false};
-        fraud_payment p = payment(i, r[i].from, r[i].to, at, r[i].amount);
-        insert(s, &p);
+        fraud_payment p = state_payment(i, r[i].from, r[i].to, at, r[i].amount);
+        state_insert(s, &p);
         if (i > 40 && !r1_rng_below(&rng, 12)) {
             int known = i - (int)r1_rng_below(&rng, 40);
             char id[16];
@@ -105,7 +105,7 @@ static void run_windows(uint32_t edge_cap)
             if (known > i - (int)edge_cap) CU_ASSERT_EQUAL(st, R1_OK);
             if (st == R1_OK) r[known].fraud = true;
         }
-        if (i % 97 == 0 || i == N_PAYMENT - 1) compare(s, r, i + 1, edge_cap);
+        if (i % 97 == 0 || i == N_PAYMENT - 1) state_compare(s, r, i + 1, edge_cap);
     }
     fraud_state_free(s);
 }
@@ -119,10 +119,10 @@ static void idle_entities_make_room(void)
     r1_err err;
     CU_ASSERT_EQUAL_FATAL(fraud_state_new(&s, 8, 6, 8, &err), R1_OK);
     for (int i = 0; i < 500; i++) {
-        fraud_payment p = payment(i, i, i + 1, 1000 + i, 100);
-        insert(s, &p);
+        fraud_payment p = state_payment(i, i, i + 1, 1000 + i, 100);
+        state_insert(s, &p);
         CU_ASSERT(s->entities.used <= 6);
-        CU_ASSERT(account(s, i) != FRAUD_NONE && account(s, i + 1) != FRAUD_NONE);
+        CU_ASSERT(state_account(s, i) != FRAUD_NONE && state_account(s, i + 1) != FRAUD_NONE);
     }
     CU_ASSERT(s->entities.evicted > 400);
     fraud_state_free(s);
@@ -162,8 +162,8 @@ static void cycles_as_by_brute_force(void)
             int from = (int)r1_rng_below(&rng, (uint64_t)accounts),
                 to = (from + 1 + (int)r1_rng_below(&rng, (uint64_t)accounts - 1)) % accounts;
             r[i] = (raw){from, to, 1000 * i, 100, false};
-            fraud_payment p = payment(i, from, to, r[i].ts, r[i].amount);
-            insert(s, &p);
+            fraud_payment p = state_payment(i, from, to, r[i].ts, r[i].amount);
+            state_insert(s, &p);
         }
         int u = (int)r1_rng_below(&rng, (uint64_t)accounts), v = (u + 1) % accounts;
         char name[2][16];
@@ -188,8 +188,8 @@ static void digest_tells_states_apart(void)
     for (int k = 0; k < 3; k++) {
         CU_ASSERT_EQUAL_FATAL(fraud_state_new(&s[k], 256, 64, 256, &err), R1_OK);
         for (int i = 0; i < 100; i++) {
-            fraud_payment p = payment(i, i % 7, (i * 3 + 1) % 11, 1000 * i, k == 2 && i == 50 ? 101 : 100);
-            insert(s[k], &p);
+            fraud_payment p = state_payment(i, i % 7, (i * 3 + 1) % 11, 1000 * i, k == 2 && i == 50 ? 101 : 100);
+            state_insert(s[k], &p);
         }
     }
     CU_ASSERT_EQUAL(fraud_state_digest(s[0]), fraud_state_digest(s[1]));

@@ -27,7 +27,7 @@ static void test_ids(void)
 
 enum { RECORDS = 20000, CAPACITY = 64 };
 
-static void *consume(void *arg)
+static void *txset_consume(void *arg)
 {
     fraud_queue *q = arg;
     fraud_record *batch[16];
@@ -47,7 +47,7 @@ static void test_queue(void)
     fraud_queue *q;
     R1_ASSERT_OK(fraud_queue_new(&q, CAPACITY, &err), &err);
     pthread_t t;
-    pthread_create(&t, NULL, consume, q);
+    pthread_create(&t, NULL, txset_consume, q);
     for (int64_t i = 0; i < RECORDS;) {
         fraud_record *r = fraud_queue_take_free(q);
         CU_ASSERT_TRUE(fraud_queue_in_flight(q) <= CAPACITY);

@@ -25,7 +25,7 @@ static void try_desk(size_t size)
     LLVMFuzzerTestOneInput(desk + sizeof n, size);
 }
 
-static void mutate(uint8_t *data, size_t *size, r1_rng *r)
+static void driver_mutate(uint8_t *data, size_t *size, r1_rng *r)
 {
     static const uint64_t edges[] = {0, 1, 0x7f, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0xffffffff, INT64_MAX, UINT64_MAX};
     size_t at = (size_t)r1_rng_below(r, *size), other = (size_t)r1_rng_below(r, *size), n;
@@ -56,7 +56,7 @@ static void round_of(corpus_file *f, r1_rng *r)
     bool near = r1_rng_below(r, 2);
     for (uint64_t k = 0; k < count; k++) {
         size_t part = near && head < n ? head : n;
-        mutate(work, &part, r);
+        driver_mutate(work, &part, r);
         if (!near || head >= n) n = part;
     }
     f->rounds++;
@@ -77,7 +77,7 @@ static void first_rounds(const corpus_file *f)
     }
 }
 
-static void load(corpus_file *f, const char *path)
+static void driver_load(corpus_file *f, const char *path)
 {
     char *seed;
     r1_err err;
@@ -121,7 +121,7 @@ int main(int argc, char **argv)
     printf("driver: R1_TEST_SEED=%llu\n", (unsigned long long)seed);
     fflush(stdout);
     r1_rng_seed(&r, seed);
-    for (size_t i = 0; i < n; i++) load(&file[i], argv[i + 2]);
+    for (size_t i = 0; i < n; i++) driver_load(&file[i], argv[i + 2]);
     set_desk(argv[0]);
     int64_t until = r1_mono_us() + (int64_t)(timed ? amount * 1000000 : 0);
     for (size_t i = 0; i < n; i++) first_rounds(&file[i]);

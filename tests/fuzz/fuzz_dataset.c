@@ -3,7 +3,7 @@
 #include "dataset.h"
 #include "fuzz.h"
 
-static void use(const fraud_dataset *d)
+static void dataset_use(const fraud_dataset *d)
 {
     fraud_payment p;
     for (size_t i = 0; i < d->n; i++) {
@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         r1_err err = {0};
         fraud_dataset *d = NULL;
         if (fraud_dataset_load(&d, (fraud_layout)layout, path, FUZZ_CORPUS "/amlsim_nodes.csv", 1, &err) == R1_OK)
-            use(d);
+            dataset_use(d);
         else
             fuzz_refused(&err);
         fraud_dataset_free(d);

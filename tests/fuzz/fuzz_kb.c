@@ -7,7 +7,7 @@
 
 static size_t sum; /* of what was read, so that the reads are not left out */
 
-static void read_all(const med_kb *kb)
+static void kb_read_all(const med_kb *kb)
 {
     for (uint32_t i = 0; i < kb->n_term; i++) {
         const med_term *t = &kb->term[i];
@@ -27,7 +27,7 @@ static void read_all(const med_kb *kb)
     for (uint32_t i = 0; i < kb->n_source; i++) sum += strlen(med_str(kb, kb->source[i].name));
 }
 
-static void profiles(const med_kb *kb)
+static void kb_profiles(const med_kb *kb)
 {
     float *work = calloc(kb->n_term + 1, sizeof *work);
     med_profile *out = calloc(kb->n_term + 1, sizeof *out);
@@ -40,7 +40,7 @@ static void profiles(const med_kb *kb)
     free(out);
 }
 
-static void try_bytes(const uint8_t *data, size_t size)
+static void kb_try_bytes(const uint8_t *data, size_t size)
 {
     void *block = fuzz_copy(data, size);
     r1_err err = {0};
@@ -51,14 +51,14 @@ static void try_bytes(const uint8_t *data, size_t size)
         free(block);
         return;
     }
-    read_all(kb);
-    profiles(kb);
+    kb_read_all(kb);
+    kb_profiles(kb);
     if (med_lexicon_new(&lex, kb, &err) != R1_OK) fuzz_refused(&err);
     med_lexicon_free(lex);
     med_kb_free(kb);
 }
 
-static void repair(uint8_t *data, size_t size)
+static void kb_repair(uint8_t *data, size_t size)
 {
     med_kb_header h;
     if (size < sizeof h) return;
@@ -70,6 +70,6 @@ static void repair(uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    fuzz_twice(data, size, repair, try_bytes);
+    fuzz_twice(data, size, kb_repair, kb_try_bytes);
     return 0;
 }

@@ -7,25 +7,25 @@
 
 enum { UNIT = 64, HEAD_CRC = 56, BLOCK_BYTES = 16, BLOCK_CRC = 32, BLOCK_HEAD_CRC = 60, HITS = 8, ENTRIES_MAX = 4096 };
 
-static void put32(uint8_t *p, uint32_t v) { memcpy(p, &v, sizeof v); }
+static void longterm_put32(uint8_t *p, uint32_t v) { memcpy(p, &v, sizeof v); }
 
 /* As docs of the format in longfile.c have it; stops where a block's size cannot be. */
-static void repair(uint8_t *data, size_t size)
+static void longterm_repair(uint8_t *data, size_t size)
 {
     if (size < UNIT) return;
-    put32(data + HEAD_CRC, r1_crc32c(data, HEAD_CRC, 0));
+    longterm_put32(data + HEAD_CRC, r1_crc32c(data, HEAD_CRC, 0));
     for (size_t at = UNIT; size - at >= UNIT;) {
         uint64_t bytes;
         memcpy(&bytes, data + at + BLOCK_BYTES, sizeof bytes);
         if (bytes > size - at - UNIT) return;
-        put32(data + at + BLOCK_CRC, r1_crc32c(data + at + UNIT, (size_t)bytes, 0));
-        put32(data + at + BLOCK_HEAD_CRC, r1_crc32c(data + at, BLOCK_HEAD_CRC, 0));
+        longterm_put32(data + at + BLOCK_CRC, r1_crc32c(data + at + UNIT, (size_t)bytes, 0));
+        longterm_put32(data + at + BLOCK_HEAD_CRC, r1_crc32c(data + at, BLOCK_HEAD_CRC, 0));
         at += UNIT + ((size_t)bytes + UNIT - 1) / UNIT * UNIT;
         if (at > size) return;
     }
 }
 
-static void use(r1_longterm *lt)
+static void longterm_use(r1_longterm *lt)
 {
     static float q[8192], x[8192];
     r1_longterm_hit hit[HITS];
@@ -49,14 +49,14 @@ static void use(r1_longterm *lt)
     r1_longterm_view_close(v);
 }
 
-static void try_bytes(const uint8_t *data, size_t size)
+static void longterm_try_bytes(const uint8_t *data, size_t size)
 {
     r1_err err = {0};
     r1_longterm *lt;
     char path[64];
     int fd = fuzz_file(data, size, path);
     if (r1_longterm_open_read(&lt, path, ENTRIES_MAX, &err) == R1_OK) {
-        use(lt);
+        longterm_use(lt);
         r1_longterm_free(lt);
     } else {
         fuzz_refused(&err);
@@ -66,6 +66,6 @@ static void try_bytes(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    fuzz_twice(data, size, repair, try_bytes);
+    fuzz_twice(data, size, longterm_repair, longterm_try_bytes);
     return 0;
 }

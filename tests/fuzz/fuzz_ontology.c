@@ -6,7 +6,7 @@
 #include "med_import.h"
 #include "med_lexicon.h"
 
-static void finish(med_builder *b)
+static void ontology_finish(med_builder *b)
 {
     r1_err err = {0};
     med_kb *kb = NULL;
@@ -20,7 +20,7 @@ static void finish(med_builder *b)
     med_kb_free(kb);
 }
 
-static const med_kb *small(void)
+static const med_kb *ontology_small(void)
 {
     static med_kb *kb;
     r1_err err;
@@ -34,7 +34,7 @@ static void as_cases(const uint8_t *data, size_t size)
     r1_err err = {0};
     med_cases cases;
     int fd = fuzz_file(data, size, path);
-    if (med_cases_load(&cases, path, small(), 0, &err) == R1_OK)
+    if (med_cases_load(&cases, path, ontology_small(), 0, &err) == R1_OK)
         med_cases_free(&cases);
     else
         fuzz_refused(&err);
@@ -52,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         r1_err err = {0};
         if (med_builder_new(&b, &err) != R1_OK) abort();
         if (all[i](b, "fuzz", copy, size, &err) == R1_OK)
-            finish(b);
+            ontology_finish(b);
         else
             fuzz_refused(&err);
         med_builder_free(b);

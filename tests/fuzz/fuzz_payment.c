@@ -4,7 +4,7 @@
 #include "fuzz.h"
 #include "payment.h"
 
-static void again(const fraud_payment *p)
+static void payment_again(const fraud_payment *p)
 {
     char json[FRAUD_PAYMENT_BYTES_MAX];
     size_t len;
@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fraud_label l;
     char *copy = fuzz_copy(data, size);
     if (fraud_payment_decode(copy, size, &p, &err) == R1_OK)
-        again(&p);
+        payment_again(&p);
     else
         fuzz_refused(&err);
     err = (r1_err){0};

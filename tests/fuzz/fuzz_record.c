@@ -3,7 +3,7 @@
 #include "fuzz.h"
 #include "med_notes.h"
 
-static void check(const med_notes *n)
+static void record_check(const med_notes *n)
 {
     for (uint32_t i = 0; i < n->n_section; i++)
         if (n->section[i].start > n->section[i].end || n->section[i].end > n->len) abort();
@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!lex && (med_kb_open(&kb, FUZZ_ONTOLOGY, &err) != R1_OK || med_lexicon_new(&lex, kb, &err) != R1_OK)) abort();
     char *copy = fuzz_copy(data, size);
     if (med_notes_read(&n, lex, kb, "fuzz", copy, size, &err) == R1_OK) {
-        check(&n);
+        record_check(&n);
         med_notes_free(&n);
     } else {
         fuzz_refused(&err);

@@ -6,7 +6,7 @@
 
 enum { DESC_AT = 16, INDEX_AT = 40, CRC_AT = 56, HEAD = 64, ITEMS_MAX = 32 };
 
-static uint64_t get64(const uint8_t *p)
+static uint64_t shard_get64(const uint8_t *p)
 {
     uint64_t v;
     memcpy(&v, p, sizeof v);
@@ -14,10 +14,10 @@ static uint64_t get64(const uint8_t *p)
 }
 
 /* As core/train/shard.c has it; leaves alone what does not fit. */
-static void repair(uint8_t *data, size_t size)
+static void shard_repair(uint8_t *data, size_t size)
 {
     if (size < HEAD) return;
-    uint64_t desc = get64(data + DESC_AT), at = get64(data + INDEX_AT);
+    uint64_t desc = shard_get64(data + DESC_AT), at = shard_get64(data + INDEX_AT);
     if (desc > size - HEAD || at < HEAD || at > size) return;
     memset(data + CRC_AT, 0, 4);
     uint32_t crc = r1_crc32c(data, HEAD, 0);
@@ -26,7 +26,7 @@ static void repair(uint8_t *data, size_t size)
     memcpy(data + CRC_AT, &crc, sizeof crc);
 }
 
-static void use(r1_shard *s)
+static void shard_use(r1_shard *s)
 {
     r1_item item[ITEMS_MAX];
     r1_sample sample;
@@ -37,14 +37,14 @@ static void use(r1_shard *s)
     for (size_t i = 0; i < r1_shard_n_event(s); i++) (void)r1_shard_event(s, i);
 }
 
-static void try_bytes(const uint8_t *data, size_t size)
+static void shard_try_bytes(const uint8_t *data, size_t size)
 {
     char path[64];
     r1_err err = {0};
     r1_shard *s;
     int fd = fuzz_file(data, size, path);
     if (r1_shard_open(&s, path, &err) == R1_OK) {
-        use(s);
+        shard_use(s);
         r1_shard_close(s);
     } else {
         fuzz_refused(&err);
@@ -54,6 +54,6 @@ static void try_bytes(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    fuzz_twice(data, size, repair, try_bytes);
+    fuzz_twice(data, size, shard_repair, shard_try_bytes);
     return 0;
 }

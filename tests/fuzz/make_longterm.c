@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-static r1_status make(const char *path, r1_code_kind kind, r1_err *err)
+static r1_status make_longterm_make(const char *path, r1_code_kind kind, r1_err *err)
 {
     enum { D = 8, N = 90 };
     r1_longterm *lt;
@@ -41,7 +41,7 @@ int main(int argc, char **argv)
         char path[4096];
         r1_err err = {0};
         if (argc == 2) snprintf(path, sizeof path, "%s.%d", argv[1], kind);
-        if (argc != 2 || make(path, kind == 1 ? R1_CODE_TRANSFORM : R1_CODE_SPARSE, &err) != R1_OK) {
+        if (argc != 2 || make_longterm_make(path, kind == 1 ? R1_CODE_TRANSFORM : R1_CODE_SPARSE, &err) != R1_OK) {
             fprintf(stderr, "make_longterm FILE: %s\n", err.msg);
             return 1;
         }

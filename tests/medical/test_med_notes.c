@@ -12,7 +12,7 @@ static r1_err err;
 static med_kb *kb;
 static med_lexicon *lex;
 
-static void ready(void)
+static void med_notes_ready(void)
 {
     if (kb) return;
     R1_ASSERT_OK(med_kb_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
@@ -24,7 +24,7 @@ static int status_of(const char *text, const char *name)
 {
     med_notes n;
     int status = -1;
-    ready();
+    med_notes_ready();
     R1_ASSERT_OK(med_notes_read(&n, lex, kb, "test", text, strlen(text), &err), &err);
     for (uint32_t i = 0; i < n.n_mention && status < 0; i++)
         if (strcmp(med_str(kb, kb->term[n.mention[i].term].name), name) == 0) status = (int)n.mention[i].status;
@@ -103,17 +103,17 @@ static void test_person(void)
 {
     med_notes n;
     static const char text[] = "A 4-year-old girl. Family history:\nHer brother is a 40-year-old man.";
-    ready();
+    med_notes_ready();
     R1_ASSERT_OK(med_notes_read(&n, lex, kb, "test", text, sizeof text - 1, &err), &err);
     CU_ASSERT_EQUAL(n.sex, MED_SEX_FEMALE);
     CU_ASSERT(fabsf(n.age_years - 4) < .01f);
     med_notes_free(&n);
 }
 
-static void test_bad_records(void)
+static void test_med_notes_bad_records(void)
 {
     med_notes n;
-    ready();
+    med_notes_ready();
     CU_ASSERT_EQUAL(med_notes_read(&n, lex, kb, "r", "", 0, &err), R1_E_FORMAT);
     CU_ASSERT_EQUAL(med_notes_read(&n, lex, kb, "r", " \n ", 3, &err), R1_E_FORMAT);
     CU_ASSERT_EQUAL(med_notes_read(&n, lex, kb, "r", "\x89PNG\r\n\x1a\n\0\0", 10, &err), R1_E_FORMAT);
@@ -135,4 +135,4 @@ static void test_end(void)
 }
 
 R1_TEST_MAIN("medical notes", {"status", test_status}, {"recognition", test_recognition}, {"laboratory", test_labs},
-             {"person", test_person}, {"bad records", test_bad_records}, {"end", test_end})
+             {"person", test_person}, {"bad records", test_med_notes_bad_records}, {"end", test_end})

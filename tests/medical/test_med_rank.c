@@ -11,14 +11,14 @@ static r1_err err;
 static med_kb *kb;
 static med_ranker *r;
 
-static void ready(void)
+static void med_rank_ready(void)
 {
     if (r) return;
     R1_ASSERT_OK(med_kb_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
     R1_ASSERT_OK(med_ranker_new(&r, kb, &err), &err);
 }
 
-static uint32_t direct(const med_disease *d, uint32_t *term)
+static uint32_t med_rank_direct(const med_disease *d, uint32_t *term)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < d->n_profile; i++)
@@ -41,9 +41,9 @@ static void test_full_profiles(void)
 {
     uint32_t right = 0, term[MED_QUERY_MAX], n;
     med_candidate list[10];
-    ready();
+    med_rank_ready();
     for (uint32_t d = 0; d < kb->n_disease; d++) {
-        med_case c = {.observed = term, .n_observed = direct(&kb->disease[d], term), .age_years = NAN};
+        med_case c = {.observed = term, .n_observed = med_rank_direct(&kb->disease[d], term), .age_years = NAN};
         R1_ASSERT_OK(med_rank(r, &c, list, 10, &n, &err), &err);
         right += n && list[0].disease == d;
     }
@@ -55,7 +55,7 @@ static void test_order_does_not_matter(void)
     uint32_t term[MED_QUERY_MAX], n, m;
     med_candidate a[50], b[50];
     r1_rng rng;
-    ready();
+    med_rank_ready();
     r1_rng_seed(&rng, r1_test_seed());
     for (int round = 0; round < 100; round++) {
         uint32_t k = 2 + (uint32_t)r1_rng_below(&rng, 9);
@@ -76,9 +76,9 @@ static void test_order_does_not_matter(void)
 static void test_matching_finding_helps(void)
 {
     uint32_t term[MED_QUERY_MAX];
-    ready();
+    med_rank_ready();
     for (uint32_t d = 0; d < kb->n_disease; d++) {
-        uint32_t n = direct(&kb->disease[d], term);
+        uint32_t n = med_rank_direct(&kb->disease[d], term);
         for (uint32_t k = 1; k < n; k++) {
             const med_profile *p = kb->profile + kb->disease[d].profile_at;
             float freq = 0;
@@ -90,11 +90,11 @@ static void test_matching_finding_helps(void)
     }
 }
 
-static void test_edges(void)
+static void test_med_rank_edges(void)
 {
     uint32_t n = 7;
     med_candidate list[3];
-    ready();
+    med_rank_ready();
     med_case c = {.age_years = NAN};
     R1_ASSERT_OK(med_rank(r, &c, list, 3, &n, &err), &err);
     CU_ASSERT_EQUAL(n, 0);
@@ -112,4 +112,4 @@ static void test_edges(void)
 }
 
 R1_TEST_MAIN("medical rank", {"full profiles", test_full_profiles}, {"order", test_order_does_not_matter},
-             {"a match helps", test_matching_finding_helps}, {"edges", test_edges})
+             {"a match helps", test_matching_finding_helps}, {"edges", test_med_rank_edges})

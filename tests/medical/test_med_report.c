@@ -26,7 +26,7 @@ static void check_anchors(const json_t *rep, bool with_r1)
     CU_ASSERT_EQUAL(json_array_size(json_object_get(first, "evidence_steps")), with_r1 ? MED_N_ITEM + 1 : 0);
 }
 
-static void sample(bool with_r1)
+static void med_report_sample(bool with_r1)
 {
     med_kb *kb = NULL;
     med_lexicon *lex = NULL;
@@ -82,7 +82,7 @@ static void sample(bool with_r1)
     med_kb_free(kb);
 }
 
-static void test_sample(void) { sample(true); }
-static void test_without_r1(void) { sample(false); }
+static void test_sample(void) { med_report_sample(true); }
+static void test_without_r1(void) { med_report_sample(false); }
 
 R1_TEST_MAIN("medical report", {"sample record", test_sample}, {"without R1", test_without_r1})

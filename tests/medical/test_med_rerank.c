@@ -14,7 +14,7 @@ static med_ranker *ranker;
 static r1_model *model;
 static r1_rng rng;
 
-static void ready(void)
+static void med_rerank_ready(void)
 {
     char *json;
     if (model) return;
@@ -43,7 +43,7 @@ static void test_memory_follows_plan(void)
     uint32_t term[MAX];
     med_anchor a[MAX];
     uint64_t handle[MAX], ticket;
-    ready();
+    med_rerank_ready();
     r1_memory_opts o = {.bytes_max = 1u << 20, .quota = MED_RING, .n_entity_max = 4};
     R1_ASSERT_OK(r1_memory_new(&mem, model, &o, &err), &err);
     for (int round = 0; round < 200; round++) {
@@ -82,7 +82,7 @@ static void test_equals_training(void)
     med_samples *s = NULL;
     r1_session *session = NULL;
     r1_session_opts so = {.n_sample_max = 17};
-    ready();
+    med_rerank_ready();
     R1_ASSERT_OK(med_reranker_new(&x, model, R1_PRECISION_F32, &err), &err);
     R1_ASSERT_OK(med_samples_new(&s, &err), &err);
     R1_ASSERT_OK(r1_session_new(&session, model, &so, &err), &err);
@@ -121,7 +121,7 @@ static void test_equals_training(void)
     med_reranker_free(x);
 }
 
-static void test_edges(void)
+static void test_med_rerank_edges(void)
 {
     med_candidate list[1];
     med_reranker *x = NULL;
@@ -129,7 +129,7 @@ static void test_edges(void)
     uint32_t n = 0;
     float none = 0;
     med_case c = {.age_years = NAN};
-    ready();
+    med_rerank_ready();
     R1_ASSERT_OK(med_reranker_new(&x, model, R1_PRECISION_F32, &err), &err);
     R1_ASSERT_OK(med_rerank(x, ranker, &c, NULL, 0, list, &n, &none, NULL, &err), &err);
     CU_ASSERT(n == 0 && none == 1);
@@ -148,4 +148,4 @@ static void test_edges(void)
 }
 
 R1_TEST_MAIN("medical re-ranking", {"memory follows the plan", test_memory_follows_plan},
-             {"equals training", test_equals_training}, {"edges", test_edges})
+             {"equals training", test_equals_training}, {"edges", test_med_rerank_edges})

@@ -11,12 +11,12 @@
 static r1_err err;
 static med_kb *kb;
 
-static void ready(void)
+static void med_simulate_ready(void)
 {
     if (!kb) R1_ASSERT_OK(med_kb_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
 }
 
-static uint32_t times(const uint32_t *term, uint32_t n, uint32_t t)
+static uint32_t med_simulate_times(const uint32_t *term, uint32_t n, uint32_t t)
 {
     uint32_t k = 0;
     for (uint32_t i = 0; i < n; i++) k += term[i] == t;
@@ -25,7 +25,7 @@ static uint32_t times(const uint32_t *term, uint32_t n, uint32_t t)
 
 static void test_properties(void)
 {
-    ready();
+    med_simulate_ready();
     r1_rng rng, again;
     r1_rng_seed(&rng, r1_test_seed());
     r1_rng_seed(&again, r1_test_seed());
@@ -44,8 +44,8 @@ static void test_properties(void)
         CU_ASSERT(p.n_excluded <= MED_SIMULATED_EXCLUDED);
         for (uint32_t i = 0; i < p.n_observed; i++) {
             CU_ASSERT(p.observed[i] < kb->n_term && kb->term[p.observed[i]].flags & MED_TERM_PHENOTYPE);
-            CU_ASSERT_EQUAL(times(p.observed, p.n_observed, p.observed[i]), 1);
-            CU_ASSERT_EQUAL(times(p.excluded, p.n_excluded, p.observed[i]), 0);
+            CU_ASSERT_EQUAL(med_simulate_times(p.observed, p.n_observed, p.observed[i]), 1);
+            CU_ASSERT_EQUAL(med_simulate_times(p.excluded, p.n_excluded, p.observed[i]), 0);
         }
         med_case c = med_patient_query(&p);
         CU_ASSERT(c.n_observed == p.n_observed && isnan(c.age_years) && !c.skip.pmid);
@@ -60,7 +60,7 @@ static void test_properties(void)
 static void test_frequencies(void)
 {
     enum { ROUNDS = 4000 };
-    ready();
+    med_simulate_ready();
     r1_rng rng;
     r1_rng_seed(&rng, r1_test_seed() + 1);
     uint8_t *avoid = malloc(kb->n_disease);
@@ -76,7 +76,7 @@ static void test_frequencies(void)
         CU_ASSERT_FATAL(med_simulate(kb, avoid, &rng, &p));
         for (uint32_t k = 0; k < d->n_profile; k++) {
             const med_profile *f = &kb->profile[d->profile_at + k];
-            uint32_t hit = times(p.observed, p.n_observed, MED_PROFILE_TERM(*f));
+            uint32_t hit = med_simulate_times(p.observed, p.n_observed, MED_PROFILE_TERM(*f));
             own += hit;
             if (!(f->term & MED_PROFILE_DIRECT)) continue;
             *(f->freq >= 0.5f ? &often : &rare) += hit;

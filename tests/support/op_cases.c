@@ -8,10 +8,10 @@
 
 static r1_rng rng;
 
-static int64_t pick(const int64_t *from, size_t n) { return from[r1_rng_below(&rng, n)]; }
+static int64_t op_cases_pick(const int64_t *from, size_t n) { return from[r1_rng_below(&rng, n)]; }
 
 static const int64_t rows_list[] = {1, 2, 3, 31, 33, 64, 129};
-static int64_t some_rows(void) { return pick(rows_list, R1_COUNT(rows_list)); }
+static int64_t some_rows(void) { return op_cases_pick(rows_list, R1_COUNT(rows_list)); }
 
 /* f32[rows, cols] with a leading dimension that may exceed cols; the gap holds NaN. */
 r1_view op_case_floats(int64_t rows, int32_t cols)
@@ -31,7 +31,7 @@ static r1_view ints(int32_t n, int64_t low, int64_t high) /* low..high, both inc
 }
 
 /* Offsets of n segments that cover total items; empty segments occur. */
-static r1_view offsets(int32_t n, int32_t total)
+static r1_view op_cases_offsets(int32_t n, int32_t total)
 {
     r1_view v = ints(n + 1, 0, total);
     int32_t *p = v.p;
@@ -46,7 +46,7 @@ static r1_view offsets(int32_t n, int32_t total)
     return v;
 }
 
-static bool coin(void) { return r1_rng_below(&rng, 2) == 0; }
+static bool op_cases_coin(void) { return r1_rng_below(&rng, 2) == 0; }
 
 /* ---- random operands per op ---- */
 
@@ -56,7 +56,7 @@ static void make_linear(r1_op_args *a)
     int32_t k = (int32_t)some_rows() + 4, n = (int32_t)some_rows();
     a->v[0] = op_case_floats(m, k);
     a->v[1] = op_case_floats(n, k);
-    if (coin()) a->v[2] = op_case_floats(1, n);
+    if (op_cases_coin()) a->v[2] = op_case_floats(1, n);
     a->v[3] = op_case_floats(m, n);
 }
 
@@ -65,7 +65,7 @@ static void make_add(r1_op_args *a)
     int64_t r = some_rows();
     int32_t c = (int32_t)some_rows();
     a->v[0] = op_case_floats(r, c);
-    a->v[1] = op_case_floats(coin() ? r : 1 + (int64_t)r1_rng_below(&rng, (uint64_t)r), c);
+    a->v[1] = op_case_floats(op_cases_coin() ? r : 1 + (int64_t)r1_rng_below(&rng, (uint64_t)r), c);
     a->v[2] = op_case_floats(r, c);
 }
 
@@ -75,7 +75,7 @@ static void make_act(r1_op_args *a)
     int32_t c = (int32_t)some_rows();
     a->v[0] = op_case_floats(r, c);
     a->v[1] = op_case_floats(r, c);
-    a->i[0] = coin();
+    a->i[0] = op_cases_coin();
 }
 
 static void make_rmsnorm(r1_op_args *a)
@@ -98,7 +98,7 @@ static void make_ple(r1_op_args *a)
     for (int32_t c = 0; c < n; c++)
         for (int32_t b = 0; b <= bins; b++) r1_row(&a->v[1], c)[b] = (float)b * 0.37f - 1.5f;
     for (int64_t i = 0; i < r; i++)
-        if (coin()) r1_row(&a->v[0], i)[r1_rng_below(&rng, (uint64_t)n)] = NAN;
+        if (op_cases_coin()) r1_row(&a->v[0], i)[r1_rng_below(&rng, (uint64_t)n)] = NAN;
 }
 
 static void make_embed(r1_op_args *a)
@@ -148,7 +148,7 @@ static void make_mark_pool(r1_op_args *a)
     int32_t n = (int32_t)some_rows(), b = (int32_t)some_rows(), d = 1 + (int32_t)r1_rng_below(&rng, 40);
     a->v[0] = op_case_floats(n, d);
     a->v[1] = ints(n, 0, 2);
-    a->v[2] = offsets(b, n);
+    a->v[2] = op_cases_offsets(b, n);
     a->v[3] = op_case_floats(b, 3 * d);
 }
 
@@ -157,7 +157,7 @@ static void make_place(r1_op_args *a)
     int64_t s = some_rows(), b = some_rows();
     int32_t c = (int32_t)some_rows();
     a->v[0] = op_case_floats(s, c);
-    if (coin()) a->v[1] = ints((int32_t)b, -1, s - 1);
+    if (op_cases_coin()) a->v[1] = ints((int32_t)b, -1, s - 1);
     a->v[2] = op_case_floats(1, c);
     a->v[3] = op_case_floats(b, c);
 }
@@ -166,8 +166,8 @@ static void make_seg_mean(r1_op_args *a)
 {
     int32_t r = (int32_t)some_rows(), b = (int32_t)some_rows(), n = r, c = (int32_t)some_rows();
     a->v[0] = op_case_floats(r, c);
-    if (coin()) a->v[1] = ints(n = (int32_t)some_rows(), 0, r - 1);
-    a->v[2] = offsets(b, n);
+    if (op_cases_coin()) a->v[1] = ints(n = (int32_t)some_rows(), 0, r - 1);
+    a->v[2] = op_cases_offsets(b, n);
     a->v[3] = op_case_floats(b, c);
 }
 
@@ -175,7 +175,7 @@ static void make_causal_mean(r1_op_args *a)
 {
     int32_t r = (int32_t)some_rows(), c = (int32_t)some_rows();
     a->v[0] = op_case_floats(r, c);
-    a->v[1] = offsets((int32_t)some_rows(), r);
+    a->v[1] = op_cases_offsets((int32_t)some_rows(), r);
     a->v[2] = op_case_floats(r, c);
 }
 
@@ -184,8 +184,8 @@ static void make_cawa_scale(r1_op_args *a)
     int64_t r = some_rows();
     int32_t h = 1 + (int32_t)r1_rng_below(&rng, 8), dh = 1 + (int32_t)r1_rng_below(&rng, 20);
     a->v[0] = op_case_floats(r, h * dh);
-    if (coin()) a->v[1] = op_case_floats(r, h);
-    if (coin()) a->v[2] = op_case_floats(1, h);
+    if (op_cases_coin()) a->v[1] = op_case_floats(r, h);
+    if (op_cases_coin()) a->v[2] = op_case_floats(1, h);
     a->v[3] = ints((int32_t)r, 0, 5000);
     a->v[4] = op_case_floats(r, h * dh);
     a->i[0] = h;
@@ -196,28 +196,28 @@ static void make_cawa_scale(r1_op_args *a)
 static void make_attend(r1_op_args *a)
 {
     static const int64_t dims[] = {1, 8, 31, 32, 33, 64, 128};
-    bool causal = coin();
-    int32_t h = 1 + (int32_t)r1_rng_below(&rng, 4), dh = (int32_t)pick(dims, R1_COUNT(dims));
+    bool causal = op_cases_coin();
+    int32_t h = 1 + (int32_t)r1_rng_below(&rng, 4), dh = (int32_t)op_cases_pick(dims, R1_COUNT(dims));
     int32_t s = 1 + (int32_t)r1_rng_below(&rng, 6), r = (int32_t)some_rows(), t = causal ? r : (int32_t)some_rows(),
             n = t;
     a->v[0] = op_case_floats(r, h * dh);
     a->v[1] = op_case_floats(t, h * dh);
     a->v[2] = op_case_floats(t, h * dh);
-    a->v[3] = offsets(s, r);
-    if (!causal && coin()) a->v[5] = ints(n = (int32_t)some_rows(), 0, t - 1);
-    a->v[4] = causal ? a->v[3] : offsets(s, n);
-    if (coin()) {
+    a->v[3] = op_cases_offsets(s, r);
+    if (!causal && op_cases_coin()) a->v[5] = ints(n = (int32_t)some_rows(), 0, t - 1);
+    a->v[4] = causal ? a->v[3] : op_cases_offsets(s, n);
+    if (op_cases_coin()) {
         a->v[6] = ints(n, 0, 4);
         a->v[7] = op_case_floats(h, 5);
     }
-    if (coin()) {
+    if (op_cases_coin()) {
         a->v[8] = op_case_floats(1, n);
         a->v[8].ld = n;
     }
     a->v[9] = op_case_floats(r, h * dh);
     a->i[0] = h;
     a->i[1] = causal;
-    if (coin()) return;
+    if (op_cases_coin()) return;
     int32_t rank = 1 + (int32_t)r1_rng_below(&rng, R1_ATTEND_RANK_MAX);
     a->v[10] = op_case_floats(r, h * rank);
     a->v[11] = op_case_floats(t, h * rank);
@@ -257,9 +257,9 @@ static void make_lsq(r1_op_args *a)
     int64_t r = some_rows();
     int32_t c = (int32_t)some_rows();
     a->v[0] = op_case_floats(r, c);
-    a->v[1] = op_case_floats(coin() ? r : 1, 1);
+    a->v[1] = op_case_floats(op_cases_coin() ? r : 1, 1);
     a->v[2] = op_case_floats(r, c);
-    a->i[0] = coin() ? R1_INT8_LIMIT : 7;
+    a->i[0] = op_cases_coin() ? R1_INT8_LIMIT : 7;
     for (int64_t i = 0; i < a->v[1].rows; i++) r1_row(&a->v[1], i)[0] = 0.004f + 0.3f * (float)r1_rng_unit(&rng);
     for (int64_t i = 0; i < r; i++)
         for (int32_t k = 0; k < c; k++) {

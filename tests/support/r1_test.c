@@ -13,7 +13,7 @@ static char tmpdir[256];
 
 uint64_t r1_test_seed(void) { return seed; }
 
-static char *buffer(void)
+static char *test_buffer(void)
 {
     static char ring[8][4096];
     static unsigned next;
@@ -28,14 +28,14 @@ static const char *source_root(void)
 
 const char *r1_test_source(const char *name)
 {
-    char *p = buffer();
+    char *p = test_buffer();
     snprintf(p, 4096, "%s/%s", source_root(), name);
     return p;
 }
 
 const char *r1_test_shared(const char *name)
 {
-    char *p = buffer();
+    char *p = test_buffer();
     const char *shared = getenv("R1_SHARED");
     if (shared)
         snprintf(p, 4096, "%s/%s", shared, name);

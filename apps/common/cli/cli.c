@@ -34,7 +34,7 @@ static void install_signals(void)
 
 /* ---- log sink ---- */
 
-static void stamp(char *out, size_t size)
+static void cli_stamp(char *out, size_t size)
 {
     int64_t us = r1_time_us();
     time_t s = (time_t)(us / 1000000);
@@ -50,7 +50,7 @@ static void log_text(void *ctx, r1_log_level level, const char *event, const cha
 {
     (void)ctx;
     char ts[40];
-    stamp(ts, sizeof ts);
+    cli_stamp(ts, sizeof ts);
     fprintf(stderr, "%s %s %s %s\n", ts, level_names[level], event, text);
 }
 
@@ -71,7 +71,7 @@ static void log_json(void *ctx, r1_log_level level, const char *event, const cha
 {
     (void)ctx;
     char ts[40];
-    stamp(ts, sizeof ts);
+    cli_stamp(ts, sizeof ts);
     flockfile(stderr);
     fprintf(stderr, "{\"ts\":\"%s\",\"level\":\"%s\",\"event\":\"%s\",\"msg\":\"", ts, level_names[level], event);
     json_escape(stderr, text);
@@ -142,7 +142,7 @@ static void command_help(const r1_program *p, const r1_command *cmd, FILE *out)
     free(t);
 }
 
-static void manual(const r1_program *p, FILE *out)
+static void cli_manual(const r1_program *p, FILE *out)
 {
     fprintf(out, ".TH %s 1\n.SH NAME\n%s \\- %s\n.SH COMMANDS\n", p->name, p->name, p->summary);
     for (size_t i = 0; i < p->n_commands; i++) {
@@ -158,7 +158,7 @@ static void manual(const r1_program *p, FILE *out)
           out);
 }
 
-static void completion(const r1_program *p, FILE *out)
+static void cli_completion(const r1_program *p, FILE *out)
 {
     fprintf(out, "complete -W \"");
     for (size_t i = 0; i < p->n_commands; i++) {
@@ -296,8 +296,8 @@ int r1_cli_main(const r1_program *p, int argc, char **argv)
                __VERSION__);
         return R1_EXIT_OK;
     }
-    if (!strcmp(argv[1], "manual")) return manual(p, stdout), R1_EXIT_OK;
-    if (!strcmp(argv[1], "completion")) return completion(p, stdout), R1_EXIT_OK;
+    if (!strcmp(argv[1], "manual")) return cli_manual(p, stdout), R1_EXIT_OK;
+    if (!strcmp(argv[1], "completion")) return cli_completion(p, stdout), R1_EXIT_OK;
     int words = 0;
     const r1_command *cmd = find_command(p, argc, argv, &words);
     if (!cmd) return unknown_command(p, argc, argv);

@@ -41,7 +41,7 @@ void r1_figures_note(r1_figures *f, const char *key, const char *value)
 }
 
 /* "AMD EPYC 7763, 2 cores" out of /proc/cpuinfo; "unknown" elsewhere. */
-static void machine(char *out, size_t size)
+static void figures_machine(char *out, size_t size)
 {
     snprintf(out, size, "unknown");
     FILE *f = fopen("/proc/cpuinfo", "r");
@@ -57,7 +57,7 @@ static void machine(char *out, size_t size)
 }
 
 /* The commit of the source tree that this program was built from; "unknown" outside of a checkout. */
-static void commit(char *out, size_t size)
+static void figures_commit(char *out, size_t size)
 {
     char *head, path[4096], *text;
     size_t len;
@@ -77,9 +77,9 @@ void r1_figures_print(const r1_figures *f, bool json, FILE *out)
 {
     if (json) {
         char text[256];
-        machine(text, sizeof text);
+        figures_machine(text, sizeof text);
         json_object_set_new(f->root, "machine", json_string(text));
-        commit(text, sizeof text);
+        figures_commit(text, sizeof text);
         json_object_set_new(f->root, "commit", json_string(text));
         json_dumpf(f->root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
         fputc('\n', out);

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool readable(char *path, const char *root, const char *name)
+static bool shipped_readable(char *path, const char *root, const char *name)
 {
     int n = root ? snprintf(path, R1_PATH_BYTES, "%s/%s", root, name) : -1;
     return n > 0 && n < R1_PATH_BYTES && access(path, R_OK) == 0;
@@ -21,7 +21,7 @@ r1_status r1_cli_shipped(const char *name, char *path, r1_err *err)
     if (slash) memcpy(slash, "/../share/r1", sizeof "/../share/r1");
     const char *root[] = {getenv("R1_SOURCE"), slash ? beside : NULL, R1_SOURCE_DIR, R1_DATA_DIR};
     for (size_t i = 0; i < R1_COUNT(root); i++)
-        if (readable(path, root[i], name)) return R1_OK;
+        if (shipped_readable(path, root[i], name)) return R1_OK;
     R1_FAIL(err, R1_E_NOT_FOUND, "%s is not below the source tree, ../share/r1 of the program or %s", name,
             R1_DATA_DIR);
 }

@@ -14,7 +14,7 @@ typedef struct {
     const char *text; /* whole file, to find the line of a key */
 } load;
 
-static const r1_option *row_of(const r1_options *o, const char *name)
+static const r1_option *config_row_of(const r1_options *o, const char *name)
 {
     for (size_t i = 0; i < r1_options_count(o); i++) {
         const char *a = r1_options_row(o, i)->name, *b = name;
@@ -44,7 +44,7 @@ static int on_key(void *user, const char *section, const char *name, const char 
     load *l = user;
     char origin[512];
     snprintf(origin, sizeof origin, "%s:%d", l->path, line_of(l->text, section, name));
-    const r1_option *row = row_of(l->opts, name);
+    const r1_option *row = config_row_of(l->opts, name);
     if (!row || !row->section)
         l->st = r1_err_set(l->err, R1_E_INVAL, __FILE__, __LINE__, "%s: unknown key \"%s\"", origin, name);
     else if (strcmp(row->section, section) != 0)

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-static size_t bucket_of(int64_t us)
+static size_t histogram_bucket_of(int64_t us)
 {
     uint64_t v = us < 0 ? 0 : (uint64_t)us;
     if (v < R1_HISTOGRAM_SUB) return (size_t)v;
@@ -24,7 +24,7 @@ static int64_t upper_edge(size_t b)
 void r1_histogram_add(r1_histogram *h, int64_t us)
 {
     if (us < 0) us = 0;
-    h->count[bucket_of(us)]++;
+    h->count[histogram_bucket_of(us)]++;
     if (!h->n || us < h->min) h->min = us;
     if (!h->n || us > h->max) h->max = us;
     h->n++;

@@ -75,7 +75,7 @@ static const char *const ledger =
     "checksum text, applied_at timestamptz NOT NULL DEFAULT now());";
 
 /* *state: 0 not applied, 1 applied and equal, 2 applied by psql (no checksum yet). */
-static r1_status state_of(r1_store *s, const migration *m, int *state, r1_err *err)
+static r1_status migrate_state_of(r1_store *s, const migration *m, int *state, r1_err *err)
 {
     char version[16];
     snprintf(version, sizeof version, "%d", m->version);
@@ -93,7 +93,7 @@ static r1_status state_of(r1_store *s, const migration *m, int *state, r1_err *e
     return st;
 }
 
-static r1_status apply(r1_store *s, const migration *m, int state, r1_err *err)
+static r1_status migrate_apply(r1_store *s, const migration *m, int state, r1_err *err)
 {
     char version[16];
     snprintf(version, sizeof version, "%d", m->version);
@@ -138,9 +138,9 @@ r1_status r1_store_migrate(r1_store *s, const char *dir, size_t *applied, r1_err
     if (st == R1_OK) st = refuse_unknown(s, m, n, err);
     for (size_t i = 0; st == R1_OK && i < n; i++) {
         int state = 0;
-        st = state_of(s, &m[i], &state, err);
+        st = migrate_state_of(s, &m[i], &state, err);
         if (st != R1_OK || state == 1) continue;
-        st = apply(s, &m[i], state, err);
+        st = migrate_apply(s, &m[i], state, err);
         if (st == R1_OK) ++*applied;
     }
     r1_store_query(s, "SELECT pg_advisory_unlock($1::bigint)", 1, &lock_key, NULL, NULL);
@@ -161,7 +161,7 @@ r1_status r1_store_migrated(r1_store *s, const char *dir, r1_err *err)
     if (st == R1_OK) st = refuse_unknown(s, m, n, err);
     for (size_t i = 0; st == R1_OK && i < n; i++) {
         int state = 0;
-        st = state_of(s, &m[i], &state, err);
+        st = migrate_state_of(s, &m[i], &state, err);
         if (st == R1_OK && state == 0)
             st = r1_err_set(err, R1_E_AGAIN, __FILE__, __LINE__, "migration %s is not applied: run `db migrate`",
                             m[i].name);

@@ -7,7 +7,7 @@
 
 /* ---- errors ---- */
 
-static r1_status classify(const char *state, bool *retriable)
+static r1_status store_classify(const char *state, bool *retriable)
 {
     *retriable = false;
     if (!strcmp(state, "R1F01")) return R1_E_FENCED;
@@ -25,7 +25,7 @@ r1_status r1_store_fail(const r1_store *s, const PGresult *res, const char *doin
     bool lost = !s->conn || PQstatus(s->conn) != CONNECTION_OK, retriable = false;
     if (!state) state = lost ? "08006" : "XX000";
     if (!text) text = s->conn ? PQerrorMessage(s->conn) : "not connected";
-    r1_status st = classify(state, &retriable);
+    r1_status st = store_classify(state, &retriable);
     int len = (int)strcspn(text, "\n");
     r1_err_set(err, st, __FILE__, __LINE__, "%s: %.*s%s%s (SQLSTATE %s)", doing, len, text, detail ? "; " : "",
                detail ? detail : "", state);
@@ -104,7 +104,7 @@ bool r1_store_alive(const r1_store *s) { return s->conn && PQstatus(s->conn) == 
 
 /* ---- statements ---- */
 
-static r1_status wrap(PGresult *res, r1_rows **out, r1_err *err)
+static r1_status store_wrap(PGresult *res, r1_rows **out, r1_err *err)
 {
     if (!out) {
         PQclear(res);
@@ -125,7 +125,7 @@ r1_status r1_store_query(r1_store *s, const char *sql, size_t n_param, const cha
     if (out) *out = NULL;
     PGresult *res = PQexecParams(s->conn, sql, (int)n_param, NULL, param, NULL, NULL, 0);
     ExecStatusType got = PQresultStatus(res);
-    if (got == PGRES_COMMAND_OK || got == PGRES_TUPLES_OK) return wrap(res, out, err);
+    if (got == PGRES_COMMAND_OK || got == PGRES_TUPLES_OK) return store_wrap(res, out, err);
     char doing[80];
     snprintf(doing, sizeof doing, "%.60s", sql);
     r1_status st = r1_store_fail(s, res, doing, err);
@@ -154,7 +154,7 @@ r1_status r1_store_prepare(r1_store *s, const char *name, const char *sql, size_
     return R1_OK;
 }
 
-static void discard(r1_store *s)
+static void store_discard(r1_store *s)
 {
     for (PGresult *res; (res = PQgetResult(s->conn));) PQclear(res);
 }
@@ -310,7 +310,7 @@ static void roll_back(r1_store *s)
     leave_pipeline(s);
     if (PQstatus(s->conn) == CONNECTION_OK && PQtransactionStatus(s->conn) != PQTRANS_IDLE)
         PQclear(PQexecParams(s->conn, "ROLLBACK", 0, NULL, NULL, NULL, NULL, 0));
-    if (PQstatus(s->conn) == CONNECTION_OK) discard(s);
+    if (PQstatus(s->conn) == CONNECTION_OK) store_discard(s);
 }
 
 r1_status r1_store_batch_commit(r1_store *s, r1_err *err)

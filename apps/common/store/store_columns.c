@@ -71,14 +71,14 @@ void r1_columns_free(r1_columns *c)
 
 size_t r1_columns_rows(const r1_columns *c) { return c->col[0].n; }
 
-static void put_u32(char *to, uint32_t v)
+static void store_columns_put_u32(char *to, uint32_t v)
 {
     v = htonl(v);
     memcpy(to, &v, sizeof v);
 }
 
 /* Room for a value of len bytes, its length written; NULL when the column is at its maximum. */
-static char *value(r1_columns *c, size_t i, size_t len)
+static char *store_columns_value(r1_columns *c, size_t i, size_t len)
 {
     column *k = &c->col[i];
     size_t need = k->used + 4 + len, cap = k->cap;
@@ -91,7 +91,7 @@ static char *value(r1_columns *c, size_t i, size_t len)
     k->data = data;
     k->cap = cap;
     char *at = data + k->used;
-    put_u32(at, (uint32_t)len);
+    store_columns_put_u32(at, (uint32_t)len);
     k->used = need;
     k->n++;
     return at + 4;
@@ -99,10 +99,10 @@ static char *value(r1_columns *c, size_t i, size_t len)
 
 static void put_i64(r1_columns *c, size_t i, int64_t v)
 {
-    char *at = value(c, i, 8);
+    char *at = store_columns_value(c, i, 8);
     if (!at) return;
-    put_u32(at, (uint32_t)((uint64_t)v >> 32));
-    put_u32(at + 4, (uint32_t)(uint64_t)v);
+    store_columns_put_u32(at, (uint32_t)((uint64_t)v >> 32));
+    store_columns_put_u32(at + 4, (uint32_t)(uint64_t)v);
 }
 
 void r1_columns_int(r1_columns *c, size_t i, int64_t v)
@@ -111,21 +111,21 @@ void r1_columns_int(r1_columns *c, size_t i, int64_t v)
         put_i64(c, i, v);
         return;
     }
-    char *at = value(c, i, 4);
-    if (at) put_u32(at, (uint32_t)(int32_t)v);
+    char *at = store_columns_value(c, i, 4);
+    if (at) store_columns_put_u32(at, (uint32_t)(int32_t)v);
 }
 
 void r1_columns_float(r1_columns *c, size_t i, float v)
 {
     uint32_t bits;
     memcpy(&bits, &v, sizeof bits);
-    char *at = value(c, i, 4);
-    if (at) put_u32(at, bits);
+    char *at = store_columns_value(c, i, 4);
+    if (at) store_columns_put_u32(at, bits);
 }
 
 void r1_columns_bool(r1_columns *c, size_t i, bool v)
 {
-    char *at = value(c, i, 1);
+    char *at = store_columns_value(c, i, 1);
     if (at) *at = v;
 }
 
@@ -133,7 +133,7 @@ void r1_columns_ms(r1_columns *c, size_t i, int64_t ms) { put_i64(c, i, ms * 100
 
 void r1_columns_bytes(r1_columns *c, size_t i, const char *text, size_t len)
 {
-    char *at = value(c, i, len);
+    char *at = store_columns_value(c, i, len);
     if (at) memcpy(at, text, len);
 }
 
@@ -142,18 +142,18 @@ void r1_columns_text(r1_columns *c, size_t i, const char *text) { r1_columns_byt
 void r1_columns_null(r1_columns *c, size_t i)
 {
     column *k = &c->col[i];
-    if (!value(c, i, 0)) return;
-    put_u32(k->data + k->used - 4, UINT32_MAX);
+    if (!store_columns_value(c, i, 0)) return;
+    store_columns_put_u32(k->data + k->used - 4, UINT32_MAX);
     k->has_null = true;
 }
 
-static void finish(column *k, r1_column_type type)
+static void store_columns_finish(column *k, r1_column_type type)
 {
-    put_u32(k->data, k->n ? 1 : 0);
-    put_u32(k->data + 4, k->has_null);
-    put_u32(k->data + 8, oid_of(type));
-    put_u32(k->data + 12, (uint32_t)k->n);
-    put_u32(k->data + 16, 1);
+    store_columns_put_u32(k->data, k->n ? 1 : 0);
+    store_columns_put_u32(k->data + 4, k->has_null);
+    store_columns_put_u32(k->data + 8, oid_of(type));
+    store_columns_put_u32(k->data + 12, (uint32_t)k->n);
+    store_columns_put_u32(k->data + 16, 1);
 }
 
 r1_status r1_store_batch_add_columns(r1_store *s, const char *prepared, r1_columns *c, size_t n_param,
@@ -168,7 +168,7 @@ r1_status r1_store_batch_add_columns(r1_store *s, const char *prepared, r1_colum
         if (c->col[i].n != c->col[0].n)
             R1_FAIL(err, R1_E_INVAL, "%s: column %zu has %zu values, expected %zu", prepared, i, c->col[i].n,
                     c->col[0].n);
-        finish(&c->col[i], c->type[i]);
+        store_columns_finish(&c->col[i], c->type[i]);
         values[i] = c->col[i].data;
         lengths[i] = (int)c->col[i].used;
         formats[i] = 1;

@@ -166,7 +166,7 @@ static int64_t header_us(const rd_kafka_message_t *m)
 
 /* ---- merging ---- */
 
-static r1_status refused(rd_kafka_message_t *m, r1_err *err)
+static r1_status consumer_refused(rd_kafka_message_t *m, r1_err *err)
 {
     r1_status st = r1_stream_fail(m->err, "reading the topic", err);
     if (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET)
@@ -177,7 +177,7 @@ static r1_status refused(rd_kafka_message_t *m, r1_err *err)
     return st;
 }
 
-static void hold(r1_consumer *c, rd_kafka_message_t *m)
+static void consumer_hold(r1_consumer *c, rd_kafka_message_t *m)
 {
     rd_kafka_timestamp_type_t type;
     source *p = &c->part[m->partition];
@@ -204,15 +204,15 @@ static r1_status take_in(r1_consumer *c, int timeout_ms, r1_err *err)
     while (c->free_head != none && c->held_bytes < HELD_BYTES_MAX) {
         rd_kafka_message_t *m = rd_kafka_consumer_poll(c->rk, st == R1_OK ? 0 : timeout_ms);
         if (!m) return st;
-        if (m->err) return refused(m, err);
-        hold(c, m);
+        if (m->err) return consumer_refused(m, err);
+        consumer_hold(c, m);
         st = R1_OK;
     }
     return R1_OK;
 }
 
 /* The partition whose head is the oldest; -1: nothing is held. */
-static int32_t oldest(const r1_consumer *c)
+static int32_t consumer_oldest(const r1_consumer *c)
 {
     int32_t best = -1;
     for (int32_t p = 0; p < c->n; p++) {
@@ -242,7 +242,7 @@ static bool must_wait(r1_consumer *c, int32_t p)
     return r1_mono_us() - c->waiting_since_us < (int64_t)MERGE_WAIT_MS * 1000;
 }
 
-static void give(r1_consumer *c, int32_t from, r1_message *out)
+static void consumer_give(r1_consumer *c, int32_t from, r1_message *out)
 {
     source *p = &c->part[from];
     uint32_t i = p->head;
@@ -268,14 +268,14 @@ r1_status r1_consumer_poll(r1_consumer *c, int timeout_ms, r1_message *out, r1_e
 {
     r1_status st = take_in(c, c->n_held ? 0 : timeout_ms, err);
     if (st != R1_OK && st != R1_E_TIMEOUT) return st;
-    int32_t p = oldest(c);
+    int32_t p = consumer_oldest(c);
     while (p >= 0 && must_wait(c, p)) {
         st = take_in(c, 5, err);
         if (st != R1_OK && st != R1_E_TIMEOUT) return st;
-        p = oldest(c);
+        p = consumer_oldest(c);
     }
     if (p < 0) return R1_E_TIMEOUT;
-    give(c, p, out);
+    consumer_give(c, p, out);
     return R1_OK;
 }
 

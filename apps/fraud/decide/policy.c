@@ -32,7 +32,7 @@ typedef enum {
 static const char *const field_names[] = {"amount",   "amount_minor", "probability", "logit",   "degraded",
                                           "hour",     "kind",         "currency",    "country", "channel",
                                           "category", "from",         "to",          "finding"};
-static bool is_text(rule_field f) { return f >= F_KIND; }
+static bool policy_is_text(rule_field f) { return f >= F_KIND; }
 
 typedef struct {
     rule_field field;
@@ -77,17 +77,17 @@ typedef struct {
     r1_err *err;
 } parser;
 
-static r1_status expected(parser *p, const char *what)
+static r1_status policy_expected(parser *p, const char *what)
 {
     R1_FAIL(p->err, R1_E_INVAL, "%s:%d: expected %s, found \"%.40s\"", p->path, p->line, what,
             *p->at ? p->at : "end of line");
 }
 
-static void skip(parser *p) { p->at += strspn(p->at, " \t\r"); }
+static void policy_skip(parser *p) { p->at += strspn(p->at, " \t\r"); }
 
-static bool take(parser *p, const char *word)
+static bool policy_take(parser *p, const char *word)
 {
-    skip(p);
+    policy_skip(p);
     size_t len = strlen(word);
     if (strncmp(p->at, word, len) != 0) return false;
     if (isalpha((unsigned char)word[0]) && (isalnum((unsigned char)p->at[len]) || p->at[len] == '_')) return false;
@@ -97,10 +97,10 @@ static bool take(parser *p, const char *word)
 
 static r1_status parse_word(parser *p, char *out, size_t size, const char *what)
 {
-    skip(p);
+    policy_skip(p);
     size_t len = 0;
     while (isalnum((unsigned char)p->at[len]) || p->at[len] == '_') len++;
-    if (!len || len >= size) return expected(p, what);
+    if (!len || len >= size) return policy_expected(p, what);
     memcpy(out, p->at, len);
     out[len] = 0;
     p->at += len;
@@ -110,34 +110,34 @@ static r1_status parse_word(parser *p, char *out, size_t size, const char *what)
 static r1_status parse_field(parser *p, rule_field *out)
 {
     for (size_t i = 0; i < R1_COUNT(field_names); i++)
-        if (take(p, field_names[i])) return *out = (rule_field)i, R1_OK;
-    return expected(p, "a field (amount, probability, kind, from, finding...)");
+        if (policy_take(p, field_names[i])) return *out = (rule_field)i, R1_OK;
+    return policy_expected(p, "a field (amount, probability, kind, from, finding...)");
 }
 
 static r1_status parse_op(parser *p, condition *c)
 {
     for (size_t i = 0; i < R1_COUNT(op_names); i++) {
-        if (!take(p, op_names[i])) continue;
+        if (!policy_take(p, op_names[i])) continue;
         c->op = op_values[i];
-        if (is_text(c->field) && c->op != OP_EQ && c->op != OP_NE) return expected(p, "== or != before a text");
+        if (policy_is_text(c->field) && c->op != OP_EQ && c->op != OP_NE) return policy_expected(p, "== or != before a text");
         return R1_OK;
     }
-    return expected(p, "== != < <= > or >=");
+    return policy_expected(p, "== != < <= > or >=");
 }
 
 static r1_status parse_value(parser *p, condition *c)
 {
-    skip(p);
-    if (!is_text(c->field)) {
+    policy_skip(p);
+    if (!policy_is_text(c->field)) {
         char *end;
         c->number = strtod(p->at, &end);
-        if (end == p->at) return expected(p, "a number");
+        if (end == p->at) return policy_expected(p, "a number");
         p->at = end;
         return R1_OK;
     }
-    if (*p->at != '"') return expected(p, "a text in double quotes");
+    if (*p->at != '"') return policy_expected(p, "a text in double quotes");
     size_t len = strcspn(p->at + 1, "\"");
-    if (p->at[1 + len] != '"' || len >= sizeof c->text) return expected(p, "a closing quote");
+    if (p->at[1 + len] != '"' || len >= sizeof c->text) return policy_expected(p, "a closing quote");
     memcpy(c->text, p->at + 1, len);
     c->text[len] = 0;
     p->at += len + 2;
@@ -147,22 +147,22 @@ static r1_status parse_value(parser *p, condition *c)
 static r1_status parse_rule(parser *p, rule *r)
 {
     R1_TRY(parse_word(p, r->name, sizeof r->name, "a name of letters, digits and _"));
-    if (!take(p, ":")) return expected(p, "\":\" after the rule's name");
+    if (!policy_take(p, ":")) return policy_expected(p, "\":\" after the rule's name");
     do {
-        if (r->n_condition == CONDITIONS_MAX) return expected(p, "at most 8 conditions");
+        if (r->n_condition == CONDITIONS_MAX) return policy_expected(p, "at most 8 conditions");
         condition *c = &r->condition[r->n_condition++];
         R1_TRY(parse_field(p, &c->field));
         R1_TRY(parse_op(p, c));
         R1_TRY(parse_value(p, c));
-    } while (take(p, "and"));
-    if (!take(p, "->")) return expected(p, "\"and\" or \"->\"");
+    } while (policy_take(p, "and"));
+    if (!policy_take(p, "->")) return policy_expected(p, "\"and\" or \"->\"");
     for (int a = FRAUD_ALLOW; a <= FRAUD_BLOCK; a++) {
-        if (!take(p, fraud_action_name((fraud_action)a))) continue;
+        if (!policy_take(p, fraud_action_name((fraud_action)a))) continue;
         r->action = (fraud_action)a;
-        skip(p);
-        return *p->at ? expected(p, "end of line") : R1_OK;
+        policy_skip(p);
+        return *p->at ? policy_expected(p, "end of line") : R1_OK;
     }
-    return expected(p, "allow, review or block");
+    return policy_expected(p, "allow, review or block");
 }
 
 static r1_status parse_rules(fraud_policy *policy, const char *path, char *text, r1_err *err)
@@ -177,9 +177,9 @@ static r1_status parse_rules(fraud_policy *policy, const char *path, char *text,
         if (next) *next++ = 0;
         line[strcspn(line, "#")] = 0;
         p.at = line;
-        skip(&p);
+        policy_skip(&p);
         if (!*p.at) continue;
-        if (policy->n_rule == RULES_MAX) return expected(&p, "at most 256 rules");
+        if (policy->n_rule == RULES_MAX) return policy_expected(&p, "at most 256 rules");
         R1_TRY(parse_rule(&p, &policy->rules[policy->n_rule]));
         policy->n_rule++;
     }
@@ -217,7 +217,7 @@ static bool on_list(const list *l, const char *account)
     return l->n && bsearch(&account, l->account, l->n, sizeof *l->account, by_text);
 }
 
-static r1_status read_all(fraud_policy *p, const fraud_policy_opts *o, r1_err *err)
+static r1_status policy_read_all(fraud_policy *p, const fraud_policy_opts *o, r1_err *err)
 {
     double thresholds[2] = {o->review_at, o->block_at};
     uint64_t hash = r1_hash64(thresholds, sizeof thresholds, 0);
@@ -247,7 +247,7 @@ r1_status fraud_policy_new(fraud_policy **out, const fraud_policy_opts *o, r1_er
     if (!p) R1_FAIL(err, R1_E_NOMEM, "no memory for the policy");
     p->review_at = o->review_at;
     p->block_at = o->block_at;
-    r1_status st = read_all(p, o, err);
+    r1_status st = policy_read_all(p, o, err);
     if (st != R1_OK)
         fraud_policy_free(p);
     else
@@ -268,7 +268,7 @@ void fraud_policy_free(fraud_policy *p)
 
 /* ---- deciding ---- */
 
-static double number_of(rule_field f, const fraud_payment *p, const fraud_result *r)
+static double policy_number_of(rule_field f, const fraud_payment *p, const fraud_result *r)
 {
     double scale = 1;
     switch (f) {
@@ -283,7 +283,7 @@ static double number_of(rule_field f, const fraud_payment *p, const fraud_result
     }
 }
 
-static const char *text_of(rule_field f, const fraud_payment *p)
+static const char *policy_text_of(rule_field f, const fraud_payment *p)
 {
     switch (f) {
     case F_KIND: return fraud_kind_name(p->kind);
@@ -303,13 +303,13 @@ static bool has_finding(const fraud_result *r, const char *pattern)
     return false;
 }
 
-static bool holds(const condition *c, const fraud_payment *p, const fraud_result *r)
+static bool policy_holds(const condition *c, const fraud_payment *p, const fraud_result *r)
 {
-    if (is_text(c->field)) {
-        bool equal = c->field == F_FINDING ? has_finding(r, c->text) : !strcmp(text_of(c->field, p), c->text);
+    if (policy_is_text(c->field)) {
+        bool equal = c->field == F_FINDING ? has_finding(r, c->text) : !strcmp(policy_text_of(c->field, p), c->text);
         return equal == (c->op == OP_EQ);
     }
-    double x = number_of(c->field, p, r);
+    double x = policy_number_of(c->field, p, r);
     switch (c->op) {
     case OP_EQ: return x == c->number;
     case OP_NE: return x != c->number;
@@ -321,10 +321,10 @@ static bool holds(const condition *c, const fraud_payment *p, const fraud_result
     return false;
 }
 
-static bool matches(const rule *one, const fraud_payment *p, const fraud_result *r)
+static bool policy_matches(const rule *one, const fraud_payment *p, const fraud_result *r)
 {
     for (size_t i = 0; i < one->n_condition; i++)
-        if (!holds(&one->condition[i], p, r)) return false;
+        if (!policy_holds(&one->condition[i], p, r)) return false;
     return true;
 }
 
@@ -340,7 +340,7 @@ void fraud_policy_decide(const fraud_policy *p, const fraud_payment *payment, co
         return;
     }
     for (size_t i = 0; i < p->n_rule; i++) {
-        if (!matches(&p->rules[i], payment, result)) continue;
+        if (!policy_matches(&p->rules[i], payment, result)) continue;
         *out = (fraud_decision){p->rules[i].action, p->rules[i].name};
         return;
     }

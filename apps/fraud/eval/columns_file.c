@@ -19,7 +19,7 @@ typedef struct {
     uint8_t *want;
 } dump;
 
-static bool put_columns(FILE *to, const float *head, size_t n_head, const fraud_features *f)
+static bool columns_file_put_columns(FILE *to, const float *head, size_t n_head, const fraud_features *f)
 {
     float cat[FRAUD_N_PAYMENT_CAT];
     for (int k = 0; k < FRAUD_N_PAYMENT_CAT; k++) cat[k] = (float)f->payment_cat[k];
@@ -48,7 +48,7 @@ static r1_status dump_row(void *ctx, size_t i, const fraud_payment *p, const fra
                         (float)c->from,
                         (float)c->to,
                         (float)c->ring};
-        if (!put_columns(d->f[w], head, R1_COUNT(head), f))
+        if (!columns_file_put_columns(d->f[w], head, R1_COUNT(head), f))
             R1_FAIL(err, R1_E_IO, "writing columns: %s", strerror(errno));
     }
     return R1_OK;

@@ -54,7 +54,7 @@ static bool is_file(const char *path)
 }
 
 /* path itself, or path/name, or path/name.zst */
-static r1_status locate(const char *path, const char *name, char *out, size_t cap, r1_err *err)
+static r1_status dataset_locate(const char *path, const char *name, char *out, size_t cap, r1_err *err)
 {
     snprintf(out, cap, "%s", path);
     if (is_file(out)) return R1_OK;
@@ -68,7 +68,7 @@ static r1_status locate(const char *path, const char *name, char *out, size_t ca
 r1_status fraud_dataset_file(const char *path, const char *name, char *at, size_t at_bytes, char **data, size_t *len,
                              r1_err *err)
 {
-    R1_TRY(locate(path, name, at, at_bytes, err));
+    R1_TRY(dataset_locate(path, name, at, at_bytes, err));
     return read_any(at, data, len, err);
 }
 
@@ -183,7 +183,7 @@ static r1_status csv_real(const csv *c, int column, double *out, r1_err *err)
 }
 
 /* Money in minor units, within FRAUD_AMOUNT_MAX of zero. */
-static int64_t money(double amount)
+static int64_t dataset_money(double amount)
 {
     const double most = (double)FRAUD_AMOUNT_MAX;
     double x = amount * 100;
@@ -191,13 +191,13 @@ static int64_t money(double amount)
 }
 
 /* Of a payment: at least one. */
-static int64_t minor(double amount)
+static int64_t dataset_minor(double amount)
 {
-    int64_t x = money(amount);
+    int64_t x = dataset_money(amount);
     return x < 1 ? 1 : x;
 }
 
-static r1_status push(fraud_dataset *d, fraud_case **out, r1_err *err)
+static r1_status dataset_push(fraud_dataset *d, fraud_case **out, r1_err *err)
 {
     if (d->n == d->cap) {
         size_t cap = d->cap ? d->cap * 2 : 65536;
@@ -218,7 +218,7 @@ static r1_status push(fraud_dataset *d, fraud_case **out, r1_err *err)
     return R1_OK;
 }
 
-static int32_t word(fraud_dataset *d, const char *text)
+static int32_t dataset_word(fraud_dataset *d, const char *text)
 {
     for (size_t i = 0; i < d->n_word; i++)
         if (!strcmp(d->words[i], text)) return (int32_t)i;
@@ -246,9 +246,9 @@ static r1_status handbook_row(fraud_dataset *d, const csv *c, r1_err *err)
     R1_TRY(csv_int(c, 7, &label, err));
     R1_TRY(csv_int(c, 8, &scenario, err));
     fraud_case *x;
-    R1_TRY(push(d, &x, err));
+    R1_TRY(dataset_push(d, &x, err));
     x->ts = ts;
-    x->amount_minor = minor(amount);
+    x->amount_minor = dataset_minor(amount);
     x->from = customer;
     x->to = terminal;
     x->kind = FRAUD_KIND_CARD;
@@ -279,16 +279,16 @@ static r1_status amlgentex_row(fraud_dataset *d, const csv *c, r1_err *err)
     R1_TRY(csv_id(c, 16, &pattern, err));
     R1_TRY(csv_int(c, 17, &model, err));
     fraud_case *x;
-    R1_TRY(push(d, &x, err));
+    R1_TRY(dataset_push(d, &x, err));
     x->ts = ts;
-    x->amount_minor = minor(amount);
+    x->amount_minor = dataset_minor(amount);
     x->from = from;
     x->to = to;
     x->kind = strcmp(c->field[1], "CASH") ? FRAUD_KIND_TRANSFER : FRAUD_KIND_CASH;
     x->from_role = from < 0 ? FRAUD_ROLE_EXTERNAL : FRAUD_ROLE_ACCOUNT;
     x->to_role = to < 0 ? FRAUD_ROLE_EXTERNAL : FRAUD_ROLE_ACCOUNT;
-    if (from >= 0) x->balance[0] = money(balance[0]);
-    if (to >= 0) x->balance[1] = money(balance[1]);
+    if (from >= 0) x->balance[0] = dataset_money(balance[0]);
+    if (to >= 0) x->balance[1] = dataset_money(balance[1]);
     x->label = sar != 0;
     if (sar) x->ring = pattern;
     x->typology = (uint8_t)(sar && model > 0 && model < 9 ? model : 0);
@@ -306,9 +306,9 @@ static r1_status amlsim_row(fraud_dataset *d, const csv *c, r1_err *err)
     R1_TRY(csv_time(c, 3, d->start, DAY, &ts, err));
     fraud_case *x;
     if (from == to) return R1_OK; /* a transfer of an account to itself is no payment (payment.h) */
-    R1_TRY(push(d, &x, err));
+    R1_TRY(dataset_push(d, &x, err));
     x->ts = ts;
-    x->amount_minor = minor(amount);
+    x->amount_minor = dataset_minor(amount);
     x->from = from;
     x->to = to;
     return R1_OK;
@@ -324,13 +324,13 @@ static r1_status sffsd_row(fraud_dataset *d, const csv *c, r1_err *err)
     if (label < 0 || label > 2)
         R1_FAIL(err, R1_E_FORMAT, "%s:%ld: expected a label 0..2, found %lld", c->path, c->line, (long long)label);
     fraud_case *x;
-    R1_TRY(push(d, &x, err));
+    R1_TRY(dataset_push(d, &x, err));
     x->ts = ts;
-    x->amount_minor = minor(amount);
-    x->from = word(d, c->field[1]);
-    x->to = word(d, c->field[2]);
-    x->category = word(d, c->field[5]);
-    x->text = word(d, c->field[4]);
+    x->amount_minor = dataset_minor(amount);
+    x->from = dataset_word(d, c->field[1]);
+    x->to = dataset_word(d, c->field[2]);
+    x->category = dataset_word(d, c->field[5]);
+    x->text = dataset_word(d, c->field[4]);
     x->kind = FRAUD_KIND_CARD;
     x->from_role = FRAUD_ROLE_CARD;
     x->to_role = FRAUD_ROLE_MERCHANT;
@@ -348,12 +348,12 @@ static r1_status sparkov_row(fraud_dataset *d, const csv *c, r1_err *err)
     R1_TRY(csv_real(c, 15, &amount, err));
     R1_TRY(csv_int(c, 16, &label, err));
     fraud_case *x;
-    R1_TRY(push(d, &x, err));
+    R1_TRY(dataset_push(d, &x, err));
     x->ts = ts;
-    x->amount_minor = minor(amount);
-    x->from = word(d, c->field[2]);
-    x->to = x->text = word(d, c->field[12]);
-    x->category = word(d, c->field[11]);
+    x->amount_minor = dataset_minor(amount);
+    x->from = dataset_word(d, c->field[2]);
+    x->to = x->text = dataset_word(d, c->field[12]);
+    x->category = dataset_word(d, c->field[11]);
     x->lat = (float)lat;
     x->lon = (float)lon;
     x->kind = FRAUD_KIND_CARD;
@@ -404,7 +404,7 @@ static void shuffle_steps(fraud_dataset *d)
     }
 }
 
-static int by_time(const void *a, const void *b)
+static int dataset_by_time(const void *a, const void *b)
 {
     const fraud_case *x = a, *y = b;
     if (x->ts != y->ts) return x->ts < y->ts ? -1 : 1;
@@ -450,14 +450,14 @@ static r1_status count_rings(fraud_dataset *d, r1_err *err)
     return R1_OK;
 }
 
-static r1_status finish(fraud_dataset *d, const char *path, const char *accounts, r1_err *err)
+static r1_status dataset_finish(fraud_dataset *d, const char *path, const char *accounts, r1_err *err)
 {
     char at[1024];
     if (d->layout == FRAUD_LAYOUT_AMLSIM) {
-        R1_TRY(locate(accounts ? accounts : path, "nodes.csv", at, sizeof at, err));
+        R1_TRY(dataset_locate(accounts ? accounts : path, "nodes.csv", at, sizeof at, err));
         R1_TRY(amlsim_accounts(d, at, err));
     }
-    if (d->layout != FRAUD_LAYOUT_R1) qsort(d->cases, d->n, sizeof *d->cases, by_time);
+    if (d->layout != FRAUD_LAYOUT_R1) qsort(d->cases, d->n, sizeof *d->cases, dataset_by_time);
     if (d->layout == FRAUD_LAYOUT_AMLGENTEX || d->layout == FRAUD_LAYOUT_AMLSIM) shuffle_steps(d);
     return count_rings(d, err);
 }
@@ -469,7 +469,7 @@ static r1_status load_rows(fraud_dataset *d, const char *path, r1_err *err)
     d->start = l->start;
     d->typologies = l->typologies;
     d->n_typology = l->n_typology;
-    R1_TRY(locate(path, l->file, at, sizeof at, err));
+    R1_TRY(dataset_locate(path, l->file, at, sizeof at, err));
     csv c;
     R1_TRY(csv_open(&c, at, l->header, err));
     r1_status st = R1_OK;
@@ -488,7 +488,7 @@ r1_status fraud_dataset_load(fraud_dataset **out, fraud_layout layout, const cha
     d->number = number;
     r1_status st = layout == FRAUD_LAYOUT_R1 ? fraud_recording_load(d, path, err) : load_rows(d, path, err);
     if (st == R1_OK && !d->n) st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s: no payments", path);
-    if (st == R1_OK) st = finish(d, path, accounts, err);
+    if (st == R1_OK) st = dataset_finish(d, path, accounts, err);
     if (st != R1_OK) {
         fraud_dataset_free(d);
         return st;
@@ -507,7 +507,7 @@ void fraud_dataset_free(fraud_dataset *d)
     free(d);
 }
 
-static void account_name(char *out, size_t cap, uint8_t role, int32_t id)
+static void dataset_account_name(char *out, size_t cap, uint8_t role, int32_t id)
 {
     static const char prefix[FRAUD_N_ROLE] = {'a', 'c', 'm', 'x'};
     snprintf(out, cap, "%c%d", prefix[role], id);
@@ -529,8 +529,8 @@ void fraud_dataset_payment(const fraud_dataset *d, size_t i, fraud_payment *p)
     p->to_role = x->to_role;
     p->minor_digits = 2;
     memcpy(p->currency, "USD", 4);
-    account_name(p->from, sizeof p->from, x->from_role, x->from);
-    account_name(p->to, sizeof p->to, x->to_role, x->to);
+    dataset_account_name(p->from, sizeof p->from, x->from_role, x->from);
+    dataset_account_name(p->to, sizeof p->to, x->to_role, x->to);
     if (x->category >= 0) snprintf(p->category, sizeof p->category, "%.31s", d->words[x->category]);
     if (x->text >= 0) snprintf(p->text, sizeof p->text, "%.140s", d->words[x->text]);
     p->lat = isnan(x->lat) ? 0 : x->lat;

@@ -164,7 +164,7 @@ typedef struct {
     size_t n;
 } figure_means; /* means over the weeks of a protocol */
 
-static void figure(figure_means *m, const char *name, double value)
+static void eval_command_figure(figure_means *m, const char *name, double value)
 {
     size_t i = 0;
     while (i < m->n && strcmp(m->name[i], name)) i++;
@@ -187,7 +187,7 @@ static void rate_figures(figure_means *m, const fraud_scored *x, size_t n, const
     char name[64];
     for (size_t k = 0; k < R1_COUNT(rate); k++) {
         snprintf(name, sizeof name, "%s%s", rate[k].name, suffix);
-        figure(m, name, fraud_recall(x, n, fraud_threshold_fpr(x, n, rate[k].fpr), 0));
+        eval_command_figure(m, name, fraud_recall(x, n, fraud_threshold_fpr(x, n, rate[k].fpr), 0));
     }
 }
 
@@ -210,14 +210,14 @@ static r1_status threshold_figures(figure_means *m, const eval_run *r, fraud_sco
     } all[] = {{"rate", alerts / (double)n}, {"precision", right / alerts}, {"recall", right / fraud}};
     for (size_t k = 0; k < R1_COUNT(all); k++) {
         snprintf(name, sizeof name, "%.*s_%s", len, which, all[k].name);
-        figure(m, name, all[k].value);
+        eval_command_figure(m, name, all[k].value);
     }
     if (!r->data->n_ring) return R1_OK;
     fraud_ring_figures rings;
     for (size_t i = 0; i < n; i++) x[i].score = x[i].prob;
     R1_TRY(fraud_rings(x, n, at, &rings, err));
     snprintf(name, sizeof name, "%.*s_ring_any", len, which);
-    figure(m, name, rings.any);
+    eval_command_figure(m, name, rings.any);
     return R1_OK;
 }
 
@@ -228,11 +228,11 @@ static r1_status ring_figures(figure_means *m, const eval_run *r, const fraud_sc
     R1_TRY(fraud_rings(x, n, fraud_threshold_fpr(x, n, 0.005), &at05, err));
     double one = fraud_threshold_fpr(x, n, 0.01);
     R1_TRY(fraud_rings(x, n, one, &at1, err));
-    figure(m, "ring_any_fpr_0_5pct", at05.any);
-    figure(m, "ring_half_fpr_0_5pct", at05.half);
-    figure(m, "early3_recall_fpr_1pct", at1.early3);
-    figure(m, "value_before_alert", at1.value_before);
-    figure(m, "recall_at_velocity78",
+    eval_command_figure(m, "ring_any_fpr_0_5pct", at05.any);
+    eval_command_figure(m, "ring_half_fpr_0_5pct", at05.half);
+    eval_command_figure(m, "early3_recall_fpr_1pct", at1.early3);
+    eval_command_figure(m, "value_before_alert", at1.value_before);
+    eval_command_figure(m, "recall_at_velocity78",
            fraud_recall(x, n, fraud_threshold_fpr(x, n, r1_options_float(r->o, "fpr-velocity78")), 0));
     double sum = 0;
     int count = 0;
@@ -241,11 +241,11 @@ static r1_status ring_figures(figure_means *m, const eval_run *r, const fraud_sc
         double recall = fraud_recall(x, n, one, (unsigned)t);
         if (isnan(recall)) continue;
         snprintf(name, sizeof name, "recall_%s_fpr_1pct", r->data->typologies[t]);
-        figure(m, name, recall);
+        eval_command_figure(m, name, recall);
         sum += recall;
         count++;
     }
-    figure(m, "recall_macro_fpr_1pct", count ? sum / count : NAN);
+    eval_command_figure(m, "recall_macro_fpr_1pct", count ? sum / count : NAN);
     return R1_OK;
 }
 
@@ -276,7 +276,7 @@ static bool transfers_alone(const eval_run *r)
     return r->layout == FRAUD_LAYOUT_AMLGENTEX || r->layout == FRAUD_LAYOUT_AMLSIM;
 }
 
-static r1_status judge(const eval_run *r, const uint8_t *use, const double *score, const double *prob, figure_means *m,
+static r1_status eval_command_judge(const eval_run *r, const uint8_t *use, const double *score, const double *prob, figure_means *m,
                        r1_err *err)
 {
     fraud_scored *x = malloc((r->data->n + 1) * sizeof *x);
@@ -284,20 +284,20 @@ static r1_status judge(const eval_run *r, const uint8_t *use, const double *scor
     bool transfers = transfers_alone(r);
     size_t n = select_scored(r, use, score, prob, transfers, x), positives = 0;
     for (size_t i = 0; i < n; i++) positives += x[i].label;
-    figure(m, "n", (double)n);
-    figure(m, "positives", (double)positives);
-    figure(m, "auc", fraud_auc(x, n));
-    figure(m, "ap", fraud_ap(x, n));
+    eval_command_figure(m, "n", (double)n);
+    eval_command_figure(m, "positives", (double)positives);
+    eval_command_figure(m, "auc", fraud_auc(x, n));
+    eval_command_figure(m, "ap", fraud_ap(x, n));
     double rate = isnan(r->prevalence) ? (double)positives / (double)(n ? n : 1) : r->prevalence;
-    figure(m, "f1", fraud_f1(x, n, fraud_threshold_rate(x, n, rate)));
-    if (!transfers) figure(m, "cp100", fraud_card_precision(x, n, 100));
-    figure(m, "ece", fraud_ece(x, n));
+    eval_command_figure(m, "f1", fraud_f1(x, n, fraud_threshold_rate(x, n, rate)));
+    if (!transfers) eval_command_figure(m, "cp100", fraud_card_precision(x, n, 100));
+    eval_command_figure(m, "ece", fraud_ece(x, n));
     rate_figures(m, x, n, "");
     r1_status st = ring_figures(m, r, x, n, err);
     if (transfers) {
         n = select_scored(r, use, score, prob, false, x);
-        figure(m, "auc_all", fraud_auc(x, n));
-        figure(m, "ap_all", fraud_ap(x, n));
+        eval_command_figure(m, "auc_all", fraud_auc(x, n));
+        eval_command_figure(m, "ap_all", fraud_ap(x, n));
         rate_figures(m, x, n, "_all");
     }
     if (st == R1_OK) st = threshold_figures(m, r, x, n, "review-at", err);
@@ -339,7 +339,7 @@ static r1_status fit_add(fraud_fit *fit, const fraud_dataset *d, const fraud_pro
 static double kept_share(fraud_layout layout) { return layout == FRAUD_LAYOUT_AMLGENTEX ? 0.05 : 1; }
 
 /* The handbook's week has too few frauds for random weights; AMLGentex, which has twice as many, does better without (docs/evaluation.md). */
-static r1_status start_of(eval_run *r, const char **init, r1_err *err)
+static r1_status eval_command_start_of(eval_run *r, const char **init, r1_err *err)
 {
     *init = NULL;
     if (r1_options_bool(r->o, "from-scratch")) return R1_OK;
@@ -356,7 +356,7 @@ static r1_status fit_shards(eval_run *r, int week, fraud_fit **out, r1_err *err)
 {
     const r1_options *o = r->o;
     const char *init;
-    R1_TRY(start_of(r, &init, err));
+    R1_TRY(eval_command_start_of(r, &init, err));
     fraud_fit_opts opts = {.folder = r1_options_str(o, "work"),
                            .description = {.name = FRAUD_LAYOUT_NAME[r->layout]},
                            .init = init,
@@ -391,7 +391,7 @@ static r1_status fit_one(eval_run *r, fraud_fit *f, int seed, figure_means *m, r
     else
         snprintf(r->model, sizeof r->model, "%s.gguf", r1_options_str(r->o, "work"));
     R1_TRY(fraud_fit_run(f, (uint64_t)seed, r->model, &report, err));
-    figure(m, "valid_ap", report.valid.ap);
+    eval_command_figure(m, "valid_ap", report.valid.ap);
     return R1_OK;
 }
 
@@ -444,12 +444,12 @@ static r1_status compare_scores(const eval_run *r, const uint8_t *use, const dou
         st = r1_compare(&o, &c, err);
     }
     if (st == R1_OK) {
-        figure(m, "ap_f32", c.first);
-        figure(m, "int8_change", (c.second - c.first) / c.first);
-        figure(m, "int8_change_low", c.low / c.first);
-        figure(m, "int8_change_high", c.high / c.first);
-        figure(m, "int8_kl", c.kl);
-        figure(m, "int8_agree", c.agree);
+        eval_command_figure(m, "ap_f32", c.first);
+        eval_command_figure(m, "int8_change", (c.second - c.first) / c.first);
+        eval_command_figure(m, "int8_change_low", c.low / c.first);
+        eval_command_figure(m, "int8_change_high", c.high / c.first);
+        eval_command_figure(m, "int8_kl", c.kl);
+        eval_command_figure(m, "int8_agree", c.agree);
     }
     free(x);
     free(v);
@@ -466,7 +466,7 @@ static r1_status score_model(eval_run *r, const uint8_t *use, const uint8_t *wan
     r1_precision precision = int8 ? R1_PRECISION_INT8 : r1_cli_precision(r1_options_str(r->o, "precision"));
     if (st == R1_OK && int8) st = walk_scores(r, want, R1_PRECISION_F32, f32, prob, err);
     if (st == R1_OK) st = walk_scores(r, want, precision, score, prob, err);
-    if (st == R1_OK) st = judge(r, use, score, prob, m, err);
+    if (st == R1_OK) st = eval_command_judge(r, use, score, prob, m, err);
     if (st == R1_OK && int8) st = compare_scores(r, use, f32, score, m, err);
     free(score);
     return st;
@@ -506,7 +506,7 @@ static r1_status score_week(eval_run *r, int week, figure_means *means, int n_se
 }
 
 /* The mean over seeds of the means over weeks, and how far the seeds lie apart. */
-static void add_figure(r1_figures *f, const figure_means *means, int n_seed, size_t i)
+static void eval_command_add_figure(r1_figures *f, const figure_means *means, int n_seed, size_t i)
 {
     double sum = 0, square = 0;
     for (int k = 0; k < n_seed; k++) {
@@ -522,13 +522,13 @@ static void add_figure(r1_figures *f, const figure_means *means, int n_seed, siz
     if (n_seed > 1 && !count) r1_figures_add(f, name, sqrt(var > 0 ? var : 0));
 }
 
-static void print_figures(const eval_run *r, const figure_means *means, int n_seed)
+static void eval_command_print_figures(const eval_run *r, const figure_means *means, int n_seed)
 {
     r1_figures *f = r1_figures_new("r1-fraud eval");
     r1_figures_note(f, "data", r1_options_str(r->o, "data"));
     r1_figures_note(f, "train", r1_options_str(r->o, "train") ? r1_options_str(r->o, "train") : "none");
     r1_figures_note(f, "model", r1_options_bool(r->o, "no-r1") || !*r->model ? "rules" : r->model);
-    for (size_t i = 0; i < means->n; i++) add_figure(f, means, n_seed, i);
+    for (size_t i = 0; i < means->n; i++) eval_command_add_figure(f, means, n_seed, i);
     r1_figures_print(f, r1_options_bool(r->o, "json"), stdout);
     r1_figures_free(f);
 }
@@ -540,7 +540,7 @@ static r1_status write_columns(const eval_run *r, const char *path, r1_err *err)
     return fraud_columns_write(&o, path, err);
 }
 
-static r1_status run(eval_run *r, r1_err *err)
+static r1_status eval_command_run(eval_run *r, r1_err *err)
 {
     R1_TRY(layout_of(r, err));
     R1_TRY(split_paths(r, err));
@@ -554,7 +554,7 @@ static r1_status run(eval_run *r, r1_err *err)
     r1_status st = R1_OK;
     weeks_of(r, &first, &last);
     for (int w = first; st == R1_OK && w <= last; w++) st = score_week(r, w, means, n_seed, err);
-    if (st == R1_OK) print_figures(r, means, n_seed);
+    if (st == R1_OK) eval_command_print_figures(r, means, n_seed);
     free(means);
     return st;
 }
@@ -562,7 +562,7 @@ static r1_status run(eval_run *r, r1_err *err)
 int fraud_command_eval(r1_cli_call *call)
 {
     eval_run r = {.o = call->opts, .prevalence = NAN, .progress = !r1_options_bool(call->opts, "json")};
-    r1_status st = run(&r, &call->err);
+    r1_status st = eval_command_run(&r, &call->err);
     fraud_dataset_free(r.data);
     for (size_t i = 0; i < r.n_train; i++) fraud_dataset_free(r.train[i]);
     return r1_cli_exit(st);

@@ -6,19 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int by_score(const void *a, const void *b)
+static int metrics_by_score(const void *a, const void *b)
 {
     const fraud_scored *x = a, *y = b;
     return (x->score < y->score) - (x->score > y->score);
 }
 
 /* Highest score first; NULL where n is 0 or memory is short. */
-static fraud_scored *sorted(const fraud_scored *x, size_t n)
+static fraud_scored *metrics_sorted(const fraud_scored *x, size_t n)
 {
     fraud_scored *s = n ? malloc(n * sizeof *s) : NULL;
     if (!s) return NULL;
     memcpy(s, x, n * sizeof *s);
-    qsort(s, n, sizeof *s, by_score);
+    qsort(s, n, sizeof *s, metrics_by_score);
     return s;
 }
 
@@ -32,7 +32,7 @@ static size_t count_label(const fraud_scored *x, size_t n)
 double fraud_auc(const fraud_scored *x, size_t n)
 {
     size_t p = count_label(x, n), good = n - p;
-    fraud_scored *s = sorted(x, n);
+    fraud_scored *s = metrics_sorted(x, n);
     double area = 0, above = 0;
     for (size_t a = 0, b; s && a < n; a = b) {
         size_t pos = 0;
@@ -48,7 +48,7 @@ double fraud_auc(const fraud_scored *x, size_t n)
 double fraud_ap(const fraud_scored *x, size_t n)
 {
     size_t p = count_label(x, n), hit = 0;
-    fraud_scored *s = sorted(x, n);
+    fraud_scored *s = metrics_sorted(x, n);
     double sum = 0;
     for (size_t a = 0, b; s && a < n; a = b) {
         size_t pos = 0;
@@ -62,7 +62,7 @@ double fraud_ap(const fraud_scored *x, size_t n)
 
 double fraud_ece(const fraud_scored *x, size_t n)
 {
-    fraud_scored *s = sorted(x, n);
+    fraud_scored *s = metrics_sorted(x, n);
     double sum = 0;
     for (size_t k = 0; s && k < 15; k++) {
         size_t a = n * k / 15, b = n * (k + 1) / 15;
@@ -77,7 +77,7 @@ double fraud_ece(const fraud_scored *x, size_t n)
 /* Lowers the threshold score by score while the alerts counted stay within the allowance. */
 static double threshold_within(const fraud_scored *x, size_t n, double allowed, bool good_only)
 {
-    fraud_scored *s = sorted(x, n);
+    fraud_scored *s = metrics_sorted(x, n);
     double threshold = INFINITY, counted = 0;
     for (size_t a = 0, b; s && a < n; a = b) {
         for (b = a; b < n && s[b].score == s[a].score; b++) counted += good_only ? !s[b].label : 1;
@@ -153,7 +153,7 @@ static bool caught_before(const int32_t *caught, size_t n, int32_t card)
 
 double fraud_card_precision(const fraud_scored *x, size_t n, size_t top)
 {
-    fraud_scored *s = sorted(x, n);
+    fraud_scored *s = metrics_sorted(x, n);
     int32_t *caught = malloc((n + 1) * sizeof *caught);
     if (!s || !caught) {
         free(s);
@@ -165,7 +165,7 @@ double fraud_card_precision(const fraud_scored *x, size_t n, size_t top)
     double sum = 0;
     for (size_t a = 0, b; a < m; a = b) {
         for (b = a; b < m && s[b].day == s[a].day;) b++;
-        qsort(s + a, b - a, sizeof *s, by_score);
+        qsort(s + a, b - a, sizeof *s, metrics_by_score);
         size_t seen = 0, hit = 0;
         for (size_t i = a; i < b && seen < top; i++) {
             if (caught_before(caught, n_caught, s[i].card)) continue;
@@ -215,7 +215,7 @@ typedef struct {
     bool any, half;
 } ring_sum;
 
-static ring_sum one_ring(const ring_row *row, size_t n, double threshold, int32_t *all, int32_t *hit)
+static ring_sum metrics_one_ring(const ring_row *row, size_t n, double threshold, int32_t *all, int32_t *hit)
 {
     ring_sum r = {0};
     size_t n_all = 0, n_hit = 0;
@@ -249,7 +249,7 @@ r1_status fraud_rings(const fraud_scored *x, size_t n, double threshold, fraud_r
     if (st == R1_OK) qsort(row, m, sizeof *row, by_ring);
     for (size_t a = 0, b; st == R1_OK && a < m; a = b) {
         for (b = a; b < m && row[b].x->ring == row[a].x->ring;) b++;
-        ring_sum r = one_ring(row + a, b - a, threshold, ids, ids + 2 * n);
+        ring_sum r = metrics_one_ring(row + a, b - a, threshold, ids, ids + 2 * n);
         early += r.early, early_hit += r.early_hit, any += r.any, half += r.half;
         before[out->n++] = r.before;
     }

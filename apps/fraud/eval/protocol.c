@@ -14,13 +14,13 @@ enum {
     WARM_DAYS = 14
 };
 
-static int day_of(const fraud_dataset *d, size_t i) { return (int)((d->cases[i].ts - d->start) / DAY); }
+static int protocol_day_of(const fraud_dataset *d, size_t i) { return (int)((d->cases[i].ts - d->start) / DAY); }
 
 /* Cards with a fraudulent payment on a day in [from, to) become known. */
 static void know_cards(const fraud_dataset *d, int from, int to, uint8_t *known)
 {
     for (size_t i = 0; i < d->n; i++)
-        if (d->cases[i].label == FRAUD_LABEL_FRAUD && day_of(d, i) >= from && day_of(d, i) < to &&
+        if (d->cases[i].label == FRAUD_LABEL_FRAUD && protocol_day_of(d, i) >= from && protocol_day_of(d, i) < to &&
             d->cases[i].from < CARDS_MAX)
             known[d->cases[i].from] = 1;
 }
@@ -34,27 +34,27 @@ static void handbook_test(const fraud_dataset *d, int train_from, int train_to, 
         int test = train_to + DELAY + k;
         know_cards(d, test - DELAY - 1, test - DELAY, known);
         for (size_t i = 0; i < d->n; i++)
-            if (day_of(d, i) == test && !(d->cases[i].from < CARDS_MAX && known[d->cases[i].from]))
+            if (protocol_day_of(d, i) == test && !(d->cases[i].from < CARDS_MAX && known[d->cases[i].from]))
                 use[i] = FRAUD_USE_TEST;
     }
     free(known);
 }
 
-static void handbook(const fraud_dataset *d, int week, int train_days, uint8_t *use)
+static void protocol_handbook(const fraud_dataset *d, int week, int train_days, uint8_t *use)
 {
     int to = HANDBOOK_TRAIN_END + 7 * week, from = to - train_days;
     for (size_t i = 0; i < d->n; i++) {
-        int day = day_of(d, i);
+        int day = protocol_day_of(d, i);
         if (day >= from && day < to) use[i] = FRAUD_USE_TRAIN;
         if (day >= from - 7 && day < from) use[i] = FRAUD_USE_VALID;
     }
     handbook_test(d, to - 7 < from ? from : to - 7, to, use);
 }
 
-static void amlgentex(const fraud_dataset *d, bool part_train, uint8_t *use)
+static void protocol_amlgentex(const fraud_dataset *d, bool part_train, uint8_t *use)
 {
     for (size_t i = 0; i < d->n; i++)
-        use[i] = !part_train ? FRAUD_USE_TEST : day_of(d, i) < AMLGENTEX_SPLIT ? FRAUD_USE_TRAIN : FRAUD_USE_VALID;
+        use[i] = !part_train ? FRAUD_USE_TEST : protocol_day_of(d, i) < AMLGENTEX_SPLIT ? FRAUD_USE_TRAIN : FRAUD_USE_VALID;
 }
 
 static void by_share(const fraud_dataset *d, uint8_t *use)
@@ -65,16 +65,16 @@ static void by_share(const fraud_dataset *d, uint8_t *use)
     }
 }
 
-static void recording(const fraud_dataset *d, bool part_train, uint8_t *use)
+static void protocol_recording(const fraud_dataset *d, bool part_train, uint8_t *use)
 {
     for (size_t i = 0; i < d->n; i++) {
-        if (d->cases[i].label == FRAUD_LABEL_UNKNOWN || day_of(d, i) < WARM_DAYS) continue;
+        if (d->cases[i].label == FRAUD_LABEL_UNKNOWN || protocol_day_of(d, i) < WARM_DAYS) continue;
         use[i] = !part_train ? FRAUD_USE_TEST : i < d->n / 5 * 4 ? FRAUD_USE_TRAIN : FRAUD_USE_VALID;
     }
 }
 
 /* Of each class in a random order: the first fifth is judged, the next tenth validates, the rest trains. */
-static r1_status shuffled(const fraud_dataset *d, uint8_t *use, r1_err *err)
+static r1_status protocol_shuffled(const fraud_dataset *d, uint8_t *use, r1_err *err)
 {
     uint32_t *order = malloc((d->n + 1) * sizeof *order);
     if (!order) R1_FAIL(err, R1_E_NOMEM, "no memory for the order of %zu payments", d->n);
@@ -99,13 +99,13 @@ r1_status fraud_protocol(const fraud_dataset *d, const fraud_protocol_opts *o, u
 {
     memset(use, FRAUD_USE_NONE, d->n);
     if (d->layout == FRAUD_LAYOUT_HANDBOOK)
-        handbook(d, o->week, o->train_days, use);
+        protocol_handbook(d, o->week, o->train_days, use);
     else if (d->layout == FRAUD_LAYOUT_AMLGENTEX)
-        amlgentex(d, o->part_train, use);
+        protocol_amlgentex(d, o->part_train, use);
     else if (d->layout == FRAUD_LAYOUT_R1)
-        recording(d, o->part_train, use);
+        protocol_recording(d, o->part_train, use);
     else if (o->shuffled)
-        return shuffled(d, use, err);
+        return protocol_shuffled(d, use, err);
     else
         by_share(d, use);
     return R1_OK;

@@ -16,14 +16,14 @@ typedef struct {
     size_t i;
 } entry;
 
-static int by_key(const void *a, const void *b)
+static int recording_by_key(const void *a, const void *b)
 {
     const entry *x = a, *y = b;
     int c = strcmp(x->key, y->key);
     return c ? c : (x->i > y->i) - (x->i < y->i);
 }
 
-static int find_key(const void *a, const void *b) { return strcmp(((const entry *)a)->key, ((const entry *)b)->key); }
+static int recording_find_key(const void *a, const void *b) { return strcmp(((const entry *)a)->key, ((const entry *)b)->key); }
 
 /* ---- lines ------------------------------------------------------------------------------------------------------------ */
 
@@ -62,7 +62,7 @@ static r1_status at_line(const lines *l, r1_status st, r1_err *err)
 
 /* ---- payments --------------------------------------------------------------------------------------------------------- */
 
-static r1_status grow(fraud_dataset *d, r1_err *err)
+static r1_status recording_grow(fraud_dataset *d, r1_err *err)
 {
     if (d->n < d->cap) return R1_OK;
     size_t cap = d->cap ? 2 * d->cap : 16384;
@@ -77,7 +77,7 @@ static r1_status grow(fraud_dataset *d, r1_err *err)
 
 static r1_status add_payment(fraud_dataset *d, const char *text, size_t len, r1_err *err)
 {
-    R1_TRY(grow(d, err));
+    R1_TRY(recording_grow(d, err));
     fraud_payment *p = &d->payments[d->n];
     R1_TRY(fraud_payment_decode(text, len, p, err));
     if (d->n && p->ts < p[-1].ts)
@@ -115,7 +115,7 @@ static r1_status number_accounts(fraud_dataset *d, r1_err *err)
         all[2 * i] = (entry){d->payments[i].from, 2 * i};
         all[2 * i + 1] = (entry){d->payments[i].to, 2 * i + 1};
     }
-    qsort(all, 2 * d->n, sizeof *all, by_key);
+    qsort(all, 2 * d->n, sizeof *all, recording_by_key);
     int32_t number = -1;
     for (size_t k = 0; k < 2 * d->n; k++) {
         if (!k || strcmp(all[k].key, all[k - 1].key)) number++;
@@ -133,7 +133,7 @@ typedef r1_status (*row)(fraud_dataset *d, const entry *ids, const char *text, s
 static fraud_case *case_of(fraud_dataset *d, const entry *ids, const char *tx_id)
 {
     entry key = {.key = tx_id};
-    const entry *found = bsearch(&key, ids, d->n, sizeof *ids, find_key);
+    const entry *found = bsearch(&key, ids, d->n, sizeof *ids, recording_find_key);
     return found ? &d->cases[found->i] : NULL;
 }
 
@@ -178,7 +178,7 @@ static r1_status truth_row(fraud_dataset *d, const entry *ids, const char *text,
     return st;
 }
 
-static r1_status read_rows(fraud_dataset *d, const char *folder, const char *name, const entry *ids, row take,
+static r1_status recording_read_rows(fraud_dataset *d, const char *folder, const char *name, const entry *ids, row take,
                            r1_err *err)
 {
     lines l;
@@ -196,10 +196,10 @@ static r1_status read_labels(fraud_dataset *d, const char *folder, r1_err *err)
     entry *ids = r1_realloc_array(NULL, d->n + 1, sizeof *ids);
     if (!ids) R1_FAIL(err, R1_E_NOMEM, "no memory for the ids of %zu payments", d->n);
     for (size_t i = 0; i < d->n; i++) ids[i] = (entry){d->payments[i].tx_id, i};
-    qsort(ids, d->n, sizeof *ids, by_key);
-    r1_status st = read_rows(d, folder, "labels.jsonl", ids, label_row, err);
+    qsort(ids, d->n, sizeof *ids, recording_by_key);
+    r1_status st = recording_read_rows(d, folder, "labels.jsonl", ids, label_row, err);
     if (st == R1_OK) {
-        st = read_rows(d, folder, "truth.jsonl", ids, truth_row, err);
+        st = recording_read_rows(d, folder, "truth.jsonl", ids, truth_row, err);
         if (st == R1_E_NOT_FOUND) st = R1_OK; /* rings are not known outside of a generated world */
     }
     free(ids);

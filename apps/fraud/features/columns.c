@@ -91,8 +91,8 @@ const fraud_category FRAUD_EVENT_CAT[] = {{"kind", 3}, {"channel", 16}, {"weeken
 const char *const FRAUD_NODE_FEATURE[] = {"distinct_out", "distinct_in", "n_out", "n_in", "external"};
 const char *const FRAUD_EDGE_FEATURE[] = {"amount", "over_new", "age", "is_new", "port_out", "port_in", "repeats"};
 
-static float ln1p(double x) { return (float)log1p(x); }
-static float hours(int64_t now, int64_t ts) { return ts < 0 ? NAN : ln1p((double)(now - ts) / 3600000.0); }
+static float columns_ln1p(double x) { return (float)log1p(x); }
+static float columns_hours(int64_t now, int64_t ts) { return ts < 0 ? NAN : columns_ln1p((double)(now - ts) / 3600000.0); }
 static double ln_of(int32_t ln1024) { return (double)ln1024 / 1024.0; }
 
 typedef struct {
@@ -111,7 +111,7 @@ static clock_parts clock_of(int64_t ts)
 }
 
 /* How round an amount is: 0 = cents, 1 = whole, 2 = tens, 3 = hundreds, 4 = thousands. */
-static float roundness(int64_t hundredths)
+static float columns_roundness(int64_t hundredths)
 {
     int level = 0;
     for (int64_t unit = 100; level < 4 && hundredths % unit == 0; unit *= 10) level++;
@@ -134,7 +134,7 @@ static void payment_columns(const fraud_state *s, const fraud_payment *p, fraud_
                                       (float)c.weekday,
                                       (float)c.month_day,
                                       (float)(amount % 100),
-                                      roundness(amount),
+                                      columns_roundness(amount),
                                       (float)strlen(p->text),
                                       c.hour < 6,
                                       !strcmp(p->from, p->to)};
@@ -156,9 +156,9 @@ static float *window_columns(const fraud_entity *e, float *out)
 {
     for (int k = 0; k < FRAUD_N_WINDOW; k++) {
         for (int d = 0; d < 2; d++) {
-            *out++ = ln1p(e->w[k][d].n);
-            *out++ = ln1p((double)e->w[k][d].sum / 100);
-            *out++ = ln1p(e->w[k][d].distinct);
+            *out++ = columns_ln1p(e->w[k][d].n);
+            *out++ = columns_ln1p((double)e->w[k][d].sum / 100);
+            *out++ = columns_ln1p(e->w[k][d].distinct);
         }
     }
     return out;
@@ -201,7 +201,7 @@ static float *recent_columns(const fraud_state *s, const fraud_entity *e, int di
         ts[n++] = edge->ts;
         seq = edge->prev[direction];
     }
-    *gap = n > 1 ? hours(ts[0], ts[1]) : NAN;
+    *gap = n > 1 ? columns_hours(ts[0], ts[1]) : NAN;
     if (!n) {
         out[0] = out[1] = out[2] = NAN;
         return out + 3;
@@ -212,7 +212,7 @@ static float *recent_columns(const fraud_state *s, const fraud_entity *e, int di
     for (int i = 0; i < n; i++) large += ts[i] > s->now - FRAUD_WINDOW_MS[FRAUD_W_7D] && amount[i] > median + 1024;
     *out++ = (float)(ln - ln_of(median));
     *out++ = (float)(ln - ln_of(sorted[n - 1]));
-    *out++ = ln1p(large);
+    *out++ = columns_ln1p(large);
     return out;
 }
 
@@ -221,7 +221,7 @@ static float *flow_columns(const fraud_entity *e, float *out)
     static const int at[4] = {FRAUD_W_1D, FRAUD_W_3D, FRAUD_W_7D, FRAUD_W_28D};
     for (int i = 0; i < 4; i++) {
         const fraud_window *w = e->w[at[i]];
-        *out++ = w[0].n + w[1].n ? ln1p((double)w[0].sum / 100) - ln1p((double)w[1].sum / 100) : NAN;
+        *out++ = w[0].n + w[1].n ? columns_ln1p((double)w[0].sum / 100) - columns_ln1p((double)w[1].sum / 100) : NAN;
     }
     const fraud_window *w = e->w[FRAUD_W_28D];
     double all = (double)w[0].sum + (double)w[1].sum;
@@ -242,7 +242,7 @@ static float *match_columns(const fraud_state *s, const fraud_entity *e, int dir
         seq = edge->prev[direction];
     }
     *out++ = isinf(best) ? NAN : (float)best;
-    *out++ = isinf(best) ? NAN : hours(s->now, ts);
+    *out++ = isinf(best) ? NAN : columns_hours(s->now, ts);
     return out;
 }
 
@@ -253,15 +253,15 @@ static float *habit_columns(const fraud_entity *e, float *out)
         *out++ = w->n ? (float)log((double)w->distinct / w->n) : NAN;
     }
     for (int d = 0; d < 2; d++)
-        *out++ = (float)(ln1p(e->w[FRAUD_W_1D][d].n) - ln1p((double)e->w[FRAUD_W_28D][d].n / 28));
+        *out++ = (float)(columns_ln1p(e->w[FRAUD_W_1D][d].n) - columns_ln1p((double)e->w[FRAUD_W_28D][d].n / 28));
     return out;
 }
 
 static float *known_columns(const fraud_state *s, const fraud_entity *e, float *out)
 {
-    for (int d = 0; d < 2; d++) *out++ = ln1p(e->known[d].n);
-    for (int d = 0; d < 2; d++) *out++ = e->known[d].n ? hours(s->now, e->known[d].first_ts) : NAN;
-    for (int d = 0; d < 2; d++) *out++ = e->known[d].n ? hours(s->now, e->known[d].last_ts) : NAN;
+    for (int d = 0; d < 2; d++) *out++ = columns_ln1p(e->known[d].n);
+    for (int d = 0; d < 2; d++) *out++ = e->known[d].n ? columns_hours(s->now, e->known[d].first_ts) : NAN;
+    for (int d = 0; d < 2; d++) *out++ = e->known[d].n ? columns_hours(s->now, e->known[d].last_ts) : NAN;
     for (int d = 0; d < 2; d++)
         *out++ = e->known[d].n ? (float)((double)e->known[d].n / (double)(e->known[d].n_since_first + 1)) : 0.0f;
     static const int at[2] = {FRAUD_W_7D, FRAUD_W_28D};
@@ -271,29 +271,29 @@ static float *known_columns(const fraud_state *s, const fraud_entity *e, float *
     return out;
 }
 
-static float changed(uint64_t last, const char *word)
+static float columns_changed(uint64_t last, const char *word)
 {
     if (!last || !*word) return NAN;
     return (r1_hash64(word, strlen(word), 1) | 1) != last;
 }
 
-static float distance(const fraud_entity *e, const fraud_payment *p)
+static float columns_distance(const fraud_entity *e, const fraud_payment *p)
 {
     if (!(p->has & FRAUD_HAS_POSITION) || isnan(e->lat)) return NAN;
     double rad = M_PI / 180, x = ((double)p->lon - (double)e->lon) * cos(((double)p->lat + (double)e->lat) * rad / 2);
     double y = (double)p->lat - (double)e->lat;
-    return ln1p(sqrt(x * x + y * y) * 111.2);
+    return columns_ln1p(sqrt(x * x + y * y) * 111.2);
 }
 
 static float *place_columns(const fraud_entity *e, const fraud_payment *p, int side, double ln, float *out)
 {
-    *out++ = side ? NAN : changed(e->device, p->device);
-    *out++ = side ? NAN : changed(e->country, p->country);
-    *out++ = side ? NAN : distance(e, p);
+    *out++ = side ? NAN : columns_changed(e->device, p->device);
+    *out++ = side ? NAN : columns_changed(e->country, p->country);
+    *out++ = side ? NAN : columns_distance(e, p);
     bool has = p->has & (side ? FRAUD_HAS_TO_BALANCE : FRAUD_HAS_FROM_BALANCE);
     double unit = pow(10, p->minor_digits),
            balance = (double)(side ? p->to_balance_minor : p->from_balance_minor) / unit;
-    float level = has ? ln1p(balance > 0 ? balance : 0) : NAN;
+    float level = has ? columns_ln1p(balance > 0 ? balance : 0) : NAN;
     *out++ = level;
     *out++ = (float)(ln - (double)level);
     return out;
@@ -307,12 +307,12 @@ static void end_columns(const fraud_state *s, const fraud_payment *p, uint32_t i
     out = level_columns(e, ln, out);
     out = recent_columns(s, e, side, ln, out, &gap);
     out = flow_columns(e, out);
-    *out++ = hours(s->now, e->last_ts[0]);
-    *out++ = hours(s->now, e->last_ts[1]);
+    *out++ = columns_hours(s->now, e->last_ts[0]);
+    *out++ = columns_hours(s->now, e->last_ts[1]);
     *out++ = gap;
-    *out++ = hours(s->now, e->first_ts);
-    *out++ = ln1p((double)e->total[0]);
-    *out++ = ln1p((double)e->total[1]);
+    *out++ = columns_hours(s->now, e->first_ts);
+    *out++ = columns_ln1p((double)e->total[0]);
+    *out++ = columns_ln1p((double)e->total[1]);
     out = match_columns(s, e, !side, ln, out);
     out = habit_columns(e, out);
     out = known_columns(s, e, out);
@@ -324,14 +324,14 @@ static void pair_columns(const fraud_state *s, uint32_t from, uint32_t to, doubl
     static const fraud_pair none = {.last_ts = -1, .first_ts = -1};
     uint32_t i = fraud_state_pair(s, from, to), b = fraud_state_pair(s, to, from);
     const fraud_pair *pair = i == FRAUD_NONE ? &none : &s->pair[i], *back = b == FRAUD_NONE ? &none : &s->pair[b];
-    for (int k = 0; k < FRAUD_N_WINDOW; k++) *out++ = ln1p(pair->n[k]);
-    *out++ = ln1p((double)pair->sum28 / 100);
-    *out++ = ln1p((double)pair->total);
-    *out++ = hours(s->now, pair->last_ts);
-    *out++ = hours(s->now, pair->first_ts);
-    *out++ = ln1p(back->n[FRAUD_W_7D]);
-    *out++ = ln1p(back->n[FRAUD_W_28D]);
-    *out++ = hours(s->now, back->last_ts);
+    for (int k = 0; k < FRAUD_N_WINDOW; k++) *out++ = columns_ln1p(pair->n[k]);
+    *out++ = columns_ln1p((double)pair->sum28 / 100);
+    *out++ = columns_ln1p((double)pair->total);
+    *out++ = columns_hours(s->now, pair->last_ts);
+    *out++ = columns_hours(s->now, pair->first_ts);
+    *out++ = columns_ln1p(back->n[FRAUD_W_7D]);
+    *out++ = columns_ln1p(back->n[FRAUD_W_28D]);
+    *out++ = columns_hours(s->now, back->last_ts);
     uint32_t n = pair->n[FRAUD_W_28D], n_out = s->entity[from].w[FRAUD_W_28D][0].n,
              n_in = s->entity[to].w[FRAUD_W_28D][1].n;
     *out++ = n ? (float)(ln - log((double)pair->sum28 / 100 / n)) : NAN;
@@ -377,7 +377,7 @@ void fraud_features_event(const fraud_state *s, uint64_t seq, float num[FRAUD_N_
     num[1] = (float)sin(c.hour * M_PI / 12);
     num[2] = (float)cos(c.hour * M_PI / 12);
     num[3] = (float)c.weekday;
-    num[4] = roundness(edge->amount);
+    num[4] = columns_roundness(edge->amount);
     cat[0] = edge->kind;
     cat[1] = edge->channel;
     cat[2] = c.weekday >= 5;
@@ -432,11 +432,11 @@ static void ego_edge(const fraud_state *s, ego_ids *ids, fraud_features *f, uint
     f->dst[i] = dst;
     float x[FRAUD_N_EDGE_FEATURE] = {(float)ln_of(edge->ln),
                                      (float)ln_of(ln - edge->ln),
-                                     hours(s->now, edge->ts),
+                                     columns_hours(s->now, edge->ts),
                                      0,
                                      direction ? 0 : (float)port,
                                      direction ? (float)port : 0,
-                                     ln1p(s->pair[edge->pair].n[FRAUD_W_28D])};
+                                     columns_ln1p(s->pair[edge->pair].n[FRAUD_W_28D])};
     memcpy(f->edge[i], x, sizeof x);
 }
 
@@ -458,7 +458,7 @@ static void node_columns(const fraud_state *s, const ego_ids *ids, fraud_feature
     for (uint32_t i = 0; i < f->n_node; i++) {
         const fraud_entity *e = &s->entity[ids->id[i]];
         const fraud_window *w = e->w[FRAUD_W_28D];
-        float x[FRAUD_N_NODE_FEATURE] = {ln1p(w[0].distinct), ln1p(w[1].distinct), ln1p(w[0].n), ln1p(w[1].n),
+        float x[FRAUD_N_NODE_FEATURE] = {columns_ln1p(w[0].distinct), columns_ln1p(w[1].distinct), columns_ln1p(w[0].n), columns_ln1p(w[1].n),
                                          e->role == FRAUD_ROLE_EXTERNAL};
         memcpy(f->node[i], x, sizeof x);
         f->mark[i] = i < 2 ? (uint8_t)(i + 1) : 0;

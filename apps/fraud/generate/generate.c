@@ -71,11 +71,11 @@ static const struct {
 
 /* ---- draws ---- */
 
-static int below(world *w, int n) { return (int)r1_rng_below(&w->rng, (uint64_t)n); }
-static bool chance(world *w, double p) { return r1_rng_unit(&w->rng) < p; }
-static double uniform(world *w, double low, double high) { return low + (high - low) * r1_rng_unit(&w->rng); }
+static int generate_below(world *w, int n) { return (int)r1_rng_below(&w->rng, (uint64_t)n); }
+static bool generate_chance(world *w, double p) { return r1_rng_unit(&w->rng) < p; }
+static double generate_uniform(world *w, double low, double high) { return low + (high - low) * r1_rng_unit(&w->rng); }
 
-static int64_t lognormal(world *w, double mean, double sigma)
+static int64_t generate_lognormal(world *w, double mean, double sigma)
 {
     double x = mean * exp(sigma * r1_rng_normal(&w->rng) - sigma * sigma / 2);
     return x < 50 ? 50 : x > 5e8 ? 500000000 : (int64_t)x;
@@ -84,9 +84,9 @@ static int64_t lognormal(world *w, double mean, double sigma)
 /* People round: about half of all amounts among people end in whole units, some in tens or hundreds. */
 static int64_t human_amount(world *w, double mean, double sigma)
 {
-    int64_t x = lognormal(w, mean, sigma);
+    int64_t x = generate_lognormal(w, mean, sigma);
     static const int64_t steps[] = {1, 100, 500, 1000, 5000};
-    int64_t step = steps[below(w, (int)R1_COUNT(steps))];
+    int64_t step = steps[generate_below(w, (int)R1_COUNT(steps))];
     return x < step ? x : x / step * step;
 }
 
@@ -94,15 +94,15 @@ static int64_t human_amount(world *w, double mean, double sigma)
 static int64_t instant_on(world *w, int64_t day_ms)
 {
     for (;;) {
-        double h = uniform(w, 0, 24), p = 0.06 + exp(-pow((h - 12.5) / 3.2, 2)) * 0.8 + exp(-pow((h - 18.5) / 2.2, 2));
-        if (chance(w, p)) return day_ms + (int64_t)(h * HOUR_MS) + below(w, 1000);
+        double h = generate_uniform(w, 0, 24), p = 0.06 + exp(-pow((h - 12.5) / 3.2, 2)) * 0.8 + exp(-pow((h - 18.5) / 2.2, 2));
+        if (generate_chance(w, p)) return day_ms + (int64_t)(h * HOUR_MS) + generate_below(w, 1000);
     }
 }
 
 static int64_t day_start(const world *w, int day) { return w->o->start_ms + (int64_t)day * DAY_MS; }
 
 /* A random instant in the period at a human hour, moved by `gap_ms` from an earlier one where that is given. */
-static int64_t later(world *w, int64_t ts, double mean_hours)
+static int64_t generate_later(world *w, int64_t ts, double mean_hours)
 {
     return ts + 60000 + (int64_t)(r1_rng_exponential(&w->rng, mean_hours) * HOUR_MS);
 }
@@ -114,12 +114,12 @@ static const char *transfer_text(world *w, char *out, size_t size)
                                        "books",  "deposit",   "shared bill", "thanks",  "order",   "sale"};
     static const char *const month[] = {"january", "february", "march",  "april",    "may",
                                         "june",    "july",     "august", "september"};
-    const char *x = what[below(w, (int)R1_COUNT(what))];
-    switch (below(w, 5)) {
+    const char *x = what[generate_below(w, (int)R1_COUNT(what))];
+    switch (generate_below(w, 5)) {
     case 0: out[0] = 0; break;
     case 1: snprintf(out, size, "%s", x); break;
-    case 2: snprintf(out, size, "%s %s", x, month[below(w, (int)R1_COUNT(month))]); break;
-    case 3: snprintf(out, size, "%s %d", x, 100 + below(w, 9900)); break;
+    case 2: snprintf(out, size, "%s %s", x, month[generate_below(w, (int)R1_COUNT(month))]); break;
+    case 3: snprintf(out, size, "%s %d", x, 100 + generate_below(w, 9900)); break;
     default: snprintf(out, size, "for %s", x); break;
     }
     return out;
@@ -132,7 +132,7 @@ static void random_id(r1_rng *r, char prefix, char *out, size_t size)
 
 /* ---- adding payments ---- */
 
-static fraud_generated *add(world *w, int64_t ts, fraud_kind kind, const char *from, const char *to, int64_t amount)
+static fraud_generated *generate_add(world *w, int64_t ts, fraud_kind kind, const char *from, const char *to, int64_t amount)
 {
     if (ts < w->o->start_ms || ts >= day_start(w, w->o->days)) return NULL; /* outside of the period */
     if (w->n == w->cap) {
@@ -159,22 +159,22 @@ static fraud_generated *add(world *w, int64_t ts, fraud_kind kind, const char *f
     return g;
 }
 
-static fraud_generated *transfer(world *w, int64_t ts, int from, int to, int64_t amount)
+static fraud_generated *generate_transfer(world *w, int64_t ts, int from, int to, int64_t amount)
 {
     static const char *const channels[] = {"app", "app", "web", "branch"};
     fraud_generated *g =
-        from == to ? NULL : add(w, ts, FRAUD_KIND_TRANSFER, w->people[from].account, w->people[to].account, amount);
+        from == to ? NULL : generate_add(w, ts, FRAUD_KIND_TRANSFER, w->people[from].account, w->people[to].account, amount);
     if (!g) return NULL;
-    snprintf(g->payment.channel, sizeof g->payment.channel, "%s", channels[below(w, 4)]);
-    if (chance(w, 0.7)) snprintf(g->payment.device, sizeof g->payment.device, "%s", w->people[from].device);
+    snprintf(g->payment.channel, sizeof g->payment.channel, "%s", channels[generate_below(w, 4)]);
+    if (generate_chance(w, 0.7)) snprintf(g->payment.device, sizeof g->payment.device, "%s", w->people[from].device);
     transfer_text(w, g->payment.text, sizeof g->payment.text);
     return g;
 }
 
-static fraud_generated *purchase(world *w, int64_t ts, int buyer, int shop, int64_t amount)
+static fraud_generated *generate_purchase(world *w, int64_t ts, int buyer, int shop, int64_t amount)
 {
     const merchant *m = &w->merchants[shop];
-    fraud_generated *g = add(w, ts, FRAUD_KIND_CARD, w->people[buyer].card, m->id, amount);
+    fraud_generated *g = generate_add(w, ts, FRAUD_KIND_CARD, w->people[buyer].card, m->id, amount);
     if (!g) return NULL;
     fraud_payment *p = &g->payment;
     p->from_role = FRAUD_ROLE_CARD;
@@ -187,7 +187,7 @@ static fraud_generated *purchase(world *w, int64_t ts, int buyer, int shop, int6
     return g;
 }
 
-static void mark(fraud_generated *g, fraud_typology typology, int32_t ring)
+static void generate_mark(fraud_generated *g, fraud_typology typology, int32_t ring)
 {
     if (!g) return;
     g->typology = (uint8_t)typology;
@@ -201,9 +201,9 @@ static void make_merchants(world *w)
     for (int i = 0; i < w->n_merchant; i++) {
         merchant *m = &w->merchants[i];
         random_id(&w->rng, 'M', m->id, sizeof m->id);
-        m->lat = (float)uniform(w, 48, 53);
-        m->lon = (float)uniform(w, 8, 13);
-        m->category = below(w, CATEGORIES);
+        m->lat = (float)generate_uniform(w, 48, 53);
+        m->lon = (float)generate_uniform(w, 8, 13);
+        m->category = generate_below(w, CATEGORIES);
     }
 }
 
@@ -213,18 +213,18 @@ static void make_person(world *w, int i)
     random_id(&w->rng, 'A', p->account, sizeof p->account);
     random_id(&w->rng, 'C', p->card, sizeof p->card);
     random_id(&w->rng, 'D', p->device, sizeof p->device);
-    p->income = (double)lognormal(w, 280000, 0.4);
-    p->spending = uniform(w, 0.2, 1.6) * w->o->activity;
-    p->balance = lognormal(w, 400000, 1.0);
-    p->lat = (float)uniform(w, 48, 53);
-    p->lon = (float)uniform(w, 8, 13);
-    p->business = chance(w, 0.06);
-    p->employer = below(w, w->o->accounts / 20 + 1);
-    p->landlord = chance(w, 0.5) ? below(w, w->o->accounts) : -1;
+    p->income = (double)generate_lognormal(w, 280000, 0.4);
+    p->spending = generate_uniform(w, 0.2, 1.6) * w->o->activity;
+    p->balance = generate_lognormal(w, 400000, 1.0);
+    p->lat = (float)generate_uniform(w, 48, 53);
+    p->lon = (float)generate_uniform(w, 8, 13);
+    p->business = generate_chance(w, 0.06);
+    p->employer = generate_below(w, w->o->accounts / 20 + 1);
+    p->landlord = generate_chance(w, 0.5) ? generate_below(w, w->o->accounts) : -1;
     for (int k = 0; k < FRIENDS; k++) { /* most friends are near in number: communities */
         int step = (int)lround(r1_rng_normal(&w->rng) * 12);
         p->friend_of[k] =
-            chance(w, 0.85) ? (i + step + w->o->accounts * 50) % w->o->accounts : below(w, w->o->accounts);
+            generate_chance(w, 0.85) ? (i + step + w->o->accounts * 50) % w->o->accounts : generate_below(w, w->o->accounts);
     }
 }
 
@@ -233,50 +233,50 @@ static void make_person(world *w, int i)
 static void salaries_and_rent(world *w, int i)
 {
     person *p = &w->people[i];
-    for (int day = below(w, 31); day < w->o->days; day += 30) {
+    for (int day = generate_below(w, 31); day < w->o->days; day += 30) {
         char employer[FRAUD_ACCOUNT_BYTES];
         snprintf(employer, sizeof employer, "E%06d", 100000 + p->employer);
-        int64_t amount = lognormal(w, p->income, 0.03);
+        int64_t amount = generate_lognormal(w, p->income, 0.03);
         fraud_generated *g =
-            add(w, instant_on(w, day_start(w, day)), FRAUD_KIND_TRANSFER, employer, p->account, amount);
+            generate_add(w, instant_on(w, day_start(w, day)), FRAUD_KIND_TRANSFER, employer, p->account, amount);
         if (g) {
             g->payment.from_role = FRAUD_ROLE_EXTERNAL;
             snprintf(g->payment.text, sizeof g->payment.text, "salary");
         }
         if (p->landlord < 0) continue;
-        transfer(w, instant_on(w, day_start(w, day + 2 + below(w, 3))), i, p->landlord,
-                 lognormal(w, p->income * 0.28, 0.02));
+        generate_transfer(w, instant_on(w, day_start(w, day + 2 + generate_below(w, 3))), i, p->landlord,
+                 generate_lognormal(w, p->income * 0.28, 0.02));
     }
 }
 
 static int near_shop(world *w, const person *p)
 {
-    int best = below(w, w->n_merchant);
+    int best = generate_below(w, w->n_merchant);
     double nearest = 1e9;
     for (int k = 0; k < 6; k++) {
-        int m = below(w, w->n_merchant);
+        int m = generate_below(w, w->n_merchant);
         double d = hypot(w->merchants[m].lat - p->lat, w->merchants[m].lon - p->lon);
         if (d < nearest) nearest = d, best = m;
     }
     return best;
 }
 
-static void day_of(world *w, int i, int day)
+static void generate_day_of(world *w, int i, int day)
 {
     person *p = &w->people[i];
     int64_t start = day_start(w, day);
-    for (double left = p->spending; left > 0 && chance(w, left); left -= 1) {
+    for (double left = p->spending; left > 0 && generate_chance(w, left); left -= 1) {
         int shop = near_shop(w, p);
-        purchase(w, instant_on(w, start), i, shop, lognormal(w, categories[w->merchants[shop].category].mean, 0.7));
+        generate_purchase(w, instant_on(w, start), i, shop, generate_lognormal(w, categories[w->merchants[shop].category].mean, 0.7));
     }
     double rate = w->o->activity;
-    if (chance(w, 0.16 * rate))
-        transfer(w, instant_on(w, start), i, p->friend_of[below(w, FRIENDS)], human_amount(w, 5200, 0.9));
-    if (chance(w, 0.03 * rate))
-        transfer(w, instant_on(w, start), i, below(w, w->o->accounts), human_amount(w, 24000, 1.1));
-    if (chance(w, 0.05 * rate)) {
-        bool out = chance(w, 0.75);
-        fraud_generated *g = add(w, instant_on(w, start), FRAUD_KIND_CASH, out ? p->account : "CASHDESK",
+    if (generate_chance(w, 0.16 * rate))
+        generate_transfer(w, instant_on(w, start), i, p->friend_of[generate_below(w, FRIENDS)], human_amount(w, 5200, 0.9));
+    if (generate_chance(w, 0.03 * rate))
+        generate_transfer(w, instant_on(w, start), i, generate_below(w, w->o->accounts), human_amount(w, 24000, 1.1));
+    if (generate_chance(w, 0.05 * rate)) {
+        bool out = generate_chance(w, 0.75);
+        fraud_generated *g = generate_add(w, instant_on(w, start), FRAUD_KIND_CASH, out ? p->account : "CASHDESK",
                                  out ? "CASHDESK" : p->account, human_amount(w, 15000, 0.7));
         if (g && out) g->payment.to_role = FRAUD_ROLE_EXTERNAL;
         if (g && !out) g->payment.from_role = FRAUD_ROLE_EXTERNAL;
@@ -285,32 +285,32 @@ static void day_of(world *w, int i, int day)
 }
 
 /* A small business gathers from many customers and, now and then, pays several suppliers and helpers within hours. */
-static void business(world *w, int i)
+static void generate_business(world *w, int i)
 {
     for (int day = 0; day < w->o->days; day++) {
-        for (int k = below(w, 4); k > 0; k--)
-            transfer(w, instant_on(w, day_start(w, day)), below(w, w->o->accounts), i, human_amount(w, 18000, 0.9));
-        if (!chance(w, 0.08)) continue;
+        for (int k = generate_below(w, 4); k > 0; k--)
+            generate_transfer(w, instant_on(w, day_start(w, day)), generate_below(w, w->o->accounts), i, human_amount(w, 18000, 0.9));
+        if (!generate_chance(w, 0.08)) continue;
         int64_t ts = instant_on(w, day_start(w, day));
-        for (int k = 3 + below(w, 7); k > 0; k--)
-            transfer(w, ts = later(w, ts, 0.6), i, below(w, w->o->accounts), human_amount(w, 42000, 0.7));
+        for (int k = 3 + generate_below(w, 7); k > 0; k--)
+            generate_transfer(w, ts = generate_later(w, ts, 0.6), i, generate_below(w, w->o->accounts), human_amount(w, 42000, 0.7));
     }
 }
 
 /* A saving club: each month its members pay one of them in turn, or pass a sum round the table. */
 static void saving_club(world *w)
 {
-    int member[8], n = 4 + below(w, 5), first = below(w, w->o->accounts);
-    for (int k = 0; k < n; k++) member[k] = (first + k * (1 + below(w, 3))) % w->o->accounts;
-    for (int day = below(w, 10), turn = 0; day < w->o->days; day += 12 + below(w, 14), turn++) {
+    int member[8], n = 4 + generate_below(w, 5), first = generate_below(w, w->o->accounts);
+    for (int k = 0; k < n; k++) member[k] = (first + k * (1 + generate_below(w, 3))) % w->o->accounts;
+    for (int day = generate_below(w, 10), turn = 0; day < w->o->days; day += 12 + generate_below(w, 14), turn++) {
         int64_t ts = instant_on(w, day_start(w, day)), sum = human_amount(w, 20000, 0.6);
-        bool circle = chance(w, 0.35);
+        bool circle = generate_chance(w, 0.35);
         for (int k = 0; k < n; k++) {
             if (circle)
-                transfer(w, ts, member[k], member[(k + 1) % n], sum);
+                generate_transfer(w, ts, member[k], member[(k + 1) % n], sum);
             else if (k != turn % n)
-                transfer(w, ts, member[k], member[turn % n], sum);
-            ts = later(w, ts, 5);
+                generate_transfer(w, ts, member[k], member[turn % n], sum);
+            ts = generate_later(w, ts, 5);
         }
     }
 }
@@ -326,10 +326,10 @@ typedef struct {
     double sum;   /* scale of an amount, minor units */
 } ring;
 
-static void move(ring *r, int from, int to, double share)
+static void generate_move(ring *r, int from, int to, double share)
 {
-    r->ts = later(r->w, r->ts, r->hours);
-    mark(transfer(r->w, r->ts, from, to, human_amount(r->w, r->sum * share, 0.25)), r->typology, r->id);
+    r->ts = generate_later(r->w, r->ts, r->hours);
+    generate_mark(generate_transfer(r->w, r->ts, from, to, human_amount(r->w, r->sum * share, 0.25)), r->typology, r->id);
 }
 
 static void draw_members(world *w, int *member, int n)
@@ -337,18 +337,18 @@ static void draw_members(world *w, int *member, int n)
     for (int k = 0; k < n; k++) {
         bool fresh;
         do {
-            member[k] = below(w, w->o->accounts);
+            member[k] = generate_below(w, w->o->accounts);
             fresh = true;
             for (int j = 0; j < k; j++) fresh = fresh && member[j] != member[k];
         } while (!fresh);
     }
 }
 
-static void bipartite(ring *r, const int *from, int n_from, const int *to, int n_to, double density)
+static void generate_bipartite(ring *r, const int *from, int n_from, const int *to, int n_to, double density)
 {
     for (int i = 0; i < n_from; i++)
         for (int k = 0; k < n_to; k++)
-            if (k == i % n_to || chance(r->w, density)) move(r, from[i], to[k], 1.0 / n_to);
+            if (k == i % n_to || generate_chance(r->w, density)) generate_move(r, from[i], to[k], 1.0 / n_to);
 }
 
 static void account_ring(ring *r, const int *m, int n)
@@ -356,34 +356,34 @@ static void account_ring(ring *r, const int *m, int n)
     int half = n / 2;
     switch (r->typology) {
     case FRAUD_TYPOLOGY_FAN_IN:
-        for (int k = 1; k < n; k++) move(r, m[k], m[0], 1);
+        for (int k = 1; k < n; k++) generate_move(r, m[k], m[0], 1);
         break;
     case FRAUD_TYPOLOGY_FAN_OUT:
-        for (int k = 1; k < n; k++) move(r, m[0], m[k], 1);
+        for (int k = 1; k < n; k++) generate_move(r, m[0], m[k], 1);
         break;
     case FRAUD_TYPOLOGY_CYCLE:
-        for (int k = 0; k < n; k++) move(r, m[k], m[(k + 1) % n], 2 - 0.05 * k);
+        for (int k = 0; k < n; k++) generate_move(r, m[k], m[(k + 1) % n], 2 - 0.05 * k);
         break;
     case FRAUD_TYPOLOGY_SCATTER_GATHER:
-        for (int k = 1; k < n - 1; k++) move(r, m[0], m[k], 1);
-        for (int k = 1; k < n - 1; k++) move(r, m[k], m[n - 1], 0.95);
+        for (int k = 1; k < n - 1; k++) generate_move(r, m[0], m[k], 1);
+        for (int k = 1; k < n - 1; k++) generate_move(r, m[k], m[n - 1], 0.95);
         break;
     case FRAUD_TYPOLOGY_GATHER_SCATTER:
-        for (int k = 1; k <= half; k++) move(r, m[k], m[0], 1);
-        for (int k = half + 1; k < n; k++) move(r, m[0], m[k], 0.95);
+        for (int k = 1; k <= half; k++) generate_move(r, m[k], m[0], 1);
+        for (int k = half + 1; k < n; k++) generate_move(r, m[0], m[k], 0.95);
         break;
     case FRAUD_TYPOLOGY_STACK: {
         int third = n / 3 > 0 ? n / 3 : 1;
-        bipartite(r, m, third, m + third, third, 0.5);
-        bipartite(r, m + third, third, m + 2 * third, n - 2 * third, 0.5);
+        generate_bipartite(r, m, third, m + third, third, 0.5);
+        generate_bipartite(r, m + third, third, m + 2 * third, n - 2 * third, 0.5);
         break;
     }
-    case FRAUD_TYPOLOGY_BIPARTITE: bipartite(r, m, half, m + half, n - half, 0.6); break;
+    case FRAUD_TYPOLOGY_BIPARTITE: generate_bipartite(r, m, half, m + half, n - half, 0.6); break;
     default: /* mule: victims pay once and much, the mule passes it on at once, part of it as cash */
         for (int k = 2; k < n; k++) {
-            move(r, m[k], m[0], 2.5);
+            generate_move(r, m[k], m[0], 2.5);
             r->hours /= 6;
-            move(r, m[0], m[1], 2.1);
+            generate_move(r, m[0], m[1], 2.1);
             r->hours *= 6;
         }
     }
@@ -392,10 +392,10 @@ static void account_ring(ring *r, const int *m, int n)
 static void stolen_card(ring *r, int owner)
 {
     world *w = r->w;
-    for (int k = 3 + below(w, 9); k > 0; k--) {
-        int shop = below(w, w->n_merchant); /* anywhere */
-        r->ts = later(w, r->ts, r->hours / 3);
-        mark(purchase(w, r->ts, owner, shop, lognormal(w, categories[w->merchants[shop].category].mean * 2.2, 0.7)),
+    for (int k = 3 + generate_below(w, 9); k > 0; k--) {
+        int shop = generate_below(w, w->n_merchant); /* anywhere */
+        r->ts = generate_later(w, r->ts, r->hours / 3);
+        generate_mark(generate_purchase(w, r->ts, owner, shop, generate_lognormal(w, categories[w->merchants[shop].category].mean * 2.2, 0.7)),
              r->typology, r->id);
     }
 }
@@ -406,24 +406,24 @@ static void bad_terminal(ring *r, int shop, int64_t until)
     for (size_t i = 0; i < r->w->n; i++) {
         fraud_generated *g = &r->w->out[i];
         if (g->payment.kind != FRAUD_KIND_CARD || g->payment.ts < r->ts || g->payment.ts > until) continue;
-        if (!strcmp(g->payment.to, r->w->merchants[shop].id) && !g->typology && chance(r->w, 0.8))
-            mark(g, r->typology, r->id);
+        if (!strcmp(g->payment.to, r->w->merchants[shop].id) && !g->typology && generate_chance(r->w, 0.8))
+            generate_mark(g, r->typology, r->id);
     }
 }
 
-static void one_ring(world *w, fraud_typology typology, int32_t id)
+static void generate_one_ring(world *w, fraud_typology typology, int32_t id)
 {
-    int member[40], n = w->o->ring_min + below(w, w->o->ring_max - w->o->ring_min + 1);
+    int member[40], n = w->o->ring_min + generate_below(w, w->o->ring_max - w->o->ring_min + 1);
     /* A ring lives for half a day to fifteen days. Some are under way when the period begins, so that fraud is as likely early
      * as late. */
-    double days = exp(uniform(w, log(0.5), log(RING_DAYS)));
+    double days = exp(generate_uniform(w, log(0.5), log(RING_DAYS)));
     ring r = {
-        .w = w, .typology = typology, .id = id, .hours = days * 24 / n, .sum = exp(uniform(w, log(9000), log(180000)))};
-    r.ts = instant_on(w, day_start(w, below(w, w->o->days + RING_DAYS) - RING_DAYS));
+        .w = w, .typology = typology, .id = id, .hours = days * 24 / n, .sum = exp(generate_uniform(w, log(9000), log(180000)))};
+    r.ts = instant_on(w, day_start(w, generate_below(w, w->o->days + RING_DAYS) - RING_DAYS));
     if (typology == FRAUD_TYPOLOGY_COMPROMISED_CARD)
-        stolen_card(&r, below(w, w->o->accounts));
+        stolen_card(&r, generate_below(w, w->o->accounts));
     else if (typology == FRAUD_TYPOLOGY_COMPROMISED_TERMINAL)
-        bad_terminal(&r, below(w, w->n_merchant), r.ts + (5 + below(w, 16)) * (int64_t)DAY_MS);
+        bad_terminal(&r, generate_below(w, w->n_merchant), r.ts + (5 + generate_below(w, 16)) * (int64_t)DAY_MS);
     else {
         draw_members(w, member, n);
         account_ring(&r, member, n);
@@ -432,7 +432,7 @@ static void one_ring(world *w, fraud_typology typology, int32_t id)
 
 /* ---- time order, ids, balances ---- */
 
-static int by_time(const void *a, const void *b)
+static int generate_by_time(const void *a, const void *b)
 {
     const fraud_generated *x = a, *y = b;
     if (x->payment.ts != y->payment.ts) return x->payment.ts < y->payment.ts ? -1 : 1;
@@ -448,11 +448,11 @@ typedef struct {
     int32_t person;
 } owner;
 
-static int by_id(const void *a, const void *b) { return strcmp(((const owner *)a)->id, ((const owner *)b)->id); }
+static int generate_by_id(const void *a, const void *b) { return strcmp(((const owner *)a)->id, ((const owner *)b)->id); }
 
 static person *person_of(const world *w, const owner *owners, size_t n, const char *id)
 {
-    owner key = {.id = id}, *found = bsearch(&key, owners, n, sizeof *owners, by_id);
+    owner key = {.id = id}, *found = bsearch(&key, owners, n, sizeof *owners, generate_by_id);
     return found ? &w->people[found->person] : NULL;
 }
 
@@ -464,7 +464,7 @@ static void known_balance(fraud_payment *p, uint32_t bit, int64_t *field, const 
 }
 
 /* Walks in time: payments without funds do not happen (an honest one) or are smaller (a fraudulent one). */
-static size_t settle(world *w, const owner *owners, size_t n_owner)
+static size_t generate_settle(world *w, const owner *owners, size_t n_owner)
 {
     size_t kept = 0;
     for (size_t i = 0; i < w->n; i++) {
@@ -504,25 +504,25 @@ static r1_status settle_all(world *w, r1_err *err)
         owners[2 * i] = (owner){w->people[i].account, i};
         owners[2 * i + 1] = (owner){w->people[i].card, i};
     }
-    qsort(owners, n_owner, sizeof *owners, by_id);
-    qsort(w->out, w->n, sizeof *w->out, by_time);
-    w->n = settle(w, owners, n_owner);
+    qsort(owners, n_owner, sizeof *owners, generate_by_id);
+    qsort(w->out, w->n, sizeof *w->out, generate_by_time);
+    w->n = generate_settle(w, owners, n_owner);
     free(owners);
     name_payments(w);
     return R1_OK;
 }
 
-static void live(world *w)
+static void generate_live(world *w)
 {
     for (int i = 0; i < w->o->accounts; i++) {
         salaries_and_rent(w, i);
-        for (int day = 0; day < w->o->days; day++) day_of(w, i, day);
-        if (w->people[i].business) business(w, i);
+        for (int day = 0; day < w->o->days; day++) generate_day_of(w, i, day);
+        if (w->people[i].business) generate_business(w, i);
     }
     for (int k = w->o->accounts / 40; k > 0; k--) saving_club(w);
     int32_t id = 0;
     for (int t = FRAUD_TYPOLOGY_FAN_IN; t < FRAUD_N_TYPOLOGY; t++)
-        for (int k = 0; k < w->o->rings; k++) one_ring(w, (fraud_typology)t, id++);
+        for (int k = 0; k < w->o->rings; k++) generate_one_ring(w, (fraud_typology)t, id++);
 }
 
 static r1_status check_opts(const fraud_generate_opts *o, r1_err *err)
@@ -551,7 +551,7 @@ r1_status fraud_generate(const fraud_generate_opts *o, fraud_generated **out, si
     if (st == R1_OK) {
         make_merchants(&w);
         for (int i = 0; i < o->accounts; i++) make_person(&w, i);
-        live(&w);
+        generate_live(&w);
         st = w.full ? r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "more than %d payments, or no memory for them",
                                  PAYMENTS_MAX)
                     : settle_all(&w, err);

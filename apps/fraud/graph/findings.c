@@ -33,15 +33,15 @@ void fraud_findings_init(void)
 
 /* ---- like edges ------------------------------------------------------------------------------------------------------ */
 
-static bool inner(const fraud_state *s, const fraud_edge *edge)
+static bool findings_inner(const fraud_state *s, const fraud_edge *edge)
 {
     return edge->from != edge->to && s->entity[edge->from].role == FRAUD_ROLE_ACCOUNT &&
            s->entity[edge->to].role == FRAUD_ROLE_ACCOUNT;
 }
 
-static bool like(const fraud_state *s, const fraud_edge *edge, const fraud_edge *new_edge, int band)
+static bool findings_like(const fraud_state *s, const fraud_edge *edge, const fraud_edge *new_edge, int band)
 {
-    return inner(s, edge) && abs(edge->ln - new_edge->ln) <= band && s->pair[edge->pair].n[FRAUD_W_28D] == 1;
+    return findings_inner(s, edge) && abs(edge->ln - new_edge->ln) <= band && s->pair[edge->pair].n[FRAUD_W_28D] == 1;
 }
 
 typedef struct { /* the newest payments of one account and direction */
@@ -49,9 +49,9 @@ typedef struct { /* the newest payments of one account and direction */
     int n_like, n_all; /* n_all: accounts at the other end, like or not */
 } near_list;
 
-static uint32_t other_end(const fraud_edge *edge, int direction) { return direction ? edge->from : edge->to; }
+static uint32_t findings_other_end(const fraud_edge *edge, int direction) { return direction ? edge->from : edge->to; }
 
-static void near_fill(const fraud_state *s, uint32_t id, int direction, const fraud_edge *new_edge, near_list *l)
+static void findings_near_fill(const fraud_state *s, uint32_t id, int direction, const fraud_edge *new_edge, near_list *l)
 {
     uint32_t seen[FRAUD_FINDING_NEAR];
     uint64_t seq = s->entity[id].head[direction];
@@ -60,18 +60,18 @@ static void near_fill(const fraud_state *s, uint32_t id, int direction, const fr
         const fraud_edge *edge = fraud_state_edge(s, seq);
         if (edge->ts <= new_edge->ts - FRAUD_WINDOW_MS[FRAUD_W_28D]) return;
         seq = edge->prev[direction];
-        if (!inner(s, edge)) continue;
+        if (!findings_inner(s, edge)) continue;
         int k = 0;
-        while (k < l->n_all && seen[k] != other_end(edge, direction)) k++;
-        if (k == l->n_all) seen[l->n_all++] = other_end(edge, direction);
-        if (edge->ts > new_edge->ts - FRAUD_FINDING_DAYS * FRAUD_DAY_MS && like(s, edge, new_edge, FRAUD_FINDING_BAND))
+        while (k < l->n_all && seen[k] != findings_other_end(edge, direction)) k++;
+        if (k == l->n_all) seen[l->n_all++] = findings_other_end(edge, direction);
+        if (edge->ts > new_edge->ts - FRAUD_FINDING_DAYS * FRAUD_DAY_MS && findings_like(s, edge, new_edge, FRAUD_FINDING_BAND))
             l->like[l->n_like++] = edge;
     }
 }
 
 /* ---- the network ---------------------------------------------------------------------------------------------------- */
 
-static int vertex(ego *e, uint32_t id)
+static int findings_vertex(ego *e, uint32_t id)
 {
     for (int i = 0; i < e->n_v; i++)
         if (e->id[i] == id) return i;
@@ -85,7 +85,7 @@ static void take_edge(ego *e, const fraud_edge *edge)
     for (int i = 0; i < e->n_e; i++)
         if (e->edge[i] == edge) return;
     if (e->n_e == E_MAX) return;
-    int src = vertex(e, edge->from), dst = vertex(e, edge->to);
+    int src = findings_vertex(e, edge->from), dst = findings_vertex(e, edge->to);
     if (src < 0 || dst < 0) return;
     e->edge[e->n_e] = edge;
     e->src[e->n_e] = src;
@@ -101,12 +101,12 @@ static void walk_vertex(ego *e, int v)
 {
     near_list l;
     for (int d = 0; d < 2; d++) {
-        near_fill(e->s, e->id[v], d, e->new_edge, &l);
+        findings_near_fill(e->s, e->id[v], d, e->new_edge, &l);
         take_list(e, &l);
     }
 }
 
-static bool build(ego *e, const near_list *u_in, const near_list *u_out, const near_list *v_in)
+static bool findings_build(ego *e, const near_list *u_in, const near_list *u_out, const near_list *v_in)
 {
     e->n_v = e->n_e = 0;
     take_edge(e, e->new_edge);
@@ -131,7 +131,7 @@ static int edge_of(const ego *e, int a, int b)
 }
 
 /* Did a pay b not later than c paid d? */
-static bool before(const ego *e, int a, int b, int c, int d)
+static bool findings_before(const ego *e, int a, int b, int c, int d)
 {
     int first = edge_of(e, a, b), second = edge_of(e, c, d);
     return first >= 0 && second >= 0 && e->edge[first]->ts <= e->edge[second]->ts;
@@ -175,7 +175,7 @@ typedef struct {
     size_t n, cap;
 } sink;
 
-static fraud_finding *start(sink *k, unsigned pattern)
+static fraud_finding *findings_start(sink *k, unsigned pattern)
 {
     if (k->n == k->cap) return NULL;
     fraud_finding *f = &k->out[k->n++];
@@ -201,7 +201,7 @@ static bool on_path(const chain *c, int n, uint32_t id)
 }
 
 /* The path's last n edges stand; `at` is where it has come from so far. Shorter ones than the best are looked for. */
-static void extend(chain *c, int n, uint32_t at, int64_t ts)
+static void findings_extend(chain *c, int n, uint32_t at, int64_t ts)
 {
     int limit = c->n_best ? c->n_best - 1 : FRAUD_FINDING_HOPS;
     if (n == limit) return;
@@ -213,12 +213,12 @@ static void extend(chain *c, int n, uint32_t at, int64_t ts)
             return;
         seq = edge->prev[1];
         c->looks--;
-        if (edge->ts > ts || edge == c->new_edge || !like(c->s, edge, c->new_edge, FRAUD_FINDING_CYCLE_BAND) ||
+        if (edge->ts > ts || edge == c->new_edge || !findings_like(c->s, edge, c->new_edge, FRAUD_FINDING_CYCLE_BAND) ||
             on_path(c, n, edge->from))
             continue;
         c->path[n] = edge;
         if (edge->from != c->new_edge->to)
-            extend(c, n + 1, edge->from, edge->ts);
+            findings_extend(c, n + 1, edge->from, edge->ts);
         else if (n > 0) {
             c->n_best = n + 1;
             memcpy(c->best, c->path, sizeof c->best);
@@ -230,8 +230,8 @@ static void extend(chain *c, int n, uint32_t at, int64_t ts)
 static void find_cycle(const fraud_state *s, const fraud_edge *new_edge, sink *k)
 {
     chain c = {.s = s, .new_edge = new_edge, .looks = FRAUD_FINDING_LOOKS};
-    extend(&c, 0, new_edge->from, new_edge->ts);
-    fraud_finding *f = c.n_best ? start(k, FRAUD_PATTERN_CYCLE) : NULL;
+    findings_extend(&c, 0, new_edge->from, new_edge->ts);
+    fraud_finding *f = c.n_best ? findings_start(k, FRAUD_PATTERN_CYCLE) : NULL;
     if (!f) return;
     put_edge(s, new_edge, f);
     for (int i = c.n_best - 1; i >= 0; i--) put_edge(s, c.best[i], f);
@@ -242,7 +242,7 @@ static void find_cycle(const fraud_state *s, const fraud_edge *new_edge, sink *k
 static void find_fan(const fraud_state *s, const near_list *l, unsigned pattern, sink *k)
 {
     if (l->n_like < FRAUD_FINDING_FAN || SHARE_D * l->n_like < SHARE_N * l->n_all) return;
-    fraud_finding *f = start(k, pattern);
+    fraud_finding *f = findings_start(k, pattern);
     for (int i = 0; f && i < l->n_like; i++) put_edge(s, l->like[i], f);
 }
 
@@ -255,7 +255,7 @@ static void find_gather_scatter(const fraud_state *s, const near_list *u_in, con
         return;
     int64_t first_out = u_out->like[u_out->n_like - 1]->ts; /* newest first */
     for (int pass = 0; pass < 2; pass++) {
-        fraud_finding *f = pass && n_in >= FRAUD_FINDING_SPOKES ? start(k, FRAUD_PATTERN_GATHER_SCATTER) : NULL;
+        fraud_finding *f = pass && n_in >= FRAUD_FINDING_SPOKES ? findings_start(k, FRAUD_PATTERN_GATHER_SCATTER) : NULL;
         if (pass && !f) return;
         for (int i = 0; i < u_in->n_like; i++) {
             if (u_in->like[i]->ts > first_out) continue;
@@ -268,7 +268,7 @@ static void find_gather_scatter(const fraud_state *s, const near_list *u_in, con
 
 /* ---- two hops: over igraph ---------------------------------------------------------------------------------------------------- */
 
-static void neighbours(const ego *e, int v, igraph_neimode_t mode, side *out)
+static void findings_neighbours(const ego *e, int v, igraph_neimode_t mode, side *out)
 {
     igraph_vector_int_t list;
     out->n = 0;
@@ -279,24 +279,24 @@ static void neighbours(const ego *e, int v, igraph_neimode_t mode, side *out)
     igraph_vector_int_destroy(&list);
 }
 
-static bool has(const side *s, int v)
+static bool findings_has(const side *s, int v)
 {
     for (int i = 0; i < s->n; i++)
         if (s->v[i] == v) return true;
     return false;
 }
 
-static void add(side *s, int v)
+static void findings_add(side *s, int v)
 {
-    if (s->n < SIDE_MAX && !has(s, v)) s->v[s->n++] = v;
+    if (s->n < SIDE_MAX && !findings_has(s, v)) s->v[s->n++] = v;
 }
 
 /* Accounts that `source` paid and that paid v afterwards. */
-static side passers(const ego *e, int source, const side *v_in)
+static side findings_passers(const ego *e, int source, const side *v_in)
 {
     side mids = {.n = 0};
     for (int i = 0; i < v_in->n; i++)
-        if (v_in->v[i] != source && before(e, source, v_in->v[i], v_in->v[i], 1)) add(&mids, v_in->v[i]);
+        if (v_in->v[i] != source && findings_before(e, source, v_in->v[i], v_in->v[i], 1)) findings_add(&mids, v_in->v[i]);
     return mids;
 }
 
@@ -306,10 +306,10 @@ static void find_scatter_gather(const ego *e, const side *u_in, const side *v_in
     int source = -1;
     for (int i = 0; i < u_in->n; i++) {
         if (u_in->v[i] == 1) continue;
-        side mids = passers(e, u_in->v[i], v_in);
-        if (has(&mids, 0) && mids.n > best.n) best = mids, source = u_in->v[i];
+        side mids = findings_passers(e, u_in->v[i], v_in);
+        if (findings_has(&mids, 0) && mids.n > best.n) best = mids, source = u_in->v[i];
     }
-    fraud_finding *f = best.n >= FRAUD_FINDING_SPOKES ? start(k, FRAUD_PATTERN_SCATTER_GATHER) : NULL;
+    fraud_finding *f = best.n >= FRAUD_FINDING_SPOKES ? findings_start(k, FRAUD_PATTERN_SCATTER_GATHER) : NULL;
     for (int i = 0; f && i < best.n; i++) {
         put_pair(e, source, best.v[i], f);
         put_pair(e, best.v[i], 1, f);
@@ -323,8 +323,8 @@ static side layer_of(const ego *e, int a, int b, int *both)
     *both = 0;
     for (int x = 2; x < e->n_v; x++) {
         if (x == a || x == b) continue;
-        bool paid_a = before(e, x, a, a, 1), paid_b = before(e, x, b, b, 1);
-        if (paid_a || paid_b) add(&layer, x);
+        bool paid_a = findings_before(e, x, a, a, 1), paid_b = findings_before(e, x, b, b, 1);
+        if (paid_a || paid_b) findings_add(&layer, x);
         *both += paid_a && paid_b;
     }
     return layer;
@@ -342,10 +342,10 @@ static void find_stack(const ego *e, const side *v_in, sink *k)
         best = layer;
         mid = v_in->v[i];
     }
-    fraud_finding *f = mid >= 0 ? start(k, FRAUD_PATTERN_STACK) : NULL;
+    fraud_finding *f = mid >= 0 ? findings_start(k, FRAUD_PATTERN_STACK) : NULL;
     for (int i = 0; f && i < best.n; i++) {
-        if (before(e, best.v[i], 0, 0, 1)) put_pair(e, best.v[i], 0, f);
-        if (before(e, best.v[i], mid, mid, 1)) put_pair(e, best.v[i], mid, f);
+        if (findings_before(e, best.v[i], 0, 0, 1)) put_pair(e, best.v[i], 0, f);
+        if (findings_before(e, best.v[i], mid, mid, 1)) put_pair(e, best.v[i], mid, f);
     }
     if (f) put_pair(e, 0, 1, f), put_pair(e, mid, 1, f);
 }
@@ -355,16 +355,16 @@ static void find_bipartite(const ego *e, const side *v_in, const side *u_out, si
     side sources = {.v = {0}, .n = 1}, sinks = {.v = {1}, .n = 1}, outs;
     for (int i = 0; i < v_in->n; i++) {
         int b = v_in->v[i];
-        if (b == 0 || has(u_out, b)) continue;
-        neighbours(e, b, IGRAPH_OUT, &outs);
+        if (b == 0 || findings_has(u_out, b)) continue;
+        findings_neighbours(e, b, IGRAPH_OUT, &outs);
         for (int j = 0; j < outs.n; j++) {
-            if (outs.v[j] == 1 || outs.v[j] == 0 || !has(u_out, outs.v[j]) || has(v_in, outs.v[j])) continue;
-            add(&sources, b);
-            add(&sinks, outs.v[j]);
+            if (outs.v[j] == 1 || outs.v[j] == 0 || !findings_has(u_out, outs.v[j]) || findings_has(v_in, outs.v[j])) continue;
+            findings_add(&sources, b);
+            findings_add(&sinks, outs.v[j]);
         }
     }
     if (sources.n < 2 || sinks.n < 2 || sources.n + sinks.n < 5) return;
-    fraud_finding *f = start(k, FRAUD_PATTERN_BIPARTITE);
+    fraud_finding *f = findings_start(k, FRAUD_PATTERN_BIPARTITE);
     for (int i = 0; f && i < sources.n; i++)
         for (int j = 0; j < sinks.n; j++) put_pair(e, sources.v[i], sinks.v[j], f);
 }
@@ -375,11 +375,11 @@ static void find_two_hops(const fraud_state *s, const fraud_edge *new_edge, cons
     /* Every shape of two hops needs a second payer of v, and a payer of u or a second sink of u. */
     if (v_in->n_like < 2 || (u_in->n_like < 1 && u_out->n_like < 2)) return;
     ego e = {.s = s, .new_edge = new_edge};
-    if (!build(&e, u_in, u_out, v_in)) return;
+    if (!findings_build(&e, u_in, u_out, v_in)) return;
     side in_u, out_u, in_v;
-    neighbours(&e, 0, IGRAPH_IN, &in_u);
-    neighbours(&e, 0, IGRAPH_OUT, &out_u);
-    neighbours(&e, 1, IGRAPH_IN, &in_v);
+    findings_neighbours(&e, 0, IGRAPH_IN, &in_u);
+    findings_neighbours(&e, 0, IGRAPH_OUT, &out_u);
+    findings_neighbours(&e, 1, IGRAPH_IN, &in_v);
     find_scatter_gather(&e, &in_u, &in_v, k);
     find_stack(&e, &in_v, k);
     find_bipartite(&e, &in_v, &out_u, k);
@@ -391,10 +391,10 @@ size_t fraud_findings_search(const fraud_state *s, uint64_t seq, fraud_finding *
     const fraud_edge *new_edge = fraud_state_edge(s, seq);
     sink k = {out, 0, cap};
     near_list u_in, u_out, v_in;
-    if (!like(s, new_edge, new_edge, 0)) return 0;
-    near_fill(s, new_edge->from, 1, new_edge, &u_in);
-    near_fill(s, new_edge->from, 0, new_edge, &u_out);
-    near_fill(s, new_edge->to, 1, new_edge, &v_in);
+    if (!findings_like(s, new_edge, new_edge, 0)) return 0;
+    findings_near_fill(s, new_edge->from, 1, new_edge, &u_in);
+    findings_near_fill(s, new_edge->from, 0, new_edge, &u_out);
+    findings_near_fill(s, new_edge->to, 1, new_edge, &v_in);
     find_cycle(s, new_edge, &k);
     find_fan(s, &v_in, FRAUD_PATTERN_FAN_IN, &k);
     find_fan(s, &u_out, FRAUD_PATTERN_FAN_OUT, &k);

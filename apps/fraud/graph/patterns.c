@@ -41,17 +41,17 @@ typedef struct { /* the newest payments of one entity in one direction, and the 
     int n, n_other;
 } near_list;
 
-static bool contains(const uint32_t *list, int n, uint32_t x)
+static bool patterns_contains(const uint32_t *list, int n, uint32_t x)
 {
     for (int i = 0; i < n; i++)
         if (list[i] == x) return true;
     return false;
 }
 
-static uint32_t other_end(const fraud_edge *edge, int direction) { return direction ? edge->from : edge->to; }
+static uint32_t patterns_other_end(const fraud_edge *edge, int direction) { return direction ? edge->from : edge->to; }
 
 /* direction 0: payments out of i, 1: into i. External other ends are left out. */
-static void near_fill(const fraud_state *s, uint32_t i, int direction, int cap, near_list *l)
+static void patterns_near_fill(const fraud_state *s, uint32_t i, int direction, int cap, near_list *l)
 {
     l->n = l->n_other = 0;
     if (s->entity[i].role == FRAUD_ROLE_EXTERNAL) return;
@@ -60,10 +60,10 @@ static void near_fill(const fraud_state *s, uint32_t i, int direction, int cap, 
         const fraud_edge *edge = fraud_state_edge(s, seq);
         if (edge->ts <= s->now - FRAUD_WINDOW_MS[FRAUD_W_28D]) break;
         seq = edge->prev[direction];
-        uint32_t other = other_end(edge, direction);
+        uint32_t other = patterns_other_end(edge, direction);
         if (edge->external[!direction]) continue;
         l->edge[l->n++] = edge;
-        if (!contains(l->other, l->n_other, other)) l->other[l->n_other++] = other;
+        if (!patterns_contains(l->other, l->n_other, other)) l->other[l->n_other++] = other;
     }
 }
 
@@ -90,14 +90,14 @@ static void prefetch_far(const fraud_state *s, const near_list *l, int direction
     }
 }
 
-static float days(int64_t ms) { return (float)((double)ms / (double)FRAUD_DAY_MS); }
+static float patterns_days(int64_t ms) { return (float)((double)ms / (double)FRAUD_DAY_MS); }
 static float ln_ratio(int32_t a, int32_t b) { return (float)abs(a - b) / 1024.0f; }
 
 static void cycle_found(const fraud_state *s, const fraud_edge *first, const fraud_edge *last, int32_t ln, float *count,
                         fraud_patterns *p)
 {
     *count += 1;
-    float age = days(s->now - first->ts), ratio = ln_ratio(ln, last->ln);
+    float age = patterns_days(s->now - first->ts), ratio = ln_ratio(ln, last->ln);
     if (!(age >= p->cycle_age)) p->cycle_age = age;
     if (!(ratio >= p->cycle_ratio)) p->cycle_ratio = ratio;
 }
@@ -115,7 +115,7 @@ static void count_cycles(const fraud_state *s, uint32_t u, uint32_t v, const nea
         for (int i = 0; i < outs->n; i++)
             if (outs->edge[i]->to == last->from && outs->edge[i]->ts <= last->ts)
                 cycle_found(s, outs->edge[i], last, ln, &p->cycle3, p);
-        near_fill(s, last->from, 1, FRAUD_FAR, &far);
+        patterns_near_fill(s, last->from, 1, FRAUD_FAR, &far);
         for (int k = 0; k < far.n; k++) {
             const fraud_edge *mid = far.edge[k];
             if (mid->ts > last->ts || mid->from == u || mid->from == v || mid->from == last->from) continue;
@@ -126,11 +126,11 @@ static void count_cycles(const fraud_state *s, uint32_t u, uint32_t v, const nea
     }
 }
 
-static float overlap(const uint32_t *a, int n_a, const uint32_t *b, int n_b, uint32_t not1, uint32_t not2)
+static float patterns_overlap(const uint32_t *a, int n_a, const uint32_t *b, int n_b, uint32_t not1, uint32_t not2)
 {
     int n = 0;
     for (int i = 0; i < n_a; i++)
-        if (a[i] != not1 && a[i] != not2 && contains(b, n_b, a[i])) n++;
+        if (a[i] != not1 && a[i] != not2 && patterns_contains(b, n_b, a[i])) n++;
     return (float)n;
 }
 
@@ -142,10 +142,10 @@ static void count_shared(const fraud_state *s, uint32_t u, uint32_t v, const nea
     for (int i = 0; i < v_in->n_other; i++) {
         uint32_t b = v_in->other[i];
         if (b == u || b == v) continue;
-        near_fill(s, b, 1, FRAUD_FAR, &far);
-        p->shared_source += overlap(far.other, far.n_other, u_in->other, u_in->n_other, v, b) > 0;
-        near_fill(s, b, 0, FRAUD_FAR, &far);
-        p->shared_sink += overlap(far.other, far.n_other, u_out->other, u_out->n_other, v, u) > 0;
+        patterns_near_fill(s, b, 1, FRAUD_FAR, &far);
+        p->shared_source += patterns_overlap(far.other, far.n_other, u_in->other, u_in->n_other, v, b) > 0;
+        patterns_near_fill(s, b, 0, FRAUD_FAR, &far);
+        p->shared_sink += patterns_overlap(far.other, far.n_other, u_out->other, u_out->n_other, v, u) > 0;
     }
 }
 
@@ -155,9 +155,9 @@ static float second_hop(const fraud_state *s, const near_list *l, int direction,
     int n = 0;
     near_list far;
     for (int i = 0; i < l->n_other; i++) {
-        near_fill(s, l->other[i], direction, FRAUD_FAR, &far);
+        patterns_near_fill(s, l->other[i], direction, FRAUD_FAR, &far);
         for (int k = 0; k < far.n_other; k++)
-            if (far.other[k] != self && !contains(seen, n, far.other[k])) seen[n++] = far.other[k];
+            if (far.other[k] != self && !patterns_contains(seen, n, far.other[k])) seen[n++] = far.other[k];
     }
     return (float)n;
 }
@@ -185,7 +185,7 @@ static void amount_share(const fraud_state *s, const near_list *l, int direction
 {
     int n = 0, close = 0, once = 0;
     for (int i = 0; i < l->n; i++) {
-        if (other_end(l->edge[i], direction) == not1) continue;
+        if (patterns_other_end(l->edge[i], direction) == not1) continue;
         n++;
         close += abs(l->edge[i]->ln - ln) < 256;
         once += s->pair[l->edge[i]->pair].n[FRAUD_W_28D] == 1;
@@ -201,7 +201,7 @@ static void pass_through(const fraud_state *s, const near_list *ins, int32_t ln,
         float ratio = ln_ratio(ln, ins->edge[i]->ln);
         if (ratio >= p->through_ratio) continue;
         p->through_ratio = ratio;
-        p->through_age = days(s->now - ins->edge[i]->ts);
+        p->through_age = patterns_days(s->now - ins->edge[i]->ts);
     }
 }
 
@@ -213,16 +213,16 @@ void fraud_patterns_count(const fraud_state *s, uint32_t u, uint32_t v, int32_t 
     p->cycle_age = p->cycle_ratio = p->through_age = NAN;
     p->peer_amount = p->side_amount = p->peer_new = p->side_new = NAN;
     p->through_ratio = INFINITY;
-    near_fill(s, u, 1, FRAUD_NEAR, &u_in);
-    near_fill(s, u, 0, FRAUD_NEAR, &u_out);
-    near_fill(s, v, 1, FRAUD_NEAR, &v_in);
-    near_fill(s, v, 0, FRAUD_NEAR, &v_out);
+    patterns_near_fill(s, u, 1, FRAUD_NEAR, &u_in);
+    patterns_near_fill(s, u, 0, FRAUD_NEAR, &u_out);
+    patterns_near_fill(s, v, 1, FRAUD_NEAR, &v_in);
+    patterns_near_fill(s, v, 0, FRAUD_NEAR, &v_out);
     prefetch_far(s, &u_in, 1);
     prefetch_far(s, &v_in, 1);
     prefetch_far(s, &v_in, 0);
     prefetch_far(s, &v_out, 0);
     count_cycles(s, u, v, &v_out, &u_in, ln, p);
-    p->parallel = overlap(u_out.other, u_out.n_other, v_in.other, v_in.n_other, u, v);
+    p->parallel = patterns_overlap(u_out.other, u_out.n_other, v_in.other, v_in.n_other, u, v);
     count_shared(s, u, v, &u_in, &u_out, &v_in, p);
     p->up2 = second_hop(s, &u_in, 1, u);
     p->down2 = second_hop(s, &v_out, 0, v);

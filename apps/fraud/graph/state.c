@@ -40,7 +40,7 @@ static links pair_links(fraud_state *s, uint32_t i)
 
 typedef links (*links_fn)(fraud_state *, uint32_t);
 
-static r1_status table_new(fraud_table *t, uint32_t cap, r1_err *err)
+static r1_status state_table_new(fraud_table *t, uint32_t cap, r1_err *err)
 {
     t->cap = cap;
     t->n_bucket = 1;
@@ -96,7 +96,7 @@ static void table_remove(fraud_state *s, fraud_table *t, links_fn fn, uint32_t i
 }
 
 /* A row for a new key; the caller has made sure that there is room. */
-static uint32_t table_add(fraud_state *s, fraud_table *t, links_fn fn, uint64_t key)
+static uint32_t state_table_add(fraud_state *s, fraud_table *t, links_fn fn, uint64_t key)
 {
     uint32_t i = t->free_head;
     if (i != FRAUD_NONE)
@@ -134,7 +134,7 @@ static void window_update(fraud_state *s, const fraud_edge *edge, int k, int sig
     window_end(&s->entity[edge->to].w[k][1], edge, sign, first);
 }
 
-static void drop_oldest(fraud_state *s)
+static void state_drop_oldest(fraud_state *s)
 {
     const fraud_edge *edge = fraud_state_edge(s, s->seq_first);
     bool early = false;
@@ -163,7 +163,7 @@ int64_t fraud_state_advance(fraud_state *s, int64_t ts)
         }
     }
     while (s->seq_first < s->seq_next && fraud_state_edge(s, s->seq_first)->ts <= s->now - FRAUD_RETENTION_MS)
-        drop_oldest(s);
+        state_drop_oldest(s);
     return s->now;
 }
 
@@ -192,7 +192,7 @@ static void entity_room(fraud_state *s)
             t->evicted++;
             return;
         }
-        drop_oldest(s);
+        state_drop_oldest(s);
     }
 }
 
@@ -205,7 +205,7 @@ uint32_t fraud_state_entity(fraud_state *s, const char *name, uint8_t role)
     }
     entity_room(s);
     uint64_t key = name_key(name);
-    i = table_add(s, &s->entities, entity_links, key);
+    i = state_table_add(s, &s->entities, entity_links, key);
     fraud_entity *e = &s->entity[i];
     fraud_entity keep = *e;
     memset(e, 0, sizeof *e);
@@ -220,7 +220,7 @@ uint32_t fraud_state_entity(fraud_state *s, const char *name, uint8_t role)
     return i;
 }
 
-static uint64_t pair_key(uint32_t from, uint32_t to)
+static uint64_t state_pair_key(uint32_t from, uint32_t to)
 {
     uint32_t k[2] = {from, to};
     return r1_hash64(k, sizeof k, 0x70616972);
@@ -228,7 +228,7 @@ static uint64_t pair_key(uint32_t from, uint32_t to)
 
 uint32_t fraud_state_pair(const fraud_state *s, uint32_t from, uint32_t to)
 {
-    uint32_t i = s->pairs.bucket[pair_key(from, to) & (s->pairs.n_bucket - 1)];
+    uint32_t i = s->pairs.bucket[state_pair_key(from, to) & (s->pairs.n_bucket - 1)];
     while (i != FRAUD_NONE && (s->pair[i].from != from || s->pair[i].to != to)) i = s->pair[i].next;
     return i;
 }
@@ -245,7 +245,7 @@ static void pair_room(fraud_state *s)
             t->evicted++;
             return;
         }
-        drop_oldest(s);
+        state_drop_oldest(s);
     }
 }
 
@@ -263,8 +263,8 @@ static uint32_t pair_get(fraud_state *s, uint32_t from, uint32_t to)
         return i;
     }
     pair_room(s);
-    uint64_t key = pair_key(from, to);
-    i = table_add(s, &s->pairs, pair_links, key);
+    uint64_t key = state_pair_key(from, to);
+    i = state_table_add(s, &s->pairs, pair_links, key);
     fraud_pair *pair = &s->pair[i];
     fraud_pair keep = *pair;
     memset(pair, 0, sizeof *pair);
@@ -325,7 +325,7 @@ static void name_edge(fraud_state *s, uint64_t seq, const char *tx_id)
 
 uint64_t fraud_state_insert(fraud_state *s, const fraud_payment *p, uint32_t from, uint32_t to)
 {
-    if (s->seq_next - s->seq_first == s->edge_cap) drop_oldest(s);
+    if (s->seq_next - s->seq_first == s->edge_cap) state_drop_oldest(s);
     uint32_t pair = pair_get(s, from, to);
     uint64_t seq = s->seq_next;
     fraud_edge *edge = &s->edge[seq % s->edge_cap];
@@ -403,7 +403,7 @@ r1_status fraud_state_label(fraud_state *s, const char *tx_id, bool is_fraud, r1
 
 /* ---- life ------------------------------------------------------------------------------------------------------------ */
 
-static r1_status reserve(fraud_state *s, uint32_t edges_max, uint32_t entities_max, uint32_t pairs_max, r1_err *err)
+static r1_status state_reserve(fraud_state *s, uint32_t edges_max, uint32_t entities_max, uint32_t pairs_max, r1_err *err)
 {
     s->edge_cap = edges_max;
     s->tx_mask = 1;
@@ -417,8 +417,8 @@ static r1_status reserve(fraud_state *s, uint32_t edges_max, uint32_t entities_m
         R1_FAIL(err, R1_E_NOMEM, "no memory for %u edges, %u entities, %u pairs", edges_max, entities_max, pairs_max);
     memset(s->tx_bucket, 0xff, s->tx_mask * sizeof *s->tx_bucket);
     s->tx_mask--;
-    R1_TRY(table_new(&s->entities, entities_max, err));
-    return table_new(&s->pairs, pairs_max, err);
+    R1_TRY(state_table_new(&s->entities, entities_max, err));
+    return state_table_new(&s->pairs, pairs_max, err);
 }
 
 r1_status fraud_state_new(fraud_state **out, uint32_t edges_max, uint32_t entities_max, uint32_t pairs_max, r1_err *err)
@@ -432,7 +432,7 @@ r1_status fraud_state_new(fraud_state **out, uint32_t edges_max, uint32_t entiti
     fraud_state *s = calloc(1, sizeof *s);
     if (!s) R1_FAIL(err, R1_E_NOMEM, "no memory for the state");
     s->now = INT64_MIN / 2;
-    r1_status st = reserve(s, edges_max, entities_max, pairs_max, err);
+    r1_status st = state_reserve(s, edges_max, entities_max, pairs_max, err);
     if (st != R1_OK) {
         fraud_state_free(s);
         return st;

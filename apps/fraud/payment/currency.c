@@ -18,7 +18,7 @@ static const char codes[] =
 static const char no_digits[] = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF ";
 static const char three_digits[] = "BHD IQD JOD KWD LYD OMR TND ";
 
-static bool listed(const char *list, const char *code)
+static bool currency_listed(const char *list, const char *code)
 {
     for (const char *p = list; *p; p += 4)
         if (!memcmp(p, code, 3)) return true;
@@ -27,6 +27,6 @@ static bool listed(const char *list, const char *code)
 
 int fraud_currency_digits(const char *code)
 {
-    if (strlen(code) != 3 || !listed(codes, code)) return -1;
-    return listed(no_digits, code) ? 0 : listed(three_digits, code) ? 3 : 2;
+    if (strlen(code) != 3 || !currency_listed(codes, code)) return -1;
+    return currency_listed(no_digits, code) ? 0 : currency_listed(three_digits, code) ? 3 : 2;
 }

@@ -44,7 +44,7 @@ static int depth_of(const char *s, size_t len)
     return deepest;
 }
 
-static r1_status parse(const char *json, size_t len, json_t **out, r1_err *err)
+static r1_status payment_parse(const char *json, size_t len, json_t **out, r1_err *err)
 {
     if (len > FRAUD_PAYMENT_BYTES_MAX)
         R1_FAIL(err, R1_E_FORMAT, "message: expected at most %d bytes, found %zu", FRAUD_PAYMENT_BYTES_MAX, len);
@@ -193,7 +193,7 @@ r1_status fraud_payment_decode(const char *json, size_t len, fraud_payment *p, r
 {
     memset(p, 0, sizeof *p);
     reader r = {.err = err};
-    R1_TRY(parse(json, len, &r.o, err));
+    R1_TRY(payment_parse(json, len, &r.o, err));
     r1_status st = read_payment(&r, p);
     json_decref(r.o);
     if (st != R1_OK) memset(p, 0, sizeof *p);
@@ -203,7 +203,7 @@ r1_status fraud_payment_decode(const char *json, size_t len, fraud_payment *p, r
 /* ---- checks ---- */
 
 /* Well-formed UTF-8 (RFC 3629), terminated within size. */
-static bool is_text(const char *s, size_t size)
+static bool payment_is_text(const char *s, size_t size)
 {
     const unsigned char *p = (const unsigned char *)s;
     size_t len = strnlen(s, size);
@@ -241,7 +241,7 @@ static r1_status check_texts(const fraud_payment *p, r1_err *err)
                 {"device", p->device, sizeof p->device, false},
                 {"text", p->text, sizeof p->text, false}};
     for (size_t i = 0; i < R1_COUNT(rows); i++) {
-        if (!is_text(rows[i].text, rows[i].size))
+        if (!payment_is_text(rows[i].text, rows[i].size))
             R1_FAIL(err, R1_E_FORMAT, "%s: expected UTF-8, found other bytes", rows[i].name);
         if (rows[i].required && !*rows[i].text)
             R1_FAIL(err, R1_E_FORMAT, "%s: expected a string, found an empty one", rows[i].name);
@@ -277,7 +277,7 @@ r1_status fraud_payment_check(const fraud_payment *p, r1_err *err)
 
 /* ---- writing ---- */
 
-static void put_text(json_t *o, const char *name, const char *text)
+static void payment_put_text(json_t *o, const char *name, const char *text)
 {
     if (*text) json_object_set_new(o, name, json_string(text));
 }
@@ -285,20 +285,20 @@ static void put_text(json_t *o, const char *name, const char *text)
 static json_t *to_json(const fraud_payment *p)
 {
     json_t *o = json_object();
-    put_text(o, "tx_id", p->tx_id);
+    payment_put_text(o, "tx_id", p->tx_id);
     json_object_set_new(o, "ts", json_integer(p->ts));
-    put_text(o, "kind", fraud_kind_name(p->kind));
-    put_text(o, "from", p->from);
-    put_text(o, "to", p->to);
-    put_text(o, "from_role", fraud_role_name(p->from_role));
-    put_text(o, "to_role", fraud_role_name(p->to_role));
+    payment_put_text(o, "kind", fraud_kind_name(p->kind));
+    payment_put_text(o, "from", p->from);
+    payment_put_text(o, "to", p->to);
+    payment_put_text(o, "from_role", fraud_role_name(p->from_role));
+    payment_put_text(o, "to_role", fraud_role_name(p->to_role));
     json_object_set_new(o, "amount_minor", json_integer(p->amount_minor));
-    put_text(o, "currency", p->currency);
-    put_text(o, "country", p->country);
-    put_text(o, "channel", p->channel);
-    put_text(o, "category", p->category);
-    put_text(o, "device", p->device);
-    put_text(o, "text", p->text);
+    payment_put_text(o, "currency", p->currency);
+    payment_put_text(o, "country", p->country);
+    payment_put_text(o, "channel", p->channel);
+    payment_put_text(o, "category", p->category);
+    payment_put_text(o, "device", p->device);
+    payment_put_text(o, "text", p->text);
     if (p->has & FRAUD_HAS_FROM_BALANCE)
         json_object_set_new(o, "from_balance_minor", json_integer(p->from_balance_minor));
     if (p->has & FRAUD_HAS_TO_BALANCE) json_object_set_new(o, "to_balance_minor", json_integer(p->to_balance_minor));
@@ -339,7 +339,7 @@ r1_status fraud_label_decode(const char *json, size_t len, fraud_label *l, r1_er
 {
     memset(l, 0, sizeof *l);
     reader r = {.err = err};
-    R1_TRY(parse(json, len, &r.o, err));
+    R1_TRY(payment_parse(json, len, &r.o, err));
     r1_status st = read_label(&r, l);
     json_decref(r.o);
     if (st != R1_OK) memset(l, 0, sizeof *l);

@@ -74,7 +74,7 @@ typedef struct {
 } line;
 
 /* The message key is the paying account. Lines that are not payments go out without one. */
-static void find_key(line *l)
+static void produce_find_key(line *l)
 {
     fraud_payment p;
     char quoted[FRAUD_ACCOUNT_BYTES + 16];
@@ -88,7 +88,7 @@ static void find_key(line *l)
     }
 }
 
-static r1_status split(char *data, size_t len, size_t skip, size_t limit, line **out, size_t *n, r1_err *err)
+static r1_status produce_split(char *data, size_t len, size_t skip, size_t limit, line **out, size_t *n, r1_err *err)
 {
     size_t cap = 0, seen = 0;
     *out = NULL;
@@ -103,7 +103,7 @@ static r1_status split(char *data, size_t len, size_t skip, size_t limit, line *
                 *out = grown;
             }
             (*out)[*n] = (line){.text = p, .len = bytes};
-            find_key(&(*out)[(*n)++]);
+            produce_find_key(&(*out)[(*n)++]);
         }
         p += bytes + 1;
     }
@@ -129,7 +129,7 @@ typedef struct {
     double seconds;
 } counts;
 
-static r1_status send_all(r1_producer *p, const r1_options *o, const line *l, size_t n, counts *c, r1_err *err)
+static r1_status produce_send_all(r1_producer *p, const r1_options *o, const line *l, size_t n, counts *c, r1_err *err)
 {
     double rate = r1_options_float(o, "rate");
     const char *topic = r1_options_str(o, "topic");
@@ -155,7 +155,7 @@ static r1_status send_all(r1_producer *p, const r1_options *o, const line *l, si
     return R1_OK;
 }
 
-static int report(const counts *c, bool json)
+static int produce_report(const counts *c, bool json)
 {
     const char *form =
         json ? "{\"sent\": %llu, \"delivered\": %llu, \"failed\": %llu, \"late_over_2ms\": %llu, \"worst_late_ms\": "
@@ -188,14 +188,14 @@ int fraud_command_produce(r1_cli_call *call)
     r1_producer *p = NULL;
     r1_status st = r1_file_read(r1_options_str(o, "in"), FILE_BYTES_MAX, &data, &len, &call->err);
     if (st == R1_OK)
-        st = split(data, len, (size_t)r1_options_int(o, "skip"), (size_t)r1_options_int(o, "limit"), &lines, &n,
+        st = produce_split(data, len, (size_t)r1_options_int(o, "skip"), (size_t)r1_options_int(o, "limit"), &lines, &n,
                    &call->err);
     if (st == R1_OK && r1_options_int(o, "create"))
         st = r1_topic_create(&opts, r1_options_str(o, "topic"), (int)r1_options_int(o, "create"), 15000, &call->err);
     if (st == R1_OK) st = r1_producer_new(&p, &opts, &call->err);
-    if (st == R1_OK) st = send_all(p, o, lines, n, &c, &call->err);
+    if (st == R1_OK) st = produce_send_all(p, o, lines, n, &c, &call->err);
     r1_producer_free(p);
     free(lines);
     free(data);
-    return st == R1_OK ? report(&c, r1_options_bool(o, "json")) : r1_cli_exit(st);
+    return st == R1_OK ? produce_report(&c, r1_options_bool(o, "json")) : r1_cli_exit(st);
 }

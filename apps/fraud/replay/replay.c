@@ -57,7 +57,7 @@ typedef struct {
 } replay;
 
 /* false: end of file. A line that is too long comes back cut at its limit and fails to decode. */
-static bool read_line(FILE *f, char *line, size_t *len)
+static bool replay_read_line(FILE *f, char *line, size_t *len)
 {
     if (!fgets(line, LINE_MAX_BYTES, f)) return false;
     *len = strcspn(line, "\n");
@@ -72,7 +72,7 @@ static void next_label(replay *r)
     size_t len;
     r1_err err;
     r->have_label = false;
-    while (r->labels && !r->have_label && read_line(r->labels, line, &len)) {
+    while (r->labels && !r->have_label && replay_read_line(r->labels, line, &len)) {
         r->have_label = fraud_label_decode(line, len, &r->label, &err) == R1_OK;
         if (!r->have_label) r->bad++;
     }
@@ -110,7 +110,7 @@ static json_t *score_json(const fraud_slot *slot, const fraud_result *x)
                      findings);
 }
 
-static r1_status flush(replay *r, r1_err *err)
+static r1_status replay_flush(replay *r, r1_err *err)
 {
     r1_status st = fraud_engine_score(r->engine, r->slot, r->n_slot, r->result, err);
     for (size_t i = 0; i < r->n_slot; i++) {
@@ -124,13 +124,13 @@ static r1_status flush(replay *r, r1_err *err)
     return st;
 }
 
-static r1_status run(replay *r, r1_err *err)
+static r1_status replay_run(replay *r, r1_err *err)
 {
     char line[LINE_MAX_BYTES];
     size_t len;
     fraud_payment p;
     next_label(r);
-    while (!r1_cli_stopped() && read_line(r->in, line, &len)) {
+    while (!r1_cli_stopped() && replay_read_line(r->in, line, &len)) {
         if (fraud_payment_decode(line, len, &p, err) != R1_OK) {
             if (!r->bad++) fprintf(stderr, "line %llu: %s\n", (unsigned long long)(r->n + r->bad), err->msg);
             continue;
@@ -139,9 +139,9 @@ static r1_status run(replay *r, r1_err *err)
         R1_TRY(fraud_engine_apply(r->engine, &p, ++r->seq, &r->slot[r->n_slot], err));
         r->n_slot++;
         r->n++;
-        if (r->n_slot == r->batch) R1_TRY(flush(r, err));
+        if (r->n_slot == r->batch) R1_TRY(replay_flush(r, err));
     }
-    return flush(r, err);
+    return replay_flush(r, err);
 }
 
 static void keep_key(void *ctx, const float *key, size_t width)
@@ -150,7 +150,7 @@ static void keep_key(void *ctx, const float *key, size_t width)
     r1_vectors_put(&r->keys, ++r->n_key % 50 == 0, key, width, false);
 }
 
-static r1_status open_file(FILE **f, const char *path, const char *mode, r1_err *err)
+static r1_status replay_open_file(FILE **f, const char *path, const char *mode, r1_err *err)
 {
     if (!path) return R1_OK;
     *f = fopen(path, mode);
@@ -158,7 +158,7 @@ static r1_status open_file(FILE **f, const char *path, const char *mode, r1_err 
     return R1_OK;
 }
 
-static r1_status open_all(replay *r, const r1_options *o, r1_err *err)
+static r1_status replay_open_all(replay *r, const r1_options *o, r1_err *err)
 {
     const char *model = r1_options_str(o, "model");
     fraud_engine_opts opts = {.model_path = strcmp(model, "none") ? model : NULL,
@@ -167,9 +167,9 @@ static r1_status open_all(replay *r, const r1_options *o, r1_err *err)
                               .precision = r1_cli_precision(r1_options_str(o, "precision"))};
     if (!r1_options_str(o, "in")) R1_FAIL(err, R1_E_INVAL, "--in is needed");
     R1_TRY(fraud_engine_new(&r->engine, &opts, err));
-    R1_TRY(open_file(&r->in, r1_options_str(o, "in"), "r", err));
-    R1_TRY(open_file(&r->labels, r1_options_str(o, "labels"), "r", err));
-    R1_TRY(open_file(&r->out, r1_options_str(o, "out"), "w", err));
+    R1_TRY(replay_open_file(&r->in, r1_options_str(o, "in"), "r", err));
+    R1_TRY(replay_open_file(&r->labels, r1_options_str(o, "labels"), "r", err));
+    R1_TRY(replay_open_file(&r->out, r1_options_str(o, "out"), "w", err));
     const char *keys = r1_options_str(o, "keys");
     if (!keys) return R1_OK;
     R1_TRY(r1_vectors_open(&r->keys, keys, "payments", err));
@@ -192,8 +192,8 @@ int fraud_command_replay(r1_cli_call *call)
     replay *r = calloc(1, sizeof *r);
     if (!r) return R1_EXIT_FAILED;
     r->batch = (size_t)r1_options_int(call->opts, "batch");
-    r1_status st = open_all(r, call->opts, &call->err);
-    if (st == R1_OK) st = run(r, &call->err);
+    r1_status st = replay_open_all(r, call->opts, &call->err);
+    if (st == R1_OK) st = replay_run(r, &call->err);
     st = close_file(r->out, "scores", st, &call->err);
     r1_err late;
     r1_status closed = r1_vectors_close(&r->keys, st == R1_OK ? &call->err : &late);

@@ -90,7 +90,7 @@ void fraud_engine_free(fraud_engine *e)
 
 /* ---- capture ---- */
 
-static void capture(const fraud_state *s, uint32_t from, uint32_t to, const fraud_payment *p, fraud_facts *f)
+static void engine_capture(const fraud_state *s, uint32_t from, uint32_t to, const fraud_payment *p, fraud_facts *f)
 {
     const fraud_entity *a = &s->entity[from], *b = &s->entity[to];
     memset(f, 0, sizeof *f);
@@ -110,7 +110,7 @@ static void capture(const fraud_state *s, uint32_t from, uint32_t to, const frau
 /* ---- findings ---- */
 
 /* The cheap gate, then igraph. Both read the state only. n: what the new edge closes, where it has been counted already. */
-static bool gate(const fraud_state *s, uint32_t from, uint32_t to, const fraud_payment *p, const fraud_patterns *n)
+static bool engine_gate(const fraud_state *s, uint32_t from, uint32_t to, const fraud_payment *p, const fraud_patterns *n)
 {
     fraud_patterns own;
     if (!fraud_payment_inner(p)) return false;
@@ -149,12 +149,12 @@ r1_status fraud_engine_apply(fraud_engine *e, const fraud_payment *p, int64_t ap
         slot->seq = apply_seq;
         slot->clamped_ms = ts - p->ts;
         slot->n_finding = 0;
-        capture(e->state, from, to, p, &slot->f);
+        engine_capture(e->state, from, to, p, &slot->f);
         if (e->scorer) fraud_capture(e->state, p, from, to, e->capture, &slot->features);
         if (recall) fraud_recall_look(recall, e->state, from, to, &slot->features);
     }
     bool counted = e->scorer && (e->capture & FRAUD_CAPTURE_GRAPH);
-    bool search = slot && !e->graph_off && gate(e->state, from, to, p, counted ? &slot->features.pattern : NULL);
+    bool search = slot && !e->graph_off && engine_gate(e->state, from, to, p, counted ? &slot->features.pattern : NULL);
     uint64_t seq = fraud_state_insert(e->state, p, from, to);
     if (recall) R1_TRY(fraud_recall_add(recall, e->state, seq, e->n_used > 0, err));
     if (search) slot->n_finding = (uint8_t)fraud_findings_search(e->state, seq, slot->finding, FRAUD_FINDINGS_MAX);

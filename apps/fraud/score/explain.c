@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* The item of the model whose evidence a fact of the rules is. */
-static int item_of(const fraud_reason *x)
+static int explain_item_of(const fraud_reason *x)
 {
     if (!strcmp(x->item, "labels")) return strncmp(x->code, "sender", 6) ? FRAUD_ITEM_RECEIVER : FRAUD_ITEM_SENDER;
     if (!strcmp(x->item, "graph")) return FRAUD_ITEM_PATTERN;
@@ -53,7 +53,7 @@ static size_t item_reasons(const fraud_facts *f, const fraud_scoring *x, const f
 {
     size_t n = 0;
     for (size_t k = 0; k < facts->n_reason; k++)
-        if (item_of(&facts->reason[k]) == item) out[n++] = facts->reason[k];
+        if (explain_item_of(&facts->reason[k]) == item) out[n++] = facts->reason[k];
     if (!n && x->delta[item] != 0) {
         snprintf(out[0].code, sizeof out[0].code, "%s_profile", FRAUD_ITEM_NAME[item]);
         item_words(f, x, item, out[0].text, sizeof out[0].text);

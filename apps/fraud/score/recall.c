@@ -79,7 +79,7 @@ void fraud_recall_look(const fraud_recall *r, const fraud_state *s, uint32_t fro
     }
 }
 
-static r1_status encode(fraud_recall *r, r1_err *err)
+static r1_status recall_encode(fraud_recall *r, r1_err *err)
 {
     uint32_t n = r->n;
     r->n = 0;
@@ -115,7 +115,7 @@ r1_status fraud_recall_add(fraud_recall *r, const fraud_state *s, uint64_t seq, 
     fraud_features_event(s, seq, r->num[r->n], r->cat[r->n]);
     R1_TRY(r1_memory_append(r->pool, r->ticket, key, n, seq, &r->handle[r->n], err));
     if (++r->n < WAITING_MAX) return R1_OK;
-    R1_TRY(encode(r, err));
+    R1_TRY(recall_encode(r, err));
     if (held) return R1_OK;
     r1_memory_end(r->pool, r->ticket);
     r->ticket = 0;
@@ -125,7 +125,7 @@ r1_status fraud_recall_add(fraud_recall *r, const fraud_state *s, uint64_t seq, 
 r1_status fraud_recall_begin(fraud_recall *r, uint64_t *ticket, r1_err *err)
 {
     R1_TRY(open_ticket(r, err));
-    R1_TRY(encode(r, err));
+    R1_TRY(recall_encode(r, err));
     *ticket = r->ticket;
     r->ticket = 0;
     return R1_OK;

@@ -22,7 +22,7 @@ static void add_fact(fraud_result *r, int item, double delta, const char *code, 
     x->contribution = delta;
 }
 
-static double clamp(double x, double low, double high) { return x < low ? low : x > high ? high : x; }
+static double rules_clamp(double x, double low, double high) { return x < low ? low : x > high ? high : x; }
 
 static void rule_payment(const fraud_facts *f, fraud_result *r)
 {
@@ -32,7 +32,7 @@ static void rule_payment(const fraud_facts *f, fraud_result *r)
     char text[192];
     snprintf(text, sizeof text, "amount %.2f is %.1f times the sender's usual %.2f of 28 days", f->amount, exp(z),
              exp(mean));
-    add_fact(r, ITEM_PAYMENT, clamp(0.7 * (z - 0.5), -0.5, 1.8), "amount_unusual", text);
+    add_fact(r, ITEM_PAYMENT, rules_clamp(0.7 * (z - 0.5), -0.5, 1.8), "amount_unusual", text);
 }
 
 static void rule_sender(const fraud_facts *f, fraud_result *r)
@@ -41,7 +41,7 @@ static void rule_sender(const fraud_facts *f, fraud_result *r)
     const fraud_window *day = &f->from[FRAUD_W_1D][0], *in = &f->from[FRAUD_W_1D][1];
     if (day->distinct >= 3) {
         snprintf(text, sizeof text, "sender paid %u different ends within a day", day->distinct);
-        add_fact(r, ITEM_SENDER, clamp(0.35 * (day->distinct - 2.0), 0, 2), "sender_fan_out", text);
+        add_fact(r, ITEM_SENDER, rules_clamp(0.35 * (day->distinct - 2.0), 0, 2), "sender_fan_out", text);
     }
     double share = in->sum > 0 ? f->amount * 100 / (double)in->sum : 0;
     if (share > 0.6 && share < 1.1 && f->since_in_ms >= 0) {
@@ -57,7 +57,7 @@ static void rule_receiver(const fraud_facts *f, fraud_result *r)
     const fraud_window *w = &f->to[FRAUD_W_3D][1];
     if (w->distinct < 4) return;
     snprintf(text, sizeof text, "receiver was paid by %u different ends within three days", w->distinct);
-    add_fact(r, ITEM_RECEIVER, clamp(0.3 * (w->distinct - 3.0), 0, 2), "receiver_fan_in", text);
+    add_fact(r, ITEM_RECEIVER, rules_clamp(0.3 * (w->distinct - 3.0), 0, 2), "receiver_fan_in", text);
 }
 
 static void rule_pair(const fraud_facts *f, fraud_result *r)

@@ -9,7 +9,7 @@
 const char *const FRAUD_ITEM_NAME[FRAUD_N_ITEM] = {"payment", "remittance", "sender", "receiver",
                                                    "pair",    "pattern",    "graph",  "history"};
 
-static void put_names(FILE *f, const char *key, const char *const *name, size_t n)
+static void sample_put_names(FILE *f, const char *key, const char *const *name, size_t n)
 {
     fprintf(f, "\"%s\": [", key);
     for (size_t i = 0; i < n; i++) fprintf(f, "%s\"%s\"", i ? ", " : "", name[i]);
@@ -23,29 +23,29 @@ static void put_categories(FILE *f, const fraud_category *c, size_t n)
     fprintf(f, "]");
 }
 
-static void put_table(FILE *f, int item, const char *const *num, size_t n_num, const fraud_category *cat, size_t n_cat,
+static void sample_put_table(FILE *f, int item, const char *const *num, size_t n_num, const fraud_category *cat, size_t n_cat,
                       int hidden)
 {
     fprintf(f, "  {\"name\": \"%s\", \"kind\": \"table\", ", FRAUD_ITEM_NAME[item]);
-    put_names(f, "num", num, n_num);
+    sample_put_names(f, "num", num, n_num);
     put_categories(f, cat, n_cat);
     fprintf(f, ", \"n_bin\": 12, \"d_cat\": 8, \"hidden\": %d},\n", hidden);
 }
 
 static void put_items(FILE *f, int hidden)
 {
-    put_table(f, FRAUD_ITEM_PAYMENT, FRAUD_PAYMENT_NUM, FRAUD_N_PAYMENT_NUM, FRAUD_PAYMENT_CAT, FRAUD_N_PAYMENT_CAT,
+    sample_put_table(f, FRAUD_ITEM_PAYMENT, FRAUD_PAYMENT_NUM, FRAUD_N_PAYMENT_NUM, FRAUD_PAYMENT_CAT, FRAUD_N_PAYMENT_CAT,
               hidden);
     fprintf(f, "  {\"name\": \"remittance\", \"kind\": \"text\", \"n_vocab\": 512, \"n_token_max\": 24, \"hidden\": "
                "32, \"n_layer\": 1},\n");
-    put_table(f, FRAUD_ITEM_SENDER, FRAUD_END_NUM, FRAUD_N_END_NUM, NULL, 0, hidden);
-    put_table(f, FRAUD_ITEM_RECEIVER, FRAUD_END_NUM, FRAUD_N_END_NUM, NULL, 0, hidden);
-    put_table(f, FRAUD_ITEM_PAIR, FRAUD_PAIR_NUM, FRAUD_N_PAIR_NUM, NULL, 0, hidden);
-    put_table(f, FRAUD_ITEM_PATTERN, FRAUD_PATTERN_FEATURE, FRAUD_N_PATTERN_FEATURE, NULL, 0, hidden);
+    sample_put_table(f, FRAUD_ITEM_SENDER, FRAUD_END_NUM, FRAUD_N_END_NUM, NULL, 0, hidden);
+    sample_put_table(f, FRAUD_ITEM_RECEIVER, FRAUD_END_NUM, FRAUD_N_END_NUM, NULL, 0, hidden);
+    sample_put_table(f, FRAUD_ITEM_PAIR, FRAUD_PAIR_NUM, FRAUD_N_PAIR_NUM, NULL, 0, hidden);
+    sample_put_table(f, FRAUD_ITEM_PATTERN, FRAUD_PATTERN_FEATURE, FRAUD_N_PATTERN_FEATURE, NULL, 0, hidden);
     fprintf(f, "  {\"name\": \"graph\", \"kind\": \"graph\", ");
-    put_names(f, "node", FRAUD_NODE_FEATURE, FRAUD_N_NODE_FEATURE);
+    sample_put_names(f, "node", FRAUD_NODE_FEATURE, FRAUD_N_NODE_FEATURE);
     fprintf(f, ", ");
-    put_names(f, "edge", FRAUD_EDGE_FEATURE, FRAUD_N_EDGE_FEATURE);
+    sample_put_names(f, "edge", FRAUD_EDGE_FEATURE, FRAUD_N_EDGE_FEATURE);
     fprintf(f, ", \"n_node_max\": %d, \"n_edge_max\": %d, \"hidden\": 32, \"n_layer\": 2},\n", FRAUD_EGO_NODES_MAX,
             FRAUD_EGO_EDGES_MAX);
     fprintf(f,
@@ -65,7 +65,7 @@ r1_status fraud_description(const fraud_description_opts *o, char **json, r1_err
             "4, \"d_ff\": %d,\n",
             o->name ? o->name : "fraud-s", d, o->n_layer ? o->n_layer : 2, 2 * d);
     fprintf(f, " \"beta\": 0.3, \"cawa_length\": true, \"cawa_context\": true, \"step_loss\": 0.2,\n \"event\": {");
-    put_names(f, "num", FRAUD_EVENT_NUM, FRAUD_N_EVENT_NUM);
+    sample_put_names(f, "num", FRAUD_EVENT_NUM, FRAUD_N_EVENT_NUM);
     put_categories(f, FRAUD_EVENT_CAT, FRAUD_N_EVENT_CAT);
     fprintf(f, ", \"n_bin\": 12, \"hidden\": 48, \"d_memory\": 64, \"n_head\": 4},\n \"items\": [\n");
     put_items(f, hidden);

@@ -30,7 +30,7 @@ const r1_option fraud_dlq_rows[] = {
 };
 const size_t fraud_dlq_n_row = R1_COUNT(fraud_dlq_rows);
 
-static r1_status list(r1_store *s, int64_t limit, r1_err *err)
+static r1_status dlq_list(r1_store *s, int64_t limit, r1_err *err)
 {
     char n[24];
     snprintf(n, sizeof n, "%lld", (long long)limit);
@@ -50,7 +50,7 @@ static r1_status list(r1_store *s, int64_t limit, r1_err *err)
 }
 
 /* The letter as text in escape form: bytes that are no text come as octal. */
-static r1_status fetch(r1_store *s, const char *id, r1_rows **rows, r1_err *err)
+static r1_status dlq_fetch(r1_store *s, const char *id, r1_rows **rows, r1_err *err)
 {
     const char *param[] = {id};
     R1_TRY(r1_store_query(s,
@@ -62,14 +62,14 @@ static r1_status fetch(r1_store *s, const char *id, r1_rows **rows, r1_err *err)
     R1_FAIL(err, R1_E_NOT_FOUND, "no dead letter has the id %s", id);
 }
 
-static unsigned nibble(char c) { return c <= '9' ? (unsigned)(c - '0') : (unsigned)(c - 'a' + 10); }
+static unsigned dlq_nibble(char c) { return c <= '9' ? (unsigned)(c - '0') : (unsigned)(c - 'a' + 10); }
 
 static r1_status send_back(const r1_options *o, const char *topic, const char *hex, r1_err *err)
 {
     size_t len = strlen(hex) / 2;
     char *bytes = malloc(len ? len : 1);
     if (!bytes) R1_FAIL(err, R1_E_NOMEM, "no memory for %zu bytes", len);
-    for (size_t i = 0; i < len; i++) bytes[i] = (char)(nibble(hex[2 * i]) << 4 | nibble(hex[2 * i + 1]));
+    for (size_t i = 0; i < len; i++) bytes[i] = (char)(dlq_nibble(hex[2 * i]) << 4 | dlq_nibble(hex[2 * i + 1]));
     r1_stream_opts opts = {.brokers = r1_options_str(o, "brokers"), .client_id = "r1-fraud-dlq"};
     r1_producer *p = NULL;
     r1_status st = r1_producer_new(&p, &opts, err);
@@ -80,10 +80,10 @@ static r1_status send_back(const r1_options *o, const char *topic, const char *h
     return st;
 }
 
-static r1_status replay(r1_store *s, const r1_options *o, const char *id, r1_err *err)
+static r1_status dlq_replay(r1_store *s, const r1_options *o, const char *id, r1_err *err)
 {
     r1_rows *rows;
-    R1_TRY(fetch(s, id, &rows, err));
+    R1_TRY(dlq_fetch(s, id, &rows, err));
     r1_status st = send_back(o, r1_rows_text(rows, 0, 0), r1_rows_text(rows, 0, 3), err);
     r1_rows_free(rows);
     R1_TRY(st);
@@ -92,10 +92,10 @@ static r1_status replay(r1_store *s, const r1_options *o, const char *id, r1_err
                           err);
 }
 
-static r1_status show(r1_store *s, const char *id, r1_err *err)
+static r1_status dlq_show(r1_store *s, const char *id, r1_err *err)
 {
     r1_rows *rows;
-    R1_TRY(fetch(s, id, &rows, err));
+    R1_TRY(dlq_fetch(s, id, &rows, err));
     printf("reason: %s\n%s\n", r1_rows_text(rows, 0, 2), r1_rows_text(rows, 0, 1));
     r1_rows_free(rows);
     return R1_OK;
@@ -112,11 +112,11 @@ int fraud_command_dlq(r1_cli_call *call)
     r1_store *s = NULL;
     r1_status st = r1_store_open(&s, r1_options_str(call->opts, "postgres"), "r1-fraud dlq", &call->err);
     if (st == R1_OK && !strcmp(what, "list"))
-        st = list(s, r1_options_int(call->opts, "limit"), &call->err);
+        st = dlq_list(s, r1_options_int(call->opts, "limit"), &call->err);
     else if (st == R1_OK && !strcmp(what, "show"))
-        st = show(s, id, &call->err);
+        st = dlq_show(s, id, &call->err);
     else if (st == R1_OK)
-        st = replay(s, call->opts, id, &call->err);
+        st = dlq_replay(s, call->opts, id, &call->err);
     r1_store_close(s);
     return r1_cli_exit(st);
 }

@@ -42,7 +42,7 @@ typedef struct {
 /* ---- start ---- */
 
 /* Waits for something outside: says once what it waits for, and goes on when it is there or the user stops it. */
-static r1_status retry(r1_status (*attempt)(server *, r1_err *), server *s, const char *what, r1_err *err)
+static r1_status serve_retry(r1_status (*attempt)(server *, r1_err *), server *s, const char *what, r1_err *err)
 {
     int64_t until = r1_mono_us() + r1_options_int(s->o, "wait") * 1000000;
     for (int ms = 100;; ms = ms < 2000 ? ms * 2 : 2000) {
@@ -60,7 +60,7 @@ static r1_status retry(r1_status (*attempt)(server *, r1_err *), server *s, cons
     }
 }
 
-static r1_status open_store(server *s, r1_err *err)
+static r1_status serve_open_store(server *s, r1_err *err)
 {
     if (!s->store)
         R1_TRY(r1_store_open(&s->store, r1_options_str(s->o, "postgres"), "r1-fraud", err));
@@ -125,7 +125,7 @@ static r1_status check_range(server *s, int topic, int32_t partition, r1_err *er
     return R1_OK;
 }
 
-static r1_status assign(server *s, r1_err *err)
+static r1_status serve_assign(server *s, r1_err *err)
 {
     for (int t = 0; t < FRAUD_N_TOPIC; t++) {
         if (!s->consumer[t]) continue;
@@ -190,16 +190,16 @@ static r1_status start_writer(server *s, r1_err *err)
 }
 
 /* The order matters: own, then rebuild (what an earlier owner still commits after this is fenced), then read. */
-static r1_status start(server *s, r1_err *err)
+static r1_status serve_start(server *s, r1_err *err)
 {
     R1_TRY(make_engine(s, err));
-    R1_TRY(retry(open_store, s, "PostgreSQL", err));
-    R1_TRY(retry(find_topics, s, "the broker", err));
+    R1_TRY(serve_retry(serve_open_store, s, "PostgreSQL", err));
+    R1_TRY(serve_retry(find_topics, s, "the broker", err));
     R1_TRY(take_ownership(s, err));
     R1_TRY(fraud_rebuild(s->store, s->engine, s->seen, &s->rebuilt, err));
     s->last_seq = s->rebuilt.last_seq;
     R1_TRY(start_writer(s, err));
-    R1_TRY(assign(s, err));
+    R1_TRY(serve_assign(s, err));
     s->last_message_us = r1_mono_us();
     fprintf(stderr, "r1-fraud serve: ready, model %s, %s, state of %llu payments and %llu labels rebuilt in %.1f s\n",
             fraud_engine_model_name(s->engine), fraud_policy_text(s->policy), (unsigned long long)s->rebuilt.payments,
@@ -246,7 +246,7 @@ static char *findings_text(const fraud_result *res)
     return text;
 }
 
-static void decide(server *s, fraud_record *r, const fraud_result *res)
+static void serve_decide(server *s, fraud_record *r, const fraud_result *res)
 {
     fraud_policy_decide(s->policy, &r->payment, res, &r->decision);
     r->probability = (float)res->probability;
@@ -270,7 +270,7 @@ typedef struct {
     fraud_result result[BATCH_MAX];
 } batch;
 
-static void dead(fraud_record *r, const char *stage, const r1_err *err)
+static void serve_dead(fraud_record *r, const char *stage, const r1_err *err)
 {
     r->kind = FRAUD_RECORD_DEAD;
     r->stage = stage;
@@ -281,11 +281,11 @@ static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
 {
     r1_err why = {0};
     if (fraud_payment_decode(r->message.payload, r->message.payload_len, &r->payment, &why) != R1_OK)
-        return dead(r, "decode", &why), R1_OK;
+        return serve_dead(r, "decode", &why), R1_OK;
     if (fraud_txset_has(s->seen, r->payment.tx_id)) return r->kind = FRAUD_RECORD_DUPLICATE, R1_OK;
     fraud_slot *slot;
     r1_status st = fraud_engine_apply(s->engine, &r->payment, s->last_seq + 1, &slot, &why);
-    if (st != R1_OK) return dead(r, "validate", &why), R1_OK;
+    if (st != R1_OK) return serve_dead(r, "validate", &why), R1_OK;
     bool fresh;
     R1_TRY(fraud_txset_add(s->seen, r->payment.tx_id, &fresh, err));
     r->kind = FRAUD_RECORD_PAYMENT;
@@ -299,12 +299,12 @@ static void take_label(server *s, fraud_record *r)
 {
     r1_err why = {0};
     if (fraud_label_decode(r->message.payload, r->message.payload_len, &r->label, &why) != R1_OK) {
-        dead(r, "decode", &why);
+        serve_dead(r, "decode", &why);
         return;
     }
     r1_status st = fraud_engine_label(s->engine, r->label.tx_id, r->label.is_fraud, r->label.ts, &why);
     if (st != R1_OK && st != R1_E_NOT_FOUND) {
-        dead(r, "validate", &why);
+        serve_dead(r, "validate", &why);
         return;
     }
     r->kind = FRAUD_RECORD_LABEL; /* a label of a payment that the state has forgotten is kept all the same */
@@ -312,7 +312,7 @@ static void take_label(server *s, fraud_record *r)
 }
 
 /* R1_E_TIMEOUT when there is nothing to read or no record is free. */
-static r1_status take_one(server *s, batch *b, int topic, int timeout_ms, r1_err *err)
+static r1_status serve_take_one(server *s, batch *b, int topic, int timeout_ms, r1_err *err)
 {
     fraud_record *r = fraud_queue_take_free(s->queue);
     if (!r) return R1_E_TIMEOUT;
@@ -349,14 +349,14 @@ static r1_status score_slots(server *s, batch *b, r1_err *err)
             continue;
         }
         fraud_engine_score_by_rules(b->slot[i], &b->result[0]);
-        decide(s, b->scored[i], &b->result[0]);
+        serve_decide(s, b->scored[i], &b->result[0]);
     }
     if (n) R1_TRY(fraud_engine_score(s->engine, slot, n, b->result, err));
-    for (size_t i = 0; i < n; i++) decide(s, record[i], &b->result[i]);
+    for (size_t i = 0; i < n; i++) serve_decide(s, record[i], &b->result[i]);
     return R1_OK;
 }
 
-static r1_status score(server *s, batch *b, r1_err *err)
+static r1_status serve_score(server *s, batch *b, r1_err *err)
 {
     R1_TRY(score_slots(s, b, err));
     for (size_t i = 0; i < b->n_slot; i++) fraud_slot_release(s->engine, b->slot[i]);
@@ -366,7 +366,7 @@ static r1_status score(server *s, batch *b, r1_err *err)
 }
 
 /* An error of the stream that librdkafka mends by itself is logged; any other ends the service. */
-static r1_status tolerate(r1_status st, r1_err *err)
+static r1_status serve_tolerate(r1_status st, r1_err *err)
 {
     if (st == R1_E_TIMEOUT) return R1_OK;
     if (st != R1_E_STREAM || !err->retriable) return st;
@@ -374,40 +374,40 @@ static r1_status tolerate(r1_status st, r1_err *err)
     return R1_OK;
 }
 
-static r1_status step(server *s, batch *b, r1_err *err)
+static r1_status serve_step(server *s, batch *b, r1_err *err)
 {
     r1_status st = R1_OK;
     if (s->consumer[FRAUD_TOPIC_LABELS])
-        while (b->n < BATCH_MAX / 2 && st == R1_OK) st = take_one(s, b, FRAUD_TOPIC_LABELS, 0, err);
-    R1_TRY(tolerate(st, err));
-    st = take_one(s, b, FRAUD_TOPIC_PAYMENTS, b->n ? 0 : 5, err);
-    while (st == R1_OK && b->n < BATCH_MAX) st = take_one(s, b, FRAUD_TOPIC_PAYMENTS, 0, err);
-    R1_TRY(tolerate(st, err));
+        while (b->n < BATCH_MAX / 2 && st == R1_OK) st = serve_take_one(s, b, FRAUD_TOPIC_LABELS, 0, err);
+    R1_TRY(serve_tolerate(st, err));
+    st = serve_take_one(s, b, FRAUD_TOPIC_PAYMENTS, b->n ? 0 : 5, err);
+    while (st == R1_OK && b->n < BATCH_MAX) st = serve_take_one(s, b, FRAUD_TOPIC_PAYMENTS, 0, err);
+    R1_TRY(serve_tolerate(st, err));
     if (!b->n && fraud_queue_in_flight(s->queue) == QUEUE_RECORDS)
         usleep(1000); /* the writer is behind: reading stops */
-    return score(s, b, err);
+    return serve_score(s, b, err);
 }
 
-static void hints(server *s, const fraud_ledger *l)
+static void serve_hints(server *s, const fraud_ledger *l)
 {
     for (int t = 0; t < FRAUD_N_TOPIC; t++)
         for (int32_t p = 0; s->consumer[t] && p < l->n_partition[t]; p++)
             if (l->claim[t][p].next_offset) r1_consumer_hint(s->consumer[t], p, l->claim[t][p].next_offset);
 }
 
-static bool idle(const server *s)
+static bool serve_idle(const server *s)
 {
     int64_t limit = r1_options_int(s->o, "until-idle");
     return limit && fraud_queue_in_flight(s->queue) == 0 && r1_mono_us() - s->last_message_us > limit * 1000000;
 }
 
-static r1_status loop(server *s, r1_err *err)
+static r1_status serve_loop(server *s, r1_err *err)
 {
     batch *b = calloc(1, sizeof *b);
     if (!b) R1_FAIL(err, R1_E_NOMEM, "no memory for a batch");
     r1_status st = R1_OK;
-    while (st == R1_OK && !r1_cli_stopped() && !idle(s)) {
-        st = step(s, b, err);
+    while (st == R1_OK && !r1_cli_stopped() && !serve_idle(s)) {
+        st = serve_step(s, b, err);
         if (st == R1_OK) st = fraud_writer_status(s->writer, err);
     }
     for (size_t i = 0; i < b->n; i++)
@@ -451,7 +451,7 @@ static r1_status write_stats(const server *s, const fraud_writer_stats *w, const
     return st;
 }
 
-static r1_status finish(server *s, r1_err *err)
+static r1_status serve_finish(server *s, r1_err *err)
 {
     r1_status st = R1_OK;
     if (s->writer) {
@@ -464,7 +464,7 @@ static r1_status finish(server *s, r1_err *err)
         if (w) fraud_writer_stats_read(s->writer, w);
         st = fraud_writer_stop(s->writer, 1000, err);
         if (w && st == R1_OK) {
-            hints(s, &s->ledger);
+            serve_hints(s, &s->ledger);
             fprintf(stderr,
                     "r1-fraud serve: %llu payments in %llu transactions, p99 %.1f ms from sending to committed\n",
                     (unsigned long long)w->payments, (unsigned long long)w->commits,
@@ -477,7 +477,7 @@ static r1_status finish(server *s, r1_err *err)
     return st;
 }
 
-static void release(server *s)
+static void serve_release(server *s)
 {
     fraud_queue_free(s->queue); /* lends Kafka messages: before the consumers */
     for (int t = 0; t < FRAUD_N_TOPIC; t++) r1_consumer_free(s->consumer[t]);
@@ -494,12 +494,12 @@ int fraud_command_serve(r1_cli_call *call)
     server *s = calloc(1, sizeof *s);
     if (!s) return R1_EXIT_FAILED;
     s->o = call->opts;
-    r1_status st = start(s, &call->err);
-    if (st == R1_OK) st = loop(s, &call->err);
+    r1_status st = serve_start(s, &call->err);
+    if (st == R1_OK) st = serve_loop(s, &call->err);
     r1_err late = {0};
-    r1_status end = finish(s, &late);
+    r1_status end = serve_finish(s, &late);
     if (st == R1_OK && end != R1_OK) call->err = late;
-    release(s);
+    serve_release(s);
     if (st == R1_E_CANCELLED) return R1_EXIT_OK;
     return r1_cli_exit(st != R1_OK ? st : end);
 }

@@ -14,7 +14,7 @@ struct fraud_txset {
     size_t capacity, n; /* capacity is a power of two */
 };
 
-static id_hash hash_of(const char *tx_id)
+static id_hash txset_hash_of(const char *tx_id)
 {
     size_t len = strlen(tx_id);
     id_hash h = {r1_hash64(tx_id, len, 0x5ca1ab1e), r1_hash64(tx_id, len, 0xdeadbea7)};
@@ -22,7 +22,7 @@ static id_hash hash_of(const char *tx_id)
     return h;
 }
 
-static size_t probe(const fraud_txset *s, id_hash h)
+static size_t txset_probe(const fraud_txset *s, id_hash h)
 {
     size_t i = (size_t)h.a & (s->capacity - 1);
     while ((s->place[i].a || s->place[i].b) && (s->place[i].a != h.a || s->place[i].b != h.b))
@@ -49,13 +49,13 @@ void fraud_txset_free(fraud_txset *s)
     free(s);
 }
 
-static r1_status grow(fraud_txset *s, r1_err *err)
+static r1_status txset_grow(fraud_txset *s, r1_err *err)
 {
     fraud_txset bigger = {.capacity = s->capacity * 2, .n = s->n};
     bigger.place = calloc(bigger.capacity, sizeof *bigger.place);
     if (!bigger.place) R1_FAIL(err, R1_E_NOMEM, "no memory for %zu payment ids", bigger.capacity);
     for (size_t i = 0; i < s->capacity; i++)
-        if (s->place[i].a || s->place[i].b) bigger.place[probe(&bigger, s->place[i])] = s->place[i];
+        if (s->place[i].a || s->place[i].b) bigger.place[txset_probe(&bigger, s->place[i])] = s->place[i];
     free(s->place);
     *s = bigger;
     return R1_OK;
@@ -63,9 +63,9 @@ static r1_status grow(fraud_txset *s, r1_err *err)
 
 r1_status fraud_txset_add(fraud_txset *s, const char *tx_id, bool *fresh, r1_err *err)
 {
-    if (s->n >= s->capacity / 4 * 3) R1_TRY(grow(s, err));
-    id_hash h = hash_of(tx_id);
-    size_t i = probe(s, h);
+    if (s->n >= s->capacity / 4 * 3) R1_TRY(txset_grow(s, err));
+    id_hash h = txset_hash_of(tx_id);
+    size_t i = txset_probe(s, h);
     *fresh = !s->place[i].a && !s->place[i].b;
     if (*fresh) s->n++;
     s->place[i] = h;
@@ -74,7 +74,7 @@ r1_status fraud_txset_add(fraud_txset *s, const char *tx_id, bool *fresh, r1_err
 
 bool fraud_txset_has(const fraud_txset *s, const char *tx_id)
 {
-    size_t i = probe(s, hash_of(tx_id));
+    size_t i = txset_probe(s, txset_hash_of(tx_id));
     return s->place[i].a || s->place[i].b;
 }
 

@@ -74,7 +74,7 @@ typedef struct {
     event_shard shard[2];
 } builder;
 
-static r1_status event_index(event_shard *e, const fraud_features *f, uint32_t i, uint64_t *index, r1_err *err)
+static r1_status model_fit_event_index(event_shard *e, const fraud_features *f, uint32_t i, uint64_t *index, r1_err *err)
 {
     size_t place = (size_t)(f->ref_seq[i] % EVENT_PLACES);
     if (e->seq[place] != f->ref_seq[i] + 1) {
@@ -86,14 +86,14 @@ static r1_status event_index(event_shard *e, const fraud_features *f, uint32_t i
     return R1_OK;
 }
 
-static double share_of(const fraud_fit *f, const fraud_payment *p)
+static double model_fit_share_of(const fraud_fit *f, const fraud_payment *p)
 {
     double share = fraud_payment_inner(p) ? f->opts.inner_share : f->opts.outer_share;
     return share > 0 ? share : 1;
 }
 
 /* Which payments become samples, before anything costly is captured: fraudulent ones, and good ones with the chance of their share. */
-static void choose(const fraud_fit *f, const fraud_source *s, const uint8_t *use, uint8_t *want)
+static void model_fit_choose(const fraud_fit *f, const fraud_source *s, const uint8_t *use, uint8_t *want)
 {
     r1_rng rng;
     fraud_payment p;
@@ -103,21 +103,21 @@ static void choose(const fraud_fit *f, const fraud_source *s, const uint8_t *use
         want[i] = (use[i] == FRAUD_USE_TRAIN || use[i] == FRAUD_USE_VALID) && label != FRAUD_LABEL_UNKNOWN;
         if (!want[i] || label == FRAUD_LABEL_FRAUD) continue;
         fraud_source_payment(s, i, &p);
-        want[i] = r1_rng_unit(&rng) < share_of(f, &p);
+        want[i] = r1_rng_unit(&rng) < model_fit_share_of(f, &p);
     }
 }
 
-static r1_status add_sample(void *ctx, size_t i, const fraud_payment *p, const fraud_features *f, const fraud_state *s,
+static r1_status model_fit_add_sample(void *ctx, size_t i, const fraud_payment *p, const fraud_features *f, const fraud_state *s,
                             r1_err *err)
 {
     (void)s;
     builder *b = ctx;
     bool inner = fraud_payment_inner(p);
-    double share = share_of(b->fit, p);
+    double share = model_fit_share_of(b->fit, p);
     uint8_t label = fraud_source_label(b->source, i);
     event_shard *e = &b->shard[b->use[i] == FRAUD_USE_VALID];
     uint64_t ref[FRAUD_REFS_MAX];
-    for (uint32_t k = 0; k < f->n_ref; k++) R1_TRY(event_index(e, f, k, &ref[k], err));
+    for (uint32_t k = 0; k < f->n_ref; k++) R1_TRY(model_fit_event_index(e, f, k, &ref[k], err));
     r1_item item[FRAUD_N_ITEM];
     fraud_sample_fill(f, p, ref, ~b->fit->opts.off, item);
     float target = label == FRAUD_LABEL_FRAUD;
@@ -156,14 +156,14 @@ r1_status fraud_fit_add(fraud_fit *f, const fraud_source *s, const uint8_t *use,
     builder b = {.fit = f, .source = s, .use = use};
     uint8_t *want = malloc(s->n);
     r1_status st = want ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory");
-    if (want) choose(f, s, use, want);
+    if (want) model_fit_choose(f, s, use, want);
     if (st == R1_OK) st = shard_open(&b.shard[0], f->train[f->n], f->description, err);
     if (st == R1_OK) st = shard_open(&b.shard[1], f->valid[f->n], f->description, err);
     f->n++;
     fraud_walk_opts walk = {.flags = (FRAUD_CAPTURE_GRAPH | FRAUD_CAPTURE_MEMORY) & ~f->opts.off,
                             .want = want,
                             .progress = f->opts.progress};
-    if (st == R1_OK) st = fraud_walk(s, &walk, add_sample, &b, err);
+    if (st == R1_OK) st = fraud_walk(s, &walk, model_fit_add_sample, &b, err);
     st = shard_close(&b.shard[0], st, err);
     st = shard_close(&b.shard[1], st, err);
     free(want);
@@ -229,7 +229,7 @@ static void take_judged(void *ctx, uint64_t id, uint64_t group, float label, flo
     if (l->n < l->cap) l->x[l->n++] = (judged){logit, fraud ? 1 : l->good_weight, fraud};
 }
 
-static int by_logit(const void *a, const void *b)
+static int model_fit_by_logit(const void *a, const void *b)
 {
     const judged *x = a, *y = b;
     return (x->logit < y->logit) - (x->logit > y->logit);
@@ -239,7 +239,7 @@ static void lowest_threshold(judged_list *l, double precision, fraud_fit_thresho
 {
     double all = 0, fraud = 0, alerts = 0, right = 0;
     *out = (fraud_fit_threshold){.prob = 2};
-    qsort(l->x, l->n, sizeof *l->x, by_logit);
+    qsort(l->x, l->n, sizeof *l->x, model_fit_by_logit);
     for (size_t i = 0; i < l->n; i++) all += (double)l->x[i].weight, fraud += l->x[i].fraud;
     for (size_t i = 0; i < l->n; i++) {
         alerts += (double)l->x[i].weight;

@@ -90,7 +90,7 @@ const size_t fraud_train_n_row = R1_COUNT(fraud_train_rows);
 enum { WARM_DAYS = 14, DAY = 86400000 };
 
 /* Worlds differ, so that no one size is learned: from half to three halves of the size, rings from small to large. */
-static fraud_generate_opts world(const r1_options *o, int index)
+static fraud_generate_opts train_command_world(const r1_options *o, int index)
 {
     r1_rng rng;
     uint64_t seed = (uint64_t)r1_options_int(o, "seed") + (uint64_t)index;
@@ -107,9 +107,9 @@ static fraud_generate_opts world(const r1_options *o, int index)
                                  .activity = 0.6 + 0.8 * r1_rng_unit(&rng)};
 }
 
-static r1_status add_world(fraud_fit *fit, const r1_options *o, int index, bool valid, r1_err *err)
+static r1_status train_command_add_world(fraud_fit *fit, const r1_options *o, int index, bool valid, r1_err *err)
 {
-    fraud_generate_opts w = world(o, index);
+    fraud_generate_opts w = train_command_world(o, index);
     fraud_generated *g = NULL;
     size_t n = 0;
     R1_TRY(fraud_generate(&w, &g, &n, err));
@@ -148,7 +148,7 @@ static r1_status print_thresholds(fraud_fit *fit, const r1_options *o, r1_err *e
     return print_threshold(fit, model, "block", r1_options_float(o, "block-precision"), err);
 }
 
-static r1_status train(const r1_options *o, r1_err *err)
+static r1_status train_command_train(const r1_options *o, r1_err *err)
 {
     fraud_fit_opts opts = {.folder = r1_options_str(o, "work"),
                            .inner_share = r1_options_float(o, "share"),
@@ -167,7 +167,7 @@ static r1_status train(const r1_options *o, r1_err *err)
     R1_TRY(fraud_fit_new(&fit, &opts, err));
     int worlds = (int)r1_options_int(o, "worlds"), first_valid = worlds - (worlds + 3) / 4;
     r1_status st = R1_OK;
-    for (int i = 0; st == R1_OK && i < worlds; i++) st = add_world(fit, o, i, i >= first_valid, err);
+    for (int i = 0; st == R1_OK && i < worlds; i++) st = train_command_add_world(fit, o, i, i >= first_valid, err);
     r1_train_report report;
     if (st == R1_OK && !opts.keep) st = fraud_fit_run(fit, opts.seed, r1_options_str(o, "out"), &report, err);
     if (st == R1_OK && !opts.keep) st = print_thresholds(fit, o, err);
@@ -177,7 +177,7 @@ static r1_status train(const r1_options *o, r1_err *err)
 
 int fraud_command_train(r1_cli_call *call)
 {
-    r1_status st = train(call->opts, &call->err);
+    r1_status st = train_command_train(call->opts, &call->err);
     const char *what = r1_options_bool(call->opts, "shards-only") ? "work" : "out";
     if (st == R1_OK) printf("wrote %s\n", r1_options_str(call->opts, what));
     return r1_cli_exit(st);

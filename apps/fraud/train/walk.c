@@ -153,7 +153,7 @@ typedef struct {
     double *score, *prob;
 } batch;
 
-static r1_status flush(fraud_engine *e, batch *b, r1_err *err)
+static r1_status walk_flush(fraud_engine *e, batch *b, r1_err *err)
 {
     r1_status st = b->n ? fraud_engine_score(e, b->slot, b->n, b->result, err) : R1_OK;
     for (size_t i = 0; i < b->n; i++) {
@@ -167,7 +167,7 @@ static r1_status flush(fraud_engine *e, batch *b, r1_err *err)
     return st;
 }
 
-static r1_status score_all(const fraud_source *s, fraud_engine *e, const uint8_t *want, bool progress,
+static r1_status walk_score_all(const fraud_source *s, fraud_engine *e, const uint8_t *want, bool progress,
                            fraud_label_queue *q, batch *b, r1_err *err)
 {
     r1_progress bar;
@@ -184,11 +184,11 @@ static r1_status score_all(const fraud_source *s, fraud_engine *e, const uint8_t
         }
         R1_TRY(fraud_engine_apply(e, &p, (int64_t)i + 1, want[i] ? &b->slot[b->n] : NULL, err));
         if (want[i]) b->at[b->n++] = i;
-        if (b->n == BATCH) R1_TRY(flush(e, b, err));
+        if (b->n == BATCH) R1_TRY(walk_flush(e, b, err));
         if (progress && i % 4096 == 0) r1_progress_update(&bar, i, "");
     }
     if (progress) r1_progress_end(&bar, n, "");
-    return flush(e, b, err);
+    return walk_flush(e, b, err);
 }
 
 r1_status fraud_walk_score(const fraud_source *s, fraud_engine *e, const uint8_t *want, bool progress, double *score,
@@ -201,7 +201,7 @@ r1_status fraud_walk_score(const fraud_source *s, fraud_engine *e, const uint8_t
     b->prob = prob;
     for (size_t i = 0; i < s->n; i++) score[i] = prob[i] = NAN;
     r1_status st = fraud_label_queue_new(&q, s, err);
-    if (st == R1_OK) st = score_all(s, e, want, progress, &q, b, err);
+    if (st == R1_OK) st = walk_score_all(s, e, want, progress, &q, b, err);
     fraud_label_queue_free(&q);
     free(b);
     return st;

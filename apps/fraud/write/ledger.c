@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static r1_status take_one(fraud_ledger *l, r1_store *s, fraud_topic topic, int32_t partition, r1_err *err)
+static r1_status ledger_take_one(fraud_ledger *l, r1_store *s, fraud_topic topic, int32_t partition, r1_err *err)
 {
     char number[16];
     snprintf(number, sizeof number, "%d", partition);
@@ -26,7 +26,7 @@ r1_status fraud_ledger_take(fraud_ledger *l, r1_store *s, fraud_topic topic, con
                 n_partition, FRAUD_PARTITIONS_MAX);
     l->topic[topic] = name;
     l->n_partition[topic] = n_partition;
-    for (int32_t i = 0; i < n_partition; i++) R1_TRY(take_one(l, s, topic, i, err));
+    for (int32_t i = 0; i < n_partition; i++) R1_TRY(ledger_take_one(l, s, topic, i, err));
     return R1_OK;
 }
 

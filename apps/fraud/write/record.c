@@ -33,7 +33,7 @@ r1_status fraud_queue_new(fraud_queue **out, size_t capacity, r1_err *err)
     return R1_OK;
 }
 
-static void empty(fraud_record *r)
+static void record_empty(fraud_record *r)
 {
     r1_message_free(&r->message);
     free(r->reasons);
@@ -44,7 +44,7 @@ static void empty(fraud_record *r)
 void fraud_queue_free(fraud_queue *q)
 {
     if (!q) return;
-    for (size_t i = 0; q->pool && i < q->capacity; i++) empty(&q->pool[i]);
+    for (size_t i = 0; q->pool && i < q->capacity; i++) record_empty(&q->pool[i]);
     pthread_cond_destroy(&q->filled);
     pthread_mutex_destroy(&q->lock);
     free(q->pool);
@@ -96,7 +96,7 @@ size_t fraud_queue_pop(fraud_queue *q, fraud_record **out, size_t max)
 
 void fraud_queue_release(fraud_queue *q, fraud_record **r, size_t n)
 {
-    for (size_t i = 0; i < n; i++) empty(r[i]);
+    for (size_t i = 0; i < n; i++) record_empty(r[i]);
     pthread_mutex_lock(&q->lock);
     for (size_t i = 0; i < n; i++) q->free[q->n_free++] = r[i];
     pthread_mutex_unlock(&q->lock);

@@ -69,7 +69,7 @@ static const char *const sql_label =
     "VALUES ($1::bigint, $2, $3::boolean, to_timestamp($4::double precision / 1000), 'topic', $5, $6::integer, "
     "$7::bigint, $8)";
 
-static r1_status prepare_all(r1_store *s, r1_err *err)
+static r1_status writer_prepare_all(r1_store *s, r1_err *err)
 {
     R1_TRY(r1_store_prepare(s, "advance", sql_advance, 6, err));
     R1_TRY(r1_store_prepare(s, "payments", sql_payments, R1_COUNT(payment_columns) + 1, err));
@@ -164,7 +164,7 @@ static r1_status add_findings(fraud_writer *w, const fraud_record *r, r1_err *er
     return r->findings ? r1_store_batch_add(w->store, "findings", R1_COUNT(row), row, err) : R1_OK;
 }
 
-static char *base64(const char *data, size_t len)
+static char *writer_base64(const char *data, size_t len)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     char *out = malloc((len + 2) / 3 * 4 + 1), *o = out;
@@ -186,7 +186,7 @@ static r1_status add_dead(fraud_writer *w, const fraud_record *r, r1_err *err)
 {
     texts t;
     common_texts(r, &t);
-    char *data = base64(r->message.payload, r->message.payload_len);
+    char *data = writer_base64(r->message.payload, r->message.payload_len);
     if (!data) R1_FAIL(err, R1_E_NOMEM, "no memory for a dead letter");
     const char *row[] = {w->o.ledger->topic[r->topic], t.partition, t.offset, r->stage, r->reason, data};
     r1_status st = r1_store_batch_add(w->store, "dead", R1_COUNT(row), row, err);
@@ -249,7 +249,7 @@ static r1_status add_advances(fraud_writer *w, const targets *t, r1_err *err)
     return R1_OK;
 }
 
-static r1_status write_batch(fraud_writer *w, fraud_record *const *r, size_t n, const targets *t, r1_err *err)
+static r1_status writer_write_batch(fraud_writer *w, fraud_record *const *r, size_t n, const targets *t, r1_err *err)
 {
     R1_TRY(r1_store_batch_begin(w->store, err));
     r1_status st = add_advances(w, t, err); /* first: an owner that was fenced finds out before it sends its rows */
@@ -273,7 +273,7 @@ static bool out_of_time(fraud_writer *w)
 }
 
 /* Reconnects, then learns whether the batch landed. */
-static r1_status recover(fraud_writer *w, const targets *t, bool *done, r1_err *err)
+static r1_status writer_recover(fraud_writer *w, const targets *t, bool *done, r1_err *err)
 {
     for (int ms = 50; !r1_store_alive(w->store); ms = ms < 1000 ? ms * 2 : 1000) {
         if (out_of_time(w)) R1_FAIL(err, R1_E_TIMEOUT, "PostgreSQL did not come back before the time to stop");
@@ -290,20 +290,20 @@ static r1_status recover(fraud_writer *w, const targets *t, bool *done, r1_err *
 }
 
 /* Writes until the batch has landed or must not be written. */
-static r1_status land(fraud_writer *w, fraud_record *const *r, size_t n, r1_err *err)
+static r1_status writer_land(fraud_writer *w, fraud_record *const *r, size_t n, r1_err *err)
 {
     targets t;
     find_targets(r, n, &t);
     for (;;) {
         r1_err_clear(err);
-        r1_status st = write_batch(w, r, n, &t, err);
+        r1_status st = writer_write_batch(w, r, n, &t, err);
         if (st != R1_E_DB || !err->retriable) return st;
         r1_log(R1_LOG_WARN, "commit_retry", "rows=%zu error=\"%s\"", n, err->msg);
         pthread_mutex_lock(&w->lock);
         w->stats.reconnects++;
         pthread_mutex_unlock(&w->lock);
         bool done = false;
-        do st = recover(w, &t, &done, err);
+        do st = writer_recover(w, &t, &done, err);
         while (st == R1_E_DB && err->retriable && !out_of_time(w));
         if (st != R1_OK || done) return st;
         pause_ms(5);
@@ -342,7 +342,7 @@ static void send_dead(fraud_writer *w, const fraud_record *r)
                (long long)r->message.offset, err.msg);
 }
 
-static void count(fraud_writer *w, const fraud_record *r, int64_t now)
+static void writer_count(fraud_writer *w, const fraud_record *r, int64_t now)
 {
     fraud_writer_stats *s = &w->stats;
     if (r->kind == FRAUD_RECORD_DUPLICATE) s->duplicates++;
@@ -364,7 +364,7 @@ static void after_commit(fraud_writer *w, fraud_record *const *r, size_t n, int6
     pthread_mutex_lock(&w->lock);
     w->stats.commits++;
     r1_histogram_add(&w->stats.commit_time, now - began_us);
-    for (size_t i = 0; i < n; i++) count(w, r[i], now);
+    for (size_t i = 0; i < n; i++) writer_count(w, r[i], now);
     pthread_mutex_unlock(&w->lock);
     if (!w->o.producer) return;
     for (size_t i = 0; i < n; i++) {
@@ -379,14 +379,14 @@ static r1_status land_singly(fraud_writer *w, fraud_record **r, size_t n, r1_err
 {
     for (size_t i = 0; i < n; i++) {
         int64_t began = r1_time_us();
-        r1_status st = land(w, &r[i], 1, err);
+        r1_status st = writer_land(w, &r[i], 1, err);
         if (st == R1_E_FORMAT) {
             r1_log(R1_LOG_ERROR, "row_refused", "partition=%d offset=%lld error=\"%s\"", r[i]->message.partition,
                    (long long)r[i]->message.offset, err->msg);
             r[i]->kind = FRAUD_RECORD_DEAD;
             r[i]->stage = "write";
             snprintf(r[i]->reason, sizeof r[i]->reason, "%.250s", err->msg);
-            st = land(w, &r[i], 1, err);
+            st = writer_land(w, &r[i], 1, err);
         }
         R1_TRY(st);
         after_commit(w, &r[i], 1, began);
@@ -405,7 +405,7 @@ static void *writer_main(void *arg)
         if (st == R1_OK) {
             r1_err err = {0};
             int64_t began = r1_time_us();
-            st = land(w, batch, n, &err);
+            st = writer_land(w, batch, n, &err);
             if (st == R1_OK)
                 after_commit(w, batch, n, began);
             else if (st == R1_E_FORMAT)
@@ -438,13 +438,13 @@ static r1_status writer_prepare(fraud_writer *w, r1_err *err)
     R1_TRY(r1_columns_new(&w->payments, payment_columns, R1_COUNT(payment_columns), err));
     R1_TRY(r1_columns_new(&w->decisions, decision_columns, R1_COUNT(decision_columns), err));
     R1_TRY(r1_store_open(&w->store, w->o.conninfo, "r1-fraud writer", err));
-    R1_TRY(prepare_all(w->store, err));
+    R1_TRY(writer_prepare_all(w->store, err));
     R1_TRY(name_versions(w, err));
     if (pthread_create(&w->thread, NULL, writer_main, w)) R1_FAIL(err, R1_E_NOMEM, "no thread for the writer");
     return R1_OK;
 }
 
-static void release(fraud_writer *w)
+static void writer_release(fraud_writer *w)
 {
     r1_store_close(w->store);
     r1_columns_free(w->payments);
@@ -465,7 +465,7 @@ r1_status fraud_writer_start(fraud_writer **out, const fraud_writer_opts *opts, 
         *out = w;
         return R1_OK;
     }
-    release(w);
+    writer_release(w);
     return st;
 }
 
@@ -492,6 +492,6 @@ r1_status fraud_writer_stop(fraud_writer *w, int timeout_ms, r1_err *err)
     fraud_queue_close(w->o.queue);
     pthread_join(w->thread, NULL);
     r1_status st = fraud_writer_status(w, err);
-    release(w);
+    writer_release(w);
     return st;
 }

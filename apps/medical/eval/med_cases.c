@@ -72,7 +72,7 @@ static r1_status add_terms(med_cases *c, const med_kb *kb, med_field list, uint3
     return R1_OK;
 }
 
-static r1_status add_row(med_cases *c, const med_kb *kb, const med_field *f, r1_err *err)
+static r1_status cases_add_row(med_cases *c, const med_kb *kb, const med_field *f, r1_err *err)
 {
     if (c->n == c->cap) {
         uint32_t cap = c->cap ? c->cap * 2 : 1024;
@@ -99,7 +99,7 @@ static r1_status add_row(med_cases *c, const med_kb *kb, const med_field *f, r1_
 }
 
 /* The first max rows of each gold disease, in the order of the file. */
-static bool within(med_map *seen, med_field gold, uint32_t max)
+static bool cases_within(med_map *seen, med_field gold, uint32_t max)
 {
     uint32_t off = med_map_intern(seen, gold.s, gold.len);
     uint32_t n = off == UINT32_MAX ? 0 : med_map_get(seen, off);
@@ -108,7 +108,7 @@ static bool within(med_map *seen, med_field gold, uint32_t max)
     return !max || n < max;
 }
 
-static r1_status read_rows(med_cases *c, const char *path, const med_kb *kb, const char *data, size_t len, uint32_t max,
+static r1_status cases_read_rows(med_cases *c, const char *path, const med_kb *kb, const char *data, size_t len, uint32_t max,
                            med_map *seen, r1_err *err)
 {
     med_lines l = {data, data + len, 0};
@@ -122,7 +122,7 @@ static r1_status read_rows(med_cases *c, const char *path, const med_kb *kb, con
             R1_FAIL(err, R1_E_FORMAT,
                     "%s:%lld: %zu columns, expected %d (id, gold, label, sex, age, observed, excluded)", path,
                     (long long)l.number, got, COLUMNS);
-        if (within(seen, f[1], max)) R1_TRY(add_row(c, kb, f, err));
+        if (cases_within(seen, f[1], max)) R1_TRY(cases_add_row(c, kb, f, err));
     }
     if (c->n == 0) R1_FAIL(err, R1_E_FORMAT, "%s: no cases", path);
     return R1_OK;
@@ -136,7 +136,7 @@ r1_status med_cases_load(med_cases *out, const char *path, const med_kb *kb, uin
     memset(out, 0, sizeof *out);
     R1_TRY(med_slurp(path, MED_INPUT_BYTES_MAX, &data, &len, err));
     r1_status st = med_map_new(&seen, (size_t)16 << 20, err);
-    if (st == R1_OK) st = read_rows(out, path, kb, data, len, max_per_disease, seen, err);
+    if (st == R1_OK) st = cases_read_rows(out, path, kb, data, len, max_per_disease, seen, err);
     med_map_free(seen);
     free(data);
     if (st != R1_OK) med_cases_free(out);

@@ -86,7 +86,7 @@ static void brat_line(tally *t, gold_list *l, const char *line, size_t n)
     gold_add(t, l, a, b, (med_field){hp, (size_t)(blank - hp)}, false);
 }
 
-static bool seen(const uint32_t *v, uint32_t n, uint32_t x)
+static bool eval_annotate_seen(const uint32_t *v, uint32_t n, uint32_t x)
 {
     for (uint32_t i = 0; i < n; i++)
         if (v[i] == x) return true;
@@ -98,17 +98,17 @@ static void score_docs(tally *t, const gold_list *l, const med_notes *notes)
     static uint32_t want[GOLD_MAX], got[PHENOTYPES_MAX];
     uint32_t n_want = 0, n_got = 0, both = 0;
     for (uint32_t i = 0; i < l->n; i++)
-        if (!l->g[i].negated && !seen(want, n_want, l->g[i].term)) want[n_want++] = l->g[i].term;
+        if (!l->g[i].negated && !eval_annotate_seen(want, n_want, l->g[i].term)) want[n_want++] = l->g[i].term;
     for (uint32_t i = 0; i < notes->n_mention && n_got < PHENOTYPES_MAX; i++)
-        if (notes->mention[i].status != MED_ABSENT && !seen(got, n_got, notes->mention[i].term))
+        if (notes->mention[i].status != MED_ABSENT && !eval_annotate_seen(got, n_got, notes->mention[i].term))
             got[n_got++] = notes->mention[i].term;
-    for (uint32_t i = 0; i < n_got; i++) both += seen(want, n_want, got[i]);
+    for (uint32_t i = 0; i < n_got; i++) both += eval_annotate_seen(want, n_want, got[i]);
     t->doc_gold += n_want;
     t->doc_pred += n_got;
     t->doc_tp += both;
 }
 
-static void show(const tally *t, const char *kind, const char *doc, const char *s, uint32_t a, uint32_t b,
+static void eval_annotate_show(const tally *t, const char *kind, const char *doc, const char *s, uint32_t a, uint32_t b,
                  uint32_t term)
 {
     if (t->show)
@@ -148,23 +148,23 @@ static r1_status score_text(tally *t, const char *doc, const char *text, size_t 
         bool absent = m->status == MED_ABSENT;
         t->neg_tp += absent && negated;
         t->neg_pred += absent && (negated || right);
-        if (absent && right && !negated) show(t, "denied", doc, text, m->start, m->end, m->term);
-        if (!absent && negated) show(t, "affirmed", doc, text, m->start, m->end, m->term);
+        if (absent && right && !negated) eval_annotate_show(t, "denied", doc, text, m->start, m->end, m->term);
+        if (!absent && negated) eval_annotate_show(t, "affirmed", doc, text, m->start, m->end, m->term);
         if (absent || negated) continue;
         t->n_pred++;
         t->tp_pred += right;
-        if (!right) show(t, "wrong", doc, text, m->start, m->end, m->term);
+        if (!right) eval_annotate_show(t, "wrong", doc, text, m->start, m->end, m->term);
     }
     for (uint32_t k = 0; k < l->n; k++) {
         t->neg_gold += l->g[k].negated;
         if (l->g[k].negated && !l->g[k].hit)
-            show(t, "unseen", doc, text, byte_of(text, len, l->g[k].start), byte_of(text, len, l->g[k].end),
+            eval_annotate_show(t, "unseen", doc, text, byte_of(text, len, l->g[k].start), byte_of(text, len, l->g[k].end),
                  l->g[k].term);
         if (l->g[k].negated) continue;
         t->n_gold++;
         t->tp_gold += l->g[k].hit;
         if (!l->g[k].hit)
-            show(t, "missed", doc, text, byte_of(text, len, l->g[k].start), byte_of(text, len, l->g[k].end),
+            eval_annotate_show(t, "missed", doc, text, byte_of(text, len, l->g[k].start), byte_of(text, len, l->g[k].end),
                  l->g[k].term);
     }
     score_docs(t, l, &notes);
@@ -190,7 +190,7 @@ static r1_status score_file(tally *t, const char *doc, const char *text_path, co
     return st;
 }
 
-static int by_name(const void *a, const void *b)
+static int eval_annotate_by_name(const void *a, const void *b)
 {
     const char *const *x = a, *const *y = b;
     return strcmp(*x, *y);
@@ -206,7 +206,7 @@ static size_t names_in(const char *dir, const char *suffix, char **name, size_t 
         if ((name[n] = strdup(e->d_name)) != NULL) n++;
     }
     if (d) closedir(d);
-    if (n) qsort(name, n, sizeof *name, by_name);
+    if (n) qsort(name, n, sizeof *name, eval_annotate_by_name);
     return n;
 }
 
@@ -279,8 +279,8 @@ static r1_status score_table(tally *t, const char *path, r1_err *err)
     return st;
 }
 
-static double ratio(uint64_t a, uint64_t b) { return b ? (double)a / (double)b : 0; }
-static double harmonic(double p, double r) { return p + r > 0 ? 2 * p * r / (p + r) : 0; }
+static double eval_annotate_ratio(uint64_t a, uint64_t b) { return b ? (double)a / (double)b : 0; }
+static double eval_annotate_harmonic(double p, double r) { return p + r > 0 ? 2 * p * r / (p + r) : 0; }
 
 r1_status med_eval_annotate(const char *format, const char *path, const med_kb *kb, const med_lexicon *lex, bool print,
                             med_eval_annotate_result *out, r1_err *err)
@@ -291,11 +291,11 @@ r1_status med_eval_annotate(const char *format, const char *path, const med_kb *
     R1_TRY(table ? score_table(&t, path, err) : score_folder(&t, path, strcmp(format, "brat") == 0, err));
     out->gold = (uint32_t)t.n_gold;
     out->predicted = (uint32_t)t.n_pred;
-    out->precision = ratio(t.tp_pred, t.n_pred);
-    out->recall = ratio(t.tp_gold, t.n_gold);
-    out->f1 = harmonic(out->precision, out->recall);
-    out->doc_f1 = harmonic(ratio(t.doc_tp, t.doc_pred), ratio(t.doc_tp, t.doc_gold));
-    out->negation_f1 = harmonic(ratio(t.neg_tp, t.neg_pred), ratio(t.neg_tp, t.neg_gold));
+    out->precision = eval_annotate_ratio(t.tp_pred, t.n_pred);
+    out->recall = eval_annotate_ratio(t.tp_gold, t.n_gold);
+    out->f1 = eval_annotate_harmonic(out->precision, out->recall);
+    out->doc_f1 = eval_annotate_harmonic(eval_annotate_ratio(t.doc_tp, t.doc_pred), eval_annotate_ratio(t.doc_tp, t.doc_gold));
+    out->negation_f1 = eval_annotate_harmonic(eval_annotate_ratio(t.neg_tp, t.neg_pred), eval_annotate_ratio(t.neg_tp, t.neg_gold));
     out->words_per_s = t.us ? out->n_word / ((double)t.us / 1e6) : 0;
     return R1_OK;
 }

@@ -41,7 +41,7 @@ typedef struct {
     double reciprocal;
 } tally;
 
-static void count(tally *t, uint32_t place)
+static void eval_rank_count(tally *t, uint32_t place)
 {
     if (place == 0) return;
     t->reciprocal += 1.0 / place;
@@ -49,7 +49,7 @@ static void count(tally *t, uint32_t place)
 }
 
 /* From 1; 0: not in the list. */
-static uint32_t place_of(const med_candidate *list, uint32_t n, uint32_t disease)
+static uint32_t eval_rank_place_of(const med_candidate *list, uint32_t n, uint32_t disease)
 {
     for (uint32_t k = 0; k < n; k++)
         if (list[k].disease == disease) return k + 1;
@@ -57,7 +57,7 @@ static uint32_t place_of(const med_candidate *list, uint32_t n, uint32_t disease
 }
 
 /* The last word on what med_rank found: R1's, or without R1 the likelihood's. */
-static r1_status judge(med_ranker *r, med_reranker *x, const med_case *q, bool pin, med_candidate *list, uint32_t *n,
+static r1_status eval_rank_judge(med_ranker *r, med_reranker *x, const med_case *q, bool pin, med_candidate *list, uint32_t *n,
                        r1_err *err)
 {
     static _Thread_local med_anchor anchor[MED_FINDINGS_MAX];
@@ -141,16 +141,16 @@ r1_status med_eval_rank(med_ranker *r, const med_cases *cases, const med_eval_ra
         uint32_t n = 0, place;
         st = med_rank(r, &q, list, LIST, &n, err);
         memcpy(other, list, n * sizeof *list);
-        if (st == R1_OK) st = judge(r, opts->fold ? opts->fold[row->fold] : NULL, &q, opts->pin, list, &n, err);
+        if (st == R1_OK) st = eval_rank_judge(r, opts->fold ? opts->fold[row->fold] : NULL, &q, opts->pin, list, &n, err);
         if (st == R1_OK && opts->f32) {
-            st = judge(r, opts->f32[row->fold], &q, opts->pin, other, &n, err);
+            st = eval_rank_judge(r, opts->f32[row->fold], &q, opts->pin, other, &n, err);
             if (st == R1_OK) pairs_add(&both, other, list, n, row->gold_disease);
-            f32_first += place_of(other, n, row->gold_disease) == 1;
+            f32_first += eval_rank_place_of(other, n, row->gold_disease) == 1;
         }
-        place = place_of(list, n, row->gold_disease);
+        place = eval_rank_place_of(list, n, row->gold_disease);
         bool covered = row->gold_disease != MED_NONE && med_covered(r, &q, row->gold_disease);
         out->n_covered += covered;
-        count(&all, place);
+        eval_rank_count(&all, place);
         g[i] = (guess){n ? list[0].posterior : 0, place == 1};
         if (opts->progress && i % 64 == 0) r1_progress_update(&bar, i, "");
         if (r1_cli_stopped()) st = r1_err_set(err, R1_E_CANCELLED, __FILE__, __LINE__, "stopped after %u cases", i);

@@ -50,7 +50,7 @@ static const analyte analytes[] = {{"hemoglobin", "g/dl", 11.5f, 17.5f, "HP:0001
                                    {"alpha-fetoprotein", "ng/ml", 0, 15, NULL, "HP:0006254"},
                                    {"tsh", "mu/l", 0.3f, 5, NULL, "HP:0002925"}};
 
-static bool boundary(const char *text, size_t at, size_t from)
+static bool labs_boundary(const char *text, size_t at, size_t from)
 {
     return at == from || !(((text[at - 1] | 32) >= 'a' && (text[at - 1] | 32) <= 'z') || text[at - 1] == '-');
 }
@@ -121,7 +121,7 @@ void med_find_labs(med_notes *n, const med_kb *kb, uint32_t sentence)
         size_t len = strlen(a->name);
         for (size_t i = s->start; i + len < s->end; i++) {
             if ((n->text[i] | 32) != a->name[0] || strncasecmp(n->text + i, a->name, len) != 0) continue;
-            if (!boundary(n->text, i, s->start)) continue;
+            if (!labs_boundary(n->text, i, s->start)) continue;
             float v = 0;
             size_t used = value_after(n->text + i + len, s->end - i - len, a, &v);
             if (used) add_lab(n, kb, sentence, a, i, i + len + used, v);

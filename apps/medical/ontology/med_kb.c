@@ -32,7 +32,7 @@ static const uint32_t element_size[SEC_COUNT] = {[SEC_STRINGS] = 1,
 
 /* ---- checks ---------------------------------------------------------------------------------------------- */
 
-static r1_status check_header(const char *what, const char *b, size_t bytes, r1_err *err)
+static r1_status kb_check_header(const char *what, const char *b, size_t bytes, r1_err *err)
 {
     const med_kb_header *h = (const med_kb_header *)(const void *)b;
     if (bytes < sizeof *h || memcmp(h->magic, MED_KB_MAGIC, 8) != 0)
@@ -69,7 +69,7 @@ static r1_status check_sections(const char *what, const char *b, size_t bytes, r
 
 static bool span_ok(uint32_t at, uint32_t n, uint32_t total) { return at <= total && n <= total - at; }
 
-static bool below(const uint32_t *v, uint32_t n, uint32_t limit)
+static bool kb_below(const uint32_t *v, uint32_t n, uint32_t limit)
 {
     for (uint32_t i = 0; i < n; i++)
         if (v[i] >= limit) return false;
@@ -90,7 +90,7 @@ static bool terms_ok(const med_kb *k)
         if (k->synonym[i].text >= k->n_string || k->synonym[i].term >= k->n_term) return false;
     for (uint32_t i = 0; i < k->n_term_id; i++)
         if (k->term_id[i].text >= k->n_string || k->term_id[i].index >= k->n_term) return false;
-    return below(k->parent, k->n_parent, k->n_term) && below(k->ancestor, k->n_ancestor, k->n_term) &&
+    return kb_below(k->parent, k->n_parent, k->n_term) && kb_below(k->ancestor, k->n_ancestor, k->n_term) &&
            (k->root == MED_NONE || k->root < k->n_term);
 }
 
@@ -116,34 +116,34 @@ static bool diseases_ok(const med_kb *k)
         if (s->name >= k->n_string || s->version >= k->n_string || s->licence >= k->n_string || s->url >= k->n_string)
             return false;
     }
-    return below(k->list, k->n_list, k->n_string);
+    return kb_below(k->list, k->n_list, k->n_string);
 }
 
 /* ---- opening --------------------------------------------------------------------------------------------- */
 
-static const void *section(const char *b, int i, uint32_t *count)
+static const void *kb_section(const char *b, int i, uint32_t *count)
 {
     const med_kb_section *s = (const med_kb_section *)(const void *)(b + sizeof(med_kb_header));
     *count = (uint32_t)s[i].count;
     return b + s[i].offset;
 }
 
-static void attach(med_kb *k, const char *b)
+static void kb_attach(med_kb *k, const char *b)
 {
     const med_kb_header *h = (const med_kb_header *)(const void *)b;
-    k->strings = section(b, SEC_STRINGS, &k->n_string);
-    k->term = section(b, SEC_TERM, &k->n_term);
-    k->parent = section(b, SEC_PARENT, &k->n_parent);
-    k->ancestor = section(b, SEC_ANCESTOR, &k->n_ancestor);
-    k->synonym = section(b, SEC_SYNONYM, &k->n_synonym);
-    k->term_id = section(b, SEC_TERM_ID, &k->n_term_id);
-    k->disease = section(b, SEC_DISEASE, &k->n_disease);
-    k->list = section(b, SEC_LIST, &k->n_list);
-    k->row = section(b, SEC_ROW, &k->n_row);
-    k->profile = section(b, SEC_PROFILE, &k->n_profile);
-    k->disease_id = section(b, SEC_DISEASE_ID, &k->n_disease_id);
-    k->source = section(b, SEC_SOURCE, &k->n_source);
-    k->pmid = section(b, SEC_PMID, &k->n_pmid);
+    k->strings = kb_section(b, SEC_STRINGS, &k->n_string);
+    k->term = kb_section(b, SEC_TERM, &k->n_term);
+    k->parent = kb_section(b, SEC_PARENT, &k->n_parent);
+    k->ancestor = kb_section(b, SEC_ANCESTOR, &k->n_ancestor);
+    k->synonym = kb_section(b, SEC_SYNONYM, &k->n_synonym);
+    k->term_id = kb_section(b, SEC_TERM_ID, &k->n_term_id);
+    k->disease = kb_section(b, SEC_DISEASE, &k->n_disease);
+    k->list = kb_section(b, SEC_LIST, &k->n_list);
+    k->row = kb_section(b, SEC_ROW, &k->n_row);
+    k->profile = kb_section(b, SEC_PROFILE, &k->n_profile);
+    k->disease_id = kb_section(b, SEC_DISEASE_ID, &k->n_disease_id);
+    k->source = kb_section(b, SEC_SOURCE, &k->n_source);
+    k->pmid = kb_section(b, SEC_PMID, &k->n_pmid);
     k->n_profiled = h->n_profiled;
     k->root = h->root;
     k->checksum = h->checksum;
@@ -151,9 +151,9 @@ static void attach(med_kb *k, const char *b)
 
 static r1_status check_all(med_kb *k, const char *what, const char *block, size_t bytes, r1_err *err)
 {
-    R1_TRY(check_header(what, block, bytes, err));
+    R1_TRY(kb_check_header(what, block, bytes, err));
     R1_TRY(check_sections(what, block, bytes, err));
-    attach(k, block);
+    kb_attach(k, block);
     if (!terms_ok(k) || !diseases_ok(k)) R1_FAIL(err, R1_E_FORMAT, "%s: an index points outside its section", what);
     return R1_OK;
 }
@@ -173,7 +173,7 @@ r1_status med_kb_from_block(med_kb **out, void *block, size_t bytes, const char 
     return R1_OK;
 }
 
-static r1_status map_file(med_kb **out, const char *path, r1_err *err)
+static r1_status kb_map_file(med_kb **out, const char *path, r1_err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat sb;
@@ -201,7 +201,7 @@ r1_status med_kb_open(med_kb **out, const char *path, r1_err *err)
     if (stat(path, &sb) == 0 && S_ISDIR(sb.st_mode)) return med_sources_open_dir(out, path, err);
     size_t n = strlen(path);
     if (n > 4 && strcmp(path + n - 4, ".xml") == 0) return med_sources_open_xml(out, path, err);
-    return map_file(out, path, err);
+    return kb_map_file(out, path, err);
 }
 
 void med_kb_free(med_kb *kb)

@@ -90,7 +90,7 @@ void med_builder_free(med_builder *b)
 
 /* ---- gathering ------------------------------------------------------------------------------------------- */
 
-static bool grow(void *array, uint32_t n, uint32_t *cap, size_t size)
+static bool kb_build_grow(void *array, uint32_t n, uint32_t *cap, size_t size)
 {
     if (n < *cap) return true;
     if (n >= N_MAX) return false;
@@ -103,13 +103,13 @@ static bool grow(void *array, uint32_t n, uint32_t *cap, size_t size)
     return true;
 }
 
-static r1_status full(r1_err *err) { R1_FAIL(err, R1_E_NOMEM, "the sources hold more than a knowledge base may"); }
+static r1_status kb_build_full(r1_err *err) { R1_FAIL(err, R1_E_NOMEM, "the sources hold more than a knowledge base may"); }
 
-static uint32_t keep(med_builder *b, med_text t) { return med_map_intern(b->text, t.s, t.len); }
+static uint32_t kb_build_keep(med_builder *b, med_text t) { return med_map_intern(b->text, t.s, t.len); }
 
 static r1_status link_add(links *l, uint32_t a, uint32_t b, uint32_t kind, r1_err *err)
 {
-    if (a == MED_NONE || b == MED_NONE || !grow(&l->v, l->n, &l->cap, sizeof *l->v)) return full(err);
+    if (a == MED_NONE || b == MED_NONE || !kb_build_grow(&l->v, l->n, &l->cap, sizeof *l->v)) return kb_build_full(err);
     l->v[l->n++] = (raw_link){a, b, kind};
     return R1_OK;
 }
@@ -118,8 +118,8 @@ r1_status med_builder_source(med_builder *b, const char *name, const char *versi
                              const char *url, uint16_t *index, r1_err *err)
 {
     if (b->n_source == R1_COUNT(b->source)) R1_FAIL(err, R1_E_NOMEM, "more than %zu sources", R1_COUNT(b->source));
-    b->source[b->n_source] = (med_source){keep(b, MED_TEXT(name)), keep(b, MED_TEXT(version)),
-                                          keep(b, MED_TEXT(licence)), keep(b, MED_TEXT(url))};
+    b->source[b->n_source] = (med_source){kb_build_keep(b, MED_TEXT(name)), kb_build_keep(b, MED_TEXT(version)),
+                                          kb_build_keep(b, MED_TEXT(licence)), kb_build_keep(b, MED_TEXT(url))};
     *index = (uint16_t)b->n_source++;
     return R1_OK;
 }
@@ -131,9 +131,9 @@ static raw_term *term_of(med_builder *b, med_text id)
     if (off == MED_NONE) return NULL;
     uint32_t i = med_map_get(b->terms, off);
     if (i == MED_NONE) {
-        if (!grow(&b->term, b->n_term, &b->cap_term, sizeof *b->term)) return NULL;
+        if (!kb_build_grow(&b->term, b->n_term, &b->cap_term, sizeof *b->term)) return NULL;
         i = b->n_term++;
-        b->term[i] = (raw_term){.id = keep(b, id), .final = MED_NONE};
+        b->term[i] = (raw_term){.id = kb_build_keep(b, id), .final = MED_NONE};
         med_map_set(b->terms, off, i);
     }
     return &b->term[i];
@@ -143,12 +143,12 @@ r1_status med_builder_term(med_builder *b, med_text id, med_text name, med_text 
 {
     if (id.len == 0 || id.len > 64) R1_FAIL(err, R1_E_FORMAT, "a term with an id of %zu characters", id.len);
     raw_term *t = term_of(b, id);
-    if (!t) return full(err);
-    t->name = keep(b, name);
-    t->definition = keep(b, definition);
+    if (!t) return kb_build_full(err);
+    t->name = kb_build_keep(b, name);
+    t->definition = kb_build_keep(b, definition);
     t->obsolete = obsolete;
     t->seen = true;
-    return t->name == MED_NONE || t->definition == MED_NONE ? full(err) : R1_OK;
+    return t->name == MED_NONE || t->definition == MED_NONE ? kb_build_full(err) : R1_OK;
 }
 
 static r1_status term_link(med_builder *b, links *l, med_text term, med_text other, uint32_t kind, bool text,
@@ -156,11 +156,11 @@ static r1_status term_link(med_builder *b, links *l, med_text term, med_text oth
 {
     if (term.len == 0 || other.len == 0) return R1_OK;
     raw_term *t = term_of(b, term);
-    if (!t) return full(err);
+    if (!t) return kb_build_full(err);
     uint32_t a = (uint32_t)(t - b->term);
-    if (text) return link_add(l, a, keep(b, other), kind, err);
+    if (text) return link_add(l, a, kb_build_keep(b, other), kind, err);
     raw_term *o = term_of(b, other);
-    return o ? link_add(l, a, (uint32_t)(o - b->term), kind, err) : full(err);
+    return o ? link_add(l, a, (uint32_t)(o - b->term), kind, err) : kb_build_full(err);
 }
 
 r1_status med_builder_synonym(med_builder *b, med_text term, med_text text, uint32_t kind, r1_err *err)
@@ -184,37 +184,37 @@ r1_status med_builder_disease(med_builder *b, med_text id, med_text name, uint32
 {
     if (id.len == 0 || id.len > 64) R1_FAIL(err, R1_E_FORMAT, "a disease with an id of %zu characters", id.len);
     uint32_t off = med_map_intern(b->diseases, id.s, id.len);
-    if (off == MED_NONE) return full(err);
+    if (off == MED_NONE) return kb_build_full(err);
     uint32_t i = med_map_get(b->diseases, off);
     if (i == MED_NONE) {
-        if (!grow(&b->disease, b->n_disease, &b->cap_disease, sizeof *b->disease)) return full(err);
+        if (!kb_build_grow(&b->disease, b->n_disease, &b->cap_disease, sizeof *b->disease)) return kb_build_full(err);
         i = b->n_disease++;
         b->disease[i] = (raw_disease){
-            .id = keep(b, id), .mondo = MED_NONE, .first_row = MED_NONE, .last_row = MED_NONE, .final = MED_NONE};
+            .id = kb_build_keep(b, id), .mondo = MED_NONE, .first_row = MED_NONE, .last_row = MED_NONE, .final = MED_NONE};
         med_map_set(b->diseases, off, i);
     }
-    if (b->disease[i].name == 0 && name.len) b->disease[i].name = keep(b, name);
-    if (b->disease[i].name == MED_NONE) return full(err);
+    if (b->disease[i].name == 0 && name.len) b->disease[i].name = kb_build_keep(b, name);
+    if (b->disease[i].name == MED_NONE) return kb_build_full(err);
     *index = i;
     return R1_OK;
 }
 
 r1_status med_builder_annotate(med_builder *b, uint32_t disease, const med_annotation *a, r1_err *err)
 {
-    if (!grow(&b->row, b->n_row, &b->cap_row, sizeof *b->row)) return full(err);
+    if (!kb_build_grow(&b->row, b->n_row, &b->cap_row, sizeof *b->row)) return kb_build_full(err);
     raw_disease *d = &b->disease[disease];
     uint32_t at = b->n_row++;
     uint32_t n = a->n, m = a->m;
     while (m > UINT16_MAX) n /= 2, m /= 2;
-    b->row[at] = (raw_row){keep(b, a->term),
+    b->row[at] = (raw_row){kb_build_keep(b, a->term),
                            MED_NONE,
                            {MED_NONE, a->freq, b->n_pmid, (uint16_t)(n > m ? m : n), (uint16_t)m,
                             a->negated ? MED_ROW_NEGATED : 0, (uint8_t)a->n_pmid, (uint8_t)a->source}};
     for (uint32_t i = 0; i < a->n_pmid; i++) {
-        if (!grow(&b->pmid, b->n_pmid, &b->cap_pmid, sizeof *b->pmid)) return full(err);
+        if (!kb_build_grow(&b->pmid, b->n_pmid, &b->cap_pmid, sizeof *b->pmid)) return kb_build_full(err);
         b->pmid[b->n_pmid++] = a->pmid[i];
     }
-    if (b->row[at].term == MED_NONE) return full(err);
+    if (b->row[at].term == MED_NONE) return kb_build_full(err);
     if (d->last_row == MED_NONE)
         d->first_row = at;
     else
@@ -226,7 +226,7 @@ r1_status med_builder_annotate(med_builder *b, uint32_t disease, const med_annot
 
 r1_status med_builder_gene(med_builder *b, uint32_t disease, med_text symbol, r1_err *err)
 {
-    return symbol.len ? link_add(&b->gene, disease, keep(b, symbol), 0, err) : R1_OK;
+    return symbol.len ? link_add(&b->gene, disease, kb_build_keep(b, symbol), 0, err) : R1_OK;
 }
 
 void med_builder_course(med_builder *b, uint32_t disease, uint32_t onset, uint32_t inheritance, float prevalence)
@@ -242,13 +242,13 @@ r1_status med_builder_same(med_builder *b, med_text id, med_text label, med_text
     uint32_t i;
     if (label.len >= 9 && memcmp(label.s, "obsolete ", 9) == 0) return R1_OK;
     R1_TRY(med_builder_disease(b, id, label, &i, err));
-    if (b->disease[i].mondo == MED_NONE) b->disease[i].mondo = keep(b, mondo);
+    if (b->disease[i].mondo == MED_NONE) b->disease[i].mondo = kb_build_keep(b, mondo);
     return R1_OK;
 }
 
 r1_status med_builder_subclass(med_builder *b, med_text child, med_text parent, r1_err *err)
 {
-    return link_add(&b->subclass, keep(b, child), keep(b, parent), 0, err);
+    return link_add(&b->subclass, kb_build_keep(b, child), kb_build_keep(b, parent), 0, err);
 }
 
 /* ---- words ----------------------------------------------------------------------------------------------- */
@@ -400,7 +400,7 @@ static r1_status order_terms(final *f, r1_err *err)
     med_builder *b = f->b;
     f->order = calloc(b->n_term + 1u, sizeof *f->order);
     f->term = calloc(b->n_term + 1u, sizeof *f->term);
-    if (!f->order || !f->term) return full(err);
+    if (!f->order || !f->term) return kb_build_full(err);
     for (uint32_t i = 0; i < b->n_term; i++) {
         if (b->term[i].obsolete) f->stats.n_obsolete++;
         if (b->term[i].seen && !b->term[i].obsolete) f->order[f->n_term++] = i;
@@ -424,7 +424,7 @@ static r1_status place_parents(final *f, r1_err *err)
 {
     links *l = &f->b->parent;
     f->parent = calloc(l->n + 1u, sizeof *f->parent);
-    if (!f->parent) return full(err);
+    if (!f->parent) return kb_build_full(err);
     uint32_t n = 0;
     for (uint32_t i = 0; i < l->n; i++) {
         uint32_t c = f->b->term[l->v[i].a].final, p = f->b->term[l->v[i].b].final;
@@ -469,7 +469,7 @@ static r1_status close_term(final *f, uint32_t i, uint8_t *state, uint32_t depth
     while (f->n_ancestor + need > f->cap_ancestor) {
         uint32_t cap = f->cap_ancestor ? f->cap_ancestor * 2 : 1u << 16;
         uint32_t *v = cap > 64u << 20 ? NULL : r1_realloc_array(f->ancestor, cap, sizeof *v);
-        if (!v) return full(err);
+        if (!v) return kb_build_full(err);
         f->ancestor = v;
         f->cap_ancestor = cap;
     }
@@ -494,7 +494,7 @@ static r1_status close_term(final *f, uint32_t i, uint8_t *state, uint32_t depth
 static r1_status close_terms(final *f, r1_err *err)
 {
     uint8_t *state = calloc(f->n_term, 1);
-    if (!state) return full(err);
+    if (!state) return kb_build_full(err);
     r1_status st = R1_OK;
     for (uint32_t i = 0; i < f->n_term && st == R1_OK; i++) st = close_term(f, i, state, 0, err);
     free(state);
@@ -512,7 +512,7 @@ static r1_status close_terms(final *f, r1_err *err)
 
 static r1_status id_add(med_id **v, uint32_t *n, uint32_t *cap, uint32_t text, uint32_t index, r1_err *err)
 {
-    if (!grow(v, *n, cap, sizeof **v)) return full(err);
+    if (!kb_build_grow(v, *n, cap, sizeof **v)) return kb_build_full(err);
     (*v)[(*n)++] = (med_id){text, index};
     return R1_OK;
 }
@@ -549,7 +549,7 @@ static r1_status place_names(final *f, r1_err *err)
     l->n = n;
     if (n) qsort(l->v, n, sizeof *l->v, by_link);
     f->synonym = calloc(n + 1u, sizeof *f->synonym);
-    if (!f->synonym) return full(err);
+    if (!f->synonym) return kb_build_full(err);
     for (uint32_t i = 0; i < n; i++) {
         med_term *t = &f->term[l->v[i].a];
         if (t->n_synonym == 0) t->synonym_at = i;
@@ -562,7 +562,7 @@ static r1_status place_names(final *f, r1_err *err)
 
 /* ---- finishing: diseases --------------------------------------------------------------------------------- */
 
-static uint32_t resolve(const final *f, uint32_t text)
+static uint32_t kb_build_resolve(const final *f, uint32_t text)
 {
     const char *s = med_map_text(f->b->text, text);
     uint32_t off = med_map_find(f->b->terms, s, strlen(s));
@@ -589,12 +589,12 @@ static bool is_orpha(const med_builder *b, const raw_disease *d)
 static r1_status take_rows(final *f, const raw_disease *from, r1_err *err)
 {
     for (uint32_t r = from->first_row; r != MED_NONE; r = f->b->row[r].next) {
-        uint32_t t = resolve(f, f->b->row[r].term);
+        uint32_t t = kb_build_resolve(f, f->b->row[r].term);
         if (t == MED_NONE) {
             f->stats.n_row_unknown_term++;
             continue;
         }
-        if (!grow(&f->row, f->n_row, &f->cap_row, sizeof *f->row)) return full(err);
+        if (!kb_build_grow(&f->row, f->n_row, &f->cap_row, sizeof *f->row)) return kb_build_full(err);
         f->row[f->n_row] = f->b->row[r].row;
         f->row[f->n_row++].term = t;
     }
@@ -628,7 +628,7 @@ static void mondo_free(mondo *m)
     free(m->up_next);
 }
 
-static bool chain(med_map *map, const char *key, uint32_t item, uint32_t *next)
+static bool kb_build_chain(med_map *map, const char *key, uint32_t item, uint32_t *next)
 {
     uint32_t off = med_map_intern(map, key, strlen(key));
     if (off == MED_NONE) return false;
@@ -644,15 +644,15 @@ static r1_status mondo_make(final *f, mondo *m, r1_err *err)
     R1_TRY(med_map_new(&m->up, (size_t)64 << 20, err));
     m->next = malloc((b->n_disease + 1u) * sizeof *m->next);
     m->up_next = malloc((b->subclass.n + 1u) * sizeof *m->up_next);
-    if (!m->next || !m->up_next) return full(err);
+    if (!m->next || !m->up_next) return kb_build_full(err);
     for (uint32_t i = b->n_disease; i-- > 0;) {
         m->next[i] = MED_NONE;
         if (b->disease[i].mondo != MED_NONE &&
-            !chain(m->class_of, med_map_text(b->text, b->disease[i].mondo), i, m->next))
-            return full(err);
+            !kb_build_chain(m->class_of, med_map_text(b->text, b->disease[i].mondo), i, m->next))
+            return kb_build_full(err);
     }
     for (uint32_t i = b->subclass.n; i-- > 0;)
-        if (!chain(m->up, med_map_text(b->text, b->subclass.v[i].a), i, m->up_next)) return full(err);
+        if (!kb_build_chain(m->up, med_map_text(b->text, b->subclass.v[i].a), i, m->up_next)) return kb_build_full(err);
     return R1_OK;
 }
 
@@ -671,7 +671,7 @@ static uint32_t class_orpha(const final *f, const mondo *m, const char *cls)
 }
 
 /* Where an unprofiled disease may borrow from: the nearest direct Mondo parent with an annotated Orphanet disease. */
-static uint32_t lender(const final *f, const mondo *m, uint32_t raw)
+static uint32_t kb_build_lender(const final *f, const mondo *m, uint32_t raw)
 {
     const char *cls = med_map_text(f->b->text, f->b->disease[raw].mondo);
     for (uint32_t l = mondo_first(m->up, cls); l != MED_NONE; l = m->up_next[l]) {
@@ -683,7 +683,7 @@ static uint32_t lender(const final *f, const mondo *m, uint32_t raw)
 
 static r1_status list_add(final *f, uint32_t value, r1_err *err)
 {
-    if (!grow(&f->list, f->n_list, &f->cap_list, sizeof *f->list)) return full(err);
+    if (!kb_build_grow(&f->list, f->n_list, &f->cap_list, sizeof *f->list)) return kb_build_full(err);
     f->list[f->n_list++] = value;
     return R1_OK;
 }
@@ -710,7 +710,7 @@ static r1_status place_disease(final *f, const mondo *m, uint32_t raw, r1_err *e
     uint32_t orpha = MED_NONE, lent = MED_NONE;
     if (r->mondo != MED_NONE && !is_orpha(b, r)) {
         orpha = class_orpha(f, m, med_map_text(b->text, r->mondo));
-        if (orpha == MED_NONE && !r->annotated) lent = lender(f, m, raw);
+        if (orpha == MED_NONE && !r->annotated) lent = kb_build_lender(f, m, raw);
     }
     if (!r->annotated && orpha == MED_NONE && lent == MED_NONE) return R1_OK;
     uint32_t at = f->n_disease++;
@@ -770,7 +770,7 @@ static r1_status place_diseases(final *f, r1_err *err)
     f->group = calloc(b->n_disease + 1u, sizeof *f->group);
     f->disease = calloc(b->n_disease + 1u, sizeof *f->disease);
     mondo m = {0};
-    r1_status st = order && f->group && f->disease ? mondo_make(f, &m, err) : full(err);
+    r1_status st = order && f->group && f->disease ? mondo_make(f, &m, err) : kb_build_full(err);
     if (st == R1_OK) {
         for (uint32_t i = 0; i < b->n_disease; i++) order[i] = i;
         size_t bytes;
@@ -801,14 +801,14 @@ static r1_status make_profiles(final *f, r1_err *err)
     med_kb view = {.term = f->term, .ancestor = f->ancestor, .n_term = f->n_term};
     float *work = calloc(f->n_term, sizeof *work);
     med_profile *one = calloc(f->n_term, sizeof *one);
-    r1_status st = work && one ? R1_OK : full(err);
+    r1_status st = work && one ? R1_OK : kb_build_full(err);
     for (uint32_t i = 0; i < f->n_disease && st == R1_OK; i++) {
         med_disease *d = &f->disease[i];
         uint32_t n = med_profile_make(&view, f->row + d->row_at, d->n_row, (med_leave_out){0}, work, one, f->n_term);
         while (f->n_profile + n > f->cap_profile && st == R1_OK) {
             uint32_t cap = f->cap_profile ? f->cap_profile * 2 : 1u << 16;
             med_profile *p = cap > 64u << 20 ? NULL : r1_realloc_array(f->profile, cap, sizeof *p);
-            if (!p) st = full(err);
+            if (!p) st = kb_build_full(err);
             if (p) f->profile = p, f->cap_profile = cap;
         }
         if (st != R1_OK) break;
@@ -834,7 +834,7 @@ static r1_status make_profiles(final *f, r1_err *err)
     return R1_OK;
 }
 
-static r1_status emit(final *f, const char *what, med_kb **out, r1_err *err)
+static r1_status kb_build_emit(final *f, const char *what, med_kb **out, r1_err *err)
 {
     size_t n_text;
     const char *text = med_map_blob(f->b->text, &n_text);
@@ -864,7 +864,7 @@ static r1_status emit(final *f, const char *what, med_kb **out, r1_err *err)
         at += part[i].count * part[i].size;
     }
     char *block = r1_calloc_aligned(at, 1);
-    if (!block) return full(err);
+    if (!block) return kb_build_full(err);
     for (uint32_t i = 0; i < SEC_COUNT; i++)
         if (part[i].count) memcpy(block + table[i].offset, part[i].data, part[i].count * part[i].size);
     memcpy(block + sizeof(med_kb_header), table, sizeof table);
@@ -890,7 +890,7 @@ r1_status med_builder_finish(med_builder *b, const char *what, med_kb **out, med
     if (st == R1_OK) st = place_names(&f, err);
     if (st == R1_OK) st = place_diseases(&f, err);
     if (st == R1_OK) st = make_profiles(&f, err);
-    if (st == R1_OK) st = emit(&f, what, out, err);
+    if (st == R1_OK) st = kb_build_emit(&f, what, out, err);
     if (stats) *stats = f.stats;
     final_free(&f);
     return st;

@@ -17,7 +17,7 @@ struct med_map {
     size_t len, cap, max;
 };
 
-static uint32_t hash_of(const char *s, size_t len) { return (uint32_t)r1_hash64(s, len, 7); }
+static uint32_t map_hash_of(const char *s, size_t len) { return (uint32_t)r1_hash64(s, len, 7); }
 
 static slot *find_slot(const med_map *m, const char *s, size_t len, uint32_t hash)
 {
@@ -29,7 +29,7 @@ static slot *find_slot(const med_map *m, const char *s, size_t len, uint32_t has
     }
 }
 
-static bool rehash(med_map *m, size_t n)
+static bool map_rehash(med_map *m, size_t n)
 {
     slot *fresh = malloc(n * sizeof *fresh);
     if (!fresh) return false;
@@ -50,7 +50,7 @@ r1_status med_map_new(med_map **out, size_t bytes_max, r1_err *err)
 {
     med_map *m = calloc(1, sizeof *m);
     if (m) m->max = bytes_max < UINT32_MAX ? bytes_max : UINT32_MAX - 1;
-    if (!m || !rehash(m, 1024) || med_map_intern(m, "", 0) != 0) {
+    if (!m || !map_rehash(m, 1024) || med_map_intern(m, "", 0) != 0) {
         med_map_free(m);
         R1_FAIL(err, R1_E_NOMEM, "no memory for a table of names");
     }
@@ -82,7 +82,7 @@ uint32_t med_map_intern(med_map *m, const char *s, size_t len)
 {
     const char *nul = len ? memchr(s, '\0', len) : NULL;
     if (nul) len = (size_t)(nul - s);
-    uint32_t hash = hash_of(s, len);
+    uint32_t hash = map_hash_of(s, len);
     slot *x = find_slot(m, s, len, hash);
     if (x->offset != UINT32_MAX) return x->offset;
     if (!blob_room(m, len)) return UINT32_MAX;
@@ -91,21 +91,21 @@ uint32_t med_map_intern(med_map *m, const char *s, size_t len)
     m->blob[offset + len] = '\0';
     m->len += len + 1;
     *x = (slot){offset, UINT32_MAX, hash};
-    if (++m->n_used * 2 > m->n_slot && !rehash(m, m->n_slot * 2)) return UINT32_MAX;
+    if (++m->n_used * 2 > m->n_slot && !map_rehash(m, m->n_slot * 2)) return UINT32_MAX;
     return offset;
 }
 
 uint32_t med_map_find(const med_map *m, const char *s, size_t len)
 {
     if (len && memchr(s, '\0', len)) return UINT32_MAX;
-    return find_slot(m, s, len, hash_of(s, len))->offset;
+    return find_slot(m, s, len, map_hash_of(s, len))->offset;
 }
 
 static slot *by_offset(const med_map *m, uint32_t offset)
 {
     const char *s = m->blob + offset;
     size_t len = strlen(s);
-    return find_slot(m, s, len, hash_of(s, len));
+    return find_slot(m, s, len, map_hash_of(s, len));
 }
 
 uint32_t med_map_get(const med_map *m, uint32_t offset) { return by_offset(m, offset)->value; }

@@ -27,7 +27,7 @@ static bool growing_room(growing *g)
     return true;
 }
 
-static r1_status gunzip(const char *path, const char *in, size_t n, growing *g, r1_err *err)
+static r1_status slurp_gunzip(const char *path, const char *in, size_t n, growing *g, r1_err *err)
 {
     z_stream z = {0};
     if (inflateInit2(&z, 15 + 32) != Z_OK) R1_FAIL(err, R1_E_NOMEM, "%s: cannot start zlib", path);
@@ -54,7 +54,7 @@ static r1_status gunzip(const char *path, const char *in, size_t n, growing *g, 
     return st;
 }
 
-static r1_status unzstd(const char *path, const char *data, size_t n, growing *g, r1_err *err)
+static r1_status slurp_unzstd(const char *path, const char *data, size_t n, growing *g, r1_err *err)
 {
     ZSTD_DStream *z = ZSTD_createDStream();
     if (!z) R1_FAIL(err, R1_E_NOMEM, "%s: cannot start zstd", path);
@@ -93,7 +93,7 @@ r1_status med_slurp(const char *path, size_t bytes_max, char **data, size_t *len
         return R1_OK;
     }
     growing g = {.max = bytes_max};
-    r1_status st = gz ? gunzip(path, raw, n, &g, err) : unzstd(path, raw, n, &g, err);
+    r1_status st = gz ? slurp_gunzip(path, raw, n, &g, err) : slurp_unzstd(path, raw, n, &g, err);
     free(raw);
     if (st != R1_OK) {
         free(g.data);

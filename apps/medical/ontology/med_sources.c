@@ -79,7 +79,7 @@ static bool known_name(const char *name)
     return false;
 }
 
-static int by_name(const void *a, const void *b)
+static int sources_by_name(const void *a, const void *b)
 {
     const char *const *x = a, *const *y = b;
     return strcmp(*x, *y);
@@ -109,7 +109,7 @@ size_t med_sources_list(const char *dir, char **path, size_t max)
         char one[4096];
         if (snprintf(one, sizeof one, "%s%s", dir, sub[i]) < (int)sizeof one) n = list_one(one, path, n, max);
     }
-    if (n) qsort(path, n, sizeof *path, by_name);
+    if (n) qsort(path, n, sizeof *path, sources_by_name);
     return n;
 }
 

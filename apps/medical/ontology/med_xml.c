@@ -16,7 +16,7 @@ typedef struct {
     int line;
 } xml_fault;
 
-static xmlParserInputPtr refuse(const char *url, const char *id, xmlParserCtxtPtr ctxt)
+static xmlParserInputPtr xml_refuse(const char *url, const char *id, xmlParserCtxtPtr ctxt)
 {
     (void)url;
     (void)id;
@@ -27,7 +27,7 @@ static xmlParserInputPtr refuse(const char *url, const char *id, xmlParserCtxtPt
 static void start_library(void)
 {
     xmlInitParser();
-    xmlSetExternalEntityLoader(refuse);
+    xmlSetExternalEntityLoader(xml_refuse);
 }
 
 static void ensure_library(void)
@@ -87,7 +87,7 @@ static r1_status text_add(parse *p, const char *s, r1_err *err)
     return R1_OK;
 }
 
-static const char *trimmed(parse *p)
+static const char *xml_trimmed(parse *p)
 {
     if (!p->text) return "";
     char *s = p->text;
@@ -117,7 +117,7 @@ static r1_status on_node(parse *p, r1_err *err)
     case XML_READER_TYPE_ELEMENT: return on_start(p, depth, err);
     case XML_READER_TYPE_END_ELEMENT: {
         med_xml_node node = {p->path[depth], depth, p->path, xmlTextReaderGetParserLineNumber(p->reader), p->reader};
-        r1_status st = p->h->end ? p->h->end(p->ctx, &node, trimmed(p), err) : R1_OK;
+        r1_status st = p->h->end ? p->h->end(p->ctx, &node, xml_trimmed(p), err) : R1_OK;
         p->text_len = 0;
         return st;
     }

@@ -105,7 +105,7 @@ void med_ranker_use_memory(med_ranker *r, bool on) { r->use_memory = on; }
 
 /* ---- the query ------------------------------------------------------------------------------------------- */
 
-static bool present(const uint32_t *v, uint32_t n, uint32_t x)
+static bool rank_present(const uint32_t *v, uint32_t n, uint32_t x)
 {
     for (uint32_t i = 0; i < n; i++)
         if (v[i] == x) return true;
@@ -119,7 +119,7 @@ static void take_findings(med_ranker *r, const med_case *c)
     for (uint32_t i = 0; i < c->n_observed; i++) {
         uint32_t t = c->observed[i];
         float w = c->weight ? c->weight[i] : 1;
-        if (t >= r->kb->n_term || !(r->kb->term[t].flags & MED_TERM_PHENOTYPE) || present(r->term, r->n_term, t) ||
+        if (t >= r->kb->n_term || !(r->kb->term[t].flags & MED_TERM_PHENOTYPE) || rank_present(r->term, r->n_term, t) ||
             r->kb->term[t].ic < IC_MIN)
             continue;
         float ic = r->kb->term[t].ic;
@@ -140,7 +140,7 @@ static void take_findings(med_ranker *r, const med_case *c)
     }
 }
 
-static void mark(med_ranker *r, bool set)
+static void rank_mark(med_ranker *r, bool set)
 {
     if (set) r->ic_total = r->closure_ic = 0;
     for (uint32_t q = 0; q < r->n_term; q++) {
@@ -254,7 +254,7 @@ static float log_size(view v) { return logf(1.0f + (float)v.n); }
 
 /* Orphanet's entries without an OMIM equivalent are mostly groups, whose subtypes stand beside them: the more specific
  * diagnosis is to be preferred where both fit equally. */
-static float orphanet(const med_ranker *r, uint32_t d) { return r->group[d]; }
+static float rank_orphanet(const med_ranker *r, uint32_t d) { return r->group[d]; }
 
 static void first_pass(med_ranker *r)
 {
@@ -266,12 +266,12 @@ static void first_pass(med_ranker *r)
         fit_disease(r, v, &f);
         sums s = add_up(r, v, &f);
         r->first[d] = r->w.oneway * s.oneway + r->w.lr * s.lr + r->w.simgic * s.simgic - r->w.size * log_size(v) -
-                      r->w.orphanet * orphanet(r, d);
+                      r->w.orphanet * rank_orphanet(r, d);
     }
 }
 
 /* Share of what the disease should show that was found, and what weighs most among the rest. */
-static float coverage(const med_ranker *r, view v, float *missing, float *top)
+static float rank_coverage(const med_ranker *r, view v, float *missing, float *top)
 {
     const med_kb *kb = r->kb;
     float have = 0, all = 0;
@@ -324,7 +324,7 @@ static float onset_misfit(const med_disease *d, float age)
     return gap > 0 ? log1pf(gap) : 0;
 }
 
-static void features(const med_ranker *r, const med_case *c, uint32_t d, med_candidate *out)
+static void rank_features(const med_ranker *r, const med_case *c, uint32_t d, med_candidate *out)
 {
     view v = view_of(r, d);
     fit f;
@@ -337,7 +337,7 @@ static void features(const med_ranker *r, const med_case *c, uint32_t d, med_can
     x[MED_F_LR] = s.lr;
     x[MED_F_SIMGIC] = s.simgic;
     x[MED_F_SIZE] = log_size(v);
-    x[MED_F_COVERAGE] = coverage(r, v, &missing, &top);
+    x[MED_F_COVERAGE] = rank_coverage(r, v, &missing, &top);
     x[MED_F_MISSING] = log1pf(missing);
     x[MED_F_MISSING_TOP] = top;
     x[MED_F_WORST_IC] = x[MED_F_LR_MIN] = 1e9f;
@@ -360,7 +360,7 @@ static void features(const med_ranker *r, const med_case *c, uint32_t d, med_can
     x[MED_F_SEX] = sex_misfit(dis, c->sex);
     x[MED_F_ONSET] = onset_misfit(dis, c->age_years);
     x[MED_F_MEMORY] = r->memory[d];
-    x[MED_F_ORPHANET] = orphanet(r, d);
+    x[MED_F_ORPHANET] = rank_orphanet(r, d);
     x[MED_F_INHERITED] = (dis->flags & MED_DISEASE_INHERITED_PROFILE) ? 1.0f : 0.0f;
     out->score = r->w.oneway * s.oneway + r->w.lr * s.lr + r->w.simgic * s.simgic + r->w.coverage * x[MED_F_COVERAGE] -
                  r->w.size * x[MED_F_SIZE] + r->w.excluded * x[MED_F_EXCLUDED] - r->w.onset * x[MED_F_ONSET] -
@@ -368,7 +368,7 @@ static void features(const med_ranker *r, const med_case *c, uint32_t d, med_can
     x[MED_F_SCORE] = out->score;
 }
 
-static int by_score(const void *a, const void *b)
+static int rank_by_score(const void *a, const void *b)
 {
     const med_candidate *x = a, *y = b;
     if (x->score != y->score) return x->score > y->score ? -1 : 1;
@@ -402,7 +402,7 @@ static uint32_t short_list(med_ranker *r, uint32_t max)
 }
 
 /* What long-term memory holds of a disease may rest on the case's own publication: those are measured again without. */
-static r1_status recall(med_ranker *r, r1_err *err)
+static r1_status rank_recall(med_ranker *r, r1_err *err)
 {
     float query[MED_KEY], key[MED_KEY];
     for (uint32_t d = 0; d < r->kb->n_disease; d++) r->memory[d] = -1;
@@ -424,25 +424,25 @@ r1_status med_rank(med_ranker *r, const med_case *c, med_candidate *out, uint32_
     *n = 0;
     take_findings(r, c);
     if (r->n_term == 0) return R1_OK;
-    mark(r, true);
+    rank_mark(r, true);
     leave_out(r, c->skip);
     first_pass(r);
-    r1_status st = recall(r, err);
+    r1_status st = rank_recall(r, err);
     uint32_t n_all = short_list(r, SHORT_LIST);
     for (uint32_t i = 0; i < n_all; i++) {
-        features(r, c, r->order[i], &all[i]);
+        rank_features(r, c, r->order[i], &all[i]);
         r->first[r->order[i]] = -1e9f; /* taken */
     }
     for (uint32_t d = 0; d < r->kb->n_disease && n_all < MED_CANDIDATES_MAX; d++)
-        if (r->memory[d] >= 0 && r->first[d] > -1e8f) features(r, c, d, &all[n_all++]);
-    qsort(all, n_all, sizeof *all, by_score);
+        if (r->memory[d] >= 0 && r->first[d] > -1e8f) rank_features(r, c, d, &all[n_all++]);
+    qsort(all, n_all, sizeof *all, rank_by_score);
     for (uint32_t i = 0; i < n_all; i++) {
         all[i].feature[MED_F_RANK] = logf(1.0f + (float)i);
         all[i].feature[MED_F_GAP] = all[0].score - all[i].score;
     }
     *n = n_all < max ? n_all : max;
     memcpy(out, all, *n * sizeof *out);
-    mark(r, false);
+    rank_mark(r, false);
     leave_in(r, c->skip);
     return st;
 }
@@ -450,11 +450,11 @@ r1_status med_rank(med_ranker *r, const med_case *c, med_candidate *out, uint32_
 void med_rescore(med_ranker *r, const med_case *c, med_candidate *list, uint32_t n)
 {
     take_findings(r, c);
-    mark(r, true);
+    rank_mark(r, true);
     leave_out(r, c->skip);
-    for (uint32_t i = 0; i < n; i++) features(r, c, list[i].disease, &list[i]);
-    qsort(list, n, sizeof *list, by_score);
-    mark(r, false);
+    for (uint32_t i = 0; i < n; i++) rank_features(r, c, list[i].disease, &list[i]);
+    qsort(list, n, sizeof *list, rank_by_score);
+    rank_mark(r, false);
     leave_in(r, c->skip);
 }
 
@@ -479,22 +479,22 @@ static void match_view(const med_ranker *r, const med_case *c, view v, med_match
 void med_explain_list(med_ranker *r, const med_case *c, const med_candidate *list, uint32_t n, med_match *match)
 {
     take_findings(r, c);
-    mark(r, true);
+    rank_mark(r, true);
     leave_out(r, c->skip);
     for (uint32_t k = 0; k < n; k++) match_view(r, c, view_of(r, list[k].disease), match + (size_t)k * c->n_observed);
-    mark(r, false);
+    rank_mark(r, false);
     leave_in(r, c->skip);
 }
 
 void med_explain(med_ranker *r, const med_case *c, uint32_t disease, med_match *match, float *excluded)
 {
     take_findings(r, c);
-    mark(r, true);
+    rank_mark(r, true);
     leave_out(r, c->skip);
     view v = view_of(r, disease);
     match_view(r, c, v, match);
     for (uint32_t i = 0; i < c->n_excluded; i++) excluded[i] = excluded_lr(v, c->excluded[i]);
-    mark(r, false);
+    rank_mark(r, false);
     leave_in(r, c->skip);
 }
 

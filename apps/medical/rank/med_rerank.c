@@ -25,15 +25,15 @@ static const uint8_t against_feature[N_AGAINST] = {MED_F_EXCLUDED, MED_F_SEX, ME
 
 /* ---- description ----------------------------------------------------------------------------------------- */
 
-static void put_names(FILE *f, const uint8_t *feature, size_t n)
+static void rerank_put_names(FILE *f, const uint8_t *feature, size_t n)
 {
     for (size_t i = 0; i < n; i++) fprintf(f, "%s\"%s\"", i ? ", " : "", med_feature_name[feature[i]]);
 }
 
-static void put_table(FILE *f, const char *name, const uint8_t *feature, size_t n, const char *more, int hidden)
+static void rerank_put_table(FILE *f, const char *name, const uint8_t *feature, size_t n, const char *more, int hidden)
 {
     fprintf(f, "  {\"name\": \"%s\", \"kind\": \"table\", \"num\": [", name);
-    put_names(f, feature, n);
+    rerank_put_names(f, feature, n);
     fprintf(f, "%s], \"n_bin\": 10, \"hidden\": %d}", more, hidden);
 }
 
@@ -51,7 +51,7 @@ r1_status med_description(const char *kind, char **json, r1_err *err)
             "\"d_memory\": 32, \"n_head\": 4},\n \"items\": [\n",
             MED_N_SYSTEM);
     fprintf(f, "  {\"name\": \"fit\", \"kind\": \"table\", \"num\": [");
-    put_names(f, fit_feature, R1_COUNT(fit_feature));
+    rerank_put_names(f, fit_feature, R1_COUNT(fit_feature));
     for (int i = 0; i < N_CONTEXT; i++)
         fprintf(f, ", \"place_%s\", \"behind_%s\"", med_feature_name[fit_feature[i]], med_feature_name[fit_feature[i]]);
     fprintf(f, "], \"n_bin\": 10, \"hidden\": 48},\n");
@@ -59,11 +59,11 @@ r1_status med_description(const char *kind, char **json, r1_err *err)
             "  {\"name\": \"findings\", \"kind\": \"memory\", \"query\": \"fit\", \"n_ref_max\": %d, \"n_bucket\": "
             "%d},\n",
             MED_RING, BUCKETS);
-    put_table(f, "match", match_feature, R1_COUNT(match_feature), ", \"n_findings\"", 32);
+    rerank_put_table(f, "match", match_feature, R1_COUNT(match_feature), ", \"n_findings\"", 32);
     fprintf(f, ",\n");
-    put_table(f, "typical", typical_feature, N_TYPICAL, "", 16);
+    rerank_put_table(f, "typical", typical_feature, N_TYPICAL, "", 16);
     fprintf(f, ",\n");
-    put_table(f, "against", against_feature, N_AGAINST, "", 16);
+    rerank_put_table(f, "against", against_feature, N_AGAINST, "", 16);
     fprintf(f, "],\n \"heads\": [{\"name\": \"disease\", \"kind\": \"%s\"}]}\n", kind);
     if (fclose(f)) R1_FAIL(err, R1_E_NOMEM, "no memory for the description");
     return R1_OK;
@@ -99,7 +99,7 @@ void med_samples_free(med_samples *s)
     free(s);
 }
 
-static uint8_t bucket_of(const med_match *m)
+static uint8_t rerank_bucket_of(const med_match *m)
 {
     int band = m->freq < 0.1f ? 0 : m->freq < 0.5f ? 1 : 2;
     return (uint8_t)((int)m->kind * FREQ_BANDS + (m->kind == MED_MATCH_NONE ? 0 : band));
@@ -137,7 +137,7 @@ static void fill_refs(row *x, const med_match *match, uint32_t n, const med_anch
     for (uint32_t i = 0; i < n && k < MED_RING; i++) {
         if (!anchor[i].held) continue;
         x->ref[k] = ref[i];
-        x->bucket[k] = bucket_of(&match[i]);
+        x->bucket[k] = rerank_bucket_of(&match[i]);
         x->log_weight[k++] = med_anchor_log_weight(&anchor[i]);
     }
     x->item[0] = (r1_item){.present = true, .num = x->fit};
@@ -226,7 +226,7 @@ void med_reranker_free(med_reranker *x)
 
 /* The findings that the ring holds become entries: each rides on a candidate's sample, which does not read it as its own;
  * where there are more findings than candidates, on samples without items. Returns the number of samples. */
-static uint32_t add_events(med_reranker *x, const med_anchor *anchor, uint32_t n_anchor, uint32_t n)
+static uint32_t rerank_add_events(med_reranker *x, const med_anchor *anchor, uint32_t n_anchor, uint32_t n)
 {
     uint32_t k = 0;
     for (uint32_t i = 0; i < n_anchor; i++) {
@@ -238,7 +238,7 @@ static uint32_t add_events(med_reranker *x, const med_anchor *anchor, uint32_t n
     return k > n ? k : n;
 }
 
-static int by_logit(const void *a, const void *b)
+static int rerank_by_logit(const void *a, const void *b)
 {
     const med_candidate *x = a, *y = b;
     if (x->logit != y->logit) return x->logit > y->logit ? -1 : 1;
@@ -256,7 +256,7 @@ static void take_result(const r1_result *res, med_candidate *list, uint32_t n, d
         disease[i] = list[i].disease;
         for (size_t k = 0; k < steps && k <= MED_N_ITEM; k++) own[i][k] = res->trace[i * steps + k];
     }
-    qsort(list, n, sizeof *list, by_logit);
+    qsort(list, n, sizeof *list, rerank_by_logit);
     for (uint32_t i = 0; i < n && trace; i++)
         for (uint32_t j = 0; j < n; j++)
             if (disease[j] == list[i].disease) memcpy(trace + (size_t)i * (MED_N_ITEM + 1), own[j], sizeof own[j]);
@@ -281,7 +281,7 @@ r1_status med_rerank(med_reranker *x, med_ranker *r, const med_case *c, const me
     }
     for (uint32_t i = 0; i < *n; i++)
         x->sample[i] = (r1_sample){.item = med_samples_item(x->samples, i), .id = list[i].disease};
-    uint32_t n_sample = add_events(x, anchor, n_anchor, *n);
+    uint32_t n_sample = rerank_add_events(x, anchor, n_anchor, *n);
     r1_batch batch = {.sample = x->sample, .n_sample = n_sample, .pool = x->memory, .ticket = ticket};
     st = r1_session_run(x->session, &batch, &res, err);
     if (st == R1_OK) take_result(&res, list, *n, trace);

@@ -41,7 +41,7 @@ static r1_status judge_list(const med_judge *j, const med_case *c, const med_anc
     return R1_OK;
 }
 
-static json_t *quote(const work *w, const med_mention *m)
+static json_t *report_quote(const work *w, const med_mention *m)
 {
     const med_sentence *s = &w->notes.sentence[m->sentence];
     json_t *q = json_pack("{s:i,s:i,s:s%,s:s%,s:i,s:s}", "start", (int)m->start, "end", (int)m->end, "text",
@@ -58,26 +58,26 @@ static json_t *quote(const work *w, const med_mention *m)
     return q;
 }
 
-static json_t *findings_of(const work *w, const med_finding *f, uint32_t n)
+static json_t *report_findings_of(const work *w, const med_finding *f, uint32_t n)
 {
     json_t *all = json_array();
     for (uint32_t i = 0; i < n; i++) {
         json_t *o = json_pack("{s:s,s:s,s:f,s:i}", "id", id_of(w, f[i].term), "name", name_of(w, f[i].term),
                               "information", (double)w->kb->term[f[i].term].ic, "mentions", (int)f[i].n_mention);
-        json_object_set_new(o, "evidence", quote(w, &w->notes.mention[f[i].first_mention]));
+        json_object_set_new(o, "evidence", report_quote(w, &w->notes.mention[f[i].first_mention]));
         json_array_append_new(all, o);
     }
     return all;
 }
 
-static json_t *others(const work *w)
+static json_t *report_others(const work *w)
 {
     json_t *all = json_array();
     for (uint32_t i = 0; i < w->notes.n_mention; i++) {
         const med_mention *m = &w->notes.mention[i];
         if (m->status == MED_PRESENT || m->status == MED_HISTORICAL || m->status == MED_ABSENT) continue;
         json_t *o = json_pack("{s:s,s:s}", "id", id_of(w, m->term), "name", name_of(w, m->term));
-        json_object_set_new(o, "evidence", quote(w, m));
+        json_object_set_new(o, "evidence", report_quote(w, m));
         json_array_append_new(all, o);
     }
     return all;
@@ -151,7 +151,7 @@ static json_t *missing_of(const work *w, const med_disease *d)
 }
 
 /* What each evidence step added to the candidate's calibrated logit; the numbers add up to it. */
-static json_t *steps_of(const work *w, uint32_t place)
+static json_t *report_steps_of(const work *w, uint32_t place)
 {
     json_t *all = json_array();
     for (int k = 0; w->judge->x && k <= MED_N_ITEM; k++)
@@ -189,7 +189,7 @@ static json_t *candidate_json(const work *w, const med_candidate *c, uint32_t pl
     json_object_set_new(o, "ids", ids);
     json_object_set_new(o, "genes", genes);
     json_object_set_new(o, "contributions", contrib);
-    json_object_set_new(o, "evidence_steps", steps_of(w, place));
+    json_object_set_new(o, "evidence_steps", report_steps_of(w, place));
     json_object_set_new(o, "unexplained", no);
     json_object_set_new(o, "typical_not_reported", missing_of(w, d));
     return o;
@@ -219,7 +219,7 @@ static uint32_t drop_observed(work *w, uint32_t n)
     return k;
 }
 
-static r1_status gather(work *w, r1_err *err)
+static r1_status report_gather(work *w, r1_err *err)
 {
     size_t n = w->notes.n_mention + 1u;
     w->present = calloc(n, sizeof *w->present);
@@ -250,10 +250,10 @@ static r1_status gather(work *w, r1_err *err)
     return R1_OK;
 }
 
-static r1_status assemble(work *w, const char *title, json_t **out, r1_err *err)
+static r1_status report_assemble(work *w, const char *title, json_t **out, r1_err *err)
 {
     static const char *const sex[] = {"unknown", "female", "male"};
-    json_t *findings = findings_of(w, w->present, w->n_present), *list = json_array();
+    json_t *findings = report_findings_of(w, w->present, w->n_present), *list = json_array();
     r1_status st = tell_anchors(w, findings, err);
     med_match *match = calloc(w->n_present + 1u, sizeof *match);
     float *against = calloc(w->n_absent + 1u, sizeof *against);
@@ -273,8 +273,8 @@ static r1_status assemble(work *w, const char *title, json_t **out, r1_err *err)
     if (!isnan(w->notes.age_years)) json_object_set_new(o, "age_years", json_real((double)w->notes.age_years));
     json_object_set_new(o, "ranked_by", json_string(w->judge->x ? w->judge->model : "likelihood"));
     json_object_set_new(o, "observed", findings);
-    json_object_set_new(o, "excluded", findings_of(w, w->absent, w->n_absent));
-    json_object_set_new(o, "other_mentions", others(w));
+    json_object_set_new(o, "excluded", report_findings_of(w, w->absent, w->n_absent));
+    json_object_set_new(o, "other_mentions", report_others(w));
     json_object_set_new(o, "candidates", list);
     json_object_set_new(o, "sources", sources_of(w->kb));
     if (st != R1_OK) {
@@ -295,10 +295,10 @@ r1_status med_report_make(const med_kb *kb, const med_lexicon *lex, const med_ju
     int64_t t0 = r1_mono_us();
     r1_status st = med_notes_read(&w->notes, lex, kb, title, text, len, err);
     int64_t t1 = r1_mono_us();
-    if (st == R1_OK) st = gather(w, err);
+    if (st == R1_OK) st = report_gather(w, err);
     if (st == R1_OK) st = med_rank(judge->ranker, &w->query, w->list, LIST, &w->n_list, err);
     if (st == R1_OK) st = judge_list(judge, &w->query, w->anchor, w->list, &w->n_list, &w->none, w->trace[0], err);
-    if (st == R1_OK) st = assemble(w, title, out, err);
+    if (st == R1_OK) st = report_assemble(w, title, out, err);
     if (timing) *timing = (med_report_timing){(double)(t1 - t0) / 1e3, (double)(r1_mono_us() - t1) / 1e3, 0};
     med_notes_free(&w->notes);
     void *all[] = {w->present, w->absent, w->observed, w->excluded, w->anchor, w};

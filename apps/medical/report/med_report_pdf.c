@@ -52,12 +52,12 @@ typedef struct {
 
 static const double page_w = 595, page_h = 842, margin = 48;
 
-static const char *str(const json_t *o, const char *k)
+static const char *report_pdf_str(const json_t *o, const char *k)
 {
     const char *s = json_string_value(json_object_get(o, k));
     return s ? s : "";
 }
-static double num(const json_t *o, const char *k) { return json_number_value(json_object_get(o, k)); }
+static double report_pdf_num(const json_t *o, const char *k) { return json_number_value(json_object_get(o, k)); }
 
 /* ---- fonts ----------------------------------------------------------------------------------------------- */
 
@@ -77,7 +77,7 @@ static font *font_of(sheet *s, style st)
 }
 
 /* Where a code point stands in the table of glyphs; -1: not one of ours. */
-static int slot_of(gunichar c)
+static int report_pdf_slot_of(gunichar c)
 {
     if (c < LATIN_END) return c < 32 ? -1 : (int)c;
     return c >= PUNCT_START && c < PUNCT_END ? (int)(c - PUNCT_START) + LATIN_END : -1;
@@ -115,7 +115,7 @@ static bool set_plain(sheet *s, font *f, const char *text, double width)
     int start = 0;
     for (const char *p = text, *next; *p; p = next) {
         next = g_utf8_next_char(p);
-        int slot = slot_of(g_utf8_get_char(p));
+        int slot = report_pdf_slot_of(g_utf8_get_char(p));
         if (slot < 0 || s->n_glyph == GLYPHS_MAX || s->n_line + 2 >= (int)R1_COUNT(s->line_end)) return false;
         if (!glyph_of(f, p, (int)(next - p), slot)) return false;
         int i = s->n_glyph++;
@@ -163,7 +163,7 @@ static double set_shaped(sheet *s, style st, const char *text, double width)
     return h;
 }
 
-static void footer(sheet *s)
+static void report_pdf_footer(sheet *s)
 {
     char text[160];
     font *f = font_of(s, STYLE_FOOT);
@@ -176,14 +176,14 @@ static void footer(sheet *s)
 }
 
 /* One paragraph; a new page where it does not fit. indent and gap in points. */
-static void put(sheet *s, style st, double indent, double gap, double r, double g, double b, const char *text)
+static void report_pdf_put(sheet *s, style st, double indent, double gap, double r, double g, double b, const char *text)
 {
     font *f = font_of(s, st);
     double width = page_w - 2 * margin - indent;
     bool plain = set_plain(s, f, text, width);
     double h = plain ? s->n_line * f->height : set_shaped(s, st, text, width);
     if (s->y + gap + h > page_h - margin) {
-        footer(s);
+        report_pdf_footer(s);
         cairo_show_page(s->cr);
         s->y = margin;
         gap = 0;
@@ -205,19 +205,19 @@ static void put_findings(sheet *s, const char *head, const json_t *list)
     size_t i;
     json_t *o;
     char line[2048];
-    put(s, STYLE_HEAD, 0, 14, .04, .43, .46, head);
+    report_pdf_put(s, STYLE_HEAD, 0, 14, .04, .43, .46, head);
     json_array_foreach(list, i, o)
     {
         const json_t *e = json_object_get(o, "evidence"), *w = json_object_get(o, "without");
-        int n = snprintf(line, sizeof line, "%s (%s)", str(o, "name"), str(o, "id"));
+        int n = snprintf(line, sizeof line, "%s (%s)", report_pdf_str(o, "name"), report_pdf_str(o, "id"));
         if (w && n > 0 && n < (int)sizeof line)
             snprintf(line + n, sizeof line - (size_t)n, ", anchor of weight %.1f; without it %+.1f points",
-                     num(o, "weight"), 100 * num(w, "change"));
-        put(s, STYLE_FINDING, 0, 4, .1, .15, .2, line);
-        snprintf(line, sizeof line, "“%.1500s” %s, %s", str(e, "sentence"), str(e, "section"), str(e, "status"));
+                     report_pdf_num(o, "weight"), 100 * report_pdf_num(w, "change"));
+        report_pdf_put(s, STYLE_FINDING, 0, 4, .1, .15, .2, line);
+        snprintf(line, sizeof line, "“%.1500s” %s, %s", report_pdf_str(e, "sentence"), report_pdf_str(e, "section"), report_pdf_str(e, "status"));
         for (char *p = line; *p; p++)
             if (*p == '\n' || *p == '\r') *p = ' ';
-        if (g_utf8_validate(line, -1, NULL)) put(s, STYLE_SMALL, 10, 1, .3, .35, .4, line);
+        if (g_utf8_validate(line, -1, NULL)) report_pdf_put(s, STYLE_SMALL, 10, 1, .3, .35, .4, line);
     }
 }
 
@@ -226,23 +226,23 @@ static void put_candidates(sheet *s, const json_t *r)
     size_t i, j;
     json_t *c, *x;
     char line[1024];
-    put(s, STYLE_HEAD, 0, 14, .04, .43, .46,
+    report_pdf_put(s, STYLE_HEAD, 0, 14, .04, .43, .46,
         json_is_true(json_object_get(r, "confident")) ? "Candidates" : "No confident candidate; the nearest are");
     json_array_foreach(json_object_get(r, "candidates"), i, c)
     {
-        snprintf(line, sizeof line, "%d.  %s (%s)   %.1f %%", (int)num(c, "rank"), str(c, "name"), str(c, "id"),
-                 100 * num(c, "probability"));
-        put(s, STYLE_NAME, 0, 7, .1, .15, .2, line);
+        snprintf(line, sizeof line, "%d.  %s (%s)   %.1f %%", (int)report_pdf_num(c, "rank"), report_pdf_str(c, "name"), report_pdf_str(c, "id"),
+                 100 * report_pdf_num(c, "probability"));
+        report_pdf_put(s, STYLE_NAME, 0, 7, .1, .15, .2, line);
         if (i >= 3) continue;
         json_array_foreach(json_object_get(c, "contributions"), j, x)
         {
-            double lr = num(x, "log_lr");
-            snprintf(line, sizeof line, "%+.2f   %s (%s)", lr, str(x, "name"), str(x, "match"));
-            put(s, STYLE_SMALL, 12, 1, lr < 0 ? .7 : .1, lr < 0 ? .15 : .35, lr < 0 ? .12 : .65, line);
+            double lr = report_pdf_num(x, "log_lr");
+            snprintf(line, sizeof line, "%+.2f   %s (%s)", lr, report_pdf_str(x, "name"), report_pdf_str(x, "match"));
+            report_pdf_put(s, STYLE_SMALL, 12, 1, lr < 0 ? .7 : .1, lr < 0 ? .15 : .35, lr < 0 ? .12 : .65, line);
         }
     }
-    snprintf(line, sizeof line, "None of these: %.1f %%", 100 * num(r, "none_of_these"));
-    put(s, STYLE_TEXT, 0, 6, .1, .15, .2, line);
+    snprintf(line, sizeof line, "None of these: %.1f %%", 100 * report_pdf_num(r, "none_of_these"));
+    report_pdf_put(s, STYLE_TEXT, 0, 6, .1, .15, .2, line);
 }
 
 r1_status med_report_pdf(const json_t *r, const char *path, r1_err *err)
@@ -258,22 +258,22 @@ r1_status med_report_pdf(const json_t *r, const char *path, r1_err *err)
     size_t i;
     json_t *c;
     char line[1024];
-    put(s, STYLE_TITLE, 0, 0, .1, .15, .2, str(r, "title"));
+    report_pdf_put(s, STYLE_TITLE, 0, 0, .1, .15, .2, report_pdf_str(r, "title"));
     snprintf(line, sizeof line, "R1 medical report. Sex %s, %d words read, knowledge base %s, ranked by %s",
-             str(r, "sex"), (int)num(r, "words"), str(r, "knowledge_base"), str(r, "ranked_by"));
-    put(s, STYLE_TEXT, 0, 2, .35, .42, .48, line);
-    put(s, STYLE_FINDING, 0, 6, .6, .4, 0, str(r, "banner"));
+             report_pdf_str(r, "sex"), (int)report_pdf_num(r, "words"), report_pdf_str(r, "knowledge_base"), report_pdf_str(r, "ranked_by"));
+    report_pdf_put(s, STYLE_TEXT, 0, 2, .35, .42, .48, line);
+    report_pdf_put(s, STYLE_FINDING, 0, 6, .6, .4, 0, report_pdf_str(r, "banner"));
     put_candidates(s, r);
     put_findings(s, "Observed findings", json_object_get(r, "observed"));
     put_findings(s, "Excluded findings", json_object_get(r, "excluded"));
     put_findings(s, "Mentioned otherwise", json_object_get(r, "other_mentions"));
-    put(s, STYLE_HEAD, 0, 14, .04, .43, .46, "Sources");
+    report_pdf_put(s, STYLE_HEAD, 0, 14, .04, .43, .46, "Sources");
     json_array_foreach(json_object_get(r, "sources"), i, c)
     {
-        snprintf(line, sizeof line, "%s, %s. %s", str(c, "name"), str(c, "version"), str(c, "licence"));
-        put(s, STYLE_SMALL, 0, 3, .3, .35, .4, line);
+        snprintf(line, sizeof line, "%s, %s. %s", report_pdf_str(c, "name"), report_pdf_str(c, "version"), report_pdf_str(c, "licence"));
+        report_pdf_put(s, STYLE_SMALL, 0, 3, .3, .35, .4, line);
     }
-    footer(s);
+    report_pdf_footer(s);
     if (s->layout) g_object_unref(s->layout);
     for (i = 0; i < STYLE_COUNT; i++)
         if (s->font[i].scaled) cairo_scaled_font_destroy(s->font[i].scaled);

@@ -8,14 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *str(const json_t *o, const char *k)
+static const char *report_views_str(const json_t *o, const char *k)
 {
     const char *s = json_string_value(json_object_get(o, k));
     return s ? s : "";
 }
-static double num(const json_t *o, const char *k) { return json_number_value(json_object_get(o, k)); }
+static double report_views_num(const json_t *o, const char *k) { return json_number_value(json_object_get(o, k)); }
 
-static void esc(FILE *f, const char *s)
+static void report_views_esc(FILE *f, const char *s)
 {
     for (; *s; s++) switch (*s) {
         case '<': fputs("&lt;", f); break;
@@ -29,7 +29,7 @@ static void esc(FILE *f, const char *s)
         }
 }
 
-static void flat(FILE *f, const char *s)
+static void report_views_flat(FILE *f, const char *s)
 {
     for (; *s; s++) fputc(*s == '\n' || *s == '\r' ? ' ' : *s, f);
 }
@@ -42,17 +42,17 @@ static void text_findings(FILE *f, const char *head, const json_t *list)
     json_array_foreach(list, i, o)
     {
         const json_t *e = json_object_get(o, "evidence");
-        fprintf(f, "  %s %s%s\n      \"", str(o, "id"), str(o, "name"),
+        fprintf(f, "  %s %s%s\n      \"", report_views_str(o, "id"), report_views_str(o, "name"),
                 json_is_true(json_object_get(o, "pinned")) ? "  [pinned]" : "");
-        flat(f, str(e, "sentence"));
-        fprintf(f, "\" (%s, bytes %d-%d, %s)\n", str(e, "section"), (int)num(e, "start"), (int)num(e, "end"),
-                str(e, "status"));
+        report_views_flat(f, report_views_str(e, "sentence"));
+        fprintf(f, "\" (%s, bytes %d-%d, %s)\n", report_views_str(e, "section"), (int)report_views_num(e, "start"), (int)report_views_num(e, "end"),
+                report_views_str(e, "status"));
         const json_t *w = json_object_get(o, "without");
         if (w)
             fprintf(
                 f,
                 "      pinned with weight %.1f; without it the first candidate's probability changes by %+.1f points\n",
-                num(o, "weight"), 100 * num(w, "change"));
+                report_views_num(o, "weight"), 100 * report_views_num(w, "change"));
     }
 }
 
@@ -63,26 +63,26 @@ char *med_report_text(const json_t *r)
     FILE *f = open_memstream(&out, &n);
     if (!f) return NULL;
     json_t *c, *x;
-    fprintf(f, "R1 MEDICAL REPORT: %s\n%s\n", str(r, "title"), str(r, "banner"));
-    fprintf(f, "Sex %s, %d words read, knowledge base %s, ranked by %s\n", str(r, "sex"), (int)num(r, "words"),
-            str(r, "knowledge_base"), str(r, "ranked_by"));
+    fprintf(f, "R1 MEDICAL REPORT: %s\n%s\n", report_views_str(r, "title"), report_views_str(r, "banner"));
+    fprintf(f, "Sex %s, %d words read, knowledge base %s, ranked by %s\n", report_views_str(r, "sex"), (int)report_views_num(r, "words"),
+            report_views_str(r, "knowledge_base"), report_views_str(r, "ranked_by"));
     fprintf(f, "\n%s\n",
             json_is_true(json_object_get(r, "confident")) ? "CANDIDATES" : "NO CONFIDENT CANDIDATE. Nearest:");
     json_array_foreach(json_object_get(r, "candidates"), i, c)
     {
-        fprintf(f, "  %2d. %5.1f %%  %s (%s)\n", (int)num(c, "rank"), 100 * num(c, "probability"), str(c, "name"),
-                str(c, "id"));
+        fprintf(f, "  %2d. %5.1f %%  %s (%s)\n", (int)report_views_num(c, "rank"), 100 * report_views_num(c, "probability"), report_views_str(c, "name"),
+                report_views_str(c, "id"));
         if (i < 3)
             json_array_foreach(json_object_get(c, "contributions"), j, x)
-                fprintf(f, "        %+6.2f  %s (%s)\n", num(x, "log_lr"), str(x, "name"), str(x, "match"));
+                fprintf(f, "        %+6.2f  %s (%s)\n", report_views_num(x, "log_lr"), report_views_str(x, "name"), report_views_str(x, "match"));
     }
-    fprintf(f, "  None of these: %.1f %%\n", 100 * num(r, "none_of_these"));
+    fprintf(f, "  None of these: %.1f %%\n", 100 * report_views_num(r, "none_of_these"));
     text_findings(f, "OBSERVED", json_object_get(r, "observed"));
     text_findings(f, "EXCLUDED", json_object_get(r, "excluded"));
     text_findings(f, "MENTIONED OTHERWISE (family, hypothetical, uncertain)", json_object_get(r, "other_mentions"));
     fprintf(f, "\nSOURCES\n");
     json_array_foreach(json_object_get(r, "sources"), i, c)
-        fprintf(f, "  %s, %s. %s\n", str(c, "name"), str(c, "version"), str(c, "licence"));
+        fprintf(f, "  %s, %s. %s\n", report_views_str(c, "name"), report_views_str(c, "version"), report_views_str(c, "licence"));
     fclose(f);
     return out;
 }
@@ -105,8 +105,8 @@ static const char style[] =
 
 static void html_quote(FILE *f, const json_t *e)
 {
-    const char *s = str(e, "sentence");
-    size_t len = strlen(s), a = (size_t)(num(e, "start") - num(e, "sentence_start")), b = a + strlen(str(e, "text"));
+    const char *s = report_views_str(e, "sentence");
+    size_t len = strlen(s), a = (size_t)(report_views_num(e, "start") - report_views_num(e, "sentence_start")), b = a + strlen(report_views_str(e, "text"));
     if (a > len || b > len) a = b = 0;
     char *part = malloc(len + 1);
     if (!part) return;
@@ -115,7 +115,7 @@ static void html_quote(FILE *f, const json_t *e)
         memcpy(part, s + cut[i], cut[i + 1] - cut[i]);
         part[cut[i + 1] - cut[i]] = '\0';
         if (i == 1) fputs("<mark>", f);
-        esc(f, part);
+        report_views_esc(f, part);
         if (i == 1) fputs("</mark>", f);
     }
     free(part);
@@ -133,14 +133,14 @@ static void html_findings(FILE *f, const char *head, const json_t *list)
     {
         const json_t *e = json_object_get(o, "evidence"), *w = json_object_get(o, "without");
         fputs("<tr><td>", f);
-        esc(f, str(o, "name"));
-        fprintf(f, " <span class=id>%s</span>", str(o, "id"));
+        report_views_esc(f, report_views_str(o, "name"));
+        fprintf(f, " <span class=id>%s</span>", report_views_str(o, "id"));
         if (json_is_true(json_object_get(o, "pinned")))
-            fprintf(f, " <span class=pin>anchor, weight %.1f</span>", num(o, "weight"));
+            fprintf(f, " <span class=pin>anchor, weight %.1f</span>", report_views_num(o, "weight"));
         fprintf(f, "</td><td>");
         html_quote(f, e);
-        fprintf(f, "</td><td>%s, %s</td><td>", str(e, "section"), str(e, "status"));
-        if (w) fprintf(f, "%+.1f points", 100 * num(w, "change"));
+        fprintf(f, "</td><td>%s, %s</td><td>", report_views_str(e, "section"), report_views_str(e, "status"));
+        if (w) fprintf(f, "%+.1f points", 100 * report_views_num(w, "change"));
         fputs("</td></tr>", f);
     }
     fputs("</table>", f);
@@ -150,19 +150,19 @@ static void html_candidate(FILE *f, const json_t *c)
 {
     size_t j;
     json_t *x;
-    fprintf(f, "<div class=card><span class=p>%.1f %%</span><b>%d. ", 100 * num(c, "probability"), (int)num(c, "rank"));
-    esc(f, str(c, "name"));
-    fprintf(f, "</b> <span class=id>%s", str(c, "id"));
+    fprintf(f, "<div class=card><span class=p>%.1f %%</span><b>%d. ", 100 * report_views_num(c, "probability"), (int)report_views_num(c, "rank"));
+    report_views_esc(f, report_views_str(c, "name"));
+    fprintf(f, "</b> <span class=id>%s", report_views_str(c, "id"));
     json_array_foreach(json_object_get(c, "genes"), j, x) fprintf(f, " %s", json_string_value(x));
-    fprintf(f, "</span><div class=bar><i style=\"width:%.1f%%\"></i></div><table>", 100 * num(c, "probability"));
+    fprintf(f, "</span><div class=bar><i style=\"width:%.1f%%\"></i></div><table>", 100 * report_views_num(c, "probability"));
     json_array_foreach(json_object_get(c, "contributions"), j, x)
     {
-        double lr = num(x, "log_lr");
+        double lr = report_views_num(x, "log_lr");
         fputs("<tr><td>", f);
-        esc(f, str(x, "name"));
-        fprintf(f, "</td><td>%s", str(x, "match"));
-        if (str(x, "matched")[0]) fputs(" with ", f);
-        esc(f, str(x, "matched"));
+        report_views_esc(f, report_views_str(x, "name"));
+        fprintf(f, "</td><td>%s", report_views_str(x, "match"));
+        if (report_views_str(x, "matched")[0]) fputs(" with ", f);
+        report_views_esc(f, report_views_str(x, "matched"));
         fprintf(f, "</td><td class=%s>%+.2f</td></tr>", lr >= 0 ? "for" : "against", lr);
     }
     fputs("</table>", f);
@@ -170,8 +170,8 @@ static void html_candidate(FILE *f, const json_t *c)
         fputs("<p class=meta>Typical, not reported (ask next): ", f);
         json_array_foreach(json_object_get(c, "typical_not_reported"), j, x)
         {
-            esc(f, str(x, "name"));
-            fprintf(f, " (%.0f %%)%s", 100 * num(x, "frequency"),
+            report_views_esc(f, report_views_str(x, "name"));
+            fprintf(f, " (%.0f %%)%s", 100 * report_views_num(x, "frequency"),
                     j + 1 < json_array_size(json_object_get(c, "typical_not_reported")) ? ", " : "");
         }
         fputs("</p>", f);
@@ -190,15 +190,15 @@ char *med_report_html(const json_t *r)
             "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>R1 medical "
             "report</title><style>%s</style></head><body><h1>",
             style);
-    esc(f, str(r, "title"));
-    fprintf(f, "</h1><p class=meta>Sex %s", str(r, "sex"));
-    if (json_object_get(r, "age_years")) fprintf(f, ", age %.1f years", num(r, "age_years"));
-    fprintf(f, ", %d words read, knowledge base %s, ranked by ", (int)num(r, "words"), str(r, "knowledge_base"));
-    esc(f, str(r, "ranked_by"));
-    fprintf(f, "</p><p class=banner>%s</p><h2>%s</h2>", str(r, "banner"),
+    report_views_esc(f, report_views_str(r, "title"));
+    fprintf(f, "</h1><p class=meta>Sex %s", report_views_str(r, "sex"));
+    if (json_object_get(r, "age_years")) fprintf(f, ", age %.1f years", report_views_num(r, "age_years"));
+    fprintf(f, ", %d words read, knowledge base %s, ranked by ", (int)report_views_num(r, "words"), report_views_str(r, "knowledge_base"));
+    report_views_esc(f, report_views_str(r, "ranked_by"));
+    fprintf(f, "</p><p class=banner>%s</p><h2>%s</h2>", report_views_str(r, "banner"),
             json_is_true(json_object_get(r, "confident")) ? "Candidates" : "No confident candidate; the nearest are");
     json_array_foreach(json_object_get(r, "candidates"), i, c) html_candidate(f, c);
-    fprintf(f, "<p>None of these: %.1f %%</p>", 100 * num(r, "none_of_these"));
+    fprintf(f, "<p>None of these: %.1f %%</p>", 100 * report_views_num(r, "none_of_these"));
     html_findings(f, "Observed findings", json_object_get(r, "observed"));
     html_findings(f, "Excluded findings", json_object_get(r, "excluded"));
     html_findings(f, "Mentioned otherwise", json_object_get(r, "other_mentions"));
@@ -206,11 +206,11 @@ char *med_report_html(const json_t *r)
     json_array_foreach(json_object_get(r, "sources"), i, c)
     {
         fputs("<li>", f);
-        esc(f, str(c, "name"));
+        report_views_esc(f, report_views_str(c, "name"));
         fputs(", ", f);
-        esc(f, str(c, "version"));
+        report_views_esc(f, report_views_str(c, "version"));
         fputs(". ", f);
-        esc(f, str(c, "licence"));
+        report_views_esc(f, report_views_str(c, "licence"));
         fputs("</li>", f);
     }
     fputs("</ul></body></html>\n", f);

@@ -22,7 +22,7 @@ static const char description[] =
     "\"heads\": [{\"name\": \"annotated\", \"kind\": \"binary\"}]}";
 
 /* "a; b; c", cut where there is no more room. */
-static void append(char *to, const char *text)
+static void text_shard_append(char *to, const char *text)
 {
     size_t n = strlen(to), len = strlen(text);
     if (n + len + 3 > TEXT_MAX) return;
@@ -32,16 +32,16 @@ static void append(char *to, const char *text)
 static void texts_of(const med_kb *kb, const med_term *t, char text[ITEMS][TEXT_MAX])
 {
     for (int i = 0; i < ITEMS; i++) text[i][0] = 0;
-    append(text[0], med_str(kb, t->name));
+    text_shard_append(text[0], med_str(kb, t->name));
     for (uint32_t i = 0; i < t->n_synonym; i++)
         if (kb->synonym[t->synonym_at + i].kind != MED_SYN_LABEL)
-            append(text[1], med_str(kb, kb->synonym[t->synonym_at + i].text));
-    append(text[2], med_str(kb, t->definition));
+            text_shard_append(text[1], med_str(kb, kb->synonym[t->synonym_at + i].text));
+    text_shard_append(text[2], med_str(kb, t->definition));
     for (uint32_t i = 0; i < t->n_parent; i++)
-        append(text[3], med_str(kb, kb->term[kb->parent[t->parent_at + i]].name));
+        text_shard_append(text[3], med_str(kb, kb->term[kb->parent[t->parent_at + i]].name));
 }
 
-static r1_status add(r1_shard_writer *w, const med_kb *kb, uint32_t term, r1_err *err)
+static r1_status text_shard_add(r1_shard_writer *w, const med_kb *kb, uint32_t term, r1_err *err)
 {
     char text[ITEMS][TEXT_MAX];
     r1_item item[ITEMS];
@@ -66,7 +66,7 @@ r1_status med_text_shards(const med_kb *kb, const char *dir, med_text_report *re
     for (uint32_t t = 0; st == R1_OK && t < kb->n_term; t++) {
         const char *id = med_str(kb, kb->term[t].id);
         bool valid = r1_hash64(id, strlen(id), 0) % VALID_OF == 0;
-        st = add(w[valid], kb, t, err);
+        st = text_shard_add(w[valid], kb, t, err);
         *(valid ? &report->n_valid : &report->n_train) += 1;
     }
     for (int i = 0; i < 2; i++)

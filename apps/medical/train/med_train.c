@@ -41,7 +41,7 @@ typedef struct {
     uint64_t *event_of[SHARDS]; /* [n_term]: 1 + its event in that shard */
 } builder;
 
-static r1_status event_index(builder *b, int shard, const med_anchor *a, uint64_t *index, r1_err *err)
+static r1_status train_event_index(builder *b, int shard, const med_anchor *a, uint64_t *index, r1_err *err)
 {
     uint64_t *known = &b->event_of[shard][a->term];
     if (!*known) {
@@ -67,7 +67,7 @@ static void hide_features(const builder *b, ranked *r)
             if (b->o->features_off >> f & 1) r->list[i].feature[f] = NAN;
 }
 
-static r1_status rank_case(const builder *b, const med_case *c, uint32_t disease, ranked *r, r1_err *err)
+static r1_status train_rank_case(const builder *b, const med_case *c, uint32_t disease, ranked *r, r1_err *err)
 {
     r->gold = MED_NONE;
     r->n_anchor = med_case_anchors(b->kb, c, r->anchor, MED_FINDINGS_MAX);
@@ -82,7 +82,7 @@ static r1_status rank_case(const builder *b, const med_case *c, uint32_t disease
 static r1_status fill_samples(builder *b, const med_case *c, const ranked *r, int shard, r1_err *err)
 {
     uint64_t ref[MED_FINDINGS_MAX];
-    for (uint32_t i = 0; i < r->n_anchor; i++) R1_TRY(event_index(b, shard, &r->anchor[i], &ref[i], err));
+    for (uint32_t i = 0; i < r->n_anchor; i++) R1_TRY(train_event_index(b, shard, &r->anchor[i], &ref[i], err));
     return med_samples_fill(b->samples, b->ranker, c, r->list, r->n, r->anchor, ref, err);
 }
 
@@ -94,7 +94,7 @@ static r1_status add_candidate(builder *b, int shard, uint32_t i, uint64_t group
 
 /* The whole list as it will be served, as one group: were low places shown only where the right disease holds one, R1
  * would learn that from the place. */
-static r1_status add_list(builder *b, const med_case *c, const ranked *r, int shard, r1_err *err)
+static r1_status train_add_list(builder *b, const med_case *c, const ranked *r, int shard, r1_err *err)
 {
     R1_TRY(fill_samples(b, c, r, shard, err));
     b->report->n_group++;
@@ -112,12 +112,12 @@ static r1_status add_pair(builder *b, const med_case *c, const ranked *r, r1_err
 }
 
 /* Nothing where the right disease is not among the candidates. */
-static r1_status add_case(builder *b, const med_case *c, uint32_t disease, int shard, r1_err *err)
+static r1_status train_add_case(builder *b, const med_case *c, uint32_t disease, int shard, r1_err *err)
 {
     static _Thread_local ranked r;
-    R1_TRY(rank_case(b, c, disease, &r, err));
+    R1_TRY(train_rank_case(b, c, disease, &r, err));
     if (r.gold == MED_NONE) return R1_OK;
-    R1_TRY(add_list(b, c, &r, shard, err));
+    R1_TRY(train_add_list(b, c, &r, shard, err));
     return shard == SIMULATED ? add_pair(b, c, &r, err) : R1_OK;
 }
 
@@ -131,10 +131,10 @@ static r1_status add_copy(builder *b, const med_case *c, const med_case_row *row
     med_case part = *c;
     part.observed = kept;
     part.n_observed = n;
-    return add_case(b, &part, row->gold_disease, row->fold, err);
+    return train_add_case(b, &part, row->gold_disease, row->fold, err);
 }
 
-static r1_status add_cases(builder *b, const med_cases *cases, r1_err *err)
+static r1_status train_add_cases(builder *b, const med_cases *cases, r1_err *err)
 {
     r1_progress bar;
     r1_progress_begin(&bar, "ranking cases for training", cases->n);
@@ -143,7 +143,7 @@ static r1_status add_cases(builder *b, const med_cases *cases, r1_err *err)
         med_case c = med_cases_query(cases, row, true);
         c.skip.sole = true;
         if (row->gold_disease == MED_NONE || !med_covered(b->ranker, &c, row->gold_disease)) continue;
-        R1_TRY(add_case(b, &c, row->gold_disease, row->fold, err));
+        R1_TRY(train_add_case(b, &c, row->gold_disease, row->fold, err));
         for (uint32_t k = 0; k < b->o->n_copy; k++) R1_TRY(add_copy(b, &c, row, err));
         if (b->o->progress) r1_progress_update(&bar, i, "");
         if (r1_cli_stopped()) R1_FAIL(err, R1_E_CANCELLED, "stopped after %u cases", i);
@@ -163,7 +163,7 @@ static r1_status add_simulated(builder *b, const med_cases *cases, r1_err *err)
     med_patient p;
     for (uint32_t i = 0; i < b->o->n_simulated && st == R1_OK && med_simulate(b->kb, avoid, &b->rng, &p); i++) {
         med_case c = med_patient_query(&p);
-        st = add_case(b, &c, p.disease, SIMULATED, err);
+        st = train_add_case(b, &c, p.disease, SIMULATED, err);
         if (r1_cli_stopped()) st = r1_err_set(err, R1_E_CANCELLED, __FILE__, __LINE__, "stopped after %u patients", i);
     }
     free(avoid);
@@ -180,7 +180,7 @@ static r1_status add_kb(builder *b, const med_kb *kb, r1_err *err)
         if (!b->event_of[f]) st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for events");
     }
     if (st == R1_OK) st = med_cases_load(&cases, b->o->cases, kb, b->o->max_per_disease, err);
-    if (st == R1_OK) st = add_cases(b, &cases, err);
+    if (st == R1_OK) st = train_add_cases(b, &cases, err);
     if (st == R1_OK) st = add_simulated(b, &cases, err);
     med_cases_free(&cases);
     for (int f = 0; f < SHARDS; f++) {
@@ -226,7 +226,7 @@ static r1_status open_shards(builder *b, r1_err *err)
     return st;
 }
 
-static r1_status write_shards(builder *b, const med_kb *const *kb, size_t n_kb, r1_err *err)
+static r1_status med_train_write_shards(builder *b, const med_kb *const *kb, size_t n_kb, r1_err *err)
 {
     r1_status st = open_shards(b, err);
     for (size_t i = 0; i < n_kb && st == R1_OK; i++) st = add_kb(b, kb[i], err);
@@ -235,7 +235,7 @@ static r1_status write_shards(builder *b, const med_kb *const *kb, size_t n_kb, 
 
 /* ---- fitting --------------------------------------------------------------------------------------------- */
 
-static r1_status fit(const builder *b, int without, const char *out, r1_err *err)
+static r1_status train_fit(const builder *b, int without, const char *out, r1_err *err)
 {
     const char *train[MED_FOLDS];
     char init[PATH_BYTES];
@@ -271,9 +271,9 @@ static r1_status fit_all(const builder *b, r1_err *err)
     char path[PATH_BYTES];
     for (int f = 0; f < MED_FOLDS; f++) {
         med_fold_path(b->o->folds, f, path, sizeof path);
-        R1_TRY(fit(b, f, path, err));
+        R1_TRY(train_fit(b, f, path, err));
     }
-    return fit(b, -1, b->o->out, err);
+    return train_fit(b, -1, b->o->out, err);
 }
 
 /* ---- calibration ----------------------------------------------------------------------------------------- */
@@ -334,7 +334,7 @@ static double weight_of_unknown(const scored *s)
 }
 
 /* Newton's method on the mean negative log likelihood of "this one of the list, or none (0)", convex in both. */
-static r1_calibration calibrate(const scored *s, double *loss)
+static r1_calibration train_calibrate(const scored *s, double *loss)
 {
     double a = 1, b = 0, unknown = weight_of_unknown(s);
     for (int round = 0; round < 40; round++) {
@@ -395,7 +395,7 @@ static r1_status calibrate_all(const med_train_opts *o, const med_kb *const *kb,
         if (st == R1_OK) st = med_reranker_new(&x[f], model[f], R1_PRECISION_AUTO, err);
     }
     for (size_t i = 0; i < n_kb && st == R1_OK; i++) st = score_kb(o, kb[i], x, &s, err);
-    if (st == R1_OK) rep->calibration = calibrate(&s, &rep->loss);
+    if (st == R1_OK) rep->calibration = train_calibrate(&s, &rep->loss);
     for (int f = 0; f < MED_FOLDS; f++) {
         med_reranker_free(x[f]);
         r1_model_free(model[f]);
@@ -418,7 +418,7 @@ r1_status med_train(const med_train_opts *o, const med_kb *const *kb, size_t n_k
     r1_status st = med_samples_new(&b->samples, err);
     if (st == R1_OK) st = r1_mkdirs(o->work, err);
     if (st == R1_OK && !o->shards_only) st = r1_mkdirs(o->folds, err);
-    if (st == R1_OK && !o->calibrate_only) st = write_shards(b, kb, n_kb, err);
+    if (st == R1_OK && !o->calibrate_only) st = med_train_write_shards(b, kb, n_kb, err);
     if (st == R1_OK && !o->calibrate_only && report->n_group == 0)
         st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s: no case whose disease is among the candidates",
                         o->cases);

@@ -2,7 +2,7 @@
 /* add.c - residual sums, and position rows that repeat (b has S rows, row r takes r mod S). */
 #include "tensor/r1_op.h"
 
-static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+static r1_status add_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
     const r1_view *x = &a->v[0], *b = &a->v[1], *y = &a->v[2];
@@ -14,7 +14,7 @@ static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
     return R1_OK;
 }
 
-static r1_status backward(r1_stream *s, const r1_op_args *a, r1_err *err)
+static r1_status add_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
     const r1_view *gx = &a->g[0], *gb = &a->g[1], *gy = &a->g[2];
@@ -26,6 +26,6 @@ static r1_status backward(r1_stream *s, const r1_op_args *a, r1_err *err)
     return R1_OK;
 }
 
-static uint64_t flop(const r1_op_args *a) { return (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols; }
+static uint64_t add_op_flop(const r1_op_args *a) { return (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols; }
 
-const r1_op_def r1_op_add = {"add", 1u << 2, 3u, forward, backward, flop};
+const r1_op_def r1_op_add = {"add", 1u << 2, 3u, add_forward, add_backward, add_op_flop};

@@ -18,16 +18,16 @@ typedef struct {
     int64_t row;             /* of the query */
 } query;
 
-static int32_t key_row(const query *q, int32_t j)
+static int32_t attend_key_row(const query *q, int32_t j)
 {
     const int32_t *index = q->a->v[5].p;
     return index ? index[q->first + j] : q->first + j;
 }
 
-static int32_t bucket(const query *q, int32_t j) { return q->a->v[6].p ? r1_ints(&q->a->v[6])[q->first + j] : 0; }
+static int32_t attend_bucket(const query *q, int32_t j) { return q->a->v[6].p ? r1_ints(&q->a->v[6])[q->first + j] : 0; }
 
 /* Column c of this head in a row of keys or values, which are f32 or bf16. */
-static float element(const query *q, int slot, int32_t row, int32_t c)
+static float attend_element(const query *q, int slot, int32_t row, int32_t c)
 {
     const r1_view *v = &q->a->v[slot];
     int64_t at = row * v->ld + q->h * q->dh + c;
@@ -39,11 +39,11 @@ static float element(const query *q, int slot, int32_t row, int32_t c)
 }
 
 /* q.k */
-static double product(const query *q, int32_t row)
+static double attend_product(const query *q, int32_t row)
 {
     const float *x = r1_row(&q->a->v[0], q->row) + q->h * q->dh;
     double sum = 0;
-    for (int32_t c = 0; c < q->dh; c++) sum += (double)x[c] * element(q, 1, row, c);
+    for (int32_t c = 0; c < q->dh; c++) sum += (double)x[c] * attend_element(q, 1, row, c);
     return sum;
 }
 
@@ -56,13 +56,13 @@ static double per_key(const query *q, int32_t row)
     return tanh(sum);
 }
 
-static void softmax(const query *q, double *p)
+static void attend_softmax(const query *q, double *p)
 {
     double top = -INFINITY, sum = 0;
     for (int32_t j = 0; j < q->n; j++) {
-        p[j] = product(q, key_row(q, j));
-        if (q->rank) p[j] *= 1 + (double)q->a->f[0] * per_key(q, key_row(q, j));
-        if (q->a->v[7].p) p[j] += r1_row(&q->a->v[7], q->h)[bucket(q, j)];
+        p[j] = attend_product(q, attend_key_row(q, j));
+        if (q->rank) p[j] *= 1 + (double)q->a->f[0] * per_key(q, attend_key_row(q, j));
+        if (q->a->v[7].p) p[j] += r1_row(&q->a->v[7], q->h)[attend_bucket(q, j)];
         if (q->a->v[8].p) p[j] += ((const float *)q->a->v[8].p)[q->first + j];
         if (p[j] > top) top = p[j];
     }
@@ -73,10 +73,10 @@ static void softmax(const query *q, double *p)
 static void forward_query(const query *q)
 {
     double p[KEYS_MAX];
-    softmax(q, p);
+    attend_softmax(q, p);
     for (int32_t c = 0; c < q->dh; c++) {
         double sum = 0;
-        for (int32_t j = 0; j < q->n; j++) sum += p[j] * element(q, 2, key_row(q, j), c);
+        for (int32_t j = 0; j < q->n; j++) sum += p[j] * attend_element(q, 2, attend_key_row(q, j), c);
         r1_row(&q->a->v[9], q->row)[q->h * q->dh + c] = (float)sum;
     }
 }
@@ -85,7 +85,7 @@ static void forward_query(const query *q)
 static double backward_per_key(const query *q, int32_t row, double ds)
 {
     const r1_op_args *a = q->a;
-    double t = per_key(q, row), dt = ds * product(q, row) * a->f[0] * (1 - t * t);
+    double t = per_key(q, row), dt = ds * attend_product(q, row) * a->f[0] * (1 - t * t);
     for (int32_t c = q->h * q->rank; c < (q->h + 1) * q->rank; c++) {
         if (a->g[10].p) r1_row(&a->g[10], q->row)[c] += (float)(dt * r1_row(&a->v[11], row)[c]);
         if (a->g[11].p) r1_row(&a->g[11], row)[c] += (float)(dt * r1_row(&a->v[10], q->row)[c]);
@@ -93,27 +93,27 @@ static double backward_per_key(const query *q, int32_t row, double ds)
     return ds * (1 + a->f[0] * t);
 }
 
-static void backward_query(const query *q)
+static void attend_backward_query(const query *q)
 {
     double p[KEYS_MAX], dp[KEYS_MAX], mean = 0;
     const r1_op_args *a = q->a;
     const float *gy = r1_row(&a->g[9], q->row) + q->h * q->dh, *x = r1_row(&a->v[0], q->row) + q->h * q->dh;
-    softmax(q, p);
+    attend_softmax(q, p);
     for (int32_t j = 0; j < q->n; j++) {
         dp[j] = 0;
-        for (int32_t c = 0; c < q->dh; c++) dp[j] += (double)gy[c] * element(q, 2, key_row(q, j), c);
+        for (int32_t c = 0; c < q->dh; c++) dp[j] += (double)gy[c] * attend_element(q, 2, attend_key_row(q, j), c);
         mean += p[j] * dp[j];
     }
     for (int32_t j = 0; j < q->n; j++) {
         double ds = p[j] * (dp[j] - mean);
-        int32_t row = key_row(q, j);
+        int32_t row = attend_key_row(q, j);
         double dz = q->rank ? backward_per_key(q, row, ds) : ds;
         for (int32_t c = 0; c < q->dh; c++) {
-            if (a->g[0].p) r1_row(&a->g[0], q->row)[q->h * q->dh + c] += (float)(dz * element(q, 1, row, c));
+            if (a->g[0].p) r1_row(&a->g[0], q->row)[q->h * q->dh + c] += (float)(dz * attend_element(q, 1, row, c));
             if (a->g[1].p) r1_row(&a->g[1], row)[q->h * q->dh + c] += (float)(dz * x[c]);
             if (a->g[2].p) r1_row(&a->g[2], row)[q->h * q->dh + c] += (float)(p[j] * gy[c]);
         }
-        if (a->g[7].p) r1_row(&a->g[7], q->h)[bucket(q, j)] += (float)ds;
+        if (a->g[7].p) r1_row(&a->g[7], q->h)[attend_bucket(q, j)] += (float)ds;
     }
 }
 
@@ -145,23 +145,23 @@ static void zero_or_forward(const query *q)
 
 static void backward_or_nothing(const query *q)
 {
-    if (q->n > 0) backward_query(q);
+    if (q->n > 0) attend_backward_query(q);
 }
 
-static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+static r1_status attend_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s;
     return each_query(a, zero_or_forward, err);
 }
 
-static r1_status backward(r1_stream *s, const r1_op_args *a, r1_err *err)
+static r1_status attend_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s;
     return each_query(a, backward_or_nothing, err);
 }
 
 /* Counted as if every key were visible to every query of its segment. */
-static uint64_t flop(const r1_op_args *a)
+static uint64_t attend_flop(const r1_op_args *a)
 {
     uint64_t seg = a->v[3].cols > 1 ? (uint64_t)a->v[3].cols - 1 : 1;
     uint64_t keys = a->v[5].cols ? (uint64_t)a->v[5].cols : (uint64_t)a->v[1].rows;
@@ -170,4 +170,4 @@ static uint64_t flop(const r1_op_args *a)
     return pairs * (4u * (uint64_t)a->v[0].cols + 4u * (uint64_t)a->i[0] + low);
 }
 
-const r1_op_def r1_op_attend = {"attend", 1u << 9, 1u | 2u | 4u | 128u | 1u << 10 | 1u << 11, forward, backward, flop};
+const r1_op_def r1_op_attend = {"attend", 1u << 9, 1u | 2u | 4u | 128u | 1u << 10 | 1u << 11, attend_forward, attend_backward, attend_flop};

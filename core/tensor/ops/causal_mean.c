@@ -2,7 +2,7 @@
 /* causal_mean.c - mean of a segment's rows from its start to each row: the context that CAWA reads beside the query. */
 #include "tensor/r1_op.h"
 
-static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+static r1_status causal_mean_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
     const r1_view *x = &a->v[0], *off = &a->v[1], *y = &a->v[2];
@@ -17,7 +17,7 @@ static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
     return R1_OK;
 }
 
-static r1_status backward(r1_stream *s, const r1_op_args *a, r1_err *err)
+static r1_status causal_mean_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
     const r1_view *gx = &a->g[0], *off = &a->v[1], *gy = &a->g[2];
@@ -33,6 +33,6 @@ static r1_status backward(r1_stream *s, const r1_op_args *a, r1_err *err)
     return R1_OK;
 }
 
-static uint64_t flop(const r1_op_args *a) { return 2u * (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols; }
+static uint64_t causal_mean_flop(const r1_op_args *a) { return 2u * (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols; }
 
-const r1_op_def r1_op_causal_mean = {"causal_mean", 1u << 2, 1u, forward, backward, flop};
+const r1_op_def r1_op_causal_mean = {"causal_mean", 1u << 2, 1u, causal_mean_forward, causal_mean_backward, causal_mean_flop};

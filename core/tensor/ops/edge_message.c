@@ -3,7 +3,7 @@
  * and scaled per node (the scale carries the degree, so that counts are not lost as in a plain mean). */
 #include "tensor/r1_op.h"
 
-static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+static r1_status edge_message_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
     const r1_view *h = &a->v[0], *e = &a->v[1], *scale = &a->v[4], *y = &a->v[5];
@@ -20,7 +20,7 @@ static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
     return R1_OK;
 }
 
-static r1_status backward(r1_stream *s, const r1_op_args *a, r1_err *err)
+static r1_status edge_message_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
     const r1_view *h = &a->v[0], *e = &a->v[1], *scale = &a->v[4], *gy = &a->g[5];
@@ -37,6 +37,6 @@ static r1_status backward(r1_stream *s, const r1_op_args *a, r1_err *err)
     return R1_OK;
 }
 
-static uint64_t flop(const r1_op_args *a) { return 4u * (uint64_t)a->v[1].rows * (uint64_t)a->v[1].cols; }
+static uint64_t edge_message_flop(const r1_op_args *a) { return 4u * (uint64_t)a->v[1].rows * (uint64_t)a->v[1].cols; }
 
-const r1_op_def r1_op_edge_message = {"edge_message", 1u << 5, 3u, forward, backward, flop};
+const r1_op_def r1_op_edge_message = {"edge_message", 1u << 5, 3u, edge_message_forward, edge_message_backward, edge_message_flop};

@@ -12,7 +12,7 @@ static int32_t table_row(const int32_t *first, int32_t c, int32_t id)
     return id >= 0 && id < n ? first[c] + 1 + id : first[c + 1] - 1;
 }
 
-static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+static r1_status embed_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
     const r1_view *id = &a->v[0], *table = &a->v[1], *y = &a->v[3];
@@ -25,7 +25,7 @@ static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
     return R1_OK;
 }
 
-static r1_status backward(r1_stream *s, const r1_op_args *a, r1_err *err)
+static r1_status embed_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
     const r1_view *id = &a->v[0], *gt = &a->g[1], *gy = &a->g[3];
@@ -38,10 +38,10 @@ static r1_status backward(r1_stream *s, const r1_op_args *a, r1_err *err)
     return R1_OK;
 }
 
-static uint64_t flop(const r1_op_args *a)
+static uint64_t embed_flop(const r1_op_args *a)
 {
     (void)a;
     return 0;
 }
 
-const r1_op_def r1_op_embed = {"embed", 1u << 3, 1u << 1, forward, backward, flop};
+const r1_op_def r1_op_embed = {"embed", 1u << 3, 1u << 1, embed_forward, embed_backward, embed_flop};

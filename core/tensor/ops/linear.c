@@ -2,7 +2,7 @@
 /* linear.c - y = x w' + b: every matrix product of the model. */
 #include "tensor/r1_op.h"
 
-static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+static r1_status linear_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
     const r1_view *x = &a->v[0], *w = &a->v[1], *b = &a->v[2], *y = &a->v[3];
@@ -37,7 +37,7 @@ static void backward_weight(const r1_op_args *a)
         }
 }
 
-static r1_status backward(r1_stream *s, const r1_op_args *a, r1_err *err)
+static r1_status linear_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
     const r1_view *gb = &a->g[2], *gy = &a->g[3];
@@ -51,9 +51,9 @@ static r1_status backward(r1_stream *s, const r1_op_args *a, r1_err *err)
     return R1_OK;
 }
 
-static uint64_t flop(const r1_op_args *a)
+static uint64_t linear_flop(const r1_op_args *a)
 {
     return 2u * (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols * (uint64_t)a->v[1].rows;
 }
 
-const r1_op_def r1_op_linear = {"linear", 1u << 3, 7u, forward, backward, flop};
+const r1_op_def r1_op_linear = {"linear", 1u << 3, 7u, linear_forward, linear_backward, linear_flop};

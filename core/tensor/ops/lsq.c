@@ -10,7 +10,7 @@
 
 #include <math.h>
 
-static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+static r1_status lsq_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
     const r1_view *x = &a->v[0], *step = &a->v[1], *y = &a->v[2];
@@ -24,7 +24,7 @@ static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
     return R1_OK;
 }
 
-static r1_status backward(r1_stream *s, const r1_op_args *a, r1_err *err)
+static r1_status lsq_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
     const r1_view *x = &a->v[0], *step = &a->v[1], *gx = &a->g[0], *gs = &a->g[1], *gy = &a->g[2];
@@ -43,10 +43,10 @@ static r1_status backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 }
 
 /* Not counted: where a model serves, rounding is part of the product that follows (int8) or does not happen (f32). */
-static uint64_t flop(const r1_op_args *a)
+static uint64_t lsq_flop(const r1_op_args *a)
 {
     (void)a;
     return 0;
 }
 
-const r1_op_def r1_op_lsq = {"lsq", 1u << 2, 3u, forward, backward, flop};
+const r1_op_def r1_op_lsq = {"lsq", 1u << 2, 3u, lsq_forward, lsq_backward, lsq_flop};

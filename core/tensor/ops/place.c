@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+static r1_status place_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
     const r1_view *x = &a->v[0], *y = &a->v[3];
@@ -15,7 +15,7 @@ static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
     return R1_OK;
 }
 
-static r1_status backward(r1_stream *s, const r1_op_args *a, r1_err *err)
+static r1_status place_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
     const r1_view *gy = &a->g[3];
@@ -29,10 +29,10 @@ static r1_status backward(r1_stream *s, const r1_op_args *a, r1_err *err)
     return R1_OK;
 }
 
-static uint64_t flop(const r1_op_args *a)
+static uint64_t place_flop(const r1_op_args *a)
 {
     (void)a;
     return 0;
 }
 
-const r1_op_def r1_op_place = {"place", 1u << 3, 5u, forward, backward, flop};
+const r1_op_def r1_op_place = {"place", 1u << 3, 5u, place_forward, place_backward, place_flop};

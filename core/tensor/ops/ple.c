@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-static void encode(float x, const float *edge, int32_t n_bin, float *y)
+static void ple_encode(float x, const float *edge, int32_t n_bin, float *y)
 {
     bool missing = isnan(x);
     for (int32_t t = 0; t < n_bin; t++) {
@@ -19,17 +19,17 @@ static void encode(float x, const float *edge, int32_t n_bin, float *y)
     y[n_bin] = missing ? 1.0f : 0.0f;
 }
 
-static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+static r1_status ple_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
     const r1_view *x = &a->v[0], *edge = &a->v[1], *y = &a->v[2];
     int32_t n_bin = edge->cols - 1;
     for (int64_t r = 0; r < x->rows; r++)
         for (int32_t c = 0; c < x->cols; c++)
-            encode(r1_row(x, r)[c], r1_row(edge, c), n_bin, r1_row(y, r) + (int64_t)c * (n_bin + 1));
+            ple_encode(r1_row(x, r)[c], r1_row(edge, c), n_bin, r1_row(y, r) + (int64_t)c * (n_bin + 1));
     return R1_OK;
 }
 
-static uint64_t flop(const r1_op_args *a) { return 2u * (uint64_t)a->v[2].rows * (uint64_t)a->v[2].cols; }
+static uint64_t ple_flop(const r1_op_args *a) { return 2u * (uint64_t)a->v[2].rows * (uint64_t)a->v[2].cols; }
 
-const r1_op_def r1_op_ple = {"ple", 1u << 2, 0, forward, NULL, flop};
+const r1_op_def r1_op_ple = {"ple", 1u << 2, 0, ple_forward, NULL, ple_flop};

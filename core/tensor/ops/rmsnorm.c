@@ -4,27 +4,27 @@
 
 #include <math.h>
 
-static double inverse_rms(const float *x, int32_t n, double eps)
+static double rmsnorm_inverse_rms(const float *x, int32_t n, double eps)
 {
     double sum = 0;
     for (int32_t c = 0; c < n; c++) sum += (double)x[c] * x[c];
     return 1 / sqrt(sum / n + eps);
 }
 
-static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+static r1_status rmsnorm_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
     const r1_view *x = &a->v[0];
     const float *gain = a->v[1].p;
     for (int64_t r = 0; r < x->rows; r++) {
-        double inv = inverse_rms(r1_row(x, r), x->cols, a->f[0]);
+        double inv = rmsnorm_inverse_rms(r1_row(x, r), x->cols, a->f[0]);
         for (int32_t c = 0; c < x->cols; c++) r1_row(&a->v[2], r)[c] = (float)(r1_row(x, r)[c] * inv * gain[c]);
     }
     return R1_OK;
 }
 
 /* y_c = x_c s g_c with s = (mean x^2 + eps)^-1/2, so dx_c = s g_c dy_c - x_c s^3 / n * sum_j dy_j g_j x_j. */
-static r1_status backward(r1_stream *st, const r1_op_args *a, r1_err *err)
+static r1_status rmsnorm_backward(r1_stream *st, const r1_op_args *a, r1_err *err)
 {
     (void)st, (void)err;
     const r1_view *xv = &a->v[0];
@@ -32,7 +32,7 @@ static r1_status backward(r1_stream *st, const r1_op_args *a, r1_err *err)
     float *ggain = a->g[1].p;
     for (int64_t r = 0; r < xv->rows; r++) {
         const float *x = r1_row(xv, r), *gy = r1_row(&a->g[2], r);
-        double s = inverse_rms(x, xv->cols, a->f[0]), dot = 0;
+        double s = rmsnorm_inverse_rms(x, xv->cols, a->f[0]), dot = 0;
         for (int32_t c = 0; c < xv->cols; c++) dot += (double)gy[c] * gain[c] * x[c];
         for (int32_t c = 0; c < xv->cols; c++) {
             if (a->g[0].p) r1_row(&a->g[0], r)[c] += (float)(s * gain[c] * gy[c] - x[c] * s * s * s / xv->cols * dot);
@@ -42,6 +42,6 @@ static r1_status backward(r1_stream *st, const r1_op_args *a, r1_err *err)
     return R1_OK;
 }
 
-static uint64_t flop(const r1_op_args *a) { return 4u * (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols; }
+static uint64_t rmsnorm_flop(const r1_op_args *a) { return 4u * (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols; }
 
-const r1_op_def r1_op_rmsnorm = {"rmsnorm", 1u << 2, 3u, forward, backward, flop};
+const r1_op_def r1_op_rmsnorm = {"rmsnorm", 1u << 2, 3u, rmsnorm_forward, rmsnorm_backward, rmsnorm_flop};

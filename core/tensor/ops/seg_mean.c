@@ -2,7 +2,7 @@
 /* seg_mean.c - mean of listed rows per segment: pooling of tokens, summary of working memory. */
 #include "tensor/r1_op.h"
 
-static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+static r1_status seg_mean_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
     const r1_view *x = &a->v[0], *y = &a->v[3];
@@ -16,7 +16,7 @@ static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
     return R1_OK;
 }
 
-static r1_status backward(r1_stream *s, const r1_op_args *a, r1_err *err)
+static r1_status seg_mean_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
     const r1_view *gx = &a->g[0], *gy = &a->g[3];
@@ -29,10 +29,10 @@ static r1_status backward(r1_stream *s, const r1_op_args *a, r1_err *err)
     return R1_OK;
 }
 
-static uint64_t flop(const r1_op_args *a)
+static uint64_t seg_mean_flop(const r1_op_args *a)
 {
     uint64_t n = a->v[1].cols ? (uint64_t)a->v[1].cols : (uint64_t)a->v[0].rows;
     return n * (uint64_t)a->v[0].cols;
 }
 
-const r1_op_def r1_op_seg_mean = {"seg_mean", 1u << 3, 1u, forward, backward, flop};
+const r1_op_def r1_op_seg_mean = {"seg_mean", 1u << 3, 1u, seg_mean_forward, seg_mean_backward, seg_mean_flop};

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+static r1_status standard_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
     const r1_view *x = &a->v[0], *y = &a->v[3];
@@ -18,6 +18,6 @@ static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
     return R1_OK;
 }
 
-static uint64_t flop(const r1_op_args *a) { return 2u * (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols; }
+static uint64_t standard_flop(const r1_op_args *a) { return 2u * (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols; }
 
-const r1_op_def r1_op_standard = {"standard", 1u << 3, 0, forward, NULL, flop};
+const r1_op_def r1_op_standard = {"standard", 1u << 3, 0, standard_forward, NULL, standard_flop};

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
+static r1_status tail_norm_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
     const r1_view *x = &a->v[0], *tail = &a->v[1];
@@ -19,9 +19,9 @@ static r1_status forward(r1_stream *s, const r1_op_args *a, r1_err *err)
     return R1_OK;
 }
 
-static uint64_t flop(const r1_op_args *a)
+static uint64_t tail_norm_flop(const r1_op_args *a)
 {
     return 2u * (uint64_t)a->v[0].rows * (uint64_t)(a->v[0].cols + a->v[1].cols);
 }
 
-const r1_op_def r1_op_tail_norm = {"tail_norm", 1u << 3, 0, forward, NULL, flop};
+const r1_op_def r1_op_tail_norm = {"tail_norm", 1u << 3, 0, tail_norm_forward, NULL, tail_norm_flop};
