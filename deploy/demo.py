@@ -9,7 +9,6 @@ import sys
 import time
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
-sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
 from services import Services, bin_dir, run  # noqa: E402
 
 SEED, ACCOUNTS, DAYS, RINGS, RATE = 20261, 900, 21, 6, 2000  # a seed and ring sizes that training never used
@@ -105,7 +104,7 @@ def main():
 -- next
    psql "{s.conninfo}"   with --keep: look at r1.alert, r1.decision, r1.finding
    build/release/bin/r1-fraud --help            build/release/bin/r1-medical --help
-   bench/stream --rate 2000 --seconds 60        the latency figures, measured""")
+   lab/stream --rate 2000 --seconds 60        the latency figures, measured""")
         if keep:
             say(f"   services are up: broker {s.brokers}; stop them with: deploy/postgres/pg stop {s.pg_dir}; kill {s.broker.pid if s.broker else ''}")
             s.children.clear()

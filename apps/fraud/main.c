@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* main.c - r1-fraud: the table of its commands. */
-#include "eval.h"
-#include "generate.h"
-#include "replay.h"
-#include "settings.h"
-#include "train_command.h"
+#include "eval/eval.h"
+#include "generate/generate.h"
+#include "replay/replay.h"
+#include "serve/settings.h"
+#include "train/train_command.h"
 
 static const r1_command commands[] = {
     {.name = "serve",

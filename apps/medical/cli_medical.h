@@ -4,8 +4,8 @@
 #ifndef CLI_MEDICAL_H
 #define CLI_MEDICAL_H
 
-#include "med_rerank.h"
-#include "r1_cli.h"
+#include "rank/med_rerank.h"
+#include "cli/r1_cli.h"
 
 #include <jansson.h>
 

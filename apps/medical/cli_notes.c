@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli_notes.c - annotate, eval annotate: from a record to findings. */
 #include "cli_medical.h"
-#include "med_eval_annotate.h"
+#include "eval/med_eval_annotate.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli_ontology.c - ontology fetch, build, info, check. */
 #include "cli_medical.h"
-#include "med_slurp.h"
-#include "med_sources.h"
-#include "med_text_shard.h"
-#include "med_xml.h"
+#include "ontology/med_slurp.h"
+#include "ontology/med_sources.h"
+#include "train/med_text_shard.h"
+#include "ontology/med_xml.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli_rank.c - rank, eval rank: from findings to diseases. */
 #include "cli_medical.h"
-#include "med_eval_rank.h"
-#include "med_train.h"
+#include "eval/med_eval_rank.h"
+#include "train/med_train.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli_report.c - report: one record in, the report out in the formats that were asked for. */
 #include "cli_medical.h"
-#include "med_report.h"
-#include "med_write.h"
-#include "store.h"
+#include "report/med_report.h"
+#include "write/med_write.h"
+#include "store/store.h"
 
 #include <stdio.h>
 #include <stdlib.h>

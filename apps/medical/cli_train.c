@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli_train.c - train: R1 as a re-ranker on published cases. */
 #include "cli_medical.h"
-#include "med_train.h"
+#include "train/med_train.h"
 
 #include <stdio.h>
 #include <stdlib.h>

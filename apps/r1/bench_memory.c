@@ -10,7 +10,7 @@
  * --needle streams entries through instant, working and long-term memory and asks for single ones again. */
 #include "bench_needle.h"
 #include "cli_r1.h"
-#include "r1_vectors.h"
+#include "vectors/r1_vectors.h"
 #include "rivals.h"
 
 #include <dirent.h>

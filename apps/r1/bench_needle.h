@@ -4,7 +4,7 @@
 #ifndef R1_BENCH_NEEDLE_H
 #define R1_BENCH_NEEDLE_H
 
-#include "r1_cli.h"
+#include "cli/r1_cli.h"
 #include "r1_memory.h"
 
 /* Keys of the haystack are rows of base, each with a Gaussian offset of length `jitter`; needles are rows of needle. */

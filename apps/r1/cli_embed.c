@@ -2,7 +2,7 @@
 /* cli_embed.c - r1 embed: what the encoders make of the items of shards, as files of vectors. */
 #include "cli_r1.h"
 #include "r1_train.h"
-#include "r1_vectors.h"
+#include "vectors/r1_vectors.h"
 
 enum { QUERY_EVERY = 50 };
 

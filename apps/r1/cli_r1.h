@@ -3,7 +3,7 @@
 #ifndef CLI_R1_H
 #define CLI_R1_H
 
-#include "r1_cli.h"
+#include "cli/r1_cli.h"
 #include "r1_model.h"
 #include "r1_pretrain.h"
 

@@ -15,8 +15,8 @@
  *
  * Which way a segment goes, its blocks and its tiles begin at its own first row and key, so a row's bits do not depend on what else
  * is in the batch. Keys and values are f32 or bf16; queries and results are f32. */
-#include "cpu_ops.h"
-#include "cpu_product.h"
+#include "cpu/cpu_ops.h"
+#include "cpu/cpu_product.h"
 
 #if defined __x86_64__
 #include <immintrin.h>
@@ -93,7 +93,7 @@ typedef float portable_v __attribute__((vector_size(32)));
 #define TILE_FMA(a, b, c) ((a) * (b) + (c))
 #define TILE_MAX(a, b)    ((portable_v)((((a) > (b)) & (portable_vi)(a)) | (~((a) > (b)) & (portable_vi)(b))))
 #define TILE_V            portable_v
-#include "cpu_attend_isa.h"
+#include "cpu/cpu_attend_isa.h"
 
 /* The shape of avx512 for any processor: tests run it. */
 typedef float wide_v __attribute__((vector_size(64)));
@@ -104,7 +104,7 @@ typedef float wide_v __attribute__((vector_size(64)));
 #define TILE_FMA(a, b, c) ((a) * (b) + (c))
 #define TILE_MAX(a, b)    ((wide_v)((((a) > (b)) & (wide_vi)(a)) | (~((a) > (b)) & (wide_vi)(b))))
 #define TILE_V            wide_v
-#include "cpu_attend_isa.h"
+#include "cpu/cpu_attend_isa.h"
 
 #if defined __x86_64__
 #define TILE(name)        avx2_##name
@@ -114,7 +114,7 @@ typedef float wide_v __attribute__((vector_size(64)));
 #define TILE_FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define TILE_MAX(a, b)    _mm256_max_ps(a, b)
 #define TILE_V            __m256
-#include "cpu_attend_isa.h"
+#include "cpu/cpu_attend_isa.h"
 
 #define TILE(name)        avx512_##name
 #define TILE_ATTR         __attribute__((target("avx512f")))
@@ -123,7 +123,7 @@ typedef float wide_v __attribute__((vector_size(64)));
 #define TILE_FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define TILE_MAX(a, b)    _mm512_max_ps(a, b)
 #define TILE_V            __m512
-#include "cpu_attend_isa.h"
+#include "cpu/cpu_attend_isa.h"
 #endif
 
 typedef struct {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cpu_backend.c - the CPU's backend table: ordinary memory as its device, loops of this room where there are any, the
  * scalar reference elsewhere. */
-#include "cpu_int8.h"
-#include "cpu_ops.h"
-#include "cpu_product.h"
+#include "cpu/cpu_int8.h"
+#include "cpu/cpu_ops.h"
+#include "cpu/cpu_product.h"
 
 #include <pthread.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cpu_bench.c - the linear op in f32 and int8, oneDNN's bare products and the multiply-add limit, measured side by side. */
-#include "cpu_int8.h"
-#include "cpu_ops.h"
-#include "cpu_product.h"
+#include "cpu/cpu_int8.h"
+#include "cpu/cpu_ops.h"
+#include "cpu/cpu_product.h"
 #include "r1_bench.h"
 
 #include <omp.h>

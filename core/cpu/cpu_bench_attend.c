@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cpu_bench_attend.c - attention fused and by separate operations, CAWA's scaling and the plain one, measured in turns: each takes
  * the best of its repetitions, so that a change of the machine's speed meets all of them. */
-#include "cpu_ops.h"
+#include "cpu/cpu_ops.h"
 #include "r1_bench.h"
 
 #include <omp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cpu_cawa.c - CAWA_SCALE in f32: the context factors of a few rows at once, as one array, then the query's columns; and
  * CAUSAL_MEAN, which makes their argument. */
-#include "cpu_ops.h"
+#include "cpu/cpu_ops.h"
 
 #include <math.h>
 #include <pthread.h>

@@ -11,7 +11,7 @@
  * stored as q + 64, and a multiplication less is needed for every four.
  *
  * Rows are quantised in chunks that stay near while all panels pass. */
-#include "cpu_int8.h"
+#include "cpu/cpu_int8.h"
 
 #include "tensor/r1_op.h"
 
@@ -85,7 +85,7 @@ static inline __attribute__((always_inline)) twin_v twin_dot(twin_v acc, twin_v 
 #define TILE_LOAD(p)           twin_load(p)
 #define TILE_SPAN              1
 #define TILE_DOT(acc, x, w, c) twin_dot(acc, x[0], w[0][c])
-#include "cpu_tile8.h"
+#include "cpu/cpu_tile8.h"
 
 #if defined __x86_64__
 #define TILE(name)             avx2_##name
@@ -99,7 +99,7 @@ static inline __attribute__((always_inline)) twin_v twin_dot(twin_v acc, twin_v 
 #define TILE_LOAD(p)           _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(p)))
 #define TILE_SPAN              1
 #define TILE_DOT(acc, x, w, c) _mm256_add_epi32((__m256i)(acc), _mm256_madd_epi16((__m256i)x[0], w[0][c]))
-#include "cpu_tile8.h"
+#include "cpu/cpu_tile8.h"
 
 /* Of two groups at once, within +-63. */
 __attribute__((target("avx2"), always_inline)) static inline __m256i narrow_dot(__m256i acc, __m256i x0, __m256i w0,
@@ -121,7 +121,7 @@ __attribute__((target("avx2"), always_inline)) static inline __m256i narrow_dot(
 #define TILE_LOAD(p)           _mm256_loadu_si256((const __m256i *)(const void *)(p))
 #define TILE_SPAN              2
 #define TILE_DOT(acc, x, w, c) narrow_dot((__m256i)(acc), (__m256i)x[0], w[0][c], (__m256i)x[1], w[1][c])
-#include "cpu_tile8.h"
+#include "cpu/cpu_tile8.h"
 
 /* As quantise_by of cpu_tile8.h, 32 values at a time. What is too large for an integer would become the most negative one: the minimum
  * keeps it on its side. The sum of products with zero is NaN where a value is no number. */
@@ -162,7 +162,7 @@ __attribute__((target("avx2"))) static float narrow_quantise_by(const float *x, 
 #define TILE_LOAD(p)           _mm256_loadu_si256((const __m256i *)(const void *)(p))
 #define TILE_SPAN              1
 #define TILE_DOT(acc, x, w, c) _mm256_dpbusd_avx_epi32((__m256i)(acc), (__m256i)x[0], w[0][c])
-#include "cpu_tile8.h"
+#include "cpu/cpu_tile8.h"
 
 #define TILE(name)             avx512_##name
 #define TILE_ATTR              __attribute__((target("avx512f,avx512vnni")))
@@ -175,7 +175,7 @@ __attribute__((target("avx2"))) static float narrow_quantise_by(const float *x, 
 #define TILE_LOAD(p)           _mm512_loadu_si512((const void *)(p))
 #define TILE_SPAN              1
 #define TILE_DOT(acc, x, w, c) _mm512_dpbusd_epi32((__m512i)(acc), (__m512i)x[0], w[0][c])
-#include "cpu_tile8.h"
+#include "cpu/cpu_tile8.h"
 #endif
 
 typedef struct {

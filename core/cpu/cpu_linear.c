@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cpu_linear.c - the linear op: forward by our own products (cpu_product.h says why; cpu_int8.h), gradients by oneDNN. Sums of a gradient
  * run over all rows of a batch, so nothing is promised about single rows there. */
-#include "cpu_int8.h"
-#include "cpu_ops.h"
-#include "cpu_product.h"
+#include "cpu/cpu_int8.h"
+#include "cpu/cpu_ops.h"
+#include "cpu/cpu_product.h"
 
 #include <omp.h>
 #include <oneapi/dnnl/dnnl.h>

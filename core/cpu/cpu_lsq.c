@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cpu_lsq.c - rounding to learned steps as it trains, eight values at once; core/tensor/ops/lsq.c says what it computes. */
-#include "cpu_ops.h"
+#include "cpu/cpu_ops.h"
 
 #include <math.h>
 

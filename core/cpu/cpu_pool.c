@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cpu_pool.c - means over rows, and the piecewise-linear code of numeric columns: the reference's sums in the reference's order,
  * several columns at a time, so the bits are the reference's. */
-#include "cpu_ops.h"
+#include "cpu/cpu_ops.h"
 
 enum { BLOCK = 64 }; /* columns whose sums are held at once */
 

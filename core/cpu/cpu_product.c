@@ -5,7 +5,7 @@
  *   panel 0: w[0..C)[k=0] w[0..C)[k=1] ...   panel 1: w[C..2C)[k=0] ...      columns past N are zero
  *
  * Rows go through in chunks that stay in the second-level cache while all panels pass. */
-#include "cpu_product.h"
+#include "cpu/cpu_product.h"
 
 #include "tensor/r1_op.h"
 
@@ -26,7 +26,7 @@
 #define TILE_FMA(a, b, c) ((a) * (b) + (c))
 typedef float portable_v __attribute__((vector_size(32)));
 #define TILE_V portable_v
-#include "cpu_tile.h"
+#include "cpu/cpu_tile.h"
 
 /* The shape of avx512 for any processor: tests run it (R1_ISA=wide). */
 #define TILE(name) wide_##name
@@ -37,7 +37,7 @@ typedef float portable_v __attribute__((vector_size(32)));
 #define TILE_FMA(a, b, c) ((a) * (b) + (c))
 typedef float wide_v __attribute__((vector_size(64)));
 #define TILE_V wide_v
-#include "cpu_tile.h"
+#include "cpu/cpu_tile.h"
 
 /* The shape of avx512bf16 for any processor (R1_ISA=widebf16). In a tile of pairs two of bf16 stand where one of f32 does. What vdpbf16ps does
  * in each lane: the upper product is added, then the lower one, both sums rounded to nearest; subnormal numbers count as zero. */
@@ -59,7 +59,7 @@ typedef int32_t wide_vi __attribute__((vector_size(64)));
 #define TILE_SET1(f)      ((wide_v)((wide_vi){0} + product_bits_of(f)))
 #define TILE_FMA(a, b, c) FLUSHED(FLUSHED(FLUSHED(c) + UPPER(a) * UPPER(b)) + LOWER(a) * LOWER(b))
 #define TILE_V            wide_v
-#include "cpu_tile.h"
+#include "cpu/cpu_tile.h"
 
 #if defined __x86_64__
 #define TILE(name)        avx2_##name
@@ -69,7 +69,7 @@ typedef int32_t wide_vi __attribute__((vector_size(64)));
 #define TILE_SET1(f)      _mm256_set1_ps(f)
 #define TILE_FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define TILE_V            __m256
-#include "cpu_tile.h"
+#include "cpu/cpu_tile.h"
 
 #define TILE(name)        avx512_##name
 #define TILE_ATTR         __attribute__((target("avx512f")))
@@ -78,7 +78,7 @@ typedef int32_t wide_vi __attribute__((vector_size(64)));
 #define TILE_SET1(f)      _mm512_set1_ps(f)
 #define TILE_FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define TILE_V            __m512
-#include "cpu_tile.h"
+#include "cpu/cpu_tile.h"
 
 #define TILE(name)        avx512bf16_##name
 #define TILE_ATTR         __attribute__((target("avx512f,avx512bf16")))
@@ -87,7 +87,7 @@ typedef int32_t wide_vi __attribute__((vector_size(64)));
 #define TILE_SET1(f)      _mm512_set1_ps(f)
 #define TILE_FMA(a, b, c) _mm512_dpbf16_ps(c, (__m512bh)(a), (__m512bh)(b))
 #define TILE_V            __m512
-#include "cpu_tile.h"
+#include "cpu/cpu_tile.h"
 #endif
 
 static const r1_kernel *chosen;

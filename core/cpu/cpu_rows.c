@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cpu_rows.c - ops that work row by row: sums, activations, normalisation, messages along edges. */
-#include "cpu_ops.h"
+#include "cpu/cpu_ops.h"
 
 #include <math.h>
 

@@ -138,7 +138,7 @@ TILE_ATTR static inline __attribute__((always_inline)) void TILE(run)(const int 
 }
 
 #define TILE_ARG tile8
-#include "cpu_tile_rows.h"
+#include "cpu/cpu_tile_rows.h"
 
 #undef TILE
 #undef TILE_ALONE

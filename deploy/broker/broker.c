@@ -4,7 +4,7 @@
  * The mock cluster listens where the kernel likes; this program gives it a fixed port by standing in for bind(), which
  * the dynamic linker lets an executable do for the libraries that it loads. */
 #define _GNU_SOURCE /* RTLD_NEXT */
-#include "r1_cli.h"
+#include "cli/r1_cli.h"
 
 #include <dlfcn.h>
 #include <errno.h>

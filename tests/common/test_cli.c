@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Configuration files: keys, sections, origins in messages, and a sample file that its own parser accepts. */
-#include "r1_cli.h"
-#include "r1_config.h"
-#include "r1_test.h"
+#include "cli/r1_cli.h"
+#include "config/r1_config.h"
+#include "support/r1_test.h"
 
 #include <stdlib.h>
 #include <string.h>

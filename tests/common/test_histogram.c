@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The histogram against exact quantiles of the sorted values. */
-#include "histogram.h"
-#include "r1_test.h"
+#include "metrics/histogram.h"
+#include "support/r1_test.h"
 
 #include <math.h>
 #include <stdlib.h>

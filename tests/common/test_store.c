@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The store against a real PostgreSQL (CTest starts it): migrations, pipelined transactions, fencing, lost connections.
  */
-#include "r1_test.h"
-#include "store_columns.h"
+#include "support/r1_test.h"
+#include "store/store_columns.h"
 
 #include <stdlib.h>
 #include <string.h>

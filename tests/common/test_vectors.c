@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Half floats against their definition, and files of them. */
-#include "r1_test.h"
-#include "r1_vectors.h"
+#include "support/r1_test.h"
+#include "vectors/r1_vectors.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "alloc_count.h"
+#include "core/alloc_count.h"
 
 #ifdef COUNTING
 #include <stdatomic.h>

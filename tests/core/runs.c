@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runs.h"
+#include "core/runs.h"
 
 #include "file/gguf.h"
-#include "r1_test.h"
+#include "support/r1_test.h"
 
 #include <stdlib.h>
 #include <string.h>

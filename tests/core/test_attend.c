@@ -7,7 +7,7 @@
  * abs 3e-4 + rel 3e-4. Products of bf16 in pairs (R1_ISA=avx512bf16, widebf16) round queries, which the reference then gets rounded
  * too, and weights: see spread(). */
 #include "cpu/cpu_product.h"
-#include "r1_test.h"
+#include "support/r1_test.h"
 #include "tensor/r1_op.h"
 
 #include <math.h>

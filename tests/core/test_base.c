@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Base of the engine: published vectors for the checksum and the generator, properties of arenas and settings. */
 #include "r1_options.h"
-#include "r1_test.h"
+#include "support/r1_test.h"
 
 #include <stdlib.h>
 #include <string.h>

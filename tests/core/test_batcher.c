@@ -4,8 +4,8 @@
  * model's answers equal to the bit. */
 #include "infer/batch_cost.h"
 #include "r1_batcher.h"
-#include "r1_test.h"
-#include "toy.h"
+#include "support/r1_test.h"
+#include "core/toy.h"
 
 #include <math.h>
 #include <pthread.h>

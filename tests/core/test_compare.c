@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_compare.c - two scorings beside each other: metrics against r1_metric_*, divergence against its definition, the bootstrap's
  * interval against what theory says of a mean, whole clusters against single samples. */
-#include "r1_test.h"
+#include "support/r1_test.h"
 #include "r1_train.h"
 #include "train/score_metrics.h"
 

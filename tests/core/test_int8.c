@@ -2,7 +2,7 @@
 /* test_int8.c - the 8-bit product against a scalar twin, bit for bit: sums are exact, the epilogue is rounded the same way
  * everywhere, a row does not see its neighbours. Run once per instruction set: R1_ISA names it. */
 #include "cpu/cpu_int8.h"
-#include "r1_test.h"
+#include "support/r1_test.h"
 
 #include <math.h>
 #include <stdio.h>

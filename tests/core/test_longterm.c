@@ -4,7 +4,7 @@
 #include "memory/linalg.h"
 #include "memory/longstore.h"
 #include "memory/scan.h"
-#include "r1_test.h"
+#include "support/r1_test.h"
 
 #include <fcntl.h>
 #include <math.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Long-term memory: readers beside a writer see one state each. For the thread sanitizer too. */
 #include "r1_memory.h"
-#include "r1_test.h"
+#include "support/r1_test.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -4,8 +4,8 @@
  * Two properties tie them to what they stand for. The op with its rounding error held fixed (the straight-through estimate) is smooth: its
  * finite differences are the slopes. And the mean squared error over a smooth distribution is smooth in the step: its finite
  * difference is what the step's slope gives, from steps that clip most to steps too wide. */
-#include "op_cases.h"
-#include "r1_test.h"
+#include "support/op_cases.h"
+#include "support/r1_test.h"
 #include "train/steps.h"
 
 #include <math.h>

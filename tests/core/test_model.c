@@ -4,8 +4,8 @@
 #include "file/bpe.h"
 #include "file/gguf.h"
 #include "model/model.h"
-#include "r1_test.h"
-#include "toy.h"
+#include "support/r1_test.h"
+#include "core/toy.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,8 +5,8 @@
  * Tolerances: forward abs 2e-5 + rel 2e-5 (f32 sums of at most 300 terms of size 1, polynomial exp), none where the CPU keeps the
  * reference's order of sums (core/cpu/cpu_pool.c); backward abs 2e-4 + rel
  * 2e-4 (sums over rows as well). */
-#include "op_cases.h"
-#include "r1_test.h"
+#include "support/op_cases.h"
+#include "support/r1_test.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -3,10 +3,10 @@
  * nothing to learn, and a world of twins (a word and columns that mean the same) whose modalities must find each other. */
 #include "infer/pack.h"
 #include "r1_pretrain.h"
-#include "r1_test.h"
+#include "support/r1_test.h"
 #include "r1_train.h"
-#include "runs.h"
-#include "toy.h"
+#include "core/runs.h"
+#include "core/toy.h"
 #include "train/curriculum.h"
 #include "train/pretext.h"
 

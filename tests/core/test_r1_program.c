@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_r1_program.c - r1 train, eval, info and bench memory as a user runs them: exit codes, the JSON's figures, bad files. */
-#include "r1_test.h"
-#include "toy.h"
+#include "support/r1_test.h"
+#include "core/toy.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,11 +2,11 @@
 /* test_reinforce.c - the reinforce stage against twins: advantages and losses by their definitions, gradients by finite differences,
  * exact values of mazes by enumeration of decision trees and worlds, traces by the rules they must obey; then runs that learn a small maze,
  * resume to the bit and refuse what is wrong. */
-#include "maze.h"
+#include "support/maze.h"
 #include "r1_reinforce.h"
 #include "r1_session.h"
-#include "r1_test.h"
-#include "runs.h"
+#include "support/r1_test.h"
+#include "core/runs.h"
 #include "train/contrast.h"
 #include "train/curriculum.h"
 #include "train/rollout.h"

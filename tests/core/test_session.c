@@ -2,13 +2,13 @@
 /* test_session.c - scoring: the same bits whatever the batch, the session or the source of memory; the trace adds up
  * exactly; no allocation once it runs; bad samples are refused with a message; working memory by its rules; one model under many
  * threads; backends of the caller's own. */
-#include "alloc_count.h"
+#include "core/alloc_count.h"
 #include "infer/session.h"
 #include "memory/pool.h"
 #include "r1_backend.h"
-#include "r1_test.h"
+#include "support/r1_test.h"
 #include "r1_train.h"
-#include "toy.h"
+#include "core/toy.h"
 
 #include <math.h>
 #include <pthread.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_slices.c - training on several threads: the bits depend on the number of slices alone, in every stage and across a resumption; several slices
  * have the gradient of one; what fails on a worker is reported as if it had failed on the caller; nothing is allocated once a run goes. */
-#include "alloc_count.h"
+#include "core/alloc_count.h"
 #include "base/crew.h"
-#include "maze.h"
-#include "r1_test.h"
-#include "runs.h"
-#include "toy.h"
+#include "support/maze.h"
+#include "support/r1_test.h"
+#include "core/runs.h"
+#include "core/toy.h"
 #include "train/data.h"
 #include "train/machine.h"
 

@@ -3,10 +3,10 @@
 #include "file/gguf.h"
 #include "model/model.h"
 #include "r1_reinforce.h"
-#include "r1_test.h"
+#include "support/r1_test.h"
 #include "r1_train.h"
-#include "runs.h"
-#include "toy.h"
+#include "core/runs.h"
+#include "core/toy.h"
 #include "train/isotonic.h"
 #include "train/score_metrics.h"
 

@@ -3,7 +3,7 @@
 #include "model/model.h"
 #include "r1_session.h"
 #include "r1_shard.h"
-#include "r1_test.h"
+#include "support/r1_test.h"
 #include "r1_train.h"
 
 #include <dirent.h>

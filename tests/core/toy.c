@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* toy.c - each of four things adds to the logit of the label: a product of two columns, the amounts remembered, whether
  * the ego's edges point outwards, a word in the text. No single item is enough. */
-#include "toy.h"
+#include "core/toy.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -4,8 +4,8 @@
  *
  * Tolerance: abs 2e-5 + rel 2e-5. The reference sums in double, the kernels in f32 over at most 300 terms of size 1, whose
  * rounding stays below 300 * 2^-24 = 1.8e-5. */
-#include "op_cases.h"
-#include "r1_test.h"
+#include "support/op_cases.h"
+#include "support/r1_test.h"
 
 #include <stdlib.h>
 #include <string.h>

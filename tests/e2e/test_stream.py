@@ -12,7 +12,7 @@ import tempfile
 import time
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "deploy"))
 from services import ROOT, Services, run  # noqa: E402
 
 SEED = int(os.environ.get("R1_TEST_SEED") or time.time())

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* test_dataset.c - every layout from an excerpt that is written here; what a broken file is told; the splits by their definitions; our own
  * layout gives back what the generator made, and scores as the generated payments do. */
-#include "dataset.h"
-#include "generate.h"
-#include "protocol.h"
-#include "r1_test.h"
-#include "walk.h"
+#include "eval/dataset.h"
+#include "generate/generate.h"
+#include "eval/protocol.h"
+#include "support/r1_test.h"
+#include "train/walk.h"
 
 #include <math.h>
 #include <stdio.h>

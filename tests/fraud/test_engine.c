@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The engine with the shipped model: a score is the same bits however payments are batched, whether earlier ones were scored or only
  * applied (a rebuild), and through the working memory as with the history encoded beside each payment (the training path). */
-#include "columns.h"
-#include "engine.h"
-#include "generate.h"
+#include "features/columns.h"
+#include "score/engine.h"
+#include "generate/generate.h"
 #include "r1_session.h"
-#include "r1_test.h"
-#include "sample.h"
+#include "support/r1_test.h"
+#include "score/sample.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,9 +2,9 @@
 /* test_findings.c - every typology of findings.h against a twin that reads the definition over the raw list of payments: small random
  * graphs, amounts of a few sizes, some ends external, some pairs that met before. Also: the edges of a finding exist, the gate is open
  * where something is found, and honest shapes (a shop that always gathers, a pair that always pays) are no finding. */
-#include "findings.h"
-#include "patterns.h"
-#include "r1_test.h"
+#include "graph/findings.h"
+#include "graph/patterns.h"
+#include "support/r1_test.h"
 
 #include <math.h>
 #include <stdlib.h>

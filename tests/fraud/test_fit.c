@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* test_fit.c - a model is fitted on one small world and validated on another. What the trainer saw in the shard is what the engine scores
  * live: the thresholds that come from the shard are those that brute force finds over the engine's own probabilities. */
-#include "generate.h"
-#include "model_fit.h"
-#include "protocol.h"
-#include "r1_test.h"
+#include "generate/generate.h"
+#include "train/model_fit.h"
+#include "eval/protocol.h"
+#include "support/r1_test.h"
 
 #include <math.h>
 #include <stdio.h>

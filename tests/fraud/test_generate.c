@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The generator gives nothing away but behaviour: a learner that sees position, id and text alone must find nothing, and must
  * find a planted leak (else it proves nothing). Besides: same seed same payments, order, funds, every typology present. */
-#include "generate.h"
-#include "r1_test.h"
+#include "generate/generate.h"
+#include "support/r1_test.h"
 
 #include <math.h>
 #include <stdlib.h>

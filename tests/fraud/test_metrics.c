@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* test_metrics.c - figures against vectors worked out by hand (the working stands beside each), ties included; AUC and average
  * precision against their definitions over all pairs and thresholds. */
-#include "metrics.h"
-#include "r1_test.h"
+#include "eval/metrics.h"
+#include "support/r1_test.h"
 
 #include <math.h>
 

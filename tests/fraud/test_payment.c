@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Payments from outside: a table of wrong messages with the word that each error must name, round trips, and random
  * damage to a good message (whatever decodes must pass the check and encode again). */
-#include "payment.h"
-#include "r1_test.h"
+#include "payment/payment.h"
+#include "support/r1_test.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Decisions: lists before rules before thresholds; rules that are wrong name their line. */
-#include "policy.h"
-#include "r1_test.h"
+#include "decide/policy.h"
+#include "support/r1_test.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* test_state.c - the incremental windows against a twin that recounts from the raw list, also with a small ring, labels and a
  * clock that runs backwards; pattern counts against brute force; the digest tells states apart. */
-#include "patterns.h"
-#include "r1_test.h"
+#include "graph/patterns.h"
+#include "support/r1_test.h"
 
 #include <math.h>
 #include <stdlib.h>

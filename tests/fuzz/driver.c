@@ -4,7 +4,7 @@
  * sanitizer's report or a time limit is the failure; the input under way then lies in PROGRAM.input.
  *
  * driver ROUNDS|SECONDSs FILE...: so many rounds for each file, or for so many seconds in turn. R1_TEST_SEED sets the random numbers. */
-#include "fuzz.h"
+#include "fuzz/fuzz.h"
 
 #include <fcntl.h>
 

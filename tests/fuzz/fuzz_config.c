@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_config.c - any bytes as a file of settings: refused with a reason, or values within their rows' limits. */
-#include "fuzz.h"
-#include "r1_config.h"
+#include "fuzz/fuzz.h"
+#include "config/r1_config.h"
 
 static const r1_option rows[] = {
     {.name = "brokers", .section = "kafka", .type = R1_OPT_STRING, .def = "a:1", .help = "text"},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_gguf.c - any bytes as a model file: either refused, or a model that can be used. */
-#include "fuzz.h"
+#include "fuzz/fuzz.h"
 #include "model/model.h"
 #include "r1_session.h"
 

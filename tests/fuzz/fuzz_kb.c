@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_kb.c - any bytes as a knowledge base: refused with a reason, or one whose every index can be followed. The bytes go in twice: as
  * they are, and with the checksum made right again. */
-#include "fuzz.h"
-#include "med_kb_layout.h"
-#include "med_lexicon.h"
+#include "fuzz/fuzz.h"
+#include "ontology/med_kb_layout.h"
+#include "notes/med_lexicon.h"
 
 static size_t sum; /* of what was read, so that the reads are not left out */
 

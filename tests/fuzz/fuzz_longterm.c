@@ -2,7 +2,7 @@
 /* fuzz_longterm.c - any bytes as a long-term memory file: either refused with a reason, or a memory that can be searched, read
  * and saved. The bytes go in twice: as they are, and with the checksums of header and blocks made right again, so that the
  * checks behind them are reached. */
-#include "fuzz.h"
+#include "fuzz/fuzz.h"
 #include "r1_memory.h"
 
 enum { UNIT = 64, HEAD_CRC = 56, BLOCK_BYTES = 16, BLOCK_CRC = 32, BLOCK_HEAD_CRC = 60, HITS = 8, ENTRIES_MAX = 4096 };

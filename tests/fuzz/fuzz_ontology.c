@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_ontology.c - any bytes through every importer, and the tables of cases: refused with a reason, or what was read makes a knowledge
  * base with a lexicon, or says why it does not. */
-#include "fuzz.h"
-#include "med_cases.h"
-#include "med_import.h"
-#include "med_lexicon.h"
+#include "fuzz/fuzz.h"
+#include "eval/med_cases.h"
+#include "ontology/med_import.h"
+#include "notes/med_lexicon.h"
 
 static void ontology_finish(med_builder *b)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* fuzz_payment.c - any bytes as a message of the topics payments and labels: refused with a reason, or a payment that passes its own
  * check and survives being written and read again. */
-#include "fuzz.h"
-#include "payment.h"
+#include "fuzz/fuzz.h"
+#include "payment/payment.h"
 
 static void payment_again(const fraud_payment *p)
 {

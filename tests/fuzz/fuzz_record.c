@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_record.c - any bytes as a clinical record: refused with a reason, or spans that lie within the text. */
-#include "fuzz.h"
-#include "med_notes.h"
+#include "fuzz/fuzz.h"
+#include "notes/med_notes.h"
 
 static void record_check(const med_notes *n)
 {

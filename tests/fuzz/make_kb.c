@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* make_kb.c ONTOLOGY FILE - writes the small knowledge base that seeds fuzz_kb. */
-#include "med_kb.h"
+#include "ontology/med_kb.h"
 
 #include <stdio.h>
 

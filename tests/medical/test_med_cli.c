@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_med_cli.c - the program itself: exit codes, messages for bad input, the text inside the PDF, the pinned download. Runs r1-medical by fork and exec. */
-#include "r1_test.h"
+#include "support/r1_test.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

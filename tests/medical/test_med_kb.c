@@ -2,12 +2,12 @@
 #define _GNU_SOURCE /* memmem */
 /* test_med_kb.c - knowledge base: our ontology fits its schema, importers read small and real files, a saved file reads
  * back to the same bytes, and damaged or hostile input is refused with a message. */
-#include "med_import.h"
-#include "med_sources.h"
-#include "med_text_shard.h"
-#include "med_xml.h"
+#include "ontology/med_import.h"
+#include "ontology/med_sources.h"
+#include "train/med_text_shard.h"
+#include "ontology/med_xml.h"
 #include "r1_shard.h"
-#include "r1_test.h"
+#include "support/r1_test.h"
 
 #include <stdlib.h>
 #include <string.h>

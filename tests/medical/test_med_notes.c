@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_med_notes.c - status of findings in sentences of the kinds that NegEx (Chapman et al. 2001), ConText and the open
  * issues of their users describe; recognition of variants and coordination; laboratory values; bad records. */
-#include "med_notes.h"
-#include "r1_test.h"
+#include "notes/med_notes.h"
+#include "support/r1_test.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_med_rank.c - properties of the ranking: order of findings does not matter, a finding that a disease has never
  * lowers its likelihood ratio, a full textbook profile finds its disease, probabilities add up. */
-#include "med_rank.h"
-#include "r1_test.h"
+#include "rank/med_rank.h"
+#include "support/r1_test.h"
 
 #include <math.h>
 #include <string.h>

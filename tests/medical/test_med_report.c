@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_med_report.c - the sample record through everything: the right disease first, every finding with its own words,
  * views that hold what the JSON holds, escaped. */
-#include "med_report.h"
-#include "med_xml.h"
-#include "r1_test.h"
+#include "report/med_report.h"
+#include "ontology/med_xml.h"
+#include "support/r1_test.h"
 
 #include <stdlib.h>
 #include <string.h>

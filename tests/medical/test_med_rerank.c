@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_med_rerank.c - R1 over a list: working memory holds what the plan says (random findings through both), scores by way of
  * the memory equal those from plain events bit for bit, the trace adds up, probabilities add up, other models are refused. */
-#include "med_rerank.h"
-#include "r1_test.h"
+#include "rank/med_rerank.h"
+#include "support/r1_test.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_med_simulate.c - simulated patients: what holds of every one, that the same seed gives the same, and that findings come as often as
  * the annotations say (told exactly or as a parent, so counted over closures). */
-#include "med_simulate.h"
-#include "r1_test.h"
+#include "train/med_simulate.h"
+#include "support/r1_test.h"
 
 #include <math.h>
 #include <stdlib.h>

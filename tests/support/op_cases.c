@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* op_cases.c - see op_cases.h. */
-#include "op_cases.h"
+#include "support/op_cases.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* r1_test.c - runs one CUnit suite and turns its failures into the exit code. */
-#include "r1_test.h"
+#include "support/r1_test.h"
 
 #include <ftw.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli.c - from argv to a command: finds it, parses its options (file, then environment, then command line), sets the
  * log sink and the signal handlers, prints help, manual page and completion out of the tables. */
-#include "r1_cli.h"
-#include "r1_config.h"
+#include "cli/r1_cli.h"
+#include "config/r1_config.h"
 
 #include <signal.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* figures.c - the flat map of named numbers that every eval and bench command prints, as a table or as one JSON object.
  */
-#include "r1_cli.h"
+#include "cli/r1_cli.h"
 
 #include <jansson.h>
 #include <math.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* shipped.c - where the files lie that come with the programs: in the source tree of a build, below share/r1 of an installation. */
-#include "r1_cli.h"
+#include "cli/r1_cli.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* config.c - INI text to settings and back. The parser is inih; what a key means stands in the program's table. */
-#include "r1_config.h"
+#include "config/r1_config.h"
 
 #include <ini.h>
 #include <stdlib.h>

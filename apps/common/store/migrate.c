@@ -2,7 +2,7 @@
 /* migrate.c - brings a database to the schema of a folder of numbered SQL files. Each file records itself in
  * r1.schema_migration, so psql can apply them too; this code adds the checksum and refuses to go on over a changed
  * file. */
-#include "store_internal.h"
+#include "store/store_internal.h"
 
 #include <dirent.h>
 #include <stdlib.h>

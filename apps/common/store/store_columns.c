@@ -3,8 +3,8 @@
  *
  *   int32 dimensions = 1 | int32 has_nulls | int32 element oid | int32 length | int32 first index = 1 | elements
  *   element: int32 bytes (-1: NULL) | the value in network order */
-#include "store_columns.h"
-#include "store_internal.h"
+#include "store/store_columns.h"
+#include "store/store_internal.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 #ifndef R1_STORE_COLUMNS_H
 #define R1_STORE_COLUMNS_H
 
-#include "store.h"
+#include "store/store.h"
 
 enum { R1_COLUMNS_MAX = 16, R1_COLUMN_BYTES_MAX = 64 << 20 };
 

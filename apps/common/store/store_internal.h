@@ -3,7 +3,7 @@
 #ifndef R1_STORE_INTERNAL_H
 #define R1_STORE_INTERNAL_H
 
-#include "store.h"
+#include "store/store.h"
 
 #include <libpq-fe.h>
 

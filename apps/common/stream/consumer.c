@@ -5,7 +5,7 @@
  * and then the same minutes of the next: time would run back and forth, and windows over events would be wrong. What has arrived is
  * held per partition, and the oldest head goes first; while the heads are old (a backlog), a partition that has more to give is waited
  * for. In steady flow nothing waits. */
-#include "stream_internal.h"
+#include "stream/stream_internal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* producer.c - idempotent, acks=all; delivery reports are counted, so a caller can prove what arrived. */
-#include "stream_internal.h"
+#include "stream/stream_internal.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>

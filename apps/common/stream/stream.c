@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* stream.c - what consumer and producer share: configuration, the log and error callbacks, topics. */
-#include "stream_internal.h"
+#include "stream/stream_internal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #ifndef R1_STREAM_INTERNAL_H
 #define R1_STREAM_INTERNAL_H
 
-#include "stream.h"
+#include "stream/stream.h"
 
 #include <librdkafka/rdkafka.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "r1_vectors.h"
+#include "vectors/r1_vectors.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* policy.c - parses rules and lists once, decides without allocation. */
-#include "policy.h"
+#include "decide/policy.h"
 
 #include <ctype.h>
 #include <stdio.h>

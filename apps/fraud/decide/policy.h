@@ -15,7 +15,7 @@
 #ifndef FRAUD_POLICY_H
 #define FRAUD_POLICY_H
 
-#include "engine.h"
+#include "score/engine.h"
 
 typedef enum { FRAUD_ALLOW = 0, FRAUD_REVIEW, FRAUD_BLOCK } fraud_action;
 const char *fraud_action_name(fraud_action action); /* "allow", "review", "block" */

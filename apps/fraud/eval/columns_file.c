@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* columns_file.c - one walk, one file a week. */
-#include "columns_file.h"
+#include "eval/columns_file.h"
 
-#include "walk.h"
+#include "train/walk.h"
 
 #include <errno.h>
 #include <stdio.h>

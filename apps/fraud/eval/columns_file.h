@@ -3,7 +3,7 @@
 #ifndef FRAUD_COLUMNS_FILE_H
 #define FRAUD_COLUMNS_FILE_H
 
-#include "protocol.h"
+#include "eval/protocol.h"
 
 typedef struct {
     const fraud_dataset *data;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* dataset.c - readers of the public layouts: one function per layout over one bounded CSV splitter. */
-#include "dataset_files.h"
+#include "eval/dataset_files.h"
 
 #include <errno.h>
 #include <math.h>

@@ -6,12 +6,12 @@
  * the zstd library), bounded by FRAUD_DATASET_BYTES_MAX.
  *
  * AMLGentex lists normal transfers first and laundering last inside each step: position alone has an AUC of .96. Rows of one
- * step are therefore shuffled with a fixed seed, here and in bench/peers.
+ * step are therefore shuffled with a fixed seed, here and in lab/peers.
  * Owns: all. Threads: read-only after load. */
 #ifndef FRAUD_DATASET_H
 #define FRAUD_DATASET_H
 
-#include "payment.h"
+#include "payment/payment.h"
 
 #define FRAUD_DATASET_BYTES_MAX ((size_t)1 << 30)
 

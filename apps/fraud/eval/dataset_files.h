@@ -3,7 +3,7 @@
 #ifndef FRAUD_DATASET_FILES_H
 #define FRAUD_DATASET_FILES_H
 
-#include "dataset.h"
+#include "eval/dataset.h"
 
 /* Reads path itself, or path/name, or path/name.zst; at: which of them. *data is malloc'ed and NUL-terminated. R1_E_NOT_FOUND: none. */
 r1_status fraud_dataset_file(const char *path, const char *name, char *at, size_t at_bytes, char **data, size_t *len,

@@ -3,7 +3,7 @@
 #ifndef FRAUD_EVAL_H
 #define FRAUD_EVAL_H
 
-#include "r1_cli.h"
+#include "cli/r1_cli.h"
 
 extern const r1_option fraud_eval_rows[];
 extern const size_t fraud_eval_n_row;

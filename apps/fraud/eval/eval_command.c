@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* eval_command.c - `r1-fraud eval`: load, perhaps fit, score by the engine that serves, print figures. */
-#include "eval.h"
+#include "eval/eval.h"
 
-#include "columns_file.h"
-#include "dataset.h"
-#include "metrics.h"
-#include "model_fit.h"
-#include "protocol.h"
-#include "walk.h"
+#include "eval/columns_file.h"
+#include "eval/dataset.h"
+#include "eval/metrics.h"
+#include "train/model_fit.h"
+#include "eval/protocol.h"
+#include "train/walk.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -96,7 +96,7 @@ const r1_option fraud_eval_rows[] = {
      .def = "0.071",
      .min = 0,
      .max = 1,
-     .help = "inner false-positive rate at which boosting on both-end velocity recalls .78 (bench/peers/fraud_gbm.py)"},
+     .help = "inner false-positive rate at which boosting on both-end velocity recalls .78 (lab/peers/fraud_gbm.py)"},
     {.name = "work", .type = R1_OPT_PATH, .def = "run/fraud-eval", .help = "folder for shards and the fitted model"},
     {.name = "features-out",
      .type = R1_OPT_PATH,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* protocol.c - the splits, each as its source defines it. */
-#include "protocol.h"
+#include "eval/protocol.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* recording.c - our own layout: a folder with payments.jsonl and labels.jsonl as `r1-fraud generate` and the topics hold them, and,
  * where rings are known, truth.jsonl. Every member of a payment is kept, so that a recording scores here as it does live. */
-#include "dataset_files.h"
-#include "generate.h"
+#include "eval/dataset_files.h"
+#include "generate/generate.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* columns.c - reads the state into columns. Nothing here changes state. */
-#include "columns.h"
+#include "features/columns.h"
 
 #include <math.h>
 #include <stdlib.h>

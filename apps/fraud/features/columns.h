@@ -8,7 +8,7 @@
 #ifndef FRAUD_COLUMNS_H
 #define FRAUD_COLUMNS_H
 
-#include "patterns.h"
+#include "graph/patterns.h"
 
 enum {
     FRAUD_N_PAYMENT_NUM = 11,

@@ -2,7 +2,7 @@
 /* generate.c - people, their ordinary payments, the rings among them; then one walk in time order that keeps balances.
  *
  * Every draw for a payment's id, text and instant comes from the same functions for honest and fraudulent payments. */
-#include "generate.h"
+#include "generate/generate.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -12,8 +12,8 @@
 #ifndef FRAUD_GENERATE_H
 #define FRAUD_GENERATE_H
 
-#include "payment.h"
-#include "r1_cli.h"
+#include "payment/payment.h"
+#include "cli/r1_cli.h"
 
 typedef enum {
     FRAUD_TYPOLOGY_NONE = 0,

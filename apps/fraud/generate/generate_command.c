@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* generate_command.c - r1-fraud generate: payments, labels and truth as files of one JSON object per line. */
-#include "generate.h"
+#include "generate/generate.h"
 
 #include <errno.h>
 #include <stdio.h>

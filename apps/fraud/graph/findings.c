@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* findings.c - like edges around a new edge to igraph_t to findings; the only file that sees igraph. */
-#include "findings.h"
+#include "graph/findings.h"
 
 #include <igraph/igraph.h>
 #include <stdio.h>

@@ -26,8 +26,8 @@
 #ifndef FRAUD_FINDINGS_H
 #define FRAUD_FINDINGS_H
 
-#include "engine.h"
-#include "state.h"
+#include "score/engine.h"
+#include "graph/state.h"
 
 enum {
     FRAUD_FINDING_DAYS = 10,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* patterns.c - bounded walks around a new edge; every list lies on the stack. */
-#include "patterns.h"
-#include "findings.h"
+#include "graph/patterns.h"
+#include "graph/findings.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 #ifndef FRAUD_PATTERNS_H
 #define FRAUD_PATTERNS_H
 
-#include "state.h"
+#include "graph/state.h"
 
 #include <stddef.h>
 
@@ -41,7 +41,7 @@ extern const char *const FRAUD_PATTERN_FEATURE[FRAUD_N_PATTERN_FEATURE];
 /* s->now is the payment's time; from and to exist. ln: of its amount. */
 void fraud_patterns_count(const fraud_state *s, uint32_t from, uint32_t to, int32_t ln, fraud_patterns *out);
 /* The cheap gate before fraud_findings_search, by counters and the newest payments of both ends: false where none of its typologies can
- * be closed by the new edge, up to the bounds above (what that loses is measured: bench/fraud_findings). */
+ * be closed by the new edge, up to the bounds above (what that loses is measured: lab/fraud_findings). */
 bool fraud_patterns_gate(const fraud_state *s, uint32_t from, uint32_t to, const fraud_patterns *p);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* state.c - the ring of edges, entities, pairs and their exact windows. What is read from them lies in features/ and patterns.c. */
-#include "state.h"
+#include "graph/state.h"
 
 #include <math.h>
 #include <stdio.h>

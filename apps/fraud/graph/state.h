@@ -13,7 +13,7 @@
 #ifndef FRAUD_STATE_H
 #define FRAUD_STATE_H
 
-#include "payment.h"
+#include "payment/payment.h"
 
 enum { FRAUD_N_WINDOW = 5, FRAUD_W_1H = 0, FRAUD_W_1D, FRAUD_W_3D, FRAUD_W_7D, FRAUD_W_28D };
 extern const int64_t FRAUD_WINDOW_MS[FRAUD_N_WINDOW];

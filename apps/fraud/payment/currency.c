@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* currency.c - ISO 4217 alphabetic codes in use and the digits of their minor unit. Two digits unless listed otherwise. */
-#include "payment.h"
+#include "payment/payment.h"
 
 #include <stdlib.h>
 #include <string.h>

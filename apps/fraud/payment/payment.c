@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* payment.c - JSON to fraud_payment and back. The parser is jansson; before it runs, the message is bounded in size and
  * depth, and after it every field is checked against one table. */
-#include "payment.h"
+#include "payment/payment.h"
 
 #include <jansson.h>
 #include <math.h>

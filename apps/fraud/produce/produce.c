@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* produce.c - sends the lines of a file to a topic in an open loop: line i is due at start + i / rate, whether or not the
  * earlier ones have been taken, and its header sent_us is that intended time. Late sends are counted, never forgiven. */
-#include "payment.h"
-#include "settings.h"
-#include "stream.h"
+#include "payment/payment.h"
+#include "serve/settings.h"
+#include "stream/stream.h"
 
 #include <stdio.h>
 #include <stdlib.h>

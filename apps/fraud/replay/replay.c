@@ -2,10 +2,10 @@
 /* replay.c - lines of payments, and of labels merged in by the time at which they became known; one line of scores each.
  *
  * The same files give the same bytes, whatever --batch is. A line that is no payment is counted, reported and passed over. */
-#include "replay.h"
+#include "replay/replay.h"
 
-#include "engine.h"
-#include "r1_vectors.h"
+#include "score/engine.h"
+#include "vectors/r1_vectors.h"
 
 #include <errno.h>
 #include <jansson.h>

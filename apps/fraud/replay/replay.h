@@ -3,7 +3,7 @@
 #ifndef FRAUD_REPLAY_H
 #define FRAUD_REPLAY_H
 
-#include "r1_cli.h"
+#include "cli/r1_cli.h"
 
 extern const r1_option fraud_replay_rows[];
 extern const size_t fraud_replay_n_row;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* engine.c - applies payments to the state, captures what scoring needs before each of them, and hands it to the model or the rules. */
-#include "engine.h"
-#include "explain.h"
-#include "findings.h"
-#include "rules.h"
+#include "score/engine.h"
+#include "score/explain.h"
+#include "graph/findings.h"
+#include "score/rules.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -15,7 +15,7 @@
 #ifndef FRAUD_ENGINE_H
 #define FRAUD_ENGINE_H
 
-#include "payment.h"
+#include "payment/payment.h"
 #include "r1_model.h"
 
 typedef struct fraud_engine fraud_engine;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* explain.c - turns an item's logit difference into reasons. */
-#include "explain.h"
+#include "score/explain.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -4,8 +4,8 @@
 #ifndef FRAUD_EXPLAIN_H
 #define FRAUD_EXPLAIN_H
 
-#include "rules.h"
-#include "scorer.h"
+#include "score/rules.h"
+#include "score/scorer.h"
 
 /* r holds the rules' facts and findings and becomes the model's result. */
 void fraud_explain(const fraud_facts *f, const fraud_scoring *x, fraud_result *r);

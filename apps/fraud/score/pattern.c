@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* pattern.c - the names of the patterns, as they stand in rules, rows and reports. */
-#include "engine.h"
+#include "score/engine.h"
 
 const char *fraud_pattern_name(unsigned pattern)
 {

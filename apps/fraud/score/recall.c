@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* recall.c - see recall.h. One ticket is open from the first payment after a batch until that batch has run: what the batch's
  * references name is not used again before. */
-#include "recall.h"
+#include "score/recall.h"
 
 #include <stdlib.h>
 

@@ -8,7 +8,7 @@
 #ifndef FRAUD_RECALL_H
 #define FRAUD_RECALL_H
 
-#include "columns.h"
+#include "features/columns.h"
 #include "r1_session.h"
 
 typedef struct fraud_recall fraud_recall;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* rules.c - one function per group of facts; weights are in logits. */
-#include "rules.h"
+#include "score/rules.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -6,8 +6,8 @@
 #ifndef FRAUD_RULES_H
 #define FRAUD_RULES_H
 
-#include "engine.h"
-#include "sample.h"
+#include "score/engine.h"
+#include "score/sample.h"
 
 /* What scoring needs, captured before the payment itself counts. */
 typedef struct {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* sample.c - the one place that knows both the columns and the model's items. */
-#include "sample.h"
+#include "score/sample.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #ifndef FRAUD_SAMPLE_H
 #define FRAUD_SAMPLE_H
 
-#include "columns.h"
+#include "features/columns.h"
 #include "r1_sample.h"
 
 enum {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* scorer.c - one batch of captured payments through the model. */
-#include "scorer.h"
+#include "score/scorer.h"
 
 #include "r1_session.h"
 

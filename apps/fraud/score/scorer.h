@@ -7,9 +7,9 @@
 #ifndef FRAUD_SCORER_H
 #define FRAUD_SCORER_H
 
-#include "engine.h"
-#include "recall.h"
-#include "sample.h"
+#include "score/engine.h"
+#include "score/recall.h"
+#include "score/sample.h"
 
 typedef struct fraud_scorer fraud_scorer;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* dlq.c - dead letters of the fraud service: list them, show one, send one back to its topic. */
-#include "settings.h"
-#include "store.h"
-#include "stream.h"
+#include "serve/settings.h"
+#include "store/store.h"
+#include "stream/stream.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* rebuild.c - reads the log row by row and decodes the very bytes that came from the topic, so that the state is the one
  * that the undisturbed process would have. */
-#include "rebuild.h"
+#include "serve/rebuild.h"
 
 #include <string.h>
 

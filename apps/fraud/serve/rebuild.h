@@ -6,9 +6,9 @@
 #ifndef FRAUD_REBUILD_H
 #define FRAUD_REBUILD_H
 
-#include "engine.h"
-#include "store.h"
-#include "txset.h"
+#include "score/engine.h"
+#include "store/store.h"
+#include "serve/txset.h"
 
 typedef struct {
     int64_t last_seq; /* of what was committed; 0 when the log is empty */

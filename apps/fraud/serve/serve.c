@@ -7,10 +7,10 @@
  * One owner at a time: at start it takes every partition (raising the epochs, which fences any earlier owner), rebuilds
  * the state from the log, and only then reads on at the stored offsets. apply_seq is the order in which this thread applied
  * payments and labels; whoever replays the log in that order gets the same scores. */
-#include "policy.h"
-#include "rebuild.h"
-#include "settings.h"
-#include "writer.h"
+#include "decide/policy.h"
+#include "serve/rebuild.h"
+#include "serve/settings.h"
+#include "write/writer.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* settings.c - one row per setting of the streaming side, and the commands config and db that need no more than them. */
-#include "settings.h"
-#include "engine.h"
-#include "r1_cli.h"
-#include "r1_config.h"
-#include "store.h"
+#include "serve/settings.h"
+#include "score/engine.h"
+#include "cli/r1_cli.h"
+#include "config/r1_config.h"
+#include "store/store.h"
 
 #include <stdio.h>
 #include <string.h>

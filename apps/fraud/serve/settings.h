@@ -3,7 +3,7 @@
 #ifndef FRAUD_SETTINGS_H
 #define FRAUD_SETTINGS_H
 
-#include "r1_cli.h"
+#include "cli/r1_cli.h"
 
 extern const r1_option fraud_serve_rows[];
 extern const size_t fraud_serve_n_row;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* txset.c - open addressing with linear probing, at most three quarters full. */
-#include "txset.h"
+#include "serve/txset.h"
 
 #include <stdlib.h>
 #include <string.h>

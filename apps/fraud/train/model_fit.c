@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* model_fit.c - writes shards and hands them to the engine's trainer. */
-#include "model_fit.h"
+#include "train/model_fit.h"
 
-#include "protocol.h"
+#include "eval/protocol.h"
 #include "r1_shard.h"
 
 #include <math.h>

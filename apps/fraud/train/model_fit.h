@@ -7,7 +7,7 @@
 #define FRAUD_MODEL_FIT_H
 
 #include "r1_train.h"
-#include "walk.h"
+#include "train/walk.h"
 
 typedef struct {
     const char *folder; /* for shards; made when absent */

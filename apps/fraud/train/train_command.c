@@ -4,11 +4,11 @@
  *
  * Of four worlds in a row, two train after two weeks that fill the windows, two from their first payment on, as a service that has
  * just begun; and in every second one labels come back, as they do where analysts work. */
-#include "train_command.h"
+#include "train/train_command.h"
 
-#include "generate.h"
-#include "model_fit.h"
-#include "protocol.h"
+#include "generate/generate.h"
+#include "train/model_fit.h"
+#include "eval/protocol.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #ifndef FRAUD_TRAIN_COMMAND_H
 #define FRAUD_TRAIN_COMMAND_H
 
-#include "r1_cli.h"
+#include "cli/r1_cli.h"
 
 extern const r1_option fraud_train_rows[];
 extern const size_t fraud_train_n_row;

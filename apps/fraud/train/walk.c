@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* walk.c - payments and labels of a recording in the order in which a service would have seen them. */
-#include "walk.h"
+#include "train/walk.h"
 
-#include "r1_cli.h"
+#include "cli/r1_cli.h"
 #include <math.h>
 
 #include <stdlib.h>

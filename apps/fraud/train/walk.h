@@ -5,10 +5,10 @@
 #ifndef FRAUD_WALK_H
 #define FRAUD_WALK_H
 
-#include "dataset.h"
-#include "engine.h"
-#include "generate.h"
-#include "sample.h"
+#include "eval/dataset.h"
+#include "score/engine.h"
+#include "generate/generate.h"
+#include "score/sample.h"
 
 /* A borrowed view of a data set or of generated payments. */
 typedef struct {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* ledger.c - the two questions that an owner asks the database about its partitions. */
-#include "ledger.h"
+#include "write/ledger.h"
 
 #include <stdio.h>
 #include <string.h>

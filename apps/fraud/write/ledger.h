@@ -6,8 +6,8 @@
 #ifndef FRAUD_LEDGER_H
 #define FRAUD_LEDGER_H
 
-#include "record.h"
-#include "store.h"
+#include "write/record.h"
+#include "store/store.h"
 
 enum { FRAUD_PARTITIONS_MAX = 256 };
 

@@ -7,8 +7,8 @@
 #ifndef FRAUD_RECORD_H
 #define FRAUD_RECORD_H
 
-#include "policy.h"
-#include "stream.h"
+#include "decide/policy.h"
+#include "stream/stream.h"
 
 typedef enum {
     FRAUD_RECORD_PAYMENT,   /* payment and decision */

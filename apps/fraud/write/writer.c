@@ -6,9 +6,9 @@
  *              │  └── recover: reconnect, ask the ledger (repeat or landed)      connection lost, serialisation
  *              ├── one by one, the refused record becomes a dead letter           SQLSTATE class 22, 23
  *              └── give up: fenced or a defect                                    all else */
-#include "writer.h"
+#include "write/writer.h"
 
-#include "store_columns.h"
+#include "store/store_columns.h"
 
 #include <jansson.h>
 #include <pthread.h>

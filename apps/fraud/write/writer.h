@@ -12,8 +12,8 @@
 #ifndef FRAUD_WRITER_H
 #define FRAUD_WRITER_H
 
-#include "histogram.h"
-#include "ledger.h"
+#include "metrics/histogram.h"
+#include "write/ledger.h"
 
 typedef struct {
     const char *conninfo;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_anchors.c - see med_anchors.h. Owns the rule by which findings become anchors. */
-#include "med_anchors.h"
+#include "anchors/med_anchors.h"
 
 #include <math.h>
 #include <string.h>

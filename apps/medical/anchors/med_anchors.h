@@ -9,7 +9,7 @@
 #ifndef MED_ANCHORS_H
 #define MED_ANCHORS_H
 
-#include "med_kb.h"
+#include "ontology/med_kb.h"
 #include "r1_memory.h"
 
 enum { MED_RING = 32, MED_PINNED_MAX = MED_RING / 4, MED_N_SYSTEM = 23 };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_cases.c - see med_cases.h. */
-#include "med_cases.h"
+#include "eval/med_cases.h"
 
-#include "med_map.h"
-#include "med_slurp.h"
+#include "ontology/med_map.h"
+#include "ontology/med_slurp.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #ifndef MED_CASES_H
 #define MED_CASES_H
 
-#include "med_rank.h"
+#include "rank/med_rank.h"
 
 typedef struct {
     char id[96], gold[48];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_eval_annotate.c - see med_eval_annotate.h. Owns the readers of the corpora's layouts. */
-#include "med_eval_annotate.h"
+#include "eval/med_eval_annotate.h"
 
-#include "med_slurp.h"
+#include "ontology/med_slurp.h"
 
 #include <dirent.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #ifndef MED_EVAL_ANNOTATE_H
 #define MED_EVAL_ANNOTATE_H
 
-#include "med_notes.h"
+#include "notes/med_notes.h"
 
 typedef struct {
     uint32_t docs, gold, predicted, unknown_gold, n_word;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_eval_rank.c - see med_eval_rank.h. */
-#include "med_eval_rank.h"
+#include "eval/med_eval_rank.h"
 
-#include "r1_cli.h"
+#include "cli/r1_cli.h"
 
 #include <math.h>
 #include <stdlib.h>

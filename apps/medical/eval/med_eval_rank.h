@@ -4,8 +4,8 @@
 #ifndef MED_EVAL_RANK_H
 #define MED_EVAL_RANK_H
 
-#include "med_cases.h"
-#include "med_rerank.h"
+#include "eval/med_cases.h"
+#include "rank/med_rerank.h"
 #include "r1_train.h"
 
 typedef struct {

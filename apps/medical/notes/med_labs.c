@@ -2,7 +2,7 @@
 /* med_labs.c - laboratory values against adult reference ranges: "CK 5400 U/L" is an elevated creatine kinase. A value
  * counts only with a unit that the table knows for its analyte; findings that the knowledge base lacks are skipped.
  * Ranges are general ones of adult laboratories, for decision support; a range that stands in the text is not read. */
-#include "med_notes.h"
+#include "notes/med_notes.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_lexicon.c - see med_lexicon.h. Built once per knowledge base; lookups neither allocate nor lock, but for the
  * stemmer, of which each thread keeps one. */
-#include "med_lexicon.h"
+#include "notes/med_lexicon.h"
 
-#include "med_map.h"
+#include "ontology/med_map.h"
 
 #include <libstemmer.h>
 #include <stdio.h>

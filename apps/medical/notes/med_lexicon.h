@@ -8,7 +8,7 @@
 #ifndef MED_LEXICON_H
 #define MED_LEXICON_H
 
-#include "med_kb.h"
+#include "ontology/med_kb.h"
 
 enum { MED_PATTERN_WORDS = 10, MED_WORD_STOP = -2, MED_WORD_UNKNOWN = -1 };
 

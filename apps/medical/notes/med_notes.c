@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_notes.c - see med_notes.h. Owns sections, sentences, tokens and the recognition of findings; what a finding's
  * status is stands in med_status.c, laboratory values in med_labs.c. */
-#include "med_notes.h"
+#include "notes/med_notes.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -8,8 +8,8 @@
 #ifndef MED_NOTES_H
 #define MED_NOTES_H
 
-#include "med_lexicon.h"
-#include "med_rank.h"
+#include "notes/med_lexicon.h"
+#include "rank/med_rank.h"
 
 #define MED_RECORD_BYTES_MAX ((size_t)8 << 20)
 

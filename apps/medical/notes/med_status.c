@@ -3,7 +3,7 @@
  * et al. 2001) and ConText (Harkema et al. 2009). Owns the list of cues. A comma does not end a scope ("no fever, chills,
  * or cough"), a contrast does ("no chest pain but has fever"); a cue inside the finding's own words does not count
  * ("absence of speech"). */
-#include "med_notes.h"
+#include "notes/med_notes.h"
 
 #include <math.h>
 #include <stdlib.h>

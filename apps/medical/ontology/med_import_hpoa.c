@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_import_hpoa.c - phenotype.hpoa: twelve tab-separated columns, comments before. Rows of aspect P become
  * annotations with the PMID they cite, I inheritance, C onset. A malformed row is an error that names its line. */
-#include "med_import.h"
-#include "med_slurp.h"
+#include "ontology/med_import.h"
+#include "ontology/med_slurp.h"
 
 #include <stdio.h>
 #include <stdlib.h>

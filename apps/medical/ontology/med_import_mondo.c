@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_import_mondo.c - what Mondo says about sameness: SSSOM tables of exact matches and KGX edges of its classes. Only
  * OMIM and Orphanet are of use here; other rows are skipped. */
-#include "med_import.h"
-#include "med_slurp.h"
+#include "ontology/med_import.h"
+#include "ontology/med_slurp.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_import_obo.c - OBO 1.4 stanzas [Term]: id, name, def, synonym, is_a, alt_id, is_obsolete, replaced_by. Other tags
  * and stanzas are skipped. Owns the unescaping of quoted strings. */
-#include "med_import.h"
-#include "med_slurp.h"
+#include "ontology/med_import.h"
+#include "ontology/med_slurp.h"
 
 #include <string.h>
 

@@ -2,8 +2,8 @@
 /* med_import_orpha.c - Orphadata's XML: product 1 (names), 4 (findings with frequency), 6 (genes), 9 (prevalence; age of
  * onset and inheritance). One reader serves all: elements that a product lacks do not occur. Only exact facts are taken;
  * equivalences with OMIM come from Mondo, whose exact matches are stricter. */
-#include "med_import.h"
-#include "med_xml.h"
+#include "ontology/med_import.h"
+#include "ontology/med_xml.h"
 
 #include <stdio.h>
 #include <stdlib.h>

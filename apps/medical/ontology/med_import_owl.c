@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_import_owl.c - RDF/XML as the HPO publishes it: owl:Class elements with labels, synonyms, definitions, named
  * superclasses. Anonymous classes (restrictions) inside a class are ignored. */
-#include "med_import.h"
-#include "med_xml.h"
+#include "ontology/med_import.h"
+#include "ontology/med_xml.h"
 
 #include <stdio.h>
 #include <string.h>

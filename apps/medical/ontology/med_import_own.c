@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_import_own.c - our own ontology in XML (schema: ontology/r1med.xsd): findings and diseases in one document. The
  * schema is the authority on form; this reader checks what it needs. */
-#include "med_import.h"
-#include "med_xml.h"
+#include "ontology/med_import.h"
+#include "ontology/med_xml.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_kb.c - opens, checks and reads a knowledge base. Owns the mapping; building one is med_kb_build.c's work. A file
  * is not trusted: sizes first, then the checksum, then every index. */
-#include "med_kb.h"
+#include "ontology/med_kb.h"
 
-#include "med_kb_layout.h"
-#include "med_sources.h"
+#include "ontology/med_kb_layout.h"
+#include "ontology/med_sources.h"
 
 #include <errno.h>
 #include <fcntl.h>

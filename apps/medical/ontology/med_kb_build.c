@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_kb_build.c - see med_kb_build.h. Importers only append to flat arrays here; all thinking happens once, in
  * med_builder_finish: terms, closure, merging, profiles, information content, then one block of bytes. */
-#include "med_kb_build.h"
+#include "ontology/med_kb_build.h"
 
-#include "med_kb_layout.h"
-#include "med_map.h"
+#include "ontology/med_kb_layout.h"
+#include "ontology/med_map.h"
 
 #include <math.h>
 #include <stdio.h>

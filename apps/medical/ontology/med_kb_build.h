@@ -7,7 +7,7 @@
 #ifndef MED_KB_BUILD_H
 #define MED_KB_BUILD_H
 
-#include "med_kb.h"
+#include "ontology/med_kb.h"
 
 typedef struct med_builder med_builder;
 r1_status med_builder_new(med_builder **out, r1_err *err);

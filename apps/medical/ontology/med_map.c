@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_map.c - see med_map.h. A slot holds the offset and the value; the text is compared in the blob. */
-#include "med_map.h"
+#include "ontology/med_map.h"
 
 #include <stdio.h>
 #include <stdlib.h>

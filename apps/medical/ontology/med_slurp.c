@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_slurp.c - reads files that users and publishers hand over. Owns the limits against decompression bombs; knows
  * nothing of what the bytes mean. */
-#include "med_slurp.h"
+#include "ontology/med_slurp.h"
 
 #include <stdio.h>
 #include <stdlib.h>

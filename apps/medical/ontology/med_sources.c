@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_sources.c - chooses the importer for each file by its first bytes and builds the knowledge base. */
-#include "med_sources.h"
+#include "ontology/med_sources.h"
 
-#include "med_import.h"
-#include "med_slurp.h"
+#include "ontology/med_import.h"
+#include "ontology/med_slurp.h"
 
 #include <dirent.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #ifndef MED_SOURCES_H
 #define MED_SOURCES_H
 
-#include "med_kb_build.h"
+#include "ontology/med_kb_build.h"
 
 /* Everything to read, in any order; the kind of each file is told by its content. Paths may name .gz and .zst files. */
 r1_status med_sources_build(const char *const *path, size_t n, med_kb **out, med_build_stats *stats, r1_err *err);

@@ -2,7 +2,7 @@
 /* med_xml.c - libxml2 behind med_xml.h. Owns the reader and its limits. libxml2 2.9.14 has no XML_PARSE_NO_XXE: the
  * flags that would load or expand are simply never given, an external loader that refuses is installed for the whole
  * process, and a document type node ends the parse. */
-#include "med_xml.h"
+#include "ontology/med_xml.h"
 
 #include <libxml/xmlreader.h>
 #include <libxml/xmlschemas.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_rank.c - see med_rank.h. The findings' ancestors become bit masks per term; one pass over every profile then
  * yields one-way information, likelihood ratio and overlap; the best go through a second, dearer pass. */
-#include "med_rank.h"
+#include "rank/med_rank.h"
 
-#include "med_retrieve.h"
+#include "rank/med_retrieve.h"
 
 #include <math.h>
 #include <stdlib.h>

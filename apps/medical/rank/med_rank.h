@@ -14,7 +14,7 @@
 #ifndef MED_RANK_H
 #define MED_RANK_H
 
-#include "med_kb.h"
+#include "ontology/med_kb.h"
 
 enum { MED_QUERY_MAX = 64, MED_EXCLUDED_MAX = 128, MED_CANDIDATES_MAX = 512 };
 typedef enum { MED_SEX_UNKNOWN = 0, MED_SEX_FEMALE, MED_SEX_MALE } med_sex;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_rerank.c - see med_rerank.h. The one place that knows both the ranking's features and the model's items. */
-#include "med_rerank.h"
+#include "rank/med_rerank.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -14,8 +14,8 @@
 #ifndef MED_RERANK_H
 #define MED_RERANK_H
 
-#include "med_anchors.h"
-#include "med_rank.h"
+#include "anchors/med_anchors.h"
+#include "rank/med_rank.h"
 #include "r1_session.h"
 
 enum { MED_RERANK_MAX = 50, MED_FINDINGS_MAX = 512, MED_N_ITEM = 5, MED_ITEM_FINDINGS = 1 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_retrieve.c - see med_retrieve.h. Where a term goes in the sketch follows from its number alone. */
-#include "med_retrieve.h"
+#include "rank/med_retrieve.h"
 
 #include "r1_memory.h"
 

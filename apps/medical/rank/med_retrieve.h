@@ -7,7 +7,7 @@
 #ifndef MED_RETRIEVE_H
 #define MED_RETRIEVE_H
 
-#include "med_kb.h"
+#include "ontology/med_kb.h"
 
 enum { MED_KEY = 512 };
 typedef struct med_retrieval med_retrieval;

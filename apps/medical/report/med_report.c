@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_report.c - gathers findings, candidates and what would change without a finding into the report's JSON. */
-#include "med_report.h"
+#include "report/med_report.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -6,8 +6,8 @@
 #ifndef MED_REPORT_H
 #define MED_REPORT_H
 
-#include "med_notes.h"
-#include "med_rerank.h"
+#include "notes/med_notes.h"
+#include "rank/med_rerank.h"
 
 #include <jansson.h>
 

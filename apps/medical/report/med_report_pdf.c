@@ -3,7 +3,7 @@
  *
  * Latin text, which is nearly all of it, is broken into lines here and drawn as glyphs of one font per style; what needs
  * shaping or another font goes through pango, which takes several times as long for the same paragraph. */
-#include "med_report.h"
+#include "report/med_report.h"
 
 #include <cairo-pdf.h>
 #include <pango/pangocairo.h>

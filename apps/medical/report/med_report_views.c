@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_report_views.c - the report as plain text and as one self-contained HTML page that prints well. Everything that
  * comes from the record is escaped. */
-#include "med_report.h"
+#include "report/med_report.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "med_simulate.h"
+#include "train/med_simulate.h"
 
 #include <math.h>
 

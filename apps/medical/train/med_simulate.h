@@ -7,7 +7,7 @@
 #ifndef MED_SIMULATE_H
 #define MED_SIMULATE_H
 
-#include "med_rank.h"
+#include "rank/med_rank.h"
 
 enum { MED_SIMULATED_FINDINGS = 14, MED_SIMULATED_EXCLUDED = 4 };
 

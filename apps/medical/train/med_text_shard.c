@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "med_text_shard.h"
+#include "train/med_text_shard.h"
 
 #include "r1_shard.h"
 

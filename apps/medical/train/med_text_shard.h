@@ -4,7 +4,7 @@
 #ifndef MED_TEXT_SHARD_H
 #define MED_TEXT_SHARD_H
 
-#include "med_kb.h"
+#include "ontology/med_kb.h"
 
 typedef struct {
     uint32_t n_train, n_valid; /* findings */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_train.c - see med_train.h: cases to shards, shards to models, out-of-fold logits to the calibration. */
-#include "med_train.h"
+#include "train/med_train.h"
 
-#include "med_simulate.h"
-#include "r1_cli.h"
+#include "train/med_simulate.h"
+#include "cli/r1_cli.h"
 #include "r1_shard.h"
 #include "r1_train.h"
 

@@ -8,8 +8,8 @@
 #ifndef MED_TRAIN_H
 #define MED_TRAIN_H
 
-#include "med_cases.h"
-#include "med_rerank.h"
+#include "eval/med_cases.h"
+#include "rank/med_rerank.h"
 
 typedef struct {
     const char *cases, *out;  /* out: model file */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_write.c - see med_write.h. One statement with the report as a parameter: the database takes it apart, so that there
  * is one round trip and one transaction whatever the number of rows. */
-#include "med_write.h"
+#include "write/med_write.h"
 
-#include "store.h"
+#include "store/store.h"
 
 #include <stdio.h>
 #include <stdlib.h>

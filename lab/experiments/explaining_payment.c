@@ -11,9 +11,9 @@
  *
  * top_N: share of cases where the payment pointed to is of the ring. hard_N: the same where the
  * newest payment is not of the ring. any_N: the same as top_N of a payment picked at random; last_N: of the newest one. */
-#include "arm_table.h"
-#include "generate.h"
-#include "trunk.h"
+#include "experiments/arm_table.h"
+#include "generate/generate.h"
+#include "experiments/trunk.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "rungs.h"
+#include "experiments/rungs.h"
 
 #include <jansson.h>
 #include <math.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tape.c - see tape.h. */
-#include "tape.h"
+#include "experiments/tape.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 """fraud-s through the stages at its shipped size: what pretraining and the evidence policy bring to the finetuned model.
 
     r1-fraud train --shards-only --worlds 30 --seed 1000 --work WORK/shards
-    bench/experiments/stages_fraud.py WORK ARM[,ARM...] [--bin build/release/bin] [--seeds 1,2,3] [--stream FOLDER[,FOLDER]]
+    lab/experiments/stages_fraud.py WORK ARM[,ARM...] [--bin build/release/bin] [--seeds 1,2,3] [--stream FOLDER[,FOLDER]]
 
 An arm is a chain of stages joined by "-", all on the same worlds, the last eight of which validate: pretrain (labels unread), reinforce (a reasoning
 reward model, then the policy with it, cases with long histories first), finetune (as r1-fraud train does it). Figures: of the validating worlds

@@ -11,8 +11,8 @@
  * position). Arms differ in what adapts the scores; the width of the feed-forward part makes their parameters equal.
  *
  * `scaled_N` is the same model with its queries times one constant at test time, chosen for each length on sequences of their own. */
-#include "arm_table.h"
-#include "trunk.h"
+#include "experiments/arm_table.h"
+#include "experiments/trunk.h"
 
 #include <stdio.h>
 #include <stdlib.h>

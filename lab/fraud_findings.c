@@ -6,10 +6,10 @@
  *
  * A finding is right when the payment that closed it is fraudulent. A ring is shown when one of its payments had a finding of any
  * pattern, named when it had one of the ring's own typology. Times are the thread's processor time. */
-#include "engine.h"
-#include "findings.h"
-#include "generate.h"
-#include "patterns.h"
+#include "score/engine.h"
+#include "graph/findings.h"
+#include "generate/generate.h"
+#include "graph/patterns.h"
 
 #include <stdio.h>
 #include <stdlib.h>

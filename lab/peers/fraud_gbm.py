@@ -4,8 +4,8 @@
 
     python3 -m venv VENV && VENV/bin/pip install xgboost==3.2.0 scikit-learn numpy pandas zstandard
     r1-fraud eval --format FORMAT --data DATA --features-out COLUMNS [--protocol week|weeks|earlier]    our own columns, where wanted
-    VENV/bin/python bench/peers/fraud_gbm.py amlgentex --train amlgentex_a --data amlgentex_b [--columns B --train-columns A]
-    VENV/bin/python bench/peers/fraud_gbm.py handbook --data transactions.csv.zst [--protocol weeks] [--columns COLUMNS]
+    VENV/bin/python lab/peers/fraud_gbm.py amlgentex --train amlgentex_a --data amlgentex_b [--columns B --train-columns A]
+    VENV/bin/python lab/peers/fraud_gbm.py handbook --data transactions.csv.zst [--protocol weeks] [--columns COLUMNS]
 
 Feature sets. amlgentex: "raw" (amount, balances), "velocity" (raw + counts, sums, distinct counterparties of both ends, in and out,
 over 1, 3, 7, 14, 28 days). handbook: "raw" (amount, hour, weekday), "velocity" (raw + counts, sums, distinct other ends of card and

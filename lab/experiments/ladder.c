@@ -12,10 +12,10 @@
  * Each seed has worlds of its own: six train, one validates, two test. Their first two weeks fill the windows; no labels come back. The
  * width of the feed-forward part makes the arms' parameters equal to r1's. Shards of a seed lie in DIR and are removed after it. Each arm and
  * seed that TABLE.csv lacks adds one row; ap is over all payments of the test worlds, good ones that were left out counted by weight. */
-#include "arm_table.h"
+#include "experiments/arm_table.h"
 #include "r1_train.h"
-#include "rungs.h"
-#include "walk.h"
+#include "experiments/rungs.h"
+#include "train/walk.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 """The same model, trained by PyTorch on the CPU, beside `r1 train`: samples a second.
 
     pip install torch==2.8.0 numpy
-    bench/peers/train_torch.py WORK SHARD [--r1 build/release/bin/r1] [--width 512 --layers 4 --heads 8] [--threads 1,2] [--compile]
+    lab/peers/train_torch.py WORK SHARD [--r1 build/release/bin/r1] [--width 512 --layers 4 --heads 8] [--threads 1,2] [--compile]
 
 Reads the shard (docs/file-formats.md) and a model file that `r1 train` wrote, builds that model of PyTorch's modules, and first checks that both give the same
 loss on the shard. Then both train on the same samples in batches of the same size, on the same number of threads, in turns, best of --rounds: PyTorch with fused AdamW and its own attention.
@@ -431,5 +431,5 @@ for t in threads:
     figures[f"r1_{t}_samples_s"], figures[f"torch_{t}_samples_s"] = best_r1[t], best_torch[t]
     figures[f"over_torch_{t}"] = best_r1[t] / best_torch[t]
 figures.update(loss_r1=r1_loss, loss_torch=torch_loss, batch=args.batch, slices=args.slices, weights=sum(p.numel() for p in trained))
-print(json.dumps({"command": "bench/peers/train_torch.py", "peer": f"PyTorch {torch.__version__}, {'compiled' if args.compile else 'eager'}",
+print(json.dumps({"command": "lab/peers/train_torch.py", "peer": f"PyTorch {torch.__version__}, {'compiled' if args.compile else 'eager'}",
                   "figures": figures}, indent=1))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "arm_table.h"
+#include "experiments/arm_table.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What pretraining brings on generated fraud worlds, and whether 8 cross-modal heads beat 4.
 
-    bench/experiments/pretrain_fraud.py WORK [--bin build/release/bin] [--seeds 11,12,13]
+    lab/experiments/pretrain_fraud.py WORK [--bin build/release/bin] [--seeds 11,12,13]
 
 Makes the shards of small worlds, of which three train and two judge. Pretrains with 4 and with 8 heads; finetunes (4 heads) from random weights and from the
 pretrained model. Of the judging worlds one stops every training early, and `before` and `after` in the table of retrieval are measured there too; the other

@@ -12,11 +12,11 @@
  * Lists of 50 candidates as they are served, at most five cases of a disease, the case's own publication left out. Seed S is judged on the fold of diseases S mod 5
  * and trained on the other four, so five seeds judge every list once. The width of the feed-forward part makes the arms' parameters equal to r1's. Shards lie in DIR
  * and stay. Each arm and seed that TABLE.csv lacks adds one row. */
-#include "arm_table.h"
-#include "med_cases.h"
-#include "med_rerank.h"
+#include "experiments/arm_table.h"
+#include "eval/med_cases.h"
+#include "rank/med_rerank.h"
 #include "r1_train.h"
-#include "rungs.h"
+#include "experiments/rungs.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #ifndef R1_EXPERIMENT_TRUNK_H
 #define R1_EXPERIMENT_TRUNK_H
 
-#include "tape.h"
+#include "experiments/tape.h"
 
 enum { TRUNK_LAYERS = 2, TRUNK_HEADS = 4, TRUNK_CONTEXT = 16, TRUNK_RANK = 8 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* financial_report.c - see financial_report.h. */
-#include "financial_report.h"
+#include "experiments/financial_report.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* maze.c - the maze of evidence: generator, exact values, shards. */
-#include "maze.h"
+#include "support/maze.h"
 
 #include "r1_shard.h"
 

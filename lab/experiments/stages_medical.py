@@ -3,7 +3,7 @@
 """medical-b through the stages, out of fold by disease: what pretraining, simulated patients, reinforcement, a curriculum and int8 change.
 
     r1-medical train --shards-only --copies 0 --max-per-disease 5 --simulate 700 --cases CASES --kb KB --work WORK/shards
-    bench/experiments/stages_medical.py WORK ARM[,ARM...] [--bin build/release/bin] [--seeds 1,2,3] [--table stages_medical.csv]
+    lab/experiments/stages_medical.py WORK ARM[,ARM...] [--bin build/release/bin] [--seeds 1,2,3] [--table stages_medical.csv]
 
 and at the size that ships, for stages_medical_large.csv, without --max-per-disease and with KB,KB of both dates.
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* trunk.c - see trunk.h. */
-#include "trunk.h"
+#include "experiments/trunk.h"
 
 #include <math.h>
 #include <string.h>

@@ -9,7 +9,7 @@
  *
  * Each row is the policy as it stands, over all codes and levels: regret is the best policy's value less its own, exactly; greedy the same of
  * its most probable actions; subset the regret of the best fixed set of rooms. */
-#include "maze.h"
+#include "support/maze.h"
 #include "r1_reinforce.h"
 #include "r1_session.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_financial_report.c - the generated reports against a reader of their text: it knows the grammar in financial_report.h and nothing of what the
  * generator meant, and has to answer every question. */
-#include "financial_report.h"
-#include "r1_test.h"
+#include "experiments/financial_report.h"
+#include "support/r1_test.h"
 
 #include <string.h>
 

@@ -14,9 +14,9 @@
  * right_L: share of questions whose value and unit are right. restated_L, noisy_L, distracted_L: the same of questions that are hard in that way
  * (financial_report.h); easy_L: in none. scaled_L: right_L of the same weights with the queries times one constant at test time, chosen for each
  * length on reports of their own (scale_L). */
-#include "arm_table.h"
-#include "financial_report.h"
-#include "trunk.h"
+#include "experiments/arm_table.h"
+#include "experiments/financial_report.h"
+#include "experiments/trunk.h"
 
 #include <math.h>
 #include <stdio.h>
