@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* r1_backend_cuda.cu - fills the backend table: devices, memory, streams, events, one launch per op, matrix products by
- * cuBLASLt. Compiled by nvcc into libr1_cuda.so; with -DR1_EMU by a C++ compiler into the tests, where the matrix product
- * is a plain loop.
+/* r1_backend_cuda.cu - fills the backend table: devices, memory, streams, events, one launch per
+ * op, matrix products by cuBLASLt. Compiled by nvcc into libr1_cuda.so; with -DR1_EMU by a C++
+ * compiler into the tests, where the matrix product is a plain loop.
  *
- * Threads: one thread at a time per stream. Errors: R1_E_DEVICE with CUDA's own words; a sticky error stays, so the
- * caller gives the stream up. An op neither allocates nor synchronises. */
+ * Threads: one thread at a time per stream. Errors: R1_E_DEVICE with CUDA's own words; a sticky
+ * error stays, so the caller gives the stream up. An op neither allocates nor synchronises. */
 #ifndef R1_EMU /* the tests' compiler is told to include the emulator first */
 #include <cublasLt.h>
 #include <cuda_runtime.h>
@@ -19,15 +19,17 @@ extern "C" {
 #include "r1_kernels.cuh"
 
 #ifdef R1_EMU
-#define R1_LAUNCH(kernel, blocks, stream, args) emu::launch(dim3(blocks), dim3(R1_BLOCK), [=] { kernel(args); })
+#define R1_LAUNCH(kernel, blocks, stream, args)                                                    \
+    emu::launch(dim3(blocks), dim3(R1_BLOCK), [=] { kernel(args); })
 #else
-#define R1_LAUNCH(kernel, blocks, stream, args) kernel<<<dim3(blocks), dim3(R1_BLOCK), 0, stream>>>(args)
+#define R1_LAUNCH(kernel, blocks, stream, args)                                                    \
+    kernel<<<dim3(blocks), dim3(R1_BLOCK), 0, stream>>>(args)
 #endif
 
-#define R1_CUDA(err, call)                                                                                                                 \
-    do {                                                                                                                                   \
-        cudaError_t cuda_ = (call);                                                                                                        \
-        if (cuda_ != cudaSuccess) return cuda_fail((err), #call, cudaGetErrorString(cuda_));                                                    \
+#define R1_CUDA(err, call)                                                                         \
+    do {                                                                                           \
+        cudaError_t cuda_ = (call);                                                                \
+        if (cuda_ != cudaSuccess) return cuda_fail((err), #call, cudaGetErrorString(cuda_));       \
     } while (0)
 
 /* The plugin does not link libr1: it fills the error object itself. */
@@ -85,13 +87,15 @@ static r1_status cuda_buffer_new(void **p, size_t bytes, r1_err *err)
 
 static void cuda_buffer_free(void *p) { cudaFree(p); }
 
-static r1_status cuda_upload(r1_stream *s, void *device, const void *host, size_t bytes, r1_err *err)
+static r1_status cuda_upload(r1_stream *s, void *device, const void *host, size_t bytes,
+                             r1_err *err)
 {
     R1_CUDA(err, cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, cuda_stream_of(s)));
     return R1_OK;
 }
 
-static r1_status cuda_download(r1_stream *s, void *host, const void *device, size_t bytes, r1_err *err)
+static r1_status cuda_download(r1_stream *s, void *host, const void *device, size_t bytes,
+                               r1_err *err)
 {
     R1_CUDA(err, cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, cuda_stream_of(s)));
     return R1_OK;
@@ -117,7 +121,8 @@ static r1_status cuda_stream_open(r1_stream *s, uint32_t device, r1_err *err)
     R1_CUDA(err, cudaSetDevice((int)device));
     R1_CUDA(err, cudaStreamCreateWithFlags(&s->cuda, cudaStreamNonBlocking));
 #ifndef R1_EMU
-    if (cublasLtCreate(&s->lt) != CUBLAS_STATUS_SUCCESS) return cuda_fail(err, "cublasLtCreate", "no handle");
+    if (cublasLtCreate(&s->lt) != CUBLAS_STATUS_SUCCESS)
+        return cuda_fail(err, "cublasLtCreate", "no handle");
     R1_CUDA(err, cudaMalloc(&s->workspace, WORKSPACE_BYTES));
 #endif
     return R1_OK;
@@ -128,8 +133,10 @@ static r1_status cuda_stream_new(r1_stream **out, uint32_t device, r1_err *err)
     r1_stream *s = (r1_stream *)calloc(1, sizeof *s);
     if (!s) return cuda_fail(err, "stream", "out of host memory");
     r1_status st = cuda_stream_open(s, device, err);
-    if (st != R1_OK) cuda_stream_free(s);
-    else *out = s;
+    if (st != R1_OK)
+        cuda_stream_free(s);
+    else
+        *out = s;
     return st;
 }
 
@@ -173,7 +180,10 @@ static r1_status cuda_event_wait(r1_device_event *e, r1_stream *s, r1_err *err)
 
 /* ---- launches ---- */
 
-static unsigned blocks_for(int64_t threads) { return (unsigned)((threads + R1_BLOCK - 1) / R1_BLOCK); }
+static unsigned blocks_for(int64_t threads)
+{
+    return (unsigned)((threads + R1_BLOCK - 1) / R1_BLOCK);
+}
 
 static r1_status cuda_launched(const char *op, r1_err *err)
 {
@@ -182,15 +192,15 @@ static r1_status cuda_launched(const char *op, r1_err *err)
 }
 
 /* op_NAME launches r1_k_NAME with so many threads; an empty batch launches nothing. */
-#define R1_OP_LAUNCH(name, threads)                                                                                                        \
-    static r1_status op_##name(r1_stream *s, const r1_op_args *args, r1_err *err)                                                          \
-    {                                                                                                                                      \
-        const r1_op_args a = *args;                                                                                                        \
-        int64_t n = (threads);                                                                                                             \
-        (void)s;                                                                                                                           \
-        if (n <= 0) return R1_OK;                                                                                                          \
-        R1_LAUNCH(r1_k_##name, blocks_for(n), cuda_stream_of(s), a);                                                                                   \
-        return cuda_launched(#name, err);                                                                                                       \
+#define R1_OP_LAUNCH(name, threads)                                                                \
+    static r1_status op_##name(r1_stream *s, const r1_op_args *args, r1_err *err)                  \
+    {                                                                                              \
+        const r1_op_args a = *args;                                                                \
+        int64_t n = (threads);                                                                     \
+        (void)s;                                                                                   \
+        if (n <= 0) return R1_OK;                                                                  \
+        R1_LAUNCH(r1_k_##name, blocks_for(n), cuda_stream_of(s), a);                               \
+        return cuda_launched(#name, err);                                                          \
     }
 
 R1_OP_LAUNCH(add, a.v[0].rows *a.v[0].cols)
@@ -218,7 +228,8 @@ static r1_status op_linear(r1_stream *s, const r1_op_args *a, r1_err *err)
     for (int64_t m = 0; m < a->v[0].rows; m++)
         for (int32_t n = 0; n < a->v[1].rows; n++) {
             float sum = a->v[2].p ? r1_at(a->v[2], 0)[n] : 0.0f;
-            for (int32_t k = 0; k < a->v[0].cols; k++) sum += r1_at(a->v[0], m)[k] * r1_at(a->v[1], n)[k];
+            for (int32_t k = 0; k < a->v[0].cols; k++)
+                sum += r1_at(a->v[0], m)[k] * r1_at(a->v[1], n)[k];
             r1_at(a->v[3], m)[n] = sum;
         }
     return R1_OK;
@@ -249,15 +260,20 @@ static bool product_describe(product *p, const r1_op_args *a)
     size_t workspace = WORKSPACE_BYTES;
     uint64_t m = (uint64_t)a->v[0].rows, n = (uint64_t)a->v[1].rows, k = (uint64_t)a->v[0].cols;
     return cublas_good(cublasLtMatmulDescCreate(&p->desc, CUBLAS_COMPUTE_32F, CUDA_R_32F)) &&
-           cublas_good(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_TRANSA, &t, sizeof t)) &&
-           (!a->v[2].p || (cublas_good(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &bias, sizeof bias)) &&
-                           cublas_good(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &a->v[2].p, sizeof(void *))))) &&
+           cublas_good(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_TRANSA, &t,
+                                                      sizeof t)) &&
+           (!a->v[2].p ||
+            (cublas_good(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_EPILOGUE,
+                                                        &bias, sizeof bias)) &&
+             cublas_good(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER,
+                                                        &a->v[2].p, sizeof(void *))))) &&
            cublas_good(cublasLtMatrixLayoutCreate(&p->w, CUDA_R_32F, k, n, a->v[1].ld)) &&
            cublas_good(cublasLtMatrixLayoutCreate(&p->x, CUDA_R_32F, k, m, a->v[0].ld)) &&
            cublas_good(cublasLtMatrixLayoutCreate(&p->y, CUDA_R_32F, n, m, a->v[3].ld)) &&
            cublas_good(cublasLtMatmulPreferenceCreate(&p->preference)) &&
-           cublas_good(cublasLtMatmulPreferenceSetAttribute(p->preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace,
-                                                     sizeof workspace));
+           cublas_good(cublasLtMatmulPreferenceSetAttribute(
+               p->preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace,
+               sizeof workspace));
 }
 
 static r1_status product_run(const product *p, r1_stream *s, const r1_op_args *a, r1_err *err)
@@ -265,10 +281,13 @@ static r1_status product_run(const product *p, r1_stream *s, const r1_op_args *a
     cublasLtMatmulHeuristicResult_t found;
     int n = 0;
     float one = 1.0f, zero = 0.0f;
-    if (!cublas_good(cublasLtMatmulAlgoGetHeuristic(s->lt, p->desc, p->w, p->x, p->y, p->y, p->preference, 1, &found, &n)) || n < 1)
+    if (!cublas_good(cublasLtMatmulAlgoGetHeuristic(s->lt, p->desc, p->w, p->x, p->y, p->y,
+                                                    p->preference, 1, &found, &n)) ||
+        n < 1)
         return cuda_fail(err, "linear", "cuBLASLt knows no way to multiply these shapes");
-    if (!cublas_good(cublasLtMatmul(s->lt, p->desc, &one, a->v[1].p, p->w, a->v[0].p, p->x, &zero, a->v[3].p, p->y, a->v[3].p, p->y, &found.algo,
-                             s->workspace, WORKSPACE_BYTES, s->cuda)))
+    if (!cublas_good(cublasLtMatmul(s->lt, p->desc, &one, a->v[1].p, p->w, a->v[0].p, p->x, &zero,
+                                    a->v[3].p, p->y, a->v[3].p, p->y, &found.algo, s->workspace,
+                                    WORKSPACE_BYTES, s->cuda)))
         return cuda_fail(err, "linear", "cublasLtMatmul failed");
     return R1_OK;
 }
@@ -277,7 +296,9 @@ static r1_status op_linear(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     if (a->v[0].rows <= 0) return R1_OK;
     product p = {};
-    r1_status st = product_describe(&p, a) ? product_run(&p, s, a, err) : cuda_fail(err, "linear", "cuBLASLt refuses the shapes");
+    r1_status st = product_describe(&p, a)
+                       ? product_run(&p, s, a, err)
+                       : cuda_fail(err, "linear", "cuBLASLt refuses the shapes");
     product_free(&p);
     return st;
 }
@@ -331,7 +352,8 @@ static r1_backend cuda_make_table(void)
     return b;
 }
 
-extern "C" __attribute__((visibility("default"))) const r1_backend *r1_backend_cuda(uint32_t abi_version, r1_err *err)
+extern "C" __attribute__((visibility("default"))) const r1_backend *
+r1_backend_cuda(uint32_t abi_version, r1_err *err)
 {
     static r1_backend table;
     if (abi_version != R1_BACKEND_ABI) {

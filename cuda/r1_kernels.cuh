@@ -1,17 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* r1_kernels.cuh - one kernel per op of the forward pass (core/include/r1_backend.h has their maths and operand slots).
+/* r1_kernels.cuh - one kernel per op of the forward pass (core/include/r1_backend.h has their
+ * maths and operand slots).
  *
- * Threads: the element-wise ops use one thread per output element; a block is R1_BLOCK threads. RMSNORM and ATTEND use
- * one warp per row (and head): lanes share the columns, sums go through shuffles in a fixed tree. Nothing is summed with
- * atomics, so a row's result does not depend on what else is in the batch. */
+ * Threads: the element-wise ops use one thread per output element; a block is R1_BLOCK threads.
+ * RMSNORM and ATTEND use one warp per row (and head): lanes share the columns, sums go through
+ * shuffles in a fixed tree. Nothing is summed with atomics, so a row's result does not depend on
+ * what else is in the batch. */
 #pragma once
 
 enum { R1_BLOCK = 128, R1_WARP = 32, R1_HEAD_DIM_MAX = 128 };
 #define R1_ALL_LANES 0xffffffffu
 
-__device__ static inline float *r1_at(const r1_view &v, long r) { return static_cast<float *>(v.p) + r * v.ld; }
-__device__ static inline const int *r1_int(const r1_view &v) { return static_cast<const int *>(v.p); }
-__device__ static inline long r1_thread(void) { return static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x; }
+__device__ static inline float *r1_at(const r1_view &v, long r)
+{
+    return static_cast<float *>(v.p) + r * v.ld;
+}
+__device__ static inline const int *r1_int(const r1_view &v)
+{
+    return static_cast<const int *>(v.p);
+}
+__device__ static inline long r1_thread(void)
+{
+    return static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x;
+}
 
 __device__ static inline float r1_warp_sum(float x)
 {
@@ -77,8 +88,10 @@ __global__ void r1_k_ple(r1_op_args a)
     bool missing = isnan(x);
     for (int b = 0; b < n_bin; b++) {
         float v = 0.0f;
-        if (!missing && x >= edge[b + 1]) v = 1.0f;
-        else if (!missing && x >= edge[b]) v = (x - edge[b]) / (edge[b + 1] - edge[b]);
+        if (!missing && x >= edge[b + 1])
+            v = 1.0f;
+        else if (!missing && x >= edge[b])
+            v = (x - edge[b]) / (edge[b + 1] - edge[b]);
         y[b] = v;
     }
     y[n_bin] = missing ? 1.0f : 0.0f;
@@ -106,12 +119,13 @@ __global__ void r1_k_standard(r1_op_args a)
     r1_at(a.v[3], r)[c] = z > clip ? clip : z < -clip ? -clip : z;
 }
 
-/* One warp per node. It walks the edges 32 at a time; a ballot finds those that touch the node, and the lanes, which share
- * the columns, add them one by one in edge order. */
+/* One warp per node. It walks the edges 32 at a time; a ballot finds those that touch the node,
+ * and the lanes, which share the columns, add them one by one in edge order. */
 __global__ void r1_k_edge_message(r1_op_args a)
 {
     long n = r1_thread() / R1_WARP;
-    int lane = static_cast<int>(r1_thread() % R1_WARP), d = a.v[0].cols / 2, n_edge = static_cast<int>(a.v[1].rows);
+    int lane = static_cast<int>(r1_thread() % R1_WARP), d = a.v[0].cols / 2,
+        n_edge = static_cast<int>(a.v[1].rows);
     if (n >= a.v[5].rows) return;
     const int *src = r1_int(a.v[2]), *dst = r1_int(a.v[3]);
     for (int c = lane; c < 2 * d; c += R1_WARP) r1_at(a.v[5], n)[c] = 0.0f;
@@ -167,7 +181,8 @@ __global__ void r1_k_seg_mean(r1_op_args a)
     const int *index = r1_int(a.v[1]), *off = r1_int(a.v[2]);
     float sum = 0.0f;
     for (int j = off[b]; j < off[b + 1]; j++) sum += r1_at(a.v[0], index ? index[j] : j)[c];
-    r1_at(a.v[3], b)[c] = off[b + 1] > off[b] ? sum / static_cast<float>(off[b + 1] - off[b]) : 0.0f;
+    r1_at(a.v[3], b)[c] =
+        off[b + 1] > off[b] ? sum / static_cast<float>(off[b + 1] - off[b]) : 0.0f;
 }
 
 /* one thread per segment and column */
@@ -184,14 +199,16 @@ __global__ void r1_k_causal_mean(r1_op_args a)
     }
 }
 
-/* Both factors of context-aware weight adaptation are per query and head: they fold into q, and attention never sees them. */
+/* Both factors of context-aware weight adaptation are per query and head: they fold into q, and
+ * attention never sees them. */
 __global__ void r1_k_cawa_scale(r1_op_args a)
 {
     long t = r1_thread(), cols = a.v[0].cols;
     if (t >= a.v[0].rows * cols) return;
     long r = t / cols, c = t % cols, h = c / (cols / a.i[0]);
     float factor = a.f[1];
-    if (a.v[2].p) factor *= r1_at(a.v[2], 0)[h] * logf(static_cast<float>(max(r1_int(a.v[3])[r], 2)));
+    if (a.v[2].p)
+        factor *= r1_at(a.v[2], 0)[h] * logf(static_cast<float>(max(r1_int(a.v[3])[r], 2)));
     if (a.v[1].p) factor *= 1.0f + a.f[0] * tanhf(r1_at(a.v[1], r)[h]);
     r1_at(a.v[4], r)[c] = r1_at(a.v[0], r)[c] * factor;
 }
@@ -211,21 +228,25 @@ __device__ static inline int r1_segment(const int *off, int n, long r)
     int low = 0, high = n;
     while (high - low > 1) {
         int mid = (low + high) / 2;
-        if (off[mid] <= r) low = mid;
-        else high = mid;
+        if (off[mid] <= r)
+            low = mid;
+        else
+            high = mid;
     }
     return low;
 }
 
-/* Fused attention over ragged segments: scores, online softmax (Milakov and Gimelshein 2018) and the weighted sum in one
- * pass over the keys. One warp per query row and head; each lane holds up to four columns of the head. */
+/* Fused attention over ragged segments: scores, online softmax (Milakov and Gimelshein 2018) and
+ * the weighted sum in one pass over the keys. One warp per query row and head; each lane holds
+ * up to four columns of the head. */
 __global__ void r1_k_attend(r1_op_args a)
 {
     long task = r1_thread() / R1_WARP, n_head = a.i[0];
     int lane = static_cast<int>(r1_thread() % R1_WARP), dh = static_cast<int>(a.v[0].cols / n_head);
     if (task >= a.v[0].rows * n_head) return;
     long r = task / n_head, h = task % n_head;
-    const int *q_off = r1_int(a.v[3]), *k_off = r1_int(a.v[4]), *index = r1_int(a.v[5]), *bucket = r1_int(a.v[6]);
+    const int *q_off = r1_int(a.v[3]), *k_off = r1_int(a.v[4]), *index = r1_int(a.v[5]),
+              *bucket = r1_int(a.v[6]);
     const float *log_weight = static_cast<const float *>(a.v[8].p);
     int s = r1_segment(q_off, a.v[3].cols - 1, r), first = k_off[s], n = k_off[s + 1] - first;
     if (a.i[1]) n = min(n, static_cast<int>(r) - q_off[s] + 1);
@@ -244,13 +265,17 @@ __global__ void r1_k_attend(r1_op_args a)
             if (k * R1_WARP + lane < dh) part += q[k] * key[k * R1_WARP + lane];
         float score = r1_warp_sum(part);
         if (a.v[10].p) {
-            int rank = static_cast<int>(a.v[10].cols / n_head); /* at most R1_ATTEND_RANK_MAX: a lane each */
-            part = lane < rank ? r1_at(a.v[10], r)[h * rank + lane] * r1_at(a.v[11], row)[h * rank + lane] : 0.0f;
+            int rank = static_cast<int>(a.v[10].cols /
+                                        n_head); /* at most R1_ATTEND_RANK_MAX: a lane each */
+            part = lane < rank
+                       ? r1_at(a.v[10], r)[h * rank + lane] * r1_at(a.v[11], row)[h * rank + lane]
+                       : 0.0f;
             score *= 1.0f + a.f[0] * tanhf(r1_warp_sum(part));
         }
         if (a.v[7].p) score += r1_at(a.v[7], h)[bucket ? bucket[j] : 0];
         if (log_weight) score += log_weight[j];
-        float new_top = fmaxf(top, score), keep = expf(top - new_top), weight = expf(score - new_top);
+        float new_top = fmaxf(top, score), keep = expf(top - new_top),
+              weight = expf(score - new_top);
         top = new_top;
         sum = sum * keep + weight;
         for (int k = 0; k < PER_LANE; k++)

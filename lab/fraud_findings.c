@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* fraud_findings.c - on a generated world: how often findings are right, which rings they show, what the gate before the search
- * loses, and what both cost.
+/* fraud_findings.c - on a generated world: how often findings are right, which rings they show,
+ * what the gate before the search loses, and what both cost.
  *
  *     fraud_findings [seed [accounts [days [rings [ring_min ring_max]]]]]
  *
- * A finding is right when the payment that closed it is fraudulent. A ring is shown when one of its payments had a finding of any
- * pattern, named when it had one of the ring's own typology. Times are the thread's processor time. */
-#include "score/engine.h"
-#include "graph/findings.h"
+ * A finding is right when the payment that closed it is fraudulent. A ring is shown when one of
+ * its payments had a finding of any pattern, named when it had one of the ring's own typology.
+ * Times are the thread's processor time. */
 #include "generate/generate.h"
+#include "graph/findings.h"
 #include "graph/patterns.h"
+#include "score/engine.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +42,8 @@ static int pattern_of(unsigned typology)
     return p[typology];
 }
 
-static void count_one(counts *c, const fraud_generated *g, const fraud_finding *f, size_t n, bool gate)
+static void count_one(counts *c, const fraud_generated *g, const fraud_finding *f, size_t n,
+                      bool gate)
 {
     c->payments++;
     c->fraud += g->typology != 0;
@@ -74,7 +76,8 @@ static r1_status fraud_findings_walk(const fraud_generated *g, size_t n, counts 
         const fraud_payment *p = &g[i].payment;
         if (g[i].ring >= 0 && g[i].ring < RINGS_MAX) c->typology[g[i].ring] = g[i].typology;
         fraud_state_advance(s, p->ts);
-        uint32_t from = fraud_state_entity(s, p->from, p->from_role), to = fraud_state_entity(s, p->to, p->to_role);
+        uint32_t from = fraud_state_entity(s, p->from, p->from_role),
+                 to = fraud_state_entity(s, p->to, p->to_role);
         fraud_patterns pattern;
         fraud_finding found[FRAUD_FINDINGS_MAX];
         if (!fraud_payment_inner(p)) {
@@ -105,19 +108,21 @@ static void print_rings(const counts *c)
             shown += c->typology[r] == t && c->shown[r];
             named += c->typology[r] == t && c->named[r];
         }
-        if (pattern_of(t) >= 0) printf("%-16s %7d %6d %6d\n", fraud_typology_name(t), planted, shown, named);
+        if (pattern_of(t) >= 0)
+            printf("%-16s %7d %6d %6d\n", fraud_typology_name(t), planted, shown, named);
     }
 }
 
 static void fraud_findings_print(const counts *c)
 {
     double n = (double)(c->payments ? c->payments : 1);
-    printf("%lu transfers between accounts, %lu fraudulent; the gate lets %.1f %% pass; search %.2f us, gate and "
+    printf("%lu transfers between accounts, %lu fraudulent; the gate lets %.1f %% pass; search "
+           "%.2f us, gate and "
            "insert %.2f us a "
            "transfer\n",
            c->payments, c->fraud, 100 * (double)c->fired / n, c->search_us / n, c->gate_us / n);
-    printf("payments with a finding: %lu, fraudulent %lu; fraudulent ones lost by the gate %lu\n", c->found_on,
-           c->found_on_fraud, c->lost_on_fraud);
+    printf("payments with a finding: %lu, fraudulent %lu; fraudulent ones lost by the gate %lu\n",
+           c->found_on, c->found_on_fraud, c->lost_on_fraud);
     printf("findings         found  right  precision  lost by the gate\n");
     for (unsigned k = 0; k < FRAUD_N_PATTERN; k++)
         printf("%-16s %5lu  %5lu  %9.3f  %lu\n", fraud_pattern_name(k), c->n[k], c->right[k],
@@ -128,7 +133,8 @@ static void fraud_findings_print(const counts *c)
 int main(int argc, char **argv)
 {
     int value[] = {20261, 900, 21, 6, 5, 9};
-    for (int i = 1; i < argc && i <= (int)R1_COUNT(value); i++) value[i - 1] = (int)strtol(argv[i], NULL, 10);
+    for (int i = 1; i < argc && i <= (int)R1_COUNT(value); i++)
+        value[i - 1] = (int)strtol(argv[i], NULL, 10);
     fraud_generate_opts o = {.seed = (uint64_t)value[0],
                              .start_ms = INT64_C(1767225600000),
                              .accounts = value[1],
@@ -149,8 +155,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", err.msg);
         return 1;
     }
-    printf("seed %d, %d accounts, %d days, %d rings of each typology, %d to %d accounts: ", value[0], value[1],
-           value[2], value[3], value[4], value[5]);
+    printf("seed %d, %d accounts, %d days, %d rings of each typology, %d to %d accounts: ",
+           value[0], value[1], value[2], value[3], value[4], value[5]);
     fraud_findings_print(&c);
     return 0;
 }

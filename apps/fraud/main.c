@@ -8,14 +8,18 @@
 
 static const r1_command commands[] = {
     {.name = "serve",
-     .summary = "score the stream: payments from Kafka, decisions with reasons to PostgreSQL, exactly once",
-     .examples = "r1-fraud serve --brokers 127.0.0.1:19092 --postgres 'dbname=r1'\nr1-fraud serve --config fraud.ini\n"
-                 "r1-fraud serve --model none        rules alone decide, and each decision says degraded",
+     .summary = "score the stream: payments from Kafka, decisions with reasons to PostgreSQL, "
+                "exactly once",
+     .examples =
+         "r1-fraud serve --brokers 127.0.0.1:19092 --postgres 'dbname=r1'\nr1-fraud serve --config "
+         "fraud.ini\n"
+         "r1-fraud serve --model none        rules alone decide, and each decision says degraded",
      .config = true,
      .run = fraud_command_serve},
     {.name = "generate",
      .summary = "make payments with planted rings: ten typologies, seeded",
-     .examples = "r1-fraud generate --seed 7 --accounts 2000 --days 60 --out payments.jsonl --labels labels.jsonl",
+     .examples = "r1-fraud generate --seed 7 --accounts 2000 --days 60 --out payments.jsonl "
+                 "--labels labels.jsonl",
      .run = fraud_command_generate},
     {.name = "produce",
      .summary = "send the lines of a file to a topic, in an open loop at a fixed rate",
@@ -23,23 +27,26 @@ static const r1_command commands[] = {
      .run = fraud_command_produce},
     {.name = "train",
      .summary = "train a model on generated worlds, calibrate it, write one GGUF file",
-     .examples =
-         "r1-fraud train --out models/fraud-s.gguf --seed 1000 --worlds 10\n"
-         "r1-fraud eval --format handbook --data FILE --train FILE --out handbook.gguf     trains on a public layout",
+     .examples = "r1-fraud train --out models/fraud-s.gguf --seed 1000 --worlds 10\n"
+                 "r1-fraud eval --format handbook --data FILE --train FILE --out handbook.gguf     "
+                 "trains on a public layout",
      .run = fraud_command_train},
     {.name = "eval",
-     .summary = "figures on a labelled public layout, with the shipped model, --model, or one fitted on --train first",
+     .summary = "figures on a labelled public layout, with the shipped model, --model, or one "
+                "fitted on --train first",
      .examples = "r1-fraud eval --format amlgentex --train amlgentex_a --data amlgentex_b --json\n"
-                 "r1-fraud eval --format handbook --data handbook_transactions.csv.zst --protocol weeks --no-r1",
+                 "r1-fraud eval --format handbook --data handbook_transactions.csv.zst --protocol "
+                 "weeks --no-r1",
      .run = fraud_command_eval},
     {.name = "replay",
      .summary = "score a file of payments in order; the same file gives the same bytes",
-     .examples =
-         "r1-fraud replay --in payments.jsonl --labels labels.jsonl --model models/fraud-s.gguf --out scores.jsonl",
+     .examples = "r1-fraud replay --in payments.jsonl --labels labels.jsonl --model "
+                 "models/fraud-s.gguf --out scores.jsonl",
      .run = fraud_command_replay},
     {.name = "dlq",
      .summary = "dead letters: list, show ID, replay ID",
-     .examples = "r1-fraud dlq list --postgres 'dbname=r1'\nr1-fraud dlq replay 17 --postgres 'dbname=r1'",
+     .examples =
+         "r1-fraud dlq list --postgres 'dbname=r1'\nr1-fraud dlq replay 17 --postgres 'dbname=r1'",
      .run = fraud_command_dlq},
     {.name = "config",
      .summary = "settings of serve: check, dump (with origins), sample",

@@ -36,14 +36,16 @@ static void print_mentions(const med_kb *kb, const med_notes *n, bool json)
     json_t *all = json_array();
     for (uint32_t i = 0; i < n->n_mention; i++) {
         const med_mention *m = &n->mention[i];
-        const char *id = med_str(kb, kb->term[m->term].id), *name = med_str(kb, kb->term[m->term].name);
+        const char *id = med_str(kb, kb->term[m->term].id),
+                   *name = med_str(kb, kb->term[m->term].name);
         const char *section = med_section_name[n->section[n->sentence[m->sentence].section].name];
         if (!json)
-            printf("%u\t%u\t%s\t%s\t%s\t%s\t%.*s\n", m->start, m->end, id, name, med_status_name[m->status], section,
-                   (int)(m->end - m->start), n->text + m->start);
-        json_array_append_new(all,
-                              json_pack("{s:i,s:i,s:s,s:s,s:s,s:s}", "start", (int)m->start, "end", (int)m->end, "id",
-                                        id, "name", name, "status", med_status_name[m->status], "section", section));
+            printf("%u\t%u\t%s\t%s\t%s\t%s\t%.*s\n", m->start, m->end, id, name,
+                   med_status_name[m->status], section, (int)(m->end - m->start),
+                   n->text + m->start);
+        json_array_append_new(all, json_pack("{s:i,s:i,s:s,s:s,s:s,s:s}", "start", (int)m->start,
+                                             "end", (int)m->end, "id", id, "name", name, "status",
+                                             med_status_name[m->status], "section", section));
     }
     if (json) {
         json_dumpf(all, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
@@ -82,7 +84,8 @@ static int run_eval_annotate(r1_cli_call *call)
     med_eval_annotate_result r;
     r1_status st = R1_OK;
     if (!r1_options_has(o, "corpus") || !r1_options_has(o, "format"))
-        st = r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "--format and --corpus are needed");
+        st = r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__,
+                        "--format and --corpus are needed");
     if (st == R1_OK) st = cli_open_kb(call, &kb, &call->err);
     if (st == R1_OK) st = med_lexicon_new(&lex, kb, &call->err);
     if (st == R1_OK)
@@ -111,18 +114,22 @@ static int run_eval_annotate(r1_cli_call *call)
 
 static const r1_option annotate_options[] = {CLI_KB_OPTION, CLI_JSON_OPTION};
 static const r1_option eval_options[] = {
-    {"format", NULL, R1_OPT_ENUM, NULL, 0, 0, NULL, false, "gsc|id68|bc8t3|brat", "layout of the corpus"},
-    {"corpus", NULL, R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL, "folder with ann/ and corpus/, or one table (bc8t3)"},
-    {"show-errors", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL, "print what was missed and what was wrong"},
+    {"format", NULL, R1_OPT_ENUM, NULL, 0, 0, NULL, false, "gsc|id68|bc8t3|brat",
+     "layout of the corpus"},
+    {"corpus", NULL, R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL,
+     "folder with ann/ and corpus/, or one table (bc8t3)"},
+    {"show-errors", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL,
+     "print what was missed and what was wrong"},
     CLI_KB_OPTION,
     CLI_JSON_OPTION,
 };
 
 const r1_command cli_notes_commands[] = {
-    {"annotate", "the findings of a record, with span and status", "r1-medical annotate record.txt --kb run/hpo --json",
-     annotate_options, R1_COUNT(annotate_options), true, run_annotate},
+    {"annotate", "the findings of a record, with span and status",
+     "r1-medical annotate record.txt --kb run/hpo --json", annotate_options,
+     R1_COUNT(annotate_options), true, run_annotate},
     {"eval annotate", "recognition against an annotated corpus",
-     "r1-medical eval annotate --format id68 --corpus corpora/ID-68 --kb run/hpo", eval_options, R1_COUNT(eval_options),
-     true, run_eval_annotate},
+     "r1-medical eval annotate --format id68 --corpus corpora/ID-68 --kb run/hpo", eval_options,
+     R1_COUNT(eval_options), true, run_eval_annotate},
 };
 const size_t cli_notes_n = R1_COUNT(cli_notes_commands);

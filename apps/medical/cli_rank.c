@@ -9,17 +9,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The models of the folds, or one model in the place of all (model[0]); with --int8 in 8-bit integers, and each of them a second time in f32. */
+/* The models of the folds, or one model in the place of all (model[0]); with --int8 in 8-bit
+ * integers, and each of them a second time in f32. */
 typedef struct {
     r1_model *model[MED_FOLDS];
     med_reranker *fold[MED_FOLDS], *f32[MED_FOLDS];
 } judges;
 
-static r1_status open_judge(const r1_cli_call *call, judges *j, int f, const char *path, r1_err *err)
+static r1_status open_judge(const r1_cli_call *call, judges *j, int f, const char *path,
+                            r1_err *err)
 {
     bool int8 = r1_options_bool(call->opts, "int8");
     R1_TRY(r1_model_open(&j->model[f], path, err));
-    r1_status st = med_reranker_new(&j->fold[f], j->model[f], int8 ? R1_PRECISION_INT8 : cli_precision(call), err);
+    r1_status st = med_reranker_new(&j->fold[f], j->model[f],
+                                    int8 ? R1_PRECISION_INT8 : cli_precision(call), err);
     if (st == R1_OK && int8) st = med_reranker_new(&j->f32[f], j->model[f], R1_PRECISION_F32, err);
     if (st != R1_OK) r1_err_prefix(err, "%s: ", path);
     return st;
@@ -102,11 +105,12 @@ static int run_eval_rank(r1_cli_call *call)
                                .progress = true};
     med_eval_rank_result res;
     r1_status st = R1_OK;
-    if (!r1_options_has(o, "cases")) st = r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "--cases is needed");
+    if (!r1_options_has(o, "cases"))
+        st = r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "--cases is needed");
     if (st == R1_OK) st = cli_open_kb(call, &kb, &call->err);
     if (st == R1_OK)
-        st = med_cases_load(&cases, r1_options_str(o, "cases"), kb, (uint32_t)r1_options_int(o, "max-per-disease"),
-                            &call->err);
+        st = med_cases_load(&cases, r1_options_str(o, "cases"), kb,
+                            (uint32_t)r1_options_int(o, "max-per-disease"), &call->err);
     if (st == R1_OK) st = med_ranker_new(&r, kb, &call->err);
     if (st == R1_OK) st = open_judges(call, &j, &call->err);
     if (r) med_ranker_use_memory(r, r1_options_bool(o, "memory"));
@@ -130,35 +134,41 @@ static const r1_option eval_rank_options[] = {
     {"max-per-disease", NULL, R1_OPT_INT, "0", 0, 1e6, "cases", false, NULL,
      "the first N cases of each disease; 0: all"},
     {"leave-out-rule", NULL, R1_OPT_ENUM, "sole", 0, 0, NULL, false, "sole|any",
-     "rows that go: those that cite nothing but the case's publication, or all that cite it beside others too"},
+     "rows that go: those that cite nothing but the case's publication, or all that cite it beside "
+     "others too"},
     {"memory", NULL, R1_OPT_BOOL, "true", 0, 0, NULL, false, NULL,
      "candidates from long-term memory beside the likelihood's"},
     CLI_R1_OPTIONS,
     {"folds", NULL, R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL,
-     "folder of the models by fold; each case is judged by the one that did not see its disease (default: the shipped "
+     "folder of the models by fold; each case is judged by the one that did not see its disease "
+     "(default: the shipped "
      "ones; with --model, that model judges all)"},
-    {"int8", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL, "--precision int8, and what that changes beside f32"},
+    {"int8", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL,
+     "--precision int8, and what that changes beside f32"},
     CLI_JSON_OPTION,
 };
 
 enum { SHOWN = 20 };
 
 /* "HP:1,HP:2" to terms; an unknown id is an error. */
-static r1_status terms_of(const med_kb *kb, const char *list, uint32_t *term, uint32_t max, uint32_t *n, r1_err *err)
+static r1_status terms_of(const med_kb *kb, const char *list, uint32_t *term, uint32_t max,
+                          uint32_t *n, r1_err *err)
 {
     *n = 0;
     while (list && *list) {
         size_t len = strcspn(list, ",;");
         uint32_t t = med_kb_term(kb, list, len);
         if (t == MED_NONE)
-            R1_FAIL(err, R1_E_INVAL, "%.*s is not a finding of this knowledge base", (int)(len < 60 ? len : 60), list);
+            R1_FAIL(err, R1_E_INVAL, "%.*s is not a finding of this knowledge base",
+                    (int)(len < 60 ? len : 60), list);
         if (*n < max) term[(*n)++] = t;
         list += len + (list[len] != '\0');
     }
     return R1_OK;
 }
 
-static r1_status cli_rank_rank_case(const r1_cli_call *call, const med_kb *kb, const med_case *c, r1_err *err)
+static r1_status cli_rank_rank_case(const r1_cli_call *call, const med_kb *kb, const med_case *c,
+                                    r1_err *err)
 {
     static med_candidate list[MED_RERANK_MAX];
     static med_anchor anchor[MED_QUERY_MAX];
@@ -178,7 +188,8 @@ static r1_status cli_rank_rank_case(const r1_cli_call *call, const med_kb *kb, c
         none = med_posterior(list, n, med_posterior_scale, med_posterior_none);
     }
     for (uint32_t i = 0; i < n && i < SHOWN && st == R1_OK; i++)
-        printf("%u\t%.4f\t%s\t%s\n", i + 1, (double)list[i].posterior, med_str(kb, kb->disease[list[i].disease].id),
+        printf("%u\t%.4f\t%s\t%s\n", i + 1, (double)list[i].posterior,
+               med_str(kb, kb->disease[list[i].disease].id),
                med_str(kb, kb->disease[list[i].disease].name));
     if (st == R1_OK) printf("-\t%.4f\t\tnone of these\n", (double)none);
     cli_close_r1(&r1);
@@ -193,9 +204,11 @@ static int run_rank(r1_cli_call *call)
     med_kb *kb = NULL;
     r1_status st = cli_open_kb(call, &kb, &call->err);
     if (st == R1_OK)
-        st = terms_of(kb, r1_options_str(call->opts, "observed"), yes, MED_QUERY_MAX, &c.n_observed, &call->err);
+        st = terms_of(kb, r1_options_str(call->opts, "observed"), yes, MED_QUERY_MAX, &c.n_observed,
+                      &call->err);
     if (st == R1_OK)
-        st = terms_of(kb, r1_options_str(call->opts, "excluded"), no, MED_EXCLUDED_MAX, &c.n_excluded, &call->err);
+        st = terms_of(kb, r1_options_str(call->opts, "excluded"), no, MED_EXCLUDED_MAX,
+                      &c.n_excluded, &call->err);
     if (st == R1_OK && c.n_observed == 0)
         st = r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "--observed is needed");
     if (st == R1_OK) st = cli_rank_rank_case(call, kb, &c, &call->err);
@@ -204,18 +217,20 @@ static int run_rank(r1_cli_call *call)
 }
 
 static const r1_option rank_options[] = {
-    {"observed", NULL, R1_OPT_STRING, NULL, 0, 0, NULL, false, NULL, "findings that are there, separated by commas"},
-    {"excluded", NULL, R1_OPT_STRING, NULL, 0, 0, NULL, false, NULL, "findings that were looked for and are not there"},
+    {"observed", NULL, R1_OPT_STRING, NULL, 0, 0, NULL, false, NULL,
+     "findings that are there, separated by commas"},
+    {"excluded", NULL, R1_OPT_STRING, NULL, 0, 0, NULL, false, NULL,
+     "findings that were looked for and are not there"},
     CLI_KB_OPTION,
     CLI_R1_OPTIONS,
 };
 
 const r1_command cli_rank_commands[] = {
     {"rank", "diseases for a list of findings",
-     "r1-medical rank --observed HP:0001166,HP:0001083 --excluded HP:0000175", rank_options, R1_COUNT(rank_options),
-     true, run_rank},
+     "r1-medical rank --observed HP:0001166,HP:0001083 --excluded HP:0000175", rank_options,
+     R1_COUNT(rank_options), true, run_rank},
     {"eval rank", "how often the right disease comes first",
-     "r1-medical eval rank --cases cases.tsv --kb run/hpo --leave-publication-out", eval_rank_options,
-     R1_COUNT(eval_rank_options), true, run_eval_rank},
+     "r1-medical eval rank --cases cases.tsv --kb run/hpo --leave-publication-out",
+     eval_rank_options, R1_COUNT(eval_rank_options), true, run_eval_rank},
 };
 const size_t cli_rank_n = R1_COUNT(cli_rank_commands);

@@ -2,8 +2,8 @@
 /* cli_report.c - report: one record in, the report out in the formats that were asked for. */
 #include "cli_medical.h"
 #include "report/med_report.h"
-#include "write/med_write.h"
 #include "store/store.h"
+#include "write/med_write.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,14 +30,16 @@ static r1_status report_write_text(char *text, const char *dir, const char *name
     return st;
 }
 
-static r1_status report_write_all(const json_t *report, const char *formats, const char *dir, r1_err *err)
+static r1_status report_write_all(const json_t *report, const char *formats, const char *dir,
+                                  r1_err *err)
 {
     char list[64], path[4200];
     snprintf(list, sizeof list, "%s", formats);
     R1_TRY(r1_mkdirs(dir, err));
     for (char *save, *f = strtok_r(list, ",", &save); f; f = strtok_r(NULL, ",", &save)) {
         if (strcmp(f, "json") == 0)
-            R1_TRY(report_write_text(json_dumps(report, JSON_INDENT(2) | JSON_PRESERVE_ORDER), dir, "report.json", err));
+            R1_TRY(report_write_text(json_dumps(report, JSON_INDENT(2) | JSON_PRESERVE_ORDER), dir,
+                                     "report.json", err));
         else if (strcmp(f, "text") == 0)
             R1_TRY(report_write_text(med_report_text(report), dir, "report.txt", err));
         else if (strcmp(f, "html") == 0)
@@ -65,12 +67,16 @@ static int run_report(r1_cli_call *call)
     if (st == R1_OK) st = cli_open_r1(call, &j.r1, &call->err);
     med_judge judge = {j.ranker, j.r1.reranker, j.r1.judge, r1_options_bool(o, "anchors")};
     if (st == R1_OK)
-        st = med_report_make(j.kb, j.lex, &judge, base ? base + 1 : path, j.text, j.len, &j.report, &t, &call->err);
+        st = med_report_make(j.kb, j.lex, &judge, base ? base + 1 : path, j.text, j.len, &j.report,
+                             &t, &call->err);
     int64_t t0 = r1_mono_us();
-    if (st == R1_OK) st = report_write_all(j.report, r1_options_str(o, "format"), r1_options_str(o, "out"), &call->err);
+    if (st == R1_OK)
+        st = report_write_all(j.report, r1_options_str(o, "format"), r1_options_str(o, "out"),
+                              &call->err);
     if (st == R1_OK && r1_options_has(o, "db")) {
         bool written = false;
-        st = med_write_report(r1_options_str(o, "db"), j.report, j.text, j.len, &written, &call->err);
+        st = med_write_report(r1_options_str(o, "db"), j.report, j.text, j.len, &written,
+                              &call->err);
         if (st == R1_OK) printf("%s\n", written ? "rows written" : "rows were there already");
     }
     if (st == R1_OK && r1_options_bool(o, "timings"))
@@ -88,7 +94,8 @@ static int run_report(r1_cli_call *call)
 static const r1_option report_options[] = {
     CLI_KB_OPTION,
     CLI_R1_OPTIONS,
-    {"format", "medical", R1_OPT_STRING, "html,pdf,json,text", 0, 0, NULL, false, NULL, "any of html, pdf, json, text"},
+    {"format", "medical", R1_OPT_STRING, "html,pdf,json,text", 0, 0, NULL, false, NULL,
+     "any of html, pdf, json, text"},
     {"out", NULL, R1_OPT_PATH, "run/report", 0, 0, NULL, false, NULL,
      "folder for report.html, report.pdf, report.json, report.txt"},
     {"db", "medical", R1_OPT_STRING, NULL, 0, 0, NULL, true, NULL,
@@ -105,7 +112,8 @@ static int run_migrate(r1_cli_call *call)
                        ? R1_OK
                        : r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "--db is needed");
     if (st == R1_OK) st = r1_cli_shipped("schemas/sql", dir, &call->err);
-    if (st == R1_OK) st = r1_store_open(&s, r1_options_str(call->opts, "db"), "r1-medical", &call->err);
+    if (st == R1_OK)
+        st = r1_store_open(&s, r1_options_str(call->opts, "db"), "r1-medical", &call->err);
     if (st == R1_OK) st = r1_store_migrate(s, dir, &applied, &call->err);
     r1_store_close(s);
     if (st != R1_OK) return r1_cli_exit(st);
@@ -114,14 +122,17 @@ static int run_migrate(r1_cli_call *call)
 }
 
 static const r1_option migrate_options[] = {
-    {"db", "medical", R1_OPT_STRING, NULL, 0, 0, NULL, true, NULL, "PostgreSQL connection (libpq conninfo)"},
+    {"db", "medical", R1_OPT_STRING, NULL, 0, 0, NULL, true, NULL,
+     "PostgreSQL connection (libpq conninfo)"},
 };
 
 const r1_command cli_report_commands[] = {
-    {"db migrate", "bring the database to this program's schema", "r1-medical db migrate --db 'host=/run/pg dbname=r1'",
-     migrate_options, R1_COUNT(migrate_options), true, run_migrate},
+    {"db migrate", "bring the database to this program's schema",
+     "r1-medical db migrate --db 'host=/run/pg dbname=r1'", migrate_options,
+     R1_COUNT(migrate_options), true, run_migrate},
     {"report", "read a record and write the report with its evidence",
-     "r1-medical report apps/medical/samples/record.txt --out run/report\nr1-medical report - --kb run/hpo --format "
+     "r1-medical report apps/medical/samples/record.txt --out run/report\nr1-medical report - --kb "
+     "run/hpo --format "
      "html < record.txt",
      report_options, R1_COUNT(report_options), true, run_report},
 };

@@ -14,7 +14,8 @@ static r1_status open_kbs(const char *list, med_kb **kb, size_t *n, r1_err *err)
     while (list && *list) {
         char path[4096];
         size_t len = strcspn(list, ",");
-        if (*n == KB_MAX || len >= sizeof path) R1_FAIL(err, R1_E_INVAL, "--kb: at most %d knowledge bases", KB_MAX);
+        if (*n == KB_MAX || len >= sizeof path)
+            R1_FAIL(err, R1_E_INVAL, "--kb: at most %d knowledge bases", KB_MAX);
         snprintf(path, sizeof path, "%.*s", (int)len, list);
         R1_TRY(med_kb_open(&kb[*n], path, err));
         ++*n;
@@ -30,9 +31,12 @@ static r1_status features_of(const char *list, uint32_t *bits, r1_err *err)
     while (list && *list) {
         size_t len = strcspn(list, ",");
         int f = 0;
-        while (f < MED_F_COUNT && (strlen(med_feature_name[f]) != len || strncmp(med_feature_name[f], list, len) != 0))
+        while (f < MED_F_COUNT &&
+               (strlen(med_feature_name[f]) != len || strncmp(med_feature_name[f], list, len) != 0))
             f++;
-        if (f == MED_F_COUNT) R1_FAIL(err, R1_E_INVAL, "--hide: no feature \"%.*s\"", (int)(len < 40 ? len : 40), list);
+        if (f == MED_F_COUNT)
+            R1_FAIL(err, R1_E_INVAL, "--hide: no feature \"%.*s\"", (int)(len < 40 ? len : 40),
+                    list);
         *bits |= 1u << f;
         list += len + (list[len] != '\0');
     }
@@ -66,34 +70,44 @@ static int train_run_train(r1_cli_call *call)
                         .calibrate_only = r1_options_bool(o, "calibrate-only"),
                         .shards_only = r1_options_bool(o, "shards-only"),
                         .progress = true};
-    r1_status st = t.cases ? R1_OK : r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "--cases is needed");
+    r1_status st =
+        t.cases ? R1_OK
+                : r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "--cases is needed");
     if (st == R1_OK && t.init_folds && !t.init)
         st = r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "--init-folds needs --init");
     if (st == R1_OK && t.n_simulated && !t.shards_only)
-        st = r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "--simulate goes with --shards-only");
+        st = r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__,
+                        "--simulate goes with --shards-only");
     if (st == R1_OK) st = features_of(r1_options_str(o, "hide"), &t.features_off, &call->err);
     if (st == R1_OK) st = open_kbs(r1_options_str(o, "kb"), kb, &n, &call->err);
     if (st == R1_OK) st = med_train(&t, (const med_kb *const *)kb, n, &rep, &call->err);
     if (st == R1_OK && t.shards_only)
-        printf("%u lists, %u candidates; wrote %s/fold-0..%d.r1s\n", rep.n_group, rep.n_sample, t.work, MED_FOLDS - 1);
+        printf("%u lists, %u candidates; wrote %s/fold-0..%d.r1s\n", rep.n_group, rep.n_sample,
+               t.work, MED_FOLDS - 1);
     else if (st == R1_OK)
-        printf("%u lists, %u candidates; out-of-fold loss %.4f, calibration %.3f x %+.3f\nwrote %s and "
+        printf("%u lists, %u candidates; out-of-fold loss %.4f, calibration %.3f x %+.3f\nwrote %s "
+               "and "
                "%s/fold-0..%d.gguf\n",
-               rep.n_group, rep.n_sample, rep.loss, (double)rep.calibration.scale, (double)rep.calibration.bias, t.out,
-               t.folds, MED_FOLDS - 1);
+               rep.n_group, rep.n_sample, rep.loss, (double)rep.calibration.scale,
+               (double)rep.calibration.bias, t.out, t.folds, MED_FOLDS - 1);
     for (size_t i = 0; i < n; i++) med_kb_free(kb[i]);
     return st == R1_OK ? R1_EXIT_OK : r1_cli_exit(st);
 }
 
 static const r1_option train_options[] = {
-    {"cases", NULL, R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL, "published cases, as for eval rank"},
-    {"kb", NULL, R1_OPT_STRING, NULL, 0, 0, NULL, false, NULL, "knowledge bases to rank them on, separated by commas"},
-    {"out", NULL, R1_OPT_PATH, "medical-b.gguf", 0, 0, NULL, false, NULL, "model fitted on all cases"},
+    {"cases", NULL, R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL,
+     "published cases, as for eval rank"},
+    {"kb", NULL, R1_OPT_STRING, NULL, 0, 0, NULL, false, NULL,
+     "knowledge bases to rank them on, separated by commas"},
+    {"out", NULL, R1_OPT_PATH, "medical-b.gguf", 0, 0, NULL, false, NULL,
+     "model fitted on all cases"},
     {"folds", NULL, R1_OPT_PATH, "medical-b-folds", 0, 0, NULL, false, NULL,
      "folder for the models fitted without one fifth of the diseases each"},
     {"work", NULL, R1_OPT_PATH, "run/medical-train", 0, 0, NULL, false, NULL, "folder for shards"},
-    {"max-per-disease", NULL, R1_OPT_INT, "10", 0, 1e6, "cases", false, NULL, "the first N cases of a disease; 0: all"},
-    {"copies", NULL, R1_OPT_INT, "1", 0, 20, NULL, false, NULL, "of each case with a third of its findings taken away"},
+    {"max-per-disease", NULL, R1_OPT_INT, "10", 0, 1e6, "cases", false, NULL,
+     "the first N cases of a disease; 0: all"},
+    {"copies", NULL, R1_OPT_INT, "1", 0, 20, NULL, false, NULL,
+     "of each case with a third of its findings taken away"},
     {"epochs", NULL, R1_OPT_INT, "4", 1, 100, NULL, false, NULL, "passes over the lists"},
     {"batch", NULL, R1_OPT_INT, "960", 64, 16384, "candidates", false, NULL, "a step"},
     R1_CLI_SLICES("4"),
@@ -102,15 +116,19 @@ static const r1_option train_options[] = {
     {"weight-decay", NULL, R1_OPT_FLOAT, "0.05", 0, 1, NULL, false, NULL, "of AdamW"},
     {"mean-decay", NULL, R1_OPT_FLOAT, "0", 0, 0.9999, NULL, false, NULL,
      "keep a running mean of the weights with this decay; 0: none"},
-    {"init", NULL, R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL, "start from this model instead of random weights"},
+    {"init", NULL, R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL,
+     "start from this model instead of random weights"},
     {"init-folds", NULL, R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL,
-     "those of the folds start from the models in this folder; default: from --init too, which must not have seen the "
+     "those of the folds start from the models in this folder; default: from --init too, which "
+     "must not have seen the "
      "cases"},
     {"int8", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL,
-     "for 8-bit integers: linear layers round to learned steps; starts well from trained models (--init, "
+     "for 8-bit integers: linear layers round to learned steps; starts well from trained models "
+     "(--init, "
      "--init-folds)"},
     {"simulate", NULL, R1_OPT_INT, "0", 0, 1e6, "patients", false, NULL,
-     "with --shards-only: of each knowledge base, out of its annotations, to simulated.r1s and, as pairs for the "
+     "with --shards-only: of each knowledge base, out of its annotations, to simulated.r1s and, as "
+     "pairs for the "
      "evidence "
      "policy, simulated-pairs.r1s"},
     {"seed", NULL, R1_OPT_INT, "1", 0, 1e9, NULL, false, NULL, "of copies, weights and order"},
@@ -118,12 +136,16 @@ static const r1_option train_options[] = {
      "the models of --out and --folds are there: fit their calibration anew"},
     {"shards-only", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL,
      "write one shard for each fifth of the diseases to --work, for r1 train, and end there"},
-    {"hide", NULL, R1_OPT_STRING, NULL, 0, 0, NULL, false, NULL, "features that R1 does not see, for studies"},
+    {"hide", NULL, R1_OPT_STRING, NULL, 0, 0, NULL, false, NULL,
+     "features that R1 does not see, for studies"},
 };
 
 const r1_command cli_train_commands[] = {
-    {"train", "fit R1 as a re-ranker of diseases on published cases, with five models out of fold by disease",
-     "r1-medical train --cases cases.tsv --kb run/hpo-2025,run/hpo-2023 --out models/medical-b.gguf", train_options,
-     R1_COUNT(train_options), false, train_run_train},
+    {"train",
+     "fit R1 as a re-ranker of diseases on published cases, with five models out of fold by "
+     "disease",
+     "r1-medical train --cases cases.tsv --kb run/hpo-2025,run/hpo-2023 --out "
+     "models/medical-b.gguf",
+     train_options, R1_COUNT(train_options), false, train_run_train},
 };
 const size_t cli_train_n = R1_COUNT(cli_train_commands);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main.c - r1-medical: puts the commands of its groups into one table and runs the one that was asked for. */
+/* main.c - r1-medical: puts the commands of its groups into one table and runs the one that was
+ * asked for. */
 #include "cli_medical.h"
 #include "r1_backend.h"
 
@@ -70,7 +71,8 @@ int main(int argc, char **argv)
     n = main_take(all, n, cli_report_commands, cli_report_n);
     n = main_take(all, n, cli_rank_commands, cli_rank_n);
     n = main_take(all, n, cli_train_commands, cli_train_n);
-    const r1_program program = {"r1-medical",
-                                "finds, weighs and reports what a clinical record says about rare diseases", all, n};
+    const r1_program program = {
+        "r1-medical", "finds, weighs and reports what a clinical record says about rare diseases",
+        all, n};
     return r1_cli_main(&program, argc, argv);
 }

@@ -11,11 +11,12 @@
 
 enum { TEXTS = 4096, BATCH_MAX = 256 };
 
-static const char description[] = "{\"name\": \"bench\", \"d_align\": 128, \"d_model\": 64, \"n_layer\": 1, "
-                                  "\"n_head\": 4, \"n_head_cross\": 4, \"d_ff\": 128,"
-                                  " \"items\": [{\"name\": \"text\", \"kind\": \"text\", \"n_vocab\": 257, "
-                                  "\"n_token_max\": 256, \"hidden\": 64, \"n_layer\": 1}],"
-                                  " \"heads\": [{\"name\": \"answer\", \"kind\": \"binary\"}]}";
+static const char description[] =
+    "{\"name\": \"bench\", \"d_align\": 128, \"d_model\": 64, \"n_layer\": 1, "
+    "\"n_head\": 4, \"n_head_cross\": 4, \"d_ff\": 128,"
+    " \"items\": [{\"name\": \"text\", \"kind\": \"text\", \"n_vocab\": 257, "
+    "\"n_token_max\": 256, \"hidden\": 64, \"n_layer\": 1}],"
+    " \"heads\": [{\"name\": \"answer\", \"kind\": \"binary\"}]}";
 
 struct batch_live {
     r1_model *model;
@@ -55,11 +56,12 @@ r1_status batch_live_new(batch_live **out, r1_err *err)
     r1_rng rng;
     r1_rng_seed(&rng, 1);
     for (size_t i = 0; i < TEXTS; i++)
-        for (size_t k = 0; k < LIVE_LENGTH_MAX; k++) l->text[i][k] = (char)('a' + r1_rng_below(&rng, 26));
+        for (size_t k = 0; k < LIVE_LENGTH_MAX; k++)
+            l->text[i][k] = (char)('a' + r1_rng_below(&rng, 26));
     r1_status st = r1_model_new(&l->model, description, 1, err);
     if (st == R1_OK)
-        st = r1_session_new(&l->session, l->model, &(r1_session_opts){.n_sample_max = BATCH_MAX, .n_text_cache = 1},
-                            err);
+        st = r1_session_new(&l->session, l->model,
+                            &(r1_session_opts){.n_sample_max = BATCH_MAX, .n_text_cache = 1}, err);
     if (st != R1_OK) {
         batch_live_free(l);
         return st;
@@ -69,13 +71,15 @@ r1_status batch_live_new(batch_live **out, r1_err *err)
 }
 
 /* Requests number..number + n of the given lengths. */
-static r1_status batch_live_score(batch_live *l, const size_t *number, const uint32_t *length, size_t n, r1_err *err)
+static r1_status batch_live_score(batch_live *l, const size_t *number, const uint32_t *length,
+                                  size_t n, r1_err *err)
 {
     r1_item item[BATCH_MAX] = {0};
     r1_sample sample[BATCH_MAX] = {0};
     r1_result res;
     for (size_t i = 0; i < n; i++) {
-        item[i] = (r1_item){.present = true, .text = l->text[number[i] % TEXTS], .text_bytes = length[i]};
+        item[i] =
+            (r1_item){.present = true, .text = l->text[number[i] % TEXTS], .text_bytes = length[i]};
         sample[i].item = &item[i];
     }
     return r1_session_run(l->session, &(r1_batch){.sample = sample, .n_sample = n}, &res, err);
@@ -89,9 +93,10 @@ static int64_t thread_us(void)
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* ---- costs ------------------------------------------------------------------------------------------------ */
+/* ---- costs ----------------------------------------------------------------------------------- */
 
-r1_status batch_live_costs(batch_live *l, double seconds, double cost_us[3], double *error, r1_err *err)
+r1_status batch_live_costs(batch_live *l, double seconds, double cost_us[3], double *error,
+                           r1_err *err)
 {
     r1_batch_policy *p;
     r1_rng rng;
@@ -101,7 +106,8 @@ r1_status batch_live_costs(batch_live *l, double seconds, double cost_us[3], dou
     r1_status st = r1_batch_policy_new(&p, &(r1_batcher_opts){.cost_us = {100, 10, 1}}, err);
     if (st != R1_OK) return st;
     r1_rng_seed(&rng, 2);
-    for (int64_t began = r1_mono_us(); st == R1_OK && (double)(r1_mono_us() - began) < seconds * 1e6; batches++) {
+    for (int64_t began = r1_mono_us();
+         st == R1_OK && (double)(r1_mono_us() - began) < seconds * 1e6; batches++) {
         size_t n = (size_t)1 << r1_rng_below(&rng, 8), longest = (size_t)8 << r1_rng_below(&rng, 6);
         uint64_t units = 0;
         for (size_t i = 0; i < n; i++) {
@@ -115,7 +121,9 @@ r1_status batch_live_costs(batch_live *l, double seconds, double cost_us[3], dou
             double guess = r1_batch_policy_cost(p, n, units);
             predicted += guess;
             measured += (double)took;
-            off += took ? (guess > (double)took ? guess - (double)took : (double)took - guess) / (double)took : 0;
+            off += took ? (guess > (double)took ? guess - (double)took : (double)took - guess) /
+                              (double)took
+                        : 0;
         }
         r1_batch_policy_learn(p, n, units, took);
     }
@@ -129,7 +137,7 @@ r1_status batch_live_costs(batch_live *l, double seconds, double cost_us[3], dou
     return st;
 }
 
-/* ---- a run ------------------------------------------------------------------------------------------------ */
+/* ---- a run ----------------------------------------------------------------------------------- */
 
 typedef struct {
     batch_live *l;
@@ -156,9 +164,13 @@ static void sleep_until(int64_t us)
     }
 }
 
-static void batch_live_note(live_run *r, size_t i) { r->latency_us[i] = (double)(r1_mono_us() - r->start_us) - r->t->at_us[i]; }
+static void batch_live_note(live_run *r, size_t i)
+{
+    r->latency_us[i] = (double)(r1_mono_us() - r->start_us) - r->t->at_us[i];
+}
 
-static r1_status by_batcher(void *ctx, r1_request *const *request, size_t n, uint64_t *executed, r1_err *err)
+static r1_status by_batcher(void *ctx, r1_request *const *request, size_t n, uint64_t *executed,
+                            r1_err *err)
 {
     (void)executed;
     live_run *r = ctx;
@@ -233,7 +245,8 @@ static void batch_live_send_all(live_run *r)
         if (at > r1_mono_us()) sleep_until(at);
         if (!r->rule->size) {
             r->request[i].length = r->t->length[i];
-            while (r1_batcher_submit(r->b, &r->request[i], &ignored) == R1_E_AGAIN) sleep_until(r1_mono_us() + 500);
+            while (r1_batcher_submit(r->b, &r->request[i], &ignored) == R1_E_AGAIN)
+                sleep_until(r1_mono_us() + 500);
             continue;
         }
         pthread_mutex_lock(&r->lock);
@@ -264,8 +277,8 @@ static r1_status batch_live_play(live_run *r, int64_t budget_us, r1_err *err)
     return r->st;
 }
 
-r1_status batch_live_run(batch_live *l, const batch_trace *t, const batch_rule *rule, int64_t budget_us,
-                         batch_outcome *out, r1_err *err)
+r1_status batch_live_run(batch_live *l, const batch_trace *t, const batch_rule *rule,
+                         int64_t budget_us, batch_outcome *out, r1_err *err)
 {
     live_run r = {.l = l, .t = t, .rule = rule};
     pthread_condattr_t monotonic;
@@ -276,8 +289,9 @@ r1_status batch_live_run(batch_live *l, const batch_trace *t, const batch_rule *
     pthread_condattr_destroy(&monotonic);
     r.latency_us = calloc(t->n, sizeof *r.latency_us);
     r.request = calloc(t->n, sizeof *r.request);
-    r1_status st = r.latency_us && r.request ? batch_live_play(&r, budget_us, err)
-                                             : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a run");
+    r1_status st = r.latency_us && r.request
+                       ? batch_live_play(&r, budget_us, err)
+                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a run");
     if (st == R1_OK) {
         size_t late = 0;
         double end = 0;

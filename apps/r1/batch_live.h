@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* batch_live.h - r1 bench batch by the real clock: a text model, a thread that sends requests at their times, a worker that runs
- * them; behind the batcher, or by fixed batches with a timeout. */
+/* batch_live.h - r1 bench batch by the real clock: a text model, a thread that sends requests at
+ * their times, a worker that runs them; behind the batcher, or by fixed batches with a timeout. */
 #ifndef BATCH_LIVE_H
 #define BATCH_LIVE_H
 
@@ -31,10 +31,12 @@ typedef struct {
 typedef struct batch_live batch_live;
 r1_status batch_live_new(batch_live **out, r1_err *err);
 void batch_live_free(batch_live *l);
-/* What a batch, a request and a token take here, in us, from batches of many sizes; *error: mean relative error of that. */
-r1_status batch_live_costs(batch_live *l, double seconds, double cost_us[3], double *error, r1_err *err);
-r1_status batch_live_run(batch_live *l, const batch_trace *t, const batch_rule *rule, int64_t budget_us,
-                         batch_outcome *out, r1_err *err);
+/* What a batch, a request and a token take here, in us, from batches of many sizes; *error: mean
+ * relative error of that. */
+r1_status batch_live_costs(batch_live *l, double seconds, double cost_us[3], double *error,
+                           r1_err *err);
+r1_status batch_live_run(batch_live *l, const batch_trace *t, const batch_rule *rule,
+                         int64_t budget_us, batch_outcome *out, r1_err *err);
 /* The quantile of n values, which are sorted on the way. */
 double batch_quantile(double *x, size_t n, double q);
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench_batch.c - r1 bench batch: the highest rate of requests at which p99 stays within the budget, for the deadline batcher
- * and for fixed batches with a timeout. Simulated on the costs that are measured here first, then (--live) by the real clock.
+/* bench_batch.c - r1 bench batch: the highest rate of requests at which p99 stays within the
+ * budget, for the deadline batcher and for fixed batches with a timeout. Simulated on the costs
+ * that are measured here first, then (--live) by the real clock.
  *
- * Rivals have every size and timeout of a grid, and the best of each trace counts: fixed batches that pay for their longest
- * request in every row (padded), the same without padding (ragged; with 32 as the size, ragged_32), and batches of what is there, up to
- * a size (greedy). */
+ * Rivals have every size and timeout of a grid, and the best of each trace counts: fixed batches
+ * that pay for their longest request in every row (padded), the same without padding (ragged;
+ * with 32 as the size, ragged_32), and batches of what is there, up to a size (greedy). */
 #include "batch_live.h"
 #include "cli_r1.h"
 
@@ -41,7 +42,7 @@ static const r1_option options[] = {
     {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print one JSON object"},
 };
 
-/* ---- traces ----------------------------------------------------------------------------------------------- */
+/* ---- traces ---------------------------------------------------------------------------------- */
 
 /* Gaps of mean 1 and lengths; a rate makes times of them. */
 typedef struct {
@@ -108,10 +109,12 @@ static r1_status parse_trace(shape *s, char *text, const char *path, r1_err *err
         char *end, *next;
         double at = strtod(line, &end);
         unsigned long length = strtoul(end, &next, 10);
-        if (end == line || next == end || (*next != '\n' && *next) || !(at >= last) || at > 1e15 || length < 1 ||
-            length > LIVE_LENGTH_MAX)
-            R1_FAIL(err, R1_E_FORMAT, "%s:%zu: expected \"microseconds length\", times that never fall, lengths 1..%d",
-                    path, i + 1, LIVE_LENGTH_MAX);
+        if (end == line || next == end || (*next != '\n' && *next) || !(at >= last) || at > 1e15 ||
+            length < 1 || length > LIVE_LENGTH_MAX)
+            R1_FAIL(
+                err, R1_E_FORMAT,
+                "%s:%zu: expected \"microseconds length\", times that never fall, lengths 1..%d",
+                path, i + 1, LIVE_LENGTH_MAX);
         s->gap[i] = i ? at - last : 0;
         s->length[i] = (uint32_t)length;
         last = at;
@@ -119,7 +122,8 @@ static r1_status parse_trace(shape *s, char *text, const char *path, r1_err *err
     }
     s->n = i;
     if (i < 1000 || !(last > 0))
-        R1_FAIL(err, R1_E_FORMAT, "%s: expected 1000 requests or more over some time, found %zu", path, i);
+        R1_FAIL(err, R1_E_FORMAT, "%s: expected 1000 requests or more over some time, found %zu",
+                path, i);
     scale_gaps(s);
     return R1_OK;
 }
@@ -137,7 +141,7 @@ static r1_status read_shape(shape *s, const char *path, r1_err *err)
     return st;
 }
 
-/* ---- simulation ------------------------------------------------------------------------------------------- */
+/* ---- simulation ------------------------------------------------------------------------------ */
 
 typedef struct {
     double cost_us[3];
@@ -160,7 +164,8 @@ static void set_rate(simulation *s, const shape *sh, double rate, size_t n)
     memcpy(s->t.length, sh->length, s->t.n * sizeof *s->t.length);
 }
 
-static void bench_batch_finish(simulation *s, uint64_t useful, uint64_t executed, double end, batch_outcome *out)
+static void bench_batch_finish(simulation *s, uint64_t useful, uint64_t executed, double end,
+                               batch_outcome *out)
 {
     size_t late = 0;
     for (size_t i = 0; i < s->t.n; i++) late += s->latency_us[i] > (double)s->budget_us;
@@ -170,14 +175,16 @@ static void bench_batch_finish(simulation *s, uint64_t useful, uint64_t executed
     out->p99_us = batch_quantile(s->latency_us, s->t.n, 0.99);
 }
 
-/* One worker that takes the oldest: a full batch, or what is there when the oldest has waited for the timeout. */
+/* One worker that takes the oldest: a full batch, or what is there when the oldest has waited
+ * for the timeout. */
 static void simulate_fixed(simulation *s, const batch_rule *rule, batch_outcome *out)
 {
     double now = 0;
     uint64_t useful = 0, executed = 0;
     for (size_t at = 0; at < s->t.n;) {
         size_t last = at + rule->size - 1;
-        double full = last < s->t.n ? s->t.at_us[last] : INFINITY, patience = s->t.at_us[at] + (double)rule->timeout_us;
+        double full = last < s->t.n ? s->t.at_us[last] : INFINITY,
+               patience = s->t.at_us[at] + (double)rule->timeout_us;
         now = fmax(now, fmin(full, patience));
         size_t to = at;
         uint64_t units = 0;
@@ -197,8 +204,10 @@ static void simulate_fixed(simulation *s, const batch_rule *rule, batch_outcome 
 
 static r1_status simulate_batcher(simulation *s, batch_outcome *out, r1_err *err)
 {
-    r1_batcher_opts o = {
-        .n_class = 1, .classes = {{1, s->budget_us}}, .queue_max = R1_BATCH_QUEUE_MAX, .cost_fixed = true};
+    r1_batcher_opts o = {.n_class = 1,
+                         .classes = {{1, s->budget_us}},
+                         .queue_max = R1_BATCH_QUEUE_MAX,
+                         .cost_fixed = true};
     memcpy(o.cost_us, s->cost_us, sizeof o.cost_us);
     r1_batch_policy *p;
     R1_TRY(r1_batch_policy_new(&p, &o, err));
@@ -228,9 +237,11 @@ static r1_status simulate_batcher(simulation *s, batch_outcome *out, r1_err *err
     return st;
 }
 
-typedef r1_status (*try_fn)(simulation *s, const batch_rule *rule, batch_outcome *out, void *ctx, r1_err *err);
+typedef r1_status (*try_fn)(simulation *s, const batch_rule *rule, batch_outcome *out, void *ctx,
+                            r1_err *err);
 
-static r1_status try_simulated(simulation *s, const batch_rule *rule, batch_outcome *out, void *ctx, r1_err *err)
+static r1_status try_simulated(simulation *s, const batch_rule *rule, batch_outcome *out, void *ctx,
+                               r1_err *err)
 {
     (void)ctx;
     if (!rule->size) return simulate_batcher(s, out, err);
@@ -239,7 +250,8 @@ static r1_status try_simulated(simulation *s, const batch_rule *rule, batch_outc
 }
 
 /* The run with the middle p99 of three: what the machine does beside must not decide. */
-static r1_status try_live(simulation *s, const batch_rule *rule, batch_outcome *out, void *ctx, r1_err *err)
+static r1_status try_live(simulation *s, const batch_rule *rule, batch_outcome *out, void *ctx,
+                          r1_err *err)
 {
     batch_outcome o[3];
     for (int i = 0; i < 3; i++) {
@@ -254,9 +266,11 @@ static r1_status try_live(simulation *s, const batch_rule *rule, batch_outcome *
     return R1_OK;
 }
 
-/* The highest rate whose p99 keeps the budget, between low and high, by bisection; the outcome there. 0: not even low. */
-static r1_status best_rate(simulation *s, const shape *sh, const batch_rule *rule, double low, double high, int steps,
-                           double seconds, try_fn try, void *ctx, double *rate, batch_outcome *at_best, r1_err *err)
+/* The highest rate whose p99 keeps the budget, between low and high, by bisection; the outcome
+ * there. 0: not even low. */
+static r1_status best_rate(simulation *s, const shape *sh, const batch_rule *rule, double low,
+                           double high, int steps, double seconds, try_fn try, void *ctx,
+                           double *rate, batch_outcome *at_best, r1_err *err)
 {
     *rate = 0;
     *at_best = (batch_outcome){.p99_us = NAN, .utilisation = NAN};
@@ -275,13 +289,14 @@ static r1_status best_rate(simulation *s, const shape *sh, const batch_rule *rul
     return R1_OK;
 }
 
-/* ---- the command ------------------------------------------------------------------------------------------ */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 static const uint32_t sizes[] = {8, 16, 32, 64, 128};
 static const double timeouts[] = {0.05, 0.1, 0.25, 0.5}; /* shares of the budget */
 
 typedef enum { OURS, GREEDY, RAGGED, RAGGED_32, PADDED, KINDS } kind;
-static const char *const kind_name[KINDS] = {"ours", "greedy", "fixed_ragged", "fixed_ragged_32", "fixed_padded"};
+static const char *const kind_name[KINDS] = {"ours", "greedy", "fixed_ragged", "fixed_ragged_32",
+                                             "fixed_padded"};
 
 typedef struct {
     double rate;
@@ -289,30 +304,38 @@ typedef struct {
     batch_outcome outcome;
 } best;
 
-static r1_status best_of_kind(simulation *s, const shape *sh, kind k, double capacity, best *b, r1_err *err)
+static r1_status best_of_kind(simulation *s, const shape *sh, kind k, double capacity, best *b,
+                              r1_err *err)
 {
     *b = (best){0};
     for (size_t i = 0; i < (k == OURS ? 1 : R1_COUNT(sizes)); i++)
-        for (size_t j = 0; j < (k == RAGGED_32 && sizes[i] != 32 ? 0 : k >= RAGGED ? R1_COUNT(timeouts) : 1); j++) {
+        for (size_t j = 0; j < (k == RAGGED_32 && sizes[i] != 32 ? 0
+                                : k >= RAGGED                    ? R1_COUNT(timeouts)
+                                                                 : 1);
+             j++) {
             batch_rule rule = {.size = k == OURS ? 0 : sizes[i],
-                               .timeout_us = k >= RAGGED ? (int64_t)(timeouts[j] * (double)s->budget_us) : 0,
+                               .timeout_us =
+                                   k >= RAGGED ? (int64_t)(timeouts[j] * (double)s->budget_us) : 0,
                                .padded = k == PADDED};
             double rate;
             batch_outcome o;
-            R1_TRY(best_rate(s, sh, &rule, capacity / 100, capacity * 1.5, 14, 0, try_simulated, NULL, &rate, &o, err));
+            R1_TRY(best_rate(s, sh, &rule, capacity / 100, capacity * 1.5, 14, 0, try_simulated,
+                             NULL, &rate, &o, err));
             if (rate > b->rate) *b = (best){rate, rule, o};
         }
     return R1_OK;
 }
 
-static void bench_batch_add(r1_figures *f, const char *what, const char *by, const char *trace, double value)
+static void bench_batch_add(r1_figures *f, const char *what, const char *by, const char *trace,
+                            double value)
 {
     char name[96];
     snprintf(name, sizeof name, "%s%s%s_%s", what, *by ? "_" : "", by, trace);
     r1_figures_add(f, name, value);
 }
 
-/* Requests a second when every batch is as full as may be: what no order of work can exceed by much. */
+/* Requests a second when every batch is as full as may be: what no order of work can exceed by
+ * much. */
 static double capacity_of(const simulation *s, const shape *sh)
 {
     double units = 0;
@@ -324,7 +347,8 @@ typedef struct {
     double gain, utilisation, p99_us; /* the worst so far of the traces whose lengths are mixed */
 } headline;
 
-static r1_status bench_batch_simulated(simulation *s, const shape *sh, best *by, headline *h, r1_figures *f, r1_err *err)
+static r1_status bench_batch_simulated(simulation *s, const shape *sh, best *by, headline *h,
+                                       r1_figures *f, r1_err *err)
 {
     double capacity = capacity_of(s, sh);
     for (int k = 0; k < KINDS; k++) {
@@ -332,7 +356,9 @@ static r1_status bench_batch_simulated(simulation *s, const shape *sh, best *by,
         bench_batch_add(f, "rate", kind_name[k], sh->name, by[k].rate);
         if (k == OURS) continue;
         bench_batch_add(f, "gain_over", kind_name[k], sh->name, by[OURS].rate / by[k].rate);
-        if (k >= RAGGED) bench_batch_add(f, "timeout_ms", kind_name[k], sh->name, (double)by[k].rule.timeout_us / 1e3);
+        if (k >= RAGGED)
+            bench_batch_add(f, "timeout_ms", kind_name[k], sh->name,
+                            (double)by[k].rule.timeout_us / 1e3);
         bench_batch_add(f, "size", kind_name[k], sh->name, by[k].rule.size);
     }
     bench_batch_add(f, "of_capacity", "", sh->name, by[OURS].rate / capacity);
@@ -345,16 +371,16 @@ static r1_status bench_batch_simulated(simulation *s, const shape *sh, best *by,
 }
 
 /* Around what was simulated; each kind by the rule that did best there. */
-static r1_status bench_batch_live(simulation *s, const shape *sh, best *by, batch_live *l, double seconds, r1_figures *f,
-                      r1_err *err)
+static r1_status bench_batch_live(simulation *s, const shape *sh, best *by, batch_live *l,
+                                  double seconds, r1_figures *f, r1_err *err)
 {
     double ours = 0;
     for (int k = 0; k < KINDS; k++) {
         double rate;
         batch_outcome o;
         if (!(by[k].rate > 0) || k == GREEDY || k == RAGGED_32) continue;
-        R1_TRY(
-            best_rate(s, sh, &by[k].rule, by[k].rate * 0.4, by[k].rate * 1.3, 6, seconds, try_live, l, &rate, &o, err));
+        R1_TRY(best_rate(s, sh, &by[k].rule, by[k].rate * 0.4, by[k].rate * 1.3, 6, seconds,
+                         try_live, l, &rate, &o, err));
         bench_batch_add(f, "live_rate", kind_name[k], sh->name, rate);
         if (k == OURS) {
             ours = rate;
@@ -367,8 +393,8 @@ static r1_status bench_batch_live(simulation *s, const shape *sh, best *by, batc
     return R1_OK;
 }
 
-static r1_status each_shape(simulation *s, shape *shapes, size_t n, batch_live *l, double seconds, r1_figures *f,
-                            r1_err *err)
+static r1_status each_shape(simulation *s, shape *shapes, size_t n, batch_live *l, double seconds,
+                            r1_figures *f, r1_err *err)
 {
     headline h = {INFINITY, INFINITY, 0};
     for (size_t i = 0; i < n; i++) {
@@ -382,7 +408,8 @@ static r1_status each_shape(simulation *s, shape *shapes, size_t n, batch_live *
     return R1_OK;
 }
 
-static r1_status bench_batch_measure(const r1_options *o, batch_live *l, simulation *s, shape *shapes, r1_figures *f, r1_err *err)
+static r1_status bench_batch_measure(const r1_options *o, batch_live *l, simulation *s,
+                                     shape *shapes, r1_figures *f, r1_err *err)
 {
     static const char *const names[] = {"poisson", "bursty", "poisson_even"};
     size_t n = (size_t)r1_options_int(o, "requests"), n_shape = 0;
@@ -394,8 +421,10 @@ static r1_status bench_batch_measure(const r1_options *o, batch_live *l, simulat
     r1_figures_add(f, "token_us", s->cost_us[2]);
     r1_figures_add(f, "cost_error", error);
     for (; n_shape < R1_COUNT(names); n_shape++)
-        R1_TRY(make_shape(&shapes[n_shape], names[n_shape], n, (uint64_t)r1_options_int(o, "seed") + n_shape, err));
-    if (r1_options_has(o, "trace")) R1_TRY(read_shape(&shapes[n_shape++], r1_options_str(o, "trace"), err));
+        R1_TRY(make_shape(&shapes[n_shape], names[n_shape], n,
+                          (uint64_t)r1_options_int(o, "seed") + n_shape, err));
+    if (r1_options_has(o, "trace"))
+        R1_TRY(read_shape(&shapes[n_shape++], r1_options_str(o, "trace"), err));
     for (size_t i = 0; i < n_shape; i++)
         if (shapes[i].n > n) n = shapes[i].n;
     s->t.at_us = malloc(n * sizeof *s->t.at_us);
@@ -414,7 +443,9 @@ static int bench_batch(r1_cli_call *call)
     simulation s = {0};
     shape shapes[4] = {0};
     if (!f) return R1_EXIT_FAILED;
-    r1_figures_note(f, "peer", "fixed batches with a timeout, the best of a grid, on the same costs and traces");
+    r1_figures_note(
+        f, "peer",
+        "fixed batches with a timeout, the best of a grid, on the same costs and traces");
     r1_status st = batch_live_new(&l, &call->err);
     if (st == R1_OK) st = bench_batch_measure(call->opts, l, &s, shapes, f, &call->err);
     if (st == R1_OK) r1_figures_print(f, r1_options_bool(call->opts, "json"), stdout);
@@ -430,9 +461,10 @@ static int bench_batch(r1_cli_call *call)
 
 const r1_command cli_batch_commands[] = {
     {.name = "bench batch",
-     .summary =
-         "the deadline batcher beside fixed batches with a timeout: the highest rate at which p99 keeps the budget",
-     .examples = "r1 bench batch\nr1 bench batch --budget 5 --json\nr1 bench batch --live 1.5\nr1 bench batch --trace "
+     .summary = "the deadline batcher beside fixed batches with a timeout: the highest rate at "
+                "which p99 keeps the budget",
+     .examples = "r1 bench batch\nr1 bench batch --budget 5 --json\nr1 bench batch --live 1.5\nr1 "
+                 "bench batch --trace "
                  "arrivals.txt",
      .options = options,
      .n_options = R1_COUNT(options),

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench_memory.c - r1 bench memory: long-term memory beside flat search and beside other codes of the same size, on vectors from
- * files: DIR holds one *_base.f16 and one *_queries.f16, rows of little-endian half floats.
+/* bench_memory.c - r1 bench memory: long-term memory beside flat search and beside other codes
+ * of the same size, on vectors from files: DIR holds one *_base.f16 and one *_queries.f16, rows
+ * of little-endian half floats.
  *
- * More entries than the base has are made by jitter: copies with a Gaussian offset of the given length, brought back to the
- * original's length. Truth is exact f32 search; recall@10 counts entries, not scores. Rates are per processor second of one
- * thread; build_s too, and build_wall_s beside it. Run with OMP_NUM_THREADS=1.
+ * More entries than the base has are made by jitter: copies with a Gaussian offset of the given
+ * length, brought back to the original's length. Truth is exact f32 search; recall@10 counts
+ * entries, not scores. Rates are per processor second of one thread; build_s too, and
+ * build_wall_s beside it. Run with OMP_NUM_THREADS=1.
  *
  * --mixture N makes the vectors instead: N centres, crowds of unequal size around them, variance falling along the axes.
  * --needle streams entries through instant, working and long-term memory and asks for single ones again. */
 #include "bench_needle.h"
 #include "cli_r1.h"
-#include "vectors/r1_vectors.h"
 #include "rivals.h"
+#include "vectors/r1_vectors.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -24,8 +26,15 @@
 enum { K = 10, FLAT_QUERIES = 40, BATCH = 64 };
 
 static const r1_option options[] = {
-    {.name = "vectors", .type = R1_OPT_PATH, .help = "folder with one *_base.f16 and one *_queries.f16"},
-    {.name = "columns", .type = R1_OPT_INT, .def = "384", .min = 1, .max = 8192, .help = "width of a vector"},
+    {.name = "vectors",
+     .type = R1_OPT_PATH,
+     .help = "folder with one *_base.f16 and one *_queries.f16"},
+    {.name = "columns",
+     .type = R1_OPT_INT,
+     .def = "384",
+     .min = 1,
+     .max = 8192,
+     .help = "width of a vector"},
     {.name = "entries",
      .type = R1_OPT_INT,
      .def = "0",
@@ -38,8 +47,18 @@ static const r1_option options[] = {
      .min = 0,
      .max = 10,
      .help = "length of the offset of copies"},
-    {.name = "queries", .type = R1_OPT_INT, .def = "1000", .min = 1, .max = 100000, .help = "at most this many"},
-    {.name = "ratio", .type = R1_OPT_FLOAT, .def = "15", .min = 2, .max = 64, .help = "f32 bytes over code bytes"},
+    {.name = "queries",
+     .type = R1_OPT_INT,
+     .def = "1000",
+     .min = 1,
+     .max = 100000,
+     .help = "at most this many"},
+    {.name = "ratio",
+     .type = R1_OPT_FLOAT,
+     .def = "15",
+     .min = 2,
+     .max = 64,
+     .help = "f32 bytes over code bytes"},
     {.name = "code",
      .type = R1_OPT_ENUM,
      .def = "transform",
@@ -55,7 +74,12 @@ static const r1_option options[] = {
      .min = 0,
      .max = 65536,
      .help = "of the coarse index; 0: by size"},
-    {.name = "atoms", .type = R1_OPT_INT, .def = "4000", .min = 16, .max = 4032, .help = "of --code sparse"},
+    {.name = "atoms",
+     .type = R1_OPT_INT,
+     .def = "4000",
+     .min = 16,
+     .max = 4032,
+     .help = "of --code sparse"},
     {.name = "probe",
      .type = R1_OPT_INT,
      .def = "0",
@@ -82,15 +106,30 @@ static const r1_option options[] = {
      .help = "instead of --vectors: rows around this many centres"},
     {.name = "needle",
      .type = R1_OPT_STRING,
-     .help = "retrieval through the tiers after so many tokens instead, e.g. 1000,10000,100000,1000000"},
+     .help = "retrieval through the tiers after so many tokens instead, e.g. "
+             "1000,10000,100000,1000000"},
     {.name = "curve",
      .type = R1_OPT_BOOL,
      .def = "false",
      .help = "recall from codes at 4:1 to 32:1, ours and every rival's"},
-    {.name = "points", .type = R1_OPT_STRING, .def = "4,8,12,15,20,24,32", .help = "the curve's ratios, in this order"},
-    {.name = "sparse-points", .type = R1_OPT_BOOL, .def = "true", .help = "sparse codes too, from 15:1 (minutes each)"},
-    {.name = "dir", .type = R1_OPT_PATH, .def = "/tmp", .help = "where the memory's file goes while it is measured"},
-    {.name = "seed", .type = R1_OPT_INT, .def = "1", .min = 0, .max = 1e9, .help = "of jitter and training"},
+    {.name = "points",
+     .type = R1_OPT_STRING,
+     .def = "4,8,12,15,20,24,32",
+     .help = "the curve's ratios, in this order"},
+    {.name = "sparse-points",
+     .type = R1_OPT_BOOL,
+     .def = "true",
+     .help = "sparse codes too, from 15:1 (minutes each)"},
+    {.name = "dir",
+     .type = R1_OPT_PATH,
+     .def = "/tmp",
+     .help = "where the memory's file goes while it is measured"},
+    {.name = "seed",
+     .type = R1_OPT_INT,
+     .def = "1",
+     .min = 0,
+     .max = 1e9,
+     .help = "of jitter and training"},
     {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print one JSON object"},
 };
 
@@ -102,7 +141,8 @@ typedef struct {
     double flat_qps, flat_batch_qps;
 } bench;
 
-/* Processor time of this process, which runs one thread: other work on the machine does not count. */
+/* Processor time of this process, which runs one thread: other work on the machine does not
+ * count. */
 static int64_t cpu_us(void)
 {
     struct timespec t;
@@ -129,8 +169,8 @@ static r1_status find_file(const char *dir, const char *end, char *path, size_t 
 }
 
 /* rows[at_least] where that is more than the file has; the rest is left for the caller. */
-static r1_status bench_memory_load(const char *dir, const char *end, uint32_t d, size_t at_least, float **out, size_t *n,
-                      r1_err *err)
+static r1_status bench_memory_load(const char *dir, const char *end, uint32_t d, size_t at_least,
+                                   float **out, size_t *n, r1_err *err)
 {
     char path[4096], *data;
     size_t len;
@@ -139,7 +179,8 @@ static r1_status bench_memory_load(const char *dir, const char *end, uint32_t d,
     *n = len / 2 / d;
     if (*n < 16 || len % (2 * (size_t)d)) {
         free(data);
-        R1_FAIL(err, R1_E_FORMAT, "%s: expected whole rows of %u half floats, 16 or more; found %zu bytes", path, d,
+        R1_FAIL(err, R1_E_FORMAT,
+                "%s: expected whole rows of %u half floats, 16 or more; found %zu bytes", path, d,
                 len);
     }
     *out = malloc(sizeof **out * d * (*n > at_least ? *n : at_least));
@@ -149,7 +190,8 @@ static r1_status bench_memory_load(const char *dir, const char *end, uint32_t d,
         (*out)[i] = r1_half_value(h);
         if ((*out)[i] - (*out)[i] != 0) {
             free(data);
-            R1_FAIL(err, R1_E_FORMAT, "%s: row %zu, column %zu is not a finite number", path, i / d, i % d);
+            R1_FAIL(err, R1_E_FORMAT, "%s: row %zu, column %zu is not a finite number", path, i / d,
+                    i % d);
         }
     }
     free(data);
@@ -157,8 +199,10 @@ static r1_status bench_memory_load(const char *dir, const char *end, uint32_t d,
     return R1_OK;
 }
 
-/* Rows around n_centre centres: crowd c is drawn c + 1 times less often than the first, axis k has deviation 1 / (1 + k / 16) */
-static r1_status bench_memory_mixture(bench *b, size_t n_centre, size_t n, size_t nq, uint64_t seed, r1_err *err)
+/* Rows around n_centre centres: crowd c is drawn c + 1 times less often than the first, axis k
+ * has deviation 1 / (1 + k / 16) */
+static r1_status bench_memory_mixture(bench *b, size_t n_centre, size_t n, size_t nq, uint64_t seed,
+                                      r1_err *err)
 {
     r1_rng rng;
     uint32_t d = b->d;
@@ -169,7 +213,8 @@ static r1_status bench_memory_mixture(bench *b, size_t n_centre, size_t n, size_
     bool good = centre && share && b->base && b->query;
     r1_rng_seed(&rng, seed);
     for (size_t c = 0; good && c < n_centre; c++) {
-        for (uint32_t k = 0; k < d; k++) centre[c * d + k] = (float)(r1_rng_normal(&rng) / (1 + k / 16.0));
+        for (uint32_t k = 0; k < d; k++)
+            centre[c * d + k] = (float)(r1_rng_normal(&rng) / (1 + k / 16.0));
         share[c] = total += 1 / (double)(c + 1);
     }
     for (size_t i = 0; good && i < n + nq; i++) {
@@ -192,7 +237,8 @@ static r1_status bench_memory_mixture(bench *b, size_t n_centre, size_t n, size_
     free(centre);
     free(share);
     b->nq = nq;
-    return good ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu rows", n);
+    return good ? R1_OK
+                : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu rows", n);
 }
 
 static float bench_memory_length(const float *x, uint32_t d)
@@ -209,7 +255,8 @@ static void bench_memory_jitter(bench *b, size_t base, double by, uint64_t seed)
     for (size_t i = base; i < b->n; i++) {
         const float *from = b->base + i % base * b->d;
         float *to = b->base + i * b->d;
-        for (uint32_t k = 0; k < b->d; k++) to[k] = from[k] + (float)(r1_rng_normal(&rng) * by / sqrt(b->d));
+        for (uint32_t k = 0; k < b->d; k++)
+            to[k] = from[k] + (float)(r1_rng_normal(&rng) * by / sqrt(b->d));
         float f = bench_memory_length(from, b->d) / (bench_memory_length(to, b->d) + 1e-30f);
         for (uint32_t k = 0; k < b->d; k++) to[k] *= f;
     }
@@ -267,7 +314,8 @@ static size_t in_truth(const bench *b, size_t query, uint64_t row)
 
 /* ---- ours ---- */
 
-static r1_status bench_memory_fill(const bench *b, const r1_longterm_opts *o, r1_longterm **out, double *seconds, r1_err *err)
+static r1_status bench_memory_fill(const bench *b, const r1_longterm_opts *o, r1_longterm **out,
+                                   double *seconds, r1_err *err)
 {
     int64_t t = cpu_us();
     r1_longterm *lt;
@@ -275,8 +323,9 @@ static r1_status bench_memory_fill(const bench *b, const r1_longterm_opts *o, r1
     r1_status st = r1_longterm_begin(lt, err);
     for (size_t i = 0; i < b->n && st == R1_OK; i++) {
         const float *x = b->base + i * b->d;
-        st = r1_longterm_insert(lt, &(r1_longterm_entry){.key = x, .vector = o->d_vector ? x : NULL, .entity = i}, NULL,
-                                err);
+        st = r1_longterm_insert(
+            lt, &(r1_longterm_entry){.key = x, .vector = o->d_vector ? x : NULL, .entity = i}, NULL,
+            err);
     }
     if (st == R1_OK) st = r1_longterm_commit(lt, err);
     if (st == R1_OK) st = r1_longterm_consolidate(lt, true, err);
@@ -289,8 +338,8 @@ static r1_status bench_memory_fill(const bench *b, const r1_longterm_opts *o, r1
     return R1_OK;
 }
 
-static r1_status recall_of(const bench *b, const r1_longterm_view *v, const r1_longterm_query *how, double *recall,
-                           double *qps, r1_err *err)
+static r1_status recall_of(const bench *b, const r1_longterm_view *v, const r1_longterm_query *how,
+                           double *recall, double *qps, r1_err *err)
 {
     size_t right = 0, n = 0;
     r1_longterm_hit hit[K];
@@ -305,15 +354,15 @@ static r1_status recall_of(const bench *b, const r1_longterm_view *v, const r1_l
 }
 
 /* Queries in batches of BATCH: their rate. */
-static r1_status batch_rate(const bench *b, const r1_longterm_view *v, const r1_longterm_query *how, double *qps,
-                            r1_err *err)
+static r1_status batch_rate(const bench *b, const r1_longterm_view *v, const r1_longterm_query *how,
+                            double *qps, r1_err *err)
 {
     r1_longterm_hit hit[BATCH * K];
     size_t n_hit[BATCH];
     int64_t t = cpu_us();
     for (size_t i = 0; i < b->nq; i += BATCH)
-        R1_TRY(r1_longterm_view_search_many(v, b->query + i * b->d, b->nq - i < BATCH ? b->nq - i : BATCH, how, hit,
-                                            n_hit, err));
+        R1_TRY(r1_longterm_view_search_many(
+            v, b->query + i * b->d, b->nq - i < BATCH ? b->nq - i : BATCH, how, hit, n_hit, err));
     *qps = (double)b->nq * 1e6 / (double)(cpu_us() - t + 1);
     return R1_OK;
 }
@@ -323,7 +372,8 @@ static r1_status vector_error(const bench *b, const r1_longterm_view *v, double 
 {
     double e = 0, s = 0;
     float *x = malloc(sizeof *x * b->d);
-    r1_status st = x ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a vector");
+    r1_status st =
+        x ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a vector");
     for (size_t i = 0; i < b->n && st == R1_OK; i += b->n / 1000 + 1) {
         st = r1_longterm_view_vector(v, i + 1, true, x, err);
         for (uint32_t k = 0; k < b->d && st == R1_OK; k++) {
@@ -348,8 +398,8 @@ static double resident_mb(void)
     return (double)resident * (double)sysconf(_SC_PAGESIZE) / 1e6;
 }
 
-static r1_status bench_memory_measure(const bench *b, r1_longterm *lt, const r1_longterm_query *how, double before_mb, r1_figures *f,
-                         r1_err *err)
+static r1_status bench_memory_measure(const bench *b, r1_longterm *lt, const r1_longterm_query *how,
+                                      double before_mb, r1_figures *f, r1_err *err)
 {
     r1_longterm_view *v = r1_longterm_view_open(lt);
     r1_longterm_stats s;
@@ -360,7 +410,9 @@ static r1_status bench_memory_measure(const bench *b, r1_longterm *lt, const r1_
     alone.n_probe = wide.n_probe = UINT32_MAX;
     r1_status st = recall_of(b, v, how, &recall, &qps, err);
     double rss = resident_mb();
-    if (st == R1_OK) st = recall_of(b, v, how, &recall, &qps, err); /* again, now that the file's pages are in memory */
+    if (st == R1_OK)
+        st = recall_of(b, v, how, &recall, &qps,
+                       err); /* again, now that the file's pages are in memory */
     if (st == R1_OK) st = batch_rate(b, v, how, &batch, err);
     if (st == R1_OK) st = recall_of(b, v, &alone, &codes, &codes_qps, err);
     if (st == R1_OK) st = recall_of(b, v, &wide, &full, &codes_qps, err);
@@ -368,7 +420,8 @@ static r1_status bench_memory_measure(const bench *b, r1_longterm *lt, const r1_
     double n = (double)s.n_entry, raw = n * b->d * 4;
     bool values = s.vector_code_bytes > 0;
     r1_figures_add(f, "entries", n);
-    r1_figures_add(f, "ratio", raw * (values ? 2 : 1) / (double)(s.code_bytes + s.vector_code_bytes));
+    r1_figures_add(f, "ratio",
+                   raw * (values ? 2 : 1) / (double)(s.code_bytes + s.vector_code_bytes));
     r1_figures_add(f, "key_bytes", (double)s.code_bytes / n);
     if (values) r1_figures_add(f, "value_bytes", (double)s.vector_code_bytes / n);
     r1_figures_add(f, "meta_bytes", (double)s.meta_bytes / n);
@@ -391,8 +444,9 @@ static r1_status bench_memory_measure(const bench *b, r1_longterm *lt, const r1_
 }
 
 /* Built in memory, saved, closed, opened again: what is measured is the mapped file. */
-static r1_status through_file(const bench *b, const r1_longterm_opts *o, const r1_longterm_query *how, const char *dir,
-                              r1_figures *f, r1_err *err)
+static r1_status through_file(const bench *b, const r1_longterm_opts *o,
+                              const r1_longterm_query *how, const char *dir, r1_figures *f,
+                              r1_err *err)
 {
     char path[4096];
     r1_longterm *lt;
@@ -438,7 +492,8 @@ static double rival_recall(const bench *b, const float *decoded, float *score)
 }
 
 /* What a point adds: the figure, and its share of the progress line. */
-static void note_point(r1_figures *f, char *note, size_t cap, int ratio, const char *name, double recall)
+static void note_point(r1_figures *f, char *note, size_t cap, int ratio, const char *name,
+                       double recall)
 {
     char figure[64];
     size_t used = strlen(note);
@@ -447,8 +502,8 @@ static void note_point(r1_figures *f, char *note, size_t cap, int ratio, const c
     snprintf(note + used, cap - used, " %s %.4f", name, recall);
 }
 
-static r1_status point_of_ours(const bench *b, r1_longterm_opts o, r1_code_kind kind, int ratio, char *note, size_t cap,
-                               r1_figures *f, r1_err *err)
+static r1_status point_of_ours(const bench *b, r1_longterm_opts o, r1_code_kind kind, int ratio,
+                               char *note, size_t cap, r1_figures *f, r1_err *err)
 {
     const char *name = kind == R1_CODE_SPARSE ? "sparse" : "transform";
     char figure[64];
@@ -474,8 +529,9 @@ static r1_status point_of_ours(const bench *b, r1_longterm_opts o, r1_code_kind 
 }
 
 /* All methods at one ratio. */
-static r1_status bench_memory_point(const bench *b, const r1_longterm_opts *o, int ratio, bool sparse, float *decoded, float *score,
-                       char *note, size_t cap, r1_figures *f, r1_err *err)
+static r1_status bench_memory_point(const bench *b, const r1_longterm_opts *o, int ratio,
+                                    bool sparse, float *decoded, float *score, char *note,
+                                    size_t cap, r1_figures *f, r1_err *err)
 {
     size_t bytes = (size_t)b->d * 4 / (size_t)ratio, used;
     snprintf(note, cap, "%d:1", ratio);
@@ -485,15 +541,18 @@ static r1_status bench_memory_point(const bench *b, const r1_longterm_opts *o, i
         note_point(f, note, cap, ratio, rival_name((rival_kind)k), rival_recall(b, decoded, score));
     }
     /* richer sparse codes take minutes to find */
-    return sparse && ratio >= 15 ? point_of_ours(b, *o, R1_CODE_SPARSE, ratio, note, cap, f, err) : R1_OK;
+    return sparse && ratio >= 15 ? point_of_ours(b, *o, R1_CODE_SPARSE, ratio, note, cap, f, err)
+                                 : R1_OK;
 }
 
-static r1_status bench_memory_curve(const bench *b, const r1_longterm_opts *o, const char *points, bool sparse, r1_figures *f,
-                       r1_err *err)
+static r1_status bench_memory_curve(const bench *b, const r1_longterm_opts *o, const char *points,
+                                    bool sparse, r1_figures *f, r1_err *err)
 {
-    float *decoded = malloc(sizeof *decoded * b->n * b->d), *score = malloc(sizeof *score * b->n * BATCH);
-    r1_status st =
-        decoded && score ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for the rivals");
+    float *decoded = malloc(sizeof *decoded * b->n * b->d),
+          *score = malloc(sizeof *score * b->n * BATCH);
+    r1_status st = decoded && score ? R1_OK
+                                    : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
+                                                 "no memory for the rivals");
     r1_progress p;
     uint64_t done = 0, total = 1;
     for (const char *c = points; *c; c++) total += *c == ',';
@@ -503,8 +562,11 @@ static r1_status bench_memory_curve(const bench *b, const r1_longterm_opts *o, c
         long ratio = strtol(points, &end, 10);
         if (ratio < 2 || ratio > 64 || (*end && *end != ','))
             st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__,
-                            "--points: expected ratios from 2 to 64 and commas, found %.40s", points);
-        if (st == R1_OK) st = bench_memory_point(b, o, (int)ratio, sparse, decoded, score, note, sizeof note, f, err);
+                            "--points: expected ratios from 2 to 64 and commas, found %.40s",
+                            points);
+        if (st == R1_OK)
+            st = bench_memory_point(b, o, (int)ratio, sparse, decoded, score, note, sizeof note, f,
+                                    err);
         if (st == R1_OK) r1_progress_update(&p, ++done, note);
     }
     r1_progress_end(&p, done, "");
@@ -517,14 +579,17 @@ static r1_status bench_memory_curve(const bench *b, const r1_longterm_opts *o, c
 
 static r1_status bench_memory_prepare(bench *b, const r1_options *o, r1_err *err)
 {
-    size_t want = (size_t)r1_options_int(o, "entries"), most = (size_t)r1_options_int(o, "queries"), base;
+    size_t want = (size_t)r1_options_int(o, "entries"), most = (size_t)r1_options_int(o, "queries"),
+           base;
     const char *dir = r1_options_str(o, "vectors");
     size_t centres = (size_t)r1_options_int(o, "mixture");
-    if (!dir && !centres) R1_FAIL(err, R1_E_INVAL, "bench memory needs --vectors DIR or --mixture N");
+    if (!dir && !centres)
+        R1_FAIL(err, R1_E_INVAL, "bench memory needs --vectors DIR or --mixture N");
     b->d = (uint32_t)r1_options_int(o, "columns");
     if (centres) {
         base = want ? want : 100000;
-        R1_TRY(bench_memory_mixture(b, centres, base, most, (uint64_t)r1_options_int(o, "seed"), err));
+        R1_TRY(
+            bench_memory_mixture(b, centres, base, most, (uint64_t)r1_options_int(o, "seed"), err));
     } else {
         R1_TRY(bench_memory_load(dir, "_base.f16", b->d, want, &b->base, &base, err));
         R1_TRY(bench_memory_load(dir, "_queries.f16", b->d, 0, &b->query, &b->nq, err));
@@ -535,7 +600,9 @@ static r1_status bench_memory_prepare(bench *b, const r1_options *o, r1_err *err
         b->n = base;
         return R1_OK;
     }
-    if (b->n > base) bench_memory_jitter(b, base, r1_options_float(o, "jitter"), (uint64_t)r1_options_int(o, "seed"));
+    if (b->n > base)
+        bench_memory_jitter(b, base, r1_options_float(o, "jitter"),
+                            (uint64_t)r1_options_int(o, "seed"));
     b->truth = malloc(sizeof *b->truth * b->nq * K);
     if (!b->truth) R1_FAIL(err, R1_E_NOMEM, "no memory for the truth");
     return bench_memory_flat(b, err);
@@ -546,8 +613,13 @@ static r1_status bench_memory_run(r1_cli_call *call, bench *b, r1_figures *f)
     const r1_options *o = call->opts;
     R1_TRY(bench_memory_prepare(b, o, &call->err));
     if (r1_options_has(o, "needle")) {
-        needle_stream s = {
-            b->base, b->query, b->n, b->nq, b->d, r1_options_float(o, "jitter"), (uint64_t)r1_options_int(o, "seed")};
+        needle_stream s = {b->base,
+                           b->query,
+                           b->n,
+                           b->nq,
+                           b->d,
+                           r1_options_float(o, "jitter"),
+                           (uint64_t)r1_options_int(o, "seed")};
         return bench_needle(&s, r1_options_str(o, "needle"), f, &call->err);
     }
     float bytes = (float)(b->d * 4 / r1_options_float(o, "ratio"));
@@ -567,7 +639,8 @@ static r1_status bench_memory_run(r1_cli_call *call, bench *b, r1_figures *f)
                              .n_rerank = (uint32_t)r1_options_int(o, "rerank")};
     R1_TRY(through_file(b, &opts, &how, r1_options_str(o, "dir"), f, &call->err));
     if (!r1_options_bool(o, "curve")) return R1_OK;
-    return bench_memory_curve(b, &opts, r1_options_str(o, "points"), r1_options_bool(o, "sparse-points"), f, &call->err);
+    return bench_memory_curve(b, &opts, r1_options_str(o, "points"),
+                              r1_options_bool(o, "sparse-points"), f, &call->err);
 }
 
 static int bench_memory(r1_cli_call *call)
@@ -578,7 +651,9 @@ static int bench_memory(r1_cli_call *call)
     if (!f) return R1_EXIT_FAILED;
     snprintf(peer, sizeof peer, "flat f32 search, one thread, %s", rival_blas_open()->name);
     r1_figures_note(f, "peer", peer);
-    r1_figures_note(f, "data", r1_options_has(call->opts, "vectors") ? r1_options_str(call->opts, "vectors") : "");
+    r1_figures_note(f, "data",
+                    r1_options_has(call->opts, "vectors") ? r1_options_str(call->opts, "vectors")
+                                                          : "");
     r1_status st = bench_memory_run(call, &b, f);
     if (st == R1_OK) r1_figures_print(f, r1_options_bool(call->opts, "json"), stdout);
     r1_figures_free(f);
@@ -590,8 +665,10 @@ static int bench_memory(r1_cli_call *call)
 
 const r1_command cli_memory_commands[] = {
     {.name = "bench memory",
-     .summary = "long-term memory beside flat search and beside other codes of the same size, on vectors from files",
-     .examples = "r1 bench memory --vectors DIR\nr1 bench memory --vectors DIR --entries 1048576 --no-values --queries "
+     .summary = "long-term memory beside flat search and beside other codes of the same size, on "
+                "vectors from files",
+     .examples = "r1 bench memory --vectors DIR\nr1 bench memory --vectors DIR --entries 1048576 "
+                 "--no-values --queries "
                  "200 --json\n"
                  "r1 bench memory --vectors DIR --curve --json\n"
                  "r1 bench memory --vectors DIR --needle 1000,10000,100000,1000000 --json",

@@ -1,16 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench_needle.c - r1 bench memory --needle: see bench_needle.h.
  *
- * Needles stand at even depths of the stream. Afterwards each is asked for by its key with an offset as long as the haystack's
- * jitter; found: it is the best hit of all tiers. The read-out is what attention over the hits (softmax of 30 times the score)
- * gives of their values, and its cosine to the needle's own value is reported: values are random, so nothing else looks like it. */
+ * Needles stand at even depths of the stream. Afterwards each is asked for by its key with an
+ * offset as long as the haystack's jitter; found: it is the best hit of all tiers. The read-out
+ * is what attention over the hits (softmax of 30 times the score) gives of their values, and its
+ * cosine to the needle's own value is reported: values are random, so nothing else looks like
+ * it. */
 #include "bench_needle.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { NEEDLES = 40, INSTANT = 1024, WORKING = 10240, SEGMENT = 64, HITS = 16, PART = 131072, POOL_MB = 256 };
+enum {
+    NEEDLES = 40,
+    INSTANT = 1024,
+    WORKING = 10240,
+    SEGMENT = 64,
+    HITS = 16,
+    PART = 131072,
+    POOL_MB = 256
+};
 static const uint64_t entity = 1;
 static const double sharpness = 30;
 
@@ -24,7 +34,10 @@ typedef struct {
     uint64_t made, ticket, in_ticket, moved;
 } tiers;
 
-static uint64_t bench_needle_place_of(const tiers *t, size_t needle) { return needle * (t->n - 1) / (NEEDLES - 1); }
+static uint64_t bench_needle_place_of(const tiers *t, size_t needle)
+{
+    return needle * (t->n - 1) / (NEEDLES - 1);
+}
 
 static void add_offset(float *x, uint32_t d, double length, r1_rng *rng)
 {
@@ -38,8 +51,8 @@ static void bench_needle_key_of(const tiers *t, uint64_t token, float *x)
     size_t needle = (size_t)((token * (NEEDLES - 1) + t->n - 2) / (t->n - 1));
     bool is_needle = needle < NEEDLES && bench_needle_place_of(t, needle) == token;
     r1_rng_seed(&rng, s->seed * 1000003 + token);
-    const float *from =
-        is_needle ? s->needle + needle * s->n_needle / NEEDLES * s->d : s->base + r1_rng_below(&rng, s->n_base) * s->d;
+    const float *from = is_needle ? s->needle + needle * s->n_needle / NEEDLES * s->d
+                                  : s->base + r1_rng_below(&rng, s->n_base) * s->d;
     memcpy(x, from, sizeof *x * s->d);
     if (!is_needle) add_offset(x, s->d, s->jitter, &rng);
 }
@@ -72,7 +85,8 @@ static r1_status hand_on(tiers *t, uint64_t token, r1_err *err)
     uint64_t handle;
     if (t->in_ticket == 0) R1_TRY(r1_memory_begin(t->pool, &t->ticket, err));
     R1_TRY(r1_memory_append(t->pool, t->ticket, &entity, 1, token, &handle, err));
-    R1_TRY(r1_memory_put(t->pool, handle, t->key + token % INSTANT * d, t->value + token % INSTANT * d, err));
+    R1_TRY(r1_memory_put(t->pool, handle, t->key + token % INSTANT * d,
+                         t->value + token % INSTANT * d, err));
     if (++t->in_ticket < SEGMENT) return R1_OK;
     r1_memory_end(t->pool, t->ticket);
     t->in_ticket = 0;
@@ -118,7 +132,8 @@ static r1_status bench_needle_search(tiers *t, const float *q, found *best, size
         bench_needle_offer(best, n, (found){token, 0, 0, score});
     }
     R1_TRY(r1_memory_search(t->pool, entity, q, HITS, hit, &n_hit, err));
-    for (size_t i = 0; i < n_hit; i++) bench_needle_offer(best, n, (found){hit[i].meta, hit[i].handle, hit[i].id, hit[i].score});
+    for (size_t i = 0; i < n_hit; i++)
+        bench_needle_offer(best, n, (found){hit[i].meta, hit[i].handle, hit[i].id, hit[i].score});
     return R1_OK;
 }
 
@@ -127,7 +142,8 @@ static r1_status bench_needle_read_value(tiers *t, const found *h, float *x, r1_
     uint32_t d = t->s->d;
     if (h->id) {
         r1_longterm_view *v = r1_longterm_view_open(t->lt);
-        r1_status st = r1_longterm_view_vector(v, h->id, true, x, err); /* from its code, as a model would read it */
+        r1_status st = r1_longterm_view_vector(v, h->id, true, x,
+                                               err); /* from its code, as a model would read it */
         r1_longterm_view_close(v);
         return st;
     }
@@ -136,7 +152,8 @@ static r1_status bench_needle_read_value(tiers *t, const found *h, float *x, r1_
     return R1_OK;
 }
 
-static r1_status read_out(tiers *t, const found *best, size_t n, uint64_t needle, double *cosine, r1_err *err)
+static r1_status read_out(tiers *t, const found *best, size_t n, uint64_t needle, double *cosine,
+                          r1_err *err)
 {
     uint32_t d = t->s->d;
     float *out = calloc(d, sizeof *out);
@@ -209,13 +226,14 @@ static r1_status one_length(const needle_stream *s, uint64_t n, r1_figures *f, r
                .value = malloc(sizeof(float) * INSTANT * d),
                .x = malloc(sizeof(float) * d),
                .y = malloc(sizeof(float) * d)};
-    r1_memory_opts po = {.bytes_max = (size_t)POOL_MB << 20, .quota = WORKING, .n_entity_max = 1, .width = d};
+    r1_memory_opts po = {
+        .bytes_max = (size_t)POOL_MB << 20, .quota = WORKING, .n_entity_max = 1, .width = d};
     r1_longterm_opts lo = {.d_key = d, .d_vector = d, .n_entry_max = n + 1, .seed = s->seed};
     r1_progress p;
     r1_progress_begin(&p, "needle", n);
-    r1_status st = t.key && t.value && t.x && t.y
-                       ? R1_OK
-                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %d tokens", INSTANT);
+    r1_status st = t.key && t.value && t.x && t.y ? R1_OK
+                                                  : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
+                                                               "no memory for %d tokens", INSTANT);
     if (st == R1_OK) st = r1_memory_new(&t.pool, NULL, &po, err);
     if (st == R1_OK) st = r1_longterm_new_with(&t.lt, &lo, err);
     if (st == R1_OK) st = r1_memory_attach(t.pool, t.lt, 1, 1, err);
@@ -235,11 +253,13 @@ static r1_status one_length(const needle_stream *s, uint64_t n, r1_figures *f, r
 r1_status bench_needle(const needle_stream *s, const char *lengths, r1_figures *f, r1_err *err)
 {
     if (s->n_needle < NEEDLES)
-        R1_FAIL(err, R1_E_INVAL, "--needle: expected at least %d queries, found %zu", NEEDLES, s->n_needle);
+        R1_FAIL(err, R1_E_INVAL, "--needle: expected at least %d queries, found %zu", NEEDLES,
+                s->n_needle);
     for (char *end; *lengths && !r1_cli_stopped(); lengths = *end ? end + 1 : end) {
         unsigned long long n = strtoull(lengths, &end, 10);
         if (n < 2 * NEEDLES || n > 16777216 || (*end && *end != ','))
-            R1_FAIL(err, R1_E_INVAL, "--needle: expected numbers from %d to 16777216 and commas, found %.40s",
+            R1_FAIL(err, R1_E_INVAL,
+                    "--needle: expected numbers from %d to 16777216 and commas, found %.40s",
                     2 * NEEDLES, lengths);
         R1_TRY(one_length(s, n, f, err));
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli_bench.c - r1 bench gemm, attention, cawa, devices, doctor: what this machine can do and whether what the engine needs is there. */
+/* cli_bench.c - r1 bench gemm, attention, cawa, devices, doctor: what this machine can do and
+ * whether what the engine needs is there. */
 #include "cli_r1.h"
 #include "r1_backend.h"
 #include "r1_bench.h"
@@ -20,7 +21,8 @@ static const r1_option bench_rows[] = {
     {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print one JSON object"},
 };
 
-/* Layers of fraud-s (128 wide), of a model 512 wide, and a product that fills the second-level cache. */
+/* Layers of fraud-s (128 wide), of a model 512 wide, and a product that fills the second-level
+ * cache. */
 static const struct {
     const char *name;
     int64_t m, n, k;
@@ -30,9 +32,15 @@ static const struct {
               {"512x2048x512", 512, 2048, 512}};
 
 enum { FIGURES = 8 }; /* per shape; the worst over the shapes is the figure without one */
-static const char *const gemm_figure[FIGURES] = {
-    "f32_gops",     "f32_over_onednn",     "int8_gops",       "int8_over_onednn", "int8_over_f32",
-    "learned_gops", "learned_over_onednn", "learned_over_f32"}; /* learned: int8 with learned steps */
+static const char
+    *const gemm_figure[FIGURES] = {"f32_gops",
+                                   "f32_over_onednn",
+                                   "int8_gops",
+                                   "int8_over_onednn",
+                                   "int8_over_f32",
+                                   "learned_gops",
+                                   "learned_over_onednn",
+                                   "learned_over_f32"}; /* learned: int8 with learned steps */
 
 static r1_status bench_shape(size_t i, double seconds, double *figure, r1_err *err)
 {
@@ -78,8 +86,16 @@ static int bench_gemm(r1_cli_call *call)
 /* ---- whole samples ---- */
 
 static const r1_option score_rows[] = {
-    {.name = "model", .type = R1_OPT_PATH, .help = "model file (default: the shipped models/fraud-s.gguf)"},
-    {.name = "batch", .type = R1_OPT_INT, .def = "32", .min = 1, .max = 4096, .unit = "samples", .help = "a run's"},
+    {.name = "model",
+     .type = R1_OPT_PATH,
+     .help = "model file (default: the shipped models/fraud-s.gguf)"},
+    {.name = "batch",
+     .type = R1_OPT_INT,
+     .def = "32",
+     .min = 1,
+     .max = 4096,
+     .unit = "samples",
+     .help = "a run's"},
     {.name = "seconds",
      .type = R1_OPT_FLOAT,
      .def = "2",
@@ -93,19 +109,20 @@ static const r1_option score_rows[] = {
 /* A trunk 512 wide over eight tables of eight numbers. */
 static void wide_description(FILE *f)
 {
-    fprintf(
-        f,
-        "{\"name\": \"wide-512\", \"d_align\": 512, \"d_model\": 512, \"n_layer\": 4, \"n_head\": 8, \"d_ff\": 2048, "
-        "\"items\": [");
+    fprintf(f, "{\"name\": \"wide-512\", \"d_align\": 512, \"d_model\": 512, \"n_layer\": 4, "
+               "\"n_head\": 8, \"d_ff\": 2048, "
+               "\"items\": [");
     for (int i = 0; i < 8; i++)
-        fprintf(f,
-                "%s{\"name\": \"t%d\", \"kind\": \"table\", \"n_bin\": 16, \"hidden\": 512, \"num\": "
-                "[\"a\", \"b\", \"c\", \"d\", \"e\", \"f\", \"g\", \"h\"]}",
-                i ? ", " : "", i);
+        fprintf(
+            f,
+            "%s{\"name\": \"t%d\", \"kind\": \"table\", \"n_bin\": 16, \"hidden\": 512, \"num\": "
+            "[\"a\", \"b\", \"c\", \"d\", \"e\", \"f\", \"g\", \"h\"]}",
+            i ? ", " : "", i);
     fprintf(f, "], \"heads\": [{\"name\": \"h\", \"kind\": \"binary\"}]}");
 }
 
-static r1_status bench_model(const char *name, const r1_model *m, const r1_options *o, r1_figures *f, r1_err *err)
+static r1_status bench_model(const char *name, const r1_model *m, const r1_options *o,
+                             r1_figures *f, r1_err *err)
 {
     char text[96];
     double rate[2];
@@ -121,7 +138,8 @@ static r1_status bench_model(const char *name, const r1_model *m, const r1_optio
 }
 
 /* The same description with random weights, without and with learned steps. */
-static r1_status bench_both(const char *name, const char *description, const r1_options *o, r1_figures *f, r1_err *err)
+static r1_status bench_both(const char *name, const char *description, const r1_options *o,
+                            r1_figures *f, r1_err *err)
 {
     for (int learned = 0; learned < 2; learned++) {
         char text[64];
@@ -191,25 +209,31 @@ static const struct {
 
 static double attend_gflop(const r1_attend_shape *s)
 {
-    double pairs = (double)s->n_seq * (double)s->length * (double)(s->causal ? s->length + 1 : 2 * s->length) / 2;
+    double pairs = (double)s->n_seq * (double)s->length *
+                   (double)(s->causal ? s->length + 1 : 2 * s->length) / 2;
     return 4e-9 * pairs * s->n_head * s->width;
 }
 
-static void add_attend(r1_figures *f, const char *what, size_t i, double value, double *worst, bool higher_is_worse)
+static void add_attend(r1_figures *f, const char *what, size_t i, double value, double *worst,
+                       bool higher_is_worse)
 {
     char name[96];
     snprintf(name, sizeof name, "%s_%s", what, attend_shapes[i].name);
     r1_figures_add(f, name, value);
     /* short sequences have figures of their own: what is measured there is the ops' start */
-    if (attend_shapes[i].shape.length >= 64 && (higher_is_worse ? value > *worst : value < *worst)) *worst = value;
+    if (attend_shapes[i].shape.length >= 64 && (higher_is_worse ? value > *worst : value < *worst))
+        *worst = value;
 }
 
 static int bench_attend(r1_cli_call *call)
 {
-    double seconds = r1_options_float(call->opts, "seconds"), over_separate = 1e30, overhead = -1e30;
+    double seconds = r1_options_float(call->opts, "seconds"), over_separate = 1e30,
+           overhead = -1e30;
     r1_figures *f = r1_figures_new("r1 bench attention");
     if (!f) return R1_EXIT_FAILED;
-    r1_figures_note(f, "peer", "oneDNN's two products with a softmax between them; the same kernel without CAWA");
+    r1_figures_note(
+        f, "peer",
+        "oneDNN's two products with a softmax between them; the same kernel without CAWA");
     r1_figures_add(f, "roofline_gops", r1_bench_roofline(seconds / 4));
     r1_status st = R1_OK;
     for (size_t i = 0; i < R1_COUNT(attend_shapes) && st == R1_OK; i++) {
@@ -219,8 +243,11 @@ static int bench_attend(r1_cli_call *call)
         if (st != R1_OK) break;
         double none = 0, plain = t.plain_scale_us + t.attend_us;
         add_attend(f, "gops", i, attend_gflop(s) * 1e6 / t.attend_us, &none, true);
-        if (!s->bf16) add_attend(f, "fused_over_separate", i, t.separate_us / t.attend_us, &over_separate, false);
-        add_attend(f, "cawa_overhead", i, (t.cawa_scale_us - t.plain_scale_us) / plain, &overhead, true);
+        if (!s->bf16)
+            add_attend(f, "fused_over_separate", i, t.separate_us / t.attend_us, &over_separate,
+                       false);
+        add_attend(f, "cawa_overhead", i, (t.cawa_scale_us - t.plain_scale_us) / plain, &overhead,
+                   true);
         add_attend(f, "context_overhead", i, t.context_us / plain, &none, true);
         add_attend(f, "low_rank_overhead", i, (t.low_rank_us - t.attend_us) / plain, &none, true);
     }
@@ -243,7 +270,8 @@ static int bench_devices(r1_cli_call *call)
         char text[256] = "";
         if (b && b->devices(&n, &err) == R1_OK)
             for (uint32_t d = 0; d < n; d++)
-                if (b->device_text(d, text, sizeof text, &err) == R1_OK) printf("%-10s %u  %s\n", backends[i], d, text);
+                if (b->device_text(d, text, sizeof text, &err) == R1_OK)
+                    printf("%-10s %u  %s\n", backends[i], d, text);
         if (!b || !n) printf("%-10s -  %s\n", backends[i], err.msg);
     }
     return R1_EXIT_OK;
@@ -293,21 +321,23 @@ static int bench_doctor(r1_cli_call *call)
     snprintf(text, sizeof text, "%.1f GiB (2 are needed)", gib);
     bench_say(&h, gib >= 2, "memory", text);
     const r1_backend *cuda = r1_backend_find("cuda", &err);
-    printf("%-8s %-22s %s\n", cuda ? "good" : "absent", "CUDA (optional)", cuda ? "usable" : err.msg);
+    printf("%-8s %-22s %s\n", cuda ? "good" : "absent", "CUDA (optional)",
+           cuda ? "usable" : err.msg);
     return h.problems ? R1_EXIT_CHECK : R1_EXIT_OK;
 }
 
 const r1_command cli_bench_commands[] = {
     {.name = "bench gemm",
-     .summary =
-         "the linear layer in f32 and int8, beside oneDNN's bare products and the machine's multiply-add limit, on one "
-         "thread",
+     .summary = "the linear layer in f32 and int8, beside oneDNN's bare products and the machine's "
+                "multiply-add limit, on one "
+                "thread",
      .examples = "r1 bench gemm\nr1 bench gemm --json --seconds 2",
      .options = bench_rows,
      .n_options = R1_COUNT(bench_rows),
      .run = bench_gemm},
     {.name = "bench score",
-     .summary = "whole samples a second in f32 and int8, without and with learned steps, at the size of a model and "
+     .summary = "whole samples a second in f32 and int8, without and with learned steps, at the "
+                "size of a model and "
                 "512 wide, on "
                 "one thread; random weights",
      .examples = "r1 bench score\nr1 bench score --model models/medical-b.gguf --batch 64",
@@ -315,7 +345,8 @@ const r1_command cli_bench_commands[] = {
      .n_options = R1_COUNT(score_rows),
      .run = bench_score},
     {.name = "bench attention",
-     .summary = "fused attention beside separate operations, and with CAWA beside without, on one thread",
+     .summary =
+         "fused attention beside separate operations, and with CAWA beside without, on one thread",
      .examples = "r1 bench attention\nr1 bench attention --json --seconds 2",
      .options = bench_rows,
      .n_options = R1_COUNT(bench_rows),
@@ -326,7 +357,10 @@ const r1_command cli_bench_commands[] = {
      .options = bench_rows,
      .n_options = R1_COUNT(bench_rows),
      .run = bench_attend},
-    {.name = "devices", .summary = "what the engine can run on", .examples = "r1 devices", .run = bench_devices},
+    {.name = "devices",
+     .summary = "what the engine can run on",
+     .examples = "r1 devices",
+     .run = bench_devices},
     {.name = "doctor",
      .summary = "checks of this machine; exit code 3 where something is wrong",
      .examples = "r1 doctor",

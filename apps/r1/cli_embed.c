@@ -11,7 +11,8 @@ static const r1_option options[] = {
     {.name = "item", .type = R1_OPT_STRING, .help = "the item whose rows are the base"},
     {.name = "queries",
      .type = R1_OPT_STRING,
-     .help = "the item whose rows are queries, of every fiftieth sample; default: that of --item, which are then not "
+     .help = "the item whose rows are queries, of every fiftieth sample; default: that of --item, "
+             "which are then not "
              "in the base"},
     {.name = "out", .type = R1_OPT_PATH, .help = "folder for ITEM_base.f16 and ITEM_queries.f16"},
     {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print one JSON object"},
@@ -34,7 +35,8 @@ static void embed_put(void *ctx, uint64_t id, const float *row)
     w->n[query]++;
 }
 
-static r1_status embed_item_of(const r1_model *m, const char *option, const char *name, uint32_t *item, r1_err *err)
+static r1_status embed_item_of(const r1_model *m, const char *option, const char *name,
+                               uint32_t *item, r1_err *err)
 {
     int k = name ? r1_model_item(m, name) : -1;
     *item = (uint32_t)k;
@@ -45,7 +47,8 @@ static r1_status embed_item_of(const r1_model *m, const char *option, const char
 static r1_status embed_run(r1_cli_call *call, const r1_model *m, writer *w)
 {
     const r1_options *o = call->opts;
-    const char *out = r1_options_str(o, "out"), *name = r1_options_str(o, "item"), *ask = r1_options_str(o, "queries");
+    const char *out = r1_options_str(o, "out"), *name = r1_options_str(o, "item"),
+               *ask = r1_options_str(o, "queries");
     uint32_t item, query;
     R1_TRY(embed_item_of(m, "item", name, &item, &call->err));
     R1_TRY(embed_item_of(m, "queries", ask ? ask : name, &query, &call->err));
@@ -91,9 +94,11 @@ static int embed_embed(r1_cli_call *call)
 
 const r1_command cli_embed_commands[] = {
     {.name = "embed",
-     .summary = "rows of the common space that the encoders make of shards, as files of vectors for r1 bench memory",
-     .examples = "r1 embed --model m.gguf --item row --out vectors train.r1s\n"
-                 "r1 embed --model m.gguf --item name --queries definition --out vectors a.r1s b.r1s",
+     .summary = "rows of the common space that the encoders make of shards, as files of vectors "
+                "for r1 bench memory",
+     .examples =
+         "r1 embed --model m.gguf --item row --out vectors train.r1s\n"
+         "r1 embed --model m.gguf --item name --queries definition --out vectors a.r1s b.r1s",
      .options = options,
      .n_options = R1_COUNT(options),
      .run = embed_embed}};

@@ -10,31 +10,51 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- options ---------------------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static const r1_option train_rows[] = {
     {.name = "stage",
      .type = R1_OPT_ENUM,
      .def = "finetune",
      .choices = "pretrain|finetune|reinforce|reward",
-     .help = "without labels; heads on labels; which evidence to ask for; what a trace of evidence is worth"},
+     .help = "without labels; heads on labels; which evidence to ask for; what a trace of evidence "
+             "is worth"},
     {.name = "curriculum",
      .type = R1_OPT_STRING,
-     .help = "MEASURE:PACING:START:FULL, from simple to complex: difficulty items|refs|bytes|ITEM.COLUMN, pacing "
-             "linear|root|step, shares of the data and of the training; pretrain also knows the difficulty mask"},
-    {.name = "plot", .type = R1_OPT_PATH, .help = "SVG picture of the metrics, written at the end; needs --metrics"},
+     .help = "MEASURE:PACING:START:FULL, from simple to complex: difficulty "
+             "items|refs|bytes|ITEM.COLUMN, pacing "
+             "linear|root|step, shares of the data and of the training; pretrain also knows the "
+             "difficulty mask"},
+    {.name = "plot",
+     .type = R1_OPT_PATH,
+     .help = "SVG picture of the metrics, written at the end; needs --metrics"},
     {.name = "valid",
      .type = R1_OPT_STRING,
      .help = "validation shards, separated by commas: early stopping, calibration"},
     {.name = "out", .type = R1_OPT_PATH, .help = "model file to write (GGUF)"},
-    {.name = "description", .type = R1_OPT_PATH, .help = "model description (JSON); default: the shards' own"},
+    {.name = "description",
+     .type = R1_OPT_PATH,
+     .help = "model description (JSON); default: the shards' own"},
     {.name = "init",
      .type = R1_OPT_PATH,
      .help = "model to start from; other heads than the shards' make way for new ones"},
-    {.name = "checkpoint", .type = R1_OPT_PATH, .help = "written while training; resumed from when it exists"},
+    {.name = "checkpoint",
+     .type = R1_OPT_PATH,
+     .help = "written while training; resumed from when it exists"},
     {.name = "metrics", .type = R1_OPT_PATH, .help = "JSON lines, appended"},
-    {.name = "epochs", .type = R1_OPT_INT, .def = "4", .min = 1, .max = 10000, .help = "passes over the data"},
-    {.name = "batch", .type = R1_OPT_INT, .def = "256", .min = 1, .max = 4096, .unit = "samples", .help = "a step's"},
+    {.name = "epochs",
+     .type = R1_OPT_INT,
+     .def = "4",
+     .min = 1,
+     .max = 10000,
+     .help = "passes over the data"},
+    {.name = "batch",
+     .type = R1_OPT_INT,
+     .def = "256",
+     .min = 1,
+     .max = 4096,
+     .unit = "samples",
+     .help = "a step's"},
     R1_CLI_SLICES("4"),
     R1_CLI_THREADS,
     {.name = "lr",
@@ -42,7 +62,12 @@ static const r1_option train_rows[] = {
      .min = 1e-7,
      .max = 1,
      .help = "highest learning rate; default: 0.002, reinforce 0.001"},
-    {.name = "weight-decay", .type = R1_OPT_FLOAT, .def = "0.01", .min = 1e-9, .max = 1, .help = "AdamW's"},
+    {.name = "weight-decay",
+     .type = R1_OPT_FLOAT,
+     .def = "0.01",
+     .min = 1e-9,
+     .max = 1,
+     .help = "AdamW's"},
     {.name = "mean-decay",
      .type = R1_OPT_FLOAT,
      .def = "0",
@@ -63,7 +88,8 @@ static const r1_option train_rows[] = {
     {.name = "int8",
      .type = R1_OPT_BOOL,
      .def = "false",
-     .help = "finetune: for int8, linear layers round to learned steps; starts well from a trained --init"},
+     .help = "finetune: for int8, linear layers round to learned steps; starts well from a trained "
+             "--init"},
     {.name = "metric",
      .type = R1_OPT_ENUM,
      .def = "loss",
@@ -73,11 +99,25 @@ static const r1_option train_rows[] = {
      .type = R1_OPT_ENUM,
      .def = "temperature",
      .choices = "temperature|isotonic",
-     .help = "of binary heads: scale and bias, or these and a monotone map (pool adjacent violators)"},
-    {.name = "patience", .type = R1_OPT_INT, .def = "3", .min = 1, .max = 1000, .help = "validations without gain"},
-    {.name = "seed", .type = R1_OPT_INT, .def = "1", .min = 0, .max = 9e15, .help = "of weights and order"},
+     .help =
+         "of binary heads: scale and bias, or these and a monotone map (pool adjacent violators)"},
+    {.name = "patience",
+     .type = R1_OPT_INT,
+     .def = "3",
+     .min = 1,
+     .max = 1000,
+     .help = "validations without gain"},
+    {.name = "seed",
+     .type = R1_OPT_INT,
+     .def = "1",
+     .min = 0,
+     .max = 9e15,
+     .help = "of weights and order"},
     {.name = "no-length", .type = R1_OPT_BOOL, .def = "false", .help = "CAWA's length factor off"},
-    {.name = "no-context", .type = R1_OPT_BOOL, .def = "false", .help = "CAWA's context factor off"},
+    {.name = "no-context",
+     .type = R1_OPT_BOOL,
+     .def = "false",
+     .help = "CAWA's context factor off"},
     {.name = "off", .type = R1_OPT_STRING, .help = "items never shown, separated by commas"},
     {.name = "mask",
      .type = R1_OPT_FLOAT,
@@ -87,11 +127,14 @@ static const r1_option train_rows[] = {
      .help = "pretrain: share of tokens and columns that are hidden"},
     {.name = "parts",
      .type = R1_OPT_STRING,
-     .help = "pretrain: of tokens,columns,next,align those to learn from, each with =WEIGHT or alone; default: all"},
+     .help = "pretrain: of tokens,columns,next,align those to learn from, each with =WEIGHT or "
+             "alone; default: all"},
     {.name = "truth",
      .type = R1_OPT_STRING,
      .help = "reinforce, reward: the head whose label is right; default: the first"},
-    {.name = "given", .type = R1_OPT_STRING, .help = "reinforce, reward: items that every trace starts with"},
+    {.name = "given",
+     .type = R1_OPT_STRING,
+     .help = "reinforce, reward: items that every trace starts with"},
     {.name = "needs",
      .type = R1_OPT_STRING,
      .help = "reinforce, reward: ITEM=ITEM+ITEM,...: one of these must be held before"},
@@ -101,7 +144,12 @@ static const r1_option train_rows[] = {
      .min = 0,
      .max = 24,
      .help = "reinforce, reward: most items asked; 0: all"},
-    {.name = "steps", .type = R1_OPT_INT, .def = "300", .min = 1, .max = 1e7, .help = "reinforce, reward: updates"},
+    {.name = "steps",
+     .type = R1_OPT_INT,
+     .def = "300",
+     .min = 1,
+     .max = 1e7,
+     .help = "reinforce, reward: updates"},
     {.name = "cases",
      .type = R1_OPT_INT,
      .def = "32",
@@ -150,14 +198,27 @@ static const r1_option eval_rows[] = {
     {.name = "model", .type = R1_OPT_PATH, .help = "model file"},
     {.name = "head", .type = R1_OPT_STRING, .help = "head to judge; default: the first"},
     {.name = "off", .type = R1_OPT_STRING, .help = "items treated as absent, separated by commas"},
-    {.name = "steps", .type = R1_OPT_INT, .def = "0", .min = 0, .max = 24, .help = "stop after so many items; 0: all"},
+    {.name = "steps",
+     .type = R1_OPT_INT,
+     .def = "0",
+     .min = 0,
+     .max = 24,
+     .help = "stop after so many items; 0: all"},
     {.name = "no-length", .type = R1_OPT_BOOL, .def = "false", .help = "CAWA's length factor off"},
-    {.name = "no-context", .type = R1_OPT_BOOL, .def = "false", .help = "CAWA's context factor off"},
-    {.name = "beta", .type = R1_OPT_FLOAT, .min = 0, .max = 0.9, .help = "CAWA's beta; default: the file's"},
+    {.name = "no-context",
+     .type = R1_OPT_BOOL,
+     .def = "false",
+     .help = "CAWA's context factor off"},
+    {.name = "beta",
+     .type = R1_OPT_FLOAT,
+     .min = 0,
+     .max = 0.9,
+     .help = "CAWA's beta; default: the file's"},
     {.name = "int8",
      .type = R1_OPT_BOOL,
      .def = "false",
-     .help = "also with linear layers in 8-bit integers: the figures, and what they change, beside those in f32"},
+     .help = "also with linear layers in 8-bit integers: the figures, and what they change, beside "
+             "those in f32"},
     {.name = "backend",
      .type = R1_OPT_ENUM,
      .def = "cpu",
@@ -165,29 +226,41 @@ static const r1_option eval_rows[] = {
      .help = "what runs the plan"},
     {.name = "policy",
      .type = R1_OPT_STRING,
-     .help = "judge this head of --stage reinforce (\"act\") as a policy, with the options below as in training"},
+     .help = "judge this head of --stage reinforce (\"act\") as a policy, with the options below "
+             "as in training"},
     {.name = "truth",
      .type = R1_OPT_STRING,
      .help = "policy: the shards' head whose label is right; default: the first"},
     {.name = "given", .type = R1_OPT_STRING, .help = "policy: items that every trace starts with"},
-    {.name = "needs", .type = R1_OPT_STRING, .help = "policy: ITEM=ITEM+ITEM,...: one of these must be held before"},
-    {.name = "asks", .type = R1_OPT_INT, .def = "0", .min = 0, .max = 24, .help = "policy: most items asked; 0: all"},
+    {.name = "needs",
+     .type = R1_OPT_STRING,
+     .help = "policy: ITEM=ITEM+ITEM,...: one of these must be held before"},
+    {.name = "asks",
+     .type = R1_OPT_INT,
+     .def = "0",
+     .min = 0,
+     .max = 24,
+     .help = "policy: most items asked; 0: all"},
     {.name = "cost",
      .type = R1_OPT_STRING,
      .help = "policy: ITEM=COST,...: what asking costs of the 1 that a right verdict earns"},
     {.name = "retrieval",
      .type = R1_OPT_BOOL,
      .def = "false",
-     .help = "how often each item finds another one's row of its own sample in the common space, among 256"},
+     .help = "how often each item finds another one's row of its own sample in the common space, "
+             "among 256"},
     {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print one JSON object"},
 };
 
 static const r1_option info_rows[] = {
-    {.name = "description", .type = R1_OPT_BOOL, .def = "false", .help = "print the description (JSON) alone"},
+    {.name = "description",
+     .type = R1_OPT_BOOL,
+     .def = "false",
+     .help = "print the description (JSON) alone"},
     {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print one JSON object"},
 };
 
-/* ---- helpers ---------------------------------------------------------------------------------------------- */
+/* ---- helpers --------------------------------------------------------------------------------- */
 
 r1_status cli_split(cli_list *l, const char *text, r1_err *err)
 {
@@ -200,14 +273,16 @@ r1_status cli_split(cli_list *l, const char *text, r1_err *err)
     for (char *p = l->copy; p;) {
         char *comma = strchr(p, ',');
         if (comma) *comma++ = 0;
-        if (l->n == CLI_PATHS_MAX) R1_FAIL(err, R1_E_INVAL, "more than %d names in \"%.60s...\"", CLI_PATHS_MAX, text);
+        if (l->n == CLI_PATHS_MAX)
+            R1_FAIL(err, R1_E_INVAL, "more than %d names in \"%.60s...\"", CLI_PATHS_MAX, text);
         l->item[l->n++] = p;
         p = comma;
     }
     return R1_OK;
 }
 
-r1_status cli_items(const r1_model *m, const char *option, const char *names, uint32_t *mask, r1_err *err)
+r1_status cli_items(const r1_model *m, const char *option, const char *names, uint32_t *mask,
+                    r1_err *err)
 {
     cli_list l;
     *mask = 0;
@@ -215,8 +290,8 @@ r1_status cli_items(const r1_model *m, const char *option, const char *names, ui
     for (size_t i = 0; st == R1_OK && i < l.n; i++) {
         int k = r1_model_item(m, l.item[i]);
         if (k < 0)
-            st =
-                r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__, "%s %s: the model has no such item", option, l.item[i]);
+            st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__,
+                            "%s %s: the model has no such item", option, l.item[i]);
         else
             *mask |= 1u << k;
     }
@@ -252,18 +327,20 @@ static void add_eval(r1_figures *f, const r1_eval *v)
     }
 }
 
-/* ---- train ------------------------------------------------------------------------------------------------ */
+/* ---- train ----------------------------------------------------------------------------------- */
 
-/* Items to hide are named before a model exists: one is made from the same description to ask it. */
-static r1_status hidden_items(const char *const *shard, const char *description, const char *names, uint32_t *mask,
-                              r1_err *err)
+/* Items to hide are named before a model exists: one is made from the same description to ask
+ * it. */
+static r1_status hidden_items(const char *const *shard, const char *description, const char *names,
+                              uint32_t *mask, r1_err *err)
 {
     r1_shard *s = NULL;
     r1_model *m = NULL;
     *mask = 0;
     if (!names) return R1_OK;
     r1_status st = r1_shard_open(&s, shard[0], err);
-    if (st == R1_OK) st = r1_model_new(&m, description ? description : r1_shard_description(s), 0, err);
+    if (st == R1_OK)
+        st = r1_model_new(&m, description ? description : r1_shard_description(s), 0, err);
     if (st == R1_OK) st = cli_items(m, "--off", names, mask, err);
     r1_model_free(m);
     r1_shard_close(s);
@@ -272,11 +349,13 @@ static r1_status hidden_items(const char *const *shard, const char *description,
 
 static r1_stop_metric model_metric_of(const char *name)
 {
-    return strcmp(name, "ap") == 0 ? R1_STOP_AP : strcmp(name, "top1") == 0 ? R1_STOP_TOP1 : R1_STOP_LOSS;
+    return strcmp(name, "ap") == 0     ? R1_STOP_AP
+           : strcmp(name, "top1") == 0 ? R1_STOP_TOP1
+                                       : R1_STOP_LOSS;
 }
 
-static r1_status run_training(r1_cli_call *call, const cli_list *valid, const char *description, uint32_t items_off,
-                              r1_train_report *rep)
+static r1_status run_training(r1_cli_call *call, const cli_list *valid, const char *description,
+                              uint32_t items_off, r1_train_report *rep)
 {
     const r1_options *o = call->opts;
     r1_train_opts t = {.train = call->rest,
@@ -310,7 +389,8 @@ static r1_status run_training(r1_cli_call *call, const cli_list *valid, const ch
     return r1_train(&t, rep, &call->err);
 }
 
-static int model_finetune(r1_cli_call *call, const cli_list *valid, const char *description, uint32_t items_off)
+static int model_finetune(r1_cli_call *call, const cli_list *valid, const char *description,
+                          uint32_t items_off)
 {
     r1_train_report rep;
     r1_status st = run_training(call, valid, description, items_off, &rep);
@@ -332,7 +412,8 @@ static int model_finetune(r1_cli_call *call, const cli_list *valid, const char *
     return r1_cli_exit(st);
 }
 
-static r1_status read_train(r1_cli_call *call, cli_list *valid, char **description, uint32_t *items_off)
+static r1_status read_train(r1_cli_call *call, cli_list *valid, char **description,
+                            uint32_t *items_off)
 {
     const r1_options *o = call->opts;
     size_t len;
@@ -342,7 +423,8 @@ static r1_status read_train(r1_cli_call *call, cli_list *valid, char **descripti
     if (r1_options_str(o, "plot") && !r1_options_str(o, "metrics"))
         R1_FAIL(&call->err, R1_E_INVAL, "--plot draws what --metrics wrote: name both");
     if (r1_options_str(o, "description"))
-        R1_TRY(r1_file_read(r1_options_str(o, "description"), 1 << 20, description, &len, &call->err));
+        R1_TRY(
+            r1_file_read(r1_options_str(o, "description"), 1 << 20, description, &len, &call->err));
     return hidden_items(call->rest, *description, r1_options_str(o, "off"), items_off, &call->err);
 }
 
@@ -351,14 +433,16 @@ static int model_train(r1_cli_call *call)
     cli_list valid = {0};
     char *description = NULL;
     uint32_t items_off = 0;
-    const char *stage = r1_options_str(call->opts, "stage"), *plot = r1_options_str(call->opts, "plot");
+    const char *stage = r1_options_str(call->opts, "stage"),
+               *plot = r1_options_str(call->opts, "plot");
     r1_status st = read_train(call, &valid, &description, &items_off);
     int code = r1_cli_exit(st);
     if (st == R1_OK)
-        code = strcmp(stage, "reinforce") == 0  ? cli_reinforce(call, &valid, description)
-               : strcmp(stage, "reward") == 0   ? cli_reward(call, &valid, description)
-               : strcmp(stage, "pretrain") == 0 ? cli_pretrain(call, &valid, description, items_off)
-                                                : model_finetune(call, &valid, description, items_off);
+        code = strcmp(stage, "reinforce") == 0 ? cli_reinforce(call, &valid, description)
+               : strcmp(stage, "reward") == 0  ? cli_reward(call, &valid, description)
+               : strcmp(stage, "pretrain") == 0
+                   ? cli_pretrain(call, &valid, description, items_off)
+                   : model_finetune(call, &valid, description, items_off);
     if (st == R1_OK && code == R1_EXIT_OK && plot)
         code = r1_cli_exit(cli_plot(r1_options_str(call->opts, "metrics"), plot, &call->err));
     free(valid.copy);
@@ -366,7 +450,7 @@ static int model_train(r1_cli_call *call)
     return code;
 }
 
-/* ---- eval ------------------------------------------------------------------------------------------------- */
+/* ---- eval ------------------------------------------------------------------------------------ */
 
 static r1_status model_head_of(const r1_model *m, const char *name, uint32_t *head, r1_err *err)
 {
@@ -429,7 +513,8 @@ static r1_status run_eval(r1_cli_call *call, r1_model *m, bool int8, r1_eval *v,
                       .ctx = s};
     R1_TRY(model_head_of(m, r1_options_str(o, "head"), &e.head, &call->err));
     R1_TRY(cli_items(m, "--off", r1_options_str(o, "off"), &e.items_off, &call->err));
-    if (r1_options_has(o, "beta")) R1_TRY(r1_model_set_beta(m, (float)r1_options_float(o, "beta"), &call->err));
+    if (r1_options_has(o, "beta"))
+        R1_TRY(r1_model_set_beta(m, (float)r1_options_float(o, "beta"), &call->err));
     int64_t began = r1_mono_us();
     R1_TRY(r1_evaluate(m, call->rest, call->n_rest, &e, v, &call->err));
     s->seconds = (double)(r1_mono_us() - began) * 1e-6;
@@ -438,7 +523,8 @@ static r1_status run_eval(r1_cli_call *call, r1_model *m, bool int8, r1_eval *v,
 }
 
 /* What int8 changes: the metric's difference with its interval, in itself and of the metric. */
-static r1_status add_int8(r1_cli_call *call, r1_figures *f, r1_model *m, const r1_eval *v, const scored *first)
+static r1_status add_int8(r1_cli_call *call, r1_figures *f, r1_model *m, const r1_eval *v,
+                          const scored *first)
 {
     r1_eval v8;
     r1_comparison c;
@@ -468,7 +554,8 @@ static r1_status add_int8(r1_cli_call *call, r1_figures *f, r1_model *m, const r
     return st;
 }
 
-void cli_retrieval(r1_figures *f, const r1_model *m, const char *what, const r1_retrieval *p, double value)
+void cli_retrieval(r1_figures *f, const r1_model *m, const char *what, const r1_retrieval *p,
+                   double value)
 {
     char name[160];
     snprintf(name, sizeof name, "recall1%s_%.60s_%.60s", what, r1_model_item_name(m, p->a),
@@ -476,7 +563,8 @@ void cli_retrieval(r1_figures *f, const r1_model *m, const char *what, const r1_
     r1_figures_add(f, name, value);
 }
 
-static r1_status add_retrieval(r1_figures *f, const r1_cli_call *call, const r1_model *m, r1_err *err)
+static r1_status add_retrieval(r1_figures *f, const r1_cli_call *call, const r1_model *m,
+                               r1_err *err)
 {
     r1_retrieval pair[R1_PRETRAIN_PAIRS_MAX];
     size_t n;
@@ -508,9 +596,9 @@ static int model_eval(r1_cli_call *call)
     const char *path = r1_options_str(call->opts, "model");
     r1_figures *f = r1_figures_new("r1 eval");
     r1_status st = !f ? r1_err_set(&call->err, R1_E_NOMEM, __FILE__, __LINE__, "out of memory")
-                   : path && call->n_rest
-                       ? R1_OK
-                       : r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "name --model and at least one shard");
+                   : path && call->n_rest ? R1_OK
+                                          : r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__,
+                                                       "name --model and at least one shard");
     if (st == R1_OK) st = r1_model_open(&m, path, &call->err);
     if (st == R1_OK) {
         r1_figures_note(f, "model", path);
@@ -523,7 +611,7 @@ static int model_eval(r1_cli_call *call)
     return r1_cli_exit(st);
 }
 
-/* ---- info ------------------------------------------------------------------------------------------------- */
+/* ---- info ------------------------------------------------------------------------------------ */
 
 static void part_flop(void *ctx, const char *part, uint64_t flop)
 {
@@ -558,8 +646,8 @@ static r1_status model_describe(r1_cli_call *call, const r1_model *m)
     if (!f) R1_FAIL(&call->err, R1_E_NOMEM, "out of memory");
     snprintf(hash, sizeof hash, "%016llx", (unsigned long long)r1_model_schema_hash(m));
     for (size_t i = 0, n = 0; i < r1_model_n_item(m) && n < sizeof items - 100; i++)
-        n += (size_t)snprintf(items + n, sizeof items - n, "%s%.60s (%s)", i ? ", " : "", r1_model_item_name(m, i),
-                              kinds[r1_model_item_kind(m, i)]);
+        n += (size_t)snprintf(items + n, sizeof items - n, "%s%.60s (%s)", i ? ", " : "",
+                              r1_model_item_name(m, i), kinds[r1_model_item_kind(m, i)]);
     r1_figures_note(f, "model", call->rest[0]);
     r1_figures_note(f, "name", r1_model_name(m));
     r1_figures_note(f, "schema_hash", hash);
@@ -581,8 +669,9 @@ static r1_status model_describe(r1_cli_call *call, const r1_model *m)
 static int model_info(r1_cli_call *call)
 {
     r1_model *m = NULL;
-    r1_status st =
-        call->n_rest == 1 ? R1_OK : r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "name one model file");
+    r1_status st = call->n_rest == 1 ? R1_OK
+                                     : r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__,
+                                                  "name one model file");
     if (st == R1_OK) st = r1_model_open(&m, call->rest[0], &call->err);
     if (st == R1_OK && r1_options_bool(call->opts, "description"))
         printf("%s\n", r1_model_description(m));
@@ -594,28 +683,34 @@ static int model_info(r1_cli_call *call)
 
 const r1_command cli_model_commands[] = {
     {.name = "train",
-     .summary = "trains a model on shards; cut and run again, it goes on from its checkpoint to the same bytes",
-     .examples =
-         "r1 train --out m.gguf --valid valid.r1s train.r1s\n"
-         "r1 train --out m.gguf --valid v.r1s --checkpoint m.ck --epochs 8 --metrics m.jsonl a.r1s b.r1s\n"
-         "r1 train --init base.gguf --out tuned.gguf --lr 0.0005 --valid v.r1s new.r1s\n"
-         "r1 train --stage pretrain --curriculum mask:linear:0.3:0.5 --out base.gguf --valid v.r1s a.r1s b.r1s\n"
-         "r1 train --stage reward --given row --out worth.gguf --valid v.r1s a.r1s\n"
-         "r1 train --stage reinforce --given row --cost history=0.02,ego=0.05 --reward-model worth.gguf --out "
-         "policy.gguf --valid v.r1s a.r1s",
+     .summary = "trains a model on shards; cut and run again, it goes on from its checkpoint to "
+                "the same bytes",
+     .examples = "r1 train --out m.gguf --valid valid.r1s train.r1s\n"
+                 "r1 train --out m.gguf --valid v.r1s --checkpoint m.ck --epochs 8 --metrics "
+                 "m.jsonl a.r1s b.r1s\n"
+                 "r1 train --init base.gguf --out tuned.gguf --lr 0.0005 --valid v.r1s new.r1s\n"
+                 "r1 train --stage pretrain --curriculum mask:linear:0.3:0.5 --out base.gguf "
+                 "--valid v.r1s a.r1s b.r1s\n"
+                 "r1 train --stage reward --given row --out worth.gguf --valid v.r1s a.r1s\n"
+                 "r1 train --stage reinforce --given row --cost history=0.02,ego=0.05 "
+                 "--reward-model worth.gguf --out "
+                 "policy.gguf --valid v.r1s a.r1s",
      .options = train_rows,
      .n_options = R1_COUNT(train_rows),
      .run = model_train},
     {.name = "eval",
      .summary = "figures of a model on shards; switches take items and CAWA's factors away",
      .examples = "r1 eval --model m.gguf test.r1s --json\n"
-                 "r1 eval --model m.gguf --off history,graph test.r1s\nr1 eval --model m.gguf --no-context test.r1s\n"
-                 "r1 eval --model policy.gguf --policy act --given row --cost history=0.02,ego=0.05 test.r1s",
+                 "r1 eval --model m.gguf --off history,graph test.r1s\nr1 eval --model m.gguf "
+                 "--no-context test.r1s\n"
+                 "r1 eval --model policy.gguf --policy act --given row --cost "
+                 "history=0.02,ego=0.05 test.r1s",
      .options = eval_rows,
      .n_options = R1_COUNT(eval_rows),
      .run = model_eval},
     {.name = "info",
-     .summary = "what a model file holds: items, schema hash, size, work per sample counted from the plan, calibration",
+     .summary = "what a model file holds: items, schema hash, size, work per sample counted from "
+                "the plan, calibration",
      .examples = "r1 info m.gguf\nr1 info --description m.gguf",
      .options = info_rows,
      .n_options = R1_COUNT(info_rows),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli_r1.h - the groups of commands that main.c joins into one table, and what the commands of models share. */
+/* cli_r1.h - the groups of commands that main.c joins into one table, and what the commands of
+ * models share. */
 #ifndef CLI_R1_H
 #define CLI_R1_H
 
@@ -32,15 +33,19 @@ typedef struct {
 } cli_list;
 r1_status cli_split(cli_list *l, const char *text, r1_err *err);
 /* Bits of the items that a list names; option is for the message. */
-r1_status cli_items(const r1_model *m, const char *option, const char *names, uint32_t *mask, r1_err *err);
+r1_status cli_items(const r1_model *m, const char *option, const char *names, uint32_t *mask,
+                    r1_err *err);
 
 /* --beta as r1_train_opts.beta takes it. */
 double cli_beta(const r1_options *o);
 /* A pair's figure by the name recall1WHAT_A_B. */
-void cli_retrieval(r1_figures *f, const r1_model *m, const char *what, const r1_retrieval *p, double value);
+void cli_retrieval(r1_figures *f, const r1_model *m, const char *what, const r1_retrieval *p,
+                   double value);
 
-/* r1 train --stage pretrain, reinforce and reward: cli_stage.c. description NULL: the shards' own with the stage's head. */
-int cli_pretrain(r1_cli_call *call, const cli_list *valid, const char *description, uint32_t items_off);
+/* r1 train --stage pretrain, reinforce and reward: cli_stage.c. description NULL: the shards'
+ * own with the stage's head. */
+int cli_pretrain(r1_cli_call *call, const cli_list *valid, const char *description,
+                 uint32_t items_off);
 int cli_reinforce(r1_cli_call *call, const cli_list *valid, const char *description);
 int cli_reward(r1_cli_call *call, const cli_list *valid, const char *description);
 /* r1 eval --policy: what the policy earns on the shards. */

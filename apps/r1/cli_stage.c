@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli_stage.c - r1 train --stage pretrain, reinforce and reward, r1 eval --policy: names of items become bits and costs, the stage's head
- * joins the shards' description. */
+/* cli_stage.c - r1 train --stage pretrain, reinforce and reward, r1 eval --policy: names of
+ * items become bits and costs, the stage's head joins the shards' description. */
 #include "cli_r1.h"
 #include "r1_pretrain.h"
 #include "r1_reinforce.h"
@@ -18,7 +18,7 @@ typedef struct {
     uint32_t door[R1_ITEMS_MAX], given;
 } setting;
 
-/* ---- description ------------------------------------------------------------------------------------------ */
+/* ---- description ----------------------------------------------------------------------------- */
 
 /* Number of verdicts of the head that tells right from wrong; 0: there is no such head. */
 static size_t verdicts_of(const json_t *heads, const char *truth)
@@ -31,19 +31,23 @@ static size_t verdicts_of(const json_t *heads, const char *truth)
                    *kind = json_string_value(json_object_get(h, "kind"));
         if (truth && (!name || strcmp(name, truth) != 0)) continue;
         if (kind && strcmp(kind, "binary") == 0) return 2;
-        if (kind && strcmp(kind, "class") == 0) return (size_t)json_integer_value(json_object_get(h, "n"));
+        if (kind && strcmp(kind, "class") == 0)
+            return (size_t)json_integer_value(json_object_get(h, "n"));
         return 0;
     }
     return 0;
 }
 
-/* The shards' description with the stage's one head: as many outputs as verdicts, and for the policy one more for each item. */
-static r1_status with_head(const char *shard, const char *truth, const char *head, char **out, r1_err *err)
+/* The shards' description with the stage's one head: as many outputs as verdicts, and for the
+ * policy one more for each item. */
+static r1_status with_head(const char *shard, const char *truth, const char *head, char **out,
+                           r1_err *err)
 {
     json_t *root = json_loads(shard, 0, NULL), *heads = json_object_get(root, "heads");
     size_t n = verdicts_of(heads, truth),
            items = strcmp(head, "act") == 0 ? json_array_size(json_object_get(root, "items")) : 0;
-    json_t *own = json_pack("[{s:s,s:s,s:I}]", "name", head, "kind", "class", "n", (json_int_t)(n + items));
+    json_t *own =
+        json_pack("[{s:s,s:s,s:I}]", "name", head, "kind", "class", "n", (json_int_t)(n + items));
     *out = NULL;
     if (n && own && json_object_set(root, "heads", own) == 0) *out = json_dumps(root, JSON_COMPACT);
     json_decref(own);
@@ -53,13 +57,15 @@ static r1_status with_head(const char *shard, const char *truth, const char *hea
             truth ? truth : "(the first)");
 }
 
-/* ---- "item=value,item=value" ------------------------------------------------------------------------------ */
+/* ---- "item=value,item=value" ----------------------------------------------------------------- */
 
 static r1_status set_value(setting *s, const r1_model *m, char *pair, bool cost, r1_err *err)
 {
     const char *option = cost ? "--cost" : "--needs";
     char *value = strchr(pair, '='), *end;
-    if (!value) R1_FAIL(err, R1_E_INVAL, "%s %s: expected ITEM=%s", option, pair, cost ? "NUMBER" : "ITEM+ITEM");
+    if (!value)
+        R1_FAIL(err, R1_E_INVAL, "%s %s: expected ITEM=%s", option, pair,
+                cost ? "NUMBER" : "ITEM+ITEM");
     *value++ = 0;
     int k = r1_model_item(m, pair);
     if (k < 0) R1_FAIL(err, R1_E_INVAL, "%s %s: the shards have no such item", option, pair);
@@ -77,7 +83,8 @@ static r1_status set_values(setting *s, const r1_model *m, const char *text, boo
 {
     cli_list l;
     r1_status st = cli_split(&l, text, err);
-    for (size_t i = 0; st == R1_OK && i < l.n; i++) st = set_value(s, m, l.copy + (l.item[i] - l.copy), cost, err);
+    for (size_t i = 0; st == R1_OK && i < l.n; i++)
+        st = set_value(s, m, l.copy + (l.item[i] - l.copy), cost, err);
     free(l.copy);
     return st;
 }
@@ -89,7 +96,8 @@ static r1_status read_items(setting *s, const r1_model *m, const r1_options *o, 
     return cli_items(m, "--given", r1_options_str(o, "given"), &s->given, err);
 }
 
-static r1_status read_setting(setting *s, r1_cli_call *call, const char *description, const char *head)
+static r1_status read_setting(setting *s, r1_cli_call *call, const char *description,
+                              const char *head)
 {
     r1_shard *shard;
     memset(s, 0, sizeof *s);
@@ -97,10 +105,11 @@ static r1_status read_setting(setting *s, r1_cli_call *call, const char *descrip
     r1_status st = R1_OK;
     if (description) {
         s->description = strdup(description);
-        if (!s->description) st = r1_err_set(&call->err, R1_E_NOMEM, __FILE__, __LINE__, "out of memory");
+        if (!s->description)
+            st = r1_err_set(&call->err, R1_E_NOMEM, __FILE__, __LINE__, "out of memory");
     } else {
-        st = with_head(r1_shard_description(shard), r1_options_str(call->opts, "truth"), head, &s->description,
-                       &call->err);
+        st = with_head(r1_shard_description(shard), r1_options_str(call->opts, "truth"), head,
+                       &s->description, &call->err);
     }
     r1_shard_close(shard);
     r1_model *m = NULL; /* to ask it for its items */
@@ -119,7 +128,7 @@ static void add_policy(r1_figures *f, const r1_policy_eval *e)
     r1_figures_add(f, "asks", e->n_ask);
 }
 
-/* ---- pretrain --------------------------------------------------------------------------------------------- */
+/* ---- pretrain -------------------------------------------------------------------------------- */
 
 static r1_status set_part(double *weight, const char *text, r1_err *err)
 {
@@ -129,10 +138,13 @@ static r1_status set_part(double *weight, const char *text, r1_err *err)
         const char *name = r1_pretrain_part_name(k);
         if (strlen(name) != len || strncmp(name, text, len) != 0) continue;
         weight[k] = text[len] ? strtod(text + len + 1, &end) : 1;
-        if (weight[k] > 0 && weight[k] <= 1000 && (!end || (end != text + len + 1 && !*end))) return R1_OK;
+        if (weight[k] > 0 && weight[k] <= 1000 && (!end || (end != text + len + 1 && !*end)))
+            return R1_OK;
     }
     R1_FAIL(err, R1_E_INVAL,
-            "--parts %s: expected tokens, columns, next or align, each with =WEIGHT up to 1000 or alone", text);
+            "--parts %s: expected tokens, columns, next or align, each with =WEIGHT up to 1000 or "
+            "alone",
+            text);
 }
 
 /* Parts that the list leaves out are not asked. */
@@ -168,7 +180,8 @@ static void print_pretrain(r1_cli_call *call, const r1_model *m, const r1_pretra
     r1_figures_free(f);
 }
 
-int cli_pretrain(r1_cli_call *call, const cli_list *valid, const char *description, uint32_t items_off)
+int cli_pretrain(r1_cli_call *call, const cli_list *valid, const char *description,
+                 uint32_t items_off)
 {
     const r1_options *o = call->opts;
     r1_pretrain_report rep;
@@ -197,13 +210,15 @@ int cli_pretrain(r1_cli_call *call, const cli_list *valid, const char *descripti
                           .stopped = r1_cli_stopped};
     r1_status st = read_parts(t.weight, r1_options_str(o, "parts"), &call->err);
     if (st == R1_OK) st = r1_pretrain(&t, &rep, &call->err);
-    if (st == R1_OK) st = r1_model_open(&m, t.out, &call->err); /* what was written, asked for its items' names */
+    if (st == R1_OK)
+        st =
+            r1_model_open(&m, t.out, &call->err); /* what was written, asked for its items' names */
     if (st == R1_OK) print_pretrain(call, m, &rep);
     r1_model_free(m);
     return r1_cli_exit(st);
 }
 
-/* ---- reinforce and reward --------------------------------------------------------------------------------- */
+/* ---- reinforce and reward -------------------------------------------------------------------- */
 
 int cli_reinforce(r1_cli_call *call, const cli_list *valid, const char *description)
 {
@@ -225,8 +240,9 @@ int cli_reinforce(r1_cli_call *call, const cli_list *valid, const char *descript
                            .door = s.door,
                            .given = s.given,
                            .n_ask_max = (uint32_t)r1_options_int(o, "asks"),
-                           .variant =
-                               strcmp(r1_options_str(o, "variant"), "grpo") == 0 ? R1_POLICY_GRPO : R1_POLICY_DR_GRPO,
+                           .variant = strcmp(r1_options_str(o, "variant"), "grpo") == 0
+                                          ? R1_POLICY_GRPO
+                                          : R1_POLICY_DR_GRPO,
                            .reward_model = r1_options_str(o, "reward-model"),
                            .reward_share = r1_options_float(o, "reward-share"),
                            .curriculum = r1_options_str(o, "curriculum"),
@@ -306,7 +322,7 @@ int cli_reward(r1_cli_call *call, const cli_list *valid, const char *description
     return r1_cli_exit(st);
 }
 
-/* ---- judging ---------------------------------------------------------------------------------------------- */
+/* ---- judging --------------------------------------------------------------------------------- */
 
 r1_status cli_judge(r1_cli_call *call, const r1_model *m, r1_figures *f)
 {

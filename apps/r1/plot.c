@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* plot.c - a metrics file as a picture: each event's loss or reward over the steps, one line a curve, in SVG written by hand. */
+/* plot.c - a metrics file as a picture: each event's loss or reward over the steps, one line a
+ * curve, in SVG written by hand. */
 #include "cli_r1.h"
 
 #include <jansson.h>
@@ -66,8 +67,8 @@ static r1_status plot_read_line(picture *p, const char *line, size_t number, r1_
     }
     json_decref(row);
     if (good) return R1_OK;
-    R1_FAIL(err, R1_E_FORMAT, "line %zu: expected a JSON object with \"event\" and \"step\"%s%s", number,
-            row ? "" : ", found: ", row ? "" : where.text);
+    R1_FAIL(err, R1_E_FORMAT, "line %zu: expected a JSON object with \"event\" and \"step\"%s%s",
+            number, row ? "" : ", found: ", row ? "" : where.text);
 }
 
 static r1_status read_metrics(picture *p, const char *path, r1_err *err)
@@ -83,7 +84,10 @@ static r1_status read_metrics(picture *p, const char *path, r1_err *err)
     return st;
 }
 
-static double x_of(const picture *p, double step) { return LEFT + (WIDE - LEFT - RIGHT) * step / p->x_max; }
+static double x_of(const picture *p, double step)
+{
+    return LEFT + (WIDE - LEFT - RIGHT) * step / p->x_max;
+}
 static double y_of(const picture *p, double v)
 {
     return HIGH - BOTTOM - (HIGH - TOP - BOTTOM) * (v - p->low) / (p->high - p->low);
@@ -91,15 +95,18 @@ static double y_of(const picture *p, double v)
 
 static void draw_axes(const picture *p, FILE *f)
 {
-    fprintf(f, "<path d=\"M%d %d V%d H%d\" fill=\"none\" stroke=\"#444\"/>\n", LEFT, TOP, HIGH - BOTTOM, WIDE - RIGHT);
+    fprintf(f, "<path d=\"M%d %d V%d H%d\" fill=\"none\" stroke=\"#444\"/>\n", LEFT, TOP,
+            HIGH - BOTTOM, WIDE - RIGHT);
     for (int i = 0; i <= 4; i++) {
         double step = p->x_max * i / 4, v = p->low + (p->high - p->low) * i / 4;
-        fprintf(f, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%.0f</text>\n", x_of(p, step), HIGH - BOTTOM + 18,
-                step);
-        fprintf(f, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.4g</text>\n", LEFT - 8, y_of(p, v) + 4, v);
+        fprintf(f, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%.0f</text>\n", x_of(p, step),
+                HIGH - BOTTOM + 18, step);
+        fprintf(f, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.4g</text>\n", LEFT - 8,
+                y_of(p, v) + 4, v);
         fprintf(f, "<path d=\"M%d %.1f H%d\" stroke=\"#ddd\"/>\n", LEFT, y_of(p, v), WIDE - RIGHT);
     }
-    fprintf(f, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">step</text>\n", (LEFT + WIDE - RIGHT) / 2, HIGH - 10);
+    fprintf(f, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">step</text>\n",
+            (LEFT + WIDE - RIGHT) / 2, HIGH - 10);
 }
 
 static void draw_curves(const picture *p, FILE *f)
@@ -107,10 +114,12 @@ static void draw_curves(const picture *p, FILE *f)
     for (size_t k = 0, row = 0; k < CURVES; k++) {
         const curve *c = &p->c[k];
         if (c->n == 0) continue;
-        fprintf(f, "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"1.6\" points=\"", kinds[k].colour);
-        for (size_t i = 0; i < c->n; i++) fprintf(f, "%.1f,%.1f ", x_of(p, c->at[i][0]), y_of(p, c->at[i][1]));
-        fprintf(f, "\"/>\n<text x=\"%d\" y=\"%zu\" fill=\"%s\">%s %s</text>\n", WIDE - 150, TOP + 16 * row++,
-                kinds[k].colour, kinds[k].event, kinds[k].figure);
+        fprintf(f, "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"1.6\" points=\"",
+                kinds[k].colour);
+        for (size_t i = 0; i < c->n; i++)
+            fprintf(f, "%.1f,%.1f ", x_of(p, c->at[i][0]), y_of(p, c->at[i][1]));
+        fprintf(f, "\"/>\n<text x=\"%d\" y=\"%zu\" fill=\"%s\">%s %s</text>\n", WIDE - 150,
+                TOP + 16 * row++, kinds[k].colour, kinds[k].event, kinds[k].figure);
     }
 }
 
@@ -120,16 +129,17 @@ static r1_status write_picture(const picture *p, const char *svg, r1_err *err)
     size_t len = 0;
     FILE *f = open_memstream(&text, &len);
     if (!f) R1_FAIL(err, R1_E_NOMEM, "plot: out of memory");
-    fprintf(
-        f,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"12\">\n"
-        "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
-        WIDE, HIGH);
+    fprintf(f,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" "
+            "font-family=\"sans-serif\" font-size=\"12\">\n"
+            "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
+            WIDE, HIGH);
     draw_axes(p, f);
     draw_curves(p, f);
     fprintf(f, "</svg>\n");
-    r1_status st = fclose(f) == 0 ? r1_file_write(svg, text, len, err)
-                                  : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "plot: out of memory");
+    r1_status st = fclose(f) == 0
+                       ? r1_file_write(svg, text, len, err)
+                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "plot: out of memory");
     free(text);
     return st;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rivals.c - see rivals.h.
  *
- * Product quantisation (Jegou, Douze, Schmid 2011): columns in groups as even as possible, 256 centres each. Optimised PQ (Ge et
- * al. 2013, the variant without a model): rotation and codebooks in turns, the rotation by the polar factor of x' decoded.
- * Scalar rivals: principal axes, as many as the bytes allow, whole steps per axis between the 0.1 % and 99.9 % quantiles. */
+ * Product quantisation (Jegou, Douze, Schmid 2011): columns in groups as even as possible, 256
+ * centres each. Optimised PQ (Ge et al. 2013, the variant without a model): rotation and
+ * codebooks in turns, the rotation by the polar factor of x' decoded. Scalar rivals: principal
+ * axes, as many as the bytes allow, whole steps per axis between the 0.1 % and 99.9 % quantiles. */
 #include "rivals.h"
 
 #include <dlfcn.h>
@@ -13,13 +14,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CENTRES = 256, TRAIN_MAX = 16384, PQ_ROUNDS = 8, OPQ_ROUNDS = 8, POLAR_ROUNDS = 40, PCA_ROUNDS = 60 };
+enum {
+    CENTRES = 256,
+    TRAIN_MAX = 16384,
+    PQ_ROUNDS = 8,
+    OPQ_ROUNDS = 8,
+    POLAR_ROUNDS = 40,
+    PCA_ROUNDS = 60
+};
 
 /* ---- BLAS ---- */
 
-typedef void (*sgemv_fn)(int, int, int, int, float, const float *, int, const float *, int, float, float *, int);
-typedef void (*sgemm_fn)(int, int, int, int, int, int, float, const float *, int, const float *, int, float, float *,
-                         int);
+typedef void (*sgemv_fn)(int, int, int, int, float, const float *, int, const float *, int, float,
+                         float *, int);
+typedef void (*sgemm_fn)(int, int, int, int, int, int, float, const float *, int, const float *,
+                         int, float, float *, int);
 static sgemv_fn blas_sgemv;
 static sgemm_fn blas_sgemm;
 enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 };
@@ -31,7 +40,8 @@ static void gemv_blas(const float *a, size_t m, size_t n, const float *x, float 
 
 static void gemm_blas(const float *a, const float *b, size_t m, size_t n, size_t k, float *c)
 {
-    blas_sgemm(ROW_MAJOR, NO_TRANS, TRANS, (int)m, (int)n, (int)k, 1, a, (int)k, b, (int)k, 0, c, (int)n);
+    blas_sgemm(ROW_MAJOR, NO_TRANS, TRANS, (int)m, (int)n, (int)k, 1, a, (int)k, b, (int)k, 0, c,
+               (int)n);
 }
 
 static void gemm_plain(const float *a, const float *b, size_t m, size_t n, size_t k, float *c)
@@ -47,7 +57,10 @@ static void gemm_plain(const float *a, const float *b, size_t m, size_t n, size_
         }
 }
 
-static void gemv_plain(const float *a, size_t m, size_t n, const float *x, float *y) { gemm_plain(a, x, m, 1, n, y); }
+static void gemv_plain(const float *a, size_t m, size_t n, const float *x, float *y)
+{
+    gemm_plain(a, x, m, 1, n, y);
+}
 
 static rival_blas blas = {"plain loops (no OpenBLAS found)", gemv_plain, gemm_plain};
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -71,7 +84,8 @@ static void open_blas(void)
         return;
     threads(1);
     snprintf(blas.name, sizeof blas.name, "%s",
-             rivals_symbol(lib, "openblas_get_config", &config, sizeof config) ? config() : "OpenBLAS");
+             rivals_symbol(lib, "openblas_get_config", &config, sizeof config) ? config()
+                                                                               : "OpenBLAS");
     blas.gemv = gemv_blas;
     blas.gemm_nt = gemm_blas;
 }
@@ -97,7 +111,8 @@ static void rivals_nearest(const product *p, uint32_t g, const float *x, size_t 
     const float *c = p->centre + (size_t)p->from[g] * CENTRES;
     float half[CENTRES] = {0}, score[CENTRES];
     for (uint32_t k = 0; k < w; k++)
-        for (int j = 0; j < CENTRES; j++) half[j] -= c[k * CENTRES + (uint32_t)j] * c[k * CENTRES + (uint32_t)j] / 2;
+        for (int j = 0; j < CENTRES; j++)
+            half[j] -= c[k * CENTRES + (uint32_t)j] * c[k * CENTRES + (uint32_t)j] / 2;
     for (size_t i = 0; i < n; i++) {
         memcpy(score, half, sizeof score);
         for (uint32_t k = 0; k < w; k++) {
@@ -112,7 +127,8 @@ static void rivals_nearest(const product *p, uint32_t g, const float *x, size_t 
     }
 }
 
-static void move_centres(product *p, uint32_t g, const float *x, size_t n, const uint8_t *code, r1_rng *rng)
+static void move_centres(product *p, uint32_t g, const float *x, size_t n, const uint8_t *code,
+                         r1_rng *rng)
 {
     uint32_t w = p->from[g + 1] - p->from[g], count[CENTRES] = {0};
     float *c = p->centre + (size_t)p->from[g] * CENTRES;
@@ -124,11 +140,13 @@ static void move_centres(product *p, uint32_t g, const float *x, size_t n, const
     for (uint32_t j = 0; j < CENTRES; j++) {
         size_t from = (size_t)r1_rng_below(rng, n);
         for (uint32_t k = 0; k < w; k++)
-            c[k * CENTRES + j] = count[j] ? c[k * CENTRES + j] / (float)count[j] : x[from * p->d + p->from[g] + k];
+            c[k * CENTRES + j] =
+                count[j] ? c[k * CENTRES + j] / (float)count[j] : x[from * p->d + p->from[g] + k];
     }
 }
 
-static void product_train(product *p, const float *x, size_t n, int rounds, bool start, uint8_t *code, r1_rng *rng)
+static void product_train(product *p, const float *x, size_t n, int rounds, bool start,
+                          uint8_t *code, r1_rng *rng)
 {
     for (uint32_t g = 0; g < p->m; g++) {
         for (uint32_t j = 0; j < CENTRES && start; j++) {
@@ -176,7 +194,8 @@ static void rivals_polar(float *a, size_t d, float *t)
     }
 }
 
-/* Rows of v[d,d] made orthonormal in order; twice, since rows without energy are all rounding after the first time. */
+/* Rows of v[d,d] made orthonormal in order; twice, since rows without energy are all rounding
+ * after the first time. */
 static void rivals_orthonormal(float *v, size_t d)
 {
     for (size_t i = 0; i < 2 * d; i++) {
@@ -193,7 +212,8 @@ static void rivals_orthonormal(float *v, size_t d)
 }
 
 /* Principal axes as rows of v, by orthogonal iteration on the covariance about the mean. */
-static void rivals_principal(const float *x, size_t n, size_t d, const float *mean, float *v, float *t, r1_rng *rng)
+static void rivals_principal(const float *x, size_t n, size_t d, const float *mean, float *v,
+                             float *t, r1_rng *rng)
 {
     float *cov = t, *next = t + d * d;
     memset(cov, 0, sizeof *cov * d * d);
@@ -217,7 +237,8 @@ typedef struct {
     const float *x;
     size_t n, n_train;
     uint32_t d;
-    float *train, *turned, *decoded, *mean, *rotation, *t; /* [n_train][d], [n][d] twice, [d], [d][d], 3 [d][d] */
+    float *train, *turned, *decoded, *mean, *rotation,
+        *t; /* [n_train][d], [n][d] twice, [d], [d][d], 3 [d][d] */
     uint8_t *code;
 } workspace;
 
@@ -231,14 +252,16 @@ static void opq_rounds(workspace *w, product *p, r1_rng *rng)
         product_decode(p, w->turned, n, w->decoded, w->code);
         rivals_transpose(w->train, n, d, xt);
         rivals_transpose(w->decoded, n, d, yt);
-        blas.gemm_nt(yt, xt, d, d, n, w->rotation); /* decoded' x: its polar factor turns x onto what is decoded */
+        blas.gemm_nt(yt, xt, d, d, n,
+                     w->rotation); /* decoded' x: its polar factor turns x onto what is decoded */
         rivals_polar(w->rotation, d, w->t);
     }
     free(xt);
     free(yt);
 }
 
-static r1_status code_product(workspace *w, bool optimised, size_t bytes, r1_rng *rng, float *out, r1_err *err)
+static r1_status code_product(workspace *w, bool optimised, size_t bytes, r1_rng *rng, float *out,
+                              r1_err *err)
 {
     uint32_t d = w->d, m = bytes < d ? (uint32_t)bytes : d;
     product p = {d, m, malloc(sizeof(uint32_t) * (m + 1)), malloc(sizeof(float) * d * CENTRES)};
@@ -269,7 +292,8 @@ static int by_value(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-static r1_status code_scalar(workspace *w, int bits, size_t bytes, r1_rng *rng, float *out, r1_err *err)
+static r1_status code_scalar(workspace *w, int bits, size_t bytes, r1_rng *rng, float *out,
+                             r1_err *err)
 {
     size_t d = w->d, n = w->n, kept = bytes * 8 / (size_t)bits < d ? bytes * 8 / (size_t)bits : d;
     float *column = malloc(sizeof *column * n), top = (float)((1 << bits) - 1);
@@ -300,8 +324,8 @@ const char *rival_name(rival_kind kind)
     return names[kind];
 }
 
-r1_status rival_code(rival_kind kind, const float *x, size_t n, uint32_t d, size_t bytes, uint64_t seed, float *out,
-                     size_t *used, r1_err *err)
+r1_status rival_code(rival_kind kind, const float *x, size_t n, uint32_t d, size_t bytes,
+                     uint64_t seed, float *out, size_t *used, r1_err *err)
 {
     rival_blas_open();
     r1_rng rng;
@@ -321,7 +345,8 @@ r1_status rival_code(rival_kind kind, const float *x, size_t n, uint32_t d, size
     r1_status st = R1_OK;
     if (!w.train || !w.turned || !w.decoded || !w.mean || !w.rotation || !w.t || !w.code)
         st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %s", rival_name(kind));
-    for (size_t i = 0; i < nt && st == R1_OK; i++) memcpy(w.train + i * d, x + i * n / nt * d, sizeof *x * d);
+    for (size_t i = 0; i < nt && st == R1_OK; i++)
+        memcpy(w.train + i * d, x + i * n / nt * d, sizeof *x * d);
     for (size_t i = 0; i < n * d && st == R1_OK; i++) w.mean[i % d] += x[i] / (float)n;
     if (st == R1_OK && (kind == RIVAL_PQ || kind == RIVAL_OPQ))
         st = code_product(&w, kind == RIVAL_OPQ, bytes, &rng, out, err);

@@ -103,7 +103,8 @@ void *r1_realloc_array(void *p, size_t count, size_t size)
     return realloc(p, need ? need : 1);
 }
 
-/* Large tables are read at random places: with pages of 4 KiB most reads miss the translation cache as well. */
+/* Large tables are read at random places: with pages of 4 KiB most reads miss the translation
+ * cache as well. */
 enum { LARGE_PAGE = 2 << 20, LARGE_FROM = 8 << 20 };
 
 void *r1_calloc_aligned(size_t count, size_t size)
@@ -114,6 +115,7 @@ void *r1_calloc_aligned(size_t count, size_t size)
     need = need ? (need + align - 1) / align * align : align;
     void *p = aligned_alloc(align, need);
     if (!p) return NULL;
-    if (align == LARGE_PAGE) madvise(p, need, MADV_HUGEPAGE); /* advice: nothing is lost where it is not taken */
+    if (align == LARGE_PAGE)
+        madvise(p, need, MADV_HUGEPAGE); /* advice: nothing is lost where it is not taken */
     return memset(p, 0, need);
 }

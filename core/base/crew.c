@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* crew.c - one lock, one queue that is a counter: jobs are few and long, so who takes the next one may as well ask for the lock. */
+/* crew.c - one lock, one queue that is a counter: jobs are few and long, so who takes the next
+ * one may as well ask for the lock. */
 #include "base/crew.h"
 
 #include <pthread.h>
@@ -63,7 +64,8 @@ r1_status r1_crew_new(r1_crew **out, uint32_t n, uint32_t most, r1_err *err)
     if (n == 0) n = crew_processors();
     if (n > most) n = most;
     *out = NULL;
-    if (n > R1_CREW_THREADS_MAX) R1_FAIL(err, R1_E_INVAL, "%u threads, at most %d", n, R1_CREW_THREADS_MAX);
+    if (n > R1_CREW_THREADS_MAX)
+        R1_FAIL(err, R1_E_INVAL, "%u threads, at most %d", n, R1_CREW_THREADS_MAX);
     if (n < 2) return R1_OK;
     r1_crew *c = calloc(1, sizeof *c);
     if (!c || !(c->thread = calloc(n - 1, sizeof *c->thread))) {

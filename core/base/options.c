@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* options.c - values over a static table of settings. A value is checked when it is set, so that the message can name
- * its origin; reading it later cannot fail. */
+/* options.c - values over a static table of settings. A value is checked when it is set, so that
+ * the message can name its origin; reading it later cannot fail. */
 #include "r1_options.h"
 
 #include <ctype.h>
@@ -41,11 +41,13 @@ static bool is_choice(const char *choices, const char *text)
 {
     size_t len = strlen(text);
     for (const char *c = choices; c; c = strchr(c, '|') ? strchr(c, '|') + 1 : NULL)
-        if (!strncmp(c, text, len) && (c[len] == '|' || !c[len])) return len > 0 && !strchr(text, '|');
+        if (!strncmp(c, text, len) && (c[len] == '|' || !c[len]))
+            return len > 0 && !strchr(text, '|');
     return false;
 }
 
-static r1_status parse_number(const r1_option *row, const char *text, const char *origin, value *v, r1_err *err)
+static r1_status parse_number(const r1_option *row, const char *text, const char *origin, value *v,
+                              r1_err *err)
 {
     char *end;
     errno = 0;
@@ -60,12 +62,13 @@ static r1_status parse_number(const r1_option *row, const char *text, const char
         R1_FAIL(err, R1_E_INVAL, "%s: %s must be %s%s%s, found \"%s\"", origin, row->name, kind,
                 row->unit ? " in " : "", row->unit ? row->unit : "", text);
     if ((row->min != 0 || row->max != 0) && (v->f < row->min || v->f > row->max))
-        R1_FAIL(err, R1_E_INVAL, "%s: %s must lie in %g..%g%s%s, found %s", origin, row->name, row->min, row->max,
-                row->unit ? " " : "", row->unit ? row->unit : "", text);
+        R1_FAIL(err, R1_E_INVAL, "%s: %s must lie in %g..%g%s%s, found %s", origin, row->name,
+                row->min, row->max, row->unit ? " " : "", row->unit ? row->unit : "", text);
     return R1_OK;
 }
 
-static r1_status options_check(const r1_option *row, const char *text, const char *origin, value *v, r1_err *err)
+static r1_status options_check(const r1_option *row, const char *text, const char *origin, value *v,
+                               r1_err *err)
 {
     switch (row->type) {
     case R1_OPT_INT:
@@ -76,11 +79,13 @@ static r1_status options_check(const r1_option *row, const char *text, const cha
         else if (is_choice("false|no|off|0", text))
             v->i = 0;
         else
-            R1_FAIL(err, R1_E_INVAL, "%s: %s must be true or false, found \"%s\"", origin, row->name, text);
+            R1_FAIL(err, R1_E_INVAL, "%s: %s must be true or false, found \"%s\"", origin,
+                    row->name, text);
         return R1_OK;
     case R1_OPT_ENUM:
         if (!is_choice(row->choices, text))
-            R1_FAIL(err, R1_E_INVAL, "%s: %s must be one of %s, found \"%s\"", origin, row->name, row->choices, text);
+            R1_FAIL(err, R1_E_INVAL, "%s: %s must be one of %s, found \"%s\"", origin, row->name,
+                    row->choices, text);
         return R1_OK;
     case R1_OPT_STRING:
     case R1_OPT_PATH: return R1_OK;
@@ -88,7 +93,8 @@ static r1_status options_check(const r1_option *row, const char *text, const cha
     return R1_OK;
 }
 
-static r1_status options_store(const r1_option *row, value *v, const char *text, const char *origin, r1_err *err)
+static r1_status options_store(const r1_option *row, value *v, const char *text, const char *origin,
+                               r1_err *err)
 {
     value fresh = {0};
     R1_TRY(options_check(row, text, origin, &fresh, err));
@@ -139,7 +145,8 @@ void r1_options_free(r1_options *o)
 }
 
 /* NAME-file of a secret row: the value is the first line of that file. */
-static r1_status set_secret_file(r1_options *o, size_t i, const char *path, const char *origin, r1_err *err)
+static r1_status set_secret_file(r1_options *o, size_t i, const char *path, const char *origin,
+                                 r1_err *err)
 {
     char *data;
     size_t len;
@@ -163,7 +170,8 @@ static size_t find_secret(const r1_options *o, const char *name)
     return i < o->n && o->table[i].secret ? i : o->n;
 }
 
-r1_status r1_options_set(r1_options *o, const char *name, const char *text, const char *origin, r1_err *err)
+r1_status r1_options_set(r1_options *o, const char *name, const char *text, const char *origin,
+                         r1_err *err)
 {
     size_t i = options_find(o, name);
     if (i == o->n) {
@@ -175,13 +183,15 @@ r1_status r1_options_set(r1_options *o, const char *name, const char *text, cons
 }
 
 /* One argument that starts with "--"; *used tells whether it took the next one as its value. */
-static r1_status parse_one(r1_options *o, const char *arg, const char *next, bool *used, r1_err *err)
+static r1_status parse_one(r1_options *o, const char *arg, const char *next, bool *used,
+                           r1_err *err)
 {
     char name[128];
     const char *eq = strchr(arg, '=');
     size_t len = eq ? (size_t)(eq - arg) : strlen(arg);
     *used = false;
-    if (len >= sizeof name) R1_FAIL(err, R1_E_INVAL, "command line: option --%.40s... is not known", arg);
+    if (len >= sizeof name)
+        R1_FAIL(err, R1_E_INVAL, "command line: option --%.40s... is not known", arg);
     memcpy(name, arg, len);
     name[len] = 0;
     size_t i = options_find(o, name);
@@ -199,7 +209,8 @@ static r1_status parse_one(r1_options *o, const char *arg, const char *next, boo
     return r1_options_set(o, name, eq ? eq + 1 : next, "command line", err);
 }
 
-r1_status r1_options_parse(r1_options *o, int argc, char **argv, const char **rest, size_t *n_rest, r1_err *err)
+r1_status r1_options_parse(r1_options *o, int argc, char **argv, const char **rest, size_t *n_rest,
+                           r1_err *err)
 {
     *n_rest = 0;
     bool plain = false;
@@ -212,7 +223,8 @@ r1_status r1_options_parse(r1_options *o, int argc, char **argv, const char **re
             R1_TRY(parse_one(o, arg + 2, i + 1 < argc ? argv[i + 1] : NULL, &used, err));
             i += used;
         } else if (!plain && arg[0] == '-' && arg[1]) {
-            R1_FAIL(err, R1_E_INVAL, "command line: option %s is not known; --help lists them", arg);
+            R1_FAIL(err, R1_E_INVAL, "command line: option %s is not known; --help lists them",
+                    arg);
         } else {
             rest[(*n_rest)++] = arg;
         }
@@ -242,12 +254,21 @@ static const value *options_get(const r1_options *o, const char *name)
     return &o->values[i];
 }
 
-bool r1_options_has(const r1_options *o, const char *name) { return options_get(o, name)->text != NULL; }
+bool r1_options_has(const r1_options *o, const char *name)
+{
+    return options_get(o, name)->text != NULL;
+}
 bool r1_options_bool(const r1_options *o, const char *name) { return options_get(o, name)->i != 0; }
 int64_t r1_options_int(const r1_options *o, const char *name) { return options_get(o, name)->i; }
 double r1_options_float(const r1_options *o, const char *name) { return options_get(o, name)->f; }
-const char *r1_options_str(const r1_options *o, const char *name) { return options_get(o, name)->text; }
-const char *r1_options_origin(const r1_options *o, const char *name) { return options_get(o, name)->origin; }
+const char *r1_options_str(const r1_options *o, const char *name)
+{
+    return options_get(o, name)->text;
+}
+const char *r1_options_origin(const r1_options *o, const char *name)
+{
+    return options_get(o, name)->origin;
+}
 size_t r1_options_count(const r1_options *o) { return o->n; }
 const r1_option *r1_options_row(const r1_options *o, size_t index) { return &o->table[index]; }
 
@@ -257,11 +278,13 @@ void r1_options_help(const r1_option *table, size_t n, FILE *out)
     for (size_t i = 0; i < n; i++) {
         const r1_option *row = &table[i];
         char left[160];
-        snprintf(left, sizeof left, "--%s%s%s", row->name, row->type == R1_OPT_ENUM ? " " : metavar[row->type],
+        snprintf(left, sizeof left, "--%s%s%s", row->name,
+                 row->type == R1_OPT_ENUM ? " " : metavar[row->type],
                  row->type == R1_OPT_ENUM ? row->choices : "");
         fprintf(out, "  %-34s %s", left, row->help);
         if (row->unit) fprintf(out, " [%s]", row->unit);
-        if (row->def && !row->secret && row->type != R1_OPT_BOOL) fprintf(out, " (default %s)", row->def);
+        if (row->def && !row->secret && row->type != R1_OPT_BOOL)
+            fprintf(out, " (default %s)", row->def);
         fputc('\n', out);
         if (row->secret)
             fprintf(out, "  --%s-file PATH%*s the same, read from a file\n", row->name,

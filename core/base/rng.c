@@ -34,7 +34,8 @@ uint64_t r1_rng_u64(r1_rng *r)
 
 uint64_t r1_rng_below(r1_rng *r, uint64_t n)
 {
-    uint64_t limit = (uint64_t)-n % n, x; /* 2^64 mod n: numbers below it would be counted once too often */
+    uint64_t limit = (uint64_t)-n % n,
+             x; /* 2^64 mod n: numbers below it would be counted once too often */
     do x = r1_rng_u64(r);
     while (x < limit);
     return x % n;

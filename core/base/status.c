@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* status.c - the error object: filling, prefixing, names. No allocation, so an error can be reported when memory is
- * out. */
+/* status.c - the error object: filling, prefixing, names. No allocation, so an error can be
+ * reported when memory is out. */
 #include "r1_base.h"
 
 #include <stdio.h>
@@ -8,9 +8,10 @@
 
 const char *r1_status_name(r1_status code)
 {
-    static const char *const names[] = {"ok",     "invalid argument", "out of memory", "bad format", "input/output",
-                                        "device", "database",         "stream",        "timeout",    "try again",
-                                        "fenced", "not found",        "cancelled"};
+    static const char *const names[] = {
+        "ok",     "invalid argument", "out of memory", "bad format", "input/output",
+        "device", "database",         "stream",        "timeout",    "try again",
+        "fenced", "not found",        "cancelled"};
     return (size_t)code < R1_COUNT(names) ? names[code] : "unknown status";
 }
 

@@ -30,14 +30,16 @@ static void crc_fill(void)
 {
     for (uint32_t i = 0; i < 256; i++) {
         uint32_t c = i;
-        for (int k = 0; k < 8; k++) c = c & 1 ? c >> 1 ^ 0x82f63b78u : c >> 1; /* Castagnoli polynomial, reflected */
+        for (int k = 0; k < 8; k++)
+            c = c & 1 ? c >> 1 ^ 0x82f63b78u : c >> 1; /* Castagnoli polynomial, reflected */
         crc_table[i] = c;
     }
 }
 
 #if defined __x86_64__
 /* The processor's own instruction, eight bytes at a time; what is left is the caller's. */
-__attribute__((target("sse4.2"))) static size_t crc_by_eights(const unsigned char *p, size_t len, uint32_t *crc)
+__attribute__((target("sse4.2"))) static size_t crc_by_eights(const unsigned char *p, size_t len,
+                                                              uint32_t *crc)
 {
     uint64_t c = *crc, word;
     size_t i = 0;
@@ -66,7 +68,8 @@ uint32_t r1_crc32c(const void *data, size_t len, uint32_t crc)
     return ~crc;
 }
 
-static r1_status system_read_all(FILE *f, const char *path, size_t bytes_max, char **data, size_t *len, r1_err *err)
+static r1_status system_read_all(FILE *f, const char *path, size_t bytes_max, char **data,
+                                 size_t *len, r1_err *err)
 {
     size_t cap = 64 * 1024, n = 0;
     char *buf = malloc(cap + 1);
@@ -98,7 +101,8 @@ static r1_status system_read_all(FILE *f, const char *path, size_t bytes_max, ch
 r1_status r1_file_read(const char *path, size_t bytes_max, char **data, size_t *len, r1_err *err)
 {
     FILE *f = fopen(path, "rb");
-    if (!f) R1_FAIL(err, errno == ENOENT ? R1_E_NOT_FOUND : R1_E_IO, "%s: %s", path, strerror(errno));
+    if (!f)
+        R1_FAIL(err, errno == ENOENT ? R1_E_NOT_FOUND : R1_E_IO, "%s: %s", path, strerror(errno));
     r1_status st = system_read_all(f, path, bytes_max, data, len, err);
     fclose(f);
     return st;
@@ -132,7 +136,8 @@ void r1_sync_folder_of(const char *path)
 r1_status r1_file_settle(r1_status st, const char *tmp, const char *path, r1_err *err)
 {
     if (st == R1_OK && rename(tmp, path))
-        st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "renaming %s to %s: %s", tmp, path, strerror(errno));
+        st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "renaming %s to %s: %s", tmp, path,
+                        strerror(errno));
     if (st != R1_OK) {
         unlink(tmp);
         return st;
@@ -163,7 +168,8 @@ r1_status r1_mkdirs(const char *path, r1_err *err)
         if (*s != '/' && *s) continue;
         char c = *s;
         *s = 0;
-        if (mkdir(p, 0700) && errno != EEXIST) R1_FAIL(err, R1_E_IO, "making the folder %s: %s", p, strerror(errno));
+        if (mkdir(p, 0700) && errno != EEXIST)
+            R1_FAIL(err, R1_E_IO, "making the folder %s: %s", p, strerror(errno));
         if (!c) return R1_OK;
         *s = c;
     }

@@ -1,20 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_attend.c - softmax attention over ragged segments, fused: scores never leave the first-level cache.
+/* cpu_attend.c - softmax attention over ragged segments, fused: scores never leave the
+ * first-level cache.
  *
- * By tiles, where a segment has many queries: for each head, a chunk of queries meets the keys block by block. A block's keys and values
- * are packed into panels once, as f32; the product kernel (cpu_product.h) of the instruction set in use makes the scores and the weighted
- * sums, and between the two the softmax goes on with the largest score so far (online softmax): what y and its sum hold
- * already is scaled down where a larger score comes.
- * By queries, where there are few, which would not pay for the packing: the same blocks, one query and head at a time.
+ * By tiles, where a segment has many queries: for each head, a chunk of queries meets the keys
+ * block by block. A block's keys and values are packed into panels once, as f32; the product
+ * kernel (cpu_product.h) of the instruction set in use makes the scores and the weighted sums,
+ * and between the two the softmax goes on with the largest score so far (online softmax): what y
+ * and its sum hold already is scaled down where a larger score comes.
+ * By queries, where there are few, which would not pay for the packing: the same blocks, one
+ * query and head at a time.
  *
- * Where keys and values are bf16 and the instruction set multiplies that (avx512bf16, and widebf16 for tests), blocks are packed as they
- * are, in pairs, and queries and weights are rounded to bf16 for the two products; the sums, the softmax and all between stay f32, and so do
- * single queries and gradients. Elsewhere, R1_ISA=avx512 among them, bf16 is widened when a block is packed.
+ * Where keys and values are bf16 and the instruction set multiplies that (avx512bf16, and
+ * widebf16 for tests), blocks are packed as they are, in pairs, and queries and weights are
+ * rounded to bf16 for the two products; the sums, the softmax and all between stay f32, and so
+ * do single queries and gradients. Elsewhere, R1_ISA=avx512 among them, bf16 is widened when a
+ * block is packed.
  *
- * CAWA's factor per key (slots 10 and 11) is a second, narrow product of each block, between the scores and the softmax.
+ * CAWA's factor per key (slots 10 and 11) is a second, narrow product of each block, between the
+ * scores and the softmax.
  *
- * Which way a segment goes, its blocks and its tiles begin at its own first row and key, so a row's bits do not depend on what else
- * is in the batch. Keys and values are f32 or bf16; queries and results are f32. */
+ * Which way a segment goes, its blocks and its tiles begin at its own first row and key, so a
+ * row's bits do not depend on what else is in the batch. Keys and values are f32 or bf16;
+ * queries and results are f32. */
 #include "cpu/cpu_ops.h"
 #include "cpu/cpu_product.h"
 
@@ -42,9 +49,12 @@ typedef struct {
     bool pairs; /* by tiles the products are of bf16, two by two */
 } head;
 
-/* ---- rows -------------------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
-R1_INLINE int64_t cpu_attend_key_row(const head *h, int32_t j) { return h->index ? h->index[h->first + j] : h->first + j; }
+R1_INLINE int64_t cpu_attend_key_row(const head *h, int32_t j)
+{
+    return h->index ? h->index[h->first + j] : h->first + j;
+}
 
 R1_INLINE const uint16_t *row_bf16(const r1_view *v, int64_t row, int32_t at)
 {
@@ -77,9 +87,12 @@ R1_INLINE float attend_added(const head *h, int32_t j)
 }
 
 /* Visible keys of the segment's r-th query. */
-R1_INLINE int32_t attend_visible(const head *h, int32_t r) { return h->a->i[1] && r + 1 < h->n_key ? r + 1 : h->n_key; }
+R1_INLINE int32_t attend_visible(const head *h, int32_t r)
+{
+    return h->a->i[1] && r + 1 < h->n_key ? r + 1 : h->n_key;
+}
 
-/* ---- by instruction set -------------------------------------------------------------------------------------- */
+/* ---- by instruction set ---------------------------------------------------------------------- */
 
 typedef struct {
     float top, sum; /* largest score so far; sum of exponentials against it */
@@ -91,8 +104,9 @@ typedef float portable_v __attribute__((vector_size(32)));
 #define TILE_WIDTH        8
 #define TILE_SET1(f)      ((portable_v){0} + (f))
 #define TILE_FMA(a, b, c) ((a) * (b) + (c))
-#define TILE_MAX(a, b)    ((portable_v)((((a) > (b)) & (portable_vi)(a)) | (~((a) > (b)) & (portable_vi)(b))))
-#define TILE_V            portable_v
+#define TILE_MAX(a, b)                                                                             \
+    ((portable_v)((((a) > (b)) & (portable_vi)(a)) | (~((a) > (b)) & (portable_vi)(b))))
+#define TILE_V portable_v
 #include "cpu/cpu_attend_isa.h"
 
 /* The shape of avx512 for any processor: tests run it. */
@@ -133,23 +147,25 @@ typedef struct {
     void (*query)(const head *h, int32_t r);
     void (*adapt)(float *s, const float *m, int32_t n, float beta);
     void (*pairs)(const float *x, int32_t n, float *to);
-    void (*tile_weights)(const head *h, const float *add, int32_t r0, int32_t rows, int32_t j0, int32_t n, float *p,
-                         state *st);
+    void (*tile_weights)(const head *h, const float *add, int32_t r0, int32_t rows, int32_t j0,
+                         int32_t n, float *p, state *st);
 } functions;
 
 static const functions *the_functions(void)
 {
     static const functions all[] = {
 #if defined __x86_64__
-        {"avx512", avx512_weights, avx512_scale, avx512_query, avx512_adapt, avx512_pairs, avx512_tile_weights},
+        {"avx512", avx512_weights, avx512_scale, avx512_query, avx512_adapt, avx512_pairs,
+         avx512_tile_weights},
         {"avx2", avx2_weights, avx2_scale, avx2_query, avx2_adapt, avx2_pairs, avx2_tile_weights},
 #endif
         {"wide", wide_weights, wide_scale, wide_query, wide_adapt, wide_pairs, wide_tile_weights},
-        {"portable", portable_weights, portable_scale, portable_query, portable_adapt, portable_pairs,
-         portable_tile_weights},
+        {"portable", portable_weights, portable_scale, portable_query, portable_adapt,
+         portable_pairs, portable_tile_weights},
     };
     size_t i = 0;
-    while (i + 1 < R1_COUNT(all) && strncmp(all[i].name, r1_cpu_isa(), strlen(all[i].name)) != 0) i++;
+    while (i + 1 < R1_COUNT(all) && strncmp(all[i].name, r1_cpu_isa(), strlen(all[i].name)) != 0)
+        i++;
     return &all[i];
 }
 
@@ -162,18 +178,19 @@ void r1_cpu_softmax(float *s, int32_t n)
     fn->scale(s, 1 / st.sum, n);
 }
 
-/* ---- by tiles ---------------------------------------------------------------------------------------------- */
+/* ---- by tiles -------------------------------------------------------------------------------- */
 
 typedef struct {
     const r1_kernel *kernel; /* of the products */
     const functions *fn;
 } ways;
 
-/* A block's keys [dh][cols], their part of the factor [rank][cols] and values [key][cols] in panels of the kernel's columns; what is added
- * to its scores. Of bf16 in pairs: keys [(dh + 1) / 2][cols], values [(keys + 1) / 2][cols]. */
+/* A block's keys [dh][cols], their part of the factor [rank][cols] and values [key][cols] in
+ * panels of the kernel's columns; what is added to its scores. Of bf16 in pairs: keys [(dh + 1)
+ * / 2][cols], values [(keys + 1) / 2][cols]. */
 typedef struct {
-    float key[BLOCK * WIDTH_MAX], factor[BLOCK * R1_ATTEND_RANK_MAX], value[BLOCK * (WIDTH_MAX + R1_TILE_COLS_MAX)],
-        added[BLOCK];
+    float key[BLOCK * WIDTH_MAX], factor[BLOCK * R1_ATTEND_RANK_MAX],
+        value[BLOCK * (WIDTH_MAX + R1_TILE_COLS_MAX)], added[BLOCK];
 } block __attribute__((aligned(64)));
 
 /* Eight rows of eight into eight columns. */
@@ -201,9 +218,10 @@ R1_INLINE void attend_turn(const float *const *from, float *to, int32_t to_ld)
     for (int i = 0; i < 8; i++) v8_store(to + i * to_ld, &b[i]);
 }
 
-/* Columns at..at + n_col of the rows of n keys from j0 on, turned: [width][cols] a panel, zeros behind the last. */
-R1_INLINE void pack_turned(const head *h, const r1_view *from, const bool pairs, int32_t at, int32_t n_col, int32_t j0,
-                           int32_t n, int32_t cols, float *to)
+/* Columns at..at + n_col of the rows of n keys from j0 on, turned: [width][cols] a panel, zeros
+ * behind the last. */
+R1_INLINE void pack_turned(const head *h, const r1_view *from, const bool pairs, int32_t at,
+                           int32_t n_col, int32_t j0, int32_t n, int32_t cols, float *to)
 {
     float room[8][WIDTH_MAX];
     static const float zeros[WIDTH_MAX];
@@ -213,8 +231,9 @@ R1_INLINE void pack_turned(const head *h, const r1_view *from, const bool pairs,
         float *panel = to + j / cols * cols * width + j % cols;
         for (int32_t i = 0; i < 8; i++)
             row[i] = j + i >= n ? zeros
-                     : pairs    ? row_pairs(from, cpu_attend_key_row(h, j0 + j + i), at, n_col, room[i])
-                                : row_f32(from, cpu_attend_key_row(h, j0 + j + i), at, n_col, room[i]);
+                     : pairs
+                         ? row_pairs(from, cpu_attend_key_row(h, j0 + j + i), at, n_col, room[i])
+                         : row_f32(from, cpu_attend_key_row(h, j0 + j + i), at, n_col, room[i]);
         int32_t c = 0;
         for (; c + 8 <= width; c += 8) {
             const float *part[8];
@@ -250,8 +269,9 @@ R1_CLONES static void pack_block(const head *h, int32_t j0, int32_t n, int32_t c
         pack_turned(h, &h->a->v[1], false, h->at, h->dh, j0, n, cols, to->key);
     if (h->rank) pack_turned(h, &h->a->v[11], false, h->rank_at, h->rank, j0, n, cols, to->factor);
     for (int32_t j = 0; j < lines; j++) {
-        const float *v = h->pairs ? value_pairs(h, j0 + j * step, j0 + n, room)
-                                  : row_f32(&h->a->v[2], cpu_attend_key_row(h, j0 + j), h->at, h->dh, room);
+        const float *v =
+            h->pairs ? value_pairs(h, j0 + j * step, j0 + n, room)
+                     : row_f32(&h->a->v[2], cpu_attend_key_row(h, j0 + j), h->at, h->dh, room);
         for (int32_t c = 0; c < h->dh; c += cols) {
             int32_t here = h->dh - c < cols ? h->dh - c : cols;
             float *panel = to->value + c * lines + j * cols;
@@ -269,7 +289,8 @@ R1_CLONES static void pack_block(const head *h, int32_t j0, int32_t n, int32_t c
 enum { ROOM = R1_TILE_ROWS_MAX * BLOCK / 2 };
 
 /* The left side of a product: x as it is, or rounded in pairs, which room takes. */
-static r1_tile left_side(const ways *w, bool pairs, int32_t rows, const float *x, int64_t x_ld, int32_t k, float *room)
+static r1_tile left_side(const ways *w, bool pairs, int32_t rows, const float *x, int64_t x_ld,
+                         int32_t k, float *room)
 {
     if (!pairs) return (r1_tile){.k = k, .x = x, .x_ld = x_ld};
     for (int32_t r = 0; r < rows; r++) w->fn->pairs(x + r * x_ld, k, room + r * BLOCK / 2);
@@ -292,25 +313,29 @@ static void tile_products(void (*tile)(int, const r1_tile *), int32_t cols, int3
 }
 
 /* The scores p[row][BLOCK] of n keys, each times its own factor. */
-static void tile_factors(const ways *w, const head *h, const block *b, int32_t r0, int32_t rows, int32_t n, float *p)
+static void tile_factors(const ways *w, const head *h, const block *b, int32_t r0, int32_t rows,
+                         int32_t n, float *p)
 {
     float m[R1_TILE_ROWS_MAX * BLOCK] __attribute__((aligned(64)));
     const r1_view *u = &h->a->v[10];
-    r1_tile t = left_side(w, false, rows, r1_row(u, h->row0 + r0) + h->rank_at, u->ld, h->rank, NULL);
+    r1_tile t =
+        left_side(w, false, rows, r1_row(u, h->row0 + r0) + h->rank_at, u->ld, h->rank, NULL);
     tile_products(w->kernel->tile, w->kernel->cols, rows, t, b->factor, n, m);
     for (int32_t r = 0; r < rows; r++) w->fn->adapt(p + r * BLOCK, m + r * BLOCK, n, h->a->f[0]);
 }
 
 /* Queries r0..r0 + rows against a block of n keys from j0 on. */
-static void tile_block(const ways *w, const head *h, const block *b, int32_t r0, int32_t rows, int32_t j0, int32_t n,
-                       state *st)
+static void tile_block(const ways *w, const head *h, const block *b, int32_t r0, int32_t rows,
+                       int32_t j0, int32_t n, state *st)
 {
     static const float zeros[R1_TILE_COLS_MAX];
     const r1_kernel *kn = w->kernel;
     void (*tile)(int, const r1_tile *) = h->pairs ? kn->pairs : kn->tile;
-    float p[R1_TILE_ROWS_MAX * BLOCK] __attribute__((aligned(64))), room[ROOM] __attribute__((aligned(64)));
+    float p[R1_TILE_ROWS_MAX * BLOCK] __attribute__((aligned(64))),
+        room[ROOM] __attribute__((aligned(64)));
     const r1_view *q = &h->a->v[0], *y = &h->a->v[9];
-    int32_t see = attend_visible(h, r0 + rows - 1) - j0, used = see < n ? see : n; /* by the last of the tile */
+    int32_t see = attend_visible(h, r0 + rows - 1) - j0,
+            used = see < n ? see : n; /* by the last of the tile */
     r1_tile t = left_side(w, h->pairs, rows, r1_row(q, h->row0 + r0) + h->at, q->ld, h->dh, room);
     tile_products(tile, kn->cols, rows, t, b->key, used, p);
     if (h->rank) tile_factors(w, h, b, r0, rows, used, p);
@@ -338,7 +363,8 @@ static void attend_chunk(const ways *w, const head *h, int32_t from, int32_t to)
         pack_block(h, j0, here, kn->cols, &b);
         for (int32_t r = from; r < to; r += kn->rows) {
             int32_t rows = to - r < kn->rows ? to - r : kn->rows;
-            if (attend_visible(h, r + rows - 1) > j0) tile_block(w, h, &b, r, rows, j0, here, st + r - from);
+            if (attend_visible(h, r + rows - 1) > j0)
+                tile_block(w, h, &b, r, rows, j0, here, st + r - from);
         }
     }
     for (int32_t r = from; r < to; r++)
@@ -351,25 +377,30 @@ static void forward_head(const ways *w, const head *h)
         for (int32_t r = 0; r < h->n_row; r++) w->fn->query(h, r);
         return;
     }
-    int32_t chunks = (h->n_row + CHUNK - 1) / CHUNK, rows = (h->n_row + chunks - 1) / chunks; /* of equal size */
+    int32_t chunks = (h->n_row + CHUNK - 1) / CHUNK,
+            rows = (h->n_row + chunks - 1) / chunks; /* of equal size */
     rows = (rows + R1_TILE_ROWS_MAX - 1) / R1_TILE_ROWS_MAX * R1_TILE_ROWS_MAX;
-    for (int32_t r = 0; r < h->n_row; r += rows) attend_chunk(w, h, r, h->n_row - r < rows ? h->n_row : r + rows);
+    for (int32_t r = 0; r < h->n_row; r += rows)
+        attend_chunk(w, h, r, h->n_row - r < rows ? h->n_row : r + rows);
 }
 
-/* ---- gradients --------------------------------------------------------------------------------------------- */
+/* ---- gradients ------------------------------------------------------------------------------- */
 
 /* Weights are made again rather than kept: a query's scores fit where its keys do. */
 enum { KEYS_MAX = 16384 };
 
-/* Of a query and a key. z: q.k; m: tanh(u.w); ds: the score's gradient. Returns the gradient of z. */
+/* Of a query and a key. z: q.k; m: tanh(u.w); ds: the score's gradient. Returns the gradient of
+ * z. */
 R1_INLINE float backward_factor(const head *h, int32_t r, int64_t row, float z, float m, float ds)
 {
     const r1_op_args *a = h->a;
     float dm = ds * z * a->f[0] * (1 - m * m);
     if (a->g[10].p)
-        v8_add_scaled(r1_row(&a->g[10], h->row0 + r) + h->rank_at, r1_row(&a->v[11], row) + h->rank_at, dm, h->rank);
+        v8_add_scaled(r1_row(&a->g[10], h->row0 + r) + h->rank_at,
+                      r1_row(&a->v[11], row) + h->rank_at, dm, h->rank);
     if (a->g[11].p)
-        v8_add_scaled(r1_row(&a->g[11], row) + h->rank_at, r1_row(&a->v[10], h->row0 + r) + h->rank_at, dm, h->rank);
+        v8_add_scaled(r1_row(&a->g[11], row) + h->rank_at,
+                      r1_row(&a->v[10], h->row0 + r) + h->rank_at, dm, h->rank);
     return ds * (1 + a->f[0] * m);
 }
 
@@ -378,7 +409,8 @@ R1_INLINE void factors_of(const head *h, int32_t r, int32_t n, float *m)
 {
     const float *u = r1_row(&h->a->v[10], h->row0 + r) + h->rank_at;
     v8 v;
-    for (int32_t j = 0; j < n; j++) m[j] = v8_dot(u, r1_row(&h->a->v[11], cpu_attend_key_row(h, j)) + h->rank_at, h->rank);
+    for (int32_t j = 0; j < n; j++)
+        m[j] = v8_dot(u, r1_row(&h->a->v[11], cpu_attend_key_row(h, j)) + h->rank_at, h->rank);
     for (int32_t j = n; j % 8; j++) m[j] = 0;
     for (int32_t j = 0; j < n; j += 8) {
         v8_load(&v, m + j);
@@ -387,15 +419,18 @@ R1_INLINE void factors_of(const head *h, int32_t r, int32_t n, float *m)
     }
 }
 
-/* dh is the head's width, a constant to the compiler where it is a usual one. The gradient of q is summed apart from memory: each key adds to it. */
+/* dh is the head's width, a constant to the compiler where it is a usual one. The gradient of q
+ * is summed apart from memory: each key adds to it. */
 R1_INLINE void backward_query_of(const head *h, int32_t r, const int32_t dh)
 {
-    float p[KEYS_MAX + R1_LANES_MAX], dp[KEYS_MAX], z[KEYS_MAX], m[KEYS_MAX + R1_LANES_MAX], room[WIDTH_MAX],
-        apart[WIDTH_MAX], mean = 0;
+    float p[KEYS_MAX + R1_LANES_MAX], dp[KEYS_MAX], z[KEYS_MAX], m[KEYS_MAX + R1_LANES_MAX],
+        room[WIDTH_MAX], apart[WIDTH_MAX], mean = 0;
     const r1_op_args *a = h->a;
-    float *to = a->g[0].p ? r1_row(&a->g[0], h->row0 + r) + h->at : NULL, *gq = to && dh <= WIDTH_MAX ? apart : to;
+    float *to = a->g[0].p ? r1_row(&a->g[0], h->row0 + r) + h->at : NULL,
+          *gq = to && dh <= WIDTH_MAX ? apart : to;
     int32_t n = attend_visible(h, r);
-    const float *gy = r1_row(&a->g[9], h->row0 + r) + h->at, *q = r1_row(&a->v[0], h->row0 + r) + h->at;
+    const float *gy = r1_row(&a->g[9], h->row0 + r) + h->at,
+                *q = r1_row(&a->v[0], h->row0 + r) + h->at;
     if (h->rank) factors_of(h, r, n, m);
     for (int32_t j = 0; j < n; j++) {
         z[j] = v8_dot(q, row_f32(&a->v[1], cpu_attend_key_row(h, j), h->at, dh, room), dh);
@@ -426,10 +461,12 @@ static bool all_zero(const float *x, int32_t n)
     return true;
 }
 
-/* A query whose result nothing came of gives nothing back: most of a last layer's, where few rows are read. */
+/* A query whose result nothing came of gives nothing back: most of a last layer's, where few
+ * rows are read. */
 R1_CLONES static void cpu_attend_backward_query(const head *h, int32_t r)
 {
-    if (attend_visible(h, r) < 1 || all_zero(r1_row(&h->a->g[9], h->row0 + r) + h->at, h->dh)) return;
+    if (attend_visible(h, r) < 1 || all_zero(r1_row(&h->a->g[9], h->row0 + r) + h->at, h->dh))
+        return;
     if (h->dh == 8)
         backward_query_of(h, r, 8);
     else if (h->dh == 16)
@@ -446,25 +483,29 @@ static void attend_backward_head(const ways *w, const head *h)
     for (int32_t r = 0; r < h->n_row; r++) cpu_attend_backward_query(h, r);
 }
 
-/* ---- the op ------------------------------------------------------------------------------------------------ */
+/* ---- the op ---------------------------------------------------------------------------------- */
 
 static r1_status attend_check(const r1_op_args *a, int32_t dh, int32_t keys_max, r1_err *err)
 {
     const int32_t *k_off = r1_ints(&a->v[4]);
     if (dh > WIDTH_MAX && (a->v[1].dtype != R1_F32 || a->v[2].dtype != R1_F32))
-        R1_FAIL(err, R1_E_INVAL, "attend: expected heads of at most %d columns for bf16, found %d", WIDTH_MAX, dh);
-    if (a->v[10].p &&
-        (a->v[10].cols != a->v[11].cols || a->v[10].cols % a->i[0] || a->v[10].cols / a->i[0] > R1_ATTEND_RANK_MAX))
+        R1_FAIL(err, R1_E_INVAL, "attend: expected heads of at most %d columns for bf16, found %d",
+                WIDTH_MAX, dh);
+    if (a->v[10].p && (a->v[10].cols != a->v[11].cols || a->v[10].cols % a->i[0] ||
+                       a->v[10].cols / a->i[0] > R1_ATTEND_RANK_MAX))
         R1_FAIL(err, R1_E_INVAL,
-                "attend: expected a factor of rank 1 to %d for each of %d heads, found %d and %d columns",
+                "attend: expected a factor of rank 1 to %d for each of %d heads, found %d and %d "
+                "columns",
                 R1_ATTEND_RANK_MAX, a->i[0], a->v[10].cols, a->v[11].cols);
     for (int32_t s = 0; keys_max && s + 1 < a->v[4].cols; s++)
         if (k_off[s + 1] - k_off[s] > keys_max)
-            R1_FAIL(err, R1_E_INVAL, "attend: expected at most %d keys, found %d", keys_max, k_off[s + 1] - k_off[s]);
+            R1_FAIL(err, R1_E_INVAL, "attend: expected at most %d keys, found %d", keys_max,
+                    k_off[s + 1] - k_off[s]);
     return R1_OK;
 }
 
-static r1_status each_head(const r1_op_args *a, void (*fn)(const ways *, const head *), int32_t keys_max, r1_err *err)
+static r1_status each_head(const r1_op_args *a, void (*fn)(const ways *, const head *),
+                           int32_t keys_max, r1_err *err)
 {
     const int32_t *q_off = r1_ints(&a->v[3]), *k_off = r1_ints(&a->v[4]);
     head h = {.a = a,

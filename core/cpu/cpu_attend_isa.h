@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_attend_isa.h - the parts of attention beside its products, compiled once per instruction set: cpu_attend.c includes it with the
- * macros of cpu_tile.h and
+/* cpu_attend_isa.h - the parts of attention beside its products, compiled once per instruction
+ * set: cpu_attend.c includes it with the macros of cpu_tile.h and
  *
  *   TILE_MAX(a, b) the larger of each lane; b where either is not a number
  *
- * Sums run over vectors in rising order, then over the lanes: a query's bits depend on its own keys alone. */
+ * Sums run over vectors in rising order, then over the lanes: a query's bits depend on its own
+ * keys alone. */
 
 typedef int32_t TILE(vi) __attribute__((vector_size(4 * TILE_WIDTH)));
 typedef uint64_t TILE(vl) __attribute__((vector_size(4 * TILE_WIDTH)));
 typedef uint32_t TILE(half) __attribute__((vector_size(2 * TILE_WIDTH)));
 
-/* e^x for x <= 0; what is below -87 counts as -87. Range reduction by ln 2, polynomial of degree 6 (Cephes, S. Moshier). */
+/* e^x for x <= 0; what is below -87 counts as -87. Range reduction by ln 2, polynomial of degree
+ * 6 (Cephes, S. Moshier). */
 TILE_ATTR R1_INLINE void TILE(exp)(TILE_V *v)
 {
     TILE_V x = *v;
@@ -61,7 +63,8 @@ TILE_ATTR R1_INLINE void TILE(round)(TILE_V *v)
     *v = (TILE_V)((bits | (nan & 0x400000)) & -65536);
 }
 
-/* x[n] rounded to bf16, two by two; a zero behind an odd last one. `to` has room for a whole number of vectors. */
+/* x[n] rounded to bf16, two by two; a zero behind an odd last one. `to` has room for a whole
+ * number of vectors. */
 TILE_ATTR static void TILE(pairs)(const float *x, int32_t n, float *to)
 {
     for (int32_t j = 0; j < n; j += TILE_WIDTH) {
@@ -77,8 +80,9 @@ TILE_ATTR static void TILE(pairs)(const float *x, int32_t n, float *to)
     }
 }
 
-/* Scores s[0..n), with room for a whole number of vectors; after it weights, rounded to bf16 where asked: then the sum is theirs, so that a
- * mean weighted with them is one. Returns what the sums so far are to be multiplied with. */
+/* Scores s[0..n), with room for a whole number of vectors; after it weights, rounded to bf16
+ * where asked: then the sum is theirs, so that a mean weighted with them is one. Returns what
+ * the sums so far are to be multiplied with. */
 TILE_ATTR R1_INLINE float TILE(weigh)(float *s, int32_t n, state *st, const bool rounded)
 {
     TILE_V x, top = TILE_SET1(none), sum = TILE_SET1(0.0f), end;
@@ -127,8 +131,14 @@ TILE_ATTR R1_INLINE float TILE(weigh)(float *s, int32_t n, state *st, const bool
     return keep;
 }
 
-TILE_ATTR static float TILE(weights)(float *s, int32_t n, state *st) { return TILE(weigh)(s, n, st, false); }
-TILE_ATTR static float TILE(rounded_weights)(float *s, int32_t n, state *st) { return TILE(weigh)(s, n, st, true); }
+TILE_ATTR static float TILE(weights)(float *s, int32_t n, state *st)
+{
+    return TILE(weigh)(s, n, st, false);
+}
+TILE_ATTR static float TILE(rounded_weights)(float *s, int32_t n, state *st)
+{
+    return TILE(weigh)(s, n, st, true);
+}
 
 TILE_ATTR static void TILE(scale)(float *y, float by, int32_t n)
 {
@@ -190,7 +200,8 @@ TILE_ATTR static void TILE(adapt)(float *s, const float *m, int32_t n, float bet
 /* One query and head, keys as they lie. */
 TILE_ATTR static void TILE(query)(const head *h, int32_t r)
 {
-    float p[BLOCK] __attribute__((aligned(64))), m[BLOCK] __attribute__((aligned(64))) = {0}, room[WIDTH_MAX];
+    float p[BLOCK] __attribute__((aligned(64))), m[BLOCK] __attribute__((aligned(64))) = {0},
+                                                          room[WIDTH_MAX];
     float *y = r1_row(&h->a->v[9], h->row0 + r) + h->at;
     const float *q = r1_row(&h->a->v[0], h->row0 + r) + h->at;
     int32_t n = attend_visible(h, r);
@@ -199,35 +210,41 @@ TILE_ATTR static void TILE(query)(const head *h, int32_t r)
     for (int32_t j0 = 0; j0 < n; j0 += BLOCK) {
         int32_t here = n - j0 < BLOCK ? n - j0 : BLOCK;
         for (int32_t j = 0; j < here; j++)
-            p[j] = TILE(dot)(q, row_f32(&h->a->v[1], cpu_attend_key_row(h, j0 + j), h->at, h->dh, room), h->dh);
+            p[j] = TILE(dot)(
+                q, row_f32(&h->a->v[1], cpu_attend_key_row(h, j0 + j), h->at, h->dh, room), h->dh);
         if (h->rank) {
             const float *u = r1_row(&h->a->v[10], h->row0 + r) + h->rank_at;
             for (int32_t j = 0; j < here; j++)
-                m[j] = TILE(dot)(u, r1_row(&h->a->v[11], cpu_attend_key_row(h, j0 + j)) + h->rank_at, h->rank);
+                m[j] = TILE(dot)(
+                    u, r1_row(&h->a->v[11], cpu_attend_key_row(h, j0 + j)) + h->rank_at, h->rank);
             for (int32_t j = here; j % TILE_WIDTH; j++) p[j] = 0;
             TILE(adapt)(p, m, here, h->a->f[0]);
         }
         for (int32_t j = 0; j < here; j++) p[j] += attend_added(h, j0 + j);
         float keep = TILE(weights)(p, here, &st);
         if (j0 && keep != 1) TILE(scale)(y, keep, h->dh);
-        for (int32_t j = 0; j < here; j++)
-            TILE(add_scaled)(y, row_f32(&h->a->v[2], cpu_attend_key_row(h, j0 + j), h->at, h->dh, room), p[j], h->dh);
+        for (int32_t j = 0; j < here; j++) TILE(add_scaled)
+        (y, row_f32(&h->a->v[2], cpu_attend_key_row(h, j0 + j), h->at, h->dh, room), p[j], h->dh);
     }
     if (n > 0) TILE(scale)(y, 1 / st.sum, h->dh);
 }
 
-/* Weights of `rows` queries from r0 on against the block's n keys from j0 on: scores are in p, [row][BLOCK]; y is scaled. */
-TILE_ATTR static void TILE(tile_weights)(const head *h, const float *add, int32_t r0, int32_t rows, int32_t j0,
-                                         int32_t n, float *p, state *st)
+/* Weights of `rows` queries from r0 on against the block's n keys from j0 on: scores are in p,
+ * [row][BLOCK]; y is scaled. */
+TILE_ATTR static void TILE(tile_weights)(const head *h, const float *add, int32_t r0, int32_t rows,
+                                         int32_t j0, int32_t n, float *p, state *st)
 {
     for (int32_t r = 0; r < rows; r++, p += BLOCK) {
         int32_t see = attend_visible(h, r0 + r) - j0;
         if (see > n) see = n;
         if (see < 0) see = 0;
         for (int32_t j = 0; add && j < see; j++) p[j] += add[j];
-        float keep = !see ? 1 : h->pairs ? TILE(rounded_weights)(p, see, &st[r]) : TILE(weights)(p, see, &st[r]);
+        float keep = !see       ? 1
+                     : h->pairs ? TILE(rounded_weights)(p, see, &st[r])
+                                : TILE(weights)(p, see, &st[r]);
         for (int32_t j = see; j < n; j++) p[j] = 0;
-        if (j0 && keep != 1) TILE(scale)(r1_row(&h->a->v[9], h->row0 + r0 + r) + h->at, keep, h->dh);
+        if (j0 && keep != 1)
+            TILE(scale)(r1_row(&h->a->v[9], h->row0 + r0 + r) + h->at, keep, h->dh);
     }
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_backend.c - the CPU's backend table: ordinary memory as its device, loops of this room where there are any, the
- * scalar reference elsewhere. */
+/* cpu_backend.c - the CPU's backend table: ordinary memory as its device, loops of this room
+ * where there are any, the scalar reference elsewhere. */
 #include "cpu/cpu_int8.h"
 #include "cpu/cpu_ops.h"
 #include "cpu/cpu_product.h"
@@ -86,8 +86,8 @@ static r1_status backend_pack(void **packed, const r1_view *w, int64_t rows_max,
     return st;
 }
 
-static r1_status pack_int8(void **packed, const r1_view *w, const float *w_step, float x_step, int64_t rows_max,
-                           r1_err *err)
+static r1_status pack_int8(void **packed, const r1_view *w, const float *w_step, float x_step,
+                           int64_t rows_max, r1_err *err)
 {
     (void)rows_max;
     r1_packed_int8 *p = NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_bench.c - the linear op in f32 and int8, oneDNN's bare products and the multiply-add limit, measured side by side. */
+/* cpu_bench.c - the linear op in f32 and int8, oneDNN's bare products and the multiply-add
+ * limit, measured side by side. */
 #include "cpu/cpu_int8.h"
 #include "cpu/cpu_ops.h"
 #include "cpu/cpu_product.h"
@@ -39,7 +40,8 @@ static void bench_product_free(product *p)
     free(p->y8);
 }
 
-/* Small enough that oneDNN's 16-bit steps do not saturate, where it has such: the speed does not depend on it. */
+/* Small enough that oneDNN's 16-bit steps do not saturate, where it has such: the speed does not
+ * depend on it. */
 static void fill_bytes(product *p, r1_rng *rng)
 {
     for (int64_t i = 0; i < p->m * p->k; i++) p->x8[i] = (uint8_t)r1_rng_below(rng, 128);
@@ -51,8 +53,8 @@ static void fill_bytes(product *p, r1_rng *rng)
 static r1_status product_new(product *p, int64_t m, int64_t n, int64_t k, r1_err *err)
 {
     if (m < 1 || n < 1 || k < 1 || m > SIZE_MAX_1D || n > SIZE_MAX_1D || k > SIZE_MAX_1D)
-        R1_FAIL(err, R1_E_INVAL, "product: expected sizes 1..%d, found %lld x %lld x %lld", SIZE_MAX_1D, (long long)m,
-                (long long)n, (long long)k);
+        R1_FAIL(err, R1_E_INVAL, "product: expected sizes 1..%d, found %lld x %lld x %lld",
+                SIZE_MAX_1D, (long long)m, (long long)n, (long long)k);
     size_t rows = (size_t)m + R1_ROW_PAD;
     *p = (product){.m = m,
                    .n = n,
@@ -67,8 +69,8 @@ static r1_status product_new(product *p, int64_t m, int64_t n, int64_t k, r1_err
                    .y8 = r1_calloc_aligned((size_t)(m * n), sizeof(int32_t))};
     if (!p->x || !p->w || !p->b || !p->y || !p->x8 || !p->w8 || !p->w8t || !p->y8) {
         bench_product_free(p);
-        R1_FAIL(err, R1_E_NOMEM, "no memory for a product of %lld x %lld x %lld", (long long)m, (long long)n,
-                (long long)k);
+        R1_FAIL(err, R1_E_NOMEM, "no memory for a product of %lld x %lld x %lld", (long long)m,
+                (long long)n, (long long)k);
     }
     r1_rng rng;
     r1_rng_seed(&rng, 1);
@@ -94,16 +96,26 @@ static r1_status by_op_as(const product *p, const void *packed, r1_dtype as, r1_
     return r1_cpu_linear_forward(NULL, &a, err);
 }
 
-static r1_status by_op(const product *p, r1_err *err) { return by_op_as(p, p->packed, R1_F32, err); }
+static r1_status by_op(const product *p, r1_err *err)
+{
+    return by_op_as(p, p->packed, R1_F32, err);
+}
 
-static r1_status by_op_int8(const product *p, r1_err *err) { return by_op_as(p, p->packed8, R1_I8, err); }
+static r1_status by_op_int8(const product *p, r1_err *err)
+{
+    return by_op_as(p, p->packed8, R1_I8, err);
+}
 
-static r1_status by_op_learned(const product *p, r1_err *err) { return by_op_as(p, p->learned8, R1_I8, err); }
+static r1_status by_op_learned(const product *p, r1_err *err)
+{
+    return by_op_as(p, p->learned8, R1_I8, err);
+}
 
 static r1_status by_library(const product *p, r1_err *err)
 {
     omp_set_num_threads(1);
-    if (dnnl_sgemm('N', 'T', p->m, p->n, p->k, 1.0f, p->x, p->k, p->w, p->k, 0.0f, p->y, p->n) == dnnl_success)
+    if (dnnl_sgemm('N', 'T', p->m, p->n, p->k, 1.0f, p->x, p->k, p->w, p->k, 0.0f, p->y, p->n) ==
+        dnnl_success)
         return R1_OK;
     R1_FAIL(err, R1_E_INVAL, "oneDNN refuses the product");
 }
@@ -113,19 +125,26 @@ static r1_status int8_by_library(const product *p, char trans, r1_err *err)
     const int32_t zero = 0;
     bool t = trans == 'T';
     omp_set_num_threads(1);
-    if (dnnl_gemm_u8s8s32('N', trans, 'F', p->m, p->n, p->k, 1.0f, p->x8, p->k, 0, t ? p->w8 : p->w8t, t ? p->k : p->n,
-                          0, 0.0f, p->y8, p->n, &zero) == dnnl_success)
+    if (dnnl_gemm_u8s8s32('N', trans, 'F', p->m, p->n, p->k, 1.0f, p->x8, p->k, 0,
+                          t ? p->w8 : p->w8t, t ? p->k : p->n, 0, 0.0f, p->y8, p->n,
+                          &zero) == dnnl_success)
         return R1_OK;
     R1_FAIL(err, R1_E_INVAL, "oneDNN refuses the product of bytes");
 }
 
-static r1_status int8_by_rows(const product *p, r1_err *err) { return int8_by_library(p, 'T', err); }
+static r1_status int8_by_rows(const product *p, r1_err *err)
+{
+    return int8_by_library(p, 'T', err);
+}
 
-static r1_status int8_by_columns(const product *p, r1_err *err) { return int8_by_library(p, 'N', err); }
+static r1_status int8_by_columns(const product *p, r1_err *err)
+{
+    return int8_by_library(p, 'N', err);
+}
 
 /* The best of batches of calls, each at least a fiftieth of the time. */
-static r1_status bench_measure(const product *p, r1_status (*fn)(const product *, r1_err *), double seconds, double *gops,
-                         r1_err *err)
+static r1_status bench_measure(const product *p, r1_status (*fn)(const product *, r1_err *),
+                               double seconds, double *gops, r1_err *err)
 {
     double work = 2.0 * (double)p->m * (double)p->n * (double)p->k * 1e-9, best = 0;
     int64_t until = r1_mono_us() + (int64_t)(seconds * 1e6);
@@ -144,8 +163,9 @@ static r1_status bench_measure(const product *p, r1_status (*fn)(const product *
     return R1_OK;
 }
 
-static r1_status bench_run(int64_t m, int64_t n, int64_t k, r1_status (*fn)(const product *, r1_err *), double seconds,
-                     double *gops, r1_err *err)
+static r1_status bench_run(int64_t m, int64_t n, int64_t k,
+                           r1_status (*fn)(const product *, r1_err *), double seconds, double *gops,
+                           r1_err *err)
 {
     product p;
     R1_TRY(product_new(&p, m, n, k, err));
@@ -154,22 +174,26 @@ static r1_status bench_run(int64_t m, int64_t n, int64_t k, r1_status (*fn)(cons
     return st;
 }
 
-r1_status r1_bench_linear(int64_t m, int64_t n, int64_t k, double seconds, double *gops, r1_err *err)
+r1_status r1_bench_linear(int64_t m, int64_t n, int64_t k, double seconds, double *gops,
+                          r1_err *err)
 {
     return bench_run(m, n, k, by_op, seconds, gops, err);
 }
 
-r1_status r1_bench_product(int64_t m, int64_t n, int64_t k, double seconds, double *gops, r1_err *err)
+r1_status r1_bench_product(int64_t m, int64_t n, int64_t k, double seconds, double *gops,
+                           r1_err *err)
 {
     return bench_run(m, n, k, by_library, seconds, gops, err);
 }
 
-r1_status r1_bench_linear_int8(int64_t m, int64_t n, int64_t k, bool learned, double seconds, double *gops, r1_err *err)
+r1_status r1_bench_linear_int8(int64_t m, int64_t n, int64_t k, bool learned, double seconds,
+                               double *gops, r1_err *err)
 {
     return bench_run(m, n, k, learned ? by_op_learned : by_op_int8, seconds, gops, err);
 }
 
-r1_status r1_bench_product_int8(int64_t m, int64_t n, int64_t k, double seconds, double *gops, r1_err *err)
+r1_status r1_bench_product_int8(int64_t m, int64_t n, int64_t k, double seconds, double *gops,
+                                r1_err *err)
 {
     double rows, columns;
     R1_TRY(bench_run(m, n, k, int8_by_rows, seconds / 2, &rows, err));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_cawa.c - CAWA_SCALE in f32: the context factors of a few rows at once, as one array, then the query's columns; and
- * CAUSAL_MEAN, which makes their argument. */
+/* cpu_cawa.c - CAWA_SCALE in f32: the context factors of a few rows at once, as one array, then
+ * the query's columns; and CAUSAL_MEAN, which makes their argument. */
 #include "cpu/cpu_ops.h"
 
 #include <math.h>
@@ -55,7 +55,8 @@ R1_CLONES static void forward_rows(const r1_op_args *a, int64_t r0, int32_t n)
     int32_t heads = a->i[0], dh = a->v[0].cols / heads;
     if (a->v[1].p) context_of(a, r0, n, t);
     for (int32_t r = 0; r < n; r++) {
-        float *y = r1_row(&a->v[4], r0 + r), length = a->v[2].p ? a->f[1] * cawa_log_count(a, r0 + r) : a->f[1];
+        float *y = r1_row(&a->v[4], r0 + r),
+              length = a->v[2].p ? a->f[1] * cawa_log_count(a, r0 + r) : a->f[1];
         const float *q = r1_row(&a->v[0], r0 + r), *by_head = a->v[2].p;
         for (int32_t h = 0; h < heads; h++) {
             float by = a->v[2].p ? length * by_head[h] : length;
@@ -72,21 +73,30 @@ R1_CLONES static void backward_rows(const r1_op_args *a, int64_t r0, int32_t n)
     if (a->v[1].p) context_of(a, r0, n, t);
     for (int32_t r = 0; r < n; r++)
         for (int32_t h = 0; h < heads; h++) {
-            const float *gy = r1_row(&a->g[4], r0 + r) + h * dh, *q = r1_row(&a->v[0], r0 + r) + h * dh;
+            const float *gy = r1_row(&a->g[4], r0 + r) + h * dh,
+                        *q = r1_row(&a->v[0], r0 + r) + h * dh;
             float now = a->v[1].p ? t[r * heads + h] : 0, context = 1 + a->f[0] * now;
-            float log_n = a->v[2].p ? cawa_log_count(a, r0 + r) : 1, length = a->v[2].p ? r1_row(&a->v[2], 0)[h] * log_n : 1;
-            float dot = v8_dot(gy, q, dh) * a->f[1]; /* the gradient of the product of the two factors */
-            if (a->g[0].p) v8_add_scaled(r1_row(&a->g[0], r0 + r) + h * dh, gy, a->f[1] * length * context, dh);
+            float log_n = a->v[2].p ? cawa_log_count(a, r0 + r) : 1,
+                  length = a->v[2].p ? r1_row(&a->v[2], 0)[h] * log_n : 1;
+            float dot =
+                v8_dot(gy, q, dh) * a->f[1]; /* the gradient of the product of the two factors */
+            if (a->g[0].p)
+                v8_add_scaled(r1_row(&a->g[0], r0 + r) + h * dh, gy, a->f[1] * length * context,
+                              dh);
             if (a->v[2].p && a->g[2].p) r1_row(&a->g[2], 0)[h] += dot * context * log_n;
-            if (a->v[1].p && a->g[1].p) r1_row(&a->g[1], r0 + r)[h] += dot * length * a->f[0] * (1 - now * now);
+            if (a->v[1].p && a->g[1].p)
+                r1_row(&a->g[1], r0 + r)[h] += dot * length * a->f[0] * (1 - now * now);
         }
 }
 
-static r1_status by_rows(const r1_op_args *a, void (*fn)(const r1_op_args *, int64_t, int32_t), r1_err *err)
+static r1_status by_rows(const r1_op_args *a, void (*fn)(const r1_op_args *, int64_t, int32_t),
+                         r1_err *err)
 {
     int32_t step = FACTORS / a->i[0];
     pthread_once(&once, fill_logs);
-    if (step < 1) R1_FAIL(err, R1_E_INVAL, "cawa_scale: expected at most %d heads, found %d", FACTORS, a->i[0]);
+    if (step < 1)
+        R1_FAIL(err, R1_E_INVAL, "cawa_scale: expected at most %d heads, found %d", FACTORS,
+                a->i[0]);
     for (int64_t r = 0; r < a->v[0].rows; r += step)
         fn(a, r, a->v[0].rows - r < step ? (int32_t)(a->v[0].rows - r) : step);
     return R1_OK;
@@ -108,7 +118,8 @@ r1_status r1_cpu_cawa_scale_backward(r1_stream *s, const r1_op_args *a, r1_err *
 
 enum { COLUMNS = 256 }; /* at a time: their sums stay in the first-level cache */
 
-R1_CLONES static void mean_segment(const r1_view *x, const r1_view *y, int32_t from, int32_t to, int32_t c0, int32_t n)
+R1_CLONES static void mean_segment(const r1_view *x, const r1_view *y, int32_t from, int32_t to,
+                                   int32_t c0, int32_t n)
 {
     float sum[COLUMNS] = {0};
     for (int32_t r = from; r < to; r++) {
@@ -118,8 +129,8 @@ R1_CLONES static void mean_segment(const r1_view *x, const r1_view *y, int32_t f
 }
 
 /* From the last row back: each row's gradient, over its count, reaches itself and all before it. */
-R1_CLONES static void mean_segment_back(const r1_view *gx, const r1_view *gy, int32_t from, int32_t to, int32_t c0,
-                                        int32_t n)
+R1_CLONES static void mean_segment_back(const r1_view *gx, const r1_view *gy, int32_t from,
+                                        int32_t to, int32_t c0, int32_t n)
 {
     float sum[COLUMNS] = {0};
     for (int32_t r = to; r-- > from;) {
@@ -129,7 +140,8 @@ R1_CLONES static void mean_segment_back(const r1_view *gx, const r1_view *gy, in
 }
 
 static void by_segment(const r1_op_args *a, const r1_view *x, const r1_view *y,
-                       void (*fn)(const r1_view *, const r1_view *, int32_t, int32_t, int32_t, int32_t))
+                       void (*fn)(const r1_view *, const r1_view *, int32_t, int32_t, int32_t,
+                                  int32_t))
 {
     const int32_t *off = r1_ints(&a->v[1]);
     for (int32_t s = 0; s + 1 < a->v[1].cols; s++)

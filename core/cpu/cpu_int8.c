@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_int8.c - see cpu_int8.h. Quantised weights become panels of as many columns as a tile has; within a panel groups of k run
- * slowest, and a column's group lies together:
+/* cpu_int8.c - see cpu_int8.h. Quantised weights become panels of as many columns as a tile has;
+ * within a panel groups of k run slowest, and a column's group lies together:
  *
  *   panel 0: w[0][k=0..G) w[1][k=0..G) ... w[C-1][k=0..G)   w[0][k=G..2G) ...     columns past N and k past K are zero
  *
- * With VNNI, and in the portable twin of its instruction, G is 4 and activations are stored as q + 128, because the instruction
- * multiplies unsigned by signed bytes: sums begin with -128 times the column's sum and come out the same. AVX2's own byte
- * instruction saturates in 16 bits; there G is 2, both sides are widened to 16 bits, and nothing is lost. With learned steps both sides
- * stay within +-63: then two sums of two products, 4 * 127 * 63, fit into 16 bits with that instruction, G is 4, activations are
- * stored as q + 64, and a multiplication less is needed for every four.
+ * With VNNI, and in the portable twin of its instruction, G is 4 and activations are stored as q
+ * + 128, because the instruction multiplies unsigned by signed bytes: sums begin with -128 times
+ * the column's sum and come out the same. AVX2's own byte instruction saturates in 16 bits;
+ * there G is 2, both sides are widened to 16 bits, and nothing is lost. With learned steps both
+ * sides stay within +-63: then two sums of two products, 4 * 127 * 63, fit into 16 bits with
+ * that instruction, G is 4, activations are stored as q + 64, and a multiplication less is
+ * needed for every four.
  *
  * Rows are quantised in chunks that stay near while all panels pass. */
 #include "cpu/cpu_int8.h"
@@ -23,9 +25,16 @@
 #include <immintrin.h>
 #endif
 
-enum { COLS_MAX = 32, ROOM = 64 * 1024, CHUNK_MAX = 384, MAGNITUDE = 0x7fffffff, INFINITE = 0x7f800000 };
+enum {
+    COLS_MAX = 32,
+    ROOM = 64 * 1024,
+    CHUNK_MAX = 384,
+    MAGNITUDE = 0x7fffffff,
+    INFINITE = 0x7f800000
+};
 
-/* Adding 1.5 * 2^23 rounds a small number to an integer, ties to even, and leaves it in the low bits. */
+/* Adding 1.5 * 2^23 rounds a small number to an integer, ties to even, and leaves it in the low
+ * bits. */
 #define ROUNDER 12582912.0f
 enum { ROUNDER_BITS = 0x4b400000 };
 
@@ -42,7 +51,8 @@ typedef struct {
     int32_t cols; /* of y, at most the tile's */
 } tile8;
 
-/* top: bits of the largest magnitude; NaN and infinity are the largest of all. inverse 0: all integers are zero. */
+/* top: bits of the largest magnitude; NaN and infinity are the largest of all. inverse 0: all
+ * integers are zero. */
 static float int8_scale_of(int32_t top, int limit, float *inverse)
 {
     float most;
@@ -88,47 +98,52 @@ static inline __attribute__((always_inline)) twin_v twin_dot(twin_v acc, twin_v 
 #include "cpu/cpu_tile8.h"
 
 #if defined __x86_64__
-#define TILE(name)             avx2_##name
-#define TILE_ATTR              __attribute__((target("avx2")))
-#define TILE_WIDTH             8
-#define TILE_ROWS              6
-#define TILE_X                 int16_t
-#define TILE_GROUP             2
-#define TILE_ZERO              0
-#define TILE_W                 __m256i
-#define TILE_LOAD(p)           _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(p)))
-#define TILE_SPAN              1
-#define TILE_DOT(acc, x, w, c) _mm256_add_epi32((__m256i)(acc), _mm256_madd_epi16((__m256i)x[0], w[0][c]))
+#define TILE(name)   avx2_##name
+#define TILE_ATTR    __attribute__((target("avx2")))
+#define TILE_WIDTH   8
+#define TILE_ROWS    6
+#define TILE_X       int16_t
+#define TILE_GROUP   2
+#define TILE_ZERO    0
+#define TILE_W       __m256i
+#define TILE_LOAD(p) _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(p)))
+#define TILE_SPAN    1
+#define TILE_DOT(acc, x, w, c)                                                                     \
+    _mm256_add_epi32((__m256i)(acc), _mm256_madd_epi16((__m256i)x[0], w[0][c]))
 #include "cpu/cpu_tile8.h"
 
 /* Of two groups at once, within +-63. */
-__attribute__((target("avx2"), always_inline)) static inline __m256i narrow_dot(__m256i acc, __m256i x0, __m256i w0,
-                                                                                __m256i x1, __m256i w1)
+__attribute__((target("avx2"), always_inline)) static inline __m256i
+narrow_dot(__m256i acc, __m256i x0, __m256i w0, __m256i x1, __m256i w1)
 {
     __m256i sums = _mm256_add_epi16(_mm256_maddubs_epi16(x0, w0), _mm256_maddubs_epi16(x1, w1));
     return _mm256_add_epi32(acc, _mm256_madd_epi16(sums, _mm256_set1_epi16(1)));
 }
 
 #define TILE_ALONE
-#define TILE(name)             narrow_##name
-#define TILE_ATTR              __attribute__((target("avx2")))
-#define TILE_WIDTH             8
-#define TILE_ROWS              4
-#define TILE_X                 uint8_t
-#define TILE_GROUP             4
-#define TILE_ZERO              64
-#define TILE_W                 __m256i
-#define TILE_LOAD(p)           _mm256_loadu_si256((const __m256i *)(const void *)(p))
-#define TILE_SPAN              2
-#define TILE_DOT(acc, x, w, c) narrow_dot((__m256i)(acc), (__m256i)x[0], w[0][c], (__m256i)x[1], w[1][c])
+#define TILE(name)   narrow_##name
+#define TILE_ATTR    __attribute__((target("avx2")))
+#define TILE_WIDTH   8
+#define TILE_ROWS    4
+#define TILE_X       uint8_t
+#define TILE_GROUP   4
+#define TILE_ZERO    64
+#define TILE_W       __m256i
+#define TILE_LOAD(p) _mm256_loadu_si256((const __m256i *)(const void *)(p))
+#define TILE_SPAN    2
+#define TILE_DOT(acc, x, w, c)                                                                     \
+    narrow_dot((__m256i)(acc), (__m256i)x[0], w[0][c], (__m256i)x[1], w[1][c])
 #include "cpu/cpu_tile8.h"
 
-/* As quantise_by of cpu_tile8.h, 32 values at a time. What is too large for an integer would become the most negative one: the minimum
- * keeps it on its side. The sum of products with zero is NaN where a value is no number. */
-__attribute__((target("avx2"))) static float narrow_quantise_by(const float *x, int32_t k, float step, void *to)
+/* As quantise_by of cpu_tile8.h, 32 values at a time. What is too large for an integer would
+ * become the most negative one: the minimum keeps it on its side. The sum of products with zero
+ * is NaN where a value is no number. */
+__attribute__((target("avx2"))) static float narrow_quantise_by(const float *x, int32_t k,
+                                                                float step, void *to)
 {
     const __m256 inverse = _mm256_set1_ps(1 / step), most = _mm256_set1_ps(R1_INT8_LEARNED);
-    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7), least = _mm256_set1_epi8(-R1_INT8_LEARNED);
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7),
+                  least = _mm256_set1_epi8(-R1_INT8_LEARNED);
     __m256 zero = _mm256_setzero_ps();
     float tail[32];
     for (int32_t i = 0; i < k; i += 32) {
@@ -144,9 +159,11 @@ __attribute__((target("avx2"))) static float narrow_quantise_by(const float *x, 
             zero = _mm256_add_ps(zero, _mm256_mul_ps(v, _mm256_setzero_ps()));
             q[j] = _mm256_cvtps_epi32(_mm256_min_ps(_mm256_mul_ps(v, inverse), most));
         }
-        __m256i b = _mm256_packs_epi16(_mm256_packs_epi32(q[0], q[1]), _mm256_packs_epi32(q[2], q[3]));
+        __m256i b =
+            _mm256_packs_epi16(_mm256_packs_epi32(q[0], q[1]), _mm256_packs_epi32(q[2], q[3]));
         b = _mm256_max_epi8(_mm256_permutevar8x32_epi32(b, order), least);
-        _mm256_storeu_si256((__m256i *)(void *)((char *)to + i), _mm256_add_epi8(b, _mm256_set1_epi8(64)));
+        _mm256_storeu_si256((__m256i *)(void *)((char *)to + i),
+                            _mm256_add_epi8(b, _mm256_set1_epi8(64)));
     }
     return _mm256_movemask_ps(_mm256_cmp_ps(zero, zero, _CMP_UNORD_Q)) ? NAN : step;
 }
@@ -193,10 +210,12 @@ static const kernel all[] = {
     {"avxvnni", 6, avxvnni_cols, 4, 1, 128, avxvnni_any, avxvnni_quantise, avxvnni_quantise_by},
     {"avx2", 6, avx2_cols, 2, 1, 0, avx2_any, avx2_quantise, avx2_quantise_by},
 #endif
-    {"portable", 4, portable_cols, 4, 1, 128, portable_any, portable_quantise, portable_quantise_by},
+    {"portable", 4, portable_cols, 4, 1, 128, portable_any, portable_quantise,
+     portable_quantise_by},
 };
 #if defined __x86_64__
-static const kernel narrow = {"avx2", 4, narrow_cols, 4, 2, 64, narrow_any, NULL, narrow_quantise_by};
+static const kernel narrow = {"avx2",     4,    narrow_cols,       4, 2, 64,
+                              narrow_any, NULL, narrow_quantise_by};
 #endif
 
 static const kernel *chosen;
@@ -205,8 +224,10 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool int8_has(const char *name)
 {
 #if defined __x86_64__
-    if (!strcmp(name, "avx512")) return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vnni");
-    if (!strcmp(name, "avxvnni")) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("avxvnni");
+    if (!strcmp(name, "avx512"))
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vnni");
+    if (!strcmp(name, "avxvnni"))
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("avxvnni");
     if (!strcmp(name, "avx2")) return __builtin_cpu_supports("avx2");
 #endif
     return !strcmp(name, "portable");
@@ -261,9 +282,10 @@ static float own_scale(const float *w, int32_t k_n, int limit, float *inverse)
     return int8_scale_of(top, limit, inverse);
 }
 
-/* Column n of w into its panel; to: its first group. *scale: the column's step, or 0 for its own. */
-static void pack_column(const kernel *kn, const float *w, int32_t k_n, int limit, int8_t *to, float *scale,
-                        int32_t *start)
+/* Column n of w into its panel; to: its first group. *scale: the column's step, or 0 for its
+ * own. */
+static void pack_column(const kernel *kn, const float *w, int32_t k_n, int limit, int8_t *to,
+                        float *scale, int32_t *start)
 {
     int32_t sum = 0, bits;
     float inverse = 1 / *scale, most = (float)limit;
@@ -274,7 +296,8 @@ static void pack_column(const kernel *kn, const float *w, int32_t k_n, int limit
         v += ROUNDER;
         memcpy(&bits, &v, sizeof bits);
         sum += bits - ROUNDER_BITS;
-        to[(int64_t)(k / kn->group) * kn->cols * kn->group + k % kn->group] = (int8_t)(bits - ROUNDER_BITS);
+        to[(int64_t)(k / kn->group) * kn->cols * kn->group + k % kn->group] =
+            (int8_t)(bits - ROUNDER_BITS);
     }
     *start = -kn->zero * sum;
 }
@@ -283,34 +306,43 @@ static r1_status int8_check_steps(const float *step, int64_t n, const char *what
 {
     for (int64_t i = 0; step && i < n; i++)
         if (!(step[i] >= 1e-30f && step[i] < 1e30f))
-            R1_FAIL(err, R1_E_INVAL, "int8: step %lld of the %s is %g, expected 1e-30 to 1e30", (long long)i, what,
-                    (double)step[i]);
+            R1_FAIL(err, R1_E_INVAL, "int8: step %lld of the %s is %g, expected 1e-30 to 1e30",
+                    (long long)i, what, (double)step[i]);
     return R1_OK;
 }
 
-r1_status r1_cpu_int8_pack(r1_packed_int8 **out, const r1_view *w, const float *w_step, float x_step, r1_err *err)
+r1_status r1_cpu_int8_pack(r1_packed_int8 **out, const r1_view *w, const float *w_step,
+                           float x_step, r1_err *err)
 {
     const kernel *kn = x_step != 0 ? the_narrow_kernel() : the_kernel();
     int limit = x_step != 0 ? R1_INT8_LEARNED : R1_INT8_LIMIT;
-    if (w_step && x_step == 0) R1_FAIL(err, R1_E_INVAL, "int8: steps of the weight need one of the activations");
+    if (w_step && x_step == 0)
+        R1_FAIL(err, R1_E_INVAL, "int8: steps of the weight need one of the activations");
     R1_TRY(int8_check_steps(w_step, w->rows, "weight", err));
     R1_TRY(int8_check_steps(x_step != 0 ? &x_step : NULL, 1, "activations", err));
     if (w->cols > R1_INT8_K_MAX)
-        R1_FAIL(err, R1_E_INVAL, "int8: a weight of %lld x %d, at most %d columns", (long long)w->rows, w->cols,
-                R1_INT8_K_MAX);
+        R1_FAIL(err, R1_E_INVAL, "int8: a weight of %lld x %d, at most %d columns",
+                (long long)w->rows, w->cols, R1_INT8_K_MAX);
     size_t columns = ((size_t)w->rows + (size_t)kn->cols - 1) / (size_t)kn->cols * (size_t)kn->cols;
-    int32_t span = kn->group * kn->span, groups = (w->cols + span - 1) / span * kn->span, tile = kn->cols * kn->group;
-    size_t head = (sizeof(r1_packed_int8) + 63) / 64 * 64, line = (columns * sizeof(float) + 63) / 64 * 64;
-    r1_packed_int8 *p = r1_calloc_aligned(head + 2 * line + columns * (size_t)groups * (size_t)kn->group, 1);
-    if (!p) R1_FAIL(err, R1_E_NOMEM, "no memory to pack a weight of %lld x %d", (long long)w->rows, w->cols);
-    *p = (r1_packed_int8){.kn = kn, .n = (int32_t)w->rows, .k = w->cols, .groups = groups, .x_step = x_step};
+    int32_t span = kn->group * kn->span, groups = (w->cols + span - 1) / span * kn->span,
+            tile = kn->cols * kn->group;
+    size_t head = (sizeof(r1_packed_int8) + 63) / 64 * 64,
+           line = (columns * sizeof(float) + 63) / 64 * 64;
+    r1_packed_int8 *p =
+        r1_calloc_aligned(head + 2 * line + columns * (size_t)groups * (size_t)kn->group, 1);
+    if (!p)
+        R1_FAIL(err, R1_E_NOMEM, "no memory to pack a weight of %lld x %d", (long long)w->rows,
+                w->cols);
+    *p = (r1_packed_int8){
+        .kn = kn, .n = (int32_t)w->rows, .k = w->cols, .groups = groups, .x_step = x_step};
     p->scale = (void *)((char *)p + head);
     p->start = (void *)((char *)p + head + line);
     p->data = (int8_t *)p + head + 2 * line;
     for (int32_t n = 0; n < p->n; n++) {
         p->scale[n] = w_step ? w_step[n] : 0;
         pack_column(kn, r1_row(w, n), p->k, limit,
-                    p->data + (int64_t)(n / kn->cols) * groups * tile + (int64_t)(n % kn->cols) * kn->group,
+                    p->data + (int64_t)(n / kn->cols) * groups * tile +
+                        (int64_t)(n % kn->cols) * kn->group,
                     &p->scale[n], &p->start[n]);
     }
     *out = p;
@@ -327,8 +359,8 @@ static int64_t int8_chunk_rows(const kernel *kn, int64_t x_ld)
 }
 
 /* Quantised rows m..m+n through all panels. */
-static void rows_through(const kernel *kn, tile8 t, const r1_packed_int8 *p, const float *bias, const r1_view *y,
-                         int64_t m, int64_t n)
+static void rows_through(const kernel *kn, tile8 t, const r1_packed_int8 *p, const float *bias,
+                         const r1_view *y, int64_t m, int64_t n)
 {
     const char *x = t.x;
     const float *x_scale = t.x_scale;
@@ -350,7 +382,8 @@ static void rows_through(const kernel *kn, tile8 t, const r1_packed_int8 *p, con
     }
 }
 
-void r1_cpu_int8_product(const r1_view *x, const r1_packed_int8 *p, const float *bias, const r1_view *y)
+void r1_cpu_int8_product(const r1_view *x, const r1_packed_int8 *p, const float *bias,
+                         const r1_view *y)
 {
     const kernel *kn = p->kn;
     char room[ROOM] __attribute__((aligned(64)));
@@ -361,8 +394,9 @@ void r1_cpu_int8_product(const r1_view *x, const r1_packed_int8 *p, const float 
     for (int64_t m = 0; m < x->rows; m += chunk) {
         int64_t n = x->rows - m < chunk ? x->rows - m : chunk;
         for (int64_t r = 0; r < n; r++)
-            scale[r] = p->x_step > 0 ? kn->quantise_by(r1_row(x, m + r), p->k, p->x_step, room + r * t.x_ld)
-                                     : kn->quantise(r1_row(x, m + r), p->k, room + r * t.x_ld);
+            scale[r] = p->x_step > 0
+                           ? kn->quantise_by(r1_row(x, m + r), p->k, p->x_step, room + r * t.x_ld)
+                           : kn->quantise(r1_row(x, m + r), p->k, room + r * t.x_ld);
         rows_through(kn, t, p, bias, y, m, n);
     }
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_linear.c - the linear op: forward by our own products (cpu_product.h says why; cpu_int8.h), gradients by oneDNN. Sums of a gradient
- * run over all rows of a batch, so nothing is promised about single rows there. */
+/* cpu_linear.c - the linear op: forward by our own products (cpu_product.h says why;
+ * cpu_int8.h), gradients by oneDNN. Sums of a gradient run over all rows of a batch, so nothing
+ * is promised about single rows there. */
 #include "cpu/cpu_int8.h"
 #include "cpu/cpu_ops.h"
 #include "cpu/cpu_product.h"
@@ -36,17 +37,18 @@ R1_CLONES static void sum_rows(float *restrict to, const r1_view *from)
 r1_status r1_cpu_linear_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s;
-    const r1_view *x = &a->v[0], *w = &a->v[1], *gx = &a->g[0], *gw = &a->g[1], *gb = &a->g[2], *gy = &a->g[3];
+    const r1_view *x = &a->v[0], *w = &a->v[1], *gx = &a->g[0], *gw = &a->g[1], *gb = &a->g[2],
+                  *gy = &a->g[3];
     if (gy->rows <= 0) return R1_OK;
     omp_set_num_threads(1); /* of this thread: slices and sessions are the units of parallelism */
     if (gx->p)
-        R1_TRY(linear_check(
-            dnnl_sgemm('N', 'N', gy->rows, gx->cols, gy->cols, 1.0f, gy->p, gy->ld, w->p, w->ld, 1.0f, gx->p, gx->ld),
-            "gradient of the input", err));
+        R1_TRY(linear_check(dnnl_sgemm('N', 'N', gy->rows, gx->cols, gy->cols, 1.0f, gy->p, gy->ld,
+                                       w->p, w->ld, 1.0f, gx->p, gx->ld),
+                            "gradient of the input", err));
     if (gw->p)
-        R1_TRY(linear_check(
-            dnnl_sgemm('T', 'N', gw->rows, gw->cols, gy->rows, 1.0f, gy->p, gy->ld, x->p, x->ld, 1.0f, gw->p, gw->ld),
-            "gradient of the weight", err));
+        R1_TRY(linear_check(dnnl_sgemm('T', 'N', gw->rows, gw->cols, gy->rows, 1.0f, gy->p, gy->ld,
+                                       x->p, x->ld, 1.0f, gw->p, gw->ld),
+                            "gradient of the weight", err));
     if (gb->p) sum_rows(gb->p, gy);
     return R1_OK;
 }

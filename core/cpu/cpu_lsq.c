@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_lsq.c - rounding to learned steps as it trains, eight values at once; core/tensor/ops/lsq.c says what it computes. */
+/* cpu_lsq.c - rounding to learned steps as it trains, eight values at once;
+ * core/tensor/ops/lsq.c says what it computes. */
 #include "cpu/cpu_ops.h"
 
 #include <math.h>
@@ -25,7 +26,8 @@ R1_INLINE void load_some(v8 *v, const float *p, int32_t n)
         v8_load_part(v, p, n, 0);
 }
 
-R1_CLONES static void round_row(float *restrict y, const float *restrict x, float step, float limit, int32_t n)
+R1_CLONES static void round_row(float *restrict y, const float *restrict x, float step, float limit,
+                                int32_t n)
 {
     v8 v, whole;
     v8i inside;
@@ -39,9 +41,10 @@ R1_CLONES static void round_row(float *restrict y, const float *restrict x, floa
     }
 }
 
-/* gx (NULL: not wanted) gets gy where x was within the limit; the sum of gy times the step's slope. */
-R1_CLONES static float back_row(float *restrict gx, const float *restrict x, const float *restrict gy, float step,
-                                float limit, int32_t n)
+/* gx (NULL: not wanted) gets gy where x was within the limit; the sum of gy times the step's
+ * slope. */
+R1_CLONES static float back_row(float *restrict gx, const float *restrict x,
+                                const float *restrict gy, float step, float limit, int32_t n)
 {
     v8 v, whole, g, old, sum = V8(0);
     v8i inside;
@@ -65,7 +68,8 @@ r1_status r1_cpu_lsq_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
     (void)s, (void)err;
     const r1_view *x = &a->v[0], *step = &a->v[1];
     for (int64_t r = 0; r < x->rows; r++)
-        round_row(r1_row(&a->v[2], r), r1_row(x, r), r1_row(step, r % step->rows)[0], (float)a->i[0], x->cols);
+        round_row(r1_row(&a->v[2], r), r1_row(x, r), r1_row(step, r % step->rows)[0],
+                  (float)a->i[0], x->cols);
     return R1_OK;
 }
 

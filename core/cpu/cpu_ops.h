@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_ops.h - what the files of this room share: the ops that have a loop of their own, and elementary functions in f32.
+/* cpu_ops.h - what the files of this room share: the ops that have a loop of their own, and
+ * elementary functions in f32.
  *
- * v8_exp: range reduction by ln 2 and a polynomial of degree 6 (Cephes, S. Moshier); relative error below 3e-7. */
+ * v8_exp: range reduction by ln 2 and a polynomial of degree 6 (Cephes, S. Moshier); relative
+ * error below 3e-7. */
 #ifndef R1_CPU_OPS_H
 #define R1_CPU_OPS_H
 
@@ -9,15 +11,17 @@
 
 #include <string.h>
 
-/* Loops that matter are compiled twice; the resolver picks the better at load. Both give the same bits: contraction is off. */
+/* Loops that matter are compiled twice; the resolver picks the better at load. Both give the
+ * same bits: contraction is off. */
 #if defined __x86_64__ && !defined __SANITIZE_THREAD__ && !defined __SANITIZE_ADDRESS__
 #define R1_CLONES __attribute__((target_clones("avx2", "default"), optimize("O3")))
 #else
 #define R1_CLONES
 #endif
 
-/* Eight floats as one value: GCC's vector types, so that nothing depends on what the compiler can prove about a loop; they
- * become SSE2 code where AVX2 is absent. Helpers take pointers: values of this type may not cross a call boundary. */
+/* Eight floats as one value: GCC's vector types, so that nothing depends on what the compiler
+ * can prove about a loop; they become SSE2 code where AVX2 is absent. Helpers take pointers:
+ * values of this type may not cross a call boundary. */
 typedef float v8 __attribute__((vector_size(32)));
 typedef int32_t v8i __attribute__((vector_size(32)));
 #define R1_INLINE static inline __attribute__((always_inline))
@@ -48,7 +52,8 @@ R1_INLINE void v8_exp(v8 *v)
     v8i over = *v > high, under = *v < low;
     v8_select(v, &over, &high, v);
     v8_select(v, &under, &low, v);
-    v8 n = *v * 1.44269504f + 12582912.0f; /* 1.5 * 2^23: the sum's low bits are the rounded integer */
+    v8 n =
+        *v * 1.44269504f + 12582912.0f; /* 1.5 * 2^23: the sum's low bits are the rounded integer */
     v8i bits = (v8i)n;
     n -= 12582912.0f;
     v8 r = *v - n * 0.693359375f + n * 2.12194440e-4f;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_pool.c - means over rows, and the piecewise-linear code of numeric columns: the reference's sums in the reference's order,
- * several columns at a time, so the bits are the reference's. */
+/* cpu_pool.c - means over rows, and the piecewise-linear code of numeric columns: the
+ * reference's sums in the reference's order, several columns at a time, so the bits are the
+ * reference's. */
 #include "cpu/cpu_ops.h"
 
 enum { BLOCK = 64 }; /* columns whose sums are held at once */
@@ -30,7 +31,8 @@ R1_CLONES static void seg_mean(const r1_op_args *a, int64_t b, int32_t from, int
 {
     const int32_t *index = a->v[1].p, *off = r1_ints(&a->v[2]);
     double sum[BLOCK] = {0};
-    for (int32_t j = off[b]; j < off[b + 1]; j++) sum_add(sum, r1_row(&a->v[0], index ? index[j] : j) + from, n);
+    for (int32_t j = off[b]; j < off[b + 1]; j++)
+        sum_add(sum, r1_row(&a->v[0], index ? index[j] : j) + from, n);
     mean_store(r1_row(&a->v[3], b) + from, sum, off[b + 1] - off[b], n);
 }
 
@@ -57,7 +59,8 @@ R1_CLONES static void mark_pool(const r1_op_args *a, int64_t b, int32_t from, in
         sum_add(sum[mark[i] - 1], row, n);
         count[mark[i] - 1]++;
     }
-    for (int g = 0; g < 3; g++) mean_store(r1_row(&a->v[3], b) + g * h->cols + from, sum[g], count[g], n);
+    for (int g = 0; g < 3; g++)
+        mean_store(r1_row(&a->v[3], b) + g * h->cols + from, sum[g], count[g], n);
 }
 
 r1_status r1_cpu_mark_pool_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
@@ -69,11 +72,13 @@ r1_status r1_cpu_mark_pool_forward(r1_stream *s, const r1_op_args *a, r1_err *er
 
 /* ---- ple ---- */
 
-/* Every bin's quotient is made and then chosen or not: no branch, and NaN (missing) fails both comparisons. */
+/* Every bin's quotient is made and then chosen or not: no branch, and NaN (missing) fails both
+ * comparisons. */
 R1_INLINE void ple_code(float x, const float *restrict edge, int32_t n_bin, float *restrict y)
 {
     for (int32_t t = 0; t < n_bin; t++) {
-        float low = edge[t], high = edge[t + 1], share = (x - low) / (high - low), inside = x >= low ? share : 0.0f;
+        float low = edge[t], high = edge[t + 1], share = (x - low) / (high - low),
+              inside = x >= low ? share : 0.0f;
         y[t] = x >= high ? 1.0f : inside;
     }
     y[n_bin] = x != x ? 1.0f : 0.0f;
@@ -82,12 +87,14 @@ R1_INLINE void ple_code(float x, const float *restrict edge, int32_t n_bin, floa
 R1_CLONES static void ple_row(float *restrict y, const float *restrict x, const r1_view *edge)
 {
     int32_t n_bin = edge->cols - 1;
-    for (int64_t c = 0; c < edge->rows; c++) ple_code(x[c], r1_row(edge, c), n_bin, y + c * (n_bin + 1));
+    for (int64_t c = 0; c < edge->rows; c++)
+        ple_code(x[c], r1_row(edge, c), n_bin, y + c * (n_bin + 1));
 }
 
 r1_status r1_cpu_ple_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    for (int64_t r = 0; r < a->v[0].rows; r++) ple_row(r1_row(&a->v[2], r), r1_row(&a->v[0], r), &a->v[1]);
+    for (int64_t r = 0; r < a->v[0].rows; r++)
+        ple_row(r1_row(&a->v[2], r), r1_row(&a->v[0], r), &a->v[1]);
     return R1_OK;
 }

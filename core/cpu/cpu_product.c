@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_product.c - see cpu_product.h. A weight w[N, K] becomes panels of as many columns as a tile has; within a panel, k runs
- * slowest:
+/* cpu_product.c - see cpu_product.h. A weight w[N, K] becomes panels of as many columns as a
+ * tile has; within a panel, k runs slowest:
  *
  *   panel 0: w[0..C)[k=0] w[0..C)[k=1] ...   panel 1: w[C..2C)[k=0] ...      columns past N are zero
  *
@@ -39,8 +39,9 @@ typedef float wide_v __attribute__((vector_size(64)));
 #define TILE_V wide_v
 #include "cpu/cpu_tile.h"
 
-/* The shape of avx512bf16 for any processor (R1_ISA=widebf16). In a tile of pairs two of bf16 stand where one of f32 does. What vdpbf16ps does
- * in each lane: the upper product is added, then the lower one, both sums rounded to nearest; subnormal numbers count as zero. */
+/* The shape of avx512bf16 for any processor (R1_ISA=widebf16). In a tile of pairs two of bf16
+ * stand where one of f32 does. What vdpbf16ps does in each lane: the upper product is added,
+ * then the lower one, both sums rounded to nearest; subnormal numbers count as zero. */
 static inline int32_t product_bits_of(float f)
 {
     int32_t bits;
@@ -96,14 +97,17 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool product_has(const char *name)
 {
 #if defined __x86_64__
-    if (!strcmp(name, "avx512bf16")) return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bf16");
+    if (!strcmp(name, "avx512bf16"))
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bf16");
     if (!strcmp(name, "avx512")) return __builtin_cpu_supports("avx512f");
-    if (!strcmp(name, "avx2")) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (!strcmp(name, "avx2"))
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #endif
     return !strcmp(name, "portable") || !strcmp(name, "wide") || !strcmp(name, "widebf16");
 }
 
-/* Best first. A name that this processor cannot run is reported and the best one taken: a service must not end for it. */
+/* Best first. A name that this processor cannot run is reported and the best one taken: a
+ * service must not end for it. */
 static void product_choose(void)
 {
     static const r1_kernel all[] = {
@@ -123,8 +127,9 @@ static void product_choose(void)
     for (size_t i = 0; wanted && i < R1_COUNT(all); i++)
         if (!strcmp(wanted, all[i].name) && product_has(wanted)) chosen = &all[i];
     if (wanted && strcmp(wanted, chosen->name) != 0)
-        r1_log(R1_LOG_WARN, "isa_not_here", "R1_ISA=%s using=%s known=avx512bf16,avx512,avx2,portable,wide,widebf16",
-               wanted, chosen->name);
+        r1_log(R1_LOG_WARN, "isa_not_here",
+               "R1_ISA=%s using=%s known=avx512bf16,avx512,avx2,portable,wide,widebf16", wanted,
+               chosen->name);
 }
 
 const r1_kernel *r1_cpu_kernel(void)
@@ -145,7 +150,8 @@ struct r1_packed {
 enum { COLS_MAX = R1_TILE_COLS_MAX, BLOCK_K = 256 };
 
 /* Columns n0..n0+cols of w, k0..k0+k_n, into a panel. */
-static void pack_panel(const r1_view *w, int32_t n0, int32_t k0, int32_t k_n, int32_t cols, float *to)
+static void pack_panel(const r1_view *w, int32_t n0, int32_t k0, int32_t k_n, int32_t cols,
+                       float *to)
 {
     int32_t here = w->rows - n0 < cols ? (int32_t)(w->rows - n0) : cols;
     for (int32_t c = 0; c < here; c++) {
@@ -160,12 +166,16 @@ r1_status r1_cpu_pack(r1_packed **out, const r1_view *w, r1_err *err)
 {
     int32_t cols = r1_cpu_kernel()->cols;
     size_t panels = ((size_t)w->rows + (size_t)cols - 1) / (size_t)cols;
-    r1_packed *p = r1_calloc_aligned(sizeof *p + panels * (size_t)cols * (size_t)w->cols * sizeof(float), 1);
-    if (!p) R1_FAIL(err, R1_E_NOMEM, "no memory to pack a weight of %lld x %d", (long long)w->rows, w->cols);
+    r1_packed *p =
+        r1_calloc_aligned(sizeof *p + panels * (size_t)cols * (size_t)w->cols * sizeof(float), 1);
+    if (!p)
+        R1_FAIL(err, R1_E_NOMEM, "no memory to pack a weight of %lld x %d", (long long)w->rows,
+                w->cols);
     p->n = (int32_t)w->rows;
     p->k = w->cols;
     for (size_t i = 0; i < panels; i++)
-        pack_panel(w, (int32_t)i * cols, 0, w->cols, cols, p->data + i * (size_t)cols * (size_t)w->cols);
+        pack_panel(w, (int32_t)i * cols, 0, w->cols, cols,
+                   p->data + i * (size_t)cols * (size_t)w->cols);
     *out = p;
     return R1_OK;
 }
@@ -173,8 +183,8 @@ r1_status r1_cpu_pack(r1_packed **out, const r1_view *w, r1_err *err)
 /* ---- products ---- */
 
 /* All rows from..to through one panel. */
-static void product_rows_of(const r1_kernel *kn, r1_tile t, const r1_view *x, const r1_view *y, int64_t from, int64_t to,
-                    int32_t k0, int32_t n0)
+static void product_rows_of(const r1_kernel *kn, r1_tile t, const r1_view *x, const r1_view *y,
+                            int64_t from, int64_t to, int32_t k0, int32_t n0)
 {
     t.cols = y->cols - n0 < kn->cols ? y->cols - n0 : kn->cols;
     for (int64_t m = from; m < to; m += kn->rows) {
@@ -184,7 +194,8 @@ static void product_rows_of(const r1_kernel *kn, r1_tile t, const r1_view *x, co
     }
 }
 
-static const float *product_start_of(const float *bias, int32_t n, int32_t n0, int32_t cols, float *room)
+static const float *product_start_of(const float *bias, int32_t n, int32_t n0, int32_t cols,
+                                     float *room)
 {
     if (bias && n - n0 >= cols) return bias + n0;
     memset(room, 0, sizeof(float) * (size_t)cols);
@@ -199,21 +210,24 @@ static int64_t product_chunk_rows(int32_t k)
     return (rows < 48 ? 48 : rows > 768 ? 768 : rows) / 12 * 12;
 }
 
-static void by_packed(const r1_kernel *kn, const r1_view *x, const r1_packed *p, const float *bias, const r1_view *y)
+static void by_packed(const r1_kernel *kn, const r1_view *x, const r1_packed *p, const float *bias,
+                      const r1_view *y)
 {
     float room[COLS_MAX];
     int64_t chunk = product_chunk_rows(p->k);
     for (int64_t m = 0; m < x->rows; m += chunk) {
         int64_t to = x->rows - m < chunk ? x->rows : m + chunk;
         for (int32_t n0 = 0; n0 < p->n; n0 += kn->cols) {
-            r1_tile t = {.k = p->k, .x_ld = x->ld, .y_ld = y->ld, .panel = p->data + (int64_t)n0 * p->k};
+            r1_tile t = {
+                .k = p->k, .x_ld = x->ld, .y_ld = y->ld, .panel = p->data + (int64_t)n0 * p->k};
             t.start = product_start_of(bias, p->n, n0, kn->cols, room);
             product_rows_of(kn, t, x, y, m, to, 0, n0);
         }
     }
 }
 
-static void by_weight(const r1_kernel *kn, const r1_view *x, const r1_view *w, const float *bias, const r1_view *y)
+static void by_weight(const r1_kernel *kn, const r1_view *x, const r1_view *w, const float *bias,
+                      const r1_view *y)
 {
     float room[COLS_MAX], panel[BLOCK_K * COLS_MAX] __attribute__((aligned(64)));
     for (int32_t n0 = 0; n0 < w->rows; n0 += kn->cols)
@@ -226,7 +240,8 @@ static void by_weight(const r1_kernel *kn, const r1_view *x, const r1_view *w, c
         }
 }
 
-void r1_cpu_product(const r1_view *x, const r1_view *w, const r1_packed *packed, const float *bias, const r1_view *y)
+void r1_cpu_product(const r1_view *x, const r1_view *w, const r1_packed *packed, const float *bias,
+                    const r1_view *y)
 {
     if (packed)
         by_packed(r1_cpu_kernel(), x, packed, bias, y);

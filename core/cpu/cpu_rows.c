@@ -4,7 +4,8 @@
 
 #include <math.h>
 
-static const float gelu_a = 0.7978845608f, gelu_b = 0.044715f; /* sqrt(2 / pi); Hendrycks and Gimpel 2016 */
+static const float gelu_a = 0.7978845608f,
+                   gelu_b = 0.044715f; /* sqrt(2 / pi); Hendrycks and Gimpel 2016 */
 
 /* ---- add ---- */
 
@@ -17,7 +18,8 @@ r1_status r1_cpu_add_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
     for (int64_t r = 0; r < a->v[0].rows; r++)
-        rows_add_row(r1_row(&a->v[2], r), r1_row(&a->v[0], r), r1_row(&a->v[1], r % a->v[1].rows), a->v[0].cols);
+        rows_add_row(r1_row(&a->v[2], r), r1_row(&a->v[0], r), r1_row(&a->v[1], r % a->v[1].rows),
+                     a->v[0].cols);
     return R1_OK;
 }
 
@@ -68,7 +70,8 @@ R1_CLONES static void gelu_row(float *restrict y, const float *restrict x, int32
     memcpy(y + c, &v, sizeof(float) * (size_t)(n - c));
 }
 
-R1_CLONES static void gelu_back_row(float *restrict gx, const float *restrict x, const float *restrict gy, int32_t n)
+R1_CLONES static void gelu_back_row(float *restrict gx, const float *restrict x,
+                                    const float *restrict gy, int32_t n)
 {
     v8 v, g, old;
     int32_t c = 0;
@@ -91,7 +94,8 @@ R1_CLONES static void relu_row(float *restrict y, const float *restrict x, int32
     for (int32_t c = 0; c < n; c++) y[c] = x[c] > 0.0f ? x[c] : 0.0f;
 }
 
-R1_CLONES static void relu_back_row(float *restrict gx, const float *restrict x, const float *restrict gy, int32_t n)
+R1_CLONES static void relu_back_row(float *restrict gx, const float *restrict x,
+                                    const float *restrict gy, int32_t n)
 {
     for (int32_t c = 0; c < n; c++) gx[c] += x[c] > 0.0f ? gy[c] : 0.0f;
 }
@@ -100,7 +104,8 @@ r1_status r1_cpu_act_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
     for (int64_t r = 0; r < a->v[0].rows; r++)
-        (a->i[0] == 0 ? gelu_row : relu_row)(r1_row(&a->v[1], r), r1_row(&a->v[0], r), a->v[0].cols);
+        (a->i[0] == 0 ? gelu_row : relu_row)(r1_row(&a->v[1], r), r1_row(&a->v[0], r),
+                                             a->v[0].cols);
     return R1_OK;
 }
 
@@ -108,8 +113,8 @@ r1_status r1_cpu_act_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
     for (int64_t r = 0; a->g[0].p && r < a->v[0].rows; r++)
-        (a->i[0] == 0 ? gelu_back_row : relu_back_row)(r1_row(&a->g[0], r), r1_row(&a->v[0], r), r1_row(&a->g[1], r),
-                                                       a->v[0].cols);
+        (a->i[0] == 0 ? gelu_back_row : relu_back_row)(r1_row(&a->g[0], r), r1_row(&a->v[0], r),
+                                                       r1_row(&a->g[1], r), a->v[0].cols);
     return R1_OK;
 }
 
@@ -123,7 +128,8 @@ R1_INLINE void rows_sigmoid8(v8 *x)
 }
 
 /* Of n columns at x, g; a row's end goes through a vector of its own. */
-R1_CLONES static void gate_row(float *restrict y, const float *restrict x, const float *restrict g, int32_t n)
+R1_CLONES static void gate_row(float *restrict y, const float *restrict x, const float *restrict g,
+                               int32_t n)
 {
     v8 v, open;
     for (int32_t c = 0; c < n; c += 8) {
@@ -177,8 +183,8 @@ static float rows_inverse_rms(const float *x, int32_t n, float eps)
     return 1.0f / sqrtf(sum_of_squares(x, n) / (float)n + eps);
 }
 
-R1_CLONES static void scale_row(float *restrict y, const float *restrict x, const float *restrict gain, float inv,
-                                int32_t n)
+R1_CLONES static void scale_row(float *restrict y, const float *restrict x,
+                                const float *restrict gain, float inv, int32_t n)
 {
     for (int32_t c = 0; c < n; c++) y[c] = x[c] * inv * gain[c];
 }
@@ -188,13 +194,14 @@ r1_status r1_cpu_rmsnorm_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
     (void)s, (void)err;
     for (int64_t r = 0; r < a->v[0].rows; r++) {
         const float *x = r1_row(&a->v[0], r);
-        scale_row(r1_row(&a->v[2], r), x, a->v[1].p, rows_inverse_rms(x, a->v[0].cols, a->f[0]), a->v[0].cols);
+        scale_row(r1_row(&a->v[2], r), x, a->v[1].p, rows_inverse_rms(x, a->v[0].cols, a->f[0]),
+                  a->v[0].cols);
     }
     return R1_OK;
 }
 
-R1_CLONES static void scale_add_row(float *restrict y, const float *restrict x, const float *restrict bias, float inv,
-                                    int32_t n)
+R1_CLONES static void scale_add_row(float *restrict y, const float *restrict x,
+                                    const float *restrict bias, float inv, int32_t n)
 {
     for (int32_t c = 0; c < n; c++) y[c] = x[c] * inv + bias[c];
 }
@@ -204,15 +211,16 @@ r1_status r1_cpu_tail_norm_forward(r1_stream *s, const r1_op_args *a, r1_err *er
     (void)s, (void)err;
     for (int64_t r = 0; r < a->v[0].rows; r++) {
         float sum = sum_of_squares(r1_row(&a->v[1], r), a->v[1].cols);
-        scale_add_row(r1_row(&a->v[3], r), r1_row(&a->v[0], r), a->v[2].p, 1.0f / sqrtf(sum / a->f[1] + a->f[0]),
-                      a->v[0].cols);
+        scale_add_row(r1_row(&a->v[3], r), r1_row(&a->v[0], r), a->v[2].p,
+                      1.0f / sqrtf(sum / a->f[1] + a->f[0]), a->v[0].cols);
     }
     return R1_OK;
 }
 
 /* dx_c = s g_c dy_c - x_c s^3 / n * sum_j dy_j g_j x_j (core/tensor/ops/rmsnorm.c derives it) */
-R1_CLONES static void rmsnorm_back_row(float *restrict gx, float *restrict ggain, const float *restrict x,
-                                       const float *restrict gain, const float *restrict gy, float s, int32_t n)
+R1_CLONES static void rmsnorm_back_row(float *restrict gx, float *restrict ggain,
+                                       const float *restrict x, const float *restrict gain,
+                                       const float *restrict gy, float s, int32_t n)
 {
     v8 dot = {0}, u, v, w;
     int32_t c = 0;
@@ -236,8 +244,9 @@ r1_status r1_cpu_rmsnorm_backward(r1_stream *st, const r1_op_args *a, r1_err *er
     (void)st, (void)err;
     for (int64_t r = 0; r < a->v[0].rows; r++) {
         const float *x = r1_row(&a->v[0], r);
-        rmsnorm_back_row(a->g[0].p ? r1_row(&a->g[0], r) : NULL, a->g[1].p, x, a->v[1].p, r1_row(&a->g[2], r),
-                         rows_inverse_rms(x, a->v[0].cols, a->f[0]), a->v[0].cols);
+        rmsnorm_back_row(a->g[0].p ? r1_row(&a->g[0], r) : NULL, a->g[1].p, x, a->v[1].p,
+                         r1_row(&a->g[2], r), rows_inverse_rms(x, a->v[0].cols, a->f[0]),
+                         a->v[0].cols);
     }
     return R1_OK;
 }
@@ -262,8 +271,8 @@ R1_INLINE void rows_message(float *y, const float *h, const float *e, float scal
     for (; c < n; c++) y[c] += h[c] + e[c] > 0.0f ? (h[c] + e[c]) * scale : 0.0f;
 }
 
-R1_INLINE void message_back(float *gh, float *ge, const float *h, const float *e, const float *gy, float scale,
-                            int32_t n)
+R1_INLINE void message_back(float *gh, float *ge, const float *h, const float *e, const float *gy,
+                            float scale, int32_t n)
 {
     const v8 zero = {0};
     v8 a, b, g, old;
@@ -296,21 +305,24 @@ R1_CLONES static void rows_messages(const r1_op_args *a)
     int32_t d = h->cols / 2;
     for (int64_t n = 0; n < y->rows; n++) memset(r1_row(y, n), 0, sizeof(float) * (size_t)(2 * d));
     for (int64_t j = 0; j < e->rows; j++) {
-        rows_message(r1_row(y, dst[j]), r1_row(h, src[j]), r1_row(e, j), r1_row(scale, dst[j])[0], d);
-        rows_message(r1_row(y, src[j]) + d, r1_row(h, dst[j]) + d, r1_row(e, j) + d, r1_row(scale, src[j])[1], d);
+        rows_message(r1_row(y, dst[j]), r1_row(h, src[j]), r1_row(e, j), r1_row(scale, dst[j])[0],
+                     d);
+        rows_message(r1_row(y, src[j]) + d, r1_row(h, dst[j]) + d, r1_row(e, j) + d,
+                     r1_row(scale, src[j])[1], d);
     }
 }
 
 R1_CLONES static void messages_back(const r1_op_args *a)
 {
-    const r1_view *h = &a->v[0], *e = &a->v[1], *scale = &a->v[4], *gh = &a->g[0], *ge = &a->g[1], *gy = &a->g[5];
+    const r1_view *h = &a->v[0], *e = &a->v[1], *scale = &a->v[4], *gh = &a->g[0], *ge = &a->g[1],
+                  *gy = &a->g[5];
     const int32_t *src = r1_ints(&a->v[2]), *dst = r1_ints(&a->v[3]);
     int32_t d = h->cols / 2;
     for (int64_t j = 0; j < e->rows; j++) {
-        message_back(r1_row(gh, src[j]), r1_row(ge, j), r1_row(h, src[j]), r1_row(e, j), r1_row(gy, dst[j]),
-                     r1_row(scale, dst[j])[0], d);
-        message_back(r1_row(gh, dst[j]) + d, r1_row(ge, j) + d, r1_row(h, dst[j]) + d, r1_row(e, j) + d,
-                     r1_row(gy, src[j]) + d, r1_row(scale, src[j])[1], d);
+        message_back(r1_row(gh, src[j]), r1_row(ge, j), r1_row(h, src[j]), r1_row(e, j),
+                     r1_row(gy, dst[j]), r1_row(scale, dst[j])[0], d);
+        message_back(r1_row(gh, dst[j]) + d, r1_row(ge, j) + d, r1_row(h, dst[j]) + d,
+                     r1_row(e, j) + d, r1_row(gy, src[j]) + d, r1_row(scale, src[j])[1], d);
     }
 }
 

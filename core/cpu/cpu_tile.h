@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_tile.h - one tile of a matrix product in registers, compiled once per instruction set: cpu_product.c includes it with
+/* cpu_tile.h - one tile of a matrix product in registers, compiled once per instruction set:
+ * cpu_product.c includes it with
  *
  *   TILE(name)   a name of this instruction set        TILE_V      a vector of TILE_WIDTH floats
  *   TILE_ATTR    the function's target                 TILE_ROWS   rows of the largest tile
  *   TILE_SET1(f) all of a vector                       TILE_FMA(a, b, c)  a * b + c; of pairs: c + both products
  *
- * A tile has two vectors of columns. Each result is one chain of multiply-adds over k in rising order, whatever the number
- * of rows: that is why a row's bits do not depend on the rows beside it. */
+ * A tile has two vectors of columns. Each result is one chain of multiply-adds over k in rising
+ * order, whatever the number of rows: that is why a row's bits do not depend on the rows beside
+ * it. */
 
 enum { TILE(cols) = 2 * TILE_WIDTH };
 
-TILE_ATTR static inline __attribute__((always_inline)) void TILE(run)(const int rows, const r1_tile *t)
+TILE_ATTR static inline __attribute__((always_inline)) void TILE(run)(const int rows,
+                                                                      const r1_tile *t)
 {
     TILE_V acc[TILE_ROWS][2];
     float edge[TILE(cols)];
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++) {
         const float *from = t->start ? t->start : t->y + r * t->y_ld;
-        if (t->cols < TILE(cols) && !t->start) from = memcpy(edge, from, sizeof(float) * (size_t)t->cols);
+        if (t->cols < TILE(cols) && !t->start)
+            from = memcpy(edge, from, sizeof(float) * (size_t)t->cols);
         memcpy(&acc[r][0], from, sizeof(TILE_V));
         memcpy(&acc[r][1], from + TILE_WIDTH, sizeof(TILE_V));
     }

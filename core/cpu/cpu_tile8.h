@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_tile8.h - one tile of an 8-bit product, and the rounding of rows that feeds it, compiled once per instruction set:
- * cpu_int8.c includes it with
+/* cpu_tile8.h - one tile of an 8-bit product, and the rounding of rows that feeds it, compiled
+ * once per instruction set: cpu_int8.c includes it with
  *
  *   TILE(name)   a name of this instruction set        TILE_WIDTH   32-bit lanes of a vector
  *   TILE_ATTR    the function's target                 TILE_ROWS    rows of the largest tile
@@ -11,7 +11,8 @@
  *
  *   TILE_ALONE   defined: the includer rounds by itself
  *
- * x[i] is a vector whose 32-bit lanes all hold the same group. A tile has two vectors of columns; each result is one exact sum. */
+ * x[i] is a vector whose 32-bit lanes all hold the same group. A tile has two vectors of
+ * columns; each result is one exact sum. */
 
 enum { TILE(cols) = 2 * TILE_WIDTH, TILE(bytes) = TILE_WIDTH * TILE_GROUP };
 typedef int32_t TILE(ints) __attribute__((vector_size(4 * TILE_WIDTH)));
@@ -20,7 +21,8 @@ typedef TILE_X TILE(stored) __attribute__((vector_size(sizeof(TILE_X) * TILE_WID
 
 #ifndef TILE_ALONE
 /* most, and the magnitudes of v's bits where they are larger. */
-TILE_ATTR static inline __attribute__((always_inline)) void TILE(widen)(TILE(ints) * most, TILE(floats) v)
+TILE_ATTR static inline __attribute__((always_inline)) void TILE(widen)(TILE(ints) * most,
+                                                                        TILE(floats) v)
 {
     TILE(ints) bits;
     memcpy(&bits, &v, sizeof bits);
@@ -29,7 +31,8 @@ TILE_ATTR static inline __attribute__((always_inline)) void TILE(widen)(TILE(int
     *most = (bits & more) | (*most & ~more);
 }
 
-TILE_ATTR static inline __attribute__((always_inline)) void TILE(round)(TILE(floats) v, float inverse, TILE_X *to)
+TILE_ATTR static inline __attribute__((always_inline)) void TILE(round)(TILE(floats) v,
+                                                                        float inverse, TILE_X *to)
 {
     TILE(ints) bits;
     v = v * inverse + ROUNDER;
@@ -39,7 +42,8 @@ TILE_ATTR static inline __attribute__((always_inline)) void TILE(round)(TILE(flo
 }
 
 /* v within +-R1_INT8_LEARNED, and the magnitudes of its bits into most. */
-TILE_ATTR static inline __attribute__((always_inline)) TILE(floats) TILE(cut)(TILE(floats) v, TILE(ints) * most)
+TILE_ATTR static inline __attribute__((always_inline)) TILE(floats)
+    TILE(cut)(TILE(floats) v, TILE(ints) * most)
 {
     const TILE(floats) high = (TILE(floats)){0} + (float)R1_INT8_LEARNED;
     TILE(widen)(most, v);
@@ -48,7 +52,8 @@ TILE_ATTR static inline __attribute__((always_inline)) TILE(floats) TILE(cut)(TI
     return (TILE(floats))((under & (TILE(ints))(-high)) | (~under & (TILE(ints))v));
 }
 
-/* A row x[k] to `to`, whole vectors of it, by one step for all rows; the step, or NaN where the row holds what is no number. */
+/* A row x[k] to `to`, whole vectors of it, by one step for all rows; the step, or NaN where the
+ * row holds what is no number. */
 TILE_ATTR static float TILE(quantise_by)(const float *x, int32_t k, float step, void *to)
 {
     TILE(floats) v, tail = {0};
@@ -94,7 +99,8 @@ TILE_ATTR static float TILE(quantise)(const float *x, int32_t k, void *to)
 }
 #endif
 
-TILE_ATTR static inline __attribute__((always_inline)) void TILE(run)(const int rows, const tile8 *t)
+TILE_ATTR static inline __attribute__((always_inline)) void TILE(run)(const int rows,
+                                                                      const tile8 *t)
 {
     TILE(ints) acc[TILE_ROWS][2];
 #pragma GCC unroll 16
@@ -108,7 +114,8 @@ TILE_ATTR static inline __attribute__((always_inline)) void TILE(run)(const int 
         TILE(ints) x[TILE_SPAN];
 #pragma GCC unroll 2
         for (int i = 0; i < TILE_SPAN; i++)
-            pair[i][0] = TILE_LOAD(w + 2 * i * TILE(bytes)), pair[i][1] = TILE_LOAD(w + (2 * i + 1) * TILE(bytes));
+            pair[i][0] = TILE_LOAD(w + 2 * i * TILE(bytes)),
+            pair[i][1] = TILE_LOAD(w + (2 * i + 1) * TILE(bytes));
 #pragma GCC unroll 16
         for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 2
@@ -129,8 +136,10 @@ TILE_ATTR static inline __attribute__((always_inline)) void TILE(run)(const int 
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++) {
         float edge[TILE(cols)], *to = t->cols < TILE(cols) ? edge : t->y + r * t->y_ld;
-        TILE(floats) y0 = __builtin_convertvector(acc[r][0], TILE(floats)) * (scale0 * t->x_scale[r]) + bias0;
-        TILE(floats) y1 = __builtin_convertvector(acc[r][1], TILE(floats)) * (scale1 * t->x_scale[r]) + bias1;
+        TILE(floats)
+        y0 = __builtin_convertvector(acc[r][0], TILE(floats)) * (scale0 * t->x_scale[r]) + bias0;
+        TILE(floats)
+        y1 = __builtin_convertvector(acc[r][1], TILE(floats)) * (scale1 * t->x_scale[r]) + bias1;
         memcpy(to, &y0, sizeof y0);
         memcpy(to + TILE_WIDTH, &y1, sizeof y1);
         if (t->cols < TILE(cols)) memcpy(t->y + r * t->y_ld, edge, sizeof(float) * (size_t)t->cols);

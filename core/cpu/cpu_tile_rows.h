@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_tile_rows.h - the number of rows of a tile as a constant, so that its sums stay in registers: cpu_tile.h and cpu_tile8.h end with it
- * (their macros, and TILE_ARG, the struct of one tile). */
+/* cpu_tile_rows.h - the number of rows of a tile as a constant, so that its sums stay in
+ * registers: cpu_tile.h and cpu_tile8.h end with it (their macros, and TILE_ARG, the struct of
+ * one tile). */
 
 /* rows is 1..TILE_ROWS */
 TILE_ATTR static void TILE(any)(int rows, const TILE_ARG *t)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* example_backend.c - a backend of one's own: the CPU's table with its functions wrapped, so that every call is counted and the
- * rows of every linear product are added up. A real one replaces functions one by one in the same way.
+/* example_backend.c - a backend of one's own: the CPU's table with its functions wrapped, so
+ * that every call is counted and the rows of every linear product are added up. A real one
+ * replaces functions one by one in the same way.
  *
  *     example_backend        exits 1 where the scores are not those of the CPU, bit for bit */
 #include "example_payment.h"
@@ -8,15 +9,17 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-static atomic_ulong calls[R1_OP_COUNT], rows; /* atomic: sessions of many threads may share one backend */
+static atomic_ulong calls[R1_OP_COUNT],
+    rows; /* atomic: sessions of many threads may share one backend */
 
-/* An op's function gets no context, so each op has one of its own. The operands' slots are documented in r1_backend.h. */
-#define COUNTED(OP)                                                                                                    \
-    static r1_status counted_##OP(r1_stream *stream, const r1_op_args *args, r1_err *err)                              \
-    {                                                                                                                  \
-        atomic_fetch_add(&calls[R1_OP_##OP], 1);                                                                       \
-        if (R1_OP_##OP == R1_OP_LINEAR) atomic_fetch_add(&rows, (unsigned long)args->v[0].rows);                       \
-        return r1_backend_cpu()->forward[R1_OP_##OP](stream, args, err);                                               \
+/* An op's function gets no context, so each op has one of its own. The operands' slots are
+ * documented in r1_backend.h. */
+#define COUNTED(OP)                                                                                \
+    static r1_status counted_##OP(r1_stream *stream, const r1_op_args *args, r1_err *err)          \
+    {                                                                                              \
+        atomic_fetch_add(&calls[R1_OP_##OP], 1);                                                   \
+        if (R1_OP_##OP == R1_OP_LINEAR) atomic_fetch_add(&rows, (unsigned long)args->v[0].rows);   \
+        return r1_backend_cpu()->forward[R1_OP_##OP](stream, args, err);                           \
     }
 /* clang-format off */
 #define FOR_EACH_OP(DO) DO(LINEAR) DO(ADD) DO(ACT) DO(RMSNORM) DO(PLE) DO(EMBED) DO(STANDARD) DO(EDGE_MESSAGE) DO(MARK_POOL) \
@@ -36,7 +39,8 @@ static const r1_backend *counting_backend(void)
 }
 
 /* One payment scored on a backend by its name. */
-static r1_status example_backend_score(const r1_model *model, const char *backend, float *logit, r1_err *err)
+static r1_status example_backend_score(const r1_model *model, const char *backend, float *logit,
+                                       r1_err *err)
 {
     r1_session *session;
     r1_session_opts opts = {.backend = backend};
@@ -67,6 +71,7 @@ int main(void)
     }
     for (int op = 0; op < R1_OP_COUNT; op++)
         if (calls[op]) printf("%-14s %lu\n", r1_op_name((r1_op)op), atomic_load(&calls[op]));
-    printf("rows of linear %lu\ncpu %.9g\ncounting %.9g\n", atomic_load(&rows), (double)cpu, (double)counting);
+    printf("rows of linear %lu\ncpu %.9g\ncounting %.9g\n", atomic_load(&rows), (double)cpu,
+           (double)counting);
     return memcmp(&cpu, &counting, sizeof cpu) == 0 ? 0 : 1;
 }

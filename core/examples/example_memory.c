@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* example_memory.c - the memory alone, without a score: rings and anchors of working memory, then long-term memory.
+/* example_memory.c - the memory alone, without a score: rings and anchors of working memory,
+ * then long-term memory.
  *
  *     example_memory FILE        writes and reopens FILE */
 #include "r1.h"
@@ -8,24 +9,30 @@
 #include <string.h>
 
 /* Working memory takes from the model how wide an entry is and how one is made from an event. */
-static const char description[] =
-    "{\"name\": \"visits\", \"d_align\": 32, \"d_model\": 16, \"n_layer\": 1, \"n_head\": 2, \"n_head_cross\": 2, "
-    "\"d_ff\": 16,"
-    " \"event\": {\"num\": [\"severity\"], \"cat\": [], \"n_bin\": 4, \"hidden\": 8, \"d_memory\": 8, \"n_head\": 2},"
-    " \"items\": [{\"name\": \"now\", \"kind\": \"table\", \"num\": [\"severity\"], \"cat\": [], \"n_bin\": 4, "
-    "\"hidden\": 8},"
-    "           {\"name\": \"past\", \"kind\": \"memory\", \"query\": \"now\", \"n_ref_max\": 8, \"n_bucket\": 2}],"
-    " \"heads\": [{\"name\": \"risk\", \"kind\": \"binary\"}]}";
+static const char description[] = "{\"name\": \"visits\", \"d_align\": 32, \"d_model\": 16, "
+                                  "\"n_layer\": 1, \"n_head\": 2, \"n_head_cross\": 2, "
+                                  "\"d_ff\": 16,"
+                                  " \"event\": {\"num\": [\"severity\"], \"cat\": [], \"n_bin\": "
+                                  "4, \"hidden\": 8, \"d_memory\": 8, \"n_head\": 2},"
+                                  " \"items\": [{\"name\": \"now\", \"kind\": \"table\", \"num\": "
+                                  "[\"severity\"], \"cat\": [], \"n_bin\": 4, "
+                                  "\"hidden\": 8},"
+                                  "           {\"name\": \"past\", \"kind\": \"memory\", "
+                                  "\"query\": \"now\", \"n_ref_max\": 8, \"n_bucket\": 2}],"
+                                  " \"heads\": [{\"name\": \"risk\", \"kind\": \"binary\"}]}";
 
-/* Ten events of one entity meet a ring of eight. The second is pinned, an anchor: the oldest others make room. */
-static r1_status example_memory_working(const r1_model *model, r1_session *session, r1_memory *memory, r1_err *err)
+/* Ten events of one entity meet a ring of eight. The second is pinned, an anchor: the oldest
+ * others make room. */
+static r1_status example_memory_working(const r1_model *model, r1_session *session,
+                                        r1_memory *memory, r1_err *err)
 {
     const uint64_t patient = r1_hash64("patient 7", 9, 0);
     uint64_t ticket, handle[10], kept[8], number[8];
     float severity[10];
     r1_event event[10];
-    R1_TRY(
-        r1_memory_begin(memory, &ticket, err)); /* a ticket is one batch: nothing it names is reused before it ends */
+    R1_TRY(r1_memory_begin(
+        memory, &ticket,
+        err)); /* a ticket is one batch: nothing it names is reused before it ends */
     r1_status st = R1_OK;
     for (size_t i = 0; i < 10 && st == R1_OK; i++) {
         severity[i] = (float)i / 10;
@@ -33,8 +40,11 @@ static r1_status example_memory_working(const r1_model *model, r1_session *sessi
         st = r1_memory_append(memory, ticket, &patient, 1, i, &handle[i], err);
         if (i == 1 && st == R1_OK) st = r1_memory_pin(memory, patient, handle[1], 1, 0, err);
     }
-    size_t n = r1_memory_ring(memory, patient, kept, number, 8); /* what a sample of this patient would refer to */
-    if (st == R1_OK) st = r1_session_store(session, memory, ticket, event, handle, 10, err); /* makes keys and values */
+    size_t n = r1_memory_ring(memory, patient, kept, number,
+                              8); /* what a sample of this patient would refer to */
+    if (st == R1_OK)
+        st = r1_session_store(session, memory, ticket, event, handle, 10,
+                              err); /* makes keys and values */
     if (st != R1_OK) {
         r1_memory_cancel(memory, ticket);
         return st;
@@ -62,14 +72,17 @@ static r1_status example_memory_search(r1_longterm *lt, const char *when, r1_err
     return R1_OK;
 }
 
-/* Entries are found by the inner product of keys; a source that brings a new version replaces what it said before. */
+/* Entries are found by the inner product of keys; a source that brings a new version replaces
+ * what it said before. */
 static r1_status example_memory_longterm(r1_longterm *lt, const char *path, r1_err *err)
 {
     static const float key[3][4] = {{1, 0, 0, 0}, {0, 1, 0, 0}, {0.5F, 0.5F, 0, 0}};
     static const char *const value[] = {"fever", "rash", "both"};
     for (uint32_t i = 0; i < 3; i++) {
-        r1_longterm_entry e = {
-            .key = key[i], .value = value[i], .value_bytes = (uint32_t)strlen(value[i]), .version = i};
+        r1_longterm_entry e = {.key = key[i],
+                               .value = value[i],
+                               .value_bytes = (uint32_t)strlen(value[i]),
+                               .version = i};
         R1_TRY(r1_longterm_insert(lt, &e, NULL, err));
     }
     R1_TRY(example_memory_search(lt, "found", err));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bpe.c - learning merges by counting pairs in the distinct words, and applying them lowest rank first. */
+/* bpe.c - learning merges by counting pairs in the distinct words, and applying them lowest rank
+ * first. */
 #include "file/bpe.h"
 
 #include <stdlib.h>
@@ -19,7 +20,10 @@ struct r1_bpe {
     unsigned bits;
 };
 
-static uint64_t bpe_pair_key(int32_t a, int32_t b) { return ((uint64_t)(uint32_t)a << 32 | (uint32_t)b) + 1; }
+static uint64_t bpe_pair_key(int32_t a, int32_t b)
+{
+    return ((uint64_t)(uint32_t)a << 32 | (uint32_t)b) + 1;
+}
 
 static slot *bpe_find(slot *table, unsigned bits, uint64_t key)
 {
@@ -47,8 +51,9 @@ r1_status r1_bpe_new(r1_bpe **out, const int32_t *merges, size_t n, r1_err *err)
         slot *s = bpe_find(b->table, b->bits, bpe_pair_key(x, y));
         if (x < 0 || y < 0 || x >= limit || y >= limit || s->key) {
             r1_bpe_free(b);
-            R1_FAIL(err, R1_E_FORMAT, "tokenizer: merge %zu joins %d and %d, expected a new pair of ids below %d", i, x,
-                    y, limit);
+            R1_FAIL(err, R1_E_FORMAT,
+                    "tokenizer: merge %zu joins %d and %d, expected a new pair of ids below %d", i,
+                    x, y, limit);
         }
         *s = (slot){bpe_pair_key(x, y), (int32_t)i};
         b->merge[2 * i] = x;
@@ -122,7 +127,7 @@ size_t r1_bpe_encode(const r1_bpe *b, const char *text, size_t len, int32_t *id,
     return n;
 }
 
-/* ---- learning --------------------------------------------------------------------------------------------- */
+/* ---- learning -------------------------------------------------------------------------------- */
 
 typedef struct {
     int32_t id[WORD_MAX];
@@ -189,7 +194,8 @@ static void bpe_apply(learner *l, int32_t a, int32_t b, int32_t id)
     }
 }
 
-r1_status r1_bpe_train(r1_bpe **out, r1_bpe_text_fn fn, void *ctx, size_t n_merge, size_t bytes_max, r1_err *err)
+r1_status r1_bpe_train(r1_bpe **out, r1_bpe_text_fn fn, void *ctx, size_t n_merge, size_t bytes_max,
+                       r1_err *err)
 {
     learner l = {.word = calloc((size_t)1 << WORD_BITS, sizeof(word_entry)),
                  .seen = calloc((size_t)2 << WORD_BITS, sizeof(slot)),

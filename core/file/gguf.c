@@ -24,8 +24,8 @@ static r1_status gguf_take(reader *r, size_t n, const uint8_t **p, const char *w
 {
     *p = r->data;
     if (n > r->len - r->at)
-        R1_FAIL(r->err, R1_E_FORMAT, "GGUF: %s at byte %zu needs %zu bytes, the file has %zu left", what, r->at, n,
-                r->len - r->at);
+        R1_FAIL(r->err, R1_E_FORMAT, "GGUF: %s at byte %zu needs %zu bytes, the file has %zu left",
+                what, r->at, n, r->len - r->at);
     *p = r->data + r->at;
     r->at += n;
     return R1_OK;
@@ -52,8 +52,8 @@ static r1_status take_string(reader *r, size_t max, const char **s, size_t *len,
     uint64_t n;
     R1_TRY(take_u64(r, &n, what));
     if (n > max)
-        R1_FAIL(r->err, R1_E_FORMAT, "GGUF: %s at byte %zu is %llu bytes long, at most %zu", what, r->at,
-                (unsigned long long)n, max);
+        R1_FAIL(r->err, R1_E_FORMAT, "GGUF: %s at byte %zu is %llu bytes long, at most %zu", what,
+                r->at, (unsigned long long)n, max);
     const uint8_t *p;
     R1_TRY(gguf_take(r, (size_t)n, &p, what));
     *s = (const char *)p;
@@ -67,14 +67,17 @@ static r1_status take_array(reader *r, r1_gguf_key *k)
     R1_TRY(take_u32(r, &type, "array type"));
     R1_TRY(take_u64(r, &k->count, "array length"));
     if (type >= R1_COUNT(scalar_bytes) || type == R1_GGUF_ARRAY)
-        R1_FAIL(r->err, R1_E_FORMAT, "GGUF: array of type %u in key \"%.*s\"", type, (int)k->name_len, k->name);
+        R1_FAIL(r->err, R1_E_FORMAT, "GGUF: array of type %u in key \"%.*s\"", type,
+                (int)k->name_len, k->name);
     k->item_type = (r1_gguf_type)type;
     k->data = r->data + r->at;
     if (type == R1_GGUF_STRING) {
-        if (k->count > (r->len - r->at) / 8) R1_FAIL(r->err, R1_E_FORMAT, "GGUF: array longer than the file");
+        if (k->count > (r->len - r->at) / 8)
+            R1_FAIL(r->err, R1_E_FORMAT, "GGUF: array longer than the file");
         const char *s;
         size_t n;
-        for (uint64_t i = 0; i < k->count; i++) R1_TRY(take_string(r, r->len, &s, &n, "array item"));
+        for (uint64_t i = 0; i < k->count; i++)
+            R1_TRY(take_string(r, r->len, &s, &n, "array item"));
         return R1_OK;
     }
     if (k->count > (r->len - r->at) / scalar_bytes[type])
@@ -88,8 +91,8 @@ static r1_status take_key(reader *r, r1_gguf_key *k)
     R1_TRY(take_string(r, KEY_NAME_MAX, &k->name, &k->name_len, "key name"));
     R1_TRY(take_u32(r, &type, "key type"));
     if (type >= R1_COUNT(scalar_bytes))
-        R1_FAIL(r->err, R1_E_FORMAT, "GGUF: key \"%.*s\" has type %u, expected 0 to 12", (int)k->name_len, k->name,
-                type);
+        R1_FAIL(r->err, R1_E_FORMAT, "GGUF: key \"%.*s\" has type %u, expected 0 to 12",
+                (int)k->name_len, k->name, type);
     k->type = (r1_gguf_type)type;
     k->count = 1;
     if (type == R1_GGUF_ARRAY) return take_array(r, k);
@@ -119,17 +122,21 @@ static r1_status take_info(reader *r, r1_gguf_tensor *t, uint64_t *offset)
     R1_TRY(take_string(r, TENSOR_NAME_MAX, &t->name, &t->name_len, "tensor name"));
     R1_TRY(take_u32(r, &t->n_dim, "tensor dimensions"));
     if (t->n_dim < 1 || t->n_dim > 4)
-        R1_FAIL(r->err, R1_E_FORMAT, "GGUF: tensor \"%.*s\" has %u dimensions, expected 1 to 4", (int)t->name_len,
-                t->name, t->n_dim);
+        R1_FAIL(r->err, R1_E_FORMAT, "GGUF: tensor \"%.*s\" has %u dimensions, expected 1 to 4",
+                (int)t->name_len, t->name, t->n_dim);
     size_t bytes = 1;
     for (uint32_t i = 0; i < t->n_dim; i++) {
         R1_TRY(take_u64(r, &t->dim[i], "tensor size"));
-        if (t->dim[i] == 0 || t->dim[i] > r->len || __builtin_mul_overflow(bytes, (size_t)t->dim[i], &bytes))
-            R1_FAIL(r->err, R1_E_FORMAT, "GGUF: tensor \"%.*s\" is larger than the file", (int)t->name_len, t->name);
+        if (t->dim[i] == 0 || t->dim[i] > r->len ||
+            __builtin_mul_overflow(bytes, (size_t)t->dim[i], &bytes))
+            R1_FAIL(r->err, R1_E_FORMAT, "GGUF: tensor \"%.*s\" is larger than the file",
+                    (int)t->name_len, t->name);
     }
     R1_TRY(take_u32(r, &t->ggml_type, "tensor type"));
-    if (!ggml_bytes(t->ggml_type) || __builtin_mul_overflow(bytes, ggml_bytes(t->ggml_type), &t->bytes))
-        R1_FAIL(r->err, R1_E_FORMAT, "GGUF: tensor \"%.*s\" has type %u, expected f32, f16, bf16, i8 or i32",
+    if (!ggml_bytes(t->ggml_type) ||
+        __builtin_mul_overflow(bytes, ggml_bytes(t->ggml_type), &t->bytes))
+        R1_FAIL(r->err, R1_E_FORMAT,
+                "GGUF: tensor \"%.*s\" has type %u, expected f32, f16, bf16, i8 or i32",
                 (int)t->name_len, t->name, t->ggml_type);
     return take_u64(r, offset, "tensor offset");
 }
@@ -141,7 +148,8 @@ static r1_status place_tensors(reader *r, r1_gguf *g, const uint64_t *offset)
         r1_gguf_tensor *t = &g->tensor[i];
         if (start > r->len || offset[i] > r->len - start || t->bytes > r->len - start - offset[i] ||
             offset[i] % R1_GGUF_ALIGN)
-            R1_FAIL(r->err, R1_E_FORMAT, "GGUF: tensor \"%.*s\" (%zu bytes at %llu) is outside the file of %zu bytes",
+            R1_FAIL(r->err, R1_E_FORMAT,
+                    "GGUF: tensor \"%.*s\" (%zu bytes at %llu) is outside the file of %zu bytes",
                     (int)t->name_len, t->name, t->bytes, (unsigned long long)offset[i], r->len);
         t->data = r->data + start + offset[i];
     }
@@ -156,7 +164,8 @@ static r1_status gguf_parse(reader *r, r1_gguf *g, uint64_t **offset)
     R1_TRY(gguf_take(r, 4, &magic, "magic"));
     R1_TRY(take_u32(r, &version, "version"));
     if (memcmp(magic, "GGUF", 4) != 0 || version != 3)
-        R1_FAIL(r->err, R1_E_FORMAT, "GGUF: expected \"GGUF\" version 3, found bytes %02x%02x%02x%02x version %u",
+        R1_FAIL(r->err, R1_E_FORMAT,
+                "GGUF: expected \"GGUF\" version 3, found bytes %02x%02x%02x%02x version %u",
                 magic[0], magic[1], magic[2], magic[3], version);
     R1_TRY(take_u64(r, &n_tensor, "tensor count"));
     R1_TRY(take_u64(r, &n_key, "key count"));
@@ -191,7 +200,10 @@ void r1_gguf_free(r1_gguf *g)
     memset(g, 0, sizeof *g);
 }
 
-static bool gguf_same(const char *name, size_t len, const char *s) { return strlen(s) == len && memcmp(name, s, len) == 0; }
+static bool gguf_same(const char *name, size_t len, const char *s)
+{
+    return strlen(s) == len && memcmp(name, s, len) == 0;
+}
 
 const r1_gguf_key *r1_gguf_find(const r1_gguf *g, const char *name)
 {
@@ -207,12 +219,14 @@ const r1_gguf_tensor *r1_gguf_find_tensor(const r1_gguf *g, const char *name)
     return NULL;
 }
 
-static r1_status gguf_typed(const r1_gguf *g, const char *name, r1_gguf_type type, const r1_gguf_key **k, r1_err *err)
+static r1_status gguf_typed(const r1_gguf *g, const char *name, r1_gguf_type type,
+                            const r1_gguf_key **k, r1_err *err)
 {
     *k = r1_gguf_find(g, name);
     if (!*k) R1_FAIL(err, R1_E_FORMAT, "GGUF: key \"%s\" is missing", name);
     if ((*k)->type != type)
-        R1_FAIL(err, R1_E_FORMAT, "GGUF: key \"%s\" has type %d, expected %d", name, (*k)->type, type);
+        R1_FAIL(err, R1_E_FORMAT, "GGUF: key \"%s\" has type %d, expected %d", name, (*k)->type,
+                type);
     return R1_OK;
 }
 
@@ -242,19 +256,20 @@ r1_status r1_gguf_str(const r1_gguf *g, const char *name, const char **s, size_t
     return R1_OK;
 }
 
-r1_status r1_gguf_array(const r1_gguf *g, const char *name, r1_gguf_type item, const uint8_t **data, uint64_t *count,
-                        r1_err *err)
+r1_status r1_gguf_array(const r1_gguf *g, const char *name, r1_gguf_type item, const uint8_t **data,
+                        uint64_t *count, r1_err *err)
 {
     const r1_gguf_key *k;
     R1_TRY(gguf_typed(g, name, R1_GGUF_ARRAY, &k, err));
     if (k->item_type != item)
-        R1_FAIL(err, R1_E_FORMAT, "GGUF: key \"%s\" is an array of type %d, expected %d", name, k->item_type, item);
+        R1_FAIL(err, R1_E_FORMAT, "GGUF: key \"%s\" is an array of type %d, expected %d", name,
+                k->item_type, item);
     *data = k->data;
     *count = k->count;
     return R1_OK;
 }
 
-/* ---- writer ----------------------------------------------------------------------------------------------- */
+/* ---- writer ---------------------------------------------------------------------------------- */
 
 typedef struct {
     uint8_t *data;
@@ -329,7 +344,10 @@ static buffer *begin_key(r1_gguf_writer *w, const char *name, r1_gguf_type type)
     return &w->keys;
 }
 
-void r1_gguf_put_u64(r1_gguf_writer *w, const char *name, uint64_t v) { put_u64(begin_key(w, name, R1_GGUF_U64), v); }
+void r1_gguf_put_u64(r1_gguf_writer *w, const char *name, uint64_t v)
+{
+    put_u64(begin_key(w, name, R1_GGUF_U64), v);
+}
 
 void r1_gguf_put_f32(r1_gguf_writer *w, const char *name, float v)
 {
@@ -341,7 +359,8 @@ void r1_gguf_put_str(r1_gguf_writer *w, const char *name, const char *s)
     put_string(begin_key(w, name, R1_GGUF_STRING), s);
 }
 
-void r1_gguf_put_array(r1_gguf_writer *w, const char *name, r1_gguf_type item, const void *data, uint64_t count)
+void r1_gguf_put_array(r1_gguf_writer *w, const char *name, r1_gguf_type item, const void *data,
+                       uint64_t count)
 {
     buffer *b = begin_key(w, name, R1_GGUF_ARRAY);
     gguf_put_u32(b, item);
@@ -349,8 +368,8 @@ void r1_gguf_put_array(r1_gguf_writer *w, const char *name, r1_gguf_type item, c
     gguf_put(b, data, (size_t)count * scalar_bytes[item]);
 }
 
-void r1_gguf_put_tensor(r1_gguf_writer *w, const char *name, uint32_t ggml_type, uint64_t rows, uint64_t cols,
-                        const void *data, size_t bytes)
+void r1_gguf_put_tensor(r1_gguf_writer *w, const char *name, uint32_t ggml_type, uint64_t rows,
+                        uint64_t cols, const void *data, size_t bytes)
 {
     if (w->n_tensor == TENSORS_MAX) {
         w->infos.failed = true;
@@ -386,7 +405,8 @@ r1_status r1_gguf_save(r1_gguf_writer *w, const char *path, r1_err *err)
         gguf_put(&all, w->tensor[i].data, w->tensor[i].bytes);
         gguf_pad(&all);
     }
-    r1_status st = all.failed ? r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "GGUF: out of memory writing %s", path)
+    r1_status st = all.failed ? r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
+                                           "GGUF: out of memory writing %s", path)
                               : r1_file_write(path, all.data, all.len, err);
     free(all.data);
     return st;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gguf.h - GGUF version 3, read from memory and written to a file. Little-endian hosts only.
  *
- * The reader trusts nothing: every count and length is checked against the bytes that are left before anything is
- * allocated from it; tensors must lie inside the file, aligned, and may not have more than 4 dimensions. Strings and
- * tensor data point into the caller's bytes, which must outlive the reader. Limits: 65,536 keys, 65,536 tensors, names
- * of 64 bytes (tensors) or 255 bytes (keys), arrays of plain numbers or strings, no nested arrays. */
+ * The reader trusts nothing: every count and length is checked against the bytes that are left
+ * before anything is allocated from it; tensors must lie inside the file, aligned, and may not
+ * have more than 4 dimensions. Strings and tensor data point into the caller's bytes, which must
+ * outlive the reader. Limits: 65,536 keys, 65,536 tensors, names of 64 bytes (tensors) or 255
+ * bytes (keys), arrays of plain numbers or strings, no nested arrays. */
 #ifndef R1_GGUF_H
 #define R1_GGUF_H
 
@@ -56,22 +57,26 @@ void r1_gguf_free(r1_gguf *g);
 const r1_gguf_key *r1_gguf_find(const r1_gguf *g, const char *name);
 const r1_gguf_tensor *r1_gguf_find_tensor(const r1_gguf *g, const char *name);
 /* Typed reads; R1_E_FORMAT names the key and what was expected. */
-r1_status r1_gguf_u64(const r1_gguf *g, const char *name, uint64_t *v, r1_err *err); /* stored as U64 */
-r1_status r1_gguf_f32(const r1_gguf *g, const char *name, float *v, r1_err *err);    /* stored as F32, finite */
+r1_status r1_gguf_u64(const r1_gguf *g, const char *name, uint64_t *v,
+                      r1_err *err); /* stored as U64 */
+r1_status r1_gguf_f32(const r1_gguf *g, const char *name, float *v,
+                      r1_err *err); /* stored as F32, finite */
 r1_status r1_gguf_str(const r1_gguf *g, const char *name, const char **s, size_t *len, r1_err *err);
-r1_status r1_gguf_array(const r1_gguf *g, const char *name, r1_gguf_type item, const uint8_t **data, uint64_t *count,
-                        r1_err *err);
+r1_status r1_gguf_array(const r1_gguf *g, const char *name, r1_gguf_type item, const uint8_t **data,
+                        uint64_t *count, r1_err *err);
 
-/* Writer: keys and tensors are collected (tensor data is borrowed until save), then written at once. */
+/* Writer: keys and tensors are collected (tensor data is borrowed until save), then written at
+ * once. */
 typedef struct r1_gguf_writer r1_gguf_writer;
 r1_status r1_gguf_writer_new(r1_gguf_writer **out, r1_err *err);
 void r1_gguf_writer_free(r1_gguf_writer *w);
 void r1_gguf_put_u64(r1_gguf_writer *w, const char *name, uint64_t v);
 void r1_gguf_put_f32(r1_gguf_writer *w, const char *name, float v);
 void r1_gguf_put_str(r1_gguf_writer *w, const char *name, const char *s);
-void r1_gguf_put_array(r1_gguf_writer *w, const char *name, r1_gguf_type item, const void *data, uint64_t count);
-void r1_gguf_put_tensor(r1_gguf_writer *w, const char *name, uint32_t ggml_type, uint64_t rows, uint64_t cols,
-                        const void *data, size_t bytes);
+void r1_gguf_put_array(r1_gguf_writer *w, const char *name, r1_gguf_type item, const void *data,
+                       uint64_t count);
+void r1_gguf_put_tensor(r1_gguf_writer *w, const char *name, uint32_t ggml_type, uint64_t rows,
+                        uint64_t cols, const void *data, size_t bytes);
 /* Any failure of the puts is reported here. */
 r1_status r1_gguf_save(r1_gguf_writer *w, const char *path, r1_err *err);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* json.c - recursive descent over a bounded text. Owns nothing: nodes and strings lie in the caller's arena. */
+/* json.c - recursive descent over a bounded text. Owns nothing: nodes and strings lie in the
+ * caller's arena. */
 #include "file/json.h"
 
 #include <ctype.h>
@@ -74,7 +75,8 @@ static r1_status json_read_escape(reader *r, char *out, size_t *n)
     }
     if (c != 'u' || r->len - r->at < 4) return json_fail(r, "unknown escape");
     int code = json_hex4(r->text + r->at);
-    if (code <= 0 || (code >= 0xd800 && code < 0xe000)) return json_fail(r, "escape outside the basic plane");
+    if (code <= 0 || (code >= 0xd800 && code < 0xe000))
+        return json_fail(r, "escape outside the basic plane");
     r->at += 4;
     *n += put_utf8(out + *n, code);
     return R1_OK;
@@ -87,7 +89,9 @@ static r1_status json_string(reader *r, const char **out)
     while (end < r->len && r->text[end] != '"') end += r->text[end] == '\\' ? 2 : 1;
     if (end >= r->len) return json_fail(r, "unfinished string");
     char *s = r1_arena_alloc(r->arena, end - r->at + 1, 1);
-    if (!s) return r1_err_set(r->err, R1_E_NOMEM, __FILE__, __LINE__, "JSON: out of memory at byte %zu", r->at);
+    if (!s)
+        return r1_err_set(r->err, R1_E_NOMEM, __FILE__, __LINE__, "JSON: out of memory at byte %zu",
+                          r->at);
     size_t n = 0;
     while (r->text[r->at] != '"') {
         char c = r->text[r->at++];
@@ -106,7 +110,8 @@ static r1_status json_number(reader *r, double *out)
 {
     char buf[NUMBER_MAX];
     size_t n = 0;
-    while (r->at < r->len && n < NUMBER_MAX - 1 && strchr("+-.eE0123456789", r->text[r->at]) && r->text[r->at])
+    while (r->at < r->len && n < NUMBER_MAX - 1 && strchr("+-.eE0123456789", r->text[r->at]) &&
+           r->text[r->at])
         buf[n++] = r->text[r->at++];
     buf[n] = 0;
     char *end;
@@ -131,7 +136,9 @@ static r1_status json_children(reader *r, int depth, r1_json *v, char close)
     if (json_take(r, close)) return R1_OK;
     do {
         r1_json *kid = r1_arena_alloc(r->arena, 1, sizeof *kid);
-        if (!kid) return r1_err_set(r->err, R1_E_NOMEM, __FILE__, __LINE__, "JSON: out of memory at byte %zu", r->at);
+        if (!kid)
+            return r1_err_set(r->err, R1_E_NOMEM, __FILE__, __LINE__,
+                              "JSON: out of memory at byte %zu", r->at);
         if (close == '}') {
             R1_TRY(json_string(r, &kid->name));
             for (r1_json *k = v->child; k; k = k->next)

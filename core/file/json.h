@@ -1,13 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* json.h - a small JSON reader (RFC 8259) for model descriptions: a flat array of nodes in an arena.
+/* json.h - a small JSON reader (RFC 8259) for model descriptions: a flat array of nodes in an
+ * arena.
  *
- * Depth is at most 16 and the text at most 1 MiB; duplicate member names are refused. Threads: pure functions. */
+ * Depth is at most 16 and the text at most 1 MiB; duplicate member names are refused. Threads:
+ * pure functions. */
 #ifndef R1_JSON_H
 #define R1_JSON_H
 
 #include "r1_base.h"
 
-typedef enum { R1_JSON_NULL, R1_JSON_BOOL, R1_JSON_NUMBER, R1_JSON_STRING, R1_JSON_ARRAY, R1_JSON_OBJECT } r1_json_type;
+typedef enum {
+    R1_JSON_NULL,
+    R1_JSON_BOOL,
+    R1_JSON_NUMBER,
+    R1_JSON_STRING,
+    R1_JSON_ARRAY,
+    R1_JSON_OBJECT
+} r1_json_type;
 
 typedef struct r1_json {
     r1_json_type type;

@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* r1.h - all of libr1, in the order in which one learns it. Read this page, then the headers from the first include down; stop
- * where you have what you need. Complete programs: core/examples/.
+/* r1.h - all of libr1, in the order in which one learns it. Read this page, then the headers
+ * from the first include down; stop where you have what you need. Complete programs:
+ * core/examples/.
  *
  *     cc program.c $(pkg-config --cflags --libs libr1)
  *
- * EVERY CALL returns an r1_status, zero for success, and says what went wrong in an r1_err of yours (NULL is fine):
+ * EVERY CALL returns an r1_status, zero for success, and says what went wrong in an r1_err of
+ * yours (NULL is fine):
  *
  *     r1_err err;
  *     if (r1_model_open(&model, "fraud.gguf", &err) != R1_OK) fprintf(stderr, "%s\n", err.msg);
  *
- * Options are structs in which zero is the default: (r1_session_opts){.n_sample_max = 256}. What has a _new or _open has a
- * _free or _close, which takes NULL. Nothing exits, nothing starts threads but training that is asked to (n_slice), and nothing prints but
- * progress lines that you ask for.
+ * Options are structs in which zero is the default: (r1_session_opts){.n_sample_max = 256}. What
+ * has a _new or _open has a _free or _close, which takes NULL. Nothing exits, nothing starts
+ * threads but training that is asked to (n_slice), and nothing prints but progress lines that
+ * you ask for.
  *
- * 1. SCORE. A model is a file. Its description names items of evidence in order; a sample brings one r1_item for each, and any
- * may be absent. A session is the working space of one thread over a model that all threads share.
+ * 1. SCORE. A model is a file. Its description names items of evidence in order; a sample brings
+ * one r1_item for each, and any may be absent. A session is the working space of one thread over
+ * a model that all threads share.
  *
  *     float num[2] = {3.9f, NAN};                                       // NaN: not known
  *     int32_t cat[1] = {-1};                                            // -1: not known
@@ -28,8 +32,9 @@
  *     res.prob[0];                                                      // calibrated
  *     (float)(res.trace[0] + res.trace[1] + res.trace[2]) == res.logit[0]; // prior + what each item changed
  *
- * 2. REMEMBER. Working memory keeps the last entries of each entity; a sample refers to them by handle, and the run that scores
- * it turns its own event into the next entry. An anchor is pinned: it stays.
+ * 2. REMEMBER. Working memory keeps the last entries of each entity; a sample refers to them by
+ * handle, and the run that scores it turns its own event into the next entry. An anchor is
+ * pinned: it stays.
  *
  *     r1_memory_new(&memory, model, &(r1_memory_opts){.bytes_max = 1 << 30, .quota = 32}, &err);
  *     r1_memory_begin(memory, &ticket, &err);                           // one batch
@@ -39,13 +44,15 @@
  *     r1_session_run(session, &batch, &res, &err);                      // scores, stores, ends the ticket
  *     r1_memory_pin(memory, account, sample.event_handle, 1, 0, &err);               // weight 1, no end
  *
- * Long-term memory is a file of keys and values, searched by inner product. One thread changes it while others read:
+ * Long-term memory is a file of keys and values, searched by inner product. One thread changes
+ * it while others read:
  *
  *     r1_longterm_open(&lt, "knowledge.r1", 1 << 20, &err);
  *     r1_longterm_insert(lt, &(r1_longterm_entry){.key = key, .value = "rash", .value_bytes = 4}, &id, &err);
  *     r1_longterm_search(lt, query, 10, hit, &n_hit, &err);             // then r1_longterm_get(lt, hit[0].id, ...)
  *
- * 3. TRAIN. Samples with labels go to shards; one call trains, stops early, calibrates and writes the model.
+ * 3. TRAIN. Samples with labels go to shards; one call trains, stops early, calibrates and
+ * writes the model.
  *
  *     r1_shard_create(&writer, "train.shard", description, &err);
  *     r1_shard_add(writer, &sample, &err);                              // sample.label set; as often as you like
@@ -53,7 +60,8 @@
  *     r1_train(&(r1_train_opts){.train = &path, .n_train = 1, .valid = &other, .n_valid = 1, .out = "m.gguf"}, &report, &err);
  *     r1_evaluate(model, &unseen, 1, NULL, &eval, &err);                // loss, AUC, AP, calibration error
  *
- * 4. BRING A MACHINE. A backend is a table of functions, one for each op. Copy the CPU's, replace what yours does better.
+ * 4. BRING A MACHINE. A backend is a table of functions, one for each op. Copy the CPU's,
+ * replace what yours does better.
  *
  *     static r1_backend mine;
  *     mine = *r1_backend_cpu();
@@ -62,7 +70,8 @@
  *     r1_backend_register(&mine, &err);
  *     r1_session_new(&session, model, &(r1_session_opts){.backend = "mine"}, &err);
  *
- * 5. SERVE MANY. Requests that come one by one become batches by deadline and class; your threads are the workers.
+ * 5. SERVE MANY. Requests that come one by one become batches by deadline and class; your
+ * threads are the workers.
  *
  *     r1_batcher_new(&batcher, &(r1_batcher_opts){.n_class = 1, .classes = {{.budget_us = 20000}}}, &err);
  *     r1_batcher_work(batcher, run, session, &err);                     // in each worker; `run` ends in r1_session_run
@@ -70,8 +79,9 @@
  *     r1_batcher_submit(batcher, &request, &err);                       // from any thread
  *     r1_batcher_wait(batcher, &request);                               // or request.done is called
  *
- * THREADS. Models are immutable and shared; a session, a shard writer and a trainer are called by one thread each; a memory has one owner
- * that appends and any number of sessions that run. The same input gives the same bits in each of them. */
+ * THREADS. Models are immutable and shared; a session, a shard writer and a trainer are called
+ * by one thread each; a memory has one owner that appends and any number of sessions that run.
+ * The same input gives the same bits in each of them. */
 #ifndef R1_H
 #define R1_H
 

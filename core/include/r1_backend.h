@@ -1,21 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* r1_backend.h - the table behind which a machine runs the plan: buffers, copies, streams, events, one function per op.
+/* r1_backend.h - the table behind which a machine runs the plan: buffers, copies, streams,
+ * events, one function per op.
  *
- * The CPU is its first user (core/cpu), the scalar reference (core/tensor/ops) its second, libr1_cuda.so fills it too, and a
- * program may bring one of its own (r1_backend_register; core/examples/example_backend.c does).
- * An op gets views: a pointer into the backend's memory, rows, columns, leading dimension, dtype. Operand slots are
- * fixed per op and documented below; rows beyond `rows` (up to R1_ROW_PAD) exist in every activation and may be written
- * with anything by LINEAR, and by no other op. Where a backend does not support an op, the session copies its operands
- * to the host, runs the CPU's function and copies the results back.
+ * The CPU is its first user (core/cpu), the scalar reference (core/tensor/ops) its second,
+ * libr1_cuda.so fills it too, and a program may bring one of its own (r1_backend_register;
+ * core/examples/example_backend.c does).
+ * An op gets views: a pointer into the backend's memory, rows, columns, leading dimension,
+ * dtype. Operand slots are fixed per op and documented below; rows beyond `rows` (up to
+ * R1_ROW_PAD) exist in every activation and may be written with anything by LINEAR, and by no
+ * other op. Where a backend does not support an op, the session copies its operands to the host,
+ * runs the CPU's function and copies the results back.
  *
- * Sums run in a fixed order per output row, whatever the number of rows: that is what makes scores repeatable. */
+ * Sums run in a fixed order per output row, whatever the number of rows: that is what makes
+ * scores repeatable. */
 #ifndef R1_BACKEND_H
 #define R1_BACKEND_H
 
 #include "r1_base.h"
 
-enum { R1_BACKEND_ABI = 4, R1_OP_VIEWS = 12, R1_ROW_PAD = 32, R1_ATTEND_HEADS_MAX = 16, R1_ATTEND_RANK_MAX = 16 };
-/* Largest 8-bit value, and the largest that learned steps use: products of the latter fit AVX2's fast byte instruction exactly. */
+enum {
+    R1_BACKEND_ABI = 4,
+    R1_OP_VIEWS = 12,
+    R1_ROW_PAD = 32,
+    R1_ATTEND_HEADS_MAX = 16,
+    R1_ATTEND_RANK_MAX = 16
+};
+/* Largest 8-bit value, and the largest that learned steps use: products of the latter fit AVX2's
+ * fast byte instruction exactly. */
 enum { R1_INT8_LIMIT = 127, R1_INT8_LEARNED = 63 };
 
 typedef enum { R1_F32 = 0, R1_F16, R1_BF16, R1_I8, R1_I32 } r1_dtype;
@@ -28,19 +39,21 @@ typedef struct {
     int64_t ld;    /* elements from row to row */
 } r1_view;
 
-/* v: values. g: gradients of the same slots (backward only); a NULL g[k].p is not wanted. Backward reads g of the
- * outputs and adds to g of the inputs. */
+/* v: values. g: gradients of the same slots (backward only); a NULL g[k].p is not wanted.
+ * Backward reads g of the outputs and adds to g of the inputs. */
 typedef struct {
     r1_view v[R1_OP_VIEWS];
     r1_view g[R1_OP_VIEWS];
     int32_t i[8];
     float f[4];
-    const void *packed; /* LINEAR: what the backend's `pack` or `pack_int8` made of v[1], else NULL */
-    int32_t packed_as;  /* R1_F32 or R1_I8: by which of them */
+    const void
+        *packed; /* LINEAR: what the backend's `pack` or `pack_int8` made of v[1], else NULL */
+    int32_t packed_as; /* R1_F32 or R1_I8: by which of them */
 } r1_op_args;
 
 /* clang-format off */
-/* Shapes: [rows, cols]. Arrays of i32 are [1, n]. Offsets are exclusive prefix sums, n + 1 long. D = H * dh.
+/* Shapes: [rows, cols]. Arrays of i32 are [1, n]. Offsets are exclusive prefix sums, n + 1 long.
+ * D = H * dh.
  *
  * LINEAR       0 x[M,K]  1 w[N,K]  2 b[1,N]?  3 y[M,N]                 y = x w' + b
  * ADD          0 a[R,C]  1 b[S,C]  2 y[R,C]                            y[r] = a[r] + b[r mod S]
@@ -109,7 +122,8 @@ typedef struct r1_backend {
     r1_status (*devices)(uint32_t *n, r1_err *err);
     r1_status (*device_text)(uint32_t device, char *text, size_t cap, r1_err *err);
 
-    /* buffers and copies; copies are ordered with the stream's ops; host pointers must stay valid until sync */
+    /* buffers and copies; copies are ordered with the stream's ops; host pointers must stay
+     * valid until sync */
     r1_status (*buffer_new)(void **p, size_t bytes, r1_err *err); /* zeroed, 256-byte aligned */
     void (*buffer_free)(void *p);
     r1_status (*upload)(r1_stream *s, void *device, const void *host, size_t bytes, r1_err *err);
@@ -123,37 +137,45 @@ typedef struct r1_backend {
     r1_status (*event_record)(r1_device_event *e, r1_stream *s, r1_err *err);
     r1_status (*event_wait)(r1_device_event *e, r1_stream *s, r1_err *err); /* s waits for e */
 
-    /* Optional: a prepared form of a constant weight w[N,K] for up to rows_max rows; NULL table entry: none. */
+    /* Optional: a prepared form of a constant weight w[N,K] for up to rows_max rows; NULL table
+     * entry: none. */
     r1_status (*pack)(void **packed, const r1_view *w, int64_t rows_max, r1_err *err);
-    /* Optional: the same, quantised to 8 bits per output channel. x_step 0: the largest magnitude of each row of w, and of x as it comes, is
-     * R1_INT8_LIMIT steps. Else x_step is the step of x and all values lie within R1_INT8_LEARNED steps; w_step[N]: the steps of w, NULL: each
-     * row's largest magnitude is R1_INT8_LEARNED. */
-    r1_status (*pack_int8)(void **packed, const r1_view *w, const float *w_step, float x_step, int64_t rows_max,
-                           r1_err *err);
+    /* Optional: the same, quantised to 8 bits per output channel. x_step 0: the largest
+     * magnitude of each row of w, and of x as it comes, is R1_INT8_LIMIT steps. Else x_step is
+     * the step of x and all values lie within R1_INT8_LEARNED steps; w_step[N]: the steps of w,
+     * NULL: each row's largest magnitude is R1_INT8_LEARNED. */
+    r1_status (*pack_int8)(void **packed, const r1_view *w, const float *w_step, float x_step,
+                           int64_t rows_max, r1_err *err);
     void (*packed_free)(void *packed);
 
-    bool (*supports)(r1_op op, const r1_op_args *args); /* dtypes and shapes; pointers may be NULL */
-    r1_op_fn forward[R1_OP_COUNT];                      /* NULL: not there */
-    r1_op_fn backward[R1_OP_COUNT]; /* NULL: not there; a backend without any serves inference only */
+    bool (*supports)(r1_op op,
+                     const r1_op_args *args); /* dtypes and shapes; pointers may be NULL */
+    r1_op_fn forward[R1_OP_COUNT];            /* NULL: not there */
+    r1_op_fn
+        backward[R1_OP_COUNT]; /* NULL: not there; a backend without any serves inference only */
 } r1_backend;
 
 R1_API const r1_backend *r1_backend_cpu(void);
 R1_API const r1_backend *r1_backend_reference(void);
-/* "cpu", "reference", "cuda" or a registered name; NULL: $R1_BACKEND, else cpu. cuda is opened once per process, only where
- * libcuda.so.1 opens: $R1_CUDA_PLUGIN, else libr1_cuda.so beside libr1 or in ../lib of the program. */
+/* "cpu", "reference", "cuda" or a registered name; NULL: $R1_BACKEND, else cpu. cuda is opened
+ * once per process, only where libcuda.so.1 opens: $R1_CUDA_PLUGIN, else libr1_cuda.so beside
+ * libr1 or in ../lib of the program. */
 R1_API const r1_backend *r1_backend_find(const char *name, r1_err *err);
-/* A backend of the caller's own, found by its name from then on: by sessions, by evaluation, and by training
- * (through $R1_BACKEND) where it has gradients and the host's memory. Borrowed: table and name must live as long as the process
- * and stay as they are. From any thread; the same table twice is fine; at most R1_BACKENDS_MAX.
+/* A backend of the caller's own, found by its name from then on: by sessions, by evaluation, and
+ * by training (through $R1_BACKEND) where it has gradients and the host's memory. Borrowed:
+ * table and name must live as long as the process and stay as they are. From any thread; the
+ * same table twice is fine; at most R1_BACKENDS_MAX.
  *
- * R1_E_INVAL where the version differs, a name is taken, or a function is missing. All are needed but: `pack` and
- * `packed_free` (both or neither), `forward` where the memory is not the host's (the CPU's runs instead), TAIL_NORM, and
- * `backward` (none, or every one that the CPU has). A start for a table of one's own is a copy of *r1_backend_cpu(). */
+ * R1_E_INVAL where the version differs, a name is taken, or a function is missing. All are
+ * needed but: `pack` and `packed_free` (both or neither), `forward` where the memory is not the
+ * host's (the CPU's runs instead), TAIL_NORM, and `backward` (none, or every one that the CPU
+ * has). A start for a table of one's own is a copy of *r1_backend_cpu(). */
 enum { R1_BACKENDS_MAX = 16 };
 R1_API r1_status r1_backend_register(const r1_backend *backend, r1_err *err);
 R1_API const char *r1_op_name(r1_op op);
 
-/* What the plugin exports. Returns NULL with err filled where the version differs or no device answers. */
+/* What the plugin exports. Returns NULL with err filled where the version differs or no device
+ * answers. */
 typedef const r1_backend *(*r1_backend_cuda_fn)(uint32_t abi_version, r1_err *err);
 #define R1_BACKEND_CUDA_SYMBOL "r1_backend_cuda"
 

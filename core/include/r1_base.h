@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* r1_base.h - what every room shares: status and error object, arenas, log callback, seeded random numbers, time.
+/* r1_base.h - what every room shares: status and error object, arenas, log callback, seeded
+ * random numbers, time.
  *
- * Nothing here exits, prints or reads the environment. Errors are returned: zero is success everywhere, and the
- * message lies in an object that the caller owns, so that it can cross threads. */
+ * Nothing here exits, prints or reads the environment. Errors are returned: zero is success
+ * everywhere, and the message lies in an object that the caller owns, so that it can cross
+ * threads. */
 #ifndef R1_BASE_H
 #define R1_BASE_H
 
@@ -15,7 +17,7 @@
 #define R1_PRINTF(f, a) __attribute__((format(printf, f, a)))
 #define R1_COUNT(a)     (sizeof(a) / sizeof((a)[0]))
 
-/* ---- status and error ------------------------------------------------------------------------------------ */
+/* ---- status and error ------------------------------------------------------------------------ */
 
 typedef enum {
     R1_OK = 0,
@@ -42,31 +44,33 @@ typedef struct r1_err {
     char msg[384]; /* what, where, expected, found */
 } r1_err;
 
-/* Fills err (NULL accepted) and returns code, so that it can stand in a return statement. Flags default from the code.
- */
-R1_API r1_status r1_err_set(r1_err *err, r1_status code, const char *file, int line, const char *fmt, ...)
-    R1_PRINTF(5, 6);
+/* Fills err (NULL accepted) and returns code, so that it can stand in a return statement. Flags
+ * default from the code. */
+R1_API r1_status r1_err_set(r1_err *err, r1_status code, const char *file, int line,
+                            const char *fmt, ...) R1_PRINTF(5, 6);
 /* Puts context before the present message ("reading config.ini: ..."). */
 R1_API void r1_err_prefix(r1_err *err, const char *fmt, ...) R1_PRINTF(2, 3);
 R1_API void r1_err_clear(r1_err *err);
 R1_API const char *r1_status_name(r1_status code);
 
 #define R1_FAIL(err, code, ...) return r1_err_set((err), (code), __FILE__, __LINE__, __VA_ARGS__)
-#define R1_TRY(expr)                                                                                                   \
-    do {                                                                                                               \
-        r1_status r1_try_st_ = (expr);                                                                                 \
-        if (r1_try_st_ != R1_OK) return r1_try_st_;                                                                    \
+#define R1_TRY(expr)                                                                               \
+    do {                                                                                           \
+        r1_status r1_try_st_ = (expr);                                                             \
+        if (r1_try_st_ != R1_OK) return r1_try_st_;                                                \
     } while (0)
 
-/* ---- arenas ---------------------------------------------------------------------------------------------- */
+/* ---- arenas ---------------------------------------------------------------------------------- */
 
-/* A region named by its lifetime (process, model, session, batch). Memory is zeroed, 64-byte aligned, and released all
- * at once. One thread at a time. bytes_max bounds it for ever: an allocation that would pass it returns NULL. */
+/* A region named by its lifetime (process, model, session, batch). Memory is zeroed, 64-byte
+ * aligned, and released all at once. One thread at a time. bytes_max bounds it for ever: an
+ * allocation that would pass it returns NULL. */
 typedef struct r1_arena r1_arena;
 R1_API r1_status r1_arena_new(r1_arena **out, size_t bytes_max, r1_err *err);
-R1_API void r1_arena_free(r1_arena *a);                              /* NULL is fine */
-R1_API void r1_arena_reset(r1_arena *a);                             /* keeps the blocks, forgets the contents */
-R1_API void *r1_arena_alloc(r1_arena *a, size_t count, size_t size); /* NULL when exhausted or count * size overflows */
+R1_API void r1_arena_free(r1_arena *a);  /* NULL is fine */
+R1_API void r1_arena_reset(r1_arena *a); /* keeps the blocks, forgets the contents */
+R1_API void *r1_arena_alloc(r1_arena *a, size_t count,
+                            size_t size); /* NULL when exhausted or count * size overflows */
 R1_API char *r1_arena_strdup(r1_arena *a, const char *s, size_t len);
 R1_API size_t r1_arena_used(const r1_arena *a);
 
@@ -75,17 +79,20 @@ R1_API void *r1_realloc_array(void *p, size_t count, size_t size);
 /* 64-byte aligned, zeroed; free() releases it. */
 R1_API void *r1_calloc_aligned(size_t count, size_t size);
 
-/* ---- log ------------------------------------------------------------------------------------------------- */
+/* ---- log ------------------------------------------------------------------------------------- */
 
 typedef enum { R1_LOG_ERROR = 0, R1_LOG_WARN, R1_LOG_INFO, R1_LOG_DEBUG } r1_log_level;
-/* One event: a stable name ("offset_fenced") and the text "key=value key=value". Called from any thread. */
+/* One event: a stable name ("offset_fenced") and the text "key=value key=value". Called from any
+ * thread. */
 typedef void (*r1_log_fn)(void *ctx, r1_log_level level, const char *event, const char *text);
-R1_API void r1_log_set(r1_log_fn fn, void *ctx, r1_log_level max_level); /* before threads start; NULL: silence */
+R1_API void r1_log_set(r1_log_fn fn, void *ctx,
+                       r1_log_level max_level); /* before threads start; NULL: silence */
 R1_API void r1_log(r1_log_level level, const char *event, const char *fmt, ...) R1_PRINTF(3, 4);
 
-/* ---- random numbers -------------------------------------------------------------------------------------- */
+/* ---- random numbers -------------------------------------------------------------------------- */
 
-/* xoshiro256++ (Blackman and Vigna 2019), seeded by splitmix64: the same seed gives the same numbers everywhere. */
+/* xoshiro256++ (Blackman and Vigna 2019), seeded by splitmix64: the same seed gives the same
+ * numbers everywhere. */
 typedef struct {
     uint64_t s[4];
 } r1_rng;
@@ -96,21 +103,25 @@ R1_API double r1_rng_unit(r1_rng *r);                /* [0, 1) with 53 bits */
 R1_API double r1_rng_normal(r1_rng *r);              /* mean 0, variance 1 */
 R1_API double r1_rng_exponential(r1_rng *r, double mean);
 
-/* ---- time, hashes, files --------------------------------------------------------------------------------- */
+/* ---- time, hashes, files --------------------------------------------------------------------- */
 
 R1_API int64_t r1_time_us(void); /* microseconds since 1970, wall clock */
 R1_API int64_t r1_mono_us(void); /* microseconds of a clock that never goes back */
-R1_API uint64_t r1_hash64(const void *data, size_t len, uint64_t seed); /* stable across machines and versions */
+R1_API uint64_t r1_hash64(const void *data, size_t len,
+                          uint64_t seed); /* stable across machines and versions */
 R1_API uint32_t r1_crc32c(const void *data, size_t len, uint32_t crc);
 
 /* Reads a whole file of at most bytes_max; *data is malloc'ed and has a NUL after its last byte. */
-R1_API r1_status r1_file_read(const char *path, size_t bytes_max, char **data, size_t *len, r1_err *err);
-/* Writes to a temporary beside path, fsyncs, renames, fsyncs the folder: the old or the new file, never half of one. */
+R1_API r1_status r1_file_read(const char *path, size_t bytes_max, char **data, size_t *len,
+                              r1_err *err);
+/* Writes to a temporary beside path, fsyncs, renames, fsyncs the folder: the old or the new
+ * file, never half of one. */
 R1_API r1_status r1_file_write(const char *path, const void *data, size_t len, r1_err *err);
 /* mkdir -p, mode 0700 for what it makes. */
 R1_API r1_status r1_mkdirs(const char *path, r1_err *err);
 
-/* A progress line on standard error: redrawn on a terminal, one line per tenth elsewhere. total 0: unknown. */
+/* A progress line on standard error: redrawn on a terminal, one line per tenth elsewhere. total
+ * 0: unknown. */
 typedef struct r1_progress {
     const char *what;
     uint64_t total;

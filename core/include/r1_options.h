@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* r1_options.h - one table of settings per program or command. A row parses, validates, documents and prints itself;
- * command line, INI file and environment all end in r1_options_set, which names the origin in its errors.
+/* r1_options.h - one table of settings per program or command. A row parses, validates,
+ * documents and prints itself; command line, INI file and environment all end in r1_options_set,
+ * which names the origin in its errors.
  *
- * Owns: copies of the values; borrows the table, which is static. Threads: read-only after start. */
+ * Owns: copies of the values; borrows the table, which is static. Threads: read-only after
+ * start. */
 #ifndef R1_OPTIONS_H
 #define R1_OPTIONS_H
 
@@ -10,10 +12,20 @@
 
 #include <stdio.h>
 
-typedef enum { R1_OPT_BOOL, R1_OPT_INT, R1_OPT_FLOAT, R1_OPT_STRING, R1_OPT_PATH, R1_OPT_ENUM } r1_option_type;
+typedef enum {
+    R1_OPT_BOOL,
+    R1_OPT_INT,
+    R1_OPT_FLOAT,
+    R1_OPT_STRING,
+    R1_OPT_PATH,
+    R1_OPT_ENUM
+} r1_option_type;
 
 typedef struct {
-    const char *name; /* "batch-rows": --batch-rows, key batch_rows in the INI file, R1_BATCH_ROWS in the environment */
+    const char *
+        /* "batch-rows": --batch-rows, key batch_rows in the INI file, R1_BATCH_ROWS in the
+         * environment */
+        name;
     const char *section; /* INI section; NULL: on the command line only */
     r1_option_type type;
     const char *def;     /* NULL: no default, r1_options_has() tells */
@@ -27,10 +39,14 @@ typedef struct {
 typedef struct r1_options r1_options;
 R1_API r1_status r1_options_new(r1_options **out, const r1_option *table, size_t n, r1_err *err);
 R1_API void r1_options_free(r1_options *o);
-/* origin is for messages and for `config`: "command line", "fraud.ini:12", "environment". Later calls win. */
-R1_API r1_status r1_options_set(r1_options *o, const char *name, const char *value, const char *origin, r1_err *err);
-/* Parses --name value, --name=value, --flag, --no-flag; what is left (a lone "-" too) goes to rest[0..*n_rest). */
-R1_API r1_status r1_options_parse(r1_options *o, int argc, char **argv, const char **rest, size_t *n_rest, r1_err *err);
+/* origin is for messages and for `config`: "command line", "fraud.ini:12", "environment". Later
+ * calls win. */
+R1_API r1_status r1_options_set(r1_options *o, const char *name, const char *value,
+                                const char *origin, r1_err *err);
+/* Parses --name value, --name=value, --flag, --no-flag; what is left (a lone "-" too) goes to
+ * rest[0..*n_rest). */
+R1_API r1_status r1_options_parse(r1_options *o, int argc, char **argv, const char **rest,
+                                  size_t *n_rest, r1_err *err);
 /* R1_<NAME> for every row that has a section. */
 R1_API r1_status r1_options_env(r1_options *o, r1_err *err);
 R1_API bool r1_options_has(const r1_options *o, const char *name);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* r1_sample.h - one sample: the struct that is written to training shards and that a session scores directly.
+/* r1_sample.h - one sample: the struct that is written to training shards and that a session
+ * scores directly.
  *
- * A model's description names an ordered list of items (evidence steps). A sample brings one r1_item per item, in that
- * order; each may be absent. All pointers are borrowed: build samples in arrays of your own, nothing here allocates.
+ * A model's description names an ordered list of items (evidence steps). A sample brings one
+ * r1_item per item, in that order; each may be absent. All pointers are borrowed: build samples
+ * in arrays of your own, nothing here allocates.
  *
- * Description (JSON, at most 1 MiB; every number has a bound that r1_model_new checks; unlisted members are refused):
+ * Description (JSON, at most 1 MiB; every number has a bound that r1_model_new checks; unlisted
+ * members are refused):
  *
  *   {"name": "fraud-s", "d_align": 512, "d_model": 96, "n_layer": 2, "n_head": 4, "n_head_cross": 4, "d_ff": 192,
  *    "beta": 0.3, "cawa_length": true, "cawa_context": true, "cawa_rank": 0, "output_gate": false, "step_loss": 0.2,
@@ -19,13 +22,14 @@
  *      {"name": "remittance", "kind": "text", "n_vocab": 512, "n_token_max": 24, "hidden": 32, "n_layer": 1}],
  *    "heads": [{"name": "fraud", "kind": "binary"}]}
  *
- * CAWA: "cawa_length" and "cawa_context" switch its two factors, both off is plain attention; "cawa_rank" (0 to 16) adds to the trunk's
- * blocks a factor for each key, 1 + beta tanh(u.w) of that rank; "output_gate" gates what their attention gives (a control).
+ * CAWA: "cawa_length" and "cawa_context" switch its two factors, both off is plain attention;
+ * "cawa_rank" (0 to 16) adds to the trunk's blocks a factor for each key, 1 + beta tanh(u.w) of
+ * that rank; "output_gate" gates what their attention gives (a control).
  *
- * "event" is the one kind of working-memory entry of the model; "query" names an earlier item. Heads: binary (label 0
- * or 1, logit), rank (label = relevance >= 0 within the samples of a group, score), class (with "n": label = class
- * index). Column order is the order of the names; a categorical column holds 0..n-1, -1 = missing, anything else =
- * "other". */
+ * "event" is the one kind of working-memory entry of the model; "query" names an earlier item.
+ * Heads: binary (label 0 or 1, logit), rank (label = relevance >= 0 within the samples of a
+ * group, score), class (with "n": label = class index). Column order is the order of the names;
+ * a categorical column holds 0..n-1, -1 = missing, anything else = "other". */
 #ifndef R1_SAMPLE_H
 #define R1_SAMPLE_H
 
@@ -45,19 +49,26 @@ typedef struct {
     /* text: UTF-8, any bytes accepted; tokens past n_token_max are cut */
     const char *text;
     uint32_t text_bytes;
-    /* graph: nodes and edges past the maxima of the description are refused; src, dst are 0..n_node-1 */
+    /* graph: nodes and edges past the maxima of the description are refused; src, dst are
+     * 0..n_node-1 */
     uint32_t n_node, n_edge;
-    const float *node;   /* f32[n_node][n_node_feature]; NaN = 0 after standardising */
-    const float *edge;   /* f32[n_edge][n_edge_feature]; port numbers are edge features */
-    const int32_t *src;  /* i32[n_edge] */
-    const int32_t *dst;  /* i32[n_edge] */
-    const uint8_t *mark; /* u8[n_node]: 0 ordinary, 1 first ego (sender, candidate), 2 second ego (receiver, finding) */
-    /* memory: refs are pool handles (r1_batch.pool) or indices into r1_batch.event / the shard's events. Oldest first.
-     */
+    const float *node;  /* f32[n_node][n_node_feature]; NaN = 0 after standardising */
+    const float *edge;  /* f32[n_edge][n_edge_feature]; port numbers are edge features */
+    const int32_t *src; /* i32[n_edge] */
+    const int32_t *dst; /* i32[n_edge] */
+    const uint8_t *
+        /* u8[n_node]: 0 ordinary, 1 first ego (sender, candidate), 2 second ego (receiver,
+         * finding) */
+        mark;
+    /* memory: refs are pool handles (r1_batch.pool) or indices into r1_batch.event / the shard's
+     * events. Oldest first. */
     uint32_t n_ref;
     const uint64_t *ref;
-    const uint8_t *bucket;   /* u8[n_ref] below n_bucket: age, role...: a learned bias per head; NULL = 0 */
-    const float *log_weight; /* f32[n_ref] added to the scores (an anchor's pinned weight); NULL = 0; within +-20 */
+    const uint8_t
+        *bucket; /* u8[n_ref] below n_bucket: age, role...: a learned bias per head; NULL = 0 */
+    const float *
+        /* f32[n_ref] added to the scores (an anchor's pinned weight); NULL = 0; within +-20 */
+        log_weight;
 } r1_item;
 
 /* The features that one working-memory entry is made from: its own event alone. */
@@ -69,9 +80,9 @@ typedef struct {
 typedef struct {
     const r1_item *item; /* [n_item] in the order of the description */
     uint64_t id;         /* the caller's own; comes back in evaluation dumps */
-    uint64_t group;      /* samples of one ranking group share it and are neighbours; 0 = no group */
-    const float *label;  /* f32[n_head]; NaN = no label for that head; NULL when only scored */
-    float weight;        /* of the loss; 0 is read as 1 */
+    uint64_t group;     /* samples of one ranking group share it and are neighbours; 0 = no group */
+    const float *label; /* f32[n_head]; NaN = no label for that head; NULL when only scored */
+    float weight;       /* of the loss; 0 is read as 1 */
     /* serving with a pool: the entry that this sample's own event becomes; handle 0 = none */
     r1_event event;
     uint64_t event_handle;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backend_find.c - from a name to a backend, and the names that a program brings itself. The CUDA plugin is opened once per process, and only where a driver is: opening it
- * costs a third of a second and 200 MB, which a machine without a GPU need not pay. */
+/* backend_find.c - from a name to a backend, and the names that a program brings itself. The
+ * CUDA plugin is opened once per process, and only where a driver is: opening it costs a third
+ * of a second and 200 MB, which a machine without a GPU need not pay. */
 #include "r1_backend.h"
 
 #include <dlfcn.h>
@@ -55,8 +56,8 @@ static void find_cuda(void)
     void *plugin = open_plugin(tried, sizeof tried);
     if (!plugin) {
         const char *why = dlerror();
-        r1_err_set(&cuda_err, R1_E_DEVICE, __FILE__, __LINE__, "no CUDA: %s does not open: %s", tried,
-                   why ? why : "unknown reason");
+        r1_err_set(&cuda_err, R1_E_DEVICE, __FILE__, __LINE__, "no CUDA: %s does not open: %s",
+                   tried, why ? why : "unknown reason");
         return;
     }
     r1_backend_cuda_fn make;
@@ -65,11 +66,11 @@ static void find_cuda(void)
     if (symbol)
         cuda = make(R1_BACKEND_ABI, &cuda_err);
     else
-        r1_err_set(&cuda_err, R1_E_DEVICE, __FILE__, __LINE__, "no CUDA: %s does not export %s", tried,
-                   R1_BACKEND_CUDA_SYMBOL);
+        r1_err_set(&cuda_err, R1_E_DEVICE, __FILE__, __LINE__, "no CUDA: %s does not export %s",
+                   tried, R1_BACKEND_CUDA_SYMBOL);
 }
 
-/* ---- backends of the caller's own ------------------------------------------------------------------------- */
+/* ---- backends of the caller's own ------------------------------------------------------------ */
 
 static struct {
     pthread_mutex_t lock;
@@ -132,15 +133,17 @@ static bool built_in(const char *name)
 
 r1_status r1_backend_register(const r1_backend *b, r1_err *err)
 {
-    if (!b || !b->name || !*b->name) R1_FAIL(err, R1_E_INVAL, "backend: expected a table with a name, found none");
+    if (!b || !b->name || !*b->name)
+        R1_FAIL(err, R1_E_INVAL, "backend: expected a table with a name, found none");
     if (b->abi != R1_BACKEND_ABI)
-        R1_FAIL(err, R1_E_INVAL, "backend %s: expected version %d of the table, found %u", b->name, R1_BACKEND_ABI,
-                b->abi);
+        R1_FAIL(err, R1_E_INVAL, "backend %s: expected version %d of the table, found %u", b->name,
+                R1_BACKEND_ABI, b->abi);
     const char *missing = backend_find_lacking(b), *direction;
     if (missing) R1_FAIL(err, R1_E_INVAL, "backend %s: the table lacks %s", b->name, missing);
     r1_op op = lacking_op(b, &direction);
     if (op != R1_OP_COUNT)
-        R1_FAIL(err, R1_E_INVAL, "backend %s: the table lacks %s of %s", b->name, direction, r1_op_name(op));
+        R1_FAIL(err, R1_E_INVAL, "backend %s: the table lacks %s of %s", b->name, direction,
+                r1_op_name(op));
     pthread_mutex_lock(&own.lock);
     const r1_backend *same = find_own(b->name);
     bool taken = built_in(b->name) || (same && same != b), full = !same && own.n == R1_BACKENDS_MAX;
@@ -148,7 +151,8 @@ r1_status r1_backend_register(const r1_backend *b, r1_err *err)
     pthread_mutex_unlock(&own.lock);
     if (taken) R1_FAIL(err, R1_E_INVAL, "backend %s: the name is taken by another table", b->name);
     if (full)
-        R1_FAIL(err, R1_E_NOMEM, "backend %s: %d are registered already, which is the most", b->name, R1_BACKENDS_MAX);
+        R1_FAIL(err, R1_E_NOMEM, "backend %s: %d are registered already, which is the most",
+                b->name, R1_BACKENDS_MAX);
     return R1_OK;
 }
 
@@ -163,7 +167,8 @@ const r1_backend *r1_backend_find(const char *name, r1_err *err)
         pthread_mutex_unlock(&own.lock);
         if (!b)
             r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__,
-                       "backend: expected cpu, reference, cuda or a registered name, found \"%s\"", name);
+                       "backend: expected cpu, reference, cuda or a registered name, found \"%s\"",
+                       name);
         return b;
     }
     pthread_once(&cuda_once, find_cuda);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* batch_cost.c - see batch_cost.h. Each batch counts by its relative error, so that small ones, whose deadlines are the tight
- * ones, count as much as large ones. The first coefficients stay in as one weak measurement each. */
+/* batch_cost.c - see batch_cost.h. Each batch counts by its relative error, so that small ones,
+ * whose deadlines are the tight ones, count as much as large ones. The first coefficients stay
+ * in as one weak measurement each. */
 #include "infer/batch_cost.h"
 
 #include <math.h>
@@ -24,14 +25,19 @@ static double batch_cost_plain(const r1_batch_cost *c, double n, double units)
     return c->us[0] + c->us[1] * n + c->us[2] * units;
 }
 
-double r1_batch_cost_at(const r1_batch_cost *c, double n, double units) { return batch_cost_plain(c, n, units) * (1 + c->margin); }
+double r1_batch_cost_at(const r1_batch_cost *c, double n, double units)
+{
+    return batch_cost_plain(c, n, units) * (1 + c->margin);
+}
 
-/* Gauss elimination over the terms of `use`; the others are 0. The matrix is positive definite: a sum of squares. */
+/* Gauss elimination over the terms of `use`; the others are 0. The matrix is positive definite:
+ * a sum of squares. */
 static void batch_cost_solve(const r1_batch_cost *c, const bool *use, double *x)
 {
     double a[R1_COST_TERMS][R1_COST_TERMS + 1];
     for (int i = 0; i < R1_COST_TERMS; i++) {
-        for (int j = 0; j < R1_COST_TERMS; j++) a[i][j] = use[i] && use[j] ? c->moment[i][j] : i == j;
+        for (int j = 0; j < R1_COST_TERMS; j++)
+            a[i][j] = use[i] && use[j] ? c->moment[i][j] : i == j;
         a[i][R1_COST_TERMS] = use[i] ? c->answer[i] : 0;
     }
     for (int i = 0; i < R1_COST_TERMS; i++)
@@ -74,7 +80,8 @@ void r1_batch_cost_learn(r1_batch_cost *c, double n, double units, double took_u
     c->margin = fmin(margin, margin_max);
     const double x[R1_COST_TERMS] = {1 / took_us, n / took_us, units / took_us};
     for (int i = 0; i < R1_COST_TERMS; i++) {
-        for (int j = 0; j < R1_COST_TERMS; j++) c->moment[i][j] = forget * c->moment[i][j] + x[i] * x[j];
+        for (int j = 0; j < R1_COST_TERMS; j++)
+            c->moment[i][j] = forget * c->moment[i][j] + x[i] * x[j];
         c->answer[i] = forget * c->answer[i] + x[i];
     }
     batch_cost_fit(c);

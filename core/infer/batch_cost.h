@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* batch_cost.h - what a batch of n requests and some units takes: a constant, a share per request, a share per unit, learned
- * from measured batches by least squares that forget. */
+/* batch_cost.h - what a batch of n requests and some units takes: a constant, a share per
+ * request, a share per unit, learned from measured batches by least squares that forget. */
 #ifndef R1_BATCH_COST_H
 #define R1_BATCH_COST_H
 
@@ -12,7 +12,7 @@ enum { R1_COST_TERMS = 3 };
 
 typedef struct {
     double us[R1_COST_TERMS]; /* never negative */
-    double margin;            /* predictions are raised by this share: twice the mean relative error */
+    double margin; /* predictions are raised by this share: twice the mean relative error */
     double moment[R1_COST_TERMS][R1_COST_TERMS], answer[R1_COST_TERMS];
 } r1_batch_cost;
 

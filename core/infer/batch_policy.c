@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* batch_policy.c - which requests make the next batch. Queues by class and length bucket; a batch is drawn from their heads
- * alone, which keeps the order within each.
+/* batch_policy.c - which requests make the next batch. Queues by class and length bucket; a
+ * batch is drawn from their heads alone, which keeps the order within each.
  *
  *   late      heads that would miss their deadline even alone: out of the way, where asked for
  *   urgent    what must start before the next batch can: by deadline
@@ -15,8 +15,8 @@
 
 enum { BUCKETS = 25, LENGTH_MAX = 1 << 24, QUANTUM = 64 };
 
-/* The tight list holds, from the head on, each request that has an earlier deadline than all behind it: its first is the tightest
- * of the queue. */
+/* The tight list holds, from the head on, each request that has an earlier deadline than all
+ * behind it: its first is the tightest of the queue. */
 typedef struct {
     r1_request *head, *tail, *tightest, *laxest;
 } queue;
@@ -43,7 +43,7 @@ typedef struct {
     size_t n_late;
 } draft;
 
-/* ---- options ---------------------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static r1_status check_classes(r1_batcher_opts *o, r1_err *err)
 {
@@ -52,13 +52,15 @@ static r1_status check_classes(r1_batcher_opts *o, r1_err *err)
         o->classes[0] = (r1_batch_class){0};
     }
     if (o->n_class > R1_BATCH_CLASSES_MAX)
-        R1_FAIL(err, R1_E_INVAL, "batcher: %u classes, at most %d", o->n_class, R1_BATCH_CLASSES_MAX);
+        R1_FAIL(err, R1_E_INVAL, "batcher: %u classes, at most %d", o->n_class,
+                R1_BATCH_CLASSES_MAX);
     int64_t shortest = 0;
     for (uint32_t c = 0; c < o->n_class; c++) {
         r1_batch_class *k = &o->classes[c];
         if (!k->weight) k->weight = 1;
         if (k->weight > 1000 || k->budget_us < 0)
-            R1_FAIL(err, R1_E_INVAL, "batcher: class %u has weight %u (at most 1000), budget %lld us (0 or more)", c,
+            R1_FAIL(err, R1_E_INVAL,
+                    "batcher: class %u has weight %u (at most 1000), budget %lld us (0 or more)", c,
                     k->weight, (long long)k->budget_us);
         if (k->budget_us && (!shortest || k->budget_us < shortest)) shortest = k->budget_us;
     }
@@ -71,15 +73,17 @@ static r1_status batch_policy_check(r1_batcher_opts *o, r1_err *err)
     if (!o->batch_max) o->batch_max = o->batch_target > 256 ? o->batch_target : 256;
     if (!o->batch_target) o->batch_target = o->batch_max < 32 ? o->batch_max : 32;
     if (!o->queue_max) o->queue_max = 4096;
-    if (o->batch_max > R1_BATCH_SIZE_MAX || o->batch_target > o->batch_max || o->queue_max > R1_BATCH_QUEUE_MAX)
-        R1_FAIL(err, R1_E_INVAL, "batcher: batches of %u (at most %u, %d), %u waiting (at most %d)", o->batch_target,
-                o->batch_max, R1_BATCH_SIZE_MAX, o->queue_max, R1_BATCH_QUEUE_MAX);
+    if (o->batch_max > R1_BATCH_SIZE_MAX || o->batch_target > o->batch_max ||
+        o->queue_max > R1_BATCH_QUEUE_MAX)
+        R1_FAIL(err, R1_E_INVAL, "batcher: batches of %u (at most %u, %d), %u waiting (at most %d)",
+                o->batch_target, o->batch_max, R1_BATCH_SIZE_MAX, o->queue_max, R1_BATCH_QUEUE_MAX);
     if (o->wait_us_max < 0 || o->batch_us_max < 0)
         R1_FAIL(err, R1_E_INVAL, "batcher: a time limit is negative: wait %lld us, batch %lld us",
                 (long long)o->wait_us_max, (long long)o->batch_us_max);
     for (int i = 0; i < R1_COST_TERMS; i++)
         if (!(o->cost_us[i] >= 0 && o->cost_us[i] <= 1e9))
-            R1_FAIL(err, R1_E_INVAL, "batcher: cost %d is %g us, expected 0 to 1e9", i, o->cost_us[i]);
+            R1_FAIL(err, R1_E_INVAL, "batcher: cost %d is %g us, expected 0 to 1e9", i,
+                    o->cost_us[i]);
     return check_classes(o, err);
 }
 
@@ -100,7 +104,7 @@ void r1_batch_policy_free(r1_batch_policy *p) { free(p); }
 size_t r1_batch_policy_queued(const r1_batch_policy *p) { return p->queued; }
 const r1_batcher_opts *r1_batch_policy_opts(const r1_batch_policy *p) { return &p->o; }
 
-/* ---- costs ------------------------------------------------------------------------------------------------ */
+/* ---- costs ----------------------------------------------------------------------------------- */
 
 double r1_batch_policy_cost(const r1_batch_policy *p, size_t n, uint64_t executed)
 {
@@ -109,7 +113,8 @@ double r1_batch_policy_cost(const r1_batch_policy *p, size_t n, uint64_t execute
 
 void r1_batch_policy_learn(r1_batch_policy *p, size_t n, uint64_t executed, int64_t took_us)
 {
-    if (!p->o.cost_fixed) r1_batch_cost_learn(&p->cost, (double)n, (double)executed, (double)took_us);
+    if (!p->o.cost_fixed)
+        r1_batch_cost_learn(&p->cost, (double)n, (double)executed, (double)took_us);
 }
 
 static int64_t whole_us(double us) { return us < 1e15 ? (int64_t)ceil(us) : (int64_t)1e15; }
@@ -126,7 +131,7 @@ static bool in_time(const r1_batch_policy *p, const r1_request *r, int64_t now_u
     return r->deadline_us - alone_us(p, r) >= now_us;
 }
 
-/* ---- queues ----------------------------------------------------------------------------------------------- */
+/* ---- queues ---------------------------------------------------------------------------------- */
 
 static void batch_policy_push(queue *q, r1_request *r)
 {
@@ -136,7 +141,8 @@ static void batch_policy_push(queue *q, r1_request *r)
     else
         q->head = r;
     q->tail = r;
-    while (q->laxest && q->laxest->deadline_us >= r->deadline_us) q->laxest = q->laxest->own.tighter;
+    while (q->laxest && q->laxest->deadline_us >= r->deadline_us)
+        q->laxest = q->laxest->own.tighter;
     r->own.tighter = q->laxest;
     r->own.laxer = NULL;
     if (q->laxest)
@@ -174,12 +180,13 @@ static uint32_t batch_policy_bucket_of(const r1_batch_policy *p, uint32_t length
 
 r1_status r1_batch_policy_add(r1_batch_policy *p, r1_request *r, int64_t now_us, r1_err *err)
 {
-    if (r->class_id >= p->o.n_class || r->length < 1 || r->length > LENGTH_MAX || r->deadline_us < 0)
-        R1_FAIL(err, R1_E_INVAL, "request: class %u of %u, length %u of 1..%d, deadline %lld", r->class_id,
-                p->o.n_class, r->length, LENGTH_MAX, (long long)r->deadline_us);
+    if (r->class_id >= p->o.n_class || r->length < 1 || r->length > LENGTH_MAX ||
+        r->deadline_us < 0)
+        R1_FAIL(err, R1_E_INVAL, "request: class %u of %u, length %u of 1..%d, deadline %lld",
+                r->class_id, p->o.n_class, r->length, LENGTH_MAX, (long long)r->deadline_us);
     if (p->n_of[r->class_id] == p->o.queue_max)
-        R1_FAIL(err, R1_E_AGAIN, "request: %u of class %u wait already, which is the most", p->o.queue_max,
-                r->class_id);
+        R1_FAIL(err, R1_E_AGAIN, "request: %u of class %u wait already, which is the most",
+                p->o.queue_max, r->class_id);
     int64_t budget = p->o.classes[r->class_id].budget_us;
     r->arrived_us = now_us;
     if (!r->deadline_us) r->deadline_us = budget ? now_us + budget : INT64_MAX;
@@ -190,7 +197,7 @@ r1_status r1_batch_policy_add(r1_batch_policy *p, r1_request *r, int64_t now_us,
     return R1_OK;
 }
 
-/* ---- a batch ---------------------------------------------------------------------------------------------- */
+/* ---- a batch --------------------------------------------------------------------------------- */
 
 static bool batch_policy_fits(const r1_batch_policy *p, const draft *d, const r1_request *r)
 {
@@ -206,7 +213,8 @@ static bool batch_policy_fits(const r1_batch_policy *p, const draft *d, const r1
 /* Heads that could not meet their deadline even alone. */
 static void batch_policy_shed(r1_batch_policy *p, draft *d, uint32_t c, uint32_t b)
 {
-    while (p->o.drop_late && d->n_late < p->o.batch_max && p->q[c][b].head && !in_time(p, p->q[c][b].head, d->now_us))
+    while (p->o.drop_late && d->n_late < p->o.batch_max && p->q[c][b].head &&
+           !in_time(p, p->q[c][b].head, d->now_us))
         d->late[d->n_late++] = batch_policy_pop(p, c, b);
     if (!p->n_of[c]) p->deficit[c] = 0;
 }
@@ -222,8 +230,9 @@ static void batch_policy_take(r1_batch_policy *p, draft *d, uint32_t c, uint32_t
     batch_policy_shed(p, d, c, b);
 }
 
-/* The deadline by which a queue's head must be in a batch, for the sake of whichever of its requests is the tightest, if it
- * cannot be left to the next batch, which starts at next_us; INT64_MAX: it can. What is late already is in no hurry. */
+/* The deadline by which a queue's head must be in a batch, for the sake of whichever of its
+ * requests is the tightest, if it cannot be left to the next batch, which starts at next_us;
+ * INT64_MAX: it can. What is late already is in no hurry. */
 static int64_t urgent_us(const r1_batch_policy *p, const queue *q, int64_t now_us, int64_t next_us)
 {
     int64_t start = q->tightest->deadline_us - alone_us(p, q->tightest), urgent = INT64_MAX;
@@ -267,7 +276,9 @@ static uint32_t oldest_bucket(const r1_batch_policy *p, const draft *d, uint32_t
     uint32_t best = p->n_bucket;
     for (uint32_t b = 0; b < p->n_bucket && p->n_of[c]; b++) {
         const r1_request *r = p->q[c][b].head;
-        if (r && (best == p->n_bucket || r->arrived_us < p->q[c][best].head->arrived_us) && batch_policy_fits(p, d, r)) best = b;
+        if (r && (best == p->n_bucket || r->arrived_us < p->q[c][best].head->arrived_us) &&
+            batch_policy_fits(p, d, r))
+            best = b;
     }
     return best;
 }
@@ -279,7 +290,8 @@ static void batch_policy_grant(r1_batch_policy *p, const draft *d)
     for (uint32_t c = 0; c < p->o.n_class; c++) {
         uint32_t b = oldest_bucket(p, d, c);
         if (b == p->n_bucket) continue;
-        double need = ceil((p->q[c][b].head->length - p->deficit[c]) / (QUANTUM * (double)p->o.classes[c].weight));
+        double need = ceil((p->q[c][b].head->length - p->deficit[c]) /
+                           (QUANTUM * (double)p->o.classes[c].weight));
         if (need < rounds) rounds = need;
     }
     for (uint32_t c = 0; c < p->o.n_class; c++)
@@ -304,7 +316,8 @@ static void take_in_turn(r1_batch_policy *p, draft *d, size_t limit)
     }
 }
 
-size_t r1_batch_policy_next(r1_batch_policy *p, int64_t now_us, uint32_t idle, r1_request **out, size_t *n_late)
+size_t r1_batch_policy_next(r1_batch_policy *p, int64_t now_us, uint32_t idle, r1_request **out,
+                            size_t *n_late)
 {
     draft d = {.now_us = now_us, .tight_us = INT64_MAX, .out = out, .late = out + p->o.batch_max};
     for (uint32_t c = 0; c < p->o.n_class; c++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* batcher.c - the threads around batch_policy.c: one lock over policy and counters; batches run outside of it. */
+/* batcher.c - the threads around batch_policy.c: one lock over policy and counters; batches run
+ * outside of it. */
 #include "r1_batcher.h"
 
 #include <pthread.h>
@@ -31,7 +32,7 @@ r1_status r1_batcher_new(r1_batcher **out, const r1_batcher_opts *opts, r1_err *
     return R1_OK;
 }
 
-/* ---- answers ---------------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 /* After `done`, or once the lock is free, the request may be gone. */
 static void batcher_answer(r1_batcher *b, r1_request *const *request, size_t n)
@@ -45,7 +46,8 @@ static void batcher_answer(r1_batcher *b, r1_request *const *request, size_t n)
         b->stats.answered++;
         b->stats.dropped += r->status == R1_E_TIMEOUT;
         b->stats.cancelled += r->status == R1_E_CANCELLED;
-        b->stats.failed += r->status != R1_OK && r->status != R1_E_TIMEOUT && r->status != R1_E_CANCELLED;
+        b->stats.failed +=
+            r->status != R1_OK && r->status != R1_E_TIMEOUT && r->status != R1_E_CANCELLED;
         b->stats.late += r->status == R1_OK && now > r->deadline_us;
     }
     for (size_t i = 0; i < n; i++)
@@ -56,7 +58,8 @@ static void batcher_answer(r1_batcher *b, r1_request *const *request, size_t n)
 
 static void answer_all(r1_batcher *b, r1_request **request, size_t n)
 {
-    size_t n_call = 0; /* requests with a callback, to the front; the others may be gone once answered */
+    size_t n_call =
+        0; /* requests with a callback, to the front; the others may be gone once answered */
     for (size_t i = 0; i < n; i++)
         if (request[i]->done) {
             r1_request *r = request[i];
@@ -73,14 +76,15 @@ static void batcher_refuse(r1_request *r, r1_status status, const char *why)
     if (r->err) r1_err_set(r->err, status, __FILE__, __LINE__, "request: %s", why);
 }
 
-/* ---- callers ---------------------------------------------------------------------------------------------- */
+/* ---- callers --------------------------------------------------------------------------------- */
 
 r1_status r1_batcher_submit(r1_batcher *b, r1_request *r, r1_err *err)
 {
     r->status = R1_OK;
     r->own.answered = false;
     pthread_mutex_lock(&b->lock);
-    r1_status st = b->stopped ? r1_err_set(err, R1_E_CANCELLED, __FILE__, __LINE__, "request: the batcher is stopped")
+    r1_status st = b->stopped ? r1_err_set(err, R1_E_CANCELLED, __FILE__, __LINE__,
+                                           "request: the batcher is stopped")
                               : r1_batch_policy_add(b->policy, r, r1_mono_us(), err);
     b->stats.submitted += st == R1_OK;
     b->stats.refused += st == R1_E_AGAIN;
@@ -113,10 +117,11 @@ void r1_batcher_stats(r1_batcher *b, r1_batch_stats *stats)
     pthread_mutex_unlock(&b->lock);
 }
 
-/* ---- workers ---------------------------------------------------------------------------------------------- */
+/* ---- workers --------------------------------------------------------------------------------- */
 
 /* False: stopped, and nothing waits. */
-static bool batcher_next(r1_batcher *b, r1_request **out, size_t *n, size_t *n_late, int64_t *began_us)
+static bool batcher_next(r1_batcher *b, r1_request **out, size_t *n, size_t *n_late,
+                         int64_t *began_us)
 {
     pthread_mutex_lock(&b->lock);
     b->idle++;
@@ -151,8 +156,8 @@ static sizes sizes_of(r1_request *const *request, size_t n)
 }
 
 /* One call of run: what it measured is learned where it went well. */
-static r1_status run_once(r1_batcher *b, r1_batch_run_fn run, void *ctx, r1_request *const *request, size_t n,
-                          int64_t began_us, r1_err *err)
+static r1_status run_once(r1_batcher *b, r1_batch_run_fn run, void *ctx, r1_request *const *request,
+                          size_t n, int64_t began_us, r1_err *err)
 {
     sizes s = sizes_of(request, n);
     uint64_t executed = r1_batch_policy_opts(b->policy)->padded ? (uint64_t)n * s.longest : s.units;
@@ -177,8 +182,8 @@ static void batcher_give(r1_request *const *request, size_t n, r1_status st, con
     }
 }
 
-static void run_batch(r1_batcher *b, r1_batch_run_fn run, void *ctx, r1_request *const *request, size_t n,
-                      int64_t began_us)
+static void run_batch(r1_batcher *b, r1_batch_run_fn run, void *ctx, r1_request *const *request,
+                      size_t n, int64_t began_us)
 {
     r1_err err = {0};
     r1_status st = run_once(b, run, ctx, request, n, began_us, &err);
@@ -192,12 +197,14 @@ static void run_batch(r1_batcher *b, r1_batch_run_fn run, void *ctx, r1_request 
 
 r1_status r1_batcher_work(r1_batcher *b, r1_batch_run_fn run, void *ctx, r1_err *err)
 {
-    r1_request **batch = calloc(2 * (size_t)r1_batch_policy_opts(b->policy)->batch_max, sizeof(r1_request *));
+    r1_request **batch =
+        calloc(2 * (size_t)r1_batch_policy_opts(b->policy)->batch_max, sizeof(r1_request *));
     size_t n, n_late;
     int64_t began_us;
     if (!batch) R1_FAIL(err, R1_E_NOMEM, "batcher: out of memory");
     while (batcher_next(b, batch, &n, &n_late, &began_us)) {
-        for (size_t i = 0; i < n_late; i++) batcher_refuse(batch[n + i], R1_E_TIMEOUT, "its deadline cannot be met any more");
+        for (size_t i = 0; i < n_late; i++)
+            batcher_refuse(batch[n + i], R1_E_TIMEOUT, "its deadline cannot be met any more");
         if (n_late) answer_all(b, batch + n, n_late);
         if (n) {
             run_batch(b, run, ctx, batch, n, began_us);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench_score.c - whole samples through a session, timed: random samples with every item at its largest, so that no data is needed. */
+/* bench_score.c - whole samples through a session, timed: random samples with every item at its
+ * largest, so that no data is needed. */
 #include "infer/pack.h"
 #include "r1_bench.h"
 #include "r1_session.h"
@@ -42,7 +43,8 @@ static int32_t *bench_score_categories(crowd *c, const r1_row_desc *r)
 static void bench_score_fill_graph(crowd *c, const r1_item_desc *it, r1_item *x)
 {
     uint8_t *mark = bench_score_room(c, it->n_node_max, 1);
-    int32_t *src = bench_score_room(c, it->n_edge_max, sizeof *src), *dst = bench_score_room(c, it->n_edge_max, sizeof *dst);
+    int32_t *src = bench_score_room(c, it->n_edge_max, sizeof *src),
+            *dst = bench_score_room(c, it->n_edge_max, sizeof *dst);
     for (uint32_t i = 0; i < it->n_edge_max && !c->full; i++) {
         src[i] = (int32_t)r1_rng_below(&c->rng, it->n_node_max);
         dst[i] = (int32_t)r1_rng_below(&c->rng, it->n_node_max);
@@ -62,13 +64,15 @@ static void bench_score_fill_item(crowd *c, const r1_item_desc *it, r1_item *x)
         x->cat = bench_score_categories(c, &it->row);
     } else if (it->kind == R1_ITEM_TEXT) {
         char *text = bench_score_room(c, it->n_token_max, 1);
-        for (uint32_t i = 0; i < it->n_token_max && !c->full; i++) text[i] = (char)('a' + r1_rng_below(&c->rng, 26));
+        for (uint32_t i = 0; i < it->n_token_max && !c->full; i++)
+            text[i] = (char)('a' + r1_rng_below(&c->rng, 26));
         x->text = text, x->text_bytes = it->n_token_max;
     } else if (it->kind == R1_ITEM_GRAPH) {
         bench_score_fill_graph(c, it, x);
     } else {
         uint64_t *ref = bench_score_room(c, it->n_ref_max, sizeof *ref);
-        for (uint32_t i = 0; i < it->n_ref_max && !c->full; i++) ref[i] = r1_rng_below(&c->rng, c->n_event);
+        for (uint32_t i = 0; i < it->n_ref_max && !c->full; i++)
+            ref[i] = r1_rng_below(&c->rng, c->n_event);
         x->ref = ref, x->n_ref = it->n_ref_max;
     }
 }
@@ -81,10 +85,12 @@ static r1_status crowd_new(crowd *c, const r1_model *m, uint32_t n, r1_err *err)
     c->sample = bench_score_room(c, n, sizeof *c->sample);
     c->event = bench_score_room(c, c->n_event, sizeof *c->event);
     for (uint32_t i = 0; i < c->n_event && !c->full; i++)
-        c->event[i] = (r1_event){bench_score_numbers(c, c->d->event.n_num), bench_score_categories(c, &c->d->event)};
+        c->event[i] = (r1_event){bench_score_numbers(c, c->d->event.n_num),
+                                 bench_score_categories(c, &c->d->event)};
     for (uint32_t i = 0; i < n && !c->full; i++) {
         r1_item *item = bench_score_room(c, c->d->n_item, sizeof *item);
-        for (uint32_t k = 0; k < c->d->n_item && !c->full; k++) bench_score_fill_item(c, &c->d->item[k], &item[k]);
+        for (uint32_t k = 0; k < c->d->n_item && !c->full; k++)
+            bench_score_fill_item(c, &c->d->item[k], &item[k]);
         c->sample[i] = (r1_sample){.item = item};
     }
     if (!c->full) return R1_OK;
@@ -92,17 +98,23 @@ static r1_status crowd_new(crowd *c, const r1_model *m, uint32_t n, r1_err *err)
     R1_FAIL(err, R1_E_NOMEM, "bench: no memory for %u samples", n);
 }
 
-static r1_event event_at(void *crowd_of, uint64_t index) { return ((crowd *)crowd_of)->event[index]; }
+static r1_event event_at(void *crowd_of, uint64_t index)
+{
+    return ((crowd *)crowd_of)->event[index];
+}
 
-/* ---- a model ----------------------------------------------------------------------------------------------- */
+/* ---- a model --------------------------------------------------------------------------------- */
 
 static r1_status fit_steps(r1_model *m, crowd *c, r1_err *err)
 {
     uint32_t cap[R1_SYMBOLS_MAX];
     r1_exec *e = NULL;
     r1_pack *pack = NULL;
-    r1_pack_source src = {
-        .sample = c->sample, .n_sample = c->n, .event = event_at, .event_ctx = c, .n_event = c->n_event};
+    r1_pack_source src = {.sample = c->sample,
+                          .n_sample = c->n,
+                          .event = event_at,
+                          .event_ctx = c,
+                          .n_event = c->n_event};
     r1_pack_capacity(m, c->n, cap);
     r1_status st = r1_exec_new(&e, m, r1_backend_cpu(), cap, false, err);
     if (st == R1_OK) st = r1_pack_new(&pack, e, 0, err);
@@ -136,7 +148,7 @@ r1_status r1_bench_model(r1_model **out, const char *description, bool learned, 
     return R1_OK;
 }
 
-/* ---- its speed --------------------------------------------------------------------------------------------- */
+/* ---- its speed ------------------------------------------------------------------------------- */
 
 /* Runs for a twentieth of the time, samples a second into *best where they are more. */
 static r1_status time_runs(r1_session *s, const crowd *c, double seconds, double *best, r1_err *err)
@@ -154,7 +166,8 @@ static r1_status time_runs(r1_session *s, const crowd *c, double seconds, double
     return R1_OK;
 }
 
-r1_status r1_bench_score(const r1_model *m, uint32_t n_batch, double seconds, double samples_s[2], r1_err *err)
+r1_status r1_bench_score(const r1_model *m, uint32_t n_batch, double seconds, double samples_s[2],
+                         r1_err *err)
 {
     crowd c;
     r1_session *s[2] = {NULL, NULL};
@@ -162,8 +175,9 @@ r1_status r1_bench_score(const r1_model *m, uint32_t n_batch, double seconds, do
     r1_status st = R1_OK;
     for (int i = 0; i < 2 && st == R1_OK; i++) {
         /* a cache of two texts: every text is encoded */
-        r1_session_opts o = {
-            .n_sample_max = n_batch, .n_text_cache = 2, .precision = i ? R1_PRECISION_INT8 : R1_PRECISION_F32};
+        r1_session_opts o = {.n_sample_max = n_batch,
+                             .n_text_cache = 2,
+                             .precision = i ? R1_PRECISION_INT8 : R1_PRECISION_F32};
         samples_s[i] = 0;
         st = r1_session_new(&s[i], m, &o, err);
     }

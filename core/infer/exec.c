@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* exec.c - binds operands to memory and calls the backend; where it lacks an op, the operands travel to the host, the
- * CPU's function runs, and the outputs travel back. */
+/* exec.c - binds operands to memory and calls the backend; where it lacks an op, the operands
+ * travel to the host, the CPU's function runs, and the outputs travel back. */
 #include "infer/exec.h"
 
 #include "r1_session.h"
@@ -40,7 +40,8 @@ static void mark_gradients(r1_exec *e)
         const r1_op_def *op = r1_op_get(p->call[i].op);
         bool reached = false;
         for (int k = 0; k < R1_OP_VIEWS; k++)
-            if (op->grads >> k & 1 && p->call[i].v[k].t >= 0) reached |= e->needs_grad[p->call[i].v[k].t];
+            if (op->grads >> k & 1 && p->call[i].v[k].t >= 0)
+                reached |= e->needs_grad[p->call[i].v[k].t];
         for (int k = 0; k < R1_OP_VIEWS; k++)
             if (op->outputs >> k & 1 && reached) e->needs_grad[p->call[i].v[k].t] = true;
     }
@@ -67,13 +68,16 @@ static const r1_operand *exec_unrounded(const r1_exec *e, const r1_operand *o, c
 static r1_status pack_weights(r1_exec *e, bool int8, r1_err *err)
 {
     const r1_plan *p = plan_of(e);
-    if (int8 && !e->be->pack_int8) R1_FAIL(err, R1_E_INVAL, "session: backend %s has no int8", e->be->name);
+    if (int8 && !e->be->pack_int8)
+        R1_FAIL(err, R1_E_INVAL, "session: backend %s has no int8", e->be->name);
     for (uint32_t i = 0; e->be->pack && i < p->n_call; i++) {
         const r1_call *c = &p->call[i];
         if (c->op != R1_OP_LINEAR) continue;
         const float *x_step, *w_step;
-        const r1_operand *x = exec_unrounded(e, &c->v[0], &x_step), *from = exec_unrounded(e, &c->v[1], &w_step);
-        char *base = (e->device ? e->device_weights : (char *)e->m->weights) + p->tensor[from->t].offset;
+        const r1_operand *x = exec_unrounded(e, &c->v[0], &x_step),
+                         *from = exec_unrounded(e, &c->v[1], &w_step);
+        char *base =
+            (e->device ? e->device_weights : (char *)e->m->weights) + p->tensor[from->t].offset;
         r1_view w = r1_operand_view(p, from, e->cap, base);
         int64_t rows = r1_operand_view(p, x, e->cap, NULL).rows;
         e->int8[i] = int8 && r1_net_int8(w.rows, w.cols);
@@ -117,8 +121,8 @@ static r1_status exec_reserve(r1_exec *e, bool train, bool int8, r1_err *err)
     return pack_weights(e, int8, err);
 }
 
-static r1_status exec_new(r1_exec **out, const r1_model *m, const r1_backend *be, const uint32_t *cap, bool train,
-                          bool int8, r1_err *err)
+static r1_status exec_new(r1_exec **out, const r1_model *m, const r1_backend *be,
+                          const uint32_t *cap, bool train, bool int8, r1_err *err)
 {
     r1_exec *e = calloc(1, sizeof *e);
     if (!e) R1_FAIL(err, R1_E_NOMEM, "plan: out of memory");
@@ -134,13 +138,14 @@ static r1_status exec_new(r1_exec **out, const r1_model *m, const r1_backend *be
     return R1_OK;
 }
 
-r1_status r1_exec_new(r1_exec **out, const r1_model *m, const r1_backend *be, const uint32_t *cap, bool train,
-                      r1_err *err)
+r1_status r1_exec_new(r1_exec **out, const r1_model *m, const r1_backend *be, const uint32_t *cap,
+                      bool train, r1_err *err)
 {
     return exec_new(out, m, be, cap, train, false, err);
 }
 
-r1_status r1_exec_new_int8(r1_exec **out, const r1_model *m, const r1_backend *be, const uint32_t *cap, r1_err *err)
+r1_status r1_exec_new_int8(r1_exec **out, const r1_model *m, const r1_backend *be,
+                           const uint32_t *cap, r1_err *err)
 {
     return exec_new(out, m, be, cap, false, true, err);
 }
@@ -164,7 +169,7 @@ void r1_exec_free(r1_exec *e)
     free(e);
 }
 
-/* ---- copies ----------------------------------------------------------------------------------------------- */
+/* ---- copies ---------------------------------------------------------------------------------- */
 
 static size_t row_bytes(const r1_tensor *t) { return t->cols * r1_dtype_bytes(t->dtype); }
 
@@ -194,7 +199,7 @@ r1_status r1_exec_upload_inputs(r1_exec *e, r1_err *err)
     return R1_OK;
 }
 
-/* ---- calls ------------------------------------------------------------------------------------------------ */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 typedef enum { ON_HOST, ON_DEVICE } place;
 
@@ -202,7 +207,8 @@ static char *base_of(const r1_exec *e, int16_t t, place where)
 {
     const r1_tensor *x = &plan_of(e)->tensor[t];
     bool device = where == ON_DEVICE && e->device;
-    if (x->space == R1_SPACE_WEIGHT) return (device ? e->device_weights : (char *)e->m->weights) + x->offset;
+    if (x->space == R1_SPACE_WEIGHT)
+        return (device ? e->device_weights : (char *)e->m->weights) + x->offset;
     return (device ? e->device : e->block) + e->offset[t];
 }
 
@@ -211,7 +217,8 @@ static bool switched_off(const r1_exec *e, const r1_call *c, int slot)
 {
     if (!c->cawa) return false;
     if (c->op == R1_OP_ATTEND) return slot >= 10 && (e->flags & R1_RUN_NO_CONTEXT);
-    return (slot == 1 && (e->flags & R1_RUN_NO_CONTEXT)) || (slot == 2 && (e->flags & R1_RUN_NO_LENGTH));
+    return (slot == 1 && (e->flags & R1_RUN_NO_CONTEXT)) ||
+           (slot == 2 && (e->flags & R1_RUN_NO_LENGTH));
 }
 
 static void exec_bind(const r1_exec *e, const r1_call *c, place where, r1_op_args *a)
@@ -220,7 +227,8 @@ static void exec_bind(const r1_exec *e, const r1_call *c, place where, r1_op_arg
     memset(a, 0, sizeof *a);
     for (int k = 0; k < R1_OP_VIEWS; k++) {
         const r1_operand *o = e->rounds ? &c->v[k] : exec_unrounded(e, &c->v[k], NULL);
-        if (o->t >= 0 && !switched_off(e, c, k)) a->v[k] = r1_operand_view(p, o, e->sym, base_of(e, o->t, where));
+        if (o->t >= 0 && !switched_off(e, c, k))
+            a->v[k] = r1_operand_view(p, o, e->sym, base_of(e, o->t, where));
     }
     memcpy(a->i, c->i, sizeof a->i);
     memcpy(a->f, c->f, sizeof a->f);
@@ -229,7 +237,8 @@ static void exec_bind(const r1_exec *e, const r1_call *c, place where, r1_op_arg
     if (c->op == R1_OP_LINEAR) a->v[3].rows = a->v[0].rows;
 }
 
-static r1_status copy_operands(r1_exec *e, const r1_call *c, uint32_t slots, bool to_host, r1_err *err)
+static r1_status copy_operands(r1_exec *e, const r1_call *c, uint32_t slots, bool to_host,
+                               r1_err *err)
 {
     for (int k = 0; k < R1_OP_VIEWS; k++) {
         if (!(slots >> k & 1) || c->v[k].t < 0) continue;
@@ -300,8 +309,8 @@ static r1_status backward_call(r1_exec *e, const r1_call *c, r1_err *err)
     for (int k = 0; k < R1_OP_VIEWS; k++) {
         int16_t t = c->v[k].t;
         if (!((op->grads | op->outputs) >> k & 1) || !a.v[k].p || !e->needs_grad[t]) continue;
-        char *base =
-            p->tensor[t].space == R1_SPACE_WEIGHT ? (char *)e->wgrad + p->tensor[t].offset : e->grad + e->offset[t];
+        char *base = p->tensor[t].space == R1_SPACE_WEIGHT ? (char *)e->wgrad + p->tensor[t].offset
+                                                           : e->grad + e->offset[t];
         a.g[k] = r1_operand_view(p, &c->v[k], e->sym, base);
         if (op->grads >> k & 1) wanted = true;
     }

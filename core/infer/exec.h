@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* exec.h - runs a plan: capacities become offsets, symbols become views, calls go to the backend.
+/* exec.h - runs a plan: capacities become offsets, symbols become views, calls go to the
+ * backend.
  *
- * Owns: one block for inputs and activations (host, and a mirror on the device where memory is separate), the same for
- * gradients in training. Borrows the model. Reserves everything at creation. One thread at a time. */
+ * Owns: one block for inputs and activations (host, and a mirror on the device where memory is
+ * separate), the same for gradients in training. Borrows the model. Reserves everything at
+ * creation. One thread at a time. */
 #ifndef R1_EXEC_H
 #define R1_EXEC_H
 
@@ -18,31 +20,38 @@ typedef struct {
     size_t *offset;               /* per tensor: into the block; inputs and activations */
     size_t bytes;
     char *block, *grad;
-    float *wgrad;                  /* laid out as the weights */
-    bool *needs_grad;              /* per tensor */
-    int16_t *rounder;              /* per tensor: the LSQ call that makes it; -1: none does */
-    bool rounds;                   /* those calls run; else who reads a rounded tensor gets what it was rounded from */
+    float *wgrad;     /* laid out as the weights */
+    bool *needs_grad; /* per tensor */
+    int16_t *rounder; /* per tensor: the LSQ call that makes it; -1: none does */
+    bool
+        rounds; /* those calls run; else who reads a rounded tensor gets what it was rounded from */
     char *device, *device_weights; /* NULL where memory is the host's */
     void **packed;                 /* per call */
     bool *int8;                    /* per call: packed as 8-bit integers */
 } r1_exec;
 
-/* cap: r1_net_symbols' values for the largest run. In training, what the plan rounds is rounded (`rounds` may be changed between runs). */
-r1_status r1_exec_new(r1_exec **out, const r1_model *m, const r1_backend *be, const uint32_t *cap, bool train,
-                      r1_err *err);
+/* cap: r1_net_symbols' values for the largest run. In training, what the plan rounds is rounded
+ * (`rounds` may be changed between runs). */
+r1_status r1_exec_new(r1_exec **out, const r1_model *m, const r1_backend *be, const uint32_t *cap,
+                      bool train, r1_err *err);
 /* For scoring with 8-bit linear layers; R1_E_INVAL where the backend has none. */
-r1_status r1_exec_new_int8(r1_exec **out, const r1_model *m, const r1_backend *be, const uint32_t *cap, r1_err *err);
+r1_status r1_exec_new_int8(r1_exec **out, const r1_model *m, const r1_backend *be,
+                           const uint32_t *cap, r1_err *err);
 void r1_exec_free(r1_exec *e);
 /* Host memory of a tensor (inputs, activations). */
 static inline void *r1_exec_ptr(const r1_exec *e, int16_t t) { return e->block + e->offset[t]; }
-static inline float *r1_exec_grad(const r1_exec *e, int16_t t) { return (float *)(void *)(e->grad + e->offset[t]); }
+static inline float *r1_exec_grad(const r1_exec *e, int16_t t)
+{
+    return (float *)(void *)(e->grad + e->offset[t]);
+}
 r1_status r1_exec_upload_inputs(r1_exec *e, r1_err *err);
 r1_status r1_exec_upload_rows(r1_exec *e, int16_t t, uint32_t row0, uint32_t n, r1_err *err);
 r1_status r1_exec_download_rows(r1_exec *e, int16_t t, uint32_t row0, uint32_t n, r1_err *err);
 r1_status r1_exec_forward(r1_exec *e, uint8_t phase, r1_err *err);
 /* Operations of a forward pass at the present symbols. */
 double r1_exec_flop(const r1_exec *e);
-/* Zeroes all gradients of activations; the caller then writes those of the logits and calls backward. */
+/* Zeroes all gradients of activations; the caller then writes those of the logits and calls
+ * backward. */
 void r1_exec_zero_grad(r1_exec *e);
 r1_status r1_exec_backward(r1_exec *e, r1_err *err); /* adds to wgrad */
 

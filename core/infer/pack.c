@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pack.c - fills the inputs of a plan from samples. Every count, index and number that a sample brings is checked here,
- * before any op sees it; equal events and equal texts of a batch become one row. */
+/* pack.c - fills the inputs of a plan from samples. Every count, index and number that a sample
+ * brings is checked here, before any op sees it; equal events and equal texts of a batch become
+ * one row. */
 #include "infer/pack.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- row map ---------------------------------------------------------------------------------------------- */
+/* ---- row map --------------------------------------------------------------------------------- */
 
 static r1_status map_new(r1_rowmap *map, uint32_t cap, r1_err *err)
 {
@@ -18,7 +19,8 @@ static r1_status map_new(r1_rowmap *map, uint32_t cap, r1_err *err)
     map->check = calloc(n, sizeof *map->check);
     map->stamp = calloc(n, sizeof *map->stamp);
     map->value = calloc(n, sizeof *map->value);
-    if (!map->key || !map->check || !map->stamp || !map->value) R1_FAIL(err, R1_E_NOMEM, "session: out of memory");
+    if (!map->key || !map->check || !map->stamp || !map->value)
+        R1_FAIL(err, R1_E_NOMEM, "session: out of memory");
     return R1_OK;
 }
 
@@ -37,11 +39,13 @@ static void map_clear(r1_rowmap *map)
     map->now = 1;
 }
 
-/* The value under a key; *fresh when it was not there, and the caller sets it. The map is never full by its capacity. */
+/* The value under a key; *fresh when it was not there, and the caller sets it. The map is never
+ * full by its capacity. */
 static uint32_t *map_at(r1_rowmap *map, uint64_t key, uint64_t check, bool *fresh)
 {
     uint32_t i = (uint32_t)((key ^ check << 1) * 0x9e3779b97f4a7c15u >> 32) & map->mask;
-    while (map->stamp[i] == map->now && (map->key[i] != key || map->check[i] != check)) i = (i + 1) & map->mask;
+    while (map->stamp[i] == map->now && (map->key[i] != key || map->check[i] != check))
+        i = (i + 1) & map->mask;
     *fresh = map->stamp[i] != map->now;
     map->stamp[i] = map->now;
     map->key[i] = key;
@@ -49,7 +53,7 @@ static uint32_t *map_at(r1_rowmap *map, uint64_t key, uint64_t check, bool *fres
     return &map->value[i];
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static const r1_desc *pack_desc_of(const r1_pack *p) { return p->e->m->desc; }
 static const r1_net *pack_net_of(const r1_pack *p) { return &p->e->m->net; }
@@ -87,7 +91,8 @@ static r1_status cache_new(r1_textcache *c, uint32_t n, uint32_t d, r1_err *err)
     c->key = calloc(size, sizeof *c->key);
     c->check = calloc(size, sizeof *c->check);
     c->row = r1_calloc_aligned((size_t)size * d, sizeof *c->row);
-    if (!c->key || !c->check || !c->row) R1_FAIL(err, R1_E_NOMEM, "session: no memory for %u cached texts", size);
+    if (!c->key || !c->check || !c->row)
+        R1_FAIL(err, R1_E_NOMEM, "session: no memory for %u cached texts", size);
     return R1_OK;
 }
 
@@ -141,7 +146,7 @@ void r1_pack_free(r1_pack *p)
     free(p);
 }
 
-/* ---- rows of columns -------------------------------------------------------------------------------------- */
+/* ---- rows of columns ------------------------------------------------------------------------- */
 
 static void put_num(const r1_pack *p, int16_t t, uint32_t row, const float *from, uint32_t n)
 {
@@ -159,38 +164,41 @@ static void put_cat(const r1_pack *p, int16_t t, uint32_t row, const int32_t *fr
 
 static int32_t *pack_ints(const r1_pack *p, int16_t t) { return r1_exec_ptr(p->e, t); }
 
-static r1_status fill_table(const r1_pack *p, uint32_t i, uint32_t b, const r1_item *in, bool shown, r1_err *err)
+static r1_status fill_table(const r1_pack *p, uint32_t i, uint32_t b, const r1_item *in, bool shown,
+                            r1_err *err)
 {
     const r1_row_desc *r = &pack_desc_of(p)->item[i].row;
     const r1_item_io *io = &pack_net_of(p)->item[i];
     if (shown && ((r->n_num && !in->num) || (r->n_cat && !in->cat)))
-        R1_FAIL(err, R1_E_INVAL, "sample %u, item \"%s\": columns are NULL", b, pack_desc_of(p)->item[i].name);
+        R1_FAIL(err, R1_E_INVAL, "sample %u, item \"%s\": columns are NULL", b,
+                pack_desc_of(p)->item[i].name);
     put_num(p, io->num, b, shown ? in->num : NULL, r->n_num);
     put_cat(p, io->cat, b, shown ? in->cat : NULL, r->n_cat);
     pack_ints(p, io->map)[b] = shown ? (int32_t)b : -1;
     return R1_OK;
 }
 
-/* ---- graph ------------------------------------------------------------------------------------------------ */
+/* ---- graph ----------------------------------------------------------------------------------- */
 
 static r1_status check_graph(const r1_item_desc *it, uint32_t b, const r1_item *in, r1_err *err)
 {
     if (in->n_node > it->n_node_max || in->n_edge > it->n_edge_max)
-        R1_FAIL(err, R1_E_INVAL, "sample %u, item \"%s\": %u nodes and %u edges, at most %u and %u", b, it->name,
-                in->n_node, in->n_edge, it->n_node_max, it->n_edge_max);
-    if ((in->n_node && (!in->node || !in->mark)) || (in->n_edge && (!in->edge || !in->src || !in->dst)))
+        R1_FAIL(err, R1_E_INVAL, "sample %u, item \"%s\": %u nodes and %u edges, at most %u and %u",
+                b, it->name, in->n_node, in->n_edge, it->n_node_max, it->n_edge_max);
+    if ((in->n_node && (!in->node || !in->mark)) ||
+        (in->n_edge && (!in->edge || !in->src || !in->dst)))
         R1_FAIL(err, R1_E_INVAL, "sample %u, item \"%s\": arrays are NULL", b, it->name);
     for (uint32_t j = 0; j < in->n_edge; j++)
         if (in->src[j] < 0 || in->dst[j] < 0 || (uint32_t)in->src[j] >= in->n_node ||
             (uint32_t)in->dst[j] >= in->n_node)
-            R1_FAIL(err, R1_E_INVAL, "sample %u, item \"%s\": edge %u joins %d and %d of %u nodes", b, it->name, j,
-                    in->src[j], in->dst[j], in->n_node);
+            R1_FAIL(err, R1_E_INVAL, "sample %u, item \"%s\": edge %u joins %d and %d of %u nodes",
+                    b, it->name, j, in->src[j], in->dst[j], in->n_node);
     return R1_OK;
 }
 
 /* log(1 + degree) / degree: a mean that still knows how many there were. */
-static void fill_scale(float *scale, const int32_t *src, const int32_t *dst, uint32_t n_edge, uint32_t node0,
-                       uint32_t n_node)
+static void fill_scale(float *scale, const int32_t *src, const int32_t *dst, uint32_t n_edge,
+                       uint32_t node0, uint32_t n_node)
 {
     for (uint32_t j = 0; j < n_edge; j++) {
         scale[2 * (size_t)dst[j]] += 1;
@@ -200,11 +208,13 @@ static void fill_scale(float *scale, const int32_t *src, const int32_t *dst, uin
         scale[k] = scale[k] > 0 ? log1pf(scale[k]) / scale[k] : 0;
 }
 
-static r1_status pack_fill_graph(r1_pack *p, uint32_t i, uint32_t b, const r1_item *in, bool shown, r1_err *err)
+static r1_status pack_fill_graph(r1_pack *p, uint32_t i, uint32_t b, const r1_item *in, bool shown,
+                                 r1_err *err)
 {
     const r1_item_desc *it = &pack_desc_of(p)->item[i];
     const r1_item_io *io = &pack_net_of(p)->item[i];
-    uint32_t *n_node = &p->e->sym[io->sym_a], *n_edge = &p->e->sym[io->sym_b], node0 = *n_node, edge0 = *n_edge;
+    uint32_t *n_node = &p->e->sym[io->sym_a], *n_edge = &p->e->sym[io->sym_b], node0 = *n_node,
+             edge0 = *n_edge;
     shown = shown && in->n_node > 0;
     pack_ints(p, io->map)[b] = shown ? (int32_t)b : -1;
     if (shown) {
@@ -212,8 +222,8 @@ static r1_status pack_fill_graph(r1_pack *p, uint32_t i, uint32_t b, const r1_it
         memcpy((float *)r1_exec_ptr(p->e, io->node) + (size_t)node0 * it->row.n_num, in->node,
                (size_t)in->n_node * it->row.n_num * sizeof(float));
         if (in->n_edge)
-            memcpy((float *)r1_exec_ptr(p->e, io->edge) + (size_t)edge0 * it->n_edge_feature, in->edge,
-                   (size_t)in->n_edge * it->n_edge_feature * sizeof(float));
+            memcpy((float *)r1_exec_ptr(p->e, io->edge) + (size_t)edge0 * it->n_edge_feature,
+                   in->edge, (size_t)in->n_edge * it->n_edge_feature * sizeof(float));
         float *scale = r1_exec_ptr(p->e, io->scale);
         for (uint32_t j = 0; j < in->n_node; j++) {
             pack_ints(p, io->mark)[node0 + j] = in->mark[j];
@@ -232,7 +242,7 @@ static r1_status pack_fill_graph(r1_pack *p, uint32_t i, uint32_t b, const r1_it
     return R1_OK;
 }
 
-/* ---- text ------------------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 static void pack_tokenize(r1_pack *p, uint32_t i, const r1_item *in)
 {
@@ -250,14 +260,18 @@ static void pack_tokenize(r1_pack *p, uint32_t i, const r1_item *in)
     pack_ints(p, io->tok_off)[++*n_text] = (int32_t)*n_token;
 }
 
-static r1_status fill_text(r1_pack *p, uint32_t i, uint32_t b, const r1_item *in, bool shown, r1_err *err)
+static r1_status fill_text(r1_pack *p, uint32_t i, uint32_t b, const r1_item *in, bool shown,
+                           r1_err *err)
 {
     const r1_item_io *io = &pack_net_of(p)->item[i];
     int32_t *map = &pack_ints(p, io->map)[b];
     *map = -1;
     if (!shown || in->text_bytes == 0) return R1_OK;
-    if (!in->text) R1_FAIL(err, R1_E_INVAL, "sample %u, item \"%s\": text is NULL", b, pack_desc_of(p)->item[i].name);
-    uint64_t key = r1_hash64(in->text, in->text_bytes, 1 + i), check = r1_hash64(in->text, in->text_bytes, ~key);
+    if (!in->text)
+        R1_FAIL(err, R1_E_INVAL, "sample %u, item \"%s\": text is NULL", b,
+                pack_desc_of(p)->item[i].name);
+    uint64_t key = r1_hash64(in->text, in->text_bytes, 1 + i),
+             check = r1_hash64(in->text, in->text_bytes, ~key);
     bool fresh;
     uint32_t *row = map_at(&p->texts, key, check + i, &fresh);
     if (fresh) {
@@ -267,7 +281,8 @@ static r1_status fill_text(r1_pack *p, uint32_t i, uint32_t b, const r1_item *in
             /* sym_row counts the cached ones until finish() */
             *row = pad_rows(p->e->cap[R1_SYM_SEQ]) + p->e->sym[io->sym_row]++;
             size_t d = row_width(p, i);
-            memcpy((float *)r1_exec_ptr(p->e, io->aligned) + *row * d, c->row + at * d, d * sizeof(float));
+            memcpy((float *)r1_exec_ptr(p->e, io->aligned) + *row * d, c->row + at * d,
+                   d * sizeof(float));
         } else {
             *row = p->n_new_text[i]++;
             p->new_key[i][*row] = key;
@@ -279,7 +294,7 @@ static r1_status fill_text(r1_pack *p, uint32_t i, uint32_t b, const r1_item *in
     return R1_OK;
 }
 
-/* ---- memory ----------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static uint32_t add_event(r1_pack *p, r1_event ev, uint64_t handle)
 {
@@ -291,12 +306,13 @@ static uint32_t add_event(r1_pack *p, r1_event ev, uint64_t handle)
 }
 
 /* Row of the entry that a reference names. */
-static r1_status entry_row(r1_pack *p, const r1_pack_source *src, uint64_t ref, uint32_t b, uint32_t *row, r1_err *err)
+static r1_status entry_row(r1_pack *p, const r1_pack_source *src, uint64_t ref, uint32_t b,
+                           uint32_t *row, r1_err *err)
 {
     bool fresh;
     if (!src->pool && (!src->event || ref >= src->n_event))
-        R1_FAIL(err, R1_E_INVAL, "sample %u: reference %llu, the batch has %llu events", b, (unsigned long long)ref,
-                (unsigned long long)src->n_event);
+        R1_FAIL(err, R1_E_INVAL, "sample %u: reference %llu, the batch has %llu events", b,
+                (unsigned long long)ref, (unsigned long long)src->n_event);
     uint32_t *at = map_at(&p->events, ref, 0, &fresh);
     if (fresh && src->pool) {
         *at = p->gather_base + p->n_gathered;
@@ -308,15 +324,16 @@ static r1_status entry_row(r1_pack *p, const r1_pack_source *src, uint64_t ref, 
     return R1_OK;
 }
 
-static r1_status fill_ref(r1_pack *p, const r1_pack_source *src, uint32_t i, uint32_t b, const r1_item *in, uint32_t j,
-                          r1_err *err)
+static r1_status fill_ref(r1_pack *p, const r1_pack_source *src, uint32_t i, uint32_t b,
+                          const r1_item *in, uint32_t j, r1_err *err)
 {
     const r1_item_desc *it = &pack_desc_of(p)->item[i];
     const r1_item_io *io = &pack_net_of(p)->item[i];
     uint32_t row = 0, at = p->e->sym[io->sym_a], bucket = in->bucket ? in->bucket[j] : 0;
     float weight = in->log_weight ? in->log_weight[j] : 0;
     if (bucket >= it->n_bucket || !(fabsf(weight) <= 20))
-        R1_FAIL(err, R1_E_INVAL, "sample %u, item \"%s\": bucket %u of %u, log weight %g (within 20)", b, it->name,
+        R1_FAIL(err, R1_E_INVAL,
+                "sample %u, item \"%s\": bucket %u of %u, log weight %g (within 20)", b, it->name,
                 bucket, it->n_bucket, (double)weight);
     R1_TRY(entry_row(p, src, in->ref[j], b, &row, err));
     pack_ints(p, io->index)[at] = (int32_t)row;
@@ -326,14 +343,15 @@ static r1_status fill_ref(r1_pack *p, const r1_pack_source *src, uint32_t i, uin
     return R1_OK;
 }
 
-static r1_status fill_memory(r1_pack *p, const r1_pack_source *src, uint32_t i, uint32_t b, const r1_item *in,
-                             bool shown, r1_err *err)
+static r1_status fill_memory(r1_pack *p, const r1_pack_source *src, uint32_t i, uint32_t b,
+                             const r1_item *in, bool shown, r1_err *err)
 {
     const r1_item_desc *it = &pack_desc_of(p)->item[i];
     const r1_item_io *io = &pack_net_of(p)->item[i];
     uint32_t n = shown ? in->n_ref : 0;
     if (n > it->n_ref_max || (n && !in->ref))
-        R1_FAIL(err, R1_E_INVAL, "sample %u, item \"%s\": %u references, at most %u", b, it->name, n, it->n_ref_max);
+        R1_FAIL(err, R1_E_INVAL, "sample %u, item \"%s\": %u references, at most %u", b, it->name,
+                n, it->n_ref_max);
     for (uint32_t j = 0; j < n; j++) R1_TRY(fill_ref(p, src, i, b, in, j, err));
     pack_ints(p, io->map)[b] = n ? (int32_t)b : -1;
     pack_ints(p, io->count)[b] = (int32_t)n;
@@ -341,7 +359,7 @@ static r1_status fill_memory(r1_pack *p, const r1_pack_source *src, uint32_t i, 
     return R1_OK;
 }
 
-/* ---- a batch ---------------------------------------------------------------------------------------------- */
+/* ---- a batch --------------------------------------------------------------------------------- */
 
 static void pack_begin(r1_pack *p, uint32_t n)
 {
@@ -390,10 +408,12 @@ static r1_status own_events(r1_pack *p, const r1_pack_source *src, r1_err *err)
     return R1_OK;
 }
 
-static r1_status pack_fill_item(r1_pack *p, const r1_pack_source *src, uint32_t i, uint32_t b, r1_err *err)
+static r1_status pack_fill_item(r1_pack *p, const r1_pack_source *src, uint32_t i, uint32_t b,
+                                r1_err *err)
 {
     const r1_item *in = &src->sample[b].item[i];
-    bool hidden = (src->items_off >> i & 1) || (src->drop && (src->drop[b] >> i & 1)), shown = in->present && !hidden;
+    bool hidden = (src->items_off >> i & 1) || (src->drop && (src->drop[b] >> i & 1)),
+         shown = in->present && !hidden;
     switch (pack_desc_of(p)->item[i].kind) {
     case R1_ITEM_TABLE: return fill_table(p, i, b, in, shown, err);
     case R1_ITEM_TEXT: return fill_text(p, i, b, in, shown, err);
@@ -403,8 +423,8 @@ static r1_status pack_fill_item(r1_pack *p, const r1_pack_source *src, uint32_t 
     return R1_OK;
 }
 
-/* Row counts that only now are known. Cached texts and gathered entries lie above what the capacities allow to be made
- * in one run, so that padding rows of a product never touch them. */
+/* Row counts that only now are known. Cached texts and gathered entries lie above what the
+ * capacities allow to be made in one run, so that padding rows of a product never touch them. */
 static void pack_finish(r1_pack *p)
 {
     r1_exec *e = p->e;
@@ -435,12 +455,14 @@ r1_status r1_pack_fill(r1_pack *p, const r1_pack_source *src, r1_err *err)
     pack_begin(p, (uint32_t)src->n_sample);
     R1_TRY(own_events(p, src, err));
     for (uint32_t b = 0; b < src->n_sample; b++)
-        for (uint32_t i = 0; i < pack_desc_of(p)->n_item; i++) R1_TRY(pack_fill_item(p, src, i, b, err));
+        for (uint32_t i = 0; i < pack_desc_of(p)->n_item; i++)
+            R1_TRY(pack_fill_item(p, src, i, b, err));
     pack_finish(p);
     return pack_upload(p, err);
 }
 
-r1_status r1_pack_events(r1_pack *p, const r1_event *event, const uint64_t *handle, uint32_t n, r1_err *err)
+r1_status r1_pack_events(r1_pack *p, const r1_event *event, const uint64_t *handle, uint32_t n,
+                         r1_err *err)
 {
     pack_begin(p, 0);
     for (uint32_t i = 0; i < n; i++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pack.h - samples into a plan's inputs: checks every sample, sets the symbols, makes each event and each text once. */
+/* pack.h - samples into a plan's inputs: checks every sample, sets the symbols, makes each event
+ * and each text once. */
 #ifndef R1_PACK_H
 #define R1_PACK_H
 
@@ -27,7 +28,7 @@ typedef struct {
     r1_textcache cache[R1_ITEMS_MAX]; /* row NULL: no cache */
     uint32_t n_gathered, gather_base; /* entries that come from the pool */
     uint64_t *gathered;               /* their handles */
-    uint64_t *stored;                 /* handles of the rows 0..n_event-1 that the pool wants; 0: none */
+    uint64_t *stored; /* handles of the rows 0..n_event-1 that the pool wants; 0: none */
     /* texts encoded in this run, to be remembered */
     uint32_t n_new_text[R1_ITEMS_MAX];
     uint64_t *new_key[R1_ITEMS_MAX], *new_check[R1_ITEMS_MAX];
@@ -50,7 +51,8 @@ void r1_pack_free(r1_pack *p);
 void r1_pack_capacity(const r1_model *m, uint32_t n, uint32_t *cap);
 r1_status r1_pack_fill(r1_pack *p, const r1_pack_source *src, r1_err *err);
 /* Events alone, for phase 0; at most cap[R1_SYM_EVENT]. */
-r1_status r1_pack_events(r1_pack *p, const r1_event *event, const uint64_t *handle, uint32_t n, r1_err *err);
+r1_status r1_pack_events(r1_pack *p, const r1_event *event, const uint64_t *handle, uint32_t n,
+                         r1_err *err);
 /* After phase 0: rows of the pool next to those just made. */
 r1_status r1_pack_gather(r1_pack *p, r1_memory *pool, r1_err *err);
 /* After phase 1: what was encoded goes to the cache. */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* session.c - scoring: pieces of at most n_sample_max go through the plan; calibration, probabilities and the trace come
- * from the logits at every position.
+/* session.c - scoring: pieces of at most n_sample_max go through the plan; calibration,
+ * probabilities and the trace come from the logits at every position.
  *
- * With a pool: entries are made first (they depend on their own events alone), stored when it is this ticket's turn,
- * and only then does the batch read the pool; so it sees all earlier batches, whoever ran them. */
+ * With a pool: entries are made first (they depend on their own events alone), stored when it is
+ * this ticket's turn, and only then does the batch read the pool; so it sees all earlier
+ * batches, whoever ran them. */
 #include "infer/session.h"
 
 #include "infer/pack.h"
@@ -37,25 +38,26 @@ static r1_status session_grow(r1_session *s, size_t n, r1_err *err)
     if (prob) s->prob = prob;
     double *trace = r1_realloc_array(s->trace, n * out * positions, sizeof *trace);
     if (trace) s->trace = trace;
-    if (!logit || !prob || !trace) R1_FAIL(err, R1_E_NOMEM, "session: no memory for %zu results", n);
+    if (!logit || !prob || !trace)
+        R1_FAIL(err, R1_E_NOMEM, "session: no memory for %zu results", n);
     s->cap = n;
     return R1_OK;
 }
 
-r1_status r1_session_new_on(r1_session **out, const r1_model *m, const r1_session_opts *opts, const r1_backend *be,
-                            r1_err *err)
+r1_status r1_session_new_on(r1_session **out, const r1_model *m, const r1_session_opts *opts,
+                            const r1_backend *be, r1_err *err)
 {
     r1_session_opts o = opts ? *opts : (r1_session_opts){0};
     if (!o.n_sample_max) o.n_sample_max = 64;
     if (!o.n_text_cache) o.n_text_cache = 4096;
     if (o.n_sample_max > PIECE_MAX || o.n_text_cache > 1u << 20)
-        R1_FAIL(err, R1_E_INVAL, "session: %u samples (at most %d), %u cached texts (at most %u)", o.n_sample_max,
-                PIECE_MAX, o.n_text_cache, 1u << 20);
+        R1_FAIL(err, R1_E_INVAL, "session: %u samples (at most %d), %u cached texts (at most %u)",
+                o.n_sample_max, PIECE_MAX, o.n_text_cache, 1u << 20);
     if (o.precision == R1_PRECISION_AUTO)
         o.precision = m->steps && be->pack_int8 ? R1_PRECISION_INT8 : R1_PRECISION_F32;
     if (o.precision != R1_PRECISION_F32 && o.precision != R1_PRECISION_INT8)
-        R1_FAIL(err, R1_E_INVAL, "session: precision %d, expected %d (f32), %d (int8) or %d (auto)", (int)o.precision,
-                R1_PRECISION_F32, R1_PRECISION_INT8, R1_PRECISION_AUTO);
+        R1_FAIL(err, R1_E_INVAL, "session: precision %d, expected %d (f32), %d (int8) or %d (auto)",
+                (int)o.precision, R1_PRECISION_F32, R1_PRECISION_INT8, R1_PRECISION_AUTO);
     r1_session *s = calloc(1, sizeof *s);
     if (!s) R1_FAIL(err, R1_E_NOMEM, "session: out of memory");
     uint32_t cap[R1_SYMBOLS_MAX];
@@ -80,7 +82,8 @@ r1_status r1_session_new_on(r1_session **out, const r1_model *m, const r1_sessio
     return R1_OK;
 }
 
-r1_status r1_session_new(r1_session **out, const r1_model *m, const r1_session_opts *opts, r1_err *err)
+r1_status r1_session_new(r1_session **out, const r1_model *m, const r1_session_opts *opts,
+                         r1_err *err)
 {
     r1_err local = {0};
     const r1_backend *be = r1_backend_find(opts ? opts->backend : NULL, &local);
@@ -105,12 +108,12 @@ void r1_session_free(r1_session *s)
 
 r1_precision r1_session_precision(const r1_session *s) { return s->precision; }
 
-/* ---- one piece -------------------------------------------------------------------------------------------- */
+/* ---- one piece ------------------------------------------------------------------------------- */
 
 static r1_event inline_event(void *ctx, uint64_t index) { return ((const r1_event *)ctx)[index]; }
 
-/* New entries to their slots, and back where the pool rounds them: samples of their own batch read them in place. The last piece of a
- * batch lets the next ticket go on. */
+/* New entries to their slots, and back where the pool rounds them: samples of their own batch
+ * read them in place. The last piece of a batch lets the next ticket go on. */
 static r1_status store_entries(r1_session *s, r1_memory *pool, r1_err *err)
 {
     size_t width = 2 * (size_t)s->m->desc->d_memory;
@@ -130,7 +133,8 @@ static uint32_t items_hidden(const r1_batch *b)
     return b->items_off | after;
 }
 
-static r1_status session_forward(r1_session *s, const r1_batch *b, size_t first, size_t n, r1_err *err)
+static r1_status session_forward(r1_session *s, const r1_batch *b, size_t first, size_t n,
+                                 r1_err *err)
 {
     r1_pack_source src = {.sample = b->sample + first,
                           .n_sample = n,
@@ -150,27 +154,31 @@ static r1_status session_forward(r1_session *s, const r1_batch *b, size_t first,
     R1_TRY(r1_exec_forward(s->e, 1, err));
     R1_TRY(r1_pack_remember(s->pack, err));
     R1_TRY(r1_exec_forward(s->e, 2, err));
-    uint32_t rows = (uint32_t)r1_tensor_rows(&s->e->m->net.plan.tensor[s->e->m->net.logits], s->e->sym);
+    uint32_t rows =
+        (uint32_t)r1_tensor_rows(&s->e->m->net.plan.tensor[s->e->m->net.logits], s->e->sym);
     return r1_exec_download_rows(s->e, s->e->m->net.logits, 0, rows, err);
 }
 
-/* ---- reading the heads ------------------------------------------------------------------------------------ */
+/* ---- reading the heads ----------------------------------------------------------------------- */
 
 static float session_calibrated(const r1_model *m, size_t output, float logit)
 {
     for (uint32_t h = 0; h < m->desc->n_headc; h++) {
         const r1_head_desc *d = &m->desc->head[h];
-        if (output >= d->output && output < d->output + d->n) return r1_model_calibrated(m, h, logit);
+        if (output >= d->output && output < d->output + d->n)
+            return r1_model_calibrated(m, h, logit);
     }
     return logit;
 }
 
-/* Differences of floats as doubles, so that adding them up gives the last logit again. Where a double cannot hold a
- * difference (29 binary orders apart), the remainder moves to the next step. */
+/* Differences of floats as doubles, so that adding them up gives the last logit again. Where a
+ * double cannot hold a difference (29 binary orders apart), the remainder moves to the next
+ * step. */
 static void read_sample(r1_session *s, size_t in, size_t out, uint32_t n_step)
 {
     size_t n = s->m->desc->n_output;
-    const float *logits = (const float *)r1_exec_ptr(s->e, s->e->m->net.logits) + in * s->e->m->net.n_position * n;
+    const float *logits =
+        (const float *)r1_exec_ptr(s->e, s->e->m->net.logits) + in * s->e->m->net.n_position * n;
     double *trace = s->trace + out * (n_step + 1) * n;
     for (size_t k = 0; k < n; k++) {
         double sum = 0;
@@ -199,7 +207,9 @@ static void rank_probabilities(r1_session *s, const r1_batch *b, uint32_t k)
 {
     size_t n = s->m->desc->n_output;
     for (size_t i = 0, to; i < b->n_sample; i = to) {
-        for (to = i + 1; to < b->n_sample && b->sample[i].group && b->sample[to].group == b->sample[i].group;) to++;
+        for (to = i + 1;
+             to < b->n_sample && b->sample[i].group && b->sample[to].group == b->sample[i].group;)
+            to++;
         session_softmax(s->logit + i * n + k, s->prob + i * n + k, to - i, n);
     }
 }
@@ -220,16 +230,19 @@ static void session_probabilities(r1_session *s, const r1_batch *b)
     }
 }
 
-/* ---- a batch ---------------------------------------------------------------------------------------------- */
+/* ---- a batch --------------------------------------------------------------------------------- */
 
 static r1_status session_check(const r1_session *s, const r1_batch *b, r1_err *err)
 {
     if (b->n_sample > SAMPLES_MAX || (b->n_sample && !b->sample))
         R1_FAIL(err, R1_E_INVAL, "session: %zu samples, at most %d", b->n_sample, SAMPLES_MAX);
-    if (b->pool && b->event) R1_FAIL(err, R1_E_INVAL, "session: a batch has a pool or events, not both");
-    if (b->pool && !b->ticket) R1_FAIL(err, R1_E_INVAL, "session: a batch with a pool needs its ticket");
+    if (b->pool && b->event)
+        R1_FAIL(err, R1_E_INVAL, "session: a batch has a pool or events, not both");
+    if (b->pool && !b->ticket)
+        R1_FAIL(err, R1_E_INVAL, "session: a batch with a pool needs its ticket");
     if (b->n_step > s->m->desc->n_item)
-        R1_FAIL(err, R1_E_INVAL, "session: %u steps, the model has %u items", b->n_step, s->m->desc->n_item);
+        R1_FAIL(err, R1_E_INVAL, "session: %u steps, the model has %u items", b->n_step,
+                s->m->desc->n_item);
     return R1_OK;
 }
 
@@ -251,7 +264,8 @@ static r1_status session_run(r1_session *s, const r1_batch *b, uint32_t n_step, 
 static void blank_entries(const r1_batch *b)
 {
     r1_memory_wait(b->pool, b->ticket);
-    for (size_t i = 0; b->sample && i < b->n_sample; i++) r1_memory_blank(b->pool, b->sample[i].event_handle);
+    for (size_t i = 0; b->sample && i < b->n_sample; i++)
+        r1_memory_blank(b->pool, b->sample[i].event_handle);
 }
 
 r1_status r1_session_run(r1_session *s, const r1_batch *b, r1_result *result, r1_err *err)
@@ -259,7 +273,9 @@ r1_status r1_session_run(r1_session *s, const r1_batch *b, r1_result *result, r1
     uint32_t n_step = b->n_step ? b->n_step : s->m->desc->n_item;
     memset(result, 0, sizeof *result);
     r1_status st = session_run(s, b, n_step, err);
-    if (st == R1_OK) *result = (r1_result){b->n_sample, s->m->desc->n_output, n_step, s->logit, s->prob, s->trace};
+    if (st == R1_OK)
+        *result =
+            (r1_result){b->n_sample, s->m->desc->n_output, n_step, s->logit, s->prob, s->trace};
     if (b->pool && b->ticket) {
         if (st != R1_OK) blank_entries(b);
         r1_memory_end(b->pool, b->ticket);
@@ -284,8 +300,11 @@ r1_status r1_session_store(r1_session *s, r1_memory *pool, uint64_t ticket, cons
 
 const float *r1_session_aligned(const r1_session *s, size_t sample, size_t item)
 {
-    if (s->folded || sample >= s->e->sym[R1_SYM_SEQ] || item >= s->m->desc->n_item || s->e->device) return NULL;
+    if (s->folded || sample >= s->e->sym[R1_SYM_SEQ] || item >= s->m->desc->n_item || s->e->device)
+        return NULL;
     const r1_item_io *io = &s->e->m->net.item[item];
     int32_t row = ((const int32_t *)r1_exec_ptr(s->e, io->map))[sample];
-    return row < 0 ? NULL : (const float *)r1_exec_ptr(s->e, io->aligned) + (size_t)row * s->m->desc->d_align;
+    return row < 0
+               ? NULL
+               : (const float *)r1_exec_ptr(s->e, io->aligned) + (size_t)row * s->m->desc->d_align;
 }

@@ -23,12 +23,15 @@ enum {
     GAP_LOW = 6,                 /* bits of a gap that are coded as they are */
     ENCODE_ROWS = 1024
 };
-/* no finer steps than this on the widest axis: bins and tails hold no more, and recall is past .98 there */
+/* no finer steps than this on the widest axis: bins and tails hold no more, and recall is past
+ * .98 there */
 static const double finest = 200;
 static const double metric_power = 0.6, sketch_sigma = 3.0;
-/* an axis below this many steps would round to anything but zero once in a thousand rows: it is dropped */
+/* an axis below this many steps would round to anything but zero once in a thousand rows: it is
+ * dropped */
 static const double coded_sigma = 0.16;
-/* three bytes of the coder's state less what it carries, and what fitted tables lose on other rows (measured) */
+/* three bytes of the coder's state less what it carries, and what fitted tables lose on other
+ * rows (measured) */
 static const double state_bytes = 2.6;
 static const float stop_share = 0.6f;
 
@@ -37,7 +40,10 @@ static const rans_table *tail_table(const code *c, uint32_t i)
 {
     return &c->table[CODE_GROUPS + CODE_WIDTHS + c->group[i]];
 }
-static const rans_table *width_table(const code *c, int w) { return &c->table[CODE_GROUPS + w - 1]; }
+static const rans_table *width_table(const code *c, int w)
+{
+    return &c->table[CODE_GROUPS + w - 1];
+}
 
 void code_free(code *c)
 {
@@ -76,12 +82,14 @@ R1_CLONES static void add_scaled(double *restrict y, const double *restrict x, d
 }
 
 /* Of at most COVARIANCE_ROWS rows spread over the n. */
-static void code_covariance(const float *x, size_t n, size_t d, const float *mean, double *row, double *out)
+static void code_covariance(const float *x, size_t n, size_t d, const float *mean, double *row,
+                            double *out)
 {
     size_t stride = n > COVARIANCE_ROWS ? n / COVARIANCE_ROWS : 1, used = 0;
     memset(out, 0, d * d * sizeof *out);
     for (size_t i = 0; i < n; i += stride, used++) {
-        for (size_t a = 0; a < d; a++) row[a] = (double)x[i * d + a] - (mean ? (double)mean[a] : 0.0);
+        for (size_t a = 0; a < d; a++)
+            row[a] = (double)x[i * d + a] - (mean ? (double)mean[a] : 0.0);
         for (size_t a = 0; a < d; a++) add_scaled(out + a * d + a, row + a, row[a], d - a);
     }
     for (size_t a = 0; a < d; a++)
@@ -95,7 +103,8 @@ static void code_multiply(const double *a, const double *b, size_t n, double *ou
         for (size_t k = 0; k < n; k++) add_scaled(out + i * n, b + k * n, a[i * n + k], n);
 }
 
-/* out = V' diag(value^power) V, rows of v are the eigenvectors; tiny values are lifted so that the power stays finite. */
+/* out = V' diag(value^power) V, rows of v are the eigenvectors; tiny values are lifted so that
+ * the power stays finite. */
 static void power_of(const double *value, const double *v, size_t n, double power, double *out)
 {
     memset(out, 0, n * n * sizeof *out);
@@ -107,13 +116,14 @@ static void power_of(const double *value, const double *v, size_t n, double powe
 }
 
 /* x: sample, r: its residuals. Fills m, forward and back (rows beyond the rank dropped). */
-static r1_status code_axes(code *c, const float *x, const float *r, size_t n, const float *mean, r1_err *err)
+static r1_status code_axes(code *c, const float *x, const float *r, size_t n, const float *mean,
+                           r1_err *err)
 {
     size_t d = c->d, dd = d * d;
     double *buf = malloc(sizeof *buf * (5 * dd + 3 * d));
     if (!buf) R1_FAIL(err, R1_E_NOMEM, "no memory for the axes of %zu columns", d);
-    double *cov = buf, *v = cov + dd, *metric = v + dd, *t = metric + dd, *inv = t + dd, *value = inv + dd,
-           *row = value + d, *other = row + d;
+    double *cov = buf, *v = cov + dd, *metric = v + dd, *t = metric + dd, *inv = t + dd,
+           *value = inv + dd, *row = value + d, *other = row + d;
     code_covariance(x, n, d, mean, row, cov);
     linalg_eigen(cov, d, value, v);
     power_of(value, v, d, metric_power / 2, metric);
@@ -156,14 +166,16 @@ static int code_bin_of(const int16_t *edge, int z)
     return b;
 }
 
-/* Fifteen distinct edges near the quantiles of the n values of z, inner bins at most CODE_WIDTHS wide. */
+/* Fifteen distinct edges near the quantiles of the n values of z, inner bins at most CODE_WIDTHS
+ * wide. */
 static void fit_edges(const int *count, size_t n, int16_t *edge)
 {
     size_t seen = 0;
     int z = -Z_MAX, prev = -Z_MAX - 1;
     for (int b = 0; b < CODE_BIN - 1; b++) {
         size_t want = n * (size_t)(b + 1) / CODE_BIN;
-        while (z < Z_MAX && seen + (size_t)count[z + Z_MAX] <= want) seen += (size_t)count[z++ + Z_MAX];
+        while (z < Z_MAX && seen + (size_t)count[z + Z_MAX] <= want)
+            seen += (size_t)count[z++ + Z_MAX];
         int e = z, low = prev + 1, high = Z_MAX - (CODE_BIN - 2 - b);
         if (b > 0 && e > prev + CODE_WIDTHS) e = prev + CODE_WIDTHS;
         if (e < low) e = low;
@@ -181,8 +193,9 @@ static const rans_table *code_inside(const code *c, uint32_t i, int bin, int z, 
         at = edge[0] - 1 - z;
     else
         at = z - edge[bin - 1];
-    const rans_table *t =
-        bin == 0 || bin == CODE_BIN - 1 ? tail_table(c, i) : width_table(c, edge[bin] - edge[bin - 1]);
+    const rans_table *t = bin == 0 || bin == CODE_BIN - 1
+                              ? tail_table(c, i)
+                              : width_table(c, edge[bin] - edge[bin - 1]);
     *symbol = rans_clamp(t, at);
     return t;
 }
@@ -193,7 +206,10 @@ static int from_inside(const code *c, uint32_t i, int bin, uint32_t symbol)
     return bin == 0 ? edge[0] - 1 - (int)symbol : edge[bin - 1] + (int)symbol;
 }
 
-static double code_bits_of(const rans_table *t, uint32_t symbol) { return RANS_BITS - log2(t->freq[symbol]); }
+static double code_bits_of(const rans_table *t, uint32_t symbol)
+{
+    return RANS_BITS - log2(t->freq[symbol]);
+}
 
 typedef struct {
     const float *y; /* [n][stride] */
@@ -209,7 +225,8 @@ static void fit_sketch_axis(code *c, const fit_data *f, uint32_t i, double *tail
     double sum[CODE_BIN] = {0};
     size_t count[CODE_BIN] = {0};
     memset(f->histogram, 0, sizeof *f->histogram * (2 * Z_MAX + 1));
-    for (size_t r = 0; r < f->n; r++) f->histogram[clamp_z(f->y[r * f->stride + i] / c->step, Z_MAX) + Z_MAX]++;
+    for (size_t r = 0; r < f->n; r++)
+        f->histogram[clamp_z(f->y[r * f->stride + i] / c->step, Z_MAX) + Z_MAX]++;
     fit_edges(f->histogram, f->n, edge);
     for (int z = -Z_MAX; z <= Z_MAX; z++) {
         int b = code_bin_of(edge, z), k = f->histogram[z + Z_MAX];
@@ -221,7 +238,8 @@ static void fit_sketch_axis(code *c, const fit_data *f, uint32_t i, double *tail
         }
     }
     for (int b = 0; b < CODE_BIN; b++) {
-        int low = b ? edge[b - 1] : edge[0] - 1, high = b < CODE_BIN - 1 ? edge[b] - 1 : edge[b - 1];
+        int low = b ? edge[b - 1] : edge[0] - 1,
+            high = b < CODE_BIN - 1 ? edge[b] - 1 : edge[b - 1];
         bin[b] = count[b] ? (float)(sum[b] / (double)count[b]) : (float)(low + high) / 2;
     }
 }
@@ -232,11 +250,13 @@ static void fit_tables(code *c, const fit_data *f)
     double count[RANS_SYMBOLS];
     uint32_t plain = c->m - c->n_sketch;
     for (uint32_t g = 0; g < CODE_GROUPS; g++) {
-        uint32_t from = c->n_sketch + plain * g / CODE_GROUPS, to = c->n_sketch + plain * (g + 1) / CODE_GROUPS;
+        uint32_t from = c->n_sketch + plain * g / CODE_GROUPS,
+                 to = c->n_sketch + plain * (g + 1) / CODE_GROUPS;
         memset(count, 0, sizeof count);
         for (uint32_t i = from; i < to; i++) {
             c->group[i] = (uint8_t)g;
-            for (size_t r = 0; r < f->n; r++) count[clamp_z(f->y[r * f->stride + i] / c->step, HALF) + HALF]++;
+            for (size_t r = 0; r < f->n; r++)
+                count[clamp_z(f->y[r * f->stride + i] / c->step, HALF) + HALF]++;
         }
         double reach = from < to ? 4.5 * f->sigma[from] / c->step + 2 : 2;
         uint32_t half = reach < HALF ? (uint32_t)reach : HALF;
@@ -248,7 +268,8 @@ static void fit_tables(code *c, const fit_data *f)
     }
     for (uint32_t g = 0; g < CODE_TAILS; g++) {
         memset(count, 0, sizeof count);
-        for (uint32_t i = c->n_sketch * g / CODE_TAILS; i < c->n_sketch * (g + 1) / CODE_TAILS; i++) {
+        for (uint32_t i = c->n_sketch * g / CODE_TAILS; i < c->n_sketch * (g + 1) / CODE_TAILS;
+             i++) {
             c->group[i] = (uint8_t)g;
             fit_sketch_axis(c, f, i, count);
         }
@@ -264,7 +285,8 @@ static double transform_bytes(code *c, const fit_data *f)
     double bits = 0;
     c->n_sketch = c->m = 0;
     while (c->m < f->stride && f->sigma[c->m] / c->step >= coded_sigma) c->m++;
-    while (c->n_sketch < c->m && c->n_sketch < CODE_SKETCH_MAX && f->sigma[c->n_sketch] / c->step >= sketch_sigma)
+    while (c->n_sketch < c->m && c->n_sketch < CODE_SKETCH_MAX &&
+           f->sigma[c->n_sketch] / c->step >= sketch_sigma)
         c->n_sketch++;
     c->n_sketch &= ~3u;
     fit_tables(c, f);
@@ -277,7 +299,8 @@ static double transform_bytes(code *c, const fit_data *f)
                 const rans_table *t = code_inside(c, i, bin, zi, &symbol);
                 bits += code_bits_of(t, symbol);
             } else
-                bits += code_bits_of(group_table(c, i), rans_clamp(group_table(c, i), clamp_z(z, HALF) + HALF));
+                bits += code_bits_of(group_table(c, i),
+                                     rans_clamp(group_table(c, i), clamp_z(z, HALF) + HALF));
         }
     return bits / 8 / (double)f->n + c->n_sketch * 0.5 + state_bytes;
 }
@@ -290,15 +313,17 @@ static void fit_sparse_tables(code *c, const double *high, const double *coefs)
     rans_table_fit(&c->table[2], coefs, HALF - SPARSE_HALF, HALF + SPARSE_HALF);
 }
 
-static double sparse_bytes(code *c, const fit_data *f, const float *gram, const float *product, float *scratch,
-                           float *p)
+static double sparse_bytes(code *c, const fit_data *f, const float *gram, const float *product,
+                           float *scratch, float *p)
 {
     double bits = 0, high[RANS_SYMBOLS] = {0}, coefs[RANS_SYMBOLS] = {0};
     uint32_t *index = malloc(sizeof *index * c->k_max);
     float *coef = malloc(sizeof *coef * c->k_max);
     for (size_t r = 0; r < f->n && index && coef; r++) {
         memcpy(p, product + r * c->n_atom, sizeof *p * c->n_atom);
-        uint32_t k = omp_encode(gram, c->n_atom, p, stop_share * c->step, c->k_max, index, coef, scratch), next = 0;
+        uint32_t k = omp_encode(gram, c->n_atom, p, stop_share * c->step, c->k_max, index, coef,
+                                scratch),
+                 next = 0;
         for (uint32_t t = 0; t < k; t++) {
             int z = clamp_z(coef[t] / c->step, SPARSE_HALF);
             if (z == 0) continue;
@@ -311,8 +336,10 @@ static double sparse_bytes(code *c, const fit_data *f, const float *gram, const 
     free(index);
     free(coef);
     fit_sparse_tables(c, high, coefs);
-    for (uint32_t s = 0; s <= GAP_END; s++) bits += high[s] * (code_bits_of(&c->table[0], s) + (s < GAP_END ? GAP_LOW : 0));
-    for (uint32_t s = HALF - SPARSE_HALF; s <= HALF + SPARSE_HALF; s++) bits += coefs[s] * code_bits_of(&c->table[2], s);
+    for (uint32_t s = 0; s <= GAP_END; s++)
+        bits += high[s] * (code_bits_of(&c->table[0], s) + (s < GAP_END ? GAP_LOW : 0));
+    for (uint32_t s = HALF - SPARSE_HALF; s <= HALF + SPARSE_HALF; s++)
+        bits += coefs[s] * code_bits_of(&c->table[2], s);
     return bits / 8 / (double)f->n + state_bytes;
 }
 
@@ -329,9 +356,10 @@ static r1_status fit_step(code *c, const fit_data *f, double bytes, r1_err *err)
         R1_TRY(omp_gram(c->atom, c->n_atom, c->m, &gram, err));
         product = malloc(sizeof *product * f->n * c->n_atom);
         scratch = malloc(sizeof *scratch * (omp_scratch(c->n_atom, c->k_max) + c->n_atom));
-        r1_status st = product && scratch
-                           ? linalg_product(f->y, f->n, c->atom, c->n_atom, c->m, product, err)
-                           : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for sparse codes");
+        r1_status st =
+            product && scratch
+                ? linalg_product(f->y, f->n, c->atom, c->n_atom, c->m, product, err)
+                : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for sparse codes");
         if (st != R1_OK) {
             free(gram);
             free(product);
@@ -339,10 +367,12 @@ static r1_status fit_step(code *c, const fit_data *f, double bytes, r1_err *err)
             return st;
         }
     }
-    double top = c->m ? f->sigma[0] : 1, low = log(top / finest + 1e-30), high = log(top * 16 + 1e-30);
+    double top = c->m ? f->sigma[0] : 1, low = log(top / finest + 1e-30),
+           high = log(top * 16 + 1e-30);
     for (int round = 0; round < 14; round++) {
         c->step = (float)exp((low + high) / 2);
-        double used = gram ? sparse_bytes(c, f, gram, product, scratch, scratch + omp_scratch(c->n_atom, c->k_max))
+        double used = gram ? sparse_bytes(c, f, gram, product, scratch,
+                                          scratch + omp_scratch(c->n_atom, c->k_max))
                            : transform_bytes(c, f);
         if (used > bytes)
             low = (low + high) / 2;
@@ -358,8 +388,8 @@ static r1_status fit_step(code *c, const fit_data *f, double bytes, r1_err *err)
 /* ---- training ---- */
 
 /* At most SAMPLE_MAX rows of x, drawn without repetition, in random order. */
-static r1_status draw_sample(const float *x, size_t n, uint32_t d, uint64_t seed, float **out, size_t *n_sample,
-                             r1_err *err)
+static r1_status draw_sample(const float *x, size_t n, uint32_t d, uint64_t seed, float **out,
+                             size_t *n_sample, r1_err *err)
 {
     *n_sample = n < SAMPLE_MAX ? n : SAMPLE_MAX;
     uint32_t *row = r1_realloc_array(NULL, n, sizeof *row);
@@ -382,26 +412,30 @@ static r1_status draw_sample(const float *x, size_t n, uint32_t d, uint64_t seed
     return R1_OK;
 }
 
-/* Rows at the end of the sample that centres are not learned from: the step is found on them, since codes of rows that the
- * centres have not seen are longer. */
+/* Rows at the end of the sample that centres are not learned from: the step is found on them,
+ * since codes of rows that the centres have not seen are longer. */
 static size_t held_out(size_t n) { return n > 4 * STEP_SAMPLE ? STEP_SAMPLE : 0; }
 
 /* Axes, dictionary, tables from a sample x and its residuals r; y is [n][m] afterwards. */
-static r1_status train_on(code *c, const float *x, float *r, size_t n, const float *mean, const code_opts *o,
-                          r1_err *err)
+static r1_status train_on(code *c, const float *x, float *r, size_t n, const float *mean,
+                          const code_opts *o, r1_err *err)
 {
     R1_TRY(code_axes(c, x, r, n, mean, err));
     float *y = malloc(sizeof *y * (n * c->m + 1));
     double *sigma = calloc(c->m + 1u, sizeof *sigma);
     int *histogram = malloc(sizeof *histogram * (2 * Z_MAX + 1));
     r1_status st = R1_OK;
-    if (!y || !sigma || !histogram) st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a sample");
+    if (!y || !sigma || !histogram)
+        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a sample");
     if (st == R1_OK && c->m) st = linalg_product(r, n, c->forward, c->m, c->d, y, err);
-    for (size_t i = 0; i < n * c->m && st == R1_OK; i++) sigma[i % c->m] += (double)y[i] * y[i] / (double)n;
+    for (size_t i = 0; i < n * c->m && st == R1_OK; i++)
+        sigma[i % c->m] += (double)y[i] * y[i] / (double)n;
     for (uint32_t i = 0; i < c->m && st == R1_OK; i++) sigma[i] = sqrt(sigma[i]);
     if (st == R1_OK && c->kind == R1_CODE_SPARSE && c->m)
-        st = omp_learn(c->atom, c->n_atom, c->m, y, n, c->k_max / 3 + 1, o->rounds, o->seed + 2, err);
-    size_t most = c->kind == R1_CODE_SPARSE ? SPARSE_SAMPLE : STEP_SAMPLE, rows = n < most ? n : most;
+        st = omp_learn(c->atom, c->n_atom, c->m, y, n, c->k_max / 3 + 1, o->rounds, o->seed + 2,
+                       err);
+    size_t most = c->kind == R1_CODE_SPARSE ? SPARSE_SAMPLE : STEP_SAMPLE,
+           rows = n < most ? n : most;
     fit_data f = {y ? y + (n - rows) * c->m : NULL, rows, c->m, sigma, histogram};
     if (st == R1_OK) st = fit_step(c, &f, o->bytes, err);
     free(y);
@@ -410,11 +444,14 @@ static r1_status train_on(code *c, const float *x, float *r, size_t n, const flo
     return st;
 }
 
-r1_status code_train(code **out, const float *x, size_t n, uint32_t d, const code_opts *o, r1_err *err)
+r1_status code_train(code **out, const float *x, size_t n, uint32_t d, const code_opts *o,
+                     r1_err *err)
 {
-    if (n < 1 || o->n_list > n || o->n_list > CODE_LIST_MAX || !(o->bytes >= 2) || o->n_atom > CODE_ATOM_MAX)
+    if (n < 1 || o->n_list > n || o->n_list > CODE_LIST_MAX || !(o->bytes >= 2) ||
+        o->n_atom > CODE_ATOM_MAX)
         R1_FAIL(err, R1_E_INVAL,
-                "code: expected 1 row or more, at most as many lists as rows, 2 bytes or more; found %zu rows, "
+                "code: expected 1 row or more, at most as many lists as rows, 2 bytes or more; "
+                "found %zu rows, "
                 "%u lists, %.1f bytes",
                 n, o->n_list, (double)o->bytes);
     code *c = calloc(1, sizeof *c);
@@ -431,20 +468,25 @@ r1_status code_train(code **out, const float *x, size_t n, uint32_t d, const cod
     uint32_t *near = NULL;
     size_t ns = 0;
     r1_status st = draw_sample(x, n, d, o->seed, &sample, &ns, err);
-    if (st == R1_OK && (!code_alloc(c) || !(r = malloc(sizeof *r * ns * d)) || !(near = calloc(ns, sizeof *near)) ||
-                        !(mean = calloc(d, sizeof *mean))))
-        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to learn a code from %zu rows", ns);
+    if (st == R1_OK && (!code_alloc(c) || !(r = malloc(sizeof *r * ns * d)) ||
+                        !(near = calloc(ns, sizeof *near)) || !(mean = calloc(d, sizeof *mean))))
+        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
+                        "no memory to learn a code from %zu rows", ns);
     for (size_t i = 0; i < ns * d && st == R1_OK; i++) mean[i % d] += sample[i] / (float)ns;
     if (st == R1_OK && c->n_list == 1)
         memcpy(c->centre, mean, d * sizeof *mean);
     else if (st == R1_OK) {
         size_t seen = ns - held_out(ns);
         if (seen < c->n_list) seen = ns;
-        st = linalg_kmeans(sample, seen, d, c->n_list, KMEANS_ROUNDS, o->seed + 1, c->centre, near, err);
-        if (st == R1_OK) st = linalg_nearest(sample + seen * d, ns - seen, d, c->centre, c->n_list, near + seen, err);
+        st = linalg_kmeans(sample, seen, d, c->n_list, KMEANS_ROUNDS, o->seed + 1, c->centre, near,
+                           err);
+        if (st == R1_OK)
+            st = linalg_nearest(sample + seen * d, ns - seen, d, c->centre, c->n_list, near + seen,
+                                err);
     }
     for (size_t i = 0; i < ns && st == R1_OK; i++)
-        for (uint32_t k = 0; k < d; k++) r[i * d + k] = sample[i * d + k] - c->centre[(size_t)near[i] * d + k];
+        for (uint32_t k = 0; k < d; k++)
+            r[i * d + k] = sample[i * d + k] - c->centre[(size_t)near[i] * d + k];
     if (st == R1_OK) st = train_on(c, sample, r, ns, mean, o, err);
     free(sample);
     free(r);
@@ -468,7 +510,10 @@ size_t code_entry_max(const code *c)
 }
 
 enum { SCALE_STEPS = (1 << RANS_FREE) - 1 };
-static float code_scale_of(uint32_t carried) { return 0.5f + (float)carried * (1.5f / SCALE_STEPS); }
+static float code_scale_of(uint32_t carried)
+{
+    return 0.5f + (float)carried * (1.5f / SCALE_STEPS);
+}
 static uint32_t carried_of(double scale)
 {
     double v = (scale - 0.5) * (SCALE_STEPS / 1.5);
@@ -481,7 +526,8 @@ typedef struct {
     float *coef, *yhat, *scratch, *gram;
 } encoder;
 
-/* Whole steps of y, and the y that they stand for. Returns how many symbols' worth (sparse: atoms). */
+/* Whole steps of y, and the y that they stand for. Returns how many symbols' worth (sparse:
+ * atoms). */
 static uint32_t code_quantise(const code *c, encoder *e, const float *y, float *product)
 {
     if (c->kind != R1_CODE_SPARSE) {
@@ -500,7 +546,8 @@ static uint32_t code_quantise(const code *c, encoder *e, const float *y, float *
         return c->m;
     }
     if (!c->m) return 0; /* nothing varies: the centre is all */
-    uint32_t k = omp_encode(e->gram, c->n_atom, product, stop_share * c->step, c->k_max, e->index, e->coef, e->scratch),
+    uint32_t k = omp_encode(e->gram, c->n_atom, product, stop_share * c->step, c->k_max, e->index,
+                            e->coef, e->scratch),
              kept = 0;
     memset(e->yhat, 0, sizeof *e->yhat * c->m);
     for (uint32_t t = 0; t < k; t++) {
@@ -508,7 +555,8 @@ static uint32_t code_quantise(const code *c, encoder *e, const float *y, float *
         if (!z) continue;
         e->z[kept] = z;
         e->index[kept++] = e->index[t];
-        for (uint32_t i = 0; i < c->m; i++) e->yhat[i] += (float)z * c->step * c->atom[(size_t)e->index[t] * c->m + i];
+        for (uint32_t i = 0; i < c->m; i++)
+            e->yhat[i] += (float)z * c->step * c->atom[(size_t)e->index[t] * c->m + i];
     }
     return kept;
 }
@@ -540,8 +588,9 @@ static void put_sparse(const code *c, const encoder *e, rans_encoder *r, uint32_
     }
 }
 
-static void code_encode_row(const code *c, encoder *e, const float *x, const float *centre, const float *y,
-                       const float *back_x, float *product, uint8_t *bytes, uint32_t *len, uint8_t *sketch)
+static void code_encode_row(const code *c, encoder *e, const float *x, const float *centre,
+                            const float *y, const float *back_x, float *product, uint8_t *bytes,
+                            uint32_t *len, uint8_t *sketch)
 {
     uint32_t k = code_quantise(c, e, y, product);
     double xx = 0, xh = 0;
@@ -570,7 +619,8 @@ static r1_status encoder_new(encoder *e, const code *c, r1_err *err)
                    .coef = malloc(sizeof(float) * (c->k_max + 1u)),
                    .yhat = malloc(sizeof(float) * (c->m + 1u)),
                    .scratch = malloc(sizeof(float) * (omp_scratch(c->n_atom, c->k_max) + 1))};
-    if (!e->z || !e->index || !e->coef || !e->yhat || !e->scratch) R1_FAIL(err, R1_E_NOMEM, "no memory to encode");
+    if (!e->z || !e->index || !e->coef || !e->yhat || !e->scratch)
+        R1_FAIL(err, R1_E_NOMEM, "no memory to encode");
     return c->n_atom && c->m ? omp_gram(c->atom, c->n_atom, c->m, &e->gram, err) : R1_OK;
 }
 
@@ -584,25 +634,29 @@ static void encoder_free(encoder *e)
     free(e->gram);
 }
 
-r1_status code_encode(const code *c, const float *x, size_t n, const uint32_t *list, uint8_t *bytes, uint32_t *len,
-                      uint8_t *sketch, r1_err *err)
+r1_status code_encode(const code *c, const float *x, size_t n, const uint32_t *list, uint8_t *bytes,
+                      uint32_t *len, uint8_t *sketch, r1_err *err)
 {
     size_t d = c->d, m = c->m, step = code_entry_max(c), tile = n < ENCODE_ROWS ? n : ENCODE_ROWS;
     encoder e;
     float *r = malloc(sizeof *r * (tile * d + 1)), *y = malloc(sizeof *y * (tile * m + 1)),
-          *bx = malloc(sizeof *bx * (tile * m + 1)), *p = malloc(sizeof *p * (tile * c->n_atom + 1));
+          *bx = malloc(sizeof *bx * (tile * m + 1)),
+          *p = malloc(sizeof *p * (tile * c->n_atom + 1));
     r1_status st = encoder_new(&e, c, err);
     if (st == R1_OK && (!r || !y || !bx || !p))
         st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to encode");
     for (size_t at = 0; at < n && st == R1_OK; at += tile) {
         size_t rows = n - at < tile ? n - at : tile;
-        for (size_t i = 0; i < rows * d; i++) r[i] = x[at * d + i] - c->centre[list[at + i / d] * d + i % d];
+        for (size_t i = 0; i < rows * d; i++)
+            r[i] = x[at * d + i] - c->centre[list[at + i / d] * d + i % d];
         if (m) st = linalg_product(r, rows, c->forward, m, d, y, err);
         if (m && st == R1_OK) st = linalg_product(x + at * d, rows, c->back, m, d, bx, err);
-        if (m && c->n_atom && st == R1_OK) st = linalg_product(y, rows, c->atom, c->n_atom, m, p, err);
+        if (m && c->n_atom && st == R1_OK)
+            st = linalg_product(y, rows, c->atom, c->n_atom, m, p, err);
         for (size_t i = 0; i < rows && st == R1_OK; i++)
-            code_encode_row(c, &e, x + (at + i) * d, c->centre + list[at + i] * d, y + i * m, bx + i * m, p + i * c->n_atom,
-                       bytes + (at + i) * step, &len[at + i], sketch ? sketch + (at + i) * c->n_sketch : NULL);
+            code_encode_row(c, &e, x + (at + i) * d, c->centre + list[at + i] * d, y + i * m,
+                            bx + i * m, p + i * c->n_atom, bytes + (at + i) * step, &len[at + i],
+                            sketch ? sketch + (at + i) * c->n_sketch : NULL);
     }
     encoder_free(&e);
     free(r);
@@ -612,34 +666,37 @@ r1_status code_encode(const code *c, const float *x, size_t n, const uint32_t *l
     return st;
 }
 
-/* Calls each(i, step) for what the code holds: an axis and its whole steps, or an atom and its coefficient's. */
-#define FOR_SYMBOLS(c, r, bin, I, Z, BODY)                                                                             \
-    if ((c)->kind == R1_CODE_SPARSE) {                                                                                 \
-        for (uint32_t I = 0, next_ = 0, k_ = 0; k_ < (c)->k_max; k_++) {                                               \
-            uint32_t high_ = rans_get(&(r), &(c)->table[0]);                                                           \
-            if (high_ == GAP_END) break;                                                                               \
-            I = next_ + (high_ << GAP_LOW | rans_get(&(r), &(c)->table[1]));                                           \
-            int Z = (int)rans_get(&(r), &(c)->table[2]) - HALF;                                                        \
-            if (I >= (c)->n_atom) break;                                                                               \
-            next_ = I + 1;                                                                                             \
-            BODY                                                                                                       \
-        }                                                                                                              \
-    } else {                                                                                                           \
-        for (uint32_t I = 0; I < (c)->n_sketch; I++) {                                                                 \
-            int b_ = (bin)[I] & (CODE_BIN - 1), w_ = CODE_BIN;                                                         \
-            const int16_t *e_ = (c)->edge + I * (CODE_BIN - 1);                                                        \
-            bool tail_ = b_ == 0 || b_ == CODE_BIN - 1;                                                                \
-            if (!tail_) w_ = e_[b_] - e_[b_ - 1];                                                                      \
-            int Z = from_inside((c), I, b_, rans_get(&(r), tail_ ? tail_table((c), I) : width_table((c), w_)));        \
-            BODY                                                                                                       \
-        }                                                                                                              \
-        for (uint32_t I = (c)->n_sketch; I < (c)->m; I++) {                                                            \
-            int Z = (int)rans_get(&(r), group_table((c), I)) - HALF;                                                   \
-            BODY                                                                                                       \
-        }                                                                                                              \
+/* Calls each(i, step) for what the code holds: an axis and its whole steps, or an atom and its
+ * coefficient's. */
+#define FOR_SYMBOLS(c, r, bin, I, Z, BODY)                                                         \
+    if ((c)->kind == R1_CODE_SPARSE) {                                                             \
+        for (uint32_t I = 0, next_ = 0, k_ = 0; k_ < (c)->k_max; k_++) {                           \
+            uint32_t high_ = rans_get(&(r), &(c)->table[0]);                                       \
+            if (high_ == GAP_END) break;                                                           \
+            I = next_ + (high_ << GAP_LOW | rans_get(&(r), &(c)->table[1]));                       \
+            int Z = (int)rans_get(&(r), &(c)->table[2]) - HALF;                                    \
+            if (I >= (c)->n_atom) break;                                                           \
+            next_ = I + 1;                                                                         \
+            BODY                                                                                   \
+        }                                                                                          \
+    } else {                                                                                       \
+        for (uint32_t I = 0; I < (c)->n_sketch; I++) {                                             \
+            int b_ = (bin)[I] & (CODE_BIN - 1), w_ = CODE_BIN;                                     \
+            const int16_t *e_ = (c)->edge + I * (CODE_BIN - 1);                                    \
+            bool tail_ = b_ == 0 || b_ == CODE_BIN - 1;                                            \
+            if (!tail_) w_ = e_[b_] - e_[b_ - 1];                                                  \
+            int Z = from_inside(                                                                   \
+                (c), I, b_, rans_get(&(r), tail_ ? tail_table((c), I) : width_table((c), w_)));    \
+            BODY                                                                                   \
+        }                                                                                          \
+        for (uint32_t I = (c)->n_sketch; I < (c)->m; I++) {                                        \
+            int Z = (int)rans_get(&(r), group_table((c), I)) - HALF;                               \
+            BODY                                                                                   \
+        }                                                                                          \
     }
 
-void code_decode(const code *c, uint32_t list, const uint8_t *bytes, size_t len, const uint8_t *bin, float *x)
+void code_decode(const code *c, uint32_t list, const uint8_t *bytes, size_t len, const uint8_t *bin,
+                 float *x)
 {
     rans_decoder r;
     rans_open(&r, bytes, bytes + len);
@@ -659,12 +716,13 @@ void code_decode(const code *c, uint32_t list, const uint8_t *bytes, size_t len,
 void code_query(const code *c, const float *q, float *u, float *table)
 {
     const scan_kernels *k = scan_best();
-    for (uint32_t i = 0; i < c->m; i++) u[i] = c->step * k->dot(c->back + (size_t)i * c->d, q, c->d);
+    for (uint32_t i = 0; i < c->m; i++)
+        u[i] = c->step * k->dot(c->back + (size_t)i * c->d, q, c->d);
     for (uint32_t j = 0; j < c->n_atom; j++) table[j] = k->dot(c->atom + (size_t)j * c->m, u, c->m);
 }
 
-float code_score(const code *c, const float *u, const float *table, float centre_dot, const uint8_t *bytes, size_t len,
-                 const uint8_t *bin)
+float code_score(const code *c, const float *u, const float *table, float centre_dot,
+                 const uint8_t *bytes, size_t len, const uint8_t *bin)
 {
     int16_t steps[CODE_DIM_MAX];
     rans_decoder r;
@@ -689,7 +747,8 @@ static uint32_t table_at(const code *c, const rans_table *t)
     return (uint32_t)(t - c->table) * (uint32_t)(sizeof *t / sizeof(uint32_t));
 }
 
-/* One bin of a sketch axis: whose table codes what lies inside it, and how a symbol becomes a step. */
+/* One bin of a sketch axis: whose table codes what lies inside it, and how a symbol becomes a
+ * step. */
 typedef struct {
     uint32_t table;
     int base, sign;
@@ -711,7 +770,8 @@ typedef struct {
 } lanes;
 
 /* bin: of the lanes, at this axis. */
-static void sketch_symbols(const code *c, uint32_t axis, const uint8_t *bin, lanes *l, int16_t *symbol)
+static void sketch_symbols(const code *c, uint32_t axis, const uint8_t *bin, lanes *l,
+                           int16_t *symbol)
 {
     bin_rule rule[CODE_BIN];
     uint32_t table[CODE_LANES];
@@ -724,7 +784,8 @@ static void sketch_symbols(const code *c, uint32_t axis, const uint8_t *bin, lan
     }
 }
 
-void code_steps(const code *c, size_t n, const uint8_t *room, const uint8_t *bin, int16_t *z, float *scale)
+void code_steps(const code *c, size_t n, const uint8_t *room, const uint8_t *bin, int16_t *z,
+                float *scale)
 {
     enum { AXES = 8 }; /* decoded side by side, then turned: a row's steps lie together */
     static const uint32_t first[CODE_LANES];
@@ -744,16 +805,19 @@ void code_steps(const code *c, size_t n, const uint8_t *room, const uint8_t *bin
             if (sketch)
                 sketch_symbols(c, i + a, bin + (i + a) * CODE_LANES, &l, symbol + a * CODE_LANES);
             else
-                k->symbols(group_table(c, i + a)->slot, first, l.x, l.at, room, symbol + a * CODE_LANES);
+                k->symbols(group_table(c, i + a)->slot, first, l.x, l.at, room,
+                           symbol + a * CODE_LANES);
         }
         k->turn(symbol, sketch ? 0 : HALF, axes == AXES ? z + i : rest, axes == AXES ? m : AXES, n);
-        for (size_t j = 0; j < n && axes < AXES; j++) memcpy(z + j * m + i, rest + j * AXES, axes * sizeof *z);
+        for (size_t j = 0; j < n && axes < AXES; j++)
+            memcpy(z + j * m + i, rest + j * AXES, axes * sizeof *z);
         i += axes;
     }
-    for (size_t j = 0; j < n; j++) scale[j] = code_scale_of(l.x[j] >> (15 - RANS_FREE) & ((1u << RANS_FREE) - 1));
+    for (size_t j = 0; j < n; j++)
+        scale[j] = code_scale_of(l.x[j] >> (15 - RANS_FREE) & ((1u << RANS_FREE) - 1));
 }
 
-/* ---- as bytes: eight numbers, then the arrays, then the tables' frequencies (but for the even ones of the widths) ---- */
+/* ---- as bytes: eight numbers, then the arrays, then the tables' frequencies (but for the even ones of the widths) */
 
 typedef struct {
     uint32_t kind, d, n_list, m, n_sketch, n_atom, k_max;
@@ -762,8 +826,8 @@ typedef struct {
 
 static size_t arrays_bytes(const packed_head *h)
 {
-    return sizeof(float) * ((size_t)h->n_list * h->d + 2 * (size_t)h->m * h->d + (size_t)h->n_atom * h->m +
-                            (size_t)h->n_sketch * CODE_BIN) +
+    return sizeof(float) * ((size_t)h->n_list * h->d + 2 * (size_t)h->m * h->d +
+                            (size_t)h->n_atom * h->m + (size_t)h->n_sketch * CODE_BIN) +
            sizeof(int16_t) * h->n_sketch * (CODE_BIN - 1) + h->m +
            sizeof(uint16_t) * RANS_SYMBOLS * (CODE_TABLES - CODE_WIDTHS);
 }
@@ -787,13 +851,14 @@ static void arrays_move(code *c, uint8_t *p, bool out)
     struct {
         void *data;
         size_t bytes;
-    } part[7 + CODE_TABLES - CODE_WIDTHS] = {{c->centre, sizeof(float) * c->n_list * c->d},
-                                             {c->forward, sizeof(float) * c->m * c->d},
-                                             {c->back, sizeof(float) * c->m * c->d},
-                                             {c->atom, sizeof(float) * c->n_atom * c->m},
-                                             {c->bin, sizeof(float) * c->n_sketch * CODE_BIN},
-                                             {c->edge, sizeof(int16_t) * c->n_sketch * (CODE_BIN - 1)},
-                                             {c->group, c->m}};
+    } part[7 + CODE_TABLES - CODE_WIDTHS] = {
+        {c->centre, sizeof(float) * c->n_list * c->d},
+        {c->forward, sizeof(float) * c->m * c->d},
+        {c->back, sizeof(float) * c->m * c->d},
+        {c->atom, sizeof(float) * c->n_atom * c->m},
+        {c->bin, sizeof(float) * c->n_sketch * CODE_BIN},
+        {c->edge, sizeof(int16_t) * c->n_sketch * (CODE_BIN - 1)},
+        {c->group, c->m}};
     for (size_t t = 0; t < CODE_TABLES - CODE_WIDTHS; t++) {
         rans_table *table = &c->table[t < CODE_GROUPS ? t : t + CODE_WIDTHS];
         part[7 + t].data = table->freq;
@@ -822,7 +887,8 @@ static bool code_sound(code *c)
         if (c->group[i] >= (i < c->n_sketch ? CODE_TAILS : CODE_GROUPS)) return false;
     for (uint32_t i = 0; i < c->n_sketch; i++)
         for (int b = 1; b < CODE_BIN - 1; b++) {
-            int w = c->edge[i * (CODE_BIN - 1) + (uint32_t)b] - c->edge[i * (CODE_BIN - 1) + (uint32_t)b - 1];
+            int w = c->edge[i * (CODE_BIN - 1) + (uint32_t)b] -
+                    c->edge[i * (CODE_BIN - 1) + (uint32_t)b - 1];
             if (w < 1 || w > CODE_WIDTHS) return false;
         }
     bool sparse = c->kind == R1_CODE_SPARSE;
@@ -834,17 +900,21 @@ static bool code_sound(code *c)
 r1_status code_unpack(code **out, const uint8_t *p, size_t len, r1_err *err)
 {
     packed_head h;
-    if (len < sizeof h) R1_FAIL(err, R1_E_FORMAT, "code: expected at least %zu bytes, found %zu", sizeof h, len);
+    if (len < sizeof h)
+        R1_FAIL(err, R1_E_FORMAT, "code: expected at least %zu bytes, found %zu", sizeof h, len);
     memcpy(&h, p, sizeof h);
     bool sparse = h.kind == R1_CODE_SPARSE;
     if ((h.kind != R1_CODE_TRANSFORM && !sparse) || h.d < 1 || h.d > CODE_DIM_MAX || h.n_list < 1 ||
-        h.n_list > CODE_LIST_MAX || h.m > h.d || h.n_sketch > CODE_SKETCH_MAX || h.n_sketch > h.m || h.n_sketch % 4 ||
-        h.n_atom > CODE_ATOM_MAX || h.k_max > 65536 || (sparse && (h.n_sketch || !h.n_atom)) || (!sparse && h.n_atom) ||
-        !(h.step > 0) || h.step - h.step != 0)
-        R1_FAIL(err, R1_E_FORMAT, "code: its sizes are out of range (kind %u, %u columns, %u lists, %u axes)", h.kind,
+        h.n_list > CODE_LIST_MAX || h.m > h.d || h.n_sketch > CODE_SKETCH_MAX || h.n_sketch > h.m ||
+        h.n_sketch % 4 || h.n_atom > CODE_ATOM_MAX || h.k_max > 65536 ||
+        (sparse && (h.n_sketch || !h.n_atom)) || (!sparse && h.n_atom) || !(h.step > 0) ||
+        h.step - h.step != 0)
+        R1_FAIL(err, R1_E_FORMAT,
+                "code: its sizes are out of range (kind %u, %u columns, %u lists, %u axes)", h.kind,
                 h.d, h.n_list, h.m);
     if (arrays_bytes(&h) != len - sizeof h)
-        R1_FAIL(err, R1_E_FORMAT, "code: expected %zu bytes, found %zu", arrays_bytes(&h) + sizeof h, len);
+        R1_FAIL(err, R1_E_FORMAT, "code: expected %zu bytes, found %zu",
+                arrays_bytes(&h) + sizeof h, len);
     code *c = calloc(1, sizeof *c);
     if (!c) R1_FAIL(err, R1_E_NOMEM, "no memory for a code");
     *c = (code){.kind = h.kind,
@@ -859,7 +929,8 @@ r1_status code_unpack(code **out, const uint8_t *p, size_t len, r1_err *err)
         code_free(c);
         R1_FAIL(err, R1_E_NOMEM, "no memory for a code of %zu bytes", len);
     }
-    uint8_t *bytes = malloc(len); /* arrays_move writes through a plain pointer in the other direction */
+    uint8_t *bytes =
+        malloc(len); /* arrays_move writes through a plain pointer in the other direction */
     if (bytes) {
         memcpy(bytes, p, len);
         arrays_move(c, bytes + sizeof h, false);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* code.h - how a vector becomes a few bytes, and how a query is scored against those bytes without unpacking the vector.
+/* code.h - how a vector becomes a few bytes, and how a query is scored against those bytes
+ * without unpacking the vector.
  *
- * A vector x is the centre of its list plus a residual r. y = F r turns r onto the principal axes of the residuals, measured
- * in the metric that queries see (covariance^0.6 of the vectors), so that equal steps on all axes cost scores least. Then
+ * A vector x is the centre of its list plus a residual r. y = F r turns r onto the principal
+ * axes of the residuals, measured in the metric that queries see (covariance^0.6 of the
+ * vectors), so that equal steps on all axes cost scores least. Then
  *
  *   transform  y is rounded to whole steps: a sparse code over an orthonormal dictionary, since most trailing coefficients
  *              are zero. The leading axes (sigma >= 3 steps or so) give four bits each to the sketch, sixteen bins that are
@@ -10,12 +12,14 @@
  *   sparse     y is approximated by few atoms of a learned, overcomplete dictionary (orthogonal matching pursuit until no
  *              atom's product reaches 0.6 step); gaps of the sorted atoms and whole-step coefficients are range coded.
  *
- * score(q, code) = scale * (q . centre + sum_i z_i u_i), u = step F^-1' q, or sum_k a_k (D u)_k for sparse codes. scale makes
- * the projection of the decoded vector on x equal to |x|: rounding shortens vectors that are hard to code, and that would
- * lower their scores. It lies in the range coder's first state, where it costs nothing.
+ * score(q, code) = scale * (q . centre + sum_i z_i u_i), u = step F^-1' q, or sum_k a_k (D u)_k
+ * for sparse codes. scale makes the projection of the decoded vector on x equal to |x|: rounding
+ * shortens vectors that are hard to code, and that would lower their scores. It lies in the
+ * range coder's first state, where it costs nothing.
  *
- * One rate for all: the step is found on a sample so that codes have `bytes` on average; easy vectors take fewer.
- * Threads: a code is never written after it was made; queries and scratch belong to one thread. */
+ * One rate for all: the step is found on a sample so that codes have `bytes` on average; easy
+ * vectors take fewer. Threads: a code is never written after it was made; queries and scratch
+ * belong to one thread. */
 #ifndef MEMORY_CODE_H
 #define MEMORY_CODE_H
 
@@ -45,7 +49,9 @@ typedef struct {
     int16_t *edge;  /* [n_sketch][15]: bin b holds edge[b-1] <= z < edge[b] */
     uint8_t *group; /* [m]: table of the axis; sketch axes: which tail table */
     rans_table table
-        [CODE_TABLES]; /* groups, widths (table w - 1), tails; sparse: 0 high part of gaps, 1 low part, 2 coefficients */
+        /* groups, widths (table w - 1), tails; sparse: 0 high part of gaps, 1 low part, 2
+         * coefficients */
+        [CODE_TABLES];
 } code;
 
 typedef struct {
@@ -55,7 +61,8 @@ typedef struct {
 } code_opts;
 
 /* Learns from the n rows of x (a sample is drawn where there are many). */
-r1_status code_train(code **out, const float *x, size_t n, uint32_t d, const code_opts *opts, r1_err *err);
+r1_status code_train(code **out, const float *x, size_t n, uint32_t d, const code_opts *opts,
+                     r1_err *err);
 void code_free(code *c);
 size_t code_bytes(const code *c);        /* in memory, tables and all */
 size_t code_packed_bytes(const code *c); /* as a section of a file */
@@ -64,36 +71,40 @@ r1_status code_unpack(code **out, const uint8_t *p, size_t len, r1_err *err);
 
 /* Upper bound of one code's bytes. */
 size_t code_entry_max(const code *c);
-/* Encodes n rows with their lists. bytes: n * code_entry_max(c), row i's code is the first len[i] of its part;
- * sketch: [n][n_sketch] bins (0..15), NULL where n_sketch is 0. */
-r1_status code_encode(const code *c, const float *x, size_t n, const uint32_t *list, uint8_t *bytes, uint32_t *len,
-                      uint8_t *sketch, r1_err *err);
+/* Encodes n rows with their lists. bytes: n * code_entry_max(c), row i's code is the first
+ * len[i] of its part; sketch: [n][n_sketch] bins (0..15), NULL where n_sketch is 0. */
+r1_status code_encode(const code *c, const float *x, size_t n, const uint32_t *list, uint8_t *bytes,
+                      uint32_t *len, uint8_t *sketch, r1_err *err);
 /* bin: the row's sketch, n_sketch values 0..15. x: f32[d]. Safe for any bytes. */
-void code_decode(const code *c, uint32_t list, const uint8_t *bytes, size_t len, const uint8_t *bin, float *x);
+void code_decode(const code *c, uint32_t list, const uint8_t *bytes, size_t len, const uint8_t *bin,
+                 float *x);
 
 /* What a query needs: u f32[m], and for sparse codes table f32[n_atom]. */
 void code_query(const code *c, const float *q, float *u, float *table);
-float code_score(const code *c, const float *u, const float *table, float centre_dot, const uint8_t *bytes, size_t len,
-                 const uint8_t *bin);
+float code_score(const code *c, const float *u, const float *table, float centre_dot,
+                 const uint8_t *bytes, size_t len, const uint8_t *bin);
 
-/* The whole steps of up to CODE_LANES codes at once, transform only: many independent chains hide the coder's delays, and each
- * axis' table is fetched once for all. room: the code of lane j from j * code_room(c), whatever lies behind it (every symbol
- * takes two bytes at most, so damaged ones cannot lead further); bin: [n_sketch][CODE_LANES]; z: [n][m]. A code's score is
+/* The whole steps of up to CODE_LANES codes at once, transform only: many independent chains
+ * hide the coder's delays, and each axis' table is fetched once for all. room: the code of lane
+ * j from j * code_room(c), whatever lies behind it (every symbol takes two bytes at most, so
+ * damaged ones cannot lead further); bin: [n_sketch][CODE_LANES]; z: [n][m]. A code's score is
  * scale * (centre_dot + dot16(z, u)), as code_score has it, to the bit. */
 enum { CODE_LANES = 32 };
 size_t code_room(const code *c);
-void code_steps(const code *c, size_t n, const uint8_t *room, const uint8_t *bin, int16_t *z, float *scale);
+void code_steps(const code *c, size_t n, const uint8_t *room, const uint8_t *bin, int16_t *z,
+                float *scale);
 
-/* omp.c: atoms (ascending) and coefficients of the y whose products with all atoms are p (overwritten), least squares over
- * the atoms chosen, until no product reaches `stop` or k_max atoms are in use; gram[n_atom][n_atom] are the atoms' own
- * products. Returns how many. scratch: omp_scratch floats. */
+/* omp.c: atoms (ascending) and coefficients of the y whose products with all atoms are p
+ * (overwritten), least squares over the atoms chosen, until no product reaches `stop` or k_max
+ * atoms are in use; gram[n_atom][n_atom] are the atoms' own products. Returns how many. scratch:
+ * omp_scratch floats. */
 size_t omp_scratch(uint32_t n_atom, uint32_t k_max);
-uint32_t omp_encode(const float *gram, uint32_t n_atom, float *p, float stop, uint32_t k_max, uint32_t *index,
-                    float *coef, float *scratch);
-/* Online dictionary learning over mini-batches of y[n][m]; atoms that nobody used start again from the row that is
- * represented worst. sparsity: atoms per row while learning. */
-r1_status omp_learn(float *atom, uint32_t n_atom, uint32_t m, const float *y, size_t n, uint32_t sparsity,
-                    uint32_t rounds, uint64_t seed, r1_err *err);
+uint32_t omp_encode(const float *gram, uint32_t n_atom, float *p, float stop, uint32_t k_max,
+                    uint32_t *index, float *coef, float *scratch);
+/* Online dictionary learning over mini-batches of y[n][m]; atoms that nobody used start again
+ * from the row that is represented worst. sparsity: atoms per row while learning. */
+r1_status omp_learn(float *atom, uint32_t n_atom, uint32_t m, const float *y, size_t n,
+                    uint32_t sparsity, uint32_t rounds, uint64_t seed, r1_err *err);
 r1_status omp_gram(const float *atom, uint32_t n_atom, uint32_t m, float **gram, r1_err *err);
 
 #endif

@@ -11,13 +11,15 @@
 
 enum { TILE = 256, SWEEPS_MAX = 30 };
 
-r1_status linalg_product(const float *x, size_t m, const float *w, size_t n, size_t k, float *y, r1_err *err)
+r1_status linalg_product(const float *x, size_t m, const float *w, size_t n, size_t k, float *y,
+                         r1_err *err)
 {
     const r1_backend *b = r1_backend_cpu();
     float *xt = r1_calloc_aligned((TILE + R1_ROW_PAD) * k, sizeof *xt);
     float *yt = r1_calloc_aligned((TILE + R1_ROW_PAD) * n, sizeof *yt);
     r1_status st = R1_OK;
-    if (!xt || !yt) st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a product %zu wide", n);
+    if (!xt || !yt)
+        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a product %zu wide", n);
     float *wt = NULL; /* views are not const */
     if (st == R1_OK && !(wt = r1_calloc_aligned(n * k, sizeof *wt)))
         st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a product %zu wide", n);
@@ -53,7 +55,8 @@ R1_CLONES static double linalg_dot(const double *a, const double *b, size_t n)
     return s[0] + s[1] + s[2] + s[3];
 }
 
-R1_CLONES static void linalg_rotate(double *restrict p, double *restrict q, size_t n, double c, double s)
+R1_CLONES static void linalg_rotate(double *restrict p, double *restrict q, size_t n, double c,
+                                    double s)
 {
     for (size_t i = 0; i < n; i++) {
         double a = p[i], b = q[i];
@@ -67,7 +70,8 @@ static bool linalg_turn(double *p, double *q, size_t n, double floor)
 {
     double pp = linalg_dot(p, p, n), qq = linalg_dot(q, q, n), pq = linalg_dot(p, q, n);
     if (pq * pq <= 1e-20 * pp * qq || pp < floor || qq < floor) return false;
-    double zeta = (qq - pp) / (2 * pq), t = (zeta < 0 ? -1 : 1) / (fabs(zeta) + sqrt(1 + zeta * zeta));
+    double zeta = (qq - pp) / (2 * pq),
+           t = (zeta < 0 ? -1 : 1) / (fabs(zeta) + sqrt(1 + zeta * zeta));
     double c = 1 / sqrt(1 + t * t), s = c * t;
     linalg_rotate(p, q, n, c, s);
     return true;
@@ -81,7 +85,8 @@ void linalg_eigen(double *a, size_t n, double *value, double *v)
     for (int sweep = 0; sweep < SWEEPS_MAX && moved; sweep++) {
         moved = false;
         for (size_t p = 0; p + 1 < n; p++)
-            for (size_t q = p + 1; q < n; q++) moved |= linalg_turn(a + p * n, a + q * n, n, total * 1e-22);
+            for (size_t q = p + 1; q < n; q++)
+                moved |= linalg_turn(a + p * n, a + q * n, n, total * 1e-22);
     }
     for (size_t i = 0; i < n; i++) {
         double norm = 0;
@@ -104,12 +109,15 @@ void linalg_eigen(double *a, size_t n, double *value, double *v)
     }
 }
 
-r1_status linalg_nearest(const float *x, size_t n, size_t d, const float *centre, size_t k, uint32_t *near, r1_err *err)
+r1_status linalg_nearest(const float *x, size_t n, size_t d, const float *centre, size_t k,
+                         uint32_t *near, r1_err *err)
 {
     enum { ROWS = 2048 };
-    float *half = malloc(k * sizeof *half), *dot = r1_realloc_array(NULL, (n < ROWS ? n : ROWS) + 1, k * sizeof *dot);
+    float *half = malloc(k * sizeof *half),
+          *dot = r1_realloc_array(NULL, (n < ROWS ? n : ROWS) + 1, k * sizeof *dot);
     r1_status st = R1_OK;
-    if (!half || !dot) st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu centres", k);
+    if (!half || !dot)
+        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu centres", k);
     for (size_t j = 0; j < k && half; j++) {
         float s = 0;
         for (size_t c = 0; c < d; c++) s += centre[j * d + c] * centre[j * d + c];
@@ -130,16 +138,18 @@ r1_status linalg_nearest(const float *x, size_t n, size_t d, const float *centre
     return st;
 }
 
-r1_status linalg_kmeans(const float *x, size_t n, size_t d, size_t k, int rounds, uint64_t seed, float *centre,
-                        uint32_t *near, r1_err *err)
+r1_status linalg_kmeans(const float *x, size_t n, size_t d, size_t k, int rounds, uint64_t seed,
+                        float *centre, uint32_t *near, r1_err *err)
 {
     r1_rng rng;
     r1_rng_seed(&rng, seed);
     double *sum = malloc(k * d * sizeof *sum);
     uint32_t *count = malloc(k * sizeof *count);
     r1_status st = R1_OK;
-    if (!sum || !count) st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu centres", k);
-    for (size_t j = 0; j < k && st == R1_OK; j++) memcpy(centre + j * d, x + r1_rng_below(&rng, n) * d, d * sizeof *x);
+    if (!sum || !count)
+        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu centres", k);
+    for (size_t j = 0; j < k && st == R1_OK; j++)
+        memcpy(centre + j * d, x + r1_rng_below(&rng, n) * d, d * sizeof *x);
     for (int r = 0; r < rounds && st == R1_OK; r++) {
         st = linalg_nearest(x, n, d, centre, k, near, err);
         memset(sum, 0, k * d * sizeof *sum);
@@ -150,7 +160,8 @@ r1_status linalg_kmeans(const float *x, size_t n, size_t d, size_t k, int rounds
         }
         for (size_t j = 0; j < k && st == R1_OK; j++) {
             if (!count[j]) memcpy(centre + j * d, x + r1_rng_below(&rng, n) * d, d * sizeof *x);
-            for (size_t c = 0; c < d && count[j]; c++) centre[j * d + c] = (float)(sum[j * d + c] / count[j]);
+            for (size_t c = 0; c < d && count[j]; c++)
+                centre[j * d + c] = (float)(sum[j * d + c] / count[j]);
         }
     }
     if (st == R1_OK) st = linalg_nearest(x, n, d, centre, k, near, err);

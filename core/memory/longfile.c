@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* longfile.c - the file of long-term memory: a log of checksummed blocks, committed by a block of its own.
+/* longfile.c - the file of long-term memory: a log of checksummed blocks, committed by a block
+ * of its own.
  *
  * Little endian; every block starts at a multiple of 64 bytes:
  *
@@ -14,9 +15,10 @@
  *     4 RESET   entries outside of parts are gone (they are in the part that follows)
  *     5 COMMIT  the blocks of this transaction count from here on
  *
- * A crash leaves the last transaction incomplete: it is ignored, and cut off by the next writer. Damage before that is told
- * apart by what follows it: where a sound block of a later transaction lies behind a broken one, the file is refused with the
- * place. Writers hold a lock (flock); readers need none, since bytes that were committed never change. */
+ * A crash leaves the last transaction incomplete: it is ignored, and cut off by the next writer.
+ * Damage before that is told apart by what follows it: where a sound block of a later
+ * transaction lies behind a broken one, the file is refused with the place. Writers hold a lock
+ * (flock); readers need none, since bytes that were committed never change. */
 #include "base/sync.h"
 #include "memory/longstore.h"
 
@@ -55,7 +57,8 @@ typedef struct {
     uint32_t source, version, value_bytes, has_vector;
 } entry_head;
 
-_Static_assert(sizeof(file_head) == UNIT && sizeof(block_head) == UNIT && sizeof(entry_head) == 40, "the file format");
+_Static_assert(sizeof(file_head) == UNIT && sizeof(block_head) == UNIT && sizeof(entry_head) == 40,
+               "the file format");
 
 static const char file_magic[8] = {'R', '1', 'L', 'T', 'M', 'E', 'M', '2'};
 static const char block_magic[4] = {'R', '1', 'B', 'K'};
@@ -105,19 +108,22 @@ static r1_status put_padding(longfile *f, size_t payload, r1_err *err)
     return longfile_put(f, zeros, longfile_padded(payload) - payload, err);
 }
 
-static r1_status put_head(longfile *f, uint32_t type, uint64_t bytes, uint32_t crc, uint64_t next_id, r1_err *err)
+static r1_status put_head(longfile *f, uint32_t type, uint64_t bytes, uint32_t crc,
+                          uint64_t next_id, r1_err *err)
 {
-    block_head h = {.type = type, .txn = f->txn + 1, .bytes = bytes, .next_id = next_id, .crc = crc};
+    block_head h = {
+        .type = type, .txn = f->txn + 1, .bytes = bytes, .next_id = next_id, .crc = crc};
     memcpy(h.magic, block_magic, sizeof h.magic);
     h.head_crc = r1_crc32c(&h, sizeof h - sizeof h.head_crc, 0);
     return longfile_put(f, &h, sizeof h, err);
 }
 
-r1_status longfile_entry(longfile *f, uint64_t id, const r1_longterm_entry *e, uint32_t d_key, uint32_t d_vector,
-                         r1_err *err)
+r1_status longfile_entry(longfile *f, uint64_t id, const r1_longterm_entry *e, uint32_t d_key,
+                         uint32_t d_vector, r1_err *err)
 {
     if (f->fd < 0) return R1_OK;
-    entry_head h = {id, e->entity, e->time_us, e->source, e->version, e->value_bytes, d_vector && e->vector};
+    entry_head h = {id,         e->entity,      e->time_us,           e->source,
+                    e->version, e->value_bytes, d_vector && e->vector};
     size_t kb = sizeof(float) * d_key, vb = h.has_vector ? sizeof(float) * d_vector : 0;
     uint32_t crc = r1_crc32c(e->key, kb, r1_crc32c(&h, sizeof h, 0));
     if (vb) crc = r1_crc32c(e->vector, vb, crc);
@@ -140,7 +146,8 @@ r1_status longfile_delete(longfile *f, uint64_t id, r1_err *err)
     return put_padding(f, sizeof id, err);
 }
 
-r1_status longfile_part(longfile *f, const uint8_t *image, size_t bytes, uint64_t *payload_at, r1_err *err)
+r1_status longfile_part(longfile *f, const uint8_t *image, size_t bytes, uint64_t *payload_at,
+                        r1_err *err)
 {
     if (f->fd < 0) return R1_OK;
     R1_TRY(put_head(f, BLOCK_PART, bytes, r1_crc32c(image, bytes, 0), 0, err));
@@ -176,8 +183,10 @@ void longfile_rollback(longfile *f)
     if (f->fd < 0) return;
     f->used = 0;
     f->at = f->end;
-    /* Where this fails the leftover is an incomplete transaction: ignored by readers, overwritten by the next one. */
-    if (f->writable && ftruncate(f->fd, (off_t)f->end)) r1_log(R1_LOG_WARN, "memory_truncate", "path=%s", f->path);
+    /* Where this fails the leftover is an incomplete transaction: ignored by readers,
+     * overwritten by the next one. */
+    if (f->writable && ftruncate(f->fd, (off_t)f->end))
+        r1_log(R1_LOG_WARN, "memory_truncate", "path=%s", f->path);
 }
 
 void longfile_close(longfile *f)
@@ -202,8 +211,9 @@ r1_status longfile_create(longfile *f, const char *path, const r1_longterm_opts 
                    .seed = o->seed};
     memcpy(h.magic, file_magic, sizeof h.magic);
     h.crc = r1_crc32c(&h, offsetof(file_head, crc), 0);
-    *f = (longfile){
-        .fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644), .path = strdup(path), .writable = true};
+    *f = (longfile){.fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644),
+                    .path = strdup(path),
+                    .writable = true};
     if (f->fd < 0 || !f->path) {
         int e = errno;
         longfile_close(f);
@@ -213,7 +223,8 @@ r1_status longfile_create(longfile *f, const char *path, const r1_longterm_opts 
     return write_at(f, &h, sizeof h, 0, err);
 }
 
-static r1_status write_view(longfile *f, const r1_longterm *lt, const r1_longterm_view *v, r1_err *err)
+static r1_status write_view(longfile *f, const r1_longterm *lt, const r1_longterm_view *v,
+                            r1_err *err)
 {
     for (size_t i = 0; i < v->n_part; i++) {
         const view_part *vp = &v->part[i];
@@ -230,7 +241,8 @@ static r1_status write_view(longfile *f, const r1_longterm *lt, const r1_longter
     return commit_always(f, lt->next_id, err); /* an empty memory has a next id too */
 }
 
-r1_status longfile_write(const r1_longterm *lt, const r1_longterm_view *v, const char *path, r1_err *err)
+r1_status longfile_write(const r1_longterm *lt, const r1_longterm_view *v, const char *path,
+                         r1_err *err)
 {
     char tmp[4096];
     longfile f;
@@ -256,8 +268,8 @@ static bool head_at(const reader *r, uint64_t at, block_head *h)
     if (at > r->len || r->len - at < UNIT) return false;
     memcpy(h, r->base + at, sizeof *h);
     return memcmp(h->magic, block_magic, sizeof h->magic) == 0 &&
-           h->head_crc == r1_crc32c(h, sizeof *h - sizeof h->head_crc, 0) && h->bytes <= r->len - at - UNIT &&
-           longfile_padded(h->bytes) <= r->len - at - UNIT;
+           h->head_crc == r1_crc32c(h, sizeof *h - sizeof h->head_crc, 0) &&
+           h->bytes <= r->len - at - UNIT && longfile_padded(h->bytes) <= r->len - at - UNIT;
 }
 
 static bool payload_is_sound(const reader *r, uint64_t at, const block_head *h)
@@ -267,7 +279,8 @@ static bool payload_is_sound(const reader *r, uint64_t at, const block_head *h)
     return r1_crc32c(r->base + at + UNIT, (size_t)h->bytes, 0) == h->crc;
 }
 
-/* A sound head of a transaction after txn: what is broken before it is damage, not an interrupted write. */
+/* A sound head of a transaction after txn: what is broken before it is damage, not an
+ * interrupted write. */
 static bool later_block(const reader *r, uint64_t from, uint64_t txn, uint64_t *at)
 {
     block_head h;
@@ -287,8 +300,10 @@ static r1_status find_end(const reader *r, longfile *f, uint64_t *next_id, r1_er
         if (!head || !payload_is_sound(r, at, &h) || h.txn != f->txn + 1) {
             if (later_block(r, at + UNIT, f->txn + 1, &later))
                 R1_FAIL(err, R1_E_FORMAT,
-                        "%s: block at byte %llu is damaged (%s; a later transaction begins at byte %llu)", r->path,
-                        (unsigned long long)at, head ? "its checksum does not fit" : "its head does not fit",
+                        "%s: block at byte %llu is damaged (%s; a later transaction begins at byte "
+                        "%llu)",
+                        r->path, (unsigned long long)at,
+                        head ? "its checksum does not fit" : "its head does not fit",
                         (unsigned long long)later);
             break;
         }
@@ -298,18 +313,23 @@ static r1_status find_end(const reader *r, longfile *f, uint64_t *next_id, r1_er
         f->end = at;
         *next_id = h.next_id;
     }
-    if (!f->txn) /* every file begins with a commit, since it was renamed into its place after that */
-        R1_FAIL(err, R1_E_FORMAT, "%s: block at byte %llu is damaged or cut short, and nothing was committed before it",
-                r->path, (unsigned long long)at);
+    /* every file begins with a commit, since it was renamed into its place after that */
+    if (!f->txn)
+        R1_FAIL(
+            err, R1_E_FORMAT,
+            "%s: block at byte %llu is damaged or cut short, and nothing was committed before it",
+            r->path, (unsigned long long)at);
     return R1_OK;
 }
 
-static r1_status replay_entry(r1_longterm *lt, const uint8_t *p, uint64_t bytes, const char *where, r1_err *err)
+static r1_status replay_entry(r1_longterm *lt, const uint8_t *p, uint64_t bytes, const char *where,
+                              r1_err *err)
 {
     entry_head h;
     size_t kb = sizeof(float) * lt->o.d_key, vb = sizeof(float) * lt->o.d_vector;
     if (bytes < sizeof h)
-        R1_FAIL(err, R1_E_FORMAT, "%s: an entry of %llu bytes is too short", where, (unsigned long long)bytes);
+        R1_FAIL(err, R1_E_FORMAT, "%s: an entry of %llu bytes is too short", where,
+                (unsigned long long)bytes);
     memcpy(&h, p, sizeof h);
     if (h.has_vector > 1 || (h.has_vector && !vb))
         R1_FAIL(err, R1_E_FORMAT, "%s: the entry has a vector that it cannot have", where);
@@ -319,7 +339,8 @@ static r1_status replay_entry(r1_longterm *lt, const uint8_t *p, uint64_t bytes,
                 (unsigned long long)bytes);
     const float *key = (const float *)(const void *)(p + sizeof h);
     for (uint32_t c = 0; c < lt->o.d_key + (vb ? lt->o.d_vector : 0); c++)
-        if (key[c] - key[c] != 0) R1_FAIL(err, R1_E_FORMAT, "%s: column %u is not a finite number", where, c);
+        if (key[c] - key[c] != 0)
+            R1_FAIL(err, R1_E_FORMAT, "%s: column %u is not a finite number", where, c);
     r1_longterm_entry e = {.key = key,
                            .vector = vb ? key + lt->o.d_key : NULL,
                            .value = p + sizeof h + kb + vb,
@@ -331,17 +352,19 @@ static r1_status replay_entry(r1_longterm *lt, const uint8_t *p, uint64_t bytes,
     return longterm_put(lt, h.id, &e, err);
 }
 
-static r1_status replay_part(r1_longterm *lt, part_image *map, const uint8_t *p, uint64_t bytes, const char *where,
-                             r1_err *err)
+static r1_status replay_part(r1_longterm *lt, part_image *map, const uint8_t *p, uint64_t bytes,
+                             const char *where, r1_err *err)
 {
     part *made;
     R1_TRY(part_open(&made, map, p, (size_t)bytes, where, err));
     r1_status st = R1_OK;
     if (made->d_key != lt->o.d_key || made->d_vector != lt->o.d_vector)
-        st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s: expected keys of %u columns, found %u", where,
-                        lt->o.d_key, made->d_key);
+        st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__,
+                        "%s: expected keys of %u columns, found %u", where, lt->o.d_key,
+                        made->d_key);
     else if (made->n > lt->o.n_entry_max - lt->next->n_live)
-        st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s: %zu entries exceed the limit of %zu", where, made->n,
+        st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__,
+                        "%s: %zu entries exceed the limit of %zu", where, made->n,
                         lt->o.n_entry_max);
     else
         st = view_add(&lt->next, made, err);
@@ -363,7 +386,8 @@ static r1_status longfile_replay(r1_longterm *lt, const reader *r, part_image *m
         case BLOCK_ENTRY: st = replay_entry(lt, p, h.bytes, where, err); break;
         case BLOCK_DELETE:
             if (h.bytes != sizeof id)
-                R1_FAIL(err, R1_E_FORMAT, "%s: a deletion of %llu bytes", where, (unsigned long long)h.bytes);
+                R1_FAIL(err, R1_E_FORMAT, "%s: a deletion of %llu bytes", where,
+                        (unsigned long long)h.bytes);
             memcpy(&id, p, sizeof id);
             st = longterm_drop(lt, id, err);
             break;
@@ -373,7 +397,8 @@ static r1_status longfile_replay(r1_longterm *lt, const reader *r, part_image *m
         default: R1_FAIL(err, R1_E_FORMAT, "%s: unknown type %u", where, h.type);
         }
         if (st == R1_E_NOT_FOUND)
-            R1_FAIL(err, R1_E_FORMAT, "%s: deletes entry %llu, which is not there", where, (unsigned long long)id);
+            R1_FAIL(err, R1_E_FORMAT, "%s: deletes entry %llu, which is not there", where,
+                    (unsigned long long)id);
         if (st != R1_OK) return st;
     }
     return R1_OK;
@@ -385,7 +410,8 @@ static r1_status check_ids(const r1_longterm *lt, const char *path, r1_err *err)
         for (size_t row = 0; row < lt->view->part[i].n; row++)
             if (lt->view->part[i].p->rec[row].id >= lt->next_id)
                 R1_FAIL(err, R1_E_FORMAT, "%s: entry %llu is newer than the next id %llu", path,
-                        (unsigned long long)lt->view->part[i].p->rec[row].id, (unsigned long long)lt->next_id);
+                        (unsigned long long)lt->view->part[i].p->rec[row].id,
+                        (unsigned long long)lt->next_id);
     return R1_OK;
 }
 
@@ -413,7 +439,8 @@ static r1_status read_head(const reader *r, r1_longterm_opts *o, r1_err *err)
     return R1_OK;
 }
 
-static r1_status longfile_load(r1_longterm **out, longfile *f, const reader *r, part_image *map, size_t n_max, r1_err *err)
+static r1_status longfile_load(r1_longterm **out, longfile *f, const reader *r, part_image *map,
+                               size_t n_max, r1_err *err)
 {
     r1_longterm_opts o = {.n_entry_max = n_max};
     uint64_t next_id = 1;
@@ -439,37 +466,46 @@ static r1_status longfile_load(r1_longterm **out, longfile *f, const reader *r, 
     return R1_OK;
 }
 
-static r1_status longfile_open_file(longfile *f, const char *path, bool writable, uint64_t *len, r1_err *err)
+static r1_status longfile_open_file(longfile *f, const char *path, bool writable, uint64_t *len,
+                                    r1_err *err)
 {
     struct stat s;
-    *f = (longfile){
-        .fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC), .path = strdup(path), .writable = writable};
-    if (f->fd < 0) R1_FAIL(err, errno == ENOENT ? R1_E_NOT_FOUND : R1_E_IO, "%s: %s", path, strerror(errno));
+    *f = (longfile){.fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC),
+                    .path = strdup(path),
+                    .writable = writable};
+    if (f->fd < 0)
+        R1_FAIL(err, errno == ENOENT ? R1_E_NOT_FOUND : R1_E_IO, "%s: %s", path, strerror(errno));
     if (!f->path) R1_FAIL(err, R1_E_NOMEM, "no memory to open %s", path);
-    if (writable && flock(f->fd, LOCK_EX | LOCK_NB)) R1_FAIL(err, R1_E_AGAIN, "%s: another process writes to it", path);
-    if (fstat(f->fd, &s) || !S_ISREG(s.st_mode)) R1_FAIL(err, R1_E_IO, "%s: not an ordinary file", path);
+    if (writable && flock(f->fd, LOCK_EX | LOCK_NB))
+        R1_FAIL(err, R1_E_AGAIN, "%s: another process writes to it", path);
+    if (fstat(f->fd, &s) || !S_ISREG(s.st_mode))
+        R1_FAIL(err, R1_E_IO, "%s: not an ordinary file", path);
     *len = (uint64_t)s.st_size;
     return R1_OK;
 }
 
-r1_status longfile_open(r1_longterm **out, const char *path, size_t n_max, bool writable, r1_err *err)
+r1_status longfile_open(r1_longterm **out, const char *path, size_t n_max, bool writable,
+                        r1_err *err)
 {
     longfile f;
     reader r = {.path = path};
     part_image *map = NULL;
     r1_status st = longfile_open_file(&f, path, writable, &r.len, err);
     if (st == R1_OK && r.len < UNIT)
-        st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s: expected at least %d bytes, found %llu", path, UNIT,
+        st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__,
+                        "%s: expected at least %d bytes, found %llu", path, UNIT,
                         (unsigned long long)r.len);
     if (st == R1_OK) {
         void *base = mmap(NULL, (size_t)r.len, PROT_READ, MAP_SHARED, f.fd, 0);
         if (base == MAP_FAILED) {
-            st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "mapping %s: %s", path, strerror(errno));
+            st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "mapping %s: %s", path,
+                            strerror(errno));
         } else {
             int fd = fcntl(f.fd, F_DUPFD_CLOEXEC, 0);
             map = fd < 0 ? NULL : image_new(base, (size_t)r.len, fd);
             if (!map) {
-                st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory, or no descriptor, to open %s", path);
+                st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
+                                "no memory, or no descriptor, to open %s", path);
                 munmap(base, (size_t)r.len);
                 if (fd >= 0) close(fd);
             }
@@ -482,7 +518,8 @@ r1_status longfile_open(r1_longterm **out, const char *path, size_t n_max, bool 
         (*out)->file.at = f.end;
         if (writable) longfile_rollback(&(*out)->file); /* cuts an incomplete transaction off */
         posix_madvise(map->base, map->bytes, POSIX_MADV_RANDOM);
-        madvise(map->base, map->bytes, MADV_DONTNEED); /* the checksums touched all of it; searches touch little */
+        madvise(map->base, map->bytes,
+                MADV_DONTNEED); /* the checksums touched all of it; searches touch little */
     } else
         longfile_close(&f);
     image_free(map);

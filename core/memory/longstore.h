@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* longstore.h - the inside of long-term memory: what longterm.c (views and changes) and longfile.c (the file) share. */
+/* longstore.h - the inside of long-term memory: what longterm.c (views and changes) and
+ * longfile.c (the file) share. */
 #ifndef MEMORY_STORE_H
 #define MEMORY_STORE_H
 
@@ -61,22 +62,25 @@ r1_status view_kill(r1_longterm_view *v, size_t at, size_t row, r1_err *err);
 enum { BLOCK_ENTRY = 1, BLOCK_DELETE = 2, BLOCK_PART = 3, BLOCK_RESET = 4 };
 
 /* Appends one block to the open transaction. Without a file: nothing. */
-r1_status longfile_entry(longfile *f, uint64_t id, const r1_longterm_entry *e, uint32_t d_key, uint32_t d_vector,
-                         r1_err *err);
+r1_status longfile_entry(longfile *f, uint64_t id, const r1_longterm_entry *e, uint32_t d_key,
+                         uint32_t d_vector, r1_err *err);
 r1_status longfile_delete(longfile *f, uint64_t id, r1_err *err);
-r1_status longfile_part(longfile *f, const uint8_t *image, size_t bytes, uint64_t *payload_at, r1_err *err);
+r1_status longfile_part(longfile *f, const uint8_t *image, size_t bytes, uint64_t *payload_at,
+                        r1_err *err);
 /* Forgets all entries that are not in parts (they are in the part that follows). */
 r1_status longfile_reset(longfile *f, r1_err *err);
 r1_status longfile_commit(longfile *f, uint64_t next_id, r1_err *err);
 void longfile_rollback(longfile *f);
 void longfile_close(longfile *f);
-r1_status longfile_open(r1_longterm **out, const char *path, size_t n_max, bool writable, r1_err *err);
+r1_status longfile_open(r1_longterm **out, const char *path, size_t n_max, bool writable,
+                        r1_err *err);
 /* Starts a new file at path (which must not be in use), header written, transaction open. */
 r1_status longfile_create(longfile *f, const char *path, const r1_longterm_opts *o, r1_err *err);
 /* Writes view as a file beside path and renames it. */
-r1_status longfile_write(const r1_longterm *lt, const r1_longterm_view *v, const char *path, r1_err *err);
+r1_status longfile_write(const r1_longterm *lt, const r1_longterm_view *v, const char *path,
+                         r1_err *err);
 
-/* ---- for longfile.c, in longterm.c: changes without a log and without publishing, on lt->next ---- */
+/* ---- for longfile.c, in longterm.c: changes without a log and without publishing, on lt->next  */
 r1_status longterm_make(r1_longterm **out, const r1_longterm_opts *o, r1_err *err);
 r1_status longterm_put(r1_longterm *lt, uint64_t id, const r1_longterm_entry *e,
                        r1_err *err); /* replaces an entry with the id */

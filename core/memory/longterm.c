@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* longterm.c - views and changes of long-term memory.
  *
- * A view is a list of parts with, for each, how many of its rows belong to it and which of them are gone. Views share parts
- * and marks; nothing that a view shows is ever written:
+ * A view is a list of parts with, for each, how many of its rows belong to it and which of them
+ * are gone. Views share parts and marks; nothing that a view shows is ever written:
  *
  *   lt->view --begin--> lt->next: a copy of the list
  *                insert  appends behind the rows that other views count, or opens a further part
  *                delete  marks a row in a copy of the marks
  *            --commit--> the log is synced, then lt->view is next; the old view goes with its last reader
  *
- * Two locks in all: the log's file lock between processes, and the mutex around the pointer lt->view. */
+ * Two locks in all: the log's file lock between processes, and the mutex around the pointer
+ * lt->view. */
 #include "memory/longstore.h"
 
 #include "memory/scan.h"
@@ -18,11 +19,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FRESH_MIN = 1024, FRESH_MAX = 65536, MERGE_SPAN = 64, SCAN_ALL = 262144, QUERIES_AT_ONCE = 64 };
+enum {
+    FRESH_MIN = 1024,
+    FRESH_MAX = 65536,
+    MERGE_SPAN = 64,
+    SCAN_ALL = 262144,
+    QUERIES_AT_ONCE = 64
+};
 
 /* ---- views ---- */
 
-static uint64_t *longterm_words(const dead_rows *d) { return d ? dead_words((dead_rows *)(uintptr_t)d) : NULL; }
+static uint64_t *longterm_words(const dead_rows *d)
+{
+    return d ? dead_words((dead_rows *)(uintptr_t)d) : NULL;
+}
 uint64_t *dead_words(dead_rows *d) { return d ? d->word : NULL; }
 
 static void dead_free(dead_rows *d)
@@ -139,7 +149,8 @@ static void longterm_publish(r1_longterm *lt, r1_longterm_view *v)
 static r1_status fill_defaults(r1_longterm_opts *o, r1_err *err)
 {
     if (o->d_key < 1 || o->d_key > CODE_DIM_MAX || o->d_vector > CODE_DIM_MAX)
-        R1_FAIL(err, R1_E_INVAL, "long-term memory: key width: expected 1..%d (vectors 0..%d), found %u and %u",
+        R1_FAIL(err, R1_E_INVAL,
+                "long-term memory: key width: expected 1..%d (vectors 0..%d), found %u and %u",
                 CODE_DIM_MAX, CODE_DIM_MAX, o->d_key, o->d_vector);
     if (!o->code) o->code = R1_CODE_TRANSFORM;
     if (o->code != R1_CODE_TRANSFORM && o->code != R1_CODE_SPARSE)
@@ -152,9 +163,10 @@ static r1_status fill_defaults(r1_longterm_opts *o, r1_err *err)
     if (!o->n_atom) o->n_atom = 2048;
     if (!o->n_round) o->n_round = 12;
     if (o->n_atom > CODE_ATOM_MAX || o->n_list > CODE_LIST_MAX || o->n_entry_max > PART_ENTRIES_MAX)
-        R1_FAIL(err, R1_E_INVAL,
-                "long-term memory: expected at most %d atoms, %d lists, %zu entries; found %u, %u, %zu", CODE_ATOM_MAX,
-                CODE_LIST_MAX, PART_ENTRIES_MAX, o->n_atom, o->n_list, o->n_entry_max);
+        R1_FAIL(
+            err, R1_E_INVAL,
+            "long-term memory: expected at most %d atoms, %d lists, %zu entries; found %u, %u, %zu",
+            CODE_ATOM_MAX, CODE_LIST_MAX, PART_ENTRIES_MAX, o->n_atom, o->n_list, o->n_entry_max);
     return R1_OK;
 }
 
@@ -192,7 +204,8 @@ r1_status r1_longterm_open(r1_longterm **out, const char *path, size_t n_entry_m
     return longfile_open(out, path, n_entry_max ? n_entry_max : 1048576, true, err);
 }
 
-r1_status r1_longterm_open_read(r1_longterm **out, const char *path, size_t n_entry_max, r1_err *err)
+r1_status r1_longterm_open_read(r1_longterm **out, const char *path, size_t n_entry_max,
+                                r1_err *err)
 {
     return longfile_open(out, path, n_entry_max ? n_entry_max : 1048576, false, err);
 }
@@ -217,7 +230,8 @@ r1_status r1_longterm_save(r1_longterm *lt, const char *path, r1_err *err)
 r1_status r1_longterm_begin(r1_longterm *lt, r1_err *err)
 {
     if (lt->next) R1_FAIL(err, R1_E_INVAL, "long-term memory: a change is open already");
-    if (lt->file.fd >= 0 && !lt->file.writable) R1_FAIL(err, R1_E_INVAL, "%s was opened for reading", lt->file.path);
+    if (lt->file.fd >= 0 && !lt->file.writable)
+        R1_FAIL(err, R1_E_INVAL, "%s was opened for reading", lt->file.path);
     lt->next = view_copy(lt->view);
     if (!lt->next) R1_FAIL(err, R1_E_NOMEM, "no memory for a change of long-term memory");
     lt->next_id_before = lt->next_id;
@@ -330,14 +344,15 @@ r1_status longterm_drop_fresh(r1_longterm *lt, r1_err *err)
 static r1_status check_entry(const r1_longterm *lt, const r1_longterm_entry *e, r1_err *err)
 {
     if (e->value_bytes > PART_VALUE_MAX)
-        R1_FAIL(err, R1_E_INVAL, "long-term memory: value: expected at most %d bytes, found %u", PART_VALUE_MAX,
-                e->value_bytes);
+        R1_FAIL(err, R1_E_INVAL, "long-term memory: value: expected at most %d bytes, found %u",
+                PART_VALUE_MAX, e->value_bytes);
     for (uint32_t c = 0; c < lt->o.d_key; c++)
         if (e->key[c] - e->key[c] != 0)
             R1_FAIL(err, R1_E_INVAL, "long-term memory: key: column %u is not a finite number", c);
     for (uint32_t c = 0; e->vector && c < lt->o.d_vector; c++)
         if (e->vector[c] - e->vector[c] != 0)
-            R1_FAIL(err, R1_E_INVAL, "long-term memory: vector: column %u is not a finite number", c);
+            R1_FAIL(err, R1_E_INVAL, "long-term memory: vector: column %u is not a finite number",
+                    c);
     return R1_OK;
 }
 
@@ -367,8 +382,8 @@ r1_status r1_longterm_update(r1_longterm *lt, uint64_t id, const r1_longterm_ent
     R1_TRY(longterm_join(lt, &own, err));
     r1_status st = R1_OK;
     if (!longterm_locate(lt->next, id, &at, &row))
-        st = r1_err_set(err, R1_E_NOT_FOUND, __FILE__, __LINE__, "long-term memory has no entry %llu",
-                        (unsigned long long)id);
+        st = r1_err_set(err, R1_E_NOT_FOUND, __FILE__, __LINE__,
+                        "long-term memory has no entry %llu", (unsigned long long)id);
     if (st == R1_OK) st = put_logged(lt, id, e, err);
     return longterm_leave(lt, own, st, err);
 }
@@ -404,7 +419,8 @@ static size_t remove_all(r1_longterm *lt, const doomed *d)
     for (size_t i = 0; i < lt->next->n_part && st == R1_OK; i++)
         for (size_t row = 0; row < lt->next->part[i].n && st == R1_OK; row++) {
             const view_part *vp = &lt->next->part[i];
-            if (part_is_dead(longterm_words(vp->dead), row) || !is_doomed(&vp->p->rec[row], d)) continue;
+            if (part_is_dead(longterm_words(vp->dead), row) || !is_doomed(&vp->p->rec[row], d))
+                continue;
             st = view_kill(lt->next, i, row, NULL);
             if (st == R1_OK) st = longfile_delete(&lt->file, vp->p->rec[row].id, NULL);
             removed++;
@@ -435,7 +451,8 @@ static live_row *live_rows(const r1_longterm_view *v, bool fresh_only, size_t *n
     *n = 0;
     for (size_t i = 0; i < v->n_part && all; i++)
         for (size_t row = 0; row < v->part[i].n; row++)
-            if (!(fresh_only && v->part[i].p->coded) && !part_is_dead(longterm_words(v->part[i].dead), row))
+            if (!(fresh_only && v->part[i].p->coded) &&
+                !part_is_dead(longterm_words(v->part[i].dead), row))
                 all[(*n)++] = (live_row){v->part[i].p, (uint32_t)row};
     return all;
 }
@@ -451,11 +468,15 @@ static int by_owner(const void *a, const void *b)
     return (r->id < s->id) - (r->id > s->id);
 }
 
-static const float *longterm_key_of(const live_row *l) { return l->p->key + (size_t)l->row * l->p->d_key; }
+static const float *longterm_key_of(const live_row *l)
+{
+    return l->p->key + (size_t)l->row * l->p->d_key;
+}
 
-/* rows[0..n) are one owner's, newest first: each is compared with the MERGE_SPAN newest that stay. */
-static r1_status merge_group(r1_longterm *lt, const live_row *rows, size_t n, float cosine, size_t *removed,
-                             r1_err *err)
+/* rows[0..n) are one owner's, newest first: each is compared with the MERGE_SPAN newest that
+ * stay. */
+static r1_status merge_group(r1_longterm *lt, const live_row *rows, size_t n, float cosine,
+                             size_t *removed, r1_err *err)
 {
     const scan_kernels *k = scan_best();
     size_t kept[MERGE_SPAN], n_kept = 0;
@@ -486,12 +507,13 @@ r1_status r1_longterm_merge(r1_longterm *lt, float cosine, size_t *n_removed, r1
     size_t n = 0, removed = 0;
     R1_TRY(longterm_join(lt, &own, err));
     live_row *all = live_rows(lt->next, false, &n);
-    r1_status st =
-        all ? R1_OK
-            : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to merge %zu entries", lt->next->n_live);
+    r1_status st = all ? R1_OK
+                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
+                                    "no memory to merge %zu entries", lt->next->n_live);
     for (size_t i = 0; i < n && st == R1_OK; i++)
         if (!all[i].p->key)
-            st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__, "long-term memory: merging needs full keys");
+            st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__,
+                            "long-term memory: merging needs full keys");
     if (st == R1_OK) qsort(all, n, sizeof *all, by_owner);
     for (size_t i = 0, end; i < n && st == R1_OK; i = end) {
         const part_record *r = &all[i].p->rec[all[i].row];
@@ -536,7 +558,8 @@ static r1_status code_rows(r1_longterm *lt, const live_row *rows, size_t n, bool
     size_t len;
     for (size_t i = 0; i < n; i++)
         if (!rows[i].p->key || (lt->o.d_vector && !rows[i].p->vector))
-            R1_FAIL(err, R1_E_INVAL, "long-term memory: only codes are kept, so old parts cannot be rebuilt");
+            R1_FAIL(err, R1_E_INVAL,
+                    "long-term memory: only codes are kept, so old parts cannot be rebuilt");
     R1_TRY(part_build(&bytes, &len, &lt->o, live_entry, rows, n, err));
     r1_status st = longfile_reset(&lt->file, err);
     if (st == R1_OK) st = longfile_part(&lt->file, bytes, len, NULL, err);
@@ -585,11 +608,13 @@ r1_status r1_longterm_consolidate(r1_longterm *lt, bool all, r1_err *err)
     R1_TRY(r1_longterm_begin(lt, err));
     size_t n;
     live_row *rows = live_rows(lt->next, !all, &n);
-    r1_longterm_view *held = view_share(lt->view); /* rows point into it while next is being replaced */
+    r1_longterm_view *held =
+        view_share(lt->view); /* rows point into it while next is being replaced */
     longfile file = lt->file;
     bool anew = all && file.fd >= 0;
     if (anew) lt->file = (longfile){.fd = -1}; /* nothing goes to the old file */
-    r1_status st = rows ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to consolidate");
+    r1_status st =
+        rows ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to consolidate");
     if (st == R1_OK && n) st = code_rows(lt, rows, n, all, err);
     free(rows);
     if (anew) lt->file = file;
@@ -606,7 +631,8 @@ r1_status r1_longterm_consolidate(r1_longterm *lt, bool all, r1_err *err)
 
 size_t r1_longterm_view_count(const r1_longterm_view *v) { return v->n_live; }
 
-static r1_status longterm_find(const r1_longterm_view *v, uint64_t id, const part **p, size_t *row, r1_err *err)
+static r1_status longterm_find(const r1_longterm_view *v, uint64_t id, const part **p, size_t *row,
+                               r1_err *err)
 {
     size_t at;
     if (!longterm_locate(v, id, &at, row))
@@ -615,7 +641,8 @@ static r1_status longterm_find(const r1_longterm_view *v, uint64_t id, const par
     return R1_OK;
 }
 
-r1_status r1_longterm_view_get(const r1_longterm_view *v, uint64_t id, r1_longterm_entry *e, r1_err *err)
+r1_status r1_longterm_view_get(const r1_longterm_view *v, uint64_t id, r1_longterm_entry *e,
+                               r1_err *err)
 {
     const part *p = NULL;
     size_t row = 0;
@@ -633,7 +660,8 @@ r1_status r1_longterm_view_key(const r1_longterm_view *v, uint64_t id, float *ke
     return R1_OK;
 }
 
-r1_status r1_longterm_view_vector(const r1_longterm_view *v, uint64_t id, bool from_code, float *vector, r1_err *err)
+r1_status r1_longterm_view_vector(const r1_longterm_view *v, uint64_t id, bool from_code,
+                                  float *vector, r1_err *err)
 {
     const part *p = NULL;
     size_t row = 0;
@@ -713,7 +741,8 @@ static void search_exact(const view_part *vp, const float *q, best *b)
     const part *p = vp->p;
     for (size_t row = 0; row < vp->n; row++)
         if (!part_is_dead(longterm_words(vp->dead), row))
-            longterm_offer(b, (r1_longterm_hit){p->rec[row].id, k->dot(q, p->key + row * p->d_key, p->d_key)});
+            longterm_offer(
+                b, (r1_longterm_hit){p->rec[row].id, k->dot(q, p->key + row * p->d_key, p->d_key)});
 }
 
 typedef struct {
@@ -729,9 +758,10 @@ static int by_code_score(const void *a, const void *b)
     return (i > j) - (i < j);
 }
 
-/* Of n candidates in the order of their codes' scores: the best n_rerank by their full keys, or all as they are. */
-static r1_status offer_candidates(const candidate *all, size_t n, const float *q, bool codes_only, best *b, float *key,
-                                  r1_err *err)
+/* Of n candidates in the order of their codes' scores: the best n_rerank by their full keys, or
+ * all as they are. */
+static r1_status offer_candidates(const candidate *all, size_t n, const float *q, bool codes_only,
+                                  best *b, float *key, r1_err *err)
 {
     const scan_kernels *k = scan_best();
     for (size_t i = 0; i < n; i++) {
@@ -747,21 +777,23 @@ static r1_status offer_candidates(const candidate *all, size_t n, const float *q
 }
 
 /* Candidates of all parts for nq queries at once; b[nq]. */
-static r1_status search_codes(const r1_longterm_view *v, const float *q, size_t nq, const r1_longterm_query *how,
-                              size_t n_coded, best *b, r1_err *err)
+static r1_status search_codes(const r1_longterm_view *v, const float *q, size_t nq,
+                              const r1_longterm_query *how, size_t n_coded, best *b, r1_err *err)
 {
-    size_t wanted = how->codes_only ? how->k : how->n_rerank, d = v->part[0].p->d_key, n[QUERIES_AT_ONCE] = {0},
-           found[QUERIES_AT_ONCE];
+    size_t wanted = how->codes_only ? how->k : how->n_rerank, d = v->part[0].p->d_key,
+           n[QUERIES_AT_ONCE] = {0}, found[QUERIES_AT_ONCE];
     part_hit *hit = malloc(sizeof *hit * (nq * wanted + 1));
     candidate *all = malloc(sizeof *all * (nq * wanted * n_coded + 1));
     float *key = malloc(sizeof *key * d);
-    r1_status st = hit && all && key ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to search");
+    r1_status st = hit && all && key
+                       ? R1_OK
+                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to search");
     for (size_t i = 0; i < v->n_part && st == R1_OK && wanted; i++) {
         const part *p = v->part[i].p;
         if (!p->coded) continue;
         uint32_t probe = how->n_probe ? how->n_probe : p->n <= SCAN_ALL ? p->n_list : p->n_list / 4;
-        st = part_candidates(p, q, nq, longterm_words(v->part[i].dead), probe, how->n_sketch ? how->n_sketch : 2000, hit, wanted,
-                             found, err);
+        st = part_candidates(p, q, nq, longterm_words(v->part[i].dead), probe,
+                             how->n_sketch ? how->n_sketch : 2000, hit, wanted, found, err);
         for (size_t j = 0; j < nq && st == R1_OK; j++)
             for (size_t t = 0; t < found[j]; t++)
                 all[j * wanted * n_coded + n[j]++] = (candidate){hit[j * wanted + t], p};
@@ -769,7 +801,8 @@ static r1_status search_codes(const r1_longterm_view *v, const float *q, size_t 
     for (size_t j = 0; j < nq && st == R1_OK; j++) {
         candidate *mine = all + j * wanted * n_coded;
         qsort(mine, n[j], sizeof *mine, by_code_score);
-        st = offer_candidates(mine, n[j] < wanted ? n[j] : wanted, q + j * d, how->codes_only, &b[j], key, err);
+        st = offer_candidates(mine, n[j] < wanted ? n[j] : wanted, q + j * d, how->codes_only,
+                              &b[j], key, err);
     }
     free(hit);
     free(all);
@@ -781,13 +814,15 @@ static r1_status check_query(const float *q, uint32_t d, size_t i, r1_err *err)
 {
     for (uint32_t c = 0; c < d; c++)
         if (q[c] - q[c] != 0)
-            R1_FAIL(err, R1_E_INVAL, "long-term memory: query %zu: column %u is not a finite number", i, c);
+            R1_FAIL(err, R1_E_INVAL,
+                    "long-term memory: query %zu: column %u is not a finite number", i, c);
     return R1_OK;
 }
 
 /* nq <= QUERIES_AT_ONCE; h: defaults filled in. */
-static r1_status search_some(const r1_longterm_view *v, const float *q, size_t nq, const r1_longterm_query *h,
-                             r1_longterm_hit *hit, size_t stride, size_t *n_hit, r1_err *err)
+static r1_status search_some(const r1_longterm_view *v, const float *q, size_t nq,
+                             const r1_longterm_query *h, r1_longterm_hit *hit, size_t stride,
+                             size_t *n_hit, r1_err *err)
 {
     best b[QUERIES_AT_ONCE];
     size_t n_coded = 0, d = v->part[0].p->d_key;
@@ -797,7 +832,8 @@ static r1_status search_some(const r1_longterm_view *v, const float *q, size_t n
         n_coded += coded;
         for (size_t j = 0; j < nq && !coded; j++) search_exact(&v->part[i], q + j * d, &b[j]);
     }
-    if (n_coded && h->exact) R1_FAIL(err, R1_E_INVAL, "long-term memory: an exact search needs full keys");
+    if (n_coded && h->exact)
+        R1_FAIL(err, R1_E_INVAL, "long-term memory: an exact search needs full keys");
     if (n_coded) R1_TRY(search_codes(v, q, nq, h, n_coded, b, err));
     for (size_t j = 0; j < nq; j++) {
         qsort(b[j].hit, b[j].n, sizeof *hit, best_first);
@@ -807,7 +843,8 @@ static r1_status search_some(const r1_longterm_view *v, const float *q, size_t n
 }
 
 r1_status r1_longterm_view_search_many(const r1_longterm_view *v, const float *q, size_t nq,
-                                       const r1_longterm_query *how, r1_longterm_hit *hit, size_t *n_hit, r1_err *err)
+                                       const r1_longterm_query *how, r1_longterm_hit *hit,
+                                       size_t *n_hit, r1_err *err)
 {
     r1_longterm_query h = *how;
     uint32_t d = v->n_part ? v->part[0].p->d_key : 0;
@@ -826,8 +863,9 @@ r1_status r1_longterm_view_search_many(const r1_longterm_view *v, const float *q
     return R1_OK;
 }
 
-r1_status r1_longterm_view_search(const r1_longterm_view *v, const float *q, const r1_longterm_query *how,
-                                  r1_longterm_hit *hit, size_t *n_hit, r1_err *err)
+r1_status r1_longterm_view_search(const r1_longterm_view *v, const float *q,
+                                  const r1_longterm_query *how, r1_longterm_hit *hit, size_t *n_hit,
+                                  r1_err *err)
 {
     return r1_longterm_view_search_many(v, q, 1, how, hit, n_hit, err);
 }
@@ -850,8 +888,8 @@ size_t r1_longterm_count(r1_longterm *lt)
     return n;
 }
 
-r1_status r1_longterm_search(r1_longterm *lt, const float *query, size_t k, r1_longterm_hit *hit, size_t *n_hit,
-                             r1_err *err)
+r1_status r1_longterm_search(r1_longterm *lt, const float *query, size_t k, r1_longterm_hit *hit,
+                             size_t *n_hit, r1_err *err)
 {
     r1_longterm_view *v = r1_longterm_view_open(lt);
     r1_status st = r1_longterm_view_search(v, query, &(r1_longterm_query){.k = k}, hit, n_hit, err);

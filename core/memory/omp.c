@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* omp.c - orthogonal matching pursuit and the learning of its dictionary.
  *
- * Batch-OMP (Rubinstein, Zibulevsky, Elad 2008): all products of the residual with the atoms follow from the products with
- * y and the Gram matrix, so the residual itself is never formed. The chosen atoms are orthogonalised on the way (row t of
- * L in G_II = L L'), each step then costs one subtraction from all products:
+ * Batch-OMP (Rubinstein, Zibulevsky, Elad 2008): all products of the residual with the atoms
+ * follow from the products with y and the Gram matrix, so the residual itself is never formed.
+ * The chosen atoms are orthogonalised on the way (row t of L in G_II = L L'), each step then
+ * costs one subtraction from all products:
  *
  *   b_t = (G_j - sum_s<t L_ts b_s) / L_tt      products of the t-th orthonormal direction with all atoms
- *   p  -= w_t b_t,  w_t = p_j / L_tt            and the coefficients solve L' a = w at the end
- */
+ *   p  -= w_t b_t,  w_t = p_j / L_tt            and the coefficients solve L' a = w at the end */
 #include "cpu/cpu_ops.h"
 #include "memory/code.h"
 #include "memory/linalg.h"
@@ -18,7 +18,10 @@
 
 enum { BATCH = 2048 };
 
-size_t omp_scratch(uint32_t n_atom, uint32_t k_max) { return (size_t)n_atom * k_max + (size_t)k_max * k_max + k_max; }
+size_t omp_scratch(uint32_t n_atom, uint32_t k_max)
+{
+    return (size_t)n_atom * k_max + (size_t)k_max * k_max + k_max;
+}
 
 /* Pure products and sums over all atoms: eight lanes for the compiler. */
 R1_CLONES static void subtract_scaled(float *restrict y, const float *restrict x, float w, size_t n)
@@ -60,8 +63,8 @@ static void sort_by_atom(uint32_t *index, float *coef, uint32_t k)
     }
 }
 
-uint32_t omp_encode(const float *gram, uint32_t n_atom, float *p, float stop, uint32_t k_max, uint32_t *index,
-                    float *coef, float *scratch)
+uint32_t omp_encode(const float *gram, uint32_t n_atom, float *p, float stop, uint32_t k_max,
+                    uint32_t *index, float *coef, float *scratch)
 {
     float *b = scratch, *l = b + (size_t)n_atom * k_max, *w = l + (size_t)k_max * k_max;
     uint32_t k = 0;
@@ -76,7 +79,8 @@ uint32_t omp_encode(const float *gram, uint32_t n_atom, float *p, float stop, ui
         if (diag < 1e-4f) break; /* lies in the span of what is chosen */
         row[k] = sqrtf(diag);
         memcpy(bk, gram + (size_t)j * n_atom, n_atom * sizeof *bk);
-        for (uint32_t s = 0; s < k; s++) subtract_scaled(bk, b + (size_t)s * n_atom, row[s], n_atom);
+        for (uint32_t s = 0; s < k; s++)
+            subtract_scaled(bk, b + (size_t)s * n_atom, row[s], n_atom);
         for (uint32_t i = 0; i < n_atom; i++) bk[i] /= row[k];
         w[k] = p[j] / row[k];
         subtract_scaled(p, bk, w[k], n_atom);
@@ -123,15 +127,17 @@ static void omp_restart(float *atom, uint32_t m, const float *y, size_t n, r1_rn
 }
 
 typedef struct {
-    uint32_t *index;                    /* [BATCH][sparsity] */
-    float *coef, *rest, *scratch, *sum; /* rest: [BATCH][m]; sum: [n_atom][m], what an atom's direction follows from */
-    float *product;                     /* [BATCH][n_atom] */
+    uint32_t *index; /* [BATCH][sparsity] */
+    float *coef, *rest, *scratch,
+        *sum;       /* rest: [BATCH][m]; sum: [n_atom][m], what an atom's direction follows from */
+    float *product; /* [BATCH][n_atom] */
     uint32_t *used, *k;
 } learner;
 
-/* Codes of the batch, then per atom the direction that its users' residuals ask for, mixed with what it learned before. */
-static r1_status learn_batch(learner *s, float *atom, uint32_t n_atom, uint32_t m, const float *y, size_t n,
-                             uint32_t sparsity, r1_err *err)
+/* Codes of the batch, then per atom the direction that its users' residuals ask for, mixed with
+ * what it learned before. */
+static r1_status learn_batch(learner *s, float *atom, uint32_t n_atom, uint32_t m, const float *y,
+                             size_t n, uint32_t sparsity, r1_err *err)
 {
     float *gram;
     R1_TRY(linalg_product(y, n, atom, n_atom, m, s->product, err));
@@ -140,7 +146,8 @@ static r1_status learn_batch(learner *s, float *atom, uint32_t n_atom, uint32_t 
     for (size_t i = 0; i < n; i++) {
         uint32_t *index = s->index + i * sparsity;
         float *coef = s->coef + i * sparsity, *rest = s->rest + i * m;
-        s->k[i] = omp_encode(gram, n_atom, s->product + i * n_atom, 0, sparsity, index, coef, s->scratch);
+        s->k[i] =
+            omp_encode(gram, n_atom, s->product + i * n_atom, 0, sparsity, index, coef, s->scratch);
         memcpy(rest, y + i * m, m * sizeof *rest);
         for (uint32_t t = 0; t < s->k[i]; t++) {
             s->used[index[t]]++;
@@ -148,12 +155,14 @@ static r1_status learn_batch(learner *s, float *atom, uint32_t n_atom, uint32_t 
         }
     }
     free(gram);
-    for (size_t j = 0; j < (size_t)n_atom * m; j++) s->sum[j] *= 0.5f; /* older batches count half */
+    for (size_t j = 0; j < (size_t)n_atom * m; j++)
+        s->sum[j] *= 0.5f; /* older batches count half */
     for (size_t i = 0; i < n; i++)
         for (uint32_t t = 0; t < s->k[i]; t++) {
             size_t j = s->index[i * sparsity + t];
             float a = s->coef[i * sparsity + t], *sum = s->sum + j * m;
-            for (uint32_t c = 0; c < m; c++) sum[c] += a * (s->rest[i * m + c] + a * atom[j * m + c]);
+            for (uint32_t c = 0; c < m; c++)
+                sum[c] += a * (s->rest[i * m + c] + a * atom[j * m + c]);
         }
     return R1_OK;
 }
@@ -175,8 +184,8 @@ static void restart_from_worst(learner *s, float *atom, uint32_t m, size_t n)
     memset(s->rest + worst * m, 0, m * sizeof *s->rest);
 }
 
-r1_status omp_learn(float *atom, uint32_t n_atom, uint32_t m, const float *y, size_t n, uint32_t sparsity,
-                    uint32_t rounds, uint64_t seed, r1_err *err)
+r1_status omp_learn(float *atom, uint32_t n_atom, uint32_t m, const float *y, size_t n,
+                    uint32_t sparsity, uint32_t rounds, uint64_t seed, r1_err *err)
 {
     enum { RESTARTS_MAX = 64 };
     r1_rng rng;
@@ -191,13 +200,16 @@ r1_status omp_learn(float *atom, uint32_t n_atom, uint32_t m, const float *y, si
                  .k = malloc(sizeof(uint32_t) * BATCH)};
     float *batch = malloc(sizeof *batch * BATCH * m);
     r1_status st = R1_OK;
-    if (!s.index || !s.coef || !s.rest || !s.scratch || !s.sum || !s.product || !s.used || !s.k || !batch)
+    if (!s.index || !s.coef || !s.rest || !s.scratch || !s.sum || !s.product || !s.used || !s.k ||
+        !batch)
         st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to learn %u atoms", n_atom);
-    for (uint32_t j = 0; j < n_atom && st == R1_OK; j++) omp_restart(atom + (size_t)j * m, m, y, n, &rng);
+    for (uint32_t j = 0; j < n_atom && st == R1_OK; j++)
+        omp_restart(atom + (size_t)j * m, m, y, n, &rng);
     for (uint32_t r = 0; r < rounds && st == R1_OK; r++) {
         size_t rows = n < BATCH ? n : BATCH;
         for (size_t i = 0; i < rows; i++)
-            memcpy(batch + i * m, y + (n < BATCH ? i : r1_rng_below(&rng, n)) * m, m * sizeof *batch);
+            memcpy(batch + i * m, y + (n < BATCH ? i : r1_rng_below(&rng, n)) * m,
+                   m * sizeof *batch);
         st = learn_batch(&s, atom, n_atom, m, batch, rows, sparsity, err);
         int restarts = 0;
         for (uint32_t j = 0; j < n_atom && st == R1_OK; j++) {

@@ -157,15 +157,16 @@ typedef struct {
 } coded;
 
 /* Encodes rows order[0..n) of x; codes one after another. */
-static r1_status encode_all(coded *out, const code *c, const float *x, const uint32_t *order, const uint32_t *list,
-                            size_t n, r1_err *err)
+static r1_status encode_all(coded *out, const code *c, const float *x, const uint32_t *order,
+                            const uint32_t *list, size_t n, r1_err *err)
 {
     size_t most = code_entry_max(c), d = c->d;
     float *row = malloc(sizeof *row * ENCODE_ROWS * d);
     uint8_t *bytes = malloc(ENCODE_ROWS * most);
     uint32_t *near = malloc(sizeof *near * ENCODE_ROWS);
     r1_status st = R1_OK;
-    *out = (coded){.len = malloc(sizeof(uint32_t) * (n + 1)), .sketch = malloc(n * c->n_sketch + 1)};
+    *out =
+        (coded){.len = malloc(sizeof(uint32_t) * (n + 1)), .sketch = malloc(n * c->n_sketch + 1)};
     if (!row || !bytes || !near || !out->len || !out->sketch)
         st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to encode %zu entries", n);
     for (size_t at = 0; at < n && st == R1_OK; at += ENCODE_ROWS) {
@@ -174,11 +175,14 @@ static r1_status encode_all(coded *out, const code *c, const float *x, const uin
             memcpy(row + i * d, x + (size_t)order[at + i] * d, d * sizeof *row);
             near[i] = list ? list[order[at + i]] : 0;
         }
-        st = code_encode(c, row, rows, near, bytes, out->len + at, out->sketch + at * c->n_sketch, err);
+        st = code_encode(c, row, rows, near, bytes, out->len + at, out->sketch + at * c->n_sketch,
+                         err);
         if (st == R1_OK && out->used + rows * most > out->cap) {
             size_t cap = (out->used + rows * most) * 3 / 2;
             uint8_t *grown = realloc(out->bytes, cap);
-            if (!grown) st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu bytes of codes", cap);
+            if (!grown)
+                st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
+                                "no memory for %zu bytes of codes", cap);
             if (grown) {
                 out->bytes = grown;
                 out->cap = cap;
@@ -190,7 +194,8 @@ static r1_status encode_all(coded *out, const code *c, const float *x, const uin
         }
     }
     if (st == R1_OK && out->used > UINT32_MAX)
-        st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__, "codes of one part take more than 4 GiB");
+        st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__,
+                        "codes of one part take more than 4 GiB");
     free(row);
     free(bytes);
     free(near);
@@ -224,7 +229,8 @@ static uint32_t lists_for(const r1_longterm_opts *o, size_t n)
 }
 
 /* Rows in the order of their lists, old order within. */
-static void order_by_list(const uint32_t *list, size_t n, uint32_t n_list, uint32_t *order, uint32_t *start)
+static void order_by_list(const uint32_t *list, size_t n, uint32_t n_list, uint32_t *order,
+                          uint32_t *start)
 {
     memset(start, 0, sizeof *start * (n_list + 1));
     for (size_t i = 0; i < n; i++) start[list[i] + 1]++;
@@ -267,7 +273,8 @@ static void put_sketch(const coded *c, size_t n, uint32_t n_sketch, uint8_t *out
     for (size_t i = 0; i < n; i++) {
         uint8_t *block = out + i / SCAN_ROWS * SCAN_ROWS * (n_sketch / 2);
         for (uint32_t a = 0; a < n_sketch; a++)
-            block[a / 2 * SCAN_ROWS + i % SCAN_ROWS] |= (uint8_t)(c->sketch[i * n_sketch + a] << (a % 2 ? 4 : 0));
+            block[a / 2 * SCAN_ROWS + i % SCAN_ROWS] |=
+                (uint8_t)(c->sketch[i * n_sketch + a] << (a % 2 ? 4 : 0));
     }
 }
 
@@ -293,10 +300,11 @@ static bool put_order(const part_record *rec, size_t n, uint32_t *order)
     return true;
 }
 
-static r1_status part_lay_out(builder *b, const r1_longterm_opts *o, part_source entry, const void *ctx, uint8_t **image,
-                         size_t *bytes, r1_err *err)
+static r1_status part_lay_out(builder *b, const r1_longterm_opts *o, part_source entry,
+                              const void *ctx, uint8_t **image, size_t *bytes, r1_err *err)
 {
-    size_t n = b->n, nb = blocks_of(n), dk = o->d_key, dv = o->d_vector, values = 0, at = HEAD_BYTES;
+    size_t n = b->n, nb = blocks_of(n), dk = o->d_key, dv = o->d_vector, values = 0,
+           at = HEAD_BYTES;
     for (size_t i = 0; i < n; i++) values += b->rec[i].value_bytes;
     image_head h = {.d_key = o->d_key,
                     .d_vector = o->d_vector,
@@ -353,8 +361,10 @@ static r1_status part_lay_out(builder *b, const r1_longterm_opts *o, part_source
             memcpy(AT(uint8_t, S_VALUES) + value_at, e.value, r->value_bytes);
             value_at += r->value_bytes;
         }
-        if (h.bytes[S_KEYS]) memcpy(AT(float, S_KEYS) + i * dk, b->key + from * dk, sizeof(float) * dk);
-        if (h.bytes[S_VECTORS]) memcpy(AT(float, S_VECTORS) + i * dv, b->vector + from * dv, sizeof(float) * dv);
+        if (h.bytes[S_KEYS])
+            memcpy(AT(float, S_KEYS) + i * dk, b->key + from * dk, sizeof(float) * dk);
+        if (h.bytes[S_VECTORS])
+            memcpy(AT(float, S_VECTORS) + i * dv, b->vector + from * dv, sizeof(float) * dv);
     }
     bool ordered = put_order(AT(part_record, S_RECORD), n, AT(uint32_t, S_ID_ORDER));
 #undef AT
@@ -367,8 +377,8 @@ static r1_status part_lay_out(builder *b, const r1_longterm_opts *o, part_source
     return R1_OK;
 }
 
-static r1_status part_build_with(builder *b, const r1_longterm_opts *o, part_source entry, const void *ctx, uint8_t **image,
-                       size_t *bytes, r1_err *err)
+static r1_status part_build_with(builder *b, const r1_longterm_opts *o, part_source entry,
+                                 const void *ctx, uint8_t **image, size_t *bytes, r1_err *err)
 {
     R1_TRY(part_learn(b, o, err));
     uint32_t *start = malloc(sizeof *start * (b->kc->n_list + 2u));
@@ -380,8 +390,8 @@ static r1_status part_build_with(builder *b, const r1_longterm_opts *o, part_sou
     return part_lay_out(b, o, entry, ctx, image, bytes, err);
 }
 
-r1_status part_build(uint8_t **image, size_t *bytes, const r1_longterm_opts *o, part_source entry, const void *ctx,
-                     size_t n, r1_err *err)
+r1_status part_build(uint8_t **image, size_t *bytes, const r1_longterm_opts *o, part_source entry,
+                     const void *ctx, size_t n, r1_err *err)
 {
     builder b = {.n = n,
                  .key = r1_realloc_array(NULL, n, sizeof(float) * o->d_key),
@@ -391,7 +401,8 @@ r1_status part_build(uint8_t **image, size_t *bytes, const r1_longterm_opts *o, 
                  .order = r1_realloc_array(NULL, n, sizeof(uint32_t))};
     r1_status st = R1_OK;
     if (!b.key || !b.vector || !b.rec || !b.list || !b.order)
-        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a part of %zu entries", n);
+        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a part of %zu entries",
+                        n);
     for (size_t i = 0; i < n && st == R1_OK; i++) {
         r1_longterm_entry e;
         uint64_t id;
@@ -422,20 +433,22 @@ r1_status part_build(uint8_t **image, size_t *bytes, const r1_longterm_opts *o, 
 
 #define DAMAGED(...) R1_FAIL(err, R1_E_FORMAT, __VA_ARGS__)
 
-static r1_status check_starts(const uint32_t *start, const uint16_t *len, size_t n, size_t bytes, size_t most,
-                              const char *what, const char *where, r1_err *err)
+static r1_status check_starts(const uint32_t *start, const uint16_t *len, size_t n, size_t bytes,
+                              size_t most, const char *what, const char *where, r1_err *err)
 {
     uint64_t at = 0;
     for (size_t i = 0; i < n; i++) {
         if (i % SCAN_ROWS == 0 && start[i / SCAN_ROWS] != at)
-            DAMAGED("%s: codes of %s: block %zu: expected offset %llu, found %u", where, what, i / SCAN_ROWS,
-                    (unsigned long long)at, start[i / SCAN_ROWS]);
+            DAMAGED("%s: codes of %s: block %zu: expected offset %llu, found %u", where, what,
+                    i / SCAN_ROWS, (unsigned long long)at, start[i / SCAN_ROWS]);
         if (len[i] > most)
-            DAMAGED("%s: codes of %s: entry %zu: %u bytes, at most %zu can be", where, what, i, len[i], most);
+            DAMAGED("%s: codes of %s: entry %zu: %u bytes, at most %zu can be", where, what, i,
+                    len[i], most);
         at += len[i];
     }
     if (at != bytes)
-        DAMAGED("%s: codes of %s: expected %llu bytes, found %zu", where, what, (unsigned long long)at, bytes);
+        DAMAGED("%s: codes of %s: expected %llu bytes, found %zu", where, what,
+                (unsigned long long)at, bytes);
     return R1_OK;
 }
 
@@ -443,14 +456,17 @@ static r1_status check_rows(const part *p, size_t value_bytes, const char *where
 {
     for (size_t i = 0; i < p->n; i++) {
         const part_record *r = &p->rec[i];
-        if (r->value_bytes > PART_VALUE_MAX || r->value_at > value_bytes || r->value_bytes > value_bytes - r->value_at)
+        if (r->value_bytes > PART_VALUE_MAX || r->value_at > value_bytes ||
+            r->value_bytes > value_bytes - r->value_at)
             DAMAGED("%s: entry %zu: its value lies outside of the values", where, i);
         if (p->order[i] >= p->n || (i && p->rec[p->order[i]].id <= p->rec[p->order[i - 1]].id))
             DAMAGED("%s: entry %zu: the order of ids is broken", where, i);
     }
-    if (p->list_start[0] != 0 || p->list_start[p->n_list] != p->n) DAMAGED("%s: lists do not cover the entries", where);
+    if (p->list_start[0] != 0 || p->list_start[p->n_list] != p->n)
+        DAMAGED("%s: lists do not cover the entries", where);
     for (uint32_t l = 0; l < p->n_list; l++)
-        if (p->list_start[l] > p->list_start[l + 1]) DAMAGED("%s: list %u ends before it starts", where, l);
+        if (p->list_start[l] > p->list_start[l + 1])
+            DAMAGED("%s: list %u ends before it starts", where, l);
     return R1_OK;
 }
 
@@ -459,26 +475,28 @@ static r1_status open_sections(part *p, const image_head *h, const char *where, 
     size_t n = p->n, nb = blocks_of(n);
 #define SECTION(s) ((const void *)(p->payload + h->at[s]))
     R1_TRY(code_unpack(&p->key_code, SECTION(S_KEY_CODE), h->bytes[S_KEY_CODE], err));
-    if (p->d_vector) R1_TRY(code_unpack(&p->vector_code, SECTION(S_VECTOR_CODE), h->bytes[S_VECTOR_CODE], err));
+    if (p->d_vector)
+        R1_TRY(code_unpack(&p->vector_code, SECTION(S_VECTOR_CODE), h->bytes[S_VECTOR_CODE], err));
     p->n_list = p->key_code->n_list;
     if (p->key_code->d != p->d_key ||
         (p->d_vector && (p->vector_code->d != p->d_vector || p->vector_code->n_list != 1)))
         DAMAGED("%s: a code's width differs from the entries'", where);
     size_t vs = p->d_vector ? n * (p->vector_code->n_sketch / 2) : 0;
-    const uint64_t want[S_COUNT] = {[S_LIST_START] = sizeof(uint32_t) * ((uint64_t)p->n_list + 1),
-                                    [S_KEY_START] = sizeof(uint32_t) * (nb + 1),
-                                    [S_KEY_LEN] = sizeof(uint16_t) * n,
-                                    [S_SKETCH] = nb * SCAN_ROWS * (p->key_code->n_sketch / 2),
-                                    [S_VECTOR_START] = p->d_vector ? sizeof(uint32_t) * (nb + 1) : 0,
-                                    [S_VECTOR_LEN] = p->d_vector ? sizeof(uint16_t) * n : 0,
-                                    [S_ID_ORDER] = sizeof(uint32_t) * n,
-                                    [S_RECORD] = sizeof(part_record) * n,
-                                    [S_KEYS] = h->bytes[S_KEYS] ? sizeof(float) * n * p->d_key : 0,
-                                    [S_VECTORS] = h->bytes[S_KEYS] ? sizeof(float) * n * p->d_vector : 0};
+    const uint64_t want[S_COUNT] = {
+        [S_LIST_START] = sizeof(uint32_t) * ((uint64_t)p->n_list + 1),
+        [S_KEY_START] = sizeof(uint32_t) * (nb + 1),
+        [S_KEY_LEN] = sizeof(uint16_t) * n,
+        [S_SKETCH] = nb * SCAN_ROWS * (p->key_code->n_sketch / 2),
+        [S_VECTOR_START] = p->d_vector ? sizeof(uint32_t) * (nb + 1) : 0,
+        [S_VECTOR_LEN] = p->d_vector ? sizeof(uint16_t) * n : 0,
+        [S_ID_ORDER] = sizeof(uint32_t) * n,
+        [S_RECORD] = sizeof(part_record) * n,
+        [S_KEYS] = h->bytes[S_KEYS] ? sizeof(float) * n * p->d_key : 0,
+        [S_VECTORS] = h->bytes[S_KEYS] ? sizeof(float) * n * p->d_vector : 0};
     for (int s = S_LIST_START; s < S_COUNT; s++)
         if (s != S_KEY_BYTES && s != S_VECTOR_BYTES && s != S_VALUES && h->bytes[s] != want[s])
-            DAMAGED("%s: section %d: expected %llu bytes, found %llu", where, s, (unsigned long long)want[s],
-                    (unsigned long long)h->bytes[s]);
+            DAMAGED("%s: section %d: expected %llu bytes, found %llu", where, s,
+                    (unsigned long long)want[s], (unsigned long long)h->bytes[s]);
     if (h->bytes[S_VECTOR_BYTES] < vs) DAMAGED("%s: codes of vectors are short", where);
     p->list_start = SECTION(S_LIST_START);
     p->key_start = SECTION(S_KEY_START);
@@ -495,23 +513,25 @@ static r1_status open_sections(part *p, const image_head *h, const char *where, 
     p->value_bytes = SECTION(S_VALUES);
 #undef SECTION
     for (int s = 0; s < S_COUNT; s++) p->section[s] = h->bytes[s];
-    R1_TRY(check_starts(p->key_start, p->key_len, n, h->bytes[S_KEY_BYTES], code_entry_max(p->key_code), "keys", where,
-                        err));
+    R1_TRY(check_starts(p->key_start, p->key_len, n, h->bytes[S_KEY_BYTES],
+                        code_entry_max(p->key_code), "keys", where, err));
     if (p->d_vector)
         R1_TRY(check_starts(p->vector_start, p->vector_len, n, h->bytes[S_VECTOR_BYTES] - vs,
                             code_entry_max(p->vector_code), "vectors", where, err));
     return check_rows(p, h->bytes[S_VALUES], where, err);
 }
 
-r1_status part_open(part **out, part_image *image, const uint8_t *payload, size_t bytes, const char *where, r1_err *err)
+r1_status part_open(part **out, part_image *image, const uint8_t *payload, size_t bytes,
+                    const char *where, r1_err *err)
 {
     image_head h;
     if (bytes < HEAD_BYTES) DAMAGED("%s: a part of %zu bytes is too short", where, bytes);
     memcpy(&h, payload, sizeof h);
     if (memcmp(h.magic, magic, sizeof magic) != 0) DAMAGED("%s: not a part", where);
-    if (h.n < 1 || h.n > PART_ENTRIES_MAX || h.d_key < 1 || h.d_key > CODE_DIM_MAX || h.d_vector > CODE_DIM_MAX)
-        DAMAGED("%s: %llu entries of %u and %u columns are out of range", where, (unsigned long long)h.n, h.d_key,
-                h.d_vector);
+    if (h.n < 1 || h.n > PART_ENTRIES_MAX || h.d_key < 1 || h.d_key > CODE_DIM_MAX ||
+        h.d_vector > CODE_DIM_MAX)
+        DAMAGED("%s: %llu entries of %u and %u columns are out of range", where,
+                (unsigned long long)h.n, h.d_key, h.d_vector);
     for (int s = 0; s < S_COUNT; s++)
         if (h.at[s] % 64 || h.at[s] > bytes || h.bytes[s] > bytes - h.at[s])
             DAMAGED("%s: section %d lies outside of the part", where, s);
@@ -571,7 +591,8 @@ void part_entry(const part *p, size_t row, r1_longterm_entry *e)
                              .version = r->version};
 }
 
-static const uint8_t *code_at(const uint32_t *start, const uint16_t *len, const uint8_t *bytes, size_t row)
+static const uint8_t *code_at(const uint32_t *start, const uint16_t *len, const uint8_t *bytes,
+                              size_t row)
 {
     const uint8_t *p = bytes + start[row / SCAN_ROWS];
     for (size_t i = row / SCAN_ROWS * SCAN_ROWS; i < row; i++) p += len[i];
@@ -595,7 +616,8 @@ static void bins_of(const part *p, size_t row, uint8_t *bin, size_t stride)
 {
     uint32_t ns = p->key_code->n_sketch;
     const uint8_t *block = p->sketch + row / SCAN_ROWS * SCAN_ROWS * (ns / 2) + row % SCAN_ROWS;
-    for (uint32_t a = 0; a < ns; a++) bin[a * stride] = block[a / 2 * SCAN_ROWS] >> (a % 2 ? 4 : 0) & 15;
+    for (uint32_t a = 0; a < ns; a++)
+        bin[a * stride] = block[a / 2 * SCAN_ROWS] >> (a % 2 ? 4 : 0) & 15;
 }
 
 void part_key(const part *p, size_t row, float *key)
@@ -606,8 +628,8 @@ void part_key(const part *p, size_t row, float *key)
         return;
     }
     bins_of(p, row, bin, 1);
-    code_decode(p->key_code, list_of(p, row), code_at(p->key_start, p->key_len, p->key_bytes, row), p->key_len[row],
-                bin, key);
+    code_decode(p->key_code, list_of(p, row), code_at(p->key_start, p->key_len, p->key_bytes, row),
+                p->key_len[row], bin, key);
 }
 
 r1_status part_read_key(const part *p, size_t row, float *key, r1_err *err)
@@ -623,8 +645,8 @@ r1_status part_read_key(const part *p, size_t row, float *key, r1_err *err)
         ssize_t n = pread(p->image->fd, (uint8_t *)key + done, bytes - done, at + (off_t)done);
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0)
-            R1_FAIL(err, R1_E_IO, "long-term memory: reading a key at byte %lld of the file: %s", (long long)at,
-                    n ? strerror(errno) : "the file was cut");
+            R1_FAIL(err, R1_E_IO, "long-term memory: reading a key at byte %lld of the file: %s",
+                    (long long)at, n ? strerror(errno) : "the file was cut");
         done += (size_t)n;
     }
     return R1_OK;
@@ -640,8 +662,8 @@ void part_vector(const part *p, size_t row, bool from_code, float *vector)
     uint32_t half = p->vector_code->n_sketch / 2;
     const uint8_t *packed = p->vector_bytes + p->vector_start[blocks_of(p->n)] + row * half;
     for (uint32_t a = 0; a < 2 * half; a++) bin[a] = packed[a / 2] >> (a % 2 ? 4 : 0) & 15;
-    code_decode(p->vector_code, 0, code_at(p->vector_start, p->vector_len, p->vector_bytes, row), p->vector_len[row],
-                bin, vector);
+    code_decode(p->vector_code, 0, code_at(p->vector_start, p->vector_len, p->vector_bytes, row),
+                p->vector_len[row], bin, vector);
 }
 
 /* ---- searching ---- */
@@ -729,11 +751,13 @@ static void fill_lut(search *s, const code *c)
             low = v < low ? v : low;
         }
         for (int b = 0; b < CODE_BIN; b++)
-            s->lut[a * CODE_BIN + b] = (uint8_t)((s->u[a] * c->bin[a * CODE_BIN + b] - low) / s->lut_step + 0.5f);
+            s->lut[a * CODE_BIN + b] =
+                (uint8_t)((s->u[a] * c->bin[a * CODE_BIN + b] - low) / s->lut_step + 0.5f);
     }
 }
 
-static void scan_list(const part *p, search *s, uint32_t list, const uint64_t *dead, const scan_kernels *k)
+static void scan_list(const part *p, search *s, uint32_t list, const uint64_t *dead,
+                      const scan_kernels *k)
 {
     const code *c = p->key_code;
     gather *g = &s->sketch;
@@ -757,9 +781,10 @@ static void score_list(const part *p, search *s, uint32_t list, const uint64_t *
     for (size_t row = p->list_start[list]; row < p->list_start[list + 1]; row++)
         if (!part_is_dead(dead, row))
             part_push(&s->best,
-                 code_score(p->key_code, s->u, s->table, s->centre_dot[list],
-                            code_at(p->key_start, p->key_len, p->key_bytes, row), p->key_len[row], NULL),
-                 (uint32_t)row);
+                      code_score(p->key_code, s->u, s->table, s->centre_dot[list],
+                                 code_at(p->key_start, p->key_len, p->key_bytes, row),
+                                 p->key_len[row], NULL),
+                      (uint32_t)row);
 }
 
 /* What of a search depends on the query alone. list: room for all lists. */
@@ -775,7 +800,8 @@ static void part_prepare(const part *p, search *s, const float *q, uint32_t n_pr
     if (n_probe > p->n_list) n_probe = p->n_list;
     if (n_probe < p->n_list) select_best(list, p->n_list, n_probe);
     memset(s->probed, 0, (p->n_list / 64 + 1) * sizeof *s->probed);
-    for (uint32_t i = 0; i < n_probe; i++) s->probed[list[i].row / 64] |= (uint64_t)1 << list[i].row % 64;
+    for (uint32_t i = 0; i < n_probe; i++)
+        s->probed[list[i].row / 64] |= (uint64_t)1 << list[i].row % 64;
     if (c->n_sketch) fill_lut(s, c);
 }
 
@@ -784,7 +810,8 @@ typedef struct {
     uint32_t row, query;
 } wish;
 
-/* By row, wishes for the same row in the order of their queries (as they are given): least digits first. */
+/* By row, wishes for the same row in the order of their queries (as they are given): least
+ * digits first. */
 static wish *sort_wishes(wish *a, wish *b, size_t n, size_t n_row)
 {
     enum { BITS = 11, DIGITS = 1 << BITS };
@@ -808,7 +835,8 @@ typedef struct {
     part_hit *list;
 } workroom;
 
-static void decode_rows(const part *p, const uint32_t *row, size_t n, const workroom *w, float *scale)
+static void decode_rows(const part *p, const uint32_t *row, size_t n, const workroom *w,
+                        float *scale)
 {
     const code *c = p->key_code;
     uint8_t bin[CODE_LANES * CODE_SKETCH_MAX] = {0};
@@ -839,16 +867,18 @@ static void score_wishes(const part *p, search *s, const wish *sorted, size_t n,
             while (p->list_start[list + 1] <= row[j]) list++;
             for (; at < end && sorted[at].row == row[j]; at++) {
                 search *one = &s[sorted[at].query];
-                float score = (one->centre_dot[list] + k->dot16(w->z + j * m, one->u, m)) * scale[j];
+                float score =
+                    (one->centre_dot[list] + k->dot16(w->z + j * m, one->u, m)) * scale[j];
                 part_push(&one->best, score, row[j]);
             }
         }
     }
 }
 
-/* Lists in rising order, and rows in rising order: a query meets candidates in an order of its own, whoever is beside it. */
-static void part_run(const part *p, search *s, const float *q, size_t nq, const uint64_t *dead, uint32_t n_probe,
-                workroom *w)
+/* Lists in rising order, and rows in rising order: a query meets candidates in an order of its
+ * own, whoever is beside it. */
+static void part_run(const part *p, search *s, const float *q, size_t nq, const uint64_t *dead,
+                     uint32_t n_probe, workroom *w)
 {
     const code *c = p->key_code;
     const scan_kernels *k = scan_best();
@@ -864,7 +894,8 @@ static void part_run(const part *p, search *s, const float *q, size_t nq, const 
         }
     for (size_t i = 0; i < nq; i++) {
         part_trim(&s[i].sketch);
-        for (size_t j = 0; j < s[i].sketch.n; j++) w->wish[n++] = (wish){s[i].sketch.hit[j].row, (uint32_t)i};
+        for (size_t j = 0; j < s[i].sketch.n; j++)
+            w->wish[n++] = (wish){s[i].sketch.hit[j].row, (uint32_t)i};
     }
     if (n) score_wishes(p, s, sort_wishes(w->wish, w->other, n, p->n), n, w);
     for (size_t i = 0; i < nq; i++) part_trim(&s[i].best);
@@ -878,15 +909,20 @@ static void *part_take(uint8_t **at, size_t bytes)
 }
 
 /* Rooms for nq searches in one block: with at NULL, only their size. */
-static size_t search_rooms(const part *p, size_t nq, size_t keep, size_t cap, search *s, workroom *w, uint8_t *at)
+static size_t search_rooms(const part *p, size_t nq, size_t keep, size_t cap, search *s,
+                           workroom *w, uint8_t *at)
 {
     const code *c = p->key_code;
     size_t n_wish = c->n_sketch ? nq * keep : 0;
-    size_t each = part_round64(sizeof(float) * (c->m + 1u)) + part_round64(sizeof(float) * (c->n_atom + 1u)) +
-                  part_round64(sizeof(float) * p->n_list) + part_round64((p->n_list / 64 + 1) * sizeof(uint64_t)) +
-                  part_round64((size_t)c->n_sketch * CODE_BIN + 32) + 2 * part_round64(sizeof(part_hit) * 2 * keep);
+    size_t each = part_round64(sizeof(float) * (c->m + 1u)) +
+                  part_round64(sizeof(float) * (c->n_atom + 1u)) +
+                  part_round64(sizeof(float) * p->n_list) +
+                  part_round64((p->n_list / 64 + 1) * sizeof(uint64_t)) +
+                  part_round64((size_t)c->n_sketch * CODE_BIN + 32) +
+                  2 * part_round64(sizeof(part_hit) * 2 * keep);
     if (!at)
-        return nq * each + 2 * part_round64(sizeof(wish) * n_wish) + part_round64(sizeof(int16_t) * CODE_LANES * (c->m + 32u)) +
+        return nq * each + 2 * part_round64(sizeof(wish) * n_wish) +
+               part_round64(sizeof(int16_t) * CODE_LANES * (c->m + 32u)) +
                part_round64(CODE_LANES * code_room(c)) + part_round64(sizeof(part_hit) * p->n_list);
     for (size_t i = 0; i < nq; i++) {
         s[i].u = part_take(&at, sizeof(float) * (c->m + 1u));
@@ -905,8 +941,9 @@ static size_t search_rooms(const part *p, size_t nq, size_t keep, size_t cap, se
     return 0;
 }
 
-r1_status part_candidates(const part *p, const float *q, size_t nq, const uint64_t *dead, uint32_t n_probe,
-                          uint32_t n_sketch, part_hit *hit, size_t cap, size_t *n_hit, r1_err *err)
+r1_status part_candidates(const part *p, const float *q, size_t nq, const uint64_t *dead,
+                          uint32_t n_probe, uint32_t n_sketch, part_hit *hit, size_t cap,
+                          size_t *n_hit, r1_err *err)
 {
     size_t keep = n_sketch > cap ? n_sketch : cap, most = cap;
     if (keep > p->n) keep = p->n;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* part.h - a run of entries of long-term memory: fresh (as they came, appended to by the writer) or coded (an image that
- * never changes, on the heap or mapped from the file).
+/* part.h - a run of entries of long-term memory: fresh (as they came, appended to by the writer)
+ * or coded (an image that never changes, on the heap or mapped from the file).
  *
- * Image, little endian, every section at a multiple of 64 bytes: a header with the place and size of each section, then
+ * Image, little endian, every section at a multiple of 64 bytes: a header with the place and
+ * size of each section, then
  *
  *   KEY_CODE, VECTOR_CODE   what code_pack writes; vectors have one list
  *   LIST_START  u32[n_list + 1]    rows are ordered by list
@@ -13,8 +14,8 @@
  *   KEYS f32[n][d_key], VECTORS f32[n][d_vector]   absent where full vectors are dropped
  *   VALUES      bytes, place and length in the record
  *
- * Owns its arrays or holds a share of the mapping; shares are counted. Threads: a reader sees the rows that its view
- * counts; the writer touches only rows beyond them. */
+ * Owns its arrays or holds a share of the mapping; shares are counted. Threads: a reader sees
+ * the rows that its view counts; the writer touches only rows beyond them. */
 #ifndef MEMORY_PART_H
 #define MEMORY_PART_H
 
@@ -73,13 +74,14 @@ r1_status part_append(part *p, const r1_longterm_entry *e, uint64_t id, r1_err *
 
 /* entry(ctx, i, &e, &id): the i-th entry to be coded; full keys and vectors. */
 typedef void (*part_source)(const void *ctx, size_t i, r1_longterm_entry *e, uint64_t *id);
-r1_status part_build(uint8_t **image, size_t *bytes, const r1_longterm_opts *o, part_source entry, const void *ctx,
-                     size_t n, r1_err *err);
+r1_status part_build(uint8_t **image, size_t *bytes, const r1_longterm_opts *o, part_source entry,
+                     const void *ctx, size_t n, r1_err *err);
 /* Checks everything that reading relies on. Takes a share of the image on success. */
-r1_status part_open(part **out, part_image *image, const uint8_t *payload, size_t bytes, const char *where,
-                    r1_err *err);
+r1_status part_open(part **out, part_image *image, const uint8_t *payload, size_t bytes,
+                    const char *where, r1_err *err);
 
-/* Takes base and, on success, fd (the file that is mapped there from its start; -1 for the heap). */
+/* Takes base and, on success, fd (the file that is mapped there from its start; -1 for the
+ * heap). */
 part_image *image_new(void *base, size_t mapped_bytes, int fd);
 part_image *image_share(part_image *m);
 void image_free(part_image *m);
@@ -87,16 +89,21 @@ void image_free(part_image *m);
 size_t part_find(const part *p, size_t n, uint64_t id, const uint64_t *dead); /* live row, or n */
 void part_entry(const part *p, size_t row, r1_longterm_entry *e);
 void part_key(const part *p, size_t row, float *key);
-/* The full key, which must be kept. From a file it is read, not mapped in: a search names a hundred keys here and there, and the
- * kernel maps the neighbours of each page that is touched. */
+/* The full key, which must be kept. From a file it is read, not mapped in: a search names a
+ * hundred keys here and there, and the kernel maps the neighbours of each page that is touched. */
 r1_status part_read_key(const part *p, size_t row, float *key, r1_err *err);
 void part_vector(const part *p, size_t row, bool from_code, float *vector);
 
-/* For each of nq queries q[nq][d_key] the best candidates of a coded part by their codes' scores: hit[nq][cap], in no order,
- * n_hit[nq] how many. What a query finds does not depend on the others; codes that several want are decoded once. */
-r1_status part_candidates(const part *p, const float *q, size_t nq, const uint64_t *dead, uint32_t n_probe,
-                          uint32_t n_sketch, part_hit *hit, size_t cap, size_t *n_hit, r1_err *err);
+/* For each of nq queries q[nq][d_key] the best candidates of a coded part by their codes'
+ * scores: hit[nq][cap], in no order, n_hit[nq] how many. What a query finds does not depend on
+ * the others; codes that several want are decoded once. */
+r1_status part_candidates(const part *p, const float *q, size_t nq, const uint64_t *dead,
+                          uint32_t n_probe, uint32_t n_sketch, part_hit *hit, size_t cap,
+                          size_t *n_hit, r1_err *err);
 
-static inline bool part_is_dead(const uint64_t *dead, size_t row) { return dead && (dead[row / 64] >> row % 64 & 1); }
+static inline bool part_is_dead(const uint64_t *dead, size_t row)
+{
+    return dead && (dead[row / 64] >> row % 64 & 1);
+}
 
 #endif

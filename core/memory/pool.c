@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pool.c - working memory: slots with K and V, a context of handles per entity, anchors, order of batches.
+/* pool.c - working memory: slots with K and V, a context of handles per entity, anchors, order
+ * of batches.
  *
  *   slot   taken --append--> named by rings --last ring lets go--> limbo --its tickets ended--> free
  *                                                                    \-- long-term memory attached --> waiting --> free
  *   ring   kept anchors (a list, oldest first), then the line: places in a chain of blocks, oldest first
  *
- * Invariants: (1) an entry's holders = the rings that name it; at 0 it goes to limbo, tagged with the newest ticket.
- * (2) a slot leaves limbo only when every ticket up to its tag has ended, so its K and V are final. (3) handle = generation
- * << 32 | slot + 1; the generation grows when a slot is freed, so an old handle names nothing. (4) entities hang in a list
- * by their last append; its head gives first. (5) a place in the line is a handle << 1, or an anchor's number << 1 | 1; an
- * anchor whose turn to leave comes while it holds steps out of the line into the list of kept ones, so that every place is
- * passed once. */
+ * Invariants: (1) an entry's holders = the rings that name it; at 0 it goes to limbo, tagged
+ * with the newest ticket. (2) a slot leaves limbo only when every ticket up to its tag has
+ * ended, so its K and V are final. (3) handle = generation << 32 | slot + 1; the generation
+ * grows when a slot is freed, so an old handle names nothing. (4) entities hang in a list by
+ * their last append; its head gives first. (5) a place in the line is a handle << 1, or an
+ * anchor's number << 1 | 1; an anchor whose turn to leave comes while it holds steps out of the
+ * line into the list of kept ones, so that every place is passed once. */
 #include "memory/pool.h"
 
 #include "memory/longstore.h"
@@ -24,11 +26,19 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { HOLDERS_MAX = 8, TICKETS_MAX = 4096, BLOCK_PLACES = 15, QUOTA = 10240, QUOTA_MAX = 1 << 20, RESERVE_MAX = 4096 };
+enum {
+    HOLDERS_MAX = 8,
+    TICKETS_MAX = 4096,
+    BLOCK_PLACES = 15,
+    QUOTA = 10240,
+    QUOTA_MAX = 1 << 20,
+    RESERVE_MAX = 4096
+};
 static const uint32_t none = UINT32_MAX;
 
 typedef struct {
-    uint64_t meta, ticket, tag, owner; /* ticket: made it; tag: open when it went to limbo; owner: first entity */
+    uint64_t meta, ticket, tag,
+        owner; /* ticket: made it; tag: open when it went to limbo; owner: first entity */
     int64_t time_us;
     uint32_t generation, holders, next; /* next: of the free list, of limbo, of those that wait */
     bool lost;                          /* cancelled or forgotten: it goes nowhere */
@@ -48,10 +58,11 @@ typedef struct {
 
 typedef struct {
     uint64_t key;
-    int64_t kept_until;               /* the earliest end of a kept anchor */
-    uint32_t quota, n_line, n_kept;   /* entries: n_line + n_kept */
-    uint32_t n_pinned;                /* anchors, in line and kept, ended or not */
-    uint32_t first, start, last, end; /* the line: from place `start` of block first to before `end` of block last */
+    int64_t kept_until;             /* the earliest end of a kept anchor */
+    uint32_t quota, n_line, n_kept; /* entries: n_line + n_kept */
+    uint32_t n_pinned;              /* anchors, in line and kept, ended or not */
+    uint32_t first, start, last,
+        end; /* the line: from place `start` of block first to before `end` of block last */
     uint32_t kept_oldest, kept_newest;
     uint32_t older, newer; /* list by last append; free list through newer */
     bool used;
@@ -87,19 +98,21 @@ struct r1_memory {
     uint8_t state[TICKETS_MAX];          /* of ticket % TICKETS_MAX: 1 stored, 2 ended */
 };
 
-/* ---- life ------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 /* Untouched until used, in large pages where the kernel has them: entries are read at random. */
 static void *pool_pages(size_t count, size_t size)
 {
     void *p = calloc(count ? count : 1, size);
-    size_t page = 2 << 20, from = ((size_t)p + page - 1) / page * page, to = (size_t)p + count * size;
-    if (p && to > from + page) madvise((char *)p + (from - (size_t)p), (to - from) / page * page, MADV_HUGEPAGE);
+    size_t page = 2 << 20, from = ((size_t)p + page - 1) / page * page,
+           to = (size_t)p + count * size;
+    if (p && to > from + page)
+        madvise((char *)p + (from - (size_t)p), (to - from) / page * page, MADV_HUGEPAGE);
     return p;
 }
 
-/* How many of each thing fit. Rings that span two blocks at most have them for sure; longer ones share what a pool of
- * entries with two entities each would need. */
+/* How many of each thing fit. Rings that span two blocks at most have them for sure; longer ones
+ * share what a pool of entries with two entities each would need. */
 typedef struct {
     size_t n_slot, n_ring, n_block, n_anchor;
 } layout;
@@ -118,20 +131,25 @@ static size_t ring_bytes(uint32_t quota)
 /* K and V in floats, or what a step of each is worth and then a byte a number. */
 static size_t entry_bytes(size_t width, r1_precision precision)
 {
-    return precision == R1_PRECISION_F32 ? 2 * width * sizeof(float) : 2 * sizeof(float) + (2 * width + 3) / 4 * 4;
+    return precision == R1_PRECISION_F32 ? 2 * width * sizeof(float)
+                                         : 2 * sizeof(float) + (2 * width + 3) / 4 * 4;
 }
 
 static size_t slot_bytes(size_t entry, uint32_t quota)
 {
-    size_t places = quota > BLOCK_PLACES + 1 ? (2 * sizeof(block) + BLOCK_PLACES - 1) / BLOCK_PLACES : 0;
+    size_t places =
+        quota > BLOCK_PLACES + 1 ? (2 * sizeof(block) + BLOCK_PLACES - 1) / BLOCK_PLACES : 0;
     return entry + sizeof(slot) + places + (sizeof(anchor) + 3) / 4;
 }
 
 static layout pool_lay_out(size_t bytes, size_t n_ring, size_t entry, uint32_t quota)
 {
-    size_t per_slot = slot_bytes(entry, quota), per_ring = ring_bytes(quota), spare = HOLDERS_MAX * sizeof(block);
+    size_t per_slot = slot_bytes(entry, quota), per_ring = ring_bytes(quota),
+           spare = HOLDERS_MAX * sizeof(block);
     layout l = {.n_ring = n_ring ? n_ring : bytes / (16 * per_slot + per_ring)};
-    if (!l.n_ring || l.n_ring > (1u << 28) || bytes < spare || l.n_ring > (bytes - spare) / per_ring) return l;
+    if (!l.n_ring || l.n_ring > (1u << 28) || bytes < spare ||
+        l.n_ring > (bytes - spare) / per_ring)
+        return l;
     l.n_slot = (bytes - spare - l.n_ring * per_ring) / per_slot;
     if (l.n_slot > none - 2) l.n_slot = none - 2;
     l.n_anchor = l.n_slot / 4 + 1;
@@ -144,8 +162,8 @@ static layout pool_lay_out(size_t bytes, size_t n_ring, size_t entry, uint32_t q
 size_t r1_memory_bytes(size_t width, r1_precision precision, uint32_t quota, uint32_t n_entity)
 {
     size_t n_slot = (size_t)quota * n_entity;
-    n_slot +=
-        n_slot / 7 < RESERVE_MAX ? n_slot / 7 + HOLDERS_MAX + 1 : 2 * RESERVE_MAX; /* what keep_reserve holds back */
+    n_slot += n_slot / 7 < RESERVE_MAX ? n_slot / 7 + HOLDERS_MAX + 1
+                                       : 2 * RESERVE_MAX; /* what keep_reserve holds back */
     return HOLDERS_MAX * sizeof(block) + n_entity * ring_bytes(quota) +
            n_slot * slot_bytes(entry_bytes(width, precision), quota) + sizeof(anchor);
 }
@@ -166,10 +184,13 @@ static r1_status pool_allocate(r1_memory *mem, const layout *l, r1_err *err)
     mem->anchor = pool_pages(l->n_anchor, sizeof *mem->anchor);
     mem->ring = pool_pages(mem->n_ring, sizeof *mem->ring);
     mem->table = pool_pages((size_t)mem->mask + 1, sizeof *mem->table);
-    mem->limbo_head = mem->limbo_tail = mem->waiting_head = mem->waiting_tail = mem->oldest = mem->newest = none;
+    mem->limbo_head = mem->limbo_tail = mem->waiting_head = mem->waiting_tail = mem->oldest =
+        mem->newest = none;
     mem->now_us = INT64_MIN;
-    if (!mem->kv || !mem->room || !mem->slot || !mem->block || !mem->anchor || !mem->ring || !mem->table)
-        R1_FAIL(err, R1_E_NOMEM, "memory: no room for %zu entries of %zu entities", l->n_slot, l->n_ring);
+    if (!mem->kv || !mem->room || !mem->slot || !mem->block || !mem->anchor || !mem->ring ||
+        !mem->table)
+        R1_FAIL(err, R1_E_NOMEM, "memory: no room for %zu entries of %zu entities", l->n_slot,
+                l->n_ring);
     return R1_OK;
 }
 
@@ -181,17 +202,20 @@ r1_status r1_memory_new(r1_memory **out, const r1_model *m, const r1_memory_opts
     if (!o.quota) o.quota = QUOTA;
     if (m && !m->desc->has_event) R1_FAIL(err, R1_E_INVAL, "memory: the model has no \"event\"");
     if (width < 1 || width > CODE_DIM_MAX)
-        R1_FAIL(err, R1_E_INVAL, "memory: width of a key: expected 1..%d, found %zu", CODE_DIM_MAX, width);
+        R1_FAIL(err, R1_E_INVAL, "memory: width of a key: expected 1..%d, found %zu", CODE_DIM_MAX,
+                width);
     if (o.quota > QUOTA_MAX)
-        R1_FAIL(err, R1_E_INVAL, "memory: quota: expected at most %d, found %u", QUOTA_MAX, o.quota);
+        R1_FAIL(err, R1_E_INVAL, "memory: quota: expected at most %d, found %u", QUOTA_MAX,
+                o.quota);
     if (o.precision != R1_PRECISION_F32 && o.precision != R1_PRECISION_INT8)
-        R1_FAIL(err, R1_E_INVAL, "memory: precision: expected %d or %d, found %d", R1_PRECISION_F32, R1_PRECISION_INT8,
-                (int)o.precision);
+        R1_FAIL(err, R1_E_INVAL, "memory: precision: expected %d or %d, found %d", R1_PRECISION_F32,
+                R1_PRECISION_INT8, (int)o.precision);
     size_t entry = entry_bytes(width, o.precision);
     layout l = pool_lay_out(o.bytes_max, o.n_entity_max, entry, o.quota);
     if (!l.n_slot)
-        R1_FAIL(err, R1_E_INVAL, "memory: %zu entities of %zu bytes and entries of %zu do not fit %zu bytes", l.n_ring,
-                ring_bytes(o.quota), slot_bytes(entry, o.quota), o.bytes_max);
+        R1_FAIL(err, R1_E_INVAL,
+                "memory: %zu entities of %zu bytes and entries of %zu do not fit %zu bytes",
+                l.n_ring, ring_bytes(o.quota), slot_bytes(entry, o.quota), o.bytes_max);
     r1_memory *mem = calloc(1, sizeof *mem);
     if (!mem) R1_FAIL(err, R1_E_NOMEM, "memory: out of memory");
     pthread_mutex_init(&mem->lock, NULL);
@@ -224,7 +248,7 @@ void r1_memory_free(r1_memory *mem)
     free(mem);
 }
 
-/* ---- tickets ---------------------------------------------------------------------------------------------- */
+/* ---- tickets --------------------------------------------------------------------------------- */
 
 r1_status r1_memory_begin(r1_memory *mem, uint64_t *ticket, r1_err *err)
 {
@@ -247,7 +271,8 @@ static void pool_advance(r1_memory *mem, uint64_t ticket, uint8_t state)
 {
     pthread_mutex_lock(&mem->lock);
     if (mem->state[ticket % TICKETS_MAX] < state) mem->state[ticket % TICKETS_MAX] = state;
-    while (mem->stored < mem->next_ticket && mem->state[(mem->stored + 1) % TICKETS_MAX] >= 1) mem->stored++;
+    while (mem->stored < mem->next_ticket && mem->state[(mem->stored + 1) % TICKETS_MAX] >= 1)
+        mem->stored++;
     while (mem->ended < mem->next_ticket && mem->state[(mem->ended + 1) % TICKETS_MAX] == 2)
         mem->state[++mem->ended % TICKETS_MAX] = 0;
     pthread_cond_broadcast(&mem->turn);
@@ -265,7 +290,7 @@ static uint64_t read_locked(r1_memory *mem, const uint64_t *what)
     return v;
 }
 
-/* ---- slots ------------------------------------------------------------------------------------------------ */
+/* ---- slots ----------------------------------------------------------------------------------- */
 
 static uint32_t pool_slot_of(uint64_t handle) { return (uint32_t)handle - 1; }
 static uint64_t handle_of(const r1_memory *mem, uint32_t i)
@@ -279,11 +304,15 @@ static slot *pool_live(const r1_memory *mem, uint64_t handle)
     return i < mem->n_slot && mem->slot[i].generation == handle >> 32 ? &mem->slot[i] : NULL;
 }
 
-/* ---- keys and values ---------------------------------------------------------------------------------------- */
+/* ---- keys and values ------------------------------------------------------------------------- */
 
-static uint8_t *entry_of(const r1_memory *mem, uint32_t i) { return mem->kv + (size_t)i * mem->stride; }
+static uint8_t *entry_of(const r1_memory *mem, uint32_t i)
+{
+    return mem->kv + (size_t)i * mem->stride;
+}
 
-/* n numbers in bytes; returns what a step is worth: where some number is not finite, not a number, so that all of them read so. */
+/* n numbers in bytes; returns what a step is worth: where some number is not finite, not a
+ * number, so that all of them read so. */
 static float pool_narrow(const float *x, uint32_t n, int8_t *to)
 {
     float most = 0, bad = 0;
@@ -361,7 +390,8 @@ static r1_status need_entry(const r1_memory *mem, uint64_t handle, r1_err *err)
     return R1_OK;
 }
 
-r1_status r1_memory_put(r1_memory *mem, uint64_t handle, const float *key, const float *value, r1_err *err)
+r1_status r1_memory_put(r1_memory *mem, uint64_t handle, const float *key, const float *value,
+                        r1_err *err)
 {
     R1_TRY(need_entry(mem, handle, err));
     for (uint32_t i = 0; i < mem->half; i++)
@@ -371,7 +401,8 @@ r1_status r1_memory_put(r1_memory *mem, uint64_t handle, const float *key, const
     return R1_OK;
 }
 
-r1_status r1_memory_get(const r1_memory *mem, uint64_t handle, float *key, float *value, r1_err *err)
+r1_status r1_memory_get(const r1_memory *mem, uint64_t handle, float *key, float *value,
+                        r1_err *err)
 {
     R1_TRY(need_entry(mem, handle, err));
     if (key) read_slot(mem, pool_slot_of(handle), 0, key);
@@ -379,7 +410,7 @@ r1_status r1_memory_get(const r1_memory *mem, uint64_t handle, float *key, float
     return R1_OK;
 }
 
-/* ---- queues of slots ---------------------------------------------------------------------------------------- */
+/* ---- queues of slots ------------------------------------------------------------------------- */
 
 static void pool_enqueue(r1_memory *mem, uint32_t i, uint32_t *head, uint32_t *tail)
 {
@@ -401,7 +432,8 @@ static uint32_t pool_dequeue(r1_memory *mem, uint32_t *head, uint32_t *tail)
 
 static void free_slot(r1_memory *mem, uint32_t i)
 {
-    mem->slot[i].generation = (mem->slot[i].generation + 1) & INT32_MAX; /* a place keeps 31 bits of it */
+    mem->slot[i].generation =
+        (mem->slot[i].generation + 1) & INT32_MAX; /* a place keeps 31 bits of it */
     mem->slot[i].next = mem->slots.free;
     mem->slots.free = i;
     mem->slots.n_free++;
@@ -441,7 +473,8 @@ static r1_status take_slot(r1_memory *mem, uint32_t *out, r1_err *err)
     drain_limbo(mem);
     if (!pool_unused(&mem->slots) && mem->n_waiting) R1_TRY(r1_memory_consolidate(mem, NULL, err));
     if (!pool_unused(&mem->slots))
-        R1_FAIL(err, R1_E_NOMEM, "memory: all %u entries are anchors or held by open batches", mem->n_slot);
+        R1_FAIL(err, R1_E_NOMEM, "memory: all %u entries are anchors or held by open batches",
+                mem->n_slot);
     if (mem->slots.free == none) {
         *out = mem->slots.used++;
     } else {
@@ -452,11 +485,12 @@ static r1_status take_slot(r1_memory *mem, uint32_t *out, r1_err *err)
     return R1_OK;
 }
 
-/* ---- the line of a ring ------------------------------------------------------------------------------------ */
+/* ---- the line of a ring ---------------------------------------------------------------------- */
 
 static uint32_t take_block(r1_memory *mem)
 {
-    if (mem->blocks.free == none) return mem->blocks.used < mem->blocks.n ? mem->blocks.used++ : none;
+    if (mem->blocks.free == none)
+        return mem->blocks.used < mem->blocks.n ? mem->blocks.used++ : none;
     uint32_t b = mem->blocks.free;
     mem->blocks.free = mem->block[b].newer;
     mem->blocks.n_free--;
@@ -538,7 +572,7 @@ static uint64_t *pool_back(const r1_memory *mem, cursor *c)
     return &mem->block[c->block].place[--c->at];
 }
 
-/* ---- anchors ----------------------------------------------------------------------------------------------- */
+/* ---- anchors --------------------------------------------------------------------------------- */
 
 static anchor *anchor_of(const r1_memory *mem, uint64_t place) { return &mem->anchor[place >> 1]; }
 static uint64_t pool_named(const r1_memory *mem, uint64_t place)
@@ -557,7 +591,8 @@ static void free_anchor(r1_memory *mem, ring *r, anchor *a)
 
 static uint32_t take_anchor(r1_memory *mem)
 {
-    if (mem->anchors.free == none) return mem->anchors.used < mem->anchors.n ? mem->anchors.used++ : none;
+    if (mem->anchors.free == none)
+        return mem->anchors.used < mem->anchors.n ? mem->anchors.used++ : none;
     uint32_t a = mem->anchors.free;
     mem->anchors.free = mem->anchor[a].next;
     mem->anchors.n_free--;
@@ -584,7 +619,10 @@ static bool has_ended(const r1_memory *mem, const anchor *a, uint64_t ctx)
     (void)ctx;
     return !pool_holds(mem, a);
 }
-static bool has_handle(const r1_memory *mem, const anchor *a, uint64_t ctx) { return (void)mem, a->handle == ctx; }
+static bool has_handle(const r1_memory *mem, const anchor *a, uint64_t ctx)
+{
+    return (void)mem, a->handle == ctx;
+}
 static bool has_ticket(const r1_memory *mem, const anchor *a, uint64_t ctx)
 {
     return mem->slot[pool_slot_of(a->handle)].ticket == ctx;
@@ -610,7 +648,7 @@ static uint32_t kept_leave(r1_memory *mem, ring *r, kept_test test, uint64_t ctx
     return gone;
 }
 
-/* ---- rings ------------------------------------------------------------------------------------------------ */
+/* ---- rings ----------------------------------------------------------------------------------- */
 
 static uint32_t pool_home(const r1_memory *mem, uint64_t key)
 {
@@ -700,7 +738,8 @@ static void drop_ring(r1_memory *mem, ring *r, bool lost)
     mem->n_entity--;
 }
 
-/* Anchors whose time is over are ordinary entries from now on; kept ones leave, since their turn has passed. */
+/* Anchors whose time is over are ordinary entries from now on; kept ones leave, since their turn
+ * has passed. */
 static void pool_settle(r1_memory *mem, ring *r)
 {
     cursor c = line_oldest(r);
@@ -716,7 +755,8 @@ static void pool_settle(r1_memory *mem, ring *r)
 /* Lets the oldest entry go that no anchor holds; false: there is none. */
 static bool pool_evict(r1_memory *mem, ring *r)
 {
-    if (r->n_kept && r->kept_until <= mem->now_us && kept_leave(mem, r, has_ended, 0, 1)) return true;
+    if (r->n_kept && r->kept_until <= mem->now_us && kept_leave(mem, r, has_ended, 0, 1))
+        return true;
     while (r->n_line) {
         uint64_t place = line_pop_oldest(mem, r), handle = pool_named(mem, place);
         if (place & 1) {
@@ -733,7 +773,8 @@ static bool pool_evict(r1_memory *mem, ring *r)
     return false;
 }
 
-/* The entity longest without an append that has no anchors goes; those that have step back in the order. */
+/* The entity longest without an append that has no anchors goes; those that have step back in
+ * the order. */
 static bool pool_drop_oldest(r1_memory *mem)
 {
     for (uint64_t k = mem->n_entity; k > 0; k--) {
@@ -796,7 +837,8 @@ static bool pool_push(r1_memory *mem, uint64_t key, uint64_t handle)
 static void keep_reserve(r1_memory *mem)
 {
     uint32_t reserve = mem->n_slot / 8 < RESERVE_MAX ? mem->n_slot / 8 : RESERVE_MAX;
-    while (pool_unused(&mem->slots) + mem->n_limbo + mem->n_waiting <= reserve || pool_unused(&mem->blocks) < HOLDERS_MAX)
+    while (pool_unused(&mem->slots) + mem->n_limbo + mem->n_waiting <= reserve ||
+           pool_unused(&mem->blocks) < HOLDERS_MAX)
         if (!pool_shed(mem)) return;
 }
 
@@ -820,13 +862,15 @@ static bool named_before(const uint64_t *entity, size_t k)
     return false;
 }
 
-r1_status r1_memory_append(r1_memory *mem, uint64_t ticket, const uint64_t *entity, size_t n_entity, uint64_t meta,
-                           uint64_t *handle, r1_err *err)
+r1_status r1_memory_append(r1_memory *mem, uint64_t ticket, const uint64_t *entity, size_t n_entity,
+                           uint64_t meta, uint64_t *handle, r1_err *err)
 {
     uint32_t i = 0;
     if (n_entity < 1 || n_entity > HOLDERS_MAX || ticket == 0 || ticket != mem->next_ticket)
-        R1_FAIL(err, R1_E_INVAL, "memory: append for %zu entities (1 to %d) under ticket %llu (newest %llu)", n_entity,
-                HOLDERS_MAX, (unsigned long long)ticket, (unsigned long long)mem->next_ticket);
+        R1_FAIL(err, R1_E_INVAL,
+                "memory: append for %zu entities (1 to %d) under ticket %llu (newest %llu)",
+                n_entity, HOLDERS_MAX, (unsigned long long)ticket,
+                (unsigned long long)mem->next_ticket);
     keep_reserve(mem);
     R1_TRY(take_slot(mem, &i, err));
     slot *s = &mem->slot[i];
@@ -851,12 +895,13 @@ r1_status r1_memory_append(r1_memory *mem, uint64_t ticket, const uint64_t *enti
     }
     pool_release(mem, *handle);
     if (!whole)
-        R1_FAIL(err, R1_E_NOMEM, "memory: all %u entities have anchors, or %u blocks are full", mem->n_ring,
-                mem->blocks.n);
+        R1_FAIL(err, R1_E_NOMEM, "memory: all %u entities have anchors, or %u blocks are full",
+                mem->n_ring, mem->blocks.n);
     return R1_OK;
 }
 
-size_t r1_memory_ring(const r1_memory *mem, uint64_t entity, uint64_t *handle, uint64_t *meta, size_t cap)
+size_t r1_memory_ring(const r1_memory *mem, uint64_t entity, uint64_t *handle, uint64_t *meta,
+                      size_t cap)
 {
     const ring *r = find_ring(mem, entity);
     if (!r) return 0;
@@ -910,11 +955,12 @@ static bool has_any(const r1_memory *mem, const ring *r, uint64_t ticket)
 void r1_memory_cancel(r1_memory *mem, uint64_t ticket)
 {
     for (uint32_t i = 0; i < mem->rings.used; i++)
-        if (mem->ring[i].used && has_any(mem, &mem->ring[i], ticket)) drop_ticket(mem, &mem->ring[i], ticket);
+        if (mem->ring[i].used && has_any(mem, &mem->ring[i], ticket))
+            drop_ticket(mem, &mem->ring[i], ticket);
     r1_memory_end(mem, ticket);
 }
 
-/* ---- pins and quotas ---------------------------------------------------------------------------------------- */
+/* ---- pins and quotas ------------------------------------------------------------------------- */
 
 void r1_memory_clock(r1_memory *mem, int64_t now_us)
 {
@@ -923,8 +969,8 @@ void r1_memory_clock(r1_memory *mem, int64_t now_us)
 
 static r1_status no_such_entry(uint64_t entity, uint64_t handle, r1_err *err)
 {
-    R1_FAIL(err, R1_E_NOT_FOUND, "memory: entity %016llx holds no entry %016llx", (unsigned long long)entity,
-            (unsigned long long)handle);
+    R1_FAIL(err, R1_E_NOT_FOUND, "memory: entity %016llx holds no entry %016llx",
+            (unsigned long long)entity, (unsigned long long)handle);
 }
 
 /* Newest first, since pins follow appends. */
@@ -965,7 +1011,10 @@ static const anchor *pool_lightest(const r1_memory *mem, const ring *r)
     return low;
 }
 
-static bool over_a_quarter(const ring *r, uint32_t n_pinned) { return (uint64_t)n_pinned * 4 > r->quota; }
+static bool over_a_quarter(const ring *r, uint32_t n_pinned)
+{
+    return (uint64_t)n_pinned * 4 > r->quota;
+}
 
 static r1_status make_room_for(r1_memory *mem, ring *r, float weight, r1_err *err)
 {
@@ -973,17 +1022,20 @@ static r1_status make_room_for(r1_memory *mem, ring *r, float weight, r1_err *er
     if (!over_a_quarter(r, r->n_pinned + 1)) return R1_OK;
     const anchor *low = r->n_pinned ? pool_lightest(mem, r) : NULL;
     if (!low || !(weight > low->weight))
-        R1_FAIL(err, R1_E_NOMEM, "memory: %u anchors of %u places, at most a quarter, and none is lighter than %g",
+        R1_FAIL(err, R1_E_NOMEM,
+                "memory: %u anchors of %u places, at most a quarter, and none is lighter than %g",
                 r->n_pinned, r->quota, (double)weight);
     return pool_unpin(mem, r, low->handle);
 }
 
-r1_status r1_memory_pin(r1_memory *mem, uint64_t entity, uint64_t handle, float weight, int64_t until_us, r1_err *err)
+r1_status r1_memory_pin(r1_memory *mem, uint64_t entity, uint64_t handle, float weight,
+                        int64_t until_us, r1_err *err)
 {
     ring *r = find_ring(mem, entity);
     int64_t until = until_us ? until_us : INT64_MAX;
     if (!(weight >= 0) || weight - weight != 0 || until <= mem->now_us)
-        R1_FAIL(err, R1_E_INVAL, "memory: anchor: weight %g (0 or more), until %lld (after the clock, %lld)",
+        R1_FAIL(err, R1_E_INVAL,
+                "memory: anchor: weight %g (0 or more), until %lld (after the clock, %lld)",
                 (double)weight, (long long)until_us, (long long)mem->now_us);
     uint64_t *p = r ? find_place(mem, r, handle) : NULL;
     anchor *a = p && *p & 1 ? anchor_of(mem, *p) : r && !p ? find_kept(mem, r, handle) : NULL;
@@ -991,7 +1043,9 @@ r1_status r1_memory_pin(r1_memory *mem, uint64_t entity, uint64_t handle, float 
     if (!a) {
         R1_TRY(make_room_for(mem, r, weight, err));
         uint32_t i = take_anchor(mem);
-        if (i == none) R1_FAIL(err, R1_E_NOMEM, "memory: the pool's %u anchors are all in use", mem->anchors.n);
+        if (i == none)
+            R1_FAIL(err, R1_E_NOMEM, "memory: the pool's %u anchors are all in use",
+                    mem->anchors.n);
         a = &mem->anchor[i];
         r->n_pinned++;
         *p = (uint64_t)i << 1 | 1;
@@ -1007,7 +1061,8 @@ r1_status r1_memory_unpin(r1_memory *mem, uint64_t entity, uint64_t handle, r1_e
     return r && pool_unpin(mem, r, handle) == R1_OK ? R1_OK : no_such_entry(entity, handle, err);
 }
 
-static void note_anchor(const r1_memory *mem, const anchor *a, r1_memory_anchor *out, size_t cap, size_t *n)
+static void note_anchor(const r1_memory *mem, const anchor *a, r1_memory_anchor *out, size_t cap,
+                        size_t *n)
 {
     if (!pool_holds(mem, a)) return;
     if (*n < cap)
@@ -1044,14 +1099,16 @@ r1_status r1_memory_set_quota(r1_memory *mem, uint64_t entity, uint32_t quota, r
     return R1_OK;
 }
 
-/* ---- to long-term memory and back ----------------------------------------------------------------------------- */
+/* ---- to long-term memory and back ------------------------------------------------------------ */
 
-r1_status r1_memory_attach(r1_memory *mem, r1_longterm *lt, uint32_t source, uint32_t version, r1_err *err)
+r1_status r1_memory_attach(r1_memory *mem, r1_longterm *lt, uint32_t source, uint32_t version,
+                           r1_err *err)
 {
     if (lt && (lt->o.d_key != mem->half || lt->o.d_vector != mem->half))
         R1_FAIL(err, R1_E_INVAL,
-                "memory: entries have keys and values of %u; long-term memory: keys of %u, vectors of %u", mem->half,
-                lt->o.d_key, lt->o.d_vector);
+                "memory: entries have keys and values of %u; long-term memory: keys of %u, vectors "
+                "of %u",
+                mem->half, lt->o.d_key, lt->o.d_vector);
     mem->to = lt;
     mem->source = source;
     mem->version = version;
@@ -1110,7 +1167,8 @@ r1_status r1_memory_consolidate(r1_memory *mem, size_t *n_moved, r1_err *err)
         r1_err_prefix(err, "memory: %u entries wait to leave: ", mem->n_waiting);
         return st;
     }
-    while (mem->waiting_head != none) free_slot(mem, pool_dequeue(mem, &mem->waiting_head, &mem->waiting_tail));
+    while (mem->waiting_head != none)
+        free_slot(mem, pool_dequeue(mem, &mem->waiting_head, &mem->waiting_tail));
     mem->n_waiting = 0;
     mem->n_moved += n;
     if (n_moved) *n_moved = n;
@@ -1138,7 +1196,8 @@ static void offer_slot(finder *f, uint32_t i)
 {
     const slot *s = &f->mem->slot[i];
     if (s->ticket > f->stored || s->lost) return;
-    float score = scan_best()->dot(f->query, pool_half_of(f->mem, i, 0, f->mem->room), f->mem->half);
+    float score =
+        scan_best()->dot(f->query, pool_half_of(f->mem, i, 0, f->mem->room), f->mem->half);
     pool_offer(f, (r1_memory_hit){handle_of(f->mem, i), 0, s->owner, s->meta, score});
 }
 
@@ -1153,26 +1212,31 @@ static r1_status offer_longterm(finder *f, r1_err *err)
         st = r1_longterm_get(f->mem->to, hit[i].id, &e, err);
         if (st != R1_OK) break;
         uint64_t meta = 0;
-        for (uint32_t b = 0; b < 8 && b < e.value_bytes; b++) meta |= (uint64_t)((const uint8_t *)e.value)[b] << 8 * b;
+        for (uint32_t b = 0; b < 8 && b < e.value_bytes; b++)
+            meta |= (uint64_t)((const uint8_t *)e.value)[b] << 8 * b;
         pool_offer(f, (r1_memory_hit){0, hit[i].id, e.entity, meta, hit[i].score});
     }
     free(hit);
     return st;
 }
 
-r1_status r1_memory_search(r1_memory *mem, uint64_t entity, const float *query, size_t k, r1_memory_hit *hit,
-                           size_t *n_hit, r1_err *err)
+r1_status r1_memory_search(r1_memory *mem, uint64_t entity, const float *query, size_t k,
+                           r1_memory_hit *hit, size_t *n_hit, r1_err *err)
 {
     finder f = {mem, query, read_locked(mem, &mem->stored), hit, 0, k};
     const ring *r = find_ring(mem, entity);
     *n_hit = 0;
     for (uint32_t c = 0; c < mem->half; c++)
-        if (query[c] - query[c] != 0) R1_FAIL(err, R1_E_INVAL, "memory: query: column %u is not a finite number", c);
-    for (uint32_t j = 0, i = r ? r->kept_oldest : none; r && j < r->n_kept; j++, i = mem->anchor[i].next)
+        if (query[c] - query[c] != 0)
+            R1_FAIL(err, R1_E_INVAL, "memory: query: column %u is not a finite number", c);
+    for (uint32_t j = 0, i = r ? r->kept_oldest : none; r && j < r->n_kept;
+         j++, i = mem->anchor[i].next)
         offer_slot(&f, pool_slot_of(mem->anchor[i].handle));
     cursor c = r ? line_oldest(r) : (cursor){0};
-    for (const uint64_t *p; (p = pool_forth(mem, &c));) offer_slot(&f, pool_slot_of(pool_named(mem, *p)));
-    for (uint32_t i = mem->to ? mem->limbo_head : none; i != none; i = mem->slot[i].next) offer_slot(&f, i);
+    for (const uint64_t *p; (p = pool_forth(mem, &c));)
+        offer_slot(&f, pool_slot_of(pool_named(mem, *p)));
+    for (uint32_t i = mem->to ? mem->limbo_head : none; i != none; i = mem->slot[i].next)
+        offer_slot(&f, i);
     for (uint32_t i = mem->waiting_head; i != none; i = mem->slot[i].next) offer_slot(&f, i);
     if (mem->to && k) R1_TRY(offer_longterm(&f, err));
     *n_hit = f.n;
@@ -1181,14 +1245,15 @@ r1_status r1_memory_search(r1_memory *mem, uint64_t entity, const float *query, 
 
 void r1_memory_stats(const r1_memory *mem, r1_memory_counts *counts)
 {
-    *counts = (r1_memory_counts){
-        .n_entry = mem->n_entry,
-        .n_entity = mem->n_entity,
-        .n_anchor = mem->anchors.used - mem->anchors.n_free,
-        .n_waiting = mem->to ? mem->n_waiting + mem->n_limbo : 0,
-        .n_left = mem->n_left,
-        .n_moved = mem->n_moved,
-        .bytes = (uint64_t)mem->slots.used * (mem->stride + sizeof(slot)) + (uint64_t)mem->rings.used * sizeof(ring) +
-                 (uint64_t)mem->blocks.used * sizeof(block) + (uint64_t)mem->anchors.used * sizeof(anchor),
-        .n_entry_room = mem->n_slot};
+    *counts = (r1_memory_counts){.n_entry = mem->n_entry,
+                                 .n_entity = mem->n_entity,
+                                 .n_anchor = mem->anchors.used - mem->anchors.n_free,
+                                 .n_waiting = mem->to ? mem->n_waiting + mem->n_limbo : 0,
+                                 .n_left = mem->n_left,
+                                 .n_moved = mem->n_moved,
+                                 .bytes = (uint64_t)mem->slots.used * (mem->stride + sizeof(slot)) +
+                                          (uint64_t)mem->rings.used * sizeof(ring) +
+                                          (uint64_t)mem->blocks.used * sizeof(block) +
+                                          (uint64_t)mem->anchors.used * sizeof(anchor),
+                                 .n_entry_room = mem->n_slot};
 }

@@ -1,21 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rans.h - range coding with asymmetric numeral systems (Duda 2014): static tables of 1,024 parts, a state of 24 bits that
- * takes in bytes. The state does not start empty: it carries RANS_FREE bits of the caller's, which come out at the end.
+/* rans.h - range coding with asymmetric numeral systems (Duda 2014): static tables of 1,024
+ * parts, a state of 24 bits that takes in bytes. The state does not start empty: it carries
+ * RANS_FREE bits of the caller's, which come out at the end.
  *
- * Encoding runs backwards: the last symbol that the decoder will see goes first, and bytes are written from the end of the
- * buffer to its start. A decoder never reads outside [p, end): past the end it sees zeros. */
+ * Encoding runs backwards: the last symbol that the decoder will see goes first, and bytes are
+ * written from the end of the buffer to its start. A decoder never reads outside [p, end): past
+ * the end it sees zeros. */
 #ifndef MEMORY_RANS_H
 #define MEMORY_RANS_H
 
 #include "r1_base.h"
 
-enum { RANS_BITS = 10, RANS_ONE = 1 << RANS_BITS, RANS_LOW = 1 << 15, RANS_FREE = 12, RANS_SYMBOLS = 256 };
+enum {
+    RANS_BITS = 10,
+    RANS_ONE = 1 << RANS_BITS,
+    RANS_LOW = 1 << 15,
+    RANS_FREE = 12,
+    RANS_SYMBOLS = 256
+};
 
 /* Frequencies of symbols 0..RANS_SYMBOLS-1, sum RANS_ONE; 0: never coded. */
 typedef struct {
     uint16_t freq[RANS_SYMBOLS], start[RANS_SYMBOLS];
-    uint32_t low, high;      /* least and largest symbol that is coded at all */
-    uint32_t slot[RANS_ONE]; /* symbol << 24 | (slot - start) << 11 | freq: all that a decoder needs */
+    uint32_t low, high; /* least and largest symbol that is coded at all */
+    uint32_t
+        slot[RANS_ONE]; /* symbol << 24 | (slot - start) << 11 | freq: all that a decoder needs */
 } rans_table;
 
 typedef struct {
@@ -84,7 +93,9 @@ static inline uint32_t rans_get(rans_decoder *d, const rans_table *t)
 {
     uint32_t s = t->slot[d->x & (RANS_ONE - 1)];
     d->x = (s & 2047) * (d->x >> RANS_BITS) + (s >> 11 & 1023);
-    if (d->p + 2 <= d->end) { /* always but for the last two bytes; then without a branch that depends on the data */
+    if (d->p + 2 <=
+        /* always but for the last two bytes; then without a branch that depends on the data */
+        d->end) {
         uint32_t n = (uint32_t)(d->x < RANS_LOW) + (uint32_t)(d->x < RANS_LOW >> 8);
         uint32_t next = (uint32_t)d->p[0] << 8 | d->p[1];
         d->x = d->x << (8 * n) | next >> (16 - 8 * n);
@@ -95,11 +106,13 @@ static inline uint32_t rans_get(rans_decoder *d, const rans_table *t)
     return s >> 24;
 }
 
-/* The same on bytes that may be read two past each symbol's need: the caller keeps room behind them. */
+/* The same on bytes that may be read two past each symbol's need: the caller keeps room behind
+ * them. */
 static inline uint32_t rans_next(uint32_t *x, const uint8_t **p, const uint32_t *slot)
 {
     uint32_t s = slot[*x & (RANS_ONE - 1)], v = (s & 2047) * (*x >> RANS_BITS) + (s >> 11 & 1023);
-    uint32_t n = (uint32_t)(v < RANS_LOW) + (uint32_t)(v < RANS_LOW >> 8), next = (uint32_t)(*p)[0] << 8 | (*p)[1];
+    uint32_t n = (uint32_t)(v < RANS_LOW) + (uint32_t)(v < RANS_LOW >> 8),
+             next = (uint32_t)(*p)[0] << 8 | (*p)[1];
     *x = v << (8 * n) | next >> (16 - 8 * n);
     *p += n;
     return s >> 24;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* build.c - the architecture: encoders of the four kinds of item, the common space, cross-modal attention, CAWA blocks,
- * heads at every position. Everything is causal in the order of the items, so that one pass gives the logit after each
- * evidence step.
+/* build.c - the architecture: encoders of the four kinds of item, the common space, cross-modal
+ * attention, CAWA blocks, heads at every position. Everything is causal in the order of the
+ * items, so that one pass gives the logit after each evidence step.
  *
  *   item -> encoder -> d_align -> place in the sequence (row 0 is the learned prior)
  *   sequence -> norm -> [project | q k v] -> causal attention, n_head_cross heads -> d_model
  *            -> CAWA blocks -> norm -> heads (in pretraining also those of what was masked and what comes next)
  *
- * Folded (fold.h), an encoder's last layer goes straight to what would be read from the common space. */
+ * Folded (fold.h), an encoder's last layer goes straight to what would be read from the common
+ * space. */
 #include "model/build.h"
 
 #include <math.h>
@@ -36,16 +37,22 @@ static int16_t add_tensor(builder *b, r1_tensor t)
     return id < 0 ? 0 : id;
 }
 
-static int16_t build_weight(builder *b, const char *name, uint32_t rows, uint32_t cols, r1_init init, float value)
+static int16_t build_weight(builder *b, const char *name, uint32_t rows, uint32_t cols,
+                            r1_init init, float value)
 {
-    r1_tensor t = {.space = R1_SPACE_WEIGHT, .sym = R1_SYM_ONE, .mul = rows, .cols = cols, .init = (uint8_t)init};
+    r1_tensor t = {.space = R1_SPACE_WEIGHT,
+                   .sym = R1_SYM_ONE,
+                   .mul = rows,
+                   .cols = cols,
+                   .init = (uint8_t)init};
     t.init_value = value;
     t.decay = init == R1_INIT_NORMAL && rows > 1;
     snprintf(t.name, sizeof t.name, "%.70s.%.40s", b->scope, name);
     return add_tensor(b, t);
 }
 
-static int16_t build_frozen(builder *b, const char *name, uint32_t rows, uint32_t cols, r1_init init, float value)
+static int16_t build_frozen(builder *b, const char *name, uint32_t rows, uint32_t cols,
+                            r1_init init, float value)
 {
     int16_t id = build_weight(b, name, rows, cols, init, value);
     b->net->plan.tensor[id].frozen = true;
@@ -53,9 +60,11 @@ static int16_t build_frozen(builder *b, const char *name, uint32_t rows, uint32_
     return id;
 }
 
-static int16_t build_matrix(builder *b, r1_space space, uint16_t sym, uint32_t mul, uint32_t cols, r1_dtype dtype)
+static int16_t build_matrix(builder *b, r1_space space, uint16_t sym, uint32_t mul, uint32_t cols,
+                            r1_dtype dtype)
 {
-    r1_tensor t = {.space = (uint8_t)space, .sym = sym, .mul = mul, .cols = cols, .dtype = (uint8_t)dtype};
+    r1_tensor t = {
+        .space = (uint8_t)space, .sym = sym, .mul = mul, .cols = cols, .dtype = (uint8_t)dtype};
     return add_tensor(b, t);
 }
 
@@ -66,7 +75,12 @@ static int16_t build_act(builder *b, uint16_t sym, uint32_t mul, uint32_t cols)
 
 static int16_t build_array(builder *b, uint16_t sym, uint32_t mul, uint32_t plus, r1_dtype dtype)
 {
-    r1_tensor t = {.space = R1_SPACE_INPUT, .sym = sym, .mul = mul, .plus = plus, .cols = 1, .dtype = (uint8_t)dtype};
+    r1_tensor t = {.space = R1_SPACE_INPUT,
+                   .sym = sym,
+                   .mul = mul,
+                   .plus = plus,
+                   .cols = 1,
+                   .dtype = (uint8_t)dtype};
     t.array = true;
     return add_tensor(b, t);
 }
@@ -96,10 +110,10 @@ static int16_t build_like(builder *b, r1_operand x, uint32_t cols)
     return build_act(b, t->sym, x.step > 1 ? t->mul / x.step : t->mul, cols);
 }
 
-/* ---- linear layers, and what of them is rounded to learned steps ------------------------------------------- */
+/* ---- linear layers, and what of them is rounded to learned steps ----------------------------- */
 
-/* Folding merges what writes the common space with what reads it: of the first only the input is still there when a model serves, of the
- * second nothing. */
+/* Folding merges what writes the common space with what reads it: of the first only the input is
+ * still there when a model serves, of the second nothing. */
 typedef enum { ROUND_NOTHING, ROUND_INPUT, ROUND_BOTH } rounding;
 
 static bool same_operand(r1_operand a, r1_operand b)
@@ -107,8 +121,10 @@ static bool same_operand(r1_operand a, r1_operand b)
     return a.t == b.t && a.step == b.step && a.row0 == b.row0 && a.col == b.col && a.cols == b.cols;
 }
 
-/* x rounded to multiples of its step, of which `rows` are learned. Readers of one x share its step and its rounded values. */
-static r1_operand build_rounded(builder *b, const char *layer, const char *what, r1_operand x, uint32_t rows)
+/* x rounded to multiples of its step, of which `rows` are learned. Readers of one x share its
+ * step and its rounded values. */
+static r1_operand build_rounded(builder *b, const char *layer, const char *what, r1_operand x,
+                                uint32_t rows)
 {
     char name[64];
     for (uint32_t i = 0; i < b->net->plan.n_call; i++) {
@@ -128,8 +144,8 @@ static r1_operand build_rounded(builder *b, const char *layer, const char *what,
 }
 
 /* steps: the layer whose name the step of x bears. */
-static void linear_as(builder *b, const char *name, const char *steps, r1_operand x, r1_operand y, float gain,
-                      rounding how)
+static void linear_as(builder *b, const char *name, const char *steps, r1_operand x, r1_operand y,
+                      float gain, rounding how)
 {
     char w[64], bias[64];
     snprintf(w, sizeof w, "%s.weight", name);
@@ -152,7 +168,8 @@ static void linear_to(builder *b, const char *name, r1_operand x, r1_operand y, 
     linear_as(b, name, name, x, y, gain, ROUND_BOTH);
 }
 
-static r1_operand build_linear(builder *b, const char *name, r1_operand x, uint32_t cols, float gain)
+static r1_operand build_linear(builder *b, const char *name, r1_operand x, uint32_t cols,
+                               float gain)
 {
     r1_operand y = build_all(b, build_like(b, x, cols));
     linear_to(b, name, x, y, gain);
@@ -203,7 +220,7 @@ static r1_operand build_add(builder *b, r1_operand x, r1_operand z)
     return y;
 }
 
-/* ---- the common space --------------------------------------------------------------------------------------- */
+/* ---- the common space ------------------------------------------------------------------------ */
 
 static uint32_t hidden_of(const r1_desc *d, const r1_item_desc *it)
 {
@@ -226,7 +243,10 @@ uint32_t r1_net_tail(const r1_desc *d)
 
 static uint32_t tail_at(const r1_desc *d) { return 4 * d->d_model; }
 static uint32_t asked_at(const r1_desc *d) { return tail_at(d) + r1_net_tail(d); }
-static uint32_t asked_cols(const r1_desc *d) { return d->d_memory + (d->cawa_context ? d->d_context : 0); }
+static uint32_t asked_cols(const r1_desc *d)
+{
+    return d->d_memory + (d->cawa_context ? d->d_context : 0);
+}
 
 /* Columns of the sequence. */
 static uint32_t space_cols(const builder *b)
@@ -238,13 +258,15 @@ static uint32_t space_cols(const builder *b)
 static r1_operand build_align(builder *b, const char *name, r1_operand x, int16_t y)
 {
     if (y < 0) y = build_like(b, x, space_cols(b));
-    r1_operand to = b->folded ? build_part_of(y, 0, b->asked ? space_cols(b) : asked_at(b->d)) : build_all(b, y);
+    r1_operand to = b->folded ? build_part_of(y, 0, b->asked ? space_cols(b) : asked_at(b->d))
+                              : build_all(b, y);
     linear_as(b, b->folded ? "fold" : name, name, x, to, 1, ROUND_INPUT);
     return build_all(b, y);
 }
 
 /* x / rms of the row + bias: the folded reader's columns x of the rows that `row` selects. */
-static r1_operand tail_norm(builder *b, const char *bias, r1_operand row, uint32_t col, uint32_t cols)
+static r1_operand tail_norm(builder *b, const char *bias, r1_operand row, uint32_t col,
+                            uint32_t cols)
 {
     r1_operand x = row, tail = row;
     x.col = col, x.cols = cols;
@@ -260,10 +282,11 @@ static r1_operand tail_norm(builder *b, const char *bias, r1_operand row, uint32
     return y;
 }
 
-/* ---- table rows: items and events ------------------------------------------------------------------------- */
+/* ---- table rows: items and events ------------------------------------------------------------ */
 
 /* Widest output column first: numbers as bins, then embedded categories. */
-static r1_operand build_encode_row(builder *b, const r1_row_desc *r, uint16_t sym, int16_t *num, int16_t *cat, int16_t *bins)
+static r1_operand build_encode_row(builder *b, const r1_row_desc *r, uint16_t sym, int16_t *num,
+                                   int16_t *cat, int16_t *bins)
 {
     uint32_t wide = r->n_num * (r->n_bin + 1), total = wide + r->n_cat * r->d_cat;
     int16_t x = build_act(b, sym, 1, total);
@@ -300,7 +323,8 @@ static void build_event(builder *b)
     if (!b->d->has_event) return;
     b->scope = b->part = "event";
     b->phase = 0;
-    r1_operand x = build_encode_row(b, &b->d->event, R1_SYM_EVENT, &n->event_num, &n->event_cat, &n->event_bins);
+    r1_operand x = build_encode_row(b, &b->d->event, R1_SYM_EVENT, &n->event_num, &n->event_cat,
+                                    &n->event_bins);
     r1_operand h = build_gelu(b, build_linear(b, "hidden", x, b->d->event.hidden, 1.4f));
     n->entry = build_act(b, R1_SYM_ENTRY, 1, 2 * b->d->d_memory);
     linear_to(b, "kv", h, build_all(b, n->entry), 1);
@@ -309,22 +333,26 @@ static void build_event(builder *b)
 static r1_operand table_item(builder *b, const r1_item_desc *it, r1_item_io *io)
 {
     r1_operand x = build_encode_row(b, &it->row, R1_SYM_SEQ, &io->num, &io->cat, &io->bins);
-    return build_align(b, "mlp2", build_gelu(b, build_linear(b, "mlp1", x, it->row.hidden, 1.4f)), -1);
+    return build_align(b, "mlp2", build_gelu(b, build_linear(b, "mlp1", x, it->row.hidden, 1.4f)),
+                       -1);
 }
 
-/* ---- attention -------------------------------------------------------------------------------------------- */
+/* ---- attention ------------------------------------------------------------------------------- */
 
 /* First layer of the context factor. */
 static r1_operand context_layer(builder *b, r1_operand context)
 {
-    return b->d->cawa_context ? build_linear(b, "cawa.context1", context, b->d->d_context, 1) : (r1_operand){.t = -1};
+    return b->d->cawa_context ? build_linear(b, "cawa.context1", context, b->d->d_context, 1)
+                              : (r1_operand){.t = -1};
 }
 
 /* Factor of CAWA from a context's first layer; m or a absent = switched off in the description. */
-static r1_operand build_cawa(builder *b, r1_operand q, r1_operand context1, int16_t count, uint32_t n_head, uint32_t length)
+static r1_operand build_cawa(builder *b, r1_operand q, r1_operand context1, int16_t count,
+                             uint32_t n_head, uint32_t length)
 {
     r1_operand m = {.t = -1}, a = {.t = -1};
-    if (b->d->cawa_context) m = build_linear(b, "cawa.context2", build_gelu(b, context1), n_head, 0.5f);
+    if (b->d->cawa_context)
+        m = build_linear(b, "cawa.context2", build_gelu(b, context1), n_head, 0.5f);
     if (b->d->cawa_length) {
         float start = 1 / logf(length > 2 ? (float)length : 2);
         a = build_all(b, build_weight(b, "cawa.length", 1, n_head, R1_INIT_CONST, start));
@@ -355,8 +383,8 @@ static r1_operand build_scale(builder *b, r1_operand q, uint32_t n_head)
     return y;
 }
 
-static r1_call *build_attend(builder *b, r1_operand q, r1_operand k, r1_operand v, int16_t q_off, int16_t k_off,
-                       uint32_t n_head, bool causal, r1_operand *out)
+static r1_call *build_attend(builder *b, r1_operand q, r1_operand k, r1_operand v, int16_t q_off,
+                             int16_t k_off, uint32_t n_head, bool causal, r1_operand *out)
 {
     *out = build_all(b, build_like(b, q, q.cols));
     r1_call *c = build_call(b, R1_OP_ATTEND);
@@ -381,7 +409,8 @@ static void build_low_rank(builder *b, r1_operand x, uint32_t cols, r1_operand *
 /* What attention gives, by column as far open as the token wants. */
 static r1_operand build_gated(builder *b, r1_operand x, r1_operand y)
 {
-    r1_operand g = build_linear(b, "gate", x, y.cols, 1), z = build_all(b, build_like(b, y, y.cols));
+    r1_operand g = build_linear(b, "gate", x, y.cols, 1),
+               z = build_all(b, build_like(b, y, y.cols));
     r1_call *c = build_call(b, R1_OP_GATE);
     c->v[0] = y;
     c->v[1] = g;
@@ -395,14 +424,15 @@ static r1_operand feed_forward(builder *b, r1_operand h, uint32_t d_ff)
     return build_add(b, h, build_linear(b, "ff2", x, h.cols, 0.7f));
 }
 
-/* ---- text ------------------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 static r1_operand text_block(builder *b, const r1_item_desc *it, const r1_item_io *io, r1_operand h)
 {
     uint32_t d = it->hidden;
     r1_operand qkv = build_linear(b, "qkv", build_norm(b, "norm", h), 3 * d, 1), y;
     r1_operand q = build_scale(b, build_part_of(qkv.t, 0, d), it->n_head);
-    build_attend(b, q, build_part_of(qkv.t, d, d), build_part_of(qkv.t, 2 * d, d), io->tok_off, io->tok_off, it->n_head, false, &y);
+    build_attend(b, q, build_part_of(qkv.t, d, d), build_part_of(qkv.t, 2 * d, d), io->tok_off,
+                 io->tok_off, it->n_head, false, &y);
     return feed_forward(b, build_add(b, h, build_linear(b, "out", y, d, 0.7f)), 2 * d);
 }
 
@@ -412,7 +442,8 @@ static r1_operand build_text_item(builder *b, const r1_item_desc *it, r1_item_io
     char layer[72];
     io->token = build_matrix(b, R1_SPACE_INPUT, io->sym_b, 1, 2, R1_I32);
     io->tok_off = build_array(b, io->sym_a, 1, 1, R1_I32);
-    int16_t table = build_weight(b, "tokens", it->n_vocab + it->n_token_max + 4, it->hidden, R1_INIT_NORMAL, 0.3f);
+    int16_t table = build_weight(b, "tokens", it->n_vocab + it->n_token_max + 4, it->hidden,
+                                 R1_INIT_NORMAL, 0.3f);
     int16_t first = build_frozen(b, "first", 3, 1, R1_INIT_DERIVED, 0);
     b->net->plan.tensor[first].dtype = R1_I32;
     b->net->plan.tensor[first].array = true;
@@ -429,7 +460,8 @@ static r1_operand build_text_item(builder *b, const r1_item_desc *it, r1_item_io
         h = text_block(b, it, io, h);
         b->scope = scope;
     }
-    r1_operand mean = build_all(b, build_act(b, io->sym_a, 1, it->hidden)), last = build_norm(b, "norm_out", h);
+    r1_operand mean = build_all(b, build_act(b, io->sym_a, 1, it->hidden)),
+               last = build_norm(b, "norm_out", h);
     io->hidden = last.t;
     c = build_call(b, R1_OP_SEG_MEAN);
     c->v[0] = last;
@@ -438,10 +470,10 @@ static r1_operand build_text_item(builder *b, const r1_item_desc *it, r1_item_io
     return build_align(b, "align", mean, build_act(b, io->sym_row, 1, space_cols(b)));
 }
 
-/* ---- graph ------------------------------------------------------------------------------------------------ */
+/* ---- graph ----------------------------------------------------------------------------------- */
 
-static r1_operand build_standard(builder *b, const char *name, int16_t in, uint32_t cols, uint16_t sym, int16_t *mean,
-                           int16_t *rstd)
+static r1_operand build_standard(builder *b, const char *name, int16_t in, uint32_t cols,
+                                 uint16_t sym, int16_t *mean, int16_t *rstd)
 {
     char n[40];
     snprintf(n, sizeof n, "%s_mean", name);
@@ -458,7 +490,8 @@ static r1_operand build_standard(builder *b, const char *name, int16_t in, uint3
     return y;
 }
 
-static r1_operand graph_layer(builder *b, const r1_item_desc *it, const r1_item_io *io, r1_operand h, r1_operand e)
+static r1_operand graph_layer(builder *b, const r1_item_desc *it, const r1_item_io *io,
+                              r1_operand h, r1_operand e)
 {
     uint32_t d = it->hidden;
     r1_operand hs = build_linear(b, "node", h, 2 * d, 1), es = build_linear(b, "edge", e, 2 * d, 1);
@@ -485,7 +518,8 @@ static r1_operand build_graph_item(builder *b, const r1_item_desc *it, r1_item_i
     io->mark = build_array(b, io->sym_a, 1, 0, R1_I32);
     io->scale = build_matrix(b, R1_SPACE_INPUT, io->sym_a, 1, 2, R1_F32);
     io->off = build_array(b, R1_SYM_SEQ, 1, 1, R1_I32);
-    r1_operand e = build_standard(b, "edge", io->edge, it->n_edge_feature, io->sym_b, &io->edge_mean, &io->edge_rstd);
+    r1_operand e = build_standard(b, "edge", io->edge, it->n_edge_feature, io->sym_b,
+                                  &io->edge_mean, &io->edge_rstd);
     r1_operand h = build_standard(b, "node", io->node, n_node, io->sym_a, &io->mean, &io->rstd);
     h = build_linear(b, "in", h, d, 1);
     for (uint32_t i = 0; i < it->n_layer; i++) {
@@ -504,9 +538,10 @@ static r1_operand build_graph_item(builder *b, const r1_item_desc *it, r1_item_i
     return build_align(b, "mlp2", build_gelu(b, build_linear(b, "mlp1", pool, 2 * d, 1.4f)), -1);
 }
 
-/* ---- memory ----------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
-static r1_operand build_memory_item(builder *b, const r1_item_desc *it, r1_item_io *io, int16_t sequence)
+static r1_operand build_memory_item(builder *b, const r1_item_desc *it, r1_item_io *io,
+                                    int16_t sequence)
 {
     const r1_desc *d = b->d;
     uint32_t dm = d->d_memory, p = b->net->n_position;
@@ -516,10 +551,12 @@ static r1_operand build_memory_item(builder *b, const r1_item_desc *it, r1_item_
     io->ref_off = build_array(b, R1_SYM_SEQ, 1, 1, R1_I32);
     io->count = build_array(b, R1_SYM_SEQ, 1, 0, R1_I32);
     uint32_t wide = b->folded ? 0 : d->d_align; /* the token's part of the context */
-    r1_operand token = {.t = sequence, .step = (uint16_t)p, .row0 = (uint32_t)it->query + 1, .cols = space_cols(b)};
+    r1_operand token = {
+        .t = sequence, .step = (uint16_t)p, .row0 = (uint32_t)it->query + 1, .cols = space_cols(b)};
     int16_t context = build_act(b, R1_SYM_SEQ, 1, wide + dm);
     if (!b->folded) norm_to(b, "norm", token, build_part_of(context, 0, wide));
-    r1_operand k = build_part_of(b->net->entry, 0, dm), v = build_part_of(b->net->entry, dm, dm), y, q, first = {.t = -1};
+    r1_operand k = build_part_of(b->net->entry, 0, dm), v = build_part_of(b->net->entry, dm, dm), y,
+               q, first = {.t = -1};
     r1_call *c = build_call(b, R1_OP_SEG_MEAN);
     c->v[0] = v;
     c->v[1] = build_all(b, io->index);
@@ -529,11 +566,13 @@ static r1_operand build_memory_item(builder *b, const r1_item_desc *it, r1_item_
         int16_t both = tail_norm(b, "fold_asked.bias", token, asked_at(d), asked_cols(d)).t;
         q = build_part_of(both, 0, dm);
         if (d->cawa_context)
-            first = build_add(b, build_part_of(both, dm, d->d_context),
-                        linear_reader(b, "fold_context", build_all(b, context), d->d_context));
+            first =
+                build_add(b, build_part_of(both, dm, d->d_context),
+                          linear_reader(b, "fold_context", build_all(b, context), d->d_context));
     } else {
         q = linear_reader(b, "query", build_part_of(context, 0, wide), dm);
-        if (d->cawa_context) first = linear_reader(b, "cawa.context1", build_all(b, context), d->d_context);
+        if (d->cawa_context)
+            first = linear_reader(b, "cawa.context1", build_all(b, context), d->d_context);
     }
     q = build_cawa(b, q, first, io->count, d->n_head_memory, it->n_ref_max);
     int16_t bias = build_weight(b, "bucket", d->n_head_memory, it->n_bucket, R1_INIT_ZERO, 0);
@@ -545,7 +584,7 @@ static r1_operand build_memory_item(builder *b, const r1_item_desc *it, r1_item_
     return build_align(b, "mlp2", build_gelu(b, build_linear(b, "mlp1", y, dm, 1.4f)), -1);
 }
 
-/* ---- the whole -------------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static void build_place(builder *b, r1_operand x, int16_t map, int16_t sequence, uint32_t position)
 {
@@ -554,8 +593,10 @@ static void build_place(builder *b, r1_operand x, int16_t map, int16_t sequence,
     c->v[0] = x;
     if (map >= 0) c->v[1] = build_all(b, map);
     c->v[2] = build_all(b, absent);
-    c->v[3] =
-        (r1_operand){.t = sequence, .step = (uint16_t)b->net->n_position, .row0 = position, .cols = space_cols(b)};
+    c->v[3] = (r1_operand){.t = sequence,
+                           .step = (uint16_t)b->net->n_position,
+                           .row0 = position,
+                           .cols = space_cols(b)};
 }
 
 static void build_item(builder *b, uint32_t i, int16_t sequence)
@@ -590,13 +631,17 @@ static r1_operand cross_modal(builder *b, int16_t sequence)
     const r1_desc *d = b->d;
     uint32_t w = d->d_model;
     b->scope = b->part = "cross";
-    r1_operand y, pqkv = b->folded ? tail_norm(b, "in.bias", build_all(b, sequence), 0, 4 * w)
-                                   : linear_reader(b, "in", build_norm(b, "norm", build_all(b, sequence)), 4 * w);
+    r1_operand y,
+        pqkv = b->folded
+                   ? tail_norm(b, "in.bias", build_all(b, sequence), 0, 4 * w)
+                   : linear_reader(b, "in", build_norm(b, "norm", build_all(b, sequence)), 4 * w);
     r1_operand q = build_scale(b, build_part_of(pqkv.t, w, w), d->n_head_cross);
-    build_attend(b, q, build_part_of(pqkv.t, 2 * w, w), build_part_of(pqkv.t, 3 * w, w), b->net->trunk_off, b->net->trunk_off,
-           d->n_head_cross, true, &y);
+    build_attend(b, q, build_part_of(pqkv.t, 2 * w, w), build_part_of(pqkv.t, 3 * w, w),
+                 b->net->trunk_off, b->net->trunk_off, d->n_head_cross, true, &y);
     r1_operand h = build_add(b, build_part_of(pqkv.t, 0, w), build_linear(b, "out", y, w, 0.7f));
-    return build_add(b, h, build_all(b, build_weight(b, "position", b->net->n_position, w, R1_INIT_NORMAL, 0.1f)));
+    return build_add(
+        b, h,
+        build_all(b, build_weight(b, "position", b->net->n_position, w, R1_INIT_NORMAL, 0.1f)));
 }
 
 static r1_operand build_block(builder *b, uint32_t index, r1_operand h)
@@ -615,12 +660,13 @@ static r1_operand build_block(builder *b, uint32_t index, r1_operand h)
     c->v[1] = build_all(b, b->net->trunk_off);
     c->v[2] = build_part_of(context, w, w);
     r1_operand qkv = build_linear(b, "qkv", x, 3 * w, 1);
-    r1_operand q = build_cawa(b, build_part_of(qkv.t, 0, w), context_layer(b, build_all(b, context)), b->net->trunk_count, d->n_head,
-                        b->net->n_position);
+    r1_operand q =
+        build_cawa(b, build_part_of(qkv.t, 0, w), context_layer(b, build_all(b, context)),
+                   b->net->trunk_count, d->n_head, b->net->n_position);
     r1_operand side[2] = {{.t = -1}, {.t = -1}};
     if (d->cawa_rank) build_low_rank(b, x, d->n_head * d->cawa_rank, &side[0], &side[1]);
-    c = build_attend(b, q, build_part_of(qkv.t, w, w), build_part_of(qkv.t, 2 * w, w), b->net->trunk_off, b->net->trunk_off, d->n_head,
-               true, &y);
+    c = build_attend(b, q, build_part_of(qkv.t, w, w), build_part_of(qkv.t, 2 * w, w),
+                     b->net->trunk_off, b->net->trunk_off, d->n_head, true, &y);
     c->v[10] = side[0];
     c->v[11] = side[1];
     c->f[0] = d->beta;
@@ -630,7 +676,7 @@ static r1_operand build_block(builder *b, uint32_t index, r1_operand h)
     return feed_forward(b, h, d->d_ff);
 }
 
-/* ---- pretraining's heads ------------------------------------------------------------------------------------ */
+/* ---- pretraining's heads --------------------------------------------------------------------- */
 
 uint32_t r1_pretext_classes(const r1_row_desc *r, uint32_t column)
 {
@@ -654,7 +700,8 @@ static void token_head(builder *b, const r1_item_desc *it, r1_item_io *io)
     io->tokens = build_linear(b, "tokens", picked, it->n_vocab, 0.3f).t;
 }
 
-/* Masked columns out of the whole sample (the trunk's last position); an item's row in the common space out of the items before it. */
+/* Masked columns out of the whole sample (the trunk's last position); an item's row in the
+ * common space out of the items before it. */
 static void pretext_heads(builder *b, r1_operand trunk)
 {
     const r1_desc *d = b->d;
@@ -671,13 +718,16 @@ static void pretext_heads(builder *b, r1_operand trunk)
         last.step = before.step = (uint16_t)position;
         last.row0 = position - 1;
         before.row0 = i;
-        for (uint32_t c = 0; d->item[i].kind == R1_ITEM_TABLE && c < d->item[i].row.n_num + d->item[i].row.n_cat; c++)
+        for (uint32_t c = 0;
+             d->item[i].kind == R1_ITEM_TABLE && c < d->item[i].row.n_num + d->item[i].row.n_cat;
+             c++)
             n += r1_pretext_classes(&d->item[i].row, c);
         if (n) io->columns = build_linear(b, "columns", last, n, 0.3f).t;
         if (i) io->next = build_linear(b, "next", before, d->d_align, 1).t;
     }
     b->scope = "pretrain";
-    b->net->temperature = build_weight(b, "temperature", d->n_item, d->n_item, R1_INIT_CONST, logf(1 / 0.07f));
+    b->net->temperature =
+        build_weight(b, "temperature", d->n_item, d->n_item, R1_INIT_CONST, logf(1 / 0.07f));
 }
 
 static void build_symbols(r1_net *net, const r1_desc *d, bool pretrain)
@@ -685,7 +735,8 @@ static void build_symbols(r1_net *net, const r1_desc *d, bool pretrain)
     uint16_t next = R1_SYM_ITEMS;
     for (uint32_t i = 0; i < d->n_item; i++) {
         memset(&net->item[i], 0xff, sizeof net->item[i]);
-        net->item[i].sym_a = net->item[i].sym_b = net->item[i].sym_row = net->item[i].sym_pick = R1_SYM_SEQ;
+        net->item[i].sym_a = net->item[i].sym_b = net->item[i].sym_row = net->item[i].sym_pick =
+            R1_SYM_SEQ;
         if (d->item[i].kind == R1_ITEM_TABLE) continue;
         net->item[i].sym_a = next++;
         if (d->item[i].kind != R1_ITEM_MEMORY) net->item[i].sym_b = next++;
@@ -718,7 +769,10 @@ static void build_build(builder *b)
     if (b->pretrain) pretext_heads(b, trunk);
 }
 
-bool r1_net_int8(int64_t rows, int64_t cols) { return rows >= INT8_SIDE_MIN && cols >= INT8_SIDE_MIN; }
+bool r1_net_int8(int64_t rows, int64_t cols)
+{
+    return rows >= INT8_SIDE_MIN && cols >= INT8_SIDE_MIN;
+}
 
 r1_status r1_net_build(r1_net *net, const r1_desc *d, uint32_t form, r1_err *err)
 {
@@ -739,7 +793,8 @@ r1_status r1_net_build(r1_net *net, const r1_desc *d, uint32_t form, r1_err *err
     build_build(&b);
     if (b.full) {
         r1_net_free(net);
-        R1_FAIL(err, R1_E_NOMEM, "plan: more than %d tensors or %d calls", R1_TENSORS_MAX, R1_CALLS_MAX);
+        R1_FAIL(err, R1_E_NOMEM, "plan: more than %d tensors or %d calls", R1_TENSORS_MAX,
+                R1_CALLS_MAX);
     }
     return R1_OK;
 }
@@ -752,7 +807,8 @@ void r1_net_free(r1_net *net)
     net->plan.call = NULL;
 }
 
-void r1_net_symbols(const r1_net *net, const r1_desc *d, uint32_t n, uint32_t n_event, uint32_t *sym)
+void r1_net_symbols(const r1_net *net, const r1_desc *d, uint32_t n, uint32_t n_event,
+                    uint32_t *sym)
 {
     memset(sym, 0, R1_SYMBOLS_MAX * sizeof *sym);
     sym[R1_SYM_ONE] = 1;
@@ -775,7 +831,7 @@ void r1_net_symbols(const r1_net *net, const r1_desc *d, uint32_t n, uint32_t n_
     }
 }
 
-/* ---- first values ----------------------------------------------------------------------------------------- */
+/* ---- first values ---------------------------------------------------------------------------- */
 
 static void init_tensor(const r1_tensor *t, float *w, r1_rng *rng)
 {

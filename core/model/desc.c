@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* desc.c - JSON to r1_desc: every field has a range, every member must be known, names are unique. Also the hash of the
- * feature schema, which covers what an application must feed (kinds, names, sizes) and not how wide the model is. */
+/* desc.c - JSON to r1_desc: every field has a range, every member must be known, names are
+ * unique. Also the hash of the feature schema, which covers what an application must feed
+ * (kinds, names, sizes) and not how wide the model is. */
 #include "model/desc.h"
 
 #include "file/json.h"
@@ -15,24 +16,26 @@ typedef struct {
     r1_err *err;
 } parser;
 
-static r1_status desc_number(parser *p, const r1_json *o, const char *name, double def, double min, double max, double *out)
+static r1_status desc_number(parser *p, const r1_json *o, const char *name, double def, double min,
+                             double max, double *out)
 {
     const r1_json *v = r1_json_member(o, name);
     *out = v ? v->num : def;
     if ((v && v->type != R1_JSON_NUMBER) || *out < min || *out > max)
-        R1_FAIL(p->err, R1_E_FORMAT, "description, %s: \"%s\" must be a number from %g to %g", p->where, name, min,
-                max);
+        R1_FAIL(p->err, R1_E_FORMAT, "description, %s: \"%s\" must be a number from %g to %g",
+                p->where, name, min, max);
     return R1_OK;
 }
 
-static r1_status desc_integer(parser *p, const r1_json *o, const char *name, uint32_t def, uint32_t min, uint32_t max,
-                         uint32_t *out)
+static r1_status desc_integer(parser *p, const r1_json *o, const char *name, uint32_t def,
+                              uint32_t min, uint32_t max, uint32_t *out)
 {
     double v;
     R1_TRY(desc_number(p, o, name, def, min, max, &v));
     *out = (uint32_t)v;
     if ((double)*out != v)
-        R1_FAIL(p->err, R1_E_FORMAT, "description, %s: \"%s\" must be a whole number", p->where, name);
+        R1_FAIL(p->err, R1_E_FORMAT, "description, %s: \"%s\" must be a whole number", p->where,
+                name);
     return R1_OK;
 }
 
@@ -40,7 +43,8 @@ static r1_status desc_boolean(parser *p, const r1_json *o, const char *name, boo
 {
     const r1_json *v = r1_json_member(o, name);
     if (v && v->type != R1_JSON_BOOL)
-        R1_FAIL(p->err, R1_E_FORMAT, "description, %s: \"%s\" must be true or false", p->where, name);
+        R1_FAIL(p->err, R1_E_FORMAT, "description, %s: \"%s\" must be true or false", p->where,
+                name);
     *out = v ? v->num != 0 : def;
     return R1_OK;
 }
@@ -48,32 +52,35 @@ static r1_status desc_boolean(parser *p, const r1_json *o, const char *name, boo
 static r1_status desc_text(parser *p, const r1_json *v, const char *what, const char **out)
 {
     if (!v || v->type != R1_JSON_STRING || !v->str[0] || strlen(v->str) > R1_NAME_MAX)
-        R1_FAIL(p->err, R1_E_FORMAT, "description, %s: %s must be a string of 1 to %d bytes", p->where, what,
-                R1_NAME_MAX);
+        R1_FAIL(p->err, R1_E_FORMAT, "description, %s: %s must be a string of 1 to %d bytes",
+                p->where, what, R1_NAME_MAX);
     *out = v->str;
     return R1_OK;
 }
 
 /* A list of column names; categorical ones are objects {"name", "n"}. */
-static r1_status desc_columns(parser *p, const r1_json *o, const char *member, bool cat, r1_column **out, uint32_t *n)
+static r1_status desc_columns(parser *p, const r1_json *o, const char *member, bool cat,
+                              r1_column **out, uint32_t *n)
 {
     const r1_json *list = r1_json_member(o, member);
     *n = list ? list->count : 0;
     if (!list) return R1_OK;
     if (list->type != R1_JSON_ARRAY || list->count > R1_COLUMNS_MAX)
-        R1_FAIL(p->err, R1_E_FORMAT, "description, %s: \"%s\" must be a list of at most %d columns", p->where, member,
-                R1_COLUMNS_MAX);
+        R1_FAIL(p->err, R1_E_FORMAT, "description, %s: \"%s\" must be a list of at most %d columns",
+                p->where, member, R1_COLUMNS_MAX);
     *out = r1_arena_alloc(p->d->arena, *n + 1, sizeof **out);
     if (!*out) R1_FAIL(p->err, R1_E_NOMEM, "description: out of memory");
     uint32_t i = 0;
     for (const r1_json *v = list->child; v; v = v->next, i++) {
         uint32_t values = 0;
-        R1_TRY(desc_text(p, cat ? r1_json_member(v, "name") : v, "a column's name", &(*out)[i].name));
+        R1_TRY(
+            desc_text(p, cat ? r1_json_member(v, "name") : v, "a column's name", &(*out)[i].name));
         if (cat) R1_TRY(desc_integer(p, v, "n", 0, 1, 1 << 20, &values));
         (*out)[i].n = (int32_t)values;
         for (uint32_t k = 0; k < i; k++)
             if (strcmp((*out)[k].name, (*out)[i].name) == 0)
-                R1_FAIL(p->err, R1_E_FORMAT, "description, %s: column \"%s\" twice", p->where, (*out)[i].name);
+                R1_FAIL(p->err, R1_E_FORMAT, "description, %s: column \"%s\" twice", p->where,
+                        (*out)[i].name);
     }
     return R1_OK;
 }
@@ -82,7 +89,8 @@ static r1_status desc_row(parser *p, const r1_json *o, r1_row_desc *r)
 {
     R1_TRY(desc_columns(p, o, "num", false, &r->num, &r->n_num));
     R1_TRY(desc_columns(p, o, "cat", true, &r->cat, &r->n_cat));
-    if (r->n_num + r->n_cat == 0) R1_FAIL(p->err, R1_E_FORMAT, "description, %s: no columns", p->where);
+    if (r->n_num + r->n_cat == 0)
+        R1_FAIL(p->err, R1_E_FORMAT, "description, %s: no columns", p->where);
     R1_TRY(desc_integer(p, o, "n_bin", 12, 1, 64, &r->n_bin));
     R1_TRY(desc_integer(p, o, "d_cat", 8, 1, 256, &r->d_cat));
     return desc_integer(p, o, "hidden", 64, 1, 4096, &r->hidden);
@@ -93,7 +101,8 @@ static r1_status desc_graph_item(parser *p, const r1_json *o, r1_item_desc *it)
     R1_TRY(desc_columns(p, o, "node", false, &it->row.num, &it->row.n_num));
     R1_TRY(desc_columns(p, o, "edge", false, &it->edge, &it->n_edge_feature));
     if (!it->row.n_num || !it->n_edge_feature)
-        R1_FAIL(p->err, R1_E_FORMAT, "description, %s: needs \"node\" and \"edge\" features", p->where);
+        R1_FAIL(p->err, R1_E_FORMAT, "description, %s: needs \"node\" and \"edge\" features",
+                p->where);
     R1_TRY(desc_integer(p, o, "n_node_max", 64, 1, 4096, &it->n_node_max));
     R1_TRY(desc_integer(p, o, "n_edge_max", 64, 1, 8192, &it->n_edge_max));
     R1_TRY(desc_integer(p, o, "hidden", 32, 1, 1024, &it->hidden));
@@ -120,8 +129,10 @@ static r1_status desc_memory_item(parser *p, const r1_json *o, r1_item_desc *it,
     for (uint32_t i = 0; i < index; i++)
         if (strcmp(p->d->item[i].name, query) == 0) it->query = (int)i;
     if (it->query < 0)
-        R1_FAIL(p->err, R1_E_FORMAT, "description, %s: query \"%s\" is no earlier item", p->where, query);
-    if (!p->d->has_event) R1_FAIL(p->err, R1_E_FORMAT, "description, %s: memory needs \"event\"", p->where);
+        R1_FAIL(p->err, R1_E_FORMAT, "description, %s: query \"%s\" is no earlier item", p->where,
+                query);
+    if (!p->d->has_event)
+        R1_FAIL(p->err, R1_E_FORMAT, "description, %s: memory needs \"event\"", p->where);
     R1_TRY(desc_integer(p, o, "n_ref_max", 32, 1, 4096, &it->n_ref_max));
     return desc_integer(p, o, "n_bucket", 1, 1, 256, &it->n_bucket);
 }
@@ -146,7 +157,8 @@ static r1_status desc_item(parser *p, const r1_json *o, uint32_t index)
             if (k == R1_ITEM_GRAPH) return desc_graph_item(p, o, it);
             return desc_memory_item(p, o, it, index);
         }
-    R1_FAIL(p->err, R1_E_FORMAT, "description, %s: kind \"%s\", expected table, text, graph or memory", it->name, kind);
+    R1_FAIL(p->err, R1_E_FORMAT,
+            "description, %s: kind \"%s\", expected table, text, graph or memory", it->name, kind);
 }
 
 static r1_status desc_head(parser *p, const r1_json *o, uint32_t index)
@@ -160,8 +172,8 @@ static r1_status desc_head(parser *p, const r1_json *o, uint32_t index)
     int k = 0;
     while (k < 3 && strcmp(kind, kinds[k]) != 0) k++;
     if (k == 3)
-        R1_FAIL(p->err, R1_E_FORMAT, "description, head %s: kind \"%s\", expected binary, rank or class", h->name,
-                kind);
+        R1_FAIL(p->err, R1_E_FORMAT,
+                "description, head %s: kind \"%s\", expected binary, rank or class", h->name, kind);
     h->kind = (r1_head_kind)k;
     h->n = 1;
     if (k == R1_HEAD_CLASS) R1_TRY(desc_integer(p, o, "n", 0, 2, 1024, &h->n));
@@ -215,17 +227,22 @@ static r1_status desc_lists(parser *p, const r1_json *root)
     r1_desc *d = p->d;
     const r1_json *items = r1_json_member(root, "items"), *heads = r1_json_member(root, "heads");
     if (!items || items->type != R1_JSON_ARRAY || items->count < 1 || items->count > R1_ITEMS_MAX)
-        R1_FAIL(p->err, R1_E_FORMAT, "description: \"items\" must be a list of 1 to %d", R1_ITEMS_MAX);
+        R1_FAIL(p->err, R1_E_FORMAT, "description: \"items\" must be a list of 1 to %d",
+                R1_ITEMS_MAX);
     if (!heads || heads->type != R1_JSON_ARRAY || heads->count < 1 || heads->count > R1_HEADS_MAX)
-        R1_FAIL(p->err, R1_E_FORMAT, "description: \"heads\" must be a list of 1 to %d", R1_HEADS_MAX);
-    for (const r1_json *o = items->child; o; o = o->next, d->n_item++) R1_TRY(desc_item(p, o, d->n_item));
-    for (const r1_json *o = heads->child; o; o = o->next, d->n_headc++) R1_TRY(desc_head(p, o, d->n_headc));
+        R1_FAIL(p->err, R1_E_FORMAT, "description: \"heads\" must be a list of 1 to %d",
+                R1_HEADS_MAX);
+    for (const r1_json *o = items->child; o; o = o->next, d->n_item++)
+        R1_TRY(desc_item(p, o, d->n_item));
+    for (const r1_json *o = heads->child; o; o = o->next, d->n_headc++)
+        R1_TRY(desc_head(p, o, d->n_headc));
     const char *unknown = r1_json_unseen(root);
-    if (unknown) R1_FAIL(p->err, R1_E_FORMAT, "description: member \"%s\" is not known here", unknown);
+    if (unknown)
+        R1_FAIL(p->err, R1_E_FORMAT, "description: member \"%s\" is not known here", unknown);
     return R1_OK;
 }
 
-/* ---- schema hash ------------------------------------------------------------------------------------------ */
+/* ---- schema hash ----------------------------------------------------------------------------- */
 
 static uint64_t mix_text(uint64_t h, const char *s) { return r1_hash64(s, strlen(s) + 1, h); }
 
@@ -245,13 +262,15 @@ static uint64_t mix_columns(uint64_t h, const r1_column *c, uint32_t n)
 static uint64_t item_hash(const r1_desc *d)
 {
     uint64_t h = mix_int(0, d->has_event);
-    if (d->has_event) h = mix_columns(mix_columns(h, d->event.num, d->event.n_num), d->event.cat, d->event.n_cat);
+    if (d->has_event)
+        h = mix_columns(mix_columns(h, d->event.num, d->event.n_num), d->event.cat, d->event.n_cat);
     for (uint32_t i = 0; i < d->n_item; i++) {
         const r1_item_desc *it = &d->item[i];
         h = mix_int(mix_text(h, it->name), it->kind);
         h = mix_columns(mix_columns(h, it->row.num, it->row.n_num), it->row.cat, it->row.n_cat);
         h = mix_columns(h, it->edge, it->n_edge_feature);
-        if (it->kind == R1_ITEM_MEMORY) h = mix_int(mix_text(h, d->item[it->query].name), it->n_bucket);
+        if (it->kind == R1_ITEM_MEMORY)
+            h = mix_int(mix_text(h, d->item[it->query].name), it->n_bucket);
     }
     return h;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* desc.h - a model's description in memory: what r1_sample.h documents as JSON, checked and bounded.
+/* desc.h - a model's description in memory: what r1_sample.h documents as JSON, checked and
+ * bounded.
  *
  * Owns: an arena with all names and the text itself. Immutable after parsing. */
 #ifndef R1_DESC_H
@@ -59,7 +60,8 @@ typedef struct {
     uint32_t n_item, n_headc, n_output;
     r1_item_desc item[R1_ITEMS_MAX];
     r1_head_desc head[R1_HEADS_MAX];
-    uint64_t schema_hash, item_hash; /* item_hash: without the heads, which a stage of training may bring itself */
+    uint64_t schema_hash,
+        item_hash; /* item_hash: without the heads, which a stage of training may bring itself */
 } r1_desc;
 
 r1_status r1_desc_parse(r1_desc **out, const char *json, size_t len, r1_err *err);

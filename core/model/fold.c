@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fold.c - derives the weights of the folded plan (build.c) in double. A folded row is laid out as
+/* fold.c - derives the weights of the folded plan (build.c) in double. A folded row is laid out
+ * as
  *
  *     0 .. 4w           A diag(g) t                 w = d_model; A, g: cross.in, cross.norm
  *     4w .. 4w + Q      R [h; 1], zeros after it     Q = the widest item's hidden layer + 1
@@ -11,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const float *fold_find(const r1_model *m, const char *scope, const char *name, const r1_tensor **tensor)
+static const float *fold_find(const r1_model *m, const char *scope, const char *name,
+                              const r1_tensor **tensor)
 {
     char full[120];
     snprintf(full, sizeof full, "%.70s.%.40s", scope, name);
@@ -32,9 +34,10 @@ static float *find_folded(r1_model *f, const char *scope, const char *name, uint
     return w ? f->weights + (w - f->weights) : NULL;
 }
 
-/* to[r][c] = sum_j left[r][j] gain[j] right[j][c]; left has ld columns, right k. A block of columns at a time, so that right is read in rows. */
-static void fold_product(const float *left, size_t ld, const float *gain, const float *right, uint32_t rows, uint32_t d,
-                    uint32_t k, float *to)
+/* to[r][c] = sum_j left[r][j] gain[j] right[j][c]; left has ld columns, right k. A block of
+ * columns at a time, so that right is read in rows. */
+static void fold_product(const float *left, size_t ld, const float *gain, const float *right,
+                         uint32_t rows, uint32_t d, uint32_t k, float *to)
 {
     enum { BLOCK = 64 };
     for (uint32_t r = 0; r < rows; r++)
@@ -50,9 +53,10 @@ static void fold_product(const float *left, size_t ld, const float *gain, const 
         }
 }
 
-/* Upper R with R'R = [W b]'[W b]: rows into w[n][k] and b[n], n = k + 1. A pivot of nothing gives a row of zeros. */
-static r1_status fold_cholesky(const float *W, const float *b, uint32_t d, uint32_t k, float *w_out, float *b_out,
-                          r1_err *err)
+/* Upper R with R'R = [W b]'[W b]: rows into w[n][k] and b[n], n = k + 1. A pivot of nothing
+ * gives a row of zeros. */
+static r1_status fold_cholesky(const float *W, const float *b, uint32_t d, uint32_t k, float *w_out,
+                               float *b_out, r1_err *err)
 {
     uint32_t n = k + 1;
     double *g = calloc((size_t)n * n, sizeof *g), trace = 0;
@@ -60,8 +64,8 @@ static r1_status fold_cholesky(const float *W, const float *b, uint32_t d, uint3
     for (uint32_t i = 0; i < n; i++)
         for (uint32_t j = i; j < n; j++)
             for (uint32_t r = 0; r < d; r++)
-                g[(size_t)i * n + j] +=
-                    (double)(i < k ? W[(size_t)r * k + i] : b[r]) * (j < k ? W[(size_t)r * k + j] : b[r]);
+                g[(size_t)i * n + j] += (double)(i < k ? W[(size_t)r * k + i] : b[r]) *
+                                        (j < k ? W[(size_t)r * k + j] : b[r]);
     for (uint32_t i = 0; i < n; i++) trace += g[(size_t)i * n + i];
     for (uint32_t i = 0; i < n; i++) {
         double *row = g + (size_t)i * n, pivot = row[i];
@@ -76,10 +80,12 @@ static r1_status fold_cholesky(const float *W, const float *b, uint32_t d, uint3
     return R1_OK;
 }
 
-/* What reads the common space: cross-modal attention, and memory's query with the context of its factor. */
+/* What reads the common space: cross-modal attention, and memory's query with the context of its
+ * factor. */
 typedef struct {
-    const float *a, *gain;                   /* [4w][d], [d] */
-    const float *query, *context, *gain_mem; /* [dm][d], [d_context][d + dm], [d]; NULL without memory */
+    const float *a, *gain; /* [4w][d], [d] */
+    const float *query, *context,
+        *gain_mem; /* [dm][d], [d_context][d + dm], [d]; NULL without memory */
     uint32_t d, w4, q, dm, dc;
     int asked; /* item that memory asks; -1 */
 } readers;
@@ -103,14 +109,17 @@ static void find_readers(const r1_model *m, readers *r)
     }
 }
 
-/* Rows of the readers applied to `columns` vectors of the common space, t[d][k], as columns of to[rows][k]. */
+/* Rows of the readers applied to `columns` vectors of the common space, t[d][k], as columns of
+ * to[rows][k]. */
 static void fold_read_rows(const readers *r, bool asked, const float *t, uint32_t k, float *to)
 {
     fold_product(r->a, r->d, r->gain, t, r->w4, r->d, k, to);
     if (!asked) return;
     float *at = to + (size_t)(r->w4 + r->q) * k;
     fold_product(r->query, r->d, r->gain_mem, t, r->dm, r->d, k, at);
-    if (r->context) fold_product(r->context, r->d + r->dm, r->gain_mem, t, r->dc, r->d, k, at + (size_t)r->dm * k);
+    if (r->context)
+        fold_product(r->context, r->d + r->dm, r->gain_mem, t, r->dc, r->d, k,
+                     at + (size_t)r->dm * k);
 }
 
 static void fold_absent(const readers *r, const float *t, float *to)
@@ -121,7 +130,8 @@ static void fold_absent(const readers *r, const float *t, float *to)
     to[r->w4] = (float)sqrt(sum);
 }
 
-static r1_status fold_item(const r1_model *m, r1_model *f, const readers *r, uint32_t i, r1_err *err)
+static r1_status fold_item(const r1_model *m, r1_model *f, const readers *r, uint32_t i,
+                           r1_err *err)
 {
     const r1_tensor *t;
     char scope[80];
@@ -129,23 +139,27 @@ static r1_status fold_item(const r1_model *m, r1_model *f, const readers *r, uin
     bool text = m->desc->item[i].kind == R1_ITEM_TEXT;
     const float *w = fold_find(m, scope, text ? "align.weight" : "mlp2.weight", &t),
                 *b = fold_find(m, scope, text ? "align.bias" : "mlp2.bias", NULL);
-    float *w_to = find_folded(f, scope, "fold.weight", NULL), *b_to = find_folded(f, scope, "fold.bias", NULL);
+    float *w_to = find_folded(f, scope, "fold.weight", NULL),
+          *b_to = find_folded(f, scope, "fold.bias", NULL);
     fold_read_rows(r, (int)i == r->asked, w, t->cols, w_to);
     fold_read_rows(r, (int)i == r->asked, b, 1, b_to);
     fold_absent(r, fold_find(m, scope, "absent", NULL), find_folded(f, scope, "absent", NULL));
     return fold_cholesky(w, b, r->d, t->cols, w_to + (size_t)r->w4 * t->cols, b_to + r->w4, err);
 }
 
-/* Memory's own part: its query's bias before its context's zeros, and the right part of the context's first layer. */
+/* Memory's own part: its query's bias before its context's zeros, and the right part of the
+ * context's first layer. */
 static void fold_memory(const r1_model *m, r1_model *f, const readers *r, const char *scope)
 {
-    memcpy(find_folded(f, scope, "fold_asked.bias", NULL), fold_find(m, scope, "query.bias", NULL), r->dm * sizeof(float));
+    memcpy(find_folded(f, scope, "fold_asked.bias", NULL), fold_find(m, scope, "query.bias", NULL),
+           r->dm * sizeof(float));
     if (!r->context) return;
     float *to = find_folded(f, scope, "fold_context.weight", NULL);
     for (uint32_t c = 0; c < r->dc; c++)
-        memcpy(to + (size_t)c * r->dm, r->context + (size_t)c * (r->d + r->dm) + r->d, r->dm * sizeof(float));
-    memcpy(find_folded(f, scope, "fold_context.bias", NULL), fold_find(m, scope, "cawa.context1.bias", NULL),
-           r->dc * sizeof(float));
+        memcpy(to + (size_t)c * r->dm, r->context + (size_t)c * (r->d + r->dm) + r->d,
+               r->dm * sizeof(float));
+    memcpy(find_folded(f, scope, "fold_context.bias", NULL),
+           fold_find(m, scope, "cawa.context1.bias", NULL), r->dc * sizeof(float));
 }
 
 static r1_status fold_derive(const r1_model *m, r1_model *f, r1_err *err)
@@ -162,7 +176,9 @@ static r1_status fold_derive(const r1_model *m, r1_model *f, r1_err *err)
                 !strcmp(same->name, t->name))
                 from = m->weights + same->offset / sizeof(float);
         }
-        if (from) memcpy(f->weights + t->offset / sizeof(float), from, (size_t)t->mul * t->cols * sizeof(float));
+        if (from)
+            memcpy(f->weights + t->offset / sizeof(float), from,
+                   (size_t)t->mul * t->cols * sizeof(float));
     }
     fold_absent(&r, fold_find(m, "prior", "absent", NULL), find_folded(f, "prior", "absent", NULL));
     for (uint32_t i = 0; i < m->desc->n_item; i++) {
@@ -179,14 +195,16 @@ static uint64_t fold_work(const r1_net *net, const r1_desc *d)
     uint32_t sym[R1_SYMBOLS_MAX];
     uint64_t sum = 0;
     r1_net_symbols(net, d, 1, 0, sym);
-    for (uint32_t i = 0; i < net->plan.n_call; i++) sum += r1_plan_flop(&net->plan, &net->plan.call[i], sym);
+    for (uint32_t i = 0; i < net->plan.n_call; i++)
+        sum += r1_plan_flop(&net->plan, &net->plan.call[i], sym);
     return sum;
 }
 
 r1_status r1_fold_net(r1_net *net, const r1_model *m, bool *pays, r1_err *err)
 {
     uint32_t n_memory = 0;
-    for (uint32_t i = 0; i < m->desc->n_item; i++) n_memory += m->desc->item[i].kind == R1_ITEM_MEMORY;
+    for (uint32_t i = 0; i < m->desc->n_item; i++)
+        n_memory += m->desc->item[i].kind == R1_ITEM_MEMORY;
     *pays = false;
     if (n_memory > 1) return R1_OK;
     R1_TRY(r1_net_build(net, m->desc, R1_NET_FOLDED | (m->steps ? R1_NET_STEPS : 0), err));
@@ -210,8 +228,9 @@ r1_status r1_fold_new(r1_model **out, const r1_model *m, r1_err *err)
     *f = *m;
     f->net = net;
     f->weights = r1_calloc_aligned(net.plan.weight_bytes + 64, 1);
-    r1_status st =
-        f->weights ? fold_derive(m, f, err) : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "fold: out of memory");
+    r1_status st = f->weights
+                       ? fold_derive(m, f, err)
+                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "fold: out of memory");
     if (st != R1_OK) {
         r1_fold_free(f);
         return st;

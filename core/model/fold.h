@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fold.h - the same model with its common space folded away, for inference.
  *
- * Every item ends in a linear map to the common space t = W h + b (d_align wide), and what reads t begins with RMSNorm and a
- * linear map: A (t / rms(t) * g). Both are one map of h up to a factor of the row:
+ * Every item ends in a linear map to the common space t = W h + b (d_align wide), and what reads
+ * t begins with RMSNorm and a linear map: A (t / rms(t) * g). Both are one map of h up to a
+ * factor of the row:
  *
  *     A (t * g) = (A diag(g) W) h + A diag(g) b          rms(t)^2 = |R [h; 1]|^2 / d_align,  R'R = [W b]'[W b]  (Cholesky)
  *
- * so one product with h (64 wide in fraud-s) gives what two with 512 columns gave. Equal in exact arithmetic; in f32 the last bits
- * differ from the plan that training runs. Not folded: models with more than one memory item, and those where it would cost
- * more (wide hidden layers). */
+ * so one product with h (64 wide in fraud-s) gives what two with 512 columns gave. Equal in
+ * exact arithmetic; in f32 the last bits differ from the plan that training runs. Not folded:
+ * models with more than one memory item, and those where it would cost more (wide hidden
+ * layers). */
 #ifndef R1_FOLD_H
 #define R1_FOLD_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* model.c - models in memory and in files: GGUF with the description as JSON in `r1.description`, one tensor per weight
- * by the name the plan gave it, the tokenizer's merges, calibration per head. Format: docs/file-formats.md. */
+/* model.c - models in memory and in files: GGUF with the description as JSON in
+ * `r1.description`, one tensor per weight by the name the plan gave it, the tokenizer's merges,
+ * calibration per head. Format: docs/file-formats.md. */
 #include "model/model.h"
 
 #include "file/gguf.h"
@@ -15,17 +16,19 @@ enum { MODEL_BYTES_MAX = 1 << 30 };
 #define STEP_MIN 1e-20f
 #define STEP_MAX 1e20f
 
-r1_status r1_model_alloc(r1_model **out, const char *json, size_t len, bool steps, size_t bytes_max, r1_err *err)
+r1_status r1_model_alloc(r1_model **out, const char *json, size_t len, bool steps, size_t bytes_max,
+                         r1_err *err)
 {
     r1_model *m = calloc(1, sizeof *m);
     if (!m) R1_FAIL(err, R1_E_NOMEM, "model: out of memory");
     r1_status st = r1_desc_parse(&m->desc, json, len, err);
     m->steps = steps;
     if (st == R1_OK) st = r1_net_build(&m->net, m->desc, steps ? R1_NET_STEPS : 0, err);
-    if (st == R1_OK &&
-        (m->net.plan.weight_bytes > bytes_max || !(m->weights = r1_calloc_aligned(m->net.plan.weight_bytes + 64, 1))))
-        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "model: %zu bytes of weights, at most %zu",
-                        m->net.plan.weight_bytes, bytes_max);
+    if (st == R1_OK && (m->net.plan.weight_bytes > bytes_max ||
+                        !(m->weights = r1_calloc_aligned(m->net.plan.weight_bytes + 64, 1))))
+        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
+                        "model: %zu bytes of weights, at most %zu", m->net.plan.weight_bytes,
+                        bytes_max);
     if (st != R1_OK) {
         r1_model_free(m);
         return st;
@@ -46,7 +49,8 @@ static r1_status empty_tokenizers(r1_model *m, r1_err *err)
 r1_status r1_model_new(r1_model **out, const char *description_json, uint64_t seed, r1_err *err)
 {
     r1_model *m;
-    R1_TRY(r1_model_alloc(&m, description_json, strlen(description_json), false, MODEL_BYTES_MAX, err));
+    R1_TRY(r1_model_alloc(&m, description_json, strlen(description_json), false, MODEL_BYTES_MAX,
+                          err));
     r1_status st = empty_tokenizers(m, err);
     if (st != R1_OK) {
         r1_model_free(m);
@@ -76,8 +80,8 @@ static void copy_weights(const r1_model *from, const r1_net *net, float *to)
         const r1_tensor *t = &from->net.plan.tensor[i];
         if (t->space != R1_SPACE_WEIGHT) continue;
         while (strcmp(net->plan.tensor[k].name, t->name) != 0) k++;
-        memcpy(to + net->plan.tensor[k].offset / sizeof(float), from->weights + t->offset / sizeof(float),
-               (size_t)t->mul * t->cols * sizeof(float));
+        memcpy(to + net->plan.tensor[k].offset / sizeof(float),
+               from->weights + t->offset / sizeof(float), (size_t)t->mul * t->cols * sizeof(float));
     }
 }
 
@@ -104,7 +108,8 @@ r1_status r1_model_add_steps(r1_model *m, r1_err *err)
 static const r1_tensor *weight_named(const r1_net *net, const char *name)
 {
     for (uint32_t i = 0; i < net->plan.n_tensor; i++)
-        if (net->plan.tensor[i].space == R1_SPACE_WEIGHT && strcmp(net->plan.tensor[i].name, name) == 0)
+        if (net->plan.tensor[i].space == R1_SPACE_WEIGHT &&
+            strcmp(net->plan.tensor[i].name, name) == 0)
             return &net->plan.tensor[i];
     return NULL;
 }
@@ -116,9 +121,10 @@ static r1_status adopt_weights(r1_model *to, const r1_model *from, r1_err *err)
         if (t->space != R1_SPACE_WEIGHT || strncmp(t->name, "head.out.", 9) == 0) continue;
         own = weight_named(&from->net, t->name);
         if (!own || own->mul != t->mul || own->cols != t->cols)
-            R1_FAIL(err, R1_E_INVAL, "model \"%s\": %s is %lld x %lld, other heads alone would leave it %lld x %lld",
-                    from->desc->name, t->name, own ? (long long)own->mul : 0, own ? (long long)own->cols : 0,
-                    (long long)t->mul, (long long)t->cols);
+            R1_FAIL(err, R1_E_INVAL,
+                    "model \"%s\": %s is %lld x %lld, other heads alone would leave it %lld x %lld",
+                    from->desc->name, t->name, own ? (long long)own->mul : 0,
+                    own ? (long long)own->cols : 0, (long long)t->mul, (long long)t->cols);
         memcpy(to->weights + t->offset / sizeof(float), from->weights + own->offset / sizeof(float),
                (size_t)t->mul * t->cols * sizeof(float));
     }
@@ -129,13 +135,16 @@ static r1_status adopt_weights(r1_model *to, const r1_model *from, r1_err *err)
 r1_status r1_model_change_heads(r1_model **m, const char *json, uint64_t seed, r1_err *err)
 {
     r1_model *old = *m, *fresh;
-    if (old->steps) R1_FAIL(err, R1_E_INVAL, "model \"%s\": learned steps belong to its own heads", old->desc->name);
+    if (old->steps)
+        R1_FAIL(err, R1_E_INVAL, "model \"%s\": learned steps belong to its own heads",
+                old->desc->name);
     R1_TRY(r1_model_new(&fresh, json, seed, err));
     r1_status st = R1_OK;
     if (fresh->desc->item_hash != old->desc->item_hash)
         st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__,
-                        "model \"%s\" reads other items (%016llx) than wanted (%016llx)", old->desc->name,
-                        (unsigned long long)old->desc->item_hash, (unsigned long long)fresh->desc->item_hash);
+                        "model \"%s\" reads other items (%016llx) than wanted (%016llx)",
+                        old->desc->name, (unsigned long long)old->desc->item_hash,
+                        (unsigned long long)fresh->desc->item_hash);
     if (st == R1_OK) st = adopt_weights(fresh, old, err);
     if (st != R1_OK) {
         r1_model_free(fresh);
@@ -153,9 +162,12 @@ r1_status r1_model_change_heads(r1_model **m, const char *json, uint64_t seed, r
     return R1_OK;
 }
 
-/* ---- files ------------------------------------------------------------------------------------------------ */
+/* ---- files ----------------------------------------------------------------------------------- */
 
-static bool model_stored(const r1_tensor *t) { return t->space == R1_SPACE_WEIGHT && t->init != R1_INIT_DERIVED; }
+static bool model_stored(const r1_tensor *t)
+{
+    return t->space == R1_SPACE_WEIGHT && t->init != R1_INIT_DERIVED;
+}
 
 static void put_tensors(const r1_model *m, r1_gguf_writer *w)
 {
@@ -163,7 +175,8 @@ static void put_tensors(const r1_model *m, r1_gguf_writer *w)
         const r1_tensor *t = &m->net.plan.tensor[i];
         if (!model_stored(t)) continue;
         size_t bytes = (size_t)t->mul * t->cols * sizeof(float);
-        r1_gguf_put_tensor(w, t->name, 0, t->mul, t->cols, m->weights + t->offset / sizeof(float), bytes);
+        r1_gguf_put_tensor(w, t->name, 0, t->mul, t->cols, m->weights + t->offset / sizeof(float),
+                           bytes);
     }
 }
 
@@ -228,18 +241,22 @@ static r1_status load_tensors(r1_model *m, const r1_gguf *g, r1_err *err)
         n++;
         if (!f) R1_FAIL(err, R1_E_FORMAT, "tensor \"%s\" is missing", t->name);
         if (f->ggml_type != 0 || f->n_dim != 2 || f->dim[0] != t->cols || f->dim[1] != t->mul)
-            R1_FAIL(err, R1_E_FORMAT, "tensor \"%s\": expected f32 %ux%u, found type %u %llux%llu", t->name, t->mul,
-                    t->cols, f->ggml_type, (unsigned long long)f->dim[1], (unsigned long long)f->dim[0]);
+            R1_FAIL(err, R1_E_FORMAT, "tensor \"%s\": expected f32 %ux%u, found type %u %llux%llu",
+                    t->name, t->mul, t->cols, f->ggml_type, (unsigned long long)f->dim[1],
+                    (unsigned long long)f->dim[0]);
         float *to = m->weights + t->offset / sizeof(float);
         memcpy(to, f->data, f->bytes);
         for (size_t k = 0; k < f->bytes / sizeof(float); k++) {
-            if (!isfinite(to[k])) R1_FAIL(err, R1_E_FORMAT, "tensor \"%s\" holds a value that is not finite", t->name);
+            if (!isfinite(to[k]))
+                R1_FAIL(err, R1_E_FORMAT, "tensor \"%s\" holds a value that is not finite",
+                        t->name);
             if (t->step && !(to[k] >= STEP_MIN && to[k] <= STEP_MAX))
-                R1_FAIL(err, R1_E_FORMAT, "tensor \"%s\": step %zu is %g, expected %g to %g", t->name, k, (double)to[k],
-                        (double)STEP_MIN, (double)STEP_MAX);
+                R1_FAIL(err, R1_E_FORMAT, "tensor \"%s\": step %zu is %g, expected %g to %g",
+                        t->name, k, (double)to[k], (double)STEP_MIN, (double)STEP_MAX);
         }
     }
-    if (n != g->n_tensor) R1_FAIL(err, R1_E_FORMAT, "expected %zu tensors, found %zu", n, g->n_tensor);
+    if (n != g->n_tensor)
+        R1_FAIL(err, R1_E_FORMAT, "expected %zu tensors, found %zu", n, g->n_tensor);
     return R1_OK;
 }
 
@@ -256,7 +273,8 @@ static r1_status load_tokenizers(r1_model *m, const r1_gguf *g, r1_err *err)
         if (n % 2 || n / 2 > it->n_vocab - 256)
             R1_FAIL(err, R1_E_FORMAT, "key \"%s\": %llu numbers do not fit a vocabulary of %u", key,
                     (unsigned long long)n, it->n_vocab);
-        int32_t *merges = calloc((size_t)n + 1, sizeof *merges); /* the file's bytes may be unaligned */
+        int32_t *merges =
+            calloc((size_t)n + 1, sizeof *merges); /* the file's bytes may be unaligned */
         if (!merges) R1_FAIL(err, R1_E_NOMEM, "model: out of memory");
         memcpy(merges, data, (size_t)n * sizeof *merges);
         r1_status st = r1_bpe_new(&m->bpe[i], merges, (size_t)n / 2, err);
@@ -276,8 +294,8 @@ static r1_status load_isotonic(r1_model *m, uint32_t h, const r1_gguf *g, r1_err
     if (!r1_gguf_find(g, key)) return R1_OK;
     R1_TRY(r1_gguf_array(g, key, R1_GGUF_F32, &data, &n, err));
     if (n % 2 || n == 0 || n > R1_COUNT(knot))
-        R1_FAIL(err, R1_E_FORMAT, "key \"%s\": %llu numbers, expected pairs, 1 to %d", key, (unsigned long long)n,
-                R1_ISOTONIC_MAX);
+        R1_FAIL(err, R1_E_FORMAT, "key \"%s\": %llu numbers, expected pairs, 1 to %d", key,
+                (unsigned long long)n, R1_ISOTONIC_MAX);
     memcpy(knot, data, (size_t)n * sizeof *knot); /* the file's bytes may be unaligned */
     return r1_model_set_isotonic(m, h, (r1_isotonic){(uint32_t)(n / 2), knot, knot + n / 2}, err);
 }
@@ -289,7 +307,8 @@ static r1_status load_scalars(r1_model *m, const r1_gguf *g, r1_err *err)
     uint64_t hash;
     R1_TRY(r1_gguf_u64(g, "r1.schema_hash", &hash, err));
     if (hash != m->desc->schema_hash)
-        R1_FAIL(err, R1_E_FORMAT, "schema hash %016llx does not belong to the description (%016llx)",
+        R1_FAIL(err, R1_E_FORMAT,
+                "schema hash %016llx does not belong to the description (%016llx)",
                 (unsigned long long)hash, (unsigned long long)m->desc->schema_hash);
     R1_TRY(r1_gguf_u64(g, "r1.trained_samples", &m->trained_samples, err));
     R1_TRY(r1_gguf_f32(g, "r1.beta", &beta, err));
@@ -313,18 +332,22 @@ static r1_status model_load(r1_model **out, const r1_gguf *g, r1_err *err)
     uint64_t format;
     R1_TRY(r1_gguf_str(g, "general.architecture", &s, &len, err));
     if (len != 2 || memcmp(s, "r1", 2) != 0)
-        R1_FAIL(err, R1_E_FORMAT, "architecture is \"%.*s\", expected \"r1\"", (int)(len > 40 ? 40 : len), s);
+        R1_FAIL(err, R1_E_FORMAT, "architecture is \"%.*s\", expected \"r1\"",
+                (int)(len > 40 ? 40 : len), s);
     R1_TRY(r1_gguf_u64(g, "r1.format", &format, err));
-    if (format != 1) R1_FAIL(err, R1_E_FORMAT, "r1.format is %llu, expected 1", (unsigned long long)format);
+    if (format != 1)
+        R1_FAIL(err, R1_E_FORMAT, "r1.format is %llu, expected 1", (unsigned long long)format);
     uint64_t limit = 0;
     if (r1_gguf_find(g, "r1.int8_limit")) R1_TRY(r1_gguf_u64(g, "r1.int8_limit", &limit, err));
     if (limit && limit != R1_INT8_LEARNED)
-        R1_FAIL(err, R1_E_FORMAT, "r1.int8_limit is %llu, expected %d", (unsigned long long)limit, R1_INT8_LEARNED);
+        R1_FAIL(err, R1_E_FORMAT, "r1.int8_limit is %llu, expected %d", (unsigned long long)limit,
+                R1_INT8_LEARNED);
     R1_TRY(r1_gguf_str(g, "r1.description", &s, &len, err));
     /* Weights lie in the file as they lie in memory, but for alignment and what is derived. */
     size_t bytes_max = (size_t)128 * g->n_tensor + 65536;
     for (size_t i = 0; i < g->n_tensor; i++) bytes_max += g->tensor[i].bytes;
-    R1_TRY(r1_model_alloc(out, s, len, limit != 0, bytes_max < MODEL_BYTES_MAX ? bytes_max : MODEL_BYTES_MAX, err));
+    R1_TRY(r1_model_alloc(out, s, len, limit != 0,
+                          bytes_max < MODEL_BYTES_MAX ? bytes_max : MODEL_BYTES_MAX, err));
     R1_TRY(load_scalars(*out, g, err));
     R1_TRY(load_tokenizers(*out, g, err));
     R1_TRY(load_tensors(*out, g, err));
@@ -358,7 +381,8 @@ r1_status r1_model_open(r1_model **out, const char *path, r1_err *err)
     return st;
 }
 
-r1_status r1_model_open_as(r1_model **out, const char *path, const char *json, uint64_t seed, r1_err *err)
+r1_status r1_model_open_as(r1_model **out, const char *path, const char *json, uint64_t seed,
+                           r1_err *err)
 {
     uint64_t hash;
     R1_TRY(r1_description_hash(json, &hash, err));
@@ -372,7 +396,7 @@ r1_status r1_model_open_as(r1_model **out, const char *path, const char *json, u
     return st;
 }
 
-/* ---- what it says about itself ---------------------------------------------------------------------------- */
+/* ---- what it says about itself --------------------------------------------------------------- */
 
 const char *r1_model_name(const r1_model *m) { return m->desc->name; }
 const char *r1_model_description(const r1_model *m) { return m->desc->text; }
@@ -392,7 +416,8 @@ r1_status r1_model_check_schema(const r1_model *m, const char *description_json,
     uint64_t hash;
     R1_TRY(r1_description_hash(description_json, &hash, err));
     if (hash != m->desc->schema_hash)
-        R1_FAIL(err, R1_E_FORMAT, "model \"%s\" was trained with feature schema %016llx, expected %016llx",
+        R1_FAIL(err, R1_E_FORMAT,
+                "model \"%s\" was trained with feature schema %016llx, expected %016llx",
                 m->desc->name, (unsigned long long)m->desc->schema_hash, (unsigned long long)hash);
     return R1_OK;
 }
@@ -424,7 +449,8 @@ float r1_model_beta(const r1_model *m) { return m->beta; }
 
 r1_status r1_model_set_beta(r1_model *m, float beta, r1_err *err)
 {
-    if (!(beta >= 0 && beta <= 0.9f)) R1_FAIL(err, R1_E_INVAL, "beta is %g, expected 0 to 0.9", (double)beta);
+    if (!(beta >= 0 && beta <= 0.9f))
+        R1_FAIL(err, R1_E_INVAL, "beta is %g, expected 0 to 0.9", (double)beta);
     m->beta = beta;
     return R1_OK;
 }
@@ -439,7 +465,8 @@ r1_calibration r1_model_calibration(const r1_model *m, size_t head) { return m->
 r1_status r1_model_set_calibration(r1_model *m, size_t head, r1_calibration c, r1_err *err)
 {
     if (head >= m->desc->n_headc || !(c.scale > 0 && c.scale < 1e6f) || !(fabsf(c.bias) < 1e6f))
-        R1_FAIL(err, R1_E_INVAL, "calibration of head %zu: scale %g must be positive, bias %g finite", head,
+        R1_FAIL(err, R1_E_INVAL,
+                "calibration of head %zu: scale %g must be positive, bias %g finite", head,
                 (double)c.scale, (double)c.bias);
     m->calibration[head] = c;
     return R1_OK;
@@ -453,18 +480,24 @@ r1_isotonic r1_model_isotonic(const r1_model *m, size_t head)
 
 r1_status r1_model_set_isotonic(r1_model *m, size_t head, r1_isotonic map, r1_err *err)
 {
-    if (head >= m->desc->n_headc || (map.n && m->desc->head[head].kind != R1_HEAD_BINARY) || map.n > R1_ISOTONIC_MAX)
-        R1_FAIL(err, R1_E_INVAL,
-                "isotonic calibration of head %zu with %u knots: expected a binary head and at most %d", head, map.n,
-                R1_ISOTONIC_MAX);
+    if (head >= m->desc->n_headc || (map.n && m->desc->head[head].kind != R1_HEAD_BINARY) ||
+        map.n > R1_ISOTONIC_MAX)
+        R1_FAIL(
+            err, R1_E_INVAL,
+            "isotonic calibration of head %zu with %u knots: expected a binary head and at most %d",
+            head, map.n, R1_ISOTONIC_MAX);
     for (uint32_t i = 0; i < map.n; i++)
-        if (!isfinite(map.x[i]) || !isfinite(map.y[i]) || (i && (map.x[i] <= map.x[i - 1] || map.y[i] <= map.y[i - 1])))
-            R1_FAIL(err, R1_E_INVAL,
-                    "isotonic calibration of head %zu: knot %u (%g, %g) is not finite or does not rise", head, i,
-                    (double)map.x[i], (double)map.y[i]);
+        if (!isfinite(map.x[i]) || !isfinite(map.y[i]) ||
+            (i && (map.x[i] <= map.x[i - 1] || map.y[i] <= map.y[i - 1])))
+            R1_FAIL(
+                err, R1_E_INVAL,
+                "isotonic calibration of head %zu: knot %u (%g, %g) is not finite or does not rise",
+                head, i, (double)map.x[i], (double)map.y[i]);
     float *copy = map.n ? calloc(2 * (size_t)map.n, sizeof *copy) : NULL;
     if (map.n && !copy) R1_FAIL(err, R1_E_NOMEM, "model: out of memory");
-    if (map.n) memcpy(copy, map.x, map.n * sizeof *copy), memcpy(copy + map.n, map.y, map.n * sizeof *copy);
+    if (map.n)
+        memcpy(copy, map.x, map.n * sizeof *copy),
+            memcpy(copy + map.n, map.y, map.n * sizeof *copy);
     free(m->isotonic[head]);
     m->isotonic[head] = copy;
     m->n_isotonic[head] = map.n;
@@ -496,7 +529,8 @@ float r1_model_calibrated(const r1_model *m, size_t head, float logit)
     return y[low] + (y[high] - y[low]) * ((v - x[low]) / (x[high] - x[low]));
 }
 
-static void count_flops(const r1_net *net, const r1_desc *d, void (*fn)(void *, const char *, uint64_t), void *ctx)
+static void count_flops(const r1_net *net, const r1_desc *d,
+                        void (*fn)(void *, const char *, uint64_t), void *ctx)
 {
     uint32_t sym[R1_SYMBOLS_MAX];
     r1_net_symbols(net, d, 1, d->has_event, sym);
@@ -515,8 +549,8 @@ static void count_flops(const r1_net *net, const r1_desc *d, void (*fn)(void *, 
     if (part) fn(ctx, part, sum);
 }
 
-r1_status r1_model_flops(const r1_model *m, void (*fn)(void *ctx, const char *part, uint64_t flop), void *ctx,
-                         r1_err *err)
+r1_status r1_model_flops(const r1_model *m, void (*fn)(void *ctx, const char *part, uint64_t flop),
+                         void *ctx, r1_err *err)
 {
     r1_net folded;
     bool pays;

@@ -21,15 +21,19 @@ struct r1_model {
 };
 
 /* A model with room for weights (at most bytes_max), none of them set. */
-r1_status r1_model_alloc(r1_model **out, const char *json, size_t len, bool steps, size_t bytes_max, r1_err *err);
-/* Gives m room for learned steps, none of them fitted yet; its weights stay. Nothing where it has them. */
+r1_status r1_model_alloc(r1_model **out, const char *json, size_t len, bool steps, size_t bytes_max,
+                         r1_err *err);
+/* Gives m room for learned steps, none of them fitted yet; its weights stay. Nothing where it
+ * has them. */
 r1_status r1_model_add_steps(r1_model *m, r1_err *err);
-/* The model under another description with the same items and widths: new heads in the place of its own, every other weight, the bins and the
- * tokenizers stay. On error *m is as it was. Not for models with learned steps. */
+/* The model under another description with the same items and widths: new heads in the place of
+ * its own, every other weight, the bins and the tokenizers stay. On error *m is as it was. Not
+ * for models with learned steps. */
 r1_status r1_model_change_heads(r1_model **m, const char *json, uint64_t seed, r1_err *err);
-/* A file of another stage under the description of this one: it keeps what it knows of the items, heads that the description does not have make
- * way for those that it has. */
-r1_status r1_model_open_as(r1_model **out, const char *path, const char *json, uint64_t seed, r1_err *err);
+/* A file of another stage under the description of this one: it keeps what it knows of the
+ * items, heads that the description does not have make way for those that it has. */
+r1_status r1_model_open_as(r1_model **out, const char *path, const char *json, uint64_t seed,
+                           r1_err *err);
 /* The bytes of a file. */
 r1_status r1_model_parse(r1_model **out, const void *data, size_t len, r1_err *err);
 /* What r1_train_opts.beta says: 0 leaves it, -1 is none. */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* plan.h - a model as a flat list of op calls over tensors whose row counts are symbols.
  *
- * A tensor lives in one of three spaces: weights (offsets fixed by the plan), inputs (filled by core/infer/pack.c) and
- * activations (offsets fixed when capacities are known, exec.c). An operand is a rectangle of a tensor: a column range,
- * and rows row0, row0 + step, ... The forward list reversed is the backward list. Immutable once built. */
+ * A tensor lives in one of three spaces: weights (offsets fixed by the plan), inputs (filled by
+ * core/infer/pack.c) and activations (offsets fixed when capacities are known, exec.c). An
+ * operand is a rectangle of a tensor: a column range, and rows row0, row0 + step, ... The
+ * forward list reversed is the backward list. Immutable once built. */
 #ifndef R1_PLAN_H
 #define R1_PLAN_H
 
@@ -11,7 +12,13 @@
 
 enum { R1_TENSORS_MAX = 4096, R1_CALLS_MAX = 4096, R1_SYMBOLS_MAX = 64 };
 typedef enum { R1_SPACE_WEIGHT = 0, R1_SPACE_INPUT, R1_SPACE_ACT } r1_space;
-typedef enum { R1_INIT_ZERO = 0, R1_INIT_NORMAL, R1_INIT_CONST, R1_INIT_RAMP, R1_INIT_DERIVED } r1_init;
+typedef enum {
+    R1_INIT_ZERO = 0,
+    R1_INIT_NORMAL,
+    R1_INIT_CONST,
+    R1_INIT_RAMP,
+    R1_INIT_DERIVED
+} r1_init;
 
 /* Fixed symbols; each item adds its own. */
 enum { R1_SYM_ONE = 0, R1_SYM_SEQ, R1_SYM_EVENT, R1_SYM_ENTRY, R1_SYM_ITEMS };
@@ -38,8 +45,9 @@ typedef struct {
 
 typedef struct {
     r1_op op;
-    uint8_t phase;    /* 0: working-memory entries, 1: texts, 2: the rest */
-    uint8_t cawa;     /* CAWA_SCALE of a block or of memory, ATTEND of a block: beta and run flags apply */
+    uint8_t phase; /* 0: working-memory entries, 1: texts, 2: the rest */
+    uint8_t
+        cawa; /* CAWA_SCALE of a block or of memory, ATTEND of a block: beta and run flags apply */
     const char *part; /* for tables of work */
     r1_operand v[R1_OP_VIEWS];
     int32_t i[8];

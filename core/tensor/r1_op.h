@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* r1_op.h - the registry of ops: name, scalar reference forward and backward, work count.
  *
- * Each op lives in one file of core/tensor/ops/. The reference accumulates in double and is the oracle for every other
- * backend; it is never chosen for speed. Operand slots: core/include/r1_backend.h. */
+ * Each op lives in one file of core/tensor/ops/. The reference accumulates in double and is the
+ * oracle for every other backend; it is never chosen for speed. Operand slots:
+ * core/include/r1_backend.h. */
 #ifndef R1_OP_H
 #define R1_OP_H
 
@@ -17,9 +18,9 @@ typedef struct {
     uint64_t (*flop)(const r1_op_args *a); /* multiply and add count as two; from shapes alone */
 } r1_op_def;
 
-extern const r1_op_def r1_op_linear, r1_op_add, r1_op_act, r1_op_rmsnorm, r1_op_ple, r1_op_embed, r1_op_standard,
-    r1_op_edge_message, r1_op_mark_pool, r1_op_place, r1_op_seg_mean, r1_op_causal_mean, r1_op_cawa_scale, r1_op_attend,
-    r1_op_gate, r1_op_tail_norm, r1_op_lsq;
+extern const r1_op_def r1_op_linear, r1_op_add, r1_op_act, r1_op_rmsnorm, r1_op_ple, r1_op_embed,
+    r1_op_standard, r1_op_edge_message, r1_op_mark_pool, r1_op_place, r1_op_seg_mean,
+    r1_op_causal_mean, r1_op_cawa_scale, r1_op_attend, r1_op_gate, r1_op_tail_norm, r1_op_lsq;
 
 const r1_op_def *r1_op_get(r1_op op);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* adamw.c - the update, part by part and tensor by tensor: frozen weights are left alone, only matrices decay. */
+/* adamw.c - the update, part by part and tensor by tensor: frozen weights are left alone, only
+ * matrices decay. */
 #include "train/adamw.h"
 
 #include "cpu/cpu_ops.h"
@@ -27,7 +28,7 @@ void r1_adamw_free(r1_adamw *a)
 
 static bool adamw_trained(const r1_tensor *t) { return t->space == R1_SPACE_WEIGHT && !t->frozen; }
 
-/* ---- parts ------------------------------------------------------------------------------------------------ */
+/* ---- parts ----------------------------------------------------------------------------------- */
 
 /* What is trained of one part of the weights: floats at..at + n of a tensor. */
 typedef struct {
@@ -41,7 +42,8 @@ typedef struct {
 static walk adamw_part_of(const r1_model *m, uint32_t k, uint32_t n)
 {
     size_t lines = m->net.plan.weight_bytes / 64, line = 64 / sizeof(float);
-    return (walk){.plan = &m->net.plan, .from = lines * k / n * line, .to = lines * (k + 1) / n * line};
+    return (walk){
+        .plan = &m->net.plan, .from = lines * k / n * line, .to = lines * (k + 1) / n * line};
 }
 
 static bool adamw_advance(walk *w)
@@ -60,7 +62,7 @@ static bool adamw_advance(walk *w)
     return false;
 }
 
-/* ---- the gradient ----------------------------------------------------------------------------------------- */
+/* ---- the gradient ---------------------------------------------------------------------------- */
 
 typedef struct {
     r1_adamw *a;
@@ -93,7 +95,7 @@ static r1_status sum_part(void *ctx, uint32_t k, r1_err *err)
     return R1_OK;
 }
 
-/* ---- the update ------------------------------------------------------------------------------------------- */
+/* ---- the update ------------------------------------------------------------------------------ */
 
 typedef struct {
     float scale, lr, shrink, c1, c2;
@@ -111,7 +113,8 @@ R1_CLONES static void adamw_update(float *w, float *g, float *m, float *v, size_
     }
 }
 
-/* Steps of rounding move in proportion to themselves, as if their logarithms were trained: they stay positive, and lr means the same for all. */
+/* Steps of rounding move in proportion to themselves, as if their logarithms were trained: they
+ * stay positive, and lr means the same for all. */
 static void update_steps(float *w, float *g, float *m, float *v, size_t n, coefficients c)
 {
     for (size_t k = 0; k < n; k++) {
@@ -132,8 +135,8 @@ static r1_status update_part(void *ctx, uint32_t k, r1_err *err)
     (void)err;
     for (walk w = adamw_part_of(s->m, k, s->w->n_slice); adamw_advance(&w);) {
         c.shrink = (float)(w.tensor->decay ? 1 - s->lr * s->decay : 1);
-        (w.tensor->step ? update_steps : adamw_update)(s->m->weights + w.at, s->w->grad[0] + w.at, s->a->m + w.at,
-                                                 s->a->v + w.at, w.n, c);
+        (w.tensor->step ? update_steps : adamw_update)(s->m->weights + w.at, s->w->grad[0] + w.at,
+                                                       s->a->m + w.at, s->a->v + w.at, w.n, c);
     }
     return R1_OK;
 }
@@ -141,7 +144,8 @@ static r1_status update_part(void *ctx, uint32_t k, r1_err *err)
 double r1_adamw_rate(double lr, double warmup, double done)
 {
     if (done < warmup) return lr * (0.02 + 0.98 * done / warmup);
-    return lr * (0.02 + 0.98 * 0.5 * (1 + cos(3.14159265358979 * fmin(1, (done - warmup) / (1 - warmup)))));
+    return lr * (0.02 + 0.98 * 0.5 *
+                            (1 + cos(3.14159265358979 * fmin(1, (done - warmup) / (1 - warmup)))));
 }
 
 double r1_adamw_step(r1_adamw *a, r1_model *m, r1_machine *w, double lr, double decay, double clip)

@@ -30,7 +30,8 @@ r1_status r1_checkpoint_save(const r1_checkpoint *c, const char *path, r1_err *e
     for (int i = 0; i < R1_CHECKPOINT_ROWS && c->counter[i].name; i++)
         r1_gguf_put_u64(w, checkpoint_key_of(c->counter[i].name, key), *c->counter[i].value);
     for (int i = 0; i < R1_CHECKPOINT_ROWS && c->block[i].name; i++)
-        r1_gguf_put_tensor(w, c->block[i].name, 0, 1, c->block_bytes / sizeof(float), c->block[i].data, c->block_bytes);
+        r1_gguf_put_tensor(w, c->block[i].name, 0, 1, c->block_bytes / sizeof(float),
+                           c->block[i].data, c->block_bytes);
     r1_status st = r1_gguf_save(w, path, err);
     r1_gguf_writer_free(w);
     return st;
@@ -42,7 +43,8 @@ static r1_status same_text(const r1_gguf *g, const char *key, const char *text, 
     size_t len;
     R1_TRY(r1_gguf_str(g, key, &s, &len, err));
     if (len == strlen(text) && memcmp(s, text, len) == 0) return R1_OK;
-    R1_FAIL(err, R1_E_INVAL, "it belongs to another run (%s differs): remove it or name another", key);
+    R1_FAIL(err, R1_E_INVAL, "it belongs to another run (%s differs): remove it or name another",
+            key);
 }
 
 static r1_status read_table(const r1_checkpoint *c, const r1_gguf *g, r1_err *err)
@@ -56,15 +58,18 @@ static r1_status read_table(const r1_checkpoint *c, const r1_gguf *g, r1_err *er
             R1_TRY(r1_gguf_u64(g, checkpoint_key_of(c->must[i].name, key), &v, err));
         if (v != c->must[i].value)
             R1_FAIL(err, R1_E_INVAL,
-                    "it belongs to another run (seed, data or settings differ: %s): remove it or name another", key);
+                    "it belongs to another run (seed, data or settings differ: %s): remove it or "
+                    "name another",
+                    key);
     }
     for (int i = 0; i < R1_CHECKPOINT_ROWS && c->counter[i].name; i++)
-        R1_TRY(r1_gguf_u64(g, checkpoint_key_of(c->counter[i].name, key), c->counter[i].value, err));
+        R1_TRY(
+            r1_gguf_u64(g, checkpoint_key_of(c->counter[i].name, key), c->counter[i].value, err));
     for (int i = 0; i < R1_CHECKPOINT_ROWS && c->block[i].name; i++) {
         const r1_gguf_tensor *t = r1_gguf_find_tensor(g, c->block[i].name);
         if (!t || t->ggml_type != 0 || t->bytes != c->block_bytes)
-            R1_FAIL(err, R1_E_FORMAT, "tensor \"%s\" has %zu bytes, expected f32 in %zu", c->block[i].name,
-                    t ? t->bytes : 0, c->block_bytes);
+            R1_FAIL(err, R1_E_FORMAT, "tensor \"%s\" has %zu bytes, expected f32 in %zu",
+                    c->block[i].name, t ? t->bytes : 0, c->block_bytes);
         memcpy(c->block[i].data, t->data, t->bytes);
     }
     return R1_OK;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* common_space.c - shards through the encoders as training runs them, in f32: a session has folded the common space away. */
+/* common_space.c - shards through the encoders as training runs them, in f32: a session has
+ * folded the common space away. */
 #include "r1_pretrain.h"
 #include "r1_train.h"
 #include "train/data.h"
@@ -17,12 +18,15 @@ typedef struct {
     r1_machine machine; /* one slice */
 } encoder;
 
-static r1_status common_space_open_data(encoder *t, const char *const *data, size_t n_data, const char *what, r1_err *err)
+static r1_status common_space_open_data(encoder *t, const char *const *data, size_t n_data,
+                                        const char *what, r1_err *err)
 {
     R1_TRY(r1_data_open(&t->data, data, n_data, err));
     R1_TRY(r1_data_check_items(&t->data, t->m->desc, what, err));
-    R1_TRY(r1_rows_new(&t->rows, t->m->desc, t->data.unit_max > POOL ? t->data.unit_max : POOL, err));
-    R1_TRY(r1_machine_new(&t->machine, t->m, NULL, 1, (uint32_t)t->rows.cap, t->data.unit_max, err));
+    R1_TRY(
+        r1_rows_new(&t->rows, t->m->desc, t->data.unit_max > POOL ? t->data.unit_max : POOL, err));
+    R1_TRY(
+        r1_machine_new(&t->machine, t->m, NULL, 1, (uint32_t)t->rows.cap, t->data.unit_max, err));
     t->machine.slice[0].e->rounds = false;
     return R1_OK;
 }
@@ -51,7 +55,8 @@ r1_status r1_embed(const r1_model *m, const char *const *data, size_t n_data, ui
                    void (*each)(void *ctx, uint64_t id, const float *row), void *ctx, r1_err *err)
 {
     encoder t = {.m = m};
-    if (item >= m->desc->n_item) R1_FAIL(err, R1_E_INVAL, "embed: item %u of %u", item, m->desc->n_item);
+    if (item >= m->desc->n_item)
+        R1_FAIL(err, R1_E_INVAL, "embed: item %u of %u", item, m->desc->n_item);
     const r1_item_io *io = &m->net.item[item];
     r1_status st = common_space_open_data(&t, data, n_data, "embed", err);
     for (uint64_t at = 0; st == R1_OK && at < t.data.n_unit;) {
@@ -59,7 +64,8 @@ r1_status r1_embed(const r1_model *m, const char *const *data, size_t n_data, ui
         const int32_t *map = r1_exec_ptr(t.machine.slice[0].e, io->map);
         const float *row = r1_exec_ptr(t.machine.slice[0].e, io->aligned);
         for (size_t i = 0; st == R1_OK && i < t.rows.n; i++)
-            if (map[i] >= 0) each(ctx, t.rows.sample[i].id, row + (size_t)map[i] * m->desc->d_align);
+            if (map[i] >= 0)
+                each(ctx, t.rows.sample[i].id, row + (size_t)map[i] * m->desc->d_align);
     }
     close_data(&t);
     return st;
@@ -75,13 +81,15 @@ static r1_status search_all(encoder *t, r1_pretext *p, r1_searches *searches, r1
     return R1_OK;
 }
 
-r1_status r1_retrieve(const r1_model *m, const char *const *shards, size_t n_shard, r1_retrieval *pair, size_t *n_pair,
-                      r1_err *err)
+r1_status r1_retrieve(const r1_model *m, const char *const *shards, size_t n_shard,
+                      r1_retrieval *pair, size_t *n_pair, r1_err *err)
 {
     encoder t = {.m = m};
     r1_pretext p = {0};
     r1_searches *searches = calloc((size_t)m->desc->n_item * m->desc->n_item, sizeof *searches);
-    r1_status st = searches ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "retrieval: out of memory");
+    r1_status st =
+        searches ? R1_OK
+                 : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "retrieval: out of memory");
     if (st == R1_OK) st = common_space_open_data(&t, shards, n_shard, "retrieval", err);
     if (st == R1_OK) st = r1_pretext_new(&p, &t.machine, t.rows.cap, err);
     if (st == R1_OK) st = search_all(&t, &p, searches, err);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* compare.c - two scorings of the same samples: a metric of both, the paired bootstrap of its difference, divergence, agreement.
+/* compare.c - two scorings of the same samples: a metric of both, the paired bootstrap of its
+ * difference, divergence, agreement.
  *
- * A draw gives each unit (a sample alone, a cluster, a rank group) a number of times that it counts. Clusters and lone samples are drawn
- * apart, so that the share of the rare class, which comes in clusters, stays as it is. */
+ * A draw gives each unit (a sample alone, a cluster, a rank group) a number of times that it
+ * counts. Clusters and lone samples are drawn apart, so that the share of the rare class, which
+ * comes in clusters, stays as it is. */
 #include "r1_train.h"
 
 #include <math.h>
@@ -77,14 +79,16 @@ static r1_status work_new(work *w, const r1_compare_opts *o, r1_err *err)
                 .times = calloc(n, sizeof *w->times),
                 .diff = calloc(o->n_draw ? o->n_draw : DRAWS, sizeof *w->diff),
                 .hit = {calloc(n, sizeof *w->hit[0]), calloc(n, sizeof *w->hit[1])}};
-    if (!k || !w->unit || !w->order[0] || !w->order[1] || !w->times || !w->diff || !w->hit[0] || !w->hit[1]) {
+    if (!k || !w->unit || !w->order[0] || !w->order[1] || !w->times || !w->diff || !w->hit[0] ||
+        !w->hit[1]) {
         free(k);
         work_free(w);
         R1_FAIL(err, R1_E_NOMEM, "comparison: no memory for %zu samples", o->n);
     }
     number_units(w, k);
     for (int s = 0; s < 2; s++) {
-        for (uint32_t i = 0; i < o->n; i++) k[i] = (keyed){compare_falling((s ? o->second : o->first)[i]), i};
+        for (uint32_t i = 0; i < o->n; i++)
+            k[i] = (keyed){compare_falling((s ? o->second : o->first)[i]), i};
         qsort(k, o->n, sizeof *k, compare_by_key);
         for (size_t i = 0; i < o->n; i++) w->order[s][i] = k[i].index;
     }
@@ -92,7 +96,7 @@ static r1_status work_new(work *w, const r1_compare_opts *o, r1_err *err)
     return R1_OK;
 }
 
-/* ---- metrics of a draw ------------------------------------------------------------------------------------- */
+/* ---- metrics of a draw ----------------------------------------------------------------------- */
 
 /* Samples count as often as their unit was drawn; equal scores are one threshold. */
 static double average_precision(const work *w, int s)
@@ -119,7 +123,10 @@ static double share_of_hits(const work *w, int s)
     return hit / all;
 }
 
-static double compare_metric(const work *w, int s) { return w->o->rank ? share_of_hits(w, s) : average_precision(w, s); }
+static double compare_metric(const work *w, int s)
+{
+    return w->o->rank ? share_of_hits(w, s) : average_precision(w, s);
+}
 
 static void compare_draw(work *w, r1_rng *rng)
 {
@@ -129,14 +136,18 @@ static void compare_draw(work *w, r1_rng *rng)
     for (size_t i = 0; i < lone; i++) w->times[w->n_cluster + r1_rng_below(rng, lone)]++;
 }
 
-/* ---- one scoring against the other ------------------------------------------------------------------------- */
+/* ---- one scoring against the other ----------------------------------------------------------- */
 
-static double compare_clamped(double p) { return p < 1e-12 ? 1e-12 : p > 1 - 1e-12 ? 1 - 1e-12 : p; }
+static double compare_clamped(double p)
+{
+    return p < 1e-12 ? 1e-12 : p > 1 - 1e-12 ? 1 - 1e-12 : p;
+}
 
 static void compare_binary(const r1_compare_opts *o, r1_comparison *out)
 {
     for (size_t i = 0; i < o->n; i++) {
-        double p = compare_clamped(1 / (1 + exp(-(double)o->first[i]))), q = compare_clamped(1 / (1 + exp(-(double)o->second[i])));
+        double p = compare_clamped(1 / (1 + exp(-(double)o->first[i]))),
+               q = compare_clamped(1 / (1 + exp(-(double)o->second[i])));
         out->kl += p * log(p / q) + (1 - p) * log((1 - p) / (1 - q));
         out->agree += (o->first[i] > 0) == (o->second[i] > 0);
     }
@@ -196,8 +207,8 @@ r1_status r1_compare(const r1_compare_opts *o, r1_comparison *out, r1_err *err)
         R1_FAIL(err, R1_E_INVAL, "comparison: %zu samples, expected 1 to %u", o->n, UINT32_MAX / 2);
     for (size_t i = 0; i < o->n; i++)
         if (!isfinite(o->first[i]) || !isfinite(o->second[i]))
-            R1_FAIL(err, R1_E_INVAL, "comparison: sample %zu has the scores %g and %g", i, (double)o->first[i],
-                    (double)o->second[i]);
+            R1_FAIL(err, R1_E_INVAL, "comparison: sample %zu has the scores %g and %g", i,
+                    (double)o->first[i], (double)o->second[i]);
     R1_TRY(work_new(&w, o, err));
     if (o->rank)
         compare_groups(&w, out);

@@ -6,7 +6,8 @@
 
 static double contrast_softplus(double x) { return fmax(x, 0) + log1p(exp(-fabs(x))); }
 
-static double contrast_ranking(const double *s, const bool *right, size_t n, double scale, double *grad)
+static double contrast_ranking(const double *s, const bool *right, size_t n, double scale,
+                               double *grad)
 {
     double loss = 0;
     for (size_t i = 0; i < n; i++)
@@ -20,8 +21,8 @@ static double contrast_ranking(const double *s, const bool *right, size_t n, dou
 }
 
 /* One right trace against all wrong ones. */
-static double against_wrong(const double *s, const bool *right, size_t n, size_t i, double t, double scale,
-                            double *grad)
+static double against_wrong(const double *s, const bool *right, size_t n, size_t i, double t,
+                            double scale, double *grad)
 {
     double top = s[i], sum = 0;
     for (size_t j = 0; j < n; j++) top = right[j] ? top : fmax(top, s[j]);
@@ -31,14 +32,17 @@ static double against_wrong(const double *s, const bool *right, size_t n, size_t
     return scale * (log(sum) - (s[i] - top) / t);
 }
 
-double r1_contrast_loss(const double *score, const bool *right, size_t n, double contrast, double temperature,
-                        double scale, double *grad)
+double r1_contrast_loss(const double *score, const bool *right, size_t n, double contrast,
+                        double temperature, double scale, double *grad)
 {
     size_t n_right = 0;
     for (size_t i = 0; i < n; i++) n_right += right[i];
     if (n_right == 0 || n_right == n) return 0;
-    double loss = contrast_ranking(score, right, n, scale / (double)(n_right * (n - n_right)), grad);
+    double loss =
+        contrast_ranking(score, right, n, scale / (double)(n_right * (n - n_right)), grad);
     for (size_t i = 0; contrast > 0 && i < n; i++)
-        if (right[i]) loss += against_wrong(score, right, n, i, temperature, scale * contrast / (double)n_right, grad);
+        if (right[i])
+            loss += against_wrong(score, right, n, i, temperature,
+                                  scale * contrast / (double)n_right, grad);
     return scale > 0 ? loss / scale : 0;
 }

@@ -43,7 +43,8 @@ static r1_status parse_measure(rule *r, const char *text, const r1_desc *d, r1_e
         r->by = BY_CAT;
         if (find_column(it->row.cat, it->row.n_cat, dot + 1, &r->column)) return R1_OK;
     }
-    R1_FAIL(err, R1_E_INVAL, "curriculum: difficulty \"%s\" is neither items, refs, bytes nor a table's ITEM.COLUMN",
+    R1_FAIL(err, R1_E_INVAL,
+            "curriculum: difficulty \"%s\" is neither items, refs, bytes nor a table's ITEM.COLUMN",
             text);
 }
 
@@ -58,14 +59,17 @@ static r1_status parse_pacing(r1_curriculum *c, const char *name, r1_err *err)
     R1_FAIL(err, R1_E_INVAL, "curriculum: pacing \"%s\", expected linear, root or step", name);
 }
 
-static r1_status curriculum_parse(r1_curriculum *c, rule *r, const char *text, bool masks, const r1_desc *d, r1_err *err)
+static r1_status curriculum_parse(r1_curriculum *c, rule *r, const char *text, bool masks,
+                                  const r1_desc *d, r1_err *err)
 {
     char name[2 * R1_NAME_MAX + 4], pacing[16];
     int end = -1;
-    if (sscanf(text, "%129[^:]:%15[^:]:%lf:%lf%n", name, pacing, &c->start, &c->full, &end) != 4 || text[end])
+    if (sscanf(text, "%129[^:]:%15[^:]:%lf:%lf%n", name, pacing, &c->start, &c->full, &end) != 4 ||
+        text[end])
         R1_FAIL(err, R1_E_INVAL, "curriculum \"%.100s\": expected MEASURE:PACING:START:FULL", text);
     if (!(c->start > 0 && c->start <= 1 && c->full > 0 && c->full <= 1))
-        R1_FAIL(err, R1_E_INVAL, "curriculum: start %g and full %g must lie above 0, at most 1", c->start, c->full);
+        R1_FAIL(err, R1_E_INVAL, "curriculum: start %g and full %g must lie above 0, at most 1",
+                c->start, c->full);
     R1_TRY(parse_pacing(c, pacing, err));
     c->by_mask = masks && strcmp(name, "mask") == 0;
     return c->by_mask ? R1_OK : parse_measure(r, name, d, err);
@@ -76,7 +80,8 @@ static double difficulty_of(const rule *r, const r1_desc *d, const r1_item *item
     double sum = 0;
     if (r->by == BY_NUM || r->by == BY_CAT) {
         if (!item[r->item].present) return -INFINITY;
-        double v = r->by == BY_NUM ? (double)item[r->item].num[r->column] : (double)item[r->item].cat[r->column];
+        double v = r->by == BY_NUM ? (double)item[r->item].num[r->column]
+                                   : (double)item[r->item].cat[r->column];
         return isnan(v) ? -INFINITY : r->sign * v;
     }
     for (uint32_t i = 0; i < d->n_item; i++) {
@@ -101,16 +106,19 @@ static int by_difficulty(const void *a, const void *b)
 }
 
 /* A unit is as hard as its hardest sample. */
-static r1_status sort_units(r1_curriculum *c, const rule *r, const r1_desc *d, const r1_data *data, r1_err *err)
+static r1_status sort_units(r1_curriculum *c, const rule *r, const r1_desc *d, const r1_data *data,
+                            r1_err *err)
 {
     place *at = calloc(c->n, sizeof *at);
-    r1_status st = at ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "curriculum: out of memory");
+    r1_status st =
+        at ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "curriculum: out of memory");
     for (size_t u = 0; st == R1_OK && u < c->n; u++) {
         at[u] = (place){-INFINITY, (uint32_t)u};
         for (uint32_t i = 0; st == R1_OK && i < data->unit[u].count; i++) {
             r1_item item[R1_ITEMS_MAX];
             r1_sample s;
-            st = r1_shard_get(data->shard[data->unit[u].shard], data->unit[u].first + i, item, &s, err);
+            st = r1_shard_get(data->shard[data->unit[u].shard], data->unit[u].first + i, item, &s,
+                              err);
             if (st == R1_OK) at[u].difficulty = fmax(at[u].difficulty, difficulty_of(r, d, item));
         }
     }
@@ -120,8 +128,8 @@ static r1_status sort_units(r1_curriculum *c, const rule *r, const r1_desc *d, c
     return st;
 }
 
-r1_status r1_curriculum_new(r1_curriculum *c, const char *text, bool masks, const r1_desc *d, const r1_data *data,
-                            r1_err *err)
+r1_status r1_curriculum_new(r1_curriculum *c, const char *text, bool masks, const r1_desc *d,
+                            const r1_data *data, r1_err *err)
 {
     rule r = {0};
     *c = (r1_curriculum){.n = data->n_unit, .start = 1, .full = 1};
@@ -152,7 +160,8 @@ size_t r1_curriculum_pool(const r1_curriculum *c, double progress)
     return n < 1 ? 1 : n > c->n ? c->n : n;
 }
 
-void r1_curriculum_epoch(const r1_curriculum *c, double progress, uint64_t seed, uint64_t epoch, uint32_t *order)
+void r1_curriculum_epoch(const r1_curriculum *c, double progress, uint64_t seed, uint64_t epoch,
+                         uint32_t *order)
 {
     r1_rng rng;
     size_t n = c->n, pool = r1_curriculum_pool(c, progress);

@@ -50,8 +50,9 @@ r1_status r1_data_open(r1_data *d, const char *const *paths, size_t n, r1_err *e
     if (n == 0) R1_FAIL(err, R1_E_INVAL, "training: no shards");
     d->shard = calloc(n, sizeof(r1_shard *));
     d->event0 = calloc(n, sizeof *d->event0);
-    r1_status st = d->shard && d->event0 ? data_open_all(d, paths, n, err)
-                                         : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "training: out of memory");
+    r1_status st = d->shard && d->event0
+                       ? data_open_all(d, paths, n, err)
+                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "training: out of memory");
     if (st == R1_OK && d->n_sample == 0)
         st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__, "shard %s: no samples", paths[0]);
     if (st != R1_OK) r1_data_close(d);
@@ -75,7 +76,8 @@ r1_status r1_data_check_items(const r1_data *d, const r1_desc *model, const char
     uint64_t hash = shard->item_hash;
     r1_desc_free(shard);
     if (hash == model->item_hash) return R1_OK;
-    R1_FAIL(err, R1_E_INVAL, "%s: the model reads other items (hash %016llx) than the shards hold (%016llx)", what,
+    R1_FAIL(err, R1_E_INVAL,
+            "%s: the model reads other items (hash %016llx) than the shards hold (%016llx)", what,
             (unsigned long long)model->item_hash, (unsigned long long)hash);
 }
 
@@ -87,7 +89,7 @@ r1_event r1_data_event(void *data, uint64_t index)
     return r1_shard_event(d->shard[k], (size_t)(index - d->event0[k]));
 }
 
-/* ---- batches ---------------------------------------------------------------------------------------------- */
+/* ---- batches --------------------------------------------------------------------------------- */
 
 r1_status r1_rows_new(r1_rows *r, const r1_desc *d, size_t cap, r1_err *err)
 {
@@ -140,7 +142,8 @@ r1_status r1_rows_add(r1_rows *r, const r1_data *d, const r1_unit *u, r1_err *er
     return R1_OK;
 }
 
-r1_status r1_rows_take(r1_rows *r, const r1_data *d, const uint32_t *order, uint64_t *at, size_t n, r1_err *err)
+r1_status r1_rows_take(r1_rows *r, const r1_data *d, const uint32_t *order, uint64_t *at, size_t n,
+                       r1_err *err)
 {
     r1_rows_clear(r);
     for (; *at < d->n_unit; ++*at) {

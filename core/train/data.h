@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* data.h - several shards as one: units (a sample, or a whole rank group) and events under common numbers; what is
- * fitted to the data before training starts. */
+/* data.h - several shards as one: units (a sample, or a whole rank group) and events under
+ * common numbers; what is fitted to the data before training starts. */
 #ifndef R1_DATA_H
 #define R1_DATA_H
 
@@ -25,7 +25,8 @@ typedef struct {
 r1_status r1_data_open(r1_data *d, const char *const *paths, size_t n, r1_err *err);
 void r1_data_close(r1_data *d);
 /* R1_E_INVAL where the shards hold other items than the model reads; `what` leads the message. */
-r1_status r1_data_check_items(const r1_data *d, const r1_desc *model, const char *what, r1_err *err);
+r1_status r1_data_check_items(const r1_data *d, const r1_desc *model, const char *what,
+                              r1_err *err);
 r1_event r1_data_event(void *data, uint64_t index); /* the callback of pack.h */
 
 /* A batch of samples with room for their items and references in common numbers. */
@@ -41,8 +42,10 @@ void r1_rows_free(r1_rows *r);
 void r1_rows_clear(r1_rows *r);
 /* Appends a unit; the caller keeps within cap. */
 r1_status r1_rows_add(r1_rows *r, const r1_data *d, const r1_unit *u, r1_err *err);
-/* The next batch of an order: whole units from place *at on, n samples unless one unit is more; order NULL: the data's own. */
-r1_status r1_rows_take(r1_rows *r, const r1_data *d, const uint32_t *order, uint64_t *at, size_t n, r1_err *err);
+/* The next batch of an order: whole units from place *at on, n samples unless one unit is more;
+ * order NULL: the data's own. */
+r1_status r1_rows_take(r1_rows *r, const r1_data *d, const uint32_t *order, uint64_t *at, size_t n,
+                       r1_err *err);
 
 /* Bins from quantiles, means and spreads, tokenizers: from the training data into the model. */
 r1_status r1_fit(r1_model *m, const r1_data *d, r1_err *err);

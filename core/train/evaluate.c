@@ -40,7 +40,8 @@ static void evaluate_keep(r1_scores *s, const r1_rows *rows, const r1_result *re
 {
     for (size_t i = 0; i < rows->n; i++, s->n++) {
         const r1_sample *x = &rows->sample[i];
-        memcpy(s->logit + s->n * s->n_output, res->logit + i * s->n_output, s->n_output * sizeof *s->logit);
+        memcpy(s->logit + s->n * s->n_output, res->logit + i * s->n_output,
+               s->n_output * sizeof *s->logit);
         memcpy(s->label + s->n * s->n_head, x->label, s->n_head * sizeof *s->label);
         s->weight[s->n] = x->weight > 0 ? x->weight : 1;
         s->group[s->n] = x->group;
@@ -48,8 +49,9 @@ static void evaluate_keep(r1_scores *s, const r1_rows *rows, const r1_result *re
     }
 }
 
-static r1_status score_rows(r1_session *session, const r1_data *d, r1_rows *rows, const r1_eval_opts *o,
-                            const r1_event *events, r1_scores *s, r1_err *err)
+static r1_status score_rows(r1_session *session, const r1_data *d, r1_rows *rows,
+                            const r1_eval_opts *o, const r1_event *events, r1_scores *s,
+                            r1_err *err)
 {
     r1_batch batch = {.sample = rows->sample,
                       .n_sample = rows->n,
@@ -71,13 +73,17 @@ static r1_status event_table(const r1_data *d, r1_event **out, r1_err *err)
     *out = NULL;
     if (!d->n_event) return R1_OK;
     *out = calloc((size_t)d->n_event, sizeof **out);
-    if (!*out) R1_FAIL(err, R1_E_NOMEM, "evaluation: no memory for %llu events", (unsigned long long)d->n_event);
+    if (!*out)
+        R1_FAIL(err, R1_E_NOMEM, "evaluation: no memory for %llu events",
+                (unsigned long long)d->n_event);
     for (size_t k = 0, i = 0; k < d->n_shard; k++)
-        for (size_t j = 0; j < r1_shard_n_event(d->shard[k]); j++) (*out)[i++] = r1_shard_event(d->shard[k], j);
+        for (size_t j = 0; j < r1_shard_n_event(d->shard[k]); j++)
+            (*out)[i++] = r1_shard_event(d->shard[k], j);
     return R1_OK;
 }
 
-/* The units of a data set in as many runs as threads, each with a session of its own: a sample's score does not depend on its company. */
+/* The units of a data set in as many runs as threads, each with a session of its own: a sample's
+ * score does not depend on its company. */
 typedef struct {
     const r1_model *m;
     const r1_data *d;
@@ -87,7 +93,8 @@ typedef struct {
     uint32_t n_part, n_batch; /* n_batch: of a session */
 } scoring;
 
-static r1_status score_units(const scoring *c, r1_session *session, r1_rows *rows, size_t from, size_t to, r1_err *err)
+static r1_status score_units(const scoring *c, r1_session *session, r1_rows *rows, size_t from,
+                             size_t to, r1_err *err)
 {
     r1_scores own = *c->to; /* its place among all */
     for (size_t u = 0; u < from; u++) own.n += c->d->unit[u].count;
@@ -117,8 +124,8 @@ static r1_status score_part(void *ctx, uint32_t k, r1_err *err)
     return st;
 }
 
-r1_status r1_score_data(const r1_model *m, const r1_data *d, const r1_eval_opts *o, r1_crew *crew, r1_scores *s,
-                        r1_err *err)
+r1_status r1_score_data(const r1_model *m, const r1_data *d, const r1_eval_opts *o, r1_crew *crew,
+                        r1_scores *s, r1_err *err)
 {
     uint32_t n_part = r1_crew_threads(crew), n_batch = (o->n_batch ? o->n_batch : 256) / n_part;
     r1_event *events = NULL;
@@ -130,7 +137,7 @@ r1_status r1_score_data(const r1_model *m, const r1_data *d, const r1_eval_opts 
     return st;
 }
 
-/* ---- figures ---------------------------------------------------------------------------------------------- */
+/* ---- figures --------------------------------------------------------------------------------- */
 
 /* The loss of r1_loss on the final, calibrated logits alone. */
 static double final_loss(const r1_model *m, const r1_scores *s)
@@ -138,17 +145,20 @@ static double final_loss(const r1_model *m, const r1_scores *s)
     r1_sample *x = calloc(s->n + 1, sizeof *x);
     if (!x) return NAN;
     for (size_t i = 0; i < s->n; i++)
-        x[i] = (r1_sample){.label = s->label + i * s->n_head, .weight = s->weight[i], .group = s->group[i]};
+        x[i] = (r1_sample){
+            .label = s->label + i * s->n_head, .weight = s->weight[i], .group = s->group[i]};
     r1_loss_total total = r1_loss_weigh(m->desc, x, s->n);
     double loss = r1_loss(m->desc, 1, x, s->n, &total, s->logit, NULL);
     free(x);
     return loss;
 }
 
-r1_status r1_figures_of(const r1_model *m, const r1_scores *s, uint32_t head, r1_eval *r, r1_err *err)
+r1_status r1_figures_of(const r1_model *m, const r1_scores *s, uint32_t head, r1_eval *r,
+                        r1_err *err)
 {
     *r = (r1_eval){.auc = NAN, .ap = NAN, .top1 = NAN, .mrr = NAN, .ece = NAN, .n = s->n};
-    if (head >= m->desc->n_headc) R1_FAIL(err, R1_E_INVAL, "head %u, the model has %u", head, m->desc->n_headc);
+    if (head >= m->desc->n_headc)
+        R1_FAIL(err, R1_E_INVAL, "head %u, the model has %u", head, m->desc->n_headc);
     float *logit = calloc(s->n + 1, sizeof *logit), *label = calloc(s->n + 1, sizeof *label);
     float *weight = calloc(s->n + 1, sizeof *weight);
     uint64_t *group = calloc(s->n + 1, sizeof *group);
@@ -167,7 +177,8 @@ r1_status r1_figures_of(const r1_model *m, const r1_scores *s, uint32_t head, r1
         r->ap = r1_metric_ap(logit, label, n);
         r->ece = r1_metric_ece(logit, label, weight, n);
     }
-    if (m->desc->head[head].kind == R1_HEAD_RANK) r1_metric_rank(logit, label, group, n, &r->top1, &r->mrr);
+    if (m->desc->head[head].kind == R1_HEAD_RANK)
+        r1_metric_rank(logit, label, group, n, &r->top1, &r->mrr);
     free(logit);
     free(label);
     free(weight);
@@ -175,8 +186,8 @@ r1_status r1_figures_of(const r1_model *m, const r1_scores *s, uint32_t head, r1
     return R1_OK;
 }
 
-r1_status r1_evaluate(const r1_model *m, const char *const *shards, size_t n_shard, const r1_eval_opts *opts,
-                      r1_eval *result, r1_err *err)
+r1_status r1_evaluate(const r1_model *m, const char *const *shards, size_t n_shard,
+                      const r1_eval_opts *opts, r1_eval *result, r1_err *err)
 {
     r1_eval_opts o = opts ? *opts : (r1_eval_opts){0};
     r1_data d;
@@ -184,9 +195,10 @@ r1_status r1_evaluate(const r1_model *m, const char *const *shards, size_t n_sha
     R1_TRY(r1_data_open(&d, shards, n_shard, err));
     r1_status st = R1_OK;
     if (r1_shard_schema_hash(d.shard[0]) != m->desc->schema_hash)
-        st =
-            r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__, "shard %s has schema %016llx, the model %016llx", shards[0],
-                       (unsigned long long)r1_shard_schema_hash(d.shard[0]), (unsigned long long)m->desc->schema_hash);
+        st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__,
+                        "shard %s has schema %016llx, the model %016llx", shards[0],
+                        (unsigned long long)r1_shard_schema_hash(d.shard[0]),
+                        (unsigned long long)m->desc->schema_hash);
     if (st == R1_OK) st = r1_scores_new(&s, m, (size_t)d.n_sample, err);
     if (st == R1_OK) st = r1_score_data(m, &d, &o, NULL, &s, err);
     if (st == R1_OK) st = r1_figures_of(m, &s, o.head, result, err);
@@ -198,16 +210,18 @@ r1_status r1_evaluate(const r1_model *m, const char *const *shards, size_t n_sha
     return st;
 }
 
-/* ---- calibration ------------------------------------------------------------------------------------------ */
+/* ---- calibration ----------------------------------------------------------------------------- */
 
-/* Logistic regression of the label on the logit by Newton's method, with a weak pull towards scale 1, bias 0. */
+/* Logistic regression of the label on the logit by Newton's method, with a weak pull towards
+ * scale 1, bias 0. */
 r1_calibration r1_calibration_fit(const r1_scores *s, uint32_t head, uint32_t output)
 {
     double a = 1, b = 0;
     for (int round = 0; round < 50; round++) {
         double ga = 1e-3 * (a - 1), gb = 1e-3 * b, haa = 1e-3, hab = 0, hbb = 1e-3;
         for (size_t i = 0; i < s->n; i++) {
-            double x = s->logit[i * s->n_output + output], y = s->label[i * s->n_head + head], w = s->weight[i];
+            double x = s->logit[i * s->n_output + output], y = s->label[i * s->n_head + head],
+                   w = s->weight[i];
             if (isnan(y)) continue;
             double p = 1 / (1 + exp(-(a * x + b))), r = w * (p - (y > 0.5)), v = w * p * (1 - p);
             ga += r * x;
@@ -216,19 +230,21 @@ r1_calibration r1_calibration_fit(const r1_scores *s, uint32_t head, uint32_t ou
             hab += v * x;
             hbb += v;
         }
-        double det = haa * hbb - hab * hab, da = (hbb * ga - hab * gb) / det, db = (haa * gb - hab * ga) / det;
+        double det = haa * hbb - hab * hab, da = (hbb * ga - hab * gb) / det,
+               db = (haa * gb - hab * ga) / det;
         double step = fmax(fabs(da), fabs(db));
         if (!(det > 0) || !isfinite(step)) break;
         a -= da / fmax(1, step);
         b -= db / fmax(1, step);
         if (step < 1e-7) break;
     }
-    return a > 0.05 && a < 20 && fabs(b) < 50 ? (r1_calibration){(float)a, (float)b} : (r1_calibration){1, 0};
+    return a > 0.05 && a < 20 && fabs(b) < 50 ? (r1_calibration){(float)a, (float)b}
+                                              : (r1_calibration){1, 0};
 }
 
 /* Temperature of a softmax by golden section over its logarithm. */
-static double loss_at(const r1_model *m, const r1_scores *s, uint32_t head, double log_scale, r1_sample *x,
-                      float *scaled)
+static double loss_at(const r1_model *m, const r1_scores *s, uint32_t head, double log_scale,
+                      r1_sample *x, float *scaled)
 {
     r1_desc one = *m->desc;
     one.n_headc = 1;
@@ -236,10 +252,12 @@ static double loss_at(const r1_model *m, const r1_scores *s, uint32_t head, doub
     one.head[0].output = 0;
     one.n_output = one.head[0].n;
     for (size_t i = 0; i < s->n; i++) {
-        x[i] = (r1_sample){.label = s->label + i * s->n_head + head, .weight = s->weight[i], .group = s->group[i]};
+        x[i] = (r1_sample){
+            .label = s->label + i * s->n_head + head, .weight = s->weight[i], .group = s->group[i]};
         for (uint32_t k = 0; k < one.n_output; k++)
             scaled[i * one.n_output + k] =
-                (float)(exp(log_scale) * s->logit[i * s->n_output + m->desc->head[head].output + k]);
+                (float)(exp(log_scale) *
+                        s->logit[i * s->n_output + m->desc->head[head].output + k]);
     }
     r1_loss_total total = r1_loss_weigh(&one, x, s->n);
     return r1_loss(&one, 1, x, s->n, &total, scaled, NULL);
@@ -267,14 +285,18 @@ static r1_calibration fit_temperature(const r1_model *m, const r1_scores *s, uin
 static r1_status fit_isotonic(r1_model *m, const r1_scores *s, uint32_t head, r1_err *err)
 {
     size_t n = 0, n_block = 0;
-    float *at = calloc(3 * s->n + 3, sizeof *at), *label = at + s->n + 1, *weight = label + s->n + 1;
+    float *at = calloc(3 * s->n + 3, sizeof *at), *label = at + s->n + 1,
+          *weight = label + s->n + 1;
     r1_block *block = calloc(s->n + 1, sizeof *block);
     float x[R1_ISOTONIC_MAX], y[R1_ISOTONIC_MAX];
-    r1_status st = at && block ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "calibration: out of memory");
+    r1_status st =
+        at && block ? R1_OK
+                    : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "calibration: out of memory");
     for (size_t i = 0; st == R1_OK && i < s->n; i++) {
         float truth = s->label[i * s->n_head + head];
         if (isnan(truth)) continue;
-        at[n] = r1_model_calibrated(m, head, s->logit[i * s->n_output + m->desc->head[head].output]);
+        at[n] =
+            r1_model_calibrated(m, head, s->logit[i * s->n_output + m->desc->head[head].output]);
         label[n] = truth > 0.5f;
         weight[n++] = s->weight[i];
     }
@@ -293,7 +315,8 @@ r1_status r1_calibrate(r1_model *m, const r1_scores *s, bool isotonic, r1_err *e
     r1_model_uncalibrate(m);
     for (uint32_t h = 0; h < m->desc->n_headc; h++) {
         bool binary = m->desc->head[h].kind == R1_HEAD_BINARY;
-        r1_calibration c = binary ? r1_calibration_fit(s, h, m->desc->head[h].output) : fit_temperature(m, s, h);
+        r1_calibration c =
+            binary ? r1_calibration_fit(s, h, m->desc->head[h].output) : fit_temperature(m, s, h);
         R1_TRY(r1_model_set_calibration(m, h, c, err));
         if (binary && isotonic) R1_TRY(fit_isotonic(m, s, h, err));
     }
@@ -304,22 +327,26 @@ r1_status r1_calibrate(r1_model *m, const r1_scores *s, bool isotonic, r1_err *e
 static void evaluate_half_of(const r1_scores *s, size_t first, r1_scores *half)
 {
     for (size_t i = first; i < s->n; i += 2, half->n++) {
-        memcpy(half->logit + half->n * s->n_output, s->logit + i * s->n_output, s->n_output * sizeof *s->logit);
-        memcpy(half->label + half->n * s->n_head, s->label + i * s->n_head, s->n_head * sizeof *s->label);
+        memcpy(half->logit + half->n * s->n_output, s->logit + i * s->n_output,
+               s->n_output * sizeof *s->logit);
+        memcpy(half->label + half->n * s->n_head, s->label + i * s->n_head,
+               s->n_head * sizeof *s->label);
         half->weight[half->n] = s->weight[i];
         half->group[half->n] = s->group[i];
     }
 }
 
-r1_status r1_crossed_ece(r1_model *m, const r1_scores *s, uint32_t head, bool isotonic, double *ece, r1_err *err)
+r1_status r1_crossed_ece(r1_model *m, const r1_scores *s, uint32_t head, bool isotonic, double *ece,
+                         r1_err *err)
 {
     r1_scores half = {0};
     size_t n = 0, output = m->desc->head[head].output;
     float *logit = calloc(2 * s->n + 2, sizeof *logit), *label = logit + s->n + 1;
     float *weight = calloc(s->n + 1, sizeof *weight);
     *ece = NAN;
-    r1_status st =
-        logit && weight ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "calibration: out of memory");
+    r1_status st = logit && weight ? R1_OK
+                                   : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
+                                                "calibration: out of memory");
     for (size_t k = 0; st == R1_OK && k < 2; k++) {
         st = r1_scores_new(&half, m, s->n / 2 + 1, err);
         if (st != R1_OK) break;

@@ -5,20 +5,23 @@
 #include <math.h>
 #include <string.h>
 
-static r1_status find_truth(r1_evidence_rules *r, const char *name, const r1_desc *shard, r1_err *err)
+static r1_status find_truth(r1_evidence_rules *r, const char *name, const r1_desc *shard,
+                            r1_err *err)
 {
     for (r->truth = 0; name && r->truth < shard->n_headc; r->truth++)
         if (strcmp(shard->head[r->truth].name, name) == 0) break;
     if (r->truth == shard->n_headc || shard->head[r->truth].kind == R1_HEAD_RANK)
-        R1_FAIL(err, R1_E_INVAL, "evidence: the shards have no binary or class head \"%s\" to tell right from wrong",
+        R1_FAIL(err, R1_E_INVAL,
+                "evidence: the shards have no binary or class head \"%s\" to tell right from wrong",
                 name ? name : shard->head[0].name);
     r->n_verdict = shard->head[r->truth].kind == R1_HEAD_BINARY ? 2 : shard->head[r->truth].n;
     if (r->n_item + r->n_verdict <= R1_ACTIONS_MAX) return R1_OK;
-    R1_FAIL(err, R1_E_INVAL, "evidence: %u items and %u verdicts, at most %d actions", r->n_item, r->n_verdict,
-            R1_ACTIONS_MAX);
+    R1_FAIL(err, R1_E_INVAL, "evidence: %u items and %u verdicts, at most %d actions", r->n_item,
+            r->n_verdict, R1_ACTIONS_MAX);
 }
 
-r1_status r1_evidence_make(r1_evidence_rules *r, const r1_evidence_spec *spec, const r1_data *d, r1_err *err)
+r1_status r1_evidence_make(r1_evidence_rules *r, const r1_evidence_spec *spec, const r1_data *d,
+                           r1_err *err)
 {
     const char *text = r1_shard_description(d->shard[0]);
     r1_desc *shard;
@@ -34,23 +37,26 @@ r1_status r1_evidence_make(r1_evidence_rules *r, const r1_evidence_spec *spec, c
         r->cost[i] = spec->cost ? spec->cost[i] : 0;
         r->door[i] = spec->door ? spec->door[i] : 0;
         if (!(r->cost[i] >= 0) || !isfinite(r->cost[i]))
-            st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__, "evidence: item %u costs %g, expected 0 or more", i,
-                            r->cost[i]);
+            st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__,
+                            "evidence: item %u costs %g, expected 0 or more", i, r->cost[i]);
     }
     return st;
 }
 
-r1_status r1_evidence_check(const r1_evidence_rules *r, const r1_model *m, const char *what, r1_err *err)
+r1_status r1_evidence_check(const r1_evidence_rules *r, const r1_model *m, const char *what,
+                            r1_err *err)
 {
     if (m->desc->item_hash == r->item_hash) return R1_OK;
-    R1_FAIL(err, R1_E_INVAL, "%s reads other items (hash %016llx) than the shards hold (%016llx)", what,
-            (unsigned long long)m->desc->item_hash, (unsigned long long)r->item_hash);
+    R1_FAIL(err, R1_E_INVAL, "%s reads other items (hash %016llx) than the shards hold (%016llx)",
+            what, (unsigned long long)m->desc->item_hash, (unsigned long long)r->item_hash);
 }
 
-r1_status r1_evidence_labelled(const r1_evidence_rules *r, r1_data *d, const char *path, r1_err *err)
+r1_status r1_evidence_labelled(const r1_evidence_rules *r, r1_data *d, const char *path,
+                               r1_err *err)
 {
     size_t n = 0;
-    if (d->unit_max > 1) R1_FAIL(err, R1_E_INVAL, "evidence: shard %s holds groups, expected single samples", path);
+    if (d->unit_max > 1)
+        R1_FAIL(err, R1_E_INVAL, "evidence: shard %s holds groups, expected single samples", path);
     for (size_t u = 0; u < d->n_unit; u++) {
         r1_item item[R1_ITEMS_MAX];
         r1_sample s;

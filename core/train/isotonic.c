@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* isotonic.c - a stack of blocks: each score comes as a block of its own and swallows those before it that are not below it. */
+/* isotonic.c - a stack of blocks: each score comes as a block of its own and swallows those
+ * before it that are not below it. */
 #include "train/isotonic.h"
 
 #include <math.h>
@@ -25,8 +26,8 @@ static r1_block isotonic_joined(const r1_block *a, const r1_block *b)
                       .weight = w};
 }
 
-r1_status r1_isotonic_blocks(const float *score, const float *label, const float *weight, size_t n, r1_block *block,
-                             size_t *n_block, r1_err *err)
+r1_status r1_isotonic_blocks(const float *score, const float *label, const float *weight, size_t n,
+                             r1_block *block, size_t *n_block, r1_err *err)
 {
     point *p = r1_realloc_array(NULL, n + 1, sizeof *p);
     size_t top = 0;
@@ -64,7 +65,8 @@ size_t r1_isotonic_knots(r1_block *block, size_t n, float *x, float *y)
 {
     size_t knots = 0;
     for (; n > R1_ISOTONIC_MAX; n = (n + 1) / 2)
-        for (size_t i = 0; i < n; i += 2) block[i / 2] = i + 1 < n ? isotonic_joined(&block[i], &block[i + 1]) : block[i];
+        for (size_t i = 0; i < n; i += 2)
+            block[i / 2] = i + 1 < n ? isotonic_joined(&block[i], &block[i + 1]) : block[i];
     for (size_t i = 0; i < n; i++) {
         double p = isotonic_doubtful(block, i, n);
         x[knots] = (float)block[i].place;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* loop.h - what the loops of the stages share: how fast they go, and how they run to their end or stop with a checkpoint. */
+/* loop.h - what the loops of the stages share: how fast they go, and how they run to their end
+ * or stop with a checkpoint. */
 #ifndef R1_LOOP_H
 #define R1_LOOP_H
 
@@ -9,13 +10,17 @@
 typedef struct {
     const char *what; /* leads the progress line */
     int64_t start_us;
-    uint64_t seen;           /* samples */
-    double flop, peak, loss; /* operations done, what the machine could do in a second, the running mean of the loss */
+    uint64_t seen; /* samples */
+    double flop, peak,
+        /* operations done, what the machine could do in a second, the running mean of the loss */
+        loss;
     r1_progress line;
 } r1_pace;
 
-/* After a step: the loss is averaged and, where `progress`, the line says where the run stands. done, all: samples, earlier processes included. */
-void r1_pace_note(r1_pace *p, bool progress, uint64_t epoch, double loss, uint64_t done, uint64_t all);
+/* After a step: the loss is averaged and, where `progress`, the line says where the run stands.
+ * done, all: samples, earlier processes included. */
+void r1_pace_note(r1_pace *p, bool progress, uint64_t epoch, double loss, uint64_t done,
+                  uint64_t all);
 void r1_pace_end(r1_pace *p, uint64_t done);
 double r1_pace_seconds(const r1_pace *p);
 

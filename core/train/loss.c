@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* loss.c - cross-entropy of binary and class heads, listwise softmax of rank heads (Cao et al. 2007), all in double. */
+/* loss.c - cross-entropy of binary and class heads, listwise softmax of rank heads (Cao et al.
+ * 2007), all in double. */
 #include "train/loss.h"
 
 #include <math.h>
@@ -25,7 +26,8 @@ static bool loss_labelled(const job *j, size_t i) { return !isnan(j->s[i].label[
 static double loss_binary(const job *j, size_t i, size_t p, double scale)
 {
     double x = j->logits[loss_place(j, i, p)], y = j->s[i].label[j->h] > 0.5f, e = exp(-fabs(x));
-    if (j->grad) j->grad[loss_place(j, i, p)] += (float)(scale * ((x >= 0 ? 1 / (1 + e) : e / (1 + e)) - y));
+    if (j->grad)
+        j->grad[loss_place(j, i, p)] += (float)(scale * ((x >= 0 ? 1 / (1 + e) : e / (1 + e)) - y));
     return scale * (fmax(x, 0) - x * y + log1p(e));
 }
 
@@ -43,13 +45,15 @@ static double loss_class(const job *j, size_t i, size_t p, double scale)
 }
 
 /* Samples first..last-1 are one group; targets are labels over their sum. */
-static double loss_listwise(const job *j, size_t first, size_t last, double label_sum, size_t p, double scale)
+static double loss_listwise(const job *j, size_t first, size_t last, double label_sum, size_t p,
+                            double scale)
 {
     double top = -INFINITY, sum = 0, loss = 0;
     for (size_t i = first; i < last; i++) top = fmax(top, j->logits[loss_place(j, i, p)]);
     for (size_t i = first; i < last; i++) sum += exp(j->logits[loss_place(j, i, p)] - top);
     for (size_t i = first; i < last; i++) {
-        double x = j->logits[loss_place(j, i, p)] - top, t = fmax(j->s[i].label[j->h], 0) / label_sum;
+        double x = j->logits[loss_place(j, i, p)] - top,
+               t = fmax(j->s[i].label[j->h], 0) / label_sum;
         if (j->grad) j->grad[loss_place(j, i, p)] += (float)(scale * (exp(x) / sum - t));
         loss += t * (log(sum) - x);
     }
@@ -76,7 +80,8 @@ static double loss_pointwise(const job *j)
         if (!loss_labelled(j, i)) continue;
         for (size_t p = 0; p < j->positions; p++) {
             double scale = loss_share(j, p) * weight_of(&j->s[i]) / j->total;
-            double l = j->d->head[j->h].kind == R1_HEAD_BINARY ? loss_binary(j, i, p, scale) : loss_class(j, i, p, scale);
+            double l = j->d->head[j->h].kind == R1_HEAD_BINARY ? loss_binary(j, i, p, scale)
+                                                               : loss_class(j, i, p, scale);
             if (p + 1 == j->positions) loss += l;
         }
     }
@@ -93,7 +98,8 @@ static size_t group_end(const job *j, size_t i)
 static double label_sum(const job *j, size_t from, size_t to)
 {
     double sum = 0;
-    for (size_t i = from; i < to; i++) sum += loss_labelled(j, i) ? fmax(j->s[i].label[j->h], 0) : NAN;
+    for (size_t i = from; i < to; i++)
+        sum += loss_labelled(j, i) ? fmax(j->s[i].label[j->h], 0) : NAN;
     return sum > 0 ? sum : 0;
 }
 
@@ -114,7 +120,8 @@ static double loss_ranked(const job *j)
         to = group_end(j, i);
         if ((sum = label_sum(j, i, to)) <= 0) continue;
         for (size_t p = 0; p < j->positions; p++) {
-            double l = loss_listwise(j, i, to, sum, p, loss_share(j, p) * weight_of(&j->s[i]) / j->total);
+            double l =
+                loss_listwise(j, i, to, sum, p, loss_share(j, p) * weight_of(&j->s[i]) / j->total);
             if (p + 1 == j->positions) loss += l;
         }
     }
@@ -127,12 +134,13 @@ r1_loss_total r1_loss_weigh(const r1_desc *d, const r1_sample *sample, size_t n)
 {
     r1_loss_total total = {{0}};
     job j = {.d = d, .s = sample, .n = n};
-    for (j.h = 0; j.h < d->n_headc; j.h++) total.head[j.h] = loss_ranks(&j) ? ranked_total(&j) : pointwise_total(&j);
+    for (j.h = 0; j.h < d->n_headc; j.h++)
+        total.head[j.h] = loss_ranks(&j) ? ranked_total(&j) : pointwise_total(&j);
     return total;
 }
 
-double r1_loss(const r1_desc *d, uint32_t n_position, const r1_sample *sample, size_t n, const r1_loss_total *total,
-               const float *logits, float *grad)
+double r1_loss(const r1_desc *d, uint32_t n_position, const r1_sample *sample, size_t n,
+               const r1_loss_total *total, const float *logits, float *grad)
 {
     job j = {.d = d, .s = sample, .n = n, .positions = n_position, .logits = logits, .grad = grad};
     double loss = 0;

@@ -14,13 +14,14 @@ static r1_status slice_new(r1_slice *s, const r1_model *m, uint32_t n, r1_err *e
     return r1_pack_new(&s->pack, s->e, 0, err);
 }
 
-r1_status r1_machine_new(r1_machine *w, const r1_model *m, r1_crew *crew, uint32_t n_slice, uint32_t n, uint32_t group,
-                         r1_err *err)
+r1_status r1_machine_new(r1_machine *w, const r1_model *m, r1_crew *crew, uint32_t n_slice,
+                         uint32_t n, uint32_t group, r1_err *err)
 {
     if (n_slice == 0) n_slice = 1;
     *w = (r1_machine){.crew = crew};
     if (n_slice > R1_SLICES_MAX)
-        R1_FAIL(err, R1_E_INVAL, "training: %u slices of a batch, expected 1 to %d", n_slice, R1_SLICES_MAX);
+        R1_FAIL(err, R1_E_INVAL, "training: %u slices of a batch, expected 1 to %d", n_slice,
+                R1_SLICES_MAX);
     uint32_t most = (n + n_slice - 1) / n_slice;
     most = (most < R1_SLICE_LEAST ? R1_SLICE_LEAST : most) + (group > 1 ? group - 1 : 0);
     w->cap = most < n ? most : n;
@@ -53,7 +54,9 @@ void r1_machine_cut(r1_machine *w, const r1_pack_source *src)
     for (uint32_t k = 0; k < w->n_slice; k++) {
         size_t to = k < used ? (src->n_sample * (k + 1) + used - 1) / used : src->n_sample;
         if (to < at) to = at;
-        while (to > 0 && to < src->n_sample && to - at < w->cap && s[to].group && s[to].group == s[to - 1].group) to++;
+        while (to > 0 && to < src->n_sample && to - at < w->cap && s[to].group &&
+               s[to].group == s[to - 1].group)
+            to++;
         w->slice[k].first = at;
         w->slice[k].n = to - at;
         at = to;
@@ -81,6 +84,7 @@ r1_status r1_machine_forward(r1_machine *w, uint32_t k, r1_err *err)
 double r1_machine_flop(const r1_machine *w)
 {
     double sum = 0;
-    for (uint32_t k = 0; k < w->n_slice; k++) sum += w->slice[k].n ? r1_exec_flop(w->slice[k].e) : 0;
+    for (uint32_t k = 0; k < w->n_slice; k++)
+        sum += w->slice[k].n ? r1_exec_flop(w->slice[k].e) : 0;
     return sum;
 }

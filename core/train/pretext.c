@@ -14,16 +14,22 @@ const char *const r1_pretext_part[R1_PRETEXT_PARTS] = {"tokens", "columns", "nex
 static const r1_model *model_of(const r1_pretext *p) { return p->w->slice[0].e->m; }
 static const r1_desc *pretext_desc_of(const r1_pretext *p) { return model_of(p)->desc; }
 static const r1_net *pretext_net_of(const r1_pretext *p) { return &model_of(p)->net; }
-static const r1_item_io *io_of(const r1_pretext *p, uint32_t i) { return &pretext_net_of(p)->item[i]; }
+static const r1_item_io *io_of(const r1_pretext *p, uint32_t i)
+{
+    return &pretext_net_of(p)->item[i];
+}
 static r1_exec *exec_of(const r1_pretext *p, uint32_t s) { return p->w->slice[s].e; }
-static int32_t *pretext_ints(const r1_pretext *p, uint32_t s, int16_t t) { return r1_exec_ptr(exec_of(p, s), t); }
+static int32_t *pretext_ints(const r1_pretext *p, uint32_t s, int16_t t)
+{
+    return r1_exec_ptr(exec_of(p, s), t);
+}
 /* Row of sample b's item in its slice's tensors; -1: absent. */
 static int32_t map_of(const r1_pretext *p, uint32_t i, uint32_t b)
 {
     return pretext_ints(p, p->home[b], io_of(p, i)->map)[b - p->w->slice[p->home[b]].first];
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static size_t cells_of_sample(const r1_item_desc *it)
 {
@@ -57,7 +63,8 @@ static bool lane_new(const r1_pretext *p, r1_lane *l)
     l->slope = r1_calloc_aligned(rows * rows, sizeof *l->slope);
     l->room = calloc(rows * rows, sizeof *l->room);
     l->sample = calloc(rows, sizeof *l->sample);
-    if (p->w->n_slice > 1) l->sum = calloc(2 * p->cap * pretext_desc_of(p)->n_item, d * sizeof *l->sum);
+    if (p->w->n_slice > 1)
+        l->sum = calloc(2 * p->cap * pretext_desc_of(p)->n_item, d * sizeof *l->sum);
     return good && l->cosine && l->slope && l->room && l->sample && (p->w->n_slice == 1 || l->sum);
 }
 
@@ -68,7 +75,8 @@ r1_status r1_pretext_new(r1_pretext *p, r1_machine *w, size_t cap, r1_err *err)
     p->home = calloc(cap + 1, sizeof *p->home);
     p->pair = calloc((size_t)p->n_item * p->n_item + 1, sizeof *p->pair);
     bool good = p->content && p->home && p->pair;
-    for (uint32_t k = 0; good && k < w->n_slice; k++) good = asked_new(p, &p->asked[k]) && lane_new(p, &p->lane[k]);
+    for (uint32_t k = 0; good && k < w->n_slice; k++)
+        good = asked_new(p, &p->asked[k]) && lane_new(p, &p->lane[k]);
     if (good) return R1_OK;
     r1_pretext_free(p);
     R1_FAIL(err, R1_E_NOMEM, "pretraining: no memory for batches of %zu", cap);
@@ -101,7 +109,7 @@ void r1_pretext_free(r1_pretext *p)
     *p = (r1_pretext){0};
 }
 
-/* ---- masking ---------------------------------------------------------------------------------------------- */
+/* ---- masking --------------------------------------------------------------------------------- */
 
 static void add_cell(r1_asked *a, uint32_t i, r1_cell c)
 {
@@ -112,9 +120,11 @@ static void add_cell(r1_asked *a, uint32_t i, r1_cell c)
 static void hide_tokens(r1_pretext *p, uint32_t s, uint32_t i, double share, r1_rng *rng)
 {
     const r1_item_io *io = io_of(p, i);
-    uint32_t n_vocab = pretext_desc_of(p)->item[i].n_vocab, n_text = exec_of(p, s)->sym[io->sym_a], n = 0;
+    uint32_t n_vocab = pretext_desc_of(p)->item[i].n_vocab, n_text = exec_of(p, s)->sym[io->sym_a],
+             n = 0;
     const int32_t *off = pretext_ints(p, s, io->tok_off);
-    int32_t *token = pretext_ints(p, s, io->token), *pick = pretext_ints(p, s, io->pick), *pick_off = pretext_ints(p, s, io->pick_off);
+    int32_t *token = pretext_ints(p, s, io->token), *pick = pretext_ints(p, s, io->pick),
+            *pick_off = pretext_ints(p, s, io->pick_off);
     for (uint32_t t = 0; t < n_text && share > 0; t++) {
         int32_t length = off[t + 1] - off[t], left = (int32_t)lround(share * length);
         if (left < 1) left = 1;
@@ -138,7 +148,8 @@ static void hide_tokens(r1_pretext *p, uint32_t s, uint32_t i, double share, r1_
     exec_of(p, s)->sym[io->sym_pick] = n;
 }
 
-/* Number of the bin that holds x; -1 where the column is missing here or the same everywhere: there is nothing to ask. */
+/* Number of the bin that holds x; -1 where the column is missing here or the same everywhere:
+ * there is nothing to ask. */
 static int pretext_bin_of(const float *edge, uint32_t n_bin, float x)
 {
     uint32_t t = 0;
@@ -154,15 +165,19 @@ static void hide_columns(r1_pretext *p, uint32_t s, uint32_t i, double share, r1
     const float *edge = r->n_num ? r1_model_weight(model_of(p), io->bins) : NULL;
     for (uint32_t b = 0; b < p->w->slice[s].n; b++) {
         if (pretext_ints(p, s, io->map)[b] < 0) continue;
-        float *num = r->n_num ? (float *)r1_exec_ptr(exec_of(p, s), io->num) + (size_t)b * r->n_num : NULL;
+        float *num =
+            r->n_num ? (float *)r1_exec_ptr(exec_of(p, s), io->num) + (size_t)b * r->n_num : NULL;
         int32_t *cat = r->n_cat ? pretext_ints(p, s, io->cat) + (size_t)b * r->n_cat : NULL;
         for (uint32_t c = 0, first = 0, width; c < r->n_num + r->n_cat; c++, first += width) {
             width = r1_pretext_classes(r, c);
             bool hidden = r1_rng_unit(rng) < share;
-            int target = c < r->n_num ? pretext_bin_of(edge + (size_t)c * (r->n_bin + 1), r->n_bin, num[c]) : cat[c - r->n_num];
+            int target = c < r->n_num
+                             ? pretext_bin_of(edge + (size_t)c * (r->n_bin + 1), r->n_bin, num[c])
+                             : cat[c - r->n_num];
             if (!hidden || !width || target < 0) continue;
             add_cell(&p->asked[s], i,
-                     (r1_cell){b, first, width, (uint32_t)target < width ? (uint32_t)target : width - 1});
+                     (r1_cell){b, first, width,
+                               (uint32_t)target < width ? (uint32_t)target : width - 1});
             if (c < r->n_num)
                 num[c] = NAN;
             else
@@ -171,7 +186,7 @@ static void hide_columns(r1_pretext *p, uint32_t s, uint32_t i, double share, r1
     }
 }
 
-/* ---- what a sample's item shows --------------------------------------------------------------------------- */
+/* ---- what a sample's item shows -------------------------------------------------------------- */
 
 static uint64_t pretext_content_of(const r1_item_desc *it, const r1_item *in)
 {
@@ -184,7 +199,8 @@ static uint64_t pretext_content_of(const r1_item_desc *it, const r1_item *in)
     if (it->kind == R1_ITEM_MEMORY) {
         h = r1_hash64(in->ref, in->n_ref * sizeof *in->ref, h);
         if (in->bucket) h = r1_hash64(in->bucket, in->n_ref, h);
-        return in->log_weight ? r1_hash64(in->log_weight, in->n_ref * sizeof *in->log_weight, h) : h;
+        return in->log_weight ? r1_hash64(in->log_weight, in->n_ref * sizeof *in->log_weight, h)
+                              : h;
     }
     h = r1_hash64(in->node, (size_t)in->n_node * it->row.n_num * sizeof *in->node, h);
     h = r1_hash64(in->mark, in->n_node, h);
@@ -200,7 +216,9 @@ void r1_pretext_show(r1_pretext *p, const r1_sample *sample, size_t n)
         for (size_t b = 0; b < p->w->slice[k].n; b++) p->home[p->w->slice[k].first + b] = k;
     for (uint32_t i = 0; i < p->n_item; i++)
         for (uint32_t b = 0; b < n; b++)
-            if (map_of(p, i, b) >= 0) p->content[i * p->cap + b] = pretext_content_of(&pretext_desc_of(p)->item[i], &sample[b].item[i]);
+            if (map_of(p, i, b) >= 0)
+                p->content[i * p->cap + b] =
+                    pretext_content_of(&pretext_desc_of(p)->item[i], &sample[b].item[i]);
 }
 
 void r1_pretext_hide(r1_pretext *p, const r1_sample *sample, size_t n, double share, uint64_t seed)
@@ -218,7 +236,7 @@ void r1_pretext_hide(r1_pretext *p, const r1_sample *sample, size_t n, double sh
         }
 }
 
-/* ---- cells ------------------------------------------------------------------------------------------------ */
+/* ---- cells ----------------------------------------------------------------------------------- */
 
 static double cross_entropy(const float *x, const r1_cell *c, double weight, float *grad)
 {
@@ -239,7 +257,8 @@ static size_t cells_of_kind(const r1_pretext *p, r1_item_kind kind)
     return total;
 }
 
-/* Sum over a slice's cells of all items of one kind; its slopes are those of the mean over all slices. */
+/* Sum over a slice's cells of all items of one kind; its slopes are those of the mean over all
+ * slices. */
 static double judge_kind(r1_pretext *p, uint32_t s, r1_item_kind kind, double weight)
 {
     double loss = 0;
@@ -267,18 +286,20 @@ static r1_status judge_cells(void *ctx, uint32_t s, r1_err *err)
     (void)err;
     for (int part = TOKENS; part <= COLUMNS; part++)
         if (p->n_cell[part])
-            p->asked[s].loss[part] = judge_kind(p, s, kind_of_part[part], p->weight[part] / (double)p->n_cell[part]);
+            p->asked[s].loss[part] =
+                judge_kind(p, s, kind_of_part[part], p->weight[part] / (double)p->n_cell[part]);
     return R1_OK;
 }
 
-/* ---- views: rows of unit length ---------------------------------------------------------------------------- */
+/* ---- views: rows of unit length -------------------------------------------------------------- */
 
 static int16_t pretext_tensor_of(const r1_pretext *p, uint32_t i, bool predicted)
 {
     return predicted ? io_of(p, i)->next : io_of(p, i)->aligned;
 }
 
-/* Row of a view that is sample b's, in its slice's tensor: the item's own row in the common space, or what was predicted of it. */
+/* Row of a view that is sample b's, in its slice's tensor: the item's own row in the common
+ * space, or what was predicted of it. */
 static size_t pretext_row_of(const r1_pretext *p, uint32_t i, bool predicted, uint32_t b)
 {
     return predicted ? b - p->w->slice[p->home[b]].first : (size_t)map_of(p, i, b);
@@ -303,15 +324,16 @@ static void take_view(const r1_pretext *p, r1_lane *l, int s, uint32_t i, bool p
     }
 }
 
-/* Where a lane adds the gradients of a view, row by row of the whole batch (a slice has no more rows than samples): a sum of its own, or where there is one
- * slice at once where they belong. */
+/* Where a lane adds the gradients of a view, row by row of the whole batch (a slice has no more
+ * rows than samples): a sum of its own, or where there is one slice at once where they belong. */
 static float *sum_of(const r1_pretext *p, const r1_lane *l, uint32_t i, bool predicted)
 {
     if (p->w->n_slice == 1) return r1_exec_grad(exec_of(p, 0), pretext_tensor_of(p, i, predicted));
     return l->sum + (2 * (size_t)i + predicted) * p->cap * pretext_desc_of(p)->d_align;
 }
 
-R1_CLONES static void pretext_lengthen(const float *x, const float *g, size_t d, float along, float length, float *restrict y)
+R1_CLONES static void pretext_lengthen(const float *x, const float *g, size_t d, float along,
+                                       float length, float *restrict y)
 {
     for (size_t c = 0; c < d; c++) y[c] += (g[c] - along * x[c]) / length;
 }
@@ -340,8 +362,8 @@ static bool has_view(const r1_pretext *p, uint32_t i, uint32_t j, uint32_t b)
     return before;
 }
 
-/* A pair of views: item j's row against item i's or, where i == j, against what was predicted of it. Sets its samples; returns how many, 0 where there is no
- * contrast. */
+/* A pair of views: item j's row against item i's or, where i == j, against what was predicted of
+ * it. Sets its samples; returns how many, 0 where there is no contrast. */
 static size_t pair_samples(const r1_pretext *p, r1_lane *l, uint32_t i, uint32_t j, size_t n)
 {
     size_t m = 0;
@@ -357,8 +379,8 @@ static size_t pair_samples(const r1_pretext *p, r1_lane *l, uint32_t i, uint32_t
 }
 
 /* The cosines of the pair's m samples, by the backend's product. */
-static r1_status pretext_compare(const r1_pretext *p, r1_lane *l, uint32_t i, uint32_t j, size_t m, r1_op_args *product,
-                         r1_err *err)
+static r1_status pretext_compare(const r1_pretext *p, r1_lane *l, uint32_t i, uint32_t j, size_t m,
+                                 r1_op_args *product, r1_err *err)
 {
     size_t d = pretext_desc_of(p)->d_align;
     take_view(p, l, 0, i, i == j, m);
@@ -370,8 +392,8 @@ static r1_status pretext_compare(const r1_pretext *p, r1_lane *l, uint32_t i, ui
     return exec_of(p, 0)->be->forward[R1_OP_LINEAR](NULL, product, err);
 }
 
-static r1_status learn_pair(const r1_pretext *p, r1_lane *l, uint32_t i, uint32_t j, size_t m, r1_op_args *product,
-                            r1_err *err)
+static r1_status learn_pair(const r1_pretext *p, r1_lane *l, uint32_t i, uint32_t j, size_t m,
+                            r1_op_args *product, r1_err *err)
 {
     for (int s = 0; s < 2; s++) {
         memset(l->grad[s], 0, m * pretext_desc_of(p)->d_align * sizeof(float));
@@ -401,7 +423,8 @@ static bool pretext_asked(const r1_desc *d, int part, uint32_t i, uint32_t j)
 
 static double pretext_scale_of(const r1_pretext *p, uint32_t k)
 {
-    return fmin(exp((double)r1_model_weight(model_of(p), pretext_net_of(p)->temperature)[k]), SCALE_MAX);
+    return fmin(exp((double)r1_model_weight(model_of(p), pretext_net_of(p)->temperature)[k]),
+                SCALE_MAX);
 }
 
 static r1_status judge_pair(const r1_pretext *p, r1_lane *l, r1_view_pair *v, r1_err *err)
@@ -411,9 +434,9 @@ static r1_status judge_pair(const r1_pretext *p, r1_lane *l, r1_view_pair *v, r1
     r1_op_args product;
     R1_TRY(pretext_compare(p, l, i, j, m, &product, err));
     v->slope = 0;
-    v->loss =
-        r1_infonce(l->cosine, m, l->hash[0], l->hash[1], pretext_scale_of(p, v->k), v->part == ALIGN,
-                   p->weight[v->part] / (double)p->pairs[v->part], p->learn ? l->slope : NULL, &v->slope, l->room);
+    v->loss = r1_infonce(l->cosine, m, l->hash[0], l->hash[1], pretext_scale_of(p, v->k),
+                         v->part == ALIGN, p->weight[v->part] / (double)p->pairs[v->part],
+                         p->learn ? l->slope : NULL, &v->slope, l->room);
     return p->learn ? learn_pair(p, l, i, j, m, &product, err) : R1_OK;
 }
 
@@ -425,7 +448,8 @@ static r1_status judge_lane(void *ctx, uint32_t k, r1_err *err)
     size_t d = pretext_desc_of(p)->d_align;
     for (uint32_t t = 0; p->learn && l->sum && t < 2 * p->n_item; t++)
         memset(l->sum + t * p->cap * d, 0, p->n * d * sizeof *l->sum);
-    for (uint32_t q = k; q < p->n_pair; q += p->w->n_slice) R1_TRY(judge_pair(p, l, &p->pair[q], err));
+    for (uint32_t q = k; q < p->n_pair; q += p->w->n_slice)
+        R1_TRY(judge_pair(p, l, &p->pair[q], err));
     return R1_OK;
 }
 
@@ -473,20 +497,22 @@ static void sum_cells(const r1_pretext *p, int part, r1_pretext_loss *loss)
 
 static void sum_pairs(r1_pretext *p, int part, r1_pretext_loss *loss)
 {
-    size_t temperature = pretext_net_of(p)->plan.tensor[pretext_net_of(p)->temperature].offset / sizeof(float);
+    size_t temperature =
+        pretext_net_of(p)->plan.tensor[pretext_net_of(p)->temperature].offset / sizeof(float);
     double sum = 0;
     for (uint32_t q = 0; q < p->n_pair; q++) {
         const r1_view_pair *v = &p->pair[q];
         if (v->part != part) continue;
         sum += v->loss;
-        if (p->learn && (pretext_scale_of(p, v->k) < SCALE_MAX || v->slope > 0)) /* from the wall it only comes back */
+        if (p->learn && (pretext_scale_of(p, v->k) < SCALE_MAX ||
+                         v->slope > 0)) /* from the wall it only comes back */
             exec_of(p, 0)->wgrad[temperature + v->k] += (float)v->slope;
     }
     loss->part[part] = p->pairs[part] ? sum / (double)p->pairs[part] : NAN;
 }
 
-r1_status r1_pretext_judge(r1_pretext *p, size_t n, const double *weight, bool learn, r1_pretext_loss *loss,
-                           r1_err *err)
+r1_status r1_pretext_judge(r1_pretext *p, size_t n, const double *weight, bool learn,
+                           r1_pretext_loss *loss, r1_err *err)
 {
     p->n = n;
     p->learn = learn;
@@ -518,18 +544,21 @@ r1_status r1_pretext_retrieve(r1_pretext *p, size_t n, r1_searches *searches, r1
     return R1_OK;
 }
 
-size_t r1_pretext_pairs(const r1_desc *d, const r1_searches *before, const r1_searches *after, r1_retrieval *pair)
+size_t r1_pretext_pairs(const r1_desc *d, const r1_searches *before, const r1_searches *after,
+                        r1_retrieval *pair)
 {
     size_t n_pair = 0;
     for (uint32_t k = 0; k < d->n_item * d->n_item; k++) {
         if (!r1_pretext_pair(d, k / d->n_item, k % d->n_item)) continue;
-        double searches = before[k].n ? (double)before[k].n : NAN; /* the same ones, before and after */
-        pair[n_pair++] = (r1_retrieval){.a = k / d->n_item,
-                                        .b = k % d->n_item,
-                                        .before = (double)before[k].found / searches,
-                                        .after = after && after[k].n ? (double)after[k].found / searches : NAN,
-                                        .chance = before[k].chance / searches,
-                                        .n = before[k].n};
+        double searches =
+            before[k].n ? (double)before[k].n : NAN; /* the same ones, before and after */
+        pair[n_pair++] =
+            (r1_retrieval){.a = k / d->n_item,
+                           .b = k % d->n_item,
+                           .before = (double)before[k].found / searches,
+                           .after = after && after[k].n ? (double)after[k].found / searches : NAN,
+                           .chance = before[k].chance / searches,
+                           .n = before[k].n};
     }
     return n_pair;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pretext.h - what pretraining asks of a batch without labels: it hides tokens and columns of a packed batch, and gives the losses, the gradients and the
- * retrieval of the pass that follows.
+/* pretext.h - what pretraining asks of a batch without labels: it hides tokens and columns of a
+ * packed batch, and gives the losses, the gradients and the retrieval of the pass that follows.
  *
  *   tokens   masked tokens of a text, out of its other tokens (Devlin et al. 2019: of those picked 8 in 10 read "missing", one is another at random,
  *            one stays), cross-entropy over the vocabulary
@@ -9,8 +9,9 @@
  *   align    rows of two items of one sample: InfoNCE both ways; a learned temperature for each pair, at least 1/100. A memory item and the item that asks
  *            it are no pair: the asker's row goes into what memory answers
  *
- * Owns its scratch; borrows the machine, whose model has the plan R1_NET_PRETRAIN (retrieval: any), and whose crew works here too: on the cells slice by
- * slice, on the pairs of views, which run over the whole batch, in as many lanes as there are slices. */
+ * Owns its scratch; borrows the machine, whose model has the plan R1_NET_PRETRAIN (retrieval:
+ * any), and whose crew works here too: on the cells slice by slice, on the pairs of views, which
+ * run over the whole batch, in as many lanes as there are slices. */
 #ifndef R1_PRETEXT_H
 #define R1_PRETEXT_H
 
@@ -36,12 +37,16 @@ typedef struct {
 /* Room for one pair of views at a time. */
 typedef struct {
     float *view[2], *grad[2],
-        *length[2];        /* f32[cap][d_align], their gradients, norms before; rows of cap, then padding */
+        *length
+            [2]; /* f32[cap][d_align], their gradients, norms before; rows of cap, then padding */
     float *cosine, *slope; /* f32[cap][cap] */
     double *room;          /* [cap][cap] */
     uint64_t *hash[2];
     uint32_t *sample;
-    float *sum; /* f32[n_item][2][cap][d_align]: gradients of items' rows and of predictions; NULL with one slice */
+    float *
+        /* f32[n_item][2][cap][d_align]: gradients of items' rows and of predictions; NULL with
+         * one slice */
+        sum;
 } r1_lane;
 
 typedef struct {
@@ -68,22 +73,27 @@ typedef struct {
 } r1_pretext;
 
 typedef struct {
-    double part[R1_PRETEXT_PARTS]; /* means; weights of the parts are not in them. NaN: nothing to ask */
+    double part
+        [R1_PRETEXT_PARTS]; /* means; weights of the parts are not in them. NaN: nothing to ask */
 } r1_pretext_loss;
 
 r1_status r1_pretext_new(r1_pretext *p, r1_machine *w, size_t cap, r1_err *err);
 void r1_pretext_free(r1_pretext *p);
-/* After the slices have been filled: what each sample shows, which retrieval compares; r1_pretext_hide does it too. */
+/* After the slices have been filled: what each sample shows, which retrieval compares;
+ * r1_pretext_hide does it too. */
 void r1_pretext_show(r1_pretext *p, const r1_sample *sample, size_t n);
-/* After the slices have been filled: hides the share of tokens and columns that (seed) picks. share 0: nothing. */
+/* After the slices have been filled: hides the share of tokens and columns that (seed) picks.
+ * share 0: nothing. */
 void r1_pretext_hide(r1_pretext *p, const r1_sample *sample, size_t n, double share, uint64_t seed);
-/* After a forward pass of the batch that was hidden: the losses, and where `learn` their gradients, each part by its weight (0: left out). */
-r1_status r1_pretext_judge(r1_pretext *p, size_t n, const double *weight, bool learn, r1_pretext_loss *loss,
-                           r1_err *err);
+/* After a forward pass of the batch that was hidden: the losses, and where `learn` their
+ * gradients, each part by its weight (0: left out). */
+r1_status r1_pretext_judge(r1_pretext *p, size_t n, const double *weight, bool learn,
+                           r1_pretext_loss *loss, r1_err *err);
 /* Adds a batch's searches (infonce.h) to [i * n_item + j] of every pair. */
 r1_status r1_pretext_retrieve(r1_pretext *p, size_t n, r1_searches *searches, r1_err *err);
 /* The shares of every pair; after NULL: none. Returns how many; room for R1_PRETRAIN_PAIRS_MAX. */
-size_t r1_pretext_pairs(const r1_desc *d, const r1_searches *before, const r1_searches *after, r1_retrieval *pair);
+size_t r1_pretext_pairs(const r1_desc *d, const r1_searches *before, const r1_searches *after,
+                        r1_retrieval *pair);
 bool r1_pretext_pair(const r1_desc *d, uint32_t i, uint32_t j);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pretrain.c - the loop of the pretrain stage.
  *
- * As in the other stages nothing random is carried along: the order of an epoch comes from (seed, epoch), what a step hides from (seed, step), what a
- * validation hides from its batch's number. The model runs the plan with pretraining's heads, whose weights follow after its own: writing an ordinary model
- * is leaving them out. */
+ * As in the other stages nothing random is carried along: the order of an epoch comes from
+ * (seed, epoch), what a step hides from (seed, step), what a validation hides from its batch's
+ * number. The model runs the plan with pretraining's heads, whose weights follow after its own:
+ * writing an ordinary model is leaving them out. */
 #include "r1_pretrain.h"
 
 #include "train/adamw.h"
@@ -35,19 +36,24 @@ struct r1_pretrainer {
     float *best;     /* the weights that validated best */
     uint32_t *order; /* of the units in this epoch */
     /* what a checkpoint carries */
-    uint64_t epoch, unit, seen, bad, n_valid, best_bits; /* best_bits: of the least validation loss, a double */
-    uint64_t asked;                                      /* steps that had something to ask */
+    uint64_t epoch, unit, seen, bad, n_valid,
+        best_bits;  /* best_bits: of the least validation loss, a double */
+    uint64_t asked; /* steps that had something to ask */
     uint64_t trained_before;
     r1_pace pace;
     r1_pretext_loss last;
     r1_searches *searches; /* [2][n_item * n_item]: before, after */
 };
 
-const char *r1_pretrain_part_name(size_t part) { return part < R1_PRETEXT_PARTS ? r1_pretext_part[part] : NULL; }
+const char *r1_pretrain_part_name(size_t part)
+{
+    return part < R1_PRETEXT_PARTS ? r1_pretext_part[part] : NULL;
+}
 
 static void pretrain_defaults(r1_pretrain_opts *o)
 {
-    for (int k = 0; k < R1_PRETRAIN_PARTS; k++) o->weight[k] = o->weight[k] == 0 ? 1 : fmax(o->weight[k], 0);
+    for (int k = 0; k < R1_PRETRAIN_PARTS; k++)
+        o->weight[k] = o->weight[k] == 0 ? 1 : fmax(o->weight[k], 0);
     if (o->mask == 0) o->mask = 0.2;
     if (o->lr == 0) o->lr = 2e-3;
     if (o->weight_decay == 0) o->weight_decay = 0.01;
@@ -64,12 +70,13 @@ static r1_status pretrain_check(const r1_pretrain_opts *o, r1_err *err)
 {
     if (!(o->mask > 0 && o->mask <= 0.9) || o->n_batch < 2 || o->n_batch > BATCH_MAX)
         R1_FAIL(err, R1_E_INVAL,
-                "pretraining: a share of %g masked and batches of %u; expected above 0 to 0.9 and 2 to %d", o->mask,
-                o->n_batch, BATCH_MAX);
+                "pretraining: a share of %g masked and batches of %u; expected above 0 to 0.9 and "
+                "2 to %d",
+                o->mask, o->n_batch, BATCH_MAX);
     return R1_OK;
 }
 
-/* ---- what is set up --------------------------------------------------------------------------------------- */
+/* ---- what is set up -------------------------------------------------------------------------- */
 
 static r1_status pretrain_open_data(r1_pretrainer *t, r1_err *err)
 {
@@ -77,8 +84,10 @@ static r1_status pretrain_open_data(r1_pretrainer *t, r1_err *err)
     if (!t->o.n_valid) return R1_OK;
     R1_TRY(r1_data_open(&t->valid, t->o.valid, t->o.n_valid, err));
     t->has_valid = true;
-    if (r1_shard_schema_hash(t->valid.shard[0]) == r1_shard_schema_hash(t->train.shard[0])) return R1_OK;
-    R1_FAIL(err, R1_E_INVAL, "pretraining: shard %s has another feature schema than %s", t->o.valid[0], t->o.train[0]);
+    if (r1_shard_schema_hash(t->valid.shard[0]) == r1_shard_schema_hash(t->train.shard[0]))
+        return R1_OK;
+    R1_FAIL(err, R1_E_INVAL, "pretraining: shard %s has another feature schema than %s",
+            t->o.valid[0], t->o.train[0]);
 }
 
 /* Parts that this description cannot be asked are left out; none left is an error. */
@@ -94,7 +103,8 @@ static r1_status choose_parts(r1_pretrainer *t, r1_err *err)
     }
     for (int k = 0; k < R1_PRETRAIN_PARTS; k++) sum += t->o.weight[k] = has[k] ? t->o.weight[k] : 0;
     if (sum > 0) return R1_OK;
-    R1_FAIL(err, R1_E_INVAL, "pretraining: of the parts asked for none fits the items of \"%s\"", d->name);
+    R1_FAIL(err, R1_E_INVAL, "pretraining: of the parts asked for none fits the items of \"%s\"",
+            d->name);
 }
 
 /* The plan with the heads over the same weights, and new ones behind them. */
@@ -105,7 +115,8 @@ static r1_status add_heads(r1_model *m, uint64_t seed, r1_err *err)
     float *w = r1_calloc_aligned(wide.plan.weight_bytes + 64, 1);
     if (!w) {
         r1_net_free(&wide);
-        R1_FAIL(err, R1_E_NOMEM, "pretraining: no memory for %zu bytes of weights", wide.plan.weight_bytes);
+        R1_FAIL(err, R1_E_NOMEM, "pretraining: no memory for %zu bytes of weights",
+                wide.plan.weight_bytes);
     }
     r1_net_init(&wide, m->desc, w, seed);
     memcpy(w, m->weights, m->net.plan.weight_bytes);
@@ -118,12 +129,15 @@ static r1_status add_heads(r1_model *m, uint64_t seed, r1_err *err)
 
 static r1_status pretrain_make_model(r1_pretrainer *t, r1_err *err)
 {
-    const char *own = r1_shard_description(t->train.shard[0]), *text = t->o.description ? t->o.description : own;
-    R1_TRY(t->o.init ? r1_model_open(&t->m, t->o.init, err) : r1_model_new(&t->m, text, t->o.seed, err));
+    const char *own = r1_shard_description(t->train.shard[0]),
+               *text = t->o.description ? t->o.description : own;
+    R1_TRY(t->o.init ? r1_model_open(&t->m, t->o.init, err)
+                     : r1_model_new(&t->m, text, t->o.seed, err));
     R1_TRY(r1_data_check_items(&t->train, t->m->desc, "pretraining", err));
     if (t->m->steps)
         R1_FAIL(err, R1_E_INVAL,
-                "pretraining: %s has learned steps of rounding (int8): quantisation-aware training comes last",
+                "pretraining: %s has learned steps of rounding (int8): quantisation-aware training "
+                "comes last",
                 t->o.init);
     t->trained_before = t->m->trained_samples;
     r1_model_uncalibrate(t->m); /* what it was for is learned away */
@@ -134,7 +148,8 @@ static r1_status pretrain_make_model(r1_pretrainer *t, r1_err *err)
 
 static uint32_t unit_max(const r1_pretrainer *t)
 {
-    return t->has_valid && t->valid.unit_max > t->train.unit_max ? t->valid.unit_max : t->train.unit_max;
+    return t->has_valid && t->valid.unit_max > t->train.unit_max ? t->valid.unit_max
+                                                                 : t->train.unit_max;
 }
 
 static uint32_t pretrain_batch_cap(const r1_pretrainer *t)
@@ -152,16 +167,18 @@ static r1_status pretrain_make_machine(r1_pretrainer *t, r1_err *err)
     R1_TRY(r1_rows_new(&t->rows, t->m->desc, n, err));
     R1_TRY(r1_adamw_new(&t->adam, t->m, err));
     R1_TRY(r1_curriculum_new(&t->curriculum, t->o.curriculum, true, t->m->desc, &t->train, err));
-    size_t bytes = t->m->net.plan.weight_bytes, pairs = (size_t)t->m->desc->n_item * t->m->desc->n_item;
+    size_t bytes = t->m->net.plan.weight_bytes,
+           pairs = (size_t)t->m->desc->n_item * t->m->desc->n_item;
     t->order = calloc(t->train.n_unit, sizeof *t->order);
     t->best = r1_calloc_aligned(bytes + 64, 1);
     t->searches = calloc(2 * pairs, sizeof *t->searches);
-    if (!t->order || !t->best || !t->searches) R1_FAIL(err, R1_E_NOMEM, "pretraining: out of memory");
+    if (!t->order || !t->best || !t->searches)
+        R1_FAIL(err, R1_E_NOMEM, "pretraining: out of memory");
     memcpy(t->best, t->m->weights, bytes);
     return R1_OK;
 }
 
-/* ---- checkpoint ------------------------------------------------------------------------------------------- */
+/* ---- checkpoint ------------------------------------------------------------------------------ */
 
 /* Hash of what makes the numbers: a run goes on with the very same settings alone. */
 static uint64_t pretrain_run_hash(const r1_pretrainer *t)
@@ -179,20 +196,22 @@ static uint64_t pretrain_run_hash(const r1_pretrainer *t)
 
 static r1_checkpoint pretrain_state_of(r1_pretrainer *t)
 {
-    return (r1_checkpoint){
-        .stage = "pretrain",
-        .description = t->m->desc->text,
-        .must = {{"run", pretrain_run_hash(t)}},
-        .counter = {{"step", &t->adam.step},
-                    {"epoch", &t->epoch},
-                    {"unit", &t->unit},
-                    {"seen", &t->seen},
-                    {"bad", &t->bad},
-                    {"n_valid", &t->n_valid},
-                    {"best_bits", &t->best_bits},
-                    {"asked", &t->asked}},
-        .block = {{"weights", t->m->weights}, {"moment1", t->adam.m}, {"moment2", t->adam.v}, {"best", t->best}},
-        .block_bytes = t->m->net.plan.weight_bytes};
+    return (r1_checkpoint){.stage = "pretrain",
+                           .description = t->m->desc->text,
+                           .must = {{"run", pretrain_run_hash(t)}},
+                           .counter = {{"step", &t->adam.step},
+                                       {"epoch", &t->epoch},
+                                       {"unit", &t->unit},
+                                       {"seen", &t->seen},
+                                       {"bad", &t->bad},
+                                       {"n_valid", &t->n_valid},
+                                       {"best_bits", &t->best_bits},
+                                       {"asked", &t->asked}},
+                           .block = {{"weights", t->m->weights},
+                                     {"moment1", t->adam.m},
+                                     {"moment2", t->adam.v},
+                                     {"best", t->best}},
+                           .block_bytes = t->m->net.plan.weight_bytes};
 }
 
 r1_status r1_pretrainer_checkpoint(r1_pretrainer *t, const char *path, r1_err *err)
@@ -207,15 +226,21 @@ static r1_status pretrain_resume(r1_pretrainer *t, r1_err *err)
     R1_TRY(r1_checkpoint_load(&c, t->o.checkpoint, err));
     r1_net_derive(&t->m->net, t->m->desc, t->m->weights);
     if (t->unit > t->train.n_unit)
-        R1_FAIL(err, R1_E_FORMAT, "checkpoint %s: unit %llu of %zu", t->o.checkpoint, (unsigned long long)t->unit,
-                t->train.n_unit);
+        R1_FAIL(err, R1_E_FORMAT, "checkpoint %s: unit %llu of %zu", t->o.checkpoint,
+                (unsigned long long)t->unit, t->train.n_unit);
     return R1_OK;
 }
 
-/* ---- a pass ----------------------------------------------------------------------------------------------- */
+/* ---- a pass ---------------------------------------------------------------------------------- */
 
-static r1_status fill_slice(void *ctx, uint32_t k, r1_err *err) { return r1_machine_fill(ctx, k, err); }
-static r1_status pretrain_forward_slice(void *ctx, uint32_t k, r1_err *err) { return r1_machine_forward(ctx, k, err); }
+static r1_status fill_slice(void *ctx, uint32_t k, r1_err *err)
+{
+    return r1_machine_fill(ctx, k, err);
+}
+static r1_status pretrain_forward_slice(void *ctx, uint32_t k, r1_err *err)
+{
+    return r1_machine_forward(ctx, k, err);
+}
 
 static r1_status begin_slice(void *ctx, uint32_t k, r1_err *err)
 {
@@ -230,7 +255,8 @@ static r1_status pretrain_backward_slice(void *ctx, uint32_t k, r1_err *err)
 }
 
 /* pass: forward_slice, or where a backward pass follows begin_slice. */
-static r1_status pretrain_forward(r1_pretrainer *t, r1_data *d, double share, uint64_t seed, r1_crew_job pass, r1_err *err)
+static r1_status pretrain_forward(r1_pretrainer *t, r1_data *d, double share, uint64_t seed,
+                                  r1_crew_job pass, r1_err *err)
 {
     r1_pack_source src = {.sample = t->rows.sample,
                           .n_sample = t->rows.n,
@@ -262,24 +288,31 @@ static double pretrain_progress_of(const r1_pretrainer *t)
     return (double)t->seen / ((double)t->train.n_sample * t->o.n_epoch);
 }
 
-static double pretrain_rate(const r1_pretrainer *t) { return r1_adamw_rate(t->o.lr, t->o.warmup, pretrain_progress_of(t)); }
+static double pretrain_rate(const r1_pretrainer *t)
+{
+    return r1_adamw_rate(t->o.lr, t->o.warmup, pretrain_progress_of(t));
+}
 
 static double mask_now(const r1_pretrainer *t)
 {
-    return t->curriculum.by_mask ? t->o.mask * r1_curriculum_share(&t->curriculum, pretrain_progress_of(t)) : t->o.mask;
+    return t->curriculum.by_mask
+               ? t->o.mask * r1_curriculum_share(&t->curriculum, pretrain_progress_of(t))
+               : t->o.mask;
 }
 
 static r1_status pretrain_gradient(r1_pretrainer *t, double *loss, r1_err *err)
 {
     uint64_t seed = t->o.seed ^ 0xd1b54a32d192ed03u * (t->adam.step + 1);
     R1_TRY(pretrain_forward(t, &t->train, mask_now(t), seed, begin_slice, err));
-    t->pace.flop += 3 * r1_machine_flop(&t->machine); /* a backward pass is two forward ones, as is usual to count */
+    t->pace.flop +=
+        3 * r1_machine_flop(
+                &t->machine); /* a backward pass is two forward ones, as is usual to count */
     R1_TRY(r1_pretext_judge(&t->pretext, t->rows.n, t->o.weight, true, &t->last, err));
     t->asked += total_of(t, &t->last, loss);
     return r1_machine_each(&t->machine, pretrain_backward_slice, &t->machine, err);
 }
 
-/* ---- validation ------------------------------------------------------------------------------------------- */
+/* ---- validation ------------------------------------------------------------------------------ */
 
 /* Means over the validation's batches, weighed by their samples. */
 static r1_status judge_valid(r1_pretrainer *t, r1_pretext_loss *mean, r1_err *err)
@@ -311,15 +344,17 @@ static r1_status pretrain_retrieve(r1_pretrainer *t, bool after, r1_err *err)
     return R1_OK;
 }
 
-static void pretrain_write_metrics(const r1_pretrainer *t, const char *event, double loss, const r1_pretext_loss *l)
+static void pretrain_write_metrics(const r1_pretrainer *t, const char *event, double loss,
+                                   const r1_pretext_loss *l)
 {
     FILE *f = t->o.metrics ? fopen(t->o.metrics, "ae") : NULL;
     if (!f) return;
     fprintf(f,
-            "{\"stage\":\"pretrain\",\"event\":\"%s\",\"step\":%llu,\"epoch\":%llu,\"samples\":%llu,\"lr\":%.6g,"
+            "{\"stage\":\"pretrain\",\"event\":\"%s\",\"step\":%llu,\"epoch\":%llu,\"samples\":%"
+            "llu,\"lr\":%.6g,"
             "\"mask\":%.4g,\"seconds\":%.3f",
-            event, (unsigned long long)t->adam.step, (unsigned long long)t->epoch, (unsigned long long)t->seen, pretrain_rate(t),
-            mask_now(t), r1_pace_seconds(&t->pace));
+            event, (unsigned long long)t->adam.step, (unsigned long long)t->epoch,
+            (unsigned long long)t->seen, pretrain_rate(t), mask_now(t), r1_pace_seconds(&t->pace));
     if (isfinite(loss)) fprintf(f, ",\"loss\":%.6g", loss);
     for (int k = 0; k < R1_PRETRAIN_PARTS; k++)
         if (isfinite(l->part[k])) fprintf(f, ",\"%s\":%.6g", r1_pretext_part[k], l->part[k]);
@@ -349,11 +384,12 @@ static r1_status pretrain_validate(r1_pretrainer *t, r1_err *err)
     return R1_OK;
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void pretrain_shuffle(r1_pretrainer *t)
 {
-    r1_curriculum_epoch(&t->curriculum, (double)t->epoch / t->o.n_epoch, t->o.seed, t->epoch, t->order);
+    r1_curriculum_epoch(&t->curriculum, (double)t->epoch / t->o.n_epoch, t->o.seed, t->epoch,
+                        t->order);
 }
 
 static r1_status pretrain_set_up(r1_pretrainer *t, r1_err *err)
@@ -404,15 +440,19 @@ void r1_pretrainer_free(r1_pretrainer *t)
     free(t);
 }
 
-/* ---- a step ----------------------------------------------------------------------------------------------- */
+/* ---- a step ---------------------------------------------------------------------------------- */
 
-static bool pretrain_finished(const r1_pretrainer *t) { return t->epoch >= t->o.n_epoch || t->bad >= t->o.patience; }
+static bool pretrain_finished(const r1_pretrainer *t)
+{
+    return t->epoch >= t->o.n_epoch || t->bad >= t->o.patience;
+}
 
 static r1_status pretrain_end_of_epoch(r1_pretrainer *t, r1_err *err)
 {
     if (!t->asked)
         R1_FAIL(err, R1_E_INVAL,
-                "pretraining: an epoch of shard %s and others had nothing to ask: no text of two tokens, no column "
+                "pretraining: an epoch of shard %s and others had nothing to ask: no text of two "
+                "tokens, no column "
                 "of two values, no two items in a sample",
                 t->o.train[0]);
     t->epoch++;
@@ -429,12 +469,14 @@ r1_status r1_pretrainer_step(r1_pretrainer *t, double *loss, bool *done, r1_err 
     R1_TRY(r1_rows_take(&t->rows, &t->train, t->order, &t->unit, t->o.n_batch, err));
     R1_TRY(pretrain_gradient(t, loss, err));
     if (!isfinite(*loss))
-        R1_FAIL(err, R1_E_INVAL, "pretraining: the loss is not finite at step %llu: lower the learning rate (%g)",
+        R1_FAIL(err, R1_E_INVAL,
+                "pretraining: the loss is not finite at step %llu: lower the learning rate (%g)",
                 (unsigned long long)t->adam.step, t->o.lr);
     r1_adamw_step(&t->adam, t->m, &t->machine, pretrain_rate(t), t->o.weight_decay, t->o.clip);
     t->seen += t->rows.n;
     t->pace.seen += t->rows.n;
-    r1_pace_note(&t->pace, t->o.progress, t->epoch, *loss, t->seen, t->train.n_sample * t->o.n_epoch);
+    r1_pace_note(&t->pace, t->o.progress, t->epoch, *loss, t->seen,
+                 t->train.n_sample * t->o.n_epoch);
     if (t->adam.step % 50 == 0) pretrain_write_metrics(t, "train", t->pace.loss, &t->last);
     if (t->unit == t->train.n_unit) R1_TRY(pretrain_end_of_epoch(t, err));
     if (t->o.valid_every && t->adam.step % t->o.valid_every == 0) R1_TRY(pretrain_validate(t, err));
@@ -444,7 +486,7 @@ r1_status r1_pretrainer_step(r1_pretrainer *t, double *loss, bool *done, r1_err 
     return R1_OK;
 }
 
-/* ---- the end ---------------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static r1_status pretrain_keep_best(r1_pretrainer *t, r1_pretrain_report *r, r1_err *err)
 {
@@ -493,13 +535,17 @@ static r1_status pretrain_advance(void *stage, bool *done, r1_err *err)
     return r1_pretrainer_step(stage, &loss, done, err);
 }
 
-static r1_status pretrain_save(void *stage, const char *path, r1_err *err) { return r1_pretrainer_checkpoint(stage, path, err); }
+static r1_status pretrain_save(void *stage, const char *path, r1_err *err)
+{
+    return r1_pretrainer_checkpoint(stage, path, err);
+}
 
 r1_status r1_pretrain(const r1_pretrain_opts *opts, r1_pretrain_report *report, r1_err *err)
 {
     r1_pretrainer *t;
     R1_TRY(r1_pretrainer_new(&t, opts, err));
-    r1_loop loop = {"pretraining", t->o.checkpoint, t->o.stopped, &t->adam.step, pretrain_advance, pretrain_save};
+    r1_loop loop = {"pretraining", t->o.checkpoint,  t->o.stopped,
+                    &t->adam.step, pretrain_advance, pretrain_save};
     r1_status st = r1_loop_run(&loop, t, err);
     if (st == R1_OK) st = r1_pretrainer_finish(t, report, err);
     r1_pretrainer_free(t);

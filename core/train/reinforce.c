@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* reinforce.c - the loop of the reinforce stage.
  *
- * A step draws cases, lets the policy run a group of traces on each, turns rewards into advantages within the groups and makes
- * n_pass updates from those traces. Nothing random is carried along: what a step draws comes from (seed, step). So a checkpoint is the
- * weights, their moments, the best weights, the reference and a few counters. */
+ * A step draws cases, lets the policy run a group of traces on each, turns rewards into
+ * advantages within the groups and makes n_pass updates from those traces. Nothing random is
+ * carried along: what a step draws comes from (seed, step). So a checkpoint is the weights,
+ * their moments, the best weights, the reference and a few counters. */
 #include "r1_reinforce.h"
 
 #include "train/adamw.h"
@@ -30,8 +31,9 @@ struct r1_reinforcer {
     r1_actor actor;
     r1_model *judge_model; /* NULL: the label alone */
     r1_actor judge;
-    double *worth; /* [node][n_verdict] where a trace spoke: the judge's probability that it is right */
-    bool *spoken;  /* [node] */
+    double *
+        worth; /* [node][n_verdict] where a trace spoke: the judge's probability that it is right */
+    bool *spoken; /* [node] */
     r1_curriculum curriculum;
     r1_rows cases;
     r1_rollout rollout;
@@ -73,7 +75,7 @@ static double best_value(const r1_reinforcer *t)
     return v;
 }
 
-/* ---- what is set up --------------------------------------------------------------------------------------- */
+/* ---- what is set up -------------------------------------------------------------------------- */
 
 static r1_status reinforce_open_data(r1_reinforcer *t, r1_err *err)
 {
@@ -81,13 +83,16 @@ static r1_status reinforce_open_data(r1_reinforcer *t, r1_err *err)
     if (!t->o.n_valid) return R1_OK;
     R1_TRY(r1_data_open(&t->valid, t->o.valid, t->o.n_valid, err));
     t->has_valid = true;
-    if (r1_shard_schema_hash(t->valid.shard[0]) == r1_shard_schema_hash(t->train.shard[0])) return R1_OK;
-    R1_FAIL(err, R1_E_INVAL, "reinforce: shard %s has another feature schema than %s", t->o.valid[0], t->o.train[0]);
+    if (r1_shard_schema_hash(t->valid.shard[0]) == r1_shard_schema_hash(t->train.shard[0]))
+        return R1_OK;
+    R1_FAIL(err, R1_E_INVAL, "reinforce: shard %s has another feature schema than %s",
+            t->o.valid[0], t->o.train[0]);
 }
 
 static r1_status reinforce_make_model(r1_reinforcer *t, r1_err *err)
 {
-    const char *text = t->o.description ? t->o.description : r1_shard_description(t->train.shard[0]);
+    const char *text =
+        t->o.description ? t->o.description : r1_shard_description(t->train.shard[0]);
     if (!t->o.init)
         R1_TRY(r1_model_new(&t->m, text, t->o.seed, err));
     else if (!t->o.description)
@@ -105,7 +110,8 @@ static r1_status make_judge(r1_reinforcer *t, r1_err *err)
     if (!t->o.reward_model) return R1_OK;
     R1_TRY(r1_model_open(&t->judge_model, t->o.reward_model, err));
     R1_TRY(r1_evidence_check(&t->rules, t->judge_model, t->o.reward_model, err));
-    R1_TRY(r1_actor_new(&t->judge, t->judge_model, "worth", t->rules.n_verdict, NODES_RUN, t->crew, t->o.n_slice, err));
+    R1_TRY(r1_actor_new(&t->judge, t->judge_model, "worth", t->rules.n_verdict, NODES_RUN, t->crew,
+                        t->o.n_slice, err));
     t->worth = calloc(t->rollout.cap * t->rules.n_verdict, sizeof *t->worth);
     t->spoken = calloc(t->rollout.cap, sizeof *t->spoken);
     if (t->worth && t->spoken) return R1_OK;
@@ -116,8 +122,8 @@ static r1_status reinforce_reserve(r1_reinforcer *t, r1_err *err)
 {
     size_t n = (size_t)t->o.n_case * t->o.n_group, bytes = t->m->net.plan.weight_bytes;
     R1_TRY(r1_crew_new(&t->crew, t->o.n_thread, t->o.n_slice, err));
-    R1_TRY(r1_actor_new(&t->actor, t->m, t->o.policy, t->rules.n_item + t->rules.n_verdict, NODES_RUN, t->crew,
-                        t->o.n_slice, err));
+    R1_TRY(r1_actor_new(&t->actor, t->m, t->o.policy, t->rules.n_item + t->rules.n_verdict,
+                        NODES_RUN, t->crew, t->o.n_slice, err));
     R1_TRY(r1_curriculum_new(&t->curriculum, t->o.curriculum, false, t->m->desc, &t->train, err));
     R1_TRY(r1_rows_new(&t->cases, t->m->desc, t->o.n_case, err));
     R1_TRY(r1_rollout_new(&t->rollout, &t->rules, n, err));
@@ -127,13 +133,14 @@ static r1_status reinforce_reserve(r1_reinforcer *t, r1_err *err)
     t->reference = r1_calloc_aligned(bytes + 64, 1);
     t->reward = calloc(n, sizeof *t->reward);
     t->advantage = calloc(n, sizeof *t->advantage);
-    if (!t->best || !t->reference || !t->reward || !t->advantage) R1_FAIL(err, R1_E_NOMEM, "reinforce: out of memory");
+    if (!t->best || !t->reference || !t->reward || !t->advantage)
+        R1_FAIL(err, R1_E_NOMEM, "reinforce: out of memory");
     memcpy(t->best, t->m->weights, bytes);
     memcpy(t->reference, t->m->weights, bytes);
     return R1_OK;
 }
 
-/* ---- checkpoint ------------------------------------------------------------------------------------------- */
+/* ---- checkpoint ------------------------------------------------------------------------------ */
 
 /* Hash of what makes the numbers: a run goes on with the very same settings alone. */
 static uint64_t reinforce_run_hash(const r1_reinforcer *t)
@@ -141,7 +148,8 @@ static uint64_t reinforce_run_hash(const r1_reinforcer *t)
     const r1_reinforce_opts *o = &t->o;
     const double real[] = {o->lr, o->weight_decay, o->clip,   o->ratio_clip,
                            o->kl, o->entropy,      o->warmup, (double)t->m->beta};
-    const uint64_t whole[] = {o->seed,        o->n_step, o->n_case, o->n_group, o->n_pass, (uint64_t)o->variant,
+    const uint64_t whole[] = {o->seed,        o->n_step, o->n_case,
+                              o->n_group,     o->n_pass, (uint64_t)o->variant,
                               t->train.n_unit};
     uint64_t h = r1_hash64(real, sizeof real, 1);
     h = r1_hash64(whole, sizeof whole, h);
@@ -186,13 +194,14 @@ static r1_status reinforce_resume(r1_reinforcer *t, r1_err *err)
     return st;
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static r1_status reinforce_check(const r1_reinforce_opts *o, r1_err *err)
 {
     if (o->n_group < 2 || o->n_group > GROUP_MAX || o->n_case > CASES_MAX)
-        R1_FAIL(err, R1_E_INVAL, "reinforce: %u traces of %u cases a step; expected 2 to %d of at most %d", o->n_group,
-                o->n_case, GROUP_MAX, CASES_MAX);
+        R1_FAIL(err, R1_E_INVAL,
+                "reinforce: %u traces of %u cases a step; expected 2 to %d of at most %d",
+                o->n_group, o->n_case, GROUP_MAX, CASES_MAX);
     return R1_OK;
 }
 
@@ -253,9 +262,12 @@ void r1_reinforcer_free(r1_reinforcer *t)
 const r1_model *r1_reinforcer_model(const r1_reinforcer *t) { return t->m; }
 uint64_t r1_reinforcer_n_step(const r1_reinforcer *t) { return t->step; }
 
-/* ---- traces ----------------------------------------------------------------------------------------------- */
+/* ---- traces ---------------------------------------------------------------------------------- */
 
-static double reinforce_progress_of(const r1_reinforcer *t) { return (double)t->step / (double)t->o.n_step; }
+static double reinforce_progress_of(const r1_reinforcer *t)
+{
+    return (double)t->step / (double)t->o.n_step;
+}
 
 static r1_status draw_cases(r1_reinforcer *t, r1_rng *rng, r1_err *err)
 {
@@ -269,7 +281,8 @@ static r1_status draw_cases(r1_reinforcer *t, r1_rng *rng, r1_err *err)
 }
 
 /* What the reward model says of each verdict at some nodes. */
-static r1_status ask_judge(r1_reinforcer *t, const r1_node *node, const size_t *place, size_t n, r1_err *err)
+static r1_status ask_judge(r1_reinforcer *t, const r1_node *node, const size_t *place, size_t n,
+                           r1_err *err)
 {
     r1_calibration c = {1, 0};
     const r1_desc *d = t->judge_model->desc;
@@ -279,12 +292,14 @@ static r1_status ask_judge(r1_reinforcer *t, const r1_node *node, const size_t *
     for (size_t i = 0; i < n; i++)
         for (uint32_t v = 0; v < t->rules.n_verdict; v++) {
             double x = (double)r1_actor_logits(&t->judge)[i * r1_actor_stride(&t->judge) + v];
-            t->worth[place[i] * t->rules.n_verdict + v] = 1 / (1 + exp(-((double)c.scale * x + (double)c.bias)));
+            t->worth[place[i] * t->rules.n_verdict + v] =
+                1 / (1 + exp(-((double)c.scale * x + (double)c.bias)));
         }
     return R1_OK;
 }
 
-/* The label says whether this verdict was right this once; the reward model how often such a trace is. The mixture keeps the mean. */
+/* The label says whether this verdict was right this once; the reward model how often such a
+ * trace is. The mixture keeps the mean. */
 static r1_status reinforce_reward(r1_reinforcer *t, r1_err *err)
 {
     r1_rollout *r = &t->rollout;
@@ -314,11 +329,12 @@ static void reinforce_weigh(r1_reinforcer *t)
     for (size_t i = 0; i < r->n_decision; i++) {
         r1_decision *d = &r->decision[i];
         d->advantage = t->advantage[d->trace];
-        d->weight = r1_decision_weight(t->o.variant, r->n_trace, r->trace[d->trace].n_decision, t->rules.n_ask_max + 1);
+        d->weight = r1_decision_weight(t->o.variant, r->n_trace, r->trace[d->trace].n_decision,
+                                       t->rules.n_ask_max + 1);
     }
 }
 
-/* ---- updates ---------------------------------------------------------------------------------------------- */
+/* ---- updates --------------------------------------------------------------------------------- */
 
 /* Calls fn on runs of nodes that have been scored, with the decisions made there. */
 typedef r1_status (*chunk_fn)(r1_reinforcer *t, r1_decision *d, size_t n, r1_err *err);
@@ -343,8 +359,8 @@ static r1_status reinforce_refer(r1_reinforcer *t, r1_decision *d, size_t n, r1_
     double log_prob[R1_ACTIONS_MAX];
     (void)err;
     for (size_t i = 0; i < n; i++) {
-        r1_policy_log(r1_actor_logits(&t->actor) + d[i].row * r1_actor_stride(&t->actor), t->rollout.n_action,
-                      d[i].permitted, log_prob);
+        r1_policy_log(r1_actor_logits(&t->actor) + d[i].row * r1_actor_stride(&t->actor),
+                      t->rollout.n_action, d[i].permitted, log_prob);
         d[i].ref_log = log_prob[d[i].action];
     }
     return R1_OK;
@@ -353,11 +369,14 @@ static r1_status reinforce_refer(r1_reinforcer *t, r1_decision *d, size_t n, r1_
 static r1_status reinforce_gradient(r1_reinforcer *t, r1_decision *d, size_t n, r1_err *err)
 {
     /* what keeps the policy trying fades: over the last fifth of the steps reward alone counts */
-    r1_policy_terms terms = {t->o.ratio_clip, t->o.kl, t->o.entropy * fmax(0, 1 - reinforce_progress_of(t) / 0.8)};
-    double loss = r1_policy_loss(&terms, d, n, r1_actor_logits(&t->actor), r1_actor_stride(&t->actor),
-                                 t->rollout.n_action, r1_actor_grad(&t->actor), &t->stats);
+    r1_policy_terms terms = {t->o.ratio_clip, t->o.kl,
+                             t->o.entropy * fmax(0, 1 - reinforce_progress_of(t) / 0.8)};
+    double loss =
+        r1_policy_loss(&terms, d, n, r1_actor_logits(&t->actor), r1_actor_stride(&t->actor),
+                       t->rollout.n_action, r1_actor_grad(&t->actor), &t->stats);
     if (!isfinite(loss))
-        R1_FAIL(err, R1_E_INVAL, "reinforce: the loss is not finite at step %llu: lower the learning rate (%g)",
+        R1_FAIL(err, R1_E_INVAL,
+                "reinforce: the loss is not finite at step %llu: lower the learning rate (%g)",
                 (unsigned long long)t->step, t->o.lr);
     return r1_actor_backward(&t->actor, err);
 }
@@ -371,7 +390,10 @@ static r1_status refer_all(r1_reinforcer *t, r1_err *err)
     return st;
 }
 
-static double reinforce_rate(const r1_reinforcer *t) { return r1_adamw_rate(t->o.lr, t->o.warmup, reinforce_progress_of(t)); }
+static double reinforce_rate(const r1_reinforcer *t)
+{
+    return r1_adamw_rate(t->o.lr, t->o.warmup, reinforce_progress_of(t));
+}
 
 static r1_status reinforce_update(r1_reinforcer *t, r1_err *err)
 {
@@ -379,31 +401,35 @@ static r1_status reinforce_update(r1_reinforcer *t, r1_err *err)
     for (uint32_t pass = 0; pass < t->o.n_pass; pass++) {
         t->stats = (r1_policy_stats){0};
         R1_TRY(over_nodes(t, reinforce_gradient, err));
-        r1_adamw_step(&t->adam, t->m, &t->actor.machine, reinforce_rate(t), t->o.weight_decay, t->o.clip);
+        r1_adamw_step(&t->adam, t->m, &t->actor.machine, reinforce_rate(t), t->o.weight_decay,
+                      t->o.clip);
     }
     return R1_OK;
 }
 
-/* ---- validation ------------------------------------------------------------------------------------------- */
+/* ---- validation ------------------------------------------------------------------------------ */
 
 static r1_status reinforce_judge(r1_reinforcer *t, r1_policy_eval *e, r1_err *err)
 {
-    return r1_rollout_judge(&t->rollout, &t->rules, &t->actor, &t->valid, &t->cases, NULL, NULL, e, err);
+    return r1_rollout_judge(&t->rollout, &t->rules, &t->actor, &t->valid, &t->cases, NULL, NULL, e,
+                            err);
 }
 
-static void reinforce_write_metrics(const r1_reinforcer *t, const char *event, const r1_policy_eval *e)
+static void reinforce_write_metrics(const r1_reinforcer *t, const char *event,
+                                    const r1_policy_eval *e)
 {
     FILE *f = t->o.metrics ? fopen(t->o.metrics, "ae") : NULL;
     double n = t->rollout.n_decision ? (double)t->rollout.n_decision : 1;
     if (!f) return;
     fprintf(f,
-            "{\"stage\":\"reinforce\",\"event\":\"%s\",\"step\":%llu,\"seconds\":%.3f,\"reward\":%.6g,\"right\":%.6g,"
+            "{\"stage\":\"reinforce\",\"event\":\"%s\",\"step\":%llu,\"seconds\":%.3f,\"reward\":%."
+            "6g,\"right\":%.6g,"
             "\"cost\":%.6g,\"asks\":%.6g",
-            event, (unsigned long long)t->step, (double)(r1_mono_us() - t->start_us) * 1e-6, e->reward, e->right,
-            e->cost, e->n_ask);
+            event, (unsigned long long)t->step, (double)(r1_mono_us() - t->start_us) * 1e-6,
+            e->reward, e->right, e->cost, e->n_ask);
     if (strcmp(event, "train") == 0)
-        fprintf(f, ",\"lr\":%.6g,\"entropy\":%.6g,\"kl\":%.6g,\"clipped\":%.6g", reinforce_rate(t), t->stats.entropy / n,
-                t->stats.kl / n, t->stats.clipped / n);
+        fprintf(f, ",\"lr\":%.6g,\"entropy\":%.6g,\"kl\":%.6g,\"clipped\":%.6g", reinforce_rate(t),
+                t->stats.entropy / n, t->stats.kl / n, t->stats.clipped / n);
     fprintf(f, "}\n");
     fclose(f);
 }
@@ -428,7 +454,7 @@ static r1_status reinforce_validate(r1_reinforcer *t, r1_err *err)
     return R1_OK;
 }
 
-/* ---- a step ----------------------------------------------------------------------------------------------- */
+/* ---- a step ---------------------------------------------------------------------------------- */
 
 static void reinforce_note(r1_reinforcer *t, const r1_policy_eval *e)
 {
@@ -453,7 +479,8 @@ r1_status r1_reinforcer_step(r1_reinforcer *t, r1_policy_eval *mean, bool *done,
     if (*done) return R1_OK;
     r1_rng_seed(&rng, t->o.seed ^ (t->step + 1) * 0x9e3779b97f4a7c15u);
     R1_TRY(draw_cases(t, &rng, err));
-    R1_TRY(r1_rollout_run(&t->rollout, &t->rules, &t->actor, &t->train, &t->cases, t->o.n_group, false, &rng, err));
+    R1_TRY(r1_rollout_run(&t->rollout, &t->rules, &t->actor, &t->train, &t->cases, t->o.n_group,
+                          false, &rng, err));
     R1_TRY(reinforce_reward(t, err));
     reinforce_weigh(t);
     R1_TRY(reinforce_update(t, err));
@@ -462,7 +489,8 @@ r1_status r1_reinforcer_step(r1_reinforcer *t, r1_policy_eval *mean, bool *done,
     t->step++;
     reinforce_note(t, &e);
     if (t->step % 10 == 0) reinforce_write_metrics(t, "train", &e);
-    if (t->step % t->o.valid_every == 0 || t->step == t->o.n_step) R1_TRY(reinforce_validate(t, err));
+    if (t->step % t->o.valid_every == 0 || t->step == t->o.n_step)
+        R1_TRY(reinforce_validate(t, err));
     if (t->o.checkpoint && t->step % t->o.checkpoint_every == 0)
         R1_TRY(r1_reinforcer_checkpoint(t, t->o.checkpoint, err));
     *done = reinforce_finished(t) || (t->o.n_step_max && t->step >= t->o.n_step_max);
@@ -486,15 +514,22 @@ r1_status r1_reinforcer_finish(r1_reinforcer *t, r1_reinforce_report *report, r1
     return t->o.out ? r1_model_save(t->m, t->o.out, err) : R1_OK;
 }
 
-static r1_status reinforce_advance(void *stage, bool *done, r1_err *err) { return r1_reinforcer_step(stage, NULL, done, err); }
+static r1_status reinforce_advance(void *stage, bool *done, r1_err *err)
+{
+    return r1_reinforcer_step(stage, NULL, done, err);
+}
 
-static r1_status reinforce_save(void *stage, const char *path, r1_err *err) { return r1_reinforcer_checkpoint(stage, path, err); }
+static r1_status reinforce_save(void *stage, const char *path, r1_err *err)
+{
+    return r1_reinforcer_checkpoint(stage, path, err);
+}
 
 r1_status r1_reinforce(const r1_reinforce_opts *opts, r1_reinforce_report *report, r1_err *err)
 {
     r1_reinforcer *t;
     R1_TRY(r1_reinforcer_new(&t, opts, err));
-    r1_loop loop = {"reinforce", t->o.checkpoint, t->o.stopped, &t->step, reinforce_advance, reinforce_save};
+    r1_loop loop = {"reinforce", t->o.checkpoint,   t->o.stopped,
+                    &t->step,    reinforce_advance, reinforce_save};
     r1_status st = r1_loop_run(&loop, t, err);
     if (st == R1_OK) st = r1_reinforcer_finish(t, report, err);
     r1_reinforcer_free(t);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* reward.c - the reasoning reward model: traces at random, contrasted case by case; agreement on cases it never saw, calibration on others.
+/* reward.c - the reasoning reward model: traces at random, contrasted case by case; agreement on
+ * cases it never saw, calibration on others.
  *
  * Resumed like the other stages: what a step draws comes from (seed, step). */
 #include "r1_reinforce.h"
@@ -58,32 +59,37 @@ static void reward_defaults(r1_reward_opts *o)
     if (!o->valid_every) o->valid_every = 25;
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static r1_checkpoint reward_state_of(rewarder *t)
 {
     const r1_reward_opts *o = &t->o;
     const double real[] = {o->lr,          o->weight_decay, o->clip,           o->contrast,
                            o->temperature, o->reserve,      (double)t->m->beta};
-    const uint64_t whole[] = {o->seed, o->n_step, o->n_case, o->n_group, o->valid_every, o->patience, t->train.n_unit};
-    uint64_t h = r1_hash64(&t->rules, sizeof t->rules, r1_hash64(whole, sizeof whole, r1_hash64(real, sizeof real, 2)));
+    const uint64_t whole[] = {o->seed,        o->n_step,   o->n_case,      o->n_group,
+                              o->valid_every, o->patience, t->train.n_unit};
+    uint64_t h = r1_hash64(&t->rules, sizeof t->rules,
+                           r1_hash64(whole, sizeof whole, r1_hash64(real, sizeof real, 2)));
     if (o->n_slice > 1) h = r1_hash64(&o->n_slice, sizeof o->n_slice, h);
-    return (r1_checkpoint){
-        .stage = "reward",
-        .description = t->m->desc->text,
-        .must = {{"run", h}},
-        .counter = {{"step", &t->step},
-                    {"update", &t->adam.step},
-                    {"bad", &t->bad},
-                    {"n_valid", &t->n_valid},
-                    {"best_bits", &t->best_bits}},
-        .block = {{"weights", t->m->weights}, {"moment1", t->adam.m}, {"moment2", t->adam.v}, {"best", t->best}},
-        .block_bytes = t->m->net.plan.weight_bytes};
+    return (r1_checkpoint){.stage = "reward",
+                           .description = t->m->desc->text,
+                           .must = {{"run", h}},
+                           .counter = {{"step", &t->step},
+                                       {"update", &t->adam.step},
+                                       {"bad", &t->bad},
+                                       {"n_valid", &t->n_valid},
+                                       {"best_bits", &t->best_bits}},
+                           .block = {{"weights", t->m->weights},
+                                     {"moment1", t->adam.m},
+                                     {"moment2", t->adam.v},
+                                     {"best", t->best}},
+                           .block_bytes = t->m->net.plan.weight_bytes};
 }
 
 static r1_status reward_make_model(rewarder *t, r1_err *err)
 {
-    const char *text = t->o.description ? t->o.description : r1_shard_description(t->train.shard[0]);
+    const char *text =
+        t->o.description ? t->o.description : r1_shard_description(t->train.shard[0]);
     R1_TRY(r1_model_new(&t->m, text, t->o.seed, err));
     R1_TRY(r1_model_choose_beta(t->m, t->o.beta, err));
     R1_TRY(r1_evidence_check(&t->rules, t->m, "reward: the description", err));
@@ -94,7 +100,8 @@ static r1_status reward_reserve(rewarder *t, r1_err *err)
 {
     size_t n = (size_t)t->o.n_case * t->o.n_group;
     R1_TRY(r1_crew_new(&t->crew, t->o.n_thread, t->o.n_slice, err));
-    R1_TRY(r1_actor_new(&t->actor, t->m, t->o.head, t->rules.n_verdict, NODES_RUN, t->crew, t->o.n_slice, err));
+    R1_TRY(r1_actor_new(&t->actor, t->m, t->o.head, t->rules.n_verdict, NODES_RUN, t->crew,
+                        t->o.n_slice, err));
     R1_TRY(r1_rows_new(&t->cases, t->m->desc, t->o.n_case, err));
     R1_TRY(r1_rollout_new(&t->rollout, &t->rules, n, err));
     R1_TRY(r1_adamw_new(&t->adam, t->m, err));
@@ -104,7 +111,8 @@ static r1_status reward_reserve(rewarder *t, r1_err *err)
     t->grad = calloc(n, sizeof *t->grad);
     t->right = calloc(n, sizeof *t->right);
     t->best = r1_calloc_aligned(t->m->net.plan.weight_bytes + 64, 1);
-    if (!t->end || !t->score || !t->grad || !t->right || !t->best) R1_FAIL(err, R1_E_NOMEM, "reward: out of memory");
+    if (!t->end || !t->score || !t->grad || !t->right || !t->best)
+        R1_FAIL(err, R1_E_NOMEM, "reward: out of memory");
     memcpy(t->best, t->m->weights, t->m->net.plan.weight_bytes);
     return R1_OK;
 }
@@ -113,7 +121,8 @@ static r1_status reward_set_up(rewarder *t, r1_err *err)
 {
     if (t->o.n_group < 2 || t->o.n_group > GROUP_MAX || t->o.n_case > CASES_MAX || !t->o.n_valid)
         R1_FAIL(err, R1_E_INVAL,
-                "reward: %u traces of %u cases a step and %zu validation shards; expected 2 to %d of at most "
+                "reward: %u traces of %u cases a step and %zu validation shards; expected 2 to %d "
+                "of at most "
                 "%d, and one shard or more",
                 t->o.n_group, t->o.n_case, t->o.n_valid, GROUP_MAX, CASES_MAX);
     r1_evidence_spec spec = {t->o.truth, NULL, t->o.door, t->o.given, t->o.n_ask_max};
@@ -121,7 +130,8 @@ static r1_status reward_set_up(rewarder *t, r1_err *err)
     R1_TRY(r1_data_open(&t->valid, t->o.valid, t->o.n_valid, err));
     R1_TRY(r1_evidence_make(&t->rules, &spec, &t->train, err));
     if (r1_shard_schema_hash(t->valid.shard[0]) != r1_shard_schema_hash(t->train.shard[0]))
-        R1_FAIL(err, R1_E_INVAL, "reward: shard %s has another feature schema than %s", t->o.valid[0], t->o.train[0]);
+        R1_FAIL(err, R1_E_INVAL, "reward: shard %s has another feature schema than %s",
+                t->o.valid[0], t->o.train[0]);
     R1_TRY(r1_evidence_labelled(&t->rules, &t->train, t->o.train[0], err));
     R1_TRY(r1_evidence_labelled(&t->rules, &t->valid, t->o.valid[0], err));
     R1_TRY(reward_make_model(t, err));
@@ -150,7 +160,7 @@ static void tear_down(rewarder *t)
     free(t->best);
 }
 
-/* ---- a step ----------------------------------------------------------------------------------------------- */
+/* ---- a step ---------------------------------------------------------------------------------- */
 
 static void reward_ends(rewarder *t)
 {
@@ -171,8 +181,8 @@ static r1_status score_some(rewarder *t, const r1_data *d, size_t at, size_t n, 
 {
     R1_TRY(r1_actor_run(&t->actor, d, &t->cases, t->end + at, n, err));
     for (size_t i = at; i < at + n; i++)
-        t->score[i] =
-            (double)r1_actor_logits(&t->actor)[(i - at) * r1_actor_stride(&t->actor) + t->rollout.trace[i].verdict];
+        t->score[i] = (double)r1_actor_logits(
+            &t->actor)[(i - at) * r1_actor_stride(&t->actor) + t->rollout.trace[i].verdict];
     return R1_OK;
 }
 
@@ -184,7 +194,8 @@ static size_t reward_piece(const rewarder *t, size_t at)
 
 static r1_status reward_score_all(rewarder *t, const r1_data *d, r1_err *err)
 {
-    for (size_t at = 0; at < t->rollout.n_trace; at += t->actor.cap) R1_TRY(score_some(t, d, at, reward_piece(t, at), err));
+    for (size_t at = 0; at < t->rollout.n_trace; at += t->actor.cap)
+        R1_TRY(score_some(t, d, at, reward_piece(t, at), err));
     return R1_OK;
 }
 
@@ -194,8 +205,8 @@ static double reward_contrast(const rewarder *t, double *grad)
     size_t g = t->o.n_group;
     double loss = 0, share = 1 / (double)t->cases.n;
     for (size_t c = 0; c < t->cases.n; c++)
-        loss += share * r1_contrast_loss(t->score + c * g, t->right + c * g, g, t->o.contrast, t->o.temperature, share,
-                                         grad ? grad + c * g : NULL);
+        loss += share * r1_contrast_loss(t->score + c * g, t->right + c * g, g, t->o.contrast,
+                                         t->o.temperature, share, grad ? grad + c * g : NULL);
     return loss;
 }
 
@@ -205,12 +216,14 @@ static r1_status reward_descend(rewarder *t, double *loss, r1_err *err)
     memset(t->grad, 0, t->rollout.n_trace * sizeof *t->grad);
     *loss = reward_contrast(t, t->grad);
     if (!isfinite(*loss))
-        R1_FAIL(err, R1_E_INVAL, "reward: the loss is not finite at step %llu: lower the learning rate (%g)",
+        R1_FAIL(err, R1_E_INVAL,
+                "reward: the loss is not finite at step %llu: lower the learning rate (%g)",
                 (unsigned long long)t->step, t->o.lr);
     for (size_t at = 0; at < t->rollout.n_trace; at += t->actor.cap) {
         size_t n = reward_piece(t, at);
         R1_TRY(r1_actor_run(&t->actor, &t->train, &t->cases, t->end + at, n, err));
-        for (size_t i = at; i < at + n; i++) *output_of(r1_actor_grad(&t->actor), t, i, at) = (float)t->grad[i];
+        for (size_t i = at; i < at + n; i++)
+            *output_of(r1_actor_grad(&t->actor), t, i, at) = (float)t->grad[i];
         R1_TRY(r1_actor_backward(&t->actor, err));
     }
     return R1_OK;
@@ -222,12 +235,14 @@ static r1_status next_valid(rewarder *t, size_t *at, size_t to, r1_rng *rng, r1_
     r1_rows_clear(&t->cases);
     for (; *at < to && t->cases.n < t->o.n_case; ++*at)
         R1_TRY(r1_rows_add(&t->cases, &t->valid, &t->valid.unit[*at], err));
-    R1_TRY(r1_rollout_run(&t->rollout, &t->rules, NULL, &t->valid, &t->cases, t->o.n_group, false, rng, err));
+    R1_TRY(r1_rollout_run(&t->rollout, &t->rules, NULL, &t->valid, &t->cases, t->o.n_group, false,
+                          rng, err));
     reward_ends(t);
     return reward_score_all(t, &t->valid, err);
 }
 
-/* What stops the training are traces of the half that calibrates, the same ones each time: the other half only judges. */
+/* What stops the training are traces of the half that calibrates, the same ones each time: the
+ * other half only judges. */
 static r1_status reward_watch(rewarder *t, r1_err *err)
 {
     size_t to = t->valid.n_unit / 2 < WATCHED ? t->valid.n_unit / 2 : WATCHED;
@@ -248,8 +263,10 @@ static r1_status reward_watch(rewarder *t, r1_err *err)
     }
     FILE *f = t->o.metrics ? fopen(t->o.metrics, "ae") : NULL;
     if (!f) return R1_OK;
-    fprintf(f, "{\"stage\":\"reward\",\"event\":\"valid\",\"step\":%llu,\"seconds\":%.3f,\"loss\":%.6g}\n",
-            (unsigned long long)t->step, (double)(r1_mono_us() - t->start_us) * 1e-6, sum);
+    fprintf(
+        f,
+        "{\"stage\":\"reward\",\"event\":\"valid\",\"step\":%llu,\"seconds\":%.3f,\"loss\":%.6g}\n",
+        (unsigned long long)t->step, (double)(r1_mono_us() - t->start_us) * 1e-6, sum);
     fclose(f);
     return R1_OK;
 }
@@ -262,8 +279,10 @@ static r1_status reward_step(rewarder *t, r1_err *err)
     r1_rng_seed(&rng, t->o.seed ^ (t->step + 1) * 0xd1b54a32d192ed03u);
     r1_rows_clear(&t->cases);
     for (uint32_t i = 0; i < t->o.n_case; i++)
-        R1_TRY(r1_rows_add(&t->cases, &t->train, &t->train.unit[r1_rng_below(&rng, t->train.n_unit)], err));
-    R1_TRY(r1_rollout_run(&t->rollout, &t->rules, NULL, &t->train, &t->cases, t->o.n_group, false, &rng, err));
+        R1_TRY(r1_rows_add(&t->cases, &t->train,
+                           &t->train.unit[r1_rng_below(&rng, t->train.n_unit)], err));
+    R1_TRY(r1_rollout_run(&t->rollout, &t->rules, NULL, &t->train, &t->cases, t->o.n_group, false,
+                          &rng, err));
     reward_ends(t);
     R1_TRY(reward_descend(t, &loss, err));
     double rate = r1_adamw_rate(t->o.lr, 0, (double)t->step / t->o.n_step);
@@ -281,11 +300,11 @@ static r1_status reward_step(rewarder *t, r1_err *err)
     return r1_checkpoint_save(&c, t->o.checkpoint, err);
 }
 
-/* ---- unseen cases ----------------------------------------------------------------------------------------- */
+/* ---- unseen cases ---------------------------------------------------------------------------- */
 
 /* Traces of the units from..to-1, as r1_scores: logit = score, label = right, group = case. */
-static r1_status sample_traces(rewarder *t, size_t from, size_t to, r1_scores *s, uint32_t *held, uint32_t *verdict,
-                               r1_err *err)
+static r1_status sample_traces(rewarder *t, size_t from, size_t to, r1_scores *s, uint32_t *held,
+                               uint32_t *verdict, r1_err *err)
 {
     r1_rng rng;
     r1_rng_seed(&rng, t->o.seed ^ 0x2545f4914f6cdd1du);
@@ -325,7 +344,9 @@ static r1_status reward_judge(rewarder *t, r1_reward_report *r, r1_err *err)
     size_t half = t->valid.n_unit / 2, n = (t->valid.n_unit - half) * t->o.n_group;
     uint32_t *held = calloc(n + 1, sizeof *held), *verdict = calloc(n + 1, sizeof *verdict);
     r1_scores fit = {0}, s = {0};
-    r1_status st = held && verdict ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "reward: out of memory");
+    r1_status st = held && verdict
+                       ? R1_OK
+                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "reward: out of memory");
     if (st == R1_OK) st = r1_scores_new(&fit, &shape, half * t->o.n_group, err);
     if (st == R1_OK) st = r1_scores_new(&s, &shape, n, err);
     if (st == R1_OK) st = sample_traces(t, 0, half, &fit, held, verdict, err);
@@ -341,7 +362,8 @@ static r1_status reward_judge(rewarder *t, r1_reward_report *r, r1_err *err)
         r->ece = r1_metric_ece(s.logit, s.label, NULL, s.n);
         r->n_trace = s.n;
         for (size_t i = 0; t->o.each && i < s.n; i++)
-            t->o.each(t->o.ctx, s.id[i], held[i], verdict[i], s.label[i] > 0.5f, 1 / (1 + exp(-(double)s.logit[i])));
+            t->o.each(t->o.ctx, s.id[i], held[i], verdict[i], s.label[i] > 0.5f,
+                      1 / (1 + exp(-(double)s.logit[i])));
     }
     r1_scores_free(&fit);
     r1_scores_free(&s);
@@ -355,20 +377,25 @@ static void reward_write_metrics(const rewarder *t, const r1_reward_report *r)
     FILE *f = t->o.metrics ? fopen(t->o.metrics, "ae") : NULL;
     if (!f) return;
     fprintf(f,
-            "{\"stage\":\"reward\",\"event\":\"end\",\"step\":%llu,\"seconds\":%.3f,\"loss\":%.6g,\"agreement\":%.6g,"
+            "{\"stage\":\"reward\",\"event\":\"end\",\"step\":%llu,\"seconds\":%.3f,\"loss\":%.6g,"
+            "\"agreement\":%.6g,"
             "\"auc\":%.6g,\"ece\":%.6g,\"pairs\":%llu}\n",
             (unsigned long long)t->step, r->seconds, t->loss_mean, r->agreement, r->auc, r->ece,
             (unsigned long long)r->n_pair);
     fclose(f);
 }
 
-static bool reward_finished(const rewarder *t) { return t->step >= t->o.n_step || (t->o.patience && t->bad >= t->o.patience); }
+static bool reward_finished(const rewarder *t)
+{
+    return t->step >= t->o.n_step || (t->o.patience && t->bad >= t->o.patience);
+}
 
 static r1_status reward_run(rewarder *t, r1_reward_report *r, r1_err *err)
 {
     while (!reward_finished(t)) {
         R1_TRY(reward_step(t, err));
-        bool stop = t->o.stopped && t->o.stopped(), limit = t->o.n_step_max && t->step >= t->o.n_step_max;
+        bool stop = t->o.stopped && t->o.stopped(),
+             limit = t->o.n_step_max && t->step >= t->o.n_step_max;
         if (!stop && !limit) continue;
         r1_checkpoint c = reward_state_of(t);
         if (t->o.checkpoint) R1_TRY(r1_checkpoint_save(&c, t->o.checkpoint, err));

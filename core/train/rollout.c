@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rollout.c - traces advance side by side, one decision at a time, so that the model sees large batches. */
+/* rollout.c - traces advance side by side, one decision at a time, so that the model sees large
+ * batches. */
 #include "train/rollout.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- a model on nodes ------------------------------------------------------------------------------------- */
+/* ---- a model on nodes ------------------------------------------------------------------------ */
 
 static const r1_head_desc *find_head(const r1_desc *d, const char *name)
 {
@@ -15,12 +16,14 @@ static const r1_head_desc *find_head(const r1_desc *d, const char *name)
     return NULL;
 }
 
-r1_status r1_actor_new(r1_actor *a, const r1_model *m, const char *head, uint32_t n_output, uint32_t cap, r1_crew *crew,
-                       uint32_t n_slice, r1_err *err)
+r1_status r1_actor_new(r1_actor *a, const r1_model *m, const char *head, uint32_t n_output,
+                       uint32_t cap, r1_crew *crew, uint32_t n_slice, r1_err *err)
 {
     const r1_head_desc *h = find_head(m->desc, head);
     if (!h || h->kind != R1_HEAD_CLASS || h->n != n_output)
-        R1_FAIL(err, R1_E_INVAL, "head \"%s\": expected a class head with %u outputs, found %s with %u", head, n_output,
+        R1_FAIL(err, R1_E_INVAL,
+                "head \"%s\": expected a class head with %u outputs, found %s with %u", head,
+                n_output,
                 !h                         ? "none"
                 : h->kind == R1_HEAD_CLASS ? "one"
                                            : "another kind",
@@ -47,7 +50,10 @@ void r1_actor_free(r1_actor *a)
     *a = (r1_actor){0};
 }
 
-static size_t slice_floats(const r1_actor *a, const r1_slice *s) { return s->n * r1_actor_stride(a); }
+static size_t slice_floats(const r1_actor *a, const r1_slice *s)
+{
+    return s->n * r1_actor_stride(a);
+}
 
 static r1_status run_slice(void *ctx, uint32_t k, r1_err *err)
 {
@@ -73,7 +79,8 @@ static r1_status rollout_backward_slice(void *ctx, uint32_t k, r1_err *err)
     return r1_exec_backward(s->e, err);
 }
 
-r1_status r1_actor_run(r1_actor *a, const r1_data *d, const r1_rows *cases, const r1_node *node, size_t n, r1_err *err)
+r1_status r1_actor_run(r1_actor *a, const r1_data *d, const r1_rows *cases, const r1_node *node,
+                       size_t n, r1_err *err)
 {
     for (size_t i = 0; i < n; i++) {
         a->sample[i] = cases->sample[node[i].row];
@@ -90,7 +97,10 @@ r1_status r1_actor_run(r1_actor *a, const r1_data *d, const r1_rows *cases, cons
     return r1_machine_each(&a->machine, run_slice, a, err);
 }
 
-r1_status r1_actor_backward(r1_actor *a, r1_err *err) { return r1_machine_each(&a->machine, rollout_backward_slice, a, err); }
+r1_status r1_actor_backward(r1_actor *a, r1_err *err)
+{
+    return r1_machine_each(&a->machine, rollout_backward_slice, a, err);
+}
 
 /* The final position, where all items held have been read. */
 static size_t first_output(const r1_actor *a)
@@ -102,7 +112,7 @@ const float *r1_actor_logits(const r1_actor *a) { return a->logits + first_outpu
 
 float *r1_actor_grad(const r1_actor *a) { return a->slope + first_output(a); }
 
-/* ---- traces ----------------------------------------------------------------------------------------------- */
+/* ---- traces ---------------------------------------------------------------------------------- */
 
 r1_status r1_rollout_new(r1_rollout *r, const r1_evidence_rules *rules, size_t n_trace, r1_err *err)
 {
@@ -127,7 +137,8 @@ void r1_rollout_free(r1_rollout *r)
     *r = (r1_rollout){0};
 }
 
-/* The nodes of this step, from `first` on: traces that stand alike meet. Returns how many traces go on. */
+/* The nodes of this step, from `first` on: traces that stand alike meet. Returns how many traces
+ * go on. */
 static size_t rollout_gather(r1_rollout *r, size_t first)
 {
     size_t going = 0;
@@ -144,8 +155,8 @@ static size_t rollout_gather(r1_rollout *r, size_t first)
     return going;
 }
 
-static r1_status score_nodes(r1_rollout *r, r1_actor *a, const r1_data *d, const r1_rows *cases, size_t first,
-                             r1_err *err)
+static r1_status score_nodes(r1_rollout *r, r1_actor *a, const r1_data *d, const r1_rows *cases,
+                             size_t first, r1_err *err)
 {
     size_t row = r->n_action * sizeof *r->logits;
     for (size_t i = first * r->n_action; !a && i < r->n_node * r->n_action; i++)
@@ -154,7 +165,8 @@ static r1_status score_nodes(r1_rollout *r, r1_actor *a, const r1_data *d, const
         size_t n = r->n_node - at < a->cap ? r->n_node - at : a->cap;
         R1_TRY(r1_actor_run(a, d, cases, r->node + at, n, err));
         for (size_t i = 0; i < n; i++)
-            memcpy(r->logits + (at + i) * r->n_action, r1_actor_logits(a) + i * r1_actor_stride(a), row);
+            memcpy(r->logits + (at + i) * r->n_action, r1_actor_logits(a) + i * r1_actor_stride(a),
+                   row);
     }
     return R1_OK;
 }
@@ -174,7 +186,8 @@ static uint32_t rollout_draw(const double *log_prob, uint32_t n, bool greedy, r1
     return last; /* of rounding: the last that is permitted */
 }
 
-static void rollout_speak(const r1_evidence_rules *rules, const r1_rows *cases, r1_trace *t, uint32_t verdict)
+static void rollout_speak(const r1_evidence_rules *rules, const r1_rows *cases, r1_trace *t,
+                          uint32_t verdict)
 {
     t->done = true;
     t->verdict = verdict;
@@ -182,8 +195,8 @@ static void rollout_speak(const r1_evidence_rules *rules, const r1_rows *cases, 
     t->reward = (t->right ? 1 : 0) - t->cost;
 }
 
-static void rollout_decide(r1_rollout *r, const r1_evidence_rules *rules, const r1_rows *cases, size_t i, bool greedy,
-                   r1_rng *rng)
+static void rollout_decide(r1_rollout *r, const r1_evidence_rules *rules, const r1_rows *cases,
+                           size_t i, bool greedy, r1_rng *rng)
 {
     double log_prob[R1_ACTIONS_MAX];
     r1_trace *t = &r->trace[i];
@@ -213,8 +226,9 @@ static int by_node(const void *a, const void *b)
     return x->trace < y->trace ? -1 : 1;
 }
 
-r1_status r1_rollout_run(r1_rollout *r, const r1_evidence_rules *rules, r1_actor *actor, const r1_data *d,
-                         const r1_rows *cases, uint32_t n_group, bool greedy, r1_rng *rng, r1_err *err)
+r1_status r1_rollout_run(r1_rollout *r, const r1_evidence_rules *rules, r1_actor *actor,
+                         const r1_data *d, const r1_rows *cases, uint32_t n_group, bool greedy,
+                         r1_rng *rng, r1_err *err)
 {
     r->n_node = r->n_decision = 0;
     r->n_trace = cases->n * n_group;
@@ -229,7 +243,7 @@ r1_status r1_rollout_run(r1_rollout *r, const r1_evidence_rules *rules, r1_actor
     return R1_OK;
 }
 
-/* ---- what they earned ------------------------------------------------------------------------------------- */
+/* ---- what they earned ------------------------------------------------------------------------ */
 
 void r1_rollout_add(r1_policy_eval *sum, const r1_rollout *r)
 {
@@ -248,19 +262,22 @@ void r1_rollout_means(r1_policy_eval *sum)
     sum->reward /= n, sum->right /= n, sum->cost /= n, sum->n_ask /= n;
 }
 
-r1_status r1_rollout_judge(r1_rollout *r, const r1_evidence_rules *rules, r1_actor *actor, const r1_data *d,
-                           r1_rows *cases,
-                           void (*each)(void *ctx, uint64_t id, uint32_t held, uint32_t verdict, bool right), void *ctx,
-                           r1_policy_eval *out, r1_err *err)
+r1_status r1_rollout_judge(r1_rollout *r, const r1_evidence_rules *rules, r1_actor *actor,
+                           const r1_data *d, r1_rows *cases,
+                           void (*each)(void *ctx, uint64_t id, uint32_t held, uint32_t verdict,
+                                        bool right),
+                           void *ctx, r1_policy_eval *out, r1_err *err)
 {
     *out = (r1_policy_eval){0};
     for (size_t u = 0; u < d->n_unit;) {
         r1_rows_clear(cases);
-        for (; u < d->n_unit && cases->n < cases->cap; u++) R1_TRY(r1_rows_add(cases, d, &d->unit[u], err));
+        for (; u < d->n_unit && cases->n < cases->cap; u++)
+            R1_TRY(r1_rows_add(cases, d, &d->unit[u], err));
         R1_TRY(r1_rollout_run(r, rules, actor, d, cases, 1, true, NULL, err));
         r1_rollout_add(out, r);
         for (size_t i = 0; each && i < r->n_trace; i++)
-            each(ctx, cases->sample[i].id, r->trace[i].held, r->trace[i].verdict, r->trace[i].right);
+            each(ctx, cases->sample[i].id, r->trace[i].held, r->trace[i].verdict,
+                 r->trace[i].right);
     }
     r1_rollout_means(out);
     return R1_OK;

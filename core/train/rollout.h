@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rollout.h - traces of evidence under a policy, many at once: what each one held, asked, said and earned.
+/* rollout.h - traces of evidence under a policy, many at once: what each one held, asked, said
+ * and earned.
  *
- * A trace's state is its case and the set of items it holds; traces of one case that hold the same set share a node, which is run once.
- * Random numbers are drawn trace by trace in a fixed order: the same generator gives the same traces. */
+ * A trace's state is its case and the set of items it holds; traces of one case that hold the
+ * same set share a node, which is run once. Random numbers are drawn trace by trace in a fixed
+ * order: the same generator gives the same traces. */
 #ifndef R1_ROLLOUT_H
 #define R1_ROLLOUT_H
 
@@ -24,19 +26,25 @@ typedef struct {
     r1_sample *sample;
     uint32_t *drop;
     r1_pack_source src;
-    float *logits, *slope; /* [cap][stride]: of all slices; slope: what is to go backward, 0 between */
+    float *logits,
+        *slope; /* [cap][stride]: of all slices; slope: what is to go backward, 0 between */
 } r1_actor;
 /* crew (borrowed, NULL: the caller alone) and n_slice as in machine.h. */
-r1_status r1_actor_new(r1_actor *a, const r1_model *m, const char *head, uint32_t n_output, uint32_t cap, r1_crew *crew,
-                       uint32_t n_slice, r1_err *err);
+r1_status r1_actor_new(r1_actor *a, const r1_model *m, const char *head, uint32_t n_output,
+                       uint32_t cap, r1_crew *crew, uint32_t n_slice, r1_err *err);
 void r1_actor_free(r1_actor *a);
 /* At most cap nodes. Logits of node i are then at r1_actor_logits(a) + i * r1_actor_stride(a). */
-r1_status r1_actor_run(r1_actor *a, const r1_data *d, const r1_rows *cases, const r1_node *node, size_t n, r1_err *err);
+r1_status r1_actor_run(r1_actor *a, const r1_data *d, const r1_rows *cases, const r1_node *node,
+                       size_t n, r1_err *err);
 const float *r1_actor_logits(const r1_actor *a);
 float *r1_actor_grad(const r1_actor *a);
-/* After a run, and after its gradient has been added to r1_actor_grad: adds to the slices' gradients of the weights; r1_actor_grad is 0 again. */
+/* After a run, and after its gradient has been added to r1_actor_grad: adds to the slices'
+ * gradients of the weights; r1_actor_grad is 0 again. */
 r1_status r1_actor_backward(r1_actor *a, r1_err *err);
-static inline size_t r1_actor_stride(const r1_actor *a) { return (size_t)a->m->net.n_position * a->m->desc->n_output; }
+static inline size_t r1_actor_stride(const r1_actor *a)
+{
+    return (size_t)a->m->net.n_position * a->m->desc->n_output;
+}
 
 typedef struct {
     uint32_t row, held, n_decision;
@@ -53,21 +61,29 @@ typedef struct {
     r1_trace *trace;       /* those of a case side by side */
     size_t n_node, n_decision, n_trace, cap;
     uint32_t n_action, n_item;
-    float reserve; /* of traces without an actor: keeps them from speaking at once; 0: every action is as likely */
+    float
+        /* of traces without an actor: keeps them from speaking at once; 0: every action is as
+         * likely */
+        reserve;
 } r1_rollout;
 
-r1_status r1_rollout_new(r1_rollout *r, const r1_evidence_rules *rules, size_t n_trace, r1_err *err);
+r1_status r1_rollout_new(r1_rollout *r, const r1_evidence_rules *rules, size_t n_trace,
+                         r1_err *err);
 void r1_rollout_free(r1_rollout *r);
-/* n_group traces of each case. actor NULL: every permitted item is as likely, and a verdict less so by the factor e^-reserve. greedy: the most probable action, the first of equals. */
-r1_status r1_rollout_run(r1_rollout *r, const r1_evidence_rules *rules, r1_actor *actor, const r1_data *d,
-                         const r1_rows *cases, uint32_t n_group, bool greedy, r1_rng *rng, r1_err *err);
+/* n_group traces of each case. actor NULL: every permitted item is as likely, and a verdict less
+ * so by the factor e^-reserve. greedy: the most probable action, the first of equals. */
+r1_status r1_rollout_run(r1_rollout *r, const r1_evidence_rules *rules, r1_actor *actor,
+                         const r1_data *d, const r1_rows *cases, uint32_t n_group, bool greedy,
+                         r1_rng *rng, r1_err *err);
 /* Adds what the traces earned to sums; divides them by their number. */
 void r1_rollout_add(r1_policy_eval *sum, const r1_rollout *r);
 void r1_rollout_means(r1_policy_eval *sum);
-/* Every case of d, one trace each, most probable actions; each as in r1_policy_judge_opts. cases and r: working space. */
-r1_status r1_rollout_judge(r1_rollout *r, const r1_evidence_rules *rules, r1_actor *actor, const r1_data *d,
-                           r1_rows *cases,
-                           void (*each)(void *ctx, uint64_t id, uint32_t held, uint32_t verdict, bool right), void *ctx,
-                           r1_policy_eval *out, r1_err *err);
+/* Every case of d, one trace each, most probable actions; each as in r1_policy_judge_opts. cases
+ * and r: working space. */
+r1_status r1_rollout_judge(r1_rollout *r, const r1_evidence_rules *rules, r1_actor *actor,
+                           const r1_data *d, r1_rows *cases,
+                           void (*each)(void *ctx, uint64_t id, uint32_t held, uint32_t verdict,
+                                        bool right),
+                           void *ctx, r1_policy_eval *out, r1_err *err);
 
 #endif

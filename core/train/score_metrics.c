@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* score_metrics.c - figures over scores: area under ROC and precision-recall with ties handled exactly, calibration error,
- * place of the best in a rank group. */
+/* score_metrics.c - figures over scores: area under ROC and precision-recall with ties handled
+ * exactly, calibration error, place of the best in a rank group. */
 #include "train/score_metrics.h"
 
 #include <math.h>
@@ -53,8 +53,14 @@ static double one_area(const float *score, const float *label, size_t n, bool wa
     return want_ap ? ap : auc;
 }
 
-double r1_metric_auc(const float *score, const float *label, size_t n) { return one_area(score, label, n, false); }
-double r1_metric_ap(const float *score, const float *label, size_t n) { return one_area(score, label, n, true); }
+double r1_metric_auc(const float *score, const float *label, size_t n)
+{
+    return one_area(score, label, n, false);
+}
+double r1_metric_ap(const float *score, const float *label, size_t n)
+{
+    return one_area(score, label, n, true);
+}
 
 double r1_metric_ece(const float *logit, const float *label, const float *weight, size_t n)
 {
@@ -70,7 +76,8 @@ double r1_metric_ece(const float *logit, const float *label, const float *weight
     for (size_t b = 0; b < BINS; b++) {
         double excess = 0;
         for (size_t i = n * b / BINS; i < n * (b + 1) / BINS; i++) {
-            excess += (double)p[i].weight * (1 / (1 + exp(-(double)p[i].score)) - (p[i].label > 0.5f));
+            excess +=
+                (double)p[i].weight * (1 / (1 + exp(-(double)p[i].score)) - (p[i].label > 0.5f));
             all += (double)p[i].weight;
         }
         sum += fabs(excess);
@@ -79,12 +86,14 @@ double r1_metric_ece(const float *logit, const float *label, const float *weight
     return sum / all;
 }
 
-void r1_metric_rank(const float *score, const float *label, const uint64_t *group, size_t n, double *top1, double *mrr)
+void r1_metric_rank(const float *score, const float *label, const uint64_t *group, size_t n,
+                    double *top1, double *mrr)
 {
     double first = 0, reciprocal = 0, groups = 0;
     for (size_t i = 0, j; i < n; i = j) {
         float best = 0;
-        for (j = i; j < n && (j == i || (group[j] && group[j] == group[i])); j++) best = fmaxf(best, label[j]);
+        for (j = i; j < n && (j == i || (group[j] && group[j] == group[i])); j++)
+            best = fmaxf(best, label[j]);
         if (!(best > 0)) continue;
         float score_best = -INFINITY;
         for (size_t k = i; k < j; k++)

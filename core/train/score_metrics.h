@@ -5,9 +5,12 @@
 
 #include "r1_train.h"
 
-/* Expected calibration error over 15 bins of equally many scores, each score by its weight; weight NULL: 1. */
+/* Expected calibration error over 15 bins of equally many scores, each score by its weight;
+ * weight NULL: 1. */
 double r1_metric_ece(const float *logit, const float *label, const float *weight, size_t n);
-/* Over runs of equal group: share with a best-labelled sample strictly on top, and the mean reciprocal place. */
-void r1_metric_rank(const float *score, const float *label, const uint64_t *group, size_t n, double *top1, double *mrr);
+/* Over runs of equal group: share with a best-labelled sample strictly on top, and the mean
+ * reciprocal place. */
+void r1_metric_rank(const float *score, const float *label, const uint64_t *group, size_t n,
+                    double *top1, double *mrr);
 
 #endif

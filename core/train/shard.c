@@ -3,8 +3,9 @@
  *
  *   header 64 bytes | description | records, 8-byte aligned | index: u64 offset per sample, then per event | u32 crc, ...
  *
- * An event record is its columns; a sample record its head and then its present items. The reader checks every record once
- * at open, so that getting a sample afterwards cannot fail on what the file says. */
+ * An event record is its columns; a sample record its head and then its present items. The
+ * reader checks every record once at open, so that getting a sample afterwards cannot fail on
+ * what the file says. */
 #include "r1_shard.h"
 
 #include "model/desc.h"
@@ -39,7 +40,7 @@ typedef struct {
 } record;
 _Static_assert(sizeof(record) == 32, "shard record");
 
-/* ---- writer ----------------------------------------------------------------------------------------------- */
+/* ---- writer ---------------------------------------------------------------------------------- */
 
 typedef struct {
     uint64_t *at;
@@ -92,7 +93,8 @@ static bool put_aligned(r1_shard_writer *w, const void *p, size_t n)
     return shard_put(w, p, n) && shard_put(w, zero, (8 - w->len % 8) % 8);
 }
 
-r1_status r1_shard_create(r1_shard_writer **out, const char *path, const char *description_json, r1_err *err)
+r1_status r1_shard_create(r1_shard_writer **out, const char *path, const char *description_json,
+                          r1_err *err)
 {
     r1_shard_writer *w = calloc(1, sizeof *w);
     if (!w) R1_FAIL(err, R1_E_NOMEM, "shard %s: out of memory", path);
@@ -107,7 +109,9 @@ r1_status r1_shard_create(r1_shard_writer **out, const char *path, const char *d
         memcpy(w->path, path, n);
         snprintf(w->part, n + 6, "%s.part", path);
         w->f = fopen(w->part, "wb");
-        if (!w->f) st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "shard %s: %s", w->part, strerror(errno));
+        if (!w->f)
+            st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "shard %s: %s", w->part,
+                            strerror(errno));
     }
     if (st == R1_OK) {
         header h = {0};
@@ -143,14 +147,17 @@ void r1_shard_abort(r1_shard_writer *w)
     free(w);
 }
 
-static bool shard_put_columns(r1_shard_writer *w, const r1_row_desc *r, const float *num, const int32_t *cat)
+static bool shard_put_columns(r1_shard_writer *w, const r1_row_desc *r, const float *num,
+                              const int32_t *cat)
 {
     return shard_put(w, num, r->n_num * sizeof *num) && shard_put(w, cat, r->n_cat * sizeof *cat);
 }
 
-r1_status r1_shard_add_event(r1_shard_writer *w, const r1_event *event, uint64_t *index, r1_err *err)
+r1_status r1_shard_add_event(r1_shard_writer *w, const r1_event *event, uint64_t *index,
+                             r1_err *err)
 {
-    if (!w->d->has_event) R1_FAIL(err, R1_E_INVAL, "shard %s: the description has no \"event\"", w->path);
+    if (!w->d->has_event)
+        R1_FAIL(err, R1_E_INVAL, "shard %s: the description has no \"event\"", w->path);
     w->len = 0;
     shard_put_columns(w, &w->d->event, event->num, event->cat);
     *index = w->events.n;
@@ -160,10 +167,12 @@ r1_status r1_shard_add_event(r1_shard_writer *w, const r1_event *event, uint64_t
 static bool put_graph(r1_shard_writer *w, const r1_item_desc *it, const r1_item *in)
 {
     uint32_t head[2] = {in->n_node, in->n_edge};
-    return in->n_node <= it->n_node_max && in->n_edge <= it->n_edge_max && shard_put(w, head, sizeof head) &&
+    return in->n_node <= it->n_node_max && in->n_edge <= it->n_edge_max &&
+           shard_put(w, head, sizeof head) &&
            shard_put(w, in->node, (size_t)in->n_node * it->row.n_num * sizeof(float)) &&
            shard_put(w, in->edge, (size_t)in->n_edge * it->n_edge_feature * sizeof(float)) &&
-           shard_put(w, in->src, in->n_edge * sizeof(int32_t)) && shard_put(w, in->dst, in->n_edge * sizeof(int32_t)) &&
+           shard_put(w, in->src, in->n_edge * sizeof(int32_t)) &&
+           shard_put(w, in->dst, in->n_edge * sizeof(int32_t)) &&
            shard_put(w, in->mark, in->n_node);
 }
 
@@ -172,7 +181,8 @@ static bool put_memory(r1_shard_writer *w, const r1_item_desc *it, const r1_item
     uint32_t head[2] = {in->n_ref, (in->bucket ? 1u : 0) | (in->log_weight ? 2u : 0)};
     for (uint32_t j = 0; j < in->n_ref; j++)
         if (in->ref[j] >= w->events.n) return false;
-    return in->n_ref <= it->n_ref_max && shard_put(w, head, sizeof head) && shard_put(w, in->ref, in->n_ref * sizeof(uint64_t)) &&
+    return in->n_ref <= it->n_ref_max && shard_put(w, head, sizeof head) &&
+           shard_put(w, in->ref, in->n_ref * sizeof(uint64_t)) &&
            shard_put(w, in->log_weight, in->log_weight ? in->n_ref * sizeof(float) : 0) &&
            shard_put(w, in->bucket, in->bucket ? in->n_ref : 0);
 }
@@ -199,25 +209,27 @@ static bool put_item(r1_shard_writer *w, const r1_item_desc *it, const r1_item *
 r1_status r1_shard_add(r1_shard_writer *w, const r1_sample *s, r1_err *err)
 {
     record r = {.id = s->id, .group = s->group, .weight = s->weight};
-    if (!s->label) R1_FAIL(err, R1_E_INVAL, "shard %s: sample %zu has no label", w->path, w->samples.n);
+    if (!s->label)
+        R1_FAIL(err, R1_E_INVAL, "shard %s: sample %zu has no label", w->path, w->samples.n);
     w->len = sizeof r;
     put_aligned(w, s->label, w->d->n_headc * sizeof(float));
     for (uint32_t i = 0; i < w->d->n_item; i++) {
         if (!s->item[i].present) continue;
         r.present |= 1u << i;
         if (!put_item(w, &w->d->item[i], &s->item[i]))
-            R1_FAIL(
-                err, R1_E_INVAL,
-                "shard %s: sample %zu, item \"%s\" passes a maximum of the description, %d bytes, or names an event "
-                "that was not added",
-                w->path, w->samples.n, w->d->item[i].name, RECORD_MAX);
+            R1_FAIL(err, R1_E_INVAL,
+                    "shard %s: sample %zu, item \"%s\" passes a maximum of the description, %d "
+                    "bytes, or names an event "
+                    "that was not added",
+                    w->path, w->samples.n, w->d->item[i].name, RECORD_MAX);
     }
     r.bytes = (uint32_t)w->len;
     memcpy(w->buf, &r, sizeof r);
     return shard_flush(w, &w->samples, err);
 }
 
-static bool put_index(r1_shard_writer *w, const offsets *o) /* empty: at is NULL, which fwrite must not see */
+static bool put_index(r1_shard_writer *w,
+                      const offsets *o) /* empty: at is NULL, which fwrite must not see */
 {
     return o->n == 0 || fwrite(o->at, 8, o->n, w->f) == o->n;
 }
@@ -235,8 +247,9 @@ static r1_status write_tail(r1_shard_writer *w, r1_err *err)
     crc = r1_crc32c(w->d->text, h.desc_bytes, crc);
     crc = r1_crc32c(w->samples.at, 8 * w->samples.n, crc);
     h.crc = r1_crc32c(w->events.at, 8 * w->events.n, crc);
-    bool ok = put_index(w, &w->samples) && put_index(w, &w->events) && fseek(w->f, 0, SEEK_SET) == 0 &&
-              fwrite(&h, sizeof h, 1, w->f) == 1 && fflush(w->f) == 0 && fsync(fileno(w->f)) == 0;
+    bool ok = put_index(w, &w->samples) && put_index(w, &w->events) &&
+              fseek(w->f, 0, SEEK_SET) == 0 && fwrite(&h, sizeof h, 1, w->f) == 1 &&
+              fflush(w->f) == 0 && fsync(fileno(w->f)) == 0;
     if (!ok) R1_FAIL(err, R1_E_IO, "shard %s: cannot write: %s", w->part, strerror(errno));
     return R1_OK;
 }
@@ -248,13 +261,14 @@ r1_status r1_shard_finish(r1_shard_writer *w, r1_err *err)
         fclose(w->f);
         w->f = NULL;
         if (rename(w->part, w->path) != 0)
-            st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "shard %s: cannot rename: %s", w->part, strerror(errno));
+            st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "shard %s: cannot rename: %s",
+                            w->part, strerror(errno));
     }
     r1_shard_abort(w);
     return st;
 }
 
-/* ---- reader ----------------------------------------------------------------------------------------------- */
+/* ---- reader ---------------------------------------------------------------------------------- */
 
 struct r1_shard {
     r1_desc *d;
@@ -310,7 +324,8 @@ static bool take_graph(cursor *c, const r1_item_desc *it, r1_item *in)
     in->n_edge = head[1];
     return (in->node = shard_take(c, (size_t)head[0] * it->row.n_num * sizeof(float))) &&
            (in->edge = shard_take(c, (size_t)head[1] * it->n_edge_feature * sizeof(float))) &&
-           (in->src = shard_take(c, head[1] * sizeof(int32_t))) && (in->dst = shard_take(c, head[1] * sizeof(int32_t))) &&
+           (in->src = shard_take(c, head[1] * sizeof(int32_t))) &&
+           (in->dst = shard_take(c, head[1] * sizeof(int32_t))) &&
            (in->mark = shard_take(c, head[0]));
 }
 
@@ -364,11 +379,14 @@ static bool shard_sound(const r1_shard *s, const r1_item *item)
     for (uint32_t i = 0; i < s->d->n_item; i++) {
         const r1_item_desc *it = &s->d->item[i];
         for (uint32_t j = 0; j < item[i].n_ref; j++)
-            if (item[i].ref[j] >= s->h.n_event || (item[i].bucket && item[i].bucket[j] >= it->n_bucket) ||
+            if (item[i].ref[j] >= s->h.n_event ||
+                (item[i].bucket && item[i].bucket[j] >= it->n_bucket) ||
                 (item[i].log_weight && !(fabsf(item[i].log_weight[j]) <= 20)))
                 return false;
         for (uint32_t j = 0; j < item[i].n_edge; j++)
-            if ((uint32_t)item[i].src[j] >= item[i].n_node || (uint32_t)item[i].dst[j] >= item[i].n_node) return false;
+            if ((uint32_t)item[i].src[j] >= item[i].n_node ||
+                (uint32_t)item[i].dst[j] >= item[i].n_node)
+                return false;
     }
     return true;
 }
@@ -379,7 +397,8 @@ static r1_status check_records(const r1_shard *s, r1_err *err)
     r1_sample sample;
     size_t width = s->d->event.n_num * sizeof(float) + s->d->event.n_cat * sizeof(int32_t);
     for (size_t i = 0; i < s->h.n_event; i++)
-        if (s->events[i] % 8 || s->events[i] > s->h.index_at || s->h.index_at - s->events[i] < width)
+        if (s->events[i] % 8 || s->events[i] > s->h.index_at ||
+            s->h.index_at - s->events[i] < width)
             R1_FAIL(err, R1_E_FORMAT, "shard %s: event %zu lies outside the records", s->path, i);
     for (size_t i = 0; i < s->h.n_sample; i++)
         if (!shard_get(s, i, item, &sample) || !shard_sound(s, item))
@@ -392,23 +411,27 @@ static r1_status shard_check_header(r1_shard *s, r1_err *err)
 {
     memcpy(&s->h, s->map, sizeof s->h);
     const header *h = &s->h;
-    if (memcmp(h->magic, magic, sizeof magic) != 0) R1_FAIL(err, R1_E_FORMAT, "shard %s: no R1SHARD1 file", s->path);
+    if (memcmp(h->magic, magic, sizeof magic) != 0)
+        R1_FAIL(err, R1_E_FORMAT, "shard %s: no R1SHARD1 file", s->path);
     uint64_t index = (uint64_t)s->bytes / 8;
-    if (h->file_bytes != s->bytes || h->n_sample > index || h->n_event > index - h->n_sample || h->index_at % 8 ||
-        h->index_at > s->bytes || s->bytes - h->index_at != 8 * (h->n_sample + h->n_event) ||
+    if (h->file_bytes != s->bytes || h->n_sample > index || h->n_event > index - h->n_sample ||
+        h->index_at % 8 || h->index_at > s->bytes ||
+        s->bytes - h->index_at != 8 * (h->n_sample + h->n_event) ||
         h->desc_bytes > h->index_at - sizeof *h || h->index_at < sizeof *h)
-        R1_FAIL(err, R1_E_FORMAT, "shard %s: the header does not fit %zu bytes (it says %llu)", s->path, s->bytes,
-                (unsigned long long)h->file_bytes);
+        R1_FAIL(err, R1_E_FORMAT, "shard %s: the header does not fit %zu bytes (it says %llu)",
+                s->path, s->bytes, (unsigned long long)h->file_bytes);
     header bare = *h;
     bare.crc = 0;
     uint32_t crc = r1_crc32c(&bare, sizeof bare, 0);
     crc = r1_crc32c(s->map + sizeof *h, h->desc_bytes, crc);
     crc = r1_crc32c(s->map + h->index_at, s->bytes - h->index_at, crc);
-    if (crc != h->crc) R1_FAIL(err, R1_E_FORMAT, "shard %s: checksum %08x, expected %08x", s->path, crc, h->crc);
+    if (crc != h->crc)
+        R1_FAIL(err, R1_E_FORMAT, "shard %s: checksum %08x, expected %08x", s->path, crc, h->crc);
     s->samples = (const uint64_t *)(const void *)(s->map + h->index_at);
     s->events = s->samples + h->n_sample;
     R1_TRY(r1_desc_parse(&s->d, (const char *)s->map + sizeof *h, h->desc_bytes, err));
-    if (s->d->schema_hash != h->schema_hash) R1_FAIL(err, R1_E_FORMAT, "shard %s: foreign schema hash", s->path);
+    if (s->d->schema_hash != h->schema_hash)
+        R1_FAIL(err, R1_E_FORMAT, "shard %s: foreign schema hash", s->path);
     return check_records(s, err);
 }
 
@@ -423,7 +446,8 @@ static r1_status shard_map_file(r1_shard *s, r1_err *err)
     }
     void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     close(fd);
-    if (p == MAP_FAILED) R1_FAIL(err, R1_E_IO, "shard %s: cannot map: %s", s->path, strerror(errno));
+    if (p == MAP_FAILED)
+        R1_FAIL(err, R1_E_IO, "shard %s: cannot map: %s", s->path, strerror(errno));
     s->map = p;
     s->bytes = (size_t)st.st_size;
     return R1_OK;
@@ -463,11 +487,14 @@ size_t r1_shard_n_sample(const r1_shard *s) { return (size_t)s->h.n_sample; }
 size_t r1_shard_n_event(const r1_shard *s) { return (size_t)s->h.n_event; }
 size_t r1_shard_n_item(const r1_shard *s) { return s->d->n_item; }
 
-r1_status r1_shard_get(const r1_shard *s, size_t index, r1_item *item, r1_sample *sample, r1_err *err)
+r1_status r1_shard_get(const r1_shard *s, size_t index, r1_item *item, r1_sample *sample,
+                       r1_err *err)
 {
     if (index >= s->h.n_sample)
-        R1_FAIL(err, R1_E_INVAL, "shard %s: sample %zu of %llu", s->path, index, (unsigned long long)s->h.n_sample);
-    if (!shard_get(s, index, item, sample)) R1_FAIL(err, R1_E_FORMAT, "shard %s: sample %zu is damaged", s->path, index);
+        R1_FAIL(err, R1_E_INVAL, "shard %s: sample %zu of %llu", s->path, index,
+                (unsigned long long)s->h.n_sample);
+    if (!shard_get(s, index, item, sample))
+        R1_FAIL(err, R1_E_FORMAT, "shard %s: sample %zu is damaged", s->path, index);
     return R1_OK;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* statistics.c - what is read off the training data before the first step and never trained: bin edges (quantiles), means and
- * spreads of graph features, byte-pair merges. At most ROWS_MAX rows, evenly spaced, are looked at. */
+/* statistics.c - what is read off the training data before the first step and never trained: bin
+ * edges (quantiles), means and spreads of graph features, byte-pair merges. At most ROWS_MAX
+ * rows, evenly spaced, are looked at. */
 #include "train/data.h"
 
 #include <math.h>
@@ -34,8 +35,8 @@ static int statistics_ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Edges that share what is left of the mass among the bins that are left, and never repeat while there are new values:
- * a column that is mostly one value still gets bins for the rest. */
+/* Edges that share what is left of the mass among the bins that are left, and never repeat while
+ * there are new values: a column that is mostly one value still gets bins for the rest. */
 static void statistics_quantiles(const float *v, size_t n, uint32_t n_bin, float *edge)
 {
     size_t pos = 0;
@@ -81,7 +82,7 @@ static void fit_moments(const table *t, float *mean, float *rstd)
     }
 }
 
-/* ---- walking the samples ---------------------------------------------------------------------------------- */
+/* ---- walking the samples --------------------------------------------------------------------- */
 
 typedef struct {
     const r1_data *d;
@@ -139,8 +140,10 @@ static r1_status fit_graph(r1_model *m, const r1_data *d, uint32_t i, r1_err *er
     r1_status st = statistics_table_new(&edge, it->n_edge_feature, err);
     walk w = walk_item(d, i);
     for (const r1_item *in; st == R1_OK && (in = next_item(&w));) {
-        for (uint32_t j = 0; j < in->n_node; j++) statistics_table_add(&node, in->node + (size_t)j * node.cols);
-        for (uint32_t j = 0; j < in->n_edge; j++) statistics_table_add(&edge, in->edge + (size_t)j * edge.cols);
+        for (uint32_t j = 0; j < in->n_node; j++)
+            statistics_table_add(&node, in->node + (size_t)j * node.cols);
+        for (uint32_t j = 0; j < in->n_edge; j++)
+            statistics_table_add(&edge, in->edge + (size_t)j * edge.cols);
     }
     if (st == R1_OK) {
         fit_moments(&node, r1_model_weight(m, io->mean), r1_model_weight(m, io->rstd));

@@ -15,7 +15,8 @@ R1_CLONES static float row_error(const float *x, int32_t n, float step, float li
     for (int32_t c = 0; c < n; c++) {
         float v = x[c] * inverse;
         v = v > limit ? limit : v < -limit ? -limit : v;
-        float e = x[c] - step * ((v + 12582912.0f) - 12582912.0f); /* 1.5 * 2^23: rounds to whole numbers */
+        float e = x[c] - step * ((v + 12582912.0f) -
+                                 12582912.0f); /* 1.5 * 2^23: rounds to whole numbers */
         sum += e * e;
     }
     return sum;
@@ -50,7 +51,8 @@ float r1_step_fit(const r1_view *x, uint32_t n, int32_t limit)
 
 static void fit_weight(r1_model *m, const r1_exec *e, const r1_call *c, float *step)
 {
-    r1_view w = r1_operand_view(&m->net.plan, &c->v[0], e->sym, (char *)r1_model_weight(m, c->v[0].t));
+    r1_view w =
+        r1_operand_view(&m->net.plan, &c->v[0], e->sym, (char *)r1_model_weight(m, c->v[0].t));
     for (int64_t r = 0; r < w.rows; r++) {
         r1_view row = {r1_row(&w, r), 1, w.cols, R1_F32, w.ld};
         float best = r1_step_fit(&row, 1, c->i[0]);
@@ -70,7 +72,8 @@ void r1_steps_fit(r1_model *m, const r1_exec *const *e, uint32_t n_e)
             continue;
         }
         r1_view x[R1_STEP_VIEWS_MAX];
-        for (uint32_t k = 0; k < n_e; k++) x[k] = r1_operand_view(p, &c->v[0], e[k]->sym, r1_exec_ptr(e[k], c->v[0].t));
+        for (uint32_t k = 0; k < n_e; k++)
+            x[k] = r1_operand_view(p, &c->v[0], e[k]->sym, r1_exec_ptr(e[k], c->v[0].t));
         float best = r1_step_fit(x, n_e, c->i[0]);
         if (best > 0) *step = best;
     }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* trainer.c - the training loop: a crew works off the slices of each batch (machine.h).
  *
- * Nothing random is carried along: the order of an epoch comes from (seed, epoch) and what is hidden in a step from
- * (seed, step). So a checkpoint is the weights, their moments, the best weights and a few counters, and a resumed run
- * gives the bytes of an uninterrupted one. */
+ * Nothing random is carried along: the order of an epoch comes from (seed, epoch) and what is
+ * hidden in a step from (seed, step). So a checkpoint is the weights, their moments, the best
+ * weights and a few counters, and a resumed run gives the bytes of an uninterrupted one. */
 #include "r1_train.h"
 
 #include "infer/pack.h"
@@ -43,8 +43,9 @@ struct r1_trainer {
     uint32_t *drop;  /* per sample of the batch: items hidden */
     bool fit_steps;  /* the first batch says where the steps of rounding begin */
     /* what a checkpoint carries */
-    uint64_t epoch, unit, seen, bad, n_valid, best_bits; /* best_bits: best_value's, at the checkpoint */
-    double best_value;                                   /* higher is better; -inf before the first validation */
+    uint64_t epoch, unit, seen, bad, n_valid,
+        best_bits;     /* best_bits: best_value's, at the checkpoint */
+    double best_value; /* higher is better; -inf before the first validation */
     uint64_t trained_before;
     r1_pace pace;
 };
@@ -63,7 +64,7 @@ static void trainer_defaults(r1_train_opts *o)
     if (!o->patience) o->patience = 3;
 }
 
-/* ---- order ------------------------------------------------------------------------------------------------ */
+/* ---- order ----------------------------------------------------------------------------------- */
 
 static void trainer_shuffle(r1_trainer *t)
 {
@@ -88,7 +89,7 @@ static void hide_items(r1_trainer *t)
     }
 }
 
-/* ---- checkpoint ------------------------------------------------------------------------------------------- */
+/* ---- checkpoint ------------------------------------------------------------------------------ */
 
 static r1_checkpoint trainer_state_of(r1_trainer *t)
 {
@@ -128,20 +129,22 @@ static r1_status trainer_resume(r1_trainer *t, r1_err *err)
     memcpy(&t->best_value, &t->best_bits, sizeof t->best_value);
     r1_net_derive(&t->m->net, t->m->desc, t->m->weights);
     if (st == R1_OK && t->unit > t->train.n_unit)
-        R1_FAIL(err, R1_E_FORMAT, "checkpoint %s: unit %llu of %zu", t->o.checkpoint, (unsigned long long)t->unit,
-                t->train.n_unit);
+        R1_FAIL(err, R1_E_FORMAT, "checkpoint %s: unit %llu of %zu", t->o.checkpoint,
+                (unsigned long long)t->unit, t->train.n_unit);
     return st;
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static r1_status trainer_make_model(r1_trainer *t, r1_err *err)
 {
-    const char *text = t->o.description ? t->o.description : r1_shard_description(t->train.shard[0]);
+    const char *text =
+        t->o.description ? t->o.description : r1_shard_description(t->train.shard[0]);
     R1_TRY(t->o.init ? r1_model_open_as(&t->m, t->o.init, text, t->o.seed, err)
                      : r1_model_new(&t->m, text, t->o.seed, err));
     if (t->m->desc->schema_hash != r1_shard_schema_hash(t->train.shard[0]))
-        R1_FAIL(err, R1_E_INVAL, "training: the shards' feature schema %016llx is not the model's %016llx",
+        R1_FAIL(err, R1_E_INVAL,
+                "training: the shards' feature schema %016llx is not the model's %016llx",
                 (unsigned long long)r1_shard_schema_hash(t->train.shard[0]),
                 (unsigned long long)t->m->desc->schema_hash);
     R1_TRY(r1_model_choose_beta(t->m, t->o.beta, err));
@@ -187,9 +190,10 @@ r1_status r1_trainer_new(r1_trainer **out, const r1_train_opts *opts, r1_err *er
         t->has_valid = st == R1_OK;
     }
     if (st == R1_OK) st = trainer_make_model(t, err);
-    if (st == R1_OK && t->has_valid && r1_shard_schema_hash(t->valid.shard[0]) != t->m->desc->schema_hash)
-        st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__, "training: shard %s has another feature schema",
-                        t->o.valid[0]);
+    if (st == R1_OK && t->has_valid &&
+        r1_shard_schema_hash(t->valid.shard[0]) != t->m->desc->schema_hash)
+        st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__,
+                        "training: shard %s has another feature schema", t->o.valid[0]);
     if (st == R1_OK) st = trainer_make_machine(t, err);
     if (st == R1_OK && t->o.checkpoint && access(t->o.checkpoint, F_OK) == 0) {
         t->fit_steps = false;
@@ -225,7 +229,7 @@ void r1_trainer_free(r1_trainer *t)
 
 const r1_model *r1_trainer_model(const r1_trainer *t) { return t->m; }
 
-/* ---- a step ----------------------------------------------------------------------------------------------- */
+/* ---- a step ---------------------------------------------------------------------------------- */
 
 static double trainer_rate(const r1_trainer *t)
 {
@@ -253,7 +257,8 @@ static r1_status trainer_forward_slice(void *ctx, uint32_t k, r1_err *err)
     return r1_machine_forward(&t->machine, k, err);
 }
 
-/* One job from inputs to gradients: what the forward pass wrote is still near when the backward pass reads it. */
+/* One job from inputs to gradients: what the forward pass wrote is still near when the backward
+ * pass reads it. */
 static r1_status learn_slice(void *ctx, uint32_t k, r1_err *err)
 {
     r1_trainer *t = ctx;
@@ -263,8 +268,8 @@ static r1_status learn_slice(void *ctx, uint32_t k, r1_err *err)
     if (s->n == 0) return R1_OK;
     R1_TRY(trainer_forward_slice(t, k, err));
     r1_exec_zero_grad(s->e);
-    t->loss[k] = r1_loss(t->m->desc, t->m->net.n_position, t->src.sample + s->first, s->n, &t->total,
-                         r1_exec_ptr(s->e, out), r1_exec_grad(s->e, out));
+    t->loss[k] = r1_loss(t->m->desc, t->m->net.n_position, t->src.sample + s->first, s->n,
+                         &t->total, r1_exec_ptr(s->e, out), r1_exec_grad(s->e, out));
     return r1_exec_backward(s->e, err);
 }
 
@@ -274,7 +279,9 @@ static r1_status trainer_gradient(r1_trainer *t, double *loss, r1_err *err)
     t->total = r1_loss_weigh(t->m->desc, t->src.sample, t->src.n_sample);
     R1_TRY(r1_machine_each(&t->machine, learn_slice, t, err));
     for (uint32_t k = 0; k < t->machine.n_slice; k++) *loss += t->loss[k];
-    t->pace.flop += 3 * r1_machine_flop(&t->machine); /* a backward pass is two forward ones, as is usual to count */
+    t->pace.flop +=
+        3 * r1_machine_flop(
+                &t->machine); /* a backward pass is two forward ones, as is usual to count */
     return R1_OK;
 }
 
@@ -302,13 +309,16 @@ static r1_status begin_steps(r1_trainer *t, r1_err *err)
     return R1_OK;
 }
 
-static void trainer_write_metrics(const r1_trainer *t, const char *event, double loss, const r1_eval *v)
+static void trainer_write_metrics(const r1_trainer *t, const char *event, double loss,
+                                  const r1_eval *v)
 {
     FILE *f = t->o.metrics ? fopen(t->o.metrics, "ae") : NULL;
     if (!f) return;
-    fprintf(f, "{\"event\":\"%s\",\"step\":%llu,\"epoch\":%llu,\"samples\":%llu,\"lr\":%.6g,\"seconds\":%.3f", event,
-            (unsigned long long)t->adam.step, (unsigned long long)t->epoch, (unsigned long long)t->seen, trainer_rate(t),
-            r1_pace_seconds(&t->pace));
+    fprintf(f,
+            "{\"event\":\"%s\",\"step\":%llu,\"epoch\":%llu,\"samples\":%llu,\"lr\":%.6g,"
+            "\"seconds\":%.3f",
+            event, (unsigned long long)t->adam.step, (unsigned long long)t->epoch,
+            (unsigned long long)t->seen, trainer_rate(t), r1_pace_seconds(&t->pace));
     const char *const names[] = {"loss", "auc", "ap", "top1", "mrr", "ece"};
     double values[] = {loss, NAN, NAN, NAN, NAN, NAN};
     if (v) {
@@ -323,13 +333,17 @@ static void trainer_write_metrics(const r1_trainer *t, const char *event, double
 
 static r1_status score_valid(r1_trainer *t, r1_scores *s, r1_eval *v, r1_err *err)
 {
-    r1_eval_opts o = {.head = t->o.head, .run_flags = t->o.run_flags, .items_off = t->o.items_off, .int8 = t->o.int8};
+    r1_eval_opts o = {.head = t->o.head,
+                      .run_flags = t->o.run_flags,
+                      .items_off = t->o.items_off,
+                      .int8 = t->o.int8};
     R1_TRY(r1_scores_new(s, t->m, (size_t)t->valid.n_sample, err));
     r1_status st = r1_score_data(t->m, &t->valid, &o, t->crew, s, err);
     return st == R1_OK ? r1_figures_of(t->m, s, t->o.head, v, err) : st;
 }
 
-/* The running mean follows slowly only once there is something to follow: its decay rises to mean_decay with the steps. */
+/* The running mean follows slowly only once there is something to follow: its decay rises to
+ * mean_decay with the steps. */
 static void trainer_follow(r1_trainer *t)
 {
     double n = (double)t->adam.step, decay = (1 + n) / (10 + n);
@@ -358,7 +372,9 @@ static r1_status validate_now(r1_trainer *t, r1_err *err)
     r1_status st = score_valid(t, &s, &v, err);
     r1_scores_free(&s);
     if (st != R1_OK) return st;
-    double value = t->o.metric == R1_STOP_AP ? v.ap : t->o.metric == R1_STOP_TOP1 ? v.top1 : -v.loss;
+    double value = t->o.metric == R1_STOP_AP     ? v.ap
+                   : t->o.metric == R1_STOP_TOP1 ? v.top1
+                                                 : -v.loss;
     t->n_valid++;
     if (value > t->best_value) {
         t->best_value = value;
@@ -379,7 +395,10 @@ static r1_status trainer_validate(r1_trainer *t, r1_err *err)
     return st;
 }
 
-static bool trainer_finished(const r1_trainer *t) { return t->epoch >= t->o.n_epoch || t->bad >= t->o.patience; }
+static bool trainer_finished(const r1_trainer *t)
+{
+    return t->epoch >= t->o.n_epoch || t->bad >= t->o.patience;
+}
 
 static r1_status trainer_end_of_epoch(r1_trainer *t, r1_err *err)
 {
@@ -398,13 +417,15 @@ r1_status r1_trainer_step(r1_trainer *t, double *loss, bool *done, r1_err *err)
     if (t->fit_steps) R1_TRY(begin_steps(t, err));
     R1_TRY(trainer_gradient(t, loss, err));
     if (!isfinite(*loss))
-        R1_FAIL(err, R1_E_INVAL, "training: the loss is not finite at step %llu: lower the learning rate (%g)",
+        R1_FAIL(err, R1_E_INVAL,
+                "training: the loss is not finite at step %llu: lower the learning rate (%g)",
                 (unsigned long long)t->adam.step, t->o.lr);
     r1_adamw_step(&t->adam, t->m, &t->machine, trainer_rate(t), t->o.weight_decay, t->o.clip);
     if (t->mean) trainer_follow(t);
     t->seen += t->rows.n;
     t->pace.seen += t->rows.n;
-    r1_pace_note(&t->pace, t->o.progress, t->epoch, *loss, t->seen, t->train.n_sample * t->o.n_epoch);
+    r1_pace_note(&t->pace, t->o.progress, t->epoch, *loss, t->seen,
+                 t->train.n_sample * t->o.n_epoch);
     if (t->adam.step % 50 == 0) trainer_write_metrics(t, "train", t->pace.loss, NULL);
     if (t->unit == t->train.n_unit) R1_TRY(trainer_end_of_epoch(t, err));
     if (t->o.valid_every && t->adam.step % t->o.valid_every == 0) R1_TRY(trainer_validate(t, err));
@@ -436,7 +457,8 @@ static r1_status trainer_keep_best(r1_trainer *t, r1_train_report *report, r1_er
 
 r1_status r1_trainer_finish(r1_trainer *t, r1_train_report *report, r1_err *err)
 {
-    r1_train_report r = {.valid = {.loss = NAN, .auc = NAN, .ap = NAN, .top1 = NAN, .mrr = NAN, .ece = NAN}};
+    r1_train_report r = {
+        .valid = {.loss = NAN, .auc = NAN, .ap = NAN, .top1 = NAN, .mrr = NAN, .ece = NAN}};
     r.raw = r.valid;
     r.ece_crossed = NAN;
     R1_TRY(trainer_keep_best(t, &r, err));
@@ -457,13 +479,17 @@ static r1_status trainer_advance(void *stage, bool *done, r1_err *err)
     return r1_trainer_step(stage, &loss, done, err);
 }
 
-static r1_status trainer_save(void *stage, const char *path, r1_err *err) { return r1_trainer_checkpoint(stage, path, err); }
+static r1_status trainer_save(void *stage, const char *path, r1_err *err)
+{
+    return r1_trainer_checkpoint(stage, path, err);
+}
 
 r1_status r1_train(const r1_train_opts *opts, r1_train_report *report, r1_err *err)
 {
     r1_trainer *t;
     R1_TRY(r1_trainer_new(&t, opts, err));
-    r1_loop loop = {"training", t->o.checkpoint, t->o.stopped, &t->adam.step, trainer_advance, trainer_save};
+    r1_loop loop = {"training",    t->o.checkpoint, t->o.stopped,
+                    &t->adam.step, trainer_advance, trainer_save};
     r1_status st = r1_loop_run(&loop, t, err);
     if (st == R1_OK) st = r1_trainer_finish(t, report, err);
     r1_trainer_free(t);

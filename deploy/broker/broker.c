@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* broker.c - r1-broker: librdkafka's mock cluster as a program on a fixed loopback port, for demos and tests.
+/* broker.c - r1-broker: librdkafka's mock cluster as a program on a fixed loopback port, for
+ * demos and tests.
  *
- * The mock cluster listens where the kernel likes; this program gives it a fixed port by standing in for bind(), which
- * the dynamic linker lets an executable do for the libraries that it loads. */
+ * The mock cluster listens where the kernel likes; this program gives it a fixed port by
+ * standing in for bind(), which the dynamic linker lets an executable do for the libraries that
+ * it loads. */
 #define _GNU_SOURCE /* RTLD_NEXT */
 #include "cli/r1_cli.h"
 
@@ -51,21 +53,29 @@ static const r1_option serve_rows[] = {
      .min = 1024,
      .max = 65000,
      .help = "loopback port of the broker"},
-    {.name = "partitions", .type = R1_OPT_INT, .def = "4", .min = 1, .max = 64, .help = "partitions of each topic"},
+    {.name = "partitions",
+     .type = R1_OPT_INT,
+     .def = "4",
+     .min = 1,
+     .max = 64,
+     .help = "partitions of each topic"},
     {.name = "topics",
      .type = R1_OPT_STRING,
      .def = "payments,labels,decisions,payments.dlq",
      .help = "topics, comma separated"},
 };
 
-static r1_status make_topics(rd_kafka_mock_cluster_t *mc, const char *topics, int partitions, r1_err *err)
+static r1_status make_topics(rd_kafka_mock_cluster_t *mc, const char *topics, int partitions,
+                             r1_err *err)
 {
     char *copy = strdup(topics), *save = NULL;
     if (!copy) R1_FAIL(err, R1_E_NOMEM, "no memory for the topics");
     r1_status st = R1_OK;
     for (char *t = strtok_r(copy, ",", &save); t && st == R1_OK; t = strtok_r(NULL, ",", &save)) {
         rd_kafka_resp_err_t code = rd_kafka_mock_topic_create(mc, t, partitions, 1);
-        if (code) st = r1_err_set(err, R1_E_STREAM, __FILE__, __LINE__, "topic %s: %s", t, rd_kafka_err2str(code));
+        if (code)
+            st = r1_err_set(err, R1_E_STREAM, __FILE__, __LINE__, "topic %s: %s", t,
+                            rd_kafka_err2str(code));
     }
     free(copy);
     return st;
@@ -78,8 +88,11 @@ static r1_status run_cluster(rd_kafka_t *rk, const r1_options *o, r1_err *err)
     rd_kafka_mock_cluster_t *mc = rd_kafka_mock_cluster_new(rk, 1);
     bool taken = next_port == port; /* bind() was not asked, or failed */
     next_port = 0;
-    if (!mc || taken) R1_FAIL(err, R1_E_IO, "port %d of 127.0.0.1 cannot be taken: is another broker running?", port);
-    r1_status st = make_topics(mc, r1_options_str(o, "topics"), (int)r1_options_int(o, "partitions"), err);
+    if (!mc || taken)
+        R1_FAIL(err, R1_E_IO, "port %d of 127.0.0.1 cannot be taken: is another broker running?",
+                port);
+    r1_status st =
+        make_topics(mc, r1_options_str(o, "topics"), (int)r1_options_int(o, "partitions"), err);
     if (st == R1_OK) {
         printf("bootstrap.servers=%s\n", rd_kafka_mock_cluster_bootstraps(mc));
         fflush(stdout);
@@ -93,7 +106,8 @@ static r1_status run_cluster(rd_kafka_t *rk, const r1_options *o, r1_err *err)
 static int broker_serve(r1_cli_call *call)
 {
     char why[256];
-    rd_kafka_conf_t *conf = rd_kafka_conf_new(); /* the cluster needs a client to live in; it never connects */
+    rd_kafka_conf_t *conf =
+        rd_kafka_conf_new(); /* the cluster needs a client to live in; it never connects */
     rd_kafka_conf_set(conf, "log_level", "3", why, sizeof why);
     rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof why);
     if (!rk) {
@@ -108,9 +122,11 @@ static int broker_serve(r1_cli_call *call)
 
 static const r1_command commands[] = {
     {.name = "serve",
-     .summary = "run the embedded broker until it is stopped. It keeps everything in memory (a restart loses topics, "
+     .summary = "run the embedded broker until it is stopped. It keeps everything in memory (a "
+                "restart loses topics, "
                 "messages and "
-                "offsets), holds 5 MiB per partition and drops older messages, has no transactions, access control, "
+                "offsets), holds 5 MiB per partition and drops older messages, has no "
+                "transactions, access control, "
                 "TLS or compaction, "
                 "and listens on loopback only: for demos and tests, never for production",
      .examples = "r1-broker serve --port 19092 --partitions 4",

@@ -33,7 +33,8 @@ bool arm_finished(const char *table, const char *arm, uint64_t seed, const doubl
     FILE *f = fopen(table, "re");
     while (f && fgets(line, sizeof line, f)) {
         int n = sscanf(line, "%63[^,],%llu,%lf,", name, &s, &x);
-        found |= n >= 2 && !strcmp(name, arm) && s == seed && (!third || (n == 3 && fabs(x - *third) < 1e-9));
+        found |= n >= 2 && !strcmp(name, arm) && s == seed &&
+                 (!third || (n == 3 && fabs(x - *third) < 1e-9));
     }
     if (f) fclose(f);
     return found;

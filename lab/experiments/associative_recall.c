@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* associative_recall.c - multi-query associative recall (Arora et al. 2023, "Zoology") for CAWA and its controls: a sequence of pairs of a key and
- * a value, then keys whose values are asked. Trained at 8 to 32 pairs, asked at 32, 128, 512 and 2,048.
+/* associative_recall.c - multi-query associative recall (Arora et al. 2023, "Zoology") for CAWA
+ * and its controls: a sequence of pairs of a key and a value, then keys whose values are asked.
+ * Trained at 8 to 32 pairs, asked at 32, 128, 512 and 2,048.
  *
  *     associative_recall TABLE.csv SEED[-SEED] [ARM[,ARM...]] [LR]
  *
- * Each arm and seed that TABLE.csv lacks is trained and tested, and adds one row to it: a cut loses the run in hand. LR is for a look at another
- * learning rate than the one that all arms have.
+ * Each arm and seed that TABLE.csv lacks is trained and tested, and adds one row to it: a cut
+ * loses the run in hand. LR is for a look at another learning rate than the one that all arms
+ * have.
  *
- * The model is the trunk of core/model/build.c, twice, over embedded tokens joined with the token before each (no other sign of
- * position). Arms differ in what adapts the scores; the width of the feed-forward part makes their parameters equal.
+ * The model is the trunk of core/model/build.c, twice, over embedded tokens joined with the
+ * token before each (no other sign of position). Arms differ in what adapts the scores; the
+ * width of the feed-forward part makes their parameters equal.
  *
- * `scaled_N` is the same model with its queries times one constant at test time, chosen for each length on sequences of their own. */
+ * `scaled_N` is the same model with its queries times one constant at test time, chosen for each
+ * length on sequences of their own. */
 #include "experiments/arm_table.h"
 #include "experiments/trunk.h"
 
@@ -68,7 +72,8 @@ static void batch_open(batch *b)
                  .answer = calloc(ASKED_MAX, sizeof(int32_t)),
                  .each = calloc(ASKED_MAX + 1, sizeof(int32_t))};
     for (int32_t i = 0; b->each && i <= ASKED_MAX; i++) b->each[i] = i;
-    if (!b->off || !b->token || !b->before || !b->count || !b->asked || !b->answer || !b->each) exit(1);
+    if (!b->off || !b->token || !b->before || !b->count || !b->asked || !b->answer || !b->each)
+        exit(1);
 }
 
 static void batch_close(batch *b)
@@ -145,13 +150,15 @@ static tape_tensor associative_recall_forward(model *m, const batch *in, bool tr
     tape_begin(t, train);
     tape_tensor pair = tape_matrix(t, in->n_row, 2 * D);
     for (int32_t k = 0; k < 2; k++) {
-        tape_tensor embed[] = {tape_ints(k ? in->before : in->token, in->n_row, 1), m->table, tape_ints(m->first, 1, 2),
-                               tape_columns(pair, k * D, D)};
+        tape_tensor embed[] = {tape_ints(k ? in->before : in->token, in->n_row, 1), m->table,
+                               tape_ints(m->first, 1, 2), tape_columns(pair, k * D, D)};
         tape_run(t, R1_OP_EMBED, embed, R1_COUNT(embed), NULL, NULL);
     }
-    tape_tensor h = trunk_run(&m->trunk, tape_apply(t, &m->join, pair), in->off, in->n_seq, in->count);
+    tape_tensor h =
+        trunk_run(&m->trunk, tape_apply(t, &m->join, pair), in->off, in->n_seq, in->count);
     tape_tensor asked = tape_matrix(t, in->n_asked, D), last = tape_matrix(t, in->n_asked, D);
-    tape_tensor rows[] = {h, tape_ints(in->asked, 1, in->n_asked), tape_ints(in->each, 1, in->n_asked + 1), asked};
+    tape_tensor rows[] = {h, tape_ints(in->asked, 1, in->n_asked),
+                          tape_ints(in->each, 1, in->n_asked + 1), asked};
     tape_run(t, R1_OP_SEG_MEAN, rows, R1_COUNT(rows), NULL, NULL);
     tape_norm(t, asked, m->norm, last);
     return tape_apply(t, &m->head, last);
@@ -189,8 +196,10 @@ static double associative_recall_train(model *m, batch *b, uint64_t seed, double
     return late;
 }
 
-/* Share of right answers: sequences of `pairs` pairs with 32 asked keys each, the same for every arm of a seed. */
-static double associative_recall_accuracy(model *m, batch *b, uint64_t seed, int32_t pairs, int n_seq)
+/* Share of right answers: sequences of `pairs` pairs with 32 asked keys each, the same for every
+ * arm of a seed. */
+static double associative_recall_accuracy(model *m, batch *b, uint64_t seed, int32_t pairs,
+                                          int n_seq)
 {
     r1_rng rng;
     int32_t right = 0, all = 0;
@@ -229,7 +238,9 @@ static void associative_recall_test(model *m, batch *b, uint64_t seed, result *r
         m->trunk.scale = r->scale[i];
         r->scaled[i] = associative_recall_accuracy(m, b, at + 2000000, lengths[i], n_seq);
         m->trunk.scale = 1;
-        r->as_is[i] = r->scale[i] == 1 ? r->scaled[i] : associative_recall_accuracy(m, b, at + 2000000, lengths[i], n_seq);
+        r->as_is[i] = r->scale[i] == 1
+                          ? r->scaled[i]
+                          : associative_recall_accuracy(m, b, at + 2000000, lengths[i], n_seq);
     }
 }
 
@@ -250,7 +261,8 @@ static void associative_recall_run(const trunk_arm *arm, uint64_t seed, double l
 
 /* ---- the table ---- */
 
-static bool associative_recall_append(const char *path, const trunk_arm *arm, uint64_t seed, double lr, const result *r)
+static bool associative_recall_append(const char *path, const trunk_arm *arm, uint64_t seed,
+                                      double lr, const result *r)
 {
     FILE *f = fopen(path, "ae");
     if (!f) return false;
@@ -260,8 +272,10 @@ static bool associative_recall_append(const char *path, const trunk_arm *arm, ui
             fprintf(f, ",right_%d,scaled_%d,scale_%d", lengths[i], lengths[i], lengths[i]);
         fprintf(f, ",seconds\n");
     }
-    fprintf(f, "%s,%llu,%g,%zu,%.5f", arm->name, (unsigned long long)seed, lr, r->n_parameter, r->loss);
-    for (int i = 0; i < LENGTHS; i++) fprintf(f, ",%.5f,%.5f,%g", r->as_is[i], r->scaled[i], (double)r->scale[i]);
+    fprintf(f, "%s,%llu,%g,%zu,%.5f", arm->name, (unsigned long long)seed, lr, r->n_parameter,
+            r->loss);
+    for (int i = 0; i < LENGTHS; i++)
+        fprintf(f, ",%.5f,%.5f,%g", r->as_is[i], r->scaled[i], (double)r->scale[i]);
     fprintf(f, ",%.1f\n", r->seconds);
     return fclose(f) == 0;
 }
@@ -277,15 +291,17 @@ int main(int argc, char **argv)
         for (size_t i = 0; i < R1_COUNT(arms); i++) {
             double lr = argc > 4 ? strtod(argv[4], NULL) : rate;
             result r;
-            if (!arm_named(argc > 3 ? argv[3] : NULL, arms[i].name) || arm_finished(argv[1], arms[i].name, seed, &lr))
+            if (!arm_named(argc > 3 ? argv[3] : NULL, arms[i].name) ||
+                arm_finished(argv[1], arms[i].name, seed, &lr))
                 continue;
             associative_recall_run(&arms[i], seed, lr, &r);
             if (!associative_recall_append(argv[1], &arms[i], seed, lr, &r)) {
                 fprintf(stderr, "associative_recall: %s: cannot be written\n", argv[1]);
                 return 1;
             }
-            fprintf(stderr, "%s seed %llu: %.3f %.3f %.3f %.3f in %.0f processor seconds\n", arms[i].name,
-                    (unsigned long long)seed, r.as_is[0], r.as_is[1], r.as_is[2], r.as_is[3], r.seconds);
+            fprintf(stderr, "%s seed %llu: %.3f %.3f %.3f %.3f in %.0f processor seconds\n",
+                    arms[i].name, (unsigned long long)seed, r.as_is[0], r.as_is[1], r.as_is[2],
+                    r.as_is[3], r.seconds);
         }
     return 0;
 }

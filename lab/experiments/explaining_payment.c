@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* explaining_payment.c - "which past payment explains this one": of the payments that both ends have made and received, the model points to the
- * one that most likely belongs to the same ring. Trained on the last 32 of them, asked among the last 32, 128 and 512.
+/* explaining_payment.c - "which past payment explains this one": of the payments that both ends
+ * have made and received, the model points to the one that most likely belongs to the same ring.
+ * Trained on the last 32 of them, asked among the last 32, 128 and 512.
  *
  *     explaining_payment TABLE.csv SEED[-SEED] [ARM[,ARM...]]
  *
- * The worlds are generated; their truth knows the ring of each payment. A case is a payment of a ring with an earlier payment of the
- * same ring among its last 32, and one of none; each seed has worlds of its own, and those that test are never trained on. The model is the trunk of
- * trunk.h over the past payments, oldest first, and the payment itself as the last token, whose projection points. Counterparties
- * are known by a random code that is drawn anew for each case. Each arm and seed that TABLE.csv lacks adds one row.
+ * The worlds are generated; their truth knows the ring of each payment. A case is a payment of a
+ * ring with an earlier payment of the same ring among its last 32, and one of none; each seed
+ * has worlds of its own, and those that test are never trained on. The model is the trunk of
+ * trunk.h over the past payments, oldest first, and the payment itself as the last token, whose
+ * projection points. Counterparties are known by a random code that is drawn anew for each case.
+ * Each arm and seed that TABLE.csv lacks adds one row.
  *
  * top_N: share of cases where the payment pointed to is of the ring. hard_N: the same where the
- * newest payment is not of the ring. any_N: the same as top_N of a payment picked at random; last_N: of the newest one. */
+ * newest payment is not of the ring. any_N: the same as top_N of a payment picked at random;
+ * last_N: of the newest one. */
 #include "experiments/arm_table.h"
-#include "generate/generate.h"
 #include "experiments/trunk.h"
+#include "generate/generate.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -59,7 +63,8 @@ typedef struct {
     fraud_generated *g;
     size_t n;
     uint32_t *end[2]; /* [n]: number of the sender, of the receiver */
-    int32_t *prev[2]; /* [n]: the payment before that the sender (receiver) had to do with; -1: none */
+    int32_t
+        *prev[2]; /* [n]: the payment before that the sender (receiver) had to do with; -1: none */
 } world;
 
 typedef struct {
@@ -154,7 +159,10 @@ static int32_t past_of(const world *w, size_t i, int32_t most, int32_t *past)
     return n;
 }
 
-static bool same_ring(const world *w, size_t i, int32_t j) { return w->g[i].ring >= 0 && w->g[j].ring == w->g[i].ring; }
+static bool same_ring(const world *w, size_t i, int32_t j)
+{
+    return w->g[i].ring >= 0 && w->g[j].ring == w->g[i].ring;
+}
 
 /* ---- cases ---- */
 
@@ -175,7 +183,8 @@ static void find_cases(const world *all, uint32_t first, uint32_t n_world, case_
     *list = (case_list){.x = explaining_payment_room(cap, sizeof *list->x)};
     for (uint32_t k = first; k < first + n_world; k++)
         for (size_t i = 0; i < all[k].n; i++) {
-            if (all[k].g[i].ring < 0 || all[k].g[i].payment.ts < all[k].g[0].payment.ts + WARM_DAYS * (int64_t)DAY)
+            if (all[k].g[i].ring < 0 ||
+                all[k].g[i].payment.ts < all[k].g[0].payment.ts + WARM_DAYS * (int64_t)DAY)
                 continue;
             int32_t n = past_of(&all[k], i, PAST, past), right = 0;
             for (int32_t j = 0; j < n; j++) right += same_ring(&all[k], i, past[j]);
@@ -205,7 +214,8 @@ static void explaining_payment_code_of(uint64_t draw, uint32_t account, float *t
 static void explaining_payment_features(const world *w, size_t i, size_t j, uint64_t draw, float *x)
 {
     const fraud_payment *p = &w->g[i].payment, *q = &w->g[j].payment;
-    double amount = log1p((double)q->amount_minor / 100), own = log1p((double)p->amount_minor / 100);
+    double amount = log1p((double)q->amount_minor / 100),
+           own = log1p((double)p->amount_minor / 100);
     double hour = (double)(q->ts % DAY) / DAY * 6.28318530717958;
     memset(x, 0, FEATURES * sizeof *x);
     x[0] = (float)(amount / 4);
@@ -228,7 +238,8 @@ static void explaining_payment_features(const world *w, size_t i, size_t j, uint
     explaining_payment_code_of(draw, w->end[other][j], x + PLAIN_FEATURES);
 }
 
-static void explaining_payment_batch_add(batch *b, const world *all, const one_case *c, int32_t most, uint64_t draw)
+static void explaining_payment_batch_add(batch *b, const world *all, const one_case *c,
+                                         int32_t most, uint64_t draw)
 {
     int32_t past[LONGEST];
     const world *w = &all[c->world];
@@ -245,7 +256,10 @@ static void explaining_payment_batch_add(batch *b, const world *all, const one_c
     b->off[++b->n_seq] = b->n_row = start + n + 1;
 }
 
-static void explaining_payment_batch_clear(batch *b) { b->n_seq = b->n_row = b->off[0] = b->each[0] = 0; }
+static void explaining_payment_batch_clear(batch *b)
+{
+    b->n_seq = b->n_row = b->off[0] = b->each[0] = 0;
+}
 
 /* ---- the model ---- */
 
@@ -280,7 +294,8 @@ static pointed explaining_payment_forward(model *m, batch *b, bool train)
     tape_tensor h = trunk_run(&m->trunk, tape_apply(t, &m->in, x), b->off, b->n_seq, b->count);
     tape_tensor y = tape_matrix(t, b->n_row, D), last = tape_matrix(t, b->n_seq, D);
     tape_norm(t, h, m->norm, y);
-    tape_tensor rows[] = {y, tape_ints(b->last, 1, b->n_seq), tape_ints(b->each, 1, b->n_seq + 1), last};
+    tape_tensor rows[] = {y, tape_ints(b->last, 1, b->n_seq), tape_ints(b->each, 1, b->n_seq + 1),
+                          last};
     tape_run(t, R1_OP_SEG_MEAN, rows, R1_COUNT(rows), NULL, NULL);
     pointed p;
     p.asks = tape_apply(t, &m->asks, last);
@@ -288,7 +303,10 @@ static pointed explaining_payment_forward(model *m, batch *b, bool train)
     return p;
 }
 
-static float *explaining_payment_row_of(const r1_view *v, int64_t r) { return (float *)v->p + r * v->ld; }
+static float *explaining_payment_row_of(const r1_view *v, int64_t r)
+{
+    return (float *)v->p + r * v->ld;
+}
 
 /* Softmax over the past payments of case s. Returns their number. */
 static int32_t explaining_payment_shares(const batch *b, const pointed *p, int32_t s, double *share)
@@ -298,7 +316,8 @@ static int32_t explaining_payment_shares(const batch *b, const pointed *p, int32
     for (int32_t k = 0; k < n; k++) {
         share[k] = 0;
         for (int c = 0; c < D; c++)
-            share[k] += (double)explaining_payment_row_of(&p->asks.v, s)[c] * explaining_payment_row_of(&p->offers.v, b->off[s] + k)[c] / sqrt(D);
+            share[k] += (double)explaining_payment_row_of(&p->asks.v, s)[c] *
+                        explaining_payment_row_of(&p->offers.v, b->off[s] + k)[c] / sqrt(D);
         top = fmax(top, share[k]);
     }
     for (int32_t k = 0; k < n; k++) sum += share[k] = exp(share[k] - top);
@@ -317,17 +336,21 @@ static double loss_of(const batch *b, const pointed *p)
         sum -= log(right);
         for (int32_t k = 0; k < n; k++) {
             int32_t row = b->off[s] + k;
-            float d = (float)((share[k] - (b->right[row] ? share[k] / right : 0)) / b->n_seq / sqrt(D));
+            float d =
+                (float)((share[k] - (b->right[row] ? share[k] / right : 0)) / b->n_seq / sqrt(D));
             for (int c = 0; c < D; c++) {
-                explaining_payment_row_of(&p->asks.g, s)[c] += d * explaining_payment_row_of(&p->offers.v, row)[c];
-                explaining_payment_row_of(&p->offers.g, row)[c] += d * explaining_payment_row_of(&p->asks.v, s)[c];
+                explaining_payment_row_of(&p->asks.g, s)[c] +=
+                    d * explaining_payment_row_of(&p->offers.v, row)[c];
+                explaining_payment_row_of(&p->offers.g, row)[c] +=
+                    d * explaining_payment_row_of(&p->asks.v, s)[c];
             }
         }
     }
     return sum / b->n_seq;
 }
 
-static double explaining_payment_train(model *m, batch *b, const world *all, case_list *l, uint64_t seed)
+static double explaining_payment_train(model *m, batch *b, const world *all, case_list *l,
+                                       uint64_t seed)
 {
     r1_rng rng;
     double late = 0;
@@ -341,7 +364,8 @@ static double explaining_payment_train(model *m, batch *b, const world *all, cas
         }
         explaining_payment_batch_clear(b);
         for (int i = 0; i < BATCH; i++)
-            explaining_payment_batch_add(b, all, &l->x[(size_t)(step % per * BATCH + i)], PAST, r1_rng_u64(&rng));
+            explaining_payment_batch_add(b, all, &l->x[(size_t)(step % per * BATCH + i)], PAST,
+                                         r1_rng_u64(&rng));
         pointed p = explaining_payment_forward(m, b, true);
         double loss = loss_of(b, &p);
         tape_backward(&m->t);
@@ -372,7 +396,8 @@ static void count_case(const batch *b, const pointed *p, int32_t s, int at, resu
     r->past[at] += n;
 }
 
-static void explaining_payment_test(model *m, batch *b, const world *all, const case_list *l, result *r)
+static void explaining_payment_test(model *m, batch *b, const world *all, const case_list *l,
+                                    result *r)
 {
     for (int at = 0; at < LENGTHS; at++) {
         for (size_t i = 0; i < l->n;) {
@@ -398,7 +423,8 @@ static void explaining_payment_run(const trunk_arm *arm, uint64_t seed, result *
     static batch b;
     clock_t began = clock();
     *r = (result){0};
-    for (uint32_t k = 0; k < TRAIN_WORLDS + TEST_WORLDS; k++) world_open(&all[k], 600000 + seed * 100 + k);
+    for (uint32_t k = 0; k < TRAIN_WORLDS + TEST_WORLDS; k++)
+        world_open(&all[k], 600000 + seed * 100 + k);
     find_cases(all, 0, TRAIN_WORLDS, &learn);
     find_cases(all, TRAIN_WORLDS, TEST_WORLDS, &unseen);
     explaining_payment_model_open(&m, arm, seed);
@@ -416,21 +442,23 @@ static void explaining_payment_run(const trunk_arm *arm, uint64_t seed, result *
 
 /* ---- the table ---- */
 
-static bool explaining_payment_append(const char *table, const trunk_arm *arm, uint64_t seed, const result *r)
+static bool explaining_payment_append(const char *table, const trunk_arm *arm, uint64_t seed,
+                                      const result *r)
 {
     FILE *f = fopen(table, "ae");
     if (!f) return false;
     if (ftell(f) == 0) {
         fprintf(f, "arm,seed,parameters,trained,tested,loss");
         for (int i = 0; i < LENGTHS; i++)
-            fprintf(f, ",top_%d,hard_%d,any_%d,last_%d,past_%d", lengths[i], lengths[i], lengths[i], lengths[i],
-                    lengths[i]);
+            fprintf(f, ",top_%d,hard_%d,any_%d,last_%d,past_%d", lengths[i], lengths[i], lengths[i],
+                    lengths[i], lengths[i]);
         fprintf(f, ",seconds\n");
     }
-    fprintf(f, "%s,%llu,%zu,%zu,%zu,%.5f", arm->name, (unsigned long long)seed, r->n_parameter, r->n_train, r->n_test,
-            r->loss);
+    fprintf(f, "%s,%llu,%zu,%zu,%zu,%.5f", arm->name, (unsigned long long)seed, r->n_parameter,
+            r->n_train, r->n_test, r->loss);
     for (int i = 0; i < LENGTHS; i++)
-        fprintf(f, ",%.5f,%.5f,%.5f,%.5f,%.1f", r->top[i], r->hard[i], r->any[i], r->newest[i], r->past[i]);
+        fprintf(f, ",%.5f,%.5f,%.5f,%.5f,%.1f", r->top[i], r->hard[i], r->any[i], r->newest[i],
+                r->past[i]);
     fprintf(f, ",%.1f\n", r->seconds);
     return fclose(f) == 0;
 }
@@ -445,16 +473,19 @@ int main(int argc, char **argv)
     for (uint64_t seed = first; seed <= last; seed++)
         for (size_t i = 0; i < R1_COUNT(arms); i++) {
             result r;
-            if (!arm_named(argc > 3 ? argv[3] : NULL, arms[i].name) || arm_finished(argv[1], arms[i].name, seed, NULL))
+            if (!arm_named(argc > 3 ? argv[3] : NULL, arms[i].name) ||
+                arm_finished(argv[1], arms[i].name, seed, NULL))
                 continue;
             explaining_payment_run(&arms[i], seed, &r);
             if (!explaining_payment_append(argv[1], &arms[i], seed, &r)) {
                 fprintf(stderr, "explaining_payment: %s: cannot be written\n", argv[1]);
                 return 1;
             }
-            fprintf(stderr, "%s seed %llu: %zu cases learned, %zu asked: %.3f %.3f %.3f in %.0f processor seconds\n",
-                    arms[i].name, (unsigned long long)seed, r.n_train, r.n_test, r.top[0], r.top[1], r.top[2],
-                    r.seconds);
+            fprintf(stderr,
+                    "%s seed %llu: %zu cases learned, %zu asked: %.3f %.3f %.3f in %.0f processor "
+                    "seconds\n",
+                    arms[i].name, (unsigned long long)seed, r.n_train, r.n_test, r.top[0], r.top[1],
+                    r.top[2], r.seconds);
         }
     return 0;
 }

@@ -30,7 +30,11 @@ typedef struct {
     int32_t end;      /* tokens that the sections may take */
 } plan;
 
-enum { LINE_MAX = 24 /* tokens of a figure and what stands before it */, HEAD = 3, LEAST = HEAD + 2 /* a section */ };
+enum {
+    LINE_MAX = 24 /* tokens of a figure and what stands before it */,
+    HEAD = 3,
+    LEAST = HEAD + 2 /* a section */
+};
 
 /* ---- words ---- */
 
@@ -65,7 +69,11 @@ static void print_token(int32_t t, FILE *to)
     else if (t >= REPORT_FILLER)
         fprintf(to, "w%d", t - REPORT_FILLER);
     else
-        fputs(t == REPORT_STOP ? "." : t == REPORT_RESTATED ? "restated" : t == REPORT_SMUDGE ? "###" : "?", to);
+        fputs(t == REPORT_STOP       ? "."
+              : t == REPORT_RESTATED ? "restated"
+              : t == REPORT_SMUDGE   ? "###"
+                                     : "?",
+              to);
 }
 
 void report_print(const report *r, FILE *to)
@@ -73,13 +81,15 @@ void report_print(const report *r, FILE *to)
     for (int32_t i = 0, q = 0; i < r->n_token; i++) {
         int32_t t = r->token[i];
         bool head = t >= REPORT_KIND && t < REPORT_STOP;
-        bool question = r->section[i] < 0 && (r->section[i - 1] >= 0 || r->token[i - 1] == REPORT_ASK);
+        bool question =
+            r->section[i] < 0 && (r->section[i - 1] >= 0 || r->token[i - 1] == REPORT_ASK);
         if (i) fputs(head || question ? "\n" : " ", to);
         print_token(t, to);
         if (q < r->n_question && r->question[q].at == i) {
             const report_question *a = &r->question[q++];
             fprintf(to, " -> %d %s%s%s%s", REPORT_LOWEST + a->value, units[a->unit],
-                    a->hard & REPORT_IS_RESTATED ? " (restated)" : "", a->hard & REPORT_IS_NOISY ? " (noisy)" : "",
+                    a->hard & REPORT_IS_RESTATED ? " (restated)" : "",
+                    a->hard & REPORT_IS_NOISY ? " (noisy)" : "",
                     a->hard & REPORT_IS_DISTRACTED ? " (distracted)" : "");
         }
     }
@@ -88,7 +98,8 @@ void report_print(const report *r, FILE *to)
 
 int32_t report_lookalikes(int32_t value, int32_t *other)
 {
-    static const char *const alike[] = {"86", "7", "", "8", "", "6", "58", "1", "30", ""}; /* by digit */
+    static const char *const alike[] = {"86", "7",  "",  "8",  "",
+                                        "6",  "58", "1", "30", ""}; /* by digit */
     int32_t n = 0, number = value + REPORT_LOWEST;
     for (int32_t place = 1; place <= 10; place *= 10)
         for (const char *d = alike[number / place % 10]; *d; d++) {
@@ -100,7 +111,10 @@ int32_t report_lookalikes(int32_t value, int32_t *other)
 
 /* ---- draws ---- */
 
-static int32_t financial_report_below(plan *p, int32_t n) { return (int32_t)r1_rng_below(p->rng, (uint64_t)n); }
+static int32_t financial_report_below(plan *p, int32_t n)
+{
+    return (int32_t)r1_rng_below(p->rng, (uint64_t)n);
+}
 static bool financial_report_chance(plan *p, double share) { return r1_rng_unit(p->rng) < share; }
 
 static void financial_report_shuffled(plan *p, int32_t *x, int32_t n)
@@ -124,7 +138,8 @@ static void draw_plan(plan *p, int32_t n_token)
     financial_report_shuffled(p, p->segment, REPORT_SEGMENTS);
     financial_report_shuffled(p, p->peer, REPORT_PEERS);
     for (int s = 0; s < REPORT_SCOPES; s++)
-        for (int k = 0; k < REPORT_STATEMENTS; k++) p->unit[s][k] = financial_report_below(p, REPORT_UNITS);
+        for (int k = 0; k < REPORT_STATEMENTS; k++)
+            p->unit[s][k] = financial_report_below(p, REPORT_UNITS);
 }
 
 /* ---- facts ---- */
@@ -141,17 +156,20 @@ static int32_t scope_of(int32_t fact) { return fact / PERIODS / REPORT_METRICS; 
 /* One of the plan's periods: mostly the newest years. */
 static int32_t draw_fact(plan *p, int32_t scope, int32_t statement)
 {
-    int32_t back = financial_report_chance(p, 0.5) ? financial_report_below(p, 2) : financial_report_below(p, p->n_year);
-    return fact_index(scope, statement * OF_A_STATEMENT + financial_report_below(p, OF_A_STATEMENT), financial_report_below(p, REPORT_SPANS),
-                      p->year - back);
+    int32_t back = financial_report_chance(p, 0.5) ? financial_report_below(p, 2)
+                                                   : financial_report_below(p, p->n_year);
+    return fact_index(scope, statement * OF_A_STATEMENT + financial_report_below(p, OF_A_STATEMENT),
+                      financial_report_below(p, REPORT_SPANS), p->year - back);
 }
 
-/* One that `source` has stated before, for `scope`: in noisy sections alone or not; a fresh one where a few tries find none. */
+/* One that `source` has stated before, for `scope`: in noisy sections alone or not; a fresh one
+ * where a few tries find none. */
 static int32_t draw_again(plan *p, int32_t source, int32_t scope, int32_t statement, bool noisy)
 {
     for (int tries = 0; tries < 60 && p->n_stated > 0; tries++) {
         int32_t f = p->r->order[financial_report_below(p, p->n_stated)];
-        if (scope_of(f) == source && financial_report_metric_of(f) / OF_A_STATEMENT == statement && p->r->fact[f].clean != noisy)
+        if (scope_of(f) == source && financial_report_metric_of(f) / OF_A_STATEMENT == statement &&
+            p->r->fact[f].clean != noisy)
             return fact_index(scope, financial_report_metric_of(f), span_of(f), year_of(f));
     }
     return draw_fact(p, scope, statement);
@@ -187,7 +205,9 @@ static int32_t financial_report_read_value(plan *p, int32_t value, double noise)
 {
     int32_t other[8], n = report_lookalikes(value, other);
     if (!financial_report_chance(p, noise)) return REPORT_VALUE + value;
-    return n && financial_report_chance(p, 0.85) ? REPORT_VALUE + other[financial_report_below(p, n)] : REPORT_SMUDGE;
+    return n && financial_report_chance(p, 0.85)
+               ? REPORT_VALUE + other[financial_report_below(p, n)]
+               : REPORT_SMUDGE;
 }
 
 /* Writes the fact's value as it reads and counts the mention. */
@@ -203,7 +223,8 @@ static void add_value(plan *p, report_fact *x, double noise, bool legible)
 static void financial_report_add_figure(plan *p, int32_t f, double noise, bool two_years)
 {
     bool legible = true, legible_year = true;
-    int32_t before = fact_index(scope_of(f), financial_report_metric_of(f), span_of(f), year_of(f) - 1);
+    int32_t before =
+        fact_index(scope_of(f), financial_report_metric_of(f), span_of(f), year_of(f) - 1);
     add_label(p, REPORT_METRIC + financial_report_metric_of(f), noise, &legible);
     add_label(p, REPORT_SPAN + span_of(f), noise, &legible);
     add_label(p, REPORT_YEAR + year_of(f), noise, &legible_year);
@@ -223,7 +244,8 @@ static void add_restatement(plan *p, int32_t f, double noise)
     add_label(p, REPORT_YEAR + year_of(f), noise, &legible);
     financial_report_add(p, financial_report_read_value(p, old, noise));
     financial_report_add(p, REPORT_RESTATED);
-    *x = (report_fact){.value = (old + 1 + financial_report_below(p, REPORT_VALUES - 1)) % REPORT_VALUES,
+    *x = (report_fact){.value =
+                           (old + 1 + financial_report_below(p, REPORT_VALUES - 1)) % REPORT_VALUES,
                        .stated = true,
                        .restated = true,
                        .lost = !legible};
@@ -232,7 +254,8 @@ static void add_restatement(plan *p, int32_t f, double noise)
 
 static void add_fillers(plan *p, int32_t n)
 {
-    for (int32_t i = 0; i < n; i++) financial_report_add(p, REPORT_FILLER + financial_report_below(p, REPORT_FILLERS));
+    for (int32_t i = 0; i < n; i++)
+        financial_report_add(p, REPORT_FILLER + financial_report_below(p, REPORT_FILLERS));
 }
 
 static void add_decoy(plan *p)
@@ -252,7 +275,10 @@ static void add_decoy(plan *p)
 
 static int32_t financial_report_room(const plan *p) { return p->end - p->r->n_token; }
 
-static double draw_noise(plan *p) { return financial_report_chance(p, 0.4) ? 0.15 + 0.25 * r1_rng_unit(p->rng) : 0; }
+static double draw_noise(plan *p)
+{
+    return financial_report_chance(p, 0.4) ? 0.15 + 0.25 * r1_rng_unit(p->rng) : 0;
+}
 
 static void add_head(plan *p, int32_t kind, int32_t scope, int32_t statement)
 {
@@ -262,19 +288,25 @@ static void add_head(plan *p, int32_t kind, int32_t scope, int32_t statement)
     financial_report_add(p, REPORT_UNIT + p->unit[scope][statement]);
 }
 
-/* prose: filler words before a figure, on average; again: share of figures that `source` has stated before. */
-static void add_section(plan *p, int32_t kind, int32_t scope, double prose, int32_t source, double again)
+/* prose: filler words before a figure, on average; again: share of figures that `source` has
+ * stated before. */
+static void add_section(plan *p, int32_t kind, int32_t scope, double prose, int32_t source,
+                        double again)
 {
-    int32_t statement = financial_report_below(p, REPORT_STATEMENTS), rows = (int32_t)(p->tables * (5 + financial_report_below(p, 4)));
+    int32_t statement = financial_report_below(p, REPORT_STATEMENTS),
+            rows = (int32_t)(p->tables * (5 + financial_report_below(p, 4)));
     double noise = draw_noise(p);
     bool scanned = noise > 0 && kind != NOTES && source == scope;
-    if (scanned) again = 0.85, rows += rows / 2; /* what reads badly in one place stands in several */
+    if (scanned)
+        again = 0.85, rows += rows / 2; /* what reads badly in one place stands in several */
     add_head(p, kind, scope, statement);
     for (int32_t i = 0; i < rows && financial_report_room(p) >= LINE_MAX + 1 + LEAST; i++) {
-        add_fillers(p, at_most((int32_t)r1_rng_exponential(p->rng, prose * p->prose), LINE_MAX / 2));
+        add_fillers(p,
+                    at_most((int32_t)r1_rng_exponential(p->rng, prose * p->prose), LINE_MAX / 2));
         if (prose > 1 && financial_report_chance(p, 0.15 * p->prose)) add_decoy(p);
-        int32_t f =
-            financial_report_chance(p, again) ? draw_again(p, source, scope, statement, scanned) : draw_fact(p, scope, statement);
+        int32_t f = financial_report_chance(p, again)
+                        ? draw_again(p, source, scope, statement, scanned)
+                        : draw_fact(p, scope, statement);
         if (kind == NOTES && p->r->fact[f].stated && financial_report_chance(p, 0.6))
             add_restatement(p, f, noise);
         else
@@ -309,26 +341,34 @@ static void add_any(plan *p)
     } else if (u < 0.67)
         add_section(p, NOTES, GROUP, 2, GROUP, 0.8);
     else if (u < 0.77)
-        add_section(p, PEERS, 1 + REPORT_SEGMENTS + p->peer[financial_report_below(p, p->n_peer)], 1.5, GROUP, 0.7);
+        add_section(p, PEERS, 1 + REPORT_SEGMENTS + p->peer[financial_report_below(p, p->n_peer)],
+                    1.5, GROUP, 0.7);
     else if (u < 0.86)
         add_section(p, AS_IF, PRO_FORMA, 0.2, GROUP, 0.7);
     else if (u < 0.94)
         add_section(p, AHEAD, OUTLOOK, 3, GROUP, 0.7);
     else if (financial_report_chance(p, p->prose))
-        add_risks(p, at_most((int32_t)(p->tables * (20 + financial_report_below(p, 20))), financial_report_room(p) - HEAD - 1 - LEAST));
+        add_risks(p, at_most((int32_t)(p->tables * (20 + financial_report_below(p, 20))),
+                             financial_report_room(p) - HEAD - 1 - LEAST));
 }
 
 /* ---- questions ---- */
 
-static bool financial_report_askable(const report_fact *x) { return x->stated && !x->lost && x->intact > x->misread; }
+static bool financial_report_askable(const report_fact *x)
+{
+    return x->stated && !x->lost && x->intact > x->misread;
+}
 
 static uint32_t hard_of(const report *r, int32_t f)
 {
     const report_fact *x = &r->fact[f];
     int32_t others = 0;
     for (int32_t s = 0; s < REPORT_SCOPES; s++)
-        others += s != scope_of(f) && r->fact[fact_index(s, financial_report_metric_of(f), span_of(f), year_of(f))].stated;
-    return (x->restated ? REPORT_IS_RESTATED : 0u) | (!x->clean && x->misread ? REPORT_IS_NOISY : 0u) |
+        others +=
+            s != scope_of(f) &&
+            r->fact[fact_index(s, financial_report_metric_of(f), span_of(f), year_of(f))].stated;
+    return (x->restated ? REPORT_IS_RESTATED : 0u) |
+           (!x->clean && x->misread ? REPORT_IS_NOISY : 0u) |
            (others >= 2 ? REPORT_IS_DISTRACTED : 0u);
 }
 
@@ -341,14 +381,15 @@ static void financial_report_ask(plan *p, int32_t f)
     financial_report_add(p, REPORT_YEAR + year_of(f));
     financial_report_add(p, REPORT_ASK);
     for (int32_t i = 1; i <= REPORT_QUESTION; i++) r->section[r->n_token - i] = -1;
-    r->question[r->n_question++] = (report_question){.scope = scope_of(f),
-                                                     .metric = financial_report_metric_of(f),
-                                                     .span = span_of(f),
-                                                     .year = year_of(f),
-                                                     .value = r->fact[f].value,
-                                                     .unit = p->unit[scope_of(f)][financial_report_metric_of(f) / OF_A_STATEMENT],
-                                                     .at = r->n_token - 1,
-                                                     .hard = hard_of(r, f)};
+    r->question[r->n_question++] = (report_question){
+        .scope = scope_of(f),
+        .metric = financial_report_metric_of(f),
+        .span = span_of(f),
+        .year = year_of(f),
+        .value = r->fact[f].value,
+        .unit = p->unit[scope_of(f)][financial_report_metric_of(f) / OF_A_STATEMENT],
+        .at = r->n_token - 1,
+        .hard = hard_of(r, f)};
 }
 
 /* What may be asked, in random order; returns how many. */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* financial_report.h - generated annual reports as tokens, with questions whose answers are known: key-data extraction.
+/* financial_report.h - generated annual reports as tokens, with questions whose answers are
+ * known: key-data extraction.
  *
- * A report is a row of sections. A section's head names its kind, whose figures it states (the group's, a segment's, a peer's,
- * pro forma, an outlook) and their unit; its figures name neither. Between figures stand filler words:
+ * A report is a row of sections. A section's head names its kind, whose figures it states (the
+ * group's, a segment's, a peer's, pro forma, an outlook) and their unit; its figures name
+ * neither. Between figures stand filler words:
  *
  *     section     = kind scope unit { filler | figure | decoy } "."
  *     figure      = metric span year value [year value]                 (a table row: this year and the year before)
@@ -10,16 +12,19 @@
  *     decoy       = metric span year | value                            (in prose: no figure)
  *     question    = scope metric span year "?"                          (behind the last section)
  *
- * The unit belongs to a scope and a statement (income, balance sheet, cash flow: four metrics each), so all sections of both agree.
- * A figure may be stated in several sections. About a third of the sections are noisy, each at a level of its own: labels are smudged, values
+ * The unit belongs to a scope and a statement (income, balance sheet, cash flow: four metrics
+ * each), so all sections of both agree. A figure may be stated in several sections. About a
+ * third of the sections are noisy, each at a level of its own: labels are smudged, values
  * smudged or misread as a number that looks alike. Heads are always legible.
  *
- * What is asked can be answered from the text alone: of the legible mentions since the last restatement most are right. Only the group and
- * its segments are asked about; the others state the same metrics and periods to distract.
+ * What is asked can be answered from the text alone: of the legible mentions since the last
+ * restatement most are right. Only the group and its segments are asked about; the others state
+ * the same metrics and periods to distract.
  *
  * Length grows by sections, by their tables, by years of history, segments and peers.
  *
- * Owns: report_open's memory, used again by every report_write. Threads: one. Errors: report_open says false where memory lacks. */
+ * Owns: report_open's memory, used again by every report_write. Threads: one. Errors:
+ * report_open says false where memory lacks. */
 #ifndef R1_FINANCIAL_REPORT_H
 #define R1_FINANCIAL_REPORT_H
 
@@ -65,7 +70,8 @@ enum {
 /* What makes a question hard. */
 enum {
     REPORT_IS_RESTATED = 1,
-    REPORT_IS_NOISY = 2,     /* all mentions are in noisy sections, and at least one of them is misread */
+    REPORT_IS_NOISY =
+        2, /* all mentions are in noisy sections, and at least one of them is misread */
     REPORT_IS_DISTRACTED = 4 /* at least two others state the same metric and period */
 };
 
@@ -88,9 +94,10 @@ typedef struct {
 
 bool report_open(report *r);
 void report_close(report *r);
-/* A report of exactly n_token tokens (at least 40 beside the questions, at most REPORT_TOKENS_MAX), its questions among them. As many of n_question are asked
- * as it has figures for: a quarter each that are restated, noisy, distracted, and any, as far as there are such. prose: filler words as a multiple of
- * the usual number; 0: hardly any. */
+/* A report of exactly n_token tokens (at least 40 beside the questions, at most
+ * REPORT_TOKENS_MAX), its questions among them. As many of n_question are asked as it has
+ * figures for: a quarter each that are restated, noisy, distracted, and any, as far as there are
+ * such. prose: filler words as a multiple of the usual number; 0: hardly any. */
 void report_write(report *r, r1_rng *rng, int32_t n_token, int32_t n_question, double prose);
 void report_print(const report *r, FILE *to);
 /* Numbers that a misread value may be taken for; returns how many, at most 8. */

@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* key_data.c - key-data extraction from generated financial reports (financial_report.h) for CAWA and its controls: the value and the unit
- * of a metric in a period, of the group or of a segment. Trained on texts of up to 800 tokens, asked in reports of 500, 2,000, 5,000 and 15,000.
+/* key_data.c - key-data extraction from generated financial reports (financial_report.h) for
+ * CAWA and its controls: the value and the unit of a metric in a period, of the group or of a
+ * segment. Trained on texts of up to 800 tokens, asked in reports of 500, 2,000, 5,000 and
+ * 15,000.
  *
  *     key_data TABLE.csv SEED[-SEED] [ARM[,ARM...]]
  *     key_data --show SEED TOKENS          prints one report with its questions and answers
  *
- * Each arm and seed that TABLE.csv lacks is trained and tested, and adds one row to it: a cut loses the run in hand.
+ * Each arm and seed that TABLE.csv lacks is trained and tested, and adds one row to it: a cut
+ * loses the run in hand.
  *
- * The model is the trunk of trunk.h over embedded tokens joined with the five tokens before each and with the scope and unit that its section's
- * head names; no other sign of position. An answer is the value, and the unit, whose embedding lies nearest to what the question's row says: the
- * table of tokens is the head. Arms differ in what adapts the scores; the width of the feed-forward part makes their parameters equal.
+ * The model is the trunk of trunk.h over embedded tokens joined with the five tokens before each
+ * and with the scope and unit that its section's head names; no other sign of position. An
+ * answer is the value, and the unit, whose embedding lies nearest to what the question's row
+ * says: the table of tokens is the head. Arms differ in what adapts the scores; the width of the
+ * feed-forward part makes their parameters equal.
  *
- * right_L: share of questions whose value and unit are right. restated_L, noisy_L, distracted_L: the same of questions that are hard in that way
- * (financial_report.h); easy_L: in none. scaled_L: right_L of the same weights with the queries times one constant at test time, chosen for each
- * length on reports of their own (scale_L). */
+ * right_L: share of questions whose value and unit are right. restated_L, noisy_L, distracted_L:
+ * the same of questions that are hard in that way (financial_report.h); easy_L: in none.
+ * scaled_L: right_L of the same weights with the queries times one constant at test time, chosen
+ * for each length on reports of their own (scale_L). */
 #include "experiments/arm_table.h"
 #include "experiments/financial_report.h"
 #include "experiments/trunk.h"
@@ -42,7 +48,8 @@ enum {
 static const int32_t lengths[LENGTHS] = {500, 2000, 5000, 15000}, reports[LENGTHS] = {48, 6, 4, 2};
 static const float scales[] = {1, 1.3f, 1.7f, 2.2f};
 static const char *const sorts[SORTS] = {"right", "restated", "noisy", "distracted", "easy"};
-static const float alike = 1.8f; /* where queries and keys begin, as a multiple of the trunk's own */
+static const float alike =
+    1.8f; /* where queries and keys begin, as a multiple of the trunk's own */
 static const double rate = 3e-3; /* of learning: one for all arms, tuned for none */
 
 static const struct {
@@ -63,8 +70,10 @@ enum { SEQ_MAX = 32, ROWS_MAX = REPORT_TOKENS_MAX, ASKED_MAX = SEQ_MAX * REPORT_
 typedef struct {
     int32_t n_seq, n_row, n_asked;
     int32_t off[SEQ_MAX + 1];
-    int32_t seen[COLUMNS][ROWS_MAX]; /* the token, the one before it...; scope and unit of the section; -1: none */
-    int32_t count[ROWS_MAX];         /* visible keys */
+    int32_t seen
+        [COLUMNS]
+        [ROWS_MAX]; /* the token, the one before it...; scope and unit of the section; -1: none */
+    int32_t count[ROWS_MAX]; /* visible keys */
     int32_t asked[ASKED_MAX], each[ASKED_MAX + 1], value[ASKED_MAX], unit[ASKED_MAX];
     uint32_t hard[ASKED_MAX];
 } batch;
@@ -97,7 +106,8 @@ static void key_data_add_text(batch *b, const report *r, int32_t n)
     }
 }
 
-/* Of a question only the last token becomes a row: it sees the others, and its scope as a figure's row does. */
+/* Of a question only the last token becomes a row: it sees the others, and its scope as a
+ * figure's row does. */
 static void key_data_batch_add(batch *b, const report *r)
 {
     key_data_add_text(b, r, r->n_token - r->n_question * REPORT_QUESTION);
@@ -126,12 +136,13 @@ typedef struct {
     tape_tensor value, unit; /* logits of the asked rows */
 } answers;
 
-/* Queries and keys begin alike, and what is read of a row is written as it stands there: a question looks at rows with the same words
- * before the task has taught it to. */
+/* Queries and keys begin alike, and what is read of a row is written as it stands there: a
+ * question looks at rows with the same words before the task has taught it to. */
 static void begin_alike(trunk *k)
 {
     for (int i = 0; i < TRUNK_LAYERS; i++) {
-        float *q = k->block[i].qkv.w.v.p, *key = q + D * D, *value = key + D * D, *out = k->block[i].out.w.v.p;
+        float *q = k->block[i].qkv.w.v.p, *key = q + D * D, *value = key + D * D,
+              *out = k->block[i].out.w.v.p;
         for (int c = 0; c < D * D; c++) {
             key[c] = q[c] *= alike;
             out[c] = value[c % D * D + c / D];
@@ -166,8 +177,8 @@ static tape_tensor key_data_embedded(model *m, const batch *in)
 {
     tape_tensor x = tape_matrix(&m->t, in->n_row, WIDE);
     for (int32_t k = 0; k < COLUMNS; k++) {
-        tape_tensor embed[] = {tape_ints(in->seen[k], in->n_row, 1), m->table, tape_ints(m->first, 1, 2),
-                               tape_columns(x, k * D, D)};
+        tape_tensor embed[] = {tape_ints(in->seen[k], in->n_row, 1), m->table,
+                               tape_ints(m->first, 1, 2), tape_columns(x, k * D, D)};
         tape_run(&m->t, R1_OP_EMBED, embed, R1_COUNT(embed), NULL, NULL);
     }
     return tape_add(&m->t, tape_columns(x, 0, D), tape_apply(&m->t, &m->join, x));
@@ -180,11 +191,13 @@ static answers key_data_forward(model *m, const batch *in, bool train)
     tape_begin(t, train);
     tape_tensor h = trunk_run(&m->trunk, key_data_embedded(m, in), in->off, in->n_seq, in->count);
     tape_tensor asked = tape_matrix(t, in->n_asked, D), last = tape_matrix(t, in->n_asked, D);
-    tape_tensor rows[] = {h, tape_ints(in->asked, 1, in->n_asked), tape_ints(in->each, 1, in->n_asked + 1), asked};
+    tape_tensor rows[] = {h, tape_ints(in->asked, 1, in->n_asked),
+                          tape_ints(in->each, 1, in->n_asked + 1), asked};
     tape_run(t, R1_OP_SEG_MEAN, rows, R1_COUNT(rows), NULL, NULL);
     tape_norm(t, asked, m->norm, last);
-    return (answers){tape_linear(t, last, key_data_rows_of(m->table, REPORT_VALUE, REPORT_VALUES), none),
-                     tape_linear(t, last, key_data_rows_of(m->table, REPORT_UNIT, REPORT_UNITS), none)};
+    return (answers){
+        tape_linear(t, last, key_data_rows_of(m->table, REPORT_VALUE, REPORT_VALUES), none),
+        tape_linear(t, last, key_data_rows_of(m->table, REPORT_UNIT, REPORT_UNITS), none)};
 }
 
 /* ---- one run ---- */
@@ -195,11 +208,13 @@ typedef struct {
     size_t n_parameter;
 } result;
 
-/* The curriculum: figures without filler words and few of them at first; from `grown` 1 on all lengths of training and the usual prose. */
+/* The curriculum: figures without filler words and few of them at first; from `grown` 1 on all
+ * lengths of training and the usual prose. */
 static void add_lesson(batch *b, report *r, r1_rng *rng, double done)
 {
     double grown = fmin(fmax((done - 0.25) / 0.5, 0), 1);
-    int32_t text = LEAST + (int32_t)((0.1 + 0.9 * grown) * (MOST - LEAST) * r1_rng_unit(rng)), asked = text / 8;
+    int32_t text = LEAST + (int32_t)((0.1 + 0.9 * grown) * (MOST - LEAST) * r1_rng_unit(rng)),
+            asked = text / 8;
     report_write(r, rng, text + asked * REPORT_QUESTION, asked, grown);
     key_data_batch_add(b, r);
 }
@@ -212,13 +227,16 @@ static double key_data_train(model *m, batch *b, report *r, uint64_t seed)
     r1_rng_seed(&rng, seed + 100000);
     for (int step = 0; step < STEPS; step++) {
         key_data_batch_clear(b);
-        while (b->n_row < TOKENS && b->n_seq < SEQ_MAX) add_lesson(b, r, &rng, (double)step / STEPS);
+        while (b->n_row < TOKENS && b->n_seq < SEQ_MAX)
+            add_lesson(b, r, &rng, (double)step / STEPS);
         answers a = key_data_forward(m, b, true);
-        double of_unit = tape_cross_entropy(&a.unit, b->unit), loss = tape_cross_entropy(&a.value, b->value) + of_unit;
+        double of_unit = tape_cross_entropy(&a.unit, b->unit),
+               loss = tape_cross_entropy(&a.value, b->value) + of_unit;
         tape_backward(&m->t);
         tape_adamw(&m->t, trunk_rate(rate, step, STEPS), 0.01);
         if (step >= STEPS - 50) late += loss / 50;
-        if (step % 100 == 99) fprintf(stderr, "step %d loss %.4f, of the unit %.4f\n", step + 1, loss, of_unit);
+        if (step % 100 == 99)
+            fprintf(stderr, "step %d loss %.4f, of the unit %.4f\n", step + 1, loss, of_unit);
     }
     return late;
 }
@@ -226,7 +244,8 @@ static double key_data_train(model *m, batch *b, report *r, uint64_t seed)
 static void count_answers(const batch *b, const answers *a, int32_t *right, int32_t *all)
 {
     for (int32_t q = 0; q < b->n_asked; q++) {
-        bool good = tape_largest(&a->value, q) == b->value[q] && tape_largest(&a->unit, q) == b->unit[q];
+        bool good =
+            tape_largest(&a->value, q) == b->value[q] && tape_largest(&a->unit, q) == b->unit[q];
         const bool in[SORTS] = {true, b->hard[q] & REPORT_IS_RESTATED, b->hard[q] & REPORT_IS_NOISY,
                                 b->hard[q] & REPORT_IS_DISTRACTED, b->hard[q] == 0};
         for (int s = 0; s < SORTS; s++) right[s] += in[s] && good, all[s] += in[s];
@@ -234,7 +253,8 @@ static void count_answers(const batch *b, const answers *a, int32_t *right, int3
 }
 
 /* Shares of right answers by sort of question, the same reports for every arm of a seed. */
-static void key_data_examine(model *m, batch *b, report *r, uint64_t seed, int32_t n_token, int32_t n_report, double *share)
+static void key_data_examine(model *m, batch *b, report *r, uint64_t seed, int32_t n_token,
+                             int32_t n_report, double *share)
 {
     r1_rng rng;
     int32_t right[SORTS] = {0}, all[SORTS] = {0};
@@ -263,7 +283,8 @@ static void key_data_test(model *m, batch *b, report *r, uint64_t seed, result *
         key_data_examine(m, b, r, at + 2000000, lengths[i], reports[i], share);
         to->scaled[i] = share[0];
         m->trunk.scale = 1;
-        if (to->scale[i] != 1) key_data_examine(m, b, r, at + 2000000, lengths[i], reports[i], share);
+        if (to->scale[i] != 1)
+            key_data_examine(m, b, r, at + 2000000, lengths[i], reports[i], share);
         for (int s = 0; s < SORTS; s++) to->share[s][i] = share[s];
     }
 }
@@ -330,21 +351,25 @@ int main(int argc, char **argv)
     uint64_t first, last;
     if (argc == 4 && strcmp(argv[1], "--show") == 0) return key_data_show(argv[2], argv[3]);
     if (argc < 3 || argc > 4 || !arm_seeds(argv[2], &first, &last)) {
-        fprintf(stderr, "usage: key_data TABLE.csv SEED[-SEED] [ARM[,ARM...]] | --show SEED TOKENS\n");
+        fprintf(stderr,
+                "usage: key_data TABLE.csv SEED[-SEED] [ARM[,ARM...]] | --show SEED TOKENS\n");
         return 2;
     }
     for (uint64_t seed = first; seed <= last; seed++)
         for (size_t i = 0; i < R1_COUNT(arms); i++) {
             const char *name = arms[i].arm.name;
             result r;
-            if (!arm_named(argc > 3 ? argv[3] : NULL, name) || arm_finished(argv[1], name, seed, NULL)) continue;
+            if (!arm_named(argc > 3 ? argv[3] : NULL, name) ||
+                arm_finished(argv[1], name, seed, NULL))
+                continue;
             key_data_run(i, seed, &r);
             if (!key_data_append(argv[1], name, seed, &r)) {
                 fprintf(stderr, "key_data: %s: cannot be written\n", argv[1]);
                 return 1;
             }
             fprintf(stderr, "%s seed %llu: %.3f %.3f %.3f %.3f in %.0f processor seconds\n", name,
-                    (unsigned long long)seed, r.share[0][0], r.share[0][1], r.share[0][2], r.share[0][3], r.seconds);
+                    (unsigned long long)seed, r.share[0][0], r.share[0][1], r.share[0][2],
+                    r.share[0][3], r.seconds);
         }
     return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ladder.c - V1 (text), V2 (cross-modal attention) and R1 (CAWA and memory) at equal parameters on generated payments.
+/* ladder.c - V1 (text), V2 (cross-modal attention) and R1 (CAWA and memory) at equal parameters
+ * on generated payments.
  *
  *     ladder DIR TABLE.csv SEED[-SEED] [ARM[,ARM...]]
  *
@@ -9,12 +10,14 @@
  * v2_cawa    v2 with CAWA, without memory
  * r1         v2 with CAWA and memory: fraud-s as it ships
  *
- * Each seed has worlds of its own: six train, one validates, two test. Their first two weeks fill the windows; no labels come back. The
- * width of the feed-forward part makes the arms' parameters equal to r1's. Shards of a seed lie in DIR and are removed after it. Each arm and
- * seed that TABLE.csv lacks adds one row; ap is over all payments of the test worlds, good ones that were left out counted by weight. */
+ * Each seed has worlds of its own: six train, one validates, two test. Their first two weeks
+ * fill the windows; no labels come back. The width of the feed-forward part makes the arms'
+ * parameters equal to r1's. Shards of a seed lie in DIR and are removed after it. Each arm and
+ * seed that TABLE.csv lacks adds one row; ap is over all payments of the test worlds, good ones
+ * that were left out counted by weight. */
 #include "experiments/arm_table.h"
-#include "r1_train.h"
 #include "experiments/rungs.h"
+#include "r1_train.h"
 #include "train/walk.h"
 
 #include <math.h>
@@ -24,7 +27,15 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TRAIN = 6, VALID = 1, TEST = 2, WORLDS = TRAIN + VALID + TEST, WARM_DAYS = 14, DAYS = 42, DAY = 86400000 };
+enum {
+    TRAIN = 6,
+    VALID = 1,
+    TEST = 2,
+    WORLDS = TRAIN + VALID + TEST,
+    WARM_DAYS = 14,
+    DAYS = 42,
+    DAY = 86400000
+};
 static const double share = 0.1; /* of good payments that are kept */
 
 static void ladder_give_up(const r1_err *err)
@@ -40,12 +51,14 @@ static char *ladder_whole_description(void)
 {
     r1_err err;
     char *whole;
-    if (fraud_description(&(fraud_description_opts){.name = "ladder"}, &whole, &err) != R1_OK) ladder_give_up(&err);
+    if (fraud_description(&(fraud_description_opts){.name = "ladder"}, &whole, &err) != R1_OK)
+        ladder_give_up(&err);
     return whole;
 }
 
-static const char as_one_text[] = "{\"name\": \"payment\", \"kind\": \"text\", \"n_vocab\": 1024, \"n_token_max\": 48, "
-                                  "\"hidden\": 64, \"n_layer\": 2}";
+static const char as_one_text[] =
+    "{\"name\": \"payment\", \"kind\": \"text\", \"n_vocab\": 1024, \"n_token_max\": 48, "
+    "\"hidden\": 64, \"n_layer\": 2}";
 
 /* ---- worlds to shards ---- */
 
@@ -69,9 +82,10 @@ static void as_text(const fraud_payment *p, char *text, size_t cap)
     char when[32];
     gmtime_r(&s, &t);
     strftime(when, sizeof when, "%a %H:%M", &t);
-    snprintf(text, cap, "%s %lld.%02lld %s %s from %s to %s %s %s %s %.100s", fraud_kind_name(p->kind),
-             (long long)(p->amount_minor / 100), (long long)(p->amount_minor % 100), p->currency, when,
-             fraud_role_name(p->from_role), fraud_role_name(p->to_role), p->channel, p->category, p->country, p->text);
+    snprintf(text, cap, "%s %lld.%02lld %s %s from %s to %s %s %s %s %.100s",
+             fraud_kind_name(p->kind), (long long)(p->amount_minor / 100),
+             (long long)(p->amount_minor % 100), p->currency, when, fraud_role_name(p->from_role),
+             fraud_role_name(p->to_role), p->channel, p->category, p->country, p->text);
 }
 
 static r1_status ladder_add_events(writer *w, const fraud_features *f, uint64_t *ref, r1_err *err)
@@ -88,8 +102,8 @@ static r1_status ladder_add_events(writer *w, const fraud_features *f, uint64_t 
     return R1_OK;
 }
 
-static r1_status ladder_add_sample(void *ctx, size_t i, const fraud_payment *p, const fraud_features *f, const fraud_state *s,
-                            r1_err *err)
+static r1_status ladder_add_sample(void *ctx, size_t i, const fraud_payment *p,
+                                   const fraud_features *f, const fraud_state *s, r1_err *err)
 {
     (void)s;
     writer *w = ctx;
@@ -97,11 +111,14 @@ static r1_status ladder_add_sample(void *ctx, size_t i, const fraud_payment *p, 
     uint64_t ref[FRAUD_REFS_MAX];
     char text[512];
     float target = w->g[i].typology != FRAUD_TYPOLOGY_NONE;
-    r1_sample sample = {.item = item, .id = i + 1, .label = &target, .weight = target > 0 ? 1 : (float)(1 / share)};
+    r1_sample sample = {
+        .item = item, .id = i + 1, .label = &target, .weight = target > 0 ? 1 : (float)(1 / share)};
     R1_TRY(ladder_add_events(w, f, ref, err));
-    fraud_sample_fill(f, p, ref, FRAUD_CAPTURE_GRAPH | FRAUD_CAPTURE_MEMORY | FRAUD_SAMPLE_TEXT, item);
+    fraud_sample_fill(f, p, ref, FRAUD_CAPTURE_GRAPH | FRAUD_CAPTURE_MEMORY | FRAUD_SAMPLE_TEXT,
+                      item);
     R1_TRY(r1_shard_add(w->w[RUNG_MEMORY], &sample, err));
-    R1_TRY(r1_shard_add(w->w[RUNG_ITEMS], &sample, err)); /* the last item is not in its description */
+    R1_TRY(
+        r1_shard_add(w->w[RUNG_ITEMS], &sample, err)); /* the last item is not in its description */
     as_text(p, text, sizeof text);
     item[0] = (r1_item){.present = true, .text = text, .text_bytes = (uint32_t)strlen(text)};
     return r1_shard_add(w->w[RUNG_TEXT], &sample, err);
@@ -113,7 +130,8 @@ static fraud_generate_opts ladder_world(uint64_t seed, int index)
     r1_rng_seed(&rng, seed * 100 + (uint64_t)index + 500000);
     int ring_min = 3 + (int)r1_rng_below(&rng, 4);
     return (fraud_generate_opts){.seed = seed * 100 + (uint64_t)index + 500000,
-                                 .start_ms = INT64_C(1735689600000) + (int64_t)r1_rng_below(&rng, 365) * DAY,
+                                 .start_ms = INT64_C(1735689600000) +
+                                             (int64_t)r1_rng_below(&rng, 365) * DAY,
                                  .accounts = 400 + (int)r1_rng_below(&rng, 600),
                                  .days = DAYS,
                                  .rings = 8,
@@ -233,13 +251,15 @@ static void ladder_run(const rung *a, const char *dir, uint64_t seed, result *r)
                        .progress = true};
     r1_model *m;
     r1_eval e;
-    if (r1_train(&o, NULL, &err) != R1_OK || r1_model_open(&m, out, &err) != R1_OK) ladder_give_up(&err);
+    if (r1_train(&o, NULL, &err) != R1_OK || r1_model_open(&m, out, &err) != R1_OK)
+        ladder_give_up(&err);
     judged_list l = {.cap = 1 << 20};
     l.x = malloc(l.cap * sizeof *l.x);
     if (!l.x) exit(1);
     r1_eval_opts eo = {.each = ladder_take, .ctx = &l};
     if (r1_evaluate(m, path + TRAIN + VALID, TEST, &eo, &e, &err) != R1_OK) ladder_give_up(&err);
-    *r = (result){.auc = e.auc, .mflop = (double)info.flop_sample * 1e-6, .weights = info.n_weight, .n = l.n};
+    *r = (result){
+        .auc = e.auc, .mflop = (double)info.flop_sample * 1e-6, .weights = info.n_weight, .n = l.n};
     r->ap = weighted_ap(&l, &r->n_fraud);
     r->seconds = (double)(clock() - began) / CLOCKS_PER_SEC;
     free(l.x);
@@ -265,16 +285,18 @@ static void one_seed(const char *dir, const char *table, uint64_t seed, const ch
     char path[600];
     for (size_t i = 0; i < RUNGS; i++) {
         result r;
-        if (!arm_named(list, rungs[i].name) || arm_finished(table, rungs[i].name, seed, NULL)) continue;
+        if (!arm_named(list, rungs[i].name) || arm_finished(table, rungs[i].name, seed, NULL))
+            continue;
         for (int k = 0; !written && k < WORLDS; k++) write_world(dir, seed, k);
         written = true;
         ladder_run(&rungs[i], dir, seed, &r);
         ladder_append(table, &rungs[i], seed, &r);
         fprintf(stderr,
-                "%s seed %llu: %llu weights, %.2f MFLOP, ap %.4f, auc %.4f, %zu of %zu fraudulent, %.0f processor "
+                "%s seed %llu: %llu weights, %.2f MFLOP, ap %.4f, auc %.4f, %zu of %zu fraudulent, "
+                "%.0f processor "
                 "seconds\n",
-                rungs[i].name, (unsigned long long)seed, (unsigned long long)r.weights, r.mflop, r.ap, r.auc, r.n_fraud,
-                r.n, r.seconds);
+                rungs[i].name, (unsigned long long)seed, (unsigned long long)r.weights, r.mflop,
+                r.ap, r.auc, r.n_fraud, r.n, r.seconds);
     }
     for (int k = 0; written && k < RUNG_KINDS; k++)
         for (int i = 0; i < WORLDS; i++) {
@@ -292,6 +314,7 @@ int main(int argc, char **argv)
         return 2;
     }
     if (r1_mkdirs(argv[1], &err) != R1_OK) ladder_give_up(&err);
-    for (uint64_t seed = first; seed <= last; seed++) one_seed(argv[1], argv[2], seed, argc > 4 ? argv[4] : NULL);
+    for (uint64_t seed = first; seed <= last; seed++)
+        one_seed(argv[1], argv[2], seed, argc > 4 ? argv[4] : NULL);
     return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ladder_medical.c - V1 (text), V2 (cross-modal attention) and R1 (CAWA and memory) at equal parameters, re-ranking diseases for published cases.
+/* ladder_medical.c - V1 (text), V2 (cross-modal attention) and R1 (CAWA and memory) at equal
+ * parameters, re-ranking diseases for published cases.
  *
  *     ladder_medical DIR TABLE.csv CASES.tsv KB SEED[-SEED] [ARM[,ARM...]]
  *
@@ -9,14 +10,16 @@
  * v2_cawa    v2 with CAWA, without memory
  * r1         v2 with CAWA and memory: medical-b's form
  *
- * Lists of 50 candidates as they are served, at most five cases of a disease, the case's own publication left out. Seed S is judged on the fold of diseases S mod 5
- * and trained on the other four, so five seeds judge every list once. The width of the feed-forward part makes the arms' parameters equal to r1's. Shards lie in DIR
- * and stay. Each arm and seed that TABLE.csv lacks adds one row. */
-#include "experiments/arm_table.h"
+ * Lists of 50 candidates as they are served, at most five cases of a disease, the case's own
+ * publication left out. Seed S is judged on the fold of diseases S mod 5 and trained on the
+ * other four, so five seeds judge every list once. The width of the feed-forward part makes the
+ * arms' parameters equal to r1's. Shards lie in DIR and stay. Each arm and seed that TABLE.csv
+ * lacks adds one row. */
 #include "eval/med_cases.h"
-#include "rank/med_rerank.h"
-#include "r1_train.h"
+#include "experiments/arm_table.h"
 #include "experiments/rungs.h"
+#include "r1_train.h"
+#include "rank/med_rerank.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,9 +28,9 @@
 #include <unistd.h>
 
 enum { CASES_MAX = 5, CASE_FINDINGS = 5, SHOWN = 4, TEXT_BYTES = 2048, PROFILE_MAX = 1 << 14 };
-static const char as_one_text[] =
-    "{\"name\": \"case\", \"kind\": \"text\", \"n_vocab\": 512, \"n_token_max\": 80, \"hidden\": 32, "
-    "\"n_layer\": 2}";
+static const char as_one_text[] = "{\"name\": \"case\", \"kind\": \"text\", \"n_vocab\": 512, "
+                                  "\"n_token_max\": 80, \"hidden\": 32, "
+                                  "\"n_layer\": 2}";
 
 static void ladder_medical_give_up(const r1_err *err)
 {
@@ -97,7 +100,8 @@ static void case_text(const writer *w, const med_case *c, char *text)
     for (size_t i = 0; i < n; i++) worth[i] = w->kb->term[c->observed[i]].ic + 1e-6f;
     n = most_telling(worth, n, CASE_FINDINGS, rank);
     text[0] = 0;
-    for (size_t i = 0; i < n; i++) ladder_medical_append(text, med_str(w->kb, w->kb->term[c->observed[rank[i]]].name), ", ");
+    for (size_t i = 0; i < n; i++)
+        ladder_medical_append(text, med_str(w->kb, w->kb->term[c->observed[rank[i]]].name), ", ");
 }
 
 /* The disease's profile is made anew, without the case's own publication. */
@@ -106,18 +110,23 @@ static void candidate_text(const writer *w, const med_case *c, uint32_t disease,
     static float worth[PROFILE_MAX];
     const med_disease *d = &w->kb->disease[disease];
     uint32_t rank[SHOWN];
-    uint32_t n = med_profile_make(w->kb, w->kb->row + d->row_at, d->n_row, c->skip, w->work, w->profile, PROFILE_MAX);
+    uint32_t n = med_profile_make(w->kb, w->kb->row + d->row_at, d->n_row, c->skip, w->work,
+                                  w->profile, PROFILE_MAX);
     for (uint32_t i = 0; i < n; i++) {
         bool direct = w->profile[i].term & MED_PROFILE_DIRECT;
-        worth[i] = direct ? w->profile[i].freq * w->kb->term[MED_PROFILE_TERM(w->profile[i])].ic : 0;
+        worth[i] =
+            direct ? w->profile[i].freq * w->kb->term[MED_PROFILE_TERM(w->profile[i])].ic : 0;
     }
     size_t shown = most_telling(worth, n, SHOWN, rank);
     ladder_medical_append(text, med_str(w->kb, d->name), " | ");
     for (size_t i = 0; i < shown; i++)
-        ladder_medical_append(text, med_str(w->kb, w->kb->term[MED_PROFILE_TERM(w->profile[rank[i]])].name), i ? ", " : ": ");
+        ladder_medical_append(
+            text, med_str(w->kb, w->kb->term[MED_PROFILE_TERM(w->profile[rank[i]])].name),
+            i ? ", " : ": ");
 }
 
-static void ladder_medical_add_list(writer *w, const med_case *c, const med_case_row *row, const med_candidate *list, uint32_t n)
+static void ladder_medical_add_list(writer *w, const med_case *c, const med_case_row *row,
+                                    const med_candidate *list, uint32_t n)
 {
     static med_anchor anchor[MED_FINDINGS_MAX];
     r1_err err;
@@ -131,7 +140,8 @@ static void ladder_medical_add_list(writer *w, const med_case *c, const med_case
         r1_event e = {anchor[i].num, &anchor[i].system};
         ladder_medical_need(r1_shard_add_event(*to[RUNG_MEMORY], &e, &ref[i], &err), &err);
     }
-    ladder_medical_need(med_samples_fill(w->samples, w->ranker, c, list, n, anchor, ref, &err), &err);
+    ladder_medical_need(med_samples_fill(w->samples, w->ranker, c, list, n, anchor, ref, &err),
+                        &err);
     case_text(w, c, of_case);
     w->n_group++;
     for (uint32_t i = 0; i < n; i++) {
@@ -169,7 +179,8 @@ static void ladder_medical_add_cases(writer *w, const med_cases *cases)
     fprintf(stderr, "%llu lists\n", (unsigned long long)w->n_group);
 }
 
-static void ladder_medical_write_shards(const char *dir, const char *cases_path, const char *kb_path)
+static void ladder_medical_write_shards(const char *dir, const char *cases_path,
+                                        const char *kb_path)
 {
     r1_err err;
     writer w = {0};
@@ -194,7 +205,8 @@ static void ladder_medical_write_shards(const char *dir, const char *cases_path,
     }
     ladder_medical_add_cases(&w, &cases);
     for (int k = 0; k < RUNG_KINDS; k++)
-        for (int f = 0; f < MED_FOLDS; f++) ladder_medical_need(r1_shard_finish(w.w[k][f], &err), &err);
+        for (int f = 0; f < MED_FOLDS; f++)
+            ladder_medical_need(r1_shard_finish(w.w[k][f], &err), &err);
     med_cases_free(&cases);
     med_samples_free(w.samples);
     med_ranker_free(w.ranker);
@@ -226,13 +238,15 @@ static result ladder_medical_run(const rung *a, const char *dir, uint64_t seed)
         if (f != test) train[n_train++] = shard[f];
     }
     snprintf(out, sizeof out, "%s/%s.gguf", dir, a->name);
-    char *whole = ladder_medical_whole_description(), *description = rung_equal(whole, as_one_text, a);
+    char *whole = ladder_medical_whole_description(),
+         *description = rung_equal(whole, as_one_text, a);
     r1_train_opts o = {.train = train,
                        .n_train = n_train,
                        .description = description,
                        .out = out,
                        .mean_decay = 0.99,
-                       .item_drop = a->kind == RUNG_TEXT ? -1 : 0, /* of one item none may be hidden */
+                       .item_drop =
+                           a->kind == RUNG_TEXT ? -1 : 0, /* of one item none may be hidden */
                        .n_epoch = 3,
                        .n_batch = 250,
                        .metric = R1_STOP_TOP1,
@@ -257,8 +271,8 @@ static void one_arm(const char *dir, const char *table, const rung *a, uint64_t 
     result r = ladder_medical_run(a, dir, seed);
     FILE *f = rung_table(table, "arm,seed,weights,mflop,top1,mrr,loss,lists,seconds");
     fprintf(f, "%s,%llu,%llu,%.4f,%.5f,%.5f,%.5f,%llu,%.1f\n", a->name, (unsigned long long)seed,
-            (unsigned long long)r.info.n_weight, (double)r.info.flop_sample * 1e-6, r.eval.top1, r.eval.mrr,
-            r.eval.loss, (unsigned long long)r.eval.n_positive, r.seconds);
+            (unsigned long long)r.info.n_weight, (double)r.info.flop_sample * 1e-6, r.eval.top1,
+            r.eval.mrr, r.eval.loss, (unsigned long long)r.eval.n_positive, r.seconds);
     fclose(f);
 }
 
@@ -268,11 +282,13 @@ int main(int argc, char **argv)
     char path[600];
     uint64_t first, last;
     if (argc < 6 || argc > 7 || !arm_seeds(argv[5], &first, &last) || strlen(argv[1]) > 500) {
-        fprintf(stderr, "usage: ladder_medical DIR TABLE.csv CASES.tsv KB SEED[-SEED] [ARM[,ARM...]]\n");
+        fprintf(stderr,
+                "usage: ladder_medical DIR TABLE.csv CASES.tsv KB SEED[-SEED] [ARM[,ARM...]]\n");
         return 2;
     }
     ladder_medical_need(r1_mkdirs(argv[1], &err), &err);
-    ladder_medical_shard_path(path, sizeof path, argv[1], RUNG_MEMORY, MED_FOLDS - 1); /* the last that is finished */
+    ladder_medical_shard_path(path, sizeof path, argv[1], RUNG_MEMORY,
+                              MED_FOLDS - 1); /* the last that is finished */
     if (access(path, F_OK) != 0) ladder_medical_write_shards(argv[1], argv[3], argv[4]);
     for (uint64_t seed = first; seed <= last; seed++)
         for (size_t i = 0; i < RUNGS; i++)

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* reinforce_apps.c - the learned evidence policy on an application's own providers, against every fixed set of them at equal cost.
+/* reinforce_apps.c - the learned evidence policy on an application's own providers, against
+ * every fixed set of them at equal cost.
  *
  *     reinforce_apps NAME SEED DIR SHARD.r1s[,SHARD.r1s...] [VALID.r1s TEST.r1s]
  *
- * The shards are those that the application's training wrote (r1-fraud train --work, r1-medical train --work). From each, cases of
- * equal parts are made: every positive, and for each a negative: of a ranking group the candidate beside it, else any. The verdict is
- * yes or no; half of the verdicts of a guesser are right. Without shards of their own for them, a fifth of the cases by chance validates and a
- * fifth tests. The first item is given; asking for item i costs PRICE times its share of the
- * FLOP of all. One model is trained to give the verdict with items hidden at random; it judges all sets. The policy starts
- * from its weights, its verdicts included. DIR gets NAME-SEED-sets.csv (set, MFLOP, right on valid, right on test) and NAME-SEED-policy.csv (price; of the policy on
- * test: reward, right, MFLOP, items asked; the best set by validation at that price, and at no more than the policy's cost). */
+ * The shards are those that the application's training wrote (r1-fraud train --work, r1-medical
+ * train --work). From each, cases of equal parts are made: every positive, and for each a
+ * negative: of a ranking group the candidate beside it, else any. The verdict is yes or no; half
+ * of the verdicts of a guesser are right. Without shards of their own for them, a fifth of the
+ * cases by chance validates and a fifth tests. The first item is given; asking for item i costs
+ * PRICE times its share of the FLOP of all. One model is trained to give the verdict with items
+ * hidden at random; it judges all sets. The policy starts from its weights, its verdicts
+ * included. DIR gets NAME-SEED-sets.csv (set, MFLOP, right on valid, right on test) and
+ * NAME-SEED-policy.csv (price; of the policy on test: reward, right, MFLOP, items asked; the
+ * best set by validation at that price, and at no more than the policy's cost). */
 #include "r1_reinforce.h"
 #include "r1_train.h"
 #include "train/rollout.h"
@@ -21,7 +25,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SHARDS_MAX = 32, SETS_MAX = 1 << 10, N_STEP = 200, N_CASE = 32, N_GROUP = 8, CASES_RUN = 256 };
+enum {
+    SHARDS_MAX = 32,
+    SETS_MAX = 1 << 10,
+    N_STEP = 200,
+    N_CASE = 32,
+    N_GROUP = 8,
+    CASES_RUN = 256
+};
 
 static const double prices[] = {0.05, 0.1, 0.2};
 
@@ -37,10 +48,11 @@ typedef struct {
     double right[2][SETS_MAX]; /* valid, test; by bits of the items but the first */
 } run;
 
-/* ---- cases ------------------------------------------------------------------------------------------------ */
+/* ---- cases ----------------------------------------------------------------------------------- */
 
 /* The shard's description with two heads of this experiment. */
-static r1_status reinforce_apps_describe(const char *shard, uint32_t n_item, char **out, r1_err *err)
+static r1_status reinforce_apps_describe(const char *shard, uint32_t n_item, char **out,
+                                         r1_err *err)
 {
     const char *heads = strstr(shard, "\"heads\"");
     size_t n = heads ? (size_t)(heads - shard) : 0;
@@ -48,7 +60,8 @@ static r1_status reinforce_apps_describe(const char *shard, uint32_t n_item, cha
     if (!*out) R1_FAIL(err, R1_E_INVAL, "the shard's description has no heads");
     memcpy(*out, shard, n);
     snprintf(*out + n, 200,
-             "\"heads\": [{\"name\": \"verdict\", \"kind\": \"class\", \"n\": 2}, {\"name\": \"act\", \"kind\": "
+             "\"heads\": [{\"name\": \"verdict\", \"kind\": \"class\", \"n\": 2}, {\"name\": "
+             "\"act\", \"kind\": "
              "\"class\", \"n\": %u}]}",
              n_item + 2);
     return R1_OK;
@@ -74,7 +87,8 @@ static r1_status reinforce_apps_put(copy *c, size_t index, r1_err *err)
     return r1_shard_add(c->w, &s, err);
 }
 
-/* What stands beside a positive: the next of its group, or the one before where it is the last; without groups any negative. */
+/* What stands beside a positive: the next of its group, or the one before where it is the last;
+ * without groups any negative. */
 static r1_status negative_for(copy *c, size_t at, r1_rng *rng, size_t *found, r1_err *err)
 {
     size_t n = r1_shard_n_sample(c->s);
@@ -82,7 +96,9 @@ static r1_status negative_for(copy *c, size_t at, r1_rng *rng, size_t *found, r1
     R1_TRY(r1_shard_get(c->s, at, c->item, &s, err));
     uint64_t group = s.group;
     for (int i = 0; i < 1000; i++) {
-        size_t k = !group ? (size_t)r1_rng_below(rng, n) : i % 2 ? at - (size_t)(i / 2 + 1) : at + (size_t)(i / 2 + 1);
+        size_t k = !group  ? (size_t)r1_rng_below(rng, n)
+                   : i % 2 ? at - (size_t)(i / 2 + 1)
+                           : at + (size_t)(i / 2 + 1);
         if (k >= n) continue;
         R1_TRY(r1_shard_get(c->s, k, c->item, &s, err));
         if (s.group != group || !(s.label[0] <= 0.5f)) continue;
@@ -113,7 +129,8 @@ static r1_status copy_cases(copy *c, r1_rng *rng, r1_err *err)
     return R1_OK;
 }
 
-static r1_status make_cases(run *r, const char *from, const char *to, int part, uint64_t seed, r1_err *err)
+static r1_status make_cases(run *r, const char *from, const char *to, int part, uint64_t seed,
+                            r1_err *err)
 {
     copy c = {.part = part};
     char *text = NULL;
@@ -144,18 +161,21 @@ static r1_status cases_of(run *r, const char *list, int part, int use, r1_err *e
         size_t len = strcspn(list, ",");
         snprintf(from, sizeof from, "%.*s", (int)len, list);
         list += len + (list[len] == ',');
-        if (r->n_shard[use] == SHARDS_MAX) R1_FAIL(err, R1_E_INVAL, "more than %d shards", SHARDS_MAX);
+        if (r->n_shard[use] == SHARDS_MAX)
+            R1_FAIL(err, R1_E_INVAL, "more than %d shards", SHARDS_MAX);
         char *to = r->shard[use][r->n_shard[use]];
-        snprintf(to, sizeof r->shard[0][0], "%s/%s-%u-%s-%zu.r1s", r->dir, r->name, r->seed, name[use],
-                 r->n_shard[use]);
-        R1_TRY(make_cases(r, from, to, part, r->seed * 1000 + (uint64_t)use * 100 + r->n_shard[use]++, err));
+        snprintf(to, sizeof r->shard[0][0], "%s/%s-%u-%s-%zu.r1s", r->dir, r->name, r->seed,
+                 name[use], r->n_shard[use]);
+        R1_TRY(make_cases(r, from, to, part,
+                          r->seed * 1000 + (uint64_t)use * 100 + r->n_shard[use]++, err));
     }
     return R1_OK;
 }
 
 static r1_status all_cases(run *r, char **list, r1_err *err)
 {
-    for (int use = 0; use < 3; use++) R1_TRY(cases_of(r, list[1] ? list[use] : list[0], list[1] ? -1 : use, use, err));
+    for (int use = 0; use < 3; use++)
+        R1_TRY(cases_of(r, list[1] ? list[use] : list[0], list[1] ? -1 : use, use, err));
     return R1_OK;
 }
 
@@ -165,7 +185,7 @@ static size_t paths_of(const run *r, int use, const char **path)
     return r->n_shard[use];
 }
 
-/* ---- fixed sets ------------------------------------------------------------------------------------------- */
+/* ---- fixed sets ------------------------------------------------------------------------------ */
 
 static r1_status train_base(run *r, r1_err *err)
 {
@@ -191,7 +211,8 @@ static r1_status make_start(const run *r, r1_err *err)
     for (uint32_t i = 0; i < m->net.plan.n_tensor; i++) {
         const r1_tensor *t = &m->net.plan.tensor[i];
         bool weight = strcmp(t->name, "head.out.weight") == 0;
-        if (t->space != R1_SPACE_WEIGHT || (!weight && strcmp(t->name, "head.out.bias") != 0)) continue;
+        if (t->space != R1_SPACE_WEIGHT || (!weight && strcmp(t->name, "head.out.bias") != 0))
+            continue;
         size_t width = weight ? t->cols : 1;
         float *w = r1_model_weight(m, (int16_t)i); /* rows: two verdicts, the items, two verdicts */
         memcpy(w + (2 + r->n_item) * width, w, 2 * width * sizeof *w);
@@ -217,13 +238,15 @@ static void read_flop(void *ctx, const char *part, uint64_t flop)
 }
 
 /* Share of right verdicts when `held` is all that is known. */
-static r1_status judge_set(r1_actor *a, const r1_data *d, r1_rows *rows, uint32_t held, double *right, r1_err *err)
+static r1_status judge_set(r1_actor *a, const r1_data *d, r1_rows *rows, uint32_t held,
+                           double *right, r1_err *err)
 {
     r1_node node[CASES_RUN];
     size_t n_right = 0;
     for (size_t u = 0; u < d->n_unit;) {
         r1_rows_clear(rows);
-        for (; u < d->n_unit && rows->n < CASES_RUN; u++) R1_TRY(r1_rows_add(rows, d, &d->unit[u], err));
+        for (; u < d->n_unit && rows->n < CASES_RUN; u++)
+            R1_TRY(r1_rows_add(rows, d, &d->unit[u], err));
         for (size_t i = 0; i < rows->n; i++) node[i] = (r1_node){(uint32_t)i, held};
         R1_TRY(r1_actor_run(a, d, rows, node, rows->n, err));
         for (size_t i = 0; i < rows->n; i++) {
@@ -252,7 +275,8 @@ static r1_status judge_sets(run *r, const r1_model *m, int use, double *right, r
     R1_TRY(r1_data_open(&d, path, paths_of(r, use, path), err));
     r1_status st = r1_actor_new(&a, m, "verdict", 2, CASES_RUN, NULL, 1, err);
     if (st == R1_OK) st = r1_rows_new(&rows, a.m->desc, CASES_RUN, err);
-    for (uint32_t s = 0; st == R1_OK && s < r->n_set; s++) st = judge_set(&a, &d, &rows, s << 1 | 1, &right[s], err);
+    for (uint32_t s = 0; st == R1_OK && s < r->n_set; s++)
+        st = judge_set(&a, &d, &rows, s << 1 | 1, &right[s], err);
     r1_rows_free(&rows);
     r1_actor_free(&a);
     r1_data_close(&d);
@@ -264,7 +288,8 @@ static r1_status all_sets(run *r, r1_err *err)
     char path[600];
     r1_model *m;
     r->n_set = 1u << (r->n_item - 1);
-    if (r->n_set > SETS_MAX) R1_FAIL(err, R1_E_INVAL, "%u items: more than %d sets", r->n_item, SETS_MAX);
+    if (r->n_set > SETS_MAX)
+        R1_FAIL(err, R1_E_INVAL, "%u items: more than %d sets", r->n_item, SETS_MAX);
     R1_TRY(r1_model_open(&m, r->base, err));
     r1_status st = r1_model_flops(m, read_flop, &(flop_reader){r, m}, err);
     if (st == R1_OK) st = judge_sets(r, m, 1, r->right[0], err);
@@ -276,12 +301,15 @@ static r1_status all_sets(run *r, r1_err *err)
     if (!f) R1_FAIL(err, R1_E_IO, "%s: cannot be written", path);
     fprintf(f, "name,seed,set,mflop,valid,test\n");
     for (uint32_t s = 0; s < r->n_set; s++)
-        fprintf(f, "%s,%u,%u,%.4f,%.5f,%.5f\n", r->name, r->seed, s << 1 | 1, mflop_of(r, s), r->right[0][s],
-                r->right[1][s]);
-    return fclose(f) == 0 ? R1_OK : r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "%s: cannot be written", path);
+        fprintf(f, "%s,%u,%u,%.4f,%.5f,%.5f\n", r->name, r->seed, s << 1 | 1, mflop_of(r, s),
+                r->right[0][s], r->right[1][s]);
+    return fclose(f) == 0
+               ? R1_OK
+               : r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "%s: cannot be written", path);
 }
 
-/* The set with the best validation: reward at a price, or right verdicts within a number of MFLOP. */
+/* The set with the best validation: reward at a price, or right verdicts within a number of
+ * MFLOP. */
 static uint32_t best_set(const run *r, double price, double mflop_max)
 {
     uint32_t best = 0;
@@ -295,7 +323,7 @@ static uint32_t best_set(const run *r, double price, double mflop_max)
     return best;
 }
 
-/* ---- the policy ------------------------------------------------------------------------------------------- */
+/* ---- the policy ------------------------------------------------------------------------------ */
 
 static r1_status one_policy(run *r, double price, FILE *table, r1_err *err)
 {
@@ -320,16 +348,18 @@ static r1_status one_policy(run *r, double price, FILE *table, r1_err *err)
                            .progress = true};
     R1_TRY(r1_reinforce(&o, NULL, err));
     R1_TRY(r1_model_open(&m, r->policy, err));
-    r1_policy_judge_opts j = {.data = test, .n_data = paths_of(r, 2, test), .cost = cost, .given = 1};
+    r1_policy_judge_opts j = {
+        .data = test, .n_data = paths_of(r, 2, test), .cost = cost, .given = 1};
     r1_status st = r1_policy_judge(m, &j, &e, err);
     r1_model_free(m);
     R1_TRY(st);
     double mflop = r->flop_rest + e.cost / price * r->flop_all;
     uint32_t same = best_set(r, price, INFINITY), within = best_set(r, 0, mflop);
     double paid = price * (mflop_of(r, same) - r->flop_rest) / r->flop_all;
-    fprintf(table, "%s,%u,%.3f,%.5f,%.5f,%.4f,%.3f,%u,%.5f,%.5f,%.4f,%u,%.5f,%.4f\n", r->name, r->seed, price, e.reward,
-            e.right, mflop, e.n_ask, same << 1 | 1, r->right[1][same] - paid, r->right[1][same], mflop_of(r, same),
-            within << 1 | 1, r->right[1][within], mflop_of(r, within));
+    fprintf(table, "%s,%u,%.3f,%.5f,%.5f,%.4f,%.3f,%u,%.5f,%.5f,%.4f,%u,%.5f,%.4f\n", r->name,
+            r->seed, price, e.reward, e.right, mflop, e.n_ask, same << 1 | 1,
+            r->right[1][same] - paid, r->right[1][same], mflop_of(r, same), within << 1 | 1,
+            r->right[1][within], mflop_of(r, within));
     fflush(table);
     return R1_OK;
 }
@@ -340,10 +370,12 @@ static r1_status reinforce_apps_policies(run *r, r1_err *err)
     snprintf(path, sizeof path, "%s/%s-%u-policy.csv", r->dir, r->name, r->seed);
     FILE *f = fopen(path, "we");
     if (!f) R1_FAIL(err, R1_E_IO, "%s: cannot be written", path);
-    fprintf(f, "name,seed,price,reward,right,mflop,asks,set,set_reward,set_right,set_mflop,within,within_right,within_"
+    fprintf(f, "name,seed,price,reward,right,mflop,asks,set,set_reward,set_right,set_mflop,within,"
+               "within_right,within_"
                "mflop\n");
     r1_status st = R1_OK;
-    for (size_t i = 0; st == R1_OK && i < R1_COUNT(prices); i++) st = one_policy(r, prices[i], f, err);
+    for (size_t i = 0; st == R1_OK && i < R1_COUNT(prices); i++)
+        st = one_policy(r, prices[i], f, err);
     fclose(f);
     return st;
 }
@@ -370,6 +402,7 @@ int main(int argc, char **argv)
     if (st != R1_OK)
         fprintf(stderr, "reinforce_apps: %s\n", err.msg);
     else
-        printf("%s, seed %u: %.1f processor seconds\n", r.name, r.seed, (double)clock() / CLOCKS_PER_SEC);
+        printf("%s, seed %u: %.1f processor seconds\n", r.name, r.seed,
+               (double)clock() / CLOCKS_PER_SEC);
     return st == R1_OK ? 0 : 1;
 }

@@ -4,14 +4,16 @@
  *     reinforce_maze ARM SEED DIR [STEPS]
  *
  * ARM   grpo | dr_grpo, the latter also as dr_grpo_worth (half of the reward from the reasoning reward model), dr_grpo_pace (the curriculum
- * below) and dr_grpo_worth_pace. SEED makes the maze, the cases and the training. DIR gets ARM-SEED.csv, the checkpoint and the cases, and
- * worth-SEED.csv with what the reward model is worth; run again after a cut, it goes on from the checkpoint.
+ * below) and dr_grpo_worth_pace. SEED makes the maze, the cases and the training. DIR gets
+ * ARM-SEED.csv, the checkpoint and the cases, and worth-SEED.csv with what the reward model is
+ * worth; run again after a cut, it goes on from the checkpoint.
  *
- * Each row is the policy as it stands, over all codes and levels: regret is the best policy's value less its own, exactly; greedy the same of
- * its most probable actions; subset the regret of the best fixed set of rooms. */
-#include "support/maze.h"
+ * Each row is the policy as it stands, over all codes and levels: regret is the best policy's
+ * value less its own, exactly; greedy the same of its most probable actions; subset the regret
+ * of the best fixed set of rooms. */
 #include "r1_reinforce.h"
 #include "r1_session.h"
+#include "support/maze.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -30,7 +32,8 @@ typedef struct {
 } standing;
 
 /* The codes of one level as samples. */
-static r1_status level_logits(r1_session *s, const maze *m, int32_t level, float *logits, r1_err *err)
+static r1_status level_logits(r1_session *s, const maze *m, int32_t level, float *logits,
+                              r1_err *err)
 {
     static int32_t sign[MAZE_CODES_MAX][MAZE_ROOMS_MAX];
     static r1_item item[MAZE_CODES_MAX][1 + MAZE_ROOMS_MAX];
@@ -52,7 +55,8 @@ static r1_status level_logits(r1_session *s, const maze *m, int32_t level, float
 }
 
 /* The model's outputs: the verdict, then the policy's items (the entrance first) and verdicts. */
-static void policy_of(const maze *m, const float *logits, size_t n_output, bool greedy, double *prob)
+static void policy_of(const maze *m, const float *logits, size_t n_output, bool greedy,
+                      double *prob)
 {
     for (uint32_t code = 0; code < m->n_code; code++) {
         const float *x = logits + code * n_output + 2;
@@ -66,7 +70,8 @@ static void policy_of(const maze *m, const float *logits, size_t n_output, bool 
     }
 }
 
-static r1_status reinforce_maze_stand(const maze *m, const r1_model *model, standing *at, r1_err *err)
+static r1_status reinforce_maze_stand(const maze *m, const r1_model *model, standing *at,
+                                      r1_err *err)
 {
     static double prob[MAZE_CODES_MAX * MAZE_ACTIONS_MAX];
     size_t n_output = r1_model_n_output(model);
@@ -75,7 +80,8 @@ static r1_status reinforce_maze_stand(const maze *m, const r1_model *model, stan
     *at = (standing){0};
     R1_TRY(r1_session_new(&s, model, &(r1_session_opts){.n_sample_max = 256}, err));
     float *logits = malloc(m->n_code * n_output * sizeof *logits);
-    r1_status st = logits ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "out of memory");
+    r1_status st =
+        logits ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "out of memory");
     for (int32_t l = 0; st == R1_OK && l < MAZE_LEVELS; l++) {
         double best = maze_best(m, (uint32_t)l, NULL);
         st = level_logits(s, m, l, logits, err);
@@ -91,13 +97,14 @@ static r1_status reinforce_maze_stand(const maze *m, const r1_model *model, stan
     return st;
 }
 
-/* ---- one run ---------------------------------------------------------------------------------------------- */
+/* ---- one run --------------------------------------------------------------------------------- */
 
 typedef struct {
     maze m;
     const char *arm;
     unsigned seed;
-    char shard[512], unseen[512], checkpoint[512], table[512], worth[512], worth_table[512], worth_checkpoint[512];
+    char shard[512], unseen[512], checkpoint[512], table[512], worth[512], worth_table[512],
+        worth_checkpoint[512];
     double best, subset; /* means over the levels */
 } run;
 
@@ -138,8 +145,9 @@ static r1_status reinforce_maze_add_row(const run *r, const r1_reinforcer *t, r1
     R1_TRY(reinforce_maze_stand(&r->m, r1_reinforcer_model(t), &at, err));
     FILE *f = fopen(r->table, "ae");
     if (!f) R1_FAIL(err, R1_E_IO, "%s: cannot be written", r->table);
-    fprintf(f, "%s,%u,%llu,%.5f,%.5f,%.3f,%.5f,%.5f\n", r->arm, r->seed, (unsigned long long)r1_reinforcer_n_step(t),
-            at.regret, at.greedy, at.steps, r->subset, r->best);
+    fprintf(f, "%s,%u,%llu,%.5f,%.5f,%.3f,%.5f,%.5f\n", r->arm, r->seed,
+            (unsigned long long)r1_reinforcer_n_step(t), at.regret, at.greedy, at.steps, r->subset,
+            r->best);
     fclose(f);
     return R1_OK;
 }
@@ -159,7 +167,7 @@ static r1_status reinforce_maze_loop(const run *r, r1_reinforcer *t, r1_err *err
     return R1_OK;
 }
 
-/* ---- the reward model ------------------------------------------------------------------------------------- */
+/* ---- the reward model ------------------------------------------------------------------------ */
 
 typedef struct {
     const run *r;
@@ -183,7 +191,8 @@ static void reinforce_maze_end_case(ceiling *c)
     c->n = 0;
 }
 
-static void reinforce_maze_each_trace(void *ctx, uint64_t id, uint32_t held, uint32_t verdict, bool right, double worth)
+static void reinforce_maze_each_trace(void *ctx, uint64_t id, uint32_t held, uint32_t verdict,
+                                      bool right, double worth)
 {
     ceiling *c = ctx;
     const maze *m = &c->r->m;
@@ -198,8 +207,8 @@ static void reinforce_maze_each_trace(void *ctx, uint64_t id, uint32_t held, uin
     for (uint32_t i = 0; i < m->n_room; i++)
         if (held >> (1 + i) & 1) code += (1 + (uint32_t)item[1 + i].cat[0]) * m->power[i];
     for (int y = 0; y < 2; y++)
-        w[y] =
-            maze_weight(m, (uint32_t)item[0].cat[0], code, y, 0) + maze_weight(m, (uint32_t)item[0].cat[0], code, y, 1);
+        w[y] = maze_weight(m, (uint32_t)item[0].cat[0], code, y, 0) +
+               maze_weight(m, (uint32_t)item[0].cat[0], code, y, 1);
     c->belief[c->n] = w[verdict] / (w[0] + w[1]);
     c->right[c->n++] = right;
 }
@@ -230,12 +239,14 @@ static r1_status train_worth(run *r, const uint32_t *door, r1_err *err)
     reinforce_maze_end_case(&c);
     r1_shard_close(c.shard);
     if (st != R1_OK) return st;
-    int n = snprintf(row, sizeof row, "seed,agreement,bayes,auc,ece,pairs\n%u,%.4f,%.4f,%.4f,%.4f,%llu\n", r->seed,
-                     rep.agreement, c.ordered / c.pairs, rep.auc, rep.ece, (unsigned long long)rep.n_pair);
+    int n = snprintf(row, sizeof row,
+                     "seed,agreement,bayes,auc,ece,pairs\n%u,%.4f,%.4f,%.4f,%.4f,%llu\n", r->seed,
+                     rep.agreement, c.ordered / c.pairs, rep.auc, rep.ece,
+                     (unsigned long long)rep.n_pair);
     return r1_file_write(r->worth_table, row, (size_t)n, err);
 }
 
-/* ---- the policy ------------------------------------------------------------------------------------------- */
+/* ---- the policy ------------------------------------------------------------------------------ */
 
 static r1_status reinforce_maze_train(run *r, uint32_t n_step, r1_err *err)
 {
@@ -256,8 +267,8 @@ static r1_status reinforce_maze_train(run *r, uint32_t n_step, r1_err *err)
         .door = door,
         .given = 1,
         .variant = strncmp(r->arm, "dr_grpo", 7) == 0 ? R1_POLICY_DR_GRPO : R1_POLICY_GRPO,
-        /* chosen on seed 1, which no table shows: the variant's best of .05, .1, .2; GRPO's .3 and .6 ended
-                            * alike there, at .1 it ended by guessing */
+        /* chosen on seed 1, which no table shows: the variant's best of .05, .1, .2; GRPO's .3
+         * and .6 ended alike there, at .1 it ended by guessing */
         .entropy = strcmp(r->arm, "grpo") == 0 ? 0.3 : 0.05,
         .reward_model = strstr(r->arm, "worth") ? r->worth : NULL,
         .curriculum = strstr(r->arm, "pace") ? curriculum : NULL,
@@ -274,7 +285,8 @@ static r1_status reinforce_maze_train(run *r, uint32_t n_step, r1_err *err)
 
 static bool reinforce_maze_known(const char *arm)
 {
-    static const char *const arms[] = {"grpo", "dr_grpo", "dr_grpo_worth", "dr_grpo_pace", "dr_grpo_worth_pace"};
+    static const char *const arms[] = {"grpo", "dr_grpo", "dr_grpo_worth", "dr_grpo_pace",
+                                       "dr_grpo_worth_pace"};
     for (size_t i = 0; i < R1_COUNT(arms); i++)
         if (strcmp(arm, arms[i]) == 0) return true;
     return false;
@@ -300,7 +312,9 @@ int main(int argc, char **argv)
     maze_make(&r.m, N_ROOM, r.seed);
     reinforce_maze_references(&r);
     r1_status st = r1_mkdirs(argv[3], &err);
-    if (st == R1_OK) st = reinforce_maze_train(&r, argc == 5 ? (uint32_t)strtoul(argv[4], NULL, 10) : N_STEP, &err);
+    if (st == R1_OK)
+        st = reinforce_maze_train(&r, argc == 5 ? (uint32_t)strtoul(argv[4], NULL, 10) : N_STEP,
+                                  &err);
     if (st != R1_OK)
         fprintf(stderr, "reinforce_maze: %s\n", err.msg);
     else

@@ -31,7 +31,8 @@ static void remove_memory(json_t *root)
     json_t *items = json_object_get(root, "items");
     json_object_del(root, "event");
     for (size_t i = json_array_size(items); i-- > 0;)
-        if (strcmp(json_string_value(json_object_get(json_array_get(items, i), "kind")), "memory") == 0)
+        if (strcmp(json_string_value(json_object_get(json_array_get(items, i), "kind")),
+                   "memory") == 0)
             json_array_remove(items, i);
 }
 
@@ -58,7 +59,9 @@ r1_model_info rung_info(const char *description)
     r1_err err;
     r1_model *m;
     r1_model_info info;
-    if (r1_model_new(&m, description, 1, &err) != R1_OK || r1_model_get_info(m, &info, &err) != R1_OK) rungs_give_up(err.msg);
+    if (r1_model_new(&m, description, 1, &err) != R1_OK ||
+        r1_model_get_info(m, &info, &err) != R1_OK)
+        rungs_give_up(err.msg);
     r1_model_free(m);
     return info;
 }
@@ -77,9 +80,11 @@ char *rung_equal(const char *whole, const char *text, const rung *r)
     int own = (int)json_integer_value(json_object_get(root, "d_ff"));
     json_decref(root);
     uint64_t want = weights_at(whole, text, &rungs[RUNGS - 1], own);
-    uint64_t at_own = weights_at(whole, text, r, own), one = weights_at(whole, text, r, own + 1) - at_own;
+    uint64_t at_own = weights_at(whole, text, r, own),
+             one = weights_at(whole, text, r, own + 1) - at_own;
     int width = own + (int)lround(((double)want - (double)at_own) / (double)one);
-    if (width < 1) rungs_give_up("an arm has more parameters than R1 without any feed-forward part");
+    if (width < 1)
+        rungs_give_up("an arm has more parameters than R1 without any feed-forward part");
     return rung_describe(whole, text, r->kind, r->cawa, width);
 }
 

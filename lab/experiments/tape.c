@@ -40,7 +40,10 @@ void tape_close(tape *t)
 
 /* ---- tensors ---- */
 
-static r1_view tape_view(float *p, int64_t rows, int32_t cols) { return (r1_view){p, rows, cols, R1_F32, cols}; }
+static r1_view tape_view(float *p, int64_t rows, int32_t cols)
+{
+    return (r1_view){p, rows, cols, R1_F32, cols};
+}
 
 tape_tensor tape_parameter(tape *t, r1_rng *rng, int64_t rows, int32_t cols, double by, float start)
 {
@@ -48,13 +51,17 @@ tape_tensor tape_parameter(tape *t, r1_rng *rng, int64_t rows, int32_t cols, dou
     size_t n = (size_t)rows * (size_t)cols, at = t->n_parameter++;
     float *w = tape_floats(n);
     for (size_t i = 0; i < n; i++) w[i] = by > 0 ? (float)(by * r1_rng_normal(rng)) : start;
-    t->parameter[at] = (tape_tensor){tape_view(w, rows, cols), tape_view(tape_floats(n), rows, cols)};
+    t->parameter[at] =
+        (tape_tensor){tape_view(w, rows, cols), tape_view(tape_floats(n), rows, cols)};
     t->moment[at] = tape_floats(2 * n);
     t->decay[at] = by > 0 && rows > 1;
     return t->parameter[at];
 }
 
-static size_t tape_tensor_scalars(const tape_tensor *p) { return (size_t)p->v.rows * (size_t)p->v.cols; }
+static size_t tape_tensor_scalars(const tape_tensor *p)
+{
+    return (size_t)p->v.rows * (size_t)p->v.cols;
+}
 
 size_t tape_scalars(const tape *t)
 {
@@ -107,7 +114,8 @@ tape_tensor tape_ints(const int32_t *p, int64_t rows, int32_t cols)
 
 /* ---- calls ---- */
 
-void tape_run(tape *t, r1_op op, const tape_tensor *operand, size_t n, const int32_t *i, const float *f)
+void tape_run(tape *t, r1_op op, const tape_tensor *operand, size_t n, const int32_t *i,
+              const float *f)
 {
     r1_err err;
     if (t->n_call == TAPE_CALLS_MAX) tape_give_up(r1_op_name(op), "too many calls");
@@ -153,7 +161,8 @@ static double row_cross_entropy(const float *x, float *g, int32_t n, int32_t ans
     double top = x[0], total = 0;
     for (int32_t c = 1; c < n; c++) top = fmax(top, (double)x[c]);
     for (int32_t c = 0; c < n; c++) total += exp((double)x[c] - top);
-    for (int32_t c = 0; g && c < n; c++) g[c] = (float)((exp((double)x[c] - top) / total - (c == answer)) / rows);
+    for (int32_t c = 0; g && c < n; c++)
+        g[c] = (float)((exp((double)x[c] - top) / total - (c == answer)) / rows);
     return log(total) + top - (double)x[answer];
 }
 
@@ -161,8 +170,9 @@ double tape_cross_entropy(const tape_tensor *y, const int32_t *answer)
 {
     double sum = 0;
     for (int64_t r = 0; r < y->v.rows; r++)
-        sum += row_cross_entropy((float *)y->v.p + r * y->v.ld, y->g.p ? (float *)y->g.p + r * y->g.ld : NULL,
-                                 y->v.cols, answer[r], (double)y->v.rows);
+        sum += row_cross_entropy((float *)y->v.p + r * y->v.ld,
+                                 y->g.p ? (float *)y->g.p + r * y->g.ld : NULL, y->v.cols,
+                                 answer[r], (double)y->v.rows);
     return sum / (double)y->v.rows;
 }
 
@@ -179,7 +189,8 @@ void tape_backward(tape *t)
 {
     r1_err err;
     for (size_t k = t->n_call; k-- > 0;)
-        if (t->be->backward[t->op[k]](NULL, &t->call[k], &err) != R1_OK) tape_give_up(r1_op_name(t->op[k]), err.msg);
+        if (t->be->backward[t->op[k]](NULL, &t->call[k], &err) != R1_OK)
+            tape_give_up(r1_op_name(t->op[k]), err.msg);
 }
 
 /* ---- AdamW ---- */
@@ -189,7 +200,8 @@ static double gradient_norm(const tape *t)
     double sum = 0;
     for (size_t i = 0; i < t->n_parameter; i++) {
         const float *g = t->parameter[i].g.p;
-        for (size_t k = 0; k < tape_tensor_scalars(&t->parameter[i]); k++) sum += (double)g[k] * g[k];
+        for (size_t k = 0; k < tape_tensor_scalars(&t->parameter[i]); k++)
+            sum += (double)g[k] * g[k];
     }
     return sqrt(sum);
 }
@@ -201,8 +213,8 @@ void tape_adamw(tape *t, double lr, double decay)
     float rate = (float)(lr * sqrt(1 - pow(0.98, n)) / (1 - pow(0.9, n))), eps = 1e-8f;
     for (size_t i = 0; i < t->n_parameter; i++) {
         size_t all = tape_tensor_scalars(&t->parameter[i]);
-        float *restrict w = t->parameter[i].v.p, *restrict g = t->parameter[i].g.p, *restrict m = t->moment[i],
-                        *restrict v = m + all;
+        float *restrict w = t->parameter[i].v.p, *restrict g = t->parameter[i].g.p,
+                        *restrict m = t->moment[i], *restrict v = m + all;
         float keep = t->decay[i] ? (float)(1 - lr * decay) : 1;
         for (size_t k = 0; k < all; k++) {
             float x = g[k] * clip;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tape.h - a small model written down as it runs: each call is an op of the backend's table, kept with its operands, so that the calls
- * read backwards give the gradients. For experiments on models that a description (r1_sample.h) cannot express.
+/* tape.h - a small model written down as it runs: each call is an op of the backend's table,
+ * kept with its operands, so that the calls read backwards give the gradients. For experiments
+ * on models that a description (r1_sample.h) cannot express.
  *
  * Owns:   parameters with their moments, one block of activations and gradients that every pass uses again.
- * Errors: a failed op or a full block ends the program with its message: an experiment has nobody to report to.
- * Threads: one. */
+ * Errors: a failed op or a full block ends the program with its message: an experiment has
+ * nobody to report to. Threads: one. */
 #ifndef R1_EXPERIMENT_TAPE_H
 #define R1_EXPERIMENT_TAPE_H
 
@@ -36,7 +37,8 @@ void tape_open(tape *t, size_t floats);
 void tape_close(tape *t);
 
 /* Weights from the normal distribution (by > 0), else all `start`. Decay applies where rows > 1. */
-tape_tensor tape_parameter(tape *t, r1_rng *rng, int64_t rows, int32_t cols, double by, float start);
+tape_tensor tape_parameter(tape *t, r1_rng *rng, int64_t rows, int32_t cols, double by,
+                           float start);
 size_t tape_scalars(const tape *t); /* of all parameters */
 
 /* A new pass: what the last one made is gone. */
@@ -44,14 +46,16 @@ void tape_begin(tape *t, bool train);
 tape_tensor tape_matrix(tape *t, int64_t rows, int32_t cols);
 tape_tensor tape_columns(tape_tensor x, int32_t at, int32_t cols);
 /* Runs an op over the operands (absent: {0}) and keeps it. */
-void tape_run(tape *t, r1_op op, const tape_tensor *operand, size_t n, const int32_t *i, const float *f);
+void tape_run(tape *t, r1_op op, const tape_tensor *operand, size_t n, const int32_t *i,
+              const float *f);
 tape_tensor tape_linear(tape *t, tape_tensor x, tape_tensor w, tape_tensor b);
 tape_tensor tape_gelu(tape *t, tape_tensor x);
 void tape_norm(tape *t, tape_tensor x, tape_tensor gain, tape_tensor y);
 tape_tensor tape_add(tape *t, tape_tensor x, tape_tensor z);
 tape_tensor tape_ints(const int32_t *p, int64_t rows, int32_t cols);
 
-/* Of the softmax of each row of y: - log of the share of column answer[row], mean over the rows; its gradient where y has one. */
+/* Of the softmax of each row of y: - log of the share of column answer[row], mean over the rows;
+ * its gradient where y has one. */
 double tape_cross_entropy(const tape_tensor *y, const int32_t *answer);
 /* Column of the largest value of a row. */
 int32_t tape_largest(const tape_tensor *y, int64_t row);

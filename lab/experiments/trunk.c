@@ -13,7 +13,10 @@ tape_layer tape_layer_open(tape *t, r1_rng *rng, int32_t in, int32_t out, double
     return l;
 }
 
-tape_tensor tape_apply(tape *t, const tape_layer *l, tape_tensor x) { return tape_linear(t, x, l->w, l->b); }
+tape_tensor tape_apply(tape *t, const tape_layer *l, tape_tensor x)
+{
+    return tape_linear(t, x, l->w, l->b);
+}
 
 static int32_t of_linear(int32_t in, int32_t out) { return (in + 1) * out; }
 
@@ -21,11 +24,14 @@ static int32_t of_linear(int32_t in, int32_t out) { return (in + 1) * out; }
 static int32_t trunk_extra(const trunk_arm *a, int32_t d)
 {
     return (a->length ? TRUNK_HEADS : 0) +
-           (a->context ? of_linear(2 * d, TRUNK_CONTEXT) + of_linear(TRUNK_CONTEXT, TRUNK_HEADS) : 0) +
-           (a->low_rank ? 2 * of_linear(d, TRUNK_HEADS * TRUNK_RANK) : 0) + (a->gate ? of_linear(d, d) : 0);
+           (a->context ? of_linear(2 * d, TRUNK_CONTEXT) + of_linear(TRUNK_CONTEXT, TRUNK_HEADS)
+                       : 0) +
+           (a->low_rank ? 2 * of_linear(d, TRUNK_HEADS * TRUNK_RANK) : 0) +
+           (a->gate ? of_linear(d, d) : 0);
 }
 
-/* Columns of the feed-forward part: 2 d with the largest extra of one factor, more where there is less of it. */
+/* Columns of the feed-forward part: 2 d with the largest extra of one factor, more where there
+ * is less of it. */
 static int32_t trunk_wide(const trunk_arm *a, int32_t d)
 {
     return 2 * d + (2 * of_linear(d, TRUNK_HEADS * TRUNK_RANK) - trunk_extra(a, d)) / (2 * d + 1);
@@ -54,24 +60,28 @@ static void block_open(trunk *k, trunk_block *b, r1_rng *rng, float tokens)
     b->ff2 = tape_layer_open(t, rng, trunk_wide(a, d), d, 0.7);
 }
 
-void trunk_open(trunk *k, tape *t, r1_rng *rng, const trunk_arm *arm, int32_t d, float beta, float tokens)
+void trunk_open(trunk *k, tape *t, r1_rng *rng, const trunk_arm *arm, int32_t d, float beta,
+                float tokens)
 {
     *k = (trunk){.arm = arm, .t = t, .d = d, .beta = beta, .scale = 1};
     for (int i = 0; i < TRUNK_LAYERS; i++) block_open(k, &k->block[i], rng, tokens);
 }
 
-static tape_tensor scaled_query(trunk *k, const trunk_block *b, tape_tensor context, tape_tensor q, tape_tensor count)
+static tape_tensor scaled_query(trunk *k, const trunk_block *b, tape_tensor context, tape_tensor q,
+                                tape_tensor count)
 {
     tape_tensor y = tape_matrix(k->t, q.v.rows, k->d), factor = {0};
     if (k->arm->context)
-        factor = tape_apply(k->t, &b->context2, tape_gelu(k->t, tape_apply(k->t, &b->context1, context)));
+        factor = tape_apply(k->t, &b->context2,
+                            tape_gelu(k->t, tape_apply(k->t, &b->context1, context)));
     tape_tensor all[] = {q, factor, b->a, count, y};
     tape_run(k->t, R1_OP_CAWA_SCALE, all, R1_COUNT(all), (int32_t[2]){TRUNK_HEADS},
              (float[2]){k->beta, k->scale / sqrtf((float)k->d / TRUNK_HEADS)});
     return y;
 }
 
-static tape_tensor trunk_attention(trunk *k, const trunk_block *b, tape_tensor h, tape_tensor off, tape_tensor count)
+static tape_tensor trunk_attention(trunk *k, const trunk_block *b, tape_tensor h, tape_tensor off,
+                                   tape_tensor count)
 {
     tape *t = k->t;
     int32_t d = k->d;
@@ -82,24 +92,39 @@ static tape_tensor trunk_attention(trunk *k, const trunk_block *b, tape_tensor h
         tape_tensor mean[] = {x, off, tape_columns(context, d, d)};
         tape_run(t, R1_OP_CAUSAL_MEAN, mean, R1_COUNT(mean), NULL, NULL);
     }
-    tape_tensor qkv = tape_apply(t, &b->qkv, x), q = scaled_query(k, b, context, tape_columns(qkv, 0, d), count);
+    tape_tensor qkv = tape_apply(t, &b->qkv, x),
+                q = scaled_query(k, b, context, tape_columns(qkv, 0, d), count);
     if (k->arm->low_rank) u = tape_apply(t, &b->u, x), w = tape_apply(t, &b->w, x);
-    tape_tensor all[] = {
-        q, tape_columns(qkv, d, d), tape_columns(qkv, 2 * d, d), off, off, none, none, none, none, y, u, w};
-    tape_run(t, R1_OP_ATTEND, all, R1_COUNT(all), (int32_t[2]){TRUNK_HEADS, 1}, (float[2]){k->beta});
+    tape_tensor all[] = {q,
+                         tape_columns(qkv, d, d),
+                         tape_columns(qkv, 2 * d, d),
+                         off,
+                         off,
+                         none,
+                         none,
+                         none,
+                         none,
+                         y,
+                         u,
+                         w};
+    tape_run(t, R1_OP_ATTEND, all, R1_COUNT(all), (int32_t[2]){TRUNK_HEADS, 1},
+             (float[2]){k->beta});
     if (!k->arm->gate) return y;
-    tape_tensor gated = tape_matrix(t, h.v.rows, d), gate[] = {y, tape_apply(t, &b->gate, x), gated};
+    tape_tensor gated = tape_matrix(t, h.v.rows, d),
+                gate[] = {y, tape_apply(t, &b->gate, x), gated};
     tape_run(t, R1_OP_GATE, gate, R1_COUNT(gate), NULL, NULL);
     return gated;
 }
 
-tape_tensor trunk_run(trunk *k, tape_tensor h, const int32_t *off, int32_t n_seq, const int32_t *count)
+tape_tensor trunk_run(trunk *k, tape_tensor h, const int32_t *off, int32_t n_seq,
+                      const int32_t *count)
 {
     tape *t = k->t;
     int32_t rows = (int32_t)h.v.rows;
     for (int i = 0; i < TRUNK_LAYERS; i++) {
         const trunk_block *b = &k->block[i];
-        tape_tensor y = trunk_attention(k, b, h, tape_ints(off, 1, n_seq + 1), tape_ints(count, 1, rows));
+        tape_tensor y =
+            trunk_attention(k, b, h, tape_ints(off, 1, n_seq + 1), tape_ints(count, 1, rows));
         h = tape_add(t, h, tape_apply(t, &b->out, y));
         tape_tensor x = tape_matrix(t, rows, k->d);
         tape_norm(t, h, b->norm_ff, x);
@@ -111,5 +136,6 @@ tape_tensor trunk_run(trunk *k, tape_tensor h, const int32_t *off, int32_t n_seq
 double trunk_rate(double lr, int step, int n_step)
 {
     double done = (step + 1.0) / n_step;
-    return done < 0.05 ? lr * done / 0.05 : lr * (0.02 + 0.49 * (1 + cos(3.14159265358979 * (done - 0.05) / 0.95)));
+    return done < 0.05 ? lr * done / 0.05
+                       : lr * (0.02 + 0.49 * (1 + cos(3.14159265358979 * (done - 0.05) / 0.95)));
 }

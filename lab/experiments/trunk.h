@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* trunk.h - the trunk of core/model/build.c on a tape: causal blocks with what adapts their scores as an arm of an experiment.
+/* trunk.h - the trunk of core/model/build.c on a tape: causal blocks with what adapts their
+ * scores as an arm of an experiment.
  *
- * All arms have equal parameters: what an arm lacks of the largest addition, its feed-forward part has in columns. */
+ * All arms have equal parameters: what an arm lacks of the largest addition, its feed-forward
+ * part has in columns. */
 #ifndef R1_EXPERIMENT_TRUNK_H
 #define R1_EXPERIMENT_TRUNK_H
 
@@ -34,10 +36,13 @@ typedef struct {
 } trunk;
 
 /* tokens: the usual length in training, where the length factor starts at 1. */
-void trunk_open(trunk *k, tape *t, r1_rng *rng, const trunk_arm *arm, int32_t d, float beta, float tokens);
+void trunk_open(trunk *k, tape *t, r1_rng *rng, const trunk_arm *arm, int32_t d, float beta,
+                float tokens);
 /* h[rows, d] of the sequences off[n_seq + 1]; count[rows]: keys that each row sees. */
-tape_tensor trunk_run(trunk *k, tape_tensor h, const int32_t *off, int32_t n_seq, const int32_t *count);
-/* Of a run: a linear rise over the first twentieth of the steps, then half a cosine to a fiftieth. */
+tape_tensor trunk_run(trunk *k, tape_tensor h, const int32_t *off, int32_t n_seq,
+                      const int32_t *count);
+/* Of a run: a linear rise over the first twentieth of the steps, then half a cosine to a
+ * fiftieth. */
 double trunk_rate(double lr, int step, int n_step);
 
 #endif

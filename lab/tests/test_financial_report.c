@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_financial_report.c - the generated reports against a reader of their text: it knows the grammar in financial_report.h and nothing of what the
- * generator meant, and has to answer every question. */
+/* test_financial_report.c - the generated reports against a reader of their text: it knows the
+ * grammar in financial_report.h and nothing of what the generator meant, and has to answer every
+ * question. */
 #include "experiments/financial_report.h"
 #include "support/r1_test.h"
 
@@ -16,7 +17,10 @@ static uint16_t votes[FACTS][REPORT_VALUES]; /* mentions since the last restatem
 static bool restated[FACTS], mentioned[FACTS];
 static int32_t first_value[FACTS], unit_of[REPORT_SCOPES][REPORT_STATEMENTS];
 
-static bool financial_report_within(int32_t token, int32_t from, int32_t n) { return token >= from && token < from + n; }
+static bool financial_report_within(int32_t token, int32_t from, int32_t n)
+{
+    return token >= from && token < from + n;
+}
 static bool is_value(int32_t t) { return financial_report_within(t, REPORT_VALUE, REPORT_VALUES); }
 
 static int32_t financial_report_fact(int32_t scope, int32_t metric, int32_t span, int32_t year)
@@ -31,11 +35,13 @@ static void financial_report_mention(int32_t f, int32_t value)
     votes[f][value]++;
 }
 
-/* A cell "year value" behind a legible metric and span, then a restatement of it. Returns the tokens read. */
+/* A cell "year value" behind a legible metric and span, then a restatement of it. Returns the
+ * tokens read. */
 static int32_t read_cell(const int32_t *t, int32_t n, int32_t scope, int32_t metric, int32_t span)
 {
     bool year = n > 1 && financial_report_within(t[0], REPORT_YEAR, REPORT_YEARS);
-    if (n < 2 || (!year && t[0] != REPORT_SMUDGE) || (!is_value(t[1]) && t[1] != REPORT_SMUDGE)) return 0;
+    if (n < 2 || (!year && t[0] != REPORT_SMUDGE) || (!is_value(t[1]) && t[1] != REPORT_SMUDGE))
+        return 0;
     int32_t f = year ? financial_report_fact(scope, metric, span, t[0] - REPORT_YEAR) : -1;
     if (year && is_value(t[1])) financial_report_mention(f, t[1] - REPORT_VALUE);
     if (n < 4 || t[2] != REPORT_RESTATED) return 2;
@@ -63,7 +69,8 @@ static void read_report(const report *r)
     memset(unit_of, 0xff, sizeof unit_of);
     for (int32_t i = 0; i < n;) {
         if (financial_report_within(t[i], REPORT_KIND, REPORT_KINDS)) {
-            CU_ASSERT_FATAL(i + 2 < n && financial_report_within(t[i + 1], REPORT_SCOPE, REPORT_SCOPES) &&
+            CU_ASSERT_FATAL(i + 2 < n &&
+                            financial_report_within(t[i + 1], REPORT_SCOPE, REPORT_SCOPES) &&
                             financial_report_within(t[i + 2], REPORT_UNIT, REPORT_UNITS));
             scope = t[i + 1] - REPORT_SCOPE;
             unit = t[i + 2] - REPORT_UNIT;
@@ -96,15 +103,17 @@ static int32_t financial_report_value_of(int32_t f)
 static int32_t financial_report_others(const report_question *q)
 {
     int32_t n = 0;
-    for (int32_t s = 0; s < REPORT_SCOPES; s++) n += s != q->scope && mentioned[financial_report_fact(s, q->metric, q->span, q->year)];
+    for (int32_t s = 0; s < REPORT_SCOPES; s++)
+        n += s != q->scope && mentioned[financial_report_fact(s, q->metric, q->span, q->year)];
     return n;
 }
 
 static void check_question(const report *r, const report_question *q, int32_t at)
 {
     int32_t f = financial_report_fact(q->scope, q->metric, q->span, q->year), all = 0;
-    const int32_t words[REPORT_QUESTION] = {REPORT_SCOPE + q->scope, REPORT_METRIC + q->metric, REPORT_SPAN + q->span,
-                                            REPORT_YEAR + q->year, REPORT_ASK};
+    const int32_t words[REPORT_QUESTION] = {REPORT_SCOPE + q->scope, REPORT_METRIC + q->metric,
+                                            REPORT_SPAN + q->span, REPORT_YEAR + q->year,
+                                            REPORT_ASK};
     CU_ASSERT_EQUAL(q->at, at + REPORT_QUESTION - 1);
     CU_ASSERT_EQUAL(memcmp(r->token + at, words, sizeof words), 0);
     CU_ASSERT_EQUAL(financial_report_value_of(f), q->value);
@@ -117,7 +126,8 @@ static void check_question(const report *r, const report_question *q, int32_t at
 }
 
 typedef struct {
-    int32_t asked, restated, noisy, distracted, changed; /* changed: the first mention says another value */
+    int32_t asked, restated, noisy, distracted,
+        changed; /* changed: the first mention says another value */
 } tally;
 
 static void check_report(int32_t n_token, int32_t n_question, tally *sum)
@@ -127,9 +137,12 @@ static void check_report(int32_t n_token, int32_t n_question, tally *sum)
     CU_ASSERT_EQUAL_FATAL(r->n_token, n_token);
     CU_ASSERT_EQUAL_FATAL(text + r->n_question * REPORT_QUESTION, n_token);
     CU_ASSERT(r->n_question <= n_question);
-    for (int32_t i = 0; i < n_token; i++) CU_ASSERT(financial_report_within(r->token[i], 0, REPORT_TOKENS));
+    for (int32_t i = 0; i < n_token; i++)
+        CU_ASSERT(financial_report_within(r->token[i], 0, REPORT_TOKENS));
     for (int32_t i = 1; i < text; i++)
-        CU_ASSERT_EQUAL(r->section[i], r->section[i - 1] + financial_report_within(r->token[i], REPORT_KIND, REPORT_KINDS));
+        CU_ASSERT_EQUAL(r->section[i],
+                        r->section[i - 1] +
+                            financial_report_within(r->token[i], REPORT_KIND, REPORT_KINDS));
     read_report(r);
     for (int32_t k = 0; k < r->n_question; k++) {
         const report_question *q = &r->question[k];
@@ -138,11 +151,13 @@ static void check_report(int32_t n_token, int32_t n_question, tally *sum)
         sum->restated += (q->hard & REPORT_IS_RESTATED) != 0;
         sum->noisy += (q->hard & REPORT_IS_NOISY) != 0;
         sum->distracted += (q->hard & REPORT_IS_DISTRACTED) != 0;
-        sum->changed += first_value[financial_report_fact(q->scope, q->metric, q->span, q->year)] != q->value;
+        sum->changed +=
+            first_value[financial_report_fact(q->scope, q->metric, q->span, q->year)] != q->value;
     }
 }
 
-/* Every question can be answered from the text by the grammar alone, at all lengths, and each kind of difficulty is there. */
+/* Every question can be answered from the text by the grammar alone, at all lengths, and each
+ * kind of difficulty is there. */
 static void test_reader(void)
 {
     static const int32_t lengths[] = {200, 300, 500, 1000, 2000, 5000, 15000, REPORT_TOKENS_MAX};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Configuration files: keys, sections, origins in messages, and a sample file that its own parser accepts. */
+/* Configuration files: keys, sections, origins in messages, and a sample file that its own
+ * parser accepts. */
 #include "cli/r1_cli.h"
 #include "config/r1_config.h"
 #include "support/r1_test.h"
@@ -8,7 +9,11 @@
 #include <string.h>
 
 static const r1_option table[] = {
-    {.name = "brokers", .section = "kafka", .type = R1_OPT_STRING, .def = "127.0.0.1:19092", .help = "brokers"},
+    {.name = "brokers",
+     .section = "kafka",
+     .type = R1_OPT_STRING,
+     .def = "127.0.0.1:19092",
+     .help = "brokers"},
     {.name = "batch-rows",
      .section = "writer",
      .type = R1_OPT_INT,
@@ -17,7 +22,11 @@ static const r1_option table[] = {
      .max = 500,
      .unit = "rows",
      .help = "rows"},
-    {.name = "password", .section = "postgres", .type = R1_OPT_STRING, .secret = true, .help = "password"},
+    {.name = "password",
+     .section = "postgres",
+     .type = R1_OPT_STRING,
+     .secret = true,
+     .help = "password"},
 };
 
 static const char *file_with(const char *text)
@@ -47,7 +56,8 @@ static void test_load(void)
         r1_status st = r1_config_load(o, file_with(cases[i].text), &err);
         CU_ASSERT_EQUAL(st, cases[i].needle ? R1_E_INVAL : R1_OK);
         if (cases[i].needle && !strstr(err.msg, cases[i].needle)) {
-            fprintf(stderr, "case %zu: expected \"%s\", found \"%s\"\n", i, cases[i].needle, err.msg);
+            fprintf(stderr, "case %zu: expected \"%s\", found \"%s\"\n", i, cases[i].needle,
+                    err.msg);
             CU_FAIL("message");
         }
         r1_options_free(o);

@@ -35,7 +35,8 @@ static void test_quantiles(void)
             size_t rank = (size_t)ceil(qs[k] * N);
             int64_t exact = v[rank ? rank - 1 : 0], got = r1_histogram_quantile(&a, qs[k]);
             if (got < exact || (double)(got - exact) > (double)exact / 64 + 1) {
-                fprintf(stderr, "scale %d q %g: exact %lld got %lld\n", scale, qs[k], (long long)exact, (long long)got);
+                fprintf(stderr, "scale %d q %g: exact %lld got %lld\n", scale, qs[k],
+                        (long long)exact, (long long)got);
                 CU_FAIL("quantile");
             }
         }

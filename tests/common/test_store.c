@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The store against a real PostgreSQL (CTest starts it): migrations, pipelined transactions, fencing, lost connections.
- */
-#include "support/r1_test.h"
+/* The store against a real PostgreSQL (CTest starts it): migrations, pipelined transactions,
+ * fencing, lost connections. */
 #include "store/store_columns.h"
+#include "support/r1_test.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -70,15 +70,19 @@ static void test_migrate_refusals(void)
     store_write_text(dir, "0002_b.sql", "CREATE TABLE r1.b (x integer); SELECT nonsense");
     CU_ASSERT_EQUAL(r1_store_migrate(s, dir, &applied, &err), R1_E_DB);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "0002_b.sql"));
-    CU_ASSERT_EQUAL(store_scalar(s, "SELECT count(*) FROM pg_tables WHERE schemaname = 'r1' AND tablename = 'b'"),
-                    0); /* nothing half-written */
+    CU_ASSERT_EQUAL(
+        store_scalar(s,
+                     "SELECT count(*) FROM pg_tables WHERE schemaname = 'r1' AND tablename = 'b'"),
+        0); /* nothing half-written */
     store_write_text(dir, "0002_b.sql", "CREATE TABLE r1.b (x integer)");
     R1_ASSERT_OK(r1_store_migrate(s, dir, &applied, &err), &err);
     CU_ASSERT_EQUAL(applied, 1);
     store_write_text(dir, "0001_a.sql", "CREATE TABLE r1.a (x bigint)");
     CU_ASSERT_EQUAL(r1_store_migrate(s, dir, &applied, &err), R1_E_INVAL);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "0001_a.sql"));
-    R1_ASSERT_OK(r1_store_script(s, "INSERT INTO r1.schema_migration VALUES (99, 'future', 'x')", &err), &err);
+    R1_ASSERT_OK(
+        r1_store_script(s, "INSERT INTO r1.schema_migration VALUES (99, 'future', 'x')", &err),
+        &err);
     store_write_text(dir, "0001_a.sql", "CREATE TABLE r1.a (x integer)");
     CU_ASSERT_EQUAL(r1_store_migrated(s, dir, &err), R1_E_INVAL);
     R1_ASSERT_OK(r1_store_script(s, "DROP SCHEMA IF EXISTS r1 CASCADE", &err), &err);
@@ -98,14 +102,17 @@ static void store_prepare_all(r1_store *s)
     r1_err err = {0};
     R1_ASSERT_OK(
         r1_store_prepare(s, "letter",
-                         "INSERT INTO r1.dead_letter (app, topic, partition, kafka_offset, stage, reason, payload) "
+                         "INSERT INTO r1.dead_letter (app, topic, partition, kafka_offset, stage, "
+                         "reason, payload) "
                          "VALUES ('t', 't', 0, $1::bigint, 'decode', $2, convert_to($2, 'UTF8'))",
                          2, &err),
         &err);
-    R1_ASSERT_OK(r1_store_prepare(s, "advance",
-                                  "SELECT r1.advance_offset('c', 'a', 't', 0, $1::bigint, $2::bigint, $3::bigint)", 3,
-                                  &err),
-                 &err);
+    R1_ASSERT_OK(
+        r1_store_prepare(
+            s, "advance",
+            "SELECT r1.advance_offset('c', 'a', 't', 0, $1::bigint, $2::bigint, $3::bigint)", 3,
+            &err),
+        &err);
 }
 
 /* One batch of n letters from offset `from` on under `epoch`. */
@@ -134,9 +141,10 @@ static int64_t store_take(r1_store *s, const char *owner)
 {
     r1_err err = {0};
     r1_rows *r;
-    R1_ASSERT_OK(r1_store_query(s, "SELECT next_offset, epoch FROM r1.take_partition('c', 'a', 't', 0, $1)", 1, &owner,
-                                &r, &err),
-                 &err);
+    R1_ASSERT_OK(
+        r1_store_query(s, "SELECT next_offset, epoch FROM r1.take_partition('c', 'a', 't', 0, $1)",
+                       1, &owner, &r, &err),
+        &err);
     int64_t epoch = r1_rows_int(r, 0, 1);
     r1_rows_free(r);
     return epoch;
@@ -170,7 +178,8 @@ static void test_batches(void)
     r1_store_batch_add(s, "letter", 2, dup, &err);
     CU_ASSERT_EQUAL(r1_store_batch_commit(s, &err), R1_E_FORMAT);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "23505"));
-    CU_ASSERT_EQUAL(store_scalar(s, "SELECT count(*) FROM r1.dead_letter"), at); /* the store is usable afterwards */
+    CU_ASSERT_EQUAL(store_scalar(s, "SELECT count(*) FROM r1.dead_letter"),
+                    at); /* the store is usable afterwards */
     r1_store_close(s);
 }
 
@@ -181,12 +190,12 @@ static void test_lost_connection(void)
     fresh_schema(s);
     store_prepare_all(s);
     int64_t epoch = store_take(s, "one");
-    R1_ASSERT_OK(
-        r1_store_script(killer,
-                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test_store' "
-                        "AND pid <> pg_backend_pid()",
-                        &err),
-        &err);
+    R1_ASSERT_OK(r1_store_script(killer,
+                                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
+                                 "application_name = 'test_store' "
+                                 "AND pid <> pg_backend_pid()",
+                                 &err),
+                 &err);
     usleep(100000);
     CU_ASSERT_EQUAL(store_write_batch(s, 0, 700, epoch, &err), R1_E_DB);
     CU_ASSERT_TRUE(err.retriable);
@@ -215,8 +224,9 @@ static void test_least_rights(void)
     r1_store_close(s);
 }
 
-/* What goes in as columns comes out as rows: every type, empty and quoted text, NULL, the ends of a range; and a column short of a
- * value is refused before anything is sent. Twin: the values themselves, worked out again by PostgreSQL. */
+/* What goes in as columns comes out as rows: every type, empty and quoted text, NULL, the ends
+ * of a range; and a column short of a value is refused before anything is sent. Twin: the values
+ * themselves, worked out again by PostgreSQL. */
 static void test_columns(void)
 {
     static const r1_column_type type[] = {R1_COL_INT8, R1_COL_INT4,      R1_COL_FLOAT4,
@@ -224,15 +234,16 @@ static void test_columns(void)
     r1_err err = {0};
     r1_store *s = store_open_store();
     r1_columns *c;
-    R1_ASSERT_OK(
-        r1_store_script(
-            s, "CREATE TEMP TABLE t (a bigint, b integer, c real, d boolean, e timestamptz, f text, g text)", &err),
-        &err);
-    R1_ASSERT_OK(r1_store_prepare(
-                     s, "columns",
-                     "INSERT INTO t SELECT u.*, $7 FROM unnest($1::bigint[], $2::integer[], $3::real[], $4::boolean[], "
-                     "$5::timestamptz[], $6::text[]) AS u",
-                     7, &err),
+    R1_ASSERT_OK(r1_store_script(s,
+                                 "CREATE TEMP TABLE t (a bigint, b integer, c real, d boolean, e "
+                                 "timestamptz, f text, g text)",
+                                 &err),
+                 &err);
+    R1_ASSERT_OK(r1_store_prepare(s, "columns",
+                                  "INSERT INTO t SELECT u.*, $7 FROM unnest($1::bigint[], "
+                                  "$2::integer[], $3::real[], $4::boolean[], "
+                                  "$5::timestamptz[], $6::text[]) AS u",
+                                  7, &err),
                  &err);
     R1_ASSERT_OK(r1_columns_new(&c, type, R1_COUNT(type), &err), &err);
     for (int64_t i = 0; i < 300; i++) {
@@ -250,17 +261,20 @@ static void test_columns(void)
     R1_ASSERT_OK(r1_store_batch_begin(s, &err), &err);
     R1_ASSERT_OK(r1_store_batch_add_columns(s, "columns", c, 1, same, &err), &err);
     R1_ASSERT_OK(r1_store_batch_commit(s, &err), &err);
-    CU_ASSERT_EQUAL(store_scalar(s,
-                           "SELECT count(*) FROM t WHERE g = 'same' AND b BETWEEN -299 AND 0 AND c = -b / 4::real AND "
-                           "d = (b % 2 <> 0) AND e = to_timestamp(-b - 5)"),
+    CU_ASSERT_EQUAL(store_scalar(s, "SELECT count(*) FROM t WHERE g = 'same' AND b BETWEEN -299 "
+                                    "AND 0 AND c = -b / 4::real AND "
+                                    "d = (b % 2 <> 0) AND e = to_timestamp(-b - 5)"),
                     300);
-    CU_ASSERT_EQUAL(store_scalar(s,
-                           "SELECT count(*) FROM t WHERE f IS NOT DISTINCT FROM CASE -b % 3 WHEN 1 THEN '' WHEN 2 THEN "
-                           "E'a\"b\\\\{,}\\'' END"),
+    CU_ASSERT_EQUAL(store_scalar(s, "SELECT count(*) FROM t WHERE f IS NOT DISTINCT FROM CASE -b % "
+                                    "3 WHEN 1 THEN '' WHEN 2 THEN "
+                                    "E'a\"b\\\\{,}\\'' END"),
                     300);
-    CU_ASSERT_EQUAL(store_scalar(s, "SELECT count(*) FROM t WHERE a = CASE b WHEN 0 THEN -9223372036854775808 WHEN -1 THEN "
-                              "9223372036854775807 ELSE -b END"),
-                    300);
+    CU_ASSERT_EQUAL(
+        store_scalar(
+            s,
+            "SELECT count(*) FROM t WHERE a = CASE b WHEN 0 THEN -9223372036854775808 WHEN -1 THEN "
+            "9223372036854775807 ELSE -b END"),
+        300);
     r1_columns_int(c, 0, 1);
     R1_ASSERT_OK(r1_store_batch_begin(s, &err), &err);
     CU_ASSERT_EQUAL(r1_store_batch_add_columns(s, "columns", c, 1, same, &err), R1_E_INVAL);
@@ -271,6 +285,8 @@ static void test_columns(void)
     r1_store_close(s);
 }
 
-R1_TEST_MAIN("store", {"migrations", test_migrate}, {"migrations that are refused", test_migrate_refusals},
-             {"pipelined transactions and fencing", test_batches}, {"lost connection", test_lost_connection},
-             {"least rights", test_least_rights}, {"columns", test_columns})
+R1_TEST_MAIN("store", {"migrations", test_migrate},
+             {"migrations that are refused", test_migrate_refusals},
+             {"pipelined transactions and fencing", test_batches},
+             {"lost connection", test_lost_connection}, {"least rights", test_least_rights},
+             {"columns", test_columns})

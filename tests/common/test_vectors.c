@@ -6,7 +6,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Every half float is its own nearest; what lies between two goes to the nearer, from the middle to the even one. */
+/* Every half float is its own nearest; what lies between two goes to the nearer, from the middle
+ * to the even one. */
 static void test_halves(void)
 {
     for (uint32_t h = 0; h < 65536; h++) {
@@ -46,7 +47,8 @@ static void test_files(void)
     snprintf(path, sizeof path, "%s/few_queries.f16", r1_test_tmpdir());
     R1_ASSERT_OK(r1_file_read(path, 100, &data, &len, &err), &err);
     CU_ASSERT_EQUAL(len, 4);
-    CU_ASSERT_DOUBLE_EQUAL(r1_half_value((uint16_t)((uint8_t)data[2] | (uint8_t)data[3] << 8)), 0.8, 0.0005);
+    CU_ASSERT_DOUBLE_EQUAL(r1_half_value((uint16_t)((uint8_t)data[2] | (uint8_t)data[3] << 8)), 0.8,
+                           0.0005);
     free(data);
     CU_ASSERT_EQUAL(r1_vectors_open(&v, "/does/not/exist", "few", &err), R1_E_IO);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "/does/not/exist/few_base.f16"));

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_attend.c - attention where its blocks, chunks and tiles meet: long and ragged segments, causal and not, with and without
- * lists, biases and weights, keys and values in f32 and bf16, against the scalar reference; and a segment's bits whatever lies
- * around it and whichever thread runs it.
+/* test_attend.c - attention where its blocks, chunks and tiles meet: long and ragged segments,
+ * causal and not, with and without lists, biases and weights, keys and values in f32 and bf16,
+ * against the scalar reference; and a segment's bits whatever lies around it and whichever
+ * thread runs it.
  *
- * Tolerances: forward abs 5e-5 + rel 5e-5 (scores reach 50 in size, where f32 has steps of 4e-6, and stand in an exponent); gradients
- * abs 3e-4 + rel 3e-4. Products of bf16 in pairs (R1_ISA=avx512bf16, widebf16) round queries, which the reference then gets rounded
- * too, and weights: see spread(). */
+ * Tolerances: forward abs 5e-5 + rel 5e-5 (scores reach 50 in size, where f32 has steps of 4e-6,
+ * and stand in an exponent); gradients abs 3e-4 + rel 3e-4. Products of bf16 in pairs
+ * (R1_ISA=avx512bf16, widebf16) round queries, which the reference then gets rounded too, and
+ * weights: see spread(). */
 #include "cpu/cpu_product.h"
 #include "support/r1_test.h"
 #include "tensor/r1_op.h"
@@ -61,7 +63,8 @@ static void attend_make(attention *t, bool causal, bool bf16, bool lists)
 {
     static const int32_t lengths[] = {0, 1, 7, 8, 9, 13, 64, 127, 128, 129, 300, 504, 505, 1025};
     static const int32_t widths[] = {1, 5, 8, 16, 24, 32, 33, 64, 128, 136};
-    int32_t heads = 1 + (int32_t)r1_rng_below(&rng, 3), d = heads * widths[r1_rng_below(&rng, R1_COUNT(widths))];
+    int32_t heads = 1 + (int32_t)r1_rng_below(&rng, 3),
+            d = heads * widths[r1_rng_below(&rng, R1_COUNT(widths))];
     memset(t, 0, sizeof *t);
     if (bf16 && d / heads > 128) d = heads * 32;
     t->n_seg = 1 + (int32_t)r1_rng_below(&rng, 3);
@@ -107,13 +110,16 @@ static void attend_drop(attention *t)
 }
 
 /* more: what is tolerated beside, for each; NULL: nothing. */
-static bool attend_near(const char *what, const r1_view *expected, const r1_view *got, double tolerance, const r1_view *more)
+static bool attend_near(const char *what, const r1_view *expected, const r1_view *got,
+                        double tolerance, const r1_view *more)
 {
     for (int64_t r = 0; r < expected->rows; r++)
         for (int32_t c = 0; c < expected->cols; c++) {
             double x = r1_row(expected, r)[c], y = r1_row(got, r)[c];
-            if (fabs(x - y) <= tolerance + tolerance * fabs(x) + (more ? r1_row(more, r)[c] : 0)) continue;
-            fprintf(stderr, "%s row %lld column %d: expected %.9g, found %.9g\n", what, (long long)r, c, x, y);
+            if (fabs(x - y) <= tolerance + tolerance * fabs(x) + (more ? r1_row(more, r)[c] : 0))
+                continue;
+            fprintf(stderr, "%s row %lld column %d: expected %.9g, found %.9g\n", what,
+                    (long long)r, c, x, y);
             return false;
         }
     return true;
@@ -121,14 +127,16 @@ static bool attend_near(const char *what, const r1_view *expected, const r1_view
 
 static r1_view same_shape(const r1_view *v, float with)
 {
-    r1_view z = {malloc(sizeof(float) * (size_t)(v->rows * v->ld + 1)), v->rows, v->cols, R1_F32, v->ld};
+    r1_view z = {malloc(sizeof(float) * (size_t)(v->rows * v->ld + 1)), v->rows, v->cols, R1_F32,
+                 v->ld};
     for (int64_t i = 0; i < v->rows * v->ld; i++) ((float *)z.p)[i] = with;
     return z;
 }
 
 /* ---- bf16 in pairs ---- */
 
-static const double unit = 1.0 / 256; /* what rounding to bf16, of 8 significant bits, changes at most, relative */
+static const double unit =
+    1.0 / 256; /* what rounding to bf16, of 8 significant bits, changes at most, relative */
 
 /* Queries are rounded where they go by tiles: in segments of eight and more. */
 static r1_view rounded_queries(const attention *t)
@@ -140,7 +148,8 @@ static r1_view rounded_queries(const attention *t)
             for (int32_t c = 0; c < q.cols; c++) {
                 float x = r1_row(&t->a.v[0], r)[c];
                 double part = frexp(x, &e);
-                if (t->q_off[s + 1] - t->q_off[s] >= 8) x = (float)ldexp(rint(ldexp(part, 8)), e - 8);
+                if (t->q_off[s + 1] - t->q_off[s] >= 8)
+                    x = (float)ldexp(rint(ldexp(part, 8)), e - 8);
                 r1_row(&q, r)[c] = x;
             }
     return q;
@@ -166,8 +175,9 @@ static r1_view by_reference(r1_op_args a)
     return a.v[9];
 }
 
-/* How far y = sum p v may move where each weight p changes by up to `unit` and their sum is one again: a weight then changes by up to
- * 2 unit / (1 - unit), and as the changes cancel, y by that times sum p |v - y|, which the values' standard deviation bounds. */
+/* How far y = sum p v may move where each weight p changes by up to `unit` and their sum is one
+ * again: a weight then changes by up to 2 unit / (1 - unit), and as the changes cancel, y by
+ * that times sum p |v - y|, which the values' standard deviation bounds. */
 static r1_view attend_spread(r1_op_args a, const r1_view *y)
 {
     r1_view v = attend_squares(&a.v[2]);
@@ -199,9 +209,9 @@ static void attend_deviate(deviation *d, const r1_view *expected, const r1_view 
 static void print_deviation(const char *of, const deviation *d)
 {
     if (d->n > 0)
-        printf(
-            "\n    bf16 in pairs, scores of size %s, values of size 1: furthest from f32 %.4f, on average (rms) %.5f ",
-            of, d->furthest, sqrt(d->square / d->n));
+        printf("\n    bf16 in pairs, scores of size %s, values of size 1: furthest from f32 %.4f, "
+               "on average (rms) %.5f ",
+               of, d->furthest, sqrt(d->square / d->n));
 }
 
 static void test_attend_forward(void)
@@ -214,7 +224,8 @@ static void test_attend_forward(void)
         attend_make(&t, round & 1, round & 2, round & 4);
         bool pairs = round & 2 && r1_cpu_kernel()->pairs;
         if (pairs && round & 8) /* a mean of equal values is that value, whatever the weights */
-            for (int64_t i = 0; i < t.a.v[2].rows * t.a.v[2].ld; i++) ((uint16_t *)t.a.v[2].p)[i] = 0x3fc0;
+            for (int64_t i = 0; i < t.a.v[2].rows * t.a.v[2].ld; i++)
+                ((uint16_t *)t.a.v[2].p)[i] = 0x3fc0;
         CU_ASSERT_TRUE(r1_backend_cpu()->supports(R1_OP_ATTEND, &t.a));
         R1_ASSERT_OK(r1_backend_cpu()->forward[R1_OP_ATTEND](NULL, &t.a, &err), &err);
         r1_view expected = by_reference(t.a), more = {0};
@@ -254,8 +265,8 @@ static float *some_pairs(size_t n)
     for (size_t i = 0; i < n; i++) {
         uint32_t pair = 0;
         for (int half = 0; half < 2; half++) {
-            float x =
-                (float)ldexp(r1_rng_normal(&rng), r1_rng_below(&rng, 8) ? (int)r1_rng_below(&rng, 40) - 20 : -130);
+            float x = (float)ldexp(r1_rng_normal(&rng),
+                                   r1_rng_below(&rng, 8) ? (int)r1_rng_below(&rng, 40) - 20 : -130);
             uint32_t bits;
             memcpy(&bits, &x, sizeof bits);
             pair = pair << 16 | bits >> 16;
@@ -265,7 +276,8 @@ static float *some_pairs(size_t n)
     return to;
 }
 
-/* A tile of pairs to the bit: fused multiply-adds one by one, the upper half first, subnormal numbers as zero. */
+/* A tile of pairs to the bit: fused multiply-adds one by one, the upper half first, subnormal
+ * numbers as zero. */
 static void test_pairs(void)
 {
     static const int32_t lengths[] = {0, 1, 2, 7, 64};
@@ -273,20 +285,25 @@ static void test_pairs(void)
     r1_rng_seed(&rng, r1_test_seed() + 5);
     for (int rows = 1; kn->pairs && rows <= kn->rows; rows++)
         for (size_t l = 0; l < R1_COUNT(lengths); l++) {
-            int32_t k = lengths[l], cols = 1 + (int32_t)r1_rng_below(&rng, (uint64_t)kn->cols), x_ld = k + 3;
-            float *x = some_pairs((size_t)(rows * x_ld)), *panel = some_pairs((size_t)(k * kn->cols));
-            r1_view y = attend_normals(rows, cols, r1_rng_below(&rng, 4) ? 1 : 1e-39, false), expected = same_shape(&y, 0);
+            int32_t k = lengths[l], cols = 1 + (int32_t)r1_rng_below(&rng, (uint64_t)kn->cols),
+                    x_ld = k + 3;
+            float *x = some_pairs((size_t)(rows * x_ld)),
+                  *panel = some_pairs((size_t)(k * kn->cols));
+            r1_view y = attend_normals(rows, cols, r1_rng_below(&rng, 4) ? 1 : 1e-39, false),
+                    expected = same_shape(&y, 0);
             for (int32_t i = 0; i < rows * cols; i++) {
                 float sum = r1_row(&y, i / cols)[i % cols];
                 for (int32_t j = 0; j < 2 * k; j++) {
                     float a = x[i / cols * x_ld + j / 2], b = panel[j / 2 * kn->cols + i % cols];
-                    sum = attend_flushed(fmaf(attend_half_of(a, j % 2 == 0), attend_half_of(b, j % 2 == 0), attend_flushed(sum)));
+                    sum = attend_flushed(fmaf(attend_half_of(a, j % 2 == 0),
+                                              attend_half_of(b, j % 2 == 0), attend_flushed(sum)));
                 }
                 r1_row(&expected, i / cols)[i % cols] = sum;
             }
             kn->pairs(rows, &(r1_tile){k, x, x_ld, panel, NULL, y.p, y.ld, cols});
             for (int32_t r = 0; r < rows; r++)
-                CU_ASSERT_EQUAL(memcmp(r1_row(&y, r), r1_row(&expected, r), sizeof(float) * (size_t)cols), 0);
+                CU_ASSERT_EQUAL(
+                    memcmp(r1_row(&y, r), r1_row(&expected, r), sizeof(float) * (size_t)cols), 0);
             free(x);
             free(panel);
             free(y.p);
@@ -306,18 +323,21 @@ static void test_attend_backward(void)
         attend_make(&t, round & 1, round & 2, round & 4);
         R1_ASSERT_OK(r1_backend_reference()->forward[R1_OP_ATTEND](NULL, &t.a, &err), &err);
         t.a.g[9] = attend_normals(t.a.v[9].rows, t.a.v[9].cols, 1, false);
-        for (int64_t r = 0; round % 3 && r < t.a.g[9].rows; r += round % 3) /* rows that nobody read */
+        for (int64_t r = 0; round % 3 && r < t.a.g[9].rows;
+             r += round % 3) /* rows that nobody read */
             memset(r1_row(&t.a.g[9], r), 0, sizeof(float) * (size_t)t.a.g[9].cols);
         for (int half = 0; half < 2; half++) {
             for (size_t i = 0; i < R1_COUNT(gradient); i++)
                 if (t.a.v[gradient[i]].p) t.a.g[gradient[i]] = same_shape(&t.a.v[gradient[i]], 0);
             const r1_backend *b = half ? r1_backend_cpu() : r1_backend_reference();
             R1_ASSERT_OK(b->backward[R1_OP_ATTEND](NULL, &t.a, &err), &err);
-            for (size_t i = 0; i < R1_COUNT(gradient) && !half; i++) expected[gradient[i]] = t.a.g[gradient[i]];
+            for (size_t i = 0; i < R1_COUNT(gradient) && !half; i++)
+                expected[gradient[i]] = t.a.g[gradient[i]];
         }
         for (size_t i = 0; i < R1_COUNT(gradient); i++) {
             int k = gradient[i];
-            if (t.a.v[k].p) CU_ASSERT_TRUE(attend_near("gradient", &expected[k], &t.a.g[k], 3e-4, NULL));
+            if (t.a.v[k].p)
+                CU_ASSERT_TRUE(attend_near("gradient", &expected[k], &t.a.g[k], 3e-4, NULL));
             free(expected[k].p);
         }
         attend_drop(&t);
@@ -335,7 +355,8 @@ static void test_same_bits(void)
         R1_ASSERT_OK(r1_backend_cpu()->forward[R1_OP_ATTEND](NULL, &t.a, &err), &err);
         for (int32_t s = 0; s < t.n_seg; s++) {
             r1_op_args one = t.a;
-            int32_t q_off[2] = {0, t.q_off[s + 1] - t.q_off[s]}, k_off[2] = {t.k_off[s], t.k_off[s + 1]};
+            int32_t q_off[2] = {0, t.q_off[s + 1] - t.q_off[s]},
+                    k_off[2] = {t.k_off[s], t.k_off[s + 1]};
             one.v[0].p = r1_row(&t.a.v[0], t.q_off[s]);
             if (one.v[10].p) one.v[10].p = r1_row(&t.a.v[10], t.q_off[s]);
             one.v[9] = attend_normals(q_off[1], t.a.v[9].cols, 1, false);
@@ -378,7 +399,8 @@ static void test_attend_threads(void)
     for (int i = 0; i < 4; i++) {
         pthread_join(thread[i], &failed);
         CU_ASSERT_PTR_NULL(failed);
-        CU_ASSERT_EQUAL(memcmp(each[i].v[9].p, each[0].v[9].p, sizeof(float) * (size_t)(t.a.v[9].rows * t.a.v[9].ld)),
+        CU_ASSERT_EQUAL(memcmp(each[i].v[9].p, each[0].v[9].p,
+                               sizeof(float) * (size_t)(t.a.v[9].rows * t.a.v[9].ld)),
                         0);
     }
     for (int i = 0; i < 4; i++) free(each[i].v[9].p);
@@ -393,7 +415,8 @@ static void test_not_a_number(void)
         int32_t n = round & 1 ? 40 : 4, off[3] = {0, n, 2 * n}; /* by tiles, by queries */
         r1_rng_seed(&rng, r1_test_seed() + 4);
         r1_view q = attend_normals(2 * n, 16, 1, false), y = attend_normals(2 * n, 16, 1, false);
-        r1_view k = attend_normals(2 * n, 16, 1, round & 2), v = attend_normals(2 * n, 16, 1, round & 2);
+        r1_view k = attend_normals(2 * n, 16, 1, round & 2),
+                v = attend_normals(2 * n, 16, 1, round & 2);
         r1_view o = {off, 1, 3, R1_I32, 3};
         r1_op_args a = {.v = {q, k, v, o, o, [9] = y}, .i = {1}};
         if (round & 2)
@@ -413,7 +436,8 @@ static void test_not_a_number(void)
 static void test_attend_refused(void)
 {
     r1_err err = {0};
-    r1_view q = attend_normals(2, 160, 1, false), k = attend_normals(2, 160, 1, true), y = attend_normals(2, 160, 1, false);
+    r1_view q = attend_normals(2, 160, 1, false), k = attend_normals(2, 160, 1, true),
+            y = attend_normals(2, 160, 1, false);
     int32_t off[2] = {0, 2};
     r1_view o = {off, 1, 2, R1_I32, 2};
     r1_op_args a = {.v = {q, k, k, o, o, [9] = y}, .i = {1}};
@@ -425,6 +449,7 @@ static void test_attend_refused(void)
 }
 
 R1_TEST_MAIN("attend", {"forward against the reference", test_attend_forward},
-             {"backward against the reference", test_attend_backward}, {"a segment's bits", test_same_bits},
-             {"a tile of pairs, to the bit", test_pairs}, {"threads", test_attend_threads},
-             {"not a number", test_not_a_number}, {"refused", test_attend_refused})
+             {"backward against the reference", test_attend_backward},
+             {"a segment's bits", test_same_bits}, {"a tile of pairs, to the bit", test_pairs},
+             {"threads", test_attend_threads}, {"not a number", test_not_a_number},
+             {"refused", test_attend_refused})

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Base of the engine: published vectors for the checksum and the generator, properties of arenas and settings. */
+/* Base of the engine: published vectors for the checksum and the generator, properties of arenas
+ * and settings. */
 #include "r1_options.h"
 #include "support/r1_test.h"
 
@@ -20,7 +21,8 @@ static void test_crc32c(void)
 
 static void test_rng(void)
 {
-    r1_rng r = {{1, 2, 3, 4}}; /* first outputs of the authors' xoshiro256plusplus.c for this state */
+    r1_rng r = {
+        {1, 2, 3, 4}}; /* first outputs of the authors' xoshiro256plusplus.c for this state */
     CU_ASSERT_EQUAL(r1_rng_u64(&r), 41943041u);
     CU_ASSERT_EQUAL(r1_rng_u64(&r), 58720359u);
     CU_ASSERT_EQUAL(r1_rng_u64(&r), 3588806011781223u);
@@ -60,10 +62,20 @@ static void test_arena(void)
 static void test_options(void)
 {
     static const r1_option table[] = {
-        {.name = "rate", .type = R1_OPT_INT, .def = "10", .min = 1, .max = 100, .section = "s", .help = "rate"},
+        {.name = "rate",
+         .type = R1_OPT_INT,
+         .def = "10",
+         .min = 1,
+         .max = 100,
+         .section = "s",
+         .help = "rate"},
         {.name = "deep-mode", .type = R1_OPT_BOOL, .def = "false", .help = "mode"},
         {.name = "kind", .type = R1_OPT_ENUM, .choices = "a|bb", .def = "a", .help = "kind"},
-        {.name = "password", .type = R1_OPT_STRING, .secret = true, .section = "s", .help = "password"},
+        {.name = "password",
+         .type = R1_OPT_STRING,
+         .secret = true,
+         .section = "s",
+         .help = "password"},
     };
     r1_err err = {0};
     r1_options *o;
@@ -77,8 +89,9 @@ static void test_options(void)
     CU_ASSERT_STRING_EQUAL(r1_options_str(o, "kind"), "bb");
     CU_ASSERT_EQUAL(n, 2);
     CU_ASSERT_STRING_EQUAL(rest[1], "--y");
-    static const char *const bad[][2] = {{"rate", "0"},    {"rate", "1x"}, {"rate", ""},  {"kind", "b"},
-                                         {"kind", "a|bb"}, {"kind", ""},   {"nope", "1"}, {"deep-mode", "maybe"}};
+    static const char *const bad[][2] = {{"rate", "0"}, {"rate", "1x"},        {"rate", ""},
+                                         {"kind", "b"}, {"kind", "a|bb"},      {"kind", ""},
+                                         {"nope", "1"}, {"deep-mode", "maybe"}};
     for (size_t i = 0; i < R1_COUNT(bad); i++) {
         CU_ASSERT_EQUAL(r1_options_set(o, bad[i][0], bad[i][1], "test", &err), R1_E_INVAL);
         CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, bad[i][0]));

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_batcher.c - the batcher's decisions against a plain twin that scans one list, and their promises on random traces; the
- * cost model against costs that are known; then threads: nothing lost or answered twice, order, back-pressure, shutdown, and a
- * model's answers equal to the bit. */
+/* test_batcher.c - the batcher's decisions against a plain twin that scans one list, and their
+ * promises on random traces; the cost model against costs that are known; then threads: nothing
+ * lost or answered twice, order, back-pressure, shutdown, and a model's answers equal to the
+ * bit. */
+#include "core/toy.h"
 #include "infer/batch_cost.h"
 #include "r1_batcher.h"
 #include "support/r1_test.h"
-#include "core/toy.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -17,7 +18,7 @@
 
 enum { N_MAX = 400, OUT_MAX = 512 };
 
-/* ---- a simulated machine ---------------------------------------------------------------------------------- */
+/* ---- a simulated machine --------------------------------------------------------------------- */
 
 typedef struct {
     r1_request r[N_MAX];
@@ -27,7 +28,8 @@ typedef struct {
     size_t n;
 } trace;
 
-static void make_trace(trace *t, r1_rng *rng, size_t n, const r1_batcher_opts *o, double gap_us, bool own_deadlines)
+static void make_trace(trace *t, r1_rng *rng, size_t n, const r1_batcher_opts *o, double gap_us,
+                       bool own_deadlines)
 {
     memset(t, 0, sizeof *t);
     t->n = n;
@@ -37,7 +39,8 @@ static void make_trace(trace *t, r1_rng *rng, size_t n, const r1_batcher_opts *o
         t->arrive_us[i] = now;
         t->r[i].class_id = (uint32_t)r1_rng_below(rng, o->n_class);
         t->r[i].length = 1 + (uint32_t)r1_rng_below(rng, r1_rng_below(rng, 3) ? 20 : 200);
-        if (own_deadlines && r1_rng_below(rng, 2)) t->r[i].deadline_us = now + 1 + (int64_t)r1_rng_below(rng, 5000);
+        if (own_deadlines && r1_rng_below(rng, 2))
+            t->r[i].deadline_us = now + 1 + (int64_t)r1_rng_below(rng, 5000);
     }
 }
 
@@ -46,7 +49,8 @@ typedef size_t (*next_fn)(void *who, int64_t now, uint32_t idle, r1_request **ou
 typedef void (*add_fn)(void *who, r1_request *r, int64_t now);
 
 /* Runs a trace with n_worker workers; batches take what the policy predicts, to the microsecond. */
-static void batcher_simulate(trace *t, void *who, add_fn add, next_fn next, const r1_batch_policy *costs, uint32_t n_worker)
+static void batcher_simulate(trace *t, void *who, add_fn add, next_fn next,
+                             const r1_batch_policy *costs, uint32_t n_worker)
 {
     int64_t free_us[4] = {0}, now = 0;
     size_t at = 0, waiting = 0;
@@ -65,7 +69,8 @@ static void batcher_simulate(trace *t, void *who, add_fn add, next_fn next, cons
             continue;
         }
         if (!waiting || !idle) { /* to the next event */
-            int64_t arrival = at < t->n ? t->arrive_us[at] : INT64_MAX, ready = waiting ? free_us[worker] : INT64_MAX;
+            int64_t arrival = at < t->n ? t->arrive_us[at] : INT64_MAX,
+                    ready = waiting ? free_us[worker] : INT64_MAX;
             now = arrival < ready ? arrival : ready;
             continue;
         }
@@ -103,7 +108,7 @@ static size_t policy_next(void *who, int64_t now, uint32_t idle, r1_request **ou
     return r1_batch_policy_next(who, now, idle, out, n_late);
 }
 
-/* ---- the plain twin --------------------------------------------------------------------------------------- */
+/* ---- the plain twin -------------------------------------------------------------------------- */
 
 /* All that wait in one list, in order of arrival; every question is answered by scanning it. */
 typedef struct {
@@ -115,7 +120,10 @@ typedef struct {
     uint32_t turn;
 } twin;
 
-static int batcher_group(const twin *w, const r1_request *r) { return w->o.padded ? (int)ceil(log2(r->length)) : 0; }
+static int batcher_group(const twin *w, const r1_request *r)
+{
+    return w->o.padded ? (int)ceil(log2(r->length)) : 0;
+}
 static int64_t batcher_us(double x) { return (int64_t)ceil(x); }
 static int64_t last_start(const twin *w, const r1_request *r)
 {
@@ -124,7 +132,9 @@ static int64_t last_start(const twin *w, const r1_request *r)
 static bool is_head(const twin *w, size_t i)
 {
     for (size_t k = 0; k < i; k++)
-        if (w->list[k]->class_id == w->list[i]->class_id && batcher_group(w, w->list[k]) == batcher_group(w, w->list[i])) return false;
+        if (w->list[k]->class_id == w->list[i]->class_id &&
+            batcher_group(w, w->list[k]) == batcher_group(w, w->list[i]))
+            return false;
     return true;
 }
 static size_t of_class(const twin *w, uint32_t c)
@@ -140,7 +150,8 @@ static void batcher_drop(twin *w, size_t i)
     if (!of_class(w, c)) w->deficit[c] = 0;
 }
 
-static int64_t batcher_time_of(const twin *w, r1_request *const *b, size_t n, const r1_request *more)
+static int64_t batcher_time_of(const twin *w, r1_request *const *b, size_t n,
+                               const r1_request *more)
 {
     uint64_t units = more ? more->length : 0, longest = units;
     for (size_t i = 0; i < n; i++) {
@@ -151,7 +162,8 @@ static int64_t batcher_time_of(const twin *w, r1_request *const *b, size_t n, co
     return batcher_us(r1_batch_policy_cost(w->costs, n, w->o.padded ? n * longest : units));
 }
 
-static bool may_join(const twin *w, int64_t now, r1_request *const *b, size_t n, const r1_request *r)
+static bool may_join(const twin *w, int64_t now, r1_request *const *b, size_t n,
+                     const r1_request *r)
 {
     if (!n) return true;
     int64_t took = batcher_time_of(w, b, n, r);
@@ -160,7 +172,8 @@ static bool may_join(const twin *w, int64_t now, r1_request *const *b, size_t n,
         const r1_request *x = i < n ? b[i] : r;
         if (now <= last_start(w, x) && now + took > x->deadline_us) return false;
     }
-    return !w->o.padded || took - batcher_time_of(w, b, n, NULL) <= batcher_us(r1_batch_policy_cost(w->costs, 1, r->length));
+    return !w->o.padded || took - batcher_time_of(w, b, n, NULL) <=
+                               batcher_us(r1_batch_policy_cost(w->costs, 1, r->length));
 }
 
 /* By class and group, at most batch_max at a time. */
@@ -170,14 +183,16 @@ static void shed_heads(twin *w, int64_t now, r1_request **late, size_t *n_late)
         for (int g = 0; g < 25; g++)
             for (size_t i = 0; i < w->n && *n_late < w->o.batch_max;) {
                 const r1_request *r = w->list[i];
-                bool goes = r->class_id == c && batcher_group(w, r) == g && is_head(w, i) && now > last_start(w, r);
+                bool goes = r->class_id == c && batcher_group(w, r) == g && is_head(w, i) &&
+                            now > last_start(w, r);
                 if (goes) late[(*n_late)++] = w->list[i];
                 if (goes) batcher_drop(w, i);
                 i = goes ? 0 : i + 1;
             }
 }
 
-static size_t most_urgent(const twin *w, int64_t now, int64_t next_us, r1_request *const *b, size_t n)
+static size_t most_urgent(const twin *w, int64_t now, int64_t next_us, r1_request *const *b,
+                          size_t n)
 {
     size_t best = w->n;
     int64_t first = INT64_MAX;
@@ -188,7 +203,8 @@ static size_t most_urgent(const twin *w, int64_t now, int64_t next_us, r1_reques
                 if (w->list[i]->class_id != c || batcher_group(w, w->list[i]) != g) continue;
                 if (head == w->n) head = i;
                 /* of equal deadlines the last counts */
-                if (tightest == w->n || w->list[i]->deadline_us <= w->list[tightest]->deadline_us) tightest = i;
+                if (tightest == w->n || w->list[i]->deadline_us <= w->list[tightest]->deadline_us)
+                    tightest = i;
             }
             if (head == w->n || !(w->deficit[c] > -64.0 * w->o.batch_max)) continue;
             if (!may_join(w, now, b, n, w->list[head])) continue;
@@ -201,11 +217,13 @@ static size_t most_urgent(const twin *w, int64_t now, int64_t next_us, r1_reques
     return best;
 }
 
-static size_t oldest_that_joins(const twin *w, int64_t now, r1_request *const *b, size_t n, uint32_t c)
+static size_t oldest_that_joins(const twin *w, int64_t now, r1_request *const *b, size_t n,
+                                uint32_t c)
 {
     size_t best = w->n;
     for (size_t i = 0; i < w->n; i++) {
-        if (w->list[i]->class_id != c || !is_head(w, i) || !may_join(w, now, b, n, w->list[i])) continue;
+        if (w->list[i]->class_id != c || !is_head(w, i) || !may_join(w, now, b, n, w->list[i]))
+            continue;
         if (best == w->n || w->list[i]->arrived_us < w->list[best]->arrived_us) best = i;
     }
     return best;
@@ -225,8 +243,8 @@ static size_t twin_next(void *who, int64_t now, uint32_t idle, r1_request **out,
     for (size_t i = 0; i < w->n; i++) units += w->list[i]->length;
     size_t m = w->n < limit ? w->n : limit;
     int64_t horizon = w->o.batch_us_max ? w->o.batch_us_max
-                      : w->n            ? batcher_us(r1_batch_policy_cost(w->costs, m, units * m / w->n))
-                                        : 0;
+                      : w->n ? batcher_us(r1_batch_policy_cost(w->costs, m, units * m / w->n))
+                             : 0;
     while (n < limit && w->n) {
         size_t i = most_urgent(w, now, now + horizon, out, n);
         if (i == w->n) break;
@@ -267,24 +285,28 @@ static void twin_add(void *who, r1_request *r, int64_t now)
     twin *w = who;
     r->arrived_us = now;
     if (!r->deadline_us)
-        r->deadline_us = w->o.classes[r->class_id].budget_us ? now + w->o.classes[r->class_id].budget_us : INT64_MAX;
+        r->deadline_us = w->o.classes[r->class_id].budget_us
+                             ? now + w->o.classes[r->class_id].budget_us
+                             : INT64_MAX;
     w->list[w->n++] = r;
 }
 
 static r1_batcher_opts random_opts(r1_rng *rng)
 {
-    r1_batcher_opts o = {
-        .n_class = 1 + (uint32_t)r1_rng_below(rng, 4),
-        .batch_target = 1 + (uint32_t)r1_rng_below(rng, 12),
-        .batch_max = 12 + (uint32_t)r1_rng_below(rng, 40),
-        .wait_us_max = r1_rng_below(rng, 2) ? 0 : 1 + (int64_t)r1_rng_below(rng, 3000),
-        .padded = r1_rng_below(rng, 2),
-        .drop_late = r1_rng_below(rng, 2),
-        .cost_us = {(double)r1_rng_below(rng, 300), (double)r1_rng_below(rng, 20), 0.5 + r1_rng_unit(rng)},
-        .cost_fixed = true};
+    r1_batcher_opts o = {.n_class = 1 + (uint32_t)r1_rng_below(rng, 4),
+                         .batch_target = 1 + (uint32_t)r1_rng_below(rng, 12),
+                         .batch_max = 12 + (uint32_t)r1_rng_below(rng, 40),
+                         .wait_us_max =
+                             r1_rng_below(rng, 2) ? 0 : 1 + (int64_t)r1_rng_below(rng, 3000),
+                         .padded = r1_rng_below(rng, 2),
+                         .drop_late = r1_rng_below(rng, 2),
+                         .cost_us = {(double)r1_rng_below(rng, 300), (double)r1_rng_below(rng, 20),
+                                     0.5 + r1_rng_unit(rng)},
+                         .cost_fixed = true};
     for (uint32_t c = 0; c < o.n_class; c++)
-        o.classes[c] = (r1_batch_class){1 + (uint32_t)r1_rng_below(rng, 5),
-                                        r1_rng_below(rng, 3) ? 500 + (int64_t)r1_rng_below(rng, 5000) : 0};
+        o.classes[c] =
+            (r1_batch_class){1 + (uint32_t)r1_rng_below(rng, 5),
+                             r1_rng_below(rng, 3) ? 500 + (int64_t)r1_rng_below(rng, 5000) : 0};
     return o;
 }
 
@@ -312,10 +334,10 @@ static void test_batcher_twin(void)
     }
 }
 
-/* ---- promises --------------------------------------------------------------------------------------------- */
+/* ---- promises -------------------------------------------------------------------------------- */
 
-/* No batch makes a request miss a deadline that it would have met alone; order within class (and bucket); no refusal of one that
- * could be met. */
+/* No batch makes a request miss a deadline that it would have met alone; order within class (and
+ * bucket); no refusal of one that could be met. */
 static void check_promises(const trace *t, const r1_batch_policy *p)
 {
     int64_t last[R1_BATCH_CLASSES_MAX][25] = {{0}};
@@ -323,7 +345,8 @@ static void check_promises(const trace *t, const r1_batch_policy *p)
     for (size_t i = 0; i < t->n; i++) {
         const r1_request *r = &t->r[i];
         int64_t alone = t->start_us[i] + batcher_us(r1_batch_policy_cost(p, 1, r->length));
-        if (alone <= r->deadline_us) CU_ASSERT_TRUE(t->batch[i] != UINT32_MAX && t->end_us[i] <= r->deadline_us);
+        if (alone <= r->deadline_us)
+            CU_ASSERT_TRUE(t->batch[i] != UINT32_MAX && t->end_us[i] <= r->deadline_us);
         int64_t *before = &last[r->class_id][padded ? (int)ceil(log2(r->length)) : 0];
         CU_ASSERT_TRUE(t->start_us[i] >= *before);
         *before = t->start_us[i];
@@ -347,7 +370,8 @@ static void test_promises(void)
     }
 }
 
-/* The header's promise: of the shortest budget, nobody waiting, whatever runs and whatever comes after. */
+/* The header's promise: of the shortest budget, nobody waiting, whatever runs and whatever comes
+ * after. */
 static void test_empty_queue_meets(void)
 {
     r1_rng rng;
@@ -361,7 +385,8 @@ static void test_empty_queue_meets(void)
         o.wait_us_max = 0;
         double longest = o.cost_us[0] + o.cost_us[1] + 200 * o.cost_us[2];
         for (uint32_t c = 0; c < o.n_class; c++)
-            o.classes[c].budget_us = 2 * batcher_us(longest) + (c ? (int64_t)r1_rng_below(&rng, 2000) : 0);
+            o.classes[c].budget_us =
+                2 * batcher_us(longest) + (c ? (int64_t)r1_rng_below(&rng, 2000) : 0);
         r1_batch_policy *p;
         R1_ASSERT_OK(r1_batch_policy_new(&p, &o, &err), &err);
         make_trace(&t, &rng, N_MAX, &o, 10 + 500 * r1_rng_unit(&rng), false);
@@ -375,10 +400,12 @@ static void test_empty_queue_meets(void)
         }
         r1_batch_policy_free(p);
     }
-    CU_ASSERT_TRUE(promised > 5000 && missed_otherwise > 1000); /* the traces are hard enough to break it */
+    CU_ASSERT_TRUE(promised > 5000 &&
+                   missed_otherwise > 1000); /* the traces are hard enough to break it */
 }
 
-/* Shares under load: two classes that always wait get units by weight, and a class of tight deadlines cannot starve another. */
+/* Shares under load: two classes that always wait get units by weight, and a class of tight
+ * deadlines cannot starve another. */
 static void batcher_share_of(int64_t budget0, int64_t deadline1, double *share, double *longest_us)
 {
     r1_err err;
@@ -434,7 +461,8 @@ static void test_bounds(void)
 {
     r1_err err;
     r1_batch_policy *p;
-    r1_request r[5] = {{.length = 1}, {.length = 1}, {.length = 1}, {.length = 0}, {.length = 1, .class_id = 1}};
+    r1_request r[5] = {
+        {.length = 1}, {.length = 1}, {.length = 1}, {.length = 0}, {.length = 1, .class_id = 1}};
     r1_batcher_opts o = {.queue_max = 2};
     R1_ASSERT_OK(r1_batch_policy_new(&p, &o, &err), &err);
     CU_ASSERT_EQUAL(r1_batch_policy_opts(p)->batch_target, 32);
@@ -452,35 +480,41 @@ static void test_bounds(void)
                                    {.wait_us_max = -1},
                                    {.cost_us = {NAN}},
                                    {.n_class = 1, .classes = {{2000, 0}}}};
-    for (size_t i = 0; i < R1_COUNT(bad); i++) CU_ASSERT_EQUAL(r1_batch_policy_new(&p, &bad[i], &err), R1_E_INVAL);
+    for (size_t i = 0; i < R1_COUNT(bad); i++)
+        CU_ASSERT_EQUAL(r1_batch_policy_new(&p, &bad[i], &err), R1_E_INVAL);
 }
 
-/* ---- the cost model --------------------------------------------------------------------------------------- */
+/* ---- the cost model -------------------------------------------------------------------------- */
 
 static void test_cost(void)
 {
     r1_rng rng;
     r1_rng_seed(&rng, r1_test_seed() + 3);
     for (int round = 0; round < 50; round++) {
-        double truth[3] = {r1_rng_unit(&rng) * 300, r1_rng_unit(&rng) * 40, 0.1 + r1_rng_unit(&rng)};
+        double truth[3] = {r1_rng_unit(&rng) * 300, r1_rng_unit(&rng) * 40,
+                           0.1 + r1_rng_unit(&rng)};
         if (round % 5 == 0) truth[round / 5 % 2] = 0;
         double noise = round % 2 ? 0.1 : 0;
         r1_batch_cost c;
         r1_batch_cost_init(&c, (double[3]){100, 100, 100});
         for (int i = 0; i < 1000; i++) {
-            double n = 1 + (double)r1_rng_below(&rng, 64), units = n * (1 + (double)r1_rng_below(&rng, 60));
-            double took = (truth[0] + truth[1] * n + truth[2] * units) * (1 + noise * (2 * r1_rng_unit(&rng) - 1));
+            double n = 1 + (double)r1_rng_below(&rng, 64),
+                   units = n * (1 + (double)r1_rng_below(&rng, 60));
+            double took = (truth[0] + truth[1] * n + truth[2] * units) *
+                          (1 + noise * (2 * r1_rng_unit(&rng) - 1));
             r1_batch_cost_learn(&c, n, units, took);
         }
         for (double n = 1; n <= 64; n *= 4) {
-            double expected = truth[0] + truth[1] * n + truth[2] * n * 30, got = r1_batch_cost_at(&c, n, n * 30);
-            CU_ASSERT_TRUE(got > expected * (1 - noise) - 1 && got < expected * (1.02 + 3 * noise) + 1);
+            double expected = truth[0] + truth[1] * n + truth[2] * n * 30,
+                   got = r1_batch_cost_at(&c, n, n * 30);
+            CU_ASSERT_TRUE(got > expected * (1 - noise) - 1 &&
+                           got < expected * (1.02 + 3 * noise) + 1);
         }
         for (int i = 0; i < 3; i++) CU_ASSERT_TRUE(c.us[i] >= 0);
     }
 }
 
-/* ---- threads ---------------------------------------------------------------------------------------------- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 enum { SUBMITTERS = 3, EACH = 400 };
 
@@ -500,7 +534,8 @@ static void batcher_done(r1_request *r)
 }
 
 /* Doubles the value; a negative one spoils its batch. */
-static r1_status double_values(void *ctx, r1_request *const *request, size_t n, uint64_t *executed, r1_err *err)
+static r1_status double_values(void *ctx, r1_request *const *request, size_t n, uint64_t *executed,
+                               r1_err *err)
 {
     (void)ctx, (void)executed;
     for (size_t i = 0; i < n; i++)
@@ -529,9 +564,11 @@ static void *submit_all(void *ctx)
     r1_err err;
     for (int i = 0; i < EACH; i++) {
         job *j = &s->jobs[i];
-        *j = (job){
-            .r = {.class_id = (uint32_t)i % 2, .length = 1 + (uint32_t)i % 9, .user = j, .done = i % 3 ? batcher_done : NULL},
-            .value = i % 50 == 7 ? -1 : i};
+        *j = (job){.r = {.class_id = (uint32_t)i % 2,
+                         .length = 1 + (uint32_t)i % 9,
+                         .user = j,
+                         .done = i % 3 ? batcher_done : NULL},
+                   .value = i % 50 == 7 ? -1 : i};
         while (r1_batcher_submit(s->b, &j->r, &err) == R1_E_AGAIN) {
             s->refused++;
             usleep(50);
@@ -554,8 +591,11 @@ static void test_batcher_threads(void)
     void *failed;
     atomic_store(&calls, 0);
     atomic_store(&twice, 0);
-    r1_batcher_opts o = {
-        .n_class = 2, .classes = {{1, 50000}, {2, 0}}, .queue_max = 16, .batch_target = 4, .batch_max = 8};
+    r1_batcher_opts o = {.n_class = 2,
+                         .classes = {{1, 50000}, {2, 0}},
+                         .queue_max = 16,
+                         .batch_target = 4,
+                         .batch_max = 8};
     R1_ASSERT_OK(r1_batcher_new(&b, &o, &err), &err);
     for (int i = 0; i < 2; i++) pthread_create(&work[i], NULL, test_batcher_worker, b);
     for (int i = 0; i < SUBMITTERS; i++) {
@@ -612,7 +652,9 @@ static void test_batcher_refusals(void)
     r1_batcher_opts o = {.drop_late = true, .cost_us = {1000, 0, 0}};
     R1_ASSERT_OK(r1_batcher_new(&b, &o, &err), &err);
     for (int i = 0; i < 2; i++) {
-        j[i] = (job){.r = {.length = 1, .user = &j[i], .deadline_us = r1_mono_us() + (i ? 60000000 : 1)}, .value = 4};
+        j[i] = (job){
+            .r = {.length = 1, .user = &j[i], .deadline_us = r1_mono_us() + (i ? 60000000 : 1)},
+            .value = 4};
         R1_ASSERT_OK(r1_batcher_submit(b, &j[i].r, &err), &err);
     }
     r1_batcher_stop(b);
@@ -624,7 +666,7 @@ static void test_batcher_refusals(void)
     r1_batcher_free(b);
 }
 
-/* ---- a model ---------------------------------------------------------------------------------------------- */
+/* ---- a model --------------------------------------------------------------------------------- */
 
 enum { SAMPLES = 90 };
 
@@ -636,17 +678,20 @@ typedef struct {
 
 static float answers[SAMPLES][2];
 
-static r1_status batcher_score(void *ctx, r1_request *const *request, size_t n, uint64_t *executed, r1_err *err)
+static r1_status batcher_score(void *ctx, r1_request *const *request, size_t n, uint64_t *executed,
+                               r1_err *err)
 {
     (void)executed;
     model_worker *w = ctx;
     r1_sample sample[SAMPLES];
     r1_result res;
     for (size_t i = 0; i < n; i++) sample[i] = *(const r1_sample *)request[i]->user;
-    r1_batch batch = {.sample = sample, .n_sample = n, .event = w->data->event, .n_event = w->data->n_event};
+    r1_batch batch = {
+        .sample = sample, .n_sample = n, .event = w->data->event, .n_event = w->data->n_event};
     R1_TRY(r1_session_run(w->session, &batch, &res, err));
     for (size_t i = 0; i < n; i++) {
-        size_t k = (size_t)((toy_sample *)request[i]->user - w->data->sample); /* sample is the first member */
+        size_t k = (size_t)((toy_sample *)request[i]->user -
+                            w->data->sample); /* sample is the first member */
         memcpy(answers[k], res.logit + i * res.n_output, sizeof answers[k]);
     }
     return R1_OK;
@@ -689,7 +734,10 @@ static void test_model(void)
     }
     for (size_t i = 0; i < SAMPLES; i++) {
         r1_result res;
-        r1_batch one = {.sample = &data.sample[i].sample, .n_sample = 1, .event = data.event, .n_event = data.n_event};
+        r1_batch one = {.sample = &data.sample[i].sample,
+                        .n_sample = 1,
+                        .event = data.event,
+                        .n_event = data.n_event};
         R1_ASSERT_OK(r1_session_run(w[0].session, &one, &res, &err), &err);
         CU_ASSERT_EQUAL(memcmp(answers[i], res.logit, sizeof answers[i]), 0);
     }
@@ -702,6 +750,7 @@ static void test_model(void)
 R1_TEST_MAIN("batcher", {"decisions equal the plain twin's", test_batcher_twin},
              {"batching costs no deadline, order holds", test_promises},
              {"an empty queue means in time", test_empty_queue_meets},
-             {"shares by weight, no starvation", test_fairness}, {"bounds and bad options", test_bounds},
-             {"costs are learned", test_cost}, {"threads: once each, bad ones alone, drained", test_batcher_threads},
+             {"shares by weight, no starvation", test_fairness},
+             {"bounds and bad options", test_bounds}, {"costs are learned", test_cost},
+             {"threads: once each, bad ones alone, drained", test_batcher_threads},
              {"refusals", test_batcher_refusals}, {"a model's answers to the bit", test_model})

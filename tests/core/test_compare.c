@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_compare.c - two scorings beside each other: metrics against r1_metric_*, divergence against its definition, the bootstrap's
- * interval against what theory says of a mean, whole clusters against single samples. */
-#include "support/r1_test.h"
+/* test_compare.c - two scorings beside each other: metrics against r1_metric_*, divergence
+ * against its definition, the bootstrap's interval against what theory says of a mean, whole
+ * clusters against single samples. */
 #include "r1_train.h"
+#include "support/r1_test.h"
 #include "train/score_metrics.h"
 
 #include <math.h>
@@ -67,7 +68,8 @@ static void test_binary(void)
     CU_ASSERT(c.first == c.second && c.low == 0 && c.high == 0 && c.kl == 0 && c.agree == 1);
 }
 
-/* The difference of two shares is a mean over groups: its interval is 1.96 standard errors to either side. */
+/* The difference of two shares is a mean over groups: its interval is 1.96 standard errors to
+ * either side. */
 static void test_rank(void)
 {
     double top1, mrr, mean = 0, square = 0;
@@ -91,7 +93,8 @@ static void test_rank(void)
     CU_ASSERT(c.agree > 0.3 && c.agree < 1 && c.kl > 0);
 }
 
-/* Twenty copies of each sample say no more than one: drawn as clusters they give the interval of the samples without copies. */
+/* Twenty copies of each sample say no more than one: drawn as clusters they give the interval of
+ * the samples without copies. */
 static void test_clusters(void)
 {
     compare_make(false, 0.3);
@@ -120,5 +123,5 @@ static void test_compare_bad(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "sample 5"));
 }
 
-R1_TEST_MAIN("compare", {"average precision", test_binary}, {"places", test_rank}, {"clusters", test_clusters},
-             {"bad input", test_compare_bad})
+R1_TEST_MAIN("compare", {"average precision", test_binary}, {"places", test_rank},
+             {"clusters", test_clusters}, {"bad input", test_compare_bad})

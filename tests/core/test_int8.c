@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_int8.c - the 8-bit product against a scalar twin, bit for bit: sums are exact, the epilogue is rounded the same way
- * everywhere, a row does not see its neighbours. Run once per instruction set: R1_ISA names it. */
+/* test_int8.c - the 8-bit product against a scalar twin, bit for bit: sums are exact, the
+ * epilogue is rounded the same way everywhere, a row does not see its neighbours. Run once per
+ * instruction set: R1_ISA names it. */
 #include "cpu/cpu_int8.h"
 #include "support/r1_test.h"
 
@@ -9,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* false, after a line: this processor (or R1_ISA) runs another instruction set than the one that was asked for. */
+/* false, after a line: this processor (or R1_ISA) runs another instruction set than the one that
+ * was asked for. */
 static bool wanted_isa(void)
 {
     const char *wanted = getenv("R1_ISA");
@@ -52,7 +54,8 @@ static void int8_multiply(product *p, const float *bias)
     r1_err err;
     r1_view w = {p->w, p->n, p->k, R1_F32, p->k}, x = {p->x, p->m, p->k, R1_F32, p->x_ld},
             y = {p->y, p->m, p->n, R1_F32, p->y_ld};
-    if (!p->packed) R1_ASSERT_OK(r1_cpu_int8_pack(&p->packed, &w, p->w_step, p->x_step, &err), &err);
+    if (!p->packed)
+        R1_ASSERT_OK(r1_cpu_int8_pack(&p->packed, &w, p->w_step, p->x_step, &err), &err);
     r1_cpu_int8_product(&x, p->packed, bias, &y);
 }
 
@@ -65,14 +68,18 @@ static float twin_scale(const float *v, int32_t k)
     return most < 1e-30f ? 0 : most;
 }
 
-/* What a number is multiplied by before it is rounded: by a learned step, or so that the largest of v becomes the limit. */
+/* What a number is multiplied by before it is rounded: by a learned step, or so that the largest
+ * of v becomes the limit. */
 static float twin_inverse(const float *v, int32_t k, float step, float limit)
 {
     float most = step > 0 ? 1 : twin_scale(v, k);
     return step > 0 ? 1 / step : most == 0 ? 0 : limit / most;
 }
 
-static int64_t twin_round(float v, float limit) { return (int64_t)nearbyintf(fmaxf(fminf(v, limit), -limit)); }
+static int64_t twin_round(float v, float limit)
+{
+    return (int64_t)nearbyintf(fmaxf(fminf(v, limit), -limit));
+}
 
 static float int8_twin(const product *p, int32_t m, int32_t n, const float *bias)
 {
@@ -82,7 +89,8 @@ static float int8_twin(const product *p, int32_t m, int32_t n, const float *bias
     float sx = p->x_step > 0 ? p->x_step : twin_scale(x, p->k) / 127;
     float sw = step > 0 ? step : twin_scale(w, p->k) / most;
     int64_t sum = 0;
-    for (int32_t i = 0; i < p->k; i++) sum += twin_round(x[i] * ix, most) * twin_round(w[i] * iw, most);
+    for (int32_t i = 0; i < p->k; i++)
+        sum += twin_round(x[i] * ix, most) * twin_round(w[i] * iw, most);
     return (float)sum * (sw * sx) + (bias ? bias[n] : 0);
 }
 
@@ -93,8 +101,8 @@ static void int8_check(const product *p, const float *bias, const char *what)
         for (int32_t n = 0; n < p->n; n++) {
             float expected = int8_twin(p, m, n, bias), got = p->y[(int64_t)m * p->y_ld + n];
             if (memcmp(&expected, &got, sizeof got) && !(expected == 0 && got == 0) && !wrong++)
-                printf("%s %d x %d x %d: y[%d][%d] expected %.9g, got %.9g\n", what, p->m, p->n, p->k, m, n,
-                       (double)expected, (double)got);
+                printf("%s %d x %d x %d: y[%d][%d] expected %.9g, got %.9g\n", what, p->m, p->n,
+                       p->k, m, n, (double)expected, (double)got);
         }
         for (int32_t n = p->n; n < p->y_ld; n++) wrong += p->y[(int64_t)m * p->y_ld + n] != 7;
     }
@@ -103,12 +111,17 @@ static void int8_check(const product *p, const float *bias, const char *what)
 
 static const struct {
     int32_t m, n, k;
-} shapes[] = {{1, 1, 1},    {1, 16, 4},     {2, 17, 5},    {3, 31, 7},    {5, 32, 8},   {7, 33, 15},   {11, 8, 16},
-              {13, 48, 17}, {64, 128, 128}, {97, 65, 131}, {400, 20, 33}, {5, 3, 2048}, {30, 64, 513}, {3, 18, 16384}};
+} shapes[] = {{1, 1, 1},     {1, 16, 4},   {2, 17, 5},    {3, 31, 7},     {5, 32, 8},
+              {7, 33, 15},   {11, 8, 16},  {13, 48, 17},  {64, 128, 128}, {97, 65, 131},
+              {400, 20, 33}, {5, 3, 2048}, {30, 64, 513}, {3, 18, 16384}};
 
-static float int8_whole(r1_rng *rng, int most) { return (float)((int)r1_rng_below(rng, 2 * (uint64_t)most + 1) - most); }
+static float int8_whole(r1_rng *rng, int most)
+{
+    return (float)((int)r1_rng_below(rng, 2 * (uint64_t)most + 1) - most);
+}
 
-/* Integers with scale 1 (a 127 in each row, or learned steps of 1): what comes out is the sum itself. */
+/* Integers with scale 1 (a 127 in each row, or learned steps of 1): what comes out is the sum
+ * itself. */
 static void exact_sums(int most, float x_step)
 {
     r1_rng rng;
@@ -120,8 +133,10 @@ static void exact_sums(int most, float x_step)
             p.x_step = x_step;
             for (int32_t i = 0; i < p.m * p.x_ld; i++)
                 p.x[i] = extreme ? (r1_rng_below(&rng, 8) ? big : -big) : int8_whole(&rng, most);
-            for (int32_t i = 0; i < p.n * p.k; i++) p.w[i] = extreme ? (i / p.k % 2 ? -big : big) : int8_whole(&rng, most);
-            for (int32_t m = 0; m < p.m; m++) p.x[(int64_t)m * p.x_ld + m % p.k] = m % 2 ? -big : big;
+            for (int32_t i = 0; i < p.n * p.k; i++)
+                p.w[i] = extreme ? (i / p.k % 2 ? -big : big) : int8_whole(&rng, most);
+            for (int32_t m = 0; m < p.m; m++)
+                p.x[(int64_t)m * p.x_ld + m % p.k] = m % 2 ? -big : big;
             for (int32_t n = 0; n < p.n; n++) p.w[(int64_t)n * p.k + n % p.k] = big;
             int8_multiply(&p, NULL);
             int8_check(&p, NULL, extreme ? "extreme" : "integers");
@@ -130,7 +145,8 @@ static void exact_sums(int most, float x_step)
                 for (int32_t n = 0; n < p.n; n++) {
                     int64_t sum = 0;
                     for (int32_t k = 0; k < p.k; k++)
-                        sum += (int64_t)p.x[(int64_t)m * p.x_ld + k] * (int64_t)p.w[(int64_t)n * p.k + k];
+                        sum += (int64_t)p.x[(int64_t)m * p.x_ld + k] *
+                               (int64_t)p.w[(int64_t)n * p.k + k];
                     wrong += p.y[(int64_t)m * p.y_ld + n] != (float)sum;
                 }
             CU_ASSERT_EQUAL(wrong, 0);
@@ -147,12 +163,14 @@ static void test_exact_sums(void)
 
 static void int8_fill(product *p, r1_rng *rng)
 {
-    for (int32_t i = 0; i < p->m * p->x_ld; i++) p->x[i] = (float)(r1_rng_normal(rng) * (i % 7 ? 1 : 5));
+    for (int32_t i = 0; i < p->m * p->x_ld; i++)
+        p->x[i] = (float)(r1_rng_normal(rng) * (i % 7 ? 1 : 5));
     for (int32_t i = 0; i < p->n * p->k; i++) p->w[i] = (float)r1_rng_normal(rng) * 0.1f;
     for (int32_t i = 0; i < p->n; i++) p->b[i] = (float)r1_rng_normal(rng);
 }
 
-/* The whole layer equals the twin, and lies within half a step of each factor of the product in double. */
+/* The whole layer equals the twin, and lies within half a step of each factor of the product in
+ * double. */
 static void test_whole_layer(void)
 {
     if (!wanted_isa()) return;
@@ -167,7 +185,8 @@ static void test_whole_layer(void)
         for (int32_t m = 0; m < p.m; m++)
             for (int32_t n = 0; n < p.n; n++) {
                 const float *x = p.x + (int64_t)m * p.x_ld, *w = p.w + (int64_t)n * p.k;
-                double sum = p.b[n], hx = twin_scale(x, p.k) / 254, hw = twin_scale(w, p.k) / 254, bound = 1e-5;
+                double sum = p.b[n], hx = twin_scale(x, p.k) / 254, hw = twin_scale(w, p.k) / 254,
+                       bound = 1e-5;
                 for (int32_t k = 0; k < p.k; k++) {
                     sum += (double)x[k] * w[k];
                     bound += 1.0001 * (hx * fabs((double)w[k]) + hw * fabs((double)x[k]) + hx * hw);
@@ -191,7 +210,8 @@ static void test_learned_steps(void)
             product p = int8_make(shapes[s].m, shapes[s].n, shapes[s].k);
             float *step = calloc((size_t)p.n, sizeof *step);
             int8_fill(&p, &rng);
-            for (int32_t n = 0; n < p.n; n++) step[n] = widths[i] * (0.5f + (float)r1_rng_unit(&rng));
+            for (int32_t n = 0; n < p.n; n++)
+                step[n] = widths[i] * (0.5f + (float)r1_rng_unit(&rng));
             p.x_step = 10 * widths[i];
             p.w_step = s % 3 ? step : NULL; /* both, or those of activations alone */
             int8_multiply(&p, p.b);
@@ -214,7 +234,8 @@ static void test_int8_same_row_same_bits(void)
     for (int32_t first = 0; first < M; first++) {
         float y[M * N];
         int64_t rows = first == 1 ? M - 1 : 1;
-        r1_view x = {p.x + (int64_t)first * p.x_ld, rows, K, R1_F32, p.x_ld}, to = {y, rows, N, R1_F32, N};
+        r1_view x = {p.x + (int64_t)first * p.x_ld, rows, K, R1_F32, p.x_ld},
+                to = {y, rows, N, R1_F32, N};
         r1_cpu_int8_product(&x, p.packed, p.b, &to);
         for (int64_t r = 0; r < rows; r++)
             CU_ASSERT_EQUAL(memcmp(y + r * N, p.y + (first + r) * p.y_ld, N * sizeof(float)), 0);
@@ -271,5 +292,5 @@ static void test_odd_rows(void)
 }
 
 R1_TEST_MAIN("int8", {"exact sums", test_exact_sums}, {"whole layer", test_whole_layer},
-             {"learned steps", test_learned_steps}, {"same row, same bits", test_int8_same_row_same_bits},
-             {"odd rows", test_odd_rows})
+             {"learned steps", test_learned_steps},
+             {"same row, same bits", test_int8_same_row_same_bits}, {"odd rows", test_odd_rows})

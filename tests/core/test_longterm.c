@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Long-term memory against plain twins: a sorted list for searches, orthogonal pursuit by explicit residuals, scalar loops; files
- * cut at every byte of a commit, killed while they are written, with bits turned. */
+/* Long-term memory against plain twins: a sorted list for searches, orthogonal pursuit by
+ * explicit residuals, scalar loops; files cut at every byte of a commit, killed while they are
+ * written, with bits turned. */
 #include "memory/linalg.h"
 #include "memory/longstore.h"
 #include "memory/scan.h"
@@ -96,7 +97,8 @@ static void test_longterm_search(void)
     check_search(lt, q, not_expired, K);
     r1_longterm_entry e;
     r1_err err = {0};
-    CU_ASSERT_EQUAL(r1_longterm_get(lt, 2, &e, &err), R1_E_NOT_FOUND); /* i 1: source 1, version 1 */
+    CU_ASSERT_EQUAL(r1_longterm_get(lt, 2, &e, &err),
+                    R1_E_NOT_FOUND); /* i 1: source 1, version 1 */
     R1_ASSERT_OK(r1_longterm_get(lt, 3, &e, &err), &err);
     CU_ASSERT_EQUAL(e.entity, 22);
     CU_ASSERT_EQUAL(memcmp(e.value, "value 2", 7), 0);
@@ -129,9 +131,10 @@ static void test_limits(void)
 
 /* ---- twins ---- */
 
-/* Pursuit as it is defined: residual, largest product, least squares by normal equations in double. */
-static uint32_t naive_omp(const float *atom, uint32_t n_atom, uint32_t m, const float *y, uint32_t k, uint32_t *index,
-                          double *coef)
+/* Pursuit as it is defined: residual, largest product, least squares by normal equations in
+ * double. */
+static uint32_t naive_omp(const float *atom, uint32_t n_atom, uint32_t m, const float *y,
+                          uint32_t k, uint32_t *index, double *coef)
 {
     enum { M = 64 };
     double r[M];
@@ -243,22 +246,27 @@ static void test_scan(void)
         for (size_t i = 0; i < sizeof lut; i++) lut[i] = round ? (uint8_t)r1_rng_u64(&rng) : 255;
         uint32_t slot[2 * RANS_ONE], table[SCAN_ROWS], state[2][SCAN_ROWS], at[2][SCAN_ROWS];
         int16_t symbol[2][SCAN_ROWS];
-        for (uint32_t i = 0; i < 2 * RANS_ONE; i++) /* any symbol and place in it, parts 1 to 1,024 */
-            slot[i] = (uint32_t)r1_rng_below(&rng, 1u << 21) << 11 | (1 + (uint32_t)r1_rng_below(&rng, RANS_ONE));
+        for (uint32_t i = 0; i < 2 * RANS_ONE;
+             i++) /* any symbol and place in it, parts 1 to 1,024 */
+            slot[i] = (uint32_t)r1_rng_below(&rng, 1u << 21) << 11 |
+                      (1 + (uint32_t)r1_rng_below(&rng, RANS_ONE));
         for (int r = 0; r < SCAN_ROWS; r++) {
-            state[0][r] = state[1][r] = RANS_LOW + (uint32_t)r1_rng_below(&rng, (1u << 23) - RANS_LOW);
+            state[0][r] = state[1][r] =
+                RANS_LOW + (uint32_t)r1_rng_below(&rng, (1u << 23) - RANS_LOW);
             table[r] = (uint32_t)r1_rng_below(&rng, RANS_ONE);
             at[0][r] = at[1][r] = (uint32_t)r1_rng_below(&rng, sizeof lut - 4);
         }
         int16_t eight[8 * SCAN_ROWS], turned[2][SCAN_ROWS * 9] = {{0}};
         size_t rows = 1 + r1_rng_below(&rng, SCAN_ROWS);
-        for (size_t i = 0; i < R1_COUNT(eight); i++) eight[i] = (int16_t)(r1_rng_below(&rng, 2001) - 1000);
+        for (size_t i = 0; i < R1_COUNT(eight); i++)
+            eight[i] = (int16_t)(r1_rng_below(&rng, 2001) - 1000);
         fast->turn(eight, 127, turned[0], 9, rows);
         slow->turn(eight, 127, turned[1], 9, rows);
         CU_ASSERT_EQUAL(memcmp(turned[0], turned[1], sizeof turned[0]), 0);
         fast->symbols(slot, table, state[0], at[0], lut, symbol[0]);
         slow->symbols(slot, table, state[1], at[1], lut, symbol[1]);
-        CU_ASSERT_TRUE(memcmp(state[0], state[1], sizeof state[0]) == 0 && memcmp(at[0], at[1], sizeof at[0]) == 0 &&
+        CU_ASSERT_TRUE(memcmp(state[0], state[1], sizeof state[0]) == 0 &&
+                       memcmp(at[0], at[1], sizeof at[0]) == 0 &&
                        memcmp(symbol[0], symbol[1], sizeof symbol[0]) == 0);
         fast->sketch(block, lut, axes, x);
         slow->sketch(block, lut, axes, y);
@@ -303,7 +311,8 @@ static void test_rans(void)
                            carried = (uint32_t)r1_rng_below(&rng, 1 << RANS_FREE);
         for (int k = 0; k < 3; k++) {
             width[k] = 1 + (uint32_t)r1_rng_below(&rng, RANS_SYMBOLS);
-            for (uint32_t s = 0; s < width[k]; s++) count[s] = k == 1 ? 0 : r1_rng_exponential(&rng, 10) * (s % 3 == 0);
+            for (uint32_t s = 0; s < width[k]; s++)
+                count[s] = k == 1 ? 0 : r1_rng_exponential(&rng, 10) * (s % 3 == 0);
             rans_table_fit(&t[k], count, 0, width[k] - 1);
             CU_ASSERT_TRUE(rans_table_link(&t[k]));
         }
@@ -384,7 +393,8 @@ static void check_many(const r1_longterm_view *v, const r1_longterm_query *how, 
         R1_ASSERT_OK(r1_longterm_view_search(v, q[i], how, hit, &found, &err), &err);
         CU_ASSERT_EQUAL_FATAL(found, n_many[i]);
         for (size_t k = 0; k < found; k++)
-            CU_ASSERT_TRUE(hit[k].id == many[i * how->k + k].id && hit[k].score == many[i * how->k + k].score);
+            CU_ASSERT_TRUE(hit[k].id == many[i * how->k + k].id &&
+                           hit[k].score == many[i * how->k + k].score);
     }
     q[n - 1][1] = INFINITY;
     CU_ASSERT_EQUAL(r1_longterm_view_search_many(v, q[0], n, how, many, n_many, &err), R1_E_INVAL);
@@ -403,7 +413,8 @@ static double longterm_recall(r1_longterm *lt, const r1_longterm_query *how, r1_
             q[k] = coded_key[r1_rng_below(rng, CN)][k] * 0.2f + coded_key[round * 7][k] +
                    (float)(r1_rng_normal(rng) * 0.2 / (1 + k * 0.2));
         R1_ASSERT_OK(r1_longterm_view_search(v, q, how, hit, &n, &err), &err);
-        R1_ASSERT_OK(r1_longterm_view_search(v, q, &(r1_longterm_query){.k = K, .exact = true}, truth, &nt, &err),
+        R1_ASSERT_OK(r1_longterm_view_search(v, q, &(r1_longterm_query){.k = K, .exact = true},
+                                             truth, &nt, &err),
                      &err);
         for (size_t i = 0; i < n; i++)
             for (size_t j = 0; j < nt; j++) right += hit[i].id == truth[j].id;
@@ -430,7 +441,8 @@ static void check_file(r1_longterm *lt, r1_rng *rng)
         R1_ASSERT_OK(r1_longterm_search(lt, q, K, a, &na, &err), &err);
         R1_ASSERT_OK(r1_longterm_search(again, q, K, b, &nb, &err), &err);
         CU_ASSERT_EQUAL_FATAL(na, nb);
-        for (size_t i = 0; i < na; i++) CU_ASSERT_TRUE(a[i].id == b[i].id && a[i].score == b[i].score);
+        for (size_t i = 0; i < na; i++)
+            CU_ASSERT_TRUE(a[i].id == b[i].id && a[i].score == b[i].score);
     }
     r1_longterm_free(again);
 }
@@ -442,8 +454,9 @@ static void test_codes(void)
         float bytes;
         uint32_t lists;
         double codes, reranked; /* least recall: the property, with room for any seed */
-    } cases[] = {
-        {R1_CODE_TRANSFORM, 30, 8, .85, .98}, {R1_CODE_TRANSFORM, 14, 1, .45, .9}, {R1_CODE_SPARSE, 32, 8, .6, .95}};
+    } cases[] = {{R1_CODE_TRANSFORM, 30, 8, .85, .98},
+                 {R1_CODE_TRANSFORM, 14, 1, .45, .9},
+                 {R1_CODE_SPARSE, 32, 8, .6, .95}};
     r1_rng rng;
     r1_err err = {0};
     r1_rng_seed(&rng, r1_test_seed());
@@ -490,7 +503,8 @@ static void test_codes(void)
     }
 }
 
-/* What the table-driven scores say is what the decoded vector says; lanes give what single codes give. */
+/* What the table-driven scores say is what the decoded vector says; lanes give what single codes
+ * give. */
 static void test_scores(void)
 {
     r1_rng rng;
@@ -499,7 +513,8 @@ static void test_scores(void)
     make_rows(&rng);
     for (uint32_t kind = R1_CODE_TRANSFORM; kind <= R1_CODE_SPARSE; kind++) {
         code *c, *copy;
-        code_opts o = {.bytes = 30, .kind = kind, .n_list = 4, .n_atom = 200, .rounds = 2, .seed = 3};
+        code_opts o = {
+            .bytes = 30, .kind = kind, .n_list = 4, .n_atom = 200, .rounds = 2, .seed = 3};
         R1_ASSERT_OK(code_train(&c, &coded_key[0][0], CN, CD, &o, &err), &err);
         size_t packed = code_packed_bytes(c), most = code_entry_max(c);
         uint8_t *p = malloc(packed), bytes[32768], sketch[CODE_LANES * CODE_SKETCH_MAX],
@@ -511,7 +526,8 @@ static void test_scores(void)
         CU_ASSERT_TRUE_FATAL(most * CODE_LANES <= sizeof bytes);
         for (int round = 0; round < 100; round++) {
             const float *x = coded_key[round * 29];
-            float q[CD], u[CD], table[256], base[CODE_LANES], scale[CODE_LANES], single[CODE_LANES], y[CD];
+            float q[CD], u[CD], table[256], base[CODE_LANES], scale[CODE_LANES], single[CODE_LANES],
+                y[CD];
             int16_t z[CODE_LANES * CD];
             longterm_random_row(&rng, q, CD);
             R1_ASSERT_OK(linalg_nearest(x, CODE_LANES, CD, c->centre, c->n_list, list, &err), &err);
@@ -520,7 +536,8 @@ static void test_scores(void)
             for (size_t j = 0; j < CODE_LANES; j++) {
                 double s = 0;
                 base[j] = scan_scalar()->dot(c->centre + list[j] * CD, q, CD);
-                single[j] = code_score(copy, u, table, base[j], bytes + j * most, len[j], sketch + j * c->n_sketch);
+                single[j] = code_score(copy, u, table, base[j], bytes + j * most, len[j],
+                                       sketch + j * c->n_sketch);
                 code_decode(copy, list[j], bytes + j * most, len[j], sketch + j * c->n_sketch, y);
                 for (int k = 0; k < CD; k++) s += (double)y[k] * q[k];
                 CU_ASSERT_DOUBLE_EQUAL(single[j], s, 1e-4);
@@ -531,11 +548,13 @@ static void test_scores(void)
             }
             if (kind == R1_CODE_SPARSE) continue;
             for (size_t j = 0; j < CODE_LANES; j++)
-                for (size_t a = 0; a < c->n_sketch; a++) turned[a * CODE_LANES + j] = sketch[j * c->n_sketch + a];
+                for (size_t a = 0; a < c->n_sketch; a++)
+                    turned[a * CODE_LANES + j] = sketch[j * c->n_sketch + a];
             size_t n = round % 2 ? CODE_LANES : 1 + r1_rng_below(&rng, CODE_LANES);
             code_steps(copy, n, room, turned, z, scale);
             for (size_t j = 0; j < n; j++) {
-                float score = (base[j] + scan_scalar()->dot16(z + j * copy->m, u, copy->m)) * scale[j];
+                float score =
+                    (base[j] + scan_scalar()->dot16(z + j * copy->m, u, copy->m)) * scale[j];
                 CU_ASSERT_EQUAL(memcmp(&score, &single[j], sizeof score), 0);
             }
         }
@@ -565,7 +584,8 @@ static void test_poor_data(void)
                              : shape == 1 ? 3
                              : shape == 2 ? 0
                                           : (float)r1_rng_normal(&rng);
-                R1_ASSERT_OK(r1_longterm_insert(lt, &(r1_longterm_entry){.key = key}, NULL, &err), &err);
+                R1_ASSERT_OK(r1_longterm_insert(lt, &(r1_longterm_entry){.key = key}, NULL, &err),
+                             &err);
             }
             R1_ASSERT_OK(r1_longterm_consolidate(lt, true, &err), &err);
             float q[8] = {1, 1, 1, 1, 1, 1, 1, 1};
@@ -588,7 +608,12 @@ static void test_changes(void)
     r1_longterm_opts o = {.d_key = CD, .key_bytes = 30, .n_list = 4};
     r1_longterm *lt = coded_memory(&o, &rng);
     r1_longterm_view *before = r1_longterm_view_open(lt);
-    r1_longterm_entry e = {.key = coded_key[7], .source = 2, .version = 9, .time_us = 50, .entity = 4}, got;
+    r1_longterm_entry e = {.key = coded_key[7],
+                           .source = 2,
+                           .version = 9,
+                           .time_us = 50,
+                           .entity = 4},
+                      got;
     R1_ASSERT_OK(r1_longterm_update(lt, 3, &e, &err), &err);
     R1_ASSERT_OK(r1_longterm_get(lt, 3, &got, &err), &err);
     CU_ASSERT_EQUAL(got.version, 9);
@@ -611,8 +636,10 @@ static void test_changes(void)
     CU_ASSERT_EQUAL(merged, 3); /* two of the three and entry 3 */
     CU_ASSERT_EQUAL(r1_longterm_get(lt, 3, &got, &err), R1_E_NOT_FOUND);
     CU_ASSERT_EQUAL(r1_longterm_count(lt), n);
-    r1_longterm_view *mixed = r1_longterm_view_open(lt); /* coded rows, some of them gone, and fresh ones */
-    check_many(mixed, &(r1_longterm_query){.k = K, .n_sketch = 50, .n_rerank = 20, .n_probe = 2}, &rng);
+    r1_longterm_view *mixed =
+        r1_longterm_view_open(lt); /* coded rows, some of them gone, and fresh ones */
+    check_many(mixed, &(r1_longterm_query){.k = K, .n_sketch = 50, .n_rerank = 20, .n_probe = 2},
+               &rng);
     r1_longterm_view_close(mixed);
     R1_ASSERT_OK(r1_longterm_consolidate(lt, true, &err), &err);
     CU_ASSERT_EQUAL(r1_longterm_count(lt), n);
@@ -661,7 +688,8 @@ static r1_status state_of_file(const char *file, uint64_t *state)
     return R1_OK;
 }
 
-/* Three states in one file: saved; some entries changed; all consolidated behind them. ends[i]: length of the file at each. */
+/* Three states in one file: saved; some entries changed; all consolidated behind them. ends[i]:
+ * length of the file at each. */
 static void make_states(r1_rng *rng, uint64_t *state, size_t *ends)
 {
     r1_err err = {0};
@@ -714,18 +742,21 @@ static void test_longterm_file(void)
         R1_ASSERT_OK(state_of_file(bad, &found), &err);
         CU_ASSERT_EQUAL(found, state[cut == ends[1]]);
     }
-    for (int i = 0; i < 400; i++) { /* one bit turned: refused with the place, or the state before */
+    for (int i = 0; i < 400;
+         i++) { /* one bit turned: refused with the place, or the state before */
         size_t at = r1_rng_below(&rng, i % 2 ? len : ends[1] + 4096);
         data[at] ^= (char)(1 << i % 8);
         R1_ASSERT_OK(r1_file_write(bad, data, len, &err), &err);
         r1_status st = state_of_file(bad, &found);
         data[at] ^= (char)(1 << i % 8);
-        CU_ASSERT_TRUE(st == R1_E_FORMAT || (st == R1_OK && at >= ends[0] && found == state[at < ends[1] ? 0 : 1]));
+        CU_ASSERT_TRUE(st == R1_E_FORMAT ||
+                       (st == R1_OK && at >= ends[0] && found == state[at < ends[1] ? 0 : 1]));
         refused += st != R1_OK;
         previous += st == R1_OK;
     }
     printf(" [%zu refused, %zu previous] ", refused, previous);
-    R1_ASSERT_OK(r1_file_write(bad, data, ends[0] + 200, &err), &err); /* a writer cuts the incomplete commit off */
+    R1_ASSERT_OK(r1_file_write(bad, data, ends[0] + 200, &err),
+                 &err); /* a writer cuts the incomplete commit off */
     r1_longterm *lt;
     R1_ASSERT_OK(r1_longterm_open(&lt, bad, N + 10, &err), &err);
     uint64_t id;
@@ -734,10 +765,12 @@ static void test_longterm_file(void)
     r1_longterm_free(lt);
     R1_ASSERT_OK(r1_longterm_open_read(&lt, bad, N + 10, &err), &err);
     CU_ASSERT_EQUAL(r1_longterm_count(lt), N + 1);
-    CU_ASSERT_EQUAL(r1_longterm_insert(lt, &(r1_longterm_entry){.key = keys[0]}, &id, &err), R1_E_INVAL);
+    CU_ASSERT_EQUAL(r1_longterm_insert(lt, &(r1_longterm_entry){.key = keys[0]}, &id, &err),
+                    R1_E_INVAL);
     r1_longterm_free(lt);
     CU_ASSERT_EQUAL(r1_longterm_open_read(&lt, path, 3, &err), R1_E_FORMAT);
-    R1_ASSERT_OK(r1_longterm_open(&lt, path, N + 10, &err), &err); /* a new file in the old one's place */
+    R1_ASSERT_OK(r1_longterm_open(&lt, path, N + 10, &err),
+                 &err); /* a new file in the old one's place */
     R1_ASSERT_OK(r1_longterm_consolidate(lt, true, &err), &err);
     CU_ASSERT_EQUAL(longterm_state_of(lt, N + 10), state[2]);
     R1_ASSERT_OK(r1_longterm_delete(lt, 1, &err), &err);
@@ -749,7 +782,8 @@ static void test_longterm_file(void)
     free(data);
 }
 
-/* A child may write `bytes` to any file and is killed by the write that goes beyond. what: 0 commit, 1 consolidate, 2 rebuild. */
+/* A child may write `bytes` to any file and is killed by the write that goes beyond. what: 0
+ * commit, 1 consolidate, 2 rebuild. */
 static void change_in_child(const char *file, int what, rlim_t bytes)
 {
     struct rlimit limit = {bytes, bytes}, none = {0, 0};
@@ -760,7 +794,9 @@ static void change_in_child(const char *file, int what, rlim_t bytes)
     if (what == 0) {
         r1_longterm_begin(lt, NULL);
         for (int i = 0; i < 8; i++)
-            r1_longterm_insert(lt, &(r1_longterm_entry){.key = keys[i], .value = "x", .value_bytes = 1}, NULL, NULL);
+            r1_longterm_insert(lt,
+                               &(r1_longterm_entry){.key = keys[i], .value = "x", .value_bytes = 1},
+                               NULL, NULL);
         r1_longterm_delete(lt, 2, NULL);
         _exit(r1_longterm_commit(lt, NULL) == R1_OK ? 0 : 5);
     }
@@ -783,7 +819,8 @@ static void test_kill(void)
     for (int what = 0; what < 3; what++) {
         int done = 0, killed = 0;
         uint64_t first_new = 0;
-        for (size_t at = what == 2 ? 0 : len, round = 0; round < 40 && done < 2; round++, at += what ? 17000 : 71) {
+        for (size_t at = what == 2 ? 0 : len, round = 0; round < 40 && done < 2;
+             round++, at += what ? 17000 : 71) {
             R1_ASSERT_OK(r1_file_write(bad, data, len, &err), &err);
             pid_t pid = fork();
             if (pid == 0) change_in_child(bad, what, (rlim_t)at);
@@ -803,7 +840,8 @@ static void test_kill(void)
     free(data);
 }
 
-R1_TEST_MAIN("long-term memory", {"search", test_longterm_search}, {"limits", test_limits}, {"pursuit", test_omp},
-             {"scan", test_scan}, {"eigenvectors", test_eigen}, {"range coder", test_rans}, {"scores", test_scores},
-             {"codes", test_codes}, {"poor data", test_poor_data}, {"changes", test_changes}, {"file", test_longterm_file},
+R1_TEST_MAIN("long-term memory", {"search", test_longterm_search}, {"limits", test_limits},
+             {"pursuit", test_omp}, {"scan", test_scan}, {"eigenvectors", test_eigen},
+             {"range coder", test_rans}, {"scores", test_scores}, {"codes", test_codes},
+             {"poor data", test_poor_data}, {"changes", test_changes}, {"file", test_longterm_file},
              {"kill", test_kill})

@@ -28,8 +28,9 @@ static void *longterm_readers_reader(void *arg)
         r1_longterm_hit hit[GEN];
         size_t n = 0;
         uint32_t first = 0;
-        mixed += r1_longterm_view_search(v, q, &(r1_longterm_query){.k = GEN, .n_probe = 1000, .n_sketch = 1000}, hit,
-                                         &n, &err) != R1_OK ||
+        mixed += r1_longterm_view_search(
+                     v, q, &(r1_longterm_query){.k = GEN, .n_probe = 1000, .n_sketch = 1000}, hit,
+                     &n, &err) != R1_OK ||
                  n != GEN;
         for (size_t i = 0; i < n; i++) {
             r1_longterm_entry e = {0};
@@ -52,7 +53,8 @@ static void put_generation(r1_longterm *lt, uint32_t version, r1_rng *rng)
         float key[D];
         longterm_readers_random_row(rng, key);
         R1_ASSERT_OK(
-            r1_longterm_insert(lt, &(r1_longterm_entry){.key = key, .source = 1, .version = version}, NULL, &err),
+            r1_longterm_insert(
+                lt, &(r1_longterm_entry){.key = key, .source = 1, .version = version}, NULL, &err),
             &err);
     }
     CU_ASSERT_EQUAL(r1_longterm_expire(lt, 1, version), version > 1 ? GEN : 0);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_lsq.c - the slopes of rounding to a learned step, which no finite difference of the rounding itself shows: it is flat, then jumps.
+/* test_lsq.c - the slopes of rounding to a learned step, which no finite difference of the
+ * rounding itself shows: it is flat, then jumps.
  *
- * Two properties tie them to what they stand for. The op with its rounding error held fixed (the straight-through estimate) is smooth: its
- * finite differences are the slopes. And the mean squared error over a smooth distribution is smooth in the step: its finite
- * difference is what the step's slope gives, from steps that clip most to steps too wide. */
+ * Two properties tie them to what they stand for. The op with its rounding error held fixed (the
+ * straight-through estimate) is smooth: its finite differences are the slopes. And the mean
+ * squared error over a smooth distribution is smooth in the step: its finite difference is what
+ * the step's slope gives, from steps that clip most to steps too wide. */
 #include "support/op_cases.h"
 #include "support/r1_test.h"
 #include "train/steps.h"
@@ -15,15 +17,19 @@
 
 static r1_op_args lsq_new(int64_t rows, int32_t cols, int64_t steps, int32_t limit)
 {
-    r1_op_args a = {.v = {op_case_floats(rows, cols), op_case_floats(steps, 1), op_case_floats(rows, cols)},
-                    .g = {op_case_floats(rows, cols), op_case_floats(steps, 1), op_case_floats(rows, cols)}};
+    r1_op_args a = {
+        .v = {op_case_floats(rows, cols), op_case_floats(steps, 1), op_case_floats(rows, cols)},
+        .g = {op_case_floats(rows, cols), op_case_floats(steps, 1), op_case_floats(rows, cols)}};
     a.i[0] = limit;
     for (int64_t r = 0; r < rows; r++) memset(r1_row(&a.g[0], r), 0, sizeof(float) * (size_t)cols);
     for (int64_t r = 0; r < steps; r++) r1_row(&a.g[1], r)[0] = 0;
     return a;
 }
 
-static double lsq_limited(double v, double limit) { return v > limit ? limit : v < -limit ? -limit : v; }
+static double lsq_limited(double v, double limit)
+{
+    return v > limit ? limit : v < -limit ? -limit : v;
+}
 
 /* sum of gy * y where the rounding error is that of x0 and step0. */
 static double smooth_loss(const r1_op_args *a, int64_t r, double x_shift, int32_t at, double step)
@@ -52,9 +58,12 @@ static void test_straight_through(void)
         R1_ASSERT_OK(r1_backend_reference()->backward[R1_OP_LSQ](NULL, &a, &err), &err);
         double scale = 1 / sqrt(a.v[0].cols * (double)a.i[0]);
         for (int64_t s = 0; s < a.v[1].rows; s++) {
-            double step = r1_row(&a.v[1], s)[0], h = 1e-5 * step, slope = 0, got = r1_row(&a.g[1], s)[0];
+            double step = r1_row(&a.v[1], s)[0], h = 1e-5 * step, slope = 0,
+                   got = r1_row(&a.g[1], s)[0];
             for (int64_t r = s; r < a.v[0].rows; r += a.v[1].rows)
-                slope += (smooth_loss(&a, r, 0, -1, step + h) - smooth_loss(&a, r, 0, -1, step - h)) / (2 * h);
+                slope +=
+                    (smooth_loss(&a, r, 0, -1, step + h) - smooth_loss(&a, r, 0, -1, step - h)) /
+                    (2 * h);
             if (fabs(got - scale * slope) > 1e-4 + 1e-4 * fabs(got))
                 printf("step %g: finite difference %g, gradient %g\n", step, scale * slope, got);
             CU_ASSERT(fabs(got - scale * slope) <= 1e-4 + 1e-4 * fabs(got));
@@ -63,7 +72,8 @@ static void test_straight_through(void)
             int64_t r = (int64_t)r1_rng_below(&rng, (uint64_t)a.v[0].rows);
             int32_t c = (int32_t)r1_rng_below(&rng, (uint64_t)a.v[0].cols);
             double step = r1_row(&a.v[1], r % a.v[1].rows)[0], h = 1e-4 * step;
-            double slope = (smooth_loss(&a, r, h, c, step) - smooth_loss(&a, r, -h, c, step)) / (2 * h);
+            double slope =
+                (smooth_loss(&a, r, h, c, step) - smooth_loss(&a, r, -h, c, step)) / (2 * h);
             CU_ASSERT_DOUBLE_EQUAL(r1_row(&a.g[0], r)[c], slope, 1e-5 + 1e-5 * fabs(slope));
         }
         op_case_free(&a);
@@ -72,7 +82,8 @@ static void test_straight_through(void)
 
 enum { MANY = 40000 };
 
-/* Values whose distribution is the normal one, without chance: the same share of it between each two. */
+/* Values whose distribution is the normal one, without chance: the same share of it between each
+ * two. */
 static void normal_row(r1_view *x)
 {
     for (int32_t c = 0; c < x->cols; c++) {
@@ -117,14 +128,16 @@ static void test_error_of_a_distribution(void)
             error_at(&a, steps[i], &got);
             double slope = (up - down) / (2 * h);
             if (fabs(got - slope) > 2e-4 + 0.05 * fabs(slope))
-                printf("limit %d step %g: finite difference %g, gradient %g\n", limit, steps[i], slope, got);
+                printf("limit %d step %g: finite difference %g, gradient %g\n", limit, steps[i],
+                       slope, got);
             CU_ASSERT(fabs(got - slope) <= 2e-4 + 0.05 * fabs(slope));
         }
         op_case_free(&a);
     }
 }
 
-/* The first step errs no more than any of a fine grid does by a tenth; nothing to fit gives none. */
+/* The first step errs no more than any of a fine grid does by a tenth; nothing to fit gives
+ * none. */
 static void test_first_step(void)
 {
     op_case_seed(r1_test_seed());
@@ -147,7 +160,8 @@ static void test_first_step(void)
     op_case_free(&a);
 }
 
-/* What training computed with rounded values in f32 is what the 8-bit product computes from the same steps. */
+/* What training computed with rounded values in f32 is what the 8-bit product computes from the
+ * same steps. */
 static void test_same_as_int8(void)
 {
     r1_err err = {0};
@@ -176,5 +190,5 @@ static void test_same_as_int8(void)
 }
 
 R1_TEST_MAIN("lsq", {"slopes of the straight-through estimate", test_straight_through},
-             {"slope of a distribution's error", test_error_of_a_distribution}, {"where steps begin", test_first_step},
-             {"the 8-bit product", test_same_as_int8})
+             {"slope of a distribution's error", test_error_of_a_distribution},
+             {"where steps begin", test_first_step}, {"the 8-bit product", test_same_as_int8})

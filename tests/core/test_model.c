@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_model.c - descriptions are checked member by member; a model survives a file; damaged files are refused with a
- * reason; tokens give back the text; counted work agrees with a count by hand. */
+/* test_model.c - descriptions are checked member by member; a model survives a file; damaged
+ * files are refused with a reason; tokens give back the text; counted work agrees with a count
+ * by hand. */
+#include "core/toy.h"
 #include "file/bpe.h"
 #include "file/gguf.h"
 #include "model/model.h"
 #include "support/r1_test.h"
-#include "core/toy.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char small[] =
-    "{\"name\":\"s\",\"d_align\":16,\"d_model\":8,\"n_layer\":1,\"n_head\":2,\"n_head_cross\":2,\"d_ff\":12,\"d_"
-    "context\":4,"
-    "\"items\":[{\"name\":\"t\",\"kind\":\"table\",\"num\":[\"a\",\"b\"],\"n_bin\":3,\"hidden\":5}],"
-    "\"heads\":[{\"name\":\"h\",\"kind\":\"binary\"}]}";
+static const char small[] = "{\"name\":\"s\",\"d_align\":16,\"d_model\":8,\"n_layer\":1,\"n_head\":"
+                            "2,\"n_head_cross\":2,\"d_ff\":12,\"d_"
+                            "context\":4,"
+                            "\"items\":[{\"name\":\"t\",\"kind\":\"table\",\"num\":[\"a\",\"b\"],"
+                            "\"n_bin\":3,\"hidden\":5}],"
+                            "\"heads\":[{\"name\":\"h\",\"kind\":\"binary\"}]}";
 
 /* The text with `from` replaced once by `to`. */
 static char *model_replaced(const char *text, const char *from, const char *to)
@@ -42,8 +44,8 @@ static void test_description(void)
         {"[\"a\",\"b\"]", "[\"a\",\"a\"]", "twice"},
         {"[\"a\",\"b\"]", "[]", "no columns"},
         {"\"binary\"", "\"unary\"", "unary"},
-        {"\"kind\":\"table\",\"num\":[\"a\",\"b\"],\"n_bin\":3,\"hidden\":5", "\"kind\":\"memory\",\"query\":\"x\"",
-         "earlier"},
+        {"\"kind\":\"table\",\"num\":[\"a\",\"b\"],\"n_bin\":3,\"hidden\":5",
+         "\"kind\":\"memory\",\"query\":\"x\"", "earlier"},
         {"\"name\":\"s\"", "\"name\":\"s\",\"beta\":0.95", "beta"},
         {"\"name\":\"s\"", "\"name\":\"s\",\"cawa_rank\":17", "cawa_rank"},
         {"\"name\":\"s\"", "\"name\":\"s\",\"output_gate\":1", "output_gate"},
@@ -55,7 +57,8 @@ static void test_description(void)
         uint64_t hash;
         char *text = model_replaced(small, cases[i].from, cases[i].to);
         CU_ASSERT_EQUAL(r1_description_hash(text, &hash, &err), R1_E_FORMAT);
-        if (!strstr(err.msg, cases[i].says)) printf("case %zu: \"%s\" lacks \"%s\"\n", i, err.msg, cases[i].says);
+        if (!strstr(err.msg, cases[i].says))
+            printf("case %zu: \"%s\" lacks \"%s\"\n", i, err.msg, cases[i].says);
         CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, cases[i].says));
         free(text);
     }
@@ -72,7 +75,8 @@ static void test_schema_hash(void)
                  {"\"d_ff\":12", "\"d_ff\":12,\"cawa_rank\":3,\"output_gate\":true", true},
                  {"\"a\",\"b\"", "\"b\",\"a\"", false},
                  {"\"name\":\"t\"", "\"name\":\"u\"", false},
-                 {"\"num\":[\"a\",\"b\"]", "\"num\":[\"a\",\"b\"],\"cat\":[{\"name\":\"c\",\"n\":2}]", false},
+                 {"\"num\":[\"a\",\"b\"]",
+                  "\"num\":[\"a\",\"b\"],\"cat\":[{\"name\":\"c\",\"n\":2}]", false},
                  {"\"name\":\"h\"", "\"name\":\"g\"", false}};
     r1_err err;
     uint64_t base, other;
@@ -89,17 +93,20 @@ static void test_schema_hash(void)
     r1_model_free(m);
 }
 
-/* P = 2 positions, the common space folded away: 4 * 8 columns and the 5 + 1 that carry the length. Counted by hand as two per
- * multiply-add, for the products alone; the plan also counts the rest. */
+/* P = 2 positions, the common space folded away: 4 * 8 columns and the 5 + 1 that carry the
+ * length. Counted by hand as two per multiply-add, for the products alone; the plan also counts
+ * the rest. */
 static void test_flop(void)
 {
     r1_err err;
     r1_model *m;
     r1_model_info info;
-    uint64_t by_hand = 2 * (8 * 5 + 5 * (32 + 6)) /* 2 columns of 3 bins + missing -> 5 -> what is read */
-                       + 2 * 2 * 8 * 8            /* cross: out */
-                       + 2 * 2 * (16 * 4 + 4 * 2 + 8 * 24 + 8 * 8 + 8 * 12 * 2) /* context, qkv, out, feed-forward */
-                       + 2 * 2 * 8;                                             /* head */
+    uint64_t by_hand =
+        2 * (8 * 5 + 5 * (32 + 6)) /* 2 columns of 3 bins + missing -> 5 -> what is read */
+        + 2 * 2 * 8 * 8            /* cross: out */
+        +
+        2 * 2 * (16 * 4 + 4 * 2 + 8 * 24 + 8 * 8 + 8 * 12 * 2) /* context, qkv, out, feed-forward */
+        + 2 * 2 * 8;                                           /* head */
     R1_ASSERT_OK(r1_model_new(&m, small, 1, &err), &err);
     R1_ASSERT_OK(r1_model_get_info(m, &info, &err), &err);
     CU_ASSERT(info.flop_sample > by_hand);
@@ -186,8 +193,8 @@ static void test_gguf(void)
 
 static bool some_text(void *ctx, size_t i, const char **text, size_t *len)
 {
-    static const char *const texts[] = {"the rent of the month", "the month of may", "rent, rent and more rent!",
-                                        "caf\xc3\xa9"};
+    static const char *const texts[] = {"the rent of the month", "the month of may",
+                                        "rent, rent and more rent!", "caf\xc3\xa9"};
     (void)ctx;
     if (i >= 40) return false;
     *text = texts[i % 4];
@@ -231,5 +238,6 @@ static void test_tokens(void)
     CU_ASSERT_EQUAL(r1_bpe_new(&b, forward, 1, &err), R1_E_FORMAT);
 }
 
-R1_TEST_MAIN("model", {"description", test_description}, {"schema hash", test_schema_hash}, {"work", test_flop},
-             {"file", test_model_file}, {"gguf", test_gguf}, {"tokens", test_tokens})
+R1_TEST_MAIN("model", {"description", test_description}, {"schema hash", test_schema_hash},
+             {"work", test_flop}, {"file", test_model_file}, {"gguf", test_gguf},
+             {"tokens", test_tokens})

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Working memory against a twin of plain lists: contexts, quotas, anchors with weight and end, entities that go, what reaches
- * long-term memory; then the limits that hold whatever happens: bytes, open batches, a quarter of anchors. */
+/* Working memory against a twin of plain lists: contexts, quotas, anchors with weight and end,
+ * entities that go, what reaches long-term memory; then the limits that hold whatever happens:
+ * bytes, open batches, a quarter of anchors. */
 #include "memory/pool.h"
 #include "support/r1_test.h"
 
@@ -15,7 +16,8 @@ static r1_memory *open_pool(size_t bytes, uint32_t quota, uint32_t n_entity)
 {
     r1_err err = {0};
     r1_memory *mem;
-    r1_memory_opts o = {.bytes_max = bytes, .quota = quota, .n_entity_max = n_entity, .width = WIDTH};
+    r1_memory_opts o = {
+        .bytes_max = bytes, .quota = quota, .n_entity_max = n_entity, .width = WIDTH};
     R1_ASSERT_OK(r1_memory_new(&mem, NULL, &o, &err), &err);
     return mem;
 }
@@ -121,7 +123,8 @@ static size_t twin_lightest(const twin_ring *r)
 {
     size_t low = r->n;
     for (size_t i = 0; i < r->n; i++)
-        if (r->place[i].pinned && (low == r->n || r->place[i].weight < r->place[low].weight)) low = i;
+        if (r->place[i].pinned && (low == r->n || r->place[i].weight < r->place[low].weight))
+            low = i;
     return low;
 }
 
@@ -188,7 +191,8 @@ static void pool_compare(const r1_memory *mem, uint64_t key)
     uint64_t handle[PLACES], meta[PLACES];
     r1_memory_anchor anchor[PLACES];
     const twin_ring *r = twin_find(key);
-    size_t n = r1_memory_ring(mem, key, handle, meta, PLACES), want = r ? r->n : 0, k = 0, all_anchors = 0;
+    size_t n = r1_memory_ring(mem, key, handle, meta, PLACES), want = r ? r->n : 0, k = 0,
+           all_anchors = 0;
     CU_ASSERT_EQUAL_FATAL(n, want);
     for (size_t i = 0; i < n; i++) {
         CU_ASSERT_EQUAL_FATAL(meta[i], r->place[i].serial);
@@ -217,7 +221,8 @@ static uint64_t step_append(r1_memory *mem, r1_rng *rng, uint64_t ticket, uint64
     uint64_t entity[3];
     size_t n = 1 + r1_rng_below(rng, 3);
     r1_err err = {0};
-    for (size_t k = 0; k < n; k++) entity[k] = 100 + r1_rng_below(rng, ENTITIES); /* the same twice now and then */
+    for (size_t k = 0; k < n; k++)
+        entity[k] = 100 + r1_rng_below(rng, ENTITIES); /* the same twice now and then */
     owner[serial] = entity[0];
     made_at[serial] = twin_now;
     holders[serial] = 1;
@@ -321,7 +326,8 @@ static void compare_longterm(r1_longterm *lt, uint64_t n_serial)
         numbers_of(s, key, value);
         CU_ASSERT_EQUAL(memcmp(key, e.key, sizeof key), 0);
         CU_ASSERT_EQUAL(memcmp(value, e.vector, sizeof value), 0);
-        CU_ASSERT_TRUE(e.entity == owner[s] && e.time_us == made_at[s] && e.source == 5 && e.version == 9);
+        CU_ASSERT_TRUE(e.entity == owner[s] && e.time_us == made_at[s] && e.source == 5 &&
+                       e.version == 9);
     }
 }
 
@@ -330,7 +336,8 @@ static void test_pool_twin(void)
     r1_rng rng;
     r1_err err = {0};
     r1_rng_seed(&rng, r1_test_seed());
-    r1_memory *mem = open_pool(r1_memory_bytes(WIDTH, R1_PRECISION_F32, 2 * QUOTA, ROOM), QUOTA, ROOM);
+    r1_memory *mem =
+        open_pool(r1_memory_bytes(WIDTH, R1_PRECISION_F32, 2 * QUOTA, ROOM), QUOTA, ROOM);
     r1_longterm *lt;
     r1_longterm_opts o = {.d_key = WIDTH, .d_vector = WIDTH};
     R1_ASSERT_OK(r1_longterm_new_with(&lt, &o, &err), &err);
@@ -373,16 +380,18 @@ static void test_pool_twin(void)
     r1_memory_counts c;
     r1_memory_stats(mem, &c);
     CU_ASSERT_TRUE(c.n_waiting == 0 && c.n_moved == r1_longterm_count(lt) && c.n_moved < c.n_left);
-    printf(" [%llu moved, %llu batches cancelled, %llu appends refused] ", (unsigned long long)c.n_moved,
-           (unsigned long long)cancelled, (unsigned long long)refused);
+    printf(" [%llu moved, %llu batches cancelled, %llu appends refused] ",
+           (unsigned long long)c.n_moved, (unsigned long long)cancelled,
+           (unsigned long long)refused);
     r1_memory_free(mem);
     r1_longterm_free(lt);
 }
 
 /* ---- limits ---- */
 
-/* A pool with far more entities than room goes on for ever: it takes no more bytes than it was given, a slot is not handed out
- * while a batch that may name it is open, anchors stay, and every entry is either there or in long-term memory. */
+/* A pool with far more entities than room goes on for ever: it takes no more bytes than it was
+ * given, a slot is not handed out while a batch that may name it is open, anchors stay, and
+ * every entry is either there or in long-term memory. */
 static void test_full_pool(void)
 {
     enum { ROUNDS = 500, BATCH = 16, OPEN = 3 };
@@ -405,9 +414,11 @@ static void test_full_pool(void)
         for (int i = 0; i < BATCH; i++) {
             uint64_t entity = r1_rng_below(&rng, 1000), handle;
             if (round < 10 && i == 0) entity = 5000 + round;
-            R1_ASSERT_OK(r1_memory_append(mem, ticket[round % OPEN], &entity, 1, made, &handle, &err), &err);
+            R1_ASSERT_OK(
+                r1_memory_append(mem, ticket[round % OPEN], &entity, 1, made, &handle, &err), &err);
             for (int b = 0; b < OPEN; b++)
-                for (int k = 0; k < BATCH; k++) CU_ASSERT_TRUE((uint32_t)used[b][k] != (uint32_t)handle);
+                for (int k = 0; k < BATCH; k++)
+                    CU_ASSERT_TRUE((uint32_t)used[b][k] != (uint32_t)handle);
             mine[i] = handle;
             put_serial(mem, handle, made++);
             if (round < 10 && i == 0) {
@@ -427,12 +438,14 @@ static void test_full_pool(void)
     for (int b = 0; b < OPEN; b++) r1_memory_end(mem, ticket[b]);
     R1_ASSERT_OK(r1_memory_consolidate(mem, NULL, &err), &err);
     r1_memory_stats(mem, &c);
-    CU_ASSERT_TRUE(c.n_entry + r1_longterm_count(lt) == made && c.n_entry <= c.n_entry_room && c.n_anchor == 10);
+    CU_ASSERT_TRUE(c.n_entry + r1_longterm_count(lt) == made && c.n_entry <= c.n_entry_room &&
+                   c.n_anchor == 10);
     r1_memory_free(mem);
     r1_longterm_free(lt);
 }
 
-/* One context of 15,360 and one of the default 10,240; a quarter of it anchors, whatever their order. */
+/* One context of 15,360 and one of the default 10,240; a quarter of it anchors, whatever their
+ * order. */
 static void test_long_context(void)
 {
     r1_err err = {0};
@@ -449,8 +462,10 @@ static void test_long_context(void)
         }
         CU_ASSERT_EQUAL(r1_memory_pin(mem, entity, handle, 2, 0, &err), R1_E_NOMEM);
         CU_ASSERT_EQUAL(r1_memory_ring(mem, entity, ring, meta, length), length);
-        for (uint64_t k = 0; k < length; k++) CU_ASSERT_EQUAL(meta[k], k < quarter ? k : made - length + k);
-        R1_ASSERT_OK(r1_memory_pin(mem, entity, handle, 3, 0, &err), &err); /* the first gives way */
+        for (uint64_t k = 0; k < length; k++)
+            CU_ASSERT_EQUAL(meta[k], k < quarter ? k : made - length + k);
+        R1_ASSERT_OK(r1_memory_pin(mem, entity, handle, 3, 0, &err),
+                     &err); /* the first gives way */
         CU_ASSERT_EQUAL(r1_memory_anchors(mem, entity, anchor, length), quarter);
         CU_ASSERT_EQUAL(anchor[0].meta, 1);
         CU_ASSERT_EQUAL(anchor[quarter - 1].meta, made - 1);
@@ -461,7 +476,8 @@ static void test_long_context(void)
     }
 }
 
-/* When long-term memory takes no more, appends fail with its reason, nothing is lost, and they go on once there is room. */
+/* When long-term memory takes no more, appends fail with its reason, nothing is lost, and they
+ * go on once there is room. */
 static void test_full_longterm(void)
 {
     r1_err err = {0};
@@ -499,7 +515,8 @@ static void test_full_longterm(void)
     r1_longterm_free(lt);
 }
 
-/* A search through the tiers finds what a scan over all entries ever made finds, wherever each of them is by then. */
+/* A search through the tiers finds what a scan over all entries ever made finds, wherever each
+ * of them is by then. */
 static void pool_search(r1_precision precision)
 {
     enum { MADE = 900, K = 7, QUERIES = 60 };
@@ -507,7 +524,11 @@ static void pool_search(r1_precision precision)
     r1_rng rng;
     r1_rng_seed(&rng, r1_test_seed());
     r1_memory *mem;
-    r1_memory_opts mo = {.bytes_max = 1 << 20, .quota = 64, .n_entity_max = 2, .width = WIDTH, .precision = precision};
+    r1_memory_opts mo = {.bytes_max = 1 << 20,
+                         .quota = 64,
+                         .n_entity_max = 2,
+                         .width = WIDTH,
+                         .precision = precision};
     R1_ASSERT_OK(r1_memory_new(&mem, NULL, &mo, &err), &err);
     r1_longterm *lt;
     r1_longterm_opts o = {.d_key = WIDTH, .d_vector = WIDTH};
@@ -557,7 +578,8 @@ static void pool_search(r1_precision precision)
             float got_key[WIDTH], got_value[WIDTH];
             held_of(best[k], precision, key, value);
             R1_ASSERT_OK(r1_memory_get(mem, hit[k].handle, got_key, got_value, &err), &err);
-            CU_ASSERT_TRUE(memcmp(key, got_key, sizeof key) == 0 && memcmp(value, got_value, sizeof value) == 0);
+            CU_ASSERT_TRUE(memcmp(key, got_key, sizeof key) == 0 &&
+                           memcmp(value, got_value, sizeof value) == 0);
         }
     }
     CU_ASSERT_TRUE(by_tier[0] > 0 && by_tier[1] > 0);
@@ -573,14 +595,18 @@ static r1_memory *open_bytes(uint32_t width, size_t bytes)
 {
     r1_err err = {0};
     r1_memory *mem;
-    r1_memory_opts o = {
-        .bytes_max = bytes, .quota = 8, .n_entity_max = 4, .width = width, .precision = R1_PRECISION_INT8};
+    r1_memory_opts o = {.bytes_max = bytes,
+                        .quota = 8,
+                        .n_entity_max = 4,
+                        .width = width,
+                        .precision = R1_PRECISION_INT8};
     R1_ASSERT_OK(r1_memory_new(&mem, NULL, &o, &err), &err);
     return mem;
 }
 
-/* Numbers of any size come back within half a step of the largest; what cannot be a step comes back as zeros; what is not finite
- * spoils its own half alone; and the same bytes hold more than three times the entries of 64 numbers. */
+/* Numbers of any size come back within half a step of the largest; what cannot be a step comes
+ * back as zeros; what is not finite spoils its own half alone; and the same bytes hold more than
+ * three times the entries of 64 numbers. */
 static void test_bytes(void)
 {
     r1_err err = {0};
@@ -589,7 +615,8 @@ static void test_bytes(void)
     R1_ASSERT_OK(r1_memory_begin(mem, &ticket, &err), &err);
     R1_ASSERT_OK(r1_memory_append(mem, ticket, &entity, 1, 0, &handle, &err), &err);
     for (uint64_t serial = 0; serial < 400; serial++) {
-        float x[2 * WIDTH], got[2 * WIDTH], size = ldexpf(1, (int)(serial % 250) - 125), most[2] = {0};
+        float x[2 * WIDTH], got[2 * WIDTH], size = ldexpf(1, (int)(serial % 250) - 125),
+                                            most[2] = {0};
         numbers_of(serial, x, x + WIDTH);
         for (int c = 0; c < 2 * WIDTH; c++) {
             x[c] *= size;
@@ -619,12 +646,13 @@ static void test_pool_bad_input(void)
     r1_memory *mem;
     float x[WIDTH] = {0}, bad[WIDTH] = {0};
     bad[2] = __builtin_inff();
-    const r1_memory_opts wrong[] = {{.width = 0},
-                                    {.width = 9000},
-                                    {.width = WIDTH, .quota = (1 << 20) + 1},
-                                    {.width = WIDTH, .bytes_max = 300},
-                                    {.width = WIDTH, .precision = (r1_precision)2},
-                                    {.width = WIDTH, .bytes_max = 1 << 20, .n_entity_max = 1 << 20}};
+    const r1_memory_opts wrong[] = {
+        {.width = 0},
+        {.width = 9000},
+        {.width = WIDTH, .quota = (1 << 20) + 1},
+        {.width = WIDTH, .bytes_max = 300},
+        {.width = WIDTH, .precision = (r1_precision)2},
+        {.width = WIDTH, .bytes_max = 1 << 20, .n_entity_max = 1 << 20}};
     for (size_t i = 0; i < R1_COUNT(wrong); i++)
         CU_ASSERT_EQUAL(r1_memory_new(&mem, NULL, &wrong[i], &err), R1_E_INVAL);
     mem = open_pool(1 << 20, 8, 4);
@@ -649,6 +677,7 @@ static void test_pool_bad_input(void)
     r1_memory_free(mem);
 }
 
-R1_TEST_MAIN("working memory", {"twin", test_pool_twin}, {"full pool", test_full_pool}, {"long context", test_long_context},
-             {"full long-term memory", test_full_longterm}, {"search", test_pool_search}, {"bytes", test_bytes},
+R1_TEST_MAIN("working memory", {"twin", test_pool_twin}, {"full pool", test_full_pool},
+             {"long context", test_long_context}, {"full long-term memory", test_full_longterm},
+             {"search", test_pool_search}, {"bytes", test_bytes},
              {"search in bytes", test_bytes_search}, {"bad input", test_pool_bad_input})

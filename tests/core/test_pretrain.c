@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_pretrain.c - losses against twins and finite differences, masking by its properties, labels that change nothing, resuming to the bit, shards with
- * nothing to learn, and a world of twins (a word and columns that mean the same) whose modalities must find each other. */
-#include "infer/pack.h"
-#include "r1_pretrain.h"
-#include "support/r1_test.h"
-#include "r1_train.h"
+/* test_pretrain.c - losses against twins and finite differences, masking by its properties,
+ * labels that change nothing, resuming to the bit, shards with nothing to learn, and a world of
+ * twins (a word and columns that mean the same) whose modalities must find each other. */
 #include "core/runs.h"
 #include "core/toy.h"
+#include "infer/pack.h"
+#include "r1_pretrain.h"
+#include "r1_train.h"
+#include "support/r1_test.h"
 #include "train/curriculum.h"
 #include "train/pretext.h"
 
@@ -15,12 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- InfoNCE ---------------------------------------------------------------------------------------------- */
+/* ---- InfoNCE --------------------------------------------------------------------------------- */
 
 enum { N = 7 };
 
 /* As the formula is written. */
-static double pretrain_twin(const float *x, const uint64_t *a, const uint64_t *b, double scale, bool both)
+static double pretrain_twin(const float *x, const uint64_t *a, const uint64_t *b, double scale,
+                            bool both)
 {
     double loss = 0;
     for (int i = 0; i < N; i++) {
@@ -55,8 +57,10 @@ static void test_infonce(void)
         random_pair(&r, x, a, b);
         double loss = r1_infonce(x, N, a, b, scale, both, 0.7, grad, &slope, room);
         CU_ASSERT_DOUBLE_EQUAL(loss, pretrain_twin(x, a, b, scale, both), 1e-9);
-        CU_ASSERT_DOUBLE_EQUAL(loss, r1_infonce(x, N, a, b, scale, both, 1, NULL, NULL, room), 1e-12);
-        double up = pretrain_twin(x, a, b, scale * exp(h), both), down = pretrain_twin(x, a, b, scale * exp(-h), both);
+        CU_ASSERT_DOUBLE_EQUAL(loss, r1_infonce(x, N, a, b, scale, both, 1, NULL, NULL, room),
+                               1e-12);
+        double up = pretrain_twin(x, a, b, scale * exp(h), both),
+               down = pretrain_twin(x, a, b, scale * exp(-h), both);
         CU_ASSERT_DOUBLE_EQUAL(slope, 0.7 * (up - down) / (2 * h), 1e-4 * (1 + fabs(slope)));
         for (int i = 0; i < N * N; i++) {
             float keep = x[i];
@@ -65,12 +69,14 @@ static void test_infonce(void)
             x[i] = keep - 1e-3f;
             double low = x[i], below = pretrain_twin(x, a, b, scale, both);
             x[i] = keep;
-            CU_ASSERT_DOUBLE_EQUAL((double)grad[i], 0.7 * (above - below) / (high - low), 2e-3 * (1 + scale));
+            CU_ASSERT_DOUBLE_EQUAL((double)grad[i], 0.7 * (above - below) / (high - low),
+                                   2e-3 * (1 + scale));
         }
     }
 }
 
-/* At the coldest temperature nothing overflows or vanishes, even where one's own is the opposite. */
+/* At the coldest temperature nothing overflows or vanishes, even where one's own is the
+ * opposite. */
 static void test_infonce_cold(void)
 {
     float x[N * N], grad[N * N];
@@ -78,7 +84,8 @@ static void test_infonce_cold(void)
     double room[N * (N + 2)], slope = 0;
     for (int i = 0; i < N; i++) a[i] = b[i] = (uint64_t)i;
     for (int i = 0; i < N * N; i++) x[i] = i / N == i % N ? -1 : 1;
-    CU_ASSERT_DOUBLE_EQUAL(r1_infonce(x, N, a, b, 100, true, 1, grad, &slope, room), 200 + log(N - 1), 1e-6);
+    CU_ASSERT_DOUBLE_EQUAL(r1_infonce(x, N, a, b, 100, true, 1, grad, &slope, room),
+                           200 + log(N - 1), 1e-6);
     for (int i = 0; i < N * N; i++) CU_ASSERT(isfinite(grad[i]));
     for (int i = 0; i < N * N; i++) x[i] = -1;
     CU_ASSERT_DOUBLE_EQUAL(r1_infonce(x, N, a, b, 100, true, 1, grad, &slope, room), log(N), 1e-6);
@@ -114,7 +121,7 @@ static void test_pretrain_search(void)
     }
 }
 
-/* ---- a batch of the toy through the pretraining plan ------------------------------------------------------- */
+/* ---- a batch of the toy through the pretraining plan ----------------------------------------- */
 
 enum { BATCH = 12 };
 
@@ -145,12 +152,14 @@ static void bench_open(bench *b, const r1_backend *be)
     r1_net_free(&b->m->net);
     b->m->net = wide;
     for (uint32_t i = 0; i < TOY_ITEMS; i++)
-        for (size_t k = 0; b->m->net.item[i].bins >= 0 && k < 3 * 7; k++) /* edges that numbers really cross */
+        for (size_t k = 0; b->m->net.item[i].bins >= 0 && k < 3 * 7;
+             k++) /* edges that numbers really cross */
             r1_model_weight(b->m, b->m->net.item[i].bins)[k] = -2 + 4 * (float)(k % 7) / 6;
     r1_pack_capacity(b->m, BATCH, cap);
     R1_ASSERT_OK(r1_exec_new(&b->e, b->m, be, cap, true, &err), &err);
     R1_ASSERT_OK(r1_pack_new(&b->pack, b->e, 0, &err), &err);
-    b->machine = (r1_machine){.n_slice = 1, .cap = BATCH, .slice = {{b->e, b->pack, 0, BATCH}}, .grad = {b->e->wgrad}};
+    b->machine = (r1_machine){
+        .n_slice = 1, .cap = BATCH, .slice = {{b->e, b->pack, 0, BATCH}}, .grad = {b->e->wgrad}};
     R1_ASSERT_OK(r1_pretext_new(&b->pretext, &b->machine, BATCH, &err), &err);
     for (size_t i = 0; i < BATCH; i++) b->sample[i] = b->toy.sample[i].sample;
 }
@@ -167,8 +176,11 @@ static void bench_close(bench *b)
 static void bench_pack(bench *b)
 {
     r1_err err;
-    r1_pack_source src = {
-        .sample = b->sample, .n_sample = BATCH, .event = pretrain_toy_event, .event_ctx = &b->toy, .n_event = b->toy.n_event};
+    r1_pack_source src = {.sample = b->sample,
+                          .n_sample = BATCH,
+                          .event = pretrain_toy_event,
+                          .event_ctx = &b->toy,
+                          .n_event = b->toy.n_event};
     R1_ASSERT_OK(r1_pack_fill(b->pack, &src, &err), &err);
 }
 
@@ -179,7 +191,8 @@ static double bench_loss(bench *b, const double *weight, bool learn)
     double sum = 0;
     bench_pack(b);
     r1_pretext_hide(&b->pretext, b->sample, BATCH, 0.4, 99);
-    for (uint8_t phase = 0; phase < 3; phase++) R1_ASSERT_OK(r1_exec_forward(b->e, phase, &err), &err);
+    for (uint8_t phase = 0; phase < 3; phase++)
+        R1_ASSERT_OK(r1_exec_forward(b->e, phase, &err), &err);
     if (learn) r1_exec_zero_grad(b->e);
     R1_ASSERT_OK(r1_pretext_judge(&b->pretext, BATCH, weight, learn, &l, &err), &err);
     if (learn) R1_ASSERT_OK(r1_exec_backward(b->e, &err), &err);
@@ -187,7 +200,8 @@ static double bench_loss(bench *b, const double *weight, bool learn)
     return sum;
 }
 
-/* Along each weight tensor's own gradient the loss must rise by its length: heads, temperatures, encoders and trunk, each part alone and together. */
+/* Along each weight tensor's own gradient the loss must rise by its length: heads, temperatures,
+ * encoders and trunk, each part alone and together. */
 static void test_gradient(void)
 {
     static const double parts[][R1_PRETEXT_PARTS] = {
@@ -206,14 +220,17 @@ static void test_gradient(void)
             size_t at = t->offset / sizeof(float), n = (size_t)t->mul * t->cols;
             double length = 0, slope = 0;
             if (t->space != R1_SPACE_WEIGHT || t->frozen) continue;
-            for (size_t w = 0; w < n; w++) length += (double)b.e->wgrad[at + w] * (double)b.e->wgrad[at + w];
+            for (size_t w = 0; w < n; w++)
+                length += (double)b.e->wgrad[at + w] * (double)b.e->wgrad[at + w];
             length = sqrt(length);
             if (length < 2e-3) continue;
-            for (double h = 0.02; h > 1e-3; h /= 2) { /* until the curvature is small beside the slope */
+            for (double h = 0.02; h > 1e-3;
+                 h /= 2) { /* until the curvature is small beside the slope */
                 double side[2];
                 for (int s = 0; s < 2; s++) {
                     for (size_t w = 0; w < n; w++)
-                        b.m->weights[at + w] += (float)((s ? -h : h) * (double)b.e->wgrad[at + w] / length);
+                        b.m->weights[at + w] +=
+                            (float)((s ? -h : h) * (double)b.e->wgrad[at + w] / length);
                     side[s] = bench_loss(&b, parts[k], false);
                     memcpy(b.m->weights, keep, bytes);
                 }
@@ -233,7 +250,8 @@ static void test_gradient(void)
     bench_close(&b);
 }
 
-/* What is hidden reads as missing, what is right is what stood there, the rest stays as it was; about the share asked for. */
+/* What is hidden reads as missing, what is right is what stood there, the rest stays as it was;
+ * about the share asked for. */
 static void test_hide(void)
 {
     bench b;
@@ -242,7 +260,8 @@ static void test_hide(void)
     bench_pack(&b);
     size_t n_token = b.e->sym[text->sym_b];
     float *num = r1_exec_ptr(b.e, row->num), num_was[3 * BATCH];
-    int32_t *cat = r1_exec_ptr(b.e, row->cat), cat_was[BATCH], *token = r1_exec_ptr(b.e, text->token);
+    int32_t *cat = r1_exec_ptr(b.e, row->cat), cat_was[BATCH],
+            *token = r1_exec_ptr(b.e, text->token);
     int32_t *token_was = calloc(2 * n_token, sizeof *token_was);
     CU_ASSERT_FATAL(token_was != NULL);
     memcpy(num_was, num, sizeof num_was);
@@ -265,7 +284,8 @@ static void test_hide(void)
     CU_ASSERT(hidden > present / 4 && hidden < 3 * present / 4);
     for (size_t k = 0; k < b.pretext.asked[0].n[0]; k++) {
         const r1_cell *c = &b.pretext.asked[0].cell[0][k];
-        if (c->first == 18) { /* three columns of six bins, then the category's three values and "other" */
+        if (c->first ==
+            18) { /* three columns of six bins, then the category's three values and "other" */
             CU_ASSERT_EQUAL(c->n, 4);
             CU_ASSERT_EQUAL((int)c->target, cat_was[c->row]);
         } else {
@@ -286,7 +306,8 @@ static void test_hide(void)
     }
     for (uint32_t t = 0; t < b.e->sym[text->sym_a]; t++) {
         long length = off[t + 1] - off[t], n = 0;
-        for (size_t k = 0; k < b.pretext.asked[0].n[3]; k++) n += pick[k] >= off[t] && pick[k] < off[t + 1];
+        for (size_t k = 0; k < b.pretext.asked[0].n[3]; k++)
+            n += pick[k] >= off[t] && pick[k] < off[t + 1];
         CU_ASSERT_EQUAL(n, length < 2 ? 0 : lround(0.5 * (double)length));
     }
     r1_pretext_hide(&b.pretext, b.sample, BATCH, 0, 1);
@@ -295,19 +316,23 @@ static void test_hide(void)
     bench_close(&b);
 }
 
-/* ---- worlds ------------------------------------------------------------------------------------------------ */
+/* ---- worlds ---------------------------------------------------------------------------------- */
 
 static const char twins_description[] =
-    "{\"name\":\"twins\",\"d_align\":32,\"d_model\":32,\"n_layer\":1,\"n_head\":4,\"n_head_cross\":4,\"d_ff\":48,"
-    "\"items\":[{\"name\":\"words\",\"kind\":\"text\",\"n_vocab\":288,\"n_token_max\":16,\"hidden\":24,\"n_layer\":1,"
+    "{\"name\":\"twins\",\"d_align\":32,\"d_model\":32,\"n_layer\":1,\"n_head\":4,\"n_head_cross\":"
+    "4,\"d_ff\":48,"
+    "\"items\":[{\"name\":\"words\",\"kind\":\"text\",\"n_vocab\":288,\"n_token_max\":16,"
+    "\"hidden\":24,\"n_layer\":1,"
     "\"n_head\":2},"
-    "{\"name\":\"row\",\"kind\":\"table\",\"num\":[\"x\",\"y\",\"same\",\"never\"],\"cat\":[{\"name\":\"c\",\"n\":4}],"
+    "{\"name\":\"row\",\"kind\":\"table\",\"num\":[\"x\",\"y\",\"same\",\"never\"],\"cat\":[{"
+    "\"name\":\"c\",\"n\":4}],"
     "\"n_bin\":4,\"d_cat\":4,\"hidden\":24}],"
     "\"heads\":[{\"name\":\"h\",\"kind\":\"binary\"}]}";
 
 typedef enum { WHOLE, ROW_ALONE, NOTHING } world;
 
-/* A word of 64, and the columns that say which: x its two high bits, y its two middle bits, c its low ones. */
+/* A word of 64, and the columns that say which: x its two high bits, y its two middle bits, c
+ * its low ones. */
 static void write_twins(const char *path, world w, size_t n, uint64_t seed, float label)
 {
     r1_err err;
@@ -320,11 +345,12 @@ static void write_twins(const char *path, world w, size_t n, uint64_t seed, floa
         char text[48];
         float num[] = {(float)(code >> 4), (float)(code >> 2 & 3), 7, NAN};
         int32_t cat = (int32_t)(code & 3);
-        snprintf(text, sizeof text, "say %c%c%c again", 'a' + (int)(code >> 4), 'k' + (int)(code >> 2 & 3),
-                 'u' + (int)(code & 3));
+        snprintf(text, sizeof text, "say %c%c%c again", 'a' + (int)(code >> 4),
+                 'k' + (int)(code >> 2 & 3), 'u' + (int)(code & 3));
         if (w == NOTHING) num[0] = num[1] = NAN, cat = -1;
-        r1_item item[] = {{.present = w != ROW_ALONE, .text = text, .text_bytes = (uint32_t)strlen(text)},
-                          {.present = true, .num = num, .cat = &cat}};
+        r1_item item[] = {
+            {.present = w != ROW_ALONE, .text = text, .text_bytes = (uint32_t)strlen(text)},
+            {.present = true, .num = num, .cat = &cat}};
         if (w == NOTHING) item[0].text_bytes = 0;
         r1_sample s = {.item = item, .id = i, .label = &label, .weight = 1};
         R1_ASSERT_OK(r1_shard_add(out, &s, &err), &err);
@@ -334,15 +360,18 @@ static void write_twins(const char *path, world w, size_t n, uint64_t seed, floa
 
 static r1_pretrain_opts pretrain_options(const char *const *train, const char *const *valid)
 {
-    return (r1_pretrain_opts){.train = train, .n_train = 1, .valid = valid, .n_valid = valid ? 1 : 0, .seed = 3};
+    return (r1_pretrain_opts){
+        .train = train, .n_train = 1, .valid = valid, .n_valid = valid ? 1 : 0, .seed = 3};
 }
 
-/* Words and rows find each other, masked columns are read off the word, and the file is a model that finetuning starts from. */
+/* Words and rows find each other, masked columns are read off the word, and the file is a model
+ * that finetuning starts from. */
 static void test_twins(void)
 {
     r1_err err;
     r1_pretrain_report rep;
-    const char *train[] = {r1_test_in_tmp("twins.r1s")}, *valid[] = {r1_test_in_tmp("twins_valid.r1s")};
+    const char *train[] = {r1_test_in_tmp("twins.r1s")},
+               *valid[] = {r1_test_in_tmp("twins_valid.r1s")};
 #ifdef __SANITIZE_THREAD__
     printf("skipped: this takes minutes here, and threads are what test_slices is for ");
     return;
@@ -359,21 +388,27 @@ static void test_twins(void)
     o.metrics = r1_test_in_tmp("twins.jsonl");
     R1_ASSERT_OK(r1_pretrain(&o, &rep, &err), &err);
     CU_ASSERT_EQUAL_FATAL(rep.n_pair, 1);
-    printf("recall@1 %.3f -> %.3f (chance %.3f), columns %.3f tokens %.3f ", rep.pair[0].before, rep.pair[0].after,
-           rep.pair[0].chance, rep.part[1], rep.part[0]);
+    printf("recall@1 %.3f -> %.3f (chance %.3f), columns %.3f tokens %.3f ", rep.pair[0].before,
+           rep.pair[0].after, rep.pair[0].chance, rep.part[1], rep.part[0]);
     CU_ASSERT(rep.pair[0].before < 0.1);
     CU_ASSERT(rep.pair[0].after > 0.9);
     CU_ASSERT(rep.pair[0].chance < 0.01);
     CU_ASSERT(rep.part[1] < 0.7 * log(4)); /* four values each, a third of the word hidden */
     r1_model *m;
-    R1_ASSERT_OK(r1_model_open(&m, o.out, &err), &err); /* refuses tensors that the description does not have */
+    R1_ASSERT_OK(r1_model_open(&m, o.out, &err),
+                 &err); /* refuses tensors that the description does not have */
     r1_model_free(m);
     write_twins(train[0], WHOLE, 300, 4, 1);
-    r1_train_opts f = {.train = train, .n_train = 1, .init = o.out, .out = r1_test_in_tmp("tuned.gguf"), .n_epoch = 1};
+    r1_train_opts f = {.train = train,
+                       .n_train = 1,
+                       .init = o.out,
+                       .out = r1_test_in_tmp("tuned.gguf"),
+                       .n_epoch = 1};
     R1_ASSERT_OK(r1_train(&f, NULL, &err), &err);
 }
 
-/* All four kinds of item; epochs and validations crossed; 14 steps = 8 and a new process' 6. Another seed does not go on. */
+/* All four kinds of item; epochs and validations crossed; 14 steps = 8 and a new process' 6.
+ * Another seed does not go on. */
 static void test_pretrain_resume(void)
 {
     r1_err err;
@@ -460,7 +495,8 @@ static void test_pretrain_bad_input(void)
     o.description = toy_description;
     pretrain_expect(&o, R1_E_INVAL, "other items");
     r1_train_opts f = {.train = train, .n_train = 1, .curriculum = "mask:linear:0.5:0.5"};
-    CU_ASSERT_EQUAL(r1_train(&f, NULL, &err), R1_E_INVAL); /* where nothing is masked, mask is no difficulty */
+    CU_ASSERT_EQUAL(r1_train(&f, NULL, &err),
+                    R1_E_INVAL); /* where nothing is masked, mask is no difficulty */
 }
 
 /* The share that is masked grows as declared, and every unit is in play. */
@@ -480,6 +516,8 @@ static void test_mask_curriculum(void)
     r1_desc_free(d);
 }
 
-R1_TEST_MAIN("pretrain", {"infonce", test_infonce}, {"coldest temperature", test_infonce_cold}, {"search", test_pretrain_search},
-             {"gradient", test_gradient}, {"what is hidden", test_hide}, {"curriculum by mask", test_mask_curriculum},
-             {"resume", test_pretrain_resume}, {"labels", test_labels}, {"bad input", test_pretrain_bad_input}, {"twins", test_twins})
+R1_TEST_MAIN("pretrain", {"infonce", test_infonce}, {"coldest temperature", test_infonce_cold},
+             {"search", test_pretrain_search}, {"gradient", test_gradient},
+             {"what is hidden", test_hide}, {"curriculum by mask", test_mask_curriculum},
+             {"resume", test_pretrain_resume}, {"labels", test_labels},
+             {"bad input", test_pretrain_bad_input}, {"twins", test_twins})

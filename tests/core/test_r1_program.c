@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_r1_program.c - r1 train, eval, info and bench memory as a user runs them: exit codes, the JSON's figures, bad files. */
-#include "support/r1_test.h"
+/* test_r1_program.c - r1 train, eval, info and bench memory as a user runs them: exit codes, the
+ * JSON's figures, bad files. */
 #include "core/toy.h"
+#include "support/r1_test.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Runs r1 with the arguments (NULL at the end); returns its exit code, its output (both streams) in out. */
+/* Runs r1 with the arguments (NULL at the end); returns its exit code, its output (both streams)
+ * in out. */
 static int r1_program_r1(char *out, size_t cap, const char *const *args)
 {
     char program[512];
@@ -29,7 +31,8 @@ static int r1_program_r1(char *out, size_t cap, const char *const *args)
         _exit(127);
     }
     close(fd[1]);
-    for (ssize_t got; n + 1 < cap && (got = read(fd[0], out + n, cap - 1 - n)) > 0;) n += (size_t)got;
+    for (ssize_t got; n + 1 < cap && (got = read(fd[0], out + n, cap - 1 - n)) > 0;)
+        n += (size_t)got;
     out[n] = 0;
     close(fd[0]);
     waitpid(pid, &status, 0);
@@ -46,7 +49,8 @@ static double r1_program_figure(const char *json, const char *name)
     return at ? strtod(at + strlen(key), NULL) : -1;
 }
 
-/* The stages: what a trace is worth, which evidence to ask for, the heads; each draws its curves and refuses names that are not there. */
+/* The stages: what a trace is worth, which evidence to ask for, the heads; each draws its curves
+ * and refuses names that are not there. */
 static void test_stages(void)
 {
 #ifdef __SANITIZE_THREAD__
@@ -67,50 +71,61 @@ static void test_stages(void)
     toy_make_alone(&t, 300, 3);
     R1_ASSERT_OK(toy_write(&t, shard, &err), &err);
     toy_free(&t);
-    CU_ASSERT_EQUAL(RUN("train", "--stage", "reward", "--given", "row", "--steps", "4", "--cases", "8", "--traces", "8",
-                        "--valid", shard, "--out", worth, "--json", shard),
+    CU_ASSERT_EQUAL(RUN("train", "--stage", "reward", "--given", "row", "--steps", "4", "--cases",
+                        "8", "--traces", "8", "--valid", shard, "--out", worth, "--json", shard),
                     0);
     CU_ASSERT(r1_program_figure(out, "agreement") >= 0 && r1_program_figure(out, "pairs") > 100);
-    CU_ASSERT_EQUAL(RUN("train", "--stage", "reinforce", "--given", "row", "--cost", "history=0.02,ego=0.05", "--needs",
-                        "words=history+ego", "--reward-model", worth, "--steps", "12", "--cases", "4", "--traces", "4",
-                        "--metrics", metrics, "--plot", plot),
+    CU_ASSERT_EQUAL(RUN("train", "--stage", "reinforce", "--given", "row", "--cost",
+                        "history=0.02,ego=0.05", "--needs", "words=history+ego", "--reward-model",
+                        worth, "--steps", "12", "--cases", "4", "--traces", "4", "--metrics",
+                        metrics, "--plot", plot),
                     2); /* no shard, no --out */
-    CU_ASSERT_EQUAL(RUN("train", "--stage", "reinforce", "--cost", "history=0.02,ego=0.05", "--reward-model", worth,
-                        "--steps", "12", "--cases", "4", "--traces", "4", "--metrics", metrics, "--plot", plot, "--out",
-                        policy, "--valid", shard, "--json", shard),
+    CU_ASSERT_EQUAL(RUN("train", "--stage", "reinforce", "--cost", "history=0.02,ego=0.05",
+                        "--reward-model", worth, "--steps", "12", "--cases", "4", "--traces", "4",
+                        "--metrics", metrics, "--plot", plot, "--out", policy, "--valid", shard,
+                        "--json", shard),
                     0);
-    CU_ASSERT(r1_program_figure(out, "steps") == 12 && r1_program_figure(out, "traces") == 12 * 16 && r1_program_figure(out, "n") == 300);
-    CU_ASSERT_DOUBLE_EQUAL(r1_program_figure(out, "reward"), r1_program_figure(out, "right") - r1_program_figure(out, "cost"), 1e-5);
+    CU_ASSERT(r1_program_figure(out, "steps") == 12 &&
+              r1_program_figure(out, "traces") == 12 * 16 && r1_program_figure(out, "n") == 300);
+    CU_ASSERT_DOUBLE_EQUAL(r1_program_figure(out, "reward"),
+                           r1_program_figure(out, "right") - r1_program_figure(out, "cost"), 1e-5);
     double reward = r1_program_figure(out, "reward");
-    CU_ASSERT_EQUAL(
-        RUN("eval", "--model", policy, "--policy", "act", "--cost", "history=0.02,ego=0.05", "--json", shard), 0);
+    CU_ASSERT_EQUAL(RUN("eval", "--model", policy, "--policy", "act", "--cost",
+                        "history=0.02,ego=0.05", "--json", shard),
+                    0);
     CU_ASSERT_DOUBLE_EQUAL(r1_program_figure(out, "reward"), reward, 1e-9);
     CU_ASSERT_EQUAL(RUN("eval", "--model", policy, "--policy", "fraud", shard), 2);
     R1_ASSERT_OK(r1_file_read(plot, 1 << 20, &svg, &len, &err), &err);
-    CU_ASSERT(strncmp(svg, "<svg ", 5) == 0 && strstr(svg, "polyline") && strstr(svg, "valid reward") &&
-              strstr(svg, "</svg>"));
+    CU_ASSERT(strncmp(svg, "<svg ", 5) == 0 && strstr(svg, "polyline") &&
+              strstr(svg, "valid reward") && strstr(svg, "</svg>"));
     free(svg);
     CU_ASSERT_EQUAL(RUN("info", "--description", policy), 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(out, "\"act\""));
-    CU_ASSERT_EQUAL(RUN("train", "--curriculum", "row.a:linear:0.3:0.5", "--epochs", "2", "--out", model, "--valid",
-                        shard, "--json", shard),
+    CU_ASSERT_EQUAL(RUN("train", "--curriculum", "row.a:linear:0.3:0.5", "--epochs", "2", "--out",
+                        model, "--valid", shard, "--json", shard),
                     0);
     CU_ASSERT(r1_program_figure(out, "ece_before") >= 0 && r1_program_figure(out, "ece") >= 0 &&
               r1_program_figure(out, "loss") <= r1_program_figure(out, "loss_before") + 1e-6);
-    CU_ASSERT_EQUAL(RUN("train", "--stage", "reinforce", "--init", model, "--given", "row", "--cost", "history=0.02",
-                        "--steps", "2", "--cases", "4", "--traces", "4", "--out", policy, shard),
+    CU_ASSERT_EQUAL(RUN("train", "--stage", "reinforce", "--init", model, "--given", "row",
+                        "--cost", "history=0.02", "--steps", "2", "--cases", "4", "--traces", "4",
+                        "--out", policy, shard),
                     0); /* heads for verdicts make way for the policy's */
     CU_ASSERT_EQUAL(RUN("info", "--description", policy), 0);
     CU_ASSERT(strstr(out, "\"act\"") && !strstr(out, "\"risk\""));
-    CU_ASSERT_EQUAL(RUN("train", "--curriculum", "row.nothing:linear:0.3:0.5", "--out", model, shard), 2);
-    CU_ASSERT_EQUAL(RUN("train", "--stage", "reinforce", "--cost", "nothing=1", "--out", policy, shard), 2);
+    CU_ASSERT_EQUAL(
+        RUN("train", "--curriculum", "row.nothing:linear:0.3:0.5", "--out", model, shard), 2);
+    CU_ASSERT_EQUAL(
+        RUN("train", "--stage", "reinforce", "--cost", "nothing=1", "--out", policy, shard), 2);
     CU_ASSERT_PTR_NOT_NULL(strstr(out, "nothing"));
-    CU_ASSERT_EQUAL(RUN("train", "--stage", "reinforce", "--cost", "ego=-1", "--out", policy, shard), 2);
-    CU_ASSERT_EQUAL(RUN("train", "--stage", "reinforce", "--truth", "order", "--out", policy, shard), 2);
+    CU_ASSERT_EQUAL(
+        RUN("train", "--stage", "reinforce", "--cost", "ego=-1", "--out", policy, shard), 2);
+    CU_ASSERT_EQUAL(
+        RUN("train", "--stage", "reinforce", "--truth", "order", "--out", policy, shard), 2);
     CU_ASSERT_EQUAL(RUN("train", "--plot", plot, "--out", model, shard), 2);
 }
 
-/* Rows of an item do not depend on the samples beside it: those of two shards end with those of the second. */
+/* Rows of an item do not depend on the samples beside it: those of two shards end with those of
+ * the second. */
 static void test_embed(void)
 {
 #ifdef __SANITIZE_THREAD__
@@ -130,13 +145,16 @@ static void test_embed(void)
         toy_free(&t);
     }
     CU_ASSERT_EQUAL(RUN("train", "--epochs", "1", "--out", model, shard[0]), 0);
-    CU_ASSERT_EQUAL(RUN("embed", "--model", model, "--item", "row", "--queries", "words", "--out", dir[0], "--json",
-                        shard[0], shard[1]),
+    CU_ASSERT_EQUAL(RUN("embed", "--model", model, "--item", "row", "--queries", "words", "--out",
+                        dir[0], "--json", shard[0], shard[1]),
                     0);
-    double columns = r1_program_figure(out, "columns"), n[2] = {r1_program_figure(out, "n")}; /* some samples lack the item */
-    CU_ASSERT(n[0] > 650 && n[0] < 701 && r1_program_figure(out, "queries") >= 13 && r1_program_figure(out, "queries") <= 15);
-    CU_ASSERT_EQUAL(
-        RUN("embed", "--model", model, "--item", "row", "--queries", "words", "--out", dir[1], "--json", shard[1]), 0);
+    double columns = r1_program_figure(out, "columns"),
+           n[2] = {r1_program_figure(out, "n")}; /* some samples lack the item */
+    CU_ASSERT(n[0] > 650 && n[0] < 701 && r1_program_figure(out, "queries") >= 13 &&
+              r1_program_figure(out, "queries") <= 15);
+    CU_ASSERT_EQUAL(RUN("embed", "--model", model, "--item", "row", "--queries", "words", "--out",
+                        dir[1], "--json", shard[1]),
+                    0);
     n[1] = r1_program_figure(out, "n");
     for (int i = 0; i < 2; i++) {
         snprintf(path, sizeof path, "%s/row_base.f16", dir[i]);
@@ -146,13 +164,16 @@ static void test_embed(void)
     CU_ASSERT_EQUAL(memcmp(data[0] + len[0] - len[1], data[1], len[1]), 0);
     free(data[0]);
     free(data[1]);
-    CU_ASSERT_EQUAL(RUN("embed", "--model", model, "--item", "row", "--out", dir[1], "--json", shard[1]), 0);
+    CU_ASSERT_EQUAL(
+        RUN("embed", "--model", model, "--item", "row", "--out", dir[1], "--json", shard[1]), 0);
     CU_ASSERT_EQUAL(r1_program_figure(out, "n") + r1_program_figure(out, "queries"), n[1]);
-    CU_ASSERT_EQUAL(RUN("embed", "--model", model, "--item", "nothing", "--out", dir[1], shard[1]), 2);
+    CU_ASSERT_EQUAL(RUN("embed", "--model", model, "--item", "nothing", "--out", dir[1], shard[1]),
+                    2);
     CU_ASSERT_PTR_NOT_NULL(strstr(out, "nothing"));
 }
 
-/* Without labels, then with: the base is an ordinary model, its curves are drawn, what it finds is asked of it again. */
+/* Without labels, then with: the base is an ordinary model, its curves are drawn, what it finds
+ * is asked of it again. */
 static void test_r1_program_pretrain(void)
 {
 #ifdef __SANITIZE_THREAD__
@@ -172,15 +193,18 @@ static void test_r1_program_pretrain(void)
     toy_make_alone(&t, 400, 3);
     R1_ASSERT_OK(toy_write(&t, shard, &err), &err);
     toy_free(&t);
-    CU_ASSERT_EQUAL(RUN("train", "--stage", "pretrain", "--curriculum", "mask:root:0.5:0.5", "--epochs", "2", "--batch",
-                        "32", "--metrics", metrics, "--plot", plot, "--valid", shard, "--out", base, "--json", shard),
+    CU_ASSERT_EQUAL(RUN("train", "--stage", "pretrain", "--curriculum", "mask:root:0.5:0.5",
+                        "--epochs", "2", "--batch", "32", "--metrics", metrics, "--plot", plot,
+                        "--valid", shard, "--out", base, "--json", shard),
                     0);
-    CU_ASSERT(r1_program_figure(out, "tokens") > 0 && r1_program_figure(out, "columns") > 0 && r1_program_figure(out, "next") > 0 &&
-              r1_program_figure(out, "align") > 0);
+    CU_ASSERT(r1_program_figure(out, "tokens") > 0 && r1_program_figure(out, "columns") > 0 &&
+              r1_program_figure(out, "next") > 0 && r1_program_figure(out, "align") > 0);
     double found = r1_program_figure(out, "recall1_ego_words");
     CU_ASSERT(found >= 0 && r1_program_figure(out, "recall1_before_ego_words") >= 0);
-    CU_ASSERT(r1_program_figure(out, "recall1_chance_ego_words") > 0 && r1_program_figure(out, "recall1_chance_ego_words") < 0.1);
-    CU_ASSERT_EQUAL(r1_program_figure(out, "recall1_row_history"), -1); /* history is asked by row: no pair */
+    CU_ASSERT(r1_program_figure(out, "recall1_chance_ego_words") > 0 &&
+              r1_program_figure(out, "recall1_chance_ego_words") < 0.1);
+    CU_ASSERT_EQUAL(r1_program_figure(out, "recall1_row_history"),
+                    -1); /* history is asked by row: no pair */
     R1_ASSERT_OK(r1_file_read(plot, 1 << 20, &svg, &len, &err), &err);
     CU_ASSERT(strstr(svg, "polyline") && strstr(svg, "valid loss"));
     free(svg);
@@ -190,16 +214,20 @@ static void test_r1_program_pretrain(void)
                     0); /* learned steps too */
     CU_ASSERT_EQUAL(RUN("eval", "--model", model, "--retrieval", "--json", shard), 0);
     CU_ASSERT(r1_program_figure(out, "recall1_ego_words") >= 0);
-    CU_ASSERT_EQUAL(RUN("train", "--init", base, "--calibration", "isotonic", "--epochs", "2", "--out", model,
-                        "--valid", shard, "--json", shard),
+    CU_ASSERT_EQUAL(RUN("train", "--init", base, "--calibration", "isotonic", "--epochs", "2",
+                        "--out", model, "--valid", shard, "--json", shard),
                     0);
     CU_ASSERT(r1_program_figure(out, "ece_crossed") >= 0 && r1_program_figure(out, "ece") >= 0);
     CU_ASSERT_EQUAL(RUN("info", "--json", model), 0);
-    CU_ASSERT(r1_program_figure(out, "head_risk_isotonic_knots") > 1 && r1_program_figure(out, "trained_samples") == 1600);
-    CU_ASSERT_EQUAL(RUN("train", "--stage", "pretrain", "--parts", "tokens,rows", "--out", base, shard), 2);
+    CU_ASSERT(r1_program_figure(out, "head_risk_isotonic_knots") > 1 &&
+              r1_program_figure(out, "trained_samples") == 1600);
+    CU_ASSERT_EQUAL(
+        RUN("train", "--stage", "pretrain", "--parts", "tokens,rows", "--out", base, shard), 2);
     CU_ASSERT_PTR_NOT_NULL(strstr(out, "rows"));
-    CU_ASSERT_EQUAL(RUN("train", "--stage", "pretrain", "--parts", "tokens=x", "--out", base, shard), 2);
-    CU_ASSERT_EQUAL(RUN("train", "--stage", "pretrain", "--off", "nothing", "--out", base, shard), 2);
+    CU_ASSERT_EQUAL(
+        RUN("train", "--stage", "pretrain", "--parts", "tokens=x", "--out", base, shard), 2);
+    CU_ASSERT_EQUAL(RUN("train", "--stage", "pretrain", "--off", "nothing", "--out", base, shard),
+                    2);
     CU_ASSERT_EQUAL(RUN("train", "--curriculum", "mask:root:0.5:0.5", "--out", model, shard), 2);
 }
 
@@ -218,17 +246,20 @@ static void test_commands(void)
     toy_make(&t, 600, 3);
     R1_ASSERT_OK(toy_write(&t, shard, &err), &err);
     toy_free(&t);
-    CU_ASSERT_EQUAL(
-        RUN("train", "--out", model, "--valid", shard, "--epochs", "2", "--metrics", metrics, "--json", shard), 0);
+    CU_ASSERT_EQUAL(RUN("train", "--out", model, "--valid", shard, "--epochs", "2", "--metrics",
+                        metrics, "--json", shard),
+                    0);
     CU_ASSERT(r1_program_figure(out, "auc") > 0.5);
     CU_ASSERT_EQUAL(RUN("eval", "--model", model, "--json", shard), 0);
     double whole = r1_program_figure(out, "loss");
     CU_ASSERT_EQUAL(r1_program_figure(out, "n"), 600);
-    CU_ASSERT_EQUAL(RUN("eval", "--model", model, "--off", "history,ego", "--no-context", "--json", shard), 0);
+    CU_ASSERT_EQUAL(
+        RUN("eval", "--model", model, "--off", "history,ego", "--no-context", "--json", shard), 0);
     CU_ASSERT(r1_program_figure(out, "loss") > 0 && r1_program_figure(out, "loss") != whole);
     double last = whole;
     for (int i = 0; i < 3;
-         i++) { /* the file's beta is the one it was trained with, and each other one scores otherwise */
+         /* the file's beta is the one it was trained with, and each other one scores otherwise */
+         i++) {
         static const char *const beta[] = {"0", "0.5", "0.9"};
         CU_ASSERT_EQUAL(RUN("eval", "--model", model, "--beta", beta[i], "--json", shard), 0);
         CU_ASSERT(r1_program_figure(out, "loss") != last);
@@ -239,7 +270,8 @@ static void test_commands(void)
     }
     CU_ASSERT_EQUAL(RUN("train", "--out", cut, "--beta", "0.95", shard), 2);
     CU_ASSERT_EQUAL(RUN("info", "--json", model), 0);
-    CU_ASSERT(r1_program_figure(out, "trained_samples") == 1200 && r1_program_figure(out, "mflop_sample") > 0);
+    CU_ASSERT(r1_program_figure(out, "trained_samples") == 1200 &&
+              r1_program_figure(out, "mflop_sample") > 0);
     CU_ASSERT_EQUAL(RUN("info", "--description", model), 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(out, "\"history\""));
     R1_ASSERT_OK(r1_file_read(metrics, 1 << 20, &data, &len, &err), &err);
@@ -263,7 +295,8 @@ static void write_halves(const char *path, int n, r1_rng *rng)
 {
     r1_err err;
     uint16_t *h = malloc(sizeof *h * (size_t)n);
-    for (int i = 0; i < n; i++) h[i] = (uint16_t)((r1_rng_u64(rng) & 0x8000) | 14 << 10 | (r1_rng_u64(rng) & 1023));
+    for (int i = 0; i < n; i++)
+        h[i] = (uint16_t)((r1_rng_u64(rng) & 0x8000) | 14 << 10 | (r1_rng_u64(rng) & 1023));
     R1_ASSERT_OK(r1_file_write(path, h, sizeof *h * (size_t)n, &err), &err);
     free(h);
 }
@@ -278,22 +311,25 @@ static void test_bench_memory(void)
     snprintf(queries, sizeof queries, "%s/x_queries.f16", r1_test_tmpdir());
     write_halves(base, 16 * 500, &rng);
     write_halves(queries, 16 * 20, &rng);
-    CU_ASSERT_EQUAL(RUN("bench", "memory", "--vectors", r1_test_tmpdir(), "--columns", "16", "--entries", "900",
-                        "--ratio", "4", "--dir", r1_test_tmpdir(), "--json"),
+    CU_ASSERT_EQUAL(RUN("bench", "memory", "--vectors", r1_test_tmpdir(), "--columns", "16",
+                        "--entries", "900", "--ratio", "4", "--dir", r1_test_tmpdir(), "--json"),
                     0);
     CU_ASSERT_EQUAL(r1_program_figure(out, "entries"), 900);
     CU_ASSERT(r1_program_figure(out, "ratio") > 3.5);
     CU_ASSERT(r1_program_figure(out, "recall10") >
               0.95); /* 900 entries: nearly all of the right ten are among the 100 re-ranked */
-    CU_ASSERT(r1_program_figure(out, "recall10") >= r1_program_figure(out, "recall10_codes") && r1_program_figure(out, "recall10_codes") > 0.5);
-    CU_ASSERT(r1_program_figure(out, "over_flat") > 0 && r1_program_figure(out, "resident_mb") > 0 && r1_program_figure(out, "build_s") > 0);
+    CU_ASSERT(r1_program_figure(out, "recall10") >= r1_program_figure(out, "recall10_codes") &&
+              r1_program_figure(out, "recall10_codes") > 0.5);
+    CU_ASSERT(r1_program_figure(out, "over_flat") > 0 &&
+              r1_program_figure(out, "resident_mb") > 0 && r1_program_figure(out, "build_s") > 0);
     CU_ASSERT_EQUAL(RUN("bench", "memory"), 2);
     CU_ASSERT_EQUAL(RUN("bench", "memory", "--vectors", "/nonexistent"), 1);
     CU_ASSERT_EQUAL(RUN("bench", "memory", "--vectors", r1_test_tmpdir(), "--columns", "17"), 1);
     CU_ASSERT_PTR_NOT_NULL(strstr(out, "x_base.f16"));
 }
 
-/* The figures agree with each other; a recorded trace is read, and a bad one refused with its line. */
+/* The figures agree with each other; a recorded trace is read, and a bad one refused with its
+ * line. */
 static void test_bench_batch(void)
 {
     static char out[1 << 16];
@@ -303,12 +339,16 @@ static void test_bench_batch(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(f);
     for (int i = 0; i < 1500; i++) fprintf(f, "%d %d\n", i * 100 + i % 7, 1 + i % 200);
     fclose(f);
-    CU_ASSERT_EQUAL(RUN("bench", "batch", "--budget", "500", "--requests", "1000", "--trace", path, "--json"), 0);
+    CU_ASSERT_EQUAL(
+        RUN("bench", "batch", "--budget", "500", "--requests", "1000", "--trace", path, "--json"),
+        0);
     CU_ASSERT_EQUAL(r1_program_figure(out, "utilisation"), 1);
     CU_ASSERT_TRUE(r1_program_figure(out, "p99_ms") > 0 && r1_program_figure(out, "p99_ms") <= 500);
     CU_ASSERT_TRUE(r1_program_figure(out, "rate_ours_trace") > 0);
     CU_ASSERT_DOUBLE_EQUAL(r1_program_figure(out, "gain_over_greedy_bursty"),
-                           r1_program_figure(out, "rate_ours_bursty") / r1_program_figure(out, "rate_greedy_bursty"), 1e-3);
+                           r1_program_figure(out, "rate_ours_bursty") /
+                               r1_program_figure(out, "rate_greedy_bursty"),
+                           1e-3);
     f = fopen(path, "a");
     CU_ASSERT_PTR_NOT_NULL_FATAL(f);
     fprintf(f, "200000 0\n");
@@ -317,19 +357,23 @@ static void test_bench_batch(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(out, "arrivals.txt:1501"));
 }
 
-/* Needles at all depths of a stream are found wherever they are by then: among what is in hand alone; in working memory too; most
- * of them among the codes of long-term memory. */
+/* Needles at all depths of a stream are found wherever they are by then: among what is in hand
+ * alone; in working memory too; most of them among the codes of long-term memory. */
 static void test_needle(void)
 {
     char out[16384];
-    CU_ASSERT_EQUAL(RUN("bench", "memory", "--mixture", "60", "--columns", "48", "--entries", "4000", "--needle",
-                        "900,9000,30000", "--json"),
+    CU_ASSERT_EQUAL(RUN("bench", "memory", "--mixture", "60", "--columns", "48", "--entries",
+                        "4000", "--needle", "900,9000,30000", "--json"),
                     0);
-    CU_ASSERT(r1_program_figure(out, "needle_900_found") >= 0.95 && r1_program_figure(out, "needle_900_from_instant") >= 0.95);
-    CU_ASSERT(r1_program_figure(out, "needle_9000_found") >= 0.9 && r1_program_figure(out, "needle_9000_from_working") > 0.8);
-    CU_ASSERT(r1_program_figure(out, "needle_30000_found") >= 0.9 && r1_program_figure(out, "needle_30000_from_longterm") > 0.5);
+    CU_ASSERT(r1_program_figure(out, "needle_900_found") >= 0.95 &&
+              r1_program_figure(out, "needle_900_from_instant") >= 0.95);
+    CU_ASSERT(r1_program_figure(out, "needle_9000_found") >= 0.9 &&
+              r1_program_figure(out, "needle_9000_from_working") > 0.8);
+    CU_ASSERT(r1_program_figure(out, "needle_30000_found") >= 0.9 &&
+              r1_program_figure(out, "needle_30000_from_longterm") > 0.5);
     CU_ASSERT(r1_program_figure(out, "needle_30000_cosine") > 0.8);
-    CU_ASSERT_EQUAL(RUN("bench", "memory", "--mixture", "60", "--columns", "48", "--needle", "900,x"), 2);
+    CU_ASSERT_EQUAL(
+        RUN("bench", "memory", "--mixture", "60", "--columns", "48", "--needle", "900,x"), 2);
     CU_ASSERT_PTR_NOT_NULL(strstr(out, "found 900,x") || strstr(out, "found x"));
 }
 
@@ -340,11 +384,13 @@ static void test_bench_attention(void)
     CU_ASSERT_EQUAL(RUN("bench", "attention", "--seconds", "0.05", "--json"), 0);
     CU_ASSERT_TRUE(r1_program_figure(out, "gops_1x1024x8x64_causal_bf16") > 0);
     CU_ASSERT_TRUE(r1_program_figure(out, "fused_over_separate") > 0);
-    CU_ASSERT_TRUE(r1_program_figure(out, "cawa_overhead") > -0.5 && r1_program_figure(out, "cawa_overhead") < 1);
+    CU_ASSERT_TRUE(r1_program_figure(out, "cawa_overhead") > -0.5 &&
+                   r1_program_figure(out, "cawa_overhead") < 1);
     CU_ASSERT_TRUE(r1_program_figure(out, "low_rank_overhead_4x256x4x32") > -0.5);
     CU_ASSERT_EQUAL(RUN("bench", "cawa", "--seconds", "0"), 2);
 }
 
 R1_TEST_MAIN("r1", {"bench attention", test_bench_attention}, {"bench batch", test_bench_batch},
-             {"train, eval, info", test_commands}, {"stages of training", test_stages}, {"embed", test_embed},
-             {"pretrain", test_r1_program_pretrain}, {"bench memory", test_bench_memory}, {"needle", test_needle})
+             {"train, eval, info", test_commands}, {"stages of training", test_stages},
+             {"embed", test_embed}, {"pretrain", test_r1_program_pretrain},
+             {"bench memory", test_bench_memory}, {"needle", test_needle})

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_reinforce.c - the reinforce stage against twins: advantages and losses by their definitions, gradients by finite differences,
- * exact values of mazes by enumeration of decision trees and worlds, traces by the rules they must obey; then runs that learn a small maze,
+/* test_reinforce.c - the reinforce stage against twins: advantages and losses by their
+ * definitions, gradients by finite differences, exact values of mazes by enumeration of decision
+ * trees and worlds, traces by the rules they must obey; then runs that learn a small maze,
  * resume to the bit and refuse what is wrong. */
-#include "support/maze.h"
+#include "core/runs.h"
 #include "r1_reinforce.h"
 #include "r1_session.h"
+#include "support/maze.h"
 #include "support/r1_test.h"
-#include "core/runs.h"
 #include "train/contrast.h"
 #include "train/curriculum.h"
 #include "train/rollout.h"
@@ -16,9 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- advantages and loss ---------------------------------------------------------------------------------- */
+/* ---- advantages and loss --------------------------------------------------------------------- */
 
-/* Mean and deviation as they are defined, over pairs: the variance is half the mean squared difference. */
+/* Mean and deviation as they are defined, over pairs: the variance is half the mean squared
+ * difference. */
 static void test_advantages(void)
 {
     r1_rng rng;
@@ -28,7 +30,8 @@ static void test_advantages(void)
         size_t size = 2 + r1_rng_below(&rng, 7);
         double reward[GROUPS * 8], grpo[GROUPS * 8], plain[GROUPS * 8];
         for (size_t i = 0; i < GROUPS * size; i++)
-            reward[i] = i / size == 1 ? 0.25 : (double)r1_rng_below(&rng, 2) - 0.1 * r1_rng_unit(&rng);
+            reward[i] =
+                i / size == 1 ? 0.25 : (double)r1_rng_below(&rng, 2) - 0.1 * r1_rng_unit(&rng);
         r1_advantages(R1_POLICY_GRPO, reward, GROUPS, size, grpo);
         r1_advantages(R1_POLICY_DR_GRPO, reward, GROUPS, size, plain);
         for (size_t g = 0; g < GROUPS; g++) {
@@ -75,24 +78,28 @@ static void random_problem(problem *p, r1_rng *rng)
     }
 }
 
-/* The objective as the papers write it, one decision at a time, from probabilities. nearest: how close a ratio lies to a bound. */
+/* The objective as the papers write it, one decision at a time, from probabilities. nearest: how
+ * close a ratio lies to a bound. */
 static double plain_loss(const problem *p, const double *logits, double *nearest)
 {
     double loss = 0;
     for (int i = 0; i < DECISIONS; i++) {
         const r1_decision *d = &p->d[i];
         double sum = 0, entropy = 0, pi = 0;
-        for (int a = 0; a < ACTIONS; a++) sum += d->permitted >> a & 1 ? exp(logits[d->row * STRIDE + (size_t)a]) : 0;
+        for (int a = 0; a < ACTIONS; a++)
+            sum += d->permitted >> a & 1 ? exp(logits[d->row * STRIDE + (size_t)a]) : 0;
         for (int a = 0; a < ACTIONS; a++) {
             double q = d->permitted >> a & 1 ? exp(logits[d->row * STRIDE + (size_t)a]) / sum : 0;
             if (q > 0) entropy -= q * log(q);
             if (a == (int)d->action) pi = q;
         }
-        double ratio = pi / exp(d->old_log), against = exp(d->ref_log) / pi, low = 1 - p->terms.clip,
-               high = 1 + p->terms.clip;
+        double ratio = pi / exp(d->old_log), against = exp(d->ref_log) / pi,
+               low = 1 - p->terms.clip, high = 1 + p->terms.clip;
         double clipped = ratio < low ? low : ratio > high ? high : ratio;
-        double gain = ratio * d->advantage < clipped * d->advantage ? ratio * d->advantage : clipped * d->advantage;
-        loss -= d->weight * (gain - p->terms.kl * (against - log(against) - 1) + p->terms.entropy * entropy);
+        double gain = ratio * d->advantage < clipped * d->advantage ? ratio * d->advantage
+                                                                    : clipped * d->advantage;
+        loss -= d->weight *
+                (gain - p->terms.kl * (against - log(against) - 1) + p->terms.entropy * entropy);
         *nearest = fmin(*nearest, fmin(fabs(ratio - low), fabs(ratio - high)));
     }
     return loss;
@@ -110,7 +117,8 @@ static void test_policy_loss(void)
         r1_policy_stats stats = {0};
         random_problem(&p, &rng);
         for (int i = 0; i < ROWS * STRIDE; i++) logits[i] = (double)p.logits[i];
-        double loss = r1_policy_loss(&p.terms, p.d, DECISIONS, p.logits, STRIDE, ACTIONS, grad, &stats);
+        double loss =
+            r1_policy_loss(&p.terms, p.d, DECISIONS, p.logits, STRIDE, ACTIONS, grad, &stats);
         CU_ASSERT_DOUBLE_EQUAL(loss, plain_loss(&p, logits, &nearest), 1e-9 * (1 + fabs(loss)));
         cut += stats.clipped > 0;
         if (nearest < 1e-4) continue; /* the loss has a corner there */
@@ -122,22 +130,26 @@ static void test_policy_loss(void)
             logits[i] = x - h;
             double down = plain_loss(&p, logits, &unused);
             logits[i] = x;
-            CU_ASSERT_DOUBLE_EQUAL((double)grad[i], (up - down) / (2 * h), 2e-5 * (1 + fabs((double)grad[i])));
+            CU_ASSERT_DOUBLE_EQUAL((double)grad[i], (up - down) / (2 * h),
+                                   2e-5 * (1 + fabs((double)grad[i])));
             compared++;
         }
     }
     CU_ASSERT(compared > 5000 && cut > 20);
 }
 
-/* ---- mazes against enumeration ---------------------------------------------------------------------------- */
+/* ---- mazes against enumeration --------------------------------------------------------------- */
 
 static double
-n_tree(uint32_t rooms) /* decision trees over so many rooms that are not entered: say 0, say 1, or enter one */
+n_tree(uint32_t
+           /* decision trees over so many rooms that are not entered: say 0, say 1, or enter one */
+           rooms)
 {
     return rooms == 0 ? 2 : 2 + rooms * n_tree(rooms - 1) * n_tree(rooms - 1);
 }
 
-/* Reward of tree number `index` in one world: verdict y, a sign behind each door. -INFINITY where it walks through a wall. */
+/* Reward of tree number `index` in one world: verdict y, a sign behind each door. -INFINITY
+ * where it walks through a wall. */
 static double reinforce_walk(const maze *m, uint64_t index, int y, uint32_t signs)
 {
     uint32_t in = 0, left = m->n_room;
@@ -159,7 +171,8 @@ static double reinforce_walk(const maze *m, uint64_t index, int y, uint32_t sign
 static double reinforce_chance(const maze *m, uint32_t level, int y, int z, uint32_t signs)
 {
     double p = 0.25;
-    for (uint32_t i = 0; i < m->n_room; i++) p *= signs >> i & 1 ? m->p[level][i][y][z] : 1 - m->p[level][i][y][z];
+    for (uint32_t i = 0; i < m->n_room; i++)
+        p *= signs >> i & 1 ? m->p[level][i][y][z] : 1 - m->p[level][i][y][z];
     return p;
 }
 
@@ -177,7 +190,8 @@ static void test_best(void)
                 for (int y = 0; y < 2 && value > -INFINITY; y++)
                     for (int z = 0; z < 2; z++)
                         for (uint32_t signs = 0; signs < 1u << n_room; signs++)
-                            value += reinforce_chance(&m, level, y, z, signs) * reinforce_walk(&m, tree, y, signs);
+                            value += reinforce_chance(&m, level, y, z, signs) *
+                                     reinforce_walk(&m, tree, y, signs);
                 best = fmax(best, value);
             }
             CU_ASSERT_DOUBLE_EQUAL(maze_best(&m, level, NULL), best, 1e-12);
@@ -193,20 +207,23 @@ static uint32_t reinforce_code_of(const maze *m, uint32_t opened, uint32_t signs
 }
 
 /* Expected reward of a random policy in one world. */
-static double reinforce_follow(const maze *m, const double *prob, int y, uint32_t opened, uint32_t signs)
+static double reinforce_follow(const maze *m, const double *prob, int y, uint32_t opened,
+                               uint32_t signs)
 {
     uint32_t code = reinforce_code_of(m, opened, signs);
     double sum = 0;
     for (uint32_t a = 0; a < m->n_action; a++) {
         double p = prob[(size_t)code * m->n_action + a];
         if (p == 0) continue;
-        sum +=
-            p * (a >= m->n_room ? (int)(a - m->n_room) == y : reinforce_follow(m, prob, y, opened | 1u << a, signs) - m->cost[a]);
+        sum += p * (a >= m->n_room
+                        ? (int)(a - m->n_room) == y
+                        : reinforce_follow(m, prob, y, opened | 1u << a, signs) - m->cost[a]);
     }
     return sum;
 }
 
-/* Values of random policies world by world; the best policy's own value; a subset's value never above it. */
+/* Values of random policies world by world; the best policy's own value; a subset's value never
+ * above it. */
 static void test_value(void)
 {
     static double prob[MAZE_CODES_MAX * MAZE_ACTIONS_MAX];
@@ -219,23 +236,26 @@ static void test_value(void)
         maze_make(&m, n_room, r1_test_seed() + n_room);
         for (uint32_t code = 0; code < m.n_code; code++) {
             double *p = prob + (size_t)code * m.n_action, sum = 0;
-            for (uint32_t a = 0; a < m.n_action; a++) sum += p[a] = maze_permitted(&m, code, a) ? r1_rng_unit(&rng) : 0;
+            for (uint32_t a = 0; a < m.n_action; a++)
+                sum += p[a] = maze_permitted(&m, code, a) ? r1_rng_unit(&rng) : 0;
             for (uint32_t a = 0; a < m.n_action; a++) p[a] /= sum;
         }
         for (int y = 0; y < 2; y++)
             for (int z = 0; z < 2; z++)
                 for (uint32_t signs = 0; signs < 1u << n_room; signs++)
-                    value += reinforce_chance(&m, 1, y, z, signs) * reinforce_follow(&m, prob, y, 0, signs);
+                    value += reinforce_chance(&m, 1, y, z, signs) *
+                             reinforce_follow(&m, prob, y, 0, signs);
         CU_ASSERT_DOUBLE_EQUAL(maze_value(&m, 1, prob, NULL), value, 1e-12);
         double best = maze_best(&m, 1, act);
         CU_ASSERT(value <= best && maze_best_subset(&m, 1, NULL) <= best + 1e-12);
         memset(prob, 0, sizeof prob);
-        for (uint32_t code = 0; code < m.n_code; code++) prob[(size_t)code * m.n_action + act[code]] = 1;
+        for (uint32_t code = 0; code < m.n_code; code++)
+            prob[(size_t)code * m.n_action + act[code]] = 1;
         CU_ASSERT_DOUBLE_EQUAL(maze_value(&m, 1, prob, NULL), best, 1e-12);
     }
 }
 
-/* ---- a small maze as shards ------------------------------------------------------------------------------- */
+/* ---- a small maze as shards ------------------------------------------------------------------ */
 
 static maze m3;
 static char train_path[300], valid_path[300];
@@ -278,19 +298,22 @@ static r1_reinforce_opts reinforce_options(void)
                                .seed = 3};
 }
 
-/* ---- traces ----------------------------------------------------------------------------------------------- */
+/* ---- traces ---------------------------------------------------------------------------------- */
 
-static void check_trace(const r1_evidence_rules *rules, const r1_rollout *r, const r1_rows *cases, uint32_t i)
+static void check_trace(const r1_evidence_rules *rules, const r1_rollout *r, const r1_rows *cases,
+                        uint32_t i)
 {
     const r1_trace *t = &r->trace[i];
     uint32_t held = rules->given, n = 0;
     double cost = 0;
-    for (size_t k = 0; k < r->n_decision; k++) { /* nodes come in the order of steps, so a trace's decisions do */
+    for (size_t k = 0; k < r->n_decision;
+         k++) { /* nodes come in the order of steps, so a trace's decisions do */
         const r1_decision *d = &r->decision[k];
         double p[R1_ACTIONS_MAX];
         if (d->trace != i) continue;
         CU_ASSERT(r->node[d->row].held == held && r->node[d->row].row == t->row);
-        CU_ASSERT(d->permitted == r1_evidence_permitted(rules, held) && d->permitted >> d->action & 1);
+        CU_ASSERT(d->permitted == r1_evidence_permitted(rules, held) &&
+                  d->permitted >> d->action & 1);
         r1_policy_log(r->logits + d->row * r->n_action, r->n_action, d->permitted, p);
         CU_ASSERT_EQUAL(p[d->action], d->old_log);
         n++;
@@ -303,7 +326,8 @@ static void check_trace(const r1_evidence_rules *rules, const r1_rollout *r, con
         cost += rules->cost[d->action];
     }
     CU_ASSERT(t->done && n == t->n_decision && held == t->held);
-    CU_ASSERT_DOUBLE_EQUAL(t->reward, ((float)t->verdict == cases->sample[t->row].label[0]) - cost, 1e-12);
+    CU_ASSERT_DOUBLE_EQUAL(t->reward, ((float)t->verdict == cases->sample[t->row].label[0]) - cost,
+                           1e-12);
 }
 
 static void test_rollout(void)
@@ -321,7 +345,8 @@ static void test_rollout(void)
     maze_description(&m3, false, text, sizeof text);
     R1_ASSERT_OK(r1_data_open(&d, &path, 1, &err), &err);
     R1_ASSERT_OK(r1_model_new(&m, text, 5, &err), &err);
-    R1_ASSERT_OK(r1_actor_new(&actor, m, "act", 6, 7, NULL, 1, &err), &err); /* a run's size that divides nothing */
+    R1_ASSERT_OK(r1_actor_new(&actor, m, "act", 6, 7, NULL, 1, &err),
+                 &err); /* a run's size that divides nothing */
     R1_ASSERT_OK(r1_rows_new(&cases, m->desc, 40, &err), &err);
     r1_evidence_rules rules = {.n_item = 4, .n_verdict = 2, .given = 1, .n_ask_max = 4};
     memcpy(rules.cost, costs, sizeof costs);
@@ -331,7 +356,9 @@ static void test_rollout(void)
     for (uint32_t budget = 0; budget <= 4; budget++) {
         rules.n_ask_max = budget;
         r1_rng_seed(&rng, r1_test_seed());
-        R1_ASSERT_OK(r1_rollout_run(&r, &rules, budget % 2 ? &actor : NULL, &d, &cases, 12, false, &rng, &err), &err);
+        R1_ASSERT_OK(r1_rollout_run(&r, &rules, budget % 2 ? &actor : NULL, &d, &cases, 12, false,
+                                    &rng, &err),
+                     &err);
         for (uint32_t i = 0; i < r.n_trace; i++) {
             check_trace(&rules, &r, &cases, i);
             CU_ASSERT(r.trace[i].n_decision <= budget + 1 && r.trace[i].row == i / 12);
@@ -340,7 +367,8 @@ static void test_rollout(void)
             for (size_t b = a + 1; b < r.n_node && b < a + 12; b++)
                 CU_ASSERT(r.node[a].row != r.node[b].row || r.node[a].held != r.node[b].held);
     }
-    /* uniform: of traces without budget each verdict is said half of the time (8,000 tosses; 5 standard deviations) */
+    /* uniform: of traces without budget each verdict is said half of the time (8,000 tosses; 5
+     * standard deviations) */
     size_t said[2] = {0, 0};
     rules.n_ask_max = 0;
     for (int k = 0; k < 20; k++) {
@@ -355,7 +383,8 @@ static void test_rollout(void)
     r1_data_close(&d);
 }
 
-/* The loss of fixed decisions as a function of the weights, along random directions: central differences beside the backward pass. */
+/* The loss of fixed decisions as a function of the weights, along random directions: central
+ * differences beside the backward pass. */
 static void test_weight_gradient(void)
 {
     r1_err err;
@@ -369,8 +398,8 @@ static void test_weight_gradient(void)
     enum { N = 12 };
     r1_node node[N];
     r1_decision decision[N];
-    const r1_policy_terms terms = {10, 0.3,
-                                   0.1}; /* nothing is clipped: a kink has no slope; "policy loss" tests those */
+    const r1_policy_terms terms = {
+        10, 0.3, 0.1}; /* nothing is clipped: a kink has no slope; "policy loss" tests those */
     write_maze();
     maze_description(&m3, false, text, sizeof text);
     r1_rng_seed(&rng, r1_test_seed());
@@ -391,11 +420,12 @@ static void test_weight_gradient(void)
                                     .weight = 1.0 / N};
     }
     size_t n = m->net.plan.weight_bytes / sizeof(float);
-    float *grad = malloc(n * sizeof *grad), *kept = malloc(n * sizeof *kept), *way = malloc(n * sizeof *way);
+    float *grad = malloc(n * sizeof *grad), *kept = malloc(n * sizeof *kept),
+          *way = malloc(n * sizeof *way);
     CU_ASSERT_FATAL(grad && kept && way);
     R1_ASSERT_OK(r1_actor_run(&actor, &d, &cases, node, N, &err), &err);
-    r1_policy_loss(&terms, decision, N, r1_actor_logits(&actor), r1_actor_stride(&actor), 6, r1_actor_grad(&actor),
-                   NULL);
+    r1_policy_loss(&terms, decision, N, r1_actor_logits(&actor), r1_actor_stride(&actor), 6,
+                   r1_actor_grad(&actor), NULL);
     R1_ASSERT_OK(r1_actor_backward(&actor, &err), &err);
     memcpy(grad, actor.machine.grad[0], n * sizeof *grad);
     memcpy(kept, m->weights, n * sizeof *kept);
@@ -414,8 +444,8 @@ static void test_weight_gradient(void)
             for (size_t i = 0; i < n; i++)
                 if (way[i] != 0) m->weights[i] = kept[i] + (float)(side ? h : -h) * way[i];
             R1_ASSERT_OK(r1_actor_run(&actor, &d, &cases, node, N, &err), &err);
-            loss[side] =
-                r1_policy_loss(&terms, decision, N, r1_actor_logits(&actor), r1_actor_stride(&actor), 6, NULL, NULL);
+            loss[side] = r1_policy_loss(&terms, decision, N, r1_actor_logits(&actor),
+                                        r1_actor_stride(&actor), 6, NULL, NULL);
         }
         double slope = (loss[1] - loss[0]) / (2 * h);
         /* f32 forward passes: 1e-7 of a loss near 1 over 2 h */
@@ -428,10 +458,10 @@ static void test_weight_gradient(void)
     r1_data_close(&d);
 }
 
-/* ---- runs ------------------------------------------------------------------------------------------------- */
+/* ---- runs ------------------------------------------------------------------------------------ */
 
-/* 24 steps equal 11, a checkpoint, a new process' worth of state, and 13 more: byte by byte, validations and the curriculum crossed.
- * What is damaged or another run's is refused. */
+/* 24 steps equal 11, a checkpoint, a new process' worth of state, and 13 more: byte by byte,
+ * validations and the curriculum crossed. What is damaged or another run's is refused. */
 static void test_reinforce_resume(void)
 {
     r1_err err;
@@ -479,13 +509,17 @@ static double regret_of(const r1_model *model)
             }
             r1_sample sample = {.item = item};
             r1_result res;
-            R1_ASSERT_OK(r1_session_run(s, &(r1_batch){.sample = &sample, .n_sample = 1}, &res, &err), &err);
+            R1_ASSERT_OK(
+                r1_session_run(s, &(r1_batch){.sample = &sample, .n_sample = 1}, &res, &err), &err);
             uint32_t best = 3;
             for (uint32_t a = 0; a < 5; a++) /* outputs: verdict, entrance, rooms, verdicts */
-                if (maze_permitted(&m3, code, a) && res.logit[2 + a] > res.logit[2 + best]) best = a;
+                if (maze_permitted(&m3, code, a) && res.logit[2 + a] > res.logit[2 + best])
+                    best = a;
             prob[code * 5 + best] = 1;
         }
-        sum += (maze_best(&m3, (uint32_t)level, NULL) - maze_value(&m3, (uint32_t)level, prob, NULL)) / MAZE_LEVELS;
+        sum +=
+            (maze_best(&m3, (uint32_t)level, NULL) - maze_value(&m3, (uint32_t)level, prob, NULL)) /
+            MAZE_LEVELS;
     }
     r1_session_free(s);
     return sum;
@@ -506,8 +540,8 @@ static void each_case(void *ctx, uint64_t id, uint32_t held, uint32_t verdict, b
     t->n++;
 }
 
-/* The file judged on the validating cases earns what the report says, and case by case the same; prices change what is paid, not what
- * is done; a policy that may ask nothing pays nothing. */
+/* The file judged on the validating cases earns what the report says, and case by case the same;
+ * prices change what is paid, not what is done; a policy that may ask nothing pays nothing. */
 static void check_judged(const r1_model *m, const r1_reinforce_opts *o, const r1_policy_eval *said)
 {
     r1_err err;
@@ -515,10 +549,16 @@ static void check_judged(const r1_model *m, const r1_reinforce_opts *o, const r1
     tally sum = {0};
     double twice[R1_ITEMS_MAX];
     for (uint32_t i = 0; i <= m3.n_room; i++) twice[i] = 2 * costs[i];
-    r1_policy_judge_opts j = {
-        .data = o->valid, .n_data = 1, .cost = costs, .door = doors, .given = 1, .each = each_case, .ctx = &sum};
+    r1_policy_judge_opts j = {.data = o->valid,
+                              .n_data = 1,
+                              .cost = costs,
+                              .door = doors,
+                              .given = 1,
+                              .each = each_case,
+                              .ctx = &sum};
     R1_ASSERT_OK(r1_policy_judge(m, &j, &e, &err), &err);
-    CU_ASSERT(e.reward == said->reward && e.right == said->right && e.cost == said->cost && e.n == said->n);
+    CU_ASSERT(e.reward == said->reward && e.right == said->right && e.cost == said->cost &&
+              e.n == said->n);
     CU_ASSERT_EQUAL(sum.n, e.n);
     CU_ASSERT_DOUBLE_EQUAL(sum.reward / (double)sum.n, e.reward, 1e-9);
     CU_ASSERT_DOUBLE_EQUAL(sum.right / (double)sum.n, e.right, 1e-9);
@@ -534,9 +574,10 @@ static void check_judged(const r1_model *m, const r1_reinforce_opts *o, const r1
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "worth"));
 }
 
-/* The unbiased variant comes close to the best policy, measured exactly through a session over the written file. GRPO divides by the
- * deviation, so where all traces of a case are right their costs weigh as much as a wrong verdict elsewhere: it asks too little and is
- * held to a quarter of the way. */
+/* The unbiased variant comes close to the best policy, measured exactly through a session over
+ * the written file. GRPO divides by the deviation, so where all traces of a case are right their
+ * costs weigh as much as a wrong verdict elsewhere: it asks too little and is held to a quarter
+ * of the way. */
 static void test_reinforce_learns(void)
 {
 #ifdef __SANITIZE_THREAD__
@@ -563,19 +604,21 @@ static void test_reinforce_learns(void)
         R1_ASSERT_OK(r1_reinforce(&o, &rep, &err), &err);
         R1_ASSERT_OK(r1_model_open(&m, out, &err), &err);
         double regret = regret_of(m), guess = 0;
-        for (uint32_t l = 0; l < MAZE_LEVELS; l++) guess += (maze_best(&m3, l, NULL) - 0.5) / MAZE_LEVELS;
-        printf("variant %d: regret %.4f, of guessing %.4f, unseen cases earn %.4f ", v, regret, guess,
-               rep.valid.reward);
+        for (uint32_t l = 0; l < MAZE_LEVELS; l++)
+            guess += (maze_best(&m3, l, NULL) - 0.5) / MAZE_LEVELS;
+        printf("variant %d: regret %.4f, of guessing %.4f, unseen cases earn %.4f ", v, regret,
+               guess, rep.valid.reward);
         CU_ASSERT(regret < (v ? 0.1 : 0.75) * guess);
         check_judged(m, &o, &rep.valid);
         r1_model_free(m);
     }
 }
 
-/* ---- the reward model ------------------------------------------------------------------------------------- */
+/* ---- the reward model ------------------------------------------------------------------------ */
 
 /* Ranking and contrast as they are defined, from probabilities. */
-static double plain_contrast(const double *s, const bool *right, size_t n, double contrast, double t)
+static double plain_contrast(const double *s, const bool *right, size_t n, double contrast,
+                             double t)
 {
     double pairs = 0, ranking = 0, info = 0, n_right = 0;
     for (size_t i = 0; i < n; i++) {
@@ -607,7 +650,8 @@ static void test_contrast(void)
             right[i] = r1_rng_below(&rng, 2);
         }
         double loss = r1_contrast_loss(s, right, n, contrast, t, scale, grad);
-        CU_ASSERT_DOUBLE_EQUAL(loss, plain_contrast(s, right, n, contrast, t), 1e-10 * (1 + fabs(loss)));
+        CU_ASSERT_DOUBLE_EQUAL(loss, plain_contrast(s, right, n, contrast, t),
+                               1e-10 * (1 + fabs(loss)));
         for (size_t i = 0; i < n; i++) {
             double x = s[i];
             s[i] = x + 1e-5;
@@ -640,7 +684,8 @@ static void reinforce_end_case(bayes *b)
     b->n = 0;
 }
 
-static void reinforce_each_trace(void *ctx, uint64_t id, uint32_t held, uint32_t verdict, bool right, double worth)
+static void reinforce_each_trace(void *ctx, uint64_t id, uint32_t held, uint32_t verdict,
+                                 bool right, double worth)
 {
     bayes *b = ctx;
     r1_item item[4];
@@ -654,7 +699,8 @@ static void reinforce_each_trace(void *ctx, uint64_t id, uint32_t held, uint32_t
     for (uint32_t i = 0; i < 3; i++) signs |= (uint32_t)item[1 + i].cat[0] << i;
     for (int y = 0; y < 2; y++)
         for (int z = 0; z < 2; z++)
-            w[y] += maze_weight(&m3, (uint32_t)item[0].cat[0], reinforce_code_of(&m3, held >> 1, signs), y, z);
+            w[y] += maze_weight(&m3, (uint32_t)item[0].cat[0],
+                                reinforce_code_of(&m3, held >> 1, signs), y, z);
     b->belief[b->n] = w[verdict] / (w[0] + w[1]);
     b->worth_error += fabs(worth - b->belief[b->n]);
     b->right[b->n++] = right;
@@ -673,7 +719,8 @@ static r1_reward_opts reward_options(const char *description)
                             .seed = 5};
 }
 
-/* On unseen cases it orders right and wrong traces about as well as Bayes' rule with the maze in hand, and says probabilities near his. */
+/* On unseen cases it orders right and wrong traces about as well as Bayes' rule with the maze in
+ * hand, and says probabilities near his. */
 static void test_reward(void)
 {
 #ifdef __SANITIZE_THREAD__
@@ -696,8 +743,8 @@ static void test_reward(void)
     reinforce_end_case(&b);
     r1_shard_close(b.shard);
     double belief = b.ordered / b.pairs, off = b.worth_error / (double)rep.n_trace;
-    printf("agreement %.4f, of Bayes %.4f, auc %.4f, ece %.4f, off Bayes by %.4f ", rep.agreement, belief, rep.auc,
-           rep.ece, off);
+    printf("agreement %.4f, of Bayes %.4f, auc %.4f, ece %.4f, off Bayes by %.4f ", rep.agreement,
+           belief, rep.auc, rep.ece, off);
     CU_ASSERT((double)rep.n_pair == b.pairs && rep.n_pair > 5000);
     CU_ASSERT(rep.agreement > belief - 0.03 && belief > 0.6);
     CU_ASSERT(off < 0.1);
@@ -763,7 +810,8 @@ static size_t reinforce_watched(const char *path, double *loss, size_t cap)
     return n;
 }
 
-/* Pushed too hard it stops `patience` validations after its best one, and what it writes are the weights of that step. */
+/* Pushed too hard it stops `patience` validations after its best one, and what it writes are the
+ * weights of that step. */
 static void test_reward_stops(void)
 {
     enum { EVERY = 4, PATIENCE = 2 };
@@ -805,7 +853,7 @@ static void test_reward_stops(void)
     r1_model_free(then);
 }
 
-/* ---- curriculum and bad input ------------------------------------------------------------------------------ */
+/* ---- curriculum and bad input ---------------------------------------------------------------- */
 
 static void test_curriculum(void)
 {
@@ -834,7 +882,9 @@ static void test_curriculum(void)
         CU_ASSERT(strncmp(err.msg, "curriculum", 10) == 0);
     }
     for (int sign = 0; sign < 2; sign++) {
-        R1_ASSERT_OK(r1_curriculum_new(&c, sign ? "-entrance.level:root:0.25:0.5" : "entrance.level:linear:0.25:0.5",
+        R1_ASSERT_OK(r1_curriculum_new(&c,
+                                       sign ? "-entrance.level:root:0.25:0.5"
+                                            : "entrance.level:linear:0.25:0.5",
                                        false, desc, &d, &err),
                      &err);
         int32_t before = sign ? 9 : -9;
@@ -888,8 +938,10 @@ static void test_reinforce_refused(void)
 }
 
 R1_TEST_MAIN("reinforce", {"advantages", test_advantages}, {"policy loss", test_policy_loss},
-             {"best policy", test_best}, {"value of a policy", test_value}, {"traces", test_rollout},
-             {"gradient of the weights", test_weight_gradient}, {"curriculum", test_curriculum},
-             {"refused", test_reinforce_refused}, {"resume", test_reinforce_resume}, {"learns", test_reinforce_learns}, {"contrast", test_contrast},
-             {"reward model", test_reward}, {"reward model resumes", test_reward_resume},
+             {"best policy", test_best}, {"value of a policy", test_value},
+             {"traces", test_rollout}, {"gradient of the weights", test_weight_gradient},
+             {"curriculum", test_curriculum}, {"refused", test_reinforce_refused},
+             {"resume", test_reinforce_resume}, {"learns", test_reinforce_learns},
+             {"contrast", test_contrast}, {"reward model", test_reward},
+             {"reward model resumes", test_reward_resume},
              {"reward model stops", test_reward_stops})

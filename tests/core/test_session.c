@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_session.c - scoring: the same bits whatever the batch, the session or the source of memory; the trace adds up
- * exactly; no allocation once it runs; bad samples are refused with a message; working memory by its rules; one model under many
- * threads; backends of the caller's own. */
+/* test_session.c - scoring: the same bits whatever the batch, the session or the source of
+ * memory; the trace adds up exactly; no allocation once it runs; bad samples are refused with a
+ * message; working memory by its rules; one model under many threads; backends of the caller's
+ * own. */
 #include "core/alloc_count.h"
+#include "core/toy.h"
 #include "infer/session.h"
 #include "memory/pool.h"
 #include "r1_backend.h"
-#include "support/r1_test.h"
 #include "r1_train.h"
-#include "core/toy.h"
+#include "support/r1_test.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -49,7 +50,8 @@ static void test_session_run(r1_session *s, const r1_batch *b, r1_result *res)
     R1_ASSERT_OK(r1_session_run(s, b, res, &err), &err);
 }
 
-/* All at once, one by one, in odd pieces, in another order, with a cold and a warm text cache: the same bits. */
+/* All at once, one by one, in odd pieces, in another order, with a cold and a warm text cache:
+ * the same bits. */
 static void test_same_answer(void)
 {
     session_setup();
@@ -76,7 +78,8 @@ static void test_same_answer(void)
     b.n_sample = N - 1;
     test_session_run(big, &b, &res);
     for (size_t i = 0; i < N - 1; i++)
-        CU_ASSERT_EQUAL(memcmp(res.logit + 2 * i, expected[(i * 7 + 3) % N], sizeof expected[0]), 0);
+        CU_ASSERT_EQUAL(memcmp(res.logit + 2 * i, expected[(i * 7 + 3) % N], sizeof expected[0]),
+                        0);
     r1_session_free(big);
     r1_session_free(small);
 }
@@ -105,14 +108,16 @@ static void test_auto(r1_session *f32, const r1_batch *b)
     r1_session_free(s);
 }
 
-/* In 8-bit integers: near f32 but not f32, the same bits in any batch, the trace still adds up; other backends refuse. */
+/* In 8-bit integers: near f32 but not f32, the same bits in any batch, the trace still adds up;
+ * other backends refuse. */
 static void test_session_int8(void)
 {
     session_setup();
     r1_err err;
     r1_sample all[N];
     copy_samples(all);
-    r1_session *f32 = open_session(256, NULL), *big = open_int8(256), *small = open_int8(7), *none = NULL;
+    r1_session *f32 = open_session(256, NULL), *big = open_int8(256), *small = open_int8(7),
+               *none = NULL;
     r1_result res, one;
     r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event};
     float expected[N][2], sum_diff = 0, spread = 0;
@@ -181,7 +186,8 @@ static void test_file_and_reference(void)
     model = first;
 }
 
-/* The parts add up to the verdict exactly; stopping after k items gives the verdict of the first k. */
+/* The parts add up to the verdict exactly; stopping after k items gives the verdict of the first
+ * k. */
 static void test_trace(void)
 {
     session_setup();
@@ -190,7 +196,8 @@ static void test_trace(void)
     r1_session *s = open_session(64, NULL);
     r1_result res;
     float stopped[N][2];
-    r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event, .n_step = 2};
+    r1_batch b = {
+        .sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event, .n_step = 2};
     test_session_run(s, &b, &res);
     CU_ASSERT_EQUAL(res.n_step, 2);
     memcpy(stopped, res.logit, sizeof stopped);
@@ -276,7 +283,8 @@ static void test_session_refusals(void)
         if (k == 4) x.item[2].n_node = 1000, x.item[2].present = true;
         if (k == 5) x.item[0].num = NULL, x.item[0].present = true;
         if (k == 6) x.item[1].n_ref = 1000;
-        r1_batch b = {.sample = &x.sample, .n_sample = 1, .event = data.event, .n_event = data.n_event};
+        r1_batch b = {
+            .sample = &x.sample, .n_sample = 1, .event = data.event, .n_event = data.n_event};
         CU_ASSERT_EQUAL(r1_session_run(s, &b, &res, &err), R1_E_INVAL);
         CU_ASSERT(strlen(err.msg) > 10);
         CU_ASSERT_EQUAL(res.n_sample, 0);
@@ -284,8 +292,9 @@ static void test_session_refusals(void)
     r1_session_free(s);
 }
 
-/* The folded plan against the plain one as its twin, items absent here and there, CAWA's factors on and off: equal but for
- * rounding, and less work. Only the plain session keeps rows of the common space: unit tests of what stands there. */
+/* The folded plan against the plain one as its twin, items absent here and there, CAWA's factors
+ * on and off: equal but for rounding, and less work. Only the plain session keeps rows of the
+ * common space: unit tests of what stands there. */
 static void test_folded(void)
 {
     session_setup();
@@ -297,7 +306,11 @@ static void test_folded(void)
     r1_sample all[N];
     copy_samples(all);
     for (size_t k = 0; k < R1_COUNT(flags); k++) {
-        r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event, .flags = flags[k]};
+        r1_batch b = {.sample = all,
+                      .n_sample = N,
+                      .event = data.event,
+                      .n_event = data.n_event,
+                      .flags = flags[k]};
         r1_result x, y;
         float worst = 0, largest = 0;
         test_session_run(folded, &b, &x);
@@ -306,7 +319,8 @@ static void test_folded(void)
             worst = fmaxf(worst, fabsf(x.logit[i] - y.logit[i]));
             largest = fmaxf(largest, fabsf(y.logit[i]));
         }
-        if (!(worst < 1e-4f)) fprintf(stderr, "folded and plain logits differ by %g\n", (double)worst);
+        if (!(worst < 1e-4f))
+            fprintf(stderr, "folded and plain logits differ by %g\n", (double)worst);
         CU_ASSERT_TRUE(worst < 1e-4f); /* f32 sums of some hundred terms of size 1 */
         CU_ASSERT_TRUE(largest > 0.05f);
     }
@@ -319,8 +333,9 @@ static void test_folded(void)
     r1_session_free(plain);
 }
 
-/* The trunk's factor per key and its output gate, described and carried by a file: the folded plan agrees with the plain one; beta = 0
- * and the switch of the context factors both leave the very scores that neither of them touches. */
+/* The trunk's factor per key and its output gate, described and carried by a file: the folded
+ * plan agrees with the plain one; beta = 0 and the switch of the context factors both leave the
+ * very scores that neither of them touches. */
 static void test_described_controls(void)
 {
     session_setup();
@@ -329,8 +344,8 @@ static void test_described_controls(void)
     size_t cap = strlen(toy_description) + 100;
     char path[300], *text = calloc(cap, 1);
     const char *at = strstr(toy_description, from);
-    snprintf(text, cap, "%.*s\"cawa_rank\": 3, \"output_gate\": true, %s", (int)(at - toy_description), toy_description,
-             at);
+    snprintf(text, cap, "%.*s\"cawa_rank\": 3, \"output_gate\": true, %s",
+             (int)(at - toy_description), toy_description, at);
     r1_model *made, *m;
     snprintf(path, sizeof path, "%s/controls.gguf", r1_test_tmpdir());
     R1_ASSERT_OK(r1_model_new(&made, text, 4, &err), &err);
@@ -341,7 +356,9 @@ static void test_described_controls(void)
         r1_session *s;
         r1_result res;
         R1_ASSERT_OK(r1_model_set_beta(m, k == 2 ? 0 : 0.9f, &err), &err);
-        R1_ASSERT_OK(r1_session_new(&s, m, &(r1_session_opts){.n_sample_max = N, .aligned = k == 0}, &err), &err);
+        R1_ASSERT_OK(
+            r1_session_new(&s, m, &(r1_session_opts){.n_sample_max = N, .aligned = k == 0}, &err),
+            &err);
         r1_sample all[N];
         copy_samples(all);
         r1_batch b = {.sample = all, .n_sample = N, .event = data.event, .n_event = data.n_event};
@@ -360,13 +377,15 @@ static void test_described_controls(void)
     free(text);
 }
 
-/* ---- working memory --------------------------------------------------------------------------------------- */
+/* ---- working memory -------------------------------------------------------------------------- */
 
-static r1_memory *open_memory_in(r1_precision precision, uint32_t quota, size_t bytes, uint32_t n_entity)
+static r1_memory *open_memory_in(r1_precision precision, uint32_t quota, size_t bytes,
+                                 uint32_t n_entity)
 {
     r1_err err;
     r1_memory *mem;
-    r1_memory_opts o = {.bytes_max = bytes, .quota = quota, .n_entity_max = n_entity, .precision = precision};
+    r1_memory_opts o = {
+        .bytes_max = bytes, .quota = quota, .n_entity_max = n_entity, .precision = precision};
     R1_ASSERT_OK(r1_memory_new(&mem, model, &o, &err), &err);
     return mem;
 }
@@ -376,7 +395,8 @@ static r1_memory *open_memory(uint32_t quota, size_t bytes, uint32_t n_entity)
     return open_memory_in(R1_PRECISION_F32, quota, bytes, n_entity);
 }
 
-/* One sample of a stream: its ring as references, then its own entry. Keeps which event each handle was made from. */
+/* One sample of a stream: its ring as references, then its own entry. Keeps which event each
+ * handle was made from. */
 typedef struct {
     r1_sample sample;
     r1_item item[TOY_ITEMS];
@@ -396,8 +416,8 @@ static void stream_one(r1_memory *mem, uint64_t ticket, size_t i, streamed *x)
 }
 
 /* All N through a pool in batches of `step`; step 22 stores the entries of a batch ahead of it. */
-static void run_through(r1_memory *mem, r1_session *s, size_t step, streamed *x, r1_sample *batch, r1_event *events,
-                        float by_pool[][2])
+static void run_through(r1_memory *mem, r1_session *s, size_t step, streamed *x, r1_sample *batch,
+                        r1_event *events, float by_pool[][2])
 {
     r1_err err;
     r1_result res;
@@ -424,8 +444,8 @@ static void run_through(r1_memory *mem, r1_session *s, size_t step, streamed *x,
     }
 }
 
-/* Through the pool, in batches of any size, the scores are those of the same events given inline; so they are when the entries
- * of a batch are stored ahead of it. */
+/* Through the pool, in batches of any size, the scores are those of the same events given
+ * inline; so they are when the entries of a batch are stored ahead of it. */
 static void test_pool_equals_inline(void)
 {
     session_setup();
@@ -482,12 +502,14 @@ static void test_rings(void)
     uint64_t ticket, handle[20], got[20], meta[20], entity[2] = {1, 2};
     r1_memory_counts c;
     R1_ASSERT_OK(r1_memory_begin(mem, &ticket, &err), &err);
-    for (uint64_t i = 0; i < 8; i++) R1_ASSERT_OK(r1_memory_append(mem, ticket, entity, 2, i, &handle[i], &err), &err);
+    for (uint64_t i = 0; i < 8; i++)
+        R1_ASSERT_OK(r1_memory_append(mem, ticket, entity, 2, i, &handle[i], &err), &err);
     R1_ASSERT_OK(r1_memory_pin(mem, 1, handle[0], 1, 0, &err), &err);
     R1_ASSERT_OK(r1_memory_pin(mem, 1, handle[3], 1, 0, &err), &err);
     CU_ASSERT_EQUAL(r1_memory_pin(mem, 1, handle[4], 1, 0, &err), R1_E_NOMEM); /* a quarter of 8 */
     CU_ASSERT_EQUAL(r1_memory_pin(mem, 7, handle[4], 1, 0, &err), R1_E_NOT_FOUND);
-    for (uint64_t i = 8; i < 14; i++) R1_ASSERT_OK(r1_memory_append(mem, ticket, entity, 1, i, &handle[i], &err), &err);
+    for (uint64_t i = 8; i < 14; i++)
+        R1_ASSERT_OK(r1_memory_append(mem, ticket, entity, 1, i, &handle[i], &err), &err);
     CU_ASSERT_EQUAL(r1_memory_ring(mem, 1, got, meta, 20), 8);
     const uint64_t expected[] = {0, 3, 8, 9, 10, 11, 12, 13};
     for (int k = 0; k < 8; k++) CU_ASSERT_EQUAL(meta[k], expected[k]);
@@ -504,7 +526,8 @@ static void test_rings(void)
     r1_memory_free(mem);
 }
 
-/* A full pool goes on for ever; a slot freed while a batch is open is not handed out before that batch has ended. */
+/* A full pool goes on for ever; a slot freed while a batch is open is not handed out before that
+ * batch has ended. */
 static void test_pool_pressure(void)
 {
     session_setup();
@@ -557,7 +580,8 @@ static void test_workers(void)
     for (int threads = 1; threads <= 2; threads++) {
         r1_memory *mem = open_memory(TOY_REFS, 1 << 20, 16);
         for (int k = 0; k < 2; k++)
-            w[k] = (worker){.mem = mem, .first = (size_t)k, .n_batch = N / 5, .out = out[threads - 1]};
+            w[k] =
+                (worker){.mem = mem, .first = (size_t)k, .n_batch = N / 5, .out = out[threads - 1]};
         for (size_t k = 0; k < N / 5; k++) {
             uint64_t ticket;
             R1_ASSERT_OK(r1_memory_begin(mem, &ticket, &err), &err);
@@ -565,7 +589,8 @@ static void test_workers(void)
                 stream_one(mem, ticket, i, &x[i]);
                 batch[i] = x[i].sample;
             }
-            w[0].batch[k] = (r1_batch){.sample = batch + k * 5, .n_sample = 5, .pool = mem, .ticket = ticket};
+            w[0].batch[k] =
+                (r1_batch){.sample = batch + k * 5, .n_sample = 5, .pool = mem, .ticket = ticket};
             w[1].batch[k] = w[0].batch[k];
         }
         pthread_t other;
@@ -589,10 +614,11 @@ static void test_workers(void)
     CU_ASSERT_EQUAL(memcmp(out[0], out[1], sizeof out[0]), 0);
 }
 
-/* ---- one model, many threads ------------------------------------------------------------------------------ */
+/* ---- one model, many threads ----------------------------------------------------------------- */
 
-/* Each thread opens sessions of its own while others run, plain and folded in turn, and scores all samples in pieces of its own
- * size and from a place of its own: the bits are those that one thread gave before. */
+/* Each thread opens sessions of its own while others run, plain and folded in turn, and scores
+ * all samples in pieces of its own size and from a place of its own: the bits are those that one
+ * thread gave before. */
 enum { N_THREAD = 6, N_ROUND = 3 };
 typedef struct {
     size_t number, n_wrong, n_failed;
@@ -609,16 +635,19 @@ static void *session_score_all(void *ctx)
         r1_session *s = NULL;
         r1_result res;
         size_t aligned = (t->number + round) % 2, n = piece[t->number], first = t->number * 20;
-        r1_session_opts o = {.n_sample_max = piece[t->number], .n_text_cache = 16, .aligned = aligned};
+        r1_session_opts o = {
+            .n_sample_max = piece[t->number], .n_text_cache = 16, .aligned = aligned};
         if (r1_session_new(&s, model, &o, NULL) != R1_OK) t->n_failed++;
         for (size_t done = 0; s && done < N;) {
             size_t at = (first + done) % N, now = n < N - at ? n : N - at;
             if (now > N - done) now = N - done;
-            r1_batch b = {.sample = all + at, .n_sample = now, .event = data.event, .n_event = data.n_event};
+            r1_batch b = {
+                .sample = all + at, .n_sample = now, .event = data.event, .n_event = data.n_event};
             if (r1_session_run(s, &b, &res, NULL) != R1_OK)
                 t->n_failed++;
             else
-                t->n_wrong += memcmp(res.logit, t->expected[aligned][at], now * sizeof t->expected[0][0]) != 0;
+                t->n_wrong += memcmp(res.logit, t->expected[aligned][at],
+                                     now * sizeof t->expected[0][0]) != 0;
             done += now;
         }
         r1_session_free(s);
@@ -652,16 +681,18 @@ static void test_session_threads(void)
     for (size_t i = 0; i < N_THREAD; i++) {
         pthread_join(thread[i], NULL);
         if (t[i].n_failed + t[i].n_wrong)
-            fprintf(stderr, "thread %zu: %zu runs failed, %zu gave other bits\n", i, t[i].n_failed, t[i].n_wrong);
+            fprintf(stderr, "thread %zu: %zu runs failed, %zu gave other bits\n", i, t[i].n_failed,
+                    t[i].n_wrong);
         CU_ASSERT_EQUAL(t[i].n_failed, 0);
         CU_ASSERT_EQUAL(t[i].n_wrong, 0);
     }
 }
 
-/* ---- a device with memory of its own ---------------------------------------------------------------------- */
+/* ---- a device with memory of its own --------------------------------------------------------- */
 
-/* The CPU's functions over other memory; every third op is "not supported", so that the plan's copies are exercised. A
- * pointer of the host in an op, or of the device in a fallback, would read other values. */
+/* The CPU's functions over other memory; every third op is "not supported", so that the plan's
+ * copies are exercised. A pointer of the host in an op, or of the device in a fallback, would
+ * read other values. */
 static unsigned device_calls;
 
 static r1_status device_buffer(void **p, size_t bytes, r1_err *err)
@@ -731,7 +762,7 @@ static void test_device(void)
     r1_session_free(apart);
 }
 
-/* ---- a backend of the caller's own ------------------------------------------------------------------------ */
+/* ---- a backend of the caller's own ----------------------------------------------------------- */
 
 static atomic_uint own_calls;
 static r1_status own_linear(r1_stream *stream, const r1_op_args *a, r1_err *err)
@@ -754,15 +785,22 @@ static void test_register_refusals(void)
     static const struct {
         const char *name;
         size_t at;
-    } needed[] = {
-        {"devices", offsetof(r1_backend, devices)},         {"device_text", offsetof(r1_backend, device_text)},
-        {"buffer_new", offsetof(r1_backend, buffer_new)},   {"buffer_free", offsetof(r1_backend, buffer_free)},
-        {"upload", offsetof(r1_backend, upload)},           {"download", offsetof(r1_backend, download)},
-        {"stream_new", offsetof(r1_backend, stream_new)},   {"stream_free", offsetof(r1_backend, stream_free)},
-        {"stream_sync", offsetof(r1_backend, stream_sync)}, {"event_new", offsetof(r1_backend, event_new)},
-        {"event_free", offsetof(r1_backend, event_free)},   {"event_record", offsetof(r1_backend, event_record)},
-        {"event_wait", offsetof(r1_backend, event_wait)},   {"pack", offsetof(r1_backend, pack)},
-        {"packed_free", offsetof(r1_backend, packed_free)}, {"supports", offsetof(r1_backend, supports)}};
+    } needed[] = {{"devices", offsetof(r1_backend, devices)},
+                  {"device_text", offsetof(r1_backend, device_text)},
+                  {"buffer_new", offsetof(r1_backend, buffer_new)},
+                  {"buffer_free", offsetof(r1_backend, buffer_free)},
+                  {"upload", offsetof(r1_backend, upload)},
+                  {"download", offsetof(r1_backend, download)},
+                  {"stream_new", offsetof(r1_backend, stream_new)},
+                  {"stream_free", offsetof(r1_backend, stream_free)},
+                  {"stream_sync", offsetof(r1_backend, stream_sync)},
+                  {"event_new", offsetof(r1_backend, event_new)},
+                  {"event_free", offsetof(r1_backend, event_free)},
+                  {"event_record", offsetof(r1_backend, event_record)},
+                  {"event_wait", offsetof(r1_backend, event_wait)},
+                  {"pack", offsetof(r1_backend, pack)},
+                  {"packed_free", offsetof(r1_backend, packed_free)},
+                  {"supports", offsetof(r1_backend, supports)}};
     static r1_backend b;
     r1_err err;
     session_refuse(NULL, "name");
@@ -796,7 +834,8 @@ static void test_register_refusals(void)
     CU_ASSERT_PTR_NULL(r1_backend_find("lacking", &err));
 }
 
-/* Found by name, it runs the session's ops and gives the CPU's bits; a second table of its name is refused; so is one too many. */
+/* Found by name, it runs the session's ops and gives the CPU's bits; a second table of its name
+ * is refused; so is one too many. */
 static void test_register(void)
 {
     session_setup();
@@ -847,7 +886,8 @@ static r1_status learning_linear(r1_stream *stream, const r1_op_args *a, r1_err 
     return r1_backend_cpu()->backward[R1_OP_LINEAR](stream, a, err);
 }
 
-/* A table with gradients trains, by the name in the environment, and evaluates: the CPU's loss, and calls of its own. */
+/* A table with gradients trains, by the name in the environment, and evaluates: the CPU's loss,
+ * and calls of its own. */
 static void test_register_train(void)
 {
     session_setup();
@@ -874,7 +914,8 @@ static void test_register_train(void)
         own_calls = 0;
         setenv("R1_BACKEND", e.backend, 1);
         R1_ASSERT_OK(r1_trainer_new(&t, &o, &err), &err);
-        for (int step = 0; step < 2; step++) R1_ASSERT_OK(r1_trainer_step(t, &loss[k], &done, &err), &err);
+        for (int step = 0; step < 2; step++)
+            R1_ASSERT_OK(r1_trainer_step(t, &loss[k], &done, &err), &err);
         r1_trainer_free(t);
         CU_ASSERT_EQUAL(own_calls > 0, k == 1);
         own_calls = 0;
@@ -902,11 +943,13 @@ static void test_no_backend(void)
 }
 
 R1_TEST_MAIN("session", {"same input, same answer", test_same_answer}, {"int8", test_session_int8},
-             {"file, reference", test_file_and_reference}, {"trace adds up", test_trace}, {"switches", test_flags},
-             {"folded equals plain", test_folded}, {"described controls", test_described_controls},
+             {"file, reference", test_file_and_reference}, {"trace adds up", test_trace},
+             {"switches", test_flags}, {"folded equals plain", test_folded},
+             {"described controls", test_described_controls},
              {"no allocation", test_session_no_allocation}, {"bad samples", test_session_refusals},
              {"pool equals inline", test_pool_equals_inline}, {"pool of bytes", test_pool_of_bytes},
-             {"rings", test_rings}, {"pool under pressure", test_pool_pressure}, {"two workers", test_workers},
-             {"many threads", test_session_threads}, {"memory apart", test_device}, {"own backend trains", test_register_train},
+             {"rings", test_rings}, {"pool under pressure", test_pool_pressure},
+             {"two workers", test_workers}, {"many threads", test_session_threads},
+             {"memory apart", test_device}, {"own backend trains", test_register_train},
              {"own backend", test_register}, {"tables refused", test_register_refusals},
              {"no backend", test_no_backend})

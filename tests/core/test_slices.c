@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_slices.c - training on several threads: the bits depend on the number of slices alone, in every stage and across a resumption; several slices
- * have the gradient of one; what fails on a worker is reported as if it had failed on the caller; nothing is allocated once a run goes. */
-#include "core/alloc_count.h"
+/* test_slices.c - training on several threads: the bits depend on the number of slices alone, in
+ * every stage and across a resumption; several slices have the gradient of one; what fails on a
+ * worker is reported as if it had failed on the caller; nothing is allocated once a run goes. */
 #include "base/crew.h"
-#include "support/maze.h"
-#include "support/r1_test.h"
+#include "core/alloc_count.h"
 #include "core/runs.h"
 #include "core/toy.h"
+#include "support/maze.h"
+#include "support/r1_test.h"
 #include "train/data.h"
 #include "train/machine.h"
 
@@ -16,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- crew ------------------------------------------------------------------------------------------------- */
+/* ---- crew ------------------------------------------------------------------------------------ */
 
 typedef struct {
     atomic_uint done[40];
@@ -57,9 +58,10 @@ static void test_crew(void)
     CU_ASSERT_EQUAL(r1_crew_new(&c, 1000, 1000, &err), R1_E_INVAL);
 }
 
-/* ---- cuts ------------------------------------------------------------------------------------------------- */
+/* ---- cuts ------------------------------------------------------------------------------------ */
 
-/* Random groups: the slices are the batch, in order; none cuts a group or passes its room, and none is longer than its share and a group. */
+/* Random groups: the slices are the batch, in order; none cuts a group or passes its room, and
+ * none is longer than its share and a group. */
 static void test_cut(void)
 {
     enum { N = 200, GROUP = 9 };
@@ -91,7 +93,7 @@ static void test_cut(void)
     }
 }
 
-/* ---- the toy, with weights and missing labels -------------------------------------------------------------- */
+/* ---- the toy, with weights and missing labels ------------------------------------------------ */
 
 static const char *toy_path[1];
 
@@ -113,10 +115,12 @@ static void write_toy(size_t n, bool alone)
 
 static r1_train_opts finetune_opts(void)
 {
-    return (r1_train_opts){.train = toy_path, .n_train = 1, .seed = 3, .n_batch = 64, .n_epoch = 3, .lr = 4e-3};
+    return (r1_train_opts){
+        .train = toy_path, .n_train = 1, .seed = 3, .n_batch = 64, .n_epoch = 3, .lr = 4e-3};
 }
 
-/* All that a checkpoint holds has the bytes of one thread for 2 and 5, and where one number is followed by another. */
+/* All that a checkpoint holds has the bytes of one thread for 2 and 5, and where one number is
+ * followed by another. */
 static void test_slices_threads(void)
 {
     static const uint32_t threads[] = {2, 5};
@@ -125,7 +129,8 @@ static void test_slices_threads(void)
     const char *whole = r1_test_in_tmp("whole.ck"), *half = r1_test_in_tmp("half.ck"),
                *other = r1_test_in_tmp("other.ck");
     write_toy(192, false);
-    for (int form = 0; form < 3; form++) { /* plain; with a running mean that is validated; rounding to learned steps */
+    for (int form = 0; form < 3;
+         form++) { /* plain; with a running mean that is validated; rounding to learned steps */
         r1_train_opts o = finetune_opts();
         o.n_slice = 4;
         o.n_thread = 1;
@@ -160,10 +165,13 @@ static void test_slices_threads(void)
     CU_ASSERT(strstr(err.msg, "65 slices") != NULL);
 }
 
-/* ---- several slices beside one ----------------------------------------------------------------------------- */
+/* ---- several slices beside one --------------------------------------------------------------- */
 
 /* After one step the first moment is a tenth of the gradient, where nothing is clipped. */
-static float *moment_of(const char *checkpoint, size_t *n) { return run_tensor(checkpoint, "moment1", n); }
+static float *moment_of(const char *checkpoint, size_t *n)
+{
+    return run_tensor(checkpoint, "moment1", n);
+}
 
 /* Sums of a few hundred products in f32, in another order: 1e-5 of the gradient's length. */
 static void same_gradient(const char *a, const char *b)
@@ -176,7 +184,8 @@ static void same_gradient(const char *a, const char *b)
         apart += ((double)x[i] - y[i]) * ((double)x[i] - y[i]);
         length += (double)x[i] * x[i];
     }
-    if (sqrt(apart) > 1e-5 * sqrt(length)) printf("gradients %g apart, length %g\n", sqrt(apart), sqrt(length));
+    if (sqrt(apart) > 1e-5 * sqrt(length))
+        printf("gradients %g apart, length %g\n", sqrt(apart), sqrt(length));
     CU_ASSERT(length > 0 && sqrt(apart) <= 1e-5 * sqrt(length));
     free(x);
     free(y);
@@ -184,10 +193,12 @@ static void same_gradient(const char *a, const char *b)
 
 static r1_pretrain_opts pretrain_opts(void)
 {
-    return (r1_pretrain_opts){.train = toy_path, .n_train = 1, .seed = 3, .n_batch = 64, .n_epoch = 2};
+    return (r1_pretrain_opts){
+        .train = toy_path, .n_train = 1, .seed = 3, .n_batch = 64, .n_epoch = 2};
 }
 
-/* Weights, missing labels, rank groups of four, batches that no number of slices divides, more slices than fit. */
+/* Weights, missing labels, rank groups of four, batches that no number of slices divides, more
+ * slices than fit. */
 static void test_oracle(void)
 {
     static const uint32_t slices[] = {2, 7, 64};
@@ -243,7 +254,7 @@ static void test_slices_pretrain(void)
     CU_ASSERT_EQUAL(r1_pretrainer_new(&t, &o, &err), R1_E_INVAL);
 }
 
-/* ---- evidence ---------------------------------------------------------------------------------------------- */
+/* ---- evidence -------------------------------------------------------------------------------- */
 
 /* The reward model and the policy that reads it. */
 static void test_evidence(void)
@@ -307,12 +318,16 @@ static void test_evidence(void)
     }
 }
 
-/* ---- failures ---------------------------------------------------------------------------------------------- */
+/* ---- failures -------------------------------------------------------------------------------- */
 
-static r1_status fill_job(void *ctx, uint32_t k, r1_err *err) { return r1_machine_fill(ctx, k, err); }
+static r1_status fill_job(void *ctx, uint32_t k, r1_err *err)
+{
+    return r1_machine_fill(ctx, k, err);
+}
 static r1_event slices_toy_event(void *ctx, uint64_t i) { return ((const toy *)ctx)->event[i]; }
 
-/* Samples that cannot be packed, in two slices: the first one's error comes, from any number of threads. */
+/* Samples that cannot be packed, in two slices: the first one's error comes, from any number of
+ * threads. */
 static void test_bad_sample(void)
 {
     enum { N = 80 };
@@ -330,7 +345,11 @@ static void test_bad_sample(void)
         r1_machine w;
         R1_ASSERT_OK(r1_crew_new(&c, n_thread, 4, &err), &err);
         R1_ASSERT_OK(r1_machine_new(&w, m, c, 4, N, 1, &err), &err);
-        r1_pack_source src = {.sample = s, .n_sample = N, .event = slices_toy_event, .event_ctx = &t, .n_event = t.n_event};
+        r1_pack_source src = {.sample = s,
+                              .n_sample = N,
+                              .event = slices_toy_event,
+                              .event_ctx = &t,
+                              .n_event = t.n_event};
         r1_machine_cut(&w, &src);
         for (int round = 0; round < 20; round++) {
             CU_ASSERT_EQUAL(r1_machine_each(&w, fill_job, &w, &err), R1_E_INVAL);
@@ -343,7 +362,8 @@ static void test_bad_sample(void)
     toy_free(&t);
 }
 
-/* A loss that is no number ends the run at the same step with the same words, and no update is made of it. */
+/* A loss that is no number ends the run at the same step with the same words, and no update is
+ * made of it. */
 static void test_bad_loss(void)
 {
     char first[384] = "";
@@ -368,7 +388,8 @@ static void test_bad_loss(void)
     }
 }
 
-/* On the scalar reference, whose ops allocate nothing either (oneDNN's products do): steps inside of an epoch. */
+/* On the scalar reference, whose ops allocate nothing either (oneDNN's products do): steps
+ * inside of an epoch. */
 static void test_slices_no_allocation(void)
 {
 #ifdef COUNTING
@@ -394,6 +415,8 @@ static void test_slices_no_allocation(void)
 #endif
 }
 
-R1_TEST_MAIN("slices", {"crew", test_crew}, {"cut", test_cut}, {"threads give the same bits", test_slices_threads},
-             {"slices beside one", test_oracle}, {"pretraining", test_slices_pretrain}, {"evidence", test_evidence},
-             {"bad sample", test_bad_sample}, {"bad loss", test_bad_loss}, {"no allocation", test_slices_no_allocation})
+R1_TEST_MAIN("slices", {"crew", test_crew}, {"cut", test_cut},
+             {"threads give the same bits", test_slices_threads},
+             {"slices beside one", test_oracle}, {"pretraining", test_slices_pretrain},
+             {"evidence", test_evidence}, {"bad sample", test_bad_sample},
+             {"bad loss", test_bad_loss}, {"no allocation", test_slices_no_allocation})

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_train.c - the toy task end to end: learned, needs every item, resumes to the bit, shards survive damage. */
+/* test_train.c - the toy task end to end: learned, needs every item, resumes to the bit, shards
+ * survive damage. */
+#include "core/runs.h"
+#include "core/toy.h"
 #include "file/gguf.h"
 #include "model/model.h"
 #include "r1_reinforce.h"
-#include "support/r1_test.h"
 #include "r1_train.h"
-#include "core/runs.h"
-#include "core/toy.h"
+#include "support/r1_test.h"
 #include "train/isotonic.h"
 #include "train/score_metrics.h"
 
@@ -36,7 +37,8 @@ static r1_train_opts train_options(void)
     static const char *train[1], *valid[1];
     train[0] = train_path;
     valid[0] = valid_path;
-    return (r1_train_opts){.train = train, .n_train = 1, .valid = valid, .n_valid = 1, .seed = 3, .n_batch = 128};
+    return (r1_train_opts){
+        .train = train, .n_train = 1, .valid = valid, .n_valid = 1, .seed = 3, .n_batch = 128};
 }
 
 static double auc_without(const char *model, uint32_t items_off, uint32_t n_step)
@@ -69,20 +71,22 @@ static void test_train_learns(void)
     o.n_epoch = 8;
     o.lr = 4e-3;
     R1_ASSERT_OK(r1_train(&o, &rep, &err), &err);
-    printf("toy: auc %.4f ap %.4f loss %.4f ece %.4f top1 of order, %.0f samples/s, %.1f s ", rep.valid.auc,
-           rep.valid.ap, rep.valid.loss, rep.valid.ece, rep.samples_s, rep.seconds);
+    printf("toy: auc %.4f ap %.4f loss %.4f ece %.4f top1 of order, %.0f samples/s, %.1f s ",
+           rep.valid.auc, rep.valid.ap, rep.valid.loss, rep.valid.ece, rep.samples_s, rep.seconds);
     CU_ASSERT(rep.valid.auc > 0.93);
     for (uint32_t i = 0; i < TOY_ITEMS; i++) {
         double without = auc_without(out, 1u << i, 0);
         printf(" -%u %.3f", i, without);
         CU_ASSERT(without < rep.valid.auc - 0.02);
     }
-    double one = auc_without(out, 0, 1), two = auc_without(out, 0, 2), four = auc_without(out, 0, 4);
+    double one = auc_without(out, 0, 1), two = auc_without(out, 0, 2),
+           four = auc_without(out, 0, 4);
     printf(" steps 1 %.3f 2 %.3f 4 %.3f ", one, two, four);
     CU_ASSERT(one < two && two < four);
 }
 
-/* 20 steps equal 10 steps, a checkpoint, a new process' worth of state, and 10 more: byte by byte, epochs crossed. */
+/* 20 steps equal 10 steps, a checkpoint, a new process' worth of state, and 10 more: byte by
+ * byte, epochs crossed. */
 static void resume_with(double mean_decay, bool int8)
 {
     const char *whole = r1_test_in_tmp("whole.ck"), *half = r1_test_in_tmp("half.ck"),
@@ -106,7 +110,10 @@ static void test_train_resume(void)
 {
     resume_with(0, false);
     resume_with(0.9, false);
-    resume_with(0.9, true); /* the first steps come from the first batch, which a resumed run must not fit again */
+    resume_with(
+        0.9,
+        /* the first steps come from the first batch, which a resumed run must not fit again */
+        true);
 }
 
 /* A tensor of a checkpoint of the trainer as it stands; malloc'ed. */
@@ -118,7 +125,8 @@ static float *train_tensor_of(r1_trainer *t, const char *name, size_t *n)
     return run_tensor(path, name, n);
 }
 
-/* The running mean against a twin in double over the weights of each step; what is not trained stays as it was, bit by bit. */
+/* The running mean against a twin in double over the weights of each step; what is not trained
+ * stays as it was, bit by bit. */
 static void test_mean(void)
 {
     r1_err err;
@@ -187,7 +195,8 @@ static char *train_changed(const char *from, const char *to)
     size_t n = strlen(toy_description) + strlen(to) + 1;
     char *text = malloc(n);
     CU_ASSERT_FATAL(text != NULL);
-    snprintf(text, n, "%.*s%s%s", (int)(at - toy_description), toy_description, to, at + strlen(from));
+    snprintf(text, n, "%.*s%s%s", (int)(at - toy_description), toy_description, to,
+             at + strlen(from));
     return text;
 }
 
@@ -213,8 +222,9 @@ static void check_heads_alone_differ(const r1_model *now, const r1_model *m)
     CU_ASSERT_EQUAL(r1_model_schema_hash(now), now->desc->schema_hash);
 }
 
-/* The policy's stage and the last one start from files of each other's: all but the heads is the file's own before the first step; other
- * widths, other items and learned steps are refused and leave it as it was. */
+/* The policy's stage and the last one start from files of each other's: all but the heads is the
+ * file's own before the first step; other widths, other items and learned steps are refused and
+ * leave it as it was. */
 static void test_other_heads(void)
 {
     r1_err err;
@@ -222,9 +232,11 @@ static void test_other_heads(void)
     const char *single = alone;
     toy cases;
     r1_model *m, *before;
-    char *policy = train_changed("{\"name\":\"risk\",\"kind\":\"binary\"}", "{\"name\":\"act\",\"kind\":\"class\",\"n\":6}"),
+    char *policy = train_changed("{\"name\":\"risk\",\"kind\":\"binary\"}",
+                                 "{\"name\":\"act\",\"kind\":\"class\",\"n\":6}"),
          *wide = train_changed("\"d_ff\":", "\"d_ff\":1"),
-         *items = train_changed("\"kind\":\"table\",\"num\":[\"", "\"kind\":\"table\",\"num\":[\"x");
+         *items =
+             train_changed("\"kind\":\"table\",\"num\":[\"", "\"kind\":\"table\",\"num\":[\"x");
     test_train_write_shards(600);
     snprintf(first, sizeof first, "%s/policy.gguf", r1_test_tmpdir());
     snprintf(alone, sizeof alone, "%s/alone.r1s", r1_test_tmpdir());
@@ -237,7 +249,9 @@ static void test_other_heads(void)
     r1_reinforcer *r;
     R1_ASSERT_OK(
         r1_reinforcer_new(
-            &r, &(r1_reinforce_opts){.train = &single, .n_train = 1, .init = first, .description = policy, .seed = 5},
+            &r,
+            &(r1_reinforce_opts){
+                .train = &single, .n_train = 1, .init = first, .description = policy, .seed = 5},
             &err),
         &err);
     check_heads_alone_differ(r1_reinforcer_model(r), m);
@@ -280,12 +294,14 @@ static float *train_steps_of(const r1_model *m, bool of_weight)
 {
     const r1_plan *p = &m->net.plan;
     for (uint32_t i = 0; i < p->n_call; i++)
-        if (p->call[i].op == R1_OP_LSQ && (p->tensor[p->call[i].v[0].t].space == R1_SPACE_WEIGHT) == of_weight)
+        if (p->call[i].op == R1_OP_LSQ &&
+            (p->tensor[p->call[i].v[0].t].space == R1_SPACE_WEIGHT) == of_weight)
             return r1_model_weight(m, p->call[i].v[1].t);
     return NULL;
 }
 
-/* A session in int8 rounds by the steps of the file, one in f32 does not know them; a step that is none is refused. */
+/* A session in int8 rounds by the steps of the file, one in f32 does not know them; a step that
+ * is none is refused. */
 static void train_check_steps(r1_model *m)
 {
     r1_err err;
@@ -311,8 +327,9 @@ static void train_check_steps(r1_model *m)
     }
 }
 
-/* Quantisation-aware: int8 of the trained model is as good as f32 of the one it started from, the steps have moved, and the file keeps
- * them. Without the option, a model that has steps goes on with them. */
+/* Quantisation-aware: int8 of the trained model is as good as f32 of the one it started from,
+ * the steps have moved, and the file keeps them. Without the option, a model that has steps goes
+ * on with them. */
 static void test_train_int8(void)
 {
     r1_err err;
@@ -373,7 +390,8 @@ static void test_shard(void)
         if (item[0].present) CU_ASSERT_EQUAL(memcmp(item[0].num, x->num, sizeof x->num), 0);
         if (item[1].present) CU_ASSERT_EQUAL(memcmp(item[1].ref, x->ref, x->item[1].n_ref * 8), 0);
         if (item[2].present) CU_ASSERT_EQUAL(memcmp(item[2].dst, x->dst, x->item[2].n_edge * 4), 0);
-        if (item[3].present) CU_ASSERT_EQUAL(memcmp(item[3].text, x->text, x->item[3].text_bytes), 0);
+        if (item[3].present)
+            CU_ASSERT_EQUAL(memcmp(item[3].text, x->text, x->item[3].text_bytes), 0);
     }
     r1_shard_close(s);
     R1_ASSERT_OK(r1_file_read(path, 1 << 28, &data, &len, &err), &err);
@@ -401,11 +419,12 @@ static void test_metrics(void)
     CU_ASSERT(isnan(r1_metric_auc(score, label, 1)));
 }
 
-/* ---- isotonic calibration ---------------------------------------------------------------------------------- */
+/* ---- isotonic calibration -------------------------------------------------------------------- */
 
 enum { FEW = 8 };
 
-/* Least weighted squared error of a rising function, by trying every way to cut the distinct scores into runs. */
+/* Least weighted squared error of a rising function, by trying every way to cut the distinct
+ * scores into runs. */
 static double least_error(const float *score, const float *label, const float *weight, size_t n)
 {
     float at[FEW];
@@ -418,7 +437,8 @@ static double least_error(const float *score, const float *label, const float *w
         at[k] = score[i];
     }
     double best = INFINITY;
-    for (unsigned cuts = 0; cuts < 1u << (distinct - 1); cuts++) { /* bit k: a run ends after distinct score k */
+    for (unsigned cuts = 0; cuts < 1u << (distinct - 1);
+         cuts++) { /* bit k: a run ends after distinct score k */
         double error = 0, before = -INFINITY;
         for (size_t from = 0, to; from < distinct; from = to) {
             double sum = 0, mass = 0, square = 0;
@@ -457,7 +477,8 @@ static void test_isotonic_blocks(void)
         R1_ASSERT_OK(r1_isotonic_blocks(score, label, weight, n, block, &n_block, &err), &err);
         double error = 0;
         for (size_t k = 0; k < n_block; k++) {
-            CU_ASSERT(k == 0 || (block[k].value > block[k - 1].value && block[k].low > block[k - 1].high));
+            CU_ASSERT(k == 0 ||
+                      (block[k].value > block[k - 1].value && block[k].low > block[k - 1].high));
             for (size_t i = 0; i < n; i++)
                 if (score[i] >= (float)block[k].low && score[i] <= (float)block[k].high)
                     error += (double)weight[i] * pow((double)label[i] - block[k].value, 2);
@@ -466,8 +487,8 @@ static void test_isotonic_blocks(void)
     }
 }
 
-/* Of many scores: knots rise and are finite whatever the number of blocks; a model takes them, and gives back through a file what it had; a rising map
- * never lets two scores change places. */
+/* Of many scores: knots rise and are finite whatever the number of blocks; a model takes them,
+ * and gives back through a file what it had; a rising map never lets two scores change places. */
 static void test_isotonic_map(void)
 {
     enum { MANY = 30000 };
@@ -518,14 +539,16 @@ static void test_isotonic_map(void)
     CU_ASSERT_EQUAL(r1_model_set_isotonic(m, 0, (r1_isotonic){2, flat, good}, &err), R1_E_INVAL);
     CU_ASSERT_EQUAL(r1_model_set_isotonic(m, 0, (r1_isotonic){2, good, flat}, &err), R1_E_INVAL);
     CU_ASSERT_EQUAL(r1_model_set_isotonic(m, 0, (r1_isotonic){2, good, bad}, &err), R1_E_INVAL);
-    CU_ASSERT_EQUAL(r1_model_set_isotonic(m, 1, (r1_isotonic){2, good, good}, &err), R1_E_INVAL); /* a rank head */
+    CU_ASSERT_EQUAL(r1_model_set_isotonic(m, 1, (r1_isotonic){2, good, good}, &err),
+                    R1_E_INVAL); /* a rank head */
     r1_model_free(m);
     r1_model_free(again);
     free(score);
     free(block);
 }
 
-/* The same weights with both calibrations: the map changes probabilities and no order, and a session's trace still adds up. */
+/* The same weights with both calibrations: the map changes probabilities and no order, and a
+ * session's trace still adds up. */
 static void test_isotonic_training(void)
 {
     r1_err err;
@@ -539,8 +562,8 @@ static void test_isotonic_training(void)
     o.isotonic = true;
     o.out = out;
     R1_ASSERT_OK(r1_train(&o, &mapped, &err), &err);
-    printf("ece %.4f raw, %.4f scaled (crossed %.4f), %.4f mapped (crossed %.4f) ", plain.raw.ece, plain.valid.ece,
-           plain.ece_crossed, mapped.valid.ece, mapped.ece_crossed);
+    printf("ece %.4f raw, %.4f scaled (crossed %.4f), %.4f mapped (crossed %.4f) ", plain.raw.ece,
+           plain.valid.ece, plain.ece_crossed, mapped.valid.ece, mapped.ece_crossed);
     CU_ASSERT_DOUBLE_EQUAL(mapped.valid.auc, plain.valid.auc, 1e-4);
     CU_ASSERT(mapped.valid.ece < plain.valid.ece + 0.005);
     CU_ASSERT(isfinite(mapped.ece_crossed) && mapped.ece_crossed >= 0);
@@ -558,7 +581,8 @@ static void test_isotonic_training(void)
     R1_ASSERT_OK(r1_session_run(s, &b, &res, &err), &err);
     for (size_t i = 0; i < 40; i++) {
         double sum = 0;
-        for (size_t p = 0; p <= res.n_step; p++) sum += res.trace[(i * (res.n_step + 1) + p) * res.n_output];
+        for (size_t p = 0; p <= res.n_step; p++)
+            sum += res.trace[(i * (res.n_step + 1) + p) * res.n_output];
         CU_ASSERT_EQUAL((float)sum, res.logit[i * res.n_output]);
     }
     r1_session_free(s);
@@ -577,15 +601,18 @@ static void test_weighted_ece(void)
         label[i] = (float)r1_rng_below(&r, 2);
         whole[i] = 3;
     }
-    CU_ASSERT_DOUBLE_EQUAL(r1_metric_ece(logit, label, whole, 600), r1_metric_ece(logit, label, NULL, 600), 1e-9);
+    CU_ASSERT_DOUBLE_EQUAL(r1_metric_ece(logit, label, whole, 600),
+                           r1_metric_ece(logit, label, NULL, 600), 1e-9);
     /* one bin's worth of equal scores: the weighted share of positives against the probability */
-    for (size_t i = 0; i < 600; i++) logit[i] = 0, label[i] = i % 2 ? 1.0f : 0.0f, whole[i] = i % 2 ? 1.0f : 3.0f;
+    for (size_t i = 0; i < 600; i++)
+        logit[i] = 0, label[i] = i % 2 ? 1.0f : 0.0f, whole[i] = i % 2 ? 1.0f : 3.0f;
     double ece = r1_metric_ece(logit, label, whole, 600);
     CU_ASSERT(ece > 0.2 && ece < 0.5);
 }
 
-R1_TEST_MAIN("train", {"metrics", test_metrics}, {"shard", test_shard}, {"resume", test_train_resume},
-             {"running mean", test_mean}, {"finetune", test_finetune}, {"other heads", test_other_heads},
-             {"for int8", test_train_int8}, {"isotonic blocks", test_isotonic_blocks}, {"isotonic map", test_isotonic_map},
-             {"isotonic training", test_isotonic_training}, {"ece by weight", test_weighted_ece},
-             {"toy task", test_train_learns})
+R1_TEST_MAIN("train", {"metrics", test_metrics}, {"shard", test_shard},
+             {"resume", test_train_resume}, {"running mean", test_mean},
+             {"finetune", test_finetune}, {"other heads", test_other_heads},
+             {"for int8", test_train_int8}, {"isotonic blocks", test_isotonic_blocks},
+             {"isotonic map", test_isotonic_map}, {"isotonic training", test_isotonic_training},
+             {"ece by weight", test_weighted_ece}, {"toy task", test_train_learns})

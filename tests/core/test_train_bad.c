@@ -3,8 +3,8 @@
 #include "model/model.h"
 #include "r1_session.h"
 #include "r1_shard.h"
-#include "support/r1_test.h"
 #include "r1_train.h"
+#include "support/r1_test.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -16,19 +16,26 @@
 
 enum { N = 400 };
 
-/* Columns that vary, that never do, that are never known, that are known once; a text that is always empty; items that no sample has. */
+/* Columns that vary, that never do, that are never known, that are known once; a text that is
+ * always empty; items that no sample has. */
 static const char description[] =
-    "{\"name\":\"poor\",\"d_align\":16,\"d_model\":8,\"n_layer\":1,\"n_head\":2,\"n_head_cross\":2,\"d_ff\":12,"
+    "{\"name\":\"poor\",\"d_align\":16,\"d_model\":8,\"n_layer\":1,\"n_head\":2,\"n_head_cross\":2,"
+    "\"d_ff\":12,"
     "\"event\":{\"num\":[\"e\"],"
-    "\"n_bin\":3,\"hidden\":5,\"d_memory\":4,\"n_head\":2},\"items\":[{\"name\":\"row\",\"kind\":\"table\",\"num\":["
+    "\"n_bin\":3,\"hidden\":5,\"d_memory\":4,\"n_head\":2},\"items\":[{\"name\":\"row\",\"kind\":"
+    "\"table\",\"num\":["
     "\"varies\",\"constant\","
-    "\"missing\",\"once\"],\"cat\":[{\"name\":\"same\",\"n\":3},{\"name\":\"unknown\",\"n\":3}],\"n_bin\":4,\"d_cat\":"
+    "\"missing\",\"once\"],\"cat\":[{\"name\":\"same\",\"n\":3},{\"name\":\"unknown\",\"n\":3}],"
+    "\"n_bin\":4,\"d_cat\":"
     "2,\"hidden\":6},"
-    "{\"name\":\"words\",\"kind\":\"text\",\"n_vocab\":300,\"n_token_max\":8,\"hidden\":8,\"n_layer\":1},"
-    "{\"name\":\"net\",\"kind\":\"graph\",\"node\":[\"f\"],\"edge\":[\"w\"],\"n_node_max\":4,\"n_edge_max\":4,"
+    "{\"name\":\"words\",\"kind\":\"text\",\"n_vocab\":300,\"n_token_max\":8,\"hidden\":8,\"n_"
+    "layer\":1},"
+    "{\"name\":\"net\",\"kind\":\"graph\",\"node\":[\"f\"],\"edge\":[\"w\"],\"n_node_max\":4,\"n_"
+    "edge_max\":4,"
     "\"hidden\":4,\"n_layer\":1},"
     "{\"name\":\"past\",\"kind\":\"memory\",\"query\":\"row\",\"n_ref_max\":4,\"n_bucket\":2},"
-    "{\"name\":\"never\",\"kind\":\"table\",\"num\":[\"x\"],\"n_bin\":3,\"hidden\":4}],\"heads\":[{\"name\":\"h\","
+    "{\"name\":\"never\",\"kind\":\"table\",\"num\":[\"x\"],\"n_bin\":3,\"hidden\":4}],\"heads\":[{"
+    "\"name\":\"h\","
     "\"kind\":\"binary\"}]}";
 
 static char train_path[300], out_path[300];
@@ -63,7 +70,8 @@ static void write_poor(size_t n)
         int32_t cat[2];
         train_bad_fill(item, num, cat, &rng, i == n / 2);
         float label = num[0] > 0;
-        R1_ASSERT_OK(r1_shard_add(w, &(r1_sample){.item = item, .id = i, .label = &label}, &err), &err);
+        R1_ASSERT_OK(r1_shard_add(w, &(r1_sample){.item = item, .id = i, .label = &label}, &err),
+                     &err);
     }
     R1_ASSERT_OK(r1_shard_finish(w, &err), &err);
 }
@@ -83,7 +91,8 @@ static r1_train_opts train_bad_options(void)
                            .seed = 1};
 }
 
-/* What says nothing does no harm: the one column that does is learned, and every score is finite, that of an empty sample too. */
+/* What says nothing does no harm: the one column that does is learned, and every score is
+ * finite, that of an empty sample too. */
 static void test_poor_columns(void)
 {
     r1_err err = {0};
@@ -107,8 +116,10 @@ static void test_poor_columns(void)
         train_bad_fill(item, num, cat, &rng, i == 1);
         if (i == 2) memset(item, 0, sizeof item);
         if (i == 3) num[0] = num[1] = num[3] = INFINITY, cat[0] = 9;
-        R1_ASSERT_OK(r1_session_run(s, &(r1_batch){.sample = &(r1_sample){.item = item}, .n_sample = 1}, &res, &err),
-                     &err);
+        R1_ASSERT_OK(
+            r1_session_run(s, &(r1_batch){.sample = &(r1_sample){.item = item}, .n_sample = 1},
+                           &res, &err),
+            &err);
         CU_ASSERT(isfinite(res.logit[0]) && res.prob[0] >= 0 && res.prob[0] <= 1);
     }
     r1_session_free(s);
@@ -142,8 +153,9 @@ static void train_bad_disk(rlim_t bytes)
     CU_ASSERT_EQUAL(setrlimit(RLIMIT_FSIZE, &l), 0);
 }
 
-/* Full after so many bytes: the error names the file, the one before it is as it was, nothing else is left; with room
- * again the run goes on from it to the bytes of a run that met no obstacle. */
+/* Full after so many bytes: the error names the file, the one before it is as it was, nothing
+ * else is left; with room again the run goes on from it to the bytes of a run that met no
+ * obstacle. */
 static void test_disk_full(void)
 {
     r1_err err = {0};
@@ -169,7 +181,8 @@ static void test_disk_full(void)
     for (rlim_t room = 0; room < n_before; room += n_before / 16 + 1) {
         err.msg[0] = 0;
         train_bad_disk(room);
-        r1_status st = r1_trainer_checkpoint(t, ck, &err), model = r1_model_save(r1_trainer_model(t), out_path, NULL);
+        r1_status st = r1_trainer_checkpoint(t, ck, &err),
+                  model = r1_model_save(r1_trainer_model(t), out_path, NULL);
         train_bad_disk(RLIM_INFINITY);
         CU_ASSERT_EQUAL(st, R1_E_IO);
         CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, ck));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* toy.c - each of four things adds to the logit of the label: a product of two columns, the amounts remembered, whether
- * the ego's edges point outwards, a word in the text. No single item is enough. */
+/* toy.c - each of four things adds to the logit of the label: a product of two columns, the
+ * amounts remembered, whether the ego's edges point outwards, a word in the text. No single item
+ * is enough. */
 #include "core/toy.h"
 
 #include <math.h>
@@ -9,17 +10,22 @@
 #include <string.h>
 
 const char *const toy_description =
-    "{\"name\":\"toy\",\"d_align\":64,\"d_model\":32,\"n_layer\":2,\"n_head\":4,\"n_head_cross\":4,\"d_ff\":48,"
-    "\"event\":{\"num\":[\"amount\"],\"cat\":[{\"name\":\"kind\",\"n\":2}],\"n_bin\":6,\"d_cat\":4,\"hidden\":16,"
+    "{\"name\":\"toy\",\"d_align\":64,\"d_model\":32,\"n_layer\":2,\"n_head\":4,\"n_head_cross\":4,"
+    "\"d_ff\":48,"
+    "\"event\":{\"num\":[\"amount\"],\"cat\":[{\"name\":\"kind\",\"n\":2}],\"n_bin\":6,\"d_cat\":4,"
+    "\"hidden\":16,"
     "\"d_memory\":16,\"n_head\":4},"
-    "\"items\":[{\"name\":\"row\",\"kind\":\"table\",\"num\":[\"a\",\"b\",\"noise\"],\"cat\":[{\"name\":\"c\",\"n\":3}]"
+    "\"items\":[{\"name\":\"row\",\"kind\":\"table\",\"num\":[\"a\",\"b\",\"noise\"],\"cat\":[{"
+    "\"name\":\"c\",\"n\":3}]"
     ","
     "\"n_bin\":6,\"d_cat\":4,\"hidden\":24},"
     "{\"name\":\"history\",\"kind\":\"memory\",\"query\":\"row\",\"n_ref_max\":6,\"n_bucket\":6},"
-    "{\"name\":\"ego\",\"kind\":\"graph\",\"node\":[\"x\"],\"edge\":[\"y\"],\"n_node_max\":8,\"n_edge_max\":12,"
+    "{\"name\":\"ego\",\"kind\":\"graph\",\"node\":[\"x\"],\"edge\":[\"y\"],\"n_node_max\":8,\"n_"
+    "edge_max\":12,"
     "\"hidden\":12,"
     "\"n_layer\":1},"
-    "{\"name\":\"words\",\"kind\":\"text\",\"n_vocab\":320,\"n_token_max\":16,\"hidden\":16,\"n_layer\":1,\"n_head\":2}"
+    "{\"name\":\"words\",\"kind\":\"text\",\"n_vocab\":320,\"n_token_max\":16,\"hidden\":16,\"n_"
+    "layer\":1,\"n_head\":2}"
     "],"
     "\"heads\":[{\"name\":\"risk\",\"kind\":\"binary\"},{\"name\":\"order\",\"kind\":\"rank\"}]}";
 
@@ -48,7 +54,8 @@ static double toy_memory(toy *t, toy_sample *s, r1_rng *r)
 
 static double toy_graph(toy_sample *s, r1_rng *r)
 {
-    uint32_t n_node = 2 + (uint32_t)r1_rng_below(r, TOY_NODES - 1), n_edge = 1 + (uint32_t)r1_rng_below(r, TOY_EDGES);
+    uint32_t n_node = 2 + (uint32_t)r1_rng_below(r, TOY_NODES - 1),
+             n_edge = 1 + (uint32_t)r1_rng_below(r, TOY_EDGES);
     bool out = r1_rng_unit(r) < 0.5;
     for (uint32_t i = 0; i < n_node; i++) {
         s->node[i] = (float)r1_rng_normal(r);
@@ -77,7 +84,8 @@ static double toy_text(toy_sample *s, r1_rng *r)
     bool odd = r1_rng_unit(r) < 0.5;
     snprintf(s->text, sizeof s->text, "%s %s%llu", plain[r1_rng_below(r, 5)], odd ? "urgent " : "",
              (unsigned long long)r1_rng_below(r, 30));
-    s->item[3] = (r1_item){.present = true, .text = s->text, .text_bytes = (uint32_t)strlen(s->text)};
+    s->item[3] =
+        (r1_item){.present = true, .text = s->text, .text_bytes = (uint32_t)strlen(s->text)};
     return odd ? 1.5 : -1.5;
 }
 
@@ -89,7 +97,8 @@ static void make_sample(toy *t, toy_sample *s, size_t i, r1_rng *r)
     s->label[1] = x > 0;
     s->event_num[0] = (float)r1_rng_normal(r);
     s->event_cat[0] = (int32_t)r1_rng_below(r, 2);
-    s->sample = (r1_sample){.item = s->item, .id = i, .group = 1 + i / 4, .label = s->label, .weight = 1};
+    s->sample =
+        (r1_sample){.item = s->item, .id = i, .group = 1 + i / 4, .label = s->label, .weight = 1};
     s->sample.event = (r1_event){s->event_num, s->event_cat};
 }
 
@@ -131,8 +140,10 @@ r1_status toy_write(const toy *t, const char *path, r1_err *err)
     uint64_t index;
     R1_TRY(r1_shard_create(&w, path, toy_description, err));
     r1_status st = R1_OK;
-    for (size_t i = 0; st == R1_OK && i < t->n_event; i++) st = r1_shard_add_event(w, &t->event[i], &index, err);
-    for (size_t i = 0; st == R1_OK && i < t->n_sample; i++) st = r1_shard_add(w, &t->sample[i].sample, err);
+    for (size_t i = 0; st == R1_OK && i < t->n_event; i++)
+        st = r1_shard_add_event(w, &t->event[i], &index, err);
+    for (size_t i = 0; st == R1_OK && i < t->n_sample; i++)
+        st = r1_shard_add(w, &t->sample[i].sample, err);
     if (st == R1_OK) return r1_shard_finish(w, err);
     r1_shard_abort(w);
     return st;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* toy.h - a synthetic task that needs all four kinds of item: its description, and samples from a seed. */
+/* toy.h - a synthetic task that needs all four kinds of item: its description, and samples from
+ * a seed. */
 #ifndef R1_TOY_H
 #define R1_TOY_H
 

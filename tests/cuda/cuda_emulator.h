@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cuda_emulator.h - runs the kernels of cuda/ on the CPU, so that machines without a GPU can compare them with the
- * scalar reference.
+/* cuda_emulator.h - runs the kernels of cuda/ on the CPU, so that machines without a GPU can
+ * compare them with the scalar reference.
  *
- * Each CUDA thread of a block is a fiber with its own stack. It runs until it leaves the kernel or meets a warp
- * collective; the last lane to arrive does the collective for all. Lanes that meet in different collectives, with
- * different masks, or that wait for a lane which has left, abort with a message. R1_EMU_ORDER=seed shuffles the order in
- * which lanes and warps run. "Device" memory is filled with NaN, so that reads of unset memory show.
+ * Each CUDA thread of a block is a fiber with its own stack. It runs until it leaves the kernel
+ * or meets a warp collective; the last lane to arrive does the collective for all. Lanes that
+ * meet in different collectives, with different masks, or that wait for a lane which has left,
+ * abort with a message. R1_EMU_ORDER=seed shuffles the order in which lanes and warps run.
+ * "Device" memory is filled with NaN, so that reads of unset memory show.
  *
- * What it cannot show: races between blocks, memory ordering, timing, the card's own rounding of expf and tanhf.
- * x86-64 and glibc's ucontext; test programs only. */
+ * What it cannot show: races between blocks, memory ordering, timing, the card's own rounding of
+ * expf and tanhf. x86-64 and glibc's ucontext; test programs only. */
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -87,7 +88,8 @@ inline void collect(unsigned mask, int op, void *arg, collective fn)
             swapcontext(&current->context, &home);
             return; /* another lane did it */
         }
-        if (f->op != op || f->mask != mask) die("lanes meet in different collectives or with different masks");
+        if (f->op != op || f->mask != mask)
+            die("lanes meet in different collectives or with different masks");
         all[i] = f->arg;
     }
     fn(all);
@@ -196,7 +198,12 @@ inline int __ffs(int x) { return __builtin_ffs(x); }
 typedef int cudaError_t;
 typedef void *cudaStream_t;
 typedef void *cudaEvent_t;
-enum { cudaSuccess = 0, cudaErrorMemoryAllocation = 2, cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2 };
+enum {
+    cudaSuccess = 0,
+    cudaErrorMemoryAllocation = 2,
+    cudaStreamNonBlocking = 1,
+    cudaEventDisableTiming = 2
+};
 enum { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost };
 struct cudaDeviceProp {
     char name[64];
@@ -223,10 +230,16 @@ inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int)
     return cudaSuccess;
 }
 inline cudaError_t cudaSetDevice(int) { return cudaSuccess; }
-inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, int) { return *s = nullptr, cudaSuccess; }
+inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, int)
+{
+    return *s = nullptr, cudaSuccess;
+}
 inline cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
 inline cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
-inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, int) { return *e = nullptr, cudaSuccess; }
+inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, int)
+{
+    return *e = nullptr, cudaSuccess;
+}
 inline cudaError_t cudaEventDestroy(cudaEvent_t) { return cudaSuccess; }
 inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
 inline cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, int) { return cudaSuccess; }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every kernel of cuda/, run by the emulator, against the scalar reference on random shapes: 1, odd, one past a warp and
- * one past a block. Run with R1_EMU_ORDER 0, 1 and 2 (CTest does), which changes the order of lanes and warps.
+/* Every kernel of cuda/, run by the emulator, against the scalar reference on random shapes: 1,
+ * odd, one past a warp and one past a block. Run with R1_EMU_ORDER 0, 1 and 2 (CTest does),
+ * which changes the order of lanes and warps.
  *
- * Tolerance: abs 2e-5 + rel 2e-5. The reference sums in double, the kernels in f32 over at most 300 terms of size 1, whose
- * rounding stays below 300 * 2^-24 = 1.8e-5. */
+ * Tolerance: abs 2e-5 + rel 2e-5. The reference sums in double, the kernels in f32 over at most
+ * 300 terms of size 1, whose rounding stays below 300 * 2^-24 = 1.8e-5. */
 #include "support/op_cases.h"
 #include "support/r1_test.h"
 
@@ -36,7 +37,8 @@ static void test_kernels(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(cuda);
     op_case_seed(r1_test_seed());
     for (int op = 0; op < R1_OP_COUNT; op++)
-        for (int round = 0; round < 12 && op != R1_OP_LSQ; round++) /* LSQ runs in training alone, on the host */
+        for (int round = 0; round < 12 && op != R1_OP_LSQ;
+             round++) /* LSQ runs in training alone, on the host */
             one_round(cuda, (r1_op)op);
 }
 
@@ -70,7 +72,9 @@ static void test_table(void)
     r1_op_args wide = {0};
     wide.v[0].cols = 1024;
     wide.i[0] = 4;
-    CU_ASSERT_FALSE(cuda->supports(R1_OP_ATTEND, &wide)); /* 256 columns a head: more than the kernel holds */
+    CU_ASSERT_FALSE(
+        cuda->supports(R1_OP_ATTEND, &wide)); /* 256 columns a head: more than the kernel holds */
 }
 
-R1_TEST_MAIN("cuda kernels, emulated", {"kernels against the reference", test_kernels}, {"table", test_table})
+R1_TEST_MAIN("cuda kernels, emulated", {"kernels against the reference", test_kernels},
+             {"table", test_table})

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* test_dataset.c - every layout from an excerpt that is written here; what a broken file is told; the splits by their definitions; our own
- * layout gives back what the generator made, and scores as the generated payments do. */
+/* test_dataset.c - every layout from an excerpt that is written here; what a broken file is
+ * told; the splits by their definitions; our own layout gives back what the generator made, and
+ * scores as the generated payments do. */
 #include "eval/dataset.h"
-#include "generate/generate.h"
 #include "eval/protocol.h"
+#include "generate/generate.h"
 #include "support/r1_test.h"
 #include "train/walk.h"
 
@@ -31,7 +32,8 @@ static fraud_dataset *dataset_load(fraud_layout layout, const char *path, const 
     return d;
 }
 
-static void dataset_refused(fraud_layout layout, const char *path, const char *accounts, const char *says)
+static void dataset_refused(fraud_layout layout, const char *path, const char *accounts,
+                            const char *says)
 {
     r1_err err;
     fraud_dataset *d = NULL;
@@ -41,15 +43,18 @@ static void dataset_refused(fraud_layout layout, const char *path, const char *a
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, says));
 }
 
-/* ---- public layouts ------------------------------------------------------------------------------------------------------ */
+/* ---- public layouts -------------------------------------------------------------------------- */
 
 static void dataset_amlsim(void)
 {
     const char *nodes = dataset_put("nodes.csv", "nodeid,isFraud\n0,0\n1,1\n2,1\n3,0\n"),
-               *rows = dataset_put("amlsim.csv", "sourceNodeId,targetNodeId,value,time\n1,2,12.5,3\n0,1,7,1\n2,3,0.001,2\n");
+               *rows = dataset_put(
+                   "amlsim.csv",
+                   "sourceNodeId,targetNodeId,value,time\n1,2,12.5,3\n0,1,7,1\n2,3,0.001,2\n");
     fraud_dataset *d = dataset_load(FRAUD_LAYOUT_AMLSIM, rows, nodes);
     CU_ASSERT_EQUAL_FATAL(d->n, 3);
-    /* sorted by day; only the transfer between two fraudulent accounts counts as fraudulent; nothing is less than a cent */
+    /* sorted by day; only the transfer between two fraudulent accounts counts as fraudulent;
+     * nothing is less than a cent */
     CU_ASSERT(d->cases[0].from == 0 && d->cases[0].label == FRAUD_LABEL_GOOD);
     CU_ASSERT(d->cases[1].amount_minor == 1 && d->cases[1].label == FRAUD_LABEL_GOOD);
     CU_ASSERT(d->cases[2].amount_minor == 1250 && d->cases[2].label == FRAUD_LABEL_FRAUD);
@@ -60,14 +65,16 @@ static void dataset_amlsim(void)
     CU_ASSERT(fraud_payment_inner(&p));
     fraud_dataset_free(d);
     dataset_refused(FRAUD_LAYOUT_AMLSIM, rows, rows, "expected the header \"nodeid,isFraud");
-    dataset_refused(FRAUD_LAYOUT_AMLSIM, dataset_put("bad.csv", "sourceNodeId,targetNodeId,value,time\n1,2,lots,3\n"), nodes,
-            "bad.csv:2: expected a number, found \"lots\"");
+    dataset_refused(FRAUD_LAYOUT_AMLSIM,
+                    dataset_put("bad.csv", "sourceNodeId,targetNodeId,value,time\n1,2,lots,3\n"),
+                    nodes, "bad.csv:2: expected a number, found \"lots\"");
 }
 
 static void dataset_sffsd(void)
 {
-    const char *rows = dataset_put("s-ffsd.csv", "Time,Source,Target,Amount,Location,Type,Labels\n"
-                                         "0,S1,T1,10.0,L1,TP1,0\n1,S2,T1,20.0,L1,TP2,2\n2,S1,\"T,2\",30.5,L2,TP1,1\n");
+    const char *rows = dataset_put(
+        "s-ffsd.csv", "Time,Source,Target,Amount,Location,Type,Labels\n"
+                      "0,S1,T1,10.0,L1,TP1,0\n1,S2,T1,20.0,L1,TP2,2\n2,S1,\"T,2\",30.5,L2,TP1,1\n");
     fraud_dataset *d = dataset_load(FRAUD_LAYOUT_SFFSD, rows, NULL);
     CU_ASSERT_EQUAL_FATAL(d->n, 3);
     CU_ASSERT_EQUAL(d->cases[1].label, FRAUD_LABEL_UNKNOWN);
@@ -80,20 +87,25 @@ static void dataset_sffsd(void)
     CU_ASSERT_STRING_EQUAL(p.category, "TP1");
     CU_ASSERT_EQUAL(d->cases[2].label_ts, INT64_MAX); /* its labels are never fed back */
     fraud_dataset_free(d);
-    dataset_refused(FRAUD_LAYOUT_SFFSD,
-            dataset_put("bad.csv", "Time,Source,Target,Amount,Location,Type,Labels\n0,S1,T1,10.0,L1,TP1,3\n"), NULL,
-            "bad.csv:2: expected a label 0..2, found 3");
-    dataset_refused(FRAUD_LAYOUT_SFFSD, dataset_put("bad.csv", "Time,Source,Target,Amount,Location,Type,Labels\n0,S1,T1\n"), NULL,
-            "expected 4 fields, found 3");
+    dataset_refused(
+        FRAUD_LAYOUT_SFFSD,
+        dataset_put("bad.csv",
+                    "Time,Source,Target,Amount,Location,Type,Labels\n0,S1,T1,10.0,L1,TP1,3\n"),
+        NULL, "bad.csv:2: expected a label 0..2, found 3");
+    dataset_refused(
+        FRAUD_LAYOUT_SFFSD,
+        dataset_put("bad.csv", "Time,Source,Target,Amount,Location,Type,Labels\n0,S1,T1\n"), NULL,
+        "expected 4 fields, found 3");
 }
 
 static void dataset_sparkov(void)
 {
-    const char *rows =
-        dataset_put("sparkov.csv", "trans_num,ts,customer,gender,city,state,lat,long,city_pop,job,profile,category,merchant,"
-                           "merch_lat,merch_long,amt,is_fraud\n"
-                           "a,1546300860,c9,F,X,Y,1,2,3,\"Clerk, senior\",p,grocery_pos,Kirlin,40.5,-73.5,107.23,0\n"
-                           "b,1546300800,c9,F,X,Y,1,2,3,Clerk,p,misc_net,Rau,41.5,-70,4.97,1\n");
+    const char *rows = dataset_put(
+        "sparkov.csv",
+        "trans_num,ts,customer,gender,city,state,lat,long,city_pop,job,profile,category,merchant,"
+        "merch_lat,merch_long,amt,is_fraud\n"
+        "a,1546300860,c9,F,X,Y,1,2,3,\"Clerk, senior\",p,grocery_pos,Kirlin,40.5,-73.5,107.23,0\n"
+        "b,1546300800,c9,F,X,Y,1,2,3,Clerk,p,misc_net,Rau,41.5,-70,4.97,1\n");
     fraud_dataset *d = dataset_load(FRAUD_LAYOUT_SPARKOV, rows, NULL);
     CU_ASSERT_EQUAL_FATAL(d->n, 2);
     fraud_payment p;
@@ -106,10 +118,11 @@ static void dataset_sparkov(void)
     CU_ASSERT_EQUAL(d->cases[0].label, 1);
     CU_ASSERT_EQUAL(d->cases[0].label_ts - d->cases[0].ts, 7 * INT64_C(86400000));
     fraud_dataset_free(d);
-    dataset_refused(FRAUD_LAYOUT_SPARKOV, r1_test_tmpdir(), NULL, "transactions.csv[.zst] in this folder, found neither");
+    dataset_refused(FRAUD_LAYOUT_SPARKOV, r1_test_tmpdir(), NULL,
+                    "transactions.csv[.zst] in this folder, found neither");
 }
 
-/* ---- splits ----------------------------------------------------------------------------------------------------------------- */
+/* ---- splits ---------------------------------------------------------------------------------- */
 
 static fraud_dataset *dataset_made(fraud_layout layout, size_t n)
 {
@@ -138,7 +151,9 @@ static void shuffled_split(void)
     size_t good[4], fraud[4], unknown[4], early = 0;
     fraud_dataset *d = dataset_made(FRAUD_LAYOUT_SFFSD, N);
     for (int i = 0; i < N; i++)
-        d->cases[i].label = i % 15 < 10 ? FRAUD_LABEL_GOOD : i % 15 < 12 ? FRAUD_LABEL_FRAUD : FRAUD_LABEL_UNKNOWN;
+        d->cases[i].label = i % 15 < 10   ? FRAUD_LABEL_GOOD
+                            : i % 15 < 12 ? FRAUD_LABEL_FRAUD
+                                          : FRAUD_LABEL_UNKNOWN;
     fraud_protocol_opts o = {.shuffled = true};
     R1_ASSERT_OK(fraud_protocol(d, &o, use, &err), &err);
     R1_ASSERT_OK(fraud_protocol(d, &o, again, &err), &err);
@@ -146,18 +161,24 @@ static void shuffled_split(void)
     count_uses(d, use, FRAUD_LABEL_GOOD, good);
     count_uses(d, use, FRAUD_LABEL_FRAUD, fraud);
     count_uses(d, use, FRAUD_LABEL_UNKNOWN, unknown);
-    CU_ASSERT(good[FRAUD_USE_TEST] == 200 && good[FRAUD_USE_VALID] == 100 && good[FRAUD_USE_TRAIN] == 700);
-    CU_ASSERT(fraud[FRAUD_USE_TEST] == 40 && fraud[FRAUD_USE_VALID] == 20 && fraud[FRAUD_USE_TRAIN] == 140);
+    CU_ASSERT(good[FRAUD_USE_TEST] == 200 && good[FRAUD_USE_VALID] == 100 &&
+              good[FRAUD_USE_TRAIN] == 700);
+    CU_ASSERT(fraud[FRAUD_USE_TEST] == 40 && fraud[FRAUD_USE_VALID] == 20 &&
+              fraud[FRAUD_USE_TRAIN] == 140);
     CU_ASSERT_EQUAL(unknown[FRAUD_USE_NONE], 300);
     for (int i = 0; i < N / 2; i++) early += use[i] == FRAUD_USE_TEST;
-    CU_ASSERT(early > 80 && early < 160); /* 120 expected, standard deviation about 7: drawn from all of the time */
-    o.shuffled = false;                   /* by time: nothing judged lies before anything trained on */
+    CU_ASSERT(early > 80 &&
+              early <
+                  160); /* 120 expected, standard deviation about 7: drawn from all of the time */
+    o.shuffled = false; /* by time: nothing judged lies before anything trained on */
     R1_ASSERT_OK(fraud_protocol(d, &o, use, &err), &err);
-    for (int i = 0; i < N; i++) CU_ASSERT(use[i] == FRAUD_USE_NONE || (use[i] == FRAUD_USE_TEST) == (i >= N * 6 / 10));
+    for (int i = 0; i < N; i++)
+        CU_ASSERT(use[i] == FRAUD_USE_NONE || (use[i] == FRAUD_USE_TEST) == (i >= N * 6 / 10));
     fraud_dataset_free(d);
 }
 
-/* One payment of each of 200 cards a day for 183 days. Week 0 as the book prints it; an earlier week ends before week 0's days. */
+/* One payment of each of 200 cards a day for 183 days. Week 0 as the book prints it; an earlier
+ * week ends before week 0's days. */
 static void handbook_weeks(void)
 {
     enum { DAYS = 183, CARDS = 200, N = DAYS * CARDS };
@@ -168,7 +189,8 @@ static void handbook_weeks(void)
         d->cases[i].ts = (int64_t)(i / CARDS) * 86400000 + i % CARDS;
         d->cases[i].from = i % CARDS;
         d->cases[i].label =
-            i % CARDS == 5 && (i / CARDS == 118 || i / CARDS == 125); /* card 5: caught in training and after */
+            i % CARDS == 5 &&
+            (i / CARDS == 118 || i / CARDS == 125); /* card 5: caught in training and after */
     }
     for (int week = FRAUD_WEEK_EARLIEST; week <= 3; week++) {
         fraud_protocol_opts o = {.week = week, .train_days = 7};
@@ -179,15 +201,18 @@ static void handbook_weeks(void)
             if (i / CARDS > last[use[i]]) last[use[i]] = i / CARDS;
             if (week == 0 && use[i] == FRAUD_USE_TEST) CU_ASSERT(i % CARDS != 5);
         }
-        CU_ASSERT(first[FRAUD_USE_TRAIN] == 115 + 7 * week && last[FRAUD_USE_TRAIN] == 121 + 7 * week);
-        CU_ASSERT(first[FRAUD_USE_VALID] == 108 + 7 * week && last[FRAUD_USE_VALID] == 114 + 7 * week);
-        CU_ASSERT(first[FRAUD_USE_TEST] == 129 + 7 * week && last[FRAUD_USE_TEST] == 135 + 7 * week);
+        CU_ASSERT(first[FRAUD_USE_TRAIN] == 115 + 7 * week &&
+                  last[FRAUD_USE_TRAIN] == 121 + 7 * week);
+        CU_ASSERT(first[FRAUD_USE_VALID] == 108 + 7 * week &&
+                  last[FRAUD_USE_VALID] == 114 + 7 * week);
+        CU_ASSERT(first[FRAUD_USE_TEST] == 129 + 7 * week &&
+                  last[FRAUD_USE_TEST] == 135 + 7 * week);
         if (week <= FRAUD_WEEK_EARLIER) CU_ASSERT(last[FRAUD_USE_TEST] < 129 - 7);
     }
     fraud_dataset_free(d);
 }
 
-/* ---- our own layout ------------------------------------------------------------------------------------------------------------ */
+/* ---- our own layout -------------------------------------------------------------------------- */
 
 static void write_recording(const fraud_generated *g, size_t n)
 {
@@ -204,10 +229,12 @@ static void write_recording(const fraud_generated *g, size_t n)
         R1_ASSERT_OK(fraud_payment_encode(p, text[0] + at[0], cap - at[0], &len, &err), &err);
         at[0] += len;
         at[0] += (size_t)snprintf(text[0] + at[0], 2, "\n");
-        at[1] += (size_t)snprintf(text[1] + at[1], 200, "{\"tx_id\":\"%s\",\"is_fraud\":%s,\"ts\":%lld}\n", p->tx_id,
+        at[1] += (size_t)snprintf(text[1] + at[1], 200,
+                                  "{\"tx_id\":\"%s\",\"is_fraud\":%s,\"ts\":%lld}\n", p->tx_id,
                                   g[i].typology ? "true" : "false", (long long)g[i].label_ts);
         if (g[i].typology)
-            at[2] += (size_t)snprintf(text[2] + at[2], 200, "{\"tx_id\":\"%s\",\"typology\":\"%s\",\"ring\":%d}\n",
+            at[2] += (size_t)snprintf(text[2] + at[2], 200,
+                                      "{\"tx_id\":\"%s\",\"typology\":\"%s\",\"ring\":%d}\n",
                                       p->tx_id, fraud_typology_name(g[i].typology), g[i].ring);
     }
     dataset_put("payments.jsonl", text[0]);
@@ -257,8 +284,10 @@ static void dataset_recording(void)
         CU_ASSERT_EQUAL(c->typology, g[i].typology);
         CU_ASSERT_EQUAL(c->ring, g[i].ring);
         CU_ASSERT_EQUAL(c->label, g[i].typology ? FRAUD_LABEL_FRAUD : FRAUD_LABEL_GOOD);
-        CU_ASSERT_EQUAL(use[i], c->ts >= d->start + 14 * INT64_C(86400000) ? FRAUD_USE_TEST : FRAUD_USE_NONE);
-        if (i) CU_ASSERT((c->from == c[-1].from) == !strcmp(g[i].payment.from, g[i - 1].payment.from));
+        CU_ASSERT_EQUAL(use[i], c->ts >= d->start + 14 * INT64_C(86400000) ? FRAUD_USE_TEST
+                                                                           : FRAUD_USE_NONE);
+        if (i)
+            CU_ASSERT((c->from == c[-1].from) == !strcmp(g[i].payment.from, g[i - 1].payment.from));
     }
     fraud_source recorded = fraud_source_dataset(d), generated = fraud_source_generated(g, n);
     dataset_score(&recorded, a);
@@ -266,11 +295,14 @@ static void dataset_recording(void)
     CU_ASSERT_EQUAL(memcmp(a, b, n * sizeof *a), 0);
     fraud_dataset_free(d);
     dataset_put("labels.jsonl", "{\"tx_id\":\"nobody\",\"is_fraud\":true,\"ts\":1}\n");
-    dataset_refused(FRAUD_LAYOUT_R1, r1_test_tmpdir(), NULL, "labels.jsonl:1: tx_id \"nobody\": no such payment");
+    dataset_refused(FRAUD_LAYOUT_R1, r1_test_tmpdir(), NULL,
+                    "labels.jsonl:1: tx_id \"nobody\": no such payment");
     dataset_put("payments.jsonl", "{\"tx_id\":");
     dataset_refused(FRAUD_LAYOUT_R1, r1_test_tmpdir(), NULL, "payments.jsonl:1: ");
     free(use), free(a), free(b), free(g);
 }
 
-R1_TEST_MAIN("fraud data sets", {"dataset_amlsim", dataset_amlsim}, {"dataset_sffsd", dataset_sffsd}, {"dataset_sparkov", dataset_sparkov},
-             {"shuffled split", shuffled_split}, {"handbook weeks", handbook_weeks}, {"our own layout", dataset_recording})
+R1_TEST_MAIN("fraud data sets", {"dataset_amlsim", dataset_amlsim},
+             {"dataset_sffsd", dataset_sffsd}, {"dataset_sparkov", dataset_sparkov},
+             {"shuffled split", shuffled_split}, {"handbook weeks", handbook_weeks},
+             {"our own layout", dataset_recording})

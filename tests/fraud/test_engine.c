@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The engine with the shipped model: a score is the same bits however payments are batched, whether earlier ones were scored or only
- * applied (a rebuild), and through the working memory as with the history encoded beside each payment (the training path). */
+/* The engine with the shipped model: a score is the same bits however payments are batched,
+ * whether earlier ones were scored or only applied (a rebuild), and through the working memory
+ * as with the history encoded beside each payment (the training path). */
 #include "features/columns.h"
-#include "score/engine.h"
 #include "generate/generate.h"
 #include "r1_session.h"
-#include "support/r1_test.h"
+#include "score/engine.h"
 #include "score/sample.h"
+#include "support/r1_test.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,12 +30,14 @@ static void engine_make_world(void)
     CU_ASSERT_TRUE_FATAL(n_world > SCORED_FROM);
 }
 
-/* Logits of all payments from SCORED_FROM on. Earlier ones are applied alone (rebuild) or scored too, in batches of `batch`. */
+/* Logits of all payments from SCORED_FROM on. Earlier ones are applied alone (rebuild) or scored
+ * too, in batches of `batch`. */
 static void run_engine(size_t batch, bool rebuild, double *logit)
 {
     r1_err err = {0};
     fraud_engine *e;
-    fraud_engine_opts o = {.model_path = r1_test_source(model), .edges_max = 1 << 14, .entities_max = 1 << 12};
+    fraud_engine_opts o = {
+        .model_path = r1_test_source(model), .edges_max = 1 << 14, .entities_max = 1 << 12};
     o.pairs_max = 1 << 14, o.precision = precision;
     R1_ASSERT_OK(fraud_engine_new(&e, &o, &err), &err);
     fraud_slot *slot[FRAUD_SCORE_MAX];
@@ -42,7 +45,9 @@ static void run_engine(size_t batch, bool rebuild, double *logit)
     fraud_result *result = calloc(FRAUD_SCORE_MAX, sizeof *result);
     for (size_t i = 0; i < n_world; i++) {
         bool wanted = i >= SCORED_FROM || !rebuild;
-        R1_ASSERT_OK(fraud_engine_apply(e, &world[i].payment, (int64_t)i + 1, wanted ? &slot[n] : NULL, &err), &err);
+        R1_ASSERT_OK(fraud_engine_apply(e, &world[i].payment, (int64_t)i + 1,
+                                        wanted ? &slot[n] : NULL, &err),
+                     &err);
         if (wanted) at[n++] = i;
         if (n < batch && i + 1 < n_world) continue;
         R1_ASSERT_OK(fraud_engine_score(e, slot, n, result, &err), &err);
@@ -69,7 +74,8 @@ static void test_batches_and_rebuild(void)
         memset(got, 0, sizeof got);
         run_engine(runs[r].batch, runs[r].rebuild, got);
         if (memcmp(got, expected, bytes) != 0)
-            fprintf(stderr, "batches of %zu%s differ\n", runs[r].batch, runs[r].rebuild ? " after a rebuild" : "");
+            fprintf(stderr, "batches of %zu%s differ\n", runs[r].batch,
+                    runs[r].rebuild ? " after a rebuild" : "");
         CU_ASSERT_EQUAL(memcmp(got, expected, bytes), 0);
     }
 }
@@ -91,16 +97,22 @@ static void test_memory_equals_history(void)
     for (size_t i = 0; i < n_world; i++) {
         const fraud_payment *p = &world[i].payment;
         fraud_state_advance(s, p->ts);
-        uint32_t from = fraud_state_entity(s, p->from, p->from_role), to = fraud_state_entity(s, p->to, p->to_role);
+        uint32_t from = fraud_state_entity(s, p->from, p->from_role),
+                 to = fraud_state_entity(s, p->to, p->to_role);
         if (i >= SCORED_FROM) {
             fraud_capture(s, p, from, to, FRAUD_CAPTURE_GRAPH | FRAUD_CAPTURE_MEMORY, f);
             r1_event event[FRAUD_REFS_MAX];
             uint64_t ref[FRAUD_REFS_MAX];
             r1_item item[FRAUD_N_ITEM];
-            for (uint32_t k = 0; k < f->n_ref; k++) event[k] = (r1_event){f->event[k], f->event_cat[k]}, ref[k] = k;
-            fraud_sample_fill(f, p, ref, FRAUD_CAPTURE_GRAPH | FRAUD_CAPTURE_MEMORY | FRAUD_SAMPLE_TEXT, item);
+            for (uint32_t k = 0; k < f->n_ref; k++)
+                event[k] = (r1_event){f->event[k], f->event_cat[k]}, ref[k] = k;
+            fraud_sample_fill(f, p, ref,
+                              FRAUD_CAPTURE_GRAPH | FRAUD_CAPTURE_MEMORY | FRAUD_SAMPLE_TEXT, item);
             r1_sample sample = {.item = item};
-            r1_batch b = {.sample = &sample, .n_sample = 1, .event = f->n_ref ? event : NULL, .n_event = f->n_ref};
+            r1_batch b = {.sample = &sample,
+                          .n_sample = 1,
+                          .event = f->n_ref ? event : NULL,
+                          .n_event = f->n_ref};
             r1_result res;
             R1_ASSERT_OK(r1_session_run(session, &b, &res, &err), &err);
             with_history += f->n_ref > 0;
@@ -115,7 +127,8 @@ static void test_memory_equals_history(void)
     fraud_state_free(s);
 }
 
-/* Left alone, a model that was trained for int8 runs in int8, with the same promises, and another in f32. */
+/* Left alone, a model that was trained for int8 runs in int8, with the same promises, and
+ * another in f32. */
 static void test_precision(void)
 {
     static double automatic[N], other[N];
@@ -138,12 +151,14 @@ static void test_too_many(void)
 {
     r1_err err = {0};
     fraud_engine *e;
-    fraud_engine_opts o = {
-        .model_path = r1_test_source("models/fraud-s.gguf"), .edges_max = 1 << 10, .entities_max = 1 << 10};
+    fraud_engine_opts o = {.model_path = r1_test_source("models/fraud-s.gguf"),
+                           .edges_max = 1 << 10,
+                           .entities_max = 1 << 10};
     o.pairs_max = 1 << 10, o.slots_max = 2;
     R1_ASSERT_OK(fraud_engine_new(&e, &o, &err), &err);
     fraud_slot *slot[3];
-    for (int i = 0; i < 2; i++) R1_ASSERT_OK(fraud_engine_apply(e, &world[i].payment, i + 1, &slot[i], &err), &err);
+    for (int i = 0; i < 2; i++)
+        R1_ASSERT_OK(fraud_engine_apply(e, &world[i].payment, i + 1, &slot[i], &err), &err);
     CU_ASSERT_EQUAL(fraud_engine_apply(e, &world[2].payment, 3, &slot[2], &err), R1_E_AGAIN);
     CU_ASSERT_EQUAL(fraud_engine_apply(e, &world[2].payment, 2, NULL, &err), R1_E_INVAL);
     CU_ASSERT_EQUAL(fraud_engine_score(e, slot, FRAUD_SCORE_MAX + 1, NULL, &err), R1_E_INVAL);
@@ -160,4 +175,5 @@ static void test_all(void)
     free(world);
 }
 
-R1_TEST_MAIN("fraud engine", {"same bits in every batch, after a rebuild, through the memory", test_all})
+R1_TEST_MAIN("fraud engine",
+             {"same bits in every batch, after a rebuild, through the memory", test_all})

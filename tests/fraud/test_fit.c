@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* test_fit.c - a model is fitted on one small world and validated on another. What the trainer saw in the shard is what the engine scores
- * live: the thresholds that come from the shard are those that brute force finds over the engine's own probabilities. */
-#include "generate/generate.h"
-#include "train/model_fit.h"
+/* test_fit.c - a model is fitted on one small world and validated on another. What the trainer
+ * saw in the shard is what the engine scores live: the thresholds that come from the shard are
+ * those that brute force finds over the engine's own probabilities. */
 #include "eval/protocol.h"
+#include "generate/generate.h"
 #include "support/r1_test.h"
+#include "train/model_fit.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -75,7 +76,8 @@ static fraud_fit_threshold by_brute_force(const world *w, const double *prob, do
             right += w->g[i].typology != 0;
         }
         if (right >= precision * alerts && prob[k] < best.prob)
-            best = (fraud_fit_threshold){prob[k], right / alerts, right / fraud, alerts / (double)w->n};
+            best = (fraud_fit_threshold){prob[k], right / alerts, right / fraud,
+                                         alerts / (double)w->n};
     }
     return best;
 }
@@ -89,7 +91,8 @@ static void fit_thresholds(void)
     world train = fit_make_world(r1_test_seed()), valid = fit_make_world(r1_test_seed() + 1);
     snprintf(folder, sizeof folder, "%s/fit", r1_test_tmpdir());
     snprintf(model, sizeof model, "%s/fit.gguf", r1_test_tmpdir());
-    fraud_fit_opts o = {.folder = folder, .n_epoch = 2, .n_batch = 64, .mean_decay = 0.9, .seed = 1};
+    fraud_fit_opts o = {
+        .folder = folder, .n_epoch = 2, .n_batch = 64, .mean_decay = 0.9, .seed = 1};
     R1_ASSERT_OK(fraud_fit_new(&f, &o, &err), &err);
     fit_add_world(f, &train, FRAUD_USE_TRAIN);
     fit_add_world(f, &valid, FRAUD_USE_VALID);
@@ -113,7 +116,8 @@ static void fit_thresholds(void)
     free(valid.g);
 }
 
-/* A share of the good payments is left out and weighed back: as many frauds, and the same sum of weights but for chance. */
+/* A share of the good payments is left out and weighed back: as many frauds, and the same sum of
+ * weights but for chance. */
 static void shares_keep_prevalence(void)
 {
     char folder[300];
@@ -123,7 +127,8 @@ static void shares_keep_prevalence(void)
     for (int k = 0; k < 2; k++) {
         fraud_fit *f = NULL;
         snprintf(folder, sizeof folder, "%s/share%d", r1_test_tmpdir(), k);
-        fraud_fit_opts o = {.folder = folder, .inner_share = k ? 0.3 : 1, .outer_share = k ? 0.3 : 1, .seed = 5};
+        fraud_fit_opts o = {
+            .folder = folder, .inner_share = k ? 0.3 : 1, .outer_share = k ? 0.3 : 1, .seed = 5};
         R1_ASSERT_OK(fraud_fit_new(&f, &o, &err), &err);
         fit_add_world(f, &w, FRAUD_USE_TRAIN);
         prevalence[k] = fraud_fit_prevalence(f, false);
@@ -132,7 +137,8 @@ static void shares_keep_prevalence(void)
     for (size_t i = 0; i < w.n; i++) fraud += w.g[i].typology != 0;
     n = (double)w.n;
     CU_ASSERT_DOUBLE_EQUAL(prevalence[0], fraud / n, 1e-12);
-    /* kept goods: binomial(n, .3), so their weight is off by sqrt(.7 / .3 / n) of n; five times that */
+    /* kept goods: binomial(n, .3), so their weight is off by sqrt(.7 / .3 / n) of n; five times
+     * that */
     CU_ASSERT_DOUBLE_EQUAL(prevalence[1], fraud / n, 5 * sqrt(0.7 / 0.3 / n) * fraud / n);
     free(w.g);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The generator gives nothing away but behaviour: a learner that sees position, id and text alone must find nothing, and must
- * find a planted leak (else it proves nothing). Besides: same seed same payments, order, funds, every typology present. */
+/* The generator gives nothing away but behaviour: a learner that sees position, id and text
+ * alone must find nothing, and must find a planted leak (else it proves nothing). Besides: same
+ * seed same payments, order, funds, every typology present. */
 #include "generate/generate.h"
 #include "support/r1_test.h"
 
@@ -25,7 +26,8 @@ enum { BUCKETS = 4096 };
 /* Hashed facts of one kind: position in the file, digits of the ids, words of the text. */
 typedef enum { FACTS_POSITION, FACTS_TX_ID, FACTS_TEXT, N_FACTS } facts;
 
-static size_t generate_features(const fraud_generated *g, size_t i, size_t n, facts kind, uint32_t *out)
+static size_t generate_features(const fraud_generated *g, size_t i, size_t n, facts kind,
+                                uint32_t *out)
 {
     size_t k = 0;
     char key[400];
@@ -84,7 +86,8 @@ static double generate_logit(const double *w, const uint32_t *f, size_t k)
     return z;
 }
 
-/* Logistic regression by AdaGrad over one half of the inner transfers, in random order; judged on the other half.
+/* Logistic regression by AdaGrad over one half of the inner transfers, in random order; judged
+ * on the other half.
  * *se: of the AUC where there is no effect. */
 static double generate_learn(const fraud_generated *g, size_t n, facts kind, double *se)
 {
@@ -98,7 +101,8 @@ static double generate_learn(const fraud_generated *g, size_t n, facts kind, dou
         size_t i = (size_t)r1_rng_below(&rng, n);
         if (!fraud_payment_inner(&g[i].payment) || !(r1_hash64(&i, sizeof i, 9) & 1)) continue;
         size_t k = generate_features(g, i, n, kind, f);
-        double gradient = 1 / (1 + exp(-generate_logit(w, f, k))) - (g[i].typology != FRAUD_TYPOLOGY_NONE);
+        double gradient =
+            1 / (1 + exp(-generate_logit(w, f, k))) - (g[i].typology != FRAUD_TYPOLOGY_NONE);
         f[k++] = BUCKETS;
         for (size_t j = 0; j < k; j++) {
             h[f[j]] += gradient * gradient;
@@ -134,7 +138,8 @@ static void test_no_leak(void)
         R1_ASSERT_OK(fraud_generate(&o, &g, &n, &err), &err);
         for (int kind = 0; kind < N_FACTS; kind++) {
             double se, x = generate_learn(g, n, (facts)kind, &se);
-            printf("    %s%s: AUC %.3f (no effect: .5 +- %.3f)\n", names[kind], planted ? ", leak planted" : "", x, se);
+            printf("    %s%s: AUC %.3f (no effect: .5 +- %.3f)\n", names[kind],
+                   planted ? ", leak planted" : "", x, se);
             if (planted && kind == FACTS_TX_ID) CU_ASSERT_TRUE(x > 0.9);
             if (!planted) CU_ASSERT_TRUE(fabs(x - 0.5) < 4 * se);
         }
@@ -172,7 +177,8 @@ static void test_well_formed(void)
         R1_ASSERT_OK(fraud_payment_check(p, &err), &err);
         if (i) CU_ASSERT_TRUE(g[i - 1].payment.ts <= p->ts);
         CU_ASSERT_TRUE(p->ts >= o.start_ms && p->ts < o.start_ms + (int64_t)o.days * 86400000);
-        if (p->has & FRAUD_HAS_FROM_BALANCE) CU_ASSERT_TRUE(p->from_balance_minor >= p->amount_minor);
+        if (p->has & FRAUD_HAS_FROM_BALANCE)
+            CU_ASSERT_TRUE(p->from_balance_minor >= p->amount_minor);
         CU_ASSERT_EQUAL(g[i].typology == FRAUD_TYPOLOGY_NONE, g[i].ring < 0);
         seen[g[i].typology]++;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* test_metrics.c - figures against vectors worked out by hand (the working stands beside each), ties included; AUC and average
- * precision against their definitions over all pairs and thresholds. */
+/* test_metrics.c - figures against vectors worked out by hand (the working stands beside each),
+ * ties included; AUC and average precision against their definitions over all pairs and
+ * thresholds. */
 #include "eval/metrics.h"
 #include "support/r1_test.h"
 
@@ -11,7 +12,8 @@ static bool metrics_near(double a, double b) { return fabs(a - b) < 1e-12; }
 static size_t metrics_make(fraud_scored *x, const double *score, const int *label, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        x[i] = (fraud_scored){.score = score[i], .prob = score[i], .label = (uint8_t)label[i], .ring = -1};
+        x[i] = (fraud_scored){
+            .score = score[i], .prob = score[i], .label = (uint8_t)label[i], .ring = -1};
     return n;
 }
 
@@ -21,7 +23,8 @@ static void by_hand(void)
     static const double score[] = {.9, .8, .8, .3, .1};
     static const int label[] = {1, 0, 1, 0, 1};
     size_t n = metrics_make(x, score, label, 5);
-    /* pairs (fraud, good): .9 beats both; .8 ties with .8 and beats .3; .1 loses both: (2 + .5 + 1) / 6 */
+    /* pairs (fraud, good): .9 beats both; .8 ties with .8 and beats .3; .1 loses both: (2 + .5 +
+     * 1) / 6 */
     CU_ASSERT(metrics_near(fraud_auc(x, n), 3.5 / 6));
     /* steps: 1/1 for the first; the tie brings one more at 2/3; the last at 3/5; each a third */
     CU_ASSERT(metrics_near(fraud_ap(x, n), (1.0 + 2.0 / 3 + 3.0 / 5) / 3));
@@ -37,7 +40,8 @@ static void by_hand(void)
 
 static void cards_by_hand(void)
 {
-    /* day 1: cards 1 (.9, fraud) and 2 (.8, good), top 1 takes card 1: precision 1. Day 2: card 1 has left, card 2 is taken: 0. */
+    /* day 1: cards 1 (.9, fraud) and 2 (.8, good), top 1 takes card 1: precision 1. Day 2: card
+     * 1 has left, card 2 is taken: 0. */
     fraud_scored x[] = {{.score = .9, .day = 1, .card = 1, .label = 1},
                         {.score = .8, .day = 1, .card = 2},
                         {.score = .2, .day = 1, .card = 1},
@@ -48,8 +52,8 @@ static void cards_by_hand(void)
 
 static void rings_by_hand(void)
 {
-    /* ring 7: accounts 1 2 3, values 10 30 60, the alert comes at the third: .4 moved before; alerted ends 2 3 = 2 of 3: half.
-     * ring 9: accounts 4 5, no alert: 1.0. Early three: 1 of 4. */
+    /* ring 7: accounts 1 2 3, values 10 30 60, the alert comes at the third: .4 moved before;
+     * alerted ends 2 3 = 2 of 3: half. ring 9: accounts 4 5, no alert: 1.0. Early three: 1 of 4. */
     fraud_scored x[] = {{.score = .1, .ring = 7, .label = 1, .from = 1, .to = 2, .amount = 10},
                         {.score = .1, .ring = 9, .label = 1, .from = 4, .to = 5, .amount = 5},
                         {.score = .2, .ring = 7, .label = 1, .from = 1, .to = 3, .amount = 30},
@@ -70,7 +74,8 @@ static void by_definition(void)
     r1_rng_seed(&rng, r1_test_seed());
     fraud_scored x[200];
     for (size_t i = 0; i < 200; i++)
-        x[i] = (fraud_scored){.score = (double)r1_rng_below(&rng, 40), .label = r1_rng_below(&rng, 4) == 0};
+        x[i] = (fraud_scored){.score = (double)r1_rng_below(&rng, 40),
+                              .label = r1_rng_below(&rng, 4) == 0};
     double win = 0, pairs = 0, ap = 0, p = 0;
     for (size_t i = 0; i < 200; i++) {
         p += x[i].label;

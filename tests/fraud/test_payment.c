@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Payments from outside: a table of wrong messages with the word that each error must name, round trips, and random
- * damage to a good message (whatever decodes must pass the check and encode again). */
+/* Payments from outside: a table of wrong messages with the word that each error must name,
+ * round trips, and random damage to a good message (whatever decodes must pass the check and
+ * encode again). */
 #include "payment/payment.h"
 #include "support/r1_test.h"
 
@@ -9,7 +10,8 @@
 #include <string.h>
 
 static const char good[] =
-    "{\"tx_id\":\"t1\",\"ts\":1767225600000,\"kind\":\"transfer\",\"from\":\"A1\",\"to\":\"A2\",\"amount_minor\":1250,"
+    "{\"tx_id\":\"t1\",\"ts\":1767225600000,\"kind\":\"transfer\",\"from\":\"A1\",\"to\":\"A2\","
+    "\"amount_minor\":1250,"
     "\"currency\":\"EUR\",\"country\":\"DE\",\"channel\":\"app\",\"text\":\"Müller, Straße "
     "5\",\"extra\":{\"a\":[1,2]}}";
 
@@ -47,8 +49,10 @@ static void test_payment_bad(void)
         {"\"amount_minor\":1250", "\"amount_minor\":0", "amount_minor: expected 1"},
         {"\"amount_minor\":1250", "\"amount_minor\":-5", "amount_minor: expected 1"},
         {"\"amount_minor\":1250", "\"amount_minor\":100000000000001", "amount_minor: expected 1"},
-        {"\"amount_minor\":1250", "\"amount_minor\":99999999999999999999", "message: expected one JSON object"},
-        {"\"amount_minor\":1250", "\"amount_minor\":\"12.50\"", "amount_minor: expected an integer, found a string"},
+        {"\"amount_minor\":1250", "\"amount_minor\":99999999999999999999",
+         "message: expected one JSON object"},
+        {"\"amount_minor\":1250", "\"amount_minor\":\"12.50\"",
+         "amount_minor: expected an integer, found a string"},
         {"\"EUR\"", "\"XYZ\"", "currency: expected an ISO 4217 code, found \"XYZ\""},
         {"\"EUR\"", "\"eur\"", "currency: expected an ISO 4217"},
         {"\"EUR\"", "\"EURO\"", "currency: expected at most 3 bytes"},
@@ -68,7 +72,8 @@ static void test_payment_bad(void)
         {"\"app\"", "\"a\\u0000b\"", "message: expected one JSON object"},
         {"Müller", "M\xfcller", "message: expected one JSON object"},
         {"{\"tx_id\"", "[{\"tx_id\"", "message: expected"},
-        {"\"extra\":{\"a\":[1,2]}}", "\"extra\":{\"a\":[1,2]}", "message: expected one JSON object"},
+        {"\"extra\":{\"a\":[1,2]}}", "\"extra\":{\"a\":[1,2]}",
+         "message: expected one JSON object"},
     };
     for (size_t i = 0; i < R1_COUNT(cases); i++) {
         char text[1024];
@@ -79,7 +84,8 @@ static void test_payment_bad(void)
         CU_ASSERT_EQUAL(fraud_payment_decode(text, len, &p, &err), R1_E_FORMAT);
         CU_ASSERT_EQUAL(memcmp(&p, &zero, sizeof p), 0);
         if (!strstr(err.msg, cases[i].needle)) {
-            fprintf(stderr, "case %zu: expected \"%s\", found \"%s\"\n", i, cases[i].needle, err.msg);
+            fprintf(stderr, "case %zu: expected \"%s\", found \"%s\"\n", i, cases[i].needle,
+                    err.msg);
             CU_FAIL("message");
         }
     }
@@ -147,9 +153,11 @@ static void test_payment_round_trip(void)
         p.from_role = (uint8_t)r1_rng_below(&rng, FRAUD_N_ROLE);
         p.to_role = (uint8_t)r1_rng_below(&rng, FRAUD_N_ROLE);
         p.has = (uint32_t)r1_rng_below(&rng, 8);
-        if (p.has & FRAUD_HAS_FROM_BALANCE) p.from_balance_minor = (int64_t)r1_rng_below(&rng, 1000000) - 500000;
+        if (p.has & FRAUD_HAS_FROM_BALANCE)
+            p.from_balance_minor = (int64_t)r1_rng_below(&rng, 1000000) - 500000;
         if (p.has & FRAUD_HAS_TO_BALANCE) p.to_balance_minor = (int64_t)r1_rng_below(&rng, 1000000);
-        if (p.has & FRAUD_HAS_POSITION) p.lat = (float)r1_rng_unit(&rng) * 90, p.lon = (float)r1_rng_unit(&rng) * -180;
+        if (p.has & FRAUD_HAS_POSITION)
+            p.lat = (float)r1_rng_unit(&rng) * 90, p.lon = (float)r1_rng_unit(&rng) * -180;
         R1_ASSERT_OK(fraud_payment_encode(&p, json, sizeof json, &len, &err), &err);
         R1_ASSERT_OK(fraud_payment_decode(json, len, &q, &err), &err);
         CU_ASSERT_EQUAL(memcmp(&p, &q, sizeof p), 0);
@@ -196,6 +204,6 @@ static void test_label(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "is_fraud: expected true or false, found an integer"));
 }
 
-R1_TEST_MAIN("payment", {"good message", test_good}, {"bad messages", test_payment_bad}, {"size and truncation", test_size},
-             {"round trip", test_payment_round_trip}, {"random damage", test_damage}, {"currencies", test_currency},
-             {"label", test_label})
+R1_TEST_MAIN("payment", {"good message", test_good}, {"bad messages", test_payment_bad},
+             {"size and truncation", test_size}, {"round trip", test_payment_round_trip},
+             {"random damage", test_damage}, {"currencies", test_currency}, {"label", test_label})

@@ -32,9 +32,10 @@ static void test_order(void)
 {
     static fraud_result result;
     fraud_policy_opts o = {.review_at = 0.2, .block_at = 0.8};
-    o.rules_path = policy_file(
-        "rules", "# comment\nnight_large: amount >= 5000 and hour < 6 and kind == \"transfer\" -> review # why not\n"
-                 "ring: finding == \"cycle\" and probability > 0.1 -> block\nfriend: to == \"GOOD\" -> allow\n");
+    o.rules_path = policy_file("rules", "# comment\nnight_large: amount >= 5000 and hour < 6 and "
+                                        "kind == \"transfer\" -> review # why not\n"
+                                        "ring: finding == \"cycle\" and probability > 0.1 -> "
+                                        "block\nfriend: to == \"GOOD\" -> allow\n");
     o.allow_path = policy_file("allow", "TRUSTED # the treasury\n\nALSO\n");
     o.block_path = policy_file("block", "EVIL\nWORSE\n");
     r1_err err = {0};
@@ -98,7 +99,8 @@ static void test_wrong_rules(void)
     for (size_t i = 0; i < R1_COUNT(cases); i++) {
         r1_err err = {0};
         fraud_policy *p;
-        fraud_policy_opts o = {.review_at = 0.2, .block_at = 0.8, .rules_path = policy_file("rules", cases[i][0])};
+        fraud_policy_opts o = {
+            .review_at = 0.2, .block_at = 0.8, .rules_path = policy_file("rules", cases[i][0])};
         CU_ASSERT_EQUAL(fraud_policy_new(&p, &o, &err), R1_E_INVAL);
         if (!strstr(err.msg, cases[i][1])) {
             fprintf(stderr, "case %zu: expected \"%s\", found \"%s\"\n", i, cases[i][1], err.msg);
@@ -110,4 +112,5 @@ static void test_wrong_rules(void)
     CU_ASSERT_EQUAL(fraud_policy_new(&p, &o, NULL), R1_E_INVAL);
 }
 
-R1_TEST_MAIN("policy", {"order of lists, rules, thresholds", test_order}, {"wrong rules", test_wrong_rules})
+R1_TEST_MAIN("policy", {"order of lists, rules, thresholds", test_order},
+             {"wrong rules", test_wrong_rules})

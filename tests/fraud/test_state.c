@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* test_state.c - the incremental windows against a twin that recounts from the raw list, also with a small ring, labels and a
- * clock that runs backwards; pattern counts against brute force; the digest tells states apart. */
+/* test_state.c - the incremental windows against a twin that recounts from the raw list, also
+ * with a small ring, labels and a clock that runs backwards; pattern counts against brute force;
+ * the digest tells states apart. */
 #include "graph/patterns.h"
 #include "support/r1_test.h"
 
@@ -39,8 +40,10 @@ static uint32_t state_account(const fraud_state *s, int i)
     return fraud_state_find(s, name);
 }
 
-/* The slow, obvious window: recount every payment that is in it. first: the oldest payment that the ring still holds. */
-static fraud_window state_recount(const raw *r, int first, int n, int who, int direction, int64_t now, int64_t width)
+/* The slow, obvious window: recount every payment that is in it. first: the oldest payment that
+ * the ring still holds. */
+static fraud_window state_recount(const raw *r, int first, int n, int who, int direction,
+                                  int64_t now, int64_t width)
 {
     fraud_window w = {0};
     bool seen[N_ACCOUNT] = {false};
@@ -188,7 +191,8 @@ static void digest_tells_states_apart(void)
     for (int k = 0; k < 3; k++) {
         CU_ASSERT_EQUAL_FATAL(fraud_state_new(&s[k], 256, 64, 256, &err), R1_OK);
         for (int i = 0; i < 100; i++) {
-            fraud_payment p = state_payment(i, i % 7, (i * 3 + 1) % 11, 1000 * i, k == 2 && i == 50 ? 101 : 100);
+            fraud_payment p =
+                state_payment(i, i % 7, (i * 3 + 1) % 11, 1000 * i, k == 2 && i == 50 ? 101 : 100);
             state_insert(s[k], &p);
         }
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Seen payment ids and the bounded queue: against plain counts, across growth, with two threads. */
+#include "serve/txset.h"
 #include "support/r1_test.h"
 #include "write/record.h"
-#include "serve/txset.h"
 
 #include <pthread.h>
 

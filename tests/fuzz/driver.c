@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* driver.c - runs a libFuzzer entry point without libFuzzer: each seed of the corpus as it is, cut at many places, with each bit of
- * its head flipped, and through rounds of deterministic mutation (bit flips, bytes, integers at their edges, copies, cuts). A crash, a
- * sanitizer's report or a time limit is the failure; the input under way then lies in PROGRAM.input.
+/* driver.c - runs a libFuzzer entry point without libFuzzer: each seed of the corpus as it is,
+ * cut at many places, with each bit of its head flipped, and through rounds of deterministic
+ * mutation (bit flips, bytes, integers at their edges, copies, cuts). A crash, a sanitizer's
+ * report or a time limit is the failure; the input under way then lies in PROGRAM.input.
  *
- * driver ROUNDS|SECONDSs FILE...: so many rounds for each file, or for so many seconds in turn. R1_TEST_SEED sets the random numbers. */
+ * driver ROUNDS|SECONDSs FILE...: so many rounds for each file, or for so many seconds in turn.
+ * R1_TEST_SEED sets the random numbers. */
 #include "fuzz/fuzz.h"
 
 #include <fcntl.h>
@@ -14,7 +16,8 @@ typedef struct {
     uint64_t rounds; /* done */
 } corpus_file;
 
-/* Where each input is made: a file that is mapped, so that it outlives a crash. Its first 8 bytes are the input's size. */
+/* Where each input is made: a file that is mapped, so that it outlives a crash. Its first 8
+ * bytes are the input's size. */
 static uint8_t *desk;
 static size_t desk_bytes;
 
@@ -27,7 +30,8 @@ static void try_desk(size_t size)
 
 static void driver_mutate(uint8_t *data, size_t *size, r1_rng *r)
 {
-    static const uint64_t edges[] = {0, 1, 0x7f, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0xffffffff, INT64_MAX, UINT64_MAX};
+    static const uint64_t edges[] = {0,      1,          0x7f,       0xff,      0x7fff,
+                                     0xffff, 0x7fffffff, 0xffffffff, INT64_MAX, UINT64_MAX};
     size_t at = (size_t)r1_rng_below(r, *size), other = (size_t)r1_rng_below(r, *size), n;
     switch (r1_rng_below(r, 5)) {
     case 0: data[at] ^= (uint8_t)(1u << r1_rng_below(r, 8)); break;
@@ -63,7 +67,8 @@ static void round_of(corpus_file *f, r1_rng *r)
     try_desk(n);
 }
 
-/* As it is, cut everywhere in its first 512 bytes and at 64 places beyond, and each bit of its first 256 bytes flipped. */
+/* As it is, cut everywhere in its first 512 bytes and at 64 places beyond, and each bit of its
+ * first 256 bytes flipped. */
 static void first_rounds(const corpus_file *f)
 {
     uint8_t *work = desk + sizeof(uint64_t);
@@ -134,7 +139,8 @@ int main(int argc, char **argv)
         }
     }
     for (size_t i = 0; i < n; i++) {
-        printf("%s: %zu bytes, %llu rounds\n", argv[i + 2], file[i].size, (unsigned long long)file[i].rounds);
+        printf("%s: %zu bytes, %llu rounds\n", argv[i + 2], file[i].size,
+               (unsigned long long)file[i].rounds);
         free(file[i].seed);
     }
     free(file);

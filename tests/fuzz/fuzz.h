@@ -38,7 +38,8 @@ static inline int fuzz_file(const uint8_t *data, size_t size, char path[64])
 }
 
 /* As it is, and with its checksums made right again, so that the checks behind them are reached. */
-static inline void fuzz_twice(const uint8_t *data, size_t size, void (*repair)(uint8_t *data, size_t size),
+static inline void fuzz_twice(const uint8_t *data, size_t size,
+                              void (*repair)(uint8_t *data, size_t size),
                               void (*try_bytes)(const uint8_t *data, size_t size))
 {
     uint8_t *copy = fuzz_copy(data, size);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_config.c - any bytes as a file of settings: refused with a reason, or values within their rows' limits. */
-#include "fuzz/fuzz.h"
+/* fuzz_config.c - any bytes as a file of settings: refused with a reason, or values within their
+ * rows' limits. */
 #include "config/r1_config.h"
+#include "fuzz/fuzz.h"
 
 static const r1_option rows[] = {
     {.name = "brokers", .section = "kafka", .type = R1_OPT_STRING, .def = "a:1", .help = "text"},
@@ -12,7 +13,13 @@ static const r1_option rows[] = {
      .min = 1,
      .max = 512,
      .help = "whole number"},
-    {.name = "share", .section = "limits", .type = R1_OPT_FLOAT, .def = "0", .min = 0, .max = 1, .help = "number"},
+    {.name = "share",
+     .section = "limits",
+     .type = R1_OPT_FLOAT,
+     .def = "0",
+     .min = 0,
+     .max = 1,
+     .help = "number"},
     {.name = "mode",
      .section = "limits",
      .type = R1_OPT_ENUM,
@@ -20,7 +27,11 @@ static const r1_option rows[] = {
      .choices = "allow|review|block",
      .help = "word"},
     {.name = "quiet", .section = "limits", .type = R1_OPT_BOOL, .help = "flag"},
-    {.name = "secret", .section = "store", .type = R1_OPT_STRING, .secret = true, .help = "from a file"},
+    {.name = "secret",
+     .section = "store",
+     .type = R1_OPT_STRING,
+     .secret = true,
+     .help = "from a file"},
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

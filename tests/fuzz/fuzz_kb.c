@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_kb.c - any bytes as a knowledge base: refused with a reason, or one whose every index can be followed. The bytes go in twice: as
- * they are, and with the checksum made right again. */
+/* fuzz_kb.c - any bytes as a knowledge base: refused with a reason, or one whose every index can
+ * be followed. The bytes go in twice: as they are, and with the checksum made right again. */
 #include "fuzz/fuzz.h"
-#include "ontology/med_kb_layout.h"
 #include "notes/med_lexicon.h"
+#include "ontology/med_kb_layout.h"
 
 static size_t sum; /* of what was read, so that the reads are not left out */
 
@@ -11,16 +11,20 @@ static void kb_read_all(const med_kb *kb)
 {
     for (uint32_t i = 0; i < kb->n_term; i++) {
         const med_term *t = &kb->term[i];
-        sum += strlen(med_str(kb, t->id)) + strlen(med_str(kb, t->name)) + strlen(med_str(kb, t->definition));
-        for (uint32_t k = 0; k < t->n_synonym; k++) sum += strlen(med_str(kb, kb->synonym[t->synonym_at + k].text));
+        sum += strlen(med_str(kb, t->id)) + strlen(med_str(kb, t->name)) +
+               strlen(med_str(kb, t->definition));
+        for (uint32_t k = 0; k < t->n_synonym; k++)
+            sum += strlen(med_str(kb, kb->synonym[t->synonym_at + k].text));
         sum += med_kb_is_a(kb, i, 0);
         sum += med_kb_term(kb, med_str(kb, t->id), strlen(med_str(kb, t->id)));
     }
     for (uint32_t i = 0; i < kb->n_disease; i++) {
         const med_disease *d = &kb->disease[i];
         sum += strlen(med_str(kb, d->name));
-        for (uint32_t k = 0; k < d->n_alias; k++) sum += strlen(med_str(kb, kb->list[d->alias_at + k]));
-        for (uint32_t k = 0; k < d->n_gene; k++) sum += strlen(med_str(kb, kb->list[d->gene_at + k]));
+        for (uint32_t k = 0; k < d->n_alias; k++)
+            sum += strlen(med_str(kb, kb->list[d->alias_at + k]));
+        for (uint32_t k = 0; k < d->n_gene; k++)
+            sum += strlen(med_str(kb, kb->list[d->gene_at + k]));
         for (uint32_t k = 0; k < d->n_profile; k++) sum += kb->profile[d->profile_at + k].term;
         sum += med_kb_disease(kb, med_str(kb, d->id), strlen(med_str(kb, d->id)));
     }
@@ -34,7 +38,8 @@ static void kb_profiles(const med_kb *kb)
     if (!work || !out) abort();
     for (uint32_t i = 0; i < kb->n_disease; i++) {
         const med_disease *d = &kb->disease[i];
-        sum += med_profile_make(kb, kb->row + d->row_at, d->n_row, (med_leave_out){7, true}, work, out, kb->n_term);
+        sum += med_profile_make(kb, kb->row + d->row_at, d->n_row, (med_leave_out){7, true}, work,
+                                out, kb->n_term);
     }
     free(work);
     free(out);

@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_longterm.c - any bytes as a long-term memory file: either refused with a reason, or a memory that can be searched, read
- * and saved. The bytes go in twice: as they are, and with the checksums of header and blocks made right again, so that the
- * checks behind them are reached. */
+/* fuzz_longterm.c - any bytes as a long-term memory file: either refused with a reason, or a
+ * memory that can be searched, read and saved. The bytes go in twice: as they are, and with the
+ * checksums of header and blocks made right again, so that the checks behind them are reached. */
 #include "fuzz/fuzz.h"
 #include "r1_memory.h"
 
-enum { UNIT = 64, HEAD_CRC = 56, BLOCK_BYTES = 16, BLOCK_CRC = 32, BLOCK_HEAD_CRC = 60, HITS = 8, ENTRIES_MAX = 4096 };
+enum {
+    UNIT = 64,
+    HEAD_CRC = 56,
+    BLOCK_BYTES = 16,
+    BLOCK_CRC = 32,
+    BLOCK_HEAD_CRC = 60,
+    HITS = 8,
+    ENTRIES_MAX = 4096
+};
 
 static void longterm_put32(uint8_t *p, uint32_t v) { memcpy(p, &v, sizeof v); }
 
@@ -42,7 +50,8 @@ static void longterm_use(r1_longterm *lt)
     for (uint64_t id = 1; id < 40; id++) {
         r1_longterm_entry e;
         if (r1_longterm_view_get(v, id, &e, &err) != R1_OK) continue;
-        if (e.value_bytes && r1_hash64(e.value, e.value_bytes, 0) == 0) abort(); /* reads all of it */
+        if (e.value_bytes && r1_hash64(e.value, e.value_bytes, 0) == 0)
+            abort(); /* reads all of it */
         r1_longterm_view_key(v, id, x, &err);
         r1_longterm_view_vector(v, id, true, x, &err);
     }

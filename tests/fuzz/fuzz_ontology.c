@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_ontology.c - any bytes through every importer, and the tables of cases: refused with a reason, or what was read makes a knowledge
- * base with a lexicon, or says why it does not. */
-#include "fuzz/fuzz.h"
+/* fuzz_ontology.c - any bytes through every importer, and the tables of cases: refused with a
+ * reason, or what was read makes a knowledge base with a lexicon, or says why it does not. */
 #include "eval/med_cases.h"
-#include "ontology/med_import.h"
+#include "fuzz/fuzz.h"
 #include "notes/med_lexicon.h"
+#include "ontology/med_import.h"
 
 static void ontology_finish(med_builder *b)
 {
@@ -43,9 +43,9 @@ static void as_cases(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static r1_status (*const all[])(med_builder *, const char *, const char *, size_t,
-                                    r1_err *) = {med_import_own,  med_import_obo,   med_import_owl,  med_import_orpha,
-                                                 med_import_hpoa, med_import_sssom, med_import_edges};
+    static r1_status (*const all[])(med_builder *, const char *, const char *, size_t, r1_err *) = {
+        med_import_own,  med_import_obo,   med_import_owl,  med_import_orpha,
+        med_import_hpoa, med_import_sssom, med_import_edges};
     char *copy = fuzz_copy(data, size);
     for (size_t i = 0; i < R1_COUNT(all); i++) {
         med_builder *b = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* fuzz_payment.c - any bytes as a message of the topics payments and labels: refused with a reason, or a payment that passes its own
- * check and survives being written and read again. */
+/* fuzz_payment.c - any bytes as a message of the topics payments and labels: refused with a
+ * reason, or a payment that passes its own check and survives being written and read again. */
 #include "fuzz/fuzz.h"
 #include "payment/payment.h"
 
@@ -10,7 +10,8 @@ static void payment_again(const fraud_payment *p)
     size_t len;
     r1_err err = {0};
     fraud_payment q;
-    if (fraud_payment_check(p, &err) != R1_OK || fraud_payment_encode(p, json, sizeof json, &len, &err) != R1_OK ||
+    if (fraud_payment_check(p, &err) != R1_OK ||
+        fraud_payment_encode(p, json, sizeof json, &len, &err) != R1_OK ||
         fraud_payment_decode(json, len, &q, &err) != R1_OK || memcmp(p, &q, sizeof q) != 0) {
         fprintf(stderr, "%s\n", err.msg);
         abort();

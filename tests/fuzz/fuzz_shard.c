@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_shard.c - any bytes as a file of training samples: refused with a reason, or samples and events that can be read. The bytes go in
- * twice: as they are, and with the checksum made right again. */
+/* fuzz_shard.c - any bytes as a file of training samples: refused with a reason, or samples and
+ * events that can be read. The bytes go in twice: as they are, and with the checksum made right
+ * again. */
 #include "fuzz/fuzz.h"
 #include "r1_shard.h"
 

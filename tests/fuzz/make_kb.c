@@ -8,7 +8,8 @@ int main(int argc, char **argv)
 {
     r1_err err;
     med_kb *kb = NULL;
-    if (argc != 3 || med_kb_open(&kb, argv[1], &err) != R1_OK || med_kb_save(kb, argv[2], &err) != R1_OK) {
+    if (argc != 3 || med_kb_open(&kb, argv[1], &err) != R1_OK ||
+        med_kb_save(kb, argv[2], &err) != R1_OK) {
         fprintf(stderr, "make_kb ONTOLOGY FILE: %s\n", argc == 3 ? err.msg : "");
         return 1;
     }

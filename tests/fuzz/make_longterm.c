@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* make_longterm.c - writes the small memories that seed fuzz_longterm: FILE.1 with transform codes, FILE.2 with sparse ones, both
- * with fresh entries and a deletion behind the part. */
+/* make_longterm.c - writes the small memories that seed fuzz_longterm: FILE.1 with transform
+ * codes, FILE.2 with sparse ones, both with fresh entries and a deletion behind the part. */
 #include "r1_memory.h"
 
 #include <stdio.h>
@@ -25,8 +25,11 @@ static r1_status make_longterm_make(const char *path, r1_code_kind kind, r1_err 
         float key[D];
         if (i == N) st = r1_longterm_consolidate(lt, true, err);
         for (int c = 0; c < D; c++) key[c] = (float)(r1_rng_normal(&rng) * 4 / (1 + c));
-        r1_longterm_entry e = {
-            .key = key, .vector = key, .value = "value", .value_bytes = (uint32_t)i % 6, .entity = 3};
+        r1_longterm_entry e = {.key = key,
+                               .vector = key,
+                               .value = "value",
+                               .value_bytes = (uint32_t)i % 6,
+                               .entity = 3};
         if (st == R1_OK) st = r1_longterm_insert(lt, &e, NULL, err);
     }
     if (st == R1_OK) st = r1_longterm_delete(lt, 7, err);
@@ -41,7 +44,8 @@ int main(int argc, char **argv)
         char path[4096];
         r1_err err = {0};
         if (argc == 2) snprintf(path, sizeof path, "%s.%d", argv[1], kind);
-        if (argc != 2 || make_longterm_make(path, kind == 1 ? R1_CODE_TRANSFORM : R1_CODE_SPARSE, &err) != R1_OK) {
+        if (argc != 2 || make_longterm_make(path, kind == 1 ? R1_CODE_TRANSFORM : R1_CODE_SPARSE,
+                                            &err) != R1_OK) {
             fprintf(stderr, "make_longterm FILE: %s\n", err.msg);
             return 1;
         }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* make_model.c - writes the small models that seed fuzz_gguf: FILE, and FILE.int8 with learned steps. */
+/* make_model.c - writes the small models that seed fuzz_gguf: FILE, and FILE.int8 with learned
+ * steps. */
 #include "r1_bench.h"
 #include "r1_model.h"
 
@@ -9,12 +10,15 @@ static r1_status make_model_make(int width, bool learned, const char *path, r1_e
 {
     char description[512];
     r1_model *m;
-    snprintf(description, sizeof description,
-             "{\"name\":\"f\",\"d_align\":%d,\"d_model\":%d,\"n_layer\":1,\"n_head\":2,\"n_head_cross\":2,\"d_ff\":%d,"
-             "\"items\":[{\"name\":\"t\",\"kind\":\"table\",\"num\":[\"a\"],\"n_bin\":2,\"hidden\":4},"
-             "{\"name\":\"w\",\"kind\":\"text\",\"n_vocab\":260,\"n_token_max\":4,\"hidden\":4,\"n_head\":1}],"
-             "\"heads\":[{\"name\":\"h\",\"kind\":\"binary\"}]}",
-             width, width, width);
+    snprintf(
+        description, sizeof description,
+        "{\"name\":\"f\",\"d_align\":%d,\"d_model\":%d,\"n_layer\":1,\"n_head\":2,\"n_head_cross\":"
+        "2,\"d_ff\":%d,"
+        "\"items\":[{\"name\":\"t\",\"kind\":\"table\",\"num\":[\"a\"],\"n_bin\":2,\"hidden\":4},"
+        "{\"name\":\"w\",\"kind\":\"text\",\"n_vocab\":260,\"n_token_max\":4,\"hidden\":4,\"n_"
+        "head\":1}],"
+        "\"heads\":[{\"name\":\"h\",\"kind\":\"binary\"}]}",
+        width, width, width);
     R1_TRY(r1_bench_model(&m, description, learned, err));
     static const float x[] = {-1, 0.5f, 2}, y[] = {-2, 0, 1};
     r1_status st = r1_model_set_isotonic(m, 0, (r1_isotonic){3, x, y}, err);
@@ -28,7 +32,8 @@ int main(int argc, char **argv)
     char int8[4096];
     r1_err err = {0};
     if (argc == 2) snprintf(int8, sizeof int8, "%s.int8", argv[1]);
-    if (argc != 2 || make_model_make(8, false, argv[1], &err) != R1_OK || make_model_make(16, true, int8, &err) != R1_OK) {
+    if (argc != 2 || make_model_make(8, false, argv[1], &err) != R1_OK ||
+        make_model_make(16, true, int8, &err) != R1_OK) {
         fprintf(stderr, "make_model FILE: %s\n", err.msg);
         return 1;
     }

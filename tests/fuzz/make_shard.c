@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* make_shard.c FILE - writes the small file of samples that seeds fuzz_shard: every kind of item. */
+/* make_shard.c FILE - writes the small file of samples that seeds fuzz_shard: every kind of
+ * item. */
 #include "core/toy.h"
 
 #include <stdio.h>

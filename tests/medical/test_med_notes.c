@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_med_notes.c - status of findings in sentences of the kinds that NegEx (Chapman et al. 2001), ConText and the open
- * issues of their users describe; recognition of variants and coordination; laboratory values; bad records. */
+/* test_med_notes.c - status of findings in sentences of the kinds that NegEx (Chapman et al.
+ * 2001), ConText and the open issues of their users describe; recognition of variants and
+ * coordination; laboratory values; bad records. */
 #include "notes/med_notes.h"
 #include "support/r1_test.h"
 
@@ -27,7 +28,8 @@ static int status_of(const char *text, const char *name)
     med_notes_ready();
     R1_ASSERT_OK(med_notes_read(&n, lex, kb, "test", text, strlen(text), &err), &err);
     for (uint32_t i = 0; i < n.n_mention && status < 0; i++)
-        if (strcmp(med_str(kb, kb->term[n.mention[i].term].name), name) == 0) status = (int)n.mention[i].status;
+        if (strcmp(med_str(kb, kb->term[n.mention[i].term].name), name) == 0)
+            status = (int)n.mention[i].status;
     med_notes_free(&n);
     return status;
 }
@@ -40,7 +42,8 @@ static void test_status(void)
     } table[] = {
         {"The patient has seizures.", "Seizure", MED_PRESENT},
         {"Hematuria was never seen.", "Hematuria", MED_ABSENT},
-        {"The wall is thin, which excludes dilated cardiomyopathy.", "Dilated cardiomyopathy", MED_ABSENT},
+        {"The wall is thin, which excludes dilated cardiomyopathy.", "Dilated cardiomyopathy",
+         MED_ABSENT},
         {"Micrognathia is questionable.", "Micrognathia", MED_UNCERTAIN},
         {"No polydactyly, slight syndactyly of the toes.", "Syndactyly", MED_PRESENT},
         {"No polydactyly, syndactyly or clinodactyly.", "Syndactyly", MED_ABSENT},
@@ -71,8 +74,8 @@ static void test_status(void)
     for (size_t i = 0; i < R1_COUNT(table); i++) {
         int got = status_of(table[i].text, table[i].finding);
         if (got != table[i].status)
-            fprintf(stderr, "case %zu: \"%s\" %s: got %d, expected %d\n", i, table[i].text, table[i].finding, got,
-                    table[i].status);
+            fprintf(stderr, "case %zu: \"%s\" %s: got %d, expected %d\n", i, table[i].text,
+                    table[i].finding, got, table[i].status);
         CU_ASSERT_EQUAL(got, table[i].status);
     }
 }
@@ -95,14 +98,16 @@ static void test_labs(void)
     CU_ASSERT_EQUAL(status_of("Hemoglobin was 13.2 g/dL.", "Anemia"), -1);
     CU_ASSERT_EQUAL(status_of("Platelets 23,000 /uL", "Thrombocytopenia"), MED_PRESENT);
     CU_ASSERT_EQUAL(status_of("Sodium 128 mmol/L", "Hyponatremia"), MED_PRESENT);
-    CU_ASSERT_EQUAL(status_of("CK 5400 U/L", "Elevated circulating creatine kinase concentration"), MED_PRESENT);
+    CU_ASSERT_EQUAL(status_of("CK 5400 U/L", "Elevated circulating creatine kinase concentration"),
+                    MED_PRESENT);
     CU_ASSERT_EQUAL(status_of("Hemoglobin was 7.2 of something.", "Anemia"), -1);
 }
 
 static void test_person(void)
 {
     med_notes n;
-    static const char text[] = "A 4-year-old girl. Family history:\nHer brother is a 40-year-old man.";
+    static const char text[] =
+        "A 4-year-old girl. Family history:\nHer brother is a 40-year-old man.";
     med_notes_ready();
     R1_ASSERT_OK(med_notes_read(&n, lex, kb, "test", text, sizeof text - 1, &err), &err);
     CU_ASSERT_EQUAL(n.sex, MED_SEX_FEMALE);
@@ -116,7 +121,8 @@ static void test_med_notes_bad_records(void)
     med_notes_ready();
     CU_ASSERT_EQUAL(med_notes_read(&n, lex, kb, "r", "", 0, &err), R1_E_FORMAT);
     CU_ASSERT_EQUAL(med_notes_read(&n, lex, kb, "r", " \n ", 3, &err), R1_E_FORMAT);
-    CU_ASSERT_EQUAL(med_notes_read(&n, lex, kb, "r", "\x89PNG\r\n\x1a\n\0\0", 10, &err), R1_E_FORMAT);
+    CU_ASSERT_EQUAL(med_notes_read(&n, lex, kb, "r", "\x89PNG\r\n\x1a\n\0\0", 10, &err),
+                    R1_E_FORMAT);
     CU_ASSERT_EQUAL(med_notes_read(&n, lex, kb, "r", "a\0b", 3, &err), R1_E_FORMAT);
     size_t big = (size_t)10 << 20;
     char *text = malloc(big);
@@ -134,5 +140,6 @@ static void test_end(void)
     med_kb_free(kb);
 }
 
-R1_TEST_MAIN("medical notes", {"status", test_status}, {"recognition", test_recognition}, {"laboratory", test_labs},
-             {"person", test_person}, {"bad records", test_med_notes_bad_records}, {"end", test_end})
+R1_TEST_MAIN("medical notes", {"status", test_status}, {"recognition", test_recognition},
+             {"laboratory", test_labs}, {"person", test_person},
+             {"bad records", test_med_notes_bad_records}, {"end", test_end})

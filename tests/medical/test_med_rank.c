@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_med_rank.c - properties of the ranking: order of findings does not matter, a finding that a disease has never
- * lowers its likelihood ratio, a full textbook profile finds its disease, probabilities add up. */
+/* test_med_rank.c - properties of the ranking: order of findings does not matter, a finding that
+ * a disease has never lowers its likelihood ratio, a full textbook profile finds its disease,
+ * probabilities add up. */
 #include "rank/med_rank.h"
 #include "support/r1_test.h"
 
@@ -43,7 +44,9 @@ static void test_full_profiles(void)
     med_candidate list[10];
     med_rank_ready();
     for (uint32_t d = 0; d < kb->n_disease; d++) {
-        med_case c = {.observed = term, .n_observed = med_rank_direct(&kb->disease[d], term), .age_years = NAN};
+        med_case c = {.observed = term,
+                      .n_observed = med_rank_direct(&kb->disease[d], term),
+                      .age_years = NAN};
         R1_ASSERT_OK(med_rank(r, &c, list, 10, &n, &err), &err);
         right += n && list[0].disease == d;
     }
@@ -111,5 +114,6 @@ static void test_med_rank_edges(void)
     med_kb_free(kb);
 }
 
-R1_TEST_MAIN("medical rank", {"full profiles", test_full_profiles}, {"order", test_order_does_not_matter},
-             {"a match helps", test_matching_finding_helps}, {"edges", test_med_rank_edges})
+R1_TEST_MAIN("medical rank", {"full profiles", test_full_profiles},
+             {"order", test_order_does_not_matter}, {"a match helps", test_matching_finding_helps},
+             {"edges", test_med_rank_edges})

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_med_report.c - the sample record through everything: the right disease first, every finding with its own words,
- * views that hold what the JSON holds, escaped. */
-#include "report/med_report.h"
+/* test_med_report.c - the sample record through everything: the right disease first, every
+ * finding with its own words, views that hold what the JSON holds, escaped. */
 #include "ontology/med_xml.h"
+#include "report/med_report.h"
 #include "support/r1_test.h"
 
 #include <stdlib.h>
@@ -10,7 +10,8 @@
 
 static r1_err err;
 
-/* At most a quarter of the ring is pinned, each with what would change without it; steps add up to a candidate's logit. */
+/* At most a quarter of the ring is pinned, each with what would change without it; steps add up
+ * to a candidate's logit. */
 static void check_anchors(const json_t *rep, bool with_r1)
 {
     size_t i, pinned = 0;
@@ -23,7 +24,8 @@ static void check_anchors(const json_t *rep, bool with_r1)
     }
     CU_ASSERT(pinned > 0 && pinned <= MED_PINNED_MAX);
     json_t *first = json_array_get(json_object_get(rep, "candidates"), 0);
-    CU_ASSERT_EQUAL(json_array_size(json_object_get(first, "evidence_steps")), with_r1 ? MED_N_ITEM + 1 : 0);
+    CU_ASSERT_EQUAL(json_array_size(json_object_get(first, "evidence_steps")),
+                    with_r1 ? MED_N_ITEM + 1 : 0);
 }
 
 static void med_report_sample(bool with_r1)
@@ -39,7 +41,9 @@ static void med_report_sample(bool with_r1)
     R1_ASSERT_OK(med_kb_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
     R1_ASSERT_OK(med_lexicon_new(&lex, kb, &err), &err);
     R1_ASSERT_OK(med_ranker_new(&r, kb, &err), &err);
-    R1_ASSERT_OK(r1_file_read(r1_test_source("apps/medical/samples/record.txt"), 1u << 20, &text, &len, &err), &err);
+    R1_ASSERT_OK(r1_file_read(r1_test_source("apps/medical/samples/record.txt"), 1u << 20, &text,
+                              &len, &err),
+                 &err);
     R1_ASSERT_OK(r1_model_open(&model, r1_test_source("models/medical-b.gguf"), &err), &err);
     R1_ASSERT_OK(med_reranker_new(&x, model, R1_PRECISION_F32, &err), &err);
     med_judge judge = {r, with_r1 ? x : NULL, "medical-b", true};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_med_rerank.c - R1 over a list: working memory holds what the plan says (random findings through both), scores by way of
- * the memory equal those from plain events bit for bit, the trace adds up, probabilities add up, other models are refused. */
+/* test_med_rerank.c - R1 over a list: working memory holds what the plan says (random findings
+ * through both), scores by way of the memory equal those from plain events bit for bit, the
+ * trace adds up, probabilities add up, other models are refused. */
 #include "rank/med_rerank.h"
 #include "support/r1_test.h"
 
@@ -67,7 +68,8 @@ static void test_memory_follows_plan(void)
     r1_memory_free(mem);
 }
 
-/* The list by med_rerank, and the same samples with their findings as plain events, as training reads them. */
+/* The list by med_rerank, and the same samples with their findings as plain events, as training
+ * reads them. */
 static void test_equals_training(void)
 {
     enum { MAX = 40 };
@@ -87,7 +89,10 @@ static void test_equals_training(void)
     R1_ASSERT_OK(med_samples_new(&s, &err), &err);
     R1_ASSERT_OK(r1_session_new(&session, model, &so, &err), &err);
     for (int round = 0; round < 30; round++) {
-        med_case c = {.observed = term, .n_observed = random_terms(term, MAX), .excluded = no, .n_excluded = 1};
+        med_case c = {.observed = term,
+                      .n_observed = random_terms(term, MAX),
+                      .excluded = no,
+                      .n_excluded = 1};
         uint32_t n, n_anchor = med_case_anchors(kb, &c, a, MAX), m;
         float none;
         double sum = 0;
@@ -99,7 +104,8 @@ static void test_equals_training(void)
         med_anchors_plan(kb, a, n_anchor, true);
         R1_ASSERT_OK(med_rerank(x, ranker, &c, a, n_anchor, list, &n, &none, trace[0], &err), &err);
         CU_ASSERT_EQUAL(n, m);
-        for (uint32_t i = 0; i < n_anchor; i++) ref[i] = i, event[i] = (r1_event){a[i].num, &a[i].system};
+        for (uint32_t i = 0; i < n_anchor; i++)
+            ref[i] = i, event[i] = (r1_event){a[i].num, &a[i].system};
         R1_ASSERT_OK(med_samples_fill(s, ranker, &c, plain, m, a, ref, &err), &err);
         for (uint32_t i = 0; i < m; i++) sample[i] = (r1_sample){.item = med_samples_item(s, i)};
         r1_batch b = {.sample = sample, .n_sample = m, .event = event, .n_event = n_anchor};
@@ -108,7 +114,8 @@ static void test_equals_training(void)
         for (uint32_t i = 0; i < n; i++) {
             double logit = 0;
             for (uint32_t k = 0; k < m; k++)
-                if (plain[k].disease == list[i].disease) CU_ASSERT_EQUAL(res.logit[k], list[i].logit);
+                if (plain[k].disease == list[i].disease)
+                    CU_ASSERT_EQUAL(res.logit[k], list[i].logit);
             for (int k = 0; k <= MED_N_ITEM; k++) logit += trace[i][k];
             CU_ASSERT_EQUAL((float)logit, list[i].logit);
             CU_ASSERT(i == 0 || list[i].logit <= list[i - 1].logit);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_med_simulate.c - simulated patients: what holds of every one, that the same seed gives the same, and that findings come as often as
- * the annotations say (told exactly or as a parent, so counted over closures). */
-#include "train/med_simulate.h"
+/* test_med_simulate.c - simulated patients: what holds of every one, that the same seed gives
+ * the same, and that findings come as often as the annotations say (told exactly or as a parent,
+ * so counted over closures). */
 #include "support/r1_test.h"
+#include "train/med_simulate.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -37,13 +38,16 @@ static void test_properties(void)
         memset(&q, 0, sizeof q);
         CU_ASSERT_FATAL(med_simulate(kb, avoid, &rng, &p));
         CU_ASSERT_FATAL(med_simulate(kb, avoid, &again, &q));
-        CU_ASSERT(p.disease == q.disease && p.n_observed == q.n_observed && p.n_excluded == q.n_excluded);
+        CU_ASSERT(p.disease == q.disease && p.n_observed == q.n_observed &&
+                  p.n_excluded == q.n_excluded);
         CU_ASSERT_EQUAL(memcmp(p.observed, q.observed, p.n_observed * sizeof *p.observed), 0);
-        CU_ASSERT(p.disease < kb->n_disease && !avoid[p.disease] && kb->disease[p.disease].n_profile);
+        CU_ASSERT(p.disease < kb->n_disease && !avoid[p.disease] &&
+                  kb->disease[p.disease].n_profile);
         CU_ASSERT(p.n_observed >= 2 && p.n_observed <= MED_SIMULATED_FINDINGS);
         CU_ASSERT(p.n_excluded <= MED_SIMULATED_EXCLUDED);
         for (uint32_t i = 0; i < p.n_observed; i++) {
-            CU_ASSERT(p.observed[i] < kb->n_term && kb->term[p.observed[i]].flags & MED_TERM_PHENOTYPE);
+            CU_ASSERT(p.observed[i] < kb->n_term &&
+                      kb->term[p.observed[i]].flags & MED_TERM_PHENOTYPE);
             CU_ASSERT_EQUAL(med_simulate_times(p.observed, p.n_observed, p.observed[i]), 1);
             CU_ASSERT_EQUAL(med_simulate_times(p.excluded, p.n_excluded, p.observed[i]), 0);
         }
@@ -56,7 +60,8 @@ static void test_properties(void)
     free(avoid);
 }
 
-/* Of one disease's patients: the frequent findings are told more often than the rare ones, and most of what is told is the disease's own. */
+/* Of one disease's patients: the frequent findings are told more often than the rare ones, and
+ * most of what is told is the disease's own. */
 static void test_frequencies(void)
 {
     enum { ROUNDS = 4000 };
@@ -84,7 +89,8 @@ static void test_frequencies(void)
         }
         told += p.n_observed;
     }
-    printf("%s: a frequent finding in %.3f of patients, a rarer one in %.3f; own %.3f of what is told\n",
+    printf("%s: a frequent finding in %.3f of patients, a rarer one in %.3f; own %.3f of what is "
+           "told\n",
            med_str(kb, d->name), often / n_often, rare / n_rare, own / told);
     CU_ASSERT(n_often > 0);
     if (n_rare > 0) CU_ASSERT(often / n_often > rare / n_rare);
@@ -93,4 +99,5 @@ static void test_frequencies(void)
     med_kb_free(kb);
 }
 
-R1_TEST_MAIN("simulated patients", {"properties", test_properties}, {"frequencies", test_frequencies})
+R1_TEST_MAIN("simulated patients", {"properties", test_properties},
+             {"frequencies", test_frequencies})

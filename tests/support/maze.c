@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- generator -------------------------------------------------------------------------------------------- */
+/* ---- generator ------------------------------------------------------------------------------- */
 
 typedef enum { GUIDE, READS_MODE0, READS_MODE1, WEAK } role;
 
@@ -47,7 +47,8 @@ static void maze_codes(maze *m)
 
 void maze_make(maze *m, uint32_t n_room, uint64_t seed)
 {
-    static const role roles[MAZE_ROOMS_MAX] = {GUIDE, READS_MODE0, READS_MODE1, WEAK, READS_MODE0, READS_MODE1, GUIDE};
+    static const role roles[MAZE_ROOMS_MAX] = {GUIDE,       READS_MODE0, READS_MODE1, WEAK,
+                                               READS_MODE0, READS_MODE1, GUIDE};
     uint32_t place[MAZE_ROOMS_MAX];
     r1_rng rng;
     memset(m, 0, sizeof *m);
@@ -60,8 +61,9 @@ void maze_make(maze *m, uint32_t n_room, uint64_t seed)
         place[j] = i;
     }
     for (uint32_t i = 0; i < n_room; i++) maze_furnish(m, place[i], roles[i], &rng);
-    for (uint32_t i = 2; i < n_room;
-         i++) /* the first two lie at the entrance, about half of the others behind an earlier one */
+    for (
+        uint32_t i = 2; i < n_room;
+        i++) /* the first two lie at the entrance, about half of the others behind an earlier one */
         if (r1_rng_unit(&rng) < 0.5) {
             m->door[i] = 1u << r1_rng_below(&rng, i);
             if (r1_rng_unit(&rng) < 0.3) m->door[i] |= 1u << r1_rng_below(&rng, i);
@@ -69,12 +71,13 @@ void maze_make(maze *m, uint32_t n_room, uint64_t seed)
     maze_codes(m);
 }
 
-/* ---- exact values ----------------------------------------------------------------------------------------- */
+/* ---- exact values ---------------------------------------------------------------------------- */
 
 bool maze_permitted(const maze *m, uint32_t code, uint32_t action)
 {
     if (action >= m->n_room) return action < m->n_action;
-    return !(m->opened[code] >> action & 1) && (!m->door[action] || (m->door[action] & m->opened[code]));
+    return !(m->opened[code] >> action & 1) &&
+           (!m->door[action] || (m->door[action] & m->opened[code]));
 }
 
 double maze_weight(const maze *m, uint32_t level, uint32_t code, int y, int z)
@@ -91,12 +94,14 @@ double maze_weight(const maze *m, uint32_t level, uint32_t code, int y, int z)
 /* Chance of the code with either verdict. */
 static void maze_verdicts(const maze *m, uint32_t level, uint32_t code, double w[2])
 {
-    for (int y = 0; y < 2; y++) w[y] = maze_weight(m, level, code, y, 0) + maze_weight(m, level, code, y, 1);
+    for (int y = 0; y < 2; y++)
+        w[y] = maze_weight(m, level, code, y, 0) + maze_weight(m, level, code, y, 1);
 }
 
-/* Value of an action times the chance of the code: no belief needs dividing out, and the root's chance is 1. value: of the codes
- * above, which are all that an entered room leads to. */
-static double maze_worth(const maze *m, const double w[2], const double *value, uint32_t code, uint32_t action)
+/* Value of an action times the chance of the code: no belief needs dividing out, and the root's
+ * chance is 1. value: of the codes above, which are all that an entered room leads to. */
+static double maze_worth(const maze *m, const double w[2], const double *value, uint32_t code,
+                         uint32_t action)
 {
     if (action >= m->n_room) return w[action - m->n_room];
     uint32_t next = code + m->power[action];
@@ -166,23 +171,24 @@ double maze_best_subset(const maze *m, uint32_t level, uint32_t *subset)
     return best;
 }
 
-/* ---- shards ----------------------------------------------------------------------------------------------- */
+/* ---- shards ---------------------------------------------------------------------------------- */
 
 size_t maze_description(const maze *m, bool reward, char *to, size_t size)
 {
-    size_t n = (size_t)snprintf(
-        to, size,
-        "{\"name\":\"maze\",\"d_align\":32,\"d_model\":32,\"n_layer\":1,\"n_head\":4,\"n_head_cross\":4,\"d_ff\":64,"
-        "\"items\":["
-        "{\"name\":\"entrance\",\"kind\":\"table\",\"num\":[],\"cat\":[{\"name\":\"level\",\"n\":%d}],\"d_cat\":8,"
-        "\"hidden\":16}",
-        MAZE_LEVELS);
+    size_t n = (size_t)snprintf(to, size,
+                                "{\"name\":\"maze\",\"d_align\":32,\"d_model\":32,\"n_layer\":1,"
+                                "\"n_head\":4,\"n_head_cross\":4,\"d_ff\":64,"
+                                "\"items\":["
+                                "{\"name\":\"entrance\",\"kind\":\"table\",\"num\":[],\"cat\":[{"
+                                "\"name\":\"level\",\"n\":%d}],\"d_cat\":8,"
+                                "\"hidden\":16}",
+                                MAZE_LEVELS);
     for (uint32_t i = 0; i < m->n_room && n < size; i++)
-        n += (size_t)snprintf(
-            to + n, size - n,
-            ",{\"name\":\"room%u\",\"kind\":\"table\",\"num\":[],\"cat\":[{\"name\":\"sign\",\"n\":2}],"
-            "\"d_cat\":8,\"hidden\":16}",
-            i);
+        n += (size_t)snprintf(to + n, size - n,
+                              ",{\"name\":\"room%u\",\"kind\":\"table\",\"num\":[],\"cat\":[{"
+                              "\"name\":\"sign\",\"n\":2}],"
+                              "\"d_cat\":8,\"hidden\":16}",
+                              i);
     if (n < size)
         n += (size_t)snprintf(to + n, size - n,
                               "],\"heads\":[{\"name\":\"verdict\",\"kind\":\"binary\"},"
@@ -191,7 +197,8 @@ size_t maze_description(const maze *m, bool reward, char *to, size_t size)
     return n;
 }
 
-static r1_status maze_add_case(const maze *m, r1_shard_writer *w, size_t id, r1_rng *rng, r1_err *err)
+static r1_status maze_add_case(const maze *m, r1_shard_writer *w, size_t id, r1_rng *rng,
+                               r1_err *err)
 {
     int32_t level = (int32_t)r1_rng_below(rng, MAZE_LEVELS), sign[MAZE_ROOMS_MAX];
     uint32_t y = (uint32_t)r1_rng_below(rng, 2), z = (uint32_t)r1_rng_below(rng, 2);

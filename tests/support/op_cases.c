@@ -26,7 +26,8 @@ r1_view op_case_floats(int64_t rows, int32_t cols)
 static r1_view ints(int32_t n, int64_t low, int64_t high) /* low..high, both included */
 {
     int32_t *p = malloc(sizeof(int32_t) * (size_t)(n + 1));
-    for (int32_t i = 0; i < n; i++) p[i] = (int32_t)(low + (int64_t)r1_rng_below(&rng, (uint64_t)(high - low + 1)));
+    for (int32_t i = 0; i < n; i++)
+        p[i] = (int32_t)(low + (int64_t)r1_rng_below(&rng, (uint64_t)(high - low + 1)));
     return (r1_view){.p = p, .rows = 1, .cols = n, .dtype = R1_I32, .ld = n};
 }
 
@@ -104,7 +105,8 @@ static void make_ple(r1_op_args *a)
 static void make_embed(r1_op_args *a)
 {
     int64_t r = some_rows();
-    int32_t n = 1 + (int32_t)r1_rng_below(&rng, 4), d = 1 + (int32_t)r1_rng_below(&rng, 9), rows = 0;
+    int32_t n = 1 + (int32_t)r1_rng_below(&rng, 4), d = 1 + (int32_t)r1_rng_below(&rng, 9),
+            rows = 0;
     a->v[2] = ints(n + 1, 0, 0);
     int32_t *first = a->v[2].p;
     for (int32_t c = 0; c <= n; c++) {
@@ -145,7 +147,8 @@ static void make_edge_message(r1_op_args *a)
 
 static void make_mark_pool(r1_op_args *a)
 {
-    int32_t n = (int32_t)some_rows(), b = (int32_t)some_rows(), d = 1 + (int32_t)r1_rng_below(&rng, 40);
+    int32_t n = (int32_t)some_rows(), b = (int32_t)some_rows(),
+            d = 1 + (int32_t)r1_rng_below(&rng, 40);
     a->v[0] = op_case_floats(n, d);
     a->v[1] = ints(n, 0, 2);
     a->v[2] = op_cases_offsets(b, n);
@@ -197,9 +200,10 @@ static void make_attend(r1_op_args *a)
 {
     static const int64_t dims[] = {1, 8, 31, 32, 33, 64, 128};
     bool causal = op_cases_coin();
-    int32_t h = 1 + (int32_t)r1_rng_below(&rng, 4), dh = (int32_t)op_cases_pick(dims, R1_COUNT(dims));
-    int32_t s = 1 + (int32_t)r1_rng_below(&rng, 6), r = (int32_t)some_rows(), t = causal ? r : (int32_t)some_rows(),
-            n = t;
+    int32_t h = 1 + (int32_t)r1_rng_below(&rng, 4),
+            dh = (int32_t)op_cases_pick(dims, R1_COUNT(dims));
+    int32_t s = 1 + (int32_t)r1_rng_below(&rng, 6), r = (int32_t)some_rows(),
+            t = causal ? r : (int32_t)some_rows(), n = t;
     a->v[0] = op_case_floats(r, h * dh);
     a->v[1] = op_case_floats(t, h * dh);
     a->v[2] = op_case_floats(t, h * dh);
@@ -225,7 +229,9 @@ static void make_attend(r1_op_args *a)
         for (int32_t c = 0; c < h * rank; c++)
             r1_row(&a->v[10], i)[c] /= sqrtf((float)rank); /* tanh is not at its ends */
     for (int64_t i = 0; i < r;
-         i++) /* the factor multiplies the score's rounding too: scores of the size that the op is given */
+         /* the factor multiplies the score's rounding too: scores of the size that the op is
+         * given */
+         i++)
         for (int32_t c = 0; c < h * dh; c++) r1_row(&a->v[0], i)[c] /= sqrtf((float)dh);
     a->f[0] = 0.5f;
 }
@@ -251,7 +257,8 @@ static void make_tail_norm(r1_op_args *a)
     a->f[1] = 512;
 }
 
-/* Steps from narrow (most is clipped) to wide; no value lies so near to where rounding jumps that f32 and double could differ. */
+/* Steps from narrow (most is clipped) to wide; no value lies so near to where rounding jumps
+ * that f32 and double could differ. */
 static void make_lsq(r1_op_args *a)
 {
     int64_t r = some_rows();
@@ -260,10 +267,12 @@ static void make_lsq(r1_op_args *a)
     a->v[1] = op_case_floats(op_cases_coin() ? r : 1, 1);
     a->v[2] = op_case_floats(r, c);
     a->i[0] = op_cases_coin() ? R1_INT8_LIMIT : 7;
-    for (int64_t i = 0; i < a->v[1].rows; i++) r1_row(&a->v[1], i)[0] = 0.004f + 0.3f * (float)r1_rng_unit(&rng);
+    for (int64_t i = 0; i < a->v[1].rows; i++)
+        r1_row(&a->v[1], i)[0] = 0.004f + 0.3f * (float)r1_rng_unit(&rng);
     for (int64_t i = 0; i < r; i++)
         for (int32_t k = 0; k < c; k++) {
-            float *x = &r1_row(&a->v[0], i)[k], step = r1_row(&a->v[1], i % a->v[1].rows)[0], v = *x / step;
+            float *x = &r1_row(&a->v[0], i)[k], step = r1_row(&a->v[1], i % a->v[1].rows)[0],
+                  v = *x / step;
             float whole = floorf(v), part = v - whole;
             if (fabsf(part - 0.5f) < 0.1f) *x = step * (whole + 0.3f);
             if (fabsf(v) > (float)a->i[0] - 2) *x = copysignf(step * (float)(a->i[0] + 2), v);
@@ -305,13 +314,15 @@ void op_case_make(r1_op op, r1_op_args *a)
     makers[op](a);
 }
 
-bool op_case_equal(const char *what, const r1_view *expected, const r1_view *got, double abs_tol, double rel_tol)
+bool op_case_equal(const char *what, const r1_view *expected, const r1_view *got, double abs_tol,
+                   double rel_tol)
 {
     for (int64_t r = 0; r < expected->rows; r++)
         for (int32_t c = 0; c < expected->cols; c++) {
             double x = r1_row(expected, r)[c], y = r1_row(got, r)[c];
             if (fabs(x - y) <= abs_tol + rel_tol * fabs(x)) continue;
-            fprintf(stderr, "%s row %lld column %d: expected %.9g, got %.9g\n", what, (long long)r, c, x, y);
+            fprintf(stderr, "%s row %lld column %d: expected %.9g, got %.9g\n", what, (long long)r,
+                    c, x, y);
             return false;
         }
     return true;

@@ -42,7 +42,8 @@ const char *r1_test_shared(const char *name)
     else
         snprintf(p, 4096, "%s/../shared/%s", source_root(), name);
     if (!access(p, R_OK)) return p;
-    fprintf(stderr, "skipped: %s is not here (set R1_SHARED to the folder that holds %s)\n", p, name);
+    fprintf(stderr, "skipped: %s is not here (set R1_SHARED to the folder that holds %s)\n", p,
+            name);
     return NULL;
 }
 

@@ -16,7 +16,8 @@ typedef struct {
     void (*fn)(void);
 } r1_test_case;
 
-/* Runs the cases; prints the seed (R1_TEST_SEED overrides it) and returns the number of failures, at most 100. */
+/* Runs the cases; prints the seed (R1_TEST_SEED overrides it) and returns the number of
+ * failures, at most 100. */
 int r1_test_run(const char *suite, const r1_test_case *cases, size_t n);
 /* The seed of this run. */
 uint64_t r1_test_seed(void);
@@ -31,19 +32,20 @@ const char *r1_test_in_tmp(const char *name);
 /* Both are read whole, and asserted to be readable. */
 bool r1_test_same_files(const char *a, const char *b);
 
-#define R1_TEST_MAIN(suite, ...)                                                                                       \
-    int main(void)                                                                                                     \
-    {                                                                                                                  \
-        static const r1_test_case cases[] = {__VA_ARGS__};                                                             \
-        return r1_test_run(suite, cases, sizeof cases / sizeof *cases);                                                \
+#define R1_TEST_MAIN(suite, ...)                                                                   \
+    int main(void)                                                                                 \
+    {                                                                                              \
+        static const r1_test_case cases[] = {__VA_ARGS__};                                         \
+        return r1_test_run(suite, cases, sizeof cases / sizeof *cases);                            \
     }
 
 /* Asserts R1_OK and prints the message where it is not. */
-#define R1_ASSERT_OK(expr, err)                                                                                        \
-    do {                                                                                                               \
-        r1_status st_ = (expr);                                                                                        \
-        if (st_ != R1_OK) fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #expr, (err)->msg);                   \
-        CU_ASSERT_EQUAL_FATAL(st_, R1_OK);                                                                             \
+#define R1_ASSERT_OK(expr, err)                                                                    \
+    do {                                                                                           \
+        r1_status st_ = (expr);                                                                    \
+        if (st_ != R1_OK)                                                                          \
+            fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #expr, (err)->msg);             \
+        CU_ASSERT_EQUAL_FATAL(st_, R1_OK);                                                         \
     } while (0)
 
 #endif

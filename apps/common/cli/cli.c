@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli.c - from argv to a command: finds it, parses its options (file, then environment, then command line), sets the
- * log sink and the signal handlers, prints help, manual page and completion out of the tables. */
+/* cli.c - from argv to a command: finds it, parses its options (file, then environment, then
+ * command line), sets the log sink and the signal handlers, prints help, manual page and
+ * completion out of the tables. */
 #include "cli/r1_cli.h"
 #include "config/r1_config.h"
 
@@ -73,7 +74,8 @@ static void log_json(void *ctx, r1_log_level level, const char *event, const cha
     char ts[40];
     cli_stamp(ts, sizeof ts);
     flockfile(stderr);
-    fprintf(stderr, "{\"ts\":\"%s\",\"level\":\"%s\",\"event\":\"%s\",\"msg\":\"", ts, level_names[level], event);
+    fprintf(stderr, "{\"ts\":\"%s\",\"level\":\"%s\",\"event\":\"%s\",\"msg\":\"", ts,
+            level_names[level], event);
     json_escape(stderr, text);
     fputs("\"}\n", stderr);
     funlockfile(stderr);
@@ -96,7 +98,8 @@ static const r1_option common_rows[] = {
      .section = "log",
      .help = "form of a log line"},
 };
-static const r1_option config_row = {.name = "config", .type = R1_OPT_PATH, .help = "INI file with settings"};
+static const r1_option config_row = {
+    .name = "config", .type = R1_OPT_PATH, .help = "INI file with settings"};
 
 static r1_option *joined_table(const r1_command *cmd, size_t *n)
 {
@@ -117,8 +120,9 @@ static void program_help(const r1_program *p, FILE *out)
     fprintf(out, "%s - %s\n\nCommands:\n", p->name, p->summary);
     for (size_t i = 0; i < p->n_commands; i++)
         fprintf(out, "  %-18s %s\n", p->commands[i].name, p->commands[i].summary);
-    fprintf(out, "  %-18s %s\n  %-18s %s\n  %-18s %s\n", "version", "version of the program and its build", "manual",
-            "print the manual page (troff)", "completion bash", "print completion for the shell");
+    fprintf(out, "  %-18s %s\n  %-18s %s\n  %-18s %s\n", "version",
+            "version of the program and its build", "manual", "print the manual page (troff)",
+            "completion bash", "print completion for the shell");
     fprintf(out, "\n%s COMMAND --help shows examples and options.\n", p->name);
 }
 
@@ -153,7 +157,8 @@ static void cli_manual(const r1_program *p, FILE *out)
         for (size_t k = 0; k < cmd->n_options; k++)
             fprintf(out, ".TP\n.B \\-\\-%s\n%s\n", cmd->options[k].name, cmd->options[k].help);
     }
-    fputs(".SH EXIT STATUS\n0 good, 1 failed at run time, 2 usage or configuration, 3 a check found problems, 4 "
+    fputs(".SH EXIT STATUS\n0 good, 1 failed at run time, 2 usage or configuration, 3 a check "
+          "found problems, 4 "
           "partial result.\n",
           out);
 }
@@ -163,7 +168,8 @@ static void cli_completion(const r1_program *p, FILE *out)
     fprintf(out, "complete -W \"");
     for (size_t i = 0; i < p->n_commands; i++) {
         fprintf(out, "%s ", p->commands[i].name);
-        for (size_t k = 0; k < p->commands[i].n_options; k++) fprintf(out, "--%s ", p->commands[i].options[k].name);
+        for (size_t k = 0; k < p->commands[i].n_options; k++)
+            fprintf(out, "--%s ", p->commands[i].options[k].name);
     }
     fprintf(out, "--help\" %s\n", p->name);
 }
@@ -208,7 +214,8 @@ static int unknown_command(const r1_program *p, int argc, char **argv)
     char two[128];
     snprintf(two, sizeof two, "%s%s%s", argv[1], argc > 2 ? " " : "", argc > 2 ? argv[2] : "");
     for (size_t i = 0; i < p->n_commands; i++) {
-        size_t d1 = edit_distance(argv[1], p->commands[i].name), d2 = edit_distance(two, p->commands[i].name);
+        size_t d1 = edit_distance(argv[1], p->commands[i].name),
+               d2 = edit_distance(two, p->commands[i].name);
         size_t d = d1 < d2 ? d1 : d2;
         if (d < distance) distance = d, best = p->commands[i].name;
     }
@@ -223,7 +230,8 @@ static void set_log(const r1_options *o)
     const char *level = r1_options_str(o, "log-level");
     size_t i = 0;
     while (i < R1_COUNT(level_names) - 1 && strcmp(level_names[i], level) != 0) i++;
-    r1_log_set(!strcmp(r1_options_str(o, "log-format"), "json") ? log_json : log_text, NULL, (r1_log_level)i);
+    r1_log_set(!strcmp(r1_options_str(o, "log-format"), "json") ? log_json : log_text, NULL,
+               (r1_log_level)i);
 }
 
 /* --config must be applied before the rest of the command line wins over it. */
@@ -239,8 +247,8 @@ static const char *config_path(int argc, char **argv)
     return path;
 }
 
-static r1_status fill_options(const r1_command *cmd, r1_options *o, int argc, char **argv, const char **rest,
-                              size_t *n_rest, r1_err *err)
+static r1_status fill_options(const r1_command *cmd, r1_options *o, int argc, char **argv,
+                              const char **rest, size_t *n_rest, r1_err *err)
 {
     const char *path = cmd->config ? config_path(argc, argv) : NULL;
     if (path) R1_TRY(r1_config_load(o, path, err));
@@ -257,7 +265,8 @@ static int run_command(const r1_program *p, const r1_command *cmd, int argc, cha
     r1_cli_call call = {.rest = rest};
     int code = R1_EXIT_FAILED;
     if (!table || !rest || r1_options_new(&o, table, n, &call.err) != R1_OK) {
-        fprintf(stderr, "%s %s: %s\n", p->name, cmd->name, call.err.msg[0] ? call.err.msg : "out of memory");
+        fprintf(stderr, "%s %s: %s\n", p->name, cmd->name,
+                call.err.msg[0] ? call.err.msg : "out of memory");
     } else if (fill_options(cmd, o, argc, argv, rest, &call.n_rest, &call.err) != R1_OK) {
         fprintf(stderr, "%s %s: %s\n", p->name, cmd->name, call.err.msg);
         code = R1_EXIT_USAGE;
@@ -269,7 +278,8 @@ static int run_command(const r1_program *p, const r1_command *cmd, int argc, cha
         install_signals();
         call.opts = o;
         code = cmd->run(&call);
-        if (code && call.err.msg[0]) fprintf(stderr, "%s %s: %s\n", p->name, cmd->name, call.err.msg);
+        if (code && call.err.msg[0])
+            fprintf(stderr, "%s %s: %s\n", p->name, cmd->name, call.err.msg);
     }
     r1_options_free(o);
     free(rest);
@@ -283,17 +293,21 @@ r1_precision r1_cli_precision(const char *choice)
     return !strcmp(choice, "int8") ? R1_PRECISION_INT8 : R1_PRECISION_AUTO;
 }
 
-int r1_cli_exit(r1_status st) { return st == R1_OK ? R1_EXIT_OK : st == R1_E_INVAL ? R1_EXIT_USAGE : R1_EXIT_FAILED; }
+int r1_cli_exit(r1_status st)
+{
+    return st == R1_OK ? R1_EXIT_OK : st == R1_E_INVAL ? R1_EXIT_USAGE : R1_EXIT_FAILED;
+}
 
 int r1_cli_main(const r1_program *p, int argc, char **argv)
 {
-    if (argc < 2 || !strcmp(argv[1], "-h") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
+    if (argc < 2 || !strcmp(argv[1], "-h") || !strcmp(argv[1], "--help") ||
+        !strcmp(argv[1], "help")) {
         program_help(p, argc < 2 ? stderr : stdout);
         return argc < 2 ? R1_EXIT_USAGE : R1_EXIT_OK;
     }
     if (!strcmp(argv[1], "version") || !strcmp(argv[1], "--version")) {
-        printf("%s %s (%s, built with %s)\n", p->name, R1_VERSION, sizeof(void *) == 8 ? "64 bit" : "32 bit",
-               __VERSION__);
+        printf("%s %s (%s, built with %s)\n", p->name, R1_VERSION,
+               sizeof(void *) == 8 ? "64 bit" : "32 bit", __VERSION__);
         return R1_EXIT_OK;
     }
     if (!strcmp(argv[1], "manual")) return cli_manual(p, stdout), R1_EXIT_OK;

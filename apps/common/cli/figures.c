@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* figures.c - the flat map of named numbers that every eval and bench command prints, as a table or as one JSON object.
- */
+/* figures.c - the flat map of named numbers that every eval and bench command prints, as a table
+ * or as one JSON object. */
 #include "cli/r1_cli.h"
 
 #include <jansson.h>
@@ -56,7 +56,8 @@ static void figures_machine(char *out, size_t size)
     if (f) fclose(f);
 }
 
-/* The commit of the source tree that this program was built from; "unknown" outside of a checkout. */
+/* The commit of the source tree that this program was built from; "unknown" outside of a
+ * checkout. */
 static void figures_commit(char *out, size_t size)
 {
     char *head, path[4096], *text;
@@ -65,7 +66,8 @@ static void figures_commit(char *out, size_t size)
     if (r1_file_read(R1_SOURCE_DIR "/.git/HEAD", 4096, &head, &len, NULL) != R1_OK) return;
     head[strcspn(head, "\n")] = 0;
     if (strncmp(head, "ref: ", 5) != 0) snprintf(out, size, "%.40s", head);
-    snprintf(path, sizeof path, "%s/.git/%s", R1_SOURCE_DIR, head + (strncmp(head, "ref: ", 5) ? 0 : 5));
+    snprintf(path, sizeof path, "%s/.git/%s", R1_SOURCE_DIR,
+             head + (strncmp(head, "ref: ", 5) ? 0 : 5));
     free(head);
     if (r1_file_read(path, 4096, &text, &len, NULL) != R1_OK) return;
     text[strcspn(text, "\n")] = 0;
@@ -87,7 +89,8 @@ void r1_figures_print(const r1_figures *f, bool json, FILE *out)
     }
     const char *key;
     json_t *v;
-    json_object_foreach(f->root, key, v) if (json_is_string(v)) fprintf(out, "%-28s %s\n", key, json_string_value(v));
+    json_object_foreach(f->root, key, v) if (json_is_string(v))
+        fprintf(out, "%-28s %s\n", key, json_string_value(v));
     json_object_foreach(f->figures, key, v)
     {
         if (json_is_null(v))

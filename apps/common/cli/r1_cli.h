@@ -1,30 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* r1_cli.h - the command line that all programs share: a table of commands, each with its table of options. Help,
- * manual page and completion are printed from these tables.
+/* r1_cli.h - the command line that all programs share: a table of commands, each with its table
+ * of options. Help, manual page and completion are printed from these tables.
  *
- * Exit codes: 0 good, 1 failed at run time, 2 usage or configuration, 3 a check found problems, 4 partial result. */
+ * Exit codes: 0 good, 1 failed at run time, 2 usage or configuration, 3 a check found problems,
+ * 4 partial result. */
 #ifndef R1_CLI_H
 #define R1_CLI_H
 
 #include "r1_model.h"
 #include "r1_options.h"
 
-enum { R1_EXIT_OK = 0, R1_EXIT_FAILED = 1, R1_EXIT_USAGE = 2, R1_EXIT_CHECK = 3, R1_EXIT_PARTIAL = 4 };
+enum {
+    R1_EXIT_OK = 0,
+    R1_EXIT_FAILED = 1,
+    R1_EXIT_USAGE = 2,
+    R1_EXIT_CHECK = 3,
+    R1_EXIT_PARTIAL = 4
+};
 
 typedef struct {
     const r1_options *opts;
     const char **rest; /* positional arguments */
     size_t n_rest;
-    r1_err err; /* filled by the command; printed by r1_cli_main when the command returns non-zero */
+    r1_err
+        err; /* filled by the command; printed by r1_cli_main when the command returns non-zero */
 } r1_cli_call;
 
 typedef struct {
-    const char *name;     /* "serve"; two words ("eval annotate") make a command with a subcommand */
-    const char *summary;  /* one line */
+    const char *name;    /* "serve"; two words ("eval annotate") make a command with a subcommand */
+    const char *summary; /* one line */
     const char *examples; /* shown first by --help; one command per line */
     const r1_option *options;
     size_t n_options;
-    bool config; /* accepts --config FILE (INI) and the environment for the rows that have a section */
+    bool
+        /* accepts --config FILE (INI) and the environment for the rows that have a section */
+        config;
     int (*run)(r1_cli_call *call);
 } r1_command;
 
@@ -35,7 +45,8 @@ typedef struct {
     size_t n_commands;
 } r1_program;
 
-/* Runs the command that argv names. Sets the log sink (--log-level, --log-format on every command). */
+/* Runs the command that argv names. Sets the log sink (--log-level, --log-format on every
+ * command). */
 int r1_cli_main(const r1_program *program, int argc, char **argv);
 
 /* True once SIGINT or SIGTERM has come; r1_cli_main installs the handlers. Poll it in loops. */
@@ -44,8 +55,9 @@ bool r1_cli_stopped(void);
 /* The exit code that fits a status: R1_E_INVAL gives 2, all else 1. */
 int r1_cli_exit(r1_status st);
 
-/* A file that comes with the programs ("schemas/sql", "models/fraud-s.gguf"): below $R1_SOURCE, share/r1 beside the program,
- * the source tree that it was built from, or share/r1 of the installation. path: R1_PATH_BYTES. */
+/* A file that comes with the programs ("schemas/sql", "models/fraud-s.gguf"): below $R1_SOURCE,
+ * share/r1 beside the program, the source tree that it was built from, or share/r1 of the
+ * installation. path: R1_PATH_BYTES. */
 enum { R1_PATH_BYTES = 4096 };
 r1_status r1_cli_shipped(const char *name, char *path, r1_err *err);
 /* A path option's value; where nobody set it and it is not there, the shipped file of that name. */
@@ -55,26 +67,28 @@ r1_status r1_cli_path(const r1_options *o, const char *option, char *path, r1_er
 #define R1_CLI_PRECISIONS "auto|f32|int8"
 r1_precision r1_cli_precision(const char *choice);
 
-/* The rows of every command that trains (r1_train_opts.n_slice, n_thread); slices: the default, as text. Shipped models and published figures were
- * trained with one slice. */
-#define R1_CLI_SLICES(slices)                                                                                          \
-    {                                                                                                                  \
-        .name = "slices", .type = R1_OPT_INT, .def = slices, .min = 1, .max = 64,                                      \
-        .help =                                                                                                        \
-            "of a batch, which threads work off; part of a run like its seed: another number gives other roundings"    \
+/* The rows of every command that trains (r1_train_opts.n_slice, n_thread); slices: the default,
+ * as text. Shipped models and published figures were trained with one slice. */
+#define R1_CLI_SLICES(slices)                                                                      \
+    {                                                                                              \
+        .name = "slices", .type = R1_OPT_INT, .def = slices, .min = 1, .max = 64,                  \
+        .help = "of a batch, which threads work off; part of a run like its seed: another number " \
+                "gives other roundings"                                                            \
     }
-#define R1_CLI_THREADS                                                                                                 \
-    {                                                                                                                  \
-        .name = "threads", .type = R1_OPT_INT, .def = "0", .max = 64,                                                  \
-        .help = "that train, at most one a slice; 0: the machine's processors. The bytes are the same for any number"  \
+#define R1_CLI_THREADS                                                                             \
+    {                                                                                              \
+        .name = "threads", .type = R1_OPT_INT, .def = "0", .max = 64,                              \
+        .help = "that train, at most one a slice; 0: the machine's processors. The bytes are the " \
+                "same for any number"                                                              \
     }
 
-/* Flat `figures` object that every eval and bench command prints with --json. Owns copies of the names. */
+/* Flat `figures` object that every eval and bench command prints with --json. Owns copies of the
+ * names. */
 typedef struct r1_figures r1_figures;
 r1_figures *r1_figures_new(const char *command);
 void r1_figures_free(r1_figures *f);
-void r1_figures_add(r1_figures *f, const char *name, double value);      /* NaN is printed as null */
+void r1_figures_add(r1_figures *f, const char *name, double value); /* NaN is printed as null */
 void r1_figures_note(r1_figures *f, const char *key, const char *value); /* data, peer, model... */
-void r1_figures_print(const r1_figures *f, bool json, FILE *out);        /* adds machine and commit */
+void r1_figures_print(const r1_figures *f, bool json, FILE *out); /* adds machine and commit */
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* shipped.c - where the files lie that come with the programs: in the source tree of a build, below share/r1 of an installation. */
+/* shipped.c - where the files lie that come with the programs: in the source tree of a build,
+ * below share/r1 of an installation. */
 #include "cli/r1_cli.h"
 
 #include <stdio.h>
@@ -22,8 +23,8 @@ r1_status r1_cli_shipped(const char *name, char *path, r1_err *err)
     const char *root[] = {getenv("R1_SOURCE"), slash ? beside : NULL, R1_SOURCE_DIR, R1_DATA_DIR};
     for (size_t i = 0; i < R1_COUNT(root); i++)
         if (shipped_readable(path, root[i], name)) return R1_OK;
-    R1_FAIL(err, R1_E_NOT_FOUND, "%s is not below the source tree, ../share/r1 of the program or %s", name,
-            R1_DATA_DIR);
+    R1_FAIL(err, R1_E_NOT_FOUND,
+            "%s is not below the source tree, ../share/r1 of the program or %s", name, R1_DATA_DIR);
 }
 
 r1_status r1_cli_path(const r1_options *o, const char *option, char *path, r1_err *err)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config.c - INI text to settings and back. The parser is inih; what a key means stands in the program's table. */
+/* config.c - INI text to settings and back. The parser is inih; what a key means stands in the
+ * program's table. */
 #include "config/r1_config.h"
 
 #include <ini.h>
@@ -24,7 +25,8 @@ static const r1_option *config_row_of(const r1_options *o, const char *name)
     return NULL;
 }
 
-/* inih's default build tells no line numbers to the handler: count the lines up to "key" after "[section]". */
+/* inih's default build tells no line numbers to the handler: count the lines up to "key" after
+ * "[section]". */
 static int line_of(const char *text, const char *section, const char *key)
 {
     int line = 0;
@@ -46,11 +48,12 @@ static int on_key(void *user, const char *section, const char *name, const char 
     snprintf(origin, sizeof origin, "%s:%d", l->path, line_of(l->text, section, name));
     const r1_option *row = config_row_of(l->opts, name);
     if (!row || !row->section)
-        l->st = r1_err_set(l->err, R1_E_INVAL, __FILE__, __LINE__, "%s: unknown key \"%s\"", origin, name);
+        l->st = r1_err_set(l->err, R1_E_INVAL, __FILE__, __LINE__, "%s: unknown key \"%s\"", origin,
+                           name);
     else if (strcmp(row->section, section) != 0)
-        l->st =
-            r1_err_set(l->err, R1_E_INVAL, __FILE__, __LINE__, "%s: key \"%s\" belongs to section [%s], found in [%s]",
-                       origin, name, row->section, section);
+        l->st = r1_err_set(l->err, R1_E_INVAL, __FILE__, __LINE__,
+                           "%s: key \"%s\" belongs to section [%s], found in [%s]", origin, name,
+                           row->section, section);
     else
         l->st = r1_options_set(l->opts, name, value, origin, l->err);
     return l->st == R1_OK;
@@ -84,10 +87,12 @@ void r1_config_sample(const r1_option *table, size_t n, FILE *out)
         const r1_option *row = &table[i];
         char key[128];
         if (!row->section) continue;
-        if (strcmp(section, row->section) != 0) fprintf(out, "%s[%s]\n", *section ? "\n" : "", row->section);
+        if (strcmp(section, row->section) != 0)
+            fprintf(out, "%s[%s]\n", *section ? "\n" : "", row->section);
         section = row->section;
         key_name(row->name, key, sizeof key);
-        fprintf(out, "# %s%s%s%s", row->help, row->unit ? " [" : "", row->unit ? row->unit : "", row->unit ? "]" : "");
+        fprintf(out, "# %s%s%s%s", row->help, row->unit ? " [" : "", row->unit ? row->unit : "",
+                row->unit ? "]" : "");
         if (row->choices) fprintf(out, "; one of %s", row->choices);
         if (row->min != 0 || row->max != 0) fprintf(out, "; %g..%g", row->min, row->max);
         if (row->secret)

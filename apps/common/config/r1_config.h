@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* r1_config.h - INI files over a table of settings (r1_options.h). Read with inih; unknown keys and bad values stop. */
+/* r1_config.h - INI files over a table of settings (r1_options.h). Read with inih; unknown keys
+ * and bad values stop. */
 #ifndef R1_CONFIG_H
 #define R1_CONFIG_H
 

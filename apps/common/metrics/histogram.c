@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* histogram.c - bucket arithmetic: values below 64 are exact, each further power of two has 64 equal steps. */
+/* histogram.c - bucket arithmetic: values below 64 are exact, each further power of two has 64
+ * equal steps. */
 #include "metrics/histogram.h"
 
 #include <math.h>

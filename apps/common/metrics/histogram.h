@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* histogram.h - latencies in microseconds with a relative error of at most 1/64 from 1 us to 2^40 us, in constant
- * memory and time: log-linear buckets as in HdrHistogram (G. Tene).
+/* histogram.h - latencies in microseconds with a relative error of at most 1/64 from 1 us to
+ * 2^40 us, in constant memory and time: log-linear buckets as in HdrHistogram (G. Tene).
  *
  * Threads: one writer at a time; merge per-thread histograms to join them. No allocation. */
 #ifndef R1_HISTOGRAM_H
@@ -19,7 +19,8 @@ typedef struct {
 
 void r1_histogram_add(r1_histogram *h, int64_t us); /* negative values count as 0 */
 void r1_histogram_merge(r1_histogram *into, const r1_histogram *from);
-/* Smallest recorded value (to the bucket's upper edge) below which a share q of the values lies; 0 when empty. */
+/* Smallest recorded value (to the bucket's upper edge) below which a share q of the values lies;
+ * 0 when empty. */
 int64_t r1_histogram_quantile(const r1_histogram *h, double q);
 double r1_histogram_mean(const r1_histogram *h);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* migrate.c - brings a database to the schema of a folder of numbered SQL files. Each file records itself in
- * r1.schema_migration, so psql can apply them too; this code adds the checksum and refuses to go on over a changed
- * file. */
+/* migrate.c - brings a database to the schema of a folder of numbered SQL files. Each file
+ * records itself in r1.schema_migration, so psql can apply them too; this code adds the checksum
+ * and refuses to go on over a changed file. */
 #include "store/store_internal.h"
 
 #include <dirent.h>
@@ -35,7 +35,8 @@ static r1_status read_one(const char *dir, const char *name, migration *m, r1_er
     snprintf(m->name, sizeof m->name, "%.120s", name);
     snprintf(m->path, sizeof m->path, "%s/%.120s", dir, name);
     R1_TRY(r1_file_read(m->path, FILE_BYTES_MAX, &m->sql, &len, err));
-    snprintf(m->checksum, sizeof m->checksum, "%016llx", (unsigned long long)r1_hash64(m->sql, len, 0));
+    snprintf(m->checksum, sizeof m->checksum, "%016llx",
+             (unsigned long long)r1_hash64(m->sql, len, 0));
     return R1_OK;
 }
 
@@ -50,16 +51,19 @@ static r1_status read_folder(const char *dir, migration **out, size_t *n, r1_err
     DIR *d = opendir(dir);
     if (!d) R1_FAIL(err, R1_E_NOT_FOUND, "%s: no folder of migrations", dir);
     migration *m = calloc(FILES_MAX, sizeof *m);
-    r1_status st = m ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for migrations");
+    r1_status st =
+        m ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for migrations");
     *n = 0;
     for (struct dirent *e; st == R1_OK && (e = readdir(d));)
-        if (is_migration(e->d_name) && *n < FILES_MAX) st = read_one(dir, e->d_name, &m[(*n)++], err);
+        if (is_migration(e->d_name) && *n < FILES_MAX)
+            st = read_one(dir, e->d_name, &m[(*n)++], err);
     closedir(d);
     for (size_t i = 1; st == R1_OK && i < *n; i++) {
         qsort(m, *n, sizeof *m, by_version);
         if (m[i].version == m[i - 1].version)
-            st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__, "two migrations have the number %d: %s and %s",
-                            m[i].version, m[i - 1].name, m[i].name);
+            st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__,
+                            "two migrations have the number %d: %s and %s", m[i].version,
+                            m[i - 1].name, m[i].name);
     }
     if (st != R1_OK) {
         if (m) free_all(m, *n);
@@ -69,10 +73,10 @@ static r1_status read_folder(const char *dir, migration **out, size_t *n, r1_err
     return R1_OK;
 }
 
-static const char *const ledger =
-    "CREATE SCHEMA IF NOT EXISTS r1;"
-    "CREATE TABLE IF NOT EXISTS r1.schema_migration (version integer PRIMARY KEY, name text NOT NULL, "
-    "checksum text, applied_at timestamptz NOT NULL DEFAULT now());";
+static const char *const ledger = "CREATE SCHEMA IF NOT EXISTS r1;"
+                                  "CREATE TABLE IF NOT EXISTS r1.schema_migration (version integer "
+                                  "PRIMARY KEY, name text NOT NULL, "
+                                  "checksum text, applied_at timestamptz NOT NULL DEFAULT now());";
 
 /* *state: 0 not applied, 1 applied and equal, 2 applied by psql (no checksum yet). */
 static r1_status migrate_state_of(r1_store *s, const migration *m, int *state, r1_err *err)
@@ -81,14 +85,15 @@ static r1_status migrate_state_of(r1_store *s, const migration *m, int *state, r
     snprintf(version, sizeof version, "%d", m->version);
     const char *param[] = {version};
     r1_rows *r;
-    R1_TRY(
-        r1_store_query(s, "SELECT checksum FROM r1.schema_migration WHERE version = $1::integer", 1, param, &r, err));
+    R1_TRY(r1_store_query(s, "SELECT checksum FROM r1.schema_migration WHERE version = $1::integer",
+                          1, param, &r, err));
     const char *sum = r1_rows_count(r) ? r1_rows_text(r, 0, 0) : NULL;
     *state = r1_rows_count(r) == 0 ? 0 : sum ? 1 : 2;
     r1_status st = R1_OK;
     if (sum && strcmp(sum, m->checksum) != 0)
         st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__,
-                        "migration %s was applied with checksum %s, the file now has %s", m->name, sum, m->checksum);
+                        "migration %s was applied with checksum %s, the file now has %s", m->name,
+                        sum, m->checksum);
     r1_rows_free(r);
     return st;
 }
@@ -102,8 +107,10 @@ static r1_status migrate_apply(r1_store *s, const migration *m, int state, r1_er
     r1_status st = state == 0 ? r1_store_script(s, m->sql, err) : R1_OK;
     if (st == R1_OK)
         st = r1_store_query(s,
-                            "INSERT INTO r1.schema_migration (version, name, checksum) VALUES ($1::integer, $2, $3) "
-                            "ON CONFLICT (version) DO UPDATE SET name = excluded.name, checksum = excluded.checksum",
+                            "INSERT INTO r1.schema_migration (version, name, checksum) VALUES "
+                            "($1::integer, $2, $3) "
+                            "ON CONFLICT (version) DO UPDATE SET name = excluded.name, checksum = "
+                            "excluded.checksum",
                             3, param, NULL, err);
     if (st == R1_OK) st = r1_store_query(s, "COMMIT", 0, NULL, NULL, err);
     if (st == R1_OK) return R1_OK;
@@ -115,12 +122,14 @@ static r1_status migrate_apply(r1_store *s, const migration *m, int state, r1_er
 static r1_status refuse_unknown(r1_store *s, const migration *m, size_t n, r1_err *err)
 {
     r1_rows *r;
-    R1_TRY(r1_store_query(s, "SELECT coalesce(max(version), 0) FROM r1.schema_migration", 0, NULL, &r, err));
+    R1_TRY(r1_store_query(s, "SELECT coalesce(max(version), 0) FROM r1.schema_migration", 0, NULL,
+                          &r, err));
     int64_t newest = r1_rows_int(r, 0, 0);
     r1_rows_free(r);
     if (n && newest > m[n - 1].version)
         R1_FAIL(err, R1_E_INVAL,
-                "the database has migration %lld, newer than this program knows (%d): install the newer program",
+                "the database has migration %lld, newer than this program knows (%d): install the "
+                "newer program",
                 (long long)newest, m[n - 1].version);
     return R1_OK;
 }
@@ -133,7 +142,8 @@ r1_status r1_store_migrate(r1_store *s, const char *dir, size_t *applied, r1_err
     size_t n;
     *applied = 0;
     R1_TRY(read_folder(dir, &m, &n, err));
-    r1_status st = r1_store_query(s, "SELECT pg_advisory_lock($1::bigint)", 1, &lock_key, NULL, err);
+    r1_status st =
+        r1_store_query(s, "SELECT pg_advisory_lock($1::bigint)", 1, &lock_key, NULL, err);
     if (st == R1_OK) st = r1_store_script(s, ledger, err);
     if (st == R1_OK) st = refuse_unknown(s, m, n, err);
     for (size_t i = 0; st == R1_OK && i < n; i++) {
@@ -154,17 +164,19 @@ r1_status r1_store_migrated(r1_store *s, const char *dir, r1_err *err)
     size_t n;
     R1_TRY(read_folder(dir, &m, &n, err));
     r1_rows *r = NULL;
-    r1_status st = r1_store_query(s, "SELECT to_regclass('r1.schema_migration') IS NOT NULL", 0, NULL, &r, err);
+    r1_status st = r1_store_query(s, "SELECT to_regclass('r1.schema_migration') IS NOT NULL", 0,
+                                  NULL, &r, err);
     if (st == R1_OK && strcmp(r1_rows_text(r, 0, 0), "t") != 0)
-        st = r1_err_set(err, R1_E_AGAIN, __FILE__, __LINE__, "the database has no schema yet: run `db migrate`");
+        st = r1_err_set(err, R1_E_AGAIN, __FILE__, __LINE__,
+                        "the database has no schema yet: run `db migrate`");
     r1_rows_free(r);
     if (st == R1_OK) st = refuse_unknown(s, m, n, err);
     for (size_t i = 0; st == R1_OK && i < n; i++) {
         int state = 0;
         st = migrate_state_of(s, &m[i], &state, err);
         if (st == R1_OK && state == 0)
-            st = r1_err_set(err, R1_E_AGAIN, __FILE__, __LINE__, "migration %s is not applied: run `db migrate`",
-                            m[i].name);
+            st = r1_err_set(err, R1_E_AGAIN, __FILE__, __LINE__,
+                            "migration %s is not applied: run `db migrate`", m[i].name);
     }
     free_all(m, n);
     return st;

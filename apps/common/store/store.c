@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store.c - connection, single statements, results, and the border where an SQLSTATE becomes a status. */
+/* store.c - connection, single statements, results, and the border where an SQLSTATE becomes a
+ * status. */
 #include "store/store_internal.h"
 
 #include <stdlib.h>
@@ -27,8 +28,8 @@ r1_status r1_store_fail(const r1_store *s, const PGresult *res, const char *doin
     if (!text) text = s->conn ? PQerrorMessage(s->conn) : "not connected";
     r1_status st = store_classify(state, &retriable);
     int len = (int)strcspn(text, "\n");
-    r1_err_set(err, st, __FILE__, __LINE__, "%s: %.*s%s%s (SQLSTATE %s)", doing, len, text, detail ? "; " : "",
-               detail ? detail : "", state);
+    r1_err_set(err, st, __FILE__, __LINE__, "%s: %.*s%s%s (SQLSTATE %s)", doing, len, text,
+               detail ? "; " : "", detail ? detail : "", state);
     if (err) err->retriable = retriable || lost;
     return st;
 }
@@ -37,12 +38,14 @@ r1_status r1_store_fail(const r1_store *s, const PGresult *res, const char *doin
 
 static r1_status connect_now(r1_store *s, r1_err *err)
 {
-    const char *keys[] = {"dbname", "application_name", "connect_timeout", "options", "client_encoding", NULL};
+    const char *keys[] = {"dbname",  "application_name", "connect_timeout",
+                          "options", "client_encoding",  NULL};
     const char *values[] = {
         s->conninfo,
         s->application,
         "10",
-        "-c search_path=r1,pg_temp -c idle_in_transaction_session_timeout=3s -c statement_timeout=60s "
+        "-c search_path=r1,pg_temp -c idle_in_transaction_session_timeout=3s -c "
+        "statement_timeout=60s "
         "-c client_min_messages=warning -c extra_float_digits=3 -c timezone=UTC",
         "UTF8",
         NULL};
@@ -52,7 +55,8 @@ static r1_status connect_now(r1_store *s, r1_err *err)
     if (!s->conn) R1_FAIL(err, R1_E_NOMEM, "no memory for a PostgreSQL connection");
     if (PQstatus(s->conn) != CONNECTION_OK) {
         const char *text = PQerrorMessage(s->conn);
-        r1_err_set(err, R1_E_DB, __FILE__, __LINE__, "connecting to PostgreSQL: %.*s", (int)strcspn(text, "\n"), text);
+        r1_err_set(err, R1_E_DB, __FILE__, __LINE__, "connecting to PostgreSQL: %.*s",
+                   (int)strcspn(text, "\n"), text);
         if (err) err->retriable = true;
         return R1_E_DB;
     }
@@ -61,8 +65,11 @@ static r1_status connect_now(r1_store *s, r1_err *err)
 
 static r1_status prepare_now(r1_store *s, size_t i, r1_err *err)
 {
-    PGresult *res = PQprepare(s->conn, s->prepared[i].name, s->prepared[i].sql, (int)s->prepared[i].n_param, NULL);
-    r1_status st = PQresultStatus(res) == PGRES_COMMAND_OK ? R1_OK : r1_store_fail(s, res, s->prepared[i].name, err);
+    PGresult *res = PQprepare(s->conn, s->prepared[i].name, s->prepared[i].sql,
+                              (int)s->prepared[i].n_param, NULL);
+    r1_status st = PQresultStatus(res) == PGRES_COMMAND_OK
+                       ? R1_OK
+                       : r1_store_fail(s, res, s->prepared[i].name, err);
     PQclear(res);
     return st;
 }
@@ -119,8 +126,8 @@ static r1_status store_wrap(PGresult *res, r1_rows **out, r1_err *err)
     return R1_OK;
 }
 
-r1_status r1_store_query(r1_store *s, const char *sql, size_t n_param, const char *const *param, r1_rows **out,
-                         r1_err *err)
+r1_status r1_store_query(r1_store *s, const char *sql, size_t n_param, const char *const *param,
+                         r1_rows **out, r1_err *err)
 {
     if (out) *out = NULL;
     PGresult *res = PQexecParams(s->conn, sql, (int)n_param, NULL, param, NULL, NULL, 0);
@@ -135,14 +142,18 @@ r1_status r1_store_query(r1_store *s, const char *sql, size_t n_param, const cha
 
 r1_status r1_store_script(r1_store *s, const char *sql, r1_err *err)
 {
-    PGresult *res = PQexec(s->conn, sql); /* banned elsewhere: this is the one place for scripts of our own */
+    PGresult *res =
+        PQexec(s->conn, sql); /* banned elsewhere: this is the one place for scripts of our own */
     ExecStatusType got = PQresultStatus(res);
-    r1_status st = got == PGRES_COMMAND_OK || got == PGRES_TUPLES_OK ? R1_OK : r1_store_fail(s, res, "script", err);
+    r1_status st = got == PGRES_COMMAND_OK || got == PGRES_TUPLES_OK
+                       ? R1_OK
+                       : r1_store_fail(s, res, "script", err);
     PQclear(res);
     return st;
 }
 
-r1_status r1_store_prepare(r1_store *s, const char *name, const char *sql, size_t n_param, r1_err *err)
+r1_status r1_store_prepare(r1_store *s, const char *name, const char *sql, size_t n_param,
+                           r1_err *err)
 {
     if (s->n_prepared == STORE_PREPARED_MAX)
         R1_FAIL(err, R1_E_NOMEM, "more than %d prepared statements", STORE_PREPARED_MAX);
@@ -159,10 +170,11 @@ static void store_discard(r1_store *s)
     for (PGresult *res; (res = PQgetResult(s->conn));) PQclear(res);
 }
 
-r1_status r1_store_each(r1_store *s, const char *sql, size_t n_param, const char *const *param, r1_row_fn fn, void *ctx,
-                        r1_err *err)
+r1_status r1_store_each(r1_store *s, const char *sql, size_t n_param, const char *const *param,
+                        r1_row_fn fn, void *ctx, r1_err *err)
 {
-    if (!PQsendQueryParams(s->conn, sql, (int)n_param, NULL, param, NULL, NULL, 0) || !PQsetSingleRowMode(s->conn))
+    if (!PQsendQueryParams(s->conn, sql, (int)n_param, NULL, param, NULL, NULL, 0) ||
+        !PQsetSingleRowMode(s->conn))
         return r1_store_fail(s, NULL, "query", err);
     r1_status st = R1_OK;
     bool stop = false;
@@ -206,7 +218,9 @@ int64_t r1_rows_int(const r1_rows *r, size_t row, size_t col)
 
 /* ---- pipelined transactions ---- */
 
-enum { FLUSH_EVERY = 128 }; /* beyond this, unread results could fill both socket buffers and stop both sides */
+enum {
+    FLUSH_EVERY = 128
+}; /* beyond this, unread results could fill both socket buffers and stop both sides */
 
 static void note_error(r1_store *s, const PGresult *res)
 {
@@ -261,8 +275,9 @@ r1_status r1_store_batch_begin(r1_store *s, r1_err *err)
     return R1_OK;
 }
 
-r1_status r1_store_batch_send(r1_store *s, const char *prepared, size_t n_param, const char *const *param,
-                              const int *length, const int *format, r1_err *err)
+r1_status r1_store_batch_send(r1_store *s, const char *prepared, size_t n_param,
+                              const char *const *param, const int *length, const int *format,
+                              r1_err *err)
 {
     if (!s->batch_failed) {
         if (!PQsendQueryPrepared(s->conn, prepared, (int)n_param, param, length, format, 0))
@@ -281,7 +296,8 @@ r1_status r1_store_batch_send(r1_store *s, const char *prepared, size_t n_param,
     return s->batch_err.code;
 }
 
-r1_status r1_store_batch_add(r1_store *s, const char *prepared, size_t n_param, const char *const *param, r1_err *err)
+r1_status r1_store_batch_add(r1_store *s, const char *prepared, size_t n_param,
+                             const char *const *param, r1_err *err)
 {
     return r1_store_batch_send(s, prepared, n_param, param, NULL, NULL, err);
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store.h - PostgreSQL for both applications: connection, queries, pipelined transactions, migrations.
+/* store.h - PostgreSQL for both applications: connection, queries, pipelined transactions,
+ * migrations.
  *
  * Owns:    one connection; libpq types stay in this room. Every value travels as a parameter, never inside SQL text.
  * Threads: one thread at a time per store.
  * Errors:  SQLSTATE decides: R1_E_FENCED for the code R1F01 that advance_offset() raises, R1_E_FORMAT for classes 22
- * and 23 (the data is at fault), R1_E_DB with retriable set for 40001, 40P01, 08xxx, 57P0x and a lost connection,
+ * and 23 (the data is at fault), R1_E_DB with retriable set for 40001, 40P01, 08xxx, 57P0x and a
+ * lost connection,
  *          R1_E_DB without it for all else. Messages carry the SQLSTATE. */
 #ifndef R1_STORE_H
 #define R1_STORE_H
@@ -14,8 +16,9 @@
 typedef struct r1_store r1_store;
 typedef struct r1_rows r1_rows;
 
-/* conninfo as libpq takes it ("host=/run/x port=5432 dbname=r1 user=r1_fraud"); search_path, a statement time-out and
- * idle_in_transaction_session_timeout (3 s: a stopped owner must not hold locks) are set by this call. */
+/* conninfo as libpq takes it ("host=/run/x port=5432 dbname=r1 user=r1_fraud"); search_path, a
+ * statement time-out and idle_in_transaction_session_timeout (3 s: a stopped owner must not hold
+ * locks) are set by this call. */
 r1_status r1_store_open(r1_store **out, const char *conninfo, const char *application, r1_err *err);
 void r1_store_close(r1_store *s); /* NULL is fine */
 /* A fresh connection with the same settings and prepared statements, after the old one was lost. */
@@ -23,8 +26,8 @@ r1_status r1_store_reopen(r1_store *s, r1_err *err);
 bool r1_store_alive(const r1_store *s);
 
 /* One statement; param[i] NULL is SQL NULL. out may be NULL. */
-r1_status r1_store_query(r1_store *s, const char *sql, size_t n_param, const char *const *param, r1_rows **out,
-                         r1_err *err);
+r1_status r1_store_query(r1_store *s, const char *sql, size_t n_param, const char *const *param,
+                         r1_rows **out, r1_err *err);
 /* Several statements without parameters, for scripts that ship with the product. */
 r1_status r1_store_script(r1_store *s, const char *sql, r1_err *err);
 
@@ -37,26 +40,30 @@ const char *r1_rows_name(const r1_rows *r, size_t col);
 const char *r1_rows_text(const r1_rows *r, size_t row, size_t col);
 int64_t r1_rows_int(const r1_rows *r, size_t row, size_t col); /* NULL: 0 */
 
-/* Rows too many for one result: fetched one by one, callback per row; stops when it returns non-zero. */
+/* Rows too many for one result: fetched one by one, callback per row; stops when it returns
+ * non-zero. */
 typedef int (*r1_row_fn)(void *ctx, const r1_rows *row);
-r1_status r1_store_each(r1_store *s, const char *sql, size_t n_param, const char *const *param, r1_row_fn fn, void *ctx,
-                        r1_err *err);
+r1_status r1_store_each(r1_store *s, const char *sql, size_t n_param, const char *const *param,
+                        r1_row_fn fn, void *ctx, r1_err *err);
 
 /* Prepares now and again after each reopen. name and sql must outlive the store. At most 32. */
-r1_status r1_store_prepare(r1_store *s, const char *name, const char *sql, size_t n_param, r1_err *err);
+r1_status r1_store_prepare(r1_store *s, const char *name, const char *sql, size_t n_param,
+                           r1_err *err);
 
-/* One transaction in libpq's pipeline mode: a single wait for any number of statements. The first error of any
- * statement is returned by add or commit, and the transaction is rolled back. After R1_E_DB with a lost connection the
- * outcome of commit is unknown: reopen and look. */
+/* One transaction in libpq's pipeline mode: a single wait for any number of statements. The
+ * first error of any statement is returned by add or commit, and the transaction is rolled back.
+ * After R1_E_DB with a lost connection the outcome of commit is unknown: reopen and look. */
 r1_status r1_store_batch_begin(r1_store *s, r1_err *err);
-r1_status r1_store_batch_add(r1_store *s, const char *prepared, size_t n_param, const char *const *param, r1_err *err);
+r1_status r1_store_batch_add(r1_store *s, const char *prepared, size_t n_param,
+                             const char *const *param, r1_err *err);
 r1_status r1_store_batch_commit(r1_store *s, r1_err *err);
 void r1_store_batch_abort(r1_store *s);
 
-/* Numbered migrations: DIR/NNNN_name.sql, each in one transaction, under an advisory lock. Refuses when an applied file
- * has changed or is missing. *applied counts what this call did. */
+/* Numbered migrations: DIR/NNNN_name.sql, each in one transaction, under an advisory lock.
+ * Refuses when an applied file has changed or is missing. *applied counts what this call did. */
 r1_status r1_store_migrate(r1_store *s, const char *dir, size_t *applied, r1_err *err);
-/* R1_OK when the database has exactly the migrations of dir; R1_E_AGAIN (run `db migrate`) when it lags behind. */
+/* R1_OK when the database has exactly the migrations of dir; R1_E_AGAIN (run `db migrate`) when
+ * it lags behind. */
 r1_status r1_store_migrated(r1_store *s, const char *dir, r1_err *err);
 
 #endif

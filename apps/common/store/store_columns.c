@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store_columns.c - PostgreSQL's binary form of a one-dimensional array (src/backend/utils/adt/arrayfuncs.c, array_send):
+/* store_columns.c - PostgreSQL's binary form of a one-dimensional array
+ * (src/backend/utils/adt/arrayfuncs.c, array_send):
  *
  *   int32 dimensions = 1 | int32 has_nulls | int32 element oid | int32 length | int32 first index = 1 | elements
  *   element: int32 bytes (-1: NULL) | the value in network order */
@@ -28,8 +29,9 @@ struct r1_columns {
 
 static uint32_t oid_of(r1_column_type t)
 {
-    static const uint32_t oid[] = {[R1_COL_INT8] = 20, [R1_COL_INT4] = 23,        [R1_COL_FLOAT4] = 700,
-                                   [R1_COL_BOOL] = 16, [R1_COL_TIMESTAMP] = 1184, [R1_COL_TEXT] = 25}; /* pg_type.dat */
+    static const uint32_t oid[] = {
+        [R1_COL_INT8] = 20, [R1_COL_INT4] = 23,        [R1_COL_FLOAT4] = 700,
+        [R1_COL_BOOL] = 16, [R1_COL_TIMESTAMP] = 1184, [R1_COL_TEXT] = 25}; /* pg_type.dat */
     return oid[t];
 }
 
@@ -45,7 +47,8 @@ void r1_columns_clear(r1_columns *c)
 
 r1_status r1_columns_new(r1_columns **out, const r1_column_type *type, size_t n, r1_err *err)
 {
-    if (n < 1 || n > R1_COLUMNS_MAX) R1_FAIL(err, R1_E_INVAL, "expected 1..%d columns, found %zu", R1_COLUMNS_MAX, n);
+    if (n < 1 || n > R1_COLUMNS_MAX)
+        R1_FAIL(err, R1_E_INVAL, "expected 1..%d columns, found %zu", R1_COLUMNS_MAX, n);
     r1_columns *c = calloc(1, sizeof *c);
     if (!c) R1_FAIL(err, R1_E_NOMEM, "no memory for %zu columns", n);
     c->n = n;
@@ -129,7 +132,10 @@ void r1_columns_bool(r1_columns *c, size_t i, bool v)
     if (at) *at = v;
 }
 
-void r1_columns_ms(r1_columns *c, size_t i, int64_t ms) { put_i64(c, i, ms * 1000 - epoch_2000_us); }
+void r1_columns_ms(r1_columns *c, size_t i, int64_t ms)
+{
+    put_i64(c, i, ms * 1000 - epoch_2000_us);
+}
 
 void r1_columns_bytes(r1_columns *c, size_t i, const char *text, size_t len)
 {
@@ -137,7 +143,10 @@ void r1_columns_bytes(r1_columns *c, size_t i, const char *text, size_t len)
     if (at) memcpy(at, text, len);
 }
 
-void r1_columns_text(r1_columns *c, size_t i, const char *text) { r1_columns_bytes(c, i, text, strlen(text)); }
+void r1_columns_text(r1_columns *c, size_t i, const char *text)
+{
+    r1_columns_bytes(c, i, text, strlen(text));
+}
 
 void r1_columns_null(r1_columns *c, size_t i)
 {
@@ -156,18 +165,21 @@ static void store_columns_finish(column *k, r1_column_type type)
     store_columns_put_u32(k->data + 16, 1);
 }
 
-r1_status r1_store_batch_add_columns(r1_store *s, const char *prepared, r1_columns *c, size_t n_param,
-                                     const char *const *param, r1_err *err)
+r1_status r1_store_batch_add_columns(r1_store *s, const char *prepared, r1_columns *c,
+                                     size_t n_param, const char *const *param, r1_err *err)
 {
     const char *values[STORE_PARAM_MAX] = {NULL};
     int lengths[STORE_PARAM_MAX] = {0}, formats[STORE_PARAM_MAX] = {0};
-    if (c->full) R1_FAIL(err, R1_E_NOMEM, "%s: a column of a batch is past %d bytes", prepared, R1_COLUMN_BYTES_MAX);
+    if (c->full)
+        R1_FAIL(err, R1_E_NOMEM, "%s: a column of a batch is past %d bytes", prepared,
+                R1_COLUMN_BYTES_MAX);
     if (c->n + n_param > STORE_PARAM_MAX)
-        R1_FAIL(err, R1_E_INVAL, "%s: %zu parameters, at most %d", prepared, c->n + n_param, STORE_PARAM_MAX);
+        R1_FAIL(err, R1_E_INVAL, "%s: %zu parameters, at most %d", prepared, c->n + n_param,
+                STORE_PARAM_MAX);
     for (size_t i = 0; i < c->n; i++) {
         if (c->col[i].n != c->col[0].n)
-            R1_FAIL(err, R1_E_INVAL, "%s: column %zu has %zu values, expected %zu", prepared, i, c->col[i].n,
-                    c->col[0].n);
+            R1_FAIL(err, R1_E_INVAL, "%s: column %zu has %zu values, expected %zu", prepared, i,
+                    c->col[i].n, c->col[0].n);
         store_columns_finish(&c->col[i], c->type[i]);
         values[i] = c->col[i].data;
         lengths[i] = (int)c->col[i].used;

@@ -27,8 +27,9 @@ struct r1_rows {
 };
 
 /* One statement of the transaction in hand; length and format as PQsendQueryPrepared takes them. */
-r1_status r1_store_batch_send(r1_store *s, const char *prepared, size_t n_param, const char *const *param,
-                              const int *length, const int *format, r1_err *err);
+r1_status r1_store_batch_send(r1_store *s, const char *prepared, size_t n_param,
+                              const char *const *param, const int *length, const int *format,
+                              r1_err *err);
 
 /* Fills err from a result (or, with res NULL, from the connection) and returns its status. */
 r1_status r1_store_fail(const r1_store *s, const PGresult *res, const char *doing, r1_err *err);

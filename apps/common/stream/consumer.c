@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* consumer.c - one topic read by hand-made assignment; messages are lent, never copied.
  *
- * Partitions are merged by time. librdkafka hands out whole fetches, so a consumer that catches up would see minutes of one partition
- * and then the same minutes of the next: time would run back and forth, and windows over events would be wrong. What has arrived is
- * held per partition, and the oldest head goes first; while the heads are old (a backlog), a partition that has more to give is waited
- * for. In steady flow nothing waits. */
+ * Partitions are merged by time. librdkafka hands out whole fetches, so a consumer that catches
+ * up would see minutes of one partition and then the same minutes of the next: time would run
+ * back and forth, and windows over events would be wrong. What has arrived is held per
+ * partition, and the oldest head goes first; while the heads are old (a backlog), a partition
+ * that has more to give is waited for. In steady flow nothing waits. */
 #include "stream/stream_internal.h"
 
 #include <stdlib.h>
@@ -72,7 +73,8 @@ static r1_status consumer_conf(const r1_stream_opts *opts, rd_kafka_conf_t **out
 static void hold_nothing(r1_consumer *c)
 {
     for (int32_t p = 0; p < c->n; p++)
-        for (uint32_t i = c->part[p].head; i != none; i = c->held[i].next) rd_kafka_message_destroy(c->held[i].m);
+        for (uint32_t i = c->part[p].head; i != none; i = c->held[i].next)
+            rd_kafka_message_destroy(c->held[i].m);
     for (int32_t p = 0; p < PARTITIONS_MAX; p++) c->part[p].head = c->part[p].tail = none;
     for (uint32_t i = 0; i < HELD_MAX; i++) c->held[i].next = i + 1 < HELD_MAX ? i + 1 : none;
     c->free_head = c->n_held = 0;
@@ -80,13 +82,15 @@ static void hold_nothing(r1_consumer *c)
     c->waiting_since_us = 0;
 }
 
-r1_status r1_consumer_new(r1_consumer **out, const r1_stream_opts *opts, const char *topic, r1_err *err)
+r1_status r1_consumer_new(r1_consumer **out, const r1_stream_opts *opts, const char *topic,
+                          r1_err *err)
 {
     rd_kafka_conf_t *conf;
     R1_TRY(consumer_conf(opts, &conf, err));
     r1_consumer *c = calloc(1, sizeof *c);
     char why[256] = "out of memory";
-    if (c && (c->topic = strdup(topic))) c->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof why);
+    if (c && (c->topic = strdup(topic)))
+        c->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof why);
     if (!c || !c->rk) {
         rd_kafka_conf_destroy(conf);
         r1_consumer_free(c);
@@ -119,16 +123,19 @@ r1_status r1_consumer_partitions(r1_consumer *c, int32_t *n, int timeout_ms, r1_
     rd_kafka_topic_destroy(t);
     if (code) return r1_stream_fail(code, "asking the broker for the topic's partitions", err);
     *n = md->topic_cnt ? md->topics[0].partition_cnt : 0;
-    rd_kafka_resp_err_t topic_code = md->topic_cnt ? md->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    rd_kafka_resp_err_t topic_code =
+        md->topic_cnt ? md->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
     rd_kafka_metadata_destroy(md);
-    if (topic_code || *n < 1) R1_FAIL(err, R1_E_NOT_FOUND, "topic %s: %s", c->topic, rd_kafka_err2str(topic_code));
+    if (topic_code || *n < 1)
+        R1_FAIL(err, R1_E_NOT_FOUND, "topic %s: %s", c->topic, rd_kafka_err2str(topic_code));
     return R1_OK;
 }
 
 r1_status r1_consumer_cluster(r1_consumer *c, char *out, size_t size, int timeout_ms, r1_err *err)
 {
     int32_t n;
-    R1_TRY(r1_consumer_partitions(c, &n, timeout_ms, err)); /* makes sure that a broker has answered */
+    R1_TRY(
+        r1_consumer_partitions(c, &n, timeout_ms, err)); /* makes sure that a broker has answered */
     char *id = rd_kafka_clusterid(c->rk, timeout_ms);
     snprintf(out, size, "%s", id ? id : "");
     if (id) rd_kafka_mem_free(c->rk, id);
@@ -138,12 +145,14 @@ r1_status r1_consumer_cluster(r1_consumer *c, char *out, size_t size, int timeou
 r1_status r1_consumer_assign(r1_consumer *c, const int64_t *next_offset, int32_t n, r1_err *err)
 {
     if (n < 1 || n > PARTITIONS_MAX)
-        R1_FAIL(err, R1_E_INVAL, "topic %s: %d partitions, expected 1..%d", c->topic, n, PARTITIONS_MAX);
+        R1_FAIL(err, R1_E_INVAL, "topic %s: %d partitions, expected 1..%d", c->topic, n,
+                PARTITIONS_MAX);
     hold_nothing(c);
     c->n = n;
     for (int32_t i = 0; i < n; i++) c->part[i].next_offset = next_offset[i];
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(n);
-    for (int32_t i = 0; i < n; i++) rd_kafka_topic_partition_list_add(list, c->topic, i)->offset = next_offset[i];
+    for (int32_t i = 0; i < n; i++)
+        rd_kafka_topic_partition_list_add(list, c->topic, i)->offset = next_offset[i];
     rd_kafka_resp_err_t code = rd_kafka_assign(c->rk, list);
     rd_kafka_topic_partition_list_destroy(list);
     return code ? r1_stream_fail(code, "taking the partitions", err) : R1_OK;
@@ -156,8 +165,8 @@ static int64_t header_us(const rd_kafka_message_t *m)
     const void *v;
     size_t len;
     char text[24];
-    if (rd_kafka_message_headers(m, &h) || rd_kafka_header_get_last(h, "sent_us", &v, &len) || len == 0 ||
-        len >= sizeof text)
+    if (rd_kafka_message_headers(m, &h) || rd_kafka_header_get_last(h, "sent_us", &v, &len) ||
+        len == 0 || len >= sizeof text)
         return 0;
     memcpy(text, v, len);
     text[len] = 0;
@@ -171,7 +180,8 @@ static r1_status consumer_refused(rd_kafka_message_t *m, r1_err *err)
     r1_status st = r1_stream_fail(m->err, "reading the topic", err);
     if (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET)
         st = r1_err_set(err, R1_E_STREAM, __FILE__, __LINE__,
-                        "partition %d: offset %lld is not in the broker any more (%s); payments would be skipped",
+                        "partition %d: offset %lld is not in the broker any more (%s); payments "
+                        "would be skipped",
                         m->partition, (long long)m->offset, rd_kafka_message_errstr(m));
     rd_kafka_message_destroy(m);
     return st;
@@ -197,7 +207,8 @@ static void consumer_hold(r1_consumer *c, rd_kafka_message_t *m)
     c->held_bytes += m->len;
 }
 
-/* Takes in what has arrived, waiting at most timeout_ms for the first message. R1_E_TIMEOUT: nothing came. */
+/* Takes in what has arrived, waiting at most timeout_ms for the first message. R1_E_TIMEOUT:
+ * nothing came. */
 static r1_status take_in(r1_consumer *c, int timeout_ms, r1_err *err)
 {
     r1_status st = R1_E_TIMEOUT;
@@ -222,13 +233,15 @@ static int32_t consumer_oldest(const r1_consumer *c)
     return best;
 }
 
-/* Whether some partition without a head has messages at the broker, as far as its last answer told. */
+/* Whether some partition without a head has messages at the broker, as far as its last answer
+ * told. */
 static bool more_to_come(const r1_consumer *c)
 {
     for (int32_t p = 0; p < c->n; p++) {
         int64_t low = -1, high = -1;
         if (c->part[p].head != none) continue;
-        rd_kafka_get_watermark_offsets(c->rk, c->topic, p, &low, &high); /* what is cached: no request */
+        rd_kafka_get_watermark_offsets(c->rk, c->topic, p, &low,
+                                       &high); /* what is cached: no request */
         if (high < 0 || c->part[p].next_offset < high) return true;
     }
     return false;
@@ -237,7 +250,8 @@ static bool more_to_come(const r1_consumer *c)
 static bool must_wait(r1_consumer *c, int32_t p)
 {
     bool full = c->free_head == none || c->held_bytes >= HELD_BYTES_MAX;
-    if (full || r1_time_us() / 1000 - c->held[c->part[p].head].ms < BACKLOG_MS || !more_to_come(c)) return false;
+    if (full || r1_time_us() / 1000 - c->held[c->part[p].head].ms < BACKLOG_MS || !more_to_come(c))
+        return false;
     if (!c->waiting_since_us) c->waiting_since_us = r1_mono_us();
     return r1_mono_us() - c->waiting_since_us < (int64_t)MERGE_WAIT_MS * 1000;
 }
@@ -293,8 +307,10 @@ void r1_consumer_hint(r1_consumer *c, int32_t partition, int64_t next_offset)
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-r1_status r1_consumer_range(r1_consumer *c, int32_t partition, int64_t *low, int64_t *high, int timeout_ms, r1_err *err)
+r1_status r1_consumer_range(r1_consumer *c, int32_t partition, int64_t *low, int64_t *high,
+                            int timeout_ms, r1_err *err)
 {
-    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(c->rk, c->topic, partition, low, high, timeout_ms);
+    rd_kafka_resp_err_t code =
+        rd_kafka_query_watermark_offsets(c->rk, c->topic, partition, low, high, timeout_ms);
     return code ? r1_stream_fail(code, "asking for the first and last offset", err) : R1_OK;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* producer.c - idempotent, acks=all; delivery reports are counted, so a caller can prove what arrived. */
+/* producer.c - idempotent, acks=all; delivery reports are counted, so a caller can prove what
+ * arrived. */
 #include "stream/stream_internal.h"
 
 #include <stdatomic.h>
@@ -34,7 +35,8 @@ r1_status r1_producer_new(r1_producer **out, const r1_stream_opts *opts, r1_err 
         rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
         rd_kafka_conf_set_opaque(conf, p);
         p->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof why);
-        if (!p->rk) st = r1_err_set(err, R1_E_STREAM, __FILE__, __LINE__, "Kafka producer: %s", why);
+        if (!p->rk)
+            st = r1_err_set(err, R1_E_STREAM, __FILE__, __LINE__, "Kafka producer: %s", why);
     }
     if (st != R1_OK) {
         rd_kafka_conf_destroy(conf);
@@ -53,33 +55,39 @@ void r1_producer_free(r1_producer *p)
     free(p);
 }
 
-static rd_kafka_resp_err_t send_once(r1_producer *p, const char *topic, const char *key, size_t key_len,
-                                     const char *payload, size_t payload_len, const char *sent, size_t sent_len)
+static rd_kafka_resp_err_t send_once(r1_producer *p, const char *topic, const char *key,
+                                     size_t key_len, const char *payload, size_t payload_len,
+                                     const char *sent, size_t sent_len)
 {
-    /* librdkafka copies payload and key (F_COPY); its prototypes lack const for the payload alone. */
+    /* librdkafka copies payload and key (F_COPY); its prototypes lack const for the payload
+     * alone. */
     union {
         const char *in;
         void *out;
     } value = {payload};
     if (!sent_len)
-        return rd_kafka_producev(p->rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                                 RD_KAFKA_V_KEY(key, key_len), RD_KAFKA_V_VALUE(value.out, payload_len),
-                                 RD_KAFKA_V_END);
-    return rd_kafka_producev(p->rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                             RD_KAFKA_V_KEY(key, key_len), RD_KAFKA_V_VALUE(value.out, payload_len),
+        return rd_kafka_producev(
+            p->rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+            RD_KAFKA_V_KEY(key, key_len), RD_KAFKA_V_VALUE(value.out, payload_len), RD_KAFKA_V_END);
+    return rd_kafka_producev(p->rk, RD_KAFKA_V_TOPIC(topic),
+                             RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(key, key_len),
+                             RD_KAFKA_V_VALUE(value.out, payload_len),
                              RD_KAFKA_V_HEADER("sent_us", sent, (ssize_t)sent_len), RD_KAFKA_V_END);
 }
 
-r1_status r1_producer_send(r1_producer *p, const char *topic, const char *key, size_t key_len, const char *payload,
-                           size_t payload_len, int64_t sent_us, int timeout_ms, r1_err *err)
+r1_status r1_producer_send(r1_producer *p, const char *topic, const char *key, size_t key_len,
+                           const char *payload, size_t payload_len, int64_t sent_us, int timeout_ms,
+                           r1_err *err)
 {
     char sent[24] = "";
     int sent_len = sent_us > 0 ? snprintf(sent, sizeof sent, "%lld", (long long)sent_us) : 0;
     int64_t until = r1_mono_us() + (int64_t)timeout_ms * 1000;
     for (;;) {
-        rd_kafka_resp_err_t code = send_once(p, topic, key, key_len, payload, payload_len, sent, (size_t)sent_len);
+        rd_kafka_resp_err_t code =
+            send_once(p, topic, key, key_len, payload, payload_len, sent, (size_t)sent_len);
         if (!code) break;
-        if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL || r1_mono_us() > until) return r1_stream_fail(code, "sending", err);
+        if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL || r1_mono_us() > until)
+            return r1_stream_fail(code, "sending", err);
         rd_kafka_poll(p->rk, 5);
     }
     rd_kafka_poll(p->rk, 0);
@@ -90,7 +98,8 @@ r1_status r1_producer_warm(r1_producer *p, const char *topic, int timeout_ms, r1
 {
     rd_kafka_topic_t *t = rd_kafka_topic_new(p->rk, topic, NULL);
     const struct rd_kafka_metadata *md = NULL;
-    rd_kafka_resp_err_t code = t ? rd_kafka_metadata(p->rk, 0, t, &md, timeout_ms) : rd_kafka_last_error();
+    rd_kafka_resp_err_t code =
+        t ? rd_kafka_metadata(p->rk, 0, t, &md, timeout_ms) : rd_kafka_last_error();
     if (md) rd_kafka_metadata_destroy(md);
     if (!code) rd_kafka_poll(p->rk, 1000);
     if (t) rd_kafka_topic_destroy(t);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* stream.c - what consumer and producer share: configuration, the log and error callbacks, topics. */
+/* stream.c - what consumer and producer share: configuration, the log and error callbacks,
+ * topics. */
 #include "stream/stream_internal.h"
 
 #include <stdlib.h>
@@ -7,7 +8,8 @@
 
 r1_status r1_stream_fail(rd_kafka_resp_err_t code, const char *doing, r1_err *err)
 {
-    bool retriable = code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
+    bool retriable = code == RD_KAFKA_RESP_ERR__TRANSPORT ||
+                     code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
                      code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__RESOLVE ||
                      code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
                      code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION;
@@ -23,7 +25,8 @@ r1_status r1_stream_conf_set(rd_kafka_conf_t *conf, const char *key, const char 
     R1_FAIL(err, R1_E_INVAL, "librdkafka refuses %s = %s: %s", key, value, why);
 }
 
-/* librdkafka repeats itself while a broker is away; its lines are for debugging, ours tell the operator. */
+/* librdkafka repeats itself while a broker is away; its lines are for debugging, ours tell the
+ * operator. */
 static void on_log(const rd_kafka_t *rk, int level, const char *fac, const char *buf)
 {
     (void)rk;
@@ -35,10 +38,12 @@ static r1_status apply_extra(rd_kafka_conf_t *conf, const char *extra, r1_err *e
     char *copy = strdup(extra), *save = NULL;
     if (!copy) R1_FAIL(err, R1_E_NOMEM, "no memory for Kafka settings");
     r1_status st = R1_OK;
-    for (char *p = strtok_r(copy, " \t", &save); p && st == R1_OK; p = strtok_r(NULL, " \t", &save)) {
+    for (char *p = strtok_r(copy, " \t", &save); p && st == R1_OK;
+         p = strtok_r(NULL, " \t", &save)) {
         char *eq = strchr(p, '=');
         if (!eq) {
-            st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__, "Kafka settings: expected key=value, found \"%s\"", p);
+            st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__,
+                            "Kafka settings: expected key=value, found \"%s\"", p);
             break;
         }
         *eq = 0;
@@ -53,7 +58,8 @@ rd_kafka_conf_t *r1_stream_conf(const r1_stream_opts *opts, r1_err *err)
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set_log_cb(conf, on_log);
     r1_status st = r1_stream_conf_set(conf, "bootstrap.servers", opts->brokers, err);
-    if (st == R1_OK) st = r1_stream_conf_set(conf, "client.id", opts->client_id ? opts->client_id : "r1", err);
+    if (st == R1_OK)
+        st = r1_stream_conf_set(conf, "client.id", opts->client_id ? opts->client_id : "r1", err);
     if (st == R1_OK) st = r1_stream_conf_set(conf, "reconnect.backoff.max.ms", "500", err);
     if (st == R1_OK) st = r1_stream_conf_set(conf, "log.connection.close", "false", err);
     if (st == R1_OK && opts->extra) st = apply_extra(conf, opts->extra, err);
@@ -62,7 +68,8 @@ rd_kafka_conf_t *r1_stream_conf(const r1_stream_opts *opts, r1_err *err)
     return NULL;
 }
 
-static r1_status create_on(rd_kafka_t *rk, const char *topic, int n_partition, int timeout_ms, r1_err *err)
+static r1_status create_on(rd_kafka_t *rk, const char *topic, int n_partition, int timeout_ms,
+                           r1_err *err)
 {
     char why[256];
     rd_kafka_NewTopic_t *nt = rd_kafka_NewTopic_new(topic, n_partition, -1, why, sizeof why);
@@ -80,11 +87,13 @@ static r1_status create_on(rd_kafka_t *rk, const char *topic, int n_partition, i
     if (ev) rd_kafka_event_destroy(ev);
     rd_kafka_queue_destroy(queue);
     rd_kafka_NewTopic_destroy(nt);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) return R1_OK;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+        return R1_OK;
     return r1_stream_fail(code, "creating the topic", err);
 }
 
-r1_status r1_topic_create(const r1_stream_opts *opts, const char *topic, int n_partition, int timeout_ms, r1_err *err)
+r1_status r1_topic_create(const r1_stream_opts *opts, const char *topic, int n_partition,
+                          int timeout_ms, r1_err *err)
 {
     rd_kafka_conf_t *conf = r1_stream_conf(opts, err);
     if (!conf) return R1_E_INVAL;

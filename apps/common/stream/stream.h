@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* stream.h - Kafka for both applications: a consumer whose offsets live in PostgreSQL, and a producer.
+/* stream.h - Kafka for both applications: a consumer whose offsets live in PostgreSQL, and a
+ * producer.
  *
- * The consumer takes partitions by hand at the offsets that the caller gives (they come from r1.take_partition), so a
- * rebalance never moves work behind the owner's back; auto.offset.reset is `error`, so a gap is reported and never
- * skipped. Offsets committed to Kafka are hints for lag tools.
+ * The consumer takes partitions by hand at the offsets that the caller gives (they come from
+ * r1.take_partition), so a rebalance never moves work behind the owner's back; auto.offset.reset
+ * is `error`, so a gap is reported and never skipped. Offsets committed to Kafka are hints for
+ * lag tools.
  *
  * Threads: one thread at a time per handle; librdkafka's own threads stay inside.
- * Errors:  R1_E_STREAM; retriable while librdkafka goes on by itself (broker away), not retriable for a gap or refusal.
- */
+ * Errors:  R1_E_STREAM; retriable while librdkafka goes on by itself (broker away), not retriable for a gap or refusal. */
 #ifndef R1_STREAM_H
 #define R1_STREAM_H
 
@@ -19,8 +20,9 @@ typedef struct {
     const char *group;     /* consumer: for the hint commits; NULL: none */
     const char *extra;     /* "key=value key=value" passed to librdkafka; NULL: none */
     int fetch_wait_ms;     /* consumer: 1 for the embedded broker, more for a real one */
-    int fetch_min_bytes;   /* consumer: what the broker gathers before it answers a fetch, within the wait; 0: 1 */
-    int linger_ms;         /* producer */
+    /* consumer: what the broker gathers before it answers a fetch, within the wait; 0: 1 */
+    int fetch_min_bytes;
+    int linger_ms; /* producer */
 } r1_stream_opts;
 
 /* ---- consumer ---- */
@@ -30,31 +32,34 @@ typedef struct r1_consumer r1_consumer;
 typedef struct {
     int32_t partition;
     int64_t offset;
-    int64_t broker_ms;         /* time stamp of the broker or producer, 0 when unknown */
-    int64_t sent_us;           /* header "sent_us": intended send time, microseconds since 1970; 0 when absent */
+    int64_t broker_ms; /* time stamp of the broker or producer, 0 when unknown */
+    int64_t
+        sent_us; /* header "sent_us": intended send time, microseconds since 1970; 0 when absent */
     const char *key, *payload; /* not terminated; borrowed until r1_message_free */
     size_t key_len, payload_len;
     void *handle;
 } r1_message;
 
-r1_status r1_consumer_new(r1_consumer **out, const r1_stream_opts *opts, const char *topic, r1_err *err);
+r1_status r1_consumer_new(r1_consumer **out, const r1_stream_opts *opts, const char *topic,
+                          r1_err *err);
 void r1_consumer_free(r1_consumer *c); /* NULL is fine */
-/* Number of partitions of the topic; waits at most timeout_ms. R1_E_NOT_FOUND where the topic does not exist. */
+/* Number of partitions of the topic; waits at most timeout_ms. R1_E_NOT_FOUND where the topic
+ * does not exist. */
 r1_status r1_consumer_partitions(r1_consumer *c, int32_t *n, int timeout_ms, r1_err *err);
 /* Identity of the cluster (KIP-78); the buffer gets "" where the broker has none. */
 r1_status r1_consumer_cluster(r1_consumer *c, char *out, size_t size, int timeout_ms, r1_err *err);
 /* Reads partitions 0..n-1 from next_offset[i] on. Replaces an earlier assignment. */
 r1_status r1_consumer_assign(r1_consumer *c, const int64_t *next_offset, int32_t n, r1_err *err);
-/* R1_OK and a message; R1_E_TIMEOUT when none came; R1_E_STREAM for errors. Within a partition in order of offsets, among
- * partitions by the messages' time as far as they have arrived; a backlog is merged by time (at most 0.2 s of waiting for a
- * partition that is behind). */
+/* R1_OK and a message; R1_E_TIMEOUT when none came; R1_E_STREAM for errors. Within a partition
+ * in order of offsets, among partitions by the messages' time as far as they have arrived; a
+ * backlog is merged by time (at most 0.2 s of waiting for a partition that is behind). */
 r1_status r1_consumer_poll(r1_consumer *c, int timeout_ms, r1_message *out, r1_err *err);
 void r1_message_free(r1_message *m);
 /* Asynchronous hint; errors are ignored, they concern lag tools alone. */
 void r1_consumer_hint(r1_consumer *c, int32_t partition, int64_t next_offset);
 /* First and next offset that the broker holds. */
-r1_status r1_consumer_range(r1_consumer *c, int32_t partition, int64_t *low, int64_t *high, int timeout_ms,
-                            r1_err *err);
+r1_status r1_consumer_range(r1_consumer *c, int32_t partition, int64_t *low, int64_t *high,
+                            int timeout_ms, r1_err *err);
 
 /* ---- producer ---- */
 
@@ -62,17 +67,22 @@ typedef struct r1_producer r1_producer;
 
 r1_status r1_producer_new(r1_producer **out, const r1_stream_opts *opts, r1_err *err);
 void r1_producer_free(r1_producer *p); /* drops what is not delivered: flush first; NULL is fine */
-/* Copies key and payload. sent_us 0: no header. Waits while the client's queue is full, at most timeout_ms. */
-r1_status r1_producer_send(r1_producer *p, const char *topic, const char *key, size_t key_len, const char *payload,
-                           size_t payload_len, int64_t sent_us, int timeout_ms, r1_err *err);
-/* Learns the topic's leaders and gives the client a second to fetch its producer id, which librdkafka does in the background and
- * which holds back the first messages: without this an open loop would measure the client's start. */
+/* Copies key and payload. sent_us 0: no header. Waits while the client's queue is full, at most
+ * timeout_ms. */
+r1_status r1_producer_send(r1_producer *p, const char *topic, const char *key, size_t key_len,
+                           const char *payload, size_t payload_len, int64_t sent_us, int timeout_ms,
+                           r1_err *err);
+/* Learns the topic's leaders and gives the client a second to fetch its producer id, which
+ * librdkafka does in the background and which holds back the first messages: without this an
+ * open loop would measure the client's start. */
 r1_status r1_producer_warm(r1_producer *p, const char *topic, int timeout_ms, r1_err *err);
 void r1_producer_poll(r1_producer *p);
 r1_status r1_producer_flush(r1_producer *p, int timeout_ms, r1_err *err);
 uint64_t r1_producer_delivered(const r1_producer *p);
 uint64_t r1_producer_failed(const r1_producer *p);
-/* Creates the topic where the broker can (the embedded one makes topics by itself); an existing one is fine. */
-r1_status r1_topic_create(const r1_stream_opts *opts, const char *topic, int n_partition, int timeout_ms, r1_err *err);
+/* Creates the topic where the broker can (the embedded one makes topics by itself); an existing
+ * one is fine. */
+r1_status r1_topic_create(const r1_stream_opts *opts, const char *topic, int n_partition,
+                          int timeout_ms, r1_err *err);
 
 #endif

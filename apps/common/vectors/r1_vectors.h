@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* r1_vectors.h - vectors in files, as r1 bench memory reads them: DIR/NAME_base.f16 and DIR/NAME_queries.f16, rows of little-endian
- * half floats (IEEE 754 binary16), one after the other. One thread. */
+/* r1_vectors.h - vectors in files, as r1 bench memory reads them: DIR/NAME_base.f16 and
+ * DIR/NAME_queries.f16, rows of little-endian half floats (IEEE 754 binary16), one after the
+ * other. One thread. */
 #ifndef R1_VECTORS_H
 #define R1_VECTORS_H
 
@@ -8,7 +9,9 @@
 
 #include <stdio.h>
 
-uint16_t r1_half_of(float x); /* the nearest, ties to even; what is larger, or NaN, becomes the largest of its sign */
+uint16_t r1_half_of(
+    float
+        x); /* the nearest, ties to even; what is larger, or NaN, becomes the largest of its sign */
 float r1_half_value(uint16_t half);
 
 typedef struct {

@@ -23,7 +23,9 @@ uint16_t r1_half_of(float x)
 float r1_half_value(uint16_t h)
 {
     uint32_t e = h >> 10 & 31, m = h & 1023;
-    float v = e == 0 ? ldexpf((float)m, -24) : e == 31 ? (m ? NAN : INFINITY) : ldexpf((float)(m | 1024), (int)e - 25);
+    float v = e == 0    ? ldexpf((float)m, -24)
+              : e == 31 ? (m ? NAN : INFINITY)
+                        : ldexpf((float)(m | 1024), (int)e - 25);
     return h >> 15 ? -v : v;
 }
 

@@ -29,9 +29,9 @@ typedef enum {
     F_TO,
     F_FINDING /* texts */
 } rule_field;
-static const char *const field_names[] = {"amount",   "amount_minor", "probability", "logit",   "degraded",
-                                          "hour",     "kind",         "currency",    "country", "channel",
-                                          "category", "from",         "to",          "finding"};
+static const char *const field_names[] = {
+    "amount",   "amount_minor", "probability", "logit",    "degraded", "hour", "kind",
+    "currency", "country",      "channel",     "category", "from",     "to",   "finding"};
 static bool policy_is_text(rule_field f) { return f >= F_KIND; }
 
 typedef struct {
@@ -90,7 +90,9 @@ static bool policy_take(parser *p, const char *word)
     policy_skip(p);
     size_t len = strlen(word);
     if (strncmp(p->at, word, len) != 0) return false;
-    if (isalpha((unsigned char)word[0]) && (isalnum((unsigned char)p->at[len]) || p->at[len] == '_')) return false;
+    if (isalpha((unsigned char)word[0]) &&
+        (isalnum((unsigned char)p->at[len]) || p->at[len] == '_'))
+        return false;
     p->at += len;
     return true;
 }
@@ -119,7 +121,8 @@ static r1_status parse_op(parser *p, condition *c)
     for (size_t i = 0; i < R1_COUNT(op_names); i++) {
         if (!policy_take(p, op_names[i])) continue;
         c->op = op_values[i];
-        if (policy_is_text(c->field) && c->op != OP_EQ && c->op != OP_NE) return policy_expected(p, "== or != before a text");
+        if (policy_is_text(c->field) && c->op != OP_EQ && c->op != OP_NE)
+            return policy_expected(p, "== or != before a text");
         return R1_OK;
     }
     return policy_expected(p, "== != < <= > or >=");
@@ -137,7 +140,8 @@ static r1_status parse_value(parser *p, condition *c)
     }
     if (*p->at != '"') return policy_expected(p, "a text in double quotes");
     size_t len = strcspn(p->at + 1, "\"");
-    if (p->at[1 + len] != '"' || len >= sizeof c->text) return policy_expected(p, "a closing quote");
+    if (p->at[1 + len] != '"' || len >= sizeof c->text)
+        return policy_expected(p, "a closing quote");
     memcpy(c->text, p->at + 1, len);
     c->text[len] = 0;
     p->at += len + 2;
@@ -233,7 +237,8 @@ static r1_status policy_read_all(fraud_policy *p, const fraud_policy_opts *o, r1
     if (o->allow_path) R1_TRY(read_list(&p->allow, o->allow_path, &hash, err));
     if (o->block_path) R1_TRY(read_list(&p->block, o->block_path, &hash, err));
     snprintf(p->version, sizeof p->version, "%016llx", (unsigned long long)hash);
-    snprintf(p->text, sizeof p->text, "review_at=%g block_at=%g rules=%zu allow_list=%zu block_list=%zu", o->review_at,
+    snprintf(p->text, sizeof p->text,
+             "review_at=%g block_at=%g rules=%zu allow_list=%zu block_list=%zu", o->review_at,
              o->block_at, p->n_rule, p->allow.n, p->block.n);
     return R1_OK;
 }
@@ -241,8 +246,8 @@ static r1_status policy_read_all(fraud_policy *p, const fraud_policy_opts *o, r1
 r1_status fraud_policy_new(fraud_policy **out, const fraud_policy_opts *o, r1_err *err)
 {
     if (!(o->review_at >= 0 && o->review_at <= o->block_at))
-        R1_FAIL(err, R1_E_INVAL, "thresholds: expected 0 <= review_at <= block_at, found %g and %g", o->review_at,
-                o->block_at);
+        R1_FAIL(err, R1_E_INVAL, "thresholds: expected 0 <= review_at <= block_at, found %g and %g",
+                o->review_at, o->block_at);
     fraud_policy *p = calloc(1, sizeof *p);
     if (!p) R1_FAIL(err, R1_E_NOMEM, "no memory for the policy");
     p->review_at = o->review_at;
@@ -306,7 +311,8 @@ static bool has_finding(const fraud_result *r, const char *pattern)
 static bool policy_holds(const condition *c, const fraud_payment *p, const fraud_result *r)
 {
     if (policy_is_text(c->field)) {
-        bool equal = c->field == F_FINDING ? has_finding(r, c->text) : !strcmp(policy_text_of(c->field, p), c->text);
+        bool equal = c->field == F_FINDING ? has_finding(r, c->text)
+                                           : !strcmp(policy_text_of(c->field, p), c->text);
         return equal == (c->op == OP_EQ);
     }
     double x = policy_number_of(c->field, p, r);
@@ -328,8 +334,8 @@ static bool policy_matches(const rule *one, const fraud_payment *p, const fraud_
     return true;
 }
 
-void fraud_policy_decide(const fraud_policy *p, const fraud_payment *payment, const fraud_result *result,
-                         fraud_decision *out)
+void fraud_policy_decide(const fraud_policy *p, const fraud_payment *payment,
+                         const fraud_result *result, fraud_decision *out)
 {
     if (on_list(&p->block, payment->from) || on_list(&p->block, payment->to)) {
         *out = (fraud_decision){FRAUD_BLOCK, "block_list"};
@@ -345,7 +351,10 @@ void fraud_policy_decide(const fraud_policy *p, const fraud_payment *payment, co
         return;
     }
     double x = result->probability;
-    *out = (fraud_decision){x >= p->block_at ? FRAUD_BLOCK : x >= p->review_at ? FRAUD_REVIEW : FRAUD_ALLOW, NULL};
+    *out = (fraud_decision){x >= p->block_at    ? FRAUD_BLOCK
+                            : x >= p->review_at ? FRAUD_REVIEW
+                                                : FRAUD_ALLOW,
+                            NULL};
 }
 
 const char *fraud_policy_version(const fraud_policy *p) { return p->version; }

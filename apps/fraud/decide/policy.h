@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* policy.h - from a score to allow, review or block: lists first, then rules in their order, then thresholds.
+/* policy.h - from a score to allow, review or block: lists first, then rules in their order,
+ * then thresholds.
  *
  * A rules file holds one rule per line; # begins a comment:
  *
  *     new_payee_large: amount >= 10000 and kind == "transfer" and probability > 0.02 -> review
  *     ring:            finding == "cycle" and probability > 0.3 -> block
  *
- * Fields: amount (major units), amount_minor, probability, logit, degraded (0 or 1), hour (UTC), kind, currency, country,
- * channel, category, from, to, finding (true where any finding has that pattern). Operators: == != < <= > >=. The first rule
- * that matches decides. A list file holds one account per line.
+ * Fields: amount (major units), amount_minor, probability, logit, degraded (0 or 1), hour (UTC),
+ * kind, currency, country, channel, category, from, to, finding (true where any finding has that
+ * pattern). Operators: == != < <= > >=. The first rule that matches decides. A list file holds
+ * one account per line.
  *
  * Owns:    copies of all it read. Threads: read-only after fraud_policy_new.
  * Errors:  R1_E_INVAL with FILE:LINE, what was expected and what was found. At most 256 rules of 8 conditions. */
@@ -33,12 +35,16 @@ void fraud_policy_free(fraud_policy *p); /* NULL is fine */
 
 typedef struct {
     fraud_action action;
-    const char *rule; /* name of the rule, "allow_list" or "block_list"; NULL: a threshold. Borrowed from the policy. */
+    const char *
+        /* name of the rule, "allow_list" or "block_list"; NULL: a threshold. Borrowed from the
+         * policy. */
+        rule;
 } fraud_decision;
-void fraud_policy_decide(const fraud_policy *p, const fraud_payment *payment, const fraud_result *result,
-                         fraud_decision *out);
+void fraud_policy_decide(const fraud_policy *p, const fraud_payment *payment,
+                         const fraud_result *result, fraud_decision *out);
 
-/* 16 hex digits over thresholds, rules and lists: what a decision row names as its configuration. */
+/* 16 hex digits over thresholds, rules and lists: what a decision row names as its
+ * configuration. */
 const char *fraud_policy_version(const fraud_policy *p);
 /* One line of text about what is in force. */
 const char *fraud_policy_text(const fraud_policy *p);

@@ -19,7 +19,8 @@ typedef struct {
     uint8_t *want;
 } dump;
 
-static bool columns_file_put_columns(FILE *to, const float *head, size_t n_head, const fraud_features *f)
+static bool columns_file_put_columns(FILE *to, const float *head, size_t n_head,
+                                     const fraud_features *f)
 {
     float cat[FRAUD_N_PAYMENT_CAT];
     for (int k = 0; k < FRAUD_N_PAYMENT_CAT; k++) cat[k] = (float)f->payment_cat[k];
@@ -32,8 +33,8 @@ static bool columns_file_put_columns(FILE *to, const float *head, size_t n_head,
     return !ferror(to);
 }
 
-static r1_status dump_row(void *ctx, size_t i, const fraud_payment *p, const fraud_features *f, const fraud_state *s,
-                          r1_err *err)
+static r1_status dump_row(void *ctx, size_t i, const fraud_payment *p, const fraud_features *f,
+                          const fraud_state *s, r1_err *err)
 {
     (void)s;
     dump *d = ctx;
@@ -78,7 +79,8 @@ static r1_status dump_names(const char *path, r1_err *err)
 
 static r1_status dump_open(const fraud_columns_opts *o, const char *path, dump *d, r1_err *err)
 {
-    if (o->last_week - o->first_week >= WEEKS_MAX) R1_FAIL(err, R1_E_INVAL, "columns: at most %d weeks", WEEKS_MAX);
+    if (o->last_week - o->first_week >= WEEKS_MAX)
+        R1_FAIL(err, R1_E_INVAL, "columns: at most %d weeks", WEEKS_MAX);
     d->want = calloc(o->data->n, 1);
     if (!d->want) R1_FAIL(err, R1_E_NOMEM, "no memory");
     for (int w = o->first_week; w <= o->last_week; w++) {
@@ -105,7 +107,8 @@ r1_status fraud_columns_write(const fraud_columns_opts *o, const char *path, r1_
     r1_status st = dump_open(o, path, &d, err);
     if (st == R1_OK) {
         fraud_source s = fraud_source_dataset(o->data);
-        fraud_walk_opts walk = {.flags = FRAUD_CAPTURE_GRAPH, .want = d.want, .progress = o->progress};
+        fraud_walk_opts walk = {
+            .flags = FRAUD_CAPTURE_GRAPH, .want = d.want, .progress = o->progress};
         st = fraud_walk(&s, &walk, dump_row, &d, err);
     }
     for (int w = 0; w < WEEKS_MAX; w++) {

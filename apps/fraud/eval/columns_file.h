@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* columns_file.h - the columns of a data set as raw f32 rows, for peers in other languages (docs/file-formats.md). */
+/* columns_file.h - the columns of a data set as raw f32 rows, for peers in other languages
+ * (docs/file-formats.md). */
 #ifndef FRAUD_COLUMNS_FILE_H
 #define FRAUD_COLUMNS_FILE_H
 
@@ -12,7 +13,8 @@ typedef struct {
     bool progress;
 } fraud_columns_opts;
 
-/* Writes PATH and PATH.txt (the handbook: PATH.WEEK and PATH.WEEK.txt): every payment that the split uses. */
+/* Writes PATH and PATH.txt (the handbook: PATH.WEEK and PATH.WEEK.txt): every payment that the
+ * split uses. */
 r1_status fraud_columns_write(const fraud_columns_opts *opts, const char *path, r1_err *err);
 
 #endif

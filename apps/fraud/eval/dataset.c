@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* dataset.c - readers of the public layouts: one function per layout over one bounded CSV splitter. */
+/* dataset.c - readers of the public layouts: one function per layout over one bounded CSV
+ * splitter. */
 #include "eval/dataset_files.h"
 
 #include <errno.h>
@@ -10,11 +11,12 @@
 #include <sys/stat.h>
 #include <zstd.h>
 
-const char *const FRAUD_LAYOUT_NAME[FRAUD_N_LAYOUT] = {"handbook", "amlgentex", "amlsim", "sffsd", "sparkov", "r1"};
+const char *const FRAUD_LAYOUT_NAME[FRAUD_N_LAYOUT] = {"handbook", "amlgentex", "amlsim",
+                                                       "sffsd",    "sparkov",   "r1"};
 
 enum { FIELDS_MAX = 24, DAY = 86400000 };
 
-/* ---- bytes ------------------------------------------------------------------------------------------------------ */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 static r1_status inflate_zst(const char *path, char **data, size_t *len, r1_err *err)
 {
@@ -54,7 +56,8 @@ static bool is_file(const char *path)
 }
 
 /* path itself, or path/name, or path/name.zst */
-static r1_status dataset_locate(const char *path, const char *name, char *out, size_t cap, r1_err *err)
+static r1_status dataset_locate(const char *path, const char *name, char *out, size_t cap,
+                                r1_err *err)
 {
     snprintf(out, cap, "%s", path);
     if (is_file(out)) return R1_OK;
@@ -62,17 +65,18 @@ static r1_status dataset_locate(const char *path, const char *name, char *out, s
     if (is_file(out)) return R1_OK;
     snprintf(out, cap, "%s/%s.zst", path, name);
     if (is_file(out)) return R1_OK;
-    R1_FAIL(err, R1_E_NOT_FOUND, "%s: expected this file, or %s[.zst] in this folder, found neither", path, name);
+    R1_FAIL(err, R1_E_NOT_FOUND,
+            "%s: expected this file, or %s[.zst] in this folder, found neither", path, name);
 }
 
-r1_status fraud_dataset_file(const char *path, const char *name, char *at, size_t at_bytes, char **data, size_t *len,
-                             r1_err *err)
+r1_status fraud_dataset_file(const char *path, const char *name, char *at, size_t at_bytes,
+                             char **data, size_t *len, r1_err *err)
 {
     R1_TRY(dataset_locate(path, name, at, at_bytes, err));
     return read_any(at, data, len, err);
 }
 
-/* ---- CSV --------------------------------------------------------------------------------------------------------- */
+/* ---- CSV ------------------------------------------------------------------------------------- */
 
 typedef struct {
     const char *path;
@@ -82,7 +86,8 @@ typedef struct {
     int n_field;
 } csv;
 
-/* Splits the next line in place; false at the end. Quotes may hold commas; a doubled quote is one quote. */
+/* Splits the next line in place; false at the end. Quotes may hold commas; a doubled quote is
+ * one quote. */
 static bool csv_next(csv *c)
 {
     if (c->at >= c->end) return false;
@@ -130,7 +135,8 @@ static r1_status csv_open(csv *c, const char *path, const char *header, r1_err *
         snprintf(found, sizeof found, "%.*s", (int)(len < 80 ? len : 80), c->data);
         free(c->data);
         c->data = NULL;
-        R1_FAIL(err, R1_E_FORMAT, "%s:1: expected the header \"%.60s...\", found \"%.80s\"", path, header, found);
+        R1_FAIL(err, R1_E_FORMAT, "%s:1: expected the header \"%.60s...\", found \"%.80s\"", path,
+                header, found);
     }
     csv_next(c);
     return R1_OK;
@@ -140,11 +146,13 @@ static r1_status csv_int(const csv *c, int column, int64_t *out, r1_err *err)
 {
     char *end;
     if (column >= c->n_field)
-        R1_FAIL(err, R1_E_FORMAT, "%s:%ld: expected %d fields, found %d", c->path, c->line, column + 1, c->n_field);
+        R1_FAIL(err, R1_E_FORMAT, "%s:%ld: expected %d fields, found %d", c->path, c->line,
+                column + 1, c->n_field);
     errno = 0;
     *out = strtoll(c->field[column], &end, 10);
     if (errno || *end || end == c->field[column])
-        R1_FAIL(err, R1_E_FORMAT, "%s:%ld: expected an integer, found \"%.40s\"", c->path, c->line, c->field[column]);
+        R1_FAIL(err, R1_E_FORMAT, "%s:%ld: expected an integer, found \"%.40s\"", c->path, c->line,
+                c->field[column]);
     return R1_OK;
 }
 
@@ -154,20 +162,22 @@ static r1_status csv_id(const csv *c, int column, int32_t *out, r1_err *err)
     int64_t v;
     R1_TRY(csv_int(c, column, &v, err));
     if (v < INT32_MIN || v > INT32_MAX)
-        R1_FAIL(err, R1_E_FORMAT, "%s:%ld: expected an id of 32 bits, found %lld", c->path, c->line, (long long)v);
+        R1_FAIL(err, R1_E_FORMAT, "%s:%ld: expected an id of 32 bits, found %lld", c->path, c->line,
+                (long long)v);
     *out = (int32_t)v;
     return R1_OK;
 }
 
 /* A time as a count of units since start. */
-static r1_status csv_time(const csv *c, int column, int64_t start, int64_t unit_ms, int64_t *ts, r1_err *err)
+static r1_status csv_time(const csv *c, int column, int64_t start, int64_t unit_ms, int64_t *ts,
+                          r1_err *err)
 {
     int64_t v;
     R1_TRY(csv_int(c, column, &v, err));
-    if (__builtin_mul_overflow(v, unit_ms, ts) || __builtin_add_overflow(*ts, start, ts) || *ts < FRAUD_TS_MIN ||
-        *ts > FRAUD_TS_MAX)
-        R1_FAIL(err, R1_E_FORMAT, "%s:%ld: expected a time between 1970 and 2100, found %lld", c->path, c->line,
-                (long long)v);
+    if (__builtin_mul_overflow(v, unit_ms, ts) || __builtin_add_overflow(*ts, start, ts) ||
+        *ts < FRAUD_TS_MIN || *ts > FRAUD_TS_MAX)
+        R1_FAIL(err, R1_E_FORMAT, "%s:%ld: expected a time between 1970 and 2100, found %lld",
+                c->path, c->line, (long long)v);
     return R1_OK;
 }
 
@@ -175,10 +185,12 @@ static r1_status csv_real(const csv *c, int column, double *out, r1_err *err)
 {
     char *end;
     if (column >= c->n_field)
-        R1_FAIL(err, R1_E_FORMAT, "%s:%ld: expected %d fields, found %d", c->path, c->line, column + 1, c->n_field);
+        R1_FAIL(err, R1_E_FORMAT, "%s:%ld: expected %d fields, found %d", c->path, c->line,
+                column + 1, c->n_field);
     *out = strtod(c->field[column], &end);
     if (*end || end == c->field[column] || !isfinite(*out))
-        R1_FAIL(err, R1_E_FORMAT, "%s:%ld: expected a number, found \"%.40s\"", c->path, c->line, c->field[column]);
+        R1_FAIL(err, R1_E_FORMAT, "%s:%ld: expected a number, found \"%.40s\"", c->path, c->line,
+                c->field[column]);
     return R1_OK;
 }
 
@@ -230,9 +242,10 @@ static int32_t dataset_word(fraud_dataset *d, const char *text)
     return d->words[d->n_word] ? (int32_t)d->n_word++ : -1;
 }
 
-/* ---- layouts ------------------------------------------------------------------------------------------------------ */
+/* ---- layouts --------------------------------------------------------------------------------- */
 
-static const char *const handbook_scenarios[] = {"none", "amount", "compromised_terminal", "compromised_card"};
+static const char *const handbook_scenarios[] = {"none", "amount", "compromised_terminal",
+                                                 "compromised_card"};
 
 static r1_status handbook_row(fraud_dataset *d, const csv *c, r1_err *err)
 {
@@ -260,8 +273,9 @@ static r1_status handbook_row(fraud_dataset *d, const csv *c, r1_err *err)
     return R1_OK;
 }
 
-static const char *const amlgentex_types[] = {"none",  "fan_out", "fan_in",         "cycle",         "bipartite",
-                                              "stack", "random",  "scatter_gather", "gather_scatter"};
+static const char *const amlgentex_types[] = {"none",   "fan_out",        "fan_in",
+                                              "cycle",  "bipartite",      "stack",
+                                              "random", "scatter_gather", "gather_scatter"};
 
 static r1_status amlgentex_row(fraud_dataset *d, const csv *c, r1_err *err)
 {
@@ -318,11 +332,13 @@ static r1_status sffsd_row(fraud_dataset *d, const csv *c, r1_err *err)
 {
     int64_t ts, label;
     double amount;
-    R1_TRY(csv_time(c, 0, d->start, 60000, &ts, err)); /* an order, not a time: one payment a minute */
+    R1_TRY(
+        csv_time(c, 0, d->start, 60000, &ts, err)); /* an order, not a time: one payment a minute */
     R1_TRY(csv_real(c, 3, &amount, err));
     R1_TRY(csv_int(c, 6, &label, err));
     if (label < 0 || label > 2)
-        R1_FAIL(err, R1_E_FORMAT, "%s:%ld: expected a label 0..2, found %lld", c->path, c->line, (long long)label);
+        R1_FAIL(err, R1_E_FORMAT, "%s:%ld: expected a label 0..2, found %lld", c->path, c->line,
+                (long long)label);
     fraud_case *x;
     R1_TRY(dataset_push(d, &x, err));
     x->ts = ts;
@@ -375,19 +391,24 @@ typedef struct {
 static const char *const no_types[] = {"none"};
 static const layout_row layouts[FRAUD_N_LAYOUT] = {
     {"transactions.csv",
-     "TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT,TX_TIME_SECONDS,TX_TIME_DAYS,TX_FRAUD,",
+     "TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT,TX_TIME_SECONDS,TX_TIME_DAYS,TX_"
+     "FRAUD,",
      handbook_row, handbook_scenarios, 4, INT64_C(1522540800000)},
     {"tx_log.csv",
-     "step,type,amount,nameOrig,nameDest,bankOrig,bankDest,daysInBankOrig,phoneChangesOrig,oldbalanceOrig,",
+     "step,type,amount,nameOrig,nameDest,bankOrig,bankDest,daysInBankOrig,phoneChangesOrig,"
+     "oldbalanceOrig,",
      amlgentex_row, amlgentex_types, 9, INT64_C(1577836800000)},
-    {"transactions.csv", "sourceNodeId,targetNodeId,value,time", amlsim_row, no_types, 1, INT64_C(1577836800000)},
-    {"s-ffsd.csv", "Time,Source,Target,Amount,Location,Type,Labels", sffsd_row, no_types, 1, INT64_C(1577836800000)},
+    {"transactions.csv", "sourceNodeId,targetNodeId,value,time", amlsim_row, no_types, 1,
+     INT64_C(1577836800000)},
+    {"s-ffsd.csv", "Time,Source,Target,Amount,Location,Type,Labels", sffsd_row, no_types, 1,
+     INT64_C(1577836800000)},
     {"transactions.csv",
-     "trans_num,ts,customer,gender,city,state,lat,long,city_pop,job,profile,category,merchant,merch_lat,", sparkov_row,
-     no_types, 1, INT64_C(1546300800000)},
+     "trans_num,ts,customer,gender,city,state,lat,long,city_pop,job,profile,category,merchant,"
+     "merch_lat,",
+     sparkov_row, no_types, 1, INT64_C(1546300800000)},
     {0}}; /* r1: recording.c */
 
-/* ---- after the rows ------------------------------------------------------------------------------------------------ */
+/* ---- after the rows -------------------------------------------------------------------------- */
 
 static void shuffle_steps(fraud_dataset *d)
 {
@@ -421,7 +442,8 @@ static r1_status amlsim_accounts(fraud_dataset *d, const char *path, r1_err *err
     r1_status st = R1_OK;
     size_t cap = 1 << 22;
     uint8_t *fraud = calloc(cap, 1);
-    if (!fraud) st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu accounts", cap);
+    if (!fraud)
+        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu accounts", cap);
     while (st == R1_OK && csv_next(&c)) {
         int64_t id = 0, label = 0;
         st = csv_int(&c, 0, &id, err);
@@ -445,12 +467,14 @@ static r1_status count_rings(fraud_dataset *d, r1_err *err)
     for (size_t i = 0; i < d->n; i++)
         if (d->cases[i].ring > top) top = d->cases[i].ring;
     if (top < 0) return R1_OK;
-    if (top > 10000000) R1_FAIL(err, R1_E_FORMAT, "ring number: expected at most 10000000, found %d", top);
+    if (top > 10000000)
+        R1_FAIL(err, R1_E_FORMAT, "ring number: expected at most 10000000, found %d", top);
     d->n_ring = (size_t)top + 1;
     return R1_OK;
 }
 
-static r1_status dataset_finish(fraud_dataset *d, const char *path, const char *accounts, r1_err *err)
+static r1_status dataset_finish(fraud_dataset *d, const char *path, const char *accounts,
+                                r1_err *err)
 {
     char at[1024];
     if (d->layout == FRAUD_LAYOUT_AMLSIM) {
@@ -478,16 +502,18 @@ static r1_status load_rows(fraud_dataset *d, const char *path, r1_err *err)
     return st;
 }
 
-r1_status fraud_dataset_load(fraud_dataset **out, fraud_layout layout, const char *path, const char *accounts,
-                             uint32_t number, r1_err *err)
+r1_status fraud_dataset_load(fraud_dataset **out, fraud_layout layout, const char *path,
+                             const char *accounts, uint32_t number, r1_err *err)
 {
     *out = NULL;
     fraud_dataset *d = calloc(1, sizeof *d);
     if (!d) R1_FAIL(err, R1_E_NOMEM, "no memory");
     d->layout = layout;
     d->number = number;
-    r1_status st = layout == FRAUD_LAYOUT_R1 ? fraud_recording_load(d, path, err) : load_rows(d, path, err);
-    if (st == R1_OK && !d->n) st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s: no payments", path);
+    r1_status st =
+        layout == FRAUD_LAYOUT_R1 ? fraud_recording_load(d, path, err) : load_rows(d, path, err);
+    if (st == R1_OK && !d->n)
+        st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s: no payments", path);
     if (st == R1_OK) st = dataset_finish(d, path, accounts, err);
     if (st != R1_OK) {
         fraud_dataset_free(d);
@@ -536,6 +562,8 @@ void fraud_dataset_payment(const fraud_dataset *d, size_t i, fraud_payment *p)
     p->lat = isnan(x->lat) ? 0 : x->lat;
     p->lon = isnan(x->lon) ? 0 : x->lon;
     p->has = isnan(x->lat) ? 0 : FRAUD_HAS_POSITION;
-    if (x->balance[0] != INT64_MIN) p->has |= FRAUD_HAS_FROM_BALANCE, p->from_balance_minor = x->balance[0];
-    if (x->balance[1] != INT64_MIN) p->has |= FRAUD_HAS_TO_BALANCE, p->to_balance_minor = x->balance[1];
+    if (x->balance[0] != INT64_MIN)
+        p->has |= FRAUD_HAS_FROM_BALANCE, p->from_balance_minor = x->balance[0];
+    if (x->balance[1] != INT64_MIN)
+        p->has |= FRAUD_HAS_TO_BALANCE, p->to_balance_minor = x->balance[1];
 }

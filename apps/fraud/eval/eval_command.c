@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* eval_command.c - `r1-fraud eval`: load, perhaps fit, score by the engine that serves, print figures. */
+/* eval_command.c - `r1-fraud eval`: load, perhaps fit, score by the engine that serves, print
+ * figures. */
 #include "eval/eval.h"
 
 #include "eval/columns_file.h"
 #include "eval/dataset.h"
 #include "eval/metrics.h"
-#include "train/model_fit.h"
 #include "eval/protocol.h"
+#include "train/model_fit.h"
 #include "train/walk.h"
 
 #include <math.h>
@@ -23,16 +24,20 @@ const r1_option fraud_eval_rows[] = {
      .help = "layout of the data"},
     {.name = "data",
      .type = R1_OPT_PATH,
-     .help = "file or folder to judge (r1: a folder with payments.jsonl, labels.jsonl and perhaps truth.jsonl)"},
-    {.name = "accounts", .type = R1_OPT_PATH, .help = "file of accounts (amlsim: nodes.csv); default: beside the data"},
+     .help = "file or folder to judge (r1: a folder with payments.jsonl, labels.jsonl and perhaps "
+             "truth.jsonl)"},
+    {.name = "accounts",
+     .type = R1_OPT_PATH,
+     .help = "file of accounts (amlsim: nodes.csv); default: beside the data"},
     {.name = "train", .type = R1_OPT_STRING, .help = "PATH[,PATH...]: fit on these first"},
     {.name = "protocol",
      .type = R1_OPT_ENUM,
      .def = "week",
      .choices = "week|weeks|earlier|shuffled",
-     .help =
-         "handbook: one week (train 2018-07-25..31, judge 08-08..14), the mean of four, or the mean of four earlier "
-         "weeks on which settings are chosen; amlsim, sffsd, sparkov: shuffled draws the judged fifth at random"},
+     .help = "handbook: one week (train 2018-07-25..31, judge 08-08..14), the mean of four, or the "
+             "mean of four earlier "
+             "weeks on which settings are chosen; amlsim, sffsd, sparkov: shuffled draws the "
+             "judged fifth at random"},
     {.name = "train-days",
      .type = R1_OPT_INT,
      .def = "7",
@@ -43,8 +48,12 @@ const r1_option fraud_eval_rows[] = {
     {.name = "model", .type = R1_OPT_PATH, .help = "score with this model file as it is"},
     {.name = "init",
      .type = R1_OPT_PATH,
-     .help = "fitting starts from this model file (handbook: from models/fraud-start.gguf where none is named)"},
-    {.name = "from-scratch", .type = R1_OPT_BOOL, .def = "false", .help = "fitting starts from random weights"},
+     .help = "fitting starts from this model file (handbook: from models/fraud-start.gguf where "
+             "none is named)"},
+    {.name = "from-scratch",
+     .type = R1_OPT_BOOL,
+     .def = "false",
+     .help = "fitting starts from random weights"},
     {.name = "out", .type = R1_OPT_PATH, .help = "keep the fitted model here"},
     {.name = "no-r1", .type = R1_OPT_BOOL, .def = "false", .help = "score by the velocity rules"},
     {.name = "precision",
@@ -52,12 +61,23 @@ const r1_option fraud_eval_rows[] = {
      .def = "auto",
      .choices = R1_CLI_PRECISIONS,
      .help = FRAUD_PRECISION_HELP},
-    {.name = "int8", .type = R1_OPT_BOOL, .def = "false", .help = "--precision int8, and what that changes beside f32"},
-    {.name = "no-graph", .type = R1_OPT_BOOL, .def = "false", .help = "graph, patterns and findings off"},
+    {.name = "int8",
+     .type = R1_OPT_BOOL,
+     .def = "false",
+     .help = "--precision int8, and what that changes beside f32"},
+    {.name = "no-graph",
+     .type = R1_OPT_BOOL,
+     .def = "false",
+     .help = "graph, patterns and findings off"},
     {.name = "no-memory", .type = R1_OPT_BOOL, .def = "false", .help = "working memory off"},
     {.name = "no-text", .type = R1_OPT_BOOL, .def = "false", .help = "remittance text off"},
     {.name = "epochs", .type = R1_OPT_INT, .def = "6", .min = 1, .max = 200, .help = "of fitting"},
-    {.name = "batch", .type = R1_OPT_INT, .def = "256", .min = 8, .max = 4096, .help = "payments a step of fitting"},
+    {.name = "batch",
+     .type = R1_OPT_INT,
+     .def = "256",
+     .min = 8,
+     .max = 4096,
+     .help = "payments a step of fitting"},
     R1_CLI_SLICES("1"),
     R1_CLI_THREADS,
     {.name = "lr",
@@ -71,14 +91,20 @@ const r1_option fraud_eval_rows[] = {
      .min = 0,
      .max = 0.9999,
      .help = "of the running mean of the weights; 0: none"},
-    {.name = "weight-decay", .type = R1_OPT_FLOAT, .def = "0.01", .min = 1e-9, .max = 10, .help = "of fitting"},
+    {.name = "weight-decay",
+     .type = R1_OPT_FLOAT,
+     .def = "0.01",
+     .min = 1e-9,
+     .max = 10,
+     .help = "of fitting"},
     {.name = "seed", .type = R1_OPT_INT, .def = "1", .min = 0, .max = 1e9, .help = "of fitting"},
     {.name = "seeds",
      .type = R1_OPT_INT,
      .def = "1",
      .min = 1,
      .max = SEEDS_MAX,
-     .help = "fits with so many seeds in a row: figures are means, NAME_sd their standard deviation"},
+     .help =
+         "fits with so many seeds in a row: figures are means, NAME_sd their standard deviation"},
     {.name = "review-at",
      .type = R1_OPT_FLOAT,
      .def = "0.2",
@@ -96,13 +122,17 @@ const r1_option fraud_eval_rows[] = {
      .def = "0.071",
      .min = 0,
      .max = 1,
-     .help = "inner false-positive rate at which boosting on both-end velocity recalls .78 (lab/peers/fraud_gbm.py)"},
-    {.name = "work", .type = R1_OPT_PATH, .def = "run/fraud-eval", .help = "folder for shards and the fitted model"},
+     .help = "inner false-positive rate at which boosting on both-end velocity recalls .78 "
+             "(lab/peers/fraud_gbm.py)"},
+    {.name = "work",
+     .type = R1_OPT_PATH,
+     .def = "run/fraud-eval",
+     .help = "folder for shards and the fitted model"},
     {.name = "features-out",
      .type = R1_OPT_PATH,
-     .help =
-         "write the columns of the judged (and training) payments as raw f32 rows (handbook: one file a week, PATH.W); "
-         "names in PATH.txt"},
+     .help = "write the columns of the judged (and training) payments as raw f32 rows (handbook: "
+             "one file a week, PATH.W); "
+             "names in PATH.txt"},
     {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "one JSON object"}};
 const size_t fraud_eval_n_row = R1_COUNT(fraud_eval_rows);
 
@@ -118,12 +148,13 @@ typedef struct {
     bool progress;
 } eval_run;
 
-/* ---- loading -------------------------------------------------------------------------------------------------------- */
+/* ---- loading --------------------------------------------------------------------------------- */
 
 static r1_status layout_of(eval_run *r, r1_err *err)
 {
     const char *name = r1_options_str(r->o, "format");
-    if (!name || !r1_options_str(r->o, "data")) R1_FAIL(err, R1_E_INVAL, "--format and --data are needed");
+    if (!name || !r1_options_str(r->o, "data"))
+        R1_FAIL(err, R1_E_INVAL, "--format and --data are needed");
     for (int i = 0; i < FRAUD_N_LAYOUT; i++)
         if (!strcmp(name, FRAUD_LAYOUT_NAME[i])) r->layout = (fraud_layout)i;
     return R1_OK;
@@ -137,7 +168,8 @@ static r1_status split_paths(eval_run *r, r1_err *err)
         if (r->n_train == TRAIN_MAX || len >= sizeof r->train_path[0])
             R1_FAIL(err, R1_E_INVAL, "--train: at most %d paths of at most %zu bytes", TRAIN_MAX,
                     sizeof r->train_path[0] - 1);
-        if (len) snprintf(r->train_path[r->n_train++], sizeof r->train_path[0], "%.*s", (int)len, list);
+        if (len)
+            snprintf(r->train_path[r->n_train++], sizeof r->train_path[0], "%.*s", (int)len, list);
         list += len + (list[len] == ',');
     }
     return R1_OK;
@@ -151,11 +183,12 @@ static r1_status load_all(eval_run *r, r1_err *err)
     bool recordings = r->layout == FRAUD_LAYOUT_AMLGENTEX || r->layout == FRAUD_LAYOUT_R1;
     if (!recordings && r->n_train) r->train_is_data = true;
     for (size_t i = 0; !r->train_is_data && i < r->n_train; i++)
-        R1_TRY(fraud_dataset_load(&r->train[i], r->layout, r->train_path[i], NULL, (uint32_t)i + 1, err));
+        R1_TRY(fraud_dataset_load(&r->train[i], r->layout, r->train_path[i], NULL, (uint32_t)i + 1,
+                                  err));
     return R1_OK;
 }
 
-/* ---- figures ---------------------------------------------------------------------------------------------------------- */
+/* ---- figures --------------------------------------------------------------------------------- */
 
 typedef struct {
     double sum[80];
@@ -191,9 +224,10 @@ static void rate_figures(figure_means *m, const fraud_scored *x, size_t n, const
     }
 }
 
-/* What an operator sees at a threshold of the settings: alerts, how many are right, what they catch. */
-static r1_status threshold_figures(figure_means *m, const eval_run *r, fraud_scored *x, size_t n, const char *which,
-                                   r1_err *err)
+/* What an operator sees at a threshold of the settings: alerts, how many are right, what they
+ * catch. */
+static r1_status threshold_figures(figure_means *m, const eval_run *r, fraud_scored *x, size_t n,
+                                   const char *which, r1_err *err)
 {
     double at = r1_options_float(r->o, which), alerts = 0, right = 0, fraud = 0;
     char name[64];
@@ -207,7 +241,8 @@ static r1_status threshold_figures(figure_means *m, const eval_run *r, fraud_sco
     const struct {
         const char *name;
         double value;
-    } all[] = {{"rate", alerts / (double)n}, {"precision", right / alerts}, {"recall", right / fraud}};
+    } all[] = {
+        {"rate", alerts / (double)n}, {"precision", right / alerts}, {"recall", right / fraud}};
     for (size_t k = 0; k < R1_COUNT(all); k++) {
         snprintf(name, sizeof name, "%.*s_%s", len, which, all[k].name);
         eval_command_figure(m, name, all[k].value);
@@ -221,7 +256,8 @@ static r1_status threshold_figures(figure_means *m, const eval_run *r, fraud_sco
     return R1_OK;
 }
 
-static r1_status ring_figures(figure_means *m, const eval_run *r, const fraud_scored *x, size_t n, r1_err *err)
+static r1_status ring_figures(figure_means *m, const eval_run *r, const fraud_scored *x, size_t n,
+                              r1_err *err)
 {
     if (!r->data->n_ring) return R1_OK;
     fraud_ring_figures at05, at1;
@@ -232,8 +268,9 @@ static r1_status ring_figures(figure_means *m, const eval_run *r, const fraud_sc
     eval_command_figure(m, "ring_half_fpr_0_5pct", at05.half);
     eval_command_figure(m, "early3_recall_fpr_1pct", at1.early3);
     eval_command_figure(m, "value_before_alert", at1.value_before);
-    eval_command_figure(m, "recall_at_velocity78",
-           fraud_recall(x, n, fraud_threshold_fpr(x, n, r1_options_float(r->o, "fpr-velocity78")), 0));
+    eval_command_figure(
+        m, "recall_at_velocity78",
+        fraud_recall(x, n, fraud_threshold_fpr(x, n, r1_options_float(r->o, "fpr-velocity78")), 0));
     double sum = 0;
     int count = 0;
     for (size_t t = 1; t < r->data->n_typology; t++) {
@@ -249,14 +286,15 @@ static r1_status ring_figures(figure_means *m, const eval_run *r, const fraud_sc
     return R1_OK;
 }
 
-static size_t select_scored(const eval_run *r, const uint8_t *use, const double *score, const double *prob, bool inner,
-                            fraud_scored *x)
+static size_t select_scored(const eval_run *r, const uint8_t *use, const double *score,
+                            const double *prob, bool inner, fraud_scored *x)
 {
     size_t n = 0;
     for (size_t i = 0; i < r->data->n; i++) {
         const fraud_case *c = &r->data->cases[i];
         if (use[i] != FRAUD_USE_TEST || c->label == FRAUD_LABEL_UNKNOWN) continue;
-        if (inner && (c->from_role != FRAUD_ROLE_ACCOUNT || c->to_role != FRAUD_ROLE_ACCOUNT)) continue;
+        if (inner && (c->from_role != FRAUD_ROLE_ACCOUNT || c->to_role != FRAUD_ROLE_ACCOUNT))
+            continue;
         x[n++] = (fraud_scored){.score = score[i],
                                 .prob = prob[i],
                                 .day = c->ts / 86400000,
@@ -276,8 +314,8 @@ static bool transfers_alone(const eval_run *r)
     return r->layout == FRAUD_LAYOUT_AMLGENTEX || r->layout == FRAUD_LAYOUT_AMLSIM;
 }
 
-static r1_status eval_command_judge(const eval_run *r, const uint8_t *use, const double *score, const double *prob, figure_means *m,
-                       r1_err *err)
+static r1_status eval_command_judge(const eval_run *r, const uint8_t *use, const double *score,
+                                    const double *prob, figure_means *m, r1_err *err)
 {
     fraud_scored *x = malloc((r->data->n + 1) * sizeof *x);
     if (!x) R1_FAIL(err, R1_E_NOMEM, "no memory for %zu scores", r->data->n);
@@ -306,7 +344,7 @@ static r1_status eval_command_judge(const eval_run *r, const uint8_t *use, const
     return st;
 }
 
-/* ---- fitting ----------------------------------------------------------------------------------------------------------- */
+/* ---- fitting --------------------------------------------------------------------------------- */
 
 static unsigned off_bits(const r1_options *o)
 {
@@ -323,7 +361,8 @@ static fraud_protocol_opts protocol_of(const eval_run *r, int week, bool part_tr
                                  .shuffled = !strcmp(r1_options_str(r->o, "protocol"), "shuffled")};
 }
 
-static r1_status fit_add(fraud_fit *fit, const fraud_dataset *d, const fraud_protocol_opts *protocol, r1_err *err)
+static r1_status fit_add(fraud_fit *fit, const fraud_dataset *d,
+                         const fraud_protocol_opts *protocol, r1_err *err)
 {
     uint8_t *use = malloc(d->n);
     if (!use) R1_FAIL(err, R1_E_NOMEM, "no memory");
@@ -334,11 +373,16 @@ static r1_status fit_add(fraud_fit *fit, const fraud_dataset *d, const fraud_pro
     return st;
 }
 
-/* Good payments that are kept, with their weight: in AMLGentex few of those that no ring passes through. Elsewhere all: leaving good
- * payments out of the handbook costs a quarter of the average precision (docs/evaluation.md). */
-static double kept_share(fraud_layout layout) { return layout == FRAUD_LAYOUT_AMLGENTEX ? 0.05 : 1; }
+/* Good payments that are kept, with their weight: in AMLGentex few of those that no ring passes
+ * through. Elsewhere all: leaving good payments out of the handbook costs a quarter of the
+ * average precision (docs/evaluation.md). */
+static double kept_share(fraud_layout layout)
+{
+    return layout == FRAUD_LAYOUT_AMLGENTEX ? 0.05 : 1;
+}
 
-/* The handbook's week has too few frauds for random weights; AMLGentex, which has twice as many, does better without (docs/evaluation.md). */
+/* The handbook's week has too few frauds for random weights; AMLGentex, which has twice as many,
+ * does better without (docs/evaluation.md). */
 static r1_status eval_command_start_of(eval_run *r, const char **init, r1_err *err)
 {
     *init = NULL;
@@ -404,10 +448,10 @@ static void weeks_of(const eval_run *r, int *first, int *last)
     *last = earlier ? FRAUD_WEEK_EARLIER : !strcmp(name, "weeks") ? 3 : 0;
 }
 
-/* ---- the command ------------------------------------------------------------------------------------------------------------ */
+/* ---- the command ----------------------------------------------------------------------------- */
 
-static r1_status walk_scores(eval_run *r, const uint8_t *want, r1_precision precision, double *score, double *prob,
-                             r1_err *err)
+static r1_status walk_scores(eval_run *r, const uint8_t *want, r1_precision precision,
+                             double *score, double *prob, r1_err *err)
 {
     fraud_engine *e = NULL;
     fraud_engine_opts opts = {.model_path = *r->model ? r->model : NULL,
@@ -424,17 +468,19 @@ static r1_status walk_scores(eval_run *r, const uint8_t *want, r1_precision prec
 }
 
 /* Whole rings are drawn: their payments' scores hang together. */
-static r1_status compare_scores(const eval_run *r, const uint8_t *use, const double *f32, const double *int8,
-                                figure_means *m, r1_err *err)
+static r1_status compare_scores(const eval_run *r, const uint8_t *use, const double *f32,
+                                const double *int8, figure_means *m, r1_err *err)
 {
     size_t n = r->data->n + 1;
     fraud_scored *x = malloc(2 * n * sizeof *x), *y = x ? x + n : NULL;
     float *v = malloc(3 * n * sizeof *v);
     uint64_t *ring = malloc(n * sizeof *ring);
     r1_comparison c = {0};
-    r1_status st = x && v && ring ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory");
+    r1_status st =
+        x && v && ring ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory");
     if (st == R1_OK) {
-        r1_compare_opts o = {.first = v, .second = v + n, .label = v + 2 * n, .group = ring, .seed = 1};
+        r1_compare_opts o = {
+            .first = v, .second = v + n, .label = v + 2 * n, .group = ring, .seed = 1};
         o.n = select_scored(r, use, f32, f32, transfers_alone(r), x);
         select_scored(r, use, int8, int8, transfers_alone(r), y);
         for (size_t i = 0; i < o.n; i++) {
@@ -457,13 +503,18 @@ static r1_status compare_scores(const eval_run *r, const uint8_t *use, const dou
     return st;
 }
 
-static r1_status score_model(eval_run *r, const uint8_t *use, const uint8_t *want, figure_means *m, r1_err *err)
+static r1_status score_model(eval_run *r, const uint8_t *use, const uint8_t *want, figure_means *m,
+                             r1_err *err)
 {
     size_t n = r->data->n;
     bool int8 = r1_options_bool(r->o, "int8") && !r1_options_bool(r->o, "no-r1");
-    double *score = malloc(3 * n * sizeof *score), *prob = score ? score + n : NULL, *f32 = score ? prob + n : NULL;
-    r1_status st = score ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu scores", n);
-    r1_precision precision = int8 ? R1_PRECISION_INT8 : r1_cli_precision(r1_options_str(r->o, "precision"));
+    double *score = malloc(3 * n * sizeof *score), *prob = score ? score + n : NULL,
+           *f32 = score ? prob + n : NULL;
+    r1_status st =
+        score ? R1_OK
+              : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu scores", n);
+    r1_precision precision =
+        int8 ? R1_PRECISION_INT8 : r1_cli_precision(r1_options_str(r->o, "precision"));
     if (st == R1_OK && int8) st = walk_scores(r, want, R1_PRECISION_F32, f32, prob, err);
     if (st == R1_OK) st = walk_scores(r, want, precision, score, prob, err);
     if (st == R1_OK) st = eval_command_judge(r, use, score, prob, m, err);
@@ -478,7 +529,8 @@ static void log_ap(const figure_means *m, int week, int seed)
     size_t i = 0;
     while (i < m->n && strcmp(m->name[i], "ap") != 0) i++;
     if (i == m->n || !m->count[i]) return;
-    r1_log(R1_LOG_INFO, "judged", "week=%d seed=%d weeks=%d ap=%.4f", week, seed, m->count[i], m->sum[i] / m->count[i]);
+    r1_log(R1_LOG_INFO, "judged", "week=%d seed=%d weeks=%d ap=%.4f", week, seed, m->count[i],
+           m->sum[i] / m->count[i]);
 }
 
 /* means: one set of figures a seed. */
@@ -489,7 +541,8 @@ static r1_status score_week(eval_run *r, int week, figure_means *means, int n_se
     bool fits = r->n_train && !r1_options_bool(r->o, "no-r1");
     fraud_fit *f = NULL;
     uint8_t *use = malloc(n), *want = malloc(n);
-    r1_status st = use && want ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory");
+    r1_status st =
+        use && want ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory");
     fraud_protocol_opts protocol = protocol_of(r, week, false);
     if (st == R1_OK) st = fraud_protocol(r->data, &protocol, use, err);
     for (size_t i = 0; st == R1_OK && i < n; i++) want[i] = use[i] == FRAUD_USE_TEST;
@@ -526,7 +579,8 @@ static void eval_command_print_figures(const eval_run *r, const figure_means *me
 {
     r1_figures *f = r1_figures_new("r1-fraud eval");
     r1_figures_note(f, "data", r1_options_str(r->o, "data"));
-    r1_figures_note(f, "train", r1_options_str(r->o, "train") ? r1_options_str(r->o, "train") : "none");
+    r1_figures_note(f, "train",
+                    r1_options_str(r->o, "train") ? r1_options_str(r->o, "train") : "none");
     r1_figures_note(f, "model", r1_options_bool(r->o, "no-r1") || !*r->model ? "rules" : r->model);
     for (size_t i = 0; i < means->n; i++) eval_command_add_figure(f, means, n_seed, i);
     r1_figures_print(f, r1_options_bool(r->o, "json"), stdout);
@@ -535,7 +589,8 @@ static void eval_command_print_figures(const eval_run *r, const figure_means *me
 
 static r1_status write_columns(const eval_run *r, const char *path, r1_err *err)
 {
-    fraud_columns_opts o = {.data = r->data, .protocol = protocol_of(r, 0, false), .progress = r->progress};
+    fraud_columns_opts o = {
+        .data = r->data, .protocol = protocol_of(r, 0, false), .progress = r->progress};
     weeks_of(r, &o.first_week, &o.last_week);
     return fraud_columns_write(&o, path, err);
 }
@@ -544,7 +599,8 @@ static r1_status eval_command_run(eval_run *r, r1_err *err)
 {
     R1_TRY(layout_of(r, err));
     R1_TRY(split_paths(r, err));
-    if (r1_options_str(r->o, "model")) snprintf(r->model, sizeof r->model, "%s", r1_options_str(r->o, "model"));
+    if (r1_options_str(r->o, "model"))
+        snprintf(r->model, sizeof r->model, "%s", r1_options_str(r->o, "model"));
     R1_TRY(load_all(r, err));
     const char *columns = r1_options_str(r->o, "features-out");
     if (columns) return write_columns(r, columns, err);
@@ -561,7 +617,8 @@ static r1_status eval_command_run(eval_run *r, r1_err *err)
 
 int fraud_command_eval(r1_cli_call *call)
 {
-    eval_run r = {.o = call->opts, .prevalence = NAN, .progress = !r1_options_bool(call->opts, "json")};
+    eval_run r = {
+        .o = call->opts, .prevalence = NAN, .progress = !r1_options_bool(call->opts, "json")};
     r1_status st = eval_command_run(&r, &call->err);
     fraud_dataset_free(r.data);
     for (size_t i = 0; i < r.n_train; i++) fraud_dataset_free(r.train[i]);

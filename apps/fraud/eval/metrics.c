@@ -120,7 +120,7 @@ double fraud_f1(const fraud_scored *x, size_t n, double threshold)
     return p + alert ? 2.0 * (double)hit / (double)(p + alert) : NAN;
 }
 
-/* ---- cards --------------------------------------------------------------------------------------------------------- */
+/* ---- cards ----------------------------------------------------------------------------------- */
 
 static int by_day_card(const void *a, const void *b)
 {
@@ -182,7 +182,7 @@ double fraud_card_precision(const fraud_scored *x, size_t n, size_t top)
     return days ? sum / (double)days : NAN;
 }
 
-/* ---- rings ------------------------------------------------------------------------------------------------------------ */
+/* ---- rings ----------------------------------------------------------------------------------- */
 
 typedef struct {
     size_t at; /* place in time */
@@ -215,7 +215,8 @@ typedef struct {
     bool any, half;
 } ring_sum;
 
-static ring_sum metrics_one_ring(const ring_row *row, size_t n, double threshold, int32_t *all, int32_t *hit)
+static ring_sum metrics_one_ring(const ring_row *row, size_t n, double threshold, int32_t *all,
+                                 int32_t *hit)
 {
     ring_sum r = {0};
     size_t n_all = 0, n_hit = 0;
@@ -235,14 +236,16 @@ static ring_sum metrics_one_ring(const ring_row *row, size_t n, double threshold
     return r;
 }
 
-r1_status fraud_rings(const fraud_scored *x, size_t n, double threshold, fraud_ring_figures *out, r1_err *err)
+r1_status fraud_rings(const fraud_scored *x, size_t n, double threshold, fraud_ring_figures *out,
+                      r1_err *err)
 {
     *out = (fraud_ring_figures){NAN, NAN, NAN, NAN, 0};
     ring_row *row = malloc((n + 1) * sizeof *row);
     int32_t *ids = malloc((4 * n + 4) * sizeof *ids);
     double *before = malloc((n + 1) * sizeof *before);
-    r1_status st =
-        row && ids && before ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for rings");
+    r1_status st = row && ids && before
+                       ? R1_OK
+                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for rings");
     size_t m = 0, early = 0, early_hit = 0, any = 0, half = 0;
     for (size_t i = 0; st == R1_OK && i < n; i++)
         if (x[i].label && x[i].ring >= 0) row[m++] = (ring_row){i, &x[i]};
@@ -258,7 +261,8 @@ r1_status fraud_rings(const fraud_scored *x, size_t n, double threshold, fraud_r
         out->any = (double)any / (double)out->n;
         out->half = (double)half / (double)out->n;
         out->early3 = (double)early_hit / (double)early;
-        out->value_before = out->n % 2 ? before[out->n / 2] : (before[out->n / 2 - 1] + before[out->n / 2]) / 2;
+        out->value_before =
+            out->n % 2 ? before[out->n / 2] : (before[out->n / 2 - 1] + before[out->n / 2]) / 2;
     }
     free(row);
     free(ids);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* metrics.h - figures over scored payments. Ties are handled exactly; a figure whose denominator is empty is NaN.
+/* metrics.h - figures over scored payments. Ties are handled exactly; a figure whose denominator
+ * is empty is NaN.
  *
- * Rates are quoted on inner (account-to-account) transfers where a layout has them: shops and salaries are most of the
- * traffic, are never laundering, and make every false-positive rate look ten times better. */
+ * Rates are quoted on inner (account-to-account) transfers where a layout has them: shops and
+ * salaries are most of the traffic, are never laundering, and make every false-positive rate
+ * look ten times better. */
 #ifndef FRAUD_METRICS_H
 #define FRAUD_METRICS_H
 
@@ -25,23 +27,28 @@ double fraud_auc(const fraud_scored *x, size_t n);
 double fraud_ap(const fraud_scored *x, size_t n);
 /* Calibration error over 15 bins of equal mass. */
 double fraud_ece(const fraud_scored *x, size_t n);
-/* The lowest threshold (score >= it is an alert) whose share of false alerts among the good is at most fpr. */
+/* The lowest threshold (score >= it is an alert) whose share of false alerts among the good is
+ * at most fpr. */
 double fraud_threshold_fpr(const fraud_scored *x, size_t n, double fpr);
 /* The threshold whose share of alerts among all is at most rate. */
 double fraud_threshold_rate(const fraud_scored *x, size_t n, double rate);
 /* Recall at a threshold, of one typology or (0) of all. */
 double fraud_recall(const fraud_scored *x, size_t n, double threshold, unsigned typology);
 double fraud_f1(const fraud_scored *x, size_t n, double threshold);
-/* Card precision (handbook, chapter 4): per day the 100 cards of highest score; a card that was caught leaves the next days. */
+/* Card precision (handbook, chapter 4): per day the 100 cards of highest score; a card that was
+ * caught leaves the next days. */
 double fraud_card_precision(const fraud_scored *x, size_t n, size_t top);
 
 typedef struct {
-    double any, half;    /* share of rings with one alert; whose alerted transfers touch half of their accounts */
+    double any,
+        /* share of rings with one alert; whose alerted transfers touch half of their accounts */
+        half;
     double early3;       /* recall over the first three transfers of each ring */
     double value_before; /* median share of a ring's value moved before its first alert */
     size_t n;
 } fraud_ring_figures;
 /* x in the order of time. */
-r1_status fraud_rings(const fraud_scored *x, size_t n, double threshold, fraud_ring_figures *out, r1_err *err);
+r1_status fraud_rings(const fraud_scored *x, size_t n, double threshold, fraud_ring_figures *out,
+                      r1_err *err);
 
 #endif

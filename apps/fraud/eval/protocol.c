@@ -14,14 +14,17 @@ enum {
     WARM_DAYS = 14
 };
 
-static int protocol_day_of(const fraud_dataset *d, size_t i) { return (int)((d->cases[i].ts - d->start) / DAY); }
+static int protocol_day_of(const fraud_dataset *d, size_t i)
+{
+    return (int)((d->cases[i].ts - d->start) / DAY);
+}
 
 /* Cards with a fraudulent payment on a day in [from, to) become known. */
 static void know_cards(const fraud_dataset *d, int from, int to, uint8_t *known)
 {
     for (size_t i = 0; i < d->n; i++)
-        if (d->cases[i].label == FRAUD_LABEL_FRAUD && protocol_day_of(d, i) >= from && protocol_day_of(d, i) < to &&
-            d->cases[i].from < CARDS_MAX)
+        if (d->cases[i].label == FRAUD_LABEL_FRAUD && protocol_day_of(d, i) >= from &&
+            protocol_day_of(d, i) < to && d->cases[i].from < CARDS_MAX)
             known[d->cases[i].from] = 1;
 }
 
@@ -34,7 +37,8 @@ static void handbook_test(const fraud_dataset *d, int train_from, int train_to, 
         int test = train_to + DELAY + k;
         know_cards(d, test - DELAY - 1, test - DELAY, known);
         for (size_t i = 0; i < d->n; i++)
-            if (protocol_day_of(d, i) == test && !(d->cases[i].from < CARDS_MAX && known[d->cases[i].from]))
+            if (protocol_day_of(d, i) == test &&
+                !(d->cases[i].from < CARDS_MAX && known[d->cases[i].from]))
                 use[i] = FRAUD_USE_TEST;
     }
     free(known);
@@ -54,14 +58,18 @@ static void protocol_handbook(const fraud_dataset *d, int week, int train_days, 
 static void protocol_amlgentex(const fraud_dataset *d, bool part_train, uint8_t *use)
 {
     for (size_t i = 0; i < d->n; i++)
-        use[i] = !part_train ? FRAUD_USE_TEST : protocol_day_of(d, i) < AMLGENTEX_SPLIT ? FRAUD_USE_TRAIN : FRAUD_USE_VALID;
+        use[i] = !part_train                               ? FRAUD_USE_TEST
+                 : protocol_day_of(d, i) < AMLGENTEX_SPLIT ? FRAUD_USE_TRAIN
+                                                           : FRAUD_USE_VALID;
 }
 
 static void by_share(const fraud_dataset *d, uint8_t *use)
 {
     for (size_t i = 0; i < d->n; i++) {
         if (d->cases[i].label == FRAUD_LABEL_UNKNOWN) continue;
-        use[i] = i < d->n / 2 ? FRAUD_USE_TRAIN : i < d->n * 6 / 10 ? FRAUD_USE_VALID : FRAUD_USE_TEST;
+        use[i] = i < d->n / 2        ? FRAUD_USE_TRAIN
+                 : i < d->n * 6 / 10 ? FRAUD_USE_VALID
+                                     : FRAUD_USE_TEST;
     }
 }
 
@@ -69,11 +77,14 @@ static void protocol_recording(const fraud_dataset *d, bool part_train, uint8_t 
 {
     for (size_t i = 0; i < d->n; i++) {
         if (d->cases[i].label == FRAUD_LABEL_UNKNOWN || protocol_day_of(d, i) < WARM_DAYS) continue;
-        use[i] = !part_train ? FRAUD_USE_TEST : i < d->n / 5 * 4 ? FRAUD_USE_TRAIN : FRAUD_USE_VALID;
+        use[i] = !part_train        ? FRAUD_USE_TEST
+                 : i < d->n / 5 * 4 ? FRAUD_USE_TRAIN
+                                    : FRAUD_USE_VALID;
     }
 }
 
-/* Of each class in a random order: the first fifth is judged, the next tenth validates, the rest trains. */
+/* Of each class in a random order: the first fifth is judged, the next tenth validates, the rest
+ * trains. */
 static r1_status protocol_shuffled(const fraud_dataset *d, uint8_t *use, r1_err *err)
 {
     uint32_t *order = malloc((d->n + 1) * sizeof *order);
@@ -89,13 +100,16 @@ static r1_status protocol_shuffled(const fraud_dataset *d, uint8_t *use, r1_err 
             order[k] = (uint32_t)i;
         }
         for (size_t k = 0; k < n; k++)
-            use[order[k]] = k < n / 5 ? FRAUD_USE_TEST : k < n / 5 + n / 10 ? FRAUD_USE_VALID : FRAUD_USE_TRAIN;
+            use[order[k]] = k < n / 5            ? FRAUD_USE_TEST
+                            : k < n / 5 + n / 10 ? FRAUD_USE_VALID
+                                                 : FRAUD_USE_TRAIN;
     }
     free(order);
     return R1_OK;
 }
 
-r1_status fraud_protocol(const fraud_dataset *d, const fraud_protocol_opts *o, uint8_t *use, r1_err *err)
+r1_status fraud_protocol(const fraud_dataset *d, const fraud_protocol_opts *o, uint8_t *use,
+                         r1_err *err)
 {
     memset(use, FRAUD_USE_NONE, d->n);
     if (d->layout == FRAUD_LAYOUT_HANDBOOK)

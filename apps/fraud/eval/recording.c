@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* recording.c - our own layout: a folder with payments.jsonl and labels.jsonl as `r1-fraud generate` and the topics hold them, and,
- * where rings are known, truth.jsonl. Every member of a payment is kept, so that a recording scores here as it does live. */
+/* recording.c - our own layout: a folder with payments.jsonl and labels.jsonl as `r1-fraud
+ * generate` and the topics hold them, and, where rings are known, truth.jsonl. Every member of a
+ * payment is kept, so that a recording scores here as it does live. */
 #include "eval/dataset_files.h"
 #include "generate/generate.h"
 
@@ -23,9 +24,12 @@ static int recording_by_key(const void *a, const void *b)
     return c ? c : (x->i > y->i) - (x->i < y->i);
 }
 
-static int recording_find_key(const void *a, const void *b) { return strcmp(((const entry *)a)->key, ((const entry *)b)->key); }
+static int recording_find_key(const void *a, const void *b)
+{
+    return strcmp(((const entry *)a)->key, ((const entry *)b)->key);
+}
 
-/* ---- lines ------------------------------------------------------------------------------------------------------------ */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 typedef struct {
     char path[1024];
@@ -60,16 +64,19 @@ static r1_status at_line(const lines *l, r1_status st, r1_err *err)
     return st;
 }
 
-/* ---- payments --------------------------------------------------------------------------------------------------------- */
+/* ---- payments -------------------------------------------------------------------------------- */
 
 static r1_status recording_grow(fraud_dataset *d, r1_err *err)
 {
     if (d->n < d->cap) return R1_OK;
     size_t cap = d->cap ? 2 * d->cap : 16384;
-    fraud_payment *payments = cap <= PAYMENTS_MAX ? r1_realloc_array(d->payments, cap, sizeof *payments) : NULL;
+    fraud_payment *payments =
+        cap <= PAYMENTS_MAX ? r1_realloc_array(d->payments, cap, sizeof *payments) : NULL;
     if (payments) d->payments = payments;
     fraud_case *cases = payments ? r1_realloc_array(d->cases, cap, sizeof *cases) : NULL;
-    if (!cases) R1_FAIL(err, R1_E_NOMEM, "more than %d payments, or no memory for %zu", PAYMENTS_MAX / 2, cap);
+    if (!cases)
+        R1_FAIL(err, R1_E_NOMEM, "more than %d payments, or no memory for %zu", PAYMENTS_MAX / 2,
+                cap);
     d->cases = cases;
     d->cap = cap;
     return R1_OK;
@@ -81,8 +88,8 @@ static r1_status add_payment(fraud_dataset *d, const char *text, size_t len, r1_
     fraud_payment *p = &d->payments[d->n];
     R1_TRY(fraud_payment_decode(text, len, p, err));
     if (d->n && p->ts < p[-1].ts)
-        R1_FAIL(err, R1_E_FORMAT, "ts: expected payments sorted by time, found %lld after %lld", (long long)p->ts,
-                (long long)p[-1].ts);
+        R1_FAIL(err, R1_E_FORMAT, "ts: expected payments sorted by time, found %lld after %lld",
+                (long long)p->ts, (long long)p[-1].ts);
     d->cases[d->n++] = (fraud_case){.ts = p->ts,
                                     .amount_minor = p->amount_minor,
                                     .label = FRAUD_LABEL_UNKNOWN,
@@ -101,7 +108,8 @@ static r1_status read_payments(fraud_dataset *d, const char *folder, r1_err *err
     size_t len;
     R1_TRY(lines_open(&l, folder, "payments.jsonl", err));
     r1_status st = R1_OK;
-    while (st == R1_OK && next_line(&l, &text, &len)) st = at_line(&l, add_payment(d, text, len, err), err);
+    while (st == R1_OK && next_line(&l, &text, &len))
+        st = at_line(&l, add_payment(d, text, len, err), err);
     free(l.data);
     return st;
 }
@@ -126,9 +134,10 @@ static r1_status number_accounts(fraud_dataset *d, r1_err *err)
     return R1_OK;
 }
 
-/* ---- labels and rings ---------------------------------------------------------------------------------------------------- */
+/* ---- labels and rings ------------------------------------------------------------------------ */
 
-typedef r1_status (*row)(fraud_dataset *d, const entry *ids, const char *text, size_t len, r1_err *err);
+typedef r1_status (*row)(fraud_dataset *d, const entry *ids, const char *text, size_t len,
+                         r1_err *err);
 
 static fraud_case *case_of(fraud_dataset *d, const entry *ids, const char *tx_id)
 {
@@ -137,7 +146,8 @@ static fraud_case *case_of(fraud_dataset *d, const entry *ids, const char *tx_id
     return found ? &d->cases[found->i] : NULL;
 }
 
-static r1_status label_row(fraud_dataset *d, const entry *ids, const char *text, size_t len, r1_err *err)
+static r1_status label_row(fraud_dataset *d, const entry *ids, const char *text, size_t len,
+                           r1_err *err)
 {
     fraud_label label;
     R1_TRY(fraud_label_decode(text, len, &label, err));
@@ -156,9 +166,11 @@ static r1_status put_truth(fraud_dataset *d, const entry *ids, const json_t *o, 
     if (!tx_id || !name || !json_is_integer(ring))
         R1_FAIL(err, R1_E_FORMAT, "expected \"tx_id\", \"typology\" and an integer \"ring\"");
     unsigned typology = 1;
-    while (typology < FRAUD_N_TYPOLOGY && strcmp(name, fraud_typology_name(typology)) != 0) typology++;
+    while (typology < FRAUD_N_TYPOLOGY && strcmp(name, fraud_typology_name(typology)) != 0)
+        typology++;
     fraud_case *c = case_of(d, ids, tx_id);
-    if (typology == FRAUD_N_TYPOLOGY) R1_FAIL(err, R1_E_FORMAT, "typology \"%.40s\" is not known", name);
+    if (typology == FRAUD_N_TYPOLOGY)
+        R1_FAIL(err, R1_E_FORMAT, "typology \"%.40s\" is not known", name);
     if (!c) R1_FAIL(err, R1_E_FORMAT, "tx_id \"%.40s\": no such payment", tx_id);
     json_int_t number = json_integer_value(ring);
     if (number < 0 || number > 10000000)
@@ -168,7 +180,8 @@ static r1_status put_truth(fraud_dataset *d, const entry *ids, const json_t *o, 
     return R1_OK;
 }
 
-static r1_status truth_row(fraud_dataset *d, const entry *ids, const char *text, size_t len, r1_err *err)
+static r1_status truth_row(fraud_dataset *d, const entry *ids, const char *text, size_t len,
+                           r1_err *err)
 {
     json_error_t e;
     json_t *o = json_loadb(text, len, JSON_REJECT_DUPLICATES, &e);
@@ -178,15 +191,16 @@ static r1_status truth_row(fraud_dataset *d, const entry *ids, const char *text,
     return st;
 }
 
-static r1_status recording_read_rows(fraud_dataset *d, const char *folder, const char *name, const entry *ids, row take,
-                           r1_err *err)
+static r1_status recording_read_rows(fraud_dataset *d, const char *folder, const char *name,
+                                     const entry *ids, row take, r1_err *err)
 {
     lines l;
     const char *text;
     size_t len;
     R1_TRY(lines_open(&l, folder, name, err));
     r1_status st = R1_OK;
-    while (st == R1_OK && next_line(&l, &text, &len)) st = at_line(&l, take(d, ids, text, len, err), err);
+    while (st == R1_OK && next_line(&l, &text, &len))
+        st = at_line(&l, take(d, ids, text, len, err), err);
     free(l.data);
     return st;
 }

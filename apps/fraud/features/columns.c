@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const FRAUD_PAYMENT_NUM[] = {"amount", "hour",  "hour_sin",   "hour_cos", "weekday", "month_day",
-                                         "cents",  "round", "text_bytes", "night",    "self"};
-const fraud_category FRAUD_PAYMENT_CAT[] = {{"kind", 3},     {"from_role", 4}, {"to_role", 4},  {"currency", 32},
-                                            {"channel", 16}, {"category", 64}, {"country", 64}, {"weekend", 2}};
+const char *const FRAUD_PAYMENT_NUM[] = {"amount",     "hour",      "hour_sin", "hour_cos",
+                                         "weekday",    "month_day", "cents",    "round",
+                                         "text_bytes", "night",     "self"};
+const fraud_category FRAUD_PAYMENT_CAT[] = {{"kind", 3},      {"from_role", 4}, {"to_role", 4},
+                                            {"currency", 32}, {"channel", 16},  {"category", 64},
+                                            {"country", 64},  {"weekend", 2}};
 const char *const FRAUD_END_NUM[] = {"out_n_1h",
                                      "out_sum_1h",
                                      "out_distinct_1h",
@@ -83,16 +85,21 @@ const char *const FRAUD_END_NUM[] = {"out_n_1h",
                                      "distance",
                                      "balance",
                                      "over_balance"};
-const char *const FRAUD_PAIR_NUM[] = {"n_1h",      "n_1d",      "n_3d",     "n_7d",    "n_28d",    "sum_28d",
-                                      "total",     "since",     "age",      "back_7d", "back_28d", "since_back",
-                                      "over_mean", "share_out", "share_in", "fresh"};
+const char *const FRAUD_PAIR_NUM[] = {
+    "n_1h", "n_1d",    "n_3d",     "n_7d",       "n_28d",     "sum_28d",   "total",    "since",
+    "age",  "back_7d", "back_28d", "since_back", "over_mean", "share_out", "share_in", "fresh"};
 const char *const FRAUD_EVENT_NUM[] = {"amount", "hour_sin", "hour_cos", "weekday", "round"};
 const fraud_category FRAUD_EVENT_CAT[] = {{"kind", 3}, {"channel", 16}, {"weekend", 2}};
-const char *const FRAUD_NODE_FEATURE[] = {"distinct_out", "distinct_in", "n_out", "n_in", "external"};
-const char *const FRAUD_EDGE_FEATURE[] = {"amount", "over_new", "age", "is_new", "port_out", "port_in", "repeats"};
+const char *const FRAUD_NODE_FEATURE[] = {"distinct_out", "distinct_in", "n_out", "n_in",
+                                          "external"};
+const char *const FRAUD_EDGE_FEATURE[] = {"amount",   "over_new", "age",    "is_new",
+                                          "port_out", "port_in",  "repeats"};
 
 static float columns_ln1p(double x) { return (float)log1p(x); }
-static float columns_hours(int64_t now, int64_t ts) { return ts < 0 ? NAN : columns_ln1p((double)(now - ts) / 3600000.0); }
+static float columns_hours(int64_t now, int64_t ts)
+{
+    return ts < 0 ? NAN : columns_ln1p((double)(now - ts) / 3600000.0);
+}
 static double ln_of(int32_t ln1024) { return (double)ln1024 / 1024.0; }
 
 typedef struct {
@@ -150,7 +157,7 @@ static void payment_columns(const fraud_state *s, const fraud_payment *p, fraud_
     memcpy(f->payment_cat, cat, sizeof cat);
 }
 
-/* ---- one end -------------------------------------------------------------------------------------------------- */
+/* ---- one end --------------------------------------------------------------------------------- */
 
 static float *window_columns(const fraud_entity *e, float *out)
 {
@@ -189,8 +196,8 @@ static int compare_int(const void *a, const void *b)
 }
 
 /* Over the newest 32 payments of the end's own direction. */
-static float *recent_columns(const fraud_state *s, const fraud_entity *e, int direction, double ln, float *out,
-                             float *gap)
+static float *recent_columns(const fraud_state *s, const fraud_entity *e, int direction, double ln,
+                             float *out, float *gap)
 {
     int32_t amount[32], sorted[32];
     int64_t ts[32];
@@ -209,7 +216,8 @@ static float *recent_columns(const fraud_state *s, const fraud_entity *e, int di
     qsort(sorted, (size_t)n, sizeof *sorted, compare_int);
     int32_t median = sorted[n / 2];
     double large = 0;
-    for (int i = 0; i < n; i++) large += ts[i] > s->now - FRAUD_WINDOW_MS[FRAUD_W_7D] && amount[i] > median + 1024;
+    for (int i = 0; i < n; i++)
+        large += ts[i] > s->now - FRAUD_WINDOW_MS[FRAUD_W_7D] && amount[i] > median + 1024;
     *out++ = (float)(ln - ln_of(median));
     *out++ = (float)(ln - ln_of(sorted[n - 1]));
     *out++ = columns_ln1p(large);
@@ -221,7 +229,9 @@ static float *flow_columns(const fraud_entity *e, float *out)
     static const int at[4] = {FRAUD_W_1D, FRAUD_W_3D, FRAUD_W_7D, FRAUD_W_28D};
     for (int i = 0; i < 4; i++) {
         const fraud_window *w = e->w[at[i]];
-        *out++ = w[0].n + w[1].n ? columns_ln1p((double)w[0].sum / 100) - columns_ln1p((double)w[1].sum / 100) : NAN;
+        *out++ = w[0].n + w[1].n
+                     ? columns_ln1p((double)w[0].sum / 100) - columns_ln1p((double)w[1].sum / 100)
+                     : NAN;
     }
     const fraud_window *w = e->w[FRAUD_W_28D];
     double all = (double)w[0].sum + (double)w[1].sum;
@@ -230,7 +240,8 @@ static float *flow_columns(const fraud_entity *e, float *out)
 }
 
 /* The payment of the opposite direction within 28 days that is nearest in amount. */
-static float *match_columns(const fraud_state *s, const fraud_entity *e, int direction, double ln, float *out)
+static float *match_columns(const fraud_state *s, const fraud_entity *e, int direction, double ln,
+                            float *out)
 {
     double best = INFINITY;
     int64_t ts = 0;
@@ -253,21 +264,28 @@ static float *habit_columns(const fraud_entity *e, float *out)
         *out++ = w->n ? (float)log((double)w->distinct / w->n) : NAN;
     }
     for (int d = 0; d < 2; d++)
-        *out++ = (float)(columns_ln1p(e->w[FRAUD_W_1D][d].n) - columns_ln1p((double)e->w[FRAUD_W_28D][d].n / 28));
+        *out++ = (float)(columns_ln1p(e->w[FRAUD_W_1D][d].n) -
+                         columns_ln1p((double)e->w[FRAUD_W_28D][d].n / 28));
     return out;
 }
 
 static float *known_columns(const fraud_state *s, const fraud_entity *e, float *out)
 {
     for (int d = 0; d < 2; d++) *out++ = columns_ln1p(e->known[d].n);
-    for (int d = 0; d < 2; d++) *out++ = e->known[d].n ? columns_hours(s->now, e->known[d].first_ts) : NAN;
-    for (int d = 0; d < 2; d++) *out++ = e->known[d].n ? columns_hours(s->now, e->known[d].last_ts) : NAN;
     for (int d = 0; d < 2; d++)
-        *out++ = e->known[d].n ? (float)((double)e->known[d].n / (double)(e->known[d].n_since_first + 1)) : 0.0f;
+        *out++ = e->known[d].n ? columns_hours(s->now, e->known[d].first_ts) : NAN;
+    for (int d = 0; d < 2; d++)
+        *out++ = e->known[d].n ? columns_hours(s->now, e->known[d].last_ts) : NAN;
+    for (int d = 0; d < 2; d++)
+        *out++ = e->known[d].n
+                     ? (float)((double)e->known[d].n / (double)(e->known[d].n_since_first + 1))
+                     : 0.0f;
     static const int at[2] = {FRAUD_W_7D, FRAUD_W_28D};
     for (int i = 0; i < 2; i++)
         for (int d = 0; d < 2; d++)
-            *out++ = e->w[at[i]][d].n ? (float)((double)e->w[at[i]][d].fraud / (double)e->w[at[i]][d].n) : 0.0f;
+            *out++ = e->w[at[i]][d].n
+                         ? (float)((double)e->w[at[i]][d].fraud / (double)e->w[at[i]][d].n)
+                         : 0.0f;
     return out;
 }
 
@@ -280,12 +298,14 @@ static float columns_changed(uint64_t last, const char *word)
 static float columns_distance(const fraud_entity *e, const fraud_payment *p)
 {
     if (!(p->has & FRAUD_HAS_POSITION) || isnan(e->lat)) return NAN;
-    double rad = M_PI / 180, x = ((double)p->lon - (double)e->lon) * cos(((double)p->lat + (double)e->lat) * rad / 2);
+    double rad = M_PI / 180,
+           x = ((double)p->lon - (double)e->lon) * cos(((double)p->lat + (double)e->lat) * rad / 2);
     double y = (double)p->lat - (double)e->lat;
     return columns_ln1p(sqrt(x * x + y * y) * 111.2);
 }
 
-static float *place_columns(const fraud_entity *e, const fraud_payment *p, int side, double ln, float *out)
+static float *place_columns(const fraud_entity *e, const fraud_payment *p, int side, double ln,
+                            float *out)
 {
     *out++ = side ? NAN : columns_changed(e->device, p->device);
     *out++ = side ? NAN : columns_changed(e->country, p->country);
@@ -299,7 +319,8 @@ static float *place_columns(const fraud_entity *e, const fraud_payment *p, int s
     return out;
 }
 
-static void end_columns(const fraud_state *s, const fraud_payment *p, uint32_t i, int side, double ln, float *out)
+static void end_columns(const fraud_state *s, const fraud_payment *p, uint32_t i, int side,
+                        double ln, float *out)
 {
     const fraud_entity *e = &s->entity[i];
     float gap;
@@ -323,7 +344,8 @@ static void pair_columns(const fraud_state *s, uint32_t from, uint32_t to, doubl
 {
     static const fraud_pair none = {.last_ts = -1, .first_ts = -1};
     uint32_t i = fraud_state_pair(s, from, to), b = fraud_state_pair(s, to, from);
-    const fraud_pair *pair = i == FRAUD_NONE ? &none : &s->pair[i], *back = b == FRAUD_NONE ? &none : &s->pair[b];
+    const fraud_pair *pair = i == FRAUD_NONE ? &none : &s->pair[i],
+                     *back = b == FRAUD_NONE ? &none : &s->pair[b];
     for (int k = 0; k < FRAUD_N_WINDOW; k++) *out++ = columns_ln1p(pair->n[k]);
     *out++ = columns_ln1p((double)pair->sum28 / 100);
     *out++ = columns_ln1p((double)pair->total);
@@ -340,7 +362,8 @@ static void pair_columns(const fraud_state *s, uint32_t from, uint32_t to, doubl
     *out = pair->total == 0;
 }
 
-void fraud_features_tables(const fraud_state *s, const fraud_payment *p, uint32_t from, uint32_t to, fraud_features *f)
+void fraud_features_tables(const fraud_state *s, const fraud_payment *p, uint32_t from, uint32_t to,
+                           fraud_features *f)
 {
     double ln = ln_of(fraud_ln1024(fraud_hundredths(p)));
     payment_columns(s, p, f);
@@ -349,9 +372,10 @@ void fraud_features_tables(const fraud_state *s, const fraud_payment *p, uint32_
     pair_columns(s, from, to, ln, f->pair);
 }
 
-/* ---- history --------------------------------------------------------------------------------------------------- */
+/* ---- history --------------------------------------------------------------------------------- */
 
-void fraud_features_ref(const fraud_state *s, uint64_t seq, int role, bool same, uint64_t handle, fraud_features *f)
+void fraud_features_ref(const fraud_state *s, uint64_t seq, int role, bool same, uint64_t handle,
+                        fraud_features *f)
 {
     const fraud_edge *edge = fraud_state_edge(s, seq);
     uint32_t i = f->n_ref++;
@@ -362,7 +386,10 @@ void fraud_features_ref(const fraud_state *s, uint64_t seq, int role, bool same,
         i--;
     }
     int64_t age = s->now - edge->ts;
-    int band = age < FRAUD_DAY_MS ? 0 : age < 7 * FRAUD_DAY_MS ? 1 : age < 28 * FRAUD_DAY_MS ? 2 : 3;
+    int band = age < FRAUD_DAY_MS        ? 0
+               : age < 7 * FRAUD_DAY_MS  ? 1
+               : age < 28 * FRAUD_DAY_MS ? 2
+                                         : 3;
     f->ref_seq[i] = seq;
     f->ref_handle[i] = handle;
     f->bucket[i] = (uint8_t)(role * 8 + band * 2 + same);
@@ -398,10 +425,11 @@ void fraud_features_history(const fraud_state *s, uint32_t from, uint32_t to, fr
             seq = edge->prev[direction];
         }
     }
-    for (uint32_t i = 0; i < f->n_ref; i++) fraud_features_event(s, f->ref_seq[i], f->event[i], f->event_cat[i]);
+    for (uint32_t i = 0; i < f->n_ref; i++)
+        fraud_features_event(s, f->ref_seq[i], f->event[i], f->event_cat[i]);
 }
 
-/* ---- ego network ------------------------------------------------------------------------------------------------ */
+/* ---- ego network ----------------------------------------------------------------------------- */
 
 typedef struct {
     uint32_t id[FRAUD_EGO_NODES_MAX];
@@ -417,8 +445,8 @@ static int ego_node(ego_ids *ids, fraud_features *f, uint32_t id)
     return (int)f->n_node++;
 }
 
-static void ego_edge(const fraud_state *s, ego_ids *ids, fraud_features *f, uint64_t seq, int port, int direction,
-                     int32_t ln)
+static void ego_edge(const fraud_state *s, ego_ids *ids, fraud_features *f, uint64_t seq, int port,
+                     int direction, int32_t ln)
 {
     if (f->n_edge == FRAUD_EGO_EDGES_MAX) return;
     for (uint32_t i = 1; i < f->n_edge; i++)
@@ -440,8 +468,8 @@ static void ego_edge(const fraud_state *s, ego_ids *ids, fraud_features *f, uint
     memcpy(f->edge[i], x, sizeof x);
 }
 
-static void ego_walk(const fraud_state *s, ego_ids *ids, fraud_features *f, uint32_t id, int direction, int cap,
-                     int32_t ln)
+static void ego_walk(const fraud_state *s, ego_ids *ids, fraud_features *f, uint32_t id,
+                     int direction, int cap, int32_t ln)
 {
     uint64_t seq = s->entity[id].head[direction];
     if (s->entity[id].role == FRAUD_ROLE_EXTERNAL) return;
@@ -458,14 +486,16 @@ static void node_columns(const fraud_state *s, const ego_ids *ids, fraud_feature
     for (uint32_t i = 0; i < f->n_node; i++) {
         const fraud_entity *e = &s->entity[ids->id[i]];
         const fraud_window *w = e->w[FRAUD_W_28D];
-        float x[FRAUD_N_NODE_FEATURE] = {columns_ln1p(w[0].distinct), columns_ln1p(w[1].distinct), columns_ln1p(w[0].n), columns_ln1p(w[1].n),
+        float x[FRAUD_N_NODE_FEATURE] = {columns_ln1p(w[0].distinct), columns_ln1p(w[1].distinct),
+                                         columns_ln1p(w[0].n), columns_ln1p(w[1].n),
                                          e->role == FRAUD_ROLE_EXTERNAL};
         memcpy(f->node[i], x, sizeof x);
         f->mark[i] = i < 2 ? (uint8_t)(i + 1) : 0;
     }
 }
 
-void fraud_features_ego(const fraud_state *s, const fraud_payment *p, uint32_t from, uint32_t to, fraud_features *f)
+void fraud_features_ego(const fraud_state *s, const fraud_payment *p, uint32_t from, uint32_t to,
+                        fraud_features *f)
 {
     ego_ids ids;
     int32_t ln = fraud_ln1024(fraud_hundredths(p));

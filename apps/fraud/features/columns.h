@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* columns.h - the numbers and categories that the model's table items read, one code path for training, replay, serving.
+/* columns.h - the numbers and categories that the model's table items read, one code path for
+ * training, replay, serving.
  *
- * Captured before the payment is inserted, so that they hold what was known when it came. Missing = NaN (numbers), -1
- * (categories). Counts and sums are ln(1 + x), ratios are differences of logarithms, times are ln(1 + hours).
- * Columns are fixed by the tables below; their names are in the model's description, and a model file with others is
- * refused by its schema hash. */
+ * Captured before the payment is inserted, so that they hold what was known when it came.
+ * Missing = NaN (numbers), -1 (categories). Counts and sums are ln(1 + x), ratios are
+ * differences of logarithms, times are ln(1 + hours). Columns are fixed by the tables below;
+ * their names are in the model's description, and a model file with others is refused by its
+ * schema hash. */
 #ifndef FRAUD_COLUMNS_H
 #define FRAUD_COLUMNS_H
 
@@ -25,15 +27,17 @@ enum {
     FRAUD_N_NODE_FEATURE = 5,
     FRAUD_N_EDGE_FEATURE = 7
 };
-extern const char *const FRAUD_PAYMENT_NUM[FRAUD_N_PAYMENT_NUM], *const FRAUD_END_NUM[FRAUD_N_END_NUM],
-                                                                     *const FRAUD_PAIR_NUM[FRAUD_N_PAIR_NUM],
-                                                                         *const FRAUD_EVENT_NUM[FRAUD_N_EVENT_NUM];
+extern const char *const FRAUD_PAYMENT_NUM[FRAUD_N_PAYMENT_NUM],
+    *const FRAUD_END_NUM[FRAUD_N_END_NUM], *const FRAUD_PAIR_NUM[FRAUD_N_PAIR_NUM],
+                                               *const FRAUD_EVENT_NUM[FRAUD_N_EVENT_NUM];
 typedef struct {
     const char *name;
     int n; /* values 0..n-1 */
 } fraud_category;
-extern const fraud_category FRAUD_PAYMENT_CAT[FRAUD_N_PAYMENT_CAT], FRAUD_EVENT_CAT[FRAUD_N_EVENT_CAT];
-extern const char *const FRAUD_NODE_FEATURE[FRAUD_N_NODE_FEATURE], *const FRAUD_EDGE_FEATURE[FRAUD_N_EDGE_FEATURE];
+extern const fraud_category FRAUD_PAYMENT_CAT[FRAUD_N_PAYMENT_CAT],
+    FRAUD_EVENT_CAT[FRAUD_N_EVENT_CAT];
+extern const char *const FRAUD_NODE_FEATURE[FRAUD_N_NODE_FEATURE],
+    *const FRAUD_EDGE_FEATURE[FRAUD_N_EDGE_FEATURE];
 
 typedef struct {
     float payment[FRAUD_N_PAYMENT_NUM];
@@ -41,7 +45,8 @@ typedef struct {
     float end[2][FRAUD_N_END_NUM]; /* 0 sender, 1 receiver */
     float pair[FRAUD_N_PAIR_NUM];
     fraud_patterns pattern;
-    /* ego network: node 0 the sender, node 1 the receiver (node 0 again when they are one), the new edge first */
+    /* ego network: node 0 the sender, node 1 the receiver (node 0 again when they are one), the
+     * new edge first */
     uint32_t n_node, n_edge;
     float node[FRAUD_EGO_NODES_MAX][FRAUD_N_NODE_FEATURE];
     float edge[FRAUD_EGO_EDGES_MAX][FRAUD_N_EDGE_FEATURE];
@@ -52,19 +57,24 @@ typedef struct {
     float event[FRAUD_REFS_MAX][FRAUD_N_EVENT_NUM];
     int32_t event_cat[FRAUD_REFS_MAX][FRAUD_N_EVENT_CAT];
     uint64_t ref_seq[FRAUD_REFS_MAX];
-    uint64_t ref_handle[FRAUD_REFS_MAX]; /* of the working memory, where the references come from it */
+    uint64_t
+        ref_handle[FRAUD_REFS_MAX]; /* of the working memory, where the references come from it */
     uint8_t bucket[FRAUD_REFS_MAX];
 } fraud_features;
 
 /* All but patterns, ego network and history. s->now is the payment's time. */
-void fraud_features_tables(const fraud_state *s, const fraud_payment *p, uint32_t from, uint32_t to, fraud_features *f);
+void fraud_features_tables(const fraud_state *s, const fraud_payment *p, uint32_t from, uint32_t to,
+                           fraud_features *f);
 void fraud_features_history(const fraud_state *s, uint32_t from, uint32_t to, fraud_features *f);
-/* One reference more, in its place: payment seq as a part of the history that `role` names (0 sender's out, 1 sender's in,
- * 2 receiver's out, 3 receiver's in); same: its other end is the new payment's other end. */
-void fraud_features_ref(const fraud_state *s, uint64_t seq, int role, bool same, uint64_t handle, fraud_features *f);
+/* One reference more, in its place: payment seq as a part of the history that `role` names (0
+ * sender's out, 1 sender's in, 2 receiver's out, 3 receiver's in); same: its other end is the
+ * new payment's other end. */
+void fraud_features_ref(const fraud_state *s, uint64_t seq, int role, bool same, uint64_t handle,
+                        fraud_features *f);
 /* The columns of payment seq as an event. */
 void fraud_features_event(const fraud_state *s, uint64_t seq, float num[FRAUD_N_EVENT_NUM],
                           int32_t cat[FRAUD_N_EVENT_CAT]);
-void fraud_features_ego(const fraud_state *s, const fraud_payment *p, uint32_t from, uint32_t to, fraud_features *f);
+void fraud_features_ego(const fraud_state *s, const fraud_payment *p, uint32_t from, uint32_t to,
+                        fraud_features *f);
 
 #endif

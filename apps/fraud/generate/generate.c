@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* generate.c - people, their ordinary payments, the rings among them; then one walk in time order that keeps balances.
+/* generate.c - people, their ordinary payments, the rings among them; then one walk in time
+ * order that keeps balances.
  *
- * Every draw for a payment's id, text and instant comes from the same functions for honest and fraudulent payments. */
+ * Every draw for a payment's id, text and instant comes from the same functions for honest and
+ * fraudulent payments. */
 #include "generate/generate.h"
 
 #include <math.h>
@@ -66,14 +68,18 @@ const char *fraud_typology_name(unsigned typology)
 static const struct {
     const char *name;
     double mean; /* minor units */
-} categories[CATEGORIES] = {{"grocery", 3500}, {"fuel", 5200},   {"restaurant", 2800},   {"travel", 16000},
-                            {"online", 4200},  {"health", 3900}, {"electronics", 14000}, {"clothing", 6100}};
+} categories[CATEGORIES] = {{"grocery", 3500},      {"fuel", 5200},    {"restaurant", 2800},
+                            {"travel", 16000},      {"online", 4200},  {"health", 3900},
+                            {"electronics", 14000}, {"clothing", 6100}};
 
 /* ---- draws ---- */
 
 static int generate_below(world *w, int n) { return (int)r1_rng_below(&w->rng, (uint64_t)n); }
 static bool generate_chance(world *w, double p) { return r1_rng_unit(&w->rng) < p; }
-static double generate_uniform(world *w, double low, double high) { return low + (high - low) * r1_rng_unit(&w->rng); }
+static double generate_uniform(world *w, double low, double high)
+{
+    return low + (high - low) * r1_rng_unit(&w->rng);
+}
 
 static int64_t generate_lognormal(world *w, double mean, double sigma)
 {
@@ -81,7 +87,8 @@ static int64_t generate_lognormal(world *w, double mean, double sigma)
     return x < 50 ? 50 : x > 5e8 ? 500000000 : (int64_t)x;
 }
 
-/* People round: about half of all amounts among people end in whole units, some in tens or hundreds. */
+/* People round: about half of all amounts among people end in whole units, some in tens or
+ * hundreds. */
 static int64_t human_amount(world *w, double mean, double sigma)
 {
     int64_t x = generate_lognormal(w, mean, sigma);
@@ -94,14 +101,16 @@ static int64_t human_amount(world *w, double mean, double sigma)
 static int64_t instant_on(world *w, int64_t day_ms)
 {
     for (;;) {
-        double h = generate_uniform(w, 0, 24), p = 0.06 + exp(-pow((h - 12.5) / 3.2, 2)) * 0.8 + exp(-pow((h - 18.5) / 2.2, 2));
+        double h = generate_uniform(w, 0, 24),
+               p = 0.06 + exp(-pow((h - 12.5) / 3.2, 2)) * 0.8 + exp(-pow((h - 18.5) / 2.2, 2));
         if (generate_chance(w, p)) return day_ms + (int64_t)(h * HOUR_MS) + generate_below(w, 1000);
     }
 }
 
 static int64_t day_start(const world *w, int day) { return w->o->start_ms + (int64_t)day * DAY_MS; }
 
-/* A random instant in the period at a human hour, moved by `gap_ms` from an earlier one where that is given. */
+/* A random instant in the period at a human hour, moved by `gap_ms` from an earlier one where
+ * that is given. */
 static int64_t generate_later(world *w, int64_t ts, double mean_hours)
 {
     return ts + 60000 + (int64_t)(r1_rng_exponential(&w->rng, mean_hours) * HOUR_MS);
@@ -109,9 +118,10 @@ static int64_t generate_later(world *w, int64_t ts, double mean_hours)
 
 static const char *transfer_text(world *w, char *out, size_t size)
 {
-    static const char *const what[] = {"rent",   "dinner",    "tickets",     "present", "invoice", "deposit",
-                                       "repair", "loan back", "groceries",   "holiday", "concert", "fuel",
-                                       "books",  "deposit",   "shared bill", "thanks",  "order",   "sale"};
+    static const char *const what[] = {"rent",    "dinner", "tickets",   "present",   "invoice",
+                                       "deposit", "repair", "loan back", "groceries", "holiday",
+                                       "concert", "fuel",   "books",     "deposit",   "shared bill",
+                                       "thanks",  "order",  "sale"};
     static const char *const month[] = {"january", "february", "march",  "april",    "may",
                                         "june",    "july",     "august", "september"};
     const char *x = what[generate_below(w, (int)R1_COUNT(what))];
@@ -132,12 +142,15 @@ static void random_id(r1_rng *r, char prefix, char *out, size_t size)
 
 /* ---- adding payments ---- */
 
-static fraud_generated *generate_add(world *w, int64_t ts, fraud_kind kind, const char *from, const char *to, int64_t amount)
+static fraud_generated *generate_add(world *w, int64_t ts, fraud_kind kind, const char *from,
+                                     const char *to, int64_t amount)
 {
-    if (ts < w->o->start_ms || ts >= day_start(w, w->o->days)) return NULL; /* outside of the period */
+    if (ts < w->o->start_ms || ts >= day_start(w, w->o->days))
+        return NULL; /* outside of the period */
     if (w->n == w->cap) {
         size_t cap = w->cap ? w->cap * 2 : 1 << 14;
-        fraud_generated *grown = cap <= PAYMENTS_MAX ? r1_realloc_array(w->out, cap, sizeof *grown) : NULL;
+        fraud_generated *grown =
+            cap <= PAYMENTS_MAX ? r1_realloc_array(w->out, cap, sizeof *grown) : NULL;
         if (!grown) {
             w->full = true;
             return NULL;
@@ -162,11 +175,14 @@ static fraud_generated *generate_add(world *w, int64_t ts, fraud_kind kind, cons
 static fraud_generated *generate_transfer(world *w, int64_t ts, int from, int to, int64_t amount)
 {
     static const char *const channels[] = {"app", "app", "web", "branch"};
-    fraud_generated *g =
-        from == to ? NULL : generate_add(w, ts, FRAUD_KIND_TRANSFER, w->people[from].account, w->people[to].account, amount);
+    fraud_generated *g = from == to
+                             ? NULL
+                             : generate_add(w, ts, FRAUD_KIND_TRANSFER, w->people[from].account,
+                                            w->people[to].account, amount);
     if (!g) return NULL;
     snprintf(g->payment.channel, sizeof g->payment.channel, "%s", channels[generate_below(w, 4)]);
-    if (generate_chance(w, 0.7)) snprintf(g->payment.device, sizeof g->payment.device, "%s", w->people[from].device);
+    if (generate_chance(w, 0.7))
+        snprintf(g->payment.device, sizeof g->payment.device, "%s", w->people[from].device);
     transfer_text(w, g->payment.text, sizeof g->payment.text);
     return g;
 }
@@ -223,8 +239,9 @@ static void make_person(world *w, int i)
     p->landlord = generate_chance(w, 0.5) ? generate_below(w, w->o->accounts) : -1;
     for (int k = 0; k < FRIENDS; k++) { /* most friends are near in number: communities */
         int step = (int)lround(r1_rng_normal(&w->rng) * 12);
-        p->friend_of[k] =
-            generate_chance(w, 0.85) ? (i + step + w->o->accounts * 50) % w->o->accounts : generate_below(w, w->o->accounts);
+        p->friend_of[k] = generate_chance(w, 0.85)
+                              ? (i + step + w->o->accounts * 50) % w->o->accounts
+                              : generate_below(w, w->o->accounts);
     }
 }
 
@@ -237,15 +254,15 @@ static void salaries_and_rent(world *w, int i)
         char employer[FRAUD_ACCOUNT_BYTES];
         snprintf(employer, sizeof employer, "E%06d", 100000 + p->employer);
         int64_t amount = generate_lognormal(w, p->income, 0.03);
-        fraud_generated *g =
-            generate_add(w, instant_on(w, day_start(w, day)), FRAUD_KIND_TRANSFER, employer, p->account, amount);
+        fraud_generated *g = generate_add(w, instant_on(w, day_start(w, day)), FRAUD_KIND_TRANSFER,
+                                          employer, p->account, amount);
         if (g) {
             g->payment.from_role = FRAUD_ROLE_EXTERNAL;
             snprintf(g->payment.text, sizeof g->payment.text, "salary");
         }
         if (p->landlord < 0) continue;
-        generate_transfer(w, instant_on(w, day_start(w, day + 2 + generate_below(w, 3))), i, p->landlord,
-                 generate_lognormal(w, p->income * 0.28, 0.02));
+        generate_transfer(w, instant_on(w, day_start(w, day + 2 + generate_below(w, 3))), i,
+                          p->landlord, generate_lognormal(w, p->income * 0.28, 0.02));
     }
 }
 
@@ -267,33 +284,40 @@ static void generate_day_of(world *w, int i, int day)
     int64_t start = day_start(w, day);
     for (double left = p->spending; left > 0 && generate_chance(w, left); left -= 1) {
         int shop = near_shop(w, p);
-        generate_purchase(w, instant_on(w, start), i, shop, generate_lognormal(w, categories[w->merchants[shop].category].mean, 0.7));
+        generate_purchase(w, instant_on(w, start), i, shop,
+                          generate_lognormal(w, categories[w->merchants[shop].category].mean, 0.7));
     }
     double rate = w->o->activity;
     if (generate_chance(w, 0.16 * rate))
-        generate_transfer(w, instant_on(w, start), i, p->friend_of[generate_below(w, FRIENDS)], human_amount(w, 5200, 0.9));
+        generate_transfer(w, instant_on(w, start), i, p->friend_of[generate_below(w, FRIENDS)],
+                          human_amount(w, 5200, 0.9));
     if (generate_chance(w, 0.03 * rate))
-        generate_transfer(w, instant_on(w, start), i, generate_below(w, w->o->accounts), human_amount(w, 24000, 1.1));
+        generate_transfer(w, instant_on(w, start), i, generate_below(w, w->o->accounts),
+                          human_amount(w, 24000, 1.1));
     if (generate_chance(w, 0.05 * rate)) {
         bool out = generate_chance(w, 0.75);
-        fraud_generated *g = generate_add(w, instant_on(w, start), FRAUD_KIND_CASH, out ? p->account : "CASHDESK",
-                                 out ? "CASHDESK" : p->account, human_amount(w, 15000, 0.7));
+        fraud_generated *g =
+            generate_add(w, instant_on(w, start), FRAUD_KIND_CASH, out ? p->account : "CASHDESK",
+                         out ? "CASHDESK" : p->account, human_amount(w, 15000, 0.7));
         if (g && out) g->payment.to_role = FRAUD_ROLE_EXTERNAL;
         if (g && !out) g->payment.from_role = FRAUD_ROLE_EXTERNAL;
         if (g) snprintf(g->payment.channel, sizeof g->payment.channel, "atm");
     }
 }
 
-/* A small business gathers from many customers and, now and then, pays several suppliers and helpers within hours. */
+/* A small business gathers from many customers and, now and then, pays several suppliers and
+ * helpers within hours. */
 static void generate_business(world *w, int i)
 {
     for (int day = 0; day < w->o->days; day++) {
         for (int k = generate_below(w, 4); k > 0; k--)
-            generate_transfer(w, instant_on(w, day_start(w, day)), generate_below(w, w->o->accounts), i, human_amount(w, 18000, 0.9));
+            generate_transfer(w, instant_on(w, day_start(w, day)),
+                              generate_below(w, w->o->accounts), i, human_amount(w, 18000, 0.9));
         if (!generate_chance(w, 0.08)) continue;
         int64_t ts = instant_on(w, day_start(w, day));
         for (int k = 3 + generate_below(w, 7); k > 0; k--)
-            generate_transfer(w, ts = generate_later(w, ts, 0.6), i, generate_below(w, w->o->accounts), human_amount(w, 42000, 0.7));
+            generate_transfer(w, ts = generate_later(w, ts, 0.6), i,
+                              generate_below(w, w->o->accounts), human_amount(w, 42000, 0.7));
     }
 }
 
@@ -301,8 +325,10 @@ static void generate_business(world *w, int i)
 static void saving_club(world *w)
 {
     int member[8], n = 4 + generate_below(w, 5), first = generate_below(w, w->o->accounts);
-    for (int k = 0; k < n; k++) member[k] = (first + k * (1 + generate_below(w, 3))) % w->o->accounts;
-    for (int day = generate_below(w, 10), turn = 0; day < w->o->days; day += 12 + generate_below(w, 14), turn++) {
+    for (int k = 0; k < n; k++)
+        member[k] = (first + k * (1 + generate_below(w, 3))) % w->o->accounts;
+    for (int day = generate_below(w, 10), turn = 0; day < w->o->days;
+         day += 12 + generate_below(w, 14), turn++) {
         int64_t ts = instant_on(w, day_start(w, day)), sum = human_amount(w, 20000, 0.6);
         bool circle = generate_chance(w, 0.35);
         for (int k = 0; k < n; k++) {
@@ -329,7 +355,9 @@ typedef struct {
 static void generate_move(ring *r, int from, int to, double share)
 {
     r->ts = generate_later(r->w, r->ts, r->hours);
-    generate_mark(generate_transfer(r->w, r->ts, from, to, human_amount(r->w, r->sum * share, 0.25)), r->typology, r->id);
+    generate_mark(
+        generate_transfer(r->w, r->ts, from, to, human_amount(r->w, r->sum * share, 0.25)),
+        r->typology, r->id);
 }
 
 static void draw_members(world *w, int *member, int n)
@@ -344,11 +372,13 @@ static void draw_members(world *w, int *member, int n)
     }
 }
 
-static void generate_bipartite(ring *r, const int *from, int n_from, const int *to, int n_to, double density)
+static void generate_bipartite(ring *r, const int *from, int n_from, const int *to, int n_to,
+                               double density)
 {
     for (int i = 0; i < n_from; i++)
         for (int k = 0; k < n_to; k++)
-            if (k == i % n_to || generate_chance(r->w, density)) generate_move(r, from[i], to[k], 1.0 / n_to);
+            if (k == i % n_to || generate_chance(r->w, density))
+                generate_move(r, from[i], to[k], 1.0 / n_to);
 }
 
 static void account_ring(ring *r, const int *m, int n)
@@ -379,7 +409,8 @@ static void account_ring(ring *r, const int *m, int n)
         break;
     }
     case FRAUD_TYPOLOGY_BIPARTITE: generate_bipartite(r, m, half, m + half, n - half, 0.6); break;
-    default: /* mule: victims pay once and much, the mule passes it on at once, part of it as cash */
+    /* mule: victims pay once and much, the mule passes it on at once, part of it as cash */
+    default:
         for (int k = 2; k < n; k++) {
             generate_move(r, m[k], m[0], 2.5);
             r->hours /= 6;
@@ -395,18 +426,24 @@ static void stolen_card(ring *r, int owner)
     for (int k = 3 + generate_below(w, 9); k > 0; k--) {
         int shop = generate_below(w, w->n_merchant); /* anywhere */
         r->ts = generate_later(w, r->ts, r->hours / 3);
-        generate_mark(generate_purchase(w, r->ts, owner, shop, generate_lognormal(w, categories[w->merchants[shop].category].mean * 2.2, 0.7)),
-             r->typology, r->id);
+        generate_mark(
+            generate_purchase(
+                w, r->ts, owner, shop,
+                generate_lognormal(w, categories[w->merchants[shop].category].mean * 2.2, 0.7)),
+            r->typology, r->id);
     }
 }
 
-/* Most card payments at the terminal during the window are false; they look like any other. Runs over what exists. */
+/* Most card payments at the terminal during the window are false; they look like any other. Runs
+ * over what exists. */
 static void bad_terminal(ring *r, int shop, int64_t until)
 {
     for (size_t i = 0; i < r->w->n; i++) {
         fraud_generated *g = &r->w->out[i];
-        if (g->payment.kind != FRAUD_KIND_CARD || g->payment.ts < r->ts || g->payment.ts > until) continue;
-        if (!strcmp(g->payment.to, r->w->merchants[shop].id) && !g->typology && generate_chance(r->w, 0.8))
+        if (g->payment.kind != FRAUD_KIND_CARD || g->payment.ts < r->ts || g->payment.ts > until)
+            continue;
+        if (!strcmp(g->payment.to, r->w->merchants[shop].id) && !g->typology &&
+            generate_chance(r->w, 0.8))
             generate_mark(g, r->typology, r->id);
     }
 }
@@ -414,16 +451,20 @@ static void bad_terminal(ring *r, int shop, int64_t until)
 static void generate_one_ring(world *w, fraud_typology typology, int32_t id)
 {
     int member[40], n = w->o->ring_min + generate_below(w, w->o->ring_max - w->o->ring_min + 1);
-    /* A ring lives for half a day to fifteen days. Some are under way when the period begins, so that fraud is as likely early
-     * as late. */
+    /* A ring lives for half a day to fifteen days. Some are under way when the period begins, so
+     * that fraud is as likely early as late. */
     double days = exp(generate_uniform(w, log(0.5), log(RING_DAYS)));
-    ring r = {
-        .w = w, .typology = typology, .id = id, .hours = days * 24 / n, .sum = exp(generate_uniform(w, log(9000), log(180000)))};
+    ring r = {.w = w,
+              .typology = typology,
+              .id = id,
+              .hours = days * 24 / n,
+              .sum = exp(generate_uniform(w, log(9000), log(180000)))};
     r.ts = instant_on(w, day_start(w, generate_below(w, w->o->days + RING_DAYS) - RING_DAYS));
     if (typology == FRAUD_TYPOLOGY_COMPROMISED_CARD)
         stolen_card(&r, generate_below(w, w->o->accounts));
     else if (typology == FRAUD_TYPOLOGY_COMPROMISED_TERMINAL)
-        bad_terminal(&r, generate_below(w, w->n_merchant), r.ts + (5 + generate_below(w, 16)) * (int64_t)DAY_MS);
+        bad_terminal(&r, generate_below(w, w->n_merchant),
+                     r.ts + (5 + generate_below(w, 16)) * (int64_t)DAY_MS);
     else {
         draw_members(w, member, n);
         account_ring(&r, member, n);
@@ -448,7 +489,10 @@ typedef struct {
     int32_t person;
 } owner;
 
-static int generate_by_id(const void *a, const void *b) { return strcmp(((const owner *)a)->id, ((const owner *)b)->id); }
+static int generate_by_id(const void *a, const void *b)
+{
+    return strcmp(((const owner *)a)->id, ((const owner *)b)->id);
+}
 
 static person *person_of(const world *w, const owner *owners, size_t n, const char *id)
 {
@@ -463,13 +507,15 @@ static void known_balance(fraud_payment *p, uint32_t bit, int64_t *field, const 
     *field = who->balance;
 }
 
-/* Walks in time: payments without funds do not happen (an honest one) or are smaller (a fraudulent one). */
+/* Walks in time: payments without funds do not happen (an honest one) or are smaller (a
+ * fraudulent one). */
 static size_t generate_settle(world *w, const owner *owners, size_t n_owner)
 {
     size_t kept = 0;
     for (size_t i = 0; i < w->n; i++) {
         fraud_payment *p = &w->out[i].payment;
-        person *from = person_of(w, owners, n_owner, p->from), *to = person_of(w, owners, n_owner, p->to);
+        person *from = person_of(w, owners, n_owner, p->from),
+               *to = person_of(w, owners, n_owner, p->to);
         if (from && from->balance < p->amount_minor) {
             if (from->balance < 1000 || !w->out[i].typology) continue;
             p->amount_minor = from->balance / 10 * 9;
@@ -529,15 +575,19 @@ static r1_status check_opts(const fraud_generate_opts *o, r1_err *err)
 {
     if (o->accounts < 50 || o->accounts > 1000000)
         R1_FAIL(err, R1_E_INVAL, "accounts: expected 50..1000000, found %d", o->accounts);
-    if (o->days < 7 || o->days > 3650) R1_FAIL(err, R1_E_INVAL, "days: expected 7..3650, found %d", o->days);
-    if (o->rings < 0 || o->rings > 10000) R1_FAIL(err, R1_E_INVAL, "rings: expected 0..10000, found %d", o->rings);
+    if (o->days < 7 || o->days > 3650)
+        R1_FAIL(err, R1_E_INVAL, "days: expected 7..3650, found %d", o->days);
+    if (o->rings < 0 || o->rings > 10000)
+        R1_FAIL(err, R1_E_INVAL, "rings: expected 0..10000, found %d", o->rings);
     if (o->ring_min < 3 || o->ring_max < o->ring_min || o->ring_max > 40)
-        R1_FAIL(err, R1_E_INVAL, "ring sizes: expected 3 <= ring-min <= ring-max <= 40, found %d and %d", o->ring_min,
-                o->ring_max);
+        R1_FAIL(err, R1_E_INVAL,
+                "ring sizes: expected 3 <= ring-min <= ring-max <= 40, found %d and %d",
+                o->ring_min, o->ring_max);
     return R1_OK;
 }
 
-r1_status fraud_generate(const fraud_generate_opts *o, fraud_generated **out, size_t *n, r1_err *err)
+r1_status fraud_generate(const fraud_generate_opts *o, fraud_generated **out, size_t *n,
+                         r1_err *err)
 {
     R1_TRY(check_opts(o, err));
     world w = {.o = o, .n_merchant = o->accounts / PEOPLE_PER_MERCHANT + 4};
@@ -545,15 +595,15 @@ r1_status fraud_generate(const fraud_generate_opts *o, fraud_generated **out, si
     r1_rng_seed(&w.id_rng, o->seed ^ 0x1d5);
     w.people = calloc((size_t)o->accounts, sizeof *w.people);
     w.merchants = calloc((size_t)w.n_merchant, sizeof *w.merchants);
-    r1_status st = w.people && w.merchants
-                       ? R1_OK
-                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %d accounts", o->accounts);
+    r1_status st = w.people && w.merchants ? R1_OK
+                                           : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
+                                                        "no memory for %d accounts", o->accounts);
     if (st == R1_OK) {
         make_merchants(&w);
         for (int i = 0; i < o->accounts; i++) make_person(&w, i);
         generate_live(&w);
-        st = w.full ? r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "more than %d payments, or no memory for them",
-                                 PAYMENTS_MAX)
+        st = w.full ? r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
+                                 "more than %d payments, or no memory for them", PAYMENTS_MAX)
                     : settle_all(&w, err);
     }
     free(w.people);

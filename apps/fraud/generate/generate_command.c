@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* generate_command.c - r1-fraud generate: payments, labels and truth as files of one JSON object per line. */
+/* generate_command.c - r1-fraud generate: payments, labels and truth as files of one JSON object
+ * per line. */
 #include "generate/generate.h"
 
 #include <errno.h>
@@ -62,11 +63,16 @@ const r1_option fraud_generate_rows[] = {
      .max = 4e9,
      .unit = "s since 1970",
      .help = "first instant (2026-01-01)"},
-    {.name = "out", .type = R1_OPT_PATH, .def = "payments.jsonl", .help = "payments, sorted by time"},
+    {.name = "out",
+     .type = R1_OPT_PATH,
+     .def = "payments.jsonl",
+     .help = "payments, sorted by time"},
     {.name = "labels",
      .type = R1_OPT_PATH,
      .help = "labels as they become known, 1 to 12 days later, sorted by that time"},
-    {.name = "truth", .type = R1_OPT_PATH, .help = "typology and ring of each fraudulent payment, for judging alone"},
+    {.name = "truth",
+     .type = R1_OPT_PATH,
+     .help = "typology and ring of each fraudulent payment, for judging alone"},
 };
 const size_t fraud_generate_n_row = R1_COUNT(fraud_generate_rows);
 
@@ -90,7 +96,8 @@ static r1_status sink_close(sink *s, r1_status st, r1_err *err)
     bool bad = ferror(s->f) != 0;
     bad = fclose(s->f) != 0 || bad;
     if (st == R1_OK && (bad || rename(s->tmp, s->path)))
-        st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "writing %s: %s", s->path, strerror(errno));
+        st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "writing %s: %s", s->path,
+                        strerror(errno));
     if (st != R1_OK) remove(s->tmp);
     return st;
 }
@@ -126,8 +133,9 @@ static r1_status write_labels(const char *path, const fraud_generated *g, size_t
     r1_status st = sink_open(&s, path, err);
     if (st == R1_OK) {
         for (size_t i = 0; i < n; i++)
-            fprintf(s.f, "{\"tx_id\":\"%s\",\"is_fraud\":%s,\"ts\":%lld}\n", order[i]->payment.tx_id,
-                    order[i]->typology ? "true" : "false", (long long)order[i]->label_ts);
+            fprintf(s.f, "{\"tx_id\":\"%s\",\"is_fraud\":%s,\"ts\":%lld}\n",
+                    order[i]->payment.tx_id, order[i]->typology ? "true" : "false",
+                    (long long)order[i]->label_ts);
         st = sink_close(&s, st, err);
     }
     free(order);
@@ -160,10 +168,14 @@ int fraud_command_generate(r1_cli_call *call)
     size_t n = 0, n_fraud = 0;
     r1_status st = fraud_generate(&opts, &g, &n, &call->err);
     if (st == R1_OK) st = write_payments(r1_options_str(o, "out"), g, n, &call->err);
-    if (st == R1_OK && r1_options_str(o, "labels")) st = write_labels(r1_options_str(o, "labels"), g, n, &call->err);
-    if (st == R1_OK && r1_options_str(o, "truth")) st = write_truth(r1_options_str(o, "truth"), g, n, &call->err);
+    if (st == R1_OK && r1_options_str(o, "labels"))
+        st = write_labels(r1_options_str(o, "labels"), g, n, &call->err);
+    if (st == R1_OK && r1_options_str(o, "truth"))
+        st = write_truth(r1_options_str(o, "truth"), g, n, &call->err);
     for (size_t i = 0; i < n; i++) n_fraud += g[i].typology != FRAUD_TYPOLOGY_NONE;
     free(g);
-    if (st == R1_OK) printf("%zu payments, %zu of them fraudulent, in %s\n", n, n_fraud, r1_options_str(o, "out"));
+    if (st == R1_OK)
+        printf("%zu payments, %zu of them fraudulent, in %s\n", n, n_fraud,
+               r1_options_str(o, "out"));
     return r1_cli_exit(st);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* findings.c - like edges around a new edge to igraph_t to findings; the only file that sees igraph. */
+/* findings.c - like edges around a new edge to igraph_t to findings; the only file that sees
+ * igraph. */
 #include "graph/findings.h"
 
 #include <igraph/igraph.h>
@@ -31,7 +32,7 @@ void fraud_findings_init(void)
     igraph_set_warning_handler(igraph_warning_handler_ignore);
 }
 
-/* ---- like edges ------------------------------------------------------------------------------------------------------ */
+/* ---- like edges ------------------------------------------------------------------------------ */
 
 static bool findings_inner(const fraud_state *s, const fraud_edge *edge)
 {
@@ -39,9 +40,11 @@ static bool findings_inner(const fraud_state *s, const fraud_edge *edge)
            s->entity[edge->to].role == FRAUD_ROLE_ACCOUNT;
 }
 
-static bool findings_like(const fraud_state *s, const fraud_edge *edge, const fraud_edge *new_edge, int band)
+static bool findings_like(const fraud_state *s, const fraud_edge *edge, const fraud_edge *new_edge,
+                          int band)
 {
-    return findings_inner(s, edge) && abs(edge->ln - new_edge->ln) <= band && s->pair[edge->pair].n[FRAUD_W_28D] == 1;
+    return findings_inner(s, edge) && abs(edge->ln - new_edge->ln) <= band &&
+           s->pair[edge->pair].n[FRAUD_W_28D] == 1;
 }
 
 typedef struct { /* the newest payments of one account and direction */
@@ -49,9 +52,13 @@ typedef struct { /* the newest payments of one account and direction */
     int n_like, n_all; /* n_all: accounts at the other end, like or not */
 } near_list;
 
-static uint32_t findings_other_end(const fraud_edge *edge, int direction) { return direction ? edge->from : edge->to; }
+static uint32_t findings_other_end(const fraud_edge *edge, int direction)
+{
+    return direction ? edge->from : edge->to;
+}
 
-static void findings_near_fill(const fraud_state *s, uint32_t id, int direction, const fraud_edge *new_edge, near_list *l)
+static void findings_near_fill(const fraud_state *s, uint32_t id, int direction,
+                               const fraud_edge *new_edge, near_list *l)
 {
     uint32_t seen[FRAUD_FINDING_NEAR];
     uint64_t seq = s->entity[id].head[direction];
@@ -64,12 +71,13 @@ static void findings_near_fill(const fraud_state *s, uint32_t id, int direction,
         int k = 0;
         while (k < l->n_all && seen[k] != findings_other_end(edge, direction)) k++;
         if (k == l->n_all) seen[l->n_all++] = findings_other_end(edge, direction);
-        if (edge->ts > new_edge->ts - FRAUD_FINDING_DAYS * FRAUD_DAY_MS && findings_like(s, edge, new_edge, FRAUD_FINDING_BAND))
+        if (edge->ts > new_edge->ts - FRAUD_FINDING_DAYS * FRAUD_DAY_MS &&
+            findings_like(s, edge, new_edge, FRAUD_FINDING_BAND))
             l->like[l->n_like++] = edge;
     }
 }
 
-/* ---- the network ---------------------------------------------------------------------------------------------------- */
+/* ---- the network ----------------------------------------------------------------------------- */
 
 static int findings_vertex(ego *e, uint32_t id)
 {
@@ -106,7 +114,8 @@ static void walk_vertex(ego *e, int v)
     }
 }
 
-static bool findings_build(ego *e, const near_list *u_in, const near_list *u_out, const near_list *v_in)
+static bool findings_build(ego *e, const near_list *u_in, const near_list *u_out,
+                           const near_list *v_in)
 {
     e->n_v = e->n_e = 0;
     take_edge(e, e->new_edge);
@@ -137,7 +146,7 @@ static bool findings_before(const ego *e, int a, int b, int c, int d)
     return first >= 0 && second >= 0 && e->edge[first]->ts <= e->edge[second]->ts;
 }
 
-/* ---- writing a finding -------------------------------------------------------------------------------------------------- */
+/* ---- writing a finding ----------------------------------------------------------------------- */
 
 static int account_index(fraud_finding *f, const char *name)
 {
@@ -151,7 +160,8 @@ static int account_index(fraud_finding *f, const char *name)
 static void put_edge(const fraud_state *s, const fraud_edge *edge, fraud_finding *f)
 {
     if (f->n_edge == FRAUD_FINDING_EDGES_MAX) return;
-    int from = account_index(f, s->entity[edge->from].name), to = account_index(f, s->entity[edge->to].name);
+    int from = account_index(f, s->entity[edge->from].name),
+        to = account_index(f, s->entity[edge->to].name);
     if (from < 0 || to < 0) return;
     f->edge[f->n_edge].from = (uint8_t)from;
     f->edge[f->n_edge].to = (uint8_t)to;
@@ -184,12 +194,13 @@ static fraud_finding *findings_start(sink *k, unsigned pattern)
     return f;
 }
 
-/* ---- cycles: over the state, in time ------------------------------------------------------------------------------------- */
+/* ---- cycles: over the state, in time --------------------------------------------------------- */
 
 typedef struct {
     const fraud_state *s;
     const fraud_edge *new_edge;
-    const fraud_edge *path[FRAUD_FINDING_HOPS], *best[FRAUD_FINDING_HOPS]; /* from its end (into u) backwards */
+    const fraud_edge *path[FRAUD_FINDING_HOPS],
+        *best[FRAUD_FINDING_HOPS]; /* from its end (into u) backwards */
     int n_best, looks;
 } chain;
 
@@ -200,7 +211,8 @@ static bool on_path(const chain *c, int n, uint32_t id)
     return id == c->new_edge->from;
 }
 
-/* The path's last n edges stand; `at` is where it has come from so far. Shorter ones than the best are looked for. */
+/* The path's last n edges stand; `at` is where it has come from so far. Shorter ones than the
+ * best are looked for. */
 static void findings_extend(chain *c, int n, uint32_t at, int64_t ts)
 {
     int limit = c->n_best ? c->n_best - 1 : FRAUD_FINDING_HOPS;
@@ -213,7 +225,8 @@ static void findings_extend(chain *c, int n, uint32_t at, int64_t ts)
             return;
         seq = edge->prev[1];
         c->looks--;
-        if (edge->ts > ts || edge == c->new_edge || !findings_like(c->s, edge, c->new_edge, FRAUD_FINDING_CYCLE_BAND) ||
+        if (edge->ts > ts || edge == c->new_edge ||
+            !findings_like(c->s, edge, c->new_edge, FRAUD_FINDING_CYCLE_BAND) ||
             on_path(c, n, edge->from))
             continue;
         c->path[n] = edge;
@@ -237,7 +250,7 @@ static void find_cycle(const fraud_state *s, const fraud_edge *new_edge, sink *k
     for (int i = c.n_best - 1; i >= 0; i--) put_edge(s, c.best[i], f);
 }
 
-/* ---- fans: one end alone ---------------------------------------------------------------------------------------------------- */
+/* ---- fans: one end alone --------------------------------------------------------------------- */
 
 static void find_fan(const fraud_state *s, const near_list *l, unsigned pattern, sink *k)
 {
@@ -247,7 +260,8 @@ static void find_fan(const fraud_state *s, const near_list *l, unsigned pattern,
 }
 
 /* u paid 3 and more, after 3 and more others had paid it. */
-static void find_gather_scatter(const fraud_state *s, const near_list *u_in, const near_list *u_out, sink *k)
+static void find_gather_scatter(const fraud_state *s, const near_list *u_in, const near_list *u_out,
+                                sink *k)
 {
     int n_in = 0;
     if (u_out->n_like < FRAUD_FINDING_SPOKES || SHARE_D * u_out->n_like < SHARE_N * u_out->n_all ||
@@ -255,7 +269,9 @@ static void find_gather_scatter(const fraud_state *s, const near_list *u_in, con
         return;
     int64_t first_out = u_out->like[u_out->n_like - 1]->ts; /* newest first */
     for (int pass = 0; pass < 2; pass++) {
-        fraud_finding *f = pass && n_in >= FRAUD_FINDING_SPOKES ? findings_start(k, FRAUD_PATTERN_GATHER_SCATTER) : NULL;
+        fraud_finding *f = pass && n_in >= FRAUD_FINDING_SPOKES
+                               ? findings_start(k, FRAUD_PATTERN_GATHER_SCATTER)
+                               : NULL;
         if (pass && !f) return;
         for (int i = 0; i < u_in->n_like; i++) {
             if (u_in->like[i]->ts > first_out) continue;
@@ -266,7 +282,7 @@ static void find_gather_scatter(const fraud_state *s, const near_list *u_in, con
     }
 }
 
-/* ---- two hops: over igraph ---------------------------------------------------------------------------------------------------- */
+/* ---- two hops: over igraph ------------------------------------------------------------------- */
 
 static void findings_neighbours(const ego *e, int v, igraph_neimode_t mode, side *out)
 {
@@ -296,7 +312,8 @@ static side findings_passers(const ego *e, int source, const side *v_in)
 {
     side mids = {.n = 0};
     for (int i = 0; i < v_in->n; i++)
-        if (v_in->v[i] != source && findings_before(e, source, v_in->v[i], v_in->v[i], 1)) findings_add(&mids, v_in->v[i]);
+        if (v_in->v[i] != source && findings_before(e, source, v_in->v[i], v_in->v[i], 1))
+            findings_add(&mids, v_in->v[i]);
     return mids;
 }
 
@@ -309,7 +326,8 @@ static void find_scatter_gather(const ego *e, const side *u_in, const side *v_in
         side mids = findings_passers(e, u_in->v[i], v_in);
         if (findings_has(&mids, 0) && mids.n > best.n) best = mids, source = u_in->v[i];
     }
-    fraud_finding *f = best.n >= FRAUD_FINDING_SPOKES ? findings_start(k, FRAUD_PATTERN_SCATTER_GATHER) : NULL;
+    fraud_finding *f =
+        best.n >= FRAUD_FINDING_SPOKES ? findings_start(k, FRAUD_PATTERN_SCATTER_GATHER) : NULL;
     for (int i = 0; f && i < best.n; i++) {
         put_pair(e, source, best.v[i], f);
         put_pair(e, best.v[i], 1, f);
@@ -337,7 +355,8 @@ static void find_stack(const ego *e, const side *v_in, sink *k)
     for (int i = 0; i < v_in->n; i++) {
         int both;
         side layer = layer_of(e, 0, v_in->v[i], &both);
-        if (v_in->v[i] == 0 || layer.n < 2 || both < 1 || both * SIDE_MAX + layer.n <= most) continue;
+        if (v_in->v[i] == 0 || layer.n < 2 || both < 1 || both * SIDE_MAX + layer.n <= most)
+            continue;
         most = both * SIDE_MAX + layer.n;
         best = layer;
         mid = v_in->v[i];
@@ -358,7 +377,9 @@ static void find_bipartite(const ego *e, const side *v_in, const side *u_out, si
         if (b == 0 || findings_has(u_out, b)) continue;
         findings_neighbours(e, b, IGRAPH_OUT, &outs);
         for (int j = 0; j < outs.n; j++) {
-            if (outs.v[j] == 1 || outs.v[j] == 0 || !findings_has(u_out, outs.v[j]) || findings_has(v_in, outs.v[j])) continue;
+            if (outs.v[j] == 1 || outs.v[j] == 0 || !findings_has(u_out, outs.v[j]) ||
+                findings_has(v_in, outs.v[j]))
+                continue;
             findings_add(&sources, b);
             findings_add(&sinks, outs.v[j]);
         }

@@ -35,7 +35,8 @@ const char *const FRAUD_PATTERN_FEATURE[FRAUD_N_PATTERN_FEATURE] = {"cycle2",
                                                                     "peer_new",
                                                                     "side_new"};
 
-typedef struct { /* the newest payments of one entity in one direction, and the distinct other ends */
+typedef struct
+{ /* the newest payments of one entity in one direction, and the distinct other ends */
     const fraud_edge *edge[FRAUD_NEAR];
     uint32_t other[FRAUD_NEAR]; /* distinct */
     int n, n_other;
@@ -48,10 +49,14 @@ static bool patterns_contains(const uint32_t *list, int n, uint32_t x)
     return false;
 }
 
-static uint32_t patterns_other_end(const fraud_edge *edge, int direction) { return direction ? edge->from : edge->to; }
+static uint32_t patterns_other_end(const fraud_edge *edge, int direction)
+{
+    return direction ? edge->from : edge->to;
+}
 
 /* direction 0: payments out of i, 1: into i. External other ends are left out. */
-static void patterns_near_fill(const fraud_state *s, uint32_t i, int direction, int cap, near_list *l)
+static void patterns_near_fill(const fraud_state *s, uint32_t i, int direction, int cap,
+                               near_list *l)
 {
     l->n = l->n_other = 0;
     if (s->entity[i].role == FRAUD_ROLE_EXTERNAL) return;
@@ -67,8 +72,9 @@ static void patterns_near_fill(const fraud_state *s, uint32_t i, int direction, 
     }
 }
 
-/* The other ends' own payments are read next, one cache line each, and every line tells where the one before it lies. All chains
- * are followed side by side here, so that their misses overlap; the walks afterwards find the lines at hand. */
+/* The other ends' own payments are read next, one cache line each, and every line tells where
+ * the one before it lies. All chains are followed side by side here, so that their misses
+ * overlap; the walks afterwards find the lines at hand. */
 static void prefetch_far(const fraud_state *s, const near_list *l, int direction)
 {
     uint64_t at[FRAUD_NEAR];
@@ -93,8 +99,8 @@ static void prefetch_far(const fraud_state *s, const near_list *l, int direction
 static float patterns_days(int64_t ms) { return (float)((double)ms / (double)FRAUD_DAY_MS); }
 static float ln_ratio(int32_t a, int32_t b) { return (float)abs(a - b) / 1024.0f; }
 
-static void cycle_found(const fraud_state *s, const fraud_edge *first, const fraud_edge *last, int32_t ln, float *count,
-                        fraud_patterns *p)
+static void cycle_found(const fraud_state *s, const fraud_edge *first, const fraud_edge *last,
+                        int32_t ln, float *count, fraud_patterns *p)
 {
     *count += 1;
     float age = patterns_days(s->now - first->ts), ratio = ln_ratio(ln, last->ln);
@@ -103,8 +109,8 @@ static void cycle_found(const fraud_state *s, const fraud_edge *first, const fra
 }
 
 /* Paths v -> ... -> u in the order of time; outs = payments out of v, ins = payments into u. */
-static void count_cycles(const fraud_state *s, uint32_t u, uint32_t v, const near_list *outs, const near_list *ins,
-                         int32_t ln, fraud_patterns *p)
+static void count_cycles(const fraud_state *s, uint32_t u, uint32_t v, const near_list *outs,
+                         const near_list *ins, int32_t ln, fraud_patterns *p)
 {
     for (int i = 0; i < outs->n; i++)
         if (outs->edge[i]->to == u) cycle_found(s, outs->edge[i], outs->edge[i], ln, &p->cycle2, p);
@@ -118,7 +124,8 @@ static void count_cycles(const fraud_state *s, uint32_t u, uint32_t v, const nea
         patterns_near_fill(s, last->from, 1, FRAUD_FAR, &far);
         for (int k = 0; k < far.n; k++) {
             const fraud_edge *mid = far.edge[k];
-            if (mid->ts > last->ts || mid->from == u || mid->from == v || mid->from == last->from) continue;
+            if (mid->ts > last->ts || mid->from == u || mid->from == v || mid->from == last->from)
+                continue;
             for (int i = 0; i < outs->n; i++)
                 if (outs->edge[i]->to == mid->from && outs->edge[i]->ts <= mid->ts)
                     cycle_found(s, outs->edge[i], last, ln, &p->cycle4, p);
@@ -126,7 +133,8 @@ static void count_cycles(const fraud_state *s, uint32_t u, uint32_t v, const nea
     }
 }
 
-static float patterns_overlap(const uint32_t *a, int n_a, const uint32_t *b, int n_b, uint32_t not1, uint32_t not2)
+static float patterns_overlap(const uint32_t *a, int n_a, const uint32_t *b, int n_b, uint32_t not1,
+                              uint32_t not2)
 {
     int n = 0;
     for (int i = 0; i < n_a; i++)
@@ -135,17 +143,19 @@ static float patterns_overlap(const uint32_t *a, int n_a, const uint32_t *b, int
 }
 
 /* Second hops from each of v's other sources b: does b share a source, or a sink, with u? */
-static void count_shared(const fraud_state *s, uint32_t u, uint32_t v, const near_list *u_in, const near_list *u_out,
-                         const near_list *v_in, fraud_patterns *p)
+static void count_shared(const fraud_state *s, uint32_t u, uint32_t v, const near_list *u_in,
+                         const near_list *u_out, const near_list *v_in, fraud_patterns *p)
 {
     near_list far;
     for (int i = 0; i < v_in->n_other; i++) {
         uint32_t b = v_in->other[i];
         if (b == u || b == v) continue;
         patterns_near_fill(s, b, 1, FRAUD_FAR, &far);
-        p->shared_source += patterns_overlap(far.other, far.n_other, u_in->other, u_in->n_other, v, b) > 0;
+        p->shared_source +=
+            patterns_overlap(far.other, far.n_other, u_in->other, u_in->n_other, v, b) > 0;
         patterns_near_fill(s, b, 0, FRAUD_FAR, &far);
-        p->shared_sink += patterns_overlap(far.other, far.n_other, u_out->other, u_out->n_other, v, u) > 0;
+        p->shared_sink +=
+            patterns_overlap(far.other, far.n_other, u_out->other, u_out->n_other, v, u) > 0;
     }
 }
 
@@ -157,13 +167,14 @@ static float second_hop(const fraud_state *s, const near_list *l, int direction,
     for (int i = 0; i < l->n_other; i++) {
         patterns_near_fill(s, l->other[i], direction, FRAUD_FAR, &far);
         for (int k = 0; k < far.n_other; k++)
-            if (far.other[k] != self && !patterns_contains(seen, n, far.other[k])) seen[n++] = far.other[k];
+            if (far.other[k] != self && !patterns_contains(seen, n, far.other[k]))
+                seen[n++] = far.other[k];
     }
     return (float)n;
 }
 
-static void fan_of(const fraud_state *s, const near_list *l, uint32_t not1, float *out_max, float *in_max,
-                   float *out_mean, float *in_mean)
+static void fan_of(const fraud_state *s, const near_list *l, uint32_t not1, float *out_max,
+                   float *in_max, float *out_mean, float *in_mean)
 {
     double out = 0, in = 0;
     int n = 0;
@@ -180,8 +191,8 @@ static void fan_of(const fraud_state *s, const near_list *l, uint32_t not1, floa
     if (in_mean && n) *in_mean = (float)(in / n);
 }
 
-static void amount_share(const fraud_state *s, const near_list *l, int direction, uint32_t not1, int32_t ln,
-                         float *share, float *fresh)
+static void amount_share(const fraud_state *s, const near_list *l, int direction, uint32_t not1,
+                         int32_t ln, float *share, float *fresh)
 {
     int n = 0, close = 0, once = 0;
     for (int i = 0; i < l->n; i++) {
@@ -205,7 +216,8 @@ static void pass_through(const fraud_state *s, const near_list *ins, int32_t ln,
     }
 }
 
-void fraud_patterns_count(const fraud_state *s, uint32_t u, uint32_t v, int32_t ln, fraud_patterns *p)
+void fraud_patterns_count(const fraud_state *s, uint32_t u, uint32_t v, int32_t ln,
+                          fraud_patterns *p)
 {
     near_list u_in, u_out, v_in, v_out;
     memset(p, 0, sizeof *p);
@@ -238,7 +250,8 @@ void fraud_patterns_count(const fraud_state *s, uint32_t u, uint32_t v, int32_t 
     amount_share(s, &u_out, 0, v, ln, &p->side_amount, &p->side_new);
 }
 
-/* Is there a payment of that direction within the last `within` days whose amount is in the band of findings.h? */
+/* Is there a payment of that direction within the last `within` days whose amount is in the band
+ * of findings.h? */
 static bool like_near(const fraud_state *s, uint32_t i, int direction, int32_t ln, int64_t within)
 {
     uint64_t seq = s->entity[i].head[direction];
@@ -264,5 +277,6 @@ bool fraud_patterns_gate(const fraud_state *s, uint32_t from, uint32_t to, const
     if (u->w[FRAUD_W_28D][1].distinct >= FRAUD_FINDING_SPOKES &&
         u->w[FRAUD_W_28D][0].distinct + 1 >= FRAUD_FINDING_SPOKES)
         return true;
-    return like_near(s, from, 1, p->ln, FRAUD_FINDING_GAP_DAYS + 1) && like_near(s, to, 0, p->ln, FRAUD_FINDING_DAYS);
+    return like_near(s, from, 1, p->ln, FRAUD_FINDING_GAP_DAYS + 1) &&
+           like_near(s, to, 0, p->ln, FRAUD_FINDING_DAYS);
 }

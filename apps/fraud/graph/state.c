@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* state.c - the ring of edges, entities, pairs and their exact windows. What is read from them lies in features/ and patterns.c. */
+/* state.c - the ring of edges, entities, pairs and their exact windows. What is read from them
+ * lies in features/ and patterns.c. */
 #include "graph/state.h"
 
 #include <math.h>
@@ -7,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const int64_t FRAUD_WINDOW_MS[FRAUD_N_WINDOW] = {INT64_C(3600000), FRAUD_DAY_MS, 3 * FRAUD_DAY_MS, 7 * FRAUD_DAY_MS,
-                                                 28 * FRAUD_DAY_MS};
+const int64_t FRAUD_WINDOW_MS[FRAUD_N_WINDOW] = {INT64_C(3600000), FRAUD_DAY_MS, 3 * FRAUD_DAY_MS,
+                                                 7 * FRAUD_DAY_MS, 28 * FRAUD_DAY_MS};
 
 int64_t fraud_hundredths(const fraud_payment *p)
 {
@@ -18,9 +19,12 @@ int64_t fraud_hundredths(const fraud_payment *p)
     return a > 0 ? a : 1;
 }
 
-int32_t fraud_ln1024(int64_t hundredths) { return (int32_t)lround(1024.0 * log((double)hundredths / 100.0)); }
+int32_t fraud_ln1024(int64_t hundredths)
+{
+    return (int32_t)lround(1024.0 * log((double)hundredths / 100.0));
+}
 
-/* ---- tables: chained hash, LRU list, free list, all by index ------------------------------------------------- */
+/* ---- tables: chained hash, LRU list, free list, all by index --------------------------------- */
 
 typedef struct { /* where a row keeps its links */
     uint32_t *next, *prev, *lru_next;
@@ -111,7 +115,7 @@ static uint32_t state_table_add(fraud_state *s, fraud_table *t, links_fn fn, uin
     return i;
 }
 
-/* ---- windows -------------------------------------------------------------------------------------------------- */
+/* ---- windows --------------------------------------------------------------------------------- */
 
 static void window_end(fraud_window *w, const fraud_edge *edge, int sign, bool first_of_pair)
 {
@@ -162,12 +166,13 @@ int64_t fraud_state_advance(fraud_state *s, int64_t ts)
             s->tail[k]++;
         }
     }
-    while (s->seq_first < s->seq_next && fraud_state_edge(s, s->seq_first)->ts <= s->now - FRAUD_RETENTION_MS)
+    while (s->seq_first < s->seq_next &&
+           fraud_state_edge(s, s->seq_first)->ts <= s->now - FRAUD_RETENTION_MS)
         state_drop_oldest(s);
     return s->now;
 }
 
-/* ---- entities and pairs ---------------------------------------------------------------------------------------- */
+/* ---- entities and pairs ---------------------------------------------------------------------- */
 
 static uint64_t name_key(const char *name) { return r1_hash64(name, strlen(name), 0x66726175); }
 
@@ -175,7 +180,8 @@ uint32_t fraud_state_find(const fraud_state *s, const char *name)
 {
     uint64_t key = name_key(name);
     uint32_t i = s->entities.bucket[key & (s->entities.n_bucket - 1)];
-    while (i != FRAUD_NONE && (s->entity[i].key != key || strcmp(s->entity[i].name, name))) i = s->entity[i].next;
+    while (i != FRAUD_NONE && (s->entity[i].key != key || strcmp(s->entity[i].name, name)))
+        i = s->entity[i].next;
     return i;
 }
 
@@ -255,7 +261,8 @@ static uint32_t pair_get(fraud_state *s, uint32_t from, uint32_t to)
     uint32_t i = fraud_state_pair(s, from, to);
     if (i != FRAUD_NONE) {
         fraud_pair *pair = &s->pair[i];
-        if (!pair->live && (pair->first_ts < s->entity[from].first_ts || pair->first_ts < s->entity[to].first_ts)) {
+        if (!pair->live && (pair->first_ts < s->entity[from].first_ts ||
+                            pair->first_ts < s->entity[to].first_ts)) {
             pair->total = 0;
             pair->first_ts = pair->last_ts = s->now;
         }
@@ -276,9 +283,10 @@ static uint32_t pair_get(fraud_state *s, uint32_t from, uint32_t to)
     return i;
 }
 
-/* ---- edges -------------------------------------------------------------------------------------------------------- */
+/* ---- edges ----------------------------------------------------------------------------------- */
 
-/* Length of the longest chain of payments that ends in a payment by `from`: each link at most 7 days after the one before. */
+/* Length of the longest chain of payments that ends in a payment by `from`: each link at most 7
+ * days after the one before. */
 static uint8_t chain_depth(const fraud_state *s, uint32_t from)
 {
     uint8_t depth = 0;
@@ -292,7 +300,10 @@ static uint8_t chain_depth(const fraud_state *s, uint32_t from)
     return depth < 250 ? (uint8_t)(depth + 1) : depth;
 }
 
-static uint64_t word_hash(const char *word) { return *word ? r1_hash64(word, strlen(word), 1) | 1 : 0; }
+static uint64_t word_hash(const char *word)
+{
+    return *word ? r1_hash64(word, strlen(word), 1) | 1 : 0;
+}
 
 static void entity_seen(fraud_state *s, uint32_t i, int direction, uint64_t seq)
 {
@@ -354,19 +365,21 @@ uint64_t fraud_state_insert(fraud_state *s, const fraud_payment *p, uint32_t fro
     return seq;
 }
 
-/* ---- labels -------------------------------------------------------------------------------------------------------- */
+/* ---- labels ---------------------------------------------------------------------------------- */
 
 static uint32_t count_since(const fraud_state *s, const fraud_entity *e, int direction, int64_t ts)
 {
     uint32_t n = 0;
-    for (uint64_t seq = e->head[direction]; fraud_state_has(s, seq); seq = fraud_state_edge(s, seq)->prev[direction]) {
+    for (uint64_t seq = e->head[direction]; fraud_state_has(s, seq);
+         seq = fraud_state_edge(s, seq)->prev[direction]) {
         if (fraud_state_edge(s, seq)->ts < ts) break;
         n++;
     }
     return n;
 }
 
-static void label_end(fraud_state *s, uint32_t i, int direction, const fraud_edge *edge, uint64_t seq, int sign)
+static void label_end(fraud_state *s, uint32_t i, int direction, const fraud_edge *edge,
+                      uint64_t seq, int sign)
 {
     fraud_entity *e = &s->entity[i];
     fraud_known *known = &e->known[direction];
@@ -397,13 +410,14 @@ r1_status fraud_state_label(fraud_state *s, const char *tx_id, bool is_fraud, r1
         }
         seq = name->tx_prev;
     }
-    R1_FAIL(err, R1_E_NOT_FOUND, "label for tx_id \"%s\": no such payment in the last %d days", tx_id,
-            (int)(FRAUD_RETENTION_MS / FRAUD_DAY_MS));
+    R1_FAIL(err, R1_E_NOT_FOUND, "label for tx_id \"%s\": no such payment in the last %d days",
+            tx_id, (int)(FRAUD_RETENTION_MS / FRAUD_DAY_MS));
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------------------ */
+/* ---- life ------------------------------------------------------------------------------------ */
 
-static r1_status state_reserve(fraud_state *s, uint32_t edges_max, uint32_t entities_max, uint32_t pairs_max, r1_err *err)
+static r1_status state_reserve(fraud_state *s, uint32_t edges_max, uint32_t entities_max,
+                               uint32_t pairs_max, r1_err *err)
 {
     s->edge_cap = edges_max;
     s->tx_mask = 1;
@@ -414,21 +428,24 @@ static r1_status state_reserve(fraud_state *s, uint32_t edges_max, uint32_t enti
     s->entity = r1_calloc_aligned(entities_max, sizeof *s->entity);
     s->pair = r1_calloc_aligned(pairs_max, sizeof *s->pair);
     if (!s->tx_bucket || !s->edge || !s->edge_name || !s->entity || !s->pair)
-        R1_FAIL(err, R1_E_NOMEM, "no memory for %u edges, %u entities, %u pairs", edges_max, entities_max, pairs_max);
+        R1_FAIL(err, R1_E_NOMEM, "no memory for %u edges, %u entities, %u pairs", edges_max,
+                entities_max, pairs_max);
     memset(s->tx_bucket, 0xff, s->tx_mask * sizeof *s->tx_bucket);
     s->tx_mask--;
     R1_TRY(state_table_new(&s->entities, entities_max, err));
     return state_table_new(&s->pairs, pairs_max, err);
 }
 
-r1_status fraud_state_new(fraud_state **out, uint32_t edges_max, uint32_t entities_max, uint32_t pairs_max, r1_err *err)
+r1_status fraud_state_new(fraud_state **out, uint32_t edges_max, uint32_t entities_max,
+                          uint32_t pairs_max, r1_err *err)
 {
     *out = NULL;
-    if (edges_max < 2 || entities_max < 4 || pairs_max < 2 || edges_max > (1u << 28) || entities_max > (1u << 28) ||
-        pairs_max > (1u << 28))
+    if (edges_max < 2 || entities_max < 4 || pairs_max < 2 || edges_max > (1u << 28) ||
+        entities_max > (1u << 28) || pairs_max > (1u << 28))
         R1_FAIL(err, R1_E_INVAL,
-                "state capacity: expected edges and pairs 2..2^28 and entities 4..2^28, found %u, %u, %u", edges_max,
-                pairs_max, entities_max);
+                "state capacity: expected edges and pairs 2..2^28 and entities 4..2^28, found %u, "
+                "%u, %u",
+                edges_max, pairs_max, entities_max);
     fraud_state *s = calloc(1, sizeof *s);
     if (!s) R1_FAIL(err, R1_E_NOMEM, "no memory for the state");
     s->now = INT64_MIN / 2;
@@ -454,7 +471,8 @@ void fraud_state_free(fraud_state *s)
     free(s);
 }
 
-/* Rows are hashed in the order of their last use, which apply alone decides; links and padding stay out. */
+/* Rows are hashed in the order of their last use, which apply alone decides; links and padding
+ * stay out. */
 static uint64_t entity_hash(const fraud_entity *e, uint64_t h)
 {
     h = r1_hash64(e->name, strlen(e->name), h);
@@ -478,7 +496,8 @@ static uint64_t entity_hash(const fraud_entity *e, uint64_t h)
         }
     }
     for (int d = 0; d < 2; d++) {
-        int64_t x[] = {e->known[d].n, e->known[d].n_since_first, e->known[d].first_ts, e->known[d].last_ts};
+        int64_t x[] = {e->known[d].n, e->known[d].n_since_first, e->known[d].first_ts,
+                       e->known[d].last_ts};
         h = r1_hash64(x, sizeof x, h);
     }
     return h;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* state.h - the transaction graph of the recent past: a ring buffer of edges, the entities and pairs they join, exact sliding
- * windows over them, and labels that became known.
+/* state.h - the transaction graph of the recent past: a ring buffer of edges, the entities and
+ * pairs they join, exact sliding windows over them, and labels that became known.
  *
- * Edges lie in a ring in order of their (clamped) time; each entity's edges are chained newest first through the ring by
- * sequence number, so that an edge that leaves needs no unlinking: a walker stops at the first number that is gone.
- * Window counters are exact: an edge is added to every window when it comes and taken out of window k by one global tail
- * per window when it is older than FRAUD_WINDOW_MS[k]: a window holds edges with now - width < ts <= now. All sums are
- * integers (amounts in hundredths, logarithms in 1/1024), so no rounding error ever accumulates and order does not matter.
+ * Edges lie in a ring in order of their (clamped) time; each entity's edges are chained newest
+ * first through the ring by sequence number, so that an edge that leaves needs no unlinking: a
+ * walker stops at the first number that is gone. Window counters are exact: an edge is added to
+ * every window when it comes and taken out of window k by one global tail per window when it is
+ * older than FRAUD_WINDOW_MS[k]: a window holds edges with now - width < ts <= now. All sums are
+ * integers (amounts in hundredths, logarithms in 1/1024), so no rounding error ever accumulates
+ * and order does not matter.
  *
  * Owns:    every array, reserved by fraud_state_new; nothing allocates afterwards.
  * Threads: one at a time. Units: ms, hundredths of the currency's main unit. */
@@ -95,8 +97,8 @@ typedef struct fraud_state {
     int64_t now;
 } fraud_state;
 
-r1_status fraud_state_new(fraud_state **out, uint32_t edges_max, uint32_t entities_max, uint32_t pairs_max,
-                          r1_err *err);
+r1_status fraud_state_new(fraud_state **out, uint32_t edges_max, uint32_t entities_max,
+                          uint32_t pairs_max, r1_err *err);
 void fraud_state_free(fraud_state *s);
 
 /* Moves the clock (never back) and expires; returns the clamped time. */

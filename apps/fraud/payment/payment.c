@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* payment.c - JSON to fraud_payment and back. The parser is jansson; before it runs, the message is bounded in size and
- * depth, and after it every field is checked against one table. */
+/* payment.c - JSON to fraud_payment and back. The parser is jansson; before it runs, the message
+ * is bounded in size and depth, and after it every field is checked against one table. */
 #include "payment/payment.h"
 
 #include <jansson.h>
@@ -12,17 +12,25 @@
 static const char *const kind_names[FRAUD_N_KIND] = {"transfer", "card", "cash"};
 static const char *const role_names[FRAUD_N_ROLE] = {"account", "card", "merchant", "external"};
 
-const char *fraud_kind_name(unsigned kind) { return kind < FRAUD_N_KIND ? kind_names[kind] : "unknown"; }
-const char *fraud_role_name(unsigned role) { return role < FRAUD_N_ROLE ? role_names[role] : "unknown"; }
+const char *fraud_kind_name(unsigned kind)
+{
+    return kind < FRAUD_N_KIND ? kind_names[kind] : "unknown";
+}
+const char *fraud_role_name(unsigned role)
+{
+    return role < FRAUD_N_ROLE ? role_names[role] : "unknown";
+}
 
 bool fraud_payment_inner(const fraud_payment *p)
 {
-    return p->from_role == FRAUD_ROLE_ACCOUNT && p->to_role == FRAUD_ROLE_ACCOUNT && p->kind == FRAUD_KIND_TRANSFER;
+    return p->from_role == FRAUD_ROLE_ACCOUNT && p->to_role == FRAUD_ROLE_ACCOUNT &&
+           p->kind == FRAUD_KIND_TRANSFER;
 }
 
 /* ---- reading a message ---- */
 
-/* Nesting of brackets outside of strings; jansson's own limit is 2,048, far beyond what a payment needs. */
+/* Nesting of brackets outside of strings; jansson's own limit is 2,048, far beyond what a
+ * payment needs. */
 static int depth_of(const char *s, size_t len)
 {
     int depth = 0, deepest = 0;
@@ -47,14 +55,17 @@ static int depth_of(const char *s, size_t len)
 static r1_status payment_parse(const char *json, size_t len, json_t **out, r1_err *err)
 {
     if (len > FRAUD_PAYMENT_BYTES_MAX)
-        R1_FAIL(err, R1_E_FORMAT, "message: expected at most %d bytes, found %zu", FRAUD_PAYMENT_BYTES_MAX, len);
+        R1_FAIL(err, R1_E_FORMAT, "message: expected at most %d bytes, found %zu",
+                FRAUD_PAYMENT_BYTES_MAX, len);
     int depth = depth_of(json, len);
     if (depth > FRAUD_PAYMENT_DEPTH_MAX)
-        R1_FAIL(err, R1_E_FORMAT, "message: expected nesting of at most %d, found %d", FRAUD_PAYMENT_DEPTH_MAX, depth);
+        R1_FAIL(err, R1_E_FORMAT, "message: expected nesting of at most %d, found %d",
+                FRAUD_PAYMENT_DEPTH_MAX, depth);
     json_error_t why;
     json_t *o = json_loadb(json, len, JSON_REJECT_DUPLICATES, &why);
     if (!o)
-        R1_FAIL(err, R1_E_FORMAT, "message: expected one JSON object, found an error at byte %d: %s", why.position,
+        R1_FAIL(err, R1_E_FORMAT,
+                "message: expected one JSON object, found an error at byte %d: %s", why.position,
                 why.text);
     if (!json_is_object(o)) {
         json_decref(o);
@@ -85,16 +96,20 @@ static r1_status read_text(reader *r, const char *name, bool required, char *out
         if (required) R1_FAIL(r->err, R1_E_FORMAT, "%s: expected a string, found nothing", name);
         return R1_OK;
     }
-    if (!json_is_string(v)) R1_FAIL(r->err, R1_E_FORMAT, "%s: expected a string, found %s", name, type_name(v));
+    if (!json_is_string(v))
+        R1_FAIL(r->err, R1_E_FORMAT, "%s: expected a string, found %s", name, type_name(v));
     size_t len = json_string_length(v);
-    if (required && !len) R1_FAIL(r->err, R1_E_FORMAT, "%s: expected a string, found an empty one", name);
-    if (len >= size) R1_FAIL(r->err, R1_E_FORMAT, "%s: expected at most %zu bytes, found %zu", name, size - 1, len);
+    if (required && !len)
+        R1_FAIL(r->err, R1_E_FORMAT, "%s: expected a string, found an empty one", name);
+    if (len >= size)
+        R1_FAIL(r->err, R1_E_FORMAT, "%s: expected at most %zu bytes, found %zu", name, size - 1,
+                len);
     memcpy(out, json_string_value(v), len + 1);
     return R1_OK;
 }
 
-static r1_status read_int(reader *r, const char *name, bool required, int64_t min, int64_t max, int64_t *out,
-                          bool *found)
+static r1_status read_int(reader *r, const char *name, bool required, int64_t min, int64_t max,
+                          int64_t *out, bool *found)
 {
     json_t *v = json_object_get(r->o, name);
     *found = v && !json_is_null(v);
@@ -102,11 +117,12 @@ static r1_status read_int(reader *r, const char *name, bool required, int64_t mi
         if (required) R1_FAIL(r->err, R1_E_FORMAT, "%s: expected an integer, found nothing", name);
         return R1_OK;
     }
-    if (!json_is_integer(v)) R1_FAIL(r->err, R1_E_FORMAT, "%s: expected an integer, found %s", name, type_name(v));
+    if (!json_is_integer(v))
+        R1_FAIL(r->err, R1_E_FORMAT, "%s: expected an integer, found %s", name, type_name(v));
     int64_t x = json_integer_value(v);
     if (x < min || x > max)
-        R1_FAIL(r->err, R1_E_FORMAT, "%s: expected %lld..%lld, found %lld", name, (long long)min, (long long)max,
-                (long long)x);
+        R1_FAIL(r->err, R1_E_FORMAT, "%s: expected %lld..%lld, found %lld", name, (long long)min,
+                (long long)max, (long long)x);
     *out = x;
     return R1_OK;
 }
@@ -116,22 +132,25 @@ static r1_status read_degrees(reader *r, const char *name, double limit, float *
     json_t *v = json_object_get(r->o, name);
     *found = v && !json_is_null(v);
     if (!*found) return R1_OK;
-    if (!json_is_number(v)) R1_FAIL(r->err, R1_E_FORMAT, "%s: expected a number, found %s", name, type_name(v));
+    if (!json_is_number(v))
+        R1_FAIL(r->err, R1_E_FORMAT, "%s: expected a number, found %s", name, type_name(v));
     double x = json_number_value(v);
-    if (!(fabs(x) <= limit)) R1_FAIL(r->err, R1_E_FORMAT, "%s: expected %g..%g, found %g", name, -limit, limit, x);
+    if (!(fabs(x) <= limit))
+        R1_FAIL(r->err, R1_E_FORMAT, "%s: expected %g..%g, found %g", name, -limit, limit, x);
     *out = (float)x;
     return R1_OK;
 }
 
-static r1_status read_name(reader *r, const char *name, const char *const *names, int n, int fallback, uint8_t *out)
+static r1_status read_name(reader *r, const char *name, const char *const *names, int n,
+                           int fallback, uint8_t *out)
 {
     char text[FRAUD_WORD_BYTES] = "";
     R1_TRY(read_text(r, name, fallback < 0, text, sizeof text));
     if (!*text) return *out = (uint8_t)fallback, R1_OK;
     for (int i = 0; i < n; i++)
         if (!strcmp(names[i], text)) return *out = (uint8_t)i, R1_OK;
-    R1_FAIL(r->err, R1_E_FORMAT, "%s: expected one of %s, %s, %s%s%s, found \"%s\"", name, names[0], names[1], names[2],
-            n > 3 ? ", " : "", n > 3 ? names[3] : "", text);
+    R1_FAIL(r->err, R1_E_FORMAT, "%s: expected one of %s, %s, %s%s%s, found \"%s\"", name, names[0],
+            names[1], names[2], n > 3 ? ", " : "", n > 3 ? names[3] : "", text);
 }
 
 /* ---- a payment ---- */
@@ -149,10 +168,11 @@ static r1_status read_ends(reader *r, fraud_payment *p)
 static r1_status read_balances(reader *r, fraud_payment *p)
 {
     bool found;
-    R1_TRY(
-        read_int(r, "from_balance_minor", false, -FRAUD_AMOUNT_MAX, FRAUD_AMOUNT_MAX, &p->from_balance_minor, &found));
+    R1_TRY(read_int(r, "from_balance_minor", false, -FRAUD_AMOUNT_MAX, FRAUD_AMOUNT_MAX,
+                    &p->from_balance_minor, &found));
     if (found) p->has |= FRAUD_HAS_FROM_BALANCE;
-    R1_TRY(read_int(r, "to_balance_minor", false, -FRAUD_AMOUNT_MAX, FRAUD_AMOUNT_MAX, &p->to_balance_minor, &found));
+    R1_TRY(read_int(r, "to_balance_minor", false, -FRAUD_AMOUNT_MAX, FRAUD_AMOUNT_MAX,
+                    &p->to_balance_minor, &found));
     if (found) p->has |= FRAUD_HAS_TO_BALANCE;
     return R1_OK;
 }
@@ -163,7 +183,8 @@ static r1_status read_position(reader *r, fraud_payment *p)
     R1_TRY(read_degrees(r, "lat", 90, &p->lat, &lat));
     R1_TRY(read_degrees(r, "lon", 180, &p->lon, &lon));
     if (lat != lon)
-        R1_FAIL(r->err, R1_E_FORMAT, "%s: expected both lat and lon or neither, found one", lat ? "lon" : "lat");
+        R1_FAIL(r->err, R1_E_FORMAT, "%s: expected both lat and lon or neither, found one",
+                lat ? "lon" : "lat");
     if (lat) p->has |= FRAUD_HAS_POSITION;
     return R1_OK;
 }
@@ -249,27 +270,35 @@ static r1_status check_texts(const fraud_payment *p, r1_err *err)
     return R1_OK;
 }
 
-static bool is_country(const char *c) { return c[0] >= 'A' && c[0] <= 'Z' && c[1] >= 'A' && c[1] <= 'Z' && !c[2]; }
+static bool is_country(const char *c)
+{
+    return c[0] >= 'A' && c[0] <= 'Z' && c[1] >= 'A' && c[1] <= 'Z' && !c[2];
+}
 
 r1_status fraud_payment_check(const fraud_payment *p, r1_err *err)
 {
     R1_TRY(check_texts(p, err));
     if (p->ts < FRAUD_TS_MIN || p->ts > FRAUD_TS_MAX)
-        R1_FAIL(err, R1_E_FORMAT, "ts: expected ms since 1970 before 2100, found %lld", (long long)p->ts);
+        R1_FAIL(err, R1_E_FORMAT, "ts: expected ms since 1970 before 2100, found %lld",
+                (long long)p->ts);
     if (p->amount_minor < 1 || p->amount_minor > FRAUD_AMOUNT_MAX)
-        R1_FAIL(err, R1_E_FORMAT, "amount_minor: expected 1..%lld, found %lld", (long long)FRAUD_AMOUNT_MAX,
-                (long long)p->amount_minor);
+        R1_FAIL(err, R1_E_FORMAT, "amount_minor: expected 1..%lld, found %lld",
+                (long long)FRAUD_AMOUNT_MAX, (long long)p->amount_minor);
     int digits = fraud_currency_digits(p->currency);
-    if (digits < 0) R1_FAIL(err, R1_E_FORMAT, "currency: expected an ISO 4217 code, found \"%s\"", p->currency);
+    if (digits < 0)
+        R1_FAIL(err, R1_E_FORMAT, "currency: expected an ISO 4217 code, found \"%s\"", p->currency);
     if (digits != p->minor_digits)
-        R1_FAIL(err, R1_E_FORMAT, "minor_digits: expected %d for %s, found %d", digits, p->currency, p->minor_digits);
+        R1_FAIL(err, R1_E_FORMAT, "minor_digits: expected %d for %s, found %d", digits, p->currency,
+                p->minor_digits);
     if (*p->country && !is_country(p->country))
-        R1_FAIL(err, R1_E_FORMAT, "country: expected two capital letters (ISO 3166-1), found \"%s\"", p->country);
+        R1_FAIL(err, R1_E_FORMAT,
+                "country: expected two capital letters (ISO 3166-1), found \"%s\"", p->country);
     if (p->kind >= FRAUD_N_KIND || p->from_role >= FRAUD_N_ROLE || p->to_role >= FRAUD_N_ROLE)
-        R1_FAIL(err, R1_E_FORMAT, "kind or role: expected a known value, found %u, %u, %u", p->kind, p->from_role,
-                p->to_role);
+        R1_FAIL(err, R1_E_FORMAT, "kind or role: expected a known value, found %u, %u, %u", p->kind,
+                p->from_role, p->to_role);
     if (p->has & FRAUD_HAS_POSITION && !(fabsf(p->lat) <= 90 && fabsf(p->lon) <= 180))
-        R1_FAIL(err, R1_E_FORMAT, "lat, lon: expected degrees, found %g, %g", (double)p->lat, (double)p->lon);
+        R1_FAIL(err, R1_E_FORMAT, "lat, lon: expected degrees, found %g, %g", (double)p->lat,
+                (double)p->lon);
     if (!strcmp(p->from, p->to) && p->from_role == p->to_role)
         R1_FAIL(err, R1_E_FORMAT, "to: expected another end than from, found the same");
     return R1_OK;
@@ -301,7 +330,8 @@ static json_t *to_json(const fraud_payment *p)
     payment_put_text(o, "text", p->text);
     if (p->has & FRAUD_HAS_FROM_BALANCE)
         json_object_set_new(o, "from_balance_minor", json_integer(p->from_balance_minor));
-    if (p->has & FRAUD_HAS_TO_BALANCE) json_object_set_new(o, "to_balance_minor", json_integer(p->to_balance_minor));
+    if (p->has & FRAUD_HAS_TO_BALANCE)
+        json_object_set_new(o, "to_balance_minor", json_integer(p->to_balance_minor));
     if (p->has & FRAUD_HAS_POSITION) {
         json_object_set_new(o, "lat", json_real((double)p->lat));
         json_object_set_new(o, "lon", json_real((double)p->lon));
@@ -309,11 +339,14 @@ static json_t *to_json(const fraud_payment *p)
     return o;
 }
 
-r1_status fraud_payment_encode(const fraud_payment *p, char *json, size_t cap, size_t *len, r1_err *err)
+r1_status fraud_payment_encode(const fraud_payment *p, char *json, size_t cap, size_t *len,
+                               r1_err *err)
 {
     R1_TRY(fraud_payment_check(p, err));
     json_t *o = to_json(p);
-    *len = json_dumpb(o, json, cap - 1, JSON_COMPACT | JSON_REAL_PRECISION(9)); /* 9 digits carry every float exactly */
+    *len =
+        json_dumpb(o, json, cap - 1,
+                   JSON_COMPACT | JSON_REAL_PRECISION(9)); /* 9 digits carry every float exactly */
     json_decref(o);
     if (!*len || *len > cap - 1)
         R1_FAIL(err, R1_E_NOMEM, "a payment needs %zu bytes of JSON, %zu are there", *len, cap);
@@ -330,7 +363,8 @@ static r1_status read_label(reader *r, fraud_label *l)
     R1_TRY(read_int(r, "ts", true, FRAUD_TS_MIN, FRAUD_TS_MAX, &l->ts, &found));
     json_t *v = json_object_get(r->o, "is_fraud");
     if (!json_is_boolean(v))
-        R1_FAIL(r->err, R1_E_FORMAT, "is_fraud: expected true or false, found %s", v ? type_name(v) : "nothing");
+        R1_FAIL(r->err, R1_E_FORMAT, "is_fraud: expected true or false, found %s",
+                v ? type_name(v) : "nothing");
     l->is_fraud = json_is_true(v);
     return R1_OK;
 }

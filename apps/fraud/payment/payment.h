@@ -3,7 +3,8 @@
  *
  * Owns:    nothing; a fraud_payment is plain data of fixed size and may be copied with `=`.
  * Units:   time in milliseconds since 1970 (UTC), money in minor units of its currency (cents).
- * Threads: all functions are pure; fraud_payment_decode allocates inside jansson only and frees before it returns.
+ * Threads: all functions are pure; fraud_payment_decode allocates inside jansson only and frees
+ * before it returns.
  * Errors:  R1_E_FORMAT with field, expected and found; the payment is then all zero bytes.
  * The message format is schemas/messages/payment.schema.json. */
 #ifndef FRAUD_PAYMENT_H
@@ -14,7 +15,7 @@
 enum {
     FRAUD_PAYMENT_BYTES_MAX = 16384, /* of one encoded message */
     FRAUD_PAYMENT_DEPTH_MAX = 8,     /* of nesting, unknown fields included */
-    FRAUD_TX_ID_BYTES = 64,          /* each size includes the NUL; a longer value is an error, never cut */
+    FRAUD_TX_ID_BYTES = 64, /* each size includes the NUL; a longer value is an error, never cut */
     FRAUD_ACCOUNT_BYTES = 64,
     FRAUD_TEXT_BYTES = 281, /* remittance text: 280 bytes of UTF-8 (ISO 20022 has 140 characters) */
     FRAUD_WORD_BYTES = 32
@@ -25,12 +26,14 @@ enum {
 
 typedef enum { FRAUD_KIND_TRANSFER = 0, FRAUD_KIND_CARD, FRAUD_KIND_CASH, FRAUD_N_KIND } fraud_kind;
 
-/* What stands at an end. Only ACCOUNT to ACCOUNT is an "inner" transfer, on which rates are quoted. */
+/* What stands at an end. Only ACCOUNT to ACCOUNT is an "inner" transfer, on which rates are
+ * quoted. */
 typedef enum {
     FRAUD_ROLE_ACCOUNT = 0,
     FRAUD_ROLE_CARD,     /* a card (default of `from` for kind card) */
     FRAUD_ROLE_MERCHANT, /* a shop or terminal (default of `to` for kind card) */
-    FRAUD_ROLE_EXTERNAL, /* salary payer, cash desk, another bank's pool: an end that is not one customer */
+    /* salary payer, cash desk, another bank's pool: an end that is not one customer */
+    FRAUD_ROLE_EXTERNAL,
     FRAUD_N_ROLE
 } fraud_role;
 
@@ -61,12 +64,14 @@ typedef struct fraud_payment {
     char text[FRAUD_TEXT_BYTES];      /* empty: missing */
 } fraud_payment;
 
-/* Decodes one JSON object. Unknown fields are tolerated (within depth and size), duplicate keys are refused. */
+/* Decodes one JSON object. Unknown fields are tolerated (within depth and size), duplicate keys
+ * are refused. */
 r1_status fraud_payment_decode(const char *json, size_t len, fraud_payment *p, r1_err *err);
 
-/* Writes p as one JSON object without a newline, NUL-terminated; *len is without the NUL. cap of FRAUD_PAYMENT_BYTES_MAX
- * always suffices. decode(encode(p)) equals p. */
-r1_status fraud_payment_encode(const fraud_payment *p, char *json, size_t cap, size_t *len, r1_err *err);
+/* Writes p as one JSON object without a newline, NUL-terminated; *len is without the NUL. cap of
+ * FRAUD_PAYMENT_BYTES_MAX always suffices. decode(encode(p)) equals p. */
+r1_status fraud_payment_encode(const fraud_payment *p, char *json, size_t cap, size_t *len,
+                               r1_err *err);
 
 /* The checks of decode on a payment made by a program: ranges, currency, UTF-8, ids present. */
 r1_status fraud_payment_check(const fraud_payment *p, r1_err *err);
@@ -78,7 +83,8 @@ bool fraud_payment_inner(const fraud_payment *p); /* account to account */
 const char *fraud_kind_name(unsigned kind);
 const char *fraud_role_name(unsigned role);
 
-/* A label as it comes from outside: {"tx_id", "is_fraud", "ts"} (ts: when it became known), schemas/messages/label.schema.json. */
+/* A label as it comes from outside: {"tx_id", "is_fraud", "ts"} (ts: when it became known),
+ * schemas/messages/label.schema.json. */
 typedef struct fraud_label {
     char tx_id[FRAUD_TX_ID_BYTES];
     int64_t ts;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* produce.c - sends the lines of a file to a topic in an open loop: line i is due at start + i / rate, whether or not the
- * earlier ones have been taken, and its header sent_us is that intended time. Late sends are counted, never forgiven. */
+/* produce.c - sends the lines of a file to a topic in an open loop: line i is due at start + i /
+ * rate, whether or not the earlier ones have been taken, and its header sent_us is that intended
+ * time. Late sends are counted, never forgiven. */
 #include "payment/payment.h"
 #include "serve/settings.h"
 #include "stream/stream.h"
@@ -54,7 +55,8 @@ const r1_option fraud_produce_rows[] = {
      .min = 0,
      .max = 1000,
      .unit = "ms",
-     .help = "how long the client gathers a set of messages; every set costs the broker and each fetch of it"},
+     .help = "how long the client gathers a set of messages; every set costs the broker and each "
+             "fetch of it"},
     {.name = "create",
      .type = R1_OPT_INT,
      .def = "0",
@@ -70,7 +72,8 @@ enum { FILE_BYTES_MAX = 1 << 30 };
 
 typedef struct {
     const char *text;
-    size_t len, key_at, key_len; /* the key is the value of "from", found in the text; key_len 0: none */
+    size_t len, key_at,
+        key_len; /* the key is the value of "from", found in the text; key_len 0: none */
 } line;
 
 /* The message key is the paying account. Lines that are not payments go out without one. */
@@ -88,7 +91,8 @@ static void produce_find_key(line *l)
     }
 }
 
-static r1_status produce_split(char *data, size_t len, size_t skip, size_t limit, line **out, size_t *n, r1_err *err)
+static r1_status produce_split(char *data, size_t len, size_t skip, size_t limit, line **out,
+                               size_t *n, r1_err *err)
 {
     size_t cap = 0, seen = 0;
     *out = NULL;
@@ -112,8 +116,9 @@ static r1_status produce_split(char *data, size_t len, size_t skip, size_t limit
 
 enum { TICK_US = 1000 };
 
-/* An open loop sends when a payment is due, whatever became of the earlier ones. It wakes once a tick and sends what has come due
- * by then: a wake for each payment costs more processor time than sending it, and delays it hardly less. */
+/* An open loop sends when a payment is due, whatever became of the earlier ones. It wakes once a
+ * tick and sends what has come due by then: a wake for each payment costs more processor time
+ * than sending it, and delays it hardly less. */
 static void wait_for_us(int64_t due)
 {
     int64_t now = r1_time_us();
@@ -129,7 +134,8 @@ typedef struct {
     double seconds;
 } counts;
 
-static r1_status produce_send_all(r1_producer *p, const r1_options *o, const line *l, size_t n, counts *c, r1_err *err)
+static r1_status produce_send_all(r1_producer *p, const r1_options *o, const line *l, size_t n,
+                                  counts *c, r1_err *err)
 {
     double rate = r1_options_float(o, "rate");
     const char *topic = r1_options_str(o, "topic");
@@ -143,7 +149,8 @@ static r1_status produce_send_all(r1_producer *p, const r1_options *o, const lin
         int64_t behind = r1_time_us() - due;
         if (behind > 2 * TICK_US) c->late++;
         if (behind > c->worst_late_us) c->worst_late_us = behind;
-        R1_TRY(r1_producer_send(p, topic, l[i].text + l[i].key_at, l[i].key_len, l[i].text, l[i].len, due, 30000, err));
+        R1_TRY(r1_producer_send(p, topic, l[i].text + l[i].key_at, l[i].key_len, l[i].text,
+                                l[i].len, due, 30000, err));
         c->sent++;
         r1_progress_update(&progress, c->sent, NULL);
     }
@@ -157,15 +164,17 @@ static r1_status produce_send_all(r1_producer *p, const r1_options *o, const lin
 
 static int produce_report(const counts *c, bool json)
 {
-    const char *form =
-        json ? "{\"sent\": %llu, \"delivered\": %llu, \"failed\": %llu, \"late_over_2ms\": %llu, \"worst_late_ms\": "
-               "%.3f, "
-               "\"seconds\": %.3f}\n"
-             : "sent %llu, delivered %llu, failed %llu, more than 2 ms late %llu (worst %.3f ms), %.3f s\n";
+    const char *form = json ? "{\"sent\": %llu, \"delivered\": %llu, \"failed\": %llu, "
+                              "\"late_over_2ms\": %llu, \"worst_late_ms\": "
+                              "%.3f, "
+                              "\"seconds\": %.3f}\n"
+                            : "sent %llu, delivered %llu, failed %llu, more than 2 ms late %llu "
+                              "(worst %.3f ms), %.3f s\n";
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral" /* one of two literals */
-    printf(form, (unsigned long long)c->sent, (unsigned long long)c->delivered, (unsigned long long)c->failed,
-           (unsigned long long)c->late, (double)c->worst_late_us / 1e3, c->seconds);
+    printf(form, (unsigned long long)c->sent, (unsigned long long)c->delivered,
+           (unsigned long long)c->failed, (unsigned long long)c->late,
+           (double)c->worst_late_us / 1e3, c->seconds);
 #pragma GCC diagnostic pop
     return c->failed || c->delivered != c->sent ? R1_EXIT_PARTIAL : R1_EXIT_OK;
 }
@@ -188,10 +197,11 @@ int fraud_command_produce(r1_cli_call *call)
     r1_producer *p = NULL;
     r1_status st = r1_file_read(r1_options_str(o, "in"), FILE_BYTES_MAX, &data, &len, &call->err);
     if (st == R1_OK)
-        st = produce_split(data, len, (size_t)r1_options_int(o, "skip"), (size_t)r1_options_int(o, "limit"), &lines, &n,
-                   &call->err);
+        st = produce_split(data, len, (size_t)r1_options_int(o, "skip"),
+                           (size_t)r1_options_int(o, "limit"), &lines, &n, &call->err);
     if (st == R1_OK && r1_options_int(o, "create"))
-        st = r1_topic_create(&opts, r1_options_str(o, "topic"), (int)r1_options_int(o, "create"), 15000, &call->err);
+        st = r1_topic_create(&opts, r1_options_str(o, "topic"), (int)r1_options_int(o, "create"),
+                             15000, &call->err);
     if (st == R1_OK) st = r1_producer_new(&p, &opts, &call->err);
     if (st == R1_OK) st = produce_send_all(p, o, lines, n, &c, &call->err);
     r1_producer_free(p);

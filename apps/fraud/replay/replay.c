@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* replay.c - lines of payments, and of labels merged in by the time at which they became known; one line of scores each.
+/* replay.c - lines of payments, and of labels merged in by the time at which they became known;
+ * one line of scores each.
  *
- * The same files give the same bytes, whatever --batch is. A line that is no payment is counted, reported and passed over. */
+ * The same files give the same bytes, whatever --batch is. A line that is no payment is counted,
+ * reported and passed over. */
 #include "replay/replay.h"
 
 #include "score/engine.h"
@@ -17,7 +19,10 @@
 const r1_option fraud_replay_rows[] = {
     {.name = "in", .type = R1_OPT_PATH, .help = "payments, one JSON object a line"},
     {.name = "labels", .type = R1_OPT_PATH, .help = "labels, one JSON object a line, sorted by ts"},
-    {.name = "out", .type = R1_OPT_PATH, .def = "scores.jsonl", .help = "scores, one JSON object a line"},
+    {.name = "out",
+     .type = R1_OPT_PATH,
+     .def = "scores.jsonl",
+     .help = "scores, one JSON object a line"},
     {.name = "model", .type = R1_OPT_PATH, .def = "none", .help = "model file; none: the rules"},
     {.name = "batch",
      .type = R1_OPT_INT,
@@ -33,10 +38,13 @@ const r1_option fraud_replay_rows[] = {
      .help = FRAUD_PRECISION_HELP},
     {.name = "keys",
      .type = R1_OPT_PATH,
-     .help =
-         "folder for payments_base.f16 and payments_queries.f16 (every fiftieth): the keys of working memory, for r1 "
-         "bench memory"},
-    {.name = "no-graph", .type = R1_OPT_BOOL, .def = "false", .help = "graph, patterns and findings off"},
+     .help = "folder for payments_base.f16 and payments_queries.f16 (every fiftieth): the keys of "
+             "working memory, for r1 "
+             "bench memory"},
+    {.name = "no-graph",
+     .type = R1_OPT_BOOL,
+     .def = "false",
+     .help = "graph, patterns and findings off"},
     {.name = "no-memory", .type = R1_OPT_BOOL, .def = "false", .help = "working memory off"}};
 const size_t fraud_replay_n_row = R1_COUNT(fraud_replay_rows);
 
@@ -81,7 +89,8 @@ static void next_label(replay *r)
 static r1_status labels_until(replay *r, int64_t ts, r1_err *err)
 {
     for (; r->have_label && r->label.ts <= ts; next_label(r)) {
-        r1_status st = fraud_engine_label(r->engine, r->label.tx_id, r->label.is_fraud, r->label.ts, err);
+        r1_status st =
+            fraud_engine_label(r->engine, r->label.tx_id, r->label.is_fraud, r->label.ts, err);
         if (st == R1_E_NOT_FOUND)
             r->late_labels++;
         else if (st != R1_OK)
@@ -94,20 +103,24 @@ static json_t *score_json(const fraud_slot *slot, const fraud_result *x)
 {
     json_t *trace = json_array(), *reasons = json_array(), *findings = json_array();
     for (size_t i = 0; i < x->n_item; i++)
-        json_array_append_new(trace, json_pack("{s:s,s:f}", "item", x->item[i].name, "delta", x->item[i].delta));
+        json_array_append_new(
+            trace, json_pack("{s:s,s:f}", "item", x->item[i].name, "delta", x->item[i].delta));
     for (size_t i = 0; i < x->n_reason; i++)
         json_array_append_new(reasons,
-                              json_pack("{s:s,s:s,s:s,s:f}", "code", x->reason[i].code, "text", x->reason[i].text,
-                                        "item", x->reason[i].item, "contribution", x->reason[i].contribution));
+                              json_pack("{s:s,s:s,s:s,s:f}", "code", x->reason[i].code, "text",
+                                        x->reason[i].text, "item", x->reason[i].item,
+                                        "contribution", x->reason[i].contribution));
     for (size_t i = 0; i < x->n_finding; i++)
-        json_array_append_new(findings,
-                              json_pack("{s:s,s:i,s:i,s:I}", "pattern", fraud_pattern_name(x->finding[i].pattern),
-                                        "accounts", (int)x->finding[i].n_account, "edges", (int)x->finding[i].n_edge,
-                                        "amount_minor", (json_int_t)x->finding[i].amount_minor));
-    return json_pack("{s:s,s:I,s:f,s:f,s:f,s:b,s:o,s:o,s:o}", "tx_id", fraud_slot_payment(slot)->tx_id, "apply_seq",
-                     (json_int_t)fraud_slot_seq(slot), "probability", x->probability, "logit", x->logit, "prior_logit",
-                     x->prior_logit, "degraded", (int)x->degraded, "trace", trace, "reasons", reasons, "findings",
-                     findings);
+        json_array_append_new(findings, json_pack("{s:s,s:i,s:i,s:I}", "pattern",
+                                                  fraud_pattern_name(x->finding[i].pattern),
+                                                  "accounts", (int)x->finding[i].n_account, "edges",
+                                                  (int)x->finding[i].n_edge, "amount_minor",
+                                                  (json_int_t)x->finding[i].amount_minor));
+    return json_pack("{s:s,s:I,s:f,s:f,s:f,s:b,s:o,s:o,s:o}", "tx_id",
+                     fraud_slot_payment(slot)->tx_id, "apply_seq", (json_int_t)fraud_slot_seq(slot),
+                     "probability", x->probability, "logit", x->logit, "prior_logit",
+                     x->prior_logit, "degraded", (int)x->degraded, "trace", trace, "reasons",
+                     reasons, "findings", findings);
 }
 
 static r1_status replay_flush(replay *r, r1_err *err)
@@ -115,8 +128,10 @@ static r1_status replay_flush(replay *r, r1_err *err)
     r1_status st = fraud_engine_score(r->engine, r->slot, r->n_slot, r->result, err);
     for (size_t i = 0; i < r->n_slot; i++) {
         json_t *line = st == R1_OK ? score_json(r->slot[i], &r->result[i]) : NULL;
-        if (line && (json_dumpf(line, r->out, JSON_COMPACT | JSON_REAL_PRECISION(17)) || putc('\n', r->out) == EOF))
-            st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "writing scores: %s", strerror(errno));
+        if (line && (json_dumpf(line, r->out, JSON_COMPACT | JSON_REAL_PRECISION(17)) ||
+                     putc('\n', r->out) == EOF))
+            st =
+                r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "writing scores: %s", strerror(errno));
         json_decref(line);
         fraud_slot_release(r->engine, r->slot[i]);
     }
@@ -132,7 +147,8 @@ static r1_status replay_run(replay *r, r1_err *err)
     next_label(r);
     while (!r1_cli_stopped() && replay_read_line(r->in, line, &len)) {
         if (fraud_payment_decode(line, len, &p, err) != R1_OK) {
-            if (!r->bad++) fprintf(stderr, "line %llu: %s\n", (unsigned long long)(r->n + r->bad), err->msg);
+            if (!r->bad++)
+                fprintf(stderr, "line %llu: %s\n", (unsigned long long)(r->n + r->bad), err->msg);
             continue;
         }
         R1_TRY(labels_until(r, p.ts, err));
@@ -183,7 +199,8 @@ static r1_status close_file(FILE *f, const char *what, r1_status st, r1_err *err
     if (!f) return st;
     bool bad = ferror(f) != 0;
     bad |= fclose(f) != 0;
-    return bad && st == R1_OK ? r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "writing %s: %s", what, strerror(errno))
+    return bad && st == R1_OK ? r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "writing %s: %s", what,
+                                           strerror(errno))
                               : st;
 }
 
@@ -199,8 +216,10 @@ int fraud_command_replay(r1_cli_call *call)
     r1_status closed = r1_vectors_close(&r->keys, st == R1_OK ? &call->err : &late);
     if (st == R1_OK) st = closed;
     if (st == R1_OK)
-        printf("%llu payments scored, %llu lines refused, %llu labels without their payment, state %016llx\n",
-               (unsigned long long)r->n, (unsigned long long)r->bad, (unsigned long long)r->late_labels,
+        printf("%llu payments scored, %llu lines refused, %llu labels without their payment, state "
+               "%016llx\n",
+               (unsigned long long)r->n, (unsigned long long)r->bad,
+               (unsigned long long)r->late_labels,
                (unsigned long long)fraud_engine_digest(r->engine));
     if (r->in) fclose(r->in);
     if (r->labels) fclose(r->labels);

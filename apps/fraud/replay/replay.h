@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* replay.h - `r1-fraud replay`: a file of payments in order, through the engine that serves, to a file of scores. */
+/* replay.h - `r1-fraud replay`: a file of payments in order, through the engine that serves, to
+ * a file of scores. */
 #ifndef FRAUD_REPLAY_H
 #define FRAUD_REPLAY_H
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* engine.c - applies payments to the state, captures what scoring needs before each of them, and hands it to the model or the rules. */
+/* engine.c - applies payments to the state, captures what scoring needs before each of them, and
+ * hands it to the model or the rules. */
 #include "score/engine.h"
-#include "score/explain.h"
 #include "graph/findings.h"
+#include "score/explain.h"
 #include "score/rules.h"
 
 #include <stdio.h>
@@ -43,11 +44,12 @@ struct fraud_engine {
 static r1_status open_scorer(fraud_engine *e, const fraud_engine_opts *o, r1_err *err)
 {
     if (!o->model_path || o->r1_off) return R1_OK;
-    unsigned off = (o->graph_off ? FRAUD_CAPTURE_GRAPH : 0u) | (o->memory_off ? FRAUD_CAPTURE_MEMORY : 0u) |
+    unsigned off = (o->graph_off ? FRAUD_CAPTURE_GRAPH : 0u) |
+                   (o->memory_off ? FRAUD_CAPTURE_MEMORY : 0u) |
                    (o->text_off ? FRAUD_SAMPLE_TEXT : 0u);
     e->capture = FRAUD_CAPTURE_GRAPH & ~off;
-    return fraud_scorer_new(&e->scorer, o->model_path, off, o->precision, o->rings_max ? o->rings_max : RINGS_DEFAULT,
-                            err);
+    return fraud_scorer_new(&e->scorer, o->model_path, off, o->precision,
+                            o->rings_max ? o->rings_max : RINGS_DEFAULT, err);
 }
 
 r1_status fraud_engine_new(fraud_engine **out, const fraud_engine_opts *o, r1_err *err)
@@ -60,8 +62,9 @@ r1_status fraud_engine_new(fraud_engine **out, const fraud_engine_opts *o, r1_er
     e->graph_off = o->graph_off;
     e->last_seq = INT64_MIN;
     e->slots = calloc(e->n_slot, sizeof *e->slots);
-    r1_status st =
-        e->slots ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %u slots", e->n_slot);
+    r1_status st = e->slots ? R1_OK
+                            : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
+                                         "no memory for %u slots", e->n_slot);
     if (st == R1_OK)
         st = fraud_state_new(&e->state, o->edges_max ? o->edges_max : EDGES_DEFAULT,
                              o->entities_max ? o->entities_max : ENTITIES_DEFAULT,
@@ -90,7 +93,8 @@ void fraud_engine_free(fraud_engine *e)
 
 /* ---- capture ---- */
 
-static void engine_capture(const fraud_state *s, uint32_t from, uint32_t to, const fraud_payment *p, fraud_facts *f)
+static void engine_capture(const fraud_state *s, uint32_t from, uint32_t to, const fraud_payment *p,
+                           fraud_facts *f)
 {
     const fraud_entity *a = &s->entity[from], *b = &s->entity[to];
     memset(f, 0, sizeof *f);
@@ -109,8 +113,10 @@ static void engine_capture(const fraud_state *s, uint32_t from, uint32_t to, con
 
 /* ---- findings ---- */
 
-/* The cheap gate, then igraph. Both read the state only. n: what the new edge closes, where it has been counted already. */
-static bool engine_gate(const fraud_state *s, uint32_t from, uint32_t to, const fraud_payment *p, const fraud_patterns *n)
+/* The cheap gate, then igraph. Both read the state only. n: what the new edge closes, where it
+ * has been counted already. */
+static bool engine_gate(const fraud_state *s, uint32_t from, uint32_t to, const fraud_payment *p,
+                        const fraud_patterns *n)
 {
     fraud_patterns own;
     if (!fraud_payment_inner(p)) return false;
@@ -127,13 +133,14 @@ bool fraud_engine_watch(fraud_engine *e, fraud_key_sink sink, void *ctx)
 
 /* ---- apply ---- */
 
-r1_status fraud_engine_apply(fraud_engine *e, const fraud_payment *p, int64_t apply_seq, fraud_slot **out, r1_err *err)
+r1_status fraud_engine_apply(fraud_engine *e, const fraud_payment *p, int64_t apply_seq,
+                             fraud_slot **out, r1_err *err)
 {
     if (out) *out = NULL;
     R1_TRY(fraud_payment_check(p, err));
     if (apply_seq <= e->last_seq)
-        R1_FAIL(err, R1_E_INVAL, "apply_seq: expected more than %lld, found %lld", (long long)e->last_seq,
-                (long long)apply_seq);
+        R1_FAIL(err, R1_E_INVAL, "apply_seq: expected more than %lld, found %lld",
+                (long long)e->last_seq, (long long)apply_seq);
     if (out && !e->free_slot) R1_FAIL(err, R1_E_AGAIN, "all %u slots are in use", e->n_slot);
     e->last_seq = apply_seq;
     int64_t ts = fraud_state_advance(e->state, p->ts);
@@ -154,10 +161,13 @@ r1_status fraud_engine_apply(fraud_engine *e, const fraud_payment *p, int64_t ap
         if (recall) fraud_recall_look(recall, e->state, from, to, &slot->features);
     }
     bool counted = e->scorer && (e->capture & FRAUD_CAPTURE_GRAPH);
-    bool search = slot && !e->graph_off && engine_gate(e->state, from, to, p, counted ? &slot->features.pattern : NULL);
+    bool search = slot && !e->graph_off &&
+                  engine_gate(e->state, from, to, p, counted ? &slot->features.pattern : NULL);
     uint64_t seq = fraud_state_insert(e->state, p, from, to);
     if (recall) R1_TRY(fraud_recall_add(recall, e->state, seq, e->n_used > 0, err));
-    if (search) slot->n_finding = (uint8_t)fraud_findings_search(e->state, seq, slot->finding, FRAUD_FINDINGS_MAX);
+    if (search)
+        slot->n_finding =
+            (uint8_t)fraud_findings_search(e->state, seq, slot->finding, FRAUD_FINDINGS_MAX);
     if (out) *out = slot;
     return R1_OK;
 }
@@ -173,7 +183,8 @@ const fraud_payment *fraud_slot_payment(const fraud_slot *slot) { return &slot->
 int64_t fraud_slot_seq(const fraud_slot *slot) { return slot->seq; }
 int64_t fraud_slot_clamped_ms(const fraud_slot *slot) { return slot->clamped_ms; }
 
-r1_status fraud_engine_label(fraud_engine *e, const char *tx_id, bool is_fraud, int64_t ts, r1_err *err)
+r1_status fraud_engine_label(fraud_engine *e, const char *tx_id, bool is_fraud, int64_t ts,
+                             r1_err *err)
 {
     fraud_state_advance(e->state, ts);
     return fraud_state_label(e->state, tx_id, is_fraud, err);
@@ -181,12 +192,15 @@ r1_status fraud_engine_label(fraud_engine *e, const char *tx_id, bool is_fraud, 
 
 /* ---- scoring ---- */
 
-static r1_status score_by_model(fraud_engine *e, fraud_slot *const *slot, size_t n, fraud_result *result, r1_err *err)
+static r1_status score_by_model(fraud_engine *e, fraud_slot *const *slot, size_t n,
+                                fraud_result *result, r1_err *err)
 {
     if (n > FRAUD_SCORE_MAX)
-        R1_FAIL(err, R1_E_INVAL, "expected at most %d payments to score together, found %zu", FRAUD_SCORE_MAX, n);
+        R1_FAIL(err, R1_E_INVAL, "expected at most %d payments to score together, found %zu",
+                FRAUD_SCORE_MAX, n);
     for (size_t i = 0; i < n; i++)
-        e->scoring[i] = (fraud_scoring){.features = &slot[i]->features, .payment = &slot[i]->payment};
+        e->scoring[i] =
+            (fraud_scoring){.features = &slot[i]->features, .payment = &slot[i]->payment};
     R1_TRY(fraud_scorer_run(e->scorer, e->scoring, n, err));
     for (size_t i = 0; i < n; i++) {
         fraud_rules_score(&slot[i]->f, slot[i]->finding, slot[i]->n_finding, &result[i]);
@@ -200,7 +214,8 @@ void fraud_engine_score_by_rules(const fraud_slot *slot, fraud_result *result)
     fraud_rules_score(&slot->f, slot->finding, slot->n_finding, result);
 }
 
-r1_status fraud_engine_score(fraud_engine *e, fraud_slot *const *slot, size_t n, fraud_result *result, r1_err *err)
+r1_status fraud_engine_score(fraud_engine *e, fraud_slot *const *slot, size_t n,
+                             fraud_result *result, r1_err *err)
 {
     if (e->scorer) return score_by_model(e, slot, n, result, err);
     for (size_t i = 0; i < n; i++) fraud_engine_score_by_rules(slot[i], &result[i]);
@@ -213,14 +228,21 @@ const char *fraud_engine_model_name(const fraud_engine *e)
 {
     return e->scorer ? fraud_scorer_name(e->scorer) : "rules";
 }
-uint64_t fraud_engine_model_hash(const fraud_engine *e) { return e->scorer ? fraud_scorer_hash(e->scorer) : 0; }
-uint64_t fraud_engine_schema_hash(const fraud_engine *e) { return e->scorer ? fraud_scorer_schema(e->scorer) : 0; }
+uint64_t fraud_engine_model_hash(const fraud_engine *e)
+{
+    return e->scorer ? fraud_scorer_hash(e->scorer) : 0;
+}
+uint64_t fraud_engine_schema_hash(const fraud_engine *e)
+{
+    return e->scorer ? fraud_scorer_schema(e->scorer) : 0;
+}
 uint64_t fraud_engine_digest(const fraud_engine *e) { return fraud_state_digest(e->state); }
 
 size_t fraud_engine_limits(const fraud_engine *e, fraud_limit *out, size_t cap)
 {
     const fraud_limit all[] = {
-        {"edges", e->state->seq_next - e->state->seq_first, e->state->edge_cap, e->state->evicted_early},
+        {"edges", e->state->seq_next - e->state->seq_first, e->state->edge_cap,
+         e->state->evicted_early},
         {"entities", e->state->entities.used, e->state->entities.cap, e->state->entities.evicted},
         {"pairs", e->state->pairs.used, e->state->pairs.cap, e->state->pairs.evicted},
         {"slots", e->n_used, e->n_slot, 0},

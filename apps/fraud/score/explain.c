@@ -8,48 +8,62 @@
 /* The item of the model whose evidence a fact of the rules is. */
 static int explain_item_of(const fraud_reason *x)
 {
-    if (!strcmp(x->item, "labels")) return strncmp(x->code, "sender", 6) ? FRAUD_ITEM_RECEIVER : FRAUD_ITEM_SENDER;
+    if (!strcmp(x->item, "labels"))
+        return strncmp(x->code, "sender", 6) ? FRAUD_ITEM_RECEIVER : FRAUD_ITEM_SENDER;
     if (!strcmp(x->item, "graph")) return FRAUD_ITEM_PATTERN;
     for (int i = 0; i < FRAUD_N_ITEM; i++)
         if (!strcmp(x->item, FRAUD_ITEM_NAME[i])) return i;
     return FRAUD_ITEM_PAYMENT;
 }
 
-static void end_words(const fraud_window w[FRAUD_N_WINDOW][2], const char *end, char *text, size_t cap)
+static void end_words(const fraud_window w[FRAUD_N_WINDOW][2], const char *end, char *text,
+                      size_t cap)
 {
     const fraud_window *m = w[FRAUD_W_28D], *d = w[FRAUD_W_3D];
-    snprintf(text, cap, "%s, 28 days: %u out to %u ends, %u in from %u; 3 days: %u out, %u in, %.2f out, %.2f in", end,
-             m[0].n, m[0].distinct, m[1].n, m[1].distinct, d[0].n, d[1].n, (double)d[0].sum / 100,
-             (double)d[1].sum / 100);
+    snprintf(
+        text, cap,
+        "%s, 28 days: %u out to %u ends, %u in from %u; 3 days: %u out, %u in, %.2f out, %.2f in",
+        end, m[0].n, m[0].distinct, m[1].n, m[1].distinct, d[0].n, d[1].n, (double)d[0].sum / 100,
+        (double)d[1].sum / 100);
 }
 
 static void pattern_words(const fraud_patterns *p, char *text, size_t cap)
 {
     snprintf(text, cap,
-             "closes %.0f two-way, %.0f three-way, %.0f four-way circles; %.0f other ends share a source, %.0f a sink",
-             (double)p->cycle2, (double)p->cycle3, (double)p->cycle4, (double)p->shared_source, (double)p->shared_sink);
+             "closes %.0f two-way, %.0f three-way, %.0f four-way circles; %.0f other ends share a "
+             "source, %.0f a sink",
+             (double)p->cycle2, (double)p->cycle3, (double)p->cycle4, (double)p->shared_source,
+             (double)p->shared_sink);
 }
 
 /* What an item says of itself. */
-static void item_words(const fraud_facts *f, const fraud_scoring *x, int item, char *text, size_t cap)
+static void item_words(const fraud_facts *f, const fraud_scoring *x, int item, char *text,
+                       size_t cap)
 {
     const fraud_features *c = x->features;
     switch (item) {
     case FRAUD_ITEM_SENDER: end_words(f->from, "sender", text, cap); break;
     case FRAUD_ITEM_RECEIVER: end_words(f->to, "receiver", text, cap); break;
-    case FRAUD_ITEM_PAIR: snprintf(text, cap, "%u payments of this pair within 28 days", f->pair_28d); break;
+    case FRAUD_ITEM_PAIR:
+        snprintf(text, cap, "%u payments of this pair within 28 days", f->pair_28d);
+        break;
     case FRAUD_ITEM_PATTERN: pattern_words(&c->pattern, text, cap); break;
     case FRAUD_ITEM_GRAPH:
-        snprintf(text, cap, "%u payments among %u ends around this one", c->n_edge ? c->n_edge - 1 : 0, c->n_node);
+        snprintf(text, cap, "%u payments among %u ends around this one",
+                 c->n_edge ? c->n_edge - 1 : 0, c->n_node);
         break;
-    case FRAUD_ITEM_HISTORY: snprintf(text, cap, "the last %u payments of both ends", c->n_ref); break;
-    case FRAUD_ITEM_TEXT: snprintf(text, cap, "remittance text of %zu bytes", strlen(x->payment->text)); break;
+    case FRAUD_ITEM_HISTORY:
+        snprintf(text, cap, "the last %u payments of both ends", c->n_ref);
+        break;
+    case FRAUD_ITEM_TEXT:
+        snprintf(text, cap, "remittance text of %zu bytes", strlen(x->payment->text));
+        break;
     default: snprintf(text, cap, "%s of %.2f", fraud_kind_name(x->payment->kind), f->amount); break;
     }
 }
 
-static size_t item_reasons(const fraud_facts *f, const fraud_scoring *x, const fraud_result *facts, int item,
-                           fraud_reason *out)
+static size_t item_reasons(const fraud_facts *f, const fraud_scoring *x, const fraud_result *facts,
+                           int item, fraud_reason *out)
 {
     size_t n = 0;
     for (size_t k = 0; k < facts->n_reason; k++)

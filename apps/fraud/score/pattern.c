@@ -4,7 +4,7 @@
 
 const char *fraud_pattern_name(unsigned pattern)
 {
-    static const char *const names[FRAUD_N_PATTERN] = {"cycle",          "fan_in", "fan_out",  "scatter_gather",
-                                                       "gather_scatter", "stack",  "bipartite"};
+    static const char *const names[FRAUD_N_PATTERN] = {
+        "cycle", "fan_in", "fan_out", "scatter_gather", "gather_scatter", "stack", "bipartite"};
     return pattern < FRAUD_N_PATTERN ? names[pattern] : "unknown";
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* recall.c - see recall.h. One ticket is open from the first payment after a batch until that batch has run: what the batch's
- * references name is not used again before. */
+/* recall.c - see recall.h. One ticket is open from the first payment after a batch until that
+ * batch has run: what the batch's references name is not used again before. */
 #include "score/recall.h"
 
 #include <stdlib.h>
@@ -22,7 +22,8 @@ struct fraud_recall {
     float *key; /* [width], for the sink */
 };
 
-r1_status fraud_recall_new(fraud_recall **out, const r1_model *m, r1_session *session, uint32_t rings_max, r1_err *err)
+r1_status fraud_recall_new(fraud_recall **out, const r1_model *m, r1_session *session,
+                           uint32_t rings_max, r1_err *err)
 {
     *out = NULL;
     fraud_recall *r = calloc(1, sizeof *r);
@@ -38,7 +39,8 @@ r1_status fraud_recall_new(fraud_recall **out, const r1_model *m, r1_session *se
     for (int i = 0; i < WAITING_MAX; i++) r->event[i] = (r1_event){r->num[i], r->cat[i]};
     r->key = calloc(width, sizeof *r->key);
     r1_status st = r->key ? r1_memory_new(&r->pool, m, &o, err)
-                          : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a key of %zu", width);
+                          : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
+                                       "no memory for a key of %zu", width);
     if (st != R1_OK) {
         fraud_recall_free(r);
         return st;
@@ -58,9 +60,13 @@ void fraud_recall_free(fraud_recall *r)
 r1_memory *fraud_recall_pool(const fraud_recall *r) { return r->pool; }
 
 /* An entity's key is a hash of its name; the lowest bit tells its two rings apart. */
-static uint64_t ring_key(const fraud_entity *e, int direction) { return (e->key & ~UINT64_C(1)) | (uint64_t)direction; }
+static uint64_t ring_key(const fraud_entity *e, int direction)
+{
+    return (e->key & ~UINT64_C(1)) | (uint64_t)direction;
+}
 
-void fraud_recall_look(const fraud_recall *r, const fraud_state *s, uint32_t from, uint32_t to, fraud_features *f)
+void fraud_recall_look(const fraud_recall *r, const fraud_state *s, uint32_t from, uint32_t to,
+                       fraud_features *f)
 {
     const uint32_t end[2] = {from, to};
     f->n_ref = 0;
@@ -74,7 +80,8 @@ void fraud_recall_look(const fraud_recall *r, const fraud_state *s, uint32_t fro
         for (size_t i = n; i-- > 0;) {
             if (!fraud_state_has(s, seq[i])) continue;
             const fraud_edge *edge = fraud_state_edge(s, seq[i]);
-            fraud_features_ref(s, seq[i], role, (direction ? edge->from : edge->to) == other, handle[i], f);
+            fraud_features_ref(s, seq[i], role, (direction ? edge->from : edge->to) == other,
+                               handle[i], f);
         }
     }
 }
@@ -103,7 +110,8 @@ static r1_status open_ticket(fraud_recall *r, r1_err *err)
     return r->ticket ? R1_OK : r1_memory_begin(r->pool, &r->ticket, err);
 }
 
-r1_status fraud_recall_add(fraud_recall *r, const fraud_state *s, uint64_t seq, bool held, r1_err *err)
+r1_status fraud_recall_add(fraud_recall *r, const fraud_state *s, uint64_t seq, bool held,
+                           r1_err *err)
 {
     const fraud_edge *edge = fraud_state_edge(s, seq);
     uint64_t key[2];

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* recall.h - the working memory of the accounts: each payment becomes one entry, named by the ring of its sender's outgoing and the
- * ring of its receiver's incoming payments; a new payment attends to the four rings of its two ends.
+/* recall.h - the working memory of the accounts: each payment becomes one entry, named by the
+ * ring of its sender's outgoing and the ring of its receiver's incoming payments; a new payment
+ * attends to the four rings of its two ends.
  *
- * External ends (salary payers, cash desks, pools) keep no ring. An entry is made from its own payment alone, so a memory that is rebuilt
- * from the log holds the very same bits. Entries are encoded in batches: at the latest when a batch of payments is scored.
- * Owns: the pool, and the events that wait to be encoded. Borrows model and session. Threads: one. */
+ * External ends (salary payers, cash desks, pools) keep no ring. An entry is made from its own
+ * payment alone, so a memory that is rebuilt from the log holds the very same bits. Entries are
+ * encoded in batches: at the latest when a batch of payments is scored. Owns: the pool, and the
+ * events that wait to be encoded. Borrows model and session. Threads: one. */
 #ifndef FRAUD_RECALL_H
 #define FRAUD_RECALL_H
 
@@ -13,15 +15,21 @@
 
 typedef struct fraud_recall fraud_recall;
 
-/* Entries are held in the session's precision. rings_max: of both directions together; the account longest without a payment is forgotten first. Reserves the worst case
- * (FRAUD_HISTORY entries a ring), touches what is used. */
-r1_status fraud_recall_new(fraud_recall **out, const r1_model *m, r1_session *session, uint32_t rings_max, r1_err *err);
+/* Entries are held in the session's precision. rings_max: of both directions together; the
+ * account longest without a payment is forgotten first. Reserves the worst case (FRAUD_HISTORY
+ * entries a ring), touches what is used. */
+r1_status fraud_recall_new(fraud_recall **out, const r1_model *m, r1_session *session,
+                           uint32_t rings_max, r1_err *err);
 void fraud_recall_free(fraud_recall *r); /* NULL is fine */
 
-/* References of a new payment, before it is inserted: what fraud_features_history finds, as handles. */
-void fraud_recall_look(const fraud_recall *r, const fraud_state *s, uint32_t from, uint32_t to, fraud_features *f);
-/* Payment seq, just inserted, becomes an entry. held: some captured payment waits to be scored, so its references must live on. */
-r1_status fraud_recall_add(fraud_recall *r, const fraud_state *s, uint64_t seq, bool held, r1_err *err);
+/* References of a new payment, before it is inserted: what fraud_features_history finds, as
+ * handles. */
+void fraud_recall_look(const fraud_recall *r, const fraud_state *s, uint32_t from, uint32_t to,
+                       fraud_features *f);
+/* Payment seq, just inserted, becomes an entry. held: some captured payment waits to be scored,
+ * so its references must live on. */
+r1_status fraud_recall_add(fraud_recall *r, const fraud_state *s, uint64_t seq, bool held,
+                           r1_err *err);
 /* Encodes what waits; *ticket is the batch's, and r1_session_run with the pool ends it. */
 r1_status fraud_recall_begin(fraud_recall *r, uint64_t *ticket, r1_err *err);
 r1_memory *fraud_recall_pool(const fraud_recall *r);

@@ -8,7 +8,8 @@
 #include <string.h>
 
 enum { ITEM_PAYMENT, ITEM_SENDER, ITEM_RECEIVER, ITEM_PAIR, ITEM_LABELS, ITEM_GRAPH, N_ITEM };
-static const char *const item_names[N_ITEM] = {"payment", "sender", "receiver", "pair", "labels", "graph"};
+static const char *const item_names[N_ITEM] = {"payment", "sender", "receiver",
+                                               "pair",    "labels", "graph"};
 static const double prior_logit = -5.0; /* about seven payments in a thousand */
 
 static void add_fact(fraud_result *r, int item, double delta, const char *code, const char *text)
@@ -22,7 +23,10 @@ static void add_fact(fraud_result *r, int item, double delta, const char *code, 
     x->contribution = delta;
 }
 
-static double rules_clamp(double x, double low, double high) { return x < low ? low : x > high ? high : x; }
+static double rules_clamp(double x, double low, double high)
+{
+    return x < low ? low : x > high ? high : x;
+}
 
 static void rule_payment(const fraud_facts *f, fraud_result *r)
 {
@@ -30,8 +34,8 @@ static void rule_payment(const fraud_facts *f, fraud_result *r)
     if (w->n < 3) return;
     double mean = (double)w->ln / w->n / 1024, z = (double)f->ln / 1024 - mean;
     char text[192];
-    snprintf(text, sizeof text, "amount %.2f is %.1f times the sender's usual %.2f of 28 days", f->amount, exp(z),
-             exp(mean));
+    snprintf(text, sizeof text, "amount %.2f is %.1f times the sender's usual %.2f of 28 days",
+             f->amount, exp(z), exp(mean));
     add_fact(r, ITEM_PAYMENT, rules_clamp(0.7 * (z - 0.5), -0.5, 1.8), "amount_unusual", text);
 }
 
@@ -41,12 +45,13 @@ static void rule_sender(const fraud_facts *f, fraud_result *r)
     const fraud_window *day = &f->from[FRAUD_W_1D][0], *in = &f->from[FRAUD_W_1D][1];
     if (day->distinct >= 3) {
         snprintf(text, sizeof text, "sender paid %u different ends within a day", day->distinct);
-        add_fact(r, ITEM_SENDER, rules_clamp(0.35 * (day->distinct - 2.0), 0, 2), "sender_fan_out", text);
+        add_fact(r, ITEM_SENDER, rules_clamp(0.35 * (day->distinct - 2.0), 0, 2), "sender_fan_out",
+                 text);
     }
     double share = in->sum > 0 ? f->amount * 100 / (double)in->sum : 0;
     if (share > 0.6 && share < 1.1 && f->since_in_ms >= 0) {
-        snprintf(text, sizeof text, "passes on %.0f %% of what came in %.1f hours before", 100 * share,
-                 (double)f->since_in_ms / 3600000);
+        snprintf(text, sizeof text, "passes on %.0f %% of what came in %.1f hours before",
+                 100 * share, (double)f->since_in_ms / 3600000);
         add_fact(r, ITEM_SENDER, 1.3, "pass_through", text);
     }
 }
@@ -56,14 +61,17 @@ static void rule_receiver(const fraud_facts *f, fraud_result *r)
     char text[192];
     const fraud_window *w = &f->to[FRAUD_W_3D][1];
     if (w->distinct < 4) return;
-    snprintf(text, sizeof text, "receiver was paid by %u different ends within three days", w->distinct);
-    add_fact(r, ITEM_RECEIVER, rules_clamp(0.3 * (w->distinct - 3.0), 0, 2), "receiver_fan_in", text);
+    snprintf(text, sizeof text, "receiver was paid by %u different ends within three days",
+             w->distinct);
+    add_fact(r, ITEM_RECEIVER, rules_clamp(0.3 * (w->distinct - 3.0), 0, 2), "receiver_fan_in",
+             text);
 }
 
 static void rule_pair(const fraud_facts *f, fraud_result *r)
 {
     if (!f->pair_28d)
-        add_fact(r, ITEM_PAIR, 0.4, "new_pair", "these two ends have not paid each other within 28 days");
+        add_fact(r, ITEM_PAIR, 0.4, "new_pair",
+                 "these two ends have not paid each other within 28 days");
     else
         add_fact(r, ITEM_PAIR, -0.6, "known_pair", "the sender has paid this end before");
 }
@@ -72,11 +80,13 @@ static void rule_labels(const fraud_facts *f, fraud_result *r)
 {
     char text[192];
     if (f->to_known.n) {
-        snprintf(text, sizeof text, "%u payments to this end are known to be fraudulent", f->to_known.n);
+        snprintf(text, sizeof text, "%u payments to this end are known to be fraudulent",
+                 f->to_known.n);
         add_fact(r, ITEM_LABELS, 2.2, "receiver_known_fraud", text);
     }
     if (f->from_known.n) {
-        snprintf(text, sizeof text, "%u payments from this end are known to be fraudulent", f->from_known.n);
+        snprintf(text, sizeof text, "%u payments from this end are known to be fraudulent",
+                 f->from_known.n);
         add_fact(r, ITEM_LABELS, 2.0, "sender_known_fraud", text);
     }
 }
@@ -98,18 +108,21 @@ static void rule_graph(const fraud_finding *finding, size_t n_finding, fraud_res
 static int by_contribution(const void *a, const void *b)
 {
     const fraud_reason *x = a, *y = b;
-    if (fabs(x->contribution) != fabs(y->contribution)) return fabs(x->contribution) < fabs(y->contribution) ? 1 : -1;
+    if (fabs(x->contribution) != fabs(y->contribution))
+        return fabs(x->contribution) < fabs(y->contribution) ? 1 : -1;
     return strcmp(x->code, y->code);
 }
 
 void fraud_reasons_sort(fraud_reason *x, size_t n) { qsort(x, n, sizeof *x, by_contribution); }
 
-void fraud_rules_score(const fraud_facts *f, const fraud_finding *finding, size_t n_finding, fraud_result *r)
+void fraud_rules_score(const fraud_facts *f, const fraud_finding *finding, size_t n_finding,
+                       fraud_result *r)
 {
     memset(r, 0, sizeof *r);
     r->degraded = true;
     r->n_item = N_ITEM;
-    for (int i = 0; i < N_ITEM; i++) snprintf(r->item[i].name, sizeof r->item[i].name, "%s", item_names[i]);
+    for (int i = 0; i < N_ITEM; i++)
+        snprintf(r->item[i].name, sizeof r->item[i].name, "%s", item_names[i]);
     rule_payment(f, r);
     rule_sender(f, r);
     rule_receiver(f, r);

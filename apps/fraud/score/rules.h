@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* rules.h - velocity rules: facts about both ends and the pair, each with a fixed weight in logits, so that the trace adds up.
+/* rules.h - velocity rules: facts about both ends and the pair, each with a fixed weight in
+ * logits, so that the trace adds up.
  *
- * They score where no model does, and every result of theirs says `degraded`. Where a model scores, the same facts are the words of
- * its reasons. Pure functions. */
+ * They score where no model does, and every result of theirs says `degraded`. Where a model
+ * scores, the same facts are the words of its reasons. Pure functions. */
 #ifndef FRAUD_RULES_H
 #define FRAUD_RULES_H
 
@@ -21,7 +22,8 @@ typedef struct {
 } fraud_facts;
 
 /* Fills result from what was captured. finding: what the new edge closes. */
-void fraud_rules_score(const fraud_facts *f, const fraud_finding *finding, size_t n_finding, fraud_result *r);
+void fraud_rules_score(const fraud_facts *f, const fraud_finding *finding, size_t n_finding,
+                       fraud_result *r);
 
 /* Sorts reasons by |contribution|, then by code. */
 void fraud_reasons_sort(fraud_reason *x, size_t n);

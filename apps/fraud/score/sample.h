@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* sample.h - from captured columns to a sample of the engine: the description of fraud-s and the filling of its items.
+/* sample.h - from captured columns to a sample of the engine: the description of fraud-s and the
+ * filling of its items.
  *
  * Items in evidence order: payment, remittance, sender, receiver, pair, pattern, graph, history. */
 #ifndef FRAUD_SAMPLE_H
@@ -31,13 +32,14 @@ r1_status fraud_description(const fraud_description_opts *opts, char **json, r1_
 
 enum { FRAUD_CAPTURE_GRAPH = 1, FRAUD_CAPTURE_MEMORY = 2 };
 /* All columns of one payment, before it is inserted. flags: which costly parts to capture. */
-void fraud_capture(const fraud_state *s, const fraud_payment *p, uint32_t from, uint32_t to, unsigned flags,
-                   fraud_features *f);
+void fraud_capture(const fraud_state *s, const fraud_payment *p, uint32_t from, uint32_t to,
+                   unsigned flags, fraud_features *f);
 
-/* Points item[FRAUD_N_ITEM] into f and p; ref[i] stands for f's reference i (an index or a handle) and must outlive the sample.
- * flags as in fraud_capture, FRAUD_SAMPLE_TEXT for the remittance. */
+/* Points item[FRAUD_N_ITEM] into f and p; ref[i] stands for f's reference i (an index or a
+ * handle) and must outlive the sample. flags as in fraud_capture, FRAUD_SAMPLE_TEXT for the
+ * remittance. */
 enum { FRAUD_SAMPLE_TEXT = 4 };
-void fraud_sample_fill(const fraud_features *f, const fraud_payment *p, const uint64_t *ref, unsigned flags,
-                       r1_item *item);
+void fraud_sample_fill(const fraud_features *f, const fraud_payment *p, const uint64_t *ref,
+                       unsigned flags, r1_item *item);
 
 #endif

@@ -19,7 +19,8 @@ struct fraud_scorer {
 
 enum { MODEL_BYTES_MAX = 64 << 20 };
 
-static r1_status open_model(fraud_scorer *s, const char *path, r1_precision precision, uint32_t rings_max, r1_err *err)
+static r1_status open_model(fraud_scorer *s, const char *path, r1_precision precision,
+                            uint32_t rings_max, r1_err *err)
 {
     char *bytes = NULL, *description = NULL;
     size_t len = 0;
@@ -37,11 +38,13 @@ static r1_status open_model(fraud_scorer *s, const char *path, r1_precision prec
     s->schema = r1_model_schema_hash(s->model);
     r1_session_opts opts = {.n_sample_max = FRAUD_SCORE_MAX, .precision = precision};
     R1_TRY(r1_session_new(&s->session, s->model, &opts, err));
-    return s->flags & FRAUD_CAPTURE_MEMORY ? fraud_recall_new(&s->recall, s->model, s->session, rings_max, err) : R1_OK;
+    return s->flags & FRAUD_CAPTURE_MEMORY
+               ? fraud_recall_new(&s->recall, s->model, s->session, rings_max, err)
+               : R1_OK;
 }
 
-r1_status fraud_scorer_new(fraud_scorer **out, const char *path, unsigned off, r1_precision precision,
-                           uint32_t rings_max, r1_err *err)
+r1_status fraud_scorer_new(fraud_scorer **out, const char *path, unsigned off,
+                           r1_precision precision, uint32_t rings_max, r1_err *err)
 {
     *out = NULL;
     fraud_scorer *s = calloc(1, sizeof *s);
@@ -74,7 +77,8 @@ fraud_recall *fraud_scorer_recall(const fraud_scorer *s) { return s->recall; }
 r1_status fraud_scorer_run(fraud_scorer *s, fraud_scoring *x, size_t n, r1_err *err)
 {
     for (size_t i = 0; i < n; i++) {
-        fraud_sample_fill(x[i].features, x[i].payment, x[i].features->ref_handle, s->flags, s->item[i]);
+        fraud_sample_fill(x[i].features, x[i].payment, x[i].features->ref_handle, s->flags,
+                          s->item[i]);
         s->sample[i] = (r1_sample){.item = s->item[i]};
     }
     r1_batch batch = {.sample = s->sample, .n_sample = n};
@@ -85,7 +89,8 @@ r1_status fraud_scorer_run(fraud_scorer *s, fraud_scoring *x, size_t n, r1_err *
     }
     R1_TRY(r1_session_run(s->session, &batch, &r, err));
     if (r.n_step != FRAUD_N_ITEM || r.n_output != 1)
-        R1_FAIL(err, R1_E_FORMAT, "model: expected %d evidence steps and 1 output, found %zu and %zu", FRAUD_N_ITEM,
+        R1_FAIL(err, R1_E_FORMAT,
+                "model: expected %d evidence steps and 1 output, found %zu and %zu", FRAUD_N_ITEM,
                 r.n_step, r.n_output);
     for (size_t i = 0; i < n; i++) {
         const double *trace = r.trace + i * (FRAUD_N_ITEM + 1);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* scorer.h - fraud-s at work: an opened model with a session, its working memory and the buffers of one batch.
+/* scorer.h - fraud-s at work: an opened model with a session, its working memory and the buffers
+ * of one batch.
  *
- * A score depends on the captured columns and on the entries that they refer to, each made from its own payment alone, so that a
- * rebuilt state, another batch or another process gives the same bits.
- * Owns: model, session, memory, buffers; nothing allocates in fraud_scorer_run. Threads: one at a time. */
+ * A score depends on the captured columns and on the entries that they refer to, each made from
+ * its own payment alone, so that a rebuilt state, another batch or another process gives the
+ * same bits.
+ * Owns: model, session, memory, buffers; nothing allocates in fraud_scorer_run. Threads: one at
+ * a time. */
 #ifndef FRAUD_SCORER_H
 #define FRAUD_SCORER_H
 
@@ -13,9 +16,10 @@
 
 typedef struct fraud_scorer fraud_scorer;
 
-/* off: FRAUD_CAPTURE_* and FRAUD_SAMPLE_TEXT bits that are left out. A file of another feature schema is refused. */
-r1_status fraud_scorer_new(fraud_scorer **out, const char *path, unsigned off, r1_precision precision,
-                           uint32_t rings_max, r1_err *err);
+/* off: FRAUD_CAPTURE_* and FRAUD_SAMPLE_TEXT bits that are left out. A file of another feature
+ * schema is refused. */
+r1_status fraud_scorer_new(fraud_scorer **out, const char *path, unsigned off,
+                           r1_precision precision, uint32_t rings_max, r1_err *err);
 void fraud_scorer_free(fraud_scorer *s); /* NULL is fine */
 const char *fraud_scorer_name(const fraud_scorer *s);
 uint64_t fraud_scorer_hash(const fraud_scorer *s); /* of the file's bytes */

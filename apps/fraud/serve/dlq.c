@@ -36,14 +36,14 @@ static r1_status dlq_list(r1_store *s, int64_t limit, r1_err *err)
     snprintf(n, sizeof n, "%lld", (long long)limit);
     const char *param[] = {n};
     r1_rows *rows;
-    R1_TRY(r1_store_query(
-        s,
-        "SELECT id, topic, partition, kafka_offset, stage, reason, replayed_at IS NOT NULL FROM r1.dead_letter "
-        "WHERE app = 'fraud' ORDER BY id DESC LIMIT $1::bigint",
-        1, param, &rows, err));
+    R1_TRY(r1_store_query(s,
+                          "SELECT id, topic, partition, kafka_offset, stage, reason, replayed_at "
+                          "IS NOT NULL FROM r1.dead_letter "
+                          "WHERE app = 'fraud' ORDER BY id DESC LIMIT $1::bigint",
+                          1, param, &rows, err));
     for (size_t i = 0; i < r1_rows_count(rows); i++)
-        printf("%s  %s/%s@%s  %s%s: %s\n", r1_rows_text(rows, i, 0), r1_rows_text(rows, i, 1), r1_rows_text(rows, i, 2),
-               r1_rows_text(rows, i, 3), r1_rows_text(rows, i, 4),
+        printf("%s  %s/%s@%s  %s%s: %s\n", r1_rows_text(rows, i, 0), r1_rows_text(rows, i, 1),
+               r1_rows_text(rows, i, 2), r1_rows_text(rows, i, 3), r1_rows_text(rows, i, 4),
                r1_rows_text(rows, i, 6)[0] == 't' ? " (replayed)" : "", r1_rows_text(rows, i, 5));
     r1_rows_free(rows);
     return R1_OK;
@@ -54,7 +54,8 @@ static r1_status dlq_fetch(r1_store *s, const char *id, r1_rows **rows, r1_err *
 {
     const char *param[] = {id};
     R1_TRY(r1_store_query(s,
-                          "SELECT topic, encode(payload, 'escape'), reason, encode(payload, 'hex') FROM r1.dead_letter "
+                          "SELECT topic, encode(payload, 'escape'), reason, encode(payload, 'hex') "
+                          "FROM r1.dead_letter "
                           "WHERE app = 'fraud' AND id = $1::bigint",
                           1, param, rows, err));
     if (r1_rows_count(*rows) == 1) return R1_OK;
@@ -62,14 +63,18 @@ static r1_status dlq_fetch(r1_store *s, const char *id, r1_rows **rows, r1_err *
     R1_FAIL(err, R1_E_NOT_FOUND, "no dead letter has the id %s", id);
 }
 
-static unsigned dlq_nibble(char c) { return c <= '9' ? (unsigned)(c - '0') : (unsigned)(c - 'a' + 10); }
+static unsigned dlq_nibble(char c)
+{
+    return c <= '9' ? (unsigned)(c - '0') : (unsigned)(c - 'a' + 10);
+}
 
 static r1_status send_back(const r1_options *o, const char *topic, const char *hex, r1_err *err)
 {
     size_t len = strlen(hex) / 2;
     char *bytes = malloc(len ? len : 1);
     if (!bytes) R1_FAIL(err, R1_E_NOMEM, "no memory for %zu bytes", len);
-    for (size_t i = 0; i < len; i++) bytes[i] = (char)(dlq_nibble(hex[2 * i]) << 4 | dlq_nibble(hex[2 * i + 1]));
+    for (size_t i = 0; i < len; i++)
+        bytes[i] = (char)(dlq_nibble(hex[2 * i]) << 4 | dlq_nibble(hex[2 * i + 1]));
     r1_stream_opts opts = {.brokers = r1_options_str(o, "brokers"), .client_id = "r1-fraud-dlq"};
     r1_producer *p = NULL;
     r1_status st = r1_producer_new(&p, &opts, err);
@@ -88,8 +93,8 @@ static r1_status dlq_replay(r1_store *s, const r1_options *o, const char *id, r1
     r1_rows_free(rows);
     R1_TRY(st);
     const char *param[] = {id};
-    return r1_store_query(s, "UPDATE r1.dead_letter SET replayed_at = now() WHERE id = $1::bigint", 1, param, NULL,
-                          err);
+    return r1_store_query(s, "UPDATE r1.dead_letter SET replayed_at = now() WHERE id = $1::bigint",
+                          1, param, NULL, err);
 }
 
 static r1_status dlq_show(r1_store *s, const char *id, r1_err *err)
@@ -103,14 +108,18 @@ static r1_status dlq_show(r1_store *s, const char *id, r1_err *err)
 
 int fraud_command_dlq(r1_cli_call *call)
 {
-    const char *what = call->n_rest ? call->rest[0] : "list", *id = call->n_rest > 1 ? call->rest[1] : NULL;
-    bool known = !strcmp(what, "list") || ((!strcmp(what, "show") || !strcmp(what, "replay")) && id);
+    const char *what = call->n_rest ? call->rest[0] : "list",
+               *id = call->n_rest > 1 ? call->rest[1] : NULL;
+    bool known =
+        !strcmp(what, "list") || ((!strcmp(what, "show") || !strcmp(what, "replay")) && id);
     if (!known || (id && strspn(id, "0123456789") != strlen(id))) {
-        r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "expected list, show ID or replay ID");
+        r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__,
+                   "expected list, show ID or replay ID");
         return R1_EXIT_USAGE;
     }
     r1_store *s = NULL;
-    r1_status st = r1_store_open(&s, r1_options_str(call->opts, "postgres"), "r1-fraud dlq", &call->err);
+    r1_status st =
+        r1_store_open(&s, r1_options_str(call->opts, "postgres"), "r1-fraud dlq", &call->err);
     if (st == R1_OK && !strcmp(what, "list"))
         st = dlq_list(s, r1_options_int(call->opts, "limit"), &call->err);
     else if (st == R1_OK && !strcmp(what, "show"))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* rebuild.c - reads the log row by row and decodes the very bytes that came from the topic, so that the state is the one
- * that the undisturbed process would have. */
+/* rebuild.c - reads the log row by row and decodes the very bytes that came from the topic, so
+ * that the state is the one that the undisturbed process would have. */
 #include "serve/rebuild.h"
 
 #include <string.h>
@@ -39,29 +39,32 @@ static int on_row(void *ctx, const r1_rows *row)
     int64_t seq = r1_rows_int(row, 0, 0);
     const char *payload = r1_rows_text(row, 0, 2);
     r->st = r1_rows_int(row, 0, 1) ? apply_label(r, payload) : apply_payment(r, payload, seq);
-    if (r->st != R1_OK) r1_err_prefix(r->err, "rebuilding the state at apply_seq %lld: ", (long long)seq);
+    if (r->st != R1_OK)
+        r1_err_prefix(r->err, "rebuilding the state at apply_seq %lld: ", (long long)seq);
     r->out->last_seq = seq;
     r1_progress_update(&r->progress, r->out->payments + r->out->labels, NULL);
     return r->st != R1_OK;
 }
 
-r1_status fraud_rebuild(r1_store *s, fraud_engine *engine, fraud_txset *seen, fraud_rebuilt *out, r1_err *err)
+r1_status fraud_rebuild(r1_store *s, fraud_engine *engine, fraud_txset *seen, fraud_rebuilt *out,
+                        r1_err *err)
 {
     memset(out, 0, sizeof *out);
     r1_rows *rows;
-    R1_TRY(r1_store_query(s, "SELECT (SELECT count(*) FROM r1.payment) + (SELECT count(*) FROM r1.label)", 0, NULL,
-                          &rows, err));
+    R1_TRY(r1_store_query(
+        s, "SELECT (SELECT count(*) FROM r1.payment) + (SELECT count(*) FROM r1.label)", 0, NULL,
+        &rows, err));
     uint64_t total = (uint64_t)r1_rows_int(rows, 0, 0);
     r1_rows_free(rows);
     if (!total) return R1_OK;
     replay r = {.engine = engine, .seen = seen, .out = out, .err = err};
     int64_t began = r1_mono_us();
     r1_progress_begin(&r.progress, "rebuilding the state", total);
-    R1_TRY(r1_store_each(
-        s,
-        "SELECT apply_seq, 0, payload FROM r1.payment UNION ALL SELECT apply_seq, 1, payload FROM r1.label "
-        "ORDER BY apply_seq",
-        0, NULL, on_row, &r, err));
+    R1_TRY(r1_store_each(s,
+                         "SELECT apply_seq, 0, payload FROM r1.payment UNION ALL SELECT apply_seq, "
+                         "1, payload FROM r1.label "
+                         "ORDER BY apply_seq",
+                         0, NULL, on_row, &r, err));
     out->seconds = (double)(r1_mono_us() - began) * 1e-6;
     if (r.st == R1_OK) r1_progress_end(&r.progress, out->payments + out->labels, NULL);
     return r.st;

@@ -4,9 +4,10 @@
  *    topic payments ─▶ poll ─▶ decode ─▶ seen before? ─▶ apply ─▶ score ─▶ decide ─▶ queue ─▶ writer thread ─▶ PostgreSQL
  *    topic labels   ─▶ poll ─▶ decode ─────────────────▶ apply ──────────────────────▶ queue ──┘
  *
- * One owner at a time: at start it takes every partition (raising the epochs, which fences any earlier owner), rebuilds
- * the state from the log, and only then reads on at the stored offsets. apply_seq is the order in which this thread applied
- * payments and labels; whoever replays the log in that order gets the same scores. */
+ * One owner at a time: at start it takes every partition (raising the epochs, which fences any
+ * earlier owner), rebuilds the state from the log, and only then reads on at the stored offsets.
+ * apply_seq is the order in which this thread applied payments and labels; whoever replays the
+ * log in that order gets the same scores. */
 #include "decide/policy.h"
 #include "serve/rebuild.h"
 #include "serve/settings.h"
@@ -19,7 +20,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH_MAX = FRAUD_SCORE_MAX, QUEUE_RECORDS = 8192, STOP_TIMEOUT_MS = 15000, BROKER_TIMEOUT_MS = 5000 };
+enum {
+    BATCH_MAX = FRAUD_SCORE_MAX,
+    QUEUE_RECORDS = 8192,
+    STOP_TIMEOUT_MS = 15000,
+    BROKER_TIMEOUT_MS = 5000
+};
 
 typedef struct {
     const r1_options *o;
@@ -41,8 +47,10 @@ typedef struct {
 
 /* ---- start ---- */
 
-/* Waits for something outside: says once what it waits for, and goes on when it is there or the user stops it. */
-static r1_status serve_retry(r1_status (*attempt)(server *, r1_err *), server *s, const char *what, r1_err *err)
+/* Waits for something outside: says once what it waits for, and goes on when it is there or the
+ * user stops it. */
+static r1_status serve_retry(r1_status (*attempt)(server *, r1_err *), server *s, const char *what,
+                             r1_err *err)
 {
     int64_t until = r1_mono_us() + r1_options_int(s->o, "wait") * 1000000;
     for (int ms = 100;; ms = ms < 2000 ? ms * 2 : 2000) {
@@ -50,7 +58,8 @@ static r1_status serve_retry(r1_status (*attempt)(server *, r1_err *), server *s
         r1_status st = attempt(s, err);
         if (st == R1_OK || !(err->retriable || st == R1_E_NOT_FOUND || st == R1_E_AGAIN)) return st;
         if (r1_mono_us() > until) {
-            r1_err_prefix(err, "%s is not there after %lld s: ", what, (long long)r1_options_int(s->o, "wait"));
+            r1_err_prefix(err, "%s is not there after %lld s: ", what,
+                          (long long)r1_options_int(s->o, "wait"));
             return st;
         }
         if (ms == 100) fprintf(stderr, "r1-fraud serve: waiting for %s: %s\n", what, err->msg);
@@ -97,8 +106,8 @@ static r1_status find_topics(server *s, r1_err *err)
         R1_TRY(r1_consumer_partitions(s->consumer[t], &n, BROKER_TIMEOUT_MS, err));
         s->ledger.n_partition[t] = n;
     }
-    return r1_consumer_cluster(s->consumer[FRAUD_TOPIC_PAYMENTS], s->ledger.cluster, sizeof s->ledger.cluster,
-                               BROKER_TIMEOUT_MS, err);
+    return r1_consumer_cluster(s->consumer[FRAUD_TOPIC_PAYMENTS], s->ledger.cluster,
+                               sizeof s->ledger.cluster, BROKER_TIMEOUT_MS, err);
 }
 
 static r1_status take_ownership(server *s, r1_err *err)
@@ -108,8 +117,8 @@ static r1_status take_ownership(server *s, r1_err *err)
     snprintf(s->ledger.owner, sizeof s->ledger.owner, "%s/%ld", host, (long)getpid());
     for (int t = 0; t < FRAUD_N_TOPIC; t++)
         if (s->consumer[t])
-            R1_TRY(fraud_ledger_take(&s->ledger, s->store, (fraud_topic)t, topic_name(s, t), s->ledger.n_partition[t],
-                                     err));
+            R1_TRY(fraud_ledger_take(&s->ledger, s->store, (fraud_topic)t, topic_name(s, t),
+                                     s->ledger.n_partition[t], err));
     return R1_OK;
 }
 
@@ -120,8 +129,10 @@ static r1_status check_range(server *s, int topic, int32_t partition, r1_err *er
     R1_TRY(r1_consumer_range(s->consumer[topic], partition, &low, &high, BROKER_TIMEOUT_MS, err));
     if (next < low || next > high)
         R1_FAIL(err, R1_E_STREAM,
-                "partition %d of %s: the next offset is %lld, but the broker holds %lld to %lld: messages are missing",
-                partition, s->ledger.topic[topic], (long long)next, (long long)low, (long long)high);
+                "partition %d of %s: the next offset is %lld, but the broker holds %lld to %lld: "
+                "messages are missing",
+                partition, s->ledger.topic[topic], (long long)next, (long long)low,
+                (long long)high);
     return R1_OK;
 }
 
@@ -154,10 +165,12 @@ static r1_status make_engine(server *s, r1_err *err)
                               .threads = 1};
     R1_TRY(fraud_engine_new(&s->engine, &opts, err));
     bool forced = opts.precision != R1_PRECISION_AUTO;
-    snprintf(s->model, sizeof s->model, "%016llx%s%s%s%s%s", (unsigned long long)fraud_engine_model_hash(s->engine),
-             opts.r1_off ? "-no-r1" : "", opts.graph_off ? "-no-graph" : "", opts.memory_off ? "-no-memory" : "",
+    snprintf(s->model, sizeof s->model, "%016llx%s%s%s%s%s",
+             (unsigned long long)fraud_engine_model_hash(s->engine), opts.r1_off ? "-no-r1" : "",
+             opts.graph_off ? "-no-graph" : "", opts.memory_off ? "-no-memory" : "",
              forced ? "-" : "", forced ? precision : "");
-    snprintf(s->model_text, sizeof s->model_text, "name=%s schema=%016llx", fraud_engine_model_name(s->engine),
+    snprintf(s->model_text, sizeof s->model_text, "name=%s schema=%016llx",
+             fraud_engine_model_name(s->engine),
              (unsigned long long)fraud_engine_schema_hash(s->engine));
     fraud_policy_opts policy = {.review_at = r1_options_float(s->o, "review-at"),
                                 .block_at = r1_options_float(s->o, "block-at"),
@@ -189,7 +202,8 @@ static r1_status start_writer(server *s, r1_err *err)
     return fraud_writer_start(&s->writer, &w, err);
 }
 
-/* The order matters: own, then rebuild (what an earlier owner still commits after this is fenced), then read. */
+/* The order matters: own, then rebuild (what an earlier owner still commits after this is
+ * fenced), then read. */
 static r1_status serve_start(server *s, r1_err *err)
 {
     R1_TRY(make_engine(s, err));
@@ -201,9 +215,12 @@ static r1_status serve_start(server *s, r1_err *err)
     R1_TRY(start_writer(s, err));
     R1_TRY(serve_assign(s, err));
     s->last_message_us = r1_mono_us();
-    fprintf(stderr, "r1-fraud serve: ready, model %s, %s, state of %llu payments and %llu labels rebuilt in %.1f s\n",
-            fraud_engine_model_name(s->engine), fraud_policy_text(s->policy), (unsigned long long)s->rebuilt.payments,
-            (unsigned long long)s->rebuilt.labels, s->rebuilt.seconds);
+    fprintf(stderr,
+            "r1-fraud serve: ready, model %s, %s, state of %llu payments and %llu labels rebuilt "
+            "in %.1f s\n",
+            fraud_engine_model_name(s->engine), fraud_policy_text(s->policy),
+            (unsigned long long)s->rebuilt.payments, (unsigned long long)s->rebuilt.labels,
+            s->rebuilt.seconds);
     return R1_OK;
 }
 
@@ -222,8 +239,8 @@ static char *reasons_text(const fraud_result *res)
     json_t *a = json_array();
     for (size_t i = 0; i < res->n_reason; i++) {
         const fraud_reason *x = &res->reason[i];
-        json_array_append_new(a, json_pack("{s:s, s:s, s:f, s:s}", "code", x->code, "item", x->item, "contribution",
-                                           x->contribution, "text", x->text));
+        json_array_append_new(a, json_pack("{s:s, s:s, s:f, s:s}", "code", x->code, "item", x->item,
+                                           "contribution", x->contribution, "text", x->text));
     }
     char *text = json_dumps(a, JSON_COMPACT | JSON_REAL_PRECISION(9));
     json_decref(a);
@@ -236,10 +253,13 @@ static char *findings_text(const fraud_result *res)
     for (size_t i = 0; i < res->n_finding; i++) {
         const fraud_finding *f = &res->finding[i];
         json_t *accounts = json_array(), *payments = json_array();
-        for (size_t k = 0; k < f->n_account; k++) json_array_append_new(accounts, json_string(f->account[k]));
-        for (size_t k = 0; k < f->n_edge; k++) json_array_append_new(payments, json_string(f->edge[k].tx_id));
-        json_array_append_new(a, json_pack("{s:s, s:o, s:o}", "pattern", fraud_pattern_name(f->pattern), "accounts",
-                                           accounts, "payments", payments));
+        for (size_t k = 0; k < f->n_account; k++)
+            json_array_append_new(accounts, json_string(f->account[k]));
+        for (size_t k = 0; k < f->n_edge; k++)
+            json_array_append_new(payments, json_string(f->edge[k].tx_id));
+        json_array_append_new(a, json_pack("{s:s, s:o, s:o}", "pattern",
+                                           fraud_pattern_name(f->pattern), "accounts", accounts,
+                                           "payments", payments));
     }
     char *text = json_dumps(a, JSON_COMPACT);
     json_decref(a);
@@ -280,7 +300,8 @@ static void serve_dead(fraud_record *r, const char *stage, const r1_err *err)
 static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
 {
     r1_err why = {0};
-    if (fraud_payment_decode(r->message.payload, r->message.payload_len, &r->payment, &why) != R1_OK)
+    if (fraud_payment_decode(r->message.payload, r->message.payload_len, &r->payment, &why) !=
+        R1_OK)
         return serve_dead(r, "decode", &why), R1_OK;
     if (fraud_txset_has(s->seen, r->payment.tx_id)) return r->kind = FRAUD_RECORD_DUPLICATE, R1_OK;
     fraud_slot *slot;
@@ -302,12 +323,15 @@ static void take_label(server *s, fraud_record *r)
         serve_dead(r, "decode", &why);
         return;
     }
-    r1_status st = fraud_engine_label(s->engine, r->label.tx_id, r->label.is_fraud, r->label.ts, &why);
+    r1_status st =
+        fraud_engine_label(s->engine, r->label.tx_id, r->label.is_fraud, r->label.ts, &why);
     if (st != R1_OK && st != R1_E_NOT_FOUND) {
         serve_dead(r, "validate", &why);
         return;
     }
-    r->kind = FRAUD_RECORD_LABEL; /* a label of a payment that the state has forgotten is kept all the same */
+    r->kind =
+        /* a label of a payment that the state has forgotten is kept all the same */
+        FRAUD_RECORD_LABEL;
     r->apply_seq = ++s->last_seq;
 }
 
@@ -378,7 +402,8 @@ static r1_status serve_step(server *s, batch *b, r1_err *err)
 {
     r1_status st = R1_OK;
     if (s->consumer[FRAUD_TOPIC_LABELS])
-        while (b->n < BATCH_MAX / 2 && st == R1_OK) st = serve_take_one(s, b, FRAUD_TOPIC_LABELS, 0, err);
+        while (b->n < BATCH_MAX / 2 && st == R1_OK)
+            st = serve_take_one(s, b, FRAUD_TOPIC_LABELS, 0, err);
     R1_TRY(serve_tolerate(st, err));
     st = serve_take_one(s, b, FRAUD_TOPIC_PAYMENTS, b->n ? 0 : 5, err);
     while (st == R1_OK && b->n < BATCH_MAX) st = serve_take_one(s, b, FRAUD_TOPIC_PAYMENTS, 0, err);
@@ -392,13 +417,15 @@ static void serve_hints(server *s, const fraud_ledger *l)
 {
     for (int t = 0; t < FRAUD_N_TOPIC; t++)
         for (int32_t p = 0; s->consumer[t] && p < l->n_partition[t]; p++)
-            if (l->claim[t][p].next_offset) r1_consumer_hint(s->consumer[t], p, l->claim[t][p].next_offset);
+            if (l->claim[t][p].next_offset)
+                r1_consumer_hint(s->consumer[t], p, l->claim[t][p].next_offset);
 }
 
 static bool serve_idle(const server *s)
 {
     int64_t limit = r1_options_int(s->o, "until-idle");
-    return limit && fraud_queue_in_flight(s->queue) == 0 && r1_mono_us() - s->last_message_us > limit * 1000000;
+    return limit && fraud_queue_in_flight(s->queue) == 0 &&
+           r1_mono_us() - s->last_message_us > limit * 1000000;
 }
 
 static r1_status serve_loop(server *s, r1_err *err)
@@ -425,18 +452,22 @@ static void add_latency(json_t *o, const char *name, const r1_histogram *h)
                                   (double)r1_histogram_quantile(h, .5) / 1e3, "p99_ms",
                                   (double)r1_histogram_quantile(h, .99) / 1e3, "p999_ms",
                                   (double)r1_histogram_quantile(h, .999) / 1e3, "max_ms",
-                                  (double)(h->n ? h->max : 0) / 1e3, "mean_ms", r1_histogram_mean(h) / 1e3));
+                                  (double)(h->n ? h->max : 0) / 1e3, "mean_ms",
+                                  r1_histogram_mean(h) / 1e3));
 }
 
-static r1_status write_stats(const server *s, const fraud_writer_stats *w, const char *path, r1_err *err)
+static r1_status write_stats(const server *s, const fraud_writer_stats *w, const char *path,
+                             r1_err *err)
 {
-    json_t *o =
-        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "consumed", (json_int_t)s->consumed,
-                  "payments", (json_int_t)w->payments, "duplicates", (json_int_t)w->duplicates, "dead_letters",
-                  (json_int_t)w->dead, "labels", (json_int_t)w->labels, "commits", (json_int_t)w->commits, "allow",
-                  (json_int_t)w->actions[FRAUD_ALLOW], "review", (json_int_t)w->actions[FRAUD_REVIEW], "block",
-                  (json_int_t)w->actions[FRAUD_BLOCK], "rebuilt_payments", (json_int_t)s->rebuilt.payments,
-                  "reconnects", (json_int_t)w->reconnects, "rebuilt_s", s->rebuilt.seconds);
+    json_t *o = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}",
+                          "consumed", (json_int_t)s->consumed, "payments", (json_int_t)w->payments,
+                          "duplicates", (json_int_t)w->duplicates, "dead_letters",
+                          (json_int_t)w->dead, "labels", (json_int_t)w->labels, "commits",
+                          (json_int_t)w->commits, "allow", (json_int_t)w->actions[FRAUD_ALLOW],
+                          "review", (json_int_t)w->actions[FRAUD_REVIEW], "block",
+                          (json_int_t)w->actions[FRAUD_BLOCK], "rebuilt_payments",
+                          (json_int_t)s->rebuilt.payments, "reconnects", (json_int_t)w->reconnects,
+                          "rebuilt_s", s->rebuilt.seconds);
     char digest[20];
     snprintf(digest, sizeof digest, "%016llx", (unsigned long long)fraud_engine_digest(s->engine));
     json_object_set_new(o, "state_digest", json_string(digest));
@@ -456,9 +487,11 @@ static r1_status serve_finish(server *s, r1_err *err)
     r1_status st = R1_OK;
     if (s->writer) {
         fraud_queue_close(s->queue);
-        /* the statistics must hold what the last transactions did, so wait for the queue before reading them */
+        /* the statistics must hold what the last transactions did, so wait for the queue before
+         * reading them */
         int64_t until = r1_mono_us() + (int64_t)STOP_TIMEOUT_MS * 1000;
-        while (fraud_queue_in_flight(s->queue) && r1_mono_us() < until && fraud_writer_status(s->writer, NULL) == R1_OK)
+        while (fraud_queue_in_flight(s->queue) && r1_mono_us() < until &&
+               fraud_writer_status(s->writer, NULL) == R1_OK)
             usleep(2000);
         fraud_writer_stats *w = calloc(1, sizeof *w);
         if (w) fraud_writer_stats_read(s->writer, w);
@@ -466,10 +499,12 @@ static r1_status serve_finish(server *s, r1_err *err)
         if (w && st == R1_OK) {
             serve_hints(s, &s->ledger);
             fprintf(stderr,
-                    "r1-fraud serve: %llu payments in %llu transactions, p99 %.1f ms from sending to committed\n",
+                    "r1-fraud serve: %llu payments in %llu transactions, p99 %.1f ms from sending "
+                    "to committed\n",
                     (unsigned long long)w->payments, (unsigned long long)w->commits,
                     (double)r1_histogram_quantile(&w->sent_latency, .99) / 1e3);
-            if (r1_options_str(s->o, "stats")) st = write_stats(s, w, r1_options_str(s->o, "stats"), err);
+            if (r1_options_str(s->o, "stats"))
+                st = write_stats(s, w, r1_options_str(s->o, "stats"), err);
         }
         free(w);
     }

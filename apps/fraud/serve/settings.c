@@ -1,40 +1,48 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* settings.c - one row per setting of the streaming side, and the commands config and db that need no more than them. */
+/* settings.c - one row per setting of the streaming side, and the commands config and db that
+ * need no more than them. */
 #include "serve/settings.h"
-#include "score/engine.h"
 #include "cli/r1_cli.h"
 #include "config/r1_config.h"
+#include "score/engine.h"
 #include "store/store.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define POSTGRES_ROW                                                                                                   \
-    {                                                                                                                  \
-        .name = "postgres", .section = "postgres", .type = R1_OPT_STRING, .secret = true,                              \
-        .def = "host=/run/postgresql dbname=r1", .help = "connection as libpq takes it"                                \
+#define POSTGRES_ROW                                                                               \
+    {                                                                                              \
+        .name = "postgres", .section = "postgres", .type = R1_OPT_STRING, .secret = true,          \
+        .def = "host=/run/postgresql dbname=r1", .help = "connection as libpq takes it"            \
     }
-#define MIGRATIONS_ROW                                                                                                 \
-    {                                                                                                                  \
-        .name = "migrations", .section = "postgres", .type = R1_OPT_PATH, .def = "schemas/sql",                        \
-        .help = "folder of the numbered migrations"                                                                    \
+#define MIGRATIONS_ROW                                                                             \
+    {                                                                                              \
+        .name = "migrations", .section = "postgres", .type = R1_OPT_PATH, .def = "schemas/sql",    \
+        .help = "folder of the numbered migrations"                                                \
     }
-#define BROKERS_ROW                                                                                                    \
-    {                                                                                                                  \
-        .name = "brokers", .section = "kafka", .type = R1_OPT_STRING, .def = "127.0.0.1:19092",                        \
-        .help = "host:port,host:port"                                                                                  \
+#define BROKERS_ROW                                                                                \
+    {                                                                                              \
+        .name = "brokers", .section = "kafka", .type = R1_OPT_STRING, .def = "127.0.0.1:19092",    \
+        .help = "host:port,host:port"                                                              \
     }
-#define EXTRA_ROW                                                                                                      \
-    {                                                                                                                  \
-        .name = "kafka-extra", .section = "kafka", .type = R1_OPT_STRING,                                              \
-        .help = "further librdkafka settings: key=value key=value"                                                     \
+#define EXTRA_ROW                                                                                  \
+    {                                                                                              \
+        .name = "kafka-extra", .section = "kafka", .type = R1_OPT_STRING,                          \
+        .help = "further librdkafka settings: key=value key=value"                                 \
     }
 
 const r1_option fraud_serve_rows[] = {
     BROKERS_ROW,
     EXTRA_ROW,
-    {.name = "topic", .section = "kafka", .type = R1_OPT_STRING, .def = "payments", .help = "topic with payments"},
-    {.name = "labels-topic", .section = "kafka", .type = R1_OPT_STRING, .help = "topic with labels that became known"},
+    {.name = "topic",
+     .section = "kafka",
+     .type = R1_OPT_STRING,
+     .def = "payments",
+     .help = "topic with payments"},
+    {.name = "labels-topic",
+     .section = "kafka",
+     .type = R1_OPT_STRING,
+     .help = "topic with labels that became known"},
     {.name = "decisions-topic",
      .section = "kafka",
      .type = R1_OPT_STRING,
@@ -55,7 +63,8 @@ const r1_option fraud_serve_rows[] = {
      .min = 0,
      .max = 1000,
      .unit = "ms",
-     .help = "how long the broker may hold an empty fetch: 1 for the embedded broker, 5 and more for a real one"},
+     .help = "how long the broker may hold an empty fetch: 1 for the embedded broker, 5 and more "
+             "for a real one"},
     {.name = "fetch-min",
      .section = "kafka",
      .type = R1_OPT_INT,
@@ -63,8 +72,8 @@ const r1_option fraud_serve_rows[] = {
      .min = 1,
      .max = 1 << 20,
      .unit = "bytes",
-     .help =
-         "what the broker gathers before it answers a fetch, within fetch-wait: more spares requests on both sides"},
+     .help = "what the broker gathers before it answers a fetch, within fetch-wait: more spares "
+             "requests on both sides"},
     POSTGRES_ROW,
     MIGRATIONS_ROW,
     {.name = "batch-rows",
@@ -90,7 +99,9 @@ const r1_option fraud_serve_rows[] = {
      .max = 3600,
      .unit = "s",
      .help = "end when nothing has come for so long; 0: never"},
-    {.name = "stats", .type = R1_OPT_PATH, .help = "write counts and latencies to this file at the end (JSON)"},
+    {.name = "stats",
+     .type = R1_OPT_PATH,
+     .help = "write counts and latencies to this file at the end (JSON)"},
     {.name = "stats-skip",
      .type = R1_OPT_INT,
      .def = "0",
@@ -109,17 +120,29 @@ const r1_option fraud_serve_rows[] = {
      .def = "auto",
      .choices = R1_CLI_PRECISIONS,
      .help = FRAUD_PRECISION_HELP},
-    {.name = "r1", .section = "model", .type = R1_OPT_BOOL, .def = "true", .help = "score with the model"},
-    {.name = "graph", .section = "model", .type = R1_OPT_BOOL, .def = "true", .help = "graph evidence and findings"},
-    {.name = "memory", .section = "model", .type = R1_OPT_BOOL, .def = "true", .help = "working-memory evidence"},
+    {.name = "r1",
+     .section = "model",
+     .type = R1_OPT_BOOL,
+     .def = "true",
+     .help = "score with the model"},
+    {.name = "graph",
+     .section = "model",
+     .type = R1_OPT_BOOL,
+     .def = "true",
+     .help = "graph evidence and findings"},
+    {.name = "memory",
+     .section = "model",
+     .type = R1_OPT_BOOL,
+     .def = "true",
+     .help = "working-memory evidence"},
     {.name = "memory-accounts",
      .section = "model",
      .type = R1_OPT_INT,
      .def = "65536",
      .min = 16,
      .max = 1 << 24,
-     .help =
-         "accounts whose last payments are remembered as entries, up to 8 KiB each; the one idle longest goes first"},
+     .help = "accounts whose last payments are remembered as entries, up to 8 KiB each; the one "
+             "idle longest goes first"},
     {.name = "model-deadline",
      .section = "model",
      .type = R1_OPT_INT,
@@ -127,7 +150,8 @@ const r1_option fraud_serve_rows[] = {
      .min = 0,
      .max = 3600000,
      .unit = "ms",
-     .help = "a payment sent longer ago is decided by the rules, marked degraded, so that a backlog drains; 0: never"},
+     .help = "a payment sent longer ago is decided by the rules, marked degraded, so that a "
+             "backlog drains; 0: never"},
     {.name = "review-at",
      .section = "decision",
      .type = R1_OPT_FLOAT,
@@ -143,7 +167,10 @@ const r1_option fraud_serve_rows[] = {
      .max = 1,
      .help = "probability from which it is blocked"},
     {.name = "rules", .section = "decision", .type = R1_OPT_PATH, .help = "file of rules"},
-    {.name = "allow-list", .section = "decision", .type = R1_OPT_PATH, .help = "file of accounts whose payments pass"},
+    {.name = "allow-list",
+     .section = "decision",
+     .type = R1_OPT_PATH,
+     .help = "file of accounts whose payments pass"},
     {.name = "block-list",
      .section = "decision",
      .type = R1_OPT_PATH,
@@ -157,11 +184,14 @@ const size_t fraud_db_n_row = R1_COUNT(fraud_db_rows);
 int fraud_command_config(r1_cli_call *call)
 {
     const char *what = call->n_rest ? call->rest[0] : "check";
-    if (!strcmp(what, "sample")) return r1_config_sample(fraud_serve_rows, fraud_serve_n_row, stdout), R1_EXIT_OK;
+    if (!strcmp(what, "sample"))
+        return r1_config_sample(fraud_serve_rows, fraud_serve_n_row, stdout), R1_EXIT_OK;
     if (!strcmp(what, "dump")) return r1_config_dump(call->opts, stdout), R1_EXIT_OK;
     if (!strcmp(what, "check"))
-        return puts("configuration: good"), R1_EXIT_OK; /* wrong values have stopped the program before */
-    r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "expected check, dump or sample, found \"%s\"", what);
+        return puts("configuration: good"),
+               R1_EXIT_OK; /* wrong values have stopped the program before */
+    r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__,
+               "expected check, dump or sample, found \"%s\"", what);
     return R1_EXIT_USAGE;
 }
 
@@ -170,16 +200,19 @@ int fraud_command_db(r1_cli_call *call)
     const char *what = call->n_rest ? call->rest[0] : "";
     bool migrate = !strcmp(what, "migrate");
     if (!migrate && strcmp(what, "status") != 0) {
-        r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "expected migrate or status, found \"%s\"", what);
+        r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__,
+                   "expected migrate or status, found \"%s\"", what);
         return R1_EXIT_USAGE;
     }
     r1_store *s = NULL;
     size_t applied = 0;
-    r1_status st = r1_store_open(&s, r1_options_str(call->opts, "postgres"), "r1-fraud db", &call->err);
+    r1_status st =
+        r1_store_open(&s, r1_options_str(call->opts, "postgres"), "r1-fraud db", &call->err);
     char dir[R1_PATH_BYTES];
     if (st == R1_OK) st = r1_cli_path(call->opts, "migrations", dir, &call->err);
     if (st == R1_OK)
-        st = migrate ? r1_store_migrate(s, dir, &applied, &call->err) : r1_store_migrated(s, dir, &call->err);
+        st = migrate ? r1_store_migrate(s, dir, &applied, &call->err)
+                     : r1_store_migrated(s, dir, &call->err);
     r1_store_close(s);
     if (st == R1_OK && migrate) printf("%zu migrations applied\n", applied);
     if (st == R1_OK && !migrate) puts("schema: up to date");

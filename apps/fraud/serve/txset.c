@@ -55,7 +55,8 @@ static r1_status txset_grow(fraud_txset *s, r1_err *err)
     bigger.place = calloc(bigger.capacity, sizeof *bigger.place);
     if (!bigger.place) R1_FAIL(err, R1_E_NOMEM, "no memory for %zu payment ids", bigger.capacity);
     for (size_t i = 0; i < s->capacity; i++)
-        if (s->place[i].a || s->place[i].b) bigger.place[txset_probe(&bigger, s->place[i])] = s->place[i];
+        if (s->place[i].a || s->place[i].b)
+            bigger.place[txset_probe(&bigger, s->place[i])] = s->place[i];
     free(s->place);
     *s = bigger;
     return R1_OK;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* txset.h - which tx_id have been seen: a set of 128-bit hashes, 16 bytes each, growing by doubling.
+/* txset.h - which tx_id have been seen: a set of 128-bit hashes, 16 bytes each, growing by
+ * doubling.
  *
- * Two different ids meet with a probability of 2^-128 per pair, which is never at any number of payments.
- * Threads: one at a time. */
+ * Two different ids meet with a probability of 2^-128 per pair, which is never at any number of
+ * payments. Threads: one at a time. */
 #ifndef FRAUD_TXSET_H
 #define FRAUD_TXSET_H
 

@@ -43,7 +43,8 @@ r1_status fraud_fit_new(fraud_fit **out, const fraud_fit_opts *opts, r1_err *err
 void fraud_fit_free(fraud_fit *f)
 {
     if (!f) return;
-    for (size_t i = 0; i < f->n; i++) { /* of what is kept, shards without samples go all the same */
+    for (size_t i = 0; i < f->n;
+         i++) { /* of what is kept, shards without samples go all the same */
         if (!f->opts.keep || !f->count[i][0]) unlink(f->train[i]);
         if (!f->opts.keep || !f->count[i][1]) unlink(f->valid[i]);
     }
@@ -57,7 +58,7 @@ double fraud_fit_prevalence(const fraud_fit *f, bool inner)
     return f->all[inner] > 0 ? f->fraud[inner] / f->all[inner] : 0;
 }
 
-/* ---- shards ------------------------------------------------------------------------------------------------------- */
+/* ---- shards ---------------------------------------------------------------------------------- */
 
 typedef struct { /* events go into a shard once, when a sample first names them */
     r1_shard_writer *w;
@@ -74,7 +75,8 @@ typedef struct {
     event_shard shard[2];
 } builder;
 
-static r1_status model_fit_event_index(event_shard *e, const fraud_features *f, uint32_t i, uint64_t *index, r1_err *err)
+static r1_status model_fit_event_index(event_shard *e, const fraud_features *f, uint32_t i,
+                                       uint64_t *index, r1_err *err)
 {
     size_t place = (size_t)(f->ref_seq[i] % EVENT_PLACES);
     if (e->seq[place] != f->ref_seq[i] + 1) {
@@ -92,23 +94,26 @@ static double model_fit_share_of(const fraud_fit *f, const fraud_payment *p)
     return share > 0 ? share : 1;
 }
 
-/* Which payments become samples, before anything costly is captured: fraudulent ones, and good ones with the chance of their share. */
-static void model_fit_choose(const fraud_fit *f, const fraud_source *s, const uint8_t *use, uint8_t *want)
+/* Which payments become samples, before anything costly is captured: fraudulent ones, and good
+ * ones with the chance of their share. */
+static void model_fit_choose(const fraud_fit *f, const fraud_source *s, const uint8_t *use,
+                             uint8_t *want)
 {
     r1_rng rng;
     fraud_payment p;
     r1_rng_seed(&rng, f->opts.seed + f->n);
     for (size_t i = 0; i < s->n; i++) {
         uint8_t label = fraud_source_label(s, i);
-        want[i] = (use[i] == FRAUD_USE_TRAIN || use[i] == FRAUD_USE_VALID) && label != FRAUD_LABEL_UNKNOWN;
+        want[i] = (use[i] == FRAUD_USE_TRAIN || use[i] == FRAUD_USE_VALID) &&
+                  label != FRAUD_LABEL_UNKNOWN;
         if (!want[i] || label == FRAUD_LABEL_FRAUD) continue;
         fraud_source_payment(s, i, &p);
         want[i] = r1_rng_unit(&rng) < model_fit_share_of(f, &p);
     }
 }
 
-static r1_status model_fit_add_sample(void *ctx, size_t i, const fraud_payment *p, const fraud_features *f, const fraud_state *s,
-                            r1_err *err)
+static r1_status model_fit_add_sample(void *ctx, size_t i, const fraud_payment *p,
+                                      const fraud_features *f, const fraud_state *s, r1_err *err)
 {
     (void)s;
     builder *b = ctx;
@@ -170,9 +175,10 @@ r1_status fraud_fit_add(fraud_fit *f, const fraud_source *s, const uint8_t *use,
     return st;
 }
 
-/* ---- training ------------------------------------------------------------------------------------------------------- */
+/* ---- training -------------------------------------------------------------------------------- */
 
-r1_status fraud_fit_run(fraud_fit *f, uint64_t seed, const char *out, r1_train_report *report, r1_err *err)
+r1_status fraud_fit_run(fraud_fit *f, uint64_t seed, const char *out, r1_train_report *report,
+                        r1_err *err)
 {
     const char *train[SHARDS_MAX], *valid[SHARDS_MAX];
     size_t n_train = 0, n_valid = 0;
@@ -202,13 +208,15 @@ r1_status fraud_fit_run(fraud_fit *f, uint64_t seed, const char *out, r1_train_r
                           .stopped = r1_cli_stopped};
     R1_TRY(r1_train(&opts, report, err));
     r1_log(R1_LOG_INFO, "trained",
-           "steps=%llu samples=%llu seconds=%.1f valid_loss=%.5f valid_ap=%.4f valid_auc=%.4f valid_ece=%.4f",
-           (unsigned long long)report->n_step, (unsigned long long)report->n_sample, report->seconds,
-           report->valid.loss, report->valid.ap, report->valid.auc, report->valid.ece);
+           "steps=%llu samples=%llu seconds=%.1f valid_loss=%.5f valid_ap=%.4f valid_auc=%.4f "
+           "valid_ece=%.4f",
+           (unsigned long long)report->n_step, (unsigned long long)report->n_sample,
+           report->seconds, report->valid.loss, report->valid.ap, report->valid.auc,
+           report->valid.ece);
     return R1_OK;
 }
 
-/* ---- thresholds ----------------------------------------------------------------------------------------------------- */
+/* ---- thresholds ------------------------------------------------------------------------------ */
 
 typedef struct {
     float logit, weight;
@@ -244,14 +252,15 @@ static void lowest_threshold(judged_list *l, double precision, fraud_fit_thresho
     for (size_t i = 0; i < l->n; i++) {
         alerts += (double)l->x[i].weight;
         right += l->x[i].fraud;
-        if ((i + 1 < l->n && l->x[i + 1].logit == l->x[i].logit) || right < precision * alerts) continue;
-        *out =
-            (fraud_fit_threshold){1 / (1 + exp(-(double)l->x[i].logit)), right / alerts, right / fraud, alerts / all};
+        if ((i + 1 < l->n && l->x[i + 1].logit == l->x[i].logit) || right < precision * alerts)
+            continue;
+        *out = (fraud_fit_threshold){1 / (1 + exp(-(double)l->x[i].logit)), right / alerts,
+                                     right / fraud, alerts / all};
     }
 }
 
-r1_status fraud_fit_threshold_at(const fraud_fit *f, const char *model, double precision, fraud_fit_threshold *out,
-                                 r1_err *err)
+r1_status fraud_fit_threshold_at(const fraud_fit *f, const char *model, double precision,
+                                 fraud_fit_threshold *out, r1_err *err)
 {
     const char *valid[SHARDS_MAX];
     size_t n_valid = 0;
@@ -260,15 +269,18 @@ r1_status fraud_fit_threshold_at(const fraud_fit *f, const char *model, double p
         if (f->count[i][1]) valid[n_valid++] = f->valid[i], l.cap += f->count[i][1];
     if (!n_valid) R1_FAIL(err, R1_E_INVAL, "a threshold needs payments that validate, found none");
     if (f->opts.inner_share != f->opts.outer_share)
-        R1_FAIL(err, R1_E_INVAL, "a threshold needs one share of good payments, found %g and %g", f->opts.inner_share,
-                f->opts.outer_share);
+        R1_FAIL(err, R1_E_INVAL, "a threshold needs one share of good payments, found %g and %g",
+                f->opts.inner_share, f->opts.outer_share);
     r1_model *m = NULL;
     l.x = malloc(l.cap * sizeof *l.x);
-    r1_status st = l.x ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu scores", l.cap);
+    r1_status st =
+        l.x ? R1_OK
+            : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu scores", l.cap);
     if (st == R1_OK) st = r1_model_open(&m, model, err);
     if (st == R1_OK) {
         r1_eval e;
-        st = r1_evaluate(m, valid, n_valid, &(r1_eval_opts){.int8 = f->opts.int8, .each = take_judged, .ctx = &l}, &e,
+        st = r1_evaluate(m, valid, n_valid,
+                         &(r1_eval_opts){.int8 = f->opts.int8, .each = take_judged, .ctx = &l}, &e,
                          err);
     }
     if (st == R1_OK) lowest_threshold(&l, precision, out);

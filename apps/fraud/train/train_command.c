@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* train_command.c - worlds of different sizes, ring sizes and activities, one seed each; the last quarter of them validates: it stops the
- * training, calibrates, and gives the thresholds that the command prints.
+/* train_command.c - worlds of different sizes, ring sizes and activities, one seed each; the
+ * last quarter of them validates: it stops the training, calibrates, and gives the thresholds
+ * that the command prints.
  *
- * Of four worlds in a row, two train after two weeks that fill the windows, two from their first payment on, as a service that has
- * just begun; and in every second one labels come back, as they do where analysts work. */
+ * Of four worlds in a row, two train after two weeks that fill the windows, two from their first
+ * payment on, as a service that has just begun; and in every second one labels come back, as
+ * they do where analysts work. */
 #include "train/train_command.h"
 
+#include "eval/protocol.h"
 #include "generate/generate.h"
 #include "train/model_fit.h"
-#include "eval/protocol.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,8 +55,18 @@ const r1_option fraud_train_rows[] = {
      .min = 0.001,
      .max = 1,
      .help = "of good payments that are kept (with their weight)"},
-    {.name = "epochs", .type = R1_OPT_INT, .def = "4", .min = 1, .max = 100, .help = "passes over the samples"},
-    {.name = "lr", .type = R1_OPT_FLOAT, .def = "0.002", .min = 1e-6, .max = 0.1, .help = "greatest learning rate"},
+    {.name = "epochs",
+     .type = R1_OPT_INT,
+     .def = "4",
+     .min = 1,
+     .max = 100,
+     .help = "passes over the samples"},
+    {.name = "lr",
+     .type = R1_OPT_FLOAT,
+     .def = "0.002",
+     .min = 1e-6,
+     .max = 0.1,
+     .help = "greatest learning rate"},
     R1_CLI_SLICES("4"),
     R1_CLI_THREADS,
     {.name = "mean-decay",
@@ -63,7 +75,9 @@ const r1_option fraud_train_rows[] = {
      .min = 0,
      .max = 0.9999,
      .help = "of the running mean of the weights; 0: none"},
-    {.name = "init", .type = R1_OPT_PATH, .help = "model file to start from, which keeps its columns' bins"},
+    {.name = "init",
+     .type = R1_OPT_PATH,
+     .help = "model file to start from, which keeps its columns' bins"},
     {.name = "int8",
      .type = R1_OPT_BOOL,
      .def = "false",
@@ -73,7 +87,8 @@ const r1_option fraud_train_rows[] = {
      .def = "0.3",
      .min = 0.01,
      .max = 1,
-     .help = "share of right alerts that the printed review threshold has on the validating worlds"},
+     .help =
+         "share of right alerts that the printed review threshold has on the validating worlds"},
     {.name = "block-precision",
      .type = R1_OPT_FLOAT,
      .def = "0.9",
@@ -89,7 +104,8 @@ const size_t fraud_train_n_row = R1_COUNT(fraud_train_rows);
 
 enum { WARM_DAYS = 14, DAY = 86400000 };
 
-/* Worlds differ, so that no one size is learned: from half to three halves of the size, rings from small to large. */
+/* Worlds differ, so that no one size is learned: from half to three halves of the size, rings
+ * from small to large. */
 static fraud_generate_opts train_command_world(const r1_options *o, int index)
 {
     r1_rng rng;
@@ -97,27 +113,33 @@ static fraud_generate_opts train_command_world(const r1_options *o, int index)
     r1_rng_seed(&rng, seed);
     int accounts = (int)r1_options_int(o, "accounts");
     int ring_min = 3 + (int)r1_rng_below(&rng, 4);
-    return (fraud_generate_opts){.seed = seed,
-                                 .start_ms = INT64_C(1735689600000) + (int64_t)r1_rng_below(&rng, 365) * DAY,
-                                 .accounts = accounts / 2 + (int)r1_rng_below(&rng, (uint64_t)accounts),
-                                 .days = (int)r1_options_int(o, "days"),
-                                 .rings = (int)r1_options_int(o, "rings"),
-                                 .ring_min = ring_min,
-                                 .ring_max = ring_min + 3 + (int)r1_rng_below(&rng, 10),
-                                 .activity = 0.6 + 0.8 * r1_rng_unit(&rng)};
+    return (fraud_generate_opts){
+        .seed = seed,
+        .start_ms = INT64_C(1735689600000) + (int64_t)r1_rng_below(&rng, 365) * DAY,
+        .accounts = accounts / 2 + (int)r1_rng_below(&rng, (uint64_t)accounts),
+        .days = (int)r1_options_int(o, "days"),
+        .rings = (int)r1_options_int(o, "rings"),
+        .ring_min = ring_min,
+        .ring_max = ring_min + 3 + (int)r1_rng_below(&rng, 10),
+        .activity = 0.6 + 0.8 * r1_rng_unit(&rng)};
 }
 
-static r1_status train_command_add_world(fraud_fit *fit, const r1_options *o, int index, bool valid, r1_err *err)
+static r1_status train_command_add_world(fraud_fit *fit, const r1_options *o, int index, bool valid,
+                                         r1_err *err)
 {
     fraud_generate_opts w = train_command_world(o, index);
     fraud_generated *g = NULL;
     size_t n = 0;
     R1_TRY(fraud_generate(&w, &g, &n, err));
     uint8_t *use = malloc(n ? n : 1);
-    r1_status st = use ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu payments", n);
+    r1_status st =
+        use ? R1_OK
+            : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu payments", n);
     int64_t first = w.start_ms + (index % 4 < 2 ? WARM_DAYS : 0) * (int64_t)DAY;
     for (size_t i = 0; use && i < n; i++) {
-        use[i] = g[i].payment.ts < first ? FRAUD_USE_NONE : valid ? FRAUD_USE_VALID : FRAUD_USE_TRAIN;
+        use[i] = g[i].payment.ts < first ? FRAUD_USE_NONE
+                 : valid                 ? FRAUD_USE_VALID
+                                         : FRAUD_USE_TRAIN;
         if (index % 2) g[i].label_ts = INT64_MAX;
     }
     fraud_source s = fraud_source_generated(g, n);
@@ -128,15 +150,18 @@ static r1_status train_command_add_world(fraud_fit *fit, const r1_options *o, in
 }
 
 /* The lowest probability from which on the share of right alerts is at least the one asked for. */
-static r1_status print_threshold(fraud_fit *fit, const char *model, const char *name, double precision, r1_err *err)
+static r1_status print_threshold(fraud_fit *fit, const char *model, const char *name,
+                                 double precision, r1_err *err)
 {
     fraud_fit_threshold t;
     R1_TRY(fraud_fit_threshold_at(fit, model, precision, &t, err));
     if (t.prob > 1) {
-        printf("%s: at no probability are %.0f %% of alerts right on the validating worlds\n", name, 100 * precision);
+        printf("%s: at no probability are %.0f %% of alerts right on the validating worlds\n", name,
+               100 * precision);
         return R1_OK;
     }
-    printf("%s at probability %.4f: precision %.3f, recall %.3f, %.3f %% of all payments on the validating worlds\n",
+    printf("%s at probability %.4f: precision %.3f, recall %.3f, %.3f %% of all payments on the "
+           "validating worlds\n",
            name, t.prob, t.precision, t.recall, 100 * t.rate);
     return R1_OK;
 }
@@ -167,9 +192,11 @@ static r1_status train_command_train(const r1_options *o, r1_err *err)
     R1_TRY(fraud_fit_new(&fit, &opts, err));
     int worlds = (int)r1_options_int(o, "worlds"), first_valid = worlds - (worlds + 3) / 4;
     r1_status st = R1_OK;
-    for (int i = 0; st == R1_OK && i < worlds; i++) st = train_command_add_world(fit, o, i, i >= first_valid, err);
+    for (int i = 0; st == R1_OK && i < worlds; i++)
+        st = train_command_add_world(fit, o, i, i >= first_valid, err);
     r1_train_report report;
-    if (st == R1_OK && !opts.keep) st = fraud_fit_run(fit, opts.seed, r1_options_str(o, "out"), &report, err);
+    if (st == R1_OK && !opts.keep)
+        st = fraud_fit_run(fit, opts.seed, r1_options_str(o, "out"), &report, err);
     if (st == R1_OK && !opts.keep) st = print_thresholds(fit, o, err);
     fraud_fit_free(fit);
     return st;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* walk.c - payments and labels of a recording in the order in which a service would have seen them. */
+/* walk.c - payments and labels of a recording in the order in which a service would have seen
+ * them. */
 #include "train/walk.h"
 
 #include "cli/r1_cli.h"
@@ -8,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-fraud_source fraud_source_dataset(const fraud_dataset *d) { return (fraud_source){.dataset = d, .n = d->n}; }
+fraud_source fraud_source_dataset(const fraud_dataset *d)
+{
+    return (fraud_source){.dataset = d, .n = d->n};
+}
 fraud_source fraud_source_generated(const fraud_generated *g, size_t n)
 {
     return (fraud_source){.generated = g, .n = n};
@@ -33,7 +37,7 @@ static int64_t label_ts(const fraud_source *s, size_t i)
     return s->dataset ? s->dataset->cases[i].label_ts : s->generated[i].label_ts;
 }
 
-/* ---- labels ------------------------------------------------------------------------------------------------------- */
+/* ---- labels ---------------------------------------------------------------------------------- */
 
 typedef struct {
     int64_t ts;
@@ -72,7 +76,8 @@ void fraud_label_queue_free(fraud_label_queue *q)
     q->order = NULL;
 }
 
-bool fraud_label_queue_due(fraud_label_queue *q, const fraud_source *s, int64_t now, size_t *i, int64_t *ts)
+bool fraud_label_queue_due(fraud_label_queue *q, const fraud_source *s, int64_t now, size_t *i,
+                           int64_t *ts)
 {
     if (q->next == q->n || label_ts(s, q->order[q->next]) > now) return false;
     *i = q->order[q->next++];
@@ -87,9 +92,10 @@ static size_t end_of_want(const uint8_t *want, size_t n)
     return n;
 }
 
-/* ---- walking the state ------------------------------------------------------------------------------------------------ */
+/* ---- walking the state ----------------------------------------------------------------------- */
 
-static r1_status labels_due(fraud_state *state, const fraud_source *s, fraud_label_queue *q, int64_t now, r1_err *err)
+static r1_status labels_due(fraud_state *state, const fraud_source *s, fraud_label_queue *q,
+                            int64_t now, r1_err *err)
 {
     size_t i;
     int64_t ts;
@@ -103,8 +109,9 @@ static r1_status labels_due(fraud_state *state, const fraud_source *s, fraud_lab
     return R1_OK;
 }
 
-static r1_status walk_all(fraud_state *state, const fraud_source *s, const fraud_walk_opts *o, fraud_label_queue *q,
-                          fraud_features *f, fraud_visit visit, void *ctx, r1_err *err)
+static r1_status walk_all(fraud_state *state, const fraud_source *s, const fraud_walk_opts *o,
+                          fraud_label_queue *q, fraud_features *f, fraud_visit visit, void *ctx,
+                          r1_err *err)
 {
     r1_progress bar;
     size_t n = end_of_want(o->want, s->n);
@@ -114,7 +121,8 @@ static r1_status walk_all(fraud_state *state, const fraud_source *s, const fraud
         fraud_source_payment(s, i, &p);
         R1_TRY(labels_due(state, s, q, p.ts, err));
         fraud_state_advance(state, p.ts);
-        uint32_t from = fraud_state_entity(state, p.from, p.from_role), to = fraud_state_entity(state, p.to, p.to_role);
+        uint32_t from = fraud_state_entity(state, p.from, p.from_role),
+                 to = fraud_state_entity(state, p.to, p.to_role);
         if (o->want[i]) {
             fraud_capture(state, &p, from, to, o->flags, f);
             R1_TRY(visit(ctx, i, &p, f, state, err));
@@ -126,7 +134,8 @@ static r1_status walk_all(fraud_state *state, const fraud_source *s, const fraud
     return R1_OK;
 }
 
-r1_status fraud_walk(const fraud_source *s, const fraud_walk_opts *o, fraud_visit visit, void *ctx, r1_err *err)
+r1_status fraud_walk(const fraud_source *s, const fraud_walk_opts *o, fraud_visit visit, void *ctx,
+                     r1_err *err)
 {
     fraud_state *state = NULL;
     fraud_label_queue q;
@@ -135,7 +144,8 @@ r1_status fraud_walk(const fraud_source *s, const fraud_walk_opts *o, fraud_visi
     r1_status st = fraud_label_queue_new(&q, s, err);
     if (st == R1_OK)
         st = fraud_state_new(&state, o->edges_max ? o->edges_max : 1u << 20,
-                             o->entities_max ? o->entities_max : 1u << 18, o->pairs_max ? o->pairs_max : 1u << 20, err);
+                             o->entities_max ? o->entities_max : 1u << 18,
+                             o->pairs_max ? o->pairs_max : 1u << 20, err);
     if (st == R1_OK) st = walk_all(state, s, o, &q, f, visit, ctx, err);
     fraud_state_free(state);
     fraud_label_queue_free(&q);
@@ -143,7 +153,7 @@ r1_status fraud_walk(const fraud_source *s, const fraud_walk_opts *o, fraud_visi
     return st;
 }
 
-/* ---- walking an engine -------------------------------------------------------------------------------------------------- */
+/* ---- walking an engine ----------------------------------------------------------------------- */
 
 enum { BATCH = 64 };
 typedef struct {
@@ -167,8 +177,8 @@ static r1_status walk_flush(fraud_engine *e, batch *b, r1_err *err)
     return st;
 }
 
-static r1_status walk_score_all(const fraud_source *s, fraud_engine *e, const uint8_t *want, bool progress,
-                           fraud_label_queue *q, batch *b, r1_err *err)
+static r1_status walk_score_all(const fraud_source *s, fraud_engine *e, const uint8_t *want,
+                                bool progress, fraud_label_queue *q, batch *b, r1_err *err)
 {
     r1_progress bar;
     size_t n = end_of_want(want, s->n), k;
@@ -191,8 +201,8 @@ static r1_status walk_score_all(const fraud_source *s, fraud_engine *e, const ui
     return walk_flush(e, b, err);
 }
 
-r1_status fraud_walk_score(const fraud_source *s, fraud_engine *e, const uint8_t *want, bool progress, double *score,
-                           double *prob, r1_err *err)
+r1_status fraud_walk_score(const fraud_source *s, fraud_engine *e, const uint8_t *want,
+                           bool progress, double *score, double *prob, r1_err *err)
 {
     fraud_label_queue q;
     batch *b = calloc(1, sizeof *b);

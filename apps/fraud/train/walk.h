@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* walk.h - a recorded stream of labelled payments, walked in order with its labels arriving when they became known.
+/* walk.h - a recorded stream of labelled payments, walked in order with its labels arriving when
+ * they became known.
  *
  * Training, evaluation and feature dumps all walk this way, through the very state that serves. */
 #ifndef FRAUD_WALK_H
 #define FRAUD_WALK_H
 
 #include "eval/dataset.h"
-#include "score/engine.h"
 #include "generate/generate.h"
+#include "score/engine.h"
 #include "score/sample.h"
 
 /* A borrowed view of a data set or of generated payments. */
@@ -29,21 +30,24 @@ typedef struct {
 r1_status fraud_label_queue_new(fraud_label_queue *q, const fraud_source *s, r1_err *err);
 void fraud_label_queue_free(fraud_label_queue *q);
 /* The next payment whose label is known at `now`; false: none is due. */
-bool fraud_label_queue_due(fraud_label_queue *q, const fraud_source *s, int64_t now, size_t *i, int64_t *ts);
+bool fraud_label_queue_due(fraud_label_queue *q, const fraud_source *s, int64_t now, size_t *i,
+                           int64_t *ts);
 
 typedef struct {
     uint32_t edges_max, entities_max, pairs_max; /* 0 = as the engine's */
     unsigned flags;                              /* FRAUD_CAPTURE_* */
-    const uint8_t *want;                         /* u8[n]: 0 = state only; anything else: captured and visited */
+    const uint8_t *want; /* u8[n]: 0 = state only; anything else: captured and visited */
     bool progress;
 } fraud_walk_opts;
 /* visit sees the state before the payment is inserted. */
-typedef r1_status (*fraud_visit)(void *ctx, size_t i, const fraud_payment *p, const fraud_features *f,
-                                 const fraud_state *s, r1_err *err);
-r1_status fraud_walk(const fraud_source *s, const fraud_walk_opts *opts, fraud_visit visit, void *ctx, r1_err *err);
+typedef r1_status (*fraud_visit)(void *ctx, size_t i, const fraud_payment *p,
+                                 const fraud_features *f, const fraud_state *s, r1_err *err);
+r1_status fraud_walk(const fraud_source *s, const fraud_walk_opts *opts, fraud_visit visit,
+                     void *ctx, r1_err *err);
 
-/* Scores the wanted payments with an engine, in batches of 64: score and probability go to score[i], prob[i] (f64[n], others NaN). */
-r1_status fraud_walk_score(const fraud_source *s, fraud_engine *e, const uint8_t *want, bool progress, double *score,
-                           double *prob, r1_err *err);
+/* Scores the wanted payments with an engine, in batches of 64: score and probability go to
+ * score[i], prob[i] (f64[n], others NaN). */
+r1_status fraud_walk_score(const fraud_source *s, fraud_engine *e, const uint8_t *want,
+                           bool progress, double *score, double *prob, r1_err *err);
 
 #endif

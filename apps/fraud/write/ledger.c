@@ -5,24 +5,27 @@
 #include <stdio.h>
 #include <string.h>
 
-static r1_status ledger_take_one(fraud_ledger *l, r1_store *s, fraud_topic topic, int32_t partition, r1_err *err)
+static r1_status ledger_take_one(fraud_ledger *l, r1_store *s, fraud_topic topic, int32_t partition,
+                                 r1_err *err)
 {
     char number[16];
     snprintf(number, sizeof number, "%d", partition);
     const char *param[] = {l->cluster, l->topic[topic], number, l->owner};
     r1_rows *rows;
-    R1_TRY(r1_store_query(s, "SELECT next_offset, epoch FROM r1.take_partition($1, 'fraud', $2, $3::integer, $4)", 4,
-                          param, &rows, err));
+    R1_TRY(r1_store_query(
+        s, "SELECT next_offset, epoch FROM r1.take_partition($1, 'fraud', $2, $3::integer, $4)", 4,
+        param, &rows, err));
     l->claim[topic][partition] = (fraud_claim){r1_rows_int(rows, 0, 0), r1_rows_int(rows, 0, 1)};
     r1_rows_free(rows);
     return R1_OK;
 }
 
-r1_status fraud_ledger_take(fraud_ledger *l, r1_store *s, fraud_topic topic, const char *name, int32_t n_partition,
-                            r1_err *err)
+r1_status fraud_ledger_take(fraud_ledger *l, r1_store *s, fraud_topic topic, const char *name,
+                            int32_t n_partition, r1_err *err)
 {
     if (n_partition > FRAUD_PARTITIONS_MAX)
-        R1_FAIL(err, R1_E_INVAL, "topic %s has %d partitions, at most %d are supported by one process", name,
+        R1_FAIL(err, R1_E_INVAL,
+                "topic %s has %d partitions, at most %d are supported by one process", name,
                 n_partition, FRAUD_PARTITIONS_MAX);
     l->topic[topic] = name;
     l->n_partition[topic] = n_partition;
@@ -30,27 +33,29 @@ r1_status fraud_ledger_take(fraud_ledger *l, r1_store *s, fraud_topic topic, con
     return R1_OK;
 }
 
-r1_status fraud_ledger_landed(const fraud_ledger *l, r1_store *s, fraud_topic topic, int32_t partition, int64_t next,
-                              bool *done, r1_err *err)
+r1_status fraud_ledger_landed(const fraud_ledger *l, r1_store *s, fraud_topic topic,
+                              int32_t partition, int64_t next, bool *done, r1_err *err)
 {
     char number[16];
     snprintf(number, sizeof number, "%d", partition);
     const char *param[] = {l->cluster, l->topic[topic], number};
     r1_rows *rows;
-    R1_TRY(r1_store_query(
-        s,
-        "SELECT next_offset, epoch FROM r1.stream_offset WHERE cluster_id = $1 AND app = 'fraud' AND topic = $2 AND "
-        "partition = $3::integer",
-        3, param, &rows, err));
+    R1_TRY(r1_store_query(s,
+                          "SELECT next_offset, epoch FROM r1.stream_offset WHERE cluster_id = $1 "
+                          "AND app = 'fraud' AND topic = $2 AND "
+                          "partition = $3::integer",
+                          3, param, &rows, err));
     bool known = r1_rows_count(rows) == 1;
-    int64_t offset = known ? r1_rows_int(rows, 0, 0) : -1, epoch = known ? r1_rows_int(rows, 0, 1) : -1;
+    int64_t offset = known ? r1_rows_int(rows, 0, 0) : -1,
+            epoch = known ? r1_rows_int(rows, 0, 1) : -1;
     r1_rows_free(rows);
     const fraud_claim *mine = &l->claim[topic][partition];
     if (epoch != mine->epoch || (offset != next && offset != mine->next_offset))
-        R1_FAIL(
-            err, R1_E_FENCED,
-            "partition %d of %s: expected epoch %lld, found epoch %lld at offset %lld: another owner has taken over",
-            partition, l->topic[topic], (long long)mine->epoch, (long long)epoch, (long long)offset);
+        R1_FAIL(err, R1_E_FENCED,
+                "partition %d of %s: expected epoch %lld, found epoch %lld at offset %lld: another "
+                "owner has taken over",
+                partition, l->topic[topic], (long long)mine->epoch, (long long)epoch,
+                (long long)offset);
     *done = offset == next;
     return R1_OK;
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* ledger.h - who owns which partition, and where it stands: the PostgreSQL side of exactly-once.
  *
- * Taking a partition raises its epoch; every later transaction of an earlier owner is refused (r1.advance_offset).
- * Threads: none of its own; used by the main thread before the writer starts and by the writer afterwards. */
+ * Taking a partition raises its epoch; every later transaction of an earlier owner is refused
+ * (r1.advance_offset). Threads: none of its own; used by the main thread before the writer
+ * starts and by the writer afterwards. */
 #ifndef FRAUD_LEDGER_H
 #define FRAUD_LEDGER_H
 
-#include "write/record.h"
 #include "store/store.h"
+#include "write/record.h"
 
 enum { FRAUD_PARTITIONS_MAX = 256 };
 
@@ -23,12 +24,12 @@ typedef struct {
 } fraud_ledger;
 
 /* Takes all partitions of one topic. */
-r1_status fraud_ledger_take(fraud_ledger *l, r1_store *s, fraud_topic topic, const char *name, int32_t n_partition,
-                            r1_err *err);
+r1_status fraud_ledger_take(fraud_ledger *l, r1_store *s, fraud_topic topic, const char *name,
+                            int32_t n_partition, r1_err *err);
 
-/* After a commit of unknown outcome: *done tells whether the transaction that was to move topic/partition from old to next
- * has happened. R1_E_FENCED where the stored epoch is not ours. */
-r1_status fraud_ledger_landed(const fraud_ledger *l, r1_store *s, fraud_topic topic, int32_t partition, int64_t next,
-                              bool *done, r1_err *err);
+/* After a commit of unknown outcome: *done tells whether the transaction that was to move
+ * topic/partition from old to next has happened. R1_E_FENCED where the stored epoch is not ours. */
+r1_status fraud_ledger_landed(const fraud_ledger *l, r1_store *s, fraud_topic topic,
+                              int32_t partition, int64_t next, bool *done, r1_err *err);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* record.c - the bounded queue: a ring of filled records and a stack of free ones under one mutex. */
+/* record.c - the bounded queue: a ring of filled records and a stack of free ones under one
+ * mutex. */
 #include "write/record.h"
 
 #include <pthread.h>

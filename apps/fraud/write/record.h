@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* record.h - what travels from the scoring thread to the writing thread: one consumed message and what became of it, in a
- * bounded queue that keeps the order of consumption.
+/* record.h - what travels from the scoring thread to the writing thread: one consumed message
+ * and what became of it, in a bounded queue that keeps the order of consumption.
  *
  * Owns:    a fixed pool of records; each lends out its Kafka message until the writer has committed it.
- * Threads: one producer (scoring), one consumer (writing). Blocking calls wake up on fraud_queue_close. */
+ * Threads: one producer (scoring), one consumer (writing). Blocking calls wake up on
+ * fraud_queue_close. */
 #ifndef FRAUD_RECORD_H
 #define FRAUD_RECORD_H
 
@@ -31,10 +32,10 @@ typedef struct fraud_record {
     float probability, logit;
     bool degraded;
     char trace[FRAUD_ITEMS_MAX * 20 + 32]; /* PostgreSQL array text "{-4.1,0.2}" */
-    char *reasons;                         /* JSON text, malloc'ed; NULL where the decision is allow */
-    char *findings;                        /* JSON array text, malloc'ed; NULL without findings */
-    const char *stage;                     /* dead letters: "decode" or "write" */
-    char reason[256];                      /* dead letters */
+    char *reasons;     /* JSON text, malloc'ed; NULL where the decision is allow */
+    char *findings;    /* JSON array text, malloc'ed; NULL without findings */
+    const char *stage; /* dead letters: "decode" or "write" */
+    char reason[256];  /* dead letters */
 } fraud_record;
 
 typedef struct fraud_queue fraud_queue;
@@ -48,7 +49,8 @@ void fraud_queue_push(fraud_queue *q, fraud_record *const *r, size_t n);
 void fraud_queue_put_back(fraud_queue *q, fraud_record *r); /* unused after take_free */
 size_t fraud_queue_in_flight(fraud_queue *q);               /* taken or pushed, not yet released */
 
-/* Writing thread: waits for at least one record, takes at most max in order; 0 when the queue is closed and empty. */
+/* Writing thread: waits for at least one record, takes at most max in order; 0 when the queue is
+ * closed and empty. */
 size_t fraud_queue_pop(fraud_queue *q, fraud_record **out, size_t max);
 void fraud_queue_release(fraud_queue *q, fraud_record **r, size_t n);
 void fraud_queue_close(fraud_queue *q);

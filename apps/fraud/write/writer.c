@@ -37,37 +37,46 @@ static const char *const sql_advance =
     "SELECT r1.advance_offset($1, 'fraud', $2, $3::integer, $4::bigint, $5::bigint, $6::bigint)";
 /* Payments and their decisions: one statement each for the whole batch. */
 static const char *const sql_payments =
-    "INSERT INTO r1.payment (apply_seq, tx_id, ts, kind, from_id, to_id, amount_minor, currency, partition, "
+    "INSERT INTO r1.payment (apply_seq, tx_id, ts, kind, from_id, to_id, amount_minor, currency, "
+    "partition, "
     "kafka_offset, "
     "payload, topic) "
-    "SELECT u.*, $12 FROM unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], "
+    "SELECT u.*, $12 FROM unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[], "
+    "$5::text[], $6::text[], "
     "$7::bigint[], $8::text[], $9::integer[], $10::bigint[], $11::text[]) AS u";
-static const r1_column_type payment_columns[] = {R1_COL_INT8, R1_COL_TEXT, R1_COL_TIMESTAMP, R1_COL_TEXT,
-                                                 R1_COL_TEXT, R1_COL_TEXT, R1_COL_INT8,      R1_COL_TEXT,
-                                                 R1_COL_INT4, R1_COL_INT8, R1_COL_TEXT};
+static const r1_column_type payment_columns[] = {
+    R1_COL_INT8, R1_COL_TEXT, R1_COL_TIMESTAMP, R1_COL_TEXT, R1_COL_TEXT, R1_COL_TEXT,
+    R1_COL_INT8, R1_COL_TEXT, R1_COL_INT4,      R1_COL_INT8, R1_COL_TEXT};
 static const char *const sql_decisions =
-    "INSERT INTO r1.decision (apply_seq, decision, score, logit, degraded, trace, reasons, rule, latency_us, model, "
+    "INSERT INTO r1.decision (apply_seq, decision, score, logit, degraded, trace, reasons, rule, "
+    "latency_us, model, "
     "config) "
-    "SELECT u.seq, u.decision, u.score, u.logit, u.degraded, u.trace::real[], u.reasons::jsonb, u.rule, u.latency, "
+    "SELECT u.seq, u.decision, u.score, u.logit, u.degraded, u.trace::real[], u.reasons::jsonb, "
+    "u.rule, u.latency, "
     "$10, $11 "
-    "FROM unnest($1::bigint[], $2::text[], $3::real[], $4::real[], $5::boolean[], $6::text[], $7::text[], $8::text[], "
+    "FROM unnest($1::bigint[], $2::text[], $3::real[], $4::real[], $5::boolean[], $6::text[], "
+    "$7::text[], $8::text[], "
     "$9::bigint[]) AS u (seq, decision, score, logit, degraded, trace, reasons, rule, latency)";
-static const r1_column_type decision_columns[] = {R1_COL_INT8, R1_COL_TEXT, R1_COL_FLOAT4, R1_COL_FLOAT4, R1_COL_BOOL,
-                                                  R1_COL_TEXT, R1_COL_TEXT, R1_COL_TEXT,   R1_COL_INT8};
-static const char *const sql_findings = "INSERT INTO r1.finding (apply_seq, ordinal, pattern, accounts, payments) "
-                                        "SELECT $1::bigint, f.ordinality, f.value->>'pattern', ARRAY(SELECT "
-                                        "jsonb_array_elements_text(f.value->'accounts')), "
-                                        "ARRAY(SELECT jsonb_array_elements_text(f.value->'payments')) FROM "
-                                        "jsonb_array_elements($2::jsonb) WITH ORDINALITY AS f";
-static const char *const sql_duplicate = "INSERT INTO r1.duplicate (tx_id, topic, partition, kafka_offset, payload) "
-                                         "VALUES ($1, $2, $3::integer, $4::bigint, $5)";
+static const r1_column_type decision_columns[] = {R1_COL_INT8,   R1_COL_TEXT, R1_COL_FLOAT4,
+                                                  R1_COL_FLOAT4, R1_COL_BOOL, R1_COL_TEXT,
+                                                  R1_COL_TEXT,   R1_COL_TEXT, R1_COL_INT8};
+static const char *const sql_findings =
+    "INSERT INTO r1.finding (apply_seq, ordinal, pattern, accounts, payments) "
+    "SELECT $1::bigint, f.ordinality, f.value->>'pattern', ARRAY(SELECT "
+    "jsonb_array_elements_text(f.value->'accounts')), "
+    "ARRAY(SELECT jsonb_array_elements_text(f.value->'payments')) FROM "
+    "jsonb_array_elements($2::jsonb) WITH ORDINALITY AS f";
+static const char *const sql_duplicate =
+    "INSERT INTO r1.duplicate (tx_id, topic, partition, kafka_offset, payload) "
+    "VALUES ($1, $2, $3::integer, $4::bigint, $5)";
 static const char *const sql_dead =
     "INSERT INTO r1.dead_letter (app, topic, partition, kafka_offset, stage, reason, payload) "
     "VALUES ('fraud', $1, $2::integer, $3::bigint, $4, $5, decode($6, 'base64'))";
-static const char *const sql_label =
-    "INSERT INTO r1.label (apply_seq, tx_id, is_fraud, known_at, source, topic, partition, kafka_offset, payload) "
-    "VALUES ($1::bigint, $2, $3::boolean, to_timestamp($4::double precision / 1000), 'topic', $5, $6::integer, "
-    "$7::bigint, $8)";
+static const char *const sql_label = "INSERT INTO r1.label (apply_seq, tx_id, is_fraud, known_at, "
+                                     "source, topic, partition, kafka_offset, payload) "
+                                     "VALUES ($1::bigint, $2, $3::boolean, to_timestamp($4::double "
+                                     "precision / 1000), 'topic', $5, $6::integer, "
+                                     "$7::bigint, $8)";
 
 static r1_status writer_prepare_all(r1_store *s, r1_err *err)
 {
@@ -151,9 +160,12 @@ static r1_status add_payments(fraud_writer *w, fraud_record *const *r, size_t n,
         fill_decision(w->decisions, r[i]);
     }
     if (r1_columns_rows(w->payments) == 0) return R1_OK;
-    const char *topic[] = {w->o.ledger->topic[FRAUD_TOPIC_PAYMENTS]}, *versions[] = {w->o.model, w->o.config};
-    R1_TRY(r1_store_batch_add_columns(w->store, "payments", w->payments, R1_COUNT(topic), topic, err));
-    return r1_store_batch_add_columns(w->store, "decisions", w->decisions, R1_COUNT(versions), versions, err);
+    const char *topic[] = {w->o.ledger->topic[FRAUD_TOPIC_PAYMENTS]},
+               *versions[] = {w->o.model, w->o.config};
+    R1_TRY(
+        r1_store_batch_add_columns(w->store, "payments", w->payments, R1_COUNT(topic), topic, err));
+    return r1_store_batch_add_columns(w->store, "decisions", w->decisions, R1_COUNT(versions),
+                                      versions, err);
 }
 
 static r1_status add_findings(fraud_writer *w, const fraud_record *r, r1_err *err)
@@ -188,7 +200,8 @@ static r1_status add_dead(fraud_writer *w, const fraud_record *r, r1_err *err)
     common_texts(r, &t);
     char *data = writer_base64(r->message.payload, r->message.payload_len);
     if (!data) R1_FAIL(err, R1_E_NOMEM, "no memory for a dead letter");
-    const char *row[] = {w->o.ledger->topic[r->topic], t.partition, t.offset, r->stage, r->reason, data};
+    const char *row[] = {
+        w->o.ledger->topic[r->topic], t.partition, t.offset, r->stage, r->reason, data};
     r1_status st = r1_store_batch_add(w->store, "dead", R1_COUNT(row), row, err);
     free(data);
     return st;
@@ -210,7 +223,8 @@ static r1_status add_record(fraud_writer *w, const fraud_record *r, r1_err *err)
         st = r1_store_batch_add(w->store, "duplicate", R1_COUNT(row), row, err);
     } else {
         snprintf(t.ts, sizeof t.ts, "%lld", (long long)r->label.ts);
-        const char *row[] = {t.seq,    r->label.tx_id, r->label.is_fraud ? "t" : "f", t.ts, topic, t.partition,
+        const char *row[] = {t.seq,    r->label.tx_id, r->label.is_fraud ? "t" : "f",
+                             t.ts,     topic,          t.partition,
                              t.offset, payload};
         st = r1_store_batch_add(w->store, "label", R1_COUNT(row), row, err);
     }
@@ -228,7 +242,8 @@ typedef struct {
 static void find_targets(fraud_record *const *r, size_t n, targets *t)
 {
     memset(t, 0, sizeof *t);
-    for (size_t i = 0; i < n; i++) t->next[r[i]->topic][r[i]->message.partition] = r[i]->message.offset + 1;
+    for (size_t i = 0; i < n; i++)
+        t->next[r[i]->topic][r[i]->message.partition] = r[i]->message.offset + 1;
 }
 
 static r1_status add_advances(fraud_writer *w, const targets *t, r1_err *err)
@@ -249,10 +264,12 @@ static r1_status add_advances(fraud_writer *w, const targets *t, r1_err *err)
     return R1_OK;
 }
 
-static r1_status writer_write_batch(fraud_writer *w, fraud_record *const *r, size_t n, const targets *t, r1_err *err)
+static r1_status writer_write_batch(fraud_writer *w, fraud_record *const *r, size_t n,
+                                    const targets *t, r1_err *err)
 {
     R1_TRY(r1_store_batch_begin(w->store, err));
-    r1_status st = add_advances(w, t, err); /* first: an owner that was fenced finds out before it sends its rows */
+    r1_status st = add_advances(
+        w, t, err); /* first: an owner that was fenced finds out before it sends its rows */
     if (st == R1_OK) st = add_payments(w, r, n, err);
     for (size_t i = 0; i < n && st == R1_OK; i++) st = add_record(w, r[i], err);
     if (st == R1_OK) return r1_store_batch_commit(w->store, err);
@@ -276,7 +293,8 @@ static bool out_of_time(fraud_writer *w)
 static r1_status writer_recover(fraud_writer *w, const targets *t, bool *done, r1_err *err)
 {
     for (int ms = 50; !r1_store_alive(w->store); ms = ms < 1000 ? ms * 2 : 1000) {
-        if (out_of_time(w)) R1_FAIL(err, R1_E_TIMEOUT, "PostgreSQL did not come back before the time to stop");
+        if (out_of_time(w))
+            R1_FAIL(err, R1_E_TIMEOUT, "PostgreSQL did not come back before the time to stop");
         if (r1_store_reopen(w->store, err) == R1_OK) break;
         r1_log(R1_LOG_WARN, "postgres_away", "retry_ms=%d error=\"%s\"", ms, err->msg);
         pause_ms(ms);
@@ -284,7 +302,8 @@ static r1_status writer_recover(fraud_writer *w, const targets *t, bool *done, r
     for (int topic = 0; topic < FRAUD_N_TOPIC; topic++)
         for (int32_t p = 0; p < w->o.ledger->n_partition[topic]; p++)
             if (t->next[topic][p])
-                return fraud_ledger_landed(w->o.ledger, w->store, (fraud_topic)topic, p, t->next[topic][p], done, err);
+                return fraud_ledger_landed(w->o.ledger, w->store, (fraud_topic)topic, p,
+                                           t->next[topic][p], done, err);
     *done = true;
     return R1_OK;
 }
@@ -315,20 +334,24 @@ static r1_status writer_land(fraud_writer *w, fraud_record *const *r, size_t n, 
 static void move_claims(fraud_writer *w, fraud_record *const *r, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        w->o.ledger->claim[r[i]->topic][r[i]->message.partition].next_offset = r[i]->message.offset + 1;
+        w->o.ledger->claim[r[i]->topic][r[i]->message.partition].next_offset =
+            r[i]->message.offset + 1;
 }
 
 static void send_decision(fraud_writer *w, const fraud_record *r)
 {
-    json_t *o = json_pack("{s:s, s:I, s:s, s:f, s:b, s:s, s:s}", "tx_id", r->payment.tx_id, "apply_seq",
-                          (json_int_t)r->apply_seq, "decision", fraud_action_name(r->decision.action), "score",
-                          (double)r->probability, "degraded", r->degraded, "model", w->o.model, "config", w->o.config);
+    json_t *o = json_pack("{s:s, s:I, s:s, s:f, s:b, s:s, s:s}", "tx_id", r->payment.tx_id,
+                          "apply_seq", (json_int_t)r->apply_seq, "decision",
+                          fraud_action_name(r->decision.action), "score", (double)r->probability,
+                          "degraded", r->degraded, "model", w->o.model, "config", w->o.config);
     if (r->reasons) json_object_set_new(o, "reasons", json_loads(r->reasons, 0, NULL));
     char *text = json_dumps(o, JSON_COMPACT);
     r1_err err = {0};
-    if (text && r1_producer_send(w->o.producer, w->o.decisions_topic, r->payment.tx_id, strlen(r->payment.tx_id), text,
-                                 strlen(text), 0, 100, &err) != R1_OK)
-        r1_log(R1_LOG_WARN, "decision_not_sent", "tx_id=%s error=\"%s\"", r->payment.tx_id, err.msg);
+    if (text &&
+        r1_producer_send(w->o.producer, w->o.decisions_topic, r->payment.tx_id,
+                         strlen(r->payment.tx_id), text, strlen(text), 0, 100, &err) != R1_OK)
+        r1_log(R1_LOG_WARN, "decision_not_sent", "tx_id=%s error=\"%s\"", r->payment.tx_id,
+               err.msg);
     free(text);
     json_decref(o);
 }
@@ -336,10 +359,10 @@ static void send_decision(fraud_writer *w, const fraud_record *r)
 static void send_dead(fraud_writer *w, const fraud_record *r)
 {
     r1_err err = {0};
-    if (r1_producer_send(w->o.producer, w->o.dead_topic, r->message.key, r->message.key_len, r->message.payload,
-                         r->message.payload_len, 0, 100, &err) != R1_OK)
-        r1_log(R1_LOG_WARN, "dead_letter_not_sent", "partition=%d offset=%lld error=\"%s\"", r->message.partition,
-               (long long)r->message.offset, err.msg);
+    if (r1_producer_send(w->o.producer, w->o.dead_topic, r->message.key, r->message.key_len,
+                         r->message.payload, r->message.payload_len, 0, 100, &err) != R1_OK)
+        r1_log(R1_LOG_WARN, "dead_letter_not_sent", "partition=%d offset=%lld error=\"%s\"",
+               r->message.partition, (long long)r->message.offset, err.msg);
 }
 
 static void writer_count(fraud_writer *w, const fraud_record *r, int64_t now)
@@ -353,8 +376,10 @@ static void writer_count(fraud_writer *w, const fraud_record *r, int64_t now)
     s->actions[r->decision.action]++;
     if (s->payments <= w->o.stats_skip) return;
     if (r->message.sent_us) r1_histogram_add(&s->sent_latency, now - r->message.sent_us);
-    if (r->message.sent_us) r1_histogram_add(&s->decide_latency, r->decided_us - r->message.sent_us);
-    if (r->message.broker_ms) r1_histogram_add(&s->broker_latency, now - r->message.broker_ms * 1000);
+    if (r->message.sent_us)
+        r1_histogram_add(&s->decide_latency, r->decided_us - r->message.sent_us);
+    if (r->message.broker_ms)
+        r1_histogram_add(&s->broker_latency, now - r->message.broker_ms * 1000);
 }
 
 static void after_commit(fraud_writer *w, fraud_record *const *r, size_t n, int64_t began_us)
@@ -381,8 +406,8 @@ static r1_status land_singly(fraud_writer *w, fraud_record **r, size_t n, r1_err
         int64_t began = r1_time_us();
         r1_status st = writer_land(w, &r[i], 1, err);
         if (st == R1_E_FORMAT) {
-            r1_log(R1_LOG_ERROR, "row_refused", "partition=%d offset=%lld error=\"%s\"", r[i]->message.partition,
-                   (long long)r[i]->message.offset, err->msg);
+            r1_log(R1_LOG_ERROR, "row_refused", "partition=%d offset=%lld error=\"%s\"",
+                   r[i]->message.partition, (long long)r[i]->message.offset, err->msg);
             r[i]->kind = FRAUD_RECORD_DEAD;
             r[i]->stage = "write";
             snprintf(r[i]->reason, sizeof r[i]->reason, "%.250s", err->msg);
@@ -425,11 +450,13 @@ static void *writer_main(void *arg)
 
 static r1_status name_versions(fraud_writer *w, r1_err *err)
 {
-    const char *const rows[][3] = {{w->o.model, "model", w->o.model_text}, {w->o.config, "config", w->o.config_text}};
+    const char *const rows[][3] = {{w->o.model, "model", w->o.model_text},
+                                   {w->o.config, "config", w->o.config_text}};
     for (size_t i = 0; i < R1_COUNT(rows); i++)
-        R1_TRY(r1_store_query(
-            w->store, "INSERT INTO r1.fraud_version (version, kind, detail) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-            3, rows[i], NULL, err));
+        R1_TRY(r1_store_query(w->store,
+                              "INSERT INTO r1.fraud_version (version, kind, detail) VALUES ($1, "
+                              "$2, $3) ON CONFLICT DO NOTHING",
+                              3, rows[i], NULL, err));
     return R1_OK;
 }
 
@@ -440,7 +467,8 @@ static r1_status writer_prepare(fraud_writer *w, r1_err *err)
     R1_TRY(r1_store_open(&w->store, w->o.conninfo, "r1-fraud writer", err));
     R1_TRY(writer_prepare_all(w->store, err));
     R1_TRY(name_versions(w, err));
-    if (pthread_create(&w->thread, NULL, writer_main, w)) R1_FAIL(err, R1_E_NOMEM, "no thread for the writer");
+    if (pthread_create(&w->thread, NULL, writer_main, w))
+        R1_FAIL(err, R1_E_NOMEM, "no thread for the writer");
     return R1_OK;
 }
 

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* writer.h - the writing thread: results, dead letters and offsets in one transaction, then the topics decisions and
- * dead letters, then the latency of what was committed.
+/* writer.h - the writing thread: results, dead letters and offsets in one transaction, then the
+ * topics decisions and dead letters, then the latency of what was committed.
  *
- * (1) A record is in PostgreSQL exactly when the offset of its partition is past it: one transaction does both.
- * (2) It commits as soon as the last commit has returned, at most `rows` records, no timer.
- * (3) PostgreSQL away: it reconnects for ever, the queue fills, and the scoring thread stops reading. After a commit of
+ * (1) A record is in PostgreSQL exactly when the offset of its partition is past it: one
+ * transaction does both. (2) It commits as soon as the last commit has returned, at most `rows`
+ * records, no timer.
+ * (3) PostgreSQL away: it reconnects for ever, the queue fills, and the scoring thread stops
+ * reading. After a commit of
  *     unknown outcome it asks the ledger before it repeats anything.
- * (4) A record whose data PostgreSQL refuses is written as a dead letter, and the rest of its batch as it was.
- * (5) Fenced: nothing more is written, `fraud_writer_status` says R1_E_FENCED, and the process must end.
- * Threads: one of its own, between start and stop. */
+ * (4) A record whose data PostgreSQL refuses is written as a dead letter, and the rest of its
+ * batch as it was. (5) Fenced: nothing more is written, `fraud_writer_status` says R1_E_FENCED,
+ * and the process must end. Threads: one of its own, between start and stop. */
 #ifndef FRAUD_WRITER_H
 #define FRAUD_WRITER_H
 
@@ -42,7 +44,8 @@ r1_status fraud_writer_start(fraud_writer **out, const fraud_writer_opts *opts, 
 /* R1_OK while it works or retries; R1_E_FENCED or another final status once it has given up. */
 r1_status fraud_writer_status(fraud_writer *w, r1_err *err);
 void fraud_writer_stats_read(fraud_writer *w, fraud_writer_stats *out);
-/* Closes the queue, waits until it is written (at most timeout_ms while PostgreSQL is away) and frees the writer. */
+/* Closes the queue, waits until it is written (at most timeout_ms while PostgreSQL is away) and
+ * frees the writer. */
 r1_status fraud_writer_stop(fraud_writer *w, int timeout_ms, r1_err *err);
 
 #endif

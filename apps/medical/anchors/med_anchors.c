@@ -5,13 +5,15 @@
 #include <math.h>
 #include <string.h>
 
-const char *const MED_EVENT_NUM[MED_N_EVENT_NUM] = {"information", "diseases", "ancestors", "certainty"};
+const char *const MED_EVENT_NUM[MED_N_EVENT_NUM] = {"information", "diseases", "ancestors",
+                                                    "certainty"};
 
 /* The branches of HPO under "Phenotypic abnormality", in the order of their ids. */
 static const char system_id[MED_N_SYSTEM][11] = {
-    "HP:0000119", "HP:0000152", "HP:0000478", "HP:0000598", "HP:0000707", "HP:0000769", "HP:0000818", "HP:0001197",
-    "HP:0001507", "HP:0001574", "HP:0001608", "HP:0001626", "HP:0001871", "HP:0001939", "HP:0002086", "HP:0002664",
-    "HP:0002715", "HP:0025031", "HP:0025142", "HP:0025354", "HP:0033127", "HP:0040064", "HP:0045027"};
+    "HP:0000119", "HP:0000152", "HP:0000478", "HP:0000598", "HP:0000707", "HP:0000769",
+    "HP:0000818", "HP:0001197", "HP:0001507", "HP:0001574", "HP:0001608", "HP:0001626",
+    "HP:0001871", "HP:0001939", "HP:0002086", "HP:0002664", "HP:0002715", "HP:0025031",
+    "HP:0025142", "HP:0025354", "HP:0033127", "HP:0040064", "HP:0045027"};
 
 static int32_t system_of(const med_kb *kb, uint32_t term)
 {
@@ -48,12 +50,14 @@ void med_anchors_plan(const med_kb *kb, med_anchor *a, uint32_t n, bool pin)
 {
     double sum = 0;
     for (uint32_t i = 0; i < n; i++) {
-        if (a[i].num[MED_EVENT_ANCESTORS] <= 0) make_event(kb, &a[i]); /* a finding has an ancestor: itself */
+        if (a[i].num[MED_EVENT_ANCESTORS] <= 0)
+            make_event(kb, &a[i]); /* a finding has an ancestor: itself */
         a[i].weight = a[i].num[MED_EVENT_IC] * a[i].certainty;
         a[i].pinned = a[i].held = false;
         sum += (double)a[i].weight;
     }
-    for (uint32_t i = 0; i < n && sum > 0; i++) a[i].weight = (float)((double)a[i].weight * n / sum);
+    for (uint32_t i = 0; i < n && sum > 0; i++)
+        a[i].weight = (float)((double)a[i].weight * n / sum);
     if (pin) pin_heaviest(a, n);
     uint32_t room = MED_RING;
     for (uint32_t i = 0; i < n; i++)
@@ -62,8 +66,8 @@ void med_anchors_plan(const med_kb *kb, med_anchor *a, uint32_t n, bool pin)
         if (!a[i].held) a[i].held = true, room--;
 }
 
-r1_status med_anchors_append(r1_memory *mem, uint64_t ticket, uint64_t entity, const med_anchor *a, uint32_t n,
-                             uint64_t *handle, r1_err *err)
+r1_status med_anchors_append(r1_memory *mem, uint64_t ticket, uint64_t entity, const med_anchor *a,
+                             uint32_t n, uint64_t *handle, r1_err *err)
 {
     uint64_t ring[MED_RING], meta[MED_RING];
     memset(handle, 0, n * sizeof *handle);
@@ -77,4 +81,7 @@ r1_status med_anchors_append(r1_memory *mem, uint64_t ticket, uint64_t entity, c
     return R1_OK;
 }
 
-float med_anchor_log_weight(const med_anchor *a) { return a->pinned && a->weight > 1 ? logf(a->weight) : 0; }
+float med_anchor_log_weight(const med_anchor *a)
+{
+    return a->pinned && a->weight > 1 ? logf(a->weight) : 0;
+}

@@ -12,7 +12,10 @@
 
 enum { COLUMNS = 7 };
 
-int med_fold_of(const char *gold_id) { return (int)(r1_hash64(gold_id, strlen(gold_id), 2026) % MED_FOLDS); }
+int med_fold_of(const char *gold_id)
+{
+    return (int)(r1_hash64(gold_id, strlen(gold_id), 2026) % MED_FOLDS);
+}
 
 float med_age_years(const char *s, size_t len)
 {
@@ -48,7 +51,8 @@ static uint32_t pmid_of(med_field id)
     return (uint32_t)v;
 }
 
-static r1_status add_terms(med_cases *c, const med_kb *kb, med_field list, uint32_t *at, uint32_t *n, r1_err *err)
+static r1_status add_terms(med_cases *c, const med_kb *kb, med_field list, uint32_t *at,
+                           uint32_t *n, r1_err *err)
 {
     med_field id[512];
     size_t got = list.len ? med_split(list.s, list.len, ';', id, R1_COUNT(id)) : 0;
@@ -108,8 +112,8 @@ static bool cases_within(med_map *seen, med_field gold, uint32_t max)
     return !max || n < max;
 }
 
-static r1_status cases_read_rows(med_cases *c, const char *path, const med_kb *kb, const char *data, size_t len, uint32_t max,
-                           med_map *seen, r1_err *err)
+static r1_status cases_read_rows(med_cases *c, const char *path, const med_kb *kb, const char *data,
+                                 size_t len, uint32_t max, med_map *seen, r1_err *err)
 {
     med_lines l = {data, data + len, 0};
     const char *line;
@@ -119,16 +123,18 @@ static r1_status cases_read_rows(med_cases *c, const char *path, const med_kb *k
         if (n == 0 || (l.number == 1 && n > 7 && memcmp(line, "case_id", 7) == 0)) continue;
         size_t got = med_split(line, n, '\t', f, R1_COUNT(f));
         if (got != COLUMNS)
-            R1_FAIL(err, R1_E_FORMAT,
-                    "%s:%lld: %zu columns, expected %d (id, gold, label, sex, age, observed, excluded)", path,
-                    (long long)l.number, got, COLUMNS);
+            R1_FAIL(
+                err, R1_E_FORMAT,
+                "%s:%lld: %zu columns, expected %d (id, gold, label, sex, age, observed, excluded)",
+                path, (long long)l.number, got, COLUMNS);
         if (cases_within(seen, f[1], max)) R1_TRY(cases_add_row(c, kb, f, err));
     }
     if (c->n == 0) R1_FAIL(err, R1_E_FORMAT, "%s: no cases", path);
     return R1_OK;
 }
 
-r1_status med_cases_load(med_cases *out, const char *path, const med_kb *kb, uint32_t max_per_disease, r1_err *err)
+r1_status med_cases_load(med_cases *out, const char *path, const med_kb *kb,
+                         uint32_t max_per_disease, r1_err *err)
 {
     char *data = NULL;
     size_t len = 0;

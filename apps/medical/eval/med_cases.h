@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_cases.h - published cases in a table: case_id, gold_id, gold_label, sex, age, observed, excluded (tab-separated,
- * findings separated by ';'). Shared by evaluation and training.
+/* med_cases.h - published cases in a table: case_id, gold_id, gold_label, sex, age, observed,
+ * excluded (tab-separated, findings separated by ';'). Shared by evaluation and training.
  *
- * Owns: everything; terms are resolved against one knowledge base, unknown ones dropped and counted. */
+ * Owns: everything; terms are resolved against one knowledge base, unknown ones dropped and
+ * counted. */
 #ifndef MED_CASES_H
 #define MED_CASES_H
 
@@ -10,12 +11,13 @@
 
 typedef struct {
     char id[96], gold[48];
-    uint32_t gold_disease;                                     /* MED_NONE: the knowledge base does not know it */
-    uint32_t pmid;                                             /* from the id, 0 where it has none */
+    uint32_t gold_disease; /* MED_NONE: the knowledge base does not know it */
+    uint32_t pmid;         /* from the id, 0 where it has none */
     uint32_t observed_at, n_observed, excluded_at, n_excluded; /* in med_cases.term */
     med_sex sex;
     float age_years;
-    int fold; /* 0..MED_FOLDS-1, by gold disease: the same for every case of a disease, everywhere */
+    /* 0..MED_FOLDS-1, by gold disease: the same for every case of a disease, everywhere */
+    int fold;
 } med_case_row;
 
 enum { MED_FOLDS = 5 };
@@ -27,7 +29,8 @@ typedef struct {
     uint32_t n_unknown_term;
 } med_cases;
 
-r1_status med_cases_load(med_cases *out, const char *path, const med_kb *kb, uint32_t max_per_disease, r1_err *err);
+r1_status med_cases_load(med_cases *out, const char *path, const med_kb *kb,
+                         uint32_t max_per_disease, r1_err *err);
 void med_cases_free(med_cases *c);
 /* The query of a row; borrows from cases. */
 med_case med_cases_query(const med_cases *c, const med_case_row *row, bool leave_publication_out);

@@ -26,7 +26,8 @@ typedef struct {
     const med_lexicon *lex;
     bool show;
     med_eval_annotate_result *out;
-    uint64_t tp_pred, n_pred, tp_gold, n_gold, doc_tp, doc_pred, doc_gold, neg_tp, neg_pred, neg_gold;
+    uint64_t tp_pred, n_pred, tp_gold, n_gold, doc_tp, doc_pred, doc_gold, neg_tp, neg_pred,
+        neg_gold;
     int64_t us;
 } tally;
 
@@ -59,7 +60,8 @@ static void gold_line(tally *t, gold_list *l, const char *line, size_t n)
     med_field f[6];
     char *end;
     if (n && line[0] == '[') {
-        long a = strtol(line + 1, &end, 10), b = strncmp(end, "::", 2) == 0 ? strtol(end + 2, &end, 10) : -1;
+        long a = strtol(line + 1, &end, 10),
+             b = strncmp(end, "::", 2) == 0 ? strtol(end + 2, &end, 10) : -1;
         const char *hp = memmem(line, n, "HP", 2);
         if (b > a && hp && hp + 10 <= line + n) gold_add(t, l, a, b, (med_field){hp, 10}, false);
         return;
@@ -70,7 +72,8 @@ static void gold_line(tally *t, gold_list *l, const char *line, size_t n)
     gold_add(t, l, strtol(f[0].s, NULL, 10), strtol(f[1].s, NULL, 10), f[3], neg);
 }
 
-/* "T1\tHP_1 12 24[;30 34]\ttext" or a label with the id in a note line; ids elsewhere are ignored. */
+/* "T1\tHP_1 12 24[;30 34]\ttext" or a label with the id in a note line; ids elsewhere are
+ * ignored. */
 static void brat_line(tally *t, gold_list *l, const char *line, size_t n)
 {
     med_field f[4];
@@ -98,9 +101,11 @@ static void score_docs(tally *t, const gold_list *l, const med_notes *notes)
     static uint32_t want[GOLD_MAX], got[PHENOTYPES_MAX];
     uint32_t n_want = 0, n_got = 0, both = 0;
     for (uint32_t i = 0; i < l->n; i++)
-        if (!l->g[i].negated && !eval_annotate_seen(want, n_want, l->g[i].term)) want[n_want++] = l->g[i].term;
+        if (!l->g[i].negated && !eval_annotate_seen(want, n_want, l->g[i].term))
+            want[n_want++] = l->g[i].term;
     for (uint32_t i = 0; i < notes->n_mention && n_got < PHENOTYPES_MAX; i++)
-        if (notes->mention[i].status != MED_ABSENT && !eval_annotate_seen(got, n_got, notes->mention[i].term))
+        if (notes->mention[i].status != MED_ABSENT &&
+            !eval_annotate_seen(got, n_got, notes->mention[i].term))
             got[n_got++] = notes->mention[i].term;
     for (uint32_t i = 0; i < n_got; i++) both += eval_annotate_seen(want, n_want, got[i]);
     t->doc_gold += n_want;
@@ -108,8 +113,8 @@ static void score_docs(tally *t, const gold_list *l, const med_notes *notes)
     t->doc_tp += both;
 }
 
-static void eval_annotate_show(const tally *t, const char *kind, const char *doc, const char *s, uint32_t a, uint32_t b,
-                 uint32_t term)
+static void eval_annotate_show(const tally *t, const char *kind, const char *doc, const char *s,
+                               uint32_t a, uint32_t b, uint32_t term)
 {
     if (t->show)
         fprintf(stderr, "%s\t%s\t%.*s\t%s\t%s\n", kind, doc, (int)(b > a ? b - a : 0), s + a,
@@ -124,7 +129,8 @@ static uint32_t byte_of(const char *s, size_t len, uint32_t point)
     return i;
 }
 
-static r1_status score_text(tally *t, const char *doc, const char *text, size_t len, gold_list *l, r1_err *err)
+static r1_status score_text(tally *t, const char *doc, const char *text, size_t len, gold_list *l,
+                            r1_err *err)
 {
     med_notes notes;
     int64_t t0 = r1_mono_us();
@@ -148,8 +154,10 @@ static r1_status score_text(tally *t, const char *doc, const char *text, size_t 
         bool absent = m->status == MED_ABSENT;
         t->neg_tp += absent && negated;
         t->neg_pred += absent && (negated || right);
-        if (absent && right && !negated) eval_annotate_show(t, "denied", doc, text, m->start, m->end, m->term);
-        if (!absent && negated) eval_annotate_show(t, "affirmed", doc, text, m->start, m->end, m->term);
+        if (absent && right && !negated)
+            eval_annotate_show(t, "denied", doc, text, m->start, m->end, m->term);
+        if (!absent && negated)
+            eval_annotate_show(t, "affirmed", doc, text, m->start, m->end, m->term);
         if (absent || negated) continue;
         t->n_pred++;
         t->tp_pred += right;
@@ -158,22 +166,22 @@ static r1_status score_text(tally *t, const char *doc, const char *text, size_t 
     for (uint32_t k = 0; k < l->n; k++) {
         t->neg_gold += l->g[k].negated;
         if (l->g[k].negated && !l->g[k].hit)
-            eval_annotate_show(t, "unseen", doc, text, byte_of(text, len, l->g[k].start), byte_of(text, len, l->g[k].end),
-                 l->g[k].term);
+            eval_annotate_show(t, "unseen", doc, text, byte_of(text, len, l->g[k].start),
+                               byte_of(text, len, l->g[k].end), l->g[k].term);
         if (l->g[k].negated) continue;
         t->n_gold++;
         t->tp_gold += l->g[k].hit;
         if (!l->g[k].hit)
-            eval_annotate_show(t, "missed", doc, text, byte_of(text, len, l->g[k].start), byte_of(text, len, l->g[k].end),
-                 l->g[k].term);
+            eval_annotate_show(t, "missed", doc, text, byte_of(text, len, l->g[k].start),
+                               byte_of(text, len, l->g[k].end), l->g[k].term);
     }
     score_docs(t, l, &notes);
     med_notes_free(&notes);
     return R1_OK;
 }
 
-static r1_status score_file(tally *t, const char *doc, const char *text_path, const char *ann_path, bool brat,
-                            r1_err *err)
+static r1_status score_file(tally *t, const char *doc, const char *text_path, const char *ann_path,
+                            bool brat, r1_err *err)
 {
     static gold_list l;
     char *text = NULL, *ann = NULL;
@@ -202,7 +210,8 @@ static size_t names_in(const char *dir, const char *suffix, char **name, size_t 
     size_t n = 0, tail = strlen(suffix);
     for (struct dirent *e; d && n < max && (e = readdir(d)) != NULL;) {
         size_t len = strlen(e->d_name);
-        if (e->d_name[0] == '.' || len < tail || strcmp(e->d_name + len - tail, suffix) != 0) continue;
+        if (e->d_name[0] == '.' || len < tail || strcmp(e->d_name + len - tail, suffix) != 0)
+            continue;
         if ((name[n] = strdup(e->d_name)) != NULL) n++;
     }
     if (d) closedir(d);
@@ -212,8 +221,8 @@ static size_t names_in(const char *dir, const char *suffix, char **name, size_t 
 
 static r1_status score_folder(tally *t, const char *path, bool brat, r1_err *err)
 {
-    static const char *const ann_name[] = {"ann", "Annotations", "annotations"}, *const text_name[] = {"corpus", "Text",
-                                                                                                       "text"};
+    static const char *const ann_name[] = {"ann", "Annotations", "annotations"},
+                             *const text_name[] = {"corpus", "Text", "text"};
     static char *name[20000];
     char ann[4096], text[4096], a[8400], b[8400];
     snprintf(ann, sizeof ann, "%s", path);
@@ -254,8 +263,8 @@ static r1_status score_table(tally *t, const char *path, r1_err *err)
         med_field f[7];
         if (lines.number == 1 || n == 0) continue;
         if (med_split(line, n, '\t', f, R1_COUNT(f)) != 6) {
-            st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s:%lld: expected 6 columns", path,
-                            (long long)lines.number);
+            st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s:%lld: expected 6 columns",
+                            path, (long long)lines.number);
             break;
         }
         if (strlen(doc) != f[0].len || memcmp(doc, f[0].s, f[0].len) != 0) {
@@ -280,22 +289,29 @@ static r1_status score_table(tally *t, const char *path, r1_err *err)
 }
 
 static double eval_annotate_ratio(uint64_t a, uint64_t b) { return b ? (double)a / (double)b : 0; }
-static double eval_annotate_harmonic(double p, double r) { return p + r > 0 ? 2 * p * r / (p + r) : 0; }
+static double eval_annotate_harmonic(double p, double r)
+{
+    return p + r > 0 ? 2 * p * r / (p + r) : 0;
+}
 
-r1_status med_eval_annotate(const char *format, const char *path, const med_kb *kb, const med_lexicon *lex, bool print,
-                            med_eval_annotate_result *out, r1_err *err)
+r1_status med_eval_annotate(const char *format, const char *path, const med_kb *kb,
+                            const med_lexicon *lex, bool print, med_eval_annotate_result *out,
+                            r1_err *err)
 {
     memset(out, 0, sizeof *out);
     tally t = {.kb = kb, .lex = lex, .show = print, .out = out};
     bool table = strcmp(format, "bc8t3") == 0;
-    R1_TRY(table ? score_table(&t, path, err) : score_folder(&t, path, strcmp(format, "brat") == 0, err));
+    R1_TRY(table ? score_table(&t, path, err)
+                 : score_folder(&t, path, strcmp(format, "brat") == 0, err));
     out->gold = (uint32_t)t.n_gold;
     out->predicted = (uint32_t)t.n_pred;
     out->precision = eval_annotate_ratio(t.tp_pred, t.n_pred);
     out->recall = eval_annotate_ratio(t.tp_gold, t.n_gold);
     out->f1 = eval_annotate_harmonic(out->precision, out->recall);
-    out->doc_f1 = eval_annotate_harmonic(eval_annotate_ratio(t.doc_tp, t.doc_pred), eval_annotate_ratio(t.doc_tp, t.doc_gold));
-    out->negation_f1 = eval_annotate_harmonic(eval_annotate_ratio(t.neg_tp, t.neg_pred), eval_annotate_ratio(t.neg_tp, t.neg_gold));
+    out->doc_f1 = eval_annotate_harmonic(eval_annotate_ratio(t.doc_tp, t.doc_pred),
+                                         eval_annotate_ratio(t.doc_tp, t.doc_gold));
+    out->negation_f1 = eval_annotate_harmonic(eval_annotate_ratio(t.neg_tp, t.neg_pred),
+                                              eval_annotate_ratio(t.neg_tp, t.neg_gold));
     out->words_per_s = t.us ? out->n_word / ((double)t.us / 1e6) : 0;
     return R1_OK;
 }

@@ -57,8 +57,8 @@ static uint32_t eval_rank_place_of(const med_candidate *list, uint32_t n, uint32
 }
 
 /* The last word on what med_rank found: R1's, or without R1 the likelihood's. */
-static r1_status eval_rank_judge(med_ranker *r, med_reranker *x, const med_case *q, bool pin, med_candidate *list, uint32_t *n,
-                       r1_err *err)
+static r1_status eval_rank_judge(med_ranker *r, med_reranker *x, const med_case *q, bool pin,
+                                 med_candidate *list, uint32_t *n, r1_err *err)
 {
     static _Thread_local med_anchor anchor[MED_FINDINGS_MAX];
     float none;
@@ -84,7 +84,8 @@ static r1_status pairs_new(pairs *p, size_t n, r1_err *err)
     size_t all = n * LIST + 1;
     *p = (pairs){calloc(all, sizeof(float)), calloc(all, sizeof(float)), calloc(all, sizeof(float)),
                  calloc(all, sizeof(uint64_t)), 0};
-    if (!p->first || !p->second || !p->label || !p->group) R1_FAIL(err, R1_E_NOMEM, "no memory for %zu cases", n);
+    if (!p->first || !p->second || !p->label || !p->group)
+        R1_FAIL(err, R1_E_NOMEM, "no memory for %zu cases", n);
     return R1_OK;
 }
 
@@ -97,7 +98,8 @@ static void pairs_free(pairs *p)
 }
 
 /* Both lists hold the same candidates, each in its own order. */
-static void pairs_add(pairs *p, const med_candidate *a, const med_candidate *b, uint32_t n, uint32_t gold)
+static void pairs_add(pairs *p, const med_candidate *a, const med_candidate *b, uint32_t n,
+                      uint32_t gold)
 {
     uint64_t group = p->n ? p->group[p->n - 1] + 1 : 1;
     for (uint32_t i = 0; i < n; i++) {
@@ -141,7 +143,9 @@ r1_status med_eval_rank(med_ranker *r, const med_cases *cases, const med_eval_ra
         uint32_t n = 0, place;
         st = med_rank(r, &q, list, LIST, &n, err);
         memcpy(other, list, n * sizeof *list);
-        if (st == R1_OK) st = eval_rank_judge(r, opts->fold ? opts->fold[row->fold] : NULL, &q, opts->pin, list, &n, err);
+        if (st == R1_OK)
+            st = eval_rank_judge(r, opts->fold ? opts->fold[row->fold] : NULL, &q, opts->pin, list,
+                                 &n, err);
         if (st == R1_OK && opts->f32) {
             st = eval_rank_judge(r, opts->f32[row->fold], &q, opts->pin, other, &n, err);
             if (st == R1_OK) pairs_add(&both, other, list, n, row->gold_disease);
@@ -153,7 +157,8 @@ r1_status med_eval_rank(med_ranker *r, const med_cases *cases, const med_eval_ra
         eval_rank_count(&all, place);
         g[i] = (guess){n ? list[0].posterior : 0, place == 1};
         if (opts->progress && i % 64 == 0) r1_progress_update(&bar, i, "");
-        if (r1_cli_stopped()) st = r1_err_set(err, R1_E_CANCELLED, __FILE__, __LINE__, "stopped after %u cases", i);
+        if (r1_cli_stopped())
+            st = r1_err_set(err, R1_E_CANCELLED, __FILE__, __LINE__, "stopped after %u cases", i);
     }
     if (opts->progress) r1_progress_end(&bar, cases->n, "");
     double n = cases->n, c = out->n_covered ? out->n_covered : 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_lexicon.c - see med_lexicon.h. Built once per knowledge base; lookups neither allocate nor lock, but for the
- * stemmer, of which each thread keeps one. */
+/* med_lexicon.c - see med_lexicon.h. Built once per knowledge base; lookups neither allocate nor
+ * lock, but for the stemmer, of which each thread keeps one. */
 #include "notes/med_lexicon.h"
 
 #include "ontology/med_map.h"
@@ -21,18 +21,19 @@ struct med_lexicon {
     size_t n_slot, n_used;
 };
 
-/* ---- words ----------------------------------------------------------------------------------------------- */
+/* ---- words ----------------------------------------------------------------------------------- */
 
-static const char *const stop_words[] = {"of", "the",  "a",     "an",   "in",   "on",   "with", "and",  "or",
-                                         "to", "for",  "by",    "at",   "from", "is",   "are",  "was",  "were",
-                                         "be", "been", "being", "that", "this", "his",  "her",  "its",  "their",
-                                         "s",  "as",   "he",    "she",  "has",  "have", "had",  "also", "which"};
+static const char *const stop_words[] = {
+    "of",  "the",  "a",     "an",  "in",  "on",   "with", "and",  "or",    "to",   "for",  "by",
+    "at",  "from", "is",    "are", "was", "were", "be",   "been", "being", "that", "this", "his",
+    "her", "its",  "their", "s",   "as",  "he",   "she",  "has",  "have",  "had",  "also", "which"};
 static const char *const light_words[] = {
-    "mild",        "mildly",    "moderate",  "moderately",  "severe",        "severely", "marked",
-    "markedly",    "slight",    "slightly",  "significant", "significantly", "very",     "bilateral",
-    "bilaterally", "left",      "right",     "somewhat",    "relatively",    "profound", "profoundly",
-    "some",        "minimal",   "minimally", "prominently", "generalized",   "apparent", "subtle",
-    "both",        "extremely", "quite",     "associated",  "diffuse",       "global"};
+    "mild",        "mildly",      "moderate",    "moderately", "severe",      "severely",
+    "marked",      "markedly",    "slight",      "slightly",   "significant", "significantly",
+    "very",        "bilateral",   "bilaterally", "left",       "right",       "somewhat",
+    "relatively",  "profound",    "profoundly",  "some",       "minimal",     "minimally",
+    "prominently", "generalized", "apparent",    "subtle",     "both",        "extremely",
+    "quite",       "associated",  "diffuse",     "global"};
 
 /* One word for a family. Both sides are stemmed afterwards, so each needs its plain form only. */
 static const struct {
@@ -163,8 +164,9 @@ static size_t lexicon_fold(const char *s, size_t len, char *out)
         return len;
     }
     utf8proc_uint8_t *p = NULL;
-    utf8proc_ssize_t n = utf8proc_map((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)len, &p,
-                                      UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_STRIPMARK);
+    utf8proc_ssize_t n =
+        utf8proc_map((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)len, &p,
+                     UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_STRIPMARK);
     size_t kept = n > 0 && n < WORD_MAX ? (size_t)n : 0;
     memcpy(out, p ? (const char *)p : "", kept);
     out[kept] = '\0';
@@ -203,9 +205,11 @@ static size_t normal_form(const char *s, size_t len, char *out, bool *stop, bool
             memcpy(out, families[i].as, n + 1);
             break;
         }
-    if (n > 5 && memcmp(out + n - 4, "itis", 4) == 0) return n; /* an inflammation is not its organ */
+    if (n > 5 && memcmp(out + n - 4, "itis", 4) == 0)
+        return n; /* an inflammation is not its organ */
     struct sb_stemmer *st = lexicon_stemmer();
-    const sb_symbol *stem = st && n > 2 ? sb_stemmer_stem(st, (const sb_symbol *)out, (int)n) : NULL;
+    const sb_symbol *stem =
+        st && n > 2 ? sb_stemmer_stem(st, (const sb_symbol *)out, (int)n) : NULL;
     if (stem) {
         n = (size_t)sb_stemmer_length(st);
         memcpy(out, stem, n);
@@ -232,7 +236,7 @@ int32_t med_lexicon_word(const med_lexicon *x, const char *s, size_t len, bool *
     return at == MED_NONE ? MED_WORD_UNKNOWN : (int32_t)med_map_get(x->words, at);
 }
 
-/* ---- patterns -------------------------------------------------------------------------------------------- */
+/* ---- patterns -------------------------------------------------------------------------------- */
 
 static bool word_char(unsigned char c)
 {
@@ -242,14 +246,15 @@ static bool word_char(unsigned char c)
 /* Words that mean something else far too often when they stand alone. */
 static bool too_vague(const char *s)
 {
-    static const char *const vague[] = {"all",        "fall",     "falls",       "mass",          "cavities",
-                                        "clumsy",     "poor",     "cold",        "itching hands", "onset",
-                                        "frequency",  "abnormal", "abnormality", "phenotype",     "present",
-                                        "regression", "hairy",    "short",       "narrow",        "male",
-                                        "female",     "ms",       "as",          "map",           "cp",
-                                        "id",         "pe",       "ca",          "pain skin",     "lesion",
-                                        "death",      "pica",     "dead",        "drool",         "slow",
-                                        "weak",       "sleep",    "tube feeding"};
+    static const char *const vague[] = {
+        "all",        "fall",     "falls",       "mass",          "cavities",
+        "clumsy",     "poor",     "cold",        "itching hands", "onset",
+        "frequency",  "abnormal", "abnormality", "phenotype",     "present",
+        "regression", "hairy",    "short",       "narrow",        "male",
+        "female",     "ms",       "as",          "map",           "cp",
+        "id",         "pe",       "ca",          "pain skin",     "lesion",
+        "death",      "pica",     "dead",        "drool",         "slow",
+        "weak",       "sleep",    "tube feeding"};
     char low[64];
     size_t n = strlen(s);
     if (n >= sizeof low) return false;
@@ -267,13 +272,15 @@ static bool is_caps(const char *s)
 static med_pattern *lexicon_slot_of(const med_lexicon *x, uint64_t hash, uint32_t n_word)
 {
     size_t mask = x->n_slot - 1, i = (hash ^ n_word) & mask;
-    while (x->slot[i].n_word && (x->slot[i].hash != hash || x->slot[i].n_word != n_word)) i = (i + 1) & mask;
+    while (x->slot[i].n_word && (x->slot[i].hash != hash || x->slot[i].n_word != n_word))
+        i = (i + 1) & mask;
     return &x->slot[i];
 }
 
-/* offset: of s in the knowledge base, for abbreviations. over: takes the place of another finding of that name. */
-static r1_status lexicon_add_text(med_lexicon *x, const char *s, uint32_t offset, uint32_t term, uint32_t kind, bool over,
-                          r1_err *err)
+/* offset: of s in the knowledge base, for abbreviations. over: takes the place of another
+ * finding of that name. */
+static r1_status lexicon_add_text(med_lexicon *x, const char *s, uint32_t offset, uint32_t term,
+                                  uint32_t kind, bool over, r1_err *err)
 {
     med_pattern p = {.term = term,
                      .kind = (uint8_t)kind,
@@ -313,7 +320,8 @@ static r1_status lexicon_add_text(med_lexicon *x, const char *s, uint32_t offset
 }
 
 /* "Abnormal eyelid morphology" is also "abnormal eyelid", as which it is written and denied. */
-static r1_status add_shorter(med_lexicon *x, const char *s, uint32_t offset, uint32_t term, r1_err *err)
+static r1_status add_shorter(med_lexicon *x, const char *s, uint32_t offset, uint32_t term,
+                             r1_err *err)
 {
     static const char head[] = "Abnormal ", tail[] = " morphology";
     char part[128];
@@ -333,12 +341,15 @@ r1_status med_lexicon_new(med_lexicon **out, const med_kb *kb, r1_err *err)
     x->n_slot = 1024;
     while (x->n_slot < (size_t)kb->n_synonym * 2) x->n_slot *= 2;
     x->slot = calloc(x->n_slot, sizeof *x->slot);
-    r1_status st = x->slot ? med_map_new(&x->words, (size_t)32 << 20, err)
-                           : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a lexicon");
+    r1_status st = x->slot
+                       ? med_map_new(&x->words, (size_t)32 << 20, err)
+                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a lexicon");
     for (uint32_t i = 0; i < kb->n_synonym && st == R1_OK; i++) {
         const med_synonym *s = &kb->synonym[i];
-        bool wanted = (kb->term[s->term].flags & MED_TERM_PHENOTYPE) && s->term != kb->root && s->kind != MED_SYN_BROAD;
-        if (wanted) st = lexicon_add_text(x, med_str(kb, s->text), s->text, s->term, s->kind, false, err);
+        bool wanted = (kb->term[s->term].flags & MED_TERM_PHENOTYPE) && s->term != kb->root &&
+                      s->kind != MED_SYN_BROAD;
+        if (wanted)
+            st = lexicon_add_text(x, med_str(kb, s->text), s->text, s->term, s->kind, false, err);
         if (wanted && st == R1_OK) st = add_shorter(x, med_str(kb, s->text), s->text, s->term, err);
     }
     /* what clinicians write for short */
@@ -347,7 +358,8 @@ r1_status med_lexicon_new(med_lexicon **out, const med_kb *kb, r1_err *err)
     } shorthand[] = {{"weakness", "HP:0001324"}, {"autistic features", "HP:0000729"}};
     for (size_t i = 0; i < R1_COUNT(shorthand) && st == R1_OK; i++) {
         uint32_t term = med_kb_term(kb, shorthand[i].id, strlen(shorthand[i].id));
-        if (term != MED_NONE) st = lexicon_add_text(x, shorthand[i].text, MED_NONE, term, MED_SYN_LABEL, true, err);
+        if (term != MED_NONE)
+            st = lexicon_add_text(x, shorthand[i].text, MED_NONE, term, MED_SYN_LABEL, true, err);
     }
     if (st != R1_OK) {
         med_lexicon_free(x);
@@ -365,7 +377,8 @@ void med_lexicon_free(med_lexicon *x)
     free(x);
 }
 
-const med_pattern *med_lexicon_find(const med_lexicon *x, uint64_t hash, uint32_t n_word, const char *text, size_t len)
+const med_pattern *med_lexicon_find(const med_lexicon *x, uint64_t hash, uint32_t n_word,
+                                    const char *text, size_t len)
 {
     const med_pattern *p = lexicon_slot_of(x, hash, n_word);
     if (!p->n_word) return NULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_lexicon.h - the names of the findings as sets of normalised words, found by a hash that does not depend on their
- * order. A word is folded (Unicode case folding, marks stripped), brought to one of a family of synonyms (renal, kidney),
- * stemmed (Porter's English stemmer) and stripped of the endings that tell adjective from noun (microcephaly,
- * microcephalic).
+/* med_lexicon.h - the names of the findings as sets of normalised words, found by a hash that
+ * does not depend on their order. A word is folded (Unicode case folding, marks stripped),
+ * brought to one of a family of synonyms (renal, kidney), stemmed (Porter's English stemmer) and
+ * stripped of the endings that tell adjective from noun (microcephaly, microcephalic).
  *
  * Owns: its tables; borrows the knowledge base. Threads: read-only after med_lexicon_new. */
 #ifndef MED_LEXICON_H
@@ -26,14 +26,17 @@ typedef struct med_lexicon med_lexicon;
 r1_status med_lexicon_new(med_lexicon **out, const med_kb *kb, r1_err *err);
 void med_lexicon_free(med_lexicon *x); /* NULL is fine */
 
-/* The number of a word of a text, MED_WORD_STOP or MED_WORD_UNKNOWN. *light: a degree or side that a name may lack. */
+/* The number of a word of a text, MED_WORD_STOP or MED_WORD_UNKNOWN. *light: a degree or side
+ * that a name may lack. */
 int32_t med_lexicon_word(const med_lexicon *x, const char *s, size_t len, bool *light);
 uint64_t med_lexicon_mix(int32_t word);
 static inline uint64_t med_lexicon_next(uint64_t order, uint64_t mixed)
 {
     return (order * 31 + mixed) * 0x9e3779b97f4a7c15u;
 }
-/* The best pattern of that hash and length, NULL if none. text: the words as they stand, for abbreviations. */
-const med_pattern *med_lexicon_find(const med_lexicon *x, uint64_t hash, uint32_t n_word, const char *text, size_t len);
+/* The best pattern of that hash and length, NULL if none. text: the words as they stand, for
+ * abbreviations. */
+const med_pattern *med_lexicon_find(const med_lexicon *x, uint64_t hash, uint32_t n_word,
+                                    const char *text, size_t len);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_notes.c - see med_notes.h. Owns sections, sentences, tokens and the recognition of findings; what a finding's
- * status is stands in med_status.c, laboratory values in med_labs.c. */
+/* med_notes.c - see med_notes.h. Owns sections, sentences, tokens and the recognition of
+ * findings; what a finding's status is stands in med_status.c, laboratory values in med_labs.c. */
 #include "notes/med_notes.h"
 
 #include <math.h>
@@ -24,9 +24,22 @@ const char *const med_section_name[] = {"(start)",
                                         "Medications",
                                         "Social history",
                                         "Other"};
-enum { S_START, S_HPI, S_PMH, S_FAMILY, S_EXAM, S_LAB, S_IMAGING, S_ASSESS, S_PLAN, S_MEDS, S_SOCIAL, S_OTHER };
+enum {
+    S_START,
+    S_HPI,
+    S_PMH,
+    S_FAMILY,
+    S_EXAM,
+    S_LAB,
+    S_IMAGING,
+    S_ASSESS,
+    S_PLAN,
+    S_MEDS,
+    S_SOCIAL,
+    S_OTHER
+};
 
-/* ---- growing --------------------------------------------------------------------------------------------- */
+/* ---- growing --------------------------------------------------------------------------------- */
 
 static bool notes_room(void *array, uint32_t n, uint32_t *cap, uint32_t max, size_t size)
 {
@@ -46,12 +59,13 @@ static r1_status too_many(r1_err *err)
 
 r1_status med_mention_add(med_notes *n, const med_mention *m, r1_err *err)
 {
-    if (!notes_room(&n->mention, n->n_mention, &n->cap_mention, 200000, sizeof *n->mention)) return too_many(err);
+    if (!notes_room(&n->mention, n->n_mention, &n->cap_mention, 200000, sizeof *n->mention))
+        return too_many(err);
     n->mention[n->n_mention++] = *m;
     return R1_OK;
 }
 
-/* ---- sections -------------------------------------------------------------------------------------------- */
+/* ---- sections -------------------------------------------------------------------------------- */
 
 uint32_t med_section_of(const char *heading, size_t len)
 {
@@ -108,10 +122,12 @@ uint32_t med_section_of(const char *heading, size_t len)
                  {"hospital course", S_HPI},
                  {"ophthalmology", S_EXAM},
                  {"cardiology", S_EXAM}};
-    while (len && (heading[len - 1] == ':' || heading[len - 1] == ' ' || heading[len - 1] == '#')) len--;
+    while (len && (heading[len - 1] == ':' || heading[len - 1] == ' ' || heading[len - 1] == '#'))
+        len--;
     while (len && (*heading == '#' || *heading == ' ' || *heading == '*')) heading++, len--;
     for (size_t i = 0; i < R1_COUNT(known); i++)
-        if (strlen(known[i].word) == len && strncasecmp(heading, known[i].word, len) == 0) return known[i].section;
+        if (strlen(known[i].word) == len && strncasecmp(heading, known[i].word, len) == 0)
+            return known[i].section;
     return 0;
 }
 
@@ -130,7 +146,8 @@ static r1_status add_sentence(med_notes *n, uint32_t start, uint32_t end, r1_err
     while (start < end && strchr(" \t\r\n", n->text[start])) start++;
     while (end > start && strchr(" \t\r\n", n->text[end - 1])) end--;
     if (start == end) return R1_OK;
-    if (!notes_room(&n->sentence, n->n_sentence, &n->cap_sentence, 1000000, sizeof *n->sentence)) return too_many(err);
+    if (!notes_room(&n->sentence, n->n_sentence, &n->cap_sentence, 1000000, sizeof *n->sentence))
+        return too_many(err);
     n->sentence[n->n_sentence++] = (med_sentence){start, end, n->n_section - 1};
     return R1_OK;
 }
@@ -147,14 +164,16 @@ static bool notes_abbreviation(const char *text, uint32_t dot, uint32_t from)
     return len == 1 && text[a] >= 'A' && text[a] <= 'Z';
 }
 
-/* A sentence ends at . ! ? before blank and capital or digit, at an empty line, and where a list item begins. */
+/* A sentence ends at . ! ? before blank and capital or digit, at an empty line, and where a list
+ * item begins. */
 static bool ends_here(const med_notes *n, uint32_t at, uint32_t from, uint32_t end)
 {
     char c = n->text[at];
     if (c == '\n') {
         if (at + 1 >= end) return true;
         char next = n->text[at + 1];
-        return next == '\n' || next == '-' || next == '*' || next == '\r' || (at > from && n->text[at - 1] == '\n');
+        return next == '\n' || next == '-' || next == '*' || next == '\r' ||
+               (at > from && n->text[at - 1] == '\n');
     }
     if (c == '!' || c == '?') return at + 1 >= end || strchr(" \n\r\t", n->text[at + 1]) != NULL;
     if (c != '.' || at + 1 >= end || !strchr(" \n\r\t", n->text[at + 1])) return false;
@@ -175,7 +194,8 @@ static r1_status split_sentences(med_notes *n, uint32_t start, uint32_t end, r1_
 
 static r1_status open_section(med_notes *n, uint32_t at, uint32_t name, r1_err *err)
 {
-    if (!notes_room(&n->section, n->n_section, &n->cap_section, 100000, sizeof *n->section)) return too_many(err);
+    if (!notes_room(&n->section, n->n_section, &n->cap_section, 100000, sizeof *n->section))
+        return too_many(err);
     n->section[n->n_section++] = (med_section){at, at, name};
     return R1_OK;
 }
@@ -200,18 +220,21 @@ static r1_status split_sections(med_notes *n, r1_err *err)
     return split_sentences(n, body < len ? body : len, len, err);
 }
 
-/* ---- tokens ---------------------------------------------------------------------------------------------- */
+/* ---- tokens ---------------------------------------------------------------------------------- */
 
 static bool notes_word_byte(const char *s, uint32_t i, uint32_t end)
 {
     unsigned char c = (unsigned char)s[i];
     if (c < 128) return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
     /* general punctuation (U+2000..U+206F: dashes, quotes) and Latin-1 signs separate words */
-    if (c == 0xe2 && i + 1 < end && ((unsigned char)s[i + 1] == 0x80 || (unsigned char)s[i + 1] == 0x81)) return false;
+    if (c == 0xe2 && i + 1 < end &&
+        ((unsigned char)s[i + 1] == 0x80 || (unsigned char)s[i + 1] == 0x81))
+        return false;
     if (c == 0xc2) return false;
     if ((c & 0xc0) == 0x80 && i > 0 && (unsigned char)s[i - 1] == 0xc2) return false;
     if ((c & 0xc0) == 0x80 && i > 0 && (unsigned char)s[i - 1] == 0xe2) return false;
-    if ((c & 0xc0) == 0x80 && i > 1 && (unsigned char)s[i - 2] == 0xe2 && ((unsigned char)s[i - 1] & 0xfe) == 0x80)
+    if ((c & 0xc0) == 0x80 && i > 1 && (unsigned char)s[i - 2] == 0xe2 &&
+        ((unsigned char)s[i - 1] & 0xfe) == 0x80)
         return false;
     return true;
 }
@@ -224,8 +247,8 @@ static bool normal_word(const char *s, size_t len)
     return false;
 }
 
-static uint32_t notes_tokenize(const med_lexicon *lex, const char *s, uint32_t start, uint32_t end, med_token *t,
-                         uint32_t max)
+static uint32_t notes_tokenize(const med_lexicon *lex, const char *s, uint32_t start, uint32_t end,
+                               med_token *t, uint32_t max)
 {
     uint32_t n = 0;
     for (uint32_t i = start; i < end && n < max;) {
@@ -256,10 +279,10 @@ static uint32_t notes_tokenize(const med_lexicon *lex, const char *s, uint32_t s
     return n;
 }
 
-/* ---- recognition ----------------------------------------------------------------------------------------- */
+/* ---- recognition ----------------------------------------------------------------------------- */
 
-/* The words that count, in order; sep tells what stood before each: 0 nothing, 1 a comma, 2 a conjunction, 3 a barrier
- * (another clause). */
+/* The words that count, in order; sep tells what stood before each: 0 nothing, 1 a comma, 2 a
+ * conjunction, 3 a barrier (another clause). */
 typedef struct {
     uint32_t token[TOKENS_MAX];
     uint8_t sep[TOKENS_MAX];
@@ -267,14 +290,16 @@ typedef struct {
 } content;
 
 typedef struct {
-    uint32_t from, to, run_from, run_to; /* content indices; the run in between is not part of it (empty: equal) */
+    uint32_t from, to, run_from,
+        run_to; /* content indices; the run in between is not part of it (empty: equal) */
     const med_pattern *p;
     uint32_t normal; /* token that says "normal": the finding is denied; MED_NONE */
 } hit;
 
 static bool clause_word(const char *s, size_t len)
 {
-    static const char *const words[] = {"he", "she", "they", "which", "that", "had", "has", "have", "who", "but"};
+    static const char *const words[] = {"he",  "she", "they", "which", "that",
+                                        "had", "has", "have", "who",   "but"};
     for (size_t i = 0; i < R1_COUNT(words); i++)
         if (strlen(words[i]) == len && strncasecmp(s, words[i], len) == 0) return true;
     return false;
@@ -297,18 +322,22 @@ static void notes_content_of(const med_token *t, uint32_t n, const char *s, cont
     }
 }
 
-static void try_hash(const med_lexicon *lex, const med_token *t, const char *s, const content *c, hit h, uint64_t hash,
-                     uint32_t n_word, uint64_t order, hit *hits, uint32_t *n)
+static void try_hash(const med_lexicon *lex, const med_token *t, const char *s, const content *c,
+                     hit h, uint64_t hash, uint32_t n_word, uint64_t order, hit *hits, uint32_t *n)
 {
     const med_token *a = &t[c->token[h.from]], *b = &t[c->token[h.to]];
-    h.p = n_word && *n < HITS_MAX ? med_lexicon_find(lex, hash, n_word, s + a->start, b->end - a->start) : NULL;
-    /* across a comma or "and" the order must be the name's, and the name must have such a join itself */
+    h.p = n_word && *n < HITS_MAX
+              ? med_lexicon_find(lex, hash, n_word, s + a->start, b->end - a->start)
+              : NULL;
+    /* across a comma or "and" the order must be the name's, and the name must have such a join
+     * itself */
     if (h.p && (!order || (h.p->order == order && h.p->joined))) hits[(*n)++] = h;
 }
 
-/* "Normal gait", "speech normal": the abnormality of that name, denied. The word stands at one end, nothing between. */
-static void try_normal(const med_lexicon *lex, const med_token *t, const char *s, const content *c, uint32_t from,
-                       uint32_t to, hit *hits, uint32_t *n)
+/* "Normal gait", "speech normal": the abnormality of that name, denied. The word stands at one
+ * end, nothing between. */
+static void try_normal(const med_lexicon *lex, const med_token *t, const char *s, const content *c,
+                       uint32_t from, uint32_t to, hit *hits, uint32_t *n)
 {
     bool light;
     bool first = t[c->token[from]].normal, last = t[c->token[to]].normal;
@@ -326,8 +355,8 @@ static void try_normal(const med_lexicon *lex, const med_token *t, const char *s
 }
 
 /* One window: all its words; without degrees and sides; and without each run of a coordination. */
-static void try_window(const med_lexicon *lex, const med_token *t, const char *s, const content *c, uint32_t from,
-                       uint32_t to, hit *hits, uint32_t *n)
+static void try_window(const med_lexicon *lex, const med_token *t, const char *s, const content *c,
+                       uint32_t from, uint32_t to, hit *hits, uint32_t *n)
 {
     uint64_t all = 0, core = 0, order_all = 0, order_core = 0;
     uint32_t n_all = 0, n_core = 0, n_unknown = 0, n_conj = 0, n_sep = 0;
@@ -350,7 +379,8 @@ static void try_window(const med_lexicon *lex, const med_token *t, const char *s
     if (!n_unknown) {
         try_hash(lex, t, s, c, h, all, n_all, n_sep ? order_all : 0, hits, n);
         bool ends_plain = !t[c->token[from]].light && !t[c->token[to]].light;
-        if (n_core != n_all && ends_plain) try_hash(lex, t, s, c, h, core, n_core, n_sep ? order_core : 0, hits, n);
+        if (n_core != n_all && ends_plain)
+            try_hash(lex, t, s, c, h, core, n_core, n_sep ? order_core : 0, hits, n);
     }
     if (!n_conj || n_unknown > RUN_MAX) return;
     for (uint32_t a = from + 1; a < to; a++)
@@ -371,7 +401,8 @@ static void try_window(const med_lexicon *lex, const med_token *t, const char *s
         }
 }
 
-static uint32_t find_hits(const med_lexicon *lex, const med_token *t, const char *s, const content *c, hit *hits)
+static uint32_t find_hits(const med_lexicon *lex, const med_token *t, const char *s,
+                          const content *c, hit *hits)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < c->n; i++) {
@@ -379,13 +410,15 @@ static uint32_t find_hits(const med_lexicon *lex, const med_token *t, const char
         for (uint32_t j = i; j < c->n && j < i + WINDOW; j++) {
             if (j > i && c->sep[j] == 3) break;
             if (j > i && j < i + 4) try_normal(lex, t, s, c, i, j, hits, &n);
-            if (t[c->token[i]].word >= 0 && t[c->token[j]].word >= 0) try_window(lex, t, s, c, i, j, hits, &n);
+            if (t[c->token[i]].word >= 0 && t[c->token[j]].word >= 0)
+                try_window(lex, t, s, c, i, j, hits, &n);
         }
     }
     return n;
 }
 
-/* What is said to be there before what is said to be normal; longest first; then without a gap; then the tighter; then from left to right: a total order. */
+/* What is said to be there before what is said to be normal; longest first; then without a gap;
+ * then the tighter; then from left to right: a total order. */
 static int by_merit(const void *a, const void *b)
 {
     const hit *x = a, *y = b;
@@ -398,7 +431,8 @@ static int by_merit(const void *a, const void *b)
     return (x->p->term > y->p->term) - (x->p->term < y->p->term);
 }
 
-/* A hit without a gap needs its words for itself; one across a coordination shares its head and needs one of its own. */
+/* A hit without a gap needs its words for itself; one across a coordination shares its head and
+ * needs one of its own. */
 static bool take_words(const hit *h, uint8_t *taken)
 {
     uint32_t own = 0, shared = 0;
@@ -411,14 +445,16 @@ static bool take_words(const hit *h, uint8_t *taken)
     return true;
 }
 
-static r1_status add_mention(med_notes *n, const med_token *t, uint32_t n_token, const content *c, const hit *h,
-                             uint32_t sentence, r1_err *err)
+static r1_status add_mention(med_notes *n, const med_token *t, uint32_t n_token, const content *c,
+                             const hit *h, uint32_t sentence, r1_err *err)
 {
     uint32_t used[WINDOW + 1], n_used = 0;
     for (uint32_t i = h->from; i <= h->to; i++)
         if (i < h->run_from || i >= h->run_to) used[n_used++] = c->token[i];
-    med_mention m = {
-        .term = h->p->term, .start = t[used[0]].start, .end = t[used[n_used - 1]].end, .sentence = sentence};
+    med_mention m = {.term = h->p->term,
+                     .start = t[used[0]].start,
+                     .end = t[used[n_used - 1]].end,
+                     .sentence = sentence};
     med_find_status(n, t, n_token, used, n_used, &m);
     if (h->normal != MED_NONE && (m.status == MED_PRESENT || m.status == MED_ABSENT)) {
         m.status = m.status == MED_PRESENT ? MED_ABSENT : MED_PRESENT; /* "not normal" */
@@ -449,31 +485,36 @@ static r1_status read_sentence(med_notes *n, const med_lexicon *lex, uint32_t in
     uint32_t n_hit = find_hits(lex, t, n->text, &c, hits);
     qsort(hits, n_hit, sizeof *hits, by_merit);
     for (uint32_t i = 0; i < n_hit; i++)
-        if (take_words(&hits[i], taken)) R1_TRY(add_mention(n, t, n_token, &c, &hits[i], index, err));
+        if (take_words(&hits[i], taken))
+            R1_TRY(add_mention(n, t, n_token, &c, &hits[i], index, err));
     return R1_OK;
 }
 
 static r1_status check_text(const char *what, const char *text, size_t len, r1_err *err)
 {
     if (len > MED_RECORD_BYTES_MAX)
-        R1_FAIL(err, R1_E_FORMAT, "%s: %zu bytes; a record may have at most %zu (split it by encounter)", what, len,
+        R1_FAIL(err, R1_E_FORMAT,
+                "%s: %zu bytes; a record may have at most %zu (split it by encounter)", what, len,
                 MED_RECORD_BYTES_MAX);
     size_t blank = 0;
     for (size_t i = 0; i < len;) {
         utf8proc_int32_t cp;
-        utf8proc_ssize_t k = utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(len - i), &cp);
+        utf8proc_ssize_t k =
+            utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(len - i), &cp);
         if (k <= 0 || cp == 0)
-            R1_FAIL(err, R1_E_FORMAT, "%s: not UTF-8 text at byte %zu; export the record as plain text in UTF-8", what,
-                    i);
-        blank += cp == ' ' || cp == '\n' || cp == '\r' || cp == '\t' || cp == 0xfeff ? (size_t)k : 0;
+            R1_FAIL(err, R1_E_FORMAT,
+                    "%s: not UTF-8 text at byte %zu; export the record as plain text in UTF-8",
+                    what, i);
+        blank +=
+            cp == ' ' || cp == '\n' || cp == '\r' || cp == '\t' || cp == 0xfeff ? (size_t)k : 0;
         i += (size_t)k;
     }
     if (blank == len) R1_FAIL(err, R1_E_FORMAT, "%s: an empty record", what);
     return R1_OK;
 }
 
-r1_status med_notes_read(med_notes *out, const med_lexicon *lex, const med_kb *kb, const char *what, const char *text,
-                         size_t len, r1_err *err)
+r1_status med_notes_read(med_notes *out, const med_lexicon *lex, const med_kb *kb, const char *what,
+                         const char *text, size_t len, r1_err *err)
 {
     memset(out, 0, sizeof *out);
     R1_TRY(check_text(what, text, len, err));

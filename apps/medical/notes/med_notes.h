@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_notes.h - reading a clinical record: sections, sentences, findings with span and status, age and sex.
+/* med_notes.h - reading a clinical record: sections, sentences, findings with span and status,
+ * age and sex.
  *
  * Owns:    all it returns, except that spans point into the caller's text, which must outlive it.
  * Threads: one per call; the lexicon is shared.
@@ -57,13 +58,14 @@ typedef struct {
     float age_years; /* NaN: not said */
 } med_notes;
 
-/* what names the record in errors. Text must be UTF-8 and not empty; NUL bytes make it "not text". */
-r1_status med_notes_read(med_notes *out, const med_lexicon *lex, const med_kb *kb, const char *what, const char *text,
-                         size_t len, r1_err *err);
+/* what names the record in errors. Text must be UTF-8 and not empty; NUL bytes make it "not
+ * text". */
+r1_status med_notes_read(med_notes *out, const med_lexicon *lex, const med_kb *kb, const char *what,
+                         const char *text, size_t len, r1_err *err);
 void med_notes_free(med_notes *n);
 
-/* The findings that speak for and against: present (also historical) and absent, each term once, with the number of
- * mentions. Both arrays hold as many as there are mentions. */
+/* The findings that speak for and against: present (also historical) and absent, each term once,
+ * with the number of mentions. Both arrays hold as many as there are mentions. */
 typedef struct {
     uint32_t term, n_mention, first_mention;
 } med_finding;
@@ -74,11 +76,11 @@ typedef struct {
     uint32_t start, end;
     int32_t word;            /* number in the lexicon, or MED_WORD_* */
     bool light, punct, conj; /* conj: this is "and", "or", a comma or a slash */
-    bool normal;             /* "normal", "intact"...: with an organ it denies the organ's abnormality */
+    bool normal; /* "normal", "intact"...: with an organ it denies the organ's abnormality */
 } med_token;
 void med_find_labs(med_notes *n, const med_kb *kb, uint32_t sentence);
-void med_find_status(const med_notes *n, const med_token *t, uint32_t n_token, const uint32_t *used, uint32_t n_used,
-                     med_mention *m);
+void med_find_status(const med_notes *n, const med_token *t, uint32_t n_token, const uint32_t *used,
+                     uint32_t n_used, med_mention *m);
 void med_find_person(med_notes *n);
 r1_status med_mention_add(med_notes *n, const med_mention *m, r1_err *err);
 uint32_t med_section_of(const char *heading, size_t len); /* 0: not a heading that is known */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_status.c - whose finding it is and whether it is there: cues before and after it, in the manner of NegEx (Chapman
- * et al. 2001) and ConText (Harkema et al. 2009). Owns the list of cues. A comma does not end a scope ("no fever, chills,
- * or cough"), a contrast does ("no chest pain but has fever"); a cue inside the finding's own words does not count
- * ("absence of speech"). */
+/* med_status.c - whose finding it is and whether it is there: cues before and after it, in the
+ * manner of NegEx (Chapman et al. 2001) and ConText (Harkema et al. 2009). Owns the list of
+ * cues. A comma does not end a scope ("no fever, chills, or cough"), a contrast does ("no chest
+ * pain but has fever"); a cue inside the finding's own words does not count ("absence of
+ * speech"). */
 #include "notes/med_notes.h"
 
 #include <math.h>
@@ -10,7 +11,8 @@
 #include <string.h>
 
 enum { CUE_WORDS = 5, SCOPE = 24 };
-/* NEAR is FORWARD up to the next comma or conjunction: "absent speech and seizures" denies no seizures. */
+/* NEAR is FORWARD up to the next comma or conjunction: "absent speech and seizures" denies no
+ * seizures. */
 typedef enum { FORWARD, BACKWARD, PSEUDO, END, NEAR } direction;
 
 typedef struct {
@@ -332,7 +334,8 @@ static bool status_within(uint32_t at, uint32_t n, const uint32_t *used, uint32_
     return false;
 }
 
-/* Family outranks negation only when it is not itself negated; negation outranks history; certainty comes last. */
+/* Family outranks negation only when it is not itself negated; negation outranks history;
+ * certainty comes last. */
 static int rank_of(med_status s)
 {
     static const int rank[MED_STATUS_COUNT] = {0, 5, 4, 1, 3, 2};
@@ -355,13 +358,14 @@ static uint32_t keep_family(found *live, uint32_t n, bool family_stays)
     return k;
 }
 
-/* "No polydactyly, slight sandal gap": a comma before a word of degree or number begins what is there. */
+/* "No polydactyly, slight sandal gap": a comma before a word of degree or number begins what is
+ * there. */
 static bool status_turns(const char *text, const med_token *t, uint32_t n, uint32_t i)
 {
-    static const char *const words[] = {"slight",   "slightly", "mild",     "mildly", "moderate",  "marked",
-                                        "markedly", "partial",  "deep",     "severe", "very",      "one",
-                                        "two",      "some",     "small",    "large",  "prominent", "minimal",
-                                        "left",     "right",    "positive", "with"};
+    static const char *const words[] = {
+        "slight",    "slightly", "mild", "mildly", "moderate", "marked", "markedly", "partial",
+        "deep",      "severe",   "very", "one",    "two",      "some",   "small",    "large",
+        "prominent", "minimal",  "left", "right",  "positive", "with"};
     if (i + 1 >= n || !t[i].punct || text[t[i].start] != ',') return false;
     for (size_t k = 0; k < R1_COUNT(words); k++)
         if (token_is(text, &t[i + 1], words[k], strlen(words[k]))) return true;
@@ -384,8 +388,8 @@ static uint32_t drop_denials(found *live, uint32_t n)
     return k;
 }
 
-static void look_back(const char *text, const med_token *t, uint32_t n, const uint32_t *used, uint32_t n_used,
-                      med_mention *m)
+static void look_back(const char *text, const med_token *t, uint32_t n, const uint32_t *used,
+                      uint32_t n_used, med_mention *m)
 {
     uint32_t first = used[0], floor = first > SCOPE ? first - SCOPE : 0, i = floor;
     found live[8];
@@ -400,15 +404,16 @@ static void look_back(const char *text, const med_token *t, uint32_t n, const ui
         }
         bool inside = status_within(f.at, f.n, used, n_used);
         if (f.c->direction == END) n_live = keep_family(live, n_live, f.c->status == MED_FAMILY);
-        if ((f.c->direction == FORWARD || f.c->direction == NEAR) && !inside && n_live < R1_COUNT(live))
+        if ((f.c->direction == FORWARD || f.c->direction == NEAR) && !inside &&
+            n_live < R1_COUNT(live))
             live[n_live++] = f;
         i += f.n;
     }
     for (uint32_t k = 0; k < n_live; k++) status_apply(m, t, live[k]);
 }
 
-static void look_on(const char *text, const med_token *t, uint32_t n, const uint32_t *used, uint32_t n_used,
-                    med_mention *m)
+static void look_on(const char *text, const med_token *t, uint32_t n, const uint32_t *used,
+                    uint32_t n_used, med_mention *m)
 {
     uint32_t last = used[n_used - 1], stop = last + 9 < n ? last + 9 : n;
     for (uint32_t i = last + 1; i < stop;) {
@@ -424,8 +429,8 @@ static void look_on(const char *text, const med_token *t, uint32_t n, const uint
     }
 }
 
-void med_find_status(const med_notes *n, const med_token *t, uint32_t n_token, const uint32_t *used, uint32_t n_used,
-                     med_mention *m)
+void med_find_status(const med_notes *n, const med_token *t, uint32_t n_token, const uint32_t *used,
+                     uint32_t n_used, med_mention *m)
 {
     const char *name = med_section_name[n->section[n->sentence[m->sentence].section].name];
     m->status = MED_PRESENT;
@@ -436,7 +441,7 @@ void med_find_status(const med_notes *n, const med_token *t, uint32_t n_token, c
     if (m->status == MED_PRESENT && strcmp(name, "Plan") == 0) m->status = MED_HYPOTHETICAL;
 }
 
-/* ---- the person ------------------------------------------------------------------------------------------ */
+/* ---- the person ------------------------------------------------------------------------------ */
 
 static const char *word_before(const char *from, const char *at)
 {
@@ -452,7 +457,8 @@ static void find_age(med_notes *n, const char *s, const char *end)
         const char *unit;
         float years;
     } units[] = {{"year", 1}, {"month", 1 / 12.0f}, {"week", 7 / 365.25f}, {"day", 1 / 365.25f}};
-    for (const char *old = s; isnan(n->age_years) && (old = memmem(old, (size_t)(end - old), "old", 3)) != NULL;
+    for (const char *old = s;
+         isnan(n->age_years) && (old = memmem(old, (size_t)(end - old), "old", 3)) != NULL;
          old += 3) {
         const char *unit = word_before(s, old);
         const char *p = unit;

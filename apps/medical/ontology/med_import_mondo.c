@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_import_mondo.c - what Mondo says about sameness: SSSOM tables of exact matches and KGX edges of its classes. Only
- * OMIM and Orphanet are of use here; other rows are skipped. */
+/* med_import_mondo.c - what Mondo says about sameness: SSSOM tables of exact matches and KGX
+ * edges of its classes. Only OMIM and Orphanet are of use here; other rows are skipped. */
 #include "ontology/med_import.h"
 #include "ontology/med_slurp.h"
 
@@ -12,7 +12,10 @@ static bool import_mondo_starts(med_field f, const char *s)
     return f.len >= n && memcmp(f.s, s, n) == 0;
 }
 
-static bool import_mondo_equals(med_field f, const char *s) { return f.len == strlen(s) && memcmp(f.s, s, f.len) == 0; }
+static bool import_mondo_equals(med_field f, const char *s)
+{
+    return f.len == strlen(s) && memcmp(f.s, s, f.len) == 0;
+}
 
 /* "OMIM:1" stays, "Orphanet:1" becomes "ORPHA:1"; 0 for all else. */
 static size_t disease_id(med_field f, char *out, size_t cap)
@@ -36,7 +39,8 @@ static size_t import_mondo_column(const med_field *f, size_t n, const char *name
     return n;
 }
 
-r1_status med_import_sssom(med_builder *b, const char *what, const char *data, size_t len, r1_err *err)
+r1_status med_import_sssom(med_builder *b, const char *what, const char *data, size_t len,
+                           r1_err *err)
 {
     med_lines l = {data, data + len, 0};
     const char *line;
@@ -60,12 +64,14 @@ r1_status med_import_sssom(med_builder *b, const char *what, const char *data, s
             obj = import_mondo_column(f, got, "object_id");
             if (sub == got || pred == got || obj == got || label == got)
                 R1_FAIL(err, R1_E_FORMAT,
-                        "%s:%lld: not SSSOM: subject_id, subject_label, predicate_id or object_id is missing", what,
-                        (long long)l.number);
+                        "%s:%lld: not SSSOM: subject_id, subject_label, predicate_id or object_id "
+                        "is missing",
+                        what, (long long)l.number);
             continue;
         }
         if (got != head)
-            R1_FAIL(err, R1_E_FORMAT, "%s:%lld: %zu columns, expected %zu", what, (long long)l.number, got, head);
+            R1_FAIL(err, R1_E_FORMAT, "%s:%lld: %zu columns, expected %zu", what,
+                    (long long)l.number, got, head);
         char id[64];
         size_t k = disease_id(f[obj], id, sizeof id);
         if (k && import_mondo_equals(f[pred], "skos:exactMatch"))
@@ -74,11 +80,13 @@ r1_status med_import_sssom(med_builder *b, const char *what, const char *data, s
     }
     if (!head) R1_FAIL(err, R1_E_FORMAT, "%s: an empty mapping", what);
     uint16_t src;
-    return med_builder_source(b, "Mondo Disease Ontology (mappings)", version, "CC BY 4.0 / CC0 (mappings)",
-                              "https://mondo.monarchinitiative.org", &src, err);
+    return med_builder_source(b, "Mondo Disease Ontology (mappings)", version,
+                              "CC BY 4.0 / CC0 (mappings)", "https://mondo.monarchinitiative.org",
+                              &src, err);
 }
 
-r1_status med_import_edges(med_builder *b, const char *what, const char *data, size_t len, r1_err *err)
+r1_status med_import_edges(med_builder *b, const char *what, const char *data, size_t len,
+                           r1_err *err)
 {
     med_lines l = {data, data + len, 0};
     const char *line;
@@ -94,14 +102,18 @@ r1_status med_import_edges(med_builder *b, const char *what, const char *data, s
             pred = import_mondo_column(f, got, "predicate");
             obj = import_mondo_column(f, got, "object");
             if (sub == got || pred == got || obj == got)
-                R1_FAIL(err, R1_E_FORMAT, "%s:%lld: not KGX edges: subject, predicate or object is missing", what,
+                R1_FAIL(err, R1_E_FORMAT,
+                        "%s:%lld: not KGX edges: subject, predicate or object is missing", what,
                         (long long)l.number);
             continue;
         }
         if (got != head)
-            R1_FAIL(err, R1_E_FORMAT, "%s:%lld: %zu columns, expected %zu", what, (long long)l.number, got, head);
-        if (import_mondo_equals(f[pred], "biolink:subclass_of") && import_mondo_starts(f[sub], "MONDO:") && import_mondo_starts(f[obj], "MONDO:"))
-            R1_TRY(med_builder_subclass(b, (med_text){f[sub].s, f[sub].len}, (med_text){f[obj].s, f[obj].len}, err));
+            R1_FAIL(err, R1_E_FORMAT, "%s:%lld: %zu columns, expected %zu", what,
+                    (long long)l.number, got, head);
+        if (import_mondo_equals(f[pred], "biolink:subclass_of") &&
+            import_mondo_starts(f[sub], "MONDO:") && import_mondo_starts(f[obj], "MONDO:"))
+            R1_TRY(med_builder_subclass(b, (med_text){f[sub].s, f[sub].len},
+                                        (med_text){f[obj].s, f[obj].len}, err));
     }
     if (!head) R1_FAIL(err, R1_E_FORMAT, "%s: no edges", what);
     return R1_OK;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_import_obo.c - OBO 1.4 stanzas [Term]: id, name, def, synonym, is_a, alt_id, is_obsolete, replaced_by. Other tags
- * and stanzas are skipped. Owns the unescaping of quoted strings. */
+/* med_import_obo.c - OBO 1.4 stanzas [Term]: id, name, def, synonym, is_a, alt_id, is_obsolete,
+ * replaced_by. Other tags and stanzas are skipped. Owns the unescaping of quoted strings. */
 #include "ontology/med_import.h"
 #include "ontology/med_slurp.h"
 
@@ -59,8 +59,10 @@ static r1_status import_obo_finish(med_builder *b, stanza *s, r1_err *err)
     s->open = false;
     if (!use) return R1_OK;
     med_text id = {s->id, s->id_len};
-    R1_TRY(med_builder_term(b, id, (med_text){s->name, s->name_len}, (med_text){s->def, s->def_len}, s->obsolete, err));
-    if (s->obsolete && s->replaced_len) return med_builder_alias(b, (med_text){s->replaced, s->replaced_len}, id, err);
+    R1_TRY(med_builder_term(b, id, (med_text){s->name, s->name_len}, (med_text){s->def, s->def_len},
+                            s->obsolete, err));
+    if (s->obsolete && s->replaced_len)
+        return med_builder_alias(b, (med_text){s->replaced, s->replaced_len}, id, err);
     return R1_OK;
 }
 
@@ -99,21 +101,25 @@ static r1_status in_stanza(med_builder *b, stanza *s, const char *line, size_t l
     return R1_OK;
 }
 
-r1_status med_import_obo(med_builder *b, const char *what, const char *data, size_t len, r1_err *err)
+r1_status med_import_obo(med_builder *b, const char *what, const char *data, size_t len,
+                         r1_err *err)
 {
     med_lines l = {data, data + len, 0};
     const char *line;
     size_t n;
-    static const char licence[] = "HPO licence: free use with citation and version (https://hpo.jax.org/app/license)";
+    static const char licence[] =
+        "HPO licence: free use with citation and version (https://hpo.jax.org/app/license)";
     char version[128] = "not stated";
     bool head = true, known = false;
     stanza s = {.open = false};
     uint16_t src;
     while (med_lines_next(&l, &line, &n)) {
-        if (n > LINE_MAX_OBO) R1_FAIL(err, R1_E_FORMAT, "%s:%lld: a line of %zu bytes", what, (long long)l.number, n);
+        if (n > LINE_MAX_OBO)
+            R1_FAIL(err, R1_E_FORMAT, "%s:%lld: a line of %zu bytes", what, (long long)l.number, n);
         med_text v;
         if (head && import_obo_tag(line, n, "format-version", &v)) known = true;
-        if (head && import_obo_tag(line, n, "data-version", &v)) version[import_obo_copy(version, sizeof version, v)] = '\0';
+        if (head && import_obo_tag(line, n, "data-version", &v))
+            version[import_obo_copy(version, sizeof version, v)] = '\0';
         if (n && line[0] == '[') {
             head = false;
             R1_TRY(import_obo_finish(b, &s, err));
@@ -123,6 +129,9 @@ r1_status med_import_obo(med_builder *b, const char *what, const char *data, siz
         }
     }
     R1_TRY(import_obo_finish(b, &s, err));
-    if (!known) R1_FAIL(err, R1_E_FORMAT, "%s: not OBO: no line `format-version:` before the first stanza", what);
-    return med_builder_source(b, "Human Phenotype Ontology (OBO)", version, licence, "https://hpo.jax.org", &src, err);
+    if (!known)
+        R1_FAIL(err, R1_E_FORMAT, "%s: not OBO: no line `format-version:` before the first stanza",
+                what);
+    return med_builder_source(b, "Human Phenotype Ontology (OBO)", version, licence,
+                              "https://hpo.jax.org", &src, err);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_import_orpha.c - Orphadata's XML: product 1 (names), 4 (findings with frequency), 6 (genes), 9 (prevalence; age of
- * onset and inheritance). One reader serves all: elements that a product lacks do not occur. Only exact facts are taken;
- * equivalences with OMIM come from Mondo, whose exact matches are stricter. */
+/* med_import_orpha.c - Orphadata's XML: product 1 (names), 4 (findings with frequency), 6
+ * (genes), 9 (prevalence; age of onset and inheritance). One reader serves all: elements that a
+ * product lacks do not occur. Only exact facts are taken; equivalences with OMIM come from
+ * Mondo, whose exact matches are stricter. */
 #include "ontology/med_import.h"
 #include "ontology/med_xml.h"
 
@@ -23,9 +24,10 @@ float med_frequency(const char *s, size_t len)
     static const struct {
         const char *word;
         float freq;
-    } known[] = {{"HP:0040280", 1.0f},   {"HP:0040281", 0.9f},  {"HP:0040282", 0.55f}, {"HP:0040283", 0.17f},
-                 {"HP:0040284", 0.025f}, {"HP:0040285", 0},     {"Obligate", 1.0f},    {"Very frequent", 0.9f},
-                 {"Frequent", 0.55f},    {"Occasional", 0.17f}, {"Very rare", 0.025f}, {"Excluded", 0}};
+    } known[] = {{"HP:0040280", 1.0f},  {"HP:0040281", 0.9f},    {"HP:0040282", 0.55f},
+                 {"HP:0040283", 0.17f}, {"HP:0040284", 0.025f},  {"HP:0040285", 0},
+                 {"Obligate", 1.0f},    {"Very frequent", 0.9f}, {"Frequent", 0.55f},
+                 {"Occasional", 0.17f}, {"Very rare", 0.025f},   {"Excluded", 0}};
     for (size_t i = 0; i < R1_COUNT(known); i++) {
         size_t n = strlen(known[i].word);
         if (len >= n && memcmp(s, known[i].word, n) == 0) return known[i].freq;
@@ -43,7 +45,8 @@ static r1_status import_orpha_start(void *ctx, const med_xml_node *node, r1_err 
     orpha *o = ctx;
     if (node->depth == 0) {
         if (strcmp(node->name, "JDBOR") != 0)
-            R1_FAIL(err, R1_E_FORMAT, "%s: the document element is <%s>, expected Orphadata's <JDBOR>", o->what,
+            R1_FAIL(err, R1_E_FORMAT,
+                    "%s: the document element is <%s>, expected Orphadata's <JDBOR>", o->what,
                     node->name);
         const char *date = med_xml_attr(node, "date");
         snprintf(o->version, sizeof o->version, "%s", date ? date : "not stated");
@@ -80,37 +83,45 @@ static r1_status name_end(orpha *o, const med_xml_node *node, const char *text, 
     if (import_orpha_under(node, "HPOFrequency")) snprintf(o->freq, sizeof o->freq, "%s", text);
     if (!o->have) return R1_OK;
     size_t n = strlen(text);
-    if (import_orpha_under(node, "AverageAgeOfOnset")) med_builder_course(o->b, o->disease, med_onset_mask(text, n), 0, 0);
-    if (import_orpha_under(node, "TypeOfInheritance")) med_builder_course(o->b, o->disease, 0, med_inheritance_mask(text, n), 0);
-    if (import_orpha_under(node, "PrevalenceClass")) med_builder_course(o->b, o->disease, 0, 0, prevalence_class(text));
+    if (import_orpha_under(node, "AverageAgeOfOnset"))
+        med_builder_course(o->b, o->disease, med_onset_mask(text, n), 0, 0);
+    if (import_orpha_under(node, "TypeOfInheritance"))
+        med_builder_course(o->b, o->disease, 0, med_inheritance_mask(text, n), 0);
+    if (import_orpha_under(node, "PrevalenceClass"))
+        med_builder_course(o->b, o->disease, 0, 0, prevalence_class(text));
     return R1_OK;
 }
 
-static r1_status import_orpha_end(void *ctx, const med_xml_node *node, const char *text, r1_err *err)
+static r1_status import_orpha_end(void *ctx, const med_xml_node *node, const char *text,
+                                  r1_err *err)
 {
     orpha *o = ctx;
     if (strcmp(node->name, "OrphaCode") == 0 && import_orpha_under(node, "Disorder")) {
         if (strlen(text) > 12 || strspn(text, "0123456789") != strlen(text))
-            R1_FAIL(err, R1_E_FORMAT, "%s:%lld: ORPHA code \"%.20s\", expected digits", o->what, (long long)node->line,
-                    text);
+            R1_FAIL(err, R1_E_FORMAT, "%s:%lld: ORPHA code \"%.20s\", expected digits", o->what,
+                    (long long)node->line, text);
         snprintf(o->code, sizeof o->code, "%s", text);
     }
     if (strcmp(node->name, "Name") == 0) return name_end(o, node, text, err);
     if (strcmp(node->name, "HPOId") == 0) snprintf(o->hpo, sizeof o->hpo, "%s", text);
-    if (strcmp(node->name, "Symbol") == 0 && o->have) return med_builder_gene(o->b, o->disease, MED_TEXT(text), err);
+    if (strcmp(node->name, "Symbol") == 0 && o->have)
+        return med_builder_gene(o->b, o->disease, MED_TEXT(text), err);
     if (strcmp(node->name, "HPODisorderAssociation") == 0 && o->have && o->hpo[0]) {
         float f = med_frequency(o->freq, strlen(o->freq));
-        med_annotation a = {.term = MED_TEXT(o->hpo), .freq = f, .negated = f == 0, .source = o->source};
+        med_annotation a = {
+            .term = MED_TEXT(o->hpo), .freq = f, .negated = f == 0, .source = o->source};
         return med_builder_annotate(o->b, o->disease, &a, err);
     }
     return R1_OK;
 }
 
-r1_status med_import_orpha(med_builder *b, const char *what, const char *data, size_t len, r1_err *err)
+r1_status med_import_orpha(med_builder *b, const char *what, const char *data, size_t len,
+                           r1_err *err)
 {
     orpha o = {.b = b, .what = what};
     med_xml_handler h = {import_orpha_start, import_orpha_end};
     R1_TRY(med_xml_parse(what, data, len, &h, &o, err));
-    if (o.n_disorder == 0) R1_FAIL(err, R1_E_FORMAT, "%s: Orphadata without a single disorder", what);
+    if (o.n_disorder == 0)
+        R1_FAIL(err, R1_E_FORMAT, "%s: Orphadata without a single disorder", what);
     return R1_OK;
 }

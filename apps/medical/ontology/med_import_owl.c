@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_import_owl.c - RDF/XML as the HPO publishes it: owl:Class elements with labels, synonyms, definitions, named
- * superclasses. Anonymous classes (restrictions) inside a class are ignored. */
+/* med_import_owl.c - RDF/XML as the HPO publishes it: owl:Class elements with labels, synonyms,
+ * definitions, named superclasses. Anonymous classes (restrictions) inside a class are ignored. */
 #include "ontology/med_import.h"
 #include "ontology/med_xml.h"
 
@@ -34,7 +34,8 @@ static r1_status import_owl_start(void *ctx, const med_xml_node *node, r1_err *e
     owl *o = ctx;
     char other[64];
     if (node->depth == 0 && strcmp(node->name, "RDF") != 0)
-        R1_FAIL(err, R1_E_FORMAT, "not RDF/XML: the document element is <%s>, expected <rdf:RDF>", node->name);
+        R1_FAIL(err, R1_E_FORMAT, "not RDF/XML: the document element is <%s>, expected <rdf:RDF>",
+                node->name);
     if (strcmp(node->name, "versionIRI") == 0) {
         const char *v = med_xml_attr(node, "resource");
         if (v) snprintf(o->version, sizeof o->version, "%s", v);
@@ -52,7 +53,8 @@ static r1_status import_owl_start(void *ctx, const med_xml_node *node, r1_err *e
         if (n) return med_builder_parent(o->b, id, (med_text){other, n}, err);
     }
     if (strcmp(node->name, "IAO_0100001") == 0)
-        o->replaced_len = import_owl_curie(med_xml_attr(node, "resource"), o->replaced, sizeof o->replaced);
+        o->replaced_len =
+            import_owl_curie(med_xml_attr(node, "resource"), o->replaced, sizeof o->replaced);
     return R1_OK;
 }
 
@@ -69,8 +71,8 @@ static r1_status class_end(owl *o, r1_err *err)
     o->in_class = false;
     o->n_class++;
     med_text id = {o->id, o->id_len};
-    R1_TRY(
-        med_builder_term(o->b, id, (med_text){o->name, o->name_len}, (med_text){o->def, o->def_len}, o->obsolete, err));
+    R1_TRY(med_builder_term(o->b, id, (med_text){o->name, o->name_len},
+                            (med_text){o->def, o->def_len}, o->obsolete, err));
     if (o->obsolete && o->replaced_len)
         return med_builder_alias(o->b, (med_text){o->replaced, o->replaced_len}, id, err);
     return R1_OK;
@@ -93,14 +95,18 @@ static r1_status import_owl_end(void *ctx, const med_xml_node *node, const char 
     for (size_t i = 0; i < R1_COUNT(synonym); i++)
         if (strcmp(node->name, synonym[i].name) == 0)
             return med_builder_synonym(o->b, id, MED_TEXT(text), synonym[i].kind, err);
-    if (strcmp(node->name, "label") == 0) o->name_len = import_owl_keep(o->name, sizeof o->name, text);
-    if (strcmp(node->name, "IAO_0000115") == 0) o->def_len = import_owl_keep(o->def, sizeof o->def, text);
+    if (strcmp(node->name, "label") == 0)
+        o->name_len = import_owl_keep(o->name, sizeof o->name, text);
+    if (strcmp(node->name, "IAO_0000115") == 0)
+        o->def_len = import_owl_keep(o->def, sizeof o->def, text);
     if (strcmp(node->name, "deprecated") == 0) o->obsolete = strcmp(text, "true") == 0;
-    if (strcmp(node->name, "hasAlternativeId") == 0) return med_builder_alias(o->b, id, MED_TEXT(text), err);
+    if (strcmp(node->name, "hasAlternativeId") == 0)
+        return med_builder_alias(o->b, id, MED_TEXT(text), err);
     return R1_OK;
 }
 
-r1_status med_import_owl(med_builder *b, const char *what, const char *data, size_t len, r1_err *err)
+r1_status med_import_owl(med_builder *b, const char *what, const char *data, size_t len,
+                         r1_err *err)
 {
     owl o = {.b = b, .version = "not stated"};
     med_xml_handler h = {import_owl_start, import_owl_end};
@@ -108,7 +114,8 @@ r1_status med_import_owl(med_builder *b, const char *what, const char *data, siz
     if (st != R1_OK) return st;
     if (o.n_class == 0) R1_FAIL(err, R1_E_FORMAT, "%s: RDF/XML without a single owl:Class", what);
     uint16_t src;
-    return med_builder_source(b, "Human Phenotype Ontology (OWL)", o.version,
-                              "HPO licence: free use with citation and version (https://hpo.jax.org/app/license)",
-                              "https://hpo.jax.org", &src, err);
+    return med_builder_source(
+        b, "Human Phenotype Ontology (OWL)", o.version,
+        "HPO licence: free use with citation and version (https://hpo.jax.org/app/license)",
+        "https://hpo.jax.org", &src, err);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_import_own.c - our own ontology in XML (schema: ontology/r1med.xsd): findings and diseases in one document. The
- * schema is the authority on form; this reader checks what it needs. */
+/* med_import_own.c - our own ontology in XML (schema: ontology/r1med.xsd): findings and diseases
+ * in one document. The schema is the authority on form; this reader checks what it needs. */
 #include "ontology/med_import.h"
 #include "ontology/med_xml.h"
 
@@ -25,16 +25,18 @@ static void import_own_attr(const med_xml_node *node, const char *name, char *to
     snprintf(to, cap, "%s", v ? v : "");
 }
 
-static r1_status import_own_missing(const own *o, const med_xml_node *node, const char *name, r1_err *err)
+static r1_status import_own_missing(const own *o, const med_xml_node *node, const char *name,
+                                    r1_err *err)
 {
-    R1_FAIL(err, R1_E_FORMAT, "%s:%lld: <%s> without the attribute %s", o->what, (long long)node->line, node->name,
-            name);
+    R1_FAIL(err, R1_E_FORMAT, "%s:%lld: <%s> without the attribute %s", o->what,
+            (long long)node->line, node->name, name);
 }
 
 static r1_status on_document(own *o, const med_xml_node *node, r1_err *err)
 {
     if (strcmp(node->name, "r1-ontology") != 0)
-        R1_FAIL(err, R1_E_FORMAT, "%s: the document element is <%s>, expected <r1-ontology>", o->what, node->name);
+        R1_FAIL(err, R1_E_FORMAT, "%s: the document element is <%s>, expected <r1-ontology>",
+                o->what, node->name);
     import_own_attr(node, "version", o->version, sizeof o->version);
     import_own_attr(node, "licence", o->licence, sizeof o->licence);
     import_own_attr(node, "title", o->title, sizeof o->title);
@@ -72,7 +74,8 @@ static r1_status on_disease(own *o, const med_xml_node *node, r1_err *err)
         onsets |= med_onset_mask(w, strlen(w));
     for (char *save, *w = strtok_r(inheritance, ",", &save); w; w = strtok_r(NULL, ",", &save))
         inherits |= med_inheritance_mask(w, strlen(w));
-    med_builder_course(o->b, o->disease, onsets, inherits, prevalence_of(med_xml_attr(node, "prevalence")));
+    med_builder_course(o->b, o->disease, onsets, inherits,
+                       prevalence_of(med_xml_attr(node, "prevalence")));
     return R1_OK;
 }
 
@@ -85,8 +88,10 @@ static r1_status on_has(own *o, const med_xml_node *node, r1_err *err)
     char *end = NULL;
     double freq = f ? strtod(f, &end) : -1;
     if (f && (end == f || *end || freq < 0 || freq > 1))
-        R1_FAIL(err, R1_E_FORMAT, "%s:%lld: frequency \"%s\", expected 0 to 1", o->what, (long long)node->line, f);
-    med_annotation a = {.term = MED_TEXT(id), .freq = (float)freq, .negated = f && freq == 0, .source = o->source};
+        R1_FAIL(err, R1_E_FORMAT, "%s:%lld: frequency \"%s\", expected 0 to 1", o->what,
+                (long long)node->line, f);
+    med_annotation a = {
+        .term = MED_TEXT(id), .freq = (float)freq, .negated = f && freq == 0, .source = o->source};
     return med_builder_annotate(o->b, o->disease, &a, err);
 }
 
@@ -115,16 +120,19 @@ static r1_status import_own_end(void *ctx, const med_xml_node *node, const char 
     if (strcmp(node->name, "synonym") == 0 && o->in_finding)
         return med_builder_synonym(o->b, MED_TEXT(o->id), MED_TEXT(text), MED_SYN_EXACT, err);
     if (strcmp(node->name, "definition") == 0) snprintf(o->def, sizeof o->def, "%s", text);
-    if (strcmp(node->name, "gene") == 0) return med_builder_gene(o->b, o->disease, MED_TEXT(text), err);
+    if (strcmp(node->name, "gene") == 0)
+        return med_builder_gene(o->b, o->disease, MED_TEXT(text), err);
     if (strcmp(node->name, "finding") == 0 && o->in_finding) {
         o->in_finding = false;
         o->n_finding++;
-        return med_builder_term(o->b, MED_TEXT(o->id), MED_TEXT(o->name), MED_TEXT(o->def), false, err);
+        return med_builder_term(o->b, MED_TEXT(o->id), MED_TEXT(o->name), MED_TEXT(o->def), false,
+                                err);
     }
     return R1_OK;
 }
 
-r1_status med_import_own(med_builder *b, const char *what, const char *data, size_t len, r1_err *err)
+r1_status med_import_own(med_builder *b, const char *what, const char *data, size_t len,
+                         r1_err *err)
 {
     own o = {.b = b, .what = what};
     med_xml_handler h = {import_own_start, import_own_end};

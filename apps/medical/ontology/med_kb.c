@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_kb.c - opens, checks and reads a knowledge base. Owns the mapping; building one is med_kb_build.c's work. A file
- * is not trusted: sizes first, then the checksum, then every index. */
+/* med_kb.c - opens, checks and reads a knowledge base. Owns the mapping; building one is
+ * med_kb_build.c's work. A file is not trusted: sizes first, then the checksum, then every
+ * index. */
 #include "ontology/med_kb.h"
 
 #include "ontology/med_kb_layout.h"
@@ -30,24 +31,26 @@ static const uint32_t element_size[SEC_COUNT] = {[SEC_STRINGS] = 1,
                                                  [SEC_SOURCE] = sizeof(med_source),
                                                  [SEC_PMID] = 4};
 
-/* ---- checks ---------------------------------------------------------------------------------------------- */
+/* ---- checks ---------------------------------------------------------------------------------- */
 
 static r1_status kb_check_header(const char *what, const char *b, size_t bytes, r1_err *err)
 {
     const med_kb_header *h = (const med_kb_header *)(const void *)b;
     if (bytes < sizeof *h || memcmp(h->magic, MED_KB_MAGIC, 8) != 0)
-        R1_FAIL(err, R1_E_FORMAT, "%s: not a knowledge base of R1 (make one with `r1-medical ontology build`)", what);
+        R1_FAIL(err, R1_E_FORMAT,
+                "%s: not a knowledge base of R1 (make one with `r1-medical ontology build`)", what);
     if (h->version != MED_KB_VERSION)
-        R1_FAIL(err, R1_E_FORMAT, "%s: format version %u, this program reads %u; build it again", what, h->version,
-                MED_KB_VERSION);
+        R1_FAIL(err, R1_E_FORMAT, "%s: format version %u, this program reads %u; build it again",
+                what, h->version, MED_KB_VERSION);
     if (h->bytes != bytes)
-        R1_FAIL(err, R1_E_FORMAT, "%s: %zu bytes long, its header says %llu: truncated or damaged", what, bytes,
-                (unsigned long long)h->bytes);
+        R1_FAIL(err, R1_E_FORMAT, "%s: %zu bytes long, its header says %llu: truncated or damaged",
+                what, bytes, (unsigned long long)h->bytes);
     if (h->n_section != SEC_COUNT || bytes < sizeof *h + SEC_COUNT * sizeof(med_kb_section))
         R1_FAIL(err, R1_E_FORMAT, "%s: %u sections, expected %d", what, h->n_section, SEC_COUNT);
     uint64_t sum = r1_hash64(b + sizeof *h, bytes - sizeof *h, MED_KB_VERSION);
     if (sum != h->checksum)
-        R1_FAIL(err, R1_E_FORMAT, "%s: checksum %016llx, its header says %016llx: damaged, build it again", what,
+        R1_FAIL(err, R1_E_FORMAT,
+                "%s: checksum %016llx, its header says %016llx: damaged, build it again", what,
                 (unsigned long long)sum, (unsigned long long)h->checksum);
     return R1_OK;
 }
@@ -57,9 +60,10 @@ static r1_status check_sections(const char *what, const char *b, size_t bytes, r
     const med_kb_section *s = (const med_kb_section *)(const void *)(b + sizeof(med_kb_header));
     for (uint32_t i = 0; i < SEC_COUNT; i++) {
         uint64_t size;
-        bool bad = s[i].tag != i || s[i].size != element_size[i] || s[i].offset % 8 != 0 || s[i].count > UINT32_MAX - 1;
-        if (bad || __builtin_mul_overflow(s[i].count, (uint64_t)s[i].size, &size) || s[i].offset > bytes ||
-            size > bytes - s[i].offset)
+        bool bad = s[i].tag != i || s[i].size != element_size[i] || s[i].offset % 8 != 0 ||
+                   s[i].count > UINT32_MAX - 1;
+        if (bad || __builtin_mul_overflow(s[i].count, (uint64_t)s[i].size, &size) ||
+            s[i].offset > bytes || size > bytes - s[i].offset)
             R1_FAIL(err, R1_E_FORMAT, "%s: section %u does not fit the file", what, i);
     }
     if (s[SEC_STRINGS].count == 0 || b[s[SEC_STRINGS].offset + s[SEC_STRINGS].count - 1] != '\0')
@@ -67,7 +71,10 @@ static r1_status check_sections(const char *what, const char *b, size_t bytes, r
     return R1_OK;
 }
 
-static bool span_ok(uint32_t at, uint32_t n, uint32_t total) { return at <= total && n <= total - at; }
+static bool span_ok(uint32_t at, uint32_t n, uint32_t total)
+{
+    return at <= total && n <= total - at;
+}
 
 static bool kb_below(const uint32_t *v, uint32_t n, uint32_t limit)
 {
@@ -90,7 +97,8 @@ static bool terms_ok(const med_kb *k)
         if (k->synonym[i].text >= k->n_string || k->synonym[i].term >= k->n_term) return false;
     for (uint32_t i = 0; i < k->n_term_id; i++)
         if (k->term_id[i].text >= k->n_string || k->term_id[i].index >= k->n_term) return false;
-    return kb_below(k->parent, k->n_parent, k->n_term) && kb_below(k->ancestor, k->n_ancestor, k->n_term) &&
+    return kb_below(k->parent, k->n_parent, k->n_term) &&
+           kb_below(k->ancestor, k->n_ancestor, k->n_term) &&
            (k->root == MED_NONE || k->root < k->n_term);
 }
 
@@ -98,7 +106,8 @@ static bool diseases_ok(const med_kb *k)
 {
     for (uint32_t i = 0; i < k->n_disease; i++) {
         const med_disease *d = &k->disease[i];
-        if (d->id >= k->n_string || d->name >= k->n_string || !span_ok(d->alias_at, d->n_alias, k->n_list) ||
+        if (d->id >= k->n_string || d->name >= k->n_string ||
+            !span_ok(d->alias_at, d->n_alias, k->n_list) ||
             !span_ok(d->gene_at, d->n_gene, k->n_list) || !span_ok(d->row_at, d->n_row, k->n_row) ||
             !span_ok(d->profile_at, d->n_profile, k->n_profile))
             return false;
@@ -110,16 +119,18 @@ static bool diseases_ok(const med_kb *k)
     for (uint32_t i = 0; i < k->n_profile; i++)
         if (MED_PROFILE_TERM(k->profile[i]) >= k->n_term) return false;
     for (uint32_t i = 0; i < k->n_disease_id; i++)
-        if (k->disease_id[i].text >= k->n_string || k->disease_id[i].index >= k->n_disease) return false;
+        if (k->disease_id[i].text >= k->n_string || k->disease_id[i].index >= k->n_disease)
+            return false;
     for (uint32_t i = 0; i < k->n_source; i++) {
         const med_source *s = &k->source[i];
-        if (s->name >= k->n_string || s->version >= k->n_string || s->licence >= k->n_string || s->url >= k->n_string)
+        if (s->name >= k->n_string || s->version >= k->n_string || s->licence >= k->n_string ||
+            s->url >= k->n_string)
             return false;
     }
     return kb_below(k->list, k->n_list, k->n_string);
 }
 
-/* ---- opening --------------------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static const void *kb_section(const char *b, int i, uint32_t *count)
 {
@@ -149,12 +160,14 @@ static void kb_attach(med_kb *k, const char *b)
     k->checksum = h->checksum;
 }
 
-static r1_status check_all(med_kb *k, const char *what, const char *block, size_t bytes, r1_err *err)
+static r1_status check_all(med_kb *k, const char *what, const char *block, size_t bytes,
+                           r1_err *err)
 {
     R1_TRY(kb_check_header(what, block, bytes, err));
     R1_TRY(check_sections(what, block, bytes, err));
     kb_attach(k, block);
-    if (!terms_ok(k) || !diseases_ok(k)) R1_FAIL(err, R1_E_FORMAT, "%s: an index points outside its section", what);
+    if (!terms_ok(k) || !diseases_ok(k))
+        R1_FAIL(err, R1_E_FORMAT, "%s: an index points outside its section", what);
     return R1_OK;
 }
 
@@ -180,7 +193,8 @@ static r1_status kb_map_file(med_kb **out, const char *path, r1_err *err)
     if (fd < 0 || fstat(fd, &sb) != 0) {
         int e = errno;
         if (fd >= 0) close(fd);
-        R1_FAIL(err, R1_E_IO, "%s: %s (make a knowledge base with `r1-medical ontology fetch` and `build`)", path,
+        R1_FAIL(err, R1_E_IO,
+                "%s: %s (make a knowledge base with `r1-medical ontology fetch` and `build`)", path,
                 strerror(e));
     }
     size_t bytes = sb.st_size > 0 ? (size_t)sb.st_size : 0;
@@ -219,7 +233,7 @@ r1_status med_kb_save(const med_kb *kb, const char *path, r1_err *err)
     return r1_file_write(path, kb->block, kb->bytes, err);
 }
 
-/* ---- reading --------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static uint32_t find_id(const med_kb *kb, const med_id *ids, uint32_t n, const char *id, size_t len)
 {
@@ -263,7 +277,7 @@ bool med_kb_is_a(const med_kb *kb, uint32_t b, uint32_t a)
     return false;
 }
 
-/* ---- profiles -------------------------------------------------------------------------------------------- */
+/* ---- profiles -------------------------------------------------------------------------------- */
 
 bool med_row_left_out(const med_kb *kb, const med_row *row, med_leave_out out)
 {
@@ -273,8 +287,10 @@ bool med_row_left_out(const med_kb *kb, const med_row *row, med_leave_out out)
     return false;
 }
 
-/* Rows are sorted by term. Counts weigh as many patients as they counted, a stated frequency as ten, none as one. */
-static float group_freq(const med_kb *kb, const med_row *row, uint32_t n, med_leave_out skip, bool *any)
+/* Rows are sorted by term. Counts weigh as many patients as they counted, a stated frequency as
+ * ten, none as one. */
+static float group_freq(const med_kb *kb, const med_row *row, uint32_t n, med_leave_out skip,
+                        bool *any)
 {
     double sum = 0, weight = 0;
     *any = false;
@@ -292,12 +308,13 @@ static float group_freq(const med_kb *kb, const med_row *row, uint32_t n, med_le
 
 static int by_term(const void *a, const void *b)
 {
-    uint32_t x = MED_PROFILE_TERM(*(const med_profile *)a), y = MED_PROFILE_TERM(*(const med_profile *)b);
+    uint32_t x = MED_PROFILE_TERM(*(const med_profile *)a),
+             y = MED_PROFILE_TERM(*(const med_profile *)b);
     return (x > y) - (x < y);
 }
 
-uint32_t med_profile_make(const med_kb *kb, const med_row *row, uint32_t n_row, med_leave_out skip, float *work,
-                          med_profile *out, uint32_t max)
+uint32_t med_profile_make(const med_kb *kb, const med_row *row, uint32_t n_row, med_leave_out skip,
+                          float *work, med_profile *out, uint32_t max)
 {
     uint32_t n = 0;
     for (uint32_t i = 0, j; i < n_row; i = j) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_kb.h - the knowledge base: findings (terms) with their ancestors, diseases with their profiles, the sources'
- * versions and licences, in one read-only block that is mapped from a file or built in memory.
+/* med_kb.h - the knowledge base: findings (terms) with their ancestors, diseases with their
+ * profiles, the sources' versions and licences, in one read-only block that is mapped from a
+ * file or built in memory.
  *
  * Owns:    the block; every pointer and string handed out lives as long as the knowledge base.
  * Threads: read-only after med_kb_open, so any number.
@@ -28,7 +29,13 @@ enum { MED_TERM_PHENOTYPE = 1 };
 typedef struct {
     uint32_t text, term, kind; /* kind: MED_SYN_* */
 } med_synonym;
-enum { MED_SYN_LABEL = 0, MED_SYN_EXACT = 1, MED_SYN_RELATED = 2, MED_SYN_NARROW = 3, MED_SYN_BROAD = 4 };
+enum {
+    MED_SYN_LABEL = 0,
+    MED_SYN_EXACT = 1,
+    MED_SYN_RELATED = 2,
+    MED_SYN_NARROW = 3,
+    MED_SYN_BROAD = 4
+};
 
 typedef struct {
     uint32_t text, index;
@@ -78,8 +85,8 @@ typedef struct {
 } med_row;
 enum { MED_ROW_NEGATED = 1 };
 
-/* One term of a disease's profile closed under ancestors, ascending by term. MED_PROFILE_DIRECT in term: annotated
- * itself, not only by a descendant. */
+/* One term of a disease's profile closed under ancestors, ascending by term. MED_PROFILE_DIRECT
+ * in term: annotated itself, not only by a descendant. */
 typedef struct {
     uint32_t term;
     float freq;
@@ -101,8 +108,8 @@ typedef struct med_kb {
     const med_row *row;
     const med_profile *profile;
     const med_source *source;
-    uint32_t n_string, n_term, n_parent, n_ancestor, n_list, n_synonym, n_term_id, n_disease_id, n_disease, n_row,
-        n_profile, n_source, n_pmid;
+    uint32_t n_string, n_term, n_parent, n_ancestor, n_list, n_synonym, n_term_id, n_disease_id,
+        n_disease, n_row, n_profile, n_source, n_pmid;
     uint32_t n_profiled; /* diseases that have a profile */
     uint32_t root;       /* "Phenotypic abnormality", or MED_NONE */
     uint64_t checksum;   /* names this very content */
@@ -111,14 +118,18 @@ typedef struct med_kb {
     bool mapped;
 } med_kb;
 
-/* path: a knowledge base file, one of our XML ontologies, or a folder of sources (see med_sources.h). */
+/* path: a knowledge base file, one of our XML ontologies, or a folder of sources (see
+ * med_sources.h). */
 r1_status med_kb_open(med_kb **out, const char *path, r1_err *err);
 /* Takes ownership of block (malloc'ed) on success. */
 r1_status med_kb_from_block(med_kb **out, void *block, size_t bytes, const char *what, r1_err *err);
 void med_kb_free(med_kb *kb); /* NULL is fine */
 r1_status med_kb_save(const med_kb *kb, const char *path, r1_err *err);
 
-static inline const char *med_str(const med_kb *kb, uint32_t offset) { return kb->strings + offset; }
+static inline const char *med_str(const med_kb *kb, uint32_t offset)
+{
+    return kb->strings + offset;
+}
 /* By id ("HP:0001250", an alternative or a cross-referenced one). MED_NONE where unknown. */
 uint32_t med_kb_term(const med_kb *kb, const char *id, size_t len);
 uint32_t med_kb_disease(const med_kb *kb, const char *id, size_t len);
@@ -127,16 +138,18 @@ bool med_kb_is_a(const med_kb *kb, uint32_t b, uint32_t a);
 
 /* The frequency that stands for an annotation without one. */
 #define MED_FREQ_UNKNOWN 0.5f
-/* Which rows a publication takes with it when it is left out: all that cite it, or only those that cite nothing else. */
+/* Which rows a publication takes with it when it is left out: all that cite it, or only those
+ * that cite nothing else. */
 typedef struct {
     uint32_t pmid; /* 0: none */
     bool sole;
 } med_leave_out;
 bool med_row_left_out(const med_kb *kb, const med_row *row, med_leave_out out);
 
-/* The profile of a disease from its rows, without those left out. out must hold as many
- * entries as the union of the ancestors; work is med_kb n_term floats, zero before and after. Returns the count. */
-uint32_t med_profile_make(const med_kb *kb, const med_row *row, uint32_t n_row, med_leave_out skip, float *work,
-                          med_profile *out, uint32_t max);
+/* The profile of a disease from its rows, without those left out. out must hold as many entries
+ * as the union of the ancestors; work is med_kb n_term floats, zero before and after. Returns
+ * the count. */
+uint32_t med_profile_make(const med_kb *kb, const med_row *row, uint32_t n_row, med_leave_out skip,
+                          float *work, med_profile *out, uint32_t max);
 
 #endif

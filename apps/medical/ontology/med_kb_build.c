@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_kb_build.c - see med_kb_build.h. Importers only append to flat arrays here; all thinking happens once, in
- * med_builder_finish: terms, closure, merging, profiles, information content, then one block of bytes. */
+/* med_kb_build.c - see med_kb_build.h. Importers only append to flat arrays here; all thinking
+ * happens once, in med_builder_finish: terms, closure, merging, profiles, information content,
+ * then one block of bytes. */
 #include "ontology/med_kb_build.h"
 
 #include "ontology/med_kb_layout.h"
@@ -88,7 +89,7 @@ void med_builder_free(med_builder *b)
     free(b);
 }
 
-/* ---- gathering ------------------------------------------------------------------------------------------- */
+/* ---- gathering ------------------------------------------------------------------------------- */
 
 static bool kb_build_grow(void *array, uint32_t n, uint32_t *cap, size_t size)
 {
@@ -103,23 +104,32 @@ static bool kb_build_grow(void *array, uint32_t n, uint32_t *cap, size_t size)
     return true;
 }
 
-static r1_status kb_build_full(r1_err *err) { R1_FAIL(err, R1_E_NOMEM, "the sources hold more than a knowledge base may"); }
+static r1_status kb_build_full(r1_err *err)
+{
+    R1_FAIL(err, R1_E_NOMEM, "the sources hold more than a knowledge base may");
+}
 
-static uint32_t kb_build_keep(med_builder *b, med_text t) { return med_map_intern(b->text, t.s, t.len); }
+static uint32_t kb_build_keep(med_builder *b, med_text t)
+{
+    return med_map_intern(b->text, t.s, t.len);
+}
 
 static r1_status link_add(links *l, uint32_t a, uint32_t b, uint32_t kind, r1_err *err)
 {
-    if (a == MED_NONE || b == MED_NONE || !kb_build_grow(&l->v, l->n, &l->cap, sizeof *l->v)) return kb_build_full(err);
+    if (a == MED_NONE || b == MED_NONE || !kb_build_grow(&l->v, l->n, &l->cap, sizeof *l->v))
+        return kb_build_full(err);
     l->v[l->n++] = (raw_link){a, b, kind};
     return R1_OK;
 }
 
-r1_status med_builder_source(med_builder *b, const char *name, const char *version, const char *licence,
-                             const char *url, uint16_t *index, r1_err *err)
+r1_status med_builder_source(med_builder *b, const char *name, const char *version,
+                             const char *licence, const char *url, uint16_t *index, r1_err *err)
 {
-    if (b->n_source == R1_COUNT(b->source)) R1_FAIL(err, R1_E_NOMEM, "more than %zu sources", R1_COUNT(b->source));
-    b->source[b->n_source] = (med_source){kb_build_keep(b, MED_TEXT(name)), kb_build_keep(b, MED_TEXT(version)),
-                                          kb_build_keep(b, MED_TEXT(licence)), kb_build_keep(b, MED_TEXT(url))};
+    if (b->n_source == R1_COUNT(b->source))
+        R1_FAIL(err, R1_E_NOMEM, "more than %zu sources", R1_COUNT(b->source));
+    b->source[b->n_source] =
+        (med_source){kb_build_keep(b, MED_TEXT(name)), kb_build_keep(b, MED_TEXT(version)),
+                     kb_build_keep(b, MED_TEXT(licence)), kb_build_keep(b, MED_TEXT(url))};
     *index = (uint16_t)b->n_source++;
     return R1_OK;
 }
@@ -139,9 +149,11 @@ static raw_term *term_of(med_builder *b, med_text id)
     return &b->term[i];
 }
 
-r1_status med_builder_term(med_builder *b, med_text id, med_text name, med_text definition, bool obsolete, r1_err *err)
+r1_status med_builder_term(med_builder *b, med_text id, med_text name, med_text definition,
+                           bool obsolete, r1_err *err)
 {
-    if (id.len == 0 || id.len > 64) R1_FAIL(err, R1_E_FORMAT, "a term with an id of %zu characters", id.len);
+    if (id.len == 0 || id.len > 64)
+        R1_FAIL(err, R1_E_FORMAT, "a term with an id of %zu characters", id.len);
     raw_term *t = term_of(b, id);
     if (!t) return kb_build_full(err);
     t->name = kb_build_keep(b, name);
@@ -151,8 +163,8 @@ r1_status med_builder_term(med_builder *b, med_text id, med_text name, med_text 
     return t->name == MED_NONE || t->definition == MED_NONE ? kb_build_full(err) : R1_OK;
 }
 
-static r1_status term_link(med_builder *b, links *l, med_text term, med_text other, uint32_t kind, bool text,
-                           r1_err *err)
+static r1_status term_link(med_builder *b, links *l, med_text term, med_text other, uint32_t kind,
+                           bool text, r1_err *err)
 {
     if (term.len == 0 || other.len == 0) return R1_OK;
     raw_term *t = term_of(b, term);
@@ -163,7 +175,8 @@ static r1_status term_link(med_builder *b, links *l, med_text term, med_text oth
     return o ? link_add(l, a, (uint32_t)(o - b->term), kind, err) : kb_build_full(err);
 }
 
-r1_status med_builder_synonym(med_builder *b, med_text term, med_text text, uint32_t kind, r1_err *err)
+r1_status med_builder_synonym(med_builder *b, med_text term, med_text text, uint32_t kind,
+                              r1_err *err)
 {
     return term_link(b, &b->synonym, term, text, kind, true, err);
 }
@@ -178,19 +191,28 @@ r1_status med_builder_alias(med_builder *b, med_text term, med_text alias, r1_er
     return term_link(b, &b->alias, term, alias, 0, true, err);
 }
 
-void med_builder_root(med_builder *b, med_text term) { b->root = med_map_intern(b->terms, term.s, term.len); }
-
-r1_status med_builder_disease(med_builder *b, med_text id, med_text name, uint32_t *index, r1_err *err)
+void med_builder_root(med_builder *b, med_text term)
 {
-    if (id.len == 0 || id.len > 64) R1_FAIL(err, R1_E_FORMAT, "a disease with an id of %zu characters", id.len);
+    b->root = med_map_intern(b->terms, term.s, term.len);
+}
+
+r1_status med_builder_disease(med_builder *b, med_text id, med_text name, uint32_t *index,
+                              r1_err *err)
+{
+    if (id.len == 0 || id.len > 64)
+        R1_FAIL(err, R1_E_FORMAT, "a disease with an id of %zu characters", id.len);
     uint32_t off = med_map_intern(b->diseases, id.s, id.len);
     if (off == MED_NONE) return kb_build_full(err);
     uint32_t i = med_map_get(b->diseases, off);
     if (i == MED_NONE) {
-        if (!kb_build_grow(&b->disease, b->n_disease, &b->cap_disease, sizeof *b->disease)) return kb_build_full(err);
+        if (!kb_build_grow(&b->disease, b->n_disease, &b->cap_disease, sizeof *b->disease))
+            return kb_build_full(err);
         i = b->n_disease++;
-        b->disease[i] = (raw_disease){
-            .id = kb_build_keep(b, id), .mondo = MED_NONE, .first_row = MED_NONE, .last_row = MED_NONE, .final = MED_NONE};
+        b->disease[i] = (raw_disease){.id = kb_build_keep(b, id),
+                                      .mondo = MED_NONE,
+                                      .first_row = MED_NONE,
+                                      .last_row = MED_NONE,
+                                      .final = MED_NONE};
         med_map_set(b->diseases, off, i);
     }
     if (b->disease[i].name == 0 && name.len) b->disease[i].name = kb_build_keep(b, name);
@@ -199,19 +221,22 @@ r1_status med_builder_disease(med_builder *b, med_text id, med_text name, uint32
     return R1_OK;
 }
 
-r1_status med_builder_annotate(med_builder *b, uint32_t disease, const med_annotation *a, r1_err *err)
+r1_status med_builder_annotate(med_builder *b, uint32_t disease, const med_annotation *a,
+                               r1_err *err)
 {
     if (!kb_build_grow(&b->row, b->n_row, &b->cap_row, sizeof *b->row)) return kb_build_full(err);
     raw_disease *d = &b->disease[disease];
     uint32_t at = b->n_row++;
     uint32_t n = a->n, m = a->m;
     while (m > UINT16_MAX) n /= 2, m /= 2;
-    b->row[at] = (raw_row){kb_build_keep(b, a->term),
-                           MED_NONE,
-                           {MED_NONE, a->freq, b->n_pmid, (uint16_t)(n > m ? m : n), (uint16_t)m,
-                            a->negated ? MED_ROW_NEGATED : 0, (uint8_t)a->n_pmid, (uint8_t)a->source}};
+    b->row[at] =
+        (raw_row){kb_build_keep(b, a->term),
+                  MED_NONE,
+                  {MED_NONE, a->freq, b->n_pmid, (uint16_t)(n > m ? m : n), (uint16_t)m,
+                   a->negated ? MED_ROW_NEGATED : 0, (uint8_t)a->n_pmid, (uint8_t)a->source}};
     for (uint32_t i = 0; i < a->n_pmid; i++) {
-        if (!kb_build_grow(&b->pmid, b->n_pmid, &b->cap_pmid, sizeof *b->pmid)) return kb_build_full(err);
+        if (!kb_build_grow(&b->pmid, b->n_pmid, &b->cap_pmid, sizeof *b->pmid))
+            return kb_build_full(err);
         b->pmid[b->n_pmid++] = a->pmid[i];
     }
     if (b->row[at].term == MED_NONE) return kb_build_full(err);
@@ -229,7 +254,8 @@ r1_status med_builder_gene(med_builder *b, uint32_t disease, med_text symbol, r1
     return symbol.len ? link_add(&b->gene, disease, kb_build_keep(b, symbol), 0, err) : R1_OK;
 }
 
-void med_builder_course(med_builder *b, uint32_t disease, uint32_t onset, uint32_t inheritance, float prevalence)
+void med_builder_course(med_builder *b, uint32_t disease, uint32_t onset, uint32_t inheritance,
+                        float prevalence)
 {
     raw_disease *d = &b->disease[disease];
     d->onset |= onset;
@@ -251,7 +277,7 @@ r1_status med_builder_subclass(med_builder *b, med_text child, med_text parent, 
     return link_add(&b->subclass, kb_build_keep(b, child), kb_build_keep(b, parent), 0, err);
 }
 
-/* ---- words ----------------------------------------------------------------------------------------------- */
+/* ---- words ----------------------------------------------------------------------------------- */
 
 static bool word_in(const char *s, size_t len, const char *word)
 {
@@ -333,7 +359,7 @@ uint32_t med_inheritance_mask(const char *s, size_t len)
     return mask_of(w, R1_COUNT(w), s, len);
 }
 
-/* ---- finishing: terms ------------------------------------------------------------------------------------ */
+/* ---- finishing: terms ------------------------------------------------------------------------ */
 
 /* Work space of med_builder_finish; everything is freed by final_free. */
 typedef struct {
@@ -365,19 +391,22 @@ static void final_free(final *f)
     for (size_t i = 0; i < R1_COUNT(all); i++) free(all[i]);
 }
 
-/* qsort has no context argument in C17: the texts to compare by. @locality one build at a time per thread */
+/* qsort has no context argument in C17: the texts to compare by. @locality one build at a time
+ * per thread */
 static _Thread_local const char *sort_text;
 static _Thread_local const raw_term *sort_term;
 static _Thread_local const raw_disease *sort_disease;
 
 static int by_term_id(const void *a, const void *b)
 {
-    return strcmp(sort_text + sort_term[*(const uint32_t *)a].id, sort_text + sort_term[*(const uint32_t *)b].id);
+    return strcmp(sort_text + sort_term[*(const uint32_t *)a].id,
+                  sort_text + sort_term[*(const uint32_t *)b].id);
 }
 
 static int by_disease_id(const void *a, const void *b)
 {
-    return strcmp(sort_text + sort_disease[*(const uint32_t *)a].id, sort_text + sort_disease[*(const uint32_t *)b].id);
+    return strcmp(sort_text + sort_disease[*(const uint32_t *)a].id,
+                  sort_text + sort_disease[*(const uint32_t *)b].id);
 }
 
 static int by_id_text(const void *a, const void *b)
@@ -415,7 +444,8 @@ static r1_status order_terms(final *f, r1_err *err)
         f->term[i] = (med_term){.id = t->id, .name = t->name, .definition = t->definition};
     }
     if (f->n_term == 0)
-        R1_FAIL(err, R1_E_FORMAT, "the sources hold no terms: an ontology (hp.obo, hp.owl or XML) is missing");
+        R1_FAIL(err, R1_E_FORMAT,
+                "the sources hold no terms: an ontology (hp.obo, hp.owl or XML) is missing");
     f->stats.n_term = f->n_term;
     return R1_OK;
 }
@@ -452,7 +482,8 @@ static int by_u32(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* state: 0 untouched, 1 on the way up, 2 done. Recursion is as deep as the ontology: bounded by depth. */
+/* state: 0 untouched, 1 on the way up, 2 done. Recursion is as deep as the ontology: bounded by
+ * depth. */
 static r1_status close_term(final *f, uint32_t i, uint8_t *state, uint32_t depth, r1_err *err)
 {
     med_term *t = &f->term[i];
@@ -504,13 +535,15 @@ static r1_status close_terms(final *f, r1_err *err)
     for (uint32_t i = 0; i < f->n_term; i++) {
         med_term *t = &f->term[i];
         bool under = f->root == MED_NONE;
-        for (uint32_t a = 0; a < t->n_ancestor && !under; a++) under = f->ancestor[t->ancestor_at + a] == f->root;
+        for (uint32_t a = 0; a < t->n_ancestor && !under; a++)
+            under = f->ancestor[t->ancestor_at + a] == f->root;
         if (under) t->flags |= MED_TERM_PHENOTYPE;
     }
     return R1_OK;
 }
 
-static r1_status id_add(med_id **v, uint32_t *n, uint32_t *cap, uint32_t text, uint32_t index, r1_err *err)
+static r1_status id_add(med_id **v, uint32_t *n, uint32_t *cap, uint32_t text, uint32_t index,
+                        r1_err *err)
 {
     if (!kb_build_grow(v, *n, cap, sizeof **v)) return kb_build_full(err);
     (*v)[(*n)++] = (med_id){text, index};
@@ -538,7 +571,8 @@ static r1_status place_names(final *f, r1_err *err)
     for (uint32_t i = 0; i < f->b->alias.n; i++) {
         raw_link *a = &f->b->alias.v[i];
         uint32_t to = f->b->term[a->a].final;
-        if (to != MED_NONE) R1_TRY(id_add(&f->term_id, &f->n_term_id, &f->cap_term_id, a->b, to, err));
+        if (to != MED_NONE)
+            R1_TRY(id_add(&f->term_id, &f->n_term_id, &f->cap_term_id, a->b, to, err));
     }
     id_sort(f, f->term_id, &f->n_term_id);
     uint32_t n = 0;
@@ -560,7 +594,7 @@ static r1_status place_names(final *f, r1_err *err)
     return R1_OK;
 }
 
-/* ---- finishing: diseases --------------------------------------------------------------------------------- */
+/* ---- finishing: diseases --------------------------------------------------------------------- */
 
 static uint32_t kb_build_resolve(const final *f, uint32_t text)
 {
@@ -594,7 +628,8 @@ static r1_status take_rows(final *f, const raw_disease *from, r1_err *err)
             f->stats.n_row_unknown_term++;
             continue;
         }
-        if (!kb_build_grow(&f->row, f->n_row, &f->cap_row, sizeof *f->row)) return kb_build_full(err);
+        if (!kb_build_grow(&f->row, f->n_row, &f->cap_row, sizeof *f->row))
+            return kb_build_full(err);
         f->row[f->n_row] = f->b->row[r].row;
         f->row[f->n_row++].term = t;
     }
@@ -612,7 +647,8 @@ static int by_row(const void *a, const void *b)
     return (x->freq > y->freq) - (x->freq < y->freq);
 }
 
-/* Every Mondo class knows its diseases: raw indices chained by `next`, heads by the class's string. */
+/* Every Mondo class knows its diseases: raw indices chained by `next`, heads by the class's
+ * string. */
 typedef struct {
     med_map *class_of; /* Mondo id -> first raw disease */
     uint32_t *next;
@@ -652,7 +688,8 @@ static r1_status mondo_make(final *f, mondo *m, r1_err *err)
             return kb_build_full(err);
     }
     for (uint32_t i = b->subclass.n; i-- > 0;)
-        if (!kb_build_chain(m->up, med_map_text(b->text, b->subclass.v[i].a), i, m->up_next)) return kb_build_full(err);
+        if (!kb_build_chain(m->up, med_map_text(b->text, b->subclass.v[i].a), i, m->up_next))
+            return kb_build_full(err);
     return R1_OK;
 }
 
@@ -670,7 +707,8 @@ static uint32_t class_orpha(const final *f, const mondo *m, const char *cls)
     return MED_NONE;
 }
 
-/* Where an unprofiled disease may borrow from: the nearest direct Mondo parent with an annotated Orphanet disease. */
+/* Where an unprofiled disease may borrow from: the nearest direct Mondo parent with an annotated
+ * Orphanet disease. */
 static uint32_t kb_build_lender(const final *f, const mondo *m, uint32_t raw)
 {
     const char *cls = med_map_text(f->b->text, f->b->disease[raw].mondo);
@@ -683,19 +721,23 @@ static uint32_t kb_build_lender(const final *f, const mondo *m, uint32_t raw)
 
 static r1_status list_add(final *f, uint32_t value, r1_err *err)
 {
-    if (!kb_build_grow(&f->list, f->n_list, &f->cap_list, sizeof *f->list)) return kb_build_full(err);
+    if (!kb_build_grow(&f->list, f->n_list, &f->cap_list, sizeof *f->list))
+        return kb_build_full(err);
     f->list[f->n_list++] = value;
     return R1_OK;
 }
 
-static r1_status disease_ids(final *f, med_disease *d, uint32_t final_index, uint32_t raw, uint32_t orpha, r1_err *err)
+static r1_status disease_ids(final *f, med_disease *d, uint32_t final_index, uint32_t raw,
+                             uint32_t orpha, r1_err *err)
 {
     d->alias_at = f->n_list;
     R1_TRY(list_add(f, f->b->disease[raw].id, err));
-    R1_TRY(id_add(&f->disease_id, &f->n_disease_id, &f->cap_disease_id, f->b->disease[raw].id, final_index, err));
+    R1_TRY(id_add(&f->disease_id, &f->n_disease_id, &f->cap_disease_id, f->b->disease[raw].id,
+                  final_index, err));
     if (orpha != MED_NONE) {
         R1_TRY(list_add(f, f->b->disease[orpha].id, err));
-        R1_TRY(id_add(&f->disease_id, &f->n_disease_id, &f->cap_disease_id, f->b->disease[orpha].id, final_index, err));
+        R1_TRY(id_add(&f->disease_id, &f->n_disease_id, &f->cap_disease_id, f->b->disease[orpha].id,
+                      final_index, err));
     }
     if (f->b->disease[raw].mondo != MED_NONE) R1_TRY(list_add(f, f->b->disease[raw].mondo, err));
     d->n_alias = f->n_list - d->alias_at;
@@ -782,7 +824,8 @@ static r1_status place_diseases(final *f, r1_err *err)
     for (int pass = 0; pass < 2; pass++)
         for (uint32_t i = 0; i < b->n_disease && st == R1_OK; i++) {
             raw_disease *r = &b->disease[order[i]];
-            if (is_orpha(b, r) == (pass == 1) && !r->absorbed) st = place_disease(f, &m, order[i], err);
+            if (is_orpha(b, r) == (pass == 1) && !r->absorbed)
+                st = place_disease(f, &m, order[i], err);
         }
     mondo_free(&m);
     free(order);
@@ -794,7 +837,7 @@ static r1_status place_diseases(final *f, r1_err *err)
     return R1_OK;
 }
 
-/* ---- finishing: profiles and the block ------------------------------------------------------------------- */
+/* ---- finishing: profiles and the block ------------------------------------------------------- */
 
 static r1_status make_profiles(final *f, r1_err *err)
 {
@@ -804,7 +847,8 @@ static r1_status make_profiles(final *f, r1_err *err)
     r1_status st = work && one ? R1_OK : kb_build_full(err);
     for (uint32_t i = 0; i < f->n_disease && st == R1_OK; i++) {
         med_disease *d = &f->disease[i];
-        uint32_t n = med_profile_make(&view, f->row + d->row_at, d->n_row, (med_leave_out){0}, work, one, f->n_term);
+        uint32_t n = med_profile_make(&view, f->row + d->row_at, d->n_row, (med_leave_out){0}, work,
+                                      one, f->n_term);
         while (f->n_profile + n > f->cap_profile && st == R1_OK) {
             uint32_t cap = f->cap_profile ? f->cap_profile * 2 : 1u << 16;
             med_profile *p = cap > 64u << 20 ? NULL : r1_realloc_array(f->profile, cap, sizeof *p);
@@ -824,7 +868,8 @@ static r1_status make_profiles(final *f, r1_err *err)
     R1_TRY(st);
     double total = f->n_profiled ? f->n_profiled : 1;
     for (uint32_t i = 0; i < f->n_term; i++)
-        f->term[i].ic = (float)-log((f->term[i].n_disease ? f->term[i].n_disease : 0.7) / (total + 1));
+        f->term[i].ic =
+            (float)-log((f->term[i].n_disease ? f->term[i].n_disease : 0.7) / (total + 1));
     for (uint32_t i = 0; i < f->n_disease; i++) {
         med_disease *d = &f->disease[i];
         for (uint32_t k = 0; k < d->n_profile; k++)
@@ -866,7 +911,8 @@ static r1_status kb_build_emit(final *f, const char *what, med_kb **out, r1_err 
     char *block = r1_calloc_aligned(at, 1);
     if (!block) return kb_build_full(err);
     for (uint32_t i = 0; i < SEC_COUNT; i++)
-        if (part[i].count) memcpy(block + table[i].offset, part[i].data, part[i].count * part[i].size);
+        if (part[i].count)
+            memcpy(block + table[i].offset, part[i].data, part[i].count * part[i].size);
     memcpy(block + sizeof(med_kb_header), table, sizeof table);
     med_kb_header h = {.magic = MED_KB_MAGIC,
                        .version = MED_KB_VERSION,
@@ -881,7 +927,8 @@ static r1_status kb_build_emit(final *f, const char *what, med_kb **out, r1_err 
     return st;
 }
 
-r1_status med_builder_finish(med_builder *b, const char *what, med_kb **out, med_build_stats *stats, r1_err *err)
+r1_status med_builder_finish(med_builder *b, const char *what, med_kb **out, med_build_stats *stats,
+                             r1_err *err)
 {
     final f = {.b = b, .root = MED_NONE};
     r1_status st = order_terms(&f, err);

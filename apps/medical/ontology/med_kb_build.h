@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_kb_build.h - gathers what the importers read, in any order, and makes a knowledge base of it: obsolete terms
- * dropped, ancestors closed (a cycle is an error), equivalent diseases merged by Mondo, profiles and information content
- * counted.
+/* med_kb_build.h - gathers what the importers read, in any order, and makes a knowledge base of
+ * it: obsolete terms dropped, ancestors closed (a cycle is an error), equivalent diseases merged
+ * by Mondo, profiles and information content counted.
  *
- * Owns: all it is given (strings are copied). One thread. Limits: 256 MiB of text, 4 million of anything. */
+ * Owns: all it is given (strings are copied). One thread. Limits: 256 MiB of text, 4 million of
+ * anything. */
 #ifndef MED_KB_BUILD_H
 #define MED_KB_BUILD_H
 
@@ -13,25 +14,31 @@ typedef struct med_builder med_builder;
 r1_status med_builder_new(med_builder **out, r1_err *err);
 void med_builder_free(med_builder *b); /* NULL is fine */
 
-/* Strings are given as pointer and length; an empty one means none. Every call returns R1_E_NOMEM past the limits. */
+/* Strings are given as pointer and length; an empty one means none. Every call returns
+ * R1_E_NOMEM past the limits. */
 typedef struct {
     const char *s;
     size_t len;
 } med_text;
 #define MED_TEXT(z) ((med_text){(z), strlen(z)})
 
-r1_status med_builder_source(med_builder *b, const char *name, const char *version, const char *licence,
-                             const char *url, uint16_t *index, r1_err *err);
+r1_status med_builder_source(med_builder *b, const char *name, const char *version,
+                             const char *licence, const char *url, uint16_t *index, r1_err *err);
 
-r1_status med_builder_term(med_builder *b, med_text id, med_text name, med_text definition, bool obsolete, r1_err *err);
-r1_status med_builder_synonym(med_builder *b, med_text term, med_text text, uint32_t kind, r1_err *err);
+r1_status med_builder_term(med_builder *b, med_text id, med_text name, med_text definition,
+                           bool obsolete, r1_err *err);
+r1_status med_builder_synonym(med_builder *b, med_text term, med_text text, uint32_t kind,
+                              r1_err *err);
 r1_status med_builder_parent(med_builder *b, med_text term, med_text parent, r1_err *err);
-/* Another id of a term: an alternative id, or one that an obsolete term was replaced by, or a sure cross reference. */
+/* Another id of a term: an alternative id, or one that an obsolete term was replaced by, or a
+ * sure cross reference. */
 r1_status med_builder_alias(med_builder *b, med_text term, med_text alias, r1_err *err);
-void med_builder_root(med_builder *b, med_text term); /* the top of the findings; HP:0000118 by default */
+void med_builder_root(med_builder *b,
+                      med_text term); /* the top of the findings; HP:0000118 by default */
 
 /* Makes the disease or finds it; a non-empty name replaces an empty one. */
-r1_status med_builder_disease(med_builder *b, med_text id, med_text name, uint32_t *index, r1_err *err);
+r1_status med_builder_disease(med_builder *b, med_text id, med_text name, uint32_t *index,
+                              r1_err *err);
 typedef struct {
     med_text term;
     float freq; /* < 0: not stated */
@@ -40,19 +47,24 @@ typedef struct {
     bool negated;
     uint16_t source;
 } med_annotation;
-r1_status med_builder_annotate(med_builder *b, uint32_t disease, const med_annotation *a, r1_err *err);
+r1_status med_builder_annotate(med_builder *b, uint32_t disease, const med_annotation *a,
+                               r1_err *err);
 r1_status med_builder_gene(med_builder *b, uint32_t disease, med_text symbol, r1_err *err);
-void med_builder_course(med_builder *b, uint32_t disease, uint32_t onset, uint32_t inheritance, float prevalence);
+void med_builder_course(med_builder *b, uint32_t disease, uint32_t onset, uint32_t inheritance,
+                        float prevalence);
 
 /* id and mondo name the same disease; child is a kind of parent (both Mondo). */
-r1_status med_builder_same(med_builder *b, med_text id, med_text label, med_text mondo, r1_err *err);
+r1_status med_builder_same(med_builder *b, med_text id, med_text label, med_text mondo,
+                           r1_err *err);
 r1_status med_builder_subclass(med_builder *b, med_text child, med_text parent, r1_err *err);
 
 /* What could not be used, for `ontology check`. */
 typedef struct {
-    uint32_t n_term, n_obsolete, n_disease, n_profiled, n_merged, n_inherited, n_row, n_row_unknown_term, n_orphan;
+    uint32_t n_term, n_obsolete, n_disease, n_profiled, n_merged, n_inherited, n_row,
+        n_row_unknown_term, n_orphan;
 } med_build_stats;
-r1_status med_builder_finish(med_builder *b, const char *what, med_kb **out, med_build_stats *stats, r1_err *err);
+r1_status med_builder_finish(med_builder *b, const char *what, med_kb **out, med_build_stats *stats,
+                             r1_err *err);
 
 /* Masks from the words of HPO, Orphanet and our own files; 0 for unknown words. */
 uint32_t med_onset_mask(const char *s, size_t len);

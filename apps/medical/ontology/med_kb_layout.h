@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_kb_layout.h - the bytes of a knowledge base, shared by its writer (med_kb_build.c) and its reader (med_kb.c).
+/* med_kb_layout.h - the bytes of a knowledge base, shared by its writer (med_kb_build.c) and its
+ * reader (med_kb.c).
  *
  *   0        header (64 bytes)
  *   64       section table: n_section entries of 32 bytes

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_map.c - see med_map.h. A slot holds the offset and the value; the text is compared in the blob. */
+/* med_map.c - see med_map.h. A slot holds the offset and the value; the text is compared in the
+ * blob. */
 #include "ontology/med_map.h"
 
 #include <stdio.h>
@@ -25,7 +26,9 @@ static slot *find_slot(const med_map *m, const char *s, size_t len, uint32_t has
     for (size_t i = hash & mask;; i = (i + 1) & mask) {
         slot *x = &m->slots[i];
         if (x->offset == UINT32_MAX) return x;
-        if (x->hash == hash && strncmp(m->blob + x->offset, s, len) == 0 && m->blob[x->offset + len] == '\0') return x;
+        if (x->hash == hash && strncmp(m->blob + x->offset, s, len) == 0 &&
+            m->blob[x->offset + len] == '\0')
+            return x;
     }
 }
 
@@ -109,7 +112,10 @@ static slot *by_offset(const med_map *m, uint32_t offset)
 }
 
 uint32_t med_map_get(const med_map *m, uint32_t offset) { return by_offset(m, offset)->value; }
-void med_map_set(med_map *m, uint32_t offset, uint32_t value) { by_offset(m, offset)->value = value; }
+void med_map_set(med_map *m, uint32_t offset, uint32_t value)
+{
+    by_offset(m, offset)->value = value;
+}
 const char *med_map_text(const med_map *m, uint32_t offset) { return m->blob + offset; }
 const char *med_map_blob(const med_map *m, size_t *bytes)
 {

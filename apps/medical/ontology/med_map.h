@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_map.h - strings to small numbers: an open-addressing table over strings that it copies into one blob. The number
- * of a string's first byte in the blob is its name (offset 0 is the empty string). Grows to a stated maximum. */
+/* med_map.h - strings to small numbers: an open-addressing table over strings that it copies
+ * into one blob. The number of a string's first byte in the blob is its name (offset 0 is the
+ * empty string). Grows to a stated maximum. */
 #ifndef MED_MAP_H
 #define MED_MAP_H
 

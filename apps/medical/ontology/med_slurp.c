@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_slurp.c - reads files that users and publishers hand over. Owns the limits against decompression bombs; knows
- * nothing of what the bytes mean. */
+/* med_slurp.c - reads files that users and publishers hand over. Owns the limits against
+ * decompression bombs; knows nothing of what the bytes mean. */
 #include "ontology/med_slurp.h"
 
 #include <stdio.h>
@@ -38,7 +38,8 @@ static r1_status slurp_gunzip(const char *path, const char *in, size_t n, growin
     while (st == R1_OK && !(rc == Z_STREAM_END && z.avail_in == 0)) {
         if (rc == Z_STREAM_END && inflateReset(&z) != Z_OK) break;
         if (!growing_room(g)) {
-            st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "%s: unpacks to more than %zu bytes", path, g->max);
+            st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
+                            "%s: unpacks to more than %zu bytes", path, g->max);
             break;
         }
         uInt room = (uInt)(g->cap - g->len - 1 > 1u << 30 ? 1u << 30 : g->cap - g->len - 1);
@@ -47,8 +48,8 @@ static r1_status slurp_gunzip(const char *path, const char *in, size_t n, growin
         rc = inflate(&z, Z_NO_FLUSH);
         g->len += room - z.avail_out;
         if (rc != Z_OK && rc != Z_STREAM_END)
-            st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s: damaged or truncated gzip data after %zu bytes",
-                            path, g->len);
+            st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__,
+                            "%s: damaged or truncated gzip data after %zu bytes", path, g->len);
     }
     inflateEnd(&z);
     return st;
@@ -64,7 +65,8 @@ static r1_status slurp_unzstd(const char *path, const char *data, size_t n, grow
     r1_status st = R1_OK;
     while (st == R1_OK && (in.pos < in.size || want != 0)) {
         if (!growing_room(g)) {
-            st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "%s: unpacks to more than %zu bytes", path, g->max);
+            st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
+                            "%s: unpacks to more than %zu bytes", path, g->max);
             break;
         }
         ZSTD_outBuffer out = {g->data + g->len, g->cap - g->len - 1, 0};
@@ -73,8 +75,8 @@ static r1_status slurp_unzstd(const char *path, const char *data, size_t n, grow
         g->len += out.pos;
         bool stuck = in.pos == in.size && out.pos == 0 && before == in.pos && want != 0;
         if (ZSTD_isError(want) || stuck)
-            st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s: damaged or truncated zstd data after %zu bytes",
-                            path, g->len);
+            st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__,
+                            "%s: damaged or truncated zstd data after %zu bytes", path, g->len);
     }
     ZSTD_freeDStream(z);
     return st;

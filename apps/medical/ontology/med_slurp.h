@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_slurp.h - whole files from outside, plain or compressed (gzip, zstd), with a hard limit on what they unpack to. */
+/* med_slurp.h - whole files from outside, plain or compressed (gzip, zstd), with a hard limit on
+ * what they unpack to. */
 #ifndef MED_SLURP_H
 #define MED_SLURP_H
 

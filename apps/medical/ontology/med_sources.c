@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_sources.c - chooses the importer for each file by its first bytes and builds the knowledge base. */
+/* med_sources.c - chooses the importer for each file by its first bytes and builds the knowledge
+ * base. */
 #include "ontology/med_sources.h"
 
 #include "ontology/med_import.h"
@@ -11,7 +12,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-typedef r1_status (*importer)(med_builder *b, const char *what, const char *data, size_t len, r1_err *err);
+typedef r1_status (*importer)(med_builder *b, const char *what, const char *data, size_t len,
+                              r1_err *err);
 
 /* Looks at the first 4 KiB only. */
 static importer importer_of(const char *data, size_t len)
@@ -39,19 +41,21 @@ static r1_status import_file(med_builder *b, const char *path, r1_err *err)
     size_t len = 0;
     R1_TRY(med_slurp(path, MED_INPUT_BYTES_MAX, &data, &len, err));
     importer fn = importer_of(data, len);
-    r1_status st =
-        fn ? fn(b, path, data, len, err)
-           : r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__,
-                        "%s: none of OBO, OWL in RDF/XML, R1 ontology XML, Orphadata XML, HPOA, SSSOM, KGX edges",
-                        path);
+    r1_status st = fn ? fn(b, path, data, len, err)
+                      : r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__,
+                                   "%s: none of OBO, OWL in RDF/XML, R1 ontology XML, Orphadata "
+                                   "XML, HPOA, SSSOM, KGX edges",
+                                   path);
     free(data);
     return st;
 }
 
-r1_status med_sources_build(const char *const *path, size_t n, med_kb **out, med_build_stats *stats, r1_err *err)
+r1_status med_sources_build(const char *const *path, size_t n, med_kb **out, med_build_stats *stats,
+                            r1_err *err)
 {
     med_builder *b = NULL;
-    if (n == 0) R1_FAIL(err, R1_E_INVAL, "no sources given (for instance hp.obo and phenotype.hpoa)");
+    if (n == 0)
+        R1_FAIL(err, R1_E_INVAL, "no sources given (for instance hp.obo and phenotype.hpoa)");
     R1_TRY(med_builder_new(&b, err));
     r1_status st = R1_OK;
     for (size_t i = 0; i < n && st == R1_OK; i++) st = import_file(b, path[i], err);
@@ -67,13 +71,15 @@ r1_status med_sources_open_xml(med_kb **out, const char *path, r1_err *err)
 
 static bool known_name(const char *name)
 {
-    static const char *base[] = {"hp.obo",           "hp.owl", "phenotype.hpoa", "en_product", "mondo_exactmatch_",
-                                 "mondo-rare_edges", "r1med"};
+    static const char *base[] = {
+        "hp.obo",           "hp.owl", "phenotype.hpoa", "en_product", "mondo_exactmatch_",
+        "mondo-rare_edges", "r1med"};
     static const char *tail[] = {".obo", ".owl", ".hpoa", ".xml", ".tsv", ".gz", ".zst"};
     for (size_t i = 0; i < R1_COUNT(base); i++)
         for (size_t j = 0; j < R1_COUNT(tail); j++) {
             size_t n = strlen(name), m = strlen(tail[j]);
-            if (strncmp(name, base[i], strlen(base[i])) == 0 && n > m && strcmp(name + n - m, tail[j]) == 0)
+            if (strncmp(name, base[i], strlen(base[i])) == 0 && n > m &&
+                strcmp(name + n - m, tail[j]) == 0)
                 return true;
         }
     return false;
@@ -107,7 +113,8 @@ size_t med_sources_list(const char *dir, char **path, size_t max)
     size_t n = 0;
     for (size_t i = 0; i < R1_COUNT(sub); i++) {
         char one[4096];
-        if (snprintf(one, sizeof one, "%s%s", dir, sub[i]) < (int)sizeof one) n = list_one(one, path, n, max);
+        if (snprintf(one, sizeof one, "%s%s", dir, sub[i]) < (int)sizeof one)
+            n = list_one(one, path, n, max);
     }
     if (n) qsort(path, n, sizeof *path, sources_by_name);
     return n;
@@ -123,11 +130,13 @@ r1_status med_sources_open_dir(med_kb **out, const char *dir, r1_err *err)
     size_t n = med_sources_list(dir, path, R1_COUNT(path));
     const char *list[32];
     for (size_t i = 0; i < n; i++) list[i] = path[i];
-    r1_status st = n ? med_sources_build(list, n, out, NULL, err)
-                     : r1_err_set(err, R1_E_NOT_FOUND, __FILE__, __LINE__,
-                                  "%s: neither kb.r1kb nor sources (hp.obo, hp.owl, phenotype.hpoa, en_product*.xml, "
-                                  "mondo_exactmatch_*.tsv); `r1-medical ontology fetch --out DIR` gets them",
-                                  dir);
+    r1_status st =
+        n ? med_sources_build(list, n, out, NULL, err)
+          : r1_err_set(
+                err, R1_E_NOT_FOUND, __FILE__, __LINE__,
+                "%s: neither kb.r1kb nor sources (hp.obo, hp.owl, phenotype.hpoa, en_product*.xml, "
+                "mondo_exactmatch_*.tsv); `r1-medical ontology fetch --out DIR` gets them",
+                dir);
     for (size_t i = 0; i < n; i++) free(path[i]);
     return st;
 }

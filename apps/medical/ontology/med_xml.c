@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_xml.c - libxml2 behind med_xml.h. Owns the reader and its limits. libxml2 2.9.14 has no XML_PARSE_NO_XXE: the
- * flags that would load or expand are simply never given, an external loader that refuses is installed for the whole
- * process, and a document type node ends the parse. */
+/* med_xml.c - libxml2 behind med_xml.h. Owns the reader and its limits. libxml2 2.9.14 has no
+ * XML_PARSE_NO_XXE: the flags that would load or expand are simply never given, an external
+ * loader that refuses is installed for the whole process, and a document type node ends the
+ * parse. */
 #include "ontology/med_xml.h"
 
 #include <libxml/xmlreader.h>
@@ -100,7 +101,8 @@ static r1_status on_start(parse *p, int depth, r1_err *err)
 {
     int line = xmlTextReaderGetParserLineNumber(p->reader);
     if (depth >= MED_XML_DEPTH_MAX)
-        R1_FAIL(err, R1_E_FORMAT, "%s:%d: elements nested more than %d deep", p->what, line, MED_XML_DEPTH_MAX);
+        R1_FAIL(err, R1_E_FORMAT, "%s:%d: elements nested more than %d deep", p->what, line,
+                MED_XML_DEPTH_MAX);
     p->path[depth] = (const char *)xmlTextReaderConstLocalName(p->reader);
     p->text_len = 0;
     med_xml_node node = {p->path[depth], depth, p->path, line, p->reader};
@@ -116,7 +118,8 @@ static r1_status on_node(parse *p, r1_err *err)
     switch (xmlTextReaderNodeType(p->reader)) {
     case XML_READER_TYPE_ELEMENT: return on_start(p, depth, err);
     case XML_READER_TYPE_END_ELEMENT: {
-        med_xml_node node = {p->path[depth], depth, p->path, xmlTextReaderGetParserLineNumber(p->reader), p->reader};
+        med_xml_node node = {p->path[depth], depth, p->path,
+                             xmlTextReaderGetParserLineNumber(p->reader), p->reader};
         r1_status st = p->h->end ? p->h->end(p->ctx, &node, xml_trimmed(p), err) : R1_OK;
         p->text_len = 0;
         return st;
@@ -126,21 +129,23 @@ static r1_status on_node(parse *p, r1_err *err)
     case XML_READER_TYPE_SIGNIFICANT_WHITESPACE:
         return text_add(p, (const char *)xmlTextReaderConstValue(p->reader), err);
     case XML_READER_TYPE_DOCUMENT_TYPE:
-        R1_FAIL(err, R1_E_FORMAT, "%s:%d: a DOCTYPE is not accepted; remove it and try again", p->what,
-                xmlTextReaderGetParserLineNumber(p->reader));
+        R1_FAIL(err, R1_E_FORMAT, "%s:%d: a DOCTYPE is not accepted; remove it and try again",
+                p->what, xmlTextReaderGetParserLineNumber(p->reader));
     case XML_READER_TYPE_ENTITY_REFERENCE:
         R1_FAIL(err, R1_E_FORMAT, "%s:%d: the entity &%s; is not accepted", p->what,
-                xmlTextReaderGetParserLineNumber(p->reader), (const char *)xmlTextReaderConstName(p->reader));
+                xmlTextReaderGetParserLineNumber(p->reader),
+                (const char *)xmlTextReaderConstName(p->reader));
     default: return R1_OK;
     }
 }
 
-r1_status med_xml_parse(const char *what, const char *data, size_t len, const med_xml_handler *h, void *ctx,
-                        r1_err *err)
+r1_status med_xml_parse(const char *what, const char *data, size_t len, const med_xml_handler *h,
+                        void *ctx, r1_err *err)
 {
     ensure_library();
     if (len == 0) R1_FAIL(err, R1_E_FORMAT, "%s: empty, expected an XML document", what);
-    if (len > INT32_MAX) R1_FAIL(err, R1_E_FORMAT, "%s: %zu bytes, at most %d are accepted", what, len, INT32_MAX);
+    if (len > INT32_MAX)
+        R1_FAIL(err, R1_E_FORMAT, "%s: %zu bytes, at most %d are accepted", what, len, INT32_MAX);
     xml_fault fault = {.line = 0};
     parse p = {.what = what, .h = h, .ctx = ctx};
     p.reader = xmlReaderForMemory(data, (int)len, NULL, NULL, XML_PARSE_NONET | XML_PARSE_COMPACT);
@@ -157,19 +162,23 @@ r1_status med_xml_parse(const char *what, const char *data, size_t len, const me
     return st;
 }
 
-r1_status med_xml_validate(const char *what, const char *data, size_t len, const char *xsd, size_t xsd_len, r1_err *err)
+r1_status med_xml_validate(const char *what, const char *data, size_t len, const char *xsd,
+                           size_t xsd_len, r1_err *err)
 {
     ensure_library();
-    if (len > INT32_MAX || xsd_len > INT32_MAX) R1_FAIL(err, R1_E_FORMAT, "%s: too large to validate", what);
+    if (len > INT32_MAX || xsd_len > INT32_MAX)
+        R1_FAIL(err, R1_E_FORMAT, "%s: too large to validate", what);
     xml_fault fault = {.line = 0};
     xmlSchemaParserCtxtPtr pc = xmlSchemaNewMemParserCtxt(xsd, (int)xsd_len);
     xmlSchemaSetParserStructuredErrors(pc, on_fault, &fault);
     xmlSchemaPtr schema = pc ? xmlSchemaParse(pc) : NULL;
     xmlSchemaFreeParserCtxt(pc);
-    if (!schema) R1_FAIL(err, R1_E_FORMAT, "the schema for %s: line %d: %s", what, fault.line, fault.msg);
-    /* Over the whole document: the reader's own validation leaks in libxml2 2.9.14 where a document does not fit. */
-    xmlDocPtr doc =
-        xmlReadMemory(data, (int)len, NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+    if (!schema)
+        R1_FAIL(err, R1_E_FORMAT, "the schema for %s: line %d: %s", what, fault.line, fault.msg);
+    /* Over the whole document: the reader's own validation leaks in libxml2 2.9.14 where a
+     * document does not fit. */
+    xmlDocPtr doc = xmlReadMemory(data, (int)len, NULL, NULL,
+                                  XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
     xmlSchemaValidCtxtPtr vc = doc && !doc->intSubset ? xmlSchemaNewValidCtxt(schema) : NULL;
     if (vc) xmlSchemaSetValidStructuredErrors(vc, on_fault, &fault);
     bool valid = vc && xmlSchemaValidateDoc(vc, doc) == 0;
@@ -177,6 +186,7 @@ r1_status med_xml_validate(const char *what, const char *data, size_t len, const
     xmlFreeDoc(doc);
     xmlSchemaFree(schema);
     if (!valid)
-        R1_FAIL(err, R1_E_FORMAT, "%s:%d: %s", what, fault.line, fault.msg[0] ? fault.msg : "does not fit its schema");
+        R1_FAIL(err, R1_E_FORMAT, "%s:%d: %s", what, fault.line,
+                fault.msg[0] ? fault.msg : "does not fit its schema");
     return R1_OK;
 }

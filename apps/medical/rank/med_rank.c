@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_rank.c - see med_rank.h. The findings' ancestors become bit masks per term; one pass over every profile then
- * yields one-way information, likelihood ratio and overlap; the best go through a second, dearer pass. */
+/* med_rank.c - see med_rank.h. The findings' ancestors become bit masks per term; one pass over
+ * every profile then yields one-way information, likelihood ratio and overlap; the best go
+ * through a second, dearer pass. */
 #include "rank/med_rank.h"
 
 #include "rank/med_retrieve.h"
@@ -14,9 +15,10 @@ enum { SHORT_LIST = 400, MEMORY_LIST = 100 };
 #define IC_MIN   0.25f /* ancestors that nearly every disease has say nothing */
 
 const char *const med_feature_name[MED_F_COUNT] = {
-    "score",     "oneway",  "lr",          "coverage", "simgic",   "size",    "rank",   "gap",
-    "exact",     "broader", "unexplained", "best_ic",  "worst_ic", "mean_ic", "lr_max", "lr_min",
-    "freq_mean", "missing", "missing_top", "excluded", "sex",      "onset",   "memory", "inherited_profile",
+    "score",       "oneway",   "lr",     "coverage", "simgic",      "size",
+    "rank",        "gap",      "exact",  "broader",  "unexplained", "best_ic",
+    "worst_ic",    "mean_ic",  "lr_max", "lr_min",   "freq_mean",   "missing",
+    "missing_top", "excluded", "sex",    "onset",    "memory",      "inherited_profile",
     "orphanet"};
 
 const med_weights med_weights_default = {.oneway = 1.0f,
@@ -28,10 +30,12 @@ const med_weights med_weights_default = {.oneway = 1.0f,
                                          .onset = 0.0f,
                                          .sex = 0.05f,
                                          .orphanet = 0.3f};
-/* Chosen on the development cases (HPO 2025-01, own publication left out): expected calibration error 0.04. */
+/* Chosen on the development cases (HPO 2025-01, own publication left out): expected calibration
+ * error 0.04. */
 const float med_posterior_scale = 6.0f, med_posterior_none = 1.0f;
 
-/* One disease as it stands for this case: its profile, or one without the case's own publication. */
+/* One disease as it stands for this case: its profile, or one without the case's own
+ * publication. */
 typedef struct {
     const med_profile *profile;
     uint32_t n;
@@ -76,10 +80,10 @@ r1_status med_ranker_new(med_ranker **out, const med_kb *kb, r1_err *err)
     r->first = calloc(nd, sizeof *r->first);
     r->memory = calloc(nd, sizeof *r->memory);
     r->order = calloc(nd, sizeof *r->order);
-    r1_status st =
-        r->mask && r->work && r->spare && r->touched && r->group && r->view && r->first && r->memory && r->order
-            ? med_retrieval_new(&r->retrieval, kb, err)
-            : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a ranker");
+    r1_status st = r->mask && r->work && r->spare && r->touched && r->group && r->view &&
+                           r->first && r->memory && r->order
+                       ? med_retrieval_new(&r->retrieval, kb, err)
+                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a ranker");
     if (st != R1_OK) {
         med_ranker_free(r);
         return st;
@@ -93,7 +97,8 @@ r1_status med_ranker_new(med_ranker **out, const med_kb *kb, r1_err *err)
 void med_ranker_free(med_ranker *r)
 {
     if (!r) return;
-    void *all[] = {r->mask, r->work, r->spare, r->touched, r->group, r->view, r->first, r->memory, r->order};
+    void *all[] = {r->mask, r->work,  r->spare,  r->touched, r->group,
+                   r->view, r->first, r->memory, r->order};
     for (size_t i = 0; i < R1_COUNT(all); i++) free(all[i]);
     med_retrieval_free(r->retrieval);
     free(r);
@@ -103,7 +108,7 @@ const med_kb *med_ranker_kb(const med_ranker *r) { return r->kb; }
 void med_ranker_weights(med_ranker *r, const med_weights *w) { r->w = *w; }
 void med_ranker_use_memory(med_ranker *r, bool on) { r->use_memory = on; }
 
-/* ---- the query ------------------------------------------------------------------------------------------- */
+/* ---- the query ------------------------------------------------------------------------------- */
 
 static bool rank_present(const uint32_t *v, uint32_t n, uint32_t x)
 {
@@ -112,15 +117,16 @@ static bool rank_present(const uint32_t *v, uint32_t n, uint32_t x)
     return false;
 }
 
-/* Takes the findings in falling information (then by number), so that their order in the case does not matter. */
+/* Takes the findings in falling information (then by number), so that their order in the case
+ * does not matter. */
 static void take_findings(med_ranker *r, const med_case *c)
 {
     r->n_term = 0;
     for (uint32_t i = 0; i < c->n_observed; i++) {
         uint32_t t = c->observed[i];
         float w = c->weight ? c->weight[i] : 1;
-        if (t >= r->kb->n_term || !(r->kb->term[t].flags & MED_TERM_PHENOTYPE) || rank_present(r->term, r->n_term, t) ||
-            r->kb->term[t].ic < IC_MIN)
+        if (t >= r->kb->n_term || !(r->kb->term[t].flags & MED_TERM_PHENOTYPE) ||
+            rank_present(r->term, r->n_term, t) || r->kb->term[t].ic < IC_MIN)
             continue;
         float ic = r->kb->term[t].ic;
         uint32_t at = r->n_term < MED_QUERY_MAX ? r->n_term++ : MED_QUERY_MAX;
@@ -177,8 +183,9 @@ static void leave_out(med_ranker *r, med_leave_out skip)
         uint32_t room = r->cap_spare - r->n_spare;
         r->touched[d] = 1;
         med_profile *p = r->spare + r->n_spare;
-        uint32_t n =
-            room >= x->n_profile ? med_profile_make(kb, kb->row + x->row_at, x->n_row, skip, r->work, p, room) : 0;
+        uint32_t n = room >= x->n_profile ? med_profile_make(kb, kb->row + x->row_at, x->n_row,
+                                                             skip, r->work, p, room)
+                                          : 0;
         view v = {p, n, 0};
         for (uint32_t i = 0; i < n; i++) v.ic_sum += kb->term[MED_PROFILE_TERM(p[i])].ic;
         r->view[d] = v;
@@ -198,7 +205,7 @@ static view view_of(const med_ranker *r, uint32_t d)
     return (view){r->kb->profile + x->profile_at, x->n_profile, x->profile_ic};
 }
 
-/* ---- the two passes -------------------------------------------------------------------------------------- */
+/* ---- the two passes -------------------------------------------------------------------------- */
 
 typedef struct {
     float ic[MED_QUERY_MAX], freq[MED_QUERY_MAX];
@@ -228,9 +235,12 @@ static void fit_disease(const med_ranker *r, view v, fit *f)
     }
 }
 
-/* log of P(finding | disease) / P(finding): the disease has the matched term so often, and within it the finding is as
- * frequent as elsewhere; LR_FLOOR for what it has by chance. */
-static float log_lr(float ic, float freq) { return logf(LR_FLOOR + (ic > 0 ? freq * expf(ic) : 0)); }
+/* log of P(finding | disease) / P(finding): the disease has the matched term so often, and
+ * within it the finding is as frequent as elsewhere; LR_FLOOR for what it has by chance. */
+static float log_lr(float ic, float freq)
+{
+    return logf(LR_FLOOR + (ic > 0 ? freq * expf(ic) : 0));
+}
 
 typedef struct {
     float oneway, lr, simgic;
@@ -252,8 +262,8 @@ static sums add_up(const med_ranker *r, view v, const fit *f)
 
 static float log_size(view v) { return logf(1.0f + (float)v.n); }
 
-/* Orphanet's entries without an OMIM equivalent are mostly groups, whose subtypes stand beside them: the more specific
- * diagnosis is to be preferred where both fit equally. */
+/* Orphanet's entries without an OMIM equivalent are mostly groups, whose subtypes stand beside
+ * them: the more specific diagnosis is to be preferred where both fit equally. */
 static float rank_orphanet(const med_ranker *r, uint32_t d) { return r->group[d]; }
 
 static void first_pass(med_ranker *r)
@@ -265,8 +275,8 @@ static void first_pass(med_ranker *r)
         if (v.n == 0) continue;
         fit_disease(r, v, &f);
         sums s = add_up(r, v, &f);
-        r->first[d] = r->w.oneway * s.oneway + r->w.lr * s.lr + r->w.simgic * s.simgic - r->w.size * log_size(v) -
-                      r->w.orphanet * rank_orphanet(r, d);
+        r->first[d] = r->w.oneway * s.oneway + r->w.lr * s.lr + r->w.simgic * s.simgic -
+                      r->w.size * log_size(v) - r->w.orphanet * rank_orphanet(r, d);
     }
 }
 
@@ -310,7 +320,8 @@ static float excluded_lr(view v, uint32_t term)
 
 static float sex_misfit(const med_disease *d, med_sex sex)
 {
-    bool xlr_only = d->inheritance && !(d->inheritance & ~(uint32_t)(MED_INHERIT_XLR | MED_INHERIT_Y));
+    bool xlr_only =
+        d->inheritance && !(d->inheritance & ~(uint32_t)(MED_INHERIT_XLR | MED_INHERIT_Y));
     return xlr_only && sex == MED_SEX_FEMALE ? 1.0f : 0.0f;
 }
 
@@ -362,9 +373,11 @@ static void rank_features(const med_ranker *r, const med_case *c, uint32_t d, me
     x[MED_F_MEMORY] = r->memory[d];
     x[MED_F_ORPHANET] = rank_orphanet(r, d);
     x[MED_F_INHERITED] = (dis->flags & MED_DISEASE_INHERITED_PROFILE) ? 1.0f : 0.0f;
-    out->score = r->w.oneway * s.oneway + r->w.lr * s.lr + r->w.simgic * s.simgic + r->w.coverage * x[MED_F_COVERAGE] -
-                 r->w.size * x[MED_F_SIZE] + r->w.excluded * x[MED_F_EXCLUDED] - r->w.onset * x[MED_F_ONSET] -
-                 r->w.sex * x[MED_F_SEX] - r->w.orphanet * x[MED_F_ORPHANET] - 0.002f * x[MED_F_INHERITED];
+    out->score = r->w.oneway * s.oneway + r->w.lr * s.lr + r->w.simgic * s.simgic +
+                 r->w.coverage * x[MED_F_COVERAGE] - r->w.size * x[MED_F_SIZE] +
+                 r->w.excluded * x[MED_F_EXCLUDED] - r->w.onset * x[MED_F_ONSET] -
+                 r->w.sex * x[MED_F_SEX] - r->w.orphanet * x[MED_F_ORPHANET] -
+                 0.002f * x[MED_F_INHERITED];
     x[MED_F_SCORE] = out->score;
 }
 
@@ -375,7 +388,8 @@ static int rank_by_score(const void *a, const void *b)
     return (x->disease > y->disease) - (x->disease < y->disease);
 }
 
-/* The best SHORT_LIST of the first pass by a small heap over (score, -number); then those that memory remembers. */
+/* The best SHORT_LIST of the first pass by a small heap over (score, -number); then those that
+ * memory remembers. */
 static uint32_t short_list(med_ranker *r, uint32_t max)
 {
     uint32_t n = 0, *h = r->order;
@@ -401,7 +415,8 @@ static uint32_t short_list(med_ranker *r, uint32_t max)
     return n;
 }
 
-/* What long-term memory holds of a disease may rest on the case's own publication: those are measured again without. */
+/* What long-term memory holds of a disease may rest on the case's own publication: those are
+ * measured again without. */
 static r1_status rank_recall(med_ranker *r, r1_err *err)
 {
     float query[MED_KEY], key[MED_KEY];
@@ -417,7 +432,8 @@ static r1_status rank_recall(med_ranker *r, r1_err *err)
     return R1_OK;
 }
 
-r1_status med_rank(med_ranker *r, const med_case *c, med_candidate *out, uint32_t max, uint32_t *n, r1_err *err)
+r1_status med_rank(med_ranker *r, const med_case *c, med_candidate *out, uint32_t max, uint32_t *n,
+                   r1_err *err)
 {
     static _Thread_local med_candidate all[MED_CANDIDATES_MAX];
     if (max > MED_CANDIDATES_MAX) max = MED_CANDIDATES_MAX;
@@ -467,26 +483,31 @@ static void match_view(const med_ranker *r, const med_case *c, view v, med_match
         match[i] = (med_match){.term = c->observed[i], .matched = MED_NONE};
         for (uint32_t q = 0; q < r->n_term; q++) {
             if (r->term[q] != c->observed[i]) continue;
-            match[i] =
-                (med_match){r->term[q], f.term[q], MED_MATCH_NONE, f.ic[q], f.freq[q], log_lr(f.ic[q], f.freq[q])};
+            match[i] = (med_match){r->term[q], f.term[q], MED_MATCH_NONE,
+                                   f.ic[q],    f.freq[q], log_lr(f.ic[q], f.freq[q])};
             if (f.term[q] == MED_NONE) break;
             bool exact = f.term[q] == r->term[q];
-            match[i].kind = exact ? MED_MATCH_EXACT : f.ic[q] > 0.5f * r->ic[q] ? MED_MATCH_SPECIFIC : MED_MATCH_BROAD;
+            match[i].kind = exact                       ? MED_MATCH_EXACT
+                            : f.ic[q] > 0.5f * r->ic[q] ? MED_MATCH_SPECIFIC
+                                                        : MED_MATCH_BROAD;
         }
     }
 }
 
-void med_explain_list(med_ranker *r, const med_case *c, const med_candidate *list, uint32_t n, med_match *match)
+void med_explain_list(med_ranker *r, const med_case *c, const med_candidate *list, uint32_t n,
+                      med_match *match)
 {
     take_findings(r, c);
     rank_mark(r, true);
     leave_out(r, c->skip);
-    for (uint32_t k = 0; k < n; k++) match_view(r, c, view_of(r, list[k].disease), match + (size_t)k * c->n_observed);
+    for (uint32_t k = 0; k < n; k++)
+        match_view(r, c, view_of(r, list[k].disease), match + (size_t)k * c->n_observed);
     rank_mark(r, false);
     leave_in(r, c->skip);
 }
 
-void med_explain(med_ranker *r, const med_case *c, uint32_t disease, med_match *match, float *excluded)
+void med_explain(med_ranker *r, const med_case *c, uint32_t disease, med_match *match,
+                 float *excluded)
 {
     take_findings(r, c);
     rank_mark(r, true);
@@ -510,6 +531,7 @@ float med_posterior(med_candidate *c, uint32_t n, float scale, float none)
 {
     double sum = exp((double)(scale * none)), rest = sum;
     for (uint32_t i = 0; i < n; i++) sum += exp((double)(scale * c[i].logit));
-    for (uint32_t i = 0; i < n; i++) c[i].posterior = (float)(exp((double)(scale * c[i].logit)) / sum);
+    for (uint32_t i = 0; i < n; i++)
+        c[i].posterior = (float)(exp((double)(scale * c[i].logit)) / sum);
     return (float)(rest / sum);
 }

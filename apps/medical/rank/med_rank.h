@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_rank.h - which diseases explain a set of findings: likelihood ratios, information content and overlap over the
- * profiles of a knowledge base. What R1 re-ranks is made here, and so is the answer without R1.
+/* med_rank.h - which diseases explain a set of findings: likelihood ratios, information content
+ * and overlap over the profiles of a knowledge base. What R1 re-ranks is made here, and so is
+ * the answer without R1.
  *
  *   one-way   share of the findings' information that the disease accounts for       (Resnik 1995, asymmetric)
  *   LR        sum of log likelihood ratios of the findings                           (Robinson et al. 2020, LIRICAL)
@@ -9,8 +10,8 @@
  *   size      log of the profile's length, subtracted: large profiles match everything
  *
  * Owns:    scratch of one query. Borrows the knowledge base. One thread per ranker.
- * Properties (tested): findings may come in any order; adding a finding that a disease has never lowers that disease's
- * LR; no allocation after med_ranker_new. */
+ * Properties (tested): findings may come in any order; adding a finding that a disease has never
+ * lowers that disease's LR; no allocation after med_ranker_new. */
 #ifndef MED_RANK_H
 #define MED_RANK_H
 
@@ -67,7 +68,12 @@ typedef struct {
 } med_candidate;
 
 /* How one finding fits one disease. */
-typedef enum { MED_MATCH_NONE = 0, MED_MATCH_BROAD, MED_MATCH_SPECIFIC, MED_MATCH_EXACT } med_match_kind;
+typedef enum {
+    MED_MATCH_NONE = 0,
+    MED_MATCH_BROAD,
+    MED_MATCH_SPECIFIC,
+    MED_MATCH_EXACT
+} med_match_kind;
 typedef struct {
     uint32_t term;    /* the finding */
     uint32_t matched; /* the disease's most informative term above it (or it); MED_NONE */
@@ -88,17 +94,25 @@ void med_ranker_weights(med_ranker *r, const med_weights *w);
 /* Without long-term memory the candidates are those of the likelihood alone. */
 void med_ranker_use_memory(med_ranker *r, bool on);
 
-/* The best candidates, best first, equal scores by number of the disease. *n is at most max and MED_CANDIDATES_MAX. */
-r1_status med_rank(med_ranker *r, const med_case *c, med_candidate *out, uint32_t max, uint32_t *n, r1_err *err);
-/* The same candidates under another case (for instance one finding less), scored and sorted anew. */
+/* The best candidates, best first, equal scores by number of the disease. *n is at most max and
+ * MED_CANDIDATES_MAX. */
+r1_status med_rank(med_ranker *r, const med_case *c, med_candidate *out, uint32_t max, uint32_t *n,
+                   r1_err *err);
+/* The same candidates under another case (for instance one finding less), scored and sorted
+ * anew. */
 void med_rescore(med_ranker *r, const med_case *c, med_candidate *list, uint32_t n);
-/* The findings of the case under one disease; match holds c->n_observed entries, excluded c->n_excluded (log LR). */
-void med_explain(med_ranker *r, const med_case *c, uint32_t disease, med_match *match, float *excluded);
-/* How the findings fit each disease of a list: match[k * c->n_observed + i] is finding i under list[k]. */
-void med_explain_list(med_ranker *r, const med_case *c, const med_candidate *list, uint32_t n, med_match *match);
+/* The findings of the case under one disease; match holds c->n_observed entries, excluded
+ * c->n_excluded (log LR). */
+void med_explain(med_ranker *r, const med_case *c, uint32_t disease, med_match *match,
+                 float *excluded);
+/* How the findings fit each disease of a list: match[k * c->n_observed + i] is finding i under
+ * list[k]. */
+void med_explain_list(med_ranker *r, const med_case *c, const med_candidate *list, uint32_t n,
+                      med_match *match);
 /* Whether a disease has a profile once the case's own publication is left out. */
 bool med_covered(med_ranker *r, const med_case *c, uint32_t disease);
-/* Probabilities from scores: softmax with the calibrated scale, and "none of these" beside them. Returns the latter. */
+/* Probabilities from scores: softmax with the calibrated scale, and "none of these" beside them.
+ * Returns the latter. */
 float med_posterior(med_candidate *c, uint32_t n, float scale, float none);
 extern const float med_posterior_scale, med_posterior_none;
 

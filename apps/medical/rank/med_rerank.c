@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_rerank.c - see med_rerank.h. The one place that knows both the ranking's features and the model's items. */
+/* med_rerank.c - see med_rerank.h. The one place that knows both the ranking's features and the
+ * model's items. */
 #include "rank/med_rerank.h"
 
 #include <math.h>
@@ -7,30 +8,41 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_CONTEXT = 5, N_FIT = 6 + 2 * N_CONTEXT, N_MATCH = 10, N_TYPICAL = 2, N_AGAINST = 5, FREQ_BANDS = 3 };
+enum {
+    N_CONTEXT = 5,
+    N_FIT = 6 + 2 * N_CONTEXT,
+    N_MATCH = 10,
+    N_TYPICAL = 2,
+    N_AGAINST = 5,
+    FREQ_BANDS = 3
+};
 enum { BUCKETS = 4 * FREQ_BANDS, RECORD = 1 /* the one entity of the working memory */ };
 
 const char *const MED_ITEM_NAME[MED_N_ITEM] = {"fit", "findings", "match", "typical", "against"};
 
 /* Features as they stand; of the first N_CONTEXT of the fit also place and distance in the list. */
-static const uint8_t fit_feature[6] = {MED_F_SCORE, MED_F_ONEWAY, MED_F_LR, MED_F_SIMGIC, MED_F_COVERAGE, MED_F_MEMORY};
+static const uint8_t fit_feature[6] = {MED_F_SCORE,  MED_F_ONEWAY,   MED_F_LR,
+                                       MED_F_SIMGIC, MED_F_COVERAGE, MED_F_MEMORY};
 static const uint8_t match_feature[N_MATCH - 1] = {MED_F_EXACT,   MED_F_BROADER,  MED_F_UNEXPLAINED,
                                                    MED_F_BEST_IC, MED_F_WORST_IC, MED_F_MEAN_IC,
                                                    MED_F_LR_MAX,  MED_F_LR_MIN,   MED_F_FREQ_MEAN};
-/* The profile's size is not among them: the case's own publication is taken out of the right disease alone, so that its
- * size would say which one it is. The likelihood's small, fixed correction for size stands in the score. */
+/* The profile's size is not among them: the case's own publication is taken out of the right
+ * disease alone, so that its size would say which one it is. The likelihood's small, fixed
+ * correction for size stands in the score. */
 static const uint8_t typical_feature[N_TYPICAL] = {MED_F_MISSING, MED_F_MISSING_TOP};
-static const uint8_t against_feature[N_AGAINST] = {MED_F_EXCLUDED, MED_F_SEX, MED_F_ONSET, MED_F_INHERITED,
-                                                   MED_F_ORPHANET};
+static const uint8_t against_feature[N_AGAINST] = {MED_F_EXCLUDED, MED_F_SEX, MED_F_ONSET,
+                                                   MED_F_INHERITED, MED_F_ORPHANET};
 
-/* ---- description ----------------------------------------------------------------------------------------- */
+/* ---- description ----------------------------------------------------------------------------- */
 
 static void rerank_put_names(FILE *f, const uint8_t *feature, size_t n)
 {
-    for (size_t i = 0; i < n; i++) fprintf(f, "%s\"%s\"", i ? ", " : "", med_feature_name[feature[i]]);
+    for (size_t i = 0; i < n; i++)
+        fprintf(f, "%s\"%s\"", i ? ", " : "", med_feature_name[feature[i]]);
 }
 
-static void rerank_put_table(FILE *f, const char *name, const uint8_t *feature, size_t n, const char *more, int hidden)
+static void rerank_put_table(FILE *f, const char *name, const uint8_t *feature, size_t n,
+                             const char *more, int hidden)
 {
     fprintf(f, "  {\"name\": \"%s\", \"kind\": \"table\", \"num\": [", name);
     rerank_put_names(f, feature, n);
@@ -42,21 +54,27 @@ r1_status med_description(const char *kind, char **json, r1_err *err)
     size_t len;
     FILE *f = open_memstream(json, &len);
     if (!f) R1_FAIL(err, R1_E_NOMEM, "no memory for the description");
-    fprintf(f, "{\"name\": \"medical-b\", \"d_align\": 64, \"d_model\": 48, \"n_layer\": 2, \"n_head\": 4, "
-               "\"n_head_cross\": 4, \"d_ff\": 96,\n \"beta\": 0.3, \"cawa_length\": true, \"cawa_context\": true, "
+    fprintf(f, "{\"name\": \"medical-b\", \"d_align\": 64, \"d_model\": 48, \"n_layer\": 2, "
+               "\"n_head\": 4, "
+               "\"n_head_cross\": 4, \"d_ff\": 96,\n \"beta\": 0.3, \"cawa_length\": true, "
+               "\"cawa_context\": true, "
                "\"step_loss\": 0.2,\n \"event\": {\"num\": [");
-    for (int i = 0; i < MED_N_EVENT_NUM; i++) fprintf(f, "%s\"%s\"", i ? ", " : "", MED_EVENT_NUM[i]);
+    for (int i = 0; i < MED_N_EVENT_NUM; i++)
+        fprintf(f, "%s\"%s\"", i ? ", " : "", MED_EVENT_NUM[i]);
     fprintf(f,
-            "], \"cat\": [{\"name\": \"system\", \"n\": %d}], \"n_bin\": 8, \"d_cat\": 8, \"hidden\": 32, "
+            "], \"cat\": [{\"name\": \"system\", \"n\": %d}], \"n_bin\": 8, \"d_cat\": 8, "
+            "\"hidden\": 32, "
             "\"d_memory\": 32, \"n_head\": 4},\n \"items\": [\n",
             MED_N_SYSTEM);
     fprintf(f, "  {\"name\": \"fit\", \"kind\": \"table\", \"num\": [");
     rerank_put_names(f, fit_feature, R1_COUNT(fit_feature));
     for (int i = 0; i < N_CONTEXT; i++)
-        fprintf(f, ", \"place_%s\", \"behind_%s\"", med_feature_name[fit_feature[i]], med_feature_name[fit_feature[i]]);
+        fprintf(f, ", \"place_%s\", \"behind_%s\"", med_feature_name[fit_feature[i]],
+                med_feature_name[fit_feature[i]]);
     fprintf(f, "], \"n_bin\": 10, \"hidden\": 48},\n");
     fprintf(f,
-            "  {\"name\": \"findings\", \"kind\": \"memory\", \"query\": \"fit\", \"n_ref_max\": %d, \"n_bucket\": "
+            "  {\"name\": \"findings\", \"kind\": \"memory\", \"query\": \"fit\", \"n_ref_max\": "
+            "%d, \"n_bucket\": "
             "%d},\n",
             MED_RING, BUCKETS);
     rerank_put_table(f, "match", match_feature, R1_COUNT(match_feature), ", \"n_findings\"", 32);
@@ -69,7 +87,7 @@ r1_status med_description(const char *kind, char **json, r1_err *err)
     return R1_OK;
 }
 
-/* ---- samples --------------------------------------------------------------------------------------------- */
+/* ---- samples --------------------------------------------------------------------------------- */
 
 typedef struct {
     float fit[N_FIT], match[N_MATCH], typical[N_TYPICAL], against[N_AGAINST];
@@ -114,7 +132,8 @@ static void fill_tables(row *x, const med_candidate *c, uint32_t n_observed)
     for (size_t i = 0; i < N_AGAINST; i++) x->against[i] = c->feature[against_feature[i]];
 }
 
-/* How many of the list stand before each candidate by one feature, as a log, and how far behind the best it is. */
+/* How many of the list stand before each candidate by one feature, as a log, and how far behind
+ * the best it is. */
 static void fill_context(med_samples *s, const med_candidate *list, uint32_t n)
 {
     for (uint32_t k = 0; k < N_CONTEXT; k++) {
@@ -131,7 +150,8 @@ static void fill_context(med_samples *s, const med_candidate *list, uint32_t n)
     }
 }
 
-static void fill_refs(row *x, const med_match *match, uint32_t n, const med_anchor *anchor, const uint64_t *ref)
+static void fill_refs(row *x, const med_match *match, uint32_t n, const med_anchor *anchor,
+                      const uint64_t *ref)
 {
     uint32_t k = 0;
     for (uint32_t i = 0; i < n && k < MED_RING; i++) {
@@ -141,18 +161,23 @@ static void fill_refs(row *x, const med_match *match, uint32_t n, const med_anch
         x->log_weight[k++] = med_anchor_log_weight(&anchor[i]);
     }
     x->item[0] = (r1_item){.present = true, .num = x->fit};
-    x->item[MED_ITEM_FINDINGS] =
-        (r1_item){.present = k > 0, .n_ref = k, .ref = x->ref, .bucket = x->bucket, .log_weight = x->log_weight};
+    x->item[MED_ITEM_FINDINGS] = (r1_item){.present = k > 0,
+                                           .n_ref = k,
+                                           .ref = x->ref,
+                                           .bucket = x->bucket,
+                                           .log_weight = x->log_weight};
     x->item[2] = (r1_item){.present = true, .num = x->match};
     x->item[3] = (r1_item){.present = true, .num = x->typical};
     x->item[4] = (r1_item){.present = true, .num = x->against};
 }
 
-r1_status med_samples_fill(med_samples *s, med_ranker *r, const med_case *c, const med_candidate *list, uint32_t n,
-                           const med_anchor *anchor, const uint64_t *ref, r1_err *err)
+r1_status med_samples_fill(med_samples *s, med_ranker *r, const med_case *c,
+                           const med_candidate *list, uint32_t n, const med_anchor *anchor,
+                           const uint64_t *ref, r1_err *err)
 {
     size_t need = (size_t)n * c->n_observed;
-    if (n > MED_RERANK_MAX) R1_FAIL(err, R1_E_INVAL, "%u candidates, at most %d are weighed", n, MED_RERANK_MAX);
+    if (n > MED_RERANK_MAX)
+        R1_FAIL(err, R1_E_INVAL, "%u candidates, at most %d are weighed", n, MED_RERANK_MAX);
     if (need > s->cap_match) {
         med_match *m = r1_realloc_array(s->match, need * 2, sizeof *m);
         if (!m) R1_FAIL(err, R1_E_NOMEM, "no memory for %zu matches", need);
@@ -168,19 +193,23 @@ r1_status med_samples_fill(med_samples *s, med_ranker *r, const med_case *c, con
     return R1_OK;
 }
 
-const r1_item *med_samples_item(const med_samples *s, uint32_t candidate) { return s->row[candidate].item; }
+const r1_item *med_samples_item(const med_samples *s, uint32_t candidate)
+{
+    return s->row[candidate].item;
+}
 
 uint32_t med_case_anchors(const med_kb *kb, const med_case *c, med_anchor *out, uint32_t max)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < c->n_observed && n < max; i++) {
         if (c->observed[i] >= kb->n_term) continue;
-        out[n++] = (med_anchor){.term = c->observed[i], .source = i, .certainty = c->weight ? c->weight[i] : 1};
+        out[n++] = (med_anchor){
+            .term = c->observed[i], .source = i, .certainty = c->weight ? c->weight[i] : 1};
     }
     return n;
 }
 
-/* ---- scoring --------------------------------------------------------------------------------------------- */
+/* ---- scoring --------------------------------------------------------------------------------- */
 
 struct med_reranker {
     const r1_model *model;
@@ -192,7 +221,8 @@ struct med_reranker {
     uint64_t handle[MED_FINDINGS_MAX];
 };
 
-r1_status med_reranker_new(med_reranker **out, const r1_model *m, r1_precision precision, r1_err *err)
+r1_status med_reranker_new(med_reranker **out, const r1_model *m, r1_precision precision,
+                           r1_err *err)
 {
     char *json = NULL;
     r1_status st = med_description("rank", &json, err);
@@ -224,9 +254,11 @@ void med_reranker_free(med_reranker *x)
     free(x);
 }
 
-/* The findings that the ring holds become entries: each rides on a candidate's sample, which does not read it as its own;
- * where there are more findings than candidates, on samples without items. Returns the number of samples. */
-static uint32_t rerank_add_events(med_reranker *x, const med_anchor *anchor, uint32_t n_anchor, uint32_t n)
+/* The findings that the ring holds become entries: each rides on a candidate's sample, which
+ * does not read it as its own; where there are more findings than candidates, on samples without
+ * items. Returns the number of samples. */
+static uint32_t rerank_add_events(med_reranker *x, const med_anchor *anchor, uint32_t n_anchor,
+                                  uint32_t n)
 {
     uint32_t k = 0;
     for (uint32_t i = 0; i < n_anchor; i++) {
@@ -259,11 +291,13 @@ static void take_result(const r1_result *res, med_candidate *list, uint32_t n, d
     qsort(list, n, sizeof *list, rerank_by_logit);
     for (uint32_t i = 0; i < n && trace; i++)
         for (uint32_t j = 0; j < n; j++)
-            if (disease[j] == list[i].disease) memcpy(trace + (size_t)i * (MED_N_ITEM + 1), own[j], sizeof own[j]);
+            if (disease[j] == list[i].disease)
+                memcpy(trace + (size_t)i * (MED_N_ITEM + 1), own[j], sizeof own[j]);
 }
 
-r1_status med_rerank(med_reranker *x, med_ranker *r, const med_case *c, const med_anchor *anchor, uint32_t n_anchor,
-                     med_candidate *list, uint32_t *n, float *none, double *trace, r1_err *err)
+r1_status med_rerank(med_reranker *x, med_ranker *r, const med_case *c, const med_anchor *anchor,
+                     uint32_t n_anchor, med_candidate *list, uint32_t *n, float *none,
+                     double *trace, r1_err *err)
 {
     uint64_t ticket;
     r1_result res;
@@ -271,7 +305,8 @@ r1_status med_rerank(med_reranker *x, med_ranker *r, const med_case *c, const me
     *none = 1;
     if (*n == 0) return R1_OK;
     if (n_anchor > MED_FINDINGS_MAX || n_anchor != c->n_observed)
-        R1_FAIL(err, R1_E_INVAL, "%u anchors for %u findings, at most %d", n_anchor, c->n_observed, MED_FINDINGS_MAX);
+        R1_FAIL(err, R1_E_INVAL, "%u anchors for %u findings, at most %d", n_anchor, c->n_observed,
+                MED_FINDINGS_MAX);
     R1_TRY(r1_memory_begin(x->memory, &ticket, err));
     r1_status st = med_anchors_append(x->memory, ticket, RECORD, anchor, n_anchor, x->handle, err);
     if (st == R1_OK) st = med_samples_fill(x->samples, r, c, list, *n, anchor, x->handle, err);
@@ -282,7 +317,8 @@ r1_status med_rerank(med_reranker *x, med_ranker *r, const med_case *c, const me
     for (uint32_t i = 0; i < *n; i++)
         x->sample[i] = (r1_sample){.item = med_samples_item(x->samples, i), .id = list[i].disease};
     uint32_t n_sample = rerank_add_events(x, anchor, n_anchor, *n);
-    r1_batch batch = {.sample = x->sample, .n_sample = n_sample, .pool = x->memory, .ticket = ticket};
+    r1_batch batch = {
+        .sample = x->sample, .n_sample = n_sample, .pool = x->memory, .ticket = ticket};
     st = r1_session_run(x->session, &batch, &res, err);
     if (st == R1_OK) take_result(&res, list, *n, trace);
     r1_memory_forget(x->memory, RECORD);
@@ -297,6 +333,7 @@ float med_rerank_posterior(med_candidate *list, uint32_t n)
     for (uint32_t i = 0; i < n; i++) top = fmax(top, (double)list[i].logit);
     sum = exp(-top);
     for (uint32_t i = 0; i < n; i++) sum += exp((double)list[i].logit - top);
-    for (uint32_t i = 0; i < n; i++) list[i].posterior = (float)(exp((double)list[i].logit - top) / sum);
+    for (uint32_t i = 0; i < n; i++)
+        list[i].posterior = (float)(exp((double)list[i].logit - top) / sum);
     return (float)(exp(-top) / sum);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_retrieve.c - see med_retrieve.h. Where a term goes in the sketch follows from its number alone. */
+/* med_retrieve.c - see med_retrieve.h. Where a term goes in the sketch follows from its number
+ * alone. */
 #include "rank/med_retrieve.h"
 
 #include "r1_memory.h"
@@ -55,7 +56,8 @@ r1_status med_retrieval_new(med_retrieval **out, const med_kb *kb, r1_err *err)
         float key[MED_KEY];
         if (x->n_profile == 0) continue;
         med_retrieval_key(kb, kb->profile + x->profile_at, x->n_profile, key);
-        r1_longterm_entry e = {.key = key, .value = &d, .value_bytes = sizeof d, .entity = d, .version = 1};
+        r1_longterm_entry e = {
+            .key = key, .value = &d, .value_bytes = sizeof d, .entity = d, .version = 1};
         st = r1_longterm_insert(m->memory, &e, NULL, err);
     }
     if (st != R1_OK) {
@@ -95,7 +97,8 @@ float med_retrieval_dot(const float *a, const float *b)
     return sum;
 }
 
-r1_status med_retrieve(med_retrieval *m, const float *key, uint32_t k, float *similarity, r1_err *err)
+r1_status med_retrieve(med_retrieval *m, const float *key, uint32_t k, float *similarity,
+                       r1_err *err)
 {
     static _Thread_local r1_longterm_hit hit[HITS_MAX];
     size_t n = 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_retrieve.h - long-term memory of the diseases: one entry per profile, found again by what the findings have in
- * common with it. A key is the disease's closure, weighted by information and frequency, in a sign sketch of 512 numbers
- * (count sketch: Charikar, Chen, Farach-Colton 2002; eight places per term), of unit length; exact search.
+/* med_retrieve.h - long-term memory of the diseases: one entry per profile, found again by what
+ * the findings have in common with it. A key is the disease's closure, weighted by information
+ * and frequency, in a sign sketch of 512 numbers (count sketch: Charikar, Chen, Farach-Colton
+ * 2002; eight places per term), of unit length; exact search.
  *
  * Owns: the r1_longterm. Threads: one. */
 #ifndef MED_RETRIEVE_H
@@ -18,6 +19,7 @@ void med_retrieval_query(const med_retrieval *m, const uint32_t *term, uint32_t 
 void med_retrieval_key(const med_kb *kb, const med_profile *profile, uint32_t n, float *key);
 float med_retrieval_dot(const float *a, const float *b);
 /* similarity[d] is set for the k nearest diseases; the others are left alone. */
-r1_status med_retrieve(med_retrieval *m, const float *key, uint32_t k, float *similarity, r1_err *err);
+r1_status med_retrieve(med_retrieval *m, const float *key, uint32_t k, float *similarity,
+                       r1_err *err);
 
 #endif

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_report.c - gathers findings, candidates and what would change without a finding into the report's JSON. */
+/* med_report.c - gathers findings, candidates and what would change without a finding into the
+ * report's JSON. */
 #include "report/med_report.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-const char med_report_banner[] = "For clinical decision support by qualified professionals; not a diagnosis.";
+const char med_report_banner[] =
+    "For clinical decision support by qualified professionals; not a diagnosis.";
 /* WEIGHED: candidates of the list that is judged again without each anchor. */
 enum { LIST = MED_RERANK_MAX, WEIGHED = 16 };
 
@@ -29,13 +31,19 @@ typedef struct {
 } work;
 
 static const char *id_of(const work *w, uint32_t t) { return med_str(w->kb, w->kb->term[t].id); }
-static const char *name_of(const work *w, uint32_t t) { return med_str(w->kb, w->kb->term[t].name); }
-
-/* The list of a query whose findings are those anchors; scores of the likelihood stand in it already. */
-static r1_status judge_list(const med_judge *j, const med_case *c, const med_anchor *anchor, med_candidate *list,
-                            uint32_t *n, float *none, double *trace, r1_err *err)
+static const char *name_of(const work *w, uint32_t t)
 {
-    if (j->x) return med_rerank(j->x, j->ranker, c, anchor, c->n_observed, list, n, none, trace, err);
+    return med_str(w->kb, w->kb->term[t].name);
+}
+
+/* The list of a query whose findings are those anchors; scores of the likelihood stand in it
+ * already. */
+static r1_status judge_list(const med_judge *j, const med_case *c, const med_anchor *anchor,
+                            med_candidate *list, uint32_t *n, float *none, double *trace,
+                            r1_err *err)
+{
+    if (j->x)
+        return med_rerank(j->x, j->ranker, c, anchor, c->n_observed, list, n, none, trace, err);
     for (uint32_t i = 0; i < *n; i++) list[i].logit = list[i].score;
     *none = med_posterior(list, *n, med_posterior_scale, med_posterior_none);
     return R1_OK;
@@ -44,17 +52,19 @@ static r1_status judge_list(const med_judge *j, const med_case *c, const med_anc
 static json_t *report_quote(const work *w, const med_mention *m)
 {
     const med_sentence *s = &w->notes.sentence[m->sentence];
-    json_t *q = json_pack("{s:i,s:i,s:s%,s:s%,s:i,s:s}", "start", (int)m->start, "end", (int)m->end, "text",
-                          w->notes.text + m->start, (size_t)(m->end - m->start), "sentence", w->notes.text + s->start,
-                          (size_t)(s->end - s->start), "sentence_start", (int)s->start, "section",
-                          med_section_name[w->notes.section[s->section].name]);
+    json_t *q =
+        json_pack("{s:i,s:i,s:s%,s:s%,s:i,s:s}", "start", (int)m->start, "end", (int)m->end, "text",
+                  w->notes.text + m->start, (size_t)(m->end - m->start), "sentence",
+                  w->notes.text + s->start, (size_t)(s->end - s->start), "sentence_start",
+                  (int)s->start, "section", med_section_name[w->notes.section[s->section].name]);
     json_object_set_new(q, "status", json_string(med_status_name[m->status]));
     if (m->cue_end > m->cue_start)
-        json_object_set_new(q, "cue", json_stringn(w->notes.text + m->cue_start, m->cue_end - m->cue_start));
+        json_object_set_new(q, "cue",
+                            json_stringn(w->notes.text + m->cue_start, m->cue_end - m->cue_start));
     if (m->lab)
-        json_object_set_new(
-            q, "laboratory",
-            json_pack("{s:f,s:f,s:f}", "value", (double)m->value, "low", (double)m->low, "high", (double)m->high));
+        json_object_set_new(q, "laboratory",
+                            json_pack("{s:f,s:f,s:f}", "value", (double)m->value, "low",
+                                      (double)m->low, "high", (double)m->high));
     return q;
 }
 
@@ -62,8 +72,9 @@ static json_t *report_findings_of(const work *w, const med_finding *f, uint32_t 
 {
     json_t *all = json_array();
     for (uint32_t i = 0; i < n; i++) {
-        json_t *o = json_pack("{s:s,s:s,s:f,s:i}", "id", id_of(w, f[i].term), "name", name_of(w, f[i].term),
-                              "information", (double)w->kb->term[f[i].term].ic, "mentions", (int)f[i].n_mention);
+        json_t *o = json_pack("{s:s,s:s,s:f,s:i}", "id", id_of(w, f[i].term), "name",
+                              name_of(w, f[i].term), "information",
+                              (double)w->kb->term[f[i].term].ic, "mentions", (int)f[i].n_mention);
         json_object_set_new(o, "evidence", report_quote(w, &w->notes.mention[f[i].first_mention]));
         json_array_append_new(all, o);
     }
@@ -75,7 +86,8 @@ static json_t *report_others(const work *w)
     json_t *all = json_array();
     for (uint32_t i = 0; i < w->notes.n_mention; i++) {
         const med_mention *m = &w->notes.mention[i];
-        if (m->status == MED_PRESENT || m->status == MED_HISTORICAL || m->status == MED_ABSENT) continue;
+        if (m->status == MED_PRESENT || m->status == MED_HISTORICAL || m->status == MED_ABSENT)
+            continue;
         json_t *o = json_pack("{s:s,s:s}", "id", id_of(w, m->term), "name", name_of(w, m->term));
         json_object_set_new(o, "evidence", report_quote(w, m));
         json_array_append_new(all, o);
@@ -84,8 +96,8 @@ static json_t *report_others(const work *w)
 }
 
 /* The query without finding i (MED_NONE: with all), judged again over the first candidates. */
-static r1_status judge_without(work *w, uint32_t i, uint32_t *rest, med_anchor *anchor, med_candidate *list, float *p,
-                               const char **first, r1_err *err)
+static r1_status judge_without(work *w, uint32_t i, uint32_t *rest, med_anchor *anchor,
+                               med_candidate *list, float *p, const char **first, r1_err *err)
 {
     uint32_t n = w->n_list < WEIGHED ? w->n_list : WEIGHED, k = 0;
     float none;
@@ -114,10 +126,13 @@ static r1_status tell_anchors(work *w, json_t *findings, r1_err *err)
     static _Thread_local med_candidate list[LIST];
     uint32_t *rest = malloc((w->n_present + 1u) * sizeof *rest);
     med_anchor *anchor = malloc((w->n_present + 1u) * sizeof *anchor);
-    r1_status st = rest && anchor ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a report");
+    r1_status st = rest && anchor
+                       ? R1_OK
+                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a report");
     float p, with_all = 0;
     const char *first;
-    if (st == R1_OK && w->n_list) st = judge_without(w, MED_NONE, rest, anchor, list, &with_all, &first, err);
+    if (st == R1_OK && w->n_list)
+        st = judge_without(w, MED_NONE, rest, anchor, list, &with_all, &first, err);
     for (uint32_t i = 0; i < w->n_present && st == R1_OK && w->n_list; i++) {
         json_t *o = json_array_get(findings, i);
         json_object_set_new(o, "weight", json_real((double)w->anchor[i].weight));
@@ -144,8 +159,8 @@ static json_t *missing_of(const work *w, const med_disease *d)
         for (uint32_t q = 0; q < w->n_present && !found; q++)
             found = med_kb_is_a(w->kb, w->observed[q], t) || med_kb_is_a(w->kb, t, w->observed[q]);
         if (!found)
-            json_array_append_new(all, json_pack("{s:s,s:s,s:f}", "id", id_of(w, t), "name", name_of(w, t), "frequency",
-                                                 (double)p->freq));
+            json_array_append_new(all, json_pack("{s:s,s:s,s:f}", "id", id_of(w, t), "name",
+                                                 name_of(w, t), "frequency", (double)p->freq));
     }
     return all;
 }
@@ -155,17 +170,20 @@ static json_t *report_steps_of(const work *w, uint32_t place)
 {
     json_t *all = json_array();
     for (int k = 0; w->judge->x && k <= MED_N_ITEM; k++)
-        json_array_append_new(
-            all, json_pack("{s:s,s:f}", "step", k ? MED_ITEM_NAME[k - 1] : "prior", "logit", w->trace[place - 1][k]));
+        json_array_append_new(all,
+                              json_pack("{s:s,s:f}", "step", k ? MED_ITEM_NAME[k - 1] : "prior",
+                                        "logit", w->trace[place - 1][k]));
     return all;
 }
 
-static json_t *candidate_json(const work *w, const med_candidate *c, uint32_t place, med_match *match, float *against)
+static json_t *candidate_json(const work *w, const med_candidate *c, uint32_t place,
+                              med_match *match, float *against)
 {
     static const char *const kind[] = {"none", "broad", "related", "exact"};
     const med_disease *d = &w->kb->disease[c->disease];
-    json_t *o = json_pack("{s:i,s:s,s:s,s:f,s:f}", "rank", (int)place, "id", med_str(w->kb, d->id), "name",
-                          med_str(w->kb, d->name), "probability", (double)c->posterior, "score", (double)c->score);
+    json_t *o = json_pack("{s:i,s:s,s:s,s:f,s:f}", "rank", (int)place, "id", med_str(w->kb, d->id),
+                          "name", med_str(w->kb, d->name), "probability", (double)c->posterior,
+                          "score", (double)c->score);
     json_t *ids = json_array(), *genes = json_array(), *contrib = json_array(), *no = json_array();
     for (uint32_t i = 0; i < d->n_alias; i++)
         json_array_append_new(ids, json_string(med_str(w->kb, w->kb->list[d->alias_at + i])));
@@ -174,18 +192,21 @@ static json_t *candidate_json(const work *w, const med_candidate *c, uint32_t pl
     med_explain(w->judge->ranker, &w->query, c->disease, match, against);
     for (uint32_t i = 0; i < w->n_present; i++) {
         const med_match *m = &match[i];
-        json_t *x = json_pack("{s:s,s:s,s:s,s:f,s:f}", "id", id_of(w, m->term), "name", name_of(w, m->term), "match",
-                              kind[m->kind], "log_lr", (double)m->log_lr, "frequency", (double)m->freq);
-        if (m->matched != MED_NONE) json_object_set_new(x, "matched", json_string(name_of(w, m->matched)));
+        json_t *x = json_pack("{s:s,s:s,s:s,s:f,s:f}", "id", id_of(w, m->term), "name",
+                              name_of(w, m->term), "match", kind[m->kind], "log_lr",
+                              (double)m->log_lr, "frequency", (double)m->freq);
+        if (m->matched != MED_NONE)
+            json_object_set_new(x, "matched", json_string(name_of(w, m->matched)));
         if (m->kind == MED_MATCH_NONE || m->kind == MED_MATCH_BROAD)
             json_array_append_new(no, json_string(name_of(w, m->term)));
         json_array_append_new(contrib, x);
     }
     for (uint32_t i = 0; i < w->n_absent; i++)
         if (against[i] < 0)
-            json_array_append_new(contrib, json_pack("{s:s,s:s,s:s,s:f}", "id", id_of(w, w->excluded[i]), "name",
-                                                     name_of(w, w->excluded[i]), "match", "excluded", "log_lr",
-                                                     (double)against[i]));
+            json_array_append_new(contrib,
+                                  json_pack("{s:s,s:s,s:s,s:f}", "id", id_of(w, w->excluded[i]),
+                                            "name", name_of(w, w->excluded[i]), "match", "excluded",
+                                            "log_lr", (double)against[i]));
     json_object_set_new(o, "ids", ids);
     json_object_set_new(o, "genes", genes);
     json_object_set_new(o, "contributions", contrib);
@@ -199,14 +220,16 @@ static json_t *sources_of(const med_kb *kb)
 {
     json_t *all = json_array();
     for (uint32_t i = 0; i < kb->n_source; i++)
-        json_array_append_new(all,
-                              json_pack("{s:s,s:s,s:s,s:s}", "name", med_str(kb, kb->source[i].name), "version",
-                                        med_str(kb, kb->source[i].version), "licence",
-                                        med_str(kb, kb->source[i].licence), "address", med_str(kb, kb->source[i].url)));
+        json_array_append_new(all, json_pack("{s:s,s:s,s:s,s:s}", "name",
+                                             med_str(kb, kb->source[i].name), "version",
+                                             med_str(kb, kb->source[i].version), "licence",
+                                             med_str(kb, kb->source[i].licence), "address",
+                                             med_str(kb, kb->source[i].url)));
     return all;
 }
 
-/* What was denied in one place and found in another, or found in a special form, is not excluded. */
+/* What was denied in one place and found in another, or found in a special form, is not
+ * excluded. */
 static uint32_t drop_observed(work *w, uint32_t n)
 {
     uint32_t k = 0;
@@ -235,9 +258,10 @@ static r1_status report_gather(work *w, r1_err *err)
     for (uint32_t i = 0; i < w->n_present; i++) {
         const med_mention *m = &w->notes.mention[w->present[i].first_mention];
         w->observed[i] = w->present[i].term;
-        w->anchor[i] = (med_anchor){.term = w->present[i].term,
-                                    .source = w->present[i].first_mention,
-                                    .certainty = m->status == MED_HISTORICAL ? certainty_historical : 1};
+        w->anchor[i] =
+            (med_anchor){.term = w->present[i].term,
+                         .source = w->present[i].first_mention,
+                         .certainty = m->status == MED_HISTORICAL ? certainty_historical : 1};
     }
     med_anchors_plan(w->kb, w->anchor, w->n_present, w->judge->pin);
     for (uint32_t i = 0; i < w->n_absent; i++) w->excluded[i] = w->absent[i].term;
@@ -266,11 +290,13 @@ static r1_status report_assemble(work *w, const char *title, json_t **out, r1_er
     bool confident = w->n_list && w->list[0].posterior > w->none && w->list[0].posterior >= 0.3f;
     char sum[20];
     snprintf(sum, sizeof sum, "%016llx", (unsigned long long)w->kb->checksum);
-    json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:i,s:i,s:b,s:f,s:s}", "format", "r1-medical-report/1", "title", title,
-                          "banner", med_report_banner, "sex", sex[w->notes.sex], "words", (int)w->notes.n_word,
-                          "sentences", (int)w->notes.n_sentence, "confident", (int)confident, "none_of_these",
-                          (double)w->none, "knowledge_base", sum);
-    if (!isnan(w->notes.age_years)) json_object_set_new(o, "age_years", json_real((double)w->notes.age_years));
+    json_t *o =
+        json_pack("{s:s,s:s,s:s,s:s,s:i,s:i,s:b,s:f,s:s}", "format", "r1-medical-report/1", "title",
+                  title, "banner", med_report_banner, "sex", sex[w->notes.sex], "words",
+                  (int)w->notes.n_word, "sentences", (int)w->notes.n_sentence, "confident",
+                  (int)confident, "none_of_these", (double)w->none, "knowledge_base", sum);
+    if (!isnan(w->notes.age_years))
+        json_object_set_new(o, "age_years", json_real((double)w->notes.age_years));
     json_object_set_new(o, "ranked_by", json_string(w->judge->x ? w->judge->model : "likelihood"));
     json_object_set_new(o, "observed", findings);
     json_object_set_new(o, "excluded", report_findings_of(w, w->absent, w->n_absent));
@@ -285,8 +311,9 @@ static r1_status report_assemble(work *w, const char *title, json_t **out, r1_er
     return R1_OK;
 }
 
-r1_status med_report_make(const med_kb *kb, const med_lexicon *lex, const med_judge *judge, const char *title,
-                          const char *text, size_t len, json_t **out, med_report_timing *timing, r1_err *err)
+r1_status med_report_make(const med_kb *kb, const med_lexicon *lex, const med_judge *judge,
+                          const char *title, const char *text, size_t len, json_t **out,
+                          med_report_timing *timing, r1_err *err)
 {
     work *w = calloc(1, sizeof *w);
     if (!w) R1_FAIL(err, R1_E_NOMEM, "no memory for a report");
@@ -297,9 +324,13 @@ r1_status med_report_make(const med_kb *kb, const med_lexicon *lex, const med_ju
     int64_t t1 = r1_mono_us();
     if (st == R1_OK) st = report_gather(w, err);
     if (st == R1_OK) st = med_rank(judge->ranker, &w->query, w->list, LIST, &w->n_list, err);
-    if (st == R1_OK) st = judge_list(judge, &w->query, w->anchor, w->list, &w->n_list, &w->none, w->trace[0], err);
+    if (st == R1_OK)
+        st = judge_list(judge, &w->query, w->anchor, w->list, &w->n_list, &w->none, w->trace[0],
+                        err);
     if (st == R1_OK) st = report_assemble(w, title, out, err);
-    if (timing) *timing = (med_report_timing){(double)(t1 - t0) / 1e3, (double)(r1_mono_us() - t1) / 1e3, 0};
+    if (timing)
+        *timing =
+            (med_report_timing){(double)(t1 - t0) / 1e3, (double)(r1_mono_us() - t1) / 1e3, 0};
     med_notes_free(&w->notes);
     void *all[] = {w->present, w->absent, w->observed, w->excluded, w->anchor, w};
     for (size_t i = 0; i < R1_COUNT(all); i++) free(all[i]);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_report.h - from a record to a report. JSON is the source; text, HTML and PDF are views that read only the JSON.
+/* med_report.h - from a record to a report. JSON is the source; text, HTML and PDF are views
+ * that read only the JSON.
  *
- * Owns: nothing between calls; what is returned is the caller's. cairo and pango stay in med_report_pdf.c.
- * Threads: one per call. The report holds the record's sentences: treat it like the record itself. */
+ * Owns: nothing between calls; what is returned is the caller's. cairo and pango stay in
+ * med_report_pdf.c. Threads: one per call. The report holds the record's sentences: treat it
+ * like the record itself. */
 #ifndef MED_REPORT_H
 #define MED_REPORT_H
 
@@ -27,8 +29,9 @@ typedef struct {
 } med_judge;
 
 /* title names the record in the report ("sample.txt"). *out is a new reference. */
-r1_status med_report_make(const med_kb *kb, const med_lexicon *lex, const med_judge *judge, const char *title,
-                          const char *text, size_t len, json_t **out, med_report_timing *timing, r1_err *err);
+r1_status med_report_make(const med_kb *kb, const med_lexicon *lex, const med_judge *judge,
+                          const char *title, const char *text, size_t len, json_t **out,
+                          med_report_timing *timing, r1_err *err);
 /* Each returns malloc'ed text. */
 char *med_report_text(const json_t *report);
 char *med_report_html(const json_t *report);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_report_pdf.c - the report as A4 pages: paragraphs one after the other, with a footer on each page.
+/* med_report_pdf.c - the report as A4 pages: paragraphs one after the other, with a footer on
+ * each page.
  *
- * Latin text, which is nearly all of it, is broken into lines here and drawn as glyphs of one font per style; what needs
- * shaping or another font goes through pango, which takes several times as long for the same paragraph. */
+ * Latin text, which is nearly all of it, is broken into lines here and drawn as glyphs of one
+ * font per style; what needs shaping or another font goes through pango, which takes several
+ * times as long for the same paragraph. */
 #include "report/med_report.h"
 
 #include <cairo-pdf.h>
@@ -11,7 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LATIN_END = 0x250, PUNCT_START = 0x2010, PUNCT_END = 0x2027, GLYPHS = LATIN_END + PUNCT_END - PUNCT_START };
+enum {
+    LATIN_END = 0x250,
+    PUNCT_START = 0x2010,
+    PUNCT_END = 0x2027,
+    GLYPHS = LATIN_END + PUNCT_END - PUNCT_START
+};
 enum { GLYPHS_MAX = 4096 };
 typedef enum {
     STYLE_TITLE,
@@ -26,7 +33,8 @@ typedef enum {
 static const struct {
     bool bold;
     double size; /* points */
-} styles[STYLE_COUNT] = {{true, 17}, {true, 12}, {true, 10}, {true, 9}, {false, 9}, {false, 8}, {false, 7}};
+} styles[STYLE_COUNT] = {{true, 17}, {true, 12}, {true, 10}, {true, 9},
+                         {false, 9}, {false, 8}, {false, 7}};
 
 typedef struct {
     cairo_scaled_font_t *scaled;
@@ -57,9 +65,12 @@ static const char *report_pdf_str(const json_t *o, const char *k)
     const char *s = json_string_value(json_object_get(o, k));
     return s ? s : "";
 }
-static double report_pdf_num(const json_t *o, const char *k) { return json_number_value(json_object_get(o, k)); }
+static double report_pdf_num(const json_t *o, const char *k)
+{
+    return json_number_value(json_object_get(o, k));
+}
 
-/* ---- fonts ----------------------------------------------------------------------------------------------- */
+/* ---- fonts ----------------------------------------------------------------------------------- */
 
 static font *font_of(sheet *s, style st)
 {
@@ -90,8 +101,8 @@ static bool glyph_of(font *f, const char *at, int bytes, int slot)
         cairo_glyph_t one, *g = &one;
         int n = 1;
         cairo_text_extents_t e;
-        if (cairo_scaled_font_text_to_glyphs(f->scaled, 0, 0, at, bytes, &g, &n, NULL, NULL, NULL) ==
-                CAIRO_STATUS_SUCCESS &&
+        if (cairo_scaled_font_text_to_glyphs(f->scaled, 0, 0, at, bytes, &g, &n, NULL, NULL,
+                                             NULL) == CAIRO_STATUS_SUCCESS &&
             n == 1) {
             cairo_scaled_font_glyph_extents(f->scaled, g, 1, &e);
             f->glyph[slot].index = g->index;
@@ -103,10 +114,10 @@ static bool glyph_of(font *f, const char *at, int bytes, int slot)
     return f->glyph[slot].index != 0;
 }
 
-/* ---- paragraphs ------------------------------------------------------------------------------------------ */
+/* ---- paragraphs ------------------------------------------------------------------------------ */
 
-/* Glyphs and line ends of a paragraph, greedily broken at blanks; positions are those within the lines. False where it
- * is not plain Latin text that fits the tables. */
+/* Glyphs and line ends of a paragraph, greedily broken at blanks; positions are those within the
+ * lines. False where it is not plain Latin text that fits the tables. */
 static bool set_plain(sheet *s, font *f, const char *text, double width)
 {
     double x = 0;
@@ -116,7 +127,8 @@ static bool set_plain(sheet *s, font *f, const char *text, double width)
     for (const char *p = text, *next; *p; p = next) {
         next = g_utf8_next_char(p);
         int slot = report_pdf_slot_of(g_utf8_get_char(p));
-        if (slot < 0 || s->n_glyph == GLYPHS_MAX || s->n_line + 2 >= (int)R1_COUNT(s->line_end)) return false;
+        if (slot < 0 || s->n_glyph == GLYPHS_MAX || s->n_line + 2 >= (int)R1_COUNT(s->line_end))
+            return false;
         if (!glyph_of(f, p, (int)(next - p), slot)) return false;
         int i = s->n_glyph++;
         s->glyph[i] = (cairo_glyph_t){f->glyph[slot].index, x, 0};
@@ -176,7 +188,8 @@ static void report_pdf_footer(sheet *s)
 }
 
 /* One paragraph; a new page where it does not fit. indent and gap in points. */
-static void report_pdf_put(sheet *s, style st, double indent, double gap, double r, double g, double b, const char *text)
+static void report_pdf_put(sheet *s, style st, double indent, double gap, double r, double g,
+                           double b, const char *text)
 {
     font *f = font_of(s, st);
     double width = page_w - 2 * margin - indent;
@@ -209,15 +222,19 @@ static void put_findings(sheet *s, const char *head, const json_t *list)
     json_array_foreach(list, i, o)
     {
         const json_t *e = json_object_get(o, "evidence"), *w = json_object_get(o, "without");
-        int n = snprintf(line, sizeof line, "%s (%s)", report_pdf_str(o, "name"), report_pdf_str(o, "id"));
+        int n = snprintf(line, sizeof line, "%s (%s)", report_pdf_str(o, "name"),
+                         report_pdf_str(o, "id"));
         if (w && n > 0 && n < (int)sizeof line)
-            snprintf(line + n, sizeof line - (size_t)n, ", anchor of weight %.1f; without it %+.1f points",
+            snprintf(line + n, sizeof line - (size_t)n,
+                     ", anchor of weight %.1f; without it %+.1f points",
                      report_pdf_num(o, "weight"), 100 * report_pdf_num(w, "change"));
         report_pdf_put(s, STYLE_FINDING, 0, 4, .1, .15, .2, line);
-        snprintf(line, sizeof line, "“%.1500s” %s, %s", report_pdf_str(e, "sentence"), report_pdf_str(e, "section"), report_pdf_str(e, "status"));
+        snprintf(line, sizeof line, "“%.1500s” %s, %s", report_pdf_str(e, "sentence"),
+                 report_pdf_str(e, "section"), report_pdf_str(e, "status"));
         for (char *p = line; *p; p++)
             if (*p == '\n' || *p == '\r') *p = ' ';
-        if (g_utf8_validate(line, -1, NULL)) report_pdf_put(s, STYLE_SMALL, 10, 1, .3, .35, .4, line);
+        if (g_utf8_validate(line, -1, NULL))
+            report_pdf_put(s, STYLE_SMALL, 10, 1, .3, .35, .4, line);
     }
 }
 
@@ -227,18 +244,23 @@ static void put_candidates(sheet *s, const json_t *r)
     json_t *c, *x;
     char line[1024];
     report_pdf_put(s, STYLE_HEAD, 0, 14, .04, .43, .46,
-        json_is_true(json_object_get(r, "confident")) ? "Candidates" : "No confident candidate; the nearest are");
+                   json_is_true(json_object_get(r, "confident"))
+                       ? "Candidates"
+                       : "No confident candidate; the nearest are");
     json_array_foreach(json_object_get(r, "candidates"), i, c)
     {
-        snprintf(line, sizeof line, "%d.  %s (%s)   %.1f %%", (int)report_pdf_num(c, "rank"), report_pdf_str(c, "name"), report_pdf_str(c, "id"),
+        snprintf(line, sizeof line, "%d.  %s (%s)   %.1f %%", (int)report_pdf_num(c, "rank"),
+                 report_pdf_str(c, "name"), report_pdf_str(c, "id"),
                  100 * report_pdf_num(c, "probability"));
         report_pdf_put(s, STYLE_NAME, 0, 7, .1, .15, .2, line);
         if (i >= 3) continue;
         json_array_foreach(json_object_get(c, "contributions"), j, x)
         {
             double lr = report_pdf_num(x, "log_lr");
-            snprintf(line, sizeof line, "%+.2f   %s (%s)", lr, report_pdf_str(x, "name"), report_pdf_str(x, "match"));
-            report_pdf_put(s, STYLE_SMALL, 12, 1, lr < 0 ? .7 : .1, lr < 0 ? .15 : .35, lr < 0 ? .12 : .65, line);
+            snprintf(line, sizeof line, "%+.2f   %s (%s)", lr, report_pdf_str(x, "name"),
+                     report_pdf_str(x, "match"));
+            report_pdf_put(s, STYLE_SMALL, 12, 1, lr < 0 ? .7 : .1, lr < 0 ? .15 : .35,
+                           lr < 0 ? .12 : .65, line);
         }
     }
     snprintf(line, sizeof line, "None of these: %.1f %%", 100 * report_pdf_num(r, "none_of_these"));
@@ -259,8 +281,10 @@ r1_status med_report_pdf(const json_t *r, const char *path, r1_err *err)
     json_t *c;
     char line[1024];
     report_pdf_put(s, STYLE_TITLE, 0, 0, .1, .15, .2, report_pdf_str(r, "title"));
-    snprintf(line, sizeof line, "R1 medical report. Sex %s, %d words read, knowledge base %s, ranked by %s",
-             report_pdf_str(r, "sex"), (int)report_pdf_num(r, "words"), report_pdf_str(r, "knowledge_base"), report_pdf_str(r, "ranked_by"));
+    snprintf(line, sizeof line,
+             "R1 medical report. Sex %s, %d words read, knowledge base %s, ranked by %s",
+             report_pdf_str(r, "sex"), (int)report_pdf_num(r, "words"),
+             report_pdf_str(r, "knowledge_base"), report_pdf_str(r, "ranked_by"));
     report_pdf_put(s, STYLE_TEXT, 0, 2, .35, .42, .48, line);
     report_pdf_put(s, STYLE_FINDING, 0, 6, .6, .4, 0, report_pdf_str(r, "banner"));
     put_candidates(s, r);
@@ -270,7 +294,8 @@ r1_status med_report_pdf(const json_t *r, const char *path, r1_err *err)
     report_pdf_put(s, STYLE_HEAD, 0, 14, .04, .43, .46, "Sources");
     json_array_foreach(json_object_get(r, "sources"), i, c)
     {
-        snprintf(line, sizeof line, "%s, %s. %s", report_pdf_str(c, "name"), report_pdf_str(c, "version"), report_pdf_str(c, "licence"));
+        snprintf(line, sizeof line, "%s, %s. %s", report_pdf_str(c, "name"),
+                 report_pdf_str(c, "version"), report_pdf_str(c, "licence"));
         report_pdf_put(s, STYLE_SMALL, 0, 3, .3, .35, .4, line);
     }
     report_pdf_footer(s);
@@ -282,6 +307,7 @@ r1_status med_report_pdf(const json_t *r, const char *path, r1_err *err)
     cairo_surface_finish(surface);
     cairo_status_t st = cairo_surface_status(surface);
     cairo_surface_destroy(surface);
-    if (st != CAIRO_STATUS_SUCCESS) R1_FAIL(err, R1_E_IO, "%s: %s", path, cairo_status_to_string(st));
+    if (st != CAIRO_STATUS_SUCCESS)
+        R1_FAIL(err, R1_E_IO, "%s: %s", path, cairo_status_to_string(st));
     return R1_OK;
 }

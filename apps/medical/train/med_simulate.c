@@ -4,8 +4,9 @@
 #include <math.h>
 
 enum { TRIES = 1000 };
-static const double broader = 0.25,
-                    foreign = 0.15; /* of a finding: told as its parent; followed by one that belongs elsewhere */
+static const double
+    broader = 0.25,
+    foreign = 0.15; /* of a finding: told as its parent; followed by one that belongs elsewhere */
 
 static uint32_t simulate_below(r1_rng *rng, uint32_t n) { return (uint32_t)r1_rng_below(rng, n); }
 
@@ -16,7 +17,8 @@ static bool simulate_holds(const uint32_t *term, uint32_t n, uint32_t t)
     return false;
 }
 
-/* A finding that was annotated to the disease itself, by chance of its frequency; MED_NONE: none was drawn. */
+/* A finding that was annotated to the disease itself, by chance of its frequency; MED_NONE: none
+ * was drawn. */
 static uint32_t draw_finding(const med_kb *kb, const med_disease *d, r1_rng *rng)
 {
     for (int i = 0; i < TRIES && d->n_profile; i++) {
@@ -48,13 +50,16 @@ static void simulate_add(uint32_t *to, uint32_t *n, uint32_t max, uint32_t t)
 
 static void draw_patient(const med_kb *kb, const med_disease *d, r1_rng *rng, med_patient *p)
 {
-    uint32_t want = 2 + simulate_below(rng, MED_SIMULATED_FINDINGS - 1), absent = simulate_below(rng, MED_SIMULATED_EXCLUDED + 1);
+    uint32_t want = 2 + simulate_below(rng, MED_SIMULATED_FINDINGS - 1),
+             absent = simulate_below(rng, MED_SIMULATED_EXCLUDED + 1);
     p->n_observed = p->n_excluded = 0;
     for (uint32_t i = 0; i < want; i++) {
         uint32_t t = draw_finding(kb, d, rng);
         if (t == MED_NONE) return;
         simulate_add(p->observed, &p->n_observed, MED_SIMULATED_FINDINGS, less_exact(kb, t, rng));
-        if (r1_rng_unit(rng) < foreign) simulate_add(p->observed, &p->n_observed, MED_SIMULATED_FINDINGS, draw_foreign(kb, rng));
+        if (r1_rng_unit(rng) < foreign)
+            simulate_add(p->observed, &p->n_observed, MED_SIMULATED_FINDINGS,
+                         draw_foreign(kb, rng));
     }
     for (uint32_t i = 0; i < absent; i++) {
         uint32_t t = draw_foreign(kb, rng);

@@ -8,18 +8,23 @@
 
 enum { ITEMS = 4, TEXT_MAX = 4096, VALID_OF = 10 };
 
-/* The label says whether a disease has the finding: it is there for finetuning, pretraining does not read it. */
-static const char description[] =
-    "{\"name\": \"medical-terms\", \"d_align\": 512, \"d_model\": 64, \"n_layer\": 1, \"n_head\": 4, \"n_head_cross\": "
-    "4, \"d_ff\": 128, \"items\": ["
-    "{\"name\": \"name\", \"kind\": \"text\", \"n_vocab\": 2048, \"n_token_max\": 24, \"hidden\": 64, \"n_layer\": 1},"
-    "{\"name\": \"synonyms\", \"kind\": \"text\", \"n_vocab\": 2048, \"n_token_max\": 48, \"hidden\": 64, \"n_layer\": "
-    "1},"
-    "{\"name\": \"definition\", \"kind\": \"text\", \"n_vocab\": 2048, \"n_token_max\": 64, \"hidden\": 64, "
-    "\"n_layer\": 1},"
-    "{\"name\": \"parents\", \"kind\": \"text\", \"n_vocab\": 2048, \"n_token_max\": 32, \"hidden\": 64, \"n_layer\": "
-    "1}],"
-    "\"heads\": [{\"name\": \"annotated\", \"kind\": \"binary\"}]}";
+/* The label says whether a disease has the finding: it is there for finetuning, pretraining does
+ * not read it. */
+static const char description[] = "{\"name\": \"medical-terms\", \"d_align\": 512, \"d_model\": "
+                                  "64, \"n_layer\": 1, \"n_head\": 4, \"n_head_cross\": "
+                                  "4, \"d_ff\": 128, \"items\": ["
+                                  "{\"name\": \"name\", \"kind\": \"text\", \"n_vocab\": 2048, "
+                                  "\"n_token_max\": 24, \"hidden\": 64, \"n_layer\": 1},"
+                                  "{\"name\": \"synonyms\", \"kind\": \"text\", \"n_vocab\": 2048, "
+                                  "\"n_token_max\": 48, \"hidden\": 64, \"n_layer\": "
+                                  "1},"
+                                  "{\"name\": \"definition\", \"kind\": \"text\", \"n_vocab\": "
+                                  "2048, \"n_token_max\": 64, \"hidden\": 64, "
+                                  "\"n_layer\": 1},"
+                                  "{\"name\": \"parents\", \"kind\": \"text\", \"n_vocab\": 2048, "
+                                  "\"n_token_max\": 32, \"hidden\": 64, \"n_layer\": "
+                                  "1}],"
+                                  "\"heads\": [{\"name\": \"annotated\", \"kind\": \"binary\"}]}";
 
 /* "a; b; c", cut where there is no more room. */
 static void text_shard_append(char *to, const char *text)
@@ -48,7 +53,8 @@ static r1_status text_shard_add(r1_shard_writer *w, const med_kb *kb, uint32_t t
     const float label = kb->term[term].n_disease > 0;
     texts_of(kb, &kb->term[term], text);
     for (int i = 0; i < ITEMS; i++)
-        item[i] = (r1_item){.present = text[i][0] != 0, .text = text[i], .text_bytes = (uint32_t)strlen(text[i])};
+        item[i] = (r1_item){
+            .present = text[i][0] != 0, .text = text[i], .text_bytes = (uint32_t)strlen(text[i])};
     return r1_shard_add(w, &(r1_sample){.item = item, .id = term, .label = &label}, err);
 }
 

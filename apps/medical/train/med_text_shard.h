@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_text_shard.h - the texts of an ontology as shards, for r1 train --stage pretrain: which name, which synonyms, which definition and
- * which parents belong together. */
+/* med_text_shard.h - the texts of an ontology as shards, for r1 train --stage pretrain: which
+ * name, which synonyms, which definition and which parents belong together. */
 #ifndef MED_TEXT_SHARD_H
 #define MED_TEXT_SHARD_H
 

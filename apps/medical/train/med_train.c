@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_train.c - see med_train.h: cases to shards, shards to models, out-of-fold logits to the calibration. */
+/* med_train.c - see med_train.h: cases to shards, shards to models, out-of-fold logits to the
+ * calibration. */
 #include "train/med_train.h"
 
-#include "train/med_simulate.h"
 #include "cli/r1_cli.h"
 #include "r1_shard.h"
 #include "r1_train.h"
+#include "train/med_simulate.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -16,7 +17,8 @@
 enum {
     PATH_BYTES = 1200,
     SIMULATED = MED_FOLDS, /* behind those of the folds: lists of simulated patients */
-    PAIRS,                 /* of each of these lists the right disease and the one beside it, as single candidates */
+    /* of each of these lists the right disease and the one beside it, as single candidates */
+    PAIRS,
     SHARDS
 };
 #define UNKNOWN 0.15 /* share of patients whose disease has no profile, taken for the calibration */
@@ -26,7 +28,7 @@ void med_fold_path(const char *dir, int fold, char *path, size_t cap)
     snprintf(path, cap, "%s/fold-%d.gguf", dir, fold);
 }
 
-/* ---- shards ---------------------------------------------------------------------------------------------- */
+/* ---- shards ---------------------------------------------------------------------------------- */
 
 typedef struct {
     const med_train_opts *o;
@@ -41,7 +43,8 @@ typedef struct {
     uint64_t *event_of[SHARDS]; /* [n_term]: 1 + its event in that shard */
 } builder;
 
-static r1_status train_event_index(builder *b, int shard, const med_anchor *a, uint64_t *index, r1_err *err)
+static r1_status train_event_index(builder *b, int shard, const med_anchor *a, uint64_t *index,
+                                   r1_err *err)
 {
     uint64_t *known = &b->event_of[shard][a->term];
     if (!*known) {
@@ -67,7 +70,8 @@ static void hide_features(const builder *b, ranked *r)
             if (b->o->features_off >> f & 1) r->list[i].feature[f] = NAN;
 }
 
-static r1_status train_rank_case(const builder *b, const med_case *c, uint32_t disease, ranked *r, r1_err *err)
+static r1_status train_rank_case(const builder *b, const med_case *c, uint32_t disease, ranked *r,
+                                 r1_err *err)
 {
     r->gold = MED_NONE;
     r->n_anchor = med_case_anchors(b->kb, c, r->anchor, MED_FINDINGS_MAX);
@@ -79,27 +83,36 @@ static r1_status train_rank_case(const builder *b, const med_case *c, uint32_t d
     return R1_OK;
 }
 
-static r1_status fill_samples(builder *b, const med_case *c, const ranked *r, int shard, r1_err *err)
+static r1_status fill_samples(builder *b, const med_case *c, const ranked *r, int shard,
+                              r1_err *err)
 {
     uint64_t ref[MED_FINDINGS_MAX];
-    for (uint32_t i = 0; i < r->n_anchor; i++) R1_TRY(train_event_index(b, shard, &r->anchor[i], &ref[i], err));
+    for (uint32_t i = 0; i < r->n_anchor; i++)
+        R1_TRY(train_event_index(b, shard, &r->anchor[i], &ref[i], err));
     return med_samples_fill(b->samples, b->ranker, c, r->list, r->n, r->anchor, ref, err);
 }
 
-static r1_status add_candidate(builder *b, int shard, uint32_t i, uint64_t group, float label, r1_err *err)
+static r1_status add_candidate(builder *b, int shard, uint32_t i, uint64_t group, float label,
+                               r1_err *err)
 {
-    r1_sample s = {.item = med_samples_item(b->samples, i), .id = i, .group = group, .label = &label, .weight = 1};
+    r1_sample s = {.item = med_samples_item(b->samples, i),
+                   .id = i,
+                   .group = group,
+                   .label = &label,
+                   .weight = 1};
     return r1_shard_add(b->writer[shard], &s, err);
 }
 
-/* The whole list as it will be served, as one group: were low places shown only where the right disease holds one, R1
- * would learn that from the place. */
-static r1_status train_add_list(builder *b, const med_case *c, const ranked *r, int shard, r1_err *err)
+/* The whole list as it will be served, as one group: were low places shown only where the right
+ * disease holds one, R1 would learn that from the place. */
+static r1_status train_add_list(builder *b, const med_case *c, const ranked *r, int shard,
+                                r1_err *err)
 {
     R1_TRY(fill_samples(b, c, r, shard, err));
     b->report->n_group++;
     b->report->n_sample += r->n;
-    for (uint32_t i = 0; i < r->n; i++) R1_TRY(add_candidate(b, shard, i, b->report->n_group, i == r->gold, err));
+    for (uint32_t i = 0; i < r->n; i++)
+        R1_TRY(add_candidate(b, shard, i, b->report->n_group, i == r->gold, err));
     return R1_OK;
 }
 
@@ -112,7 +125,8 @@ static r1_status add_pair(builder *b, const med_case *c, const ranked *r, r1_err
 }
 
 /* Nothing where the right disease is not among the candidates. */
-static r1_status train_add_case(builder *b, const med_case *c, uint32_t disease, int shard, r1_err *err)
+static r1_status train_add_case(builder *b, const med_case *c, uint32_t disease, int shard,
+                                r1_err *err)
 {
     static _Thread_local ranked r;
     R1_TRY(train_rank_case(b, c, disease, &r, err));
@@ -142,7 +156,8 @@ static r1_status train_add_cases(builder *b, const med_cases *cases, r1_err *err
         const med_case_row *row = &cases->row[i];
         med_case c = med_cases_query(cases, row, true);
         c.skip.sole = true;
-        if (row->gold_disease == MED_NONE || !med_covered(b->ranker, &c, row->gold_disease)) continue;
+        if (row->gold_disease == MED_NONE || !med_covered(b->ranker, &c, row->gold_disease))
+            continue;
         R1_TRY(train_add_case(b, &c, row->gold_disease, row->fold, err));
         for (uint32_t k = 0; k < b->o->n_copy; k++) R1_TRY(add_copy(b, &c, row, err));
         if (b->o->progress) r1_progress_update(&bar, i, "");
@@ -161,10 +176,13 @@ static r1_status add_simulated(builder *b, const med_cases *cases, r1_err *err)
         if (cases->row[i].gold_disease != MED_NONE) avoid[cases->row[i].gold_disease] = 1;
     r1_status st = R1_OK;
     med_patient p;
-    for (uint32_t i = 0; i < b->o->n_simulated && st == R1_OK && med_simulate(b->kb, avoid, &b->rng, &p); i++) {
+    for (uint32_t i = 0;
+         i < b->o->n_simulated && st == R1_OK && med_simulate(b->kb, avoid, &b->rng, &p); i++) {
         med_case c = med_patient_query(&p);
         st = train_add_case(b, &c, p.disease, SIMULATED, err);
-        if (r1_cli_stopped()) st = r1_err_set(err, R1_E_CANCELLED, __FILE__, __LINE__, "stopped after %u patients", i);
+        if (r1_cli_stopped())
+            st =
+                r1_err_set(err, R1_E_CANCELLED, __FILE__, __LINE__, "stopped after %u patients", i);
     }
     free(avoid);
     return st;
@@ -177,7 +195,8 @@ static r1_status add_kb(builder *b, const med_kb *kb, r1_err *err)
     r1_status st = med_ranker_new(&b->ranker, kb, err);
     for (int f = 0; f < SHARDS && st == R1_OK; f++) {
         b->event_of[f] = calloc(kb->n_term + 1u, sizeof **b->event_of);
-        if (!b->event_of[f]) st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for events");
+        if (!b->event_of[f])
+            st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for events");
     }
     if (st == R1_OK) st = med_cases_load(&cases, b->o->cases, kb, b->o->max_per_disease, err);
     if (st == R1_OK) st = train_add_cases(b, &cases, err);
@@ -204,7 +223,8 @@ static r1_status close_shards(builder *b, r1_status st, r1_err *err)
     return st;
 }
 
-static r1_status open_shard(builder *b, int shard, const char *name, const char *description, r1_err *err)
+static r1_status open_shard(builder *b, int shard, const char *name, const char *description,
+                            r1_err *err)
 {
     snprintf(b->path[shard], PATH_BYTES, "%s/%s.r1s", b->o->work, name);
     return r1_shard_create(&b->writer[shard], b->path[shard], description, err);
@@ -226,14 +246,15 @@ static r1_status open_shards(builder *b, r1_err *err)
     return st;
 }
 
-static r1_status med_train_write_shards(builder *b, const med_kb *const *kb, size_t n_kb, r1_err *err)
+static r1_status med_train_write_shards(builder *b, const med_kb *const *kb, size_t n_kb,
+                                        r1_err *err)
 {
     r1_status st = open_shards(b, err);
     for (size_t i = 0; i < n_kb && st == R1_OK; i++) st = add_kb(b, kb[i], err);
     return close_shards(b, st, err);
 }
 
-/* ---- fitting --------------------------------------------------------------------------------------------- */
+/* ---- fitting --------------------------------------------------------------------------------- */
 
 static r1_status train_fit(const builder *b, int without, const char *out, r1_err *err)
 {
@@ -276,7 +297,7 @@ static r1_status fit_all(const builder *b, r1_err *err)
     return train_fit(b, -1, b->o->out, err);
 }
 
-/* ---- calibration ----------------------------------------------------------------------------------------- */
+/* ---- calibration ----------------------------------------------------------------------------- */
 
 typedef struct {
     float logit[MED_RERANK_MAX];
@@ -289,7 +310,8 @@ typedef struct {
     uint32_t n;
 } scored;
 
-static r1_status score_kb(const med_train_opts *o, const med_kb *kb, med_reranker *const *model, scored *s, r1_err *err)
+static r1_status score_kb(const med_train_opts *o, const med_kb *kb, med_reranker *const *model,
+                          scored *s, r1_err *err)
 {
     static _Thread_local med_candidate list[MED_RERANK_MAX];
     static _Thread_local med_anchor anchor[MED_FINDINGS_MAX];
@@ -298,7 +320,8 @@ static r1_status score_kb(const med_train_opts *o, const med_kb *kb, med_reranke
     r1_status st = med_ranker_new(&r, kb, err);
     if (st == R1_OK) st = med_cases_load(&cases, o->cases, kb, o->max_per_disease, err);
     scored_list *v = st == R1_OK ? r1_realloc_array(s->v, s->n + cases.n + 1u, sizeof *v) : NULL;
-    if (st == R1_OK && !v) st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %u lists", cases.n);
+    if (st == R1_OK && !v)
+        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %u lists", cases.n);
     if (v) s->v = v;
     for (uint32_t i = 0; i < cases.n && st == R1_OK; i++) {
         const med_case_row *row = &cases.row[i];
@@ -310,7 +333,8 @@ static r1_status score_kb(const med_train_opts *o, const med_kb *kb, med_reranke
         med_anchors_plan(kb, anchor, n_anchor, true);
         st = med_rank(r, &c, list, MED_RERANK_MAX, &to->n, err);
         if (st == R1_OK && to->n)
-            st = med_rerank(model[row->fold], r, &c, anchor, n_anchor, list, &to->n, &none, NULL, err);
+            st = med_rerank(model[row->fold], r, &c, anchor, n_anchor, list, &to->n, &none, NULL,
+                            err);
         to->gold = to->n;
         to->covered = row->gold_disease != MED_NONE && med_covered(r, &c, row->gold_disease);
         for (uint32_t k = 0; k < to->n; k++) {
@@ -318,14 +342,16 @@ static r1_status score_kb(const med_train_opts *o, const med_kb *kb, med_reranke
             if (list[k].disease == row->gold_disease) to->gold = k;
         }
         s->n += to->n > 0;
-        if (r1_cli_stopped()) st = r1_err_set(err, R1_E_CANCELLED, __FILE__, __LINE__, "stopped in calibration");
+        if (r1_cli_stopped())
+            st = r1_err_set(err, R1_E_CANCELLED, __FILE__, __LINE__, "stopped in calibration");
     }
     med_cases_free(&cases);
     med_ranker_free(r);
     return st;
 }
 
-/* Half of the left-out cases are of diseases that the knowledge base then does not know; of patients it is rather UNKNOWN. */
+/* Half of the left-out cases are of diseases that the knowledge base then does not know; of
+ * patients it is rather UNKNOWN. */
 static double weight_of_unknown(const scored *s)
 {
     uint32_t known = 0;
@@ -333,12 +359,14 @@ static double weight_of_unknown(const scored *s)
     return s->n > known ? UNKNOWN / (1 - UNKNOWN) * known / (s->n - known) : 0;
 }
 
-/* Newton's method on the mean negative log likelihood of "this one of the list, or none (0)", convex in both. */
+/* Newton's method on the mean negative log likelihood of "this one of the list, or none (0)",
+ * convex in both. */
 static r1_calibration train_calibrate(const scored *s, double *loss)
 {
     double a = 1, b = 0, unknown = weight_of_unknown(s);
     for (int round = 0; round < 40; round++) {
-        double ga = 1e-3 * (a - 1), gb = 1e-3 * b, haa = 1e-3, hab = 0, hbb = 1e-3, total = 0, weight = 0;
+        double ga = 1e-3 * (a - 1), gb = 1e-3 * b, haa = 1e-3, hab = 0, hbb = 1e-3, total = 0,
+               weight = 0;
         for (uint32_t i = 0; i < s->n; i++) {
             const scored_list *l = &s->v[i];
             double top = 0, sum, m1 = 0, m2 = 0, mass, w = l->covered ? 1 : unknown;
@@ -361,7 +389,8 @@ static r1_calibration train_calibrate(const scored *s, double *loss)
             weight += w;
         }
         *loss = weight > 0 ? total / weight : NAN;
-        double det = haa * hbb - hab * hab, da = (hbb * ga - hab * gb) / det, db = (haa * gb - hab * ga) / det;
+        double det = haa * hbb - hab * hab, da = (hbb * ga - hab * gb) / det,
+               db = (haa * gb - hab * ga) / det;
         double step = fmax(fabs(da), fabs(db));
         if (!(det > 0) || !isfinite(step) || step < 1e-7) break;
         a -= da / fmax(1, step);
@@ -380,8 +409,8 @@ static r1_status save_calibrated(const char *path, r1_calibration c, r1_err *err
     return st;
 }
 
-static r1_status calibrate_all(const med_train_opts *o, const med_kb *const *kb, size_t n_kb, med_train_report *rep,
-                               r1_err *err)
+static r1_status calibrate_all(const med_train_opts *o, const med_kb *const *kb, size_t n_kb,
+                               med_train_report *rep, r1_err *err)
 {
     char path[PATH_BYTES];
     r1_model *model[MED_FOLDS] = {0};
@@ -406,8 +435,8 @@ static r1_status calibrate_all(const med_train_opts *o, const med_kb *const *kb,
     return st == R1_OK ? save_calibrated(o->out, rep->calibration, err) : st;
 }
 
-r1_status med_train(const med_train_opts *o, const med_kb *const *kb, size_t n_kb, med_train_report *report,
-                    r1_err *err)
+r1_status med_train(const med_train_opts *o, const med_kb *const *kb, size_t n_kb,
+                    med_train_report *report, r1_err *err)
 {
     builder *b = calloc(1, sizeof *b);
     if (!b) R1_FAIL(err, R1_E_NOMEM, "no memory for training");
@@ -420,8 +449,8 @@ r1_status med_train(const med_train_opts *o, const med_kb *const *kb, size_t n_k
     if (st == R1_OK && !o->shards_only) st = r1_mkdirs(o->folds, err);
     if (st == R1_OK && !o->calibrate_only) st = med_train_write_shards(b, kb, n_kb, err);
     if (st == R1_OK && !o->calibrate_only && report->n_group == 0)
-        st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s: no case whose disease is among the candidates",
-                        o->cases);
+        st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__,
+                        "%s: no case whose disease is among the candidates", o->cases);
     if (st == R1_OK && !o->calibrate_only && !o->shards_only) st = fit_all(b, err);
     if (st == R1_OK && !o->shards_only) st = calibrate_all(o, kb, n_kb, report, err);
     for (int f = 0; f < SHARDS; f++)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_write.c - see med_write.h. One statement with the report as a parameter: the database takes it apart, so that there
- * is one round trip and one transaction whatever the number of rows. */
+/* med_write.c - see med_write.h. One statement with the report as a parameter: the database
+ * takes it apart, so that there is one round trip and one transaction whatever the number of
+ * rows. */
 #include "write/med_write.h"
 
 #include "store/store.h"
@@ -10,13 +11,16 @@
 
 static const char insert_sql[] =
     "WITH r AS (INSERT INTO r1.med_report (record_hash, knowledge_base, confident, none_of_these) "
-    "SELECT $1, j->>'knowledge_base', (j->>'confident')::boolean, (j->>'none_of_these')::float8 FROM (SELECT $2::jsonb "
+    "SELECT $1, j->>'knowledge_base', (j->>'confident')::boolean, (j->>'none_of_these')::float8 "
+    "FROM (SELECT $2::jsonb "
     "AS j) x "
     "ON CONFLICT DO NOTHING RETURNING id), "
     "f AS (INSERT INTO r1.med_finding SELECT r.id, row_number() OVER (), o->>'id', o->>'name', "
     "o->'evidence'->>'status', "
-    "(o->'evidence'->>'start')::int, (o->'evidence'->>'end')::int, coalesce((o->>'pinned')::boolean, false) "
-    "FROM r, jsonb_array_elements(($2::jsonb->'observed') || ($2::jsonb->'excluded') || ($2::jsonb->'other_mentions')) "
+    "(o->'evidence'->>'start')::int, (o->'evidence'->>'end')::int, "
+    "coalesce((o->>'pinned')::boolean, false) "
+    "FROM r, jsonb_array_elements(($2::jsonb->'observed') || ($2::jsonb->'excluded') || "
+    "($2::jsonb->'other_mentions')) "
     "o), "
     "c AS (INSERT INTO r1.med_candidate SELECT r.id, (o->>'rank')::int, o->>'id', o->>'name', "
     "(o->>'probability')::float8, "
@@ -29,7 +33,8 @@ static json_t *without_words(const json_t *report)
     static const char *const lists[] = {"observed", "excluded", "other_mentions"};
     json_t *copy = json_deep_copy(report), *o;
     size_t i;
-    for (size_t k = 0; copy && k < R1_COUNT(lists); k++) json_array_foreach(json_object_get(copy, lists[k]), i, o)
+    for (size_t k = 0; copy && k < R1_COUNT(lists); k++)
+        json_array_foreach(json_object_get(copy, lists[k]), i, o)
         {
             json_t *e = json_object_get(o, "evidence");
             json_object_del(e, "sentence");
@@ -40,8 +45,8 @@ static json_t *without_words(const json_t *report)
     return copy;
 }
 
-r1_status med_write_report(const char *conninfo, const json_t *report, const char *record, size_t len, bool *written,
-                           r1_err *err)
+r1_status med_write_report(const char *conninfo, const json_t *report, const char *record,
+                           size_t len, bool *written, r1_err *err)
 {
     r1_store *store = NULL;
     r1_rows *rows = NULL;

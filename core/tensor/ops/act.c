@@ -38,6 +38,9 @@ static r1_status act_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
     return R1_OK;
 }
 
-static uint64_t act_flop(const r1_op_args *a) { return 10u * (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols; }
+static uint64_t act_flop(const r1_op_args *a)
+{
+    return 10u * (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols;
+}
 
 const r1_op_def r1_op_act = {"act", 1u << 1, 1u, act_forward, act_backward, act_flop};

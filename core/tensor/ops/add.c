@@ -26,6 +26,9 @@ static r1_status add_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
     return R1_OK;
 }
 
-static uint64_t add_op_flop(const r1_op_args *a) { return (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols; }
+static uint64_t add_op_flop(const r1_op_args *a)
+{
+    return (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols;
+}
 
 const r1_op_def r1_op_add = {"add", 1u << 2, 3u, add_forward, add_backward, add_op_flop};

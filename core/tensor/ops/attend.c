@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* attend.c - softmax attention over ragged segments: within a sequence (causal or full), or from one query to listed
- * memory entries with a bias per bucket and an added log-weight, and where u and w are given with a factor per key of low rank
- * (CAWA's per-key variant). The scale is already in q (cawa_scale.c). Keys and values may
- * be bf16; their gradients are f32. */
+/* attend.c - softmax attention over ragged segments: within a sequence (causal or full), or from
+ * one query to listed memory entries with a bias per bucket and an added log-weight, and where u
+ * and w are given with a factor per key of low rank (CAWA's per-key variant). The scale is
+ * already in q (cawa_scale.c). Keys and values may be bf16; their gradients are f32. */
 #include "tensor/r1_op.h"
 
 #include <math.h>
@@ -24,7 +24,10 @@ static int32_t attend_key_row(const query *q, int32_t j)
     return index ? index[q->first + j] : q->first + j;
 }
 
-static int32_t attend_bucket(const query *q, int32_t j) { return q->a->v[6].p ? r1_ints(&q->a->v[6])[q->first + j] : 0; }
+static int32_t attend_bucket(const query *q, int32_t j)
+{
+    return q->a->v[6].p ? r1_ints(&q->a->v[6])[q->first + j] : 0;
+}
 
 /* Column c of this head in a row of keys or values, which are f32 or bf16. */
 static float attend_element(const query *q, int slot, int32_t row, int32_t c)
@@ -76,7 +79,8 @@ static void forward_query(const query *q)
     attend_softmax(q, p);
     for (int32_t c = 0; c < q->dh; c++) {
         double sum = 0;
-        for (int32_t j = 0; j < q->n; j++) sum += p[j] * attend_element(q, 2, attend_key_row(q, j), c);
+        for (int32_t j = 0; j < q->n; j++)
+            sum += p[j] * attend_element(q, 2, attend_key_row(q, j), c);
         r1_row(&q->a->v[9], q->row)[q->h * q->dh + c] = (float)sum;
     }
 }
@@ -97,11 +101,13 @@ static void attend_backward_query(const query *q)
 {
     double p[KEYS_MAX], dp[KEYS_MAX], mean = 0;
     const r1_op_args *a = q->a;
-    const float *gy = r1_row(&a->g[9], q->row) + q->h * q->dh, *x = r1_row(&a->v[0], q->row) + q->h * q->dh;
+    const float *gy = r1_row(&a->g[9], q->row) + q->h * q->dh,
+                *x = r1_row(&a->v[0], q->row) + q->h * q->dh;
     attend_softmax(q, p);
     for (int32_t j = 0; j < q->n; j++) {
         dp[j] = 0;
-        for (int32_t c = 0; c < q->dh; c++) dp[j] += (double)gy[c] * attend_element(q, 2, attend_key_row(q, j), c);
+        for (int32_t c = 0; c < q->dh; c++)
+            dp[j] += (double)gy[c] * attend_element(q, 2, attend_key_row(q, j), c);
         mean += p[j] * dp[j];
     }
     for (int32_t j = 0; j < q->n; j++) {
@@ -109,7 +115,9 @@ static void attend_backward_query(const query *q)
         int32_t row = attend_key_row(q, j);
         double dz = q->rank ? backward_per_key(q, row, ds) : ds;
         for (int32_t c = 0; c < q->dh; c++) {
-            if (a->g[0].p) r1_row(&a->g[0], q->row)[q->h * q->dh + c] += (float)(dz * attend_element(q, 1, row, c));
+            if (a->g[0].p)
+                r1_row(&a->g[0], q->row)[q->h * q->dh + c] +=
+                    (float)(dz * attend_element(q, 1, row, c));
             if (a->g[1].p) r1_row(&a->g[1], row)[q->h * q->dh + c] += (float)(dz * x[c]);
             if (a->g[2].p) r1_row(&a->g[2], row)[q->h * q->dh + c] += (float)(p[j] * gy[c]);
         }
@@ -120,7 +128,8 @@ static void attend_backward_query(const query *q)
 static r1_status each_query(const r1_op_args *a, void (*fn)(const query *), r1_err *err)
 {
     const int32_t *q_off = r1_ints(&a->v[3]), *k_off = r1_ints(&a->v[4]);
-    query q = {.a = a, .dh = a->v[0].cols / a->i[0], .rank = a->v[10].p ? a->v[10].cols / a->i[0] : 0};
+    query q = {
+        .a = a, .dh = a->v[0].cols / a->i[0], .rank = a->v[10].p ? a->v[10].cols / a->i[0] : 0};
     for (int32_t s = 0; s + 1 < a->v[3].cols; s++)
         for (int32_t r = q_off[s]; r < q_off[s + 1]; r++)
             for (q.h = 0; q.h < a->i[0]; q.h++) {
@@ -128,7 +137,8 @@ static r1_status each_query(const r1_op_args *a, void (*fn)(const query *), r1_e
                 q.first = k_off[s];
                 q.n = k_off[s + 1] - k_off[s];
                 if (a->i[1] && r - q_off[s] + 1 < q.n) q.n = r - q_off[s] + 1;
-                if (q.n > KEYS_MAX) R1_FAIL(err, R1_E_INVAL, "attend: %d keys, at most %d", q.n, KEYS_MAX);
+                if (q.n > KEYS_MAX)
+                    R1_FAIL(err, R1_E_INVAL, "attend: %d keys, at most %d", q.n, KEYS_MAX);
                 fn(&q);
             }
     return R1_OK;
@@ -170,4 +180,6 @@ static uint64_t attend_flop(const r1_op_args *a)
     return pairs * (4u * (uint64_t)a->v[0].cols + 4u * (uint64_t)a->i[0] + low);
 }
 
-const r1_op_def r1_op_attend = {"attend", 1u << 9, 1u | 2u | 4u | 128u | 1u << 10 | 1u << 11, attend_forward, attend_backward, attend_flop};
+const r1_op_def r1_op_attend = {
+    "attend",       1u << 9,         1u | 2u | 4u | 128u | 1u << 10 | 1u << 11,
+    attend_forward, attend_backward, attend_flop};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* causal_mean.c - mean of a segment's rows from its start to each row: the context that CAWA reads beside the query. */
+/* causal_mean.c - mean of a segment's rows from its start to each row: the context that CAWA
+ * reads beside the query. */
 #include "tensor/r1_op.h"
 
 static r1_status causal_mean_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
@@ -33,6 +34,10 @@ static r1_status causal_mean_backward(r1_stream *s, const r1_op_args *a, r1_err 
     return R1_OK;
 }
 
-static uint64_t causal_mean_flop(const r1_op_args *a) { return 2u * (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols; }
+static uint64_t causal_mean_flop(const r1_op_args *a)
+{
+    return 2u * (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols;
+}
 
-const r1_op_def r1_op_causal_mean = {"causal_mean", 1u << 2, 1u, causal_mean_forward, causal_mean_backward, causal_mean_flop};
+const r1_op_def r1_op_causal_mean = {"causal_mean",        1u << 2,         1u, causal_mean_forward,
+                                     causal_mean_backward, causal_mean_flop};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cawa_scale.c - context-aware weight adaptation folded into the query: both factors are per query and head, so the
- * attention's inner loop never sees them. q' = q / sqrt(dh) * a_h log(max(n, 2)) * (1 + beta tanh m_ih). */
+/* cawa_scale.c - context-aware weight adaptation folded into the query: both factors are per
+ * query and head, so the attention's inner loop never sees them. q' = q / sqrt(dh) * a_h
+ * log(max(n, 2)) * (1 + beta tanh m_ih). */
 #include "tensor/r1_op.h"
 
 #include <math.h>
@@ -31,7 +32,8 @@ static r1_status cawa_scale_forward(r1_stream *s, const r1_op_args *a, r1_err *e
         for (int32_t h = 0; h < a->i[0]; h++) {
             factors f = cawa_scale_at(a, r, h);
             for (int32_t c = h * dh; c < (h + 1) * dh; c++)
-                r1_row(&a->v[4], r)[c] = (float)(r1_row(&a->v[0], r)[c] * a->f[1] * f.length * f.context);
+                r1_row(&a->v[4], r)[c] =
+                    (float)(r1_row(&a->v[0], r)[c] * a->f[1] * f.length * f.context);
         }
     return R1_OK;
 }
@@ -46,7 +48,8 @@ static void cawa_scale_backward_head(const r1_op_args *a, int64_t r, int32_t h)
         dot += (double)gy[c] * q[c] * a->f[1];
         if (a->g[0].p) r1_row(&a->g[0], r)[c] += (float)(gy[c] * a->f[1] * f.length * f.context);
     }
-    if (a->v[2].p && a->g[2].p) r1_row(&a->g[2], 0)[h] += (float)(dot * f.context * cawa_scale_log_count(a, r));
+    if (a->v[2].p && a->g[2].p)
+        r1_row(&a->g[2], 0)[h] += (float)(dot * f.context * cawa_scale_log_count(a, r));
     if (a->v[1].p && a->g[1].p) {
         double t = tanh(r1_row(&a->v[1], r)[h]);
         r1_row(&a->g[1], r)[h] += (float)(dot * f.length * a->f[0] * (1 - t * t));
@@ -66,4 +69,5 @@ static uint64_t cawa_scale_flop(const r1_op_args *a)
     return (uint64_t)a->v[0].rows * ((uint64_t)a->v[0].cols + 8u * (uint64_t)a->i[0]);
 }
 
-const r1_op_def r1_op_cawa_scale = {"cawa_scale", 1u << 4, 7u, cawa_scale_forward, cawa_scale_backward, cawa_scale_flop};
+const r1_op_def r1_op_cawa_scale = {"cawa_scale",        1u << 4,        7u, cawa_scale_forward,
+                                    cawa_scale_backward, cawa_scale_flop};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* edge_message.c - one round of messages along and against the direction of the edges, summed per node in edge order
- * and scaled per node (the scale carries the degree, so that counts are not lost as in a plain mean). */
+/* edge_message.c - one round of messages along and against the direction of the edges, summed
+ * per node in edge order and scaled per node (the scale carries the degree, so that counts are
+ * not lost as in a plain mean). */
 #include "tensor/r1_op.h"
 
 static r1_status edge_message_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
@@ -37,6 +38,10 @@ static r1_status edge_message_backward(r1_stream *s, const r1_op_args *a, r1_err
     return R1_OK;
 }
 
-static uint64_t edge_message_flop(const r1_op_args *a) { return 4u * (uint64_t)a->v[1].rows * (uint64_t)a->v[1].cols; }
+static uint64_t edge_message_flop(const r1_op_args *a)
+{
+    return 4u * (uint64_t)a->v[1].rows * (uint64_t)a->v[1].cols;
+}
 
-const r1_op_def r1_op_edge_message = {"edge_message", 1u << 5, 3u, edge_message_forward, edge_message_backward, edge_message_flop};
+const r1_op_def r1_op_edge_message = {
+    "edge_message", 1u << 5, 3u, edge_message_forward, edge_message_backward, edge_message_flop};

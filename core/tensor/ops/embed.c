@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* embed.c - categorical columns and tokens: rows of a table, with rows of their own for "missing" and "other". */
+/* embed.c - categorical columns and tokens: rows of a table, with rows of their own for
+ * "missing" and "other". */
 #include "tensor/r1_op.h"
 
 #include <string.h>
@@ -44,4 +45,5 @@ static uint64_t embed_flop(const r1_op_args *a)
     return 0;
 }
 
-const r1_op_def r1_op_embed = {"embed", 1u << 3, 1u << 1, embed_forward, embed_backward, embed_flop};
+const r1_op_def r1_op_embed = {"embed",       1u << 3,        1u << 1,
+                               embed_forward, embed_backward, embed_flop};

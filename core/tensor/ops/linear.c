@@ -56,4 +56,5 @@ static uint64_t linear_flop(const r1_op_args *a)
     return 2u * (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols * (uint64_t)a->v[1].rows;
 }
 
-const r1_op_def r1_op_linear = {"linear", 1u << 3, 7u, linear_forward, linear_backward, linear_flop};
+const r1_op_def r1_op_linear = {"linear",       1u << 3,         7u,
+                                linear_forward, linear_backward, linear_flop};

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lsq.c - rounding to a learned step, as it trains (LSQ: Esser et al. 2020). With v = x / s and L = limit:
+/* lsq.c - rounding to a learned step, as it trains (LSQ: Esser et al. 2020). With v = x / s and
+ * L = limit:
  *
  *   y = s round(v) where |v| < L, else s L sign(v)
  *   dy/dx = 1, or 0 beyond the limit          dy/ds = round(v) - v, or L sign(v) beyond it
  *
- * Rounding itself counts as the identity, which leaves the rounding error as the step's slope: a step that is too wide errs much, one
- * too narrow clips. A step's gradient is a sum over all it rounds; 1 / sqrt(C L) brings it to the size of a weight's. NaN counts as beyond. */
+ * Rounding itself counts as the identity, which leaves the rounding error as the step's slope: a
+ * step that is too wide errs much, one too narrow clips. A step's gradient is a sum over all it
+ * rounds; 1 / sqrt(C L) brings it to the size of a weight's. NaN counts as beyond. */
 #include "tensor/r1_op.h"
 
 #include <math.h>
@@ -32,7 +34,8 @@ static r1_status lsq_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
     for (int64_t r = 0; r < x->rows; r++) {
         double sum = 0;
         for (int32_t c = 0; c < x->cols; c++) {
-            double v = r1_row(x, r)[c] / (double)r1_row(step, r % step->rows)[0], g = r1_row(gy, r)[c];
+            double v = r1_row(x, r)[c] / (double)r1_row(step, r % step->rows)[0],
+                   g = r1_row(gy, r)[c];
             bool inside = fabs(v) < limit;
             sum += g * (inside ? nearbyint(v) - v : copysign(limit, v));
             if (gx->p && inside) r1_row(gx, r)[c] += (float)g;
@@ -42,7 +45,8 @@ static r1_status lsq_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
     return R1_OK;
 }
 
-/* Not counted: where a model serves, rounding is part of the product that follows (int8) or does not happen (f32). */
+/* Not counted: where a model serves, rounding is part of the product that follows (int8) or does
+ * not happen (f32). */
 static uint64_t lsq_flop(const r1_op_args *a)
 {
     (void)a;

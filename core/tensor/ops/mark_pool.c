@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mark_pool.c - a graph becomes one row: the means over its first egos, its second egos and all its nodes. */
+/* mark_pool.c - a graph becomes one row: the means over its first egos, its second egos and all
+ * its nodes. */
 #include "tensor/r1_op.h"
 
 static bool mark_pool_belongs(int32_t mark, int group) { return group == 2 || mark == group + 1; }
@@ -45,6 +46,10 @@ static r1_status mark_pool_backward(r1_stream *s, const r1_op_args *a, r1_err *e
     return R1_OK;
 }
 
-static uint64_t mark_pool_flop(const r1_op_args *a) { return 3u * (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols; }
+static uint64_t mark_pool_flop(const r1_op_args *a)
+{
+    return 3u * (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols;
+}
 
-const r1_op_def r1_op_mark_pool = {"mark_pool", 1u << 3, 1u, mark_pool_forward, mark_pool_backward, mark_pool_flop};
+const r1_op_def r1_op_mark_pool = {"mark_pool",        1u << 3,       1u, mark_pool_forward,
+                                   mark_pool_backward, mark_pool_flop};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* place.c - an item's encoded rows go to their place in the samples' sequences; absent ones get the learned row. */
+/* place.c - an item's encoded rows go to their place in the samples' sequences; absent ones get
+ * the learned row. */
 #include "tensor/r1_op.h"
 
 #include <string.h>
@@ -10,7 +11,8 @@ static r1_status place_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
     const r1_view *x = &a->v[0], *y = &a->v[3];
     for (int64_t b = 0; b < y->rows; b++) {
         int32_t row = a->v[1].p ? r1_ints(&a->v[1])[b] : -1;
-        memcpy(r1_row(y, b), row >= 0 ? r1_row(x, row) : r1_row(&a->v[2], 0), (size_t)y->cols * sizeof(float));
+        memcpy(r1_row(y, b), row >= 0 ? r1_row(x, row) : r1_row(&a->v[2], 0),
+               (size_t)y->cols * sizeof(float));
     }
     return R1_OK;
 }

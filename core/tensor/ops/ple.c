@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ple.c - piecewise-linear encoding of numeric columns (Gorishniy, Rubachev, Babenko 2022), with a slot for "missing".
- * Bins come from quantiles of the training data and are not trained. */
+/* ple.c - piecewise-linear encoding of numeric columns (Gorishniy, Rubachev, Babenko 2022), with
+ * a slot for "missing". Bins come from quantiles of the training data and are not trained. */
 #include "tensor/r1_op.h"
 
 #include <math.h>
@@ -26,10 +26,14 @@ static r1_status ple_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
     int32_t n_bin = edge->cols - 1;
     for (int64_t r = 0; r < x->rows; r++)
         for (int32_t c = 0; c < x->cols; c++)
-            ple_encode(r1_row(x, r)[c], r1_row(edge, c), n_bin, r1_row(y, r) + (int64_t)c * (n_bin + 1));
+            ple_encode(r1_row(x, r)[c], r1_row(edge, c), n_bin,
+                       r1_row(y, r) + (int64_t)c * (n_bin + 1));
     return R1_OK;
 }
 
-static uint64_t ple_flop(const r1_op_args *a) { return 2u * (uint64_t)a->v[2].rows * (uint64_t)a->v[2].cols; }
+static uint64_t ple_flop(const r1_op_args *a)
+{
+    return 2u * (uint64_t)a->v[2].rows * (uint64_t)a->v[2].cols;
+}
 
 const r1_op_def r1_op_ple = {"ple", 1u << 2, 0, ple_forward, NULL, ple_flop};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* registry.c - the table of all ops, the reference backend made of it, and ordinary host memory as a device. */
+/* registry.c - the table of all ops, the reference backend made of it, and ordinary host memory
+ * as a device. */
 #include "tensor/r1_op.h"
 
 #include <stdio.h>

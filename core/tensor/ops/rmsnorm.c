@@ -18,12 +18,14 @@ static r1_status rmsnorm_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
     const float *gain = a->v[1].p;
     for (int64_t r = 0; r < x->rows; r++) {
         double inv = rmsnorm_inverse_rms(r1_row(x, r), x->cols, a->f[0]);
-        for (int32_t c = 0; c < x->cols; c++) r1_row(&a->v[2], r)[c] = (float)(r1_row(x, r)[c] * inv * gain[c]);
+        for (int32_t c = 0; c < x->cols; c++)
+            r1_row(&a->v[2], r)[c] = (float)(r1_row(x, r)[c] * inv * gain[c]);
     }
     return R1_OK;
 }
 
-/* y_c = x_c s g_c with s = (mean x^2 + eps)^-1/2, so dx_c = s g_c dy_c - x_c s^3 / n * sum_j dy_j g_j x_j. */
+/* y_c = x_c s g_c with s = (mean x^2 + eps)^-1/2, so dx_c = s g_c dy_c - x_c s^3 / n * sum_j
+ * dy_j g_j x_j. */
 static r1_status rmsnorm_backward(r1_stream *st, const r1_op_args *a, r1_err *err)
 {
     (void)st, (void)err;
@@ -35,13 +37,19 @@ static r1_status rmsnorm_backward(r1_stream *st, const r1_op_args *a, r1_err *er
         double s = rmsnorm_inverse_rms(x, xv->cols, a->f[0]), dot = 0;
         for (int32_t c = 0; c < xv->cols; c++) dot += (double)gy[c] * gain[c] * x[c];
         for (int32_t c = 0; c < xv->cols; c++) {
-            if (a->g[0].p) r1_row(&a->g[0], r)[c] += (float)(s * gain[c] * gy[c] - x[c] * s * s * s / xv->cols * dot);
+            if (a->g[0].p)
+                r1_row(&a->g[0], r)[c] +=
+                    (float)(s * gain[c] * gy[c] - x[c] * s * s * s / xv->cols * dot);
             if (ggain) ggain[c] += (float)(gy[c] * x[c] * s);
         }
     }
     return R1_OK;
 }
 
-static uint64_t rmsnorm_flop(const r1_op_args *a) { return 4u * (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols; }
+static uint64_t rmsnorm_flop(const r1_op_args *a)
+{
+    return 4u * (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols;
+}
 
-const r1_op_def r1_op_rmsnorm = {"rmsnorm", 1u << 2, 3u, rmsnorm_forward, rmsnorm_backward, rmsnorm_flop};
+const r1_op_def r1_op_rmsnorm = {"rmsnorm",       1u << 2,          3u,
+                                 rmsnorm_forward, rmsnorm_backward, rmsnorm_flop};

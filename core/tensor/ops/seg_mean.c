@@ -24,7 +24,8 @@ static r1_status seg_mean_backward(r1_stream *s, const r1_op_args *a, r1_err *er
     for (int64_t b = 0; b < gy->rows; b++) {
         float share = 1.0f / (float)(off[b + 1] - off[b]);
         for (int32_t j = off[b]; j < off[b + 1]; j++)
-            for (int32_t c = 0; c < gy->cols; c++) r1_row(gx, index ? index[j] : j)[c] += r1_row(gy, b)[c] * share;
+            for (int32_t c = 0; c < gy->cols; c++)
+                r1_row(gx, index ? index[j] : j)[c] += r1_row(gy, b)[c] * share;
     }
     return R1_OK;
 }
@@ -35,4 +36,5 @@ static uint64_t seg_mean_flop(const r1_op_args *a)
     return n * (uint64_t)a->v[0].cols;
 }
 
-const r1_op_def r1_op_seg_mean = {"seg_mean", 1u << 3, 1u, seg_mean_forward, seg_mean_backward, seg_mean_flop};
+const r1_op_def r1_op_seg_mean = {"seg_mean",       1u << 3,           1u,
+                                  seg_mean_forward, seg_mean_backward, seg_mean_flop};

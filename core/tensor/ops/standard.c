@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* standard.c - features of nodes and edges brought to mean 0 and spread 1 of the training data, clipped; NaN gives 0. */
+/* standard.c - features of nodes and edges brought to mean 0 and spread 1 of the training data,
+ * clipped; NaN gives 0. */
 #include "tensor/r1_op.h"
 
 #include <math.h>
@@ -18,6 +19,9 @@ static r1_status standard_forward(r1_stream *s, const r1_op_args *a, r1_err *err
     return R1_OK;
 }
 
-static uint64_t standard_flop(const r1_op_args *a) { return 2u * (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols; }
+static uint64_t standard_flop(const r1_op_args *a)
+{
+    return 2u * (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols;
+}
 
 const r1_op_def r1_op_standard = {"standard", 1u << 3, 0, standard_forward, NULL, standard_flop};

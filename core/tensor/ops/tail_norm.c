@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tail_norm.c - columns divided by the root mean square that other columns of the row carry: RMSNorm of a vector of d numbers of
- * which only a linear image and a factor of its length are at hand (core/model/fold.c). Serves inference alone. */
+/* tail_norm.c - columns divided by the root mean square that other columns of the row carry:
+ * RMSNorm of a vector of d numbers of which only a linear image and a factor of its length are
+ * at hand (core/model/fold.c). Serves inference alone. */
 #include "tensor/r1_op.h"
 
 #include <math.h>
@@ -12,9 +13,11 @@ static r1_status tail_norm_forward(r1_stream *s, const r1_op_args *a, r1_err *er
     const float *bias = a->v[2].p;
     for (int64_t r = 0; r < x->rows; r++) {
         double sum = 0;
-        for (int32_t c = 0; c < tail->cols; c++) sum += (double)r1_row(tail, r)[c] * r1_row(tail, r)[c];
+        for (int32_t c = 0; c < tail->cols; c++)
+            sum += (double)r1_row(tail, r)[c] * r1_row(tail, r)[c];
         double inv = 1 / sqrt(sum / a->f[1] + a->f[0]);
-        for (int32_t c = 0; c < x->cols; c++) r1_row(&a->v[3], r)[c] = (float)(r1_row(x, r)[c] * inv + bias[c]);
+        for (int32_t c = 0; c < x->cols; c++)
+            r1_row(&a->v[3], r)[c] = (float)(r1_row(x, r)[c] * inv + bias[c]);
     }
     return R1_OK;
 }
@@ -24,4 +27,5 @@ static uint64_t tail_norm_flop(const r1_op_args *a)
     return 2u * (uint64_t)a->v[0].rows * (uint64_t)(a->v[0].cols + a->v[1].cols);
 }
 
-const r1_op_def r1_op_tail_norm = {"tail_norm", 1u << 3, 0, tail_norm_forward, NULL, tail_norm_flop};
+const r1_op_def r1_op_tail_norm = {"tail_norm",       1u << 3, 0,
+                                   tail_norm_forward, NULL,    tail_norm_flop};
