@@ -33,6 +33,7 @@ endif()
 if(R1_SANITIZE)
   add_compile_options("$<$<COMPILE_LANGUAGE:C,CXX>:-fsanitize=${R1_SANITIZE};-fno-omit-frame-pointer;-fno-sanitize-recover=all;-g>")
   add_link_options(-fsanitize=${R1_SANITIZE})
+  add_compile_definitions(R1_DEEP_CHECKS=1) # invariants that cost a walk: core/include/r1_assert.h
 else()
   add_compile_options("$<$<COMPILE_LANGUAGE:C,CXX>:-fstack-protector-strong>")
   if(CMAKE_BUILD_TYPE STREQUAL "Release")

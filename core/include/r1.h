@@ -88,6 +88,7 @@
 /* In reading order. */
 /* clang-format off */
 #include "r1_base.h"    /* status and error, arenas, log, random numbers, files */
+#include "r1_assert.h"  /* invariants that the program checks itself */
 #include "r1_sample.h"  /* what a description says and a sample brings */
 #include "r1_model.h"   /* a model: open, ask, save */
 #include "r1_session.h" /* scoring and the evidence trace */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Base of the engine: published vectors for the checksum and the generator, properties of arenas
  * and settings. */
+#include "r1_assert.h"
 #include "r1_options.h"
 #include "support/r1_test.h"
 
@@ -119,5 +120,33 @@ static void test_base_file(void)
     CU_ASSERT_EQUAL(r1_file_read("/does/not/exist", 2, &data, &len, &err), R1_E_NOT_FOUND);
 }
 
+static void break_now(void *ctx)
+{
+    int have = *(int *)ctx;
+    R1_ASSERT(have == 2, "columns: filled %d of %d", have, 2);
+}
+
+static void break_deep(void *ctx)
+{
+    int have = *(int *)ctx;
+    R1_DEEP_ASSERT(have == 2, "columns: filled %d of %d", have, 2);
+}
+
+/* A broken invariant ends the process and says what, where and with which values. The dear ones
+ * are silent where they are not built. */
+static void test_base_assert(void)
+{
+    int one = 1, two = 2;
+    CU_ASSERT(r1_test_breaks(break_now, &one, "have == 2: columns: filled 1 of 2"));
+    CU_ASSERT(r1_test_breaks(break_now, &one, "test_base.c"));
+    break_now(&two);
+    if (R1_DEEP_CHECKS) {
+        CU_ASSERT(r1_test_breaks(break_deep, &one, "filled 1 of 2"));
+    } else {
+        break_deep(&one);
+    }
+}
+
 R1_TEST_MAIN("base", {"crc32c", test_crc32c}, {"random numbers", test_rng}, {"arena", test_arena},
-             {"options", test_options}, {"files", test_base_file})
+             {"options", test_options}, {"files", test_base_file},
+             {"broken invariants", test_base_assert})

@@ -3,8 +3,11 @@
 #include "support/r1_test.h"
 
 #include <ftw.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -85,6 +88,40 @@ bool r1_test_same_files(const char *a, const char *b)
     free(x);
     free(y);
     return same;
+}
+
+/* The child of r1_test_breaks: its standard error goes to the parent. */
+static _Noreturn void test_break(void (*fn)(void *ctx), void *ctx, int to)
+{
+    const struct rlimit none = {0};
+    setrlimit(RLIMIT_CORE, &none);
+    dup2(to, STDERR_FILENO);
+    close(to);
+    fn(ctx);
+    _exit(0);
+}
+
+bool r1_test_breaks(void (*fn)(void *ctx), void *ctx, const char *expected)
+{
+    char text[8192];
+    size_t len = 0;
+    int ends[2], status = 0;
+    fflush(NULL);
+    if (pipe(ends)) abort();
+    pid_t child = fork();
+    if (child < 0) abort();
+    if (!child) close(ends[0]), test_break(fn, ctx, ends[1]);
+    close(ends[1]);
+    for (ssize_t n; len + 1 < sizeof text; len += (size_t)n)
+        if ((n = read(ends[0], text + len, sizeof text - 1 - len)) <= 0) break;
+    text[len] = 0;
+    close(ends[0]);
+    waitpid(child, &status, 0);
+    bool broke = WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+    if (broke && strstr(text, "broken invariant") && strstr(text, expected)) return true;
+    fprintf(stderr, "expected a broken invariant with \"%s\", found %s and: %s\n", expected,
+            broke ? "an abort" : "no abort", text);
+    return false;
 }
 
 int r1_test_run(const char *suite, const r1_test_case *cases, size_t n)

@@ -32,6 +32,10 @@ const char *r1_test_in_tmp(const char *name);
 /* Both are read whole, and asserted to be readable. */
 bool r1_test_same_files(const char *a, const char *b);
 
+/* Runs fn(ctx) in a process of its own. True where it ended by a broken invariant (r1_assert.h)
+ * whose line holds `expected`; else prints what happened instead. Call it from one thread. */
+bool r1_test_breaks(void (*fn)(void *ctx), void *ctx, const char *expected);
+
 #define R1_TEST_MAIN(suite, ...)                                                                   \
     int main(void)                                                                                 \
     {                                                                                              \
