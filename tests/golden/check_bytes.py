@@ -48,6 +48,7 @@ VOLATILE_FIELDS = {
     "seconds": "duration",
     "samples_s": "samples a second",
     "words_per_s": "words a second",
+    "ms_per_case": "duration",
     "int8_speedup": "ratio of two durations",
 }
 
@@ -587,9 +588,6 @@ def compare(lab, args):
               f"  found    {found or 'not made'}")
         if args.keep and found:
             print(f"  kept as  {keep(args.keep, name, lab.products[name])}")
-    if args.keep and args.everything:
-        for name, data in lab.products.items():
-            keep(args.keep, name, data)
     n = sum(name.startswith(args.only) for name in lab.products)
     print(f"{n} products compared, {len(wrong)} differ")
     return 1 if wrong else 0
@@ -662,6 +660,9 @@ def main():
     lab = make(args.bin, args.seed, slow=args.times)
     for note in lab.notes:
         print(note)
+    if args.keep and args.everything:
+        for name, data in lab.products.items():
+            keep(args.keep, name, data)
     if args.self_test:
         return self_test(lab, args)
     return store(lab) if args.write else compare(lab, args)
