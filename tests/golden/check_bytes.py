@@ -484,9 +484,11 @@ def med_train(lab):
     for name in sorted(os.listdir("med-work")):
         lab.file(f"medical/train/shards/{name}", os.path.join("med-work", name))
     pairs = {"train": ("med-work/simulated-pairs.r1s",), "valid": "med-work/simulated-pairs.r1s"}
-    r1_train(lab, "medical/reinforce", "reinforce", "--given", "fit", "--cases", 4, "--traces", 4,
-             "--steps", 5, "--cost", "findings=.038,match=.035", "--curriculum",
-             "-match.n_findings:linear:0.3:0.5", **pairs)
+    cost = ("--given", "fit", "--cost", "findings=.038,match=.035")
+    policy = r1_train(lab, "medical/reinforce", "reinforce", *cost, "--cases", 4, "--traces", 4,
+                      "--steps", 5, "--curriculum", "-match.n_findings:linear:0.3:0.5", **pairs)
+    lab.json("eval/policy-medical", lab.run("r1", "eval", "--model", policy, "--policy", "act",
+                                            *cost, "--json", pairs["valid"]))
     train("f32", "--epochs", 1, "--slices", 1)
     train("int8", "--epochs", 1, "--int8", "--init", "med-f32.gguf", "--init-folds", "med-f32",
           "--lr", 0.0003, "--copies", 0)
