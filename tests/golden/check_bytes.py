@@ -344,10 +344,14 @@ def judge(lab):
         lab.json(f"eval/{name}", lab.run("r1", "eval", "--model", model, *args, "--json", VALID))
     embed(lab, "one-item", base, "--item", "payment")
     embed(lab, "two-items", "models/fraud-s.gguf", "--item", "sender", "--queries", "remittance")
-    for name in (tuned, policy, "models/fraud-s-int8.gguf", "models/medical-b.gguf"):
-        stem = os.path.basename(name)
-        lab.json(f"info/{stem}", lab.run("r1", "info", "--json", name))
-        lab.json(f"info/{stem}/description", lab.run("r1", "info", "--description", name))
+    for name, model in {tuned: tuned, policy: policy, "medical-b.gguf": med_model(lab),
+                        "fraud-s-int8.gguf": fraud_model(lab)}.items():
+        lab.json(f"info/{name}", lab.run("r1", "info", "--json", model))
+        lab.json(f"info/{name}/description", lab.run("r1", "info", "--description", model))
+
+
+def fraud_model(lab):
+    return "models/fraud-s.gguf" if lab.changed else "models/fraud-s-int8.gguf"
 
 
 def embed(lab, name, model, *args):
