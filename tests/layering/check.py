@@ -21,6 +21,7 @@ LIBRARY_ROOMS = [
     (r"librdkafka/", ["apps/common/stream", "deploy/broker"]),
     (r"igraph/|igraph\.h", ["apps/fraud/graph"]),
     (r"libxml/", ["apps/medical/ontology"]),
+    (r"openssl/", ["apps/medical/ontology"]),
     (r"cuda|cublas|mma\.h", ["cuda"]),
     (r"ini\.h", ["apps/common/config"]),
     (r"microhttpd", ["apps/common/http", "apps/dashboard"]),

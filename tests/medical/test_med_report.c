@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_med_report.c - the sample record through everything: the right disease first, every
  * finding with its own words, views that hold what the JSON holds, escaped. */
+#include "ontology/med_sources.h"
 #include "ontology/med_xml.h"
 #include "report/med_report.h"
 #include "support/r1_test.h"
@@ -38,7 +39,7 @@ static void med_report_sample(bool with_r1)
     char *text;
     size_t len, i;
     json_t *rep = NULL, *o;
-    R1_ASSERT_OK(med_kb_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
+    R1_ASSERT_OK(med_sources_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
     R1_ASSERT_OK(med_lexicon_new(&lex, kb, &err), &err);
     R1_ASSERT_OK(med_ranker_new(&r, kb, &err), &err);
     R1_ASSERT_OK(r1_file_read(r1_test_source("apps/medical/samples/record.txt"), 1u << 20, &text,

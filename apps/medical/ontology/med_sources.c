@@ -64,11 +64,6 @@ r1_status med_sources_build(const char *const *path, size_t n, med_kb **out, med
     return st;
 }
 
-r1_status med_sources_open_xml(med_kb **out, const char *path, r1_err *err)
-{
-    return med_sources_build(&path, 1, out, NULL, err);
-}
-
 static bool known_name(const char *name)
 {
     static const char *base[] = {
@@ -120,12 +115,12 @@ size_t med_sources_list(const char *dir, char **path, size_t max)
     return n;
 }
 
-r1_status med_sources_open_dir(med_kb **out, const char *dir, r1_err *err)
+static r1_status sources_open_dir(med_kb **out, const char *dir, r1_err *err)
 {
     char kb[4096];
     struct stat sb;
     snprintf(kb, sizeof kb, "%s/kb.r1kb", dir);
-    if (stat(kb, &sb) == 0) return med_kb_open(out, kb, err);
+    if (stat(kb, &sb) == 0) return med_kb_open_file(out, kb, err);
     char *path[32];
     size_t n = med_sources_list(dir, path, R1_COUNT(path));
     const char *list[32];
@@ -139,4 +134,14 @@ r1_status med_sources_open_dir(med_kb **out, const char *dir, r1_err *err)
                 dir);
     for (size_t i = 0; i < n; i++) free(path[i]);
     return st;
+}
+
+r1_status med_sources_open(med_kb **out, const char *path, r1_err *err)
+{
+    struct stat sb;
+    size_t n = strlen(path);
+    if (stat(path, &sb) == 0 && S_ISDIR(sb.st_mode)) return sources_open_dir(out, path, err);
+    if (n > 4 && strcmp(path + n - 4, ".xml") == 0)
+        return med_sources_build(&path, 1, out, NULL, err);
+    return med_kb_open_file(out, path, err);
 }

@@ -31,11 +31,10 @@ r1_status med_description(const char *kind, char **json, r1_err *err);
 typedef struct med_samples med_samples;
 r1_status med_samples_new(med_samples **out, r1_err *err);
 void med_samples_free(med_samples *s); /* NULL is fine */
-/* list: as med_rank gave it, n <= MED_RERANK_MAX; c: the case it answers; anchors in the order
- * of c->observed. */
-r1_status med_samples_fill(med_samples *s, med_ranker *r, const med_case *c,
-                           const med_candidate *list, uint32_t n, const med_anchor *anchor,
-                           const uint64_t *ref, r1_err *err);
+/* list: as med_rank gave it for the case that is open in r, n <= MED_RERANK_MAX; anchors in the
+ * order of the case's observed findings. */
+r1_status med_samples_fill(med_samples *s, med_ranker *r, const med_candidate *list, uint32_t n,
+                           const med_anchor *anchor, const uint64_t *ref, r1_err *err);
 const r1_item *med_samples_item(const med_samples *s, uint32_t candidate);
 
 typedef struct med_reranker med_reranker;
@@ -47,11 +46,11 @@ void med_reranker_free(med_reranker *x); /* NULL is fine */
 uint32_t med_case_anchors(const med_kb *kb, const med_case *c, med_anchor *out, uint32_t max);
 
 /* Scores and sorts list[0..n) (beyond MED_RERANK_MAX: dropped; *n changes), fills logit and
- * posterior. anchor: planned; n_anchor findings of c. trace: NULL, or MED_N_ITEM + 1 numbers per
- * candidate in the new order. none: probability that it is none of these. */
-r1_status med_rerank(med_reranker *x, med_ranker *r, const med_case *c, const med_anchor *anchor,
-                     uint32_t n_anchor, med_candidate *list, uint32_t *n, float *none,
-                     double *trace, r1_err *err);
+ * posterior. The list answers the case that is open in r. anchor: planned; n_anchor findings of
+ * that case. trace: NULL, or MED_N_ITEM + 1 numbers per candidate in the new order. none:
+ * probability that it is none of these. */
+r1_status med_rerank(med_reranker *x, med_ranker *r, const med_anchor *anchor, uint32_t n_anchor,
+                     med_candidate *list, uint32_t *n, float *none, double *trace, r1_err *err);
 /* Softmax over calibrated logits with "none" at 0; returns the probability of none. */
 float med_rerank_posterior(med_candidate *list, uint32_t n);
 

@@ -42,8 +42,7 @@ static r1_status judge_list(const med_judge *j, const med_case *c, const med_anc
                             med_candidate *list, uint32_t *n, float *none, double *trace,
                             r1_err *err)
 {
-    if (j->x)
-        return med_rerank(j->x, j->ranker, c, anchor, c->n_observed, list, n, none, trace, err);
+    if (j->x) return med_rerank(j->x, j->ranker, anchor, c->n_observed, list, n, none, trace, err);
     for (uint32_t i = 0; i < *n; i++) list[i].logit = list[i].score;
     *none = med_posterior(list, *n, med_posterior_scale, med_posterior_none);
     return R1_OK;
@@ -112,7 +111,8 @@ static r1_status judge_without(work *w, uint32_t i, uint32_t *rest, med_anchor *
     c.n_observed = k;
     med_anchors_plan(w->kb, anchor, k, w->judge->pin);
     memcpy(list, w->list, n * sizeof *list);
-    med_rescore(w->judge->ranker, &c, list, n);
+    med_case_open(w->judge->ranker, &c);
+    med_rescore(w->judge->ranker, list, n);
     R1_TRY(judge_list(w->judge, &c, anchor, list, &n, &none, NULL, err));
     for (uint32_t j = 0; j < n; j++)
         if (list[j].disease == w->list[0].disease) *p = list[j].posterior;
@@ -189,7 +189,7 @@ static json_t *candidate_json(const work *w, const med_candidate *c, uint32_t pl
         json_array_append_new(ids, json_string(med_str(w->kb, w->kb->list[d->alias_at + i])));
     for (uint32_t i = 0; i < d->n_gene; i++)
         json_array_append_new(genes, json_string(med_str(w->kb, w->kb->list[d->gene_at + i])));
-    med_explain(w->judge->ranker, &w->query, c->disease, match, against);
+    med_explain(w->judge->ranker, c->disease, match, against);
     for (uint32_t i = 0; i < w->n_present; i++) {
         const med_match *m = &match[i];
         json_t *x = json_pack("{s:s,s:s,s:s,s:f,s:f}", "id", id_of(w, m->term), "name",
@@ -279,6 +279,7 @@ static r1_status report_assemble(work *w, const char *title, json_t **out, r1_er
     static const char *const sex[] = {"unknown", "female", "male"};
     json_t *findings = report_findings_of(w, w->present, w->n_present), *list = json_array();
     r1_status st = tell_anchors(w, findings, err);
+    med_case_open(w->judge->ranker, &w->query); /* again, for the candidates */
     med_match *match = calloc(w->n_present + 1u, sizeof *match);
     float *against = calloc(w->n_absent + 1u, sizeof *against);
     if (st == R1_OK && (!match || !against))
@@ -323,7 +324,10 @@ r1_status med_report_make(const med_kb *kb, const med_lexicon *lex, const med_ju
     r1_status st = med_notes_read(&w->notes, lex, kb, title, text, len, err);
     int64_t t1 = r1_mono_us();
     if (st == R1_OK) st = report_gather(w, err);
-    if (st == R1_OK) st = med_rank(judge->ranker, &w->query, w->list, LIST, &w->n_list, err);
+    if (st == R1_OK) {
+        med_case_open(judge->ranker, &w->query);
+        st = med_rank(judge->ranker, w->list, LIST, &w->n_list, err);
+    }
     if (st == R1_OK)
         st = judge_list(judge, &w->query, w->anchor, w->list, &w->n_list, &w->none, w->trace[0],
                         err);
@@ -331,6 +335,7 @@ r1_status med_report_make(const med_kb *kb, const med_lexicon *lex, const med_ju
     if (timing)
         *timing =
             (med_report_timing){(double)(t1 - t0) / 1e3, (double)(r1_mono_us() - t1) / 1e3, 0};
+    med_case_close(judge->ranker);
     med_notes_free(&w->notes);
     void *all[] = {w->present, w->absent, w->observed, w->excluded, w->anchor, w};
     for (size_t i = 0; i < R1_COUNT(all); i++) free(all[i]);
