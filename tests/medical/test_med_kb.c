@@ -230,7 +230,28 @@ static void test_text_shards(void)
     med_kb_free(kb);
 }
 
+static void finish_again(void *ctx)
+{
+    med_kb *kb = NULL;
+    med_builder_finish(ctx, "again", &kb, NULL, NULL);
+}
+
+/* A builder renumbers its links when it finishes, so a second time is a fault of the caller. */
+static void test_med_kb_finish_once(void)
+{
+    med_builder *b = NULL;
+    med_kb *kb = NULL;
+    R1_ASSERT_OK(med_builder_new(&b, &err), &err);
+    R1_ASSERT_OK(med_builder_term(b, MED_TEXT("HP:1"), MED_TEXT("a"), MED_TEXT(""), false, &err),
+                 &err);
+    R1_ASSERT_OK(med_builder_finish(b, "once", &kb, NULL, &err), &err);
+    CU_ASSERT(r1_test_breaks(finish_again, b, "makes one knowledge base"));
+    med_kb_free(kb);
+    med_builder_free(b);
+}
+
 R1_TEST_MAIN("medical knowledge base", {"schema", test_schema},
              {"round trip", test_med_kb_round_trip}, {"hostile xml", test_hostile_xml},
              {"small formats", test_small_formats}, {"cycle", test_cycle}, {"sha256", test_sha256},
-             {"real files", test_real_files}, {"texts as shards", test_text_shards})
+             {"finish once", test_med_kb_finish_once}, {"real files", test_real_files},
+             {"texts as shards", test_text_shards})
