@@ -3,12 +3,14 @@
 """Writes docs/evaluation.md, and the blocks of figures in other pages, from the result files.
 
     lab/results/make_page.py            writes
-    lab/results/make_page.py --check    writes nothing; exit 1 where a page is not what it would write, or a figure has no result
+    lab/results/make_page.py --check    writes nothing; exit 1 where a page is not what it would
+                                        write, or where a figure has no result
     ... --root FOLDER                   another tree, for tests
 
-A block lies between `<!-- results: NAME -->` and `<!-- end of results -->`; NAME is a table of a result file, or a result file. README.md
-beside this file says more.
+A block lies between `<!-- results: NAME -->` and `<!-- end of results -->`. NAME is a table of a
+result file, or a result file. README.md beside this file says more.
 """
+
 import argparse
 import pathlib
 import re
@@ -32,7 +34,8 @@ command again, and its name stands before it. What was tried on the way stands i
   sides of the aim.
 - **commit**: with `*`, a figure that was taken over from the diary on 2026-11-29, with the day and
   the commit that wrote it there. Without, the commit of the program that measured it.
-- A figure in x is a ratio to the peer in the same run. Other times belong to their machine.
+- A figure in x is a ratio to the peer in the same run. Other times belong to their machine. Of
+  several runs the figure is the middle one, or the worst where the diary or two runs gave it.
 - `$DATA` is the folder of data sets, `../shared/data` unless it is set. None of them is shipped.
   `run/lab` is what `lab/results/prepare` writes. Programs lie below `build/release`.
 """
@@ -68,7 +71,8 @@ def figure_of(r):
         text += f" +- {number(spread['half'], digits)}"
         tail = f" ({spread['of']})"
     elif "low" in spread:
-        tail = f" ({number(spread['low'], digits)} to {number(spread['high'], digits)}, {spread['of']})"
+        low, high = number(spread["low"], digits), number(spread["high"], digits)
+        tail = f" ({low} to {high}, {spread['of']})"
     return text + (f" {unit}" if unit else "") + tail
 
 
@@ -80,7 +84,8 @@ def peer_of(r):
     figure = peer.get("figure")
     if figure is None or r.get("unit") == "x":
         return peer["what"]
-    return f"{number(figure, 0 if figure == int(figure) else r['digits'], r.get('unit', ''))}, {peer['what']}"
+    digits = 0 if figure == int(figure) else r["digits"]
+    return f"{number(figure, digits, r.get('unit', ''))}, {peer['what']}"
 
 
 def rows_of(name, run, letter):
@@ -88,13 +93,25 @@ def rows_of(name, run, letter):
     commit = f"`{run['commit']}`" + ("*" if run["source"] == "diary" else "")
     for i, r in enumerate(run.get("results", [])):
         command = f"{name}: `{run['command']}`".replace("|", "\\|") if i == 0 else name
-        yield [r["what"], aim_of(r), figure_of(r), peer_of(r), command, run["date"], letter, commit, met(r)]
+        yield [
+            r["what"],
+            aim_of(r),
+            figure_of(r),
+            peer_of(r),
+            command,
+            run["date"],
+            letter,
+            commit,
+            met(r),
+        ]
 
 
 def section(domain, runs, letters):
     rows = [row for name, run in runs for row in rows_of(name, run, letters[run["machine"]])]
     columns = ["what", "aim", "figure", "peer", "command", "date", "machine", "commit", "met"]
-    return f"## {domain['title']}\n\n{wrapped(' '.join(domain['method']))}\n\n{table(columns, rows)}"
+    return (
+        f"## {domain['title']}\n\n{wrapped(' '.join(domain['method']))}\n\n{table(columns, rows)}"
+    )
 
 
 def contents(domains):
@@ -102,12 +119,20 @@ def contents(domains):
     for _, d, runs in domains:
         words = [met(r) for _, run in runs for r in run.get("results", [])]
         aims = [w for w in words if w != "-"]
-        rows.append([f"[{d['title']}](#{anchor(d['title'])})", str(len(words)), f"{sum(w.startswith('yes') for w in aims)} of {len(aims)}"])
+        rows.append(
+            [
+                f"[{d['title']}](#{anchor(d['title'])})",
+                str(len(words)),
+                f"{sum(w.startswith('yes') for w in aims)} of {len(aims)}",
+            ]
+        )
     return table(["domain", "figures", "aims met"], rows)
 
 
 def page_of(results):
-    machines = list(dict.fromkeys(run["machine"] for _, _, runs in results.domains for _, run in runs))
+    machines = list(
+        dict.fromkeys(run["machine"] for _, _, runs in results.domains for _, run in runs)
+    )
     letters = {m: chr(ord("A") + i) for i, m in enumerate(machines)}
     seats = "".join(f"- machine {letters[m]}: {m}\n" for m in machines)
     parts = [HEAD + seats, contents(results.domains)]
@@ -129,22 +154,33 @@ def block_of(results, name):
 def pages(root):
     """Every written page of the tree: those that git lists, or all where there is no git."""
     try:
-        out = subprocess.run(["git", "-C", root, "ls-files", "--cached", "--others", "--exclude-standard", "*.md"], capture_output=True, text=True,
-                             check=True).stdout.split("\n")
+        out = subprocess.run(
+            ["git", "-C", root, "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split("\n")
     except (subprocess.CalledProcessError, FileNotFoundError):
         out = []
-    names = [n for n in out if n and (root / n).is_file()] or [p.relative_to(root).as_posix() for p in root.rglob("*.md")]
+    names = [n for n in out if n and (root / n).is_file()] or [
+        p.relative_to(root).as_posix() for p in root.rglob("*.md")
+    ]
     return sorted(n for n in names if not SKIPPED.match(n) and n != PAGE)
 
 
 def with_blocks(results, text):
-    return prose.BLOCK.sub(lambda m: f"<!-- results: {m[1]} -->\n{block_of(results, m[1])}<!-- end of results -->", text)
+    return prose.BLOCK.sub(
+        lambda m: f"<!-- results: {m[1]} -->\n{block_of(results, m[1])}<!-- end of results -->",
+        text,
+    )
 
 
 def wanted(root, results):
     """What each page should hold, by its name."""
     texts = {name: (root / name).read_text(encoding="utf-8") for name in pages(root)}
-    return {PAGE: page_of(results)} | {name: with_blocks(results, text) for name, text in texts.items()}
+    return {PAGE: page_of(results)} | {
+        name: with_blocks(results, text) for name, text in texts.items()
+    }
 
 
 def stale(root, texts):
@@ -153,7 +189,7 @@ def stale(root, texts):
         if found != text:
             pairs = zip(found.split("\n") + [""], text.split("\n") + [""])
             line = next((i for i, (a, b) in enumerate(pairs, 1) if a != b), 1)
-            yield f"{name}:{line}: expected what lab/results/make_page.py writes, found another text"
+            yield f"{name}:{line}: expected what make_page.py writes, found another text"
 
 
 def check(root, results, texts):
@@ -162,9 +198,15 @@ def check(root, results, texts):
     for name in texts:
         if name != PAGE:
             text = (root / name).read_text(encoding="utf-8")
-            faults += [f"{name}:{line}: {what}" for line, what in prose.faults_of(name, text, results.results, allowed, used)]
-    faults += [f"lab/results/allowed.tsv: {page}: expected '{phrase}' on that page, found it nowhere" for page, phrase, reason in allowed
-               if (page, phrase, reason) not in used]
+            faults += [
+                f"{name}:{line}: {what}"
+                for line, what in prose.faults_of(name, text, results.results, allowed, used)
+            ]
+    faults += [
+        f"lab/results/allowed.tsv: {page}: expected '{phrase}' on that page, found it nowhere"
+        for page, phrase, reason in allowed
+        if (page, phrase, reason) not in used
+    ]
     return faults
 
 

@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""prose.py - figures in written pages: those with a mark are compared with their result, those without one are found.
+"""prose.py - figures in written pages: marked ones are compared, others are found.
 
-A marked figure is a number, with its unit, before `<!-- result: ID -->`. Every other number with a point, and every number before %, ms, us
-or x, is a fault unless allowed.tsv names it with a reason. Code spans, comments and generated blocks are not read.
+A marked figure is a number, with its unit, before `<!-- result: ID -->`. Every other number with a
+point, and every number before %, ms, us or x, is a fault unless allowed.tsv names it with a reason.
+Code spans, comments and generated blocks are not read.
 """
+
 import re
 
 NUMBER = r"[-+]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)"
 UNIT = r"%|ms|us|x|s|MB|MFLOP"
-MARKED = re.compile(rf"(?<![\w.])({NUMBER})(?: \+- ({NUMBER}))?(?: ({UNIT}))?\**\s+<!-- result: ([\w-]+) -->")
+MARKED = re.compile(
+    rf"(?<![\w.])({NUMBER})(?: \+- ({NUMBER}))?(?: ({UNIT}))?\**\s+<!-- result: ([\w-]+) -->"
+)
 MARK = re.compile(r"<!-- result: ([^>]*?) -->")
-FIGURE = re.compile(r"(?<![\w.,/#-])[-+]?(?:(?:\d[\d,]*)?\.\d+(?![\w.]|-\w)|\d[\d,]* (?:%|ms|us|x)(?!\w| \d))")
+FIGURE = re.compile(
+    r"(?<![\w.,/#-])[-+]?(?:(?:\d[\d,]*)?\.\d+(?![\w.]|-\w)|\d[\d,]* (?:%|ms|us|x)(?!\w| \d))"
+)
 BLOCK = re.compile(r"<!-- results: ([\w-]+) -->\n(.*?)<!-- end of results -->", re.S)
 CODE = re.compile(r"(?<!`)`[^`\n]+(?:\n[^`\n]+)?`(?!`)")
 COMMENT = re.compile(r"<!--.*?-->", re.S)
@@ -52,7 +58,9 @@ def allowed_of(path):
         if line and not line.startswith("#"):
             cells = line.split("\t")
             if len(cells) != 3 or not all(cells):
-                raise ValueError(f"{path}:{n}: expected page, phrase and reason with tabs between them, found {len(cells)} cells")
+                raise ValueError(
+                    f"{path}:{n}: expected page, phrase and reason, found {len(cells)} cells"
+                )
             rows.append(tuple(cells))
     return rows
 
@@ -71,8 +79,19 @@ def faults_of(page, text, results, allowed, used):
             faults.append((line_of(text, m.start()), what))
     text = MARKED.sub(blank, text)
     for m in MARK.finditer(text):
-        faults.append((line_of(text, m.start()), f"result {m[1]}: expected a number before this mark, found none"))
+        faults.append(
+            (
+                line_of(text, m.start()),
+                f"result {m[1]}: expected a number before this mark, found none",
+            )
+        )
     text = COMMENT.sub(blank, text)
     for m in FIGURE.finditer(text):
-        faults.append((line_of(text, m.start()), f"figure '{m[0].strip()}': expected a mark <!-- result: ID --> or a row of allowed.tsv, found neither"))
+        faults.append(
+            (
+                line_of(text, m.start()),
+                f"figure '{m[0].strip()}': expected <!-- result: ID --> behind it, or a row of "
+                "allowed.tsv, found neither",
+            )
+        )
     return faults

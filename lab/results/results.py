@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """results.py - reads the result files of this folder, checks their form, and prints their numbers.
 
-A domain is a folder with `domain.json` and one file a run; README.md beside this file documents the fields. Standard library alone.
+A domain is a folder with `domain.json` and one file a run. README.md beside this file documents the
+fields. Standard library alone.
 """
+
 import json
 import pathlib
 import re
@@ -10,9 +12,31 @@ import re
 HERE = pathlib.Path(__file__).resolve().parent
 AIM = re.compile(r"(>=|<=) (-?[\d.]+|peer)")
 DOMAIN_FIELDS = {"title", "method", "runs"}
-RUN_FIELDS = {"command", "needs", "data", "date", "commit", "machine", "source", "results", "tables"}
-RESULT_FIELDS = {"id", "what", "aim", "figure", "digits", "unit", "spread", "peer", "key", "scale", "match"}
-TABLE_FIELDS = {"id", "columns", "rows", "lines", "template"}
+RUN_FIELDS = {
+    "command",
+    "needs",
+    "data",
+    "date",
+    "commit",
+    "machine",
+    "source",
+    "results",
+    "tables",
+}
+RESULT_FIELDS = {
+    "id",
+    "what",
+    "aim",
+    "figure",
+    "digits",
+    "unit",
+    "spread",
+    "peer",
+    "key",
+    "scale",
+    "match",
+}
+TABLE_FIELDS = {"id", "columns", "rows", "lines", "template", "take"}
 
 
 class Fault(Exception):
@@ -29,7 +53,7 @@ def number(value, digits=3, unit=""):
 
 
 def met(result):
-    """"yes" or "no", from aim and figure; "-" where there is no aim in numbers."""
+    """ "yes" or "no", from aim and figure; "-" where there is no aim in numbers."""
     aim = AIM.fullmatch(result.get("aim") or "")
     if not aim:
         return "-"
@@ -37,7 +61,11 @@ def met(result):
     figure, spread = result["figure"], result.get("spread") or {}
     word = "yes" if (figure >= bound if aim[1] == ">=" else figure <= bound) else "no"
     half = spread.get("half")
-    low, high = (figure - half, figure + half) if half is not None else (spread.get("low", figure), spread.get("high", figure))
+    low, high = (
+        (figure - half, figure + half)
+        if half is not None
+        else (spread.get("low", figure), spread.get("high", figure))
+    )
     return word + (", within the spread" if low < bound < high else "")
 
 
@@ -53,7 +81,10 @@ def check_result(path, r):
     if not isinstance(r["figure"], (int, float)):
         raise Fault(f"{path}: {r['id']}: figure: expected a number, found {r['figure']!r}")
     if r.get("aim") and not AIM.fullmatch(r["aim"]):
-        raise Fault(f"{path}: {r['id']}: aim: expected '>= NUMBER', '<= NUMBER', '>= peer' or '<= peer', found {r['aim']!r}")
+        raise Fault(
+            f"{path}: {r['id']}: aim: expected '>= NUMBER' or '>= peer', or with '<=', "
+            f"found {r['aim']!r}"
+        )
 
 
 def load_run(path):
@@ -69,7 +100,9 @@ def check_run(path, run):
     if run["source"] not in ("command", "diary"):
         raise Fault(f"{path}: source: expected command or diary, found {run['source']!r}")
     if not re.fullmatch("[0-9a-f]{7,40}", run["commit"]):
-        raise Fault(f"{path}: commit: expected 7 or more hexadecimal digits, found {run['commit']!r}")
+        raise Fault(
+            f"{path}: commit: expected 7 or more hexadecimal digits, found {run['commit']!r}"
+        )
     for r in run.get("results", []):
         check_result(path, r)
     for t in run.get("tables", []):
@@ -83,7 +116,9 @@ def save_run(path, run):
 def find_run(name, root=HERE):
     found = [p for p in root.glob(f"*/{name}.json") if p.stem != "domain"]
     if len(found) != 1:
-        raise Fault(f"{name}: expected one result file of this name below {root}, found {len(found)}")
+        raise Fault(
+            f"{name}: expected one result file of this name below {root}, found {len(found)}"
+        )
     return found[0]
 
 
@@ -104,18 +139,25 @@ class Results:
         fields(folder / "domain.json", "domain", domain, DOMAIN_FIELDS, DOMAIN_FIELDS)
         files = sorted(p.stem for p in folder.glob("*.json") if p.stem != "domain")
         if sorted(domain["runs"]) != files:
-            raise Fault(f"{folder}/domain.json: runs: expected {files}, found {sorted(domain['runs'])}")
+            raise Fault(
+                f"{folder}/domain.json: runs: expected {files}, found {sorted(domain['runs'])}"
+            )
         runs = [(name, load_run(folder / f"{name}.json")) for name in domain["runs"]]
         self.domains.append((folder.name, domain, runs))
         for name, run in runs:
             if name in self.runs:
-                raise Fault(f"{folder}/{name}.json: expected a file name of its own, found it in two folders")
+                raise Fault(
+                    f"{folder}/{name}.json: expected a name of its own, found it in two folders"
+                )
             self.runs[name] = run
             self.add_ids(folder / f"{name}.json", run)
 
     def add_ids(self, path, run):
         check_run(path, run)
-        for kind, records in ((self.results, run.get("results", [])), (self.tables, run.get("tables", []))):
+        for kind, records in (
+            (self.results, run.get("results", [])),
+            (self.tables, run.get("tables", [])),
+        ):
             for r in records:
                 if r["id"] in self.results or r["id"] in self.tables:
                     raise Fault(f"{path}: id {r['id']}: expected a name of its own, found it twice")
