@@ -88,10 +88,15 @@ def peer_of(r):
     return f"{number(figure, digits, r.get('unit', ''))}, {peer['what']}"
 
 
+def shown(run):
+    """Figures of the evaluation page; the others are those of cards alone."""
+    return [r for r in run.get("results", []) if r.get("page", True)]
+
+
 def rows_of(name, run, letter):
     """The command stands in the first row of its run, its name in the others."""
     commit = f"`{run['commit']}`" + ("*" if run["source"] == "diary" else "")
-    for i, r in enumerate(run.get("results", [])):
+    for i, r in enumerate(shown(run)):
         command = f"{name}: `{run['command']}`".replace("|", "\\|") if i == 0 else name
         yield [
             r["what"],
@@ -117,7 +122,7 @@ def section(domain, runs, letters):
 def contents(domains):
     rows = []
     for _, d, runs in domains:
-        words = [met(r) for _, run in runs for r in run.get("results", [])]
+        words = [met(r) for _, run in runs for r in shown(run)]
         aims = [w for w in words if w != "-"]
         rows.append(
             [

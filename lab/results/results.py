@@ -35,6 +35,7 @@ RESULT_FIELDS = {
     "key",
     "scale",
     "match",
+    "page",
 }
 TABLE_FIELDS = {"id", "columns", "rows", "lines", "template", "take"}
 

@@ -141,7 +141,7 @@ PLANTS = [
     ),
     (
         "a result file that changed",
-        "lab/results/stream/demo.json",
+        "lab/results/stream/stream-kafka.json",
         other_figure,
         r"docs/evaluation\.md:\d+: expected what",
     ),
