@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_bench_attend.c - attention fused and by separate operations, CAWA's scaling and the plain
+/* measure_attend.c - attention fused and by separate operations, CAWA's scaling and the plain
  * one, measured in turns: each takes the best of its repetitions, so that a change of the
  * machine's speed meets all of them. */
+#include "bench/measure.h"
 #include "cpu/cpu_ops.h"
-#include "r1_bench.h"
 
 #include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
@@ -12,7 +12,7 @@
 enum { LENGTH_MAX = 8192, CONTEXT = 16, RANK = 8 };
 
 typedef struct {
-    const r1_attend_shape *s;
+    const attend_shape *s;
     int64_t d; /* heads * width */
     float *q, *scaled, *y, *score, *m, *a, *joined, *w1, *b1, *hidden, *w2, *b2, *u, *w;
     void *k, *v;
@@ -47,7 +47,7 @@ static void *bench_attend_keys(r1_rng *rng, size_t n, bool bf16)
     return x;
 }
 
-static r1_status bench_new(bench *b, const r1_attend_shape *s, r1_err *err)
+static r1_status bench_new(bench *b, const attend_shape *s, r1_err *err)
 {
     r1_rng rng;
     if (s->n_seq < 1 || s->length < 1 || s->length > LENGTH_MAX ||
@@ -184,7 +184,7 @@ static r1_status bench_attend_context(const bench *b, r1_err *err)
 
 static r1_status bench_attend_separate(const bench *b, r1_err *err)
 {
-    const r1_attend_shape *s = b->s;
+    const attend_shape *s = b->s;
     int64_t n = s->length, w = s->width;
     dnnl_status_t st = dnnl_success;
     omp_set_num_threads(1);
@@ -243,8 +243,7 @@ static r1_status in_turns(const bench *b, int n, double *best_us, double seconds
     return R1_OK;
 }
 
-r1_status r1_bench_attend(const r1_attend_shape *shape, double seconds, r1_attend_times *out,
-                          r1_err *err)
+r1_status measure_attend(const attend_shape *shape, double seconds, attend_times *out, r1_err *err)
 {
     double us[MEASURED] = {0};
     bench b;
@@ -252,7 +251,7 @@ r1_status r1_bench_attend(const r1_attend_shape *shape, double seconds, r1_atten
     r1_status st = in_turns(&b, shape->bf16 ? SEPARATE : MEASURED, us, seconds, err);
     bench_free(&b);
     if (st == R1_OK)
-        *out = (r1_attend_times){us[FUSED],   us[PLAIN_SCALE], us[CAWA_SCALE],
-                                 us[MAKES_M], us[LOW_RANK],    us[SEPARATE]};
+        *out = (attend_times){us[FUSED],   us[PLAIN_SCALE], us[CAWA_SCALE],
+                              us[MAKES_M], us[LOW_RANK],    us[SEPARATE]};
     return st;
 }

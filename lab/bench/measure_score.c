@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench_score.c - whole samples through a session, timed: random samples with every item at its
+/* measure_score.c - whole samples through a session, timed: random samples with every item at its
  * largest, so that no data is needed. */
+#include "bench/measure.h"
 #include "infer/pack.h"
-#include "r1_bench.h"
 #include "r1_session.h"
 #include "train/steps.h"
 
@@ -95,7 +95,7 @@ static r1_status crowd_new(crowd *c, const r1_model *m, uint32_t n, r1_err *err)
     }
     if (!c->full) return R1_OK;
     r1_arena_free(c->arena);
-    R1_FAIL(err, R1_E_NOMEM, "bench: no memory for %u samples", n);
+    R1_FAIL(err, R1_E_NOMEM, "score: no memory for %u samples", n);
 }
 
 static r1_event event_at(void *crowd_of, uint64_t index)
@@ -126,7 +126,7 @@ static r1_status fit_steps(r1_model *m, crowd *c, r1_err *err)
     return st;
 }
 
-r1_status r1_bench_model(r1_model **out, const char *description, bool learned, r1_err *err)
+r1_status measure_model(r1_model **out, const char *description, bool learned, r1_err *err)
 {
     r1_model *m;
     crowd c;
@@ -166,8 +166,8 @@ static r1_status time_runs(r1_session *s, const crowd *c, double seconds, double
     return R1_OK;
 }
 
-r1_status r1_bench_score(const r1_model *m, uint32_t n_batch, double seconds, double samples_s[2],
-                         r1_err *err)
+r1_status measure_score(const r1_model *m, uint32_t n_batch, double seconds, double samples_s[2],
+                        r1_err *err)
 {
     crowd c;
     r1_session *s[2] = {NULL, NULL};
