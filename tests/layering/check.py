@@ -39,12 +39,15 @@ ARROWS = {
     "lab": ["lab", "apps/common", "apps/fraud", "apps/medical", "core", "tests/support"],
     "tests": ["tests", "apps", "core", "cuda"],
 }
-# What a room's build files and scripts must not name. The pages of lab/results are data, which tests compare.
+# What a room's build files and scripts must not name. The pages of lab/results are data, which
+# tests compare.
 PRODUCTS = ("core/", "apps/", "cuda/", "deploy/")
+BUILD_FILES = (".txt", ".cmake")
+ALL_CODE = CODE + BUILD_FILES + (".py", "")
 BORDERS = [
-    (PRODUCTS, CODE + (".py", ".txt", ".cmake", ""), r"(?<![\w-])lab/", "a product names nothing of lab/"),
-    (PRODUCTS, (".txt", ".cmake"), r"(?<![\w-])tests/", "a product is built without tests/"),
-    (("tests/",), (".txt", ".cmake"), r"(?<![\w-])lab/(?!results)", "tests compile nothing of lab/"),
+    (PRODUCTS, ALL_CODE, r"(?<![\w-])lab/", "a product names nothing of lab/"),
+    (PRODUCTS, BUILD_FILES, r"(?<![\w-])tests/", "a product is built without tests/"),
+    (("tests/",), BUILD_FILES, r"(?<![\w-])lab/(?!results)", "tests compile nothing of lab/"),
 ]
 # Rooms whose Python modules a room must not import.
 IMPORTS = [(PRODUCTS, ("tests/", "lab/")), (("tests/",), ("lab/",))]
@@ -104,7 +107,8 @@ def check_includes(path, text, by_name, problems):
 def without_comments(path, text):
     """Line structure and strings kept."""
     if path.endswith(CODE):
-        return re.sub(r'/\*.*?\*/|//[^\n]*', lambda m: re.sub(r"[^\n]", " ", m.group(0)), text, flags=re.S)
+        return re.sub(r"/\*.*?\*/|//[^\n]*", lambda m: re.sub(r"[^\n]", " ", m.group(0)), text,
+                      flags=re.S)
     return re.sub(r"(^|\s)#[^\n]*", r"\1", text)
 
 
@@ -112,7 +116,8 @@ def check_borders(path, text, modules, problems):
     """What is built and what is imported; includes are check_includes' work."""
     for i, line in enumerate(without_comments(path, text).split("\n"), 1):
         for rooms, kinds, pattern, what in BORDERS:
-            if path.startswith(rooms) and os.path.splitext(path)[1] in kinds and re.search(pattern, line):
+            kind = os.path.splitext(path)[1]
+            if path.startswith(rooms) and kind in kinds and re.search(pattern, line):
                 problems.append(f"{path}:{i}: {what}")
         m = re.match(r"\s*(?:from|import)\s+(\w+)", line) if path.endswith(".py") else None
         homes = modules.get(m.group(1), []) if m else []
@@ -142,7 +147,7 @@ def check(root):
         if f.endswith(".py"):
             modules.setdefault(os.path.basename(f)[:-3], []).append(f)
     for f in files:
-        if f.startswith(PRODUCTS + ("tests/",)) and os.path.splitext(f)[1] in CODE + (".py", ".txt", ".cmake", ""):
+        if f.startswith(PRODUCTS + ("tests/",)) and os.path.splitext(f)[1] in ALL_CODE:
             with open(os.path.join(root, f), encoding="utf-8") as fh:
                 check_borders(f, fh.read(), modules, problems)
     for name, paths in by_name.items():
@@ -179,13 +184,15 @@ PLANTS = [
     ("core/base/planted.c", '#include "bench/measure.h"\n', "must not include"),
     ("core/base/planted.c", "#include <oneapi/dnnl/dnnl.h>\n", "belongs in"),
     ("tests/core/planted.c", '#include "bench/measure.h"\n', "must not include"),
-    ("tests/planted/CMakeLists.txt", "add_executable(x ${PROJECT_SOURCE_DIR}/lab/bench/rivals.c)\n", "tests compile nothing of lab/"),
+    ("tests/planted/CMakeLists.txt", "add_executable(x ${PROJECT_SOURCE_DIR}/lab/bench/rivals.c)\n",
+     "tests compile nothing of lab/"),
     ("tests/planted.py", "from stages import rows\n", "must not import"),
     ("deploy/planted.py", "import programs\n", "must not import"),
     ("deploy/planted.py", 'run("lab/bench/stream")\n', "a product names nothing of lab/"),
     ("deploy/planted", "lab/bench/stream --rate 2000\n", "a product names nothing of lab/"),
     ("apps/r1/planted.c", 'const char *help = "see lab/bench";\n', "a product names nothing of lab/"),
-    ("apps/planted/CMakeLists.txt", "target_sources(r1 PRIVATE ../../tests/support/maze.c)\n", "built without tests/"),
+    ("apps/planted/CMakeLists.txt", "target_sources(r1 PRIVATE ../../tests/support/maze.c)\n",
+     "built without tests/"),
     ("core/base/planted.c", "/* TO" + "DO later */\n", "unfinished"),
 ]
 
