@@ -122,8 +122,7 @@ const r1_option fraud_eval_rows[] = {
      .def = "0.071",
      .min = 0,
      .max = 1,
-     .help = "inner false-positive rate at which boosting on both-end velocity recalls .78 "
-             "(lab/peers/fraud_gbm.py)"},
+     .help = "inner false-positive rate at which boosting on both-end velocity recalls .78"},
     {.name = "work",
      .type = R1_OPT_PATH,
      .def = "run/fraud-eval",

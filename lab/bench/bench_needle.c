@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench_needle.c - r1 bench memory --needle: see bench_needle.h.
+/* bench_needle.c - r1-bench memory --needle: see bench_needle.h.
  *
  * Needles stand at even depths of the stream. Afterwards each is asked for by its key with an
  * offset as long as the haystack's jitter; found: it is the best hit of all tiers. The read-out
  * is what attention over the hits (softmax of 30 times the score) gives of their values, and its
  * cosine to the needle's own value is reported: values are random, so nothing else looks like
  * it. */
-#include "bench_needle.h"
+#include "bench/bench_needle.h"
 
 #include <math.h>
 #include <stdlib.h>

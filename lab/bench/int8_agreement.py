@@ -5,7 +5,7 @@
     r1-fraud generate --seed S ... --out payments.jsonl --truth truth.jsonl
     r1-fraud replay --model models/fraud-s-int8.gguf --in payments.jsonl --out f32.jsonl --precision f32
     r1-fraud replay --model models/fraud-s-int8.gguf --in payments.jsonl --out int8.jsonl --precision int8
-    lab/int8_agreement.py f32.jsonl int8.jsonl truth.jsonl
+    lab/bench/int8_agreement.py f32.jsonl int8.jsonl truth.jsonl
 
 The bootstrap is paired and draws whole rings of the fraudulent payments (their scores hang together) and single good payments.
 """

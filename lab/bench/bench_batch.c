@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench_batch.c - r1 bench batch: the highest rate of requests at which p99 stays within the
+/* bench_batch.c - r1-bench batch: the highest rate of requests at which p99 stays within the
  * budget, for the deadline batcher and for fixed batches with a timeout. Simulated on the costs
  * that are measured here first, then (--live) by the real clock.
  *
  * Rivals have every size and timeout of a grid, and the best of each trace counts: fixed batches
  * that pay for their longest request in every row (padded), the same without padding (ragged;
  * with 32 as the size, ragged_32), and batches of what is there, up to a size (greedy). */
-#include "batch_live.h"
-#include "cli_r1.h"
+#include "bench/batch_live.h"
+#include "bench/bench.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -438,7 +438,7 @@ static r1_status bench_batch_measure(const r1_options *o, batch_live *l, simulat
 
 static int bench_batch(r1_cli_call *call)
 {
-    r1_figures *f = r1_figures_new("r1 bench batch");
+    r1_figures *f = r1_figures_new("r1-bench batch");
     batch_live *l = NULL;
     simulation s = {0};
     shape shapes[4] = {0};
@@ -459,15 +459,14 @@ static int bench_batch(r1_cli_call *call)
     return r1_cli_exit(st);
 }
 
-const r1_command cli_batch_commands[] = {
-    {.name = "bench batch",
+const r1_command bench_batch_commands[] = {
+    {.name = "batch",
      .summary = "the deadline batcher beside fixed batches with a timeout: the highest rate at "
                 "which p99 keeps the budget",
-     .examples = "r1 bench batch\nr1 bench batch --budget 5 --json\nr1 bench batch --live 1.5\nr1 "
-                 "bench batch --trace "
-                 "arrivals.txt",
+     .examples = "r1-bench batch\nr1-bench batch --budget 5 --json\nr1-bench batch --live 1.5\n"
+                 "r1-bench batch --trace arrivals.txt",
      .options = options,
      .n_options = R1_COUNT(options),
      .run = bench_batch},
 };
-const size_t cli_batch_n = R1_COUNT(cli_batch_commands);
+const size_t bench_batch_n = R1_COUNT(bench_batch_commands);

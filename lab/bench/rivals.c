@@ -5,7 +5,7 @@
  * centres each. Optimised PQ (Ge et al. 2013, the variant without a model): rotation and
  * codebooks in turns, the rotation by the polar factor of x' decoded. Scalar rivals: principal
  * axes, as many as the bytes allow, whole steps per axis between the 0.1 % and 99.9 % quantiles. */
-#include "rivals.h"
+#include "bench/rivals.h"
 
 #include <dlfcn.h>
 #include <math.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* batch_live.h - r1 bench batch by the real clock: a text model, a thread that sends requests at
+/* batch_live.h - r1-bench batch by the real clock: a text model, a thread that sends requests at
  * their times, a worker that runs them; behind the batcher, or by fixed batches with a timeout. */
 #ifndef BATCH_LIVE_H
 #define BATCH_LIVE_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench_memory.c - r1 bench memory: long-term memory beside flat search and beside other codes
+/* bench_memory.c - r1-bench memory: long-term memory beside flat search and beside other codes
  * of the same size, on vectors from files: DIR holds one *_base.f16 and one *_queries.f16, rows
  * of little-endian half floats.
  *
@@ -10,9 +10,9 @@
  *
  * --mixture N makes the vectors instead: N centres, crowds of unequal size around them, variance falling along the axes.
  * --needle streams entries through instant, working and long-term memory and asks for single ones again. */
-#include "bench_needle.h"
-#include "cli_r1.h"
-#include "rivals.h"
+#include "bench/bench.h"
+#include "bench/bench_needle.h"
+#include "bench/rivals.h"
 #include "vectors/r1_vectors.h"
 
 #include <dirent.h>
@@ -583,8 +583,7 @@ static r1_status bench_memory_prepare(bench *b, const r1_options *o, r1_err *err
            base;
     const char *dir = r1_options_str(o, "vectors");
     size_t centres = (size_t)r1_options_int(o, "mixture");
-    if (!dir && !centres)
-        R1_FAIL(err, R1_E_INVAL, "bench memory needs --vectors DIR or --mixture N");
+    if (!dir && !centres) R1_FAIL(err, R1_E_INVAL, "memory needs --vectors DIR or --mixture N");
     b->d = (uint32_t)r1_options_int(o, "columns");
     if (centres) {
         base = want ? want : 100000;
@@ -647,7 +646,7 @@ static int bench_memory(r1_cli_call *call)
 {
     bench b = {0};
     char peer[400];
-    r1_figures *f = r1_figures_new("r1 bench memory");
+    r1_figures *f = r1_figures_new("r1-bench memory");
     if (!f) return R1_EXIT_FAILED;
     snprintf(peer, sizeof peer, "flat f32 search, one thread, %s", rival_blas_open()->name);
     r1_figures_note(f, "peer", peer);
@@ -663,17 +662,17 @@ static int bench_memory(r1_cli_call *call)
     return r1_cli_exit(st);
 }
 
-const r1_command cli_memory_commands[] = {
-    {.name = "bench memory",
+const r1_command bench_memory_commands[] = {
+    {.name = "memory",
      .summary = "long-term memory beside flat search and beside other codes of the same size, on "
                 "vectors from files",
-     .examples = "r1 bench memory --vectors DIR\nr1 bench memory --vectors DIR --entries 1048576 "
+     .examples = "r1-bench memory --vectors DIR\nr1-bench memory --vectors DIR --entries 1048576 "
                  "--no-values --queries "
                  "200 --json\n"
-                 "r1 bench memory --vectors DIR --curve --json\n"
-                 "r1 bench memory --vectors DIR --needle 1000,10000,100000,1000000 --json",
+                 "r1-bench memory --vectors DIR --curve --json\n"
+                 "r1-bench memory --vectors DIR --needle 1000,10000,100000,1000000 --json",
      .options = options,
      .n_options = R1_COUNT(options),
      .run = bench_memory},
 };
-const size_t cli_memory_n = R1_COUNT(cli_memory_commands);
+const size_t bench_memory_n = R1_COUNT(bench_memory_commands);

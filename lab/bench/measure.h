@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* r1_bench.h - measurements that need what other rooms may not see: the bare library product and
- * the machine's limit.
+/* measure.h - measurements of what libr1 does not export: single ops, the peer's bare products,
+ * models of random weights.
  *
  * Each runs for about `seconds` on the calling thread and returns the best of several
  * repetitions, in G operations/s (a multiplication and an addition are two) where no other unit
  * is named. */
-#ifndef R1_BENCH_H
-#define R1_BENCH_H
+#ifndef MEASURE_H
+#define MEASURE_H
 
 #include "r1_model.h"
 
 /* y[m,n] = x[m,k] w[n,k]' + b through the backend's linear op (tiles, bias and all). */
-R1_API r1_status r1_bench_linear(int64_t m, int64_t n, int64_t k, double seconds, double *gops,
-                                 r1_err *err);
+r1_status measure_linear(int64_t m, int64_t n, int64_t k, double seconds, double *gops,
+                         r1_err *err);
 /* The same product, without bias, by one call of oneDNN. */
-R1_API r1_status r1_bench_product(int64_t m, int64_t n, int64_t k, double seconds, double *gops,
-                                  r1_err *err);
+r1_status measure_product(int64_t m, int64_t n, int64_t k, double seconds, double *gops,
+                          r1_err *err);
 /* The linear op with 8-bit weights: rows quantised, product, scales and bias. learned: with a
  * learned step, as a model trained for int8 has. */
-R1_API r1_status r1_bench_linear_int8(int64_t m, int64_t n, int64_t k, bool learned, double seconds,
-                                      double *gops, r1_err *err);
+r1_status measure_linear_int8(int64_t m, int64_t n, int64_t k, bool learned, double seconds,
+                              double *gops, r1_err *err);
 /* oneDNN's u8 x s8 product into int32, nothing else; the faster of its two layouts of the
  * weight. */
-R1_API r1_status r1_bench_product_int8(int64_t m, int64_t n, int64_t k, double seconds,
-                                       double *gops, r1_err *err);
+r1_status measure_product_int8(int64_t m, int64_t n, int64_t k, double seconds, double *gops,
+                               r1_err *err);
 
 /* n_seq sequences of `length` tokens that attend within themselves, n_head heads of `width`
  * columns. */
@@ -31,25 +31,21 @@ typedef struct {
     int64_t n_seq, length;
     int32_t n_head, width;
     bool causal, bf16; /* bf16: keys and values */
-} r1_attend_shape;
+} attend_shape;
 /* Microseconds of one call: the attention op; the scaling of queries before it, plain and with
  * CAWA's two factors; what makes the context factor's argument; the attention op with a factor
  * per key of rank 8; the same attention by oneDNN's two products and a softmax between them, all
  * scores at once (0 for bf16). */
 typedef struct {
     double attend_us, plain_scale_us, cawa_scale_us, context_us, low_rank_us, separate_us;
-} r1_attend_times;
-R1_API r1_status r1_bench_attend(const r1_attend_shape *shape, double seconds, r1_attend_times *out,
-                                 r1_err *err);
+} attend_times;
+r1_status measure_attend(const attend_shape *shape, double seconds, attend_times *out, r1_err *err);
 /* A model of random weights. learned: with steps of rounding, as training for int8 leaves them,
  * fitted to random samples. */
-R1_API r1_status r1_bench_model(r1_model **out, const char *description, bool learned, r1_err *err);
+r1_status measure_model(r1_model **out, const char *description, bool learned, r1_err *err);
 /* Whole samples a second through sessions on the CPU, in f32 and in int8, by turns for `seconds`
  * each: random samples, every item at its largest, n_batch a run, every text encoded. */
-R1_API r1_status r1_bench_score(const r1_model *m, uint32_t n_batch, double seconds,
-                                double samples_s[2], r1_err *err);
-/* f32 multiply-adds in registers with the widest vectors that the processor has: what no product
- * can exceed. */
-R1_API double r1_bench_roofline(double seconds);
+r1_status measure_score(const r1_model *m, uint32_t n_batch, double seconds, double samples_s[2],
+                        r1_err *err);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench_score.c - whole samples through a session, timed: random samples with every item at its
+/* measure_score.c - whole samples through a session, timed: random samples with every item at its
  * largest, so that no data is needed. */
+#include "bench/measure.h"
 #include "infer/pack.h"
-#include "r1_bench.h"
 #include "r1_session.h"
 #include "train/steps.h"
 
@@ -18,59 +18,59 @@ typedef struct {
 } crowd;
 
 /* NULL once the arena has run out; nothing is written from then on. */
-static void *bench_score_room(crowd *c, size_t n, size_t size)
+static void *measure_score_room(crowd *c, size_t n, size_t size)
 {
     void *p = c->full ? NULL : r1_arena_alloc(c->arena, n ? n : 1, size);
     c->full |= !p;
     return p;
 }
 
-static float *bench_score_numbers(crowd *c, size_t n)
+static float *measure_score_numbers(crowd *c, size_t n)
 {
-    float *x = bench_score_room(c, n, sizeof *x);
+    float *x = measure_score_room(c, n, sizeof *x);
     for (size_t i = 0; i < n && !c->full; i++) x[i] = (float)r1_rng_normal(&c->rng);
     return x;
 }
 
-static int32_t *bench_score_categories(crowd *c, const r1_row_desc *r)
+static int32_t *measure_score_categories(crowd *c, const r1_row_desc *r)
 {
-    int32_t *x = bench_score_room(c, r->n_cat, sizeof *x);
+    int32_t *x = measure_score_room(c, r->n_cat, sizeof *x);
     for (uint32_t i = 0; i < r->n_cat && !c->full; i++)
         x[i] = (int32_t)r1_rng_below(&c->rng, (uint64_t)r->cat[i].n + 1);
     return x;
 }
 
-static void bench_score_fill_graph(crowd *c, const r1_item_desc *it, r1_item *x)
+static void measure_score_fill_graph(crowd *c, const r1_item_desc *it, r1_item *x)
 {
-    uint8_t *mark = bench_score_room(c, it->n_node_max, 1);
-    int32_t *src = bench_score_room(c, it->n_edge_max, sizeof *src),
-            *dst = bench_score_room(c, it->n_edge_max, sizeof *dst);
+    uint8_t *mark = measure_score_room(c, it->n_node_max, 1);
+    int32_t *src = measure_score_room(c, it->n_edge_max, sizeof *src),
+            *dst = measure_score_room(c, it->n_edge_max, sizeof *dst);
     for (uint32_t i = 0; i < it->n_edge_max && !c->full; i++) {
         src[i] = (int32_t)r1_rng_below(&c->rng, it->n_node_max);
         dst[i] = (int32_t)r1_rng_below(&c->rng, it->n_node_max);
     }
     if (!c->full) mark[0] = 1;
     x->n_node = it->n_node_max, x->n_edge = it->n_edge_max;
-    x->node = bench_score_numbers(c, (size_t)it->n_node_max * it->row.n_num);
-    x->edge = bench_score_numbers(c, (size_t)it->n_edge_max * it->n_edge_feature);
+    x->node = measure_score_numbers(c, (size_t)it->n_node_max * it->row.n_num);
+    x->edge = measure_score_numbers(c, (size_t)it->n_edge_max * it->n_edge_feature);
     x->src = src, x->dst = dst, x->mark = mark;
 }
 
-static void bench_score_fill_item(crowd *c, const r1_item_desc *it, r1_item *x)
+static void measure_score_fill_item(crowd *c, const r1_item_desc *it, r1_item *x)
 {
     x->present = true;
     if (it->kind == R1_ITEM_TABLE) {
-        x->num = bench_score_numbers(c, it->row.n_num);
-        x->cat = bench_score_categories(c, &it->row);
+        x->num = measure_score_numbers(c, it->row.n_num);
+        x->cat = measure_score_categories(c, &it->row);
     } else if (it->kind == R1_ITEM_TEXT) {
-        char *text = bench_score_room(c, it->n_token_max, 1);
+        char *text = measure_score_room(c, it->n_token_max, 1);
         for (uint32_t i = 0; i < it->n_token_max && !c->full; i++)
             text[i] = (char)('a' + r1_rng_below(&c->rng, 26));
         x->text = text, x->text_bytes = it->n_token_max;
     } else if (it->kind == R1_ITEM_GRAPH) {
-        bench_score_fill_graph(c, it, x);
+        measure_score_fill_graph(c, it, x);
     } else {
-        uint64_t *ref = bench_score_room(c, it->n_ref_max, sizeof *ref);
+        uint64_t *ref = measure_score_room(c, it->n_ref_max, sizeof *ref);
         for (uint32_t i = 0; i < it->n_ref_max && !c->full; i++)
             ref[i] = r1_rng_below(&c->rng, c->n_event);
         x->ref = ref, x->n_ref = it->n_ref_max;
@@ -82,20 +82,20 @@ static r1_status crowd_new(crowd *c, const r1_model *m, uint32_t n, r1_err *err)
     *c = (crowd){.d = m->desc, .n = n, .n_event = m->desc->has_event ? 4 * n : 0};
     r1_rng_seed(&c->rng, 1);
     R1_TRY(r1_arena_new(&c->arena, (size_t)1 << 28, err));
-    c->sample = bench_score_room(c, n, sizeof *c->sample);
-    c->event = bench_score_room(c, c->n_event, sizeof *c->event);
+    c->sample = measure_score_room(c, n, sizeof *c->sample);
+    c->event = measure_score_room(c, c->n_event, sizeof *c->event);
     for (uint32_t i = 0; i < c->n_event && !c->full; i++)
-        c->event[i] = (r1_event){bench_score_numbers(c, c->d->event.n_num),
-                                 bench_score_categories(c, &c->d->event)};
+        c->event[i] = (r1_event){measure_score_numbers(c, c->d->event.n_num),
+                                 measure_score_categories(c, &c->d->event)};
     for (uint32_t i = 0; i < n && !c->full; i++) {
-        r1_item *item = bench_score_room(c, c->d->n_item, sizeof *item);
+        r1_item *item = measure_score_room(c, c->d->n_item, sizeof *item);
         for (uint32_t k = 0; k < c->d->n_item && !c->full; k++)
-            bench_score_fill_item(c, &c->d->item[k], &item[k]);
+            measure_score_fill_item(c, &c->d->item[k], &item[k]);
         c->sample[i] = (r1_sample){.item = item};
     }
     if (!c->full) return R1_OK;
     r1_arena_free(c->arena);
-    R1_FAIL(err, R1_E_NOMEM, "bench: no memory for %u samples", n);
+    R1_FAIL(err, R1_E_NOMEM, "score: no memory for %u samples", n);
 }
 
 static r1_event event_at(void *crowd_of, uint64_t index)
@@ -126,7 +126,7 @@ static r1_status fit_steps(r1_model *m, crowd *c, r1_err *err)
     return st;
 }
 
-r1_status r1_bench_model(r1_model **out, const char *description, bool learned, r1_err *err)
+r1_status measure_model(r1_model **out, const char *description, bool learned, r1_err *err)
 {
     r1_model *m;
     crowd c;
@@ -166,8 +166,8 @@ static r1_status time_runs(r1_session *s, const crowd *c, double seconds, double
     return R1_OK;
 }
 
-r1_status r1_bench_score(const r1_model *m, uint32_t n_batch, double seconds, double samples_s[2],
-                         r1_err *err)
+r1_status measure_score(const r1_model *m, uint32_t n_batch, double seconds, double samples_s[2],
+                        r1_err *err)
 {
     crowd c;
     r1_session *s[2] = {NULL, NULL};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* batch_live.c - see batch_live.h. */
-#include "batch_live.h"
+#include "bench/batch_live.h"
 
 #include "r1_session.h"
 

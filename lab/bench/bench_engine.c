@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli_bench.c - r1 bench gemm, attention, cawa, devices, doctor: what this machine can do and
- * whether what the engine needs is there. */
-#include "cli_r1.h"
-#include "r1_backend.h"
-#include "r1_bench.h"
+/* bench_engine.c - r1-bench gemm, score, attention, cawa: what the engine's ops and models reach
+ * on this machine, beside their peers. */
+#include "bench/bench.h"
+#include "bench/measure.h"
+#include "cpu/cpu_peak.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 static const r1_option bench_rows[] = {
     {.name = "seconds",
@@ -46,11 +44,11 @@ static r1_status bench_shape(size_t i, double seconds, double *figure, r1_err *e
 {
     int64_t m = shapes[i].m, n = shapes[i].n, k = shapes[i].k;
     double bare, bare8;
-    R1_TRY(r1_bench_product(m, n, k, seconds, &bare, err));
-    R1_TRY(r1_bench_linear(m, n, k, seconds, &figure[0], err));
-    R1_TRY(r1_bench_product_int8(m, n, k, seconds, &bare8, err));
-    R1_TRY(r1_bench_linear_int8(m, n, k, false, seconds, &figure[2], err));
-    R1_TRY(r1_bench_linear_int8(m, n, k, true, seconds, &figure[5], err));
+    R1_TRY(measure_product(m, n, k, seconds, &bare, err));
+    R1_TRY(measure_linear(m, n, k, seconds, &figure[0], err));
+    R1_TRY(measure_product_int8(m, n, k, seconds, &bare8, err));
+    R1_TRY(measure_linear_int8(m, n, k, false, seconds, &figure[2], err));
+    R1_TRY(measure_linear_int8(m, n, k, true, seconds, &figure[5], err));
     figure[1] = figure[0] / bare;
     figure[3] = figure[2] / bare8;
     figure[4] = figure[2] / figure[0];
@@ -62,10 +60,10 @@ static r1_status bench_shape(size_t i, double seconds, double *figure, r1_err *e
 static int bench_gemm(r1_cli_call *call)
 {
     double seconds = r1_options_float(call->opts, "seconds"), worst[FIGURES];
-    r1_figures *f = r1_figures_new("r1 bench gemm");
+    r1_figures *f = r1_figures_new("r1-bench gemm");
     if (!f) return R1_EXIT_FAILED;
     r1_figures_note(f, "peer", "oneDNN's bare products (f32; u8s8s32), same process and thread");
-    r1_figures_add(f, "roofline_gops", r1_bench_roofline(seconds));
+    r1_figures_add(f, "roofline_gops", r1_cpu_peak_gops(seconds));
     r1_status st = R1_OK;
     for (size_t i = 0; i < R1_COUNT(shapes) && st == R1_OK; i++) {
         double figure[FIGURES] = {0};
@@ -127,7 +125,7 @@ static r1_status bench_model(const char *name, const r1_model *m, const r1_optio
     char text[96];
     double rate[2];
     uint32_t batch = (uint32_t)r1_options_int(o, "batch");
-    R1_TRY(r1_bench_score(m, batch, r1_options_float(o, "seconds"), rate, err));
+    R1_TRY(measure_score(m, batch, r1_options_float(o, "seconds"), rate, err));
     snprintf(text, sizeof text, "%s_f32_samples_s", name);
     r1_figures_add(f, text, rate[0]);
     snprintf(text, sizeof text, "%s_int8_samples_s", name);
@@ -145,7 +143,7 @@ static r1_status bench_both(const char *name, const char *description, const r1_
         char text[64];
         r1_model *m = NULL;
         snprintf(text, sizeof text, "%s%s", name, learned ? "_learned" : "");
-        r1_status st = r1_bench_model(&m, description, learned, err);
+        r1_status st = measure_model(&m, description, learned, err);
         r1_model_info info;
         if (st == R1_OK) st = r1_model_get_info(m, &info, err);
         if (st == R1_OK) st = bench_model(text, m, o, f, err);
@@ -181,7 +179,7 @@ static r1_status bench_score_all(const r1_options *o, r1_figures *f, r1_err *err
 
 static int bench_score(r1_cli_call *call)
 {
-    r1_figures *f = r1_figures_new("r1 bench score");
+    r1_figures *f = r1_figures_new("r1-bench score");
     if (!f) return R1_EXIT_FAILED;
     r1_figures_note(f, "peer", "f32 in the same process and thread");
     r1_status st = bench_score_all(call->opts, f, &call->err);
@@ -194,7 +192,7 @@ static int bench_score(r1_cli_call *call)
 
 static const struct {
     const char *name;
-    r1_attend_shape shape;
+    attend_shape shape;
 } attend_shapes[] = {
     {"64x9x4x32_causal", {64, 9, 4, 32, true, false}}, /* the trunk of fraud-s in batches of 64 */
     {"16x64x4x32", {16, 64, 4, 32, false, false}},
@@ -207,7 +205,7 @@ static const struct {
     {"1x4096x2x64_causal", {1, 4096, 2, 64, true, false}},
 };
 
-static double attend_gflop(const r1_attend_shape *s)
+static double attend_gflop(const attend_shape *s)
 {
     double pairs = (double)s->n_seq * (double)s->length *
                    (double)(s->causal ? s->length + 1 : 2 * s->length) / 2;
@@ -229,17 +227,17 @@ static int bench_attend(r1_cli_call *call)
 {
     double seconds = r1_options_float(call->opts, "seconds"), over_separate = 1e30,
            overhead = -1e30;
-    r1_figures *f = r1_figures_new("r1 bench attention");
+    r1_figures *f = r1_figures_new("r1-bench attention");
     if (!f) return R1_EXIT_FAILED;
     r1_figures_note(
         f, "peer",
         "oneDNN's two products with a softmax between them; the same kernel without CAWA");
-    r1_figures_add(f, "roofline_gops", r1_bench_roofline(seconds / 4));
+    r1_figures_add(f, "roofline_gops", r1_cpu_peak_gops(seconds / 4));
     r1_status st = R1_OK;
     for (size_t i = 0; i < R1_COUNT(attend_shapes) && st == R1_OK; i++) {
-        const r1_attend_shape *s = &attend_shapes[i].shape;
-        r1_attend_times t = {0};
-        st = r1_bench_attend(s, seconds, &t, &call->err);
+        const attend_shape *s = &attend_shapes[i].shape;
+        attend_times t = {0};
+        st = measure_attend(s, seconds, &t, &call->err);
         if (st != R1_OK) break;
         double none = 0, plain = t.plain_scale_us + t.attend_us;
         add_attend(f, "gops", i, attend_gflop(s) * 1e6 / t.attend_us, &none, true);
@@ -258,112 +256,36 @@ static int bench_attend(r1_cli_call *call)
     return r1_cli_exit(st);
 }
 
-static const char *const backends[] = {"cpu", "reference", "cuda"};
-
-static int bench_devices(r1_cli_call *call)
-{
-    (void)call;
-    for (size_t i = 0; i < R1_COUNT(backends); i++) {
-        r1_err err = {0};
-        const r1_backend *b = r1_backend_find(backends[i], &err);
-        uint32_t n = 0;
-        char text[256] = "";
-        if (b && b->devices(&n, &err) == R1_OK)
-            for (uint32_t d = 0; d < n; d++)
-                if (b->device_text(d, text, sizeof text, &err) == R1_OK)
-                    printf("%-10s %u  %s\n", backends[i], d, text);
-        if (!b || !n) printf("%-10s -  %s\n", backends[i], err.msg);
-    }
-    return R1_EXIT_OK;
-}
-
-typedef struct {
-    int problems;
-} health;
-
-static void bench_say(health *h, bool good, const char *what, const char *detail)
-{
-    printf("%-8s %-22s %s\n", good ? "good" : "problem", what, detail);
-    h->problems += !good;
-}
-
-/* One product through the op against sums in double: a broken library or processor shows here. */
-static bool product_is_right(void)
-{
-    enum { M = 37, N = 19, K = 65 };
-    static float x[(M + R1_ROW_PAD) * K], w[N * K], y[(M + R1_ROW_PAD) * N];
-    r1_rng rng;
-    r1_rng_seed(&rng, 2);
-    for (int i = 0; i < M * K; i++) x[i] = (float)r1_rng_normal(&rng);
-    for (int i = 0; i < N * K; i++) w[i] = (float)r1_rng_normal(&rng);
-    r1_op_args a = {.v = {{x, M, K, R1_F32, K}, {w, N, K, R1_F32, K}, {0}, {y, M, N, R1_F32, N}}};
-    if (r1_backend_cpu()->forward[R1_OP_LINEAR](NULL, &a, NULL) != R1_OK) return false;
-    for (int m = 0; m < M; m++)
-        for (int n = 0; n < N; n++) {
-            double sum = 0;
-            for (int k = 0; k < K; k++) sum += (double)x[m * K + k] * w[n * K + k];
-            if (sum - y[m * N + n] > 1e-3 || y[m * N + n] - sum > 1e-3) return false;
-        }
-    return true;
-}
-
-static int bench_doctor(r1_cli_call *call)
-{
-    (void)call;
-    health h = {0};
-    char text[256] = "";
-    r1_err err = {0};
-    r1_backend_cpu()->device_text(0, text, sizeof text, &err);
-    bench_say(&h, true, "processor", text);
-    bench_say(&h, product_is_right(), "matrix product", "oneDNN against sums in double");
-    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGE_SIZE);
-    double gib = (double)pages * (double)page / (1 << 30);
-    snprintf(text, sizeof text, "%.1f GiB (2 are needed)", gib);
-    bench_say(&h, gib >= 2, "memory", text);
-    const r1_backend *cuda = r1_backend_find("cuda", &err);
-    printf("%-8s %-22s %s\n", cuda ? "good" : "absent", "CUDA (optional)",
-           cuda ? "usable" : err.msg);
-    return h.problems ? R1_EXIT_CHECK : R1_EXIT_OK;
-}
-
-const r1_command cli_bench_commands[] = {
-    {.name = "bench gemm",
+const r1_command bench_engine_commands[] = {
+    {.name = "gemm",
      .summary = "the linear layer in f32 and int8, beside oneDNN's bare products and the machine's "
                 "multiply-add limit, on one "
                 "thread",
-     .examples = "r1 bench gemm\nr1 bench gemm --json --seconds 2",
+     .examples = "r1-bench gemm\nr1-bench gemm --json --seconds 2",
      .options = bench_rows,
      .n_options = R1_COUNT(bench_rows),
      .run = bench_gemm},
-    {.name = "bench score",
+    {.name = "score",
      .summary = "whole samples a second in f32 and int8, without and with learned steps, at the "
                 "size of a model and "
                 "512 wide, on "
                 "one thread; random weights",
-     .examples = "r1 bench score\nr1 bench score --model models/medical-b.gguf --batch 64",
+     .examples = "r1-bench score\nr1-bench score --model models/medical-b.gguf --batch 64",
      .options = score_rows,
      .n_options = R1_COUNT(score_rows),
      .run = bench_score},
-    {.name = "bench attention",
+    {.name = "attention",
      .summary =
          "fused attention beside separate operations, and with CAWA beside without, on one thread",
-     .examples = "r1 bench attention\nr1 bench attention --json --seconds 2",
+     .examples = "r1-bench attention\nr1-bench attention --json --seconds 2",
      .options = bench_rows,
      .n_options = R1_COUNT(bench_rows),
      .run = bench_attend},
-    {.name = "bench cawa",
-     .summary = "the same measurements as bench attention",
-     .examples = "r1 bench cawa --json",
+    {.name = "cawa",
+     .summary = "the same measurements as attention",
+     .examples = "r1-bench cawa --json",
      .options = bench_rows,
      .n_options = R1_COUNT(bench_rows),
      .run = bench_attend},
-    {.name = "devices",
-     .summary = "what the engine can run on",
-     .examples = "r1 devices",
-     .run = bench_devices},
-    {.name = "doctor",
-     .summary = "checks of this machine; exit code 3 where something is wrong",
-     .examples = "r1 doctor",
-     .run = bench_doctor},
 };
-const size_t cli_bench_n = R1_COUNT(cli_bench_commands);
+const size_t bench_engine_n = R1_COUNT(bench_engine_commands);

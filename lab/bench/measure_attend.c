@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_bench_attend.c - attention fused and by separate operations, CAWA's scaling and the plain
+/* measure_attend.c - attention fused and by separate operations, CAWA's scaling and the plain
  * one, measured in turns: each takes the best of its repetitions, so that a change of the
  * machine's speed meets all of them. */
+#include "bench/measure.h"
 #include "cpu/cpu_ops.h"
-#include "r1_bench.h"
 
 #include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
@@ -12,7 +12,7 @@
 enum { LENGTH_MAX = 8192, CONTEXT = 16, RANK = 8 };
 
 typedef struct {
-    const r1_attend_shape *s;
+    const attend_shape *s;
     int64_t d; /* heads * width */
     float *q, *scaled, *y, *score, *m, *a, *joined, *w1, *b1, *hidden, *w2, *b2, *u, *w;
     void *k, *v;
@@ -27,16 +27,16 @@ static void bench_free(bench *b)
     for (size_t i = 0; i < R1_COUNT(all); i++) free(all[i]);
 }
 
-static float *bench_attend_normals(r1_rng *rng, size_t n, double by)
+static float *measure_attend_normals(r1_rng *rng, size_t n, double by)
 {
     float *x = r1_calloc_aligned(n + 64, sizeof *x);
     for (size_t i = 0; x && i < n; i++) x[i] = (float)(r1_rng_normal(rng) * by);
     return x;
 }
 
-static void *bench_attend_keys(r1_rng *rng, size_t n, bool bf16)
+static void *measure_attend_keys(r1_rng *rng, size_t n, bool bf16)
 {
-    float *x = bench_attend_normals(rng, n, 1);
+    float *x = measure_attend_normals(rng, n, 1);
     uint16_t *half = (uint16_t *)(void *)x; /* in place: the upper half of each */
     for (size_t i = 0; x && bf16 && i < n; i++) {
         uint32_t bits;
@@ -47,7 +47,7 @@ static void *bench_attend_keys(r1_rng *rng, size_t n, bool bf16)
     return x;
 }
 
-static r1_status bench_new(bench *b, const r1_attend_shape *s, r1_err *err)
+static r1_status bench_new(bench *b, const attend_shape *s, r1_err *err)
 {
     r1_rng rng;
     if (s->n_seq < 1 || s->length < 1 || s->length > LENGTH_MAX ||
@@ -62,23 +62,23 @@ static r1_status bench_new(bench *b, const r1_attend_shape *s, r1_err *err)
     *b =
         (bench){.s = s,
                 .d = (int64_t)d,
-                .q = bench_attend_normals(&rng, rows * d, 1),
-                .scaled = bench_attend_normals(&rng, rows * d, 1),
-                .y = bench_attend_normals(&rng, rows * d, 1),
+                .q = measure_attend_normals(&rng, rows * d, 1),
+                .scaled = measure_attend_normals(&rng, rows * d, 1),
+                .y = measure_attend_normals(&rng, rows * d, 1),
                 .score = r1_calloc_aligned(
                     seqs * (size_t)s->n_head * (size_t)(s->length * s->length) + 64, sizeof(float)),
-                .m = bench_attend_normals(&rng, rows * (size_t)s->n_head, 1),
-                .a = bench_attend_normals(&rng, (size_t)s->n_head, 0.1),
-                .joined = bench_attend_normals(&rng, rows * 2 * d, 1),
-                .w1 = bench_attend_normals(&rng, 2 * d * CONTEXT, 0.1),
-                .b1 = bench_attend_normals(&rng, CONTEXT, 0.1),
-                .hidden = bench_attend_normals(&rng, rows * CONTEXT, 1),
-                .w2 = bench_attend_normals(&rng, CONTEXT * (size_t)s->n_head, 0.1),
-                .b2 = bench_attend_normals(&rng, (size_t)s->n_head, 0.1),
-                .u = bench_attend_normals(&rng, rows * (size_t)s->n_head * RANK, 0.3),
-                .w = bench_attend_normals(&rng, rows * (size_t)s->n_head * RANK, 0.3),
-                .k = bench_attend_keys(&rng, rows * d, s->bf16),
-                .v = bench_attend_keys(&rng, rows * d, s->bf16),
+                .m = measure_attend_normals(&rng, rows * (size_t)s->n_head, 1),
+                .a = measure_attend_normals(&rng, (size_t)s->n_head, 0.1),
+                .joined = measure_attend_normals(&rng, rows * 2 * d, 1),
+                .w1 = measure_attend_normals(&rng, 2 * d * CONTEXT, 0.1),
+                .b1 = measure_attend_normals(&rng, CONTEXT, 0.1),
+                .hidden = measure_attend_normals(&rng, rows * CONTEXT, 1),
+                .w2 = measure_attend_normals(&rng, CONTEXT * (size_t)s->n_head, 0.1),
+                .b2 = measure_attend_normals(&rng, (size_t)s->n_head, 0.1),
+                .u = measure_attend_normals(&rng, rows * (size_t)s->n_head * RANK, 0.3),
+                .w = measure_attend_normals(&rng, rows * (size_t)s->n_head * RANK, 0.3),
+                .k = measure_attend_keys(&rng, rows * d, s->bf16),
+                .v = measure_attend_keys(&rng, rows * d, s->bf16),
                 .offset = calloc(seqs + 1, sizeof(int32_t)),
                 .count = calloc(rows, sizeof(int32_t))};
     if (!b->q || !b->scaled || !b->y || !b->score || !b->m || !b->a || !b->joined || !b->w1 ||
@@ -95,96 +95,98 @@ static r1_status bench_new(bench *b, const r1_attend_shape *s, r1_err *err)
 
 /* ---- the ops ---- */
 
-static int64_t bench_attend_rows_of(const bench *b) { return b->s->n_seq * b->s->length; }
-static r1_view bench_attend_floats(float *p, int64_t rows, int64_t cols)
+static int64_t measure_attend_rows_of(const bench *b) { return b->s->n_seq * b->s->length; }
+static r1_view measure_attend_floats(float *p, int64_t rows, int64_t cols)
 {
     return (r1_view){p, rows, (int32_t)cols, R1_F32, cols};
 }
-static r1_view bench_attend_ints(int32_t *p, int64_t n)
+static r1_view measure_attend_ints(int32_t *p, int64_t n)
 {
     return (r1_view){p, 1, (int32_t)n, R1_I32, n};
 }
 
 static r1_status attend_with(const bench *b, bool per_key, r1_err *err)
 {
-    r1_view off = bench_attend_ints(b->offset, b->s->n_seq + 1);
-    r1_view k = {b->k, bench_attend_rows_of(b), (int32_t)b->d, b->s->bf16 ? R1_BF16 : R1_F32, b->d},
+    r1_view off = measure_attend_ints(b->offset, b->s->n_seq + 1);
+    r1_view k = {b->k, measure_attend_rows_of(b), (int32_t)b->d, b->s->bf16 ? R1_BF16 : R1_F32,
+                 b->d},
             v = k;
     v.p = b->v;
-    r1_op_args a = {.v = {bench_attend_floats(b->scaled, bench_attend_rows_of(b), b->d), k, v, off,
-                          off, [9] = bench_attend_floats(b->y, bench_attend_rows_of(b), b->d)},
+    r1_op_args a = {.v = {measure_attend_floats(b->scaled, measure_attend_rows_of(b), b->d), k, v,
+                          off,
+                          off, [9] = measure_attend_floats(b->y, measure_attend_rows_of(b), b->d)},
                     .i = {b->s->n_head, b->s->causal},
                     .f = {0.3f}};
     if (per_key) {
-        a.v[10] = bench_attend_floats(b->u, bench_attend_rows_of(b), b->s->n_head * RANK);
-        a.v[11] = bench_attend_floats(b->w, bench_attend_rows_of(b), b->s->n_head * RANK);
+        a.v[10] = measure_attend_floats(b->u, measure_attend_rows_of(b), b->s->n_head * RANK);
+        a.v[11] = measure_attend_floats(b->w, measure_attend_rows_of(b), b->s->n_head * RANK);
     }
     return r1_cpu_attend_forward(NULL, &a, err);
 }
 
-static r1_status bench_attend_attend(const bench *b, r1_err *err)
+static r1_status measure_attend_attend(const bench *b, r1_err *err)
 {
     return attend_with(b, false, err);
 }
-static r1_status bench_attend_low_rank(const bench *b, r1_err *err)
+static r1_status measure_attend_low_rank(const bench *b, r1_err *err)
 {
     return attend_with(b, true, err);
 }
 
-static r1_status bench_attend_scale(const bench *b, bool cawa, r1_err *err)
+static r1_status measure_attend_scale(const bench *b, bool cawa, r1_err *err)
 {
-    r1_op_args a = {.v = {bench_attend_floats(b->q, bench_attend_rows_of(b), b->d),
+    r1_op_args a = {.v = {measure_attend_floats(b->q, measure_attend_rows_of(b), b->d),
                           {0},
                           {0},
-                          bench_attend_ints(b->count, bench_attend_rows_of(b)),
-                          bench_attend_floats(b->scaled, bench_attend_rows_of(b), b->d)},
+                          measure_attend_ints(b->count, measure_attend_rows_of(b)),
+                          measure_attend_floats(b->scaled, measure_attend_rows_of(b), b->d)},
                     .i = {b->s->n_head},
                     .f = {0.3f, 0.2f}};
     if (cawa) {
-        a.v[1] = bench_attend_floats(b->m, bench_attend_rows_of(b), b->s->n_head);
-        a.v[2] = bench_attend_floats(b->a, 1, b->s->n_head);
+        a.v[1] = measure_attend_floats(b->m, measure_attend_rows_of(b), b->s->n_head);
+        a.v[2] = measure_attend_floats(b->a, 1, b->s->n_head);
     }
     return r1_cpu_cawa_scale_forward(NULL, &a, err);
 }
 
 static r1_status plain_scale(const bench *b, r1_err *err)
 {
-    return bench_attend_scale(b, false, err);
+    return measure_attend_scale(b, false, err);
 }
 static r1_status cawa_scale(const bench *b, r1_err *err)
 {
-    return bench_attend_scale(b, true, err);
+    return measure_attend_scale(b, true, err);
 }
 
-static r1_status bench_attend_linear(float *x, int64_t rows, int64_t k, float *w, float *bias,
-                                     int64_t n, float *y, r1_err *err)
+static r1_status measure_attend_linear(float *x, int64_t rows, int64_t k, float *w, float *bias,
+                                       int64_t n, float *y, r1_err *err)
 {
-    r1_op_args a = {.v = {bench_attend_floats(x, rows, k), bench_attend_floats(w, n, k),
-                          bench_attend_floats(bias, 1, n), bench_attend_floats(y, rows, n)}};
+    r1_op_args a = {.v = {measure_attend_floats(x, rows, k), measure_attend_floats(w, n, k),
+                          measure_attend_floats(bias, 1, n), measure_attend_floats(y, rows, n)}};
     return r1_cpu_linear_forward(NULL, &a, err);
 }
 
 /* What makes m: the causal mean beside the query token, and its small network. */
-static r1_status bench_attend_context(const bench *b, r1_err *err)
+static r1_status measure_attend_context(const bench *b, r1_err *err)
 {
-    int64_t rows = bench_attend_rows_of(b);
-    r1_view x = bench_attend_floats(b->joined, rows, b->d),
-            mean = bench_attend_floats(b->joined + b->d, rows, b->d);
+    int64_t rows = measure_attend_rows_of(b);
+    r1_view x = measure_attend_floats(b->joined, rows, b->d),
+            mean = measure_attend_floats(b->joined + b->d, rows, b->d);
     x.ld = mean.ld = 2 * b->d;
-    r1_op_args a = {.v = {x, bench_attend_ints(b->offset, b->s->n_seq + 1), mean}};
+    r1_op_args a = {.v = {x, measure_attend_ints(b->offset, b->s->n_seq + 1), mean}};
     R1_TRY(r1_cpu_causal_mean_forward(NULL, &a, err));
-    R1_TRY(bench_attend_linear(b->joined, rows, 2 * b->d, b->w1, b->b1, CONTEXT, b->hidden, err));
-    r1_op_args act = {.v = {bench_attend_floats(b->hidden, rows, CONTEXT),
-                            bench_attend_floats(b->hidden, rows, CONTEXT)}};
+    R1_TRY(measure_attend_linear(b->joined, rows, 2 * b->d, b->w1, b->b1, CONTEXT, b->hidden, err));
+    r1_op_args act = {.v = {measure_attend_floats(b->hidden, rows, CONTEXT),
+                            measure_attend_floats(b->hidden, rows, CONTEXT)}};
     R1_TRY(r1_cpu_act_forward(NULL, &act, err));
-    return bench_attend_linear(b->hidden, rows, CONTEXT, b->w2, b->b2, b->s->n_head, b->m, err);
+    return measure_attend_linear(b->hidden, rows, CONTEXT, b->w2, b->b2, b->s->n_head, b->m, err);
 }
 
 /* ---- separate operations: all scores, all softmaxes, all weighted sums; products by oneDNN --- */
 
-static r1_status bench_attend_separate(const bench *b, r1_err *err)
+static r1_status measure_attend_separate(const bench *b, r1_err *err)
 {
-    const r1_attend_shape *s = b->s;
+    const attend_shape *s = b->s;
     int64_t n = s->length, w = s->width;
     dnnl_status_t st = dnnl_success;
     omp_set_num_threads(1);
@@ -217,9 +219,12 @@ enum { PLAIN_SCALE, CAWA_SCALE, FUSED, MAKES_M, LOW_RANK, SEPARATE, MEASURED };
 
 typedef r1_status (*measured)(const bench *b, r1_err *err);
 /* CAWA's scaling is the last before the attention, which so works on its queries. */
-static const measured fn[MEASURED] = {plain_scale,           cawa_scale,
-                                      bench_attend_attend,   bench_attend_context,
-                                      bench_attend_low_rank, bench_attend_separate};
+static const measured fn[MEASURED] = {plain_scale,
+                                      cawa_scale,
+                                      measure_attend_attend,
+                                      measure_attend_context,
+                                      measure_attend_low_rank,
+                                      measure_attend_separate};
 
 /* Each in turn, a millisecond or more at a time; the best of each. */
 static r1_status in_turns(const bench *b, int n, double *best_us, double seconds, r1_err *err)
@@ -243,8 +248,7 @@ static r1_status in_turns(const bench *b, int n, double *best_us, double seconds
     return R1_OK;
 }
 
-r1_status r1_bench_attend(const r1_attend_shape *shape, double seconds, r1_attend_times *out,
-                          r1_err *err)
+r1_status measure_attend(const attend_shape *shape, double seconds, attend_times *out, r1_err *err)
 {
     double us[MEASURED] = {0};
     bench b;
@@ -252,7 +256,7 @@ r1_status r1_bench_attend(const r1_attend_shape *shape, double seconds, r1_atten
     r1_status st = in_turns(&b, shape->bf16 ? SEPARATE : MEASURED, us, seconds, err);
     bench_free(&b);
     if (st == R1_OK)
-        *out = (r1_attend_times){us[FUSED],   us[PLAIN_SCALE], us[CAWA_SCALE],
-                                 us[MAKES_M], us[LOW_RANK],    us[SEPARATE]};
+        *out = (attend_times){us[FUSED],   us[PLAIN_SCALE], us[CAWA_SCALE],
+                              us[MAKES_M], us[LOW_RANK],    us[SEPARATE]};
     return st;
 }
