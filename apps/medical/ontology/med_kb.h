@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_kb.h - the knowledge base: findings (terms) with their ancestors, diseases with their
- * profiles, the sources' versions and licences, in one read-only block that is mapped from a
- * file or built in memory.
+ * profiles, and the sources' versions and licences. It is one read-only block, mapped from a file
+ * or built in memory.
  *
- * Owns:    the block; every pointer and string handed out lives as long as the knowledge base.
+ * Owns:    the block. Every pointer and string that is handed out lives as long as it.
  * Threads: read-only once it is open, so any number.
- * File:    header, table of sections, sections (64-byte aligned, little-endian); a checksum over all that follows the
- *          header; every index is checked against its section before the first use.
+ * File:    a header, a table of sections, then the sections, 64-byte aligned and little-endian.
+ *          A checksum covers all that follows the header. Every index is checked against its
+ *          section before the first use. med_kb_layout.h draws the bytes.
  * Ids:     a term or a disease is a number from 0; strings are offsets into one blob. */
 #ifndef MED_KB_H
 #define MED_KB_H

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_rank.h - which diseases explain a set of findings: likelihood ratios, information content
- * and overlap over the profiles of a knowledge base. What R1 re-ranks is made here, and so is
- * the answer without R1.
+/* med_rank.h - which diseases explain a set of findings, by likelihood ratios, information content
+ * and overlap over the profiles of a knowledge base. R1 re-ranks what is made here; without R1 this
+ * ranking is the answer.
  *
- *   one-way   share of the findings' information that the disease accounts for       (Resnik 1995, asymmetric)
- *   LR        sum of log likelihood ratios of the findings                           (Robinson et al. 2020, LIRICAL)
+ *   one-way   share of the findings' information that the disease accounts for
+ *             (Resnik 1995, asymmetric)
+ *   LR        sum of log likelihood ratios of the findings (Robinson et al. 2020, LIRICAL)
  *   coverage  share of the disease's expected information that was found
- *   simGIC    weighted Jaccard over both closures                                    (Pesquita et al. 2008)
- *   size      log of the profile's length, subtracted: large profiles match everything
+ *   simGIC    weighted Jaccard over both closures (Pesquita et al. 2008)
+ *   size      log of the profile's length; it is subtracted, because large profiles match everything
  *
  * Use:     open a case, then rank, rescore and explain under it as often as needed. The dear part
  *          (ancestors of the findings, profiles without the case's publication) is done once.
  * Owns:    one workspace for the open case. Borrows the knowledge base, and the arrays of the
  *          open case.
  * Threads: one per ranker.
- * Properties (tested): findings may come in any order; adding a finding that a disease has never
- * lowers that disease's LR; no allocation after med_ranker_new. */
+ * Tested:  findings may come in any order. A finding that a disease has never lowers that
+ *          disease's LR. Nothing is allocated after med_ranker_new. */
 #ifndef MED_RANK_H
 #define MED_RANK_H
 
