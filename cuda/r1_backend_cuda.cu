@@ -216,7 +216,6 @@ R1_OP_LAUNCH(place, a.v[3].rows *a.v[3].cols)
 R1_OP_LAUNCH(seg_mean, a.v[3].rows *a.v[3].cols)
 R1_OP_LAUNCH(causal_mean, (a.v[1].cols - 1) * (int64_t)a.v[0].cols)
 R1_OP_LAUNCH(cawa_scale, a.v[0].rows *a.v[0].cols)
-R1_OP_LAUNCH(gate, a.v[0].rows *a.v[0].cols)
 R1_OP_LAUNCH(attend, a.v[0].rows *a.i[0] * R1_WARP)
 
 /* ---- matrix products ---- */
@@ -347,7 +346,6 @@ static r1_backend cuda_make_table(void)
     b.forward[R1_OP_CAUSAL_MEAN] = op_causal_mean;
     b.forward[R1_OP_CAWA_SCALE] = op_cawa_scale;
     b.forward[R1_OP_ATTEND] = op_attend;
-    b.forward[R1_OP_GATE] = op_gate;
     b.forward[R1_OP_TAIL_NORM] = op_tail_norm;
     return b;
 }

@@ -213,15 +213,6 @@ __global__ void r1_k_cawa_scale(r1_op_args a)
     r1_at(a.v[4], r)[c] = r1_at(a.v[0], r)[c] * factor;
 }
 
-/* y = x * sigmoid(g) */
-__global__ void r1_k_gate(r1_op_args a)
-{
-    long t = r1_thread(), cols = a.v[0].cols;
-    if (t >= a.v[0].rows * cols) return;
-    long r = t / cols, c = t % cols;
-    r1_at(a.v[2], r)[c] = r1_at(a.v[0], r)[c] / (1.0f + expf(-r1_at(a.v[1], r)[c]));
-}
-
 /* The segment that row r of q belongs to. */
 __device__ static inline int r1_segment(const int *off, int n, long r)
 {

@@ -160,8 +160,6 @@ static void backend_fill(void)
     cpu.backward[R1_OP_ATTEND] = r1_cpu_attend_backward;
     cpu.forward[R1_OP_LSQ] = r1_cpu_lsq_forward;
     cpu.backward[R1_OP_LSQ] = r1_cpu_lsq_backward;
-    cpu.forward[R1_OP_GATE] = r1_cpu_gate_forward;
-    cpu.backward[R1_OP_GATE] = r1_cpu_gate_backward;
     cpu.forward[R1_OP_SEG_MEAN] = r1_cpu_seg_mean_forward;
     cpu.forward[R1_OP_MARK_POOL] = r1_cpu_mark_pool_forward;
     cpu.forward[R1_OP_PLE] = r1_cpu_ple_forward;

@@ -118,62 +118,6 @@ r1_status r1_cpu_act_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
     return R1_OK;
 }
 
-/* ---- gate ---- */
-
-R1_INLINE void rows_sigmoid8(v8 *x)
-{
-    v8 e = -*x;
-    v8_exp(&e);
-    *x = 1.0f / (1.0f + e);
-}
-
-/* Of n columns at x, g; a row's end goes through a vector of its own. */
-R1_CLONES static void gate_row(float *restrict y, const float *restrict x, const float *restrict g,
-                               int32_t n)
-{
-    v8 v, open;
-    for (int32_t c = 0; c < n; c += 8) {
-        int32_t here = n - c < 8 ? n - c : 8;
-        v8_load_part(&v, x + c, here, 0);
-        v8_load_part(&open, g + c, here, 0);
-        rows_sigmoid8(&open);
-        v *= open;
-        memcpy(y + c, &v, sizeof(float) * (size_t)here);
-    }
-}
-
-R1_CLONES static void gate_back_row(const r1_op_args *a, int64_t r)
-{
-    const float *x = r1_row(&a->v[0], r), *g = r1_row(&a->v[1], r), *gy = r1_row(&a->g[2], r);
-    v8 v, open, to;
-    for (int32_t c = 0, n = a->v[0].cols; c < n; c += 8) {
-        int32_t here = n - c < 8 ? n - c : 8;
-        v8_load_part(&v, gy + c, here, 0);
-        v8_load_part(&open, g + c, here, 0);
-        rows_sigmoid8(&open);
-        v *= open;
-        for (int32_t i = 0; a->g[0].p && i < here; i++) r1_row(&a->g[0], r)[c + i] += v[i];
-        v8_load_part(&to, x + c, here, 0);
-        v *= to * (1.0f - open);
-        for (int32_t i = 0; a->g[1].p && i < here; i++) r1_row(&a->g[1], r)[c + i] += v[i];
-    }
-}
-
-r1_status r1_cpu_gate_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
-{
-    (void)s, (void)err;
-    for (int64_t r = 0; r < a->v[0].rows; r++)
-        gate_row(r1_row(&a->v[2], r), r1_row(&a->v[0], r), r1_row(&a->v[1], r), a->v[0].cols);
-    return R1_OK;
-}
-
-r1_status r1_cpu_gate_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
-{
-    (void)s, (void)err;
-    for (int64_t r = 0; r < a->v[0].rows; r++) gate_back_row(a, r);
-    return R1_OK;
-}
-
 /* ---- rmsnorm ---- */
 
 R1_CLONES static float sum_of_squares(const float *x, int32_t n) { return v8_dot(x, x, n); }

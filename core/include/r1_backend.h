@@ -19,7 +19,7 @@
 #include "r1_base.h"
 
 enum {
-    R1_BACKEND_ABI = 4,
+    R1_BACKEND_ABI = 5,
     R1_OP_VIEWS = 12,
     R1_ROW_PAD = 32,
     R1_ATTEND_HEADS_MAX = 16,
@@ -82,7 +82,6 @@ typedef struct {
  *   query j-th of segment s sees keys k_off[s]..k_off[s+1)-1 (causal: the first j + 1 of them), key row = index[j] or j itself;
  *   score = q.k (1 + beta tanh(u.w)) + bias[h][bucket] + log_weight; the factor per key only where u and w are there, r at most
  *   R1_ATTEND_RANK_MAX; y = softmax(score) v; no keys: 0; k and v may be bf16 where the backend supports it
- * GATE         0 x[R,C]  1 g[R,C]  2 y[R,C]                            y = x * sigmoid(g)
  * TAIL_NORM    0 x[R,C]  1 tail[R,T]  2 b[1,C]  3 y[R,C]   f0 eps  f1 d
  *   y = x / sqrt(sum(tail^2) / d + eps) + b; forward alone, and optional: sessions of a backend without it run the plain plan
  * LSQ          0 x[R,C]  1 step[S,1]  2 y[R,C]   i0 limit
@@ -103,7 +102,6 @@ typedef enum {
     R1_OP_CAUSAL_MEAN,
     R1_OP_CAWA_SCALE,
     R1_OP_ATTEND,
-    R1_OP_GATE,
     R1_OP_TAIL_NORM,
     R1_OP_LSQ,
     R1_OP_COUNT

@@ -406,18 +406,6 @@ static void build_low_rank(builder *b, r1_operand x, uint32_t cols, r1_operand *
     *w = build_linear(b, "cawa.key", x, cols, 0.5f);
 }
 
-/* What attention gives, by column as far open as the token wants. */
-static r1_operand build_gated(builder *b, r1_operand x, r1_operand y)
-{
-    r1_operand g = build_linear(b, "gate", x, y.cols, 1),
-               z = build_all(b, build_like(b, y, y.cols));
-    r1_call *c = build_call(b, R1_OP_GATE);
-    c->v[0] = y;
-    c->v[1] = g;
-    c->v[2] = z;
-    return z;
-}
-
 static r1_operand feed_forward(builder *b, r1_operand h, uint32_t d_ff)
 {
     r1_operand x = build_gelu(b, build_linear(b, "ff1", build_norm(b, "norm_ff", h), d_ff, 1.4f));
@@ -671,7 +659,6 @@ static r1_operand build_block(builder *b, uint32_t index, r1_operand h)
     c->v[11] = side[1];
     c->f[0] = d->beta;
     c->cawa = 1;
-    if (d->output_gate) y = build_gated(b, x, y);
     h = build_add(b, h, build_linear(b, "out", y, w, 0.7f));
     return feed_forward(b, h, d->d_ff);
 }

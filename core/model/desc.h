@@ -53,7 +53,6 @@ typedef struct {
     float beta, step_loss;
     bool cawa_length, cawa_context;
     uint32_t cawa_rank; /* of the blocks' factor per key and head; 0: none */
-    bool output_gate;   /* of the blocks' attention */
     bool has_event;
     r1_row_desc event;
     uint32_t d_memory, n_head_memory;

@@ -20,7 +20,7 @@ typedef struct {
 
 extern const r1_op_def r1_op_linear, r1_op_add, r1_op_act, r1_op_rmsnorm, r1_op_ple, r1_op_embed,
     r1_op_standard, r1_op_edge_message, r1_op_mark_pool, r1_op_place, r1_op_seg_mean,
-    r1_op_causal_mean, r1_op_cawa_scale, r1_op_attend, r1_op_gate, r1_op_tail_norm, r1_op_lsq;
+    r1_op_causal_mean, r1_op_cawa_scale, r1_op_attend, r1_op_tail_norm, r1_op_lsq;
 
 const r1_op_def *r1_op_get(r1_op op);
 

@@ -114,18 +114,25 @@ tape_tensor tape_ints(const int32_t *p, int64_t rows, int32_t cols)
 
 /* ---- calls ---- */
 
-void tape_run(tape *t, r1_op op, const tape_tensor *operand, size_t n, const int32_t *i,
-              const float *f)
+void tape_run_own(tape *t, tape_op op, const tape_tensor *operand, size_t n, const int32_t *i,
+                  const float *f)
 {
     r1_err err;
-    if (t->n_call == TAPE_CALLS_MAX) tape_give_up(r1_op_name(op), "too many calls");
+    if (t->n_call == TAPE_CALLS_MAX) tape_give_up(op.name, "too many calls");
     r1_op_args *a = &t->call[t->n_call];
     *a = (r1_op_args){0};
     for (size_t k = 0; k < n; k++) a->v[k] = operand[k].v, a->g[k] = operand[k].g;
     if (i) memcpy(a->i, i, sizeof(int32_t) * 2);
     if (f) memcpy(a->f, f, sizeof(float) * 2);
     t->op[t->n_call++] = op;
-    if (t->be->forward[op](NULL, a, &err) != R1_OK) tape_give_up(r1_op_name(op), err.msg);
+    if (op.forward(NULL, a, &err) != R1_OK) tape_give_up(op.name, err.msg);
+}
+
+void tape_run(tape *t, r1_op op, const tape_tensor *operand, size_t n, const int32_t *i,
+              const float *f)
+{
+    tape_op own = {r1_op_name(op), t->be->forward[op], t->be->backward[op]};
+    tape_run_own(t, own, operand, n, i, f);
 }
 
 tape_tensor tape_linear(tape *t, tape_tensor x, tape_tensor w, tape_tensor b)
@@ -189,8 +196,8 @@ void tape_backward(tape *t)
 {
     r1_err err;
     for (size_t k = t->n_call; k-- > 0;)
-        if (t->be->backward[t->op[k]](NULL, &t->call[k], &err) != R1_OK)
-            tape_give_up(r1_op_name(t->op[k]), err.msg);
+        if (t->op[k].backward(NULL, &t->call[k], &err) != R1_OK)
+            tape_give_up(t->op[k].name, err.msg);
 }
 
 /* ---- AdamW ---- */

@@ -2,6 +2,8 @@
 /* trunk.c - see trunk.h. */
 #include "experiments/trunk.h"
 
+#include "experiments/gate.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -110,9 +112,11 @@ static tape_tensor trunk_attention(trunk *k, const trunk_block *b, tape_tensor h
     tape_run(t, R1_OP_ATTEND, all, R1_COUNT(all), (int32_t[2]){TRUNK_HEADS, 1},
              (float[2]){k->beta});
     if (!k->arm->gate) return y;
-    tape_tensor gated = tape_matrix(t, h.v.rows, d),
-                gate[] = {y, tape_apply(t, &b->gate, x), gated};
-    tape_run(t, R1_OP_GATE, gate, R1_COUNT(gate), NULL, NULL);
+    tape_tensor gated = tape_matrix(t, h.v.rows, d), gate[GATE_VIEWS];
+    gate[GATE_X] = y;
+    gate[GATE_G] = tape_apply(t, &b->gate, x);
+    gate[GATE_Y] = gated;
+    tape_run_own(t, gate_op, gate, GATE_VIEWS, NULL, NULL);
     return gated;
 }
 

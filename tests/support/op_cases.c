@@ -236,15 +236,6 @@ static void make_attend(r1_op_args *a)
     a->f[0] = 0.5f;
 }
 
-static void make_gate(r1_op_args *a)
-{
-    int64_t r = some_rows();
-    int32_t c = (int32_t)some_rows();
-    a->v[0] = op_case_floats(r, c);
-    a->v[1] = op_case_floats(r, c);
-    a->v[2] = op_case_floats(r, c);
-}
-
 static void make_tail_norm(r1_op_args *a)
 {
     int64_t r = some_rows();
@@ -294,7 +285,6 @@ static void (*const makers[R1_OP_COUNT])(r1_op_args *) = {
     [R1_OP_CAUSAL_MEAN] = make_causal_mean,
     [R1_OP_CAWA_SCALE] = make_cawa_scale,
     [R1_OP_ATTEND] = make_attend,
-    [R1_OP_GATE] = make_gate,
     [R1_OP_TAIL_NORM] = make_tail_norm,
     [R1_OP_LSQ] = make_lsq,
 };

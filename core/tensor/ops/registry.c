@@ -22,7 +22,6 @@ static const r1_op_def *const ops[R1_OP_COUNT] = {
     [R1_OP_CAUSAL_MEAN] = &r1_op_causal_mean,
     [R1_OP_CAWA_SCALE] = &r1_op_cawa_scale,
     [R1_OP_ATTEND] = &r1_op_attend,
-    [R1_OP_GATE] = &r1_op_gate,
     [R1_OP_TAIL_NORM] = &r1_op_tail_norm,
     [R1_OP_LSQ] = &r1_op_lsq,
 };
