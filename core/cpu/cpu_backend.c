@@ -101,7 +101,8 @@ static bool backend_supports(r1_op op, const r1_op_args *a)
     if ((unsigned)op >= R1_OP_COUNT) return false;
     for (int k = 0; k < R1_OP_VIEWS; k++)
         if (a->v[k].dtype != R1_F32 && a->v[k].dtype != R1_I32) {
-            bool half = op == R1_OP_ATTEND && (k == 1 || k == 2) && a->v[k].dtype == R1_BF16;
+            bool half = op == R1_OP_ATTEND && (k == R1_ATTEND_K || k == R1_ATTEND_V) &&
+                        a->v[k].dtype == R1_BF16;
             if (!half) return false;
         }
     return true;

@@ -111,13 +111,20 @@ static r1_status attend_with(const bench *b, bool per_key, r1_err *err)
     r1_view k = {b->k, bench_attend_rows_of(b), (int32_t)b->d, b->s->bf16 ? R1_BF16 : R1_F32, b->d},
             v = k;
     v.p = b->v;
-    r1_op_args a = {.v = {bench_attend_floats(b->scaled, bench_attend_rows_of(b), b->d), k, v, off,
-                          off, [9] = bench_attend_floats(b->y, bench_attend_rows_of(b), b->d)},
-                    .i = {b->s->n_head, b->s->causal},
-                    .f = {0.3f}};
+    int64_t rows = bench_attend_rows_of(b);
+    r1_op_args a = {.v = {[R1_ATTEND_Q] = bench_attend_floats(b->scaled, rows, b->d),
+                          [R1_ATTEND_K] = k,
+                          [R1_ATTEND_V] = v,
+                          [R1_ATTEND_Q_OFF] = off,
+                          [R1_ATTEND_K_OFF] = off,
+                          [R1_ATTEND_Y] = bench_attend_floats(b->y, rows, b->d)},
+                    .i = {[R1_ATTEND_HEADS] = b->s->n_head, [R1_ATTEND_CAUSAL] = b->s->causal},
+                    .f = {[R1_ATTEND_BETA] = 0.3f}};
     if (per_key) {
-        a.v[10] = bench_attend_floats(b->u, bench_attend_rows_of(b), b->s->n_head * RANK);
-        a.v[11] = bench_attend_floats(b->w, bench_attend_rows_of(b), b->s->n_head * RANK);
+        a.v[R1_ATTEND_FACTOR_Q] =
+            bench_attend_floats(b->u, bench_attend_rows_of(b), b->s->n_head * RANK);
+        a.v[R1_ATTEND_FACTOR_K] =
+            bench_attend_floats(b->w, bench_attend_rows_of(b), b->s->n_head * RANK);
     }
     return r1_cpu_attend_forward(NULL, &a, err);
 }
@@ -133,16 +140,16 @@ static r1_status bench_attend_low_rank(const bench *b, r1_err *err)
 
 static r1_status bench_attend_scale(const bench *b, bool cawa, r1_err *err)
 {
-    r1_op_args a = {.v = {bench_attend_floats(b->q, bench_attend_rows_of(b), b->d),
-                          {0},
-                          {0},
-                          bench_attend_ints(b->count, bench_attend_rows_of(b)),
-                          bench_attend_floats(b->scaled, bench_attend_rows_of(b), b->d)},
-                    .i = {b->s->n_head},
-                    .f = {0.3f, 0.2f}};
+    int64_t rows = bench_attend_rows_of(b);
+    r1_op_args a = {.v = {[R1_CAWA_SCALE_Q] = bench_attend_floats(b->q, rows, b->d),
+                          [R1_CAWA_SCALE_COUNT] = bench_attend_ints(b->count, rows),
+                          [R1_CAWA_SCALE_Y] = bench_attend_floats(b->scaled, rows, b->d)},
+                    .i = {[R1_CAWA_SCALE_HEADS] = b->s->n_head},
+                    .f = {[R1_CAWA_SCALE_BETA] = 0.3f, [R1_CAWA_SCALE_SCALE] = 0.2f}};
     if (cawa) {
-        a.v[1] = bench_attend_floats(b->m, bench_attend_rows_of(b), b->s->n_head);
-        a.v[2] = bench_attend_floats(b->a, 1, b->s->n_head);
+        a.v[R1_CAWA_SCALE_CONTEXT] =
+            bench_attend_floats(b->m, bench_attend_rows_of(b), b->s->n_head);
+        a.v[R1_CAWA_SCALE_LENGTH] = bench_attend_floats(b->a, 1, b->s->n_head);
     }
     return r1_cpu_cawa_scale_forward(NULL, &a, err);
 }

@@ -52,7 +52,7 @@ static void find_rounders(r1_exec *e)
     const r1_plan *p = plan_of(e);
     for (uint32_t i = 0; i < p->n_tensor; i++) e->rounder[i] = -1;
     for (uint32_t i = 0; i < p->n_call; i++)
-        if (p->call[i].op == R1_OP_LSQ) e->rounder[p->call[i].v[2].t] = (int16_t)i;
+        if (p->call[i].op == R1_OP_LSQ) e->rounder[p->call[i].v[R1_LSQ_Y].t] = (int16_t)i;
 }
 
 /* What an operand was rounded from, and the learned steps (NULL: it is not rounded). */
@@ -61,8 +61,8 @@ static const r1_operand *exec_unrounded(const r1_exec *e, const r1_operand *o, c
     if (step) *step = NULL;
     if (o->t < 0 || e->rounder[o->t] < 0) return o;
     const r1_call *c = &plan_of(e)->call[e->rounder[o->t]];
-    if (step) *step = r1_model_weight(e->m, c->v[1].t);
-    return &c->v[0];
+    if (step) *step = r1_model_weight(e->m, c->v[R1_LSQ_STEP].t);
+    return &c->v[R1_LSQ_X];
 }
 
 static r1_status pack_weights(r1_exec *e, bool int8, r1_err *err)
@@ -74,8 +74,8 @@ static r1_status pack_weights(r1_exec *e, bool int8, r1_err *err)
         const r1_call *c = &p->call[i];
         if (c->op != R1_OP_LINEAR) continue;
         const float *x_step, *w_step;
-        const r1_operand *x = exec_unrounded(e, &c->v[0], &x_step),
-                         *from = exec_unrounded(e, &c->v[1], &w_step);
+        const r1_operand *x = exec_unrounded(e, &c->v[R1_LINEAR_X], &x_step),
+                         *from = exec_unrounded(e, &c->v[R1_LINEAR_W], &w_step);
         char *base =
             (e->device ? e->device_weights : (char *)e->m->weights) + p->tensor[from->t].offset;
         r1_view w = r1_operand_view(p, from, e->cap, base);
@@ -216,9 +216,11 @@ static char *base_of(const r1_exec *e, int16_t t, place where)
 static bool switched_off(const r1_exec *e, const r1_call *c, int slot)
 {
     if (!c->cawa) return false;
-    if (c->op == R1_OP_ATTEND) return slot >= 10 && (e->flags & R1_RUN_NO_CONTEXT);
-    return (slot == 1 && (e->flags & R1_RUN_NO_CONTEXT)) ||
-           (slot == 2 && (e->flags & R1_RUN_NO_LENGTH));
+    if (c->op == R1_OP_ATTEND)
+        return (slot == R1_ATTEND_FACTOR_Q || slot == R1_ATTEND_FACTOR_K) &&
+               (e->flags & R1_RUN_NO_CONTEXT);
+    return (slot == R1_CAWA_SCALE_CONTEXT && (e->flags & R1_RUN_NO_CONTEXT)) ||
+           (slot == R1_CAWA_SCALE_LENGTH && (e->flags & R1_RUN_NO_LENGTH));
 }
 
 static void exec_bind(const r1_exec *e, const r1_call *c, place where, r1_op_args *a)
@@ -232,9 +234,9 @@ static void exec_bind(const r1_exec *e, const r1_call *c, place where, r1_op_arg
     }
     memcpy(a->i, c->i, sizeof a->i);
     memcpy(a->f, c->f, sizeof a->f);
-    if (c->cawa) a->f[0] = e->m->beta;
+    if (c->cawa) a->f[c->op == R1_OP_ATTEND ? R1_ATTEND_BETA : R1_CAWA_SCALE_BETA] = e->m->beta;
     /* A linear op may fill the first rows of a longer tensor, whose rest is gathered. */
-    if (c->op == R1_OP_LINEAR) a->v[3].rows = a->v[0].rows;
+    if (c->op == R1_OP_LINEAR) a->v[R1_LINEAR_Y].rows = a->v[R1_LINEAR_X].rows;
 }
 
 static r1_status copy_operands(r1_exec *e, const r1_call *c, uint32_t slots, bool to_host,
@@ -261,13 +263,13 @@ static r1_status run_on_cpu(r1_exec *e, const r1_call *c, r1_err *err)
     return e->be->stream_sync(e->stream, err);
 }
 
-r1_status r1_exec_forward(r1_exec *e, uint8_t phase, r1_err *err)
+r1_status r1_exec_forward(r1_exec *e, r1_phase phase, r1_err *err)
 {
     const r1_plan *p = plan_of(e);
     r1_op_args a;
     for (uint32_t i = 0; i < p->n_call; i++) {
         const r1_call *c = &p->call[i];
-        if (c->phase != phase || (c->op == R1_OP_LSQ && !e->rounds)) continue;
+        if (c->phase != (uint8_t)phase || (c->op == R1_OP_LSQ && !e->rounds)) continue;
         exec_bind(e, c, ON_DEVICE, &a);
         a.packed = e->packed[i];
         a.packed_as = e->int8[i] ? R1_I8 : R1_F32;
@@ -278,6 +280,12 @@ r1_status r1_exec_forward(r1_exec *e, uint8_t phase, r1_err *err)
         else
             R1_TRY(run_on_cpu(e, c, err));
     }
+    return R1_OK;
+}
+
+r1_status r1_exec_forward_all(r1_exec *e, r1_err *err)
+{
+    for (r1_phase phase = 0; phase < R1_PHASES; phase++) R1_TRY(r1_exec_forward(e, phase, err));
     return R1_OK;
 }
 
@@ -314,14 +322,14 @@ static r1_status backward_call(r1_exec *e, const r1_call *c, r1_err *err)
         a.g[k] = r1_operand_view(p, &c->v[k], e->sym, base);
         if (op->grads >> k & 1) wanted = true;
     }
-    if (c->op == R1_OP_LINEAR) a.g[3].rows = a.v[0].rows;
+    if (c->op == R1_OP_LINEAR) a.g[R1_LINEAR_Y].rows = a.v[R1_LINEAR_X].rows;
     return wanted ? e->be->backward[c->op](NULL, &a, err) : R1_OK;
 }
 
 r1_status r1_exec_backward(r1_exec *e, r1_err *err)
 {
     const r1_plan *p = plan_of(e);
-    for (int phase = 2; phase >= 0; phase--)
+    for (int phase = R1_PHASES - 1; phase >= 0; phase--)
         for (uint32_t i = p->n_call; i-- > 0;)
             if (p->call[i].phase == phase) R1_TRY(backward_call(e, &p->call[i], err));
     return R1_OK;

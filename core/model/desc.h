@@ -52,7 +52,7 @@ typedef struct {
     uint32_t d_align, d_model, n_layer, n_head, n_head_cross, d_ff, d_context;
     float beta, step_loss;
     bool cawa_length, cawa_context;
-    uint32_t cawa_rank; /* of the blocks' factor per key and head; 0: none */
+    uint32_t cawa_rank; /* of the key factor of the blocks; 0: none */
     bool has_event;
     r1_row_desc event;
     uint32_t d_memory, n_head_memory;

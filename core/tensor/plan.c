@@ -32,13 +32,13 @@ int16_t r1_plan_tensor(r1_plan *p, const r1_tensor *t)
     return (int16_t)p->n_tensor++;
 }
 
-r1_call *r1_plan_call(r1_plan *p, r1_op op, uint8_t phase, const char *part)
+r1_call *r1_plan_call(r1_plan *p, r1_op op, r1_phase phase, const char *part)
 {
     if (p->n_call == R1_CALLS_MAX) return NULL;
     r1_call *c = &p->call[p->n_call++];
     memset(c, 0, sizeof *c);
     c->op = op;
-    c->phase = phase;
+    c->phase = (uint8_t)phase;
     c->part = part;
     for (int k = 0; k < R1_OP_VIEWS; k++) c->v[k].t = -1;
     return c;

@@ -9,10 +9,13 @@
 
 #include "r1_backend.h"
 
+/* A set of slots is a sum of these. */
+#define R1_SLOT(k) (1u << (k))
+
 typedef struct {
     const char *name;
-    uint32_t outputs; /* bit k: slot k is written */
-    uint32_t grads;   /* bit k: slot k is an input that has a gradient */
+    uint32_t outputs; /* R1_SLOT(k): slot k is written */
+    uint32_t grads;   /* R1_SLOT(k): slot k is an input that has a gradient */
     r1_op_fn forward;
     r1_op_fn backward;                     /* NULL: no input has a gradient */
     uint64_t (*flop)(const r1_op_args *a); /* multiply and add count as two; from shapes alone */

@@ -137,28 +137,32 @@ void tape_run(tape *t, r1_op op, const tape_tensor *operand, size_t n, const int
 
 tape_tensor tape_linear(tape *t, tape_tensor x, tape_tensor w, tape_tensor b)
 {
-    tape_tensor y = tape_matrix(t, x.v.rows, (int32_t)w.v.rows), all[] = {x, w, b, y};
+    tape_tensor y = tape_matrix(t, x.v.rows, (int32_t)w.v.rows);
+    tape_tensor all[] = {
+        [R1_LINEAR_X] = x, [R1_LINEAR_W] = w, [R1_LINEAR_B] = b, [R1_LINEAR_Y] = y};
     tape_run(t, R1_OP_LINEAR, all, R1_COUNT(all), NULL, NULL);
     return y;
 }
 
 tape_tensor tape_gelu(tape *t, tape_tensor x)
 {
-    tape_tensor y = tape_matrix(t, x.v.rows, x.v.cols), all[] = {x, y};
+    tape_tensor y = tape_matrix(t, x.v.rows, x.v.cols);
+    tape_tensor all[] = {[R1_ACT_X] = x, [R1_ACT_Y] = y};
     tape_run(t, R1_OP_ACT, all, R1_COUNT(all), NULL, NULL);
     return y;
 }
 
 void tape_norm(tape *t, tape_tensor x, tape_tensor gain, tape_tensor y)
 {
-    static const float eps[2] = {1e-5f};
-    tape_tensor all[] = {x, gain, y};
+    static const float eps[2] = {[R1_RMSNORM_EPS] = 1e-5f};
+    tape_tensor all[] = {[R1_RMSNORM_X] = x, [R1_RMSNORM_GAIN] = gain, [R1_RMSNORM_Y] = y};
     tape_run(t, R1_OP_RMSNORM, all, R1_COUNT(all), NULL, eps);
 }
 
 tape_tensor tape_add(tape *t, tape_tensor x, tape_tensor z)
 {
-    tape_tensor y = tape_matrix(t, x.v.rows, x.v.cols), all[] = {x, z, y};
+    tape_tensor y = tape_matrix(t, x.v.rows, x.v.cols);
+    tape_tensor all[] = {[R1_ADD_A] = x, [R1_ADD_B] = z, [R1_ADD_Y] = y};
     tape_run(t, R1_OP_ADD, all, R1_COUNT(all), NULL, NULL);
     return y;
 }
