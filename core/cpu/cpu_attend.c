@@ -24,6 +24,7 @@
  * queries and results are f32. */
 #include "cpu/cpu_ops.h"
 #include "cpu/cpu_product.h"
+#include "r1_assert.h"
 
 #if defined __x86_64__
 #include <immintrin.h>
@@ -384,6 +385,7 @@ static void forward_head(const ways *w, const head *h)
     int32_t chunks = (h->n_row + CHUNK - 1) / CHUNK,
             rows = (h->n_row + chunks - 1) / chunks; /* of equal size */
     rows = (rows + R1_TILE_ROWS_MAX - 1) / R1_TILE_ROWS_MAX * R1_TILE_ROWS_MAX;
+    R1_ASSERT(rows > 0 && rows <= CHUNK, "attend: %d of %d queries at once", rows, h->n_row);
     for (int32_t r = 0; r < h->n_row; r += rows)
         attend_chunk(w, h, r, h->n_row - r < rows ? h->n_row : r + rows);
 }
@@ -519,6 +521,26 @@ static r1_status attend_check(const r1_op_args *a, int32_t dh, int32_t keys_max,
     return R1_OK;
 }
 
+/* Offsets rise and end within what they cut; listed keys and buckets exist. */
+static bool attend_lists_hold(const r1_op_args *a)
+{
+    const r1_view *bias = &a->v[R1_ATTEND_BIAS];
+    const int32_t *q_off = r1_ints(&a->v[R1_ATTEND_Q_OFF]),
+                  *k_off = r1_ints(&a->v[R1_ATTEND_K_OFF]), *index = a->v[R1_ATTEND_INDEX].p,
+                  *bucket = a->v[R1_ATTEND_BUCKET].p;
+    int32_t n_seg = a->v[R1_ATTEND_Q_OFF].cols - 1;
+    int64_t keys = index ? a->v[R1_ATTEND_INDEX].cols : a->v[R1_ATTEND_K].rows;
+    for (int32_t s = 0; s < n_seg; s++)
+        if (q_off[s] > q_off[s + 1] || k_off[s] > k_off[s + 1]) return false;
+    if (n_seg < 1) return true;
+    if (q_off[n_seg] > a->v[R1_ATTEND_Q].rows || k_off[n_seg] > keys) return false;
+    for (int32_t j = k_off[0]; j < k_off[n_seg]; j++) {
+        if (index && (index[j] < 0 || index[j] >= a->v[R1_ATTEND_K].rows)) return false;
+        if (bias->p && bucket && (bucket[j] < 0 || bucket[j] >= bias->cols)) return false;
+    }
+    return true;
+}
+
 static r1_status each_head(const r1_op_args *a, void (*fn)(const ways *, const head *),
                            int32_t keys_max, r1_err *err)
 {
@@ -536,6 +558,8 @@ static r1_status each_head(const r1_op_args *a, void (*fn)(const ways *, const h
     h.pairs =
         w.kernel->pairs && a->v[R1_ATTEND_K].dtype == R1_BF16 && a->v[R1_ATTEND_V].dtype == R1_BF16;
     R1_TRY(attend_check(a, h.dh, keys_max, err));
+    R1_DEEP_ASSERT(attend_lists_hold(a), "attend: offsets, keys or buckets of %d segments",
+                   a->v[R1_ATTEND_Q_OFF].cols - 1);
     for (int32_t s = 0; s + 1 < a->v[R1_ATTEND_Q_OFF].cols; s++)
         for (int32_t i = 0; i < a->i[R1_ATTEND_HEADS]; i++) {
             h.at = i * h.dh;

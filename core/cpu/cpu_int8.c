@@ -15,6 +15,7 @@
  * Rows are quantised in chunks that stay near while all panels pass. */
 #include "cpu/cpu_int8.h"
 
+#include "r1_assert.h"
 #include "tensor/r1_op.h"
 
 #include <math.h>
@@ -311,6 +312,15 @@ static r1_status int8_check_steps(const float *step, int64_t n, const char *what
     return R1_OK;
 }
 
+/* Every weight lies within the limit that the sums of its kernel need. */
+static bool int8_within(const r1_packed_int8 *p, int limit)
+{
+    int64_t columns = (p->n + p->kn->cols - 1) / p->kn->cols * p->kn->cols;
+    for (int64_t i = 0; i < columns * p->groups * p->kn->group; i++)
+        if (p->data[i] < -limit || p->data[i] > limit) return false;
+    return true;
+}
+
 r1_status r1_cpu_int8_pack(r1_packed_int8 **out, const r1_view *w, const float *w_step,
                            float x_step, r1_err *err)
 {
@@ -345,6 +355,8 @@ r1_status r1_cpu_int8_pack(r1_packed_int8 **out, const r1_view *w, const float *
                         (int64_t)(n % kn->cols) * kn->group,
                     &p->scale[n], &p->start[n]);
     }
+    R1_DEEP_ASSERT(int8_within(p, limit), "int8: a weight of [%d, %d] beyond %d", p->n, p->k,
+                   limit);
     *out = p;
     return R1_OK;
 }
@@ -391,6 +403,11 @@ void r1_cpu_int8_product(const r1_view *x, const r1_packed_int8 *p, const float 
     tile8 t = {.groups = p->groups, .x = room, .x_scale = scale, .y_ld = y->ld};
     t.x_ld = (p->k + 31) / 32 * 32 * (4 / kn->group);
     int64_t chunk = int8_chunk_rows(kn, t.x_ld ? t.x_ld : 32);
+    R1_ASSERT(x->cols == p->k && y->cols == p->n && x->rows <= y->rows,
+              "int8: [%lld, %d] by a weight [%d, %d] into [%lld, %d]", (long long)x->rows, x->cols,
+              p->n, p->k, (long long)y->rows, y->cols);
+    R1_ASSERT(chunk > 0 && chunk <= CHUNK_MAX && chunk * t.x_ld <= ROOM,
+              "int8: %lld rows of %lld bytes at once", (long long)chunk, (long long)t.x_ld);
     for (int64_t m = 0; m < x->rows; m += chunk) {
         int64_t n = x->rows - m < chunk ? x->rows - m : chunk;
         for (int64_t r = 0; r < n; r++)

@@ -7,6 +7,7 @@
  * Rows go through in chunks that stay in the second-level cache while all panels pass. */
 #include "cpu/cpu_product.h"
 
+#include "r1_assert.h"
 #include "tensor/r1_op.h"
 
 #include <pthread.h>
@@ -243,6 +244,10 @@ static void by_weight(const r1_kernel *kn, const r1_view *x, const r1_view *w, c
 void r1_cpu_product(const r1_view *x, const r1_view *w, const r1_packed *packed, const float *bias,
                     const r1_view *y)
 {
+    int32_t k = packed ? packed->k : w->cols, n = packed ? packed->n : (int32_t)w->rows;
+    R1_ASSERT(x->cols == k && y->cols == n && x->rows <= y->rows,
+              "product: [%lld, %d] by a weight [%d, %d] into [%lld, %d]", (long long)x->rows,
+              x->cols, n, k, (long long)y->rows, y->cols);
     if (packed)
         by_packed(r1_cpu_kernel(), x, packed, bias, y);
     else

@@ -3,6 +3,7 @@
  * travel to the host, the CPU's function runs, and the outputs travel back. */
 #include "infer/exec.h"
 
+#include "r1_assert.h"
 #include "r1_session.h"
 #include "tensor/r1_op.h"
 
@@ -223,20 +224,38 @@ static bool switched_off(const r1_exec *e, const r1_call *c, int slot)
            (slot == R1_CAWA_SCALE_LENGTH && (e->flags & R1_RUN_NO_LENGTH));
 }
 
+/* The operand ends within its tensor's part of the arena. */
+static bool exec_within(const r1_exec *e, int16_t t, const r1_view *v, const char *base)
+{
+    const r1_tensor *x = &plan_of(e)->tensor[t];
+    size_t size = r1_dtype_bytes(x->dtype), room = exec_capacity(e, x);
+    if (x->space == R1_SPACE_WEIGHT) room = plan_of(e)->weight_bytes - x->offset;
+    if (v->rows == 0) return true;
+    return (const char *)v->p + (size_t)((v->rows - 1) * v->ld + v->cols) * size <= base + room;
+}
+
 static void exec_bind(const r1_exec *e, const r1_call *c, place where, r1_op_args *a)
 {
     const r1_plan *p = plan_of(e);
     memset(a, 0, sizeof *a);
     for (int k = 0; k < R1_OP_VIEWS; k++) {
         const r1_operand *o = e->rounds ? &c->v[k] : exec_unrounded(e, &c->v[k], NULL);
-        if (o->t >= 0 && !switched_off(e, c, k))
-            a->v[k] = r1_operand_view(p, o, e->sym, base_of(e, o->t, where));
+        if (o->t < 0 || switched_off(e, c, k)) continue;
+        char *base = base_of(e, o->t, where);
+        a->v[k] = r1_operand_view(p, o, e->sym, base);
+        R1_DEEP_ASSERT(exec_within(e, o->t, &a->v[k], base), "%s, slot %d: beyond its tensor",
+                       r1_op_name(c->op), k);
     }
     memcpy(a->i, c->i, sizeof a->i);
     memcpy(a->f, c->f, sizeof a->f);
     if (c->cawa) a->f[c->op == R1_OP_ATTEND ? R1_ATTEND_BETA : R1_CAWA_SCALE_BETA] = e->m->beta;
     /* A linear op may fill the first rows of a longer tensor, whose rest is gathered. */
-    if (c->op == R1_OP_LINEAR) a->v[R1_LINEAR_Y].rows = a->v[R1_LINEAR_X].rows;
+    if (c->op == R1_OP_LINEAR) {
+        R1_ASSERT(a->v[R1_LINEAR_Y].rows >= a->v[R1_LINEAR_X].rows, "linear: %lld rows into %lld",
+                  (long long)a->v[R1_LINEAR_X].rows, (long long)a->v[R1_LINEAR_Y].rows);
+        a->v[R1_LINEAR_Y].rows = a->v[R1_LINEAR_X].rows;
+    }
+    r1_op_check(c->op, a);
 }
 
 static r1_status copy_operands(r1_exec *e, const r1_call *c, uint32_t slots, bool to_host,
@@ -263,10 +282,19 @@ static r1_status run_on_cpu(r1_exec *e, const r1_call *c, r1_err *err)
     return e->be->stream_sync(e->stream, err);
 }
 
+/* Present values of the symbols lie within those that the arena was made for. */
+static void exec_check_symbols(const r1_exec *e)
+{
+    R1_ASSERT(e->sym[R1_SYM_ONE] == 1, "the symbol of one row is %u", e->sym[R1_SYM_ONE]);
+    for (uint32_t s = 0; s < plan_of(e)->n_sym; s++)
+        R1_ASSERT(e->sym[s] <= e->cap[s], "symbol %u: %u, room for %u", s, e->sym[s], e->cap[s]);
+}
+
 r1_status r1_exec_forward(r1_exec *e, r1_phase phase, r1_err *err)
 {
     const r1_plan *p = plan_of(e);
     r1_op_args a;
+    exec_check_symbols(e);
     for (uint32_t i = 0; i < p->n_call; i++) {
         const r1_call *c = &p->call[i];
         if (c->phase != (uint8_t)phase || (c->op == R1_OP_LSQ && !e->rounds)) continue;
@@ -320,9 +348,12 @@ static r1_status backward_call(r1_exec *e, const r1_call *c, r1_err *err)
         char *base = p->tensor[t].space == R1_SPACE_WEIGHT ? (char *)e->wgrad + p->tensor[t].offset
                                                            : e->grad + e->offset[t];
         a.g[k] = r1_operand_view(p, &c->v[k], e->sym, base);
+        if (c->op == R1_OP_LINEAR && k == R1_LINEAR_Y) a.g[k].rows = a.v[k].rows;
+        R1_ASSERT(r1_same_shape(&a.g[k], &a.v[k]),
+                  "%s, slot %d: gradients [%lld, %d] of values [%lld, %d]", op->name, k,
+                  (long long)a.g[k].rows, a.g[k].cols, (long long)a.v[k].rows, a.v[k].cols);
         if (op->grads >> k & 1) wanted = true;
     }
-    if (c->op == R1_OP_LINEAR) a.g[R1_LINEAR_Y].rows = a.v[R1_LINEAR_X].rows;
     return wanted ? e->be->backward[c->op](NULL, &a, err) : R1_OK;
 }
 

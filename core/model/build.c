@@ -785,6 +785,7 @@ r1_status r1_net_build(r1_net *net, const r1_desc *d, uint32_t form, r1_err *err
         R1_FAIL(err, R1_E_NOMEM, "plan: more than %d tensors or %d calls", R1_TENSORS_MAX,
                 R1_CALLS_MAX);
     }
+    r1_plan_check(&net->plan);
     return R1_OK;
 }
 

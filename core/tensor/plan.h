@@ -79,6 +79,9 @@ static inline int64_t r1_tensor_rows(const r1_tensor *t, const uint32_t *sym)
 size_t r1_dtype_bytes(r1_dtype dtype);
 /* View of an operand; base is the start of the tensor or NULL (shapes alone). */
 r1_view r1_operand_view(const r1_plan *p, const r1_operand *o, const uint32_t *sym, char *base);
+/* Asserts what holds of a finished plan: weights lie behind each other and end with the arena;
+ * each operand is a rectangle of its tensor; each call writes an activation. */
+void r1_plan_check(const r1_plan *p);
 uint64_t r1_plan_flop(const r1_plan *p, const r1_call *c, const uint32_t *sym);
 
 #endif

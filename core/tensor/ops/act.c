@@ -46,10 +46,18 @@ static uint64_t act_flop(const r1_op_args *a)
     return 10u * (uint64_t)a->v[R1_ACT_X].rows * (uint64_t)a->v[R1_ACT_X].cols;
 }
 
+static bool act_fits(const r1_op_args *a)
+{
+    int32_t kind = a->i[R1_ACT_KIND];
+    return r1_same_shape(&a->v[R1_ACT_X], &a->v[R1_ACT_Y]) &&
+           (kind == R1_ACT_GELU || kind == R1_ACT_RELU);
+}
+
 const r1_op_def r1_op_act = {
     .name = "act",
     .outputs = R1_SLOT(R1_ACT_Y),
     .grads = R1_SLOT(R1_ACT_X),
+    .fits = act_fits,
     .forward = act_forward,
     .backward = act_backward,
     .flop = act_flop,

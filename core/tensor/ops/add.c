@@ -31,10 +31,17 @@ static uint64_t add_op_flop(const r1_op_args *a)
     return (uint64_t)a->v[R1_ADD_A].rows * (uint64_t)a->v[R1_ADD_A].cols;
 }
 
+static bool add_fits(const r1_op_args *a)
+{
+    const r1_view *x = &a->v[R1_ADD_A], *b = &a->v[R1_ADD_B], *y = &a->v[R1_ADD_Y];
+    return r1_same_shape(x, y) && b->cols == x->cols && (b->rows > 0 || x->rows == 0);
+}
+
 const r1_op_def r1_op_add = {
     .name = "add",
     .outputs = R1_SLOT(R1_ADD_Y),
     .grads = R1_SLOT(R1_ADD_A) | R1_SLOT(R1_ADD_B),
+    .fits = add_fits,
     .forward = add_forward,
     .backward = add_backward,
     .flop = add_op_flop,

@@ -199,11 +199,40 @@ static uint64_t attend_flop(const r1_op_args *a)
            (4u * (uint64_t)a->v[R1_ATTEND_Q].cols + 4u * (uint64_t)a->i[R1_ATTEND_HEADS] + low);
 }
 
+/* What lists keys has one length, whichever of it is there. */
+static bool attend_lists_fit(const r1_op_args *a)
+{
+    static const int lists[] = {R1_ATTEND_INDEX, R1_ATTEND_BUCKET, R1_ATTEND_LOG_WEIGHT};
+    int32_t n = -1;
+    for (size_t i = 0; i < R1_COUNT(lists); i++) {
+        const r1_view *v = &a->v[lists[i]];
+        if (!v->p) continue;
+        if (n >= 0 && v->cols != n) return false;
+        n = v->cols;
+    }
+    return true;
+}
+
+static bool attend_fits(const r1_op_args *a)
+{
+    const r1_view *q = &a->v[R1_ATTEND_Q], *k = &a->v[R1_ATTEND_K], *bias = &a->v[R1_ATTEND_BIAS],
+                  *fq = &a->v[R1_ATTEND_FACTOR_Q], *fk = &a->v[R1_ATTEND_FACTOR_K];
+    int32_t heads = a->i[R1_ATTEND_HEADS];
+    return heads > 0 && q->cols % heads == 0 && k->cols == q->cols &&
+           r1_same_shape(k, &a->v[R1_ATTEND_V]) && r1_same_shape(q, &a->v[R1_ATTEND_Y]) &&
+           a->v[R1_ATTEND_Q_OFF].cols == a->v[R1_ATTEND_K_OFF].cols &&
+           (!bias->p || bias->rows == heads) && !fq->p == !fk->p &&
+           (!fq->p || (fq->rows == q->rows && fk->rows == k->rows && fq->cols == fk->cols &&
+                       fq->cols % heads == 0)) &&
+           attend_lists_fit(a);
+}
+
 const r1_op_def r1_op_attend = {
     .name = "attend",
     .outputs = R1_SLOT(R1_ATTEND_Y),
     .grads = R1_SLOT(R1_ATTEND_Q) | R1_SLOT(R1_ATTEND_K) | R1_SLOT(R1_ATTEND_V) |
              R1_SLOT(R1_ATTEND_BIAS) | R1_SLOT(R1_ATTEND_FACTOR_Q) | R1_SLOT(R1_ATTEND_FACTOR_K),
+    .fits = attend_fits,
     .forward = attend_forward,
     .backward = attend_backward,
     .flop = attend_flop,

@@ -41,10 +41,17 @@ static uint64_t causal_mean_flop(const r1_op_args *a)
     return 2u * (uint64_t)a->v[R1_CAUSAL_MEAN_X].rows * (uint64_t)a->v[R1_CAUSAL_MEAN_X].cols;
 }
 
+static bool causal_mean_fits(const r1_op_args *a)
+{
+    return r1_same_shape(&a->v[R1_CAUSAL_MEAN_X], &a->v[R1_CAUSAL_MEAN_Y]) &&
+           a->v[R1_CAUSAL_MEAN_OFF].cols >= 1;
+}
+
 const r1_op_def r1_op_causal_mean = {
     .name = "causal_mean",
     .outputs = R1_SLOT(R1_CAUSAL_MEAN_Y),
     .grads = R1_SLOT(R1_CAUSAL_MEAN_X),
+    .fits = causal_mean_fits,
     .forward = causal_mean_forward,
     .backward = causal_mean_backward,
     .flop = causal_mean_flop,

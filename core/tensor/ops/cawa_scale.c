@@ -75,11 +75,22 @@ static uint64_t cawa_scale_flop(const r1_op_args *a)
            ((uint64_t)a->v[R1_CAWA_SCALE_Q].cols + 8u * (uint64_t)a->i[R1_CAWA_SCALE_HEADS]);
 }
 
+static bool cawa_scale_fits(const r1_op_args *a)
+{
+    const r1_view *q = &a->v[R1_CAWA_SCALE_Q], *context = &a->v[R1_CAWA_SCALE_CONTEXT],
+                  *length = &a->v[R1_CAWA_SCALE_LENGTH];
+    int32_t heads = a->i[R1_CAWA_SCALE_HEADS];
+    return heads > 0 && q->cols % heads == 0 && r1_same_shape(q, &a->v[R1_CAWA_SCALE_Y]) &&
+           (!context->p || (context->rows == q->rows && context->cols == heads)) &&
+           (!length->p || (length->cols == heads && a->v[R1_CAWA_SCALE_COUNT].cols == q->rows));
+}
+
 const r1_op_def r1_op_cawa_scale = {
     .name = "cawa_scale",
     .outputs = R1_SLOT(R1_CAWA_SCALE_Y),
     .grads =
         R1_SLOT(R1_CAWA_SCALE_Q) | R1_SLOT(R1_CAWA_SCALE_CONTEXT) | R1_SLOT(R1_CAWA_SCALE_LENGTH),
+    .fits = cawa_scale_fits,
     .forward = cawa_scale_forward,
     .backward = cawa_scale_backward,
     .flop = cawa_scale_flop,

@@ -47,10 +47,20 @@ static uint64_t edge_message_flop(const r1_op_args *a)
     return 4u * (uint64_t)a->v[R1_EDGE_MESSAGE_E].rows * (uint64_t)a->v[R1_EDGE_MESSAGE_E].cols;
 }
 
+static bool edge_message_fits(const r1_op_args *a)
+{
+    const r1_view *h = &a->v[R1_EDGE_MESSAGE_H], *e = &a->v[R1_EDGE_MESSAGE_E],
+                  *scale = &a->v[R1_EDGE_MESSAGE_SCALE];
+    return r1_same_shape(h, &a->v[R1_EDGE_MESSAGE_Y]) && h->cols % 2 == 0 && e->cols == h->cols &&
+           a->v[R1_EDGE_MESSAGE_SRC].cols == e->rows && a->v[R1_EDGE_MESSAGE_DST].cols == e->rows &&
+           scale->rows == h->rows && scale->cols == 2;
+}
+
 const r1_op_def r1_op_edge_message = {
     .name = "edge_message",
     .outputs = R1_SLOT(R1_EDGE_MESSAGE_Y),
     .grads = R1_SLOT(R1_EDGE_MESSAGE_H) | R1_SLOT(R1_EDGE_MESSAGE_E),
+    .fits = edge_message_fits,
     .forward = edge_message_forward,
     .backward = edge_message_backward,
     .flop = edge_message_flop,

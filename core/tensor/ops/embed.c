@@ -46,10 +46,18 @@ static uint64_t embed_flop(const r1_op_args *a)
     return 0;
 }
 
+static bool embed_fits(const r1_op_args *a)
+{
+    const r1_view *id = &a->v[R1_EMBED_ID], *y = &a->v[R1_EMBED_Y];
+    return a->v[R1_EMBED_FIRST].cols == id->cols + 1 && y->rows == id->rows &&
+           y->cols == id->cols * a->v[R1_EMBED_TABLE].cols;
+}
+
 const r1_op_def r1_op_embed = {
     .name = "embed",
     .outputs = R1_SLOT(R1_EMBED_Y),
     .grads = R1_SLOT(R1_EMBED_TABLE),
+    .fits = embed_fits,
     .forward = embed_forward,
     .backward = embed_backward,
     .flop = embed_flop,

@@ -58,10 +58,20 @@ static uint64_t linear_flop(const r1_op_args *a)
            (uint64_t)a->v[R1_LINEAR_W].rows;
 }
 
+/* Rows of the weight are columns of the result. */
+static bool linear_fits(const r1_op_args *a)
+{
+    const r1_view *x = &a->v[R1_LINEAR_X], *w = &a->v[R1_LINEAR_W], *b = &a->v[R1_LINEAR_B],
+                  *y = &a->v[R1_LINEAR_Y];
+    return x->cols == w->cols && y->rows == x->rows && y->cols == w->rows &&
+           (!b->p || b->cols == w->rows);
+}
+
 const r1_op_def r1_op_linear = {
     .name = "linear",
     .outputs = R1_SLOT(R1_LINEAR_Y),
     .grads = R1_SLOT(R1_LINEAR_X) | R1_SLOT(R1_LINEAR_W) | R1_SLOT(R1_LINEAR_B),
+    .fits = linear_fits,
     .forward = linear_forward,
     .backward = linear_backward,
     .flop = linear_flop,

@@ -54,10 +54,18 @@ static uint64_t lsq_flop(const r1_op_args *a)
     return 0;
 }
 
+static bool lsq_fits(const r1_op_args *a)
+{
+    const r1_view *x = &a->v[R1_LSQ_X], *step = &a->v[R1_LSQ_STEP];
+    return r1_same_shape(x, &a->v[R1_LSQ_Y]) && step->cols == 1 && step->rows > 0 &&
+           a->i[R1_LSQ_LIMIT] > 0;
+}
+
 const r1_op_def r1_op_lsq = {
     .name = "lsq",
     .outputs = R1_SLOT(R1_LSQ_Y),
     .grads = R1_SLOT(R1_LSQ_X) | R1_SLOT(R1_LSQ_STEP),
+    .fits = lsq_fits,
     .forward = lsq_forward,
     .backward = lsq_backward,
     .flop = lsq_flop,

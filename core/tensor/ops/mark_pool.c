@@ -53,10 +53,18 @@ static uint64_t mark_pool_flop(const r1_op_args *a)
     return 3u * (uint64_t)a->v[R1_MARK_POOL_H].rows * (uint64_t)a->v[R1_MARK_POOL_H].cols;
 }
 
+static bool mark_pool_fits(const r1_op_args *a)
+{
+    const r1_view *h = &a->v[R1_MARK_POOL_H], *y = &a->v[R1_MARK_POOL_Y];
+    return a->v[R1_MARK_POOL_MARK].cols == h->rows && y->cols == 3 * h->cols &&
+           a->v[R1_MARK_POOL_OFF].cols == y->rows + 1;
+}
+
 const r1_op_def r1_op_mark_pool = {
     .name = "mark_pool",
     .outputs = R1_SLOT(R1_MARK_POOL_Y),
     .grads = R1_SLOT(R1_MARK_POOL_H),
+    .fits = mark_pool_fits,
     .forward = mark_pool_forward,
     .backward = mark_pool_backward,
     .flop = mark_pool_flop,

@@ -37,10 +37,18 @@ static uint64_t place_flop(const r1_op_args *a)
     return 0;
 }
 
+static bool place_fits(const r1_op_args *a)
+{
+    const r1_view *map = &a->v[R1_PLACE_MAP], *y = &a->v[R1_PLACE_Y];
+    return a->v[R1_PLACE_ABSENT].cols == y->cols &&
+           (!map->p || (map->cols == y->rows && a->v[R1_PLACE_X].cols == y->cols));
+}
+
 const r1_op_def r1_op_place = {
     .name = "place",
     .outputs = R1_SLOT(R1_PLACE_Y),
     .grads = R1_SLOT(R1_PLACE_X) | R1_SLOT(R1_PLACE_ABSENT),
+    .fits = place_fits,
     .forward = place_forward,
     .backward = place_backward,
     .flop = place_flop,

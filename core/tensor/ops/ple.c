@@ -36,9 +36,17 @@ static uint64_t ple_flop(const r1_op_args *a)
     return 2u * (uint64_t)a->v[R1_PLE_Y].rows * (uint64_t)a->v[R1_PLE_Y].cols;
 }
 
+static bool ple_fits(const r1_op_args *a)
+{
+    const r1_view *x = &a->v[R1_PLE_X], *edge = &a->v[R1_PLE_EDGE], *y = &a->v[R1_PLE_Y];
+    return edge->rows == x->cols && edge->cols > 1 && y->rows == x->rows &&
+           y->cols == x->cols * edge->cols;
+}
+
 const r1_op_def r1_op_ple = {
     .name = "ple",
     .outputs = R1_SLOT(R1_PLE_Y),
+    .fits = ple_fits,
     .forward = ple_forward,
     .flop = ple_flop,
 };

@@ -51,10 +51,17 @@ static uint64_t rmsnorm_flop(const r1_op_args *a)
     return 4u * (uint64_t)a->v[R1_RMSNORM_X].rows * (uint64_t)a->v[R1_RMSNORM_X].cols;
 }
 
+static bool rmsnorm_fits(const r1_op_args *a)
+{
+    const r1_view *x = &a->v[R1_RMSNORM_X];
+    return r1_same_shape(x, &a->v[R1_RMSNORM_Y]) && a->v[R1_RMSNORM_GAIN].cols == x->cols;
+}
+
 const r1_op_def r1_op_rmsnorm = {
     .name = "rmsnorm",
     .outputs = R1_SLOT(R1_RMSNORM_Y),
     .grads = R1_SLOT(R1_RMSNORM_X) | R1_SLOT(R1_RMSNORM_GAIN),
+    .fits = rmsnorm_fits,
     .forward = rmsnorm_forward,
     .backward = rmsnorm_backward,
     .flop = rmsnorm_flop,

@@ -37,10 +37,17 @@ static uint64_t seg_mean_flop(const r1_op_args *a)
     return n * (uint64_t)a->v[R1_SEG_MEAN_X].cols;
 }
 
+static bool seg_mean_fits(const r1_op_args *a)
+{
+    const r1_view *y = &a->v[R1_SEG_MEAN_Y];
+    return a->v[R1_SEG_MEAN_X].cols == y->cols && a->v[R1_SEG_MEAN_OFF].cols == y->rows + 1;
+}
+
 const r1_op_def r1_op_seg_mean = {
     .name = "seg_mean",
     .outputs = R1_SLOT(R1_SEG_MEAN_Y),
     .grads = R1_SLOT(R1_SEG_MEAN_X),
+    .fits = seg_mean_fits,
     .forward = seg_mean_forward,
     .backward = seg_mean_backward,
     .flop = seg_mean_flop,

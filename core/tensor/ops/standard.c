@@ -25,9 +25,17 @@ static uint64_t standard_flop(const r1_op_args *a)
     return 2u * (uint64_t)a->v[R1_STANDARD_X].rows * (uint64_t)a->v[R1_STANDARD_X].cols;
 }
 
+static bool standard_fits(const r1_op_args *a)
+{
+    const r1_view *x = &a->v[R1_STANDARD_X];
+    return r1_same_shape(x, &a->v[R1_STANDARD_Y]) && a->v[R1_STANDARD_MEAN].cols == x->cols &&
+           a->v[R1_STANDARD_RSTD].cols == x->cols;
+}
+
 const r1_op_def r1_op_standard = {
     .name = "standard",
     .outputs = R1_SLOT(R1_STANDARD_Y),
+    .fits = standard_fits,
     .forward = standard_forward,
     .flop = standard_flop,
 };

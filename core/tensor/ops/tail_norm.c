@@ -28,9 +28,17 @@ static uint64_t tail_norm_flop(const r1_op_args *a)
            (uint64_t)(a->v[R1_TAIL_NORM_X].cols + a->v[R1_TAIL_NORM_TAIL].cols);
 }
 
+static bool tail_norm_fits(const r1_op_args *a)
+{
+    const r1_view *x = &a->v[R1_TAIL_NORM_X];
+    return r1_same_shape(x, &a->v[R1_TAIL_NORM_Y]) && a->v[R1_TAIL_NORM_TAIL].rows == x->rows &&
+           a->v[R1_TAIL_NORM_B].cols == x->cols;
+}
+
 const r1_op_def r1_op_tail_norm = {
     .name = "tail_norm",
     .outputs = R1_SLOT(R1_TAIL_NORM_Y),
+    .fits = tail_norm_fits,
     .forward = tail_norm_forward,
     .flop = tail_norm_flop,
 };
