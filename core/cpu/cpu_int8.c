@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_int8.c - see cpu_int8.h. Quantised weights become panels of as many columns as a tile has;
- * within a panel groups of k run slowest, and a column's group lies together:
+/* cpu_int8.c - see cpu_int8.h. Quantised weights become panels of as many columns as a tile has.
+ * Within a panel, groups of G values of k run slowest, and a column's group lies together.
+ * Columns past N and k past K are zero:
  *
- *   panel 0: w[0][k=0..G) w[1][k=0..G) ... w[C-1][k=0..G)   w[0][k=G..2G) ...     columns past N and k past K are zero
+ *   panel 0: w[0][k=0..G) w[1][k=0..G) ... w[C-1][k=0..G)   w[0][k=G..2G) ...
  *
- * With VNNI, and in the portable twin of its instruction, G is 4 and activations are stored as q
- * + 128, because the instruction multiplies unsigned by signed bytes: sums begin with -128 times
- * the column's sum and come out the same. AVX2's own byte instruction saturates in 16 bits;
- * there G is 2, both sides are widened to 16 bits, and nothing is lost. With learned steps both
- * sides stay within +-63: then two sums of two products, 4 * 127 * 63, fit into 16 bits with
- * that instruction, G is 4, activations are stored as q + 64, and a multiplication less is
- * needed for every four.
+ * VNNI, and the portable twin of its instruction: the instruction multiplies unsigned by signed
+ * bytes. G is 4 and activations are stored as q + 128. Sums begin with -128 times the column's
+ * sum, so they come out the same.
+ * AVX2: its byte instruction saturates in 16 bits. G is 2, both sides are widened to 16 bits, and
+ * nothing is lost.
+ * AVX2 with learned steps: both sides stay within +-63. Two sums of two products, 4 * 127 * 63,
+ * then fit into 16 bits with that instruction. G is 4, activations are stored as q + 64, and a
+ * multiplication less is needed for every four.
  *
  * Rows are quantised in chunks that stay near while all panels pass. */
 #include "cpu/cpu_int8.h"

@@ -7,7 +7,8 @@
 
 #define V8(f) ((v8){f, f, f, f, f, f, f, f})
 
-/* *v = x / step brought within the limit; *inside: where it was. The sum with 1.5 * 2^23 is a whole number. */
+/* *v is x / step. *whole: it, rounded and brought within the limit; *inside: where it was within.
+ * The sum with 1.5 * 2^23 is a whole number. */
 R1_INLINE void lsq_round8(v8 *whole, v8 *v, v8i *inside, float limit)
 {
     const v8 high = V8(limit), low = -high;

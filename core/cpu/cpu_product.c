@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cpu_product.c - see cpu_product.h. A weight w[N, K] becomes panels of as many columns as a
- * tile has; within a panel, k runs slowest:
+ * tile has. Within a panel, k runs slowest. Columns past N are zero:
  *
- *   panel 0: w[0..C)[k=0] w[0..C)[k=1] ...   panel 1: w[C..2C)[k=0] ...      columns past N are zero
+ *   panel 0: w[0..C)[k=0] w[0..C)[k=1] ...   panel 1: w[C..2C)[k=0] ...
  *
  * Rows go through in chunks that stay in the second-level cache while all panels pass. */
 #include "cpu/cpu_product.h"

@@ -23,8 +23,8 @@ typedef struct {
     float *wgrad;     /* laid out as the weights */
     bool *needs_grad; /* per tensor */
     int16_t *rounder; /* per tensor: the LSQ call that makes it; -1: none does */
-    bool
-        rounds; /* those calls run; else who reads a rounded tensor gets what it was rounded from */
+    /* those calls run; else who reads a rounded tensor gets what it was rounded from */
+    bool rounds;
     char *device, *device_weights; /* NULL where memory is the host's */
     void **packed;                 /* per call */
     bool *int8;                    /* per call: packed as 8-bit integers */

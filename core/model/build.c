@@ -5,7 +5,9 @@
  *
  *   item -> encoder -> d_align -> place in the sequence (row 0 is the learned prior)
  *   sequence -> norm -> [project | q k v] -> causal attention, n_head_cross heads -> d_model
- *            -> CAWA blocks -> norm -> heads (in pretraining also those of what was masked and what comes next)
+ *            -> CAWA blocks -> norm -> heads
+ *
+ * Pretraining adds heads for what was masked and for what comes next.
  *
  * Folded (fold.h), an encoder's last layer goes straight to what would be read from the common
  * space. */

@@ -59,8 +59,8 @@ typedef struct {
     uint32_t n_item, n_headc, n_output;
     r1_item_desc item[R1_ITEMS_MAX];
     r1_head_desc head[R1_HEADS_MAX];
-    uint64_t schema_hash,
-        item_hash; /* item_hash: without the heads, which a stage of training may bring itself */
+    uint64_t schema_hash;
+    uint64_t item_hash; /* without the heads, which a stage of training may bring itself */
 } r1_desc;
 
 r1_status r1_desc_parse(r1_desc **out, const char *json, size_t len, r1_err *err);

@@ -4,7 +4,10 @@
  *
  *     0 .. 4w           A diag(g) t                 w = d_model; A, g: cross.in, cross.norm
  *     4w .. 4w + Q      R [h; 1], zeros after it     Q = the widest item's hidden layer + 1
- *     then, where the item is asked by memory:   B diag(g') t,  B = [query; the left part of cawa.context1], g' = memory's norm */
+ *     then              B diag(g') t,                 B = [query; the left part of cawa.context1],
+ *                                                     g' = memory's norm
+ *
+ * The last part is there where memory asks the item. */
 #include "model/fold.h"
 
 #include "r1_assert.h"
@@ -190,7 +193,8 @@ static r1_status fold_derive(const r1_model *m, r1_model *f, r1_err *err)
 {
     readers r;
     find_readers(m, &r);
-    /* prior.absent; of each item its absent row, weight and bias; of memory what fold_memory sets */
+    /* Of the prior the absent row; of each item that, weight and bias; of memory what
+     * fold_memory sets. */
     uint32_t derived = 1 + 3 * m->desc->n_item +
                        (r.asked < 0 ? 0
                         : r.context ? 3
