@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cpu_attend.c - softmax attention over ragged segments, fused: scores never leave the
- * first-level cache.
+ * first-level cache. Keys and values are f32 or bf16; queries and results are f32.
  *
- * By tiles, where a segment has many queries: for each head, a chunk of queries meets the keys
- * block by block. A block's keys and values are packed into panels once, as f32; the product
- * kernel (cpu_product.h) of the instruction set in use makes the scores and the weighted sums,
- * and between the two the softmax goes on with the largest score so far (online softmax): what y
- * and its sum hold already is scaled down where a larger score comes.
- * By queries, where there are few, which would not pay for the packing: the same blocks, one
- * query and head at a time.
+ * A segment goes one of two ways.
  *
- * Where keys and values are bf16 and the instruction set multiplies that (avx512bf16, and
- * widebf16 for tests), blocks are packed as they are, in pairs, and queries and weights are
- * rounded to bf16 for the two products; the sums, the softmax and all between stay f32, and so
- * do single queries and gradients. Elsewhere, R1_ISA=avx512 among them, bf16 is widened when a
- * block is packed.
+ * By tiles, where it has TILES_FROM queries or more. For each head, a chunk of queries meets the
+ * keys block by block. A block's keys and values are packed into panels once, as f32. The product
+ * kernel of the instruction set in use (cpu_product.h) makes the scores and the weighted sums.
+ * Between the two runs an online softmax: it goes on with the largest score so far, and where a
+ * larger one comes, what y and its sum hold already is scaled down.
  *
- * CAWA's factor per key (slots 10 and 11) is a second, narrow product of each block, between the
- * scores and the softmax.
+ * By queries, where it has fewer, which would not pay for the packing. The blocks are the same,
+ * one query and head at a time.
  *
- * Which way a segment goes, its blocks and its tiles begin at its own first row and key, so a
- * row's bits do not depend on what else is in the batch. Keys and values are f32 or bf16;
- * queries and results are f32. */
+ * bf16: some instruction sets multiply it (avx512bf16, and widebf16 for tests). There blocks are
+ * packed as they are, in pairs, and queries and weights are rounded to bf16 for the two products.
+ * The sums, the softmax and all between stay f32, and so do single queries and gradients. The
+ * other instruction sets widen bf16 when a block is packed.
+ *
+ * The key factor (R1_ATTEND_FACTOR_Q, R1_ATTEND_FACTOR_K) is a second, narrow product of each
+ * block, between the scores and the softmax.
+ *
+ * A row's bits do not depend on what else is in the batch: the choice of the way, the blocks and
+ * the tiles all begin at the segment's own first row and key. */
 #include "cpu/cpu_ops.h"
 #include "cpu/cpu_product.h"
 #include "r1_assert.h"
@@ -45,7 +46,7 @@ typedef struct {
     const float *bias, *log_weight;
     int32_t at, dh; /* the head's columns */
     int32_t row0, n_row, first, n_key;
-    int32_t rank; /* of the factor per key; 0: none. The head's columns begin at rank_at */
+    int32_t rank; /* of the key factor; 0: none. The head's columns begin at rank_at */
     int32_t rank_at;
     bool pairs; /* by tiles the products are of bf16, two by two */
 } head;

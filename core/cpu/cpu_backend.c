@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_backend.c - the CPU's backend table: ordinary memory as its device, loops of this room
- * where there are any, the scalar reference elsewhere. */
+/* cpu_backend.c - the CPU's backend table. Its device is ordinary memory. An op runs by a loop of
+ * this room where there is one, else by the scalar reference. */
 #include "cpu/cpu_int8.h"
 #include "cpu/cpu_ops.h"
 #include "cpu/cpu_product.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_cawa.c - CAWA_SCALE in f32: the context factors of a few rows at once, as one array, then
- * the query's columns; and CAUSAL_MEAN, which makes their argument. */
+/* cpu_cawa.c - CAWA_SCALE in f32, and CAUSAL_MEAN, which makes the argument of its context factor.
+ * The context factors of a few rows are made at once, as one array; then the queries' columns are
+ * multiplied. */
 #include "cpu/cpu_ops.h"
 
 #include <math.h>

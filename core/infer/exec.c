@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* exec.c - binds operands to memory and calls the backend; where it lacks an op, the operands
- * travel to the host, the CPU's function runs, and the outputs travel back. */
+/* exec.c - binds operands to memory and calls the backend. Where the backend lacks an op, the
+ * operands are copied to the host, the CPU's function runs, and the outputs are copied back. */
 #include "infer/exec.h"
 
 #include "r1_assert.h"

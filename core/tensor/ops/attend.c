@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* attend.c - softmax attention over ragged segments: within a sequence (causal or full), or from
- * one query to listed memory entries with a bias per bucket and an added log-weight, and where u
- * and w are given with a factor per key of low rank (CAWA's per-key variant). The scale is
- * already in q (cawa_scale.c). Keys and values may be bf16; their gradients are f32. */
+ * one query to listed memory entries, with a bias of each bucket and an added log-weight.
+ *
+ * Where both its sides are there, CAWA's key factor multiplies the scores. The scale is already
+ * in q (cawa_scale.c). Keys and values may be bf16; their gradients are f32. */
 #include "tensor/r1_op.h"
 
 #include <math.h>
@@ -14,7 +15,7 @@ enum { KEYS_MAX = 16384 };
 typedef struct {
     const r1_op_args *a;
     int32_t h, dh, first, n; /* head; first listed key, number of visible keys */
-    int32_t rank;            /* of the factor per key; 0: none */
+    int32_t rank;            /* of the key factor; 0: none */
     int64_t row;             /* of the query */
 } query;
 
@@ -50,8 +51,8 @@ static double attend_product(const query *q, int32_t row)
     return sum;
 }
 
-/* tanh(u.w) */
-static double per_key(const query *q, int32_t row)
+/* tanh(factor_q.factor_k) */
+static double attend_key_factor(const query *q, int32_t row)
 {
     double sum = 0;
     for (int32_t c = q->h * q->rank; c < (q->h + 1) * q->rank; c++)
@@ -65,7 +66,9 @@ static void attend_softmax(const query *q, double *p)
     double top = -INFINITY, sum = 0;
     for (int32_t j = 0; j < q->n; j++) {
         p[j] = attend_product(q, attend_key_row(q, j));
-        if (q->rank) p[j] *= 1 + (double)q->a->f[R1_ATTEND_BETA] * per_key(q, attend_key_row(q, j));
+        if (q->rank)
+            p[j] *=
+                1 + (double)q->a->f[R1_ATTEND_BETA] * attend_key_factor(q, attend_key_row(q, j));
         if (q->a->v[R1_ATTEND_BIAS].p)
             p[j] += r1_row(&q->a->v[R1_ATTEND_BIAS], q->h)[attend_bucket(q, j)];
         if (q->a->v[R1_ATTEND_LOG_WEIGHT].p)
@@ -88,11 +91,11 @@ static void forward_query(const query *q)
     }
 }
 
-/* Of u and w, from the score's gradient; returns the gradient of q.k. */
-static double backward_per_key(const query *q, int32_t row, double ds)
+/* Of both sides of the key factor, from the score's gradient; returns the gradient of q.k. */
+static double backward_key_factor(const query *q, int32_t row, double ds)
 {
     const r1_op_args *a = q->a;
-    double t = per_key(q, row),
+    double t = attend_key_factor(q, row),
            dt = ds * attend_product(q, row) * a->f[R1_ATTEND_BETA] * (1 - t * t);
     for (int32_t c = q->h * q->rank; c < (q->h + 1) * q->rank; c++) {
         if (a->g[R1_ATTEND_FACTOR_Q].p)
@@ -121,7 +124,7 @@ static void attend_backward_query(const query *q)
     for (int32_t j = 0; j < q->n; j++) {
         double ds = p[j] * (dp[j] - mean);
         int32_t row = attend_key_row(q, j);
-        double dz = q->rank ? backward_per_key(q, row, ds) : ds;
+        double dz = q->rank ? backward_key_factor(q, row, ds) : ds;
         for (int32_t c = 0; c < q->dh; c++) {
             if (a->g[R1_ATTEND_Q].p)
                 r1_row(&a->g[R1_ATTEND_Q], q->row)[q->h * q->dh + c] +=

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cawa_scale.c - context-aware weight adaptation folded into the query: both factors are per
- * query and head, so the attention's inner loop never sees them. q' = q / sqrt(dh) * a_h
- * log(max(n, 2)) * (1 + beta tanh m_ih). */
+/* cawa_scale.c - context-aware weight adaptation, folded into the query. The length factor and the
+ * context factor belong to a query and a head, so the attention's inner loop never sees them:
+ *
+ *     q' = q / sqrt(dh) * a_h log(max(n, 2)) * (1 + beta tanh m_ih)
+ *
+ * a_h is LENGTH, n is COUNT, m_ih is CONTEXT. */
 #include "tensor/r1_op.h"
 
 #include <math.h>

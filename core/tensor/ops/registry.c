@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* registry.c - the table of all ops, the reference backend made of it, and ordinary host memory
- * as a device. */
+/* registry.c - the table of all ops, and the check that an op's operands fit each other. */
 #include "r1_assert.h"
 #include "tensor/r1_op.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 static const r1_op_def *const ops[R1_OP_COUNT] = {
     [R1_OP_LINEAR] = &r1_op_linear,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tail_norm.c - columns divided by the root mean square that other columns of the row carry:
- * RMSNorm of a vector of d numbers of which only a linear image and a factor of its length are
- * at hand (core/model/fold.c). Serves inference alone. */
+/* tail_norm.c - columns divided by the root mean square that other columns of the row carry. It is
+ * RMSNorm of a vector of d numbers (WIDTH) of which only a linear image and a factor of its length
+ * are at hand (core/model/fold.c). It serves inference alone. */
 #include "tensor/r1_op.h"
 
 #include <math.h>
