@@ -40,8 +40,8 @@ struct r1_request {
     int64_t arrived_us, ended_us; /* by r1_mono_us */
     struct {
         r1_request *next, *tighter, *laxer;
-        bool answered;
-    } own; /* the batcher's */
+        uint8_t state; /* infer/batch_policy.h */
+    } own;             /* the batcher's */
 };
 
 typedef struct {

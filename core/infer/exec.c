@@ -3,6 +3,7 @@
  * travel to the host, the CPU's function runs, and the outputs travel back. */
 #include "infer/exec.h"
 
+#include "r1_assert.h"
 #include "r1_session.h"
 #include "tensor/r1_op.h"
 
@@ -27,6 +28,8 @@ static void exec_lay_out(r1_exec *e)
         if (t->space == R1_SPACE_WEIGHT || (e->rounder[i] >= 0 && !e->rounds)) continue;
         e->offset[i] = e->bytes;
         e->bytes += exec_capacity(e, t);
+        R1_ASSERT(e->bytes >= e->offset[i] && e->offset[i] % 256 == 0,
+                  "plan: tensor %u at byte %zu, the next at %zu", i, e->offset[i], e->bytes);
     }
 }
 
@@ -177,6 +180,8 @@ r1_status r1_exec_upload_rows(r1_exec *e, int16_t t, uint32_t row0, uint32_t n, 
 {
     if (!e->device || n == 0) return R1_OK;
     size_t one = row_bytes(&plan_of(e)->tensor[t]), at = e->offset[t] + row0 * one;
+    R1_ASSERT(at + n * one <= e->bytes, "plan: rows %u to %u of tensor %d end at byte %zu of %zu",
+              row0, row0 + n, t, at + n * one, e->bytes);
     return e->be->upload(e->stream, e->device + at, e->block + at, n * one, err);
 }
 
@@ -184,6 +189,8 @@ r1_status r1_exec_download_rows(r1_exec *e, int16_t t, uint32_t row0, uint32_t n
 {
     if (!e->device || n == 0) return R1_OK;
     size_t one = row_bytes(&plan_of(e)->tensor[t]), at = e->offset[t] + row0 * one;
+    R1_ASSERT(at + n * one <= e->bytes, "plan: rows %u to %u of tensor %d end at byte %zu of %zu",
+              row0, row0 + n, t, at + n * one, e->bytes);
     R1_TRY(e->be->download(e->stream, e->block + at, e->device + at, n * one, err));
     return e->be->stream_sync(e->stream, err);
 }

@@ -21,6 +21,7 @@
  * (flock); readers need none, since bytes that were committed never change. */
 #include "base/sync.h"
 #include "memory/longstore.h"
+#include "r1_assert.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -82,6 +83,8 @@ static r1_status write_at(longfile *f, const void *data, size_t len, uint64_t at
 
 static r1_status longfile_flush(longfile *f, r1_err *err)
 {
+    R1_ASSERT(f->at >= f->end, "long-term memory: byte %llu would overwrite what ends at %llu",
+              (unsigned long long)f->at, (unsigned long long)f->end);
     R1_TRY(write_at(f, f->buf, f->used, f->at, err));
     f->at += f->used;
     f->used = 0;
@@ -111,6 +114,8 @@ static r1_status put_padding(longfile *f, size_t payload, r1_err *err)
 static r1_status put_head(longfile *f, uint32_t type, uint64_t bytes, uint32_t crc,
                           uint64_t next_id, r1_err *err)
 {
+    R1_ASSERT((f->at + f->used) % UNIT == 0, "long-term memory: a block at byte %llu",
+              (unsigned long long)(f->at + f->used));
     block_head h = {
         .type = type, .txn = f->txn + 1, .bytes = bytes, .next_id = next_id, .crc = crc};
     memcpy(h.magic, block_magic, sizeof h.magic);
@@ -168,6 +173,9 @@ static r1_status commit_always(longfile *f, uint64_t next_id, r1_err *err)
     R1_TRY(put_head(f, BLOCK_COMMIT, 0, 0, next_id, err));
     R1_TRY(longfile_flush(f, err));
     if (fsync(f->fd)) R1_FAIL(err, R1_E_IO, "syncing %s: %s", f->path, strerror(errno));
+    R1_ASSERT(f->used == 0 && f->at > f->end && f->at % UNIT == 0,
+              "long-term memory: a transaction from byte %llu to %llu, %zu left",
+              (unsigned long long)f->end, (unsigned long long)f->at, f->used);
     f->end = f->at;
     f->txn++;
     return R1_OK;
@@ -381,6 +389,9 @@ static r1_status longfile_replay(r1_longterm *lt, const reader *r, part_image *m
         uint64_t id = 0;
         r1_status st = R1_OK;
         memcpy(&h, r->base + at, sizeof h);
+        R1_ASSERT(at + UNIT + longfile_padded(h.bytes) <= r->len,
+                  "long-term memory: a block of %llu bytes at byte %llu of %llu",
+                  (unsigned long long)h.bytes, (unsigned long long)at, (unsigned long long)r->len);
         snprintf(where, sizeof where, "%s: block at byte %llu", r->path, (unsigned long long)at);
         switch (h.type) {
         case BLOCK_ENTRY: st = replay_entry(lt, p, h.bytes, where, err); break;
@@ -404,13 +415,17 @@ static r1_status longfile_replay(r1_longterm *lt, const reader *r, part_image *m
     return R1_OK;
 }
 
+/* Before the change is committed: from then on these are invariants. */
 static r1_status check_ids(const r1_longterm *lt, const char *path, r1_err *err)
 {
-    for (size_t i = 0; i < lt->view->n_part; i++)
-        for (size_t row = 0; row < lt->view->part[i].n; row++)
-            if (lt->view->part[i].p->rec[row].id >= lt->next_id)
+    const r1_longterm_view *v = lt->next;
+    if (lt->next_id < 1)
+        R1_FAIL(err, R1_E_FORMAT, "%s: next id: expected 1 or more, found 0", path);
+    for (size_t i = 0; i < v->n_part; i++)
+        for (size_t row = 0; row < v->part[i].n; row++)
+            if (v->part[i].p->rec[row].id >= lt->next_id)
                 R1_FAIL(err, R1_E_FORMAT, "%s: entry %llu is newer than the next id %llu", path,
-                        (unsigned long long)lt->view->part[i].p->rec[row].id,
+                        (unsigned long long)v->part[i].p->rec[row].id,
                         (unsigned long long)lt->next_id);
     return R1_OK;
 }
@@ -455,8 +470,8 @@ static r1_status longfile_load(r1_longterm **out, longfile *f, const reader *r, 
     st = r1_longterm_begin(lt, err);
     if (st == R1_OK) st = longfile_replay(lt, r, map, err);
     lt->next_id = next_id;
-    if (st == R1_OK) st = r1_longterm_commit(lt, err);
     if (st == R1_OK) st = check_ids(lt, r->path, err);
+    if (st == R1_OK) st = r1_longterm_commit(lt, err);
     lt->file = (longfile){.fd = -1};
     if (st != R1_OK) {
         r1_longterm_free(lt);

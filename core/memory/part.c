@@ -4,6 +4,7 @@
 
 #include "memory/linalg.h"
 #include "memory/scan.h"
+#include "r1_assert.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -63,7 +64,10 @@ part_image *image_share(part_image *m)
 
 void image_free(part_image *m)
 {
-    if (!m || atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1) return;
+    if (!m) return;
+    unsigned had = atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel);
+    R1_ASSERT(had > 0, "long-term memory: an image with %u references is given back", had);
+    if (had != 1) return;
     if (m->bytes)
         munmap(m->base, m->bytes);
     else
@@ -83,7 +87,10 @@ static void *part_owned(const void *p) { return (void *)(uintptr_t)p; }
 
 void part_free(part *p)
 {
-    if (!p || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) != 1) return;
+    if (!p) return;
+    unsigned had = atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel);
+    R1_ASSERT(had > 0, "long-term memory: a part with %u references is given back", had);
+    if (had != 1) return;
     if (!p->coded) {
         for (size_t i = 0; p->value && i < p->n; i++) free(p->value[i]);
         free(p->value);
@@ -122,6 +129,8 @@ r1_status part_fresh(part **out, uint32_t d_key, uint32_t d_vector, size_t cap, 
 
 r1_status part_append(part *p, const r1_longterm_entry *e, uint64_t id, r1_err *err)
 {
+    R1_ASSERT(!p->coded && p->n < p->cap, "long-term memory: row %zu of a part of %zu", p->n,
+              p->cap);
     unsigned char *value = NULL;
     if (e->value_bytes) {
         value = malloc(e->value_bytes);
@@ -239,6 +248,7 @@ static void order_by_list(const uint32_t *list, size_t n, uint32_t n_list, uint3
     for (size_t i = 0; i < n; i++) order[at[list[i]]++] = (uint32_t)i;
     for (uint32_t l = n_list; l > 0; l--) start[l] = start[l - 1];
     start[0] = 0;
+    R1_ASSERT(start[n_list] == n, "long-term memory: lists hold %u rows of %zu", start[n_list], n);
 }
 
 static r1_status part_learn(builder *b, const r1_longterm_opts *o, r1_err *err)
@@ -266,6 +276,7 @@ static void put_starts(const coded *c, size_t n, uint32_t *start, uint16_t *len)
         at += c->len[i];
     }
     start[blocks_of(n)] = at;
+    R1_ASSERT(at == c->used, "long-term memory: codes of %u bytes, encoded %zu", at, c->used);
 }
 
 static void put_sketch(const coded *c, size_t n, uint32_t n_sketch, uint8_t *out)
@@ -366,6 +377,9 @@ static r1_status part_lay_out(builder *b, const r1_longterm_opts *o, part_source
         if (h.bytes[S_VECTORS])
             memcpy(AT(float, S_VECTORS) + i * dv, b->vector + from * dv, sizeof(float) * dv);
     }
+    R1_ASSERT(value_at == h.bytes[S_VALUES],
+              "long-term memory: values of %llu bytes, laid out %llu", (unsigned long long)value_at,
+              (unsigned long long)h.bytes[S_VALUES]);
     bool ordered = put_order(AT(part_record, S_RECORD), n, AT(uint32_t, S_ID_ORDER));
 #undef AT
     if (!ordered) {
@@ -641,6 +655,9 @@ r1_status part_read_key(const part *p, size_t row, float *key, r1_err *err)
         return R1_OK;
     }
     off_t at = (off_t)((const uint8_t *)from - (const uint8_t *)p->image->base);
+    R1_ASSERT(row < p->n && at >= 0 && (uint64_t)at + bytes <= p->image->bytes,
+              "long-term memory: key of row %zu of %zu at byte %lld of %zu", row, p->n,
+              (long long)at, p->image->bytes);
     while (done < bytes) {
         ssize_t n = pread(p->image->fd, (uint8_t *)key + done, bytes - done, at + (off_t)done);
         if (n < 0 && errno == EINTR) continue;
@@ -716,6 +733,8 @@ static void part_trim(gather *g)
 static inline void part_push(gather *g, float score, uint32_t row)
 {
     if (!(score > g->floor)) return;
+    R1_DEEP_ASSERT(g->n < 2 * g->keep, "long-term memory: %zu candidates, room for twice %zu", g->n,
+                   g->keep);
     g->hit[g->n++] = (part_hit){score, row};
     if (g->n == 2 * g->keep) part_trim(g);
 }
@@ -897,6 +916,8 @@ static void part_run(const part *p, search *s, const float *q, size_t nq, const 
         for (size_t j = 0; j < s[i].sketch.n; j++)
             w->wish[n++] = (wish){s[i].sketch.hit[j].row, (uint32_t)i};
     }
+    R1_DEEP_ASSERT(n <= nq * s[0].sketch.keep, "long-term memory: %zu wishes of %zu queries", n,
+                   nq);
     if (n) score_wishes(p, s, sort_wishes(w->wish, w->other, n, p->n), n, w);
     for (size_t i = 0; i < nq; i++) part_trim(&s[i].best);
 }
@@ -908,10 +929,12 @@ static void *part_take(uint8_t **at, size_t bytes)
     return p;
 }
 
-/* Rooms for nq searches in one block: with at NULL, only their size. */
+/* Workspaces for nq searches, carved from one block. Returns their size; with at NULL nothing is
+ * carved. */
 static size_t search_rooms(const part *p, size_t nq, size_t keep, size_t cap, search *s,
                            workroom *w, uint8_t *at)
 {
+    const uint8_t *first = at;
     const code *c = p->key_code;
     size_t n_wish = c->n_sketch ? nq * keep : 0;
     size_t each = part_round64(sizeof(float) * (c->m + 1u)) +
@@ -938,7 +961,7 @@ static size_t search_rooms(const part *p, size_t nq, size_t keep, size_t cap, se
     w->z = part_take(&at, sizeof(int16_t) * CODE_LANES * (c->m + 32u));
     w->room = part_take(&at, CODE_LANES * code_room(c));
     w->list = part_take(&at, sizeof(part_hit) * p->n_list);
-    return 0;
+    return (size_t)(at - first);
 }
 
 r1_status part_candidates(const part *p, const float *q, size_t nq, const uint64_t *dead,
@@ -949,14 +972,16 @@ r1_status part_candidates(const part *p, const float *q, size_t nq, const uint64
     if (keep > p->n) keep = p->n;
     if (most > p->n) most = p->n;
     search *s = calloc(nq, sizeof *s);
-    uint8_t *rooms = malloc(search_rooms(p, nq, keep, most, NULL, NULL, NULL));
+    size_t bytes = search_rooms(p, nq, keep, most, NULL, NULL, NULL);
+    uint8_t *rooms = malloc(bytes);
     if (!s || !rooms) {
         free(s);
         free(rooms);
         R1_FAIL(err, R1_E_NOMEM, "no memory for %zu searches at once", nq);
     }
     workroom w;
-    search_rooms(p, nq, keep, most, s, &w, rooms);
+    size_t carved = search_rooms(p, nq, keep, most, s, &w, rooms);
+    R1_ASSERT(carved == bytes, "long-term memory: %zu bytes carved of %zu", carved, bytes);
     memset(w.room, 0, CODE_LANES * code_room(p->key_code));
     part_run(p, s, q, nq, dead, n_probe, &w);
     for (size_t i = 0; i < nq; i++) {

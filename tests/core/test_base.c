@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Base of the engine: published vectors for the checksum and the generator, properties of arenas
  * and settings. */
+#include "base/arena_state.h"
 #include "r1_assert.h"
 #include "r1_options.h"
 #include "support/r1_test.h"
@@ -147,6 +148,39 @@ static void test_base_assert(void)
     }
 }
 
+static void break_arena_sum(r1_arena *a) { a->bytes--; }
+static void break_arena_fill(r1_arena *a) { a->first->used = a->first->size + 64; }
+static void break_arena_current(r1_arena *a) { a->cur = NULL; }
+static void break_arena_limit(r1_arena *a) { a->bytes_max = 1; }
+
+typedef struct {
+    void (*plant)(r1_arena *a);
+    const char *expected;
+} planted_arena;
+
+static void plant_and_check_arena(void *ctx)
+{
+    const planted_arena *p = ctx;
+    r1_arena *a;
+    if (r1_arena_new(&a, 1 << 20, NULL) != R1_OK) return;
+    for (int i = 0; i < 3; i++) r1_arena_alloc(a, 1, 50000);
+    arena_check(a);
+    p->plant(a);
+    arena_check(a);
+}
+
+static void test_arena_breaks(void)
+{
+    static const planted_arena cases[] = {{break_arena_sum, "bytes, counted"},
+                                          {break_arena_fill, "bytes used of a block of"},
+                                          {break_arena_current, "the current block is none"},
+                                          {break_arena_limit, "of 1"}};
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        planted_arena p = cases[i];
+        CU_ASSERT(r1_test_breaks(plant_and_check_arena, &p, p.expected));
+    }
+}
+
 R1_TEST_MAIN("base", {"crc32c", test_crc32c}, {"random numbers", test_rng}, {"arena", test_arena},
              {"options", test_options}, {"files", test_base_file},
-             {"broken invariants", test_base_assert})
+             {"broken invariants", test_base_assert}, {"broken arenas", test_arena_breaks})

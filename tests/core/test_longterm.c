@@ -840,8 +840,94 @@ static void test_kill(void)
     free(data);
 }
 
+/* ---- broken invariants, one planted for each family ---- */
+
+static void break_live(r1_longterm *lt) { lt->view->n_live--; }
+static void break_dead(r1_longterm *lt) { lt->view->part[0].dead->word[0] |= 6; }
+static void break_rows(r1_longterm *lt) { lt->view->part[0].n = N + 1; }
+static void break_next_id(r1_longterm *lt) { lt->next_id = 3; }
+static void break_id_order(r1_longterm *lt)
+{
+    part_record *rec = (part_record *)(uintptr_t)lt->view->part[0].p->rec;
+    rec[9].id = rec[3].id;
+}
+
+typedef struct {
+    void (*plant)(r1_longterm *lt);
+    const char *expected;
+} planted_view;
+
+static void plant_and_check_view(void *ctx)
+{
+    const planted_view *p = ctx;
+    r1_rng rng;
+    r1_rng_seed(&rng, 1);
+    r1_longterm *lt = longterm_filled(&rng);
+    CU_ASSERT_EQUAL(r1_longterm_delete(lt, 1, NULL), R1_OK);
+    view_check(lt->view, lt->next_id);
+    p->plant(lt);
+    view_check(lt->view, lt->next_id);
+}
+
+/* Every build: a row that dies twice, a block of the log off its grid, an id given twice. */
+static void kill_twice(void *ctx)
+{
+    r1_rng rng;
+    (void)ctx;
+    r1_rng_seed(&rng, 1);
+    r1_longterm *lt = longterm_filled(&rng);
+    view_kill(lt->view, 0, 5, NULL);
+    view_kill(lt->view, 0, 5, NULL);
+}
+
+static void log_off_grid(void *ctx)
+{
+    longfile f;
+    longfile_create(&f, ctx, &(r1_longterm_opts){.d_key = 4}, NULL);
+    f.at += 8;
+    longfile_delete(&f, 1, NULL);
+}
+
+static void log_backwards(void *ctx)
+{
+    longfile f;
+    longfile_create(&f, ctx, &(r1_longterm_opts){.d_key = 4}, NULL);
+    f.end += 640;
+    longfile_commit(&f, 2, NULL);
+}
+
+static void give_ids_again(void *ctx)
+{
+    r1_rng rng;
+    (void)ctx;
+    r1_rng_seed(&rng, 1);
+    r1_longterm *lt = longterm_filled(&rng);
+    r1_longterm_begin(lt, NULL);
+    lt->next_id -= 2;
+    r1_longterm_commit(lt, NULL);
+}
+
+static void test_longterm_breaks(void)
+{
+    static const planted_view cases[] = {{break_live, "live entries, counted"},
+                                         {break_dead, "1 rows dead, counted 3"},
+                                         {break_rows, "view 501 of 500 rows"},
+                                         {break_next_id, "next 3"},
+                                         {break_id_order, "row 9: id 4 after 9"}};
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        planted_view p = cases[i];
+        CU_ASSERT(r1_test_breaks(plant_and_check_view, &p, p.expected));
+    }
+    char log[512];
+    snprintf(log, sizeof log, "%s", r1_test_in_tmp("broken.log"));
+    CU_ASSERT(r1_test_breaks(kill_twice, NULL, "row 5 of part 0 dies twice"));
+    CU_ASSERT(r1_test_breaks(log_off_grid, log, "a block at byte 72"));
+    CU_ASSERT(r1_test_breaks(log_backwards, log, "would overwrite what ends at 704"));
+    CU_ASSERT(r1_test_breaks(give_ids_again, NULL, "next id 499, before 501"));
+}
+
 R1_TEST_MAIN("long-term memory", {"search", test_longterm_search}, {"limits", test_limits},
              {"pursuit", test_omp}, {"scan", test_scan}, {"eigenvectors", test_eigen},
              {"range coder", test_rans}, {"scores", test_scores}, {"codes", test_codes},
              {"poor data", test_poor_data}, {"changes", test_changes}, {"file", test_longterm_file},
-             {"kill", test_kill})
+             {"kill", test_kill}, {"broken invariants", test_longterm_breaks})

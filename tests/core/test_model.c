@@ -238,6 +238,44 @@ static void test_tokens(void)
     CU_ASSERT_EQUAL(r1_bpe_new(&b, forward, 1, &err), R1_E_FORMAT);
 }
 
+static void key_outside(r1_gguf *g) { g->key[0].data -= 4096; }
+static void tensor_outside(r1_gguf *g) { g->tensor[0].bytes += 1 << 20; }
+
+typedef struct {
+    void (*plant)(r1_gguf *g);
+    const char *expected;
+} planted_gguf;
+
+static void plant_and_check_gguf(void *ctx)
+{
+    const planted_gguf *p = ctx;
+    r1_gguf_writer *w;
+    r1_gguf g;
+    float x[4] = {1, 2, 3, 4};
+    char path[512], *bytes;
+    size_t len;
+    snprintf(path, sizeof path, "%s", r1_test_in_tmp("planted.gguf"));
+    if (r1_gguf_writer_new(&w, NULL) != R1_OK) return;
+    r1_gguf_put_u64(w, "a", 1);
+    r1_gguf_put_tensor(w, "t", 0, 2, 2, x, sizeof x);
+    if (r1_gguf_save(w, path, NULL) != R1_OK) return;
+    if (r1_file_read(path, 1 << 20, &bytes, &len, NULL) != R1_OK) return;
+    if (r1_gguf_parse(&g, bytes, len, NULL) != R1_OK) return;
+    p->plant(&g);
+    r1_gguf_check(&g, bytes, len);
+}
+
+static void test_gguf_breaks(void)
+{
+    static const planted_gguf cases[] = {{key_outside, "GGUF: key 0 of 1"},
+                                         {tensor_outside, "GGUF: tensor 0 of 1"}};
+    (void)r1_test_tmpdir(); /* made here, so that this process removes it */
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        planted_gguf p = cases[i];
+        CU_ASSERT(r1_test_breaks(plant_and_check_gguf, &p, p.expected));
+    }
+}
+
 R1_TEST_MAIN("model", {"description", test_description}, {"schema hash", test_schema_hash},
              {"work", test_flop}, {"file", test_model_file}, {"gguf", test_gguf},
-             {"tokens", test_tokens})
+             {"tokens", test_tokens}, {"broken invariants", test_gguf_breaks})
