@@ -120,18 +120,19 @@ static r1_status code_axes(code *c, const float *x, const float *r, size_t n, co
                            r1_err *err)
 {
     size_t d = c->d, dd = d * d;
+    r1_status st;
     double *buf = malloc(sizeof *buf * (5 * dd + 3 * d));
     if (!buf) R1_FAIL(err, R1_E_NOMEM, "no memory for the axes of %zu columns", d);
     double *cov = buf, *v = cov + dd, *metric = v + dd, *t = metric + dd, *inv = t + dd,
            *value = inv + dd, *row = value + d, *other = row + d;
     code_covariance(x, n, d, mean, row, cov);
-    linalg_eigen(cov, d, value, v);
+    if ((st = linalg_eigen(cov, d, value, v, err)) != R1_OK) goto done;
     power_of(value, v, d, metric_power / 2, metric);
     power_of(value, v, d, -metric_power / 2, inv);
     code_covariance(r, n, d, NULL, row, cov);
     code_multiply(metric, cov, d, t);
     code_multiply(t, metric, d, cov);
-    linalg_eigen(cov, d, value, v);
+    if ((st = linalg_eigen(cov, d, value, v, err)) != R1_OK) goto done;
     c->m = 0;
     while (c->m < d && value[c->m] > value[0] * 1e-7) c->m++;
     if (!(value[0] > 0)) c->m = 0;
@@ -146,8 +147,9 @@ static r1_status code_axes(code *c, const float *x, const float *r, size_t n, co
             c->back[k * d + i] = (float)other[i];
         }
     }
+done:
     free(buf);
-    return R1_OK;
+    return st;
 }
 
 /* ---- tables and step ---- */

@@ -286,7 +286,12 @@ static void test_eigen(void)
             for (int j = 0; j < M; j++) a[i * M + j] += row[i] * row[j];
     }
     memcpy(copy, a, sizeof a);
-    linalg_eigen(a, M, value, v);
+    double value2[M], v2[M * M];
+    r1_err err = {0};
+    R1_ASSERT_OK(linalg_eigen(a, M, value, v, &err), &err);
+    R1_ASSERT_OK(linalg_eigen(a, M, value2, v2, &err), &err);
+    CU_ASSERT_EQUAL(memcmp(value, value2, sizeof value), 0);
+    CU_ASSERT_EQUAL(memcmp(v, v2, sizeof v), 0);
     for (int k = 0; k < M; k++) {
         if (k) CU_ASSERT_TRUE(value[k] <= value[k - 1]);
         for (int i = 0; i < M; i++) {
