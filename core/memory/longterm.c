@@ -13,6 +13,7 @@
  * lt->view. */
 #include "memory/longstore.h"
 
+#include "base/isa.h"
 #include "memory/scan.h"
 #include "r1_assert.h"
 
@@ -236,6 +237,7 @@ static r1_status fill_defaults(r1_longterm_opts *o, r1_err *err)
 
 r1_status longterm_make(r1_longterm **out, const r1_longterm_opts *o, r1_err *err)
 {
+    R1_TRY(r1_isa_check(err));
     r1_longterm *lt = calloc(1, sizeof *lt);
     if (!lt) R1_FAIL(err, R1_E_NOMEM, "no memory for a long-term memory");
     lt->o = *o;

@@ -8,6 +8,7 @@
  *          oldest first */
 #include "memory/pool_state.h"
 
+#include "base/isa.h"
 #include "memory/longstore.h"
 #include "memory/scan.h"
 #include "model/model.h"
@@ -130,6 +131,7 @@ r1_status r1_memory_new(r1_memory **out, const r1_model *m, const r1_memory_opts
     if (o.quota > POOL_QUOTA_MAX)
         R1_FAIL(err, R1_E_INVAL, "memory: quota: expected at most %d, found %u", POOL_QUOTA_MAX,
                 o.quota);
+    R1_TRY(r1_isa_check(err));
     if (o.precision != R1_PRECISION_F32 && o.precision != R1_PRECISION_INT8)
         R1_FAIL(err, R1_E_INVAL, "memory: precision: expected %d or %d, found %d", R1_PRECISION_F32,
                 R1_PRECISION_INT8, (int)o.precision);

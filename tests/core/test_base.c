@@ -2,7 +2,11 @@
 /* Base of the engine: published vectors for the checksum and the generator, properties of arenas
  * and files. */
 #include "base/arena_state.h"
+#include "base/isa.h"
+#include "memory/scan.h"
 #include "r1_assert.h"
+#include "r1_backend.h"
+#include "r1_memory.h"
 #include "support/r1_test.h"
 
 #include <stdlib.h>
@@ -74,6 +78,44 @@ static void test_base_file(void)
     CU_ASSERT_EQUAL(r1_file_read("/does/not/exist", 2, &data, &len, &err), R1_E_NOT_FOUND);
 }
 
+/* One vocabulary: each name of the list is taken; another is refused with the list wherever loops
+ * are chosen. */
+static void test_isa(void)
+{
+    const char *before = getenv("R1_ISA");
+    char *kept = before ? strdup(before) : NULL;
+    r1_err err = {0};
+    r1_isa isa;
+    for (int i = 0; i < R1_ISA_COUNT; i++) {
+        setenv("R1_ISA", r1_isa_name((r1_isa)i), 1);
+        CU_ASSERT(r1_isa_given(&isa) && isa == (r1_isa)i);
+        CU_ASSERT_EQUAL(r1_isa_check(&err), R1_OK);
+    }
+    static const char *const unknown[] = {"scalar", "AVX2", "avx", "avx2 ", "portable,avx2"};
+    for (size_t i = 0; i < R1_COUNT(unknown); i++) {
+        r1_memory *mem = NULL;
+        r1_longterm *lt = NULL;
+        setenv("R1_ISA", unknown[i], 1);
+        CU_ASSERT_FALSE(r1_isa_given(&isa));
+        CU_ASSERT_EQUAL(r1_isa_check(&err), R1_E_INVAL);
+        for (int k = 0; k < R1_ISA_COUNT; k++)
+            CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, r1_isa_name((r1_isa)k)));
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, unknown[i]));
+        CU_ASSERT_PTR_NULL(r1_backend_find("cpu", &err));
+        CU_ASSERT_EQUAL(r1_memory_new(&mem, NULL, &(r1_memory_opts){.width = 4}, &err), R1_E_INVAL);
+        CU_ASSERT_EQUAL(r1_longterm_new(&lt, 4, 10, &err), R1_E_INVAL);
+    }
+    setenv("R1_ISA", "", 1);
+    CU_ASSERT(!r1_isa_given(&isa) && r1_isa_check(&err) == R1_OK);
+    setenv("R1_ISA", "portable", 1);
+    CU_ASSERT_STRING_EQUAL(scan_best()->name, "portable"); /* the first call of this process */
+    if (kept)
+        setenv("R1_ISA", kept, 1);
+    else
+        unsetenv("R1_ISA");
+    free(kept);
+}
+
 static void break_now(void *ctx)
 {
     int have = *(int *)ctx;
@@ -135,5 +177,5 @@ static void test_arena_breaks(void)
 }
 
 R1_TEST_MAIN("base", {"crc32c", test_crc32c}, {"random numbers", test_rng}, {"arena", test_arena},
-             {"files", test_base_file}, {"broken invariants", test_base_assert},
-             {"broken arenas", test_arena_breaks})
+             {"files", test_base_file}, {"instruction sets", test_isa},
+             {"broken invariants", test_base_assert}, {"broken arenas", test_arena_breaks})
