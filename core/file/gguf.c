@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gguf.c - the container of all model and checkpoint files.
  *
- *   "GGUF" | u32 3 | u64 n_tensor | u64 n_key | keys | tensor infos | padding to 32 | tensor data, each padded to 32
- *   key:    string name, u32 type, value          string: u64 length, bytes       array: u32 type, u64 count, items
- *   info:   string name, u32 n_dim, u64 dim[n_dim], u32 type, u64 offset from the start of the data */
+ *   file:    "GGUF" | u32 3 | u64 n_tensor | u64 n_key | keys | infos | padding to R1_GGUF_ALIGN
+ *            | data of the tensors, each padded to R1_GGUF_ALIGN
+ *   key:     string name, u32 type, value
+ *   string:  u64 length, bytes
+ *   array:   u32 type, u64 count, items
+ *   info:    string name, u32 n_dim, u64 dim[n_dim], u32 type, u64 offset from the first tensor */
 #include "file/gguf.h"
 
 #include "r1_assert.h"

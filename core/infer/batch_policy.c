@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* batch_policy.c - which requests make the next batch. Queues by class and length bucket; a
- * batch is drawn from their heads alone, which keeps the order within each.
+/* batch_policy.c - which requests make the next batch. There is a queue for each class and length
+ * bucket. A batch is drawn from their heads alone, which keeps the order within each.
  *
- *   late      heads that would miss their deadline even alone: out of the way, where asked for
- *   urgent    what must start before the next batch can: by deadline
- *   the rest  deficit round robin (Shreedhar and Varghese 1995) in units; what was urgent is charged too, and a class in debt
- *             is not urgent any more, so that none starves the others by tight deadlines */
+ *   late      heads that would miss their deadline even alone leave first, where asked for
+ *   urgent    then what must start before the next batch can, by deadline
+ *   the rest  then deficit round robin (Shreedhar and Varghese 1995) in units. Urgent requests
+ *             are charged too, and a class in debt is not urgent any more, so that none starves
+ *             the others by tight deadlines */
 #include "infer/batch_policy.h"
 
 #include "r1_assert.h"

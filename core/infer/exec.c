@@ -58,13 +58,13 @@ static void find_rounders(r1_exec *e)
         if (p->call[i].op == R1_OP_LSQ) e->rounder[p->call[i].v[2].t] = (int16_t)i;
 }
 
-/* What an operand was rounded from, and the learned steps (NULL: it is not rounded). */
-static const r1_operand *exec_unrounded(const r1_exec *e, const r1_operand *o, const float **step)
+/* What an operand was rounded from, and the learned quantiser scales (NULL: it is not rounded). */
+static const r1_operand *exec_unrounded(const r1_exec *e, const r1_operand *o, const float **scale)
 {
-    if (step) *step = NULL;
+    if (scale) *scale = NULL;
     if (o->t < 0 || e->rounder[o->t] < 0) return o;
     const r1_call *c = &plan_of(e)->call[e->rounder[o->t]];
-    if (step) *step = r1_model_weight(e->m, c->v[1].t);
+    if (scale) *scale = r1_model_weight(e->m, c->v[1].t);
     return &c->v[0];
 }
 
@@ -76,16 +76,16 @@ static r1_status pack_weights(r1_exec *e, bool int8, r1_err *err)
     for (uint32_t i = 0; e->be->pack && i < p->n_call; i++) {
         const r1_call *c = &p->call[i];
         if (c->op != R1_OP_LINEAR) continue;
-        const float *x_step, *w_step;
-        const r1_operand *x = exec_unrounded(e, &c->v[0], &x_step),
-                         *from = exec_unrounded(e, &c->v[1], &w_step);
+        const float *x_scale, *w_scale;
+        const r1_operand *x = exec_unrounded(e, &c->v[0], &x_scale),
+                         *from = exec_unrounded(e, &c->v[1], &w_scale);
         char *base =
             (e->device ? e->device_weights : (char *)e->m->weights) + p->tensor[from->t].offset;
         r1_view w = r1_operand_view(p, from, e->cap, base);
         int64_t rows = r1_operand_view(p, x, e->cap, NULL).rows;
         e->int8[i] = int8 && r1_net_int8(w.rows, w.cols);
         if (e->int8[i])
-            R1_TRY(e->be->pack_int8(&e->packed[i], &w, w_step, x_step ? *x_step : 0, rows, err));
+            R1_TRY(e->be->pack_int8(&e->packed[i], &w, w_scale, x_scale ? *x_scale : 0, rows, err));
         else
             R1_TRY(e->be->pack(&e->packed[i], &w, rows, err));
     }

@@ -199,14 +199,14 @@ static void read_sample(r1_session *s, size_t in, size_t out, uint32_t n_step)
 
 static float session_sigmoid(float x) { return 1 / (1 + expf(-x)); }
 
-/* Softmax over n values that lie `step` apart. */
-static void session_softmax(const float *x, float *p, size_t n, size_t step)
+/* Softmax over n values, `stride` apart. */
+static void session_softmax(const float *x, float *p, size_t n, size_t stride)
 {
     float top = -INFINITY;
     double sum = 0;
-    for (size_t i = 0; i < n; i++) top = fmaxf(top, x[i * step]);
-    for (size_t i = 0; i < n; i++) sum += exp((double)x[i * step] - top);
-    for (size_t i = 0; i < n; i++) p[i * step] = (float)(exp((double)x[i * step] - top) / sum);
+    for (size_t i = 0; i < n; i++) top = fmaxf(top, x[i * stride]);
+    for (size_t i = 0; i < n; i++) sum += exp((double)x[i * stride] - top);
+    for (size_t i = 0; i < n; i++) p[i * stride] = (float)(exp((double)x[i * stride] - top) / sum);
 }
 
 static void rank_probabilities(r1_session *s, const r1_batch *b, uint32_t k)

@@ -1,24 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* longfile.c - the file of long-term memory: a log of checksummed blocks, committed by a block
- * of its own.
+/* longfile.c - the file of long-term memory: a log of checksummed blocks. The last block of a
+ * transaction commits it.
  *
- * Little endian; every block starts at a multiple of 64 bytes:
+ * Little endian; every block starts at a multiple of 64 bytes (UNIT):
  *
- *   file    "R1LTMEM2"  u32 d_key  u32 d_vector  u32 code  f32 key_bytes  f32 vector_bytes  u32 n_list  u32 n_atom  u32 n_round
- *           u32 drop_full  u32 0  u64 seed  u32 crc32c(so far)  u32 0
- *   block   "R1BK"  u32 type  u64 transaction  u64 payload bytes  u64 next_id  u32 crc32c(payload)  u32 0...  u32 crc32c(head so far)
+ *   file    "R1LTMEM2"  u32 d_key  u32 d_vector  u32 code  f32 key_bytes  f32 vector_bytes
+ *           u32 n_list  u32 n_atom  u32 n_round  u32 drop_full  u32 0  u64 seed
+ *           u32 crc32c(so far)  u32 0
+ *   block   "R1BK"  u32 type  u64 transaction  u64 payload bytes  u64 next_id
+ *           u32 crc32c(payload)  u32 0...  u32 crc32c(head so far)
  *           then the payload, padded with zeros
- *     1 ENTRY   u64 id  u64 entity  i64 time_us  u32 source  u32 version  u32 value bytes  u32 1 where a vector follows
- *               key f32[d_key]  vector f32[d_vector]?  value        replaces an entry of the same id
+ *     1 ENTRY   u64 id  u64 entity  i64 time_us  u32 source  u32 version  u32 value bytes
+ *               u32 1 where a vector follows
+ *               key f32[d_key]  vector f32[d_vector]?  value
+ *               it replaces an entry of the same id
  *     2 DELETE  u64 id
  *     3 PART    see part.h
  *     4 RESET   entries outside of parts are gone (they are in the part that follows)
  *     5 COMMIT  the blocks of this transaction count from here on
  *
- * A crash leaves the last transaction incomplete: it is ignored, and cut off by the next writer.
- * Damage before that is told apart by what follows it: where a sound block of a later
- * transaction lies behind a broken one, the file is refused with the place. Writers hold a lock
- * (flock); readers need none, since bytes that were committed never change. */
+ * A crash leaves the last transaction incomplete. Readers ignore it, and the next writer cuts it
+ * off. Damage before that is told apart by what follows it: where a sound block of a later
+ * transaction lies behind a broken one, the file is refused with the place.
+ *
+ * Writers hold a lock (flock). Readers need none, since committed bytes never change. */
 #include "base/sync.h"
 #include "memory/longstore.h"
 #include "r1_assert.h"

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* longterm.c - views and changes of long-term memory.
  *
- * A view is a list of parts with, for each, how many of its rows belong to it and which of them
- * are gone. Views share parts and marks; nothing that a view shows is ever written:
+ * A view is a list of parts. For each part it knows how many rows belong to it, and which of them
+ * are gone. Views share parts and marks. Nothing that a view shows is ever written:
  *
- *   lt->view --begin--> lt->next: a copy of the list
- *                insert  appends behind the rows that other views count, or opens a further part
- *                delete  marks a row in a copy of the marks
- *            --commit--> the log is synced, then lt->view is next; the old view goes with its last reader
+ *   r1_longterm_begin    lt->next becomes a copy of the list of lt->view
+ *   insert               appends behind the rows that other views count, or opens a further part
+ *   delete               marks a row in a copy of the marks
+ *   r1_longterm_commit   the log is synced, then lt->view becomes lt->next; the old view goes
+ *                        with its last reader
  *
- * Two locks in all: the log's file lock between processes, and the mutex around the pointer
+ * There are two locks: the log's file lock between processes, and the mutex around the pointer
  * lt->view. */
 #include "memory/longstore.h"
 
@@ -748,14 +749,17 @@ void r1_longterm_view_stats(const r1_longterm_view *v, r1_longterm_stats *s)
             s->n_fresh += v->part[i].n - v->part[i].n_dead;
             continue;
         }
-        const size_t *b = p->section; /* as listed in part.h */
+        const size_t *bytes = p->section;
         s->n_part++;
-        s->code_bytes += b[3] + b[4] + b[5] + b[6];
-        s->index_bytes += code_bytes(p->key_code) + b[2] + b[10];
-        s->vector_code_bytes += b[7] + b[8] + b[9];
-        s->meta_bytes += b[11];
-        s->full_bytes += b[12] + b[13];
-        s->value_bytes += b[14];
+        s->code_bytes += bytes[SECTION_KEY_START] + bytes[SECTION_KEY_LEN] +
+                         bytes[SECTION_KEY_BYTES] + bytes[SECTION_SKETCH];
+        s->index_bytes +=
+            code_bytes(p->key_code) + bytes[SECTION_LIST_START] + bytes[SECTION_ID_ORDER];
+        s->vector_code_bytes +=
+            bytes[SECTION_VECTOR_START] + bytes[SECTION_VECTOR_LEN] + bytes[SECTION_VECTOR_BYTES];
+        s->meta_bytes += bytes[SECTION_RECORD];
+        s->full_bytes += bytes[SECTION_KEYS] + bytes[SECTION_VECTORS];
+        s->value_bytes += bytes[SECTION_VALUES];
     }
 }
 

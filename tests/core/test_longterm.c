@@ -526,7 +526,7 @@ static void test_scores(void)
         R1_ASSERT_OK(code_train(&c, &coded_key[0][0], CN, CD, &o, &err), &err);
         size_t packed = code_packed_bytes(c), most = code_entry_max(c);
         uint8_t *p = malloc(packed), bytes[32768], sketch[CODE_LANES * CODE_SKETCH_MAX],
-                turned[CODE_LANES * CODE_SKETCH_MAX], *room = calloc(CODE_LANES, code_room(c));
+                turned[CODE_LANES * CODE_SKETCH_MAX], *room = calloc(CODE_LANES, code_padded(c));
         uint32_t list[CODE_LANES], len[CODE_LANES];
         code_pack(c, p);
         R1_ASSERT_OK(code_unpack(&copy, p, packed, &err), &err);
@@ -549,8 +549,8 @@ static void test_scores(void)
                 code_decode(copy, list[j], bytes + j * most, len[j], sketch + j * c->n_sketch, y);
                 for (int k = 0; k < CD; k++) s += (double)y[k] * q[k];
                 CU_ASSERT_DOUBLE_EQUAL(single[j], s, 1e-4);
-                uint8_t *mine = room + j * code_room(c);
-                for (size_t k = 0; k < code_room(c); k++)
+                uint8_t *mine = room + j * code_padded(c);
+                for (size_t k = 0; k < code_padded(c); k++)
                     mine[k] = (uint8_t)r1_rng_u64(&rng); /* what follows is not its own */
                 memcpy(mine, bytes + j * most, len[j]);
             }
@@ -559,7 +559,7 @@ static void test_scores(void)
                 for (size_t a = 0; a < c->n_sketch; a++)
                     turned[a * CODE_LANES + j] = sketch[j * c->n_sketch + a];
             size_t n = round % 2 ? CODE_LANES : 1 + r1_rng_below(&rng, CODE_LANES);
-            code_steps(copy, n, room, turned, z, scale);
+            code_integers(copy, n, room, turned, z, scale);
             for (size_t j = 0; j < n; j++) {
                 float score =
                     (base[j] + scan_portable()->dot16(z + j * copy->m, u, copy->m)) * scale[j];
