@@ -95,11 +95,12 @@ static r1_status pack_weights(r1_exec *e, bool int8, r1_err *err)
 static r1_status exec_reserve(r1_exec *e, bool train, bool int8, r1_err *err)
 {
     const r1_plan *p = plan_of(e);
-    e->offset = calloc(p->n_tensor, sizeof *e->offset);
-    e->needs_grad = calloc(p->n_tensor, sizeof *e->needs_grad);
-    e->packed = calloc(p->n_call, sizeof *e->packed);
-    e->int8 = calloc(p->n_call, sizeof *e->int8);
-    e->rounder = calloc(p->n_tensor, sizeof *e->rounder);
+    R1_TRY(r1_arena_new(&e->arena, SIZE_MAX, err));
+    e->offset = r1_arena_alloc(e->arena, p->n_tensor, sizeof *e->offset);
+    e->needs_grad = r1_arena_alloc(e->arena, p->n_tensor, sizeof *e->needs_grad);
+    e->packed = r1_arena_alloc(e->arena, p->n_call, sizeof *e->packed);
+    e->int8 = r1_arena_alloc(e->arena, p->n_call, sizeof *e->int8);
+    e->rounder = r1_arena_alloc(e->arena, p->n_tensor, sizeof *e->rounder);
     if (!e->offset || !e->needs_grad || !e->packed || !e->int8 || !e->rounder)
         R1_FAIL(err, R1_E_NOMEM, "plan: out of memory");
     e->rounds = train;
@@ -161,11 +162,7 @@ void r1_exec_free(r1_exec *e)
     if (e->device) e->be->buffer_free(e->device);
     if (e->device_weights) e->be->buffer_free(e->device_weights);
     if (e->stream) e->be->stream_free(e->stream);
-    free(e->packed);
-    free(e->int8);
-    free(e->needs_grad);
-    free(e->rounder);
-    free(e->offset);
+    r1_arena_free(e->arena);
     free(e->block);
     free(e->grad);
     free(e->wgrad);

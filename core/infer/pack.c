@@ -12,26 +12,18 @@
 
 /* ---- row map --------------------------------------------------------------------------------- */
 
-static r1_status map_new(r1_rowmap *map, uint32_t cap, r1_err *err)
+static r1_status map_new(r1_rowmap *map, r1_arena *a, uint32_t cap, r1_err *err)
 {
     uint32_t n = 64;
     while (n < 2 * cap + 2) n *= 2;
     map->mask = n - 1;
-    map->key = calloc(n, sizeof *map->key);
-    map->check = calloc(n, sizeof *map->check);
-    map->stamp = calloc(n, sizeof *map->stamp);
-    map->value = calloc(n, sizeof *map->value);
+    map->key = r1_arena_alloc(a, n, sizeof *map->key);
+    map->check = r1_arena_alloc(a, n, sizeof *map->check);
+    map->stamp = r1_arena_alloc(a, n, sizeof *map->stamp);
+    map->value = r1_arena_alloc(a, n, sizeof *map->value);
     if (!map->key || !map->check || !map->stamp || !map->value)
         R1_FAIL(err, R1_E_NOMEM, "session: out of memory");
     return R1_OK;
-}
-
-static void map_free(r1_rowmap *map)
-{
-    free(map->key);
-    free(map->check);
-    free(map->stamp);
-    free(map->value);
 }
 
 static void map_clear(r1_rowmap *map)
@@ -86,13 +78,13 @@ void r1_pack_capacity(const r1_model *m, uint32_t n, uint32_t *cap)
         if (m->desc->item[i].kind == R1_ITEM_TEXT) cap[m->net.item[i].sym_row] = pad_rows(n) + n;
 }
 
-static r1_status cache_new(r1_textcache *c, uint32_t n, uint32_t d, r1_err *err)
+static r1_status cache_new(r1_textcache *c, r1_arena *a, uint32_t n, uint32_t d, r1_err *err)
 {
     uint32_t size = 1;
     while (size < n) size *= 2;
     c->mask = size - 1;
-    c->key = calloc(size, sizeof *c->key);
-    c->check = calloc(size, sizeof *c->check);
+    c->key = r1_arena_alloc(a, size, sizeof *c->key);
+    c->check = r1_arena_alloc(a, size, sizeof *c->check);
     c->row = r1_calloc_aligned((size_t)size * d, sizeof *c->row);
     if (!c->key || !c->check || !c->row)
         R1_FAIL(err, R1_E_NOMEM, "session: no memory for %u cached texts", size);
@@ -102,18 +94,21 @@ static r1_status cache_new(r1_textcache *c, uint32_t n, uint32_t d, r1_err *err)
 static r1_status pack_reserve(r1_pack *p, uint32_t n_text_cache, r1_err *err)
 {
     const r1_exec *e = p->e;
+    r1_arena *a;
     uint32_t n = e->cap[R1_SYM_SEQ];
-    R1_TRY(map_new(&p->events, e->cap[R1_SYM_ENTRY], err));
-    R1_TRY(map_new(&p->texts, n * pack_desc_of(p)->n_item, err));
-    p->gathered = calloc(e->cap[R1_SYM_ENTRY] + 1, sizeof *p->gathered);
-    p->stored = calloc(e->cap[R1_SYM_EVENT] + 1, sizeof *p->stored);
+    R1_TRY(r1_arena_new(&a, SIZE_MAX, err));
+    p->arena = a;
+    R1_TRY(map_new(&p->events, a, e->cap[R1_SYM_ENTRY], err));
+    R1_TRY(map_new(&p->texts, a, n * pack_desc_of(p)->n_item, err));
+    p->gathered = r1_arena_alloc(a, e->cap[R1_SYM_ENTRY] + 1u, sizeof *p->gathered);
+    p->stored = r1_arena_alloc(a, e->cap[R1_SYM_EVENT] + 1u, sizeof *p->stored);
     if (!p->gathered || !p->stored) R1_FAIL(err, R1_E_NOMEM, "session: out of memory");
     for (uint32_t i = 0; i < pack_desc_of(p)->n_item; i++) {
         if (pack_desc_of(p)->item[i].kind != R1_ITEM_TEXT) continue;
-        p->new_key[i] = calloc(n, sizeof *p->new_key[i]);
-        p->new_check[i] = calloc(n, sizeof *p->new_check[i]);
+        p->new_key[i] = r1_arena_alloc(a, n, sizeof *p->new_key[i]);
+        p->new_check[i] = r1_arena_alloc(a, n, sizeof *p->new_check[i]);
         if (!p->new_key[i] || !p->new_check[i]) R1_FAIL(err, R1_E_NOMEM, "session: out of memory");
-        if (n_text_cache) R1_TRY(cache_new(&p->cache[i], n_text_cache, row_width(p, i), err));
+        if (n_text_cache) R1_TRY(cache_new(&p->cache[i], a, n_text_cache, row_width(p, i), err));
     }
     return R1_OK;
 }
@@ -135,17 +130,8 @@ r1_status r1_pack_new(r1_pack **out, r1_exec *e, uint32_t n_text_cache, r1_err *
 void r1_pack_free(r1_pack *p)
 {
     if (!p) return;
-    map_free(&p->events);
-    map_free(&p->texts);
-    free(p->gathered);
-    free(p->stored);
-    for (uint32_t i = 0; i < R1_ITEMS_MAX; i++) {
-        free(p->new_key[i]);
-        free(p->new_check[i]);
-        free(p->cache[i].key);
-        free(p->cache[i].check);
-        free(p->cache[i].row);
-    }
+    for (uint32_t i = 0; i < R1_ITEMS_MAX; i++) free(p->cache[i].row);
+    r1_arena_free(p->arena);
     free(p);
 }
 

@@ -48,13 +48,7 @@ static const rans_table *width_table(const code *c, int w)
 void code_free(code *c)
 {
     if (!c) return;
-    free(c->centre);
-    free(c->forward);
-    free(c->back);
-    free(c->atom);
-    free(c->bin);
-    free(c->edge);
-    free(c->group);
+    r1_arena_free(c->arena);
     free(c);
 }
 
@@ -63,13 +57,16 @@ static bool code_alloc(code *c)
     static const double none[RANS_SYMBOLS];
     for (uint32_t w = 1; w <= CODE_WIDTHS; w++)
         rans_table_fit(&c->table[CODE_GROUPS + w - 1], none, 0, w - 1); /* even */
-    c->centre = calloc((size_t)c->n_list * c->d, sizeof(float));
-    c->forward = calloc((size_t)c->m * c->d + 1, sizeof(float));
-    c->back = calloc((size_t)c->m * c->d + 1, sizeof(float));
-    c->atom = calloc((size_t)c->n_atom * c->m + 1, sizeof(float));
-    c->bin = calloc((size_t)c->n_sketch * CODE_BIN + 1, sizeof(float));
-    c->edge = calloc((size_t)c->n_sketch * (CODE_BIN - 1) + 1, sizeof(int16_t));
-    c->group = calloc((size_t)c->m + 1, 1);
+    r1_arena *a;
+    if (r1_arena_new(&a, SIZE_MAX, NULL) != R1_OK) return false;
+    c->arena = a;
+    c->centre = r1_arena_alloc(a, (size_t)c->n_list * c->d, sizeof(float));
+    c->forward = r1_arena_alloc(a, (size_t)c->m * c->d, sizeof(float));
+    c->back = r1_arena_alloc(a, (size_t)c->m * c->d, sizeof(float));
+    c->atom = r1_arena_alloc(a, (size_t)c->n_atom * c->m, sizeof(float));
+    c->bin = r1_arena_alloc(a, (size_t)c->n_sketch * CODE_BIN, sizeof(float));
+    c->edge = r1_arena_alloc(a, (size_t)c->n_sketch * (CODE_BIN - 1), sizeof(int16_t));
+    c->group = r1_arena_alloc(a, c->m, 1);
     return c->centre && c->forward && c->back && c->atom && c->bin && c->edge && c->group;
 }
 
@@ -525,10 +522,11 @@ static uint32_t carried_of(double scale)
 typedef struct {
     int *z; /* transform: [m]; sparse: [k_max] */
     uint32_t *index;
-    float *coef, *yhat, *scratch, *gram;
+    float *coef, *yhat, *scratch;
+    float *gram; /* malloc'ed by omp_gram; all else is the call's arena's */
 } encoder;
 
-/* Whole steps of y, and the y that they stand for. Returns how many symbols' worth (sparse:
+/* The integers of y, and the y that they stand for. Returns how many symbols there are (sparse:
  * atoms). */
 static uint32_t code_quantise(const code *c, encoder *e, const float *y, float *product)
 {
@@ -613,58 +611,71 @@ static void code_encode_row(const code *c, encoder *e, const float *x, const flo
     memmove(bytes, r.p, *len);
 }
 
-static r1_status encoder_new(encoder *e, const code *c, r1_err *err)
+static r1_status encoder_new(encoder *e, const code *c, r1_arena *a, r1_err *err)
 {
     size_t z = c->m > c->k_max ? c->m : c->k_max;
-    *e = (encoder){.z = malloc(sizeof(int) * (z + 1)),
-                   .index = malloc(sizeof(uint32_t) * (c->k_max + 1u)),
-                   .coef = malloc(sizeof(float) * (c->k_max + 1u)),
-                   .yhat = malloc(sizeof(float) * (c->m + 1u)),
-                   .scratch = malloc(sizeof(float) * (omp_scratch(c->n_atom, c->k_max) + 1))};
+    *e = (encoder){.z = r1_arena_alloc(a, z + 1, sizeof *e->z),
+                   .index = r1_arena_alloc(a, c->k_max + 1u, sizeof *e->index),
+                   .coef = r1_arena_alloc(a, c->k_max + 1u, sizeof *e->coef),
+                   .yhat = r1_arena_alloc(a, c->m + 1u, sizeof *e->yhat),
+                   .scratch =
+                       r1_arena_alloc(a, omp_scratch(c->n_atom, c->k_max) + 1, sizeof *e->scratch)};
     if (!e->z || !e->index || !e->coef || !e->yhat || !e->scratch)
         R1_FAIL(err, R1_E_NOMEM, "no memory to encode");
     return c->n_atom && c->m ? omp_gram(c->atom, c->n_atom, c->m, &e->gram, err) : R1_OK;
 }
 
-static void encoder_free(encoder *e)
+/* Of one tile of rows. */
+typedef struct {
+    float *r;  /* [rows][d]: residuals */
+    float *y;  /* [rows][m]: on the axes */
+    float *bx; /* [rows][m]: products with back */
+    float *p;  /* [rows][n_atom]: products with the atoms */
+} encode_tile;
+
+static r1_status tile_new(encode_tile *t, const code *c, size_t rows, r1_arena *a, r1_err *err)
 {
-    free(e->z);
-    free(e->index);
-    free(e->coef);
-    free(e->yhat);
-    free(e->scratch);
-    free(e->gram);
+    *t = (encode_tile){.r = r1_arena_alloc(a, rows * c->d, sizeof *t->r),
+                       .y = r1_arena_alloc(a, rows * c->m, sizeof *t->y),
+                       .bx = r1_arena_alloc(a, rows * c->m, sizeof *t->bx),
+                       .p = r1_arena_alloc(a, rows * c->n_atom, sizeof *t->p)};
+    if (!t->r || !t->y || !t->bx || !t->p) R1_FAIL(err, R1_E_NOMEM, "no memory to encode");
+    return R1_OK;
+}
+
+static r1_status tile_fill(encode_tile *t, const code *c, const float *x, const uint32_t *list,
+                           size_t rows, r1_err *err)
+{
+    for (size_t i = 0; i < rows * c->d; i++)
+        t->r[i] = x[i] - c->centre[(size_t)list[i / c->d] * c->d + i % c->d];
+    if (!c->m) return R1_OK;
+    R1_TRY(linalg_product(t->r, rows, c->forward, c->m, c->d, t->y, err));
+    R1_TRY(linalg_product(x, rows, c->back, c->m, c->d, t->bx, err));
+    return c->n_atom ? linalg_product(t->y, rows, c->atom, c->n_atom, c->m, t->p, err) : R1_OK;
 }
 
 r1_status code_encode(const code *c, const float *x, size_t n, const uint32_t *list, uint8_t *bytes,
                       uint32_t *len, uint8_t *sketch, r1_err *err)
 {
     size_t d = c->d, m = c->m, stride = code_entry_max(c), tile = n < ENCODE_ROWS ? n : ENCODE_ROWS;
-    encoder e;
-    float *r = malloc(sizeof *r * (tile * d + 1)), *y = malloc(sizeof *y * (tile * m + 1)),
-          *bx = malloc(sizeof *bx * (tile * m + 1)),
-          *p = malloc(sizeof *p * (tile * c->n_atom + 1));
-    r1_status st = encoder_new(&e, c, err);
-    if (st == R1_OK && (!r || !y || !bx || !p))
-        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to encode");
-    for (size_t at = 0; at < n && st == R1_OK; at += tile) {
+    encoder e = {0};
+    encode_tile t;
+    r1_arena *a;
+    R1_TRY(r1_arena_new(&a, SIZE_MAX, err));
+    r1_status st = encoder_new(&e, c, a, err);
+    if (st != R1_OK || (st = tile_new(&t, c, tile, a, err)) != R1_OK) goto done;
+    for (size_t at = 0; at < n; at += tile) {
         size_t rows = n - at < tile ? n - at : tile;
-        for (size_t i = 0; i < rows * d; i++)
-            r[i] = x[at * d + i] - c->centre[list[at + i / d] * d + i % d];
-        if (m) st = linalg_product(r, rows, c->forward, m, d, y, err);
-        if (m && st == R1_OK) st = linalg_product(x + at * d, rows, c->back, m, d, bx, err);
-        if (m && c->n_atom && st == R1_OK)
-            st = linalg_product(y, rows, c->atom, c->n_atom, m, p, err);
-        for (size_t i = 0; i < rows && st == R1_OK; i++)
-            code_encode_row(c, &e, x + (at + i) * d, c->centre + list[at + i] * d, y + i * m,
-                            bx + i * m, p + i * c->n_atom, bytes + (at + i) * stride, &len[at + i],
+        if ((st = tile_fill(&t, c, x + at * d, list + at, rows, err)) != R1_OK) goto done;
+        for (size_t i = 0; i < rows; i++)
+            code_encode_row(c, &e, x + (at + i) * d, c->centre + (size_t)list[at + i] * d,
+                            t.y + i * m, t.bx + i * m, t.p + i * c->n_atom,
+                            bytes + (at + i) * stride, &len[at + i],
                             sketch ? sketch + (at + i) * c->n_sketch : NULL);
     }
-    encoder_free(&e);
-    free(r);
-    free(y);
-    free(bx);
-    free(p);
+done:
+    free(e.gram);
+    r1_arena_free(a);
     return st;
 }
 

@@ -43,6 +43,7 @@ enum {
 };
 
 typedef struct {
+    r1_arena *arena; /* holds the arrays */
     uint32_t kind, d, n_list, m, n_sketch, n_atom, k_max;
     float quant;    /* the quantiser scale: y is about quant * z */
     float *centre;  /* [n_list][d] */

@@ -504,44 +504,54 @@ static r1_status longfile_open_file(longfile *f, const char *path, bool writable
     return R1_OK;
 }
 
+/* The whole file as an image of its own, with a descriptor of its own. */
+static r1_status longfile_map(part_image **out, const longfile *f, uint64_t len, r1_err *err)
+{
+    if (len < UNIT)
+        R1_FAIL(err, R1_E_FORMAT, "%s: expected at least %d bytes, found %llu", f->path, UNIT,
+                (unsigned long long)len);
+    int fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) R1_FAIL(err, R1_E_NOMEM, "no descriptor to open %s", f->path);
+    r1_status st;
+    void *base = mmap(NULL, (size_t)len, PROT_READ, MAP_SHARED, f->fd, 0);
+    if (base == MAP_FAILED) {
+        st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "mapping %s: %s", f->path,
+                        strerror(errno));
+        goto fail_map;
+    }
+    *out = image_new(base, (size_t)len, fd);
+    if (*out) return R1_OK;
+    st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to open %s", f->path);
+    munmap(base, (size_t)len);
+fail_map:
+    close(fd);
+    return st;
+}
+
 r1_status longfile_open(r1_longterm **out, const char *path, size_t n_max, bool writable,
                         r1_err *err)
 {
     longfile f;
     reader r = {.path = path};
-    part_image *map = NULL;
+    part_image *map;
     r1_status st = longfile_open_file(&f, path, writable, &r.len, err);
-    if (st == R1_OK && r.len < UNIT)
-        st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__,
-                        "%s: expected at least %d bytes, found %llu", path, UNIT,
-                        (unsigned long long)r.len);
-    if (st == R1_OK) {
-        void *base = mmap(NULL, (size_t)r.len, PROT_READ, MAP_SHARED, f.fd, 0);
-        if (base == MAP_FAILED) {
-            st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "mapping %s: %s", path,
-                            strerror(errno));
-        } else {
-            int fd = fcntl(f.fd, F_DUPFD_CLOEXEC, 0);
-            map = fd < 0 ? NULL : image_new(base, (size_t)r.len, fd);
-            if (!map) {
-                st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
-                                "no memory, or no descriptor, to open %s", path);
-                munmap(base, (size_t)r.len);
-                if (fd >= 0) close(fd);
-            }
-        }
-        r.base = base;
-    }
-    if (st == R1_OK) st = longfile_load(out, &f, &r, map, n_max, err);
-    if (st == R1_OK) {
-        (*out)->file = f;
-        (*out)->file.at = f.end;
-        if (writable) longfile_rollback(&(*out)->file); /* cuts an incomplete transaction off */
-        posix_madvise(map->base, map->bytes, POSIX_MADV_RANDOM);
-        madvise(map->base, map->bytes,
-                MADV_DONTNEED); /* the checksums touched all of it; searches touch little */
-    } else
-        longfile_close(&f);
+    if (st != R1_OK) goto fail_open;
+    st = longfile_map(&map, &f, r.len, err);
+    if (st != R1_OK) goto fail_open;
+    r.base = map->base;
+    st = longfile_load(out, &f, &r, map, n_max, err);
+    if (st != R1_OK) goto fail_load;
+    (*out)->file = f;
+    (*out)->file.at = f.end;
+    if (writable) longfile_rollback(&(*out)->file); /* cuts an incomplete transaction off */
+    posix_madvise(map->base, map->bytes, POSIX_MADV_RANDOM);
+    /* The checksums touched all of it; searches touch little. */
+    madvise(map->base, map->bytes, MADV_DONTNEED);
     image_free(map);
+    return R1_OK;
+fail_load:
+    image_free(map);
+fail_open:
+    longfile_close(&f);
     return st;
 }
