@@ -23,14 +23,35 @@
 /* ---- life ------------------------------------------------------------------------------------ */
 
 /* Untouched until used, in large pages where the kernel has them: entries are read at random. */
-static void *pool_pages(size_t count, size_t size)
+static void *pool_pages(size_t bytes)
 {
-    void *p = calloc(count ? count : 1, size);
-    size_t page = 2 << 20, from = ((size_t)p + page - 1) / page * page,
-           to = (size_t)p + count * size;
+    void *p = calloc(bytes, 1);
+    size_t page = 2 << 20, from = ((size_t)p + page - 1) / page * page, to = (size_t)p + bytes;
     if (p && to > from + page)
         madvise((char *)p + (from - (size_t)p), (to - from) / page * page, MADV_HUGEPAGE);
     return p;
+}
+
+static void *pool_carve_one(uint8_t *base, size_t *at, size_t count, size_t size)
+{
+    void *p = base ? base + *at : NULL;
+    *at += (count * size + 63) / 64 * 64;
+    return p;
+}
+
+/* All arrays from one block, 64-byte aligned to its start. Returns their bytes; with base NULL
+ * nothing but that. */
+static size_t pool_carve(r1_memory *mem, uint8_t *base)
+{
+    size_t at = 0;
+    mem->kv = pool_carve_one(base, &at, mem->n_slot, mem->row_stride);
+    mem->slot = pool_carve_one(base, &at, mem->n_slot, sizeof *mem->slot);
+    mem->block = pool_carve_one(base, &at, mem->blocks.n, sizeof *mem->block);
+    mem->anchor = pool_carve_one(base, &at, mem->anchors.n, sizeof *mem->anchor);
+    mem->ring = pool_carve_one(base, &at, mem->n_ring, sizeof *mem->ring);
+    mem->table = pool_carve_one(base, &at, (size_t)mem->mask + 1, sizeof *mem->table);
+    mem->scratch = pool_carve_one(base, &at, 2 * (size_t)mem->width, sizeof *mem->scratch);
+    return at;
 }
 
 /* How many of each thing fit. Rings that span two blocks at most have them for sure; longer ones
@@ -101,20 +122,16 @@ static r1_status pool_allocate(r1_memory *mem, const layout *l, r1_err *err)
     mem->blocks = (free_list){(uint32_t)l->n_block, 0, POOL_NONE, 0};
     mem->anchors = (free_list){(uint32_t)l->n_anchor, 0, POOL_NONE, 0};
     for (mem->mask = 15; mem->mask < 2 * mem->n_ring;) mem->mask = 2 * mem->mask + 1;
-    mem->kv = pool_pages(mem->n_slot, mem->row_stride);
-    mem->scratch = calloc(2 * (size_t)mem->width, sizeof *mem->scratch);
-    mem->slot = pool_pages(mem->n_slot, sizeof *mem->slot);
-    mem->block = pool_pages(l->n_block, sizeof *mem->block);
-    mem->anchor = pool_pages(l->n_anchor, sizeof *mem->anchor);
-    mem->ring = pool_pages(mem->n_ring, sizeof *mem->ring);
-    mem->table = pool_pages((size_t)mem->mask + 1, sizeof *mem->table);
     mem->deferred_head = mem->deferred_tail = mem->waiting_head = mem->waiting_tail = mem->oldest =
         mem->newest = POOL_NONE;
     mem->now_us = INT64_MIN;
-    if (!mem->kv || !mem->scratch || !mem->slot || !mem->block || !mem->anchor || !mem->ring ||
-        !mem->table)
+    size_t bytes = pool_carve(mem, NULL);
+    mem->arrays = pool_pages(bytes);
+    if (!mem->arrays)
         R1_FAIL(err, R1_E_NOMEM, "memory: no room for %zu entries of %zu entities", l->n_slot,
                 l->n_ring);
+    size_t carved = pool_carve(mem, mem->arrays);
+    R1_ASSERT(carved == bytes, "pool: %zu bytes carved of %zu", carved, bytes);
     return R1_OK;
 }
 
@@ -163,13 +180,7 @@ void r1_memory_free(r1_memory *mem)
     if (!mem) return;
     pthread_cond_destroy(&mem->turn);
     pthread_mutex_destroy(&mem->lock);
-    free(mem->kv);
-    free(mem->scratch);
-    free(mem->slot);
-    free(mem->block);
-    free(mem->anchor);
-    free(mem->ring);
-    free(mem->table);
+    free(mem->arrays);
     free(mem);
 }
 

@@ -80,6 +80,7 @@ struct r1_memory {
     uint32_t width;      /* numbers of a K, and of a V */
     uint32_t row_stride; /* bytes of an entry */
     bool int8;           /* one byte a number */
+    void *arrays;        /* the one block that all arrays below are carved from */
     uint8_t *kv;
     float *scratch; /* K and V of one entry as floats, for the owner's thread */
     pool_slot *slot;
