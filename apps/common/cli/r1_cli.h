@@ -8,7 +8,7 @@
 #define R1_CLI_H
 
 #include "r1_model.h"
-#include "r1_options.h"
+#include "config/r1_options.h"
 
 enum {
     R1_EXIT_OK = 0,
