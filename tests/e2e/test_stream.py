@@ -212,7 +212,7 @@ class Faults(Stream):
                 self.assertIn("the broker is not there after 0 s", p.stderr)
                 s.brokers = brokers
             p = s.fraud("serve", "--model", "/does/not/exist.gguf", check=False)
-            self.assertEqual(p.returncode, 1)
+            self.assertEqual(p.returncode, 2)
             self.assertIn("/does/not/exist.gguf", p.stderr)
             p = s.fraud("serve", "--model", MODEL, "--review-at", "0.9", "--block-at", "0.5", check=False)
             self.assertEqual(p.returncode, 2)

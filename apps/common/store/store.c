@@ -74,6 +74,20 @@ static r1_status prepare_now(r1_store *s, size_t i, r1_err *err)
     return st;
 }
 
+/* A conninfo holds passwords: what is wrong with it stays unsaid. */
+r1_status r1_store_check(const char *conninfo, r1_err *err)
+{
+    if (!strchr(conninfo, '=') && !strstr(conninfo, "://")) return R1_OK; /* a database's name */
+    PQconninfoOption *parsed = PQconninfoParse(conninfo, NULL);
+    if (!parsed)
+        R1_FAIL(
+            err, R1_E_INVAL,
+            "postgres: expected key=value pairs or a URI as libpq takes them, found a text that "
+            "it refuses");
+    PQconninfoFree(parsed);
+    return R1_OK;
+}
+
 r1_status r1_store_open(r1_store **out, const char *conninfo, const char *application, r1_err *err)
 {
     r1_store *s = calloc(1, sizeof *s);

@@ -25,6 +25,9 @@ void r1_store_close(r1_store *s); /* NULL is fine */
 r1_status r1_store_reopen(r1_store *s, r1_err *err);
 bool r1_store_alive(const r1_store *s);
 
+/* Whether libpq can read conninfo; R1_E_INVAL where it cannot. Makes no connection. */
+r1_status r1_store_check(const char *conninfo, r1_err *err);
+
 /* One statement; param[i] NULL is SQL NULL. out may be NULL. */
 r1_status r1_store_query(r1_store *s, const char *sql, size_t n_param, const char *const *param,
                          r1_rows **out, r1_err *err);
@@ -62,6 +65,8 @@ void r1_store_batch_abort(r1_store *s);
 /* Numbered migrations: DIR/NNNN_name.sql, each in one transaction, under an advisory lock.
  * Refuses when an applied file has changed or is missing. *applied counts what this call did. */
 r1_status r1_store_migrate(r1_store *s, const char *dir, size_t *applied, r1_err *err);
+/* Whether dir holds migrations that can be read. Makes no connection. */
+r1_status r1_store_migrations_check(const char *dir, r1_err *err);
 /* R1_OK when the database has exactly the migrations of dir; R1_E_AGAIN (run `db migrate`) when
  * it lags behind. */
 r1_status r1_store_migrated(r1_store *s, const char *dir, r1_err *err);

@@ -70,6 +70,14 @@ static r1_status consumer_conf(const r1_stream_opts *opts, rd_kafka_conf_t **out
     return R1_OK;
 }
 
+r1_status r1_consumer_check(const r1_stream_opts *opts, r1_err *err)
+{
+    rd_kafka_conf_t *conf;
+    R1_TRY(consumer_conf(opts, &conf, err));
+    rd_kafka_conf_destroy(conf);
+    return R1_OK;
+}
+
 static void hold_nothing(r1_consumer *c)
 {
     for (int32_t p = 0; p < c->n; p++)

@@ -270,7 +270,7 @@ static r1_status check_texts(const fraud_payment *p, r1_err *err)
     return R1_OK;
 }
 
-static bool is_country(const char *c)
+bool fraud_country_exists(const char *c)
 {
     return c[0] >= 'A' && c[0] <= 'Z' && c[1] >= 'A' && c[1] <= 'Z' && !c[2];
 }
@@ -290,7 +290,7 @@ r1_status fraud_payment_check(const fraud_payment *p, r1_err *err)
     if (digits != p->minor_digits)
         R1_FAIL(err, R1_E_FORMAT, "minor_digits: expected %d for %s, found %d", digits, p->currency,
                 p->minor_digits);
-    if (*p->country && !is_country(p->country))
+    if (*p->country && !fraud_country_exists(p->country))
         R1_FAIL(err, R1_E_FORMAT,
                 "country: expected two capital letters (ISO 3166-1), found \"%s\"", p->country);
     if (p->kind >= FRAUD_N_KIND || p->from_role >= FRAUD_N_ROLE || p->to_role >= FRAUD_N_ROLE)

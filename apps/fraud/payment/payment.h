@@ -78,6 +78,8 @@ r1_status fraud_payment_check(const fraud_payment *p, r1_err *err);
 
 /* Digits of the minor unit, or -1 where ISO 4217 has no such currency. */
 int fraud_currency_digits(const char *code);
+/* Whether the text has the form of an ISO 3166-1 alpha-2 code: two capital letters. */
+bool fraud_country_exists(const char *code);
 
 bool fraud_payment_inner(const fraud_payment *p); /* account to account */
 const char *fraud_kind_name(unsigned kind);

@@ -4,10 +4,11 @@
 #include "serve/settings.h"
 #include "cli/r1_cli.h"
 #include "config/r1_config.h"
-#include "score/engine.h"
+#include "serve/parts.h"
 #include "store/store.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define POSTGRES_ROW                                                                               \
@@ -60,7 +61,7 @@ const r1_option fraud_serve_rows[] = {
      .section = "kafka",
      .type = R1_OPT_INT,
      .def = "1",
-     .min = 0,
+     .min = 1,
      .max = 1000,
      .unit = "ms",
      .help = "how long the broker may hold an empty fetch: 1 for the embedded broker, 5 and more "
@@ -181,15 +182,27 @@ const size_t fraud_serve_n_row = R1_COUNT(fraud_serve_rows);
 const r1_option fraud_db_rows[] = {POSTGRES_ROW, MIGRATIONS_ROW};
 const size_t fraud_db_n_row = R1_COUNT(fraud_db_rows);
 
+/* Builds what serve would build, and stops. */
+static int config_check(r1_cli_call *call)
+{
+    fraud_parts *parts = calloc(1, sizeof *parts);
+    if (!parts) return R1_EXIT_FAILED;
+    r1_status st = fraud_parts_build(parts, call->opts, &call->err);
+    if (st == R1_OK)
+        printf("configuration: good, model %s, %s\n", fraud_engine_model_name(parts->engine),
+               fraud_policy_text(parts->policy));
+    fraud_parts_release(parts);
+    free(parts);
+    return fraud_parts_exit(st);
+}
+
 int fraud_command_config(r1_cli_call *call)
 {
     const char *what = call->n_rest ? call->rest[0] : "check";
     if (!strcmp(what, "sample"))
         return r1_config_sample(fraud_serve_rows, fraud_serve_n_row, stdout), R1_EXIT_OK;
     if (!strcmp(what, "dump")) return r1_config_dump(call->opts, stdout), R1_EXIT_OK;
-    if (!strcmp(what, "check"))
-        return puts("configuration: good"),
-               R1_EXIT_OK; /* wrong values have stopped the program before */
+    if (!strcmp(what, "check")) return config_check(call);
     r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__,
                "expected check, dump or sample, found \"%s\"", what);
     return R1_EXIT_USAGE;
