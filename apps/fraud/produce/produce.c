@@ -12,15 +12,8 @@
 #include <time.h>
 
 const r1_option fraud_produce_rows[] = {
-    {.name = "brokers",
-     .section = "kafka",
-     .type = R1_OPT_STRING,
-     .def = "127.0.0.1:19092",
-     .help = "host:port,host:port"},
-    {.name = "kafka-extra",
-     .section = "kafka",
-     .type = R1_OPT_STRING,
-     .help = "further librdkafka settings: key=value key=value"},
+    FRAUD_BROKERS_ROW,
+    FRAUD_KAFKA_EXTRA_ROW,
     {.name = "topic",
      .section = "kafka",
      .type = R1_OPT_STRING,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* parts.c - settings to parts. What costs nothing is checked first, the model is opened last. */
 #include "serve/parts.h"
-#include "store/store.h"
+#include "store/store_command.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -65,7 +65,8 @@ static r1_status build_stream(fraud_parts *p, r1_err *err)
 
 static r1_status build_store(fraud_parts *p, r1_err *err)
 {
-    R1_TRY(r1_store_check(r1_options_str(p->o, "postgres"), err));
+    R1_TRY(r1_store_conninfo(p->o, &p->conninfo, err));
+    R1_TRY(r1_store_check(p->conninfo, err));
     R1_TRY(r1_cli_path(p->o, "migrations", p->migrations, err));
     return r1_store_migrations_check(p->migrations, err);
 }

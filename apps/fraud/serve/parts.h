@@ -22,6 +22,7 @@ typedef struct {
     const r1_options *o;
     r1_stream_opts stream;            /* of consumers and producer */
     const char *topic[FRAUD_N_TOPIC]; /* NULL: not consumed */
+    const char *conninfo;             /* of PostgreSQL */
     char migrations[R1_PATH_BYTES];
     fraud_engine *engine;
     fraud_policy *policy;

@@ -63,7 +63,7 @@ static r1_status serve_retry(r1_status (*attempt)(server *, r1_err *), server *s
 static r1_status serve_open_store(server *s, r1_err *err)
 {
     if (!s->store)
-        R1_TRY(r1_store_open(&s->store, r1_options_str(s->o, "postgres"), "r1-fraud", err));
+        R1_TRY(r1_store_open(&s->store, s->parts.conninfo, "r1-fraud", err));
     else if (!r1_store_alive(s->store))
         R1_TRY(r1_store_reopen(s->store, err));
     return r1_store_migrated(s->store, s->parts.migrations, err);
@@ -127,7 +127,7 @@ static r1_status start_writer(server *s, r1_err *err)
 {
     bool sends = r1_options_str(s->o, "decisions-topic") || r1_options_str(s->o, "dead-topic");
     if (sends) R1_TRY(r1_producer_new(&s->producer, &s->parts.stream, err));
-    fraud_writer_opts w = {.conninfo = r1_options_str(s->o, "postgres"),
+    fraud_writer_opts w = {.conninfo = s->parts.conninfo,
                            .rows = (size_t)r1_options_int(s->o, "batch-rows"),
                            .model = s->parts.model,
                            .config = fraud_policy_version(s->parts.policy),
