@@ -173,39 +173,7 @@ static void trace_text(fraud_record *r, const fraud_result *res)
     snprintf(r->trace + n, sizeof r->trace - n, "}");
 }
 
-static char *reasons_text(const fraud_result *res)
-{
-    json_t *a = json_array();
-    for (size_t i = 0; i < res->n_reason; i++) {
-        const fraud_reason *x = &res->reason[i];
-        json_array_append_new(a, json_pack("{s:s, s:s, s:f, s:s}", "code", x->code, "item", x->item,
-                                           "contribution", x->contribution, "text", x->text));
-    }
-    char *text = json_dumps(a, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    json_decref(a);
-    return text;
-}
-
-static char *findings_text(const fraud_result *res)
-{
-    json_t *a = json_array();
-    for (size_t i = 0; i < res->n_finding; i++) {
-        const fraud_finding *f = &res->finding[i];
-        json_t *accounts = json_array(), *payments = json_array();
-        for (size_t k = 0; k < f->n_account; k++)
-            json_array_append_new(accounts, json_string(f->account[k]));
-        for (size_t k = 0; k < f->n_edge; k++)
-            json_array_append_new(payments, json_string(f->edge[k].tx_id));
-        json_array_append_new(a, json_pack("{s:s, s:o, s:o}", "pattern",
-                                           fraud_pattern_name(f->pattern), "accounts", accounts,
-                                           "payments", payments));
-    }
-    char *text = json_dumps(a, JSON_COMPACT);
-    json_decref(a);
-    return text;
-}
-
-static void serve_decide(server *s, fraud_record *r, const fraud_result *res)
+static r1_status serve_decide(server *s, fraud_record *r, const fraud_result *res, r1_err *err)
 {
     fraud_policy_decide(s->parts.policy, &r->payment, res, &r->decision);
     r->probability = (float)res->probability;
@@ -213,9 +181,10 @@ static void serve_decide(server *s, fraud_record *r, const fraud_result *res)
     r->degraded = res->degraded;
     r->decided_us = r1_time_us();
     trace_text(r, res);
-    if (r->decision.action == FRAUD_ALLOW) return;
-    r->reasons = reasons_text(res);
-    if (res->n_finding) r->findings = findings_text(res);
+    if (r->decision.action == FRAUD_ALLOW) return R1_OK;
+    r->alert = fraud_alert_of(res);
+    if (!r->alert) R1_FAIL(err, R1_E_NOMEM, "no memory for the reasons of a decision");
+    return R1_OK;
 }
 
 /* ---- the loop ---- */
@@ -229,7 +198,7 @@ typedef struct {
     fraud_result result[BATCH_MAX];
 } batch;
 
-static void serve_dead(fraud_record *r, const char *stage, const r1_err *err)
+static void serve_dead(fraud_record *r, fraud_stage stage, const r1_err *err)
 {
     r->kind = FRAUD_RECORD_DEAD;
     r->stage = stage;
@@ -241,12 +210,12 @@ static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
     r1_err why = {0};
     if (fraud_payment_decode(r->message.payload, r->message.payload_len, &r->payment, &why) !=
         R1_OK)
-        return serve_dead(r, "decode", &why), R1_OK;
+        return serve_dead(r, FRAUD_STAGE_DECODE, &why), R1_OK;
     if (fraud_txset_has(s->parts.seen, r->payment.tx_id))
         return r->kind = FRAUD_RECORD_DUPLICATE, R1_OK;
     fraud_slot *slot;
     r1_status st = fraud_engine_apply(s->parts.engine, &r->payment, s->last_seq + 1, &slot, &why);
-    if (st != R1_OK) return serve_dead(r, "validate", &why), R1_OK;
+    if (st != R1_OK) return serve_dead(r, FRAUD_STAGE_VALIDATE, &why), R1_OK;
     bool fresh;
     R1_TRY(fraud_txset_add(s->parts.seen, r->payment.tx_id, &fresh, err));
     r->kind = FRAUD_RECORD_PAYMENT;
@@ -260,13 +229,13 @@ static void take_label(server *s, fraud_record *r)
 {
     r1_err why = {0};
     if (fraud_label_decode(r->message.payload, r->message.payload_len, &r->label, &why) != R1_OK) {
-        serve_dead(r, "decode", &why);
+        serve_dead(r, FRAUD_STAGE_DECODE, &why);
         return;
     }
     r1_status st =
         fraud_engine_label(s->parts.engine, r->label.tx_id, r->label.is_fraud, r->label.ts, &why);
     if (st != R1_OK && st != R1_E_NOT_FOUND) {
-        serve_dead(r, "validate", &why);
+        serve_dead(r, FRAUD_STAGE_VALIDATE, &why);
         return;
     }
     r->kind =
@@ -313,10 +282,10 @@ static r1_status score_slots(server *s, batch *b, r1_err *err)
             continue;
         }
         fraud_engine_score_by_rules(b->slot[i], &b->result[0]);
-        serve_decide(s, b->scored[i], &b->result[0]);
+        R1_TRY(serve_decide(s, b->scored[i], &b->result[0], err));
     }
     if (n) R1_TRY(fraud_engine_score(s->parts.engine, slot, n, b->result, err));
-    for (size_t i = 0; i < n; i++) serve_decide(s, record[i], &b->result[i]);
+    for (size_t i = 0; i < n; i++) R1_TRY(serve_decide(s, record[i], &b->result[i], err));
     return R1_OK;
 }
 

@@ -2,9 +2,17 @@
 /* record.c - the bounded queue: a ring of filled records and a stack of free ones under one
  * mutex. */
 #include "write/record.h"
+#include "r1_assert.h"
 
 #include <pthread.h>
 #include <stdlib.h>
+
+const char *fraud_stage_name(fraud_stage stage)
+{
+    static const char *const names[FRAUD_N_STAGE] = {"decode", "validate", "write"};
+    R1_ASSERT(stage < FRAUD_N_STAGE, "stage %d of a dead letter", (int)stage);
+    return names[stage];
+}
 
 struct fraud_queue {
     pthread_mutex_t lock;
@@ -37,9 +45,8 @@ r1_status fraud_queue_new(fraud_queue **out, size_t capacity, r1_err *err)
 static void record_empty(fraud_record *r)
 {
     r1_message_free(&r->message);
-    free(r->reasons);
-    free(r->findings);
-    r->reasons = r->findings = NULL;
+    free(r->alert);
+    r->alert = NULL;
 }
 
 void fraud_queue_free(fraud_queue *q)

@@ -10,6 +10,7 @@
 
 #include "decide/policy.h"
 #include "stream/stream.h"
+#include "write/alert.h"
 
 typedef enum {
     FRAUD_RECORD_PAYMENT,   /* payment and decision */
@@ -17,6 +18,15 @@ typedef enum {
     FRAUD_RECORD_DEAD,      /* not processable: reason */
     FRAUD_RECORD_LABEL      /* label applied */
 } fraud_record_kind;
+
+/* Where a message was refused: the column `stage` of r1.dead_letter. */
+typedef enum {
+    FRAUD_STAGE_DECODE = 0, /* no payment or label: JSON, fields, ranges */
+    FRAUD_STAGE_VALIDATE,   /* the engine refused it */
+    FRAUD_STAGE_WRITE,      /* PostgreSQL refused its row */
+    FRAUD_N_STAGE
+} fraud_stage;
+const char *fraud_stage_name(fraud_stage stage);
 
 typedef enum { FRAUD_TOPIC_PAYMENTS = 0, FRAUD_TOPIC_LABELS, FRAUD_N_TOPIC } fraud_topic;
 
@@ -32,10 +42,9 @@ typedef struct fraud_record {
     float probability, logit;
     bool degraded;
     char trace[FRAUD_ITEMS_MAX * 20 + 32]; /* PostgreSQL array text "{-4.1,0.2}" */
-    char *reasons;     /* JSON text, malloc'ed; NULL where the decision is allow */
-    char *findings;    /* JSON array text, malloc'ed; NULL without findings */
-    const char *stage; /* dead letters: "decode" or "write" */
-    char reason[256];  /* dead letters */
+    fraud_alert *alert;                    /* owned; NULL where the decision is allow */
+    fraud_stage stage;                     /* dead letters */
+    char reason[256];                      /* dead letters */
 } fraud_record;
 
 typedef struct fraud_queue fraud_queue;
