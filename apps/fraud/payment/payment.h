@@ -73,7 +73,8 @@ r1_status fraud_payment_decode(const char *json, size_t len, fraud_payment *p, r
 r1_status fraud_payment_encode(const fraud_payment *p, char *json, size_t cap, size_t *len,
                                r1_err *err);
 
-/* The checks of decode on a payment made by a program: ranges, currency, UTF-8, ids present. */
+/* The checks of decode on a payment made by a program: ranges, currency, UTF-8, ids present. A
+ * decoded payment has passed them. */
 r1_status fraud_payment_check(const fraud_payment *p, r1_err *err);
 
 /* Digits of the minor unit, or -1 where ISO 4217 has no such currency. */
