@@ -327,8 +327,48 @@ static void test_insert(void)
     r1_store_close(s);
 }
 
+static void break_nested(void *ctx)
+{
+    (void)r1_store_batch_begin(ctx, NULL);
+    (void)r1_store_batch_begin(ctx, NULL);
+}
+
+static void break_outside(void *ctx) { (void)r1_store_batch_add(ctx, "letter", 0, NULL, NULL); }
+
+static void break_query_inside(void *ctx)
+{
+    (void)r1_store_batch_begin(ctx, NULL);
+    (void)r1_store_query(ctx, "SELECT 1", 0, NULL, NULL, NULL);
+}
+
+static void break_type(void *ctx) { r1_columns_float(ctx, 0, 1); }
+static void break_column(void *ctx) { r1_columns_text(ctx, 1, "x"); }
+
+static void test_broken(void)
+{
+    static const r1_column_type type[] = {R1_COL_INT8};
+    r1_err err = {0};
+    r1_columns *c;
+    R1_ASSERT_OK(r1_columns_new(&c, type, 1, &err), &err);
+    CU_ASSERT_TRUE(r1_test_breaks(break_type, c, "column 0 has the type 0"));
+    CU_ASSERT_TRUE(r1_test_breaks(break_column, c, "column 1"));
+    r1_columns_free(c);
+    static const struct {
+        void (*fn)(void *ctx);
+        const char *expected;
+    } cases[] = {{break_nested, "a transaction inside of another one"},
+                 {break_outside, "letter: outside of a transaction"},
+                 {break_query_inside, "a query inside of a transaction"}};
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        r1_store *s = store_open_store(); /* of its own: the broken process shares its socket */
+        CU_ASSERT_TRUE(r1_test_breaks(cases[i].fn, s, cases[i].expected));
+        r1_store_close(s);
+    }
+}
+
 R1_TEST_MAIN("store", {"migrations", test_migrate},
              {"migrations that are refused", test_migrate_refusals},
              {"pipelined transactions and fencing", test_batches},
              {"lost connection", test_lost_connection}, {"least rights", test_least_rights},
-             {"columns", test_columns}, {"statements made of columns", test_insert})
+             {"columns", test_columns}, {"statements made of columns", test_insert},
+             {"broken invariants", test_broken})

@@ -177,5 +177,13 @@ static void test_alert_bytes(void)
     }
 }
 
+static void break_alert(void *ctx) { free(fraud_alert_of(ctx)); }
+
+static void test_broken(void)
+{
+    static fraud_result result = {.n_reason = FRAUD_REASONS_MAX + 1};
+    CU_ASSERT_TRUE(r1_test_breaks(break_alert, &result, "9 reasons, 0 findings"));
+}
+
 R1_TEST_MAIN("rows", {"a record of each kind", test_each_kind},
-             {"the bytes of reasons", test_alert_bytes})
+             {"the bytes of reasons", test_alert_bytes}, {"broken invariant", test_broken})

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* store.c - connection, single statements, results, and the border where an SQLSTATE becomes a
  * status. */
+#include "r1_assert.h"
 #include "store/store_internal.h"
 
 #include <stdlib.h>
@@ -144,6 +145,7 @@ r1_status r1_store_query(r1_store *s, const char *sql, size_t n_param, const cha
                          r1_rows **out, r1_err *err)
 {
     if (out) *out = NULL;
+    R1_ASSERT(!s->in_batch, "a query inside of a transaction of statements: %.60s", sql);
     PGresult *res = PQexecParams(s->conn, sql, (int)n_param, NULL, param, NULL, NULL, 0);
     ExecStatusType got = PQresultStatus(res);
     if (got == PGRES_COMMAND_OK || got == PGRES_TUPLES_OK) return store_wrap(res, out, err);
@@ -275,47 +277,6 @@ static r1_status send_plain(r1_store *s, const char *sql)
     return s->batch_failed ? s->batch_err.code : R1_OK;
 }
 
-r1_status r1_store_batch_begin(r1_store *s, r1_err *err)
-{
-    s->n_sent = s->n_read = 0;
-    s->batch_failed = false;
-    r1_err_clear(&s->batch_err);
-    if (!PQenterPipelineMode(s->conn)) return r1_store_fail(s, NULL, "entering pipeline mode", err);
-    s->in_batch = true;
-    if (send_plain(s, "BEGIN") != R1_OK) {
-        if (err) *err = s->batch_err;
-        return s->batch_err.code;
-    }
-    return R1_OK;
-}
-
-r1_status r1_store_batch_send(r1_store *s, const char *prepared, size_t n_param,
-                              const char *const *param, const int *length, const int *format,
-                              r1_err *err)
-{
-    if (!s->batch_failed) {
-        if (!PQsendQueryPrepared(s->conn, prepared, (int)n_param, param, length, format, 0))
-            note_error(s, NULL);
-        else
-            s->n_sent++;
-    }
-    if (!s->batch_failed && s->n_sent - s->n_read >= FLUSH_EVERY) {
-        if (!PQsendFlushRequest(s->conn) || PQflush(s->conn) < 0)
-            note_error(s, NULL);
-        else
-            read_results(s);
-    }
-    if (!s->batch_failed) return R1_OK;
-    if (err) *err = s->batch_err;
-    return s->batch_err.code;
-}
-
-r1_status r1_store_batch_add(r1_store *s, const char *prepared, size_t n_param,
-                             const char *const *param, r1_err *err)
-{
-    return r1_store_batch_send(s, prepared, n_param, param, NULL, NULL, err);
-}
-
 /* Ends the pipeline with a sync and returns to plain mode. */
 static void leave_pipeline(r1_store *s)
 {
@@ -341,6 +302,51 @@ static void roll_back(r1_store *s)
     if (PQstatus(s->conn) == CONNECTION_OK && PQtransactionStatus(s->conn) != PQTRANS_IDLE)
         PQclear(PQexecParams(s->conn, "ROLLBACK", 0, NULL, NULL, NULL, NULL, 0));
     if (PQstatus(s->conn) == CONNECTION_OK) store_discard(s);
+}
+
+r1_status r1_store_batch_begin(r1_store *s, r1_err *err)
+{
+    R1_ASSERT(!s->in_batch, "a transaction inside of another one");
+    s->n_sent = s->n_read = 0;
+    s->batch_failed = false;
+    r1_err_clear(&s->batch_err);
+    if (!PQenterPipelineMode(s->conn)) return r1_store_fail(s, NULL, "entering pipeline mode", err);
+    s->in_batch = true;
+    if (send_plain(s, "BEGIN") != R1_OK) {
+        roll_back(s);
+        if (err) *err = s->batch_err;
+        return s->batch_err.code;
+    }
+    return R1_OK;
+}
+
+r1_status r1_store_batch_send(r1_store *s, const char *prepared, size_t n_param,
+                              const char *const *param, const int *length, const int *format,
+                              r1_err *err)
+{
+    R1_ASSERT(s->in_batch, "%s: outside of a transaction", prepared);
+    R1_ASSERT(s->n_read <= s->n_sent, "%zu results of %zu statements", s->n_read, s->n_sent);
+    if (!s->batch_failed) {
+        if (!PQsendQueryPrepared(s->conn, prepared, (int)n_param, param, length, format, 0))
+            note_error(s, NULL);
+        else
+            s->n_sent++;
+    }
+    if (!s->batch_failed && s->n_sent - s->n_read >= FLUSH_EVERY) {
+        if (!PQsendFlushRequest(s->conn) || PQflush(s->conn) < 0)
+            note_error(s, NULL);
+        else
+            read_results(s);
+    }
+    if (!s->batch_failed) return R1_OK;
+    if (err) *err = s->batch_err;
+    return s->batch_err.code;
+}
+
+r1_status r1_store_batch_add(r1_store *s, const char *prepared, size_t n_param,
+                             const char *const *param, r1_err *err)
+{
+    return r1_store_batch_send(s, prepared, n_param, param, NULL, NULL, err);
 }
 
 r1_status r1_store_batch_commit(r1_store *s, r1_err *err)

@@ -6,6 +6,7 @@
  *   int32 first index = 1 | elements
  *   element: int32 bytes (-1: NULL) | the value in network order */
 #include "store/store_columns.h"
+#include "r1_assert.h"
 #include "store/store_internal.h"
 
 #include <arpa/inet.h>
@@ -155,6 +156,9 @@ static void store_columns_put_u32(char *to, uint32_t v)
 /* Room for a value of len bytes, its length written; NULL when the column is at its maximum. */
 static char *store_columns_value(r1_columns *c, size_t i, size_t len)
 {
+    R1_ASSERT(i < c->n, "column %zu of %zu", i, c->n);
+    R1_ASSERT(c->col[i].used >= HEADER && c->col[i].used <= c->col[i].cap, "column %zu: %zu of %zu",
+              i, c->col[i].used, c->col[i].cap);
     array *k = &c->col[i];
     size_t need = k->used + 4 + len, cap = k->cap;
     while (cap < need && cap < R1_COLUMN_BYTES_MAX) cap *= 2;
@@ -182,6 +186,8 @@ static void put_i64(r1_columns *c, size_t i, int64_t v)
 
 void r1_columns_int(r1_columns *c, size_t i, int64_t v)
 {
+    R1_ASSERT(c->type[i] == R1_COL_INT8 || c->type[i] == R1_COL_INT4, "column %zu has the type %d",
+              i, (int)c->type[i]);
     if (c->type[i] == R1_COL_INT8) {
         put_i64(c, i, v);
         return;
@@ -192,6 +198,7 @@ void r1_columns_int(r1_columns *c, size_t i, int64_t v)
 
 void r1_columns_float(r1_columns *c, size_t i, float v)
 {
+    R1_ASSERT(c->type[i] == R1_COL_FLOAT4, "column %zu has the type %d", i, (int)c->type[i]);
     uint32_t bits;
     memcpy(&bits, &v, sizeof bits);
     char *at = store_columns_value(c, i, 4);
@@ -200,17 +207,21 @@ void r1_columns_float(r1_columns *c, size_t i, float v)
 
 void r1_columns_bool(r1_columns *c, size_t i, bool v)
 {
+    R1_ASSERT(c->type[i] == R1_COL_BOOL, "column %zu has the type %d", i, (int)c->type[i]);
     char *at = store_columns_value(c, i, 1);
     if (at) *at = v;
 }
 
 void r1_columns_ms(r1_columns *c, size_t i, int64_t ms)
 {
+    R1_ASSERT(c->type[i] == R1_COL_TIMESTAMP, "column %zu has the type %d", i, (int)c->type[i]);
     put_i64(c, i, ms * 1000 - epoch_2000_us);
 }
 
 void r1_columns_bytes(r1_columns *c, size_t i, const char *text, size_t len)
 {
+    R1_ASSERT(c->type[i] == R1_COL_TEXT || c->type[i] == R1_COL_BYTEA, "column %zu has the type %d",
+              i, (int)c->type[i]);
     char *at = store_columns_value(c, i, len);
     if (at) memcpy(at, text, len);
 }

@@ -8,6 +8,7 @@
  * earlier owner), rebuilds the state from the log, and only then reads on at the stored offsets.
  * apply_seq is the order in which this thread applied payments and labels; whoever replays the
  * log in that order gets the same scores. */
+#include "r1_assert.h"
 #include "serve/parts.h"
 #include "serve/rebuild.h"
 #include "serve/settings.h"
@@ -150,7 +151,7 @@ static r1_status serve_start(server *s, r1_err *err)
     R1_TRY(serve_retry(find_topics, s, "the broker", err));
     R1_TRY(take_ownership(s, err));
     R1_TRY(fraud_rebuild(s->store, s->parts.engine, s->parts.seen, &s->rebuilt, err));
-    s->last_seq = s->rebuilt.last_seq;
+    s->last_seq = s->ledger.last_seq = s->rebuilt.last_seq;
     R1_TRY(start_writer(s, err));
     R1_TRY(serve_assign(s, err));
     s->last_message_us = r1_mono_us();
@@ -247,6 +248,7 @@ static void take_label(server *s, fraud_record *r)
 /* R1_E_TIMEOUT when there is nothing to read or no record is free. */
 static r1_status serve_take_one(server *s, batch *b, int topic, int timeout_ms, r1_err *err)
 {
+    R1_ASSERT(b->n < BATCH_MAX && b->n_slot <= b->n, "%zu records, %zu slots", b->n, b->n_slot);
     fraud_record *r = fraud_queue_take_free(s->parts.queue);
     if (!r) return R1_E_TIMEOUT;
     r1_status st = r1_consumer_poll(s->consumer[topic], timeout_ms, &r->message, err);

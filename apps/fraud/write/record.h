@@ -2,9 +2,10 @@
 /* record.h - what travels from the scoring thread to the writing thread: one consumed message
  * and what became of it, in a bounded queue that keeps the order of consumption.
  *
- * Owns:    a fixed pool of records; each lends out its Kafka message until the writer has committed it.
+ * Owns:    a fixed pool of records; each lends out its Kafka message until the writer has
+ *          committed it.
  * Threads: one producer (scoring), one consumer (writing). Blocking calls wake up on
- * fraud_queue_close. */
+ *          fraud_queue_close. */
 #ifndef FRAUD_RECORD_H
 #define FRAUD_RECORD_H
 
@@ -30,7 +31,21 @@ const char *fraud_stage_name(fraud_stage stage);
 
 typedef enum { FRAUD_TOPIC_PAYMENTS = 0, FRAUD_TOPIC_LABELS, FRAUD_N_TOPIC } fraud_topic;
 
+/* Where a record is:
+ *
+ *     FREE ──take_free──▶ TAKEN ──push──▶ QUEUED ──pop──▶ WRITING ──release──▶ FREE
+ *                           └──put_back──▶ FREE
+ *
+ * Another step is a broken invariant. */
+typedef enum {
+    FRAUD_RECORD_FREE = 0, /* in the queue's stack; lends no message, owns no alert */
+    FRAUD_RECORD_TAKEN,    /* the scoring thread's */
+    FRAUD_RECORD_QUEUED,   /* in the queue's ring */
+    FRAUD_RECORD_WRITING   /* the writing thread's */
+} fraud_record_place;
+
 typedef struct fraud_record {
+    fraud_record_place place; /* the queue's alone */
     fraud_record_kind kind;
     fraud_topic topic;
     r1_message message; /* freed by the writer */

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* writer.c - see writer.h for its invariants.
- *
- *    pop ──▶ write_batch ──ok──▶ landed: claims move, topics, latencies, release
- *              │  ▲
- *              │  └── recover: reconnect, ask the ledger (repeat or landed)      connection lost, serialisation
- *              ├── one by one, the refused record becomes a dead letter           SQLSTATE class 22, 23
- *              └── give up: fenced or a defect                                    all else */
+/* writer.c - see writer.h for its invariants and writer_state.h for the steps of its thread. */
 #include "write/writer.h"
+#include "r1_assert.h"
 #include "write/rows.h"
+#include "write/writer_state.h"
 
 #include <jansson.h>
 #include <pthread.h>
@@ -23,6 +19,7 @@ struct fraud_writer {
     fraud_writer_opts o;
     r1_store *store;
     fraud_rows *rows;
+    fraud_writer_state state; /* the thread's */
     pthread_t thread;
     pthread_mutex_t lock; /* guards stats and failure */
     fraud_writer_stats stats;
@@ -34,19 +31,7 @@ static const char *const sql_advance =
     "SELECT r1.advance_offset($1, 'fraud', $2, $3::integer, $4::bigint, $5::bigint, $6::bigint)";
 /* ---- one transaction ---- */
 
-/* The offset past the last record of each partition in the batch; 0: partition not in it. */
-typedef struct {
-    int64_t next[FRAUD_N_TOPIC][FRAUD_PARTITIONS_MAX];
-} targets;
-
-static void find_targets(fraud_record *const *r, size_t n, targets *t)
-{
-    memset(t, 0, sizeof *t);
-    for (size_t i = 0; i < n; i++)
-        t->next[r[i]->topic][r[i]->message.partition] = r[i]->message.offset + 1;
-}
-
-static r1_status add_advances(fraud_writer *w, const targets *t, r1_err *err)
+static r1_status add_advances(fraud_writer *w, const fraud_targets *t, r1_err *err)
 {
     const fraud_ledger *l = w->o.ledger;
     for (int topic = 0; topic < FRAUD_N_TOPIC; topic++) {
@@ -65,7 +50,7 @@ static r1_status add_advances(fraud_writer *w, const targets *t, r1_err *err)
 }
 
 static r1_status writer_write_batch(fraud_writer *w, fraud_record *const *r, size_t n,
-                                    const targets *t, r1_err *err)
+                                    const fraud_targets *t, r1_err *err)
 {
     R1_TRY(r1_store_batch_begin(w->store, err));
     r1_status st = add_advances(
@@ -89,7 +74,7 @@ static bool out_of_time(fraud_writer *w)
 }
 
 /* Reconnects, then learns whether the batch landed. */
-static r1_status writer_recover(fraud_writer *w, const targets *t, bool *done, r1_err *err)
+static r1_status writer_recover(fraud_writer *w, const fraud_targets *t, bool *done, r1_err *err)
 {
     for (int ms = 50; !r1_store_alive(w->store); ms = ms < 1000 ? ms * 2 : 1000) {
         if (out_of_time(w))
@@ -110,12 +95,14 @@ static r1_status writer_recover(fraud_writer *w, const targets *t, bool *done, r
 /* Writes until the batch has landed or must not be written. */
 static r1_status writer_land(fraud_writer *w, fraud_record *const *r, size_t n, r1_err *err)
 {
-    targets t;
-    find_targets(r, n, &t);
+    fraud_targets t;
+    fraud_ledger_aim(w->o.ledger, r, n, &t);
     for (;;) {
+        fraud_writer_move(&w->state, FRAUD_WRITER_WRITES);
         r1_err_clear(err);
         r1_status st = writer_write_batch(w, r, n, &t, err);
         if (st != R1_E_DB || !err->retriable) return st;
+        fraud_writer_move(&w->state, FRAUD_WRITER_RECOVERS);
         r1_log(R1_LOG_WARN, "commit_retry", "rows=%zu error=\"%s\"", n, err->msg);
         pthread_mutex_lock(&w->lock);
         w->stats.reconnects++;
@@ -129,13 +116,6 @@ static r1_status writer_land(fraud_writer *w, fraud_record *const *r, size_t n, 
 }
 
 /* ---- after the commit ---- */
-
-static void move_claims(fraud_writer *w, fraud_record *const *r, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        w->o.ledger->claim[r[i]->topic][r[i]->message.partition].next_offset =
-            r[i]->message.offset + 1;
-}
 
 static void send_decision(fraud_writer *w, const fraud_record *r)
 {
@@ -184,7 +164,8 @@ static void writer_count(fraud_writer *w, const fraud_record *r, int64_t now)
 static void after_commit(fraud_writer *w, fraud_record *const *r, size_t n, int64_t began_us)
 {
     int64_t now = r1_time_us();
-    move_claims(w, r, n);
+    fraud_writer_move(&w->state, FRAUD_WRITER_LANDED);
+    fraud_ledger_move(w->o.ledger, r, n);
     pthread_mutex_lock(&w->lock);
     w->stats.commits++;
     r1_histogram_add(&w->stats.commit_time, now - began_us);
@@ -205,6 +186,7 @@ static r1_status land_singly(fraud_writer *w, fraud_record **r, size_t n, r1_err
         int64_t began = r1_time_us();
         r1_status st = writer_land(w, &r[i], 1, err);
         if (st == R1_E_FORMAT) {
+            fraud_writer_move(&w->state, FRAUD_WRITER_REFUSED);
             r1_log(R1_LOG_ERROR, "row_refused", "partition=%d offset=%lld error=\"%s\"",
                    r[i]->message.partition, (long long)r[i]->message.offset, err->msg);
             r[i]->kind = FRAUD_RECORD_DEAD;
@@ -220,27 +202,44 @@ static r1_status land_singly(fraud_writer *w, fraud_record **r, size_t n, r1_err
 
 /* ---- the thread ---- */
 
+/* One batch of the queue. */
+static r1_status writer_batch(fraud_writer *w, fraud_record **r, size_t n, r1_err *err)
+{
+    int64_t began = r1_time_us();
+    R1_ASSERT(n >= 1 && n <= w->o.rows, "%zu records, at most %zu", n, w->o.rows);
+    r1_status st = writer_land(w, r, n, err);
+    if (st == R1_OK) {
+        after_commit(w, r, n, began);
+    } else if (st == R1_E_FORMAT) {
+        fraud_writer_move(&w->state, FRAUD_WRITER_REFUSED);
+        st = land_singly(w, r, n, err);
+    }
+    return st;
+}
+
+static void writer_give_up(fraud_writer *w, r1_status st, const r1_err *err)
+{
+    fraud_writer_move(&w->state, FRAUD_WRITER_STOPPED);
+    r1_log(R1_LOG_ERROR, "writer_stopped", "error=\"%s\"", err->msg);
+    pthread_mutex_lock(&w->lock);
+    w->failure = *err;
+    w->failure.code = st;
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* After it has given up the thread still empties the queue, so that nobody waits for it. */
 static void *writer_main(void *arg)
 {
     fraud_writer *w = arg;
     fraud_record *batch[ROWS_MAX];
-    r1_status st = R1_OK;
     for (size_t n; (n = fraud_queue_pop(w->o.queue, batch, w->o.rows)) > 0;) {
-        if (st == R1_OK) {
+        if (w->state != FRAUD_WRITER_STOPPED) {
             r1_err err = {0};
-            int64_t began = r1_time_us();
-            st = writer_land(w, batch, n, &err);
+            r1_status st = writer_batch(w, batch, n, &err);
             if (st == R1_OK)
-                after_commit(w, batch, n, began);
-            else if (st == R1_E_FORMAT)
-                st = land_singly(w, batch, n, &err);
-            if (st != R1_OK) {
-                r1_log(R1_LOG_ERROR, "writer_stopped", "error=\"%s\"", err.msg);
-                pthread_mutex_lock(&w->lock);
-                w->failure = err;
-                w->failure.code = st;
-                pthread_mutex_unlock(&w->lock);
-            }
+                fraud_writer_move(&w->state, FRAUD_WRITER_WAITS);
+            else
+                writer_give_up(w, st, &err);
         }
         fraud_queue_release(w->o.queue, batch, n);
     }
