@@ -2,23 +2,41 @@
 # SPDX-License-Identifier: Apache-2.0
 """`db migrate` and `db status` are the same in every program, by every name of the connection.
 
-    tests/common/check_db.py PROGRAM...      environment: R1_TEST_PG, a database of the tests
+tests/common/check_db.py PROGRAM...      environment: R1_TEST_PG, a database of the tests
 """
+
 import os
 import subprocess
 import sys
 
 PG = os.environ["R1_TEST_PG"]
-COUNT = len([f for f in os.listdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../schemas/sql")) if f.endswith(".sql")])
+COUNT = len(
+    [
+        f
+        for f in os.listdir(
+            os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../schemas/sql")
+        )
+        if f.endswith(".sql")
+    ]
+)
 
 
 def run(program, *args, env=None):
-    p = subprocess.run([program, *args], capture_output=True, text=True, check=False, env=dict(os.environ, **(env or {})))
+    p = subprocess.run(
+        [program, *args],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=dict(os.environ, **(env or {})),
+    )
     return p.returncode, p.stdout, p.stderr.replace(os.path.basename(program), "PROGRAM")
 
 
 def drop():
-    subprocess.run(["psql", PG, "-qc", "SET client_min_messages = warning; DROP SCHEMA IF EXISTS r1 CASCADE"], check=True)
+    subprocess.run(
+        ["psql", PG, "-qc", "SET client_min_messages = warning; DROP SCHEMA IF EXISTS r1 CASCADE"],
+        check=True,
+    )
 
 
 def walk(program):
@@ -37,13 +55,19 @@ def walk(program):
         "both": run(program, "db", "status", *by["option"], *by["older"]),
         "no verb": run(program, "db", *by["option"]),
         "other verb": run(program, "db", "drop", *by["option"]),
-        "other folder": run(program, "db", "status", *by["option"], "--migrations", "/does/not/exist"),
+        "other folder": run(
+            program, "db", "status", *by["option"], "--migrations", "/does/not/exist"
+        ),
         "nobody": run(program, "db", "status", "--postgres", "host=/does/not/exist"),
         "older": run(program, "db", "status", *by["older"], "--log-level", "error"),
     }
     os.unlink(ini)
     code, out, err = run(program, "db", "status", *by["older"])  # its line begins with the time
-    assert (code, out) == (0, "schema: up to date\n") and "found=--db expected=--postgres" in err, (code, out, err)
+    assert (code, out) == (0, "schema: up to date\n") and "found=--db expected=--postgres" in err, (
+        code,
+        out,
+        err,
+    )
     return said
 
 
@@ -54,8 +78,13 @@ def check(said):
     assert said["again"] == (0, "0 migrations applied\n", ""), said["again"]
     for name in "status", "environment", "older":
         assert said[name] == (0, "schema: up to date\n", ""), (name, said[name])
-    for name, code, text in (("both", 2, "found both"), ("no verb", 2, 'found ""'), ("other verb", 2, 'found "drop"'),
-                             ("other folder", 1, "no folder of migrations"), ("nobody", 1, "connecting to PostgreSQL")):
+    for name, code, text in (
+        ("both", 2, "found both"),
+        ("no verb", 2, 'found ""'),
+        ("other verb", 2, 'found "drop"'),
+        ("other folder", 1, "no folder of migrations"),
+        ("nobody", 1, "connecting to PostgreSQL"),
+    ):
         assert said[name][0] == code and text in said[name][2], (name, said[name])
 
 

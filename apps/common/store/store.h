@@ -2,12 +2,14 @@
 /* store.h - PostgreSQL for both applications: connection, queries, pipelined transactions,
  * migrations.
  *
- * Owns:    one connection; libpq types stay in this room. Every value travels as a parameter, never inside SQL text.
+ * Owns:    one connection; libpq types stay in this room. Every value travels as a parameter,
+ *          never inside SQL text.
  * Threads: one thread at a time per store.
- * Errors:  SQLSTATE decides: R1_E_FENCED for the code R1F01 that advance_offset() raises, R1_E_FORMAT for classes 22
- * and 23 (the data is at fault), R1_E_DB with retriable set for 40001, 40P01, 08xxx, 57P0x and a
- * lost connection,
- *          R1_E_DB without it for all else. Messages carry the SQLSTATE. */
+ * Errors:  the SQLSTATE decides, and messages carry it. R1_E_FENCED: the code R1F01, which
+ *          advance_offset() raises. R1_E_FORMAT: classes 22 and 23, the data is at fault.
+ *          R1_E_DB and retriable: 40001, 40P01, 25P03, classes 08, 53 and 57P0, a lost connection.
+ *          R1_E_DB alone: all else. A query inside of a transaction of statements, and a statement
+ *          outside of one, is a broken invariant. */
 #ifndef R1_STORE_H
 #define R1_STORE_H
 

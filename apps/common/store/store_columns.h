@@ -34,7 +34,7 @@ typedef struct {
 } r1_column;
 
 /* "INSERT INTO table (names) SELECT values FROM unnest(arrays)": arrays are $1..$k in the order of
- * their columns, constants are the parameters after them in theirs. R1_E_INVAL: longer than size. */
+ * their columns, constants are the parameters after them. R1_E_INVAL: longer than size. */
 r1_status r1_columns_insert(const char *table, const r1_column *column, size_t n, char *sql,
                             size_t size, r1_err *err);
 

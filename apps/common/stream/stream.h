@@ -8,7 +8,8 @@
  * lag tools.
  *
  * Threads: one thread at a time per handle; librdkafka's own threads stay inside.
- * Errors:  R1_E_STREAM; retriable while librdkafka goes on by itself (broker away), not retriable for a gap or refusal. */
+ * Errors:  R1_E_STREAM; retriable while librdkafka goes on by itself (broker away), not retriable
+ *          for a gap or a refusal. R1_E_INVAL: a setting that librdkafka does not take. */
 #ifndef R1_STREAM_H
 #define R1_STREAM_H
 

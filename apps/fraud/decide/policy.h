@@ -42,7 +42,7 @@ void fraud_policy_free(fraud_policy *p); /* NULL is fine */
 
 typedef struct {
     fraud_action action;
-    /* Name of the rule, "allow_list" or "block_list"; NULL: a threshold. Borrowed from the policy. */
+    /* Name of the rule, "allow_list" or "block_list"; NULL: a threshold. The policy owns it. */
     const char *rule;
 } fraud_decision;
 void fraud_policy_decide(const fraud_policy *p, const fraud_payment *payment,

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* serve.c - the live path: read, apply, score, decide, hand to the writer.
  *
- *    topic payments ─▶ poll ─▶ decode ─▶ seen before? ─▶ apply ─▶ score ─▶ decide ─▶ queue ─▶ writer thread ─▶ PostgreSQL
- *    topic labels   ─▶ poll ─▶ decode ─────────────────▶ apply ──────────────────────▶ queue ──┘
+ *    topic payments ─▶ poll ─▶ decode ─▶ seen before? ─▶ apply ─▶ score ─▶ decide ─┐
+ *    topic labels   ─▶ poll ─▶ decode ─────────────────▶ apply ────────────────────┤
+ *                                                                                  ▼
+ *                                  topics, PostgreSQL ◀── writer thread ◀────── queue
  *
- * One owner at a time: at start it takes every partition (raising the epochs, which fences any
- * earlier owner), rebuilds the state from the log, and only then reads on at the stored offsets.
- * apply_seq is the order in which this thread applied payments and labels; whoever replays the
- * log in that order gets the same scores. */
+ * There is one owner at a time. At start it takes every partition, which raises the epochs and so
+ * fences any earlier owner. It rebuilds the state from the log, and only then reads on at the
+ * stored offsets. apply_seq is the order in which this thread applied payments and labels: whoever
+ * replays the log in that order gets the same scores. */
 #include "r1_assert.h"
 #include "serve/parts.h"
 #include "serve/rebuild.h"

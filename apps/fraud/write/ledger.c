@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ledger.c - the two questions that an owner asks the database about its partitions. */
+/* ledger.c - what an owner asks the database about its partitions, and where they stand. */
 #include "write/ledger.h"
 #include "r1_assert.h"
 

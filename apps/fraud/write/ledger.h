@@ -2,8 +2,11 @@
 /* ledger.h - who owns which partition, and where it stands: the PostgreSQL side of exactly-once.
  *
  * Taking a partition raises its epoch; every later transaction of an earlier owner is refused
- * (r1.advance_offset). Threads: none of its own; used by the main thread before the writer
- * starts and by the writer afterwards. */
+ * (r1.advance_offset).
+ *
+ * Owns:    nothing; a ledger is plain data and borrows the topics' names.
+ * Threads: the main thread until the writer starts, the writer until it stops.
+ * Errors:  R1_E_FENCED where another owner has taken over; else as r1_store_query. */
 #ifndef FRAUD_LEDGER_H
 #define FRAUD_LEDGER_H
 

@@ -29,6 +29,7 @@ struct fraud_writer {
 
 static const char *const sql_advance =
     "SELECT r1.advance_offset($1, 'fraud', $2, $3::integer, $4::bigint, $5::bigint, $6::bigint)";
+
 /* ---- one transaction ---- */
 
 static r1_status add_advances(fraud_writer *w, const fraud_targets *t, r1_err *err)

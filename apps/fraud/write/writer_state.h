@@ -7,7 +7,7 @@
  *                    │ ├──repeat── RECOVERS         connection lost, serialisation failure
  *                    │ └──alone, or as a dead letter── REFUSED      SQLSTATE class 22, 23
  *                    ▼
- *                 STOPPED                           fenced, or a defect: nothing is written any more
+ *                 STOPPED                          fenced, or a defect: writes nothing any more
  *
  * RECOVERS also goes to LANDED, where the ledger says that the commit had happened, and to
  * STOPPED. Threads: the writer's. Errors: another step than these is a broken invariant. */
