@@ -4,7 +4,7 @@
  * again, printed again. */
 #include "store/store.h"
 #include "support/r1_test.h"
-#include "write/rows.h"
+#include "write/message.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -145,6 +145,54 @@ static void test_each_kind(void)
     fraud_rows_free(rows);
 }
 
+static bool rows_has_type(const json_t *v, const char *type)
+{
+    return !strcmp(type, "string")    ? json_is_string(v)
+           : !strcmp(type, "integer") ? json_is_integer(v)
+           : !strcmp(type, "number")  ? json_is_number(v)
+           : !strcmp(type, "boolean") ? json_is_boolean(v)
+                                      : !strcmp(type, "array") && json_is_array(v);
+}
+
+/* Every key is described with its type, and every required one is there. */
+static void rows_check(const json_t *schema, const json_t *message)
+{
+    const char *key;
+    json_t *v;
+    size_t i;
+    json_array_foreach(json_object_get(schema, "required"), i, v)
+        CU_ASSERT_PTR_NOT_NULL(json_object_get(message, json_string_value(v)));
+    json_object_foreach((json_t *)(uintptr_t)message, key, v)
+    {
+        const json_t *row = json_object_get(json_object_get(schema, "properties"), key);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(row);
+        CU_ASSERT_TRUE(rows_has_type(v, json_string_value(json_object_get(row, "type"))));
+    }
+}
+
+static void test_message(void)
+{
+    const fraud_names names = {.model = "m", .config = "c"};
+    json_t *schema =
+        json_load_file(r1_test_source("schemas/messages/decision.schema.json"), 0, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(schema);
+    const json_t *reason =
+        json_object_get(json_object_get(json_object_get(schema, "properties"), "reasons"), "items");
+    fraud_record r = rows_payment();
+    for (int alert = 0; alert < 2; alert++) {
+        if (alert) r.alert = rows_alert();
+        char *text = fraud_decision_message(&r, &names);
+        json_t *message = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+        rows_check(schema, message);
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(message, "reasons")), (size_t)alert);
+        if (alert) rows_check(reason, json_array_get(json_object_get(message, "reasons"), 0));
+        json_decref(message);
+        free(text);
+    }
+    free(r.alert);
+    json_decref(schema);
+}
+
 /* Twin: nine digits, parsed, printed with all digits. */
 static void test_alert_bytes(void)
 {
@@ -186,4 +234,5 @@ static void test_broken(void)
 }
 
 R1_TEST_MAIN("rows", {"a record of each kind", test_each_kind},
+             {"a decision's message and its schema", test_message},
              {"the bytes of reasons", test_alert_bytes}, {"broken invariant", test_broken})

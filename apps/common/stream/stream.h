@@ -42,8 +42,8 @@ typedef struct {
     int32_t partition;
     int64_t offset;
     int64_t broker_ms; /* time stamp of the broker or producer, 0 when unknown */
-    int64_t
-        sent_us; /* header "sent_us": intended send time, microseconds since 1970; 0 when absent */
+    /* Header "sent_us": intended send time, microseconds since 1970; 0 when absent. */
+    int64_t sent_us;
     const char *key, *payload; /* not terminated; borrowed until r1_message_free */
     size_t key_len, payload_len;
     void *handle;

@@ -37,10 +37,11 @@ typedef enum {
     FRAUD_N_ROLE
 } fraud_role;
 
-typedef enum { /* bits of fraud_payment.has */
-               FRAUD_HAS_FROM_BALANCE = 1,
-               FRAUD_HAS_TO_BALANCE = 2,
-               FRAUD_HAS_POSITION = 4
+/* Bits of fraud_payment.has. */
+typedef enum {
+    FRAUD_HAS_FROM_BALANCE = 1,
+    FRAUD_HAS_TO_BALANCE = 2,
+    FRAUD_HAS_POSITION = 4
 } fraud_has;
 
 typedef struct fraud_payment {

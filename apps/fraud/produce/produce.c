@@ -65,8 +65,8 @@ enum { FILE_BYTES_MAX = 1 << 30 };
 
 typedef struct {
     const char *text;
-    size_t len, key_at,
-        key_len; /* the key is the value of "from", found in the text; key_len 0: none */
+    size_t len;
+    size_t key_at, key_len; /* the value of "from", found in the text; key_len 0: none */
 } line;
 
 /* The message key is the paying account. Lines that are not payments go out without one. */

@@ -241,9 +241,7 @@ static void take_label(server *s, fraud_record *r)
         serve_dead(r, FRAUD_STAGE_VALIDATE, &why);
         return;
     }
-    r->kind =
-        /* a label of a payment that the state has forgotten is kept all the same */
-        FRAUD_RECORD_LABEL;
+    r->kind = FRAUD_RECORD_LABEL; /* one of a payment that the state has forgotten, too */
     r->apply_seq = ++s->last_seq;
 }
 
@@ -396,29 +394,38 @@ static r1_status write_stats(const server *s, const fraud_writer_stats *w, const
     return st;
 }
 
+/* The statistics must hold what the last transactions did: waits for the queue to be written. */
+static void serve_drain(server *s)
+{
+    int64_t until = r1_mono_us() + (int64_t)STOP_TIMEOUT_MS * 1000;
+    fraud_queue_close(s->parts.queue);
+    while (fraud_queue_in_flight(s->parts.queue) && r1_mono_us() < until &&
+           fraud_writer_status(s->writer, NULL) == R1_OK)
+        usleep(2000);
+}
+
+static r1_status serve_report(const server *s, const fraud_writer_stats *w, r1_err *err)
+{
+    const char *path = r1_options_str(s->o, "stats");
+    fprintf(stderr,
+            "r1-fraud serve: %llu payments in %llu transactions, p99 %.1f ms from sending to "
+            "committed\n",
+            (unsigned long long)w->payments, (unsigned long long)w->commits,
+            (double)r1_histogram_quantile(&w->sent_latency, .99) / 1e3);
+    return path ? write_stats(s, w, path, err) : R1_OK;
+}
+
 static r1_status serve_finish(server *s, r1_err *err)
 {
     r1_status st = R1_OK;
     if (s->writer) {
-        fraud_queue_close(s->parts.queue);
-        /* the statistics must hold what the last transactions did, so wait for the queue before
-         * reading them */
-        int64_t until = r1_mono_us() + (int64_t)STOP_TIMEOUT_MS * 1000;
-        while (fraud_queue_in_flight(s->parts.queue) && r1_mono_us() < until &&
-               fraud_writer_status(s->writer, NULL) == R1_OK)
-            usleep(2000);
+        serve_drain(s);
         fraud_writer_stats *w = calloc(1, sizeof *w);
         if (w) fraud_writer_stats_read(s->writer, w);
         st = fraud_writer_stop(s->writer, 1000, err);
         if (w && st == R1_OK) {
             serve_hints(s, &s->ledger);
-            fprintf(stderr,
-                    "r1-fraud serve: %llu payments in %llu transactions, p99 %.1f ms from sending "
-                    "to committed\n",
-                    (unsigned long long)w->payments, (unsigned long long)w->commits,
-                    (double)r1_histogram_quantile(&w->sent_latency, .99) / 1e3);
-            if (r1_options_str(s->o, "stats"))
-                st = write_stats(s, w, r1_options_str(s->o, "stats"), err);
+            st = serve_report(s, w, err);
         }
         free(w);
     }

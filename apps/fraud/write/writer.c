@@ -2,10 +2,9 @@
 /* writer.c - see writer.h for its invariants and writer_state.h for the steps of its thread. */
 #include "write/writer.h"
 #include "r1_assert.h"
-#include "write/rows.h"
+#include "write/message.h"
 #include "write/writer_state.h"
 
-#include <jansson.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -18,6 +17,7 @@ enum { ROWS_MAX = 500 };
 struct fraud_writer {
     fraud_writer_opts o;
     r1_store *store;
+    fraud_names names; /* what rows and messages name */
     fraud_rows *rows;
     fraud_writer_state state; /* the thread's */
     pthread_t thread;
@@ -54,8 +54,8 @@ static r1_status writer_write_batch(fraud_writer *w, fraud_record *const *r, siz
                                     const fraud_targets *t, r1_err *err)
 {
     R1_TRY(r1_store_batch_begin(w->store, err));
-    r1_status st = add_advances(
-        w, t, err); /* first: an owner that was fenced finds out before it sends its rows */
+    /* First the offsets: an owner that was fenced finds out before it sends its rows. */
+    r1_status st = add_advances(w, t, err);
     if (st == R1_OK) st = fraud_rows_add(w->rows, w->store, r, n, err);
     if (st == R1_OK) return r1_store_batch_commit(w->store, err);
     r1_store_batch_abort(w->store);
@@ -120,12 +120,7 @@ static r1_status writer_land(fraud_writer *w, fraud_record *const *r, size_t n, 
 
 static void send_decision(fraud_writer *w, const fraud_record *r)
 {
-    json_t *o = json_pack("{s:s, s:I, s:s, s:f, s:b, s:s, s:s}", "tx_id", r->payment.tx_id,
-                          "apply_seq", (json_int_t)r->apply_seq, "decision",
-                          fraud_action_name(r->decision.action), "score", (double)r->probability,
-                          "degraded", r->degraded, "model", w->o.model, "config", w->o.config);
-    if (r->alert) json_object_set_new(o, "reasons", fraud_alert_reasons(r->alert));
-    char *text = json_dumps(o, JSON_COMPACT);
+    char *text = fraud_decision_message(r, &w->names);
     r1_err err = {0};
     if (text &&
         r1_producer_send(w->o.producer, w->o.decisions_topic, r->payment.tx_id,
@@ -133,7 +128,6 @@ static void send_decision(fraud_writer *w, const fraud_record *r)
         r1_log(R1_LOG_WARN, "decision_not_sent", "tx_id=%s error=\"%s\"", r->payment.tx_id,
                err.msg);
     free(text);
-    json_decref(o);
 }
 
 static void send_dead(fraud_writer *w, const fraud_record *r)
@@ -261,8 +255,8 @@ static r1_status name_versions(fraud_writer *w, r1_err *err)
 
 static r1_status writer_prepare(fraud_writer *w, r1_err *err)
 {
-    const fraud_names names = {.ledger = w->o.ledger, .model = w->o.model, .config = w->o.config};
-    R1_TRY(fraud_rows_new(&w->rows, &names, err));
+    w->names = (fraud_names){.ledger = w->o.ledger, .model = w->o.model, .config = w->o.config};
+    R1_TRY(fraud_rows_new(&w->rows, &w->names, err));
     R1_TRY(r1_store_open(&w->store, w->o.conninfo, "r1-fraud writer", err));
     R1_TRY(r1_store_prepare(w->store, "advance", sql_advance, 6, err));
     R1_TRY(fraud_rows_prepare(w->rows, w->store, err));
