@@ -8,17 +8,11 @@ tests/common/check_db.py PROGRAM...      environment: R1_TEST_PG, a database of 
 import os
 import subprocess
 import sys
+import tempfile
 
 PG = os.environ["R1_TEST_PG"]
-COUNT = len(
-    [
-        f
-        for f in os.listdir(
-            os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../schemas/sql")
-        )
-        if f.endswith(".sql")
-    ]
-)
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+COUNT = sum(f.endswith(".sql") for f in os.listdir(os.path.join(ROOT, "schemas/sql")))
 
 
 def run(program, *args, env=None):
@@ -88,12 +82,26 @@ def check(said):
         assert said[name][0] == code and text in said[name][2], (name, said[name])
 
 
+def check_report(program):
+    """The report's rows are written by either name of the connection."""
+    sample = os.path.join(ROOT, "apps/medical/samples/record.txt")
+    with tempfile.TemporaryDirectory(prefix="r1-db-") as folder:
+        args = ["report", sample, "--format", "text", "--out", folder]
+        first, again = run(program, *args, "--postgres", PG), run(program, *args, "--db", PG)
+    assert first[0] == 0 and first[1].endswith("\nrows written\n"), first
+    assert again[0] == 0 and again[1].endswith("\nrows were there already\n"), again
+    assert "found=--db expected=--postgres" in again[2], again
+
+
 def main():
     walks = [walk(program) for program in sys.argv[1:]]
     for said in walks:
         check(said)
         for name, answer in said.items():
             assert answer == walks[0][name], f"{name}: {answer} and {walks[0][name]}"
+    for program in sys.argv[1:]:
+        if os.path.basename(program) == "r1-medical":
+            check_report(program)
     drop()
     print(f"{len(walks[0]) + 1} calls answered alike by {len(walks)} programs")
 

@@ -293,7 +293,9 @@ static void leave_pipeline(r1_store *s)
         synced = res && PQresultStatus(res) == PGRES_PIPELINE_SYNC;
         PQclear(res);
     }
-    if (PQstatus(s->conn) == CONNECTION_OK && !PQexitPipelineMode(s->conn)) note_error(s, NULL);
+    if (PQstatus(s->conn) != CONNECTION_OK) return;
+    R1_ASSERT(s->n_read == s->n_sent, "%zu results of %zu statements", s->n_read, s->n_sent);
+    if (!PQexitPipelineMode(s->conn)) note_error(s, NULL);
 }
 
 static void roll_back(r1_store *s)

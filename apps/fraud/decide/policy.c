@@ -106,6 +106,8 @@ static bool country_exists(const char *text) { return !*text || fraud_country_ex
 static bool word_exists(const char *text) { return strlen(text) < FRAUD_WORD_BYTES; }
 static bool account_exists(const char *text) { return *text && strlen(text) < FRAUD_ACCOUNT_BYTES; }
 
+_Static_assert(FRAUD_WORD_BYTES == 32 && FRAUD_ACCOUNT_BYTES == 64, "the sizes in the words below");
+
 static const rule_field fields[] = {
     {.name = "amount", .number = field_amount, .max = (double)FRAUD_AMOUNT_MAX},
     {.name = "amount_minor", .number = field_amount_minor, .max = (double)FRAUD_AMOUNT_MAX},
