@@ -2,11 +2,11 @@
 /* test_dataset.c - every layout from an excerpt that is written here; what a broken file is
  * told; the splits by their definitions; our own layout gives back what the generator made, and
  * scores as the generated payments do. */
-#include "eval/dataset.h"
-#include "eval/protocol.h"
+#include "dataset/dataset.h"
+#include "dataset/protocol.h"
 #include "generate/generate.h"
 #include "support/r1_test.h"
-#include "train/walk.h"
+#include "walk/walk.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -66,7 +66,7 @@ static void test_order(void)
         fraud_decision d;
         result.probability = cases[i].probability;
         result.n_finding = cases[i].cycle;
-        result.finding[0].pattern = FRAUD_PATTERN_CYCLE;
+        result.finding[0].typology = FRAUD_TYPOLOGY_CYCLE;
         fraud_policy_decide(p, &pay, &result, &d);
         CU_ASSERT_EQUAL(d.action, cases[i].action);
         CU_ASSERT_EQUAL(d.rule == NULL, cases[i].rule == NULL);

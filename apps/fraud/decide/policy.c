@@ -304,7 +304,7 @@ static const char *policy_text_of(rule_field f, const fraud_payment *p)
 static bool has_finding(const fraud_result *r, const char *pattern)
 {
     for (size_t i = 0; i < r->n_finding; i++)
-        if (!strcmp(fraud_pattern_name(r->finding[i].pattern), pattern)) return true;
+        if (!strcmp(fraud_typology_name(r->finding[i].typology), pattern)) return true;
     return false;
 }
 

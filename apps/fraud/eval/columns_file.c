@@ -2,7 +2,7 @@
 /* columns_file.c - one walk, one file a week. */
 #include "eval/columns_file.h"
 
-#include "train/walk.h"
+#include "walk/walk.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -45,7 +45,7 @@ static r1_status dump_row(void *ctx, size_t i, const fraud_payment *p, const fra
                         (float)c->label,
                         (float)fraud_payment_inner(p),
                         (float)i,
-                        (float)((c->ts - d->d->start) / 86400000),
+                        (float)((c->ts - d->d->start) / FRAUD_DAY_MS),
                         (float)c->from,
                         (float)c->to,
                         (float)c->ring};

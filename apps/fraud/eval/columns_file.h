@@ -4,7 +4,7 @@
 #ifndef FRAUD_COLUMNS_FILE_H
 #define FRAUD_COLUMNS_FILE_H
 
-#include "eval/protocol.h"
+#include "dataset/protocol.h"
 
 typedef struct {
     const fraud_dataset *data;

@@ -3,12 +3,12 @@
  * figures. */
 #include "eval/eval.h"
 
+#include "dataset/dataset.h"
+#include "dataset/protocol.h"
 #include "eval/columns_file.h"
-#include "eval/dataset.h"
 #include "eval/metrics.h"
-#include "eval/protocol.h"
 #include "train/model_fit.h"
-#include "train/walk.h"
+#include "walk/walk.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ enum { TRAIN_MAX = 16, SEEDS_MAX = 16 };
 const r1_option fraud_eval_rows[] = {
     {.name = "format",
      .type = R1_OPT_ENUM,
-     .choices = "handbook|amlgentex|amlsim|sffsd|sparkov|r1",
+     .choices = FRAUD_LAYOUT_CHOICES,
      .help = "layout of the data"},
     {.name = "data",
      .type = R1_OPT_PATH,
@@ -297,7 +297,7 @@ static size_t select_scored(const eval_run *r, const uint8_t *use, const double 
             continue;
         x[n++] = (fraud_scored){.score = score[i],
                                 .prob = prob[i],
-                                .day = c->ts / 86400000,
+                                .day = c->ts / FRAUD_DAY_MS,
                                 .amount = c->amount_minor,
                                 .card = c->from,
                                 .from = c->from,

@@ -48,23 +48,6 @@ typedef struct {
     bool full;
 } world;
 
-static const char *const typology_names[] = {"none",
-                                             "fan_in",
-                                             "fan_out",
-                                             "cycle",
-                                             "scatter_gather",
-                                             "gather_scatter",
-                                             "stack",
-                                             "bipartite",
-                                             "mule",
-                                             "compromised_card",
-                                             "compromised_terminal"};
-
-const char *fraud_typology_name(unsigned typology)
-{
-    return typology < FRAUD_N_TYPOLOGY ? typology_names[typology] : "unknown";
-}
-
 static const struct {
     const char *name;
     double mean; /* minor units */
@@ -381,50 +364,68 @@ static void generate_bipartite(ring *r, const int *from, int n_from, const int *
                 generate_move(r, from[i], to[k], 1.0 / n_to);
 }
 
-static void account_ring(ring *r, const int *m, int n)
+/* Each plants one ring among the accounts m[0..n-1]. */
+
+static void plant_fan_in(ring *r, const int *m, int n)
+{
+    for (int k = 1; k < n; k++) generate_move(r, m[k], m[0], 1);
+}
+
+static void plant_fan_out(ring *r, const int *m, int n)
+{
+    for (int k = 1; k < n; k++) generate_move(r, m[0], m[k], 1);
+}
+
+static void plant_cycle(ring *r, const int *m, int n)
+{
+    for (int k = 0; k < n; k++) generate_move(r, m[k], m[(k + 1) % n], 2 - 0.05 * k);
+}
+
+static void plant_scatter_gather(ring *r, const int *m, int n)
+{
+    for (int k = 1; k < n - 1; k++) generate_move(r, m[0], m[k], 1);
+    for (int k = 1; k < n - 1; k++) generate_move(r, m[k], m[n - 1], 0.95);
+}
+
+static void plant_gather_scatter(ring *r, const int *m, int n)
 {
     int half = n / 2;
-    switch (r->typology) {
-    case FRAUD_TYPOLOGY_FAN_IN:
-        for (int k = 1; k < n; k++) generate_move(r, m[k], m[0], 1);
-        break;
-    case FRAUD_TYPOLOGY_FAN_OUT:
-        for (int k = 1; k < n; k++) generate_move(r, m[0], m[k], 1);
-        break;
-    case FRAUD_TYPOLOGY_CYCLE:
-        for (int k = 0; k < n; k++) generate_move(r, m[k], m[(k + 1) % n], 2 - 0.05 * k);
-        break;
-    case FRAUD_TYPOLOGY_SCATTER_GATHER:
-        for (int k = 1; k < n - 1; k++) generate_move(r, m[0], m[k], 1);
-        for (int k = 1; k < n - 1; k++) generate_move(r, m[k], m[n - 1], 0.95);
-        break;
-    case FRAUD_TYPOLOGY_GATHER_SCATTER:
-        for (int k = 1; k <= half; k++) generate_move(r, m[k], m[0], 1);
-        for (int k = half + 1; k < n; k++) generate_move(r, m[0], m[k], 0.95);
-        break;
-    case FRAUD_TYPOLOGY_STACK: {
-        int third = n / 3 > 0 ? n / 3 : 1;
-        generate_bipartite(r, m, third, m + third, third, 0.5);
-        generate_bipartite(r, m + third, third, m + 2 * third, n - 2 * third, 0.5);
-        break;
-    }
-    case FRAUD_TYPOLOGY_BIPARTITE: generate_bipartite(r, m, half, m + half, n - half, 0.6); break;
-    /* mule: victims pay once and much, the mule passes it on at once, part of it as cash */
-    default:
-        for (int k = 2; k < n; k++) {
-            generate_move(r, m[k], m[0], 2.5);
-            r->hours /= 6;
-            generate_move(r, m[0], m[1], 2.1);
-            r->hours *= 6;
-        }
+    for (int k = 1; k <= half; k++) generate_move(r, m[k], m[0], 1);
+    for (int k = half + 1; k < n; k++) generate_move(r, m[0], m[k], 0.95);
+}
+
+static void plant_stack(ring *r, const int *m, int n)
+{
+    int third = n / 3 > 0 ? n / 3 : 1;
+    generate_bipartite(r, m, third, m + third, third, 0.5);
+    generate_bipartite(r, m + third, third, m + 2 * third, n - 2 * third, 0.5);
+}
+
+static void plant_bipartite(ring *r, const int *m, int n)
+{
+    int half = n / 2;
+    generate_bipartite(r, m, half, m + half, n - half, 0.6);
+}
+
+/* Victims pay once and much; the mule passes it on at once. */
+static void plant_mule(ring *r, const int *m, int n)
+{
+    for (int k = 2; k < n; k++) {
+        generate_move(r, m[k], m[0], 2.5);
+        r->hours /= 6;
+        generate_move(r, m[0], m[1], 2.1);
+        r->hours *= 6;
     }
 }
 
-static void stolen_card(ring *r, int owner)
+/* The card of one account pays anywhere. */
+static void plant_stolen_card(ring *r, const int *m, int n)
 {
     world *w = r->w;
+    int owner = generate_below(w, w->o->accounts);
+    (void)m, (void)n;
     for (int k = 3 + generate_below(w, 9); k > 0; k--) {
-        int shop = generate_below(w, w->n_merchant); /* anywhere */
+        int shop = generate_below(w, w->n_merchant);
         r->ts = generate_later(w, r->ts, r->hours / 3);
         generate_mark(
             generate_purchase(
@@ -436,8 +437,11 @@ static void stolen_card(ring *r, int owner)
 
 /* Most card payments at the terminal during the window are false; they look like any other. Runs
  * over what exists. */
-static void bad_terminal(ring *r, int shop, int64_t until)
+static void plant_bad_terminal(ring *r, const int *m, int n)
 {
+    (void)m, (void)n;
+    int64_t until = r->ts + (5 + generate_below(r->w, 16)) * (int64_t)DAY_MS;
+    int shop = generate_below(r->w, r->w->n_merchant);
     for (size_t i = 0; i < r->w->n; i++) {
         fraud_generated *g = &r->w->out[i];
         if (g->payment.kind != FRAUD_KIND_CARD || g->payment.ts < r->ts || g->payment.ts > until)
@@ -447,6 +451,24 @@ static void bad_terminal(ring *r, int shop, int64_t until)
             generate_mark(g, r->typology, r->id);
     }
 }
+
+/* clang-format off */
+static const struct {
+    void (*plant)(ring *r, const int *m, int n);
+    bool draws; /* its members are drawn first */
+} planters[FRAUD_N_TYPOLOGY] = {
+    [FRAUD_TYPOLOGY_FAN_IN]               = {plant_fan_in, true},
+    [FRAUD_TYPOLOGY_FAN_OUT]              = {plant_fan_out, true},
+    [FRAUD_TYPOLOGY_CYCLE]                = {plant_cycle, true},
+    [FRAUD_TYPOLOGY_SCATTER_GATHER]       = {plant_scatter_gather, true},
+    [FRAUD_TYPOLOGY_GATHER_SCATTER]       = {plant_gather_scatter, true},
+    [FRAUD_TYPOLOGY_STACK]                = {plant_stack, true},
+    [FRAUD_TYPOLOGY_BIPARTITE]            = {plant_bipartite, true},
+    [FRAUD_TYPOLOGY_MULE]                 = {plant_mule, true},
+    [FRAUD_TYPOLOGY_COMPROMISED_CARD]     = {plant_stolen_card, false},
+    [FRAUD_TYPOLOGY_COMPROMISED_TERMINAL] = {plant_bad_terminal, false},
+};
+/* clang-format on */
 
 static void generate_one_ring(world *w, fraud_typology typology, int32_t id)
 {
@@ -460,15 +482,8 @@ static void generate_one_ring(world *w, fraud_typology typology, int32_t id)
               .hours = days * 24 / n,
               .sum = exp(generate_uniform(w, log(9000), log(180000)))};
     r.ts = instant_on(w, day_start(w, generate_below(w, w->o->days + RING_DAYS) - RING_DAYS));
-    if (typology == FRAUD_TYPOLOGY_COMPROMISED_CARD)
-        stolen_card(&r, generate_below(w, w->o->accounts));
-    else if (typology == FRAUD_TYPOLOGY_COMPROMISED_TERMINAL)
-        bad_terminal(&r, generate_below(w, w->n_merchant),
-                     r.ts + (5 + generate_below(w, 16)) * (int64_t)DAY_MS);
-    else {
-        draw_members(w, member, n);
-        account_ring(&r, member, n);
-    }
+    if (planters[typology].draws) draw_members(w, member, n);
+    planters[typology].plant(&r, member, n);
 }
 
 /* ---- time order, ids, balances ---- */
@@ -567,7 +582,7 @@ static void generate_live(world *w)
     }
     for (int k = w->o->accounts / 40; k > 0; k--) saving_club(w);
     int32_t id = 0;
-    for (int t = FRAUD_TYPOLOGY_FAN_IN; t < FRAUD_N_TYPOLOGY; t++)
+    for (int t = FRAUD_TYPOLOGY_NONE + 1; t < FRAUD_N_TYPOLOGY; t++)
         for (int k = 0; k < w->o->rings; k++) generate_one_ring(w, (fraud_typology)t, id++);
 }
 

@@ -17,22 +17,7 @@
 
 #include "cli/r1_cli.h"
 #include "payment/payment.h"
-
-typedef enum {
-    FRAUD_TYPOLOGY_NONE = 0,
-    FRAUD_TYPOLOGY_FAN_IN,
-    FRAUD_TYPOLOGY_FAN_OUT,
-    FRAUD_TYPOLOGY_CYCLE,
-    FRAUD_TYPOLOGY_SCATTER_GATHER,
-    FRAUD_TYPOLOGY_GATHER_SCATTER,
-    FRAUD_TYPOLOGY_STACK,
-    FRAUD_TYPOLOGY_BIPARTITE,
-    FRAUD_TYPOLOGY_MULE,
-    FRAUD_TYPOLOGY_COMPROMISED_CARD,
-    FRAUD_TYPOLOGY_COMPROMISED_TERMINAL,
-    FRAUD_N_TYPOLOGY
-} fraud_typology;
-const char *fraud_typology_name(unsigned typology); /* "none", "fan_in"... */
+#include "typology/typology.h"
 
 typedef struct {
     uint64_t seed;

@@ -19,7 +19,6 @@
 
 enum { FRAUD_N_WINDOW = 5, FRAUD_W_1H = 0, FRAUD_W_1D, FRAUD_W_3D, FRAUD_W_7D, FRAUD_W_28D };
 extern const int64_t FRAUD_WINDOW_MS[FRAUD_N_WINDOW];
-#define FRAUD_DAY_MS       INT64_C(86400000)
 #define FRAUD_RETENTION_MS (INT64_C(56) * FRAUD_DAY_MS) /* edges stay findable for labels */
 #define FRAUD_NONE         UINT32_MAX
 #define FRAUD_NO_SEQ       UINT64_MAX

@@ -112,7 +112,7 @@ static json_t *score_json(const fraud_slot *slot, const fraud_result *x)
                                         "contribution", x->reason[i].contribution));
     for (size_t i = 0; i < x->n_finding; i++)
         json_array_append_new(findings, json_pack("{s:s,s:i,s:i,s:I}", "pattern",
-                                                  fraud_pattern_name(x->finding[i].pattern),
+                                                  fraud_typology_name(x->finding[i].typology),
                                                   "accounts", (int)x->finding[i].n_account, "edges",
                                                   (int)x->finding[i].n_edge, "amount_minor",
                                                   (json_int_t)x->finding[i].amount_minor));

@@ -23,6 +23,7 @@
 
 #include "payment/payment.h"
 #include "r1_model.h"
+#include "score/result.h"
 
 typedef struct fraud_engine fraud_engine;
 typedef struct fraud_slot fraud_slot; /* one captured payment */
@@ -75,68 +76,8 @@ r1_status fraud_engine_label(fraud_engine *e, const char *tx_id, bool is_fraud, 
 bool fraud_engine_watch(fraud_engine *e, void (*sink)(void *ctx, const float *key, size_t width),
                         void *ctx);
 
-/* ---- results --------------------------------------------------------------------------------- */
+/* ---- results ---------------------------------------------------------------------------------- */
 
-enum {
-    FRAUD_ITEMS_MAX = 12,
-    FRAUD_REASONS_MAX = 8,
-    FRAUD_FINDINGS_MAX = 6,
-    FRAUD_FINDING_EDGES_MAX = 24,
-    FRAUD_FINDING_ACCOUNTS_MAX = 24
-};
-
-typedef struct {
-    char code
-        /* stable: "receiver_fan_in", "cycle_3", "new_pair"... documented in
-         * apps/fraud/score/README.md */
-        [32];
-    char text[192]; /* the facts, in words, with figures */
-    char item[24];  /* evidence item it belongs to */
-    double
-        /* logit the item added (+) or took away (-); one item's facts share it in equal parts */
-        contribution;
-} fraud_reason;
-
-typedef enum {
-    FRAUD_PATTERN_CYCLE = 0,
-    FRAUD_PATTERN_FAN_IN,
-    FRAUD_PATTERN_FAN_OUT,
-    FRAUD_PATTERN_SCATTER_GATHER,
-    FRAUD_PATTERN_GATHER_SCATTER,
-    FRAUD_PATTERN_STACK,
-    FRAUD_PATTERN_BIPARTITE,
-    FRAUD_N_PATTERN
-} fraud_pattern;
-const char *fraud_pattern_name(unsigned pattern); /* "fan_in"... */
-
-typedef struct {
-    uint8_t pattern; /* fraud_pattern */
-    uint16_t n_account, n_edge;
-    int64_t amount_minor;      /* of the edges listed */
-    int64_t ts_first, ts_last; /* of the edges listed */
-    char account[FRAUD_FINDING_ACCOUNTS_MAX][FRAUD_ACCOUNT_BYTES];
-    struct {
-        uint8_t from, to; /* index into account */
-        int64_t amount_minor, ts;
-        char tx_id[FRAUD_TX_ID_BYTES];
-    } edge[FRAUD_FINDING_EDGES_MAX];
-} fraud_finding;
-
-typedef struct {
-    double probability; /* calibrated, of fraud */
-    double logit;       /* calibrated; prior_logit + the sum of item[].delta equals it */
-    double prior_logit;
-    bool degraded; /* no model: the rules' score */
-    uint8_t n_item, n_reason, n_finding;
-    struct {
-        char name[24];
-        double delta;
-    } item[FRAUD_ITEMS_MAX];                   /* in evidence order */
-    fraud_reason reason[FRAUD_REASONS_MAX];    /* largest |contribution| first */
-    fraud_finding finding[FRAUD_FINDINGS_MAX]; /* present whether or not the score is high */
-} fraud_result;
-
-enum { FRAUD_SCORE_MAX = 64 };
 /* Scores n <= FRAUD_SCORE_MAX slots; result[i] belongs to slot[i]. The slots stay filled. */
 r1_status fraud_engine_score(fraud_engine *e, fraud_slot *const *slot, size_t n,
                              fraud_result *result, r1_err *err);

@@ -93,15 +93,16 @@ static void rule_labels(const fraud_facts *f, fraud_result *r)
 
 static void rule_graph(const fraud_finding *finding, size_t n_finding, fraud_result *r)
 {
-    static const double weight[FRAUD_N_PATTERN] = {
-        [FRAUD_PATTERN_CYCLE] = 2.4, [FRAUD_PATTERN_FAN_IN] = 0.7, [FRAUD_PATTERN_FAN_OUT] = 0.7};
+    static const double weight[FRAUD_N_TYPOLOGY] = {[FRAUD_TYPOLOGY_CYCLE] = 2.4,
+                                                    [FRAUD_TYPOLOGY_FAN_IN] = 0.7,
+                                                    [FRAUD_TYPOLOGY_FAN_OUT] = 0.7};
     for (size_t i = 0; i < n_finding; i++) {
         const fraud_finding *f = &finding[i];
         char text[192];
         snprintf(text, sizeof text, "closes a %s of %u accounts over %.2f within %.1f days",
-                 fraud_pattern_name(f->pattern), f->n_account, (double)f->amount_minor / 100,
+                 fraud_typology_name(f->typology), f->n_account, (double)f->amount_minor / 100,
                  (double)(f->ts_last - f->ts_first) / (double)FRAUD_DAY_MS);
-        add_fact(r, ITEM_GRAPH, weight[f->pattern], fraud_pattern_name(f->pattern), text);
+        add_fact(r, ITEM_GRAPH, weight[f->typology], fraud_typology_name(f->typology), text);
     }
 }
 

@@ -7,8 +7,8 @@
 #ifndef FRAUD_RULES_H
 #define FRAUD_RULES_H
 
-#include "score/engine.h"
-#include "score/sample.h"
+#include "graph/state.h"
+#include "score/result.h"
 
 /* What scoring needs, captured before the payment itself counts. */
 typedef struct {

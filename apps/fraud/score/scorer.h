@@ -10,8 +10,8 @@
 #ifndef FRAUD_SCORER_H
 #define FRAUD_SCORER_H
 
-#include "score/engine.h"
 #include "score/recall.h"
+#include "score/result.h"
 #include "score/sample.h"
 
 typedef struct fraud_scorer fraud_scorer;

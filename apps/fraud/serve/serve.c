@@ -258,7 +258,7 @@ static char *findings_text(const fraud_result *res)
         for (size_t k = 0; k < f->n_edge; k++)
             json_array_append_new(payments, json_string(f->edge[k].tx_id));
         json_array_append_new(a, json_pack("{s:s, s:o, s:o}", "pattern",
-                                           fraud_pattern_name(f->pattern), "accounts", accounts,
+                                           fraud_typology_name(f->typology), "accounts", accounts,
                                            "payments", payments));
     }
     char *text = json_dumps(a, JSON_COMPACT);

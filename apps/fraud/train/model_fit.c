@@ -2,7 +2,7 @@
 /* model_fit.c - writes shards and hands them to the engine's trainer. */
 #include "train/model_fit.h"
 
-#include "eval/protocol.h"
+#include "dataset/protocol.h"
 #include "r1_shard.h"
 
 #include <math.h>

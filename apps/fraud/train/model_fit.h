@@ -9,7 +9,7 @@
 #define FRAUD_MODEL_FIT_H
 
 #include "r1_train.h"
-#include "train/walk.h"
+#include "walk/walk.h"
 
 typedef struct {
     const char *folder; /* for shards; made when absent */

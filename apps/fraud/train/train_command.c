@@ -8,7 +8,7 @@
  * they do where analysts work. */
 #include "train/train_command.h"
 
-#include "eval/protocol.h"
+#include "dataset/protocol.h"
 #include "generate/generate.h"
 #include "train/model_fit.h"
 

@@ -6,7 +6,7 @@
 #ifndef FRAUD_WALK_H
 #define FRAUD_WALK_H
 
-#include "eval/dataset.h"
+#include "dataset/dataset.h"
 #include "generate/generate.h"
 #include "score/engine.h"
 #include "score/sample.h"

@@ -16,7 +16,7 @@
 #ifndef FRAUD_PROTOCOL_H
 #define FRAUD_PROTOCOL_H
 
-#include "eval/dataset.h"
+#include "dataset/dataset.h"
 
 enum { FRAUD_USE_NONE = 0, FRAUD_USE_TRAIN = 1, FRAUD_USE_VALID = 2, FRAUD_USE_TEST = 3 };
 

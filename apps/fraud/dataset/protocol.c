@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* protocol.c - the splits, each as its source defines it. */
-#include "eval/protocol.h"
+#include "dataset/protocol.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define DAY INT64_C(86400000)
 enum {
     HANDBOOK_TRAIN_END = 122, /* days after 2018-04-01: 2018-08-01 */
     DELAY = 7,
@@ -16,7 +15,7 @@ enum {
 
 static int protocol_day_of(const fraud_dataset *d, size_t i)
 {
-    return (int)((d->cases[i].ts - d->start) / DAY);
+    return (int)((d->cases[i].ts - d->start) / FRAUD_DAY_MS);
 }
 
 /* Cards with a fraudulent payment on a day in [from, to) become known. */

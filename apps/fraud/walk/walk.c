@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* walk.c - payments and labels of a recording in the order in which a service would have seen
  * them. */
-#include "train/walk.h"
+#include "walk/walk.h"
 
 #include "cli/r1_cli.h"
 #include <math.h>
