@@ -20,7 +20,7 @@ enum {
     FRAUD_ITEM_HISTORY,
     FRAUD_N_ITEM
 };
-extern const char *const FRAUD_ITEM_NAME[FRAUD_N_ITEM];
+const char *fraud_item_name(int item); /* "payment"... */
 
 typedef struct {
     const char *name;             /* NULL = "fraud-s" */
