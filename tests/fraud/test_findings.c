@@ -107,7 +107,7 @@ static int findings_fan(const world *w, int who, int direction, bool *usual)
         seen[other] = true;
         n += test_findings_like(w, i);
     }
-    *usual = 5 * n < 3 * all;
+    *usual = FRAUD_FINDING_SHARE_D * n < FRAUD_FINDING_SHARE_N * all;
     return n;
 }
 
@@ -390,12 +390,35 @@ static void cycles_take_their_time(void)
     CU_ASSERT_EQUAL(test_findings_findings_of(turned, 5, FRAUD_TYPOLOGY_CYCLE), 0);
 }
 
+static void search_an_old_edge(void *ctx)
+{
+    fraud_finding f[FRAUD_FINDINGS_MAX];
+    fraud_state *s = ctx;
+    fraud_findings_search(s, s->seq_next - 2, f, R1_COUNT(f));
+}
+
+/* Findings are of the newest edge alone: any other would miss what came after it. */
+static void old_edges_are_not_searched(void)
+{
+    fraud_state *s = NULL;
+    r1_err err;
+    bool gate;
+    world w = {.n = 2, .accounts = 3, .external = -1};
+    w.p[0] = (raw){0, 1, INT64_C(1700000000000), 10000};
+    w.p[1] = (raw){1, 2, INT64_C(1700000000000), 10000};
+    CU_ASSERT_EQUAL_FATAL(fraud_state_new(&s, 128, 32, 256, &err), R1_OK);
+    for (int i = 0; i < w.n; i++) findings_insert(s, &w, i, &gate);
+    CU_ASSERT(r1_test_breaks(search_an_old_edge, s, "findings: edge 0 of 2"));
+    fraud_state_free(s);
+}
+
 int main(void)
 {
     static const r1_test_case cases[] = {
         {"findings as by brute force", findings_as_by_brute_force},
         {"honest shapes are no finding", honest_shapes_are_no_finding},
         {"cycles take their time", cycles_take_their_time},
+        {"old edges are not searched", old_edges_are_not_searched},
     };
     fraud_findings_init();
     return r1_test_run("fraud findings", cases, R1_COUNT(cases));

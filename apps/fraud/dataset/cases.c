@@ -2,6 +2,8 @@
 /* cases.c - the table of labelled payments and what gives them out. */
 #include "dataset/cases.h"
 
+#include "r1_assert.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +16,7 @@ const char *const FRAUD_LAYOUT_NAME[FRAUD_N_LAYOUT] = {FRAUD_LAYOUTS(LAYOUT_NAME
 
 r1_status fraud_cases_push(fraud_dataset *d, fraud_case **out, r1_err *err)
 {
+    R1_ASSERT(d->n <= d->cap, "cases: %zu in %zu places", d->n, d->cap);
     if (d->n == d->cap) {
         size_t cap = d->cap ? d->cap * 2 : 65536;
         fraud_case *grown = r1_realloc_array(d->cases, cap, sizeof *grown);
@@ -63,6 +66,7 @@ static void dataset_account_name(char *out, size_t cap, uint8_t role, int32_t id
 
 void fraud_dataset_payment(const fraud_dataset *d, size_t i, fraud_payment *p)
 {
+    R1_ASSERT(i < d->n, "case %zu of %zu", i, d->n);
     const fraud_case *x = &d->cases[i];
     if (d->payments) {
         *p = d->payments[i];
@@ -79,6 +83,8 @@ void fraud_dataset_payment(const fraud_dataset *d, size_t i, fraud_payment *p)
     memcpy(p->currency, "USD", 4);
     dataset_account_name(p->from, sizeof p->from, x->from_role, x->from);
     dataset_account_name(p->to, sizeof p->to, x->to_role, x->to);
+    R1_ASSERT(x->category < (int64_t)d->n_word && x->text < (int64_t)d->n_word,
+              "case %zu: words %d and %d of %zu", i, x->category, x->text, d->n_word);
     if (x->category >= 0) snprintf(p->category, sizeof p->category, "%.31s", d->words[x->category]);
     if (x->text >= 0) snprintf(p->text, sizeof p->text, "%.140s", d->words[x->text]);
     p->lat = isnan(x->lat) ? 0 : x->lat;

@@ -2,6 +2,8 @@
 /* metrics.c - each figure as it is defined, over a sorted copy. */
 #include "eval/metrics.h"
 
+#include "r1_assert.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +28,7 @@ static size_t count_label(const fraud_scored *x, size_t n)
 {
     size_t p = 0;
     for (size_t i = 0; i < n; i++) p += x[i].label;
+    R1_ASSERT(p <= n, "figures: %zu frauds among %zu payments", p, n);
     return p;
 }
 
@@ -141,6 +144,7 @@ static size_t per_card(fraud_scored *s, size_t n)
             s[m++] = s[i];
         }
     }
+    R1_ASSERT(m <= n, "figures: %zu cards and days of %zu payments", m, n);
     return m;
 }
 

@@ -6,6 +6,8 @@
  * fraudulent payments. */
 #include "generate/generate.h"
 
+#include "r1_assert.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +20,8 @@ enum {
     HOUR_MS = 3600000,
     PEOPLE_PER_MERCHANT = 12,
     CATEGORIES = 8,
-    RING_DAYS = 15
+    RING_DAYS = 15,
+    RING_MAX = 40 /* accounts */
 };
 
 typedef struct {
@@ -472,7 +475,8 @@ static const struct {
 
 static void generate_one_ring(world *w, fraud_typology typology, int32_t id)
 {
-    int member[40], n = w->o->ring_min + generate_below(w, w->o->ring_max - w->o->ring_min + 1);
+    int member[RING_MAX],
+        n = w->o->ring_min + generate_below(w, w->o->ring_max - w->o->ring_min + 1);
     /* A ring lives for half a day to fifteen days. Some are under way when the period begins, so
      * that fraud is as likely early as late. */
     double days = exp(generate_uniform(w, log(0.5), log(RING_DAYS)));
@@ -482,6 +486,8 @@ static void generate_one_ring(world *w, fraud_typology typology, int32_t id)
               .hours = days * 24 / n,
               .sum = exp(generate_uniform(w, log(9000), log(180000)))};
     r.ts = instant_on(w, day_start(w, generate_below(w, w->o->days + RING_DAYS) - RING_DAYS));
+    R1_ASSERT(planters[typology].plant && n <= RING_MAX, "ring of typology %d, %d accounts",
+              (int)typology, n);
     if (planters[typology].draws) draw_members(w, member, n);
     planters[typology].plant(&r, member, n);
 }
@@ -541,6 +547,7 @@ static size_t generate_settle(world *w, const owner *owners, size_t n_owner)
         if (to) to->balance += p->amount_minor;
         w->out[kept++] = w->out[i];
     }
+    R1_ASSERT(kept <= w->n, "payments: %zu kept of %zu", kept, w->n);
     return kept;
 }
 
@@ -549,6 +556,7 @@ static void name_payments(world *w)
 {
     for (size_t i = 0; i < w->n; i++) {
         fraud_generated *g = &w->out[i];
+        R1_ASSERT(!i || g[-1].payment.ts <= g->payment.ts, "payment %zu is out of order", i);
         uint64_t a = r1_rng_u64(&w->id_rng), delay = 1 + r1_rng_below(&w->id_rng, 12);
         if (w->o->plant_leak) a = (a & ~(uint64_t)1) | (g->typology == FRAUD_TYPOLOGY_NONE);
         snprintf(g->payment.tx_id, sizeof g->payment.tx_id, "%016llx", (unsigned long long)a);
@@ -594,9 +602,9 @@ static r1_status check_opts(const fraud_generate_opts *o, r1_err *err)
         R1_FAIL(err, R1_E_INVAL, "days: expected 7..3650, found %d", o->days);
     if (o->rings < 0 || o->rings > 10000)
         R1_FAIL(err, R1_E_INVAL, "rings: expected 0..10000, found %d", o->rings);
-    if (o->ring_min < 3 || o->ring_max < o->ring_min || o->ring_max > 40)
+    if (o->ring_min < 3 || o->ring_max < o->ring_min || o->ring_max > RING_MAX)
         R1_FAIL(err, R1_E_INVAL,
-                "ring sizes: expected 3 <= ring-min <= ring-max <= 40, found %d and %d",
+                "ring sizes: expected 3 <= ring-min <= ring-max <= %d, found %d and %d", RING_MAX,
                 o->ring_min, o->ring_max);
     return R1_OK;
 }

@@ -195,6 +195,8 @@ static void put_edge(const fraud_state *s, const fraud_edge *edge, fraud_finding
     if (!f->n_edge || edge->ts > f->ts_last) f->ts_last = edge->ts;
     f->amount_minor += edge->amount;
     f->n_edge++;
+    R1_ASSERT(f->n_edge <= FRAUD_FINDING_EDGES_MAX && f->n_account <= FRAUD_FINDING_ACCOUNTS_MAX,
+              "finding: %u edges, %u accounts", f->n_edge, f->n_account);
 }
 
 static void put_pair(const around *r, int a, int b, fraud_finding *f)

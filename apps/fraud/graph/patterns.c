@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* patterns.c - bounded walks around a new edge; every list lies on the stack. */
 #include "graph/patterns.h"
+
 #include "graph/findings.h"
+#include "r1_assert.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -30,6 +32,7 @@ static uint32_t patterns_other_end(const fraud_edge *edge, int direction)
 static void patterns_near_fill(const fraud_state *s, uint32_t i, int direction, int cap,
                                near_list *l)
 {
+    R1_ASSERT(cap <= FRAUD_NEAR && i < s->entities.cap, "near list: %d of entity %u", cap, i);
     l->n = l->n_other = 0;
     if (s->entity[i].role == FRAUD_ROLE_EXTERNAL) return;
     uint64_t seq = s->entity[i].head[direction];
@@ -142,6 +145,7 @@ static float second_hop(const fraud_state *s, const near_list *l, int direction,
             if (far.other[k] != self && !patterns_contains(seen, n, far.other[k]))
                 seen[n++] = far.other[k];
     }
+    R1_ASSERT(n <= (int)R1_COUNT(seen), "second hop: %d entities", n);
     return (float)n;
 }
 

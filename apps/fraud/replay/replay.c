@@ -6,6 +6,7 @@
  * reported and passed over. */
 #include "replay/replay.h"
 
+#include "r1_assert.h"
 #include "score/engine.h"
 #include "vectors/r1_vectors.h"
 
@@ -152,6 +153,8 @@ static r1_status replay_run(replay *r, r1_err *err)
             continue;
         }
         R1_TRY(labels_until(r, p.ts, err));
+        R1_ASSERT(r->n_slot < r->batch && r->batch <= BATCH_MAX, "batch: %zu of %zu", r->n_slot,
+                  r->batch);
         R1_TRY(fraud_engine_apply(r->engine, &p, ++r->seq, &r->slot[r->n_slot], err));
         r->n_slot++;
         r->n++;

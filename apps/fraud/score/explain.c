@@ -2,6 +2,8 @@
 /* explain.c - turns an item's logit difference into reasons. */
 #include "score/explain.h"
 
+#include "r1_assert.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -80,11 +82,14 @@ static size_t item_reasons(const fraud_facts *f, const fraud_scoring *x, const f
     return n;
 }
 
+_Static_assert(FRAUD_N_ITEM <= (int)FRAUD_ITEMS_MAX, "a result holds every item");
+
 void fraud_explain(const fraud_facts *f, const fraud_scoring *x, fraud_result *r)
 {
     fraud_reason all[FRAUD_REASONS_MAX + FRAUD_N_ITEM];
     size_t n = 0;
     for (int item = 0; item < FRAUD_N_ITEM; item++) n += item_reasons(f, x, r, item, all + n);
+    R1_ASSERT(n <= R1_COUNT(all), "reasons: %zu of %zu", n, R1_COUNT(all));
     fraud_reasons_sort(all, n);
     r->n_reason = (uint8_t)(n < FRAUD_REASONS_MAX ? n : FRAUD_REASONS_MAX);
     memcpy(r->reason, all, r->n_reason * sizeof *all);

@@ -205,6 +205,9 @@ void fraud_capture(const fraud_state *s, const fraud_payment *p, uint32_t from, 
 void fraud_sample_fill(const fraud_features *f, const fraud_payment *p, const uint64_t *ref,
                        unsigned flags, r1_item *item)
 {
+    R1_ASSERT(f->n_node <= FRAUD_EGO_NODES_MAX && f->n_edge <= FRAUD_EGO_EDGES_MAX &&
+                  f->n_ref <= FRAUD_REFS_MAX,
+              "sample: %u nodes, %u edges, %u references", f->n_node, f->n_edge, f->n_ref);
     for (int i = 0; i < FRAUD_N_ITEM; i++) {
         item[i] = items[i].fill(f, p, ref);
         if (items[i].flag && !(flags & items[i].flag)) item[i].present = false;

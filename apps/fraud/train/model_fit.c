@@ -3,10 +3,10 @@
 #include "train/model_fit.h"
 
 #include "dataset/protocol.h"
+#include "r1_assert.h"
 #include "r1_shard.h"
 
 #include <math.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +78,7 @@ typedef struct {
 static r1_status model_fit_event_index(event_shard *e, const fraud_features *f, uint32_t i,
                                        uint64_t *index, r1_err *err)
 {
+    R1_ASSERT(i < f->n_ref, "reference %u of %u", i, f->n_ref);
     size_t place = (size_t)(f->ref_seq[i] % EVENT_PLACES);
     if (e->seq[place] != f->ref_seq[i] + 1) {
         r1_event event = {f->event[i], f->event_cat[i]};
@@ -117,6 +118,8 @@ static r1_status model_fit_add_sample(void *ctx, size_t i, const fraud_payment *
 {
     (void)s;
     builder *b = ctx;
+    R1_ASSERT(b->fit->n > 0 && b->fit->n <= SHARDS_MAX && i < b->source->n,
+              "shard %zu, payment %zu of %zu", b->fit->n, i, b->source->n);
     bool inner = fraud_payment_inner(p);
     double share = model_fit_share_of(b->fit, p);
     uint8_t label = fraud_source_label(b->source, i);
