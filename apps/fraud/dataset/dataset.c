@@ -4,6 +4,7 @@
 
 #include "dataset/dataset_csv.h"
 #include "dataset/dataset_files.h"
+#include "dataset/protocol.h"
 #include "dataset/recording.h"
 
 #include <math.h>
@@ -11,7 +12,6 @@
 #include <string.h>
 
 enum {
-    HANDBOOK_DELAY_DAYS = 7, /* until a label is known; sparkov is read alike */
     RING_NUMBER_MAX = 10000000,
     ACCOUNTS_MAX = 1 << 22 /* amlsim */
 };
@@ -60,7 +60,7 @@ static r1_status handbook_row(fraud_dataset *d, const fraud_csv *c, r1_err *err)
     x->label = label != 0;
     x->typology =
         (uint8_t)(scenario >= 0 && scenario < (int64_t)R1_COUNT(handbook_scenarios) ? scenario : 0);
-    x->label_ts = x->ts + HANDBOOK_DELAY_DAYS * FRAUD_DAY_MS;
+    x->label_ts = x->ts + FRAUD_HANDBOOK_DELAY_DAYS * FRAUD_DAY_MS;
     return R1_OK;
 }
 
@@ -168,7 +168,7 @@ static r1_status sparkov_row(fraud_dataset *d, const fraud_csv *c, r1_err *err)
     x->from_role = FRAUD_ROLE_CARD;
     x->to_role = FRAUD_ROLE_MERCHANT;
     x->label = label != 0;
-    x->label_ts = x->ts + HANDBOOK_DELAY_DAYS * FRAUD_DAY_MS;
+    x->label_ts = x->ts + FRAUD_HANDBOOK_DELAY_DAYS * FRAUD_DAY_MS;
     return R1_OK;
 }
 

@@ -67,8 +67,8 @@ double fraud_ece(const fraud_scored *x, size_t n)
 {
     fraud_scored *s = metrics_sorted(x, n);
     double sum = 0;
-    for (size_t k = 0; s && k < 15; k++) {
-        size_t a = n * k / 15, b = n * (k + 1) / 15;
+    for (size_t k = 0; s && k < FRAUD_ECE_BINS; k++) {
+        size_t a = n * k / FRAUD_ECE_BINS, b = n * (k + 1) / FRAUD_ECE_BINS;
         double prob = 0, label = 0;
         for (size_t i = a; i < b; i++) prob += s[i].prob, label += s[i].label;
         sum += fabs(prob - label);
@@ -231,7 +231,7 @@ static ring_sum metrics_one_ring(const ring_row *row, size_t n, double threshold
         if (!r.any && !alert) before += (double)x->amount;
         r.any |= alert;
         total += (double)x->amount;
-        if (i < 3) r.early++, r.early_hit += alert;
+        if (i < FRAUD_RING_EARLY) r.early++, r.early_hit += alert;
         add_unique(all, &n_all, x->from), add_unique(all, &n_all, x->to);
         if (alert) add_unique(hit, &n_hit, x->from), add_unique(hit, &n_hit, x->to);
     }

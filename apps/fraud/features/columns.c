@@ -466,6 +466,9 @@ void fraud_features_tables(const fraud_state *s, const fraud_payment *p, uint32_
 
 /* ---- history --------------------------------------------------------------------------------- */
 
+_Static_assert(HISTORY_ROLES *HISTORY_BANDS * 2 == FRAUD_N_BUCKET, "role, band, same other end");
+_Static_assert(HISTORY_ROLES *FRAUD_HISTORY == FRAUD_REFS_MAX, "each role's payments");
+
 void fraud_features_ref(const fraud_state *s, uint64_t seq, int role, bool same, uint64_t handle,
                         fraud_features *f)
 {

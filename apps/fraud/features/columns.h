@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* columns.h - the numbers and categories that the model's table items read, one code path for
- * training, replay, serving.
+/* columns.h - the numbers and categories that the model's items read: one code path for training,
+ * replay and serving.
  *
- * Captured before the payment is inserted, so that they hold what was known when it came.
- * Missing = NaN (numbers), -1 (categories). Counts and sums are ln(1 + x), ratios are
- * differences of logarithms, times are ln(1 + hours). Columns are fixed by the tables below;
- * their names are in the model's description, and a model file with others is refused by its
- * schema hash. */
+ * Columns are taken before the payment is inserted, so that they hold what was known when it came.
+ * A missing number is NaN, a missing category -1. Counts and sums are ln(1 + x), ratios are
+ * differences of logarithms, times are ln(1 + hours). The tables of columns.c fix them. Their
+ * names stand in the model's description, and the schema hash refuses a model file of others.
+ *
+ * Owns: nothing. Threads: any number while the state does not change. Errors: none. */
 #ifndef FRAUD_COLUMNS_H
 #define FRAUD_COLUMNS_H
 

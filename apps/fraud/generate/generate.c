@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* generate.c - people, their ordinary payments, the rings among them; then one walk in time
- * order that keeps balances.
+/* generate.c - people, their ordinary payments, the rings among them; then one walk in the order of
+ * time that keeps balances.
  *
  * Every draw for a payment's id, text and instant comes from the same functions for honest and
  * fraudulent payments. */
@@ -15,13 +15,11 @@
 
 enum {
     FRIENDS = 8,
-    PAYMENTS_MAX = 20000000,
     DAY_MS = 86400000,
     HOUR_MS = 3600000,
     PEOPLE_PER_MERCHANT = 12,
     CATEGORIES = 8,
-    RING_DAYS = 15,
-    RING_MAX = 40 /* accounts */
+    RING_DAYS = 15 /* at most */
 };
 
 typedef struct {
@@ -73,8 +71,8 @@ static int64_t generate_lognormal(world *w, double mean, double sigma)
     return x < 50 ? 50 : x > 5e8 ? 500000000 : (int64_t)x;
 }
 
-/* People round: about half of all amounts among people end in whole units, some in tens or
- * hundreds. */
+/* People round: four of five amounts among people end in whole units, most of these in fives, tens
+ * or fifties. */
 static int64_t human_amount(world *w, double mean, double sigma)
 {
     int64_t x = generate_lognormal(w, mean, sigma);
@@ -95,8 +93,7 @@ static int64_t instant_on(world *w, int64_t day_ms)
 
 static int64_t day_start(const world *w, int day) { return w->o->start_ms + (int64_t)day * DAY_MS; }
 
-/* A random instant in the period at a human hour, moved by `gap_ms` from an earlier one where
- * that is given. */
+/* A minute after ts and a random while more, mean_hours on average. */
 static int64_t generate_later(world *w, int64_t ts, double mean_hours)
 {
     return ts + 60000 + (int64_t)(r1_rng_exponential(&w->rng, mean_hours) * HOUR_MS);
@@ -136,7 +133,7 @@ static fraud_generated *generate_add(world *w, int64_t ts, fraud_kind kind, cons
     if (w->n == w->cap) {
         size_t cap = w->cap ? w->cap * 2 : 1 << 14;
         fraud_generated *grown =
-            cap <= PAYMENTS_MAX ? r1_realloc_array(w->out, cap, sizeof *grown) : NULL;
+            cap <= FRAUD_WORLD_PAYMENTS_MAX ? r1_realloc_array(w->out, cap, sizeof *grown) : NULL;
         if (!grown) {
             w->full = true;
             return NULL;
@@ -475,9 +472,9 @@ static const struct {
 
 static void generate_one_ring(world *w, fraud_typology typology, int32_t id)
 {
-    int member[RING_MAX],
+    int member[FRAUD_WORLD_RING_MAX],
         n = w->o->ring_min + generate_below(w, w->o->ring_max - w->o->ring_min + 1);
-    /* A ring lives for half a day to fifteen days. Some are under way when the period begins, so
+    /* A ring lives for half a day to RING_DAYS. Some are under way when the period begins, so
      * that fraud is as likely early as late. */
     double days = exp(generate_uniform(w, log(0.5), log(RING_DAYS)));
     ring r = {.w = w,
@@ -486,8 +483,8 @@ static void generate_one_ring(world *w, fraud_typology typology, int32_t id)
               .hours = days * 24 / n,
               .sum = exp(generate_uniform(w, log(9000), log(180000)))};
     r.ts = instant_on(w, day_start(w, generate_below(w, w->o->days + RING_DAYS) - RING_DAYS));
-    R1_ASSERT(planters[typology].plant && n <= RING_MAX, "ring of typology %d, %d accounts",
-              (int)typology, n);
+    R1_ASSERT(planters[typology].plant && n <= FRAUD_WORLD_RING_MAX,
+              "ring of typology %d, %d accounts", (int)typology, n);
     if (planters[typology].draws) draw_members(w, member, n);
     planters[typology].plant(&r, member, n);
 }
@@ -596,16 +593,17 @@ static void generate_live(world *w)
 
 static r1_status check_opts(const fraud_generate_opts *o, r1_err *err)
 {
-    if (o->accounts < 50 || o->accounts > 1000000)
+    if (o->accounts < FRAUD_WORLD_ACCOUNTS_MIN || o->accounts > 1000000)
         R1_FAIL(err, R1_E_INVAL, "accounts: expected 50..1000000, found %d", o->accounts);
-    if (o->days < 7 || o->days > 3650)
+    if (o->days < FRAUD_WORLD_DAYS_MIN || o->days > 3650)
         R1_FAIL(err, R1_E_INVAL, "days: expected 7..3650, found %d", o->days);
     if (o->rings < 0 || o->rings > 10000)
         R1_FAIL(err, R1_E_INVAL, "rings: expected 0..10000, found %d", o->rings);
-    if (o->ring_min < 3 || o->ring_max < o->ring_min || o->ring_max > RING_MAX)
+    if (o->ring_min < FRAUD_WORLD_RING_MIN || o->ring_max < o->ring_min ||
+        o->ring_max > FRAUD_WORLD_RING_MAX)
         R1_FAIL(err, R1_E_INVAL,
-                "ring sizes: expected 3 <= ring-min <= ring-max <= %d, found %d and %d", RING_MAX,
-                o->ring_min, o->ring_max);
+                "ring sizes: expected 3 <= ring-min <= ring-max <= %d, found %d and %d",
+                FRAUD_WORLD_RING_MAX, o->ring_min, o->ring_max);
     return R1_OK;
 }
 
@@ -626,7 +624,8 @@ r1_status fraud_generate(const fraud_generate_opts *o, fraud_generated **out, si
         for (int i = 0; i < o->accounts; i++) make_person(&w, i);
         generate_live(&w);
         st = w.full ? r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
-                                 "more than %d payments, or no memory for them", PAYMENTS_MAX)
+                                 "more than %d payments, or no memory for them",
+                                 FRAUD_WORLD_PAYMENTS_MAX)
                     : settle_all(&w, err);
     }
     free(w.people);

@@ -52,7 +52,6 @@ typedef struct {
     uint32_t entities_max; /* FRAUD_ENTITIES_DEFAULT */
     uint32_t pairs_max;    /* FRAUD_PAIRS_DEFAULT */
     uint32_t rings_max;    /* of working memory, one per account and direction: 131,072 */
-    int threads;           /* of the model's session, default 1 */
 } fraud_engine_opts;
 
 r1_status fraud_engine_new(fraud_engine **out, const fraud_engine_opts *opts, r1_err *err);
@@ -92,20 +91,22 @@ void fraud_engine_score_by_rules(const fraud_slot *slot, fraud_result *result);
 
 /* ---- what the caller records with a decision ------------------------------------------------- */
 
-const char *fraud_engine_model_name(const fraud_engine *e); /* "fraud-s 1" or "rules" */
+const char *fraud_engine_model_name(const fraud_engine *e); /* "fraud-s" or "rules" */
 uint64_t fraud_engine_model_hash(const fraud_engine *e);    /* of the file; 0 without a model */
 uint64_t fraud_engine_schema_hash(const fraud_engine *e);   /* of the feature schema */
-/* A hash over the entire state (windows, ring, labels, memory); slow: reads all of it. */
+/* A hash over the state: windows, ring, labels. Working memory is made from the same payments and
+ * stays out. Slow: reads all of it. */
 uint64_t fraud_engine_digest(const fraud_engine *e);
 
 typedef struct {
     const char *name; /* "edges", "entities", "pairs", "slots" */
     uint64_t used, max;
-    uint64_t evicted_early; /* left the state before its longest window ended, because of max */
+    uint64_t evicted_early; /* edges that left a window early, rows that were forgotten: by max */
 } fraud_limit;
 /* Writes up to cap limits and returns their number. */
 size_t fraud_engine_limits(const fraud_engine *e, fraud_limit *out, size_t cap);
-int64_t fraud_engine_clock(const fraud_engine *e); /* newest event time, ms; INT64_MIN at first */
+/* Newest event time, ms; INT64_MIN / 2 before the first. */
+int64_t fraud_engine_clock(const fraud_engine *e);
 int64_t fraud_engine_window_ms(void); /* the longest window: what a rebuild must replay at least */
 
 #endif

@@ -170,12 +170,12 @@ r1_status fraud_description(const fraud_description_opts *o, char **json, r1_err
     size_t len;
     FILE *f = open_memstream(json, &len);
     if (!f) R1_FAIL(err, R1_E_NOMEM, "no memory for the description");
-    int d = o->d_model ? o->d_model : 64, hidden = o->hidden ? o->hidden : 64;
+    int d = o->d_model ? o->d_model : FRAUD_D_MODEL, hidden = o->hidden ? o->hidden : FRAUD_HIDDEN;
     fprintf(f,
             "{\"name\": \"%s\", \"d_align\": 512, \"d_model\": %d, \"n_layer\": %d, \"n_head\": 4, "
             "\"n_head_cross\": "
             "4, \"d_ff\": %d,\n",
-            o->name ? o->name : "fraud-s", d, o->n_layer ? o->n_layer : 2, 2 * d);
+            o->name ? o->name : "fraud-s", d, o->n_layer ? o->n_layer : FRAUD_N_LAYER, 2 * d);
     fprintf(f, " \"beta\": 0.3, \"cawa_length\": true, \"cawa_context\": true, \"step_loss\": "
                "0.2,\n \"event\": {");
     put_names(f, "num", FRAUD_EVENT_NUM, FRAUD_N_EVENT_NUM);

@@ -161,8 +161,7 @@ static r1_status make_engine(server *s, r1_err *err)
                               .memory_off = !r1_options_bool(s->o, "memory"),
                               .precision = r1_cli_precision(precision),
                               .slots_max = BATCH_MAX,
-                              .rings_max = 2 * (uint32_t)r1_options_int(s->o, "memory-accounts"),
-                              .threads = 1};
+                              .rings_max = 2 * (uint32_t)r1_options_int(s->o, "memory-accounts")};
     R1_TRY(fraud_engine_new(&s->engine, &opts, err));
     bool forced = opts.precision != R1_PRECISION_AUTO;
     snprintf(s->model, sizeof s->model, "%016llx%s%s%s%s%s",
