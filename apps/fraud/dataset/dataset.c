@@ -242,29 +242,40 @@ static int dataset_by_time(const void *a, const void *b)
     return (x->amount_minor > y->amount_minor) - (x->amount_minor < y->amount_minor);
 }
 
+static r1_status amlsim_flags(fraud_csv *c, uint8_t *fraud, r1_err *err)
+{
+    while (fraud_csv_next(c)) {
+        int64_t id = 0, label = 0;
+        R1_TRY(fraud_csv_int(c, 0, &id, err));
+        R1_TRY(fraud_csv_int(c, 1, &label, err));
+        if (id >= 0 && id < ACCOUNTS_MAX) fraud[id] = label != 0;
+    }
+    return R1_OK;
+}
+
+static bool amlsim_fraud(const uint8_t *fraud, int32_t id)
+{
+    return id >= 0 && id < ACCOUNTS_MAX && fraud[id];
+}
+
 /* AMLSim labels accounts: a transfer counts as fraudulent when both of its ends are. */
 static r1_status amlsim_accounts(fraud_dataset *d, const char *path, r1_err *err)
 {
     fraud_csv c;
-    R1_TRY(fraud_csv_open(&c, path, "nodeid,isFraud", err));
-    r1_status st = R1_OK;
-    const size_t cap = ACCOUNTS_MAX;
-    uint8_t *fraud = calloc(cap, 1);
-    if (!fraud)
-        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu accounts", cap);
-    while (st == R1_OK && fraud_csv_next(&c)) {
-        int64_t id = 0, label = 0;
-        st = fraud_csv_int(&c, 0, &id, err);
-        if (st == R1_OK) st = fraud_csv_int(&c, 1, &label, err);
-        if (st == R1_OK && id >= 0 && (size_t)id < cap) fraud[id] = label != 0;
-    }
-    for (size_t i = 0; st == R1_OK && i < d->n; i++) {
+    uint8_t *fraud = calloc(ACCOUNTS_MAX, 1);
+    if (!fraud) R1_FAIL(err, R1_E_NOMEM, "no memory for %d accounts", (int)ACCOUNTS_MAX);
+    r1_status st = fraud_csv_open(&c, path, "nodeid,isFraud", err);
+    if (st != R1_OK) goto free_flags;
+    st = amlsim_flags(&c, fraud, err);
+    if (st != R1_OK) goto close_file;
+    for (size_t i = 0; i < d->n; i++) {
         fraud_case *x = &d->cases[i];
-        bool known = x->from >= 0 && x->to >= 0 && (size_t)x->from < cap && (size_t)x->to < cap;
-        x->label = known && fraud[x->from] && fraud[x->to];
+        x->label = amlsim_fraud(fraud, x->from) && amlsim_fraud(fraud, x->to);
     }
-    free(fraud);
+close_file:
     fraud_csv_close(&c);
+free_flags:
+    free(fraud);
     return st;
 }
 
@@ -311,6 +322,16 @@ static r1_status load_rows(fraud_dataset *d, const char *path, r1_err *err)
     return st;
 }
 
+static r1_status dataset_fill(fraud_dataset *d, const char *path, const char *accounts, r1_err *err)
+{
+    if (d->layout == FRAUD_LAYOUT_R1)
+        R1_TRY(fraud_recording_load(d, path, err));
+    else
+        R1_TRY(load_rows(d, path, err));
+    if (!d->n) R1_FAIL(err, R1_E_FORMAT, "%s: no payments", path);
+    return dataset_finish(d, path, accounts, err);
+}
+
 r1_status fraud_dataset_load(fraud_dataset **out, fraud_layout layout, const char *path,
                              const char *accounts, uint32_t number, r1_err *err)
 {
@@ -319,11 +340,7 @@ r1_status fraud_dataset_load(fraud_dataset **out, fraud_layout layout, const cha
     if (!d) R1_FAIL(err, R1_E_NOMEM, "no memory");
     d->layout = layout;
     d->number = number;
-    r1_status st =
-        layout == FRAUD_LAYOUT_R1 ? fraud_recording_load(d, path, err) : load_rows(d, path, err);
-    if (st == R1_OK && !d->n)
-        st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s: no payments", path);
-    if (st == R1_OK) st = dataset_finish(d, path, accounts, err);
+    r1_status st = dataset_fill(d, path, accounts, err);
     if (st != R1_OK) {
         fraud_dataset_free(d);
         return st;

@@ -467,58 +467,76 @@ static r1_status walk_scores(eval_run *r, const uint8_t *want, r1_precision prec
     return st;
 }
 
+typedef struct { /* of compare_scores, for n payments */
+    fraud_scored *x, *y;
+    float *v; /* first, second, label */
+    uint64_t *ring;
+} comparison;
+
 /* Whole rings are drawn: their payments' scores hang together. */
+static r1_status compare_selected(const eval_run *r, const uint8_t *use, const double *f32,
+                                  const double *int8, const comparison *w, figure_means *m,
+                                  r1_err *err)
+{
+    size_t n = r->data->n + 1;
+    r1_comparison c = {0};
+    r1_compare_opts o = {
+        .first = w->v, .second = w->v + n, .label = w->v + 2 * n, .group = w->ring, .seed = 1};
+    o.n = select_scored(r, use, f32, f32, transfers_alone(r), w->x);
+    select_scored(r, use, int8, int8, transfers_alone(r), w->y);
+    for (size_t i = 0; i < o.n; i++) {
+        const fraud_scored *x = &w->x[i];
+        w->v[i] = (float)x->score, w->v[n + i] = (float)w->y[i].score;
+        w->v[2 * n + i] = x->label;
+        w->ring[i] = x->label && x->ring >= 0 ? 1 + (uint64_t)x->ring : 0;
+    }
+    R1_TRY(r1_compare(&o, &c, err));
+    eval_command_figure(m, "ap_f32", c.first);
+    eval_command_figure(m, "int8_change", (c.second - c.first) / c.first);
+    eval_command_figure(m, "int8_change_low", c.low / c.first);
+    eval_command_figure(m, "int8_change_high", c.high / c.first);
+    eval_command_figure(m, "int8_kl", c.kl);
+    eval_command_figure(m, "int8_agree", c.agree);
+    return R1_OK;
+}
+
 static r1_status compare_scores(const eval_run *r, const uint8_t *use, const double *f32,
                                 const double *int8, figure_means *m, r1_err *err)
 {
     size_t n = r->data->n + 1;
-    fraud_scored *x = malloc(2 * n * sizeof *x), *y = x ? x + n : NULL;
-    float *v = malloc(3 * n * sizeof *v);
-    uint64_t *ring = malloc(n * sizeof *ring);
-    r1_comparison c = {0};
-    r1_status st =
-        x && v && ring ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory");
-    if (st == R1_OK) {
-        r1_compare_opts o = {
-            .first = v, .second = v + n, .label = v + 2 * n, .group = ring, .seed = 1};
-        o.n = select_scored(r, use, f32, f32, transfers_alone(r), x);
-        select_scored(r, use, int8, int8, transfers_alone(r), y);
-        for (size_t i = 0; i < o.n; i++) {
-            v[i] = (float)x[i].score, v[n + i] = (float)y[i].score, v[2 * n + i] = x[i].label;
-            ring[i] = x[i].label && x[i].ring >= 0 ? 1 + (uint64_t)x[i].ring : 0;
-        }
-        st = r1_compare(&o, &c, err);
-    }
-    if (st == R1_OK) {
-        eval_command_figure(m, "ap_f32", c.first);
-        eval_command_figure(m, "int8_change", (c.second - c.first) / c.first);
-        eval_command_figure(m, "int8_change_low", c.low / c.first);
-        eval_command_figure(m, "int8_change_high", c.high / c.first);
-        eval_command_figure(m, "int8_kl", c.kl);
-        eval_command_figure(m, "int8_agree", c.agree);
-    }
-    free(x);
-    free(v);
-    free(ring);
+    comparison w = {.x = r1_realloc_array(NULL, 2 * n, sizeof *w.x),
+                    .v = r1_realloc_array(NULL, 3 * n, sizeof *w.v),
+                    .ring = r1_realloc_array(NULL, n, sizeof *w.ring)};
+    w.y = w.x ? w.x + n : NULL;
+    r1_status st = w.x && w.v && w.ring
+                       ? compare_selected(r, use, f32, int8, &w, m, err)
+                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory");
+    free(w.x);
+    free(w.v);
+    free(w.ring);
     return st;
+}
+
+/* score: f64[3 * n], scores, probabilities and, to compare with, scores in f32. */
+static r1_status score_into(eval_run *r, const uint8_t *use, const uint8_t *want, double *score,
+                            figure_means *m, r1_err *err)
+{
+    double *prob = score + r->data->n, *f32 = prob + r->data->n;
+    bool int8 = r1_options_bool(r->o, "int8") && !r1_options_bool(r->o, "no-r1");
+    r1_precision precision =
+        int8 ? R1_PRECISION_INT8 : r1_cli_precision(r1_options_str(r->o, "precision"));
+    if (int8) R1_TRY(walk_scores(r, want, R1_PRECISION_F32, f32, prob, err));
+    R1_TRY(walk_scores(r, want, precision, score, prob, err));
+    R1_TRY(eval_command_judge(r, use, score, prob, m, err));
+    return int8 ? compare_scores(r, use, f32, score, m, err) : R1_OK;
 }
 
 static r1_status score_model(eval_run *r, const uint8_t *use, const uint8_t *want, figure_means *m,
                              r1_err *err)
 {
-    size_t n = r->data->n;
-    bool int8 = r1_options_bool(r->o, "int8") && !r1_options_bool(r->o, "no-r1");
-    double *score = malloc(3 * n * sizeof *score), *prob = score ? score + n : NULL,
-           *f32 = score ? prob + n : NULL;
-    r1_status st =
-        score ? R1_OK
-              : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu scores", n);
-    r1_precision precision =
-        int8 ? R1_PRECISION_INT8 : r1_cli_precision(r1_options_str(r->o, "precision"));
-    if (st == R1_OK && int8) st = walk_scores(r, want, R1_PRECISION_F32, f32, prob, err);
-    if (st == R1_OK) st = walk_scores(r, want, precision, score, prob, err);
-    if (st == R1_OK) st = eval_command_judge(r, use, score, prob, m, err);
-    if (st == R1_OK && int8) st = compare_scores(r, use, f32, score, m, err);
+    double *score = r1_realloc_array(NULL, 3 * r->data->n, sizeof *score);
+    if (!score) R1_FAIL(err, R1_E_NOMEM, "no memory for %zu scores", r->data->n);
+    r1_status st = score_into(r, use, want, score, m, err);
     free(score);
     return st;
 }
@@ -533,28 +551,37 @@ static void log_ap(const figure_means *m, int week, int seed)
            m->sum[i] / m->count[i]);
 }
 
+static r1_status score_seeds(eval_run *r, int week, const uint8_t *use, const uint8_t *want,
+                             fraud_fit *f, figure_means *means, int n_seed, r1_err *err)
+{
+    int first = (int)r1_options_int(r->o, "seed");
+    for (int k = 0; k < n_seed; k++) {
+        if (f) R1_TRY(fit_one(r, f, first + k, &means[k], err));
+        R1_TRY(score_model(r, use, want, &means[k], err));
+        log_ap(&means[k], week, first + k);
+    }
+    return R1_OK;
+}
+
 /* means: one set of figures a seed. */
 static r1_status score_week(eval_run *r, int week, figure_means *means, int n_seed, r1_err *err)
 {
     size_t n = r->data->n;
-    int first = (int)r1_options_int(r->o, "seed");
     bool fits = r->n_train && !r1_options_bool(r->o, "no-r1");
     fraud_fit *f = NULL;
-    uint8_t *use = malloc(n), *want = malloc(n);
-    r1_status st =
-        use && want ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory");
     fraud_protocol_opts protocol = protocol_of(r, week, false);
-    if (st == R1_OK) st = fraud_protocol(r->data, &protocol, use, err);
-    for (size_t i = 0; st == R1_OK && i < n; i++) want[i] = use[i] == FRAUD_USE_TEST;
-    if (st == R1_OK && fits) st = fit_shards(r, week, &f, err);
-    for (int k = 0; st == R1_OK && k < n_seed; k++) {
-        if (fits) st = fit_one(r, f, first + k, &means[k], err);
-        if (st == R1_OK) st = score_model(r, use, want, &means[k], err);
-        if (st == R1_OK) log_ap(&means[k], week, first + k);
-    }
+    uint8_t *use = r1_realloc_array(NULL, 2 * n, sizeof *use), *want = use ? use + n : NULL;
+    if (!use) R1_FAIL(err, R1_E_NOMEM, "no memory for the split of %zu payments", n);
+    r1_status st = fraud_protocol(r->data, &protocol, use, err);
+    if (st != R1_OK) goto free_use;
+    for (size_t i = 0; i < n; i++) want[i] = use[i] == FRAUD_USE_TEST;
+    st = fits ? fit_shards(r, week, &f, err) : R1_OK;
+    if (st != R1_OK) goto free_fit;
+    st = score_seeds(r, week, use, want, f, means, n_seed, err);
+free_fit:
     fraud_fit_free(f);
+free_use:
     free(use);
-    free(want);
     return st;
 }
 

@@ -607,6 +607,17 @@ static r1_status check_opts(const fraud_generate_opts *o, r1_err *err)
     return R1_OK;
 }
 
+static r1_status make_world(world *w, r1_err *err)
+{
+    make_merchants(w);
+    for (int i = 0; i < w->o->accounts; i++) make_person(w, i);
+    generate_live(w);
+    if (w->full)
+        R1_FAIL(err, R1_E_NOMEM, "more than %d payments, or no memory for them",
+                (int)FRAUD_WORLD_PAYMENTS_MAX);
+    return settle_all(w, err);
+}
+
 r1_status fraud_generate(const fraud_generate_opts *o, fraud_generated **out, size_t *n,
                          r1_err *err)
 {
@@ -616,18 +627,9 @@ r1_status fraud_generate(const fraud_generate_opts *o, fraud_generated **out, si
     r1_rng_seed(&w.id_rng, o->seed ^ 0x1d5);
     w.people = calloc((size_t)o->accounts, sizeof *w.people);
     w.merchants = calloc((size_t)w.n_merchant, sizeof *w.merchants);
-    r1_status st = w.people && w.merchants ? R1_OK
+    r1_status st = w.people && w.merchants ? make_world(&w, err)
                                            : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
                                                         "no memory for %d accounts", o->accounts);
-    if (st == R1_OK) {
-        make_merchants(&w);
-        for (int i = 0; i < o->accounts; i++) make_person(&w, i);
-        generate_live(&w);
-        st = w.full ? r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
-                                 "more than %d payments, or no memory for them",
-                                 FRAUD_WORLD_PAYMENTS_MAX)
-                    : settle_all(&w, err);
-    }
     free(w.people);
     free(w.merchants);
     if (st != R1_OK) {

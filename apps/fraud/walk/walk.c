@@ -145,13 +145,16 @@ r1_status fraud_walk(const fraud_source *s, const fraud_walk_opts *o, fraud_visi
     fraud_features *f = calloc(1, sizeof *f);
     if (!f) R1_FAIL(err, R1_E_NOMEM, "no memory for features");
     r1_status st = fraud_label_queue_new(&q, s, err);
-    if (st == R1_OK)
-        st = fraud_state_new(&state, o->edges_max ? o->edges_max : FRAUD_EDGES_DEFAULT,
-                             o->entities_max ? o->entities_max : FRAUD_ENTITIES_DEFAULT,
-                             o->pairs_max ? o->pairs_max : FRAUD_PAIRS_DEFAULT, err);
-    if (st == R1_OK) st = walk_all(state, s, o, &q, f, visit, ctx, err);
+    if (st != R1_OK) goto free_features;
+    st = fraud_state_new(&state, o->edges_max ? o->edges_max : FRAUD_EDGES_DEFAULT,
+                         o->entities_max ? o->entities_max : FRAUD_ENTITIES_DEFAULT,
+                         o->pairs_max ? o->pairs_max : FRAUD_PAIRS_DEFAULT, err);
+    if (st != R1_OK) goto free_queue;
+    st = walk_all(state, s, o, &q, f, visit, ctx, err);
     fraud_state_free(state);
+free_queue:
     fraud_label_queue_free(&q);
+free_features:
     free(f);
     return st;
 }
