@@ -16,124 +16,76 @@
 #include <string.h>
 
 enum { TRAIN_MAX = 16, SEEDS_MAX = 16 };
+/* Learning rates where none is named. */
+#define LR_FROM_RANDOM 0.001
+#define LR_FROM_MODEL  0.0005
+#define AS_TEXT(x)     #x
+#define TEXT_OF(x)     AS_TEXT(x)
 
+/* clang-format off */
 const r1_option fraud_eval_rows[] = {
-    {.name = "format",
-     .type = R1_OPT_ENUM,
-     .choices = FRAUD_LAYOUT_CHOICES,
+    {.name = "format", .type = R1_OPT_ENUM, .choices = FRAUD_LAYOUT_CHOICES,
      .help = "layout of the data"},
-    {.name = "data",
-     .type = R1_OPT_PATH,
-     .help = "file or folder to judge (r1: a folder with payments.jsonl, labels.jsonl and perhaps "
-             "truth.jsonl)"},
-    {.name = "accounts",
-     .type = R1_OPT_PATH,
+    {.name = "data", .type = R1_OPT_PATH,
+     .help = "file or folder to judge (r1: a folder with payments.jsonl, labels.jsonl and "
+             "perhaps truth.jsonl)"},
+    {.name = "accounts", .type = R1_OPT_PATH,
      .help = "file of accounts (amlsim: nodes.csv); default: beside the data"},
     {.name = "train", .type = R1_OPT_STRING, .help = "PATH[,PATH...]: fit on these first"},
-    {.name = "protocol",
-     .type = R1_OPT_ENUM,
-     .def = "week",
+    {.name = "protocol", .type = R1_OPT_ENUM, .def = "week",
      .choices = "week|weeks|earlier|shuffled",
-     .help = "handbook: one week (train 2018-07-25..31, judge 08-08..14), the mean of four, or the "
-             "mean of four earlier "
-             "weeks on which settings are chosen; amlsim, sffsd, sparkov: shuffled draws the "
-             "judged fifth at random"},
-    {.name = "train-days",
-     .type = R1_OPT_INT,
-     .def = "7",
-     .min = 1,
-     .max = 90,
-     .unit = "days",
+     .help = "handbook: one week (train 2018-07-25..31, judge 08-08..14), the mean of four, or "
+             "the mean of four earlier weeks on which settings are chosen; amlsim, sffsd, "
+             "sparkov: shuffled draws the judged fifth at random"},
+    {.name = "train-days", .type = R1_OPT_INT, .def = "7", .min = 1, .max = 90, .unit = "days",
      .help = "handbook: days that train"},
     {.name = "model", .type = R1_OPT_PATH, .help = "score with this model file as it is"},
-    {.name = "init",
-     .type = R1_OPT_PATH,
+    {.name = "init", .type = R1_OPT_PATH,
      .help = "fitting starts from this model file (handbook: from models/fraud-start.gguf where "
              "none is named)"},
-    {.name = "from-scratch",
-     .type = R1_OPT_BOOL,
-     .def = "false",
+    {.name = "from-scratch", .type = R1_OPT_BOOL, .def = "false",
      .help = "fitting starts from random weights"},
     {.name = "out", .type = R1_OPT_PATH, .help = "keep the fitted model here"},
     {.name = "no-r1", .type = R1_OPT_BOOL, .def = "false", .help = "score by the velocity rules"},
-    {.name = "precision",
-     .type = R1_OPT_ENUM,
-     .def = "auto",
-     .choices = R1_CLI_PRECISIONS,
+    {.name = "precision", .type = R1_OPT_ENUM, .def = "auto", .choices = R1_CLI_PRECISIONS,
      .help = FRAUD_PRECISION_HELP},
-    {.name = "int8",
-     .type = R1_OPT_BOOL,
-     .def = "false",
+    {.name = "int8", .type = R1_OPT_BOOL, .def = "false",
      .help = "--precision int8, and what that changes beside f32"},
-    {.name = "no-graph",
-     .type = R1_OPT_BOOL,
-     .def = "false",
+    {.name = "no-graph", .type = R1_OPT_BOOL, .def = "false",
      .help = "graph, patterns and findings off"},
     {.name = "no-memory", .type = R1_OPT_BOOL, .def = "false", .help = "working memory off"},
     {.name = "no-text", .type = R1_OPT_BOOL, .def = "false", .help = "remittance text off"},
     {.name = "epochs", .type = R1_OPT_INT, .def = "6", .min = 1, .max = 200, .help = "of fitting"},
-    {.name = "batch",
-     .type = R1_OPT_INT,
-     .def = "256",
-     .min = 8,
-     .max = 4096,
+    {.name = "batch", .type = R1_OPT_INT, .def = "256", .min = 8, .max = 4096,
      .help = "payments a step of fitting"},
     R1_CLI_SLICES("1"),
     R1_CLI_THREADS,
-    {.name = "lr",
-     .type = R1_OPT_FLOAT,
-     .min = 1e-6,
-     .max = 0.1,
-     .help = "learning rate of fitting (default 0.001 from random weights, 0.0005 from a model)"},
-    {.name = "mean-decay",
-     .type = R1_OPT_FLOAT,
-     .def = "0",
-     .min = 0,
-     .max = 0.9999,
+    {.name = "lr", .type = R1_OPT_FLOAT, .min = 1e-6, .max = 0.1,
+     .help = "learning rate of fitting (default " TEXT_OF(LR_FROM_RANDOM) " from random weights, "
+             TEXT_OF(LR_FROM_MODEL) " from a model)"},
+    {.name = "mean-decay", .type = R1_OPT_FLOAT, .def = "0", .min = 0, .max = 0.9999,
      .help = "of the running mean of the weights; 0: none"},
-    {.name = "weight-decay",
-     .type = R1_OPT_FLOAT,
-     .def = "0.01",
-     .min = 1e-9,
-     .max = 10,
+    {.name = "weight-decay", .type = R1_OPT_FLOAT, .def = "0.01", .min = 1e-9, .max = 10,
      .help = "of fitting"},
     {.name = "seed", .type = R1_OPT_INT, .def = "1", .min = 0, .max = 1e9, .help = "of fitting"},
-    {.name = "seeds",
-     .type = R1_OPT_INT,
-     .def = "1",
-     .min = 1,
-     .max = SEEDS_MAX,
-     .help =
-         "fits with so many seeds in a row: figures are means, NAME_sd their standard deviation"},
-    {.name = "review-at",
-     .type = R1_OPT_FLOAT,
-     .def = "0.2",
-     .min = 0,
-     .max = 1,
+    {.name = "seeds", .type = R1_OPT_INT, .def = "1", .min = 1, .max = SEEDS_MAX,
+     .help = "fits with so many seeds in a row: figures are means, NAME_sd their standard "
+             "deviation"},
+    {.name = "review-at", .type = R1_OPT_FLOAT, .def = "0.2", .min = 0, .max = 1,
      .help = "as serve's: what it would catch"},
-    {.name = "block-at",
-     .type = R1_OPT_FLOAT,
-     .def = "0.8",
-     .min = 0,
-     .max = 1,
+    {.name = "block-at", .type = R1_OPT_FLOAT, .def = "0.8", .min = 0, .max = 1,
      .help = "as serve's: what it would catch"},
-    {.name = "fpr-velocity78",
-     .type = R1_OPT_FLOAT,
-     .def = "0.071",
-     .min = 0,
-     .max = 1,
+    {.name = "fpr-velocity78", .type = R1_OPT_FLOAT, .def = "0.071", .min = 0, .max = 1,
      .help = "inner false-positive rate at which boosting on both-end velocity recalls .78 "
              "(lab/peers/fraud_gbm.py)"},
-    {.name = "work",
-     .type = R1_OPT_PATH,
-     .def = "run/fraud-eval",
+    {.name = "work", .type = R1_OPT_PATH, .def = "run/fraud-eval",
      .help = "folder for shards and the fitted model"},
-    {.name = "features-out",
-     .type = R1_OPT_PATH,
+    {.name = "features-out", .type = R1_OPT_PATH,
      .help = "write the columns of the judged (and training) payments as raw f32 rows (handbook: "
-             "one file a week, PATH.W); "
-             "names in PATH.txt"},
-    {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "one JSON object"}};
+             "one file a week, PATH.W); names in PATH.txt"},
+    {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "one JSON object"},
+};
+/* clang-format on */
 const size_t fraud_eval_n_row = R1_COUNT(fraud_eval_rows);
 
 typedef struct {
@@ -406,8 +358,8 @@ static r1_status fit_shards(eval_run *r, int week, fraud_fit **out, r1_err *err)
                            .init = init,
                            .outer_share = kept_share(r->layout),
                            .lr = r1_options_has(o, "lr") ? r1_options_float(o, "lr")
-                                 : init                  ? 0.0005
-                                                         : 0.001,
+                                 : init                  ? LR_FROM_MODEL
+                                                         : LR_FROM_RANDOM,
                            .mean_decay = r1_options_float(o, "mean-decay"),
                            .weight_decay = r1_options_float(o, "weight-decay"),
                            .n_epoch = (uint32_t)r1_options_int(o, "epochs"),
