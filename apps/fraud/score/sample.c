@@ -70,44 +70,44 @@ static void describe_history(const item_row *row, FILE *f, int hidden)
             FRAUD_REFS_MAX, FRAUD_N_BUCKET);
 }
 
-static r1_item fill_payment(const fraud_features *f, const fraud_payment *p, const uint64_t *ref)
+static r1_item sample_payment(const fraud_features *f, const fraud_payment *p, const uint64_t *ref)
 {
     (void)p, (void)ref;
     return (r1_item){.present = true, .num = f->payment, .cat = f->payment_cat};
 }
 
-static r1_item fill_text(const fraud_features *f, const fraud_payment *p, const uint64_t *ref)
+static r1_item sample_text(const fraud_features *f, const fraud_payment *p, const uint64_t *ref)
 {
     (void)f, (void)ref;
     size_t bytes = strlen(p->text);
     return (r1_item){.present = bytes > 0, .text = p->text, .text_bytes = (uint32_t)bytes};
 }
 
-static r1_item fill_sender(const fraud_features *f, const fraud_payment *p, const uint64_t *ref)
+static r1_item sample_sender(const fraud_features *f, const fraud_payment *p, const uint64_t *ref)
 {
     (void)p, (void)ref;
     return (r1_item){.present = true, .num = f->end[0]};
 }
 
-static r1_item fill_receiver(const fraud_features *f, const fraud_payment *p, const uint64_t *ref)
+static r1_item sample_receiver(const fraud_features *f, const fraud_payment *p, const uint64_t *ref)
 {
     (void)p, (void)ref;
     return (r1_item){.present = true, .num = f->end[1]};
 }
 
-static r1_item fill_pair(const fraud_features *f, const fraud_payment *p, const uint64_t *ref)
+static r1_item sample_pair(const fraud_features *f, const fraud_payment *p, const uint64_t *ref)
 {
     (void)p, (void)ref;
     return (r1_item){.present = true, .num = f->pair};
 }
 
-static r1_item fill_pattern(const fraud_features *f, const fraud_payment *p, const uint64_t *ref)
+static r1_item sample_pattern(const fraud_features *f, const fraud_payment *p, const uint64_t *ref)
 {
     (void)p, (void)ref;
     return (r1_item){.present = true, .num = &f->pattern.cycle2};
 }
 
-static r1_item fill_graph(const fraud_features *f, const fraud_payment *p, const uint64_t *ref)
+static r1_item sample_graph(const fraud_features *f, const fraud_payment *p, const uint64_t *ref)
 {
     (void)p, (void)ref;
     return (r1_item){.present = f->n_edge > 1, /* more than the new payment alone */
@@ -120,7 +120,7 @@ static r1_item fill_graph(const fraud_features *f, const fraud_payment *p, const
                      .mark = f->mark};
 }
 
-static r1_item fill_history(const fraud_features *f, const fraud_payment *p, const uint64_t *ref)
+static r1_item sample_history(const fraud_features *f, const fraud_payment *p, const uint64_t *ref)
 {
     (void)p;
     return (r1_item){.present = f->n_ref > 0, .n_ref = f->n_ref, .ref = ref, .bucket = f->bucket};
@@ -128,22 +128,22 @@ static r1_item fill_history(const fraud_features *f, const fraud_payment *p, con
 
 /* clang-format off */
 static const item_row items[FRAUD_N_ITEM] = {
-    [FRAUD_ITEM_PAYMENT]  = {"payment",    0, describe_table, fill_payment,
+    [FRAUD_ITEM_PAYMENT]  = {"payment",    0, describe_table, sample_payment,
                              FRAUD_PAYMENT_NUM, FRAUD_PAYMENT_CAT,
                              FRAUD_N_PAYMENT_NUM, FRAUD_N_PAYMENT_CAT},
-    [FRAUD_ITEM_TEXT]     = {"remittance", FRAUD_SAMPLE_TEXT, describe_text, fill_text,
+    [FRAUD_ITEM_TEXT]     = {"remittance", FRAUD_SAMPLE_TEXT, describe_text, sample_text,
                              NULL, NULL, 0, 0},
-    [FRAUD_ITEM_SENDER]   = {"sender",     0, describe_table, fill_sender,
+    [FRAUD_ITEM_SENDER]   = {"sender",     0, describe_table, sample_sender,
                              FRAUD_END_NUM, NULL, FRAUD_N_END_NUM, 0},
-    [FRAUD_ITEM_RECEIVER] = {"receiver",   0, describe_table, fill_receiver,
+    [FRAUD_ITEM_RECEIVER] = {"receiver",   0, describe_table, sample_receiver,
                              FRAUD_END_NUM, NULL, FRAUD_N_END_NUM, 0},
-    [FRAUD_ITEM_PAIR]     = {"pair",       0, describe_table, fill_pair,
+    [FRAUD_ITEM_PAIR]     = {"pair",       0, describe_table, sample_pair,
                              FRAUD_PAIR_NUM, NULL, FRAUD_N_PAIR_NUM, 0},
-    [FRAUD_ITEM_PATTERN]  = {"pattern",    FRAUD_CAPTURE_GRAPH, describe_table, fill_pattern,
+    [FRAUD_ITEM_PATTERN]  = {"pattern",    FRAUD_CAPTURE_GRAPH, describe_table, sample_pattern,
                              FRAUD_PATTERN_NUM, NULL, FRAUD_N_PATTERN_NUM, 0},
-    [FRAUD_ITEM_GRAPH]    = {"graph",      FRAUD_CAPTURE_GRAPH, describe_graph, fill_graph,
+    [FRAUD_ITEM_GRAPH]    = {"graph",      FRAUD_CAPTURE_GRAPH, describe_graph, sample_graph,
                              NULL, NULL, 0, 0},
-    [FRAUD_ITEM_HISTORY]  = {"history",    FRAUD_CAPTURE_MEMORY, describe_history, fill_history,
+    [FRAUD_ITEM_HISTORY]  = {"history",    FRAUD_CAPTURE_MEMORY, describe_history, sample_history,
                              NULL, NULL, 0, 0},
 };
 /* clang-format on */

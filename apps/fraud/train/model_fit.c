@@ -270,8 +270,9 @@ static void lowest_threshold(judged_list *l, double precision, fraud_fit_thresho
     }
 }
 
-static r1_status judge_valid(const fraud_fit *f, const char *path, const char *const *valid,
-                             size_t n_valid, judged_list *l, r1_err *err)
+static r1_status model_fit_judge_valid(const fraud_fit *f, const char *path,
+                                       const char *const *valid, size_t n_valid, judged_list *l,
+                                       r1_err *err)
 {
     r1_model *m = NULL;
     r1_eval e;
@@ -296,7 +297,7 @@ r1_status fraud_fit_threshold_at(const fraud_fit *f, const char *model, double p
                 f->opts.inner_share, f->opts.outer_share);
     l.x = r1_realloc_array(NULL, l.cap, sizeof *l.x);
     if (!l.x) R1_FAIL(err, R1_E_NOMEM, "no memory for %zu scores", l.cap);
-    r1_status st = judge_valid(f, model, valid, n_valid, &l, err);
+    r1_status st = model_fit_judge_valid(f, model, valid, n_valid, &l, err);
     R1_ASSERT(st != R1_OK || l.n == l.cap, "threshold: %zu of %zu payments", l.n, l.cap);
     if (st == R1_OK) lowest_threshold(&l, precision, out);
     free(l.x);
