@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pool.c - working memory: slots with K and V, a ring of handles per entity, anchors, order of
- * batches. pool_state.h has the structures and the five invariants.
+ * batches. pool_internal.h has the structures and the five invariants.
  *
  *   slot   taken --append--> named by rings --last ring lets go--> deferred --its tickets ended-->
  *          free; with a long-term memory attached it first waits until it has been moved there
  *   ring   the list of kept anchors, oldest first; then the line, places in a chain of blocks,
  *          oldest first */
-#include "memory/pool_state.h"
+#include "memory/pool_internal.h"
 
 #include "base/isa.h"
 #include "memory/longstore.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pool_check.c - the five invariants of working memory (pool_state.h), checked by a walk over
+/* pool_check.c - the five invariants of working memory (pool_internal.h), checked by a walk over
  * slots, rings, blocks and anchors. It changes nothing and aborts where something does not fit. */
-#include "memory/pool_state.h"
+#include "memory/pool_internal.h"
 #include "r1_assert.h"
 
 #include <stdlib.h>

@@ -5,12 +5,11 @@
  *     fraud_findings [seed [accounts [days [rings [ring_min ring_max]]]]]
  *
  * A finding is right when the payment that closed it is fraudulent. A ring is shown when one of
- * its payments had a finding of any pattern, named when it had one of the ring's own typology.
+ * its payments had a finding of any typology, named when it had one of the ring's own typology.
  * Times are the thread's processor time. */
 #include "generate/generate.h"
 #include "graph/findings.h"
 #include "graph/patterns.h"
-#include "score/engine.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,28 +18,11 @@
 enum { RINGS_MAX = 4096 };
 
 typedef struct {
-    unsigned long n[FRAUD_N_PATTERN], right[FRAUD_N_PATTERN], lost[FRAUD_N_PATTERN];
+    unsigned long n[FRAUD_N_TYPOLOGY], right[FRAUD_N_TYPOLOGY], lost[FRAUD_N_TYPOLOGY];
     unsigned long payments, fraud, fired, found_on, found_on_fraud, lost_on_fraud;
     double gate_us, search_us;
     unsigned char typology[RINGS_MAX], shown[RINGS_MAX], named[RINGS_MAX];
 } counts;
-
-/* The typologies and the patterns that are named alike. */
-static int pattern_of(unsigned typology)
-{
-    static const int p[FRAUD_N_TYPOLOGY] = {-1,
-                                            FRAUD_PATTERN_FAN_IN,
-                                            FRAUD_PATTERN_FAN_OUT,
-                                            FRAUD_PATTERN_CYCLE,
-                                            FRAUD_PATTERN_SCATTER_GATHER,
-                                            FRAUD_PATTERN_GATHER_SCATTER,
-                                            FRAUD_PATTERN_STACK,
-                                            FRAUD_PATTERN_BIPARTITE,
-                                            -1,
-                                            -1,
-                                            -1};
-    return p[typology];
-}
 
 static void count_one(counts *c, const fraud_generated *g, const fraud_finding *f, size_t n,
                       bool gate)
@@ -52,12 +34,12 @@ static void count_one(counts *c, const fraud_generated *g, const fraud_finding *
     c->found_on_fraud += n > 0 && g->typology;
     c->lost_on_fraud += n > 0 && g->typology && !gate;
     for (size_t i = 0; i < n; i++) {
-        c->n[f[i].pattern]++;
-        c->right[f[i].pattern] += g->typology != 0;
-        c->lost[f[i].pattern] += !gate;
+        c->n[f[i].typology]++;
+        c->right[f[i].typology] += g->typology != 0;
+        c->lost[f[i].typology] += !gate;
         if (g->ring < 0 || g->ring >= RINGS_MAX || !gate) continue;
         c->shown[g->ring] = 1;
-        c->named[g->ring] |= f[i].pattern == pattern_of(g->typology);
+        c->named[g->ring] |= f[i].typology == g->typology;
     }
 }
 
@@ -108,7 +90,7 @@ static void print_rings(const counts *c)
             shown += c->typology[r] == t && c->shown[r];
             named += c->typology[r] == t && c->named[r];
         }
-        if (pattern_of(t) >= 0)
+        if (fraud_findings_looks_for(t))
             printf("%-16s %7d %6d %6d\n", fraud_typology_name(t), planted, shown, named);
     }
 }
@@ -124,8 +106,8 @@ static void fraud_findings_print(const counts *c)
     printf("payments with a finding: %lu, fraudulent %lu; fraudulent ones lost by the gate %lu\n",
            c->found_on, c->found_on_fraud, c->lost_on_fraud);
     printf("findings         found  right  precision  lost by the gate\n");
-    for (unsigned k = 0; k < FRAUD_N_PATTERN; k++)
-        printf("%-16s %5lu  %5lu  %9.3f  %lu\n", fraud_pattern_name(k), c->n[k], c->right[k],
+    for (unsigned k = 0; k < FRAUD_N_TYPOLOGY; k++)
+        printf("%-16s %5lu  %5lu  %9.3f  %lu\n", fraud_typology_name(k), c->n[k], c->right[k],
                c->n[k] ? (double)c->right[k] / (double)c->n[k] : 0, c->lost[k]);
     print_rings(c);
 }

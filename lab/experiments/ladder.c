@@ -18,7 +18,7 @@
 #include "experiments/arm_table.h"
 #include "experiments/rungs.h"
 #include "r1_train.h"
-#include "train/walk.h"
+#include "walk/walk.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 /* Working memory against a twin of plain lists: contexts, quotas, anchors with weight and end,
  * entities that go, what reaches long-term memory; then the limits that hold whatever happens:
  * bytes, open batches, a quarter of anchors. */
-#include "memory/pool_state.h"
+#include "memory/pool_internal.h"
 #include "support/r1_test.h"
 
 #include <float.h>

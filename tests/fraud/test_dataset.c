@@ -2,11 +2,11 @@
 /* test_dataset.c - every layout from an excerpt that is written here; what a broken file is
  * told; the splits by their definitions; our own layout gives back what the generator made, and
  * scores as the generated payments do. */
-#include "eval/dataset.h"
-#include "eval/protocol.h"
+#include "dataset/dataset.h"
+#include "dataset/protocol.h"
 #include "generate/generate.h"
 #include "support/r1_test.h"
-#include "train/walk.h"
+#include "walk/walk.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -302,7 +302,28 @@ static void dataset_recording(void)
     free(use), free(a), free(b), free(g);
 }
 
+typedef struct {
+    fraud_dataset d;
+    size_t i;
+} broken_set;
+
+static void give_out(void *ctx)
+{
+    broken_set *b = ctx;
+    fraud_payment p;
+    fraud_dataset_payment(&b->d, b->i, &p);
+}
+
+static void broken_sets_stop(void)
+{
+    fraud_case cases[2] = {{.category = -1, .text = -1}, {.category = 3, .text = -1}};
+    broken_set b = {.d = {.cases = cases, .n = 2, .cap = 2}, .i = 2};
+    CU_ASSERT(r1_test_breaks(give_out, &b, "case 2 of 2"));
+    b.i = 1;
+    CU_ASSERT(r1_test_breaks(give_out, &b, "words 3 and -1 of 0"));
+}
+
 R1_TEST_MAIN("fraud data sets", {"dataset_amlsim", dataset_amlsim},
              {"dataset_sffsd", dataset_sffsd}, {"dataset_sparkov", dataset_sparkov},
              {"shuffled split", shuffled_split}, {"handbook weeks", handbook_weeks},
-             {"our own layout", dataset_recording})
+             {"our own layout", dataset_recording}, {"broken sets stop", broken_sets_stop})

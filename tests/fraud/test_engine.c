@@ -165,6 +165,81 @@ static void test_too_many(void)
     fraud_engine_free(e);
 }
 
+/* ---- broken invariants ----------------------------------------------------------------------- */
+
+typedef struct {
+    fraud_engine *e;
+    fraud_slot *slot;
+    fraud_features f;
+    fraud_state *s;
+} broken;
+
+static void release_again(void *ctx)
+{
+    broken *b = ctx;
+    fraud_slot_release(b->e, b->slot);
+    fraud_slot_release(b->e, b->slot);
+}
+
+static void release_a_stranger(void *ctx)
+{
+    broken *b = ctx;
+    fraud_slot_release(b->e, (fraud_slot *)(void *)b);
+}
+
+static void score_a_free_slot(void *ctx)
+{
+    broken *b = ctx;
+    fraud_result result;
+    fraud_slot_release(b->e, b->slot);
+    fraud_engine_score_by_rules(b->slot, &result);
+}
+
+static void one_reference_too_many(void *ctx)
+{
+    broken *b = ctx;
+    b->f.n_ref = FRAUD_REFS_MAX;
+    fraud_features_ref(b->s, 0, 0, false, 0, &b->f);
+}
+
+static void a_category_of_no_value(void *ctx)
+{
+    broken *b = ctx;
+    b->s->edge[0].kind = FRAUD_N_KIND;
+    fraud_features_event(b->s, 0, b->f.event[0], b->f.event_cat[0]);
+}
+
+static void a_node_too_many(void *ctx)
+{
+    broken *b = ctx;
+    r1_item item[FRAUD_N_ITEM];
+    b->f.n_node = FRAUD_EGO_NODES_MAX + 1;
+    fraud_sample_fill(&b->f, &world[0].payment, b->f.ref_handle, FRAUD_CAPTURE_GRAPH, item);
+}
+
+static void test_breaks(void)
+{
+    static broken b;
+    r1_err err = {0};
+    const fraud_payment *p = &world[0].payment;
+    fraud_engine_opts o = {.edges_max = 64, .entities_max = 64, .pairs_max = 64, .slots_max = 2};
+    R1_ASSERT_OK(fraud_engine_new(&b.e, &o, &err), &err);
+    R1_ASSERT_OK(fraud_engine_apply(b.e, p, 1, &b.slot, &err), &err);
+    R1_ASSERT_OK(fraud_state_new(&b.s, 64, 64, 64, &err), &err);
+    fraud_state_advance(b.s, p->ts);
+    uint32_t from = fraud_state_entity(b.s, p->from, p->from_role),
+             to = fraud_state_entity(b.s, p->to, p->to_role);
+    fraud_state_insert(b.s, p, from, to);
+    CU_ASSERT(r1_test_breaks(release_again, &b, "is released twice"));
+    CU_ASSERT(r1_test_breaks(release_a_stranger, &b, "slot < e->slots + e->n_slot"));
+    CU_ASSERT(r1_test_breaks(score_a_free_slot, &b, "is free"));
+    CU_ASSERT(r1_test_breaks(one_reference_too_many, &b, "reference 32, role 0"));
+    CU_ASSERT(r1_test_breaks(a_category_of_no_value, &b, "column kind: 3 of 3"));
+    CU_ASSERT(r1_test_breaks(a_node_too_many, &b, "sample: 49 nodes"));
+    fraud_state_free(b.s);
+    fraud_engine_free(b.e);
+}
+
 static void test_all(void)
 {
     engine_make_world();
@@ -172,6 +247,7 @@ static void test_all(void)
     test_memory_equals_history();
     test_precision();
     test_too_many();
+    test_breaks();
     free(world);
 }
 

@@ -107,7 +107,7 @@ static int findings_fan(const world *w, int who, int direction, bool *usual)
         seen[other] = true;
         n += test_findings_like(w, i);
     }
-    *usual = 5 * n < 3 * all;
+    *usual = FRAUD_FINDING_SHARE_D * n < FRAUD_FINDING_SHARE_N * all;
     return n;
 }
 
@@ -213,7 +213,7 @@ static int edges_of(const fraud_finding *f, size_t n, unsigned pattern)
 {
     int edges = 0;
     for (size_t i = 0; i < n; i++)
-        if (f[i].pattern == pattern) edges = f[i].n_edge;
+        if (f[i].typology == pattern) edges = f[i].n_edge;
     return edges;
 }
 
@@ -228,8 +228,8 @@ static void edges_are_true(const world *w, const fraud_finding *f)
         findings_account_name(w, w->p[at].from, from, sizeof from);
         findings_account_name(w, w->p[at].to, to, sizeof to);
         CU_ASSERT(like_within(w, at,
-                              f->pattern == FRAUD_PATTERN_CYCLE ? FRAUD_FINDING_CYCLE_BAND
-                                                                : FRAUD_FINDING_BAND));
+                              f->typology == FRAUD_TYPOLOGY_CYCLE ? FRAUD_FINDING_CYCLE_BAND
+                                                                  : FRAUD_FINDING_BAND));
         CU_ASSERT_STRING_EQUAL(f->account[f->edge[i].from], from);
         CU_ASSERT_STRING_EQUAL(f->account[f->edge[i].to], to);
         CU_ASSERT_EQUAL(f->edge[i].amount_minor, w->p[at].amount);
@@ -239,21 +239,22 @@ static void edges_are_true(const world *w, const fraud_finding *f)
 }
 
 static void findings_compare(const world *w, const fraud_finding *f, size_t n, bool gate,
-                             int seen[FRAUD_N_PATTERN])
+                             int seen[FRAUD_N_TYPOLOGY])
 {
     bool can = test_findings_like(w, w->n - 1);
-    const int want[FRAUD_N_PATTERN] = {findings_cycle(w),
-                                       fan_edges(w, findings_newest(w)->to, 1),
-                                       fan_edges(w, findings_newest(w)->from, 0),
-                                       scatter_gather(w),
-                                       gather_scatter(w),
-                                       findings_stack(w),
-                                       findings_bipartite(w)};
-    for (unsigned k = 0; k < FRAUD_N_PATTERN; k++) {
+    const int want[FRAUD_N_TYPOLOGY] = {
+        [FRAUD_TYPOLOGY_CYCLE] = findings_cycle(w),
+        [FRAUD_TYPOLOGY_FAN_IN] = fan_edges(w, findings_newest(w)->to, 1),
+        [FRAUD_TYPOLOGY_FAN_OUT] = fan_edges(w, findings_newest(w)->from, 0),
+        [FRAUD_TYPOLOGY_SCATTER_GATHER] = scatter_gather(w),
+        [FRAUD_TYPOLOGY_GATHER_SCATTER] = gather_scatter(w),
+        [FRAUD_TYPOLOGY_STACK] = findings_stack(w),
+        [FRAUD_TYPOLOGY_BIPARTITE] = findings_bipartite(w)};
+    for (unsigned k = 0; k < FRAUD_N_TYPOLOGY; k++) {
         int expected = can ? want[k] : 0, got = edges_of(f, n, k);
         if (expected > FRAUD_FINDING_EDGES_MAX) expected = FRAUD_FINDING_EDGES_MAX;
         if (expected != got)
-            printf("%s: expected %d edges, found %d\n", fraud_pattern_name(k), expected, got);
+            printf("%s: expected %d edges, found %d\n", fraud_typology_name(k), expected, got);
         CU_ASSERT_EQUAL(got, expected);
         seen[k] += expected > 0;
     }
@@ -261,13 +262,13 @@ static void findings_compare(const world *w, const fraud_finding *f, size_t n, b
     if (n) CU_ASSERT(gate);
 }
 
-static void run_world(const world *w, int seen[FRAUD_N_PATTERN])
+static void run_world(const world *w, int seen[FRAUD_N_TYPOLOGY])
 {
     fraud_state *s = NULL;
     r1_err err;
     bool gate = false;
     uint64_t seq = 0;
-    fraud_finding f[FRAUD_N_PATTERN];
+    fraud_finding f[FRAUD_N_TYPOLOGY];
     CU_ASSERT_EQUAL_FATAL(fraud_state_new(&s, 128, 32, 256, &err), R1_OK);
     for (int i = 0; i < w->n; i++) seq = findings_insert(s, w, i, &gate);
     size_t n = fraud_findings_search(s, seq, f, R1_COUNT(f));
@@ -321,7 +322,7 @@ static void draw_world(r1_rng *r, world *w)
 
 static void findings_as_by_brute_force(void)
 {
-    int seen[FRAUD_N_PATTERN] = {0};
+    int seen[FRAUD_N_TYPOLOGY] = {0};
     r1_rng r;
     r1_rng_seed(&r, r1_test_seed());
     for (int round = 0; round < ROUNDS; round++) {
@@ -329,9 +330,10 @@ static void findings_as_by_brute_force(void)
         draw_world(&r, &w);
         run_world(&w, seen);
     }
-    for (unsigned k = 0; k < FRAUD_N_PATTERN; k++) {
+    for (unsigned k = 0; k < FRAUD_N_TYPOLOGY; k++) {
+        if (!fraud_findings_looks_for(k)) continue;
         if (seen[k] < 5)
-            printf("%s: only %d of %d worlds have one\n", fraud_pattern_name(k), seen[k], ROUNDS);
+            printf("%s: only %d of %d worlds have one\n", fraud_typology_name(k), seen[k], ROUNDS);
         CU_ASSERT(seen[k] >= 5);
     }
 }
@@ -346,12 +348,12 @@ static size_t test_findings_findings_of(const raw *p, int n, unsigned pattern)
     r1_err err;
     bool gate;
     uint64_t seq = 0;
-    fraud_finding f[FRAUD_N_PATTERN];
+    fraud_finding f[FRAUD_N_TYPOLOGY];
     size_t count = 0;
     CU_ASSERT_EQUAL_FATAL(fraud_state_new(&s, 128, 32, 256, &err), R1_OK);
     for (int i = 0; i < n; i++) seq = findings_insert(s, &w, i, &gate);
     size_t all = fraud_findings_search(s, seq, f, R1_COUNT(f));
-    for (size_t i = 0; i < all; i++) count += f[i].pattern == pattern;
+    for (size_t i = 0; i < all; i++) count += f[i].typology == pattern;
     fraud_state_free(s);
     return count;
 }
@@ -362,14 +364,14 @@ static void honest_shapes_are_no_finding(void)
     int64_t start = INT64_C(1700000000000);
     for (int i = 0; i < 6; i++)
         p[i] = (raw){1 + i, 0, start + i * FRAUD_DAY_MS, 10000}; /* six pay one: a fan */
-    CU_ASSERT_EQUAL(test_findings_findings_of(p, 6, FRAUD_PATTERN_FAN_IN), 1);
+    CU_ASSERT_EQUAL(test_findings_findings_of(p, 6, FRAUD_TYPOLOGY_FAN_IN), 1);
     for (int i = 0; i < 6; i++)
         p[6 + i] = p[i], p[i].ts -= 8 * FRAUD_DAY_MS; /* who paid before, as they always do */
-    CU_ASSERT_EQUAL(test_findings_findings_of(p, 12, FRAUD_PATTERN_FAN_IN), 0);
+    CU_ASSERT_EQUAL(test_findings_findings_of(p, 12, FRAUD_TYPOLOGY_FAN_IN), 0);
     for (int i = 0; i < 6; i++)
         p[i] = (raw){7 + i, 0, start - (20 - i) * FRAUD_DAY_MS,
                      300 + 90000 * i}; /* a shop: all amounts */
-    CU_ASSERT_EQUAL(test_findings_findings_of(p, 12, FRAUD_PATTERN_FAN_IN), 0);
+    CU_ASSERT_EQUAL(test_findings_findings_of(p, 12, FRAUD_TYPOLOGY_FAN_IN), 0);
 }
 
 static void cycles_take_their_time(void)
@@ -378,14 +380,55 @@ static void cycles_take_their_time(void)
     int64_t start = INT64_C(1700000000000), day = FRAUD_DAY_MS;
     for (int i = 0; i < 5; i++)
         p[i] = (raw){i, (i + 1) % 5, start + i * 2 * day - i, 10000 + 500 * i};
-    CU_ASSERT_EQUAL(test_findings_findings_of(p, 5, FRAUD_PATTERN_CYCLE), 1);
+    CU_ASSERT_EQUAL(test_findings_findings_of(p, 5, FRAUD_TYPOLOGY_CYCLE), 1);
     p[4].ts = p[3].ts + 5 * day; /* money that rests longer than the gap is not passed on */
-    CU_ASSERT_EQUAL(test_findings_findings_of(p, 5, FRAUD_PATTERN_CYCLE), 0);
+    CU_ASSERT_EQUAL(test_findings_findings_of(p, 5, FRAUD_TYPOLOGY_CYCLE), 0);
     for (int i = 0; i < 5; i++)
         p[i] = (raw){i, (i + 1) % 5, start + (i == 4 ? 5 : 4 - i) * day,
                      10000}; /* against the order */
     raw turned[5] = {p[3], p[2], p[1], p[0], p[4]};
-    CU_ASSERT_EQUAL(test_findings_findings_of(turned, 5, FRAUD_PATTERN_CYCLE), 0);
+    CU_ASSERT_EQUAL(test_findings_findings_of(turned, 5, FRAUD_TYPOLOGY_CYCLE), 0);
+}
+
+/* The typologies that the schema of decisions lists are those that the search looks for. */
+static void the_schema_lists_what_is_found(void)
+{
+    char *text = NULL, quoted[64];
+    size_t len;
+    r1_err err;
+    R1_ASSERT_OK(r1_file_read(r1_test_source("schemas/messages/decision.schema.json"), 1 << 20,
+                              &text, &len, &err),
+                 &err);
+    char *list = strstr(text, "\"pattern\": {");
+    CU_ASSERT_FATAL(list != NULL);
+    *strchr(list, ']') = 0;
+    for (unsigned t = 0; t < FRAUD_N_TYPOLOGY; t++) {
+        snprintf(quoted, sizeof quoted, "\"%s\"", fraud_typology_name(t));
+        CU_ASSERT_EQUAL(strstr(list, quoted) != NULL, fraud_findings_looks_for(t));
+    }
+    free(text);
+}
+
+static void search_an_old_edge(void *ctx)
+{
+    fraud_finding f[FRAUD_FINDINGS_MAX];
+    fraud_state *s = ctx;
+    fraud_findings_search(s, s->seq_next - 2, f, R1_COUNT(f));
+}
+
+/* Findings are of the newest edge alone: any other would miss what came after it. */
+static void old_edges_are_not_searched(void)
+{
+    fraud_state *s = NULL;
+    r1_err err;
+    bool gate;
+    world w = {.n = 2, .accounts = 3, .external = -1};
+    w.p[0] = (raw){0, 1, INT64_C(1700000000000), 10000};
+    w.p[1] = (raw){1, 2, INT64_C(1700000000000), 10000};
+    CU_ASSERT_EQUAL_FATAL(fraud_state_new(&s, 128, 32, 256, &err), R1_OK);
+    for (int i = 0; i < w.n; i++) findings_insert(s, &w, i, &gate);
+    CU_ASSERT(r1_test_breaks(search_an_old_edge, s, "findings: edge 0 of 2"));
+    fraud_state_free(s);
 }
 
 int main(void)
@@ -394,6 +437,8 @@ int main(void)
         {"findings as by brute force", findings_as_by_brute_force},
         {"honest shapes are no finding", honest_shapes_are_no_finding},
         {"cycles take their time", cycles_take_their_time},
+        {"the schema lists what is found", the_schema_lists_what_is_found},
+        {"old edges are not searched", old_edges_are_not_searched},
     };
     fraud_findings_init();
     return r1_test_run("fraud findings", cases, R1_COUNT(cases));

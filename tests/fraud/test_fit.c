@@ -2,7 +2,7 @@
 /* test_fit.c - a model is fitted on one small world and validated on another. What the trainer
  * saw in the shard is what the engine scores live: the thresholds that come from the shard are
  * those that brute force finds over the engine's own probabilities. */
-#include "eval/protocol.h"
+#include "dataset/protocol.h"
 #include "generate/generate.h"
 #include "support/r1_test.h"
 #include "train/model_fit.h"

@@ -96,11 +96,20 @@ static void by_definition(void)
     CU_ASSERT(metrics_near(fraud_ap(x, 200), ap / p));
 }
 
+static void judge_labels(void *ctx) { fraud_f1(ctx, 2, 0); }
+
+static void a_label_is_nought_or_one(void)
+{
+    fraud_scored x[2] = {{.label = 1}, {.label = 7}};
+    CU_ASSERT(r1_test_breaks(judge_labels, x, "8 frauds among 2 payments"));
+}
+
 int main(void)
 {
     static const r1_test_case cases[] = {{"by hand", by_hand},
                                          {"cards by hand", cards_by_hand},
                                          {"rings by hand", rings_by_hand},
-                                         {"by definition", by_definition}};
+                                         {"by definition", by_definition},
+                                         {"a label is 0 or 1", a_label_is_nought_or_one}};
     return r1_test_run("fraud metrics", cases, R1_COUNT(cases));
 }

@@ -66,7 +66,7 @@ static void test_order(void)
         fraud_decision d;
         result.probability = cases[i].probability;
         result.n_finding = cases[i].cycle;
-        result.finding[0].pattern = FRAUD_PATTERN_CYCLE;
+        result.finding[0].typology = FRAUD_TYPOLOGY_CYCLE;
         fraud_policy_decide(p, &pay, &result, &d);
         CU_ASSERT_EQUAL(d.action, cases[i].action);
         CU_ASSERT_EQUAL(d.rule == NULL, cases[i].rule == NULL);
@@ -168,7 +168,7 @@ static void test_each_row(void)
     };
     static fraud_result result = {
         .probability = 0.1, .logit = -2.2, .degraded = true, .n_finding = 1};
-    result.finding[0].pattern = FRAUD_PATTERN_STACK;
+    result.finding[0].typology = FRAUD_TYPOLOGY_STACK;
     fraud_payment pay = policy_payment("A", "B", 1250);
     pay.kind = FRAUD_KIND_CARD;
     snprintf(pay.country, sizeof pay.country, "DE");

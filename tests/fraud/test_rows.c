@@ -71,13 +71,13 @@ static fraud_alert *rows_alert(void)
     result = (fraud_result){.n_reason = 1, .n_finding = 2};
     result.reason[0] =
         (fraud_reason){.code = "fan", .text = "two \"words\"", .item = "graph", .contribution = .5};
-    result.finding[0].pattern = FRAUD_PATTERN_CYCLE;
+    result.finding[0].typology = FRAUD_TYPOLOGY_CYCLE;
     result.finding[0].n_account = 2;
     snprintf(result.finding[0].account[0], FRAUD_ACCOUNT_BYTES, "A");
     snprintf(result.finding[0].account[1], FRAUD_ACCOUNT_BYTES, "{,\"\\}");
     result.finding[0].n_edge = 1;
     snprintf(result.finding[0].edge[0].tx_id, FRAUD_TX_ID_BYTES, "t1");
-    result.finding[1].pattern = FRAUD_PATTERN_STACK;
+    result.finding[1].typology = FRAUD_TYPOLOGY_STACK;
     return fraud_alert_of(&result);
 }
 

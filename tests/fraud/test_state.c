@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* test_state.c - the incremental windows against a twin that recounts from the raw list, also
  * with a small ring, labels and a clock that runs backwards; pattern counts against brute force;
- * the digest tells states apart. */
+ * the digest tells states apart; each kind of broken invariant is seen. */
 #include "graph/patterns.h"
+#include "r1_assert.h"
 #include "support/r1_test.h"
 
 #include <math.h>
@@ -100,6 +101,7 @@ static void run_windows(uint32_t edge_cap)
                      1 + (int64_t)r1_rng_below(&rng, 500000), false};
         fraud_payment p = state_payment(i, r[i].from, r[i].to, at, r[i].amount);
         state_insert(s, &p);
+        CU_ASSERT_PTR_NULL(i % 97 ? NULL : fraud_state_fault(s));
         if (i > 40 && !r1_rng_below(&rng, 12)) {
             int known = i - (int)r1_rng_below(&rng, 40);
             char id[16];
@@ -126,6 +128,7 @@ static void idle_entities_make_room(void)
         state_insert(s, &p);
         CU_ASSERT(s->entities.used <= 6);
         CU_ASSERT(state_account(s, i) != FRAUD_NONE && state_account(s, i + 1) != FRAUD_NONE);
+        CU_ASSERT_PTR_NULL(fraud_state_fault(s));
     }
     CU_ASSERT(s->entities.evicted > 400);
     fraud_state_free(s);
@@ -204,6 +207,111 @@ static void digest_tells_states_apart(void)
     for (int k = 0; k < 3; k++) fraud_state_free(s[k]);
 }
 
+/* ---- broken invariants ----------------------------------------------------------------------- */
+
+static fraud_state *small_state(void)
+{
+    fraud_state *s = NULL;
+    r1_err err;
+    CU_ASSERT_EQUAL_FATAL(fraud_state_new(&s, 64, 16, 64, &err), R1_OK);
+    for (int i = 0; i < 20; i++) {
+        fraud_payment p = state_payment(i, i % 5, (i * 3 + 1) % 7, 1000 * i, 100 + i);
+        state_insert(s, &p);
+    }
+    CU_ASSERT_PTR_NULL_FATAL(fraud_state_fault(s));
+    return s;
+}
+
+static fraud_edge *newest_edge(fraud_state *s) { return &s->edge[(s->seq_next - 1) % s->edge_cap]; }
+static fraud_entity *sender_of(fraud_state *s) { return &s->entity[newest_edge(s)->from]; }
+
+static void break_ring(fraud_state *s) { s->seq_first = s->seq_next + 1; }
+static void break_tail(fraud_state *s) { s->tail[FRAUD_W_7D] = s->tail[FRAUD_W_3D] + 1; }
+static void break_clock(fraud_state *s) { newest_edge(s)->ts = s->now + 1; }
+static void break_order(fraud_state *s) { newest_edge(s)->ts = 0; }
+static void break_pair_of_edge(fraud_state *s) { newest_edge(s)->pair = s->pairs.lru_tail; }
+static void break_chain(fraud_state *s) { newest_edge(s)->prev[0] = s->seq_next; }
+static void break_owner(fraud_state *s) { sender_of(s)->head[0] = s->seq_next - 2; }
+static void break_window(fraud_state *s) { sender_of(s)->w[FRAUD_W_1D][0].sum++; }
+static void break_live(fraud_state *s) { sender_of(s)->live--; }
+static void break_distinct(fraud_state *s) { sender_of(s)->w[FRAUD_W_1H][0].distinct++; }
+static void break_pair_count(fraud_state *s) { s->pair[newest_edge(s)->pair].live++; }
+static void break_pair_window(fraud_state *s) { s->pair[newest_edge(s)->pair].n[0]++; }
+static void break_list(fraud_state *s) { s->entity[s->entities.lru_tail].lru_prev = FRAUD_NONE; }
+static void break_bucket(fraud_state *s) { sender_of(s)->key++; }
+static void break_used(fraud_state *s) { s->pairs.used++; }
+
+static void each_fault_is_seen(void)
+{
+    static const struct {
+        void (*plant)(fraud_state *s);
+        const char *fault;
+    } cases[] = {{break_ring, "more edges than it has places"},
+                 {break_tail, "a wider window begins later"},
+                 {break_clock, "newer than the clock"},
+                 {break_order, "order of their time"},
+                 {break_pair_of_edge, "names another pair"},
+                 {break_chain, "does not lead to older edges"},
+                 {break_owner, "holds another's edge"},
+                 {break_window, "differs from its edges"},
+                 {break_live, "lost count of its edges"},
+                 {break_distinct, "are not the pairs that met"},
+                 {break_pair_count, "pairs have lost count of their edges"},
+                 {break_pair_window, "pairs have lost count of a window"},
+                 {break_list, "does not lead back"},
+                 {break_bucket, "not in the bucket of its key"},
+                 {break_used, "lost count of its rows"}};
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        fraud_state *s = small_state();
+        cases[i].plant(s);
+        const char *fault = fraud_state_fault(s);
+        if (!fault || !strstr(fault, cases[i].fault))
+            printf("expected \"%s\", found \"%s\"\n", cases[i].fault, fault ? fault : "nothing");
+        CU_ASSERT(fault && strstr(fault, cases[i].fault));
+        fraud_state_free(s);
+    }
+}
+
+static void insert_one_more(void *ctx)
+{
+    fraud_payment p = state_payment(99, 1, 2, 50000, 100);
+    state_insert(ctx, &p);
+}
+
+static void far_later(void *ctx) { fraud_state_advance(ctx, 100 * FRAUD_DAY_MS); }
+
+static void take_label_back(void *ctx)
+{
+    r1_err err;
+    fraud_state_label(ctx, "t19", false, &err);
+}
+
+static void broken_states_stop(void)
+{
+    fraud_state *s = small_state();
+    sender_of(s)->w[FRAUD_W_1H][0].n = 0;
+    CU_ASSERT(r1_test_breaks(far_later, s, "window: 0 payments"));
+    fraud_state_free(s);
+    s = small_state();
+    sender_of(s)->live = 0;
+    CU_ASSERT(r1_test_breaks(far_later, s, "rows that hold none"));
+    fraud_state_free(s);
+    s = small_state();
+    newest_edge(s)->fraud = true; /* and no one counted it */
+    CU_ASSERT(r1_test_breaks(take_label_back, s, "labels: -1 of 0"));
+    fraud_state_free(s);
+    s = small_state();
+    newest_edge(s)->ts = 60000;
+    CU_ASSERT(r1_test_breaks(insert_one_more, s, "the clock went back"));
+    fraud_state_free(s);
+#if R1_DEEP_CHECKS
+    s = small_state();
+    sender_of(s)->w[FRAUD_W_1D][0].sum++; /* no cheap check meets it */
+    CU_ASSERT(r1_test_breaks(insert_one_more, s, "a window differs from its edges"));
+    fraud_state_free(s);
+#endif
+}
+
 int main(void)
 {
     static const r1_test_case cases[] = {
@@ -212,6 +320,8 @@ int main(void)
         {"idle entities make room", idle_entities_make_room},
         {"cycles as by brute force", cycles_as_by_brute_force},
         {"digest tells states apart", digest_tells_states_apart},
+        {"each fault is seen", each_fault_is_seen},
+        {"broken states stop", broken_states_stop},
     };
     return r1_test_run("fraud state", cases, R1_COUNT(cases));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* fuzz_dataset.c - any bytes as the table of each public layout: refused with a reason, or
  * payments with times and amounts in range. */
-#include "eval/dataset.h"
+#include "dataset/dataset.h"
 #include "fuzz/fuzz.h"
 
 static void dataset_use(const fraud_dataset *d)

@@ -2,6 +2,8 @@
 /* policy.c - parses rules and lists once, decides without allocation. */
 #include "decide/policy.h"
 
+#include "graph/findings.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +41,8 @@ typedef struct {
     bool whole;
     /* A text: whether the payment has it. */
     bool (*is)(const fraud_payment *p, const fraud_result *r, const char *text);
-    /* Which texts exist: those that are listed, or those that a function knows. */
+    /* Which texts exist: those that are listed (NULL: not this one), or those that a function
+     * knows. */
     const char *(*listed)(unsigned i);
     unsigned n_listed;
     bool (*exists)(const char *text);
@@ -97,8 +100,14 @@ static bool finding_is(const fraud_payment *p, const fraud_result *r, const char
 {
     (void)p;
     for (size_t i = 0; i < r->n_finding; i++)
-        if (!strcmp(fraud_pattern_name(r->finding[i].pattern), text)) return true;
+        if (!strcmp(fraud_typology_name(r->finding[i].typology), text)) return true;
     return false;
+}
+
+/* A rule may name what can be found, not every typology that the generator plants. */
+static const char *finding_name(unsigned i)
+{
+    return fraud_findings_looks_for(i) ? fraud_typology_name(i) : NULL;
 }
 
 static bool currency_exists(const char *text) { return fraud_currency_digits(text) >= 0; }
@@ -128,10 +137,7 @@ static const rule_field fields[] = {
     {.name = "category", .is = category_is, .exists = word_exists, .expected = "at most 31 bytes"},
     {.name = "from", .is = from_is, .exists = account_exists, .expected = "1 to 63 bytes"},
     {.name = "to", .is = to_is, .exists = account_exists, .expected = "1 to 63 bytes"},
-    {.name = "finding",
-     .is = finding_is,
-     .listed = fraud_pattern_name,
-     .n_listed = FRAUD_N_PATTERN},
+    {.name = "finding", .is = finding_is, .listed = finding_name, .n_listed = FRAUD_N_TYPOLOGY},
 };
 
 typedef struct {
@@ -247,16 +253,23 @@ static r1_status parse_number(parser *p, condition *c)
 static const char *values_of(const rule_field *f, char *out, size_t size)
 {
     if (!f->listed) return f->expected;
-    size_t n = (size_t)snprintf(out, size, "one of ");
-    for (unsigned i = 0; i < f->n_listed && n < size; i++)
-        n += (size_t)snprintf(out + n, size - n, "%s%s", i ? ", " : "", f->listed(i));
+    size_t n = (size_t)snprintf(out, size, "one of");
+    const char *before = " ";
+    for (unsigned i = 0; i < f->n_listed && n < size; i++) {
+        const char *name = f->listed(i);
+        if (!name) continue;
+        n += (size_t)snprintf(out + n, size - n, "%s%s", before, name);
+        before = ", ";
+    }
     return out;
 }
 
 static bool value_exists(const rule_field *f, const char *text)
 {
-    for (unsigned i = 0; i < f->n_listed; i++)
-        if (!strcmp(f->listed(i), text)) return true;
+    for (unsigned i = 0; i < f->n_listed; i++) {
+        const char *name = f->listed(i);
+        if (name && !strcmp(name, text)) return true;
+    }
     return f->exists && f->exists(text);
 }
 

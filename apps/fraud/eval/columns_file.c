@@ -2,9 +2,10 @@
 /* columns_file.c - one walk, one file a week. */
 #include "eval/columns_file.h"
 
-#include "train/walk.h"
+#include "walk/walk.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,18 +20,51 @@ typedef struct {
     uint8_t *want;
 } dump;
 
-static bool columns_file_put_columns(FILE *to, const float *head, size_t n_head,
-                                     const fraud_features *f)
+/* What stands before the columns of a row. */
+/* clang-format off */
+#define ROW_HEAD(X)                                                 \
+    X("use",   d->use[w][i])                                        \
+    X("label", c->label)                                            \
+    X("inner", fraud_payment_inner(p))                              \
+    X("row",   i)                                                   \
+    X("day",   (c->ts - d->d->start) / FRAUD_DAY_MS)                \
+    X("from",  c->from)                                             \
+    X("to",    c->to)                                               \
+    X("ring",  c->ring)
+/* clang-format on */
+#define AS_LINE(name, value)  name "\n"
+#define AS_VALUE(name, value) (float)(value),
+#define AT(field)             offsetof(fraud_features, field)
+
+/* Then the columns: blocks of fraud_features, each with the prefix of its names. */
+/* clang-format off */
+static const struct {
+    const char *prefix;
+    const fraud_column *column;
+    size_t n, at;
+    bool category; /* i32, written as f32 */
+} blocks[] = {
+    {"payment_",  FRAUD_PAYMENT_NUM, FRAUD_N_PAYMENT_NUM, AT(payment),     false},
+    {"cat_",      FRAUD_PAYMENT_CAT, FRAUD_N_PAYMENT_CAT, AT(payment_cat), true},
+    {"sender_",   FRAUD_END_NUM,     FRAUD_N_END_NUM,     AT(end[0]),      false},
+    {"receiver_", FRAUD_END_NUM,     FRAUD_N_END_NUM,     AT(end[1]),      false},
+    {"pair_",     FRAUD_PAIR_NUM,    FRAUD_N_PAIR_NUM,    AT(pair),        false},
+    {"pattern_",  FRAUD_PATTERN_NUM, FRAUD_N_PATTERN_NUM, AT(pattern),     false},
+};
+/* clang-format on */
+
+static void put_block(FILE *to, size_t k, const fraud_features *f)
 {
-    float cat[FRAUD_N_PAYMENT_CAT];
-    for (int k = 0; k < FRAUD_N_PAYMENT_CAT; k++) cat[k] = (float)f->payment_cat[k];
-    fwrite(head, sizeof *head, n_head, to);
-    fwrite(f->payment, sizeof(float), FRAUD_N_PAYMENT_NUM, to);
-    fwrite(cat, sizeof(float), FRAUD_N_PAYMENT_CAT, to);
-    fwrite(f->end, sizeof(float), 2 * FRAUD_N_END_NUM, to);
-    fwrite(f->pair, sizeof(float), FRAUD_N_PAIR_NUM, to);
-    fwrite(&f->pattern, sizeof(float), FRAUD_N_PATTERN_FEATURE, to);
-    return !ferror(to);
+    const char *at = (const char *)f + blocks[k].at;
+    if (!blocks[k].category) {
+        fwrite(at, sizeof(float), blocks[k].n, to);
+        return;
+    }
+    for (size_t i = 0; i < blocks[k].n; i++) {
+        int32_t value;
+        memcpy(&value, at + i * sizeof value, sizeof value);
+        fwrite(&(float){(float)value}, sizeof(float), 1, to);
+    }
 }
 
 static r1_status dump_row(void *ctx, size_t i, const fraud_payment *p, const fraud_features *f,
@@ -41,23 +75,12 @@ static r1_status dump_row(void *ctx, size_t i, const fraud_payment *p, const fra
     const fraud_case *c = &d->d->cases[i];
     for (int w = 0; w < d->n_week; w++) {
         if (!d->use[w][i]) continue;
-        float head[] = {(float)d->use[w][i],
-                        (float)c->label,
-                        (float)fraud_payment_inner(p),
-                        (float)i,
-                        (float)((c->ts - d->d->start) / 86400000),
-                        (float)c->from,
-                        (float)c->to,
-                        (float)c->ring};
-        if (!columns_file_put_columns(d->f[w], head, R1_COUNT(head), f))
-            R1_FAIL(err, R1_E_IO, "writing columns: %s", strerror(errno));
+        const float head[] = {ROW_HEAD(AS_VALUE)};
+        fwrite(head, sizeof *head, R1_COUNT(head), d->f[w]);
+        for (size_t k = 0; k < R1_COUNT(blocks); k++) put_block(d->f[w], k, f);
+        if (ferror(d->f[w])) R1_FAIL(err, R1_E_IO, "writing columns: %s", strerror(errno));
     }
     return R1_OK;
-}
-
-static void put_list(FILE *f, const char *prefix, const char *const *name, size_t n)
-{
-    for (size_t i = 0; i < n; i++) fprintf(f, "%s%s\n", prefix, name[i]);
 }
 
 static r1_status dump_names(const char *path, r1_err *err)
@@ -66,13 +89,10 @@ static r1_status dump_names(const char *path, r1_err *err)
     snprintf(at, sizeof at, "%.1090s.txt", path);
     FILE *f = fopen(at, "w");
     if (!f) R1_FAIL(err, R1_E_IO, "%s: %s", at, strerror(errno));
-    fprintf(f, "use\nlabel\ninner\nrow\nday\nfrom\nto\nring\n");
-    put_list(f, "payment_", FRAUD_PAYMENT_NUM, FRAUD_N_PAYMENT_NUM);
-    for (int i = 0; i < FRAUD_N_PAYMENT_CAT; i++) fprintf(f, "cat_%s\n", FRAUD_PAYMENT_CAT[i].name);
-    put_list(f, "sender_", FRAUD_END_NUM, FRAUD_N_END_NUM);
-    put_list(f, "receiver_", FRAUD_END_NUM, FRAUD_N_END_NUM);
-    put_list(f, "pair_", FRAUD_PAIR_NUM, FRAUD_N_PAIR_NUM);
-    put_list(f, "pattern_", FRAUD_PATTERN_FEATURE, FRAUD_N_PATTERN_FEATURE);
+    fprintf(f, "%s", ROW_HEAD(AS_LINE));
+    for (size_t k = 0; k < R1_COUNT(blocks); k++)
+        for (size_t i = 0; i < blocks[k].n; i++)
+            fprintf(f, "%s%s\n", blocks[k].prefix, blocks[k].column[i].name);
     fclose(f);
     return R1_OK;
 }

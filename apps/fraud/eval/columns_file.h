@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* columns_file.h - the columns of a data set as raw f32 rows, for peers in other languages
- * (docs/file-formats.md). */
+ * (docs/file-formats.md).
+ *
+ * Owns: nothing. Threads: one at a time. Errors: R1_E_INVAL for too many weeks, R1_E_IO. */
 #ifndef FRAUD_COLUMNS_FILE_H
 #define FRAUD_COLUMNS_FILE_H
 
-#include "eval/protocol.h"
+#include "dataset/protocol.h"
 
 typedef struct {
     const fraud_dataset *data;

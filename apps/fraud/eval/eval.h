@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* eval.h - `r1-fraud eval`: a public layout, a protocol, the figures of the design. */
+/* eval.h - `r1-fraud eval`: a data set, a protocol (dataset/protocol.h), figures (metrics.h). */
 #ifndef FRAUD_EVAL_H
 #define FRAUD_EVAL_H
 

@@ -3,12 +3,12 @@
  * figures. */
 #include "eval/eval.h"
 
+#include "dataset/dataset.h"
+#include "dataset/protocol.h"
 #include "eval/columns_file.h"
-#include "eval/dataset.h"
 #include "eval/metrics.h"
-#include "eval/protocol.h"
 #include "train/model_fit.h"
-#include "train/walk.h"
+#include "walk/walk.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -16,123 +16,75 @@
 #include <string.h>
 
 enum { TRAIN_MAX = 16, SEEDS_MAX = 16 };
+/* Learning rates where none is named. */
+#define LR_FROM_RANDOM 0.001
+#define LR_FROM_MODEL  0.0005
+#define AS_TEXT(x)     #x
+#define TEXT_OF(x)     AS_TEXT(x)
 
+/* clang-format off */
 const r1_option fraud_eval_rows[] = {
-    {.name = "format",
-     .type = R1_OPT_ENUM,
-     .choices = "handbook|amlgentex|amlsim|sffsd|sparkov|r1",
+    {.name = "format", .type = R1_OPT_ENUM, .choices = FRAUD_LAYOUT_CHOICES,
      .help = "layout of the data"},
-    {.name = "data",
-     .type = R1_OPT_PATH,
-     .help = "file or folder to judge (r1: a folder with payments.jsonl, labels.jsonl and perhaps "
-             "truth.jsonl)"},
-    {.name = "accounts",
-     .type = R1_OPT_PATH,
+    {.name = "data", .type = R1_OPT_PATH,
+     .help = "file or folder to judge (r1: a folder with payments.jsonl, labels.jsonl and "
+             "perhaps truth.jsonl)"},
+    {.name = "accounts", .type = R1_OPT_PATH,
      .help = "file of accounts (amlsim: nodes.csv); default: beside the data"},
     {.name = "train", .type = R1_OPT_STRING, .help = "PATH[,PATH...]: fit on these first"},
-    {.name = "protocol",
-     .type = R1_OPT_ENUM,
-     .def = "week",
+    {.name = "protocol", .type = R1_OPT_ENUM, .def = "week",
      .choices = "week|weeks|earlier|shuffled",
-     .help = "handbook: one week (train 2018-07-25..31, judge 08-08..14), the mean of four, or the "
-             "mean of four earlier "
-             "weeks on which settings are chosen; amlsim, sffsd, sparkov: shuffled draws the "
-             "judged fifth at random"},
-    {.name = "train-days",
-     .type = R1_OPT_INT,
-     .def = "7",
-     .min = 1,
-     .max = 90,
-     .unit = "days",
+     .help = "handbook: one week (train 2018-07-25..31, judge 08-08..14), the mean of four, or "
+             "the mean of four earlier weeks on which settings are chosen; amlsim, sffsd, "
+             "sparkov: shuffled draws the judged fifth at random"},
+    {.name = "train-days", .type = R1_OPT_INT, .def = "7", .min = 1, .max = 90, .unit = "days",
      .help = "handbook: days that train"},
     {.name = "model", .type = R1_OPT_PATH, .help = "score with this model file as it is"},
-    {.name = "init",
-     .type = R1_OPT_PATH,
+    {.name = "init", .type = R1_OPT_PATH,
      .help = "fitting starts from this model file (handbook: from models/fraud-start.gguf where "
              "none is named)"},
-    {.name = "from-scratch",
-     .type = R1_OPT_BOOL,
-     .def = "false",
+    {.name = "from-scratch", .type = R1_OPT_BOOL, .def = "false",
      .help = "fitting starts from random weights"},
     {.name = "out", .type = R1_OPT_PATH, .help = "keep the fitted model here"},
     {.name = "no-r1", .type = R1_OPT_BOOL, .def = "false", .help = "score by the velocity rules"},
-    {.name = "precision",
-     .type = R1_OPT_ENUM,
-     .def = "auto",
-     .choices = R1_CLI_PRECISIONS,
+    {.name = "precision", .type = R1_OPT_ENUM, .def = "auto", .choices = R1_CLI_PRECISIONS,
      .help = FRAUD_PRECISION_HELP},
-    {.name = "int8",
-     .type = R1_OPT_BOOL,
-     .def = "false",
+    {.name = "int8", .type = R1_OPT_BOOL, .def = "false",
      .help = "--precision int8, and what that changes beside f32"},
-    {.name = "no-graph",
-     .type = R1_OPT_BOOL,
-     .def = "false",
+    {.name = "no-graph", .type = R1_OPT_BOOL, .def = "false",
      .help = "graph, patterns and findings off"},
     {.name = "no-memory", .type = R1_OPT_BOOL, .def = "false", .help = "working memory off"},
     {.name = "no-text", .type = R1_OPT_BOOL, .def = "false", .help = "remittance text off"},
     {.name = "epochs", .type = R1_OPT_INT, .def = "6", .min = 1, .max = 200, .help = "of fitting"},
-    {.name = "batch",
-     .type = R1_OPT_INT,
-     .def = "256",
-     .min = 8,
-     .max = 4096,
+    {.name = "batch", .type = R1_OPT_INT, .def = "256", .min = 8, .max = 4096,
      .help = "payments a step of fitting"},
     R1_CLI_SLICES("1"),
     R1_CLI_THREADS,
-    {.name = "lr",
-     .type = R1_OPT_FLOAT,
-     .min = 1e-6,
-     .max = 0.1,
-     .help = "learning rate of fitting (default 0.001 from random weights, 0.0005 from a model)"},
-    {.name = "mean-decay",
-     .type = R1_OPT_FLOAT,
-     .def = "0",
-     .min = 0,
-     .max = 0.9999,
+    {.name = "lr", .type = R1_OPT_FLOAT, .min = 1e-6, .max = 0.1,
+     .help = "learning rate of fitting (default " TEXT_OF(LR_FROM_RANDOM) " from random weights, "
+             TEXT_OF(LR_FROM_MODEL) " from a model)"},
+    {.name = "mean-decay", .type = R1_OPT_FLOAT, .def = "0", .min = 0, .max = 0.9999,
      .help = "of the running mean of the weights; 0: none"},
-    {.name = "weight-decay",
-     .type = R1_OPT_FLOAT,
-     .def = "0.01",
-     .min = 1e-9,
-     .max = 10,
+    {.name = "weight-decay", .type = R1_OPT_FLOAT, .def = "0.01", .min = 1e-9, .max = 10,
      .help = "of fitting"},
     {.name = "seed", .type = R1_OPT_INT, .def = "1", .min = 0, .max = 1e9, .help = "of fitting"},
-    {.name = "seeds",
-     .type = R1_OPT_INT,
-     .def = "1",
-     .min = 1,
-     .max = SEEDS_MAX,
-     .help =
-         "fits with so many seeds in a row: figures are means, NAME_sd their standard deviation"},
-    {.name = "review-at",
-     .type = R1_OPT_FLOAT,
-     .def = "0.2",
-     .min = 0,
-     .max = 1,
+    {.name = "seeds", .type = R1_OPT_INT, .def = "1", .min = 1, .max = SEEDS_MAX,
+     .help = "fits with so many seeds in a row: figures are means, NAME_sd their standard "
+             "deviation"},
+    {.name = "review-at", .type = R1_OPT_FLOAT, .def = "0.2", .min = 0, .max = 1,
      .help = "as serve's: what it would catch"},
-    {.name = "block-at",
-     .type = R1_OPT_FLOAT,
-     .def = "0.8",
-     .min = 0,
-     .max = 1,
+    {.name = "block-at", .type = R1_OPT_FLOAT, .def = "0.8", .min = 0, .max = 1,
      .help = "as serve's: what it would catch"},
-    {.name = "fpr-velocity78",
-     .type = R1_OPT_FLOAT,
-     .def = "0.071",
-     .min = 0,
-     .max = 1,
+    {.name = "fpr-velocity78", .type = R1_OPT_FLOAT, .def = "0.071", .min = 0, .max = 1,
      .help = "inner false-positive rate at which boosting on both-end velocity recalls .78"},
-    {.name = "work",
-     .type = R1_OPT_PATH,
-     .def = "run/fraud-eval",
+    {.name = "work", .type = R1_OPT_PATH, .def = "run/fraud-eval",
      .help = "folder for shards and the fitted model"},
-    {.name = "features-out",
-     .type = R1_OPT_PATH,
+    {.name = "features-out", .type = R1_OPT_PATH,
      .help = "write the columns of the judged (and training) payments as raw f32 rows (handbook: "
-             "one file a week, PATH.W); "
-             "names in PATH.txt"},
-    {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "one JSON object"}};
+             "one file a week, PATH.W); names in PATH.txt"},
+    {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "one JSON object"},
+};
+/* clang-format on */
 const size_t fraud_eval_n_row = R1_COUNT(fraud_eval_rows);
 
 typedef struct {
@@ -296,7 +248,7 @@ static size_t select_scored(const eval_run *r, const uint8_t *use, const double 
             continue;
         x[n++] = (fraud_scored){.score = score[i],
                                 .prob = prob[i],
-                                .day = c->ts / 86400000,
+                                .day = c->ts / FRAUD_DAY_MS,
                                 .amount = c->amount_minor,
                                 .card = c->from,
                                 .from = c->from,
@@ -405,8 +357,8 @@ static r1_status fit_shards(eval_run *r, int week, fraud_fit **out, r1_err *err)
                            .init = init,
                            .outer_share = kept_share(r->layout),
                            .lr = r1_options_has(o, "lr") ? r1_options_float(o, "lr")
-                                 : init                  ? 0.0005
-                                                         : 0.001,
+                                 : init                  ? LR_FROM_MODEL
+                                                         : LR_FROM_RANDOM,
                            .mean_decay = r1_options_float(o, "mean-decay"),
                            .weight_decay = r1_options_float(o, "weight-decay"),
                            .n_epoch = (uint32_t)r1_options_int(o, "epochs"),
@@ -466,58 +418,76 @@ static r1_status walk_scores(eval_run *r, const uint8_t *want, r1_precision prec
     return st;
 }
 
+typedef struct { /* of compare_scores, for n payments */
+    fraud_scored *x, *y;
+    float *v; /* first, second, label */
+    uint64_t *ring;
+} comparison;
+
 /* Whole rings are drawn: their payments' scores hang together. */
+static r1_status compare_selected(const eval_run *r, const uint8_t *use, const double *f32,
+                                  const double *int8, const comparison *w, figure_means *m,
+                                  r1_err *err)
+{
+    size_t n = r->data->n + 1;
+    r1_comparison c = {0};
+    r1_compare_opts o = {
+        .first = w->v, .second = w->v + n, .label = w->v + 2 * n, .group = w->ring, .seed = 1};
+    o.n = select_scored(r, use, f32, f32, transfers_alone(r), w->x);
+    select_scored(r, use, int8, int8, transfers_alone(r), w->y);
+    for (size_t i = 0; i < o.n; i++) {
+        const fraud_scored *x = &w->x[i];
+        w->v[i] = (float)x->score, w->v[n + i] = (float)w->y[i].score;
+        w->v[2 * n + i] = x->label;
+        w->ring[i] = x->label && x->ring >= 0 ? 1 + (uint64_t)x->ring : 0;
+    }
+    R1_TRY(r1_compare(&o, &c, err));
+    eval_command_figure(m, "ap_f32", c.first);
+    eval_command_figure(m, "int8_change", (c.second - c.first) / c.first);
+    eval_command_figure(m, "int8_change_low", c.low / c.first);
+    eval_command_figure(m, "int8_change_high", c.high / c.first);
+    eval_command_figure(m, "int8_kl", c.kl);
+    eval_command_figure(m, "int8_agree", c.agree);
+    return R1_OK;
+}
+
 static r1_status compare_scores(const eval_run *r, const uint8_t *use, const double *f32,
                                 const double *int8, figure_means *m, r1_err *err)
 {
     size_t n = r->data->n + 1;
-    fraud_scored *x = malloc(2 * n * sizeof *x), *y = x ? x + n : NULL;
-    float *v = malloc(3 * n * sizeof *v);
-    uint64_t *ring = malloc(n * sizeof *ring);
-    r1_comparison c = {0};
-    r1_status st =
-        x && v && ring ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory");
-    if (st == R1_OK) {
-        r1_compare_opts o = {
-            .first = v, .second = v + n, .label = v + 2 * n, .group = ring, .seed = 1};
-        o.n = select_scored(r, use, f32, f32, transfers_alone(r), x);
-        select_scored(r, use, int8, int8, transfers_alone(r), y);
-        for (size_t i = 0; i < o.n; i++) {
-            v[i] = (float)x[i].score, v[n + i] = (float)y[i].score, v[2 * n + i] = x[i].label;
-            ring[i] = x[i].label && x[i].ring >= 0 ? 1 + (uint64_t)x[i].ring : 0;
-        }
-        st = r1_compare(&o, &c, err);
-    }
-    if (st == R1_OK) {
-        eval_command_figure(m, "ap_f32", c.first);
-        eval_command_figure(m, "int8_change", (c.second - c.first) / c.first);
-        eval_command_figure(m, "int8_change_low", c.low / c.first);
-        eval_command_figure(m, "int8_change_high", c.high / c.first);
-        eval_command_figure(m, "int8_kl", c.kl);
-        eval_command_figure(m, "int8_agree", c.agree);
-    }
-    free(x);
-    free(v);
-    free(ring);
+    comparison w = {.x = r1_realloc_array(NULL, 2 * n, sizeof *w.x),
+                    .v = r1_realloc_array(NULL, 3 * n, sizeof *w.v),
+                    .ring = r1_realloc_array(NULL, n, sizeof *w.ring)};
+    w.y = w.x ? w.x + n : NULL;
+    r1_status st = w.x && w.v && w.ring
+                       ? compare_selected(r, use, f32, int8, &w, m, err)
+                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory");
+    free(w.x);
+    free(w.v);
+    free(w.ring);
     return st;
+}
+
+/* score: f64[3 * n], scores, probabilities and, to compare with, scores in f32. */
+static r1_status score_into(eval_run *r, const uint8_t *use, const uint8_t *want, double *score,
+                            figure_means *m, r1_err *err)
+{
+    double *prob = score + r->data->n, *f32 = prob + r->data->n;
+    bool int8 = r1_options_bool(r->o, "int8") && !r1_options_bool(r->o, "no-r1");
+    r1_precision precision =
+        int8 ? R1_PRECISION_INT8 : r1_cli_precision(r1_options_str(r->o, "precision"));
+    if (int8) R1_TRY(walk_scores(r, want, R1_PRECISION_F32, f32, prob, err));
+    R1_TRY(walk_scores(r, want, precision, score, prob, err));
+    R1_TRY(eval_command_judge(r, use, score, prob, m, err));
+    return int8 ? compare_scores(r, use, f32, score, m, err) : R1_OK;
 }
 
 static r1_status score_model(eval_run *r, const uint8_t *use, const uint8_t *want, figure_means *m,
                              r1_err *err)
 {
-    size_t n = r->data->n;
-    bool int8 = r1_options_bool(r->o, "int8") && !r1_options_bool(r->o, "no-r1");
-    double *score = malloc(3 * n * sizeof *score), *prob = score ? score + n : NULL,
-           *f32 = score ? prob + n : NULL;
-    r1_status st =
-        score ? R1_OK
-              : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu scores", n);
-    r1_precision precision =
-        int8 ? R1_PRECISION_INT8 : r1_cli_precision(r1_options_str(r->o, "precision"));
-    if (st == R1_OK && int8) st = walk_scores(r, want, R1_PRECISION_F32, f32, prob, err);
-    if (st == R1_OK) st = walk_scores(r, want, precision, score, prob, err);
-    if (st == R1_OK) st = eval_command_judge(r, use, score, prob, m, err);
-    if (st == R1_OK && int8) st = compare_scores(r, use, f32, score, m, err);
+    double *score = r1_realloc_array(NULL, 3 * r->data->n, sizeof *score);
+    if (!score) R1_FAIL(err, R1_E_NOMEM, "no memory for %zu scores", r->data->n);
+    r1_status st = score_into(r, use, want, score, m, err);
     free(score);
     return st;
 }
@@ -532,28 +502,37 @@ static void log_ap(const figure_means *m, int week, int seed)
            m->sum[i] / m->count[i]);
 }
 
+static r1_status score_seeds(eval_run *r, int week, const uint8_t *use, const uint8_t *want,
+                             fraud_fit *f, figure_means *means, int n_seed, r1_err *err)
+{
+    int first = (int)r1_options_int(r->o, "seed");
+    for (int k = 0; k < n_seed; k++) {
+        if (f) R1_TRY(fit_one(r, f, first + k, &means[k], err));
+        R1_TRY(score_model(r, use, want, &means[k], err));
+        log_ap(&means[k], week, first + k);
+    }
+    return R1_OK;
+}
+
 /* means: one set of figures a seed. */
 static r1_status score_week(eval_run *r, int week, figure_means *means, int n_seed, r1_err *err)
 {
     size_t n = r->data->n;
-    int first = (int)r1_options_int(r->o, "seed");
     bool fits = r->n_train && !r1_options_bool(r->o, "no-r1");
     fraud_fit *f = NULL;
-    uint8_t *use = malloc(n), *want = malloc(n);
-    r1_status st =
-        use && want ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory");
     fraud_protocol_opts protocol = protocol_of(r, week, false);
-    if (st == R1_OK) st = fraud_protocol(r->data, &protocol, use, err);
-    for (size_t i = 0; st == R1_OK && i < n; i++) want[i] = use[i] == FRAUD_USE_TEST;
-    if (st == R1_OK && fits) st = fit_shards(r, week, &f, err);
-    for (int k = 0; st == R1_OK && k < n_seed; k++) {
-        if (fits) st = fit_one(r, f, first + k, &means[k], err);
-        if (st == R1_OK) st = score_model(r, use, want, &means[k], err);
-        if (st == R1_OK) log_ap(&means[k], week, first + k);
-    }
+    uint8_t *use = r1_realloc_array(NULL, 2 * n, sizeof *use), *want = use ? use + n : NULL;
+    if (!use) R1_FAIL(err, R1_E_NOMEM, "no memory for the split of %zu payments", n);
+    r1_status st = fraud_protocol(r->data, &protocol, use, err);
+    if (st != R1_OK) goto free_use;
+    for (size_t i = 0; i < n; i++) want[i] = use[i] == FRAUD_USE_TEST;
+    st = fits ? fit_shards(r, week, &f, err) : R1_OK;
+    if (st != R1_OK) goto free_fit;
+    st = score_seeds(r, week, use, want, f, means, n_seed, err);
+free_fit:
     fraud_fit_free(f);
+free_use:
     free(use);
-    free(want);
     return st;
 }
 

@@ -2,6 +2,8 @@
 /* metrics.c - each figure as it is defined, over a sorted copy. */
 #include "eval/metrics.h"
 
+#include "r1_assert.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +28,7 @@ static size_t count_label(const fraud_scored *x, size_t n)
 {
     size_t p = 0;
     for (size_t i = 0; i < n; i++) p += x[i].label;
+    R1_ASSERT(p <= n, "figures: %zu frauds among %zu payments", p, n);
     return p;
 }
 
@@ -64,8 +67,8 @@ double fraud_ece(const fraud_scored *x, size_t n)
 {
     fraud_scored *s = metrics_sorted(x, n);
     double sum = 0;
-    for (size_t k = 0; s && k < 15; k++) {
-        size_t a = n * k / 15, b = n * (k + 1) / 15;
+    for (size_t k = 0; s && k < FRAUD_ECE_BINS; k++) {
+        size_t a = n * k / FRAUD_ECE_BINS, b = n * (k + 1) / FRAUD_ECE_BINS;
         double prob = 0, label = 0;
         for (size_t i = a; i < b; i++) prob += s[i].prob, label += s[i].label;
         sum += fabs(prob - label);
@@ -141,6 +144,7 @@ static size_t per_card(fraud_scored *s, size_t n)
             s[m++] = s[i];
         }
     }
+    R1_ASSERT(m <= n, "figures: %zu cards and days of %zu payments", m, n);
     return m;
 }
 
@@ -227,7 +231,7 @@ static ring_sum metrics_one_ring(const ring_row *row, size_t n, double threshold
         if (!r.any && !alert) before += (double)x->amount;
         r.any |= alert;
         total += (double)x->amount;
-        if (i < 3) r.early++, r.early_hit += alert;
+        if (i < FRAUD_RING_EARLY) r.early++, r.early_hit += alert;
         add_unique(all, &n_all, x->from), add_unique(all, &n_all, x->to);
         if (alert) add_unique(hit, &n_hit, x->from), add_unique(hit, &n_hit, x->to);
     }
@@ -236,36 +240,46 @@ static ring_sum metrics_one_ring(const ring_row *row, size_t n, double threshold
     return r;
 }
 
-r1_status fraud_rings(const fraud_scored *x, size_t n, double threshold, fraud_ring_figures *out,
-                      r1_err *err)
+/* row: the payments of rings, ring by ring in the order of time. ids: room for the accounts of one
+ * ring, twice. before: each ring's share moved before its first alert. */
+static void sum_rings(const ring_row *row, size_t n, double threshold, int32_t *ids, double *before,
+                      fraud_ring_figures *out)
 {
-    *out = (fraud_ring_figures){NAN, NAN, NAN, NAN, 0};
-    ring_row *row = malloc((n + 1) * sizeof *row);
-    int32_t *ids = malloc((4 * n + 4) * sizeof *ids);
-    double *before = malloc((n + 1) * sizeof *before);
-    r1_status st = row && ids && before
-                       ? R1_OK
-                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for rings");
-    size_t m = 0, early = 0, early_hit = 0, any = 0, half = 0;
-    for (size_t i = 0; st == R1_OK && i < n; i++)
-        if (x[i].label && x[i].ring >= 0) row[m++] = (ring_row){i, &x[i]};
-    if (st == R1_OK) qsort(row, m, sizeof *row, by_ring);
-    for (size_t a = 0, b; st == R1_OK && a < m; a = b) {
-        for (b = a; b < m && row[b].x->ring == row[a].x->ring;) b++;
+    size_t early = 0, early_hit = 0, any = 0, half = 0;
+    for (size_t a = 0, b; a < n; a = b) {
+        for (b = a; b < n && row[b].x->ring == row[a].x->ring;) b++;
         ring_sum r = metrics_one_ring(row + a, b - a, threshold, ids, ids + 2 * n);
         early += r.early, early_hit += r.early_hit, any += r.any, half += r.half;
         before[out->n++] = r.before;
     }
-    if (st == R1_OK && out->n) {
-        qsort(before, out->n, sizeof *before, by_double);
-        out->any = (double)any / (double)out->n;
-        out->half = (double)half / (double)out->n;
-        out->early3 = (double)early_hit / (double)early;
-        out->value_before =
-            out->n % 2 ? before[out->n / 2] : (before[out->n / 2 - 1] + before[out->n / 2]) / 2;
-    }
+    R1_ASSERT(out->n <= n && early_hit <= early && any <= out->n && half <= out->n,
+              "rings: %zu of %zu payments, %zu with an alert", out->n, n, any);
+    if (!out->n) return;
+    qsort(before, out->n, sizeof *before, by_double);
+    out->any = (double)any / (double)out->n;
+    out->half = (double)half / (double)out->n;
+    out->early3 = (double)early_hit / (double)early;
+    out->value_before =
+        out->n % 2 ? before[out->n / 2] : (before[out->n / 2 - 1] + before[out->n / 2]) / 2;
+}
+
+r1_status fraud_rings(const fraud_scored *x, size_t n, double threshold, fraud_ring_figures *out,
+                      r1_err *err)
+{
+    typedef struct {
+        ring_row row;
+        double before;
+        int32_t ids[4];
+    } per_payment; /* one workspace: rows, then shares, then accounts */
+    *out = (fraud_ring_figures){NAN, NAN, NAN, NAN, 0};
+    ring_row *row = r1_realloc_array(NULL, n + 1, sizeof(per_payment));
+    if (!row) R1_FAIL(err, R1_E_NOMEM, "no memory for the rings of %zu payments", n);
+    double *before = (double *)(row + n + 1);
+    size_t m = 0;
+    for (size_t i = 0; i < n; i++)
+        if (x[i].label && x[i].ring >= 0) row[m++] = (ring_row){i, &x[i]};
+    qsort(row, m, sizeof *row, by_ring);
+    sum_rings(row, m, threshold, (int32_t *)(before + n + 1), before, out);
     free(row);
-    free(ids);
-    free(before);
-    return st;
+    return R1_OK;
 }

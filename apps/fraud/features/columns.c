@@ -1,104 +1,51 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* columns.c - reads the state into columns. Nothing here changes state. */
+/* columns.c - the tables of columns, and what fills them from the state. Nothing here changes
+ * state.
+ *
+ * Each table is one list: a row is a column's name and the expression that fills it, over a view
+ * `v` that is made once per payment. The list makes the array of names and the code that fills
+ * the numbers, so the two cannot differ in order. */
 #include "features/columns.h"
+
+#include "r1_assert.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-const char *const FRAUD_PAYMENT_NUM[] = {"amount",     "hour",      "hour_sin", "hour_cos",
-                                         "weekday",    "month_day", "cents",    "round",
-                                         "text_bytes", "night",     "self"};
-const fraud_category FRAUD_PAYMENT_CAT[] = {{"kind", 3},      {"from_role", 4}, {"to_role", 4},
-                                            {"currency", 32}, {"channel", 16},  {"category", 64},
-                                            {"country", 64},  {"weekend", 2}};
-const char *const FRAUD_END_NUM[] = {"out_n_1h",
-                                     "out_sum_1h",
-                                     "out_distinct_1h",
-                                     "in_n_1h",
-                                     "in_sum_1h",
-                                     "in_distinct_1h",
-                                     "out_n_1d",
-                                     "out_sum_1d",
-                                     "out_distinct_1d",
-                                     "in_n_1d",
-                                     "in_sum_1d",
-                                     "in_distinct_1d",
-                                     "out_n_3d",
-                                     "out_sum_3d",
-                                     "out_distinct_3d",
-                                     "in_n_3d",
-                                     "in_sum_3d",
-                                     "in_distinct_3d",
-                                     "out_n_7d",
-                                     "out_sum_7d",
-                                     "out_distinct_7d",
-                                     "in_n_7d",
-                                     "in_sum_7d",
-                                     "in_distinct_7d",
-                                     "out_n_28d",
-                                     "out_sum_28d",
-                                     "out_distinct_28d",
-                                     "in_n_28d",
-                                     "in_sum_28d",
-                                     "in_distinct_28d",
-                                     "out_over_mean_28d",
-                                     "in_over_mean_28d",
-                                     "out_z_28d",
-                                     "in_z_28d",
-                                     "out_over_mean_7d",
-                                     "in_over_mean_7d",
-                                     "over_median",
-                                     "over_max",
-                                     "large_recent",
-                                     "through_1d",
-                                     "through_3d",
-                                     "through_7d",
-                                     "through_28d",
-                                     "net_28d",
-                                     "since_out",
-                                     "since_in",
-                                     "gap",
-                                     "age",
-                                     "total_out",
-                                     "total_in",
-                                     "match_ratio",
-                                     "match_age",
-                                     "spread_out",
-                                     "spread_in",
-                                     "burst_out",
-                                     "burst_in",
-                                     "known_out",
-                                     "known_in",
-                                     "since_first_known_out",
-                                     "since_first_known_in",
-                                     "since_last_known_out",
-                                     "since_last_known_in",
-                                     "known_share_out",
-                                     "known_share_in",
-                                     "known_7d_out",
-                                     "known_7d_in",
-                                     "known_28d_out",
-                                     "known_28d_in",
-                                     "new_device",
-                                     "new_country",
-                                     "distance",
-                                     "balance",
-                                     "over_balance"};
-const char *const FRAUD_PAIR_NUM[] = {
-    "n_1h", "n_1d",    "n_3d",     "n_7d",       "n_28d",     "sum_28d",   "total",    "since",
-    "age",  "back_7d", "back_28d", "since_back", "over_mean", "share_out", "share_in", "fresh"};
-const char *const FRAUD_EVENT_NUM[] = {"amount", "hour_sin", "hour_cos", "weekday", "round"};
-const fraud_category FRAUD_EVENT_CAT[] = {{"kind", 3}, {"channel", 16}, {"weekend", 2}};
-const char *const FRAUD_NODE_FEATURE[] = {"distinct_out", "distinct_in", "n_out", "n_in",
-                                          "external"};
-const char *const FRAUD_EDGE_FEATURE[] = {"amount",   "over_new", "age",    "is_new",
-                                          "port_out", "port_in",  "repeats"};
+enum {
+    HOUR_MS = 3600000,
+    OUT = 0, /* directions of an end's payments */
+    IN = 1,
+    RECENT = 32,       /* newest payments whose median and maximum are taken */
+    MATCH_NEAR = 16,   /* newest payments among which a match is looked for */
+    Z_SCORE_MIN = 3,   /* payments below which an end has no usual amount */
+    NIGHT_ENDS = 6,    /* hour */
+    SATURDAY = 5,      /* of 0 = Monday */
+    HISTORY_ROLES = 4, /* sender's out, sender's in, receiver's out, receiver's in */
+    HISTORY_BANDS = 4, /* of age: a day, a week, 28 days, more */
+    EGO_NEAR = 6,      /* payments of each direction of both ends in the ego network */
+    EGO_FAR = 2        /* of their other ends */
+};
+
+/* A list's rows as an array of fraud_column, as their number, and as assignments. */
+#define AS_NAME(name, value)              {name, 0},
+#define AS_COUNT(name, value)             +1
+#define AS_FILL(name, value)              *out++ = (value);
+#define AS_CATEGORY(name, n, value)       {name, n},
+#define AS_CATEGORY_COUNT(name, n, value) +1
+#define AS_CATEGORY_FILL(name, n, value)  *out++ = category_checked(value, n, name);
+
+static int32_t category_checked(int32_t value, int n, const char *name)
+{
+    R1_ASSERT(value >= -1 && value < n, "column %s: %d of %d", name, (int)value, n);
+    return value;
+}
 
 static float columns_ln1p(double x) { return (float)log1p(x); }
 static float columns_hours(int64_t now, int64_t ts)
 {
-    return ts < 0 ? NAN : columns_ln1p((double)(now - ts) / 3600000.0);
+    return ts < 0 ? NAN : columns_ln1p((double)(now - ts) / HOUR_MS);
 }
 static double ln_of(int32_t ln1024) { return (double)ln1024 / 1024.0; }
 
@@ -113,7 +60,7 @@ static clock_parts clock_of(int64_t ts)
     int64_t z = day + 719468, era = z / 146097, doe = z - era * 146097;
     int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
     int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
-    return (clock_parts){(double)(ts % FRAUD_DAY_MS) / 3600000.0, (int)((day + 3) % 7),
+    return (clock_parts){(double)(ts % FRAUD_DAY_MS) / HOUR_MS, (int)((day + 3) % 7),
                          (int)(doy - (153 * mp + 2) / 5 + 1)};
 }
 
@@ -130,163 +77,162 @@ static int32_t word_category(const char *word, int n)
     return *word ? (int32_t)(r1_hash64(word, strlen(word), 3) % (uint64_t)n) : -1;
 }
 
+/* ---- the payment ----------------------------------------------------------------------------- */
+
+typedef struct {
+    const fraud_payment *p;
+    int64_t amount; /* hundredths */
+    clock_parts c;
+} payment_view;
+
+/* clang-format off */
+#define PAYMENT_NUMBERS(X)                                   \
+    X("amount",     (float)ln_of(fraud_ln1024(v->amount)))   \
+    X("hour",       (float)v->c.hour)                        \
+    X("hour_sin",   (float)sin(v->c.hour * M_PI / 12))       \
+    X("hour_cos",   (float)cos(v->c.hour * M_PI / 12))       \
+    X("weekday",    (float)v->c.weekday)                     \
+    X("month_day",  (float)v->c.month_day)                   \
+    X("cents",      (float)(v->amount % 100))                \
+    X("round",      columns_roundness(v->amount))            \
+    X("text_bytes", (float)strlen(v->p->text))               \
+    X("night",      v->c.hour < NIGHT_ENDS)                  \
+    X("self",       !strcmp(v->p->from, v->p->to))
+
+#define PAYMENT_CATEGORIES(X)                                               \
+    X("kind",       FRAUD_N_KIND, v->p->kind)                               \
+    X("from_role",  FRAUD_N_ROLE, v->p->from_role)                          \
+    X("to_role",    FRAUD_N_ROLE, v->p->to_role)                            \
+    X("currency",   32,           word_category(v->p->currency, 32))        \
+    X("channel",    16,           word_category(v->p->channel, 16))         \
+    X("category",   64,           word_category(v->p->category, 64))        \
+    X("country",    64,           word_category(v->p->country, 64))         \
+    X("weekend",    2,            v->c.weekday >= SATURDAY)
+/* clang-format on */
+
+const fraud_column FRAUD_PAYMENT_NUM[] = {PAYMENT_NUMBERS(AS_NAME)};
+const fraud_column FRAUD_PAYMENT_CAT[] = {PAYMENT_CATEGORIES(AS_CATEGORY)};
+_Static_assert(0 PAYMENT_NUMBERS(AS_COUNT) == FRAUD_N_PAYMENT_NUM, "columns.h says how many");
+_Static_assert(0 PAYMENT_CATEGORIES(AS_CATEGORY_COUNT) == FRAUD_N_PAYMENT_CAT,
+               "columns.h says how many");
+
 static void payment_columns(const fraud_state *s, const fraud_payment *p, fraud_features *f)
 {
-    int64_t amount = fraud_hundredths(p);
-    clock_parts c = clock_of(s->now);
-    float num[FRAUD_N_PAYMENT_NUM] = {(float)ln_of(fraud_ln1024(amount)),
-                                      (float)c.hour,
-                                      (float)sin(c.hour * M_PI / 12),
-                                      (float)cos(c.hour * M_PI / 12),
-                                      (float)c.weekday,
-                                      (float)c.month_day,
-                                      (float)(amount % 100),
-                                      columns_roundness(amount),
-                                      (float)strlen(p->text),
-                                      c.hour < 6,
-                                      !strcmp(p->from, p->to)};
-    memcpy(f->payment, num, sizeof num);
-    int32_t cat[FRAUD_N_PAYMENT_CAT] = {p->kind,
-                                        p->from_role,
-                                        p->to_role,
-                                        word_category(p->currency, 32),
-                                        word_category(p->channel, 16),
-                                        word_category(p->category, 64),
-                                        word_category(p->country, 64),
-                                        c.weekday >= 5};
-    memcpy(f->payment_cat, cat, sizeof cat);
+    const payment_view view = {p, fraud_hundredths(p), clock_of(s->now)}, *v = &view;
+    {
+        float *out = f->payment;
+        PAYMENT_NUMBERS(AS_FILL)
+        R1_ASSERT(out == f->payment + FRAUD_N_PAYMENT_NUM, "payment columns: filled %td",
+                  out - f->payment);
+    }
+    int32_t *out = f->payment_cat;
+    PAYMENT_CATEGORIES(AS_CATEGORY_FILL)
+    R1_ASSERT(out == f->payment_cat + FRAUD_N_PAYMENT_CAT, "payment categories: filled %td",
+              out - f->payment_cat);
 }
 
 /* ---- one end --------------------------------------------------------------------------------- */
 
-static float *window_columns(const fraud_entity *e, float *out)
+typedef struct { /* over the newest RECENT payments of the end's own direction */
+    float over_median, over_max, large, gap;
+} recent_view;
+
+typedef struct { /* the payment of the opposite direction that is nearest in amount */
+    float ratio, age;
+} match_view;
+
+typedef struct {
+    int64_t now;
+    const fraud_payment *p;
+    const fraud_entity *e;
+    int side;  /* 0 the sender, 1 the receiver; its own direction, OUT or IN */
+    double ln; /* of the new amount */
+    float balance;
+    recent_view recent;
+    match_view match;
+} end_view;
+
+static const fraud_window *window_of(const end_view *v, int window, int direction)
 {
-    for (int k = 0; k < FRAUD_N_WINDOW; k++) {
-        for (int d = 0; d < 2; d++) {
-            *out++ = columns_ln1p(e->w[k][d].n);
-            *out++ = columns_ln1p((double)e->w[k][d].sum / 100);
-            *out++ = columns_ln1p(e->w[k][d].distinct);
-        }
-    }
-    return out;
+    return &v->e->w[window][direction];
+}
+
+static float end_n(const end_view *v, int window, int direction)
+{
+    return columns_ln1p(window_of(v, window, direction)->n);
+}
+
+static float end_sum(const end_view *v, int window, int direction)
+{
+    return columns_ln1p((double)window_of(v, window, direction)->sum / 100);
+}
+
+static float end_distinct(const end_view *v, int window, int direction)
+{
+    return columns_ln1p(window_of(v, window, direction)->distinct);
 }
 
 static double mean_ln(const fraud_window *w) { return w->n ? (double)w->ln / w->n / 1024 : NAN; }
 
-static float z_score(const fraud_window *w, double x)
+static float end_over_mean(const end_view *v, int window, int direction)
 {
-    if (w->n < 3) return NAN;
+    return (float)(v->ln - mean_ln(window_of(v, window, direction)));
+}
+
+static float end_z(const end_view *v, int window, int direction)
+{
+    const fraud_window *w = window_of(v, window, direction);
+    if (w->n < Z_SCORE_MIN) return NAN;
     double mean = mean_ln(w), var = (double)w->ln_square / w->n / (1024.0 * 1024.0) - mean * mean;
-    return (float)((x - mean) / (sqrt(var > 0 ? var : 0) + 0.1));
+    return (float)((v->ln - mean) / (sqrt(var > 0 ? var : 0) + 0.1));
 }
 
-static float *level_columns(const fraud_entity *e, double ln, float *out)
+/* What went out over what came in. */
+static float end_through(const end_view *v, int window)
 {
-    const fraud_window *w28 = e->w[FRAUD_W_28D], *w7 = e->w[FRAUD_W_7D];
-    for (int d = 0; d < 2; d++) *out++ = (float)(ln - mean_ln(&w28[d]));
-    for (int d = 0; d < 2; d++) *out++ = z_score(&w28[d], ln);
-    for (int d = 0; d < 2; d++) *out++ = (float)(ln - mean_ln(&w7[d]));
-    return out;
+    const fraud_window *w = v->e->w[window];
+    if (!(w[OUT].n + w[IN].n)) return NAN;
+    return columns_ln1p((double)w[OUT].sum / 100) - columns_ln1p((double)w[IN].sum / 100);
 }
 
-static int compare_int(const void *a, const void *b)
+static float end_net(const end_view *v, int window)
 {
-    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
-    return (x > y) - (x < y);
+    const fraud_window *w = v->e->w[window];
+    double all = (double)w[OUT].sum + (double)w[IN].sum;
+    return all > 0 ? (float)(((double)w[IN].sum - (double)w[OUT].sum) / all) : NAN;
 }
 
-/* Over the newest 32 payments of the end's own direction. */
-static float *recent_columns(const fraud_state *s, const fraud_entity *e, int direction, double ln,
-                             float *out, float *gap)
+static float end_since(const end_view *v, int64_t ts) { return columns_hours(v->now, ts); }
+
+static float end_spread(const end_view *v, int window, int direction)
 {
-    int32_t amount[32], sorted[32];
-    int64_t ts[32];
-    int n = 0;
-    for (uint64_t seq = e->head[direction]; n < 32 && fraud_state_has(s, seq);) {
-        const fraud_edge *edge = fraud_state_edge(s, seq);
-        amount[n] = sorted[n] = edge->ln;
-        ts[n++] = edge->ts;
-        seq = edge->prev[direction];
-    }
-    *gap = n > 1 ? columns_hours(ts[0], ts[1]) : NAN;
-    if (!n) {
-        out[0] = out[1] = out[2] = NAN;
-        return out + 3;
-    }
-    qsort(sorted, (size_t)n, sizeof *sorted, compare_int);
-    int32_t median = sorted[n / 2];
-    double large = 0;
-    for (int i = 0; i < n; i++)
-        large += ts[i] > s->now - FRAUD_WINDOW_MS[FRAUD_W_7D] && amount[i] > median + 1024;
-    *out++ = (float)(ln - ln_of(median));
-    *out++ = (float)(ln - ln_of(sorted[n - 1]));
-    *out++ = columns_ln1p(large);
-    return out;
+    const fraud_window *w = window_of(v, window, direction);
+    return w->n ? (float)log((double)w->distinct / w->n) : NAN;
 }
 
-static float *flow_columns(const fraud_entity *e, float *out)
+/* The last day against the usual day. */
+static float end_burst(const end_view *v, int direction)
 {
-    static const int at[4] = {FRAUD_W_1D, FRAUD_W_3D, FRAUD_W_7D, FRAUD_W_28D};
-    for (int i = 0; i < 4; i++) {
-        const fraud_window *w = e->w[at[i]];
-        *out++ = w[0].n + w[1].n
-                     ? columns_ln1p((double)w[0].sum / 100) - columns_ln1p((double)w[1].sum / 100)
-                     : NAN;
-    }
-    const fraud_window *w = e->w[FRAUD_W_28D];
-    double all = (double)w[0].sum + (double)w[1].sum;
-    *out++ = all > 0 ? (float)(((double)w[1].sum - (double)w[0].sum) / all) : NAN;
-    return out;
+    return (float)(columns_ln1p(window_of(v, FRAUD_W_1D, direction)->n) -
+                   columns_ln1p((double)window_of(v, FRAUD_W_28D, direction)->n / 28));
 }
 
-/* The payment of the opposite direction within 28 days that is nearest in amount. */
-static float *match_columns(const fraud_state *s, const fraud_entity *e, int direction, double ln,
-                            float *out)
+static float end_since_known(const end_view *v, int direction, bool first)
 {
-    double best = INFINITY;
-    int64_t ts = 0;
-    uint64_t seq = e->head[direction];
-    for (int i = 0; i < 16 && fraud_state_has(s, seq); i++) {
-        const fraud_edge *edge = fraud_state_edge(s, seq);
-        if (edge->ts <= s->now - FRAUD_WINDOW_MS[FRAUD_W_28D]) break;
-        if (fabs(ln - ln_of(edge->ln)) < best) best = fabs(ln - ln_of(edge->ln)), ts = edge->ts;
-        seq = edge->prev[direction];
-    }
-    *out++ = isinf(best) ? NAN : (float)best;
-    *out++ = isinf(best) ? NAN : columns_hours(s->now, ts);
-    return out;
+    const fraud_known *known = &v->e->known[direction];
+    return known->n ? end_since(v, first ? known->first_ts : known->last_ts) : NAN;
 }
 
-static float *habit_columns(const fraud_entity *e, float *out)
+static float end_known_share(const end_view *v, int direction)
 {
-    for (int d = 0; d < 2; d++) {
-        const fraud_window *w = &e->w[FRAUD_W_28D][d];
-        *out++ = w->n ? (float)log((double)w->distinct / w->n) : NAN;
-    }
-    for (int d = 0; d < 2; d++)
-        *out++ = (float)(columns_ln1p(e->w[FRAUD_W_1D][d].n) -
-                         columns_ln1p((double)e->w[FRAUD_W_28D][d].n / 28));
-    return out;
+    const fraud_known *known = &v->e->known[direction];
+    return known->n ? (float)((double)known->n / (double)(known->n_since_first + 1)) : 0.0f;
 }
 
-static float *known_columns(const fraud_state *s, const fraud_entity *e, float *out)
+static float end_fraud_share(const end_view *v, int window, int direction)
 {
-    for (int d = 0; d < 2; d++) *out++ = columns_ln1p(e->known[d].n);
-    for (int d = 0; d < 2; d++)
-        *out++ = e->known[d].n ? columns_hours(s->now, e->known[d].first_ts) : NAN;
-    for (int d = 0; d < 2; d++)
-        *out++ = e->known[d].n ? columns_hours(s->now, e->known[d].last_ts) : NAN;
-    for (int d = 0; d < 2; d++)
-        *out++ = e->known[d].n
-                     ? (float)((double)e->known[d].n / (double)(e->known[d].n_since_first + 1))
-                     : 0.0f;
-    static const int at[2] = {FRAUD_W_7D, FRAUD_W_28D};
-    for (int i = 0; i < 2; i++)
-        for (int d = 0; d < 2; d++)
-            *out++ = e->w[at[i]][d].n
-                         ? (float)((double)e->w[at[i]][d].fraud / (double)e->w[at[i]][d].n)
-                         : 0.0f;
-    return out;
+    const fraud_window *w = window_of(v, window, direction);
+    return w->n ? (float)((double)w->fraud / (double)w->n) : 0.0f;
 }
 
 static float columns_changed(uint64_t last, const char *word)
@@ -295,6 +241,7 @@ static float columns_changed(uint64_t last, const char *word)
     return (r1_hash64(word, strlen(word), 1) | 1) != last;
 }
 
+/* Kilometres from the sender's last place. */
 static float columns_distance(const fraud_entity *e, const fraud_payment *p)
 {
     if (!(p->has & FRAUD_HAS_POSITION) || isnan(e->lat)) return NAN;
@@ -304,63 +251,208 @@ static float columns_distance(const fraud_entity *e, const fraud_payment *p)
     return columns_ln1p(sqrt(x * x + y * y) * 111.2);
 }
 
-static float *place_columns(const fraud_entity *e, const fraud_payment *p, int side, double ln,
-                            float *out)
+/* clang-format off */
+#define END_NUMBERS(X)                                                                 \
+    X("out_n_1h",              end_n(v, FRAUD_W_1H, OUT))                              \
+    X("out_sum_1h",            end_sum(v, FRAUD_W_1H, OUT))                            \
+    X("out_distinct_1h",       end_distinct(v, FRAUD_W_1H, OUT))                       \
+    X("in_n_1h",               end_n(v, FRAUD_W_1H, IN))                               \
+    X("in_sum_1h",             end_sum(v, FRAUD_W_1H, IN))                             \
+    X("in_distinct_1h",        end_distinct(v, FRAUD_W_1H, IN))                        \
+    X("out_n_1d",              end_n(v, FRAUD_W_1D, OUT))                              \
+    X("out_sum_1d",            end_sum(v, FRAUD_W_1D, OUT))                            \
+    X("out_distinct_1d",       end_distinct(v, FRAUD_W_1D, OUT))                       \
+    X("in_n_1d",               end_n(v, FRAUD_W_1D, IN))                               \
+    X("in_sum_1d",             end_sum(v, FRAUD_W_1D, IN))                             \
+    X("in_distinct_1d",        end_distinct(v, FRAUD_W_1D, IN))                        \
+    X("out_n_3d",              end_n(v, FRAUD_W_3D, OUT))                              \
+    X("out_sum_3d",            end_sum(v, FRAUD_W_3D, OUT))                            \
+    X("out_distinct_3d",       end_distinct(v, FRAUD_W_3D, OUT))                       \
+    X("in_n_3d",               end_n(v, FRAUD_W_3D, IN))                               \
+    X("in_sum_3d",             end_sum(v, FRAUD_W_3D, IN))                             \
+    X("in_distinct_3d",        end_distinct(v, FRAUD_W_3D, IN))                        \
+    X("out_n_7d",              end_n(v, FRAUD_W_7D, OUT))                              \
+    X("out_sum_7d",            end_sum(v, FRAUD_W_7D, OUT))                            \
+    X("out_distinct_7d",       end_distinct(v, FRAUD_W_7D, OUT))                       \
+    X("in_n_7d",               end_n(v, FRAUD_W_7D, IN))                               \
+    X("in_sum_7d",             end_sum(v, FRAUD_W_7D, IN))                             \
+    X("in_distinct_7d",        end_distinct(v, FRAUD_W_7D, IN))                        \
+    X("out_n_28d",             end_n(v, FRAUD_W_28D, OUT))                             \
+    X("out_sum_28d",           end_sum(v, FRAUD_W_28D, OUT))                           \
+    X("out_distinct_28d",      end_distinct(v, FRAUD_W_28D, OUT))                      \
+    X("in_n_28d",              end_n(v, FRAUD_W_28D, IN))                              \
+    X("in_sum_28d",            end_sum(v, FRAUD_W_28D, IN))                            \
+    X("in_distinct_28d",       end_distinct(v, FRAUD_W_28D, IN))                       \
+    X("out_over_mean_28d",     end_over_mean(v, FRAUD_W_28D, OUT))                     \
+    X("in_over_mean_28d",      end_over_mean(v, FRAUD_W_28D, IN))                      \
+    X("out_z_28d",             end_z(v, FRAUD_W_28D, OUT))                             \
+    X("in_z_28d",              end_z(v, FRAUD_W_28D, IN))                              \
+    X("out_over_mean_7d",      end_over_mean(v, FRAUD_W_7D, OUT))                      \
+    X("in_over_mean_7d",       end_over_mean(v, FRAUD_W_7D, IN))                       \
+    X("over_median",           v->recent.over_median)                                  \
+    X("over_max",              v->recent.over_max)                                     \
+    X("large_recent",          v->recent.large)                                        \
+    X("through_1d",            end_through(v, FRAUD_W_1D))                             \
+    X("through_3d",            end_through(v, FRAUD_W_3D))                             \
+    X("through_7d",            end_through(v, FRAUD_W_7D))                             \
+    X("through_28d",           end_through(v, FRAUD_W_28D))                            \
+    X("net_28d",               end_net(v, FRAUD_W_28D))                                \
+    X("since_out",             end_since(v, v->e->last_ts[OUT]))                       \
+    X("since_in",              end_since(v, v->e->last_ts[IN]))                        \
+    X("gap",                   v->recent.gap)                                          \
+    X("age",                   end_since(v, v->e->first_ts))                           \
+    X("total_out",             columns_ln1p((double)v->e->total[OUT]))                 \
+    X("total_in",              columns_ln1p((double)v->e->total[IN]))                  \
+    X("match_ratio",           v->match.ratio)                                         \
+    X("match_age",             v->match.age)                                           \
+    X("spread_out",            end_spread(v, FRAUD_W_28D, OUT))                        \
+    X("spread_in",             end_spread(v, FRAUD_W_28D, IN))                         \
+    X("burst_out",             end_burst(v, OUT))                                      \
+    X("burst_in",              end_burst(v, IN))                                       \
+    X("known_out",             columns_ln1p(v->e->known[OUT].n))                       \
+    X("known_in",              columns_ln1p(v->e->known[IN].n))                        \
+    X("since_first_known_out", end_since_known(v, OUT, true))                          \
+    X("since_first_known_in",  end_since_known(v, IN, true))                           \
+    X("since_last_known_out",  end_since_known(v, OUT, false))                         \
+    X("since_last_known_in",   end_since_known(v, IN, false))                          \
+    X("known_share_out",       end_known_share(v, OUT))                                \
+    X("known_share_in",        end_known_share(v, IN))                                 \
+    X("known_7d_out",          end_fraud_share(v, FRAUD_W_7D, OUT))                    \
+    X("known_7d_in",           end_fraud_share(v, FRAUD_W_7D, IN))                     \
+    X("known_28d_out",         end_fraud_share(v, FRAUD_W_28D, OUT))                   \
+    X("known_28d_in",          end_fraud_share(v, FRAUD_W_28D, IN))                    \
+    X("new_device",            v->side ? NAN : columns_changed(v->e->device, v->p->device))    \
+    X("new_country",           v->side ? NAN : columns_changed(v->e->country, v->p->country))  \
+    X("distance",              v->side ? NAN : columns_distance(v->e, v->p))           \
+    X("balance",               v->balance)                                             \
+    X("over_balance",          (float)(v->ln - (double)v->balance))
+/* clang-format on */
+
+const fraud_column FRAUD_END_NUM[] = {END_NUMBERS(AS_NAME)};
+_Static_assert(0 END_NUMBERS(AS_COUNT) == FRAUD_N_END_NUM, "columns.h says how many");
+
+static int compare_int(const void *a, const void *b)
 {
-    *out++ = side ? NAN : columns_changed(e->device, p->device);
-    *out++ = side ? NAN : columns_changed(e->country, p->country);
-    *out++ = side ? NAN : columns_distance(e, p);
-    bool has = p->has & (side ? FRAUD_HAS_TO_BALANCE : FRAUD_HAS_FROM_BALANCE);
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static recent_view recent_of(const fraud_state *s, const fraud_entity *e, int direction, double ln)
+{
+    int32_t amount[RECENT], sorted[RECENT];
+    int64_t ts[RECENT];
+    int n = 0;
+    for (uint64_t seq = e->head[direction]; n < RECENT && fraud_state_has(s, seq);) {
+        const fraud_edge *edge = fraud_state_edge(s, seq);
+        amount[n] = sorted[n] = edge->ln;
+        ts[n++] = edge->ts;
+        seq = edge->prev[direction];
+    }
+    if (!n) return (recent_view){NAN, NAN, NAN, NAN};
+    qsort(sorted, (size_t)n, sizeof *sorted, compare_int);
+    int32_t median = sorted[n / 2];
+    double large = 0;
+    for (int i = 0; i < n; i++)
+        large += ts[i] > s->now - FRAUD_WINDOW_MS[FRAUD_W_7D] && amount[i] > median + 1024;
+    return (recent_view){.over_median = (float)(ln - ln_of(median)),
+                         .over_max = (float)(ln - ln_of(sorted[n - 1])),
+                         .large = columns_ln1p(large),
+                         .gap = n > 1 ? columns_hours(ts[0], ts[1]) : NAN};
+}
+
+static match_view match_of(const fraud_state *s, const fraud_entity *e, int direction, double ln)
+{
+    double best = INFINITY;
+    int64_t ts = 0;
+    uint64_t seq = e->head[direction];
+    for (int i = 0; i < MATCH_NEAR && fraud_state_has(s, seq); i++) {
+        const fraud_edge *edge = fraud_state_edge(s, seq);
+        if (edge->ts <= s->now - FRAUD_WINDOW_MS[FRAUD_W_28D]) break;
+        if (fabs(ln - ln_of(edge->ln)) < best) best = fabs(ln - ln_of(edge->ln)), ts = edge->ts;
+        seq = edge->prev[direction];
+    }
+    if (isinf(best)) return (match_view){NAN, NAN};
+    return (match_view){(float)best, columns_hours(s->now, ts)};
+}
+
+static float balance_of(const fraud_payment *p, int side)
+{
+    if (!(p->has & (side ? FRAUD_HAS_TO_BALANCE : FRAUD_HAS_FROM_BALANCE))) return NAN;
     double unit = pow(10, p->minor_digits),
            balance = (double)(side ? p->to_balance_minor : p->from_balance_minor) / unit;
-    float level = has ? columns_ln1p(balance > 0 ? balance : 0) : NAN;
-    *out++ = level;
-    *out++ = (float)(ln - (double)level);
-    return out;
+    return columns_ln1p(balance > 0 ? balance : 0);
 }
 
 static void end_columns(const fraud_state *s, const fraud_payment *p, uint32_t i, int side,
-                        double ln, float *out)
+                        double ln, float *columns)
 {
     const fraud_entity *e = &s->entity[i];
-    float gap;
-    out = window_columns(e, out);
-    out = level_columns(e, ln, out);
-    out = recent_columns(s, e, side, ln, out, &gap);
-    out = flow_columns(e, out);
-    *out++ = columns_hours(s->now, e->last_ts[0]);
-    *out++ = columns_hours(s->now, e->last_ts[1]);
-    *out++ = gap;
-    *out++ = columns_hours(s->now, e->first_ts);
-    *out++ = columns_ln1p((double)e->total[0]);
-    *out++ = columns_ln1p((double)e->total[1]);
-    out = match_columns(s, e, !side, ln, out);
-    out = habit_columns(e, out);
-    out = known_columns(s, e, out);
-    place_columns(e, p, side, ln, out);
+    const end_view view = {.now = s->now,
+                           .p = p,
+                           .e = e,
+                           .side = side,
+                           .ln = ln,
+                           .balance = balance_of(p, side),
+                           .recent = recent_of(s, e, side, ln),
+                           .match = match_of(s, e, !side, ln)};
+    const end_view *v = &view;
+    float *out = columns;
+    END_NUMBERS(AS_FILL)
+    R1_ASSERT(out == columns + FRAUD_N_END_NUM, "end columns: filled %td", out - columns);
 }
 
-static void pair_columns(const fraud_state *s, uint32_t from, uint32_t to, double ln, float *out)
+/* ---- the pair -------------------------------------------------------------------------------- */
+
+typedef struct {
+    int64_t now;
+    const fraud_pair *pair, *back; /* of the two ends; of the opposite direction */
+    uint32_t n, n_out, n_in;       /* payments within 28 days: of the pair, sender's, receiver's */
+    double ln;
+} pair_view;
+
+/* clang-format off */
+#define PAIR_NUMBERS(X)                                                                          \
+    X("n_1h",       columns_ln1p(v->pair->n[FRAUD_W_1H]))                                        \
+    X("n_1d",       columns_ln1p(v->pair->n[FRAUD_W_1D]))                                        \
+    X("n_3d",       columns_ln1p(v->pair->n[FRAUD_W_3D]))                                        \
+    X("n_7d",       columns_ln1p(v->pair->n[FRAUD_W_7D]))                                        \
+    X("n_28d",      columns_ln1p(v->pair->n[FRAUD_W_28D]))                                       \
+    X("sum_28d",    columns_ln1p((double)v->pair->sum28 / 100))                                  \
+    X("total",      columns_ln1p((double)v->pair->total))                                        \
+    X("since",      columns_hours(v->now, v->pair->last_ts))                                     \
+    X("age",        columns_hours(v->now, v->pair->first_ts))                                    \
+    X("back_7d",    columns_ln1p(v->back->n[FRAUD_W_7D]))                                        \
+    X("back_28d",   columns_ln1p(v->back->n[FRAUD_W_28D]))                                       \
+    X("since_back", columns_hours(v->now, v->back->last_ts))                                     \
+    X("over_mean",  v->n ? (float)(v->ln - log((double)v->pair->sum28 / 100 / v->n)) : NAN)      \
+    X("share_out",  v->n_out ? (float)((double)v->n / v->n_out) : NAN)                           \
+    X("share_in",   v->n_in ? (float)((double)v->n / v->n_in) : NAN)                             \
+    X("fresh",      v->pair->total == 0)
+/* clang-format on */
+
+const fraud_column FRAUD_PAIR_NUM[] = {PAIR_NUMBERS(AS_NAME)};
+_Static_assert(0 PAIR_NUMBERS(AS_COUNT) == FRAUD_N_PAIR_NUM, "columns.h says how many");
+
+static void pair_columns(const fraud_state *s, uint32_t from, uint32_t to, double ln,
+                         float *columns)
 {
     static const fraud_pair none = {.last_ts = -1, .first_ts = -1};
     uint32_t i = fraud_state_pair(s, from, to), b = fraud_state_pair(s, to, from);
-    const fraud_pair *pair = i == FRAUD_NONE ? &none : &s->pair[i],
-                     *back = b == FRAUD_NONE ? &none : &s->pair[b];
-    for (int k = 0; k < FRAUD_N_WINDOW; k++) *out++ = columns_ln1p(pair->n[k]);
-    *out++ = columns_ln1p((double)pair->sum28 / 100);
-    *out++ = columns_ln1p((double)pair->total);
-    *out++ = columns_hours(s->now, pair->last_ts);
-    *out++ = columns_hours(s->now, pair->first_ts);
-    *out++ = columns_ln1p(back->n[FRAUD_W_7D]);
-    *out++ = columns_ln1p(back->n[FRAUD_W_28D]);
-    *out++ = columns_hours(s->now, back->last_ts);
-    uint32_t n = pair->n[FRAUD_W_28D], n_out = s->entity[from].w[FRAUD_W_28D][0].n,
-             n_in = s->entity[to].w[FRAUD_W_28D][1].n;
-    *out++ = n ? (float)(ln - log((double)pair->sum28 / 100 / n)) : NAN;
-    *out++ = n_out ? (float)((double)n / n_out) : NAN;
-    *out++ = n_in ? (float)((double)n / n_in) : NAN;
-    *out = pair->total == 0;
+    pair_view view = {.now = s->now,
+                      .pair = i == FRAUD_NONE ? &none : &s->pair[i],
+                      .back = b == FRAUD_NONE ? &none : &s->pair[b],
+                      .n_out = s->entity[from].w[FRAUD_W_28D][OUT].n,
+                      .n_in = s->entity[to].w[FRAUD_W_28D][IN].n,
+                      .ln = ln};
+    view.n = view.pair->n[FRAUD_W_28D];
+    const pair_view *v = &view;
+    float *out = columns;
+    PAIR_NUMBERS(AS_FILL)
+    R1_ASSERT(out == columns + FRAUD_N_PAIR_NUM, "pair columns: filled %td", out - columns);
 }
+
+#define AS_PATTERN(name) {#name, 0},
+const fraud_column FRAUD_PATTERN_NUM[] = {FRAUD_PATTERN_FEATURES(AS_PATTERN)};
 
 void fraud_features_tables(const fraud_state *s, const fraud_payment *p, uint32_t from, uint32_t to,
                            fraud_features *f)
@@ -374,9 +466,14 @@ void fraud_features_tables(const fraud_state *s, const fraud_payment *p, uint32_
 
 /* ---- history --------------------------------------------------------------------------------- */
 
+_Static_assert(HISTORY_ROLES *HISTORY_BANDS * 2 == FRAUD_N_BUCKET, "role, band, same other end");
+_Static_assert(HISTORY_ROLES *FRAUD_HISTORY == FRAUD_REFS_MAX, "each role's payments");
+
 void fraud_features_ref(const fraud_state *s, uint64_t seq, int role, bool same, uint64_t handle,
                         fraud_features *f)
 {
+    R1_ASSERT(f->n_ref < FRAUD_REFS_MAX && role >= 0 && role < HISTORY_ROLES,
+              "reference %u, role %d", f->n_ref, role);
     const fraud_edge *edge = fraud_state_edge(s, seq);
     uint32_t i = f->n_ref++;
     while (i > 0 && f->ref_seq[i - 1] > seq) { /* oldest first */
@@ -386,35 +483,62 @@ void fraud_features_ref(const fraud_state *s, uint64_t seq, int role, bool same,
         i--;
     }
     int64_t age = s->now - edge->ts;
-    int band = age < FRAUD_DAY_MS        ? 0
-               : age < 7 * FRAUD_DAY_MS  ? 1
-               : age < 28 * FRAUD_DAY_MS ? 2
-                                         : 3;
+    int band = age < FRAUD_WINDOW_MS[FRAUD_W_1D]    ? 0
+               : age < FRAUD_WINDOW_MS[FRAUD_W_7D]  ? 1
+               : age < FRAUD_WINDOW_MS[FRAUD_W_28D] ? 2
+                                                    : 3;
     f->ref_seq[i] = seq;
     f->ref_handle[i] = handle;
-    f->bucket[i] = (uint8_t)(role * 8 + band * 2 + same);
+    f->bucket[i] = (uint8_t)((role * HISTORY_BANDS + band) * 2 + same);
 }
+
+/* clang-format off */
+#define EVENT_NUMBERS(X)                               \
+    X("amount",   (float)ln_of(v->edge->ln))           \
+    X("hour_sin", (float)sin(v->c.hour * M_PI / 12))   \
+    X("hour_cos", (float)cos(v->c.hour * M_PI / 12))   \
+    X("weekday",  (float)v->c.weekday)                 \
+    X("round",    columns_roundness(v->edge->amount))
+
+#define EVENT_CATEGORIES(X)                      \
+    X("kind",    FRAUD_N_KIND, v->edge->kind)    \
+    X("channel", 16,           v->edge->channel) \
+    X("weekend", 2,            v->c.weekday >= SATURDAY)
+/* clang-format on */
+
+typedef struct {
+    const fraud_edge *edge;
+    clock_parts c;
+} event_view;
+
+const fraud_column FRAUD_EVENT_NUM[] = {EVENT_NUMBERS(AS_NAME)};
+const fraud_column FRAUD_EVENT_CAT[] = {EVENT_CATEGORIES(AS_CATEGORY)};
+_Static_assert(0 EVENT_NUMBERS(AS_COUNT) == FRAUD_N_EVENT_NUM, "columns.h says how many");
+_Static_assert(0 EVENT_CATEGORIES(AS_CATEGORY_COUNT) == FRAUD_N_EVENT_CAT,
+               "columns.h says how many");
 
 void fraud_features_event(const fraud_state *s, uint64_t seq, float num[FRAUD_N_EVENT_NUM],
                           int32_t cat[FRAUD_N_EVENT_CAT])
 {
+    R1_ASSERT(fraud_state_has(s, seq), "event: edge %llu", (unsigned long long)seq);
     const fraud_edge *edge = fraud_state_edge(s, seq);
-    clock_parts c = clock_of(edge->ts);
-    num[0] = (float)ln_of(edge->ln);
-    num[1] = (float)sin(c.hour * M_PI / 12);
-    num[2] = (float)cos(c.hour * M_PI / 12);
-    num[3] = (float)c.weekday;
-    num[4] = columns_roundness(edge->amount);
-    cat[0] = edge->kind;
-    cat[1] = edge->channel;
-    cat[2] = c.weekday >= 5;
+    const event_view view = {edge, clock_of(edge->ts)}, *v = &view;
+    {
+        float *out = num;
+        EVENT_NUMBERS(AS_FILL)
+        R1_ASSERT(out == num + FRAUD_N_EVENT_NUM, "event columns: filled %td", out - num);
+    }
+    int32_t *out = cat;
+    EVENT_CATEGORIES(AS_CATEGORY_FILL)
+    R1_ASSERT(out == cat + FRAUD_N_EVENT_CAT, "event categories: filled %td", out - cat);
 }
 
 void fraud_features_history(const fraud_state *s, uint32_t from, uint32_t to, fraud_features *f)
 {
     f->n_ref = 0;
     uint32_t end[2] = {from, to};
-    for (int role = 0; role < 4; role++) { /* sender out, sender in, receiver out, receiver in */
+    for (int role = 0; role < HISTORY_ROLES;
+         role++) { /* sender out, sender in, receiver out, receiver in */
         uint32_t self = end[role / 2], other = end[1 - role / 2];
         int direction = role % 2;
         uint64_t seq = s->entity[self].head[direction];
@@ -445,6 +569,44 @@ static int ego_node(ego_ids *ids, fraud_features *f, uint32_t id)
     return (int)f->n_node++;
 }
 
+typedef struct {        /* an edge as the graph item sees it */
+    int32_t ln, new_ln; /* of its amount, of the new payment's; 1024 * ln */
+    float age;
+    bool is_new;
+    int port, direction; /* its place among its end's payments of one direction, from 1; 0: new */
+    uint32_t repeats;    /* payments of its pair within 28 days */
+} edge_view;
+
+/* clang-format off */
+#define EDGE_NUMBERS(X)                                             \
+    X("amount",   (float)ln_of(v->ln))                              \
+    X("over_new", (float)ln_of(v->new_ln - v->ln))                  \
+    X("age",      v->age)                                           \
+    X("is_new",   v->is_new)                                        \
+    X("port_out", v->direction == OUT ? (float)v->port : 0)         \
+    X("port_in",  v->direction == IN ? (float)v->port : 0)          \
+    X("repeats",  columns_ln1p(v->repeats))
+
+#define NODE_NUMBERS(X)                                 \
+    X("distinct_out", columns_ln1p(w[OUT].distinct))    \
+    X("distinct_in",  columns_ln1p(w[IN].distinct))     \
+    X("n_out",        columns_ln1p(w[OUT].n))           \
+    X("n_in",         columns_ln1p(w[IN].n))            \
+    X("external",     e->role == FRAUD_ROLE_EXTERNAL)
+/* clang-format on */
+
+const fraud_column FRAUD_EDGE_NUM[] = {EDGE_NUMBERS(AS_NAME)};
+const fraud_column FRAUD_NODE_NUM[] = {NODE_NUMBERS(AS_NAME)};
+_Static_assert(0 EDGE_NUMBERS(AS_COUNT) == FRAUD_N_EDGE_NUM, "columns.h says how many");
+_Static_assert(0 NODE_NUMBERS(AS_COUNT) == FRAUD_N_NODE_NUM, "columns.h says how many");
+
+static void edge_columns(const edge_view *v, float *columns)
+{
+    float *out = columns;
+    EDGE_NUMBERS(AS_FILL)
+    R1_ASSERT(out == columns + FRAUD_N_EDGE_NUM, "edge columns: filled %td", out - columns);
+}
+
 static void ego_edge(const fraud_state *s, ego_ids *ids, fraud_features *f, uint64_t seq, int port,
                      int direction, int32_t ln)
 {
@@ -458,14 +620,13 @@ static void ego_edge(const fraud_state *s, ego_ids *ids, fraud_features *f, uint
     ids->seq[i] = seq;
     f->src[i] = src;
     f->dst[i] = dst;
-    float x[FRAUD_N_EDGE_FEATURE] = {(float)ln_of(edge->ln),
-                                     (float)ln_of(ln - edge->ln),
-                                     columns_hours(s->now, edge->ts),
-                                     0,
-                                     direction ? 0 : (float)port,
-                                     direction ? (float)port : 0,
-                                     columns_ln1p(s->pair[edge->pair].n[FRAUD_W_28D])};
-    memcpy(f->edge[i], x, sizeof x);
+    edge_columns(&(edge_view){.ln = edge->ln,
+                              .new_ln = ln,
+                              .age = columns_hours(s->now, edge->ts),
+                              .port = port,
+                              .direction = direction,
+                              .repeats = s->pair[edge->pair].n[FRAUD_W_28D]},
+                 f->edge[i]);
 }
 
 static void ego_walk(const fraud_state *s, ego_ids *ids, fraud_features *f, uint32_t id,
@@ -486,10 +647,10 @@ static void node_columns(const fraud_state *s, const ego_ids *ids, fraud_feature
     for (uint32_t i = 0; i < f->n_node; i++) {
         const fraud_entity *e = &s->entity[ids->id[i]];
         const fraud_window *w = e->w[FRAUD_W_28D];
-        float x[FRAUD_N_NODE_FEATURE] = {columns_ln1p(w[0].distinct), columns_ln1p(w[1].distinct),
-                                         columns_ln1p(w[0].n), columns_ln1p(w[1].n),
-                                         e->role == FRAUD_ROLE_EXTERNAL};
-        memcpy(f->node[i], x, sizeof x);
+        float *out = f->node[i];
+        NODE_NUMBERS(AS_FILL)
+        R1_ASSERT(out == f->node[i] + FRAUD_N_NODE_NUM, "node columns: filled %td",
+                  out - f->node[i]);
         f->mark[i] = i < 2 ? (uint8_t)(i + 1) : 0;
     }
 }
@@ -502,14 +663,15 @@ void fraud_features_ego(const fraud_state *s, const fraud_payment *p, uint32_t f
     f->n_node = f->n_edge = 0;
     f->src[0] = ego_node(&ids, f, from);
     f->dst[0] = ego_node(&ids, f, to);
-    float x[FRAUD_N_EDGE_FEATURE] = {(float)ln_of(ln), 0, 0, 1, 0, 0, 0};
-    memcpy(f->edge[0], x, sizeof x);
+    edge_columns(&(edge_view){.ln = ln, .new_ln = ln, .is_new = true}, f->edge[0]);
     ids.seq[0] = FRAUD_NO_SEQ;
     f->n_edge = 1;
     for (int side = 0; side < 2; side++)
-        for (int d = 0; d < 2; d++) ego_walk(s, &ids, f, side ? to : from, d, 6, ln);
+        for (int d = 0; d < 2; d++) ego_walk(s, &ids, f, side ? to : from, d, EGO_NEAR, ln);
     uint32_t ring = f->n_node;
     for (uint32_t i = 2; i < ring && f->n_edge < FRAUD_EGO_EDGES_MAX; i++)
-        for (int d = 0; d < 2; d++) ego_walk(s, &ids, f, ids.id[i], d, 2, ln);
+        for (int d = 0; d < 2; d++) ego_walk(s, &ids, f, ids.id[i], d, EGO_FAR, ln);
+    R1_ASSERT(f->n_node <= FRAUD_EGO_NODES_MAX && f->n_edge <= FRAUD_EGO_EDGES_MAX,
+              "ego network: %u nodes, %u edges", f->n_node, f->n_edge);
     node_columns(s, &ids, f);
 }

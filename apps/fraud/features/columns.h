@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* columns.h - the numbers and categories that the model's table items read, one code path for
- * training, replay, serving.
+/* columns.h - the numbers and categories that the model's items read: one code path for training,
+ * replay and serving.
  *
- * Captured before the payment is inserted, so that they hold what was known when it came.
- * Missing = NaN (numbers), -1 (categories). Counts and sums are ln(1 + x), ratios are
- * differences of logarithms, times are ln(1 + hours). Columns are fixed by the tables below;
- * their names are in the model's description, and a model file with others is refused by its
- * schema hash. */
+ * Columns are taken before the payment is inserted, so that they hold what was known when it came.
+ * A missing number is NaN, a missing category -1. Counts and sums are ln(1 + x), ratios are
+ * differences of logarithms, times are ln(1 + hours). The tables of columns.c fix them. Their
+ * names stand in the model's description, and the schema hash refuses a model file of others.
+ *
+ * Owns: nothing. Threads: any number while the state does not change. Errors: none. */
 #ifndef FRAUD_COLUMNS_H
 #define FRAUD_COLUMNS_H
 
@@ -24,20 +25,22 @@ enum {
     FRAUD_N_BUCKET = 32,
     FRAUD_EGO_NODES_MAX = 48,
     FRAUD_EGO_EDGES_MAX = 40,
-    FRAUD_N_NODE_FEATURE = 5,
-    FRAUD_N_EDGE_FEATURE = 7
+    FRAUD_N_NODE_NUM = 5,
+    FRAUD_N_EDGE_NUM = 7
 };
-extern const char *const FRAUD_PAYMENT_NUM[FRAUD_N_PAYMENT_NUM],
-    *const FRAUD_END_NUM[FRAUD_N_END_NUM], *const FRAUD_PAIR_NUM[FRAUD_N_PAIR_NUM],
-                                               *const FRAUD_EVENT_NUM[FRAUD_N_EVENT_NUM];
 typedef struct {
     const char *name;
-    int n; /* values 0..n-1 */
-} fraud_category;
-extern const fraud_category FRAUD_PAYMENT_CAT[FRAUD_N_PAYMENT_CAT],
-    FRAUD_EVENT_CAT[FRAUD_N_EVENT_CAT];
-extern const char *const FRAUD_NODE_FEATURE[FRAUD_N_NODE_FEATURE],
-    *const FRAUD_EDGE_FEATURE[FRAUD_N_EDGE_FEATURE];
+    int n; /* a category's values are 0..n-1; 0: a number */
+} fraud_column;
+extern const fraud_column FRAUD_PAYMENT_NUM[FRAUD_N_PAYMENT_NUM];
+extern const fraud_column FRAUD_PAYMENT_CAT[FRAUD_N_PAYMENT_CAT];
+extern const fraud_column FRAUD_END_NUM[FRAUD_N_END_NUM];
+extern const fraud_column FRAUD_PAIR_NUM[FRAUD_N_PAIR_NUM];
+extern const fraud_column FRAUD_PATTERN_NUM[FRAUD_N_PATTERN_NUM];
+extern const fraud_column FRAUD_EVENT_NUM[FRAUD_N_EVENT_NUM];
+extern const fraud_column FRAUD_EVENT_CAT[FRAUD_N_EVENT_CAT];
+extern const fraud_column FRAUD_NODE_NUM[FRAUD_N_NODE_NUM];
+extern const fraud_column FRAUD_EDGE_NUM[FRAUD_N_EDGE_NUM];
 
 typedef struct {
     float payment[FRAUD_N_PAYMENT_NUM];
@@ -48,8 +51,8 @@ typedef struct {
     /* ego network: node 0 the sender, node 1 the receiver (node 0 again when they are one), the
      * new edge first */
     uint32_t n_node, n_edge;
-    float node[FRAUD_EGO_NODES_MAX][FRAUD_N_NODE_FEATURE];
-    float edge[FRAUD_EGO_EDGES_MAX][FRAUD_N_EDGE_FEATURE];
+    float node[FRAUD_EGO_NODES_MAX][FRAUD_N_NODE_NUM];
+    float edge[FRAUD_EGO_EDGES_MAX][FRAUD_N_EDGE_NUM];
     int32_t src[FRAUD_EGO_EDGES_MAX], dst[FRAUD_EGO_EDGES_MAX];
     uint8_t mark[FRAUD_EGO_NODES_MAX];
     /* history: the newest payments of both ends, oldest first, each an event of its own */
@@ -57,8 +60,8 @@ typedef struct {
     float event[FRAUD_REFS_MAX][FRAUD_N_EVENT_NUM];
     int32_t event_cat[FRAUD_REFS_MAX][FRAUD_N_EVENT_CAT];
     uint64_t ref_seq[FRAUD_REFS_MAX];
-    uint64_t
-        ref_handle[FRAUD_REFS_MAX]; /* of the working memory, where the references come from it */
+    /* of the working memory, where the references come from it */
+    uint64_t ref_handle[FRAUD_REFS_MAX];
     uint8_t bucket[FRAUD_REFS_MAX];
 } fraud_features;
 

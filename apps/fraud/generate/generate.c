@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* generate.c - people, their ordinary payments, the rings among them; then one walk in time
- * order that keeps balances.
+/* generate.c - people, their ordinary payments, the rings among them; then one walk in the order of
+ * time that keeps balances.
  *
  * Every draw for a payment's id, text and instant comes from the same functions for honest and
  * fraudulent payments. */
 #include "generate/generate.h"
+
+#include "r1_assert.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -13,12 +15,11 @@
 
 enum {
     FRIENDS = 8,
-    PAYMENTS_MAX = 20000000,
     DAY_MS = 86400000,
     HOUR_MS = 3600000,
     PEOPLE_PER_MERCHANT = 12,
     CATEGORIES = 8,
-    RING_DAYS = 15
+    RING_DAYS = 15 /* at most */
 };
 
 typedef struct {
@@ -48,23 +49,6 @@ typedef struct {
     bool full;
 } world;
 
-static const char *const typology_names[] = {"none",
-                                             "fan_in",
-                                             "fan_out",
-                                             "cycle",
-                                             "scatter_gather",
-                                             "gather_scatter",
-                                             "stack",
-                                             "bipartite",
-                                             "mule",
-                                             "compromised_card",
-                                             "compromised_terminal"};
-
-const char *fraud_typology_name(unsigned typology)
-{
-    return typology < FRAUD_N_TYPOLOGY ? typology_names[typology] : "unknown";
-}
-
 static const struct {
     const char *name;
     double mean; /* minor units */
@@ -87,8 +71,8 @@ static int64_t generate_lognormal(world *w, double mean, double sigma)
     return x < 50 ? 50 : x > 5e8 ? 500000000 : (int64_t)x;
 }
 
-/* People round: about half of all amounts among people end in whole units, some in tens or
- * hundreds. */
+/* People round: four of five amounts among people end in whole units, most of these in fives, tens
+ * or fifties. */
 static int64_t human_amount(world *w, double mean, double sigma)
 {
     int64_t x = generate_lognormal(w, mean, sigma);
@@ -109,8 +93,7 @@ static int64_t instant_on(world *w, int64_t day_ms)
 
 static int64_t day_start(const world *w, int day) { return w->o->start_ms + (int64_t)day * DAY_MS; }
 
-/* A random instant in the period at a human hour, moved by `gap_ms` from an earlier one where
- * that is given. */
+/* A minute after ts and a random while more, mean_hours on average. */
 static int64_t generate_later(world *w, int64_t ts, double mean_hours)
 {
     return ts + 60000 + (int64_t)(r1_rng_exponential(&w->rng, mean_hours) * HOUR_MS);
@@ -150,7 +133,7 @@ static fraud_generated *generate_add(world *w, int64_t ts, fraud_kind kind, cons
     if (w->n == w->cap) {
         size_t cap = w->cap ? w->cap * 2 : 1 << 14;
         fraud_generated *grown =
-            cap <= PAYMENTS_MAX ? r1_realloc_array(w->out, cap, sizeof *grown) : NULL;
+            cap <= FRAUD_WORLD_PAYMENTS_MAX ? r1_realloc_array(w->out, cap, sizeof *grown) : NULL;
         if (!grown) {
             w->full = true;
             return NULL;
@@ -381,50 +364,68 @@ static void generate_bipartite(ring *r, const int *from, int n_from, const int *
                 generate_move(r, from[i], to[k], 1.0 / n_to);
 }
 
-static void account_ring(ring *r, const int *m, int n)
+/* Each plants one ring among the accounts m[0..n-1]. */
+
+static void plant_fan_in(ring *r, const int *m, int n)
+{
+    for (int k = 1; k < n; k++) generate_move(r, m[k], m[0], 1);
+}
+
+static void plant_fan_out(ring *r, const int *m, int n)
+{
+    for (int k = 1; k < n; k++) generate_move(r, m[0], m[k], 1);
+}
+
+static void plant_cycle(ring *r, const int *m, int n)
+{
+    for (int k = 0; k < n; k++) generate_move(r, m[k], m[(k + 1) % n], 2 - 0.05 * k);
+}
+
+static void plant_scatter_gather(ring *r, const int *m, int n)
+{
+    for (int k = 1; k < n - 1; k++) generate_move(r, m[0], m[k], 1);
+    for (int k = 1; k < n - 1; k++) generate_move(r, m[k], m[n - 1], 0.95);
+}
+
+static void plant_gather_scatter(ring *r, const int *m, int n)
 {
     int half = n / 2;
-    switch (r->typology) {
-    case FRAUD_TYPOLOGY_FAN_IN:
-        for (int k = 1; k < n; k++) generate_move(r, m[k], m[0], 1);
-        break;
-    case FRAUD_TYPOLOGY_FAN_OUT:
-        for (int k = 1; k < n; k++) generate_move(r, m[0], m[k], 1);
-        break;
-    case FRAUD_TYPOLOGY_CYCLE:
-        for (int k = 0; k < n; k++) generate_move(r, m[k], m[(k + 1) % n], 2 - 0.05 * k);
-        break;
-    case FRAUD_TYPOLOGY_SCATTER_GATHER:
-        for (int k = 1; k < n - 1; k++) generate_move(r, m[0], m[k], 1);
-        for (int k = 1; k < n - 1; k++) generate_move(r, m[k], m[n - 1], 0.95);
-        break;
-    case FRAUD_TYPOLOGY_GATHER_SCATTER:
-        for (int k = 1; k <= half; k++) generate_move(r, m[k], m[0], 1);
-        for (int k = half + 1; k < n; k++) generate_move(r, m[0], m[k], 0.95);
-        break;
-    case FRAUD_TYPOLOGY_STACK: {
-        int third = n / 3 > 0 ? n / 3 : 1;
-        generate_bipartite(r, m, third, m + third, third, 0.5);
-        generate_bipartite(r, m + third, third, m + 2 * third, n - 2 * third, 0.5);
-        break;
-    }
-    case FRAUD_TYPOLOGY_BIPARTITE: generate_bipartite(r, m, half, m + half, n - half, 0.6); break;
-    /* mule: victims pay once and much, the mule passes it on at once, part of it as cash */
-    default:
-        for (int k = 2; k < n; k++) {
-            generate_move(r, m[k], m[0], 2.5);
-            r->hours /= 6;
-            generate_move(r, m[0], m[1], 2.1);
-            r->hours *= 6;
-        }
+    for (int k = 1; k <= half; k++) generate_move(r, m[k], m[0], 1);
+    for (int k = half + 1; k < n; k++) generate_move(r, m[0], m[k], 0.95);
+}
+
+static void plant_stack(ring *r, const int *m, int n)
+{
+    int third = n / 3 > 0 ? n / 3 : 1;
+    generate_bipartite(r, m, third, m + third, third, 0.5);
+    generate_bipartite(r, m + third, third, m + 2 * third, n - 2 * third, 0.5);
+}
+
+static void plant_bipartite(ring *r, const int *m, int n)
+{
+    int half = n / 2;
+    generate_bipartite(r, m, half, m + half, n - half, 0.6);
+}
+
+/* Victims pay once and much; the mule passes it on at once. */
+static void plant_mule(ring *r, const int *m, int n)
+{
+    for (int k = 2; k < n; k++) {
+        generate_move(r, m[k], m[0], 2.5);
+        r->hours /= 6;
+        generate_move(r, m[0], m[1], 2.1);
+        r->hours *= 6;
     }
 }
 
-static void stolen_card(ring *r, int owner)
+/* The card of one account pays anywhere. */
+static void plant_stolen_card(ring *r, const int *m, int n)
 {
     world *w = r->w;
+    int owner = generate_below(w, w->o->accounts);
+    (void)m, (void)n;
     for (int k = 3 + generate_below(w, 9); k > 0; k--) {
-        int shop = generate_below(w, w->n_merchant); /* anywhere */
+        int shop = generate_below(w, w->n_merchant);
         r->ts = generate_later(w, r->ts, r->hours / 3);
         generate_mark(
             generate_purchase(
@@ -436,8 +437,11 @@ static void stolen_card(ring *r, int owner)
 
 /* Most card payments at the terminal during the window are false; they look like any other. Runs
  * over what exists. */
-static void bad_terminal(ring *r, int shop, int64_t until)
+static void plant_bad_terminal(ring *r, const int *m, int n)
 {
+    (void)m, (void)n;
+    int64_t until = r->ts + (5 + generate_below(r->w, 16)) * (int64_t)DAY_MS;
+    int shop = generate_below(r->w, r->w->n_merchant);
     for (size_t i = 0; i < r->w->n; i++) {
         fraud_generated *g = &r->w->out[i];
         if (g->payment.kind != FRAUD_KIND_CARD || g->payment.ts < r->ts || g->payment.ts > until)
@@ -448,10 +452,29 @@ static void bad_terminal(ring *r, int shop, int64_t until)
     }
 }
 
+/* clang-format off */
+static const struct {
+    void (*plant)(ring *r, const int *m, int n);
+    bool draws; /* its members are drawn first */
+} planters[FRAUD_N_TYPOLOGY] = {
+    [FRAUD_TYPOLOGY_FAN_IN]               = {plant_fan_in, true},
+    [FRAUD_TYPOLOGY_FAN_OUT]              = {plant_fan_out, true},
+    [FRAUD_TYPOLOGY_CYCLE]                = {plant_cycle, true},
+    [FRAUD_TYPOLOGY_SCATTER_GATHER]       = {plant_scatter_gather, true},
+    [FRAUD_TYPOLOGY_GATHER_SCATTER]       = {plant_gather_scatter, true},
+    [FRAUD_TYPOLOGY_STACK]                = {plant_stack, true},
+    [FRAUD_TYPOLOGY_BIPARTITE]            = {plant_bipartite, true},
+    [FRAUD_TYPOLOGY_MULE]                 = {plant_mule, true},
+    [FRAUD_TYPOLOGY_COMPROMISED_CARD]     = {plant_stolen_card, false},
+    [FRAUD_TYPOLOGY_COMPROMISED_TERMINAL] = {plant_bad_terminal, false},
+};
+/* clang-format on */
+
 static void generate_one_ring(world *w, fraud_typology typology, int32_t id)
 {
-    int member[40], n = w->o->ring_min + generate_below(w, w->o->ring_max - w->o->ring_min + 1);
-    /* A ring lives for half a day to fifteen days. Some are under way when the period begins, so
+    int member[FRAUD_WORLD_RING_MAX],
+        n = w->o->ring_min + generate_below(w, w->o->ring_max - w->o->ring_min + 1);
+    /* A ring lives for half a day to RING_DAYS. Some are under way when the period begins, so
      * that fraud is as likely early as late. */
     double days = exp(generate_uniform(w, log(0.5), log(RING_DAYS)));
     ring r = {.w = w,
@@ -460,15 +483,10 @@ static void generate_one_ring(world *w, fraud_typology typology, int32_t id)
               .hours = days * 24 / n,
               .sum = exp(generate_uniform(w, log(9000), log(180000)))};
     r.ts = instant_on(w, day_start(w, generate_below(w, w->o->days + RING_DAYS) - RING_DAYS));
-    if (typology == FRAUD_TYPOLOGY_COMPROMISED_CARD)
-        stolen_card(&r, generate_below(w, w->o->accounts));
-    else if (typology == FRAUD_TYPOLOGY_COMPROMISED_TERMINAL)
-        bad_terminal(&r, generate_below(w, w->n_merchant),
-                     r.ts + (5 + generate_below(w, 16)) * (int64_t)DAY_MS);
-    else {
-        draw_members(w, member, n);
-        account_ring(&r, member, n);
-    }
+    R1_ASSERT(planters[typology].plant && n <= FRAUD_WORLD_RING_MAX,
+              "ring of typology %d, %d accounts", (int)typology, n);
+    if (planters[typology].draws) draw_members(w, member, n);
+    planters[typology].plant(&r, member, n);
 }
 
 /* ---- time order, ids, balances ---- */
@@ -526,6 +544,7 @@ static size_t generate_settle(world *w, const owner *owners, size_t n_owner)
         if (to) to->balance += p->amount_minor;
         w->out[kept++] = w->out[i];
     }
+    R1_ASSERT(kept <= w->n, "payments: %zu kept of %zu", kept, w->n);
     return kept;
 }
 
@@ -534,6 +553,7 @@ static void name_payments(world *w)
 {
     for (size_t i = 0; i < w->n; i++) {
         fraud_generated *g = &w->out[i];
+        R1_ASSERT(!i || g[-1].payment.ts <= g->payment.ts, "payment %zu is out of order", i);
         uint64_t a = r1_rng_u64(&w->id_rng), delay = 1 + r1_rng_below(&w->id_rng, 12);
         if (w->o->plant_leak) a = (a & ~(uint64_t)1) | (g->typology == FRAUD_TYPOLOGY_NONE);
         snprintf(g->payment.tx_id, sizeof g->payment.tx_id, "%016llx", (unsigned long long)a);
@@ -567,23 +587,35 @@ static void generate_live(world *w)
     }
     for (int k = w->o->accounts / 40; k > 0; k--) saving_club(w);
     int32_t id = 0;
-    for (int t = FRAUD_TYPOLOGY_FAN_IN; t < FRAUD_N_TYPOLOGY; t++)
+    for (int t = FRAUD_TYPOLOGY_NONE + 1; t < FRAUD_N_TYPOLOGY; t++)
         for (int k = 0; k < w->o->rings; k++) generate_one_ring(w, (fraud_typology)t, id++);
 }
 
 static r1_status check_opts(const fraud_generate_opts *o, r1_err *err)
 {
-    if (o->accounts < 50 || o->accounts > 1000000)
+    if (o->accounts < FRAUD_WORLD_ACCOUNTS_MIN || o->accounts > 1000000)
         R1_FAIL(err, R1_E_INVAL, "accounts: expected 50..1000000, found %d", o->accounts);
-    if (o->days < 7 || o->days > 3650)
+    if (o->days < FRAUD_WORLD_DAYS_MIN || o->days > 3650)
         R1_FAIL(err, R1_E_INVAL, "days: expected 7..3650, found %d", o->days);
     if (o->rings < 0 || o->rings > 10000)
         R1_FAIL(err, R1_E_INVAL, "rings: expected 0..10000, found %d", o->rings);
-    if (o->ring_min < 3 || o->ring_max < o->ring_min || o->ring_max > 40)
+    if (o->ring_min < FRAUD_WORLD_RING_MIN || o->ring_max < o->ring_min ||
+        o->ring_max > FRAUD_WORLD_RING_MAX)
         R1_FAIL(err, R1_E_INVAL,
-                "ring sizes: expected 3 <= ring-min <= ring-max <= 40, found %d and %d",
-                o->ring_min, o->ring_max);
+                "ring sizes: expected 3 <= ring-min <= ring-max <= %d, found %d and %d",
+                FRAUD_WORLD_RING_MAX, o->ring_min, o->ring_max);
     return R1_OK;
+}
+
+static r1_status make_world(world *w, r1_err *err)
+{
+    make_merchants(w);
+    for (int i = 0; i < w->o->accounts; i++) make_person(w, i);
+    generate_live(w);
+    if (w->full)
+        R1_FAIL(err, R1_E_NOMEM, "more than %d payments, or no memory for them",
+                (int)FRAUD_WORLD_PAYMENTS_MAX);
+    return settle_all(w, err);
 }
 
 r1_status fraud_generate(const fraud_generate_opts *o, fraud_generated **out, size_t *n,
@@ -595,17 +627,9 @@ r1_status fraud_generate(const fraud_generate_opts *o, fraud_generated **out, si
     r1_rng_seed(&w.id_rng, o->seed ^ 0x1d5);
     w.people = calloc((size_t)o->accounts, sizeof *w.people);
     w.merchants = calloc((size_t)w.n_merchant, sizeof *w.merchants);
-    r1_status st = w.people && w.merchants ? R1_OK
+    r1_status st = w.people && w.merchants ? make_world(&w, err)
                                            : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
                                                         "no memory for %d accounts", o->accounts);
-    if (st == R1_OK) {
-        make_merchants(&w);
-        for (int i = 0; i < o->accounts; i++) make_person(&w, i);
-        generate_live(&w);
-        st = w.full ? r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
-                                 "more than %d payments, or no memory for them", PAYMENTS_MAX)
-                    : settle_all(&w, err);
-    }
     free(w.people);
     free(w.merchants);
     if (st != R1_OK) {

@@ -1,47 +1,41 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* generate.h - a seeded world of accounts, cards and merchants, and what laundering and theft
- * look like in it.
+/* generate.h - a seeded world of accounts, cards and merchants, and what laundering and theft look
+ * like in it.
  *
- * Background: salaries, rent, shops, payments among friends, second-hand sales, small businesses
- * (they gather and scatter honestly), saving clubs (they pay in honest circles), cash. Fraud:
- * ten typologies among the same accounts, which go on living their ordinary lives. Nothing but
- * behaviour tells them apart: ids are random, texts come from the same draw, payments are sorted
- * by time alone.
+ * Background: salaries, rent, shops, payments among friends, second-hand sales, cash. Small
+ * businesses gather and scatter honestly. Saving clubs pay in honest circles. Fraud: every
+ * typology but NONE (typology/typology.h), among the same accounts, which go on living their
+ * ordinary lives. Nothing but behaviour tells them apart: ids are random, texts come from the same
+ * draw, payments are sorted by time alone.
  *
  * Sources of the typologies: fan-in to bipartite as in AMLSim (Weber et al. 2018) and AMLworld
- * (Altman et al. 2023); compromised cards and terminals as in the Fraud Detection Handbook (Le
- * Borgne et al. 2022), chapter 3. Threads: pure. The same options give the same payments
- * everywhere. */
+ * (Altman et al. 2023). Compromised cards and terminals as in the Fraud Detection Handbook (Le
+ * Borgne et al. 2022), chapter 3.
+ * Owns:    what it makes is the caller's. Threads: any; the same options give the same payments
+ *          everywhere. Errors: R1_E_INVAL for options out of range, R1_E_NOMEM. */
 #ifndef FRAUD_GENERATE_H
 #define FRAUD_GENERATE_H
 
 #include "cli/r1_cli.h"
 #include "payment/payment.h"
+#include "typology/typology.h"
 
-typedef enum {
-    FRAUD_TYPOLOGY_NONE = 0,
-    FRAUD_TYPOLOGY_FAN_IN,
-    FRAUD_TYPOLOGY_FAN_OUT,
-    FRAUD_TYPOLOGY_CYCLE,
-    FRAUD_TYPOLOGY_SCATTER_GATHER,
-    FRAUD_TYPOLOGY_GATHER_SCATTER,
-    FRAUD_TYPOLOGY_STACK,
-    FRAUD_TYPOLOGY_BIPARTITE,
-    FRAUD_TYPOLOGY_MULE,
-    FRAUD_TYPOLOGY_COMPROMISED_CARD,
-    FRAUD_TYPOLOGY_COMPROMISED_TERMINAL,
-    FRAUD_N_TYPOLOGY
-} fraud_typology;
-const char *fraud_typology_name(unsigned typology); /* "none", "fan_in"... */
+enum {
+    FRAUD_WORLD_ACCOUNTS_MIN = 50,
+    FRAUD_WORLD_DAYS_MIN = 7,
+    FRAUD_WORLD_RING_MIN = 3,
+    FRAUD_WORLD_RING_MAX = 40,
+    FRAUD_WORLD_PAYMENTS_MAX = 20000000
+};
 
 typedef struct {
     uint64_t seed;
     int64_t start_ms;       /* first instant */
-    int accounts;           /* customers: each has an account and a card; 20 and more */
-    int days;               /* 7 and more */
+    int accounts;           /* customers, each with an account and a card */
+    int days;               /* length of the period */
     int rings;              /* of each typology */
-    int ring_min, ring_max; /* accounts of a ring, 3..40 */
-    double activity;        /* 1: about 1.6 payments per customer and day */
+    int ring_min, ring_max; /* accounts of a ring */
+    double activity;        /* 1: about 1.25 payments per customer and day */
     bool plant_leak; /* for the test of the leak test alone: fraudulent ids end in an even digit */
 } fraud_generate_opts;
 
@@ -52,7 +46,7 @@ typedef struct {
     uint8_t typology; /* fraud_typology; NONE: honest */
 } fraud_generated;
 
-/* *out is malloc'ed and sorted by time; at most 20 million payments. */
+/* *out is malloc'ed and sorted by time; at most FRAUD_WORLD_PAYMENTS_MAX payments. */
 r1_status fraud_generate(const fraud_generate_opts *opts, fraud_generated **out, size_t *n,
                          r1_err *err);
 

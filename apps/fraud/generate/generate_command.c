@@ -8,72 +8,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* clang-format off */
 const r1_option fraud_generate_rows[] = {
-    {.name = "seed",
-     .type = R1_OPT_INT,
-     .def = "1",
-     .min = 0,
-     .max = 9e15,
+    {.name = "seed", .type = R1_OPT_INT, .def = "1", .min = 0, .max = 9e15,
      .help = "the same seed gives the same payments"},
-    {.name = "accounts",
-     .type = R1_OPT_INT,
-     .def = "2000",
-     .min = 50,
-     .max = 1e6,
+    {.name = "accounts", .type = R1_OPT_INT, .def = "2000", .min = FRAUD_WORLD_ACCOUNTS_MIN, .max = 1e6,
      .unit = "accounts",
      .help = "customers"},
-    {.name = "days",
-     .type = R1_OPT_INT,
-     .def = "60",
-     .min = 7,
-     .max = 3650,
-     .unit = "days",
+    {.name = "days", .type = R1_OPT_INT, .def = "60", .min = FRAUD_WORLD_DAYS_MIN, .max = 3650, .unit = "days",
      .help = "length of the period"},
-    {.name = "rings",
-     .type = R1_OPT_INT,
-     .def = "12",
-     .min = 0,
-     .max = 10000,
-     .unit = "rings",
+    {.name = "rings", .type = R1_OPT_INT, .def = "12", .min = 0, .max = 10000, .unit = "rings",
      .help = "rings of each of the ten typologies"},
-    {.name = "ring-min",
-     .type = R1_OPT_INT,
-     .def = "4",
-     .min = 3,
-     .max = 40,
-     .unit = "accounts",
+    {.name = "ring-min", .type = R1_OPT_INT, .def = "4", .min = FRAUD_WORLD_RING_MIN, .max = FRAUD_WORLD_RING_MAX, .unit = "accounts",
      .help = "smallest ring"},
-    {.name = "ring-max",
-     .type = R1_OPT_INT,
-     .def = "12",
-     .min = 3,
-     .max = 40,
-     .unit = "accounts",
+    {.name = "ring-max", .type = R1_OPT_INT, .def = "12", .min = FRAUD_WORLD_RING_MIN, .max = FRAUD_WORLD_RING_MAX, .unit = "accounts",
      .help = "largest ring"},
-    {.name = "activity",
-     .type = R1_OPT_FLOAT,
-     .def = "1",
-     .min = 0.01,
-     .max = 100,
-     .help = "1: about 1.6 payments a customer and day"},
-    {.name = "start",
-     .type = R1_OPT_INT,
-     .def = "1767225600",
-     .min = 0,
-     .max = 4e9,
+    {.name = "activity", .type = R1_OPT_FLOAT, .def = "1", .min = 0.01, .max = 100,
+     .help = "1: about 1.25 payments a customer and day"},
+    {.name = "start", .type = R1_OPT_INT, .def = "1767225600", .min = 0, .max = 4e9,
      .unit = "s since 1970",
      .help = "first instant (2026-01-01)"},
-    {.name = "out",
-     .type = R1_OPT_PATH,
-     .def = "payments.jsonl",
+    {.name = "out", .type = R1_OPT_PATH, .def = "payments.jsonl",
      .help = "payments, sorted by time"},
-    {.name = "labels",
-     .type = R1_OPT_PATH,
+    {.name = "labels", .type = R1_OPT_PATH,
      .help = "labels as they become known, 1 to 12 days later, sorted by that time"},
-    {.name = "truth",
-     .type = R1_OPT_PATH,
+    {.name = "truth", .type = R1_OPT_PATH,
      .help = "typology and ring of each fraudulent payment, for judging alone"},
 };
+/* clang-format on */
 const size_t fraud_generate_n_row = R1_COUNT(fraud_generate_rows);
 
 typedef struct {
@@ -153,6 +115,14 @@ static r1_status write_truth(const char *path, const fraud_generated *g, size_t 
     return sink_close(&s, R1_OK, err);
 }
 
+static r1_status write_all(const r1_options *o, const fraud_generated *g, size_t n, r1_err *err)
+{
+    R1_TRY(write_payments(r1_options_str(o, "out"), g, n, err));
+    if (r1_options_str(o, "labels")) R1_TRY(write_labels(r1_options_str(o, "labels"), g, n, err));
+    if (r1_options_str(o, "truth")) R1_TRY(write_truth(r1_options_str(o, "truth"), g, n, err));
+    return R1_OK;
+}
+
 int fraud_command_generate(r1_cli_call *call)
 {
     const r1_options *o = call->opts;
@@ -167,11 +137,7 @@ int fraud_command_generate(r1_cli_call *call)
     fraud_generated *g = NULL;
     size_t n = 0, n_fraud = 0;
     r1_status st = fraud_generate(&opts, &g, &n, &call->err);
-    if (st == R1_OK) st = write_payments(r1_options_str(o, "out"), g, n, &call->err);
-    if (st == R1_OK && r1_options_str(o, "labels"))
-        st = write_labels(r1_options_str(o, "labels"), g, n, &call->err);
-    if (st == R1_OK && r1_options_str(o, "truth"))
-        st = write_truth(r1_options_str(o, "truth"), g, n, &call->err);
+    if (st == R1_OK) st = write_all(o, g, n, &call->err);
     for (size_t i = 0; i < n; i++) n_fraud += g[i].typology != FRAUD_TYPOLOGY_NONE;
     free(g);
     if (st == R1_OK)

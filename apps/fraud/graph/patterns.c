@@ -1,42 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* patterns.c - bounded walks around a new edge; every list lies on the stack. */
 #include "graph/patterns.h"
+
 #include "graph/findings.h"
+#include "r1_assert.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-const char *const FRAUD_PATTERN_FEATURE[FRAUD_N_PATTERN_FEATURE] = {"cycle2",
-                                                                    "cycle3",
-                                                                    "cycle4",
-                                                                    "cycle_age",
-                                                                    "cycle_ratio",
-                                                                    "parallel",
-                                                                    "shared_source",
-                                                                    "shared_sink",
-                                                                    "up2",
-                                                                    "down2",
-                                                                    "up_fan_out",
-                                                                    "up_fan_in",
-                                                                    "peer_fan_out",
-                                                                    "peer_fan_in",
-                                                                    "side_fan_in",
-                                                                    "side_fan_out",
-                                                                    "down_fan_in",
-                                                                    "down_fan_out",
-                                                                    "peer_fan_out_mean",
-                                                                    "side_fan_in_mean",
-                                                                    "depth",
-                                                                    "through_age",
-                                                                    "through_ratio",
-                                                                    "peer_amount",
-                                                                    "side_amount",
-                                                                    "peer_new",
-                                                                    "side_new"};
-
-typedef struct
-{ /* the newest payments of one entity in one direction, and the distinct other ends */
+/* The newest payments of one entity in one direction, and the distinct other ends. */
+typedef struct {
     const fraud_edge *edge[FRAUD_NEAR];
     uint32_t other[FRAUD_NEAR]; /* distinct */
     int n, n_other;
@@ -58,6 +32,7 @@ static uint32_t patterns_other_end(const fraud_edge *edge, int direction)
 static void patterns_near_fill(const fraud_state *s, uint32_t i, int direction, int cap,
                                near_list *l)
 {
+    R1_ASSERT(cap <= FRAUD_NEAR && i < s->entities.cap, "near list: %d of entity %u", cap, i);
     l->n = l->n_other = 0;
     if (s->entity[i].role == FRAUD_ROLE_EXTERNAL) return;
     uint64_t seq = s->entity[i].head[direction];
@@ -170,6 +145,7 @@ static float second_hop(const fraud_state *s, const near_list *l, int direction,
             if (far.other[k] != self && !patterns_contains(seen, n, far.other[k]))
                 seen[n++] = far.other[k];
     }
+    R1_ASSERT(n <= (int)R1_COUNT(seen), "second hop: %d entities", n);
     return (float)n;
 }
 
@@ -198,7 +174,7 @@ static void amount_share(const fraud_state *s, const near_list *l, int direction
     for (int i = 0; i < l->n; i++) {
         if (patterns_other_end(l->edge[i], direction) == not1) continue;
         n++;
-        close += abs(l->edge[i]->ln - ln) < 256;
+        close += abs(l->edge[i]->ln - ln) < FRAUD_PATTERN_CLOSE;
         once += s->pair[l->edge[i]->pair].n[FRAUD_W_28D] == 1;
     }
     if (!n) return;

@@ -3,6 +3,8 @@
  * lies in features/ and patterns.c. */
 #include "graph/state.h"
 
+#include "r1_assert.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,6 +92,7 @@ static void table_touch(fraud_state *s, fraud_table *t, links_fn fn, uint32_t i)
 
 static void table_remove(fraud_state *s, fraud_table *t, links_fn fn, uint32_t i, uint64_t key)
 {
+    R1_ASSERT(t->used > 0 && i < t->cap, "table: row %u of %u, %u used", i, t->cap, t->used);
     uint32_t *at = &t->bucket[key & (t->n_bucket - 1)];
     while (*at != i) at = fn(s, *at).next;
     *at = *fn(s, i).next;
@@ -108,6 +111,7 @@ static uint32_t state_table_add(fraud_state *s, fraud_table *t, links_fn fn, uin
     else
         i = t->used;
     t->used++;
+    R1_ASSERT(t->used <= t->cap && i < t->cap, "table: row %u of %u, %u used", i, t->cap, t->used);
     uint32_t *bucket = &t->bucket[key & (t->n_bucket - 1)];
     *fn(s, i).next = *bucket;
     *bucket = i;
@@ -119,6 +123,8 @@ static uint32_t state_table_add(fraud_state *s, fraud_table *t, links_fn fn, uin
 
 static void window_end(fraud_window *w, const fraud_edge *edge, int sign, bool first_of_pair)
 {
+    R1_ASSERT(sign > 0 || (w->n > 0 && w->fraud >= edge->fraud && w->distinct >= first_of_pair),
+              "window: %u payments, %u fraudulent, %u distinct", w->n, w->fraud, w->distinct);
     w->n += (uint32_t)sign;
     w->sum += sign * edge->amount;
     w->ln += sign * (int64_t)edge->ln;
@@ -131,6 +137,7 @@ static void window_end(fraud_window *w, const fraud_edge *edge, int sign, bool f
 static void window_update(fraud_state *s, const fraud_edge *edge, int k, int sign)
 {
     fraud_pair *pair = &s->pair[edge->pair];
+    R1_ASSERT(sign > 0 || pair->n[k] > 0, "pair: an edge leaves window %d, which is empty", k);
     bool first = sign > 0 ? pair->n[k] == 0 : pair->n[k] == 1;
     pair->n[k] += (uint32_t)sign;
     if (k == FRAUD_W_28D) pair->sum28 += sign * edge->amount;
@@ -140,7 +147,11 @@ static void window_update(fraud_state *s, const fraud_edge *edge, int k, int sig
 
 static void state_drop_oldest(fraud_state *s)
 {
+    R1_ASSERT(s->seq_first < s->seq_next, "ring: nothing to drop at %llu",
+              (unsigned long long)s->seq_first);
     const fraud_edge *edge = fraud_state_edge(s, s->seq_first);
+    R1_ASSERT(s->entity[edge->from].live && s->entity[edge->to].live && s->pair[edge->pair].live,
+              "ring: edge %llu of rows that hold none", (unsigned long long)s->seq_first);
     bool early = false;
     for (int k = 0; k < FRAUD_N_WINDOW; k++) {
         if (s->tail[k] != s->seq_first) continue;
@@ -169,6 +180,10 @@ int64_t fraud_state_advance(fraud_state *s, int64_t ts)
     while (s->seq_first < s->seq_next &&
            fraud_state_edge(s, s->seq_first)->ts <= s->now - FRAUD_RETENTION_MS)
         state_drop_oldest(s);
+    R1_ASSERT(s->tail[FRAUD_W_28D] >= s->seq_first && s->tail[FRAUD_W_1H] <= s->seq_next,
+              "windows: tails %llu..%llu of ring %llu..%llu",
+              (unsigned long long)s->tail[FRAUD_W_28D], (unsigned long long)s->tail[FRAUD_W_1H],
+              (unsigned long long)s->seq_first, (unsigned long long)s->seq_next);
     return s->now;
 }
 
@@ -334,11 +349,29 @@ static void name_edge(fraud_state *s, uint64_t seq, const char *tx_id)
     *bucket = seq;
 }
 
+/* One change in so many is followed by a check of the whole state, in sanitizer builds: fewer the
+ * more edges there are, so that a change costs about the same. */
+enum { CHECK_SHARE = 64 };
+
+static void state_changed(const fraud_state *s)
+{
+    R1_DEEP_ASSERT(s->seq_next % ((s->seq_next - s->seq_first) / CHECK_SHARE + 1) ||
+                       !fraud_state_fault(s),
+                   "state of %llu edges: %s", (unsigned long long)(s->seq_next - s->seq_first),
+                   fraud_state_fault(s));
+}
+
 uint64_t fraud_state_insert(fraud_state *s, const fraud_payment *p, uint32_t from, uint32_t to)
 {
+    R1_ASSERT(from < s->entities.cap && to < s->entities.cap, "edge: from %u to %u of %u entities",
+              from, to, s->entities.cap);
     if (s->seq_next - s->seq_first == s->edge_cap) state_drop_oldest(s);
     uint32_t pair = pair_get(s, from, to);
     uint64_t seq = s->seq_next;
+    R1_ASSERT(seq - s->seq_first < s->edge_cap, "ring: %llu edges in %u places",
+              (unsigned long long)(seq - s->seq_first), s->edge_cap);
+    R1_ASSERT(seq == s->seq_first || fraud_state_edge(s, seq - 1)->ts <= s->now,
+              "ring: the clock went back to %lld", (long long)s->now);
     fraud_edge *edge = &s->edge[seq % s->edge_cap];
     memset(edge, 0, sizeof *edge);
     edge->ts = s->now;
@@ -362,6 +395,7 @@ uint64_t fraud_state_insert(fraud_state *s, const fraud_payment *p, uint32_t fro
     row->total++;
     row->last_ts = s->now;
     for (int k = 0; k < FRAUD_N_WINDOW; k++) window_update(s, edge, k, 1);
+    state_changed(s);
     return seq;
 }
 
@@ -385,6 +419,7 @@ static void label_end(fraud_state *s, uint32_t i, int direction, const fraud_edg
     fraud_known *known = &e->known[direction];
     for (int k = 0; k < FRAUD_N_WINDOW; k++)
         if (seq >= s->tail[k]) e->w[k][direction].fraud += (uint32_t)sign;
+    R1_ASSERT(sign > 0 || known->n > 0, "labels: %d of %u known frauds", sign, known->n);
     known->n += (uint32_t)sign;
     if (sign < 0) return;
     if (known->n == 1 || edge->ts < known->first_ts) {
@@ -406,6 +441,7 @@ r1_status fraud_state_label(fraud_state *s, const char *tx_id, bool is_fraud, r1
             edge->fraud = is_fraud;
             label_end(s, edge->from, 0, edge, seq, is_fraud ? 1 : -1);
             label_end(s, edge->to, 1, edge, seq, is_fraud ? 1 : -1);
+            state_changed(s);
             return R1_OK;
         }
         seq = name->tx_prev;

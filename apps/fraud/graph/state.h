@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* state.h - the transaction graph of the recent past: a ring buffer of edges, the entities and
- * pairs they join, exact sliding windows over them, and labels that became known.
+/* state.h - the transaction graph of the recent past: a ring of edges, the entities and pairs that
+ * they join, exact sliding windows over them, and labels that became known.
  *
- * Edges lie in a ring in order of their (clamped) time; each entity's edges are chained newest
- * first through the ring by sequence number, so that an edge that leaves needs no unlinking: a
- * walker stops at the first number that is gone. Window counters are exact: an edge is added to
- * every window when it comes and taken out of window k by one global tail per window when it is
- * older than FRAUD_WINDOW_MS[k]: a window holds edges with now - width < ts <= now. All sums are
- * integers (amounts in hundredths, logarithms in 1/1024), so no rounding error ever accumulates
- * and order does not matter.
+ * Edges lie in a ring in the order of their clamped time. Each entity's edges are chained newest
+ * first by sequence number. An edge that leaves needs no unlinking: a walker stops at the first
+ * number that is gone.
+ *
+ * Windows are exact. An edge is added to every window when it comes. One global tail per window
+ * takes it out when it is older than FRAUD_WINDOW_MS[k]: a window holds the edges with
+ * now - width < ts <= now. All sums are integers, so no rounding error accumulates and order does
+ * not matter. Labels find an edge for FRAUD_RETENTION_MS.
  *
  * Owns:    every array, reserved by fraud_state_new; nothing allocates afterwards.
- * Threads: one at a time. Units: ms, hundredths of the currency's main unit. */
+ * Threads: one at a time.
+ * Units:   ms; hundredths of the currency's main unit; 1024 * ln(amount in main units).
+ * Errors:  fraud_state_new has R1_E_INVAL or R1_E_NOMEM, fraud_state_label R1_E_NOT_FOUND. */
 #ifndef FRAUD_STATE_H
 #define FRAUD_STATE_H
 
@@ -19,7 +22,6 @@
 
 enum { FRAUD_N_WINDOW = 5, FRAUD_W_1H = 0, FRAUD_W_1D, FRAUD_W_3D, FRAUD_W_7D, FRAUD_W_28D };
 extern const int64_t FRAUD_WINDOW_MS[FRAUD_N_WINDOW];
-#define FRAUD_DAY_MS       INT64_C(86400000)
 #define FRAUD_RETENTION_MS (INT64_C(56) * FRAUD_DAY_MS) /* edges stay findable for labels */
 #define FRAUD_NONE         UINT32_MAX
 #define FRAUD_NO_SEQ       UINT64_MAX
@@ -112,6 +114,9 @@ uint32_t fraud_state_pair(const fraud_state *s, uint32_t from, uint32_t to); /* 
 uint64_t fraud_state_insert(fraud_state *s, const fraud_payment *p, uint32_t from, uint32_t to);
 r1_status fraud_state_label(fraud_state *s, const char *tx_id, bool is_fraud, r1_err *err);
 uint64_t fraud_state_digest(const fraud_state *s);
+/* What is broken in the state, as a sentence; NULL: nothing. Reads all of it. Sanitizer builds call
+ * it after a share of the changes. */
+const char *fraud_state_fault(const fraud_state *s);
 
 static inline bool fraud_state_has(const fraud_state *s, uint64_t seq)
 {

@@ -21,6 +21,7 @@ enum {
     FRAUD_WORD_BYTES = 32
 };
 #define FRAUD_AMOUNT_MAX INT64_C(100000000000000) /* 10^14 minor units */
+#define FRAUD_DAY_MS     INT64_C(86400000)
 #define FRAUD_TS_MIN     INT64_C(0)
 #define FRAUD_TS_MAX     INT64_C(4102444800000) /* 2100-01-01 */
 

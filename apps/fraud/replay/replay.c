@@ -6,6 +6,7 @@
  * reported and passed over. */
 #include "replay/replay.h"
 
+#include "r1_assert.h"
 #include "score/engine.h"
 #include "vectors/r1_vectors.h"
 
@@ -16,36 +17,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* clang-format off */
 const r1_option fraud_replay_rows[] = {
     {.name = "in", .type = R1_OPT_PATH, .help = "payments, one JSON object a line"},
     {.name = "labels", .type = R1_OPT_PATH, .help = "labels, one JSON object a line, sorted by ts"},
-    {.name = "out",
-     .type = R1_OPT_PATH,
-     .def = "scores.jsonl",
+    {.name = "out", .type = R1_OPT_PATH, .def = "scores.jsonl",
      .help = "scores, one JSON object a line"},
     {.name = "model", .type = R1_OPT_PATH, .def = "none", .help = "model file; none: the rules"},
-    {.name = "batch",
-     .type = R1_OPT_INT,
-     .def = "64",
-     .min = 1,
-     .max = FRAUD_SCORE_MAX,
+    {.name = "batch", .type = R1_OPT_INT, .def = "64", .min = 1, .max = FRAUD_SCORE_MAX,
      .unit = "payments",
      .help = "scored together"},
-    {.name = "precision",
-     .type = R1_OPT_ENUM,
-     .def = "auto",
-     .choices = R1_CLI_PRECISIONS,
+    {.name = "precision", .type = R1_OPT_ENUM, .def = "auto", .choices = R1_CLI_PRECISIONS,
      .help = FRAUD_PRECISION_HELP},
-    {.name = "keys",
-     .type = R1_OPT_PATH,
-     .help = "folder for payments_base.f16 and payments_queries.f16 (every fiftieth): the keys of "
-             "working memory, for "
-             "r1-bench memory"},
-    {.name = "no-graph",
-     .type = R1_OPT_BOOL,
-     .def = "false",
+    {.name = "keys", .type = R1_OPT_PATH,
+     .help = "folder for payments_base.f16 and payments_queries.f16 (every fiftieth): the keys "
+             "of working memory, for r1-bench memory"},
+    {.name = "no-graph", .type = R1_OPT_BOOL, .def = "false",
      .help = "graph, patterns and findings off"},
-    {.name = "no-memory", .type = R1_OPT_BOOL, .def = "false", .help = "working memory off"}};
+    {.name = "no-memory", .type = R1_OPT_BOOL, .def = "false", .help = "working memory off"},
+};
+/* clang-format on */
 const size_t fraud_replay_n_row = R1_COUNT(fraud_replay_rows);
 
 enum { BATCH_MAX = FRAUD_SCORE_MAX, LINE_MAX_BYTES = FRAUD_PAYMENT_BYTES_MAX + 2 };
@@ -112,7 +103,7 @@ static json_t *score_json(const fraud_slot *slot, const fraud_result *x)
                                         "contribution", x->reason[i].contribution));
     for (size_t i = 0; i < x->n_finding; i++)
         json_array_append_new(findings, json_pack("{s:s,s:i,s:i,s:I}", "pattern",
-                                                  fraud_pattern_name(x->finding[i].pattern),
+                                                  fraud_typology_name(x->finding[i].typology),
                                                   "accounts", (int)x->finding[i].n_account, "edges",
                                                   (int)x->finding[i].n_edge, "amount_minor",
                                                   (json_int_t)x->finding[i].amount_minor));
@@ -152,6 +143,8 @@ static r1_status replay_run(replay *r, r1_err *err)
             continue;
         }
         R1_TRY(labels_until(r, p.ts, err));
+        R1_ASSERT(r->n_slot < r->batch && r->batch <= BATCH_MAX, "batch: %zu of %zu", r->n_slot,
+                  r->batch);
         R1_TRY(fraud_engine_apply(r->engine, &p, ++r->seq, &r->slot[r->n_slot], err));
         r->n_slot++;
         r->n++;
@@ -194,14 +187,21 @@ static r1_status replay_open_all(replay *r, const r1_options *o, r1_err *err)
     return R1_OK;
 }
 
-static r1_status close_file(FILE *f, const char *what, r1_status st, r1_err *err)
+static r1_status replay_all(replay *r, const r1_options *o, r1_err *err)
 {
-    if (!f) return st;
-    bool bad = ferror(f) != 0;
-    bad |= fclose(f) != 0;
-    return bad && st == R1_OK ? r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "writing %s: %s", what,
-                                           strerror(errno))
-                              : st;
+    R1_TRY(replay_open_all(r, o, err));
+    R1_TRY(replay_run(r, err));
+    FILE *out = r->out;
+    r->out = NULL;
+    bool bad = ferror(out) != 0;
+    bad |= fclose(out) != 0;
+    if (bad) R1_FAIL(err, R1_E_IO, "writing scores: %s", strerror(errno));
+    R1_TRY(r1_vectors_close(&r->keys, err));
+    printf("%llu payments scored, %llu lines refused, %llu labels without their payment, state "
+           "%016llx\n",
+           (unsigned long long)r->n, (unsigned long long)r->bad, (unsigned long long)r->late_labels,
+           (unsigned long long)fraud_engine_digest(r->engine));
+    return R1_OK;
 }
 
 int fraud_command_replay(r1_cli_call *call)
@@ -209,18 +209,10 @@ int fraud_command_replay(r1_cli_call *call)
     replay *r = calloc(1, sizeof *r);
     if (!r) return R1_EXIT_FAILED;
     r->batch = (size_t)r1_options_int(call->opts, "batch");
-    r1_status st = replay_open_all(r, call->opts, &call->err);
-    if (st == R1_OK) st = replay_run(r, &call->err);
-    st = close_file(r->out, "scores", st, &call->err);
-    r1_err late;
-    r1_status closed = r1_vectors_close(&r->keys, st == R1_OK ? &call->err : &late);
-    if (st == R1_OK) st = closed;
-    if (st == R1_OK)
-        printf("%llu payments scored, %llu lines refused, %llu labels without their payment, state "
-               "%016llx\n",
-               (unsigned long long)r->n, (unsigned long long)r->bad,
-               (unsigned long long)r->late_labels,
-               (unsigned long long)fraud_engine_digest(r->engine));
+    r1_status st = replay_all(r, call->opts, &call->err);
+    r1_err late; /* after a failure, what closing says is of no interest */
+    if (st != R1_OK) r1_vectors_close(&r->keys, &late);
+    if (r->out) fclose(r->out);
     if (r->in) fclose(r->in);
     if (r->labels) fclose(r->labels);
     bool partial = r->bad > 0;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* replay.h - `r1-fraud replay`: a file of payments in order, through the engine that serves, to
- * a file of scores. */
+/* replay.h - `r1-fraud replay`: scores a file of payments in order, by the engine that serves. */
 #ifndef FRAUD_REPLAY_H
 #define FRAUD_REPLAY_H
 

@@ -2,6 +2,7 @@
 /* engine.c - applies payments to the state, captures what scoring needs before each of them, and
  * hands it to the model or the rules. */
 #include "score/engine.h"
+
 #include "graph/findings.h"
 #include "r1_assert.h"
 #include "score/explain.h"
@@ -11,13 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    SLOTS_DEFAULT = 1024,
-    EDGES_DEFAULT = 1 << 20,
-    ENTITIES_DEFAULT = 1 << 18,
-    PAIRS_DEFAULT = 1 << 20,
-    RINGS_DEFAULT = 1 << 17
-};
+enum { SLOTS_DEFAULT = 1024, RINGS_DEFAULT = 1 << 17 };
 
 struct fraud_slot {
     fraud_payment payment;
@@ -27,6 +22,7 @@ struct fraud_slot {
     uint8_t n_finding;
     fraud_finding finding[FRAUD_FINDINGS_MAX];
     fraud_slot *next_free;
+    bool filled; /* the caller's, until it is released */
 };
 
 struct fraud_engine {
@@ -53,31 +49,33 @@ static r1_status open_scorer(fraud_engine *e, const fraud_engine_opts *o, r1_err
                             o->rings_max ? o->rings_max : RINGS_DEFAULT, err);
 }
 
+static r1_status open_engine(fraud_engine *e, const fraud_engine_opts *o, r1_err *err)
+{
+    e->n_slot = o->slots_max ? o->slots_max : SLOTS_DEFAULT;
+    e->graph_off = o->graph_off;
+    e->last_seq = INT64_MIN;
+    e->slots = calloc(e->n_slot, sizeof *e->slots);
+    if (!e->slots) R1_FAIL(err, R1_E_NOMEM, "no memory for %u slots", e->n_slot);
+    for (uint32_t i = 0; i < e->n_slot; i++) {
+        e->slots[i].next_free = e->free_slot;
+        e->free_slot = &e->slots[i];
+    }
+    R1_TRY(fraud_state_new(&e->state, o->edges_max ? o->edges_max : FRAUD_EDGES_DEFAULT,
+                           o->entities_max ? o->entities_max : FRAUD_ENTITIES_DEFAULT,
+                           o->pairs_max ? o->pairs_max : FRAUD_PAIRS_DEFAULT, err));
+    return open_scorer(e, o, err);
+}
+
 r1_status fraud_engine_new(fraud_engine **out, const fraud_engine_opts *o, r1_err *err)
 {
     *out = NULL;
     fraud_findings_init();
     fraud_engine *e = calloc(1, sizeof *e);
     if (!e) R1_FAIL(err, R1_E_NOMEM, "no memory for the fraud engine");
-    e->n_slot = o->slots_max ? o->slots_max : SLOTS_DEFAULT;
-    e->graph_off = o->graph_off;
-    e->last_seq = INT64_MIN;
-    e->slots = calloc(e->n_slot, sizeof *e->slots);
-    r1_status st = e->slots ? R1_OK
-                            : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
-                                         "no memory for %u slots", e->n_slot);
-    if (st == R1_OK)
-        st = fraud_state_new(&e->state, o->edges_max ? o->edges_max : EDGES_DEFAULT,
-                             o->entities_max ? o->entities_max : ENTITIES_DEFAULT,
-                             o->pairs_max ? o->pairs_max : PAIRS_DEFAULT, err);
-    if (st == R1_OK) st = open_scorer(e, o, err);
+    r1_status st = open_engine(e, o, err);
     if (st != R1_OK) {
         fraud_engine_free(e);
         return st;
-    }
-    for (uint32_t i = 0; i < e->n_slot; i++) {
-        e->slots[i].next_free = e->free_slot;
-        e->free_slot = &e->slots[i];
     }
     *out = e;
     return R1_OK;
@@ -134,6 +132,33 @@ bool fraud_engine_watch(fraud_engine *e, fraud_key_sink sink, void *ctx)
 
 /* ---- apply ---- */
 
+static fraud_slot *slot_take(fraud_engine *e)
+{
+    fraud_slot *slot = e->free_slot;
+    R1_ASSERT(!slot->filled && e->n_used < e->n_slot, "slot %td is not free, %u of %u are used",
+              slot - e->slots, e->n_used, e->n_slot);
+    e->free_slot = slot->next_free;
+    slot->filled = true;
+    e->n_used++;
+    return slot;
+}
+
+/* What scoring needs, before the payment itself counts. */
+static void slot_fill(fraud_engine *e, fraud_slot *slot, const fraud_payment *p, uint32_t from,
+                      uint32_t to)
+{
+    fraud_recall *recall = e->scorer ? fraud_scorer_recall(e->scorer) : NULL;
+    slot->payment = *p;
+    slot->seq = e->last_seq;
+    slot->clamped_ms = e->state->now - p->ts;
+    slot->n_finding = 0;
+    engine_capture(e->state, from, to, p, &slot->f);
+    if (e->scorer) fraud_capture(e->state, p, from, to, e->capture, &slot->features);
+    if (recall) fraud_recall_look(recall, e->state, from, to, &slot->features);
+    R1_ASSERT(slot->clamped_ms >= 0, "slot: the clock stands %lld ms behind its payment",
+              (long long)-slot->clamped_ms);
+}
+
 r1_status fraud_engine_apply(fraud_engine *e, const fraud_payment *p, int64_t apply_seq,
                              fraud_slot **out, r1_err *err)
 {
@@ -145,23 +170,12 @@ r1_status fraud_engine_apply(fraud_engine *e, const fraud_payment *p, int64_t ap
                 (long long)e->last_seq, (long long)apply_seq);
     if (out && !e->free_slot) R1_FAIL(err, R1_E_AGAIN, "all %u slots are in use", e->n_slot);
     e->last_seq = apply_seq;
-    int64_t ts = fraud_state_advance(e->state, p->ts);
+    fraud_state_advance(e->state, p->ts);
     uint32_t from = fraud_state_entity(e->state, p->from, p->from_role),
              to = fraud_state_entity(e->state, p->to, p->to_role);
     fraud_recall *recall = e->scorer ? fraud_scorer_recall(e->scorer) : NULL;
-    fraud_slot *slot = NULL;
-    if (out) {
-        slot = e->free_slot;
-        e->free_slot = slot->next_free;
-        e->n_used++;
-        slot->payment = *p;
-        slot->seq = apply_seq;
-        slot->clamped_ms = ts - p->ts;
-        slot->n_finding = 0;
-        engine_capture(e->state, from, to, p, &slot->f);
-        if (e->scorer) fraud_capture(e->state, p, from, to, e->capture, &slot->features);
-        if (recall) fraud_recall_look(recall, e->state, from, to, &slot->features);
-    }
+    fraud_slot *slot = out ? slot_take(e) : NULL;
+    if (slot) slot_fill(e, slot, p, from, to);
     bool counted = e->scorer && (e->capture & FRAUD_CAPTURE_GRAPH);
     bool search = slot && !e->graph_off &&
                   engine_gate(e->state, from, to, p, counted ? &slot->features.pattern : NULL);
@@ -176,6 +190,11 @@ r1_status fraud_engine_apply(fraud_engine *e, const fraud_payment *p, int64_t ap
 
 void fraud_slot_release(fraud_engine *e, fraud_slot *slot)
 {
+    R1_ASSERT(slot >= e->slots && slot < e->slots + e->n_slot, "slot %td of %u", slot - e->slots,
+              e->n_slot);
+    R1_ASSERT(slot->filled && e->n_used > 0, "slot %td is released twice, %u are used",
+              slot - e->slots, e->n_used);
+    slot->filled = false;
     slot->next_free = e->free_slot;
     e->free_slot = slot;
     e->n_used--;
@@ -201,6 +220,9 @@ static r1_status score_by_model(fraud_engine *e, fraud_slot *const *slot, size_t
         R1_FAIL(err, R1_E_INVAL, "expected at most %d payments to score together, found %zu",
                 FRAUD_SCORE_MAX, n);
     for (size_t i = 0; i < n; i++)
+        R1_ASSERT(slot[i]->filled && slot[i]->seq <= e->last_seq,
+                  "slot of apply_seq %lld is free or late", (long long)slot[i]->seq);
+    for (size_t i = 0; i < n; i++)
         e->scoring[i] =
             (fraud_scoring){.features = &slot[i]->features, .payment = &slot[i]->payment};
     R1_TRY(fraud_scorer_run(e->scorer, e->scoring, n, err));
@@ -213,6 +235,7 @@ static r1_status score_by_model(fraud_engine *e, fraud_slot *const *slot, size_t
 
 void fraud_engine_score_by_rules(const fraud_slot *slot, fraud_result *result)
 {
+    R1_ASSERT(slot->filled, "slot of apply_seq %lld is free", (long long)slot->seq);
     fraud_rules_score(&slot->f, slot->finding, slot->n_finding, result);
 }
 

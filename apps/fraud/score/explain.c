@@ -2,6 +2,8 @@
 /* explain.c - turns an item's logit difference into reasons. */
 #include "score/explain.h"
 
+#include "r1_assert.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +14,7 @@ static int explain_item_of(const fraud_reason *x)
         return strncmp(x->code, "sender", 6) ? FRAUD_ITEM_RECEIVER : FRAUD_ITEM_SENDER;
     if (!strcmp(x->item, "graph")) return FRAUD_ITEM_PATTERN;
     for (int i = 0; i < FRAUD_N_ITEM; i++)
-        if (!strcmp(x->item, FRAUD_ITEM_NAME[i])) return i;
+        if (!strcmp(x->item, fraud_item_name(i))) return i;
     return FRAUD_ITEM_PAYMENT;
 }
 
@@ -69,28 +71,31 @@ static size_t item_reasons(const fraud_facts *f, const fraud_scoring *x, const f
     for (size_t k = 0; k < facts->n_reason; k++)
         if (explain_item_of(&facts->reason[k]) == item) out[n++] = facts->reason[k];
     if (!n && x->delta[item] != 0) {
-        snprintf(out[0].code, sizeof out[0].code, "%s_profile", FRAUD_ITEM_NAME[item]);
+        snprintf(out[0].code, sizeof out[0].code, "%s_profile", fraud_item_name(item));
         item_words(f, x, item, out[0].text, sizeof out[0].text);
         n = 1;
     }
     for (size_t k = 0; k < n; k++) {
-        snprintf(out[k].item, sizeof out[k].item, "%s", FRAUD_ITEM_NAME[item]);
+        snprintf(out[k].item, sizeof out[k].item, "%s", fraud_item_name(item));
         out[k].contribution = x->delta[item] / (double)n;
     }
     return n;
 }
+
+_Static_assert(FRAUD_N_ITEM <= (int)FRAUD_ITEMS_MAX, "a result holds every item");
 
 void fraud_explain(const fraud_facts *f, const fraud_scoring *x, fraud_result *r)
 {
     fraud_reason all[FRAUD_REASONS_MAX + FRAUD_N_ITEM];
     size_t n = 0;
     for (int item = 0; item < FRAUD_N_ITEM; item++) n += item_reasons(f, x, r, item, all + n);
+    R1_ASSERT(n <= R1_COUNT(all), "reasons: %zu of %zu", n, R1_COUNT(all));
     fraud_reasons_sort(all, n);
     r->n_reason = (uint8_t)(n < FRAUD_REASONS_MAX ? n : FRAUD_REASONS_MAX);
     memcpy(r->reason, all, r->n_reason * sizeof *all);
     r->n_item = FRAUD_N_ITEM;
     for (int i = 0; i < FRAUD_N_ITEM; i++) {
-        snprintf(r->item[i].name, sizeof r->item[i].name, "%s", FRAUD_ITEM_NAME[i]);
+        snprintf(r->item[i].name, sizeof r->item[i].name, "%s", fraud_item_name(i));
         r->item[i].delta = x->delta[i];
     }
     r->degraded = false;

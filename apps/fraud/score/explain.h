@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* explain.h - the model's evidence trace in words: each item's difference goes in equal parts to
- * the facts that belong to the item, or to the item's own words ("sender_profile") where no fact
- * stands out. Pure. */
+/* explain.h - the model's evidence trace in words. The difference that an item makes goes in equal
+ * parts to the facts that belong to it. An item without a fact has words of its own
+ * ("sender_profile").
+ *
+ * Owns: nothing. Threads: any, the function is pure. Errors: none. */
 #ifndef FRAUD_EXPLAIN_H
 #define FRAUD_EXPLAIN_H
 

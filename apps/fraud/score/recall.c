@@ -3,6 +3,8 @@
  * batch has run: what the batch's references name is not used again before. */
 #include "score/recall.h"
 
+#include "r1_assert.h"
+
 #include <stdlib.h>
 
 enum { WAITING_MAX = 256 };
@@ -77,6 +79,7 @@ void fraud_recall_look(const fraud_recall *r, const fraud_state *s, uint32_t fro
         uint64_t handle[FRAUD_HISTORY], seq[FRAUD_HISTORY];
         if (self->role == FRAUD_ROLE_EXTERNAL) continue;
         size_t n = r1_memory_ring(r->pool, ring_key(self, direction), handle, seq, FRAUD_HISTORY);
+        R1_ASSERT(n <= FRAUD_HISTORY, "working memory: a ring of %zu", n);
         for (size_t i = n; i-- > 0;) {
             if (!fraud_state_has(s, seq[i])) continue;
             const fraud_edge *edge = fraud_state_edge(s, seq[i]);
@@ -89,6 +92,7 @@ void fraud_recall_look(const fraud_recall *r, const fraud_state *s, uint32_t fro
 static r1_status recall_encode(fraud_recall *r, r1_err *err)
 {
     uint32_t n = r->n;
+    R1_ASSERT(n <= WAITING_MAX && (!n || r->ticket), "working memory: %u wait without a ticket", n);
     r->n = 0;
     if (!n) return R1_OK;
     R1_TRY(r1_session_store(r->session, r->pool, r->ticket, r->event, r->handle, n, err));
@@ -120,6 +124,7 @@ r1_status fraud_recall_add(fraud_recall *r, const fraud_state *s, uint64_t seq, 
     if (!edge->external[1]) key[n++] = ring_key(&s->entity[edge->to], 1);
     if (!n) return R1_OK;
     R1_TRY(open_ticket(r, err));
+    R1_ASSERT(r->n < WAITING_MAX, "working memory: %u of %d wait", r->n, (int)WAITING_MAX);
     fraud_features_event(s, seq, r->num[r->n], r->cat[r->n]);
     R1_TRY(r1_memory_append(r->pool, r->ticket, key, n, seq, &r->handle[r->n], err));
     if (++r->n < WAITING_MAX) return R1_OK;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* recall.h - the working memory of the accounts: each payment becomes one entry, named by the
- * ring of its sender's outgoing and the ring of its receiver's incoming payments; a new payment
+/* recall.h - the working memory of the accounts. Each payment becomes one entry. The ring of its
+ * sender's outgoing and the ring of its receiver's incoming payments name it. A new payment
  * attends to the four rings of its two ends.
  *
  * External ends (salary payers, cash desks, pools) keep no ring. An entry is made from its own
  * payment alone, so a memory that is rebuilt from the log holds the very same bits. Entries are
- * encoded in batches: at the latest when a batch of payments is scored. Owns: the pool, and the
- * events that wait to be encoded. Borrows model and session. Threads: one. */
+ * encoded in batches, at the latest when a batch of payments is scored.
+ * Owns:    the pool, and the events that wait to be encoded. Borrows model and session.
+ * Threads: one. Errors: those of the engine's memory and session. */
 #ifndef FRAUD_RECALL_H
 #define FRAUD_RECALL_H
 

@@ -2,18 +2,24 @@
 /* rules.c - one function per group of facts; weights are in logits. */
 #include "score/rules.h"
 
+#include "r1_assert.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { ITEM_PAYMENT, ITEM_SENDER, ITEM_RECEIVER, ITEM_PAIR, ITEM_LABELS, ITEM_GRAPH, N_ITEM };
-static const char *const item_names[N_ITEM] = {"payment", "sender", "receiver",
-                                               "pair",    "labels", "graph"};
+_Static_assert(N_ITEM <= (int)FRAUD_ITEMS_MAX, "a result holds every item");
+static const char *const item_names[N_ITEM] = {
+    [ITEM_PAYMENT] = "payment", [ITEM_SENDER] = "sender", [ITEM_RECEIVER] = "receiver",
+    [ITEM_PAIR] = "pair",       [ITEM_LABELS] = "labels", [ITEM_GRAPH] = "graph"};
 static const double prior_logit = -5.0; /* about seven payments in a thousand */
 
 static void add_fact(fraud_result *r, int item, double delta, const char *code, const char *text)
 {
+    R1_ASSERT(item >= 0 && item < N_ITEM && r->n_reason <= FRAUD_REASONS_MAX,
+              "rules: item %d, reason %u", item, r->n_reason);
     r->item[item].delta += delta;
     if (delta == 0 || r->n_reason == FRAUD_REASONS_MAX) return;
     fraud_reason *x = &r->reason[r->n_reason++];
@@ -33,7 +39,7 @@ static void rule_payment(const fraud_facts *f, fraud_result *r)
     const fraud_window *w = &f->from[FRAUD_W_28D][0];
     if (w->n < 3) return;
     double mean = (double)w->ln / w->n / 1024, z = (double)f->ln / 1024 - mean;
-    char text[192];
+    char text[FRAUD_REASON_TEXT_BYTES];
     snprintf(text, sizeof text, "amount %.2f is %.1f times the sender's usual %.2f of 28 days",
              f->amount, exp(z), exp(mean));
     add_fact(r, ITEM_PAYMENT, rules_clamp(0.7 * (z - 0.5), -0.5, 1.8), "amount_unusual", text);
@@ -41,7 +47,7 @@ static void rule_payment(const fraud_facts *f, fraud_result *r)
 
 static void rule_sender(const fraud_facts *f, fraud_result *r)
 {
-    char text[192];
+    char text[FRAUD_REASON_TEXT_BYTES];
     const fraud_window *day = &f->from[FRAUD_W_1D][0], *in = &f->from[FRAUD_W_1D][1];
     if (day->distinct >= 3) {
         snprintf(text, sizeof text, "sender paid %u different ends within a day", day->distinct);
@@ -58,7 +64,7 @@ static void rule_sender(const fraud_facts *f, fraud_result *r)
 
 static void rule_receiver(const fraud_facts *f, fraud_result *r)
 {
-    char text[192];
+    char text[FRAUD_REASON_TEXT_BYTES];
     const fraud_window *w = &f->to[FRAUD_W_3D][1];
     if (w->distinct < 4) return;
     snprintf(text, sizeof text, "receiver was paid by %u different ends within three days",
@@ -78,7 +84,7 @@ static void rule_pair(const fraud_facts *f, fraud_result *r)
 
 static void rule_labels(const fraud_facts *f, fraud_result *r)
 {
-    char text[192];
+    char text[FRAUD_REASON_TEXT_BYTES];
     if (f->to_known.n) {
         snprintf(text, sizeof text, "%u payments to this end are known to be fraudulent",
                  f->to_known.n);
@@ -93,15 +99,16 @@ static void rule_labels(const fraud_facts *f, fraud_result *r)
 
 static void rule_graph(const fraud_finding *finding, size_t n_finding, fraud_result *r)
 {
-    static const double weight[FRAUD_N_PATTERN] = {
-        [FRAUD_PATTERN_CYCLE] = 2.4, [FRAUD_PATTERN_FAN_IN] = 0.7, [FRAUD_PATTERN_FAN_OUT] = 0.7};
+    static const double weight[FRAUD_N_TYPOLOGY] = {[FRAUD_TYPOLOGY_CYCLE] = 2.4,
+                                                    [FRAUD_TYPOLOGY_FAN_IN] = 0.7,
+                                                    [FRAUD_TYPOLOGY_FAN_OUT] = 0.7};
     for (size_t i = 0; i < n_finding; i++) {
         const fraud_finding *f = &finding[i];
-        char text[192];
+        char text[FRAUD_REASON_TEXT_BYTES];
         snprintf(text, sizeof text, "closes a %s of %u accounts over %.2f within %.1f days",
-                 fraud_pattern_name(f->pattern), f->n_account, (double)f->amount_minor / 100,
+                 fraud_typology_name(f->typology), f->n_account, (double)f->amount_minor / 100,
                  (double)(f->ts_last - f->ts_first) / (double)FRAUD_DAY_MS);
-        add_fact(r, ITEM_GRAPH, weight[f->pattern], fraud_pattern_name(f->pattern), text);
+        add_fact(r, ITEM_GRAPH, weight[f->typology], fraud_typology_name(f->typology), text);
     }
 }
 
@@ -118,6 +125,7 @@ void fraud_reasons_sort(fraud_reason *x, size_t n) { qsort(x, n, sizeof *x, by_c
 void fraud_rules_score(const fraud_facts *f, const fraud_finding *finding, size_t n_finding,
                        fraud_result *r)
 {
+    R1_ASSERT(n_finding <= FRAUD_FINDINGS_MAX, "rules: %zu findings", n_finding);
     memset(r, 0, sizeof *r);
     r->degraded = true;
     r->n_item = N_ITEM;

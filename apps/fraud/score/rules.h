@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* rules.h - velocity rules: facts about both ends and the pair, each with a fixed weight in
- * logits, so that the trace adds up.
+/* rules.h - velocity rules: facts about both ends and the pair. Each has a fixed weight in logits,
+ * so that the trace adds up.
  *
  * They score where no model does, and every result of theirs says `degraded`. Where a model
- * scores, the same facts are the words of its reasons. Pure functions. */
+ * scores, the same facts are the words of its reasons.
+ * Owns: nothing. Threads: any, all functions are pure. Errors: none. */
 #ifndef FRAUD_RULES_H
 #define FRAUD_RULES_H
 
-#include "score/engine.h"
-#include "score/sample.h"
+#include "graph/state.h"
+#include "score/result.h"
 
 /* What scoring needs, captured before the payment itself counts. */
 typedef struct {

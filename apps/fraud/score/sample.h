@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* sample.h - from captured columns to a sample of the engine: the description of fraud-s and the
- * filling of its items.
+ * filling of its items. sample.c has the table of items, in the order of evidence.
  *
- * Items in evidence order: payment, remittance, sender, receiver, pair, pattern, graph, history. */
+ * Owns: nothing but the description it writes. Threads: any. Errors: R1_E_NOMEM. */
 #ifndef FRAUD_SAMPLE_H
 #define FRAUD_SAMPLE_H
 
@@ -20,11 +20,13 @@ enum {
     FRAUD_ITEM_HISTORY,
     FRAUD_N_ITEM
 };
-extern const char *const FRAUD_ITEM_NAME[FRAUD_N_ITEM];
+const char *fraud_item_name(int item); /* "payment"... */
+
+enum { FRAUD_D_MODEL = 64, FRAUD_N_LAYER = 2, FRAUD_HIDDEN = 64 };
 
 typedef struct {
     const char *name;             /* NULL = "fraud-s" */
-    int d_model, n_layer, hidden; /* 0 = 64, 2, 64 */
+    int d_model, n_layer, hidden; /* 0: FRAUD_D_MODEL, FRAUD_N_LAYER, FRAUD_HIDDEN */
 } fraud_description_opts;
 
 /* Writes the description (JSON); malloc'ed. */
@@ -35,10 +37,10 @@ enum { FRAUD_CAPTURE_GRAPH = 1, FRAUD_CAPTURE_MEMORY = 2 };
 void fraud_capture(const fraud_state *s, const fraud_payment *p, uint32_t from, uint32_t to,
                    unsigned flags, fraud_features *f);
 
-/* Points item[FRAUD_N_ITEM] into f and p; ref[i] stands for f's reference i (an index or a
- * handle) and must outlive the sample. flags as in fraud_capture, FRAUD_SAMPLE_TEXT for the
- * remittance. */
 enum { FRAUD_SAMPLE_TEXT = 4 };
+/* Points item[FRAUD_N_ITEM] into f and p. ref[i] stands for f's reference i (an index or a handle)
+ * and must outlive the sample. flags: as in fraud_capture, and FRAUD_SAMPLE_TEXT for the
+ * remittance. */
 void fraud_sample_fill(const fraud_features *f, const fraud_payment *p, const uint64_t *ref,
                        unsigned flags, r1_item *item);
 

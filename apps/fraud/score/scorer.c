@@ -2,6 +2,7 @@
 /* scorer.c - one batch of captured payments through the model. */
 #include "score/scorer.h"
 
+#include "r1_assert.h"
 #include "r1_session.h"
 
 #include <stdlib.h>
@@ -76,6 +77,7 @@ fraud_recall *fraud_scorer_recall(const fraud_scorer *s) { return s->recall; }
 
 r1_status fraud_scorer_run(fraud_scorer *s, fraud_scoring *x, size_t n, r1_err *err)
 {
+    R1_ASSERT(n <= FRAUD_SCORE_MAX, "scorer: %zu payments of %d", n, (int)FRAUD_SCORE_MAX);
     for (size_t i = 0; i < n; i++) {
         fraud_sample_fill(x[i].features, x[i].payment, x[i].features->ref_handle, s->flags,
                           s->item[i]);

@@ -2,16 +2,16 @@
 /* scorer.h - fraud-s at work: an opened model with a session, its working memory and the buffers
  * of one batch.
  *
- * A score depends on the captured columns and on the entries that they refer to, each made from
- * its own payment alone, so that a rebuilt state, another batch or another process gives the
+ * A score depends on the captured columns and on the entries that they refer to. Each entry is
+ * made from its own payment alone. So a rebuilt state, another batch or another process gives the
  * same bits.
- * Owns: model, session, memory, buffers; nothing allocates in fraud_scorer_run. Threads: one at
- * a time. */
+ * Owns:    model, session, memory, buffers; nothing allocates in fraud_scorer_run.
+ * Threads: one at a time. Errors: R1_E_FORMAT for a file of other columns, and the session's. */
 #ifndef FRAUD_SCORER_H
 #define FRAUD_SCORER_H
 
-#include "score/engine.h"
 #include "score/recall.h"
+#include "score/result.h"
 #include "score/sample.h"
 
 typedef struct fraud_scorer fraud_scorer;
@@ -33,7 +33,8 @@ typedef struct {
 } fraud_scoring;
 /* The accounts' working memory; NULL where it is off. */
 fraud_recall *fraud_scorer_recall(const fraud_scorer *s);
-/* Payments captured since the last run; any of them that are not among x may only be released. */
+/* x: n <= FRAUD_SCORE_MAX payments captured since the last run. Those that are left out may only be
+ * released. */
 r1_status fraud_scorer_run(fraud_scorer *s, fraud_scoring *x, size_t n, r1_err *err);
 
 #endif

@@ -145,8 +145,8 @@ static r1_status build_engine(fraud_parts *p, r1_err *err)
                                     .precision = r1_cli_precision(r1_options_str(o, "precision")),
                                     .slots_max = FRAUD_BATCH_MAX,
                                     .entities_max = ENTITIES,
-                                    .rings_max = 2 * (uint32_t)r1_options_int(o, "memory-accounts"),
-                                    .threads = 1};
+                                    .rings_max =
+                                        2 * (uint32_t)r1_options_int(o, "memory-accounts")};
     R1_TRY(fraud_engine_new(&p->engine, &opts, err));
     name_model(p, &opts);
     return R1_OK;

@@ -2,11 +2,11 @@
 /* model_fit.c - writes shards and hands them to the engine's trainer. */
 #include "train/model_fit.h"
 
-#include "eval/protocol.h"
+#include "dataset/protocol.h"
+#include "r1_assert.h"
 #include "r1_shard.h"
 
 #include <math.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +78,7 @@ typedef struct {
 static r1_status model_fit_event_index(event_shard *e, const fraud_features *f, uint32_t i,
                                        uint64_t *index, r1_err *err)
 {
+    R1_ASSERT(i < f->n_ref, "reference %u of %u", i, f->n_ref);
     size_t place = (size_t)(f->ref_seq[i] % EVENT_PLACES);
     if (e->seq[place] != f->ref_seq[i] + 1) {
         r1_event event = {f->event[i], f->event_cat[i]};
@@ -117,6 +118,8 @@ static r1_status model_fit_add_sample(void *ctx, size_t i, const fraud_payment *
 {
     (void)s;
     builder *b = ctx;
+    R1_ASSERT(b->fit->n > 0 && b->fit->n <= SHARDS_MAX && i < b->source->n,
+              "shard %zu, payment %zu of %zu", b->fit->n, i, b->source->n);
     bool inner = fraud_payment_inner(p);
     double share = model_fit_share_of(b->fit, p);
     uint8_t label = fraud_source_label(b->source, i);
@@ -144,6 +147,7 @@ static r1_status shard_open(event_shard *e, const char *path, const char *descri
     return r1_shard_create(&e->w, path, description, err);
 }
 
+/* st: of what was written so far; a shard is whole or not there. */
 static r1_status shard_close(event_shard *e, r1_status st, r1_err *err)
 {
     free(e->seq);
@@ -153,22 +157,29 @@ static r1_status shard_close(event_shard *e, r1_status st, r1_err *err)
     return st;
 }
 
-r1_status fraud_fit_add(fraud_fit *f, const fraud_source *s, const uint8_t *use, r1_err *err)
+static r1_status fit_write(builder *b, size_t at, uint8_t *want, r1_err *err)
 {
-    if (f->n == SHARDS_MAX) R1_FAIL(err, R1_E_NOMEM, "at most %d recordings", SHARDS_MAX);
-    snprintf(f->train[f->n], PATH_BYTES, "%s/train-%zu.r1s", f->folder, f->n);
-    snprintf(f->valid[f->n], PATH_BYTES, "%s/valid-%zu.r1s", f->folder, f->n);
-    builder b = {.fit = f, .source = s, .use = use};
-    uint8_t *want = malloc(s->n);
-    r1_status st = want ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory");
-    if (want) model_fit_choose(f, s, use, want);
-    if (st == R1_OK) st = shard_open(&b.shard[0], f->train[f->n], f->description, err);
-    if (st == R1_OK) st = shard_open(&b.shard[1], f->valid[f->n], f->description, err);
-    f->n++;
+    fraud_fit *f = b->fit;
+    model_fit_choose(f, b->source, b->use, want);
+    f->n++; /* from here on its files are removed with the fit */
+    R1_TRY(shard_open(&b->shard[0], f->train[at], f->description, err));
+    R1_TRY(shard_open(&b->shard[1], f->valid[at], f->description, err));
     fraud_walk_opts walk = {.flags = (FRAUD_CAPTURE_GRAPH | FRAUD_CAPTURE_MEMORY) & ~f->opts.off,
                             .want = want,
                             .progress = f->opts.progress};
-    if (st == R1_OK) st = fraud_walk(s, &walk, model_fit_add_sample, &b, err);
+    return fraud_walk(b->source, &walk, model_fit_add_sample, b, err);
+}
+
+r1_status fraud_fit_add(fraud_fit *f, const fraud_source *s, const uint8_t *use, r1_err *err)
+{
+    if (f->n == SHARDS_MAX) R1_FAIL(err, R1_E_NOMEM, "at most %d recordings", SHARDS_MAX);
+    size_t at = f->n;
+    snprintf(f->train[at], PATH_BYTES, "%s/train-%zu.r1s", f->folder, at);
+    snprintf(f->valid[at], PATH_BYTES, "%s/valid-%zu.r1s", f->folder, at);
+    builder b = {.fit = f, .source = s, .use = use};
+    uint8_t *want = malloc(s->n + 1);
+    if (!want) R1_FAIL(err, R1_E_NOMEM, "no memory for the choice of %zu payments", s->n);
+    r1_status st = fit_write(&b, at, want, err);
     st = shard_close(&b.shard[0], st, err);
     st = shard_close(&b.shard[1], st, err);
     free(want);
@@ -259,6 +270,19 @@ static void lowest_threshold(judged_list *l, double precision, fraud_fit_thresho
     }
 }
 
+static r1_status model_fit_judge_valid(const fraud_fit *f, const char *path,
+                                       const char *const *valid, size_t n_valid, judged_list *l,
+                                       r1_err *err)
+{
+    r1_model *m = NULL;
+    r1_eval e;
+    r1_eval_opts opts = {.int8 = f->opts.int8, .each = take_judged, .ctx = l};
+    R1_TRY(r1_model_open(&m, path, err));
+    r1_status st = r1_evaluate(m, valid, n_valid, &opts, &e, err);
+    r1_model_free(m);
+    return st;
+}
+
 r1_status fraud_fit_threshold_at(const fraud_fit *f, const char *model, double precision,
                                  fraud_fit_threshold *out, r1_err *err)
 {
@@ -271,20 +295,11 @@ r1_status fraud_fit_threshold_at(const fraud_fit *f, const char *model, double p
     if (f->opts.inner_share != f->opts.outer_share)
         R1_FAIL(err, R1_E_INVAL, "a threshold needs one share of good payments, found %g and %g",
                 f->opts.inner_share, f->opts.outer_share);
-    r1_model *m = NULL;
-    l.x = malloc(l.cap * sizeof *l.x);
-    r1_status st =
-        l.x ? R1_OK
-            : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for %zu scores", l.cap);
-    if (st == R1_OK) st = r1_model_open(&m, model, err);
-    if (st == R1_OK) {
-        r1_eval e;
-        st = r1_evaluate(m, valid, n_valid,
-                         &(r1_eval_opts){.int8 = f->opts.int8, .each = take_judged, .ctx = &l}, &e,
-                         err);
-    }
+    l.x = r1_realloc_array(NULL, l.cap, sizeof *l.x);
+    if (!l.x) R1_FAIL(err, R1_E_NOMEM, "no memory for %zu scores", l.cap);
+    r1_status st = model_fit_judge_valid(f, model, valid, n_valid, &l, err);
+    R1_ASSERT(st != R1_OK || l.n == l.cap, "threshold: %zu of %zu payments", l.n, l.cap);
     if (st == R1_OK) lowest_threshold(&l, precision, out);
-    r1_model_free(m);
     free(l.x);
     return st;
 }

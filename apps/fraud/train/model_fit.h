@@ -2,21 +2,21 @@
 /* model_fit.h - from recorded payments to a trained model file: shards by the walk, training by
  * libr1.
  *
- * Shards lie in a folder of their own and are removed by fraud_fit_free. A good payment is kept
- * with chance opts.inner_share (between two accounts) or opts.outer_share (any other) and then
- * weighs one over it, so that the probabilities stay true. */
+ * Shards lie in a folder of their own, and fraud_fit_free removes them. A good payment is kept by
+ * chance: opts.inner_share between two accounts, opts.outer_share elsewhere. It then weighs one
+ * over that share, so that the probabilities stay true.
+ * Owns:    the shards. Threads: one at a time. Errors: the trainer's, R1_E_INVAL, R1_E_NOMEM. */
 #ifndef FRAUD_MODEL_FIT_H
 #define FRAUD_MODEL_FIT_H
 
 #include "r1_train.h"
-#include "train/walk.h"
+#include "walk/walk.h"
 
 typedef struct {
     const char *folder; /* for shards; made when absent */
     fraud_description_opts description;
-    const char *
-        /* model file to start from, which keeps its columns' bins; NULL: from random weights */
-        init;
+    /* model file to start from, which keeps its columns' bins; NULL: from random weights */
+    const char *init;
     double inner_share, outer_share;                /* 0 = 1 */
     double lr, weight_decay, item_drop, mean_decay; /* 0 = the trainer's */
     uint32_t n_epoch, n_batch, patience;

@@ -8,7 +8,7 @@
 #ifndef FRAUD_ALERT_H
 #define FRAUD_ALERT_H
 
-#include "score/engine.h"
+#include "score/result.h"
 
 #include <jansson.h>
 

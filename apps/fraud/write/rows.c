@@ -107,7 +107,7 @@ FILL(fill_latency)
     }
 FILL_FINDINGS(fill_finding_seq, r1_columns_int(c, i, r->apply_seq))
 FILL_FINDINGS(fill_ordinal, r1_columns_int(c, i, (int64_t)k + 1))
-FILL_FINDINGS(fill_pattern, r1_columns_text(c, i, fraud_pattern_name(f->pattern)))
+FILL_FINDINGS(fill_pattern, r1_columns_text(c, i, fraud_typology_name(f->typology)))
 FILL_FINDINGS(fill_accounts, take_text(c, i, fraud_finding_accounts_text(f)))
 FILL_FINDINGS(fill_payments, take_text(c, i, fraud_finding_payments_text(f)))
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* walk.c - payments and labels of a recording in the order in which a service would have seen
  * them. */
-#include "train/walk.h"
+#include "walk/walk.h"
 
 #include "cli/r1_cli.h"
-#include <math.h>
+#include "r1_assert.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@ fraud_source fraud_source_generated(const fraud_generated *g, size_t n)
 
 void fraud_source_payment(const fraud_source *s, size_t i, fraud_payment *p)
 {
+    R1_ASSERT(i < s->n, "payment %zu of %zu", i, s->n);
     if (s->dataset)
         fraud_dataset_payment(s->dataset, i, p);
     else
@@ -80,6 +82,7 @@ bool fraud_label_queue_due(fraud_label_queue *q, const fraud_source *s, int64_t 
                            int64_t *ts)
 {
     if (q->next == q->n || label_ts(s, q->order[q->next]) > now) return false;
+    R1_ASSERT(q->next < q->n && q->order[q->next] < s->n, "label %zu of %zu", q->next, q->n);
     *i = q->order[q->next++];
     *ts = label_ts(s, *i);
     return true;
@@ -142,20 +145,23 @@ r1_status fraud_walk(const fraud_source *s, const fraud_walk_opts *o, fraud_visi
     fraud_features *f = calloc(1, sizeof *f);
     if (!f) R1_FAIL(err, R1_E_NOMEM, "no memory for features");
     r1_status st = fraud_label_queue_new(&q, s, err);
-    if (st == R1_OK)
-        st = fraud_state_new(&state, o->edges_max ? o->edges_max : 1u << 20,
-                             o->entities_max ? o->entities_max : 1u << 18,
-                             o->pairs_max ? o->pairs_max : 1u << 20, err);
-    if (st == R1_OK) st = walk_all(state, s, o, &q, f, visit, ctx, err);
+    if (st != R1_OK) goto free_features;
+    st = fraud_state_new(&state, o->edges_max ? o->edges_max : FRAUD_EDGES_DEFAULT,
+                         o->entities_max ? o->entities_max : FRAUD_ENTITIES_DEFAULT,
+                         o->pairs_max ? o->pairs_max : FRAUD_PAIRS_DEFAULT, err);
+    if (st != R1_OK) goto free_queue;
+    st = walk_all(state, s, o, &q, f, visit, ctx, err);
     fraud_state_free(state);
+free_queue:
     fraud_label_queue_free(&q);
+free_features:
     free(f);
     return st;
 }
 
 /* ---- walking an engine ----------------------------------------------------------------------- */
 
-enum { BATCH = 64 };
+enum { BATCH = FRAUD_SCORE_MAX };
 typedef struct {
     fraud_slot *slot[BATCH];
     size_t at[BATCH], n;
@@ -192,6 +198,7 @@ static r1_status walk_score_all(const fraud_source *s, fraud_engine *e, const ui
             r1_status st = fraud_engine_label(e, known.tx_id, true, ts, err);
             if (st != R1_OK && st != R1_E_NOT_FOUND) return st;
         }
+        R1_ASSERT(b->n < BATCH, "batch: %zu of %d", b->n, (int)BATCH);
         R1_TRY(fraud_payment_check(&p, err)); /* rows of a public layout come unchecked */
         R1_TRY(fraud_engine_apply(e, &p, (int64_t)i + 1, want[i] ? &b->slot[b->n] : NULL, err));
         if (want[i]) b->at[b->n++] = i;

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* walk.h - a recorded stream of labelled payments, walked in order with its labels arriving when
- * they became known.
+/* walk.h - walks a recorded stream of labelled payments in order; labels arrive when they became
+ * known.
  *
- * Training, evaluation and feature dumps all walk this way, through the very state that serves. */
+ * Training, evaluation and the file of columns all walk this way, through the very state that
+ * serves.
+ * Owns:    a source borrows its data set or payments; a queue owns its order.
+ * Threads: one at a time. Errors: those of the engine and of `visit`; R1_E_NOMEM. */
 #ifndef FRAUD_WALK_H
 #define FRAUD_WALK_H
 
-#include "eval/dataset.h"
+#include "dataset/cases.h"
 #include "generate/generate.h"
 #include "score/engine.h"
 #include "score/sample.h"
@@ -45,8 +48,8 @@ typedef r1_status (*fraud_visit)(void *ctx, size_t i, const fraud_payment *p,
 r1_status fraud_walk(const fraud_source *s, const fraud_walk_opts *opts, fraud_visit visit,
                      void *ctx, r1_err *err);
 
-/* Scores the wanted payments with an engine, in batches of 64: score and probability go to
- * score[i], prob[i] (f64[n], others NaN). */
+/* Scores the wanted payments with an engine, in batches of FRAUD_SCORE_MAX. Score and probability
+ * go to score[i] and prob[i], f64[n]; others are NaN. */
 r1_status fraud_walk_score(const fraud_source *s, fraud_engine *e, const uint8_t *want,
                            bool progress, double *score, double *prob, r1_err *err);
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* recording.c - our own layout: a folder with payments.jsonl and labels.jsonl as `r1-fraud
- * generate` and the topics hold them, and, where rings are known, truth.jsonl. Every member of a
- * payment is kept, so that a recording scores here as it does live. */
-#include "eval/dataset_files.h"
-#include "generate/generate.h"
+/* recording.c - payments, then labels and rings by the payment's id. */
+#include "dataset/recording.h"
+
+#include "dataset/dataset_files.h"
+#include "typology/typology.h"
 
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAYMENTS_MAX = 4000000 };
+enum { PAYMENTS_MAX = 4000000, RING_NUMBER_MAX = 10000000 };
 
 typedef struct {
     const char *key;
@@ -165,16 +165,15 @@ static r1_status put_truth(fraud_dataset *d, const entry *ids, const json_t *o, 
     const json_t *ring = json_object_get(o, "ring");
     if (!tx_id || !name || !json_is_integer(ring))
         R1_FAIL(err, R1_E_FORMAT, "expected \"tx_id\", \"typology\" and an integer \"ring\"");
-    unsigned typology = 1;
-    while (typology < FRAUD_N_TYPOLOGY && strcmp(name, fraud_typology_name(typology)) != 0)
-        typology++;
+    fraud_typology typology = fraud_typology_find(name);
     fraud_case *c = case_of(d, ids, tx_id);
-    if (typology == FRAUD_N_TYPOLOGY)
+    if (typology == FRAUD_TYPOLOGY_NONE || typology == FRAUD_N_TYPOLOGY)
         R1_FAIL(err, R1_E_FORMAT, "typology \"%.40s\" is not known", name);
     if (!c) R1_FAIL(err, R1_E_FORMAT, "tx_id \"%.40s\": no such payment", tx_id);
     json_int_t number = json_integer_value(ring);
-    if (number < 0 || number > 10000000)
-        R1_FAIL(err, R1_E_FORMAT, "ring: expected 0..10000000, found %lld", (long long)number);
+    if (number < 0 || number > RING_NUMBER_MAX)
+        R1_FAIL(err, R1_E_FORMAT, "ring: expected 0..%d, found %lld", RING_NUMBER_MAX,
+                (long long)number);
     c->typology = (uint8_t)typology;
     c->ring = (int32_t)number;
     return R1_OK;
@@ -222,12 +221,10 @@ static r1_status read_labels(fraud_dataset *d, const char *folder, r1_err *err)
 
 r1_status fraud_recording_load(fraud_dataset *d, const char *folder, r1_err *err)
 {
-    static const char *names[FRAUD_N_TYPOLOGY];
-    for (unsigned t = 0; t < FRAUD_N_TYPOLOGY; t++) names[t] = fraud_typology_name(t);
-    d->typologies = names;
+    d->typologies = FRAUD_TYPOLOGY_NAME;
     d->n_typology = FRAUD_N_TYPOLOGY;
     R1_TRY(read_payments(d, folder, err));
-    if (d->n) d->start = d->payments[0].ts / 86400000 * 86400000;
+    if (d->n) d->start = d->payments[0].ts / FRAUD_DAY_MS * FRAUD_DAY_MS;
     R1_TRY(number_accounts(d, err));
     return read_labels(d, folder, err);
 }

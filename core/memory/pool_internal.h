@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pool_state.h - the inside of working memory: what pool.c changes and pool_check.c walks.
+/* pool_internal.h - the inside of working memory: what pool.c changes and pool_check.c walks.
  *
  * Invariants. pool_check holds each of them; sanitizer builds call it after changes.
  *

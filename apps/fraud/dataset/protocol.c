@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* protocol.c - the splits, each as its source defines it. */
-#include "eval/protocol.h"
+#include "dataset/protocol.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define DAY INT64_C(86400000)
 enum {
+    WEEK = 7,
+    DELAY = FRAUD_HANDBOOK_DELAY_DAYS,
     HANDBOOK_TRAIN_END = 122, /* days after 2018-04-01: 2018-08-01 */
-    DELAY = 7,
     CARDS_MAX = 1 << 16,
-    AMLGENTEX_SPLIT = 126,
-    WARM_DAYS = 14
+    SHUFFLE_SEED = 2
 };
 
 static int protocol_day_of(const fraud_dataset *d, size_t i)
 {
-    return (int)((d->cases[i].ts - d->start) / DAY);
+    return (int)((d->cases[i].ts - d->start) / FRAUD_DAY_MS);
 }
 
 /* Cards with a fraudulent payment on a day in [from, to) become known. */
@@ -33,7 +32,7 @@ static void handbook_test(const fraud_dataset *d, int train_from, int train_to, 
     uint8_t *known = calloc(CARDS_MAX, 1);
     if (!known) return;
     know_cards(d, train_from, train_to, known);
-    for (int k = 0; k < 7; k++) {
+    for (int k = 0; k < WEEK; k++) {
         int test = train_to + DELAY + k;
         know_cards(d, test - DELAY - 1, test - DELAY, known);
         for (size_t i = 0; i < d->n; i++)
@@ -46,21 +45,21 @@ static void handbook_test(const fraud_dataset *d, int train_from, int train_to, 
 
 static void protocol_handbook(const fraud_dataset *d, int week, int train_days, uint8_t *use)
 {
-    int to = HANDBOOK_TRAIN_END + 7 * week, from = to - train_days;
+    int to = HANDBOOK_TRAIN_END + WEEK * week, from = to - train_days;
     for (size_t i = 0; i < d->n; i++) {
         int day = protocol_day_of(d, i);
         if (day >= from && day < to) use[i] = FRAUD_USE_TRAIN;
-        if (day >= from - 7 && day < from) use[i] = FRAUD_USE_VALID;
+        if (day >= from - WEEK && day < from) use[i] = FRAUD_USE_VALID;
     }
-    handbook_test(d, to - 7 < from ? from : to - 7, to, use);
+    handbook_test(d, to - WEEK < from ? from : to - WEEK, to, use);
 }
 
 static void protocol_amlgentex(const fraud_dataset *d, bool part_train, uint8_t *use)
 {
     for (size_t i = 0; i < d->n; i++)
-        use[i] = !part_train                               ? FRAUD_USE_TEST
-                 : protocol_day_of(d, i) < AMLGENTEX_SPLIT ? FRAUD_USE_TRAIN
-                                                           : FRAUD_USE_VALID;
+        use[i] = !part_train                                     ? FRAUD_USE_TEST
+                 : protocol_day_of(d, i) < FRAUD_AMLGENTEX_SPLIT ? FRAUD_USE_TRAIN
+                                                                 : FRAUD_USE_VALID;
 }
 
 static void by_share(const fraud_dataset *d, uint8_t *use)
@@ -76,7 +75,8 @@ static void by_share(const fraud_dataset *d, uint8_t *use)
 static void protocol_recording(const fraud_dataset *d, bool part_train, uint8_t *use)
 {
     for (size_t i = 0; i < d->n; i++) {
-        if (d->cases[i].label == FRAUD_LABEL_UNKNOWN || protocol_day_of(d, i) < WARM_DAYS) continue;
+        if (d->cases[i].label == FRAUD_LABEL_UNKNOWN || protocol_day_of(d, i) < FRAUD_WARM_DAYS)
+            continue;
         use[i] = !part_train        ? FRAUD_USE_TEST
                  : i < d->n / 5 * 4 ? FRAUD_USE_TRAIN
                                     : FRAUD_USE_VALID;
@@ -92,7 +92,7 @@ static r1_status protocol_shuffled(const fraud_dataset *d, uint8_t *use, r1_err 
     for (uint8_t label = FRAUD_LABEL_GOOD; label <= FRAUD_LABEL_FRAUD; label++) {
         r1_rng rng;
         size_t n = 0;
-        r1_rng_seed(&rng, 2);
+        r1_rng_seed(&rng, SHUFFLE_SEED);
         for (size_t i = 0; i < d->n; i++) {
             if (d->cases[i].label != label) continue;
             size_t k = (size_t)r1_rng_below(&rng, n + 1);

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* state_check.c - the invariants of the state, read over all of it: what state.h promises of the
+ * ring, the chains, the windows and the two tables. */
+#include "graph/state.h"
+
+/* ---- the ring -------------------------------------------------------------------------------- */
+
+static const char *ring_fault(const fraud_state *s)
+{
+    if (s->seq_first > s->seq_next || s->seq_next - s->seq_first > s->edge_cap)
+        return "the ring holds more edges than it has places";
+    for (int k = 0; k < FRAUD_N_WINDOW; k++) {
+        if (s->tail[k] < s->seq_first || s->tail[k] > s->seq_next)
+            return "a window's oldest edge is not in the ring";
+        if (k && s->tail[k] > s->tail[k - 1]) return "a wider window begins later";
+    }
+    for (uint64_t seq = s->seq_first; seq < s->seq_next; seq++) {
+        const fraud_edge *edge = fraud_state_edge(s, seq);
+        const fraud_pair *pair = &s->pair[edge->pair];
+        if (edge->ts > s->now) return "an edge is newer than the clock";
+        if (seq > s->seq_first && edge->ts < fraud_state_edge(s, seq - 1)->ts)
+            return "edges are not in the order of their time";
+        if (pair->from != edge->from || pair->to != edge->to) return "an edge names another pair";
+        for (int k = 0; k < FRAUD_N_WINDOW; k++)
+            if (seq >= s->tail[k] && edge->ts <= s->now - FRAUD_WINDOW_MS[k])
+                return "a window holds an edge that is too old";
+    }
+    return NULL;
+}
+
+/* ---- an entity's chains and windows ---------------------------------------------------------- */
+
+static bool same_window(const fraud_window *a, const fraud_window *b)
+{
+    return a->n == b->n && a->fraud == b->fraud && a->sum == b->sum && a->ln == b->ln &&
+           a->ln_square == b->ln_square;
+}
+
+static void count_edge(const fraud_state *s, uint64_t seq, fraud_window w[FRAUD_N_WINDOW])
+{
+    const fraud_edge *edge = fraud_state_edge(s, seq);
+    for (int k = 0; k < FRAUD_N_WINDOW; k++) {
+        if (seq < s->tail[k]) continue;
+        w[k].n++;
+        w[k].fraud += edge->fraud;
+        w[k].sum += edge->amount;
+        w[k].ln += edge->ln;
+        w[k].ln_square += (int64_t)edge->ln * edge->ln;
+    }
+}
+
+static const char *chain_fault(const fraud_state *s, uint32_t i, int direction, uint32_t *live)
+{
+    const fraud_entity *e = &s->entity[i];
+    fraud_window w[FRAUD_N_WINDOW] = {{0}};
+    for (uint64_t seq = e->head[direction]; fraud_state_has(s, seq);) {
+        const fraud_edge *edge = fraud_state_edge(s, seq);
+        if ((direction ? edge->to : edge->from) != i) return "a chain holds another's edge";
+        if (edge->prev[direction] != FRAUD_NO_SEQ && edge->prev[direction] >= seq)
+            return "a chain does not lead to older edges";
+        count_edge(s, seq, w);
+        (*live)++;
+        seq = edge->prev[direction];
+    }
+    for (int k = 0; k < FRAUD_N_WINDOW; k++)
+        if (!same_window(&w[k], &e->w[k][direction])) return "a window differs from its edges";
+    return NULL;
+}
+
+static const char *entities_fault(const fraud_state *s)
+{
+    uint64_t ends = 0;
+    for (uint32_t i = s->entities.lru_head; i != FRAUD_NONE; i = s->entity[i].lru_next) {
+        uint32_t live = 0;
+        for (int d = 0; d < 2; d++) {
+            const char *fault = chain_fault(s, i, d, &live);
+            if (fault) return fault;
+        }
+        if (live != s->entity[i].live) return "an entity has lost count of its edges";
+        ends += live;
+    }
+    return ends == 2 * (s->seq_next - s->seq_first) ? NULL : "an edge is in no chain";
+}
+
+/* ---- pairs ----------------------------------------------------------------------------------- */
+
+static const char *pairs_fault(const fraud_state *s)
+{
+    uint64_t live = 0, n[FRAUD_N_WINDOW] = {0}, met[FRAUD_N_WINDOW] = {0};
+    uint64_t distinct[FRAUD_N_WINDOW][2] = {{0}};
+    for (uint32_t i = s->pairs.lru_head; i != FRAUD_NONE; i = s->pair[i].lru_next) {
+        live += s->pair[i].live;
+        for (int k = 0; k < FRAUD_N_WINDOW; k++) {
+            n[k] += s->pair[i].n[k];
+            met[k] += s->pair[i].n[k] > 0;
+        }
+    }
+    for (uint32_t i = s->entities.lru_head; i != FRAUD_NONE; i = s->entity[i].lru_next)
+        for (int k = 0; k < FRAUD_N_WINDOW; k++)
+            for (int d = 0; d < 2; d++) distinct[k][d] += s->entity[i].w[k][d].distinct;
+    if (live != s->seq_next - s->seq_first) return "pairs have lost count of their edges";
+    for (int k = 0; k < FRAUD_N_WINDOW; k++) {
+        if (n[k] != s->seq_next - s->tail[k]) return "pairs have lost count of a window";
+        if (distinct[k][0] != met[k] || distinct[k][1] != met[k])
+            return "distinct ends are not the pairs that met";
+    }
+    return NULL;
+}
+
+/* ---- the tables' lists ----------------------------------------------------------------------- */
+
+typedef struct { /* what a table's row says of its place */
+    uint64_t key;
+    uint32_t next, prev, lru_next;
+} row_links;
+
+static row_links entity_row(const fraud_state *s, uint32_t i)
+{
+    const fraud_entity *e = &s->entity[i];
+    return (row_links){e->key, e->next, e->lru_prev, e->lru_next};
+}
+
+static row_links pair_row(const fraud_state *s, uint32_t i)
+{
+    const fraud_pair *p = &s->pair[i];
+    return (row_links){p->key, p->next, p->lru_prev, p->lru_next};
+}
+
+static const char *table_fault(const fraud_state *s, const fraud_table *t,
+                               row_links (*row)(const fraud_state *, uint32_t))
+{
+    uint32_t n = 0, last = FRAUD_NONE;
+    if (t->used > t->cap) return "a table holds more rows than it has places";
+    for (uint32_t i = t->lru_head; i != FRAUD_NONE; last = i, i = row(s, i).lru_next) {
+        if (i >= t->cap || ++n > t->used) return "a table's list is longer than the table";
+        row_links links = row(s, i);
+        if (links.prev != last) return "a table's list does not lead back";
+        uint32_t at = t->bucket[links.key & (t->n_bucket - 1)];
+        for (uint32_t steps = 0; at != FRAUD_NONE && at != i && steps < t->used; steps++)
+            at = row(s, at).next;
+        if (at != i) return "a row is not in the bucket of its key";
+    }
+    return n == t->used && last == t->lru_tail ? NULL : "a table has lost count of its rows";
+}
+
+const char *fraud_state_fault(const fraud_state *s)
+{
+    const char *fault = table_fault(s, &s->entities, entity_row);
+    if (!fault) fault = table_fault(s, &s->pairs, pair_row);
+    if (!fault) fault = ring_fault(s);
+    if (!fault) fault = entities_fault(s);
+    return fault ? fault : pairs_fault(s);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* result.h - what scoring one payment gives: a probability, the evidence that it adds up from,
+ * reasons in words, and findings.
+ *
+ * Owns:  nothing; plain data of fixed size. Threads: none of it changes once it is filled. */
+#ifndef FRAUD_RESULT_H
+#define FRAUD_RESULT_H
+
+#include "typology/finding.h"
+
+enum {
+    FRAUD_SCORE_MAX = 64, /* payments that are scored together */
+    FRAUD_ITEMS_MAX = 12,
+    FRAUD_REASONS_MAX = 8,
+    FRAUD_REASON_TEXT_BYTES = 192
+};
+
+typedef struct {
+    char code[32];                      /* stable: "receiver_fan_in", "cycle", "new_pair"... */
+    char text[FRAUD_REASON_TEXT_BYTES]; /* the facts, in words, with figures */
+    char item[24];                      /* evidence item it belongs to */
+    /* logit the item added (+) or took away (-); one item's facts share it in equal parts */
+    double contribution;
+} fraud_reason;
+
+typedef struct {
+    double probability; /* calibrated, of fraud */
+    double logit;       /* calibrated; prior_logit + the sum of item[].delta equals it */
+    double prior_logit;
+    bool degraded; /* no model: the rules' score */
+    uint8_t n_item, n_reason, n_finding;
+    struct {
+        char name[24];
+        double delta;
+    } item[FRAUD_ITEMS_MAX];                   /* in evidence order */
+    fraud_reason reason[FRAUD_REASONS_MAX];    /* largest |contribution| first */
+    fraud_finding finding[FRAUD_FINDINGS_MAX]; /* present whether or not the score is high */
+} fraud_result;
+
+#endif
