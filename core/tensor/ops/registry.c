@@ -24,6 +24,8 @@ static const r1_op_def *const ops[R1_OP_COUNT] = {
     [R1_OP_LSQ] = &r1_op_lsq,
 };
 
+_Static_assert(R1_ATTEND_FACTOR_K + 1 == R1_OP_VIEWS, "no op has more operands than ATTEND");
+
 const r1_op_def *r1_op_get(r1_op op) { return (unsigned)op < R1_OP_COUNT ? ops[op] : NULL; }
 
 const char *r1_op_name(r1_op op) { return (unsigned)op < R1_OP_COUNT ? ops[op]->name : "?"; }
