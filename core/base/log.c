@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* log.c - one process-wide callback; the program chooses the sink. */
+/* log.c - one callback for the whole process. The program chooses where lines go. */
 #include "r1_base.h"
 
 #include <stdio.h>

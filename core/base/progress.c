@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* progress.c - what a long step says while it runs: redrawn four times a second on a terminal, a
- * line per tenth elsewhere. */
+/* progress.c - what a long piece of work says while it runs. On a terminal the line is redrawn four
+ * times a second; elsewhere there is one line per tenth. */
 #include "r1_base.h"
 
 #include <stdio.h>

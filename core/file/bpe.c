@@ -3,6 +3,8 @@
  * first. */
 #include "file/bpe.h"
 
+#include "r1_assert.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,6 +119,8 @@ size_t r1_bpe_encode(const r1_bpe *b, const char *text, size_t len, int32_t *id,
     if (len > 16 * cap) len = 16 * cap;
     while (at < len && n < cap) {
         size_t w = word_length(text + at, len - at);
+        R1_ASSERT(w > 0 && w <= WORD_MAX && w <= len - at, "tokenizer: a word of %zu bytes of %zu",
+                  w, len - at);
         for (size_t i = 0; i < w; i++) word[i] = (unsigned char)text[at + i];
         size_t got = merge_word(b, word, w);
         if (got > cap - n) got = cap - n;

@@ -4,6 +4,8 @@
  * in as one weak measurement each. */
 #include "infer/batch_cost.h"
 
+#include "r1_assert.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -65,6 +67,8 @@ static void batch_cost_fit(r1_batch_cost *c)
             if (x[i] < 0 && (worst < 0 || x[i] < x[worst])) worst = i;
         }
         if (worst < 0) {
+            R1_ASSERT(x[0] >= 0 && x[1] >= 0 && x[2] >= 0, "batcher: costs of %g, %g and %g us",
+                      x[0], x[1], x[2]);
             memcpy(c->us, x, sizeof c->us);
             return;
         }
@@ -84,5 +88,7 @@ void r1_batch_cost_learn(r1_batch_cost *c, double n, double units, double took_u
             c->moment[i][j] = forget * c->moment[i][j] + x[i] * x[j];
         c->answer[i] = forget * c->answer[i] + x[i];
     }
+    R1_ASSERT(c->margin >= 0 && c->margin <= margin_max, "batcher: margin %g of %g", c->margin,
+              margin_max);
     batch_cost_fit(c);
 }

@@ -5,6 +5,7 @@
 #include "cpu/cpu_ops.h"
 #include "memory/linalg.h"
 #include "memory/scan.h"
+#include "r1_assert.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -607,6 +608,8 @@ static void code_encode_row(const code *c, encoder *e, const float *x, const flo
     else
         put_transform(c, e, &r, sketch);
     rans_finish(&r);
+    R1_ASSERT(r.p >= bytes && r.p <= end, "code: an entry of %td bytes, room for %zu", end - r.p,
+              code_entry_max(c));
     *len = (uint32_t)(end - r.p);
     memmove(bytes, r.p, *len);
 }
@@ -881,6 +884,11 @@ static void arrays_move(code *c, uint8_t *p, bool out)
         part[7 + t].data = table->freq;
         part[7 + t].bytes = sizeof table->freq;
     }
+    packed_head h = code_head_of(c);
+    size_t bytes = 0;
+    for (size_t i = 0; i < R1_COUNT(part); i++) bytes += part[i].bytes;
+    R1_ASSERT(bytes == arrays_bytes(&h), "code: arrays of %zu bytes, expected %zu", bytes,
+              arrays_bytes(&h));
     for (size_t i = 0; i < R1_COUNT(part); p += part[i].bytes, i++) {
         if (out)
             memcpy(p, part[i].data, part[i].bytes);

@@ -11,6 +11,7 @@
 #include "cpu/cpu_ops.h"
 #include "memory/code.h"
 #include "memory/linalg.h"
+#include "r1_assert.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -84,6 +85,8 @@ uint32_t omp_encode(const float *gram, uint32_t n_atom, float *p, float stop, ui
         for (uint32_t i = 0; i < n_atom; i++) bk[i] /= row[k];
         w[k] = p[j] / row[k];
         subtract_scaled(p, bk, w[k], n_atom);
+        R1_ASSERT(j < n_atom && row[k] > 0, "pursuit: atom %u of %u, diagonal %g", j, n_atom,
+                  (double)row[k]);
         index[k++] = j;
         for (uint32_t s = 0; s < k; s++) p[index[s]] = 0;
     }

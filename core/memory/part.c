@@ -254,6 +254,8 @@ static void put_starts(const coded *c, size_t n, uint32_t *start, uint16_t *len)
     uint32_t at = 0;
     for (size_t i = 0; i < n; i++) {
         if (i % SCAN_ROWS == 0) start[i / SCAN_ROWS] = at;
+        R1_ASSERT(c->len[i] <= UINT16_MAX, "long-term memory: entry %zu has a code of %u bytes", i,
+                  c->len[i]);
         len[i] = (uint16_t)c->len[i];
         at += c->len[i];
     }

@@ -2,6 +2,8 @@
 /* rans.c - tables of rans.h. */
 #include "memory/rans.h"
 
+#include "r1_assert.h"
+
 #include <string.h>
 
 bool rans_table_link(rans_table *t)
@@ -22,6 +24,8 @@ bool rans_table_link(rans_table *t)
 
 void rans_table_fit(rans_table *t, const double *count, uint32_t low, uint32_t high)
 {
+    R1_ASSERT(low <= high && high < RANS_SYMBOLS, "range coder: symbols %u to %u of %d", low, high,
+              RANS_SYMBOLS);
     double total = 0;
     uint32_t left = RANS_ONE, best = low, n = high - low + 1;
     memset(t, 0, sizeof *t);
@@ -36,5 +40,8 @@ void rans_table_fit(rans_table *t, const double *count, uint32_t low, uint32_t h
         t->freq[best] = (uint16_t)(t->freq[best] + left);
     else
         for (uint32_t s = low; left > 0; s = s == high ? low : s + 1, left--) t->freq[s]++;
-    rans_table_link(t);
+    bool whole = rans_table_link(t);
+    R1_ASSERT(whole && t->low == low && t->high == high,
+              "range coder: frequencies of symbols %u to %u do not add up to %d", low, high,
+              RANS_ONE);
 }

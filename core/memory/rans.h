@@ -23,8 +23,8 @@ enum {
 typedef struct {
     uint16_t freq[RANS_SYMBOLS], start[RANS_SYMBOLS];
     uint32_t low, high; /* least and largest symbol that is coded at all */
-    uint32_t
-        slot[RANS_ONE]; /* symbol << 24 | (slot - start) << 11 | freq: all that a decoder needs */
+    /* symbol << 24 | (slot - start) << 11 | freq: all that a decoder needs */
+    uint32_t slot[RANS_ONE];
 } rans_table;
 
 typedef struct {
@@ -93,9 +93,8 @@ static inline uint32_t rans_get(rans_decoder *d, const rans_table *t)
 {
     uint32_t s = t->slot[d->x & (RANS_ONE - 1)];
     d->x = (s & 2047) * (d->x >> RANS_BITS) + (s >> 11 & 1023);
-    if (d->p + 2 <=
-        /* always but for the last two bytes; then without a branch that depends on the data */
-        d->end) {
+    /* Always but for the last two bytes; then without a branch that depends on the data. */
+    if (d->p + 2 <= d->end) {
         uint32_t n = (uint32_t)(d->x < RANS_LOW) + (uint32_t)(d->x < RANS_LOW >> 8);
         uint32_t next = (uint32_t)d->p[0] << 8 | d->p[1];
         d->x = d->x << (8 * n) | next >> (16 - 8 * n);

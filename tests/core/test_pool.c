@@ -71,7 +71,7 @@ typedef struct {
 } twin_ring;
 
 static twin_ring twin[ROOM];
-static int holders[SERIALS];
+static int n_ref[SERIALS];
 static bool lost[SERIALS], left[SERIALS];
 static uint64_t owner[SERIALS], handle_at[SERIALS], twin_order;
 static int64_t made_at[SERIALS], twin_now;
@@ -83,7 +83,7 @@ static void twin_remove(twin_ring *r, size_t i)
     uint64_t serial = r->place[i].serial;
     memmove(r->place + i, r->place + i + 1, (r->n - i - 1) * sizeof r->place[0]);
     r->n--;
-    left[serial] |= --holders[serial] == 0;
+    left[serial] |= --n_ref[serial] == 0;
 }
 
 static bool twin_evict(twin_ring *r)
@@ -180,7 +180,7 @@ static bool twin_push(uint64_t key, uint64_t serial)
     }
     r->order = ++twin_order;
     r->place[r->n++] = (twin_place){.serial = serial};
-    holders[serial]++;
+    n_ref[serial]++;
     return true;
 }
 
@@ -225,7 +225,7 @@ static uint64_t step_append(r1_memory *mem, r1_rng *rng, uint64_t ticket, uint64
         entity[k] = 100 + r1_rng_below(rng, ENTITIES); /* the same twice now and then */
     owner[serial] = entity[0];
     made_at[serial] = twin_now;
-    holders[serial] = 1;
+    n_ref[serial] = 1;
     bool whole = true;
     size_t k = 0;
     for (; k < n && whole; k++) {
@@ -244,7 +244,7 @@ static uint64_t step_append(r1_memory *mem, r1_rng *rng, uint64_t ticket, uint64
     } else {
         put_serial(mem, handle_at[serial], serial);
     }
-    left[serial] |= --holders[serial] == 0;
+    left[serial] |= --n_ref[serial] == 0;
     return entity[0];
 }
 
