@@ -124,14 +124,15 @@ static r1_status score_part(void *ctx, uint32_t k, r1_err *err)
     return st;
 }
 
-r1_status r1_score_data(const r1_model *m, const r1_data *d, const r1_eval_opts *o, r1_crew *crew,
-                        r1_scores *s, r1_err *err)
+r1_status r1_score_data(const r1_model *m, const r1_data *d, const r1_eval_opts *o,
+                        r1_thread_pool *threads, r1_scores *s, r1_err *err)
 {
-    uint32_t n_part = r1_crew_threads(crew), n_batch = (o->n_batch ? o->n_batch : 256) / n_part;
+    uint32_t n_part = r1_thread_pool_threads(threads),
+             n_batch = (o->n_batch ? o->n_batch : 256) / n_part;
     r1_event *events = NULL;
     R1_TRY(event_table(d, &events, err));
     scoring c = {m, d, o, events, s, n_part, n_batch ? n_batch : 1};
-    r1_status st = r1_crew_run(crew, score_part, &c, n_part, err);
+    r1_status st = r1_thread_pool_run(threads, score_part, &c, n_part, err);
     for (size_t u = 0; st == R1_OK && u < d->n_unit; u++) s->n += d->unit[u].count;
     free(events);
     return st;

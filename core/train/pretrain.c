@@ -10,8 +10,8 @@
 #include "train/adamw.h"
 #include "train/checkpoint.h"
 #include "train/curriculum.h"
+#include "train/data_parallel.h"
 #include "train/loop.h"
-#include "train/machine.h"
 #include "train/pretext.h"
 
 #include <math.h>
@@ -27,8 +27,8 @@ struct r1_pretrainer {
     r1_data train, valid;
     bool has_valid;
     r1_model *m;
-    r1_crew *crew;
-    r1_machine machine;
+    r1_thread_pool *threads;
+    r1_data_parallel parallel;
     r1_pretext pretext;
     r1_rows rows;
     r1_adamw adam;
@@ -158,12 +158,12 @@ static uint32_t pretrain_batch_cap(const r1_pretrainer *t)
     return unit_max(t) > n ? unit_max(t) : n;
 }
 
-static r1_status pretrain_make_machine(r1_pretrainer *t, r1_err *err)
+static r1_status pretrain_make_executor(r1_pretrainer *t, r1_err *err)
 {
     uint32_t n = pretrain_batch_cap(t);
-    R1_TRY(r1_crew_new(&t->crew, t->o.n_thread, t->o.n_slice, err));
-    R1_TRY(r1_machine_new(&t->machine, t->m, t->crew, t->o.n_slice, n, unit_max(t), err));
-    R1_TRY(r1_pretext_new(&t->pretext, &t->machine, n, err));
+    R1_TRY(r1_thread_pool_new(&t->threads, t->o.n_thread, t->o.n_slice, err));
+    R1_TRY(r1_data_parallel_new(&t->parallel, t->m, t->threads, t->o.n_slice, n, unit_max(t), err));
+    R1_TRY(r1_pretext_new(&t->pretext, &t->parallel, n, err));
     R1_TRY(r1_rows_new(&t->rows, t->m->desc, n, err));
     R1_TRY(r1_adamw_new(&t->adam, t->m, err));
     R1_TRY(r1_curriculum_new(&t->curriculum, t->o.curriculum, true, t->m->desc, &t->train, err));
@@ -199,7 +199,7 @@ static r1_checkpoint pretrain_state_of(r1_pretrainer *t)
     return (r1_checkpoint){.stage = "pretrain",
                            .description = t->m->desc->text,
                            .must = {{"run", pretrain_run_hash(t)}},
-                           .counter = {{"step", &t->adam.step},
+                           .counter = {{"step", &t->adam.n_step},
                                        {"epoch", &t->epoch},
                                        {"unit", &t->unit},
                                        {"seen", &t->seen},
@@ -235,28 +235,28 @@ static r1_status pretrain_resume(r1_pretrainer *t, r1_err *err)
 
 static r1_status fill_slice(void *ctx, uint32_t k, r1_err *err)
 {
-    return r1_machine_fill(ctx, k, err);
+    return r1_data_parallel_fill(ctx, k, err);
 }
 static r1_status pretrain_forward_slice(void *ctx, uint32_t k, r1_err *err)
 {
-    return r1_machine_forward(ctx, k, err);
+    return r1_data_parallel_forward(ctx, k, err);
 }
 
 static r1_status begin_slice(void *ctx, uint32_t k, r1_err *err)
 {
-    r1_exec_zero_grad(((r1_machine *)ctx)->slice[k].e);
-    return r1_machine_forward(ctx, k, err);
+    r1_exec_zero_grad(((r1_data_parallel *)ctx)->slice[k].e);
+    return r1_data_parallel_forward(ctx, k, err);
 }
 
 static r1_status pretrain_backward_slice(void *ctx, uint32_t k, r1_err *err)
 {
-    const r1_slice *s = &((r1_machine *)ctx)->slice[k];
+    const r1_slice *s = &((r1_data_parallel *)ctx)->slice[k];
     return s->n ? r1_exec_backward(s->e, err) : R1_OK;
 }
 
 /* pass: forward_slice, or where a backward pass follows begin_slice. */
 static r1_status pretrain_forward(r1_pretrainer *t, r1_data *d, double share, uint64_t seed,
-                                  r1_crew_job pass, r1_err *err)
+                                  r1_thread_pool_job pass, r1_err *err)
 {
     r1_pack_source src = {.sample = t->rows.sample,
                           .n_sample = t->rows.n,
@@ -264,10 +264,10 @@ static r1_status pretrain_forward(r1_pretrainer *t, r1_data *d, double share, ui
                           .event_ctx = d,
                           .n_event = d->n_event,
                           .items_off = t->o.items_off};
-    r1_machine_cut(&t->machine, &src);
-    R1_TRY(r1_machine_each(&t->machine, fill_slice, &t->machine, err));
+    r1_data_parallel_cut(&t->parallel, &src);
+    R1_TRY(r1_data_parallel_each(&t->parallel, fill_slice, &t->parallel, err));
     r1_pretext_hide(&t->pretext, t->rows.sample, t->rows.n, share, seed);
-    return r1_machine_each(&t->machine, pass, &t->machine, err);
+    return r1_data_parallel_each(&t->parallel, pass, &t->parallel, err);
 }
 
 /* The weighted sum; false: nothing was asked. */
@@ -302,14 +302,14 @@ static double mask_now(const r1_pretrainer *t)
 
 static r1_status pretrain_gradient(r1_pretrainer *t, double *loss, r1_err *err)
 {
-    uint64_t seed = t->o.seed ^ 0xd1b54a32d192ed03u * (t->adam.step + 1);
+    uint64_t seed = t->o.seed ^ 0xd1b54a32d192ed03u * (t->adam.n_step + 1);
     R1_TRY(pretrain_forward(t, &t->train, mask_now(t), seed, begin_slice, err));
     t->pace.flop +=
-        3 * r1_machine_flop(
-                &t->machine); /* a backward pass is two forward ones, as is usual to count */
+        3 * r1_data_parallel_flop(
+                &t->parallel); /* a backward pass is two forward ones, as is usual to count */
     R1_TRY(r1_pretext_judge(&t->pretext, t->rows.n, t->o.weight, true, &t->last, err));
     t->asked += total_of(t, &t->last, loss);
-    return r1_machine_each(&t->machine, pretrain_backward_slice, &t->machine, err);
+    return r1_data_parallel_each(&t->parallel, pretrain_backward_slice, &t->parallel, err);
 }
 
 /* ---- validation ------------------------------------------------------------------------------ */
@@ -353,7 +353,7 @@ static void pretrain_write_metrics(const r1_pretrainer *t, const char *event, do
             "{\"stage\":\"pretrain\",\"event\":\"%s\",\"step\":%llu,\"epoch\":%llu,\"samples\":%"
             "llu,\"lr\":%.6g,"
             "\"mask\":%.4g,\"seconds\":%.3f",
-            event, (unsigned long long)t->adam.step, (unsigned long long)t->epoch,
+            event, (unsigned long long)t->adam.n_step, (unsigned long long)t->epoch,
             (unsigned long long)t->seen, pretrain_rate(t), mask_now(t), r1_pace_seconds(&t->pace));
     if (isfinite(loss)) fprintf(f, ",\"loss\":%.6g", loss);
     for (int k = 0; k < R1_PRETRAIN_PARTS; k++)
@@ -397,7 +397,7 @@ static r1_status pretrain_set_up(r1_pretrainer *t, r1_err *err)
     R1_TRY(pretrain_check(&t->o, err));
     R1_TRY(pretrain_open_data(t, err));
     R1_TRY(pretrain_make_model(t, err));
-    R1_TRY(pretrain_make_machine(t, err));
+    R1_TRY(pretrain_make_executor(t, err));
     R1_TRY(pretrain_retrieve(t, false, err)); /* before a checkpoint brings other weights */
     if (t->o.checkpoint && access(t->o.checkpoint, F_OK) == 0) R1_TRY(pretrain_resume(t, err));
     pretrain_shuffle(t);
@@ -426,8 +426,8 @@ void r1_pretrainer_free(r1_pretrainer *t)
 {
     if (!t) return;
     r1_pretext_free(&t->pretext);
-    r1_machine_free(&t->machine);
-    r1_crew_free(t->crew);
+    r1_data_parallel_free(&t->parallel);
+    r1_thread_pool_free(t->threads);
     r1_rows_free(&t->rows);
     r1_adamw_free(&t->adam);
     r1_curriculum_free(&t->curriculum);
@@ -471,18 +471,19 @@ r1_status r1_pretrainer_step(r1_pretrainer *t, double *loss, bool *done, r1_err 
     if (!isfinite(*loss))
         R1_FAIL(err, R1_E_INVAL,
                 "pretraining: the loss is not finite at step %llu: lower the learning rate (%g)",
-                (unsigned long long)t->adam.step, t->o.lr);
-    r1_adamw_step(&t->adam, t->m, &t->machine, pretrain_rate(t), t->o.weight_decay, t->o.clip);
+                (unsigned long long)t->adam.n_step, t->o.lr);
+    r1_adamw_step(&t->adam, t->m, &t->parallel, pretrain_rate(t), t->o.weight_decay, t->o.clip);
     t->seen += t->rows.n;
     t->pace.seen += t->rows.n;
     r1_pace_note(&t->pace, t->o.progress, t->epoch, *loss, t->seen,
                  t->train.n_sample * t->o.n_epoch);
-    if (t->adam.step % 50 == 0) pretrain_write_metrics(t, "train", t->pace.loss, &t->last);
+    if (t->adam.n_step % 50 == 0) pretrain_write_metrics(t, "train", t->pace.loss, &t->last);
     if (t->unit == t->train.n_unit) R1_TRY(pretrain_end_of_epoch(t, err));
-    if (t->o.valid_every && t->adam.step % t->o.valid_every == 0) R1_TRY(pretrain_validate(t, err));
-    if (t->o.checkpoint && t->adam.step % t->o.checkpoint_every == 0)
+    if (t->o.valid_every && t->adam.n_step % t->o.valid_every == 0)
+        R1_TRY(pretrain_validate(t, err));
+    if (t->o.checkpoint && t->adam.n_step % t->o.checkpoint_every == 0)
         R1_TRY(r1_pretrainer_checkpoint(t, t->o.checkpoint, err));
-    *done = pretrain_finished(t) || (t->o.n_step_max && t->adam.step >= t->o.n_step_max);
+    *done = pretrain_finished(t) || (t->o.n_step_max && t->adam.n_step >= t->o.n_step_max);
     return R1_OK;
 }
 
@@ -518,7 +519,7 @@ r1_status r1_pretrainer_finish(r1_pretrainer *t, r1_pretrain_report *report, r1_
     r1_pretrain_report r = {.loss = NAN, .part = {NAN, NAN, NAN, NAN}};
     R1_TRY(pretrain_keep_best(t, &r, err));
     t->m->trained_samples = t->trained_before + t->seen;
-    r.n_step = t->adam.step;
+    r.n_step = t->adam.n_step;
     r.n_sample = t->seen;
     r.seconds = r1_pace_seconds(&t->pace);
     r.samples_s = r.seconds > 0 ? (double)t->pace.seen / r.seconds : 0;
@@ -544,8 +545,8 @@ r1_status r1_pretrain(const r1_pretrain_opts *opts, r1_pretrain_report *report, 
 {
     r1_pretrainer *t;
     R1_TRY(r1_pretrainer_new(&t, opts, err));
-    r1_loop loop = {"pretraining", t->o.checkpoint,  t->o.stopped,
-                    &t->adam.step, pretrain_advance, pretrain_save};
+    r1_loop loop = {"pretraining",   t->o.checkpoint,  t->o.stopped,
+                    &t->adam.n_step, pretrain_advance, pretrain_save};
     r1_status st = r1_loop_run(&loop, t, err);
     if (st == R1_OK) st = r1_pretrainer_finish(t, report, err);
     r1_pretrainer_free(t);

@@ -27,7 +27,7 @@ struct r1_reinforcer {
     r1_data train, valid;
     bool has_valid;
     r1_model *m;
-    r1_crew *crew;
+    r1_thread_pool *threads;
     r1_actor actor;
     r1_model *judge_model; /* NULL: the label alone */
     r1_actor judge;
@@ -110,8 +110,8 @@ static r1_status make_judge(r1_reinforcer *t, r1_err *err)
     if (!t->o.reward_model) return R1_OK;
     R1_TRY(r1_model_open(&t->judge_model, t->o.reward_model, err));
     R1_TRY(r1_evidence_check(&t->rules, t->judge_model, t->o.reward_model, err));
-    R1_TRY(r1_actor_new(&t->judge, t->judge_model, "worth", t->rules.n_verdict, NODES_RUN, t->crew,
-                        t->o.n_slice, err));
+    R1_TRY(r1_actor_new(&t->judge, t->judge_model, "worth", t->rules.n_verdict, NODES_RUN,
+                        t->threads, t->o.n_slice, err));
     t->worth = calloc(t->rollout.cap * t->rules.n_verdict, sizeof *t->worth);
     t->spoken = calloc(t->rollout.cap, sizeof *t->spoken);
     if (t->worth && t->spoken) return R1_OK;
@@ -121,9 +121,9 @@ static r1_status make_judge(r1_reinforcer *t, r1_err *err)
 static r1_status reinforce_reserve(r1_reinforcer *t, r1_err *err)
 {
     size_t n = (size_t)t->o.n_case * t->o.n_group, bytes = t->m->net.plan.weight_bytes;
-    R1_TRY(r1_crew_new(&t->crew, t->o.n_thread, t->o.n_slice, err));
+    R1_TRY(r1_thread_pool_new(&t->threads, t->o.n_thread, t->o.n_slice, err));
     R1_TRY(r1_actor_new(&t->actor, t->m, t->o.policy, t->rules.n_item + t->rules.n_verdict,
-                        NODES_RUN, t->crew, t->o.n_slice, err));
+                        NODES_RUN, t->threads, t->o.n_slice, err));
     R1_TRY(r1_curriculum_new(&t->curriculum, t->o.curriculum, false, t->m->desc, &t->train, err));
     R1_TRY(r1_rows_new(&t->cases, t->m->desc, t->o.n_case, err));
     R1_TRY(r1_rollout_new(&t->rollout, &t->rules, n, err));
@@ -168,7 +168,7 @@ static r1_checkpoint reinforce_state_of(r1_reinforcer *t)
                            .description = t->m->desc->text,
                            .must = {{"run", reinforce_run_hash(t)}},
                            .counter = {{"step", &t->step},
-                                       {"update", &t->adam.step},
+                                       {"update", &t->adam.n_step},
                                        {"bad", &t->bad},
                                        {"n_valid", &t->n_valid},
                                        {"best_bits", &t->best_bits}},
@@ -241,7 +241,7 @@ void r1_reinforcer_free(r1_reinforcer *t)
     if (!t) return;
     r1_actor_free(&t->actor);
     r1_actor_free(&t->judge);
-    r1_crew_free(t->crew);
+    r1_thread_pool_free(t->threads);
     r1_model_free(t->judge_model);
     free(t->worth);
     free(t->spoken);
@@ -401,7 +401,7 @@ static r1_status reinforce_update(r1_reinforcer *t, r1_err *err)
     for (uint32_t pass = 0; pass < t->o.n_pass; pass++) {
         t->stats = (r1_policy_stats){0};
         R1_TRY(over_nodes(t, reinforce_gradient, err));
-        r1_adamw_step(&t->adam, t->m, &t->actor.machine, reinforce_rate(t), t->o.weight_decay,
+        r1_adamw_step(&t->adam, t->m, &t->actor.parallel, reinforce_rate(t), t->o.weight_decay,
                       t->o.clip);
     }
     return R1_OK;

@@ -25,7 +25,7 @@ typedef struct {
     r1_evidence_rules rules;
     r1_data train, valid;
     r1_model *m;
-    r1_crew *crew;
+    r1_thread_pool *threads;
     r1_actor actor;
     r1_rows cases;
     r1_rollout rollout;
@@ -75,7 +75,7 @@ static r1_checkpoint reward_state_of(rewarder *t)
                            .description = t->m->desc->text,
                            .must = {{"run", h}},
                            .counter = {{"step", &t->step},
-                                       {"update", &t->adam.step},
+                                       {"update", &t->adam.n_step},
                                        {"bad", &t->bad},
                                        {"n_valid", &t->n_valid},
                                        {"best_bits", &t->best_bits}},
@@ -99,8 +99,8 @@ static r1_status reward_make_model(rewarder *t, r1_err *err)
 static r1_status reward_reserve(rewarder *t, r1_err *err)
 {
     size_t n = (size_t)t->o.n_case * t->o.n_group;
-    R1_TRY(r1_crew_new(&t->crew, t->o.n_thread, t->o.n_slice, err));
-    R1_TRY(r1_actor_new(&t->actor, t->m, t->o.head, t->rules.n_verdict, NODES_RUN, t->crew,
+    R1_TRY(r1_thread_pool_new(&t->threads, t->o.n_thread, t->o.n_slice, err));
+    R1_TRY(r1_actor_new(&t->actor, t->m, t->o.head, t->rules.n_verdict, NODES_RUN, t->threads,
                         t->o.n_slice, err));
     R1_TRY(r1_rows_new(&t->cases, t->m->desc, t->o.n_case, err));
     R1_TRY(r1_rollout_new(&t->rollout, &t->rules, n, err));
@@ -146,7 +146,7 @@ static r1_status reward_set_up(rewarder *t, r1_err *err)
 static void tear_down(rewarder *t)
 {
     r1_actor_free(&t->actor);
-    r1_crew_free(t->crew);
+    r1_thread_pool_free(t->threads);
     r1_rows_free(&t->cases);
     r1_rollout_free(&t->rollout);
     r1_adamw_free(&t->adam);
@@ -286,7 +286,7 @@ static r1_status reward_step(rewarder *t, r1_err *err)
     reward_ends(t);
     R1_TRY(reward_descend(t, &loss, err));
     double rate = r1_adamw_rate(t->o.lr, 0, (double)t->step / t->o.n_step);
-    r1_adamw_step(&t->adam, t->m, &t->actor.machine, rate, t->o.weight_decay, t->o.clip);
+    r1_adamw_step(&t->adam, t->m, &t->actor.parallel, rate, t->o.weight_decay, t->o.clip);
     t->step++;
     t->loss_mean = t->loss_mean == 0 ? loss : 0.95 * t->loss_mean + 0.05 * loss;
     if (t->o.progress) {

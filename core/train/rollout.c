@@ -17,7 +17,7 @@ static const r1_head_desc *find_head(const r1_desc *d, const char *name)
 }
 
 r1_status r1_actor_new(r1_actor *a, const r1_model *m, const char *head, uint32_t n_output,
-                       uint32_t cap, r1_crew *crew, uint32_t n_slice, r1_err *err)
+                       uint32_t cap, r1_thread_pool *threads, uint32_t n_slice, r1_err *err)
 {
     const r1_head_desc *h = find_head(m->desc, head);
     if (!h || h->kind != R1_HEAD_CLASS || h->n != n_output)
@@ -34,7 +34,7 @@ r1_status r1_actor_new(r1_actor *a, const r1_model *m, const char *head, uint32_
     a->logits = calloc(cap * r1_actor_stride(a), sizeof *a->logits);
     a->slope = calloc(cap * r1_actor_stride(a), sizeof *a->slope);
     r1_status st = a->sample && a->drop && a->logits && a->slope
-                       ? r1_machine_new(&a->machine, m, crew, n_slice, cap, 1, err)
+                       ? r1_data_parallel_new(&a->parallel, m, threads, n_slice, cap, 1, err)
                        : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "policy: out of memory");
     if (st != R1_OK) r1_actor_free(a);
     return st;
@@ -42,7 +42,7 @@ r1_status r1_actor_new(r1_actor *a, const r1_model *m, const char *head, uint32_
 
 void r1_actor_free(r1_actor *a)
 {
-    r1_machine_free(&a->machine);
+    r1_data_parallel_free(&a->parallel);
     free(a->sample);
     free(a->drop);
     free(a->logits);
@@ -58,10 +58,10 @@ static size_t slice_floats(const r1_actor *a, const r1_slice *s)
 static r1_status run_slice(void *ctx, uint32_t k, r1_err *err)
 {
     r1_actor *a = ctx;
-    const r1_slice *s = &a->machine.slice[k];
+    const r1_slice *s = &a->parallel.slice[k];
     if (s->n == 0) return R1_OK;
-    R1_TRY(r1_machine_fill(&a->machine, k, err));
-    R1_TRY(r1_machine_forward(&a->machine, k, err));
+    R1_TRY(r1_data_parallel_fill(&a->parallel, k, err));
+    R1_TRY(r1_data_parallel_forward(&a->parallel, k, err));
     memcpy(a->logits + s->first * r1_actor_stride(a), r1_exec_ptr(s->e, a->m->net.logits),
            slice_floats(a, s) * sizeof *a->logits);
     return R1_OK;
@@ -70,7 +70,7 @@ static r1_status run_slice(void *ctx, uint32_t k, r1_err *err)
 static r1_status rollout_backward_slice(void *ctx, uint32_t k, r1_err *err)
 {
     r1_actor *a = ctx;
-    const r1_slice *s = &a->machine.slice[k];
+    const r1_slice *s = &a->parallel.slice[k];
     float *slope = a->slope + s->first * r1_actor_stride(a);
     if (s->n == 0) return R1_OK;
     r1_exec_zero_grad(s->e);
@@ -93,13 +93,13 @@ r1_status r1_actor_run(r1_actor *a, const r1_data *d, const r1_rows *cases, cons
                               .event_ctx = events,
                               .n_event = d->n_event,
                               .drop = a->drop};
-    r1_machine_cut(&a->machine, &a->src);
-    return r1_machine_each(&a->machine, run_slice, a, err);
+    r1_data_parallel_cut(&a->parallel, &a->src);
+    return r1_data_parallel_each(&a->parallel, run_slice, a, err);
 }
 
 r1_status r1_actor_backward(r1_actor *a, r1_err *err)
 {
-    return r1_machine_each(&a->machine, rollout_backward_slice, a, err);
+    return r1_data_parallel_each(&a->parallel, rollout_backward_slice, a, err);
 }
 
 /* The final position, where all items held have been read. */

@@ -9,8 +9,8 @@
 #define R1_ROLLOUT_H
 
 #include "r1_reinforce.h"
+#include "train/data_parallel.h"
 #include "train/evidence.h"
-#include "train/machine.h"
 #include "train/policy_loss.h"
 
 typedef struct {
@@ -21,7 +21,7 @@ typedef struct {
 /* A model with one of its class heads, run on nodes. */
 typedef struct {
     const r1_model *m; /* borrowed */
-    r1_machine machine;
+    r1_data_parallel parallel;
     uint32_t cap, output, n_output; /* nodes a run; the head's first output and width */
     r1_sample *sample;
     uint32_t *drop;
@@ -29,9 +29,9 @@ typedef struct {
     float *logits,
         *slope; /* [cap][stride]: of all slices; slope: what is to go backward, 0 between */
 } r1_actor;
-/* crew (borrowed, NULL: the caller alone) and n_slice as in machine.h. */
+/* threads (borrowed, NULL: the caller alone) and n_slice as in data_parallel.h. */
 r1_status r1_actor_new(r1_actor *a, const r1_model *m, const char *head, uint32_t n_output,
-                       uint32_t cap, r1_crew *crew, uint32_t n_slice, r1_err *err);
+                       uint32_t cap, r1_thread_pool *threads, uint32_t n_slice, r1_err *err);
 void r1_actor_free(r1_actor *a);
 /* At most cap nodes. Logits of node i are then at r1_actor_logits(a) + i * r1_actor_stride(a). */
 r1_status r1_actor_run(r1_actor *a, const r1_data *d, const r1_rows *cases, const r1_node *node,

@@ -87,7 +87,7 @@ static void fit_moments(const table *t, float *mean, float *rstd)
 typedef struct {
     const r1_data *d;
     uint32_t item;
-    size_t next, step; /* over all samples of all shards */
+    size_t next, stride; /* over all samples of all shards */
     r1_item in[R1_ITEMS_MAX];
 } walk;
 
@@ -107,7 +107,7 @@ static const r1_item *next_item(walk *w)
     r1_sample s;
     while (w->next < w->d->n_sample) {
         bool ok = sample_at(w, w->next, &s);
-        w->next += w->step;
+        w->next += w->stride;
         if (ok && w->in[w->item].present) return &w->in[w->item];
     }
     return NULL;
@@ -115,7 +115,7 @@ static const r1_item *next_item(walk *w)
 
 static walk walk_item(const r1_data *d, uint32_t item)
 {
-    return (walk){.d = d, .item = item, .step = (size_t)(d->n_sample / ROWS_MAX + 1)};
+    return (walk){.d = d, .item = item, .stride = (size_t)(d->n_sample / ROWS_MAX + 1)};
 }
 
 static r1_status fit_table(r1_model *m, const r1_data *d, uint32_t i, r1_err *err)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* trainer.c - the training loop: a crew works off the slices of each batch (machine.h).
+/* trainer.c - the training loop: a thread pool works off the slices of each batch.
  *
  * Nothing random is carried along: the order of an epoch comes from (seed, epoch) and what is
  * hidden in a step from (seed, step). So a checkpoint is the weights, their moments, the best
@@ -11,11 +11,11 @@
 #include "train/adamw.h"
 #include "train/checkpoint.h"
 #include "train/curriculum.h"
+#include "train/data_parallel.h"
 #include "train/evaluate.h"
 #include "train/loop.h"
 #include "train/loss.h"
-#include "train/machine.h"
-#include "train/steps.h"
+#include "train/quantiser.h"
 
 #include <errno.h>
 #include <math.h>
@@ -29,8 +29,8 @@ struct r1_trainer {
     r1_data train, valid;
     bool has_valid;
     r1_model *m;
-    r1_crew *crew;
-    r1_machine machine;
+    r1_thread_pool *threads;
+    r1_data_parallel parallel;
     r1_rows rows;
     r1_pack_source src; /* the batch in hand */
     r1_loss_total total;
@@ -81,7 +81,7 @@ static uint32_t trainer_batch_cap(const r1_trainer *t)
 static void hide_items(r1_trainer *t)
 {
     r1_rng rng;
-    r1_rng_seed(&rng, t->o.seed ^ 0xd1b54a32d192ed03u * (t->adam.step + 1));
+    r1_rng_seed(&rng, t->o.seed ^ 0xd1b54a32d192ed03u * (t->adam.n_step + 1));
     for (size_t i = 0; i < t->rows.n; i++) {
         t->drop[i] = 0;
         for (uint32_t k = 0; k < t->m->desc->n_item; k++)
@@ -100,7 +100,7 @@ static r1_checkpoint trainer_state_of(r1_trainer *t)
                                     {"n_sample", t->train.n_sample},
                                     {"beta_bits", beta},
                                     {.name = "slices", .value = t->o.n_slice, .unsaid = 1}},
-                           .counter = {{"step", &t->adam.step},
+                           .counter = {{"step", &t->adam.n_step},
                                        {"epoch", &t->epoch},
                                        {"unit", &t->unit},
                                        {"seen", &t->seen},
@@ -156,12 +156,14 @@ static r1_status trainer_make_model(r1_trainer *t, r1_err *err)
     return t->fit_steps ? r1_model_add_steps(t->m, err) : R1_OK;
 }
 
-static r1_status trainer_make_machine(r1_trainer *t, r1_err *err)
+static r1_status trainer_make_executor(r1_trainer *t, r1_err *err)
 {
     uint32_t n = trainer_batch_cap(t);
-    R1_TRY(r1_crew_new(&t->crew, t->o.n_thread, t->o.n_slice, err));
-    R1_TRY(r1_machine_new(&t->machine, t->m, t->crew, t->o.n_slice, n, t->train.unit_max, err));
-    for (uint32_t k = 0; k < t->machine.n_slice; k++) t->machine.slice[k].e->flags = t->o.run_flags;
+    R1_TRY(r1_thread_pool_new(&t->threads, t->o.n_thread, t->o.n_slice, err));
+    R1_TRY(r1_data_parallel_new(&t->parallel, t->m, t->threads, t->o.n_slice, n, t->train.unit_max,
+                                err));
+    for (uint32_t k = 0; k < t->parallel.n_slice; k++)
+        t->parallel.slice[k].e->flags = t->o.run_flags;
     R1_TRY(r1_rows_new(&t->rows, t->m->desc, n, err));
     R1_TRY(r1_adamw_new(&t->adam, t->m, err));
     R1_TRY(r1_curriculum_new(&t->curriculum, t->o.curriculum, false, t->m->desc, &t->train, err));
@@ -194,7 +196,7 @@ r1_status r1_trainer_new(r1_trainer **out, const r1_train_opts *opts, r1_err *er
         r1_shard_schema_hash(t->valid.shard[0]) != t->m->desc->schema_hash)
         st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__,
                         "training: shard %s has another feature schema", t->o.valid[0]);
-    if (st == R1_OK) st = trainer_make_machine(t, err);
+    if (st == R1_OK) st = trainer_make_executor(t, err);
     if (st == R1_OK && t->o.checkpoint && access(t->o.checkpoint, F_OK) == 0) {
         t->fit_steps = false;
         st = trainer_resume(t, err);
@@ -212,8 +214,8 @@ r1_status r1_trainer_new(r1_trainer **out, const r1_train_opts *opts, r1_err *er
 void r1_trainer_free(r1_trainer *t)
 {
     if (!t) return;
-    r1_machine_free(&t->machine);
-    r1_crew_free(t->crew);
+    r1_data_parallel_free(&t->parallel);
+    r1_thread_pool_free(t->threads);
     r1_rows_free(&t->rows);
     r1_adamw_free(&t->adam);
     r1_curriculum_free(&t->curriculum);
@@ -247,14 +249,14 @@ static void cut_batch(r1_trainer *t)
                               .items_off = t->o.items_off,
                               .drop = t->drop};
     hide_items(t);
-    r1_machine_cut(&t->machine, &t->src);
+    r1_data_parallel_cut(&t->parallel, &t->src);
 }
 
 static r1_status trainer_forward_slice(void *ctx, uint32_t k, r1_err *err)
 {
     r1_trainer *t = ctx;
-    R1_TRY(r1_machine_fill(&t->machine, k, err));
-    return r1_machine_forward(&t->machine, k, err);
+    R1_TRY(r1_data_parallel_fill(&t->parallel, k, err));
+    return r1_data_parallel_forward(&t->parallel, k, err);
 }
 
 /* One job from inputs to gradients: what the forward pass wrote is still near when the backward
@@ -262,7 +264,7 @@ static r1_status trainer_forward_slice(void *ctx, uint32_t k, r1_err *err)
 static r1_status learn_slice(void *ctx, uint32_t k, r1_err *err)
 {
     r1_trainer *t = ctx;
-    const r1_slice *s = &t->machine.slice[k];
+    const r1_slice *s = &t->parallel.slice[k];
     int16_t out = t->m->net.logits;
     t->loss[k] = 0;
     if (s->n == 0) return R1_OK;
@@ -277,17 +279,17 @@ static r1_status trainer_gradient(r1_trainer *t, double *loss, r1_err *err)
 {
     cut_batch(t);
     t->total = r1_loss_weigh(t->m->desc, t->src.sample, t->src.n_sample);
-    R1_TRY(r1_machine_each(&t->machine, learn_slice, t, err));
-    for (uint32_t k = 0; k < t->machine.n_slice; k++) *loss += t->loss[k];
+    R1_TRY(r1_data_parallel_each(&t->parallel, learn_slice, t, err));
+    for (uint32_t k = 0; k < t->parallel.n_slice; k++) *loss += t->loss[k];
     t->pace.flop +=
-        3 * r1_machine_flop(
-                &t->machine); /* a backward pass is two forward ones, as is usual to count */
+        3 * r1_data_parallel_flop(
+                &t->parallel); /* a backward pass is two forward ones, as is usual to count */
     return R1_OK;
 }
 
 static void set_rounding(r1_trainer *t, bool on)
 {
-    for (uint32_t k = 0; k < t->machine.n_slice; k++) t->machine.slice[k].e->rounds = on;
+    for (uint32_t k = 0; k < t->parallel.n_slice; k++) t->parallel.slice[k].e->rounds = on;
 }
 
 /* Steps begin where they round this batch, as it is without rounding, with the least error. */
@@ -298,12 +300,12 @@ static r1_status begin_steps(r1_trainer *t, r1_err *err)
     t->fit_steps = false;
     cut_batch(t);
     set_rounding(t, false);
-    r1_status st = r1_machine_each(&t->machine, trainer_forward_slice, t, err);
+    r1_status st = r1_data_parallel_each(&t->parallel, trainer_forward_slice, t, err);
     set_rounding(t, true);
     R1_TRY(st);
-    for (uint32_t k = 0; k < t->machine.n_slice; k++)
-        if (t->machine.slice[k].n) e[n++] = t->machine.slice[k].e;
-    r1_steps_fit(t->m, e, n);
+    for (uint32_t k = 0; k < t->parallel.n_slice; k++)
+        if (t->parallel.slice[k].n) e[n++] = t->parallel.slice[k].e;
+    r1_quantiser_fit(t->m, e, n);
     memcpy(t->best, t->m->weights, t->m->net.plan.weight_bytes);
     if (t->mean) memcpy(t->mean, t->m->weights, t->m->net.plan.weight_bytes);
     return R1_OK;
@@ -317,7 +319,7 @@ static void trainer_write_metrics(const r1_trainer *t, const char *event, double
     fprintf(f,
             "{\"event\":\"%s\",\"step\":%llu,\"epoch\":%llu,\"samples\":%llu,\"lr\":%.6g,"
             "\"seconds\":%.3f",
-            event, (unsigned long long)t->adam.step, (unsigned long long)t->epoch,
+            event, (unsigned long long)t->adam.n_step, (unsigned long long)t->epoch,
             (unsigned long long)t->seen, trainer_rate(t), r1_pace_seconds(&t->pace));
     const char *const names[] = {"loss", "auc", "ap", "top1", "mrr", "ece"};
     double values[] = {loss, NAN, NAN, NAN, NAN, NAN};
@@ -338,7 +340,7 @@ static r1_status score_valid(r1_trainer *t, r1_scores *s, r1_eval *v, r1_err *er
                       .items_off = t->o.items_off,
                       .int8 = t->o.int8};
     R1_TRY(r1_scores_new(s, t->m, (size_t)t->valid.n_sample, err));
-    r1_status st = r1_score_data(t->m, &t->valid, &o, t->crew, s, err);
+    r1_status st = r1_score_data(t->m, &t->valid, &o, t->threads, s, err);
     return st == R1_OK ? r1_figures_of(t->m, s, t->o.head, v, err) : st;
 }
 
@@ -346,7 +348,7 @@ static r1_status score_valid(r1_trainer *t, r1_scores *s, r1_eval *v, r1_err *er
  * mean_decay with the steps. */
 static void trainer_follow(r1_trainer *t)
 {
-    double n = (double)t->adam.step, decay = (1 + n) / (10 + n);
+    double n = (double)t->adam.n_step, decay = (1 + n) / (10 + n);
     r1_adamw_mean(t->m, t->mean, decay < t->o.mean_decay ? decay : t->o.mean_decay);
 }
 
@@ -419,19 +421,20 @@ r1_status r1_trainer_step(r1_trainer *t, double *loss, bool *done, r1_err *err)
     if (!isfinite(*loss))
         R1_FAIL(err, R1_E_INVAL,
                 "training: the loss is not finite at step %llu: lower the learning rate (%g)",
-                (unsigned long long)t->adam.step, t->o.lr);
-    r1_adamw_step(&t->adam, t->m, &t->machine, trainer_rate(t), t->o.weight_decay, t->o.clip);
+                (unsigned long long)t->adam.n_step, t->o.lr);
+    r1_adamw_step(&t->adam, t->m, &t->parallel, trainer_rate(t), t->o.weight_decay, t->o.clip);
     if (t->mean) trainer_follow(t);
     t->seen += t->rows.n;
     t->pace.seen += t->rows.n;
     r1_pace_note(&t->pace, t->o.progress, t->epoch, *loss, t->seen,
                  t->train.n_sample * t->o.n_epoch);
-    if (t->adam.step % 50 == 0) trainer_write_metrics(t, "train", t->pace.loss, NULL);
+    if (t->adam.n_step % 50 == 0) trainer_write_metrics(t, "train", t->pace.loss, NULL);
     if (t->unit == t->train.n_unit) R1_TRY(trainer_end_of_epoch(t, err));
-    if (t->o.valid_every && t->adam.step % t->o.valid_every == 0) R1_TRY(trainer_validate(t, err));
-    if (t->o.checkpoint && t->adam.step % t->o.checkpoint_every == 0)
+    if (t->o.valid_every && t->adam.n_step % t->o.valid_every == 0)
+        R1_TRY(trainer_validate(t, err));
+    if (t->o.checkpoint && t->adam.n_step % t->o.checkpoint_every == 0)
         R1_TRY(r1_trainer_checkpoint(t, t->o.checkpoint, err));
-    *done = trainer_finished(t) || (t->o.n_step_max && t->adam.step >= t->o.n_step_max);
+    *done = trainer_finished(t) || (t->o.n_step_max && t->adam.n_step >= t->o.n_step_max);
     return R1_OK;
 }
 
@@ -463,7 +466,7 @@ r1_status r1_trainer_finish(r1_trainer *t, r1_train_report *report, r1_err *err)
     r.ece_crossed = NAN;
     R1_TRY(trainer_keep_best(t, &r, err));
     t->m->trained_samples = t->trained_before + t->seen;
-    r.n_step = t->adam.step;
+    r.n_step = t->adam.n_step;
     r.n_sample = t->seen;
     r.seconds = r1_pace_seconds(&t->pace);
     r.samples_s = r.seconds > 0 ? (double)t->pace.seen / r.seconds : 0;
@@ -488,8 +491,8 @@ r1_status r1_train(const r1_train_opts *opts, r1_train_report *report, r1_err *e
 {
     r1_trainer *t;
     R1_TRY(r1_trainer_new(&t, opts, err));
-    r1_loop loop = {"training",    t->o.checkpoint, t->o.stopped,
-                    &t->adam.step, trainer_advance, trainer_save};
+    r1_loop loop = {"training",      t->o.checkpoint, t->o.stopped,
+                    &t->adam.n_step, trainer_advance, trainer_save};
     r1_status st = r1_loop_run(&loop, t, err);
     if (st == R1_OK) st = r1_trainer_finish(t, report, err);
     r1_trainer_free(t);

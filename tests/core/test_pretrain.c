@@ -130,7 +130,7 @@ typedef struct {
     r1_model *m;
     r1_exec *e;
     r1_pack *pack;
-    r1_machine machine; /* one slice: e and pack */
+    r1_data_parallel parallel; /* one slice: e and pack */
     r1_pretext pretext;
     r1_sample sample[BATCH];
 } bench;
@@ -158,9 +158,9 @@ static void bench_open(bench *b, const r1_backend *be)
     r1_pack_capacity(b->m, BATCH, cap);
     R1_ASSERT_OK(r1_exec_new(&b->e, b->m, be, cap, true, &err), &err);
     R1_ASSERT_OK(r1_pack_new(&b->pack, b->e, 0, &err), &err);
-    b->machine = (r1_machine){
+    b->parallel = (r1_data_parallel){
         .n_slice = 1, .cap = BATCH, .slice = {{b->e, b->pack, 0, BATCH}}, .grad = {b->e->wgrad}};
-    R1_ASSERT_OK(r1_pretext_new(&b->pretext, &b->machine, BATCH, &err), &err);
+    R1_ASSERT_OK(r1_pretext_new(&b->pretext, &b->parallel, BATCH, &err), &err);
     for (size_t i = 0; i < BATCH; i++) b->sample[i] = b->toy.sample[i].sample;
 }
 

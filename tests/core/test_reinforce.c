@@ -427,7 +427,7 @@ static void test_weight_gradient(void)
     r1_policy_loss(&terms, decision, N, r1_actor_logits(&actor), r1_actor_stride(&actor), 6,
                    r1_actor_grad(&actor), NULL);
     R1_ASSERT_OK(r1_actor_backward(&actor, &err), &err);
-    memcpy(grad, actor.machine.grad[0], n * sizeof *grad);
+    memcpy(grad, actor.parallel.grad[0], n * sizeof *grad);
     memcpy(kept, m->weights, n * sizeof *kept);
     for (int round = 0; round < 20; round++) {
         const double h = 4e-3;

@@ -2,14 +2,14 @@
 /* test_slices.c - training on several threads: the bits depend on the number of slices alone, in
  * every stage and across a resumption; several slices have the gradient of one; what fails on a
  * worker is reported as if it had failed on the caller; nothing is allocated once a run goes. */
-#include "base/crew.h"
+#include "base/thread_pool.h"
 #include "core/alloc_count.h"
 #include "core/runs.h"
 #include "core/toy.h"
 #include "support/maze.h"
 #include "support/r1_test.h"
 #include "train/data.h"
-#include "train/machine.h"
+#include "train/data_parallel.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- crew ------------------------------------------------------------------------------------ */
+/* ---- threads ------------------------------------------------------------------------------------ */
 
 typedef struct {
     atomic_uint done[40];
@@ -33,29 +33,29 @@ static r1_status count_job(void *ctx, uint32_t k, r1_err *err)
 }
 
 /* Each job once, whoever takes it; of two that fail, the lower one speaks, each time. */
-static void test_crew(void)
+static void test_thread_pool(void)
 {
     r1_err err;
     for (uint32_t n_thread = 1; n_thread <= 5; n_thread++) {
-        r1_crew *c;
-        R1_ASSERT_OK(r1_crew_new(&c, n_thread, 40, &err), &err);
-        CU_ASSERT_EQUAL(r1_crew_threads(c), n_thread);
+        r1_thread_pool *c;
+        R1_ASSERT_OK(r1_thread_pool_new(&c, n_thread, 40, &err), &err);
+        CU_ASSERT_EQUAL(r1_thread_pool_threads(c), n_thread);
         for (uint32_t round = 0; round < 82; round++) {
             tally t = {.bad = {round % 3 ? 0 : 7, round % 3 ? 0 : 3}};
             uint32_t n = round % 41;
-            r1_status st = r1_crew_run(c, count_job, &t, n, &err);
+            r1_status st = r1_thread_pool_run(c, count_job, &t, n, &err);
             for (uint32_t k = 0; k < 40; k++) CU_ASSERT(atomic_load(&t.done[k]) == (k < n));
             bool fails = t.bad[1] && n > t.bad[1];
             CU_ASSERT_EQUAL(st, fails ? R1_E_INVAL : R1_OK);
             if (fails) CU_ASSERT_STRING_EQUAL(err.msg, "job 3");
         }
-        r1_crew_free(c);
+        r1_thread_pool_free(c);
     }
-    r1_crew *c;
-    R1_ASSERT_OK(r1_crew_new(&c, 64, 3, &err), &err);
-    CU_ASSERT_EQUAL(r1_crew_threads(c), 3); /* no more than can work */
-    r1_crew_free(c);
-    CU_ASSERT_EQUAL(r1_crew_new(&c, 1000, 1000, &err), R1_E_INVAL);
+    r1_thread_pool *c;
+    R1_ASSERT_OK(r1_thread_pool_new(&c, 64, 3, &err), &err);
+    CU_ASSERT_EQUAL(r1_thread_pool_threads(c), 3); /* no more than can work */
+    r1_thread_pool_free(c);
+    CU_ASSERT_EQUAL(r1_thread_pool_new(&c, 1000, 1000, &err), R1_E_INVAL);
 }
 
 /* ---- cuts ------------------------------------------------------------------------------------ */
@@ -70,7 +70,7 @@ static void test_cut(void)
     r1_rng_seed(&rng, r1_test_seed());
     for (int round = 0; round < 2000; round++) {
         size_t n = 1 + r1_rng_below(&rng, N);
-        r1_machine w = {.n_slice = 1 + (uint32_t)r1_rng_below(&rng, 12)};
+        r1_data_parallel w = {.n_slice = 1 + (uint32_t)r1_rng_below(&rng, 12)};
         uint64_t most = r1_rng_below(&rng, 2) ? 1 : GROUP;
         size_t share = (n + w.n_slice - 1) / w.n_slice;
         w.cap = (uint32_t)((share < R1_SLICE_LEAST ? R1_SLICE_LEAST : share) + most - 1);
@@ -79,7 +79,7 @@ static void test_cut(void)
             s[i].group = most == 1 && id % 2 ? 0 : id;
         }
         r1_pack_source src = {.sample = s, .n_sample = n};
-        r1_machine_cut(&w, &src);
+        r1_data_parallel_cut(&w, &src);
         size_t at = 0;
         for (uint32_t k = 0; k < w.n_slice; k++) {
             const r1_slice *x = &w.slice[k];
@@ -322,7 +322,7 @@ static void test_evidence(void)
 
 static r1_status fill_job(void *ctx, uint32_t k, r1_err *err)
 {
-    return r1_machine_fill(ctx, k, err);
+    return r1_data_parallel_fill(ctx, k, err);
 }
 static r1_event slices_toy_event(void *ctx, uint64_t i) { return ((const toy *)ctx)->event[i]; }
 
@@ -341,22 +341,22 @@ static void test_bad_sample(void)
     t.sample[70].item[1] = (r1_item){.present = true, .n_ref = 7};
     R1_ASSERT_OK(r1_model_new(&m, toy_description, 5, &err), &err);
     for (uint32_t n_thread = 1; n_thread <= 3; n_thread++) {
-        r1_crew *c;
-        r1_machine w;
-        R1_ASSERT_OK(r1_crew_new(&c, n_thread, 4, &err), &err);
-        R1_ASSERT_OK(r1_machine_new(&w, m, c, 4, N, 1, &err), &err);
+        r1_thread_pool *c;
+        r1_data_parallel w;
+        R1_ASSERT_OK(r1_thread_pool_new(&c, n_thread, 4, &err), &err);
+        R1_ASSERT_OK(r1_data_parallel_new(&w, m, c, 4, N, 1, &err), &err);
         r1_pack_source src = {.sample = s,
                               .n_sample = N,
                               .event = slices_toy_event,
                               .event_ctx = &t,
                               .n_event = t.n_event};
-        r1_machine_cut(&w, &src);
+        r1_data_parallel_cut(&w, &src);
         for (int round = 0; round < 20; round++) {
-            CU_ASSERT_EQUAL(r1_machine_each(&w, fill_job, &w, &err), R1_E_INVAL);
+            CU_ASSERT_EQUAL(r1_data_parallel_each(&w, fill_job, &w, &err), R1_E_INVAL);
             CU_ASSERT(strstr(err.msg, "9 nodes") != NULL);
         }
-        r1_machine_free(&w);
-        r1_crew_free(c);
+        r1_data_parallel_free(&w);
+        r1_thread_pool_free(c);
     }
     r1_model_free(m);
     toy_free(&t);
@@ -415,7 +415,7 @@ static void test_slices_no_allocation(void)
 #endif
 }
 
-R1_TEST_MAIN("slices", {"crew", test_crew}, {"cut", test_cut},
+R1_TEST_MAIN("slices", {"thread pool", test_thread_pool}, {"cut", test_cut},
              {"threads give the same bits", test_slices_threads},
              {"slices beside one", test_oracle}, {"pretraining", test_slices_pretrain},
              {"evidence", test_evidence}, {"bad sample", test_bad_sample},
