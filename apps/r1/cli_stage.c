@@ -186,33 +186,33 @@ int cli_pretrain(r1_cli_call *call, const cli_list *valid, const char *descripti
     const r1_options *o = call->opts;
     r1_pretrain_report rep;
     r1_model *m = NULL;
-    r1_pretrain_opts t = {.train = call->rest,
-                          .n_train = call->n_rest,
-                          .valid = valid->n ? valid->item : NULL,
-                          .n_valid = valid->n,
-                          .description = description,
+    r1_pretrain_opts t = {.run = {.train = call->rest,
+                                  .n_train = call->n_rest,
+                                  .valid = valid->n ? valid->item : NULL,
+                                  .n_valid = valid->n,
+                                  .description = description,
+                                  .out = r1_options_str(o, "out"),
+                                  .checkpoint = r1_options_str(o, "checkpoint"),
+                                  .metrics = r1_options_str(o, "metrics"),
+                                  .lr = r1_options_has(o, "lr") ? r1_options_float(o, "lr") : 0,
+                                  .weight_decay = r1_options_float(o, "weight-decay"),
+                                  .n_slice = (uint32_t)r1_options_int(o, "slices"),
+                                  .n_thread = (uint32_t)r1_options_int(o, "threads"),
+                                  .patience = (uint32_t)r1_options_int(o, "patience"),
+                                  .seed = (uint64_t)r1_options_int(o, "seed"),
+                                  .progress = true,
+                                  .stopped = r1_cli_stopped},
                           .init = r1_options_str(o, "init"),
-                          .out = r1_options_str(o, "out"),
-                          .checkpoint = r1_options_str(o, "checkpoint"),
-                          .metrics = r1_options_str(o, "metrics"),
                           .curriculum = r1_options_str(o, "curriculum"),
                           .mask = r1_options_float(o, "mask"),
-                          .lr = r1_options_has(o, "lr") ? r1_options_float(o, "lr") : 0,
-                          .weight_decay = r1_options_float(o, "weight-decay"),
                           .n_epoch = (uint32_t)r1_options_int(o, "epochs"),
                           .n_batch = (uint32_t)r1_options_int(o, "batch"),
-                          .n_slice = (uint32_t)r1_options_int(o, "slices"),
-                          .n_thread = (uint32_t)r1_options_int(o, "threads"),
-                          .patience = (uint32_t)r1_options_int(o, "patience"),
-                          .items_off = items_off,
-                          .seed = (uint64_t)r1_options_int(o, "seed"),
-                          .progress = true,
-                          .stopped = r1_cli_stopped};
+                          .items_off = items_off};
     r1_status st = read_parts(t.weight, r1_options_str(o, "parts"), &call->err);
     if (st == R1_OK) st = r1_pretrain(&t, &rep, &call->err);
     if (st == R1_OK)
-        st =
-            r1_model_open(&m, t.out, &call->err); /* what was written, asked for its items' names */
+        st = r1_model_open(&m, t.run.out,
+                           &call->err); /* what was written, asked for its items' names */
     if (st == R1_OK) print_pretrain(call, m, &rep);
     r1_model_free(m);
     return r1_cli_exit(st);
@@ -226,15 +226,23 @@ int cli_reinforce(r1_cli_call *call, const cli_list *valid, const char *descript
     setting s;
     r1_reinforce_report rep = {0};
     r1_status st = read_setting(&s, call, description, "act");
-    r1_reinforce_opts t = {.train = call->rest,
-                           .n_train = call->n_rest,
-                           .valid = valid->n ? valid->item : NULL,
-                           .n_valid = valid->n,
-                           .description = s.description,
+    r1_reinforce_opts t = {.run = {.train = call->rest,
+                                   .n_train = call->n_rest,
+                                   .valid = valid->n ? valid->item : NULL,
+                                   .n_valid = valid->n,
+                                   .description = s.description,
+                                   .out = r1_options_str(o, "out"),
+                                   .checkpoint = r1_options_str(o, "checkpoint"),
+                                   .metrics = r1_options_str(o, "metrics"),
+                                   .lr = r1_options_has(o, "lr") ? r1_options_float(o, "lr") : 0,
+                                   .weight_decay = r1_options_float(o, "weight-decay"),
+                                   .n_slice = (uint32_t)r1_options_int(o, "slices"),
+                                   .n_thread = (uint32_t)r1_options_int(o, "threads"),
+                                   .patience = (uint32_t)r1_options_int(o, "patience"),
+                                   .seed = (uint64_t)r1_options_int(o, "seed"),
+                                   .progress = true,
+                                   .stopped = r1_cli_stopped},
                            .init = r1_options_str(o, "init"),
-                           .out = r1_options_str(o, "out"),
-                           .checkpoint = r1_options_str(o, "checkpoint"),
-                           .metrics = r1_options_str(o, "metrics"),
                            .truth = r1_options_str(o, "truth"),
                            .cost = s.cost,
                            .door = s.door,
@@ -246,25 +254,17 @@ int cli_reinforce(r1_cli_call *call, const cli_list *valid, const char *descript
                            .reward_model = r1_options_str(o, "reward-model"),
                            .reward_share = r1_options_float(o, "reward-share"),
                            .curriculum = r1_options_str(o, "curriculum"),
-                           .lr = r1_options_has(o, "lr") ? r1_options_float(o, "lr") : 0,
-                           .weight_decay = r1_options_float(o, "weight-decay"),
                            .beta = cli_beta(o),
                            .kl = r1_options_float(o, "kl"),
                            .entropy = r1_options_float(o, "entropy"),
                            .n_step = (uint32_t)r1_options_int(o, "steps"),
                            .n_case = (uint32_t)r1_options_int(o, "cases"),
-                           .n_group = (uint32_t)r1_options_int(o, "traces"),
-                           .n_slice = (uint32_t)r1_options_int(o, "slices"),
-                           .n_thread = (uint32_t)r1_options_int(o, "threads"),
-                           .patience = (uint32_t)r1_options_int(o, "patience"),
-                           .seed = (uint64_t)r1_options_int(o, "seed"),
-                           .progress = true,
-                           .stopped = r1_cli_stopped};
+                           .n_group = (uint32_t)r1_options_int(o, "traces")};
     if (st == R1_OK) st = r1_reinforce(&t, &rep, &call->err);
     free(s.description);
     r1_figures *f = st == R1_OK ? r1_figures_new("r1 train --stage reinforce") : NULL;
     if (f) {
-        r1_figures_note(f, "model", t.out);
+        r1_figures_note(f, "model", t.run.out);
         r1_figures_add(f, "steps", (double)rep.n_step);
         r1_figures_add(f, "traces", (double)rep.n_trace);
         r1_figures_add(f, "seconds", rep.seconds);
@@ -281,35 +281,35 @@ int cli_reward(r1_cli_call *call, const cli_list *valid, const char *description
     setting s;
     r1_reward_report rep = {0};
     r1_status st = read_setting(&s, call, description, "worth");
-    r1_reward_opts t = {.train = call->rest,
-                        .n_train = call->n_rest,
-                        .valid = valid->n ? valid->item : NULL,
-                        .n_valid = valid->n,
-                        .description = s.description,
-                        .out = r1_options_str(o, "out"),
-                        .checkpoint = r1_options_str(o, "checkpoint"),
-                        .metrics = r1_options_str(o, "metrics"),
+    r1_reward_opts t = {.run = {.train = call->rest,
+                                .n_train = call->n_rest,
+                                .valid = valid->n ? valid->item : NULL,
+                                .n_valid = valid->n,
+                                .description = s.description,
+                                .out = r1_options_str(o, "out"),
+                                .checkpoint = r1_options_str(o, "checkpoint"),
+                                .metrics = r1_options_str(o, "metrics"),
+                                .lr = r1_options_has(o, "lr") ? r1_options_float(o, "lr") : 0,
+                                .weight_decay = r1_options_float(o, "weight-decay"),
+                                .n_slice = (uint32_t)r1_options_int(o, "slices"),
+                                .n_thread = (uint32_t)r1_options_int(o, "threads"),
+                                .patience = (uint32_t)r1_options_int(o, "patience"),
+                                .seed = (uint64_t)r1_options_int(o, "seed"),
+                                .progress = true,
+                                .stopped = r1_cli_stopped},
                         .truth = r1_options_str(o, "truth"),
                         .door = s.door,
                         .given = s.given,
                         .n_ask_max = (uint32_t)r1_options_int(o, "asks"),
-                        .lr = r1_options_has(o, "lr") ? r1_options_float(o, "lr") : 0,
-                        .weight_decay = r1_options_float(o, "weight-decay"),
                         .beta = cli_beta(o),
                         .n_step = (uint32_t)r1_options_int(o, "steps"),
                         .n_case = (uint32_t)r1_options_int(o, "cases"),
-                        .n_group = (uint32_t)r1_options_int(o, "traces"),
-                        .n_slice = (uint32_t)r1_options_int(o, "slices"),
-                        .n_thread = (uint32_t)r1_options_int(o, "threads"),
-                        .patience = (uint32_t)r1_options_int(o, "patience"),
-                        .seed = (uint64_t)r1_options_int(o, "seed"),
-                        .progress = true,
-                        .stopped = r1_cli_stopped};
+                        .n_group = (uint32_t)r1_options_int(o, "traces")};
     if (st == R1_OK) st = r1_reward_train(&t, &rep, &call->err);
     free(s.description);
     r1_figures *f = st == R1_OK ? r1_figures_new("r1 train --stage reward") : NULL;
     if (f) {
-        r1_figures_note(f, "model", t.out);
+        r1_figures_note(f, "model", t.run.out);
         r1_figures_add(f, "steps", (double)rep.n_step);
         r1_figures_add(f, "seconds", rep.seconds);
         r1_figures_add(f, "pairs", (double)rep.n_pair);

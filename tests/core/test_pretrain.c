@@ -361,7 +361,7 @@ static void write_twins(const char *path, world w, size_t n, uint64_t seed, floa
 static r1_pretrain_opts pretrain_options(const char *const *train, const char *const *valid)
 {
     return (r1_pretrain_opts){
-        .train = train, .n_train = 1, .valid = valid, .n_valid = valid ? 1 : 0, .seed = 3};
+        .run = {.train = train, .n_train = 1, .valid = valid, .n_valid = valid ? 1 : 0, .seed = 3}};
 }
 
 /* Words and rows find each other, masked columns are read off the word, and the file is a model
@@ -379,13 +379,13 @@ static void test_twins(void)
     write_twins(train[0], WHOLE, 3000, 1, NAN);
     write_twins(valid[0], WHOLE, 512, 2, NAN);
     r1_pretrain_opts o = pretrain_options(train, valid);
-    o.out = r1_test_in_tmp("twins.gguf");
+    o.run.out = r1_test_in_tmp("twins.gguf");
     o.n_batch = 64;
     o.n_epoch = 20;
     o.mask = 0.3;
-    o.lr = 4e-3;
+    o.run.lr = 4e-3;
     o.curriculum = "mask:linear:0.3:0.5";
-    o.metrics = r1_test_in_tmp("twins.jsonl");
+    o.run.metrics = r1_test_in_tmp("twins.jsonl");
     R1_ASSERT_OK(r1_pretrain(&o, &rep, &err), &err);
     CU_ASSERT_EQUAL_FATAL(rep.n_pair, 1);
     printf("recall@1 %.3f -> %.3f (chance %.3f), columns %.3f tokens %.3f ", rep.pair[0].before,
@@ -395,14 +395,12 @@ static void test_twins(void)
     CU_ASSERT(rep.pair[0].chance < 0.01);
     CU_ASSERT(rep.part[1] < 0.7 * log(4)); /* four values each, a third of the word hidden */
     r1_model *m;
-    R1_ASSERT_OK(r1_model_open(&m, o.out, &err),
+    R1_ASSERT_OK(r1_model_open(&m, o.run.out, &err),
                  &err); /* refuses tensors that the description does not have */
     r1_model_free(m);
     write_twins(train[0], WHOLE, 300, 4, 1);
-    r1_train_opts f = {.train = train,
-                       .n_train = 1,
-                       .init = o.out,
-                       .out = r1_test_in_tmp("tuned.gguf"),
+    r1_train_opts f = {.run = {.train = train, .n_train = 1, .out = r1_test_in_tmp("tuned.gguf")},
+                       .init = o.run.out,
                        .n_epoch = 1};
     R1_ASSERT_OK(r1_train(&f, NULL, &err), &err);
 }
@@ -431,8 +429,8 @@ static void test_pretrain_resume(void)
     run_pretrain(o, 14, rest, half);
     CU_ASSERT(r1_test_same_files(whole, rest));
     CU_ASSERT(!r1_test_same_files(whole, half));
-    o.checkpoint = whole;
-    o.seed = 4;
+    o.run.checkpoint = whole;
+    o.run.seed = 4;
     CU_ASSERT_EQUAL(r1_pretrainer_new(&p, &o, &err), R1_E_INVAL);
 }
 
@@ -492,9 +490,9 @@ static void test_pretrain_bad_input(void)
     for (int k = 0; k < R1_PRETRAIN_PARTS; k++) o.weight[k] = -1;
     pretrain_expect(&o, R1_E_INVAL, "none fits");
     for (int k = 0; k < R1_PRETRAIN_PARTS; k++) o.weight[k] = 0;
-    o.description = toy_description;
+    o.run.description = toy_description;
     pretrain_expect(&o, R1_E_INVAL, "other items");
-    r1_train_opts f = {.train = train, .n_train = 1, .curriculum = "mask:linear:0.5:0.5"};
+    r1_train_opts f = {.run = {.train = train, .n_train = 1}, .curriculum = "mask:linear:0.5:0.5"};
     CU_ASSERT_EQUAL(r1_train(&f, NULL, &err),
                     R1_E_INVAL); /* where nothing is masked, mask is no difficulty */
 }

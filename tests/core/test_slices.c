@@ -115,8 +115,9 @@ static void write_toy(size_t n, bool alone)
 
 static r1_train_opts finetune_opts(void)
 {
-    return (r1_train_opts){
-        .train = toy_path, .n_train = 1, .seed = 3, .n_batch = 64, .n_epoch = 3, .lr = 4e-3};
+    return (r1_train_opts){.run = {.train = toy_path, .n_train = 1, .seed = 3, .lr = 4e-3},
+                           .n_batch = 64,
+                           .n_epoch = 3};
 }
 
 /* All that a checkpoint holds has the bytes of one thread for 2 and 5, and where one number is
@@ -132,20 +133,20 @@ static void test_slices_threads(void)
     for (int form = 0; form < 3;
          form++) { /* plain; with a running mean that is validated; rounding to learned steps */
         r1_train_opts o = finetune_opts();
-        o.n_slice = 4;
-        o.n_thread = 1;
+        o.run.n_slice = 4;
+        o.run.n_thread = 1;
         o.mean_decay = form == 1 ? 0.9 : 0;
         o.int8 = form == 2;
-        o.valid = toy_path;
-        o.n_valid = form == 1;
-        o.valid_every = 2;
+        o.run.valid = toy_path;
+        o.run.n_valid = form == 1;
+        o.run.valid_every = 2;
         run_train(o, 4, whole, NULL);
         for (size_t i = 0; i < R1_COUNT(threads); i++) {
-            o.n_thread = threads[i];
+            o.run.n_thread = threads[i];
             run_train(o, 4, other, NULL);
             CU_ASSERT(r1_test_same_files(whole, other));
             run_train(o, 2, half, NULL);
-            o.n_thread = 1 + threads[i] % 3;
+            o.run.n_thread = 1 + threads[i] % 3;
             run_train(o, 4, other, half);
             CU_ASSERT(r1_test_same_files(whole, other));
         }
@@ -154,13 +155,13 @@ static void test_slices_threads(void)
     run_train(o, 2, half, NULL);
     const char *of_slices[] = {half, whole}; /* of one slice, of four */
     for (int k = 0; k < 2; k++) {
-        o.checkpoint = of_slices[k];
-        o.n_slice = k ? 1 : 4;
+        o.run.checkpoint = of_slices[k];
+        o.run.n_slice = k ? 1 : 4;
         CU_ASSERT_EQUAL(r1_trainer_new(&t, &o, &err), R1_E_INVAL);
         CU_ASSERT(strstr(err.msg, "another run") != NULL);
     }
-    o.n_slice = 65;
-    o.checkpoint = NULL;
+    o.run.n_slice = 65;
+    o.run.checkpoint = NULL;
     CU_ASSERT_EQUAL(r1_trainer_new(&t, &o, &err), R1_E_INVAL);
     CU_ASSERT(strstr(err.msg, "65 slices") != NULL);
 }
@@ -194,7 +195,7 @@ static void same_gradient(const char *a, const char *b)
 static r1_pretrain_opts pretrain_opts(void)
 {
     return (r1_pretrain_opts){
-        .train = toy_path, .n_train = 1, .seed = 3, .n_batch = 64, .n_epoch = 2};
+        .run = {.train = toy_path, .n_train = 1, .seed = 3}, .n_batch = 64, .n_epoch = 2};
 }
 
 /* Weights, missing labels, rank groups of four, batches that no number of slices divides, more
@@ -206,24 +207,24 @@ static void test_oracle(void)
     for (int alone = 0; alone < 2; alone++) {
         write_toy(150, alone);
         r1_train_opts o = finetune_opts();
-        o.clip = 1e9;
+        o.run.clip = 1e9;
         o.n_batch = 133;
         run_train(o, 1, one, NULL);
         for (size_t i = 0; i < R1_COUNT(slices); i++) {
-            o.n_slice = slices[i];
+            o.run.n_slice = slices[i];
             run_train(o, 1, many, NULL);
             same_gradient(one, many);
         }
     }
     /* texts are left out: one that lies in two slices is masked in each */
     r1_pretrain_opts p = pretrain_opts();
-    p.clip = 1e9;
+    p.run.clip = 1e9;
     p.items_off = 1u << 3;
     p.weight[0] = -1;
     p.n_batch = 133;
     run_pretrain(p, 1, one, NULL);
     for (size_t i = 0; i < R1_COUNT(slices); i++) {
-        p.n_slice = slices[i];
+        p.run.n_slice = slices[i];
         run_pretrain(p, 1, many, NULL);
         same_gradient(one, many);
     }
@@ -235,22 +236,22 @@ static void test_slices_pretrain(void)
                *other = r1_test_in_tmp("other.ck");
     write_toy(160, true);
     r1_pretrain_opts o = pretrain_opts();
-    o.n_slice = 4;
-    o.n_thread = 1;
+    o.run.n_slice = 4;
+    o.run.n_thread = 1;
     run_pretrain(o, 4, whole, NULL);
-    for (o.n_thread = 2; o.n_thread <= 3; o.n_thread++) {
+    for (o.run.n_thread = 2; o.run.n_thread <= 3; o.run.n_thread++) {
         run_pretrain(o, 4, other, NULL);
         CU_ASSERT(r1_test_same_files(whole, other));
         run_pretrain(o, 2, half, NULL);
         r1_pretrain_opts rest = o;
-        rest.n_thread = 4 - o.n_thread;
+        rest.run.n_thread = 4 - o.run.n_thread;
         run_pretrain(rest, 4, other, half);
         CU_ASSERT(r1_test_same_files(whole, other));
     }
     r1_err err;
     r1_pretrainer *t;
-    o.n_slice = 1;
-    o.checkpoint = whole;
+    o.run.n_slice = 1;
+    o.run.checkpoint = whole;
     CU_ASSERT_EQUAL(r1_pretrainer_new(&t, &o, &err), R1_E_INVAL);
 }
 
@@ -269,50 +270,47 @@ static void test_evidence(void)
     maze_make(&m, 3, 7);
     R1_ASSERT_OK(maze_write(&m, path, 60, 1, &err), &err);
     maze_description(&m, true, reward_text, sizeof reward_text);
-    r1_reward_opts w = {.train = &path,
-                        .n_train = 1,
-                        .valid = &path,
-                        .n_valid = 1,
-                        .description = reward_text,
-                        .out = worth,
+    r1_reward_opts w = {.run = {.train = &path,
+                                .n_train = 1,
+                                .valid = &path,
+                                .n_valid = 1,
+                                .description = reward_text,
+                                .out = worth,
+                                .n_slice = 3,
+                                .n_thread = 1,
+                                .seed = 5},
                         .given = 1,
                         .n_step = 3,
                         .n_case = 24,
-                        .n_group = 4,
-                        .n_slice = 3,
-                        .n_thread = 1,
-                        .seed = 5};
+                        .n_group = 4};
     R1_ASSERT_OK(r1_reward_train(&w, NULL, &err), &err);
-    w.n_thread = 3;
-    w.out = worth2;
+    w.run.n_thread = 3;
+    w.run.out = worth2;
     R1_ASSERT_OK(r1_reward_train(&w, NULL, &err), &err);
     CU_ASSERT(r1_test_same_files(worth, worth2));
-    r1_reinforce_opts o = {.train = &path,
-                           .n_train = 1,
-                           .given = 1,
-                           .reward_model = worth,
-                           .kl = 0.01,
-                           .n_step = 8,
-                           .n_case = 24,
-                           .n_group = 4,
-                           .n_slice = 3,
-                           .n_thread = 1,
-                           .seed = 3};
+    r1_reinforce_opts o = {
+        .run = {.train = &path, .n_train = 1, .n_slice = 3, .n_thread = 1, .seed = 3},
+        .given = 1,
+        .reward_model = worth,
+        .kl = 0.01,
+        .n_step = 8,
+        .n_case = 24,
+        .n_group = 4};
     run_reinforce(o, 4, whole, NULL);
-    for (o.n_thread = 2; o.n_thread <= 3; o.n_thread++) {
+    for (o.run.n_thread = 2; o.run.n_thread <= 3; o.run.n_thread++) {
         run_reinforce(o, 4, other, NULL);
         CU_ASSERT(r1_test_same_files(whole, other));
     }
     run_reinforce(o, 2, half, NULL);
-    o.n_thread = 2;
+    o.run.n_thread = 2;
     run_reinforce(o, 4, other, half);
     CU_ASSERT(r1_test_same_files(whole, other));
     /* one update of one pass: several slices have the gradient of one */
     o.n_pass = 1;
-    o.clip = 1e9;
-    o.n_slice = 1;
+    o.run.clip = 1e9;
+    o.run.n_slice = 1;
     run_reinforce(o, 1, whole, NULL);
-    for (o.n_slice = 2; o.n_slice <= 5; o.n_slice++) {
+    for (o.run.n_slice = 2; o.run.n_slice <= 5; o.run.n_slice++) {
         run_reinforce(o, 1, other, NULL);
         same_gradient(whole, other);
     }
@@ -375,9 +373,9 @@ static void test_bad_loss(void)
         bool done = false;
         r1_status st = R1_OK;
         r1_train_opts o = finetune_opts();
-        o.n_slice = 4;
-        o.n_thread = n_thread;
-        o.lr = 1e30;
+        o.run.n_slice = 4;
+        o.run.n_thread = n_thread;
+        o.run.lr = 1e30;
         R1_ASSERT_OK(r1_trainer_new(&t, &o, &err), &err);
         while (st == R1_OK && !done) st = r1_trainer_step(t, &loss, &done, &err);
         CU_ASSERT_EQUAL(st, R1_E_INVAL);
@@ -399,8 +397,8 @@ static void test_slices_no_allocation(void)
     bool done;
     write_toy(256, false);
     r1_train_opts o = finetune_opts();
-    o.n_slice = 4;
-    o.n_thread = 3;
+    o.run.n_slice = 4;
+    o.run.n_thread = 3;
     o.mean_decay = 0.9;
     setenv("R1_BACKEND", "reference", 1);
     R1_ASSERT_OK(r1_trainer_new(&t, &o, &err), &err);
