@@ -55,12 +55,12 @@ static bool adamw_advance(walk *w)
         const r1_tensor *t = w->tensor = &w->plan->tensor[w->next++];
         if (!adamw_trained(t)) continue;
         size_t from = t->offset / sizeof(float), to = from + (size_t)t->mul * t->cols;
-        if (from < w->from) from = w->from;
-        if (to > w->to) to = w->to;
-        if (from >= to) continue;
         R1_ASSERT(to * sizeof(float) <= w->plan->weight_bytes,
                   "%s: floats %zu to %zu of %zu bytes of weights", t->name, from, to,
                   w->plan->weight_bytes);
+        if (from < w->from) from = w->from;
+        if (to > w->to) to = w->to;
+        if (from >= to) continue;
         w->at = from;
         w->n = to - from;
         return true;

@@ -2,6 +2,8 @@
 /* data.c - shards joined: units, events under common numbers, batches. */
 #include "train/data.h"
 
+#include "r1_assert.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +38,8 @@ static r1_status data_open_all(r1_data *d, const char *const *paths, size_t n, r
         R1_TRY(r1_shard_open(&d->shard[k], paths[k], err));
         d->event0[k] = d->n_event;
         d->n_event += r1_shard_n_event(d->shard[k]);
+        R1_ASSERT(d->event0[k] <= d->n_event, "shard %zu: events from %llu on, %llu in all", k,
+                  (unsigned long long)d->event0[k], (unsigned long long)d->n_event);
         if (r1_shard_schema_hash(d->shard[k]) == r1_shard_schema_hash(d->shard[0])) continue;
         d->n_shard++;
         R1_FAIL(err, R1_E_INVAL, "shard %s has another feature schema than %s", paths[k], paths[0]);
@@ -85,6 +89,8 @@ r1_event r1_data_event(void *data, uint64_t index)
 {
     const r1_data *d = data;
     size_t k = d->n_shard - 1;
+    R1_ASSERT(index < d->n_event, "event %llu of %llu", (unsigned long long)index,
+              (unsigned long long)d->n_event);
     while (d->event0[k] > index) k--;
     return r1_shard_event(d->shard[k], (size_t)(index - d->event0[k]));
 }
@@ -132,6 +138,8 @@ static bool data_renumber(r1_rows *r, r1_item *item, uint64_t event0)
 
 r1_status r1_rows_add(r1_rows *r, const r1_data *d, const r1_unit *u, r1_err *err)
 {
+    R1_ASSERT(r->n + u->count <= r->cap, "a batch of %zu samples and %u more, room for %zu", r->n,
+              u->count, r->cap);
     for (uint32_t i = 0; i < u->count; i++) {
         r1_item *item = r->item + r->n * r->n_item;
         R1_TRY(r1_shard_get(d->shard[u->shard], u->first + i, item, &r->sample[r->n], err));

@@ -2,6 +2,7 @@
 /* evaluate.c - shards through a session: the figures of r1_eval, and logits for the calibration. */
 #include "train/evaluate.h"
 
+#include "r1_assert.h"
 #include "r1_session.h"
 #include "train/isotonic.h"
 #include "train/loss.h"
@@ -14,6 +15,7 @@
 r1_status r1_scores_new(r1_scores *s, const r1_model *m, size_t n, r1_err *err)
 {
     memset(s, 0, sizeof *s);
+    s->cap = n;
     s->n_head = m->desc->n_headc;
     s->n_output = m->desc->n_output;
     s->logit = calloc(n * s->n_output + 1, sizeof *s->logit);
@@ -38,6 +40,8 @@ void r1_scores_free(r1_scores *s)
 
 static void evaluate_keep(r1_scores *s, const r1_rows *rows, const r1_result *res)
 {
+    R1_ASSERT(s->n + rows->n <= s->cap, "evaluation: %zu scores and %zu more, room for %zu", s->n,
+              rows->n, s->cap);
     for (size_t i = 0; i < rows->n; i++, s->n++) {
         const r1_sample *x = &rows->sample[i];
         memcpy(s->logit + s->n * s->n_output, res->logit + i * s->n_output,

@@ -8,7 +8,7 @@
 #include "train/data.h"
 
 typedef struct {
-    size_t n;
+    size_t n, cap;
     uint32_t n_head, n_output;
     float *logit, *label, *weight; /* [n][n_output], [n][n_head], [n] */
     uint64_t *group, *id;

@@ -3,6 +3,7 @@
 #include "train/pretext.h"
 
 #include "cpu/cpu_ops.h"
+#include "r1_assert.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -37,75 +38,70 @@ static size_t cells_of_sample(const r1_item_desc *it)
     return it->kind == R1_ITEM_TABLE ? it->row.n_num + it->row.n_cat : 0;
 }
 
-static bool asked_new(const r1_pretext *p, r1_asked *a)
+/* Hands out pieces of a block, each on a boundary of 64 bytes. block NULL: it only counts. */
+typedef struct {
+    char *block;
+    size_t bytes;
+} carver;
+
+static void *carve(carver *c, size_t count, size_t size)
 {
-    bool good = true;
-    for (uint32_t i = 0; i < pretext_desc_of(p)->n_item; i++) {
-        a->cap[i] = p->dp->cap * cells_of_sample(&pretext_desc_of(p)->item[i]);
-        a->cell[i] = calloc(a->cap[i] + 1, sizeof *a->cell[i]);
-        good &= a->cell[i] != NULL;
-    }
-    return good;
+    char *piece = c->block ? c->block + c->bytes : NULL;
+    c->bytes += (count * size + 63) / 64 * 64;
+    return piece;
 }
 
-static bool lane_new(const r1_pretext *p, r1_lane *l)
+static void carve_asked(const r1_pretext *p, r1_asked *a, carver *c)
+{
+    for (uint32_t i = 0; i < pretext_desc_of(p)->n_item; i++) {
+        a->cap[i] = p->dp->cap * cells_of_sample(&pretext_desc_of(p)->item[i]);
+        a->cell[i] = carve(c, a->cap[i] + 1, sizeof *a->cell[i]);
+    }
+}
+
+static void carve_lane(const r1_pretext *p, r1_lane *l, carver *c)
 {
     size_t rows = p->cap + R1_ROW_PAD, d = pretext_desc_of(p)->d_align;
-    bool good = true;
     for (int s = 0; s < 2; s++) {
-        l->view[s] = r1_calloc_aligned(rows * d, sizeof *l->view[s]);
-        l->grad[s] = r1_calloc_aligned(rows * d, sizeof *l->grad[s]);
-        l->length[s] = calloc(rows, sizeof *l->length[s]);
-        l->hash[s] = calloc(rows, sizeof *l->hash[s]);
-        good &= l->view[s] && l->grad[s] && l->length[s] && l->hash[s];
+        l->view[s] = carve(c, rows * d, sizeof *l->view[s]);
+        l->grad[s] = carve(c, rows * d, sizeof *l->grad[s]);
+        l->length[s] = carve(c, rows, sizeof *l->length[s]);
+        l->hash[s] = carve(c, rows, sizeof *l->hash[s]);
     }
-    l->cosine = r1_calloc_aligned(rows * rows, sizeof *l->cosine);
-    l->slope = r1_calloc_aligned(rows * rows, sizeof *l->slope);
-    l->room = calloc(rows * rows, sizeof *l->room);
-    l->sample = calloc(rows, sizeof *l->sample);
+    l->cosine = carve(c, rows * rows, sizeof *l->cosine);
+    l->slope = carve(c, rows * rows, sizeof *l->slope);
+    l->room = carve(c, rows * rows, sizeof *l->room);
+    l->sample = carve(c, rows, sizeof *l->sample);
     if (p->dp->n_slice > 1)
-        l->sum = calloc(2 * p->cap * pretext_desc_of(p)->n_item, d * sizeof *l->sum);
-    return good && l->cosine && l->slope && l->room && l->sample && (p->dp->n_slice == 1 || l->sum);
+        l->sum = carve(c, 2 * p->cap * pretext_desc_of(p)->n_item, d * sizeof *l->sum);
+}
+
+static void carve_all(r1_pretext *p, carver *c)
+{
+    p->content = carve(c, p->cap * p->n_item + 1, sizeof *p->content);
+    p->home = carve(c, p->cap + 1, sizeof *p->home);
+    p->pair = carve(c, (size_t)p->n_item * p->n_item + 1, sizeof *p->pair);
+    for (uint32_t k = 0; k < p->dp->n_slice; k++) {
+        carve_asked(p, &p->asked[k], c);
+        carve_lane(p, &p->lane[k], c);
+    }
 }
 
 r1_status r1_pretext_new(r1_pretext *p, r1_data_parallel *dp, size_t cap, r1_err *err)
 {
+    carver count = {0}, c = {0};
     *p = (r1_pretext){.dp = dp, .cap = cap, .n_item = dp->slice[0].e->m->desc->n_item};
-    p->content = calloc(cap * p->n_item + 1, sizeof *p->content);
-    p->home = calloc(cap + 1, sizeof *p->home);
-    p->pair = calloc((size_t)p->n_item * p->n_item + 1, sizeof *p->pair);
-    bool good = p->content && p->home && p->pair;
-    for (uint32_t k = 0; good && k < dp->n_slice; k++)
-        good = asked_new(p, &p->asked[k]) && lane_new(p, &p->lane[k]);
-    if (good) return R1_OK;
-    r1_pretext_free(p);
-    R1_FAIL(err, R1_E_NOMEM, "pretraining: no memory for batches of %zu", cap);
-}
-
-static void lane_free(r1_lane *l)
-{
-    for (int s = 0; s < 2; s++) {
-        free(l->view[s]);
-        free(l->grad[s]);
-        free(l->length[s]);
-        free(l->hash[s]);
-    }
-    free(l->cosine);
-    free(l->slope);
-    free(l->room);
-    free(l->sample);
-    free(l->sum);
+    carve_all(p, &count);
+    p->block = c.block = r1_calloc_aligned(count.bytes, 1);
+    if (!p->block) R1_FAIL(err, R1_E_NOMEM, "pretraining: no memory for batches of %zu", cap);
+    carve_all(p, &c);
+    R1_ASSERT(c.bytes == count.bytes, "pretraining: %zu bytes carved of %zu", c.bytes, count.bytes);
+    return R1_OK;
 }
 
 void r1_pretext_free(r1_pretext *p)
 {
-    for (uint32_t k = 0; k < R1_SLICES_MAX; k++) {
-        for (uint32_t i = 0; i < R1_ITEMS_MAX; i++) free(p->asked[k].cell[i]);
-        lane_free(&p->lane[k]);
-    }
-    free(p->content);
-    free(p->home);
-    free(p->pair);
+    free(p->block);
     *p = (r1_pretext){0};
 }
 
@@ -113,7 +109,8 @@ void r1_pretext_free(r1_pretext *p)
 
 static void add_cell(r1_asked *a, uint32_t i, r1_cell c)
 {
-    if (a->n[i] < a->cap[i]) a->cell[i][a->n[i]++] = c;
+    R1_ASSERT(a->n[i] < a->cap[i], "item %u: %zu cells, room for %zu", i, a->n[i], a->cap[i]);
+    a->cell[i][a->n[i]++] = c;
 }
 
 /* A text of one token says nothing without it, and is left whole. */
@@ -212,8 +209,11 @@ static uint64_t pretext_content_of(const r1_item_desc *it, const r1_item *in)
 
 void r1_pretext_show(r1_pretext *p, const r1_sample *sample, size_t n)
 {
+    size_t at = 0;
     for (uint32_t k = 0; k < p->dp->n_slice; k++)
-        for (size_t b = 0; b < p->dp->slice[k].n; b++) p->home[p->dp->slice[k].first + b] = k;
+        for (size_t b = 0; b < p->dp->slice[k].n; b++, at++) p->home[p->dp->slice[k].first + b] = k;
+    R1_ASSERT(at == n && n <= p->cap, "pretraining: slices hold %zu of %zu samples, room for %zu",
+              at, n, p->cap);
     for (uint32_t i = 0; i < p->n_item; i++)
         for (uint32_t b = 0; b < n; b++)
             if (map_of(p, i, b) >= 0)
@@ -482,6 +482,8 @@ static void list_pairs(r1_pretext *p)
             if (!pretext_asked(pretext_desc_of(p), part, k / p->n_item, k % p->n_item) ||
                 !pair_samples(p, &p->lane[0], k / p->n_item, k % p->n_item, p->n))
                 continue;
+            R1_ASSERT(p->n_pair < p->n_item * p->n_item, "%u pairs of %u items", p->n_pair,
+                      p->n_item);
             p->pair[p->n_pair++] = (r1_view_pair){.part = part, .k = k};
             p->pairs[part]++;
         }

@@ -40,19 +40,17 @@ typedef struct {
     double loss[R1_PRETEXT_PARTS]; /* sums */
 } r1_asked;
 
-/* Room for one pair of views at a time. */
+/* Room for one pair of views at a time. Rows are cap, then padding. */
 typedef struct {
-    float *view[2], *grad[2],
-        *length
-            [2]; /* f32[cap][d_align], their gradients, norms before; rows of cap, then padding */
-    float *cosine, *slope; /* f32[cap][cap] */
-    double *room;          /* [cap][cap] */
+    float *view[2], *grad[2]; /* f32[rows][d_align], and their gradients */
+    float *length[2];         /* f32[rows]: norms before */
+    float *cosine, *slope;    /* f32[cap][cap] */
+    double *room;             /* [cap][cap] */
     uint64_t *hash[2];
     uint32_t *sample;
-    float *
-        /* f32[n_item][2][cap][d_align]: gradients of items' rows and of predictions; NULL with
-         * one slice */
-        sum;
+    /* f32[n_item][2][cap][d_align]: gradients of items' rows and of predictions; NULL with one
+     * slice */
+    float *sum;
 } r1_lane;
 
 typedef struct {
@@ -62,6 +60,7 @@ typedef struct {
 } r1_view_pair;
 
 typedef struct {
+    void *block; /* owned: what all pointers below point into, but for dp */
     r1_data_parallel *dp;
     uint32_t n_item;
     size_t cap; /* samples */

@@ -3,6 +3,8 @@
  * batches. */
 #include "train/rollout.h"
 
+#include "r1_assert.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,7 +84,10 @@ static r1_status rollout_backward_slice(void *ctx, uint32_t k, r1_err *err)
 r1_status r1_actor_run(r1_actor *a, const r1_data *d, const r1_rows *cases, const r1_node *node,
                        size_t n, r1_err *err)
 {
+    R1_ASSERT(n <= a->cap, "policy: %zu nodes, room for %u", n, a->cap);
     for (size_t i = 0; i < n; i++) {
+        R1_ASSERT(node[i].row < cases->n, "policy: node %zu of case %u, %zu cases", i, node[i].row,
+                  cases->n);
         a->sample[i] = cases->sample[node[i].row];
         a->drop[i] = ~node[i].held;
     }
@@ -148,6 +153,7 @@ static size_t rollout_gather(r1_rollout *r, size_t first)
         size_t k = r->n_node;
         while (k > first && r->node[k - 1].row == t->row && r->node[k - 1].held != t->held) k--;
         bool met = k > first && r->node[k - 1].row == t->row;
+        R1_ASSERT(met || r->n_node < r->cap, "rollout: %zu nodes, room for %zu", r->n_node, r->cap);
         if (!met) r->node[r->n_node++] = (r1_node){t->row, t->held};
         t->node = (uint32_t)(met ? k - 1 : r->n_node - 1);
         going++;
@@ -200,9 +206,14 @@ static void rollout_decide(r1_rollout *r, const r1_evidence_rules *rules, const 
 {
     double log_prob[R1_ACTIONS_MAX];
     r1_trace *t = &r->trace[i];
+    R1_ASSERT(!t->done && t->node < r->n_node && r->n_decision < r->cap,
+              "rollout: trace %zu at node %u of %zu, %zu decisions, room for %zu", i, t->node,
+              r->n_node, r->n_decision, r->cap);
     uint64_t permitted = r1_evidence_permitted(rules, t->held);
     r1_policy_log(r->logits + (size_t)t->node * r->n_action, r->n_action, permitted, log_prob);
     uint32_t a = rollout_draw(log_prob, r->n_action, greedy, rng);
+    R1_ASSERT(permitted >> a & 1, "rollout: trace %zu took action %u of %llx", i, a,
+              (unsigned long long)permitted);
     r->decision[r->n_decision++] = (r1_decision){.row = t->node,
                                                  .permitted = permitted,
                                                  .action = a,
@@ -216,6 +227,8 @@ static void rollout_decide(r1_rollout *r, const r1_evidence_rules *rules, const 
     }
     t->held |= 1u << a;
     t->cost += rules->cost[a];
+    R1_ASSERT(t->n_decision <= rules->n_ask_max, "rollout: trace %zu asked %u times of %u", i,
+              t->n_decision, rules->n_ask_max);
 }
 
 /* Decisions lie in the order of traces; those of nodes that met are brought together. */
@@ -226,12 +239,28 @@ static int by_node(const void *a, const void *b)
     return x->trace < y->trace ? -1 : 1;
 }
 
+/* A trace that has ended spoke once and holds what was given. */
+static bool rollout_ended(const r1_rollout *r, const r1_evidence_rules *rules)
+{
+    size_t decisions = 0;
+    for (size_t i = 0; i < r->n_trace; i++) {
+        const r1_trace *t = &r->trace[i];
+        decisions += t->n_decision;
+        if (!t->done || t->n_decision == 0 || t->verdict >= rules->n_verdict) return false;
+        if ((t->held & rules->given) != rules->given) return false;
+    }
+    return decisions == r->n_decision;
+}
+
 r1_status r1_rollout_run(r1_rollout *r, const r1_evidence_rules *rules, r1_actor *actor,
                          const r1_data *d, const r1_rows *cases, uint32_t n_group, bool greedy,
                          r1_rng *rng, r1_err *err)
 {
     r->n_node = r->n_decision = 0;
     r->n_trace = cases->n * n_group;
+    R1_ASSERT(r->n_trace * (rules->n_ask_max + 1) <= r->cap,
+              "rollout: %zu traces that ask %u times, room for %zu decisions", r->n_trace,
+              rules->n_ask_max, r->cap);
     for (size_t i = 0; i < r->n_trace; i++)
         r->trace[i] = (r1_trace){.row = (uint32_t)(i / n_group), .held = rules->given};
     for (size_t first = 0; rollout_gather(r, first) > 0; first = r->n_node) {
@@ -239,6 +268,8 @@ r1_status r1_rollout_run(r1_rollout *r, const r1_evidence_rules *rules, r1_actor
         for (size_t i = 0; i < r->n_trace; i++)
             if (!r->trace[i].done) rollout_decide(r, rules, cases, i, greedy, rng);
     }
+    R1_DEEP_ASSERT(rollout_ended(r, rules), "rollout: %zu traces, %zu decisions", r->n_trace,
+                   r->n_decision);
     qsort(r->decision, r->n_decision, sizeof *r->decision, by_node);
     return R1_OK;
 }

@@ -9,6 +9,7 @@
 #include "r1_shard.h"
 
 #include "model/desc.h"
+#include "r1_assert.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -73,6 +74,8 @@ static r1_status shard_flush(r1_shard_writer *w, offsets *o, r1_err *err)
 {
     if (!shard_push(o, w->at)) R1_FAIL(err, R1_E_NOMEM, "shard %s: out of memory", w->path);
     while (w->len % 8) w->buf[w->len++] = 0;
+    R1_ASSERT(w->len <= RECORD_MAX && w->at % 8 == 0, "shard %s: %zu bytes at %llu", w->path,
+              w->len, (unsigned long long)w->at);
     if (fwrite(w->buf, 1, w->len, w->f) != w->len)
         R1_FAIL(err, R1_E_IO, "shard %s: cannot write: %s", w->part, strerror(errno));
     w->at += w->len;
@@ -242,6 +245,8 @@ static r1_status write_tail(r1_shard_writer *w, r1_err *err)
                 .n_event = w->events.n,
                 .index_at = w->at};
     memcpy(h.magic, magic, sizeof magic);
+    R1_ASSERT(h.n_sample == 0 || w->samples.at[h.n_sample - 1] < w->at,
+              "shard %s: the last sample begins at the index", w->path);
     h.file_bytes = w->at + 8 * (h.n_sample + h.n_event);
     uint32_t crc = r1_crc32c(&h, sizeof h, 0);
     crc = r1_crc32c(w->d->text, h.desc_bytes, crc);
