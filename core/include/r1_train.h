@@ -12,11 +12,8 @@
 
 #include "r1_run.h"
 
-typedef enum {
-    R1_STOP_LOSS = 0,
-    R1_STOP_AP,
-    R1_STOP_TOP1
-} r1_stop_metric; /* TOP1: share of rank groups with the best on top */
+/* What early stopping watches. TOP1: the share of rank groups with the best on top. */
+typedef enum { R1_STOP_LOSS = 0, R1_STOP_AP, R1_STOP_TOP1 } r1_stop_metric;
 
 typedef struct {
     r1_run_opts run;
@@ -60,10 +57,9 @@ typedef struct {
     double samples_s;
     r1_eval valid; /* of the model that was kept, calibrated */
     r1_eval raw;   /* the same before its calibration */
-    double
-        /* binary head: each half of the validation calibrated by the other; valid.ece is on what
-         * it was fitted to */
-        ece_crossed;
+    /* Binary head: each half of the validation calibrated by the other. valid.ece is on what it
+     * was fitted to. */
+    double ece_crossed;
 } r1_train_report;
 
 /* All in one: new or resume, train, calibrate, write. report may be NULL. */
@@ -101,10 +97,9 @@ R1_API double r1_metric_ap(const float *score, const float *label, size_t n);
 typedef struct {
     const float *first, *second; /* [n]: logits */
     const float *label;          /* [n]: 0 or 1 */
-    const uint64_t *
-        /* [n] or NULL: binary: samples that hang together (a ring), drawn as one, 0 = alone;
-         * rank: runs of equal numbers are one choice */
-        group;
+    /* [n] or NULL. Binary: samples that hang together (a ring) are drawn as one, 0: alone. Rank:
+     * runs of equal numbers are one choice. */
+    const uint64_t *group;
     size_t n;
     bool rank;
     uint32_t n_draw; /* of the bootstrap; 0 = 1000 */
@@ -112,11 +107,10 @@ typedef struct {
 } r1_compare_opts;
 
 typedef struct {
-    double first,
-        second;       /* average precision; rank: share of groups whose label is strictly on top */
-    double low, high; /* of second - first: 95 %, by a paired bootstrap */
-    double kl;        /* mean divergence of the second's probabilities from the first's */
-    double agree;     /* share of the same verdict: side of probability 1/2; first of the group */
+    double first, second; /* average precision; rank: share of groups with the label on top */
+    double low, high;     /* of second - first: 95 %, by a paired bootstrap */
+    double kl;            /* mean divergence of the second's probabilities from the first's */
+    double agree; /* share of the same verdict: side of probability 1/2; first of the group */
 } r1_comparison;
 
 R1_API r1_status r1_compare(const r1_compare_opts *opts, r1_comparison *out, r1_err *err);

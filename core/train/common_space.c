@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* common_space.c - shards through the encoders as training runs them, in f32: a session has
- * folded the common space away. */
+/* common_space.c - shards through the encoders, as training runs them in f32. A session cannot do
+ * it, because it has folded the common space away. */
 #include "r1_pretrain.h"
 #include "r1_train.h"
 #include "train/data.h"

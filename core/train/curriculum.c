@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* curriculum.c - difficulty of every unit, sorted once; the pool is a prefix of that order. */
+/* curriculum.c - the units are sorted once by their difficulty; those in play are the first of
+ * that order. */
 #include "train/curriculum.h"
 
 #include "r1_assert.h"

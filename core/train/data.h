@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* data.h - several shards as one: units (a sample, or a whole rank group) and events under
- * common numbers; what is fitted to the data before training starts. */
+/* data.h - several shards as one, and what is fitted to the data before training starts.
+ *
+ * A unit is a sample, or a whole rank group. Events of all shards have common numbers. A batch
+ * (r1_rows) holds whole units. */
 #ifndef R1_DATA_H
 #define R1_DATA_H
 

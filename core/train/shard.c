@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* shard.c - files of training samples. Layout in docs/file-formats.md; in short
  *
- *   header 64 bytes | description | records, 8-byte aligned | index: u64 offset per sample, then per event | u32 crc, ...
+ *   header 64 bytes, with a crc of header, description and index
+ *   description | records, 8-byte aligned | index: u64 offset per sample, then per event
  *
  * An event record is its columns; a sample record its head and then its present items. The
  * reader checks every record once at open, so that getting a sample afterwards cannot fail on
@@ -96,36 +97,40 @@ static bool put_aligned(r1_shard_writer *w, const void *p, size_t n)
     return shard_put(w, p, n) && shard_put(w, zero, (8 - w->len % 8) % 8);
 }
 
+/* An empty header and the description; the header is written at the end. */
+static r1_status shard_begin(r1_shard_writer *w, r1_err *err)
+{
+    header h = {0};
+    shard_put(w, &h, sizeof h);
+    if (!put_aligned(w, w->d->text, strlen(w->d->text)))
+        R1_FAIL(err, R1_E_INVAL, "shard %s: the description passes %d bytes", w->path, RECORD_MAX);
+    R1_TRY(shard_flush(w, &w->samples, err));
+    w->samples.n = 0;
+    return R1_OK;
+}
+
+static r1_status shard_writer_open(r1_shard_writer *w, const char *path, const char *description,
+                                   r1_err *err)
+{
+    size_t n = strlen(path);
+    R1_TRY(r1_desc_parse(&w->d, description, strlen(description), err));
+    w->path = calloc(n + 1, 1);
+    w->part = calloc(n + 6, 1);
+    w->buf = malloc(RECORD_MAX);
+    if (!w->path || !w->part || !w->buf) R1_FAIL(err, R1_E_NOMEM, "shard %s: out of memory", path);
+    memcpy(w->path, path, n);
+    snprintf(w->part, n + 6, "%s.part", path);
+    w->f = fopen(w->part, "wb");
+    if (!w->f) R1_FAIL(err, R1_E_IO, "shard %s: %s", w->part, strerror(errno));
+    return shard_begin(w, err);
+}
+
 r1_status r1_shard_create(r1_shard_writer **out, const char *path, const char *description_json,
                           r1_err *err)
 {
     r1_shard_writer *w = calloc(1, sizeof *w);
     if (!w) R1_FAIL(err, R1_E_NOMEM, "shard %s: out of memory", path);
-    size_t n = strlen(path);
-    r1_status st = r1_desc_parse(&w->d, description_json, strlen(description_json), err);
-    w->path = calloc(n + 1, 1);
-    w->part = calloc(n + 6, 1);
-    w->buf = malloc(RECORD_MAX);
-    if (st == R1_OK && (!w->path || !w->part || !w->buf))
-        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "shard %s: out of memory", path);
-    if (st == R1_OK) {
-        memcpy(w->path, path, n);
-        snprintf(w->part, n + 6, "%s.part", path);
-        w->f = fopen(w->part, "wb");
-        if (!w->f)
-            st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "shard %s: %s", w->part,
-                            strerror(errno));
-    }
-    if (st == R1_OK) {
-        header h = {0};
-        size_t len = strlen(w->d->text);
-        shard_put(w, &h, sizeof h);
-        if (!put_aligned(w, w->d->text, len))
-            st = R1_E_NOMEM;
-        else
-            st = shard_flush(w, &w->samples, err);
-        w->samples.n = 0;
-    }
+    r1_status st = shard_writer_open(w, path, description_json, err);
     if (st != R1_OK) {
         r1_shard_abort(w);
         return st;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* statistics.c - what is read off the training data before the first step and never trained: bin
- * edges (quantiles), means and spreads of graph features, byte-pair merges. At most ROWS_MAX
- * rows, evenly spaced, are looked at. */
+ * edges (quantiles), means and spreads of graph features, and byte-pair merges.
+ *
+ * It looks at no more than ROWS_MAX rows. They are evenly spaced, by a row stride. */
 #include "train/data.h"
 
 #include <math.h>
