@@ -3,6 +3,7 @@
 #include "train/data.h"
 
 #include "r1_assert.h"
+#include "train/carve.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -97,28 +98,28 @@ r1_event r1_data_event(void *data, uint64_t index)
 
 /* ---- batches --------------------------------------------------------------------------------- */
 
+static void carve_rows(void *rows, r1_carver *c)
+{
+    r1_rows *r = rows;
+    r->sample = r1_carve(c, r->cap, sizeof *r->sample);
+    r->item = r1_carve(c, r->cap * r->n_item, sizeof *r->item);
+    r->ref = r1_carve(c, r->ref_cap + 1, sizeof *r->ref);
+}
+
 r1_status r1_rows_new(r1_rows *r, const r1_desc *d, size_t cap, r1_err *err)
 {
     size_t refs = 0;
-    memset(r, 0, sizeof *r);
     for (uint32_t i = 0; i < d->n_item; i++) refs += d->item[i].n_ref_max;
-    r->n_item = d->n_item;
-    r->cap = cap;
-    r->ref_cap = refs * cap;
-    r->sample = calloc(cap, sizeof *r->sample);
-    r->item = calloc(cap * d->n_item, sizeof *r->item);
-    r->ref = calloc(r->ref_cap + 1, sizeof *r->ref);
-    if (r->sample && r->item && r->ref) return R1_OK;
-    r1_rows_free(r);
+    *r = (r1_rows){.n_item = d->n_item, .cap = cap, .ref_cap = refs * cap};
+    r->block = r1_carve_block(carve_rows, r);
+    if (r->block) return R1_OK;
     R1_FAIL(err, R1_E_NOMEM, "training: no memory for batches of %zu", cap);
 }
 
 void r1_rows_free(r1_rows *r)
 {
-    free(r->sample);
-    free(r->item);
-    free(r->ref);
-    memset(r, 0, sizeof *r);
+    free(r->block);
+    *r = (r1_rows){0};
 }
 
 void r1_rows_clear(r1_rows *r) { r->n = r->n_ref = 0; }

@@ -33,6 +33,7 @@ r1_event r1_data_event(void *data, uint64_t index); /* the callback of pack.h */
 
 /* A batch of samples with room for their items and references in common numbers. */
 typedef struct {
+    void *block; /* owned: what the buffers below lie in */
     r1_sample *sample;
     r1_item *item;
     uint64_t *ref;

@@ -4,6 +4,7 @@
 
 #include "r1_assert.h"
 #include "r1_session.h"
+#include "train/carve.h"
 #include "train/isotonic.h"
 #include "train/loss.h"
 #include "train/score_metrics.h"
@@ -12,30 +13,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void carve_scores(void *scores, r1_carver *c)
+{
+    r1_scores *s = scores;
+    s->logit = r1_carve(c, s->cap * s->n_output + 1, sizeof *s->logit);
+    s->label = r1_carve(c, s->cap * s->n_head + 1, sizeof *s->label);
+    s->weight = r1_carve(c, s->cap + 1, sizeof *s->weight);
+    s->group = r1_carve(c, s->cap + 1, sizeof *s->group);
+    s->id = r1_carve(c, s->cap + 1, sizeof *s->id);
+}
+
 r1_status r1_scores_new(r1_scores *s, const r1_model *m, size_t n, r1_err *err)
 {
-    memset(s, 0, sizeof *s);
-    s->cap = n;
-    s->n_head = m->desc->n_headc;
-    s->n_output = m->desc->n_output;
-    s->logit = calloc(n * s->n_output + 1, sizeof *s->logit);
-    s->label = calloc(n * s->n_head + 1, sizeof *s->label);
-    s->weight = calloc(n + 1, sizeof *s->weight);
-    s->group = calloc(n + 1, sizeof *s->group);
-    s->id = calloc(n + 1, sizeof *s->id);
-    if (s->logit && s->label && s->weight && s->group && s->id) return R1_OK;
-    r1_scores_free(s);
+    *s = (r1_scores){.cap = n, .n_head = m->desc->n_headc, .n_output = m->desc->n_output};
+    s->block = r1_carve_block(carve_scores, s);
+    if (s->block) return R1_OK;
     R1_FAIL(err, R1_E_NOMEM, "evaluation: no memory for %zu samples", n);
 }
 
 void r1_scores_free(r1_scores *s)
 {
-    free(s->logit);
-    free(s->label);
-    free(s->weight);
-    free(s->group);
-    free(s->id);
-    memset(s, 0, sizeof *s);
+    free(s->block);
+    *s = (r1_scores){0};
 }
 
 static void evaluate_keep(r1_scores *s, const r1_rows *rows, const r1_result *res)

@@ -8,6 +8,7 @@
 #include "train/data.h"
 
 typedef struct {
+    void *block; /* owned: what the buffers below lie in */
     size_t n, cap;
     uint32_t n_head, n_output;
     float *logit, *label, *weight; /* [n][n_output], [n][n_head], [n] */

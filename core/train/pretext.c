@@ -4,6 +4,7 @@
 
 #include "cpu/cpu_ops.h"
 #include "r1_assert.h"
+#include "train/carve.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -38,49 +39,37 @@ static size_t cells_of_sample(const r1_item_desc *it)
     return it->kind == R1_ITEM_TABLE ? it->row.n_num + it->row.n_cat : 0;
 }
 
-/* Hands out pieces of a block, each on a boundary of 64 bytes. block NULL: it only counts. */
-typedef struct {
-    char *block;
-    size_t bytes;
-} carver;
-
-static void *carve(carver *c, size_t count, size_t size)
-{
-    char *piece = c->block ? c->block + c->bytes : NULL;
-    c->bytes += (count * size + 63) / 64 * 64;
-    return piece;
-}
-
-static void carve_asked(const r1_pretext *p, r1_asked *a, carver *c)
+static void carve_asked(const r1_pretext *p, r1_asked *a, r1_carver *c)
 {
     for (uint32_t i = 0; i < pretext_desc_of(p)->n_item; i++) {
         a->cap[i] = p->dp->cap * cells_of_sample(&pretext_desc_of(p)->item[i]);
-        a->cell[i] = carve(c, a->cap[i] + 1, sizeof *a->cell[i]);
+        a->cell[i] = r1_carve(c, a->cap[i] + 1, sizeof *a->cell[i]);
     }
 }
 
-static void carve_lane(const r1_pretext *p, r1_lane *l, carver *c)
+static void carve_lane(const r1_pretext *p, r1_lane *l, r1_carver *c)
 {
     size_t rows = p->cap + R1_ROW_PAD, d = pretext_desc_of(p)->d_align;
     for (int s = 0; s < 2; s++) {
-        l->view[s] = carve(c, rows * d, sizeof *l->view[s]);
-        l->grad[s] = carve(c, rows * d, sizeof *l->grad[s]);
-        l->length[s] = carve(c, rows, sizeof *l->length[s]);
-        l->hash[s] = carve(c, rows, sizeof *l->hash[s]);
+        l->view[s] = r1_carve(c, rows * d, sizeof *l->view[s]);
+        l->grad[s] = r1_carve(c, rows * d, sizeof *l->grad[s]);
+        l->length[s] = r1_carve(c, rows, sizeof *l->length[s]);
+        l->hash[s] = r1_carve(c, rows, sizeof *l->hash[s]);
     }
-    l->cosine = carve(c, rows * rows, sizeof *l->cosine);
-    l->slope = carve(c, rows * rows, sizeof *l->slope);
-    l->room = carve(c, rows * rows, sizeof *l->room);
-    l->sample = carve(c, rows, sizeof *l->sample);
+    l->cosine = r1_carve(c, rows * rows, sizeof *l->cosine);
+    l->slope = r1_carve(c, rows * rows, sizeof *l->slope);
+    l->room = r1_carve(c, rows * rows, sizeof *l->room);
+    l->sample = r1_carve(c, rows, sizeof *l->sample);
     if (p->dp->n_slice > 1)
-        l->sum = carve(c, 2 * p->cap * pretext_desc_of(p)->n_item, d * sizeof *l->sum);
+        l->sum = r1_carve(c, 2 * p->cap * pretext_desc_of(p)->n_item, d * sizeof *l->sum);
 }
 
-static void carve_all(r1_pretext *p, carver *c)
+static void carve_pretext(void *pretext, r1_carver *c)
 {
-    p->content = carve(c, p->cap * p->n_item + 1, sizeof *p->content);
-    p->home = carve(c, p->cap + 1, sizeof *p->home);
-    p->pair = carve(c, (size_t)p->n_item * p->n_item + 1, sizeof *p->pair);
+    r1_pretext *p = pretext;
+    p->content = r1_carve(c, p->cap * p->n_item + 1, sizeof *p->content);
+    p->home = r1_carve(c, p->cap + 1, sizeof *p->home);
+    p->pair = r1_carve(c, (size_t)p->n_item * p->n_item + 1, sizeof *p->pair);
     for (uint32_t k = 0; k < p->dp->n_slice; k++) {
         carve_asked(p, &p->asked[k], c);
         carve_lane(p, &p->lane[k], c);
@@ -89,14 +78,10 @@ static void carve_all(r1_pretext *p, carver *c)
 
 r1_status r1_pretext_new(r1_pretext *p, r1_data_parallel *dp, size_t cap, r1_err *err)
 {
-    carver count = {0}, c = {0};
     *p = (r1_pretext){.dp = dp, .cap = cap, .n_item = dp->slice[0].e->m->desc->n_item};
-    carve_all(p, &count);
-    p->block = c.block = r1_calloc_aligned(count.bytes, 1);
-    if (!p->block) R1_FAIL(err, R1_E_NOMEM, "pretraining: no memory for batches of %zu", cap);
-    carve_all(p, &c);
-    R1_ASSERT(c.bytes == count.bytes, "pretraining: %zu bytes carved of %zu", c.bytes, count.bytes);
-    return R1_OK;
+    p->block = r1_carve_block(carve_pretext, p);
+    if (p->block) return R1_OK;
+    R1_FAIL(err, R1_E_NOMEM, "pretraining: no memory for batches of %zu", cap);
 }
 
 void r1_pretext_free(r1_pretext *p)

@@ -4,6 +4,7 @@
 #include "train/rollout.h"
 
 #include "r1_assert.h"
+#include "train/carve.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -16,6 +17,16 @@ static const r1_head_desc *find_head(const r1_desc *d, const char *name)
     for (uint32_t h = 0; h < d->n_headc; h++)
         if (strcmp(d->head[h].name, name) == 0) return &d->head[h];
     return NULL;
+}
+
+static void carve_actor(void *actor, r1_carver *c)
+{
+    r1_actor *a = actor;
+    size_t floats = a->cap * r1_actor_stride(a);
+    a->sample = r1_carve(c, a->cap, sizeof *a->sample);
+    a->drop = r1_carve(c, a->cap, sizeof *a->drop);
+    a->logits = r1_carve(c, floats, sizeof *a->logits);
+    a->slope = r1_carve(c, floats, sizeof *a->slope);
 }
 
 r1_status r1_actor_new(r1_actor *a, const r1_model *m, const char *head, uint32_t n_output,
@@ -31,13 +42,9 @@ r1_status r1_actor_new(r1_actor *a, const r1_model *m, const char *head, uint32_
                                            : "another kind",
                 h ? h->n : 0);
     *a = (r1_actor){.m = m, .cap = cap, .output = h->output, .n_output = n_output};
-    a->sample = calloc(cap, sizeof *a->sample);
-    a->drop = calloc(cap, sizeof *a->drop);
-    a->logits = calloc(cap * r1_actor_stride(a), sizeof *a->logits);
-    a->slope = calloc(cap * r1_actor_stride(a), sizeof *a->slope);
-    r1_status st = a->sample && a->drop && a->logits && a->slope
-                       ? r1_data_parallel_new(&a->parallel, m, threads, n_slice, cap, 1, err)
-                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "policy: out of memory");
+    a->block = r1_carve_block(carve_actor, a);
+    if (!a->block) R1_FAIL(err, R1_E_NOMEM, "policy: out of memory");
+    r1_status st = r1_data_parallel_new(&a->parallel, m, threads, n_slice, cap, 1, err);
     if (st != R1_OK) r1_actor_free(a);
     return st;
 }
@@ -45,10 +52,7 @@ r1_status r1_actor_new(r1_actor *a, const r1_model *m, const char *head, uint32_
 void r1_actor_free(r1_actor *a)
 {
     r1_data_parallel_free(&a->parallel);
-    free(a->sample);
-    free(a->drop);
-    free(a->logits);
-    free(a->slope);
+    free(a->block);
     *a = (r1_actor){0};
 }
 
@@ -119,26 +123,30 @@ float *r1_actor_grad(const r1_actor *a) { return a->slope + first_output(a); }
 
 /* ---- traces ---------------------------------------------------------------------------------- */
 
+static void carve_rollout(void *rollout, r1_carver *c)
+{
+    r1_rollout *r = rollout;
+    r->node = r1_carve(c, r->cap, sizeof *r->node);
+    r->logits = r1_carve(c, r->cap * r->n_action, sizeof *r->logits);
+    r->decision = r1_carve(c, r->cap, sizeof *r->decision);
+    r->trace = r1_carve(c, r->n_trace, sizeof *r->trace);
+}
+
 r1_status r1_rollout_new(r1_rollout *r, const r1_evidence_rules *rules, size_t n_trace, r1_err *err)
 {
-    uint32_t n_action = rules->n_item + rules->n_verdict;
-    size_t n = n_trace * (rules->n_ask_max + 1);
-    *r = (r1_rollout){.cap = n, .n_action = n_action, .n_item = rules->n_item};
-    r->node = calloc(n, sizeof *r->node);
-    r->logits = calloc(n * n_action, sizeof *r->logits);
-    r->decision = calloc(n, sizeof *r->decision);
-    r->trace = calloc(n_trace, sizeof *r->trace);
-    if (r->node && r->logits && r->decision && r->trace) return R1_OK;
-    r1_rollout_free(r);
+    *r = (r1_rollout){.cap = n_trace * (rules->n_ask_max + 1),
+                      .n_trace = n_trace,
+                      .n_action = rules->n_item + rules->n_verdict,
+                      .n_item = rules->n_item};
+    r->block = r1_carve_block(carve_rollout, r);
+    r->n_trace = 0; /* none has been run */
+    if (r->block) return R1_OK;
     R1_FAIL(err, R1_E_NOMEM, "policy: no memory for %zu traces", n_trace);
 }
 
 void r1_rollout_free(r1_rollout *r)
 {
-    free(r->node);
-    free(r->logits);
-    free(r->decision);
-    free(r->trace);
+    free(r->block);
     *r = (r1_rollout){0};
 }
 

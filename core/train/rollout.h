@@ -25,6 +25,7 @@ typedef struct {
 
 /* A model with one of its class heads, run on nodes. */
 typedef struct {
+    void *block;       /* owned: what the buffers below lie in */
     const r1_model *m; /* borrowed */
     r1_data_parallel parallel;
     uint32_t cap, output, n_output; /* nodes a run; the head's first output and width */
@@ -60,6 +61,7 @@ typedef struct {
 } r1_trace;
 
 typedef struct {
+    void *block; /* owned: what the buffers below lie in */
     r1_node *node;
     float *logits;         /* [n_node][n_action] */
     r1_decision *decision; /* in the order of their nodes; row = node */
