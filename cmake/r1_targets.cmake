@@ -24,7 +24,8 @@ find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 
 add_library(r1_warnings INTERFACE)
-target_compile_options(r1_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wcast-qual -Wstrict-prototypes
+# -Wno-missing-field-initializers: a later field of an options struct breaks no row that leaves it out
+target_compile_options(r1_warnings INTERFACE -Wall -Wextra -Wno-missing-field-initializers -Wpedantic -Wshadow -Wcast-qual -Wstrict-prototypes
   -Wmissing-prototypes -Wundef -Wformat=2 -Wvla -Wconversion -Wno-sign-conversion -Wno-float-conversion)
 if(R1_WERROR)
   target_compile_options(r1_warnings INTERFACE -Werror)

@@ -7,6 +7,8 @@
 #include "cli/r1_cli.h"
 #include "r1_model.h"
 #include "r1_pretrain.h"
+#include "r1_reinforce.h"
+#include "r1_train.h"
 
 extern const r1_command cli_machine_commands[]; /* devices, doctor */
 extern const size_t cli_machine_n;
@@ -14,7 +16,10 @@ extern const size_t cli_machine_n;
 extern const r1_command cli_embed_commands[]; /* embed */
 extern const size_t cli_embed_n;
 
-extern const r1_command cli_model_commands[]; /* train, eval, info */
+extern const r1_command cli_train_commands[]; /* train */
+extern const size_t cli_train_n;
+
+extern const r1_command cli_model_commands[]; /* eval, info */
 extern const size_t cli_model_n;
 
 enum { CLI_PATHS_MAX = 256 };
@@ -30,20 +35,24 @@ r1_status cli_split(cli_list *l, const char *text, r1_err *err);
 r1_status cli_items(const r1_model *m, const char *option, const char *names, uint32_t *mask,
                     r1_err *err);
 
+/* The rules of asking for evidence, one entry an item (r1_reinforce.h). */
+typedef struct {
+    double cost[R1_ITEMS_MAX];
+    uint32_t door[R1_ITEMS_MAX], given;
+} cli_rules;
+/* --cost, --needs and --given, by the names of m's items. */
+r1_status cli_read_rules(cli_rules *s, const r1_model *m, const r1_options *o, r1_err *err);
+
 /* --beta as r1_train_opts.beta takes it. */
 double cli_beta(const r1_options *o);
+/* --no-length, --no-context as R1_RUN_* bits. */
+uint32_t cli_run_flags(const r1_options *o);
+/* Figures of a judged head and of a policy. */
+void cli_add_eval(r1_figures *f, const r1_eval *v);
+void cli_add_policy(r1_figures *f, const r1_policy_eval *e);
 /* A pair's figure by the name recall1WHAT_A_B. */
 void cli_retrieval(r1_figures *f, const r1_model *m, const char *what, const r1_retrieval *p,
                    double value);
-
-/* r1 train --stage pretrain, reinforce and reward: cli_stage.c. description NULL: the shards'
- * own with the stage's head. */
-int cli_pretrain(r1_cli_call *call, const cli_list *valid, const char *description,
-                 uint32_t items_off);
-int cli_reinforce(r1_cli_call *call, const cli_list *valid, const char *description);
-int cli_reward(r1_cli_call *call, const cli_list *valid, const char *description);
-/* r1 eval --policy: what the policy earns on the shards. */
-r1_status cli_judge(r1_cli_call *call, const r1_model *m, r1_figures *f);
 
 /* The curves of a metrics file (JSON lines with "step") as an SVG picture. */
 r1_status cli_plot(const char *metrics, const char *svg, r1_err *err);

@@ -34,7 +34,8 @@ int main(int argc, char **argv)
     const struct {
         const r1_command *commands;
         size_t n;
-    } groups[] = {{cli_model_commands, cli_model_n},
+    } groups[] = {{cli_train_commands, cli_train_n},
+                  {cli_model_commands, cli_model_n},
                   {cli_machine_commands, cli_machine_n},
                   {cli_embed_commands, cli_embed_n}};
     r1_program program = {.name = "r1", .summary = "the R1 reasoning engine", .commands = all};

@@ -52,8 +52,12 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < 4; i++) snprintf(path[i], sizeof path[i], "%s/%s", argv[1], file[i]);
     const char *train = path[0], *valid = path[1], *test = path[2];
-    r1_train_opts opts = {
-        .train = &train, .n_train = 1, .valid = &valid, .n_valid = 1, .out = path[3], .seed = 1};
+    r1_train_opts opts = {.run = {.train = &train,
+                                  .n_train = 1,
+                                  .valid = &valid,
+                                  .n_valid = 1,
+                                  .out = path[3],
+                                  .seed = 1}};
     r1_train_report report;
     r1_eval eval;
     r1_err err;
@@ -63,7 +67,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < 3 && st == R1_OK; i++)
         st = write_shard(path[i], i == 0 ? 8000 : 2000, i + 1, &err);
     if (st == R1_OK) st = r1_train(&opts, &report, &err);
-    if (st == R1_OK) st = r1_model_open(&model, opts.out, &err);
+    if (st == R1_OK) st = r1_model_open(&model, opts.run.out, &err);
     if (st == R1_OK) st = r1_evaluate(model, &test, 1, NULL, &eval, &err);
     if (st == R1_OK)
         printf("trained on %llu samples in %llu steps\nunseen samples %llu\nloss %.4f\nauc "

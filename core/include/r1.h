@@ -65,9 +65,9 @@
  *     // once for each sample, with sample.label set
  *     r1_shard_add(writer, &sample, &err);
  *     r1_shard_finish(writer, &err);
- *     r1_train_opts opts = {.train = &path, .n_train = 1, .valid = &other, .n_valid = 1};
- *     opts.out = "m.gguf";
- *     r1_train(&opts, &report, &err);
+ *     r1_run_opts data = {.train = &path, .n_train = 1, .valid = &other, .n_valid = 1};
+ *     data.out = "m.gguf";
+ *     r1_train(&(r1_train_opts){.run = data}, &report, &err);
  *     // loss, AUC, AP, calibration error
  *     r1_evaluate(model, &unseen, 1, NULL, &eval, &err);
  *
@@ -108,6 +108,7 @@
 #include "r1_session.h" /* scoring and the evidence trace */
 #include "r1_memory.h"  /* working and long-term memory */
 #include "r1_shard.h"   /* training data on disk */
+#include "r1_run.h"     /* what every stage of training takes, and all defaults */
 #include "r1_train.h"   /* training and evaluation */
 #include "r1_pretrain.h" /* learning from shards without labels */
 #include "r1_reinforce.h" /* learning what evidence to ask for */

@@ -1,70 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* r1_pretrain.h - learning from shards whose labels nobody reads: the first stage of training.
+/* r1_pretrain.h - pretraining: learning from shards whose labels nobody reads. It is the first
+ * stage of training.
  *
- * Four parts, of which those are asked that the model's items allow: masked tokens of texts,
- * masked columns of tables, the next item's row in the common space out of the items before it,
- * and the alignment of each pair of items in that space (symmetric InfoNCE with a learned
- * temperature for each pair; core/train/pretext.h says what exactly and after whom). What is
- * absent, empty, missing or the same everywhere is not asked. The file written is an ordinary
- * model, for r1_train_opts.init or any session; pretraining's own heads are left out of it. The
- * best by the validation's loss is kept. A run that is cut and resumed from its checkpoint gives
- * the same bytes as one that was not. Threads: as in r1_train.h; the contrast runs over the
- * whole batch, whatever its slices. */
+ * There are four parts: masked tokens of texts, masked columns of tables, the next item's row in
+ * the common space out of the items before it, and the alignment of each pair of items in that
+ * space. The alignment is symmetric InfoNCE with a learned temperature for each pair;
+ * core/train/pretext.h says what exactly and after whom. A part is asked where the model's items
+ * allow it. What is absent, empty, missing or the same everywhere is not asked.
+ *
+ * The file written is an ordinary model, for r1_train_opts.init or any session. Pretraining's own
+ * heads are left out of it. The best by the validation's loss is kept.
+ *
+ * Threads and resumption: r1_run.h. The contrast runs over the whole batch, whatever its slices;
+ * a text that lies in two slices is masked in each. */
 #ifndef R1_PRETRAIN_H
 #define R1_PRETRAIN_H
 
-#include "r1_model.h"
-#include "r1_shard.h"
+#include "r1_run.h"
 
 enum { R1_PRETRAIN_PARTS = 4, R1_PRETRAIN_PAIRS_MAX = R1_ITEMS_MAX * (R1_ITEMS_MAX - 1) / 2 };
 
 typedef struct {
-    const char *const *train; /* shard paths, all of one feature schema */
-    size_t n_train;
-    const char *const *valid; /* NULL: no early stopping, no retrieval */
-    size_t n_valid;
-    const char *
-        /* JSON; NULL: the shards' own, or the init model's. Same items; heads of its own */
-        description;
-    const char *init; /* GGUF to start from; keeps its bins and tokenizer; NULL */
-    const char *out;  /* GGUF to write; NULL: nothing is written */
-    const char *
-        /* written every checkpoint_every steps and resumed from when it exists; NULL: none */
-        checkpoint;
-    const char *metrics; /* JSON lines, appended; NULL: none */
-    const char *
-        /* "MEASURE:PACING:START:FULL", core/train/curriculum.h, mask among the measures; NULL:
-         * none */
-        curriculum;
-    double
-        weight[R1_PRETRAIN_PARTS]; /* of tokens, columns, next, align; 0 = 1; below 0 = left out */
-    double mask;                   /* share of tokens and columns hidden; 0 = 0.2; at most 0.9 */
-    double lr;                     /* 0 = 2e-3 */
-    double weight_decay;           /* 0 = 0.01 */
-    double clip;                   /* of the gradient's global norm; 0 = 1 */
-    double warmup;                 /* share of all steps; 0 = 0.05 */
-    uint32_t n_epoch;              /* 0 = 4 */
-    uint32_t n_batch; /* samples a step (whole groups), the contrast's size; 0 = 256, 2 to 4096 */
-    uint32_t n_slice, n_thread; /* as in r1_train_opts; a text in two slices is masked in each */
-    uint32_t checkpoint_every;  /* steps; 0 = 500 */
-    uint32_t valid_every;       /* steps; 0 = once an epoch */
-    uint32_t patience;          /* validations without gain before the stop; 0 = 3 */
-    uint32_t items_off;         /* items never shown */
-    uint64_t seed;
-    uint64_t n_step_max; /* 0 = no limit; stops early without changing the schedule */
-    bool progress;       /* a line on standard error */
-    bool (*stopped)(
-        void); /* polled each step: the run ends with a checkpoint and R1_E_CANCELLED; NULL */
+    r1_run_opts run;  /* description: of the same items, with heads of its own */
+    const char *init; /* GGUF to start from; its bins and tokenizer stay; NULL: new weights */
+    uint32_t n_epoch; /* R1_DEFAULT_EPOCHS */
+    /* samples a step (whole groups), the contrast's size, 2 to 4096; R1_DEFAULT_BATCH */
+    uint32_t n_batch;
+    double warmup; /* share of all steps; R1_DEFAULT_WARMUP */
+    /* "MEASURE:PACING:START:FULL", core/train/curriculum.h, `mask` among the measures; NULL: all
+     * samples from the start */
+    const char *curriculum;
+    uint32_t items_off; /* bits of items never shown */
+    /* of tokens, columns, next, align; 0: 1; below 0: the part is left out */
+    double weight[R1_PRETRAIN_PARTS];
+    double mask; /* share of tokens and columns hidden, at most 0.9; R1_DEFAULT_MASK */
 } r1_pretrain_opts;
 
-/* Searches among pools of 256 held-out samples in the shards' order, nothing masked: item a's
- * row for b's and b's for a's, by cosine. What is equal to one's own is no candidate; a tie is a
- * miss. */
+/* Searches among pools of 256 held-out samples in the shards' order, with nothing masked. Item
+ * a's row searches for b's and b's for a's, by cosine. What is equal to one's own is no
+ * candidate. A tie is a miss. */
 typedef struct {
     uint32_t a, b; /* items, a < b */
-    double before,
-        /* share of searches whose own partner is above all others; NaN: no sample has both */
-        after;
+    /* share of searches whose own partner is above all others; NaN: no sample has both */
+    double before, after;
     double chance; /* what guessing finds */
     uint64_t n;    /* searches */
 } r1_retrieval;
@@ -72,9 +50,8 @@ typedef struct {
 typedef struct {
     uint64_t n_step, n_sample;
     double seconds, samples_s;
-    double loss,
-        /* of the validation, by the model that was kept; NaN: none, or not asked */
-        part[R1_PRETRAIN_PARTS];
+    /* of the validation, by the model that was kept; NaN: none, or not asked */
+    double loss, part[R1_PRETRAIN_PARTS];
     r1_retrieval pair[R1_PRETRAIN_PAIRS_MAX];
     size_t n_pair;
 } r1_pretrain_report;

@@ -1,76 +1,54 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* r1_reinforce.h - learning which evidence to ask for, and when to stop: the second stage of
- * training.
+/* r1_reinforce.h - reinforcement: learning which evidence to ask for, and when to stop. It is a
+ * stage of training.
  *
- * The shards hold the items of all providers. A trace starts with the items `given`; at each
- * decision the policy sees the items held so far and asks for one more, at its cost, or says a
- * verdict, which ends the trace. Reward: 1 for the right verdict, which the shards' label tells,
- * less the costs. The policy is a class head of an ordinary model with one output for each item
- * and then one for each verdict; its softmax is over what is permitted. It is trained by GRPO or
- * its unbiased variant (core/train/policy_loss.h says which and whose) on groups of traces of
- * the same case. A run that is cut and resumed from its checkpoint gives the same bytes as one
- * that was not. Threads: runs of nodes are cut into slices, as r1_train.h says of batches. */
+ * The shards hold the items of all providers. A trace starts with the items `given`. At each
+ * decision the policy sees the items held so far. It asks for one more, at its cost, or says a
+ * verdict, which ends the trace. The reward is 1 for the right verdict, which the shards' label
+ * tells, less the costs.
+ *
+ * The policy is a class head of an ordinary model, with one output for each item and then one for
+ * each verdict. Its softmax is over what is permitted. It is trained by GRPO or its unbiased
+ * variant on groups of traces of the same case; core/train/policy_loss.h says which and whose.
+ *
+ * Threads and resumption: r1_run.h. Runs of nodes are cut into slices, as batches are. */
 #ifndef R1_REINFORCE_H
 #define R1_REINFORCE_H
 
-#include "r1_model.h"
-#include "r1_shard.h"
+#include "r1_run.h"
 
 typedef enum { R1_POLICY_GRPO = 0, R1_POLICY_DR_GRPO } r1_policy_variant;
 
 typedef struct {
-    const char *const *train; /* shard paths, all of one feature schema; samples without groups */
-    size_t n_train;
-    const char *const *valid; /* NULL: no early stopping */
-    size_t n_valid;
-    const char *
-        /* JSON; NULL: the shards' own, or the init model's. It has the policy's head */
-        description;
-    const char *init; /* GGUF to start from, under the heads of `description`; NULL */
-    const char
-        *out; /* GGUF to write (the best by the validation's reward); NULL: nothing is written */
-    const char *
-        /* written every checkpoint_every steps and resumed from when it exists; NULL: none */
-        checkpoint;
-    const char *metrics; /* JSON lines, appended; NULL: none */
-    const char *
-        /* the shards' head, binary or class, whose label is the right verdict; NULL: the first */
-        truth;
-    const char *policy; /* the model's class head with n = items + verdicts; NULL: "act" */
+    /* description: with the policy's head. train: samples without groups. The best by the
+     * validation's reward is kept. */
+    r1_run_opts run;
+    const char *init; /* GGUF to start from, under the heads of `description`; NULL: new weights */
+    /* the shards' head, binary or class, whose label is the right verdict; NULL: the first */
+    const char *truth;
+    const char *policy; /* the class head with items + verdicts; R1_DEFAULT_POLICY_HEAD */
     const double *cost; /* [n_item] of asking for it; NULL: 0 */
-    const uint32_t
-        *door; /* [n_item] bits of items of which one must be held before; 0: none; NULL: none */
+    /* [n_item] bits of items of which one must be held before; 0: none; NULL: none */
+    const uint32_t *door;
     uint32_t given;     /* bits of the items that every trace starts with */
-    uint32_t n_ask_max; /* hard limit of a trace; 0 = the number of items */
+    uint32_t n_ask_max; /* hard limit of a trace; 0: the number of items */
+    uint32_t n_step;    /* R1_DEFAULT_STEPS */
+    uint32_t n_case;    /* cases a step; R1_DEFAULT_CASES */
+    uint32_t n_group;   /* traces a case, at least 2; R1_DEFAULT_TRACES */
+    uint32_t n_pass;    /* updates from the traces of a step; R1_DEFAULT_PASSES */
+    double warmup;      /* share of all steps; R1_DEFAULT_WARMUP_REINFORCE */
+    /* "MEASURE:PACING:START:FULL", core/train/curriculum.h; NULL: all cases from the start */
+    const char *curriculum;
+    double beta; /* CAWA's, as in r1_train_opts */
     r1_policy_variant variant;
     const char *reward_model; /* GGUF of r1_reward_train; NULL: the label alone judges */
-    double reward_share;      /* w of the reward (1 - w) right + w worth - cost; 0 = 0.5 */
-    const char *
-        /* "MEASURE:PACING:START:FULL", core/train/curriculum.h; NULL: all cases from the start */
-        curriculum;
-    double lr;           /* 0 = 1e-3 */
-    double weight_decay; /* 0 = 0.01 */
-    double clip;         /* of the gradient's global norm; 0 = 1 */
-    double ratio_clip;   /* 0 = 0.2 */
-    double beta;         /* CAWA's, as in r1_train_opts */
-    double kl;           /* weight of the divergence from the policy at the start; 0 = none */
-    double
-        /* weight of the policy's entropy, gone after 4/5 of the steps; 0 = 0.05; below 0 = none */
-        entropy;
-    double warmup;              /* share of all steps; 0 = 0.02 */
-    uint32_t n_step;            /* 0 = 300 */
-    uint32_t n_case;            /* cases a step; 0 = 32 */
-    uint32_t n_group;           /* traces a case; 0 = 16; at least 2 */
-    uint32_t n_pass;            /* updates from the traces of a step; 0 = 2 */
-    uint32_t n_slice, n_thread; /* as in r1_train_opts */
-    uint32_t checkpoint_every;  /* steps; 0 = 50 */
-    uint32_t valid_every;       /* steps; 0 = 25 */
-    uint32_t patience;          /* validations without gain before the stop; 0 = never */
-    uint64_t seed;
-    uint64_t n_step_max; /* 0 = no limit; stops early without changing the schedule */
-    bool progress;       /* a line on standard error */
-    bool (*stopped)(
-        void); /* polled each step: the run ends with a checkpoint and R1_E_CANCELLED; NULL */
+    /* w of the reward (1 - w) right + w worth - cost; R1_DEFAULT_REWARD_SHARE */
+    double reward_share;
+    double ratio_clip; /* R1_DEFAULT_RATIO_CLIP */
+    double kl;         /* weight of the divergence from the policy at the start; 0: none */
+    /* weight of the policy's entropy, gone after 4/5 of the steps; R1_DEFAULT_ENTROPY; below 0:
+     * none */
+    double entropy;
 } r1_reinforce_opts;
 
 /* Means over traces. */
@@ -119,57 +97,37 @@ R1_API r1_status r1_policy_judge(const r1_model *m, const r1_policy_judge_opts *
 
 /* ---- the reasoning reward model -------------------------------------------------------------- */
 
-/* A model that tells from a trace, the items held and the verdict said, what its reasoning is
- * worth: the chance that it is right. It is trained by contrasting traces of the same case with
- * right and with wrong verdicts: pairwise ranking (Bradley and Terry 1952; Christiano et al.
- * 2017) and a contrastive term (InfoNCE, van den Oord et al. 2018: each right trace against all
- * wrong ones of its case), then calibrated on the validation's traces. Its head is a class head
- * with one output for each verdict. Mixed into the reward it keeps the mean that the label has
+/* The reward model tells from a trace, the items held and the verdict said, the chance that the
+ * verdict is right. It is trained by contrasting traces of the same case with right and with
+ * wrong verdicts. The loss is pairwise ranking (Bradley and Terry 1952; Christiano et al. 2017)
+ * and a contrastive term (InfoNCE, van den Oord et al. 2018: each right trace against all wrong
+ * ones of its case). Then it is calibrated on the validation's traces. Its head is a class head
+ * with one output for each verdict. Mixed into the reward it keeps the mean that the label has,
  * and takes away the noise of lucky and unlucky verdicts. */
 typedef struct {
-    const char *const *train; /* as above */
-    size_t n_train;
-    const char *const *
-        valid; /* the first half of its cases stops and calibrates, the other half judges; needed */
-    size_t n_valid;
-    const char *description; /* JSON with the head; NULL: the shards' own */
-    const char *out;         /* GGUF; NULL */
-    const char *checkpoint;  /* as above */
-    const char *metrics;     /* JSON lines, appended; NULL */
-    const char *truth;       /* as above */
-    const char *head;        /* NULL: "worth" */
-    const uint32_t *door;    /* as above */
+    /* valid is needed: the first half of its cases stops and calibrates, the other half judges.
+     * description: with the head. */
+    r1_run_opts run;
+    const char *truth;    /* as above */
+    const char *head;     /* R1_DEFAULT_REWARD_HEAD */
+    const uint32_t *door; /* as above */
     uint32_t given, n_ask_max;
-    double beta;         /* CAWA's, as in r1_train_opts */
-    double lr;           /* 0 = 2e-3 */
-    double weight_decay; /* 0 = 0.01 */
-    double clip;         /* 0 = 1 */
-    double contrast;     /* weight of the contrastive term; 0 = 0.5; below 0 = none */
-    double temperature;  /* of that term; 0 = 0.5 */
-    double reserve;      /* traces ask at random and speak e^-reserve times as readily; 0 = 1.5 */
-    uint32_t n_step;     /* 0 = 300 */
-    uint32_t n_case;     /* cases a step; 0 = 32 */
-    uint32_t n_group;    /* traces a case; 0 = 16 */
-    uint32_t n_slice, n_thread; /* as in r1_train_opts */
-    uint32_t checkpoint_every;  /* 0 = 50 */
-    uint32_t valid_every;       /* steps; 0 = 25 */
-    uint32_t
-        /* validations without gain before the stop; 0 = never. The best is kept either way */
-        patience;
-    uint64_t seed;
-    uint64_t n_step_max;   /* as above */
-    bool progress;         /* a line on standard error */
-    bool (*stopped)(void); /* as above */
+    uint32_t n_step;    /* R1_DEFAULT_STEPS */
+    uint32_t n_case;    /* cases a step; R1_DEFAULT_CASES */
+    uint32_t n_group;   /* traces a case, at least 2; R1_DEFAULT_TRACES */
+    double beta;        /* CAWA's, as in r1_train_opts */
+    double contrast;    /* weight of the contrastive term; R1_DEFAULT_CONTRAST; below 0: none */
+    double temperature; /* of that term; R1_DEFAULT_TEMPERATURE */
+    /* traces ask at random and speak e^-reserve times as readily; R1_DEFAULT_RESERVE */
+    double reserve;
     /* each trace of the cases that agreement is judged on, those of a case in a row; NULL */
     void (*each)(void *ctx, uint64_t id, uint32_t held, uint32_t verdict, bool right, double worth);
     void *ctx;
 } r1_reward_opts;
 
 typedef struct {
-    double
-        /* of pairs of a right and a wrong trace of one unseen case: share ordered rightly, ties
-         * half */
-        agreement;
+    /* of pairs of a right and a wrong trace of one unseen case: share ordered rightly, ties half */
+    double agreement;
     double auc, ece; /* of "right" over all those traces; ece calibrated */
     uint64_t n_pair, n_trace, n_step;
     double seconds;

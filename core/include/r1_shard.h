@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* r1_shard.h - training data on disk: events and samples of one description, in order.
  *
- * Writer: one thread; memory stays small, data streams to path + ".part" and is renamed by
- * finish. Reader: maps the file, checks every size and reference once at open, then hands out
- * samples that point into the map (many threads). Format: docs/file-formats.md. */
+ * The writer streams to path + ".part", which r1_shard_finish renames; its memory stays small.
+ * The reader maps the file and checks every size and reference once at open. The samples that it
+ * hands out point into the map, and live as long as the shard is open.
+ *
+ * Threads: a writer belongs to one thread; many threads may read a shard.
+ * Format: docs/file-formats.md. */
 #ifndef R1_SHARD_H
 #define R1_SHARD_H
 

@@ -1,79 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* r1_train.h - training and evaluation over shards.
+/* r1_train.h - finetuning and evaluation over shards: heads that learn from labels.
  *
- * AdamW (Loshchilov and Hutter 2019) with linear warm-up and cosine decay, gradient clipping by
- * global norm, a running mean of the weights where one is asked for (Polyak and Juditsky 1992),
- * early stopping on the validation shards, temperature and bias fitted there (Platt 1999; Guo et
- * al. 2017). A run that is cut and resumed from its checkpoint gives the same bytes as one that
- * was not.
+ * AdamW (Loshchilov and Hutter 2019) with linear warm-up and cosine decay, and gradients clipped
+ * by their global norm. Where one is asked for, a running mean of the weights (Polyak and
+ * Juditsky 1992) is validated and kept. The validation shards stop the training early, and a
+ * temperature and a bias are fitted there (Platt 1999; Guo et al. 2017).
  *
- * Threads: a batch is cut into n_slice slices, which n_thread threads work off. The number of
- * slices decides in which order gradients are added, so it belongs to a run like its seed; that
- * of threads changes no bit, and may change between a run and its resumption. */
+ * Threads and resumption: r1_run.h. */
 #ifndef R1_TRAIN_H
 #define R1_TRAIN_H
 
-#include "r1_model.h"
-#include "r1_shard.h"
+#include "r1_run.h"
 
-typedef enum {
-    R1_STOP_LOSS = 0,
-    R1_STOP_AP,
-    R1_STOP_TOP1
-} r1_stop_metric; /* TOP1: share of rank groups with the best on top */
+/* What early stopping watches. TOP1: the share of rank groups with the best on top. */
+typedef enum { R1_STOP_LOSS = 0, R1_STOP_AP, R1_STOP_TOP1 } r1_stop_metric;
 
 typedef struct {
-    const char *const *train; /* shard paths, all of one feature schema */
-    size_t n_train;
-    const char *const *valid; /* NULL: no early stopping and no calibration */
-    size_t n_valid;
-    const char *description; /* JSON; NULL: the shards' own, or the init model's */
-    const char *
-        /* GGUF to start from (finetuning): same items; keeps its bins and tokenizer, and its
-         * heads where they are the description's, else it gets new ones (after the reinforce
-         * stage); NULL */
-        init;
-    const char *out; /* GGUF to write (the best by the metric); NULL: nothing is written */
-    const char *
-        /* written every checkpoint_every steps and resumed from when it exists; NULL: none */
-        checkpoint;
-    const char *metrics; /* JSON lines, appended; NULL: none */
-    double lr;           /* 0 = 2e-3 */
-    double weight_decay; /* 0 = 0.01 */
-    double clip;         /* global gradient norm; 0 = 1 */
-    double
-        /* of the running mean of the weights, which is what is validated and kept; 0 = none,
-         * below 1 */
-        mean_decay;
-    double warmup; /* share of all steps; 0 = 0.05 */
-    double beta;   /* CAWA's, up to 0.9; 0 = the init model's or the description's; -1 = 0 */
-    double
-        /* chance that an item is hidden from a sample in training; -1 = none, 0 = 0.05 */
-        item_drop;
-    bool
-        /* quantisation-aware: linear layers round to learned steps (core/tensor/ops/lsq.c),
-         * which begin where they fit the first batch, are validated in an int8 session and
-         * stored with the model. On where `init` has steps */
-        int8;
-    uint32_t n_epoch; /* 0 = 4 */
-    uint32_t n_batch; /* samples a step (whole groups); 0 = 256 */
-    uint32_t
-        n_slice; /* of a batch, each with activations and gradients of its own; 0 = 1, at most 64 */
-    uint32_t n_thread;         /* 0 = the machine's processors; at most n_slice work */
-    uint32_t checkpoint_every; /* steps; 0 = 500 */
-    uint32_t valid_every;      /* steps; 0 = once an epoch */
-    uint32_t patience;         /* validations without gain before the stop; 0 = 3 */
-    const char *curriculum; /* "MEASURE:PACING:START:FULL", core/train/curriculum.h; NULL: none */
-    bool isotonic;          /* binary heads: a monotone map after scale and bias */
+    r1_run_opts run;
+    /* GGUF to start from, of the same items; NULL: new weights. Its bins and tokenizer stay. Its
+     * heads stay where they are the description's; else it gets new ones, as after the reinforce
+     * stage. */
+    const char *init;
+    uint32_t n_epoch; /* R1_DEFAULT_EPOCHS */
+    uint32_t n_batch; /* samples a step (whole groups); R1_DEFAULT_BATCH */
+    double warmup;    /* share of all steps; R1_DEFAULT_WARMUP */
+    /* "MEASURE:PACING:START:FULL", core/train/curriculum.h; NULL: all samples from the start */
+    const char *curriculum;
+    uint32_t items_off; /* bits of items never shown */
+    /* Decay of the running mean of the weights, which is what is validated and kept, below 1;
+     * 0: none. */
+    double mean_decay;
+    double beta; /* CAWA's, up to 0.9; 0: the init model's or the description's; -1: beta 0 */
+    /* chance that an item is hidden from a sample; R1_DEFAULT_ITEM_DROP; -1: none */
+    double item_drop;
+    /* Quantisation-aware: linear layers round by learned scales (core/tensor/ops/lsq.c). The
+     * scales begin where they fit the first batch, are validated in an int8 session and stored
+     * with the model. On where `init` has scales. */
+    bool int8;
+    bool isotonic; /* binary heads: a monotone map after scale and bias */
     r1_stop_metric metric;
     uint32_t head;      /* of AP and TOP1 */
     uint32_t run_flags; /* R1_RUN_* of r1_session.h: factors off in training too */
-    uint32_t items_off; /* items never shown */
-    uint64_t seed;
-    uint64_t n_step_max; /* 0 = no limit; stops early without changing the schedule */
-    bool progress;       /* a line on standard error */
-    bool (*stopped)(
-        void); /* polled each step: the run ends with a checkpoint and R1_E_CANCELLED; NULL */
 } r1_train_opts;
 
 typedef struct {
@@ -90,10 +57,9 @@ typedef struct {
     double samples_s;
     r1_eval valid; /* of the model that was kept, calibrated */
     r1_eval raw;   /* the same before its calibration */
-    double
-        /* binary head: each half of the validation calibrated by the other; valid.ece is on what
-         * it was fitted to */
-        ece_crossed;
+    /* Binary head: each half of the validation calibrated by the other. valid.ece is on what it
+     * was fitted to. */
+    double ece_crossed;
 } r1_train_report;
 
 /* All in one: new or resume, train, calibrate, write. report may be NULL. */
@@ -131,10 +97,9 @@ R1_API double r1_metric_ap(const float *score, const float *label, size_t n);
 typedef struct {
     const float *first, *second; /* [n]: logits */
     const float *label;          /* [n]: 0 or 1 */
-    const uint64_t *
-        /* [n] or NULL: binary: samples that hang together (a ring), drawn as one, 0 = alone;
-         * rank: runs of equal numbers are one choice */
-        group;
+    /* [n] or NULL. Binary: samples that hang together (a ring) are drawn as one, 0: alone. Rank:
+     * runs of equal numbers are one choice. */
+    const uint64_t *group;
     size_t n;
     bool rank;
     uint32_t n_draw; /* of the bootstrap; 0 = 1000 */
@@ -142,11 +107,10 @@ typedef struct {
 } r1_compare_opts;
 
 typedef struct {
-    double first,
-        second;       /* average precision; rank: share of groups whose label is strictly on top */
-    double low, high; /* of second - first: 95 %, by a paired bootstrap */
-    double kl;        /* mean divergence of the second's probabilities from the first's */
-    double agree;     /* share of the same verdict: side of probability 1/2; first of the group */
+    double first, second; /* average precision; rank: share of groups with the label on top */
+    double low, high;     /* of second - first: 95 %, by a paired bootstrap */
+    double kl;            /* mean divergence of the second's probabilities from the first's */
+    double agree; /* share of the same verdict: side of probability 1/2; first of the group */
 } r1_comparison;
 
 R1_API r1_status r1_compare(const r1_compare_opts *opts, r1_comparison *out, r1_err *err);

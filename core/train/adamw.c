@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* adamw.c - the update, part by part and tensor by tensor: frozen weights are left alone, only
- * matrices decay. */
+/* adamw.c - an optimiser step, part by part of the weights and tensor by tensor.
+ *
+ * Frozen weights are left alone, and only matrices decay. */
 #include "train/adamw.h"
 
 #include "cpu/cpu_ops.h"
+#include "r1_assert.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -42,6 +44,7 @@ typedef struct {
 static walk adamw_part_of(const r1_model *m, uint32_t k, uint32_t n)
 {
     size_t lines = m->net.plan.weight_bytes / 64, line = 64 / sizeof(float);
+    R1_ASSERT(k < n, "part %u of %u of the weights", k, n);
     return (walk){
         .plan = &m->net.plan, .from = lines * k / n * line, .to = lines * (k + 1) / n * line};
 }
@@ -52,6 +55,9 @@ static bool adamw_advance(walk *w)
         const r1_tensor *t = w->tensor = &w->plan->tensor[w->next++];
         if (!adamw_trained(t)) continue;
         size_t from = t->offset / sizeof(float), to = from + (size_t)t->mul * t->cols;
+        R1_ASSERT(to * sizeof(float) <= w->plan->weight_bytes,
+                  "%s: floats %zu to %zu of %zu bytes of weights", t->name, from, to,
+                  w->plan->weight_bytes);
         if (from < w->from) from = w->from;
         if (to > w->to) to = w->to;
         if (from >= to) continue;
@@ -67,10 +73,10 @@ static bool adamw_advance(walk *w)
 typedef struct {
     r1_adamw *a;
     r1_model *m;
-    r1_machine *w;
+    r1_data_parallel *dp;
     double lr, decay, scale;
     double square[R1_SLICES_MAX]; /* of each part's gradient */
-} step;
+} optimiser_step;
 
 R1_CLONES static void adamw_gather(float *restrict to, float *restrict from, size_t n)
 {
@@ -83,12 +89,12 @@ R1_CLONES static void adamw_gather(float *restrict to, float *restrict from, siz
 /* The slices' gradients into the first one's, and its square. */
 static r1_status sum_part(void *ctx, uint32_t k, r1_err *err)
 {
-    step *s = ctx;
+    optimiser_step *s = ctx;
     double sum = 0;
     (void)err;
-    for (walk w = adamw_part_of(s->m, k, s->w->n_slice); adamw_advance(&w);) {
-        float *g = s->w->grad[0] + w.at;
-        for (uint32_t i = 1; i < s->w->n_slice; i++) adamw_gather(g, s->w->grad[i] + w.at, w.n);
+    for (walk w = adamw_part_of(s->m, k, s->dp->n_slice); adamw_advance(&w);) {
+        float *g = s->dp->grad[0] + w.at;
+        for (uint32_t i = 1; i < s->dp->n_slice; i++) adamw_gather(g, s->dp->grad[i] + w.at, w.n);
         for (size_t j = 0; j < w.n; j++) sum += (double)g[j] * g[j];
     }
     s->square[k] = sum;
@@ -113,30 +119,30 @@ R1_CLONES static void adamw_update(float *w, float *g, float *m, float *v, size_
     }
 }
 
-/* Steps of rounding move in proportion to themselves, as if their logarithms were trained: they
+/* Quantiser scales move in proportion to themselves, as if their logarithms were trained. So they
  * stay positive, and lr means the same for all. */
-static void update_steps(float *w, float *g, float *m, float *v, size_t n, coefficients c)
+static void update_scales(float *w, float *g, float *m, float *v, size_t n, coefficients c)
 {
     for (size_t k = 0; k < n; k++) {
-        float log_step = 0;
-        adamw_update(&log_step, &g[k], &m[k], &v[k], 1, c);
-        w[k] *= expf(log_step);
+        float log_scale = 0;
+        adamw_update(&log_scale, &g[k], &m[k], &v[k], 1, c);
+        w[k] *= expf(log_scale);
     }
 }
 
 static r1_status update_part(void *ctx, uint32_t k, r1_err *err)
 {
-    step *s = ctx;
-    double t = (double)s->a->step;
+    optimiser_step *s = ctx;
+    double t = (double)s->a->n_step;
     coefficients c = {.scale = (float)s->scale,
                       .lr = (float)s->lr,
                       .c1 = (float)(1 / (1 - pow(beta1, t))),
                       .c2 = (float)(1 / (1 - pow(beta2, t)))};
     (void)err;
-    for (walk w = adamw_part_of(s->m, k, s->w->n_slice); adamw_advance(&w);) {
+    for (walk w = adamw_part_of(s->m, k, s->dp->n_slice); adamw_advance(&w);) {
         c.shrink = (float)(w.tensor->decay ? 1 - s->lr * s->decay : 1);
-        (w.tensor->step ? update_steps : adamw_update)(s->m->weights + w.at, s->w->grad[0] + w.at,
-                                                       s->a->m + w.at, s->a->v + w.at, w.n, c);
+        (w.tensor->step ? update_scales : adamw_update)(s->m->weights + w.at, s->dp->grad[0] + w.at,
+                                                        s->a->m + w.at, s->a->v + w.at, w.n, c);
     }
     return R1_OK;
 }
@@ -148,16 +154,28 @@ double r1_adamw_rate(double lr, double warmup, double done)
                             (1 + cos(3.14159265358979 * fmin(1, (done - warmup) / (1 - warmup)))));
 }
 
-double r1_adamw_step(r1_adamw *a, r1_model *m, r1_machine *w, double lr, double decay, double clip)
+static bool adamw_laid_out(const r1_model *m, const r1_data_parallel *dp)
 {
-    step s = {.a = a, .m = m, .w = w, .lr = lr, .decay = decay};
+    for (uint32_t k = 0; k < dp->n_slice; k++)
+        if (!dp->grad[k] || dp->grad[k] == m->weights) return false;
+    return dp->n_slice >= 1 && dp->n_slice <= R1_SLICES_MAX;
+}
+
+double r1_adamw_step(r1_adamw *a, r1_model *m, r1_data_parallel *dp, double lr, double decay,
+                     double clip)
+{
+    optimiser_step s = {.a = a, .m = m, .dp = dp, .lr = lr, .decay = decay};
     double square = 0;
-    r1_machine_each(w, sum_part, &s, NULL); /* neither part of it can fail */
-    for (uint32_t k = 0; k < w->n_slice; k++) square += s.square[k];
+    R1_ASSERT(adamw_laid_out(m, dp), "AdamW: %u slices, each with gradients of its own",
+              dp->n_slice);
+    R1_ASSERT(a->n_step < UINT64_MAX, "AdamW: optimiser step %llu is followed by none",
+              (unsigned long long)a->n_step);
+    r1_data_parallel_each(dp, sum_part, &s, NULL); /* neither part of it can fail */
+    for (uint32_t k = 0; k < dp->n_slice; k++) square += s.square[k];
     double size = sqrt(square);
     s.scale = size > clip ? clip / size : 1;
-    a->step++;
-    r1_machine_each(w, update_part, &s, NULL);
+    a->n_step++;
+    r1_data_parallel_each(dp, update_part, &s, NULL);
     return size;
 }
 

@@ -3,12 +3,41 @@
 #include "train/checkpoint.h"
 
 #include "file/gguf.h"
+#include "r1_assert.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { FILE_BYTES_MAX = INT32_MAX, KEY_BYTES = 80 };
+
+void r1_checkpoint_must(r1_checkpoint *c, const char *name, uint64_t value, uint64_t unsaid)
+{
+    int i = 0;
+    while (i < R1_CHECKPOINT_ROWS && c->must[i].name) i++;
+    R1_ASSERT(i < R1_CHECKPOINT_ROWS, "checkpoint: no row for %s", name);
+    c->must[i].name = name;
+    c->must[i].value = value;
+    c->must[i].unsaid = unsaid;
+}
+
+void r1_checkpoint_counter(r1_checkpoint *c, const char *name, uint64_t *value)
+{
+    int i = 0;
+    while (i < R1_CHECKPOINT_ROWS && c->counter[i].name) i++;
+    R1_ASSERT(i < R1_CHECKPOINT_ROWS && value, "checkpoint: no row for %s", name);
+    c->counter[i].name = name;
+    c->counter[i].value = value;
+}
+
+void r1_checkpoint_block(r1_checkpoint *c, const char *name, float *data)
+{
+    int i = 0;
+    while (i < R1_CHECKPOINT_ROWS && c->block[i].name) i++;
+    R1_ASSERT(i < R1_CHECKPOINT_ROWS && data, "checkpoint: no row for %s", name);
+    c->block[i].name = name;
+    c->block[i].data = data;
+}
 
 static const char *checkpoint_key_of(const char *name, char key[KEY_BYTES])
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* common_space.c - shards through the encoders as training runs them, in f32: a session has
- * folded the common space away. */
+/* common_space.c - shards through the encoders, as training runs them in f32. A session cannot do
+ * it, because it has folded the common space away. */
 #include "r1_pretrain.h"
 #include "r1_train.h"
 #include "train/data.h"
-#include "train/machine.h"
+#include "train/data_parallel.h"
 #include "train/pretext.h"
 
 #include <stdlib.h>
@@ -15,7 +15,7 @@ typedef struct {
     const r1_model *m;
     r1_data data;
     r1_rows rows;
-    r1_machine machine; /* one slice */
+    r1_data_parallel parallel; /* one slice */
 } encoder;
 
 static r1_status common_space_open_data(encoder *t, const char *const *data, size_t n_data,
@@ -25,15 +25,15 @@ static r1_status common_space_open_data(encoder *t, const char *const *data, siz
     R1_TRY(r1_data_check_items(&t->data, t->m->desc, what, err));
     R1_TRY(
         r1_rows_new(&t->rows, t->m->desc, t->data.unit_max > POOL ? t->data.unit_max : POOL, err));
-    R1_TRY(
-        r1_machine_new(&t->machine, t->m, NULL, 1, (uint32_t)t->rows.cap, t->data.unit_max, err));
-    t->machine.slice[0].e->rounds = false;
+    R1_TRY(r1_data_parallel_new(&t->parallel, t->m, NULL, 1, (uint32_t)t->rows.cap,
+                                t->data.unit_max, err));
+    t->parallel.slice[0].e->rounds = false;
     return R1_OK;
 }
 
 static void close_data(encoder *t)
 {
-    r1_machine_free(&t->machine);
+    r1_data_parallel_free(&t->parallel);
     r1_rows_free(&t->rows);
     r1_data_close(&t->data);
 }
@@ -46,9 +46,9 @@ static r1_status common_space_next(encoder *t, uint64_t *at, r1_err *err)
                           .event = r1_data_event,
                           .event_ctx = &t->data,
                           .n_event = t->data.n_event};
-    r1_machine_cut(&t->machine, &src);
-    R1_TRY(r1_machine_fill(&t->machine, 0, err));
-    return r1_machine_forward(&t->machine, 0, err);
+    r1_data_parallel_cut(&t->parallel, &src);
+    R1_TRY(r1_data_parallel_fill(&t->parallel, 0, err));
+    return r1_data_parallel_forward(&t->parallel, 0, err);
 }
 
 r1_status r1_embed(const r1_model *m, const char *const *data, size_t n_data, uint32_t item,
@@ -61,8 +61,8 @@ r1_status r1_embed(const r1_model *m, const char *const *data, size_t n_data, ui
     r1_status st = common_space_open_data(&t, data, n_data, "embed", err);
     for (uint64_t at = 0; st == R1_OK && at < t.data.n_unit;) {
         st = common_space_next(&t, &at, err);
-        const int32_t *map = r1_exec_ptr(t.machine.slice[0].e, io->map);
-        const float *row = r1_exec_ptr(t.machine.slice[0].e, io->aligned);
+        const int32_t *map = r1_exec_ptr(t.parallel.slice[0].e, io->map);
+        const float *row = r1_exec_ptr(t.parallel.slice[0].e, io->aligned);
         for (size_t i = 0; st == R1_OK && i < t.rows.n; i++)
             if (map[i] >= 0)
                 each(ctx, t.rows.sample[i].id, row + (size_t)map[i] * m->desc->d_align);
@@ -91,7 +91,7 @@ r1_status r1_retrieve(const r1_model *m, const char *const *shards, size_t n_sha
         searches ? R1_OK
                  : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "retrieval: out of memory");
     if (st == R1_OK) st = common_space_open_data(&t, shards, n_shard, "retrieval", err);
-    if (st == R1_OK) st = r1_pretext_new(&p, &t.machine, t.rows.cap, err);
+    if (st == R1_OK) st = r1_pretext_new(&p, &t.parallel, t.rows.cap, err);
     if (st == R1_OK) st = search_all(&t, &p, searches, err);
     if (st == R1_OK) *n_pair = r1_pretext_pairs(m->desc, searches, NULL, pair);
     r1_pretext_free(&p);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* curriculum.c - difficulty of every unit, sorted once; the pool is a prefix of that order. */
+/* curriculum.c - the units are sorted once by their difficulty; those in play are the first of
+ * that order. */
 #include "train/curriculum.h"
+
+#include "r1_assert.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -106,24 +109,32 @@ static int by_difficulty(const void *a, const void *b)
 }
 
 /* A unit is as hard as its hardest sample. */
+static r1_status measure_units(place *at, size_t n, const rule *r, const r1_desc *d,
+                               const r1_data *data, r1_err *err)
+{
+    for (size_t u = 0; u < n; u++) {
+        const r1_unit *unit = &data->unit[u];
+        at[u] = (place){-INFINITY, (uint32_t)u};
+        for (uint32_t i = 0; i < unit->count; i++) {
+            r1_item item[R1_ITEMS_MAX];
+            r1_sample s;
+            R1_TRY(r1_shard_get(data->shard[unit->shard], unit->first + i, item, &s, err));
+            at[u].difficulty = fmax(at[u].difficulty, difficulty_of(r, d, item));
+        }
+    }
+    return R1_OK;
+}
+
 static r1_status sort_units(r1_curriculum *c, const rule *r, const r1_desc *d, const r1_data *data,
                             r1_err *err)
 {
     place *at = calloc(c->n, sizeof *at);
-    r1_status st =
-        at ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "curriculum: out of memory");
-    for (size_t u = 0; st == R1_OK && u < c->n; u++) {
-        at[u] = (place){-INFINITY, (uint32_t)u};
-        for (uint32_t i = 0; st == R1_OK && i < data->unit[u].count; i++) {
-            r1_item item[R1_ITEMS_MAX];
-            r1_sample s;
-            st = r1_shard_get(data->shard[data->unit[u].shard], data->unit[u].first + i, item, &s,
-                              err);
-            if (st == R1_OK) at[u].difficulty = fmax(at[u].difficulty, difficulty_of(r, d, item));
-        }
-    }
-    if (st == R1_OK) qsort(at, c->n, sizeof *at, by_difficulty);
-    for (size_t u = 0; st == R1_OK && u < c->n; u++) c->order[u] = at[u].unit;
+    if (!at) R1_FAIL(err, R1_E_NOMEM, "curriculum: out of memory");
+    r1_status st = measure_units(at, c->n, r, d, data, err);
+    if (st != R1_OK) goto free_places;
+    qsort(at, c->n, sizeof *at, by_difficulty);
+    for (size_t u = 0; u < c->n; u++) c->order[u] = at[u].unit;
+free_places:
     free(at);
     return st;
 }
@@ -148,16 +159,28 @@ void r1_curriculum_free(r1_curriculum *c)
 
 double r1_curriculum_share(const r1_curriculum *c, double progress)
 {
-    double t = fmin(fmax(progress / c->full, 0), 1), s = c->start;
-    if (t < 1 && c->pacing == R1_PACE_LINEAR) return s + (1 - s) * t;
-    if (t < 1 && c->pacing == R1_PACE_ROOT) return sqrt(s * s + (1 - s * s) * t);
-    return t < 1 ? s : 1;
+    double t = fmin(fmax(progress / c->full, 0), 1), s = c->start, share = t < 1 ? s : 1;
+    if (t < 1 && c->pacing == R1_PACE_LINEAR) share = s + (1 - s) * t;
+    if (t < 1 && c->pacing == R1_PACE_ROOT) share = sqrt(s * s + (1 - s * s) * t);
+    R1_ASSERT(share > 0 && share <= 1, "curriculum: the share %g in play at progress %g", share,
+              progress);
+    return share;
 }
 
 size_t r1_curriculum_pool(const r1_curriculum *c, double progress)
 {
     size_t n = c->by_mask ? c->n : (size_t)ceil(r1_curriculum_share(c, progress) * (double)c->n);
-    return n < 1 ? 1 : n > c->n ? c->n : n;
+    n = n < 1 ? 1 : n > c->n ? c->n : n;
+    R1_ASSERT(n >= 1 && n <= c->n, "curriculum: %zu of %zu units in play", n, c->n);
+    return n;
+}
+
+/* Every place of an order names a unit. */
+static bool curriculum_within(const uint32_t *order, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (order[i] >= n) return false;
+    return true;
 }
 
 void r1_curriculum_epoch(const r1_curriculum *c, double progress, uint64_t seed, uint64_t epoch,
@@ -176,4 +199,5 @@ void r1_curriculum_epoch(const r1_curriculum *c, double progress, uint64_t seed,
             order[first + j] = x;
         }
     }
+    R1_DEEP_ASSERT(curriculum_within(order, n), "curriculum: an order of %zu units", n);
 }

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* curriculum.h - from simple to complex: an order of the samples by a declared difficulty, and
- * how much of it is in play when (Bengio et al. 2009; the pacing by root: Platanios et al.
- * 2019).
+ * how much of it is in play when (Bengio et al. 2009; the pacing by root: Platanios et al. 2019).
  *
  *     MEASURE:PACING:START:FULL       for instance  entrance.level:linear:0.25:0.5
  *
- * MEASURE  items | refs | bytes (of text) that a sample brings, or ITEM.COLUMN, the value of a table's column (missing: the easiest);
- *          a leading - turns the order round; pretraining also knows mask: no order, but the share that is masked grows from START of what
- *          was asked for to all of it
- * PACING   linear | root: the share in play grows from START to 1, or its square does; step: START until FULL
- * FULL     share of all training steps after which every sample is in play */
+ * MEASURE  items | refs | bytes: how many of them (bytes of text) a sample brings. ITEM.COLUMN: the
+ *          value of a table's column; where it is missing the sample is the easiest. A leading -
+ *          turns the order round. Pretraining also knows mask, which orders nothing: the share
+ *          that is masked grows from START of what was asked for to all of it.
+ * PACING   linear: the share in play grows from START to 1. root: its square does. step: it is
+ *          START until FULL.
+ * FULL     the share of all training steps after which every sample is in play
+ *
+ * Invariants: the share in play is above 0 and at most 1; at least one unit is in play. */
 #ifndef R1_CURRICULUM_H
 #define R1_CURRICULUM_H
 
@@ -22,9 +25,8 @@ typedef struct {
     size_t n;
     r1_pacing pacing;
     double start, full;
-    bool
-        /* the measure is `mask`: all units are in play, r1_curriculum_share is for masking */
-        by_mask;
+    /* The measure is `mask`: all units are in play, and r1_curriculum_share is for masking. */
+    bool by_mask;
 } r1_curriculum;
 
 /* text NULL: all units in their own order, in play from the start. masks: this stage knows the

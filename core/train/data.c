@@ -2,6 +2,9 @@
 /* data.c - shards joined: units, events under common numbers, batches. */
 #include "train/data.h"
 
+#include "r1_assert.h"
+#include "train/carve.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +39,8 @@ static r1_status data_open_all(r1_data *d, const char *const *paths, size_t n, r
         R1_TRY(r1_shard_open(&d->shard[k], paths[k], err));
         d->event0[k] = d->n_event;
         d->n_event += r1_shard_n_event(d->shard[k]);
+        R1_ASSERT(d->event0[k] <= d->n_event, "shard %zu: events from %llu on, %llu in all", k,
+                  (unsigned long long)d->event0[k], (unsigned long long)d->n_event);
         if (r1_shard_schema_hash(d->shard[k]) == r1_shard_schema_hash(d->shard[0])) continue;
         d->n_shard++;
         R1_FAIL(err, R1_E_INVAL, "shard %s has another feature schema than %s", paths[k], paths[0]);
@@ -85,34 +90,36 @@ r1_event r1_data_event(void *data, uint64_t index)
 {
     const r1_data *d = data;
     size_t k = d->n_shard - 1;
+    R1_ASSERT(index < d->n_event, "event %llu of %llu", (unsigned long long)index,
+              (unsigned long long)d->n_event);
     while (d->event0[k] > index) k--;
     return r1_shard_event(d->shard[k], (size_t)(index - d->event0[k]));
 }
 
 /* ---- batches --------------------------------------------------------------------------------- */
 
+static void carve_rows(void *rows, r1_carver *c)
+{
+    r1_rows *r = rows;
+    r->sample = r1_carve(c, r->cap, sizeof *r->sample);
+    r->item = r1_carve(c, r->cap * r->n_item, sizeof *r->item);
+    r->ref = r1_carve(c, r->ref_cap + 1, sizeof *r->ref);
+}
+
 r1_status r1_rows_new(r1_rows *r, const r1_desc *d, size_t cap, r1_err *err)
 {
     size_t refs = 0;
-    memset(r, 0, sizeof *r);
     for (uint32_t i = 0; i < d->n_item; i++) refs += d->item[i].n_ref_max;
-    r->n_item = d->n_item;
-    r->cap = cap;
-    r->ref_cap = refs * cap;
-    r->sample = calloc(cap, sizeof *r->sample);
-    r->item = calloc(cap * d->n_item, sizeof *r->item);
-    r->ref = calloc(r->ref_cap + 1, sizeof *r->ref);
-    if (r->sample && r->item && r->ref) return R1_OK;
-    r1_rows_free(r);
+    *r = (r1_rows){.n_item = d->n_item, .cap = cap, .ref_cap = refs * cap};
+    r->block = r1_carve_block(carve_rows, r);
+    if (r->block) return R1_OK;
     R1_FAIL(err, R1_E_NOMEM, "training: no memory for batches of %zu", cap);
 }
 
 void r1_rows_free(r1_rows *r)
 {
-    free(r->sample);
-    free(r->item);
-    free(r->ref);
-    memset(r, 0, sizeof *r);
+    free(r->block);
+    *r = (r1_rows){0};
 }
 
 void r1_rows_clear(r1_rows *r) { r->n = r->n_ref = 0; }
@@ -132,6 +139,8 @@ static bool data_renumber(r1_rows *r, r1_item *item, uint64_t event0)
 
 r1_status r1_rows_add(r1_rows *r, const r1_data *d, const r1_unit *u, r1_err *err)
 {
+    R1_ASSERT(r->n + u->count <= r->cap, "a batch of %zu samples and %u more, room for %zu", r->n,
+              u->count, r->cap);
     for (uint32_t i = 0; i < u->count; i++) {
         r1_item *item = r->item + r->n * r->n_item;
         R1_TRY(r1_shard_get(d->shard[u->shard], u->first + i, item, &r->sample[r->n], err));

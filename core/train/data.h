@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* data.h - several shards as one: units (a sample, or a whole rank group) and events under
- * common numbers; what is fitted to the data before training starts. */
+/* data.h - several shards as one, and what is fitted to the data before training starts.
+ *
+ * A unit is a sample, or a whole rank group. Events of all shards have common numbers. A batch
+ * (r1_rows) holds whole units. */
 #ifndef R1_DATA_H
 #define R1_DATA_H
 
@@ -31,6 +33,7 @@ r1_event r1_data_event(void *data, uint64_t index); /* the callback of pack.h */
 
 /* A batch of samples with room for their items and references in common numbers. */
 typedef struct {
+    void *block; /* owned: what the buffers below lie in */
     r1_sample *sample;
     r1_item *item;
     uint64_t *ref;

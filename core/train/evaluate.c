@@ -2,7 +2,9 @@
 /* evaluate.c - shards through a session: the figures of r1_eval, and logits for the calibration. */
 #include "train/evaluate.h"
 
+#include "r1_assert.h"
 #include "r1_session.h"
+#include "train/carve.h"
 #include "train/isotonic.h"
 #include "train/loss.h"
 #include "train/score_metrics.h"
@@ -11,33 +13,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void carve_scores(void *scores, r1_carver *c)
+{
+    r1_scores *s = scores;
+    s->logit = r1_carve(c, s->cap * s->n_output + 1, sizeof *s->logit);
+    s->label = r1_carve(c, s->cap * s->n_head + 1, sizeof *s->label);
+    s->weight = r1_carve(c, s->cap + 1, sizeof *s->weight);
+    s->group = r1_carve(c, s->cap + 1, sizeof *s->group);
+    s->id = r1_carve(c, s->cap + 1, sizeof *s->id);
+}
+
 r1_status r1_scores_new(r1_scores *s, const r1_model *m, size_t n, r1_err *err)
 {
-    memset(s, 0, sizeof *s);
-    s->n_head = m->desc->n_headc;
-    s->n_output = m->desc->n_output;
-    s->logit = calloc(n * s->n_output + 1, sizeof *s->logit);
-    s->label = calloc(n * s->n_head + 1, sizeof *s->label);
-    s->weight = calloc(n + 1, sizeof *s->weight);
-    s->group = calloc(n + 1, sizeof *s->group);
-    s->id = calloc(n + 1, sizeof *s->id);
-    if (s->logit && s->label && s->weight && s->group && s->id) return R1_OK;
-    r1_scores_free(s);
+    *s = (r1_scores){.cap = n, .n_head = m->desc->n_headc, .n_output = m->desc->n_output};
+    s->block = r1_carve_block(carve_scores, s);
+    if (s->block) return R1_OK;
     R1_FAIL(err, R1_E_NOMEM, "evaluation: no memory for %zu samples", n);
 }
 
 void r1_scores_free(r1_scores *s)
 {
-    free(s->logit);
-    free(s->label);
-    free(s->weight);
-    free(s->group);
-    free(s->id);
-    memset(s, 0, sizeof *s);
+    free(s->block);
+    *s = (r1_scores){0};
 }
 
 static void evaluate_keep(r1_scores *s, const r1_rows *rows, const r1_result *res)
 {
+    R1_ASSERT(s->n + rows->n <= s->cap, "evaluation: %zu scores and %zu more, room for %zu", s->n,
+              rows->n, s->cap);
     for (size_t i = 0; i < rows->n; i++, s->n++) {
         const r1_sample *x = &rows->sample[i];
         memcpy(s->logit + s->n * s->n_output, res->logit + i * s->n_output,
@@ -124,14 +127,15 @@ static r1_status score_part(void *ctx, uint32_t k, r1_err *err)
     return st;
 }
 
-r1_status r1_score_data(const r1_model *m, const r1_data *d, const r1_eval_opts *o, r1_crew *crew,
-                        r1_scores *s, r1_err *err)
+r1_status r1_score_data(const r1_model *m, const r1_data *d, const r1_eval_opts *o,
+                        r1_thread_pool *threads, r1_scores *s, r1_err *err)
 {
-    uint32_t n_part = r1_crew_threads(crew), n_batch = (o->n_batch ? o->n_batch : 256) / n_part;
+    uint32_t n_part = r1_thread_pool_threads(threads),
+             n_batch = (o->n_batch ? o->n_batch : 256) / n_part;
     r1_event *events = NULL;
     R1_TRY(event_table(d, &events, err));
     scoring c = {m, d, o, events, s, n_part, n_batch ? n_batch : 1};
-    r1_status st = r1_crew_run(crew, score_part, &c, n_part, err);
+    r1_status st = r1_thread_pool_run(threads, score_part, &c, n_part, err);
     for (size_t u = 0; st == R1_OK && u < d->n_unit; u++) s->n += d->unit[u].count;
     free(events);
     return st;

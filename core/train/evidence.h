@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* evidence.h - the rules of asking: what each item costs, what must be held before, what the
- * right verdict is. Threads: pure functions. */
+/* evidence.h - the rules of asking: what each item costs, what must be held before, and what the
+ * right verdict is.
+ *
+ * Threads: pure functions. */
 #ifndef R1_EVIDENCE_H
 #define R1_EVIDENCE_H
 

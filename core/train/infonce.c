@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* infonce.c - contrast of two views. No cosine is above 1, so exponentials of scale * (cosine -
- * 1) neither overflow nor, at a scale of at most 100, vanish in double: one exponential serves
- * its row and its column. */
+/* infonce.c - contrast of two views.
+ *
+ * No cosine is above 1 and no scale above 100. So exponentials of scale * (cosine - 1) neither
+ * overflow nor vanish in double, and one exponential serves its row and its column. */
 #include "train/infonce.h"
 
 #include "cpu/cpu_ops.h"

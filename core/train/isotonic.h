@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* isotonic.h - the monotone function nearest to labels (isotonic regression by pooling adjacent
- * violators: Ayer et al. 1955; as calibration: Zadrozny and Elkan 2002). Threads: pure
- * functions. */
+ * violators: Ayer et al. 1955; as calibration: Zadrozny and Elkan 2002).
+ *
+ * Threads: pure functions. */
 #ifndef R1_ISOTONIC_H
 #define R1_ISOTONIC_H
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* policy_loss.h - advantages within groups and the loss of a policy over its own decisions.
- * Threads: pure functions.
+/* policy_loss.h - advantages within groups, and the loss of a policy over its own decisions.
  *
- * GRPO (Shao et al. 2024, DeepSeekMath): A = (r - mean) / deviation over the traces of one case;
- * each trace's decisions are averaged. Dr. GRPO (Liu et al. 2025): A = r - mean, and a trace
- * counts by its decisions over a constant, so that neither a case's spread nor a trace's length
- * changes its weight. Both with the clipped ratio of PPO (Schulman et al. 2017) and the
- * estimator e^d - d - 1, d = log ref - log pi, of the divergence from a reference. */
+ * GRPO (Shao et al. 2024, DeepSeekMath) takes A = (r - mean) / deviation over the traces of one
+ * case, and averages each trace's decisions. Dr. GRPO (Liu et al. 2025) takes A = r - mean, and a
+ * trace counts by its decisions over a constant. So neither a case's spread nor a trace's length
+ * changes its weight. Both have the clipped ratio of PPO (Schulman et al. 2017). Both estimate the
+ * divergence from a reference by e^d - d - 1, where d = log ref - log pi.
+ *
+ * Threads: pure functions. */
 #ifndef R1_POLICY_LOSS_H
 #define R1_POLICY_LOSS_H
 
@@ -22,14 +23,13 @@ typedef struct {
 } r1_decision;
 
 typedef struct {
-    double entropy, kl,
-        clipped; /* means over decisions; clipped: share whose ratio's gradient was cut */
+    /* sums over decisions; clipped: of those whose ratio's gradient was cut */
+    double entropy, kl, clipped;
 } r1_policy_stats;
 
 typedef struct {
-    double clip, kl,
-        /* entropy: weight of the policy's own, which keeps it trying (Williams and Peng 1991) */
-        entropy;
+    double clip, kl;
+    double entropy; /* weight of the policy's own, which keeps it trying (Williams and Peng 1991) */
 } r1_policy_terms;
 
 /* reward, advantage: [n_group * size], the traces of a case side by side. */
@@ -40,9 +40,12 @@ double r1_decision_weight(r1_policy_variant variant, size_t n_trace, uint32_t le
                           uint32_t length_max);
 /* Log probabilities over the permitted actions; -INFINITY elsewhere. */
 void r1_policy_log(const float *logits, uint32_t n_action, uint64_t permitted, double *log_prob);
-/* -sum of weight * (min(ratio * A, clipped ratio * A) - kl * (e^d - d - 1) + entropy * H); its gradient is added to grad (NULL: loss
- * alone). Row r of logits begins at r * stride, n_action wide, and so does grad's. stats (NULL)
- * are added to. */
+/* The loss is
+ *
+ *     -sum of weight * (min(ratio * A, clipped ratio * A) - kl * (e^d - d - 1) + entropy * H)
+ *
+ * Its gradient is added to grad (NULL: the loss alone). Row r of logits begins at r * stride and
+ * is n_action wide; grad's rows lie alike. stats (NULL) are added to. */
 double r1_policy_loss(const r1_policy_terms *terms, const r1_decision *d, size_t n,
                       const float *logits, size_t stride, uint32_t n_action, float *grad,
                       r1_policy_stats *stats);

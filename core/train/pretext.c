@@ -3,6 +3,8 @@
 #include "train/pretext.h"
 
 #include "cpu/cpu_ops.h"
+#include "r1_assert.h"
+#include "train/carve.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -11,14 +13,14 @@
 enum { TOKENS, COLUMNS, NEXT, ALIGN, SCALE_MAX = 100 };
 const char *const r1_pretext_part[R1_PRETEXT_PARTS] = {"tokens", "columns", "next", "align"};
 
-static const r1_model *model_of(const r1_pretext *p) { return p->w->slice[0].e->m; }
+static const r1_model *model_of(const r1_pretext *p) { return p->dp->slice[0].e->m; }
 static const r1_desc *pretext_desc_of(const r1_pretext *p) { return model_of(p)->desc; }
 static const r1_net *pretext_net_of(const r1_pretext *p) { return &model_of(p)->net; }
 static const r1_item_io *io_of(const r1_pretext *p, uint32_t i)
 {
     return &pretext_net_of(p)->item[i];
 }
-static r1_exec *exec_of(const r1_pretext *p, uint32_t s) { return p->w->slice[s].e; }
+static r1_exec *exec_of(const r1_pretext *p, uint32_t s) { return p->dp->slice[s].e; }
 static int32_t *pretext_ints(const r1_pretext *p, uint32_t s, int16_t t)
 {
     return r1_exec_ptr(exec_of(p, s), t);
@@ -26,7 +28,7 @@ static int32_t *pretext_ints(const r1_pretext *p, uint32_t s, int16_t t)
 /* Row of sample b's item in its slice's tensors; -1: absent. */
 static int32_t map_of(const r1_pretext *p, uint32_t i, uint32_t b)
 {
-    return pretext_ints(p, p->home[b], io_of(p, i)->map)[b - p->w->slice[p->home[b]].first];
+    return pretext_ints(p, p->home[b], io_of(p, i)->map)[b - p->dp->slice[p->home[b]].first];
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -37,75 +39,54 @@ static size_t cells_of_sample(const r1_item_desc *it)
     return it->kind == R1_ITEM_TABLE ? it->row.n_num + it->row.n_cat : 0;
 }
 
-static bool asked_new(const r1_pretext *p, r1_asked *a)
+static void carve_asked(const r1_pretext *p, r1_asked *a, r1_carver *c)
 {
-    bool good = true;
     for (uint32_t i = 0; i < pretext_desc_of(p)->n_item; i++) {
-        a->cap[i] = p->w->cap * cells_of_sample(&pretext_desc_of(p)->item[i]);
-        a->cell[i] = calloc(a->cap[i] + 1, sizeof *a->cell[i]);
-        good &= a->cell[i] != NULL;
+        a->cap[i] = p->dp->cap * cells_of_sample(&pretext_desc_of(p)->item[i]);
+        a->cell[i] = r1_carve(c, a->cap[i] + 1, sizeof *a->cell[i]);
     }
-    return good;
 }
 
-static bool lane_new(const r1_pretext *p, r1_lane *l)
+static void carve_lane(const r1_pretext *p, r1_lane *l, r1_carver *c)
 {
     size_t rows = p->cap + R1_ROW_PAD, d = pretext_desc_of(p)->d_align;
-    bool good = true;
     for (int s = 0; s < 2; s++) {
-        l->view[s] = r1_calloc_aligned(rows * d, sizeof *l->view[s]);
-        l->grad[s] = r1_calloc_aligned(rows * d, sizeof *l->grad[s]);
-        l->length[s] = calloc(rows, sizeof *l->length[s]);
-        l->hash[s] = calloc(rows, sizeof *l->hash[s]);
-        good &= l->view[s] && l->grad[s] && l->length[s] && l->hash[s];
+        l->view[s] = r1_carve(c, rows * d, sizeof *l->view[s]);
+        l->grad[s] = r1_carve(c, rows * d, sizeof *l->grad[s]);
+        l->length[s] = r1_carve(c, rows, sizeof *l->length[s]);
+        l->hash[s] = r1_carve(c, rows, sizeof *l->hash[s]);
     }
-    l->cosine = r1_calloc_aligned(rows * rows, sizeof *l->cosine);
-    l->slope = r1_calloc_aligned(rows * rows, sizeof *l->slope);
-    l->room = calloc(rows * rows, sizeof *l->room);
-    l->sample = calloc(rows, sizeof *l->sample);
-    if (p->w->n_slice > 1)
-        l->sum = calloc(2 * p->cap * pretext_desc_of(p)->n_item, d * sizeof *l->sum);
-    return good && l->cosine && l->slope && l->room && l->sample && (p->w->n_slice == 1 || l->sum);
+    l->cosine = r1_carve(c, rows * rows, sizeof *l->cosine);
+    l->slope = r1_carve(c, rows * rows, sizeof *l->slope);
+    l->room = r1_carve(c, rows * rows, sizeof *l->room);
+    l->sample = r1_carve(c, rows, sizeof *l->sample);
+    if (p->dp->n_slice > 1)
+        l->sum = r1_carve(c, 2 * p->cap * pretext_desc_of(p)->n_item, d * sizeof *l->sum);
 }
 
-r1_status r1_pretext_new(r1_pretext *p, r1_machine *w, size_t cap, r1_err *err)
+static void carve_pretext(void *pretext, r1_carver *c)
 {
-    *p = (r1_pretext){.w = w, .cap = cap, .n_item = w->slice[0].e->m->desc->n_item};
-    p->content = calloc(cap * p->n_item + 1, sizeof *p->content);
-    p->home = calloc(cap + 1, sizeof *p->home);
-    p->pair = calloc((size_t)p->n_item * p->n_item + 1, sizeof *p->pair);
-    bool good = p->content && p->home && p->pair;
-    for (uint32_t k = 0; good && k < w->n_slice; k++)
-        good = asked_new(p, &p->asked[k]) && lane_new(p, &p->lane[k]);
-    if (good) return R1_OK;
-    r1_pretext_free(p);
+    r1_pretext *p = pretext;
+    p->content = r1_carve(c, p->cap * p->n_item + 1, sizeof *p->content);
+    p->home = r1_carve(c, p->cap + 1, sizeof *p->home);
+    p->pair = r1_carve(c, (size_t)p->n_item * p->n_item + 1, sizeof *p->pair);
+    for (uint32_t k = 0; k < p->dp->n_slice; k++) {
+        carve_asked(p, &p->asked[k], c);
+        carve_lane(p, &p->lane[k], c);
+    }
+}
+
+r1_status r1_pretext_new(r1_pretext *p, r1_data_parallel *dp, size_t cap, r1_err *err)
+{
+    *p = (r1_pretext){.dp = dp, .cap = cap, .n_item = dp->slice[0].e->m->desc->n_item};
+    p->block = r1_carve_block(carve_pretext, p);
+    if (p->block) return R1_OK;
     R1_FAIL(err, R1_E_NOMEM, "pretraining: no memory for batches of %zu", cap);
-}
-
-static void lane_free(r1_lane *l)
-{
-    for (int s = 0; s < 2; s++) {
-        free(l->view[s]);
-        free(l->grad[s]);
-        free(l->length[s]);
-        free(l->hash[s]);
-    }
-    free(l->cosine);
-    free(l->slope);
-    free(l->room);
-    free(l->sample);
-    free(l->sum);
 }
 
 void r1_pretext_free(r1_pretext *p)
 {
-    for (uint32_t k = 0; k < R1_SLICES_MAX; k++) {
-        for (uint32_t i = 0; i < R1_ITEMS_MAX; i++) free(p->asked[k].cell[i]);
-        lane_free(&p->lane[k]);
-    }
-    free(p->content);
-    free(p->home);
-    free(p->pair);
+    free(p->block);
     *p = (r1_pretext){0};
 }
 
@@ -113,7 +94,8 @@ void r1_pretext_free(r1_pretext *p)
 
 static void add_cell(r1_asked *a, uint32_t i, r1_cell c)
 {
-    if (a->n[i] < a->cap[i]) a->cell[i][a->n[i]++] = c;
+    R1_ASSERT(a->n[i] < a->cap[i], "item %u: %zu cells, room for %zu", i, a->n[i], a->cap[i]);
+    a->cell[i][a->n[i]++] = c;
 }
 
 /* A text of one token says nothing without it, and is left whole. */
@@ -163,7 +145,7 @@ static void hide_columns(r1_pretext *p, uint32_t s, uint32_t i, double share, r1
     const r1_row_desc *r = &pretext_desc_of(p)->item[i].row;
     const r1_item_io *io = io_of(p, i);
     const float *edge = r->n_num ? r1_model_weight(model_of(p), io->bins) : NULL;
-    for (uint32_t b = 0; b < p->w->slice[s].n; b++) {
+    for (uint32_t b = 0; b < p->dp->slice[s].n; b++) {
         if (pretext_ints(p, s, io->map)[b] < 0) continue;
         float *num =
             r->n_num ? (float *)r1_exec_ptr(exec_of(p, s), io->num) + (size_t)b * r->n_num : NULL;
@@ -212,8 +194,11 @@ static uint64_t pretext_content_of(const r1_item_desc *it, const r1_item *in)
 
 void r1_pretext_show(r1_pretext *p, const r1_sample *sample, size_t n)
 {
-    for (uint32_t k = 0; k < p->w->n_slice; k++)
-        for (size_t b = 0; b < p->w->slice[k].n; b++) p->home[p->w->slice[k].first + b] = k;
+    size_t at = 0;
+    for (uint32_t k = 0; k < p->dp->n_slice; k++)
+        for (size_t b = 0; b < p->dp->slice[k].n; b++, at++) p->home[p->dp->slice[k].first + b] = k;
+    R1_ASSERT(at == n && n <= p->cap, "pretraining: slices hold %zu of %zu samples, room for %zu",
+              at, n, p->cap);
     for (uint32_t i = 0; i < p->n_item; i++)
         for (uint32_t b = 0; b < n; b++)
             if (map_of(p, i, b) >= 0)
@@ -227,10 +212,10 @@ void r1_pretext_hide(r1_pretext *p, const r1_sample *sample, size_t n, double sh
     r1_rng_seed(&rng, seed);
     r1_pretext_show(p, sample, n);
     for (uint32_t i = 0; i < p->n_item; i++)
-        for (uint32_t s = 0; s < p->w->n_slice; s++) {
+        for (uint32_t s = 0; s < p->dp->n_slice; s++) {
             const r1_item_desc *it = &pretext_desc_of(p)->item[i];
             p->asked[s].n[i] = 0;
-            if (p->w->slice[s].n == 0) continue;
+            if (p->dp->slice[s].n == 0) continue;
             if (it->kind == R1_ITEM_TEXT) hide_tokens(p, s, i, share, &rng);
             if (it->kind == R1_ITEM_TABLE) hide_columns(p, s, i, share, &rng);
         }
@@ -251,7 +236,7 @@ static double cross_entropy(const float *x, const r1_cell *c, double weight, flo
 static size_t cells_of_kind(const r1_pretext *p, r1_item_kind kind)
 {
     size_t total = 0;
-    for (uint32_t s = 0; s < p->w->n_slice; s++)
+    for (uint32_t s = 0; s < p->dp->n_slice; s++)
         for (uint32_t i = 0; i < p->n_item; i++)
             if (pretext_desc_of(p)->item[i].kind == kind) total += p->asked[s].n[i];
     return total;
@@ -302,7 +287,7 @@ static int16_t pretext_tensor_of(const r1_pretext *p, uint32_t i, bool predicted
  * space, or what was predicted of it. */
 static size_t pretext_row_of(const r1_pretext *p, uint32_t i, bool predicted, uint32_t b)
 {
-    return predicted ? b - p->w->slice[p->home[b]].first : (size_t)map_of(p, i, b);
+    return predicted ? b - p->dp->slice[p->home[b]].first : (size_t)map_of(p, i, b);
 }
 
 R1_CLONES static void pretext_shorten(const float *x, size_t d, float length, float *restrict y)
@@ -328,7 +313,7 @@ static void take_view(const r1_pretext *p, r1_lane *l, int s, uint32_t i, bool p
  * rows than samples): a sum of its own, or where there is one slice at once where they belong. */
 static float *sum_of(const r1_pretext *p, const r1_lane *l, uint32_t i, bool predicted)
 {
-    if (p->w->n_slice == 1) return r1_exec_grad(exec_of(p, 0), pretext_tensor_of(p, i, predicted));
+    if (p->dp->n_slice == 1) return r1_exec_grad(exec_of(p, 0), pretext_tensor_of(p, i, predicted));
     return l->sum + (2 * (size_t)i + predicted) * p->cap * pretext_desc_of(p)->d_align;
 }
 
@@ -346,7 +331,7 @@ static void give_view(const r1_pretext *p, r1_lane *l, int s, uint32_t i, bool p
     for (size_t k = 0; k < n; k++) {
         uint32_t b = l->sample[k];
         const float *x = l->view[s] + k * d, *g = l->grad[s] + k * d;
-        float *y = to + (p->w->slice[p->home[b]].first + pretext_row_of(p, i, predicted, b)) * d;
+        float *y = to + (p->dp->slice[p->home[b]].first + pretext_row_of(p, i, predicted, b)) * d;
         double along = 0;
         for (size_t c = 0; c < d; c++) along += (double)x[c] * (double)g[c];
         pretext_lengthen(x, g, d, (float)along, l->length[s][k], y);
@@ -448,7 +433,7 @@ static r1_status judge_lane(void *ctx, uint32_t k, r1_err *err)
     size_t d = pretext_desc_of(p)->d_align;
     for (uint32_t t = 0; p->learn && l->sum && t < 2 * p->n_item; t++)
         memset(l->sum + t * p->cap * d, 0, p->n * d * sizeof *l->sum);
-    for (uint32_t q = k; q < p->n_pair; q += p->w->n_slice)
+    for (uint32_t q = k; q < p->n_pair; q += p->dp->n_slice)
         R1_TRY(judge_pair(p, l, &p->pair[q], err));
     return R1_OK;
 }
@@ -457,14 +442,14 @@ static r1_status judge_lane(void *ctx, uint32_t k, r1_err *err)
 static r1_status add_lanes(void *ctx, uint32_t s, r1_err *err)
 {
     r1_pretext *p = ctx;
-    const r1_slice *own = &p->w->slice[s];
+    const r1_slice *own = &p->dp->slice[s];
     size_t d = pretext_desc_of(p)->d_align;
     (void)err;
     for (uint32_t t = 0; own->n && t < 2 * p->n_item; t++) {
         int16_t tensor = pretext_tensor_of(p, t / 2, t % 2);
         if (tensor < 0) continue;
         float *to = r1_exec_grad(own->e, tensor);
-        for (uint32_t k = 0; k < p->w->n_slice; k++) {
+        for (uint32_t k = 0; k < p->dp->n_slice; k++) {
             const float *from = sum_of(p, &p->lane[k], t / 2, t % 2) + own->first * d;
             for (size_t c = 0; c < own->n * d; c++) to[c] += from[c];
         }
@@ -482,6 +467,8 @@ static void list_pairs(r1_pretext *p)
             if (!pretext_asked(pretext_desc_of(p), part, k / p->n_item, k % p->n_item) ||
                 !pair_samples(p, &p->lane[0], k / p->n_item, k % p->n_item, p->n))
                 continue;
+            R1_ASSERT(p->n_pair < p->n_item * p->n_item, "%u pairs of %u items", p->n_pair,
+                      p->n_item);
             p->pair[p->n_pair++] = (r1_view_pair){.part = part, .k = k};
             p->pairs[part]++;
         }
@@ -491,7 +478,7 @@ static void list_pairs(r1_pretext *p)
 static void sum_cells(const r1_pretext *p, int part, r1_pretext_loss *loss)
 {
     double sum = 0;
-    for (uint32_t s = 0; s < p->w->n_slice; s++) sum += p->asked[s].loss[part];
+    for (uint32_t s = 0; s < p->dp->n_slice; s++) sum += p->asked[s].loss[part];
     loss->part[part] = p->n_cell[part] ? sum / (double)p->n_cell[part] : NAN;
 }
 
@@ -520,9 +507,10 @@ r1_status r1_pretext_judge(r1_pretext *p, size_t n, const double *weight, bool l
     for (int part = TOKENS; part <= COLUMNS; part++)
         p->n_cell[part] = weight[part] > 0 ? cells_of_kind(p, kind_of_part[part]) : 0;
     list_pairs(p);
-    R1_TRY(r1_machine_each(p->w, judge_cells, p, err));
-    if (p->n_pair) R1_TRY(r1_machine_each(p->w, judge_lane, p, err));
-    if (p->n_pair && learn && p->w->n_slice > 1) R1_TRY(r1_machine_each(p->w, add_lanes, p, err));
+    R1_TRY(r1_data_parallel_each(p->dp, judge_cells, p, err));
+    if (p->n_pair) R1_TRY(r1_data_parallel_each(p->dp, judge_lane, p, err));
+    if (p->n_pair && learn && p->dp->n_slice > 1)
+        R1_TRY(r1_data_parallel_each(p->dp, add_lanes, p, err));
     for (int part = TOKENS; part <= COLUMNS; part++) sum_cells(p, part, loss);
     for (int part = NEXT; part <= ALIGN; part++) sum_pairs(p, part, loss);
     return R1_OK;

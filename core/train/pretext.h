@@ -1,23 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pretext.h - what pretraining asks of a batch without labels: it hides tokens and columns of a
- * packed batch, and gives the losses, the gradients and the retrieval of the pass that follows.
+/* pretext.h - what pretraining asks of a batch without labels.
  *
- *   tokens   masked tokens of a text, out of its other tokens (Devlin et al. 2019: of those picked 8 in 10 read "missing", one is another at random,
- *            one stays), cross-entropy over the vocabulary
- *   columns  masked columns of a table, out of the whole sample: cross-entropy over the column's bins or values (build.h, r1_pretext_classes)
- *   next     an item's row in the common space, out of the items before it: InfoNCE against the batch
- *   align    rows of two items of one sample: InfoNCE both ways; a learned temperature for each pair, at least 1/100. A memory item and the item that asks
- *            it are no pair: the asker's row goes into what memory answers
+ * It hides tokens and columns of a packed batch. After the pass that follows it gives the losses,
+ * their gradients and the retrieval. There are four parts:
  *
- * Owns its scratch; borrows the machine, whose model has the plan R1_NET_PRETRAIN (retrieval:
- * any), and whose crew works here too: on the cells slice by slice, on the pairs of views, which
- * run over the whole batch, in as many lanes as there are slices. */
+ *   tokens   Masked tokens of a text, out of its other tokens, by cross-entropy over the
+ *            vocabulary. Of those picked, 8 in 10 read "missing", one is another token at random
+ *            and one stays (Devlin et al. 2019).
+ *   columns  Masked columns of a table, out of the whole sample, by cross-entropy over the
+ *            column's bins or values (build.h, r1_pretext_classes).
+ *   next     An item's row in the common space, out of the items before it: InfoNCE against the
+ *            batch.
+ *   align    Rows of two items of one sample: InfoNCE both ways, with a learned temperature of at
+ *            least 1/100 for each pair. A memory item and the item that asks it are no pair,
+ *            because the asker's row goes into what memory answers.
+ *
+ * Owns its scratch. Borrows the executor, whose model has the plan R1_NET_PRETRAIN (retrieval:
+ * any plan). The executor's thread pool works on the cells slice by slice. It works on the pairs
+ * of views, which run over the whole batch, in as many lanes as there are slices. */
 #ifndef R1_PRETEXT_H
 #define R1_PRETEXT_H
 
 #include "r1_pretrain.h"
+#include "train/data_parallel.h"
 #include "train/infonce.h"
-#include "train/machine.h"
 
 enum { R1_PRETEXT_PARTS = 4 };
 extern const char *const r1_pretext_part[R1_PRETEXT_PARTS]; /* tokens columns next align */
@@ -34,19 +40,17 @@ typedef struct {
     double loss[R1_PRETEXT_PARTS]; /* sums */
 } r1_asked;
 
-/* Room for one pair of views at a time. */
+/* Room for one pair of views at a time. Rows are cap, then padding. */
 typedef struct {
-    float *view[2], *grad[2],
-        *length
-            [2]; /* f32[cap][d_align], their gradients, norms before; rows of cap, then padding */
-    float *cosine, *slope; /* f32[cap][cap] */
-    double *room;          /* [cap][cap] */
+    float *view[2], *grad[2]; /* f32[rows][d_align], and their gradients */
+    float *length[2];         /* f32[rows]: norms before */
+    float *cosine, *slope;    /* f32[cap][cap] */
+    double *room;             /* [cap][cap] */
     uint64_t *hash[2];
     uint32_t *sample;
-    float *
-        /* f32[n_item][2][cap][d_align]: gradients of items' rows and of predictions; NULL with
-         * one slice */
-        sum;
+    /* f32[n_item][2][cap][d_align]: gradients of items' rows and of predictions; NULL with one
+     * slice */
+    float *sum;
 } r1_lane;
 
 typedef struct {
@@ -56,7 +60,8 @@ typedef struct {
 } r1_view_pair;
 
 typedef struct {
-    r1_machine *w;
+    void *block; /* owned: what all pointers below point into, but for dp */
+    r1_data_parallel *dp;
     uint32_t n_item;
     size_t cap; /* samples */
     r1_asked asked[R1_SLICES_MAX];
@@ -77,7 +82,7 @@ typedef struct {
         [R1_PRETEXT_PARTS]; /* means; weights of the parts are not in them. NaN: nothing to ask */
 } r1_pretext_loss;
 
-r1_status r1_pretext_new(r1_pretext *p, r1_machine *w, size_t cap, r1_err *err);
+r1_status r1_pretext_new(r1_pretext *p, r1_data_parallel *dp, size_t cap, r1_err *err);
 void r1_pretext_free(r1_pretext *p);
 /* After the slices have been filled: what each sample shows, which retrieval compares;
  * r1_pretext_hide does it too. */

@@ -1,171 +1,129 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* reward.c - the reasoning reward model: traces at random, contrasted case by case; agreement on
- * cases it never saw, calibration on others.
+/* reward.c - the reward stage: traces at random, contrasted case by case.
  *
- * Resumed like the other stages: what a step draws comes from (seed, step). */
+ * The validation's first half stops the training and calibrates. Agreement is judged on the other
+ * half. What a step draws comes from (seed, step). */
 #include "r1_reinforce.h"
 #include "r1_train.h"
-#include "train/adamw.h"
-#include "train/checkpoint.h"
 #include "train/contrast.h"
 #include "train/evaluate.h"
-#include "train/rollout.h"
+#include "train/evidence_cases.h"
 #include "train/score_metrics.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { NODES_RUN = 256, CASES_MAX = 4096, GROUP_MAX = 1024, WATCHED = 256 };
+enum { NODES_RUN = 256, WATCHED = 256 };
 
 typedef struct {
+    r1_run run; /* first: what the loop is given */
     r1_reward_opts o;
-    r1_evidence_rules rules;
-    r1_data train, valid;
-    r1_model *m;
-    r1_crew *crew;
+    r1_cases cases;
     r1_actor actor;
-    r1_rows cases;
-    r1_rollout rollout;
-    r1_adamw adam;
     r1_node *end; /* [n_trace] where each trace spoke */
     double *score, *grad;
     bool *right;
-    float *best; /* the weights of the least loss on the cases that are watched */
-    /* what a checkpoint carries, beside the weights and their moments */
-    uint64_t step, bad, n_valid, best_bits; /* best_bits: of that loss, a double */
-    /* this process only */
-    int64_t start_us;
-    double loss_mean;
-    r1_progress line;
+    double loss_mean; /* of this process alone */
+    double figure;    /* the loss of the last validation */
+    r1_reward_report report;
 } rewarder;
 
-static void reward_defaults(r1_reward_opts *o)
+static rewarder *rewarder_of(r1_run *r) { return (rewarder *)r; }
+static const rewarder *rewarder_seen(const r1_run *r) { return (const rewarder *)r; }
+
+static void reward_fill(r1_reward_opts *o)
 {
-    if (o->lr == 0) o->lr = 2e-3;
-    if (o->weight_decay == 0) o->weight_decay = 0.01;
-    if (o->clip == 0) o->clip = 1;
-    if (o->contrast == 0) o->contrast = 0.5;
-    if (o->temperature == 0) o->temperature = 0.5;
-    if (o->reserve == 0) o->reserve = 1.5;
-    if (!o->head) o->head = "worth";
-    if (!o->n_step) o->n_step = 300;
-    if (!o->n_case) o->n_case = 32;
-    if (!o->n_group) o->n_group = 16;
-    if (!o->n_slice) o->n_slice = 1;
-    if (!o->checkpoint_every) o->checkpoint_every = 50;
-    if (!o->valid_every) o->valid_every = 25;
+    r1_cases_fill(&o->n_step, &o->n_case, &o->n_group);
+    R1_OR_DEFAULT(o->contrast, R1_DEFAULT_CONTRAST);
+    R1_OR_DEFAULT(o->temperature, R1_DEFAULT_TEMPERATURE);
+    R1_OR_DEFAULT(o->reserve, R1_DEFAULT_RESERVE);
+    R1_OR_DEFAULT(o->head, R1_DEFAULT_REWARD_HEAD);
 }
 
-/* ---- life ------------------------------------------------------------------------------------ */
+/* ---- what is set up -------------------------------------------------------------------------- */
 
-static r1_checkpoint reward_state_of(rewarder *t)
+static r1_status reward_check(const r1_run *r, r1_err *err)
 {
-    const r1_reward_opts *o = &t->o;
-    const double real[] = {o->lr,          o->weight_decay, o->clip,           o->contrast,
-                           o->temperature, o->reserve,      (double)t->m->beta};
-    const uint64_t whole[] = {o->seed,        o->n_step,   o->n_case,      o->n_group,
-                              o->valid_every, o->patience, t->train.n_unit};
-    uint64_t h = r1_hash64(&t->rules, sizeof t->rules,
-                           r1_hash64(whole, sizeof whole, r1_hash64(real, sizeof real, 2)));
-    if (o->n_slice > 1) h = r1_hash64(&o->n_slice, sizeof o->n_slice, h);
-    return (r1_checkpoint){.stage = "reward",
-                           .description = t->m->desc->text,
-                           .must = {{"run", h}},
-                           .counter = {{"step", &t->step},
-                                       {"update", &t->adam.step},
-                                       {"bad", &t->bad},
-                                       {"n_valid", &t->n_valid},
-                                       {"best_bits", &t->best_bits}},
-                           .block = {{"weights", t->m->weights},
-                                     {"moment1", t->adam.m},
-                                     {"moment2", t->adam.v},
-                                     {"best", t->best}},
-                           .block_bytes = t->m->net.plan.weight_bytes};
+    if (!r->o->n_valid)
+        R1_FAIL(err, R1_E_INVAL, "reward: no validation shards; expected one or more");
+    return r1_cases_check(&rewarder_seen(r)->cases, r, err);
 }
 
 static r1_status reward_make_model(rewarder *t, r1_err *err)
 {
-    const char *text =
-        t->o.description ? t->o.description : r1_shard_description(t->train.shard[0]);
-    R1_TRY(r1_model_new(&t->m, text, t->o.seed, err));
-    R1_TRY(r1_model_choose_beta(t->m, t->o.beta, err));
-    R1_TRY(r1_evidence_check(&t->rules, t->m, "reward: the description", err));
-    return r1_fit(t->m, &t->train, err);
+    r1_run *r = &t->run;
+    R1_TRY(r1_run_open_model(r, NULL, NULL, err));
+    R1_TRY(r1_model_choose_beta(r->m, t->o.beta, err));
+    R1_TRY(r1_evidence_check(&t->cases.rules, r->m, "reward: the description", err));
+    return r1_fit(r->m, &r->train, err);
 }
 
 static r1_status reward_reserve(rewarder *t, r1_err *err)
 {
+    r1_run *r = &t->run;
     size_t n = (size_t)t->o.n_case * t->o.n_group;
-    R1_TRY(r1_crew_new(&t->crew, t->o.n_thread, t->o.n_slice, err));
-    R1_TRY(r1_actor_new(&t->actor, t->m, t->o.head, t->rules.n_verdict, NODES_RUN, t->crew,
-                        t->o.n_slice, err));
-    R1_TRY(r1_rows_new(&t->cases, t->m->desc, t->o.n_case, err));
-    R1_TRY(r1_rollout_new(&t->rollout, &t->rules, n, err));
-    R1_TRY(r1_adamw_new(&t->adam, t->m, err));
-    t->rollout.reserve = (float)t->o.reserve;
-    t->end = calloc(n, sizeof *t->end);
-    t->score = calloc(n, sizeof *t->score);
-    t->grad = calloc(n, sizeof *t->grad);
-    t->right = calloc(n, sizeof *t->right);
-    t->best = r1_calloc_aligned(t->m->net.plan.weight_bytes + 64, 1);
-    if (!t->end || !t->score || !t->grad || !t->right || !t->best)
-        R1_FAIL(err, R1_E_NOMEM, "reward: out of memory");
-    memcpy(t->best, t->m->weights, t->m->net.plan.weight_bytes);
-    return R1_OK;
+    R1_TRY(r1_cases_reserve(&t->cases, r, err));
+    t->cases.rollout.reserve = (float)t->o.reserve;
+    t->end = r1_run_room(r, n, sizeof *t->end);
+    t->score = r1_run_room(r, n, sizeof *t->score);
+    t->grad = r1_run_room(r, n, sizeof *t->grad);
+    t->right = r1_run_room(r, n, sizeof *t->right);
+    if (t->end && t->score && t->grad && t->right) return R1_OK;
+    R1_FAIL(err, R1_E_NOMEM, "reward: out of memory");
 }
 
-static r1_status reward_set_up(rewarder *t, r1_err *err)
+static r1_status reward_prepare(r1_run *r, r1_err *err)
 {
-    if (t->o.n_group < 2 || t->o.n_group > GROUP_MAX || t->o.n_case > CASES_MAX || !t->o.n_valid)
-        R1_FAIL(err, R1_E_INVAL,
-                "reward: %u traces of %u cases a step and %zu validation shards; expected 2 to %d "
-                "of at most "
-                "%d, and one shard or more",
-                t->o.n_group, t->o.n_case, t->o.n_valid, GROUP_MAX, CASES_MAX);
+    rewarder *t = rewarder_of(r);
     r1_evidence_spec spec = {t->o.truth, NULL, t->o.door, t->o.given, t->o.n_ask_max};
-    R1_TRY(r1_data_open(&t->train, t->o.train, t->o.n_train, err));
-    R1_TRY(r1_data_open(&t->valid, t->o.valid, t->o.n_valid, err));
-    R1_TRY(r1_evidence_make(&t->rules, &spec, &t->train, err));
-    if (r1_shard_schema_hash(t->valid.shard[0]) != r1_shard_schema_hash(t->train.shard[0]))
-        R1_FAIL(err, R1_E_INVAL, "reward: shard %s has another feature schema than %s",
-                t->o.valid[0], t->o.train[0]);
-    R1_TRY(r1_evidence_labelled(&t->rules, &t->train, t->o.train[0], err));
-    R1_TRY(r1_evidence_labelled(&t->rules, &t->valid, t->o.valid[0], err));
+    R1_TRY(r1_cases_open(&t->cases, r, &spec, err));
     R1_TRY(reward_make_model(t, err));
-    R1_TRY(reward_reserve(t, err));
-    if (!t->o.checkpoint || access(t->o.checkpoint, F_OK) != 0) return R1_OK;
-    r1_checkpoint c = reward_state_of(t);
-    r1_status st = r1_checkpoint_load(&c, t->o.checkpoint, err);
-    r1_net_derive(&t->m->net, t->m->desc, t->m->weights);
-    return st;
+    R1_TRY(r1_thread_pool_new(&r->threads, r->o->n_thread, r->o->n_slice, err));
+    R1_TRY(r1_actor_new(&t->actor, r->m, t->o.head, t->cases.rules.n_verdict, NODES_RUN, r->threads,
+                        r->o->n_slice, err));
+    return reward_reserve(t, err);
 }
 
-static void tear_down(rewarder *t)
+static r1_status reward_start(r1_run *r, bool resumed, r1_err *err)
 {
-    r1_actor_free(&t->actor);
-    r1_crew_free(t->crew);
-    r1_rows_free(&t->cases);
-    r1_rollout_free(&t->rollout);
-    r1_adamw_free(&t->adam);
-    if (t->train.shard) r1_data_close(&t->train);
-    if (t->valid.shard) r1_data_close(&t->valid);
-    r1_model_free(t->m);
-    free(t->end);
-    free(t->score);
-    free(t->grad);
-    free(t->right);
-    free(t->best);
+    return resumed ? r1_cases_check_resumed(r, err) : R1_OK;
+}
+
+static void reward_release(r1_run *r)
+{
+    r1_actor_free(&rewarder_of(r)->actor);
+    r1_cases_free(&rewarder_of(r)->cases);
+}
+
+/* Hash of what makes the numbers: a run goes on with the very same settings alone. */
+static uint64_t reward_run_hash(const rewarder *t)
+{
+    const r1_reward_opts *o = &t->o;
+    const r1_run_opts *run = &o->run;
+    const double real[] = {
+        run->lr,    run->weight_decay,     run->clip, o->contrast, o->temperature,
+        o->reserve, (double)t->run.m->beta};
+    const uint64_t whole[] = {run->seed,        o->n_step,     o->n_case,          o->n_group,
+                              run->valid_every, run->patience, t->run.train.n_unit};
+    uint64_t h = r1_hash64(&t->cases.rules, sizeof t->cases.rules,
+                           r1_hash64(whole, sizeof whole, r1_hash64(real, sizeof real, 2)));
+    return run->n_slice > 1 ? r1_hash64(&run->n_slice, sizeof run->n_slice, h) : h;
+}
+
+static void reward_state(r1_run *r, r1_checkpoint *c)
+{
+    r1_checkpoint_must(c, "run", reward_run_hash(rewarder_of(r)), 0);
+    r1_checkpoint_counter(c, "update", &r->adam.n_step);
+    r1_run_counts(r, c);
 }
 
 /* ---- a step ---------------------------------------------------------------------------------- */
 
 static void reward_ends(rewarder *t)
 {
-    for (size_t i = 0; i < t->rollout.n_trace; i++) {
-        const r1_trace *x = &t->rollout.trace[i];
+    for (size_t i = 0; i < t->cases.rollout.n_trace; i++) {
+        const r1_trace *x = &t->cases.rollout.trace[i];
         t->end[i] = (r1_node){x->row, x->held};
         t->right[i] = x->right;
     }
@@ -173,28 +131,28 @@ static void reward_ends(rewarder *t)
 
 static float *output_of(float *rows, const rewarder *t, size_t i, size_t at)
 {
-    return rows + (i - at) * r1_actor_stride(&t->actor) + t->rollout.trace[i].verdict;
+    return rows + (i - at) * r1_actor_stride(&t->actor) + t->cases.rollout.trace[i].verdict;
 }
 
 /* Scores of the traces at..at+n-1, which the actor then holds. */
 static r1_status score_some(rewarder *t, const r1_data *d, size_t at, size_t n, r1_err *err)
 {
-    R1_TRY(r1_actor_run(&t->actor, d, &t->cases, t->end + at, n, err));
+    R1_TRY(r1_actor_run(&t->actor, d, &t->cases.rows, t->end + at, n, err));
     for (size_t i = at; i < at + n; i++)
         t->score[i] = (double)r1_actor_logits(
-            &t->actor)[(i - at) * r1_actor_stride(&t->actor) + t->rollout.trace[i].verdict];
+            &t->actor)[(i - at) * r1_actor_stride(&t->actor) + t->cases.rollout.trace[i].verdict];
     return R1_OK;
 }
 
 static size_t reward_piece(const rewarder *t, size_t at)
 {
-    size_t left = t->rollout.n_trace - at;
+    size_t left = t->cases.rollout.n_trace - at;
     return left < t->actor.cap ? left : t->actor.cap;
 }
 
 static r1_status reward_score_all(rewarder *t, const r1_data *d, r1_err *err)
 {
-    for (size_t at = 0; at < t->rollout.n_trace; at += t->actor.cap)
+    for (size_t at = 0; at < t->cases.rollout.n_trace; at += t->actor.cap)
         R1_TRY(score_some(t, d, at, reward_piece(t, at), err));
     return R1_OK;
 }
@@ -203,8 +161,8 @@ static r1_status reward_score_all(rewarder *t, const r1_data *d, r1_err *err)
 static double reward_contrast(const rewarder *t, double *grad)
 {
     size_t g = t->o.n_group;
-    double loss = 0, share = 1 / (double)t->cases.n;
-    for (size_t c = 0; c < t->cases.n; c++)
+    double loss = 0, share = 1 / (double)t->cases.rows.n;
+    for (size_t c = 0; c < t->cases.rows.n; c++)
         loss += share * r1_contrast_loss(t->score + c * g, t->right + c * g, g, t->o.contrast,
                                          t->o.temperature, share, grad ? grad + c * g : NULL);
     return loss;
@@ -212,16 +170,13 @@ static double reward_contrast(const rewarder *t, double *grad)
 
 static r1_status reward_descend(rewarder *t, double *loss, r1_err *err)
 {
-    R1_TRY(reward_score_all(t, &t->train, err));
-    memset(t->grad, 0, t->rollout.n_trace * sizeof *t->grad);
+    R1_TRY(reward_score_all(t, &t->run.train, err));
+    memset(t->grad, 0, t->cases.rollout.n_trace * sizeof *t->grad);
     *loss = reward_contrast(t, t->grad);
-    if (!isfinite(*loss))
-        R1_FAIL(err, R1_E_INVAL,
-                "reward: the loss is not finite at step %llu: lower the learning rate (%g)",
-                (unsigned long long)t->step, t->o.lr);
-    for (size_t at = 0; at < t->rollout.n_trace; at += t->actor.cap) {
+    R1_TRY(r1_run_check_loss(&t->run, *loss, err));
+    for (size_t at = 0; at < t->cases.rollout.n_trace; at += t->actor.cap) {
         size_t n = reward_piece(t, at);
-        R1_TRY(r1_actor_run(&t->actor, &t->train, &t->cases, t->end + at, n, err));
+        R1_TRY(r1_actor_run(&t->actor, &t->run.train, &t->cases.rows, t->end + at, n, err));
         for (size_t i = at; i < at + n; i++)
             *output_of(r1_actor_grad(&t->actor), t, i, at) = (float)t->grad[i];
         R1_TRY(r1_actor_backward(&t->actor, err));
@@ -229,75 +184,74 @@ static r1_status reward_descend(rewarder *t, double *loss, r1_err *err)
     return R1_OK;
 }
 
-/* The next cases of the validation from *at on, and their traces, scored. */
-static r1_status next_valid(rewarder *t, size_t *at, size_t to, r1_rng *rng, r1_err *err)
+static r1_status reward_learn(r1_run *r, double *loss, r1_err *err)
 {
-    r1_rows_clear(&t->cases);
-    for (; *at < to && t->cases.n < t->o.n_case; ++*at)
-        R1_TRY(r1_rows_add(&t->cases, &t->valid, &t->valid.unit[*at], err));
-    R1_TRY(r1_rollout_run(&t->rollout, &t->rules, NULL, &t->valid, &t->cases, t->o.n_group, false,
-                          rng, err));
-    reward_ends(t);
-    return reward_score_all(t, &t->valid, err);
-}
-
-/* What stops the training are traces of the half that calibrates, the same ones each time: the
- * other half only judges. */
-static r1_status reward_watch(rewarder *t, r1_err *err)
-{
-    size_t to = t->valid.n_unit / 2 < WATCHED ? t->valid.n_unit / 2 : WATCHED;
-    double sum = 0, best;
+    rewarder *t = rewarder_of(r);
+    r1_cases *c = &t->cases;
     r1_rng rng;
-    r1_rng_seed(&rng, t->o.seed ^ 0x9e3779b97f4a7c15u);
-    for (size_t at = 0; at < to;) {
-        R1_TRY(next_valid(t, &at, to, &rng, err));
-        sum += reward_contrast(t, NULL) * (double)t->cases.n / (double)to;
+    r1_rng_seed(&rng, r->o->seed ^ (r->step + 1) * 0xd1b54a32d192ed03u);
+    r1_rows_clear(&c->rows);
+    for (uint32_t i = 0; i < t->o.n_case; i++) {
+        const r1_unit *u = &r->train.unit[r1_rng_below(&rng, r->train.n_unit)];
+        R1_TRY(r1_rows_add(&c->rows, &r->train, u, err));
     }
-    memcpy(&best, &t->best_bits, sizeof best);
-    t->n_valid++;
-    t->bad++;
-    if (to == 0 || sum < best) {
-        memcpy(&t->best_bits, &sum, sizeof sum);
-        memcpy(t->best, t->m->weights, t->m->net.plan.weight_bytes);
-        t->bad = 0;
-    }
-    FILE *f = t->o.metrics ? fopen(t->o.metrics, "ae") : NULL;
-    if (!f) return R1_OK;
-    fprintf(
-        f,
-        "{\"stage\":\"reward\",\"event\":\"valid\",\"step\":%llu,\"seconds\":%.3f,\"loss\":%.6g}\n",
-        (unsigned long long)t->step, (double)(r1_mono_us() - t->start_us) * 1e-6, sum);
-    fclose(f);
+    R1_TRY(r1_rollout_run(&c->rollout, &c->rules, NULL, &r->train, &c->rows, t->o.n_group, false,
+                          &rng, err));
+    reward_ends(t);
+    R1_TRY(reward_descend(t, loss, err));
+    double rate = r1_adamw_rate(r->o->lr, 0, (double)r->step / t->o.n_step);
+    r1_run_descend(r, &t->actor.parallel, rate);
     return R1_OK;
 }
 
-static r1_status reward_step(rewarder *t, r1_err *err)
+static void reward_note(r1_run *r, double loss)
 {
-    double loss;
+    rewarder *t = rewarder_of(r);
     char text[48];
-    r1_rng rng;
-    r1_rng_seed(&rng, t->o.seed ^ (t->step + 1) * 0xd1b54a32d192ed03u);
-    r1_rows_clear(&t->cases);
-    for (uint32_t i = 0; i < t->o.n_case; i++)
-        R1_TRY(r1_rows_add(&t->cases, &t->train,
-                           &t->train.unit[r1_rng_below(&rng, t->train.n_unit)], err));
-    R1_TRY(r1_rollout_run(&t->rollout, &t->rules, NULL, &t->train, &t->cases, t->o.n_group, false,
-                          &rng, err));
-    reward_ends(t);
-    R1_TRY(reward_descend(t, &loss, err));
-    double rate = r1_adamw_rate(t->o.lr, 0, (double)t->step / t->o.n_step);
-    r1_adamw_step(&t->adam, t->m, &t->actor.machine, rate, t->o.weight_decay, t->o.clip);
-    t->step++;
     t->loss_mean = t->loss_mean == 0 ? loss : 0.95 * t->loss_mean + 0.05 * loss;
-    if (t->o.progress) {
-        if (!t->line.what) r1_progress_begin(&t->line, "reward model", t->o.n_step);
-        snprintf(text, sizeof text, "loss %.4f", t->loss_mean);
-        r1_progress_update(&t->line, t->step, text);
+    snprintf(text, sizeof text, "loss %.4f", t->loss_mean);
+    r1_pace_say(&r->pace, r->o->progress, r->step, t->o.n_step, text);
+}
+
+static r1_status reward_turn(r1_run *r, bool *due, r1_err *err)
+{
+    (void)err;
+    *due |= r->step == rewarder_of(r)->o.n_step;
+    return R1_OK;
+}
+
+static bool reward_over(const r1_run *r) { return r->step >= rewarder_seen(r)->o.n_step; }
+
+/* ---- validation ------------------------------------------------------------------------------ */
+
+/* The next cases of the validation from *at on, and their traces, scored. */
+static r1_status next_valid(rewarder *t, size_t *at, size_t to, r1_rng *rng, r1_err *err)
+{
+    r1_rows_clear(&t->cases.rows);
+    for (; *at < to && t->cases.rows.n < t->o.n_case; ++*at)
+        R1_TRY(r1_rows_add(&t->cases.rows, &t->run.valid, &t->run.valid.unit[*at], err));
+    R1_TRY(r1_rollout_run(&t->cases.rollout, &t->cases.rules, NULL, &t->run.valid, &t->cases.rows,
+                          t->o.n_group, false, rng, err));
+    reward_ends(t);
+    return reward_score_all(t, &t->run.valid, err);
+}
+
+/* What stops the training are traces of the half that calibrates, the same ones each time: the
+ * other half only judges. Where there is none to watch, the last weights are the best. */
+static r1_status reward_watch(r1_run *r, double *value, r1_err *err)
+{
+    rewarder *t = rewarder_of(r);
+    size_t to = r->valid.n_unit / 2 < WATCHED ? r->valid.n_unit / 2 : WATCHED;
+    double sum = 0;
+    r1_rng rng;
+    r1_rng_seed(&rng, r->o->seed ^ 0x9e3779b97f4a7c15u);
+    for (size_t at = 0; at < to;) {
+        R1_TRY(next_valid(t, &at, to, &rng, err));
+        sum += reward_contrast(t, NULL) * (double)t->cases.rows.n / (double)to;
     }
-    if (t->step % t->o.valid_every == 0 || t->step == t->o.n_step) R1_TRY(reward_watch(t, err));
-    if (!t->o.checkpoint || t->step % t->o.checkpoint_every) return R1_OK;
-    r1_checkpoint c = reward_state_of(t);
-    return r1_checkpoint_save(&c, t->o.checkpoint, err);
+    if (to == 0) r->best_value = INFINITY;
+    *value = t->figure = sum;
+    return R1_OK;
 }
 
 /* ---- unseen cases ---------------------------------------------------------------------------- */
@@ -307,15 +261,15 @@ static r1_status sample_traces(rewarder *t, size_t from, size_t to, r1_scores *s
                                uint32_t *verdict, r1_err *err)
 {
     r1_rng rng;
-    r1_rng_seed(&rng, t->o.seed ^ 0x2545f4914f6cdd1du);
+    r1_rng_seed(&rng, t->run.o->seed ^ 0x2545f4914f6cdd1du);
     for (size_t u = from; u < to;) {
         R1_TRY(next_valid(t, &u, to, &rng, err));
-        for (size_t i = 0; i < t->rollout.n_trace; i++, s->n++) {
-            const r1_trace *x = &t->rollout.trace[i];
+        for (size_t i = 0; i < t->cases.rollout.n_trace; i++, s->n++) {
+            const r1_trace *x = &t->cases.rollout.trace[i];
             s->logit[s->n] = (float)t->score[i];
             s->label[s->n] = x->right;
             s->weight[s->n] = 1;
-            s->id[s->n] = t->cases.sample[x->row].id;
+            s->id[s->n] = t->cases.rows.sample[x->row].id;
             held[s->n] = x->held;
             verdict[s->n] = x->verdict;
         }
@@ -336,96 +290,111 @@ static void count_pairs(const rewarder *t, const r1_scores *s, r1_reward_report 
     r->agreement = r->n_pair ? ordered / (double)r->n_pair : NAN;
 }
 
-static r1_status reward_judge(rewarder *t, r1_reward_report *r, r1_err *err)
+/* Traces of the half that calibrates, those of the half that judges, and of the latter the items
+ * held and the verdict said. */
+typedef struct {
+    r1_scores fit, judged;
+    uint32_t *held, *verdict;
+} unseen;
+
+static r1_status unseen_sample(rewarder *t, unseen *u, r1_err *err)
 {
-    r1_desc one = *t->m->desc; /* room for one number a trace */
+    r1_desc one = *t->run.m->desc; /* room for one number a trace */
     r1_model shape = {.desc = &one};
     one.n_headc = one.n_output = 1;
-    size_t half = t->valid.n_unit / 2, n = (t->valid.n_unit - half) * t->o.n_group;
-    uint32_t *held = calloc(n + 1, sizeof *held), *verdict = calloc(n + 1, sizeof *verdict);
-    r1_scores fit = {0}, s = {0};
-    r1_status st = held && verdict
-                       ? R1_OK
-                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "reward: out of memory");
-    if (st == R1_OK) st = r1_scores_new(&fit, &shape, half * t->o.n_group, err);
-    if (st == R1_OK) st = r1_scores_new(&s, &shape, n, err);
-    if (st == R1_OK) st = sample_traces(t, 0, half, &fit, held, verdict, err);
-    if (st == R1_OK) st = sample_traces(t, half, t->valid.n_unit, &s, held, verdict, err);
-    if (st == R1_OK) {
-        r1_calibration c = r1_calibration_fit(&fit, 0, 0);
-        int head = 0;
-        while (strcmp(t->m->desc->head[head].name, t->o.head) != 0) head++;
-        t->m->calibration[head] = c;
-        for (size_t i = 0; i < s.n; i++) s.logit[i] = s.logit[i] * c.scale + c.bias;
-        count_pairs(t, &s, r);
-        r->auc = r1_metric_auc(s.logit, s.label, s.n);
-        r->ece = r1_metric_ece(s.logit, s.label, NULL, s.n);
-        r->n_trace = s.n;
-        for (size_t i = 0; t->o.each && i < s.n; i++)
-            t->o.each(t->o.ctx, s.id[i], held[i], verdict[i], s.label[i] > 0.5f,
-                      1 / (1 + exp(-(double)s.logit[i])));
-    }
-    r1_scores_free(&fit);
-    r1_scores_free(&s);
-    free(held);
-    free(verdict);
+    size_t units = t->run.valid.n_unit, half = units / 2, n = (units - half) * t->o.n_group;
+    u->held = r1_run_room(&t->run, n + 1, sizeof *u->held);
+    u->verdict = r1_run_room(&t->run, n + 1, sizeof *u->verdict);
+    if (!u->held || !u->verdict) R1_FAIL(err, R1_E_NOMEM, "reward: out of memory");
+    R1_TRY(r1_scores_new(&u->fit, &shape, half * t->o.n_group, err));
+    R1_TRY(r1_scores_new(&u->judged, &shape, n, err));
+    R1_TRY(sample_traces(t, 0, half, &u->fit, u->held, u->verdict, err));
+    return sample_traces(t, half, units, &u->judged, u->held, u->verdict, err);
+}
+
+static void unseen_judge(rewarder *t, unseen *u)
+{
+    const r1_desc *d = t->run.m->desc;
+    r1_reward_report *report = &t->report;
+    r1_calibration c = r1_calibration_fit(&u->fit, 0, 0);
+    r1_scores *s = &u->judged;
+    uint32_t head = 0;
+    while (strcmp(d->head[head].name, t->o.head) != 0) head++;
+    t->run.m->calibration[head] = c;
+    for (size_t i = 0; i < s->n; i++) s->logit[i] = s->logit[i] * c.scale + c.bias;
+    count_pairs(t, s, report);
+    report->auc = r1_metric_auc(s->logit, s->label, s->n);
+    report->ece = r1_metric_ece(s->logit, s->label, NULL, s->n);
+    report->n_trace = s->n;
+    for (size_t i = 0; t->o.each && i < s->n; i++)
+        t->o.each(t->o.ctx, s->id[i], u->held[i], u->verdict[i], s->label[i] > 0.5f,
+                  1 / (1 + exp(-(double)s->logit[i])));
+}
+
+static r1_status reward_end(r1_run *r, r1_err *err)
+{
+    rewarder *t = rewarder_of(r);
+    unseen u = {0};
+    t->report = (r1_reward_report){0};
+    if (r->n_valid) memcpy(r->m->weights, r->best, r->m->net.plan.weight_bytes);
+    r1_status st = unseen_sample(t, &u, err);
+    if (st == R1_OK) unseen_judge(t, &u);
+    r1_scores_free(&u.fit);
+    r1_scores_free(&u.judged);
+    t->report.n_step = r->step;
+    t->report.seconds = r1_pace_seconds(&r->pace);
+    r->m->trained_samples = r->step * t->o.n_case * t->o.n_group;
     return st;
 }
 
-static void reward_write_metrics(const rewarder *t, const r1_reward_report *r)
+static void reward_figures(const r1_run *r, r1_event_kind event, FILE *f)
 {
-    FILE *f = t->o.metrics ? fopen(t->o.metrics, "ae") : NULL;
-    if (!f) return;
-    fprintf(f,
-            "{\"stage\":\"reward\",\"event\":\"end\",\"step\":%llu,\"seconds\":%.3f,\"loss\":%.6g,"
-            "\"agreement\":%.6g,"
-            "\"auc\":%.6g,\"ece\":%.6g,\"pairs\":%llu}\n",
-            (unsigned long long)t->step, r->seconds, t->loss_mean, r->agreement, r->auc, r->ece,
-            (unsigned long long)r->n_pair);
-    fclose(f);
+    const rewarder *t = rewarder_seen(r);
+    const r1_reward_report *report = &t->report;
+    r1_metric_seconds(f, r);
+    r1_metric(f, "loss", event == R1_EVENT_END ? t->loss_mean : t->figure);
+    if (event != R1_EVENT_END) return;
+    r1_metric(f, "agreement", report->agreement);
+    r1_metric(f, "auc", report->auc);
+    r1_metric(f, "ece", report->ece);
+    r1_metric_count(f, "pairs", report->n_pair);
 }
 
-static bool reward_finished(const rewarder *t)
-{
-    return t->step >= t->o.n_step || (t->o.patience && t->bad >= t->o.patience);
-}
+/* ---- the stage ------------------------------------------------------------------------------- */
 
-static r1_status reward_run(rewarder *t, r1_reward_report *r, r1_err *err)
-{
-    while (!reward_finished(t)) {
-        R1_TRY(reward_step(t, err));
-        bool stop = t->o.stopped && t->o.stopped(),
-             limit = t->o.n_step_max && t->step >= t->o.n_step_max;
-        if (!stop && !limit) continue;
-        r1_checkpoint c = reward_state_of(t);
-        if (t->o.checkpoint) R1_TRY(r1_checkpoint_save(&c, t->o.checkpoint, err));
-        if (limit) break;
-        R1_FAIL(err, R1_E_CANCELLED, "reward: stopped at step %llu", (unsigned long long)t->step);
-    }
-    if (t->n_valid) memcpy(t->m->weights, t->best, t->m->net.plan.weight_bytes);
-    R1_TRY(reward_judge(t, r, err));
-    r->n_step = t->step;
-    r->seconds = (double)(r1_mono_us() - t->start_us) * 1e-6;
-    t->m->trained_samples = t->step * t->o.n_case * t->o.n_group;
-    if (t->line.what) r1_progress_end(&t->line, t->step, "");
-    reward_write_metrics(t, r);
-    return t->o.out ? r1_model_save(t->m, t->o.out, err) : R1_OK;
-}
+static const r1_stage reward = {
+    .name = "reward",
+    .what = "reward",
+    .lr = R1_DEFAULT_LR,
+    .checkpoint_every = R1_DEFAULT_CASES_CHECKPOINT_EVERY,
+    .valid_every = R1_DEFAULT_CASES_VALID_EVERY,
+    .lower = true,
+    .check = reward_check,
+    .prepare = reward_prepare,
+    .start = reward_start,
+    .step = reward_learn,
+    .note = reward_note,
+    .turn = reward_turn,
+    .over = reward_over,
+    .validate = reward_watch,
+    .finish = reward_end,
+    .figures = reward_figures,
+    .state = reward_state,
+    .free = reward_release,
+};
 
 r1_status r1_reward_train(const r1_reward_opts *opts, r1_reward_report *report, r1_err *err)
 {
-    const double none = INFINITY;
-    r1_reward_report r = {0};
     rewarder *t = calloc(1, sizeof *t);
     if (!t) R1_FAIL(err, R1_E_NOMEM, "reward: out of memory");
     t->o = *opts;
-    reward_defaults(&t->o);
-    t->start_us = r1_mono_us();
-    memcpy(&t->best_bits, &none, sizeof none);
-    r1_status st = reward_set_up(t, err);
-    if (st == R1_OK) st = reward_run(t, &r, err);
-    tear_down(t);
-    free(t);
-    if (st == R1_OK && report) *report = r;
+    reward_fill(&t->o);
+    t->cases.n_case = t->o.n_case;
+    t->cases.n_group = t->o.n_group;
+    R1_TRY(r1_run_begin(&t->run, &reward, &t->o.run, err));
+    r1_status st = r1_run_all(&t->run, err);
+    if (st == R1_OK) st = r1_run_finish(&t->run, err);
+    if (st == R1_OK && report) *report = t->report;
+    r1_run_free(&t->run);
     return st;
 }

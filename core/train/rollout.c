@@ -3,6 +3,9 @@
  * batches. */
 #include "train/rollout.h"
 
+#include "r1_assert.h"
+#include "train/carve.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +19,18 @@ static const r1_head_desc *find_head(const r1_desc *d, const char *name)
     return NULL;
 }
 
+static void carve_actor(void *actor, r1_carver *c)
+{
+    r1_actor *a = actor;
+    size_t floats = a->cap * r1_actor_stride(a);
+    a->sample = r1_carve(c, a->cap, sizeof *a->sample);
+    a->drop = r1_carve(c, a->cap, sizeof *a->drop);
+    a->logits = r1_carve(c, floats, sizeof *a->logits);
+    a->slope = r1_carve(c, floats, sizeof *a->slope);
+}
+
 r1_status r1_actor_new(r1_actor *a, const r1_model *m, const char *head, uint32_t n_output,
-                       uint32_t cap, r1_crew *crew, uint32_t n_slice, r1_err *err)
+                       uint32_t cap, r1_thread_pool *threads, uint32_t n_slice, r1_err *err)
 {
     const r1_head_desc *h = find_head(m->desc, head);
     if (!h || h->kind != R1_HEAD_CLASS || h->n != n_output)
@@ -29,24 +42,17 @@ r1_status r1_actor_new(r1_actor *a, const r1_model *m, const char *head, uint32_
                                            : "another kind",
                 h ? h->n : 0);
     *a = (r1_actor){.m = m, .cap = cap, .output = h->output, .n_output = n_output};
-    a->sample = calloc(cap, sizeof *a->sample);
-    a->drop = calloc(cap, sizeof *a->drop);
-    a->logits = calloc(cap * r1_actor_stride(a), sizeof *a->logits);
-    a->slope = calloc(cap * r1_actor_stride(a), sizeof *a->slope);
-    r1_status st = a->sample && a->drop && a->logits && a->slope
-                       ? r1_machine_new(&a->machine, m, crew, n_slice, cap, 1, err)
-                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "policy: out of memory");
+    a->block = r1_carve_block(carve_actor, a);
+    if (!a->block) R1_FAIL(err, R1_E_NOMEM, "policy: out of memory");
+    r1_status st = r1_data_parallel_new(&a->parallel, m, threads, n_slice, cap, 1, err);
     if (st != R1_OK) r1_actor_free(a);
     return st;
 }
 
 void r1_actor_free(r1_actor *a)
 {
-    r1_machine_free(&a->machine);
-    free(a->sample);
-    free(a->drop);
-    free(a->logits);
-    free(a->slope);
+    r1_data_parallel_free(&a->parallel);
+    free(a->block);
     *a = (r1_actor){0};
 }
 
@@ -58,10 +64,10 @@ static size_t slice_floats(const r1_actor *a, const r1_slice *s)
 static r1_status run_slice(void *ctx, uint32_t k, r1_err *err)
 {
     r1_actor *a = ctx;
-    const r1_slice *s = &a->machine.slice[k];
+    const r1_slice *s = &a->parallel.slice[k];
     if (s->n == 0) return R1_OK;
-    R1_TRY(r1_machine_fill(&a->machine, k, err));
-    R1_TRY(r1_machine_forward(&a->machine, k, err));
+    R1_TRY(r1_data_parallel_fill(&a->parallel, k, err));
+    R1_TRY(r1_data_parallel_forward(&a->parallel, k, err));
     memcpy(a->logits + s->first * r1_actor_stride(a), r1_exec_ptr(s->e, a->m->net.logits),
            slice_floats(a, s) * sizeof *a->logits);
     return R1_OK;
@@ -70,7 +76,7 @@ static r1_status run_slice(void *ctx, uint32_t k, r1_err *err)
 static r1_status rollout_backward_slice(void *ctx, uint32_t k, r1_err *err)
 {
     r1_actor *a = ctx;
-    const r1_slice *s = &a->machine.slice[k];
+    const r1_slice *s = &a->parallel.slice[k];
     float *slope = a->slope + s->first * r1_actor_stride(a);
     if (s->n == 0) return R1_OK;
     r1_exec_zero_grad(s->e);
@@ -82,7 +88,10 @@ static r1_status rollout_backward_slice(void *ctx, uint32_t k, r1_err *err)
 r1_status r1_actor_run(r1_actor *a, const r1_data *d, const r1_rows *cases, const r1_node *node,
                        size_t n, r1_err *err)
 {
+    R1_ASSERT(n <= a->cap, "policy: %zu nodes, room for %u", n, a->cap);
     for (size_t i = 0; i < n; i++) {
+        R1_ASSERT(node[i].row < cases->n, "policy: node %zu of case %u, %zu cases", i, node[i].row,
+                  cases->n);
         a->sample[i] = cases->sample[node[i].row];
         a->drop[i] = ~node[i].held;
     }
@@ -93,13 +102,13 @@ r1_status r1_actor_run(r1_actor *a, const r1_data *d, const r1_rows *cases, cons
                               .event_ctx = events,
                               .n_event = d->n_event,
                               .drop = a->drop};
-    r1_machine_cut(&a->machine, &a->src);
-    return r1_machine_each(&a->machine, run_slice, a, err);
+    r1_data_parallel_cut(&a->parallel, &a->src);
+    return r1_data_parallel_each(&a->parallel, run_slice, a, err);
 }
 
 r1_status r1_actor_backward(r1_actor *a, r1_err *err)
 {
-    return r1_machine_each(&a->machine, rollout_backward_slice, a, err);
+    return r1_data_parallel_each(&a->parallel, rollout_backward_slice, a, err);
 }
 
 /* The final position, where all items held have been read. */
@@ -114,26 +123,30 @@ float *r1_actor_grad(const r1_actor *a) { return a->slope + first_output(a); }
 
 /* ---- traces ---------------------------------------------------------------------------------- */
 
+static void carve_rollout(void *rollout, r1_carver *c)
+{
+    r1_rollout *r = rollout;
+    r->node = r1_carve(c, r->cap, sizeof *r->node);
+    r->logits = r1_carve(c, r->cap * r->n_action, sizeof *r->logits);
+    r->decision = r1_carve(c, r->cap, sizeof *r->decision);
+    r->trace = r1_carve(c, r->n_trace, sizeof *r->trace);
+}
+
 r1_status r1_rollout_new(r1_rollout *r, const r1_evidence_rules *rules, size_t n_trace, r1_err *err)
 {
-    uint32_t n_action = rules->n_item + rules->n_verdict;
-    size_t n = n_trace * (rules->n_ask_max + 1);
-    *r = (r1_rollout){.cap = n, .n_action = n_action, .n_item = rules->n_item};
-    r->node = calloc(n, sizeof *r->node);
-    r->logits = calloc(n * n_action, sizeof *r->logits);
-    r->decision = calloc(n, sizeof *r->decision);
-    r->trace = calloc(n_trace, sizeof *r->trace);
-    if (r->node && r->logits && r->decision && r->trace) return R1_OK;
-    r1_rollout_free(r);
+    *r = (r1_rollout){.cap = n_trace * (rules->n_ask_max + 1),
+                      .n_trace = n_trace,
+                      .n_action = rules->n_item + rules->n_verdict,
+                      .n_item = rules->n_item};
+    r->block = r1_carve_block(carve_rollout, r);
+    r->n_trace = 0; /* none has been run */
+    if (r->block) return R1_OK;
     R1_FAIL(err, R1_E_NOMEM, "policy: no memory for %zu traces", n_trace);
 }
 
 void r1_rollout_free(r1_rollout *r)
 {
-    free(r->node);
-    free(r->logits);
-    free(r->decision);
-    free(r->trace);
+    free(r->block);
     *r = (r1_rollout){0};
 }
 
@@ -148,6 +161,7 @@ static size_t rollout_gather(r1_rollout *r, size_t first)
         size_t k = r->n_node;
         while (k > first && r->node[k - 1].row == t->row && r->node[k - 1].held != t->held) k--;
         bool met = k > first && r->node[k - 1].row == t->row;
+        R1_ASSERT(met || r->n_node < r->cap, "rollout: %zu nodes, room for %zu", r->n_node, r->cap);
         if (!met) r->node[r->n_node++] = (r1_node){t->row, t->held};
         t->node = (uint32_t)(met ? k - 1 : r->n_node - 1);
         going++;
@@ -200,9 +214,14 @@ static void rollout_decide(r1_rollout *r, const r1_evidence_rules *rules, const 
 {
     double log_prob[R1_ACTIONS_MAX];
     r1_trace *t = &r->trace[i];
+    R1_ASSERT(!t->done && t->node < r->n_node && r->n_decision < r->cap,
+              "rollout: trace %zu at node %u of %zu, %zu decisions, room for %zu", i, t->node,
+              r->n_node, r->n_decision, r->cap);
     uint64_t permitted = r1_evidence_permitted(rules, t->held);
     r1_policy_log(r->logits + (size_t)t->node * r->n_action, r->n_action, permitted, log_prob);
     uint32_t a = rollout_draw(log_prob, r->n_action, greedy, rng);
+    R1_ASSERT(permitted >> a & 1, "rollout: trace %zu took action %u of %llx", i, a,
+              (unsigned long long)permitted);
     r->decision[r->n_decision++] = (r1_decision){.row = t->node,
                                                  .permitted = permitted,
                                                  .action = a,
@@ -216,6 +235,8 @@ static void rollout_decide(r1_rollout *r, const r1_evidence_rules *rules, const 
     }
     t->held |= 1u << a;
     t->cost += rules->cost[a];
+    R1_ASSERT(t->n_decision <= rules->n_ask_max, "rollout: trace %zu asked %u times of %u", i,
+              t->n_decision, rules->n_ask_max);
 }
 
 /* Decisions lie in the order of traces; those of nodes that met are brought together. */
@@ -226,12 +247,28 @@ static int by_node(const void *a, const void *b)
     return x->trace < y->trace ? -1 : 1;
 }
 
+/* A trace that has ended spoke once and holds what was given. */
+static bool rollout_ended(const r1_rollout *r, const r1_evidence_rules *rules)
+{
+    size_t decisions = 0;
+    for (size_t i = 0; i < r->n_trace; i++) {
+        const r1_trace *t = &r->trace[i];
+        decisions += t->n_decision;
+        if (!t->done || t->n_decision == 0 || t->verdict >= rules->n_verdict) return false;
+        if ((t->held & rules->given) != rules->given) return false;
+    }
+    return decisions == r->n_decision;
+}
+
 r1_status r1_rollout_run(r1_rollout *r, const r1_evidence_rules *rules, r1_actor *actor,
                          const r1_data *d, const r1_rows *cases, uint32_t n_group, bool greedy,
                          r1_rng *rng, r1_err *err)
 {
     r->n_node = r->n_decision = 0;
     r->n_trace = cases->n * n_group;
+    R1_ASSERT(r->n_trace * (rules->n_ask_max + 1) <= r->cap,
+              "rollout: %zu traces that ask %u times, room for %zu decisions", r->n_trace,
+              rules->n_ask_max, r->cap);
     for (size_t i = 0; i < r->n_trace; i++)
         r->trace[i] = (r1_trace){.row = (uint32_t)(i / n_group), .held = rules->given};
     for (size_t first = 0; rollout_gather(r, first) > 0; first = r->n_node) {
@@ -239,6 +276,8 @@ r1_status r1_rollout_run(r1_rollout *r, const r1_evidence_rules *rules, r1_actor
         for (size_t i = 0; i < r->n_trace; i++)
             if (!r->trace[i].done) rollout_decide(r, rules, cases, i, greedy, rng);
     }
+    R1_DEEP_ASSERT(rollout_ended(r, rules), "rollout: %zu traces, %zu decisions", r->n_trace,
+                   r->n_decision);
     qsort(r->decision, r->n_decision, sizeof *r->decision, by_node);
     return R1_OK;
 }

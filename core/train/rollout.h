@@ -2,15 +2,20 @@
 /* rollout.h - traces of evidence under a policy, many at once: what each one held, asked, said
  * and earned.
  *
- * A trace's state is its case and the set of items it holds; traces of one case that hold the
- * same set share a node, which is run once. Random numbers are drawn trace by trace in a fixed
- * order: the same generator gives the same traces. */
+ *     starts with `given` --asks--> holds one item more --asks--> ... --says a verdict--> done
+ *
+ * A trace's state is its case and the set of items that it holds. Traces of one case that hold
+ * the same set share a node, which is run once. Random numbers are drawn trace by trace in a
+ * fixed order, so the same generator gives the same traces.
+ *
+ * Invariants, which are asserted: a trace asks at most n_ask_max times, takes only what is
+ * permitted, and decides at a node that is there. */
 #ifndef R1_ROLLOUT_H
 #define R1_ROLLOUT_H
 
 #include "r1_reinforce.h"
+#include "train/data_parallel.h"
 #include "train/evidence.h"
-#include "train/machine.h"
 #include "train/policy_loss.h"
 
 typedef struct {
@@ -20,18 +25,19 @@ typedef struct {
 
 /* A model with one of its class heads, run on nodes. */
 typedef struct {
+    void *block;       /* owned: what the buffers below lie in */
     const r1_model *m; /* borrowed */
-    r1_machine machine;
+    r1_data_parallel parallel;
     uint32_t cap, output, n_output; /* nodes a run; the head's first output and width */
     r1_sample *sample;
     uint32_t *drop;
     r1_pack_source src;
-    float *logits,
-        *slope; /* [cap][stride]: of all slices; slope: what is to go backward, 0 between */
+    float *logits; /* [cap][stride]: of all slices */
+    float *slope;  /* the same: what is to go backward, 0 between */
 } r1_actor;
-/* crew (borrowed, NULL: the caller alone) and n_slice as in machine.h. */
+/* threads (borrowed, NULL: the caller alone) and n_slice as in data_parallel.h. */
 r1_status r1_actor_new(r1_actor *a, const r1_model *m, const char *head, uint32_t n_output,
-                       uint32_t cap, r1_crew *crew, uint32_t n_slice, r1_err *err);
+                       uint32_t cap, r1_thread_pool *threads, uint32_t n_slice, r1_err *err);
 void r1_actor_free(r1_actor *a);
 /* At most cap nodes. Logits of node i are then at r1_actor_logits(a) + i * r1_actor_stride(a). */
 r1_status r1_actor_run(r1_actor *a, const r1_data *d, const r1_rows *cases, const r1_node *node,
@@ -55,16 +61,16 @@ typedef struct {
 } r1_trace;
 
 typedef struct {
+    void *block; /* owned: what the buffers below lie in */
     r1_node *node;
     float *logits;         /* [n_node][n_action] */
     r1_decision *decision; /* in the order of their nodes; row = node */
     r1_trace *trace;       /* those of a case side by side */
     size_t n_node, n_decision, n_trace, cap;
     uint32_t n_action, n_item;
-    float
-        /* of traces without an actor: keeps them from speaking at once; 0: every action is as
-         * likely */
-        reserve;
+    /* Of traces without an actor: it keeps them from speaking at once. 0: every action is as
+     * likely. */
+    float reserve;
 } r1_rollout;
 
 r1_status r1_rollout_new(r1_rollout *r, const r1_evidence_rules *rules, size_t n_trace,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* shard.c - files of training samples. Layout in docs/file-formats.md; in short
  *
- *   header 64 bytes | description | records, 8-byte aligned | index: u64 offset per sample, then per event | u32 crc, ...
+ *   header 64 bytes, with a crc of header, description and index
+ *   description | records, 8-byte aligned | index: u64 offset per sample, then per event
  *
  * An event record is its columns; a sample record its head and then its present items. The
  * reader checks every record once at open, so that getting a sample afterwards cannot fail on
@@ -74,6 +75,8 @@ static r1_status shard_flush(r1_shard_writer *w, offsets *o, r1_err *err)
 {
     if (!shard_push(o, w->at)) R1_FAIL(err, R1_E_NOMEM, "shard %s: out of memory", w->path);
     while (w->len % 8) w->buf[w->len++] = 0;
+    R1_ASSERT(w->len <= RECORD_MAX && w->at % 8 == 0, "shard %s: %zu bytes at %llu", w->path,
+              w->len, (unsigned long long)w->at);
     if (fwrite(w->buf, 1, w->len, w->f) != w->len)
         R1_FAIL(err, R1_E_IO, "shard %s: cannot write: %s", w->part, strerror(errno));
     w->at += w->len;
@@ -94,36 +97,40 @@ static bool put_aligned(r1_shard_writer *w, const void *p, size_t n)
     return shard_put(w, p, n) && shard_put(w, zero, (8 - w->len % 8) % 8);
 }
 
+/* An empty header and the description; the header is written at the end. */
+static r1_status shard_begin(r1_shard_writer *w, r1_err *err)
+{
+    header h = {0};
+    shard_put(w, &h, sizeof h);
+    if (!put_aligned(w, w->d->text, strlen(w->d->text)))
+        R1_FAIL(err, R1_E_INVAL, "shard %s: the description passes %d bytes", w->path, RECORD_MAX);
+    R1_TRY(shard_flush(w, &w->samples, err));
+    w->samples.n = 0;
+    return R1_OK;
+}
+
+static r1_status shard_writer_open(r1_shard_writer *w, const char *path, const char *description,
+                                   r1_err *err)
+{
+    size_t n = strlen(path);
+    R1_TRY(r1_desc_parse(&w->d, description, strlen(description), err));
+    w->path = calloc(n + 1, 1);
+    w->part = calloc(n + 6, 1);
+    w->buf = malloc(RECORD_MAX);
+    if (!w->path || !w->part || !w->buf) R1_FAIL(err, R1_E_NOMEM, "shard %s: out of memory", path);
+    memcpy(w->path, path, n);
+    snprintf(w->part, n + 6, "%s.part", path);
+    w->f = fopen(w->part, "wb");
+    if (!w->f) R1_FAIL(err, R1_E_IO, "shard %s: %s", w->part, strerror(errno));
+    return shard_begin(w, err);
+}
+
 r1_status r1_shard_create(r1_shard_writer **out, const char *path, const char *description_json,
                           r1_err *err)
 {
     r1_shard_writer *w = calloc(1, sizeof *w);
     if (!w) R1_FAIL(err, R1_E_NOMEM, "shard %s: out of memory", path);
-    size_t n = strlen(path);
-    r1_status st = r1_desc_parse(&w->d, description_json, strlen(description_json), err);
-    w->path = calloc(n + 1, 1);
-    w->part = calloc(n + 6, 1);
-    w->buf = malloc(RECORD_MAX);
-    if (st == R1_OK && (!w->path || !w->part || !w->buf))
-        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "shard %s: out of memory", path);
-    if (st == R1_OK) {
-        memcpy(w->path, path, n);
-        snprintf(w->part, n + 6, "%s.part", path);
-        w->f = fopen(w->part, "wb");
-        if (!w->f)
-            st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "shard %s: %s", w->part,
-                            strerror(errno));
-    }
-    if (st == R1_OK) {
-        header h = {0};
-        size_t len = strlen(w->d->text);
-        shard_put(w, &h, sizeof h);
-        if (!put_aligned(w, w->d->text, len))
-            st = R1_E_NOMEM;
-        else
-            st = shard_flush(w, &w->samples, err);
-        w->samples.n = 0;
-    }
+    r1_status st = shard_writer_open(w, path, description_json, err);
     if (st != R1_OK) {
         r1_shard_abort(w);
         return st;
@@ -243,6 +250,8 @@ static r1_status write_tail(r1_shard_writer *w, r1_err *err)
                 .n_event = w->events.n,
                 .index_at = w->at};
     memcpy(h.magic, magic, sizeof magic);
+    R1_ASSERT(h.n_sample == 0 || w->samples.at[h.n_sample - 1] < w->at,
+              "shard %s: the last sample begins at the index", w->path);
     h.file_bytes = w->at + 8 * (h.n_sample + h.n_event);
     uint32_t crc = r1_crc32c(&h, sizeof h, 0);
     crc = r1_crc32c(w->d->text, h.desc_bytes, crc);

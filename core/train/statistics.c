@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* statistics.c - what is read off the training data before the first step and never trained: bin
- * edges (quantiles), means and spreads of graph features, byte-pair merges. At most ROWS_MAX
- * rows, evenly spaced, are looked at. */
+ * edges (quantiles), means and spreads of graph features, and byte-pair merges.
+ *
+ * It looks at no more than ROWS_MAX rows. They are evenly spaced, by a row stride. */
 #include "train/data.h"
 
 #include <math.h>
@@ -87,7 +88,7 @@ static void fit_moments(const table *t, float *mean, float *rstd)
 typedef struct {
     const r1_data *d;
     uint32_t item;
-    size_t next, step; /* over all samples of all shards */
+    size_t next, stride; /* over all samples of all shards */
     r1_item in[R1_ITEMS_MAX];
 } walk;
 
@@ -107,7 +108,7 @@ static const r1_item *next_item(walk *w)
     r1_sample s;
     while (w->next < w->d->n_sample) {
         bool ok = sample_at(w, w->next, &s);
-        w->next += w->step;
+        w->next += w->stride;
         if (ok && w->in[w->item].present) return &w->in[w->item];
     }
     return NULL;
@@ -115,7 +116,7 @@ static const r1_item *next_item(walk *w)
 
 static walk walk_item(const r1_data *d, uint32_t item)
 {
-    return (walk){.d = d, .item = item, .step = (size_t)(d->n_sample / ROWS_MAX + 1)};
+    return (walk){.d = d, .item = item, .stride = (size_t)(d->n_sample / ROWS_MAX + 1)};
 }
 
 static r1_status fit_table(r1_model *m, const r1_data *d, uint32_t i, r1_err *err)

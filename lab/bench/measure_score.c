@@ -4,7 +4,7 @@
 #include "bench/measure.h"
 #include "infer/pack.h"
 #include "r1_session.h"
-#include "train/steps.h"
+#include "train/quantiser.h"
 
 /* Samples over one table of events; all memory lies in the arena. */
 typedef struct {
@@ -120,7 +120,7 @@ static r1_status fit_steps(r1_model *m, crowd *c, r1_err *err)
     if (st == R1_OK) st = r1_pack_new(&pack, e, 0, err);
     if (st == R1_OK) st = r1_pack_fill(pack, &src, err);
     if (st == R1_OK) st = r1_exec_forward_all(e, err);
-    if (st == R1_OK) r1_steps_fit(m, &(const r1_exec *){e}, 1);
+    if (st == R1_OK) r1_quantiser_fit(m, &(const r1_exec *){e}, 1);
     r1_pack_free(pack);
     r1_exec_free(e);
     return st;

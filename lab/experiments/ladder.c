@@ -238,17 +238,17 @@ static void ladder_run(const rung *a, const char *dir, uint64_t seed, result *r)
     snprintf(out, sizeof out, "%s/%s.gguf", dir, a->name);
     char *whole = ladder_whole_description(), *description = rung_equal(whole, as_one_text, a);
     r1_model_info info = rung_info(description);
-    r1_train_opts o = {.train = path,
-                       .n_train = TRAIN,
-                       .valid = path + TRAIN,
-                       .n_valid = VALID,
-                       .description = description,
-                       .out = out,
+    r1_train_opts o = {.run = {.train = path,
+                               .n_train = TRAIN,
+                               .valid = path + TRAIN,
+                               .n_valid = VALID,
+                               .description = description,
+                               .out = out,
+                               .seed = seed,
+                               .progress = true},
                        .mean_decay = 0.99,
                        .n_epoch = 6,
-                       .metric = R1_STOP_AP,
-                       .seed = seed,
-                       .progress = true};
+                       .metric = R1_STOP_AP};
     r1_model *m;
     r1_eval e;
     if (r1_train(&o, NULL, &err) != R1_OK || r1_model_open(&m, out, &err) != R1_OK)

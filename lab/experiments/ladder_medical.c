@@ -241,18 +241,18 @@ static result ladder_medical_run(const rung *a, const char *dir, uint64_t seed)
     snprintf(out, sizeof out, "%s/%s.gguf", dir, a->name);
     char *whole = ladder_medical_whole_description(),
          *description = rung_equal(whole, as_one_text, a);
-    r1_train_opts o = {.train = train,
-                       .n_train = n_train,
-                       .description = description,
-                       .out = out,
+    r1_train_opts o = {.run = {.train = train,
+                               .n_train = n_train,
+                               .description = description,
+                               .out = out,
+                               .seed = seed,
+                               .progress = true},
                        .mean_decay = 0.99,
                        .item_drop =
                            a->kind == RUNG_TEXT ? -1 : 0, /* of one item none may be hidden */
                        .n_epoch = 3,
                        .n_batch = 250,
-                       .metric = R1_STOP_TOP1,
-                       .seed = seed,
-                       .progress = true};
+                       .metric = R1_STOP_TOP1};
     r1_model *m;
     r1_eval_opts eo = {0};
     ladder_medical_need(r1_train(&o, NULL, &err), &err);

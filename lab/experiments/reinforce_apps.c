@@ -190,16 +190,16 @@ static size_t paths_of(const run *r, int use, const char **path)
 static r1_status train_base(run *r, r1_err *err)
 {
     const char *train[SHARDS_MAX], *valid[SHARDS_MAX];
-    r1_train_opts o = {.train = train,
-                       .n_train = paths_of(r, 0, train),
-                       .valid = valid,
-                       .n_valid = paths_of(r, 1, valid),
-                       .out = r->base,
+    r1_train_opts o = {.run = {.train = train,
+                               .n_train = paths_of(r, 0, train),
+                               .valid = valid,
+                               .n_valid = paths_of(r, 1, valid),
+                               .out = r->base,
+                               .seed = r->seed,
+                               .progress = true},
                        .item_drop = 0.5,
                        .n_epoch = 8,
-                       .mean_decay = 0.99,
-                       .seed = r->seed,
-                       .progress = true};
+                       .mean_decay = 0.99};
     return access(r->base, F_OK) == 0 ? R1_OK : r1_train(&o, NULL, err);
 }
 
@@ -332,20 +332,20 @@ static r1_status one_policy(run *r, double price, FILE *table, r1_err *err)
     r1_model *m;
     r1_policy_eval e;
     for (uint32_t k = 1; k < r->n_item; k++) cost[k] = price * r->flop[k] / r->flop_all;
-    r1_reinforce_opts o = {.train = train,
-                           .n_train = paths_of(r, 0, train),
-                           .valid = valid,
-                           .n_valid = paths_of(r, 1, valid),
+    r1_reinforce_opts o = {.run = {.train = train,
+                                   .n_train = paths_of(r, 0, train),
+                                   .valid = valid,
+                                   .n_valid = paths_of(r, 1, valid),
+                                   .out = r->policy,
+                                   .seed = r->seed,
+                                   .progress = true},
                            .init = r->start,
-                           .out = r->policy,
                            .cost = cost,
                            .given = 1,
                            .variant = R1_POLICY_DR_GRPO,
                            .n_step = N_STEP,
                            .n_case = N_CASE,
-                           .n_group = N_GROUP,
-                           .seed = r->seed,
-                           .progress = true};
+                           .n_group = N_GROUP};
     R1_TRY(r1_reinforce(&o, NULL, err));
     R1_TRY(r1_model_open(&m, r->policy, err));
     r1_policy_judge_opts j = {

@@ -222,17 +222,17 @@ static r1_status train_worth(run *r, const uint32_t *door, r1_err *err)
     maze_description(&r->m, true, description, sizeof description);
     R1_TRY(maze_write(&r->m, unseen, N_UNSEEN, r->seed + 2000, err));
     R1_TRY(r1_shard_open(&c.shard, unseen, err));
-    r1_reward_opts o = {.train = &shard,
-                        .n_train = 1,
-                        .valid = &unseen,
-                        .n_valid = 1,
-                        .description = description,
-                        .out = r->worth,
-                        .checkpoint = r->worth_checkpoint,
+    r1_reward_opts o = {.run = {.train = &shard,
+                                .n_train = 1,
+                                .valid = &unseen,
+                                .n_valid = 1,
+                                .description = description,
+                                .out = r->worth,
+                                .checkpoint = r->worth_checkpoint,
+                                .seed = r->seed,
+                                .progress = true},
                         .door = door,
                         .given = 1,
-                        .seed = r->seed,
-                        .progress = true,
                         .each = reinforce_maze_each_trace,
                         .ctx = &c};
     r1_status st = r1_reward_train(&o, &rep, err);
@@ -259,10 +259,12 @@ static r1_status reinforce_maze_train(run *r, uint32_t n_step, r1_err *err)
         door[1 + i] = r->m.door[i] << 1;
     }
     r1_reinforce_opts o = {
-        .train = &shard,
-        .n_train = 1,
-        .checkpoint = r->checkpoint,
-        .checkpoint_every = UINT32_MAX,
+        .run = {.train = &shard,
+                .n_train = 1,
+                .checkpoint = r->checkpoint,
+                .checkpoint_every = UINT32_MAX,
+                .seed = r->seed,
+                .progress = true},
         .cost = cost,
         .door = door,
         .given = 1,
@@ -272,9 +274,7 @@ static r1_status reinforce_maze_train(run *r, uint32_t n_step, r1_err *err)
         .entropy = strcmp(r->arm, "grpo") == 0 ? 0.3 : 0.05,
         .reward_model = strstr(r->arm, "worth") ? r->worth : NULL,
         .curriculum = strstr(r->arm, "pace") ? curriculum : NULL,
-        .n_step = n_step,
-        .seed = r->seed,
-        .progress = true};
+        .n_step = n_step};
     R1_TRY(maze_write(&r->m, shard, N_CASE, r->seed + 1000, err));
     if (o.reward_model && access(r->worth, F_OK) != 0) R1_TRY(train_worth(r, door, err));
     R1_TRY(r1_reinforcer_new(&t, &o, err));

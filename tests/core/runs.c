@@ -15,9 +15,9 @@ void run_train(r1_train_opts o, uint64_t n, const char *checkpoint, const char *
     r1_trainer *t;
     double loss;
     bool done = false;
-    o.n_step_max = n;
-    o.checkpoint = resume;
-    o.checkpoint_every = NEVER;
+    o.run.n_step_max = n;
+    o.run.checkpoint = resume;
+    o.run.checkpoint_every = NEVER;
     R1_ASSERT_OK(r1_trainer_new(&t, &o, &err), &err);
     while (!done) R1_ASSERT_OK(r1_trainer_step(t, &loss, &done, &err), &err);
     R1_ASSERT_OK(r1_trainer_checkpoint(t, checkpoint, &err), &err);
@@ -30,9 +30,9 @@ void run_pretrain(r1_pretrain_opts o, uint64_t n, const char *checkpoint, const 
     r1_pretrainer *t;
     double loss;
     bool done = false;
-    o.n_step_max = n;
-    o.checkpoint = resume;
-    o.checkpoint_every = NEVER;
+    o.run.n_step_max = n;
+    o.run.checkpoint = resume;
+    o.run.checkpoint_every = NEVER;
     R1_ASSERT_OK(r1_pretrainer_new(&t, &o, &err), &err);
     while (!done) R1_ASSERT_OK(r1_pretrainer_step(t, &loss, &done, &err), &err);
     R1_ASSERT_OK(r1_pretrainer_checkpoint(t, checkpoint, &err), &err);
@@ -44,9 +44,9 @@ void run_reinforce(r1_reinforce_opts o, uint64_t n, const char *checkpoint, cons
     r1_err err;
     r1_reinforcer *t;
     bool done = false;
-    o.n_step_max = n;
-    o.checkpoint = resume;
-    o.checkpoint_every = NEVER;
+    o.run.n_step_max = n;
+    o.run.checkpoint = resume;
+    o.run.checkpoint_every = NEVER;
     R1_ASSERT_OK(r1_reinforcer_new(&t, &o, &err), &err);
     while (!done) R1_ASSERT_OK(r1_reinforcer_step(t, NULL, &done, &err), &err);
     CU_ASSERT_EQUAL(r1_reinforcer_n_step(t), n);

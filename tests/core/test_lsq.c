@@ -8,7 +8,7 @@
  * the step's slope gives, from steps that clip most to steps too wide. */
 #include "support/op_cases.h"
 #include "support/r1_test.h"
-#include "train/steps.h"
+#include "train/quantiser.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -152,7 +152,7 @@ static void test_first_step(void)
     for (int far = 0; far < 2; far++) {
         normal_row(&a.v[R1_LSQ_X]);
         if (far) r1_row(&a.v[R1_LSQ_X], 0)[7] = 12; /* one value far out should be clipped */
-        float step = r1_step_fit(&a.v[R1_LSQ_X], 1, R1_INT8_LIMIT);
+        float step = r1_quantiser_scale(&a.v[R1_LSQ_X], 1, R1_INT8_LIMIT);
         for (double s = 0.005; s < 0.3; s *= 1.01) least = fmin(least, error_at(&a, s, &slope));
         CU_ASSERT(error_at(&a, step, &slope) <= 1.1 * least);
         CU_ASSERT(!far || step < 0.95f * 12 / R1_INT8_LIMIT);
@@ -160,9 +160,9 @@ static void test_first_step(void)
     }
     r1_view none = a.v[R1_LSQ_X];
     none.rows = 0;
-    CU_ASSERT_EQUAL(r1_step_fit(&none, 1, R1_INT8_LIMIT), 0);
+    CU_ASSERT_EQUAL(r1_quantiser_scale(&none, 1, R1_INT8_LIMIT), 0);
     for (int32_t c = 0; c < MANY; c++) r1_row(&a.v[R1_LSQ_X], 0)[c] = 0;
-    CU_ASSERT_EQUAL(r1_step_fit(&a.v[R1_LSQ_X], 1, R1_INT8_LIMIT), 0);
+    CU_ASSERT_EQUAL(r1_quantiser_scale(&a.v[R1_LSQ_X], 1, R1_INT8_LIMIT), 0);
     op_case_free(&a);
 }
 

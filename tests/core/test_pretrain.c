@@ -130,7 +130,7 @@ typedef struct {
     r1_model *m;
     r1_exec *e;
     r1_pack *pack;
-    r1_machine machine; /* one slice: e and pack */
+    r1_data_parallel parallel; /* one slice: e and pack */
     r1_pretext pretext;
     r1_sample sample[BATCH];
 } bench;
@@ -158,9 +158,9 @@ static void bench_open(bench *b, const r1_backend *be)
     r1_pack_capacity(b->m, BATCH, cap);
     R1_ASSERT_OK(r1_exec_new(&b->e, b->m, be, cap, true, &err), &err);
     R1_ASSERT_OK(r1_pack_new(&b->pack, b->e, 0, &err), &err);
-    b->machine = (r1_machine){
+    b->parallel = (r1_data_parallel){
         .n_slice = 1, .cap = BATCH, .slice = {{b->e, b->pack, 0, BATCH}}, .grad = {b->e->wgrad}};
-    R1_ASSERT_OK(r1_pretext_new(&b->pretext, &b->machine, BATCH, &err), &err);
+    R1_ASSERT_OK(r1_pretext_new(&b->pretext, &b->parallel, BATCH, &err), &err);
     for (size_t i = 0; i < BATCH; i++) b->sample[i] = b->toy.sample[i].sample;
 }
 
@@ -360,7 +360,7 @@ static void write_twins(const char *path, world w, size_t n, uint64_t seed, floa
 static r1_pretrain_opts pretrain_options(const char *const *train, const char *const *valid)
 {
     return (r1_pretrain_opts){
-        .train = train, .n_train = 1, .valid = valid, .n_valid = valid ? 1 : 0, .seed = 3};
+        .run = {.train = train, .n_train = 1, .valid = valid, .n_valid = valid ? 1 : 0, .seed = 3}};
 }
 
 /* Words and rows find each other, masked columns are read off the word, and the file is a model
@@ -378,13 +378,13 @@ static void test_twins(void)
     write_twins(train[0], WHOLE, 3000, 1, NAN);
     write_twins(valid[0], WHOLE, 512, 2, NAN);
     r1_pretrain_opts o = pretrain_options(train, valid);
-    o.out = r1_test_in_tmp("twins.gguf");
+    o.run.out = r1_test_in_tmp("twins.gguf");
     o.n_batch = 64;
     o.n_epoch = 20;
     o.mask = 0.3;
-    o.lr = 4e-3;
+    o.run.lr = 4e-3;
     o.curriculum = "mask:linear:0.3:0.5";
-    o.metrics = r1_test_in_tmp("twins.jsonl");
+    o.run.metrics = r1_test_in_tmp("twins.jsonl");
     R1_ASSERT_OK(r1_pretrain(&o, &rep, &err), &err);
     CU_ASSERT_EQUAL_FATAL(rep.n_pair, 1);
     printf("recall@1 %.3f -> %.3f (chance %.3f), columns %.3f tokens %.3f ", rep.pair[0].before,
@@ -394,14 +394,12 @@ static void test_twins(void)
     CU_ASSERT(rep.pair[0].chance < 0.01);
     CU_ASSERT(rep.part[1] < 0.7 * log(4)); /* four values each, a third of the word hidden */
     r1_model *m;
-    R1_ASSERT_OK(r1_model_open(&m, o.out, &err),
+    R1_ASSERT_OK(r1_model_open(&m, o.run.out, &err),
                  &err); /* refuses tensors that the description does not have */
     r1_model_free(m);
     write_twins(train[0], WHOLE, 300, 4, 1);
-    r1_train_opts f = {.train = train,
-                       .n_train = 1,
-                       .init = o.out,
-                       .out = r1_test_in_tmp("tuned.gguf"),
+    r1_train_opts f = {.run = {.train = train, .n_train = 1, .out = r1_test_in_tmp("tuned.gguf")},
+                       .init = o.run.out,
                        .n_epoch = 1};
     R1_ASSERT_OK(r1_train(&f, NULL, &err), &err);
 }
@@ -430,8 +428,8 @@ static void test_pretrain_resume(void)
     run_pretrain(o, 14, rest, half);
     CU_ASSERT(r1_test_same_files(whole, rest));
     CU_ASSERT(!r1_test_same_files(whole, half));
-    o.checkpoint = whole;
-    o.seed = 4;
+    o.run.checkpoint = whole;
+    o.run.seed = 4;
     CU_ASSERT_EQUAL(r1_pretrainer_new(&p, &o, &err), R1_E_INVAL);
 }
 
@@ -491,9 +489,9 @@ static void test_pretrain_bad_input(void)
     for (int k = 0; k < R1_PRETRAIN_PARTS; k++) o.weight[k] = -1;
     pretrain_expect(&o, R1_E_INVAL, "none fits");
     for (int k = 0; k < R1_PRETRAIN_PARTS; k++) o.weight[k] = 0;
-    o.description = toy_description;
+    o.run.description = toy_description;
     pretrain_expect(&o, R1_E_INVAL, "other items");
-    r1_train_opts f = {.train = train, .n_train = 1, .curriculum = "mask:linear:0.5:0.5"};
+    r1_train_opts f = {.run = {.train = train, .n_train = 1}, .curriculum = "mask:linear:0.5:0.5"};
     CU_ASSERT_EQUAL(r1_train(&f, NULL, &err),
                     R1_E_INVAL); /* where nothing is masked, mask is no difficulty */
 }

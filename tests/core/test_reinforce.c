@@ -281,10 +281,12 @@ static r1_reinforce_opts reinforce_options(void)
     static const char *train[1], *valid[1];
     train[0] = train_path;
     valid[0] = valid_path;
-    return (r1_reinforce_opts){.train = train,
-                               .n_train = 1,
-                               .valid = valid,
-                               .n_valid = 1,
+    return (r1_reinforce_opts){.run = {.train = train,
+                                       .n_train = 1,
+                                       .valid = valid,
+                                       .n_valid = 1,
+                                       .valid_every = 10,
+                                       .seed = 3},
                                .cost = costs,
                                .door = doors,
                                .given = 1,
@@ -292,10 +294,8 @@ static r1_reinforce_opts reinforce_options(void)
                                .n_step = 60,
                                .n_case = 16,
                                .n_group = 8,
-                               .valid_every = 10,
                                .curriculum = "entrance.level:linear:0.5:0.5",
-                               .kl = 0.01,
-                               .seed = 3};
+                               .kl = 0.01};
 }
 
 /* ---- traces ---------------------------------------------------------------------------------- */
@@ -427,7 +427,7 @@ static void test_weight_gradient(void)
     r1_policy_loss(&terms, decision, N, r1_actor_logits(&actor), r1_actor_stride(&actor), 6,
                    r1_actor_grad(&actor), NULL);
     R1_ASSERT_OK(r1_actor_backward(&actor, &err), &err);
-    memcpy(grad, actor.machine.grad[0], n * sizeof *grad);
+    memcpy(grad, actor.parallel.grad[0], n * sizeof *grad);
     memcpy(kept, m->weights, n * sizeof *kept);
     for (int round = 0; round < 20; round++) {
         const double h = 4e-3;
@@ -478,11 +478,11 @@ static void test_reinforce_resume(void)
     run_reinforce(o, 11, half, NULL);
     run_reinforce(o, 24, rest, half);
     CU_ASSERT(r1_test_same_files(whole, rest));
-    o.checkpoint = half;
-    o.seed = 4;
+    o.run.checkpoint = half;
+    o.run.seed = 4;
     CU_ASSERT_EQUAL(r1_reinforcer_new(&t, &o, &err), R1_E_INVAL);
     o = reinforce_options();
-    o.checkpoint = bad;
+    o.run.checkpoint = bad;
     R1_ASSERT_OK(r1_file_read(half, 1 << 28, &data, &len, &err), &err);
     for (size_t k = 0; k < 64; k++) {
         R1_ASSERT_OK(r1_file_write(bad, data, len * k / 64, &err), &err);
@@ -549,7 +549,7 @@ static void check_judged(const r1_model *m, const r1_reinforce_opts *o, const r1
     tally sum = {0};
     double twice[R1_ITEMS_MAX];
     for (uint32_t i = 0; i <= m3.n_room; i++) twice[i] = 2 * costs[i];
-    r1_policy_judge_opts j = {.data = o->valid,
+    r1_policy_judge_opts j = {.data = o->run.valid,
                               .n_data = 1,
                               .cost = costs,
                               .door = doors,
@@ -593,12 +593,12 @@ static void test_reinforce_learns(void)
         r1_model *m;
         r1_reinforce_opts o = reinforce_options();
         o.variant = (r1_policy_variant)v;
-        o.out = out;
+        o.run.out = out;
         o.n_step = 300;
         o.n_case = 32;
         o.n_group = 16;
         o.kl = 0;
-        o.lr = 2e-3;
+        o.run.lr = 2e-3;
         o.entropy = v ? 0.05 : 0.3;
         o.curriculum = NULL;
         R1_ASSERT_OK(r1_reinforce(&o, &rep, &err), &err);
@@ -709,14 +709,14 @@ static void reinforce_each_trace(void *ctx, uint64_t id, uint32_t held, uint32_t
 static r1_reward_opts reward_options(const char *description)
 {
     r1_reinforce_opts o = reinforce_options();
-    return (r1_reward_opts){.train = o.train,
-                            .n_train = 1,
-                            .valid = o.valid,
-                            .n_valid = 1,
-                            .description = description,
+    return (r1_reward_opts){.run = {.train = o.run.train,
+                                    .n_train = 1,
+                                    .valid = o.run.valid,
+                                    .n_valid = 1,
+                                    .description = description,
+                                    .seed = 5},
                             .door = doors,
-                            .given = 1,
-                            .seed = 5};
+                            .given = 1};
 }
 
 /* On unseen cases it orders right and wrong traces about as well as Bayes' rule with the maze in
@@ -736,7 +736,7 @@ static void test_reward(void)
     snprintf(out, sizeof out, "%s/worth.gguf", r1_test_tmpdir());
     r1_reward_opts o = reward_options(text);
     R1_ASSERT_OK(r1_shard_open(&b.shard, valid_path, &err), &err);
-    o.out = out;
+    o.run.out = out;
     o.each = reinforce_each_trace;
     o.ctx = &b;
     R1_ASSERT_OK(r1_reward_train(&o, &rep, &err), &err);
@@ -755,7 +755,7 @@ static void test_reward(void)
     r1_reinforce_opts p = reinforce_options();
     p.reward_model = out;
     run_reinforce(p, 3, ck, NULL);
-    p.checkpoint = ck;
+    p.run.checkpoint = ck;
     R1_ASSERT_OK(r1_reinforcer_new(&t, &p, &err), &err);
     r1_reinforcer_free(t);
     p.reward_share = 0.25;
@@ -776,20 +776,20 @@ static void test_reward_resume(void)
     snprintf(ck, sizeof ck, "%s/reward.ck", r1_test_tmpdir());
     r1_reward_opts o = reward_options(text);
     o.n_step = 20;
-    o.valid_every = 3;
-    o.out = whole;
+    o.run.valid_every = 3;
+    o.run.out = whole;
     R1_ASSERT_OK(r1_reward_train(&o, NULL, &err), &err);
-    o.out = rest;
-    o.checkpoint = ck;
-    o.n_step_max = 8;
+    o.run.out = rest;
+    o.run.checkpoint = ck;
+    o.run.n_step_max = 8;
     R1_ASSERT_OK(r1_reward_train(&o, NULL, &err), &err);
-    o.n_step_max = 0;
+    o.run.n_step_max = 0;
     R1_ASSERT_OK(r1_reward_train(&o, NULL, &err), &err);
     CU_ASSERT(r1_test_same_files(whole, rest));
     o.contrast = 0.25;
     CU_ASSERT_EQUAL(r1_reward_train(&o, NULL, &err), R1_E_INVAL);
     o = reward_options(text);
-    o.n_valid = 0;
+    o.run.n_valid = 0;
     CU_ASSERT_EQUAL(r1_reward_train(&o, NULL, &err), R1_E_INVAL);
     o = reward_options(NULL); /* the shards' own description has no such head */
     CU_ASSERT_EQUAL(r1_reward_train(&o, NULL, &err), R1_E_INVAL);
@@ -827,13 +827,13 @@ static void test_reward_stops(void)
     snprintf(early, sizeof early, "%s/early.gguf", r1_test_tmpdir());
     snprintf(metrics, sizeof metrics, "%s/stopped.jsonl", r1_test_tmpdir());
     r1_reward_opts o = reward_options(text);
-    o.lr = 0.1;
+    o.run.lr = 0.1;
     o.n_case = 8;
     o.n_step = 400;
-    o.valid_every = EVERY;
-    o.patience = PATIENCE;
-    o.out = out;
-    o.metrics = metrics;
+    o.run.valid_every = EVERY;
+    o.run.patience = PATIENCE;
+    o.run.out = out;
+    o.run.metrics = metrics;
     R1_ASSERT_OK(r1_reward_train(&o, &rep, &err), &err);
     n = reinforce_watched(metrics, loss, R1_COUNT(loss));
     for (size_t i = 1; i < n; i++)
@@ -842,9 +842,9 @@ static void test_reward_stops(void)
     CU_ASSERT(rep.n_step < 400);
     CU_ASSERT_EQUAL(n, best + 1 + PATIENCE);
     CU_ASSERT_EQUAL(rep.n_step, n * EVERY);
-    o.metrics = NULL;
-    o.out = early;
-    o.n_step_max = (best + 1) * EVERY;
+    o.run.metrics = NULL;
+    o.run.out = early;
+    o.run.n_step_max = (best + 1) * EVERY;
     R1_ASSERT_OK(r1_reward_train(&o, NULL, &err), &err);
     R1_ASSERT_OK(r1_model_open(&kept, out, &err), &err);
     R1_ASSERT_OK(r1_model_open(&then, early, &err), &err);

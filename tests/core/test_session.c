@@ -910,7 +910,7 @@ static void test_register_train(void)
     const char *before = getenv("R1_BACKEND");
     char *kept = before ? strdup(before) : NULL;
     for (int k = 0; k < 2; k++) {
-        r1_train_opts o = {.train = &shard, .n_train = 1, .n_batch = 32, .seed = 3};
+        r1_train_opts o = {.run = {.train = &shard, .n_train = 1, .seed = 3}, .n_batch = 32};
         r1_eval_opts e = {.backend = k ? "learns" : "cpu"};
         r1_trainer *t;
         bool done;

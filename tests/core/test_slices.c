@@ -2,14 +2,14 @@
 /* test_slices.c - training on several threads: the bits depend on the number of slices alone, in
  * every stage and across a resumption; several slices have the gradient of one; what fails on a
  * worker is reported as if it had failed on the caller; nothing is allocated once a run goes. */
-#include "base/crew.h"
+#include "base/thread_pool.h"
 #include "core/alloc_count.h"
 #include "core/runs.h"
 #include "core/toy.h"
 #include "support/maze.h"
 #include "support/r1_test.h"
 #include "train/data.h"
-#include "train/machine.h"
+#include "train/data_parallel.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- crew ------------------------------------------------------------------------------------ */
+/* ---- thread pool ----------------------------------------------------------------------------- */
 
 typedef struct {
     atomic_uint done[40];
@@ -33,29 +33,29 @@ static r1_status count_job(void *ctx, uint32_t k, r1_err *err)
 }
 
 /* Each job once, whoever takes it; of two that fail, the lower one speaks, each time. */
-static void test_crew(void)
+static void test_thread_pool(void)
 {
     r1_err err;
     for (uint32_t n_thread = 1; n_thread <= 5; n_thread++) {
-        r1_crew *c;
-        R1_ASSERT_OK(r1_crew_new(&c, n_thread, 40, &err), &err);
-        CU_ASSERT_EQUAL(r1_crew_threads(c), n_thread);
+        r1_thread_pool *c;
+        R1_ASSERT_OK(r1_thread_pool_new(&c, n_thread, 40, &err), &err);
+        CU_ASSERT_EQUAL(r1_thread_pool_threads(c), n_thread);
         for (uint32_t round = 0; round < 82; round++) {
             tally t = {.bad = {round % 3 ? 0 : 7, round % 3 ? 0 : 3}};
             uint32_t n = round % 41;
-            r1_status st = r1_crew_run(c, count_job, &t, n, &err);
+            r1_status st = r1_thread_pool_run(c, count_job, &t, n, &err);
             for (uint32_t k = 0; k < 40; k++) CU_ASSERT(atomic_load(&t.done[k]) == (k < n));
             bool fails = t.bad[1] && n > t.bad[1];
             CU_ASSERT_EQUAL(st, fails ? R1_E_INVAL : R1_OK);
             if (fails) CU_ASSERT_STRING_EQUAL(err.msg, "job 3");
         }
-        r1_crew_free(c);
+        r1_thread_pool_free(c);
     }
-    r1_crew *c;
-    R1_ASSERT_OK(r1_crew_new(&c, 64, 3, &err), &err);
-    CU_ASSERT_EQUAL(r1_crew_threads(c), 3); /* no more than can work */
-    r1_crew_free(c);
-    CU_ASSERT_EQUAL(r1_crew_new(&c, 1000, 1000, &err), R1_E_INVAL);
+    r1_thread_pool *c;
+    R1_ASSERT_OK(r1_thread_pool_new(&c, 64, 3, &err), &err);
+    CU_ASSERT_EQUAL(r1_thread_pool_threads(c), 3); /* no more than can work */
+    r1_thread_pool_free(c);
+    CU_ASSERT_EQUAL(r1_thread_pool_new(&c, 1000, 1000, &err), R1_E_INVAL);
 }
 
 /* ---- cuts ------------------------------------------------------------------------------------ */
@@ -70,7 +70,7 @@ static void test_cut(void)
     r1_rng_seed(&rng, r1_test_seed());
     for (int round = 0; round < 2000; round++) {
         size_t n = 1 + r1_rng_below(&rng, N);
-        r1_machine w = {.n_slice = 1 + (uint32_t)r1_rng_below(&rng, 12)};
+        r1_data_parallel w = {.n_slice = 1 + (uint32_t)r1_rng_below(&rng, 12)};
         uint64_t most = r1_rng_below(&rng, 2) ? 1 : GROUP;
         size_t share = (n + w.n_slice - 1) / w.n_slice;
         w.cap = (uint32_t)((share < R1_SLICE_LEAST ? R1_SLICE_LEAST : share) + most - 1);
@@ -79,7 +79,7 @@ static void test_cut(void)
             s[i].group = most == 1 && id % 2 ? 0 : id;
         }
         r1_pack_source src = {.sample = s, .n_sample = n};
-        r1_machine_cut(&w, &src);
+        r1_data_parallel_cut(&w, &src);
         size_t at = 0;
         for (uint32_t k = 0; k < w.n_slice; k++) {
             const r1_slice *x = &w.slice[k];
@@ -115,8 +115,9 @@ static void write_toy(size_t n, bool alone)
 
 static r1_train_opts finetune_opts(void)
 {
-    return (r1_train_opts){
-        .train = toy_path, .n_train = 1, .seed = 3, .n_batch = 64, .n_epoch = 3, .lr = 4e-3};
+    return (r1_train_opts){.run = {.train = toy_path, .n_train = 1, .seed = 3, .lr = 4e-3},
+                           .n_batch = 64,
+                           .n_epoch = 3};
 }
 
 /* All that a checkpoint holds has the bytes of one thread for 2 and 5, and where one number is
@@ -132,20 +133,20 @@ static void test_slices_threads(void)
     for (int form = 0; form < 3;
          form++) { /* plain; with a running mean that is validated; rounding to learned steps */
         r1_train_opts o = finetune_opts();
-        o.n_slice = 4;
-        o.n_thread = 1;
+        o.run.n_slice = 4;
+        o.run.n_thread = 1;
         o.mean_decay = form == 1 ? 0.9 : 0;
         o.int8 = form == 2;
-        o.valid = toy_path;
-        o.n_valid = form == 1;
-        o.valid_every = 2;
+        o.run.valid = toy_path;
+        o.run.n_valid = form == 1;
+        o.run.valid_every = 2;
         run_train(o, 4, whole, NULL);
         for (size_t i = 0; i < R1_COUNT(threads); i++) {
-            o.n_thread = threads[i];
+            o.run.n_thread = threads[i];
             run_train(o, 4, other, NULL);
             CU_ASSERT(r1_test_same_files(whole, other));
             run_train(o, 2, half, NULL);
-            o.n_thread = 1 + threads[i] % 3;
+            o.run.n_thread = 1 + threads[i] % 3;
             run_train(o, 4, other, half);
             CU_ASSERT(r1_test_same_files(whole, other));
         }
@@ -154,13 +155,13 @@ static void test_slices_threads(void)
     run_train(o, 2, half, NULL);
     const char *of_slices[] = {half, whole}; /* of one slice, of four */
     for (int k = 0; k < 2; k++) {
-        o.checkpoint = of_slices[k];
-        o.n_slice = k ? 1 : 4;
+        o.run.checkpoint = of_slices[k];
+        o.run.n_slice = k ? 1 : 4;
         CU_ASSERT_EQUAL(r1_trainer_new(&t, &o, &err), R1_E_INVAL);
         CU_ASSERT(strstr(err.msg, "another run") != NULL);
     }
-    o.n_slice = 65;
-    o.checkpoint = NULL;
+    o.run.n_slice = 65;
+    o.run.checkpoint = NULL;
     CU_ASSERT_EQUAL(r1_trainer_new(&t, &o, &err), R1_E_INVAL);
     CU_ASSERT(strstr(err.msg, "65 slices") != NULL);
 }
@@ -194,7 +195,7 @@ static void same_gradient(const char *a, const char *b)
 static r1_pretrain_opts pretrain_opts(void)
 {
     return (r1_pretrain_opts){
-        .train = toy_path, .n_train = 1, .seed = 3, .n_batch = 64, .n_epoch = 2};
+        .run = {.train = toy_path, .n_train = 1, .seed = 3}, .n_batch = 64, .n_epoch = 2};
 }
 
 /* Weights, missing labels, rank groups of four, batches that no number of slices divides, more
@@ -206,24 +207,24 @@ static void test_oracle(void)
     for (int alone = 0; alone < 2; alone++) {
         write_toy(150, alone);
         r1_train_opts o = finetune_opts();
-        o.clip = 1e9;
+        o.run.clip = 1e9;
         o.n_batch = 133;
         run_train(o, 1, one, NULL);
         for (size_t i = 0; i < R1_COUNT(slices); i++) {
-            o.n_slice = slices[i];
+            o.run.n_slice = slices[i];
             run_train(o, 1, many, NULL);
             same_gradient(one, many);
         }
     }
     /* texts are left out: one that lies in two slices is masked in each */
     r1_pretrain_opts p = pretrain_opts();
-    p.clip = 1e9;
+    p.run.clip = 1e9;
     p.items_off = 1u << 3;
     p.weight[0] = -1;
     p.n_batch = 133;
     run_pretrain(p, 1, one, NULL);
     for (size_t i = 0; i < R1_COUNT(slices); i++) {
-        p.n_slice = slices[i];
+        p.run.n_slice = slices[i];
         run_pretrain(p, 1, many, NULL);
         same_gradient(one, many);
     }
@@ -235,22 +236,22 @@ static void test_slices_pretrain(void)
                *other = r1_test_in_tmp("other.ck");
     write_toy(160, true);
     r1_pretrain_opts o = pretrain_opts();
-    o.n_slice = 4;
-    o.n_thread = 1;
+    o.run.n_slice = 4;
+    o.run.n_thread = 1;
     run_pretrain(o, 4, whole, NULL);
-    for (o.n_thread = 2; o.n_thread <= 3; o.n_thread++) {
+    for (o.run.n_thread = 2; o.run.n_thread <= 3; o.run.n_thread++) {
         run_pretrain(o, 4, other, NULL);
         CU_ASSERT(r1_test_same_files(whole, other));
         run_pretrain(o, 2, half, NULL);
         r1_pretrain_opts rest = o;
-        rest.n_thread = 4 - o.n_thread;
+        rest.run.n_thread = 4 - o.run.n_thread;
         run_pretrain(rest, 4, other, half);
         CU_ASSERT(r1_test_same_files(whole, other));
     }
     r1_err err;
     r1_pretrainer *t;
-    o.n_slice = 1;
-    o.checkpoint = whole;
+    o.run.n_slice = 1;
+    o.run.checkpoint = whole;
     CU_ASSERT_EQUAL(r1_pretrainer_new(&t, &o, &err), R1_E_INVAL);
 }
 
@@ -269,50 +270,47 @@ static void test_evidence(void)
     maze_make(&m, 3, 7);
     R1_ASSERT_OK(maze_write(&m, path, 60, 1, &err), &err);
     maze_description(&m, true, reward_text, sizeof reward_text);
-    r1_reward_opts w = {.train = &path,
-                        .n_train = 1,
-                        .valid = &path,
-                        .n_valid = 1,
-                        .description = reward_text,
-                        .out = worth,
+    r1_reward_opts w = {.run = {.train = &path,
+                                .n_train = 1,
+                                .valid = &path,
+                                .n_valid = 1,
+                                .description = reward_text,
+                                .out = worth,
+                                .n_slice = 3,
+                                .n_thread = 1,
+                                .seed = 5},
                         .given = 1,
                         .n_step = 3,
                         .n_case = 24,
-                        .n_group = 4,
-                        .n_slice = 3,
-                        .n_thread = 1,
-                        .seed = 5};
+                        .n_group = 4};
     R1_ASSERT_OK(r1_reward_train(&w, NULL, &err), &err);
-    w.n_thread = 3;
-    w.out = worth2;
+    w.run.n_thread = 3;
+    w.run.out = worth2;
     R1_ASSERT_OK(r1_reward_train(&w, NULL, &err), &err);
     CU_ASSERT(r1_test_same_files(worth, worth2));
-    r1_reinforce_opts o = {.train = &path,
-                           .n_train = 1,
-                           .given = 1,
-                           .reward_model = worth,
-                           .kl = 0.01,
-                           .n_step = 8,
-                           .n_case = 24,
-                           .n_group = 4,
-                           .n_slice = 3,
-                           .n_thread = 1,
-                           .seed = 3};
+    r1_reinforce_opts o = {
+        .run = {.train = &path, .n_train = 1, .n_slice = 3, .n_thread = 1, .seed = 3},
+        .given = 1,
+        .reward_model = worth,
+        .kl = 0.01,
+        .n_step = 8,
+        .n_case = 24,
+        .n_group = 4};
     run_reinforce(o, 4, whole, NULL);
-    for (o.n_thread = 2; o.n_thread <= 3; o.n_thread++) {
+    for (o.run.n_thread = 2; o.run.n_thread <= 3; o.run.n_thread++) {
         run_reinforce(o, 4, other, NULL);
         CU_ASSERT(r1_test_same_files(whole, other));
     }
     run_reinforce(o, 2, half, NULL);
-    o.n_thread = 2;
+    o.run.n_thread = 2;
     run_reinforce(o, 4, other, half);
     CU_ASSERT(r1_test_same_files(whole, other));
     /* one update of one pass: several slices have the gradient of one */
     o.n_pass = 1;
-    o.clip = 1e9;
-    o.n_slice = 1;
+    o.run.clip = 1e9;
+    o.run.n_slice = 1;
     run_reinforce(o, 1, whole, NULL);
-    for (o.n_slice = 2; o.n_slice <= 5; o.n_slice++) {
+    for (o.run.n_slice = 2; o.run.n_slice <= 5; o.run.n_slice++) {
         run_reinforce(o, 1, other, NULL);
         same_gradient(whole, other);
     }
@@ -322,7 +320,7 @@ static void test_evidence(void)
 
 static r1_status fill_job(void *ctx, uint32_t k, r1_err *err)
 {
-    return r1_machine_fill(ctx, k, err);
+    return r1_data_parallel_fill(ctx, k, err);
 }
 static r1_event slices_toy_event(void *ctx, uint64_t i) { return ((const toy *)ctx)->event[i]; }
 
@@ -341,22 +339,22 @@ static void test_bad_sample(void)
     t.sample[70].item[1] = (r1_item){.present = true, .n_ref = 7};
     R1_ASSERT_OK(r1_model_new(&m, toy_description, 5, &err), &err);
     for (uint32_t n_thread = 1; n_thread <= 3; n_thread++) {
-        r1_crew *c;
-        r1_machine w;
-        R1_ASSERT_OK(r1_crew_new(&c, n_thread, 4, &err), &err);
-        R1_ASSERT_OK(r1_machine_new(&w, m, c, 4, N, 1, &err), &err);
+        r1_thread_pool *c;
+        r1_data_parallel w;
+        R1_ASSERT_OK(r1_thread_pool_new(&c, n_thread, 4, &err), &err);
+        R1_ASSERT_OK(r1_data_parallel_new(&w, m, c, 4, N, 1, &err), &err);
         r1_pack_source src = {.sample = s,
                               .n_sample = N,
                               .event = slices_toy_event,
                               .event_ctx = &t,
                               .n_event = t.n_event};
-        r1_machine_cut(&w, &src);
+        r1_data_parallel_cut(&w, &src);
         for (int round = 0; round < 20; round++) {
-            CU_ASSERT_EQUAL(r1_machine_each(&w, fill_job, &w, &err), R1_E_INVAL);
+            CU_ASSERT_EQUAL(r1_data_parallel_each(&w, fill_job, &w, &err), R1_E_INVAL);
             CU_ASSERT(strstr(err.msg, "9 nodes") != NULL);
         }
-        r1_machine_free(&w);
-        r1_crew_free(c);
+        r1_data_parallel_free(&w);
+        r1_thread_pool_free(c);
     }
     r1_model_free(m);
     toy_free(&t);
@@ -375,9 +373,9 @@ static void test_bad_loss(void)
         bool done = false;
         r1_status st = R1_OK;
         r1_train_opts o = finetune_opts();
-        o.n_slice = 4;
-        o.n_thread = n_thread;
-        o.lr = 1e30;
+        o.run.n_slice = 4;
+        o.run.n_thread = n_thread;
+        o.run.lr = 1e30;
         R1_ASSERT_OK(r1_trainer_new(&t, &o, &err), &err);
         while (st == R1_OK && !done) st = r1_trainer_step(t, &loss, &done, &err);
         CU_ASSERT_EQUAL(st, R1_E_INVAL);
@@ -399,8 +397,8 @@ static void test_slices_no_allocation(void)
     bool done;
     write_toy(256, false);
     r1_train_opts o = finetune_opts();
-    o.n_slice = 4;
-    o.n_thread = 3;
+    o.run.n_slice = 4;
+    o.run.n_thread = 3;
     o.mean_decay = 0.9;
     setenv("R1_BACKEND", "reference", 1);
     R1_ASSERT_OK(r1_trainer_new(&t, &o, &err), &err);
@@ -415,7 +413,7 @@ static void test_slices_no_allocation(void)
 #endif
 }
 
-R1_TEST_MAIN("slices", {"crew", test_crew}, {"cut", test_cut},
+R1_TEST_MAIN("slices", {"thread pool", test_thread_pool}, {"cut", test_cut},
              {"threads give the same bits", test_slices_threads},
              {"slices beside one", test_oracle}, {"pretraining", test_slices_pretrain},
              {"evidence", test_evidence}, {"bad sample", test_bad_sample},

@@ -38,7 +38,8 @@ static r1_train_opts train_options(void)
     train[0] = train_path;
     valid[0] = valid_path;
     return (r1_train_opts){
-        .train = train, .n_train = 1, .valid = valid, .n_valid = 1, .seed = 3, .n_batch = 128};
+        .run = {.train = train, .n_train = 1, .valid = valid, .n_valid = 1, .seed = 3},
+        .n_batch = 128};
 }
 
 static double auc_without(const char *model, uint32_t items_off, uint32_t n_step)
@@ -67,9 +68,9 @@ static void test_train_learns(void)
     test_train_write_shards(8000);
     snprintf(out, sizeof out, "%s/toy.gguf", r1_test_tmpdir());
     r1_train_opts o = train_options();
-    o.out = out;
+    o.run.out = out;
     o.n_epoch = 8;
-    o.lr = 4e-3;
+    o.run.lr = 4e-3;
     R1_ASSERT_OK(r1_train(&o, &rep, &err), &err);
     printf("toy: auc %.4f ap %.4f loss %.4f ece %.4f top1 of order, %.0f samples/s, %.1f s ",
            rep.valid.auc, rep.valid.ap, rep.valid.loss, rep.valid.ece, rep.samples_s, rep.seconds);
@@ -101,8 +102,8 @@ static void resume_with(double mean_decay, bool int8)
     CU_ASSERT(r1_test_same_files(whole, rest));
     r1_err err;
     r1_trainer *t;
-    o.checkpoint = whole;
-    o.seed = 4;
+    o.run.checkpoint = whole;
+    o.run.seed = 4;
     CU_ASSERT_EQUAL(r1_trainer_new(&t, &o, &err), R1_E_INVAL);
 }
 
@@ -172,11 +173,11 @@ static void test_finetune(void)
     snprintf(second, sizeof second, "%s/second.gguf", r1_test_tmpdir());
     r1_train_opts o = train_options();
     o.n_epoch = 3;
-    o.out = first;
+    o.run.out = first;
     R1_ASSERT_OK(r1_train(&o, &a, &err), &err);
     o.init = first;
-    o.out = second;
-    o.seed = 9;
+    o.run.out = second;
+    o.run.seed = 9;
     R1_ASSERT_OK(r1_train(&o, &b, &err), &err);
     CU_ASSERT(b.valid.loss < a.valid.loss);
     r1_model *m;
@@ -247,13 +248,13 @@ static void test_other_heads(void)
     R1_ASSERT_OK(r1_model_new(&m, toy_description, 17, &err), &err);
     R1_ASSERT_OK(r1_model_save(m, first, &err), &err);
     r1_reinforcer *r;
-    R1_ASSERT_OK(
-        r1_reinforcer_new(
-            &r,
-            &(r1_reinforce_opts){
-                .train = &single, .n_train = 1, .init = first, .description = policy, .seed = 5},
-            &err),
-        &err);
+    R1_ASSERT_OK(r1_reinforcer_new(
+                     &r,
+                     &(r1_reinforce_opts){
+                         .run = {.train = &single, .n_train = 1, .description = policy, .seed = 5},
+                         .init = first},
+                     &err),
+                 &err);
     check_heads_alone_differ(r1_reinforcer_model(r), m);
     r1_reinforcer_free(r);
     r1_model_free(m);
@@ -341,13 +342,13 @@ static void test_train_int8(void)
     snprintf(second, sizeof second, "%s/second.gguf", r1_test_tmpdir());
     r1_train_opts o = train_options();
     o.n_epoch = 3;
-    o.out = first;
+    o.run.out = first;
     R1_ASSERT_OK(r1_train(&o, NULL, &err), &err);
     R1_ASSERT_OK(r1_model_open(&m, first, &err), &err);
     double before = train_evaluate(m, false).loss;
     r1_model_free(m);
     o.init = first;
-    o.out = second;
+    o.run.out = second;
     float step[2][2];
     for (int round = 0; round < 2; round++) {
         o.int8 = round == 0;
@@ -560,7 +561,7 @@ static void test_isotonic_training(void)
     o.n_epoch = 2;
     R1_ASSERT_OK(r1_train(&o, &plain, &err), &err);
     o.isotonic = true;
-    o.out = out;
+    o.run.out = out;
     R1_ASSERT_OK(r1_train(&o, &mapped, &err), &err);
     printf("ece %.4f raw, %.4f scaled (crossed %.4f), %.4f mapped (crossed %.4f) ", plain.raw.ece,
            plain.valid.ece, plain.ece_crossed, mapped.valid.ece, mapped.ece_crossed);

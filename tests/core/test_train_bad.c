@@ -80,15 +80,15 @@ static r1_train_opts train_bad_options(void)
 {
     static const char *path[1];
     path[0] = train_path;
-    return (r1_train_opts){.train = path,
-                           .n_train = 1,
-                           .valid = path,
-                           .n_valid = 1,
-                           .out = out_path,
-                           .lr = 0.02,
+    return (r1_train_opts){.run = {.train = path,
+                                   .n_train = 1,
+                                   .valid = path,
+                                   .n_valid = 1,
+                                   .out = out_path,
+                                   .lr = 0.02,
+                                   .seed = 1},
                            .n_epoch = 12,
-                           .n_batch = 64,
-                           .seed = 1};
+                           .n_batch = 64};
 }
 
 /* What says nothing does no harm: the one column that does is learned, and every score is
@@ -169,8 +169,8 @@ static void test_disk_full(void)
     R1_ASSERT_OK(r1_train(&o, NULL, &err), &err);
     R1_ASSERT_OK(r1_file_read(out_path, 1 << 24, &whole, &n_whole, &err), &err);
     snprintf(ck, sizeof ck, "%s/poor.ck", r1_test_tmpdir());
-    o.checkpoint = ck;
-    o.checkpoint_every = 1 << 30;
+    o.run.checkpoint = ck;
+    o.run.checkpoint_every = 1 << 30;
     R1_ASSERT_OK(r1_trainer_new(&t, &o, &err), &err);
     for (int i = 0; i < 5; i++) R1_ASSERT_OK(r1_trainer_step(t, &loss, &done, &err), &err);
     R1_ASSERT_OK(r1_trainer_checkpoint(t, ck, &err), &err);

@@ -154,8 +154,13 @@ static void cli_manual(const r1_program *p, FILE *out)
         fprintf(out, ".SS %s\n%s.\n.nf\n", cmd->name, cmd->summary);
         print_examples(cmd->examples, "  ", out);
         fputs(".fi\n", out);
-        for (size_t k = 0; k < cmd->n_options; k++)
-            fprintf(out, ".TP\n.B \\-\\-%s\n%s\n", cmd->options[k].name, cmd->options[k].help);
+        for (size_t k = 0; k < cmd->n_options; k++) {
+            const r1_option *row = &cmd->options[k];
+            char only[160];
+            r1_option_only(row, only, sizeof only);
+            fprintf(out, ".TP\n.B \\-\\-%s\n%s%s%s%s\n", row->name, row->help, *only ? " (" : "",
+                    only, *only ? ")" : "");
+        }
     }
     fputs(".SH EXIT STATUS\n0 good, 1 failed at run time, 2 usage or configuration, 3 a check "
           "found problems, 4 "
@@ -253,7 +258,8 @@ static r1_status fill_options(const r1_command *cmd, r1_options *o, int argc, ch
     const char *path = cmd->config ? config_path(argc, argv) : NULL;
     if (path) R1_TRY(r1_config_load(o, path, err));
     if (cmd->config) R1_TRY(r1_options_env(o, err));
-    return r1_options_parse(o, argc, argv, rest, n_rest, err);
+    R1_TRY(r1_options_parse(o, argc, argv, rest, n_rest, err));
+    return r1_options_bool(o, "help") ? R1_OK : r1_options_check(o, err);
 }
 
 static int run_command(const r1_program *p, const r1_command *cmd, int argc, char **argv)

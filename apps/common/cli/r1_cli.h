@@ -7,8 +7,8 @@
 #ifndef R1_CLI_H
 #define R1_CLI_H
 
-#include "r1_model.h"
 #include "config/r1_options.h"
+#include "r1_model.h"
 
 enum {
     R1_EXIT_OK = 0,
@@ -66,7 +66,7 @@ r1_status r1_cli_path(const r1_options *o, const char *option, char *path, r1_er
 #define R1_CLI_PRECISIONS "auto|f32|int8"
 r1_precision r1_cli_precision(const char *choice);
 
-/* The rows of every command that trains (r1_train_opts.n_slice, n_thread); slices: the default,
+/* The rows of every command that trains (r1_run_opts.n_slice, n_thread); slices: the default,
  * as text. Shipped models and published figures were trained with one slice. */
 #define R1_CLI_SLICES(slices)                                                                      \
     {                                                                                              \

@@ -234,6 +234,54 @@ r1_status r1_options_parse(r1_options *o, int argc, char **argv, const char **re
     return R1_OK;
 }
 
+/* The option that a row's `only` asks about. */
+static const char *only_name(const r1_option *row, char name[64])
+{
+    const char *text = row->only + (*row->only == '!');
+    snprintf(name, 64, "%.*s", (int)strcspn(text, "="), text);
+    return name;
+}
+
+static bool only_holds(const r1_options *o, const r1_option *row)
+{
+    char name[64];
+    const char *found = r1_options_str(o, only_name(row, name)), *eq = strchr(row->only, '=');
+    if (eq) return found && is_choice(eq + 1, found);
+    return (found != NULL) != (*row->only == '!');
+}
+
+void r1_option_only(const r1_option *row, char *text, size_t size)
+{
+    char name[64];
+    if (size) *text = 0;
+    if (!row->only || !size) return;
+    const char *eq = strchr(row->only, '=');
+    int n = snprintf(text, size, "only with%s --%s", *row->only == '!' ? "out" : "",
+                     only_name(row, name));
+    for (const char *c = eq ? eq + 1 : ""; *c && n >= 0 && (size_t)n < size;) {
+        int len = (int)strcspn(c, "|");
+        n += snprintf(text + n, size - (size_t)n, "%s%.*s", c == eq + 1 ? " " : ", ", len, c);
+        c += len + (c[len] == '|');
+    }
+}
+
+r1_status r1_options_check(const r1_options *o, r1_err *err)
+{
+    for (size_t i = 0; i < o->n; i++) {
+        const r1_option *row = &o->table[i];
+        const value *v = &o->values[i];
+        char name[64], only[160], found[96] = "";
+        if (!row->only || !v->text || !strcmp(v->origin, "default") || only_holds(o, row)) continue;
+        if (strchr(row->only, '=')) {
+            const char *mode = r1_options_str(o, only_name(row, name));
+            snprintf(found, sizeof found, ", found --%s %s", name, mode ? mode : "(none)");
+        }
+        r1_option_only(row, only, sizeof only);
+        R1_FAIL(err, R1_E_INVAL, "%s: --%s is used %s%s", v->origin, row->name, only, found);
+    }
+    return R1_OK;
+}
+
 r1_status r1_options_env(r1_options *o, r1_err *err)
 {
     for (size_t i = 0; i < o->n; i++) {
@@ -287,6 +335,8 @@ void r1_options_help(const r1_option *table, size_t n, FILE *out)
         if (row->unit) fprintf(out, " [%s]", row->unit);
         if (row->def && !row->secret && row->type != R1_OPT_BOOL)
             fprintf(out, " (default %s)", row->def);
+        r1_option_only(row, left, sizeof left);
+        if (*left) fprintf(out, " (%s)", left);
         fputc('\n', out);
         if (row->secret)
             fprintf(out, "  --%s-file PATH%*s the same, read from a file\n", row->name,

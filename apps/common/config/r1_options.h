@@ -35,6 +35,10 @@ typedef struct {
     bool secret;         /* printed as ***; read from a file named by --NAME-file or NAME_file */
     const char *choices; /* ENUM: "allow|review|block" */
     const char *help;
+    /* Where the row means something: "stage=reinforce|reward" where the option `stage` has one of
+     * these values, "policy" where `policy` is given, "!policy" where it is not; NULL: always.
+     * r1_options_check refuses a value that was set elsewhere. */
+    const char *only;
 } r1_option;
 
 typedef struct r1_options r1_options;
@@ -48,6 +52,8 @@ r1_status r1_options_set(r1_options *o, const char *name, const char *value, con
  * rest[0..*n_rest). */
 r1_status r1_options_parse(r1_options *o, int argc, char **argv, const char **rest, size_t *n_rest,
                            r1_err *err);
+/* After all values are set: R1_E_INVAL where one was given that its row's `only` excludes. */
+r1_status r1_options_check(const r1_options *o, r1_err *err);
 /* R1_<NAME> for every row that has a section. */
 r1_status r1_options_env(r1_options *o, r1_err *err);
 bool r1_options_has(const r1_options *o, const char *name);
@@ -59,6 +65,8 @@ const char *r1_options_str(const r1_options *o, const char *name); /* NULL when 
 const char *r1_options_origin(const r1_options *o, const char *name);
 size_t r1_options_count(const r1_options *o);
 const r1_option *r1_options_row(const r1_options *o, size_t index);
+/* A row's `only` in words, "only with --stage reinforce, reward"; "" where it always holds. */
+void r1_option_only(const r1_option *row, char *text, size_t size);
 void r1_options_help(const r1_option *table, size_t n, FILE *out);
 
 #endif

@@ -197,26 +197,26 @@ r1_status fraud_fit_run(fraud_fit *f, uint64_t seed, const char *out, r1_train_r
         if (f->count[i][0]) train[n_train++] = f->train[i];
         if (f->count[i][1]) valid[n_valid++] = f->valid[i];
     }
-    r1_train_opts opts = {.train = train,
-                          .n_train = n_train,
-                          .valid = n_valid ? valid : NULL,
-                          .n_valid = n_valid,
+    r1_train_opts opts = {.run = {.train = train,
+                                  .n_train = n_train,
+                                  .valid = n_valid ? valid : NULL,
+                                  .n_valid = n_valid,
+                                  .out = out,
+                                  .lr = f->opts.lr,
+                                  .weight_decay = f->opts.weight_decay,
+                                  .n_slice = f->opts.n_slice,
+                                  .n_thread = f->opts.n_thread,
+                                  .patience = f->opts.patience,
+                                  .seed = seed,
+                                  .progress = f->opts.progress,
+                                  .stopped = r1_cli_stopped},
                           .init = f->opts.init,
-                          .out = out,
-                          .lr = f->opts.lr,
-                          .weight_decay = f->opts.weight_decay,
                           .mean_decay = f->opts.mean_decay,
                           .item_drop = f->opts.item_drop,
                           .int8 = f->opts.int8,
                           .n_epoch = f->opts.n_epoch,
                           .n_batch = f->opts.n_batch,
-                          .n_slice = f->opts.n_slice,
-                          .n_thread = f->opts.n_thread,
-                          .patience = f->opts.patience,
-                          .metric = R1_STOP_AP,
-                          .seed = seed,
-                          .progress = f->opts.progress,
-                          .stopped = r1_cli_stopped};
+                          .metric = R1_STOP_AP};
     R1_TRY(r1_train(&opts, report, err));
     r1_log(R1_LOG_INFO, "trained",
            "steps=%llu samples=%llu seconds=%.1f valid_loss=%.5f valid_ap=%.4f valid_auc=%.4f "

@@ -20,7 +20,7 @@ typedef struct {
     double inner_share, outer_share;                /* 0 = 1 */
     double lr, weight_decay, item_drop, mean_decay; /* 0 = the trainer's */
     uint32_t n_epoch, n_batch, patience;
-    uint32_t n_slice, n_thread; /* as in r1_train_opts */
+    uint32_t n_slice, n_thread; /* as in r1_run_opts */
     bool int8;                  /* quantisation-aware: r1_train_opts.int8 */
     unsigned off;               /* FRAUD_CAPTURE_* and FRAUD_SAMPLE_TEXT bits that are left out */
     uint64_t seed;              /* of the choice of good payments */

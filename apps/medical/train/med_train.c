@@ -268,23 +268,23 @@ static r1_status train_fit(const builder *b, int without, const char *out, r1_er
         med_fold_path(b->o->init_folds, without, init, sizeof init);
     else
         snprintf(init, sizeof init, "%s", b->o->init ? b->o->init : "");
-    r1_train_opts t = {.train = train,
-                       .n_train = n,
-                       .out = out,
+    r1_train_opts t = {.run = {.train = train,
+                               .n_train = n,
+                               .out = out,
+                               .lr = b->o->lr,
+                               .weight_decay = b->o->weight_decay,
+                               .n_slice = b->o->n_slice,
+                               .n_thread = b->o->n_thread,
+                               .seed = b->o->seed + (uint64_t)(without + 1),
+                               .progress = b->o->progress,
+                               .stopped = r1_cli_stopped},
                        .init = *init ? init : NULL,
                        .int8 = b->o->int8,
                        .mean_decay = b->o->mean_decay,
-                       .lr = b->o->lr,
-                       .weight_decay = b->o->weight_decay,
                        .item_drop = 0.1,
                        .n_epoch = b->o->n_epoch,
                        .n_batch = b->o->n_batch,
-                       .n_slice = b->o->n_slice,
-                       .n_thread = b->o->n_thread,
-                       .metric = R1_STOP_TOP1,
-                       .seed = b->o->seed + (uint64_t)(without + 1),
-                       .progress = b->o->progress,
-                       .stopped = r1_cli_stopped};
+                       .metric = R1_STOP_TOP1};
     return r1_train(&t, NULL, err);
 }
 

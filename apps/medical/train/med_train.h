@@ -29,7 +29,7 @@ typedef struct {
     bool int8;         /* quantisation-aware: r1_train_opts.int8 */
     double mean_decay; /* of the running mean of the weights; 0: none */
     uint32_t n_epoch, n_batch;
-    uint32_t n_slice, n_thread; /* as in r1_train_opts */
+    uint32_t n_slice, n_thread; /* as in r1_run_opts */
     double lr, weight_decay;
     uint64_t seed;
     uint32_t features_off; /* bit i: feature i (MED_F_*) is hidden (NaN); for studies */
