@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Checks the arrows between rooms, the banned functions and the habits that a compiler does not see.
+"""Checks the arrows between rooms, the banned functions, and habits that a compiler does not see.
 
     tests/layering/check.py [ROOT]      exit 0: clean; 3: problems, one per line as file:line: what
-    tests/layering/check.py --self-test plants one violation of each kind in a copy and expects each to be found
+    tests/layering/check.py --self-test plants one violation of each kind in a copy and expects each
+                                        to be found
 """
 import os
 import re
@@ -41,14 +42,18 @@ ARROWS = {
     "tests": [""],
 }
 BANNED = {
-    "strcpy": "snprintf or memcpy", "strcat": "snprintf", "sprintf": "snprintf", "vsprintf": "vsnprintf", "gets": "fgets",
-    "atoi": "strtol", "atol": "strtol", "atof": "strtod", "strtok": "strtok_r", "rand": "r1_rng", "srand": "r1_rng",
-    "system": "posix_spawn", "popen": "posix_spawn", "alloca": "an arena", "tmpnam": "mkstemp", "mktemp": "mkstemp",
+    "strcpy": "snprintf or memcpy", "strcat": "snprintf", "sprintf": "snprintf",
+    "vsprintf": "vsnprintf", "gets": "fgets",
+    "atoi": "strtol", "atol": "strtol", "atof": "strtod", "strtok": "strtok_r", "rand": "r1_rng",
+    "srand": "r1_rng",
+    "system": "posix_spawn", "popen": "posix_spawn", "alloca": "an arena", "tmpnam": "mkstemp",
+    "mktemp": "mkstemp",
     "PQexec": "PQexecParams",
 }
 PQEXEC_ALLOWED = "apps/common/store/store.c"  # scripts of our own: migrations
 NO_EXIT = ["core/", "apps/common/store/", "apps/common/stream/"]  # a library returns errors
-ROOMS_WITH_README = ["core", "core/examples", "cuda", "apps", "apps/common", "apps/r1", "apps/fraud", "apps/medical", "ontology", "schemas", "models",
+ROOMS_WITH_README = ["core", "core/examples", "cuda", "apps", "apps/common", "apps/r1",
+                     "apps/fraud", "apps/medical", "ontology", "schemas", "models",
                      "deploy", "tests", "bench", "docs"]
 
 
@@ -56,7 +61,8 @@ def strip(text):
     """Comments and string literals blanked, line structure kept."""
     def blank(m):
         return re.sub(r"[^\n]", " ", m.group(0))
-    return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', blank, text, flags=re.S)
+    return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', blank, text,
+                  flags=re.S)
 
 
 def room_of(path):
@@ -65,13 +71,15 @@ def room_of(path):
 
 def files_of(root):
     try:
-        out = subprocess.run(["git", "-C", root, "ls-files", "--cached", "--others", "--exclude-standard"], capture_output=True,
+        out = subprocess.run(["git", "-C", root, "ls-files", "--cached", "--others",
+                              "--exclude-standard"], capture_output=True,
                              text=True, check=True).stdout.split("\n")
         files = [f for f in out if f and os.path.isfile(os.path.join(root, f))]
     except (subprocess.CalledProcessError, FileNotFoundError):
         files = []
     if not files:
-        files = [os.path.relpath(os.path.join(d, f), root) for d, _, fs in os.walk(root) for f in fs]
+        files = [os.path.relpath(os.path.join(d, f), root) for d, _, fs in os.walk(root)
+                 for f in fs]
     return sorted(f for f in files if not f.startswith(("build/", "run/", ".git/")))
 
 
@@ -84,7 +92,8 @@ def check_includes(path, text, by_name, problems):
         name = m.group(2)
         if m.group(1) == "<":
             for pattern, rooms in LIBRARY_ROOMS:
-                if re.match(pattern, name) and not path.startswith("tests/") and not any(path.startswith(r + "/") for r in rooms):
+                if (re.match(pattern, name) and not path.startswith("tests/")
+                        and not any(path.startswith(r + "/") for r in rooms)):
                     problems.append(f"{path}:{i}: <{name}> belongs in {' or '.join(rooms)} alone")
             continue
         for target in by_name.get(os.path.basename(name), []):
@@ -96,7 +105,8 @@ def check_includes(path, text, by_name, problems):
 def check_functions(path, code, problems):
     for i, line in enumerate(code.split("\n"), 1):
         for name, instead in BANNED.items():
-            if re.search(rf"(?<![\w.>]){name}\s*\(", line) and not (name == "PQexec" and path == PQEXEC_ALLOWED):
+            if (re.search(rf"(?<![\w.>]){name}\s*\(", line)
+                    and not (name == "PQexec" and path == PQEXEC_ALLOWED)):
                 problems.append(f"{path}:{i}: {name} is banned: use {instead}")
         if any(path.startswith(p) for p in NO_EXIT) and re.search(r"(?<![\w.>])_?exit\s*\(", line):
             problems.append(f"{path}:{i}: a library never exits")
@@ -111,13 +121,16 @@ def check(root):
         by_name.setdefault(os.path.basename(f), []).append(f)
     for name, paths in by_name.items():
         if len(paths) > 1 and name != "main.c":
-            problems.append(f"{paths[1]}:1: the name {name} is taken by {paths[0]}; file names are unique across the tree")
+            problems.append(f"{paths[1]}:1: the name {name} is taken by {paths[0]}; file names are "
+                            "unique across the tree")
     for f in code_files:
         with open(os.path.join(root, f), encoding="utf-8") as fh:
             text = fh.read()
-        licence = "GPL-3.0-or-later" if f.startswith(("apps/fraud/", "tests/fraud/")) else "Apache-2.0"
+        fraud = f.startswith(("apps/fraud/", "tests/fraud/"))
+        licence = "GPL-3.0-or-later" if fraud else "Apache-2.0"
         first = text.split("\n", 1)[0]
-        if "SPDX-License-Identifier:" not in first or (f.startswith(("core/", "cuda/", "apps/medical/", "apps/fraud/")) and licence not in first):
+        of_room = f.startswith(("core/", "cuda/", "apps/medical/", "apps/fraud/"))
+        if "SPDX-License-Identifier:" not in first or (of_room and licence not in first):
             problems.append(f"{f}:1: the first line must be the SPDX line with {licence}")
         check_includes(f, text, by_name, problems)
         check_functions(f, strip(text), problems)
@@ -152,7 +165,8 @@ def self_test(root):
                 if f.endswith(CODE) or f.endswith("README.md"):
                     os.makedirs(os.path.join(tmp, os.path.dirname(f)), exist_ok=True)
                     shutil.copy(os.path.join(root, f), os.path.join(tmp, f))
-            for p, t in [("apps/medical/planted_medical.h", "/* SPDX-License-Identifier: Apache-2.0 */\n"), (path, text)]:
+            for p, t in [("apps/medical/planted_medical.h",
+                          "/* SPDX-License-Identifier: Apache-2.0 */\n"), (path, text)]:
                 os.makedirs(os.path.join(tmp, os.path.dirname(p)), exist_ok=True)
                 with open(os.path.join(tmp, p), "w", encoding="utf-8") as fh:
                     fh.write("/* SPDX-License-Identifier: Apache-2.0 GPL-3.0-or-later */\n" + t)
