@@ -3,7 +3,8 @@
 """Checks that prose tells the truth about the tree, and that it can be read.
 
     tests/prose/check.py [ROOT]       exit 0: clean; 3: problems, one per line as file:line: what
-    tests/prose/check.py --self-test  plants one lie of each kind in a copy and expects each to be found
+    tests/prose/check.py --self-test  plants one lie of each kind in a copy and expects each to be
+                                      found
 
 Truth: a path, a file name, an option or an identifier that prose names must exist. Prose is what
 stands in Markdown and in the comments of C, CUDA and SQL. In Markdown only what stands between
@@ -20,21 +21,25 @@ import tempfile
 COLUMNS, WORDS = 100, 40
 CODE = (".c", ".h", ".cu", ".cuh")
 SCRIPTS = (".py", ".sh", ".sql", ".cmake", ".json", ".in", ".map", ".xsd", ".xml", ".yml")
-TOP = ("core", "apps", "cuda", "lab", "tests", "deploy", "docs", "models", "ontology", "schemas", "cmake")
+TOP = ("core", "apps", "cuda", "lab", "tests", "deploy", "docs", "models", "ontology", "schemas",
+       "cmake")
 # Pages that repeat what was true on their day, or that a program writes.
 DIARY = ("docs/log/",)
 FILE_NAME = re.compile(r"^[\w.-]+\.(?:c|h|cu|cuh|py|md|sql|cmake)$")
 PATH = re.compile(rf"(?<![\w./-])(?:{'|'.join(TOP)})/[\w./*{{}},<>-]*[\w*}}>/]")
-IDENTIFIER = re.compile(r"^(?:r1|fraud|med|cpu|cuda|cli)_\w+$|^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$|^[a-z]\w*_\w+$")
+IDENTIFIER = re.compile(
+    r"^(?:r1|fraud|med|cpu|cuda|cli)_\w+$|^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$|^[a-z]\w*_\w+$")
 OPTION = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]+)")
 # Options of tools that are not ours: cmake, ctest, git, apt, python.
-FOREIGN_OPTIONS = {"preset", "build", "target", "install", "component", "prefix", "label-regex", "help", "version", "config",
+FOREIGN_OPTIONS = {"preset", "build", "target", "install", "component", "prefix", "label-regex",
+                   "help", "version", "config",
                    "output-on-failure", "parallel", "force", "self-test"}
 
 
 def tracked(root):
     try:
-        out = subprocess.run(["git", "-C", root, "ls-files", "--cached", "--others", "--exclude-standard"],
+        out = subprocess.run(["git", "-C", root, "ls-files", "--cached", "--others",
+                              "--exclude-standard"],
                              capture_output=True, text=True, check=True).stdout.split("\n")
     except (subprocess.CalledProcessError, FileNotFoundError):
         out = [os.path.relpath(os.path.join(d, f), root) for d, _, fs in os.walk(root) for f in fs]
@@ -49,7 +54,8 @@ def read(root, path):
 
 def comments(text):
     """(line, text) of each line of each C comment."""
-    for m in re.finditer(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|/\*(.*?)\*/|//([^\n]*)', text, re.S):
+    for m in re.finditer(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|/\*(.*?)\*/|//([^\n]*)', text,
+                         re.S):
         body = m.group(1) if m.group(1) is not None else m.group(2)
         if body is None:
             continue
@@ -59,7 +65,8 @@ def comments(text):
 
 
 def without_comments(text):
-    return re.sub(r'("(?:\\.|[^"\\\n])*")|/\*.*?\*/|//[^\n]*', lambda m: m.group(1) or " ", text, flags=re.S)
+    return re.sub(r'("(?:\\.|[^"\\\n])*")|/\*.*?\*/|//[^\n]*', lambda m: m.group(1) or " ", text,
+                  flags=re.S)
 
 
 class Tree:
@@ -77,7 +84,8 @@ class Tree:
         for f in self.files:
             base = os.path.basename(f)
             code = f.endswith(CODE)
-            if not (code or f.endswith(SCRIPTS) or "." not in base or base in ("CMakeLists.txt", "CMakePresets.json")):
+            if not (code or f.endswith(SCRIPTS) or "." not in base
+                    or base in ("CMakeLists.txt", "CMakePresets.json")):
                 continue
             if f.startswith("tests/prose/"):
                 continue
@@ -96,7 +104,8 @@ class Tree:
         return any(o in self.paths for o in options)
 
     def has_word(self, word):
-        return word in self.words or any(word.endswith("_") and w.startswith(word) for w in self.words)
+        return word in self.words or any(word.endswith("_") and w.startswith(word)
+                                         for w in self.words)
 
 
 def check_paths(tree, where, text, beside, problems):
@@ -136,16 +145,19 @@ def check_markdown(tree, path, text, problems):
 
     def sentences():
         joined = " ".join(para)
-        for s in re.split(r"(?<=[.:?!;])\s+", re.sub(r"`[^`]*`|\[[^\]]*\]\([^)]*\)", "name", joined)):
+        for s in re.split(r"(?<=[.:?!;])\s+",
+                          re.sub(r"`[^`]*`|\[[^\]]*\]\([^)]*\)", "name", joined)):
             if len(s.split()) > WORDS:
-                problems.append(f"{path}:{start}: a sentence of {len(s.split())} words (at most {WORDS}): {s[:60]}...")
+                problems.append(f"{path}:{start}: a sentence of {len(s.split())} words "
+                                f"(at most {WORDS}): {s[:60]}...")
 
     for i, line in enumerate(text.split("\n"), 1):
         if line.startswith(("```", "~~~")):
             fenced = not fenced
             continue
         table = line.lstrip().startswith("|")
-        if len(line) > COLUMNS and not fenced and not table and not re.search(r"\]\(\S+\)|https?://", line):
+        if (len(line) > COLUMNS and not fenced and not table
+                and not re.search(r"\]\(\S+\)|https?://", line)):
             problems.append(f"{path}:{i}: a line of {len(line)} columns (at most {COLUMNS})")
         if fenced:
             check_paths(tree, f"{path}:{i}", line, beside, problems)
@@ -178,7 +190,8 @@ def check(root):
                     problems.append(f"{f}:{i}: a line of {len(line)} columns (at most {COLUMNS})")
             for i, line in comments(text):
                 check_comment(tree, f"{f}:{i}", line, problems)
-        elif f.endswith((".py", ".sql", ".sh", ".cmake")) or base in ("CMakeLists.txt", "CMakePresets.json"):
+        elif (f.endswith((".py", ".sql", ".sh", ".cmake"))
+              or base in ("CMakeLists.txt", "CMakePresets.json")):
             for i, line in enumerate(read(root, f).split("\n"), 1):
                 if len(line) > COLUMNS:
                     problems.append(f"{f}:{i}: a line of {len(line)} columns (at most {COLUMNS})")
