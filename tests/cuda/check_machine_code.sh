@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# check_machine_code.sh TOOLKIT_BIN LIB.so: fails where an architecture is missing, or where a kernel
-# spills registers to local memory.
+# check_machine_code.sh TOOLKIT_BIN LIB.so: fails where an architecture is missing, or where a
+# kernel spills registers to local memory.
 set -eu
 PATH=$1:$PATH so=$2
 for arch in sm_80 sm_90; do
