@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# What every target shares: language, warnings, hardening, sanitizers, and the helpers that declare tests and programs.
+# What every target shares: language, warnings, hardening, sanitizers, and the helpers that declare
+# tests and programs.
 set(CMAKE_C_STANDARD 17)
 set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS OFF)
@@ -11,11 +12,13 @@ set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release)
 endif()
-# The reference code is the oracle: no flag may change what a float operation means, and none may fuse or reorder it.
+# The reference code is the oracle: no flag may change what a float operation means, and none may
+# fuse or reorder it.
 add_compile_options("$<$<COMPILE_LANGUAGE:C,CXX>:-ffp-contract=off>")
 add_compile_definitions(_POSIX_C_SOURCE=200809L _XOPEN_SOURCE=700 _DEFAULT_SOURCE)
 
-# -O2 everywhere: loops that profit from more say so themselves, and warnings are the same in every build.
+# -O2 everywhere: loops that profit from more say so themselves, and warnings are the same in every
+# build.
 set(CMAKE_C_FLAGS_RELEASE "-O2 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 
@@ -24,15 +27,18 @@ find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 
 add_library(r1_warnings INTERFACE)
-# -Wno-missing-field-initializers: a later field of an options struct breaks no row that leaves it out
-target_compile_options(r1_warnings INTERFACE -Wall -Wextra -Wno-missing-field-initializers -Wpedantic -Wshadow -Wcast-qual -Wstrict-prototypes
-  -Wmissing-prototypes -Wundef -Wformat=2 -Wvla -Wconversion -Wno-sign-conversion -Wno-float-conversion)
+# -Wno-missing-field-initializers: a later field of an options struct breaks no row without it
+target_compile_options(r1_warnings INTERFACE -Wall -Wextra -Wno-missing-field-initializers
+  -Wpedantic -Wshadow -Wcast-qual -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wformat=2 -Wvla
+  -Wconversion -Wno-sign-conversion -Wno-float-conversion)
 if(R1_WERROR)
   target_compile_options(r1_warnings INTERFACE -Werror)
 endif()
 
 if(R1_SANITIZE)
-  add_compile_options("$<$<COMPILE_LANGUAGE:C,CXX>:-fsanitize=${R1_SANITIZE};-fno-omit-frame-pointer;-fno-sanitize-recover=all;-g>")
+  set(sanitize -fsanitize=${R1_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g)
+  add_compile_options("$<$<COMPILE_LANGUAGE:C,CXX>:${sanitize}>")
+  unset(sanitize)
   add_link_options(-fsanitize=${R1_SANITIZE})
   add_compile_definitions(R1_DEEP_CHECKS=1) # invariants that cost a walk: core/include/r1_assert.h
 else()
@@ -53,7 +59,12 @@ function(r1_add_program name)
   endif()
 endfunction()
 
-# r1_add_test(NAME SOURCES a.c LIBS x LABELS l TIMEOUT s): one CUnit program, run by CTest from the source root.
+# What the leak sanitizer passes over, for the environment of tests.
+set(R1_LSAN_OPTIONS
+  "LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/support/lsan.supp:print_suppressions=0")
+
+# r1_add_test(NAME SOURCES a.c LIBS x LABELS l TIMEOUT s): one CUnit program, run by CTest from the
+# source root.
 function(r1_add_test name)
   cmake_parse_arguments(A "" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
   add_executable(${name} ${A_SOURCES})
@@ -63,6 +74,8 @@ function(r1_add_test name)
   if(NOT A_TIMEOUT)
     set(A_TIMEOUT 600)
   endif()
+  set(environment "R1_BIN=${PROJECT_BINARY_DIR}/bin" "R1_SOURCE=${PROJECT_SOURCE_DIR}"
+    OMP_NUM_THREADS=1 ${R1_LSAN_OPTIONS})
   set_tests_properties(${name} PROPERTIES TIMEOUT ${A_TIMEOUT} LABELS "${A_LABELS}"
-    ENVIRONMENT "R1_BIN=${PROJECT_BINARY_DIR}/bin;R1_SOURCE=${PROJECT_SOURCE_DIR};OMP_NUM_THREADS=1;LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/support/lsan.supp:print_suppressions=0")
+    ENVIRONMENT "${environment}")
 endfunction()

@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Means over seeds with 95 % intervals of a table that associative_recall, key_data, explaining_payment or ladder wrote, and each arm beside another one.
+"""Means of an experiment's table over its seeds, with 95 % intervals, and each arm beside another.
 
     ablation_table.py FILE.csv BASE FIGURE[,FIGURE...]
 
-Prints two tables in Markdown: mean and half width of its interval (Student's t) by arm and figure; and the difference to the arm
-BASE, paired by seed, as a share of BASE's mean, with its interval.
+FILE.csv is what associative_recall, key_data, explaining_payment or ladder wrote. Prints two tables
+in Markdown. One has the mean of each arm and figure, with the half width of its interval (Student's
+t). The other has the difference to the arm BASE, paired by seed, as a share of BASE's mean.
 """
 import csv
 import statistics
 import sys
 
-T95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}  # by degrees of freedom
+# by degrees of freedom
+T95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 
 
 def mean_and_half(values):
@@ -24,7 +26,8 @@ def table(title, arms, figures, cell):
     print(f"| {title} | seeds | " + " | ".join(figures) + " |")
     print("|" + "---|" * (len(figures) + 2))
     for arm, by_seed in arms.items():
-        print(f"| `{arm}` | {len(by_seed)} | " + " | ".join(cell(by_seed, f) for f in figures) + " |")
+        cells = " | ".join(cell(by_seed, f) for f in figures)
+        print(f"| `{arm}` | {len(by_seed)} | {cells} |")
     print()
 
 
@@ -44,7 +47,8 @@ def main():
         if not seeds:
             return ""
         whole = statistics.mean(float(arms[base][s][figure]) for s in seeds)
-        mean, half = mean_and_half([float(by_seed[s][figure]) - float(arms[base][s][figure]) for s in seeds])
+        mean, half = mean_and_half([float(by_seed[s][figure]) - float(arms[base][s][figure])
+                                    for s in seeds])
         return f"{100 * mean / whole:+.1f} +- {100 * half / whole:.1f} %"
 
     table("arm", arms, figures, absolute)

@@ -4,10 +4,12 @@
 
     lab/experiments/pretrain_fraud.py WORK [--bin build/release/bin] [--seeds 11,12,13]
 
-Makes the shards of small worlds, of which three train and two judge. Pretrains with 4 and with 8 heads; finetunes (4 heads) from random weights and from the
-pretrained model. Of the judging worlds one stops every training early, and `before` and `after` in the table of retrieval are measured there too; the other
-one is judged alone: retrieval after pretraining (`judged`), average precision after finetuning. Writes pretrain_recall.csv and pretrain_finetune.csv beside
-this file; rows that are there are not run again.
+Makes the shards of small worlds: three train and two judge. Pretrains with 4 and with 8 heads, and
+finetunes 4 heads from random weights and from the pretrained model. The first judging world stops
+every training early, and gives `before` and `after` in the table of retrieval. The second one is
+judged alone: retrieval after pretraining (`judged`), and average precision after finetuning. Writes
+pretrain_recall.csv and pretrain_finetune.csv beside this file. Rows that are there are not run
+again.
 """
 import argparse
 import csv
@@ -19,7 +21,8 @@ import re
 import subprocess
 
 HERE = pathlib.Path(__file__).parent
-parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser = argparse.ArgumentParser(description=__doc__,
+                                 formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("work", type=pathlib.Path)
 parser.add_argument("--bin", type=pathlib.Path, default=HERE.parents[1] / "build/release/bin")
 parser.add_argument("--seeds", default="11,12,13")
@@ -29,7 +32,8 @@ env = dict(os.environ, OMP_NUM_THREADS="1")
 
 
 def run(*command):
-    out = subprocess.run([str(c) for c in command], env=env, check=True, capture_output=True, text=True).stdout
+    out = subprocess.run([str(c) for c in command], env=env, check=True, capture_output=True,
+                         text=True).stdout
     return json.loads(out)["figures"] if "--json" in command else out
 
 
@@ -37,9 +41,11 @@ def shards():
     """Three of the worlds train (3,895 samples), 6 and 7 judge."""
     folder = args.work / "shards"
     if not (folder / "valid-7.r1s").exists():
-        run(args.bin / "r1-fraud", "train", "--shards-only", "--worlds", 8, "--accounts", 250, "--days", 28, "--rings", 4, "--seed", 5000,
+        run(args.bin / "r1-fraud", "train", "--shards-only", "--worlds", 8, "--accounts", 250,
+            "--days", 28, "--rings", 4, "--seed", 5000,
             "--share", 0.3, "--work", folder)
-    return [folder / f"train-{i}.r1s" for i in (0, 1, 4)], folder / "valid-6.r1s", folder / "valid-7.r1s"
+    return [folder / f"train-{i}.r1s"
+            for i in (0, 1, 4)], folder / "valid-6.r1s", folder / "valid-7.r1s"
 
 
 class Table:
@@ -52,7 +58,8 @@ class Table:
         return list(csv.DictReader(open(self.path))) if self.path.exists() else []
 
     def has(self, *key):
-        return any(tuple(r[k] for k in self.keys[:len(key)]) == tuple(map(str, key)) for r in self.rows())
+        return any(tuple(r[k] for k in self.keys[:len(key)]) == tuple(map(str, key))
+                   for r in self.rows())
 
     def add(self, *rows):
         with open(self.path, "a", newline="") as f:
@@ -66,31 +73,40 @@ def description(heads, shard):
     path = args.work / f"heads{heads}.json"
     if not path.exists():
         probe = args.work / "probe.gguf"
-        run(args.bin / "r1", "train", "--stage", "pretrain", "--parts", "columns", "--epochs", 1, "--out", probe, shard)
+        run(args.bin / "r1", "train", "--stage", "pretrain", "--parts", "columns", "--epochs", 1,
+            "--out", probe, shard)
         text = run(args.bin / "r1", "info", "--description", probe)
         changed = re.sub(r'"n_head_cross": *\d+', f'"n_head_cross": {heads}', text)
-        path.write_text(changed if '"n_head_cross"' in text else text.replace("{", f'{{"n_head_cross": {heads}, ', 1))
+        path.write_text(changed if '"n_head_cross"' in text
+                        else text.replace("{", f'{{"n_head_cross": {heads}, ', 1))
     return path
 
 
-recall = Table("pretrain_recall.csv", ["heads", "seed", "a", "b"], ["before", "after", "judged", "chance"])
+recall = Table("pretrain_recall.csv", ["heads", "seed", "a", "b"],
+               ["before", "after", "judged", "chance"])
 tuned = Table("pretrain_finetune.csv", ["start", "seed"], ["ap", "auc", "loss", "steps"])
 train, valid, test = shards()
 
 
 def pretrain(heads, seed, base):
-    held_out = run(args.bin / "r1", "train", "--stage", "pretrain", "--description", description(heads, train[0]), "--epochs", 3, "--batch", 128, "--slices", 1, "--seed", seed,
+    held_out = run(args.bin / "r1", "train", "--stage", "pretrain", "--description",
+                   description(heads, train[0]), "--epochs", 3, "--batch", 128, "--slices", 1,
+                   "--seed", seed,
                    "--valid", valid, "--out", base, "--json", *train)
     judged = run(args.bin / "r1", "eval", "--model", base, "--retrieval", "--json", test)
-    pairs = [f"{a}_{b}" for i, a in enumerate(ITEMS) for b in ITEMS[i + 1:] if f"recall1_{a}_{b}" in judged]
+    pairs = [f"{a}_{b}" for i, a in enumerate(ITEMS)
+             for b in ITEMS[i + 1:] if f"recall1_{a}_{b}" in judged]
     figures = [(held_out, "before_"), (held_out, ""), (judged, ""), (judged, "chance_")]
-    recall.add(*((heads, seed, *p.split("_"), *(f"{f[f'recall1_{what}{p}']:.4f}" for f, what in figures)) for p in pairs))
+    recall.add(*((heads, seed, *p.split("_"),
+                  *(f"{f[f'recall1_{what}{p}']:.4f}" for f, what in figures)) for p in pairs))
 
 
 def finetune(start, seed, base):
     out = args.work / f"tuned-{start}-{seed}.gguf"
     how = ["--init", base] if start == "pretrained" else ["--description", description(4, train[0])]
-    steps = run(args.bin / "r1", "train", *how, "--seed", seed, "--epochs", 4, "--batch", 128, "--slices", 1, "--metric", "ap", "--valid", valid, "--out", out, "--json", *train)["steps"]
+    steps = run(args.bin / "r1", "train", *how, "--seed", seed, "--epochs", 4, "--batch", 128,
+                "--slices", 1, "--metric", "ap", "--valid", valid, "--out", out, "--json",
+                *train)["steps"]
     f = run(args.bin / "r1", "eval", "--model", out, "--json", test)
     tuned.add((start, seed, f"{f['ap']:.4f}", f"{f['auc']:.4f}", f"{f['loss']:.5f}", int(steps)))
 

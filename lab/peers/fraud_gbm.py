@@ -1,22 +1,37 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Gradient boosting as the peer of `r1-fraud eval`: the same data, splits and figures, computed the same way.
+"""Gradient boosting as the peer of `r1-fraud eval`: the same data, splits and figures.
 
     python3 -m venv VENV && VENV/bin/pip install xgboost==3.2.0 scikit-learn numpy pandas zstandard
-    r1-fraud eval --format FORMAT --data DATA --features-out COLUMNS [--protocol week|weeks|earlier]    our own columns, where wanted
-    VENV/bin/python lab/peers/fraud_gbm.py amlgentex --train amlgentex_a --data amlgentex_b [--columns B --train-columns A]
-    VENV/bin/python lab/peers/fraud_gbm.py handbook --data transactions.csv.zst [--protocol weeks] [--columns COLUMNS]
+    r1-fraud eval --format FORMAT --data DATA --features-out COLUMNS \\
+                  [--protocol week|weeks|earlier]         our own columns, where wanted
+    VENV/bin/python lab/peers/fraud_gbm.py amlgentex --train amlgentex_a --data amlgentex_b \\
+                  [--columns B --train-columns A]
+    VENV/bin/python lab/peers/fraud_gbm.py handbook --data transactions.csv.zst \\
+                  [--protocol weeks] [--columns COLUMNS]
 
-Feature sets. amlgentex: "raw" (amount, balances), "velocity" (raw + counts, sums, distinct counterparties of both ends, in and out,
-over 1, 3, 7, 14, 28 days). handbook: "raw" (amount, hour, weekday), "velocity" (raw + counts, sums, distinct other ends of card and
-terminal over 1, 7, 28 days), "book15" (the book's 15 features, which know the delayed labels of the terminal). Both: "columns", our own
-(--columns; they know delayed labels in the handbook and none in AMLGentex). Rows of one AMLGentex step are shuffled with a fixed seed
-first (their order gives the label away).
+Feature sets of amlgentex:
+  raw        amount, balances
+  velocity   raw, and counts, sums and distinct counterparties of both ends, in and out, over 1, 3,
+             7, 14 and 28 days
+Feature sets of the handbook:
+  raw        amount, hour, weekday
+  velocity   raw, and counts, sums and distinct other ends of card and terminal over 1, 7, 28 days
+  book15     the book's 15 features, which know the delayed labels of the terminal
+Of both:
+  columns    our own (--columns). They know delayed labels in the handbook and none in AMLGentex
 
-Depth, child weight and rounds are chosen on the validation part (amlgentex: the training draw's steps >= 126; handbook: the week before
-training, of the first of several weeks), then the model is fitted anew on all of the training part: the book's week for the handbook, the whole draw for AMLGentex.
-Each figure is the mean over --seeds seeds of row and column sampling; NAME_sd is the standard deviation over them (of the mean of the
-weeks, where there are several). "book15_as_published" is the book's own setting (100 rounds, depth 6, rate .3), one run.
+Rows of one AMLGentex step are shuffled with a fixed seed first, since their order gives the label
+away.
+
+Depth, child weight and rounds are chosen on the validation part. For amlgentex these are the steps
+from 126 on of the training draw. For the handbook it is the week before training, of the first of
+several weeks. Then the model is fitted anew on all of the training part: the whole draw, or the
+book's week.
+
+Each figure is the mean over --seeds seeds of row and column sampling. NAME_sd is the standard
+deviation over them, of the mean of the weeks where there are several. "book15_as_published" is one
+run with the book's own setting (100 rounds, depth 6, rate .3).
 """
 import argparse, json, os, sys
 from collections import defaultdict, deque
@@ -34,7 +49,7 @@ def path_of(path, name):
     return path
 
 
-# ---- figures: the definitions of apps/fraud/eval/metrics.h ----------------------------------------------------------------
+# ---- figures: the definitions of apps/fraud/eval/metrics.h ---------------------------------------
 
 def groups(score, label):
     """Descending distinct scores: cumulative alerts and hits."""
@@ -75,7 +90,8 @@ def f1(score, label, t):
 
 
 def card_precision(score, label, card, day, top=100):
-    d = pd.DataFrame(dict(s=score, y=label, c=card, d=day)).groupby(["d", "c"]).agg(s=("s", "max"), y=("y", "max")).reset_index()
+    d = pd.DataFrame(dict(s=score, y=label, c=card, d=day)).groupby(["d", "c"]).agg(
+        s=("s", "max"), y=("y", "max")).reset_index()
     caught, out = set(), []
     for _, g in d.groupby("d"):
         g = g[~g.c.isin(caught)].sort_values("s", ascending=False).head(top)
@@ -96,14 +112,15 @@ def rings(d, score, t):
     return float(np.mean(any_)), float(np.mean(half))
 
 
-# ---- our own columns: rows of f32 as r1-fraud eval --features-out writes them ------------------------------------------------
+# ---- our own columns: rows of f32 as r1-fraud eval --features-out writes them --------------------
 
 HEAD = ["use", "label", "inner", "row", "day", "from", "to", "ring"]
 
 
 def read_columns(path):
     names = open(path + ".txt").read().split()
-    assert names[:len(HEAD)] == HEAD, f"{path}.txt: expected the names {HEAD} first, found {names[:len(HEAD)]}"
+    first = names[:len(HEAD)]
+    assert first == HEAD, f"{path}.txt: expected the names {HEAD} first, found {first}"
     rows = np.fromfile(path, dtype=np.float32).reshape(-1, len(names))
     return rows[:, len(HEAD):], pd.DataFrame(rows[:, :len(HEAD)], columns=HEAD).astype(int)
 
@@ -112,7 +129,8 @@ def columns_table(path):
     """Inner transfers of an AMLGentex draw, with the members that its figures need."""
     x, d = read_columns(path)
     inner = d.inner.values == 1
-    d = d[inner].rename(columns=dict(label="isSAR", day="step", ring="patternID")).reset_index(drop=True)
+    d = d[inner].rename(columns=dict(label="isSAR", day="step", ring="patternID")).reset_index(
+        drop=True)
     return x[inner], d.assign(nameOrig=d["from"], nameDest=d["to"], pos=d.row)
 
 
@@ -123,12 +141,13 @@ def handbook_columns(path, week):
     return [(x[d.use == use], d[d.use == use]) for use in (1, 2, 3)]
 
 
-# ---- amlgentex --------------------------------------------------------------------------------------------------------------
+# ---- amlgentex -----------------------------------------------------------------------------------
 
 def load_amlgentex(path, seed=20261123):
     d = pd.read_csv(path_of(path, "tx_log.csv"))
     d = d[d.type != "INITALBALANCE"].reset_index(drop=True)
-    d = d.iloc[np.random.default_rng(seed).permutation(len(d))].sort_values("step", kind="stable").reset_index(drop=True)
+    d = d.iloc[np.random.default_rng(seed).permutation(len(d))].sort_values(
+        "step", kind="stable").reset_index(drop=True)
     d["pos"] = np.arange(len(d))
     return d
 
@@ -164,10 +183,12 @@ class Flow:
 def velocity(d):
     flow = defaultdict(Flow)
     rows = []
-    for step, amount, a, b in zip(d.step.values, d.amount.values, d.nameOrig.values, d.nameDest.values):
+    for step, amount, a, b in zip(d.step.values, d.amount.values, d.nameOrig.values,
+                                  d.nameDest.values):
         inner = a >= 0 and b >= 0
         if inner:
-            rows.append(flow[a, 0].read(step) + flow[a, 1].read(step) + flow[b, 0].read(step) + flow[b, 1].read(step))
+            rows.append(flow[a, 0].read(step) + flow[a, 1].read(step) + flow[b, 0].read(step)
+                        + flow[b, 1].read(step))
         if a >= 0:
             flow[a, 0].add(step, amount, b)
         if b >= 0:
@@ -185,8 +206,10 @@ def amlgentex_table(path, kind):
 
 
 def model(depth, child, rounds, seed, **more):
-    return xgb.XGBClassifier(n_estimators=rounds, max_depth=depth, learning_rate=0.05, min_child_weight=child, subsample=0.8,
-                             colsample_bytree=0.5, tree_method="hist", eval_metric="aucpr", n_jobs=JOBS, random_state=seed, **more)
+    return xgb.XGBClassifier(n_estimators=rounds, max_depth=depth, learning_rate=0.05,
+                             min_child_weight=child, subsample=0.8,
+                             colsample_bytree=0.5, tree_method="hist", eval_metric="aucpr",
+                             n_jobs=JOBS, random_state=seed, **more)
 
 
 def choose(x, y, xv, yv):
@@ -196,7 +219,8 @@ def choose(x, y, xv, yv):
         for child in (1, 5):
             m = model(depth, child, 800, 1, early_stopping_rounds=60)
             m.fit(x, y, eval_set=[(xv, yv)], verbose=False)
-            best = max(best, (m.best_score, (depth, child, m.best_iteration + 1)), key=lambda b: b[0])
+            best = max(best, (m.best_score, (depth, child, m.best_iteration + 1)),
+                       key=lambda b: b[0])
     return best[1]
 
 
@@ -219,10 +243,12 @@ def over_seeds(runs):
 
 def amlgentex_figures(score, d, prevalence):
     y = d.isSAR.values.astype(float)
-    f = dict(n=len(y), positives=int(y.sum()), auc=auc(score, y), ap=ap(score, y), f1=f1(score, y, threshold_rate(score, prevalence)))
+    f = dict(n=len(y), positives=int(y.sum()), auc=auc(score, y), ap=ap(score, y),
+             f1=f1(score, y, threshold_rate(score, prevalence)))
     for name, r in (("0_1pct", .001), ("0_5pct", .005), ("1pct", .01), ("5pct", .05)):
         f["recall_fpr_" + name] = float((score >= threshold_fpr(score, y, r))[y == 1].mean())
-    f["ring_any_fpr_0_5pct"], f["ring_half_fpr_0_5pct"] = rings(d, score, threshold_fpr(score, y, .005))
+    f["ring_any_fpr_0_5pct"], f["ring_half_fpr_0_5pct"] = rings(
+        d, score, threshold_fpr(score, y, .005))
     s, n, hit = groups(score, y)
     at = np.nonzero(hit >= .78 * y.sum())[0][0]
     f["inner_fpr_at_recall_78"] = float((n - hit)[at] / (y == 0).sum())
@@ -233,7 +259,8 @@ def fit_amlgentex(a, x, d, xt, test):
     y, step = d.isSAR.values, d.step.values
     early = step < 126
     setting = choose(x[early], y[early], x[~early], y[~early])
-    return over_seeds([amlgentex_figures(scores(setting, x, y, xt, s), test, y.mean()) for s in range(1, a.seeds + 1)])
+    return over_seeds([amlgentex_figures(scores(setting, x, y, xt, s), test, y.mean())
+                       for s in range(1, a.seeds + 1)])
 
 
 def run_amlgentex(a):
@@ -248,7 +275,7 @@ def run_amlgentex(a):
     return out
 
 
-# ---- handbook ---------------------------------------------------------------------------------------------------------------
+# ---- handbook ------------------------------------------------------------------------------------
 
 def handbook_features(d):
     """Adds the columns; gives the names of each feature set."""
@@ -260,13 +287,15 @@ def handbook_features(d):
     for w in (1, 7, 30):
         order = d.sort_values(["CUSTOMER_ID", "TX_DATETIME", "TRANSACTION_ID"]).index
         r = d.loc[order].set_index("TX_DATETIME").groupby("CUSTOMER_ID").TX_AMOUNT.rolling(f"{w}D")
-        d.loc[order, f"CUST_N_{w}"], d.loc[order, f"CUST_MEAN_{w}"] = r.count().values, r.mean().values
+        d.loc[order, f"CUST_N_{w}"] = r.count().values
+        d.loc[order, f"CUST_MEAN_{w}"] = r.mean().values
         sets["book15"] += [f"CUST_N_{w}", f"CUST_MEAN_{w}"]
     order = d.sort_values(["TERMINAL_ID", "TX_DATETIME", "TRANSACTION_ID"]).index
     g = d.loc[order].set_index("TX_DATETIME").groupby("TERMINAL_ID").TX_FRAUD
     delay_n, delay_f = g.rolling("7D").count().values, g.rolling("7D").sum().values
     for w in (1, 7, 30):
-        n, f = g.rolling(f"{7 + w}D").count().values - delay_n, g.rolling(f"{7 + w}D").sum().values - delay_f
+        window = g.rolling(f"{7 + w}D")
+        n, f = window.count().values - delay_n, window.sum().values - delay_f
         d.loc[order, f"TERM_N_{w}"] = n
         d.loc[order, f"TERM_RISK_{w}"] = np.where(n > 0, f / np.maximum(n, 1), 0)
         sets["book15"] += [f"TERM_N_{w}", f"TERM_RISK_{w}"]
@@ -274,12 +303,13 @@ def handbook_features(d):
 
 
 def velocity_columns(d):
-    """Counts, sums and distinct other ends of card and terminal before each payment, over 1, 7 and 28 days."""
+    """Counts, sums and distinct other ends of card and terminal, over 1, 7 and 28 days before."""
     windows = [w * 86400 for w in (1, 7, 28)]
     flow = defaultdict(lambda: Flow(windows))
     rows = np.empty((len(d), 18), dtype=np.float32)
     order = d.sort_values(["TX_TIME_SECONDS", "TRANSACTION_ID"]).index.values
-    seconds, amount, card, terminal = d.TX_TIME_SECONDS.values, d.TX_AMOUNT.values, d.CUSTOMER_ID.values, d.TERMINAL_ID.values
+    seconds, amount = d.TX_TIME_SECONDS.values, d.TX_AMOUNT.values
+    card, terminal = d.CUSTOMER_ID.values, d.TERMINAL_ID.values
     first = (115 - 7 * 6 - 28) * 86400  # nothing before is read by any week
     for i in order:
         if seconds[i] < first:
@@ -288,13 +318,17 @@ def velocity_columns(d):
         rows[i] = a.read(seconds[i]) + b.read(seconds[i])
         a.add(seconds[i], amount[i], terminal[i])
         b.add(seconds[i], amount[i], card[i])
-    names = [f"{end}_{what}_{w}" for end in ("CARD", "TERM") for w in (1, 7, 28) for what in ("N", "SUM", "OTHERS")]
+    names = [f"{end}_{what}_{w}" for end in ("CARD", "TERM") for w in (1, 7, 28)
+             for what in ("N", "SUM", "OTHERS")]
     d[names] = rows
     return names
 
 
 def handbook_split(d, week):
-    """get_train_test_set of chapter 3: 7 days, 7 days of delay, 7 days; known compromised cards leave. The week before training validates."""
+    """get_train_test_set of chapter 3: 7 days, 7 days of delay, 7 days.
+
+    Known compromised cards leave. The week before training validates.
+    """
     start = 115 + 7 * week
     day = d.TX_TIME_DAYS
     train = d[(day >= start) & (day < start + 7)]
@@ -309,7 +343,8 @@ def handbook_split(d, week):
 
 def handbook_figures(s, test, prevalence):
     y = test.TX_FRAUD.values.astype(float)
-    return dict(n=len(y), positives=float(y.sum()), auc=auc(s, y), ap=ap(s, y), f1=f1(s, y, threshold_rate(s, prevalence)),
+    return dict(n=len(y), positives=float(y.sum()), auc=auc(s, y), ap=ap(s, y),
+                f1=f1(s, y, threshold_rate(s, prevalence)),
                 cp100=card_precision(s, y, test.CUSTOMER_ID.values, test.TX_TIME_DAYS.values))
 
 
@@ -322,37 +357,48 @@ def run_handbook(a):
     sets, out = handbook_features(d), {}
     weeks = {"week": [0], "weeks": [0, 1, 2, 3], "earlier": [-5, -4, -3, -2]}[a.protocol]
     split = {w: handbook_split(d, w) for w in weeks}
-    table = {kind: {w: [(part[names].values.astype(np.float32), part) for part in split[w]] for w in weeks} for kind, names in sets.items()}
+    table = {kind: {w: [(part[names].values.astype(np.float32), part) for part in split[w]]
+                    for w in weeks} for kind, names in sets.items()}
     if a.columns:
         table["columns"] = {w: handbook_columns(a.columns, w) for w in weeks}
     for kind, by_week in table.items():
         (x, train), (xv, valid), _ = by_week[weeks[0]]
         setting = choose(x, train.TX_FRAUD.values, xv, valid.TX_FRAUD.values)
-        out[kind] = over_seeds([mean_of([handbook_figures(scores(setting, x, t.TX_FRAUD.values, xt, s), test, t.TX_FRAUD.mean())
-                                         for (x, t), _, (xt, test) in by_week.values()]) for s in range(1, a.seeds + 1)])
-    out["book15_as_published"] = mean_of([as_published(d, sets["book15"], *split[w]) for w in weeks])
+        out[kind] = over_seeds(
+            [mean_of([handbook_figures(scores(setting, x, t.TX_FRAUD.values, xt, s), test,
+                                       t.TX_FRAUD.mean())
+                      for (x, t), _, (xt, test) in by_week.values()])
+             for s in range(1, a.seeds + 1)])
+    out["book15_as_published"] = mean_of([as_published(d, sets["book15"], *split[w])
+                                          for w in weeks])
     return out
 
 
 def as_published(d, names, train, _, test):
-    m = xgb.XGBClassifier(n_estimators=100, max_depth=6, learning_rate=0.3, n_jobs=JOBS, random_state=0)
+    m = xgb.XGBClassifier(n_estimators=100, max_depth=6, learning_rate=0.3, n_jobs=JOBS,
+                          random_state=0)
     m.fit(train[names], train.TX_FRAUD)
-    return handbook_figures(m.predict_proba(test[names])[:, 1].astype(float), test, train.TX_FRAUD.mean())
+    return handbook_figures(m.predict_proba(test[names])[:, 1].astype(float), test,
+                            train.TX_FRAUD.mean())
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("format", choices=["amlgentex", "handbook"])
     p.add_argument("--data", required=True)
     p.add_argument("--train", help="amlgentex: training draws, separated by commas")
-    p.add_argument("--protocol", choices=["week", "weeks", "earlier"], default="week", help="handbook: as r1-fraud eval --protocol")
-    p.add_argument("--columns", help="our own columns of the judged data (handbook: as dumped with the same --protocol)")
+    p.add_argument("--protocol", choices=["week", "weeks", "earlier"], default="week",
+                   help="handbook: as r1-fraud eval --protocol")
+    p.add_argument("--columns", help="our own columns of the judged data (handbook: as dumped with "
+                   "the same --protocol)")
     p.add_argument("--train-columns", help="amlgentex: of the training draws, separated by commas")
     p.add_argument("--seeds", type=int, default=3)
     a = p.parse_args()
     sets = run_amlgentex(a) if a.format == "amlgentex" else run_handbook(a)
     figures = {f"{kind}_{k}": v for kind, f in sets.items() for k, v in f.items()}
-    json.dump({"command": " ".join(sys.argv), "peer": "xgboost " + xgb.__version__, "data": a.data, "figures": figures}, sys.stdout, indent=1)
+    json.dump({"command": " ".join(sys.argv), "peer": "xgboost " + xgb.__version__, "data": a.data,
+               "figures": figures}, sys.stdout, indent=1)
     print()
 
 

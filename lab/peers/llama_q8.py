@@ -1,18 +1,23 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""llama.cpp's Q8_0 prompt processing as the peer of int8 layers: the layer shapes of `r1-bench
-score`'s wide-512 model, random weights.
+"""llama.cpp's Q8_0 prompt processing as the peer of int8 layers.
 
     python3 -m venv VENV && VENV/bin/pip install xllamacpp==2026.10.11549 gguf==0.19.0
-    OMP_NUM_THREADS=1 VENV/bin/python lab/peers/llama_q8.py [--r1-bench PROGRAM]
-        [--rounds 3] [--json]
+    OMP_NUM_THREADS=1 VENV/bin/python lab/peers/llama_q8.py [--r1-bench PROGRAM] \\
+                      [--rounds 3] [--json]
 
-The peer is a GPT-2 of 4 layers: qkv 512 -> 1,536, output 512 -> 512, feed-forward 512 -> 2,048 -> 512 with GELU, 8 heads, matrices in Q8_0 (32 values
-share a scale), a vocabulary of 256, so that reading out costs next to nothing. One thread each, by turns, the best of the rounds; the
-prompt is 288 tokens, as many as 32 samples of 9 tokens have. Two ratios are given:
+Both have the layer shapes of the model wide-512 of the benchmark `score`, with random weights. The
+peer is a GPT-2 of 4 layers: qkv 512 -> 1,536, output 512 -> 512, feed-forward 512 -> 2,048 -> 512
+with GELU, 8 heads. Its matrices are in Q8_0, where 32 values share a scale. Its vocabulary is 256,
+so that reading out costs next to nothing.
 
-  tokens     tokens a second through the model. Ours does more per token: eight encoders and cross-modal attention come before the same 4 layers
-  products   operations a second in matrix products and what belongs to them: ours as `r1 info` counts a sample, the peer's 2 x weights x tokens
+Each has one thread. They run by turns, and the best of the rounds counts. The prompt is 288 tokens,
+as many as 32 samples of 9 tokens have. Two ratios are given:
+
+  tokens     tokens a second through the model. Ours does more for each token: eight encoders and
+             cross-modal attention come before the same 4 layers
+  products   operations a second in matrix products and what belongs to them: ours as `r1 info`
+             counts a sample, the peer's 2 x weights x tokens
 """
 import argparse
 import json
@@ -51,7 +56,8 @@ def write_model(path):
 
     def matrix(name, rows, cols):
         x = rng.normal(0, cols**-0.5, (rows, cols)).astype(np.float32)
-        w.add_tensor(name, gguf.quants.quantize(x, gguf.GGMLQuantizationType.Q8_0), raw_dtype=gguf.GGMLQuantizationType.Q8_0)
+        w.add_tensor(name, gguf.quants.quantize(x, gguf.GGMLQuantizationType.Q8_0),
+                     raw_dtype=gguf.GGMLQuantizationType.Q8_0)
 
     matrix("token_embd.weight", VOCAB, WIDTH)
     plain("position_embd.weight", 1024, WIDTH)
@@ -104,7 +110,8 @@ def ours(program):
 
 
 def main():
-    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    args = argparse.ArgumentParser(description=__doc__,
+                                   formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("--r1-bench", default="build/release/bin/r1-bench")
     args.add_argument("--rounds", type=int, default=3)
     args.add_argument("--json", action="store_true")
@@ -120,7 +127,8 @@ def main():
                 if isinstance(v, (int, float)):
                     score[k] = max(score.get(k, v), v)
     out = {"llama_tokens_s": peer, "llama_gops": 2e-9 * LAYERS * LAYER_WEIGHTS * peer}
-    for kind, name in (("f32", "wide-512_f32"), ("int8", "wide-512_int8"), ("learned", "wide-512_learned_int8")):
+    for kind, name in (("f32", "wide-512_f32"), ("int8", "wide-512_int8"),
+                       ("learned", "wide-512_learned_int8")):
         rate = score[name + "_samples_s"]
         out[f"{kind}_tokens_s"] = PER_SAMPLE * rate
         out[f"{kind}_gops"] = rate * score["wide-512_mflop_sample"] * 1e-3

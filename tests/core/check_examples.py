@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the four example programs and judges what they print by what must be true of it, not by what it was before.
+"""Runs the four example programs and judges what they print.
 
-    check_examples.py FOLDER        FOLDER holds example_train, example_infer, example_memory, example_backend
+The judgement is by what must be true of it, not by what it was before.
+
+    check_examples.py FOLDER        FOLDER holds example_train, example_infer, example_memory,
+                                    example_backend
 """
 import math
 import os
@@ -17,20 +20,27 @@ FOLDER = Path(sys.argv[1])
 
 
 def run(name, *args, rc=0):
-    done = subprocess.run([FOLDER / f"example_{name}", *map(str, args)], capture_output=True, text=True, timeout=300)
-    assert done.returncode == rc, f"{name} {args}: exit code {done.returncode}, expected {rc}\n{done.stdout}{done.stderr}"
+    done = subprocess.run([FOLDER / f"example_{name}", *map(str, args)], capture_output=True,
+                          text=True, timeout=300)
+    assert done.returncode == rc, (
+        f"{name} {args}: exit code {done.returncode}, expected {rc}\n{done.stdout}{done.stderr}")
     return done.stdout if rc == 0 else done.stderr
 
 
 def pairs(text):
     """Lines "name number" as a dictionary."""
-    return {m[1]: float(m[2]) for m in re.finditer(r"^ *(\S[^\n]*?) +(-?\+?[\d.e+-]+)$", text, re.M)}
+    return {m[1]: float(m[2]) for m in re.finditer(r"^ *(\S[^\n]*?) +(-?\+?[\d.e+-]+)$", text,
+                                                   re.M)}
 
 
 def train(folder):
-    """The labels' rule is known: two of three signs, and 3 % of the rest. Whoever knows the rule reaches the AUC computed here."""
+    """The labels' rule is known: two of three signs, and 3 % of the rest.
+
+    Whoever knows the rule reaches the AUC computed here.
+    """
     large, night, urgent = 1 / 3, 1 / 4, 2 / 5
-    rule = sum((large if a else 1 - large) * (night if b else 1 - night) * (urgent if c else 1 - urgent)
+    rule = sum((large if a else 1 - large) * (night if b else 1 - night)
+               * (urgent if c else 1 - urgent)
                for a in (0, 1) for b in (0, 1) for c in (0, 1) if a + b + c >= 2)
     share = rule / (rule + 0.03 * (1 - rule))
     best = share + (1 - share) / 2
@@ -49,7 +59,8 @@ def infer(folder):
     assert len(verdicts) == 3
     for v in verdicts:
         total = v["prior"] + v["payment"] + v["note"]
-        assert abs(total - v["logit"]) < 1e-5 * max(1, abs(total)), f"the trace adds up to {total}, the logit is {v['logit']}"
+        assert abs(total - v["logit"]) < 1e-5 * max(1, abs(total)), (
+            f"the trace adds up to {total}, the logit is {v['logit']}")
         assert abs(1 / (1 + math.exp(-v["logit"])) - v["fraud"]) < 1e-4, v
     lunch, urgent, half = verdicts
     assert lunch["fraud"] < 0.2 and urgent["fraud"] > 0.8, verdicts  # no sign, all three

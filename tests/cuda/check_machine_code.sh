@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# check_machine_code.sh TOOLKIT_BIN LIB.so: fails where an architecture is missing or a kernel spills registers to local memory.
+# check_machine_code.sh TOOLKIT_BIN LIB.so: fails where an architecture is missing, or where a
+# kernel spills registers to local memory.
 set -eu
 PATH=$1:$PATH so=$2
 for arch in sm_80 sm_90; do
@@ -8,6 +9,13 @@ for arch in sm_80 sm_90; do
   cuobjdump -arch "$arch" -sass "$so" | awk -v arch="$arch" '
     /Function :/ { kernel = $3; n[kernel] = 0 }
     /LDL|STL/ { spills[kernel]++ }
-    END { for (k in n) { total++; printf "%s %s spills=%d\n", arch, k, spills[k]; if (spills[k]) bad = 1 }
-          if (total < 13) { print arch ": expected 13 kernels, found " total; bad = 1 } exit bad }'
+    END {
+      for (k in n) {
+        total++
+        printf "%s %s spills=%d\n", arch, k, spills[k]
+        if (spills[k]) bad = 1
+      }
+      if (total < 13) { print arch ": expected 13 kernels, found " total; bad = 1 }
+      exit bad
+    }'
 done

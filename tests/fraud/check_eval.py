@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""r1-fraud eval on a small generated stream: what --int8 says of the two precisions is what each says alone.
+"""r1-fraud eval on a small stream: what --int8 says of two precisions is what each says alone.
 
     check_eval.py R1_FRAUD MODEL      environment: R1_TEST_SEED
 """
@@ -21,10 +21,13 @@ def main():
             return programs.run(program, *args, code=code)
 
         def figures(*args):
-            return json.loads(run("eval", "--format", "r1", "--data", folder, "--model", model, "--json", *args))["figures"]
+            return json.loads(run("eval", "--format", "r1", "--data", folder, "--model", model,
+                                  "--json", *args))["figures"]
 
-        files = {name: os.path.join(folder, name + ".jsonl") for name in ("payments", "labels", "truth")}
-        run("generate", "--seed", str(seed), "--accounts", "300", "--days", "24", "--rings", "3", "--out", files["payments"], "--labels", files["labels"],
+        files = {name: os.path.join(folder, name + ".jsonl")
+                 for name in ("payments", "labels", "truth")}
+        run("generate", "--seed", str(seed), "--accounts", "300", "--days", "24", "--rings", "3",
+            "--out", files["payments"], "--labels", files["labels"],
             "--truth", files["truth"])
         both = figures("--int8")
         alone = {p: figures("--precision", p) for p in ("f32", "int8")}
@@ -33,11 +36,15 @@ def main():
         assert abs(both["ap"] - alone["int8"]["ap"]) < 1e-9, (both["ap"], alone)
         ratio = alone["int8"]["ap"] / alone["f32"]["ap"] - 1
         assert abs(both["int8_change"] - ratio) < 1e-4, (both["int8_change"], ratio)
-        assert both["int8_change_low"] - 0.02 <= both["int8_change"] <= both["int8_change_high"] + 0.02  # of few rings: by percentiles
+        # of few rings: by percentiles
+        assert (both["int8_change_low"] - 0.02 <= both["int8_change"]
+                <= both["int8_change_high"] + 0.02)
         assert 0 <= both["int8_kl"] < 0.1 and 0.9 < both["int8_agree"] <= 1
-        assert "precision" in run("eval", "--format", "r1", "--data", folder, "--model", model, "--precision", "int4", code=2)
+        assert "precision" in run("eval", "--format", "r1", "--data", folder, "--model", model,
+                                  "--precision", "int4", code=2)
         os.remove(files["labels"])
-        assert "labels.jsonl" in run("eval", "--format", "r1", "--data", folder, "--model", model, code=1)
+        assert "labels.jsonl" in run("eval", "--format", "r1", "--data", folder, "--model", model,
+                                     code=1)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""r1-medical train and eval rank, from random weights to 8-bit integers, on cases drawn from the demonstration ontology: what --int8 says of the two precisions is
-what each says alone, and the default is int8, for models that were trained for it and for others.
+"""r1-medical train and eval rank, from random weights to 8-bit integers.
 
     check_train.py R1_MEDICAL R1 ONTOLOGY      environment: R1_TEST_SEED
+
+The cases are drawn from the demonstration ontology. What --int8 says of the two precisions is what
+each says alone. The default is int8, for models that were trained for it and for others.
 """
 import json
 import os
@@ -19,7 +21,10 @@ NS = "{https://r1.example/ns/med}"
 
 
 def write_cases(ontology, path, rng):
-    """Three cases of three diseases in four: some of its findings, and as many that belong elsewhere. The fourth is left for simulated patients."""
+    """Cases of three diseases in four: some of its findings, and as many that belong elsewhere.
+
+    The fourth disease is left for simulated patients.
+    """
     root = ET.parse(ontology).getroot()
     elsewhere = [f.get("id") for f in root.iter(NS + "finding") if f.find(NS + "is-a") is not None]
     with open(path, "w", encoding="utf-8") as out:
@@ -31,7 +36,8 @@ def write_cases(ontology, path, rng):
             for k in range(3):
                 observed = rng.sample(own, min(len(own), rng.randint(1, 3)))
                 observed += rng.sample(elsewhere, len(observed))
-                out.write(f"CASE_{k}\t{d.get('id')}\t{d.get('name')}\tFEMALE\tP30Y\t{';'.join(observed)}\t\n")
+                out.write(f"CASE_{k}\t{d.get('id')}\t{d.get('name')}\tFEMALE\tP30Y\t"
+                          f"{';'.join(observed)}\t\n")
 
 
 def main():
@@ -45,19 +51,23 @@ def main():
             return programs.run(tool, *args, code=code)
 
         def train(out, *args, code=0):
-            return run("train", "--cases", path("cases.tsv"), "--kb", ontology, "--work", path("work"), "--out", path(out + ".gguf"), "--folds", path(out),
+            return run("train", "--cases", path("cases.tsv"), "--kb", ontology, "--work",
+                       path("work"), "--out", path(out + ".gguf"), "--folds", path(out),
                        "--copies", "0", "--batch", "400", "--seed", str(seed), *args, code=code)
 
         def figures(model, *args):
-            out = run("eval", "rank", "--cases", path("cases.tsv"), "--kb", ontology, "--folds", path(model), "--json", *args)
+            out = run("eval", "rank", "--cases", path("cases.tsv"), "--kb", ontology, "--folds",
+                      path(model), "--json", *args)
             return json.loads(out[out.index("{"):out.rindex("}") + 1])["figures"]
 
         write_cases(ontology, path("cases.tsv"), random.Random(seed))
         train("f32", "--epochs", "3")
-        train("int8", "--epochs", "1", "--lr", "0.0003", "--int8", "--init", path("f32.gguf"), "--init-folds", path("f32"))
+        train("int8", "--epochs", "1", "--lr", "0.0003", "--int8", "--init", path("f32.gguf"),
+              "--init-folds", path("f32"))
         for name, steps in (("f32", "none"), ("int8", "learned")):
             for file in (name + ".gguf", name + "/fold-0.gguf", name + "/fold-4.gguf"):
-                assert f'"int8_steps": "{steps}"' in run("info", path(file), "--json", tool=r1), (file, steps)
+                assert (f'"int8_steps": "{steps}"'
+                        in run("info", path(file), "--json", tool=r1)), (file, steps)
 
         both = figures("int8", "--int8")
         alone = {p: figures("int8", "--precision", p) for p in ("f32", "int8", "auto")}
@@ -68,24 +78,35 @@ def main():
         assert both["top1_f32"] == alone["f32"]["top1"], (both, alone["f32"])
         assert alone["f32"]["ece"] != alone["int8"]["ece"]
         ratio = alone["int8"]["top1"] / alone["f32"]["top1"] - 1
-        # Equal scores count for neither side here and by their place in top1: subtypes of one profile tie.
+        # Equal scores count for neither side here and by their place in top1: subtypes of one
+        # profile tie.
         assert abs(both["int8_change"] - ratio) < 0.05, (both["int8_change"], ratio)
-        assert both["int8_change_low"] - 0.02 <= both["int8_change"] <= both["int8_change_high"] + 0.02  # of few lists: by percentiles
+        # of few lists: by percentiles
+        assert (both["int8_change_low"] - 0.02 <= both["int8_change"]
+                <= both["int8_change_high"] + 0.02)
         assert 0 < both["int8_kl"] < 0.1 and 0.85 < both["int8_agree"] <= 1
-        plain = {p: figures("f32", "--precision", p) for p in ("f32", "int8", "auto")}  # rounded after training
-        assert all(plain["int8"][k] == plain["auto"][k] for k in same) and plain["f32"]["ece"] != plain["int8"]["ece"], plain
+        # rounded after training
+        plain = {p: figures("f32", "--precision", p) for p in ("f32", "int8", "auto")}
+        assert (all(plain["int8"][k] == plain["auto"][k] for k in same)
+                and plain["f32"]["ece"] != plain["int8"]["ece"]), plain
 
-        assert "precision" in run("eval", "rank", "--cases", path("cases.tsv"), "--kb", ontology, "--precision", "int4", code=2)
+        assert "precision" in run("eval", "rank", "--cases", path("cases.tsv"), "--kb", ontology,
+                                  "--precision", "int4", code=2)
         assert "--init-folds needs --init" in train("no", "--init-folds", path("f32"), code=2)
         assert "--simulate goes with --shards-only" in train("no", "--simulate", "5", code=2)
-        assert "fold-0.gguf" in train("no", "--init", path("f32.gguf"), "--init-folds", path("nowhere"), code=1)
+        assert "fold-0.gguf" in train("no", "--init", path("f32.gguf"), "--init-folds",
+                                      path("nowhere"), code=1)
         train("no", "--shards-only", "--simulate", "40")
-        run("train", "--stage", "pretrain", "--epochs", "1", "--out", path("base.gguf"), path("work/simulated.r1s"), tool=r1)
+        run("train", "--stage", "pretrain", "--epochs", "1", "--out", path("base.gguf"),
+            path("work/simulated.r1s"), tool=r1)
         assert '"int8_steps": "none"' in run("info", path("base.gguf"), "--json", tool=r1)
-        run("train", "--stage", "reinforce", "--init", path("base.gguf"), "--given", "fit", "--cost", "findings=0.02", "--steps", "3", "--cases", "8",
-            "--traces", "4", "--out", path("policy.gguf"), path("work/simulated-pairs.r1s"), tool=r1)
+        run("train", "--stage", "reinforce", "--init", path("base.gguf"), "--given", "fit",
+            "--cost", "findings=0.02", "--steps", "3", "--cases", "8",
+            "--traces", "4", "--out", path("policy.gguf"), path("work/simulated-pairs.r1s"),
+            tool=r1)
         assert '"act"' in run("info", path("policy.gguf"), "--description", tool=r1)
-        train("staged", "--init", path("policy.gguf"), "--epochs", "1")  # all folds go on from the policy, which saw no case
+        # all folds go on from the policy, which saw no case
+        train("staged", "--init", path("policy.gguf"), "--epochs", "1")
         assert '"act"' not in run("info", path("staged/fold-4.gguf"), "--description", tool=r1)
 
 

@@ -13,7 +13,10 @@ def seed():
 
 
 def run(program, *args, code=0):
-    """A run that must exit with `code`: what it wrote to standard output, of a failure to standard error."""
+    """A run that must exit with `code`.
+
+    Returns what it wrote to standard output or, of a failure, to standard error.
+    """
     p = subprocess.run([program, *args], capture_output=True, text=True, check=False)
     assert p.returncode == code, f"{args}: exit {p.returncode}, expected {code}\n{p.stderr}"
     return p.stdout if code == 0 else p.stderr
