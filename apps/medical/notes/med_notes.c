@@ -3,27 +3,21 @@
  * findings; what a finding's status is stands in med_status.c, laboratory values in med_labs.c. */
 #include "notes/med_notes.h"
 
+#include "r1_assert.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
 
-enum { TOKENS_MAX = 400, WINDOW = 9, RUN_MAX = 3, HITS_MAX = 512 };
+enum { WINDOW = 9, RUN_MAX = 3, HITS_MAX = 512 };
 
-const char *const med_status_name[MED_STATUS_COUNT] = {"present",    "absent",       "family",
-                                                       "historical", "hypothetical", "uncertain"};
-const char *const med_section_name[] = {"(start)",
-                                        "History of present illness",
-                                        "Past medical history",
-                                        "Family history",
-                                        "Physical examination",
-                                        "Laboratory",
-                                        "Imaging",
-                                        "Assessment",
-                                        "Plan",
-                                        "Medications",
-                                        "Social history",
-                                        "Other"};
+const char *const med_status_name[MED_STATUS_COUNT] = {[MED_PRESENT] = "present",
+                                                       [MED_ABSENT] = "absent",
+                                                       [MED_FAMILY] = "family",
+                                                       [MED_HISTORICAL] = "historical",
+                                                       [MED_HYPOTHETICAL] = "hypothetical",
+                                                       [MED_UNCERTAIN] = "uncertain"};
 enum {
     S_START,
     S_HPI,
@@ -38,6 +32,18 @@ enum {
     S_SOCIAL,
     S_OTHER
 };
+const char *const med_section_name[] = {[S_START] = "(start)",
+                                        [S_HPI] = "History of present illness",
+                                        [S_PMH] = "Past medical history",
+                                        [S_FAMILY] = "Family history",
+                                        [S_EXAM] = "Physical examination",
+                                        [S_LAB] = "Laboratory",
+                                        [S_IMAGING] = "Imaging",
+                                        [S_ASSESS] = "Assessment",
+                                        [S_PLAN] = "Plan",
+                                        [S_MEDS] = "Medications",
+                                        [S_SOCIAL] = "Social history",
+                                        [S_OTHER] = "Other"};
 
 /* ---- growing --------------------------------------------------------------------------------- */
 
@@ -59,8 +65,17 @@ static r1_status too_many(r1_err *err)
 
 r1_status med_mention_add(med_notes *n, const med_mention *m, r1_err *err)
 {
-    if (!notes_room(&n->mention, n->n_mention, &n->cap_mention, 200000, sizeof *n->mention))
+    if (!notes_room(&n->mention, n->n_mention, &n->cap_mention, MED_MENTIONS_MAX,
+                    sizeof *n->mention))
         return too_many(err);
+    R1_ASSERT(m->sentence < n->n_sentence, "mention: sentence %u of %u", m->sentence,
+              n->n_sentence);
+    const med_sentence *s = &n->sentence[m->sentence];
+    R1_ASSERT(s->start <= m->start && m->start < m->end && m->end <= s->end,
+              "mention: bytes %u to %u in a sentence from %u to %u", m->start, m->end, s->start,
+              s->end);
+    R1_ASSERT(m->cue_start <= m->cue_end && m->cue_end <= n->len, "cue: bytes %u to %u of %zu",
+              m->cue_start, m->cue_end, n->len);
     n->mention[n->n_mention++] = *m;
     return R1_OK;
 }
@@ -180,11 +195,18 @@ static bool ends_here(const med_notes *n, uint32_t at, uint32_t from, uint32_t e
     return !notes_abbreviation(n->text, at, from);
 }
 
+/* Whether the byte at `at` continues a character. */
+static bool notes_within_char(const char *text, uint32_t at, uint32_t end)
+{
+    return at < end && ((unsigned char)text[at] & 0xc0) == 0x80;
+}
+
 static r1_status split_sentences(med_notes *n, uint32_t start, uint32_t end, r1_err *err)
 {
     uint32_t from = start;
     for (uint32_t i = start; i < end; i++) {
-        bool cut = ends_here(n, i, from, end) || i - from > 4000;
+        bool full = i - from > MED_SENTENCE_BYTES && !notes_within_char(n->text, i + 1, end);
+        bool cut = ends_here(n, i, from, end) || full;
         if (!cut) continue;
         R1_TRY(add_sentence(n, from, i + 1, err));
         from = i + 1;
@@ -284,8 +306,8 @@ static uint32_t notes_tokenize(const med_lexicon *lex, const char *s, uint32_t s
 /* The words that count, in order; sep tells what stood before each: 0 nothing, 1 a comma, 2 a
  * conjunction, 3 a barrier (another clause). */
 typedef struct {
-    uint32_t token[TOKENS_MAX];
-    uint8_t sep[TOKENS_MAX];
+    uint32_t token[MED_SENTENCE_TOKENS];
+    uint8_t sep[MED_SENTENCE_TOKENS];
     uint32_t n;
 } content;
 
@@ -474,12 +496,12 @@ static int by_start(const void *a, const void *b)
 
 static r1_status read_sentence(med_notes *n, const med_lexicon *lex, uint32_t index, r1_err *err)
 {
-    static _Thread_local med_token t[TOKENS_MAX];
+    static _Thread_local med_token t[MED_SENTENCE_TOKENS];
     static _Thread_local content c;
     static _Thread_local hit hits[HITS_MAX];
-    uint8_t taken[TOKENS_MAX] = {0};
+    uint8_t taken[MED_SENTENCE_TOKENS] = {0};
     med_sentence *s = &n->sentence[index];
-    uint32_t n_token = notes_tokenize(lex, n->text, s->start, s->end, t, TOKENS_MAX);
+    uint32_t n_token = notes_tokenize(lex, n->text, s->start, s->end, t, MED_SENTENCE_TOKENS);
     for (uint32_t i = 0; i < n_token; i++) n->n_word += !t[i].punct;
     notes_content_of(t, n_token, n->text, &c);
     uint32_t n_hit = find_hits(lex, t, n->text, &c, hits);
@@ -513,6 +535,21 @@ static r1_status check_text(const char *what, const char *text, size_t len, r1_e
     return R1_OK;
 }
 
+/* Sections and sentences follow one another, and each sentence lies in its section. */
+static bool notes_in_order(const med_notes *n)
+{
+    for (uint32_t i = 1; i < n->n_section; i++)
+        if (n->section[i].start != n->section[i - 1].end) return false;
+    for (uint32_t i = 0; i < n->n_sentence; i++) {
+        const med_sentence *s = &n->sentence[i];
+        if (s->section >= n->n_section || s->start >= s->end) return false;
+        const med_section *in = &n->section[s->section];
+        if (s->start < in->start || s->end > in->end) return false;
+        if (i && s->start < n->sentence[i - 1].end) return false;
+    }
+    return n->n_section && n->section[0].start == 0 && n->section[n->n_section - 1].end == n->len;
+}
+
 r1_status med_notes_read(med_notes *out, const med_lexicon *lex, const med_kb *kb, const char *what,
                          const char *text, size_t len, r1_err *err)
 {
@@ -522,6 +559,8 @@ r1_status med_notes_read(med_notes *out, const med_lexicon *lex, const med_kb *k
     out->len = len;
     out->age_years = NAN;
     r1_status st = split_sections(out, err);
+    R1_DEEP_ASSERT(st != R1_OK || notes_in_order(out), "%u sections, %u sentences of %zu bytes",
+                   out->n_section, out->n_sentence, len);
     for (uint32_t i = 0; i < out->n_sentence && st == R1_OK; i++) {
         st = read_sentence(out, lex, i, err);
         if (st == R1_OK) med_find_labs(out, kb, i);
