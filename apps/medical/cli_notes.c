@@ -2,6 +2,8 @@
 /* cli_notes.c - annotate, eval annotate: from a record to findings. */
 #include "cli_medical.h"
 #include "eval/med_eval_annotate.h"
+#include "r1_assert.h"
+#include "report/med_put.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -30,28 +32,48 @@ r1_status cli_read_text(const char *path, char **text, size_t *len, r1_err *err)
     return R1_OK;
 }
 
-static void print_mentions(const med_kb *kb, const med_notes *n, bool json)
+/* What annotate prints of one finding: a row of the table, or an object. */
+typedef struct {
+    const med_mention *m;
+    const char *id, *name, *status, *section;
+} mention_row;
+
+static mention_row mention_of(const med_kb *kb, const med_notes *n, uint32_t i)
 {
-    if (!json) printf("start\tend\tid\tname\tstatus\tsection\ttext\n");
-    json_t *all = json_array();
+    const med_mention *m = &n->mention[i];
+    R1_ASSERT(m->sentence < n->n_sentence, "mention %u: sentence %u of %u", i, m->sentence,
+              n->n_sentence);
+    const med_section *section = &n->section[n->sentence[m->sentence].section];
+    return (mention_row){m, med_str(kb, kb->term[m->term].id), med_str(kb, kb->term[m->term].name),
+                         med_status_name[m->status], med_section_name[section->name]};
+}
+
+static void print_mentions(const med_kb *kb, const med_notes *n)
+{
+    printf("start\tend\tid\tname\tstatus\tsection\ttext\n");
     for (uint32_t i = 0; i < n->n_mention; i++) {
-        const med_mention *m = &n->mention[i];
-        const char *id = med_str(kb, kb->term[m->term].id),
-                   *name = med_str(kb, kb->term[m->term].name);
-        const char *section = med_section_name[n->section[n->sentence[m->sentence].section].name];
-        if (!json)
-            printf("%u\t%u\t%s\t%s\t%s\t%s\t%.*s\n", m->start, m->end, id, name,
-                   med_status_name[m->status], section, (int)(m->end - m->start),
-                   n->text + m->start);
-        json_array_append_new(all, json_pack("{s:i,s:i,s:s,s:s,s:s,s:s}", "start", (int)m->start,
-                                             "end", (int)m->end, "id", id, "name", name, "status",
-                                             med_status_name[m->status], "section", section));
+        mention_row r = mention_of(kb, n, i);
+        med_put(stdout, MED_TABLE, "%u\t%u\t%s\t%s\t%s\t%s\t%.*s\n", r.m->start, r.m->end, r.id,
+                r.name, r.status, r.section, (int)(r.m->end - r.m->start), n->text + r.m->start);
     }
-    if (json) {
-        json_dumpf(all, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-        putchar('\n');
+}
+
+static r1_status print_mentions_json(const med_kb *kb, const med_notes *n, r1_err *err)
+{
+    json_t *all = json_array();
+    bool good = all != NULL;
+    for (uint32_t i = 0; i < n->n_mention && good; i++) {
+        mention_row r = mention_of(kb, n, i);
+        json_t *o = json_pack("{s:i,s:i,s:o,s:o,s:s,s:s}", "start", (int)r.m->start, "end",
+                              (int)r.m->end, "id", med_json_string(r.id), "name",
+                              med_json_string(r.name), "status", r.status, "section", r.section);
+        good = json_array_append_new(all, o) == 0;
     }
+    if (good) good = json_dumpf(all, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER) == 0;
     json_decref(all);
+    if (!good) R1_FAIL(err, R1_E_NOMEM, "no memory for the findings' JSON, or no place to write");
+    putchar('\n');
+    return R1_OK;
 }
 
 static int run_annotate(r1_cli_call *call)
@@ -67,7 +89,10 @@ static int run_annotate(r1_cli_call *call)
     if (st == R1_OK) st = med_lexicon_new(&lex, kb, &call->err);
     if (st == R1_OK) st = med_notes_read(&notes, lex, kb, path, text, len, &call->err);
     if (st == R1_OK) {
-        print_mentions(kb, &notes, r1_options_bool(call->opts, "json"));
+        if (r1_options_bool(call->opts, "json"))
+            st = print_mentions_json(kb, &notes, &call->err);
+        else
+            print_mentions(kb, &notes);
         med_notes_free(&notes);
     }
     med_lexicon_free(lex);
