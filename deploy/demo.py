@@ -103,8 +103,7 @@ def main():
         say(f"""
 -- next
    psql "{s.conninfo}"   with --keep: look at r1.alert, r1.decision, r1.finding
-   build/release/bin/r1-fraud --help            build/release/bin/r1-medical --help
-   lab/stream --rate 2000 --seconds 60        the latency figures, measured""")
+   build/release/bin/r1-fraud --help            build/release/bin/r1-medical --help""")
         if keep:
             say(f"   services are up: broker {s.brokers}; stop them with: deploy/postgres/pg stop {s.pg_dir}; kill {s.broker.pid if s.broker else ''}")
             s.children.clear()

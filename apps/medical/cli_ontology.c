@@ -88,7 +88,7 @@ static int run_info(r1_cli_call *call)
 {
     med_kb *kb = NULL;
     int64_t t0 = r1_mono_us();
-    r1_status st = call->n_rest ? med_kb_open(&kb, call->rest[0], &call->err)
+    r1_status st = call->n_rest ? med_sources_open(&kb, call->rest[0], &call->err)
                                 : cli_open_kb(call, &kb, &call->err);
     if (st != R1_OK) return r1_cli_exit(st);
     double ms = (double)(r1_mono_us() - t0) / 1e3;
@@ -103,7 +103,7 @@ static int run_shards(r1_cli_call *call)
     med_kb *kb = NULL;
     med_text_report rep;
     const char *out = r1_options_str(call->opts, "out");
-    r1_status st = call->n_rest ? med_kb_open(&kb, call->rest[0], &call->err)
+    r1_status st = call->n_rest ? med_sources_open(&kb, call->rest[0], &call->err)
                                 : cli_open_kb(call, &kb, &call->err);
     if (st == R1_OK) st = med_text_shards(kb, out, &rep, &call->err);
     if (st == R1_OK)

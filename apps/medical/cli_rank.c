@@ -179,11 +179,14 @@ static r1_status cli_rank_rank_case(const r1_cli_call *call, const med_kb *kb, c
     float none = 1;
     r1_status st = med_ranker_new(&r, kb, err);
     if (st == R1_OK) st = cli_open_r1(call, &r1, err);
-    if (st == R1_OK) st = med_rank(r, c, list, MED_RERANK_MAX, &n, err);
+    if (st == R1_OK) {
+        med_case_open(r, c);
+        st = med_rank(r, list, MED_RERANK_MAX, &n, err);
+    }
     if (st == R1_OK && r1.reranker) {
         uint32_t n_anchor = med_case_anchors(kb, c, anchor, MED_QUERY_MAX);
         med_anchors_plan(kb, anchor, n_anchor, r1_options_bool(call->opts, "anchors"));
-        st = med_rerank(r1.reranker, r, c, anchor, n_anchor, list, &n, &none, NULL, err);
+        st = med_rerank(r1.reranker, r, anchor, n_anchor, list, &n, &none, NULL, err);
     } else if (st == R1_OK) {
         for (uint32_t i = 0; i < n; i++) list[i].logit = list[i].score;
         none = med_posterior(list, n, med_posterior_scale, med_posterior_none);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli_train.c - train: R1 as a re-ranker on published cases. */
 #include "cli_medical.h"
+#include "ontology/med_sources.h"
 #include "train/med_train.h"
 
 #include <stdio.h>
@@ -17,7 +18,7 @@ static r1_status open_kbs(const char *list, med_kb **kb, size_t *n, r1_err *err)
         if (*n == KB_MAX || len >= sizeof path)
             R1_FAIL(err, R1_E_INVAL, "--kb: at most %d knowledge bases", KB_MAX);
         snprintf(path, sizeof path, "%.*s", (int)len, list);
-        R1_TRY(med_kb_open(&kb[*n], path, err));
+        R1_TRY(med_sources_open(&kb[*n], path, err));
         ++*n;
         list += len + (list[len] != '\0');
     }

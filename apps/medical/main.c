@@ -2,6 +2,7 @@
 /* main.c - r1-medical: puts the commands of its groups into one table and runs the one that was
  * asked for. */
 #include "cli_medical.h"
+#include "ontology/med_sources.h"
 #include "r1_backend.h"
 
 #include <stdio.h>
@@ -17,7 +18,7 @@ r1_status cli_open_kb(const r1_cli_call *call, med_kb **kb, r1_err *err)
         R1_TRY(r1_cli_shipped("ontology/r1med.xml", path, err));
         given = path;
     }
-    return med_kb_open(kb, given, err);
+    return med_sources_open(kb, given, err);
 }
 
 r1_precision cli_precision(const r1_cli_call *call)

@@ -95,7 +95,7 @@ static int embed_embed(r1_cli_call *call)
 const r1_command cli_embed_commands[] = {
     {.name = "embed",
      .summary = "rows of the common space that the encoders make of shards, as files of vectors "
-                "for r1 bench memory",
+                "for r1-bench memory",
      .examples =
          "r1 embed --model m.gguf --item row --out vectors train.r1s\n"
          "r1 embed --model m.gguf --item name --queries definition --out vectors a.r1s b.r1s",

@@ -8,14 +8,8 @@
 #include "r1_model.h"
 #include "r1_pretrain.h"
 
-extern const r1_command cli_bench_commands[]; /* bench, devices, doctor */
-extern const size_t cli_bench_n;
-
-extern const r1_command cli_batch_commands[]; /* bench batch */
-extern const size_t cli_batch_n;
-
-extern const r1_command cli_memory_commands[]; /* bench memory */
-extern const size_t cli_memory_n;
+extern const r1_command cli_machine_commands[]; /* devices, doctor */
+extern const size_t cli_machine_n;
 
 extern const r1_command cli_embed_commands[]; /* embed */
 extern const size_t cli_embed_n;

@@ -5,7 +5,7 @@
  * Why not oneDNN: its kernels change their order of summation with the number of rows (with 2.6
  * on AVX2, 8, 20 or 32 rows give a row other bits than 16), which breaks "same input, same
  * answer", and each call packs the weight anew. It remains the library of the gradients
- * (cpu_linear.c) and the peer of `r1 bench gemm`.
+ * (cpu_linear.c) and the peer of `r1-bench gemm`.
  *
  * Threads: a packed weight is constant and may be shared. Instruction set: the best that the
  * processor has, or the one that R1_ISA names ("avx512bf16", "avx512", "avx2", "portable");

@@ -100,7 +100,6 @@
 #include "r1_batcher.h" /* from single requests to batches, by deadline and class */
 #include "r1_backend.h" /* the table behind which a machine runs the ops */
 #include "r1_options.h" /* for programs: settings from command line, INI file and environment */
-#include "r1_bench.h"   /* for benches: the bare product, the machine's limit */
 /* clang-format on */
 
 #endif

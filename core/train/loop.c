@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train/loop.h"
 
-#include "r1_bench.h"
+#include "cpu/cpu_peak.h"
 
 #include <stdio.h>
 
@@ -13,7 +13,7 @@ void r1_pace_note(r1_pace *p, bool progress, uint64_t epoch, double loss, uint64
     if (!progress) return;
     if (!p->line.what) r1_progress_begin(&p->line, p->what, all);
     double spent = r1_pace_seconds(p);
-    if (p->peak == 0) p->peak = r1_bench_roofline(0.05) * 1e9;
+    if (p->peak == 0) p->peak = r1_cpu_peak_gops(0.05) * 1e9;
     snprintf(text, sizeof text,
              "epoch %llu loss %.4f, %.0f samples/s, %.0f %% of the machine's peak",
              (unsigned long long)epoch + 1, p->loss, (double)p->seen / spent,

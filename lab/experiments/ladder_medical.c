@@ -18,6 +18,7 @@
 #include "eval/med_cases.h"
 #include "experiments/arm_table.h"
 #include "experiments/rungs.h"
+#include "ontology/med_sources.h"
 #include "r1_train.h"
 #include "rank/med_rerank.h"
 
@@ -140,8 +141,7 @@ static void ladder_medical_add_list(writer *w, const med_case *c, const med_case
         r1_event e = {anchor[i].num, &anchor[i].system};
         ladder_medical_need(r1_shard_add_event(*to[RUNG_MEMORY], &e, &ref[i], &err), &err);
     }
-    ladder_medical_need(med_samples_fill(w->samples, w->ranker, c, list, n, anchor, ref, &err),
-                        &err);
+    ladder_medical_need(med_samples_fill(w->samples, w->ranker, list, n, anchor, ref, &err), &err);
     case_text(w, c, of_case);
     w->n_group++;
     for (uint32_t i = 0; i < n; i++) {
@@ -172,7 +172,8 @@ static void ladder_medical_add_cases(writer *w, const med_cases *cases)
         c.skip.sole = true;
         uint32_t n = 0;
         bool listed = false;
-        ladder_medical_need(med_rank(w->ranker, &c, list, MED_RERANK_MAX, &n, &err), &err);
+        med_case_open(w->ranker, &c);
+        ladder_medical_need(med_rank(w->ranker, list, MED_RERANK_MAX, &n, &err), &err);
         for (uint32_t k = 0; k < n; k++) listed |= list[k].disease == row->gold_disease;
         if (listed) ladder_medical_add_list(w, &c, row, list, n);
     }
@@ -187,7 +188,7 @@ static void ladder_medical_write_shards(const char *dir, const char *cases_path,
     med_cases cases = {0};
     med_kb *kb;
     char path[600], *whole = ladder_medical_whole_description();
-    ladder_medical_need(med_kb_open(&kb, kb_path, &err), &err);
+    ladder_medical_need(med_sources_open(&kb, kb_path, &err), &err);
     ladder_medical_need(med_ranker_new(&w.ranker, kb, &err), &err);
     ladder_medical_need(med_samples_new(&w.samples, &err), &err);
     ladder_medical_need(med_cases_load(&cases, cases_path, kb, CASES_MAX, &err), &err);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Joins the curves of reinforce_maze and prints the table of docs/evaluation.md.
+"""Joins the curves of reinforce_maze and prints the table of docs/log/2026-11-26.md.
 
     reinforce_table.py DIR [OUT.csv]     DIR: what the runs wrote; OUT.csv gets all rows, as committed beside this file
     reinforce_table.py FILE.csv          the table of a joined file

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""llama.cpp's Q8_0 prompt processing as the peer of int8 layers: the layer shapes of `r1 bench score`'s wide-512 model, random weights.
+"""llama.cpp's Q8_0 prompt processing as the peer of int8 layers: the layer shapes of `r1-bench
+score`'s wide-512 model, random weights.
 
     python3 -m venv VENV && VENV/bin/pip install xllamacpp==2026.10.11549 gguf==0.19.0
-    OMP_NUM_THREADS=1 VENV/bin/python lab/peers/llama_q8.py [--r1 build/release/bin/r1] [--rounds 3] [--json]
+    OMP_NUM_THREADS=1 VENV/bin/python lab/peers/llama_q8.py [--r1-bench PROGRAM]
+        [--rounds 3] [--json]
 
 The peer is a GPT-2 of 4 layers: qkv 512 -> 1,536, output 512 -> 512, feed-forward 512 -> 2,048 -> 512 with GELU, 8 heads, matrices in Q8_0 (32 values
 share a scale), a vocabulary of 256, so that reading out costs next to nothing. One thread each, by turns, the best of the rounds; the
@@ -96,13 +98,14 @@ def tokens_a_second(server, rng):
 
 
 def ours(program):
-    out = subprocess.run([program, "bench", "score", "--seconds", "1", "--json"], capture_output=True, check=True, text=True)
+    out = subprocess.run([program, "score", "--seconds", "1", "--json"], capture_output=True,
+                         check=True, text=True)
     return json.loads(out.stdout)["figures"]
 
 
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    args.add_argument("--r1", default="build/release/bin/r1")
+    args.add_argument("--r1-bench", default="build/release/bin/r1-bench")
     args.add_argument("--rounds", type=int, default=3)
     args.add_argument("--json", action="store_true")
     a = args.parse_args()
@@ -113,7 +116,7 @@ def main():
         server = open_server(path)
         for _ in range(a.rounds):
             peer = max(peer, tokens_a_second(server, rng))
-            for k, v in ours(a.r1).items():
+            for k, v in ours(a.r1_bench).items():
                 if isinstance(v, (int, float)):
                     score[k] = max(score.get(k, v), v)
     out = {"llama_tokens_s": peer, "llama_gops": 2e-9 * LAYERS * LAYER_WEIGHTS * peer}

@@ -40,6 +40,8 @@ def main():
     problems += [f"{library}: {n} is exported but no header declares it R1_API" for n in sorted(have.keys() - want.keys())]
     problems += [f"{library}: {n} has the version \"{v}\", expected R1_ and a number" for n, v in sorted(have.items())
                  if not re.fullmatch(r"R1_\d+\.\d+", v)]
+    problems += [f"{library}: {n} is exported: benchmarks belong to lab/bench"
+                 for n in sorted(have) if "bench" in n]
     if len(want) < 100:
         problems.append(f"only {len(want)} declarations were found: the headers are not where they should be, or are written otherwise")
     print("\n".join(problems) if problems else f"{len(have)} symbols, each declared and versioned")

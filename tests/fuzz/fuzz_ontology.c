@@ -5,6 +5,7 @@
 #include "fuzz/fuzz.h"
 #include "notes/med_lexicon.h"
 #include "ontology/med_import.h"
+#include "ontology/med_sources.h"
 
 static void ontology_finish(med_builder *b)
 {
@@ -24,7 +25,7 @@ static const med_kb *ontology_small(void)
 {
     static med_kb *kb;
     r1_err err;
-    if (!kb && med_kb_open(&kb, FUZZ_CORPUS "/own.xml", &err) != R1_OK) abort();
+    if (!kb && med_sources_open(&kb, FUZZ_CORPUS "/own.xml", &err) != R1_OK) abort();
     return kb;
 }
 

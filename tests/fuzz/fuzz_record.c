@@ -3,6 +3,7 @@
  * within the text. */
 #include "fuzz/fuzz.h"
 #include "notes/med_notes.h"
+#include "ontology/med_sources.h"
 
 static void record_check(const med_notes *n)
 {
@@ -24,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static med_lexicon *lex;
     med_notes n;
     r1_err err = {0};
-    if (!lex && (med_kb_open(&kb, FUZZ_ONTOLOGY, &err) != R1_OK ||
+    if (!lex && (med_sources_open(&kb, FUZZ_ONTOLOGY, &err) != R1_OK ||
                  med_lexicon_new(&lex, kb, &err) != R1_OK))
         abort();
     char *copy = fuzz_copy(data, size);

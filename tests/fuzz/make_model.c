@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* make_model.c - writes the small models that seed fuzz_gguf: FILE, and FILE.int8 with learned
  * steps. */
-#include "r1_bench.h"
-#include "r1_model.h"
+#include "model/model.h"
 
 #include <stdio.h>
 
@@ -19,9 +18,10 @@ static r1_status make_model_make(int width, bool learned, const char *path, r1_e
         "head\":1}],"
         "\"heads\":[{\"name\":\"h\",\"kind\":\"binary\"}]}",
         width, width, width);
-    R1_TRY(r1_bench_model(&m, description, learned, err));
     static const float x[] = {-1, 0.5f, 2}, y[] = {-2, 0, 1};
-    r1_status st = r1_model_set_isotonic(m, 0, (r1_isotonic){3, x, y}, err);
+    R1_TRY(r1_model_new(&m, description, 1, err));
+    r1_status st = learned ? r1_model_add_steps(m, err) : R1_OK;
+    if (st == R1_OK) st = r1_model_set_isotonic(m, 0, (r1_isotonic){3, x, y}, err);
     if (st == R1_OK) st = r1_model_save(m, path, err);
     r1_model_free(m);
     return st;

@@ -16,11 +16,12 @@ CODE = (".c", ".h", ".cu", ".cuh")
 
 # Library headers that may be included in one room alone (tests may look anywhere).
 LIBRARY_ROOMS = [
-    (r"dnnl|oneapi/", ["core/cpu"]),
+    (r"dnnl|oneapi/", ["core/cpu", "lab/bench"]),
     (r"libpq", ["apps/common/store"]),
     (r"librdkafka/", ["apps/common/stream", "deploy/broker"]),
     (r"igraph/|igraph\.h", ["apps/fraud/graph"]),
     (r"libxml/", ["apps/medical/ontology"]),
+    (r"openssl/", ["apps/medical/ontology"]),
     (r"cuda|cublas|mma\.h", ["cuda"]),
     (r"ini\.h", ["apps/common/config"]),
     (r"microhttpd", ["apps/common/http", "apps/dashboard"]),
@@ -36,9 +37,21 @@ ARROWS = {
     "apps/medical": ["apps/medical", "apps/common", "core/include"],
     "apps/dashboard": ["apps/dashboard", "apps/common", "core/include"],
     "deploy": ["deploy", "apps/common", "core/include"],
-    "bench": ["bench", "apps/common", "apps/fraud", "apps/medical", "core"],
-    "tests": [""],
+    "lab": ["lab", "apps/common", "apps/fraud", "apps/medical", "core", "tests/support"],
+    "tests": ["tests", "apps", "core", "cuda"],
 }
+# What a room's build files and scripts must not name. The pages of lab/results are data, which
+# tests compare.
+PRODUCTS = ("core/", "apps/", "cuda/", "deploy/")
+BUILD_FILES = (".txt", ".cmake")
+ALL_CODE = CODE + BUILD_FILES + (".py", "")
+BORDERS = [
+    (PRODUCTS, ALL_CODE, r"(?<![\w-])lab/", "a product names nothing of lab/"),
+    (PRODUCTS, BUILD_FILES, r"(?<![\w-])tests/", "a product is built without tests/"),
+    (("tests/",), BUILD_FILES, r"(?<![\w-])lab/(?!results)", "tests compile nothing of lab/"),
+]
+# Rooms whose Python modules a room must not import.
+IMPORTS = [(PRODUCTS, ("tests/", "lab/")), (("tests/",), ("lab/",))]
 BANNED = {
     "strcpy": "snprintf or memcpy", "strcat": "snprintf", "sprintf": "snprintf", "vsprintf": "vsnprintf", "gets": "fgets",
     "atoi": "strtol", "atol": "strtol", "atof": "strtod", "strtok": "strtok_r", "rand": "r1_rng", "srand": "r1_rng",
@@ -48,7 +61,7 @@ BANNED = {
 PQEXEC_ALLOWED = "apps/common/store/store.c"  # scripts of our own: migrations
 NO_EXIT = ["core/", "apps/common/store/", "apps/common/stream/"]  # a library returns errors
 ROOMS_WITH_README = ["core", "core/examples", "cuda", "apps", "apps/common", "apps/r1", "apps/fraud", "apps/medical", "ontology", "schemas", "models",
-                     "deploy", "tests", "bench", "docs"]
+                     "deploy", "tests", "lab", "docs"]
 
 
 def strip(text):
@@ -92,6 +105,28 @@ def check_includes(path, text, by_name, problems):
                 problems.append(f"{path}:{i}: {room} must not include {target}")
 
 
+def without_comments(path, text):
+    """Line structure and strings kept."""
+    if path.endswith(CODE):
+        return re.sub(r"/\*.*?\*/|//[^\n]*", lambda m: re.sub(r"[^\n]", " ", m.group(0)), text,
+                      flags=re.S)
+    return re.sub(r"(^|\s)#[^\n]*", r"\1", text)
+
+
+def check_borders(path, text, modules, problems):
+    """What is built and what is imported; includes are check_includes' work."""
+    for i, line in enumerate(without_comments(path, text).split("\n"), 1):
+        for rooms, kinds, pattern, what in BORDERS:
+            kind = os.path.splitext(path)[1]
+            if path.startswith(rooms) and kind in kinds and re.search(pattern, line):
+                problems.append(f"{path}:{i}: {what}")
+        m = re.match(r"\s*(?:from|import)\s+(\w+)", line) if path.endswith(".py") else None
+        homes = modules.get(m.group(1), []) if m else []
+        for rooms, forbidden in IMPORTS:
+            if path.startswith(rooms) and homes and all(h.startswith(forbidden) for h in homes):
+                problems.append(f"{path}:{i}: must not import {homes[0]}")
+
+
 def check_functions(path, code, problems):
     for i, line in enumerate(code.split("\n"), 1):
         for name, instead in BANNED.items():
@@ -108,6 +143,14 @@ def check(root):
     by_name = {}
     for f in code_files:
         by_name.setdefault(os.path.basename(f), []).append(f)
+    modules = {}
+    for f in files:
+        if f.endswith(".py"):
+            modules.setdefault(os.path.basename(f)[:-3], []).append(f)
+    for f in files:
+        if f.startswith(PRODUCTS + ("tests/",)) and os.path.splitext(f)[1] in ALL_CODE:
+            with open(os.path.join(root, f), encoding="utf-8") as fh:
+                check_borders(f, fh.read(), modules, problems)
     for name, paths in by_name.items():
         if len(paths) > 1 and name != "main.c":
             problems.append(f"{paths[1]}:1: the name {name} is taken by {paths[0]}; file names are unique across the tree")
@@ -139,6 +182,18 @@ PLANTS = [
     ("core/base/planted.c", "int f(void) { return atoi(s); }\n", "banned"),
     ("core/base/planted.c", "void f(void) { exit(1); }\n", "never exits"),
     ("apps/r1/status.c", "int x;\n", "unique"),
+    ("core/base/planted.c", '#include "bench/measure.h"\n', "must not include"),
+    ("core/base/planted.c", "#include <oneapi/dnnl/dnnl.h>\n", "belongs in"),
+    ("tests/core/planted.c", '#include "bench/measure.h"\n', "must not include"),
+    ("tests/planted/CMakeLists.txt", "add_executable(x ${PROJECT_SOURCE_DIR}/lab/bench/rivals.c)\n",
+     "tests compile nothing of lab/"),
+    ("tests/planted.py", "from stages import rows\n", "must not import"),
+    ("deploy/planted.py", "import programs\n", "must not import"),
+    ("deploy/planted.py", 'run("lab/bench/stream")\n', "a product names nothing of lab/"),
+    ("deploy/planted", "lab/bench/stream --rate 2000\n", "a product names nothing of lab/"),
+    ("apps/r1/planted.c", 'const char *help = "see lab/bench";\n', "a product names nothing of lab/"),
+    ("apps/planted/CMakeLists.txt", "target_sources(r1 PRIVATE ../../tests/support/maze.c)\n",
+     "built without tests/"),
     ("core/base/planted.c", "/* TO" + "DO later */\n", "unfinished"),
 ]
 
@@ -148,7 +203,7 @@ def self_test(root):
     for path, text, expected in PLANTS:
         with tempfile.TemporaryDirectory() as tmp:
             for f in files_of(root):
-                if f.endswith(CODE) or f.endswith("README.md"):
+                if f.endswith(CODE + (".py", "README.md")):
                     os.makedirs(os.path.join(tmp, os.path.dirname(f)), exist_ok=True)
                     shutil.copy(os.path.join(root, f), os.path.join(tmp, f))
             for p, t in [("apps/medical/planted_medical.h", "/* SPDX-License-Identifier: Apache-2.0 */\n"), (path, text)]:

@@ -35,11 +35,11 @@ static void test_med_kb_round_trip(void)
 {
     med_kb *a = NULL, *b = NULL;
     char path[4200];
-    R1_ASSERT_OK(med_kb_open(&a, r1_test_source("ontology/r1med.xml"), &err), &err);
+    R1_ASSERT_OK(med_sources_open(&a, r1_test_source("ontology/r1med.xml"), &err), &err);
     CU_ASSERT(a->n_term >= 150 && a->n_profiled >= 40);
     snprintf(path, sizeof path, "%s/kb.r1kb", r1_test_tmpdir());
     R1_ASSERT_OK(med_kb_save(a, path, &err), &err);
-    R1_ASSERT_OK(med_kb_open(&b, path, &err), &err);
+    R1_ASSERT_OK(med_sources_open(&b, path, &err), &err);
     CU_ASSERT_EQUAL(a->bytes, b->bytes);
     CU_ASSERT_EQUAL(memcmp(a->block, b->block, a->bytes), 0);
     CU_ASSERT_NOT_EQUAL(med_kb_term(b, "HP:0001166", 10), MED_NONE);
@@ -50,17 +50,17 @@ static void test_med_kb_round_trip(void)
     for (size_t cut = 0; cut < b->bytes; cut += b->bytes / 23 + 1) {
         med_kb *c = NULL;
         R1_ASSERT_OK(r1_file_write(bad, b->block, cut, &err), &err);
-        CU_ASSERT_EQUAL(med_kb_open(&c, bad, &err), R1_E_FORMAT);
+        CU_ASSERT_EQUAL(med_sources_open(&c, bad, &err), R1_E_FORMAT);
     }
     char *copy = malloc(b->bytes);
     memcpy(copy, b->block, b->bytes);
     copy[b->bytes / 2] ^= 1;
     R1_ASSERT_OK(r1_file_write(bad, copy, b->bytes, &err), &err);
     med_kb *c = NULL;
-    CU_ASSERT_EQUAL(med_kb_open(&c, bad, &err), R1_E_FORMAT);
+    CU_ASSERT_EQUAL(med_sources_open(&c, bad, &err), R1_E_FORMAT);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "checksum"));
     free(copy);
-    CU_ASSERT_EQUAL(med_kb_open(&c, "/nonexistent/kb.r1kb", &err), R1_E_IO);
+    CU_ASSERT_EQUAL(med_sources_open(&c, "/nonexistent/kb.r1kb", &err), R1_E_IO);
     med_kb_free(a);
     med_kb_free(b);
 }
@@ -163,9 +163,9 @@ static void test_sha256(void) /* FIPS 180-4 examples */
 {
     static const uint8_t abc[4] = {0xba, 0x78, 0x16, 0xbf}, empty[4] = {0xe3, 0xb0, 0xc4, 0x42};
     uint8_t d[32];
-    med_sha256("abc", 3, d);
+    CU_ASSERT(med_sha256("abc", 3, d));
     CU_ASSERT_EQUAL(memcmp(d, abc, 4), 0);
-    med_sha256("", 0, d);
+    CU_ASSERT(med_sha256("", 0, d));
     CU_ASSERT_EQUAL(memcmp(d, empty, 4), 0);
 }
 
@@ -194,7 +194,7 @@ static void test_text_shards(void)
     med_text_report rep;
     char dir[4200], path[4300];
     snprintf(dir, sizeof dir, "%s/terms", r1_test_tmpdir());
-    R1_ASSERT_OK(med_kb_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
+    R1_ASSERT_OK(med_sources_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
     R1_ASSERT_OK(med_text_shards(kb, dir, &rep, &err), &err);
     uint8_t *seen = calloc(kb->n_term, 1);
     CU_ASSERT(rep.n_train + rep.n_valid == kb->n_term && rep.n_valid > 0 &&
@@ -230,7 +230,28 @@ static void test_text_shards(void)
     med_kb_free(kb);
 }
 
+static void finish_again(void *ctx)
+{
+    med_kb *kb = NULL;
+    med_builder_finish(ctx, "again", &kb, NULL, NULL);
+}
+
+/* A builder renumbers its links when it finishes, so a second time is a fault of the caller. */
+static void test_med_kb_finish_once(void)
+{
+    med_builder *b = NULL;
+    med_kb *kb = NULL;
+    R1_ASSERT_OK(med_builder_new(&b, &err), &err);
+    R1_ASSERT_OK(med_builder_term(b, MED_TEXT("HP:1"), MED_TEXT("a"), MED_TEXT(""), false, &err),
+                 &err);
+    R1_ASSERT_OK(med_builder_finish(b, "once", &kb, NULL, &err), &err);
+    CU_ASSERT(r1_test_breaks(finish_again, b, "makes one knowledge base"));
+    med_kb_free(kb);
+    med_builder_free(b);
+}
+
 R1_TEST_MAIN("medical knowledge base", {"schema", test_schema},
              {"round trip", test_med_kb_round_trip}, {"hostile xml", test_hostile_xml},
              {"small formats", test_small_formats}, {"cycle", test_cycle}, {"sha256", test_sha256},
-             {"real files", test_real_files}, {"texts as shards", test_text_shards})
+             {"finish once", test_med_kb_finish_once}, {"real files", test_real_files},
+             {"texts as shards", test_text_shards})

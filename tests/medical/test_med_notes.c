@@ -3,6 +3,7 @@
  * 2001), ConText and the open issues of their users describe; recognition of variants and
  * coordination; laboratory values; bad records. */
 #include "notes/med_notes.h"
+#include "ontology/med_sources.h"
 #include "support/r1_test.h"
 
 #include <math.h>
@@ -16,7 +17,7 @@ static med_lexicon *lex;
 static void med_notes_ready(void)
 {
     if (kb) return;
-    R1_ASSERT_OK(med_kb_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
+    R1_ASSERT_OK(med_sources_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
     R1_ASSERT_OK(med_lexicon_new(&lex, kb, &err), &err);
 }
 

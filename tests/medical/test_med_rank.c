@@ -2,6 +2,7 @@
 /* test_med_rank.c - properties of the ranking: order of findings does not matter, a finding that
  * a disease has never lowers its likelihood ratio, a full textbook profile finds its disease,
  * probabilities add up. */
+#include "ontology/med_sources.h"
 #include "rank/med_rank.h"
 #include "support/r1_test.h"
 
@@ -15,7 +16,7 @@ static med_ranker *r;
 static void med_rank_ready(void)
 {
     if (r) return;
-    R1_ASSERT_OK(med_kb_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
+    R1_ASSERT_OK(med_sources_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
     R1_ASSERT_OK(med_ranker_new(&r, kb, &err), &err);
 }
 
@@ -33,7 +34,8 @@ static float lr_of(const uint32_t *term, uint32_t n, uint32_t disease)
     med_match m[MED_QUERY_MAX];
     float none[1], sum = 0;
     med_case c = {.observed = term, .n_observed = n, .age_years = NAN};
-    med_explain(r, &c, disease, m, none);
+    med_case_open(r, &c);
+    med_explain(r, disease, m, none);
     for (uint32_t i = 0; i < n; i++) sum += m[i].log_lr;
     return sum;
 }
@@ -47,7 +49,8 @@ static void test_full_profiles(void)
         med_case c = {.observed = term,
                       .n_observed = med_rank_direct(&kb->disease[d], term),
                       .age_years = NAN};
-        R1_ASSERT_OK(med_rank(r, &c, list, 10, &n, &err), &err);
+        med_case_open(r, &c);
+        R1_ASSERT_OK(med_rank(r, list, 10, &n, &err), &err);
         right += n && list[0].disease == d;
     }
     CU_ASSERT(right + 2 >= kb->n_disease);
@@ -64,13 +67,15 @@ static void test_order_does_not_matter(void)
         uint32_t k = 2 + (uint32_t)r1_rng_below(&rng, 9);
         for (uint32_t i = 0; i < k; i++) term[i] = (uint32_t)r1_rng_below(&rng, kb->n_term);
         med_case c = {.observed = term, .n_observed = k, .age_years = NAN};
-        R1_ASSERT_OK(med_rank(r, &c, a, 50, &n, &err), &err);
+        med_case_open(r, &c);
+        R1_ASSERT_OK(med_rank(r, a, 50, &n, &err), &err);
         for (uint32_t i = k - 1; i > 0; i--) {
             uint32_t j = (uint32_t)r1_rng_below(&rng, i + 1), t = term[i];
             term[i] = term[j];
             term[j] = t;
         }
-        R1_ASSERT_OK(med_rank(r, &c, b, 50, &m, &err), &err);
+        med_case_open(r, &c);
+        R1_ASSERT_OK(med_rank(r, b, 50, &m, &err), &err);
         CU_ASSERT_EQUAL(n, m);
         CU_ASSERT_EQUAL(memcmp(a, b, n * sizeof *a), 0);
     }
@@ -99,12 +104,14 @@ static void test_med_rank_edges(void)
     med_candidate list[3];
     med_rank_ready();
     med_case c = {.age_years = NAN};
-    R1_ASSERT_OK(med_rank(r, &c, list, 3, &n, &err), &err);
+    med_case_open(r, &c);
+    R1_ASSERT_OK(med_rank(r, list, 3, &n, &err), &err);
     CU_ASSERT_EQUAL(n, 0);
     uint32_t wild = UINT32_MAX - 5;
     c.observed = &wild;
     c.n_observed = 1;
-    R1_ASSERT_OK(med_rank(r, &c, list, 3, &n, &err), &err);
+    med_case_open(r, &c);
+    R1_ASSERT_OK(med_rank(r, list, 3, &n, &err), &err);
     CU_ASSERT_EQUAL(n, 0);
     list[0].logit = 1;
     list[1].logit = 2;
@@ -112,8 +119,28 @@ static void test_med_rank_edges(void)
     CU_ASSERT(fabsf(none + list[0].posterior + list[1].posterior - 1) < 1e-5f);
     med_ranker_free(r);
     med_kb_free(kb);
+    r = NULL;
+    kb = NULL;
+}
+
+static void ask_without_a_case(void *ctx)
+{
+    med_match match[1];
+    med_explain(ctx, 0, match, NULL);
+}
+
+/* A ranker answers under an open case alone; a closed one leaves no mark behind. */
+static void test_med_rank_open_case(void)
+{
+    uint32_t term = 0;
+    med_rank_ready();
+    med_case c = {.observed = &term, .n_observed = 1, .age_years = NAN, .skip = {.pmid = 1}};
+    med_case_open(r, &c);
+    CU_ASSERT_EQUAL(med_case_of(r)->n_observed, 1);
+    med_case_close(r);
+    CU_ASSERT(r1_test_breaks(ask_without_a_case, r, "no case is open"));
 }
 
 R1_TEST_MAIN("medical rank", {"full profiles", test_full_profiles},
              {"order", test_order_does_not_matter}, {"a match helps", test_matching_finding_helps},
-             {"edges", test_med_rank_edges})
+             {"open case", test_med_rank_open_case}, {"edges", test_med_rank_edges})

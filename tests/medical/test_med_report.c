@@ -4,6 +4,7 @@
  * hostile bytes come out harmless, long strings are bounded and say so, rows of a database hold no
  * words of the record, and a sink that breaks its nesting is caught. check_markup.py does the same
  * with whole files through the program. */
+#include "ontology/med_sources.h"
 #include "ontology/med_xml.h"
 #include "report/med_put.h"
 #include "report/med_report.h"
@@ -45,7 +46,7 @@ static void med_report_sample(bool with_r1)
     size_t len, i;
     med_report *report = NULL;
     json_t *rep = NULL, *o;
-    R1_ASSERT_OK(med_kb_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
+    R1_ASSERT_OK(med_sources_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
     R1_ASSERT_OK(med_lexicon_new(&lex, kb, &err), &err);
     R1_ASSERT_OK(med_ranker_new(&r, kb, &err), &err);
     R1_ASSERT_OK(r1_file_read(r1_test_source("apps/medical/samples/record.txt"), 1u << 20, &text,
@@ -199,7 +200,7 @@ static void test_long_sentence(void)
     med_report *report = NULL;
     char *text = NULL, *html = NULL;
     size_t len = 0;
-    R1_ASSERT_OK(med_kb_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
+    R1_ASSERT_OK(med_sources_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
     R1_ASSERT_OK(med_lexicon_new(&lex, kb, &err), &err);
     R1_ASSERT_OK(med_ranker_new(&r, kb, &err), &err);
     FILE *f = open_memstream(&text, &len);

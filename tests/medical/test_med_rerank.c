@@ -2,6 +2,7 @@
 /* test_med_rerank.c - R1 over a list: working memory holds what the plan says (random findings
  * through both), scores by way of the memory equal those from plain events bit for bit, the
  * trace adds up, probabilities add up, other models are refused. */
+#include "ontology/med_sources.h"
 #include "rank/med_rerank.h"
 #include "support/r1_test.h"
 
@@ -20,7 +21,7 @@ static void med_rerank_ready(void)
     char *json;
     if (model) return;
     r1_rng_seed(&rng, r1_test_seed());
-    R1_ASSERT_OK(med_kb_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
+    R1_ASSERT_OK(med_sources_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
     R1_ASSERT_OK(med_ranker_new(&ranker, kb, &err), &err);
     R1_ASSERT_OK(med_description("rank", &json, &err), &err);
     R1_ASSERT_OK(r1_model_new(&model, json, 7, &err), &err);
@@ -97,16 +98,17 @@ static void test_equals_training(void)
         float none;
         double sum = 0;
         c.age_years = NAN;
-        R1_ASSERT_OK(med_rank(ranker, &c, list, MED_RERANK_MAX, &n, &err), &err);
+        med_case_open(ranker, &c);
+        R1_ASSERT_OK(med_rank(ranker, list, MED_RERANK_MAX, &n, &err), &err);
         if (n == 0) continue;
         memcpy(plain, list, sizeof plain);
         m = n;
         med_anchors_plan(kb, a, n_anchor, true);
-        R1_ASSERT_OK(med_rerank(x, ranker, &c, a, n_anchor, list, &n, &none, trace[0], &err), &err);
+        R1_ASSERT_OK(med_rerank(x, ranker, a, n_anchor, list, &n, &none, trace[0], &err), &err);
         CU_ASSERT_EQUAL(n, m);
         for (uint32_t i = 0; i < n_anchor; i++)
             ref[i] = i, event[i] = (r1_event){a[i].num, &a[i].system};
-        R1_ASSERT_OK(med_samples_fill(s, ranker, &c, plain, m, a, ref, &err), &err);
+        R1_ASSERT_OK(med_samples_fill(s, ranker, plain, m, a, ref, &err), &err);
         for (uint32_t i = 0; i < m; i++) sample[i] = (r1_sample){.item = med_samples_item(s, i)};
         r1_batch b = {.sample = sample, .n_sample = m, .event = event, .n_event = n_anchor};
         r1_result res;
@@ -138,7 +140,8 @@ static void test_med_rerank_edges(void)
     med_case c = {.age_years = NAN};
     med_rerank_ready();
     R1_ASSERT_OK(med_reranker_new(&x, model, R1_PRECISION_F32, &err), &err);
-    R1_ASSERT_OK(med_rerank(x, ranker, &c, NULL, 0, list, &n, &none, NULL, &err), &err);
+    med_case_open(ranker, &c);
+    R1_ASSERT_OK(med_rerank(x, ranker, NULL, 0, list, &n, &none, NULL, &err), &err);
     CU_ASSERT(n == 0 && none == 1);
     med_reranker_free(x);
     R1_ASSERT_OK(r1_model_open(&other, r1_test_source("models/fraud-s.gguf"), &err), &err);

@@ -2,6 +2,7 @@
 /* test_med_simulate.c - simulated patients: what holds of every one, that the same seed gives
  * the same, and that findings come as often as the annotations say (told exactly or as a parent,
  * so counted over closures). */
+#include "ontology/med_sources.h"
 #include "support/r1_test.h"
 #include "train/med_simulate.h"
 
@@ -14,7 +15,7 @@ static med_kb *kb;
 
 static void med_simulate_ready(void)
 {
-    if (!kb) R1_ASSERT_OK(med_kb_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
+    if (!kb) R1_ASSERT_OK(med_sources_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
 }
 
 static uint32_t med_simulate_times(const uint32_t *term, uint32_t n, uint32_t t)

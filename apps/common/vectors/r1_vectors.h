@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* r1_vectors.h - vectors in files, as r1 bench memory reads them: DIR/NAME_base.f16 and
+/* r1_vectors.h - vectors in files, as r1-bench memory reads them: DIR/NAME_base.f16 and
  * DIR/NAME_queries.f16, rows of little-endian half floats (IEEE 754 binary16), one after the
  * other. One thread. */
 #ifndef R1_VECTORS_H

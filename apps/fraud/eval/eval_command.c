@@ -122,8 +122,7 @@ const r1_option fraud_eval_rows[] = {
      .def = "0.071",
      .min = 0,
      .max = 1,
-     .help = "inner false-positive rate at which boosting on both-end velocity recalls .78 "
-             "(lab/peers/fraud_gbm.py)"},
+     .help = "inner false-positive rate at which boosting on both-end velocity recalls .78"},
     {.name = "work",
      .type = R1_OPT_PATH,
      .def = "run/fraud-eval",
@@ -375,14 +374,14 @@ static r1_status fit_add(fraud_fit *fit, const fraud_dataset *d,
 
 /* Good payments that are kept, with their weight: in AMLGentex few of those that no ring passes
  * through. Elsewhere all: leaving good payments out of the handbook costs a quarter of the
- * average precision (docs/evaluation.md). */
+ * average precision (docs/log/2026-11-26.md). */
 static double kept_share(fraud_layout layout)
 {
     return layout == FRAUD_LAYOUT_AMLGENTEX ? 0.05 : 1;
 }
 
 /* The handbook's week has too few frauds for random weights; AMLGentex, which has twice as many,
- * does better without (docs/evaluation.md). */
+ * does better without (docs/log/2026-11-26.md). */
 static r1_status eval_command_start_of(eval_run *r, const char **init, r1_err *err)
 {
     *init = NULL;

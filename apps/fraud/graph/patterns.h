@@ -48,7 +48,7 @@ void fraud_patterns_count(const fraud_state *s, uint32_t from, uint32_t to, int3
                           fraud_patterns *out);
 /* The cheap gate before fraud_findings_search, by counters and the newest payments of both ends:
  * false where none of its typologies can be closed by the new edge, up to the bounds above (what
- * that loses is measured: lab/fraud_findings). */
+ * that loses is measured: lab/bench/fraud_findings.c). */
 bool fraud_patterns_gate(const fraud_state *s, uint32_t from, uint32_t to, const fraud_patterns *p);
 
 #endif

@@ -39,8 +39,8 @@ const r1_option fraud_replay_rows[] = {
     {.name = "keys",
      .type = R1_OPT_PATH,
      .help = "folder for payments_base.f16 and payments_queries.f16 (every fiftieth): the keys of "
-             "working memory, for r1 "
-             "bench memory"},
+             "working memory, for "
+             "r1-bench memory"},
     {.name = "no-graph",
      .type = R1_OPT_BOOL,
      .def = "false",

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_anchors.h - the findings of one record in working memory: each is one entry, made from
- * itself alone; the key findings are anchors, which stay when the ring overflows and weigh more
+/* med_anchors.h - the findings of one record in working memory. Each finding is one entry, made
+ * from itself alone. The key findings are anchors: they stay when the ring overflows and weigh more
  * in attention.
  *
- *   plan:   which findings the ring will hold, which of them are pinned, with what weight   (no engine needed)
+ *   plan:   which findings the ring will hold, which of them are pinned, with what weight; this
+ *           needs no engine
  *   append: the same by r1_memory's own rules; a test holds the two together
  *
  * Owns: nothing; a plan borrows the caller's terms. Threads: any. */
@@ -13,6 +14,7 @@
 #include "ontology/med_kb.h"
 #include "r1_memory.h"
 
+/* Findings that the ring holds, those of them that can be pinned, body systems of HPO. */
 enum { MED_RING = 32, MED_PINNED_MAX = MED_RING / 4, MED_N_SYSTEM = 23 };
 
 enum {
@@ -26,8 +28,8 @@ extern const char *const MED_EVENT_NUM[MED_N_EVENT_NUM];
 
 /* One finding of the record: what makes its entry, and its place in the memory. */
 typedef struct {
-    uint32_t term,
-        source; /* source: the caller's number of where it comes from (its mention in the record) */
+    uint32_t term;
+    uint32_t source;            /* the caller's number of where it comes from: its mention */
     float certainty;            /* 1 stated, less where history or the writer doubts */
     float weight;               /* information times certainty, over the mean of the record */
     bool pinned, held;          /* held: still in the ring once all have come */

@@ -57,15 +57,16 @@ static uint32_t eval_rank_place_of(const med_candidate *list, uint32_t n, uint32
 }
 
 /* The last word on what med_rank found: R1's, or without R1 the likelihood's. */
-static r1_status eval_rank_judge(med_ranker *r, med_reranker *x, const med_case *q, bool pin,
-                                 med_candidate *list, uint32_t *n, r1_err *err)
+static r1_status eval_rank_judge(med_ranker *r, med_reranker *x, bool pin, med_candidate *list,
+                                 uint32_t *n, r1_err *err)
 {
     static _Thread_local med_anchor anchor[MED_FINDINGS_MAX];
     float none;
     if (x) {
-        uint32_t n_anchor = med_case_anchors(med_ranker_kb(r), q, anchor, MED_FINDINGS_MAX);
+        uint32_t n_anchor =
+            med_case_anchors(med_ranker_kb(r), med_case_of(r), anchor, MED_FINDINGS_MAX);
         med_anchors_plan(med_ranker_kb(r), anchor, n_anchor, pin);
-        return med_rerank(x, r, q, anchor, n_anchor, list, n, &none, NULL, err);
+        return med_rerank(x, r, anchor, n_anchor, list, n, &none, NULL, err);
     }
     for (uint32_t i = 0; i < *n; i++) list[i].logit = list[i].score;
     med_posterior(list, *n, med_posterior_scale, med_posterior_none);
@@ -141,18 +142,19 @@ r1_status med_eval_rank(med_ranker *r, const med_cases *cases, const med_eval_ra
         med_case q = med_cases_query(cases, row, opts->leave_publication_out);
         q.skip.sole = opts->sole;
         uint32_t n = 0, place;
-        st = med_rank(r, &q, list, LIST, &n, err);
+        med_case_open(r, &q);
+        st = med_rank(r, list, LIST, &n, err);
         memcpy(other, list, n * sizeof *list);
         if (st == R1_OK)
-            st = eval_rank_judge(r, opts->fold ? opts->fold[row->fold] : NULL, &q, opts->pin, list,
-                                 &n, err);
+            st = eval_rank_judge(r, opts->fold ? opts->fold[row->fold] : NULL, opts->pin, list, &n,
+                                 err);
         if (st == R1_OK && opts->f32) {
-            st = eval_rank_judge(r, opts->f32[row->fold], &q, opts->pin, other, &n, err);
+            st = eval_rank_judge(r, opts->f32[row->fold], opts->pin, other, &n, err);
             if (st == R1_OK) pairs_add(&both, other, list, n, row->gold_disease);
             f32_first += eval_rank_place_of(other, n, row->gold_disease) == 1;
         }
         place = eval_rank_place_of(list, n, row->gold_disease);
-        bool covered = row->gold_disease != MED_NONE && med_covered(r, &q, row->gold_disease);
+        bool covered = row->gold_disease != MED_NONE && med_covered(r, row->gold_disease);
         out->n_covered += covered;
         eval_rank_count(&all, place);
         g[i] = (guess){n ? list[0].posterior : 0, place == 1};

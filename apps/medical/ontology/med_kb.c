@@ -5,7 +5,6 @@
 #include "ontology/med_kb.h"
 
 #include "ontology/med_kb_layout.h"
-#include "ontology/med_sources.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -186,7 +185,7 @@ r1_status med_kb_from_block(med_kb **out, void *block, size_t bytes, const char 
     return R1_OK;
 }
 
-static r1_status kb_map_file(med_kb **out, const char *path, r1_err *err)
+r1_status med_kb_open_file(med_kb **out, const char *path, r1_err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat sb;
@@ -207,15 +206,6 @@ static r1_status kb_map_file(med_kb **out, const char *path, r1_err *err)
     else
         (*out)->mapped = true;
     return st;
-}
-
-r1_status med_kb_open(med_kb **out, const char *path, r1_err *err)
-{
-    struct stat sb;
-    if (stat(path, &sb) == 0 && S_ISDIR(sb.st_mode)) return med_sources_open_dir(out, path, err);
-    size_t n = strlen(path);
-    if (n > 4 && strcmp(path + n - 4, ".xml") == 0) return med_sources_open_xml(out, path, err);
-    return kb_map_file(out, path, err);
 }
 
 void med_kb_free(med_kb *kb)

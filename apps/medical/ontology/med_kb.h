@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_kb.h - the knowledge base: findings (terms) with their ancestors, diseases with their
- * profiles, the sources' versions and licences, in one read-only block that is mapped from a
- * file or built in memory.
+ * profiles, and the sources' versions and licences. It is one read-only block, mapped from a file
+ * or built in memory.
  *
- * Owns:    the block; every pointer and string handed out lives as long as the knowledge base.
- * Threads: read-only after med_kb_open, so any number.
- * File:    header, table of sections, sections (64-byte aligned, little-endian); a checksum over all that follows the
- *          header; every index is checked against its section before the first use.
+ * Owns:    the block. Every pointer and string that is handed out lives as long as it.
+ * Threads: read-only once it is open, so any number.
+ * File:    a header, a table of sections, then the sections, 64-byte aligned and little-endian.
+ *          A checksum covers all that follows the header. Every index is checked against its
+ *          section before the first use. med_kb_layout.h draws the bytes.
  * Ids:     a term or a disease is a number from 0; strings are offsets into one blob. */
 #ifndef MED_KB_H
 #define MED_KB_H
@@ -118,9 +119,8 @@ typedef struct med_kb {
     bool mapped;
 } med_kb;
 
-/* path: a knowledge base file, one of our XML ontologies, or a folder of sources (see
- * med_sources.h). */
-r1_status med_kb_open(med_kb **out, const char *path, r1_err *err);
+/* path: a knowledge base file. med_sources_open takes whatever else can become one. */
+r1_status med_kb_open_file(med_kb **out, const char *path, r1_err *err);
 /* Takes ownership of block (malloc'ed) on success. */
 r1_status med_kb_from_block(med_kb **out, void *block, size_t bytes, const char *what, r1_err *err);
 void med_kb_free(med_kb *kb); /* NULL is fine */

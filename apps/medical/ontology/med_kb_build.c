@@ -6,6 +6,7 @@
 
 #include "ontology/med_kb_layout.h"
 #include "ontology/med_map.h"
+#include "r1_assert.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -43,6 +44,7 @@ typedef struct {
 } links;
 
 struct med_builder {
+    bool finished; /* its links were renumbered: it makes no second knowledge base */
     med_map *text, *terms, *diseases; /* terms, diseases: id -> index */
     raw_term *term;
     raw_disease *disease;
@@ -473,6 +475,7 @@ static r1_status place_parents(final *f, r1_err *err)
         t->n_parent++;
         f->parent[f->n_parent++] = l->v[i].b;
     }
+    R1_ASSERT(f->n_parent <= n, "%u parents of %u links", f->n_parent, n);
     return R1_OK;
 }
 
@@ -511,6 +514,7 @@ static r1_status close_term(final *f, uint32_t i, uint8_t *state, uint32_t depth
         memcpy(out + n, f->ancestor + q->ancestor_at, q->n_ancestor * sizeof *out);
         n += q->n_ancestor;
     }
+    R1_ASSERT(n == need, "term %u: %u ancestors gathered, counted %u", i, n, need);
     if (n) qsort(out, n, sizeof *out, by_u32);
     uint32_t m = 0;
     for (uint32_t k = 0; k < n; k++)
@@ -839,6 +843,14 @@ static r1_status place_diseases(final *f, r1_err *err)
 
 /* ---- finishing: profiles and the block ------------------------------------------------------- */
 
+/* A profile names each term once, in rising order. */
+static bool profile_is_sorted(const med_profile *p, uint32_t n)
+{
+    for (uint32_t i = 1; i < n; i++)
+        if (MED_PROFILE_TERM(p[i - 1]) >= MED_PROFILE_TERM(p[i])) return false;
+    return true;
+}
+
 static r1_status make_profiles(final *f, r1_err *err)
 {
     med_kb view = {.term = f->term, .ancestor = f->ancestor, .n_term = f->n_term};
@@ -860,6 +872,9 @@ static r1_status make_profiles(final *f, r1_err *err)
         d->n_profile = n;
         if (n) memcpy(f->profile + f->n_profile, one, n * sizeof *one);
         f->n_profile += n;
+        R1_ASSERT(f->n_profile <= f->cap_profile, "disease %u: %u entries in room for %u", i,
+                  f->n_profile, f->cap_profile);
+        R1_DEEP_ASSERT(profile_is_sorted(one, n), "disease %u: a profile of %u entries", i, n);
         f->n_profiled += n > 0;
         for (uint32_t k = 0; k < n; k++) f->term[MED_PROFILE_TERM(one[k])].n_disease++;
     }
@@ -911,8 +926,13 @@ static r1_status kb_build_emit(final *f, const char *what, med_kb **out, r1_err 
     char *block = r1_calloc_aligned(at, 1);
     if (!block) return kb_build_full(err);
     for (uint32_t i = 0; i < SEC_COUNT; i++)
-        if (part[i].count)
-            memcpy(block + table[i].offset, part[i].data, part[i].count * part[i].size);
+        if (part[i].count) {
+            size_t bytes = part[i].count * part[i].size;
+            R1_ASSERT(table[i].offset + bytes <= (i + 1 < SEC_COUNT ? table[i + 1].offset : at),
+                      "section %u: %zu bytes at %llu", i, bytes,
+                      (unsigned long long)table[i].offset);
+            memcpy(block + table[i].offset, part[i].data, bytes);
+        }
     memcpy(block + sizeof(med_kb_header), table, sizeof table);
     med_kb_header h = {.magic = MED_KB_MAGIC,
                        .version = MED_KB_VERSION,
@@ -930,6 +950,8 @@ static r1_status kb_build_emit(final *f, const char *what, med_kb **out, r1_err 
 r1_status med_builder_finish(med_builder *b, const char *what, med_kb **out, med_build_stats *stats,
                              r1_err *err)
 {
+    R1_ASSERT(!b->finished, "%s: a builder makes one knowledge base", what);
+    b->finished = true;
     final f = {.b = b, .root = MED_NONE};
     r1_status st = order_terms(&f, err);
     if (st == R1_OK) st = place_parents(&f, err);

@@ -9,7 +9,8 @@
 /* The largest file that any importer accepts after unpacking. */
 #define MED_INPUT_BYTES_MAX ((size_t)512 << 20)
 
-/* *data is malloc'ed and has a NUL after its last byte. The kind is told by the first bytes, not by the name. */
+/* *data is malloc'ed and has a NUL after its last byte. The first bytes tell the kind, not the
+ * name. */
 r1_status med_slurp(const char *path, size_t bytes_max, char **data, size_t *len, r1_err *err);
 
 /* The next line of a text in memory; false at its end. The line has no line break. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_sources.c - chooses the importer for each file by its first bytes and builds the knowledge
- * base. */
+/* med_sources.c - the table of sources: which importer reads which file. A knowledge base is built
+ * of any of them. */
 #include "ontology/med_sources.h"
 
 #include "ontology/med_import.h"
@@ -15,24 +15,42 @@
 typedef r1_status (*importer)(med_builder *b, const char *what, const char *data, size_t len,
                               r1_err *err);
 
-/* Looks at the first 4 KiB only. */
+/* One row per source: the mark by which a file is told, the importer that reads it, and how the
+ * names of such files begin in a folder of sources (NULL: named alone). */
+static const struct {
+    const char *what, *mark, *prefix;
+    importer import;
+} sources[] = {
+    /* clang-format off */
+    {"R1 ontology XML",  "<r1-ontology",             "r1med",             med_import_own},
+    {"Orphadata XML",    "<JDBOR",                   "en_product",        med_import_orpha},
+    {"OWL in RDF/XML",   "<rdf:RDF",                 "hp.owl",            med_import_owl},
+    {"OBO",              "format-version:",          "hp.obo",            med_import_obo},
+    {"HPOA",             "database_id\tdisease_name", "phenotype.hpoa",    med_import_hpoa},
+    {"HPOA before 2023", "DatabaseID\tDiseaseName",  NULL,                med_import_hpoa},
+    {"SSSOM",            "subject_id\tsubject_label", "mondo_exactmatch_", med_import_sssom},
+    {"KGX edges",        "subject\tpredicate\tobject", "mondo-rare_edges", med_import_edges},
+    /* clang-format on */
+};
+/* Marks are looked for in the first bytes alone. */
+enum { MARK_BYTES = 4096 };
+
 static importer importer_of(const char *data, size_t len)
 {
-    static const struct {
-        const char *mark;
-        importer fn;
-    } known[] = {{"<r1-ontology", med_import_own},
-                 {"<JDBOR", med_import_orpha},
-                 {"<rdf:RDF", med_import_owl},
-                 {"format-version:", med_import_obo},
-                 {"DatabaseID\tDiseaseName", med_import_hpoa},
-                 {"database_id\tdisease_name", med_import_hpoa},
-                 {"subject_id\tsubject_label", med_import_sssom},
-                 {"subject\tpredicate\tobject", med_import_edges}};
-    size_t n = len < 4096 ? len : 4096;
-    for (size_t i = 0; i < R1_COUNT(known); i++)
-        if (memmem(data, n, known[i].mark, strlen(known[i].mark))) return known[i].fn;
+    size_t n = len < MARK_BYTES ? len : MARK_BYTES;
+    for (size_t i = 0; i < R1_COUNT(sources); i++)
+        if (memmem(data, n, sources[i].mark, strlen(sources[i].mark))) return sources[i].import;
     return NULL;
+}
+
+/* "R1 ontology XML, Orphadata XML, ..." */
+static const char *sources_known(char *text, size_t cap)
+{
+    size_t at = 0;
+    *text = 0;
+    for (size_t i = 0; i < R1_COUNT(sources) && at < cap; i++)
+        at += (size_t)snprintf(text + at, cap - at, "%s%s", i ? ", " : "", sources[i].what);
+    return text;
 }
 
 static r1_status import_file(med_builder *b, const char *path, r1_err *err)
@@ -40,12 +58,12 @@ static r1_status import_file(med_builder *b, const char *path, r1_err *err)
     char *data = NULL;
     size_t len = 0;
     R1_TRY(med_slurp(path, MED_INPUT_BYTES_MAX, &data, &len, err));
-    importer fn = importer_of(data, len);
-    r1_status st = fn ? fn(b, path, data, len, err)
-                      : r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__,
-                                   "%s: none of OBO, OWL in RDF/XML, R1 ontology XML, Orphadata "
-                                   "XML, HPOA, SSSOM, KGX edges",
-                                   path);
+    char known[256];
+    importer import = importer_of(data, len);
+    r1_status st =
+        import ? import(b, path, data, len, err)
+               : r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s: the file is none of %s",
+                            path, sources_known(known, sizeof known));
     free(data);
     return st;
 }
@@ -64,25 +82,21 @@ r1_status med_sources_build(const char *const *path, size_t n, med_kb **out, med
     return st;
 }
 
-r1_status med_sources_open_xml(med_kb **out, const char *path, r1_err *err)
+static bool has_tail(const char *name, const char *tail)
 {
-    return med_sources_build(&path, 1, out, NULL, err);
+    size_t n = strlen(name), m = strlen(tail);
+    return n > m && strcmp(name + n - m, tail) == 0;
 }
 
 static bool known_name(const char *name)
 {
-    static const char *base[] = {
-        "hp.obo",           "hp.owl", "phenotype.hpoa", "en_product", "mondo_exactmatch_",
-        "mondo-rare_edges", "r1med"};
-    static const char *tail[] = {".obo", ".owl", ".hpoa", ".xml", ".tsv", ".gz", ".zst"};
-    for (size_t i = 0; i < R1_COUNT(base); i++)
-        for (size_t j = 0; j < R1_COUNT(tail); j++) {
-            size_t n = strlen(name), m = strlen(tail[j]);
-            if (strncmp(name, base[i], strlen(base[i])) == 0 && n > m &&
-                strcmp(name + n - m, tail[j]) == 0)
-                return true;
-        }
-    return false;
+    static const char *const tail[] = {".obo", ".owl", ".hpoa", ".xml", ".tsv", ".gz", ".zst"};
+    bool begins = false, ends = false;
+    for (size_t i = 0; i < R1_COUNT(sources) && !begins; i++)
+        begins =
+            sources[i].prefix && strncmp(name, sources[i].prefix, strlen(sources[i].prefix)) == 0;
+    for (size_t i = 0; i < R1_COUNT(tail) && !ends; i++) ends = has_tail(name, tail[i]);
+    return begins && ends;
 }
 
 static int sources_by_name(const void *a, const void *b)
@@ -120,12 +134,12 @@ size_t med_sources_list(const char *dir, char **path, size_t max)
     return n;
 }
 
-r1_status med_sources_open_dir(med_kb **out, const char *dir, r1_err *err)
+static r1_status sources_open_dir(med_kb **out, const char *dir, r1_err *err)
 {
     char kb[4096];
     struct stat sb;
     snprintf(kb, sizeof kb, "%s/kb.r1kb", dir);
-    if (stat(kb, &sb) == 0) return med_kb_open(out, kb, err);
+    if (stat(kb, &sb) == 0) return med_kb_open_file(out, kb, err);
     char *path[32];
     size_t n = med_sources_list(dir, path, R1_COUNT(path));
     const char *list[32];
@@ -139,4 +153,14 @@ r1_status med_sources_open_dir(med_kb **out, const char *dir, r1_err *err)
                 dir);
     for (size_t i = 0; i < n; i++) free(path[i]);
     return st;
+}
+
+r1_status med_sources_open(med_kb **out, const char *path, r1_err *err)
+{
+    struct stat sb;
+    size_t n = strlen(path);
+    if (stat(path, &sb) == 0 && S_ISDIR(sb.st_mode)) return sources_open_dir(out, path, err);
+    if (n > 4 && strcmp(path + n - 4, ".xml") == 0)
+        return med_sources_build(&path, 1, out, NULL, err);
+    return med_kb_open_file(out, path, err);
 }

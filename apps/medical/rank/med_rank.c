@@ -4,13 +4,15 @@
  * through a second, dearer pass. */
 #include "rank/med_rank.h"
 
+#include "r1_assert.h"
 #include "rank/med_retrieve.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHORT_LIST = 400, MEMORY_LIST = 100 };
+/* SPARE: profile entries that can be rebuilt for one case. */
+enum { SHORT_LIST = 400, MEMORY_LIST = 100, SPARE = 1 << 18 };
 #define LR_FLOOR 0.06f /* likelihood ratio of a finding that the disease does not have at all */
 #define IC_MIN   0.25f /* ancestors that nearly every disease has say nothing */
 
@@ -45,45 +47,63 @@ typedef struct {
 struct med_ranker {
     const med_kb *kb;
     med_weights w;
+    void *workspace;    /* all arrays below lie in it */
     uint64_t *mask;     /* [n_term]: bit q set: an ancestor of finding q (or it) */
     float *work;        /* [n_term], zero between uses */
-    med_profile *spare; /* [n_spare] profiles rebuilt without a publication */
-    uint32_t n_spare, cap_spare;
-    uint8_t *touched; /* [n_disease]: 1: rebuilt for this case */
-    uint8_t *group;   /* [n_disease]: 1: an entry of Orphanet alone */
-    view *view;       /* [n_disease], of touched ones */
-    float *first;     /* [n_disease] score of the first pass */
-    float *memory;    /* [n_disease] similarity from long-term memory, -1 where not retrieved */
-    uint32_t *order;  /* [n_disease] */
+    med_profile *spare; /* [SPARE] profiles rebuilt without a publication */
+    view *view;         /* [n_disease], of touched ones */
+    float *first;       /* [n_disease] score of the first pass */
+    float *memory;      /* [n_disease] similarity from long-term memory, -1 where not retrieved */
+    uint32_t *order;    /* [n_disease] */
+    uint8_t *touched;   /* [n_disease]: 1: rebuilt for the open case */
+    uint8_t *group;     /* [n_disease]: 1: an entry of Orphanet alone */
+    uint32_t n_spare;
     med_retrieval *retrieval;
     bool use_memory;
-    /* the query */
+    /* the open case and its findings in falling information */
+    bool is_open;
+    med_case open;
     uint32_t term[MED_QUERY_MAX], n_term;
     float weight[MED_QUERY_MAX], ic[MED_QUERY_MAX], ic_total, closure_ic;
 };
 
+/* Gives each array its place; places are 64-byte aligned. Returns the bytes of all. With a NULL
+ * workspace it counts alone. */
+static size_t ranker_carve(med_ranker *r, size_t n_term, size_t n_disease)
+{
+    const struct {
+        void *place;
+        size_t count, size;
+    } array[] = {
+        {&r->mask, n_term, sizeof *r->mask},      {&r->work, n_term, sizeof *r->work},
+        {&r->spare, SPARE, sizeof *r->spare},     {&r->view, n_disease, sizeof *r->view},
+        {&r->first, n_disease, sizeof *r->first}, {&r->memory, n_disease, sizeof *r->memory},
+        {&r->order, n_disease, sizeof *r->order}, {&r->touched, n_disease, sizeof *r->touched},
+        {&r->group, n_disease, sizeof *r->group},
+    };
+    size_t bytes = 0;
+    for (size_t i = 0; i < R1_COUNT(array); i++) {
+        void *at = r->workspace ? (char *)r->workspace + bytes : NULL;
+        memcpy(array[i].place, &at, sizeof at);
+        bytes += (array[i].count * array[i].size + 63) & ~(size_t)63;
+    }
+    return bytes;
+}
+
 r1_status med_ranker_new(med_ranker **out, const med_kb *kb, r1_err *err)
 {
     med_ranker *r = calloc(1, sizeof *r);
-    if (!r) R1_FAIL(err, R1_E_NOMEM, "no memory for a ranker");
-    size_t nt = kb->n_term + 1u, nd = kb->n_disease + 1u;
+    size_t n_term = kb->n_term + 1u, n_disease = kb->n_disease + 1u;
+    if (r) r->workspace = calloc(1, ranker_carve(r, n_term, n_disease));
+    if (!r || !r->workspace) {
+        med_ranker_free(r);
+        R1_FAIL(err, R1_E_NOMEM, "no memory for a ranker of %u diseases", kb->n_disease);
+    }
+    ranker_carve(r, n_term, n_disease);
     r->kb = kb;
     r->w = med_weights_default;
     r->use_memory = true;
-    r->cap_spare = 1u << 18;
-    r->mask = calloc(nt, sizeof *r->mask);
-    r->work = calloc(nt, sizeof *r->work);
-    r->spare = calloc(r->cap_spare, sizeof *r->spare);
-    r->touched = calloc(nd, 1);
-    r->group = calloc(nd, 1);
-    r->view = calloc(nd, sizeof *r->view);
-    r->first = calloc(nd, sizeof *r->first);
-    r->memory = calloc(nd, sizeof *r->memory);
-    r->order = calloc(nd, sizeof *r->order);
-    r1_status st = r->mask && r->work && r->spare && r->touched && r->group && r->view &&
-                           r->first && r->memory && r->order
-                       ? med_retrieval_new(&r->retrieval, kb, err)
-                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a ranker");
+    r1_status st = med_retrieval_new(&r->retrieval, kb, err);
     if (st != R1_OK) {
         med_ranker_free(r);
         return st;
@@ -97,10 +117,8 @@ r1_status med_ranker_new(med_ranker **out, const med_kb *kb, r1_err *err)
 void med_ranker_free(med_ranker *r)
 {
     if (!r) return;
-    void *all[] = {r->mask, r->work,  r->spare,  r->touched, r->group,
-                   r->view, r->first, r->memory, r->order};
-    for (size_t i = 0; i < R1_COUNT(all); i++) free(all[i]);
     med_retrieval_free(r->retrieval);
+    free(r->workspace);
     free(r);
 }
 
@@ -146,24 +164,30 @@ static void take_findings(med_ranker *r, const med_case *c)
     }
 }
 
-static void rank_mark(med_ranker *r, bool set)
+/* Sets the findings' bits at their ancestors and sums their information. */
+static void rank_mark(med_ranker *r)
 {
-    if (set) r->ic_total = r->closure_ic = 0;
+    r->ic_total = r->closure_ic = 0;
     for (uint32_t q = 0; q < r->n_term; q++) {
         const med_term *t = &r->kb->term[r->term[q]];
-        if (set) r->ic_total += r->weight[q] * r->ic[q];
+        r->ic_total += r->weight[q] * r->ic[q];
         for (uint32_t a = 0; a < t->n_ancestor; a++) {
             uint32_t at = r->kb->ancestor[t->ancestor_at + a];
-            if (!set) {
-                r->mask[at] = 0;
-                continue;
-            }
             if (r->kb->term[at].ic < IC_MIN) continue;
             if (!r->mask[at]) r->closure_ic += r->kb->term[at].ic;
             r->mask[at] |= (uint64_t)1 << q;
         }
     }
     if (r->ic_total <= 0) r->ic_total = 1;
+}
+
+static void rank_unmark(med_ranker *r)
+{
+    for (uint32_t q = 0; q < r->n_term; q++) {
+        const med_term *t = &r->kb->term[r->term[q]];
+        for (uint32_t a = 0; a < t->n_ancestor; a++)
+            r->mask[r->kb->ancestor[t->ancestor_at + a]] = 0;
+    }
 }
 
 /* Diseases with rows of the case's own publication get a profile without them. */
@@ -180,7 +204,7 @@ static void leave_out(med_ranker *r, med_leave_out skip)
             cites = row->n_pmid && med_row_left_out(kb, row, skip);
         }
         if (!cites) continue;
-        uint32_t room = r->cap_spare - r->n_spare;
+        uint32_t room = SPARE - r->n_spare;
         r->touched[d] = 1;
         med_profile *p = r->spare + r->n_spare;
         uint32_t n = room >= x->n_profile ? med_profile_make(kb, kb->row + x->row_at, x->n_row,
@@ -190,12 +214,44 @@ static void leave_out(med_ranker *r, med_leave_out skip)
         for (uint32_t i = 0; i < n; i++) v.ic_sum += kb->term[MED_PROFILE_TERM(p[i])].ic;
         r->view[d] = v;
         r->n_spare += n;
+        R1_ASSERT(r->n_spare <= SPARE, "disease %u: %u rebuilt entries", d, r->n_spare);
     }
 }
 
-static void leave_in(med_ranker *r, med_leave_out skip)
+/* Between two cases nothing of the first is left: no bit at a term, no rebuilt profile. */
+static bool rank_is_clean(const med_ranker *r)
 {
-    if (skip.pmid) memset(r->touched, 0, r->kb->n_disease);
+    for (uint32_t t = 0; t < r->kb->n_term; t++)
+        if (r->mask[t] || r->work[t] != 0) return false;
+    for (uint32_t d = 0; d < r->kb->n_disease; d++)
+        if (r->touched[d]) return false;
+    return true;
+}
+
+void med_case_close(med_ranker *r)
+{
+    if (!r->is_open) return;
+    rank_unmark(r);
+    if (r->open.skip.pmid) memset(r->touched, 0, r->kb->n_disease);
+    r->is_open = false;
+    R1_DEEP_ASSERT(rank_is_clean(r), "%u findings are closed and leave marks", r->n_term);
+}
+
+void med_case_open(med_ranker *r, const med_case *c)
+{
+    med_case_close(r);
+    take_findings(r, c);
+    R1_ASSERT(r->n_term <= MED_QUERY_MAX, "%u findings", r->n_term);
+    rank_mark(r);
+    leave_out(r, c->skip);
+    r->open = *c;
+    r->is_open = true;
+}
+
+const med_case *med_case_of(const med_ranker *r)
+{
+    R1_ASSERT(r->is_open, "no case is open: %u findings of an earlier one", r->n_term);
+    return &r->open;
 }
 
 static view view_of(const med_ranker *r, uint32_t d)
@@ -432,16 +488,21 @@ static r1_status rank_recall(med_ranker *r, r1_err *err)
     return R1_OK;
 }
 
-r1_status med_rank(med_ranker *r, const med_case *c, med_candidate *out, uint32_t max, uint32_t *n,
-                   r1_err *err)
+/* Whether a list is in the order that rank_by_score gives. */
+static bool rank_is_sorted(const med_candidate *list, uint32_t n)
+{
+    for (uint32_t i = 1; i < n; i++)
+        if (rank_by_score(&list[i - 1], &list[i]) > 0) return false;
+    return true;
+}
+
+r1_status med_rank(med_ranker *r, med_candidate *out, uint32_t max, uint32_t *n, r1_err *err)
 {
     static _Thread_local med_candidate all[MED_CANDIDATES_MAX];
+    const med_case *c = med_case_of(r);
     if (max > MED_CANDIDATES_MAX) max = MED_CANDIDATES_MAX;
     *n = 0;
-    take_findings(r, c);
     if (r->n_term == 0) return R1_OK;
-    rank_mark(r, true);
-    leave_out(r, c->skip);
     first_pass(r);
     r1_status st = rank_recall(r, err);
     uint32_t n_all = short_list(r, SHORT_LIST);
@@ -451,6 +512,7 @@ r1_status med_rank(med_ranker *r, const med_case *c, med_candidate *out, uint32_
     }
     for (uint32_t d = 0; d < r->kb->n_disease && n_all < MED_CANDIDATES_MAX; d++)
         if (r->memory[d] >= 0 && r->first[d] > -1e8f) rank_features(r, c, d, &all[n_all++]);
+    R1_ASSERT(n_all <= MED_CANDIDATES_MAX, "%u candidates", n_all);
     qsort(all, n_all, sizeof *all, rank_by_score);
     for (uint32_t i = 0; i < n_all; i++) {
         all[i].feature[MED_F_RANK] = logf(1.0f + (float)i);
@@ -458,23 +520,18 @@ r1_status med_rank(med_ranker *r, const med_case *c, med_candidate *out, uint32_
     }
     *n = n_all < max ? n_all : max;
     memcpy(out, all, *n * sizeof *out);
-    rank_mark(r, false);
-    leave_in(r, c->skip);
     return st;
 }
 
-void med_rescore(med_ranker *r, const med_case *c, med_candidate *list, uint32_t n)
+void med_rescore(med_ranker *r, med_candidate *list, uint32_t n)
 {
-    take_findings(r, c);
-    rank_mark(r, true);
-    leave_out(r, c->skip);
+    const med_case *c = med_case_of(r);
     for (uint32_t i = 0; i < n; i++) rank_features(r, c, list[i].disease, &list[i]);
     qsort(list, n, sizeof *list, rank_by_score);
-    rank_mark(r, false);
-    leave_in(r, c->skip);
+    R1_DEEP_ASSERT(rank_is_sorted(list, n), "%u candidates", n);
 }
 
-/* The findings of the case under one view; the query is marked. */
+/* The findings of the open case under one view. */
 static void match_view(const med_ranker *r, const med_case *c, view v, med_match *match)
 {
     fit f;
@@ -494,37 +551,25 @@ static void match_view(const med_ranker *r, const med_case *c, view v, med_match
     }
 }
 
-void med_explain_list(med_ranker *r, const med_case *c, const med_candidate *list, uint32_t n,
-                      med_match *match)
+void med_explain_list(med_ranker *r, const med_candidate *list, uint32_t n, med_match *match)
 {
-    take_findings(r, c);
-    rank_mark(r, true);
-    leave_out(r, c->skip);
+    const med_case *c = med_case_of(r);
     for (uint32_t k = 0; k < n; k++)
         match_view(r, c, view_of(r, list[k].disease), match + (size_t)k * c->n_observed);
-    rank_mark(r, false);
-    leave_in(r, c->skip);
 }
 
-void med_explain(med_ranker *r, const med_case *c, uint32_t disease, med_match *match,
-                 float *excluded)
+void med_explain(med_ranker *r, uint32_t disease, med_match *match, float *excluded)
 {
-    take_findings(r, c);
-    rank_mark(r, true);
-    leave_out(r, c->skip);
+    const med_case *c = med_case_of(r);
     view v = view_of(r, disease);
     match_view(r, c, v, match);
     for (uint32_t i = 0; i < c->n_excluded; i++) excluded[i] = excluded_lr(v, c->excluded[i]);
-    rank_mark(r, false);
-    leave_in(r, c->skip);
 }
 
-bool med_covered(med_ranker *r, const med_case *c, uint32_t disease)
+bool med_covered(med_ranker *r, uint32_t disease)
 {
-    leave_out(r, c->skip);
-    bool yes = disease < r->kb->n_disease && view_of(r, disease).n > 0;
-    leave_in(r, c->skip);
-    return yes;
+    med_case_of(r);
+    return disease < r->kb->n_disease && view_of(r, disease).n > 0;
 }
 
 float med_posterior(med_candidate *c, uint32_t n, float scale, float none)

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_rank.h - which diseases explain a set of findings: likelihood ratios, information content
- * and overlap over the profiles of a knowledge base. What R1 re-ranks is made here, and so is
- * the answer without R1.
+/* med_rank.h - which diseases explain a set of findings, by likelihood ratios, information content
+ * and overlap over the profiles of a knowledge base. R1 re-ranks what is made here; without R1 this
+ * ranking is the answer.
  *
- *   one-way   share of the findings' information that the disease accounts for       (Resnik 1995, asymmetric)
- *   LR        sum of log likelihood ratios of the findings                           (Robinson et al. 2020, LIRICAL)
+ *   one-way   share of the findings' information that the disease accounts for
+ *             (Resnik 1995, asymmetric)
+ *   LR        sum of log likelihood ratios of the findings (Robinson et al. 2020, LIRICAL)
  *   coverage  share of the disease's expected information that was found
- *   simGIC    weighted Jaccard over both closures                                    (Pesquita et al. 2008)
- *   size      log of the profile's length, subtracted: large profiles match everything
+ *   simGIC    weighted Jaccard over both closures (Pesquita et al. 2008)
+ *   size      log of the profile's length; it is subtracted, because large profiles match everything
  *
- * Owns:    scratch of one query. Borrows the knowledge base. One thread per ranker.
- * Properties (tested): findings may come in any order; adding a finding that a disease has never
- * lowers that disease's LR; no allocation after med_ranker_new. */
+ * Use:     open a case, then rank, rescore and explain under it as often as needed. The dear part
+ *          (ancestors of the findings, profiles without the case's publication) is done once.
+ * Owns:    one workspace for the open case. Borrows the knowledge base, and the arrays of the
+ *          open case.
+ * Threads: one per ranker.
+ * Tested:  findings may come in any order. A finding that a disease has never lowers that
+ *          disease's LR. Nothing is allocated after med_ranker_new. */
 #ifndef MED_RANK_H
 #define MED_RANK_H
 
@@ -94,23 +99,25 @@ void med_ranker_weights(med_ranker *r, const med_weights *w);
 /* Without long-term memory the candidates are those of the likelihood alone. */
 void med_ranker_use_memory(med_ranker *r, bool on);
 
+/* Opens a case; the one that was open before is closed. Its arrays must live until the last call
+ * under it. All calls below need an open case. */
+void med_case_open(med_ranker *r, const med_case *c);
+void med_case_close(med_ranker *r);
+const med_case *med_case_of(const med_ranker *r); /* the open one */
+
 /* The best candidates, best first, equal scores by number of the disease. *n is at most max and
  * MED_CANDIDATES_MAX. */
-r1_status med_rank(med_ranker *r, const med_case *c, med_candidate *out, uint32_t max, uint32_t *n,
-                   r1_err *err);
-/* The same candidates under another case (for instance one finding less), scored and sorted
- * anew. */
-void med_rescore(med_ranker *r, const med_case *c, med_candidate *list, uint32_t n);
-/* The findings of the case under one disease; match holds c->n_observed entries, excluded
- * c->n_excluded (log LR). */
-void med_explain(med_ranker *r, const med_case *c, uint32_t disease, med_match *match,
-                 float *excluded);
-/* How the findings fit each disease of a list: match[k * c->n_observed + i] is finding i under
+r1_status med_rank(med_ranker *r, med_candidate *out, uint32_t max, uint32_t *n, r1_err *err);
+/* Candidates of another case (for instance one with one finding more), scored and sorted anew. */
+void med_rescore(med_ranker *r, med_candidate *list, uint32_t n);
+/* The findings of the case under one disease; match holds n_observed entries, excluded n_excluded
+ * (log LR). */
+void med_explain(med_ranker *r, uint32_t disease, med_match *match, float *excluded);
+/* How the findings fit each disease of a list: match[k * n_observed + i] is finding i under
  * list[k]. */
-void med_explain_list(med_ranker *r, const med_case *c, const med_candidate *list, uint32_t n,
-                      med_match *match);
+void med_explain_list(med_ranker *r, const med_candidate *list, uint32_t n, med_match *match);
 /* Whether a disease has a profile once the case's own publication is left out. */
-bool med_covered(med_ranker *r, const med_case *c, uint32_t disease);
+bool med_covered(med_ranker *r, uint32_t disease);
 /* Probabilities from scores: softmax with the calibrated scale, and "none of these" beside them.
  * Returns the latter. */
 float med_posterior(med_candidate *c, uint32_t n, float scale, float none);

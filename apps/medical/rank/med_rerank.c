@@ -171,10 +171,10 @@ static void fill_refs(row *x, const med_match *match, uint32_t n, const med_anch
     x->item[4] = (r1_item){.present = true, .num = x->against};
 }
 
-r1_status med_samples_fill(med_samples *s, med_ranker *r, const med_case *c,
-                           const med_candidate *list, uint32_t n, const med_anchor *anchor,
-                           const uint64_t *ref, r1_err *err)
+r1_status med_samples_fill(med_samples *s, med_ranker *r, const med_candidate *list, uint32_t n,
+                           const med_anchor *anchor, const uint64_t *ref, r1_err *err)
 {
+    const med_case *c = med_case_of(r);
     size_t need = (size_t)n * c->n_observed;
     if (n > MED_RERANK_MAX)
         R1_FAIL(err, R1_E_INVAL, "%u candidates, at most %d are weighed", n, MED_RERANK_MAX);
@@ -184,7 +184,7 @@ r1_status med_samples_fill(med_samples *s, med_ranker *r, const med_case *c,
         s->match = m;
         s->cap_match = need * 2;
     }
-    med_explain_list(r, c, list, n, s->match);
+    med_explain_list(r, list, n, s->match);
     for (uint32_t i = 0; i < n; i++) {
         fill_tables(&s->row[i], &list[i], c->n_observed);
         fill_refs(&s->row[i], s->match + (size_t)i * c->n_observed, c->n_observed, anchor, ref);
@@ -295,10 +295,10 @@ static void take_result(const r1_result *res, med_candidate *list, uint32_t n, d
                 memcpy(trace + (size_t)i * (MED_N_ITEM + 1), own[j], sizeof own[j]);
 }
 
-r1_status med_rerank(med_reranker *x, med_ranker *r, const med_case *c, const med_anchor *anchor,
-                     uint32_t n_anchor, med_candidate *list, uint32_t *n, float *none,
-                     double *trace, r1_err *err)
+r1_status med_rerank(med_reranker *x, med_ranker *r, const med_anchor *anchor, uint32_t n_anchor,
+                     med_candidate *list, uint32_t *n, float *none, double *trace, r1_err *err)
 {
+    const med_case *c = med_case_of(r);
     uint64_t ticket;
     r1_result res;
     if (*n > MED_RERANK_MAX) *n = MED_RERANK_MAX;
@@ -309,7 +309,7 @@ r1_status med_rerank(med_reranker *x, med_ranker *r, const med_case *c, const me
                 MED_FINDINGS_MAX);
     R1_TRY(r1_memory_begin(x->memory, &ticket, err));
     r1_status st = med_anchors_append(x->memory, ticket, RECORD, anchor, n_anchor, x->handle, err);
-    if (st == R1_OK) st = med_samples_fill(x->samples, r, c, list, *n, anchor, x->handle, err);
+    if (st == R1_OK) st = med_samples_fill(x->samples, r, list, *n, anchor, x->handle, err);
     if (st != R1_OK) {
         r1_memory_cancel(x->memory, ticket);
         return st;

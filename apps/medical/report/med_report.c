@@ -74,8 +74,7 @@ static r1_status judge_list(const med_judge *j, const med_case *c, const med_anc
                             med_candidate *list, uint32_t *n, float *none, double *trace,
                             r1_err *err)
 {
-    if (j->x)
-        return med_rerank(j->x, j->ranker, c, anchor, c->n_observed, list, n, none, trace, err);
+    if (j->x) return med_rerank(j->x, j->ranker, anchor, c->n_observed, list, n, none, trace, err);
     for (uint32_t i = 0; i < *n; i++) list[i].logit = list[i].score;
     *none = med_posterior(list, *n, med_posterior_scale, med_posterior_none);
     return R1_OK;
@@ -180,7 +179,8 @@ static r1_status judge_without(work *w, uint32_t i, float *p, const char **first
               w->n_present);
     med_anchors_plan(w->kb, w->rest_anchor, k, w->judge->pin);
     memcpy(list, w->list, n * sizeof *list);
-    med_rescore(w->judge->ranker, &c, list, n);
+    med_case_open(w->judge->ranker, &c);
+    med_rescore(w->judge->ranker, list, n);
     R1_TRY(judge_list(w->judge, &c, w->rest_anchor, list, &n, &none, NULL, err));
     for (uint32_t j = 0; j < n; j++)
         if (list[j].disease == w->list[0].disease) *p = list[j].posterior;
@@ -256,7 +256,7 @@ static r1_status candidate_contributions(work *w, const med_candidate *from,
     const char **unexplained;
     REPORT_LIST(w->report->arena, row, (size_t)w->n_present + w->n_absent, err);
     REPORT_LIST(w->report->arena, unexplained, w->n_present, err);
-    med_explain(w->judge->ranker, &w->query, from->disease, w->match, w->against);
+    med_explain(w->judge->ranker, from->disease, w->match, w->against);
     c->unexplained.s = unexplained;
     for (uint32_t i = 0; i < w->n_present; i++) {
         const med_match *m = &w->match[i];
@@ -317,6 +317,7 @@ static r1_status report_candidates(work *w, r1_err *err)
     med_report_candidate *row;
     uint32_t n = w->n_list < MED_REPORT_CANDIDATES ? w->n_list : MED_REPORT_CANDIDATES;
     REPORT_LIST(w->report->arena, row, n, err);
+    med_case_open(w->judge->ranker, &w->query); /* again: anchors opened cases of their own */
     for (uint32_t i = 0; i < n; i++) R1_TRY(report_candidate(w, i + 1, &row[i], err));
     w->report->candidate = row;
     w->report->n_candidate = n;
@@ -397,7 +398,8 @@ static r1_status report_gather(work *w, r1_err *err)
 
 static r1_status report_rank(work *w, r1_err *err)
 {
-    R1_TRY(med_rank(w->judge->ranker, &w->query, w->list, LIST, &w->n_list, err));
+    med_case_open(w->judge->ranker, &w->query);
+    R1_TRY(med_rank(w->judge->ranker, w->list, LIST, &w->n_list, err));
     return judge_list(w->judge, &w->query, w->anchor, w->list, &w->n_list, &w->none, w->trace[0],
                       err);
 }
@@ -435,6 +437,7 @@ static r1_status report_fill(work *w, const med_lexicon *lex, const char *title,
     r1_status st = report_gather(w, err);
     if (st == R1_OK) st = report_rank(w, err);
     if (st == R1_OK) st = report_assemble(w, title, err);
+    med_case_close(w->judge->ranker); /* its arrays are this call's */
     med_notes_free(&w->notes);
     if (timing)
         *timing = (med_report_timing){(double)(t1 - t0) / 1e3, (double)(r1_mono_us() - t1) / 1e3};

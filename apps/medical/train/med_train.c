@@ -75,7 +75,8 @@ static r1_status train_rank_case(const builder *b, const med_case *c, uint32_t d
 {
     r->gold = MED_NONE;
     r->n_anchor = med_case_anchors(b->kb, c, r->anchor, MED_FINDINGS_MAX);
-    R1_TRY(med_rank(b->ranker, c, r->list, MED_RERANK_MAX, &r->n, err));
+    med_case_open(b->ranker, c);
+    R1_TRY(med_rank(b->ranker, r->list, MED_RERANK_MAX, &r->n, err));
     for (uint32_t i = 0; i < r->n; i++)
         if (r->list[i].disease == disease) r->gold = i;
     hide_features(b, r);
@@ -83,13 +84,13 @@ static r1_status train_rank_case(const builder *b, const med_case *c, uint32_t d
     return R1_OK;
 }
 
-static r1_status fill_samples(builder *b, const med_case *c, const ranked *r, int shard,
-                              r1_err *err)
+/* Of the open case. */
+static r1_status fill_samples(builder *b, const ranked *r, int shard, r1_err *err)
 {
     uint64_t ref[MED_FINDINGS_MAX];
     for (uint32_t i = 0; i < r->n_anchor; i++)
         R1_TRY(train_event_index(b, shard, &r->anchor[i], &ref[i], err));
-    return med_samples_fill(b->samples, b->ranker, c, r->list, r->n, r->anchor, ref, err);
+    return med_samples_fill(b->samples, b->ranker, r->list, r->n, r->anchor, ref, err);
 }
 
 static r1_status add_candidate(builder *b, int shard, uint32_t i, uint64_t group, float label,
@@ -105,10 +106,9 @@ static r1_status add_candidate(builder *b, int shard, uint32_t i, uint64_t group
 
 /* The whole list as it will be served, as one group: were low places shown only where the right
  * disease holds one, R1 would learn that from the place. */
-static r1_status train_add_list(builder *b, const med_case *c, const ranked *r, int shard,
-                                r1_err *err)
+static r1_status train_add_list(builder *b, const ranked *r, int shard, r1_err *err)
 {
-    R1_TRY(fill_samples(b, c, r, shard, err));
+    R1_TRY(fill_samples(b, r, shard, err));
     b->report->n_group++;
     b->report->n_sample += r->n;
     for (uint32_t i = 0; i < r->n; i++)
@@ -116,10 +116,10 @@ static r1_status train_add_list(builder *b, const med_case *c, const ranked *r, 
     return R1_OK;
 }
 
-static r1_status add_pair(builder *b, const med_case *c, const ranked *r, r1_err *err)
+static r1_status add_pair(builder *b, const ranked *r, r1_err *err)
 {
     if (r->n < 2) return R1_OK;
-    R1_TRY(fill_samples(b, c, r, PAIRS, err));
+    R1_TRY(fill_samples(b, r, PAIRS, err));
     R1_TRY(add_candidate(b, PAIRS, r->gold, 0, 1, err));
     return add_candidate(b, PAIRS, r->gold + 1 < r->n ? r->gold + 1 : r->gold - 1, 0, 0, err);
 }
@@ -131,8 +131,8 @@ static r1_status train_add_case(builder *b, const med_case *c, uint32_t disease,
     static _Thread_local ranked r;
     R1_TRY(train_rank_case(b, c, disease, &r, err));
     if (r.gold == MED_NONE) return R1_OK;
-    R1_TRY(train_add_list(b, c, &r, shard, err));
-    return shard == SIMULATED ? add_pair(b, c, &r, err) : R1_OK;
+    R1_TRY(train_add_list(b, &r, shard, err));
+    return shard == SIMULATED ? add_pair(b, &r, err) : R1_OK;
 }
 
 /* The case with each finding kept by a chance of two thirds; at least two stay. */
@@ -156,8 +156,9 @@ static r1_status train_add_cases(builder *b, const med_cases *cases, r1_err *err
         const med_case_row *row = &cases->row[i];
         med_case c = med_cases_query(cases, row, true);
         c.skip.sole = true;
-        if (row->gold_disease == MED_NONE || !med_covered(b->ranker, &c, row->gold_disease))
-            continue;
+        if (row->gold_disease == MED_NONE) continue;
+        med_case_open(b->ranker, &c);
+        if (!med_covered(b->ranker, row->gold_disease)) continue;
         R1_TRY(train_add_case(b, &c, row->gold_disease, row->fold, err));
         for (uint32_t k = 0; k < b->o->n_copy; k++) R1_TRY(add_copy(b, &c, row, err));
         if (b->o->progress) r1_progress_update(&bar, i, "");
@@ -331,12 +332,12 @@ static r1_status score_kb(const med_train_opts *o, const med_kb *kb, med_reranke
         float none;
         uint32_t n_anchor = med_case_anchors(kb, &c, anchor, MED_FINDINGS_MAX);
         med_anchors_plan(kb, anchor, n_anchor, true);
-        st = med_rank(r, &c, list, MED_RERANK_MAX, &to->n, err);
+        med_case_open(r, &c);
+        st = med_rank(r, list, MED_RERANK_MAX, &to->n, err);
         if (st == R1_OK && to->n)
-            st = med_rerank(model[row->fold], r, &c, anchor, n_anchor, list, &to->n, &none, NULL,
-                            err);
+            st = med_rerank(model[row->fold], r, anchor, n_anchor, list, &to->n, &none, NULL, err);
         to->gold = to->n;
-        to->covered = row->gold_disease != MED_NONE && med_covered(r, &c, row->gold_disease);
+        to->covered = row->gold_disease != MED_NONE && med_covered(r, row->gold_disease);
         for (uint32_t k = 0; k < to->n; k++) {
             to->logit[k] = list[k].logit;
             if (list[k].disease == row->gold_disease) to->gold = k;
