@@ -29,11 +29,27 @@ typedef enum {
 } med_status;
 extern const char *const med_status_name[MED_STATUS_COUNT];
 
+typedef enum {
+    MED_SECTION_START, /* before the first heading */
+    MED_SECTION_PRESENT_ILLNESS,
+    MED_SECTION_PAST_HISTORY,
+    MED_SECTION_FAMILY,
+    MED_SECTION_EXAMINATION,
+    MED_SECTION_LABORATORY,
+    MED_SECTION_IMAGING,
+    MED_SECTION_ASSESSMENT,
+    MED_SECTION_PLAN,
+    MED_SECTION_MEDICATIONS,
+    MED_SECTION_SOCIAL,
+    MED_SECTION_OTHER,
+    MED_SECTION_COUNT
+} med_section_kind;
+extern const char *const med_section_name[MED_SECTION_COUNT];
+
 typedef struct {
     uint32_t start, end; /* bytes of the text */
-    uint32_t name;       /* index into the names of sections; 0: before the first heading */
+    uint32_t name;       /* MED_SECTION_* */
 } med_section;
-extern const char *const med_section_name[];
 
 typedef struct {
     uint32_t start, end;
@@ -87,6 +103,7 @@ void med_find_status(const med_notes *n, const med_token *t, uint32_t n_token, c
 void med_find_person(med_notes *n);
 /* The mention must lie within its sentence. */
 r1_status med_mention_add(med_notes *n, const med_mention *m, r1_err *err);
-uint32_t med_section_of(const char *heading, size_t len); /* 0: not a heading that is known */
+/* MED_SECTION_*; MED_SECTION_START: not a heading that is known. */
+uint32_t med_section_of(const char *heading, size_t len);
 
 #endif
