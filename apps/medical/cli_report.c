@@ -62,27 +62,31 @@ static const struct {
     {"text", "report.txt", report_write_plain},
 };
 
-static r1_status report_write(const med_report *r, const char *format, const char *dir, r1_err *err)
+static r1_status report_write(const med_report *r, const char *format, size_t len, const char *dir,
+                              r1_err *err)
 {
     char path[4200];
     for (size_t i = 0; i < R1_COUNT(report_formats); i++) {
-        if (strcmp(format, report_formats[i].name) != 0) continue;
+        const char *name = report_formats[i].name;
+        if (strlen(name) != len || memcmp(format, name, len) != 0) continue;
         snprintf(path, sizeof path, "%s/%s", dir, report_formats[i].file);
         R1_TRY(report_formats[i].write(r, path, err));
         printf("%s\n", path);
         return R1_OK;
     }
-    R1_FAIL(err, R1_E_INVAL, "format \"%s\", expected html, pdf, json or text", format);
+    R1_FAIL(err, R1_E_INVAL, "format \"%.*s\", expected html, pdf, json or text",
+            (int)(len < 60 ? len : 60), format);
 }
 
 static r1_status report_write_all(const med_report *r, const char *formats, const char *dir,
                                   r1_err *err)
 {
-    char list[64];
-    snprintf(list, sizeof list, "%s", formats);
     R1_TRY(r1_mkdirs(dir, err));
-    for (char *save, *f = strtok_r(list, ",", &save); f; f = strtok_r(NULL, ",", &save))
-        R1_TRY(report_write(r, f, dir, err));
+    for (const char *f = formats; *f;) {
+        size_t len = strcspn(f, ",");
+        if (len) R1_TRY(report_write(r, f, len, dir, err));
+        f += len + (f[len] == ',');
+    }
     return R1_OK;
 }
 
