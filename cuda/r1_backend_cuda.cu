@@ -203,21 +203,22 @@ static r1_status cuda_launched(const char *op, r1_err *err)
         return cuda_launched(#name, err);                                                          \
     }
 
-R1_OP_LAUNCH(add, a.v[0].rows *a.v[0].cols)
-R1_OP_LAUNCH(act, a.v[0].rows *a.v[0].cols)
-R1_OP_LAUNCH(rmsnorm, a.v[0].rows *R1_WARP)
-R1_OP_LAUNCH(tail_norm, a.v[0].rows *R1_WARP)
-R1_OP_LAUNCH(ple, a.v[0].rows *a.v[0].cols)
-R1_OP_LAUNCH(embed, a.v[0].rows *a.v[0].cols *a.v[1].cols)
-R1_OP_LAUNCH(standard, a.v[0].rows *a.v[0].cols)
-R1_OP_LAUNCH(edge_message, a.v[5].rows *R1_WARP)
-R1_OP_LAUNCH(mark_pool, a.v[3].rows * 3 * a.v[0].cols)
-R1_OP_LAUNCH(place, a.v[3].rows *a.v[3].cols)
-R1_OP_LAUNCH(seg_mean, a.v[3].rows *a.v[3].cols)
-R1_OP_LAUNCH(causal_mean, (a.v[1].cols - 1) * (int64_t)a.v[0].cols)
-R1_OP_LAUNCH(cawa_scale, a.v[0].rows *a.v[0].cols)
-R1_OP_LAUNCH(gate, a.v[0].rows *a.v[0].cols)
-R1_OP_LAUNCH(attend, a.v[0].rows *a.i[0] * R1_WARP)
+/* clang-format off */
+R1_OP_LAUNCH(add,          a.v[R1_ADD_A].rows * a.v[R1_ADD_A].cols)
+R1_OP_LAUNCH(act,          a.v[R1_ACT_X].rows * a.v[R1_ACT_X].cols)
+R1_OP_LAUNCH(rmsnorm,      a.v[R1_RMSNORM_X].rows * R1_WARP)
+R1_OP_LAUNCH(tail_norm,    a.v[R1_TAIL_NORM_X].rows * R1_WARP)
+R1_OP_LAUNCH(ple,          a.v[R1_PLE_X].rows * a.v[R1_PLE_X].cols)
+R1_OP_LAUNCH(embed,        a.v[R1_EMBED_ID].rows * a.v[R1_EMBED_ID].cols * a.v[R1_EMBED_TABLE].cols)
+R1_OP_LAUNCH(standard,     a.v[R1_STANDARD_X].rows * a.v[R1_STANDARD_X].cols)
+R1_OP_LAUNCH(edge_message, a.v[R1_EDGE_MESSAGE_Y].rows * R1_WARP)
+R1_OP_LAUNCH(mark_pool,    a.v[R1_MARK_POOL_Y].rows * 3 * a.v[R1_MARK_POOL_H].cols)
+R1_OP_LAUNCH(place,        a.v[R1_PLACE_Y].rows * a.v[R1_PLACE_Y].cols)
+R1_OP_LAUNCH(seg_mean,     a.v[R1_SEG_MEAN_Y].rows * a.v[R1_SEG_MEAN_Y].cols)
+R1_OP_LAUNCH(causal_mean,  (int64_t)(a.v[R1_CAUSAL_MEAN_OFF].cols - 1) * a.v[R1_CAUSAL_MEAN_X].cols)
+R1_OP_LAUNCH(cawa_scale,   a.v[R1_CAWA_SCALE_Q].rows * a.v[R1_CAWA_SCALE_Q].cols)
+R1_OP_LAUNCH(attend,       a.v[R1_ATTEND_Q].rows * a.i[R1_ATTEND_HEADS] * R1_WARP)
+/* clang-format on */
 
 /* ---- matrix products ---- */
 
@@ -225,12 +226,12 @@ R1_OP_LAUNCH(attend, a.v[0].rows *a.i[0] * R1_WARP)
 static r1_status op_linear(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    for (int64_t m = 0; m < a->v[0].rows; m++)
-        for (int32_t n = 0; n < a->v[1].rows; n++) {
-            float sum = a->v[2].p ? r1_at(a->v[2], 0)[n] : 0.0f;
-            for (int32_t k = 0; k < a->v[0].cols; k++)
-                sum += r1_at(a->v[0], m)[k] * r1_at(a->v[1], n)[k];
-            r1_at(a->v[3], m)[n] = sum;
+    for (int64_t m = 0; m < a->v[R1_LINEAR_X].rows; m++)
+        for (int32_t n = 0; n < a->v[R1_LINEAR_W].rows; n++) {
+            float sum = a->v[R1_LINEAR_B].p ? r1_at(a->v[R1_LINEAR_B], 0)[n] : 0.0f;
+            for (int32_t k = 0; k < a->v[R1_LINEAR_X].cols; k++)
+                sum += r1_at(a->v[R1_LINEAR_X], m)[k] * r1_at(a->v[R1_LINEAR_W], n)[k];
+            r1_at(a->v[R1_LINEAR_Y], m)[n] = sum;
         }
     return R1_OK;
 }
@@ -258,18 +259,19 @@ static bool product_describe(product *p, const r1_op_args *a)
     cublasOperation_t t = CUBLAS_OP_T;
     cublasLtEpilogue_t bias = CUBLASLT_EPILOGUE_BIAS;
     size_t workspace = WORKSPACE_BYTES;
-    uint64_t m = (uint64_t)a->v[0].rows, n = (uint64_t)a->v[1].rows, k = (uint64_t)a->v[0].cols;
+    uint64_t m = (uint64_t)a->v[R1_LINEAR_X].rows, n = (uint64_t)a->v[R1_LINEAR_W].rows,
+             k = (uint64_t)a->v[R1_LINEAR_X].cols;
     return cublas_good(cublasLtMatmulDescCreate(&p->desc, CUBLAS_COMPUTE_32F, CUDA_R_32F)) &&
            cublas_good(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_TRANSA, &t,
                                                       sizeof t)) &&
-           (!a->v[2].p ||
+           (!a->v[R1_LINEAR_B].p ||
             (cublas_good(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_EPILOGUE,
                                                         &bias, sizeof bias)) &&
              cublas_good(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER,
-                                                        &a->v[2].p, sizeof(void *))))) &&
-           cublas_good(cublasLtMatrixLayoutCreate(&p->w, CUDA_R_32F, k, n, a->v[1].ld)) &&
-           cublas_good(cublasLtMatrixLayoutCreate(&p->x, CUDA_R_32F, k, m, a->v[0].ld)) &&
-           cublas_good(cublasLtMatrixLayoutCreate(&p->y, CUDA_R_32F, n, m, a->v[3].ld)) &&
+                                                        &a->v[R1_LINEAR_B].p, sizeof(void *))))) &&
+           cublas_good(cublasLtMatrixLayoutCreate(&p->w, CUDA_R_32F, k, n, a->v[R1_LINEAR_W].ld)) &&
+           cublas_good(cublasLtMatrixLayoutCreate(&p->x, CUDA_R_32F, k, m, a->v[R1_LINEAR_X].ld)) &&
+           cublas_good(cublasLtMatrixLayoutCreate(&p->y, CUDA_R_32F, n, m, a->v[R1_LINEAR_Y].ld)) &&
            cublas_good(cublasLtMatmulPreferenceCreate(&p->preference)) &&
            cublas_good(cublasLtMatmulPreferenceSetAttribute(
                p->preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace,
@@ -285,8 +287,9 @@ static r1_status product_run(const product *p, r1_stream *s, const r1_op_args *a
                                                     p->preference, 1, &found, &n)) ||
         n < 1)
         return cuda_fail(err, "linear", "cuBLASLt knows no way to multiply these shapes");
-    if (!cublas_good(cublasLtMatmul(s->lt, p->desc, &one, a->v[1].p, p->w, a->v[0].p, p->x, &zero,
-                                    a->v[3].p, p->y, a->v[3].p, p->y, &found.algo, s->workspace,
+    if (!cublas_good(cublasLtMatmul(s->lt, p->desc, &one, a->v[R1_LINEAR_W].p, p->w,
+                                    a->v[R1_LINEAR_X].p, p->x, &zero, a->v[R1_LINEAR_Y].p, p->y,
+                                    a->v[R1_LINEAR_Y].p, p->y, &found.algo, s->workspace,
                                     WORKSPACE_BYTES, s->cuda)))
         return cuda_fail(err, "linear", "cublasLtMatmul failed");
     return R1_OK;
@@ -294,7 +297,7 @@ static r1_status product_run(const product *p, r1_stream *s, const r1_op_args *a
 
 static r1_status op_linear(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
-    if (a->v[0].rows <= 0) return R1_OK;
+    if (a->v[R1_LINEAR_X].rows <= 0) return R1_OK;
     product p = {};
     r1_status st = product_describe(&p, a)
                        ? product_run(&p, s, a, err)
@@ -311,7 +314,7 @@ static bool cuda_supports(r1_op op, const r1_op_args *a)
     if (op >= R1_OP_COUNT) return false;
     for (int k = 0; k < R1_OP_VIEWS; k++)
         if (a->v[k].dtype != R1_F32 && a->v[k].dtype != R1_I32) return false;
-    return op != R1_OP_ATTEND || a->v[0].cols / a->i[0] <= R1_HEAD_DIM_MAX;
+    return op != R1_OP_ATTEND || a->v[R1_ATTEND_Q].cols / a->i[R1_ATTEND_HEADS] <= R1_HEAD_DIM_MAX;
 }
 
 static r1_backend cuda_make_table(void)
@@ -347,7 +350,6 @@ static r1_backend cuda_make_table(void)
     b.forward[R1_OP_CAUSAL_MEAN] = op_causal_mean;
     b.forward[R1_OP_CAWA_SCALE] = op_cawa_scale;
     b.forward[R1_OP_ATTEND] = op_attend;
-    b.forward[R1_OP_GATE] = op_gate;
     b.forward[R1_OP_TAIL_NORM] = op_tail_norm;
     return b;
 }

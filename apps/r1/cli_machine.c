@@ -45,7 +45,9 @@ static bool product_is_right(void)
     r1_rng_seed(&rng, 2);
     for (int i = 0; i < M * K; i++) x[i] = (float)r1_rng_normal(&rng);
     for (int i = 0; i < N * K; i++) w[i] = (float)r1_rng_normal(&rng);
-    r1_op_args a = {.v = {{x, M, K, R1_F32, K}, {w, N, K, R1_F32, K}, {0}, {y, M, N, R1_F32, N}}};
+    r1_op_args a = {.v = {[R1_LINEAR_X] = {x, M, K, R1_F32, K},
+                          [R1_LINEAR_W] = {w, N, K, R1_F32, K},
+                          [R1_LINEAR_Y] = {y, M, N, R1_F32, N}}};
     if (r1_backend_cpu()->forward[R1_OP_LINEAR](NULL, &a, NULL) != R1_OK) return false;
     for (int m = 0; m < M; m++)
         for (int n = 0; n < N; n++) {

@@ -1,29 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cpu_attend.c - softmax attention over ragged segments, fused: scores never leave the
- * first-level cache.
+ * first-level cache. Keys and values are f32 or bf16; queries and results are f32.
  *
- * By tiles, where a segment has many queries: for each head, a chunk of queries meets the keys
- * block by block. A block's keys and values are packed into panels once, as f32; the product
- * kernel (cpu_product.h) of the instruction set in use makes the scores and the weighted sums,
- * and between the two the softmax goes on with the largest score so far (online softmax): what y
- * and its sum hold already is scaled down where a larger score comes.
- * By queries, where there are few, which would not pay for the packing: the same blocks, one
- * query and head at a time.
+ * A segment goes one of two ways.
  *
- * Where keys and values are bf16 and the instruction set multiplies that (avx512bf16, and
- * widebf16 for tests), blocks are packed as they are, in pairs, and queries and weights are
- * rounded to bf16 for the two products; the sums, the softmax and all between stay f32, and so
- * do single queries and gradients. Elsewhere, R1_ISA=avx512 among them, bf16 is widened when a
- * block is packed.
+ * By tiles, where it has TILES_FROM queries or more. For each head, a chunk of queries meets the
+ * keys block by block. A block's keys and values are packed into panels once, as f32. The product
+ * kernel of the instruction set in use (cpu_product.h) makes the scores and the weighted sums.
+ * Between the two runs an online softmax: it goes on with the largest score so far, and where a
+ * larger one comes, what y and its sum hold already is scaled down.
  *
- * CAWA's factor per key (slots 10 and 11) is a second, narrow product of each block, between the
- * scores and the softmax.
+ * By queries, where it has fewer, which would not pay for the packing. The blocks are the same,
+ * one query and head at a time.
  *
- * Which way a segment goes, its blocks and its tiles begin at its own first row and key, so a
- * row's bits do not depend on what else is in the batch. Keys and values are f32 or bf16;
- * queries and results are f32. */
+ * bf16: some instruction sets multiply it (avx512bf16, and widebf16 for tests). There blocks are
+ * packed as they are, in pairs, and queries and weights are rounded to bf16 for the two products.
+ * The sums, the softmax and all between stay f32, and so do single queries and gradients. The
+ * other instruction sets widen bf16 when a block is packed.
+ *
+ * The key factor (R1_ATTEND_FACTOR_Q, R1_ATTEND_FACTOR_K) is a second, narrow product of each
+ * block, between the scores and the softmax.
+ *
+ * A row's bits do not depend on what else is in the batch: the choice of the way, the blocks and
+ * the tiles all begin at the segment's own first row and key. */
 #include "cpu/cpu_ops.h"
 #include "cpu/cpu_product.h"
+#include "r1_assert.h"
 
 #if defined __x86_64__
 #include <immintrin.h>
@@ -44,7 +46,7 @@ typedef struct {
     const float *bias, *log_weight;
     int32_t at, dh; /* the head's columns */
     int32_t row0, n_row, first, n_key;
-    int32_t rank; /* of the factor per key; 0: none. The head's columns begin at rank_at */
+    int32_t rank; /* of the key factor; 0: none. The head's columns begin at rank_at */
     int32_t rank_at;
     bool pairs; /* by tiles the products are of bf16, two by two */
 } head;
@@ -89,7 +91,7 @@ R1_INLINE float attend_added(const head *h, int32_t j)
 /* Visible keys of the segment's r-th query. */
 R1_INLINE int32_t attend_visible(const head *h, int32_t r)
 {
-    return h->a->i[1] && r + 1 < h->n_key ? r + 1 : h->n_key;
+    return h->a->i[R1_ATTEND_CAUSAL] && r + 1 < h->n_key ? r + 1 : h->n_key;
 }
 
 /* ---- by instruction set ---------------------------------------------------------------------- */
@@ -249,7 +251,7 @@ R1_INLINE void pack_turned(const head *h, const r1_view *from, const bool pairs,
 R1_INLINE const float *value_pairs(const head *h, int32_t j, int32_t n, float *room)
 {
     static const uint16_t zeros[WIDTH_MAX];
-    const r1_view *v = &h->a->v[2];
+    const r1_view *v = &h->a->v[R1_ATTEND_V];
     const uint16_t *low = row_bf16(v, cpu_attend_key_row(h, j), h->at);
     const uint16_t *high = j + 1 < n ? row_bf16(v, cpu_attend_key_row(h, j + 1), h->at) : zeros;
     for (int32_t c = 0; c < h->dh; c++) {
@@ -264,14 +266,16 @@ R1_CLONES static void pack_block(const head *h, int32_t j0, int32_t n, int32_t c
     float room[WIDTH_MAX];
     int32_t step = h->pairs ? 2 : 1, lines = (n + step - 1) / step;
     if (h->pairs)
-        pack_turned(h, &h->a->v[1], true, h->at, h->dh, j0, n, cols, to->key);
+        pack_turned(h, &h->a->v[R1_ATTEND_K], true, h->at, h->dh, j0, n, cols, to->key);
     else
-        pack_turned(h, &h->a->v[1], false, h->at, h->dh, j0, n, cols, to->key);
-    if (h->rank) pack_turned(h, &h->a->v[11], false, h->rank_at, h->rank, j0, n, cols, to->factor);
+        pack_turned(h, &h->a->v[R1_ATTEND_K], false, h->at, h->dh, j0, n, cols, to->key);
+    if (h->rank)
+        pack_turned(h, &h->a->v[R1_ATTEND_FACTOR_K], false, h->rank_at, h->rank, j0, n, cols,
+                    to->factor);
     for (int32_t j = 0; j < lines; j++) {
-        const float *v =
-            h->pairs ? value_pairs(h, j0 + j * step, j0 + n, room)
-                     : row_f32(&h->a->v[2], cpu_attend_key_row(h, j0 + j), h->at, h->dh, room);
+        const float *v = h->pairs ? value_pairs(h, j0 + j * step, j0 + n, room)
+                                  : row_f32(&h->a->v[R1_ATTEND_V], cpu_attend_key_row(h, j0 + j),
+                                            h->at, h->dh, room);
         for (int32_t c = 0; c < h->dh; c += cols) {
             int32_t here = h->dh - c < cols ? h->dh - c : cols;
             float *panel = to->value + c * lines + j * cols;
@@ -317,11 +321,12 @@ static void tile_factors(const ways *w, const head *h, const block *b, int32_t r
                          int32_t n, float *p)
 {
     float m[R1_TILE_ROWS_MAX * BLOCK] __attribute__((aligned(64)));
-    const r1_view *u = &h->a->v[10];
+    const r1_view *u = &h->a->v[R1_ATTEND_FACTOR_Q];
     r1_tile t =
         left_side(w, false, rows, r1_row(u, h->row0 + r0) + h->rank_at, u->ld, h->rank, NULL);
     tile_products(w->kernel->tile, w->kernel->cols, rows, t, b->factor, n, m);
-    for (int32_t r = 0; r < rows; r++) w->fn->adapt(p + r * BLOCK, m + r * BLOCK, n, h->a->f[0]);
+    for (int32_t r = 0; r < rows; r++)
+        w->fn->adapt(p + r * BLOCK, m + r * BLOCK, n, h->a->f[R1_ATTEND_BETA]);
 }
 
 /* Queries r0..r0 + rows against a block of n keys from j0 on. */
@@ -333,7 +338,7 @@ static void tile_block(const ways *w, const head *h, const block *b, int32_t r0,
     void (*tile)(int, const r1_tile *) = h->pairs ? kn->pairs : kn->tile;
     float p[R1_TILE_ROWS_MAX * BLOCK] __attribute__((aligned(64))),
         room[ROOM] __attribute__((aligned(64)));
-    const r1_view *q = &h->a->v[0], *y = &h->a->v[9];
+    const r1_view *q = &h->a->v[R1_ATTEND_Q], *y = &h->a->v[R1_ATTEND_Y];
     int32_t see = attend_visible(h, r0 + rows - 1) - j0,
             used = see < n ? see : n; /* by the last of the tile */
     r1_tile t = left_side(w, h->pairs, rows, r1_row(q, h->row0 + r0) + h->at, q->ld, h->dh, room);
@@ -368,7 +373,8 @@ static void attend_chunk(const ways *w, const head *h, int32_t from, int32_t to)
         }
     }
     for (int32_t r = from; r < to; r++)
-        w->fn->scale(r1_row(&h->a->v[9], h->row0 + r) + h->at, 1 / st[r - from].sum, h->dh);
+        w->fn->scale(r1_row(&h->a->v[R1_ATTEND_Y], h->row0 + r) + h->at, 1 / st[r - from].sum,
+                     h->dh);
 }
 
 static void forward_head(const ways *w, const head *h)
@@ -380,6 +386,7 @@ static void forward_head(const ways *w, const head *h)
     int32_t chunks = (h->n_row + CHUNK - 1) / CHUNK,
             rows = (h->n_row + chunks - 1) / chunks; /* of equal size */
     rows = (rows + R1_TILE_ROWS_MAX - 1) / R1_TILE_ROWS_MAX * R1_TILE_ROWS_MAX;
+    R1_ASSERT(rows > 0 && rows <= CHUNK, "attend: %d of %d queries at once", rows, h->n_row);
     for (int32_t r = 0; r < h->n_row; r += rows)
         attend_chunk(w, h, r, h->n_row - r < rows ? h->n_row : r + rows);
 }
@@ -394,23 +401,25 @@ enum { KEYS_MAX = 16384 };
 R1_INLINE float backward_factor(const head *h, int32_t r, int64_t row, float z, float m, float ds)
 {
     const r1_op_args *a = h->a;
-    float dm = ds * z * a->f[0] * (1 - m * m);
-    if (a->g[10].p)
-        v8_add_scaled(r1_row(&a->g[10], h->row0 + r) + h->rank_at,
-                      r1_row(&a->v[11], row) + h->rank_at, dm, h->rank);
-    if (a->g[11].p)
-        v8_add_scaled(r1_row(&a->g[11], row) + h->rank_at,
-                      r1_row(&a->v[10], h->row0 + r) + h->rank_at, dm, h->rank);
-    return ds * (1 + a->f[0] * m);
+    float dm = ds * z * a->f[R1_ATTEND_BETA] * (1 - m * m);
+    if (a->g[R1_ATTEND_FACTOR_Q].p)
+        v8_add_scaled(r1_row(&a->g[R1_ATTEND_FACTOR_Q], h->row0 + r) + h->rank_at,
+                      r1_row(&a->v[R1_ATTEND_FACTOR_K], row) + h->rank_at, dm, h->rank);
+    if (a->g[R1_ATTEND_FACTOR_K].p)
+        v8_add_scaled(r1_row(&a->g[R1_ATTEND_FACTOR_K], row) + h->rank_at,
+                      r1_row(&a->v[R1_ATTEND_FACTOR_Q], h->row0 + r) + h->rank_at, dm, h->rank);
+    return ds * (1 + a->f[R1_ATTEND_BETA] * m);
 }
 
 /* tanh(u.w) of the first n keys, with room for a vector more. */
 R1_INLINE void factors_of(const head *h, int32_t r, int32_t n, float *m)
 {
-    const float *u = r1_row(&h->a->v[10], h->row0 + r) + h->rank_at;
+    const float *u = r1_row(&h->a->v[R1_ATTEND_FACTOR_Q], h->row0 + r) + h->rank_at;
     v8 v;
     for (int32_t j = 0; j < n; j++)
-        m[j] = v8_dot(u, r1_row(&h->a->v[11], cpu_attend_key_row(h, j)) + h->rank_at, h->rank);
+        m[j] =
+            v8_dot(u, r1_row(&h->a->v[R1_ATTEND_FACTOR_K], cpu_attend_key_row(h, j)) + h->rank_at,
+                   h->rank);
     for (int32_t j = n; j % 8; j++) m[j] = 0;
     for (int32_t j = 0; j < n; j += 8) {
         v8_load(&v, m + j);
@@ -426,19 +435,21 @@ R1_INLINE void backward_query_of(const head *h, int32_t r, const int32_t dh)
     float p[KEYS_MAX + R1_LANES_MAX], dp[KEYS_MAX], z[KEYS_MAX], m[KEYS_MAX + R1_LANES_MAX],
         room[WIDTH_MAX], apart[WIDTH_MAX], mean = 0;
     const r1_op_args *a = h->a;
-    float *to = a->g[0].p ? r1_row(&a->g[0], h->row0 + r) + h->at : NULL,
+    float *to = a->g[R1_ATTEND_Q].p ? r1_row(&a->g[R1_ATTEND_Q], h->row0 + r) + h->at : NULL,
           *gq = to && dh <= WIDTH_MAX ? apart : to;
     int32_t n = attend_visible(h, r);
-    const float *gy = r1_row(&a->g[9], h->row0 + r) + h->at,
-                *q = r1_row(&a->v[0], h->row0 + r) + h->at;
+    const float *gy = r1_row(&a->g[R1_ATTEND_Y], h->row0 + r) + h->at,
+                *q = r1_row(&a->v[R1_ATTEND_Q], h->row0 + r) + h->at;
     if (h->rank) factors_of(h, r, n, m);
     for (int32_t j = 0; j < n; j++) {
-        z[j] = v8_dot(q, row_f32(&a->v[1], cpu_attend_key_row(h, j), h->at, dh, room), dh);
-        p[j] = (h->rank ? z[j] * (1 + a->f[0] * m[j]) : z[j]) + attend_added(h, j);
+        z[j] =
+            v8_dot(q, row_f32(&a->v[R1_ATTEND_K], cpu_attend_key_row(h, j), h->at, dh, room), dh);
+        p[j] = (h->rank ? z[j] * (1 + a->f[R1_ATTEND_BETA] * m[j]) : z[j]) + attend_added(h, j);
     }
     r1_cpu_softmax(p, n);
     for (int32_t j = 0; j < n; j++) {
-        dp[j] = v8_dot(gy, row_f32(&a->v[2], cpu_attend_key_row(h, j), h->at, dh, room), dh);
+        dp[j] =
+            v8_dot(gy, row_f32(&a->v[R1_ATTEND_V], cpu_attend_key_row(h, j), h->at, dh, room), dh);
         mean += p[j] * dp[j];
     }
     if (gq != to) memcpy(gq, to, sizeof(float) * (size_t)dh);
@@ -446,10 +457,13 @@ R1_INLINE void backward_query_of(const head *h, int32_t r, const int32_t dh)
         float ds = p[j] * (dp[j] - mean);
         int64_t row = cpu_attend_key_row(h, j);
         float dz = h->rank ? backward_factor(h, r, row, z[j], m[j], ds) : ds;
-        if (gq) v8_add_scaled(gq, row_f32(&a->v[1], row, h->at, dh, room), dz, dh);
-        if (a->g[1].p) v8_add_scaled(r1_row(&a->g[1], row) + h->at, q, dz, dh);
-        if (a->g[2].p) v8_add_scaled(r1_row(&a->g[2], row) + h->at, gy, p[j], dh);
-        if (a->g[7].p) r1_row(&a->g[7], h->at / dh)[h->bucket ? h->bucket[h->first + j] : 0] += ds;
+        if (gq) v8_add_scaled(gq, row_f32(&a->v[R1_ATTEND_K], row, h->at, dh, room), dz, dh);
+        if (a->g[R1_ATTEND_K].p) v8_add_scaled(r1_row(&a->g[R1_ATTEND_K], row) + h->at, q, dz, dh);
+        if (a->g[R1_ATTEND_V].p)
+            v8_add_scaled(r1_row(&a->g[R1_ATTEND_V], row) + h->at, gy, p[j], dh);
+        if (a->g[R1_ATTEND_BIAS].p)
+            r1_row(&a->g[R1_ATTEND_BIAS], h->at / dh)[h->bucket ? h->bucket[h->first + j] : 0] +=
+                ds;
     }
     if (gq != to) memcpy(to, gq, sizeof(float) * (size_t)dh);
 }
@@ -465,7 +479,8 @@ static bool all_zero(const float *x, int32_t n)
  * rows are read. */
 R1_CLONES static void cpu_attend_backward_query(const head *h, int32_t r)
 {
-    if (attend_visible(h, r) < 1 || all_zero(r1_row(&h->a->g[9], h->row0 + r) + h->at, h->dh))
+    if (attend_visible(h, r) < 1 ||
+        all_zero(r1_row(&h->a->g[R1_ATTEND_Y], h->row0 + r) + h->at, h->dh))
         return;
     if (h->dh == 8)
         backward_query_of(h, r, 8);
@@ -487,41 +502,70 @@ static void attend_backward_head(const ways *w, const head *h)
 
 static r1_status attend_check(const r1_op_args *a, int32_t dh, int32_t keys_max, r1_err *err)
 {
-    const int32_t *k_off = r1_ints(&a->v[4]);
-    if (dh > WIDTH_MAX && (a->v[1].dtype != R1_F32 || a->v[2].dtype != R1_F32))
+    const int32_t *k_off = r1_ints(&a->v[R1_ATTEND_K_OFF]);
+    if (dh > WIDTH_MAX && (a->v[R1_ATTEND_K].dtype != R1_F32 || a->v[R1_ATTEND_V].dtype != R1_F32))
         R1_FAIL(err, R1_E_INVAL, "attend: expected heads of at most %d columns for bf16, found %d",
                 WIDTH_MAX, dh);
-    if (a->v[10].p && (a->v[10].cols != a->v[11].cols || a->v[10].cols % a->i[0] ||
-                       a->v[10].cols / a->i[0] > R1_ATTEND_RANK_MAX))
+    if (a->v[R1_ATTEND_FACTOR_Q].p &&
+        (a->v[R1_ATTEND_FACTOR_Q].cols != a->v[R1_ATTEND_FACTOR_K].cols ||
+         a->v[R1_ATTEND_FACTOR_Q].cols % a->i[R1_ATTEND_HEADS] ||
+         a->v[R1_ATTEND_FACTOR_Q].cols / a->i[R1_ATTEND_HEADS] > R1_ATTEND_RANK_MAX))
         R1_FAIL(err, R1_E_INVAL,
                 "attend: expected a factor of rank 1 to %d for each of %d heads, found %d and %d "
                 "columns",
-                R1_ATTEND_RANK_MAX, a->i[0], a->v[10].cols, a->v[11].cols);
-    for (int32_t s = 0; keys_max && s + 1 < a->v[4].cols; s++)
+                R1_ATTEND_RANK_MAX, a->i[R1_ATTEND_HEADS], a->v[R1_ATTEND_FACTOR_Q].cols,
+                a->v[R1_ATTEND_FACTOR_K].cols);
+    for (int32_t s = 0; keys_max && s + 1 < a->v[R1_ATTEND_K_OFF].cols; s++)
         if (k_off[s + 1] - k_off[s] > keys_max)
             R1_FAIL(err, R1_E_INVAL, "attend: expected at most %d keys, found %d", keys_max,
                     k_off[s + 1] - k_off[s]);
     return R1_OK;
 }
 
+/* Offsets rise and end within what they cut; listed keys and buckets exist. */
+static bool attend_lists_hold(const r1_op_args *a)
+{
+    const r1_view *bias = &a->v[R1_ATTEND_BIAS];
+    const int32_t *q_off = r1_ints(&a->v[R1_ATTEND_Q_OFF]),
+                  *k_off = r1_ints(&a->v[R1_ATTEND_K_OFF]), *index = a->v[R1_ATTEND_INDEX].p,
+                  *bucket = a->v[R1_ATTEND_BUCKET].p;
+    int32_t n_seg = a->v[R1_ATTEND_Q_OFF].cols - 1;
+    int64_t keys = index ? a->v[R1_ATTEND_INDEX].cols : a->v[R1_ATTEND_K].rows;
+    for (int32_t s = 0; s < n_seg; s++)
+        if (q_off[s] > q_off[s + 1] || k_off[s] > k_off[s + 1]) return false;
+    if (n_seg < 1) return true;
+    if (q_off[n_seg] > a->v[R1_ATTEND_Q].rows || k_off[n_seg] > keys) return false;
+    for (int32_t j = k_off[0]; j < k_off[n_seg]; j++) {
+        if (index && (index[j] < 0 || index[j] >= a->v[R1_ATTEND_K].rows)) return false;
+        if (bias->p && bucket && (bucket[j] < 0 || bucket[j] >= bias->cols)) return false;
+    }
+    return true;
+}
+
 static r1_status each_head(const r1_op_args *a, void (*fn)(const ways *, const head *),
                            int32_t keys_max, r1_err *err)
 {
-    const int32_t *q_off = r1_ints(&a->v[3]), *k_off = r1_ints(&a->v[4]);
+    const int32_t *q_off = r1_ints(&a->v[R1_ATTEND_Q_OFF]),
+                  *k_off = r1_ints(&a->v[R1_ATTEND_K_OFF]);
     head h = {.a = a,
-              .index = a->v[5].p,
-              .bucket = a->v[6].p,
-              .log_weight = a->v[8].p,
-              .dh = a->v[0].cols / a->i[0],
-              .rank = a->v[10].p ? a->v[10].cols / a->i[0] : 0};
+              .index = a->v[R1_ATTEND_INDEX].p,
+              .bucket = a->v[R1_ATTEND_BUCKET].p,
+              .log_weight = a->v[R1_ATTEND_LOG_WEIGHT].p,
+              .dh = a->v[R1_ATTEND_Q].cols / a->i[R1_ATTEND_HEADS],
+              .rank = a->v[R1_ATTEND_FACTOR_Q].p
+                          ? a->v[R1_ATTEND_FACTOR_Q].cols / a->i[R1_ATTEND_HEADS]
+                          : 0};
     const ways w = {r1_cpu_kernel(), the_functions()};
-    h.pairs = w.kernel->pairs && a->v[1].dtype == R1_BF16 && a->v[2].dtype == R1_BF16;
+    h.pairs =
+        w.kernel->pairs && a->v[R1_ATTEND_K].dtype == R1_BF16 && a->v[R1_ATTEND_V].dtype == R1_BF16;
     R1_TRY(attend_check(a, h.dh, keys_max, err));
-    for (int32_t s = 0; s + 1 < a->v[3].cols; s++)
-        for (int32_t i = 0; i < a->i[0]; i++) {
+    R1_DEEP_ASSERT(attend_lists_hold(a), "attend: offsets, keys or buckets of %d segments",
+                   a->v[R1_ATTEND_Q_OFF].cols - 1);
+    for (int32_t s = 0; s + 1 < a->v[R1_ATTEND_Q_OFF].cols; s++)
+        for (int32_t i = 0; i < a->i[R1_ATTEND_HEADS]; i++) {
             h.at = i * h.dh;
             h.rank_at = i * h.rank;
-            h.bias = a->v[7].p ? r1_row(&a->v[7], i) : NULL;
+            h.bias = a->v[R1_ATTEND_BIAS].p ? r1_row(&a->v[R1_ATTEND_BIAS], i) : NULL;
             h.row0 = q_off[s];
             h.n_row = q_off[s + 1] - q_off[s];
             h.first = k_off[s];

@@ -202,8 +202,8 @@ TILE_ATTR static void TILE(query)(const head *h, int32_t r)
 {
     float p[BLOCK] __attribute__((aligned(64))), m[BLOCK] __attribute__((aligned(64))) = {0},
                                                           room[WIDTH_MAX];
-    float *y = r1_row(&h->a->v[9], h->row0 + r) + h->at;
-    const float *q = r1_row(&h->a->v[0], h->row0 + r) + h->at;
+    float *y = r1_row(&h->a->v[R1_ATTEND_Y], h->row0 + r) + h->at;
+    const float *q = r1_row(&h->a->v[R1_ATTEND_Q], h->row0 + r) + h->at;
     int32_t n = attend_visible(h, r);
     state st = {none, 0};
     memset(y, 0, sizeof(float) * (size_t)h->dh);
@@ -211,20 +211,26 @@ TILE_ATTR static void TILE(query)(const head *h, int32_t r)
         int32_t here = n - j0 < BLOCK ? n - j0 : BLOCK;
         for (int32_t j = 0; j < here; j++)
             p[j] = TILE(dot)(
-                q, row_f32(&h->a->v[1], cpu_attend_key_row(h, j0 + j), h->at, h->dh, room), h->dh);
+                q,
+                row_f32(&h->a->v[R1_ATTEND_K], cpu_attend_key_row(h, j0 + j), h->at, h->dh, room),
+                h->dh);
         if (h->rank) {
-            const float *u = r1_row(&h->a->v[10], h->row0 + r) + h->rank_at;
+            const float *u = r1_row(&h->a->v[R1_ATTEND_FACTOR_Q], h->row0 + r) + h->rank_at;
             for (int32_t j = 0; j < here; j++)
-                m[j] = TILE(dot)(
-                    u, r1_row(&h->a->v[11], cpu_attend_key_row(h, j0 + j)) + h->rank_at, h->rank);
+                m[j] =
+                    TILE(dot)(u,
+                              r1_row(&h->a->v[R1_ATTEND_FACTOR_K], cpu_attend_key_row(h, j0 + j)) +
+                                  h->rank_at,
+                              h->rank);
             for (int32_t j = here; j % TILE_WIDTH; j++) p[j] = 0;
-            TILE(adapt)(p, m, here, h->a->f[0]);
+            TILE(adapt)(p, m, here, h->a->f[R1_ATTEND_BETA]);
         }
         for (int32_t j = 0; j < here; j++) p[j] += attend_added(h, j0 + j);
         float keep = TILE(weights)(p, here, &st);
         if (j0 && keep != 1) TILE(scale)(y, keep, h->dh);
         for (int32_t j = 0; j < here; j++) TILE(add_scaled)
-        (y, row_f32(&h->a->v[2], cpu_attend_key_row(h, j0 + j), h->at, h->dh, room), p[j], h->dh);
+        (y, row_f32(&h->a->v[R1_ATTEND_V], cpu_attend_key_row(h, j0 + j), h->at, h->dh, room), p[j],
+         h->dh);
     }
     if (n > 0) TILE(scale)(y, 1 / st.sum, h->dh);
 }
@@ -244,7 +250,7 @@ TILE_ATTR static void TILE(tile_weights)(const head *h, const float *add, int32_
                                 : TILE(weights)(p, see, &st[r]);
         for (int32_t j = see; j < n; j++) p[j] = 0;
         if (j0 && keep != 1)
-            TILE(scale)(r1_row(&h->a->v[9], h->row0 + r0 + r) + h->at, keep, h->dh);
+            TILE(scale)(r1_row(&h->a->v[R1_ATTEND_Y], h->row0 + r0 + r) + h->at, keep, h->dh);
     }
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_backend.c - the CPU's backend table: ordinary memory as its device, loops of this room
- * where there are any, the scalar reference elsewhere. */
+/* cpu_backend.c - the CPU's backend table. Its device is ordinary memory. An op runs by a loop of
+ * this room where there is one, else by the scalar reference. */
 #include "cpu/cpu_int8.h"
 #include "cpu/cpu_ops.h"
 #include "cpu/cpu_product.h"
@@ -101,7 +101,8 @@ static bool backend_supports(r1_op op, const r1_op_args *a)
     if ((unsigned)op >= R1_OP_COUNT) return false;
     for (int k = 0; k < R1_OP_VIEWS; k++)
         if (a->v[k].dtype != R1_F32 && a->v[k].dtype != R1_I32) {
-            bool half = op == R1_OP_ATTEND && (k == 1 || k == 2) && a->v[k].dtype == R1_BF16;
+            bool half = op == R1_OP_ATTEND && (k == R1_ATTEND_K || k == R1_ATTEND_V) &&
+                        a->v[k].dtype == R1_BF16;
             if (!half) return false;
         }
     return true;
@@ -160,8 +161,6 @@ static void backend_fill(void)
     cpu.backward[R1_OP_ATTEND] = r1_cpu_attend_backward;
     cpu.forward[R1_OP_LSQ] = r1_cpu_lsq_forward;
     cpu.backward[R1_OP_LSQ] = r1_cpu_lsq_backward;
-    cpu.forward[R1_OP_GATE] = r1_cpu_gate_forward;
-    cpu.backward[R1_OP_GATE] = r1_cpu_gate_backward;
     cpu.forward[R1_OP_SEG_MEAN] = r1_cpu_seg_mean_forward;
     cpu.forward[R1_OP_MARK_POOL] = r1_cpu_mark_pool_forward;
     cpu.forward[R1_OP_PLE] = r1_cpu_ple_forward;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_cawa.c - CAWA_SCALE in f32: the context factors of a few rows at once, as one array, then
- * the query's columns; and CAUSAL_MEAN, which makes their argument. */
+/* cpu_cawa.c - CAWA_SCALE in f32, and CAUSAL_MEAN, which makes the argument of its context factor.
+ * The context factors of a few rows are made at once, as one array; then the queries' columns are
+ * multiplied. */
 #include "cpu/cpu_ops.h"
 
 #include <math.h>
@@ -18,17 +19,18 @@ static void fill_logs(void)
 
 R1_INLINE float cawa_log_count(const r1_op_args *a, int64_t r)
 {
-    int32_t n = r1_ints(&a->v[3])[r];
+    int32_t n = r1_ints(&a->v[R1_CAWA_SCALE_COUNT])[r];
     return n < 0 ? logs[0] : n < COUNTS ? logs[n] : logf((float)n);
 }
 
 /* tanh m of rows r0..r0 + n, [row][head]. */
 R1_INLINE void context_of(const r1_op_args *a, int64_t r0, int32_t n, float *t)
 {
-    int32_t heads = a->i[0];
+    int32_t heads = a->i[R1_CAWA_SCALE_HEADS];
     v8 v;
     for (int32_t r = 0, k = 0; r < n; r++)
-        for (int32_t h = 0; h < heads; h++) t[k++] = r1_row(&a->v[1], r0 + r)[h];
+        for (int32_t h = 0; h < heads; h++)
+            t[k++] = r1_row(&a->v[R1_CAWA_SCALE_CONTEXT], r0 + r)[h];
     for (int32_t k = n * heads; k % 8; k++) t[k] = 0;
     for (int32_t k = 0; k < n * heads; k += 8) {
         v8_load(&v, t + k);
@@ -51,54 +53,63 @@ R1_INLINE void cawa_times(float *y, const float *x, float by, int32_t n)
 
 R1_CLONES static void forward_rows(const r1_op_args *a, int64_t r0, int32_t n)
 {
-    float t[FACTORS];
-    int32_t heads = a->i[0], dh = a->v[0].cols / heads;
-    if (a->v[1].p) context_of(a, r0, n, t);
+    float t[FACTORS], beta = a->f[R1_CAWA_SCALE_BETA], scale = a->f[R1_CAWA_SCALE_SCALE];
+    const r1_view *q = &a->v[R1_CAWA_SCALE_Q], *y = &a->v[R1_CAWA_SCALE_Y];
+    const float *by_head = a->v[R1_CAWA_SCALE_LENGTH].p;
+    int32_t heads = a->i[R1_CAWA_SCALE_HEADS], dh = q->cols / heads;
+    bool context = a->v[R1_CAWA_SCALE_CONTEXT].p;
+    if (context) context_of(a, r0, n, t);
     for (int32_t r = 0; r < n; r++) {
-        float *y = r1_row(&a->v[4], r0 + r),
-              length = a->v[2].p ? a->f[1] * cawa_log_count(a, r0 + r) : a->f[1];
-        const float *q = r1_row(&a->v[0], r0 + r), *by_head = a->v[2].p;
+        float length = by_head ? scale * cawa_log_count(a, r0 + r) : scale;
         for (int32_t h = 0; h < heads; h++) {
-            float by = a->v[2].p ? length * by_head[h] : length;
-            if (a->v[1].p) by *= 1 + a->f[0] * t[r * heads + h];
-            cawa_times(y + h * dh, q + h * dh, by, dh);
+            float by = by_head ? length * by_head[h] : length;
+            if (context) by *= 1 + beta * t[r * heads + h];
+            cawa_times(r1_row(y, r0 + r) + h * dh, r1_row(q, r0 + r) + h * dh, by, dh);
         }
     }
+}
+
+/* Of one row and head. now: tanh of its context; log_n: of its count. */
+R1_INLINE void backward_head(const r1_op_args *a, int64_t r, int32_t h, float now, float log_n)
+{
+    const r1_view *context = &a->v[R1_CAWA_SCALE_CONTEXT], *length = &a->v[R1_CAWA_SCALE_LENGTH],
+                  *gq = &a->g[R1_CAWA_SCALE_Q], *gcontext = &a->g[R1_CAWA_SCALE_CONTEXT],
+                  *glength = &a->g[R1_CAWA_SCALE_LENGTH];
+    float beta = a->f[R1_CAWA_SCALE_BETA], scale = a->f[R1_CAWA_SCALE_SCALE];
+    int32_t dh = a->v[R1_CAWA_SCALE_Q].cols / a->i[R1_CAWA_SCALE_HEADS];
+    const float *gy = r1_row(&a->g[R1_CAWA_SCALE_Y], r) + h * dh,
+                *q = r1_row(&a->v[R1_CAWA_SCALE_Q], r) + h * dh;
+    float by_context = 1 + beta * now, by_length = length->p ? r1_row(length, 0)[h] * log_n : 1;
+    /* The gradient of the product of the two factors. */
+    float dot = v8_dot(gy, q, dh) * scale;
+    if (gq->p) v8_add_scaled(r1_row(gq, r) + h * dh, gy, scale * by_length * by_context, dh);
+    if (length->p && glength->p) r1_row(glength, 0)[h] += dot * by_context * log_n;
+    if (context->p && gcontext->p)
+        r1_row(gcontext, r)[h] += dot * by_length * beta * (1 - now * now);
 }
 
 R1_CLONES static void backward_rows(const r1_op_args *a, int64_t r0, int32_t n)
 {
     float t[FACTORS];
-    int32_t heads = a->i[0], dh = a->v[0].cols / heads;
-    if (a->v[1].p) context_of(a, r0, n, t);
+    int32_t heads = a->i[R1_CAWA_SCALE_HEADS];
+    bool context = a->v[R1_CAWA_SCALE_CONTEXT].p, length = a->v[R1_CAWA_SCALE_LENGTH].p;
+    if (context) context_of(a, r0, n, t);
     for (int32_t r = 0; r < n; r++)
-        for (int32_t h = 0; h < heads; h++) {
-            const float *gy = r1_row(&a->g[4], r0 + r) + h * dh,
-                        *q = r1_row(&a->v[0], r0 + r) + h * dh;
-            float now = a->v[1].p ? t[r * heads + h] : 0, context = 1 + a->f[0] * now;
-            float log_n = a->v[2].p ? cawa_log_count(a, r0 + r) : 1,
-                  length = a->v[2].p ? r1_row(&a->v[2], 0)[h] * log_n : 1;
-            float dot =
-                v8_dot(gy, q, dh) * a->f[1]; /* the gradient of the product of the two factors */
-            if (a->g[0].p)
-                v8_add_scaled(r1_row(&a->g[0], r0 + r) + h * dh, gy, a->f[1] * length * context,
-                              dh);
-            if (a->v[2].p && a->g[2].p) r1_row(&a->g[2], 0)[h] += dot * context * log_n;
-            if (a->v[1].p && a->g[1].p)
-                r1_row(&a->g[1], r0 + r)[h] += dot * length * a->f[0] * (1 - now * now);
-        }
+        for (int32_t h = 0; h < heads; h++)
+            backward_head(a, r0 + r, h, context ? t[r * heads + h] : 0,
+                          length ? cawa_log_count(a, r0 + r) : 1);
 }
 
 static r1_status by_rows(const r1_op_args *a, void (*fn)(const r1_op_args *, int64_t, int32_t),
                          r1_err *err)
 {
-    int32_t step = FACTORS / a->i[0];
+    int32_t step = FACTORS / a->i[R1_CAWA_SCALE_HEADS];
+    int64_t rows = a->v[R1_CAWA_SCALE_Q].rows;
     pthread_once(&once, fill_logs);
     if (step < 1)
         R1_FAIL(err, R1_E_INVAL, "cawa_scale: expected at most %d heads, found %d", FACTORS,
-                a->i[0]);
-    for (int64_t r = 0; r < a->v[0].rows; r += step)
-        fn(a, r, a->v[0].rows - r < step ? (int32_t)(a->v[0].rows - r) : step);
+                a->i[R1_CAWA_SCALE_HEADS]);
+    for (int64_t r = 0; r < rows; r += step) fn(a, r, rows - r < step ? (int32_t)(rows - r) : step);
     return R1_OK;
 }
 
@@ -143,8 +154,8 @@ static void by_segment(const r1_op_args *a, const r1_view *x, const r1_view *y,
                        void (*fn)(const r1_view *, const r1_view *, int32_t, int32_t, int32_t,
                                   int32_t))
 {
-    const int32_t *off = r1_ints(&a->v[1]);
-    for (int32_t s = 0; s + 1 < a->v[1].cols; s++)
+    const int32_t *off = r1_ints(&a->v[R1_CAUSAL_MEAN_OFF]);
+    for (int32_t s = 0; s + 1 < a->v[R1_CAUSAL_MEAN_OFF].cols; s++)
         for (int32_t c = 0; c < x->cols; c += COLUMNS)
             fn(x, y, off[s], off[s + 1], c, x->cols - c < COLUMNS ? x->cols - c : COLUMNS);
 }
@@ -152,13 +163,14 @@ static void by_segment(const r1_op_args *a, const r1_view *x, const r1_view *y,
 r1_status r1_cpu_causal_mean_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    by_segment(a, &a->v[0], &a->v[2], mean_segment);
+    by_segment(a, &a->v[R1_CAUSAL_MEAN_X], &a->v[R1_CAUSAL_MEAN_Y], mean_segment);
     return R1_OK;
 }
 
 r1_status r1_cpu_causal_mean_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    if (a->g[0].p) by_segment(a, &a->g[0], &a->g[2], mean_segment_back);
+    if (a->g[R1_CAUSAL_MEAN_X].p)
+        by_segment(a, &a->g[R1_CAUSAL_MEAN_X], &a->g[R1_CAUSAL_MEAN_Y], mean_segment_back);
     return R1_OK;
 }

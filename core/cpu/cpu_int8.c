@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_int8.c - see cpu_int8.h. Quantised weights become panels of as many columns as a tile has;
- * within a panel groups of k run slowest, and a column's group lies together:
+/* cpu_int8.c - see cpu_int8.h. Quantised weights become panels of as many columns as a tile has.
+ * Within a panel, groups of G values of k run slowest, and a column's group lies together.
+ * Columns past N and k past K are zero:
  *
- *   panel 0: w[0][k=0..G) w[1][k=0..G) ... w[C-1][k=0..G)   w[0][k=G..2G) ...     columns past N and k past K are zero
+ *   panel 0: w[0][k=0..G) w[1][k=0..G) ... w[C-1][k=0..G)   w[0][k=G..2G) ...
  *
- * With VNNI, and in the portable twin of its instruction, G is 4 and activations are stored as q
- * + 128, because the instruction multiplies unsigned by signed bytes: sums begin with -128 times
- * the column's sum and come out the same. AVX2's own byte instruction saturates in 16 bits;
- * there G is 2, both sides are widened to 16 bits, and nothing is lost. With learned steps both
- * sides stay within +-63: then two sums of two products, 4 * 127 * 63, fit into 16 bits with
- * that instruction, G is 4, activations are stored as q + 64, and a multiplication less is
- * needed for every four.
+ * VNNI, and the portable twin of its instruction: the instruction multiplies unsigned by signed
+ * bytes. G is 4 and activations are stored as q + 128. Sums begin with -128 times the column's
+ * sum, so they come out the same.
+ * AVX2: its byte instruction saturates in 16 bits. G is 2, both sides are widened to 16 bits, and
+ * nothing is lost.
+ * AVX2 with learned steps: both sides stay within +-63. Two sums of two products, 4 * 127 * 63,
+ * then fit into 16 bits with that instruction. G is 4, activations are stored as q + 64, and a
+ * multiplication less is needed for every four.
  *
  * Rows are quantised in chunks that stay near while all panels pass. */
 #include "cpu/cpu_int8.h"
 
+#include "r1_assert.h"
 #include "tensor/r1_op.h"
 
 #include <math.h>
@@ -311,6 +314,15 @@ static r1_status int8_check_steps(const float *step, int64_t n, const char *what
     return R1_OK;
 }
 
+/* Every weight lies within the limit that the sums of its kernel need. */
+static bool int8_within(const r1_packed_int8 *p, int limit)
+{
+    int64_t columns = (p->n + p->kn->cols - 1) / p->kn->cols * p->kn->cols;
+    for (int64_t i = 0; i < columns * p->groups * p->kn->group; i++)
+        if (p->data[i] < -limit || p->data[i] > limit) return false;
+    return true;
+}
+
 r1_status r1_cpu_int8_pack(r1_packed_int8 **out, const r1_view *w, const float *w_step,
                            float x_step, r1_err *err)
 {
@@ -345,6 +357,8 @@ r1_status r1_cpu_int8_pack(r1_packed_int8 **out, const r1_view *w, const float *
                         (int64_t)(n % kn->cols) * kn->group,
                     &p->scale[n], &p->start[n]);
     }
+    R1_DEEP_ASSERT(int8_within(p, limit), "int8: a weight of [%d, %d] beyond %d", p->n, p->k,
+                   limit);
     *out = p;
     return R1_OK;
 }
@@ -391,6 +405,11 @@ void r1_cpu_int8_product(const r1_view *x, const r1_packed_int8 *p, const float 
     tile8 t = {.groups = p->groups, .x = room, .x_scale = scale, .y_ld = y->ld};
     t.x_ld = (p->k + 31) / 32 * 32 * (4 / kn->group);
     int64_t chunk = int8_chunk_rows(kn, t.x_ld ? t.x_ld : 32);
+    R1_ASSERT(x->cols == p->k && y->cols == p->n && x->rows <= y->rows,
+              "int8: [%lld, %d] by a weight [%d, %d] into [%lld, %d]", (long long)x->rows, x->cols,
+              p->n, p->k, (long long)y->rows, y->cols);
+    R1_ASSERT(chunk > 0 && chunk <= CHUNK_MAX && chunk * t.x_ld <= ROOM,
+              "int8: %lld rows of %lld bytes at once", (long long)chunk, (long long)t.x_ld);
     for (int64_t m = 0; m < x->rows; m += chunk) {
         int64_t n = x->rows - m < chunk ? x->rows - m : chunk;
         for (int64_t r = 0; r < n; r++)

@@ -2,9 +2,14 @@
 /* cpu_int8.h - y = x w' + b with 8-bit integers: weights quantised once per output channel,
  * activations as they come, each row by its own largest magnitude or all by one learned step.
  *
- *   w[n][k] ~ sw[n] qw,   x[m][k] ~ sx[m] qx,   q in -127..127, sw, sx = largest magnitude / 127; with a learned sx: q in -63..63, sw
- *                                               learned (core/tensor/ops/lsq.c) or largest magnitude / 63
+ *   w[n][k] ~ sw[n] qw,   x[m][k] ~ sx[m] qx
  *   y[m][n] = (sum over k of qx qw) (sx[m] sw[n]) + b[n]
+ *
+ *   steps       q            sx                        sw
+ *   own         -127..127    largest magnitude / 127   largest magnitude / 127
+ *   learned     -63..63      learned, one for all      learned, or largest magnitude / 63
+ *
+ * core/tensor/ops/lsq.c is how steps are learned.
  *
  * The sum is exact in 32 bits and everything else is done element by element in f32, rounded the
  * same way everywhere: a row's bits depend neither on the rows beside it nor on the instruction

@@ -19,9 +19,10 @@ r1_status r1_cpu_linear_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
     if (a->packed && a->packed_as == R1_I8)
-        r1_cpu_int8_product(&a->v[0], a->packed, a->v[2].p, &a->v[3]);
+        r1_cpu_int8_product(&a->v[R1_LINEAR_X], a->packed, a->v[R1_LINEAR_B].p, &a->v[R1_LINEAR_Y]);
     else
-        r1_cpu_product(&a->v[0], &a->v[1], a->packed, a->v[2].p, &a->v[3]);
+        r1_cpu_product(&a->v[R1_LINEAR_X], &a->v[R1_LINEAR_W], a->packed, a->v[R1_LINEAR_B].p,
+                       &a->v[R1_LINEAR_Y]);
     return R1_OK;
 }
 
@@ -37,8 +38,8 @@ R1_CLONES static void sum_rows(float *restrict to, const r1_view *from)
 r1_status r1_cpu_linear_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s;
-    const r1_view *x = &a->v[0], *w = &a->v[1], *gx = &a->g[0], *gw = &a->g[1], *gb = &a->g[2],
-                  *gy = &a->g[3];
+    const r1_view *x = &a->v[R1_LINEAR_X], *w = &a->v[R1_LINEAR_W], *gx = &a->g[R1_LINEAR_X],
+                  *gw = &a->g[R1_LINEAR_W], *gb = &a->g[R1_LINEAR_B], *gy = &a->g[R1_LINEAR_Y];
     if (gy->rows <= 0) return R1_OK;
     omp_set_num_threads(1); /* of this thread: slices and sessions are the units of parallelism */
     if (gx->p)

@@ -7,7 +7,8 @@
 
 #define V8(f) ((v8){f, f, f, f, f, f, f, f})
 
-/* *v = x / step brought within the limit; *inside: where it was. The sum with 1.5 * 2^23 is a whole number. */
+/* *v is x / step. *whole: it, rounded and brought within the limit; *inside: where it was within.
+ * The sum with 1.5 * 2^23 is a whole number. */
 R1_INLINE void lsq_round8(v8 *whole, v8 *v, v8i *inside, float limit)
 {
     const v8 high = V8(limit), low = -high;
@@ -66,21 +67,23 @@ R1_CLONES static float back_row(float *restrict gx, const float *restrict x,
 r1_status r1_cpu_lsq_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    const r1_view *x = &a->v[0], *step = &a->v[1];
+    const r1_view *x = &a->v[R1_LSQ_X], *step = &a->v[R1_LSQ_STEP];
     for (int64_t r = 0; r < x->rows; r++)
-        round_row(r1_row(&a->v[2], r), r1_row(x, r), r1_row(step, r % step->rows)[0],
-                  (float)a->i[0], x->cols);
+        round_row(r1_row(&a->v[R1_LSQ_Y], r), r1_row(x, r), r1_row(step, r % step->rows)[0],
+                  (float)a->i[R1_LSQ_LIMIT], x->cols);
     return R1_OK;
 }
 
 r1_status r1_cpu_lsq_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    const r1_view *x = &a->v[0], *step = &a->v[1], *gx = &a->g[0], *gs = &a->g[1];
-    float limit = (float)a->i[0], scale = 1 / sqrtf((float)x->cols * limit);
+    const r1_view *x = &a->v[R1_LSQ_X], *step = &a->v[R1_LSQ_STEP], *gx = &a->g[R1_LSQ_X],
+                  *gs = &a->g[R1_LSQ_STEP];
+    float limit = (float)a->i[R1_LSQ_LIMIT], scale = 1 / sqrtf((float)x->cols * limit);
     for (int64_t r = 0; r < x->rows; r++) {
-        float slope = back_row(gx->p ? r1_row(gx, r) : NULL, r1_row(x, r), r1_row(&a->g[2], r),
-                               r1_row(step, r % step->rows)[0], limit, x->cols);
+        float slope =
+            back_row(gx->p ? r1_row(gx, r) : NULL, r1_row(x, r), r1_row(&a->g[R1_LSQ_Y], r),
+                     r1_row(step, r % step->rows)[0], limit, x->cols);
         if (gs->p) r1_row(gs, r % step->rows)[0] += scale * slope;
     }
     return R1_OK;

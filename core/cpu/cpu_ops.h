@@ -126,8 +126,6 @@ r1_status r1_cpu_attend_forward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_attend_backward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_lsq_forward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_lsq_backward(r1_stream *s, const r1_op_args *a, r1_err *err);
-r1_status r1_cpu_gate_forward(r1_stream *s, const r1_op_args *a, r1_err *err);
-r1_status r1_cpu_gate_backward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_seg_mean_forward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_mark_pool_forward(r1_stream *s, const r1_op_args *a, r1_err *err);
 r1_status r1_cpu_ple_forward(r1_stream *s, const r1_op_args *a, r1_err *err);

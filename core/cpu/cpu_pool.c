@@ -18,10 +18,10 @@ R1_INLINE void mean_store(float *restrict y, const double *restrict sum, int32_t
 }
 
 /* fn for each row b of the result and each block of the columns that are pooled. */
-static void each_block(const r1_op_args *a, int32_t cols,
+static void each_block(const r1_op_args *a, const r1_view *y, int32_t cols,
                        void (*fn)(const r1_op_args *a, int64_t b, int32_t from, int32_t n))
 {
-    for (int64_t b = 0; b < a->v[3].rows; b++)
+    for (int64_t b = 0; b < y->rows; b++)
         for (int32_t c = 0; c < cols; c += BLOCK) fn(a, b, c, cols - c < BLOCK ? cols - c : BLOCK);
 }
 
@@ -29,17 +29,17 @@ static void each_block(const r1_op_args *a, int32_t cols,
 
 R1_CLONES static void seg_mean(const r1_op_args *a, int64_t b, int32_t from, int32_t n)
 {
-    const int32_t *index = a->v[1].p, *off = r1_ints(&a->v[2]);
+    const int32_t *index = a->v[R1_SEG_MEAN_INDEX].p, *off = r1_ints(&a->v[R1_SEG_MEAN_OFF]);
     double sum[BLOCK] = {0};
     for (int32_t j = off[b]; j < off[b + 1]; j++)
-        sum_add(sum, r1_row(&a->v[0], index ? index[j] : j) + from, n);
-    mean_store(r1_row(&a->v[3], b) + from, sum, off[b + 1] - off[b], n);
+        sum_add(sum, r1_row(&a->v[R1_SEG_MEAN_X], index ? index[j] : j) + from, n);
+    mean_store(r1_row(&a->v[R1_SEG_MEAN_Y], b) + from, sum, off[b + 1] - off[b], n);
 }
 
 r1_status r1_cpu_seg_mean_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    each_block(a, a->v[3].cols, seg_mean);
+    each_block(a, &a->v[R1_SEG_MEAN_Y], a->v[R1_SEG_MEAN_Y].cols, seg_mean);
     return R1_OK;
 }
 
@@ -48,8 +48,9 @@ r1_status r1_cpu_seg_mean_forward(r1_stream *s, const r1_op_args *a, r1_err *err
 /* One pass over a graph's nodes: all of them, and those marked 1 or 2. */
 R1_CLONES static void mark_pool(const r1_op_args *a, int64_t b, int32_t from, int32_t n)
 {
-    const r1_view *h = &a->v[0];
-    const int32_t *mark = r1_ints(&a->v[1]), *off = r1_ints(&a->v[2]);
+    const r1_view *h = &a->v[R1_MARK_POOL_H];
+    const int32_t *mark = r1_ints(&a->v[R1_MARK_POOL_MARK]),
+                  *off = r1_ints(&a->v[R1_MARK_POOL_OFF]);
     double sum[3][BLOCK] = {0};
     int32_t count[3] = {0, 0, off[b + 1] - off[b]};
     for (int32_t i = off[b]; i < off[b + 1]; i++) {
@@ -60,13 +61,13 @@ R1_CLONES static void mark_pool(const r1_op_args *a, int64_t b, int32_t from, in
         count[mark[i] - 1]++;
     }
     for (int g = 0; g < 3; g++)
-        mean_store(r1_row(&a->v[3], b) + g * h->cols + from, sum[g], count[g], n);
+        mean_store(r1_row(&a->v[R1_MARK_POOL_Y], b) + g * h->cols + from, sum[g], count[g], n);
 }
 
 r1_status r1_cpu_mark_pool_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    each_block(a, a->v[0].cols, mark_pool);
+    each_block(a, &a->v[R1_MARK_POOL_Y], a->v[R1_MARK_POOL_H].cols, mark_pool);
     return R1_OK;
 }
 
@@ -94,7 +95,7 @@ R1_CLONES static void ple_row(float *restrict y, const float *restrict x, const 
 r1_status r1_cpu_ple_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    for (int64_t r = 0; r < a->v[0].rows; r++)
-        ple_row(r1_row(&a->v[2], r), r1_row(&a->v[0], r), &a->v[1]);
+    for (int64_t r = 0; r < a->v[R1_PLE_X].rows; r++)
+        ple_row(r1_row(&a->v[R1_PLE_Y], r), r1_row(&a->v[R1_PLE_X], r), &a->v[R1_PLE_EDGE]);
     return R1_OK;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cpu_product.c - see cpu_product.h. A weight w[N, K] becomes panels of as many columns as a
- * tile has; within a panel, k runs slowest:
+ * tile has. Within a panel, k runs slowest. Columns past N are zero:
  *
- *   panel 0: w[0..C)[k=0] w[0..C)[k=1] ...   panel 1: w[C..2C)[k=0] ...      columns past N are zero
+ *   panel 0: w[0..C)[k=0] w[0..C)[k=1] ...   panel 1: w[C..2C)[k=0] ...
  *
  * Rows go through in chunks that stay in the second-level cache while all panels pass. */
 #include "cpu/cpu_product.h"
 
+#include "r1_assert.h"
 #include "tensor/r1_op.h"
 
 #include <pthread.h>
@@ -243,6 +244,10 @@ static void by_weight(const r1_kernel *kn, const r1_view *x, const r1_view *w, c
 void r1_cpu_product(const r1_view *x, const r1_view *w, const r1_packed *packed, const float *bias,
                     const r1_view *y)
 {
+    int32_t k = packed ? packed->k : w->cols, n = packed ? packed->n : (int32_t)w->rows;
+    R1_ASSERT(x->cols == k && y->cols == n && x->rows <= y->rows,
+              "product: [%lld, %d] by a weight [%d, %d] into [%lld, %d]", (long long)x->rows,
+              x->cols, n, k, (long long)y->rows, y->cols);
     if (packed)
         by_packed(r1_cpu_kernel(), x, packed, bias, y);
     else

@@ -27,8 +27,8 @@ typedef struct {
     const float *x;
     int64_t x_ld;
     const float *panel;
-    const float
-        *start; /* what each row's sums begin with, a whole tile wide; NULL: with what y holds */
+    /* what each row's sums begin with, a whole tile wide; NULL: with what y holds */
+    const float *start;
     float *y;
     int64_t y_ld;
     int32_t cols; /* of y, at most the tile's */

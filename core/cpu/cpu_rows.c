@@ -17,9 +17,9 @@ R1_CLONES static void rows_add_row(float *restrict y, const float *x, const floa
 r1_status r1_cpu_add_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    for (int64_t r = 0; r < a->v[0].rows; r++)
-        rows_add_row(r1_row(&a->v[2], r), r1_row(&a->v[0], r), r1_row(&a->v[1], r % a->v[1].rows),
-                     a->v[0].cols);
+    for (int64_t r = 0; r < a->v[R1_ADD_A].rows; r++)
+        rows_add_row(r1_row(&a->v[R1_ADD_Y], r), r1_row(&a->v[R1_ADD_A], r),
+                     r1_row(&a->v[R1_ADD_B], r % a->v[R1_ADD_B].rows), a->v[R1_ADD_A].cols);
     return R1_OK;
 }
 
@@ -31,7 +31,7 @@ R1_CLONES static void accumulate_row(float *restrict y, const float *restrict x,
 r1_status r1_cpu_add_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    const r1_view *gx = &a->g[0], *gb = &a->g[1], *gy = &a->g[2];
+    const r1_view *gx = &a->g[R1_ADD_A], *gb = &a->g[R1_ADD_B], *gy = &a->g[R1_ADD_Y];
     for (int64_t r = 0; r < gy->rows; r++) {
         if (gx->p) accumulate_row(r1_row(gx, r), r1_row(gy, r), gy->cols);
         if (gb->p) accumulate_row(r1_row(gb, r % gb->rows), r1_row(gy, r), gy->cols);
@@ -103,74 +103,20 @@ R1_CLONES static void relu_back_row(float *restrict gx, const float *restrict x,
 r1_status r1_cpu_act_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    for (int64_t r = 0; r < a->v[0].rows; r++)
-        (a->i[0] == 0 ? gelu_row : relu_row)(r1_row(&a->v[1], r), r1_row(&a->v[0], r),
-                                             a->v[0].cols);
+    const r1_view *x = &a->v[R1_ACT_X], *y = &a->v[R1_ACT_Y];
+    bool gelu = a->i[R1_ACT_KIND] == R1_ACT_GELU;
+    for (int64_t r = 0; r < x->rows; r++)
+        (gelu ? gelu_row : relu_row)(r1_row(y, r), r1_row(x, r), x->cols);
     return R1_OK;
 }
 
 r1_status r1_cpu_act_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    for (int64_t r = 0; a->g[0].p && r < a->v[0].rows; r++)
-        (a->i[0] == 0 ? gelu_back_row : relu_back_row)(r1_row(&a->g[0], r), r1_row(&a->v[0], r),
-                                                       r1_row(&a->g[1], r), a->v[0].cols);
-    return R1_OK;
-}
-
-/* ---- gate ---- */
-
-R1_INLINE void rows_sigmoid8(v8 *x)
-{
-    v8 e = -*x;
-    v8_exp(&e);
-    *x = 1.0f / (1.0f + e);
-}
-
-/* Of n columns at x, g; a row's end goes through a vector of its own. */
-R1_CLONES static void gate_row(float *restrict y, const float *restrict x, const float *restrict g,
-                               int32_t n)
-{
-    v8 v, open;
-    for (int32_t c = 0; c < n; c += 8) {
-        int32_t here = n - c < 8 ? n - c : 8;
-        v8_load_part(&v, x + c, here, 0);
-        v8_load_part(&open, g + c, here, 0);
-        rows_sigmoid8(&open);
-        v *= open;
-        memcpy(y + c, &v, sizeof(float) * (size_t)here);
-    }
-}
-
-R1_CLONES static void gate_back_row(const r1_op_args *a, int64_t r)
-{
-    const float *x = r1_row(&a->v[0], r), *g = r1_row(&a->v[1], r), *gy = r1_row(&a->g[2], r);
-    v8 v, open, to;
-    for (int32_t c = 0, n = a->v[0].cols; c < n; c += 8) {
-        int32_t here = n - c < 8 ? n - c : 8;
-        v8_load_part(&v, gy + c, here, 0);
-        v8_load_part(&open, g + c, here, 0);
-        rows_sigmoid8(&open);
-        v *= open;
-        for (int32_t i = 0; a->g[0].p && i < here; i++) r1_row(&a->g[0], r)[c + i] += v[i];
-        v8_load_part(&to, x + c, here, 0);
-        v *= to * (1.0f - open);
-        for (int32_t i = 0; a->g[1].p && i < here; i++) r1_row(&a->g[1], r)[c + i] += v[i];
-    }
-}
-
-r1_status r1_cpu_gate_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
-{
-    (void)s, (void)err;
-    for (int64_t r = 0; r < a->v[0].rows; r++)
-        gate_row(r1_row(&a->v[2], r), r1_row(&a->v[0], r), r1_row(&a->v[1], r), a->v[0].cols);
-    return R1_OK;
-}
-
-r1_status r1_cpu_gate_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
-{
-    (void)s, (void)err;
-    for (int64_t r = 0; r < a->v[0].rows; r++) gate_back_row(a, r);
+    const r1_view *x = &a->v[R1_ACT_X], *gx = &a->g[R1_ACT_X], *gy = &a->g[R1_ACT_Y];
+    bool gelu = a->i[R1_ACT_KIND] == R1_ACT_GELU;
+    for (int64_t r = 0; gx->p && r < x->rows; r++)
+        (gelu ? gelu_back_row : relu_back_row)(r1_row(gx, r), r1_row(x, r), r1_row(gy, r), x->cols);
     return R1_OK;
 }
 
@@ -192,10 +138,11 @@ R1_CLONES static void scale_row(float *restrict y, const float *restrict x,
 r1_status r1_cpu_rmsnorm_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    for (int64_t r = 0; r < a->v[0].rows; r++) {
-        const float *x = r1_row(&a->v[0], r);
-        scale_row(r1_row(&a->v[2], r), x, a->v[1].p, rows_inverse_rms(x, a->v[0].cols, a->f[0]),
-                  a->v[0].cols);
+    const r1_view *xv = &a->v[R1_RMSNORM_X];
+    for (int64_t r = 0; r < xv->rows; r++) {
+        const float *x = r1_row(xv, r);
+        scale_row(r1_row(&a->v[R1_RMSNORM_Y], r), x, a->v[R1_RMSNORM_GAIN].p,
+                  rows_inverse_rms(x, xv->cols, a->f[R1_RMSNORM_EPS]), xv->cols);
     }
     return R1_OK;
 }
@@ -209,10 +156,12 @@ R1_CLONES static void scale_add_row(float *restrict y, const float *restrict x,
 r1_status r1_cpu_tail_norm_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    for (int64_t r = 0; r < a->v[0].rows; r++) {
-        float sum = sum_of_squares(r1_row(&a->v[1], r), a->v[1].cols);
-        scale_add_row(r1_row(&a->v[3], r), r1_row(&a->v[0], r), a->v[2].p,
-                      1.0f / sqrtf(sum / a->f[1] + a->f[0]), a->v[0].cols);
+    const r1_view *x = &a->v[R1_TAIL_NORM_X], *tail = &a->v[R1_TAIL_NORM_TAIL];
+    for (int64_t r = 0; r < x->rows; r++) {
+        float sum = sum_of_squares(r1_row(tail, r), tail->cols);
+        scale_add_row(r1_row(&a->v[R1_TAIL_NORM_Y], r), r1_row(x, r), a->v[R1_TAIL_NORM_B].p,
+                      1.0f / sqrtf(sum / a->f[R1_TAIL_NORM_WIDTH] + a->f[R1_TAIL_NORM_EPS]),
+                      x->cols);
     }
     return R1_OK;
 }
@@ -242,11 +191,12 @@ R1_CLONES static void rmsnorm_back_row(float *restrict gx, float *restrict ggain
 r1_status r1_cpu_rmsnorm_backward(r1_stream *st, const r1_op_args *a, r1_err *err)
 {
     (void)st, (void)err;
-    for (int64_t r = 0; r < a->v[0].rows; r++) {
-        const float *x = r1_row(&a->v[0], r);
-        rmsnorm_back_row(a->g[0].p ? r1_row(&a->g[0], r) : NULL, a->g[1].p, x, a->v[1].p,
-                         r1_row(&a->g[2], r), rows_inverse_rms(x, a->v[0].cols, a->f[0]),
-                         a->v[0].cols);
+    const r1_view *xv = &a->v[R1_RMSNORM_X], *gx = &a->g[R1_RMSNORM_X];
+    for (int64_t r = 0; r < xv->rows; r++) {
+        const float *x = r1_row(xv, r);
+        rmsnorm_back_row(gx->p ? r1_row(gx, r) : NULL, a->g[R1_RMSNORM_GAIN].p, x,
+                         a->v[R1_RMSNORM_GAIN].p, r1_row(&a->g[R1_RMSNORM_Y], r),
+                         rows_inverse_rms(x, xv->cols, a->f[R1_RMSNORM_EPS]), xv->cols);
     }
     return R1_OK;
 }
@@ -300,8 +250,10 @@ R1_INLINE void message_back(float *gh, float *ge, const float *h, const float *e
 
 R1_CLONES static void rows_messages(const r1_op_args *a)
 {
-    const r1_view *h = &a->v[0], *e = &a->v[1], *scale = &a->v[4], *y = &a->v[5];
-    const int32_t *src = r1_ints(&a->v[2]), *dst = r1_ints(&a->v[3]);
+    const r1_view *h = &a->v[R1_EDGE_MESSAGE_H], *e = &a->v[R1_EDGE_MESSAGE_E],
+                  *scale = &a->v[R1_EDGE_MESSAGE_SCALE], *y = &a->v[R1_EDGE_MESSAGE_Y];
+    const int32_t *src = r1_ints(&a->v[R1_EDGE_MESSAGE_SRC]),
+                  *dst = r1_ints(&a->v[R1_EDGE_MESSAGE_DST]);
     int32_t d = h->cols / 2;
     for (int64_t n = 0; n < y->rows; n++) memset(r1_row(y, n), 0, sizeof(float) * (size_t)(2 * d));
     for (int64_t j = 0; j < e->rows; j++) {
@@ -314,9 +266,11 @@ R1_CLONES static void rows_messages(const r1_op_args *a)
 
 R1_CLONES static void messages_back(const r1_op_args *a)
 {
-    const r1_view *h = &a->v[0], *e = &a->v[1], *scale = &a->v[4], *gh = &a->g[0], *ge = &a->g[1],
-                  *gy = &a->g[5];
-    const int32_t *src = r1_ints(&a->v[2]), *dst = r1_ints(&a->v[3]);
+    const r1_view *h = &a->v[R1_EDGE_MESSAGE_H], *e = &a->v[R1_EDGE_MESSAGE_E],
+                  *scale = &a->v[R1_EDGE_MESSAGE_SCALE], *gh = &a->g[R1_EDGE_MESSAGE_H],
+                  *ge = &a->g[R1_EDGE_MESSAGE_E], *gy = &a->g[R1_EDGE_MESSAGE_Y];
+    const int32_t *src = r1_ints(&a->v[R1_EDGE_MESSAGE_SRC]),
+                  *dst = r1_ints(&a->v[R1_EDGE_MESSAGE_DST]);
     int32_t d = h->cols / 2;
     for (int64_t j = 0; j < e->rows; j++) {
         message_back(r1_row(gh, src[j]), r1_row(ge, j), r1_row(h, src[j]), r1_row(e, j),
@@ -335,7 +289,8 @@ r1_status r1_cpu_edge_message_forward(r1_stream *s, const r1_op_args *a, r1_err 
 
 r1_status r1_cpu_edge_message_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
-    if (!a->g[0].p || !a->g[1].p) return r1_op_edge_message.backward(s, a, err);
+    if (!a->g[R1_EDGE_MESSAGE_H].p || !a->g[R1_EDGE_MESSAGE_E].p)
+        return r1_op_edge_message.backward(s, a, err);
     messages_back(a);
     return R1_OK;
 }

@@ -4,7 +4,8 @@
  *
  *   TILE(name)   a name of this instruction set        TILE_V      a vector of TILE_WIDTH floats
  *   TILE_ATTR    the function's target                 TILE_ROWS   rows of the largest tile
- *   TILE_SET1(f) all of a vector                       TILE_FMA(a, b, c)  a * b + c; of pairs: c + both products
+ *   TILE_SET1(f) all of a vector                       TILE_FMA(a, b, c)  a * b + c;
+ *                                                      of pairs: c + both products
  *
  * A tile has two vectors of columns. Each result is one chain of multiply-adds over k in rising
  * order, whatever the number of rows: that is why a row's bits do not depend on the rows beside

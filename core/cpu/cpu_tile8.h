@@ -5,7 +5,7 @@
  *   TILE(name)   a name of this instruction set        TILE_WIDTH   32-bit lanes of a vector
  *   TILE_ATTR    the function's target                 TILE_ROWS    rows of the largest tile
  *   TILE_X       what holds an activation              TILE_GROUP   how many of them fill 32 bits
- *   TILE_ZERO    the activation that stands for 0      TILE_W       a vector of weights as TILE_DOT wants it
+ *   TILE_ZERO    the activation that stands for 0      TILE_W       a vector of weights
  *   TILE_LOAD(p) TILE_WIDTH * TILE_GROUP weights       TILE_SPAN    groups that are taken together
  *   TILE_DOT(acc, x, w, c)  acc + the sums of products of x[i] and w[i][c], i below TILE_SPAN
  *

@@ -18,12 +18,15 @@ static atomic_ulong calls[R1_OP_COUNT],
     static r1_status counted_##OP(r1_stream *stream, const r1_op_args *args, r1_err *err)          \
     {                                                                                              \
         atomic_fetch_add(&calls[R1_OP_##OP], 1);                                                   \
-        if (R1_OP_##OP == R1_OP_LINEAR) atomic_fetch_add(&rows, (unsigned long)args->v[0].rows);   \
+        if (R1_OP_##OP == R1_OP_LINEAR)                                                            \
+            atomic_fetch_add(&rows, (unsigned long)args->v[R1_LINEAR_X].rows);                     \
         return r1_backend_cpu()->forward[R1_OP_##OP](stream, args, err);                           \
     }
 /* clang-format off */
-#define FOR_EACH_OP(DO) DO(LINEAR) DO(ADD) DO(ACT) DO(RMSNORM) DO(PLE) DO(EMBED) DO(STANDARD) DO(EDGE_MESSAGE) DO(MARK_POOL) \
-    DO(PLACE) DO(SEG_MEAN) DO(CAUSAL_MEAN) DO(CAWA_SCALE) DO(ATTEND) DO(GATE) DO(TAIL_NORM)
+#define FOR_EACH_OP(DO)                                                                \
+    DO(LINEAR) DO(ADD) DO(ACT) DO(RMSNORM) DO(PLE) DO(EMBED) DO(STANDARD)              \
+    DO(EDGE_MESSAGE) DO(MARK_POOL) DO(PLACE) DO(SEG_MEAN) DO(CAUSAL_MEAN)              \
+    DO(CAWA_SCALE) DO(ATTEND) DO(TAIL_NORM)
 /* clang-format on */
 FOR_EACH_OP(COUNTED)
 

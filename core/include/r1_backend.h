@@ -2,16 +2,21 @@
 /* r1_backend.h - the table behind which a machine runs the plan: buffers, copies, streams,
  * events, one function per op.
  *
- * The CPU is its first user (core/cpu), the scalar reference (core/tensor/ops) its second,
- * libr1_cuda.so fills it too, and a program may bring one of its own (r1_backend_register;
- * core/examples/example_backend.c does).
- * An op gets views: a pointer into the backend's memory, rows, columns, leading dimension,
- * dtype. Operand slots are fixed per op and documented below; rows beyond `rows` (up to
- * R1_ROW_PAD) exist in every activation and may be written with anything by LINEAR, and by no
- * other op. Where a backend does not support an op, the session copies its operands to the host,
- * runs the CPU's function and copies the results back.
+ * The CPU fills one (core/cpu), the scalar reference a second (core/tensor/ops), libr1_cuda.so a
+ * third. A program may bring a table of its own (r1_backend_register);
+ * core/examples/example_backend.c shows how.
  *
- * Sums run in a fixed order per output row, whatever the number of rows: that is what makes
+ * An op gets views: a pointer into the backend's memory, rows, columns, leading dimension, dtype.
+ * Each operand has a slot. The slots of an op, and its parameters, are named beside its
+ * mathematics below.
+ *
+ * Every activation has up to R1_ROW_PAD rows of padding beyond `rows`. LINEAR may write anything
+ * into them, and no other op may write them at all.
+ *
+ * Where a backend does not support an op, the session copies its operands to the host, runs the
+ * CPU's function and copies the results back.
+ *
+ * Sums run in a fixed order per output row, whatever the number of rows. That is what makes
  * scores repeatable. */
 #ifndef R1_BACKEND_H
 #define R1_BACKEND_H
@@ -19,7 +24,7 @@
 #include "r1_base.h"
 
 enum {
-    R1_BACKEND_ABI = 4,
+    R1_BACKEND_ABI = 5,
     R1_OP_VIEWS = 12,
     R1_ROW_PAD = 32,
     R1_ATTEND_HEADS_MAX = 16,
@@ -39,55 +44,179 @@ typedef struct {
     int64_t ld;    /* elements from row to row */
 } r1_view;
 
-/* v: values. g: gradients of the same slots (backward only); a NULL g[k].p is not wanted.
- * Backward reads g of the outputs and adds to g of the inputs. */
+/* The operands and parameters of one call. */
 typedef struct {
+    /* Values, by slot. */
     r1_view v[R1_OP_VIEWS];
+    /* Gradients of the same slots, for backward alone. Backward reads those of the outputs and
+     * adds to those of the inputs. p NULL: not wanted. */
     r1_view g[R1_OP_VIEWS];
+    /* Parameters: whole numbers and real ones. */
     int32_t i[8];
     float f[4];
-    const void
-        *packed; /* LINEAR: what the backend's `pack` or `pack_int8` made of v[1], else NULL */
-    int32_t packed_as; /* R1_F32 or R1_I8: by which of them */
+    /* LINEAR: what the backend's `pack` or `pack_int8` made of the weight, else NULL. */
+    const void *packed;
+    /* By which of the two: R1_F32 or R1_I8. */
+    int32_t packed_as;
 } r1_op_args;
 
-/* clang-format off */
-/* Shapes: [rows, cols]. Arrays of i32 are [1, n]. Offsets are exclusive prefix sums, n + 1 long.
- * D = H * dh.
+/* ---- the ops: mathematics, shapes, names ------------------------------------------------------
  *
- * LINEAR       0 x[M,K]  1 w[N,K]  2 b[1,N]?  3 y[M,N]                 y = x w' + b
- * ADD          0 a[R,C]  1 b[S,C]  2 y[R,C]                            y[r] = a[r] + b[r mod S]
- * ACT          0 x[R,C]  1 y[R,C]   i0: 0 gelu (tanh form) 1 relu
- * RMSNORM      0 x[R,C]  1 gain[1,C]  2 y[R,C]   f0 eps                y = x / sqrt(mean(x^2) + eps) * gain
- * PLE          0 x[R,n]  1 edge[n,T+1]  2 y[R,n*(T+1)]                 per column T bins, then 1 where x is NaN (bins 0):
- *   bin t = 1 if x >= edge[t+1]; 0 if x < edge[t]; else (x - edge[t]) / (edge[t+1] - edge[t])
- *   (piecewise-linear encoding, Gorishniy et al. 2022)
- * EMBED        0 id i32[R,n]  1 table[T,d]  2 first i32[1,n+1]  3 y[R,n*d]
- *   column c owns table rows first[c]..first[c+1)-1: missing (id -1), values 0.., other (anything else)
- * STANDARD     0 x[R,C]  1 mean[1,C]  2 rstd[1,C]  3 y[R,C]   f0 clip
- *   y = clamp((x - mean) * rstd, +-clip); NaN gives 0
- * EDGE_MESSAGE 0 h[N,2D]  1 e[E,2D]  2 src i32[1,E]  3 dst i32[1,E]  4 scale[N,2]  5 y[N,2D]
- *   y[n,:D] = scale[n,0] * sum over edges into n of relu(h[src,:D] + e[:D])      along direction
- *   y[n,D:] = scale[n,1] * sum over edges out of n of relu(h[dst,D:] + e[D:])    against it
- * MARK_POOL    0 h[N,D]  1 mark i32[1,N]  2 off i32[1,B+1]  3 y[B,3D]  means over mark 1, mark 2, all nodes; empty: 0
- * PLACE        0 x[S,C]?  1 map i32[1,B]?  2 absent[1,C]  3 y[B,C]     y[b] = map[b] >= 0 ? x[map[b]] : absent
- * SEG_MEAN     0 x[R,C]  1 index i32[1,n]?  2 off i32[1,B+1]  3 y[B,C]
- *   mean of x[index[j]], j in off[b]..off[b+1)-1; empty: 0
- * CAUSAL_MEAN  0 x[R,C]  1 off i32[1,S+1]  2 y[R,C]                    mean of the segment's rows up to this one
- * CAWA_SCALE   0 q[R,D]  1 m[R,H]?  2 a[1,H]?  3 count i32[1,R]  4 y[R,D]   i0 H  f0 beta  f1 1/sqrt(dh)
- *   y = q * f1 * (a_h * log(max(count, 2)) if a) * (1 + beta * tanh(m_rh) if m)
- * ATTEND       0 q[R,D]  1 k[T,D]  2 v[T,D]  3 q_off i32[1,S+1]  4 k_off i32[1,S+1]  5 index i32[1,n]?
- *              6 bucket i32[1,n]?  7 bias[H,U]?  8 log_weight[1,n]?  9 y[R,D]  10 u[R,H*r]?  11 w[T,H*r]?
- *              i0 H  i1 causal  f0 beta
- *   query j-th of segment s sees keys k_off[s]..k_off[s+1)-1 (causal: the first j + 1 of them), key row = index[j] or j itself;
- *   score = q.k (1 + beta tanh(u.w)) + bias[h][bucket] + log_weight; the factor per key only where u and w are there, r at most
- *   R1_ATTEND_RANK_MAX; y = softmax(score) v; no keys: 0; k and v may be bf16 where the backend supports it
- * GATE         0 x[R,C]  1 g[R,C]  2 y[R,C]                            y = x * sigmoid(g)
- * TAIL_NORM    0 x[R,C]  1 tail[R,T]  2 b[1,C]  3 y[R,C]   f0 eps  f1 d
- *   y = x / sqrt(sum(tail^2) / d + eps) + b; forward alone, and optional: sessions of a backend without it run the plain plan
- * LSQ          0 x[R,C]  1 step[S,1]  2 y[R,C]   i0 limit
- *   y[r] = step[r mod S] * round(x[r] / step[r mod S]) within +-limit; in training alone: core/tensor/ops/lsq.c has its gradient */
-/* clang-format on */
+ * Shapes are [rows, columns] in f32 unless they say i32. A one-dimensional array is [1, n].
+ * Offsets (OFF) are exclusive prefix sums, so n segments have n + 1 of them. D = heads * dh.
+ * "?" marks an operand that may be absent. The output comes last, but in ATTEND.
+ *
+ * R1_<OP>_<NAME> numbers a slot of v and g. A comment marks the names that index i or f. */
+
+/* LINEAR: y = x w' + b
+ *
+ *     X [M, K]   W [N, K]   B? [1, N]   Y [M, N] */
+enum { R1_LINEAR_X = 0, R1_LINEAR_W, R1_LINEAR_B, R1_LINEAR_Y };
+
+/* ADD: y[r] = a[r] + b[r mod S]
+ *
+ *     A [R, C]   B [S, C]   Y [R, C] */
+enum { R1_ADD_A = 0, R1_ADD_B, R1_ADD_Y };
+
+/* ACT: y = gelu(x), in its tanh form, or y = max(x, 0)
+ *
+ *     X [R, C]   Y [R, C] */
+enum { R1_ACT_X = 0, R1_ACT_Y };
+enum { R1_ACT_KIND = 0 }; /* i */
+enum { R1_ACT_GELU = 0, R1_ACT_RELU };
+
+/* RMSNORM: y = x / sqrt(mean(x^2) + eps) * gain
+ *
+ *     X [R, C]   GAIN [1, C]   Y [R, C] */
+enum { R1_RMSNORM_X = 0, R1_RMSNORM_GAIN, R1_RMSNORM_Y };
+enum { R1_RMSNORM_EPS = 0 }; /* f */
+
+/* PLE: each number of x becomes T bins and one flag, which is 1 where the number is missing (NaN).
+ * The bins of a missing number are 0. Otherwise bin t is
+ *
+ *     1                                         where x >= edge[t + 1]
+ *     0                                         where x < edge[t]
+ *     (x - edge[t]) / (edge[t + 1] - edge[t])   between them
+ *
+ * (piecewise-linear encoding, Gorishniy et al. 2022).
+ *
+ *     X [R, n]   EDGE [n, T + 1]   Y [R, n * (T + 1)] */
+enum { R1_PLE_X = 0, R1_PLE_EDGE, R1_PLE_Y };
+
+/* EMBED: each id becomes a row of the table. Column c owns the rows first[c] to first[c + 1] - 1:
+ * one for "missing" (id -1), one for each value from 0 on, one for "other" (any other id).
+ *
+ *     ID i32 [R, n]   TABLE [T, d]   FIRST i32 [1, n + 1]   Y [R, n * d] */
+enum { R1_EMBED_ID = 0, R1_EMBED_TABLE, R1_EMBED_FIRST, R1_EMBED_Y };
+
+/* STANDARD: y = (x - mean) * rstd, held to +-clip; NaN gives 0
+ *
+ *     X [R, C]   MEAN [1, C]   RSTD [1, C]   Y [R, C] */
+enum { R1_STANDARD_X = 0, R1_STANDARD_MEAN, R1_STANDARD_RSTD, R1_STANDARD_Y };
+enum { R1_STANDARD_CLIP = 0 }; /* f */
+
+/* EDGE_MESSAGE: sums over the edges of each node n of a graph, along and against their direction
+ *
+ *     y[n, :D] = scale[n, 0] * sum over edges into n of relu(h[src, :D] + e[:D])
+ *     y[n, D:] = scale[n, 1] * sum over edges out of n of relu(h[dst, D:] + e[D:])
+ *
+ *     H [N, 2D]   E [E, 2D]   SRC i32 [1, E]   DST i32 [1, E]   SCALE [N, 2]   Y [N, 2D] */
+enum {
+    R1_EDGE_MESSAGE_H = 0,
+    R1_EDGE_MESSAGE_E,
+    R1_EDGE_MESSAGE_SRC,
+    R1_EDGE_MESSAGE_DST,
+    R1_EDGE_MESSAGE_SCALE,
+    R1_EDGE_MESSAGE_Y
+};
+
+/* MARK_POOL: three means of each graph's nodes: those of mark 1, those of mark 2, and all nodes.
+ * A mean of no nodes is 0.
+ *
+ *     H [N, D]   MARK i32 [1, N]   OFF i32 [1, B + 1]   Y [B, 3D] */
+enum { R1_MARK_POOL_H = 0, R1_MARK_POOL_MARK, R1_MARK_POOL_OFF, R1_MARK_POOL_Y };
+
+/* PLACE: y[b] = x[map[b]] where map[b] >= 0, else absent. Without a map every row is absent.
+ *
+ *     X? [S, C]   MAP? i32 [1, B]   ABSENT [1, C]   Y [B, C] */
+enum { R1_PLACE_X = 0, R1_PLACE_MAP, R1_PLACE_ABSENT, R1_PLACE_Y };
+
+/* SEG_MEAN: y[b] = the mean over off[b] <= j < off[b + 1] of x[index[j]], or of x[j] without an
+ * index. A mean of no rows is 0.
+ *
+ *     X [R, C]   INDEX? i32 [1, n]   OFF i32 [1, B + 1]   Y [B, C] */
+enum { R1_SEG_MEAN_X = 0, R1_SEG_MEAN_INDEX, R1_SEG_MEAN_OFF, R1_SEG_MEAN_Y };
+
+/* CAUSAL_MEAN: each row becomes the mean of its segment's rows up to and with itself
+ *
+ *     X [R, C]   OFF i32 [1, S + 1]   Y [R, C] */
+enum { R1_CAUSAL_MEAN_X = 0, R1_CAUSAL_MEAN_OFF, R1_CAUSAL_MEAN_Y };
+
+/* CAWA_SCALE: the queries of an attention, scaled. Context-aware weight adaptation (CAWA) has two
+ * factors of a query and head h: of length and of context. An absent operand leaves its factor 1.
+ *
+ *     y = q * scale * length_h log(max(count, 2)) * (1 + beta tanh(context_h))
+ *
+ *     Q [R, D]   CONTEXT? [R, H]   LENGTH? [1, H]   COUNT? i32 [1, R]   Y [R, D]
+ *
+ * scale is 1 / sqrt(dh). COUNT holds how many keys each query sees; LENGTH needs it. */
+enum {
+    R1_CAWA_SCALE_Q = 0,
+    R1_CAWA_SCALE_CONTEXT,
+    R1_CAWA_SCALE_LENGTH,
+    R1_CAWA_SCALE_COUNT,
+    R1_CAWA_SCALE_Y
+};
+enum { R1_CAWA_SCALE_HEADS = 0 };                     /* i */
+enum { R1_CAWA_SCALE_BETA = 0, R1_CAWA_SCALE_SCALE }; /* f */
+
+/* ATTEND: softmax attention over ragged segments. The j-th query of segment s sees the keys
+ * k_off[s] to k_off[s + 1] - 1; where causal, the first j + 1 of them. The key of place p is row
+ * index[p] of K and V, or row p without an index.
+ *
+ *     score = q.k (1 + beta tanh(factor_q.factor_k)) + bias[h][bucket] + log_weight
+ *     y     = the sum of softmax(score) v over the keys; 0 where there is none
+ *
+ *     Q [R, D]                K [T, D]                V [T, D]
+ *     Q_OFF i32 [1, S + 1]    K_OFF i32 [1, S + 1]    INDEX? i32 [1, n]
+ *     BUCKET? i32 [1, n]      BIAS? [H, U]            LOG_WEIGHT? [1, n]
+ *     FACTOR_Q? [R, H * r]    FACTOR_K? [T, H * r]    Y [R, D]
+ *
+ * The key factor is CAWA's factor of each query and key, of rank r, at most R1_ATTEND_RANK_MAX. It
+ * applies where both its sides are there. K and V may be bf16 where the backend supports it. */
+enum {
+    R1_ATTEND_Q = 0,
+    R1_ATTEND_K,
+    R1_ATTEND_V,
+    R1_ATTEND_Q_OFF,
+    R1_ATTEND_K_OFF,
+    R1_ATTEND_INDEX,
+    R1_ATTEND_BUCKET,
+    R1_ATTEND_BIAS,
+    R1_ATTEND_LOG_WEIGHT,
+    R1_ATTEND_Y,
+    R1_ATTEND_FACTOR_Q,
+    R1_ATTEND_FACTOR_K
+};
+enum { R1_ATTEND_HEADS = 0, R1_ATTEND_CAUSAL }; /* i */
+enum { R1_ATTEND_BETA = 0 };                    /* f */
+
+/* TAIL_NORM: y = x / sqrt(sum(tail^2) / width + eps) + b
+ *
+ *     X [R, C]   TAIL [R, T]   B [1, C]   Y [R, C]
+ *
+ * It has no backward, and it is optional: sessions of a backend without it run the plain plan. */
+enum { R1_TAIL_NORM_X = 0, R1_TAIL_NORM_TAIL, R1_TAIL_NORM_B, R1_TAIL_NORM_Y };
+enum { R1_TAIL_NORM_EPS = 0, R1_TAIL_NORM_WIDTH }; /* f */
+
+/* LSQ: y[r] = step[r mod S] * round(x[r] / step[r mod S]), within +-limit steps
+ *
+ *     X [R, C]   STEP [S, 1]   Y [R, C]
+ *
+ * It runs in training alone. core/tensor/ops/lsq.c has its gradient. */
+enum { R1_LSQ_X = 0, R1_LSQ_STEP, R1_LSQ_Y };
+enum { R1_LSQ_LIMIT = 0 }; /* i */
+
 typedef enum {
     R1_OP_LINEAR = 0,
     R1_OP_ADD,
@@ -103,7 +232,6 @@ typedef enum {
     R1_OP_CAUSAL_MEAN,
     R1_OP_CAWA_SCALE,
     R1_OP_ATTEND,
-    R1_OP_GATE,
     R1_OP_TAIL_NORM,
     R1_OP_LSQ,
     R1_OP_COUNT
@@ -148,11 +276,12 @@ typedef struct r1_backend {
                            int64_t rows_max, r1_err *err);
     void (*packed_free)(void *packed);
 
-    bool (*supports)(r1_op op,
-                     const r1_op_args *args); /* dtypes and shapes; pointers may be NULL */
-    r1_op_fn forward[R1_OP_COUNT];            /* NULL: not there */
-    r1_op_fn
-        backward[R1_OP_COUNT]; /* NULL: not there; a backend without any serves inference only */
+    /* By dtypes and shapes; pointers may be NULL. */
+    bool (*supports)(r1_op op, const r1_op_args *args);
+    /* NULL: not there. */
+    r1_op_fn forward[R1_OP_COUNT];
+    /* NULL: not there. A backend without any serves inference only. */
+    r1_op_fn backward[R1_OP_COUNT];
 } r1_backend;
 
 R1_API const r1_backend *r1_backend_cpu(void);

@@ -69,8 +69,8 @@ typedef struct r1_arena r1_arena;
 R1_API r1_status r1_arena_new(r1_arena **out, size_t bytes_max, r1_err *err);
 R1_API void r1_arena_free(r1_arena *a);  /* NULL is fine */
 R1_API void r1_arena_reset(r1_arena *a); /* keeps the blocks, forgets the contents */
-R1_API void *r1_arena_alloc(r1_arena *a, size_t count,
-                            size_t size); /* NULL when exhausted or count * size overflows */
+/* NULL when exhausted or count * size overflows */
+R1_API void *r1_arena_alloc(r1_arena *a, size_t count, size_t size);
 R1_API char *r1_arena_strdup(r1_arena *a, const char *s, size_t len);
 R1_API size_t r1_arena_used(const r1_arena *a);
 
@@ -85,8 +85,8 @@ typedef enum { R1_LOG_ERROR = 0, R1_LOG_WARN, R1_LOG_INFO, R1_LOG_DEBUG } r1_log
 /* One event: a stable name ("offset_fenced") and the text "key=value key=value". Called from any
  * thread. */
 typedef void (*r1_log_fn)(void *ctx, r1_log_level level, const char *event, const char *text);
-R1_API void r1_log_set(r1_log_fn fn, void *ctx,
-                       r1_log_level max_level); /* before threads start; NULL: silence */
+/* before threads start; NULL: silence */
+R1_API void r1_log_set(r1_log_fn fn, void *ctx, r1_log_level max_level);
 R1_API void r1_log(r1_log_level level, const char *event, const char *fmt, ...) R1_PRINTF(3, 4);
 
 /* ---- random numbers -------------------------------------------------------------------------- */
@@ -107,8 +107,8 @@ R1_API double r1_rng_exponential(r1_rng *r, double mean);
 
 R1_API int64_t r1_time_us(void); /* microseconds since 1970, wall clock */
 R1_API int64_t r1_mono_us(void); /* microseconds of a clock that never goes back */
-R1_API uint64_t r1_hash64(const void *data, size_t len,
-                          uint64_t seed); /* stable across machines and versions */
+/* stable across machines and versions */
+R1_API uint64_t r1_hash64(const void *data, size_t len, uint64_t seed);
 R1_API uint32_t r1_crc32c(const void *data, size_t len, uint32_t crc);
 
 /* Reads a whole file of at most bytes_max; *data is malloc'ed and has a NUL after its last byte. */

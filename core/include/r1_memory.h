@@ -2,13 +2,14 @@
 /* r1_memory.h - working memory (a pool of entries with a ring per entity and pinned anchors) and
  * long-term memory.
  *
- * Working memory. An entry is a key and a value, is made from its own event alone and is stored
+ * Working memory. An entry is a key and a value. It is made from its own event alone and stored
  * once; the rings of all its entities name it by handle. A ring is the context of one entity: up
  * to `quota` entries, in blocks that all entities draw from one pool. An append that meets a
  * full ring, or a full pool, lets the oldest entries leave:
  *
  *   ring full       its own oldest entry that is no anchor
- *   pool full       the oldest entry of the entity longest without an append; an entity that has nothing left goes
+ *   pool full       the oldest entry of the entity longest without an append;
+ *                   an entity that has nothing left goes
  *   entities full   the entity longest without an append that has no anchors
  *
  * An entry whose last ring let it go moves into long-term memory where one is attached, and is
@@ -33,18 +34,15 @@ typedef struct r1_memory r1_memory;
 typedef struct r1_longterm r1_longterm;
 
 typedef struct {
-    size_t
-        /* of entries, rings and anchors together; 0 = 256 MiB. Reserved at once, touched as used */
-        bytes_max;
+    /* of entries, rings and anchors together; 0 = 256 MiB. Reserved at once, touched as used */
+    size_t bytes_max;
     uint32_t quota;        /* entries of one entity's context; 0 = 10,240; at most 1,048,576 */
     uint32_t n_entity_max; /* 0 = one for every 16 entries that fit */
     uint32_t width;        /* numbers of a key, and of a value, where no model says it */
-    r1_precision
-        /* of keys and values. INT8: a byte a number, rounded to the nearest of 255 even steps up
-         * to the largest of the key, or of the value; about a quarter of the bytes. Whoever
-         * reads an entry reads the rounded one, its own batch too, so answers still depend on no
-         * batch */
-        precision;
+    /* of keys and values. INT8: a byte a number, rounded to the nearest of 255 even steps up to the
+     * largest of the key, or of the value; about a quarter of the bytes. Whoever reads an entry
+     * reads the rounded one, its own batch too, so answers still depend on no batch */
+    r1_precision precision;
 } r1_memory_opts;
 
 /* m NULL: opts->width counts, and entries are stored by r1_memory_put. */
@@ -56,8 +54,8 @@ R1_API size_t r1_memory_bytes(size_t width, r1_precision precision, uint32_t quo
                               uint32_t n_entity);
 
 R1_API r1_status r1_memory_begin(r1_memory *mem, uint64_t *ticket, r1_err *err);
-R1_API void r1_memory_cancel(r1_memory *mem,
-                             uint64_t ticket); /* entries appended under it are dropped */
+/* entries appended under it are dropped */
+R1_API void r1_memory_cancel(r1_memory *mem, uint64_t ticket);
 /* Ends a ticket that no r1_session_run ends: its entries were stored by r1_session_store or
  * r1_memory_put. */
 R1_API void r1_memory_end(r1_memory *mem, uint64_t ticket);
@@ -134,8 +132,8 @@ R1_API r1_status r1_memory_search(r1_memory *mem, uint64_t entity, const float *
 typedef struct {
     uint64_t n_entry, n_entity, n_anchor;
     uint64_t n_waiting; /* left, not in long-term memory yet */
-    uint64_t n_left,
-        n_moved; /* since the pool began: entries that left; of them, into long-term memory */
+    /* since the pool began: entries that left; of them, into long-term memory */
+    uint64_t n_left, n_moved;
     uint64_t bytes, n_entry_room; /* touched so far; entries that fit */
 } r1_memory_counts;
 R1_API void r1_memory_stats(const r1_memory *mem, r1_memory_counts *counts);
@@ -151,7 +149,8 @@ R1_API void r1_memory_stats(const r1_memory *mem, r1_memory_counts *counts);
  * keys are the coarse index, and the full vectors stay in the file, where at most `n_rerank` of
  * them are read per search.
  *
- *   change:  r1_longterm_begin; insert, update, delete, expire, age in any number; r1_longterm_commit (or rollback)
+ *   change:  r1_longterm_begin; insert, update, delete, expire, age in any number;
+ *            r1_longterm_commit (or rollback)
  *   search:  r1_longterm_view_open; any number of reads; r1_longterm_view_close
  *
  * Threads: changes from one thread at a time; views may be opened, used and closed by any number
@@ -177,8 +176,8 @@ typedef struct {
     r1_code_kind code;        /* 0: R1_CODE_TRANSFORM */
     float key_bytes;          /* mean bytes of a key's code; 0: a fifteenth of f32 */
     float vector_bytes;       /* the same of a vector's */
-    uint32_t
-        n_list; /* lists of the coarse index; 0: about two for each square root of the entries */
+    /* lists of the coarse index; 0: about two for each square root of the entries */
+    uint32_t n_list;
     uint32_t n_atom;  /* of R1_CODE_SPARSE; 0: 2,048 */
     uint32_t n_round; /* mini-batches of dictionary learning; 0: 12 */
     bool drop_full; /* keep the codes alone: no re-rank, and a part cannot be consolidated again */
@@ -186,8 +185,8 @@ typedef struct {
 } r1_longterm_opts;
 
 typedef struct {
-    const float
-        *key; /* f32[d_key]; NULL from get where only its code is kept: see r1_longterm_view_key */
+    /* f32[d_key]; NULL from get where only its code is kept: see r1_longterm_view_key */
+    const float *key;
     const float *vector; /* f32[d_vector]; NULL: zeros; from get as key */
     const void *value;   /* at most 64 KiB */
     uint32_t value_bytes;
@@ -221,8 +220,8 @@ R1_API void r1_longterm_free(r1_longterm *lt);
 /* ---- changes. Outside begin and commit each is committed by itself. */
 
 R1_API r1_status r1_longterm_begin(r1_longterm *lt, r1_err *err);
-R1_API r1_status r1_longterm_commit(r1_longterm *lt,
-                                    r1_err *err); /* on failure everything is as before begin */
+/* on failure everything is as before begin */
+R1_API r1_status r1_longterm_commit(r1_longterm *lt, r1_err *err);
 R1_API void r1_longterm_rollback(r1_longterm *lt);
 R1_API r1_status r1_longterm_insert(r1_longterm *lt, const r1_longterm_entry *entry, uint64_t *id,
                                     r1_err *err);
@@ -244,8 +243,8 @@ R1_API r1_status r1_longterm_consolidate(r1_longterm *lt, bool all, r1_err *err)
 
 typedef struct {
     size_t k;
-    uint32_t
-        n_probe; /* lists that are looked into; 0: a quarter of them, all up to 262,144 entries */
+    /* lists that are looked into; 0: a quarter of them, all up to 262,144 entries */
+    uint32_t n_probe;
     uint32_t n_sketch; /* candidates that leave the sketch; 0: 2,000 */
     uint32_t n_rerank; /* candidates compared by their full keys; 0: 100 */
     bool codes_only;   /* no re-rank: scores are the codes' */
@@ -254,8 +253,8 @@ typedef struct {
 
 typedef struct {
     size_t n_entry, n_part, n_fresh; /* live entries; parts; of the entries, those not coded yet */
-    size_t code_bytes,
-        index_bytes; /* in parts: codes of keys with their lengths; lists, tables, axes, id order */
+    /* in parts: codes of keys with their lengths; lists, tables, axes, id order */
+    size_t code_bytes, index_bytes;
     size_t vector_code_bytes, meta_bytes; /* codes of vectors; ids, records, places of values */
     size_t full_bytes, value_bytes;       /* full keys and vectors; values */
 } r1_longterm_stats;

@@ -3,9 +3,10 @@
  * GGUF.
  *
  * Owns:    all of it; nothing is borrowed after a call returns.
- * Threads: immutable once opened; many sessions in many threads may share it and it must outlive
- * them.
- * Errors:  R1_E_FORMAT for a file that is not what it says (with place, expected, found), R1_E_NOT_FOUND, R1_E_IO, R1_E_NOMEM. */
+ * Threads: immutable once opened. Many sessions in many threads may share it, and it must outlive
+ *          them.
+ * Errors:  R1_E_FORMAT for a file that is not what it says (with place, expected, found),
+ *          R1_E_NOT_FOUND, R1_E_IO, R1_E_NOMEM. */
 #ifndef R1_MODEL_H
 #define R1_MODEL_H
 
@@ -56,8 +57,8 @@ r1_model_n_output(const r1_model *m); /* 1 per binary or rank head, n per class 
 R1_API const char *r1_model_head_name(const r1_model *m, size_t head);
 
 R1_API float r1_model_beta(const r1_model *m);
-R1_API r1_status r1_model_set_beta(r1_model *m, float beta,
-                                   r1_err *err); /* 0..0.9; before sessions exist */
+/* 0..0.9; before sessions exist */
+R1_API r1_status r1_model_set_beta(r1_model *m, float beta, r1_err *err);
 
 /* calibrated logit = scale * logit + bias (for class heads: bias is shared, scale = 1 /
  * temperature). */
@@ -81,15 +82,13 @@ R1_API r1_status r1_model_set_isotonic(r1_model *m, size_t head, r1_isotonic map
 typedef struct {
     uint64_t n_weight;     /* trained scalars */
     uint64_t weight_bytes; /* in the file */
-    uint64_t
-        /* of one sample with every item at its largest, counted from the plan; entry included */
-        flop_sample;
+    /* of one sample with every item at its largest, counted from the plan; entry included */
+    uint64_t flop_sample;
     uint64_t flop_event; /* of making one working-memory entry */
     uint32_t n_op;       /* op calls of the plan */
     uint64_t trained_samples;
-    bool
-        /* trained for int8: its steps of rounding are learned (R1_PRECISION_INT8 uses them) */
-        int8_steps;
+    /* trained for int8: its steps of rounding are learned (R1_PRECISION_INT8 uses them) */
+    bool int8_steps;
 } r1_model_info;
 R1_API r1_status r1_model_get_info(const r1_model *m, r1_model_info *info, r1_err *err);
 /* FLOP of one sample by group of op, for tables: calls fn(name, flop) per part of the plan. */

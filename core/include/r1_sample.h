@@ -6,25 +6,30 @@
  * r1_item per item, in that order; each may be absent. All pointers are borrowed: build samples
  * in arrays of your own, nothing here allocates.
  *
- * Description (JSON, at most 1 MiB; every number has a bound that r1_model_new checks; unlisted
- * members are refused):
+ * A description is JSON of at most 1 MiB. Every number has a bound that r1_model_new checks, and
+ * a member that is not listed here is refused:
  *
- *   {"name": "fraud-s", "d_align": 512, "d_model": 96, "n_layer": 2, "n_head": 4, "n_head_cross": 4, "d_ff": 192,
- *    "beta": 0.3, "cawa_length": true, "cawa_context": true, "cawa_rank": 0, "output_gate": false, "step_loss": 0.2,
+ *   {"name": "fraud-s", "d_align": 512, "d_model": 96, "n_layer": 2, "n_head": 4,
+ *    "n_head_cross": 4, "d_ff": 192, "beta": 0.3,
+ *    "cawa_length": true, "cawa_context": true, "cawa_rank": 0, "step_loss": 0.2,
  *    "event": {"num": ["amount_log", "hour"], "cat": [{"name": "kind", "n": 4}],
  *              "n_bin": 12, "hidden": 48, "d_memory": 64, "n_head": 4},
  *    "items": [
- *      {"name": "payment", "kind": "table", "num": ["amount_log"], "cat": [{"name": "currency", "n": 32}],
- *       "n_bin": 16, "d_cat": 8, "hidden": 64},
+ *      {"name": "payment", "kind": "table", "num": ["amount_log"],
+ *       "cat": [{"name": "currency", "n": 32}], "n_bin": 16, "d_cat": 8, "hidden": 64},
  *      {"name": "history", "kind": "memory", "query": "payment", "n_ref_max": 32, "n_bucket": 16},
- *      {"name": "graph", "kind": "graph", "node": ["degree"], "edge": ["amount_log", "port_out"], "n_node_max": 64,
- *       "n_edge_max": 40, "hidden": 32, "n_layer": 2},
- *      {"name": "remittance", "kind": "text", "n_vocab": 512, "n_token_max": 24, "hidden": 32, "n_layer": 1}],
+ *      {"name": "graph", "kind": "graph", "node": ["degree"], "edge": ["amount_log", "port_out"],
+ *       "n_node_max": 64, "n_edge_max": 40, "hidden": 32, "n_layer": 2},
+ *      {"name": "remittance", "kind": "text", "n_vocab": 512, "n_token_max": 24, "hidden": 32,
+ *       "n_layer": 1}],
  *    "heads": [{"name": "fraud", "kind": "binary"}]}
  *
- * CAWA: "cawa_length" and "cawa_context" switch its two factors, both off is plain attention;
- * "cawa_rank" (0 to 16) adds to the trunk's blocks a factor for each key, 1 + beta tanh(u.w) of
- * that rank; "output_gate" gates what their attention gives (a control).
+ * CAWA, context-aware weight adaptation, multiplies the scores of attention with factors.
+ * "cawa_length" switches the length factor, "cawa_context" the context factor; with both off and
+ * no key factor, attention is plain. "cawa_rank" above 0 adds the key factor, 1 + beta tanh(u.w),
+ * to the trunk's blocks: u comes from the query's token, w from the key's, both of that rank (at
+ * most 16). With the length factor it recalls best over long sequences, and it costs 25 to 50 %
+ * of attention's time. Shipped models leave it off, since their sequences are short.
  *
  * "event" is the one kind of working-memory entry of the model; "query" names an earlier item.
  * Heads: binary (label 0 or 1, logit), rank (label = relevance >= 0 within the samples of a
@@ -56,19 +61,16 @@ typedef struct {
     const float *edge;  /* f32[n_edge][n_edge_feature]; port numbers are edge features */
     const int32_t *src; /* i32[n_edge] */
     const int32_t *dst; /* i32[n_edge] */
-    const uint8_t *
-        /* u8[n_node]: 0 ordinary, 1 first ego (sender, candidate), 2 second ego (receiver,
-         * finding) */
-        mark;
+    /* u8[n_node]: 0 ordinary, 1 first ego (sender, candidate), 2 second ego (receiver, finding) */
+    const uint8_t *mark;
     /* memory: refs are pool handles (r1_batch.pool) or indices into r1_batch.event / the shard's
      * events. Oldest first. */
     uint32_t n_ref;
     const uint64_t *ref;
-    const uint8_t
-        *bucket; /* u8[n_ref] below n_bucket: age, role...: a learned bias per head; NULL = 0 */
-    const float *
-        /* f32[n_ref] added to the scores (an anchor's pinned weight); NULL = 0; within +-20 */
-        log_weight;
+    /* u8[n_ref] below n_bucket: age, role...: a learned bias per head; NULL = 0 */
+    const uint8_t *bucket;
+    /* f32[n_ref] added to the scores (an anchor's pinned weight); NULL = 0; within +-20 */
+    const float *log_weight;
 } r1_item;
 
 /* The features that one working-memory entry is made from: its own event alone. */

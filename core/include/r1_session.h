@@ -2,7 +2,8 @@
 /* r1_session.h - scoring: a batch of samples in, calibrated logits, probabilities and the
  * evidence trace out.
  *
- * Owns:    activations, staging, the cache of encoded texts; borrows the model, which must outlive it.
+ * Owns:    activations, staging, the cache of encoded texts. It borrows the model, which must
+ *          outlive it.
  * Threads: one thread at a time; make one session per worker. It starts no threads.
  * Memory:  everything is reserved by r1_session_new; r1_session_run allocates nothing.
  * Same input, same answer: a sample's logits do not depend on what else is in the batch, its
@@ -24,19 +25,15 @@ enum {
 typedef struct {
     uint32_t n_sample_max; /* samples encoded together; larger batches run in pieces. 0 = 64 */
     uint32_t n_text_cache; /* texts remembered by hash; 0 = 4096; rounded up to a power of two */
-    const char *
-        /* as r1_backend_find takes it, registered names too; NULL: $R1_BACKEND if set, else cpu */
-        backend;
-    bool
-        /* keep every item's row in the common space (r1_session_aligned): without it the first
-         * products are folded through that space where this is less work, equal but for the last
-         * bits */
-        aligned;
-    r1_precision
-        /* INT8: weights of all but the smallest linear layers quantised at creation, activations
-         * as they come, by learned steps where the model was trained for it; close to f32
-         * (docs/evaluation.md), the same bits in any batch. The CPU's backend alone has it */
-        precision;
+    /* as r1_backend_find takes it, registered names too; NULL: $R1_BACKEND if set, else cpu */
+    const char *backend;
+    /* keep every item's row in the common space (r1_session_aligned): without it the first products
+     * are folded through that space where this is less work, equal but for the last bits */
+    bool aligned;
+    /* INT8: weights of all but the smallest linear layers quantised at creation, activations as
+     * they come, by learned steps where the model was trained for it; close to f32
+     * (docs/evaluation.md), the same bits in any batch. The CPU's backend alone has it */
+    r1_precision precision;
 } r1_session_opts;
 
 R1_API r1_status r1_session_new(r1_session **out, const r1_model *m, const r1_session_opts *opts,
@@ -50,9 +47,8 @@ typedef struct {
     size_t n_sample;
     /* Where memory references point: exactly one of pool or event, or neither when no sample has
      * references. */
-    r1_memory *
-        /* refs are handles; entries for sample[i].event_handle are made and stored by the run */
-        pool;
+    /* refs are handles; entries for sample[i].event_handle are made and stored by the run */
+    r1_memory *pool;
     uint64_t ticket;       /* from r1_memory_begin */
     const r1_event *event; /* refs are indices into event[0..n_event) */
     size_t n_event;
@@ -67,10 +63,9 @@ typedef struct {
 typedef struct {
     size_t n_sample, n_output, n_step;
     const float *logit; /* f32[n_sample][n_output], calibrated */
-    const float *
-        /* f32[n_sample][n_output]: sigmoid; softmax over the group within this batch (rank);
-         * over classes */
-        prob;
+    /* f32[n_sample][n_output]: sigmoid; softmax over the group within this batch (rank); over
+     * classes */
+    const float *prob;
     const double *trace; /* f64[n_sample][n_step + 1][n_output], in calibrated logits */
 } r1_result;
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* exec.c - binds operands to memory and calls the backend; where it lacks an op, the operands
- * travel to the host, the CPU's function runs, and the outputs travel back. */
+/* exec.c - binds operands to memory and calls the backend. Where the backend lacks an op, the
+ * operands are copied to the host, the CPU's function runs, and the outputs are copied back. */
 #include "infer/exec.h"
 
+#include "r1_assert.h"
 #include "r1_session.h"
 #include "tensor/r1_op.h"
 
@@ -52,7 +53,7 @@ static void find_rounders(r1_exec *e)
     const r1_plan *p = plan_of(e);
     for (uint32_t i = 0; i < p->n_tensor; i++) e->rounder[i] = -1;
     for (uint32_t i = 0; i < p->n_call; i++)
-        if (p->call[i].op == R1_OP_LSQ) e->rounder[p->call[i].v[2].t] = (int16_t)i;
+        if (p->call[i].op == R1_OP_LSQ) e->rounder[p->call[i].v[R1_LSQ_Y].t] = (int16_t)i;
 }
 
 /* What an operand was rounded from, and the learned steps (NULL: it is not rounded). */
@@ -61,8 +62,8 @@ static const r1_operand *exec_unrounded(const r1_exec *e, const r1_operand *o, c
     if (step) *step = NULL;
     if (o->t < 0 || e->rounder[o->t] < 0) return o;
     const r1_call *c = &plan_of(e)->call[e->rounder[o->t]];
-    if (step) *step = r1_model_weight(e->m, c->v[1].t);
-    return &c->v[0];
+    if (step) *step = r1_model_weight(e->m, c->v[R1_LSQ_STEP].t);
+    return &c->v[R1_LSQ_X];
 }
 
 static r1_status pack_weights(r1_exec *e, bool int8, r1_err *err)
@@ -74,8 +75,8 @@ static r1_status pack_weights(r1_exec *e, bool int8, r1_err *err)
         const r1_call *c = &p->call[i];
         if (c->op != R1_OP_LINEAR) continue;
         const float *x_step, *w_step;
-        const r1_operand *x = exec_unrounded(e, &c->v[0], &x_step),
-                         *from = exec_unrounded(e, &c->v[1], &w_step);
+        const r1_operand *x = exec_unrounded(e, &c->v[R1_LINEAR_X], &x_step),
+                         *from = exec_unrounded(e, &c->v[R1_LINEAR_W], &w_step);
         char *base =
             (e->device ? e->device_weights : (char *)e->m->weights) + p->tensor[from->t].offset;
         r1_view w = r1_operand_view(p, from, e->cap, base);
@@ -216,9 +217,21 @@ static char *base_of(const r1_exec *e, int16_t t, place where)
 static bool switched_off(const r1_exec *e, const r1_call *c, int slot)
 {
     if (!c->cawa) return false;
-    if (c->op == R1_OP_ATTEND) return slot >= 10 && (e->flags & R1_RUN_NO_CONTEXT);
-    return (slot == 1 && (e->flags & R1_RUN_NO_CONTEXT)) ||
-           (slot == 2 && (e->flags & R1_RUN_NO_LENGTH));
+    if (c->op == R1_OP_ATTEND)
+        return (slot == R1_ATTEND_FACTOR_Q || slot == R1_ATTEND_FACTOR_K) &&
+               (e->flags & R1_RUN_NO_CONTEXT);
+    return (slot == R1_CAWA_SCALE_CONTEXT && (e->flags & R1_RUN_NO_CONTEXT)) ||
+           (slot == R1_CAWA_SCALE_LENGTH && (e->flags & R1_RUN_NO_LENGTH));
+}
+
+/* The operand ends within its tensor's part of the arena. */
+static bool exec_within(const r1_exec *e, int16_t t, const r1_view *v, const char *base)
+{
+    const r1_tensor *x = &plan_of(e)->tensor[t];
+    size_t size = r1_dtype_bytes(x->dtype), room = exec_capacity(e, x);
+    if (x->space == R1_SPACE_WEIGHT) room = plan_of(e)->weight_bytes - x->offset;
+    if (v->rows == 0) return true;
+    return (const char *)v->p + (size_t)((v->rows - 1) * v->ld + v->cols) * size <= base + room;
 }
 
 static void exec_bind(const r1_exec *e, const r1_call *c, place where, r1_op_args *a)
@@ -227,14 +240,22 @@ static void exec_bind(const r1_exec *e, const r1_call *c, place where, r1_op_arg
     memset(a, 0, sizeof *a);
     for (int k = 0; k < R1_OP_VIEWS; k++) {
         const r1_operand *o = e->rounds ? &c->v[k] : exec_unrounded(e, &c->v[k], NULL);
-        if (o->t >= 0 && !switched_off(e, c, k))
-            a->v[k] = r1_operand_view(p, o, e->sym, base_of(e, o->t, where));
+        if (o->t < 0 || switched_off(e, c, k)) continue;
+        char *base = base_of(e, o->t, where);
+        a->v[k] = r1_operand_view(p, o, e->sym, base);
+        R1_DEEP_ASSERT(exec_within(e, o->t, &a->v[k], base), "%s, slot %d: beyond its tensor",
+                       r1_op_name(c->op), k);
     }
     memcpy(a->i, c->i, sizeof a->i);
     memcpy(a->f, c->f, sizeof a->f);
-    if (c->cawa) a->f[0] = e->m->beta;
+    if (c->cawa) a->f[c->op == R1_OP_ATTEND ? R1_ATTEND_BETA : R1_CAWA_SCALE_BETA] = e->m->beta;
     /* A linear op may fill the first rows of a longer tensor, whose rest is gathered. */
-    if (c->op == R1_OP_LINEAR) a->v[3].rows = a->v[0].rows;
+    if (c->op == R1_OP_LINEAR) {
+        R1_ASSERT(a->v[R1_LINEAR_Y].rows >= a->v[R1_LINEAR_X].rows, "linear: %lld rows into %lld",
+                  (long long)a->v[R1_LINEAR_X].rows, (long long)a->v[R1_LINEAR_Y].rows);
+        a->v[R1_LINEAR_Y].rows = a->v[R1_LINEAR_X].rows;
+    }
+    r1_op_check(c->op, a);
 }
 
 static r1_status copy_operands(r1_exec *e, const r1_call *c, uint32_t slots, bool to_host,
@@ -261,13 +282,22 @@ static r1_status run_on_cpu(r1_exec *e, const r1_call *c, r1_err *err)
     return e->be->stream_sync(e->stream, err);
 }
 
-r1_status r1_exec_forward(r1_exec *e, uint8_t phase, r1_err *err)
+/* Present values of the symbols lie within those that the arena was made for. */
+static void exec_check_symbols(const r1_exec *e)
+{
+    R1_ASSERT(e->sym[R1_SYM_ONE] == 1, "the symbol of one row is %u", e->sym[R1_SYM_ONE]);
+    for (uint32_t s = 0; s < plan_of(e)->n_sym; s++)
+        R1_ASSERT(e->sym[s] <= e->cap[s], "symbol %u: %u, room for %u", s, e->sym[s], e->cap[s]);
+}
+
+r1_status r1_exec_forward(r1_exec *e, r1_phase phase, r1_err *err)
 {
     const r1_plan *p = plan_of(e);
     r1_op_args a;
+    exec_check_symbols(e);
     for (uint32_t i = 0; i < p->n_call; i++) {
         const r1_call *c = &p->call[i];
-        if (c->phase != phase || (c->op == R1_OP_LSQ && !e->rounds)) continue;
+        if (c->phase != (uint8_t)phase || (c->op == R1_OP_LSQ && !e->rounds)) continue;
         exec_bind(e, c, ON_DEVICE, &a);
         a.packed = e->packed[i];
         a.packed_as = e->int8[i] ? R1_I8 : R1_F32;
@@ -278,6 +308,12 @@ r1_status r1_exec_forward(r1_exec *e, uint8_t phase, r1_err *err)
         else
             R1_TRY(run_on_cpu(e, c, err));
     }
+    return R1_OK;
+}
+
+r1_status r1_exec_forward_all(r1_exec *e, r1_err *err)
+{
+    for (r1_phase phase = 0; phase < R1_PHASES; phase++) R1_TRY(r1_exec_forward(e, phase, err));
     return R1_OK;
 }
 
@@ -312,16 +348,19 @@ static r1_status backward_call(r1_exec *e, const r1_call *c, r1_err *err)
         char *base = p->tensor[t].space == R1_SPACE_WEIGHT ? (char *)e->wgrad + p->tensor[t].offset
                                                            : e->grad + e->offset[t];
         a.g[k] = r1_operand_view(p, &c->v[k], e->sym, base);
+        if (c->op == R1_OP_LINEAR && k == R1_LINEAR_Y) a.g[k].rows = a.v[k].rows;
+        R1_ASSERT(r1_same_shape(&a.g[k], &a.v[k]),
+                  "%s, slot %d: gradients [%lld, %d] of values [%lld, %d]", op->name, k,
+                  (long long)a.g[k].rows, a.g[k].cols, (long long)a.v[k].rows, a.v[k].cols);
         if (op->grads >> k & 1) wanted = true;
     }
-    if (c->op == R1_OP_LINEAR) a.g[3].rows = a.v[0].rows;
     return wanted ? e->be->backward[c->op](NULL, &a, err) : R1_OK;
 }
 
 r1_status r1_exec_backward(r1_exec *e, r1_err *err)
 {
     const r1_plan *p = plan_of(e);
-    for (int phase = 2; phase >= 0; phase--)
+    for (int phase = R1_PHASES - 1; phase >= 0; phase--)
         for (uint32_t i = p->n_call; i-- > 0;)
             if (p->call[i].phase == phase) R1_TRY(backward_call(e, &p->call[i], err));
     return R1_OK;

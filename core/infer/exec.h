@@ -23,8 +23,8 @@ typedef struct {
     float *wgrad;     /* laid out as the weights */
     bool *needs_grad; /* per tensor */
     int16_t *rounder; /* per tensor: the LSQ call that makes it; -1: none does */
-    bool
-        rounds; /* those calls run; else who reads a rounded tensor gets what it was rounded from */
+    /* those calls run; else who reads a rounded tensor gets what it was rounded from */
+    bool rounds;
     char *device, *device_weights; /* NULL where memory is the host's */
     void **packed;                 /* per call */
     bool *int8;                    /* per call: packed as 8-bit integers */
@@ -47,7 +47,10 @@ static inline float *r1_exec_grad(const r1_exec *e, int16_t t)
 r1_status r1_exec_upload_inputs(r1_exec *e, r1_err *err);
 r1_status r1_exec_upload_rows(r1_exec *e, int16_t t, uint32_t row0, uint32_t n, r1_err *err);
 r1_status r1_exec_download_rows(r1_exec *e, int16_t t, uint32_t row0, uint32_t n, r1_err *err);
-r1_status r1_exec_forward(r1_exec *e, uint8_t phase, r1_err *err);
+/* One phase, over the present symbols. */
+r1_status r1_exec_forward(r1_exec *e, r1_phase phase, r1_err *err);
+/* All phases in their order. */
+r1_status r1_exec_forward_all(r1_exec *e, r1_err *err);
 /* Operations of a forward pass at the present symbols. */
 double r1_exec_flop(const r1_exec *e);
 /* Zeroes all gradients of activations; the caller then writes those of the logits and calls

@@ -50,12 +50,12 @@ void r1_pack_free(r1_pack *p);
 /* Capacities for n samples. */
 void r1_pack_capacity(const r1_model *m, uint32_t n, uint32_t *cap);
 r1_status r1_pack_fill(r1_pack *p, const r1_pack_source *src, r1_err *err);
-/* Events alone, for phase 0; at most cap[R1_SYM_EVENT]. */
+/* Events alone, for R1_PHASE_EVENTS; at most cap[R1_SYM_EVENT]. */
 r1_status r1_pack_events(r1_pack *p, const r1_event *event, const uint64_t *handle, uint32_t n,
                          r1_err *err);
-/* After phase 0: rows of the pool next to those just made. */
+/* After R1_PHASE_EVENTS: rows of the pool next to those just made. */
 r1_status r1_pack_gather(r1_pack *p, r1_memory *pool, r1_err *err);
-/* After phase 1: what was encoded goes to the cache. */
+/* After R1_PHASE_TEXTS: what was encoded goes to the cache. */
 r1_status r1_pack_remember(r1_pack *p, r1_err *err);
 
 #endif

@@ -144,16 +144,16 @@ static r1_status session_forward(r1_session *s, const r1_batch *b, size_t first,
                           .n_event = b->n_event,
                           .items_off = items_hidden(b)};
     R1_TRY(r1_pack_fill(s->pack, &src, err));
-    R1_TRY(r1_exec_forward(s->e, 0, err));
+    R1_TRY(r1_exec_forward(s->e, R1_PHASE_EVENTS, err));
     if (b->pool) {
         r1_memory_wait(b->pool, b->ticket);
         R1_TRY(store_entries(s, b->pool, err));
         if (first + n == b->n_sample) r1_memory_stored(b->pool, b->ticket);
         R1_TRY(r1_pack_gather(s->pack, b->pool, err));
     }
-    R1_TRY(r1_exec_forward(s->e, 1, err));
+    R1_TRY(r1_exec_forward(s->e, R1_PHASE_TEXTS, err));
     R1_TRY(r1_pack_remember(s->pack, err));
-    R1_TRY(r1_exec_forward(s->e, 2, err));
+    R1_TRY(r1_exec_forward(s->e, R1_PHASE_SAMPLES, err));
     uint32_t rows =
         (uint32_t)r1_tensor_rows(&s->e->m->net.plan.tensor[s->e->m->net.logits], s->e->sym);
     return r1_exec_download_rows(s->e, s->e->m->net.logits, 0, rows, err);
@@ -292,7 +292,7 @@ r1_status r1_session_store(r1_session *s, r1_memory *pool, uint64_t ticket, cons
     for (size_t first = 0; first < n; first += piece) {
         size_t m = n - first < piece ? n - first : piece;
         R1_TRY(r1_pack_events(s->pack, event + first, handle + first, (uint32_t)m, err));
-        R1_TRY(r1_exec_forward(s->e, 0, err));
+        R1_TRY(r1_exec_forward(s->e, R1_PHASE_EVENTS, err));
         R1_TRY(store_entries(s, pool, err));
     }
     return R1_OK;

@@ -30,10 +30,9 @@ r1_status linalg_product(const float *x, size_t m, const float *w, size_t n, siz
     for (size_t at = 0; at < m && st == R1_OK; at += TILE) {
         size_t rows = m - at < TILE ? m - at : TILE;
         memcpy(xt, x + at * k, rows * k * sizeof *x);
-        r1_op_args a = {.v = {{xt, (int64_t)rows, (int32_t)k, R1_F32, (int64_t)k},
-                              wv,
-                              {0},
-                              {yt, (int64_t)rows, (int32_t)n, R1_F32, (int64_t)n}},
+        r1_view xv = {xt, (int64_t)rows, (int32_t)k, R1_F32, (int64_t)k},
+                yv = {yt, (int64_t)rows, (int32_t)n, R1_F32, (int64_t)n};
+        r1_op_args a = {.v = {[R1_LINEAR_X] = xv, [R1_LINEAR_W] = wv, [R1_LINEAR_Y] = yv},
                         .packed = packed};
         st = b->forward[R1_OP_LINEAR](NULL, &a, err);
         memcpy(y + at * n, yt, rows * n * sizeof *y);

@@ -5,7 +5,9 @@
  *
  *   item -> encoder -> d_align -> place in the sequence (row 0 is the learned prior)
  *   sequence -> norm -> [project | q k v] -> causal attention, n_head_cross heads -> d_model
- *            -> CAWA blocks -> norm -> heads (in pretraining also those of what was masked and what comes next)
+ *            -> CAWA blocks -> norm -> heads
+ *
+ * Pretraining adds heads for what was masked and for what comes next.
  *
  * Folded (fold.h), an encoder's last layer goes straight to what would be read from the common
  * space. */
@@ -23,7 +25,7 @@ typedef struct {
     r1_net *net;
     const r1_desc *d;
     const char *scope; /* prefix of weight names */
-    uint8_t phase;
+    r1_phase phase;
     const char *part;
     bool folded, steps, pretrain; /* build.h's form */
     bool asked;                   /* the item in hand is the one that memory asks */
@@ -129,17 +131,17 @@ static r1_operand build_rounded(builder *b, const char *layer, const char *what,
     char name[64];
     for (uint32_t i = 0; i < b->net->plan.n_call; i++) {
         const r1_call *c = &b->net->plan.call[i];
-        if (c->op == R1_OP_LSQ && same_operand(c->v[0], x)) return c->v[2];
+        if (c->op == R1_OP_LSQ && same_operand(c->v[R1_LSQ_X], x)) return c->v[R1_LSQ_Y];
     }
     snprintf(name, sizeof name, "%s.%s", layer, what);
     int16_t step = build_weight(b, name, rows, 1, R1_INIT_CONST, 1.0f / R1_INT8_LEARNED);
     b->net->plan.tensor[step].step = true;
     r1_operand y = build_all(b, build_like(b, x, x.cols));
     r1_call *c = build_call(b, R1_OP_LSQ);
-    c->v[0] = x;
-    c->v[1] = build_all(b, step);
-    c->v[2] = y;
-    c->i[0] = R1_INT8_LEARNED;
+    c->v[R1_LSQ_X] = x;
+    c->v[R1_LSQ_STEP] = build_all(b, step);
+    c->v[R1_LSQ_Y] = y;
+    c->i[R1_LSQ_LIMIT] = R1_INT8_LEARNED;
     return y;
 }
 
@@ -157,10 +159,10 @@ static void linear_as(builder *b, const char *name, const char *steps, r1_operan
     if (how != ROUND_NOTHING) x = build_rounded(b, steps, "input_step", x, 1);
     if (how == ROUND_BOTH) wt = build_rounded(b, name, "weight_step", wt, y.cols);
     r1_call *c = build_call(b, R1_OP_LINEAR);
-    c->v[0] = x;
-    c->v[1] = wt;
-    c->v[2] = build_all(b, bt);
-    c->v[3] = y;
+    c->v[R1_LINEAR_X] = x;
+    c->v[R1_LINEAR_W] = wt;
+    c->v[R1_LINEAR_B] = build_all(b, bt);
+    c->v[R1_LINEAR_Y] = y;
 }
 
 static void linear_to(builder *b, const char *name, r1_operand x, r1_operand y, float gain)
@@ -188,8 +190,9 @@ static r1_operand build_gelu(builder *b, r1_operand x)
 {
     r1_operand y = build_all(b, build_like(b, x, x.cols));
     r1_call *c = build_call(b, R1_OP_ACT);
-    c->v[0] = x;
-    c->v[1] = y;
+    c->i[R1_ACT_KIND] = R1_ACT_GELU;
+    c->v[R1_ACT_X] = x;
+    c->v[R1_ACT_Y] = y;
     return y;
 }
 
@@ -197,10 +200,10 @@ static void norm_to(builder *b, const char *name, r1_operand x, r1_operand y)
 {
     int16_t gain = build_weight(b, name, 1, x.cols, R1_INIT_CONST, 1);
     r1_call *c = build_call(b, R1_OP_RMSNORM);
-    c->v[0] = x;
-    c->v[1] = build_all(b, gain);
-    c->v[2] = y;
-    c->f[0] = norm_eps;
+    c->v[R1_RMSNORM_X] = x;
+    c->v[R1_RMSNORM_GAIN] = build_all(b, gain);
+    c->v[R1_RMSNORM_Y] = y;
+    c->f[R1_RMSNORM_EPS] = norm_eps;
 }
 
 static r1_operand build_norm(builder *b, const char *name, r1_operand x)
@@ -214,9 +217,9 @@ static r1_operand build_add(builder *b, r1_operand x, r1_operand z)
 {
     r1_operand y = build_all(b, build_like(b, x, x.cols));
     r1_call *c = build_call(b, R1_OP_ADD);
-    c->v[0] = x;
-    c->v[1] = z;
-    c->v[2] = y;
+    c->v[R1_ADD_A] = x;
+    c->v[R1_ADD_B] = z;
+    c->v[R1_ADD_Y] = y;
     return y;
 }
 
@@ -273,12 +276,12 @@ static r1_operand tail_norm(builder *b, const char *bias, r1_operand row, uint32
     tail.col = tail_at(b->d), tail.cols = r1_net_tail(b->d);
     r1_operand y = build_all(b, build_like(b, row, cols));
     r1_call *c = build_call(b, R1_OP_TAIL_NORM);
-    c->v[0] = x;
-    c->v[1] = tail;
-    c->v[2] = build_all(b, build_weight(b, bias, 1, cols, R1_INIT_ZERO, 0));
-    c->v[3] = y;
-    c->f[0] = norm_eps;
-    c->f[1] = (float)b->d->d_align;
+    c->v[R1_TAIL_NORM_X] = x;
+    c->v[R1_TAIL_NORM_TAIL] = tail;
+    c->v[R1_TAIL_NORM_B] = build_all(b, build_weight(b, bias, 1, cols, R1_INIT_ZERO, 0));
+    c->v[R1_TAIL_NORM_Y] = y;
+    c->f[R1_TAIL_NORM_EPS] = norm_eps;
+    c->f[R1_TAIL_NORM_WIDTH] = (float)b->d->d_align;
     return y;
 }
 
@@ -295,9 +298,9 @@ static r1_operand build_encode_row(builder *b, const r1_row_desc *r, uint16_t sy
         *num = build_matrix(b, R1_SPACE_INPUT, sym, 1, r->n_num, R1_F32);
         *bins = build_frozen(b, "bins", r->n_num, r->n_bin + 1, R1_INIT_RAMP, 0);
         r1_call *c = build_call(b, R1_OP_PLE);
-        c->v[0] = build_all(b, *num);
-        c->v[1] = build_all(b, *bins);
-        c->v[2] = build_part_of(x, 0, wide);
+        c->v[R1_PLE_X] = build_all(b, *num);
+        c->v[R1_PLE_EDGE] = build_all(b, *bins);
+        c->v[R1_PLE_Y] = build_part_of(x, 0, wide);
     }
     if (r->n_cat) {
         uint32_t rows = 0;
@@ -308,10 +311,10 @@ static r1_operand build_encode_row(builder *b, const r1_row_desc *r, uint16_t sy
         b->net->plan.tensor[first].dtype = R1_I32;
         b->net->plan.tensor[first].array = true;
         r1_call *c = build_call(b, R1_OP_EMBED);
-        c->v[0] = build_all(b, *cat);
-        c->v[1] = build_all(b, table);
-        c->v[2] = build_all(b, first);
-        c->v[3] = build_part_of(x, wide, r->n_cat * r->d_cat);
+        c->v[R1_EMBED_ID] = build_all(b, *cat);
+        c->v[R1_EMBED_TABLE] = build_all(b, table);
+        c->v[R1_EMBED_FIRST] = build_all(b, first);
+        c->v[R1_EMBED_Y] = build_part_of(x, wide, r->n_cat * r->d_cat);
     }
     return build_all(b, x);
 }
@@ -322,7 +325,7 @@ static void build_event(builder *b)
     n->event_num = n->event_cat = n->event_bins = n->entry = -1;
     if (!b->d->has_event) return;
     b->scope = b->part = "event";
-    b->phase = 0;
+    b->phase = R1_PHASE_EVENTS;
     r1_operand x = build_encode_row(b, &b->d->event, R1_SYM_EVENT, &n->event_num, &n->event_cat,
                                     &n->event_bins);
     r1_operand h = build_gelu(b, build_linear(b, "hidden", x, b->d->event.hidden, 1.4f));
@@ -359,14 +362,14 @@ static r1_operand build_cawa(builder *b, r1_operand q, r1_operand context1, int1
     }
     r1_operand y = build_all(b, build_like(b, q, q.cols));
     r1_call *c = build_call(b, R1_OP_CAWA_SCALE);
-    c->v[0] = q;
-    c->v[1] = m;
-    c->v[2] = a;
-    c->v[3] = build_all(b, count);
-    c->v[4] = y;
-    c->i[0] = (int32_t)n_head;
-    c->f[0] = b->d->beta;
-    c->f[1] = 1 / sqrtf((float)(q.cols / n_head));
+    c->v[R1_CAWA_SCALE_Q] = q;
+    c->v[R1_CAWA_SCALE_CONTEXT] = m;
+    c->v[R1_CAWA_SCALE_LENGTH] = a;
+    c->v[R1_CAWA_SCALE_COUNT] = build_all(b, count);
+    c->v[R1_CAWA_SCALE_Y] = y;
+    c->i[R1_CAWA_SCALE_HEADS] = (int32_t)n_head;
+    c->f[R1_CAWA_SCALE_BETA] = b->d->beta;
+    c->f[R1_CAWA_SCALE_SCALE] = 1 / sqrtf((float)(q.cols / n_head));
     c->cawa = 1;
     return y;
 }
@@ -376,10 +379,10 @@ static r1_operand build_scale(builder *b, r1_operand q, uint32_t n_head)
 {
     r1_operand y = build_all(b, build_like(b, q, q.cols));
     r1_call *c = build_call(b, R1_OP_CAWA_SCALE);
-    c->v[0] = q;
-    c->v[4] = y;
-    c->i[0] = (int32_t)n_head;
-    c->f[1] = 1 / sqrtf((float)(q.cols / n_head));
+    c->v[R1_CAWA_SCALE_Q] = q;
+    c->v[R1_CAWA_SCALE_Y] = y;
+    c->i[R1_CAWA_SCALE_HEADS] = (int32_t)n_head;
+    c->f[R1_CAWA_SCALE_SCALE] = 1 / sqrtf((float)(q.cols / n_head));
     return y;
 }
 
@@ -388,34 +391,23 @@ static r1_call *build_attend(builder *b, r1_operand q, r1_operand k, r1_operand 
 {
     *out = build_all(b, build_like(b, q, q.cols));
     r1_call *c = build_call(b, R1_OP_ATTEND);
-    c->v[0] = q;
-    c->v[1] = k;
-    c->v[2] = v;
-    c->v[3] = build_all(b, q_off);
-    c->v[4] = build_all(b, k_off);
-    c->v[9] = *out;
-    c->i[0] = (int32_t)n_head;
-    c->i[1] = causal;
+    c->v[R1_ATTEND_Q] = q;
+    c->v[R1_ATTEND_K] = k;
+    c->v[R1_ATTEND_V] = v;
+    c->v[R1_ATTEND_Q_OFF] = build_all(b, q_off);
+    c->v[R1_ATTEND_K_OFF] = build_all(b, k_off);
+    c->v[R1_ATTEND_Y] = *out;
+    c->i[R1_ATTEND_HEADS] = (int32_t)n_head;
+    c->i[R1_ATTEND_CAUSAL] = causal;
     return c;
 }
 
-/* The factor per key (CAWA's low-rank variant): both its sides come from the normed tokens x. */
-static void build_low_rank(builder *b, r1_operand x, uint32_t cols, r1_operand *u, r1_operand *w)
+/* A side of CAWA's key factor: both come from the normed tokens x. Absent where the description
+ * has no key factor. */
+static r1_operand build_factor_side(builder *b, const char *name, r1_operand x)
 {
-    *u = build_linear(b, "cawa.query", x, cols, 0.5f);
-    *w = build_linear(b, "cawa.key", x, cols, 0.5f);
-}
-
-/* What attention gives, by column as far open as the token wants. */
-static r1_operand build_gated(builder *b, r1_operand x, r1_operand y)
-{
-    r1_operand g = build_linear(b, "gate", x, y.cols, 1),
-               z = build_all(b, build_like(b, y, y.cols));
-    r1_call *c = build_call(b, R1_OP_GATE);
-    c->v[0] = y;
-    c->v[1] = g;
-    c->v[2] = z;
-    return z;
+    uint32_t cols = b->d->n_head * b->d->cawa_rank;
+    return cols ? build_linear(b, name, x, cols, 0.5f) : (r1_operand){.t = -1};
 }
 
 static r1_operand feed_forward(builder *b, r1_operand h, uint32_t d_ff)
@@ -449,10 +441,10 @@ static r1_operand build_text_item(builder *b, const r1_item_desc *it, r1_item_io
     b->net->plan.tensor[first].array = true;
     int16_t pair = build_act(b, io->sym_b, 1, 2 * it->hidden);
     r1_call *c = build_call(b, R1_OP_EMBED);
-    c->v[0] = build_all(b, io->token);
-    c->v[1] = build_all(b, table);
-    c->v[2] = build_all(b, first);
-    c->v[3] = build_all(b, pair);
+    c->v[R1_EMBED_ID] = build_all(b, io->token);
+    c->v[R1_EMBED_TABLE] = build_all(b, table);
+    c->v[R1_EMBED_FIRST] = build_all(b, first);
+    c->v[R1_EMBED_Y] = build_all(b, pair);
     r1_operand h = build_linear(b, "join", build_all(b, pair), it->hidden, 1);
     for (uint32_t i = 0; i < it->n_layer; i++) {
         snprintf(layer, sizeof layer, "%.58s.%u", scope, i);
@@ -464,9 +456,9 @@ static r1_operand build_text_item(builder *b, const r1_item_desc *it, r1_item_io
                last = build_norm(b, "norm_out", h);
     io->hidden = last.t;
     c = build_call(b, R1_OP_SEG_MEAN);
-    c->v[0] = last;
-    c->v[2] = build_all(b, io->tok_off);
-    c->v[3] = mean;
+    c->v[R1_SEG_MEAN_X] = last;
+    c->v[R1_SEG_MEAN_OFF] = build_all(b, io->tok_off);
+    c->v[R1_SEG_MEAN_Y] = mean;
     return build_align(b, "align", mean, build_act(b, io->sym_row, 1, space_cols(b)));
 }
 
@@ -482,11 +474,11 @@ static r1_operand build_standard(builder *b, const char *name, int16_t in, uint3
     *rstd = build_frozen(b, n, 1, cols, R1_INIT_CONST, 1);
     r1_operand y = build_all(b, build_act(b, sym, 1, cols));
     r1_call *c = build_call(b, R1_OP_STANDARD);
-    c->v[0] = build_all(b, in);
-    c->v[1] = build_all(b, *mean);
-    c->v[2] = build_all(b, *rstd);
-    c->v[3] = y;
-    c->f[0] = 6;
+    c->v[R1_STANDARD_X] = build_all(b, in);
+    c->v[R1_STANDARD_MEAN] = build_all(b, *mean);
+    c->v[R1_STANDARD_RSTD] = build_all(b, *rstd);
+    c->v[R1_STANDARD_Y] = y;
+    c->f[R1_STANDARD_CLIP] = 6;
     return y;
 }
 
@@ -498,12 +490,12 @@ static r1_operand graph_layer(builder *b, const r1_item_desc *it, const r1_item_
     int16_t joined = build_act(b, io->sym_a, 1, 3 * d);
     norm_to(b, "norm", h, build_part_of(joined, 0, d));
     r1_call *c = build_call(b, R1_OP_EDGE_MESSAGE);
-    c->v[0] = hs;
-    c->v[1] = es;
-    c->v[2] = build_all(b, io->src);
-    c->v[3] = build_all(b, io->dst);
-    c->v[4] = build_all(b, io->scale);
-    c->v[5] = build_part_of(joined, d, 2 * d);
+    c->v[R1_EDGE_MESSAGE_H] = hs;
+    c->v[R1_EDGE_MESSAGE_E] = es;
+    c->v[R1_EDGE_MESSAGE_SRC] = build_all(b, io->src);
+    c->v[R1_EDGE_MESSAGE_DST] = build_all(b, io->dst);
+    c->v[R1_EDGE_MESSAGE_SCALE] = build_all(b, io->scale);
+    c->v[R1_EDGE_MESSAGE_Y] = build_part_of(joined, d, 2 * d);
     return build_add(b, h, build_gelu(b, build_linear(b, "update", build_all(b, joined), d, 1)));
 }
 
@@ -531,10 +523,10 @@ static r1_operand build_graph_item(builder *b, const r1_item_desc *it, r1_item_i
     }
     r1_operand pool = build_all(b, build_act(b, R1_SYM_SEQ, 1, 3 * d));
     r1_call *c = build_call(b, R1_OP_MARK_POOL);
-    c->v[0] = h;
-    c->v[1] = build_all(b, io->mark);
-    c->v[2] = build_all(b, io->off);
-    c->v[3] = pool;
+    c->v[R1_MARK_POOL_H] = h;
+    c->v[R1_MARK_POOL_MARK] = build_all(b, io->mark);
+    c->v[R1_MARK_POOL_OFF] = build_all(b, io->off);
+    c->v[R1_MARK_POOL_Y] = pool;
     return build_align(b, "mlp2", build_gelu(b, build_linear(b, "mlp1", pool, 2 * d, 1.4f)), -1);
 }
 
@@ -558,10 +550,10 @@ static r1_operand build_memory_item(builder *b, const r1_item_desc *it, r1_item_
     r1_operand k = build_part_of(b->net->entry, 0, dm), v = build_part_of(b->net->entry, dm, dm), y,
                q, first = {.t = -1};
     r1_call *c = build_call(b, R1_OP_SEG_MEAN);
-    c->v[0] = v;
-    c->v[1] = build_all(b, io->index);
-    c->v[2] = build_all(b, io->ref_off);
-    c->v[3] = build_part_of(context, wide, dm);
+    c->v[R1_SEG_MEAN_X] = v;
+    c->v[R1_SEG_MEAN_INDEX] = build_all(b, io->index);
+    c->v[R1_SEG_MEAN_OFF] = build_all(b, io->ref_off);
+    c->v[R1_SEG_MEAN_Y] = build_part_of(context, wide, dm);
     if (b->folded) {
         int16_t both = tail_norm(b, "fold_asked.bias", token, asked_at(d), asked_cols(d)).t;
         q = build_part_of(both, 0, dm);
@@ -577,10 +569,10 @@ static r1_operand build_memory_item(builder *b, const r1_item_desc *it, r1_item_
     q = build_cawa(b, q, first, io->count, d->n_head_memory, it->n_ref_max);
     int16_t bias = build_weight(b, "bucket", d->n_head_memory, it->n_bucket, R1_INIT_ZERO, 0);
     c = build_attend(b, q, k, v, b->net->seq_off, io->ref_off, d->n_head_memory, false, &y);
-    c->v[5] = build_all(b, io->index);
-    c->v[6] = build_all(b, io->bucket);
-    c->v[7] = build_all(b, bias);
-    c->v[8] = build_all(b, io->log_weight);
+    c->v[R1_ATTEND_INDEX] = build_all(b, io->index);
+    c->v[R1_ATTEND_BUCKET] = build_all(b, io->bucket);
+    c->v[R1_ATTEND_BIAS] = build_all(b, bias);
+    c->v[R1_ATTEND_LOG_WEIGHT] = build_all(b, io->log_weight);
     return build_align(b, "mlp2", build_gelu(b, build_linear(b, "mlp1", y, dm, 1.4f)), -1);
 }
 
@@ -590,13 +582,13 @@ static void build_place(builder *b, r1_operand x, int16_t map, int16_t sequence,
 {
     int16_t absent = build_weight(b, "absent", 1, space_cols(b), R1_INIT_NORMAL, 0.3f);
     r1_call *c = build_call(b, R1_OP_PLACE);
-    c->v[0] = x;
-    if (map >= 0) c->v[1] = build_all(b, map);
-    c->v[2] = build_all(b, absent);
-    c->v[3] = (r1_operand){.t = sequence,
-                           .step = (uint16_t)b->net->n_position,
-                           .row0 = position,
-                           .cols = space_cols(b)};
+    c->v[R1_PLACE_X] = x;
+    if (map >= 0) c->v[R1_PLACE_MAP] = build_all(b, map);
+    c->v[R1_PLACE_ABSENT] = build_all(b, absent);
+    c->v[R1_PLACE_Y] = (r1_operand){.t = sequence,
+                                    .step = (uint16_t)b->net->n_position,
+                                    .row0 = position,
+                                    .cols = space_cols(b)};
 }
 
 static void build_item(builder *b, uint32_t i, int16_t sequence)
@@ -607,7 +599,7 @@ static void build_item(builder *b, uint32_t i, int16_t sequence)
     snprintf(scope, sizeof scope, "item.%s", it->name);
     b->scope = scope;
     b->part = it->name;
-    b->phase = it->kind == R1_ITEM_TEXT ? 1 : 2;
+    b->phase = it->kind == R1_ITEM_TEXT ? R1_PHASE_TEXTS : R1_PHASE_SAMPLES;
     b->asked = false;
     for (uint32_t k = 0; k < b->d->n_item; k++)
         b->asked |= b->d->item[k].kind == R1_ITEM_MEMORY && b->d->item[k].query == (int)i;
@@ -622,7 +614,7 @@ static void build_item(builder *b, uint32_t i, int16_t sequence)
         y = build_memory_item(b, it, io, sequence);
     io->aligned = y.t;
     io->map = build_array(b, R1_SYM_SEQ, 1, 0, R1_I32);
-    b->phase = 2;
+    b->phase = R1_PHASE_SAMPLES;
     build_place(b, y, io->map, sequence, i + 1);
 }
 
@@ -656,22 +648,21 @@ static r1_operand build_block(builder *b, uint32_t index, r1_operand h)
     r1_operand x = build_part_of(context, 0, w), y;
     norm_to(b, "norm", h, x);
     r1_call *c = build_call(b, R1_OP_CAUSAL_MEAN);
-    c->v[0] = x;
-    c->v[1] = build_all(b, b->net->trunk_off);
-    c->v[2] = build_part_of(context, w, w);
+    c->v[R1_CAUSAL_MEAN_X] = x;
+    c->v[R1_CAUSAL_MEAN_OFF] = build_all(b, b->net->trunk_off);
+    c->v[R1_CAUSAL_MEAN_Y] = build_part_of(context, w, w);
     r1_operand qkv = build_linear(b, "qkv", x, 3 * w, 1);
     r1_operand q =
         build_cawa(b, build_part_of(qkv.t, 0, w), context_layer(b, build_all(b, context)),
                    b->net->trunk_count, d->n_head, b->net->n_position);
-    r1_operand side[2] = {{.t = -1}, {.t = -1}};
-    if (d->cawa_rank) build_low_rank(b, x, d->n_head * d->cawa_rank, &side[0], &side[1]);
+    r1_operand asks = build_factor_side(b, "cawa.query", x),
+               answers = build_factor_side(b, "cawa.key", x);
     c = build_attend(b, q, build_part_of(qkv.t, w, w), build_part_of(qkv.t, 2 * w, w),
                      b->net->trunk_off, b->net->trunk_off, d->n_head, true, &y);
-    c->v[10] = side[0];
-    c->v[11] = side[1];
-    c->f[0] = d->beta;
+    c->v[R1_ATTEND_FACTOR_Q] = asks;
+    c->v[R1_ATTEND_FACTOR_K] = answers;
+    c->f[R1_ATTEND_BETA] = d->beta;
     c->cawa = 1;
-    if (d->output_gate) y = build_gated(b, x, y);
     h = build_add(b, h, build_linear(b, "out", y, w, 0.7f));
     return feed_forward(b, h, d->d_ff);
 }
@@ -688,15 +679,15 @@ uint32_t r1_pretext_classes(const r1_row_desc *r, uint32_t column)
 /* Masked tokens, out of the text alone: only the rows picked go through the head. */
 static void token_head(builder *b, const r1_item_desc *it, r1_item_io *io)
 {
-    b->phase = 1;
+    b->phase = R1_PHASE_TEXTS;
     io->pick = build_array(b, io->sym_pick, 1, 0, R1_I32);
     io->pick_off = build_array(b, io->sym_pick, 1, 1, R1_I32);
     r1_operand picked = build_all(b, build_act(b, io->sym_pick, 1, it->hidden));
     r1_call *c = build_call(b, R1_OP_SEG_MEAN);
-    c->v[0] = build_all(b, io->hidden);
-    c->v[1] = build_all(b, io->pick);
-    c->v[2] = build_all(b, io->pick_off);
-    c->v[3] = picked;
+    c->v[R1_SEG_MEAN_X] = build_all(b, io->hidden);
+    c->v[R1_SEG_MEAN_INDEX] = build_all(b, io->pick);
+    c->v[R1_SEG_MEAN_OFF] = build_all(b, io->pick_off);
+    c->v[R1_SEG_MEAN_Y] = picked;
     io->tokens = build_linear(b, "tokens", picked, it->n_vocab, 0.3f).t;
 }
 
@@ -713,7 +704,7 @@ static void pretext_heads(builder *b, r1_operand trunk)
         snprintf(scope, sizeof scope, "pretrain.%s", d->item[i].name);
         b->scope = scope;
         if (d->item[i].kind == R1_ITEM_TEXT) token_head(b, &d->item[i], io);
-        b->phase = 2;
+        b->phase = R1_PHASE_SAMPLES;
         r1_operand last = trunk, before = trunk;
         last.step = before.step = (uint16_t)position;
         last.row0 = position - 1;
@@ -757,7 +748,7 @@ static void build_build(builder *b)
     build_event(b);
     int16_t sequence = build_act(b, R1_SYM_SEQ, net->n_position, space_cols(b));
     b->scope = b->part = "prior";
-    b->phase = 2;
+    b->phase = R1_PHASE_SAMPLES;
     build_place(b, (r1_operand){.t = -1}, -1, sequence, 0);
     for (uint32_t i = 0; i < b->d->n_item; i++) build_item(b, i, sequence);
     r1_operand h = cross_modal(b, sequence);
@@ -796,6 +787,7 @@ r1_status r1_net_build(r1_net *net, const r1_desc *d, uint32_t form, r1_err *err
         R1_FAIL(err, R1_E_NOMEM, "plan: more than %d tensors or %d calls", R1_TENSORS_MAX,
                 R1_CALLS_MAX);
     }
+    r1_plan_check(&net->plan);
     return R1_OK;
 }
 
@@ -871,14 +863,14 @@ void r1_net_derive(const r1_net *net, const r1_desc *d, float *weights)
     for (uint32_t k = 0; k < net->plan.n_call; k++) {
         const r1_call *c = &net->plan.call[k];
         if (c->op != R1_OP_EMBED) continue;
-        void *at = (char *)weights + net->plan.tensor[c->v[2].t].offset;
+        void *at = (char *)weights + net->plan.tensor[c->v[R1_EMBED_FIRST].t].offset;
         int32_t *first = at;
         first[0] = 0;
-        if (c->v[0].t == net->event_cat) derive_row(&d->event, first);
+        if (c->v[R1_EMBED_ID].t == net->event_cat) derive_row(&d->event, first);
         for (uint32_t i = 0; i < d->n_item; i++) {
             const r1_item_io *io = &net->item[i];
-            if (c->v[0].t == io->cat) derive_row(&d->item[i].row, first);
-            if (c->v[0].t == io->token) {
+            if (c->v[R1_EMBED_ID].t == io->cat) derive_row(&d->item[i].row, first);
+            if (c->v[R1_EMBED_ID].t == io->token) {
                 first[1] = (int32_t)d->item[i].n_vocab + 2;
                 first[2] = first[1] + (int32_t)d->item[i].n_token_max + 2;
             }

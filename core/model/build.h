@@ -15,8 +15,8 @@ typedef struct {
     int16_t token, tok_off;                            /* text: i32[n_token][2] (id, position) */
     int16_t index, bucket, log_weight, ref_off, count; /* memory */
     int16_t bins, mean, rstd, edge_mean, edge_rstd;    /* fitted before training; weights */
-    uint16_t sym_a, sym_b,
-        sym_row; /* graph: nodes, edges; memory: refs; text: texts, tokens, rows */
+    /* graph: nodes, edges; memory: refs; text: texts, tokens, rows */
+    uint16_t sym_a, sym_b, sym_row;
     /* pretraining's heads (build.c); -1 elsewhere */
     int16_t hidden; /* text: f32[n_token][hidden], the encoder's last layer; every net has it */
     int16_t pick, pick_off; /* text: i32[n_pick] rows of `hidden`; 0..n_pick */
@@ -29,13 +29,12 @@ typedef struct {
 typedef struct {
     r1_plan plan;
     r1_item_io item[R1_ITEMS_MAX];
-    int16_t event_num, event_cat, event_bins,
-        entry;                               /* entry: f32[n_entry][2 * d_memory], K then V */
+    int16_t event_num, event_cat, event_bins;
+    int16_t entry;                           /* f32[n_entry][2 * d_memory], K then V */
     int16_t seq_off, trunk_off, trunk_count; /* i32: 0..n_seq; 0, P, 2P..; 1..P repeated */
     int16_t logits;                          /* f32[n_seq * P][n_output] */
-    int16_t
-        /* pretraining: weight f32[n_item][n_item], logarithms of 1 / temperature; else -1 */
-        temperature;
+    /* pretraining: weight f32[n_item][n_item], logarithms of 1 / temperature; else -1 */
+    int16_t temperature;
     uint32_t n_position; /* P = n_item + 1: the prior, then each item */
 } r1_net;
 

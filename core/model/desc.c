@@ -216,7 +216,6 @@ static r1_status desc_widths(parser *p, const r1_json *root)
     R1_TRY(desc_boolean(p, root, "cawa_length", true, &d->cawa_length));
     R1_TRY(desc_boolean(p, root, "cawa_context", true, &d->cawa_context));
     R1_TRY(desc_integer(p, root, "cawa_rank", 0, 0, R1_ATTEND_RANK_MAX, &d->cawa_rank));
-    R1_TRY(desc_boolean(p, root, "output_gate", false, &d->output_gate));
     if (d->d_model % d->n_head || d->d_model % d->n_head_cross)
         R1_FAIL(p->err, R1_E_FORMAT, "description: d_model must divide by n_head and n_head_cross");
     return R1_OK;

@@ -52,16 +52,15 @@ typedef struct {
     uint32_t d_align, d_model, n_layer, n_head, n_head_cross, d_ff, d_context;
     float beta, step_loss;
     bool cawa_length, cawa_context;
-    uint32_t cawa_rank; /* of the blocks' factor per key and head; 0: none */
-    bool output_gate;   /* of the blocks' attention */
+    uint32_t cawa_rank; /* of the key factor of the blocks; 0: none */
     bool has_event;
     r1_row_desc event;
     uint32_t d_memory, n_head_memory;
     uint32_t n_item, n_headc, n_output;
     r1_item_desc item[R1_ITEMS_MAX];
     r1_head_desc head[R1_HEADS_MAX];
-    uint64_t schema_hash,
-        item_hash; /* item_hash: without the heads, which a stage of training may bring itself */
+    uint64_t schema_hash;
+    uint64_t item_hash; /* without the heads, which a stage of training may bring itself */
 } r1_desc;
 
 r1_status r1_desc_parse(r1_desc **out, const char *json, size_t len, r1_err *err);

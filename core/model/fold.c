@@ -4,8 +4,13 @@
  *
  *     0 .. 4w           A diag(g) t                 w = d_model; A, g: cross.in, cross.norm
  *     4w .. 4w + Q      R [h; 1], zeros after it     Q = the widest item's hidden layer + 1
- *     then, where the item is asked by memory:   B diag(g') t,  B = [query; the left part of cawa.context1], g' = memory's norm */
+ *     then              B diag(g') t,                 B = [query; the left part of cawa.context1],
+ *                                                     g' = memory's norm
+ *
+ * The last part is there where memory asks the item. */
 #include "model/fold.h"
+
+#include "r1_assert.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -26,12 +31,12 @@ static const float *fold_find(const r1_model *m, const char *scope, const char *
     return NULL;
 }
 
-static float *find_folded(r1_model *f, const char *scope, const char *name, uint32_t *rows)
+/* The folded plan's own weight, to be filled. */
+static float *find_folded(r1_model *f, const char *scope, const char *name)
 {
-    const r1_tensor *t = NULL;
-    const float *w = fold_find(f, scope, name, &t);
-    if (rows && t) *rows = t->mul;
-    return w ? f->weights + (w - f->weights) : NULL;
+    const float *w = fold_find(f, scope, name, NULL);
+    R1_ASSERT(w, "the folded plan has no %s.%s", scope, name);
+    return f->weights + (w - f->weights);
 }
 
 /* to[r][c] = sum_j left[r][j] gain[j] right[j][c]; left has ld columns, right k. A block of
@@ -139,11 +144,10 @@ static r1_status fold_item(const r1_model *m, r1_model *f, const readers *r, uin
     bool text = m->desc->item[i].kind == R1_ITEM_TEXT;
     const float *w = fold_find(m, scope, text ? "align.weight" : "mlp2.weight", &t),
                 *b = fold_find(m, scope, text ? "align.bias" : "mlp2.bias", NULL);
-    float *w_to = find_folded(f, scope, "fold.weight", NULL),
-          *b_to = find_folded(f, scope, "fold.bias", NULL);
+    float *w_to = find_folded(f, scope, "fold.weight"), *b_to = find_folded(f, scope, "fold.bias");
     fold_read_rows(r, (int)i == r->asked, w, t->cols, w_to);
     fold_read_rows(r, (int)i == r->asked, b, 1, b_to);
-    fold_absent(r, fold_find(m, scope, "absent", NULL), find_folded(f, scope, "absent", NULL));
+    fold_absent(r, fold_find(m, scope, "absent", NULL), find_folded(f, scope, "absent"));
     return fold_cholesky(w, b, r->d, t->cols, w_to + (size_t)r->w4 * t->cols, b_to + r->w4, err);
 }
 
@@ -151,21 +155,21 @@ static r1_status fold_item(const r1_model *m, r1_model *f, const readers *r, uin
  * context's first layer. */
 static void fold_memory(const r1_model *m, r1_model *f, const readers *r, const char *scope)
 {
-    memcpy(find_folded(f, scope, "fold_asked.bias", NULL), fold_find(m, scope, "query.bias", NULL),
+    memcpy(find_folded(f, scope, "fold_asked.bias"), fold_find(m, scope, "query.bias", NULL),
            r->dm * sizeof(float));
     if (!r->context) return;
-    float *to = find_folded(f, scope, "fold_context.weight", NULL);
+    float *to = find_folded(f, scope, "fold_context.weight");
     for (uint32_t c = 0; c < r->dc; c++)
         memcpy(to + (size_t)c * r->dm, r->context + (size_t)c * (r->d + r->dm) + r->d,
                r->dm * sizeof(float));
-    memcpy(find_folded(f, scope, "fold_context.bias", NULL),
+    memcpy(find_folded(f, scope, "fold_context.bias"),
            fold_find(m, scope, "cawa.context1.bias", NULL), r->dc * sizeof(float));
 }
 
-static r1_status fold_derive(const r1_model *m, r1_model *f, r1_err *err)
+/* Copies the weights that both plans have. Returns how many of the folded plan's are left. */
+static uint32_t fold_copy(const r1_model *m, r1_model *f)
 {
-    readers r;
-    find_readers(m, &r);
+    uint32_t left = 0;
     for (uint32_t i = 0; i < f->net.plan.n_tensor; i++) {
         const r1_tensor *t = &f->net.plan.tensor[i], *same;
         if (t->space != R1_SPACE_WEIGHT) continue;
@@ -179,8 +183,25 @@ static r1_status fold_derive(const r1_model *m, r1_model *f, r1_err *err)
         if (from)
             memcpy(f->weights + t->offset / sizeof(float), from,
                    (size_t)t->mul * t->cols * sizeof(float));
+        else
+            left++;
     }
-    fold_absent(&r, fold_find(m, "prior", "absent", NULL), find_folded(f, "prior", "absent", NULL));
+    return left;
+}
+
+static r1_status fold_derive(const r1_model *m, r1_model *f, r1_err *err)
+{
+    readers r;
+    find_readers(m, &r);
+    /* Of the prior the absent row; of each item that, weight and bias; of memory what
+     * fold_memory sets. */
+    uint32_t derived = 1 + 3 * m->desc->n_item +
+                       (r.asked < 0 ? 0
+                        : r.context ? 3
+                                    : 1),
+             left = fold_copy(m, f);
+    R1_ASSERT(left <= derived, "fold: %u weights to derive, %u are derived", left, derived);
+    fold_absent(&r, fold_find(m, "prior", "absent", NULL), find_folded(f, "prior", "absent"));
     for (uint32_t i = 0; i < m->desc->n_item; i++) {
         char scope[80];
         snprintf(scope, sizeof scope, "item.%s", m->desc->item[i].name);

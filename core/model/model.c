@@ -79,7 +79,8 @@ static void copy_weights(const r1_model *from, const r1_net *net, float *to)
     for (uint32_t i = 0; i < from->net.plan.n_tensor; i++) {
         const r1_tensor *t = &from->net.plan.tensor[i];
         if (t->space != R1_SPACE_WEIGHT) continue;
-        while (strcmp(net->plan.tensor[k].name, t->name) != 0) k++;
+        while (k < net->plan.n_tensor && strcmp(net->plan.tensor[k].name, t->name) != 0) k++;
+        R1_ASSERT(k < net->plan.n_tensor, "weight \"%s\" has no place in the new plan", t->name);
         memcpy(to + net->plan.tensor[k].offset / sizeof(float),
                from->weights + t->offset / sizeof(float), (size_t)t->mul * t->cols * sizeof(float));
     }

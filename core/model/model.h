@@ -5,6 +5,7 @@
 
 #include "file/bpe.h"
 #include "model/build.h"
+#include "r1_assert.h"
 #include "r1_model.h"
 
 struct r1_model {
@@ -43,7 +44,10 @@ void r1_model_uncalibrate(r1_model *m);
 float r1_model_calibrated(const r1_model *m, size_t head, float logit);
 static inline float *r1_model_weight(const r1_model *m, int16_t t)
 {
-    return m->weights + m->net.plan.tensor[t].offset / sizeof(float);
+    const r1_plan *p = &m->net.plan;
+    R1_ASSERT(t >= 0 && (uint32_t)t < p->n_tensor && p->tensor[t].space == R1_SPACE_WEIGHT,
+              "tensor %d of %u is no weight", t, p->n_tensor);
+    return m->weights + p->tensor[t].offset / sizeof(float);
 }
 
 #endif

@@ -20,6 +20,14 @@ typedef enum {
     R1_INIT_DERIVED
 } r1_init;
 
+/* A run goes through the phases in this order. */
+typedef enum {
+    R1_PHASE_EVENTS = 0, /* new working-memory entries, out of their events */
+    R1_PHASE_TEXTS,      /* what encodes texts: its rows may go to a cache, or come from it */
+    R1_PHASE_SAMPLES,    /* the rest */
+    R1_PHASES
+} r1_phase;
+
 /* Fixed symbols; each item adds its own. */
 enum { R1_SYM_ONE = 0, R1_SYM_SEQ, R1_SYM_EVENT, R1_SYM_ENTRY, R1_SYM_ITEMS };
 
@@ -45,9 +53,9 @@ typedef struct {
 
 typedef struct {
     r1_op op;
-    uint8_t phase; /* 0: working-memory entries, 1: texts, 2: the rest */
-    uint8_t
-        cawa; /* CAWA_SCALE of a block or of memory, ATTEND of a block: beta and run flags apply */
+    uint8_t phase; /* r1_phase */
+    /* CAWA_SCALE of a block or of memory, ATTEND of a block: beta and run flags apply. */
+    uint8_t cawa;
     const char *part; /* for tables of work */
     r1_operand v[R1_OP_VIEWS];
     int32_t i[8];
@@ -62,7 +70,7 @@ typedef struct {
 } r1_plan;
 
 int16_t r1_plan_tensor(r1_plan *p, const r1_tensor *t); /* -1 when full */
-r1_call *r1_plan_call(r1_plan *p, r1_op op, uint8_t phase, const char *part);
+r1_call *r1_plan_call(r1_plan *p, r1_op op, r1_phase phase, const char *part);
 /* Rows of a tensor for given symbol values. */
 static inline int64_t r1_tensor_rows(const r1_tensor *t, const uint32_t *sym)
 {
@@ -71,6 +79,9 @@ static inline int64_t r1_tensor_rows(const r1_tensor *t, const uint32_t *sym)
 size_t r1_dtype_bytes(r1_dtype dtype);
 /* View of an operand; base is the start of the tensor or NULL (shapes alone). */
 r1_view r1_operand_view(const r1_plan *p, const r1_operand *o, const uint32_t *sym, char *base);
+/* Asserts what holds of a finished plan: weights lie behind each other and end with the arena;
+ * each operand is a rectangle of its tensor; each call writes an activation. */
+void r1_plan_check(const r1_plan *p);
 uint64_t r1_plan_flop(const r1_plan *p, const r1_call *c, const uint32_t *sym);
 
 #endif

@@ -77,7 +77,7 @@ r1_status r1_machine_fill(r1_machine *w, uint32_t k, r1_err *err)
 r1_status r1_machine_forward(r1_machine *w, uint32_t k, r1_err *err)
 {
     const r1_slice *s = &w->slice[k];
-    for (uint8_t phase = 0; s->n && phase < 3; phase++) R1_TRY(r1_exec_forward(s->e, phase, err));
+    if (s->n) R1_TRY(r1_exec_forward_all(s->e, err));
     return R1_OK;
 }
 

@@ -386,9 +386,9 @@ static r1_status pretext_compare(const r1_pretext *p, r1_lane *l, uint32_t i, ui
     take_view(p, l, 0, i, i == j, m);
     take_view(p, l, 1, j, false, m);
     *product = (r1_op_args){0};
-    product->v[0] = (r1_view){l->view[0], (int64_t)m, (int32_t)d, R1_F32, (int64_t)d};
-    product->v[1] = (r1_view){l->view[1], (int64_t)m, (int32_t)d, R1_F32, (int64_t)d};
-    product->v[3] = (r1_view){l->cosine, (int64_t)m, (int32_t)m, R1_F32, (int64_t)m};
+    product->v[R1_LINEAR_X] = (r1_view){l->view[0], (int64_t)m, (int32_t)d, R1_F32, (int64_t)d};
+    product->v[R1_LINEAR_W] = (r1_view){l->view[1], (int64_t)m, (int32_t)d, R1_F32, (int64_t)d};
+    product->v[R1_LINEAR_Y] = (r1_view){l->cosine, (int64_t)m, (int32_t)m, R1_F32, (int64_t)m};
     return exec_of(p, 0)->be->forward[R1_OP_LINEAR](NULL, product, err);
 }
 
@@ -400,8 +400,8 @@ static r1_status learn_pair(const r1_pretext *p, r1_lane *l, uint32_t i, uint32_
         product->g[s] = product->v[s];
         product->g[s].p = l->grad[s];
     }
-    product->g[3] = product->v[3];
-    product->g[3].p = l->slope;
+    product->g[R1_LINEAR_Y] = product->v[R1_LINEAR_Y];
+    product->g[R1_LINEAR_Y].p = l->slope;
     R1_TRY(exec_of(p, 0)->be->backward[R1_OP_LINEAR](NULL, product, err));
     give_view(p, l, 0, i, i == j, m);
     give_view(p, l, 1, j, false, m);

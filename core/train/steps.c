@@ -51,11 +51,11 @@ float r1_step_fit(const r1_view *x, uint32_t n, int32_t limit)
 
 static void fit_weight(r1_model *m, const r1_exec *e, const r1_call *c, float *step)
 {
-    r1_view w =
-        r1_operand_view(&m->net.plan, &c->v[0], e->sym, (char *)r1_model_weight(m, c->v[0].t));
+    r1_view w = r1_operand_view(&m->net.plan, &c->v[R1_LSQ_X], e->sym,
+                                (char *)r1_model_weight(m, c->v[R1_LSQ_X].t));
     for (int64_t r = 0; r < w.rows; r++) {
         r1_view row = {r1_row(&w, r), 1, w.cols, R1_F32, w.ld};
-        float best = r1_step_fit(&row, 1, c->i[0]);
+        float best = r1_step_fit(&row, 1, c->i[R1_LSQ_LIMIT]);
         if (best > 0) step[r] = best;
     }
 }
@@ -66,15 +66,16 @@ void r1_steps_fit(r1_model *m, const r1_exec *const *e, uint32_t n_e)
     for (uint32_t i = 0; i < p->n_call; i++) {
         const r1_call *c = &p->call[i];
         if (c->op != R1_OP_LSQ) continue;
-        float *step = r1_model_weight(m, c->v[1].t);
-        if (p->tensor[c->v[0].t].space == R1_SPACE_WEIGHT) {
+        float *step = r1_model_weight(m, c->v[R1_LSQ_STEP].t);
+        if (p->tensor[c->v[R1_LSQ_X].t].space == R1_SPACE_WEIGHT) {
             fit_weight(m, e[0], c, step);
             continue;
         }
         r1_view x[R1_STEP_VIEWS_MAX];
         for (uint32_t k = 0; k < n_e; k++)
-            x[k] = r1_operand_view(p, &c->v[0], e[k]->sym, r1_exec_ptr(e[k], c->v[0].t));
-        float best = r1_step_fit(x, n_e, c->i[0]);
+            x[k] =
+                r1_operand_view(p, &c->v[R1_LSQ_X], e[k]->sym, r1_exec_ptr(e[k], c->v[R1_LSQ_X].t));
+        float best = r1_step_fit(x, n_e, c->i[R1_LSQ_LIMIT]);
         if (best > 0) *step = best;
     }
 }

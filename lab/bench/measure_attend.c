@@ -112,14 +112,20 @@ static r1_status attend_with(const bench *b, bool per_key, r1_err *err)
                  b->d},
             v = k;
     v.p = b->v;
-    r1_op_args a = {.v = {measure_attend_floats(b->scaled, measure_attend_rows_of(b), b->d), k, v,
-                          off,
-                          off, [9] = measure_attend_floats(b->y, measure_attend_rows_of(b), b->d)},
-                    .i = {b->s->n_head, b->s->causal},
-                    .f = {0.3f}};
+    int64_t rows = measure_attend_rows_of(b);
+    r1_op_args a = {.v = {[R1_ATTEND_Q] = measure_attend_floats(b->scaled, rows, b->d),
+                          [R1_ATTEND_K] = k,
+                          [R1_ATTEND_V] = v,
+                          [R1_ATTEND_Q_OFF] = off,
+                          [R1_ATTEND_K_OFF] = off,
+                          [R1_ATTEND_Y] = measure_attend_floats(b->y, rows, b->d)},
+                    .i = {[R1_ATTEND_HEADS] = b->s->n_head, [R1_ATTEND_CAUSAL] = b->s->causal},
+                    .f = {[R1_ATTEND_BETA] = 0.3f}};
     if (per_key) {
-        a.v[10] = measure_attend_floats(b->u, measure_attend_rows_of(b), b->s->n_head * RANK);
-        a.v[11] = measure_attend_floats(b->w, measure_attend_rows_of(b), b->s->n_head * RANK);
+        a.v[R1_ATTEND_FACTOR_Q] =
+            measure_attend_floats(b->u, measure_attend_rows_of(b), b->s->n_head * RANK);
+        a.v[R1_ATTEND_FACTOR_K] =
+            measure_attend_floats(b->w, measure_attend_rows_of(b), b->s->n_head * RANK);
     }
     return r1_cpu_attend_forward(NULL, &a, err);
 }
@@ -135,16 +141,16 @@ static r1_status measure_attend_low_rank(const bench *b, r1_err *err)
 
 static r1_status measure_attend_scale(const bench *b, bool cawa, r1_err *err)
 {
-    r1_op_args a = {.v = {measure_attend_floats(b->q, measure_attend_rows_of(b), b->d),
-                          {0},
-                          {0},
-                          measure_attend_ints(b->count, measure_attend_rows_of(b)),
-                          measure_attend_floats(b->scaled, measure_attend_rows_of(b), b->d)},
-                    .i = {b->s->n_head},
-                    .f = {0.3f, 0.2f}};
+    int64_t rows = measure_attend_rows_of(b);
+    r1_op_args a = {.v = {[R1_CAWA_SCALE_Q] = measure_attend_floats(b->q, rows, b->d),
+                          [R1_CAWA_SCALE_COUNT] = measure_attend_ints(b->count, rows),
+                          [R1_CAWA_SCALE_Y] = measure_attend_floats(b->scaled, rows, b->d)},
+                    .i = {[R1_CAWA_SCALE_HEADS] = b->s->n_head},
+                    .f = {[R1_CAWA_SCALE_BETA] = 0.3f, [R1_CAWA_SCALE_SCALE] = 0.2f}};
     if (cawa) {
-        a.v[1] = measure_attend_floats(b->m, measure_attend_rows_of(b), b->s->n_head);
-        a.v[2] = measure_attend_floats(b->a, 1, b->s->n_head);
+        a.v[R1_CAWA_SCALE_CONTEXT] =
+            measure_attend_floats(b->m, measure_attend_rows_of(b), b->s->n_head);
+        a.v[R1_CAWA_SCALE_LENGTH] = measure_attend_floats(b->a, 1, b->s->n_head);
     }
     return r1_cpu_cawa_scale_forward(NULL, &a, err);
 }
@@ -161,8 +167,10 @@ static r1_status cawa_scale(const bench *b, r1_err *err)
 static r1_status measure_attend_linear(float *x, int64_t rows, int64_t k, float *w, float *bias,
                                        int64_t n, float *y, r1_err *err)
 {
-    r1_op_args a = {.v = {measure_attend_floats(x, rows, k), measure_attend_floats(w, n, k),
-                          measure_attend_floats(bias, 1, n), measure_attend_floats(y, rows, n)}};
+    r1_op_args a = {.v = {[R1_LINEAR_X] = measure_attend_floats(x, rows, k),
+                          [R1_LINEAR_W] = measure_attend_floats(w, n, k),
+                          [R1_LINEAR_B] = measure_attend_floats(bias, 1, n),
+                          [R1_LINEAR_Y] = measure_attend_floats(y, rows, n)}};
     return r1_cpu_linear_forward(NULL, &a, err);
 }
 
@@ -173,11 +181,13 @@ static r1_status measure_attend_context(const bench *b, r1_err *err)
     r1_view x = measure_attend_floats(b->joined, rows, b->d),
             mean = measure_attend_floats(b->joined + b->d, rows, b->d);
     x.ld = mean.ld = 2 * b->d;
-    r1_op_args a = {.v = {x, measure_attend_ints(b->offset, b->s->n_seq + 1), mean}};
+    r1_op_args a = {.v = {[R1_CAUSAL_MEAN_X] = x,
+                          [R1_CAUSAL_MEAN_OFF] = measure_attend_ints(b->offset, b->s->n_seq + 1),
+                          [R1_CAUSAL_MEAN_Y] = mean}};
     R1_TRY(r1_cpu_causal_mean_forward(NULL, &a, err));
     R1_TRY(measure_attend_linear(b->joined, rows, 2 * b->d, b->w1, b->b1, CONTEXT, b->hidden, err));
-    r1_op_args act = {.v = {measure_attend_floats(b->hidden, rows, CONTEXT),
-                            measure_attend_floats(b->hidden, rows, CONTEXT)}};
+    r1_op_args act = {.v = {[R1_ACT_X] = measure_attend_floats(b->hidden, rows, CONTEXT),
+                            [R1_ACT_Y] = measure_attend_floats(b->hidden, rows, CONTEXT)}};
     R1_TRY(r1_cpu_act_forward(NULL, &act, err));
     return measure_attend_linear(b->hidden, rows, CONTEXT, b->w2, b->b2, b->s->n_head, b->m, err);
 }

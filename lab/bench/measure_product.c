@@ -84,10 +84,10 @@ static r1_status product_new(product *p, int64_t m, int64_t n, int64_t k, r1_err
 
 static r1_status by_op_as(const product *p, const void *packed, r1_dtype as, r1_err *err)
 {
-    r1_op_args a = {.v = {{p->x, p->m, (int32_t)p->k, R1_F32, p->k},
-                          {p->w, p->n, (int32_t)p->k, R1_F32, p->k},
-                          {p->b, 1, (int32_t)p->n, R1_F32, p->n},
-                          {p->y, p->m, (int32_t)p->n, R1_F32, p->n}},
+    r1_op_args a = {.v = {[R1_LINEAR_X] = {p->x, p->m, (int32_t)p->k, R1_F32, p->k},
+                          [R1_LINEAR_W] = {p->w, p->n, (int32_t)p->k, R1_F32, p->k},
+                          [R1_LINEAR_B] = {p->b, 1, (int32_t)p->n, R1_F32, p->n},
+                          [R1_LINEAR_Y] = {p->y, p->m, (int32_t)p->n, R1_F32, p->n}},
                     .packed = packed,
                     .packed_as = (int32_t)as};
     return r1_cpu_linear_forward(NULL, &a, err);

@@ -119,7 +119,7 @@ static r1_status fit_steps(r1_model *m, crowd *c, r1_err *err)
     r1_status st = r1_exec_new(&e, m, r1_backend_cpu(), cap, false, err);
     if (st == R1_OK) st = r1_pack_new(&pack, e, 0, err);
     if (st == R1_OK) st = r1_pack_fill(pack, &src, err);
-    for (uint8_t phase = 0; phase < 3 && st == R1_OK; phase++) st = r1_exec_forward(e, phase, err);
+    if (st == R1_OK) st = r1_exec_forward_all(e, err);
     if (st == R1_OK) r1_steps_fit(m, &(const r1_exec *){e}, 1);
     r1_pack_free(pack);
     r1_exec_free(e);

@@ -150,15 +150,19 @@ static tape_tensor associative_recall_forward(model *m, const batch *in, bool tr
     tape_begin(t, train);
     tape_tensor pair = tape_matrix(t, in->n_row, 2 * D);
     for (int32_t k = 0; k < 2; k++) {
-        tape_tensor embed[] = {tape_ints(k ? in->before : in->token, in->n_row, 1), m->table,
-                               tape_ints(m->first, 1, 2), tape_columns(pair, k * D, D)};
+        tape_tensor embed[] = {[R1_EMBED_ID] = tape_ints(k ? in->before : in->token, in->n_row, 1),
+                               [R1_EMBED_TABLE] = m->table,
+                               [R1_EMBED_FIRST] = tape_ints(m->first, 1, 2),
+                               [R1_EMBED_Y] = tape_columns(pair, k * D, D)};
         tape_run(t, R1_OP_EMBED, embed, R1_COUNT(embed), NULL, NULL);
     }
     tape_tensor h =
         trunk_run(&m->trunk, tape_apply(t, &m->join, pair), in->off, in->n_seq, in->count);
     tape_tensor asked = tape_matrix(t, in->n_asked, D), last = tape_matrix(t, in->n_asked, D);
-    tape_tensor rows[] = {h, tape_ints(in->asked, 1, in->n_asked),
-                          tape_ints(in->each, 1, in->n_asked + 1), asked};
+    tape_tensor rows[] = {[R1_SEG_MEAN_X] = h,
+                          [R1_SEG_MEAN_INDEX] = tape_ints(in->asked, 1, in->n_asked),
+                          [R1_SEG_MEAN_OFF] = tape_ints(in->each, 1, in->n_asked + 1),
+                          [R1_SEG_MEAN_Y] = asked};
     tape_run(t, R1_OP_SEG_MEAN, rows, R1_COUNT(rows), NULL, NULL);
     tape_norm(t, asked, m->norm, last);
     return tape_apply(t, &m->head, last);

@@ -294,8 +294,10 @@ static pointed explaining_payment_forward(model *m, batch *b, bool train)
     tape_tensor h = trunk_run(&m->trunk, tape_apply(t, &m->in, x), b->off, b->n_seq, b->count);
     tape_tensor y = tape_matrix(t, b->n_row, D), last = tape_matrix(t, b->n_seq, D);
     tape_norm(t, h, m->norm, y);
-    tape_tensor rows[] = {y, tape_ints(b->last, 1, b->n_seq), tape_ints(b->each, 1, b->n_seq + 1),
-                          last};
+    tape_tensor rows[] = {[R1_SEG_MEAN_X] = y,
+                          [R1_SEG_MEAN_INDEX] = tape_ints(b->last, 1, b->n_seq),
+                          [R1_SEG_MEAN_OFF] = tape_ints(b->each, 1, b->n_seq + 1),
+                          [R1_SEG_MEAN_Y] = last};
     tape_run(t, R1_OP_SEG_MEAN, rows, R1_COUNT(rows), NULL, NULL);
     pointed p;
     p.asks = tape_apply(t, &m->asks, last);

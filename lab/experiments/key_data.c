@@ -177,8 +177,10 @@ static tape_tensor key_data_embedded(model *m, const batch *in)
 {
     tape_tensor x = tape_matrix(&m->t, in->n_row, WIDE);
     for (int32_t k = 0; k < COLUMNS; k++) {
-        tape_tensor embed[] = {tape_ints(in->seen[k], in->n_row, 1), m->table,
-                               tape_ints(m->first, 1, 2), tape_columns(x, k * D, D)};
+        tape_tensor embed[] = {[R1_EMBED_ID] = tape_ints(in->seen[k], in->n_row, 1),
+                               [R1_EMBED_TABLE] = m->table,
+                               [R1_EMBED_FIRST] = tape_ints(m->first, 1, 2),
+                               [R1_EMBED_Y] = tape_columns(x, k * D, D)};
         tape_run(&m->t, R1_OP_EMBED, embed, R1_COUNT(embed), NULL, NULL);
     }
     return tape_add(&m->t, tape_columns(x, 0, D), tape_apply(&m->t, &m->join, x));
@@ -191,8 +193,10 @@ static answers key_data_forward(model *m, const batch *in, bool train)
     tape_begin(t, train);
     tape_tensor h = trunk_run(&m->trunk, key_data_embedded(m, in), in->off, in->n_seq, in->count);
     tape_tensor asked = tape_matrix(t, in->n_asked, D), last = tape_matrix(t, in->n_asked, D);
-    tape_tensor rows[] = {h, tape_ints(in->asked, 1, in->n_asked),
-                          tape_ints(in->each, 1, in->n_asked + 1), asked};
+    tape_tensor rows[] = {[R1_SEG_MEAN_X] = h,
+                          [R1_SEG_MEAN_INDEX] = tape_ints(in->asked, 1, in->n_asked),
+                          [R1_SEG_MEAN_OFF] = tape_ints(in->each, 1, in->n_asked + 1),
+                          [R1_SEG_MEAN_Y] = asked};
     tape_run(t, R1_OP_SEG_MEAN, rows, R1_COUNT(rows), NULL, NULL);
     tape_norm(t, asked, m->norm, last);
     return (answers){

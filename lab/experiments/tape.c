@@ -114,44 +114,55 @@ tape_tensor tape_ints(const int32_t *p, int64_t rows, int32_t cols)
 
 /* ---- calls ---- */
 
-void tape_run(tape *t, r1_op op, const tape_tensor *operand, size_t n, const int32_t *i,
-              const float *f)
+void tape_run_own(tape *t, tape_op op, const tape_tensor *operand, size_t n, const int32_t *i,
+                  const float *f)
 {
     r1_err err;
-    if (t->n_call == TAPE_CALLS_MAX) tape_give_up(r1_op_name(op), "too many calls");
+    if (t->n_call == TAPE_CALLS_MAX) tape_give_up(op.name, "too many calls");
     r1_op_args *a = &t->call[t->n_call];
     *a = (r1_op_args){0};
     for (size_t k = 0; k < n; k++) a->v[k] = operand[k].v, a->g[k] = operand[k].g;
     if (i) memcpy(a->i, i, sizeof(int32_t) * 2);
     if (f) memcpy(a->f, f, sizeof(float) * 2);
     t->op[t->n_call++] = op;
-    if (t->be->forward[op](NULL, a, &err) != R1_OK) tape_give_up(r1_op_name(op), err.msg);
+    if (op.forward(NULL, a, &err) != R1_OK) tape_give_up(op.name, err.msg);
+}
+
+void tape_run(tape *t, r1_op op, const tape_tensor *operand, size_t n, const int32_t *i,
+              const float *f)
+{
+    tape_op own = {r1_op_name(op), t->be->forward[op], t->be->backward[op]};
+    tape_run_own(t, own, operand, n, i, f);
 }
 
 tape_tensor tape_linear(tape *t, tape_tensor x, tape_tensor w, tape_tensor b)
 {
-    tape_tensor y = tape_matrix(t, x.v.rows, (int32_t)w.v.rows), all[] = {x, w, b, y};
+    tape_tensor y = tape_matrix(t, x.v.rows, (int32_t)w.v.rows);
+    tape_tensor all[] = {
+        [R1_LINEAR_X] = x, [R1_LINEAR_W] = w, [R1_LINEAR_B] = b, [R1_LINEAR_Y] = y};
     tape_run(t, R1_OP_LINEAR, all, R1_COUNT(all), NULL, NULL);
     return y;
 }
 
 tape_tensor tape_gelu(tape *t, tape_tensor x)
 {
-    tape_tensor y = tape_matrix(t, x.v.rows, x.v.cols), all[] = {x, y};
+    tape_tensor y = tape_matrix(t, x.v.rows, x.v.cols);
+    tape_tensor all[] = {[R1_ACT_X] = x, [R1_ACT_Y] = y};
     tape_run(t, R1_OP_ACT, all, R1_COUNT(all), NULL, NULL);
     return y;
 }
 
 void tape_norm(tape *t, tape_tensor x, tape_tensor gain, tape_tensor y)
 {
-    static const float eps[2] = {1e-5f};
-    tape_tensor all[] = {x, gain, y};
+    static const float eps[2] = {[R1_RMSNORM_EPS] = 1e-5f};
+    tape_tensor all[] = {[R1_RMSNORM_X] = x, [R1_RMSNORM_GAIN] = gain, [R1_RMSNORM_Y] = y};
     tape_run(t, R1_OP_RMSNORM, all, R1_COUNT(all), NULL, eps);
 }
 
 tape_tensor tape_add(tape *t, tape_tensor x, tape_tensor z)
 {
-    tape_tensor y = tape_matrix(t, x.v.rows, x.v.cols), all[] = {x, z, y};
+    tape_tensor y = tape_matrix(t, x.v.rows, x.v.cols);
+    tape_tensor all[] = {[R1_ADD_A] = x, [R1_ADD_B] = z, [R1_ADD_Y] = y};
     tape_run(t, R1_OP_ADD, all, R1_COUNT(all), NULL, NULL);
     return y;
 }
@@ -189,8 +200,8 @@ void tape_backward(tape *t)
 {
     r1_err err;
     for (size_t k = t->n_call; k-- > 0;)
-        if (t->be->backward[t->op[k]](NULL, &t->call[k], &err) != R1_OK)
-            tape_give_up(r1_op_name(t->op[k]), err.msg);
+        if (t->op[k].backward(NULL, &t->call[k], &err) != R1_OK)
+            tape_give_up(t->op[k].name, err.msg);
 }
 
 /* ---- AdamW ---- */

@@ -3,13 +3,21 @@
  * kept with its operands, so that the calls read backwards give the gradients. For experiments
  * on models that a description (r1_sample.h) cannot express.
  *
- * Owns:   parameters with their moments, one block of activations and gradients that every pass uses again.
+ * Owns:   parameters with their moments, one block of activations and gradients that every pass
+ * uses again.
  * Errors: a failed op or a full block ends the program with its message: an experiment has
  * nobody to report to. Threads: one. */
 #ifndef R1_EXPERIMENT_TAPE_H
 #define R1_EXPERIMENT_TAPE_H
 
 #include "r1_backend.h"
+
+/* An op that an experiment brings itself. Its functions are called as those of a backend's table
+ * are, and they name their operand slots themselves. */
+typedef struct {
+    const char *name;
+    r1_op_fn forward, backward;
+} tape_op;
 
 enum { TAPE_CALLS_MAX = 512, TAPE_PARAMETERS_MAX = 128 };
 
@@ -21,7 +29,7 @@ typedef struct {
 typedef struct {
     const r1_backend *be;
     r1_op_args call[TAPE_CALLS_MAX];
-    r1_op op[TAPE_CALLS_MAX];
+    tape_op op[TAPE_CALLS_MAX];
     size_t n_call;
     tape_tensor parameter[TAPE_PARAMETERS_MAX];
     float *moment[TAPE_PARAMETERS_MAX]; /* first, then second */
@@ -45,9 +53,12 @@ size_t tape_scalars(const tape *t); /* of all parameters */
 void tape_begin(tape *t, bool train);
 tape_tensor tape_matrix(tape *t, int64_t rows, int32_t cols);
 tape_tensor tape_columns(tape_tensor x, int32_t at, int32_t cols);
-/* Runs an op over the operands (absent: {0}) and keeps it. */
+/* Runs an op over the operands (absent: {0}) and keeps it. i, f: the op's first two parameters of
+ * each kind, or NULL. */
 void tape_run(tape *t, r1_op op, const tape_tensor *operand, size_t n, const int32_t *i,
               const float *f);
+void tape_run_own(tape *t, tape_op op, const tape_tensor *operand, size_t n, const int32_t *i,
+                  const float *f);
 tape_tensor tape_linear(tape *t, tape_tensor x, tape_tensor w, tape_tensor b);
 tape_tensor tape_gelu(tape *t, tape_tensor x);
 void tape_norm(tape *t, tape_tensor x, tape_tensor gain, tape_tensor y);

@@ -2,6 +2,8 @@
 /* trunk.c - see trunk.h. */
 #include "experiments/trunk.h"
 
+#include "experiments/gate.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -74,9 +76,15 @@ static tape_tensor scaled_query(trunk *k, const trunk_block *b, tape_tensor cont
     if (k->arm->context)
         factor = tape_apply(k->t, &b->context2,
                             tape_gelu(k->t, tape_apply(k->t, &b->context1, context)));
-    tape_tensor all[] = {q, factor, b->a, count, y};
-    tape_run(k->t, R1_OP_CAWA_SCALE, all, R1_COUNT(all), (int32_t[2]){TRUNK_HEADS},
-             (float[2]){k->beta, k->scale / sqrtf((float)k->d / TRUNK_HEADS)});
+    tape_tensor all[] = {[R1_CAWA_SCALE_Q] = q,
+                         [R1_CAWA_SCALE_CONTEXT] = factor,
+                         [R1_CAWA_SCALE_LENGTH] = b->a,
+                         [R1_CAWA_SCALE_COUNT] = count,
+                         [R1_CAWA_SCALE_Y] = y};
+    tape_run(k->t, R1_OP_CAWA_SCALE, all, R1_COUNT(all),
+             (int32_t[2]){[R1_CAWA_SCALE_HEADS] = TRUNK_HEADS},
+             (float[2]){[R1_CAWA_SCALE_BETA] = k->beta,
+                        [R1_CAWA_SCALE_SCALE] = k->scale / sqrtf((float)k->d / TRUNK_HEADS)});
     return y;
 }
 
@@ -86,33 +94,34 @@ static tape_tensor trunk_attention(trunk *k, const trunk_block *b, tape_tensor h
     tape *t = k->t;
     int32_t d = k->d;
     tape_tensor context = tape_matrix(t, h.v.rows, 2 * d), x = tape_columns(context, 0, d),
-                y = tape_matrix(t, h.v.rows, d), none = {0}, u = none, w = none;
+                y = tape_matrix(t, h.v.rows, d), u = {0}, w = {0};
     tape_norm(t, h, b->norm, x);
     if (k->arm->context) {
-        tape_tensor mean[] = {x, off, tape_columns(context, d, d)};
+        tape_tensor mean[] = {[R1_CAUSAL_MEAN_X] = x,
+                              [R1_CAUSAL_MEAN_OFF] = off,
+                              [R1_CAUSAL_MEAN_Y] = tape_columns(context, d, d)};
         tape_run(t, R1_OP_CAUSAL_MEAN, mean, R1_COUNT(mean), NULL, NULL);
     }
     tape_tensor qkv = tape_apply(t, &b->qkv, x),
                 q = scaled_query(k, b, context, tape_columns(qkv, 0, d), count);
     if (k->arm->low_rank) u = tape_apply(t, &b->u, x), w = tape_apply(t, &b->w, x);
-    tape_tensor all[] = {q,
-                         tape_columns(qkv, d, d),
-                         tape_columns(qkv, 2 * d, d),
-                         off,
-                         off,
-                         none,
-                         none,
-                         none,
-                         none,
-                         y,
-                         u,
-                         w};
-    tape_run(t, R1_OP_ATTEND, all, R1_COUNT(all), (int32_t[2]){TRUNK_HEADS, 1},
+    tape_tensor all[] = {[R1_ATTEND_Q] = q,
+                         [R1_ATTEND_K] = tape_columns(qkv, d, d),
+                         [R1_ATTEND_V] = tape_columns(qkv, 2 * d, d),
+                         [R1_ATTEND_Q_OFF] = off,
+                         [R1_ATTEND_K_OFF] = off,
+                         [R1_ATTEND_Y] = y,
+                         [R1_ATTEND_FACTOR_Q] = u,
+                         [R1_ATTEND_FACTOR_K] = w};
+    tape_run(t, R1_OP_ATTEND, all, R1_COUNT(all),
+             (int32_t[2]){[R1_ATTEND_HEADS] = TRUNK_HEADS, [R1_ATTEND_CAUSAL] = 1},
              (float[2]){k->beta});
     if (!k->arm->gate) return y;
-    tape_tensor gated = tape_matrix(t, h.v.rows, d),
-                gate[] = {y, tape_apply(t, &b->gate, x), gated};
-    tape_run(t, R1_OP_GATE, gate, R1_COUNT(gate), NULL, NULL);
+    tape_tensor gated = tape_matrix(t, h.v.rows, d), gate[GATE_VIEWS];
+    gate[GATE_X] = y;
+    gate[GATE_G] = tape_apply(t, &b->gate, x);
+    gate[GATE_Y] = gated;
+    tape_run_own(t, gate_op, gate, GATE_VIEWS, NULL, NULL);
     return gated;
 }
 

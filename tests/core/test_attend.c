@@ -80,31 +80,31 @@ static void attend_make(attention *t, bool causal, bool bf16, bool lists)
     r1_op_args *a = &t->a;
     t->scaled = r1_rng_below(&rng, 3);
     double sharp = t->scaled ? 1 / sqrt((double)d / heads) : 1;
-    a->v[0] = attend_normals(rows, d, sharp, false);
-    a->v[1] = attend_normals(listed, d, 1, bf16);
-    a->v[2] = attend_normals(listed, d, 1, bf16);
-    a->v[3] = (r1_view){t->q_off, 1, t->n_seg + 1, R1_I32, t->n_seg + 1};
-    a->v[4] = (r1_view){t->k_off, 1, t->n_seg + 1, R1_I32, t->n_seg + 1};
+    a->v[R1_ATTEND_Q] = attend_normals(rows, d, sharp, false);
+    a->v[R1_ATTEND_K] = attend_normals(listed, d, 1, bf16);
+    a->v[R1_ATTEND_V] = attend_normals(listed, d, 1, bf16);
+    a->v[R1_ATTEND_Q_OFF] = (r1_view){t->q_off, 1, t->n_seg + 1, R1_I32, t->n_seg + 1};
+    a->v[R1_ATTEND_K_OFF] = (r1_view){t->k_off, 1, t->n_seg + 1, R1_I32, t->n_seg + 1};
     if (lists) {
-        a->v[5] = attend_numbers(keys, listed);
-        a->v[6] = attend_numbers(keys, 4);
-        a->v[7] = attend_normals(heads, 4, 1, false);
-        a->v[8] = attend_normals(1, keys, 1, false);
+        a->v[R1_ATTEND_INDEX] = attend_numbers(keys, listed);
+        a->v[R1_ATTEND_BUCKET] = attend_numbers(keys, 4);
+        a->v[R1_ATTEND_BIAS] = attend_normals(heads, 4, 1, false);
+        a->v[R1_ATTEND_LOG_WEIGHT] = attend_normals(1, keys, 1, false);
     }
-    a->v[9] = attend_normals(rows, d, 1, false);
-    a->i[0] = heads;
-    a->i[1] = causal;
+    a->v[R1_ATTEND_Y] = attend_normals(rows, d, 1, false);
+    a->i[R1_ATTEND_HEADS] = heads;
+    a->i[R1_ATTEND_CAUSAL] = causal;
     if (r1_rng_below(&rng, 2)) return;
     int32_t rank = 1 + (int32_t)r1_rng_below(&rng, R1_ATTEND_RANK_MAX);
-    a->v[10] = attend_normals(rows, heads * rank, 1 / sqrt((double)rank), false);
-    a->v[11] = attend_normals(listed, heads * rank, 1, false);
-    a->f[0] = 0.6f;
+    a->v[R1_ATTEND_FACTOR_Q] = attend_normals(rows, heads * rank, 1 / sqrt((double)rank), false);
+    a->v[R1_ATTEND_FACTOR_K] = attend_normals(listed, heads * rank, 1, false);
+    a->f[R1_ATTEND_BETA] = 0.6f;
 }
 
 static void attend_drop(attention *t)
 {
     for (int k = 0; k < R1_OP_VIEWS; k++) {
-        if (k != 3 && k != 4) free(t->a.v[k].p);
+        if (k != R1_ATTEND_Q_OFF && k != R1_ATTEND_K_OFF) free(t->a.v[k].p);
         free(t->a.g[k].p);
     }
 }
@@ -141,12 +141,12 @@ static const double unit =
 /* Queries are rounded where they go by tiles: in segments of eight and more. */
 static r1_view rounded_queries(const attention *t)
 {
-    r1_view q = same_shape(&t->a.v[0], 0);
+    r1_view q = same_shape(&t->a.v[R1_ATTEND_Q], 0);
     int e;
     for (int32_t s = 0; s < t->n_seg; s++)
         for (int32_t r = t->q_off[s]; r < t->q_off[s + 1]; r++)
             for (int32_t c = 0; c < q.cols; c++) {
-                float x = r1_row(&t->a.v[0], r)[c];
+                float x = r1_row(&t->a.v[R1_ATTEND_Q], r)[c];
                 double part = frexp(x, &e);
                 if (t->q_off[s + 1] - t->q_off[s] >= 8)
                     x = (float)ldexp(rint(ldexp(part, 8)), e - 8);
@@ -170,9 +170,9 @@ static r1_view attend_squares(const r1_view *half)
 static r1_view by_reference(r1_op_args a)
 {
     r1_err err = {0};
-    a.v[9] = same_shape(&a.v[9], NAN);
+    a.v[R1_ATTEND_Y] = same_shape(&a.v[R1_ATTEND_Y], NAN);
     R1_ASSERT_OK(r1_backend_reference()->forward[R1_OP_ATTEND](NULL, &a, &err), &err);
-    return a.v[9];
+    return a.v[R1_ATTEND_Y];
 }
 
 /* How far y = sum p v may move where each weight p changes by up to `unit` and their sum is one
@@ -180,8 +180,8 @@ static r1_view by_reference(r1_op_args a)
  * that times sum p |v - y|, which the values' standard deviation bounds. */
 static r1_view attend_spread(r1_op_args a, const r1_view *y)
 {
-    r1_view v = attend_squares(&a.v[2]);
-    a.v[2] = v;
+    r1_view v = attend_squares(&a.v[R1_ATTEND_V]);
+    a.v[R1_ATTEND_V] = v;
     r1_view more = by_reference(a);
     for (int64_t r = 0; r < more.rows; r++)
         for (int32_t c = 0; c < more.cols; c++) {
@@ -224,21 +224,22 @@ static void test_attend_forward(void)
         attend_make(&t, round & 1, round & 2, round & 4);
         bool pairs = round & 2 && r1_cpu_kernel()->pairs;
         if (pairs && round & 8) /* a mean of equal values is that value, whatever the weights */
-            for (int64_t i = 0; i < t.a.v[2].rows * t.a.v[2].ld; i++)
-                ((uint16_t *)t.a.v[2].p)[i] = 0x3fc0;
+            for (int64_t i = 0; i < t.a.v[R1_ATTEND_V].rows * t.a.v[R1_ATTEND_V].ld; i++)
+                ((uint16_t *)t.a.v[R1_ATTEND_V].p)[i] = 0x3fc0;
         CU_ASSERT_TRUE(r1_backend_cpu()->supports(R1_OP_ATTEND, &t.a));
         R1_ASSERT_OK(r1_backend_cpu()->forward[R1_OP_ATTEND](NULL, &t.a, &err), &err);
         r1_view expected = by_reference(t.a), more = {0};
         if (pairs) {
             r1_op_args a = t.a;
-            if (!(round & 8)) attend_deviate(&from_f32[t.scaled], &expected, &t.a.v[9]);
+            if (!(round & 8)) attend_deviate(&from_f32[t.scaled], &expected, &t.a.v[R1_ATTEND_Y]);
             free(expected.p);
-            a.v[0] = rounded_queries(&t);
+            a.v[R1_ATTEND_Q] = rounded_queries(&t);
             expected = by_reference(a);
             more = attend_spread(a, &expected);
-            free(a.v[0].p);
+            free(a.v[R1_ATTEND_Q].p);
         }
-        CU_ASSERT_TRUE(attend_near("attend", &expected, &t.a.v[9], 5e-5, pairs ? &more : NULL));
+        CU_ASSERT_TRUE(
+            attend_near("attend", &expected, &t.a.v[R1_ATTEND_Y], 5e-5, pairs ? &more : NULL));
         free(expected.p);
         free(more.p);
         attend_drop(&t);
@@ -311,7 +312,8 @@ static void test_pairs(void)
         }
 }
 
-static const int gradient[] = {0, 1, 2, 7, 10, 11};
+static const int gradient[] = {R1_ATTEND_Q,    R1_ATTEND_K,        R1_ATTEND_V,
+                               R1_ATTEND_BIAS, R1_ATTEND_FACTOR_Q, R1_ATTEND_FACTOR_K};
 
 static void test_attend_backward(void)
 {
@@ -322,10 +324,12 @@ static void test_attend_backward(void)
         r1_view expected[R1_OP_VIEWS] = {0};
         attend_make(&t, round & 1, round & 2, round & 4);
         R1_ASSERT_OK(r1_backend_reference()->forward[R1_OP_ATTEND](NULL, &t.a, &err), &err);
-        t.a.g[9] = attend_normals(t.a.v[9].rows, t.a.v[9].cols, 1, false);
-        for (int64_t r = 0; round % 3 && r < t.a.g[9].rows;
+        t.a.g[R1_ATTEND_Y] =
+            attend_normals(t.a.v[R1_ATTEND_Y].rows, t.a.v[R1_ATTEND_Y].cols, 1, false);
+        for (int64_t r = 0; round % 3 && r < t.a.g[R1_ATTEND_Y].rows;
              r += round % 3) /* rows that nobody read */
-            memset(r1_row(&t.a.g[9], r), 0, sizeof(float) * (size_t)t.a.g[9].cols);
+            memset(r1_row(&t.a.g[R1_ATTEND_Y], r), 0,
+                   sizeof(float) * (size_t)t.a.g[R1_ATTEND_Y].cols);
         for (int half = 0; half < 2; half++) {
             for (size_t i = 0; i < R1_COUNT(gradient); i++)
                 if (t.a.v[gradient[i]].p) t.a.g[gradient[i]] = same_shape(&t.a.v[gradient[i]], 0);
@@ -357,17 +361,19 @@ static void test_same_bits(void)
             r1_op_args one = t.a;
             int32_t q_off[2] = {0, t.q_off[s + 1] - t.q_off[s]},
                     k_off[2] = {t.k_off[s], t.k_off[s + 1]};
-            one.v[0].p = r1_row(&t.a.v[0], t.q_off[s]);
-            if (one.v[10].p) one.v[10].p = r1_row(&t.a.v[10], t.q_off[s]);
-            one.v[9] = attend_normals(q_off[1], t.a.v[9].cols, 1, false);
-            one.v[3] = (r1_view){q_off, 1, 2, R1_I32, 2};
-            one.v[4] = (r1_view){k_off, 1, 2, R1_I32, 2};
+            one.v[R1_ATTEND_Q].p = r1_row(&t.a.v[R1_ATTEND_Q], t.q_off[s]);
+            if (one.v[R1_ATTEND_FACTOR_Q].p)
+                one.v[R1_ATTEND_FACTOR_Q].p = r1_row(&t.a.v[R1_ATTEND_FACTOR_Q], t.q_off[s]);
+            one.v[R1_ATTEND_Y] = attend_normals(q_off[1], t.a.v[R1_ATTEND_Y].cols, 1, false);
+            one.v[R1_ATTEND_Q_OFF] = (r1_view){q_off, 1, 2, R1_I32, 2};
+            one.v[R1_ATTEND_K_OFF] = (r1_view){k_off, 1, 2, R1_I32, 2};
             R1_ASSERT_OK(r1_backend_cpu()->forward[R1_OP_ATTEND](NULL, &one, &err), &err);
             for (int32_t r = 0; r < q_off[1]; r++)
-                CU_ASSERT_EQUAL(memcmp(r1_row(&one.v[9], r), r1_row(&t.a.v[9], t.q_off[s] + r),
-                                       sizeof(float) * (size_t)t.a.v[9].cols),
+                CU_ASSERT_EQUAL(memcmp(r1_row(&one.v[R1_ATTEND_Y], r),
+                                       r1_row(&t.a.v[R1_ATTEND_Y], t.q_off[s] + r),
+                                       sizeof(float) * (size_t)t.a.v[R1_ATTEND_Y].cols),
                                 0);
-            free(one.v[9].p);
+            free(one.v[R1_ATTEND_Y].p);
         }
         attend_drop(&t);
     }
@@ -393,17 +399,18 @@ static void test_attend_threads(void)
     }
     for (int i = 0; i < 4; i++) {
         each[i] = t.a;
-        each[i].v[9] = same_shape(&t.a.v[9], 0);
+        each[i].v[R1_ATTEND_Y] = same_shape(&t.a.v[R1_ATTEND_Y], 0);
         pthread_create(&thread[i], NULL, attend_run, &each[i]);
     }
     for (int i = 0; i < 4; i++) {
         pthread_join(thread[i], &failed);
         CU_ASSERT_PTR_NULL(failed);
-        CU_ASSERT_EQUAL(memcmp(each[i].v[9].p, each[0].v[9].p,
-                               sizeof(float) * (size_t)(t.a.v[9].rows * t.a.v[9].ld)),
-                        0);
+        CU_ASSERT_EQUAL(
+            memcmp(each[i].v[R1_ATTEND_Y].p, each[0].v[R1_ATTEND_Y].p,
+                   sizeof(float) * (size_t)(t.a.v[R1_ATTEND_Y].rows * t.a.v[R1_ATTEND_Y].ld)),
+            0);
     }
-    for (int i = 0; i < 4; i++) free(each[i].v[9].p);
+    for (int i = 0; i < 4; i++) free(each[i].v[R1_ATTEND_Y].p);
     attend_drop(&t);
 }
 
@@ -418,7 +425,13 @@ static void test_not_a_number(void)
         r1_view k = attend_normals(2 * n, 16, 1, round & 2),
                 v = attend_normals(2 * n, 16, 1, round & 2);
         r1_view o = {off, 1, 3, R1_I32, 3};
-        r1_op_args a = {.v = {q, k, v, o, o, [9] = y}, .i = {1}};
+        r1_op_args a = {.v = {[R1_ATTEND_Q] = q,
+                              [R1_ATTEND_K] = k,
+                              [R1_ATTEND_V] = v,
+                              [R1_ATTEND_Q_OFF] = o,
+                              [R1_ATTEND_K_OFF] = o,
+                              [R1_ATTEND_Y] = y},
+                        .i = {[R1_ATTEND_HEADS] = 1}};
         if (round & 2)
             ((uint16_t *)k.p)[n / 2 * k.ld + 3] = 0x7fff;
         else
@@ -440,7 +453,13 @@ static void test_attend_refused(void)
             y = attend_normals(2, 160, 1, false);
     int32_t off[2] = {0, 2};
     r1_view o = {off, 1, 2, R1_I32, 2};
-    r1_op_args a = {.v = {q, k, k, o, o, [9] = y}, .i = {1}};
+    r1_op_args a = {.v = {[R1_ATTEND_Q] = q,
+                          [R1_ATTEND_K] = k,
+                          [R1_ATTEND_V] = k,
+                          [R1_ATTEND_Q_OFF] = o,
+                          [R1_ATTEND_K_OFF] = o,
+                          [R1_ATTEND_Y] = y},
+                    .i = {[R1_ATTEND_HEADS] = 1}};
     CU_ASSERT_EQUAL(r1_backend_cpu()->forward[R1_OP_ATTEND](NULL, &a, &err), R1_E_INVAL);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "160"));
     free(q.p);

@@ -17,12 +17,16 @@
 
 static r1_op_args lsq_new(int64_t rows, int32_t cols, int64_t steps, int32_t limit)
 {
-    r1_op_args a = {
-        .v = {op_case_floats(rows, cols), op_case_floats(steps, 1), op_case_floats(rows, cols)},
-        .g = {op_case_floats(rows, cols), op_case_floats(steps, 1), op_case_floats(rows, cols)}};
-    a.i[0] = limit;
-    for (int64_t r = 0; r < rows; r++) memset(r1_row(&a.g[0], r), 0, sizeof(float) * (size_t)cols);
-    for (int64_t r = 0; r < steps; r++) r1_row(&a.g[1], r)[0] = 0;
+    r1_op_args a = {.v = {[R1_LSQ_X] = op_case_floats(rows, cols),
+                          [R1_LSQ_STEP] = op_case_floats(steps, 1),
+                          [R1_LSQ_Y] = op_case_floats(rows, cols)},
+                    .g = {[R1_LSQ_X] = op_case_floats(rows, cols),
+                          [R1_LSQ_STEP] = op_case_floats(steps, 1),
+                          [R1_LSQ_Y] = op_case_floats(rows, cols)}};
+    a.i[R1_LSQ_LIMIT] = limit;
+    for (int64_t r = 0; r < rows; r++)
+        memset(r1_row(&a.g[R1_LSQ_X], r), 0, sizeof(float) * (size_t)cols);
+    for (int64_t r = 0; r < steps; r++) r1_row(&a.g[R1_LSQ_STEP], r)[0] = 0;
     return a;
 }
 
@@ -34,9 +38,10 @@ static double lsq_limited(double v, double limit)
 /* sum of gy * y where the rounding error is that of x0 and step0. */
 static double smooth_loss(const r1_op_args *a, int64_t r, double x_shift, int32_t at, double step)
 {
-    const float *x = r1_row(&a->v[0], r), *gy = r1_row(&a->g[2], r);
-    double step0 = r1_row(&a->v[1], r % a->v[1].rows)[0], limit = a->i[0], sum = 0;
-    for (int32_t c = 0; c < a->v[0].cols; c++) {
+    const float *x = r1_row(&a->v[R1_LSQ_X], r), *gy = r1_row(&a->g[R1_LSQ_Y], r);
+    double step0 = r1_row(&a->v[R1_LSQ_STEP], r % a->v[R1_LSQ_STEP].rows)[0],
+           limit = a->i[R1_LSQ_LIMIT], sum = 0;
+    for (int32_t c = 0; c < a->v[R1_LSQ_X].cols; c++) {
         double v0 = lsq_limited(x[c] / step0, limit), moved = x[c] + (c == at ? x_shift : 0);
         sum += gy[c] * step * (lsq_limited(moved / step, limit) + (nearbyint(v0) - v0));
     }
@@ -52,15 +57,16 @@ static void test_straight_through(void)
     for (int round = 0; round < 40; round++) {
         r1_op_args a;
         op_case_make(R1_OP_LSQ, &a);
-        r1_op_args g = lsq_new(a.v[0].rows, a.v[0].cols, a.v[1].rows, a.i[0]);
+        r1_op_args g = lsq_new(a.v[R1_LSQ_X].rows, a.v[R1_LSQ_X].cols, a.v[R1_LSQ_STEP].rows,
+                               a.i[R1_LSQ_LIMIT]);
         memcpy(a.g, g.g, sizeof a.g);
         for (int k = 0; k < 3; k++) free(g.v[k].p);
         R1_ASSERT_OK(r1_backend_reference()->backward[R1_OP_LSQ](NULL, &a, &err), &err);
-        double scale = 1 / sqrt(a.v[0].cols * (double)a.i[0]);
-        for (int64_t s = 0; s < a.v[1].rows; s++) {
-            double step = r1_row(&a.v[1], s)[0], h = 1e-5 * step, slope = 0,
-                   got = r1_row(&a.g[1], s)[0];
-            for (int64_t r = s; r < a.v[0].rows; r += a.v[1].rows)
+        double scale = 1 / sqrt(a.v[R1_LSQ_X].cols * (double)a.i[R1_LSQ_LIMIT]);
+        for (int64_t s = 0; s < a.v[R1_LSQ_STEP].rows; s++) {
+            double step = r1_row(&a.v[R1_LSQ_STEP], s)[0], h = 1e-5 * step, slope = 0,
+                   got = r1_row(&a.g[R1_LSQ_STEP], s)[0];
+            for (int64_t r = s; r < a.v[R1_LSQ_X].rows; r += a.v[R1_LSQ_STEP].rows)
                 slope +=
                     (smooth_loss(&a, r, 0, -1, step + h) - smooth_loss(&a, r, 0, -1, step - h)) /
                     (2 * h);
@@ -69,12 +75,12 @@ static void test_straight_through(void)
             CU_ASSERT(fabs(got - scale * slope) <= 1e-4 + 1e-4 * fabs(got));
         }
         for (int i = 0; i < 5; i++) {
-            int64_t r = (int64_t)r1_rng_below(&rng, (uint64_t)a.v[0].rows);
-            int32_t c = (int32_t)r1_rng_below(&rng, (uint64_t)a.v[0].cols);
-            double step = r1_row(&a.v[1], r % a.v[1].rows)[0], h = 1e-4 * step;
+            int64_t r = (int64_t)r1_rng_below(&rng, (uint64_t)a.v[R1_LSQ_X].rows);
+            int32_t c = (int32_t)r1_rng_below(&rng, (uint64_t)a.v[R1_LSQ_X].cols);
+            double step = r1_row(&a.v[R1_LSQ_STEP], r % a.v[R1_LSQ_STEP].rows)[0], h = 1e-4 * step;
             double slope =
                 (smooth_loss(&a, r, h, c, step) - smooth_loss(&a, r, -h, c, step)) / (2 * h);
-            CU_ASSERT_DOUBLE_EQUAL(r1_row(&a.g[0], r)[c], slope, 1e-5 + 1e-5 * fabs(slope));
+            CU_ASSERT_DOUBLE_EQUAL(r1_row(&a.g[R1_LSQ_X], r)[c], slope, 1e-5 + 1e-5 * fabs(slope));
         }
         op_case_free(&a);
     }
@@ -101,16 +107,16 @@ static double error_at(r1_op_args *a, double step, double *slope)
 {
     r1_err err = {0};
     double sum = 0;
-    r1_row(&a->v[1], 0)[0] = (float)step;
-    r1_row(&a->g[1], 0)[0] = 0;
+    r1_row(&a->v[R1_LSQ_STEP], 0)[0] = (float)step;
+    r1_row(&a->g[R1_LSQ_STEP], 0)[0] = 0;
     R1_ASSERT_OK(r1_backend_reference()->forward[R1_OP_LSQ](NULL, a, &err), &err);
     for (int32_t c = 0; c < MANY; c++) {
-        double e = r1_row(&a->v[2], 0)[c] - r1_row(&a->v[0], 0)[c];
+        double e = r1_row(&a->v[R1_LSQ_Y], 0)[c] - r1_row(&a->v[R1_LSQ_X], 0)[c];
         sum += e * e / 2;
-        r1_row(&a->g[2], 0)[c] = (float)e;
+        r1_row(&a->g[R1_LSQ_Y], 0)[c] = (float)e;
     }
     R1_ASSERT_OK(r1_backend_reference()->backward[R1_OP_LSQ](NULL, a, &err), &err);
-    *slope = r1_row(&a->g[1], 0)[0] * sqrt((double)MANY * a->i[0]) / MANY;
+    *slope = r1_row(&a->g[R1_LSQ_STEP], 0)[0] * sqrt((double)MANY * a->i[R1_LSQ_LIMIT]) / MANY;
     return sum / MANY;
 }
 
@@ -120,7 +126,7 @@ static void test_error_of_a_distribution(void)
     op_case_seed(r1_test_seed());
     for (int limit = 7; limit <= R1_INT8_LIMIT; limit += R1_INT8_LIMIT - 7) {
         r1_op_args a = lsq_new(1, MANY, 1, limit);
-        normal_row(&a.v[0]);
+        normal_row(&a.v[R1_LSQ_X]);
         for (size_t i = 0; i < R1_COUNT(steps); i++) {
             double h = 0.02 * steps[i], up, down, got;
             up = error_at(&a, steps[i] + h, &got);
@@ -144,19 +150,19 @@ static void test_first_step(void)
     r1_op_args a = lsq_new(1, MANY, 1, R1_INT8_LIMIT);
     double slope, least = INFINITY;
     for (int far = 0; far < 2; far++) {
-        normal_row(&a.v[0]);
-        if (far) r1_row(&a.v[0], 0)[7] = 12; /* one value far out should be clipped */
-        float step = r1_step_fit(&a.v[0], 1, R1_INT8_LIMIT);
+        normal_row(&a.v[R1_LSQ_X]);
+        if (far) r1_row(&a.v[R1_LSQ_X], 0)[7] = 12; /* one value far out should be clipped */
+        float step = r1_step_fit(&a.v[R1_LSQ_X], 1, R1_INT8_LIMIT);
         for (double s = 0.005; s < 0.3; s *= 1.01) least = fmin(least, error_at(&a, s, &slope));
         CU_ASSERT(error_at(&a, step, &slope) <= 1.1 * least);
         CU_ASSERT(!far || step < 0.95f * 12 / R1_INT8_LIMIT);
         least = INFINITY;
     }
-    r1_view none = a.v[0];
+    r1_view none = a.v[R1_LSQ_X];
     none.rows = 0;
     CU_ASSERT_EQUAL(r1_step_fit(&none, 1, R1_INT8_LIMIT), 0);
-    for (int32_t c = 0; c < MANY; c++) r1_row(&a.v[0], 0)[c] = 0;
-    CU_ASSERT_EQUAL(r1_step_fit(&a.v[0], 1, R1_INT8_LIMIT), 0);
+    for (int32_t c = 0; c < MANY; c++) r1_row(&a.v[R1_LSQ_X], 0)[c] = 0;
+    CU_ASSERT_EQUAL(r1_step_fit(&a.v[R1_LSQ_X], 1, R1_INT8_LIMIT), 0);
     op_case_free(&a);
 }
 
@@ -172,13 +178,21 @@ static void test_same_as_int8(void)
         r1_op_args x = lsq_new(M, k, 1, R1_INT8_LEARNED), w = lsq_new(N, k, N, R1_INT8_LEARNED);
         r1_view bias = op_case_floats(1, N), y = op_case_floats(M, N), y8 = op_case_floats(M, N);
         float step[N];
-        for (int64_t n = 0; n < N; n++) step[n] = r1_row(&w.v[1], n)[0] = 0.01f + 0.002f * (float)n;
-        r1_row(&x.v[1], 0)[0] = 0.017f;
+        for (int64_t n = 0; n < N; n++)
+            step[n] = r1_row(&w.v[R1_LSQ_STEP], n)[0] = 0.01f + 0.002f * (float)n;
+        r1_row(&x.v[R1_LSQ_STEP], 0)[0] = 0.017f;
         R1_ASSERT_OK(cpu->forward[R1_OP_LSQ](NULL, &x, &err), &err);
         R1_ASSERT_OK(cpu->forward[R1_OP_LSQ](NULL, &w, &err), &err);
-        r1_op_args f32 = {.v = {x.v[2], w.v[2], bias, y}}, int8 = {.v = {x.v[0], w.v[0], bias, y8}};
+        r1_op_args f32 = {.v = {[R1_LINEAR_X] = x.v[R1_LSQ_Y],
+                                [R1_LINEAR_W] = w.v[R1_LSQ_Y],
+                                [R1_LINEAR_B] = bias,
+                                [R1_LINEAR_Y] = y}},
+                   int8 = {.v = {[R1_LINEAR_X] = x.v[R1_LSQ_X],
+                                 [R1_LINEAR_W] = w.v[R1_LSQ_X],
+                                 [R1_LINEAR_B] = bias,
+                                 [R1_LINEAR_Y] = y8}};
         void *packed = NULL;
-        R1_ASSERT_OK(cpu->pack_int8(&packed, &w.v[0], step, 0.017f, M, &err), &err);
+        R1_ASSERT_OK(cpu->pack_int8(&packed, &w.v[R1_LSQ_X], step, 0.017f, M, &err), &err);
         int8.packed = packed, int8.packed_as = R1_I8;
         R1_ASSERT_OK(r1_backend_reference()->forward[R1_OP_LINEAR](NULL, &f32, &err), &err);
         R1_ASSERT_OK(cpu->forward[R1_OP_LINEAR](NULL, &int8, &err), &err);

@@ -49,6 +49,7 @@ static void test_description(void)
         {"\"name\":\"s\"", "\"name\":\"s\",\"beta\":0.95", "beta"},
         {"\"name\":\"s\"", "\"name\":\"s\",\"cawa_rank\":17", "cawa_rank"},
         {"\"name\":\"s\"", "\"name\":\"s\",\"output_gate\":1", "output_gate"},
+        {"\"name\":\"s\"", "\"name\":\"s\",\"output_gate\":true", "\"output_gate\" is not known"},
         {"}]}", "}]", "JSON"},
         {"{\"name\":\"s\"", "[[[[[[[[[[[[[[[[[[[[[[{\"name\":\"s\"", "deeper"},
     };
@@ -72,7 +73,7 @@ static void test_schema_hash(void)
         bool same;
     } cases[] = {{"\"d_model\":8", "\"d_model\":16", true},
                  {"\"n_bin\":3", "\"n_bin\":4", true},
-                 {"\"d_ff\":12", "\"d_ff\":12,\"cawa_rank\":3,\"output_gate\":true", true},
+                 {"\"d_ff\":12", "\"d_ff\":12,\"cawa_rank\":3", true},
                  {"\"a\",\"b\"", "\"b\",\"a\"", false},
                  {"\"name\":\"t\"", "\"name\":\"u\"", false},
                  {"\"num\":[\"a\",\"b\"]",

@@ -170,7 +170,8 @@ static void test_ops_same_row_same_bits(void)
         int64_t rows = 1 + (int64_t)r1_rng_below(&rng, 700);
         r1_view x = op_case_floats(rows, k), w = op_case_floats(n, k), y = op_case_floats(rows, n),
                 b = op_case_floats(1, n);
-        r1_op_args a = {.v = {x, w, b, y}};
+        r1_op_args a = {
+            .v = {[R1_LINEAR_X] = x, [R1_LINEAR_W] = w, [R1_LINEAR_B] = b, [R1_LINEAR_Y] = y}};
         R1_ASSERT_OK(r1_backend_cpu()->forward[R1_OP_LINEAR](NULL, &a, &err), &err);
         for (int i = 0; i < 4; i++) {
             int64_t from = (int64_t)r1_rng_below(&rng, (uint64_t)rows),
@@ -178,7 +179,10 @@ static void test_ops_same_row_same_bits(void)
             r1_view part = op_case_floats(some, k), out = op_case_floats(some, n);
             for (int64_t r = 0; r < some; r++)
                 memcpy(r1_row(&part, r), r1_row(&x, from + r), sizeof(float) * (size_t)k);
-            r1_op_args p = {.v = {part, w, b, out}};
+            r1_op_args p = {.v = {[R1_LINEAR_X] = part,
+                                  [R1_LINEAR_W] = w,
+                                  [R1_LINEAR_B] = b,
+                                  [R1_LINEAR_Y] = out}};
             void *packed = NULL;
             if (i % 2) R1_ASSERT_OK(r1_backend_cpu()->pack(&packed, &w, some, &err), &err);
             p.packed = packed;

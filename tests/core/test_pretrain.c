@@ -191,8 +191,7 @@ static double bench_loss(bench *b, const double *weight, bool learn)
     double sum = 0;
     bench_pack(b);
     r1_pretext_hide(&b->pretext, b->sample, BATCH, 0.4, 99);
-    for (uint8_t phase = 0; phase < 3; phase++)
-        R1_ASSERT_OK(r1_exec_forward(b->e, phase, &err), &err);
+    R1_ASSERT_OK(r1_exec_forward_all(b->e, &err), &err);
     if (learn) r1_exec_zero_grad(b->e);
     R1_ASSERT_OK(r1_pretext_judge(&b->pretext, BATCH, weight, learn, &l, &err), &err);
     if (learn) R1_ASSERT_OK(r1_exec_backward(b->e, &err), &err);

@@ -333,10 +333,10 @@ static void test_folded(void)
     r1_session_free(plain);
 }
 
-/* The trunk's factor per key and its output gate, described and carried by a file: the folded
- * plan agrees with the plain one; beta = 0 and the switch of the context factors both leave the
+/* The trunk's key factor, described and carried by a file: the folded plan agrees with the plain
+ * one; beta = 0 and the switch of the context factors both leave the
  * very scores that neither of them touches. */
-static void test_described_controls(void)
+static void test_key_factor(void)
 {
     session_setup();
     r1_err err;
@@ -344,10 +344,10 @@ static void test_described_controls(void)
     size_t cap = strlen(toy_description) + 100;
     char path[300], *text = calloc(cap, 1);
     const char *at = strstr(toy_description, from);
-    snprintf(text, cap, "%.*s\"cawa_rank\": 3, \"output_gate\": true, %s",
-             (int)(at - toy_description), toy_description, at);
+    snprintf(text, cap, "%.*s\"cawa_rank\": 3, %s", (int)(at - toy_description), toy_description,
+             at);
     r1_model *made, *m;
-    snprintf(path, sizeof path, "%s/controls.gguf", r1_test_tmpdir());
+    snprintf(path, sizeof path, "%s/key_factor.gguf", r1_test_tmpdir());
     R1_ASSERT_OK(r1_model_new(&made, text, 4, &err), &err);
     R1_ASSERT_OK(r1_model_save(made, path, &err), &err);
     R1_ASSERT_OK(r1_model_open(&m, path, &err), &err);
@@ -945,8 +945,8 @@ static void test_no_backend(void)
 R1_TEST_MAIN("session", {"same input, same answer", test_same_answer}, {"int8", test_session_int8},
              {"file, reference", test_file_and_reference}, {"trace adds up", test_trace},
              {"switches", test_flags}, {"folded equals plain", test_folded},
-             {"described controls", test_described_controls},
-             {"no allocation", test_session_no_allocation}, {"bad samples", test_session_refusals},
+             {"key factor", test_key_factor}, {"no allocation", test_session_no_allocation},
+             {"bad samples", test_session_refusals},
              {"pool equals inline", test_pool_equals_inline}, {"pool of bytes", test_pool_of_bytes},
              {"rings", test_rings}, {"pool under pressure", test_pool_pressure},
              {"two workers", test_workers}, {"many threads", test_session_threads},

@@ -295,8 +295,8 @@ static float *train_steps_of(const r1_model *m, bool of_weight)
     const r1_plan *p = &m->net.plan;
     for (uint32_t i = 0; i < p->n_call; i++)
         if (p->call[i].op == R1_OP_LSQ &&
-            (p->tensor[p->call[i].v[0].t].space == R1_SPACE_WEIGHT) == of_weight)
-            return r1_model_weight(m, p->call[i].v[1].t);
+            (p->tensor[p->call[i].v[R1_LSQ_X].t].space == R1_SPACE_WEIGHT) == of_weight)
+            return r1_model_weight(m, p->call[i].v[R1_LSQ_STEP].t);
     return NULL;
 }
 

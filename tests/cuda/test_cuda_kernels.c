@@ -70,8 +70,8 @@ static void test_table(void)
     cuda->event_free(e);
     cuda->stream_free(s);
     r1_op_args wide = {0};
-    wide.v[0].cols = 1024;
-    wide.i[0] = 4;
+    wide.v[R1_ATTEND_Q].cols = 1024;
+    wide.i[R1_ATTEND_HEADS] = 4;
     CU_ASSERT_FALSE(
         cuda->supports(R1_OP_ATTEND, &wide)); /* 256 columns a head: more than the kernel holds */
 }

@@ -55,51 +55,53 @@ static void make_linear(r1_op_args *a)
 {
     int64_t m = some_rows();
     int32_t k = (int32_t)some_rows() + 4, n = (int32_t)some_rows();
-    a->v[0] = op_case_floats(m, k);
-    a->v[1] = op_case_floats(n, k);
-    if (op_cases_coin()) a->v[2] = op_case_floats(1, n);
-    a->v[3] = op_case_floats(m, n);
+    a->v[R1_LINEAR_X] = op_case_floats(m, k);
+    a->v[R1_LINEAR_W] = op_case_floats(n, k);
+    if (op_cases_coin()) a->v[R1_LINEAR_B] = op_case_floats(1, n);
+    a->v[R1_LINEAR_Y] = op_case_floats(m, n);
 }
 
 static void make_add(r1_op_args *a)
 {
     int64_t r = some_rows();
     int32_t c = (int32_t)some_rows();
-    a->v[0] = op_case_floats(r, c);
-    a->v[1] = op_case_floats(op_cases_coin() ? r : 1 + (int64_t)r1_rng_below(&rng, (uint64_t)r), c);
-    a->v[2] = op_case_floats(r, c);
+    a->v[R1_ADD_A] = op_case_floats(r, c);
+    a->v[R1_ADD_B] =
+        op_case_floats(op_cases_coin() ? r : 1 + (int64_t)r1_rng_below(&rng, (uint64_t)r), c);
+    a->v[R1_ADD_Y] = op_case_floats(r, c);
 }
 
 static void make_act(r1_op_args *a)
 {
     int64_t r = some_rows();
     int32_t c = (int32_t)some_rows();
-    a->v[0] = op_case_floats(r, c);
-    a->v[1] = op_case_floats(r, c);
-    a->i[0] = op_cases_coin();
+    a->v[R1_ACT_X] = op_case_floats(r, c);
+    a->v[R1_ACT_Y] = op_case_floats(r, c);
+    a->i[R1_ACT_KIND] = op_cases_coin() ? R1_ACT_RELU : R1_ACT_GELU;
 }
 
 static void make_rmsnorm(r1_op_args *a)
 {
     int64_t r = some_rows();
     int32_t c = (int32_t)some_rows();
-    a->v[0] = op_case_floats(r, c);
-    a->v[1] = op_case_floats(1, c);
-    a->v[2] = op_case_floats(r, c);
-    a->f[0] = 1e-5f;
+    a->v[R1_RMSNORM_X] = op_case_floats(r, c);
+    a->v[R1_RMSNORM_GAIN] = op_case_floats(1, c);
+    a->v[R1_RMSNORM_Y] = op_case_floats(r, c);
+    a->f[R1_RMSNORM_EPS] = 1e-5f;
 }
 
 static void make_ple(r1_op_args *a)
 {
     int64_t r = some_rows();
     int32_t n = 1 + (int32_t)r1_rng_below(&rng, 9), bins = 1 + (int32_t)r1_rng_below(&rng, 12);
-    a->v[0] = op_case_floats(r, n);
-    a->v[1] = op_case_floats(n, bins + 1);
-    a->v[2] = op_case_floats(r, n * (bins + 1));
+    a->v[R1_PLE_X] = op_case_floats(r, n);
+    a->v[R1_PLE_EDGE] = op_case_floats(n, bins + 1);
+    a->v[R1_PLE_Y] = op_case_floats(r, n * (bins + 1));
     for (int32_t c = 0; c < n; c++)
-        for (int32_t b = 0; b <= bins; b++) r1_row(&a->v[1], c)[b] = (float)b * 0.37f - 1.5f;
+        for (int32_t b = 0; b <= bins; b++)
+            r1_row(&a->v[R1_PLE_EDGE], c)[b] = (float)b * 0.37f - 1.5f;
     for (int64_t i = 0; i < r; i++)
-        if (op_cases_coin()) r1_row(&a->v[0], i)[r1_rng_below(&rng, (uint64_t)n)] = NAN;
+        if (op_cases_coin()) r1_row(&a->v[R1_PLE_X], i)[r1_rng_below(&rng, (uint64_t)n)] = NAN;
 }
 
 static void make_embed(r1_op_args *a)
@@ -107,93 +109,93 @@ static void make_embed(r1_op_args *a)
     int64_t r = some_rows();
     int32_t n = 1 + (int32_t)r1_rng_below(&rng, 4), d = 1 + (int32_t)r1_rng_below(&rng, 9),
             rows = 0;
-    a->v[2] = ints(n + 1, 0, 0);
-    int32_t *first = a->v[2].p;
+    a->v[R1_EMBED_FIRST] = ints(n + 1, 0, 0);
+    int32_t *first = a->v[R1_EMBED_FIRST].p;
     for (int32_t c = 0; c <= n; c++) {
         first[c] = rows;
         rows += 3 + (int32_t)r1_rng_below(&rng, 5);
     }
-    a->v[0] = ints((int32_t)r * n, -2, 8); /* missing, values, other */
-    a->v[0].rows = r;
-    a->v[0].cols = n;
-    a->v[0].ld = n;
-    a->v[1] = op_case_floats(first[n], d);
-    a->v[3] = op_case_floats(r, n * d);
+    a->v[R1_EMBED_ID] = ints((int32_t)r * n, -2, 8); /* missing, values, other */
+    a->v[R1_EMBED_ID].rows = r;
+    a->v[R1_EMBED_ID].cols = n;
+    a->v[R1_EMBED_ID].ld = n;
+    a->v[R1_EMBED_TABLE] = op_case_floats(first[n], d);
+    a->v[R1_EMBED_Y] = op_case_floats(r, n * d);
 }
 
 static void make_standard(r1_op_args *a)
 {
     int64_t r = some_rows();
     int32_t c = (int32_t)some_rows();
-    a->v[0] = op_case_floats(r, c);
-    r1_row(&a->v[0], 0)[0] = NAN;
-    a->v[1] = op_case_floats(1, c);
-    a->v[2] = op_case_floats(1, c);
-    a->v[3] = op_case_floats(r, c);
-    a->f[0] = 1.0f;
+    a->v[R1_STANDARD_X] = op_case_floats(r, c);
+    r1_row(&a->v[R1_STANDARD_X], 0)[0] = NAN;
+    a->v[R1_STANDARD_MEAN] = op_case_floats(1, c);
+    a->v[R1_STANDARD_RSTD] = op_case_floats(1, c);
+    a->v[R1_STANDARD_Y] = op_case_floats(r, c);
+    a->f[R1_STANDARD_CLIP] = 1.0f;
 }
 
 static void make_edge_message(r1_op_args *a)
 {
     int64_t n = some_rows(), e = some_rows();
     int32_t d = 1 + (int32_t)r1_rng_below(&rng, 40);
-    a->v[0] = op_case_floats(n, 2 * d);
-    a->v[1] = op_case_floats(e, 2 * d);
-    a->v[2] = ints((int32_t)e, 0, n - 1);
-    a->v[3] = ints((int32_t)e, 0, n - 1);
-    a->v[4] = op_case_floats(n, 2);
-    a->v[5] = op_case_floats(n, 2 * d);
+    a->v[R1_EDGE_MESSAGE_H] = op_case_floats(n, 2 * d);
+    a->v[R1_EDGE_MESSAGE_E] = op_case_floats(e, 2 * d);
+    a->v[R1_EDGE_MESSAGE_SRC] = ints((int32_t)e, 0, n - 1);
+    a->v[R1_EDGE_MESSAGE_DST] = ints((int32_t)e, 0, n - 1);
+    a->v[R1_EDGE_MESSAGE_SCALE] = op_case_floats(n, 2);
+    a->v[R1_EDGE_MESSAGE_Y] = op_case_floats(n, 2 * d);
 }
 
 static void make_mark_pool(r1_op_args *a)
 {
     int32_t n = (int32_t)some_rows(), b = (int32_t)some_rows(),
             d = 1 + (int32_t)r1_rng_below(&rng, 40);
-    a->v[0] = op_case_floats(n, d);
-    a->v[1] = ints(n, 0, 2);
-    a->v[2] = op_cases_offsets(b, n);
-    a->v[3] = op_case_floats(b, 3 * d);
+    a->v[R1_MARK_POOL_H] = op_case_floats(n, d);
+    a->v[R1_MARK_POOL_MARK] = ints(n, 0, 2);
+    a->v[R1_MARK_POOL_OFF] = op_cases_offsets(b, n);
+    a->v[R1_MARK_POOL_Y] = op_case_floats(b, 3 * d);
 }
 
 static void make_place(r1_op_args *a)
 {
     int64_t s = some_rows(), b = some_rows();
     int32_t c = (int32_t)some_rows();
-    a->v[0] = op_case_floats(s, c);
-    if (op_cases_coin()) a->v[1] = ints((int32_t)b, -1, s - 1);
-    a->v[2] = op_case_floats(1, c);
-    a->v[3] = op_case_floats(b, c);
+    a->v[R1_PLACE_X] = op_case_floats(s, c);
+    if (op_cases_coin()) a->v[R1_PLACE_MAP] = ints((int32_t)b, -1, s - 1);
+    a->v[R1_PLACE_ABSENT] = op_case_floats(1, c);
+    a->v[R1_PLACE_Y] = op_case_floats(b, c);
 }
 
 static void make_seg_mean(r1_op_args *a)
 {
     int32_t r = (int32_t)some_rows(), b = (int32_t)some_rows(), n = r, c = (int32_t)some_rows();
-    a->v[0] = op_case_floats(r, c);
-    if (op_cases_coin()) a->v[1] = ints(n = (int32_t)some_rows(), 0, r - 1);
-    a->v[2] = op_cases_offsets(b, n);
-    a->v[3] = op_case_floats(b, c);
+    a->v[R1_SEG_MEAN_X] = op_case_floats(r, c);
+    if (op_cases_coin()) a->v[R1_SEG_MEAN_INDEX] = ints(n = (int32_t)some_rows(), 0, r - 1);
+    a->v[R1_SEG_MEAN_OFF] = op_cases_offsets(b, n);
+    a->v[R1_SEG_MEAN_Y] = op_case_floats(b, c);
 }
 
 static void make_causal_mean(r1_op_args *a)
 {
     int32_t r = (int32_t)some_rows(), c = (int32_t)some_rows();
-    a->v[0] = op_case_floats(r, c);
-    a->v[1] = op_cases_offsets((int32_t)some_rows(), r);
-    a->v[2] = op_case_floats(r, c);
+    a->v[R1_CAUSAL_MEAN_X] = op_case_floats(r, c);
+    a->v[R1_CAUSAL_MEAN_OFF] = op_cases_offsets((int32_t)some_rows(), r);
+    a->v[R1_CAUSAL_MEAN_Y] = op_case_floats(r, c);
 }
 
 static void make_cawa_scale(r1_op_args *a)
 {
     int64_t r = some_rows();
     int32_t h = 1 + (int32_t)r1_rng_below(&rng, 8), dh = 1 + (int32_t)r1_rng_below(&rng, 20);
-    a->v[0] = op_case_floats(r, h * dh);
-    if (op_cases_coin()) a->v[1] = op_case_floats(r, h);
-    if (op_cases_coin()) a->v[2] = op_case_floats(1, h);
-    a->v[3] = ints((int32_t)r, 0, 5000);
-    a->v[4] = op_case_floats(r, h * dh);
-    a->i[0] = h;
-    a->f[0] = 0.3f;
-    a->f[1] = 0.25f;
+    a->v[R1_CAWA_SCALE_Q] = op_case_floats(r, h * dh);
+    if (op_cases_coin()) a->v[R1_CAWA_SCALE_CONTEXT] = op_case_floats(r, h);
+    if (op_cases_coin()) a->v[R1_CAWA_SCALE_LENGTH] = op_case_floats(1, h);
+    a->v[R1_CAWA_SCALE_COUNT] = ints((int32_t)r, 0, 5000);
+    a->v[R1_CAWA_SCALE_Y] = op_case_floats(r, h * dh);
+    a->i[R1_CAWA_SCALE_HEADS] = h;
+    a->f[R1_CAWA_SCALE_BETA] = 0.3f;
+    a->f[R1_CAWA_SCALE_SCALE] = 0.25f;
 }
 
 static void make_attend(r1_op_args *a)
@@ -204,57 +206,50 @@ static void make_attend(r1_op_args *a)
             dh = (int32_t)op_cases_pick(dims, R1_COUNT(dims));
     int32_t s = 1 + (int32_t)r1_rng_below(&rng, 6), r = (int32_t)some_rows(),
             t = causal ? r : (int32_t)some_rows(), n = t;
-    a->v[0] = op_case_floats(r, h * dh);
-    a->v[1] = op_case_floats(t, h * dh);
-    a->v[2] = op_case_floats(t, h * dh);
-    a->v[3] = op_cases_offsets(s, r);
-    if (!causal && op_cases_coin()) a->v[5] = ints(n = (int32_t)some_rows(), 0, t - 1);
-    a->v[4] = causal ? a->v[3] : op_cases_offsets(s, n);
+    a->v[R1_ATTEND_Q] = op_case_floats(r, h * dh);
+    a->v[R1_ATTEND_K] = op_case_floats(t, h * dh);
+    a->v[R1_ATTEND_V] = op_case_floats(t, h * dh);
+    a->v[R1_ATTEND_Q_OFF] = op_cases_offsets(s, r);
+    if (!causal && op_cases_coin())
+        a->v[R1_ATTEND_INDEX] = ints(n = (int32_t)some_rows(), 0, t - 1);
+    a->v[R1_ATTEND_K_OFF] = causal ? a->v[R1_ATTEND_Q_OFF] : op_cases_offsets(s, n);
     if (op_cases_coin()) {
-        a->v[6] = ints(n, 0, 4);
-        a->v[7] = op_case_floats(h, 5);
+        a->v[R1_ATTEND_BUCKET] = ints(n, 0, 4);
+        a->v[R1_ATTEND_BIAS] = op_case_floats(h, 5);
     }
     if (op_cases_coin()) {
-        a->v[8] = op_case_floats(1, n);
-        a->v[8].ld = n;
+        a->v[R1_ATTEND_LOG_WEIGHT] = op_case_floats(1, n);
+        a->v[R1_ATTEND_LOG_WEIGHT].ld = n;
     }
-    a->v[9] = op_case_floats(r, h * dh);
-    a->i[0] = h;
-    a->i[1] = causal;
+    a->v[R1_ATTEND_Y] = op_case_floats(r, h * dh);
+    a->i[R1_ATTEND_HEADS] = h;
+    a->i[R1_ATTEND_CAUSAL] = causal;
     if (op_cases_coin()) return;
     int32_t rank = 1 + (int32_t)r1_rng_below(&rng, R1_ATTEND_RANK_MAX);
-    a->v[10] = op_case_floats(r, h * rank);
-    a->v[11] = op_case_floats(t, h * rank);
+    a->v[R1_ATTEND_FACTOR_Q] = op_case_floats(r, h * rank);
+    a->v[R1_ATTEND_FACTOR_K] = op_case_floats(t, h * rank);
     for (int64_t i = 0; i < r; i++)
         for (int32_t c = 0; c < h * rank; c++)
-            r1_row(&a->v[10], i)[c] /= sqrtf((float)rank); /* tanh is not at its ends */
+            r1_row(&a->v[R1_ATTEND_FACTOR_Q], i)[c] /=
+                sqrtf((float)rank); /* tanh is not at its ends */
     for (int64_t i = 0; i < r;
          /* the factor multiplies the score's rounding too: scores of the size that the op is
          * given */
          i++)
-        for (int32_t c = 0; c < h * dh; c++) r1_row(&a->v[0], i)[c] /= sqrtf((float)dh);
-    a->f[0] = 0.5f;
-}
-
-static void make_gate(r1_op_args *a)
-{
-    int64_t r = some_rows();
-    int32_t c = (int32_t)some_rows();
-    a->v[0] = op_case_floats(r, c);
-    a->v[1] = op_case_floats(r, c);
-    a->v[2] = op_case_floats(r, c);
+        for (int32_t c = 0; c < h * dh; c++) r1_row(&a->v[R1_ATTEND_Q], i)[c] /= sqrtf((float)dh);
+    a->f[R1_ATTEND_BETA] = 0.5f;
 }
 
 static void make_tail_norm(r1_op_args *a)
 {
     int64_t r = some_rows();
     int32_t c = (int32_t)some_rows();
-    a->v[0] = op_case_floats(r, c);
-    a->v[1] = op_case_floats(r, (int32_t)some_rows());
-    a->v[2] = op_case_floats(1, c);
-    a->v[3] = op_case_floats(r, c);
-    a->f[0] = 1e-5f;
-    a->f[1] = 512;
+    a->v[R1_TAIL_NORM_X] = op_case_floats(r, c);
+    a->v[R1_TAIL_NORM_TAIL] = op_case_floats(r, (int32_t)some_rows());
+    a->v[R1_TAIL_NORM_B] = op_case_floats(1, c);
+    a->v[R1_TAIL_NORM_Y] = op_case_floats(r, c);
+    a->f[R1_TAIL_NORM_EPS] = 1e-5f;
+    a->f[R1_TAIL_NORM_WIDTH] = 512;
 }
 
 /* Steps from narrow (most is clipped) to wide; no value lies so near to where rounding jumps
@@ -263,19 +258,20 @@ static void make_lsq(r1_op_args *a)
 {
     int64_t r = some_rows();
     int32_t c = (int32_t)some_rows();
-    a->v[0] = op_case_floats(r, c);
-    a->v[1] = op_case_floats(op_cases_coin() ? r : 1, 1);
-    a->v[2] = op_case_floats(r, c);
-    a->i[0] = op_cases_coin() ? R1_INT8_LIMIT : 7;
-    for (int64_t i = 0; i < a->v[1].rows; i++)
-        r1_row(&a->v[1], i)[0] = 0.004f + 0.3f * (float)r1_rng_unit(&rng);
+    a->v[R1_LSQ_X] = op_case_floats(r, c);
+    a->v[R1_LSQ_STEP] = op_case_floats(op_cases_coin() ? r : 1, 1);
+    a->v[R1_LSQ_Y] = op_case_floats(r, c);
+    a->i[R1_LSQ_LIMIT] = op_cases_coin() ? R1_INT8_LIMIT : 7;
+    for (int64_t i = 0; i < a->v[R1_LSQ_STEP].rows; i++)
+        r1_row(&a->v[R1_LSQ_STEP], i)[0] = 0.004f + 0.3f * (float)r1_rng_unit(&rng);
     for (int64_t i = 0; i < r; i++)
         for (int32_t k = 0; k < c; k++) {
-            float *x = &r1_row(&a->v[0], i)[k], step = r1_row(&a->v[1], i % a->v[1].rows)[0],
-                  v = *x / step;
+            float *x = &r1_row(&a->v[R1_LSQ_X], i)[k],
+                  step = r1_row(&a->v[R1_LSQ_STEP], i % a->v[R1_LSQ_STEP].rows)[0], v = *x / step;
             float whole = floorf(v), part = v - whole;
             if (fabsf(part - 0.5f) < 0.1f) *x = step * (whole + 0.3f);
-            if (fabsf(v) > (float)a->i[0] - 2) *x = copysignf(step * (float)(a->i[0] + 2), v);
+            if (fabsf(v) > (float)a->i[R1_LSQ_LIMIT] - 2)
+                *x = copysignf(step * (float)(a->i[R1_LSQ_LIMIT] + 2), v);
         }
 }
 
@@ -294,7 +290,6 @@ static void (*const makers[R1_OP_COUNT])(r1_op_args *) = {
     [R1_OP_CAUSAL_MEAN] = make_causal_mean,
     [R1_OP_CAWA_SCALE] = make_cawa_scale,
     [R1_OP_ATTEND] = make_attend,
-    [R1_OP_GATE] = make_gate,
     [R1_OP_TAIL_NORM] = make_tail_norm,
     [R1_OP_LSQ] = make_lsq,
 };

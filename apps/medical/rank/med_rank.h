@@ -8,7 +8,7 @@
  *   LR        sum of log likelihood ratios of the findings (Robinson et al. 2020, LIRICAL)
  *   coverage  share of the disease's expected information that was found
  *   simGIC    weighted Jaccard over both closures (Pesquita et al. 2008)
- *   size      log of the profile's length; it is subtracted, because large profiles match everything
+ *   size      log of the profile's length; it is subtracted, as large profiles match everything
  *
  * Use:     open a case, then rank, rescore and explain under it as often as needed. The dear part
  *          (ancestors of the findings, profiles without the case's publication) is done once.

@@ -18,10 +18,12 @@ static double gelu_slope(double x)
 static r1_status act_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    for (int64_t r = 0; r < a->v[0].rows; r++)
-        for (int32_t c = 0; c < a->v[0].cols; c++) {
-            double x = r1_row(&a->v[0], r)[c];
-            r1_row(&a->v[1], r)[c] = (float)(a->i[0] == 0 ? act_gelu(x) : x > 0 ? x : 0);
+    const r1_view *x = &a->v[R1_ACT_X], *y = &a->v[R1_ACT_Y];
+    bool gelu = a->i[R1_ACT_KIND] == R1_ACT_GELU;
+    for (int64_t r = 0; r < x->rows; r++)
+        for (int32_t c = 0; c < x->cols; c++) {
+            double v = r1_row(x, r)[c];
+            r1_row(y, r)[c] = (float)(gelu ? act_gelu(v) : v > 0 ? v : 0);
         }
     return R1_OK;
 }
@@ -29,18 +31,34 @@ static r1_status act_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 static r1_status act_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    for (int64_t r = 0; r < a->v[0].rows; r++)
-        for (int32_t c = 0; c < a->v[0].cols; c++) {
-            double x = r1_row(&a->v[0], r)[c];
-            double slope = a->i[0] == 0 ? gelu_slope(x) : x > 0 ? 1 : 0;
-            r1_row(&a->g[0], r)[c] += (float)(slope * r1_row(&a->g[1], r)[c]);
+    const r1_view *x = &a->v[R1_ACT_X], *gx = &a->g[R1_ACT_X], *gy = &a->g[R1_ACT_Y];
+    bool gelu = a->i[R1_ACT_KIND] == R1_ACT_GELU;
+    for (int64_t r = 0; r < x->rows; r++)
+        for (int32_t c = 0; c < x->cols; c++) {
+            double v = r1_row(x, r)[c], slope = gelu ? gelu_slope(v) : v > 0 ? 1 : 0;
+            r1_row(gx, r)[c] += (float)(slope * r1_row(gy, r)[c]);
         }
     return R1_OK;
 }
 
 static uint64_t act_flop(const r1_op_args *a)
 {
-    return 10u * (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols;
+    return 10u * (uint64_t)a->v[R1_ACT_X].rows * (uint64_t)a->v[R1_ACT_X].cols;
 }
 
-const r1_op_def r1_op_act = {"act", 1u << 1, 1u, act_forward, act_backward, act_flop};
+static bool act_fits(const r1_op_args *a)
+{
+    int32_t kind = a->i[R1_ACT_KIND];
+    return r1_same_shape(&a->v[R1_ACT_X], &a->v[R1_ACT_Y]) &&
+           (kind == R1_ACT_GELU || kind == R1_ACT_RELU);
+}
+
+const r1_op_def r1_op_act = {
+    .name = "act",
+    .outputs = R1_SLOT(R1_ACT_Y),
+    .grads = R1_SLOT(R1_ACT_X),
+    .fits = act_fits,
+    .forward = act_forward,
+    .backward = act_backward,
+    .flop = act_flop,
+};

@@ -5,7 +5,7 @@
 static r1_status add_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    const r1_view *x = &a->v[0], *b = &a->v[1], *y = &a->v[2];
+    const r1_view *x = &a->v[R1_ADD_A], *b = &a->v[R1_ADD_B], *y = &a->v[R1_ADD_Y];
     for (int64_t r = 0; r < x->rows; r++) {
         const float *xr = r1_row(x, r), *br = r1_row(b, r % b->rows);
         float *yr = r1_row(y, r);
@@ -17,7 +17,7 @@ static r1_status add_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 static r1_status add_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    const r1_view *gx = &a->g[0], *gb = &a->g[1], *gy = &a->g[2];
+    const r1_view *gx = &a->g[R1_ADD_A], *gb = &a->g[R1_ADD_B], *gy = &a->g[R1_ADD_Y];
     for (int64_t r = 0; r < gy->rows; r++)
         for (int32_t c = 0; c < gy->cols; c++) {
             if (gx->p) r1_row(gx, r)[c] += r1_row(gy, r)[c];
@@ -28,7 +28,21 @@ static r1_status add_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 
 static uint64_t add_op_flop(const r1_op_args *a)
 {
-    return (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols;
+    return (uint64_t)a->v[R1_ADD_A].rows * (uint64_t)a->v[R1_ADD_A].cols;
 }
 
-const r1_op_def r1_op_add = {"add", 1u << 2, 3u, add_forward, add_backward, add_op_flop};
+static bool add_fits(const r1_op_args *a)
+{
+    const r1_view *x = &a->v[R1_ADD_A], *b = &a->v[R1_ADD_B], *y = &a->v[R1_ADD_Y];
+    return r1_same_shape(x, y) && b->cols == x->cols && (b->rows > 0 || x->rows == 0);
+}
+
+const r1_op_def r1_op_add = {
+    .name = "add",
+    .outputs = R1_SLOT(R1_ADD_Y),
+    .grads = R1_SLOT(R1_ADD_A) | R1_SLOT(R1_ADD_B),
+    .fits = add_fits,
+    .forward = add_forward,
+    .backward = add_backward,
+    .flop = add_op_flop,
+};

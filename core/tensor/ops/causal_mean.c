@@ -6,7 +6,8 @@
 static r1_status causal_mean_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    const r1_view *x = &a->v[0], *off = &a->v[1], *y = &a->v[2];
+    const r1_view *x = &a->v[R1_CAUSAL_MEAN_X], *off = &a->v[R1_CAUSAL_MEAN_OFF],
+                  *y = &a->v[R1_CAUSAL_MEAN_Y];
     for (int32_t g = 0; g + 1 < off->cols; g++)
         for (int32_t c = 0; c < x->cols; c++) {
             double sum = 0;
@@ -21,7 +22,8 @@ static r1_status causal_mean_forward(r1_stream *s, const r1_op_args *a, r1_err *
 static r1_status causal_mean_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    const r1_view *gx = &a->g[0], *off = &a->v[1], *gy = &a->g[2];
+    const r1_view *gx = &a->g[R1_CAUSAL_MEAN_X], *off = &a->v[R1_CAUSAL_MEAN_OFF],
+                  *gy = &a->g[R1_CAUSAL_MEAN_Y];
     for (int32_t g = 0; g + 1 < off->cols; g++)
         for (int32_t c = 0; c < gx->cols; c++) {
             double sum = 0;
@@ -36,8 +38,21 @@ static r1_status causal_mean_backward(r1_stream *s, const r1_op_args *a, r1_err 
 
 static uint64_t causal_mean_flop(const r1_op_args *a)
 {
-    return 2u * (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols;
+    return 2u * (uint64_t)a->v[R1_CAUSAL_MEAN_X].rows * (uint64_t)a->v[R1_CAUSAL_MEAN_X].cols;
 }
 
-const r1_op_def r1_op_causal_mean = {"causal_mean",        1u << 2,         1u, causal_mean_forward,
-                                     causal_mean_backward, causal_mean_flop};
+static bool causal_mean_fits(const r1_op_args *a)
+{
+    return r1_same_shape(&a->v[R1_CAUSAL_MEAN_X], &a->v[R1_CAUSAL_MEAN_Y]) &&
+           a->v[R1_CAUSAL_MEAN_OFF].cols >= 1;
+}
+
+const r1_op_def r1_op_causal_mean = {
+    .name = "causal_mean",
+    .outputs = R1_SLOT(R1_CAUSAL_MEAN_Y),
+    .grads = R1_SLOT(R1_CAUSAL_MEAN_X),
+    .fits = causal_mean_fits,
+    .forward = causal_mean_forward,
+    .backward = causal_mean_backward,
+    .flop = causal_mean_flop,
+};

@@ -15,8 +15,8 @@
 static r1_status lsq_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    const r1_view *x = &a->v[0], *step = &a->v[1], *y = &a->v[2];
-    double limit = a->i[0];
+    const r1_view *x = &a->v[R1_LSQ_X], *step = &a->v[R1_LSQ_STEP], *y = &a->v[R1_LSQ_Y];
+    double limit = a->i[R1_LSQ_LIMIT];
     for (int64_t r = 0; r < x->rows; r++)
         for (int32_t c = 0; c < x->cols; c++) {
             double size = r1_row(step, r % step->rows)[0], v = r1_row(x, r)[c] / size;
@@ -29,8 +29,9 @@ static r1_status lsq_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 static r1_status lsq_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    const r1_view *x = &a->v[0], *step = &a->v[1], *gx = &a->g[0], *gs = &a->g[1], *gy = &a->g[2];
-    double limit = a->i[0], scale = 1 / sqrt(x->cols * limit);
+    const r1_view *x = &a->v[R1_LSQ_X], *step = &a->v[R1_LSQ_STEP], *gx = &a->g[R1_LSQ_X],
+                  *gs = &a->g[R1_LSQ_STEP], *gy = &a->g[R1_LSQ_Y];
+    double limit = a->i[R1_LSQ_LIMIT], scale = 1 / sqrt(x->cols * limit);
     for (int64_t r = 0; r < x->rows; r++) {
         double sum = 0;
         for (int32_t c = 0; c < x->cols; c++) {
@@ -53,4 +54,19 @@ static uint64_t lsq_flop(const r1_op_args *a)
     return 0;
 }
 
-const r1_op_def r1_op_lsq = {"lsq", 1u << 2, 3u, lsq_forward, lsq_backward, lsq_flop};
+static bool lsq_fits(const r1_op_args *a)
+{
+    const r1_view *x = &a->v[R1_LSQ_X], *step = &a->v[R1_LSQ_STEP];
+    return r1_same_shape(x, &a->v[R1_LSQ_Y]) && step->cols == 1 && step->rows > 0 &&
+           a->i[R1_LSQ_LIMIT] > 0;
+}
+
+const r1_op_def r1_op_lsq = {
+    .name = "lsq",
+    .outputs = R1_SLOT(R1_LSQ_Y),
+    .grads = R1_SLOT(R1_LSQ_X) | R1_SLOT(R1_LSQ_STEP),
+    .fits = lsq_fits,
+    .forward = lsq_forward,
+    .backward = lsq_backward,
+    .flop = lsq_flop,
+};

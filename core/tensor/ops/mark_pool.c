@@ -15,8 +15,9 @@ static int32_t mark_pool_members(const int32_t *mark, int32_t from, int32_t to, 
 static r1_status mark_pool_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    const r1_view *h = &a->v[0], *y = &a->v[3];
-    const int32_t *mark = r1_ints(&a->v[1]), *off = r1_ints(&a->v[2]);
+    const r1_view *h = &a->v[R1_MARK_POOL_H], *y = &a->v[R1_MARK_POOL_Y];
+    const int32_t *mark = r1_ints(&a->v[R1_MARK_POOL_MARK]),
+                  *off = r1_ints(&a->v[R1_MARK_POOL_OFF]);
     for (int64_t b = 0; b < y->rows; b++)
         for (int group = 0; group < 3; group++) {
             int32_t n = mark_pool_members(mark, off[b], off[b + 1], group);
@@ -33,8 +34,9 @@ static r1_status mark_pool_forward(r1_stream *s, const r1_op_args *a, r1_err *er
 static r1_status mark_pool_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    const r1_view *gh = &a->g[0], *gy = &a->g[3];
-    const int32_t *mark = r1_ints(&a->v[1]), *off = r1_ints(&a->v[2]);
+    const r1_view *gh = &a->g[R1_MARK_POOL_H], *gy = &a->g[R1_MARK_POOL_Y];
+    const int32_t *mark = r1_ints(&a->v[R1_MARK_POOL_MARK]),
+                  *off = r1_ints(&a->v[R1_MARK_POOL_OFF]);
     for (int64_t b = 0; b < gy->rows; b++)
         for (int group = 0; group < 3; group++) {
             int32_t n = mark_pool_members(mark, off[b], off[b + 1], group);
@@ -48,8 +50,22 @@ static r1_status mark_pool_backward(r1_stream *s, const r1_op_args *a, r1_err *e
 
 static uint64_t mark_pool_flop(const r1_op_args *a)
 {
-    return 3u * (uint64_t)a->v[0].rows * (uint64_t)a->v[0].cols;
+    return 3u * (uint64_t)a->v[R1_MARK_POOL_H].rows * (uint64_t)a->v[R1_MARK_POOL_H].cols;
 }
 
-const r1_op_def r1_op_mark_pool = {"mark_pool",        1u << 3,       1u, mark_pool_forward,
-                                   mark_pool_backward, mark_pool_flop};
+static bool mark_pool_fits(const r1_op_args *a)
+{
+    const r1_view *h = &a->v[R1_MARK_POOL_H], *y = &a->v[R1_MARK_POOL_Y];
+    return a->v[R1_MARK_POOL_MARK].cols == h->rows && y->cols == 3 * h->cols &&
+           a->v[R1_MARK_POOL_OFF].cols == y->rows + 1;
+}
+
+const r1_op_def r1_op_mark_pool = {
+    .name = "mark_pool",
+    .outputs = R1_SLOT(R1_MARK_POOL_Y),
+    .grads = R1_SLOT(R1_MARK_POOL_H),
+    .fits = mark_pool_fits,
+    .forward = mark_pool_forward,
+    .backward = mark_pool_backward,
+    .flop = mark_pool_flop,
+};

@@ -8,10 +8,10 @@
 static r1_status place_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    const r1_view *x = &a->v[0], *y = &a->v[3];
+    const r1_view *x = &a->v[R1_PLACE_X], *y = &a->v[R1_PLACE_Y];
     for (int64_t b = 0; b < y->rows; b++) {
-        int32_t row = a->v[1].p ? r1_ints(&a->v[1])[b] : -1;
-        memcpy(r1_row(y, b), row >= 0 ? r1_row(x, row) : r1_row(&a->v[2], 0),
+        int32_t row = a->v[R1_PLACE_MAP].p ? r1_ints(&a->v[R1_PLACE_MAP])[b] : -1;
+        memcpy(r1_row(y, b), row >= 0 ? r1_row(x, row) : r1_row(&a->v[R1_PLACE_ABSENT], 0),
                (size_t)y->cols * sizeof(float));
     }
     return R1_OK;
@@ -20,10 +20,10 @@ static r1_status place_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 static r1_status place_backward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    const r1_view *gy = &a->g[3];
+    const r1_view *gy = &a->g[R1_PLACE_Y];
     for (int64_t b = 0; b < gy->rows; b++) {
-        int32_t row = a->v[1].p ? r1_ints(&a->v[1])[b] : -1;
-        const r1_view *g = row >= 0 ? &a->g[0] : &a->g[2];
+        int32_t row = a->v[R1_PLACE_MAP].p ? r1_ints(&a->v[R1_PLACE_MAP])[b] : -1;
+        const r1_view *g = row >= 0 ? &a->g[R1_PLACE_X] : &a->g[R1_PLACE_ABSENT];
         if (!g->p) continue;
         float *to = r1_row(g, row >= 0 ? row : 0);
         for (int32_t c = 0; c < gy->cols; c++) to[c] += r1_row(gy, b)[c];
@@ -37,4 +37,19 @@ static uint64_t place_flop(const r1_op_args *a)
     return 0;
 }
 
-const r1_op_def r1_op_place = {"place", 1u << 3, 5u, place_forward, place_backward, place_flop};
+static bool place_fits(const r1_op_args *a)
+{
+    const r1_view *map = &a->v[R1_PLACE_MAP], *y = &a->v[R1_PLACE_Y];
+    return a->v[R1_PLACE_ABSENT].cols == y->cols &&
+           (!map->p || (map->cols == y->rows && a->v[R1_PLACE_X].cols == y->cols));
+}
+
+const r1_op_def r1_op_place = {
+    .name = "place",
+    .outputs = R1_SLOT(R1_PLACE_Y),
+    .grads = R1_SLOT(R1_PLACE_X) | R1_SLOT(R1_PLACE_ABSENT),
+    .fits = place_fits,
+    .forward = place_forward,
+    .backward = place_backward,
+    .flop = place_flop,
+};

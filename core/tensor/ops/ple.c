@@ -22,7 +22,7 @@ static void ple_encode(float x, const float *edge, int32_t n_bin, float *y)
 static r1_status ple_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 {
     (void)s, (void)err;
-    const r1_view *x = &a->v[0], *edge = &a->v[1], *y = &a->v[2];
+    const r1_view *x = &a->v[R1_PLE_X], *edge = &a->v[R1_PLE_EDGE], *y = &a->v[R1_PLE_Y];
     int32_t n_bin = edge->cols - 1;
     for (int64_t r = 0; r < x->rows; r++)
         for (int32_t c = 0; c < x->cols; c++)
@@ -33,7 +33,20 @@ static r1_status ple_forward(r1_stream *s, const r1_op_args *a, r1_err *err)
 
 static uint64_t ple_flop(const r1_op_args *a)
 {
-    return 2u * (uint64_t)a->v[2].rows * (uint64_t)a->v[2].cols;
+    return 2u * (uint64_t)a->v[R1_PLE_Y].rows * (uint64_t)a->v[R1_PLE_Y].cols;
 }
 
-const r1_op_def r1_op_ple = {"ple", 1u << 2, 0, ple_forward, NULL, ple_flop};
+static bool ple_fits(const r1_op_args *a)
+{
+    const r1_view *x = &a->v[R1_PLE_X], *edge = &a->v[R1_PLE_EDGE], *y = &a->v[R1_PLE_Y];
+    return edge->rows == x->cols && edge->cols > 1 && y->rows == x->rows &&
+           y->cols == x->cols * edge->cols;
+}
+
+const r1_op_def r1_op_ple = {
+    .name = "ple",
+    .outputs = R1_SLOT(R1_PLE_Y),
+    .fits = ple_fits,
+    .forward = ple_forward,
+    .flop = ple_flop,
+};
