@@ -83,11 +83,12 @@ r1_status med_notes_read(med_notes *out, const med_lexicon *lex, const med_kb *k
                          const char *text, size_t len, r1_err *err);
 void med_notes_free(med_notes *n);
 
-/* The findings that speak for and against: present (also historical) and absent, each term once,
- * with the number of mentions. Both arrays hold as many as there are mentions. */
+/* One term of the record: how often it is mentioned, and where first. */
 typedef struct {
     uint32_t term, n_mention, first_mention;
 } med_finding;
+/* The terms of that status, each once, in the order of the record. MED_PRESENT takes historical
+ * ones too. out holds n_mention entries. Returns their number. */
 uint32_t med_notes_findings(const med_notes *n, med_status status, med_finding *out);
 
 /* Parts of med_notes_read, shared between its files. */
