@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The demo behind deploy/demo: a stream with planted rings that no training has seen, decided live and read back by SQL; then a
-medical report from the sample record."""
+"""The demo behind deploy/demo: a stream with planted rings that no training has seen, decided live
+and read back by SQL; then a medical report from the sample record."""
+
 import json
 import os
 import shutil
@@ -11,7 +12,13 @@ import time
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
 from services import Services, bin_dir, run  # noqa: E402
 
-SEED, ACCOUNTS, DAYS, RINGS, RATE = 20261, 900, 21, 6, 2000  # a seed and ring sizes that training never used
+SEED, ACCOUNTS, DAYS, RINGS, RATE = (
+    20261,
+    900,
+    21,
+    6,
+    2000,
+)  # a seed and ring sizes that training never used
 RUN = os.path.join(ROOT, "run", "demo")
 
 
@@ -21,8 +28,26 @@ def say(text):
 
 def stream(s, model):
     path, truth = os.path.join(RUN, "payments.jsonl"), os.path.join(RUN, "truth.jsonl")
-    run(os.path.join(bin_dir(), "r1-fraud"), "generate", "--seed", SEED, "--accounts", ACCOUNTS, "--days", DAYS, "--rings", RINGS, "--ring-min", 5,
-        "--ring-max", 9, "--out", path, "--truth", truth)
+    run(
+        os.path.join(bin_dir(), "r1-fraud"),
+        "generate",
+        "--seed",
+        SEED,
+        "--accounts",
+        ACCOUNTS,
+        "--days",
+        DAYS,
+        "--rings",
+        RINGS,
+        "--ring-min",
+        5,
+        "--ring-max",
+        9,
+        "--out",
+        path,
+        "--truth",
+        truth,
+    )
     with open(path, encoding="utf-8") as f:
         n = sum(1 for _ in f)
     s.fresh_schema()
@@ -38,14 +63,22 @@ def stream(s, model):
 
 def print_stream(s, sent, st):
     lat = st["sent_to_committed"]
-    rows = s.value("SELECT count(DISTINCT tx_id) FROM r1.payment JOIN r1.decision USING (apply_seq)")
+    rows = s.value(
+        "SELECT count(DISTINCT tx_id) FROM r1.payment JOIN r1.decision USING (apply_seq)"
+    )
+    rate = sent["sent"] / sent["seconds"]
+    rows_each = st["payments"] / max(1, st["commits"])
+    p50, p99, p999 = lat["p50_ms"], lat["p99_ms"], lat["p999_ms"]
     say(f"""
    payments sent / committed   {sent['sent']} / {rows}      (counted by SQL)
-   throughput                  {sent['sent'] / sent['seconds']:.0f} a second, {st['payments'] / max(1, st['commits']):.1f} rows a transaction
-   sent to committed           p50 {lat['p50_ms']:.1f} ms, p99 {lat['p99_ms']:.1f} ms, p99.9 {lat['p999_ms']:.1f} ms
+   throughput                  {rate:.0f} a second, {rows_each:.1f} rows a transaction
+   sent to committed           p50 {p50:.1f} ms, p99 {p99:.1f} ms, p99.9 {p999:.1f} ms
    decisions                   {st['allow']} allow, {st['review']} review, {st['block']} block""")
     if int(rows) != sent["sent"]:
-        raise RuntimeError(f"{sent['sent']} payments were sent and {rows} are committed; run/demo/services/serve.log says why")
+        raise RuntimeError(
+            f"{sent['sent']} payments were sent and {rows} are committed; "
+            "run/demo/services/serve.log says why"
+        )
 
 
 def print_rings(s, truth_path):
@@ -54,7 +87,13 @@ def print_rings(s, truth_path):
         for line in f:
             t = json.loads(line)
             rings.setdefault((t["typology"], t["ring"]), set()).add(t["tx_id"])
-    alerts = {r[0]: r[1:] for r in s.sql("SELECT tx_id, round(score::numeric, 3), coalesce(reasons->0->>'text', '') FROM r1.alert ORDER BY apply_seq")}
+    alerts = {
+        r[0]: r[1:]
+        for r in s.sql(
+            "SELECT tx_id, round(score::numeric, 3), coalesce(reasons->0->>'text', '') "
+            "FROM r1.alert ORDER BY apply_seq"
+        )
+    }
     fraud = set().union(*rings.values()) if rings else set()
     say("\n   rings                 caught/planted   payments alerted   first reason of one alert")
     for typology in sorted({t for t, _ in rings}):
@@ -65,7 +104,10 @@ def print_rings(s, truth_path):
         reason = alerts[hits[0]][1][:64] if hits else "missed"
         say(f"   {typology:22} {caught:3}/{len(own):<12} {len(hits):5}/{total:<12} {reason}")
     false = len(alerts.keys() - fraud)
-    say(f"   false alerts: {false} of {len(alerts)}; precision {(len(alerts) - false) / max(1, len(alerts)):.2f}")
+    say(
+        f"   false alerts: {false} of {len(alerts)}; "
+        f"precision {(len(alerts) - false) / max(1, len(alerts)):.2f}"
+    )
 
 
 def medical():
@@ -88,7 +130,9 @@ def main():
     model = os.path.join(ROOT, "models/fraud-s-int8.gguf")
     if not os.path.exists(model):
         model = "none"
-    shutil.rmtree(os.path.join(RUN, "services", "kafka", "node"), ignore_errors=True)  # the database is new, so the topics must be
+    shutil.rmtree(
+        os.path.join(RUN, "services", "kafka", "node"), ignore_errors=True
+    )  # the database is new, so the topics must be
     s = Services(os.path.join(RUN, "services"), kafka=kafka, port=15432)
     try:
         say(f"-- starting PostgreSQL and {'Apache Kafka' if kafka else 'the embedded broker'}")
@@ -105,7 +149,10 @@ def main():
    psql "{s.conninfo}"   with --keep: look at r1.alert, r1.decision, r1.finding
    build/release/bin/r1-fraud --help            build/release/bin/r1-medical --help""")
         if keep:
-            say(f"   services are up: broker {s.brokers}; stop them with: deploy/postgres/pg stop {s.pg_dir}; kill {s.broker.pid if s.broker else ''}")
+            say(
+                f"   services are up: broker {s.brokers}; stop them with: deploy/postgres/pg stop "
+                f"{s.pg_dir}; kill {s.broker.pid if s.broker else ''}"
+            )
             s.children.clear()
     finally:
         if not keep:

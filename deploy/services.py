@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real services for tests, benches and the demo: a private PostgreSQL, a broker (embedded, or Apache Kafka), r1-fraud serve.
+"""Real services for tests, benches and the demo: a private PostgreSQL, a broker (embedded, or
+Apache Kafka), r1-fraud serve.
 
 Everything is written below one folder and stopped by Services.close(). Standard library alone.
 """
+
 import json
 import os
 import shutil
@@ -34,7 +36,9 @@ def free_port():
 def run(*args, check=True, **kw):
     p = subprocess.run([str(a) for a in args], capture_output=True, text=True, **kw)
     if check and p.returncode:
-        raise RuntimeError(f"{' '.join(str(a) for a in args)}: exit {p.returncode}\n{p.stdout}{p.stderr}")
+        raise RuntimeError(
+            f"{' '.join(str(a) for a in args)}: exit {p.returncode}\n{p.stdout}{p.stderr}"
+        )
     return p
 
 
@@ -52,7 +56,9 @@ class Services:
     # ---- PostgreSQL ----
 
     def pg(self, command):
-        return run(os.path.join(ROOT, "deploy/postgres/pg"), command, self.pg_dir, self.pg_port).stdout.strip()
+        return run(
+            os.path.join(ROOT, "deploy/postgres/pg"), command, self.pg_dir, self.pg_port
+        ).stdout.strip()
 
     def start_postgres(self):
         self.pg("start")
@@ -60,7 +66,18 @@ class Services:
 
     def sql(self, statement, check=True):
         """Rows as lists of text."""
-        p = run("psql", self.conninfo, "-qAtX", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-c", statement, check=check)
+        p = run(
+            "psql",
+            self.conninfo,
+            "-qAtX",
+            "-F",
+            "\t",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-c",
+            statement,
+            check=check,
+        )
         return [line.split("\t") for line in p.stdout.split("\n") if line]
 
     def value(self, statement):
@@ -76,13 +93,29 @@ class Services:
     def start_broker(self):
         if self.kafka:
             env = dict(os.environ, RUN_DIR=self.folder, KAFKA_PORT=str(self.broker_port))
-            p = subprocess.run([os.path.join(ROOT, "deploy/kafka/start")], env=env, stdout=subprocess.PIPE, text=True, check=False)
+            p = subprocess.run(
+                [os.path.join(ROOT, "deploy/kafka/start")],
+                env=env,
+                stdout=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
             if p.returncode:
                 raise RuntimeError("Apache Kafka did not start; deploy/kafka/start says why, above")
             self.brokers = p.stdout.strip().split("=", 1)[1]
             return
-        self.broker = subprocess.Popen([os.path.join(bin_dir(), "r1-broker"), "serve", "--port", str(self.broker_port), "--partitions",
-                                        str(self.partitions)], stdout=subprocess.PIPE, text=True)
+        self.broker = subprocess.Popen(
+            [
+                os.path.join(bin_dir(), "r1-broker"),
+                "serve",
+                "--port",
+                str(self.broker_port),
+                "--partitions",
+                str(self.partitions),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         line = self.broker.stdout.readline()
         if not line.startswith("bootstrap.servers="):
             raise RuntimeError("the embedded broker did not start")
@@ -98,7 +131,11 @@ class Services:
 
     def stop_broker(self):
         if self.kafka:
-            subprocess.run([os.path.join(ROOT, "deploy/kafka/stop")], env=dict(os.environ, RUN_DIR=self.folder), check=False)
+            subprocess.run(
+                [os.path.join(ROOT, "deploy/kafka/stop")],
+                env=dict(os.environ, RUN_DIR=self.folder),
+                check=False,
+            )
         elif self.broker:
             self.broker.terminate()
             self.broker.wait()
@@ -121,9 +158,25 @@ class Services:
         """Starts the service in the background; returns its process once it reads the stream."""
         log = open(os.path.join(self.folder, name + ".log"), "a", encoding="utf-8")
         at = log.tell()
-        p = subprocess.Popen([os.path.join(bin_dir(), "r1-fraud"), "serve", "--postgres", self.conninfo, "--brokers", self.brokers,
-                              "--migrations", os.path.join(ROOT, "schemas/sql"), "--fetch-wait", "5" if self.kafka else "1", "--fetch-min", "65536" if self.kafka else "1",
-                              *[str(a) for a in args]], stderr=log, cwd=ROOT)
+        p = subprocess.Popen(
+            [
+                os.path.join(bin_dir(), "r1-fraud"),
+                "serve",
+                "--postgres",
+                self.conninfo,
+                "--brokers",
+                self.brokers,
+                "--migrations",
+                os.path.join(ROOT, "schemas/sql"),
+                "--fetch-wait",
+                "5" if self.kafka else "1",
+                "--fetch-min",
+                "65536" if self.kafka else "1",
+                *[str(a) for a in args],
+            ],
+            stderr=log,
+            cwd=ROOT,
+        )
         log.close()
         self.children.append(p)
         p.log_path = log.name
@@ -159,8 +212,21 @@ class Services:
         return json.loads(p.stdout)
 
     def produce_in_background(self, path, *args):
-        p = subprocess.Popen([os.path.join(bin_dir(), "r1-fraud"), "produce", "--in", path, "--json", "--brokers", self.brokers,
-                              *[str(a) for a in args]], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        p = subprocess.Popen(
+            [
+                os.path.join(bin_dir(), "r1-fraud"),
+                "produce",
+                "--in",
+                path,
+                "--json",
+                "--brokers",
+                self.brokers,
+                *[str(a) for a in args],
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
         self.children.append(p)
         return p
 
@@ -179,7 +245,8 @@ class Services:
             time.sleep(0.1)
 
     def settle(self, p, payments, seconds=60):
-        """Waits until so many payments are committed, or no longer; then ends the service in order. Returns its exit code."""
+        """Waits until so many payments are committed, or no longer; then ends the service in order.
+        Returns its exit code."""
         self.wait_for("SELECT count(*) FROM r1.payment", payments, seconds)
         p.terminate()
         return self.finish(p)

@@ -2,7 +2,7 @@
 /* cli_report.c - report: one record in, the report out in the formats that were asked for. */
 #include "cli_medical.h"
 #include "report/med_report.h"
-#include "store/store.h"
+#include "store/store_command.h"
 #include "write/med_write.h"
 
 #include <stdio.h>
@@ -102,9 +102,10 @@ static r1_status report_open(r1_cli_call *call, report_job *j, const char *path,
 static r1_status report_store(const r1_cli_call *call, const report_job *j, r1_err *err)
 {
     bool written = false;
-    if (!r1_options_has(call->opts, "db")) return R1_OK;
-    R1_TRY(med_write_report(r1_options_str(call->opts, "db"), j->report, j->text, j->len, &written,
-                            err));
+    const char *conninfo = NULL;
+    R1_TRY(r1_store_conninfo(call->opts, &conninfo, err));
+    if (!conninfo) return R1_OK;
+    R1_TRY(med_write_report(conninfo, j->report, j->text, j->len, &written, err));
     printf("%s\n", written ? "rows written" : "rows were there already");
     return R1_OK;
 }
@@ -146,38 +147,12 @@ static const r1_option report_options[] = {
      "any of html, pdf, json, text"},
     {"out", NULL, R1_OPT_PATH, "run/report", 0, 0, NULL, false, NULL,
      "folder for report.html, report.pdf, report.json, report.txt"},
-    {"db", "medical", R1_OPT_STRING, NULL, 0, 0, NULL, true, NULL,
-     "PostgreSQL connection for the report's rows (libpq conninfo)"},
+    R1_STORE_POSTGRES_ROW(NULL, "PostgreSQL connection for the report's rows, as libpq takes it"),
+    R1_STORE_DB_ROW("medical"),
     {"timings", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL, "print what each stage took"},
 };
 
-static int run_migrate(r1_cli_call *call)
-{
-    r1_store *s = NULL;
-    char dir[4096];
-    size_t applied = 0;
-    r1_status st = r1_options_has(call->opts, "db")
-                       ? R1_OK
-                       : r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "--db is needed");
-    if (st == R1_OK) st = r1_cli_shipped("schemas/sql", dir, &call->err);
-    if (st == R1_OK)
-        st = r1_store_open(&s, r1_options_str(call->opts, "db"), "r1-medical", &call->err);
-    if (st == R1_OK) st = r1_store_migrate(s, dir, &applied, &call->err);
-    r1_store_close(s);
-    if (st != R1_OK) return r1_cli_exit(st);
-    printf("%zu migrations applied\n", applied);
-    return R1_EXIT_OK;
-}
-
-static const r1_option migrate_options[] = {
-    {"db", "medical", R1_OPT_STRING, NULL, 0, 0, NULL, true, NULL,
-     "PostgreSQL connection (libpq conninfo)"},
-};
-
 const r1_command cli_report_commands[] = {
-    {"db migrate", "bring the database to this program's schema",
-     "r1-medical db migrate --db 'host=/run/pg dbname=r1'", migrate_options,
-     R1_COUNT(migrate_options), true, run_migrate},
     {"report", "read a record and write the report with its evidence",
      "r1-medical report apps/medical/samples/record.txt --out run/report\nr1-medical report - --kb "
      "run/hpo --format "

@@ -4,6 +4,7 @@
 #include "cli_medical.h"
 #include "ontology/med_sources.h"
 #include "r1_backend.h"
+#include "store/store_command.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,6 +73,7 @@ int main(int argc, char **argv)
     n = main_take(all, n, cli_report_commands, cli_report_n);
     n = main_take(all, n, cli_rank_commands, cli_rank_n);
     n = main_take(all, n, cli_train_commands, cli_train_n);
+    all[n++] = (r1_command){R1_STORE_COMMAND("r1-medical")};
     const r1_program program = {
         "r1-medical", "finds, weighs and reports what a clinical record says about rare diseases",
         all, n};

@@ -1,23 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* arena.c - bump allocation out of a list of blocks that live and die together. */
-#include "r1_base.h"
+#include "base/arena_state.h"
+#include "r1_assert.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 enum { ALIGN = 64, BLOCK_MIN = 64 * 1024 };
-
-typedef struct block {
-    struct block *next;
-    size_t size, used; /* of data */
-    unsigned char *data;
-} block;
-
-struct r1_arena {
-    block *first, *cur;
-    size_t bytes_max, bytes; /* bytes: sum of the blocks' sizes */
-};
 
 r1_status r1_arena_new(r1_arena **out, size_t bytes_max, r1_err *err)
 {
@@ -30,7 +20,7 @@ r1_status r1_arena_new(r1_arena **out, size_t bytes_max, r1_err *err)
 void r1_arena_free(r1_arena *a)
 {
     if (!a) return;
-    for (block *b = a->first, *next; b; b = next) {
+    for (arena_block *b = a->first, *next; b; b = next) {
         next = b->next;
         free(b->data);
         free(b);
@@ -40,22 +30,37 @@ void r1_arena_free(r1_arena *a)
 
 void r1_arena_reset(r1_arena *a)
 {
-    for (block *b = a->first; b; b = b->next) b->used = 0;
+    for (arena_block *b = a->first; b; b = b->next) b->used = 0;
     a->cur = a->first;
 }
 
-static block *block_add(r1_arena *a, size_t need)
+void arena_check(const r1_arena *a)
+{
+    size_t bytes = 0;
+    bool found = !a->first && !a->cur;
+    for (const arena_block *b = a->first; b; b = b->next) {
+        R1_ASSERT(b->used <= b->size && (uintptr_t)b->data % ALIGN == 0,
+                  "arena: %zu bytes used of a block of %zu", b->used, b->size);
+        bytes += b->size;
+        found |= b == a->cur;
+    }
+    R1_ASSERT(found, "arena: the current block is none of %zu bytes", a->bytes);
+    R1_ASSERT(bytes == a->bytes && bytes <= a->bytes_max, "arena: %zu bytes, counted %zu of %zu",
+              a->bytes, bytes, a->bytes_max);
+}
+
+static arena_block *block_add(r1_arena *a, size_t need)
 {
     size_t size = need > BLOCK_MIN ? need : BLOCK_MIN;
     if (size > a->bytes_max - a->bytes) size = need;
     if (size > a->bytes_max - a->bytes) return NULL;
-    block *b = malloc(sizeof *b);
+    arena_block *b = malloc(sizeof *b);
     unsigned char *data = b ? aligned_alloc(ALIGN, size) : NULL;
     if (!data) {
         free(b);
         return NULL;
     }
-    *b = (block){.size = size, .data = data};
+    *b = (arena_block){.size = size, .data = data};
     if (a->cur) {
         b->next = a->cur->next;
         a->cur->next = b;
@@ -64,6 +69,8 @@ static block *block_add(r1_arena *a, size_t need)
     }
     a->cur = b;
     a->bytes += size;
+    R1_ASSERT(a->bytes <= a->bytes_max, "arena: %zu bytes of %zu", a->bytes, a->bytes_max);
+    if (R1_DEEP_CHECKS) arena_check(a);
     return b;
 }
 
@@ -72,11 +79,13 @@ void *r1_arena_alloc(r1_arena *a, size_t count, size_t size)
     size_t need;
     if (__builtin_mul_overflow(count, size, &need) || need > SIZE_MAX - ALIGN) return NULL;
     need = need ? (need + ALIGN - 1) / ALIGN * ALIGN : ALIGN;
-    block *b = a->cur;
+    arena_block *b = a->cur;
     while (b && b->size - b->used < need && b->next) b = a->cur = b->next;
     if (!b || b->size - b->used < need) b = block_add(a, need);
     if (!b) return NULL;
     void *p = b->data + b->used;
+    R1_ASSERT(need <= b->size - b->used, "arena: %zu bytes of a block with %zu of %zu used", need,
+              b->used, b->size);
     b->used += need;
     return memset(p, 0, need);
 }
@@ -92,7 +101,7 @@ char *r1_arena_strdup(r1_arena *a, const char *s, size_t len)
 size_t r1_arena_used(const r1_arena *a)
 {
     size_t n = 0;
-    for (const block *b = a->first; b; b = b->next) n += b->used;
+    for (const arena_block *b = a->first; b; b = b->next) n += b->used;
     return n;
 }
 

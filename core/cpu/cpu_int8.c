@@ -17,6 +17,7 @@
  * Rows are quantised in chunks that stay near while all panels pass. */
 #include "cpu/cpu_int8.h"
 
+#include "base/isa.h"
 #include "r1_assert.h"
 #include "tensor/r1_op.h"
 
@@ -239,7 +240,8 @@ static bool int8_has(const char *name)
 /* A name that this processor cannot run gives the best one; cpu_product.c reports it. */
 static void int8_choose(void)
 {
-    const char *wanted = getenv("R1_ISA");
+    r1_isa isa;
+    const char *wanted = r1_isa_given(&isa) ? r1_isa_name(isa) : NULL;
     for (size_t i = R1_COUNT(all); i-- > 0;)
         if (int8_has(all[i].name)) chosen = &all[i];
     for (size_t i = 0; wanted && i < R1_COUNT(all); i++)

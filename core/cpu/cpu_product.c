@@ -7,6 +7,7 @@
  * Rows go through in chunks that stay in the second-level cache while all panels pass. */
 #include "cpu/cpu_product.h"
 
+#include "base/isa.h"
 #include "r1_assert.h"
 #include "tensor/r1_op.h"
 
@@ -121,16 +122,15 @@ static void product_choose(void)
         {"wide", 12, wide_cols, wide_any, NULL},
         {"widebf16", 12, wide_cols, wide_any, widebf16_any},
     };
-    const char *wanted = getenv("R1_ISA");
+    r1_isa isa;
+    const char *wanted = r1_isa_given(&isa) ? r1_isa_name(isa) : NULL;
     if (wanted && !strcmp(wanted, "avxvnni")) wanted = "avx2"; /* differs in cpu_int8.c alone */
     for (size_t i = R1_COUNT(all); i-- > 0;)
         if (product_has(all[i].name)) chosen = &all[i];
     for (size_t i = 0; wanted && i < R1_COUNT(all); i++)
         if (!strcmp(wanted, all[i].name) && product_has(wanted)) chosen = &all[i];
     if (wanted && strcmp(wanted, chosen->name) != 0)
-        r1_log(R1_LOG_WARN, "isa_not_here",
-               "R1_ISA=%s using=%s known=avx512bf16,avx512,avx2,portable,wide,widebf16", wanted,
-               chosen->name);
+        r1_log(R1_LOG_WARN, "isa_not_here", "R1_ISA=%s using=%s", wanted, chosen->name);
 }
 
 const r1_kernel *r1_cpu_kernel(void)

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gguf.c - the container of all model and checkpoint files.
  *
- *   "GGUF" | u32 3 | u64 n_tensor | u64 n_key | keys | tensor infos | padding to 32 | tensor data, each padded to 32
- *   key:    string name, u32 type, value          string: u64 length, bytes       array: u32 type, u64 count, items
- *   info:   string name, u32 n_dim, u64 dim[n_dim], u32 type, u64 offset from the start of the data */
+ *   file:    "GGUF" | u32 3 | u64 n_tensor | u64 n_key | keys | infos | padding to R1_GGUF_ALIGN
+ *            | data of the tensors, each padded to R1_GGUF_ALIGN
+ *   key:     string name, u32 type, value
+ *   string:  u64 length, bytes
+ *   array:   u32 type, u64 count, items
+ *   info:    string name, u32 n_dim, u64 dim[n_dim], u32 type, u64 offset from the first tensor */
 #include "file/gguf.h"
+
+#include "r1_assert.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { KEYS_MAX = 65536, TENSORS_MAX = 65536, KEY_NAME_MAX = 255, TENSOR_NAME_MAX = 128 };
 
 typedef struct {
     const uint8_t *data;
@@ -23,6 +26,7 @@ static const size_t scalar_bytes[] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
 static r1_status gguf_take(reader *r, size_t n, const uint8_t **p, const char *what)
 {
     *p = r->data;
+    R1_ASSERT(r->at <= r->len, "GGUF: byte %zu of %zu", r->at, r->len);
     if (n > r->len - r->at)
         R1_FAIL(r->err, R1_E_FORMAT, "GGUF: %s at byte %zu needs %zu bytes, the file has %zu left",
                 what, r->at, n, r->len - r->at);
@@ -88,7 +92,7 @@ static r1_status take_array(reader *r, r1_gguf_key *k)
 static r1_status take_key(reader *r, r1_gguf_key *k)
 {
     uint32_t type;
-    R1_TRY(take_string(r, KEY_NAME_MAX, &k->name, &k->name_len, "key name"));
+    R1_TRY(take_string(r, R1_GGUF_KEY_NAME_MAX, &k->name, &k->name_len, "key name"));
     R1_TRY(take_u32(r, &type, "key type"));
     if (type >= R1_COUNT(scalar_bytes))
         R1_FAIL(r->err, R1_E_FORMAT, "GGUF: key \"%.*s\" has type %u, expected 0 to 12",
@@ -119,7 +123,7 @@ static size_t ggml_bytes(uint32_t type)
 
 static r1_status take_info(reader *r, r1_gguf_tensor *t, uint64_t *offset)
 {
-    R1_TRY(take_string(r, TENSOR_NAME_MAX, &t->name, &t->name_len, "tensor name"));
+    R1_TRY(take_string(r, R1_GGUF_TENSOR_NAME_MAX, &t->name, &t->name_len, "tensor name"));
     R1_TRY(take_u32(r, &t->n_dim, "tensor dimensions"));
     if (t->n_dim < 1 || t->n_dim > 4)
         R1_FAIL(r->err, R1_E_FORMAT, "GGUF: tensor \"%.*s\" has %u dimensions, expected 1 to 4",
@@ -169,7 +173,8 @@ static r1_status gguf_parse(reader *r, r1_gguf *g, uint64_t **offset)
                 magic[0], magic[1], magic[2], magic[3], version);
     R1_TRY(take_u64(r, &n_tensor, "tensor count"));
     R1_TRY(take_u64(r, &n_key, "key count"));
-    if (n_tensor > TENSORS_MAX || n_key > KEYS_MAX || n_tensor > r->len / 24 || n_key > r->len / 12)
+    if (n_tensor > R1_GGUF_TENSORS_MAX || n_key > R1_GGUF_KEYS_MAX || n_tensor > r->len / 24 ||
+        n_key > r->len / 12)
         R1_FAIL(r->err, R1_E_FORMAT, "GGUF: %llu tensors and %llu keys cannot be in %zu bytes",
                 (unsigned long long)n_tensor, (unsigned long long)n_key, r->len);
     g->key = calloc((size_t)n_key + 1, sizeof *g->key);
@@ -182,6 +187,29 @@ static r1_status gguf_parse(reader *r, r1_gguf *g, uint64_t **offset)
     return place_tensors(r, g, *offset);
 }
 
+static bool gguf_inside(const void *p, size_t n, const void *data, size_t len)
+{
+    uintptr_t at = (uintptr_t)p, first = (uintptr_t)data;
+    return at >= first && at - first <= len && n <= len - (at - first);
+}
+
+void r1_gguf_check(const r1_gguf *g, const void *data, size_t len)
+{
+    for (size_t i = 0; i < g->n_key; i++) {
+        const r1_gguf_key *k = &g->key[i];
+        R1_ASSERT(gguf_inside(k->name, k->name_len, data, len) &&
+                      gguf_inside(k->data, k->type == R1_GGUF_STRING ? k->count : 0, data, len),
+                  "GGUF: key %zu of %zu lies outside of %zu bytes", i, g->n_key, len);
+    }
+    for (size_t i = 0; i < g->n_tensor; i++) {
+        const r1_gguf_tensor *t = &g->tensor[i];
+        R1_ASSERT(gguf_inside(t->name, t->name_len, data, len) &&
+                      gguf_inside(t->data, t->bytes, data, len),
+                  "GGUF: tensor %zu of %zu, %zu bytes, lies outside of %zu bytes", i, g->n_tensor,
+                  t->bytes, len);
+    }
+}
+
 r1_status r1_gguf_parse(r1_gguf *g, const void *data, size_t len, r1_err *err)
 {
     reader r = {data, len, 0, err};
@@ -189,7 +217,10 @@ r1_status r1_gguf_parse(r1_gguf *g, const void *data, size_t len, r1_err *err)
     memset(g, 0, sizeof *g);
     r1_status st = gguf_parse(&r, g, &offset);
     free(offset);
-    if (st != R1_OK) r1_gguf_free(g);
+    if (st == R1_OK)
+        r1_gguf_check(g, data, len);
+    else
+        r1_gguf_free(g);
     return st;
 }
 
@@ -318,7 +349,7 @@ static void put_string(buffer *b, const char *s)
 r1_status r1_gguf_writer_new(r1_gguf_writer **out, r1_err *err)
 {
     r1_gguf_writer *w = calloc(1, sizeof *w);
-    if (w) w->tensor = calloc(TENSORS_MAX, sizeof *w->tensor);
+    if (w) w->tensor = calloc(R1_GGUF_TENSORS_MAX, sizeof *w->tensor);
     if (!w || !w->tensor) {
         free(w);
         R1_FAIL(err, R1_E_NOMEM, "GGUF: out of memory");
@@ -371,7 +402,7 @@ void r1_gguf_put_array(r1_gguf_writer *w, const char *name, r1_gguf_type item, c
 void r1_gguf_put_tensor(r1_gguf_writer *w, const char *name, uint32_t ggml_type, uint64_t rows,
                         uint64_t cols, const void *data, size_t bytes)
 {
-    if (w->n_tensor == TENSORS_MAX) {
+    if (w->n_tensor == R1_GGUF_TENSORS_MAX) {
         w->infos.failed = true;
         return;
     }
@@ -401,10 +432,14 @@ r1_status r1_gguf_save(r1_gguf_writer *w, const char *path, r1_err *err)
     gguf_put(&all, w->keys.data, w->keys.len);
     gguf_put(&all, w->infos.data, w->infos.len);
     gguf_pad(&all);
+    size_t start = all.len;
     for (size_t i = 0; i < w->n_tensor; i++) {
         gguf_put(&all, w->tensor[i].data, w->tensor[i].bytes);
         gguf_pad(&all);
     }
+    R1_ASSERT(all.failed || all.len - start == w->offset,
+              "GGUF: tensors of %zu bytes, their offsets end at %llu", all.len - start,
+              (unsigned long long)w->offset);
     r1_status st = all.failed ? r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
                                            "GGUF: out of memory writing %s", path)
                               : r1_file_write(path, all.data, all.len, err);

@@ -4,14 +4,21 @@
  * The reader trusts nothing: every count and length is checked against the bytes that are left
  * before anything is allocated from it; tensors must lie inside the file, aligned, and may not
  * have more than 4 dimensions. Strings and tensor data point into the caller's bytes, which must
- * outlive the reader. Limits: 65,536 keys, 65,536 tensors, names of 64 bytes (tensors) or 255
- * bytes (keys), arrays of plain numbers or strings, no nested arrays. */
+ * outlive the reader. Limits: R1_GGUF_KEYS_MAX keys, R1_GGUF_TENSORS_MAX tensors, names of
+ * R1_GGUF_TENSOR_NAME_MAX bytes (tensors) or R1_GGUF_KEY_NAME_MAX bytes (keys), arrays of plain
+ * numbers or strings, no nested arrays. */
 #ifndef R1_GGUF_H
 #define R1_GGUF_H
 
 #include "r1_backend.h"
 
-enum { R1_GGUF_ALIGN = 32 };
+enum {
+    R1_GGUF_ALIGN = 32,
+    R1_GGUF_KEYS_MAX = 65536,
+    R1_GGUF_TENSORS_MAX = 65536,
+    R1_GGUF_KEY_NAME_MAX = 255,
+    R1_GGUF_TENSOR_NAME_MAX = 128
+};
 typedef enum {
     R1_GGUF_U8 = 0,
     R1_GGUF_I8,
@@ -54,6 +61,9 @@ typedef struct {
 
 r1_status r1_gguf_parse(r1_gguf *g, const void *data, size_t len, r1_err *err);
 void r1_gguf_free(r1_gguf *g);
+/* What a parsed file promises to those who read it: keys and tensors lie inside of data[len].
+ * Aborts where that is broken; r1_gguf_parse ends with it. */
+void r1_gguf_check(const r1_gguf *g, const void *data, size_t len);
 const r1_gguf_key *r1_gguf_find(const r1_gguf *g, const char *name);
 const r1_gguf_tensor *r1_gguf_find_tensor(const r1_gguf *g, const char *name);
 /* Typed reads; R1_E_FORMAT names the key and what was expected. */

@@ -1,193 +1,121 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* json.c - recursive descent over a bounded text. Owns nothing: nodes and strings lie in the
- * caller's arena. */
+/* json.c - jansson reads the text; what it made is copied into nodes of the caller's arena.
+ *
+ * Two bounds come before jansson sees the text: its length, and how deep it is nested. Owns
+ * nothing once it returns. */
 #include "file/json.h"
 
-#include <ctype.h>
-#include <math.h>
-#include <stdlib.h>
+#include "r1_assert.h"
+
+#include <jansson.h>
+
 #include <string.h>
 
-enum { DEPTH_MAX = 16, TEXT_MAX = 1 << 20, NUMBER_MAX = 64 };
+static r1_status out_of_memory(r1_err *err) { R1_FAIL(err, R1_E_NOMEM, "JSON: out of memory"); }
 
-typedef struct {
-    r1_arena *arena;
-    const char *text;
-    size_t len, at;
-    r1_err *err;
-} reader;
-
-static r1_status json_fail(reader *r, const char *what)
+/* Brackets outside of strings. What is no JSON at all is left to jansson. */
+static r1_status check_depth(const char *text, size_t len, r1_err *err)
 {
-    R1_FAIL(r->err, R1_E_FORMAT, "JSON: %s at byte %zu of %zu", what, r->at, r->len);
-}
-
-static void skip_space(reader *r)
-{
-    while (r->at < r->len && strchr(" \t\r\n", r->text[r->at]) && r->text[r->at]) r->at++;
-}
-
-static bool json_take(reader *r, char c)
-{
-    skip_space(r);
-    if (r->at >= r->len || r->text[r->at] != c) return false;
-    r->at++;
-    return true;
-}
-
-static int json_hex4(const char *s)
-{
-    int v = 0;
-    for (int i = 0; i < 4; i++) {
-        int c = tolower((unsigned char)s[i]);
-        if (!isxdigit(c)) return -1;
-        v = v * 16 + (c <= '9' ? c - '0' : c - 'a' + 10);
-    }
-    return v;
-}
-
-static size_t put_utf8(char *out, int c)
-{
-    if (c < 0x80) {
-        out[0] = (char)c;
-        return 1;
-    }
-    if (c < 0x800) {
-        out[0] = (char)(0xc0 | c >> 6);
-        out[1] = (char)(0x80 | (c & 63));
-        return 2;
-    }
-    out[0] = (char)(0xe0 | c >> 12);
-    out[1] = (char)(0x80 | (c >> 6 & 63));
-    out[2] = (char)(0x80 | (c & 63));
-    return 3;
-}
-
-static r1_status json_read_escape(reader *r, char *out, size_t *n)
-{
-    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-    if (r->at >= r->len) return json_fail(r, "unfinished escape");
-    char c = r->text[r->at++];
-    const char *hit = c ? strchr(from, c) : NULL;
-    if (hit) {
-        out[(*n)++] = to[hit - from];
-        return R1_OK;
-    }
-    if (c != 'u' || r->len - r->at < 4) return json_fail(r, "unknown escape");
-    int code = json_hex4(r->text + r->at);
-    if (code <= 0 || (code >= 0xd800 && code < 0xe000))
-        return json_fail(r, "escape outside the basic plane");
-    r->at += 4;
-    *n += put_utf8(out + *n, code);
-    return R1_OK;
-}
-
-static r1_status json_string(reader *r, const char **out)
-{
-    if (!json_take(r, '"')) return json_fail(r, "expected a string");
-    size_t end = r->at;
-    while (end < r->len && r->text[end] != '"') end += r->text[end] == '\\' ? 2 : 1;
-    if (end >= r->len) return json_fail(r, "unfinished string");
-    char *s = r1_arena_alloc(r->arena, end - r->at + 1, 1);
-    if (!s)
-        return r1_err_set(r->err, R1_E_NOMEM, __FILE__, __LINE__, "JSON: out of memory at byte %zu",
-                          r->at);
-    size_t n = 0;
-    while (r->text[r->at] != '"') {
-        char c = r->text[r->at++];
-        if ((unsigned char)c < 0x20) return json_fail(r, "control character in a string");
-        if (c != '\\')
-            s[n++] = c;
-        else
-            R1_TRY(json_read_escape(r, s, &n));
-    }
-    r->at++;
-    *out = s;
-    return R1_OK;
-}
-
-static r1_status json_number(reader *r, double *out)
-{
-    char buf[NUMBER_MAX];
-    size_t n = 0;
-    while (r->at < r->len && n < NUMBER_MAX - 1 && strchr("+-.eE0123456789", r->text[r->at]) &&
-           r->text[r->at])
-        buf[n++] = r->text[r->at++];
-    buf[n] = 0;
-    char *end;
-    *out = strtod(buf, &end);
-    return n && !*end && isfinite(*out) ? R1_OK : json_fail(r, "expected a value");
-}
-
-static bool json_word(reader *r, const char *w)
-{
-    size_t n = strlen(w);
-    if (r->len - r->at < n || memcmp(r->text + r->at, w, n) != 0) return false;
-    r->at += n;
-    return true;
-}
-
-static r1_status json_value(reader *r, int depth, r1_json *v);
-
-/* Members of an object or elements of an array, up to the closing bracket. */
-static r1_status json_children(reader *r, int depth, r1_json *v, char close)
-{
-    r1_json **tail = &v->child;
-    if (json_take(r, close)) return R1_OK;
-    do {
-        r1_json *kid = r1_arena_alloc(r->arena, 1, sizeof *kid);
-        if (!kid)
-            return r1_err_set(r->err, R1_E_NOMEM, __FILE__, __LINE__,
-                              "JSON: out of memory at byte %zu", r->at);
-        if (close == '}') {
-            R1_TRY(json_string(r, &kid->name));
-            for (r1_json *k = v->child; k; k = k->next)
-                if (strcmp(k->name, kid->name) == 0) return json_fail(r, "a member twice");
-            if (!json_take(r, ':')) return json_fail(r, "expected ':'");
+    size_t depth = 0;
+    bool in_string = false;
+    for (size_t at = 0; at < len; at++) {
+        char c = text[at];
+        if (in_string) {
+            at += c == '\\';
+            in_string = c != '"';
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{' || c == '[') {
+            if (depth++ == R1_JSON_DEPTH_MAX)
+                R1_FAIL(err, R1_E_FORMAT, "JSON: nested deeper than %d at byte %zu of %zu",
+                        R1_JSON_DEPTH_MAX, at, len);
+        } else if ((c == '}' || c == ']') && depth > 0) {
+            depth--;
         }
-        R1_TRY(json_value(r, depth + 1, kid));
-        *tail = kid;
-        tail = &kid->next;
-        v->count++;
-    } while (json_take(r, ','));
-    return json_take(r, close) ? R1_OK : json_fail(r, "expected ',' or a closing bracket");
+    }
+    return R1_OK;
 }
 
-static r1_status json_value(reader *r, int depth, r1_json *v)
+static r1_status copy_value(r1_arena *arena, json_t *from, r1_json *to, int depth, r1_err *err);
+
+/* A further child behind *tail. */
+static r1_status copy_child(r1_arena *arena, const char *name, json_t *from, r1_json *to,
+                            r1_json ***tail, int depth, r1_err *err)
 {
-    if (depth > DEPTH_MAX) return json_fail(r, "nested deeper than 16");
-    skip_space(r);
-    char c = r->at < r->len ? r->text[r->at] : 0;
-    if (c == '{' || c == '[') {
-        r->at++;
-        v->type = c == '{' ? R1_JSON_OBJECT : R1_JSON_ARRAY;
-        return json_children(r, depth, v, c == '{' ? '}' : ']');
-    }
-    if (c == '"') {
-        v->type = R1_JSON_STRING;
-        return json_string(r, &v->str);
-    }
-    if (json_word(r, "true") || json_word(r, "false")) {
-        v->type = R1_JSON_BOOL;
-        v->num = c == 't';
+    r1_json *kid = r1_arena_alloc(arena, 1, sizeof *kid);
+    if (!kid) return out_of_memory(err);
+    if (name && !(kid->name = r1_arena_strdup(arena, name, strlen(name))))
+        return out_of_memory(err);
+    **tail = kid;
+    *tail = &kid->next;
+    to->count++;
+    return copy_value(arena, from, kid, depth, err);
+}
+
+static r1_status copy_children(r1_arena *arena, json_t *from, r1_json *to, int depth, r1_err *err)
+{
+    r1_json **tail = &to->child;
+    const char *name;
+    json_t *value;
+    size_t i;
+    if (json_is_object(from))
+        json_object_foreach(from, name, value)
+            R1_TRY(copy_child(arena, name, value, to, &tail, depth + 1, err));
+    else
+        json_array_foreach(from, i, value)
+            R1_TRY(copy_child(arena, NULL, value, to, &tail, depth + 1, err));
+    R1_ASSERT(to->count == (json_is_object(from) ? json_object_size(from) : json_array_size(from)),
+              "JSON: %u children copied", to->count);
+    return R1_OK;
+}
+
+static r1_status copy_value(r1_arena *arena, json_t *from, r1_json *to, int depth, r1_err *err)
+{
+    R1_ASSERT(depth <= R1_JSON_DEPTH_MAX, "JSON: depth %d", depth);
+    switch (json_typeof(from)) {
+    case JSON_OBJECT:
+    case JSON_ARRAY:
+        to->type = json_is_object(from) ? R1_JSON_OBJECT : R1_JSON_ARRAY;
+        return copy_children(arena, from, to, depth, err);
+    case JSON_STRING:
+        to->type = R1_JSON_STRING;
+        to->str = r1_arena_strdup(arena, json_string_value(from), json_string_length(from));
+        return to->str ? R1_OK : out_of_memory(err);
+    case JSON_INTEGER:
+    case JSON_REAL:
+        to->type = R1_JSON_NUMBER;
+        to->num = json_number_value(from);
         return R1_OK;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        to->type = R1_JSON_BOOL;
+        to->num = json_is_true(from);
+        return R1_OK;
+    case JSON_NULL: return R1_OK;
     }
-    if (json_word(r, "null")) return R1_OK;
-    v->type = R1_JSON_NUMBER;
-    return json_number(r, &v->num);
+    return R1_OK;
 }
 
 r1_status r1_json_parse(r1_arena *arena, const char *text, size_t len, r1_json **root, r1_err *err)
 {
-    reader r = {arena, text, len, 0, err};
-    if (len > TEXT_MAX) return json_fail(&r, "longer than 1 MiB");
+    if (len > R1_JSON_BYTES_MAX)
+        R1_FAIL(err, R1_E_FORMAT, "JSON: expected at most %d bytes, found %zu", R1_JSON_BYTES_MAX,
+                len);
+    R1_TRY(check_depth(text, len, err));
     r1_json *v = r1_arena_alloc(arena, 1, sizeof *v);
-    if (!v) R1_FAIL(err, R1_E_NOMEM, "JSON: out of memory");
-    R1_TRY(json_value(&r, 0, v));
-    skip_space(&r);
-    if (r.at != len) return json_fail(&r, "text after the value");
-    *root = v;
-    return R1_OK;
+    if (!v) return out_of_memory(err);
+    json_error_t why;
+    json_t *read = json_loadb(
+        text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, &why);
+    if (!read && json_error_code(&why) == json_error_out_of_memory) return out_of_memory(err);
+    if (!read)
+        R1_FAIL(err, R1_E_FORMAT, "JSON: %s%s at byte %d of %zu",
+                json_error_code(&why) == json_error_duplicate_key ? "a member twice: " : "",
+                why.text, why.position, len);
+    r1_status st = copy_value(arena, read, v, 0, err);
+    json_decref(read);
+    if (st == R1_OK) *root = v;
+    return st;
 }
 
 r1_json *r1_json_member(const r1_json *object, const char *name)

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* json.h - a small JSON reader (RFC 8259) for model descriptions: a flat array of nodes in an
- * arena.
+/* json.h - JSON (RFC 8259) for model descriptions: jansson reads, nodes lie in an arena.
  *
- * Depth is at most 16 and the text at most 1 MiB; duplicate member names are refused. Threads:
- * pure functions. */
+ * A text has at most R1_JSON_BYTES_MAX bytes and is nested at most R1_JSON_DEPTH_MAX deep. Names
+ * that come twice in an object, NUL in a string and text after the value are refused. Every
+ * number is read as a double. Errors name the byte. Threads: any; the functions keep nothing. */
 #ifndef R1_JSON_H
 #define R1_JSON_H
 
 #include "r1_base.h"
+
+enum { R1_JSON_DEPTH_MAX = 16, R1_JSON_BYTES_MAX = 1 << 20 };
 
 typedef enum {
     R1_JSON_NULL,
@@ -28,6 +30,7 @@ typedef struct r1_json {
     struct r1_json *child, *next;
 } r1_json;
 
+/* Nodes, names and strings are the arena's. */
 r1_status r1_json_parse(r1_arena *arena, const char *text, size_t len, r1_json **root, r1_err *err);
 r1_json *r1_json_member(const r1_json *object, const char *name); /* NULL when absent */
 /* Name of a member that was never asked for, anywhere below; NULL: none. */

@@ -113,7 +113,6 @@
 #include "r1_reinforce.h" /* learning what evidence to ask for */
 #include "r1_batcher.h" /* from single requests to batches, by deadline and class */
 #include "r1_backend.h" /* the table behind which a machine runs the ops */
-#include "r1_options.h" /* for programs: settings from command line, INI file and environment */
 /* clang-format on */
 
 #endif

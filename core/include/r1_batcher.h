@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* r1_batcher.h - from requests that come one by one to batches, by deadline and class.
  *
- * A worker that is idle never waits: it takes what is there. Batches grow while workers are
- * busy, so their size follows the load. Below batch_target a batch is not split among idle
- * workers; no batch waits until it has that size.
+ * An idle worker never waits: it takes what is there. Batches grow while workers are busy, so
+ * their size follows the load. batch_target is never a gate: a batch is filled up to it before
+ * work is split among idle workers. A batch is closed before it would make one of its requests
+ * miss a deadline that the request alone would still meet.
  *
- * A batch is closed before it would make one of its requests miss a deadline that the request
- * alone would still meet. A request goes first where it would miss its deadline, or would have
- * waited wait_us_max, when the next batch ends. The rest go by weighted deficit round robin of
- * the classes. Requests of one class leave in the order in which they came; where batches are
- * padded, this holds within a length bucket.
+ * Two kinds of requests go first: those that would miss their deadline when the next batch ends,
+ * and those that would have waited wait_us_max by then. The rest goes by weighted deficit round
+ * robin of the classes. Requests of one class leave in the order in which they came (padded:
+ * within their length bucket).
  *
- * Promise: a request of the shortest budget that finds nobody waiting is answered in time,
- * whatever comes after it and whatever batch is running. Nothing is lost, and nothing is answered
- * twice. The promise holds where all of these do:
+ * The promise: a request of the shortest budget that finds nobody waiting is answered in time,
+ * whatever comes after it and whatever batch is running. It holds where costs are as predicted,
+ * batches are not padded, wait_us_max is 0, no deadline is shorter than the shortest budget, and
+ * every request alone takes at most half of that budget. In every case nothing is lost and
+ * nothing is answered twice.
  *
- *   costs are as predicted, batches are not padded, and wait_us_max is 0;
- *   no deadline is shorter than the shortest budget;
- *   every request alone takes at most half of that budget.
- *
- * Owns:    queues and counters, reserved at creation: it allocates nothing afterwards. A request
- *          belongs to the caller and must live until it is answered.
- * Threads: it starts none. Any thread submits. Each thread that calls r1_batcher_work is a
- *          worker. */
+ * Owns:    queues and counters, reserved at creation: no allocation afterwards. A request belongs
+ *          to the caller and must live until it is answered.
+ * Threads: it starts none. Any thread submits; each thread that calls r1_batcher_work is a
+ *          worker.
+ * Errors:  R1_E_AGAIN for a full queue, R1_E_CANCELLED after r1_batcher_stop, R1_E_INVAL for a
+ *          field out of bounds. */
 #ifndef R1_BATCHER_H
 #define R1_BATCHER_H
 
@@ -36,15 +36,15 @@ struct r1_request {
     uint32_t length;     /* what it costs: tokens, rows, edges; 1..2^24 */
     int64_t deadline_us; /* by r1_mono_us; 0: its class's budget from now on */
     void *user;          /* the caller's own */
-    /* by the worker that answered, under no lock; it may free r. NULL: r1_batcher_wait */
+    /* Called by the worker that answered, under no lock; it may free r. NULL: r1_batcher_wait. */
     void (*done)(r1_request *r);
     r1_err *err;      /* filled where status is not R1_OK; NULL: not wanted */
     r1_status status; /* the answer; what `run` gave, R1_E_TIMEOUT (drop_late), R1_E_CANCELLED */
     int64_t arrived_us, ended_us; /* by r1_mono_us */
     struct {
         r1_request *next, *tighter, *laxer;
-        bool answered;
-    } own; /* the batcher's */
+        uint8_t state; /* infer/batch_policy.h */
+    } own;             /* the batcher's */
 };
 
 typedef struct {
@@ -59,13 +59,13 @@ typedef struct {
     uint32_t batch_max;    /* 0 = 256 */
     uint32_t queue_max;    /* waiting requests of one class, then R1_E_AGAIN; 0 = 4096 */
     int64_t wait_us_max;   /* a request that has waited so long goes first; 0: no such rule */
-    /* predicted time of a batch of more than one; 0: half of the shortest budget */
+    /* Predicted time of a batch of more than one, at most; 0: half of the shortest budget. */
     int64_t batch_us_max;
     /* `run` pays for the longest of a batch in every row: lengths are grouped by powers of two,
      * and a longer or shorter request joins only where that costs no more than a batch of its
      * own. A session pays for no padding. */
     bool padded;
-    /* what could not meet its deadline even alone is answered with R1_E_TIMEOUT, not run */
+    /* What could not meet its deadline even alone is answered with R1_E_TIMEOUT, not run. */
     bool drop_late;
     double cost_us[3]; /* of a batch, of a request, of a unit: before the first is measured */
     bool cost_fixed;   /* keep cost_us: for simulation */
@@ -116,10 +116,9 @@ R1_API void r1_batch_policy_free(r1_batch_policy *p);
 /* Sets arrived_us, and deadline_us where it is 0. */
 R1_API r1_status r1_batch_policy_add(r1_batch_policy *p, r1_request *r, int64_t now_us,
                                      r1_err *err);
-/* The batch for a worker that is free now. idle: how many workers are free, this one included.
- * Returns the batch's size n: it is out[0..n). Behind it in out lie *n_late requests that are to
- * be answered with R1_E_TIMEOUT. out holds 2 * batch_max. Both counts are 0 only where nothing
- * waits. */
+/* The batch for a worker that is free now; idle: free workers, it included. Returns its size n:
+ * out[0..n) is the batch. Behind it lie *n_late requests that are to be answered with
+ * R1_E_TIMEOUT. out has room for 2 * batch_max. Both numbers are 0 only where nothing waits. */
 R1_API size_t r1_batch_policy_next(r1_batch_policy *p, int64_t now_us, uint32_t idle,
                                    r1_request **out, size_t *n_late);
 R1_API void r1_batch_policy_learn(r1_batch_policy *p, size_t n, uint64_t executed, int64_t took_us);

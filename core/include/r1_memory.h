@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* r1_memory.h - working memory (a pool of entries with a ring per entity and pinned anchors) and
+/* r1_memory.h - working memory (a pool of entries, a ring per entity, pinned anchors) and
  * long-term memory.
  *
  * Working memory. An entry is a key and a value. It is made from its own event alone and stored
@@ -8,23 +8,27 @@
  * full ring, or a full pool, lets the oldest entries leave:
  *
  *   ring full       its own oldest entry that is no anchor
- *   pool full       the oldest entry of the entity longest without an append;
- *                   an entity that has nothing left goes
+ *   pool full       the oldest entry of the entity longest without an append; an entity that has
+ *                   nothing left goes
  *   entities full   the entity longest without an append that has no anchors
  *
- * An entry whose last ring let it go moves into long-term memory where one is attached, and is
- * dropped where none is. Its slot is not used again before every batch that was open at that
- * moment has ended, so handles collected for a batch stay valid until it has run.
+ * An entry leaves when the last ring lets it go. It moves into long-term memory where one is
+ * attached, and is dropped where none is. Reclamation is deferred: the slot is not used again
+ * before every batch that was open at that moment has ended. So handles collected for a batch
+ * stay valid until it has run.
  *
- *   r1_memory_begin -> ticket
+ *   r1_memory_begin gives a ticket
  *     per sample, in order: r1_memory_ring (collect handles), r1_memory_append (its own entry)
- *   r1_session_run(batch with pool and ticket)      stores the new entries, ends the ticket
+ *   r1_session_run of a batch with pool and ticket stores the new entries and ends the ticket
  *
  * Batches of one pool store their entries in the order of their tickets, whatever worker runs
  * them, and each sees all earlier ones. A ticket that will not be run must be cancelled, or
- * later ones wait for it for ever.
+ * later ones wait for it for ever. A ticket ends once: ending it again aborts.
  *
- * Threads: everything from one owner thread, but runs from any thread. */
+ * Owns:    everything is reserved by r1_memory_new; an attached long-term memory is borrowed.
+ * Threads: one owner thread; r1_session_run may run from any thread meanwhile.
+ * Errors:  R1_E_NOMEM where anchors or open batches hold everything, R1_E_AGAIN where too many
+ *          batches are open, R1_E_NOT_FOUND for a handle that names no entry any more. */
 #ifndef R1_MEMORY_H
 #define R1_MEMORY_H
 
@@ -34,14 +38,14 @@ typedef struct r1_memory r1_memory;
 typedef struct r1_longterm r1_longterm;
 
 typedef struct {
-    /* of entries, rings and anchors together; 0 = 256 MiB. Reserved at once, touched as used */
+    /* Of entries, rings and anchors together; 0 = 256 MiB. Reserved at once, touched as used. */
     size_t bytes_max;
     uint32_t quota;        /* entries of one entity's context; 0 = 10,240; at most 1,048,576 */
     uint32_t n_entity_max; /* 0 = one for every 16 entries that fit */
     uint32_t width;        /* numbers of a key, and of a value, where no model says it */
-    /* of keys and values. INT8: a byte a number, rounded to the nearest of 255 even steps up to the
-     * largest of the key, or of the value; about a quarter of the bytes. Whoever reads an entry
-     * reads the rounded one, its own batch too, so answers still depend on no batch */
+    /* Of keys and values. INT8: a byte a number, with one quantiser scale for the key and one for
+     * the value; about a quarter of the bytes. Whoever reads an entry reads the rounded one, its
+     * own batch too, so answers still depend on no batch. */
     r1_precision precision;
 } r1_memory_opts;
 
@@ -132,7 +136,7 @@ R1_API r1_status r1_memory_search(r1_memory *mem, uint64_t entity, const float *
 typedef struct {
     uint64_t n_entry, n_entity, n_anchor;
     uint64_t n_waiting; /* left, not in long-term memory yet */
-    /* since the pool began: entries that left; of them, into long-term memory */
+    /* Since the pool began: entries that left, and how many of them into long-term memory. */
     uint64_t n_left, n_moved;
     uint64_t bytes, n_entry_room; /* touched so far; entries that fit */
 } r1_memory_counts;
@@ -140,9 +144,9 @@ R1_API void r1_memory_stats(const r1_memory *mem, r1_memory_counts *counts);
 
 /* ---- long-term memory ------------------------------------------------------------------------ */
 
-/* Up to a million entries: a key f32[d_key] that is searched by inner product, a second vector
- * f32[d_vector] (what a model reads back; may be absent) and value bytes, with source, entity,
- * time and version.
+/* Up to a million entries. Each has a key f32[d_key] that is searched by inner product, a second
+ * vector f32[d_vector] (what a model reads back; may be absent) and value bytes, with source,
+ * entity, time and version.
  *
  * New entries lie as they are and are searched exactly. r1_longterm_consolidate moves them into
  * a part: keys and vectors become codes of a few bytes (a fifteenth and less), lists of near
@@ -160,14 +164,15 @@ R1_API void r1_memory_stats(const r1_memory *mem, r1_memory_counts *counts);
  *
  * File: one, mapped into memory, appended to at each commit, every block with its checksum. A
  * crash at any byte leaves what was committed before it or after it. Only one process may open
- * it for writing. */
+ * it for writing. Learning codes needs LAPACK (liblapack.so.3): without it
+ * r1_longterm_consolidate returns R1_E_NOT_FOUND. */
 typedef struct r1_longterm_view r1_longterm_view;
 
 typedef enum {
-    R1_CODE_TRANSFORM =
-        /* sparse over orthonormal, learned axes, range coded: the default, since it recalls best */
-    1,
-    R1_CODE_SPARSE = 2 /* sparse over an overcomplete learned dictionary (Batch-OMP), range coded */
+    /* Sparse over orthonormal, learned axes, range coded: the default, since it recalls best. */
+    R1_CODE_TRANSFORM = 1,
+    /* Sparse over an overcomplete learned dictionary (Batch-OMP), range coded. */
+    R1_CODE_SPARSE = 2
 } r1_code_kind;
 
 typedef struct {
@@ -176,7 +181,7 @@ typedef struct {
     r1_code_kind code;        /* 0: R1_CODE_TRANSFORM */
     float key_bytes;          /* mean bytes of a key's code; 0: a fifteenth of f32 */
     float vector_bytes;       /* the same of a vector's */
-    /* lists of the coarse index; 0: about two for each square root of the entries */
+    /* Lists of the coarse index; 0: about two for each square root of the entries. */
     uint32_t n_list;
     uint32_t n_atom;  /* of R1_CODE_SPARSE; 0: 2,048 */
     uint32_t n_round; /* mini-batches of dictionary learning; 0: 12 */
@@ -185,7 +190,7 @@ typedef struct {
 } r1_longterm_opts;
 
 typedef struct {
-    /* f32[d_key]; NULL from get where only its code is kept: see r1_longterm_view_key */
+    /* f32[d_key]; NULL from get where only its code is kept: see r1_longterm_view_key. */
     const float *key;
     const float *vector; /* f32[d_vector]; NULL: zeros; from get as key */
     const void *value;   /* at most 64 KiB */
@@ -243,7 +248,7 @@ R1_API r1_status r1_longterm_consolidate(r1_longterm *lt, bool all, r1_err *err)
 
 typedef struct {
     size_t k;
-    /* lists that are looked into; 0: a quarter of them, all up to 262,144 entries */
+    /* Lists that are looked into; 0: a quarter of them, all up to 262,144 entries. */
     uint32_t n_probe;
     uint32_t n_sketch; /* candidates that leave the sketch; 0: 2,000 */
     uint32_t n_rerank; /* candidates compared by their full keys; 0: 100 */
@@ -253,7 +258,7 @@ typedef struct {
 
 typedef struct {
     size_t n_entry, n_part, n_fresh; /* live entries; parts; of the entries, those not coded yet */
-    /* in parts: codes of keys with their lengths; lists, tables, axes, id order */
+    /* In parts: codes of keys with their lengths; lists, tables, axes, id order. */
     size_t code_bytes, index_bytes;
     size_t vector_code_bytes, meta_bytes; /* codes of vectors; ids, records, places of values */
     size_t full_bytes, value_bytes;       /* full keys and vectors; values */

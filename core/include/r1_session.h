@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* r1_session.h - scoring: a batch of samples in, calibrated logits, probabilities and the
+/* r1_session.h - scoring: a batch of samples in; calibrated logits, probabilities and the
  * evidence trace out.
  *
- * Owns:    activations, staging, the cache of encoded texts. It borrows the model, which must
+ * Owns:    activations, staging and the cache of encoded texts. It borrows the model, which must
  *          outlive it.
  * Threads: one thread at a time; make one session per worker. It starts no threads.
- * Memory:  everything is reserved by r1_session_new; r1_session_run allocates nothing.
- * Same input, same answer: a sample's logits do not depend on what else is in the batch, its
- * place in it, the number of sessions or a restart, bit for bit, on one machine. */
+ * Memory:  r1_session_new reserves everything; r1_session_run allocates nothing while batches
+ *          are no larger than before.
+ * Errors:  R1_E_INVAL for a sample that does not fit the model, with its number and item.
+ *
+ * Same input, same answer: a sample's logits have the same bits on one machine, whatever else is
+ * in the batch, wherever it stands there, however many sessions there are, after a restart. */
 #ifndef R1_SESSION_H
 #define R1_SESSION_H
 
@@ -25,14 +28,16 @@ enum {
 typedef struct {
     uint32_t n_sample_max; /* samples encoded together; larger batches run in pieces. 0 = 64 */
     uint32_t n_text_cache; /* texts remembered by hash; 0 = 4096; rounded up to a power of two */
-    /* as r1_backend_find takes it, registered names too; NULL: $R1_BACKEND if set, else cpu */
+    /* As r1_backend_find takes it, registered names too; NULL: $R1_BACKEND if set, else cpu. */
     const char *backend;
-    /* keep every item's row in the common space (r1_session_aligned): without it the first products
-     * are folded through that space where this is less work, equal but for the last bits */
+    /* Keep every item's row in the common space (r1_session_aligned). Without it the first
+     * products are folded through that space where this is less work; then logits differ in
+     * their last bits. */
     bool aligned;
-    /* INT8: weights of all but the smallest linear layers quantised at creation, activations as
-     * they come, by learned steps where the model was trained for it; close to f32
-     * (docs/evaluation.md), the same bits in any batch. The CPU's backend alone has it */
+    /* INT8: weights of all but the smallest linear layers are quantised at creation, activations
+     * as they come, by learned quantiser scales where the model was trained for it. Logits are
+     * close to those of f32 (docs/evaluation.md), and the same bits in any batch. Only the CPU's
+     * backend has it. */
     r1_precision precision;
 } r1_session_opts;
 
@@ -47,12 +52,13 @@ typedef struct {
     size_t n_sample;
     /* Where memory references point: exactly one of pool or event, or neither when no sample has
      * references. */
-    /* refs are handles; entries for sample[i].event_handle are made and stored by the run */
+    /* Refs are handles; the run makes and stores the entries of sample[i].event_handle. */
     r1_memory *pool;
     uint64_t ticket;       /* from r1_memory_begin */
     const r1_event *event; /* refs are indices into event[0..n_event) */
     size_t n_event;
-    uint32_t n_step; /* > 0: stop after so many items (later ones are neither encoded nor read) */
+    /* Evidence steps: > 0: stop after so many items (later ones are neither encoded nor read). */
+    uint32_t n_step;
     uint32_t items_off; /* bit i set: item i is treated as absent in every sample */
     uint32_t flags;     /* R1_RUN_* */
 } r1_batch;
@@ -63,8 +69,8 @@ typedef struct {
 typedef struct {
     size_t n_sample, n_output, n_step;
     const float *logit; /* f32[n_sample][n_output], calibrated */
-    /* f32[n_sample][n_output]: sigmoid; softmax over the group within this batch (rank); over
-     * classes */
+    /* f32[n_sample][n_output]: sigmoid (binary); softmax over the group within this batch (rank);
+     * softmax over classes (class) */
     const float *prob;
     const double *trace; /* f64[n_sample][n_step + 1][n_output], in calibrated logits */
 } r1_result;

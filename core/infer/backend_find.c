@@ -2,6 +2,7 @@
 /* backend_find.c - from a name to a backend, and the names that a program brings itself. The
  * CUDA plugin is opened once per process, and only where a driver is: opening it costs a third
  * of a second and 200 MB, which a machine without a GPU need not pay. */
+#include "base/isa.h"
 #include "r1_backend.h"
 
 #include <dlfcn.h>
@@ -158,6 +159,7 @@ r1_status r1_backend_register(const r1_backend *b, r1_err *err)
 
 const r1_backend *r1_backend_find(const char *name, r1_err *err)
 {
+    if (r1_isa_check(err) != R1_OK) return NULL;
     if (!name) name = getenv("R1_BACKEND");
     if (!name || !*name || !strcmp(name, "cpu")) return r1_backend_cpu();
     if (!strcmp(name, "reference")) return r1_backend_reference();

@@ -1,37 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* batch_policy.c - which requests make the next batch. Queues by class and length bucket; a
- * batch is drawn from their heads alone, which keeps the order within each.
+/* batch_policy.c - which requests make the next batch. There is a queue for each class and length
+ * bucket. A batch is drawn from their heads alone, which keeps the order within each.
  *
- *   late      heads that would miss their deadline even alone: out of the way, where asked for
- *   urgent    what must start before the next batch can: by deadline
- *   the rest  deficit round robin (Shreedhar and Varghese 1995) in units; what was urgent is charged too, and a class in debt
- *             is not urgent any more, so that none starves the others by tight deadlines */
-#include "infer/batch_cost.h"
-#include "r1_batcher.h"
+ *   late      heads that would miss their deadline even alone leave first, where asked for
+ *   urgent    then what must start before the next batch can, by deadline
+ *   the rest  then deficit round robin (Shreedhar and Varghese 1995) in units. Urgent requests
+ *             are charged too, and a class in debt is not urgent any more, so that none starves
+ *             the others by tight deadlines */
+#include "infer/batch_policy.h"
+
+#include "r1_assert.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUCKETS = 25, LENGTH_MAX = 1 << 24, QUANTUM = 64 };
-
-/* The tight list holds, from the head on, each request that has an earlier deadline than all
- * behind it: its first is the tightest of the queue. */
-typedef struct {
-    r1_request *head, *tail, *tightest, *laxest;
-} queue;
-
-struct r1_batch_policy {
-    r1_batcher_opts o;
-    uint32_t n_bucket;
-    queue q[R1_BATCH_CLASSES_MAX][BUCKETS];
-    uint32_t n_of[R1_BATCH_CLASSES_MAX];
-    double deficit[R1_BATCH_CLASSES_MAX];
-    uint32_t turn;
-    size_t queued;
-    uint64_t units; /* of all that wait */
-    r1_batch_cost cost;
-};
+enum { LENGTH_MAX = 1 << 24, QUANTUM = 64 };
 
 /* The batch that is being drawn. */
 typedef struct {
@@ -94,7 +78,7 @@ r1_status r1_batch_policy_new(r1_batch_policy **out, const r1_batcher_opts *opts
     r1_batch_policy *p = calloc(1, sizeof *p);
     if (!p) R1_FAIL(err, R1_E_NOMEM, "batcher: out of memory");
     p->o = o;
-    p->n_bucket = o.padded ? BUCKETS : 1;
+    p->n_bucket = o.padded ? BATCH_BUCKETS : 1;
     r1_batch_cost_init(&p->cost, o.cost_us);
     *out = p;
     return R1_OK;
@@ -133,8 +117,9 @@ static bool in_time(const r1_batch_policy *p, const r1_request *r, int64_t now_u
 
 /* ---- queues ---------------------------------------------------------------------------------- */
 
-static void batch_policy_push(queue *q, r1_request *r)
+static void batch_policy_push(batch_queue *q, r1_request *r)
 {
+    r->own.state = REQUEST_WAITING;
     r->own.next = NULL;
     if (q->tail)
         q->tail->own.next = r;
@@ -154,8 +139,14 @@ static void batch_policy_push(queue *q, r1_request *r)
 
 static r1_request *batch_policy_pop(r1_batch_policy *p, uint32_t c, uint32_t b)
 {
-    queue *q = &p->q[c][b];
+    batch_queue *q = &p->q[c][b];
     r1_request *r = q->head;
+    R1_ASSERT(r && r->own.state == REQUEST_WAITING, "batcher: class %u: a request in state %d", c,
+              r ? r->own.state : -1);
+    R1_ASSERT(p->queued > 0 && p->n_of[c] > 0 && p->units >= r->length,
+              "batcher: class %u: %u of %zu wait, %llu units, the next has %u", c, p->n_of[c],
+              p->queued, (unsigned long long)p->units, r->length);
+    r->own.state = REQUEST_DRAWN;
     q->head = r->own.next;
     if (!q->head) q->tail = NULL;
     if (q->tightest == r) {
@@ -178,6 +169,62 @@ static uint32_t batch_policy_bucket_of(const r1_batch_policy *p, uint32_t length
     return b;
 }
 
+/* ---- invariants ------------------------------------------------------------------------------ */
+
+/* A queue's requests in order, its tight list beside them. Returns how many there are. */
+static uint32_t verify_queue(const r1_batch_policy *p, uint32_t c, uint32_t b, uint64_t *units)
+{
+    const batch_queue *q = &p->q[c][b];
+    const r1_request *last = NULL, *tight = q->tightest, *laxest = NULL;
+    uint32_t n = 0;
+    for (const r1_request *r = q->head; r; last = r, r = r->own.next) {
+        R1_ASSERT(r->own.state == REQUEST_WAITING && r->class_id == c && n < p->n_of[c],
+                  "batcher: class %u bucket %u: request %u in state %d has class %u", c, b, n,
+                  r->own.state, r->class_id);
+        R1_ASSERT(batch_policy_bucket_of(p, r->length) == b,
+                  "batcher: class %u bucket %u: length %u", c, b, r->length);
+        n++;
+        *units += r->length;
+        if (r != tight) continue;
+        R1_ASSERT(!r->own.tighter || r->own.tighter->deadline_us < r->deadline_us,
+                  "batcher: class %u bucket %u: the tight list falls to %lld us", c, b,
+                  (long long)r->deadline_us);
+        laxest = r;
+        tight = r->own.laxer;
+    }
+    R1_ASSERT(last == q->tail && !tight && laxest == q->laxest && laxest == last,
+              "batcher: class %u bucket %u: %u requests, and its ends do not fit", c, b, n);
+    return n;
+}
+
+void batch_policy_verify(const r1_batch_policy *p)
+{
+    size_t queued = 0;
+    uint64_t units = 0;
+    R1_ASSERT(p->turn < p->o.n_class, "batcher: turn of class %u of %u", p->turn, p->o.n_class);
+    for (uint32_t c = 0; c < p->o.n_class; c++) {
+        uint32_t n = 0;
+        for (uint32_t b = 0; b < p->n_bucket; b++) n += verify_queue(p, c, b, &units);
+        R1_ASSERT(n == p->n_of[c] && n <= p->o.queue_max,
+                  "batcher: class %u: %u wait, counted %u of %u", c, p->n_of[c], n, p->o.queue_max);
+        R1_ASSERT(n ? isfinite(p->deficit[c]) : p->deficit[c] == 0,
+                  "batcher: class %u: deficit %g with %u waiting", c, p->deficit[c], n);
+        queued += n;
+    }
+    R1_ASSERT(queued == p->queued && units == p->units,
+              "batcher: %zu requests of %llu units, counted %zu of %llu", p->queued,
+              (unsigned long long)p->units, queued, (unsigned long long)units);
+}
+
+/* In sanitizer builds, so often that a call pays for 64 requests of the walk. */
+static void batch_policy_changed(r1_batch_policy *p)
+{
+    enum { PAID_PER_CALL = 64 };
+    if (!R1_DEEP_CHECKS || ++p->n_unchecked * PAID_PER_CALL < p->queued) return;
+    p->n_unchecked = 0;
+    batch_policy_verify(p);
+}
+
 r1_status r1_batch_policy_add(r1_batch_policy *p, r1_request *r, int64_t now_us, r1_err *err)
 {
     if (r->class_id >= p->o.n_class || r->length < 1 || r->length > LENGTH_MAX ||
@@ -194,6 +241,7 @@ r1_status r1_batch_policy_add(r1_batch_policy *p, r1_request *r, int64_t now_us,
     p->queued++;
     p->n_of[r->class_id]++;
     p->units += r->length;
+    batch_policy_changed(p);
     return R1_OK;
 }
 
@@ -233,7 +281,8 @@ static void batch_policy_take(r1_batch_policy *p, draft *d, uint32_t c, uint32_t
 /* The deadline by which a queue's head must be in a batch, for the sake of whichever of its
  * requests is the tightest, if it cannot be left to the next batch, which starts at next_us;
  * INT64_MAX: it can. What is late already is in no hurry. */
-static int64_t urgent_us(const r1_batch_policy *p, const queue *q, int64_t now_us, int64_t next_us)
+static int64_t urgent_us(const r1_batch_policy *p, const batch_queue *q, int64_t now_us,
+                         int64_t next_us)
 {
     int64_t start = q->tightest->deadline_us - alone_us(p, q->tightest), urgent = INT64_MAX;
     if (start >= now_us && start < next_us) urgent = q->tightest->deadline_us;
@@ -258,7 +307,7 @@ static void take_urgent(r1_batch_policy *p, draft *d, size_t limit)
         uint32_t class_id = 0, bucket = 0;
         for (uint32_t c = 0; c < p->o.n_class; c++)
             for (uint32_t b = 0; b < p->n_bucket && p->n_of[c] && p->deficit[c] > -debt; b++) {
-                const queue *q = &p->q[c][b];
+                const batch_queue *q = &p->q[c][b];
                 int64_t urgent = q->head ? urgent_us(p, q, d->now_us, next_us) : INT64_MAX;
                 if (urgent >= first || !batch_policy_fits(p, d, q->head)) continue;
                 first = urgent;
@@ -327,6 +376,10 @@ size_t r1_batch_policy_next(r1_batch_policy *p, int64_t now_us, uint32_t idle, r
     if (limit > p->o.batch_max) limit = p->o.batch_max;
     if (p->queued) take_urgent(p, &d, limit);
     take_in_turn(p, &d, limit);
+    R1_ASSERT(d.n <= limit && d.n_late <= p->o.batch_max,
+              "batcher: a batch of %zu, at most %zu, and %zu late, at most %u", d.n, limit,
+              d.n_late, p->o.batch_max);
+    batch_policy_changed(p);
     memmove(out + d.n, d.late, d.n_late * sizeof *out);
     *n_late = d.n_late;
     return d.n;

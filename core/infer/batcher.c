@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* batcher.c - the threads around batch_policy.c: one lock over policy and counters; batches run
  * outside of it. */
-#include "r1_batcher.h"
+#include "infer/batch_policy.h"
+#include "r1_assert.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -42,6 +43,10 @@ static void batcher_answer(r1_batcher *b, r1_request *const *request, size_t n)
     pthread_mutex_lock(&b->lock);
     for (size_t i = 0; i < n; i++) {
         r1_request *r = request[i];
+        R1_ASSERT(r->own.state == REQUEST_DRAWN, "batcher: a request in state %d is answered",
+                  r->own.state);
+        r->own.state = REQUEST_ANSWERED;
+        waited_for |= !r->done;
         r->ended_us = now;
         b->stats.answered++;
         b->stats.dropped += r->status == R1_E_TIMEOUT;
@@ -50,8 +55,8 @@ static void batcher_answer(r1_batcher *b, r1_request *const *request, size_t n)
             r->status != R1_OK && r->status != R1_E_TIMEOUT && r->status != R1_E_CANCELLED;
         b->stats.late += r->status == R1_OK && now > r->deadline_us;
     }
-    for (size_t i = 0; i < n; i++)
-        if (!request[i]->done) request[i]->own.answered = waited_for = true;
+    R1_ASSERT(b->stats.answered <= b->stats.submitted, "batcher: %llu answers to %llu requests",
+              (unsigned long long)b->stats.answered, (unsigned long long)b->stats.submitted);
     if (waited_for) pthread_cond_broadcast(&b->answer);
     pthread_mutex_unlock(&b->lock);
 }
@@ -81,7 +86,6 @@ static void batcher_refuse(r1_request *r, r1_status status, const char *why)
 r1_status r1_batcher_submit(r1_batcher *b, r1_request *r, r1_err *err)
 {
     r->status = R1_OK;
-    r->own.answered = false;
     pthread_mutex_lock(&b->lock);
     r1_status st = b->stopped ? r1_err_set(err, R1_E_CANCELLED, __FILE__, __LINE__,
                                            "request: the batcher is stopped")
@@ -96,7 +100,7 @@ r1_status r1_batcher_submit(r1_batcher *b, r1_request *r, r1_err *err)
 r1_status r1_batcher_wait(r1_batcher *b, r1_request *r)
 {
     pthread_mutex_lock(&b->lock);
-    while (!r->own.answered) pthread_cond_wait(&b->answer, &b->lock);
+    while (r->own.state != REQUEST_ANSWERED) pthread_cond_wait(&b->answer, &b->lock);
     pthread_mutex_unlock(&b->lock);
     return r->status;
 }
@@ -128,6 +132,7 @@ static bool batcher_next(r1_batcher *b, r1_request **out, size_t *n, size_t *n_l
     while (!r1_batch_policy_queued(b->policy) && !b->stopped) pthread_cond_wait(&b->work, &b->lock);
     *began_us = r1_mono_us();
     *n = r1_batch_policy_next(b->policy, *began_us, b->idle, out, n_late);
+    R1_ASSERT(b->idle > 0, "batcher: %u idle workers, one of them leaves", b->idle);
     b->idle--;
     for (size_t i = 0; i < *n; i++) {
         uint64_t waited = (uint64_t)(*began_us - out[i]->arrived_us);

@@ -28,6 +28,8 @@ static void exec_lay_out(r1_exec *e)
         if (t->space == R1_SPACE_WEIGHT || (e->rounder[i] >= 0 && !e->rounds)) continue;
         e->offset[i] = e->bytes;
         e->bytes += exec_capacity(e, t);
+        R1_ASSERT(e->bytes >= e->offset[i] && e->offset[i] % 256 == 0,
+                  "plan: tensor %u at byte %zu, the next at %zu", i, e->offset[i], e->bytes);
     }
 }
 
@@ -56,13 +58,13 @@ static void find_rounders(r1_exec *e)
         if (p->call[i].op == R1_OP_LSQ) e->rounder[p->call[i].v[R1_LSQ_Y].t] = (int16_t)i;
 }
 
-/* What an operand was rounded from, and the learned steps (NULL: it is not rounded). */
-static const r1_operand *exec_unrounded(const r1_exec *e, const r1_operand *o, const float **step)
+/* What an operand was rounded from, and the learned quantiser scales (NULL: it is not rounded). */
+static const r1_operand *exec_unrounded(const r1_exec *e, const r1_operand *o, const float **scale)
 {
-    if (step) *step = NULL;
+    if (scale) *scale = NULL;
     if (o->t < 0 || e->rounder[o->t] < 0) return o;
     const r1_call *c = &plan_of(e)->call[e->rounder[o->t]];
-    if (step) *step = r1_model_weight(e->m, c->v[R1_LSQ_STEP].t);
+    if (scale) *scale = r1_model_weight(e->m, c->v[R1_LSQ_STEP].t);
     return &c->v[R1_LSQ_X];
 }
 
@@ -74,16 +76,16 @@ static r1_status pack_weights(r1_exec *e, bool int8, r1_err *err)
     for (uint32_t i = 0; e->be->pack && i < p->n_call; i++) {
         const r1_call *c = &p->call[i];
         if (c->op != R1_OP_LINEAR) continue;
-        const float *x_step, *w_step;
-        const r1_operand *x = exec_unrounded(e, &c->v[R1_LINEAR_X], &x_step),
-                         *from = exec_unrounded(e, &c->v[R1_LINEAR_W], &w_step);
+        const float *x_scale, *w_scale;
+        const r1_operand *x = exec_unrounded(e, &c->v[R1_LINEAR_X], &x_scale),
+                         *from = exec_unrounded(e, &c->v[R1_LINEAR_W], &w_scale);
         char *base =
             (e->device ? e->device_weights : (char *)e->m->weights) + p->tensor[from->t].offset;
         r1_view w = r1_operand_view(p, from, e->cap, base);
         int64_t rows = r1_operand_view(p, x, e->cap, NULL).rows;
         e->int8[i] = int8 && r1_net_int8(w.rows, w.cols);
         if (e->int8[i])
-            R1_TRY(e->be->pack_int8(&e->packed[i], &w, w_step, x_step ? *x_step : 0, rows, err));
+            R1_TRY(e->be->pack_int8(&e->packed[i], &w, w_scale, x_scale ? *x_scale : 0, rows, err));
         else
             R1_TRY(e->be->pack(&e->packed[i], &w, rows, err));
     }
@@ -93,11 +95,12 @@ static r1_status pack_weights(r1_exec *e, bool int8, r1_err *err)
 static r1_status exec_reserve(r1_exec *e, bool train, bool int8, r1_err *err)
 {
     const r1_plan *p = plan_of(e);
-    e->offset = calloc(p->n_tensor, sizeof *e->offset);
-    e->needs_grad = calloc(p->n_tensor, sizeof *e->needs_grad);
-    e->packed = calloc(p->n_call, sizeof *e->packed);
-    e->int8 = calloc(p->n_call, sizeof *e->int8);
-    e->rounder = calloc(p->n_tensor, sizeof *e->rounder);
+    R1_TRY(r1_arena_new(&e->arena, SIZE_MAX, err));
+    e->offset = r1_arena_alloc(e->arena, p->n_tensor, sizeof *e->offset);
+    e->needs_grad = r1_arena_alloc(e->arena, p->n_tensor, sizeof *e->needs_grad);
+    e->packed = r1_arena_alloc(e->arena, p->n_call, sizeof *e->packed);
+    e->int8 = r1_arena_alloc(e->arena, p->n_call, sizeof *e->int8);
+    e->rounder = r1_arena_alloc(e->arena, p->n_tensor, sizeof *e->rounder);
     if (!e->offset || !e->needs_grad || !e->packed || !e->int8 || !e->rounder)
         R1_FAIL(err, R1_E_NOMEM, "plan: out of memory");
     e->rounds = train;
@@ -159,11 +162,7 @@ void r1_exec_free(r1_exec *e)
     if (e->device) e->be->buffer_free(e->device);
     if (e->device_weights) e->be->buffer_free(e->device_weights);
     if (e->stream) e->be->stream_free(e->stream);
-    free(e->packed);
-    free(e->int8);
-    free(e->needs_grad);
-    free(e->rounder);
-    free(e->offset);
+    r1_arena_free(e->arena);
     free(e->block);
     free(e->grad);
     free(e->wgrad);
@@ -178,6 +177,8 @@ r1_status r1_exec_upload_rows(r1_exec *e, int16_t t, uint32_t row0, uint32_t n, 
 {
     if (!e->device || n == 0) return R1_OK;
     size_t one = row_bytes(&plan_of(e)->tensor[t]), at = e->offset[t] + row0 * one;
+    R1_ASSERT(at + n * one <= e->bytes, "plan: rows %u to %u of tensor %d end at byte %zu of %zu",
+              row0, row0 + n, t, at + n * one, e->bytes);
     return e->be->upload(e->stream, e->device + at, e->block + at, n * one, err);
 }
 
@@ -185,6 +186,8 @@ r1_status r1_exec_download_rows(r1_exec *e, int16_t t, uint32_t row0, uint32_t n
 {
     if (!e->device || n == 0) return R1_OK;
     size_t one = row_bytes(&plan_of(e)->tensor[t]), at = e->offset[t] + row0 * one;
+    R1_ASSERT(at + n * one <= e->bytes, "plan: rows %u to %u of tensor %d end at byte %zu of %zu",
+              row0, row0 + n, t, at + n * one, e->bytes);
     R1_TRY(e->be->download(e->stream, e->block + at, e->device + at, n * one, err));
     return e->be->stream_sync(e->stream, err);
 }

@@ -17,13 +17,14 @@ typedef struct {
     uint32_t cap[R1_SYMBOLS_MAX]; /* largest values of the symbols */
     uint32_t sym[R1_SYMBOLS_MAX]; /* present values: set by pack.c */
     uint32_t flags;               /* R1_RUN_* */
+    r1_arena *arena;              /* holds the tables per tensor and per call */
     size_t *offset;               /* per tensor: into the block; inputs and activations */
     size_t bytes;
     char *block, *grad;
     float *wgrad;     /* laid out as the weights */
     bool *needs_grad; /* per tensor */
     int16_t *rounder; /* per tensor: the LSQ call that makes it; -1: none does */
-    /* those calls run; else who reads a rounded tensor gets what it was rounded from */
+    /* Those calls run; else who reads a rounded tensor gets what it was rounded from. */
     bool rounds;
     char *device, *device_weights; /* NULL where memory is the host's */
     void **packed;                 /* per call */

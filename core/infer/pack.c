@@ -4,32 +4,26 @@
  * one row. */
 #include "infer/pack.h"
 
+#include "r1_assert.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- row map --------------------------------------------------------------------------------- */
 
-static r1_status map_new(r1_rowmap *map, uint32_t cap, r1_err *err)
+static r1_status map_new(r1_rowmap *map, r1_arena *a, uint32_t cap, r1_err *err)
 {
     uint32_t n = 64;
     while (n < 2 * cap + 2) n *= 2;
     map->mask = n - 1;
-    map->key = calloc(n, sizeof *map->key);
-    map->check = calloc(n, sizeof *map->check);
-    map->stamp = calloc(n, sizeof *map->stamp);
-    map->value = calloc(n, sizeof *map->value);
+    map->key = r1_arena_alloc(a, n, sizeof *map->key);
+    map->check = r1_arena_alloc(a, n, sizeof *map->check);
+    map->stamp = r1_arena_alloc(a, n, sizeof *map->stamp);
+    map->value = r1_arena_alloc(a, n, sizeof *map->value);
     if (!map->key || !map->check || !map->stamp || !map->value)
         R1_FAIL(err, R1_E_NOMEM, "session: out of memory");
     return R1_OK;
-}
-
-static void map_free(r1_rowmap *map)
-{
-    free(map->key);
-    free(map->check);
-    free(map->stamp);
-    free(map->value);
 }
 
 static void map_clear(r1_rowmap *map)
@@ -47,6 +41,7 @@ static uint32_t *map_at(r1_rowmap *map, uint64_t key, uint64_t check, bool *fres
     while (map->stamp[i] == map->now && (map->key[i] != key || map->check[i] != check))
         i = (i + 1) & map->mask;
     *fresh = map->stamp[i] != map->now;
+    R1_DEEP_ASSERT(i <= map->mask && map->now, "session: cell %u of a map of %u", i, map->mask);
     map->stamp[i] = map->now;
     map->key[i] = key;
     map->check[i] = check;
@@ -83,13 +78,13 @@ void r1_pack_capacity(const r1_model *m, uint32_t n, uint32_t *cap)
         if (m->desc->item[i].kind == R1_ITEM_TEXT) cap[m->net.item[i].sym_row] = pad_rows(n) + n;
 }
 
-static r1_status cache_new(r1_textcache *c, uint32_t n, uint32_t d, r1_err *err)
+static r1_status cache_new(r1_textcache *c, r1_arena *a, uint32_t n, uint32_t d, r1_err *err)
 {
     uint32_t size = 1;
     while (size < n) size *= 2;
     c->mask = size - 1;
-    c->key = calloc(size, sizeof *c->key);
-    c->check = calloc(size, sizeof *c->check);
+    c->key = r1_arena_alloc(a, size, sizeof *c->key);
+    c->check = r1_arena_alloc(a, size, sizeof *c->check);
     c->row = r1_calloc_aligned((size_t)size * d, sizeof *c->row);
     if (!c->key || !c->check || !c->row)
         R1_FAIL(err, R1_E_NOMEM, "session: no memory for %u cached texts", size);
@@ -99,18 +94,21 @@ static r1_status cache_new(r1_textcache *c, uint32_t n, uint32_t d, r1_err *err)
 static r1_status pack_reserve(r1_pack *p, uint32_t n_text_cache, r1_err *err)
 {
     const r1_exec *e = p->e;
+    r1_arena *a;
     uint32_t n = e->cap[R1_SYM_SEQ];
-    R1_TRY(map_new(&p->events, e->cap[R1_SYM_ENTRY], err));
-    R1_TRY(map_new(&p->texts, n * pack_desc_of(p)->n_item, err));
-    p->gathered = calloc(e->cap[R1_SYM_ENTRY] + 1, sizeof *p->gathered);
-    p->stored = calloc(e->cap[R1_SYM_EVENT] + 1, sizeof *p->stored);
+    R1_TRY(r1_arena_new(&a, SIZE_MAX, err));
+    p->arena = a;
+    R1_TRY(map_new(&p->events, a, e->cap[R1_SYM_ENTRY], err));
+    R1_TRY(map_new(&p->texts, a, n * pack_desc_of(p)->n_item, err));
+    p->gathered = r1_arena_alloc(a, e->cap[R1_SYM_ENTRY] + 1u, sizeof *p->gathered);
+    p->stored = r1_arena_alloc(a, e->cap[R1_SYM_EVENT] + 1u, sizeof *p->stored);
     if (!p->gathered || !p->stored) R1_FAIL(err, R1_E_NOMEM, "session: out of memory");
     for (uint32_t i = 0; i < pack_desc_of(p)->n_item; i++) {
         if (pack_desc_of(p)->item[i].kind != R1_ITEM_TEXT) continue;
-        p->new_key[i] = calloc(n, sizeof *p->new_key[i]);
-        p->new_check[i] = calloc(n, sizeof *p->new_check[i]);
+        p->new_key[i] = r1_arena_alloc(a, n, sizeof *p->new_key[i]);
+        p->new_check[i] = r1_arena_alloc(a, n, sizeof *p->new_check[i]);
         if (!p->new_key[i] || !p->new_check[i]) R1_FAIL(err, R1_E_NOMEM, "session: out of memory");
-        if (n_text_cache) R1_TRY(cache_new(&p->cache[i], n_text_cache, row_width(p, i), err));
+        if (n_text_cache) R1_TRY(cache_new(&p->cache[i], a, n_text_cache, row_width(p, i), err));
     }
     return R1_OK;
 }
@@ -132,17 +130,8 @@ r1_status r1_pack_new(r1_pack **out, r1_exec *e, uint32_t n_text_cache, r1_err *
 void r1_pack_free(r1_pack *p)
 {
     if (!p) return;
-    map_free(&p->events);
-    map_free(&p->texts);
-    free(p->gathered);
-    free(p->stored);
-    for (uint32_t i = 0; i < R1_ITEMS_MAX; i++) {
-        free(p->new_key[i]);
-        free(p->new_check[i]);
-        free(p->cache[i].key);
-        free(p->cache[i].check);
-        free(p->cache[i].row);
-    }
+    for (uint32_t i = 0; i < R1_ITEMS_MAX; i++) free(p->cache[i].row);
+    r1_arena_free(p->arena);
     free(p);
 }
 
@@ -219,6 +208,10 @@ static r1_status pack_fill_graph(r1_pack *p, uint32_t i, uint32_t b, const r1_it
     pack_ints(p, io->map)[b] = shown ? (int32_t)b : -1;
     if (shown) {
         R1_TRY(check_graph(it, b, in, err));
+        R1_ASSERT(node0 + in->n_node <= p->e->cap[io->sym_a] &&
+                      edge0 + in->n_edge <= p->e->cap[io->sym_b],
+                  "session: nodes %u of %u, edges %u of %u", node0 + in->n_node,
+                  p->e->cap[io->sym_a], edge0 + in->n_edge, p->e->cap[io->sym_b]);
         memcpy((float *)r1_exec_ptr(p->e, io->node) + (size_t)node0 * it->row.n_num, in->node,
                (size_t)in->n_node * it->row.n_num * sizeof(float));
         if (in->n_edge)
@@ -257,6 +250,9 @@ static void pack_tokenize(r1_pack *p, uint32_t i, const r1_item *in)
         to[2 * k + 1] = (int32_t)k;
     }
     *n_token += (uint32_t)n;
+    R1_ASSERT(*n_token <= p->e->cap[io->sym_b] && *n_text < p->e->cap[io->sym_a],
+              "session: text %u of %u, tokens %u of %u", *n_text, p->e->cap[io->sym_a], *n_token,
+              p->e->cap[io->sym_b]);
     pack_ints(p, io->tok_off)[++*n_text] = (int32_t)*n_token;
 }
 
@@ -281,6 +277,8 @@ static r1_status fill_text(r1_pack *p, uint32_t i, uint32_t b, const r1_item *in
             /* sym_row counts the cached ones until finish() */
             *row = pad_rows(p->e->cap[R1_SYM_SEQ]) + p->e->sym[io->sym_row]++;
             size_t d = row_width(p, i);
+            R1_ASSERT(*row < p->e->cap[io->sym_row], "session: cached text in row %u of %u", *row,
+                      p->e->cap[io->sym_row]);
             memcpy((float *)r1_exec_ptr(p->e, io->aligned) + *row * d, c->row + at * d,
                    d * sizeof(float));
         } else {
@@ -299,6 +297,8 @@ static r1_status fill_text(r1_pack *p, uint32_t i, uint32_t b, const r1_item *in
 static uint32_t add_event(r1_pack *p, r1_event ev, uint64_t handle)
 {
     uint32_t row = p->e->sym[R1_SYM_EVENT]++;
+    R1_ASSERT(row < p->e->cap[R1_SYM_EVENT], "session: event in row %u of %u", row,
+              p->e->cap[R1_SYM_EVENT]);
     put_num(p, pack_net_of(p)->event_num, row, ev.num, pack_desc_of(p)->event.n_num);
     put_cat(p, pack_net_of(p)->event_cat, row, ev.cat, pack_desc_of(p)->event.n_cat);
     p->stored[row] = handle;
@@ -316,6 +316,8 @@ static r1_status entry_row(r1_pack *p, const r1_pack_source *src, uint64_t ref, 
     uint32_t *at = map_at(&p->events, ref, 0, &fresh);
     if (fresh && src->pool) {
         *at = p->gather_base + p->n_gathered;
+        R1_ASSERT(*at < p->e->cap[R1_SYM_ENTRY], "session: entry of the pool in row %u of %u", *at,
+                  p->e->cap[R1_SYM_ENTRY]);
         p->gathered[p->n_gathered++] = ref;
     } else if (fresh) {
         *at = add_event(p, src->event(src->event_ctx, ref), 0);
@@ -336,6 +338,7 @@ static r1_status fill_ref(r1_pack *p, const r1_pack_source *src, uint32_t i, uin
                 "sample %u, item \"%s\": bucket %u of %u, log weight %g (within 20)", b, it->name,
                 bucket, it->n_bucket, (double)weight);
     R1_TRY(entry_row(p, src, in->ref[j], b, &row, err));
+    R1_ASSERT(at < p->e->cap[io->sym_a], "session: reference %u of %u", at, p->e->cap[io->sym_a]);
     pack_ints(p, io->index)[at] = (int32_t)row;
     pack_ints(p, io->bucket)[at] = (int32_t)bucket;
     ((float *)r1_exec_ptr(p->e, io->log_weight))[at] = weight;
@@ -429,6 +432,9 @@ static void pack_finish(r1_pack *p)
 {
     r1_exec *e = p->e;
     uint32_t events = e->sym[R1_SYM_EVENT];
+    for (uint32_t k = 0; k < R1_SYMBOLS_MAX; k++)
+        R1_ASSERT(e->sym[k] <= e->cap[k] || k == R1_SYM_ONE, "session: symbol %u is %u of %u", k,
+                  e->sym[k], e->cap[k]);
     e->sym[R1_SYM_ENTRY] = p->n_gathered ? p->gather_base + p->n_gathered : events;
     for (uint32_t i = 0; i < pack_desc_of(p)->n_item; i++) {
         const r1_item_io *io = &pack_net_of(p)->item[i];
@@ -452,6 +458,8 @@ static r1_status pack_upload(r1_pack *p, r1_err *err)
 
 r1_status r1_pack_fill(r1_pack *p, const r1_pack_source *src, r1_err *err)
 {
+    R1_ASSERT(src->n_sample <= p->e->cap[R1_SYM_SEQ],
+              "session: a piece of %zu samples, room for %u", src->n_sample, p->e->cap[R1_SYM_SEQ]);
     pack_begin(p, (uint32_t)src->n_sample);
     R1_TRY(own_events(p, src, err));
     for (uint32_t b = 0; b < src->n_sample; b++)
@@ -464,6 +472,8 @@ r1_status r1_pack_fill(r1_pack *p, const r1_pack_source *src, r1_err *err)
 r1_status r1_pack_events(r1_pack *p, const r1_event *event, const uint64_t *handle, uint32_t n,
                          r1_err *err)
 {
+    R1_ASSERT(n <= p->e->cap[R1_SYM_EVENT], "session: %u events, room for %u", n,
+              p->e->cap[R1_SYM_EVENT]);
     pack_begin(p, 0);
     for (uint32_t i = 0; i < n; i++) {
         R1_TRY(check_event(p, &event[i], i, err));

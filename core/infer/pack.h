@@ -24,6 +24,7 @@ typedef struct {
 
 typedef struct {
     r1_exec *e;
+    r1_arena *arena; /* holds all arrays but the caches' rows, which want large pages */
     r1_rowmap events, texts;
     r1_textcache cache[R1_ITEMS_MAX]; /* row NULL: no cache */
     uint32_t n_gathered, gather_base; /* entries that come from the pool */

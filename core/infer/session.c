@@ -9,6 +9,7 @@
 
 #include "infer/pack.h"
 #include "model/fold.h"
+#include "r1_assert.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -119,6 +120,8 @@ static r1_status store_entries(r1_session *s, r1_memory *pool, r1_err *err)
     size_t width = 2 * (size_t)s->m->desc->d_memory;
     uint32_t n = s->e->sym[R1_SYM_EVENT];
     if (n == 0) return R1_OK;
+    R1_ASSERT(n <= s->e->cap[R1_SYM_EVENT], "session: %u entries to store, room for %u", n,
+              s->e->cap[R1_SYM_EVENT]);
     R1_TRY(r1_exec_download_rows(s->e, s->e->m->net.entry, 0, n, err));
     float *kv = r1_exec_ptr(s->e, s->e->m->net.entry);
     for (uint32_t r = 0; r < n; r++) r1_memory_write(pool, s->pack->stored[r], kv + r * width);
@@ -176,6 +179,9 @@ static float session_calibrated(const r1_model *m, size_t output, float logit)
  * step. */
 static void read_sample(r1_session *s, size_t in, size_t out, uint32_t n_step)
 {
+    R1_ASSERT(in < s->piece && out < s->cap && n_step < s->m->net.n_position,
+              "session: sample %zu of %u, result %zu of %zu, step %u of %u", in, s->piece, out,
+              s->cap, n_step, s->m->net.n_position);
     size_t n = s->m->desc->n_output;
     const float *logits =
         (const float *)r1_exec_ptr(s->e, s->e->m->net.logits) + in * s->e->m->net.n_position * n;
@@ -193,14 +199,14 @@ static void read_sample(r1_session *s, size_t in, size_t out, uint32_t n_step)
 
 static float session_sigmoid(float x) { return 1 / (1 + expf(-x)); }
 
-/* Softmax over n values that lie `step` apart. */
-static void session_softmax(const float *x, float *p, size_t n, size_t step)
+/* Softmax over n values, `stride` apart. */
+static void session_softmax(const float *x, float *p, size_t n, size_t stride)
 {
     float top = -INFINITY;
     double sum = 0;
-    for (size_t i = 0; i < n; i++) top = fmaxf(top, x[i * step]);
-    for (size_t i = 0; i < n; i++) sum += exp((double)x[i * step] - top);
-    for (size_t i = 0; i < n; i++) p[i * step] = (float)(exp((double)x[i * step] - top) / sum);
+    for (size_t i = 0; i < n; i++) top = fmaxf(top, x[i * stride]);
+    for (size_t i = 0; i < n; i++) sum += exp((double)x[i * stride] - top);
+    for (size_t i = 0; i < n; i++) p[i * stride] = (float)(exp((double)x[i * stride] - top) / sum);
 }
 
 static void rank_probabilities(r1_session *s, const r1_batch *b, uint32_t k)
@@ -253,6 +259,8 @@ static r1_status session_run(r1_session *s, const r1_batch *b, uint32_t n_step, 
     s->e->flags = b->flags;
     for (size_t first = 0; first < b->n_sample; first += s->piece) {
         size_t n = b->n_sample - first < s->piece ? b->n_sample - first : s->piece;
+        R1_ASSERT(n > 0 && first + n <= s->cap, "session: samples %zu to %zu of %zu", first,
+                  first + n, s->cap);
         R1_TRY(session_forward(s, b, first, n, err));
         for (size_t i = 0; i < n; i++) read_sample(s, i, first + i, n_step);
     }

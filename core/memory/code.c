@@ -13,22 +13,22 @@
 enum {
     SAMPLE_MAX = 65536, /* rows that everything is learned from */
     COVARIANCE_ROWS = 16384,
-    STEP_SAMPLE = 3000, /* rows that the step is found on; sparse: fewer */
+    QUANT_SAMPLE = 3000, /* rows that the quantiser scale is found on; sparse: fewer */
     SPARSE_SAMPLE = 384,
     KMEANS_ROUNDS = 6,
-    HALF = RANS_SYMBOLS / 2 - 1, /* largest step of a plain axis */
+    HALF = RANS_SYMBOLS / 2 - 1, /* largest integer of a plain axis */
     Z_MAX = 1000,                /* of a sketch axis */
     GAP_END = 63,                /* after the last gap */
-    SPARSE_HALF = 63,            /* largest coefficient in steps */
+    SPARSE_HALF = 63,            /* largest coefficient, as an integer */
     GAP_LOW = 6,                 /* bits of a gap that are coded as they are */
     ENCODE_ROWS = 1024
 };
-/* no finer steps than this on the widest axis: bins and tails hold no more, and recall is past
- * .98 there */
+/* The widest axis has at most so many integers: bins and tails hold no more, and recall is past
+ * .98 there. */
 static const double finest = 200;
 static const double metric_power = 0.6, sketch_sigma = 3.0;
-/* an axis below this many steps would round to anything but zero once in a thousand rows: it is
- * dropped */
+/* An axis whose sigma is below this share of the quantiser scale would round to anything but zero
+ * once in a thousand rows: it is dropped. */
 static const double coded_sigma = 0.16;
 /* three bytes of the coder's state less what it carries, and what fitted tables lose on other
  * rows (measured) */
@@ -48,13 +48,7 @@ static const rans_table *width_table(const code *c, int w)
 void code_free(code *c)
 {
     if (!c) return;
-    free(c->centre);
-    free(c->forward);
-    free(c->back);
-    free(c->atom);
-    free(c->bin);
-    free(c->edge);
-    free(c->group);
+    r1_arena_free(c->arena);
     free(c);
 }
 
@@ -63,13 +57,16 @@ static bool code_alloc(code *c)
     static const double none[RANS_SYMBOLS];
     for (uint32_t w = 1; w <= CODE_WIDTHS; w++)
         rans_table_fit(&c->table[CODE_GROUPS + w - 1], none, 0, w - 1); /* even */
-    c->centre = calloc((size_t)c->n_list * c->d, sizeof(float));
-    c->forward = calloc((size_t)c->m * c->d + 1, sizeof(float));
-    c->back = calloc((size_t)c->m * c->d + 1, sizeof(float));
-    c->atom = calloc((size_t)c->n_atom * c->m + 1, sizeof(float));
-    c->bin = calloc((size_t)c->n_sketch * CODE_BIN + 1, sizeof(float));
-    c->edge = calloc((size_t)c->n_sketch * (CODE_BIN - 1) + 1, sizeof(int16_t));
-    c->group = calloc((size_t)c->m + 1, 1);
+    r1_arena *a;
+    if (r1_arena_new(&a, SIZE_MAX, NULL) != R1_OK) return false;
+    c->arena = a;
+    c->centre = r1_arena_alloc(a, (size_t)c->n_list * c->d, sizeof(float));
+    c->forward = r1_arena_alloc(a, (size_t)c->m * c->d, sizeof(float));
+    c->back = r1_arena_alloc(a, (size_t)c->m * c->d, sizeof(float));
+    c->atom = r1_arena_alloc(a, (size_t)c->n_atom * c->m, sizeof(float));
+    c->bin = r1_arena_alloc(a, (size_t)c->n_sketch * CODE_BIN, sizeof(float));
+    c->edge = r1_arena_alloc(a, (size_t)c->n_sketch * (CODE_BIN - 1), sizeof(int16_t));
+    c->group = r1_arena_alloc(a, c->m, 1);
     return c->centre && c->forward && c->back && c->atom && c->bin && c->edge && c->group;
 }
 
@@ -120,18 +117,19 @@ static r1_status code_axes(code *c, const float *x, const float *r, size_t n, co
                            r1_err *err)
 {
     size_t d = c->d, dd = d * d;
+    r1_status st;
     double *buf = malloc(sizeof *buf * (5 * dd + 3 * d));
     if (!buf) R1_FAIL(err, R1_E_NOMEM, "no memory for the axes of %zu columns", d);
     double *cov = buf, *v = cov + dd, *metric = v + dd, *t = metric + dd, *inv = t + dd,
            *value = inv + dd, *row = value + d, *other = row + d;
     code_covariance(x, n, d, mean, row, cov);
-    linalg_eigen(cov, d, value, v);
+    if ((st = linalg_eigen(cov, d, value, v, err)) != R1_OK) goto done;
     power_of(value, v, d, metric_power / 2, metric);
     power_of(value, v, d, -metric_power / 2, inv);
     code_covariance(r, n, d, NULL, row, cov);
     code_multiply(metric, cov, d, t);
     code_multiply(t, metric, d, cov);
-    linalg_eigen(cov, d, value, v);
+    if ((st = linalg_eigen(cov, d, value, v, err)) != R1_OK) goto done;
     c->m = 0;
     while (c->m < d && value[c->m] > value[0] * 1e-7) c->m++;
     if (!(value[0] > 0)) c->m = 0;
@@ -146,11 +144,12 @@ static r1_status code_axes(code *c, const float *x, const float *r, size_t n, co
             c->back[k * d + i] = (float)other[i];
         }
     }
+done:
     free(buf);
-    return R1_OK;
+    return st;
 }
 
-/* ---- tables and step ---- */
+/* ---- tables and quantiser scale ---- */
 
 static int clamp_z(float z, int most)
 {
@@ -226,7 +225,7 @@ static void fit_sketch_axis(code *c, const fit_data *f, uint32_t i, double *tail
     size_t count[CODE_BIN] = {0};
     memset(f->histogram, 0, sizeof *f->histogram * (2 * Z_MAX + 1));
     for (size_t r = 0; r < f->n; r++)
-        f->histogram[clamp_z(f->y[r * f->stride + i] / c->step, Z_MAX) + Z_MAX]++;
+        f->histogram[clamp_z(f->y[r * f->stride + i] / c->quant, Z_MAX) + Z_MAX]++;
     fit_edges(f->histogram, f->n, edge);
     for (int z = -Z_MAX; z <= Z_MAX; z++) {
         int b = code_bin_of(edge, z), k = f->histogram[z + Z_MAX];
@@ -256,9 +255,9 @@ static void fit_tables(code *c, const fit_data *f)
         for (uint32_t i = from; i < to; i++) {
             c->group[i] = (uint8_t)g;
             for (size_t r = 0; r < f->n; r++)
-                count[clamp_z(f->y[r * f->stride + i] / c->step, HALF) + HALF]++;
+                count[clamp_z(f->y[r * f->stride + i] / c->quant, HALF) + HALF]++;
         }
-        double reach = from < to ? 4.5 * f->sigma[from] / c->step + 2 : 2;
+        double reach = from < to ? 4.5 * f->sigma[from] / c->quant + 2 : 2;
         uint32_t half = reach < HALF ? (uint32_t)reach : HALF;
         for (uint32_t z = 0; z < HALF - half; z++) { /* what is clamped into the range */
             count[HALF - half] += count[z];
@@ -279,20 +278,20 @@ static void fit_tables(code *c, const fit_data *f)
     }
 }
 
-/* Mean bytes of the sample at the present step, without running the coder. */
+/* Mean bytes of the sample at the present quantiser scale, without running the coder. */
 static double transform_bytes(code *c, const fit_data *f)
 {
     double bits = 0;
     c->n_sketch = c->m = 0;
-    while (c->m < f->stride && f->sigma[c->m] / c->step >= coded_sigma) c->m++;
+    while (c->m < f->stride && f->sigma[c->m] / c->quant >= coded_sigma) c->m++;
     while (c->n_sketch < c->m && c->n_sketch < CODE_SKETCH_MAX &&
-           f->sigma[c->n_sketch] / c->step >= sketch_sigma)
+           f->sigma[c->n_sketch] / c->quant >= sketch_sigma)
         c->n_sketch++;
     c->n_sketch &= ~3u;
     fit_tables(c, f);
     for (size_t r = 0; r < f->n; r++)
         for (uint32_t i = 0; i < c->m; i++) {
-            float z = f->y[r * f->stride + i] / c->step;
+            float z = f->y[r * f->stride + i] / c->quant;
             if (i < c->n_sketch) {
                 uint32_t symbol;
                 int zi = clamp_z(z, Z_MAX), bin = code_bin_of(c->edge + i * (CODE_BIN - 1), zi);
@@ -321,11 +320,11 @@ static double sparse_bytes(code *c, const fit_data *f, const float *gram, const 
     float *coef = malloc(sizeof *coef * c->k_max);
     for (size_t r = 0; r < f->n && index && coef; r++) {
         memcpy(p, product + r * c->n_atom, sizeof *p * c->n_atom);
-        uint32_t k = omp_encode(gram, c->n_atom, p, stop_share * c->step, c->k_max, index, coef,
+        uint32_t k = omp_encode(gram, c->n_atom, p, stop_share * c->quant, c->k_max, index, coef,
                                 scratch),
                  next = 0;
         for (uint32_t t = 0; t < k; t++) {
-            int z = clamp_z(coef[t] / c->step, SPARSE_HALF);
+            int z = clamp_z(coef[t] / c->quant, SPARSE_HALF);
             if (z == 0) continue;
             high[(index[t] - next) >> GAP_LOW]++;
             coefs[z + HALF]++;
@@ -344,7 +343,7 @@ static double sparse_bytes(code *c, const fit_data *f, const float *gram, const 
 }
 
 /* Steps are doubled and halved on a logarithmic scale until the mean length fits. */
-static r1_status fit_step(code *c, const fit_data *f, double bytes, r1_err *err)
+static r1_status fit_quant(code *c, const fit_data *f, double bytes, r1_err *err)
 {
     static const double none[RANS_SYMBOLS];
     float *gram = NULL, *product = NULL, *scratch = NULL;
@@ -370,7 +369,7 @@ static r1_status fit_step(code *c, const fit_data *f, double bytes, r1_err *err)
     double top = c->m ? f->sigma[0] : 1, low = log(top / finest + 1e-30),
            high = log(top * 16 + 1e-30);
     for (int round = 0; round < 14; round++) {
-        c->step = (float)exp((low + high) / 2);
+        c->quant = (float)exp((low + high) / 2);
         double used = gram ? sparse_bytes(c, f, gram, product, scratch,
                                           scratch + omp_scratch(c->n_atom, c->k_max))
                            : transform_bytes(c, f);
@@ -412,9 +411,9 @@ static r1_status draw_sample(const float *x, size_t n, uint32_t d, uint64_t seed
     return R1_OK;
 }
 
-/* Rows at the end of the sample that centres are not learned from: the step is found on them,
- * since codes of rows that the centres have not seen are longer. */
-static size_t held_out(size_t n) { return n > 4 * STEP_SAMPLE ? STEP_SAMPLE : 0; }
+/* Rows at the end of the sample that centres are not learned from. The quantiser scale is found
+ * on them, since codes of rows that the centres have not seen are longer. */
+static size_t held_out(size_t n) { return n > 4 * QUANT_SAMPLE ? QUANT_SAMPLE : 0; }
 
 /* Axes, dictionary, tables from a sample x and its residuals r; y is [n][m] afterwards. */
 static r1_status train_on(code *c, const float *x, float *r, size_t n, const float *mean,
@@ -434,10 +433,10 @@ static r1_status train_on(code *c, const float *x, float *r, size_t n, const flo
     if (st == R1_OK && c->kind == R1_CODE_SPARSE && c->m)
         st = omp_learn(c->atom, c->n_atom, c->m, y, n, c->k_max / 3 + 1, o->rounds, o->seed + 2,
                        err);
-    size_t most = c->kind == R1_CODE_SPARSE ? SPARSE_SAMPLE : STEP_SAMPLE,
+    size_t most = c->kind == R1_CODE_SPARSE ? SPARSE_SAMPLE : QUANT_SAMPLE,
            rows = n < most ? n : most;
     fit_data f = {y ? y + (n - rows) * c->m : NULL, rows, c->m, sigma, histogram};
-    if (st == R1_OK) st = fit_step(c, &f, o->bytes, err);
+    if (st == R1_OK) st = fit_quant(c, &f, o->bytes, err);
     free(y);
     free(sigma);
     free(histogram);
@@ -462,7 +461,7 @@ r1_status code_train(code **out, const float *x, size_t n, uint32_t d, const cod
                 .n_sketch = o->kind == R1_CODE_SPARSE ? 0 : CODE_SKETCH_MAX,
                 .n_list = o->n_list ? o->n_list : 1,
                 .n_atom = o->kind == R1_CODE_SPARSE ? o->n_atom : 0,
-                .step = 1,
+                .quant = 1,
                 .k_max = o->kind == R1_CODE_SPARSE ? (uint32_t)(o->bytes * 1.2f) + 4 : 0};
     float *sample = NULL, *r = NULL, *mean = NULL;
     uint32_t *near = NULL;
@@ -523,16 +522,17 @@ static uint32_t carried_of(double scale)
 typedef struct {
     int *z; /* transform: [m]; sparse: [k_max] */
     uint32_t *index;
-    float *coef, *yhat, *scratch, *gram;
+    float *coef, *yhat, *scratch;
+    float *gram; /* malloc'ed by omp_gram; all else is the call's arena's */
 } encoder;
 
-/* Whole steps of y, and the y that they stand for. Returns how many symbols' worth (sparse:
+/* The integers of y, and the y that they stand for. Returns how many symbols there are (sparse:
  * atoms). */
 static uint32_t code_quantise(const code *c, encoder *e, const float *y, float *product)
 {
     if (c->kind != R1_CODE_SPARSE) {
         for (uint32_t i = 0; i < c->m; i++) {
-            e->z[i] = clamp_z(y[i] / c->step, i < c->n_sketch ? Z_MAX : HALF);
+            e->z[i] = clamp_z(y[i] / c->quant, i < c->n_sketch ? Z_MAX : HALF);
             if (i >= c->n_sketch)
                 e->z[i] = (int)rans_clamp(group_table(c, i), e->z[i] + HALF) - HALF;
             else { /* the tails end where their table ends */
@@ -541,22 +541,22 @@ static uint32_t code_quantise(const code *c, encoder *e, const float *y, float *
                 code_inside(c, i, bin, e->z[i], &symbol);
                 e->z[i] = from_inside(c, i, bin, symbol);
             }
-            e->yhat[i] = (float)e->z[i] * c->step;
+            e->yhat[i] = (float)e->z[i] * c->quant;
         }
         return c->m;
     }
     if (!c->m) return 0; /* nothing varies: the centre is all */
-    uint32_t k = omp_encode(e->gram, c->n_atom, product, stop_share * c->step, c->k_max, e->index,
+    uint32_t k = omp_encode(e->gram, c->n_atom, product, stop_share * c->quant, c->k_max, e->index,
                             e->coef, e->scratch),
              kept = 0;
     memset(e->yhat, 0, sizeof *e->yhat * c->m);
     for (uint32_t t = 0; t < k; t++) {
-        int z = clamp_z(e->coef[t] / c->step, SPARSE_HALF);
+        int z = clamp_z(e->coef[t] / c->quant, SPARSE_HALF);
         if (!z) continue;
         e->z[kept] = z;
         e->index[kept++] = e->index[t];
         for (uint32_t i = 0; i < c->m; i++)
-            e->yhat[i] += (float)z * c->step * c->atom[(size_t)e->index[t] * c->m + i];
+            e->yhat[i] += (float)z * c->quant * c->atom[(size_t)e->index[t] * c->m + i];
     }
     return kept;
 }
@@ -611,63 +611,76 @@ static void code_encode_row(const code *c, encoder *e, const float *x, const flo
     memmove(bytes, r.p, *len);
 }
 
-static r1_status encoder_new(encoder *e, const code *c, r1_err *err)
+static r1_status encoder_new(encoder *e, const code *c, r1_arena *a, r1_err *err)
 {
     size_t z = c->m > c->k_max ? c->m : c->k_max;
-    *e = (encoder){.z = malloc(sizeof(int) * (z + 1)),
-                   .index = malloc(sizeof(uint32_t) * (c->k_max + 1u)),
-                   .coef = malloc(sizeof(float) * (c->k_max + 1u)),
-                   .yhat = malloc(sizeof(float) * (c->m + 1u)),
-                   .scratch = malloc(sizeof(float) * (omp_scratch(c->n_atom, c->k_max) + 1))};
+    *e = (encoder){.z = r1_arena_alloc(a, z + 1, sizeof *e->z),
+                   .index = r1_arena_alloc(a, c->k_max + 1u, sizeof *e->index),
+                   .coef = r1_arena_alloc(a, c->k_max + 1u, sizeof *e->coef),
+                   .yhat = r1_arena_alloc(a, c->m + 1u, sizeof *e->yhat),
+                   .scratch =
+                       r1_arena_alloc(a, omp_scratch(c->n_atom, c->k_max) + 1, sizeof *e->scratch)};
     if (!e->z || !e->index || !e->coef || !e->yhat || !e->scratch)
         R1_FAIL(err, R1_E_NOMEM, "no memory to encode");
     return c->n_atom && c->m ? omp_gram(c->atom, c->n_atom, c->m, &e->gram, err) : R1_OK;
 }
 
-static void encoder_free(encoder *e)
+/* Of one tile of rows. */
+typedef struct {
+    float *r;  /* [rows][d]: residuals */
+    float *y;  /* [rows][m]: on the axes */
+    float *bx; /* [rows][m]: products with back */
+    float *p;  /* [rows][n_atom]: products with the atoms */
+} encode_tile;
+
+static r1_status tile_new(encode_tile *t, const code *c, size_t rows, r1_arena *a, r1_err *err)
 {
-    free(e->z);
-    free(e->index);
-    free(e->coef);
-    free(e->yhat);
-    free(e->scratch);
-    free(e->gram);
+    *t = (encode_tile){.r = r1_arena_alloc(a, rows * c->d, sizeof *t->r),
+                       .y = r1_arena_alloc(a, rows * c->m, sizeof *t->y),
+                       .bx = r1_arena_alloc(a, rows * c->m, sizeof *t->bx),
+                       .p = r1_arena_alloc(a, rows * c->n_atom, sizeof *t->p)};
+    if (!t->r || !t->y || !t->bx || !t->p) R1_FAIL(err, R1_E_NOMEM, "no memory to encode");
+    return R1_OK;
+}
+
+static r1_status tile_fill(encode_tile *t, const code *c, const float *x, const uint32_t *list,
+                           size_t rows, r1_err *err)
+{
+    for (size_t i = 0; i < rows * c->d; i++)
+        t->r[i] = x[i] - c->centre[(size_t)list[i / c->d] * c->d + i % c->d];
+    if (!c->m) return R1_OK;
+    R1_TRY(linalg_product(t->r, rows, c->forward, c->m, c->d, t->y, err));
+    R1_TRY(linalg_product(x, rows, c->back, c->m, c->d, t->bx, err));
+    return c->n_atom ? linalg_product(t->y, rows, c->atom, c->n_atom, c->m, t->p, err) : R1_OK;
 }
 
 r1_status code_encode(const code *c, const float *x, size_t n, const uint32_t *list, uint8_t *bytes,
                       uint32_t *len, uint8_t *sketch, r1_err *err)
 {
-    size_t d = c->d, m = c->m, step = code_entry_max(c), tile = n < ENCODE_ROWS ? n : ENCODE_ROWS;
-    encoder e;
-    float *r = malloc(sizeof *r * (tile * d + 1)), *y = malloc(sizeof *y * (tile * m + 1)),
-          *bx = malloc(sizeof *bx * (tile * m + 1)),
-          *p = malloc(sizeof *p * (tile * c->n_atom + 1));
-    r1_status st = encoder_new(&e, c, err);
-    if (st == R1_OK && (!r || !y || !bx || !p))
-        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to encode");
-    for (size_t at = 0; at < n && st == R1_OK; at += tile) {
+    size_t d = c->d, m = c->m, stride = code_entry_max(c), tile = n < ENCODE_ROWS ? n : ENCODE_ROWS;
+    encoder e = {0};
+    encode_tile t;
+    r1_arena *a;
+    R1_TRY(r1_arena_new(&a, SIZE_MAX, err));
+    r1_status st = encoder_new(&e, c, a, err);
+    if (st != R1_OK || (st = tile_new(&t, c, tile, a, err)) != R1_OK) goto done;
+    for (size_t at = 0; at < n; at += tile) {
         size_t rows = n - at < tile ? n - at : tile;
-        for (size_t i = 0; i < rows * d; i++)
-            r[i] = x[at * d + i] - c->centre[list[at + i / d] * d + i % d];
-        if (m) st = linalg_product(r, rows, c->forward, m, d, y, err);
-        if (m && st == R1_OK) st = linalg_product(x + at * d, rows, c->back, m, d, bx, err);
-        if (m && c->n_atom && st == R1_OK)
-            st = linalg_product(y, rows, c->atom, c->n_atom, m, p, err);
-        for (size_t i = 0; i < rows && st == R1_OK; i++)
-            code_encode_row(c, &e, x + (at + i) * d, c->centre + list[at + i] * d, y + i * m,
-                            bx + i * m, p + i * c->n_atom, bytes + (at + i) * step, &len[at + i],
+        if ((st = tile_fill(&t, c, x + at * d, list + at, rows, err)) != R1_OK) goto done;
+        for (size_t i = 0; i < rows; i++)
+            code_encode_row(c, &e, x + (at + i) * d, c->centre + (size_t)list[at + i] * d,
+                            t.y + i * m, t.bx + i * m, t.p + i * c->n_atom,
+                            bytes + (at + i) * stride, &len[at + i],
                             sketch ? sketch + (at + i) * c->n_sketch : NULL);
     }
-    encoder_free(&e);
-    free(r);
-    free(y);
-    free(bx);
-    free(p);
+done:
+    free(e.gram);
+    r1_arena_free(a);
     return st;
 }
 
-/* Calls each(i, step) for what the code holds: an axis and its whole steps, or an atom and its
- * coefficient's. */
+/* Calls each(i, z) for what the code holds: an axis and its integer, or an atom and that of its
+ * coefficient. */
 #define FOR_SYMBOLS(c, r, bin, I, Z, BODY)                                                         \
     if ((c)->kind == R1_CODE_SPARSE) {                                                             \
         for (uint32_t I = 0, next_ = 0, k_ = 0; k_ < (c)->k_max; k_++) {                           \
@@ -702,7 +715,7 @@ void code_decode(const code *c, uint32_t list, const uint8_t *bytes, size_t len,
     rans_open(&r, bytes, bytes + len);
     memcpy(x, c->centre + (size_t)list * c->d, sizeof *x * c->d);
     FOR_SYMBOLS(c, r, bin, i, z, {
-        const float w = (float)z * c->step;
+        const float w = (float)z * c->quant;
         for (uint32_t a = 0; a < (c->kind == R1_CODE_SPARSE ? c->m : 1); a++) {
             const float v = c->kind == R1_CODE_SPARSE ? w * c->atom[(size_t)i * c->m + a] : w;
             const float *back = c->back + (size_t)(c->kind == R1_CODE_SPARSE ? a : i) * c->d;
@@ -717,14 +730,14 @@ void code_query(const code *c, const float *q, float *u, float *table)
 {
     const scan_kernels *k = scan_best();
     for (uint32_t i = 0; i < c->m; i++)
-        u[i] = c->step * k->dot(c->back + (size_t)i * c->d, q, c->d);
+        u[i] = c->quant * k->dot(c->back + (size_t)i * c->d, q, c->d);
     for (uint32_t j = 0; j < c->n_atom; j++) table[j] = k->dot(c->atom + (size_t)j * c->m, u, c->m);
 }
 
 float code_score(const code *c, const float *u, const float *table, float centre_dot,
                  const uint8_t *bytes, size_t len, const uint8_t *bin)
 {
-    int16_t steps[CODE_DIM_MAX];
+    int16_t whole[CODE_DIM_MAX];
     rans_decoder r;
     rans_open(&r, bytes, bytes + len);
     float s = 0;
@@ -732,13 +745,13 @@ float code_score(const code *c, const float *u, const float *table, float centre
         if (c->kind == R1_CODE_SPARSE)
             s += (float)z * table[i];
         else
-            steps[i] = (int16_t)z;
+            whole[i] = (int16_t)z;
     })
-    if (c->kind != R1_CODE_SPARSE) s = scan_best()->dot16(steps, u, c->m);
+    if (c->kind != R1_CODE_SPARSE) s = scan_best()->dot16(whole, u, c->m);
     return (centre_dot + s) * code_scale_of(rans_carried(&r));
 }
 
-size_t code_room(const code *c) { return 2 * (size_t)c->m + 8; }
+size_t code_padded(const code *c) { return 2 * (size_t)c->m + 8; }
 
 /* Where a table lies among the words that begin with the first one's. */
 static uint32_t table_at(const code *c, const rans_table *t)
@@ -765,8 +778,8 @@ static void rules_of(const code *c, uint32_t axis, bin_rule *rule)
 }
 
 typedef struct {
-    uint32_t x[CODE_LANES], at[CODE_LANES]; /* states, places in room */
-    const uint8_t *room;
+    uint32_t x[CODE_LANES], at[CODE_LANES]; /* states, places in codes */
+    const uint8_t *codes;
 } lanes;
 
 /* bin: of the lanes, at this axis. */
@@ -777,26 +790,26 @@ static void sketch_symbols(const code *c, uint32_t axis, const uint8_t *bin, lan
     uint32_t table[CODE_LANES];
     rules_of(c, axis, rule);
     for (size_t j = 0; j < CODE_LANES; j++) table[j] = rule[bin[j] & (CODE_BIN - 1)].table;
-    scan_best()->symbols(c->table->slot, table, l->x, l->at, l->room, symbol);
+    scan_best()->symbols(c->table->slot, table, l->x, l->at, l->codes, symbol);
     for (size_t j = 0; j < CODE_LANES; j++) {
         const bin_rule *b = &rule[bin[j] & (CODE_BIN - 1)];
         symbol[j] = (int16_t)(b->base + b->sign * symbol[j]);
     }
 }
 
-void code_steps(const code *c, size_t n, const uint8_t *room, const uint8_t *bin, int16_t *z,
-                float *scale)
+void code_integers(const code *c, size_t n, const uint8_t *codes, const uint8_t *bin, int16_t *z,
+                   float *scale)
 {
-    enum { AXES = 8 }; /* decoded side by side, then turned: a row's steps lie together */
+    enum { AXES = 8 }; /* decoded side by side, then turned: a row's integers lie together */
     static const uint32_t first[CODE_LANES];
     const scan_kernels *k = scan_best();
-    lanes l = {.room = room};
+    lanes l = {.codes = codes};
     uint32_t m = c->m;
     int16_t symbol[AXES * CODE_LANES], rest[CODE_LANES * AXES];
     for (size_t j = 0; j < n; j++) {
-        const uint8_t *p = room + j * code_room(c);
+        const uint8_t *p = codes + j * code_padded(c);
         l.x[j] = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
-        l.at[j] = (uint32_t)(p + 3 - room);
+        l.at[j] = (uint32_t)(p + 3 - codes);
     }
     for (uint32_t i = 0; i < m;) {
         bool sketch = i < c->n_sketch;
@@ -805,7 +818,7 @@ void code_steps(const code *c, size_t n, const uint8_t *room, const uint8_t *bin
             if (sketch)
                 sketch_symbols(c, i + a, bin + (i + a) * CODE_LANES, &l, symbol + a * CODE_LANES);
             else
-                k->symbols(group_table(c, i + a)->slot, first, l.x, l.at, room,
+                k->symbols(group_table(c, i + a)->slot, first, l.x, l.at, codes,
                            symbol + a * CODE_LANES);
         }
         k->turn(symbol, sketch ? 0 : HALF, axes == AXES ? z + i : rest, axes == AXES ? m : AXES, n);
@@ -817,11 +830,14 @@ void code_steps(const code *c, size_t n, const uint8_t *room, const uint8_t *bin
         scale[j] = code_scale_of(l.x[j] >> (15 - RANS_FREE) & ((1u << RANS_FREE) - 1));
 }
 
-/* ---- as bytes: eight numbers, then the arrays, then the tables' frequencies (but for the even ones of the widths) */
+/* ---- as bytes ---- */
+
+/* Eight numbers, then the arrays, then the tables' frequencies (but for the even ones of the
+ * widths). */
 
 typedef struct {
     uint32_t kind, d, n_list, m, n_sketch, n_atom, k_max;
-    float step;
+    float quant;
 } packed_head;
 
 static size_t arrays_bytes(const packed_head *h)
@@ -834,7 +850,8 @@ static size_t arrays_bytes(const packed_head *h)
 
 static packed_head code_head_of(const code *c)
 {
-    return (packed_head){c->kind, c->d, c->n_list, c->m, c->n_sketch, c->n_atom, c->k_max, c->step};
+    return (packed_head){c->kind,     c->d,      c->n_list, c->m,
+                         c->n_sketch, c->n_atom, c->k_max,  c->quant};
 }
 
 size_t code_packed_bytes(const code *c)
@@ -907,8 +924,8 @@ r1_status code_unpack(code **out, const uint8_t *p, size_t len, r1_err *err)
     if ((h.kind != R1_CODE_TRANSFORM && !sparse) || h.d < 1 || h.d > CODE_DIM_MAX || h.n_list < 1 ||
         h.n_list > CODE_LIST_MAX || h.m > h.d || h.n_sketch > CODE_SKETCH_MAX || h.n_sketch > h.m ||
         h.n_sketch % 4 || h.n_atom > CODE_ATOM_MAX || h.k_max > 65536 ||
-        (sparse && (h.n_sketch || !h.n_atom)) || (!sparse && h.n_atom) || !(h.step > 0) ||
-        h.step - h.step != 0)
+        (sparse && (h.n_sketch || !h.n_atom)) || (!sparse && h.n_atom) || !(h.quant > 0) ||
+        h.quant - h.quant != 0)
         R1_FAIL(err, R1_E_FORMAT,
                 "code: its sizes are out of range (kind %u, %u columns, %u lists, %u axes)", h.kind,
                 h.d, h.n_list, h.m);
@@ -924,7 +941,7 @@ r1_status code_unpack(code **out, const uint8_t *p, size_t len, r1_err *err)
                 .n_sketch = h.n_sketch,
                 .n_atom = h.n_atom,
                 .k_max = h.k_max,
-                .step = h.step};
+                .quant = h.quant};
     if (!code_alloc(c)) {
         code_free(c);
         R1_FAIL(err, R1_E_NOMEM, "no memory for a code of %zu bytes", len);

@@ -4,22 +4,26 @@
  *
  * A vector x is the centre of its list plus a residual r. y = F r turns r onto the principal
  * axes of the residuals, measured in the metric that queries see (covariance^0.6 of the
- * vectors), so that equal steps on all axes cost scores least. Then
+ * vectors). There one quantiser scale `quant` for all axes costs scores least. Two kinds follow:
  *
- *   transform  y is rounded to whole steps: a sparse code over an orthonormal dictionary, since most trailing coefficients
- *              are zero. The leading axes (sigma >= 3 steps or so) give four bits each to the sketch, sixteen bins that are
- *              scanned first, and the place inside the bin to the rest; the rest is range coded with static tables.
- *   sparse     y is approximated by few atoms of a learned, overcomplete dictionary (orthogonal matching pursuit until no
- *              atom's product reaches 0.6 step); gaps of the sorted atoms and whole-step coefficients are range coded.
+ *   transform  y / quant is rounded to integers z. Most trailing ones are zero, so this is a
+ *              sparse code over an orthonormal dictionary. The leading axes (sigma of about
+ *              3 quant and more) give four bits each to the sketch: sixteen bins that are
+ *              scanned first. Places inside of bins and all other axes are range coded with
+ *              static tables.
+ *   sparse     y is approximated by few atoms of a learned, overcomplete dictionary. Orthogonal
+ *              matching pursuit ends when no atom's product reaches 0.6 quant. Gaps of the
+ *              sorted atoms and integer coefficients are range coded.
  *
- * score(q, code) = scale * (q . centre + sum_i z_i u_i), u = step F^-1' q, or sum_k a_k (D u)_k
+ * score(q, code) = scale * (q . centre + sum_i z_i u_i), u = quant F^-1' q, or sum_k a_k (D u)_k
  * for sparse codes. scale makes the projection of the decoded vector on x equal to |x|: rounding
  * shortens vectors that are hard to code, and that would lower their scores. It lies in the
  * range coder's first state, where it costs nothing.
  *
- * One rate for all: the step is found on a sample so that codes have `bytes` on average; easy
- * vectors take fewer. Threads: a code is never written after it was made; queries and scratch
- * belong to one thread. */
+ * One rate for all: quant is found on a sample so that codes have `bytes` on average. Easy
+ * vectors take fewer.
+ *
+ * Threads: a code is never written after it was made; queries and scratch belong to one. */
 #ifndef MEMORY_CODE_H
 #define MEMORY_CODE_H
 
@@ -39,19 +43,19 @@ enum {
 };
 
 typedef struct {
+    r1_arena *arena; /* holds the arrays */
     uint32_t kind, d, n_list, m, n_sketch, n_atom, k_max;
-    float step;
+    float quant;    /* the quantiser scale: y is about quant * z */
     float *centre;  /* [n_list][d] */
     float *forward; /* [m][d]: y = forward r */
     float *back;    /* [m][d]: r ~ sum_i y_i back_i */
     float *atom;    /* sparse: [n_atom][m], unit length */
-    float *bin;     /* [n_sketch][16]: mean of the steps in each bin */
+    float *bin;     /* [n_sketch][16]: mean of the integers in each bin */
     int16_t *edge;  /* [n_sketch][15]: bin b holds edge[b-1] <= z < edge[b] */
     uint8_t *group; /* [m]: table of the axis; sketch axes: which tail table */
-    rans_table table
-        /* groups, widths (table w - 1), tails; sparse: 0 high part of gaps, 1 low part, 2
-         * coefficients */
-        [CODE_TABLES];
+    /* groups, widths (table w - 1), tails; sparse: 0 high part of gaps, 1 low part,
+     * 2 coefficients */
+    rans_table table[CODE_TABLES];
 } code;
 
 typedef struct {
@@ -84,15 +88,15 @@ void code_query(const code *c, const float *q, float *u, float *table);
 float code_score(const code *c, const float *u, const float *table, float centre_dot,
                  const uint8_t *bytes, size_t len, const uint8_t *bin);
 
-/* The whole steps of up to CODE_LANES codes at once, transform only: many independent chains
- * hide the coder's delays, and each axis' table is fetched once for all. room: the code of lane
- * j from j * code_room(c), whatever lies behind it (every symbol takes two bytes at most, so
+/* The integers of up to CODE_LANES codes at once, transform only: many independent chains
+ * hide the coder's delays, and each axis' table is fetched once for all. codes: the code of lane
+ * j from j * code_padded(c), whatever lies behind it (every symbol takes two bytes at most, so
  * damaged ones cannot lead further); bin: [n_sketch][CODE_LANES]; z: [n][m]. A code's score is
  * scale * (centre_dot + dot16(z, u)), as code_score has it, to the bit. */
 enum { CODE_LANES = 32 };
-size_t code_room(const code *c);
-void code_steps(const code *c, size_t n, const uint8_t *room, const uint8_t *bin, int16_t *z,
-                float *scale);
+size_t code_padded(const code *c);
+void code_integers(const code *c, size_t n, const uint8_t *codes, const uint8_t *bin, int16_t *z,
+                   float *scale);
 
 /* omp.c: atoms (ascending) and coefficients of the y whose products with all atoms are p
  * (overwritten), least squares over the atoms chosen, until no product reaches `stop` or k_max

@@ -2,14 +2,12 @@
 /* linalg.c - see linalg.h. */
 #include "memory/linalg.h"
 
-#include "cpu/cpu_ops.h"
 #include "r1_backend.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { TILE = 256, SWEEPS_MAX = 30 };
+enum { TILE = 256 };
 
 r1_status linalg_product(const float *x, size_t m, const float *w, size_t n, size_t k, float *y,
                          r1_err *err)
@@ -42,70 +40,6 @@ r1_status linalg_product(const float *x, size_t m, const float *w, size_t n, siz
     free(xt);
     free(yt);
     return st;
-}
-
-R1_CLONES static double linalg_dot(const double *a, const double *b, size_t n)
-{
-    double s[4] = {0};
-    size_t i = 0;
-    for (; i + 4 <= n; i += 4)
-        for (int k = 0; k < 4; k++) s[k] += a[i + k] * b[i + k];
-    for (; i < n; i++) s[0] += a[i] * b[i];
-    return s[0] + s[1] + s[2] + s[3];
-}
-
-R1_CLONES static void linalg_rotate(double *restrict p, double *restrict q, size_t n, double c,
-                                    double s)
-{
-    for (size_t i = 0; i < n; i++) {
-        double a = p[i], b = q[i];
-        p[i] = c * a - s * b;
-        q[i] = s * a + c * b;
-    }
-}
-
-/* Turns rows p and q until they are orthogonal; whether they were not. */
-static bool linalg_turn(double *p, double *q, size_t n, double floor)
-{
-    double pp = linalg_dot(p, p, n), qq = linalg_dot(q, q, n), pq = linalg_dot(p, q, n);
-    if (pq * pq <= 1e-20 * pp * qq || pp < floor || qq < floor) return false;
-    double zeta = (qq - pp) / (2 * pq),
-           t = (zeta < 0 ? -1 : 1) / (fabs(zeta) + sqrt(1 + zeta * zeta));
-    double c = 1 / sqrt(1 + t * t), s = c * t;
-    linalg_rotate(p, q, n, c, s);
-    return true;
-}
-
-void linalg_eigen(double *a, size_t n, double *value, double *v)
-{
-    double total = 0;
-    for (size_t i = 0; i < n * n; i++) total += a[i] * a[i];
-    bool moved = true;
-    for (int sweep = 0; sweep < SWEEPS_MAX && moved; sweep++) {
-        moved = false;
-        for (size_t p = 0; p + 1 < n; p++)
-            for (size_t q = p + 1; q < n; q++)
-                moved |= linalg_turn(a + p * n, a + q * n, n, total * 1e-22);
-    }
-    for (size_t i = 0; i < n; i++) {
-        double norm = 0;
-        for (size_t c = 0; c < n; c++) norm += a[i * n + c] * a[i * n + c];
-        value[i] = sqrt(norm);
-    }
-    for (size_t k = 0; k < n; k++) { /* selection: n is a few hundred */
-        size_t best = k;
-        for (size_t i = k + 1; i < n; i++)
-            if (value[i] > value[best]) best = i;
-        double t = value[k];
-        value[k] = value[best];
-        value[best] = t;
-        double scale = value[k] * value[k] > total * 1e-22 ? 1 / value[k] : 0;
-        for (size_t c = 0; c < n; c++) {
-            double x = a[best * n + c];
-            a[best * n + c] = a[k * n + c];
-            v[k * n + c] = x * scale;
-        }
-    }
 }
 
 r1_status linalg_nearest(const float *x, size_t n, size_t d, const float *centre, size_t k,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* linalg.h - the little linear algebra that codes are learned with: products through the CPU
- * backend's linear layer, eigenvectors of a symmetric matrix, k-means. Nothing here runs while a
- * query is answered. */
+/* linalg.h - the linear algebra that codes are learned with. Products go through the linear layer
+ * of the CPU backend, eigenvectors come from LAPACK, k-means is our own. Nothing here runs while
+ * a query is answered. */
 #ifndef MEMORY_LINALG_H
 #define MEMORY_LINALG_H
 
@@ -11,10 +11,10 @@
 r1_status linalg_product(const float *x, size_t m, const float *w, size_t n, size_t k, float *y,
                          r1_err *err);
 
-/* Eigenvalues of the symmetric, non-negative a[n,n] in falling order and its eigenvectors as
- * rows of v[n,n]. One-sided Jacobi: rows are turned in pairs until all are orthogonal. Rows
- * without energy become zero. a is overwritten. */
-void linalg_eigen(double *a, size_t n, double *value, double *v);
+/* eigen.c: eigenvalues of the symmetric, non-negative a[n,n] in falling order, and its
+ * eigenvectors as rows of v[n,n]. Vectors of values that are zero within rounding become zero.
+ * R1_E_NOT_FOUND: this machine has no LAPACK. The same a gives the same bits on one machine. */
+r1_status linalg_eigen(const double *a, size_t n, double *value, double *v, r1_err *err);
 
 /* Means (n[i] rows each) of the nearest of k centres, in `rounds` rounds from rows of x; centres
  * without rows start again from a random row. near: scratch and result, the centre of each row. */

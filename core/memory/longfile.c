@@ -1,26 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* longfile.c - the file of long-term memory: a log of checksummed blocks, committed by a block
- * of its own.
+/* longfile.c - the file of long-term memory: a log of checksummed blocks. The last block of a
+ * transaction commits it.
  *
- * Little endian; every block starts at a multiple of 64 bytes:
+ * Little endian; every block starts at a multiple of 64 bytes (UNIT):
  *
- *   file    "R1LTMEM2"  u32 d_key  u32 d_vector  u32 code  f32 key_bytes  f32 vector_bytes  u32 n_list  u32 n_atom  u32 n_round
- *           u32 drop_full  u32 0  u64 seed  u32 crc32c(so far)  u32 0
- *   block   "R1BK"  u32 type  u64 transaction  u64 payload bytes  u64 next_id  u32 crc32c(payload)  u32 0...  u32 crc32c(head so far)
+ *   file    "R1LTMEM2"  u32 d_key  u32 d_vector  u32 code  f32 key_bytes  f32 vector_bytes
+ *           u32 n_list  u32 n_atom  u32 n_round  u32 drop_full  u32 0  u64 seed
+ *           u32 crc32c(so far)  u32 0
+ *   block   "R1BK"  u32 type  u64 transaction  u64 payload bytes  u64 next_id
+ *           u32 crc32c(payload)  u32 0...  u32 crc32c(head so far)
  *           then the payload, padded with zeros
- *     1 ENTRY   u64 id  u64 entity  i64 time_us  u32 source  u32 version  u32 value bytes  u32 1 where a vector follows
- *               key f32[d_key]  vector f32[d_vector]?  value        replaces an entry of the same id
+ *     1 ENTRY   u64 id  u64 entity  i64 time_us  u32 source  u32 version  u32 value bytes
+ *               u32 1 where a vector follows
+ *               key f32[d_key]  vector f32[d_vector]?  value
+ *               it replaces an entry of the same id
  *     2 DELETE  u64 id
  *     3 PART    see part.h
  *     4 RESET   entries outside of parts are gone (they are in the part that follows)
  *     5 COMMIT  the blocks of this transaction count from here on
  *
- * A crash leaves the last transaction incomplete: it is ignored, and cut off by the next writer.
- * Damage before that is told apart by what follows it: where a sound block of a later
- * transaction lies behind a broken one, the file is refused with the place. Writers hold a lock
- * (flock); readers need none, since bytes that were committed never change. */
+ * A crash leaves the last transaction incomplete. Readers ignore it, and the next writer cuts it
+ * off. Damage before that is told apart by what follows it: where a sound block of a later
+ * transaction lies behind a broken one, the file is refused with the place.
+ *
+ * Writers hold a lock (flock). Readers need none, since committed bytes never change. */
 #include "base/sync.h"
 #include "memory/longstore.h"
+#include "r1_assert.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -82,6 +88,8 @@ static r1_status write_at(longfile *f, const void *data, size_t len, uint64_t at
 
 static r1_status longfile_flush(longfile *f, r1_err *err)
 {
+    R1_ASSERT(f->at >= f->end, "long-term memory: byte %llu would overwrite what ends at %llu",
+              (unsigned long long)f->at, (unsigned long long)f->end);
     R1_TRY(write_at(f, f->buf, f->used, f->at, err));
     f->at += f->used;
     f->used = 0;
@@ -111,6 +119,8 @@ static r1_status put_padding(longfile *f, size_t payload, r1_err *err)
 static r1_status put_head(longfile *f, uint32_t type, uint64_t bytes, uint32_t crc,
                           uint64_t next_id, r1_err *err)
 {
+    R1_ASSERT((f->at + f->used) % UNIT == 0, "long-term memory: a block at byte %llu",
+              (unsigned long long)(f->at + f->used));
     block_head h = {
         .type = type, .txn = f->txn + 1, .bytes = bytes, .next_id = next_id, .crc = crc};
     memcpy(h.magic, block_magic, sizeof h.magic);
@@ -168,6 +178,9 @@ static r1_status commit_always(longfile *f, uint64_t next_id, r1_err *err)
     R1_TRY(put_head(f, BLOCK_COMMIT, 0, 0, next_id, err));
     R1_TRY(longfile_flush(f, err));
     if (fsync(f->fd)) R1_FAIL(err, R1_E_IO, "syncing %s: %s", f->path, strerror(errno));
+    R1_ASSERT(f->used == 0 && f->at > f->end && f->at % UNIT == 0,
+              "long-term memory: a transaction from byte %llu to %llu, %zu left",
+              (unsigned long long)f->end, (unsigned long long)f->at, f->used);
     f->end = f->at;
     f->txn++;
     return R1_OK;
@@ -381,6 +394,9 @@ static r1_status longfile_replay(r1_longterm *lt, const reader *r, part_image *m
         uint64_t id = 0;
         r1_status st = R1_OK;
         memcpy(&h, r->base + at, sizeof h);
+        R1_ASSERT(at + UNIT + longfile_padded(h.bytes) <= r->len,
+                  "long-term memory: a block of %llu bytes at byte %llu of %llu",
+                  (unsigned long long)h.bytes, (unsigned long long)at, (unsigned long long)r->len);
         snprintf(where, sizeof where, "%s: block at byte %llu", r->path, (unsigned long long)at);
         switch (h.type) {
         case BLOCK_ENTRY: st = replay_entry(lt, p, h.bytes, where, err); break;
@@ -404,13 +420,17 @@ static r1_status longfile_replay(r1_longterm *lt, const reader *r, part_image *m
     return R1_OK;
 }
 
+/* Before the change is committed: from then on these are invariants. */
 static r1_status check_ids(const r1_longterm *lt, const char *path, r1_err *err)
 {
-    for (size_t i = 0; i < lt->view->n_part; i++)
-        for (size_t row = 0; row < lt->view->part[i].n; row++)
-            if (lt->view->part[i].p->rec[row].id >= lt->next_id)
+    const r1_longterm_view *v = lt->next;
+    if (lt->next_id < 1)
+        R1_FAIL(err, R1_E_FORMAT, "%s: next id: expected 1 or more, found 0", path);
+    for (size_t i = 0; i < v->n_part; i++)
+        for (size_t row = 0; row < v->part[i].n; row++)
+            if (v->part[i].p->rec[row].id >= lt->next_id)
                 R1_FAIL(err, R1_E_FORMAT, "%s: entry %llu is newer than the next id %llu", path,
-                        (unsigned long long)lt->view->part[i].p->rec[row].id,
+                        (unsigned long long)v->part[i].p->rec[row].id,
                         (unsigned long long)lt->next_id);
     return R1_OK;
 }
@@ -455,8 +475,8 @@ static r1_status longfile_load(r1_longterm **out, longfile *f, const reader *r, 
     st = r1_longterm_begin(lt, err);
     if (st == R1_OK) st = longfile_replay(lt, r, map, err);
     lt->next_id = next_id;
-    if (st == R1_OK) st = r1_longterm_commit(lt, err);
     if (st == R1_OK) st = check_ids(lt, r->path, err);
+    if (st == R1_OK) st = r1_longterm_commit(lt, err);
     lt->file = (longfile){.fd = -1};
     if (st != R1_OK) {
         r1_longterm_free(lt);
@@ -484,44 +504,54 @@ static r1_status longfile_open_file(longfile *f, const char *path, bool writable
     return R1_OK;
 }
 
+/* The whole file as an image of its own, with a descriptor of its own. */
+static r1_status longfile_map(part_image **out, const longfile *f, uint64_t len, r1_err *err)
+{
+    if (len < UNIT)
+        R1_FAIL(err, R1_E_FORMAT, "%s: expected at least %d bytes, found %llu", f->path, UNIT,
+                (unsigned long long)len);
+    int fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) R1_FAIL(err, R1_E_NOMEM, "no descriptor to open %s", f->path);
+    r1_status st;
+    void *base = mmap(NULL, (size_t)len, PROT_READ, MAP_SHARED, f->fd, 0);
+    if (base == MAP_FAILED) {
+        st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "mapping %s: %s", f->path,
+                        strerror(errno));
+        goto fail_map;
+    }
+    *out = image_new(base, (size_t)len, fd);
+    if (*out) return R1_OK;
+    st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory to open %s", f->path);
+    munmap(base, (size_t)len);
+fail_map:
+    close(fd);
+    return st;
+}
+
 r1_status longfile_open(r1_longterm **out, const char *path, size_t n_max, bool writable,
                         r1_err *err)
 {
     longfile f;
     reader r = {.path = path};
-    part_image *map = NULL;
+    part_image *map;
     r1_status st = longfile_open_file(&f, path, writable, &r.len, err);
-    if (st == R1_OK && r.len < UNIT)
-        st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__,
-                        "%s: expected at least %d bytes, found %llu", path, UNIT,
-                        (unsigned long long)r.len);
-    if (st == R1_OK) {
-        void *base = mmap(NULL, (size_t)r.len, PROT_READ, MAP_SHARED, f.fd, 0);
-        if (base == MAP_FAILED) {
-            st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "mapping %s: %s", path,
-                            strerror(errno));
-        } else {
-            int fd = fcntl(f.fd, F_DUPFD_CLOEXEC, 0);
-            map = fd < 0 ? NULL : image_new(base, (size_t)r.len, fd);
-            if (!map) {
-                st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
-                                "no memory, or no descriptor, to open %s", path);
-                munmap(base, (size_t)r.len);
-                if (fd >= 0) close(fd);
-            }
-        }
-        r.base = base;
-    }
-    if (st == R1_OK) st = longfile_load(out, &f, &r, map, n_max, err);
-    if (st == R1_OK) {
-        (*out)->file = f;
-        (*out)->file.at = f.end;
-        if (writable) longfile_rollback(&(*out)->file); /* cuts an incomplete transaction off */
-        posix_madvise(map->base, map->bytes, POSIX_MADV_RANDOM);
-        madvise(map->base, map->bytes,
-                MADV_DONTNEED); /* the checksums touched all of it; searches touch little */
-    } else
-        longfile_close(&f);
+    if (st != R1_OK) goto fail_open;
+    st = longfile_map(&map, &f, r.len, err);
+    if (st != R1_OK) goto fail_open;
+    r.base = map->base;
+    st = longfile_load(out, &f, &r, map, n_max, err);
+    if (st != R1_OK) goto fail_load;
+    (*out)->file = f;
+    (*out)->file.at = f.end;
+    if (writable) longfile_rollback(&(*out)->file); /* cuts an incomplete transaction off */
+    posix_madvise(map->base, map->bytes, POSIX_MADV_RANDOM);
+    /* The checksums touched all of it; searches touch little. */
+    madvise(map->base, map->bytes, MADV_DONTNEED);
     image_free(map);
+    return R1_OK;
+fail_load:
+    image_free(map);
+fail_open:
+    longfile_close(&f);
     return st;
 }

@@ -46,6 +46,7 @@ struct r1_longterm {
     r1_longterm_view *view;
     r1_longterm_view *next; /* the writer's, between begin and commit */
     uint64_t next_id_before;
+    size_t n_unchecked; /* changes since the last view_check, in sanitizer builds */
     longfile file;
 };
 
@@ -56,6 +57,10 @@ void view_free(r1_longterm_view *v);
 /* Adds a part (takes the share) behind the others; *v may move. */
 r1_status view_add(r1_longterm_view **v, part *p, r1_err *err);
 r1_status view_kill(r1_longterm_view *v, size_t at, size_t row, r1_err *err);
+/* Walks a view and aborts at the first broken invariant: rows of a part lie inside of it, marks
+ * are as many as n_dead says, n_live is what remains, ids are below next_id, and they rise where
+ * the part says so. */
+void view_check(const r1_longterm_view *v, uint64_t next_id);
 
 /* ---- longfile.c ---- */
 

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* longterm.c - views and changes of long-term memory.
  *
- * A view is a list of parts with, for each, how many of its rows belong to it and which of them
- * are gone. Views share parts and marks; nothing that a view shows is ever written:
+ * A view is a list of parts. For each part it knows how many rows belong to it, and which of them
+ * are gone. Views share parts and marks. Nothing that a view shows is ever written:
  *
- *   lt->view --begin--> lt->next: a copy of the list
- *                insert  appends behind the rows that other views count, or opens a further part
- *                delete  marks a row in a copy of the marks
- *            --commit--> the log is synced, then lt->view is next; the old view goes with its last reader
+ *   r1_longterm_begin    lt->next becomes a copy of the list of lt->view
+ *   insert               appends behind the rows that other views count, or opens a further part
+ *   delete               marks a row in a copy of the marks
+ *   r1_longterm_commit   the log is synced, then lt->view becomes lt->next; the old view goes
+ *                        with its last reader
  *
- * Two locks in all: the log's file lock between processes, and the mutex around the pointer
+ * There are two locks: the log's file lock between processes, and the mutex around the pointer
  * lt->view. */
 #include "memory/longstore.h"
 
+#include "base/isa.h"
 #include "memory/scan.h"
+#include "r1_assert.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -37,7 +40,10 @@ uint64_t *dead_words(dead_rows *d) { return d ? d->word : NULL; }
 
 static void dead_free(dead_rows *d)
 {
-    if (d && atomic_fetch_sub_explicit(&d->refs, 1, memory_order_acq_rel) == 1) free(d);
+    if (!d) return;
+    unsigned had = atomic_fetch_sub_explicit(&d->refs, 1, memory_order_acq_rel);
+    R1_ASSERT(had > 0, "long-term memory: marks with %u references are given back", had);
+    if (had == 1) free(d);
 }
 
 r1_longterm_view *view_new(size_t n_part)
@@ -55,7 +61,10 @@ r1_longterm_view *view_share(r1_longterm_view *v)
 
 void view_free(r1_longterm_view *v)
 {
-    if (!v || atomic_fetch_sub_explicit(&v->refs, 1, memory_order_acq_rel) != 1) return;
+    if (!v) return;
+    unsigned had = atomic_fetch_sub_explicit(&v->refs, 1, memory_order_acq_rel);
+    R1_ASSERT(had > 0, "long-term memory: a view with %u references is closed", had);
+    if (had != 1) return;
     for (size_t i = 0; i < v->n_part; i++) {
         part_free(v->part[i].p);
         dead_free(v->part[i].dead);
@@ -95,7 +104,12 @@ r1_status view_add(r1_longterm_view **v, part *p, r1_err *err)
 
 r1_status view_kill(r1_longterm_view *v, size_t at, size_t row, r1_err *err)
 {
+    R1_ASSERT(at < v->n_part && row < v->part[at].n && v->n_live > 0,
+              "long-term memory: row %zu of part %zu of %zu, %zu live", row, at, v->n_part,
+              v->n_live);
     view_part *vp = &v->part[at];
+    R1_ASSERT(!part_is_dead(longterm_words(vp->dead), row),
+              "long-term memory: row %zu of part %zu dies twice", row, at);
     if (!vp->dead || atomic_load_explicit(&vp->dead->refs, memory_order_acquire) > 1) {
         size_t n_word = vp->p->cap / 64 + 1;
         dead_rows *d = calloc(1, sizeof *d + n_word * sizeof d->word[0]);
@@ -110,6 +124,57 @@ r1_status view_kill(r1_longterm_view *v, size_t at, size_t row, r1_err *err)
     vp->n_dead++;
     v->n_live--;
     return R1_OK;
+}
+
+static size_t count_marks(const view_part *vp)
+{
+    size_t n = 0;
+    for (size_t w = 0; vp->dead && w < vp->dead->n_word; w++)
+        n += (size_t)__builtin_popcountll(vp->dead->word[w]);
+    return n;
+}
+
+static void check_part_ids(const view_part *vp, size_t at, uint64_t next_id)
+{
+    const part_record *rec = vp->p->rec;
+    for (size_t row = 0; row < vp->n; row++) {
+        R1_ASSERT(rec[row].id < next_id, "long-term memory: part %zu row %zu: id %llu, next %llu",
+                  at, row, (unsigned long long)rec[row].id, (unsigned long long)next_id);
+        R1_ASSERT(vp->p->coded || !vp->p->sorted || !row || rec[row - 1].id < rec[row].id,
+                  "long-term memory: part %zu row %zu: id %llu after %llu", at, row,
+                  (unsigned long long)rec[row].id, (unsigned long long)rec[row - 1].id);
+    }
+}
+
+void view_check(const r1_longterm_view *v, uint64_t next_id)
+{
+    size_t n_live = 0;
+    for (size_t i = 0; i < v->n_part; i++) {
+        const view_part *vp = &v->part[i];
+        R1_ASSERT(vp->n <= vp->p->n && vp->p->n <= vp->p->cap,
+                  "long-term memory: part %zu: view %zu of %zu rows, room for %zu", i, vp->n,
+                  vp->p->n, vp->p->cap);
+        R1_ASSERT(!vp->dead || vp->dead->n_word == vp->p->cap / 64 + 1,
+                  "long-term memory: part %zu: %zu words of marks for %zu rows", i,
+                  vp->dead->n_word, vp->p->cap);
+        R1_ASSERT(count_marks(vp) == vp->n_dead && vp->n_dead <= vp->n,
+                  "long-term memory: part %zu: %zu rows dead, counted %zu of %zu", i, vp->n_dead,
+                  count_marks(vp), vp->n);
+        check_part_ids(vp, i, next_id);
+        n_live += vp->n - vp->n_dead;
+    }
+    R1_ASSERT(n_live == v->n_live, "long-term memory: %zu live entries, counted %zu", v->n_live,
+              n_live);
+}
+
+/* In sanitizer builds: a view that is published is whole. The walk of a large one comes after so
+ * many changes that a change pays for 64 rows of it. */
+static void view_changed(r1_longterm *lt, const r1_longterm_view *v)
+{
+    enum { PAID_PER_CHANGE = 64 };
+    if (!R1_DEEP_CHECKS || ++lt->n_unchecked * PAID_PER_CHANGE < v->n_live) return;
+    lt->n_unchecked = 0;
+    view_check(v, lt->next_id);
 }
 
 static bool longterm_locate(const r1_longterm_view *v, uint64_t id, size_t *at, size_t *row)
@@ -137,6 +202,7 @@ void r1_longterm_view_close(r1_longterm_view *v) { view_free(v); }
 
 static void longterm_publish(r1_longterm *lt, r1_longterm_view *v)
 {
+    view_changed(lt, v);
     pthread_mutex_lock(&lt->lock);
     r1_longterm_view *old = lt->view;
     lt->view = v;
@@ -172,6 +238,7 @@ static r1_status fill_defaults(r1_longterm_opts *o, r1_err *err)
 
 r1_status longterm_make(r1_longterm **out, const r1_longterm_opts *o, r1_err *err)
 {
+    R1_TRY(r1_isa_check(err));
     r1_longterm *lt = calloc(1, sizeof *lt);
     if (!lt) R1_FAIL(err, R1_E_NOMEM, "no memory for a long-term memory");
     lt->o = *o;
@@ -261,6 +328,8 @@ void r1_longterm_rollback(r1_longterm *lt)
 r1_status r1_longterm_commit(r1_longterm *lt, r1_err *err)
 {
     if (!lt->next) R1_FAIL(err, R1_E_INVAL, "long-term memory: no change is open");
+    R1_ASSERT(lt->next_id >= lt->next_id_before, "long-term memory: next id %llu, before %llu",
+              (unsigned long long)lt->next_id, (unsigned long long)lt->next_id_before);
     r1_status st = longfile_commit(&lt->file, lt->next_id, err);
     if (st != R1_OK) {
         r1_longterm_rollback(lt);
@@ -680,14 +749,17 @@ void r1_longterm_view_stats(const r1_longterm_view *v, r1_longterm_stats *s)
             s->n_fresh += v->part[i].n - v->part[i].n_dead;
             continue;
         }
-        const size_t *b = p->section; /* as listed in part.h */
+        const size_t *bytes = p->section;
         s->n_part++;
-        s->code_bytes += b[3] + b[4] + b[5] + b[6];
-        s->index_bytes += code_bytes(p->key_code) + b[2] + b[10];
-        s->vector_code_bytes += b[7] + b[8] + b[9];
-        s->meta_bytes += b[11];
-        s->full_bytes += b[12] + b[13];
-        s->value_bytes += b[14];
+        s->code_bytes += bytes[SECTION_KEY_START] + bytes[SECTION_KEY_LEN] +
+                         bytes[SECTION_KEY_BYTES] + bytes[SECTION_SKETCH];
+        s->index_bytes +=
+            code_bytes(p->key_code) + bytes[SECTION_LIST_START] + bytes[SECTION_ID_ORDER];
+        s->vector_code_bytes +=
+            bytes[SECTION_VECTOR_START] + bytes[SECTION_VECTOR_LEN] + bytes[SECTION_VECTOR_BYTES];
+        s->meta_bytes += bytes[SECTION_RECORD];
+        s->full_bytes += bytes[SECTION_KEYS] + bytes[SECTION_VECTORS];
+        s->value_bytes += bytes[SECTION_VALUES];
     }
 }
 
@@ -794,6 +866,10 @@ static r1_status search_codes(const r1_longterm_view *v, const float *q, size_t 
         uint32_t probe = how->n_probe ? how->n_probe : p->n <= SCAN_ALL ? p->n_list : p->n_list / 4;
         st = part_candidates(p, q, nq, longterm_words(v->part[i].dead), probe,
                              how->n_sketch ? how->n_sketch : 2000, hit, wanted, found, err);
+        for (size_t j = 0; j < nq && st == R1_OK; j++)
+            R1_ASSERT(found[j] <= wanted && n[j] + found[j] <= wanted * n_coded,
+                      "long-term memory: query %zu: %zu and %zu candidates of %zu", j, n[j],
+                      found[j], wanted * n_coded);
         for (size_t j = 0; j < nq && st == R1_OK; j++)
             for (size_t t = 0; t < found[j]; t++)
                 all[j * wanted * n_coded + n[j]++] = (candidate){hit[j * wanted + t], p};

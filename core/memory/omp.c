@@ -3,11 +3,11 @@
  *
  * Batch-OMP (Rubinstein, Zibulevsky, Elad 2008): all products of the residual with the atoms
  * follow from the products with y and the Gram matrix, so the residual itself is never formed.
- * The chosen atoms are orthogonalised on the way (row t of L in G_II = L L'), each step then
- * costs one subtraction from all products:
+ * The chosen atoms are orthogonalised on the way (row t of L in G_II = L L'). A further atom
+ * then costs one subtraction from all products:
  *
- *   b_t = (G_j - sum_s<t L_ts b_s) / L_tt      products of the t-th orthonormal direction with all atoms
- *   p  -= w_t b_t,  w_t = p_j / L_tt            and the coefficients solve L' a = w at the end */
+ *   b_t = (G_j - sum_s<t L_ts b_s) / L_tt   products of the t-th orthonormal direction with atoms
+ *   p  -= w_t b_t,  w_t = p_j / L_tt        the coefficients solve L' a = w at the end */
 #include "cpu/cpu_ops.h"
 #include "memory/code.h"
 #include "memory/linalg.h"

@@ -4,6 +4,7 @@
 
 #include "memory/linalg.h"
 #include "memory/scan.h"
+#include "r1_assert.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,25 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum {
-    S_KEY_CODE,
-    S_VECTOR_CODE,
-    S_LIST_START,
-    S_KEY_START,
-    S_KEY_LEN,
-    S_KEY_BYTES,
-    S_SKETCH,
-    S_VECTOR_START,
-    S_VECTOR_LEN,
-    S_VECTOR_BYTES,
-    S_ID_ORDER,
-    S_RECORD,
-    S_KEYS,
-    S_VECTORS,
-    S_VALUES,
-    S_COUNT
-};
-_Static_assert((int)S_COUNT <= (int)PART_SECTIONS, "sections have a place each");
+_Static_assert((int)SECTION_COUNT <= (int)PART_SECTIONS, "sections have a place each");
 
 typedef struct {
     char magic[8];
@@ -63,7 +46,10 @@ part_image *image_share(part_image *m)
 
 void image_free(part_image *m)
 {
-    if (!m || atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1) return;
+    if (!m) return;
+    unsigned had = atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel);
+    R1_ASSERT(had > 0, "long-term memory: an image with %u references is given back", had);
+    if (had != 1) return;
     if (m->bytes)
         munmap(m->base, m->bytes);
     else
@@ -83,7 +69,10 @@ static void *part_owned(const void *p) { return (void *)(uintptr_t)p; }
 
 void part_free(part *p)
 {
-    if (!p || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) != 1) return;
+    if (!p) return;
+    unsigned had = atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel);
+    R1_ASSERT(had > 0, "long-term memory: a part with %u references is given back", had);
+    if (had != 1) return;
     if (!p->coded) {
         for (size_t i = 0; p->value && i < p->n; i++) free(p->value[i]);
         free(p->value);
@@ -122,6 +111,8 @@ r1_status part_fresh(part **out, uint32_t d_key, uint32_t d_vector, size_t cap, 
 
 r1_status part_append(part *p, const r1_longterm_entry *e, uint64_t id, r1_err *err)
 {
+    R1_ASSERT(!p->coded && p->n < p->cap, "long-term memory: row %zu of a part of %zu", p->n,
+              p->cap);
     unsigned char *value = NULL;
     if (e->value_bytes) {
         value = malloc(e->value_bytes);
@@ -239,6 +230,7 @@ static void order_by_list(const uint32_t *list, size_t n, uint32_t n_list, uint3
     for (size_t i = 0; i < n; i++) order[at[list[i]]++] = (uint32_t)i;
     for (uint32_t l = n_list; l > 0; l--) start[l] = start[l - 1];
     start[0] = 0;
+    R1_ASSERT(start[n_list] == n, "long-term memory: lists hold %u rows of %zu", start[n_list], n);
 }
 
 static r1_status part_learn(builder *b, const r1_longterm_opts *o, r1_err *err)
@@ -266,6 +258,7 @@ static void put_starts(const coded *c, size_t n, uint32_t *start, uint16_t *len)
         at += c->len[i];
     }
     start[blocks_of(n)] = at;
+    R1_ASSERT(at == c->used, "long-term memory: codes of %u bytes, encoded %zu", at, c->used);
 }
 
 static void put_sketch(const coded *c, size_t n, uint32_t n_sketch, uint8_t *out)
@@ -306,26 +299,27 @@ static r1_status part_lay_out(builder *b, const r1_longterm_opts *o, part_source
     size_t n = b->n, nb = blocks_of(n), dk = o->d_key, dv = o->d_vector, values = 0,
            at = HEAD_BYTES;
     for (size_t i = 0; i < n; i++) values += b->rec[i].value_bytes;
-    image_head h = {.d_key = o->d_key,
-                    .d_vector = o->d_vector,
-                    .n = n,
-                    .bytes = {[S_KEY_CODE] = code_packed_bytes(b->kc),
-                              [S_VECTOR_CODE] = dv ? code_packed_bytes(b->vc) : 0,
-                              [S_LIST_START] = sizeof(uint32_t) * (b->kc->n_list + 1),
-                              [S_KEY_START] = sizeof(uint32_t) * (nb + 1),
-                              [S_KEY_LEN] = sizeof(uint16_t) * n,
-                              [S_KEY_BYTES] = b->k.used,
-                              [S_SKETCH] = nb * SCAN_ROWS * (b->kc->n_sketch / 2),
-                              [S_VECTOR_START] = dv ? sizeof(uint32_t) * (nb + 1) : 0,
-                              [S_VECTOR_LEN] = dv ? sizeof(uint16_t) * n : 0,
-                              [S_VECTOR_BYTES] = dv ? b->v.used + n * (b->vc->n_sketch / 2) : 0,
-                              [S_ID_ORDER] = sizeof(uint32_t) * n,
-                              [S_RECORD] = sizeof(part_record) * n,
-                              [S_KEYS] = o->drop_full ? 0 : sizeof(float) * n * dk,
-                              [S_VECTORS] = o->drop_full ? 0 : sizeof(float) * n * dv,
-                              [S_VALUES] = values}};
+    image_head h = {
+        .d_key = o->d_key,
+        .d_vector = o->d_vector,
+        .n = n,
+        .bytes = {[SECTION_KEY_CODE] = code_packed_bytes(b->kc),
+                  [SECTION_VECTOR_CODE] = dv ? code_packed_bytes(b->vc) : 0,
+                  [SECTION_LIST_START] = sizeof(uint32_t) * (b->kc->n_list + 1),
+                  [SECTION_KEY_START] = sizeof(uint32_t) * (nb + 1),
+                  [SECTION_KEY_LEN] = sizeof(uint16_t) * n,
+                  [SECTION_KEY_BYTES] = b->k.used,
+                  [SECTION_SKETCH] = nb * SCAN_ROWS * (b->kc->n_sketch / 2),
+                  [SECTION_VECTOR_START] = dv ? sizeof(uint32_t) * (nb + 1) : 0,
+                  [SECTION_VECTOR_LEN] = dv ? sizeof(uint16_t) * n : 0,
+                  [SECTION_VECTOR_BYTES] = dv ? b->v.used + n * (b->vc->n_sketch / 2) : 0,
+                  [SECTION_ID_ORDER] = sizeof(uint32_t) * n,
+                  [SECTION_RECORD] = sizeof(part_record) * n,
+                  [SECTION_KEYS] = o->drop_full ? 0 : sizeof(float) * n * dk,
+                  [SECTION_VECTORS] = o->drop_full ? 0 : sizeof(float) * n * dv,
+                  [SECTION_VALUES] = values}};
     memcpy(h.magic, magic, sizeof magic);
-    for (int s = 0; s < S_COUNT; s++) {
+    for (int s = 0; s < SECTION_COUNT; s++) {
         h.at[s] = at;
         at = part_round64(at + h.bytes[s]);
     }
@@ -333,15 +327,15 @@ static r1_status part_lay_out(builder *b, const r1_longterm_opts *o, part_source
     if (!p) R1_FAIL(err, R1_E_NOMEM, "no memory for a part of %zu bytes", at);
 #define AT(type, s) ((type *)(void *)(p + h.at[s]))
     memcpy(p, &h, sizeof h);
-    code_pack(b->kc, AT(uint8_t, S_KEY_CODE));
-    order_by_list(b->list, n, b->kc->n_list, b->order, AT(uint32_t, S_LIST_START));
-    put_starts(&b->k, n, AT(uint32_t, S_KEY_START), AT(uint16_t, S_KEY_LEN));
-    if (b->k.used) memcpy(AT(uint8_t, S_KEY_BYTES), b->k.bytes, b->k.used);
-    put_sketch(&b->k, n, b->kc->n_sketch, AT(uint8_t, S_SKETCH));
+    code_pack(b->kc, AT(uint8_t, SECTION_KEY_CODE));
+    order_by_list(b->list, n, b->kc->n_list, b->order, AT(uint32_t, SECTION_LIST_START));
+    put_starts(&b->k, n, AT(uint32_t, SECTION_KEY_START), AT(uint16_t, SECTION_KEY_LEN));
+    if (b->k.used) memcpy(AT(uint8_t, SECTION_KEY_BYTES), b->k.bytes, b->k.used);
+    put_sketch(&b->k, n, b->kc->n_sketch, AT(uint8_t, SECTION_SKETCH));
     if (dv) {
-        code_pack(b->vc, AT(uint8_t, S_VECTOR_CODE));
-        put_starts(&b->v, n, AT(uint32_t, S_VECTOR_START), AT(uint16_t, S_VECTOR_LEN));
-        uint8_t *out = AT(uint8_t, S_VECTOR_BYTES);
+        code_pack(b->vc, AT(uint8_t, SECTION_VECTOR_CODE));
+        put_starts(&b->v, n, AT(uint32_t, SECTION_VECTOR_START), AT(uint16_t, SECTION_VECTOR_LEN));
+        uint8_t *out = AT(uint8_t, SECTION_VECTOR_BYTES);
         if (b->v.used) memcpy(out, b->v.bytes, b->v.used);
         for (size_t i = 0; i < n; i++) /* two bins to a byte, after all the codes */
             for (uint32_t a = 0; a < b->vc->n_sketch; a++)
@@ -351,22 +345,25 @@ static r1_status part_lay_out(builder *b, const r1_longterm_opts *o, part_source
     uint64_t value_at = 0;
     for (size_t i = 0; i < n; i++) {
         size_t from = b->order[i];
-        part_record *r = AT(part_record, S_RECORD) + i;
+        part_record *r = AT(part_record, SECTION_RECORD) + i;
         *r = b->rec[from];
         r->value_at = value_at;
         if (r->value_bytes) {
             r1_longterm_entry e;
             uint64_t id;
             entry(ctx, from, &e, &id);
-            memcpy(AT(uint8_t, S_VALUES) + value_at, e.value, r->value_bytes);
+            memcpy(AT(uint8_t, SECTION_VALUES) + value_at, e.value, r->value_bytes);
             value_at += r->value_bytes;
         }
-        if (h.bytes[S_KEYS])
-            memcpy(AT(float, S_KEYS) + i * dk, b->key + from * dk, sizeof(float) * dk);
-        if (h.bytes[S_VECTORS])
-            memcpy(AT(float, S_VECTORS) + i * dv, b->vector + from * dv, sizeof(float) * dv);
+        if (h.bytes[SECTION_KEYS])
+            memcpy(AT(float, SECTION_KEYS) + i * dk, b->key + from * dk, sizeof(float) * dk);
+        if (h.bytes[SECTION_VECTORS])
+            memcpy(AT(float, SECTION_VECTORS) + i * dv, b->vector + from * dv, sizeof(float) * dv);
     }
-    bool ordered = put_order(AT(part_record, S_RECORD), n, AT(uint32_t, S_ID_ORDER));
+    R1_ASSERT(value_at == h.bytes[SECTION_VALUES],
+              "long-term memory: values of %llu bytes, laid out %llu", (unsigned long long)value_at,
+              (unsigned long long)h.bytes[SECTION_VALUES]);
+    bool ordered = put_order(AT(part_record, SECTION_RECORD), n, AT(uint32_t, SECTION_ID_ORDER));
 #undef AT
     if (!ordered) {
         free(p);
@@ -473,52 +470,54 @@ static r1_status check_rows(const part *p, size_t value_bytes, const char *where
 static r1_status open_sections(part *p, const image_head *h, const char *where, r1_err *err)
 {
     size_t n = p->n, nb = blocks_of(n);
-#define SECTION(s) ((const void *)(p->payload + h->at[s]))
-    R1_TRY(code_unpack(&p->key_code, SECTION(S_KEY_CODE), h->bytes[S_KEY_CODE], err));
+#define PLACE(s) ((const void *)(p->payload + h->at[s]))
+    R1_TRY(code_unpack(&p->key_code, PLACE(SECTION_KEY_CODE), h->bytes[SECTION_KEY_CODE], err));
     if (p->d_vector)
-        R1_TRY(code_unpack(&p->vector_code, SECTION(S_VECTOR_CODE), h->bytes[S_VECTOR_CODE], err));
+        R1_TRY(code_unpack(&p->vector_code, PLACE(SECTION_VECTOR_CODE),
+                           h->bytes[SECTION_VECTOR_CODE], err));
     p->n_list = p->key_code->n_list;
     if (p->key_code->d != p->d_key ||
         (p->d_vector && (p->vector_code->d != p->d_vector || p->vector_code->n_list != 1)))
         DAMAGED("%s: a code's width differs from the entries'", where);
     size_t vs = p->d_vector ? n * (p->vector_code->n_sketch / 2) : 0;
-    const uint64_t want[S_COUNT] = {
-        [S_LIST_START] = sizeof(uint32_t) * ((uint64_t)p->n_list + 1),
-        [S_KEY_START] = sizeof(uint32_t) * (nb + 1),
-        [S_KEY_LEN] = sizeof(uint16_t) * n,
-        [S_SKETCH] = nb * SCAN_ROWS * (p->key_code->n_sketch / 2),
-        [S_VECTOR_START] = p->d_vector ? sizeof(uint32_t) * (nb + 1) : 0,
-        [S_VECTOR_LEN] = p->d_vector ? sizeof(uint16_t) * n : 0,
-        [S_ID_ORDER] = sizeof(uint32_t) * n,
-        [S_RECORD] = sizeof(part_record) * n,
-        [S_KEYS] = h->bytes[S_KEYS] ? sizeof(float) * n * p->d_key : 0,
-        [S_VECTORS] = h->bytes[S_KEYS] ? sizeof(float) * n * p->d_vector : 0};
-    for (int s = S_LIST_START; s < S_COUNT; s++)
-        if (s != S_KEY_BYTES && s != S_VECTOR_BYTES && s != S_VALUES && h->bytes[s] != want[s])
+    const uint64_t want[SECTION_COUNT] = {
+        [SECTION_LIST_START] = sizeof(uint32_t) * ((uint64_t)p->n_list + 1),
+        [SECTION_KEY_START] = sizeof(uint32_t) * (nb + 1),
+        [SECTION_KEY_LEN] = sizeof(uint16_t) * n,
+        [SECTION_SKETCH] = nb * SCAN_ROWS * (p->key_code->n_sketch / 2),
+        [SECTION_VECTOR_START] = p->d_vector ? sizeof(uint32_t) * (nb + 1) : 0,
+        [SECTION_VECTOR_LEN] = p->d_vector ? sizeof(uint16_t) * n : 0,
+        [SECTION_ID_ORDER] = sizeof(uint32_t) * n,
+        [SECTION_RECORD] = sizeof(part_record) * n,
+        [SECTION_KEYS] = h->bytes[SECTION_KEYS] ? sizeof(float) * n * p->d_key : 0,
+        [SECTION_VECTORS] = h->bytes[SECTION_KEYS] ? sizeof(float) * n * p->d_vector : 0};
+    for (int s = SECTION_LIST_START; s < SECTION_COUNT; s++)
+        if (s != SECTION_KEY_BYTES && s != SECTION_VECTOR_BYTES && s != SECTION_VALUES &&
+            h->bytes[s] != want[s])
             DAMAGED("%s: section %d: expected %llu bytes, found %llu", where, s,
                     (unsigned long long)want[s], (unsigned long long)h->bytes[s]);
-    if (h->bytes[S_VECTOR_BYTES] < vs) DAMAGED("%s: codes of vectors are short", where);
-    p->list_start = SECTION(S_LIST_START);
-    p->key_start = SECTION(S_KEY_START);
-    p->key_len = SECTION(S_KEY_LEN);
-    p->key_bytes = SECTION(S_KEY_BYTES);
-    p->sketch = SECTION(S_SKETCH);
-    p->vector_start = SECTION(S_VECTOR_START);
-    p->vector_len = SECTION(S_VECTOR_LEN);
-    p->vector_bytes = SECTION(S_VECTOR_BYTES);
-    p->order = SECTION(S_ID_ORDER);
-    p->rec = SECTION(S_RECORD);
-    p->key = h->bytes[S_KEYS] ? SECTION(S_KEYS) : NULL;
-    p->vector = h->bytes[S_VECTORS] ? SECTION(S_VECTORS) : NULL;
-    p->value_bytes = SECTION(S_VALUES);
-#undef SECTION
-    for (int s = 0; s < S_COUNT; s++) p->section[s] = h->bytes[s];
-    R1_TRY(check_starts(p->key_start, p->key_len, n, h->bytes[S_KEY_BYTES],
+    if (h->bytes[SECTION_VECTOR_BYTES] < vs) DAMAGED("%s: codes of vectors are short", where);
+    p->list_start = PLACE(SECTION_LIST_START);
+    p->key_start = PLACE(SECTION_KEY_START);
+    p->key_len = PLACE(SECTION_KEY_LEN);
+    p->key_bytes = PLACE(SECTION_KEY_BYTES);
+    p->sketch = PLACE(SECTION_SKETCH);
+    p->vector_start = PLACE(SECTION_VECTOR_START);
+    p->vector_len = PLACE(SECTION_VECTOR_LEN);
+    p->vector_bytes = PLACE(SECTION_VECTOR_BYTES);
+    p->order = PLACE(SECTION_ID_ORDER);
+    p->rec = PLACE(SECTION_RECORD);
+    p->key = h->bytes[SECTION_KEYS] ? PLACE(SECTION_KEYS) : NULL;
+    p->vector = h->bytes[SECTION_VECTORS] ? PLACE(SECTION_VECTORS) : NULL;
+    p->value_bytes = PLACE(SECTION_VALUES);
+#undef PLACE
+    for (int s = 0; s < SECTION_COUNT; s++) p->section[s] = h->bytes[s];
+    R1_TRY(check_starts(p->key_start, p->key_len, n, h->bytes[SECTION_KEY_BYTES],
                         code_entry_max(p->key_code), "keys", where, err));
     if (p->d_vector)
-        R1_TRY(check_starts(p->vector_start, p->vector_len, n, h->bytes[S_VECTOR_BYTES] - vs,
+        R1_TRY(check_starts(p->vector_start, p->vector_len, n, h->bytes[SECTION_VECTOR_BYTES] - vs,
                             code_entry_max(p->vector_code), "vectors", where, err));
-    return check_rows(p, h->bytes[S_VALUES], where, err);
+    return check_rows(p, h->bytes[SECTION_VALUES], where, err);
 }
 
 r1_status part_open(part **out, part_image *image, const uint8_t *payload, size_t bytes,
@@ -532,7 +531,7 @@ r1_status part_open(part **out, part_image *image, const uint8_t *payload, size_
         h.d_vector > CODE_DIM_MAX)
         DAMAGED("%s: %llu entries of %u and %u columns are out of range", where,
                 (unsigned long long)h.n, h.d_key, h.d_vector);
-    for (int s = 0; s < S_COUNT; s++)
+    for (int s = 0; s < SECTION_COUNT; s++)
         if (h.at[s] % 64 || h.at[s] > bytes || h.bytes[s] > bytes - h.at[s])
             DAMAGED("%s: section %d lies outside of the part", where, s);
     part *p = calloc(1, sizeof *p);
@@ -641,6 +640,9 @@ r1_status part_read_key(const part *p, size_t row, float *key, r1_err *err)
         return R1_OK;
     }
     off_t at = (off_t)((const uint8_t *)from - (const uint8_t *)p->image->base);
+    R1_ASSERT(row < p->n && at >= 0 && (uint64_t)at + bytes <= p->image->bytes,
+              "long-term memory: key of row %zu of %zu at byte %lld of %zu", row, p->n,
+              (long long)at, p->image->bytes);
     while (done < bytes) {
         ssize_t n = pread(p->image->fd, (uint8_t *)key + done, bytes - done, at + (off_t)done);
         if (n < 0 && errno == EINTR) continue;
@@ -716,6 +718,8 @@ static void part_trim(gather *g)
 static inline void part_push(gather *g, float score, uint32_t row)
 {
     if (!(score > g->floor)) return;
+    R1_DEEP_ASSERT(g->n < 2 * g->keep, "long-term memory: %zu candidates, room for twice %zu", g->n,
+                   g->keep);
     g->hit[g->n++] = (part_hit){score, row};
     if (g->n == 2 * g->keep) part_trim(g);
 }
@@ -724,11 +728,11 @@ typedef struct {
     float *u, *table, *centre_dot;
     uint64_t *probed; /* a bit per list */
     uint8_t *lut;     /* [n_sketch][16] */
-    float lut_step, lut_low;
+    float lut_scale, lut_low;
     gather sketch, best;
 } search;
 
-/* Bytes for the sketch: per axis above its own least value, one step size for all. */
+/* Bytes for the sketch: per axis above its own least value, one quantiser scale for all. */
 static void fill_lut(search *s, const code *c)
 {
     float span = 0;
@@ -743,7 +747,7 @@ static void fill_lut(search *s, const code *c)
         s->lut_low += low;
         span = high - low > span ? high - low : span;
     }
-    s->lut_step = span > 0 ? span / 255 : 1;
+    s->lut_scale = span > 0 ? span / 255 : 1;
     for (uint32_t a = 0; a < c->n_sketch; a++) {
         float low = s->u[a] * c->bin[a * CODE_BIN];
         for (int b = 1; b < CODE_BIN; b++) {
@@ -752,7 +756,7 @@ static void fill_lut(search *s, const code *c)
         }
         for (int b = 0; b < CODE_BIN; b++)
             s->lut[a * CODE_BIN + b] =
-                (uint8_t)((s->u[a] * c->bin[a * CODE_BIN + b] - low) / s->lut_step + 0.5f);
+                (uint8_t)((s->u[a] * c->bin[a * CODE_BIN + b] - low) / s->lut_scale + 0.5f);
     }
 }
 
@@ -768,7 +772,7 @@ static void scan_list(const part *p, search *s, uint32_t list, const uint64_t *d
         size_t first = b * SCAN_ROWS < from ? from - b * SCAN_ROWS : 0, n = to - b * SCAN_ROWS;
         k->sketch(p->sketch + b * SCAN_ROWS * (c->n_sketch / 2), s->lut, c->n_sketch, sum);
         for (size_t r = first; r < SCAN_ROWS && r < n; r++) {
-            float score = base + (float)sum[r] * s->lut_step;
+            float score = base + (float)sum[r] * s->lut_scale;
             if (score > g->floor && !part_is_dead(dead, b * SCAN_ROWS + r))
                 part_push(g, score, (uint32_t)(b * SCAN_ROWS + r));
         }
@@ -808,11 +812,11 @@ static void part_prepare(const part *p, search *s, const float *q, uint32_t n_pr
 /* A candidate and the query that wants it. */
 typedef struct {
     uint32_t row, query;
-} wish;
+} wanted_row;
 
-/* By row, wishes for the same row in the order of their queries (as they are given): least
+/* By row, wanted rows for the same row in the order of their queries (as they are given): least
  * digits first. */
-static wish *sort_wishes(wish *a, wish *b, size_t n, size_t n_row)
+static wanted_row *sort_wanted(wanted_row *a, wanted_row *b, size_t n, size_t n_row)
 {
     enum { BITS = 11, DIGITS = 1 << BITS };
     for (unsigned shift = 0; shift == 0 || n_row >> shift; shift += BITS) {
@@ -820,36 +824,37 @@ static wish *sort_wishes(wish *a, wish *b, size_t n, size_t n_row)
         for (size_t i = 0; i < n; i++) at[(a[i].row >> shift & (DIGITS - 1)) + 1]++;
         for (size_t d = 0; d < DIGITS; d++) at[d + 1] += at[d];
         for (size_t i = 0; i < n; i++) b[at[a[i].row >> shift & (DIGITS - 1)]++] = a[i];
-        wish *t = a;
+        wanted_row *t = a;
         a = b;
         b = t;
     }
     return a;
 }
 
-/* Rooms of one pass over the wishes. */
+/* Scratch of one pass over the wanted rows. */
 typedef struct {
-    wish *wish, *other;
-    int16_t *z;    /* [CODE_LANES][m] */
-    uint8_t *room; /* [CODE_LANES][code_room] */
+    wanted_row *wanted, *other;
+    int16_t *z;     /* [CODE_LANES][m] */
+    uint8_t *codes; /* [CODE_LANES][code_padded] */
     part_hit *list;
-} workroom;
+} workspace;
 
-static void decode_rows(const part *p, const uint32_t *row, size_t n, const workroom *w,
+static void decode_rows(const part *p, const uint32_t *row, size_t n, const workspace *w,
                         float *scale)
 {
     const code *c = p->key_code;
     uint8_t bin[CODE_LANES * CODE_SKETCH_MAX] = {0};
-    size_t room = code_room(c);
+    size_t padded = code_padded(c);
     for (size_t j = 0; j < n; j++) {
-        size_t len = p->key_len[row[j]] < room ? p->key_len[row[j]] : room;
-        memcpy(w->room + j * room, code_at(p->key_start, p->key_len, p->key_bytes, row[j]), len);
+        size_t len = p->key_len[row[j]] < padded ? p->key_len[row[j]] : padded;
+        memcpy(w->codes + j * padded, code_at(p->key_start, p->key_len, p->key_bytes, row[j]), len);
         bins_of(p, row[j], bin + j, CODE_LANES);
     }
-    code_steps(c, n, w->room, bin, w->z, scale);
+    code_integers(c, n, w->codes, bin, w->z, scale);
 }
 
-static void score_wishes(const part *p, search *s, const wish *sorted, size_t n, const workroom *w)
+static void score_wanted(const part *p, search *s, const wanted_row *sorted, size_t n,
+                         const workspace *w)
 {
     const scan_kernels *k = scan_best();
     uint32_t m = p->key_code->m, list = 0;
@@ -878,7 +883,7 @@ static void score_wishes(const part *p, search *s, const wish *sorted, size_t n,
 /* Lists in rising order, and rows in rising order: a query meets candidates in an order of its
  * own, whoever is beside it. */
 static void part_run(const part *p, search *s, const float *q, size_t nq, const uint64_t *dead,
-                     uint32_t n_probe, workroom *w)
+                     uint32_t n_probe, workspace *w)
 {
     const code *c = p->key_code;
     const scan_kernels *k = scan_best();
@@ -895,9 +900,11 @@ static void part_run(const part *p, search *s, const float *q, size_t nq, const 
     for (size_t i = 0; i < nq; i++) {
         part_trim(&s[i].sketch);
         for (size_t j = 0; j < s[i].sketch.n; j++)
-            w->wish[n++] = (wish){s[i].sketch.hit[j].row, (uint32_t)i};
+            w->wanted[n++] = (wanted_row){s[i].sketch.hit[j].row, (uint32_t)i};
     }
-    if (n) score_wishes(p, s, sort_wishes(w->wish, w->other, n, p->n), n, w);
+    R1_DEEP_ASSERT(n <= nq * s[0].sketch.keep, "long-term memory: %zu wanted rows of %zu queries",
+                   n, nq);
+    if (n) score_wanted(p, s, sort_wanted(w->wanted, w->other, n, p->n), n, w);
     for (size_t i = 0; i < nq; i++) part_trim(&s[i].best);
 }
 
@@ -908,12 +915,14 @@ static void *part_take(uint8_t **at, size_t bytes)
     return p;
 }
 
-/* Rooms for nq searches in one block: with at NULL, only their size. */
-static size_t search_rooms(const part *p, size_t nq, size_t keep, size_t cap, search *s,
-                           workroom *w, uint8_t *at)
+/* Workspaces for nq searches, carved from one block. Returns their size; with at NULL nothing is
+ * carved. */
+static size_t carve_search(const part *p, size_t nq, size_t keep, size_t cap, search *s,
+                           workspace *w, uint8_t *at)
 {
+    const uint8_t *first = at;
     const code *c = p->key_code;
-    size_t n_wish = c->n_sketch ? nq * keep : 0;
+    size_t n_wanted = c->n_sketch ? nq * keep : 0;
     size_t each = part_round64(sizeof(float) * (c->m + 1u)) +
                   part_round64(sizeof(float) * (c->n_atom + 1u)) +
                   part_round64(sizeof(float) * p->n_list) +
@@ -921,9 +930,10 @@ static size_t search_rooms(const part *p, size_t nq, size_t keep, size_t cap, se
                   part_round64((size_t)c->n_sketch * CODE_BIN + 32) +
                   2 * part_round64(sizeof(part_hit) * 2 * keep);
     if (!at)
-        return nq * each + 2 * part_round64(sizeof(wish) * n_wish) +
+        return nq * each + 2 * part_round64(sizeof(wanted_row) * n_wanted) +
                part_round64(sizeof(int16_t) * CODE_LANES * (c->m + 32u)) +
-               part_round64(CODE_LANES * code_room(c)) + part_round64(sizeof(part_hit) * p->n_list);
+               part_round64(CODE_LANES * code_padded(c)) +
+               part_round64(sizeof(part_hit) * p->n_list);
     for (size_t i = 0; i < nq; i++) {
         s[i].u = part_take(&at, sizeof(float) * (c->m + 1u));
         s[i].table = part_take(&at, sizeof(float) * (c->n_atom + 1u));
@@ -933,12 +943,12 @@ static size_t search_rooms(const part *p, size_t nq, size_t keep, size_t cap, se
         s[i].sketch = (gather){part_take(&at, sizeof(part_hit) * 2 * keep), 0, keep, -3.4e38f};
         s[i].best = (gather){part_take(&at, sizeof(part_hit) * 2 * keep), 0, cap, -3.4e38f};
     }
-    w->wish = part_take(&at, sizeof(wish) * n_wish);
-    w->other = part_take(&at, sizeof(wish) * n_wish);
+    w->wanted = part_take(&at, sizeof(wanted_row) * n_wanted);
+    w->other = part_take(&at, sizeof(wanted_row) * n_wanted);
     w->z = part_take(&at, sizeof(int16_t) * CODE_LANES * (c->m + 32u));
-    w->room = part_take(&at, CODE_LANES * code_room(c));
+    w->codes = part_take(&at, CODE_LANES * code_padded(c));
     w->list = part_take(&at, sizeof(part_hit) * p->n_list);
-    return 0;
+    return (size_t)(at - first);
 }
 
 r1_status part_candidates(const part *p, const float *q, size_t nq, const uint64_t *dead,
@@ -949,21 +959,23 @@ r1_status part_candidates(const part *p, const float *q, size_t nq, const uint64
     if (keep > p->n) keep = p->n;
     if (most > p->n) most = p->n;
     search *s = calloc(nq, sizeof *s);
-    uint8_t *rooms = malloc(search_rooms(p, nq, keep, most, NULL, NULL, NULL));
-    if (!s || !rooms) {
+    size_t bytes = carve_search(p, nq, keep, most, NULL, NULL, NULL);
+    uint8_t *block = malloc(bytes);
+    if (!s || !block) {
         free(s);
-        free(rooms);
+        free(block);
         R1_FAIL(err, R1_E_NOMEM, "no memory for %zu searches at once", nq);
     }
-    workroom w;
-    search_rooms(p, nq, keep, most, s, &w, rooms);
-    memset(w.room, 0, CODE_LANES * code_room(p->key_code));
+    workspace w;
+    size_t carved = carve_search(p, nq, keep, most, s, &w, block);
+    R1_ASSERT(carved == bytes, "long-term memory: %zu bytes carved of %zu", carved, bytes);
+    memset(w.codes, 0, CODE_LANES * code_padded(p->key_code));
     part_run(p, s, q, nq, dead, n_probe, &w);
     for (size_t i = 0; i < nq; i++) {
         n_hit[i] = s[i].best.n;
         memcpy(hit + i * cap, s[i].best.hit, sizeof *hit * s[i].best.n);
     }
-    free(rooms);
+    free(block);
     free(s);
     return R1_OK;
 }

@@ -2,15 +2,15 @@
 /* part.h - a run of entries of long-term memory: fresh (as they came, appended to by the writer)
  * or coded (an image that never changes, on the heap or mapped from the file).
  *
- * Image, little endian, every section at a multiple of 64 bytes: a header with the place and
- * size of each section, then
+ * The image is little endian. A header has the place and size of each section, and every section
+ * lies at a multiple of 64 bytes. SECTION_COUNT sections, in this order:
  *
  *   KEY_CODE, VECTOR_CODE   what code_pack writes; vectors have one list
  *   LIST_START  u32[n_list + 1]    rows are ordered by list
  *   KEY_START   u32[blocks + 1]    where the codes of each 32 rows begin; KEY_LEN u16[n]; KEY_BYTES
  *   SKETCH      [blocks][n_sketch / 2][32]   see scan.h
  *   VECTOR_START, VECTOR_LEN, VECTOR_BYTES   as for keys
- *   ID u64[n], ORDER u32[n] (rows by rising id), RECORD part_record[n]
+ *   ID_ORDER u32[n] (rows by rising id), RECORD part_record[n]
  *   KEYS f32[n][d_key], VECTORS f32[n][d_vector]   absent where full vectors are dropped
  *   VALUES      bytes, place and length in the record
  *
@@ -24,6 +24,24 @@
 #include <stdatomic.h>
 
 enum { PART_VALUE_MAX = 65536, PART_SECTIONS = 16 };
+enum {
+    SECTION_KEY_CODE,
+    SECTION_VECTOR_CODE,
+    SECTION_LIST_START,
+    SECTION_KEY_START,
+    SECTION_KEY_LEN,
+    SECTION_KEY_BYTES,
+    SECTION_SKETCH,
+    SECTION_VECTOR_START,
+    SECTION_VECTOR_LEN,
+    SECTION_VECTOR_BYTES,
+    SECTION_ID_ORDER,
+    SECTION_RECORD,
+    SECTION_KEYS,
+    SECTION_VECTORS,
+    SECTION_VALUES,
+    SECTION_COUNT
+};
 #define PART_ENTRIES_MAX ((size_t)1 << 27)
 
 typedef struct {

@@ -3,10 +3,10 @@
  * that is what makes the twins agree to the bit. */
 #include "memory/scan.h"
 
+#include "base/isa.h"
 #include "memory/rans.h"
 
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 #if defined __x86_64__
@@ -22,7 +22,7 @@ static float lane_sum(const float *s)
     return ((t[0] + t[4]) + (t[2] + t[6])) + ((t[1] + t[5]) + (t[3] + t[7]));
 }
 
-static float dot_scalar(const float *a, const float *b, uint32_t n)
+static float dot_portable(const float *a, const float *b, uint32_t n)
 {
     float s[LANES] = {0};
     uint32_t i = 0;
@@ -32,7 +32,7 @@ static float dot_scalar(const float *a, const float *b, uint32_t n)
     return lane_sum(s);
 }
 
-static float dot16_scalar(const int16_t *a, const float *b, uint32_t n)
+static float dot16_portable(const int16_t *a, const float *b, uint32_t n)
 {
     float s[LANES] = {0};
     uint32_t i = 0;
@@ -42,7 +42,8 @@ static float dot16_scalar(const int16_t *a, const float *b, uint32_t n)
     return lane_sum(s);
 }
 
-static void sketch_scalar(const uint8_t *block, const uint8_t *lut, uint32_t n_axis, uint16_t *out)
+static void sketch_portable(const uint8_t *block, const uint8_t *lut, uint32_t n_axis,
+                            uint16_t *out)
 {
     memset(out, 0, sizeof *out * SCAN_ROWS);
     for (uint32_t j = 0; j < n_axis / 2; j++)
@@ -52,15 +53,15 @@ static void sketch_scalar(const uint8_t *block, const uint8_t *lut, uint32_t n_a
         }
 }
 
-static void turn_scalar(const int16_t *symbol, int16_t less, int16_t *z, size_t stride, size_t n)
+static void turn_portable(const int16_t *symbol, int16_t less, int16_t *z, size_t stride, size_t n)
 {
     for (size_t r = 0; r < n; r++)
         for (size_t a = 0; a < 8; a++)
             z[r * stride + a] = (int16_t)(symbol[a * SCAN_ROWS + r] - less);
 }
 
-static void symbols_scalar(const uint32_t *slot, const uint32_t *table, uint32_t *x, uint32_t *at,
-                           const uint8_t *bytes, int16_t *symbol)
+static void symbols_portable(const uint32_t *slot, const uint32_t *table, uint32_t *x, uint32_t *at,
+                             const uint8_t *bytes, int16_t *symbol)
 {
     for (int r = 0; r < SCAN_ROWS; r++) {
         const uint8_t *p = bytes + at[r];
@@ -69,9 +70,9 @@ static void symbols_scalar(const uint32_t *slot, const uint32_t *table, uint32_t
     }
 }
 
-static const scan_kernels scalar = {"scalar",      dot_scalar,     dot16_scalar,
-                                    sketch_scalar, symbols_scalar, turn_scalar};
-const scan_kernels *scan_scalar(void) { return &scalar; }
+static const scan_kernels portable = {"portable",      dot_portable,     dot16_portable,
+                                      sketch_portable, symbols_portable, turn_portable};
+const scan_kernels *scan_portable(void) { return &portable; }
 
 #if defined __x86_64__
 __attribute__((target("avx2"))) static float dot_avx2(const float *a, const float *b, uint32_t n)
@@ -199,15 +200,17 @@ static const scan_kernels avx2 = {"avx2",      dot_avx2,     dot16_avx2,
                                   sketch_avx2, symbols_avx2, turn_avx2};
 #endif
 
-static const scan_kernels *chosen = &scalar;
+static const scan_kernels *chosen = &portable;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void scan_choose(void)
 {
 #if defined __x86_64__
-    const char *isa = getenv("R1_ISA");
+    r1_isa isa = R1_ISA_AVX2;
+    r1_isa_given(&isa);
+    bool plain = isa == R1_ISA_PORTABLE || isa == R1_ISA_WIDE || isa == R1_ISA_WIDEBF16;
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx2") && !(isa && strcmp(isa, "scalar") == 0)) chosen = &avx2;
+    if (__builtin_cpu_supports("avx2") && !plain) chosen = &avx2;
 #endif
 }
 

@@ -25,8 +25,9 @@ typedef struct {
     void (*turn)(const int16_t *symbol, int16_t less, int16_t *z, size_t stride, size_t n);
 } scan_kernels;
 
-const scan_kernels *scan_scalar(void);
-/* The widest that this processor has; $R1_ISA=scalar gives the plain ones. */
+const scan_kernels *scan_portable(void);
+/* The best that this processor has, or what R1_ISA names (base/isa.h): all but portable, wide and
+ * widebf16 mean AVX2 here. */
 const scan_kernels *scan_best(void);
 
 #endif

@@ -9,6 +9,7 @@
 #include "r1_shard.h"
 
 #include "model/desc.h"
+#include "r1_assert.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -500,6 +501,8 @@ r1_status r1_shard_get(const r1_shard *s, size_t index, r1_item *item, r1_sample
 
 r1_event r1_shard_event(const r1_shard *s, size_t index)
 {
+    R1_ASSERT(index < s->h.n_event, "shard: event %zu of %llu", index,
+              (unsigned long long)s->h.n_event);
     const uint8_t *p = s->map + s->events[index];
     return (r1_event){(const float *)(const void *)p,
                       (const int32_t *)(const void *)(p + 4 * (size_t)s->d->event.n_num)};

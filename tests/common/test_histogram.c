@@ -45,4 +45,18 @@ static void test_quantiles(void)
     CU_ASSERT_EQUAL(r1_histogram_quantile(&empty, 0.5), 0);
 }
 
-R1_TEST_MAIN("histogram", {"quantiles", test_quantiles})
+static void break_count(void *ctx)
+{
+    r1_histogram *h = ctx;
+    r1_histogram_add(h, 5);
+    h->n = 2; /* a value that is in no bucket */
+    r1_histogram_quantile(h, 1);
+}
+
+static void test_broken(void)
+{
+    r1_histogram h = {0};
+    CU_ASSERT_TRUE(r1_test_breaks(break_count, &h, "1 values in the buckets, 2 counted"));
+}
+
+R1_TEST_MAIN("histogram", {"quantiles", test_quantiles}, {"broken invariant", test_broken})

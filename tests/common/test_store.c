@@ -285,8 +285,90 @@ static void test_columns(void)
     r1_store_close(s);
 }
 
+/* The statement that a table of columns makes, and bytes that no text could carry. */
+static void test_insert(void)
+{
+    static const r1_column column[] = {
+        {.name = "a", .type = R1_COL_INT8},
+        {.name = "same", .constant = true},
+        {.name = "b", .type = R1_COL_BYTEA},
+        {.name = "c", .type = R1_COL_TEXT, .before = "upper(", .after = ")"},
+        {.name = "too", .constant = true}};
+    r1_err err = {0};
+    r1_store *s = store_open_store();
+    r1_columns *c;
+    char sql[256];
+    CU_ASSERT_EQUAL(r1_columns_insert("t", column, R1_COUNT(column), sql, 80, &err), R1_E_INVAL);
+    R1_ASSERT_OK(r1_columns_insert("t", column, R1_COUNT(column), sql, sizeof sql, &err), &err);
+    CU_ASSERT_STRING_EQUAL(sql, "INSERT INTO t (a, same, b, c, too) SELECT u.a, $4, u.b, "
+                                "upper(u.c), $5 FROM unnest($1::bigint[], $2::bytea[], "
+                                "$3::text[]) AS u (a, b, c)");
+    R1_ASSERT_OK(r1_columns_of(&c, column, R1_COUNT(column), &err), &err);
+    R1_ASSERT_OK(
+        r1_store_script(s, "CREATE TEMP TABLE t (a bigint, same text, b bytea, c text, too text)",
+                        &err),
+        &err);
+    R1_ASSERT_OK(r1_store_prepare(s, "insert", sql, R1_COUNT(column), &err), &err);
+    r1_columns_int(c, 0, 5);
+    r1_columns_bytes(c, 1, "\0\xff\\", 3);
+    r1_columns_text(c, 2, "word");
+    const char *constant[] = {"one", "two"};
+    R1_ASSERT_OK(r1_store_batch_begin(s, &err), &err);
+    R1_ASSERT_OK(r1_store_batch_add_columns(s, "insert", c, 2, constant, &err), &err);
+    R1_ASSERT_OK(r1_store_batch_commit(s, &err), &err);
+    CU_ASSERT_EQUAL(store_scalar(s, "SELECT count(*) FROM t WHERE a = 5 AND same = 'one' AND too = "
+                                    "'two' AND b = '\\x00ff5c'::bytea AND c = 'WORD'"),
+                    1);
+    r1_columns_short(c);
+    R1_ASSERT_OK(r1_store_batch_begin(s, &err), &err);
+    CU_ASSERT_EQUAL(r1_store_batch_add_columns(s, "insert", c, 2, constant, &err), R1_E_NOMEM);
+    r1_store_batch_abort(s);
+    r1_columns_free(c);
+    r1_store_close(s);
+}
+
+static void break_nested(void *ctx)
+{
+    (void)r1_store_batch_begin(ctx, NULL);
+    (void)r1_store_batch_begin(ctx, NULL);
+}
+
+static void break_outside(void *ctx) { (void)r1_store_batch_add(ctx, "letter", 0, NULL, NULL); }
+
+static void break_query_inside(void *ctx)
+{
+    (void)r1_store_batch_begin(ctx, NULL);
+    (void)r1_store_query(ctx, "SELECT 1", 0, NULL, NULL, NULL);
+}
+
+static void break_type(void *ctx) { r1_columns_float(ctx, 0, 1); }
+static void break_column(void *ctx) { r1_columns_text(ctx, 1, "x"); }
+
+static void test_broken(void)
+{
+    static const r1_column_type type[] = {R1_COL_INT8};
+    r1_err err = {0};
+    r1_columns *c;
+    R1_ASSERT_OK(r1_columns_new(&c, type, 1, &err), &err);
+    CU_ASSERT_TRUE(r1_test_breaks(break_type, c, "column 0 has the type 0"));
+    CU_ASSERT_TRUE(r1_test_breaks(break_column, c, "column 1"));
+    r1_columns_free(c);
+    static const struct {
+        void (*fn)(void *ctx);
+        const char *expected;
+    } cases[] = {{break_nested, "a transaction inside of another one"},
+                 {break_outside, "letter: outside of a transaction"},
+                 {break_query_inside, "a query inside of a transaction"}};
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        r1_store *s = store_open_store(); /* of its own: the broken process shares its socket */
+        CU_ASSERT_TRUE(r1_test_breaks(cases[i].fn, s, cases[i].expected));
+        r1_store_close(s);
+    }
+}
+
 R1_TEST_MAIN("store", {"migrations", test_migrate},
              {"migrations that are refused", test_migrate_refusals},
              {"pipelined transactions and fencing", test_batches},
              {"lost connection", test_lost_connection}, {"least rights", test_least_rights},
-             {"columns", test_columns})
+             {"columns", test_columns}, {"statements made of columns", test_insert},
+             {"broken invariants", test_broken})

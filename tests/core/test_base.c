@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Base of the engine: published vectors for the checksum and the generator, properties of arenas
- * and settings. */
+ * and files. */
+#include "base/arena_state.h"
+#include "base/isa.h"
+#include "memory/scan.h"
 #include "r1_assert.h"
-#include "r1_options.h"
+#include "r1_backend.h"
+#include "r1_memory.h"
 #include "support/r1_test.h"
 
 #include <stdlib.h>
@@ -60,52 +64,6 @@ static void test_arena(void)
     r1_arena_free(a);
 }
 
-static void test_options(void)
-{
-    static const r1_option table[] = {
-        {.name = "rate",
-         .type = R1_OPT_INT,
-         .def = "10",
-         .min = 1,
-         .max = 100,
-         .section = "s",
-         .help = "rate"},
-        {.name = "deep-mode", .type = R1_OPT_BOOL, .def = "false", .help = "mode"},
-        {.name = "kind", .type = R1_OPT_ENUM, .choices = "a|bb", .def = "a", .help = "kind"},
-        {.name = "password",
-         .type = R1_OPT_STRING,
-         .secret = true,
-         .section = "s",
-         .help = "password"},
-    };
-    r1_err err = {0};
-    r1_options *o;
-    R1_ASSERT_OK(r1_options_new(&o, table, R1_COUNT(table), &err), &err);
-    char *argv[] = {"--rate=42", "x", "--deep-mode", "--kind", "bb", "--", "--y"};
-    const char *rest[8];
-    size_t n;
-    R1_ASSERT_OK(r1_options_parse(o, (int)R1_COUNT(argv), argv, rest, &n, &err), &err);
-    CU_ASSERT_EQUAL(r1_options_int(o, "rate"), 42);
-    CU_ASSERT_TRUE(r1_options_bool(o, "deep-mode"));
-    CU_ASSERT_STRING_EQUAL(r1_options_str(o, "kind"), "bb");
-    CU_ASSERT_EQUAL(n, 2);
-    CU_ASSERT_STRING_EQUAL(rest[1], "--y");
-    static const char *const bad[][2] = {{"rate", "0"}, {"rate", "1x"},        {"rate", ""},
-                                         {"kind", "b"}, {"kind", "a|bb"},      {"kind", ""},
-                                         {"nope", "1"}, {"deep-mode", "maybe"}};
-    for (size_t i = 0; i < R1_COUNT(bad); i++) {
-        CU_ASSERT_EQUAL(r1_options_set(o, bad[i][0], bad[i][1], "test", &err), R1_E_INVAL);
-        CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, bad[i][0]));
-    }
-    CU_ASSERT_EQUAL(r1_options_int(o, "rate"), 42);
-    char path[300];
-    snprintf(path, sizeof path, "%s/secret", r1_test_tmpdir());
-    R1_ASSERT_OK(r1_file_write(path, "tiger\n", 6, &err), &err);
-    R1_ASSERT_OK(r1_options_set(o, "password-file", path, "test", &err), &err);
-    CU_ASSERT_STRING_EQUAL(r1_options_str(o, "password"), "tiger");
-    r1_options_free(o);
-}
-
 static void test_base_file(void)
 {
     r1_err err = {0};
@@ -118,6 +76,44 @@ static void test_base_file(void)
     free(data);
     CU_ASSERT_EQUAL(r1_file_read(path, 2, &data, &len, &err), R1_E_FORMAT);
     CU_ASSERT_EQUAL(r1_file_read("/does/not/exist", 2, &data, &len, &err), R1_E_NOT_FOUND);
+}
+
+/* One vocabulary: each name of the list is taken; another is refused with the list wherever loops
+ * are chosen. */
+static void test_isa(void)
+{
+    const char *before = getenv("R1_ISA");
+    char *kept = before ? strdup(before) : NULL;
+    r1_err err = {0};
+    r1_isa isa;
+    for (int i = 0; i < R1_ISA_COUNT; i++) {
+        setenv("R1_ISA", r1_isa_name((r1_isa)i), 1);
+        CU_ASSERT(r1_isa_given(&isa) && isa == (r1_isa)i);
+        CU_ASSERT_EQUAL(r1_isa_check(&err), R1_OK);
+    }
+    static const char *const unknown[] = {"scalar", "AVX2", "avx", "avx2 ", "portable,avx2"};
+    for (size_t i = 0; i < R1_COUNT(unknown); i++) {
+        r1_memory *mem = NULL;
+        r1_longterm *lt = NULL;
+        setenv("R1_ISA", unknown[i], 1);
+        CU_ASSERT_FALSE(r1_isa_given(&isa));
+        CU_ASSERT_EQUAL(r1_isa_check(&err), R1_E_INVAL);
+        for (int k = 0; k < R1_ISA_COUNT; k++)
+            CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, r1_isa_name((r1_isa)k)));
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, unknown[i]));
+        CU_ASSERT_PTR_NULL(r1_backend_find("cpu", &err));
+        CU_ASSERT_EQUAL(r1_memory_new(&mem, NULL, &(r1_memory_opts){.width = 4}, &err), R1_E_INVAL);
+        CU_ASSERT_EQUAL(r1_longterm_new(&lt, 4, 10, &err), R1_E_INVAL);
+    }
+    setenv("R1_ISA", "", 1);
+    CU_ASSERT(!r1_isa_given(&isa) && r1_isa_check(&err) == R1_OK);
+    setenv("R1_ISA", "portable", 1);
+    CU_ASSERT_STRING_EQUAL(scan_best()->name, "portable"); /* the first call of this process */
+    if (kept)
+        setenv("R1_ISA", kept, 1);
+    else
+        unsetenv("R1_ISA");
+    free(kept);
 }
 
 static void break_now(void *ctx)
@@ -147,6 +143,39 @@ static void test_base_assert(void)
     }
 }
 
+static void break_arena_sum(r1_arena *a) { a->bytes--; }
+static void break_arena_fill(r1_arena *a) { a->first->used = a->first->size + 64; }
+static void break_arena_current(r1_arena *a) { a->cur = NULL; }
+static void break_arena_limit(r1_arena *a) { a->bytes_max = 1; }
+
+typedef struct {
+    void (*plant)(r1_arena *a);
+    const char *expected;
+} planted_arena;
+
+static void plant_and_check_arena(void *ctx)
+{
+    const planted_arena *p = ctx;
+    r1_arena *a;
+    if (r1_arena_new(&a, 1 << 20, NULL) != R1_OK) return;
+    for (int i = 0; i < 3; i++) r1_arena_alloc(a, 1, 50000);
+    arena_check(a);
+    p->plant(a);
+    arena_check(a);
+}
+
+static void test_arena_breaks(void)
+{
+    static const planted_arena cases[] = {{break_arena_sum, "bytes, counted"},
+                                          {break_arena_fill, "bytes used of a block of"},
+                                          {break_arena_current, "the current block is none"},
+                                          {break_arena_limit, "of 1"}};
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        planted_arena p = cases[i];
+        CU_ASSERT(r1_test_breaks(plant_and_check_arena, &p, p.expected));
+    }
+}
+
 R1_TEST_MAIN("base", {"crc32c", test_crc32c}, {"random numbers", test_rng}, {"arena", test_arena},
-             {"options", test_options}, {"files", test_base_file},
-             {"broken invariants", test_base_assert})
+             {"files", test_base_file}, {"instruction sets", test_isa},
+             {"broken invariants", test_base_assert}, {"broken arenas", test_arena_breaks})

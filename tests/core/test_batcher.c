@@ -4,8 +4,7 @@
  * lost or answered twice, order, back-pressure, shutdown, and a model's answers equal to the
  * bit. */
 #include "core/toy.h"
-#include "infer/batch_cost.h"
-#include "r1_batcher.h"
+#include "infer/batch_policy.h"
 #include "support/r1_test.h"
 
 #include <math.h>
@@ -747,10 +746,112 @@ static void test_model(void)
     toy_free(&data);
 }
 
+/* ---- broken invariants, one planted for each family ------------------------------------------ */
+
+static r1_request planted_requests[6];
+
+static r1_batch_policy *planted_policy(void)
+{
+    r1_err err = {0};
+    r1_batch_policy *p;
+    r1_batcher_opts o = {.n_class = 2, .batch_max = 4, .batch_target = 2};
+    R1_ASSERT_OK(r1_batch_policy_new(&p, &o, &err), &err);
+    for (uint32_t i = 0; i < 6; i++) {
+        planted_requests[i] =
+            (r1_request){.class_id = i % 2, .length = 3 + i, .deadline_us = 9000 - (int)i};
+        R1_ASSERT_OK(r1_batch_policy_add(p, &planted_requests[i], 10, &err), &err);
+    }
+    return p;
+}
+
+static void break_count(r1_batch_policy *p) { p->n_of[1]++; }
+static void break_queued(r1_batch_policy *p) { p->queued++; }
+static void break_units(r1_batch_policy *p) { p->units--; }
+static void break_deficit(r1_batch_policy *p) { p->deficit[0] = NAN; }
+static void break_turn(r1_batch_policy *p) { p->turn = 7; }
+static void break_state(r1_batch_policy *p) { p->q[0][0].head->own.state = REQUEST_DRAWN; }
+static void break_tail(r1_batch_policy *p) { p->q[0][0].tail = p->q[0][0].head; }
+static void break_tight(r1_batch_policy *p) { p->q[1][0].tightest = p->q[1][0].head; }
+
+typedef struct {
+    void (*plant)(r1_batch_policy *p);
+    const char *expected;
+} planted_queue;
+
+static void plant_and_verify(void *ctx)
+{
+    const planted_queue *c = ctx;
+    r1_batch_policy *p = planted_policy();
+    batch_policy_verify(p);
+    c->plant(p);
+    batch_policy_verify(p);
+}
+
+/* Every build: what is drawn twice, and what is answered without being drawn. */
+static void draw_twice(void *ctx)
+{
+    (void)ctx;
+    r1_batch_policy *p = planted_policy();
+    r1_request *out[8];
+    size_t n_late;
+    p->q[0][0].head->own.state = REQUEST_DRAWN;
+    p->q[1][0].head->own.state = REQUEST_DRAWN;
+    r1_batch_policy_next(p, 20, 1, out, &n_late);
+}
+
+static void draw_from_nothing(void *ctx)
+{
+    (void)ctx;
+    r1_batch_policy *p = planted_policy();
+    r1_request *out[8];
+    size_t n_late;
+    p->units = 1;
+    r1_batch_policy_next(p, 20, 1, out, &n_late);
+}
+
+static r1_status answer_beforehand(void *ctx, r1_request *const *request, size_t n, uint64_t *units,
+                                   r1_err *err)
+{
+    (void)ctx, (void)n, (void)units, (void)err;
+    request[0]->own.state = REQUEST_ANSWERED;
+    return R1_OK;
+}
+
+static void answer_twice(void *ctx)
+{
+    (void)ctx;
+    r1_batcher *b;
+    r1_request r = {.length = 1};
+    if (r1_batcher_new(&b, NULL, NULL) != R1_OK) return;
+    r1_batcher_submit(b, &r, NULL);
+    r1_batcher_stop(b);
+    r1_batcher_work(b, answer_beforehand, NULL, NULL);
+}
+
+static void test_batcher_breaks(void)
+{
+    static const planted_queue cases[] = {{break_count, "class 1: 4 wait, counted 3"},
+                                          {break_queued, "7 requests of"},
+                                          {break_units, "counted 6 of 33"},
+                                          {break_deficit, "deficit nan"},
+                                          {break_turn, "turn of class 7 of 2"},
+                                          {break_state, "request 0 in state 2"},
+                                          {break_tail, "its ends do not fit"},
+                                          {break_tight, "its ends do not fit"}};
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        planted_queue c = cases[i];
+        CU_ASSERT(r1_test_breaks(plant_and_verify, &c, c.expected));
+    }
+    CU_ASSERT(r1_test_breaks(draw_twice, NULL, "a request in state 2"));
+    CU_ASSERT(r1_test_breaks(draw_from_nothing, NULL, "wait, 1 units"));
+    CU_ASSERT(r1_test_breaks(answer_twice, NULL, "a request in state 3 is answered"));
+}
+
 R1_TEST_MAIN("batcher", {"decisions equal the plain twin's", test_batcher_twin},
              {"batching costs no deadline, order holds", test_promises},
              {"an empty queue means in time", test_empty_queue_meets},
              {"shares by weight, no starvation", test_fairness},
              {"bounds and bad options", test_bounds}, {"costs are learned", test_cost},
              {"threads: once each, bad ones alone, drained", test_batcher_threads},
-             {"refusals", test_batcher_refusals}, {"a model's answers to the bit", test_model})
+             {"refusals", test_batcher_refusals}, {"a model's answers to the bit", test_model},
+             {"broken invariants", test_batcher_breaks})

@@ -2,6 +2,7 @@
 /* Long-term memory against plain twins: a sorted list for searches, orthogonal pursuit by
  * explicit residuals, scalar loops; files cut at every byte of a commit, killed while they are
  * written, with bits turned. */
+#include "base/isa.h"
 #include "memory/linalg.h"
 #include "memory/longstore.h"
 #include "memory/scan.h"
@@ -219,8 +220,10 @@ static void test_scan(void)
 {
     r1_rng rng;
     r1_rng_seed(&rng, r1_test_seed());
-    const scan_kernels *fast = scan_best(), *slow = scan_scalar();
+    const scan_kernels *fast = scan_best(), *slow = scan_portable();
+    r1_isa isa;
     printf(" [%s] ", fast->name);
+    if (r1_isa_given(&isa) && isa == R1_ISA_PORTABLE) CU_ASSERT_PTR_EQUAL(fast, slow);
     for (int round = 0; round < 200; round++) {
         static float a[300], b[300];
         uint8_t block[32 * 32], lut[64 * 16];
@@ -286,7 +289,12 @@ static void test_eigen(void)
             for (int j = 0; j < M; j++) a[i * M + j] += row[i] * row[j];
     }
     memcpy(copy, a, sizeof a);
-    linalg_eigen(a, M, value, v);
+    double value2[M], v2[M * M];
+    r1_err err = {0};
+    R1_ASSERT_OK(linalg_eigen(a, M, value, v, &err), &err);
+    R1_ASSERT_OK(linalg_eigen(a, M, value2, v2, &err), &err);
+    CU_ASSERT_EQUAL(memcmp(value, value2, sizeof value), 0);
+    CU_ASSERT_EQUAL(memcmp(v, v2, sizeof v), 0);
     for (int k = 0; k < M; k++) {
         if (k) CU_ASSERT_TRUE(value[k] <= value[k - 1]);
         for (int i = 0; i < M; i++) {
@@ -518,7 +526,7 @@ static void test_scores(void)
         R1_ASSERT_OK(code_train(&c, &coded_key[0][0], CN, CD, &o, &err), &err);
         size_t packed = code_packed_bytes(c), most = code_entry_max(c);
         uint8_t *p = malloc(packed), bytes[32768], sketch[CODE_LANES * CODE_SKETCH_MAX],
-                turned[CODE_LANES * CODE_SKETCH_MAX], *room = calloc(CODE_LANES, code_room(c));
+                turned[CODE_LANES * CODE_SKETCH_MAX], *room = calloc(CODE_LANES, code_padded(c));
         uint32_t list[CODE_LANES], len[CODE_LANES];
         code_pack(c, p);
         R1_ASSERT_OK(code_unpack(&copy, p, packed, &err), &err);
@@ -535,14 +543,14 @@ static void test_scores(void)
             code_query(copy, q, u, table);
             for (size_t j = 0; j < CODE_LANES; j++) {
                 double s = 0;
-                base[j] = scan_scalar()->dot(c->centre + list[j] * CD, q, CD);
+                base[j] = scan_portable()->dot(c->centre + list[j] * CD, q, CD);
                 single[j] = code_score(copy, u, table, base[j], bytes + j * most, len[j],
                                        sketch + j * c->n_sketch);
                 code_decode(copy, list[j], bytes + j * most, len[j], sketch + j * c->n_sketch, y);
                 for (int k = 0; k < CD; k++) s += (double)y[k] * q[k];
                 CU_ASSERT_DOUBLE_EQUAL(single[j], s, 1e-4);
-                uint8_t *mine = room + j * code_room(c);
-                for (size_t k = 0; k < code_room(c); k++)
+                uint8_t *mine = room + j * code_padded(c);
+                for (size_t k = 0; k < code_padded(c); k++)
                     mine[k] = (uint8_t)r1_rng_u64(&rng); /* what follows is not its own */
                 memcpy(mine, bytes + j * most, len[j]);
             }
@@ -551,10 +559,10 @@ static void test_scores(void)
                 for (size_t a = 0; a < c->n_sketch; a++)
                     turned[a * CODE_LANES + j] = sketch[j * c->n_sketch + a];
             size_t n = round % 2 ? CODE_LANES : 1 + r1_rng_below(&rng, CODE_LANES);
-            code_steps(copy, n, room, turned, z, scale);
+            code_integers(copy, n, room, turned, z, scale);
             for (size_t j = 0; j < n; j++) {
                 float score =
-                    (base[j] + scan_scalar()->dot16(z + j * copy->m, u, copy->m)) * scale[j];
+                    (base[j] + scan_portable()->dot16(z + j * copy->m, u, copy->m)) * scale[j];
                 CU_ASSERT_EQUAL(memcmp(&score, &single[j], sizeof score), 0);
             }
         }
@@ -840,8 +848,94 @@ static void test_kill(void)
     free(data);
 }
 
+/* ---- broken invariants, one planted for each family ---- */
+
+static void break_live(r1_longterm *lt) { lt->view->n_live--; }
+static void break_dead(r1_longterm *lt) { lt->view->part[0].dead->word[0] |= 6; }
+static void break_rows(r1_longterm *lt) { lt->view->part[0].n = N + 1; }
+static void break_next_id(r1_longterm *lt) { lt->next_id = 3; }
+static void break_id_order(r1_longterm *lt)
+{
+    part_record *rec = (part_record *)(uintptr_t)lt->view->part[0].p->rec;
+    rec[9].id = rec[3].id;
+}
+
+typedef struct {
+    void (*plant)(r1_longterm *lt);
+    const char *expected;
+} planted_view;
+
+static void plant_and_check_view(void *ctx)
+{
+    const planted_view *p = ctx;
+    r1_rng rng;
+    r1_rng_seed(&rng, 1);
+    r1_longterm *lt = longterm_filled(&rng);
+    CU_ASSERT_EQUAL(r1_longterm_delete(lt, 1, NULL), R1_OK);
+    view_check(lt->view, lt->next_id);
+    p->plant(lt);
+    view_check(lt->view, lt->next_id);
+}
+
+/* Every build: a row that dies twice, a block of the log off its grid, an id given twice. */
+static void kill_twice(void *ctx)
+{
+    r1_rng rng;
+    (void)ctx;
+    r1_rng_seed(&rng, 1);
+    r1_longterm *lt = longterm_filled(&rng);
+    view_kill(lt->view, 0, 5, NULL);
+    view_kill(lt->view, 0, 5, NULL);
+}
+
+static void log_off_grid(void *ctx)
+{
+    longfile f;
+    longfile_create(&f, ctx, &(r1_longterm_opts){.d_key = 4}, NULL);
+    f.at += 8;
+    longfile_delete(&f, 1, NULL);
+}
+
+static void log_backwards(void *ctx)
+{
+    longfile f;
+    longfile_create(&f, ctx, &(r1_longterm_opts){.d_key = 4}, NULL);
+    f.end += 640;
+    longfile_commit(&f, 2, NULL);
+}
+
+static void give_ids_again(void *ctx)
+{
+    r1_rng rng;
+    (void)ctx;
+    r1_rng_seed(&rng, 1);
+    r1_longterm *lt = longterm_filled(&rng);
+    r1_longterm_begin(lt, NULL);
+    lt->next_id -= 2;
+    r1_longterm_commit(lt, NULL);
+}
+
+static void test_longterm_breaks(void)
+{
+    static const planted_view cases[] = {{break_live, "live entries, counted"},
+                                         {break_dead, "1 rows dead, counted 3"},
+                                         {break_rows, "view 501 of 500 rows"},
+                                         {break_next_id, "next 3"},
+                                         {break_id_order, "row 9: id 4 after 9"}};
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        planted_view p = cases[i];
+        CU_ASSERT(r1_test_breaks(plant_and_check_view, &p, p.expected));
+    }
+    char log[512];
+    snprintf(log, sizeof log, "%s", r1_test_in_tmp("broken.log"));
+    CU_ASSERT(r1_test_breaks(kill_twice, NULL, "row 5 of part 0 dies twice"));
+    CU_ASSERT(r1_test_breaks(log_off_grid, log, "a block at byte 72"));
+    CU_ASSERT(r1_test_breaks(log_backwards, log, "would overwrite what ends at 704"));
+    CU_ASSERT(r1_test_breaks(give_ids_again, NULL, "next id 499, before 501"));
+}
+
 R1_TEST_MAIN("long-term memory", {"search", test_longterm_search}, {"limits", test_limits},
              {"pursuit", test_omp}, {"scan", test_scan}, {"eigenvectors", test_eigen},
              {"range coder", test_rans}, {"scores", test_scores}, {"codes", test_codes},
              {"poor data", test_poor_data}, {"changes", test_changes}, {"file", test_longterm_file},
-             {"kill", test_kill})
+             {"kill", test_kill}, {"broken invariants", test_longterm_breaks})

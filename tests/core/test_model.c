@@ -5,6 +5,7 @@
 #include "core/toy.h"
 #include "file/bpe.h"
 #include "file/gguf.h"
+#include "file/json.h"
 #include "model/model.h"
 #include "support/r1_test.h"
 
@@ -239,6 +240,122 @@ static void test_tokens(void)
     CU_ASSERT_EQUAL(r1_bpe_new(&b, forward, 1, &err), R1_E_FORMAT);
 }
 
+/* What RFC 8259 allows and what it does not, with the place where it is refused. */
+static void test_json(void)
+{
+    static const struct {
+        const char *text, *says; /* says NULL: it is read */
+    } cases[] = {
+        {"[+032.]", "at byte"},
+        {"[032]", "at byte"},
+        {"[1.]", "at byte"},
+        {"[.5]", "at byte"},
+        {"[1e400]", "at byte"},
+        {"[NaN]", "at byte"},
+        {"[-12.5e1, 0, 1e2, 123456789012345678901]", NULL},
+        {"\"\\ud83d\\ude00\"", NULL}, /* a surrogate pair */
+        {"\"\\ud83d\"", "at byte"},   /* half of one */
+        {"\"\\u0000\"", "at byte"},
+        {"\"\xff\"", "at byte"},
+        {"\"a\tb\"", "at byte"},
+        {"{\"a\":1,\"b\":2,\"a\":3}", "twice"},
+        {"{\"a\":1} x", "at byte 9 of 9"},
+        {"[1,", "at byte"},
+        {"", "at byte"},
+        {"true", NULL},
+        {"[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]", NULL},
+        {"[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]", "deeper than 16 at byte 16 of 34"},
+        {"[\"[[[[[[[[[[[[[[[[[[[[[\\\"[[[[\"]", NULL}, /* brackets in a string */
+    };
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        r1_err err = {0};
+        r1_arena *a;
+        r1_json *v;
+        R1_ASSERT_OK(r1_arena_new(&a, 1 << 20, &err), &err);
+        r1_status st = r1_json_parse(a, cases[i].text, strlen(cases[i].text), &v, &err);
+        CU_ASSERT_EQUAL(st, cases[i].says ? R1_E_FORMAT : R1_OK);
+        if (cases[i].says && !strstr(err.msg, cases[i].says))
+            printf("%s: expected \"%s\", found \"%s\"\n", cases[i].text, cases[i].says, err.msg);
+        CU_ASSERT(!cases[i].says || strstr(err.msg, cases[i].says));
+        r1_arena_free(a);
+    }
+}
+
+static void test_json_values(void)
+{
+    static const char text[] = "{\"n\":[-12.5e1,7,true,null],\"s\":\"\\ud83d\\ude00\\n\"}\0";
+    r1_err err = {0};
+    r1_arena *a;
+    r1_json *v;
+    R1_ASSERT_OK(r1_arena_new(&a, 16 << 20, &err), &err);
+    R1_ASSERT_OK(r1_json_parse(a, text, sizeof text - 2, &v, &err), &err);
+    const r1_json *n = r1_json_member(v, "n");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(n);
+    CU_ASSERT(n->count == 4 && n->child->num == -125 && n->child->next->num == 7);
+    CU_ASSERT_STRING_EQUAL(r1_json_unseen(v), "s");
+    CU_ASSERT_STRING_EQUAL(r1_json_member(v, "s")->str, "\xf0\x9f\x98\x80\n");
+    CU_ASSERT_PTR_NULL(r1_json_unseen(v));
+    CU_ASSERT_EQUAL(r1_json_parse(a, text, sizeof text - 1, &v, &err), R1_E_FORMAT); /* a NUL */
+    size_t most = R1_JSON_BYTES_MAX;
+    char *longest = malloc(most + 1);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(longest);
+    memset(longest, ' ', most + 1);
+    longest[0] = '1';
+    R1_ASSERT_OK(r1_json_parse(a, longest, most, &v, &err), &err);
+    CU_ASSERT_EQUAL(r1_json_parse(a, longest, most + 1, &v, &err), R1_E_FORMAT);
+    memset(longest, '[', most); /* deep nesting ends before jansson's recursion */
+    CU_ASSERT_EQUAL(r1_json_parse(a, longest, most, &v, &err), R1_E_FORMAT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "deeper"));
+    free(longest);
+    r1_arena_free(a);
+    R1_ASSERT_OK(r1_arena_new(&a, 1 << 16, &err), &err); /* a full arena */
+    char list[8191];
+    for (size_t i = 0; i < sizeof list; i++) list[i] = i % 2 ? '1' : ',';
+    list[0] = '[';
+    list[sizeof list - 1] = ']';
+    CU_ASSERT_EQUAL(r1_json_parse(a, list, sizeof list, &v, &err), R1_E_NOMEM);
+    r1_arena_free(a);
+}
+
+static void key_outside(r1_gguf *g) { g->key[0].data -= 4096; }
+static void tensor_outside(r1_gguf *g) { g->tensor[0].bytes += 1 << 20; }
+
+typedef struct {
+    void (*plant)(r1_gguf *g);
+    const char *expected;
+} planted_gguf;
+
+static void plant_and_check_gguf(void *ctx)
+{
+    const planted_gguf *p = ctx;
+    r1_gguf_writer *w;
+    r1_gguf g;
+    float x[4] = {1, 2, 3, 4};
+    char path[512], *bytes;
+    size_t len;
+    snprintf(path, sizeof path, "%s", r1_test_in_tmp("planted.gguf"));
+    if (r1_gguf_writer_new(&w, NULL) != R1_OK) return;
+    r1_gguf_put_u64(w, "a", 1);
+    r1_gguf_put_tensor(w, "t", 0, 2, 2, x, sizeof x);
+    if (r1_gguf_save(w, path, NULL) != R1_OK) return;
+    if (r1_file_read(path, 1 << 20, &bytes, &len, NULL) != R1_OK) return;
+    if (r1_gguf_parse(&g, bytes, len, NULL) != R1_OK) return;
+    p->plant(&g);
+    r1_gguf_check(&g, bytes, len);
+}
+
+static void test_gguf_breaks(void)
+{
+    static const planted_gguf cases[] = {{key_outside, "GGUF: key 0 of 1"},
+                                         {tensor_outside, "GGUF: tensor 0 of 1"}};
+    (void)r1_test_tmpdir(); /* made here, so that this process removes it */
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        planted_gguf p = cases[i];
+        CU_ASSERT(r1_test_breaks(plant_and_check_gguf, &p, p.expected));
+    }
+}
+
 R1_TEST_MAIN("model", {"description", test_description}, {"schema hash", test_schema_hash},
-             {"work", test_flop}, {"file", test_model_file}, {"gguf", test_gguf},
-             {"tokens", test_tokens})
+             {"JSON", test_json}, {"JSON values", test_json_values}, {"work", test_flop},
+             {"file", test_model_file}, {"gguf", test_gguf}, {"tokens", test_tokens},
+             {"broken invariants", test_gguf_breaks})

@@ -2,7 +2,7 @@
 /* Working memory against a twin of plain lists: contexts, quotas, anchors with weight and end,
  * entities that go, what reaches long-term memory; then the limits that hold whatever happens:
  * bytes, open batches, a quarter of anchors. */
-#include "memory/pool.h"
+#include "memory/pool_state.h"
 #include "support/r1_test.h"
 
 #include <float.h>
@@ -677,7 +677,101 @@ static void test_pool_bad_input(void)
     r1_memory_free(mem);
 }
 
+/* ---- broken invariants: one planted for each family, each caught by the walk ---- */
+
+enum { KEY_A = 7, KEY_B = 8 };
+
+/* Two rings: A with 20 entries over two blocks (one an anchor), B shares four of them. One entry
+ * is deferred under an open ticket. */
+static r1_memory *planted_pool(void)
+{
+    r1_err err = {0};
+    uint64_t ticket, handle, both[] = {KEY_A, KEY_B};
+    r1_memory *mem = open_pool(1 << 20, 20, 8);
+    R1_ASSERT_OK(r1_memory_begin(mem, &ticket, &err), &err);
+    for (int i = 0; i < 21; i++) {
+        size_t n = i % 5 == 4 ? 2 : 1;
+        R1_ASSERT_OK(r1_memory_append(mem, ticket, both, n, 0, &handle, &err), &err);
+    }
+    R1_ASSERT_OK(r1_memory_pin(mem, KEY_A, handle, 1, 0, &err), &err);
+    return mem;
+}
+
+static void break_references(r1_memory *mem) { mem->slot[mem->slots.used - 1].n_ref++; }
+static void break_deferred_tag(r1_memory *mem) { mem->slot[mem->deferred_head].tag = 99; }
+static void break_deferred_count(r1_memory *mem) { mem->n_deferred++; }
+static void break_generation(r1_memory *mem) { mem->slot[mem->slots.used - 1].generation++; }
+static void break_order(r1_memory *mem) { mem->newest = mem->oldest; }
+static void break_line(r1_memory *mem) { mem->ring[0].end--; }
+static void break_block(r1_memory *mem) { mem->block[mem->ring[0].last].older = 5000; }
+static void break_anchors(r1_memory *mem) { mem->ring[0].n_pinned++; }
+static void break_table(r1_memory *mem) { mem->ring[0].key = 9; }
+static void break_quota(r1_memory *mem) { mem->ring[0].quota = 5; }
+static void break_entries(r1_memory *mem) { mem->n_entry--; }
+
+typedef struct {
+    void (*plant)(r1_memory *mem);
+    const char *expected;
+} planted;
+
+static void plant_and_check(void *ctx)
+{
+    const planted *p = ctx;
+    r1_memory *mem = planted_pool();
+    p->plant(mem);
+    pool_check(mem);
+}
+
+static void test_pool_breaks(void)
+{
+    static const planted cases[] = {{break_references, "references, counted"},
+                                    {break_deferred_tag, "has tag 99"},
+                                    {break_deferred_count, "deferred list: 1 slots, expected 2"},
+                                    {break_generation, "names the dead handle"},
+                                    {break_order, "order of rings"},
+                                    {break_line, "ring 0 ends in block"},
+                                    {break_block, "no neighbour that knows it"},
+                                    {break_anchors, "2 anchors, counted 1"},
+                                    {break_table, "is not found by its key"},
+                                    {break_quota, "entries of 5"},
+                                    {break_entries, "entries, counted 20"}};
+    r1_memory *whole = planted_pool();
+    pool_check(whole);
+    r1_memory_end(whole, 1);
+    r1_memory_free(whole);
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        planted p = cases[i];
+        CU_ASSERT(r1_test_breaks(plant_and_check, &p, p.expected));
+    }
+}
+
+/* The cheap ones, which every build has. */
+static void end_twice(void *ctx)
+{
+    (void)ctx;
+    r1_memory *mem = planted_pool();
+    r1_memory_end(mem, 1);
+    r1_memory_end(mem, 1);
+}
+
+static void release_twice(void *ctx)
+{
+    (void)ctx;
+    r1_memory *mem = planted_pool();
+    mem->slot[pool_slot_of(mem->block[mem->ring[0].first].place[mem->ring[0].start] >> 1)].n_ref =
+        0;
+    r1_memory_forget(mem, KEY_A);
+}
+
+static void test_pool_breaks_cheap(void)
+{
+    CU_ASSERT(r1_test_breaks(end_twice, NULL, "ticket 1, ended 1"));
+    CU_ASSERT(r1_test_breaks(release_twice, NULL, "has no references left"));
+}
+
 R1_TEST_MAIN("working memory", {"twin", test_pool_twin}, {"full pool", test_full_pool},
              {"long context", test_long_context}, {"full long-term memory", test_full_longterm},
              {"search", test_pool_search}, {"bytes", test_bytes},
-             {"search in bytes", test_bytes_search}, {"bad input", test_pool_bad_input})
+             {"search in bytes", test_bytes_search}, {"bad input", test_pool_bad_input},
+             {"broken invariants", test_pool_breaks},
+             {"broken, in every build", test_pool_breaks_cheap})

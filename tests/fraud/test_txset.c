@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Seen payment ids and the bounded queue: against plain counts, across growth, with two threads. */
+/* Seen payment ids, the bounded queue, the ledger and the writer's steps: against plain counts,
+ * across growth, with two threads; and each of their invariants broken once. */
 #include "serve/txset.h"
 #include "support/r1_test.h"
-#include "write/record.h"
+#include "write/ledger.h"
+#include "write/writer_state.h"
 
 #include <pthread.h>
 
@@ -63,4 +65,156 @@ static void test_queue(void)
     fraud_queue_free(q);
 }
 
-R1_TEST_MAIN("ids and queue", {"seen ids", test_ids}, {"queue between two threads", test_queue})
+/* ---- broken invariants ---- */
+
+static void break_id_count(void *ctx)
+{
+    /* The first fields of the set: where the ids are, how many places there are, how many are
+     * filled. */
+    struct {
+        void *place;
+        size_t capacity, n;
+    } *inside = ctx;
+    bool fresh;
+    inside->n = inside->capacity;
+    (void)fraud_txset_add(ctx, "x", &fresh, NULL);
+}
+
+static void break_push_twice(void *ctx)
+{
+    fraud_record *r = fraud_queue_take_free(ctx);
+    fraud_queue_push(ctx, &r, 1);
+    fraud_queue_push(ctx, &r, 1);
+}
+
+static void break_release_of_queued(void *ctx)
+{
+    fraud_record *r = fraud_queue_take_free(ctx);
+    fraud_queue_push(ctx, &r, 1);
+    fraud_queue_release(ctx, &r, 1);
+}
+
+static void break_release_twice(void *ctx)
+{
+    fraud_record *r = fraud_queue_take_free(ctx);
+    fraud_queue_push(ctx, &r, 1);
+    (void)fraud_queue_pop(ctx, &r, 1);
+    fraud_queue_release(ctx, &r, 1);
+    fraud_queue_release(ctx, &r, 1);
+}
+
+static void break_foreign(void *ctx)
+{
+    static fraud_record other = {.place = FRAUD_RECORD_TAKEN};
+    fraud_record *r = &other;
+    fraud_queue_push(ctx, &r, 1);
+}
+
+static void test_broken_sets(void)
+{
+    r1_err err = {0};
+    fraud_txset *s;
+    fraud_queue *q;
+    R1_ASSERT_OK(fraud_txset_new(&s, &err), &err);
+    R1_ASSERT_OK(fraud_queue_new(&q, 4, &err), &err);
+    CU_ASSERT_TRUE(r1_test_breaks(break_id_count, s, "65536 ids in 65536 places"));
+    CU_ASSERT_TRUE(r1_test_breaks(break_push_twice, q, "expected at place 1"));
+    CU_ASSERT_TRUE(r1_test_breaks(break_release_of_queued, q, "expected at place 3"));
+    CU_ASSERT_TRUE(r1_test_breaks(break_release_twice, q, "expected at place 3"));
+    CU_ASSERT_TRUE(r1_test_breaks(break_foreign, q, "a record of another queue"));
+    fraud_txset_free(s);
+    fraud_queue_free(q);
+}
+
+/* Two records of one batch, and the ledger that they are meant for. */
+typedef struct {
+    fraud_ledger ledger;
+    fraud_record record[2];
+} ledger_case;
+
+static void ledger_aim(void *ctx)
+{
+    ledger_case *c = ctx;
+    fraud_record *r[] = {&c->record[0], &c->record[1]};
+    fraud_targets t;
+    fraud_ledger_aim(&c->ledger, r, 2, &t);
+}
+
+static void ledger_move(void *ctx)
+{
+    ledger_case *c = ctx;
+    fraud_record *r[] = {&c->record[0], &c->record[1]};
+    fraud_ledger_move(&c->ledger, r, 2);
+}
+
+static ledger_case good_ledger(void)
+{
+    ledger_case c = {.ledger = {.n_partition = {2, 0}, .last_seq = 5}};
+    c.ledger.claim[0][1] = (fraud_claim){.next_offset = 10, .epoch = 3};
+    c.record[0] = (fraud_record){.apply_seq = 6, .message = {.partition = 1, .offset = 10}};
+    c.record[1] = (fraud_record){.apply_seq = 8, .message = {.partition = 1, .offset = 12}};
+    return c;
+}
+
+static void test_ledger(void)
+{
+    static ledger_case c;
+    c = good_ledger();
+    ledger_move(&c);
+    CU_ASSERT_EQUAL(c.ledger.claim[0][1].next_offset, 13);
+    CU_ASSERT_EQUAL(c.ledger.last_seq, 8);
+    CU_ASSERT_TRUE(r1_test_breaks(ledger_move, &c, "offset 10, claimed from 13")); /* once more */
+    c = good_ledger();
+    c.record[1].message.offset = 10;
+    CU_ASSERT_TRUE(r1_test_breaks(ledger_aim, &c, "offset 10, claimed from 10, 11 in the batch"));
+    c = good_ledger();
+    c.record[1].apply_seq = 6;
+    CU_ASSERT_TRUE(r1_test_breaks(ledger_aim, &c, "apply_seq 6 after 6"));
+    c.record[1].kind = FRAUD_RECORD_DUPLICATE; /* has none */
+    ledger_aim(&c);
+    c = good_ledger();
+    c.record[1].message.partition = 2;
+    CU_ASSERT_TRUE(r1_test_breaks(ledger_aim, &c, "partition 2 of topic 0"));
+    c = good_ledger();
+    c.ledger.claim[0][1].epoch = 0;
+    CU_ASSERT_TRUE(r1_test_breaks(ledger_aim, &c, "epoch 0"));
+}
+
+typedef struct {
+    fraud_writer_state from, to;
+} writer_step;
+
+static void writer_take_step(void *ctx)
+{
+    writer_step step = *(writer_step *)ctx;
+    fraud_writer_move(&step.from, step.to);
+}
+
+/* The drawing of writer_state.h, and nothing else. */
+static void test_writer_steps(void)
+{
+    static const writer_step good[] = {
+        {FRAUD_WRITER_WAITS, FRAUD_WRITER_WRITES},    {FRAUD_WRITER_WRITES, FRAUD_WRITER_LANDED},
+        {FRAUD_WRITER_WRITES, FRAUD_WRITER_RECOVERS}, {FRAUD_WRITER_WRITES, FRAUD_WRITER_REFUSED},
+        {FRAUD_WRITER_WRITES, FRAUD_WRITER_STOPPED},  {FRAUD_WRITER_RECOVERS, FRAUD_WRITER_WRITES},
+        {FRAUD_WRITER_RECOVERS, FRAUD_WRITER_LANDED}, {FRAUD_WRITER_RECOVERS, FRAUD_WRITER_STOPPED},
+        {FRAUD_WRITER_REFUSED, FRAUD_WRITER_WRITES},  {FRAUD_WRITER_REFUSED, FRAUD_WRITER_STOPPED},
+        {FRAUD_WRITER_LANDED, FRAUD_WRITER_WAITS},    {FRAUD_WRITER_LANDED, FRAUD_WRITER_WRITES},
+    };
+    for (int from = 0; from < FRAUD_N_WRITER_STATE; from++)
+        for (int to = 0; to < FRAUD_N_WRITER_STATE; to++) {
+            writer_step step = {(fraud_writer_state)from, (fraud_writer_state)to};
+            bool drawn = false;
+            for (size_t i = 0; i < R1_COUNT(good); i++)
+                drawn |= good[i].from == step.from && good[i].to == step.to;
+            if (drawn)
+                writer_take_step(&step);
+            else
+                CU_ASSERT_TRUE(r1_test_breaks(writer_take_step, &step, "may not go to"));
+        }
+}
+
+R1_TEST_MAIN("ids, queue, ledger", {"seen ids", test_ids},
+             {"queue between two threads", test_queue},
+             {"broken sets and queues", test_broken_sets}, {"ledger", test_ledger},
+             {"writer's steps", test_writer_steps})

@@ -3,7 +3,7 @@
  * memory that can be searched, read and saved. The bytes go in twice: as they are, and with the
  * checksums of header and blocks made right again, so that the checks behind them are reached. */
 #include "fuzz/fuzz.h"
-#include "r1_memory.h"
+#include "memory/longstore.h"
 
 enum {
     UNIT = 64,
@@ -40,6 +40,7 @@ static void longterm_use(r1_longterm *lt)
     r1_err err = {0};
     size_t n = 0;
     r1_longterm_view *v = r1_longterm_view_open(lt);
+    view_check(v, lt->next_id);
     for (int i = 0; i < 8192; i++) q[i] = (float)(i % 7) - 3;
     r1_longterm_stats s;
     r1_longterm_view_stats(v, &s);

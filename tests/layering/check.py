@@ -24,6 +24,7 @@ LIBRARY_ROOMS = [
     (r"openssl/", ["apps/medical/ontology"]),
     (r"cuda|cublas|mma\.h", ["cuda"]),
     (r"ini\.h", ["apps/common/config"]),
+    (r"jansson", ["core/file", "apps", "lab"]),
     (r"microhttpd", ["apps/common/http", "apps/dashboard"]),
 ]
 # Which rooms a room may include headers from. A room is the longest prefix that matches.

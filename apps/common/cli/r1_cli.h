@@ -8,7 +8,7 @@
 #define R1_CLI_H
 
 #include "r1_model.h"
-#include "r1_options.h"
+#include "config/r1_options.h"
 
 enum {
     R1_EXIT_OK = 0,
@@ -22,8 +22,8 @@ typedef struct {
     const r1_options *opts;
     const char **rest; /* positional arguments */
     size_t n_rest;
-    r1_err
-        err; /* filled by the command; printed by r1_cli_main when the command returns non-zero */
+    /* Filled by the command; r1_cli_main prints it when the command returns non-zero. */
+    r1_err err;
 } r1_cli_call;
 
 typedef struct {
@@ -32,9 +32,8 @@ typedef struct {
     const char *examples; /* shown first by --help; one command per line */
     const r1_option *options;
     size_t n_options;
-    bool
-        /* accepts --config FILE (INI) and the environment for the rows that have a section */
-        config;
+    /* Whether it takes --config FILE (INI) and the environment, for the rows with a section. */
+    bool config;
     int (*run)(r1_cli_call *call);
 } r1_command;
 

@@ -4,7 +4,7 @@
 #ifndef R1_CONFIG_H
 #define R1_CONFIG_H
 
-#include "r1_options.h"
+#include "config/r1_options.h"
 
 /* Applies every key of the file; errors begin with "FILE:LINE". At most 1 MiB. */
 r1_status r1_config_load(r1_options *o, const char *path, r1_err *err);

@@ -2,6 +2,7 @@
 /* histogram.c - bucket arithmetic: values below 64 are exact, each further power of two has 64
  * equal steps. */
 #include "metrics/histogram.h"
+#include "r1_assert.h"
 
 #include <math.h>
 
@@ -51,6 +52,8 @@ int64_t r1_histogram_quantile(const r1_histogram *h, double q)
         seen += h->count[i];
         if (seen >= want) return upper_edge(i) < h->max ? upper_edge(i) : h->max;
     }
+    R1_ASSERT(seen == h->n, "%llu values in the buckets, %llu counted", (unsigned long long)seen,
+              (unsigned long long)h->n);
     return h->max;
 }
 

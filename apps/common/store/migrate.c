@@ -73,6 +73,16 @@ static r1_status read_folder(const char *dir, migration **out, size_t *n, r1_err
     return R1_OK;
 }
 
+r1_status r1_store_migrations_check(const char *dir, r1_err *err)
+{
+    migration *m;
+    size_t n;
+    R1_TRY(read_folder(dir, &m, &n, err));
+    free_all(m, n);
+    if (!n) R1_FAIL(err, R1_E_INVAL, "%s: expected files NNNN_name.sql, found none", dir);
+    return R1_OK;
+}
+
 static const char *const ledger = "CREATE SCHEMA IF NOT EXISTS r1;"
                                   "CREATE TABLE IF NOT EXISTS r1.schema_migration (version integer "
                                   "PRIMARY KEY, name text NOT NULL, "

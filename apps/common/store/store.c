@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* store.c - connection, single statements, results, and the border where an SQLSTATE becomes a
  * status. */
+#include "r1_assert.h"
 #include "store/store_internal.h"
 
 #include <stdlib.h>
@@ -74,6 +75,20 @@ static r1_status prepare_now(r1_store *s, size_t i, r1_err *err)
     return st;
 }
 
+/* A conninfo holds passwords: what is wrong with it stays unsaid. */
+r1_status r1_store_check(const char *conninfo, r1_err *err)
+{
+    if (!strchr(conninfo, '=') && !strstr(conninfo, "://")) return R1_OK; /* a database's name */
+    PQconninfoOption *parsed = PQconninfoParse(conninfo, NULL);
+    if (!parsed)
+        R1_FAIL(
+            err, R1_E_INVAL,
+            "postgres: expected key=value pairs or a URI as libpq takes them, found a text that "
+            "it refuses");
+    PQconninfoFree(parsed);
+    return R1_OK;
+}
+
 r1_status r1_store_open(r1_store **out, const char *conninfo, const char *application, r1_err *err)
 {
     r1_store *s = calloc(1, sizeof *s);
@@ -130,6 +145,7 @@ r1_status r1_store_query(r1_store *s, const char *sql, size_t n_param, const cha
                          r1_rows **out, r1_err *err)
 {
     if (out) *out = NULL;
+    R1_ASSERT(!s->in_batch, "a query inside of a transaction of statements: %.60s", sql);
     PGresult *res = PQexecParams(s->conn, sql, (int)n_param, NULL, param, NULL, NULL, 0);
     ExecStatusType got = PQresultStatus(res);
     if (got == PGRES_COMMAND_OK || got == PGRES_TUPLES_OK) return store_wrap(res, out, err);
@@ -261,14 +277,45 @@ static r1_status send_plain(r1_store *s, const char *sql)
     return s->batch_failed ? s->batch_err.code : R1_OK;
 }
 
+/* Ends the pipeline with a sync and returns to plain mode. */
+static void leave_pipeline(r1_store *s)
+{
+    if (!s->in_batch) return;
+    s->in_batch = false;
+    if (PQstatus(s->conn) != CONNECTION_OK) return;
+    if (!PQpipelineSync(s->conn)) {
+        note_error(s, NULL);
+        return;
+    }
+    read_results(s);
+    for (bool synced = false; !synced && PQstatus(s->conn) == CONNECTION_OK;) {
+        PGresult *res = PQgetResult(s->conn);
+        synced = res && PQresultStatus(res) == PGRES_PIPELINE_SYNC;
+        PQclear(res);
+    }
+    if (PQstatus(s->conn) != CONNECTION_OK) return;
+    R1_ASSERT(s->n_read == s->n_sent, "%zu results of %zu statements", s->n_read, s->n_sent);
+    if (!PQexitPipelineMode(s->conn)) note_error(s, NULL);
+}
+
+static void roll_back(r1_store *s)
+{
+    leave_pipeline(s);
+    if (PQstatus(s->conn) == CONNECTION_OK && PQtransactionStatus(s->conn) != PQTRANS_IDLE)
+        PQclear(PQexecParams(s->conn, "ROLLBACK", 0, NULL, NULL, NULL, NULL, 0));
+    if (PQstatus(s->conn) == CONNECTION_OK) store_discard(s);
+}
+
 r1_status r1_store_batch_begin(r1_store *s, r1_err *err)
 {
+    R1_ASSERT(!s->in_batch, "a transaction inside of another one");
     s->n_sent = s->n_read = 0;
     s->batch_failed = false;
     r1_err_clear(&s->batch_err);
     if (!PQenterPipelineMode(s->conn)) return r1_store_fail(s, NULL, "entering pipeline mode", err);
     s->in_batch = true;
     if (send_plain(s, "BEGIN") != R1_OK) {
+        roll_back(s);
         if (err) *err = s->batch_err;
         return s->batch_err.code;
     }
@@ -279,6 +326,8 @@ r1_status r1_store_batch_send(r1_store *s, const char *prepared, size_t n_param,
                               const char *const *param, const int *length, const int *format,
                               r1_err *err)
 {
+    R1_ASSERT(s->in_batch, "%s: outside of a transaction", prepared);
+    R1_ASSERT(s->n_read <= s->n_sent, "%zu results of %zu statements", s->n_read, s->n_sent);
     if (!s->batch_failed) {
         if (!PQsendQueryPrepared(s->conn, prepared, (int)n_param, param, length, format, 0))
             note_error(s, NULL);
@@ -300,33 +349,6 @@ r1_status r1_store_batch_add(r1_store *s, const char *prepared, size_t n_param,
                              const char *const *param, r1_err *err)
 {
     return r1_store_batch_send(s, prepared, n_param, param, NULL, NULL, err);
-}
-
-/* Ends the pipeline with a sync and returns to plain mode. */
-static void leave_pipeline(r1_store *s)
-{
-    if (!s->in_batch) return;
-    s->in_batch = false;
-    if (PQstatus(s->conn) != CONNECTION_OK) return;
-    if (!PQpipelineSync(s->conn)) {
-        note_error(s, NULL);
-        return;
-    }
-    read_results(s);
-    for (bool synced = false; !synced && PQstatus(s->conn) == CONNECTION_OK;) {
-        PGresult *res = PQgetResult(s->conn);
-        synced = res && PQresultStatus(res) == PGRES_PIPELINE_SYNC;
-        PQclear(res);
-    }
-    if (PQstatus(s->conn) == CONNECTION_OK && !PQexitPipelineMode(s->conn)) note_error(s, NULL);
-}
-
-static void roll_back(r1_store *s)
-{
-    leave_pipeline(s);
-    if (PQstatus(s->conn) == CONNECTION_OK && PQtransactionStatus(s->conn) != PQTRANS_IDLE)
-        PQclear(PQexecParams(s->conn, "ROLLBACK", 0, NULL, NULL, NULL, NULL, 0));
-    if (PQstatus(s->conn) == CONNECTION_OK) store_discard(s);
 }
 
 r1_status r1_store_batch_commit(r1_store *s, r1_err *err)

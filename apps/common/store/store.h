@@ -2,12 +2,14 @@
 /* store.h - PostgreSQL for both applications: connection, queries, pipelined transactions,
  * migrations.
  *
- * Owns:    one connection; libpq types stay in this room. Every value travels as a parameter, never inside SQL text.
+ * Owns:    one connection; libpq types stay in this room. Every value travels as a parameter,
+ *          never inside SQL text.
  * Threads: one thread at a time per store.
- * Errors:  SQLSTATE decides: R1_E_FENCED for the code R1F01 that advance_offset() raises, R1_E_FORMAT for classes 22
- * and 23 (the data is at fault), R1_E_DB with retriable set for 40001, 40P01, 08xxx, 57P0x and a
- * lost connection,
- *          R1_E_DB without it for all else. Messages carry the SQLSTATE. */
+ * Errors:  the SQLSTATE decides, and messages carry it. R1_E_FENCED: the code R1F01, which
+ *          advance_offset() raises. R1_E_FORMAT: classes 22 and 23, the data is at fault.
+ *          R1_E_DB and retriable: 40001, 40P01, 25P03, classes 08, 53 and 57P0, a lost connection.
+ *          R1_E_DB alone: all else. A query inside of a transaction of statements, and a statement
+ *          outside of one, is a broken invariant. */
 #ifndef R1_STORE_H
 #define R1_STORE_H
 
@@ -24,6 +26,9 @@ void r1_store_close(r1_store *s); /* NULL is fine */
 /* A fresh connection with the same settings and prepared statements, after the old one was lost. */
 r1_status r1_store_reopen(r1_store *s, r1_err *err);
 bool r1_store_alive(const r1_store *s);
+
+/* Whether libpq can read conninfo; R1_E_INVAL where it cannot. Makes no connection. */
+r1_status r1_store_check(const char *conninfo, r1_err *err);
 
 /* One statement; param[i] NULL is SQL NULL. out may be NULL. */
 r1_status r1_store_query(r1_store *s, const char *sql, size_t n_param, const char *const *param,
@@ -62,6 +67,8 @@ void r1_store_batch_abort(r1_store *s);
 /* Numbered migrations: DIR/NNNN_name.sql, each in one transaction, under an advisory lock.
  * Refuses when an applied file has changed or is missing. *applied counts what this call did. */
 r1_status r1_store_migrate(r1_store *s, const char *dir, size_t *applied, r1_err *err);
+/* Whether dir holds migrations that can be read. Makes no connection. */
+r1_status r1_store_migrations_check(const char *dir, r1_err *err);
 /* R1_OK when the database has exactly the migrations of dir; R1_E_AGAIN (run `db migrate`) when
  * it lags behind. */
 r1_status r1_store_migrated(r1_store *s, const char *dir, r1_err *err);

@@ -6,6 +6,7 @@
  * back and forth, and windows over events would be wrong. What has arrived is held per
  * partition, and the oldest head goes first; while the heads are old (a backlog), a partition
  * that has more to give is waited for. In steady flow nothing waits. */
+#include "r1_assert.h"
 #include "stream/stream_internal.h"
 
 #include <stdlib.h>
@@ -67,6 +68,14 @@ static r1_status consumer_conf(const r1_stream_opts *opts, rd_kafka_conf_t **out
         return st;
     }
     *out = conf;
+    return R1_OK;
+}
+
+r1_status r1_consumer_check(const r1_stream_opts *opts, r1_err *err)
+{
+    rd_kafka_conf_t *conf;
+    R1_TRY(consumer_conf(opts, &conf, err));
+    rd_kafka_conf_destroy(conf);
     return R1_OK;
 }
 
@@ -190,8 +199,10 @@ static r1_status consumer_refused(rd_kafka_message_t *m, r1_err *err)
 static void consumer_hold(r1_consumer *c, rd_kafka_message_t *m)
 {
     rd_kafka_timestamp_type_t type;
+    R1_ASSERT(m->partition >= 0 && m->partition < c->n, "partition %d of %d", m->partition, c->n);
     source *p = &c->part[m->partition];
     uint32_t i = c->free_head;
+    R1_ASSERT(i < HELD_MAX, "%u messages are held, no place is free", c->n_held);
     c->free_head = c->held[i].next;
     int64_t ms = rd_kafka_message_timestamp(m, &type);
     c->held[i] = (held){.m = m, .ms = ms > 0 ? ms : 0, .next = none};
@@ -256,6 +267,23 @@ static bool must_wait(r1_consumer *c, int32_t p)
     return r1_mono_us() - c->waiting_since_us < (int64_t)MERGE_WAIT_MS * 1000;
 }
 
+/* What is counted is what the lists hold; a list ends at its tail, its offsets rise. */
+static bool consumer_consistent(const r1_consumer *c)
+{
+    uint32_t n = 0;
+    size_t bytes = 0;
+    for (int32_t p = 0; p < c->n; p++) {
+        uint32_t last = none;
+        for (uint32_t i = c->part[p].head; i != none; last = i, i = c->held[i].next) {
+            if (last != none && c->held[i].m->offset <= c->held[last].m->offset) return false;
+            n++;
+            bytes += c->held[i].m->len;
+        }
+        if (c->part[p].tail != last) return false;
+    }
+    return n == c->n_held && bytes == c->held_bytes;
+}
+
 static void consumer_give(r1_consumer *c, int32_t from, r1_message *out)
 {
     source *p = &c->part[from];
@@ -274,8 +302,12 @@ static void consumer_give(r1_consumer *c, int32_t from, r1_message *out)
     if (p->head == none) p->tail = none;
     c->held[i].next = c->free_head;
     c->free_head = i;
+    R1_ASSERT(c->n_held >= 1 && c->held_bytes >= m->len, "%u messages, %zu bytes, one of %zu",
+              c->n_held, c->held_bytes, m->len);
     c->n_held--;
     c->held_bytes -= m->len;
+    R1_DEEP_ASSERT(c->n_held % 64 || consumer_consistent(c), "%u messages, %zu bytes", c->n_held,
+                   c->held_bytes);
 }
 
 r1_status r1_consumer_poll(r1_consumer *c, int timeout_ms, r1_message *out, r1_err *err)

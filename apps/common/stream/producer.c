@@ -21,27 +21,45 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *ctx)
         atomic_fetch_add(&p->delivered, 1);
 }
 
-r1_status r1_producer_new(r1_producer **out, const r1_stream_opts *opts, r1_err *err)
+static r1_status producer_conf(const r1_stream_opts *opts, rd_kafka_conf_t **out, r1_err *err)
 {
     rd_kafka_conf_t *conf = r1_stream_conf(opts, err);
     if (!conf) return R1_E_INVAL;
-    r1_producer *p = calloc(1, sizeof *p);
-    char linger[16], why[256] = "out of memory";
+    char linger[16];
     snprintf(linger, sizeof linger, "%d", opts->linger_ms);
-    r1_status st = p ? r1_stream_conf_set(conf, "linger.ms", linger, err) : R1_E_NOMEM;
+    r1_status st = r1_stream_conf_set(conf, "linger.ms", linger, err);
     if (st == R1_OK) st = r1_stream_conf_set(conf, "acks", "all", err);
     if (st == R1_OK) st = r1_stream_conf_set(conf, "enable.idempotence", "true", err);
-    if (st == R1_OK) {
+    if (st == R1_OK)
+        *out = conf;
+    else
+        rd_kafka_conf_destroy(conf);
+    return st;
+}
+
+r1_status r1_producer_check(const r1_stream_opts *opts, r1_err *err)
+{
+    rd_kafka_conf_t *conf;
+    R1_TRY(producer_conf(opts, &conf, err));
+    rd_kafka_conf_destroy(conf);
+    return R1_OK;
+}
+
+r1_status r1_producer_new(r1_producer **out, const r1_stream_opts *opts, r1_err *err)
+{
+    rd_kafka_conf_t *conf;
+    R1_TRY(producer_conf(opts, &conf, err));
+    char why[256] = "out of memory";
+    r1_producer *p = calloc(1, sizeof *p);
+    if (p) {
         rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
         rd_kafka_conf_set_opaque(conf, p);
         p->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof why);
-        if (!p->rk)
-            st = r1_err_set(err, R1_E_STREAM, __FILE__, __LINE__, "Kafka producer: %s", why);
     }
-    if (st != R1_OK) {
+    if (!p || !p->rk) {
         rd_kafka_conf_destroy(conf);
         free(p);
-        return st;
+        R1_FAIL(err, R1_E_STREAM, "Kafka producer: %s", why);
     }
     *out = p;
     return R1_OK;

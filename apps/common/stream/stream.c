@@ -53,8 +53,44 @@ static r1_status apply_extra(rd_kafka_conf_t *conf, const char *extra, r1_err *e
     return st;
 }
 
+r1_status r1_topic_check(const char *name, r1_err *err)
+{
+    static const char legal[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    size_t len = strlen(name);
+    if (len >= 1 && len <= 249 && strspn(name, legal) == len && strcmp(name, ".") != 0 &&
+        strcmp(name, "..") != 0)
+        return R1_OK;
+    R1_FAIL(err, R1_E_INVAL,
+            "expected a topic of 1 to 249 letters, digits, '.', '_' and '-', found \"%.80s\"",
+            name);
+}
+
+/* "host:port" or "host"; librdkafka itself would ask a resolver first. */
+static bool is_broker(const char *s, size_t len)
+{
+    size_t at = len;
+    while (at && s[at - 1] != ':' && s[at - 1] != ']') at--;
+    if (!len || strcspn(s, " \t\"'") < len) return false;
+    if (!at || s[at - 1] == ']') return true; /* no port */
+    return at > 1 && at < len && len - at <= 5 && strspn(s + at, "0123456789") >= len - at &&
+           strtol(s + at, NULL, 10) >= 1 && strtol(s + at, NULL, 10) <= 65535;
+}
+
+static r1_status brokers_check(const char *brokers, r1_err *err)
+{
+    for (const char *p = brokers;; p++) {
+        size_t len = strcspn(p, ",");
+        if (!is_broker(p, len))
+            R1_FAIL(err, R1_E_INVAL, "brokers: expected host:port,host:port, found \"%.80s\"",
+                    brokers);
+        p += len;
+        if (!*p) return R1_OK;
+    }
+}
+
 rd_kafka_conf_t *r1_stream_conf(const r1_stream_opts *opts, r1_err *err)
 {
+    if (brokers_check(opts->brokers, err) != R1_OK) return NULL;
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set_log_cb(conf, on_log);
     r1_status st = r1_stream_conf_set(conf, "bootstrap.servers", opts->brokers, err);

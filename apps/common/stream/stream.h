@@ -8,7 +8,8 @@
  * lag tools.
  *
  * Threads: one thread at a time per handle; librdkafka's own threads stay inside.
- * Errors:  R1_E_STREAM; retriable while librdkafka goes on by itself (broker away), not retriable for a gap or refusal. */
+ * Errors:  R1_E_STREAM; retriable while librdkafka goes on by itself (broker away), not retriable
+ *          for a gap or a refusal. R1_E_INVAL: a setting that librdkafka does not take. */
 #ifndef R1_STREAM_H
 #define R1_STREAM_H
 
@@ -19,11 +20,19 @@ typedef struct {
     const char *client_id; /* shown in the broker's logs */
     const char *group;     /* consumer: for the hint commits; NULL: none */
     const char *extra;     /* "key=value key=value" passed to librdkafka; NULL: none */
-    int fetch_wait_ms;     /* consumer: 1 for the embedded broker, more for a real one */
+    int fetch_wait_ms;     /* consumer: 1 for the embedded broker, more for a real one; 0: 5 */
     /* consumer: what the broker gathers before it answers a fetch, within the wait; 0: 1 */
     int fetch_min_bytes;
     int linger_ms; /* producer */
 } r1_stream_opts;
+
+/* ---- checks without a connection: R1_E_INVAL with expected and found ---- */
+
+/* A name that Kafka takes: 1 to 249 letters, digits, '.', '_' and '-', not "." or "..". */
+r1_status r1_topic_check(const char *name, r1_err *err);
+/* What r1_consumer_new and r1_producer_new would refuse: brokers, opts->extra. */
+r1_status r1_consumer_check(const r1_stream_opts *opts, r1_err *err);
+r1_status r1_producer_check(const r1_stream_opts *opts, r1_err *err);
 
 /* ---- consumer ---- */
 
@@ -33,8 +42,8 @@ typedef struct {
     int32_t partition;
     int64_t offset;
     int64_t broker_ms; /* time stamp of the broker or producer, 0 when unknown */
-    int64_t
-        sent_us; /* header "sent_us": intended send time, microseconds since 1970; 0 when absent */
+    /* Header "sent_us": intended send time, microseconds since 1970; 0 when absent. */
+    int64_t sent_us;
     const char *key, *payload; /* not terminated; borrowed until r1_message_free */
     size_t key_len, payload_len;
     void *handle;

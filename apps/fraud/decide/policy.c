@@ -9,36 +9,136 @@
 
 enum { RULES_MAX = 256, CONDITIONS_MAX = 8, LIST_MAX = 100000, FILE_BYTES_MAX = 8 << 20 };
 
-typedef enum { OP_EQ, OP_NE, OP_LT, OP_LE, OP_GT, OP_GE } rule_op;
-static const char *const op_names[] = {"==", "!=", "<=", ">=", "<", ">"};
-static const rule_op op_values[] = {OP_EQ, OP_NE, OP_LE, OP_GE, OP_LT, OP_GT};
-
-typedef enum {
-    F_AMOUNT,
-    F_AMOUNT_MINOR,
-    F_PROBABILITY,
-    F_LOGIT,
-    F_DEGRADED,
-    F_HOUR, /* numbers */
-    F_KIND,
-    F_CURRENCY,
-    F_COUNTRY,
-    F_CHANNEL,
-    F_CATEGORY,
-    F_FROM,
-    F_TO,
-    F_FINDING /* texts */
-} rule_field;
-static const char *const field_names[] = {
-    "amount",   "amount_minor", "probability", "logit",    "degraded", "hour", "kind",
-    "currency", "country",      "channel",     "category", "from",     "to",   "finding"};
-static bool policy_is_text(rule_field f) { return f >= F_KIND; }
+/* ---- operators: one row each, a longer name before its beginning ---- */
 
 typedef struct {
-    rule_field field;
-    rule_op op;
+    const char *name;
+    bool texts; /* compares texts too; else numbers alone */
+    bool (*holds)(double x, double y);
+} rule_op;
+
+static bool op_equal(double x, double y) { return x == y; }
+static bool op_differs(double x, double y) { return x != y; }
+static bool op_at_most(double x, double y) { return x <= y; }
+static bool op_at_least(double x, double y) { return x >= y; }
+static bool op_below(double x, double y) { return x < y; }
+static bool op_above(double x, double y) { return x > y; }
+
+static const rule_op ops[] = {
+    {"==", true, op_equal},     {"!=", true, op_differs}, {"<=", false, op_at_most},
+    {">=", false, op_at_least}, {"<", false, op_below},   {">", false, op_above},
+};
+
+/* ---- fields: one row each ---- */
+
+typedef struct {
+    const char *name;
+    /* A number: how it is read, and between which values it can lie. NULL: a text. */
+    double (*number)(const fraud_payment *p, const fraud_result *r);
+    double min, max;
+    bool whole;
+    /* A text: whether the payment has it. */
+    bool (*is)(const fraud_payment *p, const fraud_result *r, const char *text);
+    /* Which texts exist: those that are listed, or those that a function knows. */
+    const char *(*listed)(unsigned i);
+    unsigned n_listed;
+    bool (*exists)(const char *text);
+    const char *expected; /* of exists, in words */
+} rule_field;
+
+static double field_amount(const fraud_payment *p, const fraud_result *r)
+{
+    double scale = 1;
+    (void)r;
+    for (int i = 0; i < p->minor_digits; i++) scale *= 10;
+    return (double)p->amount_minor / scale;
+}
+static double field_amount_minor(const fraud_payment *p, const fraud_result *r)
+{
+    (void)r;
+    return (double)p->amount_minor;
+}
+static double field_probability(const fraud_payment *p, const fraud_result *r)
+{
+    (void)p;
+    return r->probability;
+}
+static double field_logit(const fraud_payment *p, const fraud_result *r)
+{
+    (void)p;
+    return r->logit;
+}
+static double field_degraded(const fraud_payment *p, const fraud_result *r)
+{
+    (void)p;
+    return r->degraded;
+}
+static double field_hour(const fraud_payment *p, const fraud_result *r)
+{
+    (void)r;
+    return (double)(p->ts / 3600000 % 24);
+}
+
+#define FIELD_IS(field, text_of)                                                                   \
+    static bool field##_is(const fraud_payment *p, const fraud_result *r, const char *text)        \
+    {                                                                                              \
+        (void)r;                                                                                   \
+        return !strcmp(text_of, text);                                                             \
+    }
+FIELD_IS(kind, fraud_kind_name(p->kind))
+FIELD_IS(currency, p->currency)
+FIELD_IS(country, p->country)
+FIELD_IS(channel, p->channel)
+FIELD_IS(category, p->category)
+FIELD_IS(from, p->from)
+FIELD_IS(to, p->to)
+
+static bool finding_is(const fraud_payment *p, const fraud_result *r, const char *text)
+{
+    (void)p;
+    for (size_t i = 0; i < r->n_finding; i++)
+        if (!strcmp(fraud_pattern_name(r->finding[i].pattern), text)) return true;
+    return false;
+}
+
+static bool currency_exists(const char *text) { return fraud_currency_digits(text) >= 0; }
+static bool country_exists(const char *text) { return !*text || fraud_country_exists(text); }
+static bool word_exists(const char *text) { return strlen(text) < FRAUD_WORD_BYTES; }
+static bool account_exists(const char *text) { return *text && strlen(text) < FRAUD_ACCOUNT_BYTES; }
+
+_Static_assert(FRAUD_WORD_BYTES == 32 && FRAUD_ACCOUNT_BYTES == 64, "the sizes in the words below");
+
+static const rule_field fields[] = {
+    {.name = "amount", .number = field_amount, .max = (double)FRAUD_AMOUNT_MAX},
+    {.name = "amount_minor", .number = field_amount_minor, .max = (double)FRAUD_AMOUNT_MAX},
+    {.name = "probability", .number = field_probability, .max = 1},
+    {.name = "logit", .number = field_logit, .min = -1000, .max = 1000},
+    {.name = "degraded", .number = field_degraded, .max = 1, .whole = true},
+    {.name = "hour", .number = field_hour, .max = 23, .whole = true},
+    {.name = "kind", .is = kind_is, .listed = fraud_kind_name, .n_listed = FRAUD_N_KIND},
+    {.name = "currency",
+     .is = currency_is,
+     .exists = currency_exists,
+     .expected = "an ISO 4217 code"},
+    {.name = "country",
+     .is = country_is,
+     .exists = country_exists,
+     .expected = "two capital letters (ISO 3166-1) or \"\""},
+    {.name = "channel", .is = channel_is, .exists = word_exists, .expected = "at most 31 bytes"},
+    {.name = "category", .is = category_is, .exists = word_exists, .expected = "at most 31 bytes"},
+    {.name = "from", .is = from_is, .exists = account_exists, .expected = "1 to 63 bytes"},
+    {.name = "to", .is = to_is, .exists = account_exists, .expected = "1 to 63 bytes"},
+    {.name = "finding",
+     .is = finding_is,
+     .listed = fraud_pattern_name,
+     .n_listed = FRAUD_N_PATTERN},
+};
+
+typedef struct {
+    const rule_field *field;
+    const rule_op *op;
     double number;
-    char text[FRAUD_ACCOUNT_BYTES];
+    char text[128];
 } condition;
 
 typedef struct {
@@ -109,43 +209,77 @@ static r1_status parse_word(parser *p, char *out, size_t size, const char *what)
     return R1_OK;
 }
 
-static r1_status parse_field(parser *p, rule_field *out)
+static r1_status parse_field(parser *p, condition *c)
 {
-    for (size_t i = 0; i < R1_COUNT(field_names); i++)
-        if (policy_take(p, field_names[i])) return *out = (rule_field)i, R1_OK;
+    for (size_t i = 0; i < R1_COUNT(fields); i++)
+        if (policy_take(p, fields[i].name)) return c->field = &fields[i], R1_OK;
     return policy_expected(p, "a field (amount, probability, kind, from, finding...)");
 }
 
 static r1_status parse_op(parser *p, condition *c)
 {
-    for (size_t i = 0; i < R1_COUNT(op_names); i++) {
-        if (!policy_take(p, op_names[i])) continue;
-        c->op = op_values[i];
-        if (policy_is_text(c->field) && c->op != OP_EQ && c->op != OP_NE)
-            return policy_expected(p, "== or != before a text");
-        return R1_OK;
+    for (size_t i = 0; i < R1_COUNT(ops); i++) {
+        if (!policy_take(p, ops[i].name)) continue;
+        c->op = &ops[i];
+        return c->field->number || c->op->texts ? R1_OK
+                                                : policy_expected(p, "== or != before a text");
     }
     return policy_expected(p, "== != < <= > or >=");
 }
 
-static r1_status parse_value(parser *p, condition *c)
+static r1_status parse_number(parser *p, condition *c)
 {
-    policy_skip(p);
-    if (!policy_is_text(c->field)) {
-        char *end;
-        c->number = strtod(p->at, &end);
-        if (end == p->at) return policy_expected(p, "a number");
-        p->at = end;
-        return R1_OK;
-    }
+    const rule_field *f = c->field;
+    char *end;
+    c->number = strtod(p->at, &end);
+    if (end == p->at) return policy_expected(p, "a number");
+    bool good = c->number >= f->min && c->number <= f->max &&
+                !(f->whole && c->number != (double)(int)c->number);
+    if (!good)
+        R1_FAIL(p->err, R1_E_INVAL, "%s:%d: %s: expected %s%.15g to %.15g, found %.*s", p->path,
+                p->line, f->name, f->whole ? "a whole number from " : "", f->min, f->max,
+                (int)(end - p->at), p->at);
+    p->at = end;
+    return R1_OK;
+}
+
+/* "one of transfer, card, cash", or the words of a row whose values no list holds. */
+static const char *values_of(const rule_field *f, char *out, size_t size)
+{
+    if (!f->listed) return f->expected;
+    size_t n = (size_t)snprintf(out, size, "one of ");
+    for (unsigned i = 0; i < f->n_listed && n < size; i++)
+        n += (size_t)snprintf(out + n, size - n, "%s%s", i ? ", " : "", f->listed(i));
+    return out;
+}
+
+static bool value_exists(const rule_field *f, const char *text)
+{
+    for (unsigned i = 0; i < f->n_listed; i++)
+        if (!strcmp(f->listed(i), text)) return true;
+    return f->exists && f->exists(text);
+}
+
+static r1_status parse_text(parser *p, condition *c)
+{
     if (*p->at != '"') return policy_expected(p, "a text in double quotes");
     size_t len = strcspn(p->at + 1, "\"");
     if (p->at[1 + len] != '"' || len >= sizeof c->text)
         return policy_expected(p, "a closing quote");
     memcpy(c->text, p->at + 1, len);
     c->text[len] = 0;
+    char values[160];
+    if (!value_exists(c->field, c->text))
+        R1_FAIL(p->err, R1_E_INVAL, "%s:%d: %s: expected %s, found \"%.40s\"", p->path, p->line,
+                c->field->name, values_of(c->field, values, sizeof values), c->text);
     p->at += len + 2;
     return R1_OK;
+}
+
+static r1_status parse_value(parser *p, condition *c)
+{
+    policy_skip(p);
+    return c->field->number ? parse_number(p, c) : parse_text(p, c);
 }
 
 static r1_status parse_rule(parser *p, rule *r)
@@ -155,7 +289,7 @@ static r1_status parse_rule(parser *p, rule *r)
     do {
         if (r->n_condition == CONDITIONS_MAX) return policy_expected(p, "at most 8 conditions");
         condition *c = &r->condition[r->n_condition++];
-        R1_TRY(parse_field(p, &c->field));
+        R1_TRY(parse_field(p, c));
         R1_TRY(parse_op(p, c));
         R1_TRY(parse_value(p, c));
     } while (policy_take(p, "and"));
@@ -196,21 +330,57 @@ static int by_text(const void *a, const void *b)
     return strcmp(*x, *y);
 }
 
-static r1_status read_list(list *l, const char *path, uint64_t *hash, r1_err *err)
+/* A whole file as text, its bytes mixed into the version. */
+static r1_status policy_read(const char *path, char **text, uint64_t *hash, r1_err *err)
 {
     size_t len;
-    R1_TRY(r1_file_read(path, FILE_BYTES_MAX, &l->text, &len, err));
-    *hash = r1_hash64(l->text, len, *hash);
+    R1_TRY(r1_file_read(path, FILE_BYTES_MAX, text, &len, err));
+    *hash = r1_hash64(*text, len, *hash);
+    if (strlen(*text) == len) return R1_OK;
+    free(*text);
+    *text = NULL;
+    R1_FAIL(err, R1_E_INVAL, "%s: expected text, found a zero byte", path);
+}
+
+/* One line: an account, a comment, both, or nothing. *account is NULL where there is none. */
+static r1_status parse_account(parser *p, const char **account)
+{
+    *account = NULL;
+    p->at[strcspn(p->at, "#")] = 0;
+    policy_skip(p);
+    if (!*p->at) return R1_OK;
+    char *start = p->at;
+    size_t len = strcspn(start, " \t\r");
+    p->at += len;
+    policy_skip(p);
+    if (*p->at) return policy_expected(p, "one account a line");
+    start[len] = 0;
+    if (!account_exists(start))
+        R1_FAIL(p->err, R1_E_INVAL, "%s:%d: expected an account of at most %d bytes, found %zu",
+                p->path, p->line, FRAUD_ACCOUNT_BYTES - 1, len);
+    *account = start;
+    return R1_OK;
+}
+
+static r1_status read_list(list *l, const char *path, uint64_t *hash, r1_err *err)
+{
+    R1_TRY(policy_read(path, &l->text, hash, err));
     l->account = calloc(LIST_MAX, sizeof *l->account);
     if (!l->account) R1_FAIL(err, R1_E_NOMEM, "%s: no memory for the list", path);
+    parser p = {.path = path, .err = err};
     char *next = l->text;
     for (char *line; (line = next);) {
+        const char *account;
+        p.line++;
         next = strchr(line, '\n');
         if (next) *next++ = 0;
-        line[strcspn(line, "#\r \t")] = 0;
-        if (!*line) continue;
-        if (l->n == LIST_MAX) R1_FAIL(err, R1_E_INVAL, "%s: more than %d accounts", path, LIST_MAX);
-        l->account[l->n++] = line;
+        p.at = line;
+        R1_TRY(parse_account(&p, &account));
+        if (!account) continue;
+        if (l->n == LIST_MAX)
+            R1_FAIL(err, R1_E_INVAL, "%s:%d: expected at most %d accounts, found more", path,
+                    p.line, LIST_MAX);
+        l->account[l->n++] = account;
     }
     qsort(l->account, l->n, sizeof *l->account, by_text);
     return R1_OK;
@@ -227,9 +397,7 @@ static r1_status policy_read_all(fraud_policy *p, const fraud_policy_opts *o, r1
     uint64_t hash = r1_hash64(thresholds, sizeof thresholds, 0);
     if (o->rules_path) {
         char *text;
-        size_t len;
-        R1_TRY(r1_file_read(o->rules_path, FILE_BYTES_MAX, &text, &len, err));
-        hash = r1_hash64(text, len, hash);
+        R1_TRY(policy_read(o->rules_path, &text, &hash, err));
         r1_status st = parse_rules(p, o->rules_path, text, err);
         free(text);
         R1_TRY(st);
@@ -246,7 +414,7 @@ static r1_status policy_read_all(fraud_policy *p, const fraud_policy_opts *o, r1
 r1_status fraud_policy_new(fraud_policy **out, const fraud_policy_opts *o, r1_err *err)
 {
     if (!(o->review_at >= 0 && o->review_at <= o->block_at))
-        R1_FAIL(err, R1_E_INVAL, "thresholds: expected 0 <= review_at <= block_at, found %g and %g",
+        R1_FAIL(err, R1_E_INVAL, "thresholds: expected 0 <= review-at <= block-at, found %g and %g",
                 o->review_at, o->block_at);
     fraud_policy *p = calloc(1, sizeof *p);
     if (!p) R1_FAIL(err, R1_E_NOMEM, "no memory for the policy");
@@ -273,58 +441,10 @@ void fraud_policy_free(fraud_policy *p)
 
 /* ---- deciding ---- */
 
-static double policy_number_of(rule_field f, const fraud_payment *p, const fraud_result *r)
-{
-    double scale = 1;
-    switch (f) {
-    case F_AMOUNT:
-        for (int i = 0; i < p->minor_digits; i++) scale *= 10;
-        return (double)p->amount_minor / scale;
-    case F_AMOUNT_MINOR: return (double)p->amount_minor;
-    case F_PROBABILITY: return r->probability;
-    case F_LOGIT: return r->logit;
-    case F_DEGRADED: return r->degraded;
-    default: return (double)(p->ts / 3600000 % 24);
-    }
-}
-
-static const char *policy_text_of(rule_field f, const fraud_payment *p)
-{
-    switch (f) {
-    case F_KIND: return fraud_kind_name(p->kind);
-    case F_CURRENCY: return p->currency;
-    case F_COUNTRY: return p->country;
-    case F_CHANNEL: return p->channel;
-    case F_CATEGORY: return p->category;
-    case F_FROM: return p->from;
-    default: return p->to;
-    }
-}
-
-static bool has_finding(const fraud_result *r, const char *pattern)
-{
-    for (size_t i = 0; i < r->n_finding; i++)
-        if (!strcmp(fraud_pattern_name(r->finding[i].pattern), pattern)) return true;
-    return false;
-}
-
 static bool policy_holds(const condition *c, const fraud_payment *p, const fraud_result *r)
 {
-    if (policy_is_text(c->field)) {
-        bool equal = c->field == F_FINDING ? has_finding(r, c->text)
-                                           : !strcmp(policy_text_of(c->field, p), c->text);
-        return equal == (c->op == OP_EQ);
-    }
-    double x = policy_number_of(c->field, p, r);
-    switch (c->op) {
-    case OP_EQ: return x == c->number;
-    case OP_NE: return x != c->number;
-    case OP_LT: return x < c->number;
-    case OP_LE: return x <= c->number;
-    case OP_GT: return x > c->number;
-    case OP_GE: return x >= c->number;
-    }
-    return false;
+    if (c->field->number) return c->op->holds(c->field->number(p, r), c->number);
+    return c->op->holds(!c->field->is(p, r, c->text), 0); /* equal texts differ by 0 */
 }
 
 static bool policy_matches(const rule *one, const fraud_payment *p, const fraud_result *r)

@@ -7,13 +7,20 @@
  *     new_payee_large: amount >= 10000 and kind == "transfer" and probability > 0.02 -> review
  *     ring:            finding == "cycle" and probability > 0.3 -> block
  *
- * Fields: amount (major units), amount_minor, probability, logit, degraded (0 or 1), hour (UTC),
- * kind, currency, country, channel, category, from, to, finding (true where any finding has that
- * pattern). Operators: == != < <= > >=. The first rule that matches decides. A list file holds
- * one account per line.
+ * Fields with a number: amount (major units), amount_minor, probability, logit, degraded (0 or
+ * 1), hour (UTC, 0 to 23). Fields with a text: kind, currency, country, channel, category, from,
+ * to, finding (true where any finding has that pattern). Operators: == != < <= > >=; a text takes
+ * == and != alone. The first rule that matches decides.
  *
- * Owns:    copies of all it read. Threads: read-only after fraud_policy_new.
- * Errors:  R1_E_INVAL with FILE:LINE, what was expected and what was found. At most 256 rules of 8 conditions. */
+ * A value that its field cannot have is an error, because such a rule would never fire: an unknown
+ * kind, finding, currency or country, a number outside of the field's range, a text too long.
+ *
+ * A list file holds one account per line; # begins a comment.
+ *
+ * Owns:    copies of all it read.
+ * Threads: read-only after fraud_policy_new.
+ * Errors:  R1_E_INVAL with FILE:LINE, what was expected and what was found.
+ * Limits:  256 rules of 8 conditions, 100,000 accounts a list. */
 #ifndef FRAUD_POLICY_H
 #define FRAUD_POLICY_H
 
@@ -35,10 +42,8 @@ void fraud_policy_free(fraud_policy *p); /* NULL is fine */
 
 typedef struct {
     fraud_action action;
-    const char *
-        /* name of the rule, "allow_list" or "block_list"; NULL: a threshold. Borrowed from the
-         * policy. */
-        rule;
+    /* Name of the rule, "allow_list" or "block_list"; NULL: a threshold. The policy owns it. */
+    const char *rule;
 } fraud_decision;
 void fraud_policy_decide(const fraud_policy *p, const fraud_payment *payment,
                          const fraud_result *result, fraud_decision *out);

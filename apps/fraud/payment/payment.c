@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* payment.c - JSON to fraud_payment and back. The parser is jansson; before it runs, the message
- * is bounded in size and depth, and after it every field is checked against one table. */
+ * is bounded in size and depth. jansson sees to UTF-8, the reader of each field to its type and
+ * range, check_meaning to what several fields or a list say. */
 #include "payment/payment.h"
 
 #include <jansson.h>
@@ -25,6 +26,102 @@ bool fraud_payment_inner(const fraud_payment *p)
 {
     return p->from_role == FRAUD_ROLE_ACCOUNT && p->to_role == FRAUD_ROLE_ACCOUNT &&
            p->kind == FRAUD_KIND_TRANSFER;
+}
+
+/* ---- checks ---- */
+
+/* Well-formed UTF-8 (RFC 3629), terminated within size. */
+static bool payment_is_text(const char *s, size_t size)
+{
+    const unsigned char *p = (const unsigned char *)s;
+    size_t len = strnlen(s, size);
+    if (len == size) return false;
+    for (size_t i = 0; i < len;) {
+        size_t n = p[i] < 0x80                   ? 1
+                   : p[i] >= 0xc2 && p[i] < 0xe0 ? 2
+                   : p[i] >= 0xe0 && p[i] < 0xf0 ? 3
+                   : p[i] >= 0xf0 && p[i] < 0xf5 ? 4
+                                                 : 0;
+        if (!n || i + n > len) return false;
+        for (size_t k = 1; k < n; k++)
+            if ((p[i + k] & 0xc0) != 0x80) return false;
+        if ((p[i] == 0xe0 && p[i + 1] < 0xa0) || (p[i] == 0xed && p[i + 1] > 0x9f) ||
+            (p[i] == 0xf0 && p[i + 1] < 0x90) || (p[i] == 0xf4 && p[i + 1] > 0x8f))
+            return false;
+        i += n;
+    }
+    return true;
+}
+
+static r1_status check_texts(const fraud_payment *p, r1_err *err)
+{
+    const struct {
+        const char *name, *text;
+        size_t size;
+        bool required;
+    } rows[] = {{"tx_id", p->tx_id, sizeof p->tx_id, true},
+                {"from", p->from, sizeof p->from, true},
+                {"to", p->to, sizeof p->to, true},
+                {"currency", p->currency, sizeof p->currency, true},
+                {"country", p->country, sizeof p->country, false},
+                {"channel", p->channel, sizeof p->channel, false},
+                {"category", p->category, sizeof p->category, false},
+                {"device", p->device, sizeof p->device, false},
+                {"text", p->text, sizeof p->text, false}};
+    for (size_t i = 0; i < R1_COUNT(rows); i++) {
+        if (!payment_is_text(rows[i].text, rows[i].size))
+            R1_FAIL(err, R1_E_FORMAT, "%s: expected UTF-8, found other bytes", rows[i].name);
+        if (rows[i].required && !*rows[i].text)
+            R1_FAIL(err, R1_E_FORMAT, "%s: expected a string, found an empty one", rows[i].name);
+    }
+    return R1_OK;
+}
+
+bool fraud_country_exists(const char *c)
+{
+    return c[0] >= 'A' && c[0] <= 'Z' && c[1] >= 'A' && c[1] <= 'Z' && !c[2];
+}
+
+/* What the readers of single fields cannot know. */
+static r1_status check_meaning(const fraud_payment *p, r1_err *err)
+{
+    int digits = fraud_currency_digits(p->currency);
+    if (digits < 0)
+        R1_FAIL(err, R1_E_FORMAT, "currency: expected an ISO 4217 code, found \"%s\"", p->currency);
+    if (digits != p->minor_digits)
+        R1_FAIL(err, R1_E_FORMAT, "minor_digits: expected %d for %s, found %d", digits, p->currency,
+                p->minor_digits);
+    if (*p->country && !fraud_country_exists(p->country))
+        R1_FAIL(err, R1_E_FORMAT,
+                "country: expected two capital letters (ISO 3166-1), found \"%s\"", p->country);
+    if (!strcmp(p->from, p->to) && p->from_role == p->to_role)
+        R1_FAIL(err, R1_E_FORMAT, "to: expected another end than from, found the same");
+    return R1_OK;
+}
+
+/* What the readers of single fields have seen to. */
+static r1_status check_fields(const fraud_payment *p, r1_err *err)
+{
+    R1_TRY(check_texts(p, err));
+    if (p->ts < FRAUD_TS_MIN || p->ts > FRAUD_TS_MAX)
+        R1_FAIL(err, R1_E_FORMAT, "ts: expected ms since 1970 before 2100, found %lld",
+                (long long)p->ts);
+    if (p->amount_minor < 1 || p->amount_minor > FRAUD_AMOUNT_MAX)
+        R1_FAIL(err, R1_E_FORMAT, "amount_minor: expected 1..%lld, found %lld",
+                (long long)FRAUD_AMOUNT_MAX, (long long)p->amount_minor);
+    if (p->kind >= FRAUD_N_KIND || p->from_role >= FRAUD_N_ROLE || p->to_role >= FRAUD_N_ROLE)
+        R1_FAIL(err, R1_E_FORMAT, "kind or role: expected a known value, found %u, %u, %u", p->kind,
+                p->from_role, p->to_role);
+    if (p->has & FRAUD_HAS_POSITION && !(fabsf(p->lat) <= 90 && fabsf(p->lon) <= 180))
+        R1_FAIL(err, R1_E_FORMAT, "lat, lon: expected degrees, found %g, %g", (double)p->lat,
+                (double)p->lon);
+    return R1_OK;
+}
+
+r1_status fraud_payment_check(const fraud_payment *p, r1_err *err)
+{
+    R1_TRY(check_fields(p, err));
+    return check_meaning(p, err);
 }
 
 /* ---- reading a message ---- */
@@ -207,7 +304,7 @@ static r1_status read_payment(reader *r, fraud_payment *p)
     R1_TRY(read_position(r, p));
     int digits = fraud_currency_digits(p->currency);
     p->minor_digits = (uint8_t)(digits < 0 ? 0 : digits);
-    return fraud_payment_check(p, r->err);
+    return check_meaning(p, r->err);
 }
 
 r1_status fraud_payment_decode(const char *json, size_t len, fraud_payment *p, r1_err *err)
@@ -219,89 +316,6 @@ r1_status fraud_payment_decode(const char *json, size_t len, fraud_payment *p, r
     json_decref(r.o);
     if (st != R1_OK) memset(p, 0, sizeof *p);
     return st;
-}
-
-/* ---- checks ---- */
-
-/* Well-formed UTF-8 (RFC 3629), terminated within size. */
-static bool payment_is_text(const char *s, size_t size)
-{
-    const unsigned char *p = (const unsigned char *)s;
-    size_t len = strnlen(s, size);
-    if (len == size) return false;
-    for (size_t i = 0; i < len;) {
-        size_t n = p[i] < 0x80                   ? 1
-                   : p[i] >= 0xc2 && p[i] < 0xe0 ? 2
-                   : p[i] >= 0xe0 && p[i] < 0xf0 ? 3
-                   : p[i] >= 0xf0 && p[i] < 0xf5 ? 4
-                                                 : 0;
-        if (!n || i + n > len) return false;
-        for (size_t k = 1; k < n; k++)
-            if ((p[i + k] & 0xc0) != 0x80) return false;
-        if ((p[i] == 0xe0 && p[i + 1] < 0xa0) || (p[i] == 0xed && p[i + 1] > 0x9f) ||
-            (p[i] == 0xf0 && p[i + 1] < 0x90) || (p[i] == 0xf4 && p[i + 1] > 0x8f))
-            return false;
-        i += n;
-    }
-    return true;
-}
-
-static r1_status check_texts(const fraud_payment *p, r1_err *err)
-{
-    const struct {
-        const char *name, *text;
-        size_t size;
-        bool required;
-    } rows[] = {{"tx_id", p->tx_id, sizeof p->tx_id, true},
-                {"from", p->from, sizeof p->from, true},
-                {"to", p->to, sizeof p->to, true},
-                {"currency", p->currency, sizeof p->currency, true},
-                {"country", p->country, sizeof p->country, false},
-                {"channel", p->channel, sizeof p->channel, false},
-                {"category", p->category, sizeof p->category, false},
-                {"device", p->device, sizeof p->device, false},
-                {"text", p->text, sizeof p->text, false}};
-    for (size_t i = 0; i < R1_COUNT(rows); i++) {
-        if (!payment_is_text(rows[i].text, rows[i].size))
-            R1_FAIL(err, R1_E_FORMAT, "%s: expected UTF-8, found other bytes", rows[i].name);
-        if (rows[i].required && !*rows[i].text)
-            R1_FAIL(err, R1_E_FORMAT, "%s: expected a string, found an empty one", rows[i].name);
-    }
-    return R1_OK;
-}
-
-static bool is_country(const char *c)
-{
-    return c[0] >= 'A' && c[0] <= 'Z' && c[1] >= 'A' && c[1] <= 'Z' && !c[2];
-}
-
-r1_status fraud_payment_check(const fraud_payment *p, r1_err *err)
-{
-    R1_TRY(check_texts(p, err));
-    if (p->ts < FRAUD_TS_MIN || p->ts > FRAUD_TS_MAX)
-        R1_FAIL(err, R1_E_FORMAT, "ts: expected ms since 1970 before 2100, found %lld",
-                (long long)p->ts);
-    if (p->amount_minor < 1 || p->amount_minor > FRAUD_AMOUNT_MAX)
-        R1_FAIL(err, R1_E_FORMAT, "amount_minor: expected 1..%lld, found %lld",
-                (long long)FRAUD_AMOUNT_MAX, (long long)p->amount_minor);
-    int digits = fraud_currency_digits(p->currency);
-    if (digits < 0)
-        R1_FAIL(err, R1_E_FORMAT, "currency: expected an ISO 4217 code, found \"%s\"", p->currency);
-    if (digits != p->minor_digits)
-        R1_FAIL(err, R1_E_FORMAT, "minor_digits: expected %d for %s, found %d", digits, p->currency,
-                p->minor_digits);
-    if (*p->country && !is_country(p->country))
-        R1_FAIL(err, R1_E_FORMAT,
-                "country: expected two capital letters (ISO 3166-1), found \"%s\"", p->country);
-    if (p->kind >= FRAUD_N_KIND || p->from_role >= FRAUD_N_ROLE || p->to_role >= FRAUD_N_ROLE)
-        R1_FAIL(err, R1_E_FORMAT, "kind or role: expected a known value, found %u, %u, %u", p->kind,
-                p->from_role, p->to_role);
-    if (p->has & FRAUD_HAS_POSITION && !(fabsf(p->lat) <= 90 && fabsf(p->lon) <= 180))
-        R1_FAIL(err, R1_E_FORMAT, "lat, lon: expected degrees, found %g, %g", (double)p->lat,
-                (double)p->lon);
-    if (!strcmp(p->from, p->to) && p->from_role == p->to_role)
-        R1_FAIL(err, R1_E_FORMAT, "to: expected another end than from, found the same");
-    return R1_OK;
 }
 
 /* ---- writing ---- */

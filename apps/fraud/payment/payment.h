@@ -37,10 +37,11 @@ typedef enum {
     FRAUD_N_ROLE
 } fraud_role;
 
-typedef enum { /* bits of fraud_payment.has */
-               FRAUD_HAS_FROM_BALANCE = 1,
-               FRAUD_HAS_TO_BALANCE = 2,
-               FRAUD_HAS_POSITION = 4
+/* Bits of fraud_payment.has. */
+typedef enum {
+    FRAUD_HAS_FROM_BALANCE = 1,
+    FRAUD_HAS_TO_BALANCE = 2,
+    FRAUD_HAS_POSITION = 4
 } fraud_has;
 
 typedef struct fraud_payment {
@@ -73,11 +74,14 @@ r1_status fraud_payment_decode(const char *json, size_t len, fraud_payment *p, r
 r1_status fraud_payment_encode(const fraud_payment *p, char *json, size_t cap, size_t *len,
                                r1_err *err);
 
-/* The checks of decode on a payment made by a program: ranges, currency, UTF-8, ids present. */
+/* The checks of decode on a payment made by a program: ranges, currency, UTF-8, ids present. A
+ * decoded payment has passed them. */
 r1_status fraud_payment_check(const fraud_payment *p, r1_err *err);
 
 /* Digits of the minor unit, or -1 where ISO 4217 has no such currency. */
 int fraud_currency_digits(const char *code);
+/* Whether the text has the form of an ISO 3166-1 alpha-2 code: two capital letters. */
+bool fraud_country_exists(const char *code);
 
 bool fraud_payment_inner(const fraud_payment *p); /* account to account */
 const char *fraud_kind_name(unsigned kind);

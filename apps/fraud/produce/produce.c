@@ -12,15 +12,8 @@
 #include <time.h>
 
 const r1_option fraud_produce_rows[] = {
-    {.name = "brokers",
-     .section = "kafka",
-     .type = R1_OPT_STRING,
-     .def = "127.0.0.1:19092",
-     .help = "host:port,host:port"},
-    {.name = "kafka-extra",
-     .section = "kafka",
-     .type = R1_OPT_STRING,
-     .help = "further librdkafka settings: key=value key=value"},
+    FRAUD_BROKERS_ROW,
+    FRAUD_KAFKA_EXTRA_ROW,
     {.name = "topic",
      .section = "kafka",
      .type = R1_OPT_STRING,
@@ -72,8 +65,8 @@ enum { FILE_BYTES_MAX = 1 << 30 };
 
 typedef struct {
     const char *text;
-    size_t len, key_at,
-        key_len; /* the key is the value of "from", found in the text; key_len 0: none */
+    size_t len;
+    size_t key_at, key_len; /* the value of "from", found in the text; key_len 0: none */
 } line;
 
 /* The message key is the paying account. Lines that are not payments go out without one. */

@@ -3,6 +3,7 @@
  * hands it to the model or the rules. */
 #include "score/engine.h"
 #include "graph/findings.h"
+#include "r1_assert.h"
 #include "score/explain.h"
 #include "score/rules.h"
 
@@ -137,7 +138,8 @@ r1_status fraud_engine_apply(fraud_engine *e, const fraud_payment *p, int64_t ap
                              fraud_slot **out, r1_err *err)
 {
     if (out) *out = NULL;
-    R1_TRY(fraud_payment_check(p, err));
+    R1_DEEP_ASSERT(fraud_payment_check(p, NULL) == R1_OK, "payment \"%.63s\" at apply_seq %lld",
+                   p->tx_id, (long long)apply_seq);
     if (apply_seq <= e->last_seq)
         R1_FAIL(err, R1_E_INVAL, "apply_seq: expected more than %lld, found %lld",
                 (long long)e->last_seq, (long long)apply_seq);

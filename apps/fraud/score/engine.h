@@ -16,8 +16,8 @@
  *     any number of other applies, or not at all. At most fraud_engine_opts.slots_max are filled and unreleased at a time.
  * Threads: one thread at a time per engine; one engine with graph findings per process (igraph
  * is not thread-safe here).
- * Errors:  apply fails only for a payment that fraud_payment_check refuses or an apply_seq that does not rise; state is
- *          then as before. */
+ * Errors:  apply takes a payment that fraud_payment_check has passed; sanitizer builds assert it.
+ *          It fails for an apply_seq that does not rise; state is then as before. */
 #ifndef FRAUD_ENGINE_H
 #define FRAUD_ENGINE_H
 

@@ -9,17 +9,9 @@
 #include <string.h>
 
 const r1_option fraud_dlq_rows[] = {
-    {.name = "postgres",
-     .section = "postgres",
-     .type = R1_OPT_STRING,
-     .secret = true,
-     .def = "host=/run/postgresql dbname=r1",
-     .help = "connection as libpq takes it"},
-    {.name = "brokers",
-     .section = "kafka",
-     .type = R1_OPT_STRING,
-     .def = "127.0.0.1:19092",
-     .help = "host:port,host:port"},
+    R1_STORE_POSTGRES_ROW(R1_STORE_POSTGRES_DEFAULT, R1_STORE_POSTGRES_HELP),
+    R1_STORE_DB_ROW(NULL),
+    FRAUD_BROKERS_ROW,
     {.name = "limit",
      .type = R1_OPT_INT,
      .def = "50",
@@ -118,8 +110,9 @@ int fraud_command_dlq(r1_cli_call *call)
         return R1_EXIT_USAGE;
     }
     r1_store *s = NULL;
-    r1_status st =
-        r1_store_open(&s, r1_options_str(call->opts, "postgres"), "r1-fraud dlq", &call->err);
+    const char *conninfo = NULL;
+    r1_status st = r1_store_conninfo(call->opts, &conninfo, &call->err);
+    if (st == R1_OK) st = r1_store_open(&s, conninfo, "r1-fraud dlq", &call->err);
     if (st == R1_OK && !strcmp(what, "list"))
         st = dlq_list(s, r1_options_int(call->opts, "limit"), &call->err);
     else if (st == R1_OK && !strcmp(what, "show"))

@@ -33,12 +33,20 @@ static r1_status apply_label(replay *r, const char *payload)
     return st == R1_E_NOT_FOUND ? R1_OK : st;
 }
 
+static r1_status apply_row(replay *r, const r1_rows *row, int64_t seq)
+{
+    const char *payload = r1_rows_text(row, 0, 2);
+    if (seq <= r->out->last_seq)
+        R1_FAIL(r->err, R1_E_FORMAT, "expected an apply_seq above %lld, found it a second time",
+                (long long)r->out->last_seq);
+    return r1_rows_int(row, 0, 1) ? apply_label(r, payload) : apply_payment(r, payload, seq);
+}
+
 static int on_row(void *ctx, const r1_rows *row)
 {
     replay *r = ctx;
     int64_t seq = r1_rows_int(row, 0, 0);
-    const char *payload = r1_rows_text(row, 0, 2);
-    r->st = r1_rows_int(row, 0, 1) ? apply_label(r, payload) : apply_payment(r, payload, seq);
+    r->st = apply_row(r, row, seq);
     if (r->st != R1_OK)
         r1_err_prefix(r->err, "rebuilding the state at apply_seq %lld: ", (long long)seq);
     r->out->last_seq = seq;

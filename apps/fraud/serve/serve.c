@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* serve.c - the live path: read, apply, score, decide, hand to the writer.
  *
- *    topic payments ─▶ poll ─▶ decode ─▶ seen before? ─▶ apply ─▶ score ─▶ decide ─▶ queue ─▶ writer thread ─▶ PostgreSQL
- *    topic labels   ─▶ poll ─▶ decode ─────────────────▶ apply ──────────────────────▶ queue ──┘
+ *    topic payments ─▶ poll ─▶ decode ─▶ seen before? ─▶ apply ─▶ score ─▶ decide ─┐
+ *    topic labels   ─▶ poll ─▶ decode ─────────────────▶ apply ────────────────────┤
+ *                                                                                  ▼
+ *                                  topics, PostgreSQL ◀── writer thread ◀────── queue
  *
- * One owner at a time: at start it takes every partition (raising the epochs, which fences any
- * earlier owner), rebuilds the state from the log, and only then reads on at the stored offsets.
- * apply_seq is the order in which this thread applied payments and labels; whoever replays the
- * log in that order gets the same scores. */
-#include "decide/policy.h"
+ * There is one owner at a time. At start it takes every partition, which raises the epochs and so
+ * fences any earlier owner. It rebuilds the state from the log, and only then reads on at the
+ * stored offsets. apply_seq is the order in which this thread applied payments and labels: whoever
+ * replays the log in that order gets the same scores. */
+#include "r1_assert.h"
+#include "serve/parts.h"
 #include "serve/rebuild.h"
 #include "serve/settings.h"
 #include "write/writer.h"
@@ -20,25 +23,16 @@
 #include <time.h>
 #include <unistd.h>
 
-enum {
-    BATCH_MAX = FRAUD_SCORE_MAX,
-    QUEUE_RECORDS = 8192,
-    STOP_TIMEOUT_MS = 15000,
-    BROKER_TIMEOUT_MS = 5000
-};
+enum { BATCH_MAX = FRAUD_BATCH_MAX, STOP_TIMEOUT_MS = 15000, BROKER_TIMEOUT_MS = 5000 };
 
 typedef struct {
     const r1_options *o;
-    fraud_engine *engine;
-    fraud_policy *policy;
-    fraud_txset *seen;
-    fraud_queue *queue;
+    fraud_parts parts;
     fraud_ledger ledger;
     fraud_writer *writer;
     r1_store *store;
     r1_consumer *consumer[FRAUD_N_TOPIC];
     r1_producer *producer;
-    char model[64], model_text[128];
     int64_t last_seq;
     uint64_t consumed;
     int64_t last_message_us; /* monotonic */
@@ -72,36 +66,18 @@ static r1_status serve_retry(r1_status (*attempt)(server *, r1_err *), server *s
 static r1_status serve_open_store(server *s, r1_err *err)
 {
     if (!s->store)
-        R1_TRY(r1_store_open(&s->store, r1_options_str(s->o, "postgres"), "r1-fraud", err));
+        R1_TRY(r1_store_open(&s->store, s->parts.conninfo, "r1-fraud", err));
     else if (!r1_store_alive(s->store))
         R1_TRY(r1_store_reopen(s->store, err));
-    char dir[R1_PATH_BYTES];
-    R1_TRY(r1_cli_path(s->o, "migrations", dir, err));
-    return r1_store_migrated(s->store, dir, err);
-}
-
-static r1_stream_opts stream_opts(const server *s)
-{
-    return (r1_stream_opts){.brokers = r1_options_str(s->o, "brokers"),
-                            .client_id = "r1-fraud",
-                            .group = r1_options_str(s->o, "group"),
-                            .extra = r1_options_str(s->o, "kafka-extra"),
-                            .fetch_wait_ms = (int)r1_options_int(s->o, "fetch-wait"),
-                            .fetch_min_bytes = (int)r1_options_int(s->o, "fetch-min"),
-                            .linger_ms = 5};
-}
-
-static const char *topic_name(const server *s, int topic)
-{
-    return r1_options_str(s->o, topic == FRAUD_TOPIC_PAYMENTS ? "topic" : "labels-topic");
+    return r1_store_migrated(s->store, s->parts.migrations, err);
 }
 
 static r1_status find_topics(server *s, r1_err *err)
 {
-    r1_stream_opts opts = stream_opts(s);
     for (int t = 0; t < FRAUD_N_TOPIC; t++) {
-        if (!topic_name(s, t)) continue;
-        if (!s->consumer[t]) R1_TRY(r1_consumer_new(&s->consumer[t], &opts, topic_name(s, t), err));
+        const char *name = s->parts.topic[t];
+        if (!name) continue;
+        if (!s->consumer[t]) R1_TRY(r1_consumer_new(&s->consumer[t], &s->parts.stream, name, err));
         int32_t n;
         R1_TRY(r1_consumer_partitions(s->consumer[t], &n, BROKER_TIMEOUT_MS, err));
         s->ledger.n_partition[t] = n;
@@ -117,7 +93,7 @@ static r1_status take_ownership(server *s, r1_err *err)
     snprintf(s->ledger.owner, sizeof s->ledger.owner, "%s/%ld", host, (long)getpid());
     for (int t = 0; t < FRAUD_N_TOPIC; t++)
         if (s->consumer[t])
-            R1_TRY(fraud_ledger_take(&s->ledger, s->store, (fraud_topic)t, topic_name(s, t),
+            R1_TRY(fraud_ledger_take(&s->ledger, s->store, (fraud_topic)t, s->parts.topic[t],
                                      s->ledger.n_partition[t], err));
     return R1_OK;
 }
@@ -150,55 +126,22 @@ static r1_status serve_assign(server *s, r1_err *err)
     return R1_OK;
 }
 
-static r1_status make_engine(server *s, r1_err *err)
-{
-    char model[R1_PATH_BYTES];
-    const char *precision = r1_options_str(s->o, "precision");
-    R1_TRY(r1_cli_path(s->o, "model", model, err));
-    fraud_engine_opts opts = {.model_path = strcmp(model, "none") != 0 ? model : NULL,
-                              .r1_off = !r1_options_bool(s->o, "r1"),
-                              .graph_off = !r1_options_bool(s->o, "graph"),
-                              .memory_off = !r1_options_bool(s->o, "memory"),
-                              .precision = r1_cli_precision(precision),
-                              .slots_max = BATCH_MAX,
-                              .rings_max = 2 * (uint32_t)r1_options_int(s->o, "memory-accounts"),
-                              .threads = 1};
-    R1_TRY(fraud_engine_new(&s->engine, &opts, err));
-    bool forced = opts.precision != R1_PRECISION_AUTO;
-    snprintf(s->model, sizeof s->model, "%016llx%s%s%s%s%s",
-             (unsigned long long)fraud_engine_model_hash(s->engine), opts.r1_off ? "-no-r1" : "",
-             opts.graph_off ? "-no-graph" : "", opts.memory_off ? "-no-memory" : "",
-             forced ? "-" : "", forced ? precision : "");
-    snprintf(s->model_text, sizeof s->model_text, "name=%s schema=%016llx",
-             fraud_engine_model_name(s->engine),
-             (unsigned long long)fraud_engine_schema_hash(s->engine));
-    fraud_policy_opts policy = {.review_at = r1_options_float(s->o, "review-at"),
-                                .block_at = r1_options_float(s->o, "block-at"),
-                                .rules_path = r1_options_str(s->o, "rules"),
-                                .allow_path = r1_options_str(s->o, "allow-list"),
-                                .block_path = r1_options_str(s->o, "block-list")};
-    R1_TRY(fraud_policy_new(&s->policy, &policy, err));
-    return fraud_txset_new(&s->seen, err);
-}
-
 static r1_status start_writer(server *s, r1_err *err)
 {
-    r1_stream_opts opts = stream_opts(s);
     bool sends = r1_options_str(s->o, "decisions-topic") || r1_options_str(s->o, "dead-topic");
-    if (sends) R1_TRY(r1_producer_new(&s->producer, &opts, err));
-    R1_TRY(fraud_queue_new(&s->queue, QUEUE_RECORDS, err));
-    fraud_writer_opts w = {.conninfo = r1_options_str(s->o, "postgres"),
+    if (sends) R1_TRY(r1_producer_new(&s->producer, &s->parts.stream, err));
+    fraud_writer_opts w = {.conninfo = s->parts.conninfo,
                            .rows = (size_t)r1_options_int(s->o, "batch-rows"),
-                           .model = s->model,
-                           .config = fraud_policy_version(s->policy),
-                           .model_text = s->model_text,
-                           .config_text = fraud_policy_text(s->policy),
+                           .model = s->parts.model,
+                           .config = fraud_policy_version(s->parts.policy),
+                           .model_text = s->parts.model_text,
+                           .config_text = fraud_policy_text(s->parts.policy),
                            .producer = s->producer,
                            .decisions_topic = r1_options_str(s->o, "decisions-topic"),
                            .dead_topic = r1_options_str(s->o, "dead-topic"),
                            .stats_skip = (uint64_t)r1_options_int(s->o, "stats-skip"),
                            .ledger = &s->ledger,
-                           .queue = s->queue};
+                           .queue = s->parts.queue};
     return fraud_writer_start(&s->writer, &w, err);
 }
 
@@ -206,19 +149,18 @@ static r1_status start_writer(server *s, r1_err *err)
  * fenced), then read. */
 static r1_status serve_start(server *s, r1_err *err)
 {
-    R1_TRY(make_engine(s, err));
     R1_TRY(serve_retry(serve_open_store, s, "PostgreSQL", err));
     R1_TRY(serve_retry(find_topics, s, "the broker", err));
     R1_TRY(take_ownership(s, err));
-    R1_TRY(fraud_rebuild(s->store, s->engine, s->seen, &s->rebuilt, err));
-    s->last_seq = s->rebuilt.last_seq;
+    R1_TRY(fraud_rebuild(s->store, s->parts.engine, s->parts.seen, &s->rebuilt, err));
+    s->last_seq = s->ledger.last_seq = s->rebuilt.last_seq;
     R1_TRY(start_writer(s, err));
     R1_TRY(serve_assign(s, err));
     s->last_message_us = r1_mono_us();
     fprintf(stderr,
             "r1-fraud serve: ready, model %s, %s, state of %llu payments and %llu labels rebuilt "
             "in %.1f s\n",
-            fraud_engine_model_name(s->engine), fraud_policy_text(s->policy),
+            fraud_engine_model_name(s->parts.engine), fraud_policy_text(s->parts.policy),
             (unsigned long long)s->rebuilt.payments, (unsigned long long)s->rebuilt.labels,
             s->rebuilt.seconds);
     return R1_OK;
@@ -234,49 +176,18 @@ static void trace_text(fraud_record *r, const fraud_result *res)
     snprintf(r->trace + n, sizeof r->trace - n, "}");
 }
 
-static char *reasons_text(const fraud_result *res)
+static r1_status serve_decide(server *s, fraud_record *r, const fraud_result *res, r1_err *err)
 {
-    json_t *a = json_array();
-    for (size_t i = 0; i < res->n_reason; i++) {
-        const fraud_reason *x = &res->reason[i];
-        json_array_append_new(a, json_pack("{s:s, s:s, s:f, s:s}", "code", x->code, "item", x->item,
-                                           "contribution", x->contribution, "text", x->text));
-    }
-    char *text = json_dumps(a, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    json_decref(a);
-    return text;
-}
-
-static char *findings_text(const fraud_result *res)
-{
-    json_t *a = json_array();
-    for (size_t i = 0; i < res->n_finding; i++) {
-        const fraud_finding *f = &res->finding[i];
-        json_t *accounts = json_array(), *payments = json_array();
-        for (size_t k = 0; k < f->n_account; k++)
-            json_array_append_new(accounts, json_string(f->account[k]));
-        for (size_t k = 0; k < f->n_edge; k++)
-            json_array_append_new(payments, json_string(f->edge[k].tx_id));
-        json_array_append_new(a, json_pack("{s:s, s:o, s:o}", "pattern",
-                                           fraud_pattern_name(f->pattern), "accounts", accounts,
-                                           "payments", payments));
-    }
-    char *text = json_dumps(a, JSON_COMPACT);
-    json_decref(a);
-    return text;
-}
-
-static void serve_decide(server *s, fraud_record *r, const fraud_result *res)
-{
-    fraud_policy_decide(s->policy, &r->payment, res, &r->decision);
+    fraud_policy_decide(s->parts.policy, &r->payment, res, &r->decision);
     r->probability = (float)res->probability;
     r->logit = (float)res->logit;
     r->degraded = res->degraded;
     r->decided_us = r1_time_us();
     trace_text(r, res);
-    if (r->decision.action == FRAUD_ALLOW) return;
-    r->reasons = reasons_text(res);
-    if (res->n_finding) r->findings = findings_text(res);
+    if (r->decision.action == FRAUD_ALLOW) return R1_OK;
+    r->alert = fraud_alert_of(res);
+    if (!r->alert) R1_FAIL(err, R1_E_NOMEM, "no memory for the reasons of a decision");
+    return R1_OK;
 }
 
 /* ---- the loop ---- */
@@ -290,7 +201,7 @@ typedef struct {
     fraud_result result[BATCH_MAX];
 } batch;
 
-static void serve_dead(fraud_record *r, const char *stage, const r1_err *err)
+static void serve_dead(fraud_record *r, fraud_stage stage, const r1_err *err)
 {
     r->kind = FRAUD_RECORD_DEAD;
     r->stage = stage;
@@ -302,13 +213,14 @@ static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
     r1_err why = {0};
     if (fraud_payment_decode(r->message.payload, r->message.payload_len, &r->payment, &why) !=
         R1_OK)
-        return serve_dead(r, "decode", &why), R1_OK;
-    if (fraud_txset_has(s->seen, r->payment.tx_id)) return r->kind = FRAUD_RECORD_DUPLICATE, R1_OK;
+        return serve_dead(r, FRAUD_STAGE_DECODE, &why), R1_OK;
+    if (fraud_txset_has(s->parts.seen, r->payment.tx_id))
+        return r->kind = FRAUD_RECORD_DUPLICATE, R1_OK;
     fraud_slot *slot;
-    r1_status st = fraud_engine_apply(s->engine, &r->payment, s->last_seq + 1, &slot, &why);
-    if (st != R1_OK) return serve_dead(r, "validate", &why), R1_OK;
+    r1_status st = fraud_engine_apply(s->parts.engine, &r->payment, s->last_seq + 1, &slot, &why);
+    if (st != R1_OK) return serve_dead(r, FRAUD_STAGE_VALIDATE, &why), R1_OK;
     bool fresh;
-    R1_TRY(fraud_txset_add(s->seen, r->payment.tx_id, &fresh, err));
+    R1_TRY(fraud_txset_add(s->parts.seen, r->payment.tx_id, &fresh, err));
     r->kind = FRAUD_RECORD_PAYMENT;
     r->apply_seq = ++s->last_seq;
     b->slot[b->n_slot] = slot;
@@ -320,29 +232,28 @@ static void take_label(server *s, fraud_record *r)
 {
     r1_err why = {0};
     if (fraud_label_decode(r->message.payload, r->message.payload_len, &r->label, &why) != R1_OK) {
-        serve_dead(r, "decode", &why);
+        serve_dead(r, FRAUD_STAGE_DECODE, &why);
         return;
     }
     r1_status st =
-        fraud_engine_label(s->engine, r->label.tx_id, r->label.is_fraud, r->label.ts, &why);
+        fraud_engine_label(s->parts.engine, r->label.tx_id, r->label.is_fraud, r->label.ts, &why);
     if (st != R1_OK && st != R1_E_NOT_FOUND) {
-        serve_dead(r, "validate", &why);
+        serve_dead(r, FRAUD_STAGE_VALIDATE, &why);
         return;
     }
-    r->kind =
-        /* a label of a payment that the state has forgotten is kept all the same */
-        FRAUD_RECORD_LABEL;
+    r->kind = FRAUD_RECORD_LABEL; /* one of a payment that the state has forgotten, too */
     r->apply_seq = ++s->last_seq;
 }
 
 /* R1_E_TIMEOUT when there is nothing to read or no record is free. */
 static r1_status serve_take_one(server *s, batch *b, int topic, int timeout_ms, r1_err *err)
 {
-    fraud_record *r = fraud_queue_take_free(s->queue);
+    R1_ASSERT(b->n < BATCH_MAX && b->n_slot <= b->n, "%zu records, %zu slots", b->n, b->n_slot);
+    fraud_record *r = fraud_queue_take_free(s->parts.queue);
     if (!r) return R1_E_TIMEOUT;
     r1_status st = r1_consumer_poll(s->consumer[topic], timeout_ms, &r->message, err);
     if (st != R1_OK) {
-        fraud_queue_put_back(s->queue, r);
+        fraud_queue_put_back(s->parts.queue, r);
         return st;
     }
     r->topic = (fraud_topic)topic;
@@ -373,18 +284,18 @@ static r1_status score_slots(server *s, batch *b, r1_err *err)
             continue;
         }
         fraud_engine_score_by_rules(b->slot[i], &b->result[0]);
-        serve_decide(s, b->scored[i], &b->result[0]);
+        R1_TRY(serve_decide(s, b->scored[i], &b->result[0], err));
     }
-    if (n) R1_TRY(fraud_engine_score(s->engine, slot, n, b->result, err));
-    for (size_t i = 0; i < n; i++) serve_decide(s, record[i], &b->result[i]);
+    if (n) R1_TRY(fraud_engine_score(s->parts.engine, slot, n, b->result, err));
+    for (size_t i = 0; i < n; i++) R1_TRY(serve_decide(s, record[i], &b->result[i], err));
     return R1_OK;
 }
 
 static r1_status serve_score(server *s, batch *b, r1_err *err)
 {
     R1_TRY(score_slots(s, b, err));
-    for (size_t i = 0; i < b->n_slot; i++) fraud_slot_release(s->engine, b->slot[i]);
-    if (b->n) fraud_queue_push(s->queue, b->record, b->n);
+    for (size_t i = 0; i < b->n_slot; i++) fraud_slot_release(s->parts.engine, b->slot[i]);
+    if (b->n) fraud_queue_push(s->parts.queue, b->record, b->n);
     b->n = b->n_slot = 0;
     return R1_OK;
 }
@@ -408,7 +319,7 @@ static r1_status serve_step(server *s, batch *b, r1_err *err)
     st = serve_take_one(s, b, FRAUD_TOPIC_PAYMENTS, b->n ? 0 : 5, err);
     while (st == R1_OK && b->n < BATCH_MAX) st = serve_take_one(s, b, FRAUD_TOPIC_PAYMENTS, 0, err);
     R1_TRY(serve_tolerate(st, err));
-    if (!b->n && fraud_queue_in_flight(s->queue) == QUEUE_RECORDS)
+    if (!b->n && fraud_queue_in_flight(s->parts.queue) == FRAUD_QUEUE_RECORDS)
         usleep(1000); /* the writer is behind: reading stops */
     return serve_score(s, b, err);
 }
@@ -424,7 +335,7 @@ static void serve_hints(server *s, const fraud_ledger *l)
 static bool serve_idle(const server *s)
 {
     int64_t limit = r1_options_int(s->o, "until-idle");
-    return limit && fraud_queue_in_flight(s->queue) == 0 &&
+    return limit && fraud_queue_in_flight(s->parts.queue) == 0 &&
            r1_mono_us() - s->last_message_us > limit * 1000000;
 }
 
@@ -438,7 +349,7 @@ static r1_status serve_loop(server *s, r1_err *err)
         if (st == R1_OK) st = fraud_writer_status(s->writer, err);
     }
     for (size_t i = 0; i < b->n; i++)
-        fraud_queue_put_back(s->queue, b->record[i]); /* not decided: read again next time */
+        fraud_queue_put_back(s->parts.queue, b->record[i]); /* not decided: read again next time */
     free(b);
     return st;
 }
@@ -469,7 +380,8 @@ static r1_status write_stats(const server *s, const fraud_writer_stats *w, const
                           (json_int_t)s->rebuilt.payments, "reconnects", (json_int_t)w->reconnects,
                           "rebuilt_s", s->rebuilt.seconds);
     char digest[20];
-    snprintf(digest, sizeof digest, "%016llx", (unsigned long long)fraud_engine_digest(s->engine));
+    snprintf(digest, sizeof digest, "%016llx",
+             (unsigned long long)fraud_engine_digest(s->parts.engine));
     json_object_set_new(o, "state_digest", json_string(digest));
     add_latency(o, "sent_to_committed", &w->sent_latency);
     add_latency(o, "sent_to_decided", &w->decide_latency);
@@ -482,29 +394,38 @@ static r1_status write_stats(const server *s, const fraud_writer_stats *w, const
     return st;
 }
 
+/* The statistics must hold what the last transactions did: waits for the queue to be written. */
+static void serve_drain(server *s)
+{
+    int64_t until = r1_mono_us() + (int64_t)STOP_TIMEOUT_MS * 1000;
+    fraud_queue_close(s->parts.queue);
+    while (fraud_queue_in_flight(s->parts.queue) && r1_mono_us() < until &&
+           fraud_writer_status(s->writer, NULL) == R1_OK)
+        usleep(2000);
+}
+
+static r1_status serve_report(const server *s, const fraud_writer_stats *w, r1_err *err)
+{
+    const char *path = r1_options_str(s->o, "stats");
+    fprintf(stderr,
+            "r1-fraud serve: %llu payments in %llu transactions, p99 %.1f ms from sending to "
+            "committed\n",
+            (unsigned long long)w->payments, (unsigned long long)w->commits,
+            (double)r1_histogram_quantile(&w->sent_latency, .99) / 1e3);
+    return path ? write_stats(s, w, path, err) : R1_OK;
+}
+
 static r1_status serve_finish(server *s, r1_err *err)
 {
     r1_status st = R1_OK;
     if (s->writer) {
-        fraud_queue_close(s->queue);
-        /* the statistics must hold what the last transactions did, so wait for the queue before
-         * reading them */
-        int64_t until = r1_mono_us() + (int64_t)STOP_TIMEOUT_MS * 1000;
-        while (fraud_queue_in_flight(s->queue) && r1_mono_us() < until &&
-               fraud_writer_status(s->writer, NULL) == R1_OK)
-            usleep(2000);
+        serve_drain(s);
         fraud_writer_stats *w = calloc(1, sizeof *w);
         if (w) fraud_writer_stats_read(s->writer, w);
         st = fraud_writer_stop(s->writer, 1000, err);
         if (w && st == R1_OK) {
             serve_hints(s, &s->ledger);
-            fprintf(stderr,
-                    "r1-fraud serve: %llu payments in %llu transactions, p99 %.1f ms from sending "
-                    "to committed\n",
-                    (unsigned long long)w->payments, (unsigned long long)w->commits,
-                    (double)r1_histogram_quantile(&w->sent_latency, .99) / 1e3);
-            if (r1_options_str(s->o, "stats"))
-                st = write_stats(s, w, r1_options_str(s->o, "stats"), err);
+            st = serve_report(s, w, err);
         }
         free(w);
     }
@@ -514,14 +435,24 @@ static r1_status serve_finish(server *s, r1_err *err)
 
 static void serve_release(server *s)
 {
-    fraud_queue_free(s->queue); /* lends Kafka messages: before the consumers */
+    fraud_queue_free(s->parts.queue); /* lends Kafka messages: before the consumers */
+    s->parts.queue = NULL;
     for (int t = 0; t < FRAUD_N_TOPIC; t++) r1_consumer_free(s->consumer[t]);
     r1_producer_free(s->producer);
     r1_store_close(s->store);
-    fraud_engine_free(s->engine);
-    fraud_policy_free(s->policy);
-    fraud_txset_free(s->seen);
+    fraud_parts_release(&s->parts);
     free(s);
+}
+
+static int serve_run(server *s, r1_err *err)
+{
+    r1_status st = serve_start(s, err);
+    if (st == R1_OK) st = serve_loop(s, err);
+    r1_err late = {0};
+    r1_status end = serve_finish(s, &late);
+    if (st == R1_OK && end != R1_OK) *err = late;
+    if (st == R1_E_CANCELLED) return R1_EXIT_OK;
+    return r1_cli_exit(st != R1_OK ? st : end);
 }
 
 int fraud_command_serve(r1_cli_call *call)
@@ -529,12 +460,8 @@ int fraud_command_serve(r1_cli_call *call)
     server *s = calloc(1, sizeof *s);
     if (!s) return R1_EXIT_FAILED;
     s->o = call->opts;
-    r1_status st = serve_start(s, &call->err);
-    if (st == R1_OK) st = serve_loop(s, &call->err);
-    r1_err late = {0};
-    r1_status end = serve_finish(s, &late);
-    if (st == R1_OK && end != R1_OK) call->err = late;
+    r1_status st = fraud_parts_build(&s->parts, call->opts, &call->err);
+    int code = st == R1_OK ? serve_run(s, &call->err) : fraud_parts_exit(st);
     serve_release(s);
-    if (st == R1_E_CANCELLED) return R1_EXIT_OK;
-    return r1_cli_exit(st != R1_OK ? st : end);
+    return code;
 }

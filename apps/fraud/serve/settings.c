@@ -1,39 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* settings.c - one row per setting of the streaming side, and the commands config and db that
- * need no more than them. */
+/* settings.c - one row per setting of serve, and the command config. */
 #include "serve/settings.h"
-#include "cli/r1_cli.h"
 #include "config/r1_config.h"
-#include "score/engine.h"
-#include "store/store.h"
+#include "serve/parts.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define POSTGRES_ROW                                                                               \
-    {                                                                                              \
-        .name = "postgres", .section = "postgres", .type = R1_OPT_STRING, .secret = true,          \
-        .def = "host=/run/postgresql dbname=r1", .help = "connection as libpq takes it"            \
-    }
-#define MIGRATIONS_ROW                                                                             \
-    {                                                                                              \
-        .name = "migrations", .section = "postgres", .type = R1_OPT_PATH, .def = "schemas/sql",    \
-        .help = "folder of the numbered migrations"                                                \
-    }
-#define BROKERS_ROW                                                                                \
-    {                                                                                              \
-        .name = "brokers", .section = "kafka", .type = R1_OPT_STRING, .def = "127.0.0.1:19092",    \
-        .help = "host:port,host:port"                                                              \
-    }
-#define EXTRA_ROW                                                                                  \
-    {                                                                                              \
-        .name = "kafka-extra", .section = "kafka", .type = R1_OPT_STRING,                          \
-        .help = "further librdkafka settings: key=value key=value"                                 \
-    }
-
 const r1_option fraud_serve_rows[] = {
-    BROKERS_ROW,
-    EXTRA_ROW,
+    FRAUD_BROKERS_ROW,
+    FRAUD_KAFKA_EXTRA_ROW,
     {.name = "topic",
      .section = "kafka",
      .type = R1_OPT_STRING,
@@ -60,7 +37,7 @@ const r1_option fraud_serve_rows[] = {
      .section = "kafka",
      .type = R1_OPT_INT,
      .def = "1",
-     .min = 0,
+     .min = 1,
      .max = 1000,
      .unit = "ms",
      .help = "how long the broker may hold an empty fetch: 1 for the embedded broker, 5 and more "
@@ -74,8 +51,9 @@ const r1_option fraud_serve_rows[] = {
      .unit = "bytes",
      .help = "what the broker gathers before it answers a fetch, within fetch-wait: more spares "
              "requests on both sides"},
-    POSTGRES_ROW,
-    MIGRATIONS_ROW,
+    R1_STORE_POSTGRES_ROW(R1_STORE_POSTGRES_DEFAULT, R1_STORE_POSTGRES_HELP),
+    R1_STORE_DB_ROW(NULL),
+    R1_STORE_MIGRATIONS_ROW,
     {.name = "batch-rows",
      .section = "postgres",
      .type = R1_OPT_INT,
@@ -178,8 +156,19 @@ const r1_option fraud_serve_rows[] = {
 };
 const size_t fraud_serve_n_row = R1_COUNT(fraud_serve_rows);
 
-const r1_option fraud_db_rows[] = {POSTGRES_ROW, MIGRATIONS_ROW};
-const size_t fraud_db_n_row = R1_COUNT(fraud_db_rows);
+/* Builds what serve would build, and stops. */
+static int config_check(r1_cli_call *call)
+{
+    fraud_parts *parts = calloc(1, sizeof *parts);
+    if (!parts) return R1_EXIT_FAILED;
+    r1_status st = fraud_parts_build(parts, call->opts, &call->err);
+    if (st == R1_OK)
+        printf("configuration: good, model %s, %s\n", fraud_engine_model_name(parts->engine),
+               fraud_policy_text(parts->policy));
+    fraud_parts_release(parts);
+    free(parts);
+    return fraud_parts_exit(st);
+}
 
 int fraud_command_config(r1_cli_call *call)
 {
@@ -187,34 +176,8 @@ int fraud_command_config(r1_cli_call *call)
     if (!strcmp(what, "sample"))
         return r1_config_sample(fraud_serve_rows, fraud_serve_n_row, stdout), R1_EXIT_OK;
     if (!strcmp(what, "dump")) return r1_config_dump(call->opts, stdout), R1_EXIT_OK;
-    if (!strcmp(what, "check"))
-        return puts("configuration: good"),
-               R1_EXIT_OK; /* wrong values have stopped the program before */
+    if (!strcmp(what, "check")) return config_check(call);
     r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__,
                "expected check, dump or sample, found \"%s\"", what);
     return R1_EXIT_USAGE;
-}
-
-int fraud_command_db(r1_cli_call *call)
-{
-    const char *what = call->n_rest ? call->rest[0] : "";
-    bool migrate = !strcmp(what, "migrate");
-    if (!migrate && strcmp(what, "status") != 0) {
-        r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__,
-                   "expected migrate or status, found \"%s\"", what);
-        return R1_EXIT_USAGE;
-    }
-    r1_store *s = NULL;
-    size_t applied = 0;
-    r1_status st =
-        r1_store_open(&s, r1_options_str(call->opts, "postgres"), "r1-fraud db", &call->err);
-    char dir[R1_PATH_BYTES];
-    if (st == R1_OK) st = r1_cli_path(call->opts, "migrations", dir, &call->err);
-    if (st == R1_OK)
-        st = migrate ? r1_store_migrate(s, dir, &applied, &call->err)
-                     : r1_store_migrated(s, dir, &call->err);
-    r1_store_close(s);
-    if (st == R1_OK && migrate) printf("%zu migrations applied\n", applied);
-    if (st == R1_OK && !migrate) puts("schema: up to date");
-    return st == R1_E_AGAIN ? R1_EXIT_CHECK : r1_cli_exit(st);
 }

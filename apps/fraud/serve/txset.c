@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* txset.c - open addressing with linear probing, at most three quarters full. */
 #include "serve/txset.h"
+#include "r1_assert.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,16 @@ struct fraud_txset {
     size_t capacity, n; /* capacity is a power of two */
 };
 
+static bool txset_filled(id_hash h) { return h.a || h.b; }
+
+/* (1) The capacity is a power of two. (2) A quarter of the places is empty, so that probing ends.
+ * (3) n places are filled, and every hash is found where probing begins from it. */
+static void txset_check(const fraud_txset *s)
+{
+    R1_ASSERT(s->capacity && !(s->capacity & (s->capacity - 1)), "capacity %zu", s->capacity);
+    R1_ASSERT(s->n <= s->capacity / 4 * 3, "%zu ids in %zu places", s->n, s->capacity);
+}
+
 static id_hash txset_hash_of(const char *tx_id)
 {
     size_t len = strlen(tx_id);
@@ -25,9 +36,17 @@ static id_hash txset_hash_of(const char *tx_id)
 static size_t txset_probe(const fraud_txset *s, id_hash h)
 {
     size_t i = (size_t)h.a & (s->capacity - 1);
-    while ((s->place[i].a || s->place[i].b) && (s->place[i].a != h.a || s->place[i].b != h.b))
+    while (txset_filled(s->place[i]) && (s->place[i].a != h.a || s->place[i].b != h.b))
         i = (i + 1) & (s->capacity - 1);
     return i;
+}
+
+static bool txset_consistent(const fraud_txset *s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->capacity; i++)
+        if (txset_filled(s->place[i])) n += txset_probe(s, s->place[i]) == i;
+    return n == s->n;
 }
 
 r1_status fraud_txset_new(fraud_txset **out, r1_err *err)
@@ -55,19 +74,21 @@ static r1_status txset_grow(fraud_txset *s, r1_err *err)
     bigger.place = calloc(bigger.capacity, sizeof *bigger.place);
     if (!bigger.place) R1_FAIL(err, R1_E_NOMEM, "no memory for %zu payment ids", bigger.capacity);
     for (size_t i = 0; i < s->capacity; i++)
-        if (s->place[i].a || s->place[i].b)
+        if (txset_filled(s->place[i]))
             bigger.place[txset_probe(&bigger, s->place[i])] = s->place[i];
     free(s->place);
     *s = bigger;
+    R1_DEEP_ASSERT(txset_consistent(s), "%zu ids in %zu places", s->n, s->capacity);
     return R1_OK;
 }
 
 r1_status fraud_txset_add(fraud_txset *s, const char *tx_id, bool *fresh, r1_err *err)
 {
+    txset_check(s);
     if (s->n >= s->capacity / 4 * 3) R1_TRY(txset_grow(s, err));
     id_hash h = txset_hash_of(tx_id);
     size_t i = txset_probe(s, h);
-    *fresh = !s->place[i].a && !s->place[i].b;
+    *fresh = !txset_filled(s->place[i]);
     if (*fresh) s->n++;
     s->place[i] = h;
     return R1_OK;
@@ -76,7 +97,7 @@ r1_status fraud_txset_add(fraud_txset *s, const char *tx_id, bool *fresh, r1_err
 bool fraud_txset_has(const fraud_txset *s, const char *tx_id)
 {
     size_t i = txset_probe(s, txset_hash_of(tx_id));
-    return s->place[i].a || s->place[i].b;
+    return txset_filled(s->place[i]);
 }
 
 size_t fraud_txset_count(const fraud_txset *s) { return s->n; }

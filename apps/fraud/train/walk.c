@@ -192,6 +192,7 @@ static r1_status walk_score_all(const fraud_source *s, fraud_engine *e, const ui
             r1_status st = fraud_engine_label(e, known.tx_id, true, ts, err);
             if (st != R1_OK && st != R1_E_NOT_FOUND) return st;
         }
+        R1_TRY(fraud_payment_check(&p, err)); /* rows of a public layout come unchecked */
         R1_TRY(fraud_engine_apply(e, &p, (int64_t)i + 1, want[i] ? &b->slot[b->n] : NULL, err));
         if (want[i]) b->at[b->n++] = i;
         if (b->n == BATCH) R1_TRY(walk_flush(e, b, err));

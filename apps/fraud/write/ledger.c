@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ledger.c - the two questions that an owner asks the database about its partitions. */
+/* ledger.c - what an owner asks the database about its partitions, and where they stand. */
 #include "write/ledger.h"
+#include "r1_assert.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -33,6 +34,46 @@ r1_status fraud_ledger_take(fraud_ledger *l, r1_store *s, fraud_topic topic, con
     return R1_OK;
 }
 
+/* Payments and labels change the engine's state, in the order of apply_seq. */
+static bool ledger_has_seq(const fraud_record *r)
+{
+    return r->kind == FRAUD_RECORD_PAYMENT || r->kind == FRAUD_RECORD_LABEL;
+}
+
+void fraud_ledger_aim(const fraud_ledger *l, fraud_record *const *r, size_t n, fraud_targets *out)
+{
+    int64_t seq = l->last_seq;
+    memset(out, 0, sizeof *out);
+    for (size_t i = 0; i < n; i++) {
+        int32_t p = r[i]->message.partition;
+        int64_t offset = r[i]->message.offset;
+        R1_ASSERT(r[i]->topic < FRAUD_N_TOPIC && p >= 0 && p < l->n_partition[r[i]->topic],
+                  "partition %d of topic %d", p, (int)r[i]->topic);
+        const fraud_claim *claim = &l->claim[r[i]->topic][p];
+        int64_t *next = &out->next[r[i]->topic][p];
+        R1_ASSERT(claim->epoch > 0, "partition %d: epoch %lld", p, (long long)claim->epoch);
+        R1_ASSERT(offset >= claim->next_offset && offset >= *next,
+                  "partition %d: offset %lld, claimed from %lld, %lld in the batch before it", p,
+                  (long long)offset, (long long)claim->next_offset, (long long)*next);
+        *next = offset + 1;
+        if (!ledger_has_seq(r[i])) continue;
+        R1_ASSERT(r[i]->apply_seq > seq, "apply_seq %lld after %lld", (long long)r[i]->apply_seq,
+                  (long long)seq);
+        seq = r[i]->apply_seq;
+    }
+}
+
+void fraud_ledger_move(fraud_ledger *l, fraud_record *const *r, size_t n)
+{
+    fraud_targets t;
+    fraud_ledger_aim(l, r, n, &t);
+    for (size_t i = 0; i < n; i++) {
+        int32_t p = r[i]->message.partition;
+        l->claim[r[i]->topic][p].next_offset = t.next[r[i]->topic][p];
+        if (ledger_has_seq(r[i])) l->last_seq = r[i]->apply_seq;
+    }
+}
+
 r1_status fraud_ledger_landed(const fraud_ledger *l, r1_store *s, fraud_topic topic,
                               int32_t partition, int64_t next, bool *done, r1_err *err)
 {
@@ -50,6 +91,8 @@ r1_status fraud_ledger_landed(const fraud_ledger *l, r1_store *s, fraud_topic to
             epoch = known ? r1_rows_int(rows, 0, 1) : -1;
     r1_rows_free(rows);
     const fraud_claim *mine = &l->claim[topic][partition];
+    R1_ASSERT(mine->epoch > 0 && next > mine->next_offset, "partition %d: epoch %lld, %lld to %lld",
+              partition, (long long)mine->epoch, (long long)mine->next_offset, (long long)next);
     if (epoch != mine->epoch || (offset != next && offset != mine->next_offset))
         R1_FAIL(err, R1_E_FENCED,
                 "partition %d of %s: expected epoch %lld, found epoch %lld at offset %lld: another "

@@ -2,17 +2,64 @@
 /* record.c - the bounded queue: a ring of filled records and a stack of free ones under one
  * mutex. */
 #include "write/record.h"
+#include "r1_assert.h"
 
 #include <pthread.h>
 #include <stdlib.h>
+
+const char *fraud_stage_name(fraud_stage stage)
+{
+    static const char *const names[FRAUD_N_STAGE] = {"decode", "validate", "write"};
+    R1_ASSERT(stage < FRAUD_N_STAGE, "stage %d of a dead letter", (int)stage);
+    return names[stage];
+}
 
 struct fraud_queue {
     pthread_mutex_t lock;
     pthread_cond_t filled;
     fraud_record *pool, **free, **ring;
     size_t capacity, n_free, head, n_ring;
+    uint64_t n_step; /* changes so far */
     bool closed;
 };
+
+/* ---- invariants, under the lock ----
+ *
+ * (1) Every record is in one place. (2) The stack holds the free ones, the ring the queued ones,
+ * each once. (3) Both fit: the pool has as many records as each has places. */
+
+static void record_move(const fraud_queue *q, fraud_record *r, fraud_record_place from,
+                        fraud_record_place to)
+{
+    R1_ASSERT(r >= q->pool && r < q->pool + q->capacity, "a record of another queue");
+    R1_ASSERT(r->place == from, "record %td: expected at place %d to go to %d, found at %d",
+              r - q->pool, (int)from, (int)to, (int)r->place);
+    r->place = to;
+}
+
+static bool queue_consistent(const fraud_queue *q)
+{
+    size_t n[FRAUD_RECORD_WRITING + 1] = {0};
+    for (size_t i = 0; i < q->capacity; i++) n[q->pool[i].place]++;
+    bool good = n[FRAUD_RECORD_FREE] == q->n_free && n[FRAUD_RECORD_QUEUED] == q->n_ring;
+    for (size_t i = 0; good && i < q->n_free; i++) good = q->free[i]->place == FRAUD_RECORD_FREE;
+    for (size_t i = 0; good && i < q->n_ring; i++)
+        good = q->ring[(q->head + i) % q->capacity]->place == FRAUD_RECORD_QUEUED;
+    return good;
+}
+
+/* A walk over the pool every so many steps: after each step it would square the tests' time. */
+static void queue_check(fraud_queue *q)
+{
+    enum { STEPS = 64 };
+    R1_ASSERT(q->n_free + q->n_ring <= q->capacity, "%zu free and %zu queued of %zu", q->n_free,
+              q->n_ring, q->capacity);
+    q->n_step++;
+    R1_DEEP_ASSERT(q->n_step % STEPS || queue_consistent(q), "%zu free and %zu queued of %zu",
+                   q->n_free, q->n_ring, q->capacity);
+}
+
+/* ---- life ---- */
 
 r1_status fraud_queue_new(fraud_queue **out, size_t capacity, r1_err *err)
 {
@@ -37,9 +84,8 @@ r1_status fraud_queue_new(fraud_queue **out, size_t capacity, r1_err *err)
 static void record_empty(fraud_record *r)
 {
     r1_message_free(&r->message);
-    free(r->reasons);
-    free(r->findings);
-    r->reasons = r->findings = NULL;
+    free(r->alert);
+    r->alert = NULL;
 }
 
 void fraud_queue_free(fraud_queue *q)
@@ -58,18 +104,20 @@ fraud_record *fraud_queue_take_free(fraud_queue *q)
 {
     pthread_mutex_lock(&q->lock);
     fraud_record *r = q->n_free ? q->free[--q->n_free] : NULL;
+    if (r) record_move(q, r, FRAUD_RECORD_FREE, FRAUD_RECORD_TAKEN);
+    queue_check(q);
     pthread_mutex_unlock(&q->lock);
     return r;
 }
 
-void fraud_queue_put_back(fraud_queue *q, fraud_record *r) { fraud_queue_release(q, &r, 1); }
-
 void fraud_queue_push(fraud_queue *q, fraud_record *const *r, size_t n)
 {
     pthread_mutex_lock(&q->lock);
-    for (size_t i = 0; i < n; i++)
-        q->ring[(q->head + q->n_ring++) % q->capacity] =
-            r[i]; /* never full: the pool has as many records as the ring has places */
+    for (size_t i = 0; i < n; i++) {
+        record_move(q, r[i], FRAUD_RECORD_TAKEN, FRAUD_RECORD_QUEUED);
+        q->ring[(q->head + q->n_ring++) % q->capacity] = r[i];
+    }
+    queue_check(q);
     pthread_cond_signal(&q->filled);
     pthread_mutex_unlock(&q->lock);
 }
@@ -89,18 +137,34 @@ size_t fraud_queue_pop(fraud_queue *q, fraud_record **out, size_t max)
     size_t n = 0;
     for (; n < max && q->n_ring; n++, q->n_ring--) {
         out[n] = q->ring[q->head];
+        record_move(q, out[n], FRAUD_RECORD_QUEUED, FRAUD_RECORD_WRITING);
         q->head = (q->head + 1) % q->capacity;
     }
+    queue_check(q);
     pthread_mutex_unlock(&q->lock);
     return n;
 }
 
-void fraud_queue_release(fraud_queue *q, fraud_record **r, size_t n)
+static void queue_free_records(fraud_queue *q, fraud_record **r, size_t n, fraud_record_place from)
 {
     for (size_t i = 0; i < n; i++) record_empty(r[i]);
     pthread_mutex_lock(&q->lock);
-    for (size_t i = 0; i < n; i++) q->free[q->n_free++] = r[i];
+    for (size_t i = 0; i < n; i++) {
+        record_move(q, r[i], from, FRAUD_RECORD_FREE);
+        q->free[q->n_free++] = r[i];
+    }
+    queue_check(q);
     pthread_mutex_unlock(&q->lock);
+}
+
+void fraud_queue_put_back(fraud_queue *q, fraud_record *r)
+{
+    queue_free_records(q, &r, 1, FRAUD_RECORD_TAKEN);
+}
+
+void fraud_queue_release(fraud_queue *q, fraud_record **r, size_t n)
+{
+    queue_free_records(q, r, n, FRAUD_RECORD_WRITING);
 }
 
 void fraud_queue_close(fraud_queue *q)

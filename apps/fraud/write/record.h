@@ -2,14 +2,16 @@
 /* record.h - what travels from the scoring thread to the writing thread: one consumed message
  * and what became of it, in a bounded queue that keeps the order of consumption.
  *
- * Owns:    a fixed pool of records; each lends out its Kafka message until the writer has committed it.
+ * Owns:    a fixed pool of records; each lends out its Kafka message until the writer has
+ *          committed it.
  * Threads: one producer (scoring), one consumer (writing). Blocking calls wake up on
- * fraud_queue_close. */
+ *          fraud_queue_close. */
 #ifndef FRAUD_RECORD_H
 #define FRAUD_RECORD_H
 
 #include "decide/policy.h"
 #include "stream/stream.h"
+#include "write/alert.h"
 
 typedef enum {
     FRAUD_RECORD_PAYMENT,   /* payment and decision */
@@ -18,9 +20,32 @@ typedef enum {
     FRAUD_RECORD_LABEL      /* label applied */
 } fraud_record_kind;
 
+/* Where a message was refused: the column `stage` of r1.dead_letter. */
+typedef enum {
+    FRAUD_STAGE_DECODE = 0, /* no payment or label: JSON, fields, ranges */
+    FRAUD_STAGE_VALIDATE,   /* the engine refused it */
+    FRAUD_STAGE_WRITE,      /* PostgreSQL refused its row */
+    FRAUD_N_STAGE
+} fraud_stage;
+const char *fraud_stage_name(fraud_stage stage);
+
 typedef enum { FRAUD_TOPIC_PAYMENTS = 0, FRAUD_TOPIC_LABELS, FRAUD_N_TOPIC } fraud_topic;
 
+/* Where a record is:
+ *
+ *     FREE ──take_free──▶ TAKEN ──push──▶ QUEUED ──pop──▶ WRITING ──release──▶ FREE
+ *                           └──put_back──▶ FREE
+ *
+ * Another step is a broken invariant. */
+typedef enum {
+    FRAUD_RECORD_FREE = 0, /* in the queue's stack; lends no message, owns no alert */
+    FRAUD_RECORD_TAKEN,    /* the scoring thread's */
+    FRAUD_RECORD_QUEUED,   /* in the queue's ring */
+    FRAUD_RECORD_WRITING   /* the writing thread's */
+} fraud_record_place;
+
 typedef struct fraud_record {
+    fraud_record_place place; /* the queue's alone */
     fraud_record_kind kind;
     fraud_topic topic;
     r1_message message; /* freed by the writer */
@@ -32,10 +57,9 @@ typedef struct fraud_record {
     float probability, logit;
     bool degraded;
     char trace[FRAUD_ITEMS_MAX * 20 + 32]; /* PostgreSQL array text "{-4.1,0.2}" */
-    char *reasons;     /* JSON text, malloc'ed; NULL where the decision is allow */
-    char *findings;    /* JSON array text, malloc'ed; NULL without findings */
-    const char *stage; /* dead letters: "decode" or "write" */
-    char reason[256];  /* dead letters */
+    fraud_alert *alert;                    /* owned; NULL where the decision is allow */
+    fraud_stage stage;                     /* dead letters */
+    char reason[256];                      /* dead letters */
 } fraud_record;
 
 typedef struct fraud_queue fraud_queue;

@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* writer.c - see writer.h for its invariants.
- *
- *    pop ──▶ write_batch ──ok──▶ landed: claims move, topics, latencies, release
- *              │  ▲
- *              │  └── recover: reconnect, ask the ledger (repeat or landed)      connection lost, serialisation
- *              ├── one by one, the refused record becomes a dead letter           SQLSTATE class 22, 23
- *              └── give up: fenced or a defect                                    all else */
+/* writer.c - see writer.h for its invariants and writer_state.h for the steps of its thread. */
 #include "write/writer.h"
+#include "r1_assert.h"
+#include "write/message.h"
+#include "write/writer_state.h"
 
-#include "store/store_columns.h"
-
-#include <jansson.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -23,7 +17,9 @@ enum { ROWS_MAX = 500 };
 struct fraud_writer {
     fraud_writer_opts o;
     r1_store *store;
-    r1_columns *payments, *decisions; /* of the batch in hand */
+    fraud_names names; /* what rows and messages name */
+    fraud_rows *rows;
+    fraud_writer_state state; /* the thread's */
     pthread_t thread;
     pthread_mutex_t lock; /* guards stats and failure */
     fraud_writer_stats stats;
@@ -31,222 +27,12 @@ struct fraud_writer {
     atomic_int_fast64_t give_up_us; /* monotonic; 0: never */
 };
 
-/* ---- one record to statements ---- */
-
 static const char *const sql_advance =
     "SELECT r1.advance_offset($1, 'fraud', $2, $3::integer, $4::bigint, $5::bigint, $6::bigint)";
-/* Payments and their decisions: one statement each for the whole batch. */
-static const char *const sql_payments =
-    "INSERT INTO r1.payment (apply_seq, tx_id, ts, kind, from_id, to_id, amount_minor, currency, "
-    "partition, "
-    "kafka_offset, "
-    "payload, topic) "
-    "SELECT u.*, $12 FROM unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[], "
-    "$5::text[], $6::text[], "
-    "$7::bigint[], $8::text[], $9::integer[], $10::bigint[], $11::text[]) AS u";
-static const r1_column_type payment_columns[] = {
-    R1_COL_INT8, R1_COL_TEXT, R1_COL_TIMESTAMP, R1_COL_TEXT, R1_COL_TEXT, R1_COL_TEXT,
-    R1_COL_INT8, R1_COL_TEXT, R1_COL_INT4,      R1_COL_INT8, R1_COL_TEXT};
-static const char *const sql_decisions =
-    "INSERT INTO r1.decision (apply_seq, decision, score, logit, degraded, trace, reasons, rule, "
-    "latency_us, model, "
-    "config) "
-    "SELECT u.seq, u.decision, u.score, u.logit, u.degraded, u.trace::real[], u.reasons::jsonb, "
-    "u.rule, u.latency, "
-    "$10, $11 "
-    "FROM unnest($1::bigint[], $2::text[], $3::real[], $4::real[], $5::boolean[], $6::text[], "
-    "$7::text[], $8::text[], "
-    "$9::bigint[]) AS u (seq, decision, score, logit, degraded, trace, reasons, rule, latency)";
-static const r1_column_type decision_columns[] = {R1_COL_INT8,   R1_COL_TEXT, R1_COL_FLOAT4,
-                                                  R1_COL_FLOAT4, R1_COL_BOOL, R1_COL_TEXT,
-                                                  R1_COL_TEXT,   R1_COL_TEXT, R1_COL_INT8};
-static const char *const sql_findings =
-    "INSERT INTO r1.finding (apply_seq, ordinal, pattern, accounts, payments) "
-    "SELECT $1::bigint, f.ordinality, f.value->>'pattern', ARRAY(SELECT "
-    "jsonb_array_elements_text(f.value->'accounts')), "
-    "ARRAY(SELECT jsonb_array_elements_text(f.value->'payments')) FROM "
-    "jsonb_array_elements($2::jsonb) WITH ORDINALITY AS f";
-static const char *const sql_duplicate =
-    "INSERT INTO r1.duplicate (tx_id, topic, partition, kafka_offset, payload) "
-    "VALUES ($1, $2, $3::integer, $4::bigint, $5)";
-static const char *const sql_dead =
-    "INSERT INTO r1.dead_letter (app, topic, partition, kafka_offset, stage, reason, payload) "
-    "VALUES ('fraud', $1, $2::integer, $3::bigint, $4, $5, decode($6, 'base64'))";
-static const char *const sql_label = "INSERT INTO r1.label (apply_seq, tx_id, is_fraud, known_at, "
-                                     "source, topic, partition, kafka_offset, payload) "
-                                     "VALUES ($1::bigint, $2, $3::boolean, to_timestamp($4::double "
-                                     "precision / 1000), 'topic', $5, $6::integer, "
-                                     "$7::bigint, $8)";
-
-static r1_status writer_prepare_all(r1_store *s, r1_err *err)
-{
-    R1_TRY(r1_store_prepare(s, "advance", sql_advance, 6, err));
-    R1_TRY(r1_store_prepare(s, "payments", sql_payments, R1_COUNT(payment_columns) + 1, err));
-    R1_TRY(r1_store_prepare(s, "decisions", sql_decisions, R1_COUNT(decision_columns) + 2, err));
-    R1_TRY(r1_store_prepare(s, "findings", sql_findings, 2, err));
-    R1_TRY(r1_store_prepare(s, "duplicate", sql_duplicate, 5, err));
-    R1_TRY(r1_store_prepare(s, "dead", sql_dead, 6, err));
-    return r1_store_prepare(s, "label", sql_label, 8, err);
-}
-
-typedef struct {
-    char seq[24], ts[24], partition[16], offset[24];
-} texts;
-
-static void common_texts(const fraud_record *r, texts *t)
-{
-    snprintf(t->seq, sizeof t->seq, "%lld", (long long)r->apply_seq);
-    snprintf(t->partition, sizeof t->partition, "%d", r->message.partition);
-    snprintf(t->offset, sizeof t->offset, "%lld", (long long)r->message.offset);
-}
-
-/* The payload as a C string: messages are not terminated. Freed by the caller. */
-static char *payload_text(const fraud_record *r)
-{
-    char *p = malloc(r->message.payload_len + 1);
-    if (!p) return NULL;
-    memcpy(p, r->message.payload, r->message.payload_len);
-    p[r->message.payload_len] = 0;
-    return p;
-}
-
-static void text_or_null(r1_columns *c, size_t i, const char *text)
-{
-    if (text)
-        r1_columns_text(c, i, text);
-    else
-        r1_columns_null(c, i);
-}
-
-static void fill_decision(r1_columns *c, const fraud_record *r)
-{
-    r1_columns_int(c, 0, r->apply_seq);
-    r1_columns_text(c, 1, fraud_action_name(r->decision.action));
-    r1_columns_float(c, 2, r->probability);
-    r1_columns_float(c, 3, r->logit);
-    r1_columns_bool(c, 4, r->degraded);
-    r1_columns_text(c, 5, r->trace);
-    text_or_null(c, 6, r->reasons);
-    text_or_null(c, 7, r->decision.rule);
-    if (r->message.sent_us)
-        r1_columns_int(c, 8, r->decided_us - r->message.sent_us);
-    else
-        r1_columns_null(c, 8);
-}
-
-static void fill_payment(r1_columns *c, const fraud_record *r)
-{
-    const fraud_payment *p = &r->payment;
-    r1_columns_int(c, 0, r->apply_seq);
-    r1_columns_text(c, 1, p->tx_id);
-    r1_columns_ms(c, 2, p->ts);
-    r1_columns_text(c, 3, fraud_kind_name(p->kind));
-    r1_columns_text(c, 4, p->from);
-    r1_columns_text(c, 5, p->to);
-    r1_columns_int(c, 6, p->amount_minor);
-    r1_columns_text(c, 7, p->currency);
-    r1_columns_int(c, 8, r->message.partition);
-    r1_columns_int(c, 9, r->message.offset);
-    r1_columns_bytes(c, 10, r->message.payload, r->message.payload_len);
-}
-
-static r1_status add_payments(fraud_writer *w, fraud_record *const *r, size_t n, r1_err *err)
-{
-    r1_columns_clear(w->payments);
-    r1_columns_clear(w->decisions);
-    for (size_t i = 0; i < n; i++) {
-        if (r[i]->kind != FRAUD_RECORD_PAYMENT) continue;
-        fill_payment(w->payments, r[i]);
-        fill_decision(w->decisions, r[i]);
-    }
-    if (r1_columns_rows(w->payments) == 0) return R1_OK;
-    const char *topic[] = {w->o.ledger->topic[FRAUD_TOPIC_PAYMENTS]},
-               *versions[] = {w->o.model, w->o.config};
-    R1_TRY(
-        r1_store_batch_add_columns(w->store, "payments", w->payments, R1_COUNT(topic), topic, err));
-    return r1_store_batch_add_columns(w->store, "decisions", w->decisions, R1_COUNT(versions),
-                                      versions, err);
-}
-
-static r1_status add_findings(fraud_writer *w, const fraud_record *r, r1_err *err)
-{
-    texts t;
-    common_texts(r, &t);
-    const char *row[] = {t.seq, r->findings};
-    return r->findings ? r1_store_batch_add(w->store, "findings", R1_COUNT(row), row, err) : R1_OK;
-}
-
-static char *writer_base64(const char *data, size_t len)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char *out = malloc((len + 2) / 3 * 4 + 1), *o = out;
-    if (!out) return NULL;
-    for (size_t i = 0; i < len; i += 3) {
-        uint32_t v = (uint32_t)(unsigned char)data[i] << 16;
-        if (i + 1 < len) v |= (uint32_t)(unsigned char)data[i + 1] << 8;
-        if (i + 2 < len) v |= (unsigned char)data[i + 2];
-        *o++ = digits[v >> 18];
-        *o++ = digits[v >> 12 & 63];
-        *o++ = i + 1 < len ? digits[v >> 6 & 63] : '=';
-        *o++ = i + 2 < len ? digits[v & 63] : '=';
-    }
-    *o = 0;
-    return out;
-}
-
-static r1_status add_dead(fraud_writer *w, const fraud_record *r, r1_err *err)
-{
-    texts t;
-    common_texts(r, &t);
-    char *data = writer_base64(r->message.payload, r->message.payload_len);
-    if (!data) R1_FAIL(err, R1_E_NOMEM, "no memory for a dead letter");
-    const char *row[] = {
-        w->o.ledger->topic[r->topic], t.partition, t.offset, r->stage, r->reason, data};
-    r1_status st = r1_store_batch_add(w->store, "dead", R1_COUNT(row), row, err);
-    free(data);
-    return st;
-}
-
-/* All but the rows of payment and decision, which the batch has in common. */
-static r1_status add_record(fraud_writer *w, const fraud_record *r, r1_err *err)
-{
-    if (r->kind == FRAUD_RECORD_DEAD) return add_dead(w, r, err);
-    if (r->kind == FRAUD_RECORD_PAYMENT) return add_findings(w, r, err);
-    char *payload = payload_text(r);
-    if (!payload) R1_FAIL(err, R1_E_NOMEM, "no memory for a payload");
-    r1_status st;
-    texts t;
-    common_texts(r, &t);
-    const char *topic = w->o.ledger->topic[r->topic];
-    if (r->kind == FRAUD_RECORD_DUPLICATE) {
-        const char *row[] = {r->payment.tx_id, topic, t.partition, t.offset, payload};
-        st = r1_store_batch_add(w->store, "duplicate", R1_COUNT(row), row, err);
-    } else {
-        snprintf(t.ts, sizeof t.ts, "%lld", (long long)r->label.ts);
-        const char *row[] = {t.seq,    r->label.tx_id, r->label.is_fraud ? "t" : "f",
-                             t.ts,     topic,          t.partition,
-                             t.offset, payload};
-        st = r1_store_batch_add(w->store, "label", R1_COUNT(row), row, err);
-    }
-    free(payload);
-    return st;
-}
 
 /* ---- one transaction ---- */
 
-/* The offset past the last record of each partition in the batch; 0: partition not in it. */
-typedef struct {
-    int64_t next[FRAUD_N_TOPIC][FRAUD_PARTITIONS_MAX];
-} targets;
-
-static void find_targets(fraud_record *const *r, size_t n, targets *t)
-{
-    memset(t, 0, sizeof *t);
-    for (size_t i = 0; i < n; i++)
-        t->next[r[i]->topic][r[i]->message.partition] = r[i]->message.offset + 1;
-}
-
-static r1_status add_advances(fraud_writer *w, const targets *t, r1_err *err)
+static r1_status add_advances(fraud_writer *w, const fraud_targets *t, r1_err *err)
 {
     const fraud_ledger *l = w->o.ledger;
     for (int topic = 0; topic < FRAUD_N_TOPIC; topic++) {
@@ -265,13 +51,12 @@ static r1_status add_advances(fraud_writer *w, const targets *t, r1_err *err)
 }
 
 static r1_status writer_write_batch(fraud_writer *w, fraud_record *const *r, size_t n,
-                                    const targets *t, r1_err *err)
+                                    const fraud_targets *t, r1_err *err)
 {
     R1_TRY(r1_store_batch_begin(w->store, err));
-    r1_status st = add_advances(
-        w, t, err); /* first: an owner that was fenced finds out before it sends its rows */
-    if (st == R1_OK) st = add_payments(w, r, n, err);
-    for (size_t i = 0; i < n && st == R1_OK; i++) st = add_record(w, r[i], err);
+    /* First the offsets: an owner that was fenced finds out before it sends its rows. */
+    r1_status st = add_advances(w, t, err);
+    if (st == R1_OK) st = fraud_rows_add(w->rows, w->store, r, n, err);
     if (st == R1_OK) return r1_store_batch_commit(w->store, err);
     r1_store_batch_abort(w->store);
     return st;
@@ -290,7 +75,7 @@ static bool out_of_time(fraud_writer *w)
 }
 
 /* Reconnects, then learns whether the batch landed. */
-static r1_status writer_recover(fraud_writer *w, const targets *t, bool *done, r1_err *err)
+static r1_status writer_recover(fraud_writer *w, const fraud_targets *t, bool *done, r1_err *err)
 {
     for (int ms = 50; !r1_store_alive(w->store); ms = ms < 1000 ? ms * 2 : 1000) {
         if (out_of_time(w))
@@ -311,12 +96,14 @@ static r1_status writer_recover(fraud_writer *w, const targets *t, bool *done, r
 /* Writes until the batch has landed or must not be written. */
 static r1_status writer_land(fraud_writer *w, fraud_record *const *r, size_t n, r1_err *err)
 {
-    targets t;
-    find_targets(r, n, &t);
+    fraud_targets t;
+    fraud_ledger_aim(w->o.ledger, r, n, &t);
     for (;;) {
+        fraud_writer_move(&w->state, FRAUD_WRITER_WRITES);
         r1_err_clear(err);
         r1_status st = writer_write_batch(w, r, n, &t, err);
         if (st != R1_E_DB || !err->retriable) return st;
+        fraud_writer_move(&w->state, FRAUD_WRITER_RECOVERS);
         r1_log(R1_LOG_WARN, "commit_retry", "rows=%zu error=\"%s\"", n, err->msg);
         pthread_mutex_lock(&w->lock);
         w->stats.reconnects++;
@@ -331,21 +118,9 @@ static r1_status writer_land(fraud_writer *w, fraud_record *const *r, size_t n, 
 
 /* ---- after the commit ---- */
 
-static void move_claims(fraud_writer *w, fraud_record *const *r, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        w->o.ledger->claim[r[i]->topic][r[i]->message.partition].next_offset =
-            r[i]->message.offset + 1;
-}
-
 static void send_decision(fraud_writer *w, const fraud_record *r)
 {
-    json_t *o = json_pack("{s:s, s:I, s:s, s:f, s:b, s:s, s:s}", "tx_id", r->payment.tx_id,
-                          "apply_seq", (json_int_t)r->apply_seq, "decision",
-                          fraud_action_name(r->decision.action), "score", (double)r->probability,
-                          "degraded", r->degraded, "model", w->o.model, "config", w->o.config);
-    if (r->reasons) json_object_set_new(o, "reasons", json_loads(r->reasons, 0, NULL));
-    char *text = json_dumps(o, JSON_COMPACT);
+    char *text = fraud_decision_message(r, &w->names);
     r1_err err = {0};
     if (text &&
         r1_producer_send(w->o.producer, w->o.decisions_topic, r->payment.tx_id,
@@ -353,7 +128,6 @@ static void send_decision(fraud_writer *w, const fraud_record *r)
         r1_log(R1_LOG_WARN, "decision_not_sent", "tx_id=%s error=\"%s\"", r->payment.tx_id,
                err.msg);
     free(text);
-    json_decref(o);
 }
 
 static void send_dead(fraud_writer *w, const fraud_record *r)
@@ -385,7 +159,8 @@ static void writer_count(fraud_writer *w, const fraud_record *r, int64_t now)
 static void after_commit(fraud_writer *w, fraud_record *const *r, size_t n, int64_t began_us)
 {
     int64_t now = r1_time_us();
-    move_claims(w, r, n);
+    fraud_writer_move(&w->state, FRAUD_WRITER_LANDED);
+    fraud_ledger_move(w->o.ledger, r, n);
     pthread_mutex_lock(&w->lock);
     w->stats.commits++;
     r1_histogram_add(&w->stats.commit_time, now - began_us);
@@ -406,10 +181,11 @@ static r1_status land_singly(fraud_writer *w, fraud_record **r, size_t n, r1_err
         int64_t began = r1_time_us();
         r1_status st = writer_land(w, &r[i], 1, err);
         if (st == R1_E_FORMAT) {
+            fraud_writer_move(&w->state, FRAUD_WRITER_REFUSED);
             r1_log(R1_LOG_ERROR, "row_refused", "partition=%d offset=%lld error=\"%s\"",
                    r[i]->message.partition, (long long)r[i]->message.offset, err->msg);
             r[i]->kind = FRAUD_RECORD_DEAD;
-            r[i]->stage = "write";
+            r[i]->stage = FRAUD_STAGE_WRITE;
             snprintf(r[i]->reason, sizeof r[i]->reason, "%.250s", err->msg);
             st = writer_land(w, &r[i], 1, err);
         }
@@ -421,27 +197,44 @@ static r1_status land_singly(fraud_writer *w, fraud_record **r, size_t n, r1_err
 
 /* ---- the thread ---- */
 
+/* One batch of the queue. */
+static r1_status writer_batch(fraud_writer *w, fraud_record **r, size_t n, r1_err *err)
+{
+    int64_t began = r1_time_us();
+    R1_ASSERT(n >= 1 && n <= w->o.rows, "%zu records, at most %zu", n, w->o.rows);
+    r1_status st = writer_land(w, r, n, err);
+    if (st == R1_OK) {
+        after_commit(w, r, n, began);
+    } else if (st == R1_E_FORMAT) {
+        fraud_writer_move(&w->state, FRAUD_WRITER_REFUSED);
+        st = land_singly(w, r, n, err);
+    }
+    return st;
+}
+
+static void writer_give_up(fraud_writer *w, r1_status st, const r1_err *err)
+{
+    fraud_writer_move(&w->state, FRAUD_WRITER_STOPPED);
+    r1_log(R1_LOG_ERROR, "writer_stopped", "error=\"%s\"", err->msg);
+    pthread_mutex_lock(&w->lock);
+    w->failure = *err;
+    w->failure.code = st;
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* After it has given up the thread still empties the queue, so that nobody waits for it. */
 static void *writer_main(void *arg)
 {
     fraud_writer *w = arg;
     fraud_record *batch[ROWS_MAX];
-    r1_status st = R1_OK;
     for (size_t n; (n = fraud_queue_pop(w->o.queue, batch, w->o.rows)) > 0;) {
-        if (st == R1_OK) {
+        if (w->state != FRAUD_WRITER_STOPPED) {
             r1_err err = {0};
-            int64_t began = r1_time_us();
-            st = writer_land(w, batch, n, &err);
+            r1_status st = writer_batch(w, batch, n, &err);
             if (st == R1_OK)
-                after_commit(w, batch, n, began);
-            else if (st == R1_E_FORMAT)
-                st = land_singly(w, batch, n, &err);
-            if (st != R1_OK) {
-                r1_log(R1_LOG_ERROR, "writer_stopped", "error=\"%s\"", err.msg);
-                pthread_mutex_lock(&w->lock);
-                w->failure = err;
-                w->failure.code = st;
-                pthread_mutex_unlock(&w->lock);
-            }
+                fraud_writer_move(&w->state, FRAUD_WRITER_WAITS);
+            else
+                writer_give_up(w, st, &err);
         }
         fraud_queue_release(w->o.queue, batch, n);
     }
@@ -462,10 +255,11 @@ static r1_status name_versions(fraud_writer *w, r1_err *err)
 
 static r1_status writer_prepare(fraud_writer *w, r1_err *err)
 {
-    R1_TRY(r1_columns_new(&w->payments, payment_columns, R1_COUNT(payment_columns), err));
-    R1_TRY(r1_columns_new(&w->decisions, decision_columns, R1_COUNT(decision_columns), err));
+    w->names = (fraud_names){.ledger = w->o.ledger, .model = w->o.model, .config = w->o.config};
+    R1_TRY(fraud_rows_new(&w->rows, &w->names, err));
     R1_TRY(r1_store_open(&w->store, w->o.conninfo, "r1-fraud writer", err));
-    R1_TRY(writer_prepare_all(w->store, err));
+    R1_TRY(r1_store_prepare(w->store, "advance", sql_advance, 6, err));
+    R1_TRY(fraud_rows_prepare(w->rows, w->store, err));
     R1_TRY(name_versions(w, err));
     if (pthread_create(&w->thread, NULL, writer_main, w))
         R1_FAIL(err, R1_E_NOMEM, "no thread for the writer");
@@ -475,8 +269,7 @@ static r1_status writer_prepare(fraud_writer *w, r1_err *err)
 static void writer_release(fraud_writer *w)
 {
     r1_store_close(w->store);
-    r1_columns_free(w->payments);
-    r1_columns_free(w->decisions);
+    fraud_rows_free(w->rows);
     pthread_mutex_destroy(&w->lock);
     free(w);
 }

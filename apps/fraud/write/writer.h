@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* writer.h - the writing thread: results, dead letters and offsets in one transaction, then the
- * topics decisions and dead letters, then the latency of what was committed.
+ * topics of decisions and dead letters, then the latency of what was committed.
  *
  * (1) A record is in PostgreSQL exactly when the offset of its partition is past it: one
- * transaction does both. (2) It commits as soon as the last commit has returned, at most `rows`
- * records, no timer.
- * (3) PostgreSQL away: it reconnects for ever, the queue fills, and the scoring thread stops
- * reading. After a commit of
- *     unknown outcome it asks the ledger before it repeats anything.
+ *     transaction does both.
+ * (2) It commits as soon as the last commit has returned, at most `rows` records, without a timer.
+ * (3) While PostgreSQL is away it reconnects for ever, the queue fills, and the scoring thread
+ *     stops reading. After a commit of unknown outcome it asks the ledger before it repeats
+ *     anything.
  * (4) A record whose data PostgreSQL refuses is written as a dead letter, and the rest of its
- * batch as it was. (5) Fenced: nothing more is written, `fraud_writer_status` says R1_E_FENCED,
- * and the process must end. Threads: one of its own, between start and stop. */
+ *     batch as it was.
+ * (5) Once fenced it writes nothing more: fraud_writer_status says R1_E_FENCED, and the process
+ *     must end.
+ *
+ * Owns:    a connection and a thread; borrows ledger, queue, producer and every text.
+ * Threads: one of its own, between start and stop; the functions here belong to the caller's. */
 #ifndef FRAUD_WRITER_H
 #define FRAUD_WRITER_H
 

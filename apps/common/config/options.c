@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* options.c - values over a static table of settings. A value is checked when it is set, so that
- * the message can name its origin; reading it later cannot fail. */
-#include "r1_options.h"
+ * the message can name its origin. Reading it later cannot fail. */
+#include "config/r1_options.h"
+
+#include "r1_assert.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -250,7 +252,7 @@ r1_status r1_options_env(r1_options *o, r1_err *err)
 static const value *options_get(const r1_options *o, const char *name)
 {
     size_t i = options_find(o, name);
-    if (i == o->n) abort(); /* a programmer asked for a setting that its table lacks */
+    R1_ASSERT(i < o->n, "no row of the table of %zu settings is \"%s\"", o->n, name);
     return &o->values[i];
 }
 

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* r1_options.h - one table of settings per program or command.
+ *
+ * A row parses, validates, documents and prints itself. Command line, INI file and environment
+ * all end in r1_options_set, which names the origin in its errors.
+ *
+ * Owns:    copies of the values; borrows the table, which is static.
+ * Threads: read-only after start.
+ * Errors:  R1_E_INVAL names origin, setting, what was expected and what was found. */
+#ifndef R1_OPTIONS_H
+#define R1_OPTIONS_H
+
+#include "r1_base.h"
+
+#include <stdio.h>
+
+typedef enum {
+    R1_OPT_BOOL,
+    R1_OPT_INT,
+    R1_OPT_FLOAT,
+    R1_OPT_STRING,
+    R1_OPT_PATH,
+    R1_OPT_ENUM
+} r1_option_type;
+
+typedef struct {
+    /* "batch-rows": --batch-rows, key batch_rows in the INI file, R1_BATCH_ROWS in the
+     * environment */
+    const char *name;
+    const char *section; /* INI section; NULL: on the command line only */
+    r1_option_type type;
+    const char *def;     /* NULL: no default, r1_options_has() tells */
+    double min, max;     /* for INT and FLOAT; both 0: no limits */
+    const char *unit;    /* "ms", "rows"; NULL: none */
+    bool secret;         /* printed as ***; read from a file named by --NAME-file or NAME_file */
+    const char *choices; /* ENUM: "allow|review|block" */
+    const char *help;
+} r1_option;
+
+typedef struct r1_options r1_options;
+r1_status r1_options_new(r1_options **out, const r1_option *table, size_t n, r1_err *err);
+void r1_options_free(r1_options *o);
+/* origin is for messages and for `config`: "command line", "fraud.ini:12", "environment". Later
+ * calls win. */
+r1_status r1_options_set(r1_options *o, const char *name, const char *value, const char *origin,
+                         r1_err *err);
+/* Parses --name value, --name=value, --flag, --no-flag; what is left (a lone "-" too) goes to
+ * rest[0..*n_rest). */
+r1_status r1_options_parse(r1_options *o, int argc, char **argv, const char **rest, size_t *n_rest,
+                           r1_err *err);
+/* R1_<NAME> for every row that has a section. */
+r1_status r1_options_env(r1_options *o, r1_err *err);
+bool r1_options_has(const r1_options *o, const char *name);
+/* A name that the table lacks is a fault of the program: these abort on it. */
+bool r1_options_bool(const r1_options *o, const char *name);
+int64_t r1_options_int(const r1_options *o, const char *name);
+double r1_options_float(const r1_options *o, const char *name);
+const char *r1_options_str(const r1_options *o, const char *name); /* NULL when absent */
+const char *r1_options_origin(const r1_options *o, const char *name);
+size_t r1_options_count(const r1_options *o);
+const r1_option *r1_options_row(const r1_options *o, size_t index);
+void r1_options_help(const r1_option *table, size_t n, FILE *out);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store_command.c - see store_command.h. */
+#include "store/store_command.h"
+#include "store/store.h"
+
+#include <stdio.h>
+#include <string.h>
+
+r1_status r1_store_conninfo(const r1_options *o, const char **out, r1_err *err)
+{
+    const char *older = r1_options_str(o, "db"), *given = r1_options_str(o, "postgres");
+    *out = older ? older : given;
+    if (!older) return R1_OK;
+    if (given && strcmp(r1_options_origin(o, "postgres"), "default") != 0)
+        R1_FAIL(err, R1_E_INVAL, "expected --postgres or its older name --db, found both");
+    r1_log(R1_LOG_WARN, "older_name", "found=--db expected=--postgres");
+    return R1_OK;
+}
+
+const r1_option r1_store_rows[] = {
+    R1_STORE_POSTGRES_ROW(R1_STORE_POSTGRES_DEFAULT, R1_STORE_POSTGRES_HELP),
+    R1_STORE_DB_ROW("medical"),
+    R1_STORE_MIGRATIONS_ROW,
+};
+const size_t r1_store_n_row = R1_COUNT(r1_store_rows);
+
+static r1_status store_migrate(r1_store *s, const char *dir, r1_err *err)
+{
+    size_t applied = 0;
+    R1_TRY(r1_store_migrate(s, dir, &applied, err));
+    printf("%zu migrations applied\n", applied);
+    return R1_OK;
+}
+
+static r1_status store_status(r1_store *s, const char *dir, r1_err *err)
+{
+    R1_TRY(r1_store_migrated(s, dir, err));
+    puts("schema: up to date");
+    return R1_OK;
+}
+
+static const struct {
+    const char *name;
+    r1_status (*run)(r1_store *s, const char *dir, r1_err *err);
+} verbs[] = {{"migrate", store_migrate}, {"status", store_status}};
+
+int r1_store_command(r1_cli_call *call)
+{
+    const char *what = call->n_rest == 1 ? call->rest[0] : "", *conninfo = NULL;
+    size_t i = 0;
+    while (i < R1_COUNT(verbs) && strcmp(verbs[i].name, what) != 0) i++;
+    if (i == R1_COUNT(verbs)) {
+        r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__,
+                   "expected migrate or status, found \"%s\"", what);
+        return R1_EXIT_USAGE;
+    }
+    char dir[R1_PATH_BYTES];
+    r1_store *s = NULL;
+    r1_status st = r1_store_conninfo(call->opts, &conninfo, &call->err);
+    if (st == R1_OK) st = r1_cli_path(call->opts, "migrations", dir, &call->err);
+    if (st == R1_OK) st = r1_store_open(&s, conninfo, "r1 db", &call->err);
+    if (st == R1_OK) st = verbs[i].run(s, dir, &call->err);
+    r1_store_close(s);
+    return st == R1_E_AGAIN ? R1_EXIT_CHECK : r1_cli_exit(st);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* parts.c - settings to parts. What costs nothing is checked first, the model is opened last. */
+#include "serve/parts.h"
+#include "store/store_command.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ENTITIES = 262144 }; /* that the state knows: fraud_engine_opts.entities_max */
+_Static_assert(FRAUD_BATCH_MAX <= FRAUD_QUEUE_RECORDS, "a batch must find records in the queue");
+
+/* ---- topics ---- */
+
+static const struct {
+    const char *option;
+    bool input;
+    fraud_topic topic; /* of an input */
+} topics[] = {
+    {"topic", true, FRAUD_TOPIC_PAYMENTS},
+    {"labels-topic", true, FRAUD_TOPIC_LABELS},
+    {"decisions-topic", false, FRAUD_N_TOPIC},
+    {"dead-topic", false, FRAUD_N_TOPIC},
+};
+
+static r1_status check_topic(const fraud_parts *p, size_t i, r1_err *err)
+{
+    const char *name = r1_options_str(p->o, topics[i].option);
+    if (!name) return R1_OK;
+    r1_status st = r1_topic_check(name, err);
+    if (st != R1_OK) return r1_err_prefix(err, "%s: ", topics[i].option), st;
+    for (size_t k = 0; k < i; k++) {
+        const char *other = r1_options_str(p->o, topics[k].option);
+        if (!other || strcmp(name, other) != 0 || !(topics[i].input || topics[k].input)) continue;
+        R1_FAIL(err, R1_E_INVAL, "%s: expected another topic than %s reads, found \"%s\" for both",
+                topics[i].option, topics[k].option, name);
+    }
+    return R1_OK;
+}
+
+static r1_status build_topics(fraud_parts *p, r1_err *err)
+{
+    for (size_t i = 0; i < R1_COUNT(topics); i++) {
+        R1_TRY(check_topic(p, i, err));
+        if (topics[i].input) p->topic[topics[i].topic] = r1_options_str(p->o, topics[i].option);
+    }
+    return R1_OK;
+}
+
+/* ---- connections that will be asked for ---- */
+
+static r1_status build_stream(fraud_parts *p, r1_err *err)
+{
+    const r1_options *o = p->o;
+    p->stream = (r1_stream_opts){.brokers = r1_options_str(o, "brokers"),
+                                 .client_id = "r1-fraud",
+                                 .group = r1_options_str(o, "group"),
+                                 .extra = r1_options_str(o, "kafka-extra"),
+                                 .fetch_wait_ms = (int)r1_options_int(o, "fetch-wait"),
+                                 .fetch_min_bytes = (int)r1_options_int(o, "fetch-min"),
+                                 .linger_ms = 5};
+    R1_TRY(r1_consumer_check(&p->stream, err));
+    return r1_producer_check(&p->stream, err);
+}
+
+static r1_status build_store(fraud_parts *p, r1_err *err)
+{
+    R1_TRY(r1_store_conninfo(p->o, &p->conninfo, err));
+    R1_TRY(r1_store_check(p->conninfo, err));
+    R1_TRY(r1_cli_path(p->o, "migrations", p->migrations, err));
+    return r1_store_migrations_check(p->migrations, err);
+}
+
+/* ---- numbers that must fit each other ---- */
+
+static r1_status check_stats(const r1_options *o, r1_err *err)
+{
+    const char *path = r1_options_str(o, "stats");
+    if (!path) {
+        if (r1_options_int(o, "stats-skip") == 0) return R1_OK;
+        R1_FAIL(err, R1_E_INVAL, "stats-skip: expected stats beside it, found none");
+    }
+    char folder[R1_PATH_BYTES];
+    const char *slash = strrchr(path, '/');
+    int len = slash ? (int)(slash - path) : 1;
+    snprintf(folder, sizeof folder, "%.*s", len ? len : 1, slash ? path : ".");
+    if (access(folder, W_OK) != 0)
+        R1_FAIL(err, R1_E_INVAL, "stats: expected a folder to write to, found \"%s\"", folder);
+    return R1_OK;
+}
+
+static r1_status check_sizes(const r1_options *o, r1_err *err)
+{
+    int64_t accounts = r1_options_int(o, "memory-accounts"), wait = r1_options_int(o, "fetch-wait"),
+            deadline = r1_options_int(o, "model-deadline");
+    if (accounts > ENTITIES)
+        R1_FAIL(err, R1_E_INVAL,
+                "memory-accounts: expected at most the %d accounts that the state knows, found "
+                "%lld",
+                ENTITIES, (long long)accounts);
+    if (deadline && deadline <= wait)
+        R1_FAIL(
+            err, R1_E_INVAL,
+            "model-deadline: expected more than fetch-wait (%lld ms), found %lld: every payment "
+            "would be late",
+            (long long)wait, (long long)deadline);
+    return check_stats(o, err);
+}
+
+/* ---- what decides ---- */
+
+static r1_status build_policy(fraud_parts *p, r1_err *err)
+{
+    const r1_options *o = p->o;
+    const fraud_policy_opts policy = {.review_at = r1_options_float(o, "review-at"),
+                                      .block_at = r1_options_float(o, "block-at"),
+                                      .rules_path = r1_options_str(o, "rules"),
+                                      .allow_path = r1_options_str(o, "allow-list"),
+                                      .block_path = r1_options_str(o, "block-list")};
+    return fraud_policy_new(&p->policy, &policy, err);
+}
+
+static void name_model(fraud_parts *p, const fraud_engine_opts *opts)
+{
+    const char *precision = r1_options_str(p->o, "precision");
+    bool forced = opts->precision != R1_PRECISION_AUTO;
+    snprintf(p->model, sizeof p->model, "%016llx%s%s%s%s%s",
+             (unsigned long long)fraud_engine_model_hash(p->engine), opts->r1_off ? "-no-r1" : "",
+             opts->graph_off ? "-no-graph" : "", opts->memory_off ? "-no-memory" : "",
+             forced ? "-" : "", forced ? precision : "");
+    snprintf(p->model_text, sizeof p->model_text, "name=%s schema=%016llx",
+             fraud_engine_model_name(p->engine),
+             (unsigned long long)fraud_engine_schema_hash(p->engine));
+}
+
+static r1_status build_engine(fraud_parts *p, r1_err *err)
+{
+    char model[R1_PATH_BYTES];
+    const r1_options *o = p->o;
+    R1_TRY(r1_cli_path(o, "model", model, err));
+    const fraud_engine_opts opts = {.model_path = strcmp(model, "none") != 0 ? model : NULL,
+                                    .r1_off = !r1_options_bool(o, "r1"),
+                                    .graph_off = !r1_options_bool(o, "graph"),
+                                    .memory_off = !r1_options_bool(o, "memory"),
+                                    .precision = r1_cli_precision(r1_options_str(o, "precision")),
+                                    .slots_max = FRAUD_BATCH_MAX,
+                                    .entities_max = ENTITIES,
+                                    .rings_max = 2 * (uint32_t)r1_options_int(o, "memory-accounts"),
+                                    .threads = 1};
+    R1_TRY(fraud_engine_new(&p->engine, &opts, err));
+    name_model(p, &opts);
+    return R1_OK;
+}
+
+r1_status fraud_parts_build(fraud_parts *p, const r1_options *o, r1_err *err)
+{
+    p->o = o;
+    R1_TRY(build_topics(p, err));
+    R1_TRY(check_sizes(o, err));
+    R1_TRY(build_policy(p, err));
+    R1_TRY(build_stream(p, err));
+    R1_TRY(build_store(p, err));
+    R1_TRY(build_engine(p, err));
+    R1_TRY(fraud_txset_new(&p->seen, err));
+    return fraud_queue_new(&p->queue, FRAUD_QUEUE_RECORDS, err);
+}
+
+void fraud_parts_release(fraud_parts *p)
+{
+    fraud_queue_free(p->queue);
+    fraud_engine_free(p->engine);
+    fraud_policy_free(p->policy);
+    fraud_txset_free(p->seen);
+    *p = (fraud_parts){0};
+}
+
+int fraud_parts_exit(r1_status st)
+{
+    return st == R1_OK ? R1_EXIT_OK : st == R1_E_NOMEM ? R1_EXIT_FAILED : R1_EXIT_USAGE;
+}

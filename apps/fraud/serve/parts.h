@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* parts.h - everything that `serve` makes out of its settings before it asks the outside for
+ * anything: model, rules, lists, queue, and the checks of what it will ask for.
+ *
+ * `config check` builds the same parts and stops, so what it calls good is what `serve` starts
+ * with. No connection is made and no file is written.
+ *
+ * Owns:    what it made; borrows the settings.
+ * Threads: one.
+ * Errors:  R1_E_NOMEM, else a fault of the configuration with what was expected and what was found;
+ *          fraud_parts_exit turns it into the exit code. */
+#ifndef FRAUD_PARTS_H
+#define FRAUD_PARTS_H
+
+#include "cli/r1_cli.h"
+#include "serve/txset.h"
+#include "write/ledger.h"
+
+enum { FRAUD_BATCH_MAX = FRAUD_SCORE_MAX, FRAUD_QUEUE_RECORDS = 8192 };
+
+typedef struct {
+    const r1_options *o;
+    r1_stream_opts stream;            /* of consumers and producer */
+    const char *topic[FRAUD_N_TOPIC]; /* NULL: not consumed */
+    const char *conninfo;             /* of PostgreSQL */
+    char migrations[R1_PATH_BYTES];
+    fraud_engine *engine;
+    fraud_policy *policy;
+    fraud_txset *seen;
+    fraud_queue *queue;
+    char model[64], model_text[128]; /* as decision rows name it, and what is in it */
+} fraud_parts;
+
+/* On failure *parts holds what was made so far: release it all the same. */
+r1_status fraud_parts_build(fraud_parts *parts, const r1_options *o, r1_err *err);
+/* All but the queue, which lends Kafka messages and must go before the consumers. */
+void fraud_parts_release(fraud_parts *parts);
+/* 2 for a configuration at fault, 1 where memory was short. */
+int fraud_parts_exit(r1_status st);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* writer_state.h - what the writing thread is doing, and which step may follow which.
+ *
+ *     WAITS ──pop──▶ WRITES ──commit──▶ LANDED ──release──▶ WAITS
+ *                    │ ▲ ▲                 │
+ *                    │ │ └──next record────┘        one by one, after a refusal
+ *                    │ ├──repeat── RECOVERS         connection lost, serialisation failure
+ *                    │ └──alone, or as a dead letter── REFUSED      SQLSTATE class 22, 23
+ *                    ▼
+ *                 STOPPED                          fenced, or a defect: writes nothing any more
+ *
+ * RECOVERS also goes to LANDED, where the ledger says that the commit had happened, and to
+ * STOPPED. Threads: the writer's. Errors: another step than these is a broken invariant. */
+#ifndef FRAUD_WRITER_STATE_H
+#define FRAUD_WRITER_STATE_H
+
+typedef enum {
+    FRAUD_WRITER_WAITS = 0, /* for records in the queue */
+    FRAUD_WRITER_WRITES,    /* a transaction is open, or its commit is on the way */
+    FRAUD_WRITER_RECOVERS,  /* reconnects and asks whether the commit happened */
+    FRAUD_WRITER_REFUSED,   /* PostgreSQL refused the data of the transaction */
+    FRAUD_WRITER_LANDED,    /* committed: claims move, topics are served */
+    FRAUD_WRITER_STOPPED,   /* final */
+    FRAUD_N_WRITER_STATE
+} fraud_writer_state;
+
+/* Moves *state; a step that the drawing lacks is a broken invariant. */
+void fraud_writer_move(fraud_writer_state *state, fraud_writer_state to);
+
+#endif

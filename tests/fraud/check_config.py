@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`config check` refuses what `serve` refuses, in the same words, with exit code 2 and without a
+connection. Each case breaks one thing of a configuration that is good otherwise.
+
+    tests/fraud/check_config.py R1-FRAUD MODEL OTHER_MODEL
+"""
+
+import os
+import re
+import struct
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from programs import run  # noqa: E402
+
+PROGRAM, MODEL, OTHER = sys.argv[1:4]
+# Nothing listens there: a connection that is tried all the same gives another message.
+AWAY = ["--postgres", "host=/does/not/exist dbname=r1", "--brokers", "127.0.0.1:1", "--wait", "0"]
+
+
+def files(folder):
+    """The files that the cases name, each with one fault."""
+    texts = {
+        "kind": 'a: amount > 5 -> review\n\nb: kind == "transferr" -> block\n',
+        "finding": 'a: finding != "cycle_3" -> block\n',
+        "currency": 'a: currency == "EURO" -> block\n',
+        "country": 'a: country == "de" -> block\n',
+        "hour": "a: hour == 24 -> review\n",
+        "probability": "a: probability > 2 -> review\n",
+        "number": "a: logit > nan -> review\n",
+        "broken": "a: amount >\n",
+        "zero": "a: amount > 5 -> review\n\0b: amount > 6 -> review\n",
+        "list": "GOOD # fine\nTWO ACCOUNTS\n",
+        "long": "A" * 64 + "\n",
+        "good": 'a: kind == "transfer" and finding == "cycle" and country != "" -> review\n',
+        "accounts": "  ONE\t# indented\n\nTWO\n",
+        "noise": "no model\n",
+    }
+    for name, text in texts.items():
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
+            f.write(text)
+    os.mkdir(os.path.join(folder, "empty"))
+
+
+def other_columns(folder):
+    """The model with a column of another name, and the hash that belongs to it: a model that is
+    sound, and of other columns than this program makes."""
+    path = os.path.join(folder, "columns")
+    with open(MODEL, "rb") as f:
+        model = f.read().replace(b'"hour_sin"', b'"hour_sim"')
+    with open(path, "wb") as f:
+        f.write(model)
+    said = run(PROGRAM, "serve", *AWAY, "--model", path, code=2)
+    old, new = (struct.pack("<Q", int(h, 16)) for h in re.findall(r"\b[0-9a-f]{16}\b", said))
+    with open(path, "wb") as f:
+        f.write(model.replace(old, new))
+
+
+CASES = [
+    (["--review-at", "0.9", "--block-at", "0.5"], "review-at <= block-at, found 0.9 and 0.5"),
+    (["--review-at", "1.5"], "review-at must lie in 0..1"),
+    (["--rules", "@none"], "@none: No such file"),
+    (
+        ["--rules", "@kind"],
+        '@kind:3: kind: expected one of transfer, card, cash, found "transferr"',
+    ),
+    (["--rules", "@finding"], "@finding:1: finding: expected one of cycle, fan_in, "),
+    (["--rules", "@currency"], '@currency:1: currency: expected an ISO 4217 code, found "EURO"'),
+    (["--rules", "@country"], "@country:1: country: expected two capital letters"),
+    (["--rules", "@hour"], "@hour:1: hour: expected a whole number from 0 to 23, found 24"),
+    (["--rules", "@probability"], "@probability:1: probability: expected 0 to 1, found 2"),
+    (["--rules", "@number"], "@number:1: logit: expected -1000 to 1000, found nan"),
+    (["--rules", "@broken"], '@broken:1: expected a number, found "end of line"'),
+    (["--rules", "@zero"], "@zero: expected text, found a zero byte"),
+    (["--allow-list", "@none"], "@none: No such file"),
+    (["--allow-list", "@list"], '@list:2: expected one account a line, found "ACCOUNTS"'),
+    (["--block-list", "@long"], "@long:1: expected an account of at most 63 bytes, found 64"),
+    (["--model", "@none"], "@none: No such file"),
+    (["--model", "@noise"], "GGUF: expected"),
+    (["--model", OTHER], "was trained with feature schema"),
+    (["--model", "@columns"], "was trained with feature schema"),
+    (["--topic", "pay ments"], "topic: expected a topic of 1 to 249 letters"),
+    (["--topic", ""], "topic: expected a topic of 1 to 249 letters"),
+    (["--dead-topic", ".."], "dead-topic: expected a topic"),
+    (["--decisions-topic", "x" * 250], "decisions-topic: expected a topic"),
+    (
+        ["--decisions-topic", "payments"],
+        'decisions-topic: expected another topic than topic reads, found "payments"',
+    ),
+    (["--labels-topic", "payments"], "labels-topic: expected another topic than topic reads"),
+    (
+        ["--labels-topic", "l", "--dead-topic", "l"],
+        "dead-topic: expected another topic than labels-topic reads",
+    ),
+    (["--brokers", "host:port"], "brokers: expected host:port"),
+    (["--brokers", "a:1,,b:2"], "brokers: expected host:port"),
+    (["--kafka-extra", "no.such.setting=1"], "librdkafka refuses no.such.setting"),
+    (["--kafka-extra", "fetch.min.bytes"], 'expected key=value, found "fetch.min.bytes"'),
+    (["--postgres", "nonsense here=1"], "postgres: expected key=value pairs"),
+    (["--migrations", "@empty"], "@empty: expected files NNNN_name.sql, found none"),
+    (["--migrations", "@none"], "@none: no folder of migrations"),
+    (["--memory-accounts", "1000000"], "memory-accounts: expected at most the 262144 accounts"),
+    (
+        ["--model-deadline", "5", "--fetch-wait", "20"],
+        "model-deadline: expected more than fetch-wait (20 ms), found 5",
+    ),
+    (["--stats-skip", "5"], "stats-skip: expected stats beside it, found none"),
+    (["--stats", "@none/x.json"], 'stats: expected a folder to write to, found "@none"'),
+    (["--batch-rows", "501"], "batch-rows must lie in 1..500"),
+]
+
+
+def message(command, stderr):
+    start = f"r1-fraud {command}: "
+    assert stderr.startswith(start), stderr
+    return stderr[len(start) :]
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="r1-config-") as folder:
+        files(folder)
+        other_columns(folder)
+
+        def named(text):
+            return text.replace("@", folder + "/")
+
+        def refused(args, code=2):
+            args = [*AWAY, "--model", MODEL, *(named(a) for a in args)]
+            checked = message("config", run(PROGRAM, "config", "check", *args, code=code))
+            served = message("serve", run(PROGRAM, "serve", *args, code=code))
+            assert checked == served, f"{args}:\n  check says {checked}  serve says {served}"
+            return checked
+
+        for args, expected in CASES:
+            found = refused(args)
+            assert (
+                named(expected) in found
+            ), f"{args}:\n  expected {named(expected)}\n  found    {found}"
+        good = [
+            "--rules",
+            named("@good"),
+            "--allow-list",
+            named("@accounts"),
+            "--decisions-topic",
+            "out",
+            "--dead-topic",
+            "out",
+        ]
+        for model in MODEL, "none":
+            said = run(PROGRAM, "config", "check", *AWAY, "--model", model, *good)
+            assert said.startswith("configuration: good, model "), said
+            assert "rules=1 allow_list=2" in said, said
+        away = run(PROGRAM, "serve", *AWAY, "--model", "none", *good, code=1)
+        assert "PostgreSQL is not there after 0 s" in away, away
+    print(f"{len(CASES)} broken configurations refused alike by config check and serve")
+
+
+main()

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A record of each kind becomes its rows in a real PostgreSQL (CTest starts it) and is read back;
+ * reasons are printed to the same bytes as by the longer way that came before: as text, parsed
+ * again, printed again. */
+#include "store/store.h"
+#include "support/r1_test.h"
+#include "write/message.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static r1_store *rows_open(void)
+{
+    r1_err err = {0};
+    r1_store *s = NULL;
+    size_t applied;
+    const char *conninfo = getenv("R1_TEST_PG");
+    if (!conninfo) fprintf(stderr, "R1_TEST_PG must name a database; ctest sets it\n");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(conninfo);
+    R1_ASSERT_OK(r1_store_open(&s, conninfo, "test_rows", &err), &err);
+    R1_ASSERT_OK(r1_store_script(s, "DROP SCHEMA IF EXISTS r1 CASCADE", &err), &err);
+    R1_ASSERT_OK(r1_store_migrate(s, r1_test_source("schemas/sql"), &applied, &err), &err);
+    return s;
+}
+
+/* One row of text columns, joined by "|"; NULL is "-". */
+static void rows_expect(r1_store *s, const char *sql, const char *expected)
+{
+    r1_err err = {0};
+    r1_rows *r;
+    char text[1024] = "";
+    size_t n = 0;
+    R1_ASSERT_OK(r1_store_query(s, sql, 0, NULL, &r, &err), &err);
+    for (size_t i = 0; i < r1_rows_count(r); i++)
+        for (size_t c = 0; c < r1_rows_cols(r); c++) {
+            const char *value = r1_rows_text(r, i, c);
+            n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", n ? "|" : "",
+                                  value ? value : "-");
+        }
+    r1_rows_free(r);
+    if (strcmp(text, expected) != 0) {
+        fprintf(stderr, "%s:\n  expected %s\n  found    %s\n", sql, expected, text);
+        CU_FAIL("rows");
+    }
+}
+
+static fraud_record rows_payment(void)
+{
+    fraud_record r = {.kind = FRAUD_RECORD_PAYMENT,
+                      .apply_seq = 7,
+                      .decided_us = 2500,
+                      .probability = 0.25f,
+                      .logit = -1.5f,
+                      .degraded = true,
+                      .trace = "{-4.1,0.2}",
+                      .decision = {FRAUD_REVIEW, "big"},
+                      .message = {.partition = 3, .offset = 41, .sent_us = 500}};
+    r.message.payload = "{\"a\": 1}";
+    r.message.payload_len = 8;
+    r.payment = (fraud_payment){.tx_id = "t\"1", .ts = 1767225600123, .amount_minor = 1250};
+    snprintf(r.payment.currency, sizeof r.payment.currency, "EUR");
+    snprintf(r.payment.from, sizeof r.payment.from, "A");
+    snprintf(r.payment.to, sizeof r.payment.to, "B");
+    return r;
+}
+
+static fraud_alert *rows_alert(void)
+{
+    static fraud_result result;
+    result = (fraud_result){.n_reason = 1, .n_finding = 2};
+    result.reason[0] =
+        (fraud_reason){.code = "fan", .text = "two \"words\"", .item = "graph", .contribution = .5};
+    result.finding[0].pattern = FRAUD_PATTERN_CYCLE;
+    result.finding[0].n_account = 2;
+    snprintf(result.finding[0].account[0], FRAUD_ACCOUNT_BYTES, "A");
+    snprintf(result.finding[0].account[1], FRAUD_ACCOUNT_BYTES, "{,\"\\}");
+    result.finding[0].n_edge = 1;
+    snprintf(result.finding[0].edge[0].tx_id, FRAUD_TX_ID_BYTES, "t1");
+    result.finding[1].pattern = FRAUD_PATTERN_STACK;
+    return fraud_alert_of(&result);
+}
+
+static void test_each_kind(void)
+{
+    r1_err err = {0};
+    r1_store *s = rows_open();
+    fraud_ledger ledger = {.topic = {"payments", "labels"}};
+    const fraud_names names = {.ledger = &ledger, .model = "m", .config = "c"};
+    fraud_rows *rows;
+    R1_ASSERT_OK(fraud_rows_new(&rows, &names, &err), &err);
+    R1_ASSERT_OK(fraud_rows_prepare(rows, s, &err), &err);
+    char bytes[256];
+    for (int i = 0; i < 256; i++) bytes[i] = (char)i;
+    fraud_record payment = rows_payment(), plain = rows_payment(), duplicate = rows_payment();
+    fraud_record dead = rows_payment(), empty = rows_payment(), label = rows_payment();
+    payment.alert = rows_alert();
+    plain.apply_seq = 8;
+    plain.message.offset = 42;
+    plain.message.sent_us = 0;
+    plain.decision = (fraud_decision){FRAUD_ALLOW, NULL};
+    snprintf(plain.payment.tx_id, sizeof plain.payment.tx_id, "t2");
+    duplicate.kind = FRAUD_RECORD_DUPLICATE;
+    dead.kind = empty.kind = FRAUD_RECORD_DEAD;
+    dead.topic = FRAUD_TOPIC_LABELS;
+    dead.stage = FRAUD_STAGE_DECODE;
+    empty.stage = FRAUD_STAGE_WRITE;
+    dead.message.payload = bytes;
+    dead.message.payload_len = sizeof bytes;
+    empty.message.payload_len = 0;
+    snprintf(dead.reason, sizeof dead.reason, "because");
+    label.kind = FRAUD_RECORD_LABEL;
+    label.topic = FRAUD_TOPIC_LABELS;
+    label.apply_seq = 9;
+    label.label = (fraud_label){.tx_id = "t1", .ts = 1767225600999, .is_fraud = true};
+    fraud_record *all[] = {&payment, &duplicate, &dead, &plain, &empty, &label};
+    R1_ASSERT_OK(r1_store_batch_begin(s, &err), &err);
+    R1_ASSERT_OK(fraud_rows_add(rows, s, all, R1_COUNT(all), &err), &err);
+    R1_ASSERT_OK(r1_store_batch_commit(s, &err), &err);
+    rows_expect(s,
+                "SELECT apply_seq, tx_id, ts, kind, from_id, to_id, amount_minor, currency, topic, "
+                "partition, kafka_offset, payload FROM r1.payment WHERE apply_seq = 7",
+                "7|t\"1|2026-01-01 00:00:00.123+00|transfer|A|B|1250|EUR|payments|3|41|{\"a\": 1}");
+    rows_expect(s,
+                "SELECT apply_seq, decision, score, logit, degraded, trace, reasons, rule, model, "
+                "config, latency_us FROM r1.decision ORDER BY 1",
+                "7|review|0.25|-1.5|t|{-4.1,0.2}|[{\"code\": \"fan\", \"item\": \"graph\", "
+                "\"text\": \"two \\\"words\\\"\", \"contribution\": 0.5}]|big|m|c|2000|"
+                "8|allow|0.25|-1.5|t|{-4.1,0.2}|-|-|m|c|-");
+    rows_expect(s, "SELECT * FROM r1.finding ORDER BY ordinal",
+                "7|1|cycle|{A,\"{,\\\"\\\\}\"}|{t1}|7|2|stack|{}|{}");
+    rows_expect(s, "SELECT tx_id, topic, partition, kafka_offset, payload FROM r1.duplicate",
+                "t\"1|payments|3|41|{\"a\": 1}");
+    rows_expect(s,
+                "SELECT app, topic, partition, kafka_offset, stage, reason, length(payload), "
+                "md5(payload) FROM r1.dead_letter ORDER BY id",
+                "fraud|labels|3|41|decode|because|256|e2c865db4162bed963bfaa9ef6ac18f0|"
+                "fraud|payments|3|41|write||0|d41d8cd98f00b204e9800998ecf8427e");
+    rows_expect(s,
+                "SELECT apply_seq, tx_id, is_fraud, known_at, source, topic, partition, "
+                "kafka_offset, payload FROM r1.label",
+                "9|t1|t|2026-01-01 00:00:00.999+00|topic|labels|3|41|{\"a\": 1}");
+    free(payment.alert);
+    r1_store_close(s);
+    fraud_rows_free(rows);
+}
+
+static bool rows_has_type(const json_t *v, const char *type)
+{
+    return !strcmp(type, "string")    ? json_is_string(v)
+           : !strcmp(type, "integer") ? json_is_integer(v)
+           : !strcmp(type, "number")  ? json_is_number(v)
+           : !strcmp(type, "boolean") ? json_is_boolean(v)
+                                      : !strcmp(type, "array") && json_is_array(v);
+}
+
+/* Every key is described with its type, and every required one is there. */
+static void rows_check(const json_t *schema, const json_t *message)
+{
+    const char *key;
+    json_t *v;
+    size_t i;
+    json_array_foreach(json_object_get(schema, "required"), i, v)
+        CU_ASSERT_PTR_NOT_NULL(json_object_get(message, json_string_value(v)));
+    json_object_foreach((json_t *)(uintptr_t)message, key, v)
+    {
+        const json_t *row = json_object_get(json_object_get(schema, "properties"), key);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(row);
+        CU_ASSERT_TRUE(rows_has_type(v, json_string_value(json_object_get(row, "type"))));
+    }
+}
+
+static void test_message(void)
+{
+    const fraud_names names = {.model = "m", .config = "c"};
+    json_t *schema =
+        json_load_file(r1_test_source("schemas/messages/decision.schema.json"), 0, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(schema);
+    const json_t *reason =
+        json_object_get(json_object_get(json_object_get(schema, "properties"), "reasons"), "items");
+    fraud_record r = rows_payment();
+    for (int alert = 0; alert < 2; alert++) {
+        if (alert) r.alert = rows_alert();
+        char *text = fraud_decision_message(&r, &names);
+        json_t *message = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+        rows_check(schema, message);
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(message, "reasons")), (size_t)alert);
+        if (alert) rows_check(reason, json_array_get(json_object_get(message, "reasons"), 0));
+        json_decref(message);
+        free(text);
+    }
+    free(r.alert);
+    json_decref(schema);
+}
+
+/* Twin: nine digits, parsed, printed with all digits. */
+static void test_alert_bytes(void)
+{
+    static fraud_result result;
+    r1_rng rng;
+    r1_rng_seed(&rng, r1_test_seed());
+    for (int i = 0; i < 5000; i++) {
+        double x = (r1_rng_unit(&rng) - .5) * exp2((double)r1_rng_below(&rng, 80) - 40);
+        if (i % 50 == 0) x = 0;
+        if (i % 50 == 1) x = (double)r1_rng_below(&rng, 1000);
+        result = (fraud_result){.n_reason = 1};
+        result.reason[0] = (fraud_reason){.code = "c", .item = "i", .text = "t", .contribution = x};
+        fraud_alert *e = fraud_alert_of(&result);
+        json_t *plain = json_pack("[{s:s, s:s, s:f, s:s}]", "code", "c", "item", "i",
+                                  "contribution", x, "text", "t");
+        char *first = json_dumps(plain, JSON_COMPACT | JSON_REAL_PRECISION(9));
+        json_t *again = json_loads(first, 0, NULL), *reasons = fraud_alert_reasons(e);
+        char *second = json_dumps(again, JSON_COMPACT), *own_first = fraud_alert_reasons_text(e),
+             *own_second = json_dumps(reasons, JSON_COMPACT);
+        CU_ASSERT_STRING_EQUAL(first, own_first);
+        CU_ASSERT_STRING_EQUAL(second, own_second);
+        json_decref(plain);
+        json_decref(again);
+        json_decref(reasons);
+        free(first);
+        free(second);
+        free(own_first);
+        free(own_second);
+        free(e);
+    }
+}
+
+static void break_alert(void *ctx) { free(fraud_alert_of(ctx)); }
+
+static void test_broken(void)
+{
+    static fraud_result result = {.n_reason = FRAUD_REASONS_MAX + 1};
+    CU_ASSERT_TRUE(r1_test_breaks(break_alert, &result, "9 reasons, 0 findings"));
+}
+
+R1_TEST_MAIN("rows", {"a record of each kind", test_each_kind},
+             {"a decision's message and its schema", test_message},
+             {"the bytes of reasons", test_alert_bytes}, {"broken invariant", test_broken})
