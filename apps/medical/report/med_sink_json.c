@@ -16,7 +16,8 @@ typedef enum {
     KEY_FIXED,  /* always the same text */
     KEY_SPAN,   /* med_span; left out where NULL */
     KEY_COUNT,  /* uint32_t; left out where MED_NONE */
-    KEY_REAL,   /* double; left out where NaN */
+    KEY_REAL,   /* double; null where not finite */
+    KEY_MAYBE,  /* double; left out where NaN */
     KEY_BOOL,   /* bool */
     KEY_NAMES,  /* med_report_names */
     KEY_LIST,   /* an empty array, which the walker's rows fill */
@@ -77,7 +78,7 @@ static const key_row anchor_keys[] = {
 static const key_row finding_keys[] = {
     {"id",                KEY_STRING, SHOWN, KEY_AT(med_report_finding, id)},
     {"name",              KEY_STRING, SHOWN, KEY_AT(med_report_finding, name)},
-    {"information",       KEY_REAL,   SHOWN, KEY_AT(med_report_finding, information)},
+    {"information",       KEY_MAYBE,  SHOWN, KEY_AT(med_report_finding, information)},
     {"mentions",          KEY_COUNT,  SHOWN, KEY_AT(med_report_finding, mentions)},
     {"evidence",          KEY_STRUCT, SHOWN, KEY_SUB(med_report_finding, quote, quote_keys)},
     {"anchor",            KEY_JOINED, SHOWN, KEY_SUB(med_report_finding, anchor, anchor_keys)},
@@ -88,7 +89,7 @@ static const key_row contribution_keys[] = {
     {"name",              KEY_STRING, SHOWN, KEY_AT(med_report_contribution, name)},
     {"match",             KEY_STRING, SHOWN, KEY_AT(med_report_contribution, match)},
     {"log_lr",            KEY_REAL,   SHOWN, KEY_AT(med_report_contribution, log_lr)},
-    {"frequency",         KEY_REAL,   SHOWN, KEY_AT(med_report_contribution, frequency)},
+    {"frequency",         KEY_MAYBE,  SHOWN, KEY_AT(med_report_contribution, frequency)},
     {"matched",           KEY_STRING, SHOWN, KEY_AT(med_report_contribution, matched)},
     KEY_END};
 
@@ -134,7 +135,7 @@ static const key_row report_keys[] = {
     {"confident",         KEY_BOOL,   SHOWN, KEY_AT(med_report, confident)},
     {"none_of_these",     KEY_REAL,   SHOWN, KEY_AT(med_report, none_of_these)},
     {"knowledge_base",    KEY_INLINE, SHOWN, KEY_AT(med_report, knowledge_base)},
-    {"age_years",         KEY_REAL,   SHOWN, KEY_AT(med_report, age_years)},
+    {"age_years",         KEY_MAYBE,  SHOWN, KEY_AT(med_report, age_years)},
     {"ranked_by",         KEY_STRING, SHOWN, KEY_AT(med_report, ranked_by)},
     {"observed",          KEY_LIST,   SHOWN, 0, NULL, NULL},
     {"excluded",          KEY_LIST,   SHOWN, 0, NULL, NULL},
@@ -198,9 +199,10 @@ static json_t *json_value(json_sink *s, const key_row *k, const void *at, bool *
         *leave = v == MED_NONE;
         return *leave ? NULL : json_integer(v);
     }
-    case KEY_REAL: {
+    case KEY_REAL:
+    case KEY_MAYBE: {
         double v = *(const double *)at;
-        *leave = isnan(v);
+        *leave = k->kind == KEY_MAYBE && isnan(v);
         return *leave ? NULL : isfinite(v) ? json_real(v) : json_null();
     }
     case KEY_SPAN: {
