@@ -2,6 +2,8 @@
 /* cli_notes.c - annotate, eval annotate: from a record to findings. */
 #include "cli_medical.h"
 #include "eval/med_eval_annotate.h"
+#include "print/med_put.h"
+#include "r1_assert.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -30,86 +32,130 @@ r1_status cli_read_text(const char *path, char **text, size_t *len, r1_err *err)
     return R1_OK;
 }
 
-static void print_mentions(const med_kb *kb, const med_notes *n, bool json)
+/* What annotate prints of one finding: a row of the table, or an object. */
+typedef struct {
+    const med_mention *m;
+    const char *id, *name, *status, *section;
+} mention_row;
+
+static mention_row mention_of(const med_kb *kb, const med_notes *n, uint32_t i)
 {
-    if (!json) printf("start\tend\tid\tname\tstatus\tsection\ttext\n");
-    json_t *all = json_array();
+    const med_mention *m = &n->mention[i];
+    R1_ASSERT(m->sentence < n->n_sentence, "mention %u: sentence %u of %u", i, m->sentence,
+              n->n_sentence);
+    const med_section *section = &n->section[n->sentence[m->sentence].section];
+    return (mention_row){m, med_str(kb, kb->term[m->term].id), med_str(kb, kb->term[m->term].name),
+                         med_status_name[m->status], med_section_name[section->name]};
+}
+
+static void print_mentions(const med_kb *kb, const med_notes *n)
+{
+    printf("start\tend\tid\tname\tstatus\tsection\ttext\n");
     for (uint32_t i = 0; i < n->n_mention; i++) {
-        const med_mention *m = &n->mention[i];
-        const char *id = med_str(kb, kb->term[m->term].id),
-                   *name = med_str(kb, kb->term[m->term].name);
-        const char *section = med_section_name[n->section[n->sentence[m->sentence].section].name];
-        if (!json)
-            printf("%u\t%u\t%s\t%s\t%s\t%s\t%.*s\n", m->start, m->end, id, name,
-                   med_status_name[m->status], section, (int)(m->end - m->start),
-                   n->text + m->start);
-        json_array_append_new(all, json_pack("{s:i,s:i,s:s,s:s,s:s,s:s}", "start", (int)m->start,
-                                             "end", (int)m->end, "id", id, "name", name, "status",
-                                             med_status_name[m->status], "section", section));
+        mention_row r = mention_of(kb, n, i);
+        med_put(stdout, MED_TABLE, "%u\t%u\t%s\t%s\t%s\t%s\t%.*s\n", r.m->start, r.m->end, r.id,
+                r.name, r.status, r.section, (int)(r.m->end - r.m->start), n->text + r.m->start);
     }
-    if (json) {
-        json_dumpf(all, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-        putchar('\n');
+}
+
+static r1_status print_mentions_json(const med_kb *kb, const med_notes *n, r1_err *err)
+{
+    json_t *all = json_array();
+    bool good = all != NULL;
+    for (uint32_t i = 0; i < n->n_mention && good; i++) {
+        mention_row r = mention_of(kb, n, i);
+        json_t *o = json_pack("{s:i,s:i,s:o,s:o,s:s,s:s}", "start", (int)r.m->start, "end",
+                              (int)r.m->end, "id", med_json_string(r.id), "name",
+                              med_json_string(r.name), "status", r.status, "section", r.section);
+        good = json_array_append_new(all, o) == 0;
     }
+    if (good) good = json_dumpf(all, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER) == 0;
     json_decref(all);
+    if (!good) R1_FAIL(err, R1_E_NOMEM, "no memory for the findings' JSON, or no place to write");
+    putchar('\n');
+    return R1_OK;
+}
+
+/* What recognition needs. Zero is empty; notes_close may follow a failed notes_open. */
+typedef struct {
+    med_kb *kb;
+    med_lexicon *lex;
+    char *text;
+    size_t len;
+} notes_job;
+
+static r1_status notes_open(const r1_cli_call *call, notes_job *j, r1_err *err)
+{
+    R1_TRY(cli_open_kb(call, &j->kb, err));
+    return med_lexicon_new(&j->lex, j->kb, err);
+}
+
+static int notes_close(notes_job *j, r1_status st)
+{
+    med_lexicon_free(j->lex);
+    med_kb_free(j->kb);
+    free(j->text);
+    return st == R1_OK ? R1_EXIT_OK : r1_cli_exit(st);
+}
+
+static r1_status annotate(r1_cli_call *call, notes_job *j, r1_err *err)
+{
+    const char *path = call->n_rest ? call->rest[0] : "-";
+    med_notes notes;
+    r1_status st = R1_OK;
+    R1_TRY(cli_read_text(path, &j->text, &j->len, err));
+    R1_TRY(notes_open(call, j, err));
+    R1_TRY(med_notes_read(&notes, j->lex, j->kb, path, j->text, j->len, err));
+    if (r1_options_bool(call->opts, "json"))
+        st = print_mentions_json(j->kb, &notes, err);
+    else
+        print_mentions(j->kb, &notes);
+    med_notes_free(&notes);
+    return st;
 }
 
 static int run_annotate(r1_cli_call *call)
 {
-    med_kb *kb = NULL;
-    med_lexicon *lex = NULL;
-    med_notes notes;
-    char *text = NULL;
-    size_t len = 0;
-    const char *path = call->n_rest ? call->rest[0] : "-";
-    r1_status st = cli_read_text(path, &text, &len, &call->err);
-    if (st == R1_OK) st = cli_open_kb(call, &kb, &call->err);
-    if (st == R1_OK) st = med_lexicon_new(&lex, kb, &call->err);
-    if (st == R1_OK) st = med_notes_read(&notes, lex, kb, path, text, len, &call->err);
-    if (st == R1_OK) {
-        print_mentions(kb, &notes, r1_options_bool(call->opts, "json"));
-        med_notes_free(&notes);
-    }
-    med_lexicon_free(lex);
-    med_kb_free(kb);
-    free(text);
-    return st == R1_OK ? R1_EXIT_OK : r1_cli_exit(st);
+    notes_job j = {0};
+    return notes_close(&j, annotate(call, &j, &call->err));
+}
+
+static r1_status print_figures(const r1_options *o, const med_eval_annotate_result *r, r1_err *err)
+{
+    r1_figures *f = r1_figures_new("r1-medical eval annotate");
+    if (!f) R1_FAIL(err, R1_E_NOMEM, "no memory for the figures");
+    r1_figures_note(f, "data", r1_options_str(o, "corpus"));
+    r1_figures_note(f, "criterion", "overlap and same id; negated gold left out");
+    r1_figures_add(f, "docs", r->docs);
+    r1_figures_add(f, "gold", r->gold);
+    r1_figures_add(f, "gold_not_in_kb", r->unknown_gold);
+    r1_figures_add(f, "precision", r->precision);
+    r1_figures_add(f, "recall", r->recall);
+    r1_figures_add(f, "f1", r->f1);
+    r1_figures_add(f, "doc_f1", r->doc_f1);
+    r1_figures_add(f, "negation_f1", r->negation_f1);
+    r1_figures_add(f, "words_per_s", r->words_per_s);
+    r1_figures_print(f, r1_options_bool(o, "json"), stdout);
+    r1_figures_free(f);
+    return R1_OK;
+}
+
+static r1_status eval_annotate(r1_cli_call *call, notes_job *j, r1_err *err)
+{
+    const r1_options *o = call->opts;
+    med_eval_annotate_result r;
+    if (!r1_options_has(o, "corpus") || !r1_options_has(o, "format"))
+        R1_FAIL(err, R1_E_INVAL, "--format and --corpus are needed");
+    R1_TRY(notes_open(call, j, err));
+    R1_TRY(med_eval_annotate(r1_options_str(o, "format"), r1_options_str(o, "corpus"), j->kb,
+                             j->lex, r1_options_bool(o, "show-errors"), &r, err));
+    return print_figures(o, &r, err);
 }
 
 static int run_eval_annotate(r1_cli_call *call)
 {
-    const r1_options *o = call->opts;
-    med_kb *kb = NULL;
-    med_lexicon *lex = NULL;
-    med_eval_annotate_result r;
-    r1_status st = R1_OK;
-    if (!r1_options_has(o, "corpus") || !r1_options_has(o, "format"))
-        st = r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__,
-                        "--format and --corpus are needed");
-    if (st == R1_OK) st = cli_open_kb(call, &kb, &call->err);
-    if (st == R1_OK) st = med_lexicon_new(&lex, kb, &call->err);
-    if (st == R1_OK)
-        st = med_eval_annotate(r1_options_str(o, "format"), r1_options_str(o, "corpus"), kb, lex,
-                               r1_options_bool(o, "show-errors"), &r, &call->err);
-    if (st == R1_OK) {
-        r1_figures *f = r1_figures_new("r1-medical eval annotate");
-        r1_figures_note(f, "data", r1_options_str(o, "corpus"));
-        r1_figures_note(f, "criterion", "overlap and same id; negated gold left out");
-        r1_figures_add(f, "docs", r.docs);
-        r1_figures_add(f, "gold", r.gold);
-        r1_figures_add(f, "gold_not_in_kb", r.unknown_gold);
-        r1_figures_add(f, "precision", r.precision);
-        r1_figures_add(f, "recall", r.recall);
-        r1_figures_add(f, "f1", r.f1);
-        r1_figures_add(f, "doc_f1", r.doc_f1);
-        r1_figures_add(f, "negation_f1", r.negation_f1);
-        r1_figures_add(f, "words_per_s", r.words_per_s);
-        r1_figures_print(f, r1_options_bool(o, "json"), stdout);
-        r1_figures_free(f);
-    }
-    med_lexicon_free(lex);
-    med_kb_free(kb);
-    return st == R1_OK ? R1_EXIT_OK : r1_cli_exit(st);
+    notes_job j = {0};
+    return notes_close(&j, eval_annotate(call, &j, &call->err));
 }
 
 static const r1_option annotate_options[] = {CLI_KB_OPTION, CLI_JSON_OPTION};

@@ -4,6 +4,7 @@
 #include "ontology/med_slurp.h"
 #include "ontology/med_sources.h"
 #include "ontology/med_xml.h"
+#include "print/med_put.h"
 #include "train/med_text_shard.h"
 
 #include <stdio.h>
@@ -18,9 +19,10 @@ static void print_info(const med_kb *kb)
            kb->n_term, kb->n_synonym, kb->n_disease, kb->n_profiled, kb->n_row, kb->n_profile,
            kb->bytes, (unsigned long long)kb->checksum);
     for (uint32_t i = 0; i < kb->n_source; i++)
-        printf("source     %s\n  version  %s\n  licence  %s\n  address  %s\n",
-               med_str(kb, kb->source[i].name), med_str(kb, kb->source[i].version),
-               med_str(kb, kb->source[i].licence), med_str(kb, kb->source[i].url));
+        med_put(stdout, MED_TEXT_LINE,
+                "source     %s\n  version  %s\n  licence  %s\n  address  %s\n",
+                med_str(kb, kb->source[i].name), med_str(kb, kb->source[i].version),
+                med_str(kb, kb->source[i].licence), med_str(kb, kb->source[i].url));
 }
 
 static void print_stats(const med_build_stats *s)

@@ -2,6 +2,7 @@
 /* cli_rank.c - rank, eval rank: from findings to diseases. */
 #include "cli_medical.h"
 #include "eval/med_eval_rank.h"
+#include "print/med_put.h"
 #include "train/med_train.h"
 
 #include <math.h>
@@ -191,9 +192,9 @@ static r1_status cli_rank_rank_case(const r1_cli_call *call, const med_kb *kb, c
         none = med_posterior(list, n, med_posterior_scale, med_posterior_none);
     }
     for (uint32_t i = 0; i < n && i < SHOWN && st == R1_OK; i++)
-        printf("%u\t%.4f\t%s\t%s\n", i + 1, (double)list[i].posterior,
-               med_str(kb, kb->disease[list[i].disease].id),
-               med_str(kb, kb->disease[list[i].disease].name));
+        med_put(stdout, MED_TABLE, "%u\t%.4f\t%s\t%s\n", i + 1, (double)list[i].posterior,
+                med_str(kb, kb->disease[list[i].disease].id),
+                med_str(kb, kb->disease[list[i].disease].name));
     if (st == R1_OK) printf("-\t%.4f\t\tnone of these\n", (double)none);
     cli_close_r1(&r1);
     med_ranker_free(r);

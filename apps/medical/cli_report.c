@@ -16,74 +16,122 @@ typedef struct {
     cli_r1 r1;
     char *text;
     size_t len;
-    json_t *report;
-} job;
+    med_report *report;
+    med_report_timing timing;
+} report_job;
 
-static r1_status report_write_text(char *text, const char *dir, const char *name, r1_err *err)
+/* Takes text. */
+static r1_status report_write_text(char *text, const char *path, r1_err *err)
 {
-    char path[4200];
-    if (!text) R1_FAIL(err, R1_E_NOMEM, "no memory for %s", name);
-    snprintf(path, sizeof path, "%s/%s", dir, name);
     r1_status st = r1_file_write(path, text, strlen(text), err);
     free(text);
-    if (st == R1_OK) printf("%s\n", path);
     return st;
 }
 
-static r1_status report_write_all(const json_t *report, const char *formats, const char *dir,
+static r1_status report_write_json(const med_report *r, const char *path, r1_err *err)
+{
+    json_t *j = NULL;
+    R1_TRY(med_report_json(r, true, &j, err));
+    char *text = json_dumps(j, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    json_decref(j);
+    if (!text) R1_FAIL(err, R1_E_NOMEM, "no memory for %s", path);
+    return report_write_text(text, path, err);
+}
+
+static r1_status report_write_html(const med_report *r, const char *path, r1_err *err)
+{
+    char *text = NULL;
+    R1_TRY(med_report_html(r, &text, err));
+    return report_write_text(text, path, err);
+}
+
+static r1_status report_write_plain(const med_report *r, const char *path, r1_err *err)
+{
+    char *text = NULL;
+    R1_TRY(med_report_text(r, &text, err));
+    return report_write_text(text, path, err);
+}
+
+static const struct {
+    const char *name, *file;
+    r1_status (*write)(const med_report *r, const char *path, r1_err *err);
+} report_formats[] = {
+    {"html", "report.html", report_write_html},
+    {"pdf", "report.pdf", med_report_pdf},
+    {"json", "report.json", report_write_json},
+    {"text", "report.txt", report_write_plain},
+};
+
+static r1_status report_write(const med_report *r, const char *format, size_t len, const char *dir,
+                              r1_err *err)
+{
+    char path[4200];
+    for (size_t i = 0; i < R1_COUNT(report_formats); i++) {
+        const char *name = report_formats[i].name;
+        if (strlen(name) != len || memcmp(format, name, len) != 0) continue;
+        snprintf(path, sizeof path, "%s/%s", dir, report_formats[i].file);
+        R1_TRY(report_formats[i].write(r, path, err));
+        printf("%s\n", path);
+        return R1_OK;
+    }
+    R1_FAIL(err, R1_E_INVAL, "format \"%.*s\", expected html, pdf, json or text",
+            (int)(len < 60 ? len : 60), format);
+}
+
+static r1_status report_write_all(const med_report *r, const char *formats, const char *dir,
                                   r1_err *err)
 {
-    char list[64], path[4200];
-    snprintf(list, sizeof list, "%s", formats);
     R1_TRY(r1_mkdirs(dir, err));
-    for (char *save, *f = strtok_r(list, ",", &save); f; f = strtok_r(NULL, ",", &save)) {
-        if (strcmp(f, "json") == 0)
-            R1_TRY(report_write_text(json_dumps(report, JSON_INDENT(2) | JSON_PRESERVE_ORDER), dir,
-                                     "report.json", err));
-        else if (strcmp(f, "text") == 0)
-            R1_TRY(report_write_text(med_report_text(report), dir, "report.txt", err));
-        else if (strcmp(f, "html") == 0)
-            R1_TRY(report_write_text(med_report_html(report), dir, "report.html", err));
-        else if (strcmp(f, "pdf") == 0) {
-            snprintf(path, sizeof path, "%s/report.pdf", dir);
-            R1_TRY(med_report_pdf(report, path, err));
-            printf("%s\n", path);
-        } else
-            R1_FAIL(err, R1_E_INVAL, "format \"%s\", expected html, pdf, json or text", f);
+    for (const char *f = formats; *f;) {
+        size_t len = strcspn(f, ",");
+        if (len) R1_TRY(report_write(r, f, len, dir, err));
+        f += len + (f[len] == ',');
     }
+    return R1_OK;
+}
+
+static r1_status report_open(r1_cli_call *call, report_job *j, const char *path, r1_err *err)
+{
+    R1_TRY(cli_read_text(path, &j->text, &j->len, err));
+    R1_TRY(cli_open_kb(call, &j->kb, err));
+    R1_TRY(med_lexicon_new(&j->lex, j->kb, err));
+    R1_TRY(med_ranker_new(&j->ranker, j->kb, err));
+    return cli_open_r1(call, &j->r1, err);
+}
+
+static r1_status report_store(const r1_cli_call *call, const report_job *j, r1_err *err)
+{
+    bool written = false;
+    const char *conninfo = NULL;
+    R1_TRY(r1_store_conninfo(call->opts, &conninfo, err));
+    if (!conninfo) return R1_OK;
+    R1_TRY(med_write_report(conninfo, j->report, j->text, j->len, &written, err));
+    printf("%s\n", written ? "rows written" : "rows were there already");
+    return R1_OK;
+}
+
+static r1_status report_run(r1_cli_call *call, report_job *j, r1_err *err)
+{
+    const r1_options *o = call->opts;
+    const char *path = call->n_rest ? call->rest[0] : "-", *base = strrchr(path, '/');
+    R1_TRY(report_open(call, j, path, err));
+    med_judge judge = {j->ranker, j->r1.reranker, j->r1.judge, r1_options_bool(o, "anchors")};
+    R1_TRY(med_report_make(j->kb, j->lex, &judge, base ? base + 1 : path, j->text, j->len,
+                           &j->report, &j->timing, err));
+    int64_t t0 = r1_mono_us();
+    R1_TRY(report_write_all(j->report, r1_options_str(o, "format"), r1_options_str(o, "out"), err));
+    R1_TRY(report_store(call, j, err));
+    if (r1_options_bool(o, "timings"))
+        printf("read %.1f ms, rank and explain %.1f ms, write %.1f ms\n", j->timing.read_ms,
+               j->timing.rank_ms, (double)(r1_mono_us() - t0) / 1e3);
     return R1_OK;
 }
 
 static int run_report(r1_cli_call *call)
 {
-    const r1_options *o = call->opts;
-    const char *path = call->n_rest ? call->rest[0] : "-", *base = strrchr(path, '/');
-    job j = {0};
-    med_report_timing t = {0};
-    r1_status st = cli_read_text(path, &j.text, &j.len, &call->err);
-    if (st == R1_OK) st = cli_open_kb(call, &j.kb, &call->err);
-    if (st == R1_OK) st = med_lexicon_new(&j.lex, j.kb, &call->err);
-    if (st == R1_OK) st = med_ranker_new(&j.ranker, j.kb, &call->err);
-    if (st == R1_OK) st = cli_open_r1(call, &j.r1, &call->err);
-    med_judge judge = {j.ranker, j.r1.reranker, j.r1.judge, r1_options_bool(o, "anchors")};
-    if (st == R1_OK)
-        st = med_report_make(j.kb, j.lex, &judge, base ? base + 1 : path, j.text, j.len, &j.report,
-                             &t, &call->err);
-    int64_t t0 = r1_mono_us();
-    if (st == R1_OK)
-        st = report_write_all(j.report, r1_options_str(o, "format"), r1_options_str(o, "out"),
-                              &call->err);
-    const char *conninfo = NULL;
-    if (st == R1_OK) st = r1_store_conninfo(o, &conninfo, &call->err);
-    if (st == R1_OK && conninfo) {
-        bool written = false;
-        st = med_write_report(conninfo, j.report, j.text, j.len, &written, &call->err);
-        if (st == R1_OK) printf("%s\n", written ? "rows written" : "rows were there already");
-    }
-    if (st == R1_OK && r1_options_bool(o, "timings"))
-        printf("read %.1f ms, rank and explain %.1f ms, write %.1f ms\n", t.read_ms, t.rank_ms,
-               (double)(r1_mono_us() - t0) / 1e3);
-    json_decref(j.report);
+    report_job j = {0};
+    r1_status st = report_run(call, &j, &call->err);
+    med_report_free(j.report);
     cli_close_r1(&j.r1);
     med_ranker_free(j.ranker);
     med_lexicon_free(j.lex);

@@ -92,11 +92,12 @@ ROOMS_INSIDE = {
         "anchors": ["ontology"],
         "rank": ["anchors", "ontology"],
         "notes": ["ontology", "rank"],
-        "report": ["notes", "rank"],
-        "eval": ["notes", "ontology", "rank"],
+        "print": [],
+        "report": ["anchors", "notes", "ontology", "print", "rank"],
+        "eval": ["notes", "ontology", "print", "rank"],
         "train": ["eval", "ontology", "rank"],
-        "write": [],
-        ".": ["eval", "ontology", "rank", "report", "train", "write"],
+        "write": ["report"],
+        ".": ["eval", "notes", "ontology", "print", "rank", "report", "train", "write"],
     },
 }
 # Includes that close a circle today, as (from, to) of units, each until its room is mended. None of apps/fraud.

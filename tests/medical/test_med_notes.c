@@ -135,6 +135,65 @@ static void test_med_notes_bad_records(void)
     free(text);
 }
 
+/* A mention outside of its sentence, in no sentence, and with a cue beyond the record. */
+static void break_mention(void *ctx)
+{
+    med_notes n;
+    const med_mention *m = ctx;
+    R1_ASSERT_OK(med_notes_read(&n, lex, kb, "test", "She has seizures. No ataxia.", 28, &err),
+                 &err);
+    med_mention_add(&n, m, NULL);
+    med_notes_free(&n);
+}
+
+static void test_spans_are_held(void)
+{
+    med_mention outside = {.sentence = 1, .start = 2, .end = 5},
+                nowhere = {.sentence = 2, .start = 19, .end = 22},
+                beyond = {.sentence = 1, .start = 19, .end = 22, .cue_start = 20, .cue_end = 99};
+    med_notes_ready();
+    CU_ASSERT(r1_test_breaks(break_mention, &outside, "in a sentence from"));
+    CU_ASSERT(r1_test_breaks(break_mention, &nowhere, "sentence 2 of 2"));
+    CU_ASSERT(r1_test_breaks(break_mention, &beyond, "cue: bytes 20 to 99 of 28"));
+}
+
+/* Names that each have a shorter form too, and the shorthand: as many as the table of names had
+ * slots. A search for a name that is not there did not end. */
+static void test_full_lexicon(void)
+{
+    med_kb *full = NULL;
+    med_lexicon *x = NULL;
+    med_notes n;
+    char *xml = NULL;
+    size_t len = 0;
+    FILE *f = open_memstream(&xml, &len);
+    fputs("<r1-ontology version=\"1\"><findings>"
+          "<finding id=\"R1:1\" name=\"r\" root=\"true\"/>",
+          f);
+    for (int i = 0; i < 511; i++) {
+        char id[32];
+        snprintf(id, sizeof id, "R1:x%d", i);
+        if (i < 2) snprintf(id, sizeof id, "%s", i ? "HP:0001324" : "HP:0000729");
+        fprintf(f,
+                "<finding id=\"%s\" name=\"Abnormal q%d morphology\">"
+                "<is-a finding=\"R1:1\"/></finding>",
+                id, i);
+    }
+    fputs("</findings></r1-ontology>", f);
+    fclose(f);
+    const char *path = r1_test_in_tmp("full.xml");
+    R1_ASSERT_OK(r1_file_write(path, xml, len, &err), &err);
+    R1_ASSERT_OK(med_sources_open(&full, path, &err), &err);
+    R1_ASSERT_OK(med_lexicon_new(&x, full, &err), &err);
+    R1_ASSERT_OK(med_notes_read(&n, x, full, "r", "Abnormal q17. Morphology of q9.", 31, &err),
+                 &err);
+    CU_ASSERT_EQUAL(n.n_mention, 1);
+    med_notes_free(&n);
+    med_lexicon_free(x);
+    med_kb_free(full);
+    free(xml);
+}
+
 static void test_end(void)
 {
     med_lexicon_free(lex);
@@ -143,4 +202,5 @@ static void test_end(void)
 
 R1_TEST_MAIN("medical notes", {"status", test_status}, {"recognition", test_recognition},
              {"laboratory", test_labs}, {"person", test_person},
-             {"bad records", test_med_notes_bad_records}, {"end", test_end})
+             {"bad records", test_med_notes_bad_records}, {"spans are held", test_spans_are_held},
+             {"full lexicon", test_full_lexicon}, {"end", test_end})

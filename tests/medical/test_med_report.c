@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_med_report.c - the sample record through everything: the right disease first, every
- * finding with its own words, views that hold what the JSON holds, escaped. */
+ * finding with its own words, views that hold what the JSON holds. Then what holds for any report:
+ * hostile bytes come out harmless, long strings are bounded and say so, rows of a database hold no
+ * words of the record, and a sink that breaks its nesting is caught. check_markup.py does the same
+ * with whole files through the program. */
 #include "ontology/med_sources.h"
 #include "ontology/med_xml.h"
+#include "print/med_put.h"
 #include "report/med_report.h"
+#include "report/med_sink.h"
+#include "report/med_words.h"
 #include "support/r1_test.h"
 
 #include <stdlib.h>
@@ -38,6 +44,7 @@ static void med_report_sample(bool with_r1)
     med_reranker *x = NULL;
     char *text;
     size_t len, i;
+    med_report *report = NULL;
     json_t *rep = NULL, *o;
     R1_ASSERT_OK(med_sources_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
     R1_ASSERT_OK(med_lexicon_new(&lex, kb, &err), &err);
@@ -48,16 +55,20 @@ static void med_report_sample(bool with_r1)
     R1_ASSERT_OK(r1_model_open(&model, r1_test_source("models/medical-b.gguf"), &err), &err);
     R1_ASSERT_OK(med_reranker_new(&x, model, R1_PRECISION_F32, &err), &err);
     med_judge judge = {r, with_r1 ? x : NULL, "medical-b", true};
-    R1_ASSERT_OK(med_report_make(kb, lex, &judge, "<sample>", text, len, &rep, NULL, &err), &err);
+    R1_ASSERT_OK(med_report_make(kb, lex, &judge, "<sample>", text, len, &report, NULL, &err),
+                 &err);
+    R1_ASSERT_OK(med_report_json(report, true, &rep, &err), &err);
     check_anchors(rep, with_r1);
     json_t *first = json_array_get(json_object_get(rep, "candidates"), 0);
     CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(first, "id")), "OMIM:154700");
     CU_ASSERT(json_is_true(json_object_get(rep, "confident")));
     CU_ASSERT(json_array_size(json_object_get(rep, "excluded")) >= 10);
-    char *html = med_report_html(rep), *plain = med_report_text(rep);
+    char *html = NULL, *plain = NULL;
+    R1_ASSERT_OK(med_report_html(report, &html, &err), &err);
+    R1_ASSERT_OK(med_report_text(report, &plain, &err), &err);
     CU_ASSERT_PTR_NOT_NULL(strstr(html, "&lt;sample&gt;"));
     CU_ASSERT_PTR_NULL(strstr(html, "<sample>"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(html, med_report_banner));
+    CU_ASSERT_PTR_NOT_NULL(strstr(html, MED_WORDS_BANNER));
     json_array_foreach(json_object_get(rep, "observed"), i, o)
     {
         const char *name = json_string_value(json_object_get(o, "name"));
@@ -70,7 +81,7 @@ static void med_report_sample(bool with_r1)
     }
     char pdf[4200];
     snprintf(pdf, sizeof pdf, "%s/r.pdf", r1_test_tmpdir());
-    R1_ASSERT_OK(med_report_pdf(rep, pdf, &err), &err);
+    R1_ASSERT_OK(med_report_pdf(report, pdf, &err), &err);
     char *bytes;
     size_t n;
     R1_ASSERT_OK(r1_file_read(pdf, 1u << 24, &bytes, &n, &err), &err);
@@ -80,6 +91,7 @@ static void med_report_sample(bool with_r1)
     free(plain);
     free(text);
     json_decref(rep);
+    med_report_free(report);
     med_reranker_free(x);
     r1_model_free(model);
     med_ranker_free(r);
@@ -90,4 +102,338 @@ static void med_report_sample(bool with_r1)
 static void test_sample(void) { med_report_sample(true); }
 static void test_without_r1(void) { med_report_sample(false); }
 
-R1_TEST_MAIN("medical report", {"sample record", test_sample}, {"without R1", test_without_r1})
+/* ---- strings of outside sources -------------------------------------------------------------- */
+
+static char *put_of(med_medium m, const char *s, size_t len)
+{
+    char *out = NULL;
+    size_t n = 0;
+    FILE *f = open_memstream(&out, &n);
+    med_put(f, m, "<i>%.*s</i>%d%%", (int)len, s, -7);
+    fclose(f);
+    return out;
+}
+
+/* Each row: bytes, what each medium makes of them. */
+static void test_put(void)
+{
+    static const struct {
+        const char *bytes;
+        size_t len;
+        const char *text, *table, *html;
+    } rows[] = {
+        {"a<b>\"&'", 7, "a<b>\"&'", "a<b>\"&'", "a&lt;b&gt;&quot;&amp;'"},
+        {"\x1b[31mred\x07", 9, "[U+001B][31mred[U+0007]", "[U+001B][31mred[U+0007]",
+         "[U+001B][31mred[U+0007]"},
+        {"a\0b", 3, "a[U+0000]b", "a[U+0000]b", "a[U+0000]b"},
+        {"a\r\nb\tc", 6, "a  b\tc", "a  b c", "a  b\tc"},
+        {"\xc2\x9b"
+         "31m\x7f",
+         6, "[U+009B]31m[U+007F]", "[U+009B]31m[U+007F]", "[U+009B]31m[U+007F]"},
+        {"\xe2\x80\xae"
+         "cod\xe2\x81\xa6",
+         9, "[U+202E]cod[U+2066]", "[U+202E]cod[U+2066]", "[U+202E]cod[U+2066]"},
+        {"\xff\xc0\xaf\xed\xa0\x80z", 7,
+         "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdz",
+         "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdz",
+         "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdz"},
+        {"Gr\xc3\xb6\xc3\x9f"
+         "e \xf0\x9f\xa7\xac",
+         12,
+         "Gr\xc3\xb6\xc3\x9f"
+         "e \xf0\x9f\xa7\xac",
+         "Gr\xc3\xb6\xc3\x9f"
+         "e \xf0\x9f\xa7\xac",
+         "Gr\xc3\xb6\xc3\x9f"
+         "e \xf0\x9f\xa7\xac"},
+        {"cut \xc3", 5, "cut \xef\xbf\xbd", "cut \xef\xbf\xbd", "cut \xef\xbf\xbd"},
+    };
+    for (size_t i = 0; i < R1_COUNT(rows); i++) {
+        const char *const want[] = {rows[i].text, rows[i].table, rows[i].html};
+        for (int m = MED_TEXT_LINE; m <= MED_HTML; m++) {
+            char full[256], *got = put_of((med_medium)m, rows[i].bytes, rows[i].len);
+            snprintf(full, sizeof full, "<i>%s</i>-7%%", want[m]);
+            if (strcmp(got, full) != 0)
+                printf("row %zu, medium %d: \"%s\", expected \"%s\"\n", i, m, got, full);
+            CU_ASSERT_STRING_EQUAL(got, full);
+            free(got);
+        }
+    }
+}
+
+static void test_long_strings(void)
+{
+    size_t n = 100000, len = 0;
+    char *s = malloc(n + 1), *out = NULL;
+    memset(s, 'x', n);
+    s[n] = '\0';
+    memcpy(s + MED_STRING_MAX - 1, "\xc3\xa9", 2); /* the limit falls into a character */
+    FILE *f = open_memstream(&out, &len);
+    med_put(f, MED_HTML, "%s", s);
+    fclose(f);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "x\xc3\xa9 [97999 bytes left out]"));
+    CU_ASSERT(len < MED_STRING_MAX + 64);
+    free(out);
+    json_t *j = med_json_string(s);
+    CU_ASSERT_PTR_NOT_NULL(strstr(json_string_value(j), "x\xc3\xa9 [97999 bytes left out]"));
+    json_decref(j);
+    memset(s, 1, n); /* eight characters on the page for each byte */
+    f = open_memstream(&out, &len);
+    med_put(f, MED_TEXT_LINE, "%s", s);
+    fclose(f);
+    CU_ASSERT(len < MED_STRING_MAX + 64 && strstr(out, "bytes left out"));
+    free(out);
+    free(s);
+    j = med_json_span("a\xff\0b", 4);
+    CU_ASSERT_EQUAL(json_string_length(j), 6);
+    CU_ASSERT_EQUAL(memcmp(json_string_value(j), "a\xef\xbf\xbd\0b", 6), 0);
+    json_decref(j);
+}
+
+/* Text of 40,000 bytes without a full stop: what is quoted is bounded, is UTF-8, lies in the
+ * record and holds the finding's words. */
+static void test_long_sentence(void)
+{
+    med_kb *kb = NULL;
+    med_lexicon *lex = NULL;
+    med_ranker *r = NULL;
+    med_report *report = NULL;
+    char *text = NULL, *html = NULL;
+    size_t len = 0;
+    R1_ASSERT_OK(med_sources_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
+    R1_ASSERT_OK(med_lexicon_new(&lex, kb, &err), &err);
+    R1_ASSERT_OK(med_ranker_new(&r, kb, &err), &err);
+    FILE *f = open_memstream(&text, &len);
+    for (int i = 0; i < 2500; i++)
+        fputs("gr\xc3\xb6\xc3\x9f"
+              "er ",
+              f);
+    fputs("with ectopia lentis and ", f);
+    for (int i = 0; i < 2500; i++)
+        fputs("gr\xc3\xb6\xc3\x9f"
+              "er ",
+              f);
+    fclose(f);
+    med_judge judge = {r, NULL, NULL, true};
+    R1_ASSERT_OK(med_report_make(kb, lex, &judge, "long", text, len, &report, NULL, &err), &err);
+    CU_ASSERT_EQUAL_FATAL(report->observed.n, 1);
+    const med_report_quote *q = &report->observed.row[0].quote;
+    CU_ASSERT(q->sentence.len <= MED_SENTENCE_BYTES + 8);
+    CU_ASSERT(q->sentence.s == text + q->sentence_start && q->text.s == text + q->start);
+    json_t *whole = json_stringn(q->sentence.s, q->sentence.len); /* NULL where it is not UTF-8 */
+    CU_ASSERT_PTR_NOT_NULL(whole);
+    json_decref(whole);
+    R1_ASSERT_OK(med_report_html(report, &html, &err), &err);
+    CU_ASSERT_PTR_NOT_NULL(strstr(html, "<mark>ectopia lentis</mark>"));
+    free(html);
+    med_report_free(report);
+    free(text);
+    med_ranker_free(r);
+    med_lexicon_free(lex);
+    med_kb_free(kb);
+}
+
+/* ---- a report of hostile strings alone ------------------------------------------------------- */
+
+#define HOSTILE(tag) "<script src=x>" tag "</script>\"'&\x1b[2J\xe2\x80\xae\xff\n</style>"
+
+static const char hostile_sentence[] = "before " HOSTILE("sentence") " after";
+static const char *const hostile_names[] = {HOSTILE("name1"), HOSTILE("name2")};
+static const med_report_without hostile_without = {.first = HOSTILE("first")};
+static const med_report_anchor hostile_anchor = {
+    .weight = 1, .pinned = true, .without = &hostile_without};
+static const med_report_contribution hostile_contribution = {.id = HOSTILE("id"),
+                                                             .name = HOSTILE("name"),
+                                                             .match = HOSTILE("match"),
+                                                             .matched = HOSTILE("matched")};
+static const med_report_step hostile_step = {HOSTILE("step"), 0};
+static const med_report_typical hostile_typical = {HOSTILE("id"), HOSTILE("name"), 0};
+static const med_report_candidate hostile_candidate = {.rank = 1,
+                                                       .id = HOSTILE("id"),
+                                                       .name = HOSTILE("name"),
+                                                       .ids = {hostile_names, 2},
+                                                       .genes = {hostile_names, 2},
+                                                       .unexplained = {hostile_names, 2},
+                                                       .contribution = &hostile_contribution,
+                                                       .step = &hostile_step,
+                                                       .typical = &hostile_typical,
+                                                       .n_contribution = 1,
+                                                       .n_step = 1,
+                                                       .n_typical = 1};
+static const med_report_source hostile_source = {HOSTILE("name"), HOSTILE("version"),
+                                                 HOSTILE("licence"), HOSTILE("address")};
+
+static med_report_finding hostile_finding(void)
+{
+    size_t n = sizeof hostile_sentence - 1;
+    med_span inner = {hostile_sentence + 7, n - 13};
+    return (med_report_finding){.id = HOSTILE("id"),
+                                .name = HOSTILE("name"),
+                                .anchor = &hostile_anchor,
+                                .quote = {.start = 7,
+                                          .end = (uint32_t)(n - 6),
+                                          .text = inner,
+                                          .sentence = {hostile_sentence, n},
+                                          .cue = inner,
+                                          .section = HOSTILE("section"),
+                                          .status = HOSTILE("status")}};
+}
+
+static med_report hostile_report(const med_report_finding *f)
+{
+    return (med_report){.title = HOSTILE("title"),
+                        .sex = HOSTILE("sex"),
+                        .ranked_by = HOSTILE("model"),
+                        .knowledge_base = "<b>&\x1b",
+                        .observed = {f, 1},
+                        .excluded = {f, 1},
+                        .others = {f, 1},
+                        .candidate = &hostile_candidate,
+                        .source = &hostile_source,
+                        .n_candidate = 1,
+                        .n_source = 1};
+}
+
+static size_t count_of(const char *in, const char *what)
+{
+    size_t n = 0;
+    for (; (in = strstr(in, what)) != NULL; in += strlen(what)) n++;
+    return n;
+}
+
+static void test_hostile(void)
+{
+    med_report_finding f = hostile_finding();
+    med_report r = hostile_report(&f);
+    char *html = NULL, *plain = NULL, *json;
+    json_t *j = NULL;
+    R1_ASSERT_OK(med_report_html(&r, &html, &err), &err);
+    CU_ASSERT_EQUAL(count_of(html, "<script"), 0);
+    CU_ASSERT_EQUAL(count_of(html, "</script"), 0);
+    CU_ASSERT_EQUAL(count_of(html, "</style>"), 1);
+    CU_ASSERT_EQUAL(count_of(html, "<mark>"), 3);
+    CU_ASSERT_PTR_NULL(strchr(html, '\x1b'));
+    R1_ASSERT_OK(med_report_text(&r, &plain, &err), &err);
+    CU_ASSERT_PTR_NULL(strchr(plain, '\x1b'));
+    CU_ASSERT_PTR_NULL(strstr(plain, "\xe2\x80\xae"));
+    CU_ASSERT_PTR_NULL(strchr(plain, '\xff'));
+    R1_ASSERT_OK(med_report_json(&r, true, &j, &err), &err);
+    json = json_dumps(j, JSON_COMPACT);
+    CU_ASSERT(count_of(json, "<script src=x>sentence") == 9);
+    free(json);
+    json_decref(j);
+    R1_ASSERT_OK(med_report_json(&r, false, &j, &err), &err);
+    json = json_dumps(j, JSON_COMPACT);
+    CU_ASSERT_EQUAL(count_of(json, "<script src=x>sentence"), 0);
+    CU_ASSERT_EQUAL(count_of(json, "<script src=x>title"), 0);
+    CU_ASSERT(count_of(json, "<script src=x>name") > 0);
+    free(json);
+    json_decref(j);
+    R1_ASSERT_OK(med_report_pdf(&r, r1_test_in_tmp("hostile.pdf"), &err), &err);
+    free(html);
+    free(plain);
+}
+
+/* ---- broken invariants ----------------------------------------------------------------------- */
+
+static void null_head(med_sink *s) { (void)s; }
+static void null_open(med_sink *s, med_list list, size_t n) { (void)s, (void)list, (void)n; }
+static void null_row(med_sink *s, med_list list, const void *row)
+{
+    (void)s, (void)list, (void)row;
+}
+static void null_close(med_sink *s, med_list list) { (void)s, (void)list; }
+static const med_sink_ops null_ops = {
+    .name = "null", .head = null_head, .open = null_open, .row = null_row, .close = null_close};
+
+typedef enum {
+    BREAK_NOTHING,
+    BREAK_NO_HEAD,
+    BREAK_PLACE,
+    BREAK_BETWEEN,
+    BREAK_ROW,
+    BREAK_OTHER_ROW,
+    BREAK_COUNT,
+    BREAK_OPEN_ROW,
+    BREAK_END,
+    BREAK_TWO_ENDS
+} nesting;
+
+static void break_nesting(void *ctx)
+{
+    const nesting kind = *(const nesting *)ctx;
+    med_sink s = {.ops = &null_ops};
+    if (kind != BREAK_NO_HEAD) med_sink_head(&s);
+    if (kind == BREAK_PLACE) med_sink_open(&s, MED_LIST_STEPS, 0);
+    med_sink_open(&s, MED_LIST_CANDIDATES, 1);
+    if (kind == BREAK_BETWEEN) med_sink_open(&s, MED_LIST_STEPS, 0);
+    if (kind == BREAK_OTHER_ROW) med_sink_row(&s, MED_LIST_SOURCES, NULL);
+    if (kind == BREAK_COUNT) med_sink_close(&s, MED_LIST_CANDIDATES);
+    med_sink_row(&s, MED_LIST_CANDIDATES, NULL);
+    if (kind == BREAK_ROW) med_sink_row(&s, MED_LIST_CANDIDATES, NULL);
+    if (kind == BREAK_OPEN_ROW) med_sink_close(&s, MED_LIST_CANDIDATES);
+    if (kind == BREAK_END) med_sink_end(&s);
+    med_sink_row_end(&s, MED_LIST_CANDIDATES, NULL);
+    med_sink_close(&s, MED_LIST_CANDIDATES);
+    med_sink_end(&s);
+    if (kind == BREAK_TWO_ENDS) med_sink_end(&s);
+}
+
+static void test_nesting_is_held(void)
+{
+    static const struct {
+        nesting kind;
+        const char *expected;
+    } broken[] = {{BREAK_NO_HEAD, "outside of the report"}, {BREAK_PLACE, "opened in list"},
+                  {BREAK_BETWEEN, "between two rows"},      {BREAK_ROW, "a row in a row"},
+                  {BREAK_OTHER_ROW, "a row of list"},       {BREAK_COUNT, "0 rows of 1"},
+                  {BREAK_OPEN_ROW, "closed in list"},       {BREAK_END, "open at the end"},
+                  {BREAK_TWO_ENDS, "an end without a head"}};
+    nesting kind = BREAK_NOTHING;
+    break_nesting(&kind);
+    for (size_t i = 0; i < R1_COUNT(broken); i++) {
+        kind = broken[i].kind;
+        CU_ASSERT(r1_test_breaks(break_nesting, &kind, broken[i].expected));
+    }
+}
+
+/* A mark outside of its sentence. */
+static void break_mark(void *ctx)
+{
+    char *html = NULL;
+    (void)ctx;
+    med_report_finding f = hostile_finding();
+    f.quote.text.len = 10000;
+    med_report r = hostile_report(&f);
+    med_report_html(&r, &html, NULL);
+}
+
+static void break_template(void *ctx)
+{
+    (void)ctx;
+    char *out = NULL;
+    size_t n = 0;
+    FILE *f = open_memstream(&out, &n);
+    med_put(f, MED_HTML, "%.3s", "a string that is cut in silence");
+    fclose(f);
+    free(out);
+}
+
+static void break_length(void *ctx)
+{
+    uint32_t code;
+    (void)ctx;
+    med_char_next("", 0, &code);
+}
+
+static void test_spans_are_held(void)
+{
+    CU_ASSERT(r1_test_breaks(break_mark, NULL, "marked in a sentence"));
+    CU_ASSERT(r1_test_breaks(break_template, NULL, "template"));
+    CU_ASSERT(r1_test_breaks(break_length, NULL, "empty string"));
+}
+
+R1_TEST_MAIN("medical report", {"sample record", test_sample}, {"without R1", test_without_r1},
+             {"outside strings", test_put}, {"long strings", test_long_strings},
+             {"long sentence", test_long_sentence}, {"hostile report", test_hostile},
+             {"nesting is held", test_nesting_is_held}, {"spans are held", test_spans_are_held})

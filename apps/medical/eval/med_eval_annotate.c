@@ -3,6 +3,7 @@
 #include "eval/med_eval_annotate.h"
 
 #include "ontology/med_slurp.h"
+#include "print/med_put.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -117,8 +118,9 @@ static void eval_annotate_show(const tally *t, const char *kind, const char *doc
                                uint32_t a, uint32_t b, uint32_t term)
 {
     if (t->show)
-        fprintf(stderr, "%s\t%s\t%.*s\t%s\t%s\n", kind, doc, (int)(b > a ? b - a : 0), s + a,
-                med_str(t->kb, t->kb->term[term].id), med_str(t->kb, t->kb->term[term].name));
+        med_put(stderr, MED_TABLE, "%s\t%s\t%.*s\t%s\t%s\n", kind, doc, (int)(b > a ? b - a : 0),
+                s + a, med_str(t->kb, t->kb->term[term].id),
+                med_str(t->kb, t->kb->term[term].name));
 }
 
 static uint32_t byte_of(const char *s, size_t len, uint32_t point)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_lexicon.c - see med_lexicon.h. Built once per knowledge base; lookups neither allocate nor
- * lock, but for the stemmer, of which each thread keeps one. */
+/* med_lexicon.c - see med_lexicon.h. It is built once per knowledge base. A look-up takes no lock;
+ * each thread keeps a stemmer of its own. Folding a word beyond ASCII allocates. */
 #include "notes/med_lexicon.h"
 
 #include "ontology/med_map.h"
+#include "r1_assert.h"
 
 #include <libstemmer.h>
 #include <stdio.h>
@@ -316,6 +317,7 @@ static r1_status lexicon_add_text(med_lexicon *x, const char *s, uint32_t offset
         x->n_used += !to->n_word;
         *to = p;
     }
+    R1_ASSERT(x->n_used < x->n_slot, "lexicon: %zu names in %zu slots", x->n_used, x->n_slot);
     return R1_OK;
 }
 
@@ -333,13 +335,19 @@ static r1_status add_shorter(med_lexicon *x, const char *s, uint32_t offset, uin
     return lexicon_add_text(x, part, offset, term, MED_SYN_RELATED, false, err);
 }
 
+/* What clinicians write for short. */
+static const struct {
+    const char *text, *id;
+} shorthand[] = {{"weakness", "HP:0001324"}, {"autistic features", "HP:0000729"}};
+
 r1_status med_lexicon_new(med_lexicon **out, const med_kb *kb, r1_err *err)
 {
     med_lexicon *x = calloc(1, sizeof *x);
     if (!x) R1_FAIL(err, R1_E_NOMEM, "no memory for a lexicon");
     x->kb = kb;
     x->n_slot = 1024;
-    while (x->n_slot < (size_t)kb->n_synonym * 2) x->n_slot *= 2;
+    /* a name and its shorter form for each synonym: a search ends at a slot that stays free */
+    while (x->n_slot <= (size_t)kb->n_synonym * 2 + R1_COUNT(shorthand)) x->n_slot *= 2;
     x->slot = calloc(x->n_slot, sizeof *x->slot);
     r1_status st = x->slot
                        ? med_map_new(&x->words, (size_t)32 << 20, err)
@@ -352,10 +360,6 @@ r1_status med_lexicon_new(med_lexicon **out, const med_kb *kb, r1_err *err)
             st = lexicon_add_text(x, med_str(kb, s->text), s->text, s->term, s->kind, false, err);
         if (wanted && st == R1_OK) st = add_shorter(x, med_str(kb, s->text), s->text, s->term, err);
     }
-    /* what clinicians write for short */
-    static const struct {
-        const char *text, *id;
-    } shorthand[] = {{"weakness", "HP:0001324"}, {"autistic features", "HP:0000729"}};
     for (size_t i = 0; i < R1_COUNT(shorthand) && st == R1_OK; i++) {
         uint32_t term = med_kb_term(kb, shorthand[i].id, strlen(shorthand[i].id));
         if (term != MED_NONE)

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_lexicon.h - the names of the findings as sets of normalised words, found by a hash that
- * does not depend on their order. A word is folded (Unicode case folding, marks stripped),
- * brought to one of a family of synonyms (renal, kidney), stemmed (Porter's English stemmer) and
- * stripped of the endings that tell adjective from noun (microcephaly, microcephalic).
+/* med_lexicon.h - the names of the findings as sets of normalised words. A name is found by a hash
+ * that does not depend on the order of its words. A word is normalised in four steps:
  *
- * Owns: its tables; borrows the knowledge base. Threads: read-only after med_lexicon_new. */
+ *   fold     Unicode case folding; marks are stripped
+ *   family   one word stands for its synonyms (renal, kidney)
+ *   stem     Porter's English stemmer
+ *   ending   what tells adjective from noun is cut off (microcephaly, microcephalic)
+ *
+ * Owns:    its tables. Borrows the knowledge base.
+ * Threads: read-only after med_lexicon_new. */
 #ifndef MED_LEXICON_H
 #define MED_LEXICON_H
 

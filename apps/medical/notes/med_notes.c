@@ -3,41 +3,34 @@
  * findings; what a finding's status is stands in med_status.c, laboratory values in med_labs.c. */
 #include "notes/med_notes.h"
 
+#include "r1_assert.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
 
-enum { TOKENS_MAX = 400, WINDOW = 9, RUN_MAX = 3, HITS_MAX = 512 };
+enum { WINDOW = 9, RUN_MAX = 3, HITS_MAX = 512 };
 
-const char *const med_status_name[MED_STATUS_COUNT] = {"present",    "absent",       "family",
-                                                       "historical", "hypothetical", "uncertain"};
-const char *const med_section_name[] = {"(start)",
-                                        "History of present illness",
-                                        "Past medical history",
-                                        "Family history",
-                                        "Physical examination",
-                                        "Laboratory",
-                                        "Imaging",
-                                        "Assessment",
-                                        "Plan",
-                                        "Medications",
-                                        "Social history",
-                                        "Other"};
-enum {
-    S_START,
-    S_HPI,
-    S_PMH,
-    S_FAMILY,
-    S_EXAM,
-    S_LAB,
-    S_IMAGING,
-    S_ASSESS,
-    S_PLAN,
-    S_MEDS,
-    S_SOCIAL,
-    S_OTHER
-};
+const char *const med_status_name[MED_STATUS_COUNT] = {[MED_PRESENT] = "present",
+                                                       [MED_ABSENT] = "absent",
+                                                       [MED_FAMILY] = "family",
+                                                       [MED_HISTORICAL] = "historical",
+                                                       [MED_HYPOTHETICAL] = "hypothetical",
+                                                       [MED_UNCERTAIN] = "uncertain"};
+const char *const med_section_name[MED_SECTION_COUNT] = {
+    [MED_SECTION_START] = "(start)",
+    [MED_SECTION_PRESENT_ILLNESS] = "History of present illness",
+    [MED_SECTION_PAST_HISTORY] = "Past medical history",
+    [MED_SECTION_FAMILY] = "Family history",
+    [MED_SECTION_EXAMINATION] = "Physical examination",
+    [MED_SECTION_LABORATORY] = "Laboratory",
+    [MED_SECTION_IMAGING] = "Imaging",
+    [MED_SECTION_ASSESSMENT] = "Assessment",
+    [MED_SECTION_PLAN] = "Plan",
+    [MED_SECTION_MEDICATIONS] = "Medications",
+    [MED_SECTION_SOCIAL] = "Social history",
+    [MED_SECTION_OTHER] = "Other"};
 
 /* ---- growing --------------------------------------------------------------------------------- */
 
@@ -59,8 +52,17 @@ static r1_status too_many(r1_err *err)
 
 r1_status med_mention_add(med_notes *n, const med_mention *m, r1_err *err)
 {
-    if (!notes_room(&n->mention, n->n_mention, &n->cap_mention, 200000, sizeof *n->mention))
+    if (!notes_room(&n->mention, n->n_mention, &n->cap_mention, MED_MENTIONS_MAX,
+                    sizeof *n->mention))
         return too_many(err);
+    R1_ASSERT(m->sentence < n->n_sentence, "mention: sentence %u of %u", m->sentence,
+              n->n_sentence);
+    const med_sentence *s = &n->sentence[m->sentence];
+    R1_ASSERT(s->start <= m->start && m->start < m->end && m->end <= s->end,
+              "mention: bytes %u to %u in a sentence from %u to %u", m->start, m->end, s->start,
+              s->end);
+    R1_ASSERT(m->cue_start <= m->cue_end && m->cue_end <= n->len, "cue: bytes %u to %u of %zu",
+              m->cue_start, m->cue_end, n->len);
     n->mention[n->n_mention++] = *m;
     return R1_OK;
 }
@@ -72,56 +74,56 @@ uint32_t med_section_of(const char *heading, size_t len)
     static const struct {
         const char *word;
         uint32_t section;
-    } known[] = {{"history of present illness", S_HPI},
-                 {"hpi", S_HPI},
-                 {"presenting complaint", S_HPI},
-                 {"chief complaint", S_HPI},
-                 {"clinical history", S_HPI},
-                 {"reason for referral", S_HPI},
-                 {"present illness", S_HPI},
-                 {"past medical history", S_PMH},
-                 {"past history", S_PMH},
-                 {"medical history", S_PMH},
-                 {"pmh", S_PMH},
-                 {"birth history", S_PMH},
-                 {"surgical history", S_PMH},
-                 {"developmental history", S_PMH},
-                 {"family history", S_FAMILY},
-                 {"fh", S_FAMILY},
-                 {"pedigree", S_FAMILY},
-                 {"physical examination", S_EXAM},
-                 {"physical exam", S_EXAM},
-                 {"examination", S_EXAM},
-                 {"on examination", S_EXAM},
-                 {"neurological examination", S_EXAM},
-                 {"review of systems", S_EXAM},
-                 {"ros", S_EXAM},
-                 {"laboratory", S_LAB},
-                 {"laboratory findings", S_LAB},
-                 {"labs", S_LAB},
-                 {"laboratory results", S_LAB},
-                 {"investigations", S_LAB},
-                 {"imaging", S_IMAGING},
-                 {"radiology", S_IMAGING},
-                 {"mri", S_IMAGING},
-                 {"echocardiography", S_IMAGING},
-                 {"assessment", S_ASSESS},
-                 {"impression", S_ASSESS},
-                 {"summary", S_ASSESS},
-                 {"discussion", S_ASSESS},
-                 {"plan", S_PLAN},
-                 {"recommendations", S_PLAN},
-                 {"follow-up", S_PLAN},
-                 {"return precautions", S_PLAN},
-                 {"medications", S_MEDS},
-                 {"current medications", S_MEDS},
-                 {"social history", S_SOCIAL},
-                 {"allergies", S_OTHER},
-                 {"growth", S_EXAM},
-                 {"course", S_HPI},
-                 {"hospital course", S_HPI},
-                 {"ophthalmology", S_EXAM},
-                 {"cardiology", S_EXAM}};
+    } known[] = {{"history of present illness", MED_SECTION_PRESENT_ILLNESS},
+                 {"hpi", MED_SECTION_PRESENT_ILLNESS},
+                 {"presenting complaint", MED_SECTION_PRESENT_ILLNESS},
+                 {"chief complaint", MED_SECTION_PRESENT_ILLNESS},
+                 {"clinical history", MED_SECTION_PRESENT_ILLNESS},
+                 {"reason for referral", MED_SECTION_PRESENT_ILLNESS},
+                 {"present illness", MED_SECTION_PRESENT_ILLNESS},
+                 {"past medical history", MED_SECTION_PAST_HISTORY},
+                 {"past history", MED_SECTION_PAST_HISTORY},
+                 {"medical history", MED_SECTION_PAST_HISTORY},
+                 {"pmh", MED_SECTION_PAST_HISTORY},
+                 {"birth history", MED_SECTION_PAST_HISTORY},
+                 {"surgical history", MED_SECTION_PAST_HISTORY},
+                 {"developmental history", MED_SECTION_PAST_HISTORY},
+                 {"family history", MED_SECTION_FAMILY},
+                 {"fh", MED_SECTION_FAMILY},
+                 {"pedigree", MED_SECTION_FAMILY},
+                 {"physical examination", MED_SECTION_EXAMINATION},
+                 {"physical exam", MED_SECTION_EXAMINATION},
+                 {"examination", MED_SECTION_EXAMINATION},
+                 {"on examination", MED_SECTION_EXAMINATION},
+                 {"neurological examination", MED_SECTION_EXAMINATION},
+                 {"review of systems", MED_SECTION_EXAMINATION},
+                 {"ros", MED_SECTION_EXAMINATION},
+                 {"laboratory", MED_SECTION_LABORATORY},
+                 {"laboratory findings", MED_SECTION_LABORATORY},
+                 {"labs", MED_SECTION_LABORATORY},
+                 {"laboratory results", MED_SECTION_LABORATORY},
+                 {"investigations", MED_SECTION_LABORATORY},
+                 {"imaging", MED_SECTION_IMAGING},
+                 {"radiology", MED_SECTION_IMAGING},
+                 {"mri", MED_SECTION_IMAGING},
+                 {"echocardiography", MED_SECTION_IMAGING},
+                 {"assessment", MED_SECTION_ASSESSMENT},
+                 {"impression", MED_SECTION_ASSESSMENT},
+                 {"summary", MED_SECTION_ASSESSMENT},
+                 {"discussion", MED_SECTION_ASSESSMENT},
+                 {"plan", MED_SECTION_PLAN},
+                 {"recommendations", MED_SECTION_PLAN},
+                 {"follow-up", MED_SECTION_PLAN},
+                 {"return precautions", MED_SECTION_PLAN},
+                 {"medications", MED_SECTION_MEDICATIONS},
+                 {"current medications", MED_SECTION_MEDICATIONS},
+                 {"social history", MED_SECTION_SOCIAL},
+                 {"allergies", MED_SECTION_OTHER},
+                 {"growth", MED_SECTION_EXAMINATION},
+                 {"course", MED_SECTION_PRESENT_ILLNESS},
+                 {"hospital course", MED_SECTION_PRESENT_ILLNESS},
+                 {"ophthalmology", MED_SECTION_EXAMINATION},
+                 {"cardiology", MED_SECTION_EXAMINATION}};
     while (len && (heading[len - 1] == ':' || heading[len - 1] == ' ' || heading[len - 1] == '#'))
         len--;
     while (len && (*heading == '#' || *heading == ' ' || *heading == '*')) heading++, len--;
@@ -180,11 +182,18 @@ static bool ends_here(const med_notes *n, uint32_t at, uint32_t from, uint32_t e
     return !notes_abbreviation(n->text, at, from);
 }
 
+/* Whether the byte at `at` continues a character. */
+static bool notes_within_char(const char *text, uint32_t at, uint32_t end)
+{
+    return at < end && ((unsigned char)text[at] & 0xc0) == 0x80;
+}
+
 static r1_status split_sentences(med_notes *n, uint32_t start, uint32_t end, r1_err *err)
 {
     uint32_t from = start;
     for (uint32_t i = start; i < end; i++) {
-        bool cut = ends_here(n, i, from, end) || i - from > 4000;
+        bool full = i - from > MED_SENTENCE_BYTES && !notes_within_char(n->text, i + 1, end);
+        bool cut = ends_here(n, i, from, end) || full;
         if (!cut) continue;
         R1_TRY(add_sentence(n, from, i + 1, err));
         from = i + 1;
@@ -202,7 +211,7 @@ static r1_status open_section(med_notes *n, uint32_t at, uint32_t name, r1_err *
 
 static r1_status split_sections(med_notes *n, r1_err *err)
 {
-    R1_TRY(open_section(n, 0, S_START, err));
+    R1_TRY(open_section(n, 0, MED_SECTION_START, err));
     uint32_t body = 0, len = (uint32_t)n->len;
     for (uint32_t at = 0; at < len;) {
         const char *nl = memchr(n->text + at, '\n', len - at);
@@ -284,8 +293,8 @@ static uint32_t notes_tokenize(const med_lexicon *lex, const char *s, uint32_t s
 /* The words that count, in order; sep tells what stood before each: 0 nothing, 1 a comma, 2 a
  * conjunction, 3 a barrier (another clause). */
 typedef struct {
-    uint32_t token[TOKENS_MAX];
-    uint8_t sep[TOKENS_MAX];
+    uint32_t token[MED_SENTENCE_TOKENS];
+    uint8_t sep[MED_SENTENCE_TOKENS];
     uint32_t n;
 } content;
 
@@ -474,12 +483,12 @@ static int by_start(const void *a, const void *b)
 
 static r1_status read_sentence(med_notes *n, const med_lexicon *lex, uint32_t index, r1_err *err)
 {
-    static _Thread_local med_token t[TOKENS_MAX];
+    static _Thread_local med_token t[MED_SENTENCE_TOKENS];
     static _Thread_local content c;
     static _Thread_local hit hits[HITS_MAX];
-    uint8_t taken[TOKENS_MAX] = {0};
+    uint8_t taken[MED_SENTENCE_TOKENS] = {0};
     med_sentence *s = &n->sentence[index];
-    uint32_t n_token = notes_tokenize(lex, n->text, s->start, s->end, t, TOKENS_MAX);
+    uint32_t n_token = notes_tokenize(lex, n->text, s->start, s->end, t, MED_SENTENCE_TOKENS);
     for (uint32_t i = 0; i < n_token; i++) n->n_word += !t[i].punct;
     notes_content_of(t, n_token, n->text, &c);
     uint32_t n_hit = find_hits(lex, t, n->text, &c, hits);
@@ -513,6 +522,21 @@ static r1_status check_text(const char *what, const char *text, size_t len, r1_e
     return R1_OK;
 }
 
+/* Sections and sentences follow one another, and each sentence lies in its section. */
+static bool notes_in_order(const med_notes *n)
+{
+    for (uint32_t i = 1; i < n->n_section; i++)
+        if (n->section[i].start != n->section[i - 1].end) return false;
+    for (uint32_t i = 0; i < n->n_sentence; i++) {
+        const med_sentence *s = &n->sentence[i];
+        if (s->section >= n->n_section || s->start >= s->end) return false;
+        const med_section *in = &n->section[s->section];
+        if (s->start < in->start || s->end > in->end) return false;
+        if (i && s->start < n->sentence[i - 1].end) return false;
+    }
+    return n->n_section && n->section[0].start == 0 && n->section[n->n_section - 1].end == n->len;
+}
+
 r1_status med_notes_read(med_notes *out, const med_lexicon *lex, const med_kb *kb, const char *what,
                          const char *text, size_t len, r1_err *err)
 {
@@ -522,6 +546,8 @@ r1_status med_notes_read(med_notes *out, const med_lexicon *lex, const med_kb *k
     out->len = len;
     out->age_years = NAN;
     r1_status st = split_sections(out, err);
+    R1_DEEP_ASSERT(st != R1_OK || notes_in_order(out), "%u sections, %u sentences of %zu bytes",
+                   out->n_section, out->n_sentence, len);
     for (uint32_t i = 0; i < out->n_sentence && st == R1_OK; i++) {
         st = read_sentence(out, lex, i, err);
         if (st == R1_OK) med_find_labs(out, kb, i);

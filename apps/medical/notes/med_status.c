@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_status.c - whose finding it is and whether it is there: cues before and after it, in the
- * manner of NegEx (Chapman et al. 2001) and ConText (Harkema et al. 2009). Owns the list of
- * cues. A comma does not end a scope ("no fever, chills, or cough"), a contrast does ("no chest
- * pain but has fever"); a cue inside the finding's own words does not count ("absence of
- * speech"). */
+/* med_status.c - whose finding it is and whether it is there, by cues before and after it, in the
+ * manner of NegEx (Chapman et al. 2001) and ConText (Harkema et al. 2009). Owns the list of cues.
+ *
+ * A comma does not end a scope ("no fever, chills, or cough"); a contrast does ("no chest pain but
+ * has fever"). A cue inside the finding's own words does not count ("absence of speech"). */
 #include "notes/med_notes.h"
+
+#include "r1_assert.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -334,11 +336,13 @@ static bool status_within(uint32_t at, uint32_t n, const uint32_t *used, uint32_
     return false;
 }
 
-/* Family outranks negation only when it is not itself negated; negation outranks history;
- * certainty comes last. */
+/* A cue of higher rank takes the place of one of lower rank. Negation ranks highest. */
 static int rank_of(med_status s)
 {
-    static const int rank[MED_STATUS_COUNT] = {0, 5, 4, 1, 3, 2};
+    static const int rank[MED_STATUS_COUNT] = {
+        [MED_PRESENT] = 0,      [MED_HISTORICAL] = 1, [MED_UNCERTAIN] = 2,
+        [MED_HYPOTHETICAL] = 3, [MED_FAMILY] = 4,     [MED_ABSENT] = 5};
+    R1_ASSERT(s < MED_STATUS_COUNT, "status %d", (int)s);
     return rank[s];
 }
 
@@ -348,6 +352,7 @@ static void status_apply(med_mention *m, const med_token *t, found f)
     m->status = (med_status)f.c->status;
     m->cue_start = t[f.at].start;
     m->cue_end = t[f.at + f.n - 1].end;
+    R1_ASSERT(m->cue_start < m->cue_end, "cue: bytes %u to %u", m->cue_start, m->cue_end);
 }
 
 static uint32_t keep_family(found *live, uint32_t n, bool family_stays)
@@ -432,13 +437,17 @@ static void look_on(const char *text, const med_token *t, uint32_t n, const uint
 void med_find_status(const med_notes *n, const med_token *t, uint32_t n_token, const uint32_t *used,
                      uint32_t n_used, med_mention *m)
 {
-    const char *name = med_section_name[n->section[n->sentence[m->sentence].section].name];
+    R1_ASSERT(m->sentence < n->n_sentence && n_used > 0, "mention: sentence %u of %u, %u words",
+              m->sentence, n->n_sentence, n_used);
+    R1_ASSERT(used[0] <= used[n_used - 1] && used[n_used - 1] < n_token,
+              "mention: words %u to %u of %u", used[0], used[n_used - 1], n_token);
+    uint32_t section = n->section[n->sentence[m->sentence].section].name;
     m->status = MED_PRESENT;
     m->cue_start = m->cue_end = m->start;
     look_back(n->text, t, n_token, used, n_used, m);
     look_on(n->text, t, n_token, used, n_used, m);
-    if (m->status == MED_PRESENT && strcmp(name, "Family history") == 0) m->status = MED_FAMILY;
-    if (m->status == MED_PRESENT && strcmp(name, "Plan") == 0) m->status = MED_HYPOTHETICAL;
+    if (m->status == MED_PRESENT && section == MED_SECTION_FAMILY) m->status = MED_FAMILY;
+    if (m->status == MED_PRESENT && section == MED_SECTION_PLAN) m->status = MED_HYPOTHETICAL;
 }
 
 /* ---- the person ------------------------------------------------------------------------------ */
@@ -492,7 +501,7 @@ void med_find_person(med_notes *n)
     uint32_t max = n->n_sentence < 40 ? n->n_sentence : 40;
     for (uint32_t i = 0; i < max; i++) {
         const med_sentence *x = &n->sentence[i];
-        if (strcmp(med_section_name[n->section[x->section].name], "Family history") == 0) continue;
+        if (n->section[x->section].name == MED_SECTION_FAMILY) continue;
         const char *s = n->text + x->start, *end = n->text + x->end;
         for (size_t k = 0; k < R1_COUNT(female) && n->sex == MED_SEX_UNKNOWN; k++) {
             bool f = has_word(s, end, female[k]), m = has_word(s, end, male[k]);

@@ -1,28 +1,50 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_report.c - gathers findings, candidates and what would change without a finding into the
- * report's JSON. */
+/* med_report.c - builds the report's struct: findings and candidates, what each finding says of
+ * each candidate, and what would change without an anchor. Nothing is escaped here. */
 #include "report/med_report.h"
 
+#include "print/med_put.h"
+#include "r1_assert.h"
+#include "report/med_words.h"
+
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-const char med_report_banner[] =
-    "For clinical decision support by qualified professionals; not a diagnosis.";
 /* WEIGHED: candidates of the list that is judged again without each anchor. */
 enum { LIST = MED_RERANK_MAX, WEIGHED = 16 };
 
+/* A profile's finding is typical from this frequency on. */
+static const float typical_freq_min = 0.5f;
 /* What a finding of the past or of an uncertain writer weighs against one that is stated. */
 static const float certainty_historical = 0.7f;
+/* More than the 200,000 findings of a record and their candidates need. */
+static const size_t report_bytes_max = (size_t)1 << 30;
 
+static const char *const report_sex[] = {
+    [MED_SEX_UNKNOWN] = "unknown", [MED_SEX_FEMALE] = "female", [MED_SEX_MALE] = "male"};
+static const char *const report_match[] = {[MED_MATCH_NONE] = "none",
+                                           [MED_MATCH_BROAD] = "broad",
+                                           [MED_MATCH_SPECIFIC] = "related",
+                                           [MED_MATCH_EXACT] = "exact"};
+static const char report_match_excluded[] = "excluded";
+
+/* One call's workspace. Its lists live in scratch, those of the report in the report's arena. */
 typedef struct {
     const med_kb *kb;
-    med_notes notes;
-    med_finding *present, *absent;
-    uint32_t n_present, n_absent;
-    uint32_t *observed, *excluded;
-    med_anchor *anchor; /* [n_present] */
     const med_judge *judge;
+    med_report *report;
+    r1_arena *scratch;
+    med_notes notes;
+    med_finding *present, *absent; /* [notes.n_mention + 1] */
+    uint32_t n_present, n_absent;
+    uint32_t *observed, *excluded; /* their terms */
+    med_anchor *anchor;            /* [n_present] */
+    uint32_t *rest;                /* [n_present]: terms without one finding */
+    med_anchor *rest_anchor;       /* [n_present] */
+    med_match *match;              /* [n_present] */
+    float *against;                /* [n_absent] */
     med_case query;
     med_candidate list[LIST];
     double trace[LIST][MED_N_ITEM + 1];
@@ -36,6 +58,16 @@ static const char *name_of(const work *w, uint32_t t)
     return med_str(w->kb, w->kb->term[t].name);
 }
 
+/* A list of count elements, zeroed; never NULL for a count of 0. Returns from its function where
+ * there is no memory. */
+#define REPORT_LIST(arena, to, count, err)                                                         \
+    do {                                                                                           \
+        (to) = r1_arena_alloc((arena), (size_t)(count) + 1, sizeof *(to));                         \
+        if (!(to)) R1_FAIL((err), R1_E_NOMEM, "no memory for a report");                           \
+    } while (0)
+
+/* ---- ranking --------------------------------------------------------------------------------- */
+
 /* The list of a query whose findings are those anchors; scores of the likelihood stand in it
  * already. */
 static r1_status judge_list(const med_judge *j, const med_case *c, const med_anchor *anchor,
@@ -48,184 +80,264 @@ static r1_status judge_list(const med_judge *j, const med_case *c, const med_anc
     return R1_OK;
 }
 
-static json_t *report_quote(const work *w, const med_mention *m)
+/* ---- findings -------------------------------------------------------------------------------- */
+
+static r1_status report_quote(work *w, const med_mention *m, med_report_quote *q, r1_err *err)
 {
-    const med_sentence *s = &w->notes.sentence[m->sentence];
-    json_t *q =
-        json_pack("{s:i,s:i,s:s%,s:s%,s:i,s:s}", "start", (int)m->start, "end", (int)m->end, "text",
-                  w->notes.text + m->start, (size_t)(m->end - m->start), "sentence",
-                  w->notes.text + s->start, (size_t)(s->end - s->start), "sentence_start",
-                  (int)s->start, "section", med_section_name[w->notes.section[s->section].name]);
-    json_object_set_new(q, "status", json_string(med_status_name[m->status]));
+    const med_notes *n = &w->notes;
+    R1_ASSERT(m->sentence < n->n_sentence, "mention: sentence %u of %u", m->sentence,
+              n->n_sentence);
+    const med_sentence *s = &n->sentence[m->sentence];
+    R1_ASSERT(s->start <= m->start && m->start <= m->end && m->end <= s->end && s->end <= n->len,
+              "mention: bytes %u to %u, sentence %u to %u, record %zu", m->start, m->end, s->start,
+              s->end, n->len);
+    R1_ASSERT(m->cue_start <= m->cue_end && m->cue_end <= n->len, "cue: bytes %u to %u of %zu",
+              m->cue_start, m->cue_end, n->len);
+    R1_ASSERT(s->section < n->n_section, "sentence: section %u of %u", s->section, n->n_section);
+    R1_ASSERT(m->status < MED_STATUS_COUNT, "mention: status %d", (int)m->status);
+    *q = (med_report_quote){.start = m->start,
+                            .end = m->end,
+                            .sentence_start = s->start,
+                            .text = {n->text + m->start, m->end - m->start},
+                            .sentence = {n->text + s->start, s->end - s->start},
+                            .section = med_section_name[n->section[s->section].name],
+                            .status = med_status_name[m->status]};
     if (m->cue_end > m->cue_start)
-        json_object_set_new(q, "cue",
-                            json_stringn(w->notes.text + m->cue_start, m->cue_end - m->cue_start));
-    if (m->lab)
-        json_object_set_new(q, "laboratory",
-                            json_pack("{s:f,s:f,s:f}", "value", (double)m->value, "low",
-                                      (double)m->low, "high", (double)m->high));
-    return q;
+        q->cue = (med_span){n->text + m->cue_start, m->cue_end - m->cue_start};
+    if (!m->lab) return R1_OK;
+    med_report_lab *lab;
+    REPORT_LIST(w->report->arena, lab, 1, err);
+    *lab = (med_report_lab){(double)m->value, (double)m->low, (double)m->high};
+    q->lab = lab;
+    return R1_OK;
 }
 
-static json_t *report_findings_of(const work *w, const med_finding *f, uint32_t n)
+static r1_status report_findings_of(work *w, const med_finding *f, uint32_t n,
+                                    const med_report_anchor *anchor, med_report_findings *out,
+                                    r1_err *err)
 {
-    json_t *all = json_array();
+    med_report_finding *row;
+    REPORT_LIST(w->report->arena, row, n, err);
     for (uint32_t i = 0; i < n; i++) {
-        json_t *o = json_pack("{s:s,s:s,s:f,s:i}", "id", id_of(w, f[i].term), "name",
-                              name_of(w, f[i].term), "information",
-                              (double)w->kb->term[f[i].term].ic, "mentions", (int)f[i].n_mention);
-        json_object_set_new(o, "evidence", report_quote(w, &w->notes.mention[f[i].first_mention]));
-        json_array_append_new(all, o);
+        R1_ASSERT(f[i].first_mention < w->notes.n_mention, "finding: mention %u of %u",
+                  f[i].first_mention, w->notes.n_mention);
+        row[i] = (med_report_finding){.id = id_of(w, f[i].term),
+                                      .name = name_of(w, f[i].term),
+                                      .information = (double)w->kb->term[f[i].term].ic,
+                                      .mentions = f[i].n_mention,
+                                      .anchor = anchor ? &anchor[i] : NULL};
+        R1_TRY(report_quote(w, &w->notes.mention[f[i].first_mention], &row[i].quote, err));
     }
-    return all;
+    *out = (med_report_findings){row, n};
+    return R1_OK;
 }
 
-static json_t *report_others(const work *w)
+static bool mentioned_otherwise(const med_mention *m)
 {
-    json_t *all = json_array();
+    return m->status != MED_PRESENT && m->status != MED_HISTORICAL && m->status != MED_ABSENT;
+}
+
+static r1_status report_others(work *w, r1_err *err)
+{
+    med_report_finding *row;
+    uint32_t n = 0, k = 0;
+    for (uint32_t i = 0; i < w->notes.n_mention; i++)
+        n += mentioned_otherwise(&w->notes.mention[i]);
+    REPORT_LIST(w->report->arena, row, n, err);
     for (uint32_t i = 0; i < w->notes.n_mention; i++) {
         const med_mention *m = &w->notes.mention[i];
-        if (m->status == MED_PRESENT || m->status == MED_HISTORICAL || m->status == MED_ABSENT)
-            continue;
-        json_t *o = json_pack("{s:s,s:s}", "id", id_of(w, m->term), "name", name_of(w, m->term));
-        json_object_set_new(o, "evidence", report_quote(w, m));
-        json_array_append_new(all, o);
+        if (!mentioned_otherwise(m)) continue;
+        row[k] = (med_report_finding){.id = id_of(w, m->term),
+                                      .name = name_of(w, m->term),
+                                      .information = NAN,
+                                      .mentions = MED_NONE};
+        R1_TRY(report_quote(w, m, &row[k++].quote, err));
     }
-    return all;
+    R1_ASSERT(k == n, "other mentions: filled %u of %u", k, n);
+    w->report->others = (med_report_findings){row, n};
+    return R1_OK;
 }
 
+/* ---- anchors --------------------------------------------------------------------------------- */
+
 /* The query without finding i (MED_NONE: with all), judged again over the first candidates. */
-static r1_status judge_without(work *w, uint32_t i, uint32_t *rest, med_anchor *anchor,
-                               med_candidate *list, float *p, const char **first, r1_err *err)
+static r1_status judge_without(work *w, uint32_t i, float *p, const char **first, r1_err *err)
 {
+    static _Thread_local med_candidate list[LIST];
     uint32_t n = w->n_list < WEIGHED ? w->n_list : WEIGHED, k = 0;
     float none;
     *p = 0;
     for (uint32_t j = 0; j < w->n_present; j++) {
         if (j == i) continue;
-        anchor[k] = w->anchor[j];
-        rest[k++] = w->observed[j];
+        w->rest_anchor[k] = w->anchor[j];
+        w->rest[k++] = w->observed[j];
     }
     med_case c = w->query;
-    c.observed = rest;
+    c.observed = w->rest;
     c.n_observed = k;
-    med_anchors_plan(w->kb, anchor, k, w->judge->pin);
+    R1_ASSERT(k == w->n_present - (i != MED_NONE), "without finding %u: %u of %u are left", i, k,
+              w->n_present);
+    med_anchors_plan(w->kb, w->rest_anchor, k, w->judge->pin);
     memcpy(list, w->list, n * sizeof *list);
     med_case_open(w->judge->ranker, &c);
     med_rescore(w->judge->ranker, list, n);
-    R1_TRY(judge_list(w->judge, &c, anchor, list, &n, &none, NULL, err));
+    R1_TRY(judge_list(w->judge, &c, w->rest_anchor, list, &n, &none, NULL, err));
     for (uint32_t j = 0; j < n; j++)
         if (list[j].disease == w->list[0].disease) *p = list[j].posterior;
     *first = n ? med_str(w->kb, w->kb->disease[list[0].disease].name) : "";
     return R1_OK;
 }
 
-/* What was pinned, with its weight, and what the first place's probability becomes without it. */
-static r1_status tell_anchors(work *w, json_t *findings, r1_err *err)
+/* What was pinned, with its weight, and what the first place's probability becomes without it.
+ * *out stays NULL where there is no candidate. */
+static r1_status report_anchors(work *w, const med_report_anchor **out, r1_err *err)
 {
-    static _Thread_local med_candidate list[LIST];
-    uint32_t *rest = malloc((w->n_present + 1u) * sizeof *rest);
-    med_anchor *anchor = malloc((w->n_present + 1u) * sizeof *anchor);
-    r1_status st = rest && anchor
-                       ? R1_OK
-                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a report");
-    float p, with_all = 0;
+    med_report_anchor *row;
+    float p, with_all;
     const char *first;
-    if (st == R1_OK && w->n_list)
-        st = judge_without(w, MED_NONE, rest, anchor, list, &with_all, &first, err);
-    for (uint32_t i = 0; i < w->n_present && st == R1_OK && w->n_list; i++) {
-        json_t *o = json_array_get(findings, i);
-        json_object_set_new(o, "weight", json_real((double)w->anchor[i].weight));
-        json_object_set_new(o, "pinned", json_boolean(w->anchor[i].pinned));
-        if (!w->anchor[i].pinned) continue;
-        st = judge_without(w, i, rest, anchor, list, &p, &first, err);
-        if (st == R1_OK)
-            json_object_set_new(o, "without",
-                                json_pack("{s:f,s:f,s:s}", "first_probability", (double)p, "change",
-                                          (double)(p - with_all), "first", first));
+    *out = NULL;
+    if (!w->n_list) return R1_OK;
+    REPORT_LIST(w->report->arena, row, w->n_present, err);
+    R1_TRY(judge_without(w, MED_NONE, &with_all, &first, err));
+    for (uint32_t i = 0; i < w->n_present; i++) {
+        row[i].weight = (double)w->anchor[i].weight;
+        row[i].pinned = w->anchor[i].pinned;
+        if (!row[i].pinned) continue;
+        med_report_without *without;
+        REPORT_LIST(w->report->arena, without, 1, err);
+        R1_TRY(judge_without(w, i, &p, &first, err));
+        *without = (med_report_without){(double)p, (double)(p - with_all), first};
+        row[i].without = without;
     }
-    free(rest);
-    free(anchor);
-    return st;
+    *out = row;
+    return R1_OK;
 }
 
-static json_t *missing_of(const work *w, const med_disease *d)
+/* ---- candidates ------------------------------------------------------------------------------ */
+
+/* What a disease usually shows and the record does not mention. */
+static r1_status candidate_typical(work *w, const med_disease *d, med_report_candidate *c,
+                                   r1_err *err)
 {
-    json_t *all = json_array();
-    for (uint32_t i = 0; i < d->n_profile && json_array_size(all) < 6; i++) {
+    med_report_typical *row;
+    uint32_t n = 0;
+    REPORT_LIST(w->report->arena, row, MED_REPORT_TYPICAL, err);
+    for (uint32_t i = 0; i < d->n_profile && n < MED_REPORT_TYPICAL; i++) {
         const med_profile *p = &w->kb->profile[d->profile_at + i];
         uint32_t t = MED_PROFILE_TERM(*p);
-        bool found = !(p->term & MED_PROFILE_DIRECT) || p->freq < 0.5f;
+        bool found = !(p->term & MED_PROFILE_DIRECT) || p->freq < typical_freq_min;
         for (uint32_t q = 0; q < w->n_present && !found; q++)
             found = med_kb_is_a(w->kb, w->observed[q], t) || med_kb_is_a(w->kb, t, w->observed[q]);
-        if (!found)
-            json_array_append_new(all, json_pack("{s:s,s:s,s:f}", "id", id_of(w, t), "name",
-                                                 name_of(w, t), "frequency", (double)p->freq));
+        if (!found) row[n++] = (med_report_typical){id_of(w, t), name_of(w, t), (double)p->freq};
     }
-    return all;
+    c->typical = row;
+    c->n_typical = n;
+    return R1_OK;
 }
 
 /* What each evidence step added to the candidate's calibrated logit; the numbers add up to it. */
-static json_t *report_steps_of(const work *w, uint32_t place)
+static r1_status candidate_steps(work *w, uint32_t place, med_report_candidate *c, r1_err *err)
 {
-    json_t *all = json_array();
-    for (int k = 0; w->judge->x && k <= MED_N_ITEM; k++)
-        json_array_append_new(all,
-                              json_pack("{s:s,s:f}", "step", k ? MED_ITEM_NAME[k - 1] : "prior",
-                                        "logit", w->trace[place - 1][k]));
-    return all;
+    med_report_step *row;
+    if (!w->judge->x) return R1_OK;
+    REPORT_LIST(w->report->arena, row, MED_N_ITEM + 1, err);
+    for (int k = 0; k <= MED_N_ITEM; k++)
+        row[k] = (med_report_step){k ? MED_ITEM_NAME[k - 1] : "prior", w->trace[place - 1][k]};
+    c->step = row;
+    c->n_step = MED_N_ITEM + 1;
+    return R1_OK;
 }
 
-static json_t *candidate_json(const work *w, const med_candidate *c, uint32_t place,
-                              med_match *match, float *against)
+/* Observed findings in the order of the record, then those excluded ones that speak against. */
+static r1_status candidate_contributions(work *w, const med_candidate *from,
+                                         med_report_candidate *c, r1_err *err)
 {
-    static const char *const kind[] = {"none", "broad", "related", "exact"};
-    const med_disease *d = &w->kb->disease[c->disease];
-    json_t *o = json_pack("{s:i,s:s,s:s,s:f,s:f}", "rank", (int)place, "id", med_str(w->kb, d->id),
-                          "name", med_str(w->kb, d->name), "probability", (double)c->posterior,
-                          "score", (double)c->score);
-    json_t *ids = json_array(), *genes = json_array(), *contrib = json_array(), *no = json_array();
-    for (uint32_t i = 0; i < d->n_alias; i++)
-        json_array_append_new(ids, json_string(med_str(w->kb, w->kb->list[d->alias_at + i])));
-    for (uint32_t i = 0; i < d->n_gene; i++)
-        json_array_append_new(genes, json_string(med_str(w->kb, w->kb->list[d->gene_at + i])));
-    med_explain(w->judge->ranker, c->disease, match, against);
+    med_report_contribution *row;
+    const char **unexplained;
+    REPORT_LIST(w->report->arena, row, (size_t)w->n_present + w->n_absent, err);
+    REPORT_LIST(w->report->arena, unexplained, w->n_present, err);
+    med_explain(w->judge->ranker, from->disease, w->match, w->against);
+    c->unexplained.s = unexplained;
     for (uint32_t i = 0; i < w->n_present; i++) {
-        const med_match *m = &match[i];
-        json_t *x = json_pack("{s:s,s:s,s:s,s:f,s:f}", "id", id_of(w, m->term), "name",
-                              name_of(w, m->term), "match", kind[m->kind], "log_lr",
-                              (double)m->log_lr, "frequency", (double)m->freq);
-        if (m->matched != MED_NONE)
-            json_object_set_new(x, "matched", json_string(name_of(w, m->matched)));
+        const med_match *m = &w->match[i];
+        R1_ASSERT(m->kind < R1_COUNT(report_match), "match %u: kind %d", i, (int)m->kind);
+        row[c->n_contribution++] = (med_report_contribution){
+            .id = id_of(w, m->term),
+            .name = name_of(w, m->term),
+            .match = report_match[m->kind],
+            .log_lr = (double)m->log_lr,
+            .frequency = (double)m->freq,
+            .matched = m->matched != MED_NONE ? name_of(w, m->matched) : NULL};
         if (m->kind == MED_MATCH_NONE || m->kind == MED_MATCH_BROAD)
-            json_array_append_new(no, json_string(name_of(w, m->term)));
-        json_array_append_new(contrib, x);
+            unexplained[c->unexplained.n++] = name_of(w, m->term);
     }
     for (uint32_t i = 0; i < w->n_absent; i++)
-        if (against[i] < 0)
-            json_array_append_new(contrib,
-                                  json_pack("{s:s,s:s,s:s,s:f}", "id", id_of(w, w->excluded[i]),
-                                            "name", name_of(w, w->excluded[i]), "match", "excluded",
-                                            "log_lr", (double)against[i]));
-    json_object_set_new(o, "ids", ids);
-    json_object_set_new(o, "genes", genes);
-    json_object_set_new(o, "contributions", contrib);
-    json_object_set_new(o, "evidence_steps", report_steps_of(w, place));
-    json_object_set_new(o, "unexplained", no);
-    json_object_set_new(o, "typical_not_reported", missing_of(w, d));
-    return o;
+        if (w->against[i] < 0)
+            row[c->n_contribution++] = (med_report_contribution){.id = id_of(w, w->excluded[i]),
+                                                                 .name = name_of(w, w->excluded[i]),
+                                                                 .match = report_match_excluded,
+                                                                 .log_lr = (double)w->against[i],
+                                                                 .frequency = NAN};
+    c->contribution = row;
+    return R1_OK;
 }
 
-static json_t *sources_of(const med_kb *kb)
+static r1_status candidate_names(work *w, uint32_t at, uint32_t n, med_report_names *out,
+                                 r1_err *err)
 {
-    json_t *all = json_array();
+    const char **s;
+    R1_ASSERT(at <= w->kb->n_list && n <= w->kb->n_list - at, "names %u + %u of %u", at, n,
+              w->kb->n_list);
+    REPORT_LIST(w->report->arena, s, n, err);
+    for (uint32_t i = 0; i < n; i++) s[i] = med_str(w->kb, w->kb->list[at + i]);
+    *out = (med_report_names){s, n};
+    return R1_OK;
+}
+
+static r1_status report_candidate(work *w, uint32_t place, med_report_candidate *c, r1_err *err)
+{
+    const med_candidate *from = &w->list[place - 1];
+    R1_ASSERT(from->disease < w->kb->n_disease, "candidate %u: disease %u of %u", place,
+              from->disease, w->kb->n_disease);
+    const med_disease *d = &w->kb->disease[from->disease];
+    *c = (med_report_candidate){.rank = place,
+                                .id = med_str(w->kb, d->id),
+                                .name = med_str(w->kb, d->name),
+                                .probability = (double)from->posterior,
+                                .score = (double)from->score};
+    R1_TRY(candidate_names(w, d->alias_at, d->n_alias, &c->ids, err));
+    R1_TRY(candidate_names(w, d->gene_at, d->n_gene, &c->genes, err));
+    R1_TRY(candidate_contributions(w, from, c, err));
+    R1_TRY(candidate_steps(w, place, c, err));
+    return candidate_typical(w, d, c, err);
+}
+
+static r1_status report_candidates(work *w, r1_err *err)
+{
+    med_report_candidate *row;
+    uint32_t n = w->n_list < MED_REPORT_CANDIDATES ? w->n_list : MED_REPORT_CANDIDATES;
+    REPORT_LIST(w->report->arena, row, n, err);
+    med_case_open(w->judge->ranker, &w->query); /* again: anchors opened cases of their own */
+    for (uint32_t i = 0; i < n; i++) R1_TRY(report_candidate(w, i + 1, &row[i], err));
+    w->report->candidate = row;
+    w->report->n_candidate = n;
+    return R1_OK;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+static r1_status report_sources(work *w, r1_err *err)
+{
+    const med_kb *kb = w->kb;
+    med_report_source *row;
+    REPORT_LIST(w->report->arena, row, kb->n_source, err);
     for (uint32_t i = 0; i < kb->n_source; i++)
-        json_array_append_new(all, json_pack("{s:s,s:s,s:s,s:s}", "name",
-                                             med_str(kb, kb->source[i].name), "version",
-                                             med_str(kb, kb->source[i].version), "licence",
-                                             med_str(kb, kb->source[i].licence), "address",
-                                             med_str(kb, kb->source[i].url)));
-    return all;
+        row[i] =
+            (med_report_source){med_str(kb, kb->source[i].name), med_str(kb, kb->source[i].version),
+                                med_str(kb, kb->source[i].licence), med_str(kb, kb->source[i].url)};
+    w->report->source = row;
+    w->report->n_source = kb->n_source;
+    return R1_OK;
 }
 
 /* What was denied in one place and found in another, or found in a special form, is not
@@ -242,19 +354,8 @@ static uint32_t drop_observed(work *w, uint32_t n)
     return k;
 }
 
-static r1_status report_gather(work *w, r1_err *err)
+static void gather_anchors(work *w)
 {
-    size_t n = w->notes.n_mention + 1u;
-    w->present = calloc(n, sizeof *w->present);
-    w->absent = calloc(n, sizeof *w->absent);
-    w->observed = calloc(n, sizeof *w->observed);
-    w->excluded = calloc(n, sizeof *w->excluded);
-    w->anchor = calloc(n, sizeof *w->anchor);
-    if (!w->present || !w->absent || !w->observed || !w->excluded || !w->anchor)
-        R1_FAIL(err, R1_E_NOMEM, "no memory for a report");
-    w->n_present = med_notes_findings(&w->notes, MED_PRESENT, w->present);
-    w->n_absent = drop_observed(w, med_notes_findings(&w->notes, MED_ABSENT, w->absent));
-    if (w->n_present > MED_FINDINGS_MAX) w->n_present = MED_FINDINGS_MAX;
     for (uint32_t i = 0; i < w->n_present; i++) {
         const med_mention *m = &w->notes.mention[w->present[i].first_mention];
         w->observed[i] = w->present[i].term;
@@ -264,6 +365,27 @@ static r1_status report_gather(work *w, r1_err *err)
                          .certainty = m->status == MED_HISTORICAL ? certainty_historical : 1};
     }
     med_anchors_plan(w->kb, w->anchor, w->n_present, w->judge->pin);
+}
+
+static r1_status report_gather(work *w, r1_err *err)
+{
+    size_t n = w->notes.n_mention;
+    r1_arena *a = w->scratch;
+    REPORT_LIST(a, w->present, n, err);
+    REPORT_LIST(a, w->absent, n, err);
+    w->n_present = med_notes_findings(&w->notes, MED_PRESENT, w->present);
+    w->n_absent = drop_observed(w, med_notes_findings(&w->notes, MED_ABSENT, w->absent));
+    R1_ASSERT(w->n_present <= n && w->n_absent <= n, "findings: %u and %u of %zu mentions",
+              w->n_present, w->n_absent, n);
+    if (w->n_present > MED_FINDINGS_MAX) w->n_present = MED_FINDINGS_MAX;
+    REPORT_LIST(a, w->observed, w->n_present, err);
+    REPORT_LIST(a, w->excluded, w->n_absent, err);
+    REPORT_LIST(a, w->anchor, w->n_present, err);
+    REPORT_LIST(a, w->rest, w->n_present, err);
+    REPORT_LIST(a, w->rest_anchor, w->n_present, err);
+    REPORT_LIST(a, w->match, w->n_present, err);
+    REPORT_LIST(a, w->against, w->n_absent, err);
+    gather_anchors(w);
     for (uint32_t i = 0; i < w->n_absent; i++) w->excluded[i] = w->absent[i].term;
     w->query = (med_case){.observed = w->observed,
                           .n_observed = w->n_present,
@@ -274,70 +396,84 @@ static r1_status report_gather(work *w, r1_err *err)
     return R1_OK;
 }
 
-static r1_status report_assemble(work *w, const char *title, json_t **out, r1_err *err)
+static r1_status report_rank(work *w, r1_err *err)
 {
-    static const char *const sex[] = {"unknown", "female", "male"};
-    json_t *findings = report_findings_of(w, w->present, w->n_present), *list = json_array();
-    r1_status st = tell_anchors(w, findings, err);
-    med_case_open(w->judge->ranker, &w->query); /* again, for the candidates */
-    med_match *match = calloc(w->n_present + 1u, sizeof *match);
-    float *against = calloc(w->n_absent + 1u, sizeof *against);
-    if (st == R1_OK && (!match || !against))
-        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a report");
-    for (uint32_t i = 0; i < w->n_list && i < MED_REPORT_CANDIDATES && st == R1_OK; i++)
-        json_array_append_new(list, candidate_json(w, &w->list[i], i + 1, match, against));
-    free(match);
-    free(against);
-    bool confident = w->n_list && w->list[0].posterior > w->none && w->list[0].posterior >= 0.3f;
-    char sum[20];
-    snprintf(sum, sizeof sum, "%016llx", (unsigned long long)w->kb->checksum);
-    json_t *o =
-        json_pack("{s:s,s:s,s:s,s:s,s:i,s:i,s:b,s:f,s:s}", "format", "r1-medical-report/1", "title",
-                  title, "banner", med_report_banner, "sex", sex[w->notes.sex], "words",
-                  (int)w->notes.n_word, "sentences", (int)w->notes.n_sentence, "confident",
-                  (int)confident, "none_of_these", (double)w->none, "knowledge_base", sum);
-    if (!isnan(w->notes.age_years))
-        json_object_set_new(o, "age_years", json_real((double)w->notes.age_years));
-    json_object_set_new(o, "ranked_by", json_string(w->judge->x ? w->judge->model : "likelihood"));
-    json_object_set_new(o, "observed", findings);
-    json_object_set_new(o, "excluded", report_findings_of(w, w->absent, w->n_absent));
-    json_object_set_new(o, "other_mentions", report_others(w));
-    json_object_set_new(o, "candidates", list);
-    json_object_set_new(o, "sources", sources_of(w->kb));
-    if (st != R1_OK) {
-        json_decref(o);
-        return st;
-    }
-    *out = o;
-    return R1_OK;
+    med_case_open(w->judge->ranker, &w->query);
+    R1_TRY(med_rank(w->judge->ranker, w->list, LIST, &w->n_list, err));
+    return judge_list(w->judge, &w->query, w->anchor, w->list, &w->n_list, &w->none, w->trace[0],
+                      err);
+}
+
+static r1_status report_assemble(work *w, const char *title, r1_err *err)
+{
+    med_report *r = w->report;
+    const med_report_anchor *anchor;
+    R1_ASSERT(w->n_list <= LIST, "%u candidates of at most %d", w->n_list, (int)LIST);
+    float first = w->n_list ? w->list[0].posterior : 0;
+    r->title = title;
+    r->sex = report_sex[w->notes.sex];
+    r->words = w->notes.n_word;
+    r->sentences = w->notes.n_sentence;
+    r->confident = w->n_list && first > w->none && first >= MED_CONFIDENT_MIN;
+    r->none_of_these = (double)w->none;
+    r->age_years = (double)w->notes.age_years;
+    r->ranked_by = w->judge->x ? w->judge->model : MED_WORDS_LIKELIHOOD;
+    snprintf(r->knowledge_base, sizeof r->knowledge_base, "%016llx",
+             (unsigned long long)w->kb->checksum);
+    R1_TRY(report_anchors(w, &anchor, err));
+    R1_TRY(report_findings_of(w, w->present, w->n_present, anchor, &r->observed, err));
+    R1_TRY(report_findings_of(w, w->absent, w->n_absent, NULL, &r->excluded, err));
+    R1_TRY(report_others(w, err));
+    R1_TRY(report_candidates(w, err));
+    return report_sources(w, err);
+}
+
+static r1_status report_fill(work *w, const med_lexicon *lex, const char *title, const char *text,
+                             size_t len, med_report_timing *timing, r1_err *err)
+{
+    int64_t t0 = r1_mono_us();
+    R1_TRY(med_notes_read(&w->notes, lex, w->kb, title, text, len, err));
+    int64_t t1 = r1_mono_us();
+    r1_status st = report_gather(w, err);
+    if (st == R1_OK) st = report_rank(w, err);
+    if (st == R1_OK) st = report_assemble(w, title, err);
+    med_case_close(w->judge->ranker); /* its arrays are this call's */
+    med_notes_free(&w->notes);
+    if (timing)
+        *timing = (med_report_timing){(double)(t1 - t0) / 1e3, (double)(r1_mono_us() - t1) / 1e3};
+    return st;
 }
 
 r1_status med_report_make(const med_kb *kb, const med_lexicon *lex, const med_judge *judge,
-                          const char *title, const char *text, size_t len, json_t **out,
+                          const char *title, const char *text, size_t len, med_report **out,
                           med_report_timing *timing, r1_err *err)
 {
+    r1_status st = R1_E_NOMEM;
+    med_report *r = calloc(1, sizeof *r);
     work *w = calloc(1, sizeof *w);
-    if (!w) R1_FAIL(err, R1_E_NOMEM, "no memory for a report");
+    if (!r || !w) {
+        r1_err_set(err, st, __FILE__, __LINE__, "no memory for a report");
+        goto done;
+    }
     w->kb = kb;
     w->judge = judge;
-    int64_t t0 = r1_mono_us();
-    r1_status st = med_notes_read(&w->notes, lex, kb, title, text, len, err);
-    int64_t t1 = r1_mono_us();
-    if (st == R1_OK) st = report_gather(w, err);
-    if (st == R1_OK) {
-        med_case_open(judge->ranker, &w->query);
-        st = med_rank(judge->ranker, w->list, LIST, &w->n_list, err);
-    }
+    w->report = r;
+    if ((st = r1_arena_new(&r->arena, report_bytes_max, err)) != R1_OK) goto done;
+    if ((st = r1_arena_new(&w->scratch, report_bytes_max, err)) != R1_OK) goto done;
+    st = report_fill(w, lex, title, text, len, timing, err);
+done:
+    if (w) r1_arena_free(w->scratch);
+    free(w);
     if (st == R1_OK)
-        st = judge_list(judge, &w->query, w->anchor, w->list, &w->n_list, &w->none, w->trace[0],
-                        err);
-    if (st == R1_OK) st = report_assemble(w, title, out, err);
-    if (timing)
-        *timing =
-            (med_report_timing){(double)(t1 - t0) / 1e3, (double)(r1_mono_us() - t1) / 1e3, 0};
-    med_case_close(judge->ranker);
-    med_notes_free(&w->notes);
-    void *all[] = {w->present, w->absent, w->observed, w->excluded, w->anchor, w};
-    for (size_t i = 0; i < R1_COUNT(all); i++) free(all[i]);
+        *out = r;
+    else
+        med_report_free(r);
     return st;
+}
+
+void med_report_free(med_report *r)
+{
+    if (!r) return;
+    r1_arena_free(r->arena);
+    free(r);
 }

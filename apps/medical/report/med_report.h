@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_report.h - from a record to a report. JSON is the source; text, HTML and PDF are views
- * that read only the JSON.
+/* med_report.h - from a record to a report, and the report in four formats.
  *
- * Owns: nothing between calls; what is returned is the caller's. cairo and pango stay in
- * med_report_pdf.c. Threads: one per call. The report holds the record's sentences: treat it
- * like the record itself. */
+ * med_report_make builds the report once, as a struct. One walker (med_sink.h) tells it to a sink;
+ * there is a sink for each of JSON, HTML, PDF and plain text. A struct holds strings as they came
+ * from outside: the sinks alone make them harmless (med_put.h).
+ *
+ * Owns:    a med_report owns its lists and none of its strings. The knowledge base, the record's
+ *          text, the title and the judge's model name must outlive it.
+ * Threads: one per call; a finished report is read-only.
+ * Privacy: the report quotes the record's sentences: treat it like the record itself. */
 #ifndef MED_REPORT_H
 #define MED_REPORT_H
 
@@ -13,12 +17,107 @@
 
 #include <jansson.h>
 
-enum { MED_REPORT_CANDIDATES = 10 };
-extern const char med_report_banner[];
+/* The first candidate is called confident from this probability on, if it is also more probable
+ * than "none of these". */
+#define MED_CONFIDENT_MIN 0.3f
+
+enum {
+    MED_REPORT_CANDIDATES = 10, /* candidates in the report */
+    MED_REPORT_DETAILED = 3,    /* candidates whose findings PDF and plain text list */
+    MED_REPORT_TYPICAL = 6      /* findings of a disease that the record does not mention */
+};
 
 typedef struct {
-    double read_ms, rank_ms, render_ms;
-} med_report_timing;
+    const char *s; /* bytes of an outside source: any bytes, NULL where there is nothing */
+    size_t len;
+} med_span;
+
+typedef struct {
+    double value, low, high; /* what was measured; the range */
+} med_report_lab;
+
+/* Where a finding stands in the record. Offsets count bytes of the record. */
+typedef struct {
+    uint32_t start, end, sentence_start;
+    med_span text, sentence, cue; /* text lies within sentence; cue: what decided the status */
+    const char *section, *status;
+    const med_report_lab *lab; /* NULL: not a laboratory value */
+} med_report_quote;
+
+/* What the report says without one finding. */
+typedef struct {
+    double probability, change; /* of the candidate that is first with all findings */
+    const char *first;          /* name of the disease that is first then */
+} med_report_without;
+
+typedef struct {
+    double weight;
+    bool pinned;
+    const med_report_without *without; /* NULL unless pinned */
+} med_report_anchor;
+
+typedef struct {
+    const char *id, *name;
+    double information; /* NaN: not told, as in the list of other mentions */
+    uint32_t mentions;  /* MED_NONE: not told */
+    med_report_quote quote;
+    const med_report_anchor *anchor; /* NULL: weighs nothing, because it was not observed */
+} med_report_finding;
+
+/* What one finding says about one candidate. */
+typedef struct {
+    const char *id, *name, *match;
+    double log_lr, frequency; /* frequency NaN: an excluded finding */
+    const char *matched;      /* the disease's own finding, or NULL */
+} med_report_contribution;
+
+typedef struct {
+    const char *step;
+    double logit;
+} med_report_step;
+
+typedef struct {
+    const char *id, *name;
+    double frequency;
+} med_report_typical;
+
+typedef struct {
+    const char *const *s;
+    uint32_t n;
+} med_report_names;
+
+typedef struct {
+    uint32_t rank; /* from 1 */
+    const char *id, *name;
+    double probability, score;
+    med_report_names ids, genes, unexplained;
+    const med_report_contribution *contribution;
+    const med_report_step *step; /* empty without R1 */
+    const med_report_typical *typical;
+    uint32_t n_contribution, n_step, n_typical;
+} med_report_candidate;
+
+typedef struct {
+    const char *name, *version, *licence, *address;
+} med_report_source;
+
+typedef struct {
+    const med_report_finding *row;
+    uint32_t n;
+} med_report_findings;
+
+typedef struct med_report {
+    const char *title, *sex, *ranked_by;
+    char knowledge_base[20]; /* its checksum in hexadecimal */
+    uint32_t words, sentences;
+    bool confident;
+    double none_of_these, age_years; /* age NaN: not said */
+    med_report_findings observed, excluded, others;
+    const med_report_candidate *candidate;
+    const med_report_source *source;
+    uint32_t n_candidate, n_source;
+    r1_arena *arena; /* all lists */
+} med_report;
 
 /* What ranks: x NULL means the likelihood alone; pin false: no finding is an anchor. */
 typedef struct {
@@ -28,13 +127,23 @@ typedef struct {
     bool pin;
 } med_judge;
 
-/* title names the record in the report ("sample.txt"). *out is a new reference. */
+/* Durations of med_report_make. Writing the formats is the caller's to measure. */
+typedef struct {
+    double read_ms, rank_ms;
+} med_report_timing;
+
+/* title names the record in the report ("sample.txt"). timing may be NULL. */
 r1_status med_report_make(const med_kb *kb, const med_lexicon *lex, const med_judge *judge,
-                          const char *title, const char *text, size_t len, json_t **out,
+                          const char *title, const char *text, size_t len, med_report **out,
                           med_report_timing *timing, r1_err *err);
-/* Each returns malloc'ed text. */
-char *med_report_text(const json_t *report);
-char *med_report_html(const json_t *report);
-r1_status med_report_pdf(const json_t *report, const char *path, r1_err *err);
+void med_report_free(med_report *r); /* NULL is fine */
+
+/* A new reference. words false: without the record's own words (title, sentences, cues). */
+r1_status med_report_json(const med_report *r, bool words, json_t **out, r1_err *err);
+/* Both return malloc'ed UTF-8; the page is self-contained and prints well. */
+r1_status med_report_html(const med_report *r, char **out, r1_err *err);
+r1_status med_report_text(const med_report *r, char **out, r1_err *err);
+/* A4 pages. On failure path may hold half a file. */
+r1_status med_report_pdf(const med_report *r, const char *path, r1_err *err);
 
 #endif

@@ -27,33 +27,16 @@ static const char insert_sql[] =
     "(o->>'score')::float8 FROM r, jsonb_array_elements($2::jsonb->'candidates') o) "
     "SELECT id FROM r";
 
-/* The patient's words stay out of what is sent: statements end in logs. */
-static json_t *without_words(const json_t *report)
-{
-    static const char *const lists[] = {"observed", "excluded", "other_mentions"};
-    json_t *copy = json_deep_copy(report), *o;
-    size_t i;
-    for (size_t k = 0; copy && k < R1_COUNT(lists); k++)
-        json_array_foreach(json_object_get(copy, lists[k]), i, o)
-        {
-            json_t *e = json_object_get(o, "evidence");
-            json_object_del(e, "sentence");
-            json_object_del(e, "text");
-            json_object_del(e, "cue");
-        }
-    if (copy) json_object_del(copy, "title");
-    return copy;
-}
-
-r1_status med_write_report(const char *conninfo, const json_t *report, const char *record,
+r1_status med_write_report(const char *conninfo, const med_report *report, const char *record,
                            size_t len, bool *written, r1_err *err)
 {
     r1_store *store = NULL;
     r1_rows *rows = NULL;
     char hash[20];
     snprintf(hash, sizeof hash, "%016llx", (unsigned long long)r1_hash64(record, len, 1));
-    json_t *rows_only = without_words(report);
-    char *json = rows_only ? json_dumps(rows_only, JSON_COMPACT) : NULL;
+    json_t *rows_only = NULL; /* the patient's words stay out of it: statements end in logs */
+    R1_TRY(med_report_json(report, false, &rows_only, err));
+    char *json = json_dumps(rows_only, JSON_COMPACT);
     json_decref(rows_only);
     if (!json) R1_FAIL(err, R1_E_NOMEM, "no memory for a report's rows");
     const char *param[] = {hash, json};
