@@ -9,6 +9,7 @@
 
 The bootstrap is paired and draws whole rings of the fraudulent payments (their scores hang together) and single good payments.
 """
+
 import argparse
 import json
 import math
@@ -63,7 +64,9 @@ def kl(p, q):
 
 
 def main():
-    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    args = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     args.add_argument("f32")
     args.add_argument("int8")
     args.add_argument("truth")
@@ -82,13 +85,27 @@ def main():
     ap0, ap8 = average_precision(r0, y, one), average_precision(r8, y, one)
     low, high = bootstrap(r0, r8, y, ring, a.draws, random.Random(a.seed))
     d = [abs(s - t) for s, t in zip(l0, l8)]
-    out = {"payments": len(ids), "fraudulent": sum(y), "rings": len({r for r in ring if r is not None}),
-           "logit_diff_max": max(d), "logit_diff_mean": statistics.fmean(d), "logit_sd": statistics.pstdev(l0),
-           "kl_mean": statistics.fmean(map(kl, p0, p8)), "ap_f32": ap0, "ap_int8": ap8, "ap_diff": ap8 - ap0,
-           "ap_diff_low": low, "ap_diff_high": high}
+    out = {
+        "payments": len(ids),
+        "fraudulent": sum(y),
+        "rings": len({r for r in ring if r is not None}),
+        "logit_diff_max": max(d),
+        "logit_diff_mean": statistics.fmean(d),
+        "logit_sd": statistics.pstdev(l0),
+        "kl_mean": statistics.fmean(map(kl, p0, p8)),
+        "ap_f32": ap0,
+        "ap_int8": ap8,
+        "ap_diff": ap8 - ap0,
+        "ap_diff_low": low,
+        "ap_diff_high": high,
+    }
     for t in (0.1, 0.2, 0.8):
-        out[f"same_side_of_{t}"] = statistics.fmean(float((p >= t) == (q >= t)) for p, q in zip(p0, p8))
-        out[f"alerts_f32_{t}"], out[f"alerts_int8_{t}"] = sum(p >= t for p in p0), sum(p >= t for p in p8)
+        out[f"same_side_of_{t}"] = statistics.fmean(
+            float((p >= t) == (q >= t)) for p, q in zip(p0, p8)
+        )
+        out[f"alerts_f32_{t}"], out[f"alerts_int8_{t}"] = sum(p >= t for p in p0), sum(
+            p >= t for p in p8
+        )
     for k, v in out.items():
         print(f"{k:20s} {v:.6g}" if isinstance(v, float) else f"{k:20s} {v}")
 

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks the arrows between rooms, the banned functions and the habits that a compiler does not see.
 
-    tests/layering/check.py [ROOT]      exit 0: clean; 3: problems, one per line as file:line: what
-    tests/layering/check.py --self-test plants one violation of each kind in a copy and expects each to be found
+tests/layering/check.py [ROOT]      exit 0: clean; 3: problems, one per line as file:line: what
+tests/layering/check.py --self-test plants one violation of each kind in a copy and expects each to be found
 """
+
 import os
 import re
 import shutil
@@ -106,23 +107,55 @@ KNOWN_CIRCLES = {
     ("core/model/fold", "core/model/model"),
 }
 BANNED = {
-    "strcpy": "snprintf or memcpy", "strcat": "snprintf", "sprintf": "snprintf", "vsprintf": "vsnprintf", "gets": "fgets",
-    "atoi": "strtol", "atol": "strtol", "atof": "strtod", "strtok": "strtok_r", "rand": "r1_rng", "srand": "r1_rng",
-    "system": "posix_spawn", "popen": "posix_spawn", "alloca": "an arena", "tmpnam": "mkstemp", "mktemp": "mkstemp",
+    "strcpy": "snprintf or memcpy",
+    "strcat": "snprintf",
+    "sprintf": "snprintf",
+    "vsprintf": "vsnprintf",
+    "gets": "fgets",
+    "atoi": "strtol",
+    "atol": "strtol",
+    "atof": "strtod",
+    "strtok": "strtok_r",
+    "rand": "r1_rng",
+    "srand": "r1_rng",
+    "system": "posix_spawn",
+    "popen": "posix_spawn",
+    "alloca": "an arena",
+    "tmpnam": "mkstemp",
+    "mktemp": "mkstemp",
     "PQexec": "PQexecParams",
 }
 BANNED_CALL = re.compile(rf"(?<![\w.>])({'|'.join(BANNED)})\s*\(")
 PQEXEC_ALLOWED = "apps/common/store/store.c"  # scripts of our own: migrations
 NO_EXIT = ["core/", "apps/common/store/", "apps/common/stream/"]  # a library returns errors
-ROOMS_WITH_README = ["core", "core/examples", "cuda", "apps", "apps/common", "apps/r1", "apps/fraud", "apps/medical", "ontology", "schemas", "models",
-                     "deploy", "tests", "lab", "docs"]
+ROOMS_WITH_README = [
+    "core",
+    "core/examples",
+    "cuda",
+    "apps",
+    "apps/common",
+    "apps/r1",
+    "apps/fraud",
+    "apps/medical",
+    "ontology",
+    "schemas",
+    "models",
+    "deploy",
+    "tests",
+    "lab",
+    "docs",
+]
 
 
 def strip(text):
     """Comments and string literals blanked, line structure kept."""
+
     def blank(m):
         return re.sub(r"[^\n]", " ", m.group(0))
-    return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', blank, text, flags=re.S)
+
+    return re.sub(
+        r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', blank, text, flags=re.S
+    )
 
 
 def room_of(path):
@@ -131,13 +164,19 @@ def room_of(path):
 
 def files_of(root):
     try:
-        out = subprocess.run(["git", "-C", root, "ls-files", "--cached", "--others", "--exclude-standard"], capture_output=True,
-                             text=True, check=True).stdout.split("\n")
+        out = subprocess.run(
+            ["git", "-C", root, "ls-files", "--cached", "--others", "--exclude-standard"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split("\n")
         files = [f for f in out if f and os.path.isfile(os.path.join(root, f))]
     except (subprocess.CalledProcessError, FileNotFoundError):
         files = []
     if not files:
-        files = [os.path.relpath(os.path.join(d, f), root) for d, _, fs in os.walk(root) for f in fs]
+        files = [
+            os.path.relpath(os.path.join(d, f), root) for d, _, fs in os.walk(root) for f in fs
+        ]
     return sorted(f for f in files if not f.startswith(("build/", "run/", ".git/")))
 
 
@@ -150,7 +189,11 @@ def check_includes(path, text, by_name, problems):
         name = m.group(2)
         if m.group(1) == "<":
             for pattern, rooms in LIBRARY_ROOMS:
-                if re.match(pattern, name) and not path.startswith("tests/") and not any(path.startswith(r + "/") for r in rooms):
+                if (
+                    re.match(pattern, name)
+                    and not path.startswith("tests/")
+                    and not any(path.startswith(r + "/") for r in rooms)
+                ):
                     problems.append(f"{path}:{i}: <{name}> belongs in {' or '.join(rooms)} alone")
             continue
         for target in by_name.get(os.path.basename(name), []):
@@ -162,8 +205,9 @@ def check_includes(path, text, by_name, problems):
 def without_comments(path, text):
     """Line structure and strings kept."""
     if path.endswith(CODE):
-        return re.sub(r"/\*.*?\*/|//[^\n]*", lambda m: re.sub(r"[^\n]", " ", m.group(0)), text,
-                      flags=re.S)
+        return re.sub(
+            r"/\*.*?\*/|//[^\n]*", lambda m: re.sub(r"[^\n]", " ", m.group(0)), text, flags=re.S
+        )
     return re.sub(r"(^|\s)#[^\n]*", r"\1", text)
 
 
@@ -186,7 +230,7 @@ def tree_of(path):
 
 
 def room_inside(tree, path):
-    rest = path[len(tree) + 1:]
+    rest = path[len(tree) + 1 :]
     return rest.split("/")[0] if "/" in rest else "."
 
 
@@ -226,7 +270,7 @@ def circles(uses):
         state[name] = "open"
         for other in sorted(uses.get(name, ())):
             if state.get(other) == "open":
-                found.append(trail[trail.index(other):] + [other])
+                found.append(trail[trail.index(other) :] + [other])
             elif other not in state:
                 visit(other, trail + [other])
         state[name] = "done"
@@ -239,12 +283,16 @@ def circles(uses):
 
 def check_circles(uses, problems):
     for a, b in sorted(KNOWN_CIRCLES - uses.pop("known", set())):
-        problems.append(f"tests/layering/check.py:1: KNOWN_CIRCLES lists {a} -> {b}, which no file includes any more")
+        problems.append(
+            f"tests/layering/check.py:1: KNOWN_CIRCLES lists {a} -> {b}, which no file includes any more"
+        )
     for c in circles(uses):
         problems.append(f"{uses[c[0]][c[1]]}: a circle of files: {' -> '.join(c)}")
     for tree, rooms in ROOMS_INSIDE.items():
         for c in circles(rooms):
-            problems.append(f"tests/layering/check.py:1: a circle of rooms in {tree}: {' -> '.join(c)}")
+            problems.append(
+                f"tests/layering/check.py:1: a circle of rooms in {tree}: {' -> '.join(c)}"
+            )
 
 
 def check_functions(path, code, problems):
@@ -273,13 +321,20 @@ def check(root):
                 check_borders(f, fh.read(), modules, problems)
     for name, paths in by_name.items():
         if len(paths) > 1 and name != "main.c":
-            problems.append(f"{paths[1]}:1: the name {name} is taken by {paths[0]}; file names are unique across the tree")
+            problems.append(
+                f"{paths[1]}:1: the name {name} is taken by {paths[0]}; file names are unique across the tree"
+            )
     for f in code_files:
         with open(os.path.join(root, f), encoding="utf-8") as fh:
             text = fh.read()
-        licence = "GPL-3.0-or-later" if f.startswith(("apps/fraud/", "tests/fraud/")) else "Apache-2.0"
+        licence = (
+            "GPL-3.0-or-later" if f.startswith(("apps/fraud/", "tests/fraud/")) else "Apache-2.0"
+        )
         first = text.split("\n", 1)[0]
-        if "SPDX-License-Identifier:" not in first or (f.startswith(("core/", "cuda/", "apps/medical/", "apps/fraud/")) and licence not in first):
+        if "SPDX-License-Identifier:" not in first or (
+            f.startswith(("core/", "cuda/", "apps/medical/", "apps/fraud/"))
+            and licence not in first
+        ):
             problems.append(f"{f}:1: the first line must be the SPDX line with {licence}")
         check_includes(f, text, by_name, problems)
         check_inside(f, text, by_name, uses, problems)
@@ -307,18 +362,36 @@ PLANTS = [
     ("core/base/planted.c", '#include "bench/measure.h"\n', "must not include"),
     ("core/base/planted.c", "#include <oneapi/dnnl/dnnl.h>\n", "belongs in"),
     ("tests/core/planted.c", '#include "bench/measure.h"\n', "must not include"),
-    ("tests/planted/CMakeLists.txt", "add_executable(x ${PROJECT_SOURCE_DIR}/lab/bench/rivals.c)\n",
-     "tests compile nothing of lab/"),
+    (
+        "tests/planted/CMakeLists.txt",
+        "add_executable(x ${PROJECT_SOURCE_DIR}/lab/bench/rivals.c)\n",
+        "tests compile nothing of lab/",
+    ),
     ("tests/planted.py", "from stages import rows\n", "must not import"),
     ("deploy/planted.py", "import programs\n", "must not import"),
     ("deploy/planted.py", 'run("lab/bench/stream")\n', "a product names nothing of lab/"),
     ("deploy/planted", "lab/bench/stream --rate 2000\n", "a product names nothing of lab/"),
-    ("apps/r1/planted.c", 'const char *help = "see lab/bench";\n', "a product names nothing of lab/"),
-    ("apps/planted/CMakeLists.txt", "target_sources(r1 PRIVATE ../../tests/support/maze.c)\n",
-     "built without tests/"),
+    (
+        "apps/r1/planted.c",
+        'const char *help = "see lab/bench";\n',
+        "a product names nothing of lab/",
+    ),
+    (
+        "apps/planted/CMakeLists.txt",
+        "target_sources(r1 PRIVATE ../../tests/support/maze.c)\n",
+        "built without tests/",
+    ),
     ("core/base/planted.c", "/* TO" + "DO later */\n", "unfinished"),
-    ("apps/fraud/graph/planted.c", '#include "score/engine.h"\n', "apps/fraud/graph must not use apps/fraud/score"),
-    ("apps/fraud/planted_room/planted.c", '#include "payment/payment.h"\n', "is not in ROOMS_INSIDE"),
+    (
+        "apps/fraud/graph/planted.c",
+        '#include "score/engine.h"\n',
+        "apps/fraud/graph must not use apps/fraud/score",
+    ),
+    (
+        "apps/fraud/planted_room/planted.c",
+        '#include "payment/payment.h"\n',
+        "is not in ROOMS_INSIDE",
+    ),
     ("apps/medical/ontology/planted.h", '#include "planted_medical.h"\n', "must not use"),
     ("apps/fraud/score/planted.h", '#include "score/planted_back.h"\n', "a circle of files"),
 ]

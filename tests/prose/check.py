@@ -10,6 +10,7 @@ stands in Markdown and in the comments of C, CUDA and SQL. In Markdown only what
 backticks is taken for a name. Form: a line of prose has at most 100 columns, everywhere; a
 sentence in Markdown has at most 40 words.
 """
+
 import fnmatch
 import os
 import re
@@ -20,38 +21,79 @@ import tempfile
 COLUMNS, WORDS = 100, 40
 CODE = (".c", ".h", ".cu", ".cuh")
 SCRIPTS = (".py", ".sh", ".sql", ".cmake", ".json", ".in", ".map", ".xsd", ".xml", ".yml")
-TOP = ("core", "apps", "cuda", "lab", "tests", "deploy", "docs", "models", "ontology", "schemas", "cmake")
+TOP = (
+    "core",
+    "apps",
+    "cuda",
+    "lab",
+    "tests",
+    "deploy",
+    "docs",
+    "models",
+    "ontology",
+    "schemas",
+    "cmake",
+)
 # Pages that repeat what was true on their day, or that a program writes.
 DIARY = ("docs/log/",)
 FILE_NAME = re.compile(r"^[\w.-]+\.(?:c|h|cu|cuh|py|md|sql|cmake)$")
 PATH = re.compile(rf"(?<![\w./-])(?:{'|'.join(TOP)})/[\w./*{{}},<>-]*[\w*}}>/]")
-IDENTIFIER = re.compile(r"^(?:r1|fraud|med|cpu|cuda|cli)_\w+$|^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$|^[a-z]\w*_\w+$")
+IDENTIFIER = re.compile(
+    r"^(?:r1|fraud|med|cpu|cuda|cli)_\w+$|^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$|^[a-z]\w*_\w+$"
+)
 OPTION = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]+)")
 # Names that are not ours, or data in an example, each with what it is.
 ALLOWED = {
     "XML_PARSE_NO_XXE": "a flag of newer libxml2, named because ours lacks it",
     "F_COPY": "short for a flag of librdkafka",
-    "HP_1": "a finding's number in an example", "HP_0000002": "a finding's number in an example",
+    "HP_1": "a finding's number in an example",
+    "HP_0000002": "a finding's number in an example",
     "PMID_24573067_CASE_REPORT": "a case's name in an example",
-    "r1_fraud": "a database user in an example", "program.c": "a reader's own program",
+    "r1_fraud": "a database user in an example",
+    "program.c": "a reader's own program",
     "R1_BATCH_ROWS": "an environment variable, made by rule from its option",
     "xoshiro256plusplus.c": "the published source of a test vector",
-    "G_II": "mathematics", "DR1_EMU": "the compiler's -D", "r1_k_NAME": "a pattern of names",
+    "G_II": "mathematics",
+    "DR1_EMU": "the compiler's -D",
+    "r1_k_NAME": "a pattern of names",
     "fuzz_NAME_long": "a pattern of names",
 }
 # Options of tools that are not ours: cmake, ctest, git, apt, python.
-FOREIGN_OPTIONS = {"preset", "build", "target", "install", "component", "prefix", "label-regex", "help", "version", "config",
-                   "output-on-failure", "parallel", "force", "self-test"}
+FOREIGN_OPTIONS = {
+    "preset",
+    "build",
+    "target",
+    "install",
+    "component",
+    "prefix",
+    "label-regex",
+    "help",
+    "version",
+    "config",
+    "output-on-failure",
+    "parallel",
+    "force",
+    "self-test",
+}
 
 
 def tracked(root):
     try:
-        out = subprocess.run(["git", "-C", root, "ls-files", "--cached", "--others", "--exclude-standard"],
-                             capture_output=True, text=True, check=True).stdout.split("\n")
+        out = subprocess.run(
+            ["git", "-C", root, "ls-files", "--cached", "--others", "--exclude-standard"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split("\n")
     except (subprocess.CalledProcessError, FileNotFoundError):
         out = [os.path.relpath(os.path.join(d, f), root) for d, _, fs in os.walk(root) for f in fs]
-    return sorted(f for f in out if f and not f.startswith(("build/", "run/", ".git/"))
-                  and os.path.isfile(os.path.join(root, f)))
+    return sorted(
+        f
+        for f in out
+        if f
+        and not f.startswith(("build/", "run/", ".git/"))
+        and os.path.isfile(os.path.join(root, f))
+    )
 
 
 def read(root, path):
@@ -61,7 +103,9 @@ def read(root, path):
 
 def comments(text):
     """(line, text) of each line of each C comment."""
-    for m in re.finditer(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|/\*(.*?)\*/|//([^\n]*)', text, re.S):
+    for m in re.finditer(
+        r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|/\*(.*?)\*/|//([^\n]*)', text, re.S
+    ):
         body = m.group(1) if m.group(1) is not None else m.group(2)
         if body is None:
             continue
@@ -71,7 +115,9 @@ def comments(text):
 
 
 def without_comments(text):
-    return re.sub(r'("(?:\\.|[^"\\\n])*")|/\*.*?\*/|//[^\n]*', lambda m: m.group(1) or " ", text, flags=re.S)
+    return re.sub(
+        r'("(?:\\.|[^"\\\n])*")|/\*.*?\*/|//[^\n]*', lambda m: m.group(1) or " ", text, flags=re.S
+    )
 
 
 class Tree:
@@ -89,7 +135,12 @@ class Tree:
         for f in self.files:
             base = os.path.basename(f)
             code = f.endswith(CODE)
-            if not (code or f.endswith(SCRIPTS) or "." not in base or base in ("CMakeLists.txt", "CMakePresets.json")):
+            if not (
+                code
+                or f.endswith(SCRIPTS)
+                or "." not in base
+                or base in ("CMakeLists.txt", "CMakePresets.json")
+            ):
                 continue
             if f.startswith("tests/prose/"):
                 continue
@@ -108,7 +159,11 @@ class Tree:
         return any(o in self.paths for o in options)
 
     def has_word(self, word):
-        return word in self.words or word in ALLOWED or any(word.endswith("_") and w.startswith(word) for w in self.words)
+        return (
+            word in self.words
+            or word in ALLOWED
+            or any(word.endswith("_") and w.startswith(word) for w in self.words)
+        )
 
 
 def check_paths(tree, where, text, beside, problems):
@@ -138,7 +193,9 @@ def check_comment(tree, where, line, problems):
     for name in re.findall(r"(?<![\w./-])[\w-]+\.(?:c|h|cu|cuh|py)\b(?![\w(/])", line):
         if name not in tree.names and name not in ALLOWED and not name.startswith("-"):
             problems.append(f"{where}: no file of the tree has the name {name}")
-    for word in re.findall(r"(?<![\w.$/-])(?:(?:r1|fraud|med)_\w+|[A-Z][A-Z0-9]*_[A-Z0-9_]+)\b(?![.][a-z])", line):
+    for word in re.findall(
+        r"(?<![\w.$/-])(?:(?:r1|fraud|med)_\w+|[A-Z][A-Z0-9]*_[A-Z0-9_]+)\b(?![.][a-z])", line
+    ):
         if not tree.has_word(word):
             problems.append(f"{where}: {word} stands nowhere in the code")
 
@@ -148,16 +205,25 @@ def check_markdown(tree, path, text, problems):
 
     def sentences():
         joined = " ".join(para)
-        for s in re.split(r"(?<=[.:?!;])\s+", re.sub(r"`[^`]*`|\[[^\]]*\]\([^)]*\)", "name", joined)):
+        for s in re.split(
+            r"(?<=[.:?!;])\s+", re.sub(r"`[^`]*`|\[[^\]]*\]\([^)]*\)", "name", joined)
+        ):
             if len(s.split()) > WORDS:
-                problems.append(f"{path}:{start}: a sentence of {len(s.split())} words (at most {WORDS}): {s[:60]}...")
+                problems.append(
+                    f"{path}:{start}: a sentence of {len(s.split())} words (at most {WORDS}): {s[:60]}..."
+                )
 
     for i, line in enumerate(text.split("\n"), 1):
         if line.startswith(("```", "~~~")):
             fenced = not fenced
             continue
         table = line.lstrip().startswith("|")
-        if len(line) > COLUMNS and not fenced and not table and not re.search(r"\]\(\S+\)|https?://", line):
+        if (
+            len(line) > COLUMNS
+            and not fenced
+            and not table
+            and not re.search(r"\]\(\S+\)|https?://", line)
+        ):
             problems.append(f"{path}:{i}: a line of {len(line)} columns (at most {COLUMNS})")
         if fenced:
             check_paths(tree, f"{path}:{i}", line, beside, problems)
@@ -190,7 +256,10 @@ def check(root):
                     problems.append(f"{f}:{i}: a line of {len(line)} columns (at most {COLUMNS})")
             for i, line in comments(text):
                 check_comment(tree, f"{f}:{i}", line, problems)
-        elif f.endswith((".py", ".sql", ".sh", ".cmake")) or base in ("CMakeLists.txt", "CMakePresets.json"):
+        elif f.endswith((".py", ".sql", ".sh", ".cmake")) or base in (
+            "CMakeLists.txt",
+            "CMakePresets.json",
+        ):
             for i, line in enumerate(read(root, f).split("\n"), 1):
                 if len(line) > COLUMNS:
                     problems.append(f"{f}:{i}: a line of {len(line)} columns (at most {COLUMNS})")
