@@ -177,10 +177,18 @@ enum { R1_CAWA_SCALE_BETA = 0, R1_CAWA_SCALE_SCALE }; /* f */
  *     score = q.k (1 + beta tanh(factor_q.factor_k)) + bias[h][bucket] + log_weight
  *     y     = the sum of softmax(score) v over the keys; 0 where there is none
  *
- *     Q [R, D]                K [T, D]                V [T, D]
- *     Q_OFF i32 [1, S + 1]    K_OFF i32 [1, S + 1]    INDEX? i32 [1, n]
- *     BUCKET? i32 [1, n]      BIAS? [H, U]            LOG_WEIGHT? [1, n]
- *     FACTOR_Q? [R, H * r]    FACTOR_K? [T, H * r]    Y [R, D]
+ *     R1_ATTEND_Q           [R, D]
+ *     R1_ATTEND_K           [T, D]
+ *     R1_ATTEND_V           [T, D]
+ *     R1_ATTEND_Q_OFF       [1, S + 1]  i32
+ *     R1_ATTEND_K_OFF       [1, S + 1]  i32
+ *     R1_ATTEND_INDEX       [1, n]      i32, may be absent
+ *     R1_ATTEND_BUCKET      [1, n]      i32, may be absent
+ *     R1_ATTEND_BIAS        [H, U]      may be absent
+ *     R1_ATTEND_LOG_WEIGHT  [1, n]      may be absent
+ *     R1_ATTEND_Y           [R, D]      written
+ *     R1_ATTEND_FACTOR_Q    [R, H * r]  may be absent
+ *     R1_ATTEND_FACTOR_K    [T, H * r]  may be absent
  *
  * The key factor is CAWA's factor of each query and key, of rank r, at most R1_ATTEND_RANK_MAX. It
  * applies where both its sides are there. K and V may be bf16 where the backend supports it. */

@@ -5,14 +5,19 @@
  * The image is little endian. A header has the place and size of each section, and every section
  * lies at a multiple of 64 bytes. SECTION_COUNT sections, in this order:
  *
- *   KEY_CODE, VECTOR_CODE   what code_pack writes; vectors have one list
- *   LIST_START  u32[n_list + 1]    rows are ordered by list
- *   KEY_START   u32[blocks + 1]    where the codes of each 32 rows begin; KEY_LEN u16[n]; KEY_BYTES
- *   SKETCH      [blocks][n_sketch / 2][32]   see scan.h
- *   VECTOR_START, VECTOR_LEN, VECTOR_BYTES   as for keys
- *   ID_ORDER u32[n] (rows by rising id), RECORD part_record[n]
- *   KEYS f32[n][d_key], VECTORS f32[n][d_vector]   absent where full vectors are dropped
- *   VALUES      bytes, place and length in the record
+ *   SECTION_KEY_CODE      what code_pack writes
+ *   SECTION_VECTOR_CODE   the same; vectors have one list
+ *   SECTION_LIST_START    u32[n_list + 1], rows are ordered by list
+ *   SECTION_KEY_START     u32[blocks + 1], where the codes of each 32 rows begin
+ *   SECTION_KEY_LEN       u16[n], length of each row's code
+ *   SECTION_KEY_BYTES     the codes
+ *   SECTION_SKETCH        [blocks][n_sketch / 2][32], see scan.h
+ *   SECTION_VECTOR_START, SECTION_VECTOR_LEN, SECTION_VECTOR_BYTES   as for keys
+ *   SECTION_ID_ORDER      u32[n], rows by rising id
+ *   SECTION_RECORD        part_record[n]
+ *   SECTION_KEYS          f32[n][d_key], absent where full vectors are dropped
+ *   SECTION_VECTORS       f32[n][d_vector], absent where full vectors are dropped
+ *   SECTION_VALUES        bytes; the record has place and length of each value
  *
  * Owns its arrays or holds a share of the mapping; shares are counted. Threads: a reader sees
  * the rows that its view counts; the writer touches only rows beyond them. */

@@ -8,8 +8,9 @@
  * entries, not scores. Rates are per processor second of one thread; build_s too, and
  * build_wall_s beside it. Run with OMP_NUM_THREADS=1.
  *
- * --mixture N makes the vectors instead: N centres, crowds of unequal size around them, variance falling along the axes.
- * --needle streams entries through instant, working and long-term memory and asks for single ones again. */
+ * --mixture N makes the vectors instead: N centres, crowds of unequal size around them, variance
+ * falling along the axes. --needle streams entries through instant, working and long-term memory
+ * and asks for single ones again. */
 #include "bench/bench.h"
 #include "bench/bench_needle.h"
 #include "bench/rivals.h"

@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""int8_agreement.py - what 8-bit linear layers change: two files of `r1-fraud replay` over one stream, in f32 and in int8.
+"""int8_agreement.py - what 8-bit linear layers change in the scores of `r1-fraud replay`.
 
-    r1-fraud generate --seed S ... --out payments.jsonl --truth truth.jsonl
-    r1-fraud replay --model models/fraud-s-int8.gguf --in payments.jsonl --out f32.jsonl --precision f32
-    r1-fraud replay --model models/fraud-s-int8.gguf --in payments.jsonl --out int8.jsonl --precision int8
+It compares two files of scores over one stream, one in f32 and one in int8:
+
+    model=models/fraud-s-int8.gguf in=payments.jsonl
+    r1-fraud generate --seed S ... --out $in --truth truth.jsonl
+    r1-fraud replay --model $model --in $in --out f32.jsonl --precision f32
+    r1-fraud replay --model $model --in $in --out int8.jsonl --precision int8
     lab/bench/int8_agreement.py f32.jsonl int8.jsonl truth.jsonl
 
-The bootstrap is paired and draws whole rings of the fraudulent payments (their scores hang together) and single good payments.
+The bootstrap is paired. It draws whole rings of the fraudulent payments, because their scores hang
+together, and single good payments.
 """
 
 import argparse

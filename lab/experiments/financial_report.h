@@ -7,10 +7,14 @@
  * neither. Between figures stand filler words:
  *
  *     section     = kind scope unit { filler | figure | decoy } "."
- *     figure      = metric span year value [year value]                 (a table row: this year and the year before)
- *                 | metric span year value "restated" value             (the second value holds from there on)
- *     decoy       = metric span year | value                            (in prose: no figure)
- *     question    = scope metric span year "?"                          (behind the last section)
+ *     figure      = metric span year value [year value]
+ *                 | metric span year value "restated" value
+ *     decoy       = metric span year | value
+ *     question    = scope metric span year "?"
+ *
+ * A figure with two years is a row of a table: this year and the year before. A restated value
+ * holds from there on. A decoy stands in prose and is no figure. The question stands behind the
+ * last section.
  *
  * The unit belongs to a scope and a statement (income, balance sheet, cash flow: four metrics
  * each), so all sections of both agree. A figure may be stated in several sections. About a

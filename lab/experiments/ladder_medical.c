@@ -4,8 +4,10 @@
  *
  *     ladder_medical DIR TABLE.csv CASES.tsv KB SEED[-SEED] [ARM[,ARM...]]
  *
- * v1         the case's findings and the candidate, its name and what it usually shows, written out as one text
- * v2         what the ranking measured, how the findings match, what is typical, what speaks against, joined by plain attention
+ * v1         the case's findings and the candidate, its name and what it usually shows, written
+ *            out as one text
+ * v2         what the ranking measured, how the findings match, what is typical, what speaks
+ *            against, joined by plain attention
  * v2_memory  v2 and the findings in working memory, plain attention throughout
  * v2_cawa    v2 with CAWA, without memory
  * r1         v2 with CAWA and memory: medical-b's form

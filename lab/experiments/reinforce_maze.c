@@ -3,10 +3,10 @@
  *
  *     reinforce_maze ARM SEED DIR [STEPS]
  *
- * ARM   grpo | dr_grpo, the latter also as dr_grpo_worth (half of the reward from the reasoning reward model), dr_grpo_pace (the curriculum
- * below) and dr_grpo_worth_pace. SEED makes the maze, the cases and the training. DIR gets
- * ARM-SEED.csv, the checkpoint and the cases, and worth-SEED.csv with what the reward model is
- * worth; run again after a cut, it goes on from the checkpoint.
+ * ARM is grpo or dr_grpo. dr_grpo_worth takes half of the reward from the reasoning reward model,
+ * dr_grpo_pace has the curriculum below, and dr_grpo_worth_pace has both. SEED makes the maze, the
+ * cases and the training. DIR gets ARM-SEED.csv, the checkpoint and the cases, and worth-SEED.csv
+ * with what the reward model is worth; run again after a cut, it goes on from the checkpoint.
  *
  * Each row is the policy as it stands, over all codes and levels: regret is the best policy's
  * value less its own, exactly; greedy the same of its most probable actions; subset the regret

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Checks the arrows between rooms, the banned functions and the habits that a compiler does not see.
+"""Checks the arrows between rooms, banned functions and habits that a compiler does not see.
 
-tests/layering/check.py [ROOT]      exit 0: clean; 3: problems, one per line as file:line: what
-tests/layering/check.py --self-test plants one violation of each kind in a copy and expects each to be found
+    tests/layering/check.py [ROOT]       exit 0: clean; 3: problems, one per line as file:line: what
+    tests/layering/check.py --self-test  plants one violation of each kind in a copy and expects
+                                         each to be found
 """
 
 import os
@@ -55,8 +56,8 @@ BORDERS = [
 # Rooms whose Python modules a room must not import.
 IMPORTS = [(PRODUCTS, ("tests/", "lab/")), (("tests/",), ("lab/",))]
 
-# Which rooms inside a tree may include which others of the same tree; "." is what lies directly in it.
-# A room is a folder, and may always use itself. The table holds no circle either.
+# Which rooms inside a tree may include which others of the same tree; "." is what lies directly in
+# it. A room is a folder, and may always use itself. The table holds no circle either.
 ROOMS_INSIDE = {
     "core": {
         "include": [],
@@ -101,8 +102,8 @@ ROOMS_INSIDE = {
         ".": ["eval", "notes", "ontology", "print", "rank", "report", "train", "write"],
     },
 }
-# Includes that close a circle today, as (from, to) of units, each until its room is mended. None of apps/fraud.
-# One that no file needs any more is a problem of its own.
+# Includes that close a circle today, as (from, to) of units, each until its room is mended. One
+# that no file needs any more is a problem of its own.
 KNOWN_CIRCLES = {
     ("core/model/fold", "core/model/model"),
 }
@@ -284,7 +285,7 @@ def circles(uses):
 def check_circles(uses, problems):
     for a, b in sorted(KNOWN_CIRCLES - uses.pop("known", set())):
         problems.append(
-            f"tests/layering/check.py:1: KNOWN_CIRCLES lists {a} -> {b}, which no file includes any more"
+            f"tests/layering/check.py:1: KNOWN_CIRCLES lists {a} -> {b}, which no file needs"
         )
     for c in circles(uses):
         problems.append(f"{uses[c[0]][c[1]]}: a circle of files: {' -> '.join(c)}")
@@ -322,7 +323,7 @@ def check(root):
     for name, paths in by_name.items():
         if len(paths) > 1 and name != "main.c":
             problems.append(
-                f"{paths[1]}:1: the name {name} is taken by {paths[0]}; file names are unique across the tree"
+                f"{paths[1]}:1: the name {name} is taken by {paths[0]}; file names are unique"
             )
     for f in code_files:
         with open(os.path.join(root, f), encoding="utf-8") as fh:
