@@ -4,7 +4,9 @@
  * completion out of the tables. */
 #include "cli/r1_cli.h"
 #include "config/r1_config.h"
+#include "text/r1_utf8.h"
 
+#include <jansson.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +47,8 @@ static void cli_stamp(char *out, size_t size)
     snprintf(out + n, size - n, ".%06dZ", (int)(us % 1000000));
 }
 
+/* Of one message; three bytes may stand for one of r1_log's 1,023. */
+enum { LOG_BYTES = 4096 };
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
 static void log_text(void *ctx, r1_log_level level, const char *event, const char *text)
@@ -55,30 +59,22 @@ static void log_text(void *ctx, r1_log_level level, const char *event, const cha
     fprintf(stderr, "%s %s %s %s\n", ts, level_names[level], event, text);
 }
 
-static void json_escape(FILE *out, const char *s)
-{
-    for (; *s; s++) {
-        unsigned char c = (unsigned char)*s;
-        if (c == '"' || c == '\\')
-            fprintf(out, "\\%c", c);
-        else if (c < 32)
-            fprintf(out, "\\u%04x", c);
-        else
-            fputc(c, out);
-    }
-}
-
+/* A log line may quote a message of anyone: what is not UTF-8 is replaced, jansson escapes the
+ * rest. Without memory the line goes out as text. */
 static void log_json(void *ctx, r1_log_level level, const char *event, const char *text)
 {
-    (void)ctx;
-    char ts[40];
+    char ts[40], msg[LOG_BYTES];
     cli_stamp(ts, sizeof ts);
-    flockfile(stderr);
-    fprintf(stderr, "{\"ts\":\"%s\",\"level\":\"%s\",\"event\":\"%s\",\"msg\":\"", ts,
-            level_names[level], event);
-    json_escape(stderr, text);
-    fputs("\"}\n", stderr);
-    funlockfile(stderr);
+    r1_utf8_clean(msg, sizeof msg, text);
+    json_t *o = json_pack("{s:s, s:s, s:s, s:s}", "ts", ts, "level", level_names[level], "event",
+                          event, "msg", msg);
+    char *line = json_dumps(o, JSON_COMPACT);
+    if (line)
+        fprintf(stderr, "%s\n", line);
+    else
+        log_text(ctx, level, event, msg);
+    free(line);
+    json_decref(o);
 }
 
 /* ---- tables ---- */
