@@ -4,6 +4,7 @@
 #include "support/r1_test.h"
 #include "text/r1_utf8.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define BAD "\xef\xbf\xbd"
@@ -54,4 +55,18 @@ static void test_utf8_damage(void)
     }
 }
 
-R1_TEST_MAIN("utf8", {"cases", test_utf8_clean}, {"damaged text", test_utf8_damage})
+/* What a terminal would obey is shown by its number; all else is as it was. */
+static void test_utf8_print(void)
+{
+    char *out = NULL;
+    size_t len;
+    FILE *f = open_memstream(&out, &len);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    r1_utf8_print(f, "a\tb\xc3\xa9 \x1b[31m \xe2\x80\xae \xff \xc2\x9b");
+    fclose(f);
+    CU_ASSERT_STRING_EQUAL(out, "a\tb\xc3\xa9 [U+001B][31m [U+202E] \xef\xbf\xbd [U+009B]");
+    free(out);
+}
+
+R1_TEST_MAIN("utf8", {"cases", test_utf8_clean}, {"damaged text", test_utf8_damage},
+             {"terminal", test_utf8_print})

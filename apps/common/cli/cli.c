@@ -56,7 +56,9 @@ static void log_text(void *ctx, r1_log_level level, const char *event, const cha
     (void)ctx;
     char ts[40];
     cli_stamp(ts, sizeof ts);
-    fprintf(stderr, "%s %s %s %s\n", ts, level_names[level], event, text);
+    fprintf(stderr, "%s %s %s ", ts, level_names[level], event);
+    r1_utf8_print(stderr, text);
+    fputc('\n', stderr);
 }
 
 /* A log line may quote a message of anyone: what is not UTF-8 is replaced, jansson escapes the
@@ -258,6 +260,14 @@ static r1_status fill_options(const r1_command *cmd, r1_options *o, int argc, ch
     return r1_options_bool(o, "help") ? R1_OK : r1_options_check(o, err);
 }
 
+/* A message may quote a file or its name; the terminal must not obey it. */
+static void cli_complain(const r1_program *p, const r1_command *cmd, const char *msg)
+{
+    fprintf(stderr, "%s %s: ", p->name, cmd->name);
+    r1_utf8_print(stderr, msg);
+    fputc('\n', stderr);
+}
+
 static int run_command(const r1_program *p, const r1_command *cmd, int argc, char **argv)
 {
     size_t n = 0;
@@ -267,10 +277,9 @@ static int run_command(const r1_program *p, const r1_command *cmd, int argc, cha
     r1_cli_call call = {.rest = rest};
     int code = R1_EXIT_FAILED;
     if (!table || !rest || r1_options_new(&o, table, n, &call.err) != R1_OK) {
-        fprintf(stderr, "%s %s: %s\n", p->name, cmd->name,
-                call.err.msg[0] ? call.err.msg : "out of memory");
+        cli_complain(p, cmd, call.err.msg[0] ? call.err.msg : "out of memory");
     } else if (fill_options(cmd, o, argc, argv, rest, &call.n_rest, &call.err) != R1_OK) {
-        fprintf(stderr, "%s %s: %s\n", p->name, cmd->name, call.err.msg);
+        cli_complain(p, cmd, call.err.msg);
         code = R1_EXIT_USAGE;
     } else if (r1_options_bool(o, "help")) {
         command_help(p, cmd, stdout);
@@ -280,8 +289,7 @@ static int run_command(const r1_program *p, const r1_command *cmd, int argc, cha
         install_signals();
         call.opts = o;
         code = cmd->run(&call);
-        if (code && call.err.msg[0])
-            fprintf(stderr, "%s %s: %s\n", p->name, cmd->name, call.err.msg);
+        if (code && call.err.msg[0]) cli_complain(p, cmd, call.err.msg);
     }
     r1_options_free(o);
     free(rest);

@@ -5,22 +5,42 @@
 
 #include <string.h>
 
-size_t r1_utf8_char(const char *s, size_t len)
+size_t r1_utf8_next(const char *s, size_t len, uint32_t *code)
 {
     const unsigned char *p = (const unsigned char *)s;
-    if (len == 0) return 0;
-    size_t n = p[0] < 0x80                   ? 1
-               : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
-               : p[0] >= 0xe0 && p[0] < 0xf0 ? 3
-               : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
-                                             : 0;
-    if (!n || n > len) return 0;
-    for (size_t k = 1; k < n; k++)
-        if ((p[k] & 0xc0) != 0x80) return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    R1_ASSERT(len > 0, "a character of an empty string");
+    size_t n = p[0] < 0x80             ? 1
+               : (p[0] & 0xe0) == 0xc0 ? 2
+               : (p[0] & 0xf0) == 0xe0 ? 3
+               : (p[0] & 0xf8) == 0xf0 ? 4
+                                       : 0;
+    uint32_t c = n == 1 ? p[0] : n ? p[0] & (0xffu >> (n + 1)) : 0;
+    bool good = n > 0 && n <= len;
+    for (size_t i = 1; good && i < n; i++) {
+        good = (p[i] & 0xc0) == 0x80;
+        c = c << 6 | (p[i] & 0x3f);
+    }
+    good = good && c >= least[n] && c <= 0x10ffff && !(c >= 0xd800 && c <= 0xdfff);
+    *code = good ? c : R1_UTF8_BAD;
+    return good ? n : 1;
+}
+
+bool r1_utf8_hidden(uint32_t c)
+{
+    if (c < 0x20) return c != '\t' && c != '\n' && c != '\r';
+    return (c >= 0x7f && c <= 0x9f) ||     /* DEL, C1 */
+           (c >= 0x2028 && c <= 0x202e) || /* separators, embeddings, overrides */
+           (c >= 0x2066 && c <= 0x2069) || /* isolates */
+           (c >= 0xfff9 && c <= 0xfffb) || /* annotations between the lines */
+           (c >= 0xe0000 && c <= 0xe007f); /* tags */
+}
+
+size_t r1_utf8_char(const char *s, size_t len)
+{
+    uint32_t code;
+    size_t n = len ? r1_utf8_next(s, len, &code) : 0;
+    return n && code != R1_UTF8_BAD ? n : 0;
 }
 
 size_t r1_utf8_clean(char *out, size_t size, const char *text)
@@ -37,4 +57,19 @@ size_t r1_utf8_clean(char *out, size_t size, const char *text)
     }
     out[n_out] = 0;
     return n_out;
+}
+
+void r1_utf8_print(FILE *out, const char *text)
+{
+    size_t len = strlen(text);
+    for (size_t i = 0, n; i < len; i += n) {
+        uint32_t code;
+        n = r1_utf8_next(text + i, len - i, &code);
+        if (code == R1_UTF8_BAD)
+            fputs("\xef\xbf\xbd", out);
+        else if (r1_utf8_hidden(code))
+            fprintf(out, "[U+%04X]", code);
+        else
+            fwrite(text + i, 1, n, out);
+    }
 }
