@@ -242,6 +242,23 @@ def check_markdown(tree, path, text, problems):
     sentences()
 
 
+def check_places(tree, path, text, problems):
+    """Rows between the marks: the file is there, and holds what is to be looked for."""
+    inside, rows = False, 0
+    for i, line in enumerate(text.split("\n"), 1):
+        inside = line == "<!-- places -->" or (inside and line != "<!-- end of places -->")
+        cells = re.findall(r"`([^`]+)`", line) if inside and line.startswith("|") else []
+        if not cells:
+            continue
+        rows += 1
+        if len(cells) != 2 or not os.path.isfile(os.path.join(tree.root, cells[0])):
+            problems.append(f"{path}:{i}: expected a file and a name in it, found {line}")
+        elif not re.search(rf"(?<![\w-]){re.escape(cells[1])}(?![\w-])", read(tree.root, cells[0])):
+            problems.append(f"{path}:{i}: {cells[0]} does not hold {cells[1]}")
+    if "<!-- places -->" in text and rows < 20:
+        problems.append(f"{path}:1: expected at least 20 places, found {rows}")
+
+
 def check(root):
     tree, problems = Tree(root), []
     for f in tree.files:
@@ -250,6 +267,7 @@ def check(root):
         base = os.path.basename(f)
         if f.endswith(".md"):
             check_markdown(tree, f, read(root, f), problems)
+            check_places(tree, f, read(root, f), problems)
         elif f.endswith(CODE):
             text = read(root, f)
             for i, line in enumerate(text.split("\n"), 1):
@@ -277,6 +295,12 @@ PLANTS = [
     ("docs/planted.md", "See [the page](absent.md).\n", "leads nowhere"),
     ("docs/planted.md", "word " * 25 + "\n", "columns"),
     ("docs/planted.md", ("one two three four five six seven\n") * 6, "a sentence of"),
+    (
+        "docs/planted.md",
+        "<!-- places -->\n| a | `core/base/real.c` | `r1_gone` |\n<!-- end of places -->\n",
+        "does not hold",
+    ),
+    ("docs/planted.md", "<!-- places -->\n<!-- end of places -->\n", "at least 20 places"),
     ("core/base/planted.c", "/* as core/base/absent.h says */\n", "does not exist"),
     ("core/base/planted.c", "/* as absent_room.h says */\n", "no file of the tree"),
     ("core/base/planted.c", "/* at most R1_ABSENT_MAX of them */\n", "stands nowhere"),

@@ -27,10 +27,11 @@ static void know_cards(const fraud_dataset *d, int from, int to, uint8_t *known)
             known[d->cases[i].from] = 1;
 }
 
-static void handbook_test(const fraud_dataset *d, int train_from, int train_to, uint8_t *use)
+static r1_status handbook_test(const fraud_dataset *d, int train_from, int train_to, uint8_t *use,
+                               r1_err *err)
 {
     uint8_t *known = calloc(CARDS_MAX, 1);
-    if (!known) return;
+    if (!known) R1_FAIL(err, R1_E_NOMEM, "no memory for the cards of %zu payments", d->n);
     know_cards(d, train_from, train_to, known);
     for (int k = 0; k < WEEK; k++) {
         int test = train_to + DELAY + k;
@@ -41,9 +42,11 @@ static void handbook_test(const fraud_dataset *d, int train_from, int train_to, 
                 use[i] = FRAUD_USE_TEST;
     }
     free(known);
+    return R1_OK;
 }
 
-static void protocol_handbook(const fraud_dataset *d, int week, int train_days, uint8_t *use)
+static r1_status protocol_handbook(const fraud_dataset *d, int week, int train_days, uint8_t *use,
+                                   r1_err *err)
 {
     int to = HANDBOOK_TRAIN_END + WEEK * week, from = to - train_days;
     for (size_t i = 0; i < d->n; i++) {
@@ -51,7 +54,7 @@ static void protocol_handbook(const fraud_dataset *d, int week, int train_days, 
         if (day >= from && day < to) use[i] = FRAUD_USE_TRAIN;
         if (day >= from - WEEK && day < from) use[i] = FRAUD_USE_VALID;
     }
-    handbook_test(d, to - WEEK < from ? from : to - WEEK, to, use);
+    return handbook_test(d, to - WEEK < from ? from : to - WEEK, to, use, err);
 }
 
 static void protocol_amlgentex(const fraud_dataset *d, bool part_train, uint8_t *use)
@@ -113,8 +116,8 @@ r1_status fraud_protocol(const fraud_dataset *d, const fraud_protocol_opts *o, u
 {
     memset(use, FRAUD_USE_NONE, d->n);
     if (d->layout == FRAUD_LAYOUT_HANDBOOK)
-        protocol_handbook(d, o->week, o->train_days, use);
-    else if (d->layout == FRAUD_LAYOUT_AMLGENTEX)
+        return protocol_handbook(d, o->week, o->train_days, use, err);
+    if (d->layout == FRAUD_LAYOUT_AMLGENTEX)
         protocol_amlgentex(d, o->part_train, use);
     else if (d->layout == FRAUD_LAYOUT_R1)
         protocol_recording(d, o->part_train, use);

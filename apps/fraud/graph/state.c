@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const int64_t FRAUD_WINDOW_MS[FRAUD_N_WINDOW] = {INT64_C(3600000), FRAUD_DAY_MS, 3 * FRAUD_DAY_MS,
-                                                 7 * FRAUD_DAY_MS, 28 * FRAUD_DAY_MS};
+#define STATE_WINDOW_MS(name, ms) ms,
+const int64_t FRAUD_WINDOW_MS[FRAUD_N_WINDOW] = {FRAUD_WINDOWS(STATE_WINDOW_MS)};
 
 int64_t fraud_hundredths(const fraud_payment *p)
 {

@@ -20,7 +20,15 @@
 
 #include "payment/payment.h"
 
-enum { FRAUD_N_WINDOW = 5, FRAUD_W_1H = 0, FRAUD_W_1D, FRAUD_W_3D, FRAUD_W_7D, FRAUD_W_28D };
+/* The time windows, rising: name in code, length in ms. */
+#define FRAUD_WINDOWS(X)                                                                           \
+    X(1H, FRAUD_DAY_MS / 24)                                                                       \
+    X(1D, FRAUD_DAY_MS)                                                                            \
+    X(3D, 3 * FRAUD_DAY_MS)                                                                        \
+    X(7D, 7 * FRAUD_DAY_MS)                                                                        \
+    X(28D, 28 * FRAUD_DAY_MS)
+#define FRAUD_WINDOW_ID(name, ms) FRAUD_W_##name,
+enum { FRAUD_WINDOWS(FRAUD_WINDOW_ID) FRAUD_N_WINDOW };
 extern const int64_t FRAUD_WINDOW_MS[FRAUD_N_WINDOW];
 #define FRAUD_RETENTION_MS (INT64_C(56) * FRAUD_DAY_MS) /* edges stay findable for labels */
 #define FRAUD_NONE         UINT32_MAX
