@@ -27,7 +27,6 @@ LIBRARY_ROOMS = [
     (r"cuda|cublas|mma\.h", ["cuda"]),
     (r"ini\.h", ["apps/common/config"]),
     (r"jansson", ["core/file", "apps", "lab"]),
-    (r"microhttpd", ["apps/common/http", "apps/dashboard"]),
 ]
 # Which rooms a room may include headers from. A room is the longest prefix that matches.
 ARROWS = {
@@ -38,7 +37,6 @@ ARROWS = {
     "apps/r1": ["apps/r1", "apps/common", "core/include"],
     "apps/fraud": ["apps/fraud", "apps/common", "core/include"],
     "apps/medical": ["apps/medical", "apps/common", "core/include"],
-    "apps/dashboard": ["apps/dashboard", "apps/common", "core/include"],
     "deploy": ["deploy", "apps/common", "core/include"],
     "lab": ["lab", "apps/common", "apps/fraud", "apps/medical", "core", "tests/support"],
     "tests": ["tests", "apps", "core", "cuda"],
