@@ -14,7 +14,7 @@ enum { POOL = 256 };
 typedef struct {
     const r1_model *m;
     r1_data data;
-    r1_rows rows;
+    r1_data_rows rows;
     r1_data_parallel parallel; /* one slice */
 } encoder;
 
@@ -23,8 +23,8 @@ static r1_status common_space_open_data(encoder *t, const char *const *data, siz
 {
     R1_TRY(r1_data_open(&t->data, data, n_data, err));
     R1_TRY(r1_data_check_items(&t->data, t->m->desc, what, err));
-    R1_TRY(
-        r1_rows_new(&t->rows, t->m->desc, t->data.unit_max > POOL ? t->data.unit_max : POOL, err));
+    R1_TRY(r1_data_rows_new(&t->rows, t->m->desc, t->data.unit_max > POOL ? t->data.unit_max : POOL,
+                            err));
     R1_TRY(r1_data_parallel_new(&t->parallel, t->m, NULL, 1, (uint32_t)t->rows.cap,
                                 t->data.unit_max, err));
     t->parallel.slice[0].e->rounds = false;
@@ -34,13 +34,13 @@ static r1_status common_space_open_data(encoder *t, const char *const *data, siz
 static void close_data(encoder *t)
 {
     r1_data_parallel_free(&t->parallel);
-    r1_rows_free(&t->rows);
+    r1_data_rows_free(&t->rows);
     r1_data_close(&t->data);
 }
 
 static r1_status common_space_next(encoder *t, uint64_t *at, r1_err *err)
 {
-    R1_TRY(r1_rows_take(&t->rows, &t->data, NULL, at, POOL, err));
+    R1_TRY(r1_data_rows_take(&t->rows, &t->data, NULL, at, POOL, err));
     r1_pack_source src = {.sample = t->rows.sample,
                           .n_sample = t->rows.n,
                           .event = r1_data_event,

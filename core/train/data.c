@@ -100,32 +100,32 @@ r1_event r1_data_event(void *data, uint64_t index)
 
 static void carve_rows(void *rows, r1_carver *c)
 {
-    r1_rows *r = rows;
+    r1_data_rows *r = rows;
     r->sample = r1_carve(c, r->cap, sizeof *r->sample);
     r->item = r1_carve(c, r->cap * r->n_item, sizeof *r->item);
     r->ref = r1_carve(c, r->ref_cap + 1, sizeof *r->ref);
 }
 
-r1_status r1_rows_new(r1_rows *r, const r1_desc *d, size_t cap, r1_err *err)
+r1_status r1_data_rows_new(r1_data_rows *r, const r1_desc *d, size_t cap, r1_err *err)
 {
     size_t refs = 0;
     for (uint32_t i = 0; i < d->n_item; i++) refs += d->item[i].n_ref_max;
-    *r = (r1_rows){.n_item = d->n_item, .cap = cap, .ref_cap = refs * cap};
+    *r = (r1_data_rows){.n_item = d->n_item, .cap = cap, .ref_cap = refs * cap};
     r->block = r1_carve_block(carve_rows, r);
     if (r->block) return R1_OK;
     R1_FAIL(err, R1_E_NOMEM, "training: no memory for batches of %zu", cap);
 }
 
-void r1_rows_free(r1_rows *r)
+void r1_data_rows_free(r1_data_rows *r)
 {
     free(r->block);
-    *r = (r1_rows){0};
+    *r = (r1_data_rows){0};
 }
 
-void r1_rows_clear(r1_rows *r) { r->n = r->n_ref = 0; }
+void r1_data_rows_clear(r1_data_rows *r) { r->n = r->n_ref = 0; }
 
 /* References in the shard's numbers become common ones. */
-static bool data_renumber(r1_rows *r, r1_item *item, uint64_t event0)
+static bool data_renumber(r1_data_rows *r, r1_item *item, uint64_t event0)
 {
     for (uint32_t i = 0; i < r->n_item; i++) {
         if (item[i].n_ref > r->ref_cap - r->n_ref) return false;
@@ -137,7 +137,7 @@ static bool data_renumber(r1_rows *r, r1_item *item, uint64_t event0)
     return true;
 }
 
-r1_status r1_rows_add(r1_rows *r, const r1_data *d, const r1_unit *u, r1_err *err)
+r1_status r1_data_rows_add(r1_data_rows *r, const r1_data *d, const r1_unit *u, r1_err *err)
 {
     R1_ASSERT(r->n + u->count <= r->cap, "a batch of %zu samples and %u more, room for %zu", r->n,
               u->count, r->cap);
@@ -151,14 +151,14 @@ r1_status r1_rows_add(r1_rows *r, const r1_data *d, const r1_unit *u, r1_err *er
     return R1_OK;
 }
 
-r1_status r1_rows_take(r1_rows *r, const r1_data *d, const uint32_t *order, uint64_t *at, size_t n,
-                       r1_err *err)
+r1_status r1_data_rows_take(r1_data_rows *r, const r1_data *d, const uint32_t *order, uint64_t *at,
+                            size_t n, r1_err *err)
 {
-    r1_rows_clear(r);
+    r1_data_rows_clear(r);
     for (; *at < d->n_unit; ++*at) {
         const r1_unit *u = &d->unit[order ? order[*at] : *at];
         if (r->n && r->n + u->count > n) break;
-        R1_TRY(r1_rows_add(r, d, u, err));
+        R1_TRY(r1_data_rows_add(r, d, u, err));
     }
     return R1_OK;
 }

@@ -2,7 +2,7 @@
 /* data.h - several shards as one, and what is fitted to the data before training starts.
  *
  * A unit is a sample, or a whole rank group. Events of all shards have common numbers. A batch
- * (r1_rows) holds whole units. */
+ * (r1_data_rows) holds whole units. */
 #ifndef R1_DATA_H
 #define R1_DATA_H
 
@@ -39,16 +39,16 @@ typedef struct {
     uint64_t *ref;
     size_t n, cap, n_ref, ref_cap;
     uint32_t n_item;
-} r1_rows;
-r1_status r1_rows_new(r1_rows *r, const r1_desc *d, size_t cap, r1_err *err);
-void r1_rows_free(r1_rows *r);
-void r1_rows_clear(r1_rows *r);
+} r1_data_rows;
+r1_status r1_data_rows_new(r1_data_rows *r, const r1_desc *d, size_t cap, r1_err *err);
+void r1_data_rows_free(r1_data_rows *r);
+void r1_data_rows_clear(r1_data_rows *r);
 /* Appends a unit; the caller keeps within cap. */
-r1_status r1_rows_add(r1_rows *r, const r1_data *d, const r1_unit *u, r1_err *err);
+r1_status r1_data_rows_add(r1_data_rows *r, const r1_data *d, const r1_unit *u, r1_err *err);
 /* The next batch of an order: whole units from place *at on, n samples unless one unit is more;
  * order NULL: the data's own. */
-r1_status r1_rows_take(r1_rows *r, const r1_data *d, const uint32_t *order, uint64_t *at, size_t n,
-                       r1_err *err);
+r1_status r1_data_rows_take(r1_data_rows *r, const r1_data *d, const uint32_t *order, uint64_t *at,
+                            size_t n, r1_err *err);
 
 /* Bins from quantiles, means and spreads, tokenizers: from the training data into the model. */
 r1_status r1_fit(r1_model *m, const r1_data *d, r1_err *err);

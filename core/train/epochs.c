@@ -14,7 +14,7 @@ void r1_epochs_fill(uint32_t *n_epoch, uint32_t *n_batch, double *warmup)
 r1_status r1_epochs_new(r1_epochs *e, r1_run *r, const char *curriculum, bool masks, size_t cap,
                         r1_err *err)
 {
-    R1_TRY(r1_rows_new(&e->rows, r->m->desc, cap, err));
+    R1_TRY(r1_data_rows_new(&e->rows, r->m->desc, cap, err));
     R1_TRY(r1_curriculum_new(&e->curriculum, curriculum, masks, r->m->desc, &r->train, err));
     e->order = r1_run_room(r, r->train.n_unit, sizeof *e->order);
     if (e->order) return R1_OK;
@@ -23,7 +23,7 @@ r1_status r1_epochs_new(r1_epochs *e, r1_run *r, const char *curriculum, bool ma
 
 void r1_epochs_free(r1_epochs *e)
 {
-    r1_rows_free(&e->rows);
+    r1_data_rows_free(&e->rows);
     r1_curriculum_free(&e->curriculum);
 }
 
@@ -47,7 +47,7 @@ r1_status r1_epochs_take(r1_epochs *e, r1_run *r, r1_err *err)
 {
     R1_ASSERT(e->unit <= r->train.n_unit, "%s: unit %llu of %zu", r->stage->what,
               (unsigned long long)e->unit, r->train.n_unit);
-    R1_TRY(r1_rows_take(&e->rows, &r->train, e->order, &e->unit, e->n_batch, err));
+    R1_TRY(r1_data_rows_take(&e->rows, &r->train, e->order, &e->unit, e->n_batch, err));
     R1_ASSERT(e->rows.n <= e->rows.cap, "%s: a batch of %zu, room for %zu", r->stage->what,
               e->rows.n, e->rows.cap);
     return R1_OK;

@@ -15,8 +15,8 @@ typedef struct {
     uint32_t n_epoch, n_batch;
     double warmup; /* share of all samples */
     r1_curriculum curriculum;
-    uint32_t *order; /* [train.n_unit] of this epoch; in the run's arena */
-    r1_rows rows;    /* the batch in hand */
+    uint32_t *order;   /* [train.n_unit] of this epoch; in the run's arena */
+    r1_data_rows rows; /* the batch in hand */
     /* what a checkpoint carries; step, bad and the like are the run's */
     uint64_t epoch, unit, seen; /* unit: place in the order; seen: samples, of all epochs */
 } r1_epochs;

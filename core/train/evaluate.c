@@ -37,7 +37,7 @@ void r1_scores_free(r1_scores *s)
     *s = (r1_scores){0};
 }
 
-static void evaluate_keep(r1_scores *s, const r1_rows *rows, const r1_result *res)
+static void evaluate_keep(r1_scores *s, const r1_data_rows *rows, const r1_result *res)
 {
     R1_ASSERT(s->n + rows->n <= s->cap, "evaluation: %zu scores and %zu more, room for %zu", s->n,
               rows->n, s->cap);
@@ -52,7 +52,7 @@ static void evaluate_keep(r1_scores *s, const r1_rows *rows, const r1_result *re
     }
 }
 
-static r1_status score_rows(r1_session *session, const r1_data *d, r1_rows *rows,
+static r1_status score_rows(r1_session *session, const r1_data *d, r1_data_rows *rows,
                             const r1_eval_opts *o, const r1_event *events, r1_scores *s,
                             r1_err *err)
 {
@@ -66,7 +66,7 @@ static r1_status score_rows(r1_session *session, const r1_data *d, r1_rows *rows
     r1_result res;
     R1_TRY(r1_session_run(session, &batch, &res, err));
     evaluate_keep(s, rows, &res);
-    r1_rows_clear(rows);
+    r1_data_rows_clear(rows);
     return R1_OK;
 }
 
@@ -96,7 +96,7 @@ typedef struct {
     uint32_t n_part, n_batch; /* n_batch: of a session */
 } scoring;
 
-static r1_status score_units(const scoring *c, r1_session *session, r1_rows *rows, size_t from,
+static r1_status score_units(const scoring *c, r1_session *session, r1_data_rows *rows, size_t from,
                              size_t to, r1_err *err)
 {
     r1_scores own = *c->to; /* its place among all */
@@ -104,7 +104,7 @@ static r1_status score_units(const scoring *c, r1_session *session, r1_rows *row
     for (size_t u = from; u < to; u++) {
         if (rows->n && rows->n + c->d->unit[u].count > c->n_batch)
             R1_TRY(score_rows(session, c->d, rows, c->o, c->events, &own, err));
-        R1_TRY(r1_rows_add(rows, c->d, &c->d->unit[u], err));
+        R1_TRY(r1_data_rows_add(rows, c->d, &c->d->unit[u], err));
     }
     return rows->n ? score_rows(session, c->d, rows, c->o, c->events, &own, err) : R1_OK;
 }
@@ -118,12 +118,12 @@ static r1_status score_part(void *ctx, uint32_t k, r1_err *err)
                           .backend = c->o->backend,
                           .precision = c->o->int8 ? R1_PRECISION_INT8 : R1_PRECISION_F32};
     r1_session *session = NULL;
-    r1_rows rows;
-    R1_TRY(r1_rows_new(&rows, c->m->desc, cap, err));
+    r1_data_rows rows;
+    R1_TRY(r1_data_rows_new(&rows, c->m->desc, cap, err));
     r1_status st = r1_session_new(&session, c->m, &so, err);
     if (st == R1_OK) st = score_units(c, session, &rows, from, to, err);
     r1_session_free(session);
-    r1_rows_free(&rows);
+    r1_data_rows_free(&rows);
     return st;
 }
 

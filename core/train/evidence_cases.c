@@ -27,7 +27,7 @@ r1_status r1_cases_open(r1_cases *c, r1_run *r, const r1_evidence_spec *spec, r1
 
 r1_status r1_cases_reserve(r1_cases *c, const r1_run *r, r1_err *err)
 {
-    R1_TRY(r1_rows_new(&c->rows, r->m->desc, c->n_case, err));
+    R1_TRY(r1_data_rows_new(&c->rows, r->m->desc, c->n_case, err));
     return r1_rollout_new(&c->rollout, &c->rules, (size_t)c->n_case * c->n_group, err);
 }
 
@@ -40,6 +40,6 @@ r1_status r1_cases_check_resumed(const r1_run *r, r1_err *err)
 
 void r1_cases_free(r1_cases *c)
 {
-    r1_rows_free(&c->rows);
+    r1_data_rows_free(&c->rows);
     r1_rollout_free(&c->rollout);
 }

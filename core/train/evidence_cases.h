@@ -10,7 +10,7 @@
 typedef struct {
     uint32_t n_case, n_group; /* cases a step, traces a case */
     r1_evidence_rules rules;
-    r1_rows rows; /* the cases in hand */
+    r1_data_rows rows; /* the cases in hand */
     r1_rollout rollout;
 } r1_cases;
 

@@ -9,7 +9,7 @@ typedef struct {
     r1_evidence_rules rules;
     r1_data data;
     r1_actor actor;
-    r1_rows cases;
+    r1_data_rows cases;
     r1_rollout rollout;
 } bench;
 
@@ -23,7 +23,7 @@ static r1_status policy_judge_run(bench *b, const r1_model *m, const r1_policy_j
     uint32_t n_action = b->rules.n_item + b->rules.n_verdict;
     R1_TRY(r1_actor_new(&b->actor, m, o->policy ? o->policy : "act", n_action, CASES_RUN, NULL, 1,
                         err));
-    R1_TRY(r1_rows_new(&b->cases, m->desc, CASES_RUN, err));
+    R1_TRY(r1_data_rows_new(&b->cases, m->desc, CASES_RUN, err));
     R1_TRY(r1_rollout_new(&b->rollout, &b->rules, CASES_RUN, err));
     return r1_rollout_judge(&b->rollout, &b->rules, &b->actor, &b->data, &b->cases, o->each, o->ctx,
                             out, err);
@@ -36,7 +36,7 @@ r1_status r1_policy_judge(const r1_model *m, const r1_policy_judge_opts *opts, r
     R1_TRY(r1_data_open(&b.data, opts->data, opts->n_data, err));
     r1_status st = policy_judge_run(&b, m, opts, out, err);
     r1_rollout_free(&b.rollout);
-    r1_rows_free(&b.cases);
+    r1_data_rows_free(&b.cases);
     r1_actor_free(&b.actor);
     r1_data_close(&b.data);
     return st;

@@ -271,7 +271,7 @@ static r1_status judge_valid(r1_pretrainer *t, r1_pretext_loss *mean, r1_err *er
     double n[R1_PRETRAIN_PARTS] = {0}, sum[R1_PRETRAIN_PARTS] = {0};
     for (uint64_t at = 0, batch = 0; at < t->run.valid.n_unit; batch++) {
         r1_pretext_loss l;
-        R1_TRY(r1_rows_take(&t->epochs.rows, &t->run.valid, NULL, &at, POOL, err));
+        R1_TRY(r1_data_rows_take(&t->epochs.rows, &t->run.valid, NULL, &at, POOL, err));
         R1_TRY(pretrain_forward(t, &t->run.valid, t->o.mask, batch, pretrain_forward_slice, err));
         R1_TRY(r1_pretext_judge(&t->pretext, t->epochs.rows.n, t->o.weight, false, &l, err));
         for (int k = 0; k < R1_PRETRAIN_PARTS; k++) {
@@ -289,7 +289,7 @@ static r1_status pretrain_retrieve(r1_pretrainer *t, bool after, r1_err *err)
     size_t pairs = (size_t)t->run.m->desc->n_item * t->run.m->desc->n_item,
            first = after ? pairs : 0;
     for (uint64_t at = 0; t->run.has_valid && at < t->run.valid.n_unit;) {
-        R1_TRY(r1_rows_take(&t->epochs.rows, &t->run.valid, NULL, &at, POOL, err));
+        R1_TRY(r1_data_rows_take(&t->epochs.rows, &t->run.valid, NULL, &at, POOL, err));
         R1_TRY(pretrain_forward(t, &t->run.valid, 0, 0, pretrain_forward_slice, err));
         R1_TRY(r1_pretext_retrieve(&t->pretext, t->epochs.rows.n, t->searches + first, err));
     }

@@ -169,10 +169,10 @@ static double reinforce_progress_of(const r1_reinforcer *t)
 static r1_status draw_cases(r1_reinforcer *t, r1_rng *rng, r1_err *err)
 {
     size_t pool = r1_curriculum_pool(&t->curriculum, reinforce_progress_of(t));
-    r1_rows_clear(&t->cases.rows);
+    r1_data_rows_clear(&t->cases.rows);
     for (uint32_t i = 0; i < t->o.n_case; i++) {
         uint32_t u = t->curriculum.order[r1_rng_below(rng, pool)];
-        R1_TRY(r1_rows_add(&t->cases.rows, &t->run.train, &t->run.train.unit[u], err));
+        R1_TRY(r1_data_rows_add(&t->cases.rows, &t->run.train, &t->run.train.unit[u], err));
     }
     return R1_OK;
 }

@@ -190,10 +190,10 @@ static r1_status reward_learn(r1_run *r, double *loss, r1_err *err)
     r1_cases *c = &t->cases;
     r1_rng rng;
     r1_rng_seed(&rng, r->o->seed ^ (r->step + 1) * 0xd1b54a32d192ed03u);
-    r1_rows_clear(&c->rows);
+    r1_data_rows_clear(&c->rows);
     for (uint32_t i = 0; i < t->o.n_case; i++) {
         const r1_unit *u = &r->train.unit[r1_rng_below(&rng, r->train.n_unit)];
-        R1_TRY(r1_rows_add(&c->rows, &r->train, u, err));
+        R1_TRY(r1_data_rows_add(&c->rows, &r->train, u, err));
     }
     R1_TRY(r1_rollout_run(&c->rollout, &c->rules, NULL, &r->train, &c->rows, t->o.n_group, false,
                           &rng, err));
@@ -227,9 +227,9 @@ static bool reward_over(const r1_run *r) { return r->step >= rewarder_seen(r)->o
 /* The next cases of the validation from *at on, and their traces, scored. */
 static r1_status next_valid(rewarder *t, size_t *at, size_t to, r1_rng *rng, r1_err *err)
 {
-    r1_rows_clear(&t->cases.rows);
+    r1_data_rows_clear(&t->cases.rows);
     for (; *at < to && t->cases.rows.n < t->o.n_case; ++*at)
-        R1_TRY(r1_rows_add(&t->cases.rows, &t->run.valid, &t->run.valid.unit[*at], err));
+        R1_TRY(r1_data_rows_add(&t->cases.rows, &t->run.valid, &t->run.valid.unit[*at], err));
     R1_TRY(r1_rollout_run(&t->cases.rollout, &t->cases.rules, NULL, &t->run.valid, &t->cases.rows,
                           t->o.n_group, false, rng, err));
     reward_ends(t);

@@ -85,8 +85,8 @@ static r1_status rollout_backward_slice(void *ctx, uint32_t k, r1_err *err)
     return r1_exec_backward(s->e, err);
 }
 
-r1_status r1_actor_run(r1_actor *a, const r1_data *d, const r1_rows *cases, const r1_node *node,
-                       size_t n, r1_err *err)
+r1_status r1_actor_run(r1_actor *a, const r1_data *d, const r1_data_rows *cases,
+                       const r1_node *node, size_t n, r1_err *err)
 {
     R1_ASSERT(n <= a->cap, "policy: %zu nodes, room for %u", n, a->cap);
     for (size_t i = 0; i < n; i++) {
@@ -169,8 +169,8 @@ static size_t rollout_gather(r1_rollout *r, size_t first)
     return going;
 }
 
-static r1_status score_nodes(r1_rollout *r, r1_actor *a, const r1_data *d, const r1_rows *cases,
-                             size_t first, r1_err *err)
+static r1_status score_nodes(r1_rollout *r, r1_actor *a, const r1_data *d,
+                             const r1_data_rows *cases, size_t first, r1_err *err)
 {
     size_t row = r->n_action * sizeof *r->logits;
     for (size_t i = first * r->n_action; !a && i < r->n_node * r->n_action; i++)
@@ -200,7 +200,7 @@ static uint32_t rollout_draw(const double *log_prob, uint32_t n, bool greedy, r1
     return last; /* of rounding: the last that is permitted */
 }
 
-static void rollout_speak(const r1_evidence_rules *rules, const r1_rows *cases, r1_trace *t,
+static void rollout_speak(const r1_evidence_rules *rules, const r1_data_rows *cases, r1_trace *t,
                           uint32_t verdict)
 {
     t->done = true;
@@ -209,7 +209,7 @@ static void rollout_speak(const r1_evidence_rules *rules, const r1_rows *cases, 
     t->reward = (t->right ? 1 : 0) - t->cost;
 }
 
-static void rollout_decide(r1_rollout *r, const r1_evidence_rules *rules, const r1_rows *cases,
+static void rollout_decide(r1_rollout *r, const r1_evidence_rules *rules, const r1_data_rows *cases,
                            size_t i, bool greedy, r1_rng *rng)
 {
     double log_prob[R1_ACTIONS_MAX];
@@ -261,7 +261,7 @@ static bool rollout_ended(const r1_rollout *r, const r1_evidence_rules *rules)
 }
 
 r1_status r1_rollout_run(r1_rollout *r, const r1_evidence_rules *rules, r1_actor *actor,
-                         const r1_data *d, const r1_rows *cases, uint32_t n_group, bool greedy,
+                         const r1_data *d, const r1_data_rows *cases, uint32_t n_group, bool greedy,
                          r1_rng *rng, r1_err *err)
 {
     r->n_node = r->n_decision = 0;
@@ -302,16 +302,16 @@ void r1_rollout_means(r1_policy_eval *sum)
 }
 
 r1_status r1_rollout_judge(r1_rollout *r, const r1_evidence_rules *rules, r1_actor *actor,
-                           const r1_data *d, r1_rows *cases,
+                           const r1_data *d, r1_data_rows *cases,
                            void (*each)(void *ctx, uint64_t id, uint32_t held, uint32_t verdict,
                                         bool right),
                            void *ctx, r1_policy_eval *out, r1_err *err)
 {
     *out = (r1_policy_eval){0};
     for (size_t u = 0; u < d->n_unit;) {
-        r1_rows_clear(cases);
+        r1_data_rows_clear(cases);
         for (; u < d->n_unit && cases->n < cases->cap; u++)
-            R1_TRY(r1_rows_add(cases, d, &d->unit[u], err));
+            R1_TRY(r1_data_rows_add(cases, d, &d->unit[u], err));
         R1_TRY(r1_rollout_run(r, rules, actor, d, cases, 1, true, NULL, err));
         r1_rollout_add(out, r);
         for (size_t i = 0; each && i < r->n_trace; i++)

@@ -40,8 +40,8 @@ r1_status r1_actor_new(r1_actor *a, const r1_model *m, const char *head, uint32_
                        uint32_t cap, r1_thread_pool *threads, uint32_t n_slice, r1_err *err);
 void r1_actor_free(r1_actor *a);
 /* At most cap nodes. Logits of node i are then at r1_actor_logits(a) + i * r1_actor_stride(a). */
-r1_status r1_actor_run(r1_actor *a, const r1_data *d, const r1_rows *cases, const r1_node *node,
-                       size_t n, r1_err *err);
+r1_status r1_actor_run(r1_actor *a, const r1_data *d, const r1_data_rows *cases,
+                       const r1_node *node, size_t n, r1_err *err);
 const float *r1_actor_logits(const r1_actor *a);
 float *r1_actor_grad(const r1_actor *a);
 /* After a run, and after its gradient has been added to r1_actor_grad: adds to the slices'
@@ -79,7 +79,7 @@ void r1_rollout_free(r1_rollout *r);
 /* n_group traces of each case. actor NULL: every permitted item is as likely, and a verdict less
  * so by the factor e^-reserve. greedy: the most probable action, the first of equals. */
 r1_status r1_rollout_run(r1_rollout *r, const r1_evidence_rules *rules, r1_actor *actor,
-                         const r1_data *d, const r1_rows *cases, uint32_t n_group, bool greedy,
+                         const r1_data *d, const r1_data_rows *cases, uint32_t n_group, bool greedy,
                          r1_rng *rng, r1_err *err);
 /* Adds what the traces earned to sums; divides them by their number. */
 void r1_rollout_add(r1_policy_eval *sum, const r1_rollout *r);
@@ -87,7 +87,7 @@ void r1_rollout_means(r1_policy_eval *sum);
 /* Every case of d, one trace each, most probable actions; each as in r1_policy_judge_opts. cases
  * and r: working space. */
 r1_status r1_rollout_judge(r1_rollout *r, const r1_evidence_rules *rules, r1_actor *actor,
-                           const r1_data *d, r1_rows *cases,
+                           const r1_data *d, r1_data_rows *cases,
                            void (*each)(void *ctx, uint64_t id, uint32_t held, uint32_t verdict,
                                         bool right),
                            void *ctx, r1_policy_eval *out, r1_err *err);

@@ -318,7 +318,7 @@ static bool take_columns(cursor *c, const r1_row_desc *r, r1_item *in)
     return in->cat != NULL;
 }
 
-static bool take_text(cursor *c, r1_item *in)
+static bool shard_take_text(cursor *c, r1_item *in)
 {
     const uint32_t *head = take_head(c);
     if (!head || head[0] > TEXT_BYTES_MAX) return false;
@@ -355,7 +355,7 @@ static bool take_item(cursor *c, const r1_item_desc *it, r1_item *in)
     in->present = true;
     switch (it->kind) {
     case R1_ITEM_TABLE: ok = take_columns(c, &it->row, in); break;
-    case R1_ITEM_TEXT: ok = take_text(c, in); break;
+    case R1_ITEM_TEXT: ok = shard_take_text(c, in); break;
     case R1_ITEM_GRAPH: ok = take_graph(c, it, in); break;
     case R1_ITEM_MEMORY: ok = take_memory(c, it, in); break;
     }

@@ -238,15 +238,15 @@ static void read_flop(void *ctx, const char *part, uint64_t flop)
 }
 
 /* Share of right verdicts when `held` is all that is known. */
-static r1_status judge_set(r1_actor *a, const r1_data *d, r1_rows *rows, uint32_t held,
+static r1_status judge_set(r1_actor *a, const r1_data *d, r1_data_rows *rows, uint32_t held,
                            double *right, r1_err *err)
 {
     r1_node node[CASES_RUN];
     size_t n_right = 0;
     for (size_t u = 0; u < d->n_unit;) {
-        r1_rows_clear(rows);
+        r1_data_rows_clear(rows);
         for (; u < d->n_unit && rows->n < CASES_RUN; u++)
-            R1_TRY(r1_rows_add(rows, d, &d->unit[u], err));
+            R1_TRY(r1_data_rows_add(rows, d, &d->unit[u], err));
         for (size_t i = 0; i < rows->n; i++) node[i] = (r1_node){(uint32_t)i, held};
         R1_TRY(r1_actor_run(a, d, rows, node, rows->n, err));
         for (size_t i = 0; i < rows->n; i++) {
@@ -270,14 +270,14 @@ static r1_status judge_sets(run *r, const r1_model *m, int use, double *right, r
 {
     const char *path[SHARDS_MAX];
     r1_data d;
-    r1_rows rows = {0};
+    r1_data_rows rows = {0};
     r1_actor a = {0};
     R1_TRY(r1_data_open(&d, path, paths_of(r, use, path), err));
     r1_status st = r1_actor_new(&a, m, "verdict", 2, CASES_RUN, NULL, 1, err);
-    if (st == R1_OK) st = r1_rows_new(&rows, a.m->desc, CASES_RUN, err);
+    if (st == R1_OK) st = r1_data_rows_new(&rows, a.m->desc, CASES_RUN, err);
     for (uint32_t s = 0; st == R1_OK && s < r->n_set; s++)
         st = judge_set(&a, &d, &rows, s << 1 | 1, &right[s], err);
-    r1_rows_free(&rows);
+    r1_data_rows_free(&rows);
     r1_actor_free(&a);
     r1_data_close(&d);
     return st;

@@ -300,8 +300,8 @@ static r1_reinforce_opts reinforce_options(void)
 
 /* ---- traces ---------------------------------------------------------------------------------- */
 
-static void check_trace(const r1_evidence_rules *rules, const r1_rollout *r, const r1_rows *cases,
-                        uint32_t i)
+static void check_trace(const r1_evidence_rules *rules, const r1_rollout *r,
+                        const r1_data_rows *cases, uint32_t i)
 {
     const r1_trace *t = &r->trace[i];
     uint32_t held = rules->given, n = 0;
@@ -336,7 +336,7 @@ static void test_rollout(void)
     r1_data d;
     r1_model *m;
     r1_actor actor;
-    r1_rows cases;
+    r1_data_rows cases;
     r1_rollout r;
     r1_rng rng;
     char text[4096];
@@ -347,11 +347,12 @@ static void test_rollout(void)
     R1_ASSERT_OK(r1_model_new(&m, text, 5, &err), &err);
     R1_ASSERT_OK(r1_actor_new(&actor, m, "act", 6, 7, NULL, 1, &err),
                  &err); /* a run's size that divides nothing */
-    R1_ASSERT_OK(r1_rows_new(&cases, m->desc, 40, &err), &err);
+    R1_ASSERT_OK(r1_data_rows_new(&cases, m->desc, 40, &err), &err);
     r1_evidence_rules rules = {.n_item = 4, .n_verdict = 2, .given = 1, .n_ask_max = 4};
     memcpy(rules.cost, costs, sizeof costs);
     memcpy(rules.door, doors, sizeof doors);
-    for (uint32_t i = 0; i < 40; i++) R1_ASSERT_OK(r1_rows_add(&cases, &d, &d.unit[i], &err), &err);
+    for (uint32_t i = 0; i < 40; i++)
+        R1_ASSERT_OK(r1_data_rows_add(&cases, &d, &d.unit[i], &err), &err);
     R1_ASSERT_OK(r1_rollout_new(&r, &rules, 40 * 12, &err), &err);
     for (uint32_t budget = 0; budget <= 4; budget++) {
         rules.n_ask_max = budget;
@@ -377,7 +378,7 @@ static void test_rollout(void)
     }
     CU_ASSERT(said[0] + said[1] == 8000 && fabs((double)said[0] - 4000) < 5 * sqrt(2000));
     r1_rollout_free(&r);
-    r1_rows_free(&cases);
+    r1_data_rows_free(&cases);
     r1_actor_free(&actor);
     r1_model_free(m);
     r1_data_close(&d);
@@ -391,7 +392,7 @@ static void test_weight_gradient(void)
     r1_data d;
     r1_model *m;
     r1_actor actor;
-    r1_rows cases;
+    r1_data_rows cases;
     r1_rng rng;
     char text[4096];
     const char *path = train_path;
@@ -406,9 +407,9 @@ static void test_weight_gradient(void)
     R1_ASSERT_OK(r1_data_open(&d, &path, 1, &err), &err);
     R1_ASSERT_OK(r1_model_new(&m, text, 5, &err), &err);
     R1_ASSERT_OK(r1_actor_new(&actor, m, "act", 6, N, NULL, 1, &err), &err);
-    R1_ASSERT_OK(r1_rows_new(&cases, m->desc, N, &err), &err);
+    R1_ASSERT_OK(r1_data_rows_new(&cases, m->desc, N, &err), &err);
     for (uint32_t i = 0; i < N; i++) {
-        R1_ASSERT_OK(r1_rows_add(&cases, &d, &d.unit[i], &err), &err);
+        R1_ASSERT_OK(r1_data_rows_add(&cases, &d, &d.unit[i], &err), &err);
         node[i] = (r1_node){i, 1u | (uint32_t)r1_rng_below(&rng, 16)};
         uint32_t action = (uint32_t)r1_rng_below(&rng, 6);
         decision[i] = (r1_decision){.row = i,
@@ -452,7 +453,7 @@ static void test_weight_gradient(void)
         CU_ASSERT_DOUBLE_EQUAL(slope, along, 2e-3 + 0.02 * fabs(along));
     }
     free(grad), free(kept), free(way);
-    r1_rows_free(&cases);
+    r1_data_rows_free(&cases);
     r1_actor_free(&actor);
     r1_model_free(m);
     r1_data_close(&d);

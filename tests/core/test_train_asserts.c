@@ -283,7 +283,7 @@ static void test_curriculum_bounds(void)
 typedef struct {
     r1_data data;
     r1_evidence_rules rules;
-    r1_rows cases;
+    r1_data_rows cases;
     r1_rollout rollout;
     r1_model *m;
 } traces;
@@ -299,10 +299,10 @@ static void traces_open(traces *t)
     R1_ASSERT_OK(r1_evidence_make(&t->rules, &(r1_evidence_spec){.given = 1}, &t->data, &err),
                  &err);
     R1_ASSERT_OK(r1_model_new(&t->m, r1_shard_description(t->data.shard[0]), 1, &err), &err);
-    R1_ASSERT_OK(r1_rows_new(&t->cases, t->m->desc, 4, &err), &err);
+    R1_ASSERT_OK(r1_data_rows_new(&t->cases, t->m->desc, 4, &err), &err);
     R1_ASSERT_OK(r1_rollout_new(&t->rollout, &t->rules, 8, &err), &err);
     for (size_t u = 0; u < 4; u++)
-        R1_ASSERT_OK(r1_rows_add(&t->cases, &t->data, &t->data.unit[u], &err), &err);
+        R1_ASSERT_OK(r1_data_rows_add(&t->cases, &t->data, &t->data.unit[u], &err), &err);
 }
 
 static void traces_run(traces *t, uint32_t n_group)
@@ -328,7 +328,7 @@ static void row_past_batch(void *ctx)
 {
     traces *t = ctx;
     r1_err err;
-    r1_rows_add(&t->cases, &t->data, &t->data.unit[5], &err);
+    r1_data_rows_add(&t->cases, &t->data, &t->data.unit[5], &err);
 }
 
 static void event_past_last(void *ctx)
@@ -359,7 +359,7 @@ static void test_traces(void)
     traces_run(&t, 2); /* and as it should be, it runs */
     CU_ASSERT(t.rollout.n_decision >= 8);
     r1_rollout_free(&t.rollout);
-    r1_rows_free(&t.cases);
+    r1_data_rows_free(&t.cases);
     r1_model_free(t.m);
     r1_data_close(&t.data);
 }

@@ -66,7 +66,7 @@ CASES = [
         ["--rules", "@kind"],
         '@kind:3: kind: expected one of transfer, card, cash, found "transferr"',
     ),
-    (["--rules", "@finding"], "@finding:1: finding: expected one of cycle, fan_in, "),
+    (["--rules", "@finding"], "@finding:1: finding: expected one of fan_in, fan_out, cycle, "),
     (["--rules", "@currency"], '@currency:1: currency: expected an ISO 4217 code, found "EURO"'),
     (["--rules", "@country"], "@country:1: country: expected two capital letters"),
     (["--rules", "@hour"], "@hour:1: hour: expected a whole number from 0 to 23, found 24"),

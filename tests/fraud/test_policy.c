@@ -97,7 +97,7 @@ static void test_wrong_rules(void)
         {": amount > 5 -> review", "expected a name"},
         {"\na: kind == \"transferr\" -> review",
          "rules:2: kind: expected one of transfer, card, cash, found \"transferr\""},
-        {"a: finding == \"ring\" -> block", "finding: expected one of cycle, fan_in"},
+        {"a: finding == \"ring\" -> block", "finding: expected one of fan_in, fan_out"},
         {"a: currency != \"EURO\" -> block", "currency: expected an ISO 4217 code"},
         {"a: country == \"Germany\" -> block", "country: expected two capital letters"},
         {"a: channel == \"0123456789abcdef0123456789abcdef\" -> block",

@@ -27,7 +27,6 @@ LIBRARY_ROOMS = [
     (r"cuda|cublas|mma\.h", ["cuda"]),
     (r"ini\.h", ["apps/common/config"]),
     (r"jansson", ["core/file", "apps", "lab"]),
-    (r"microhttpd", ["apps/common/http", "apps/dashboard"]),
 ]
 # Which rooms a room may include headers from. A room is the longest prefix that matches.
 ARROWS = {
@@ -38,7 +37,6 @@ ARROWS = {
     "apps/r1": ["apps/r1", "apps/common", "core/include"],
     "apps/fraud": ["apps/fraud", "apps/common", "core/include"],
     "apps/medical": ["apps/medical", "apps/common", "core/include"],
-    "apps/dashboard": ["apps/dashboard", "apps/common", "core/include"],
     "deploy": ["deploy", "apps/common", "core/include"],
     "lab": ["lab", "apps/common", "apps/fraud", "apps/medical", "core", "tests/support"],
     "tests": ["tests", "apps", "core", "cuda"],
@@ -121,6 +119,10 @@ BANNED = {
     "mktemp": "mkstemp",
     "PQexec": "PQexecParams",
 }
+# Rooms in which a function's name is taken once, static or not. core/examples are programs apart.
+ONE_NAME, NOT_ONE_NAME = ("core/", "apps/", "cuda/"), ("core/examples/",)
+# A definition of formatted code: a type at column 0, a name, parameters, a body.
+DEFINITION = re.compile(r"^[A-Za-z_][\w \t*]*?[ \t*](\w+)\(([^;{}]*)\)\s*\{", re.M)
 BANNED_CALL = re.compile(rf"(?<![\w.>])({'|'.join(BANNED)})\s*\(")
 PQEXEC_ALLOWED = "apps/common/store/store.c"  # scripts of our own: migrations
 NO_EXIT = ["core/", "apps/common/store/", "apps/common/stream/"]  # a library returns errors
@@ -293,11 +295,29 @@ def check_functions(path, code, problems):
             problems.append(f"{path}:{i}: a library never exits")
 
 
+def definitions(code):
+    """(line, name) of each function that is defined. A name of capitals is a macro, which makes the
+    function's own name."""
+    code = re.sub(r"__attribute__\(\((?:[^()]|\([^()]*\))*\)\)[ \t]*", "", code)
+    for m in DEFINITION.finditer(code):
+        if m.group(1) != "main" and not m.group(1).isupper():
+            yield code.count("\n", 0, m.start()) + 1, m.group(1)
+
+
+def check_names(path, code, defined, problems):
+    """A function is defined once; `defined` has the place of each so far."""
+    if not path.startswith(ONE_NAME) or path.startswith(NOT_ONE_NAME):
+        return
+    for i, name in definitions(code):
+        if defined.setdefault(name, (path, i))[0] != path:
+            problems.append(f"{path}:{i}: the function {name} is defined in {defined[name][0]} too")
+
+
 def check(root):
     problems = []
     files = files_of(root)
     code_files = [f for f in files if f.endswith(CODE)]
-    by_name, uses = {}, {}
+    by_name, uses, defined = {}, {}, {}
     for f in code_files:
         by_name.setdefault(os.path.basename(f), []).append(f)
     modules = {}
@@ -328,6 +348,7 @@ def check(root):
         check_includes(f, text, by_name, problems)
         check_inside(f, text, by_name, uses, problems)
         check_functions(f, strip(text), problems)
+        check_names(f, strip(text), defined, problems)
         for i, line in enumerate(text.split("\n"), 1):
             if re.search(r"\b(TODO|FIXME|XXX)\b", line):
                 problems.append(f"{f}:{i}: unfinished mark")
@@ -348,6 +369,11 @@ PLANTS = [
     ("core/base/planted.c", "int f(void) { return atoi(s); }\n", "banned"),
     ("core/base/planted.c", "void f(void) { exit(1); }\n", "never exits"),
     ("apps/r1/status.c", "int x;\n", "unique"),
+    (
+        "core/base/zz_planted.c",
+        "static void planted_twice(int a,\n                          int b)\n{\n}\n",
+        "the function planted_twice is defined",
+    ),
     ("core/base/planted.c", '#include "bench/measure.h"\n', "must not include"),
     ("core/base/planted.c", "#include <oneapi/dnnl/dnnl.h>\n", "belongs in"),
     ("tests/core/planted.c", '#include "bench/measure.h"\n', "must not include"),
@@ -400,6 +426,7 @@ def self_test(root):
                 os.makedirs(os.path.join(tmp, os.path.dirname(f)), exist_ok=True)
                 shutil.copy(os.path.join(root, f), os.path.join(tmp, f))
         write(tmp, "apps/medical/planted_medical.h", "")
+        write(tmp, "apps/medical/planted_once.c", "int *planted_twice(void) { return 0; }\n")
         write(tmp, "apps/fraud/score/planted_back.h", '#include "score/planted.h"\n')
         for path, text, expected in PLANTS:
             write(tmp, path, text)

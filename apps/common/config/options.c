@@ -48,8 +48,8 @@ static bool is_choice(const char *choices, const char *text)
     return false;
 }
 
-static r1_status parse_number(const r1_option *row, const char *text, const char *origin, value *v,
-                              r1_err *err)
+static r1_status options_number(const r1_option *row, const char *text, const char *origin,
+                                value *v, r1_err *err)
 {
     char *end;
     errno = 0;
@@ -74,7 +74,7 @@ static r1_status options_check(const r1_option *row, const char *text, const cha
 {
     switch (row->type) {
     case R1_OPT_INT:
-    case R1_OPT_FLOAT: return parse_number(row, text, origin, v, err);
+    case R1_OPT_FLOAT: return options_number(row, text, origin, v, err);
     case R1_OPT_BOOL:
         if (is_choice("true|yes|on|1", text))
             v->i = 1;

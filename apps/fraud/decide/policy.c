@@ -233,7 +233,7 @@ static r1_status parse_op(parser *p, condition *c)
     return policy_expected(p, "== != < <= > or >=");
 }
 
-static r1_status parse_number(parser *p, condition *c)
+static r1_status policy_number(parser *p, condition *c)
 {
     const rule_field *f = c->field;
     char *end;
@@ -292,7 +292,7 @@ static r1_status parse_text(parser *p, condition *c)
 static r1_status parse_value(parser *p, condition *c)
 {
     policy_skip(p);
-    return c->field->number ? parse_number(p, c) : parse_text(p, c);
+    return c->field->number ? policy_number(p, c) : parse_text(p, c);
 }
 
 static r1_status parse_rule(parser *p, rule *r)

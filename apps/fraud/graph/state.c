@@ -152,14 +152,11 @@ static void state_drop_oldest(fraud_state *s)
     const fraud_edge *edge = fraud_state_edge(s, s->seq_first);
     R1_ASSERT(s->entity[edge->from].live && s->entity[edge->to].live && s->pair[edge->pair].live,
               "ring: edge %llu of rows that hold none", (unsigned long long)s->seq_first);
-    bool early = false;
     for (int k = 0; k < FRAUD_N_WINDOW; k++) {
         if (s->tail[k] != s->seq_first) continue;
         window_update(s, edge, k, -1);
         s->tail[k]++;
-        early = true;
     }
-    s->evicted_early += early;
     s->entity[edge->from].live--;
     s->entity[edge->to].live--;
     s->pair[edge->pair].live--;

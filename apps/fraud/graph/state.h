@@ -103,7 +103,6 @@ typedef struct fraud_state {
     fraud_table entities, pairs;
     uint64_t seq_next, seq_first;  /* edges seq_first..seq_next-1 are in the ring */
     uint64_t tail[FRAUD_N_WINDOW]; /* oldest edge of each window */
-    uint64_t evicted_early;
     int64_t now;
 } fraud_state;
 

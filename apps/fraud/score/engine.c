@@ -262,20 +262,3 @@ uint64_t fraud_engine_schema_hash(const fraud_engine *e)
     return e->scorer ? fraud_scorer_schema(e->scorer) : 0;
 }
 uint64_t fraud_engine_digest(const fraud_engine *e) { return fraud_state_digest(e->state); }
-
-size_t fraud_engine_limits(const fraud_engine *e, fraud_limit *out, size_t cap)
-{
-    const fraud_limit all[] = {
-        {"edges", e->state->seq_next - e->state->seq_first, e->state->edge_cap,
-         e->state->evicted_early},
-        {"entities", e->state->entities.used, e->state->entities.cap, e->state->entities.evicted},
-        {"pairs", e->state->pairs.used, e->state->pairs.cap, e->state->pairs.evicted},
-        {"slots", e->n_used, e->n_slot, 0},
-    };
-    size_t n = cap < R1_COUNT(all) ? cap : R1_COUNT(all);
-    memcpy(out, all, n * sizeof *out);
-    return n;
-}
-
-int64_t fraud_engine_clock(const fraud_engine *e) { return e->state->now; }
-int64_t fraud_engine_window_ms(void) { return FRAUD_WINDOW_MS[FRAUD_W_28D]; }

@@ -98,15 +98,4 @@ uint64_t fraud_engine_schema_hash(const fraud_engine *e);   /* of the feature sc
  * stays out. Slow: reads all of it. */
 uint64_t fraud_engine_digest(const fraud_engine *e);
 
-typedef struct {
-    const char *name; /* "edges", "entities", "pairs", "slots" */
-    uint64_t used, max;
-    uint64_t evicted_early; /* edges that left a window early, rows that were forgotten: by max */
-} fraud_limit;
-/* Writes up to cap limits and returns their number. */
-size_t fraud_engine_limits(const fraud_engine *e, fraud_limit *out, size_t cap);
-/* Newest event time, ms; INT64_MIN / 2 before the first. */
-int64_t fraud_engine_clock(const fraud_engine *e);
-int64_t fraud_engine_window_ms(void); /* the longest window: what a rebuild must replay at least */
-
 #endif

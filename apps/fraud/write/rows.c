@@ -37,7 +37,7 @@ static void text_or_null(r1_columns *c, size_t i, const char *text)
 }
 
 /* Takes the text; NULL says that memory was short. */
-static void take_text(r1_columns *c, size_t i, char *text)
+static void rows_take_text(r1_columns *c, size_t i, char *text)
 {
     if (text)
         r1_columns_text(c, i, text);
@@ -80,7 +80,7 @@ FILL(fill_reasons)
 {
     (void)names;
     if (r->alert)
-        take_text(c, i, fraud_alert_reasons_text(r->alert));
+        rows_take_text(c, i, fraud_alert_reasons_text(r->alert));
     else
         r1_columns_null(c, i);
 }
@@ -108,8 +108,8 @@ FILL(fill_latency)
 FILL_FINDINGS(fill_finding_seq, r1_columns_int(c, i, r->apply_seq))
 FILL_FINDINGS(fill_ordinal, r1_columns_int(c, i, (int64_t)k + 1))
 FILL_FINDINGS(fill_pattern, r1_columns_text(c, i, fraud_typology_name(f->typology)))
-FILL_FINDINGS(fill_accounts, take_text(c, i, fraud_finding_accounts_text(f)))
-FILL_FINDINGS(fill_payments, take_text(c, i, fraud_finding_payments_text(f)))
+FILL_FINDINGS(fill_accounts, rows_take_text(c, i, fraud_finding_accounts_text(f)))
+FILL_FINDINGS(fill_payments, rows_take_text(c, i, fraud_finding_payments_text(f)))
 
 /* ---- constants ---- */
 
