@@ -35,6 +35,8 @@ static void test_utf8_clean(void)
         CU_ASSERT_EQUAL(r1_utf8_clean(out, cases[i].size, cases[i].text),
                         strlen(cases[i].expected));
         CU_ASSERT_STRING_EQUAL(out, cases[i].expected);
+        CU_ASSERT_EQUAL(r1_utf8_valid(cases[i].text, strlen(cases[i].text)),
+                        !strstr(cases[i].expected, BAD) && strcmp(cases[i].text, "ab\xff") != 0);
     }
 }
 
@@ -48,6 +50,7 @@ static void test_utf8_damage(void)
             text[r1_rng_below(&rng, 20)] = (char)(1 + r1_rng_below(&rng, 255));
         size_t len = r1_utf8_clean(out, 1 + r1_rng_below(&rng, sizeof out), text), n;
         CU_ASSERT_EQUAL(len, strlen(out));
+        CU_ASSERT_TRUE(r1_utf8_valid(out, len));
         for (size_t at = 0; at < len; at += n) {
             n = r1_utf8_char(out + at, len - at);
             CU_ASSERT_TRUE_FATAL(n > 0);

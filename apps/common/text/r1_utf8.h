@@ -13,6 +13,9 @@
 /* Bytes of the character that s[0..len) begins with, 1 to 4; 0 where none does. */
 size_t r1_utf8_char(const char *s, size_t len);
 
+/* Whether s[0..len) is well-formed. */
+bool r1_utf8_valid(const char *s, size_t len);
+
 /* The next character of s[0..len), len > 0: returns its bytes. *code is its number, or
  * R1_UTF8_BAD for a byte that begins none. */
 #define R1_UTF8_BAD UINT32_MAX

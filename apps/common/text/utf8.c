@@ -43,6 +43,13 @@ size_t r1_utf8_char(const char *s, size_t len)
     return n && code != R1_UTF8_BAD ? n : 0;
 }
 
+bool r1_utf8_valid(const char *s, size_t len)
+{
+    size_t n = 1;
+    for (size_t i = 0; i < len && n; i += n) n = r1_utf8_char(s + i, len - i);
+    return n != 0;
+}
+
 size_t r1_utf8_clean(char *out, size_t size, const char *text)
 {
     static const char replacement[] = "\xef\xbf\xbd";

@@ -211,6 +211,10 @@ static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
         return r->kind = FRAUD_RECORD_DUPLICATE, R1_OK;
     fraud_slot *slot;
     r1_status st = fraud_engine_apply(s->parts.engine, &r->payment, s->last_seq + 1, &slot, &why);
+    if (why.fatal) { /* a restart rebuilds the state */
+        *err = why;
+        return st;
+    }
     if (st != R1_OK) return fraud_record_refuse(r, FRAUD_STAGE_VALIDATE, &why), R1_OK;
     bool fresh;
     R1_TRY(fraud_txset_add(s->parts.seen, r->payment.tx_id, &fresh, err));
