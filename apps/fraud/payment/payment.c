@@ -175,7 +175,7 @@ static r1_status read_text(reader *r, const field *f, void *in)
     return read_string(r, f, member(f, in), f->size);
 }
 
-static r1_status check_text(const field *f, const void *in, r1_err *err)
+static r1_status payment_check_text(const field *f, const void *in, r1_err *err)
 {
     const char *text = member_of(f, in);
     size_t len = strnlen(text, f->size);
@@ -186,17 +186,17 @@ static r1_status check_text(const field *f, const void *in, r1_err *err)
     return R1_OK;
 }
 
-static void put_string(json_t *o, const char *name, const char *text)
+static void payment_put_string(json_t *o, const char *name, const char *text)
 {
     if (*text) json_object_set_new(o, name, json_string(text));
 }
 
 static void put_text(json_t *o, const field *f, const void *in)
 {
-    put_string(o, f->name, member_of(f, in));
+    payment_put_string(o, f->name, member_of(f, in));
 }
 
-static const field_kind text_field = {read_text, check_text, put_text};
+static const field_kind text_field = {read_text, payment_check_text, put_text};
 
 /* ---- an integer ---- */
 
@@ -297,7 +297,7 @@ static r1_status check_word(const field *f, const void *in, r1_err *err)
 
 static void put_word(json_t *o, const field *f, const void *in)
 {
-    put_string(o, f->name, f->word[*(const uint8_t *)member_of(f, in)]);
+    payment_put_string(o, f->name, f->word[*(const uint8_t *)member_of(f, in)]);
 }
 
 static const field_kind word_field = {read_word, check_word, put_word};
