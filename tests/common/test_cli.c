@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const r1_option table[] = {
@@ -144,5 +145,64 @@ static void test_log_json(void)
     free(text);
 }
 
+#define COMMIT_A "0123456789abcdef0123456789abcdef01234567"
+#define COMMIT_B "89abcdef0123456789abcdef0123456789abcdef"
+
+/* Writes root/name and the folders before it. */
+static void commit_put(const char *root, const char *name, const char *text)
+{
+    char path[600];
+    snprintf(path, sizeof path, "%s/%s", root, name);
+    for (char *c = strchr(path + strlen(root), '/'); c; c = strchr(c + 1, '/')) {
+        *c = 0;
+        mkdir(path, 0777);
+        *c = '/';
+    }
+    CU_ASSERT_EQUAL_FATAL(r1_file_write(path, text, strlen(text), NULL), R1_OK);
+}
+
+static void commit_is(const char *root, const char *expected)
+{
+    char found[41];
+    r1_cli_commit(root, found, sizeof found);
+    CU_ASSERT_STRING_EQUAL(found, expected);
+}
+
+/* Each kind of checkout in a folder of its own; a later put changes what the one before said. */
+static void test_commit(void)
+{
+    char root[300], other[300], link[400];
+    snprintf(root, sizeof root, "%s/checkout", r1_test_tmpdir());
+    snprintf(other, sizeof other, "%s/worktree", r1_test_tmpdir());
+    mkdir(root, 0777);
+    mkdir(other, 0777);
+    commit_is(root, "unknown");
+    commit_put(root, ".git/HEAD", "ref: refs/heads/main\n");
+    commit_is(root, "unknown"); /* a branch without a commit */
+    commit_put(root, ".git/packed-refs",
+               "# pack-refs with: peeled fully-peeled sorted\n" COMMIT_B
+               " refs/heads/main-2\n" COMMIT_A " refs/heads/main\n" COMMIT_B " refs/tags/1\n"
+               "^" COMMIT_A "\n");
+    commit_is(root, COMMIT_A);
+    commit_put(root, ".git/refs/heads/main", COMMIT_B "\n"); /* the loose one is newer */
+    commit_is(root, COMMIT_B);
+    commit_put(root, ".git/HEAD", COMMIT_A "\n"); /* no branch */
+    commit_is(root, COMMIT_A);
+    commit_put(root, ".git/HEAD", "nonsense\n");
+    commit_is(root, "unknown");
+
+    commit_put(root, ".git/worktrees/w/HEAD", "ref: refs/heads/main\n");
+    commit_put(root, ".git/worktrees/w/commondir", "../..\n");
+    snprintf(link, sizeof link, "gitdir: %s/.git/worktrees/w\n", root);
+    commit_put(other, ".git", link);
+    commit_is(other, COMMIT_B);
+    commit_put(root, ".git/worktrees/w/HEAD", "ref: refs/tags/1\n"); /* packed */
+    commit_is(other, COMMIT_B);
+    commit_put(other, ".git", "gitdir: ../checkout/.git/worktrees/w\n");
+    commit_is(other, COMMIT_B);
+    commit_put(other, ".git", "gitdir: ../absent\n");
+    commit_is(other, "unknown");
+}
+
 R1_TEST_MAIN("cli", {"log lines as JSON", test_log_json}, {"load", test_load},
-             {"sample file", test_sample_round_trip})
+             {"sample file", test_sample_round_trip}, {"commit of a checkout", test_commit})

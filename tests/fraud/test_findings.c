@@ -390,25 +390,6 @@ static void cycles_take_their_time(void)
     CU_ASSERT_EQUAL(test_findings_findings_of(turned, 5, FRAUD_TYPOLOGY_CYCLE), 0);
 }
 
-/* The typologies that the schema of decisions lists are those that the search looks for. */
-static void the_schema_lists_what_is_found(void)
-{
-    char *text = NULL, quoted[64];
-    size_t len;
-    r1_err err;
-    R1_ASSERT_OK(r1_file_read(r1_test_source("schemas/messages/decision.schema.json"), 1 << 20,
-                              &text, &len, &err),
-                 &err);
-    char *list = strstr(text, "\"pattern\": {");
-    CU_ASSERT_FATAL(list != NULL);
-    *strchr(list, ']') = 0;
-    for (unsigned t = 0; t < FRAUD_N_TYPOLOGY; t++) {
-        snprintf(quoted, sizeof quoted, "\"%s\"", fraud_typology_name(t));
-        CU_ASSERT_EQUAL(strstr(list, quoted) != NULL, fraud_findings_looks_for(t));
-    }
-    free(text);
-}
-
 static void search_an_old_edge(void *ctx)
 {
     fraud_finding f[FRAUD_FINDINGS_MAX];
@@ -437,7 +418,6 @@ int main(void)
         {"findings as by brute force", findings_as_by_brute_force},
         {"honest shapes are no finding", honest_shapes_are_no_finding},
         {"cycles take their time", cycles_take_their_time},
-        {"the schema lists what is found", the_schema_lists_what_is_found},
         {"old edges are not searched", old_edges_are_not_searched},
     };
     fraud_findings_init();

@@ -56,32 +56,13 @@ static void figures_machine(char *out, size_t size)
     if (f) fclose(f);
 }
 
-/* The commit of the source tree that this program was built from; "unknown" outside of a
- * checkout. */
-static void figures_commit(char *out, size_t size)
-{
-    char *head, path[4096], *text;
-    size_t len;
-    snprintf(out, size, "unknown");
-    if (r1_file_read(R1_SOURCE_DIR "/.git/HEAD", 4096, &head, &len, NULL) != R1_OK) return;
-    head[strcspn(head, "\n")] = 0;
-    if (strncmp(head, "ref: ", 5) != 0) snprintf(out, size, "%.40s", head);
-    snprintf(path, sizeof path, "%s/.git/%s", R1_SOURCE_DIR,
-             head + (strncmp(head, "ref: ", 5) ? 0 : 5));
-    free(head);
-    if (r1_file_read(path, 4096, &text, &len, NULL) != R1_OK) return;
-    text[strcspn(text, "\n")] = 0;
-    snprintf(out, size, "%.40s", text);
-    free(text);
-}
-
 void r1_figures_print(const r1_figures *f, bool json, FILE *out)
 {
     if (json) {
         char text[256];
         figures_machine(text, sizeof text);
         json_object_set_new(f->root, "machine", json_string(text));
-        figures_commit(text, sizeof text);
+        r1_cli_commit(R1_SOURCE_DIR, text, sizeof text);
         json_object_set_new(f->root, "commit", json_string(text));
         json_dumpf(f->root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
         fputc('\n', out);

@@ -81,6 +81,10 @@ r1_precision r1_cli_precision(const char *choice);
                 "same for any number"                                                              \
     }
 
+/* The commit that the git checkout at root stands on, as 40 digits; "unknown" outside of one.
+ * Reads git's files, with loose and packed branches, and in a worktree too. */
+void r1_cli_commit(const char *root, char *out, size_t size);
+
 /* Flat `figures` object that every eval and bench command prints with --json. Owns copies of the
  * names. */
 typedef struct r1_figures r1_figures;
