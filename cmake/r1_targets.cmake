@@ -27,8 +27,7 @@ find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 
 add_library(r1_warnings INTERFACE)
-# -Wno-missing-field-initializers: a later field of an options struct breaks no row without it
-target_compile_options(r1_warnings INTERFACE -Wall -Wextra -Wno-missing-field-initializers
+target_compile_options(r1_warnings INTERFACE -Wall -Wextra
   -Wpedantic -Wshadow -Wcast-qual -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wformat=2 -Wvla
   -Wconversion -Wno-sign-conversion -Wno-float-conversion)
 if(R1_WERROR)

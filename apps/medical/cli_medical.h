@@ -9,9 +9,24 @@
 
 #include <jansson.h>
 
-extern const r1_command cli_ontology_commands[], cli_rank_commands[], cli_notes_commands[],
-    cli_report_commands[], cli_train_commands[];
-extern const size_t cli_ontology_n, cli_rank_n, cli_notes_n, cli_report_n, cli_train_n;
+/* Each command with its rows of options; main.c has the table of all. */
+extern const r1_option cli_fetch_rows[], cli_build_rows[], cli_info_rows[], cli_shards_rows[],
+    cli_annotate_rows[], cli_eval_annotate_rows[], cli_report_rows[], cli_rank_rows[],
+    cli_eval_rank_rows[], cli_train_rows[];
+extern const size_t cli_fetch_n_row, cli_build_n_row, cli_info_n_row, cli_shards_n_row,
+    cli_annotate_n_row, cli_eval_annotate_n_row, cli_report_n_row, cli_rank_n_row,
+    cli_eval_rank_n_row, cli_train_n_row;
+int cli_fetch_command(r1_cli_call *call);
+int cli_build_command(r1_cli_call *call);
+int cli_info_command(r1_cli_call *call);
+int cli_shards_command(r1_cli_call *call);
+int cli_check_command(r1_cli_call *call);
+int cli_annotate_command(r1_cli_call *call);
+int cli_eval_annotate_command(r1_cli_call *call);
+int cli_report_command(r1_cli_call *call);
+int cli_rank_command(r1_cli_call *call);
+int cli_eval_rank_command(r1_cli_call *call);
+int cli_train_command(r1_cli_call *call);
 
 /* --kb where given, else our own ontology. Prints the time on request. */
 r1_status cli_open_kb(const r1_cli_call *call, med_kb **kb, r1_err *err);
@@ -28,39 +43,23 @@ void cli_close_r1(cli_r1 *r1);
 /* A record from a file, or from standard input ("-"); malloc'ed. */
 r1_status cli_read_text(const char *path, char **text, size_t *len, r1_err *err);
 
+/* clang-format off */
 #define CLI_KB_OPTION                                                                              \
-    {                                                                                              \
-        "kb", "medical", R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL,                               \
-            "knowledge base: a file kb.r1kb, a folder of sources, or an ontology in XML "          \
-            "(default: the demonstration "                                                         \
-            "ontology "                                                                            \
-            "that ships)"                                                                          \
-    }
+    {.name = "kb", .section = "medical", .type = R1_OPT_PATH,                                      \
+     .help = "knowledge base: a file kb.r1kb, a folder of sources, or an ontology in XML "         \
+             "(default: the demonstration ontology that ships)"}
 #define CLI_R1_OPTIONS                                                                             \
-    {"model",     "medical",                                                                       \
-     R1_OPT_PATH, NULL,                                                                            \
-     0,           0,                                                                               \
-     NULL,        false,                                                                           \
-     NULL,        "R1 model that has the last word (default: the one that ships)"},                \
-        {"r1", "medical", R1_OPT_BOOL, "true", 0,                                                  \
-         0,    NULL,      false,       NULL,   "re-rank by R1; --no-r1: likelihood alone"},        \
-        {"precision",                                                                              \
-         "medical",                                                                                \
-         R1_OPT_ENUM,                                                                              \
-         "auto",                                                                                   \
-         0,                                                                                        \
-         0,                                                                                        \
-         NULL,                                                                                     \
-         false,                                                                                    \
-         R1_CLI_PRECISIONS,                                                                        \
-         "of R1's linear layers; auto: 8-bit integers where the backend has them"},                \
-    {                                                                                              \
-        "anchors", "medical", R1_OPT_BOOL, "true", 0, 0, NULL, false, NULL,                        \
-            "pin key findings in working memory; --no-anchors: none is pinned"                     \
-    }
+    {.name = "model", .section = "medical", .type = R1_OPT_PATH,                                   \
+     .help = "R1 model that has the last word (default: the one that ships)"},                     \
+    {.name = "r1", .section = "medical", .type = R1_OPT_BOOL, .def = "true",                       \
+     .help = "re-rank by R1; --no-r1: likelihood alone"},                                          \
+    {.name = "precision", .section = "medical", .type = R1_OPT_ENUM, .def = "auto",                \
+     .choices = R1_CLI_PRECISIONS,                                                                 \
+     .help = "of R1's linear layers; auto: 8-bit integers where the backend has them"},            \
+    {.name = "anchors", .section = "medical", .type = R1_OPT_BOOL, .def = "true",                  \
+     .help = "pin key findings in working memory; --no-anchors: none is pinned"}
 #define CLI_JSON_OPTION                                                                            \
-    {                                                                                              \
-        "json", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL, "print one JSON object"       \
-    }
+    {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print one JSON object"}
+/* clang-format on */
 
 #endif

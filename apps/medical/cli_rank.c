@@ -93,7 +93,7 @@ static void rank_print_figures(const r1_cli_call *call, const med_eval_rank_resu
     r1_figures_free(f);
 }
 
-static int run_eval_rank(r1_cli_call *call)
+int cli_eval_rank_command(r1_cli_call *call)
 {
     const r1_options *o = call->opts;
     med_kb *kb = NULL;
@@ -126,28 +126,30 @@ static int run_eval_rank(r1_cli_call *call)
     return st == R1_OK ? R1_EXIT_OK : r1_cli_exit(st);
 }
 
-static const r1_option eval_rank_options[] = {
-    {"cases", NULL, R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL,
-     "table of cases: id, gold, label, sex, age, observed, excluded"},
+/* clang-format off */
+const r1_option cli_eval_rank_rows[] = {
+    {.name = "cases", .type = R1_OPT_PATH,
+     .help = "table of cases: id, gold, label, sex, age, observed, excluded"},
     CLI_KB_OPTION,
-    {"leave-publication-out", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL,
-     "drop what the knowledge base took from the case's own publication"},
-    {"max-per-disease", NULL, R1_OPT_INT, "0", 0, 1e6, "cases", false, NULL,
-     "the first N cases of each disease; 0: all"},
-    {"leave-out-rule", NULL, R1_OPT_ENUM, "sole", 0, 0, NULL, false, "sole|any",
-     "rows that go: those that cite nothing but the case's publication, or all that cite it beside "
-     "others too"},
-    {"memory", NULL, R1_OPT_BOOL, "true", 0, 0, NULL, false, NULL,
-     "candidates from long-term memory beside the likelihood's"},
+    {.name = "leave-publication-out", .type = R1_OPT_BOOL, .def = "false",
+     .help = "drop what the knowledge base took from the case's own publication"},
+    {.name = "max-per-disease", .type = R1_OPT_INT, .def = "0", .max = 1e6, .unit = "cases",
+     .help = "the first N cases of each disease; 0: all"},
+    {.name = "leave-out-rule", .type = R1_OPT_ENUM, .def = "sole", .choices = "sole|any",
+     .help = "rows that go: those that cite nothing but the case's publication, or all that cite "
+             "it beside others too"},
+    {.name = "memory", .type = R1_OPT_BOOL, .def = "true",
+     .help = "candidates from long-term memory beside the likelihood's"},
     CLI_R1_OPTIONS,
-    {"folds", NULL, R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL,
-     "folder of the models by fold; each case is judged by the one that did not see its disease "
-     "(default: the shipped "
-     "ones; with --model, that model judges all)"},
-    {"int8", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL,
-     "--precision int8, and what that changes beside f32"},
+    {.name = "folds", .type = R1_OPT_PATH,
+     .help = "folder of the models by fold; each case is judged by the one that did not see its "
+             "disease (default: the shipped ones; with --model, that model judges all)"},
+    {.name = "int8", .type = R1_OPT_BOOL, .def = "false",
+     .help = "--precision int8, and what that changes beside f32"},
     CLI_JSON_OPTION,
 };
+/* clang-format on */
+const size_t cli_eval_rank_n_row = R1_COUNT(cli_eval_rank_rows);
 
 enum { SHOWN = 20 };
 
@@ -201,7 +203,7 @@ static r1_status cli_rank_rank_case(const r1_cli_call *call, const med_kb *kb, c
     return st;
 }
 
-static int run_rank(r1_cli_call *call)
+int cli_rank_command(r1_cli_call *call)
 {
     uint32_t yes[MED_QUERY_MAX], no[MED_EXCLUDED_MAX];
     med_case c = {.observed = yes, .excluded = no, .age_years = NAN};
@@ -220,21 +222,14 @@ static int run_rank(r1_cli_call *call)
     return st == R1_OK ? R1_EXIT_OK : r1_cli_exit(st);
 }
 
-static const r1_option rank_options[] = {
-    {"observed", NULL, R1_OPT_STRING, NULL, 0, 0, NULL, false, NULL,
-     "findings that are there, separated by commas"},
-    {"excluded", NULL, R1_OPT_STRING, NULL, 0, 0, NULL, false, NULL,
-     "findings that were looked for and are not there"},
+/* clang-format off */
+const r1_option cli_rank_rows[] = {
+    {.name = "observed", .type = R1_OPT_STRING,
+     .help = "findings that are there, separated by commas"},
+    {.name = "excluded", .type = R1_OPT_STRING,
+     .help = "findings that were looked for and are not there"},
     CLI_KB_OPTION,
     CLI_R1_OPTIONS,
 };
-
-const r1_command cli_rank_commands[] = {
-    {"rank", "diseases for a list of findings",
-     "r1-medical rank --observed HP:0001166,HP:0001083 --excluded HP:0000175", rank_options,
-     R1_COUNT(rank_options), true, run_rank},
-    {"eval rank", "how often the right disease comes first",
-     "r1-medical eval rank --cases cases.tsv --kb run/hpo --leave-publication-out",
-     eval_rank_options, R1_COUNT(eval_rank_options), true, run_eval_rank},
-};
-const size_t cli_rank_n = R1_COUNT(cli_rank_commands);
+/* clang-format on */
+const size_t cli_rank_n_row = R1_COUNT(cli_rank_rows);

@@ -127,7 +127,7 @@ static r1_status report_run(r1_cli_call *call, report_job *j, r1_err *err)
     return R1_OK;
 }
 
-static int run_report(r1_cli_call *call)
+int cli_report_command(r1_cli_call *call)
 {
     report_job j = {0};
     r1_status st = report_run(call, &j, &call->err);
@@ -140,23 +140,17 @@ static int run_report(r1_cli_call *call)
     return st == R1_OK ? R1_EXIT_OK : r1_cli_exit(st);
 }
 
-static const r1_option report_options[] = {
+/* clang-format off */
+const r1_option cli_report_rows[] = {
     CLI_KB_OPTION,
     CLI_R1_OPTIONS,
-    {"format", "medical", R1_OPT_STRING, "html,pdf,json,text", 0, 0, NULL, false, NULL,
-     "any of html, pdf, json, text"},
-    {"out", NULL, R1_OPT_PATH, "run/report", 0, 0, NULL, false, NULL,
-     "folder for report.html, report.pdf, report.json, report.txt"},
+    {.name = "format", .section = "medical", .type = R1_OPT_STRING, .def = "html,pdf,json,text",
+     .help = "any of html, pdf, json, text"},
+    {.name = "out", .type = R1_OPT_PATH, .def = "run/report",
+     .help = "folder for report.html, report.pdf, report.json, report.txt"},
     R1_STORE_POSTGRES_ROW(NULL, "PostgreSQL connection for the report's rows, as libpq takes it"),
     R1_STORE_DB_ROW("medical"),
-    {"timings", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL, "print what each stage took"},
+    {.name = "timings", .type = R1_OPT_BOOL, .def = "false", .help = "print what each stage took"},
 };
-
-const r1_command cli_report_commands[] = {
-    {"report", "read a record and write the report with its evidence",
-     "r1-medical report apps/medical/samples/record.txt --out run/report\nr1-medical report - --kb "
-     "run/hpo --format "
-     "html < record.txt",
-     report_options, R1_COUNT(report_options), true, run_report},
-};
-const size_t cli_report_n = R1_COUNT(cli_report_commands);
+/* clang-format on */
+const size_t cli_report_n_row = R1_COUNT(cli_report_rows);

@@ -44,7 +44,7 @@ static r1_status features_of(const char *list, uint32_t *bits, r1_err *err)
     return R1_OK;
 }
 
-static int train_run_train(r1_cli_call *call)
+int cli_train_command(r1_cli_call *call)
 {
     const r1_options *o = call->opts;
     med_kb *kb[KB_MAX] = {0};
@@ -95,58 +95,50 @@ static int train_run_train(r1_cli_call *call)
     return st == R1_OK ? R1_EXIT_OK : r1_cli_exit(st);
 }
 
-static const r1_option train_options[] = {
-    {"cases", NULL, R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL,
-     "published cases, as for eval rank"},
-    {"kb", NULL, R1_OPT_STRING, NULL, 0, 0, NULL, false, NULL,
-     "knowledge bases to rank them on, separated by commas"},
-    {"out", NULL, R1_OPT_PATH, "medical-b.gguf", 0, 0, NULL, false, NULL,
-     "model fitted on all cases"},
-    {"folds", NULL, R1_OPT_PATH, "medical-b-folds", 0, 0, NULL, false, NULL,
-     "folder for the models fitted without one fifth of the diseases each"},
-    {"work", NULL, R1_OPT_PATH, "run/medical-train", 0, 0, NULL, false, NULL, "folder for shards"},
-    {"max-per-disease", NULL, R1_OPT_INT, "10", 0, 1e6, "cases", false, NULL,
-     "the first N cases of a disease; 0: all"},
-    {"copies", NULL, R1_OPT_INT, "1", 0, 20, NULL, false, NULL,
-     "of each case with a third of its findings taken away"},
-    {"epochs", NULL, R1_OPT_INT, "4", 1, 100, NULL, false, NULL, "passes over the lists"},
-    {"batch", NULL, R1_OPT_INT, "960", 64, 16384, "candidates", false, NULL, "a step"},
+/* clang-format off */
+const r1_option cli_train_rows[] = {
+    {.name = "cases", .type = R1_OPT_PATH, .help = "published cases, as for eval rank"},
+    {.name = "kb", .type = R1_OPT_STRING,
+     .help = "knowledge bases to rank them on, separated by commas"},
+    {.name = "out", .type = R1_OPT_PATH, .def = "medical-b.gguf",
+     .help = "model fitted on all cases"},
+    {.name = "folds", .type = R1_OPT_PATH, .def = "medical-b-folds",
+     .help = "folder for the models fitted without one fifth of the diseases each"},
+    {.name = "work", .type = R1_OPT_PATH, .def = "run/medical-train", .help = "folder for shards"},
+    {.name = "max-per-disease", .type = R1_OPT_INT, .def = "10", .max = 1e6, .unit = "cases",
+     .help = "the first N cases of a disease; 0: all"},
+    {.name = "copies", .type = R1_OPT_INT, .def = "1", .max = 20,
+     .help = "of each case with a third of its findings taken away"},
+    {.name = "epochs", .type = R1_OPT_INT, .def = "4", .min = 1, .max = 100,
+     .help = "passes over the lists"},
+    {.name = "batch", .type = R1_OPT_INT, .def = "960", .min = 64, .max = 16384,
+     .unit = "candidates", .help = "a step"},
     R1_CLI_SLICES("4"),
     R1_CLI_THREADS,
-    {"lr", NULL, R1_OPT_FLOAT, "0.001", 1e-6, 0.1, NULL, false, NULL, "greatest learning rate"},
-    {"weight-decay", NULL, R1_OPT_FLOAT, "0.05", 0, 1, NULL, false, NULL, "of AdamW"},
-    {"mean-decay", NULL, R1_OPT_FLOAT, "0", 0, 0.9999, NULL, false, NULL,
-     "keep a running mean of the weights with this decay; 0: none"},
-    {"init", NULL, R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL,
-     "start from this model instead of random weights"},
-    {"init-folds", NULL, R1_OPT_PATH, NULL, 0, 0, NULL, false, NULL,
-     "those of the folds start from the models in this folder; default: from --init too, which "
-     "must not have seen the "
-     "cases"},
-    {"int8", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL,
-     "for 8-bit integers: linear layers round to learned steps; starts well from trained models "
-     "(--init, "
-     "--init-folds)"},
-    {"simulate", NULL, R1_OPT_INT, "0", 0, 1e6, "patients", false, NULL,
-     "with --shards-only: of each knowledge base, out of its annotations, to simulated.r1s and, as "
-     "pairs for the "
-     "evidence "
-     "policy, simulated-pairs.r1s"},
-    {"seed", NULL, R1_OPT_INT, "1", 0, 1e9, NULL, false, NULL, "of copies, weights and order"},
-    {"calibrate-only", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL,
-     "the models of --out and --folds are there: fit their calibration anew"},
-    {"shards-only", NULL, R1_OPT_BOOL, "false", 0, 0, NULL, false, NULL,
-     "write one shard for each fifth of the diseases to --work, for r1 train, and end there"},
-    {"hide", NULL, R1_OPT_STRING, NULL, 0, 0, NULL, false, NULL,
-     "features that R1 does not see, for studies"},
+    {.name = "lr", .type = R1_OPT_FLOAT, .def = "0.001", .min = 1e-6, .max = 0.1,
+     .help = "greatest learning rate"},
+    {.name = "weight-decay", .type = R1_OPT_FLOAT, .def = "0.05", .max = 1, .help = "of AdamW"},
+    {.name = "mean-decay", .type = R1_OPT_FLOAT, .def = "0", .max = 0.9999,
+     .help = "keep a running mean of the weights with this decay; 0: none"},
+    {.name = "init", .type = R1_OPT_PATH,
+     .help = "start from this model instead of random weights"},
+    {.name = "init-folds", .type = R1_OPT_PATH,
+     .help = "those of the folds start from the models in this folder; default: from --init too, "
+             "which must not have seen the cases"},
+    {.name = "int8", .type = R1_OPT_BOOL, .def = "false",
+     .help = "for 8-bit integers: linear layers round to learned steps; starts well from trained "
+             "models (--init, --init-folds)"},
+    {.name = "simulate", .type = R1_OPT_INT, .def = "0", .max = 1e6, .unit = "patients",
+     .help = "with --shards-only: of each knowledge base, out of its annotations, to "
+             "simulated.r1s and, as pairs for the evidence policy, simulated-pairs.r1s"},
+    {.name = "seed", .type = R1_OPT_INT, .def = "1", .max = 1e9,
+     .help = "of copies, weights and order"},
+    {.name = "calibrate-only", .type = R1_OPT_BOOL, .def = "false",
+     .help = "the models of --out and --folds are there: fit their calibration anew"},
+    {.name = "shards-only", .type = R1_OPT_BOOL, .def = "false",
+     .help = "write one shard for each fifth of the diseases to --work, for r1 train, and end "
+             "there"},
+    {.name = "hide", .type = R1_OPT_STRING, .help = "features that R1 does not see, for studies"},
 };
-
-const r1_command cli_train_commands[] = {
-    {"train",
-     "fit R1 as a re-ranker of diseases on published cases, with five models out of fold by "
-     "disease",
-     "r1-medical train --cases cases.tsv --kb run/hpo-2025,run/hpo-2023 --out "
-     "models/medical-b.gguf",
-     train_options, R1_COUNT(train_options), false, train_run_train},
-};
-const size_t cli_train_n = R1_COUNT(cli_train_commands);
+/* clang-format on */
+const size_t cli_train_n_row = R1_COUNT(cli_train_rows);

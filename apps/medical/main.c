@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main.c - r1-medical: puts the commands of its groups into one table and runs the one that was
- * asked for. */
+/* main.c - r1-medical: one table of its commands and their options, and what the commands share:
+ * how the knowledge base, the model and a record are opened. */
 #include "cli_medical.h"
 #include "ontology/med_sources.h"
 #include "r1_backend.h"
@@ -59,23 +59,76 @@ void cli_close_r1(cli_r1 *r1)
     memset(r1, 0, sizeof *r1);
 }
 
-static size_t main_take(r1_command *to, size_t at, const r1_command *from, size_t n)
-{
-    memcpy(to + at, from, n * sizeof *from);
-    return at + n;
-}
-
 int main(int argc, char **argv)
 {
-    static r1_command all[32];
-    size_t n = main_take(all, 0, cli_ontology_commands, cli_ontology_n);
-    n = main_take(all, n, cli_notes_commands, cli_notes_n);
-    n = main_take(all, n, cli_report_commands, cli_report_n);
-    n = main_take(all, n, cli_rank_commands, cli_rank_n);
-    n = main_take(all, n, cli_train_commands, cli_train_n);
-    all[n++] = (r1_command){R1_STORE_COMMAND("r1-medical")};
+    /* clang-format off */
+    const r1_command commands[] = {
+        {.name = "ontology fetch",
+         .summary = "get the public HPO of a pinned date and build its knowledge base",
+         .examples = "r1-medical ontology fetch --version 2025-01-16 --out run/hpo",
+         .options = cli_fetch_rows, .n_options = cli_fetch_n_row, .run = cli_fetch_command},
+        {.name = "ontology build",
+         .summary = "make one knowledge base file from ontologies, annotations and maps",
+         .examples = "r1-medical ontology build hp.obo phenotype.hpoa "
+                     "mondo_exactmatch_omim.sssom.tsv --out kb.r1kb\n"
+                     "r1-medical ontology build FOLDER --out kb.r1kb",
+         .options = cli_build_rows, .n_options = cli_build_n_row, .run = cli_build_command},
+        {.name = "ontology info",
+         .summary = "show what a knowledge base holds: counts, versions, licences",
+         .examples = "r1-medical ontology info kb.r1kb", .config = true,
+         .options = cli_info_rows, .n_options = cli_info_n_row, .run = cli_info_command},
+        {.name = "ontology shards",
+         .summary = "write names, synonyms, definitions and parents of all findings as shards, for "
+                    "r1 train --stage pretrain and r1 embed",
+         .examples = "r1-medical ontology shards kb.r1kb --out run/terms\n"
+                     "r1 train --stage pretrain --valid run/terms/valid.r1s --out terms.gguf "
+                     "run/terms/train.r1s",
+         .config = true,
+         .options = cli_shards_rows, .n_options = cli_shards_n_row, .run = cli_shards_command},
+        {.name = "ontology check",
+         .summary = "read sources and say what does not fit together (exit code 3)",
+         .examples = "r1-medical ontology check ontology/r1med.xml", .run = cli_check_command},
+        {.name = "annotate",
+         .summary = "the findings of a record, with span and status",
+         .examples = "r1-medical annotate record.txt --kb run/hpo --json", .config = true,
+         .options = cli_annotate_rows, .n_options = cli_annotate_n_row,
+         .run = cli_annotate_command},
+        {.name = "eval annotate",
+         .summary = "recognition against an annotated corpus",
+         .examples = "r1-medical eval annotate --format id68 --corpus corpora/ID-68 --kb run/hpo",
+         .config = true,
+         .options = cli_eval_annotate_rows, .n_options = cli_eval_annotate_n_row,
+         .run = cli_eval_annotate_command},
+        {.name = "report",
+         .summary = "read a record and write the report with its evidence",
+         .examples = "r1-medical report apps/medical/samples/record.txt --out run/report\n"
+                     "r1-medical report - --kb run/hpo --format html < record.txt",
+         .config = true,
+         .options = cli_report_rows, .n_options = cli_report_n_row, .run = cli_report_command},
+        {.name = "rank",
+         .summary = "diseases for a list of findings",
+         .examples = "r1-medical rank --observed HP:0001166,HP:0001083 --excluded HP:0000175",
+         .config = true,
+         .options = cli_rank_rows, .n_options = cli_rank_n_row, .run = cli_rank_command},
+        {.name = "eval rank",
+         .summary = "how often the right disease comes first",
+         .examples = "r1-medical eval rank --cases cases.tsv --kb run/hpo --leave-publication-out",
+         .config = true,
+         .options = cli_eval_rank_rows, .n_options = cli_eval_rank_n_row,
+         .run = cli_eval_rank_command},
+        {.name = "train",
+         .summary = "fit R1 as a re-ranker of diseases on published cases, with five models out of "
+                    "fold by disease",
+         .examples = "r1-medical train --cases cases.tsv --kb run/hpo-2025,run/hpo-2023 --out "
+                     "models/medical-b.gguf",
+         .options = cli_train_rows, .n_options = cli_train_n_row, .run = cli_train_command},
+        {R1_STORE_COMMAND("r1-medical")},
+    };
+    /* clang-format on */
     const r1_program program = {
-        "r1-medical", "finds, weighs and reports what a clinical record says about rare diseases",
-        all, n};
+        .name = "r1-medical",
+        .summary = "finds, weighs and reports what a clinical record says about rare diseases",
+        .commands = commands,
+        .n_commands = R1_COUNT(commands)};
     return r1_cli_main(&program, argc, argv);
 }

@@ -42,6 +42,11 @@ r1_status r1_model_choose_beta(r1_model *m, double beta, r1_err *err);
 /* Scale 1, bias 0, no map: of every head, for training. */
 void r1_model_uncalibrate(r1_model *m);
 float r1_model_calibrated(const r1_model *m, size_t head, float logit);
+/* Whether a tensor of the plan is a weight that files hold; others are derived when one is read. */
+static inline bool r1_model_stored(const r1_tensor *t)
+{
+    return t->space == R1_SPACE_WEIGHT && t->init != R1_INIT_DERIVED;
+}
 static inline float *r1_model_weight(const r1_model *m, int16_t t)
 {
     const r1_plan *p = &m->net.plan;

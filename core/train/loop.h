@@ -147,7 +147,8 @@ void r1_pace_note(r1_pace *p, bool progress, uint64_t epoch, double loss, uint64
 void r1_pace_say(r1_pace *p, bool progress, uint64_t done, uint64_t all, const char *text);
 double r1_pace_seconds(const r1_pace *p);
 
-/* Parts of a line of metrics. r1_metric leaves out what is not finite. */
+/* Parts of a line of metrics. r1_metric leaves out what is not finite. Names are literals of the
+ * stage: they are printed as they are, without an escape. */
 void r1_metric(FILE *f, const char *name, double value);
 void r1_metric_count(FILE *f, const char *name, uint64_t value);
 void r1_metric_seconds(FILE *f, const r1_run *r);

@@ -2,6 +2,7 @@
 /* The store against a real PostgreSQL (CTest starts it): migrations, pipelined transactions,
  * fencing, lost connections. */
 #include "store/store_columns.h"
+#include "store/store_internal.h"
 #include "support/r1_test.h"
 
 #include <stdlib.h>
@@ -327,6 +328,29 @@ static void test_insert(void)
     r1_store_close(s);
 }
 
+/* More statements counted than sent: their results never come, and the store does not wait. */
+static void test_missing_results(void)
+{
+    static const size_t missing[] = {1, 300}; /* found at the end, found on the way */
+    for (size_t i = 0; i < R1_COUNT(missing); i++) {
+        r1_err err = {0};
+        r1_store *s = store_open_store();
+        R1_ASSERT_OK(r1_store_prepare(s, "one", "SELECT $1::int", 1, &err), &err);
+        R1_ASSERT_OK(r1_store_batch_begin(s, &err), &err);
+        s->n_sent += missing[i];
+        const char *param[] = {"1"};
+        r1_status st = r1_store_batch_add(s, "one", 1, param, &err);
+        CU_ASSERT_EQUAL(st, missing[i] == 1 ? R1_OK : R1_E_DB);
+        CU_ASSERT_EQUAL(r1_store_batch_commit(s, &err), R1_E_DB);
+        CU_ASSERT_TRUE(err.retriable);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "expected the results of"));
+        CU_ASSERT_FALSE(r1_store_alive(s));
+        R1_ASSERT_OK(r1_store_reopen(s, &err), &err);
+        CU_ASSERT_EQUAL(store_scalar(s, "SELECT 5"), 5);
+        r1_store_close(s);
+    }
+}
+
 static void break_nested(void *ctx)
 {
     (void)r1_store_batch_begin(ctx, NULL);
@@ -371,4 +395,4 @@ R1_TEST_MAIN("store", {"migrations", test_migrate},
              {"pipelined transactions and fencing", test_batches},
              {"lost connection", test_lost_connection}, {"least rights", test_least_rights},
              {"columns", test_columns}, {"statements made of columns", test_insert},
-             {"broken invariants", test_broken})
+             {"results that never come", test_missing_results}, {"broken invariants", test_broken})

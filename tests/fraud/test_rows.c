@@ -233,6 +233,28 @@ static void test_broken(void)
     CU_ASSERT_TRUE(r1_test_breaks(break_alert, &result, "9 reasons, 0 findings"));
 }
 
-R1_TEST_MAIN("rows", {"a record of each kind", test_each_kind},
+/* PostgreSQL takes UTF-8 alone: a reason is cut between two characters. */
+static void test_reason(void)
+{
+    static const struct {
+        size_t plain; /* bytes before the characters of 3 bytes */
+        size_t len;   /* of the reason */
+    } cases[] = {{0, 249}, {1, 250}, {2, 248}, {246, 249}, {247, 250}, {248, 248}};
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        r1_err err = {0};
+        fraud_record r = {.kind = FRAUD_RECORD_PAYMENT};
+        memset(err.msg, 'a', cases[i].plain);
+        for (size_t n = cases[i].plain; n + 3 < sizeof err.msg; n += 3)
+            memcpy(err.msg + n, "\xe2\x82\xac", 3);
+        fraud_record_refuse(&r, FRAUD_STAGE_VALIDATE, &err);
+        CU_ASSERT_EQUAL(r.kind, FRAUD_RECORD_DEAD);
+        CU_ASSERT_EQUAL(r.stage, FRAUD_STAGE_VALIDATE);
+        CU_ASSERT_EQUAL(strlen(r.reason), cases[i].len);
+        CU_ASSERT_EQUAL(memcmp(r.reason, err.msg, cases[i].len), 0);
+    }
+}
+
+R1_TEST_MAIN("rows", {"a dead letter's reason", test_reason},
+             {"a record of each kind", test_each_kind},
              {"a decision's message and its schema", test_message},
              {"the bytes of reasons", test_alert_bytes}, {"broken invariant", test_broken})

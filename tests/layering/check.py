@@ -100,11 +100,6 @@ ROOMS_INSIDE = {
         ".": ["eval", "notes", "ontology", "print", "rank", "report", "train", "write"],
     },
 }
-# Includes that close a circle today, as (from, to) of units, each until its room is mended. One
-# that no file needs any more is a problem of its own.
-KNOWN_CIRCLES = {
-    ("core/model/fold", "core/model/model"),
-}
 BANNED = {
     "strcpy": "snprintf or memcpy",
     "strcat": "snprintf",
@@ -250,9 +245,6 @@ def check_inside(path, text, by_name, uses, problems):
             a, b = unit_of(path), unit_of(target)
             if a == b:
                 continue
-            if (a, b) in KNOWN_CIRCLES:
-                uses.setdefault("known", set()).add((a, b))
-                continue
             if path.startswith(("core/", "apps/")) and target.startswith(("core/", "apps/")):
                 uses.setdefault(a, {}).setdefault(b, f"{path}:{i}")
             tree = tree_of(path)
@@ -285,10 +277,6 @@ def circles(uses):
 
 
 def check_circles(uses, problems):
-    for a, b in sorted(KNOWN_CIRCLES - uses.pop("known", set())):
-        problems.append(
-            f"tests/layering/check.py:1: KNOWN_CIRCLES lists {a} -> {b}, which no file needs"
-        )
     for c in circles(uses):
         problems.append(f"{uses[c[0]][c[1]]}: a circle of files: {' -> '.join(c)}")
     for tree, rooms in ROOMS_INSIDE.items():

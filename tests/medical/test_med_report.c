@@ -11,6 +11,7 @@
 #include "report/med_sink.h"
 #include "report/med_words.h"
 #include "support/r1_test.h"
+#include "text/r1_utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -423,7 +424,7 @@ static void break_length(void *ctx)
 {
     uint32_t code;
     (void)ctx;
-    med_char_next("", 0, &code);
+    r1_utf8_next("", 0, &code);
 }
 
 static void test_spans_are_held(void)

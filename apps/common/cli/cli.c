@@ -4,7 +4,9 @@
  * completion out of the tables. */
 #include "cli/r1_cli.h"
 #include "config/r1_config.h"
+#include "text/r1_utf8.h"
 
+#include <jansson.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +47,8 @@ static void cli_stamp(char *out, size_t size)
     snprintf(out + n, size - n, ".%06dZ", (int)(us % 1000000));
 }
 
+/* Of one message; three bytes may stand for one of r1_log's 1,023. */
+enum { LOG_BYTES = 4096 };
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
 static void log_text(void *ctx, r1_log_level level, const char *event, const char *text)
@@ -52,33 +56,27 @@ static void log_text(void *ctx, r1_log_level level, const char *event, const cha
     (void)ctx;
     char ts[40];
     cli_stamp(ts, sizeof ts);
-    fprintf(stderr, "%s %s %s %s\n", ts, level_names[level], event, text);
+    fprintf(stderr, "%s %s %s ", ts, level_names[level], event);
+    r1_utf8_print(stderr, text);
+    fputc('\n', stderr);
 }
 
-static void json_escape(FILE *out, const char *s)
-{
-    for (; *s; s++) {
-        unsigned char c = (unsigned char)*s;
-        if (c == '"' || c == '\\')
-            fprintf(out, "\\%c", c);
-        else if (c < 32)
-            fprintf(out, "\\u%04x", c);
-        else
-            fputc(c, out);
-    }
-}
-
+/* A log line may quote a message of anyone: what is not UTF-8 is replaced, jansson escapes the
+ * rest. Without memory the line goes out as text. */
 static void log_json(void *ctx, r1_log_level level, const char *event, const char *text)
 {
-    (void)ctx;
-    char ts[40];
+    char ts[40], msg[LOG_BYTES];
     cli_stamp(ts, sizeof ts);
-    flockfile(stderr);
-    fprintf(stderr, "{\"ts\":\"%s\",\"level\":\"%s\",\"event\":\"%s\",\"msg\":\"", ts,
-            level_names[level], event);
-    json_escape(stderr, text);
-    fputs("\"}\n", stderr);
-    funlockfile(stderr);
+    r1_utf8_clean(msg, sizeof msg, text);
+    json_t *o = json_pack("{s:s, s:s, s:s, s:s}", "ts", ts, "level", level_names[level], "event",
+                          event, "msg", msg);
+    char *line = json_dumps(o, JSON_COMPACT);
+    if (line)
+        fprintf(stderr, "%s\n", line);
+    else
+        log_text(ctx, level, event, msg);
+    free(line);
+    json_decref(o);
 }
 
 /* ---- tables ---- */
@@ -262,6 +260,14 @@ static r1_status fill_options(const r1_command *cmd, r1_options *o, int argc, ch
     return r1_options_bool(o, "help") ? R1_OK : r1_options_check(o, err);
 }
 
+/* A message may quote a file or its name; the terminal must not obey it. */
+static void cli_complain(const r1_program *p, const r1_command *cmd, const char *msg)
+{
+    fprintf(stderr, "%s %s: ", p->name, cmd->name);
+    r1_utf8_print(stderr, msg);
+    fputc('\n', stderr);
+}
+
 static int run_command(const r1_program *p, const r1_command *cmd, int argc, char **argv)
 {
     size_t n = 0;
@@ -271,10 +277,9 @@ static int run_command(const r1_program *p, const r1_command *cmd, int argc, cha
     r1_cli_call call = {.rest = rest};
     int code = R1_EXIT_FAILED;
     if (!table || !rest || r1_options_new(&o, table, n, &call.err) != R1_OK) {
-        fprintf(stderr, "%s %s: %s\n", p->name, cmd->name,
-                call.err.msg[0] ? call.err.msg : "out of memory");
+        cli_complain(p, cmd, call.err.msg[0] ? call.err.msg : "out of memory");
     } else if (fill_options(cmd, o, argc, argv, rest, &call.n_rest, &call.err) != R1_OK) {
-        fprintf(stderr, "%s %s: %s\n", p->name, cmd->name, call.err.msg);
+        cli_complain(p, cmd, call.err.msg);
         code = R1_EXIT_USAGE;
     } else if (r1_options_bool(o, "help")) {
         command_help(p, cmd, stdout);
@@ -284,8 +289,7 @@ static int run_command(const r1_program *p, const r1_command *cmd, int argc, cha
         install_signals();
         call.opts = o;
         code = cmd->run(&call);
-        if (code && call.err.msg[0])
-            fprintf(stderr, "%s %s: %s\n", p->name, cmd->name, call.err.msg);
+        if (code && call.err.msg[0]) cli_complain(p, cmd, call.err.msg);
     }
     r1_options_free(o);
     free(rest);

@@ -245,21 +245,50 @@ static void note_error(r1_store *s, const PGresult *res)
     r1_store_fail(s, res, "transaction", &s->batch_err);
 }
 
-/* Reads the results of the statements sent so far; a statement's result is followed by a NULL. */
+/* Results that do not come although the connection lives: nobody knows what the server did. The
+ * connection is given up; r1_store_reopen makes another. */
+static void give_up(r1_store *s)
+{
+    if (!s->batch_failed) {
+        s->batch_failed = true;
+        r1_err_set(&s->batch_err, R1_E_DB, __FILE__, __LINE__,
+                   "transaction: expected the results of %zu statements, found %zu", s->n_sent,
+                   s->n_read);
+        s->batch_err.retriable = true;
+    }
+    PQfinish(s->conn);
+    s->conn = NULL;
+}
+
+/* The next result of the pipeline. A statement's result is followed by a NULL, so a few NULLs in
+ * a row mean that libpq waits for none. NULL: the batch has failed. */
+static PGresult *next_result(r1_store *s)
+{
+    enum { NULLS_MAX = 4 };
+    for (int i = 0; i < NULLS_MAX && PQstatus(s->conn) == CONNECTION_OK; i++) {
+        PGresult *res = PQgetResult(s->conn);
+        if (res) return res;
+    }
+    if (PQstatus(s->conn) == CONNECTION_OK)
+        give_up(s);
+    else
+        note_error(s, NULL);
+    return NULL;
+}
+
+/* Reads the results of the statements sent so far. */
 static void read_results(r1_store *s)
 {
     while (s->n_read < s->n_sent) {
-        PGresult *res = PQgetResult(s->conn);
-        if (!res) {
-            if (PQstatus(s->conn) != CONNECTION_OK) {
-                note_error(s, NULL);
-                return;
-            }
-            continue;
-        }
+        PGresult *res = next_result(s);
+        if (!res) return;
         ExecStatusType got = PQresultStatus(res);
         if (got == PGRES_FATAL_ERROR) note_error(s, res);
         PQclear(res);
+        if (got == PGRES_PIPELINE_SYNC) {
+            give_up(s);
+            return;
+        }
         if (PQstatus(s->conn) != CONNECTION_OK) {
             note_error(s, NULL);
             return;
@@ -289,7 +318,7 @@ static void leave_pipeline(r1_store *s)
     }
     read_results(s);
     for (bool synced = false; !synced && PQstatus(s->conn) == CONNECTION_OK;) {
-        PGresult *res = PQgetResult(s->conn);
+        PGresult *res = next_result(s);
         synced = res && PQresultStatus(res) == PGRES_PIPELINE_SYNC;
         PQclear(res);
     }

@@ -12,19 +12,18 @@
 const r1_option fraud_generate_rows[] = {
     {.name = "seed", .type = R1_OPT_INT, .def = "1", .min = 0, .max = 9e15,
      .help = "the same seed gives the same payments"},
-    {.name = "accounts", .type = R1_OPT_INT, .def = "2000", .min = FRAUD_WORLD_ACCOUNTS_MIN,
-     .max = 1e6, .unit = "accounts",
+    {.name = "accounts", .type = R1_OPT_INT, .def = "2000",
+     .min = FRAUD_WORLD_ACCOUNTS_MIN, .max = 1e6, .unit = "accounts",
      .help = "customers"},
     {.name = "days", .type = R1_OPT_INT, .def = "60", .min = FRAUD_WORLD_DAYS_MIN, .max = 3650,
-     .unit = "days",
-     .help = "length of the period"},
+     .unit = "days", .help = "length of the period"},
     {.name = "rings", .type = R1_OPT_INT, .def = "12", .min = 0, .max = 10000, .unit = "rings",
      .help = "rings of each of the ten typologies"},
-    {.name = "ring-min", .type = R1_OPT_INT, .def = "4", .min = FRAUD_WORLD_RING_MIN,
-     .max = FRAUD_WORLD_RING_MAX, .unit = "accounts",
+    {.name = "ring-min", .type = R1_OPT_INT, .def = "4",
+     .min = FRAUD_WORLD_RING_MIN, .max = FRAUD_WORLD_RING_MAX, .unit = "accounts",
      .help = "smallest ring"},
-    {.name = "ring-max", .type = R1_OPT_INT, .def = "12", .min = FRAUD_WORLD_RING_MIN,
-     .max = FRAUD_WORLD_RING_MAX, .unit = "accounts",
+    {.name = "ring-max", .type = R1_OPT_INT, .def = "12",
+     .min = FRAUD_WORLD_RING_MIN, .max = FRAUD_WORLD_RING_MAX, .unit = "accounts",
      .help = "largest ring"},
     {.name = "activity", .type = R1_OPT_FLOAT, .def = "1", .min = 0.01, .max = 100,
      .help = "1: about 1.25 payments a customer and day"},
@@ -88,6 +87,8 @@ static int by_label(const void *a, const void *b)
     return strcmp((*x)->payment.tx_id, (*y)->payment.tx_id);
 }
 
+/* Labels and truth are printed without an escape: ids are the generator's own, letters and
+ * digits. */
 static r1_status write_labels(const char *path, const fraud_generated *g, size_t n, r1_err *err)
 {
     const fraud_generated **order = malloc((n ? n : 1) * sizeof *order);

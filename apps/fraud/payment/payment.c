@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* payment.c - JSON to fraud_payment and back. The parser is jansson; before it runs, the message
- * is bounded in size and depth. jansson sees to UTF-8, the reader of each field to its type and
+ * is bounded in size and depth. jansson sees to UTF-8, the row of each field to its type and
  * range, check_meaning to what several fields or a list say. */
 #include "payment/payment.h"
 
+#include "text/r1_utf8.h"
+
 #include <jansson.h>
-#include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,61 +30,12 @@ bool fraud_payment_inner(const fraud_payment *p)
            p->kind == FRAUD_KIND_TRANSFER;
 }
 
-/* ---- checks ---- */
-
-/* Well-formed UTF-8 (RFC 3629), terminated within size. */
-static bool payment_is_text(const char *s, size_t size)
-{
-    const unsigned char *p = (const unsigned char *)s;
-    size_t len = strnlen(s, size);
-    if (len == size) return false;
-    for (size_t i = 0; i < len;) {
-        size_t n = p[i] < 0x80                   ? 1
-                   : p[i] >= 0xc2 && p[i] < 0xe0 ? 2
-                   : p[i] >= 0xe0 && p[i] < 0xf0 ? 3
-                   : p[i] >= 0xf0 && p[i] < 0xf5 ? 4
-                                                 : 0;
-        if (!n || i + n > len) return false;
-        for (size_t k = 1; k < n; k++)
-            if ((p[i + k] & 0xc0) != 0x80) return false;
-        if ((p[i] == 0xe0 && p[i + 1] < 0xa0) || (p[i] == 0xed && p[i + 1] > 0x9f) ||
-            (p[i] == 0xf0 && p[i + 1] < 0x90) || (p[i] == 0xf4 && p[i + 1] > 0x8f))
-            return false;
-        i += n;
-    }
-    return true;
-}
-
-static r1_status check_texts(const fraud_payment *p, r1_err *err)
-{
-    const struct {
-        const char *name, *text;
-        size_t size;
-        bool required;
-    } rows[] = {{"tx_id", p->tx_id, sizeof p->tx_id, true},
-                {"from", p->from, sizeof p->from, true},
-                {"to", p->to, sizeof p->to, true},
-                {"currency", p->currency, sizeof p->currency, true},
-                {"country", p->country, sizeof p->country, false},
-                {"channel", p->channel, sizeof p->channel, false},
-                {"category", p->category, sizeof p->category, false},
-                {"device", p->device, sizeof p->device, false},
-                {"text", p->text, sizeof p->text, false}};
-    for (size_t i = 0; i < R1_COUNT(rows); i++) {
-        if (!payment_is_text(rows[i].text, rows[i].size))
-            R1_FAIL(err, R1_E_FORMAT, "%s: expected UTF-8, found other bytes", rows[i].name);
-        if (rows[i].required && !*rows[i].text)
-            R1_FAIL(err, R1_E_FORMAT, "%s: expected a string, found an empty one", rows[i].name);
-    }
-    return R1_OK;
-}
-
 bool fraud_country_exists(const char *c)
 {
     return c[0] >= 'A' && c[0] <= 'Z' && c[1] >= 'A' && c[1] <= 'Z' && !c[2];
 }
 
-/* What the readers of single fields cannot know. */
+/* What the checks of single fields cannot know. */
 static r1_status check_meaning(const fraud_payment *p, r1_err *err)
 {
     int digits = fraud_currency_digits(p->currency);
@@ -97,31 +50,6 @@ static r1_status check_meaning(const fraud_payment *p, r1_err *err)
     if (!strcmp(p->from, p->to) && p->from_role == p->to_role)
         R1_FAIL(err, R1_E_FORMAT, "to: expected another end than from, found the same");
     return R1_OK;
-}
-
-/* What the readers of single fields have seen to. */
-static r1_status check_fields(const fraud_payment *p, r1_err *err)
-{
-    R1_TRY(check_texts(p, err));
-    if (p->ts < FRAUD_TS_MIN || p->ts > FRAUD_TS_MAX)
-        R1_FAIL(err, R1_E_FORMAT, "ts: expected ms since 1970 before 2100, found %lld",
-                (long long)p->ts);
-    if (p->amount_minor < 1 || p->amount_minor > FRAUD_AMOUNT_MAX)
-        R1_FAIL(err, R1_E_FORMAT, "amount_minor: expected 1..%lld, found %lld",
-                (long long)FRAUD_AMOUNT_MAX, (long long)p->amount_minor);
-    if (p->kind >= FRAUD_N_KIND || p->from_role >= FRAUD_N_ROLE || p->to_role >= FRAUD_N_ROLE)
-        R1_FAIL(err, R1_E_FORMAT, "kind or role: expected a known value, found %u, %u, %u", p->kind,
-                p->from_role, p->to_role);
-    if (p->has & FRAUD_HAS_POSITION && !(fabsf(p->lat) <= 90 && fabsf(p->lon) <= 180))
-        R1_FAIL(err, R1_E_FORMAT, "lat, lon: expected degrees, found %g, %g", (double)p->lat,
-                (double)p->lon);
-    return R1_OK;
-}
-
-r1_status fraud_payment_check(const fraud_payment *p, r1_err *err)
-{
-    R1_TRY(check_fields(p, err));
-    return check_meaning(p, err);
 }
 
 /* ---- reading a message ---- */
@@ -179,129 +107,268 @@ static const char *type_name(const json_t *v)
     return names[json_typeof(v)];
 }
 
-/* ---- one field ---- */
+/* ---- kinds of field ---- */
 
+typedef struct field field;
 typedef struct {
     json_t *o;
+    bool given; /* whether the message has the field that was read last */
     r1_err *err;
 } reader;
 
-static r1_status read_text(reader *r, const char *name, bool required, char *out, size_t size)
+/* How a field is read, checked and printed. `in` is the struct that field.at counts in. read
+ * leaves alone what the message lacks; put is asked for what is there. */
+typedef struct {
+    r1_status (*read)(reader *r, const field *f, void *in);
+    r1_status (*check)(const field *f, const void *in, r1_err *err);
+    void (*put)(json_t *o, const field *f, const void *in);
+} field_kind;
+
+struct field {
+    const char *name;
+    const field_kind *kind;
+    size_t at, size; /* of the member, bytes */
+    bool required;
+    uint32_t has;            /* fraud_has bit that says whether it is there; 0: always, texts may
+                              * be empty */
+    int64_t min, max;        /* of a number */
+    const char *const *word; /* [n_word]: what a word may be */
+    int n_word;
+    uint8_t missing[2]; /* the word where the message has none: [1] for kind card */
+};
+
+static void *member(const field *f, void *in) { return (char *)in + f->at; }
+static const void *member_of(const field *f, const void *in) { return (const char *)in + f->at; }
+
+/* The value, or NULL where there is none: no key, or null. */
+static json_t *read_given(reader *r, const char *name)
 {
     json_t *v = json_object_get(r->o, name);
-    if (!v || json_is_null(v)) {
-        if (required) R1_FAIL(r->err, R1_E_FORMAT, "%s: expected a string, found nothing", name);
+    r->given = v && !json_is_null(v);
+    return r->given ? v : NULL;
+}
+
+/* ---- a text ---- */
+
+static r1_status read_string(reader *r, const field *f, char *out, size_t size)
+{
+    json_t *v = read_given(r, f->name);
+    if (!v) {
+        if (f->required)
+            R1_FAIL(r->err, R1_E_FORMAT, "%s: expected a string, found nothing", f->name);
         return R1_OK;
     }
     if (!json_is_string(v))
-        R1_FAIL(r->err, R1_E_FORMAT, "%s: expected a string, found %s", name, type_name(v));
+        R1_FAIL(r->err, R1_E_FORMAT, "%s: expected a string, found %s", f->name, type_name(v));
     size_t len = json_string_length(v);
-    if (required && !len)
-        R1_FAIL(r->err, R1_E_FORMAT, "%s: expected a string, found an empty one", name);
+    if (f->required && !len)
+        R1_FAIL(r->err, R1_E_FORMAT, "%s: expected a string, found an empty one", f->name);
     if (len >= size)
-        R1_FAIL(r->err, R1_E_FORMAT, "%s: expected at most %zu bytes, found %zu", name, size - 1,
+        R1_FAIL(r->err, R1_E_FORMAT, "%s: expected at most %zu bytes, found %zu", f->name, size - 1,
                 len);
     memcpy(out, json_string_value(v), len + 1);
     return R1_OK;
 }
 
-static r1_status read_int(reader *r, const char *name, bool required, int64_t min, int64_t max,
-                          int64_t *out, bool *found)
+static r1_status read_text(reader *r, const field *f, void *in)
 {
-    json_t *v = json_object_get(r->o, name);
-    *found = v && !json_is_null(v);
-    if (!*found) {
-        if (required) R1_FAIL(r->err, R1_E_FORMAT, "%s: expected an integer, found nothing", name);
+    return read_string(r, f, member(f, in), f->size);
+}
+
+static r1_status payment_check_text(const field *f, const void *in, r1_err *err)
+{
+    const char *text = member_of(f, in);
+    size_t len = strnlen(text, f->size);
+    if (len == f->size || !r1_utf8_valid(text, len))
+        R1_FAIL(err, R1_E_FORMAT, "%s: expected UTF-8, found other bytes", f->name);
+    if (f->required && !len)
+        R1_FAIL(err, R1_E_FORMAT, "%s: expected a string, found an empty one", f->name);
+    return R1_OK;
+}
+
+static void payment_put_string(json_t *o, const char *name, const char *text)
+{
+    if (*text) json_object_set_new(o, name, json_string(text));
+}
+
+static void put_text(json_t *o, const field *f, const void *in)
+{
+    payment_put_string(o, f->name, member_of(f, in));
+}
+
+static const field_kind text_field = {read_text, payment_check_text, put_text};
+
+/* ---- an integer ---- */
+
+static r1_status int_within(const field *f, int64_t x, r1_err *err)
+{
+    if (x < f->min || x > f->max)
+        R1_FAIL(err, R1_E_FORMAT, "%s: expected %lld..%lld, found %lld", f->name, (long long)f->min,
+                (long long)f->max, (long long)x);
+    return R1_OK;
+}
+
+static r1_status read_int(reader *r, const field *f, void *in)
+{
+    json_t *v = read_given(r, f->name);
+    if (!v) {
+        if (f->required)
+            R1_FAIL(r->err, R1_E_FORMAT, "%s: expected an integer, found nothing", f->name);
         return R1_OK;
     }
     if (!json_is_integer(v))
-        R1_FAIL(r->err, R1_E_FORMAT, "%s: expected an integer, found %s", name, type_name(v));
-    int64_t x = json_integer_value(v);
-    if (x < min || x > max)
-        R1_FAIL(r->err, R1_E_FORMAT, "%s: expected %lld..%lld, found %lld", name, (long long)min,
-                (long long)max, (long long)x);
-    *out = x;
+        R1_FAIL(r->err, R1_E_FORMAT, "%s: expected an integer, found %s", f->name, type_name(v));
+    int64_t *out = member(f, in);
+    *out = json_integer_value(v);
+    return int_within(f, *out, r->err);
+}
+
+static r1_status check_int(const field *f, const void *in, r1_err *err)
+{
+    return int_within(f, *(const int64_t *)member_of(f, in), err);
+}
+
+static void put_int(json_t *o, const field *f, const void *in)
+{
+    json_object_set_new(o, f->name, json_integer(*(const int64_t *)member_of(f, in)));
+}
+
+static const field_kind int_field = {read_int, check_int, put_int};
+
+/* ---- degrees ---- */
+
+static r1_status degrees_within(const field *f, double x, r1_err *err)
+{
+    if (!(x >= (double)f->min && x <= (double)f->max))
+        R1_FAIL(err, R1_E_FORMAT, "%s: expected %lld..%lld, found %g", f->name, (long long)f->min,
+                (long long)f->max, x);
     return R1_OK;
 }
 
-static r1_status read_degrees(reader *r, const char *name, double limit, float *out, bool *found)
+static r1_status read_degrees(reader *r, const field *f, void *in)
 {
-    json_t *v = json_object_get(r->o, name);
-    *found = v && !json_is_null(v);
-    if (!*found) return R1_OK;
+    json_t *v = read_given(r, f->name);
+    if (!v) return R1_OK;
     if (!json_is_number(v))
-        R1_FAIL(r->err, R1_E_FORMAT, "%s: expected a number, found %s", name, type_name(v));
-    double x = json_number_value(v);
-    if (!(fabs(x) <= limit))
-        R1_FAIL(r->err, R1_E_FORMAT, "%s: expected %g..%g, found %g", name, -limit, limit, x);
-    *out = (float)x;
+        R1_FAIL(r->err, R1_E_FORMAT, "%s: expected a number, found %s", f->name, type_name(v));
+    R1_TRY(degrees_within(f, json_number_value(v), r->err));
+    *(float *)member(f, in) = (float)json_number_value(v);
     return R1_OK;
 }
 
-static r1_status read_name(reader *r, const char *name, const char *const *names, int n,
-                           int fallback, uint8_t *out)
+static r1_status check_degrees(const field *f, const void *in, r1_err *err)
 {
-    char text[FRAUD_WORD_BYTES] = "";
-    R1_TRY(read_text(r, name, fallback < 0, text, sizeof text));
-    if (!*text) return *out = (uint8_t)fallback, R1_OK;
-    for (int i = 0; i < n; i++)
-        if (!strcmp(names[i], text)) return *out = (uint8_t)i, R1_OK;
-    R1_FAIL(r->err, R1_E_FORMAT, "%s: expected one of %s, %s, %s%s%s, found \"%s\"", name, names[0],
-            names[1], names[2], n > 3 ? ", " : "", n > 3 ? names[3] : "", text);
+    return degrees_within(f, (double)*(const float *)member_of(f, in), err);
 }
+
+static void put_degrees(json_t *o, const field *f, const void *in)
+{
+    json_object_set_new(o, f->name, json_real((double)*(const float *)member_of(f, in)));
+}
+
+static const field_kind degrees_field = {read_degrees, check_degrees, put_degrees};
+
+/* ---- a word out of a list, of a payment alone ---- */
+
+static r1_status read_word(reader *r, const field *f, void *in)
+{
+    uint8_t *out = member(f, in);
+    char text[FRAUD_WORD_BYTES] = "";
+    R1_TRY(read_string(r, f, text, sizeof text));
+    if (!*text) {
+        const fraud_payment *p = in;
+        *out = f->missing[p->kind == FRAUD_KIND_CARD];
+        return R1_OK;
+    }
+    for (int i = 0; i < f->n_word; i++)
+        if (!strcmp(f->word[i], text)) return *out = (uint8_t)i, R1_OK;
+    R1_FAIL(r->err, R1_E_FORMAT, "%s: expected one of %s, %s, %s%s%s, found \"%s\"", f->name,
+            f->word[0], f->word[1], f->word[2], f->n_word > 3 ? ", " : "",
+            f->n_word > 3 ? f->word[3] : "", text);
+}
+
+static r1_status check_word(const field *f, const void *in, r1_err *err)
+{
+    unsigned x = *(const uint8_t *)member_of(f, in);
+    if (x >= (unsigned)f->n_word)
+        R1_FAIL(err, R1_E_FORMAT, "%s: expected a known value, found %u", f->name, x);
+    return R1_OK;
+}
+
+static void put_word(json_t *o, const field *f, const void *in)
+{
+    payment_put_string(o, f->name, f->word[*(const uint8_t *)member_of(f, in)]);
+}
+
+static const field_kind word_field = {read_word, check_word, put_word};
+
+/* ---- the fields ---- */
+
+/* clang-format off */
+#define MEMBER(type, name) .at = offsetof(type, name), .size = sizeof ((type *)NULL)->name
+#define OF(name) MEMBER(fraud_payment, name)
+
+/* In the order in which they are read and printed; a word's default needs the kind before it. */
+static const field payment_fields[] = {
+    {"tx_id",        &text_field, OF(tx_id), .required = true},
+    {"ts",           &int_field,  OF(ts), .required = true, .min = FRAUD_TS_MIN,
+                                          .max = FRAUD_TS_MAX},
+    {"kind",         &word_field, OF(kind), .required = true, .word = kind_names,
+                                          .n_word = FRAUD_N_KIND},
+    {"from",         &text_field, OF(from), .required = true},
+    {"to",           &text_field, OF(to), .required = true},
+    {"from_role",    &word_field, OF(from_role), .word = role_names, .n_word = FRAUD_N_ROLE,
+                                          .missing = {FRAUD_ROLE_ACCOUNT, FRAUD_ROLE_CARD}},
+    {"to_role",      &word_field, OF(to_role), .word = role_names, .n_word = FRAUD_N_ROLE,
+                                          .missing = {FRAUD_ROLE_ACCOUNT, FRAUD_ROLE_MERCHANT}},
+    {"amount_minor", &int_field,  OF(amount_minor), .required = true, .min = 1,
+                                          .max = FRAUD_AMOUNT_MAX},
+    {"currency",     &text_field, OF(currency), .required = true},
+    {"country",      &text_field, OF(country)},
+    {"channel",      &text_field, OF(channel)},
+    {"category",     &text_field, OF(category)},
+    {"device",       &text_field, OF(device)},
+    {"text",         &text_field, OF(text)},
+    {"from_balance_minor", &int_field, OF(from_balance_minor), .has = FRAUD_HAS_FROM_BALANCE,
+                                          .min = -FRAUD_AMOUNT_MAX, .max = FRAUD_AMOUNT_MAX},
+    {"to_balance_minor",   &int_field, OF(to_balance_minor), .has = FRAUD_HAS_TO_BALANCE,
+                                          .min = -FRAUD_AMOUNT_MAX, .max = FRAUD_AMOUNT_MAX},
+    {"lat",          &degrees_field, OF(lat), .has = FRAUD_HAS_POSITION, .min = -90, .max = 90},
+    {"lon",          &degrees_field, OF(lon), .has = FRAUD_HAS_POSITION, .min = -180, .max = 180},
+};
+static const field label_fields[] = {
+    {"tx_id", &text_field, MEMBER(fraud_label, tx_id), .required = true},
+    {"ts",    &int_field,  MEMBER(fraud_label, ts), .required = true, .min = FRAUD_TS_MIN,
+                                          .max = FRAUD_TS_MAX},
+};
+#undef OF
+#undef MEMBER
+/* clang-format on */
 
 /* ---- a payment ---- */
 
-static r1_status read_ends(reader *r, fraud_payment *p)
+r1_status fraud_payment_check(const fraud_payment *p, r1_err *err)
 {
-    int from = p->kind == FRAUD_KIND_CARD ? FRAUD_ROLE_CARD : FRAUD_ROLE_ACCOUNT;
-    int to = p->kind == FRAUD_KIND_CARD ? FRAUD_ROLE_MERCHANT : FRAUD_ROLE_ACCOUNT;
-    R1_TRY(read_text(r, "from", true, p->from, sizeof p->from));
-    R1_TRY(read_text(r, "to", true, p->to, sizeof p->to));
-    R1_TRY(read_name(r, "from_role", role_names, FRAUD_N_ROLE, from, &p->from_role));
-    return read_name(r, "to_role", role_names, FRAUD_N_ROLE, to, &p->to_role);
-}
-
-static r1_status read_balances(reader *r, fraud_payment *p)
-{
-    bool found;
-    R1_TRY(read_int(r, "from_balance_minor", false, -FRAUD_AMOUNT_MAX, FRAUD_AMOUNT_MAX,
-                    &p->from_balance_minor, &found));
-    if (found) p->has |= FRAUD_HAS_FROM_BALANCE;
-    R1_TRY(read_int(r, "to_balance_minor", false, -FRAUD_AMOUNT_MAX, FRAUD_AMOUNT_MAX,
-                    &p->to_balance_minor, &found));
-    if (found) p->has |= FRAUD_HAS_TO_BALANCE;
-    return R1_OK;
-}
-
-static r1_status read_position(reader *r, fraud_payment *p)
-{
-    bool lat, lon;
-    R1_TRY(read_degrees(r, "lat", 90, &p->lat, &lat));
-    R1_TRY(read_degrees(r, "lon", 180, &p->lon, &lon));
-    if (lat != lon)
-        R1_FAIL(r->err, R1_E_FORMAT, "%s: expected both lat and lon or neither, found one",
-                lat ? "lon" : "lat");
-    if (lat) p->has |= FRAUD_HAS_POSITION;
-    return R1_OK;
+    for (size_t i = 0; i < R1_COUNT(payment_fields); i++) {
+        const field *f = &payment_fields[i];
+        if (!f->has || p->has & f->has) R1_TRY(f->kind->check(f, p, err));
+    }
+    return check_meaning(p, err);
 }
 
 static r1_status read_payment(reader *r, fraud_payment *p)
 {
-    bool found;
-    R1_TRY(read_text(r, "tx_id", true, p->tx_id, sizeof p->tx_id));
-    R1_TRY(read_int(r, "ts", true, FRAUD_TS_MIN, FRAUD_TS_MAX, &p->ts, &found));
-    R1_TRY(read_name(r, "kind", kind_names, FRAUD_N_KIND, -1, &p->kind));
-    R1_TRY(read_ends(r, p));
-    R1_TRY(read_int(r, "amount_minor", true, 1, FRAUD_AMOUNT_MAX, &p->amount_minor, &found));
-    R1_TRY(read_text(r, "currency", true, p->currency, sizeof p->currency));
-    R1_TRY(read_text(r, "country", false, p->country, sizeof p->country));
-    R1_TRY(read_text(r, "channel", false, p->channel, sizeof p->channel));
-    R1_TRY(read_text(r, "category", false, p->category, sizeof p->category));
-    R1_TRY(read_text(r, "device", false, p->device, sizeof p->device));
-    R1_TRY(read_text(r, "text", false, p->text, sizeof p->text));
-    R1_TRY(read_balances(r, p));
-    R1_TRY(read_position(r, p));
+    bool both = false; /* fields of the position: they alone share a bit */
+    for (size_t i = 0; i < R1_COUNT(payment_fields); i++) {
+        const field *f = &payment_fields[i];
+        R1_TRY(f->kind->read(r, f, p));
+        if (!f->has || !r->given) continue;
+        both = both || p->has & f->has;
+        p->has |= f->has;
+    }
+    if (p->has & FRAUD_HAS_POSITION && !both)
+        R1_FAIL(r->err, R1_E_FORMAT, "%s: expected both lat and lon or neither, found one",
+                read_given(r, "lat") ? "lon" : "lat");
     int digits = fraud_currency_digits(p->currency);
     p->minor_digits = (uint8_t)(digits < 0 ? 0 : digits);
     return check_meaning(p, r->err);
@@ -318,37 +385,12 @@ r1_status fraud_payment_decode(const char *json, size_t len, fraud_payment *p, r
     return st;
 }
 
-/* ---- writing ---- */
-
-static void payment_put_text(json_t *o, const char *name, const char *text)
-{
-    if (*text) json_object_set_new(o, name, json_string(text));
-}
-
 static json_t *to_json(const fraud_payment *p)
 {
     json_t *o = json_object();
-    payment_put_text(o, "tx_id", p->tx_id);
-    json_object_set_new(o, "ts", json_integer(p->ts));
-    payment_put_text(o, "kind", fraud_kind_name(p->kind));
-    payment_put_text(o, "from", p->from);
-    payment_put_text(o, "to", p->to);
-    payment_put_text(o, "from_role", fraud_role_name(p->from_role));
-    payment_put_text(o, "to_role", fraud_role_name(p->to_role));
-    json_object_set_new(o, "amount_minor", json_integer(p->amount_minor));
-    payment_put_text(o, "currency", p->currency);
-    payment_put_text(o, "country", p->country);
-    payment_put_text(o, "channel", p->channel);
-    payment_put_text(o, "category", p->category);
-    payment_put_text(o, "device", p->device);
-    payment_put_text(o, "text", p->text);
-    if (p->has & FRAUD_HAS_FROM_BALANCE)
-        json_object_set_new(o, "from_balance_minor", json_integer(p->from_balance_minor));
-    if (p->has & FRAUD_HAS_TO_BALANCE)
-        json_object_set_new(o, "to_balance_minor", json_integer(p->to_balance_minor));
-    if (p->has & FRAUD_HAS_POSITION) {
-        json_object_set_new(o, "lat", json_real((double)p->lat));
-        json_object_set_new(o, "lon", json_real((double)p->lon));
+    for (size_t i = 0; i < R1_COUNT(payment_fields); i++) {
+        const field *f = &payment_fields[i];
+        if (!f->has || p->has & f->has) f->kind->put(o, f, p);
     }
     return o;
 }
@@ -372,9 +414,8 @@ r1_status fraud_payment_encode(const fraud_payment *p, char *json, size_t cap, s
 
 static r1_status read_label(reader *r, fraud_label *l)
 {
-    bool found;
-    R1_TRY(read_text(r, "tx_id", true, l->tx_id, sizeof l->tx_id));
-    R1_TRY(read_int(r, "ts", true, FRAUD_TS_MIN, FRAUD_TS_MAX, &l->ts, &found));
+    for (size_t i = 0; i < R1_COUNT(label_fields); i++)
+        R1_TRY(label_fields[i].kind->read(r, &label_fields[i], l));
     json_t *v = json_object_get(r->o, "is_fraud");
     if (!json_is_boolean(v))
         R1_FAIL(r->err, R1_E_FORMAT, "is_fraud: expected true or false, found %s",

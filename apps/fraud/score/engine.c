@@ -180,7 +180,12 @@ r1_status fraud_engine_apply(fraud_engine *e, const fraud_payment *p, int64_t ap
     bool search = slot && !e->graph_off &&
                   engine_gate(e->state, from, to, p, counted ? &slot->features.pattern : NULL);
     uint64_t seq = fraud_state_insert(e->state, p, from, to);
-    if (recall) R1_TRY(fraud_recall_add(recall, e->state, seq, e->n_used > 0, err));
+    r1_status st = recall ? fraud_recall_add(recall, e->state, seq, e->n_used > 0, err) : R1_OK;
+    if (st != R1_OK) { /* the payment counts, its entry of working memory is missing */
+        if (slot) fraud_slot_release(e, slot);
+        if (err) err->fatal = true;
+        return st;
+    }
     if (search)
         slot->n_finding =
             (uint8_t)fraud_findings_search(e->state, seq, slot->finding, FRAUD_FINDINGS_MAX);

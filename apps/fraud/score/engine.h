@@ -17,7 +17,9 @@
  * Owns:    state, slots, model. Threads: one at a time per engine; one engine with findings per
  *          process, because igraph is not thread-safe here.
  * Errors:  apply takes a payment that fraud_payment_check has passed; sanitizer builds assert it.
- *          It fails for an apply_seq that does not rise; state is then as before. */
+ *          Where it fails for an apply_seq that does not rise or for want of a slot, state is as
+ *          before. Where working memory fails, the payment counts without its entry: err->fatal
+ *          says that this engine is finished, and no slot is taken. */
 #ifndef FRAUD_ENGINE_H
 #define FRAUD_ENGINE_H
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* sample.c - the one place that knows both the columns and the model's items. */
+/* sample.c - the one place that knows both the columns and the model's items.
+ *
+ * The description is printed by hand, because models and shards store its very bytes, spaces
+ * included. Its names come from the tables of this program, so none needs an escape. */
 #include "score/sample.h"
 
 #include "r1_assert.h"

@@ -201,24 +201,21 @@ typedef struct {
     fraud_result result[BATCH_MAX];
 } batch;
 
-static void serve_dead(fraud_record *r, fraud_stage stage, const r1_err *err)
-{
-    r->kind = FRAUD_RECORD_DEAD;
-    r->stage = stage;
-    snprintf(r->reason, sizeof r->reason, "%.250s", err->msg);
-}
-
 static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
 {
     r1_err why = {0};
     if (fraud_payment_decode(r->message.payload, r->message.payload_len, &r->payment, &why) !=
         R1_OK)
-        return serve_dead(r, FRAUD_STAGE_DECODE, &why), R1_OK;
+        return fraud_record_refuse(r, FRAUD_STAGE_DECODE, &why), R1_OK;
     if (fraud_txset_has(s->parts.seen, r->payment.tx_id))
         return r->kind = FRAUD_RECORD_DUPLICATE, R1_OK;
     fraud_slot *slot;
     r1_status st = fraud_engine_apply(s->parts.engine, &r->payment, s->last_seq + 1, &slot, &why);
-    if (st != R1_OK) return serve_dead(r, FRAUD_STAGE_VALIDATE, &why), R1_OK;
+    if (why.fatal) { /* a restart rebuilds the state */
+        *err = why;
+        return st;
+    }
+    if (st != R1_OK) return fraud_record_refuse(r, FRAUD_STAGE_VALIDATE, &why), R1_OK;
     bool fresh;
     R1_TRY(fraud_txset_add(s->parts.seen, r->payment.tx_id, &fresh, err));
     r->kind = FRAUD_RECORD_PAYMENT;
@@ -232,13 +229,13 @@ static void take_label(server *s, fraud_record *r)
 {
     r1_err why = {0};
     if (fraud_label_decode(r->message.payload, r->message.payload_len, &r->label, &why) != R1_OK) {
-        serve_dead(r, FRAUD_STAGE_DECODE, &why);
+        fraud_record_refuse(r, FRAUD_STAGE_DECODE, &why);
         return;
     }
     r1_status st =
         fraud_engine_label(s->parts.engine, r->label.tx_id, r->label.is_fraud, r->label.ts, &why);
     if (st != R1_OK && st != R1_E_NOT_FOUND) {
-        serve_dead(r, FRAUD_STAGE_VALIDATE, &why);
+        fraud_record_refuse(r, FRAUD_STAGE_VALIDATE, &why);
         return;
     }
     r->kind = FRAUD_RECORD_LABEL; /* one of a payment that the state has forgotten, too */

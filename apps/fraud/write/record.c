@@ -3,6 +3,7 @@
  * mutex. */
 #include "write/record.h"
 #include "r1_assert.h"
+#include "text/r1_utf8.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -12,6 +13,13 @@ const char *fraud_stage_name(fraud_stage stage)
     static const char *const names[FRAUD_N_STAGE] = {"decode", "validate", "write"};
     R1_ASSERT(stage < FRAUD_N_STAGE, "stage %d of a dead letter", (int)stage);
     return names[stage];
+}
+
+void fraud_record_refuse(fraud_record *r, fraud_stage stage, const r1_err *err)
+{
+    r->kind = FRAUD_RECORD_DEAD;
+    r->stage = stage;
+    r1_utf8_clean(r->reason, sizeof r->reason, err->msg);
 }
 
 struct fraud_queue {

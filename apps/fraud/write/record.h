@@ -29,6 +29,8 @@ typedef enum {
 } fraud_stage;
 const char *fraud_stage_name(fraud_stage stage);
 
+enum { FRAUD_DEAD_REASON_BYTES = 251 }; /* NUL included */
+
 typedef enum { FRAUD_TOPIC_PAYMENTS = 0, FRAUD_TOPIC_LABELS, FRAUD_N_TOPIC } fraud_topic;
 
 /* Where a record is:
@@ -59,8 +61,11 @@ typedef struct fraud_record {
     char trace[FRAUD_ITEMS_MAX * 20 + 32]; /* PostgreSQL array text "{-4.1,0.2}" */
     fraud_alert *alert;                    /* owned; NULL where the decision is allow */
     fraud_stage stage;                     /* dead letters */
-    char reason[256];                      /* dead letters */
+    char reason[FRAUD_DEAD_REASON_BYTES];  /* dead letters; UTF-8 */
 } fraud_record;
+
+/* Makes a dead letter of the record. Its reason is err's message, cut at a character's border. */
+void fraud_record_refuse(fraud_record *r, fraud_stage stage, const r1_err *err);
 
 typedef struct fraud_queue fraud_queue;
 r1_status fraud_queue_new(fraud_queue **out, size_t capacity, r1_err *err);

@@ -184,9 +184,7 @@ static r1_status land_singly(fraud_writer *w, fraud_record **r, size_t n, r1_err
             fraud_writer_move(&w->state, FRAUD_WRITER_REFUSED);
             r1_log(R1_LOG_ERROR, "row_refused", "partition=%d offset=%lld error=\"%s\"",
                    r[i]->message.partition, (long long)r[i]->message.offset, err->msg);
-            r[i]->kind = FRAUD_RECORD_DEAD;
-            r[i]->stage = FRAUD_STAGE_WRITE;
-            snprintf(r[i]->reason, sizeof r[i]->reason, "%.250s", err->msg);
+            fraud_record_refuse(r[i], FRAUD_STAGE_WRITE, err);
             st = writer_land(w, &r[i], 1, err);
         }
         R1_TRY(st);

@@ -4,6 +4,7 @@
 #include "print/med_put.h"
 
 #include "r1_assert.h"
+#include "text/r1_utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,41 +14,10 @@
 
 static const char put_replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
 
-size_t med_char_next(const char *s, size_t len, uint32_t *code)
-{
-    const unsigned char *p = (const unsigned char *)s;
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    R1_ASSERT(len > 0, "a character of an empty string");
-    size_t n = p[0] < 0x80             ? 1
-               : (p[0] & 0xe0) == 0xc0 ? 2
-               : (p[0] & 0xf0) == 0xe0 ? 3
-               : (p[0] & 0xf8) == 0xf0 ? 4
-                                       : 0;
-    uint32_t c = n == 1 ? p[0] : n ? p[0] & (0xffu >> (n + 1)) : 0;
-    bool good = n > 0 && n <= len;
-    for (size_t i = 1; good && i < n; i++) {
-        good = (p[i] & 0xc0) == 0x80;
-        c = c << 6 | (p[i] & 0x3f);
-    }
-    good = good && c >= least[n] && c <= 0x10ffff && !(c >= 0xd800 && c <= 0xdfff);
-    *code = good ? c : MED_CHAR_BAD;
-    return good ? n : 1;
-}
-
-bool med_char_hidden(uint32_t c)
-{
-    if (c < 0x20) return c != '\t' && c != '\n' && c != '\r';
-    return (c >= 0x7f && c <= 0x9f) ||     /* DEL, C1 */
-           (c >= 0x2028 && c <= 0x202e) || /* separators, embeddings, overrides */
-           (c >= 0x2066 && c <= 0x2069) || /* isolates */
-           (c >= 0xfff9 && c <= 0xfffb) || /* annotations between the lines */
-           (c >= 0xe0000 && c <= 0xe007f); /* tags */
-}
-
 /* What is written in the place of a character; NULL: the character itself. */
 static const char *put_instead(med_medium m, uint32_t c)
 {
-    if (c == MED_CHAR_BAD) return put_replacement;
+    if (c == R1_UTF8_BAD) return put_replacement;
     if (c == '\n' || c == '\r') return " ";
     if (c == '\t') return m == MED_TABLE ? " " : NULL;
     if (m != MED_HTML) return NULL;
@@ -66,8 +36,8 @@ static void put_bytes(FILE *f, med_medium m, const char *s, size_t len, size_t w
     size_t width = 0, from = 0, i = 0, n;
     for (; i < len && width < width_max; i += n) {
         uint32_t c;
-        n = med_char_next(s + i, len - i, &c);
-        bool hidden = med_char_hidden(c);
+        n = r1_utf8_next(s + i, len - i, &c);
+        bool hidden = r1_utf8_hidden(c);
         const char *instead = hidden ? NULL : put_instead(m, c);
         width += hidden ? 8 : n;
         if (!hidden && !instead) continue;
@@ -141,8 +111,8 @@ static json_t *put_json(const char *s, size_t len, size_t max)
     if (!f) return NULL;
     for (; i < len && i < max; i += n) {
         uint32_t c;
-        n = med_char_next(s + i, len - i, &c);
-        if (c != MED_CHAR_BAD) continue;
+        n = r1_utf8_next(s + i, len - i, &c);
+        if (c != R1_UTF8_BAD) continue;
         fwrite(s + from, 1, i - from, f);
         fputs(put_replacement, f);
         from = i + n;

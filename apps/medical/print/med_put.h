@@ -32,13 +32,6 @@ typedef enum { MED_TEXT_LINE, MED_TABLE, MED_HTML } med_medium;
  * MED_STRING_MAX, a %.*s (which may hold NUL bytes) by MED_SPAN_MAX. */
 void med_put(FILE *f, med_medium m, const char *template, ...) R1_PRINTF(3, 4);
 
-/* The next character of s[0..len), len > 0: returns its bytes. *code is its number, or
- * MED_CHAR_BAD for a byte that begins none. */
-#define MED_CHAR_BAD UINT32_MAX
-size_t med_char_next(const char *s, size_t len, uint32_t *code);
-/* Characters that a reader does not see, or that change how others are read. */
-bool med_char_hidden(uint32_t code);
-
 /* The bytes as a JSON string: what is not UTF-8 is replaced, what is too long is left out and
  * told. jansson escapes the rest. NULL: no memory. */
 json_t *med_json_span(const char *s, size_t len);

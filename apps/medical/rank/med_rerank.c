@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_rerank.c - see med_rerank.h. The one place that knows both the ranking's features and the
- * model's items. */
+ * model's items.
+ *
+ * The description is printed by hand, because models and shards store its very bytes, spaces
+ * included. Its names come from the tables of this program, so none needs an escape. */
 #include "rank/med_rerank.h"
 
 #include <math.h>
