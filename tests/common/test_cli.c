@@ -91,60 +91,6 @@ static void test_sample_round_trip(void)
     r1_options_free(o);
 }
 
-/* ---- log lines as JSON ---- */
-
-static const char *const log_messages[] = {"plain", "quote \" \\ tab \t", "M\xfcller",
-                                           "\xe6\xbc\xa2"};
-
-static int log_command(r1_cli_call *call)
-{
-    (void)call;
-    for (size_t i = 0; i < R1_COUNT(log_messages); i++)
-        r1_log(R1_LOG_WARN, "row_refused", "%s", log_messages[i]);
-    return R1_EXIT_OK;
-}
-
-/* Runs the command with standard error in a file, and returns that file's text. */
-static char *log_lines(void)
-{
-    static const r1_command commands[] = {{.name = "log", .run = log_command}};
-    const r1_program program = {.name = "r1-test", .commands = commands, .n_commands = 1};
-    char *argv[] = {"r1-test", "log", "--log-format", "json", NULL}, path[300], *text;
-    size_t len;
-    snprintf(path, sizeof path, "%s/log.jsonl", r1_test_tmpdir());
-    fflush(stderr);
-    int before = dup(2), to = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    CU_ASSERT_TRUE_FATAL(before >= 0 && to >= 0 && dup2(to, 2) == 2);
-    int code = r1_cli_main(&program, 4, argv);
-    fflush(stderr);
-    dup2(before, 2);
-    close(before);
-    close(to);
-    r1_log_set(NULL, NULL, R1_LOG_ERROR);
-    CU_ASSERT_EQUAL(code, R1_EXIT_OK);
-    CU_ASSERT_EQUAL_FATAL(r1_file_read(path, 1 << 16, &text, &len, NULL), R1_OK);
-    return text;
-}
-
-static void test_log_json(void)
-{
-    char *text = log_lines(), *at = text;
-    for (size_t i = 0; i < R1_COUNT(log_messages); i++) {
-        size_t len = strcspn(at, "\n");
-        json_t *o = json_loadb(at, len, 0, NULL);
-        CU_ASSERT_PTR_NOT_NULL_FATAL(o);
-        CU_ASSERT_EQUAL(memcmp(at, "{\"ts\":\"2", 8), 0);
-        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(o, "level")), "warn");
-        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(o, "event")), "row_refused");
-        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(o, "msg")),
-                               i == 2 ? "M\xef\xbf\xbdller" : log_messages[i]);
-        json_decref(o);
-        at += len + 1;
-    }
-    CU_ASSERT_EQUAL(*at, 0);
-    free(text);
-}
-
 #define COMMIT_A "0123456789abcdef0123456789abcdef01234567"
 #define COMMIT_B "89abcdef0123456789abcdef0123456789abcdef"
 
@@ -202,6 +148,60 @@ static void test_commit(void)
     commit_is(other, COMMIT_B);
     commit_put(other, ".git", "gitdir: ../absent\n");
     commit_is(other, "unknown");
+}
+
+/* ---- log lines as JSON ---- */
+
+static const char *const log_messages[] = {"plain", "quote \" \\ tab \t", "M\xfcller",
+                                           "\xe6\xbc\xa2"};
+
+static int log_command(r1_cli_call *call)
+{
+    (void)call;
+    for (size_t i = 0; i < R1_COUNT(log_messages); i++)
+        r1_log(R1_LOG_WARN, "row_refused", "%s", log_messages[i]);
+    return R1_EXIT_OK;
+}
+
+/* Runs the command with standard error in a file, and returns that file's text. */
+static char *log_lines(void)
+{
+    static const r1_command commands[] = {{.name = "log", .run = log_command}};
+    const r1_program program = {.name = "r1-test", .commands = commands, .n_commands = 1};
+    char *argv[] = {"r1-test", "log", "--log-format", "json", NULL}, path[300], *text;
+    size_t len;
+    snprintf(path, sizeof path, "%s/log.jsonl", r1_test_tmpdir());
+    fflush(stderr);
+    int before = dup(2), to = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    CU_ASSERT_TRUE_FATAL(before >= 0 && to >= 0 && dup2(to, 2) == 2);
+    int code = r1_cli_main(&program, 4, argv);
+    fflush(stderr);
+    dup2(before, 2);
+    close(before);
+    close(to);
+    r1_log_set(NULL, NULL, R1_LOG_ERROR);
+    CU_ASSERT_EQUAL(code, R1_EXIT_OK);
+    CU_ASSERT_EQUAL_FATAL(r1_file_read(path, 1 << 16, &text, &len, NULL), R1_OK);
+    return text;
+}
+
+static void test_log_json(void)
+{
+    char *text = log_lines(), *at = text;
+    for (size_t i = 0; i < R1_COUNT(log_messages); i++) {
+        size_t len = strcspn(at, "\n");
+        json_t *o = json_loadb(at, len, 0, NULL);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(o);
+        CU_ASSERT_EQUAL(memcmp(at, "{\"ts\":\"2", 8), 0);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(o, "level")), "warn");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(o, "event")), "row_refused");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(o, "msg")),
+                               i == 2 ? "M\xef\xbf\xbdller" : log_messages[i]);
+        json_decref(o);
+        at += len + 1;
+    }
+    CU_ASSERT_EQUAL(*at, 0);
+    free(text);
 }
 
 R1_TEST_MAIN("cli", {"log lines as JSON", test_log_json}, {"load", test_load},
