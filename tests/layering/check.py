@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks the arrows between rooms, banned functions and habits that a compiler does not see.
 
-    tests/layering/check.py [ROOT]       exit 0: clean; 3: problems, one per line as file:line: what
-    tests/layering/check.py --self-test  plants one violation of each kind in a copy and expects
-                                         each to be found
+tests/layering/check.py [ROOT]       exit 0: clean; 3: problems, one per line as file:line: what
+tests/layering/check.py --self-test  plants one violation of each kind in a copy and expects
+                                     each to be found
 """
 
 import os
@@ -181,19 +181,23 @@ def files_of(root):
 def check_includes(path, text, by_name, problems):
     room = room_of(path)
     for i, line in enumerate(text.split("\n"), 1):
-        m = re.match(r'\s*#\s*include\s*([<"])([^>"]+)[>"]', line)
+        if not re.match(r"\s*#\s*(/\*.*?\*/\s*)?include\b", line):
+            continue
+        m = re.match(r'#include ([<"])([^>"]+)[>"]', line)
         if not m:
+            problems.append(f"{path}:{i}: an include is a plain line, as #include <math.h>")
             continue
         name = m.group(2)
-        if m.group(1) == "<":
-            for pattern, rooms in LIBRARY_ROOMS:
-                if (
-                    re.match(pattern, name)
-                    and not path.startswith("tests/")
-                    and not any(path.startswith(r + "/") for r in rooms)
-                ):
-                    problems.append(f"{path}:{i}: <{name}> belongs in {' or '.join(rooms)} alone")
-            continue
+        ours = os.path.basename(name) in by_name
+        if m.group(1) == "<" and ours:
+            problems.append(f"{path}:{i}: a header of ours stands in quotes: {name}")
+        for pattern, rooms in LIBRARY_ROOMS if not ours else []:
+            if (
+                re.search(rf"(^|/)(?:{pattern})", name)
+                and not path.startswith("tests/")
+                and not any(path.startswith(r + "/") for r in rooms)
+            ):
+                problems.append(f"{path}:{i}: <{name}> belongs in {' or '.join(rooms)} alone")
         for target in by_name.get(os.path.basename(name), []):
             allowed = ARROWS.get(room, [""])
             if not any(a == "" or target.startswith(a + "/") for a in allowed):
@@ -216,11 +220,19 @@ def check_borders(path, text, modules, problems):
             kind = os.path.splitext(path)[1]
             if path.startswith(rooms) and kind in kinds and re.search(pattern, line):
                 problems.append(f"{path}:{i}: {what}")
-        m = re.match(r"\s*(?:from|import)\s+(\w+)", line) if path.endswith(".py") else None
-        homes = modules.get(m.group(1), []) if m else []
-        for rooms, forbidden in IMPORTS:
-            if path.startswith(rooms) and homes and all(h.startswith(forbidden) for h in homes):
-                problems.append(f"{path}:{i}: must not import {homes[0]}")
+        for name in imported(line) if path.endswith(".py") else []:
+            homes = modules.get(name, [])
+            for rooms, forbidden in IMPORTS:
+                if path.startswith(rooms) and homes and all(h.startswith(forbidden) for h in homes):
+                    problems.append(f"{path}:{i}: must not import {homes[0]}")
+
+
+def imported(line):
+    """The modules that a line of Python imports: "from a import b", "import a, b as c"."""
+    m = re.match(r"\s*(?:from\s+(\w+)|import\s+(.+))", line)
+    if not m:
+        return []
+    return [m.group(1)] if m.group(1) else re.findall(r"(?:^|,)\s*(\w+)", m.group(2))
 
 
 def tree_of(path):
@@ -245,7 +257,7 @@ def check_inside(path, text, by_name, uses, problems):
             a, b = unit_of(path), unit_of(target)
             if a == b:
                 continue
-            if path.startswith(("core/", "apps/")) and target.startswith(("core/", "apps/")):
+            if all(p.startswith(("core/", "apps/", "lab/")) for p in (path, target)):
                 uses.setdefault(a, {}).setdefault(b, f"{path}:{i}")
             tree = tree_of(path)
             if not tree or tree_of(target) != tree:
@@ -291,7 +303,9 @@ def check_functions(path, code, problems):
         for name in BANNED_CALL.findall(line):
             if not (name == "PQexec" and path == PQEXEC_ALLOWED):
                 problems.append(f"{path}:{i}: {name} is banned: use {BANNED[name]}")
-        if any(path.startswith(p) for p in NO_EXIT) and re.search(r"(?<![\w.>])_?exit\s*\(", line):
+        if any(path.startswith(p) for p in NO_EXIT) and re.search(
+            r"(?<![\w.>])(?:_exit|_Exit|quick_exit|exit)\s*\(", line
+        ):
             problems.append(f"{path}:{i}: a library never exits")
 
 
@@ -366,6 +380,13 @@ PLANTS = [
     ("apps/fraud/planted.c", '#include "planted_medical.h"\n', "must not include"),
     ("apps/fraud/planted.c", "#include <libxml/tree.h>\n", "belongs in"),
     ("apps/medical/planted.c", "#include <igraph/igraph.h>\n", "belongs in"),
+    ("core/base/planted.c", '#include "libpq-fe.h"\n', "belongs in"),
+    ("core/base/planted.c", "#include <postgresql/libpq-fe.h>\n", "belongs in"),
+    ("apps/fraud/graph/planted.c", "#include <score/engine.h>\n", "stands in quotes"),
+    ("core/base/planted.c", "#define H <math.h>\n#include H\n", "a plain line"),
+    ("core/base/planted.c", "#/**/include <math.h>\n", "a plain line"),
+    ("core/base/planted.c", "void f(void) { quick_exit(1); }\n", "never exits"),
+    ("deploy/planted.py", "import os, programs\n", "must not import"),
     ("core/base/planted.c", "int f(void) { return atoi(s); }\n", "banned"),
     ("core/base/planted.c", "void f(void) { exit(1); }\n", "never exits"),
     ("apps/r1/status.c", "int x;\n", "unique"),

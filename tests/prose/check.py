@@ -60,6 +60,14 @@ ALLOWED = {
     "r1_k_NAME": "a pattern of names",
     "fuzz_NAME_long": "a pattern of names",
 }
+# Where the rows of each program's options stand.
+SHARED = "apps/common/"
+PROGRAMS = {
+    "r1": ("apps/r1/", SHARED),
+    "r1-fraud": ("apps/fraud/", SHARED),
+    "r1-medical": ("apps/medical/", SHARED),
+    "r1-bench": ("lab/bench/", SHARED),
+}
 # Options of tools that are not ours: cmake, ctest, git, apt, python.
 FOREIGN_OPTIONS = {
     "preset",
@@ -134,6 +142,7 @@ class Tree:
                 self.paths.add(f)
         self.names = {os.path.basename(f) for f in self.files}
         self.words, self.options = set(), set(FOREIGN_OPTIONS)
+        self.options_of = {p: {"help", "version"} for p in PROGRAMS}
         for f in self.files:
             base = os.path.basename(f)
             code = f.endswith(CODE)
@@ -148,8 +157,14 @@ class Tree:
                 continue
             text = read(root, f)
             text = without_comments(text) if code else text
+            if f.endswith(".py"):
+                text = re.sub(r"(^|\s)#[^\n]*", " ", text)
             self.words.update(re.findall(r"[A-Za-z_]\w*", text))
-            self.options.update(re.findall(r'\.name = "([a-z][a-z0-9-]*)"', text))
+            rows = re.findall(r'\.name = "([a-z][a-z0-9-]*)"', text)
+            self.options.update(rows)
+            for program, rooms in PROGRAMS.items():
+                if f.startswith(rooms):
+                    self.options_of[program].update(rows)
             self.options.update(o.lstrip("-") for o in re.findall(r"--[a-z][a-z0-9-]*", text))
 
     def has_path(self, path, beside):
@@ -184,10 +199,22 @@ def check_span(tree, where, span, beside, problems):
     word = span[:-2] if span.endswith("()") else span
     if IDENTIFIER.match(word) and not tree.has_word(word):
         problems.append(f"{where}: {word} stands nowhere in the code")
-    if span.startswith("--") or re.match(r"(\./)?(r1|deploy|lab|tests)", first):
+    check_commands(tree, where, span, problems)
+    if span.startswith("--") or re.match(r"(\./)?(deploy|lab|tests)/", first):
         for o in OPTION.findall(span):
             if o not in tree.options:
                 problems.append(f"{where}: no program has the option --{o}")
+
+
+def check_commands(tree, where, text, problems):
+    """Each option behind a program of ours must be one of that program's."""
+    for part in re.split(r"&&|[|;>]", text):
+        words = part.split()
+        program = os.path.basename(words[0]) if words else ""
+        for o in OPTION.findall(part) if program in PROGRAMS else []:
+            stem = re.sub(r"^no-", "", re.sub(r"-file$", "", o))
+            if not {o, stem} & tree.options_of[program]:
+                problems.append(f"{where}: {program} has no option --{o}")
 
 
 def check_comment(tree, where, line, problems):
@@ -228,6 +255,7 @@ def check_markdown(tree, path, text, problems):
             problems.append(f"{path}:{i}: a line of {len(line)} columns (at most {COLUMNS})")
         if fenced:
             check_paths(tree, f"{path}:{i}", line, beside, problems)
+            check_commands(tree, f"{path}:{i}", line, problems)
             continue
         for span in re.findall(r"`([^`]+)`", line):
             check_span(tree, f"{path}:{i}", span, beside, problems)
@@ -291,7 +319,9 @@ PLANTS = [
     ("docs/planted.md", "See `core/base/absent.c`.\n", "does not exist"),
     ("docs/planted.md", "The file `absent_room.c` does it.\n", "no file of the tree"),
     ("docs/planted.md", "Call `r1_absent_call`.\n", "stands nowhere"),
-    ("docs/planted.md", "Say `r1 train --absent-option`.\n", "no program has the option"),
+    ("docs/planted.md", "Say `r1 train --absent-option`.\n", "has no option"),
+    ("docs/planted.md", "Say `build/bin/r1-fraud x --lr 1`.\n", "r1-fraud has no option"),
+    ("docs/planted.md", "```\nr1 train --absent-option\n```\n", "r1 has no option"),
     ("docs/planted.md", "See [the page](absent.md).\n", "leads nowhere"),
     ("docs/planted.md", "word " * 25 + "\n", "columns"),
     ("docs/planted.md", ("one two three four five six seven\n") * 6, "a sentence of"),
