@@ -65,9 +65,9 @@ static void test_utf8_print(void)
     size_t len;
     FILE *f = open_memstream(&out, &len);
     CU_ASSERT_PTR_NOT_NULL_FATAL(f);
-    r1_utf8_print(f, "a\tb\xc3\xa9 \x1b[31m \xe2\x80\xae \xff \xc2\x9b");
+    r1_utf8_print(f, "a\tb\xc3\xa9 \x1b[31m \xe2\x80\xae\xe2\x80\x8f \xff \xc2\x9b");
     fclose(f);
-    CU_ASSERT_STRING_EQUAL(out, "a\tb\xc3\xa9 [U+001B][31m [U+202E] \xef\xbf\xbd [U+009B]");
+    CU_ASSERT_STRING_EQUAL(out, "a\tb\xc3\xa9 [U+001B][31m [U+202E][U+200F] \xef\xbf\xbd [U+009B]");
     free(out);
 }
 

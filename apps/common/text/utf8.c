@@ -29,11 +29,13 @@ size_t r1_utf8_next(const char *s, size_t len, uint32_t *code)
 bool r1_utf8_hidden(uint32_t c)
 {
     if (c < 0x20) return c != '\t' && c != '\n' && c != '\r';
-    return (c >= 0x7f && c <= 0x9f) ||     /* DEL, C1 */
-           (c >= 0x2028 && c <= 0x202e) || /* separators, embeddings, overrides */
-           (c >= 0x2066 && c <= 0x2069) || /* isolates */
-           (c >= 0xfff9 && c <= 0xfffb) || /* annotations between the lines */
-           (c >= 0xe0000 && c <= 0xe007f); /* tags */
+    return (c >= 0x7f && c <= 0x9f) ||                  /* DEL, C1 */
+           c == 0x61c || c == 0x200e || c == 0x200f ||  /* marks of direction */
+           c == 0x200b || c == 0x2060 || c == 0xfeff || /* without width */
+           (c >= 0x2028 && c <= 0x202e) ||              /* separators, embeddings, overrides */
+           (c >= 0x2066 && c <= 0x2069) ||              /* isolates */
+           (c >= 0xfff9 && c <= 0xfffb) ||              /* annotations between the lines */
+           (c >= 0xe0000 && c <= 0xe007f);              /* tags */
 }
 
 size_t r1_utf8_char(const char *s, size_t len)
