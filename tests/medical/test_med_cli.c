@@ -159,6 +159,34 @@ static void test_bad_ontologies(void)
     free(deep);
 }
 
+/* `ontology check` fails on a repeated definition, names it, and tells what it cut. */
+static void test_check_tells(void)
+{
+    static char xml[2048], name[1200], out[4096];
+    char log[4200];
+    memset(name, 'n', sizeof name - 1);
+    int n = snprintf(xml, sizeof xml,
+                     "<r1-ontology version=\"1\" title=\"t\" licence=\"l\">"
+                     "<finding id=\"R1:4\" name=\"%s\"/>\n<finding id=\"R1:4\" name=\"b\"/>"
+                     "</r1-ontology>",
+                     name);
+    snprintf(log, sizeof log, "%s/stdout.txt", r1_test_tmpdir());
+    const char *check[] = {"sh",
+                           "-c",
+                           "\"$0\" ontology check \"$1\" >\"$2\"",
+                           med_cli_medical(),
+                           med_cli_written("twice.xml", xml, (size_t)n),
+                           log,
+                           NULL};
+    CU_ASSERT_EQUAL(med_cli_run(check), 3);
+    FILE *f = fopen(log, "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    out[fread(out, 1, sizeof out - 1, f)] = '\0';
+    fclose(f);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "twice.xml:2: the finding R1:4 is defined again"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "twice.xml:1: the name is cut after 1023 bytes: nnn"));
+}
+
 static void bad_model(const char *name, const char *path, const char *why)
 {
     const char *argv[] = {
@@ -223,4 +251,5 @@ static void test_fetch(void)
 
 R1_TEST_MAIN("medical program", {"report", test_report}, {"exit codes", test_exit_codes},
              {"bad records", test_med_cli_bad_records}, {"bad ontologies", test_bad_ontologies},
-             {"bad models", test_bad_models}, {"fetch", test_fetch})
+             {"check tells", test_check_tells}, {"bad models", test_bad_models},
+             {"fetch", test_fetch})
