@@ -34,6 +34,22 @@ static void print_stats(const med_build_stats *s)
            s->n_row, s->n_row_unknown_term);
 }
 
+static void print_told(const med_told *t, const char *what)
+{
+    if (t->n == 0) return;
+    printf("%u %s:\n", t->n, what);
+    for (uint32_t i = 0; i < t->n && i < MED_TOLD_MAX; i++)
+        med_put(stdout, MED_TEXT_LINE, "  %s\n", t->line[i]);
+    if (t->n > MED_TOLD_MAX) printf("  and %u more\n", t->n - MED_TOLD_MAX);
+}
+
+/* What the sources hold but the knowledge base does not. */
+static void print_losses(const med_build_stats *s)
+{
+    print_told(&s->repeated, "definitions stand more than once in one source");
+    print_told(&s->cut, "strings are too long and cut");
+}
+
 /* The files named by the arguments; folders are replaced by the sources in them. */
 static size_t ontology_expand(const r1_cli_call *call, char **path, size_t max)
 {
@@ -68,6 +84,7 @@ int cli_build_command(r1_cli_call *call)
     r1_status st = ontology_build(call, out, &s);
     if (st != R1_OK) return r1_cli_exit(st);
     print_stats(&s);
+    print_losses(&s);
     printf("%s written in %.2f s\n", out, (double)(r1_mono_us() - t0) / 1e6);
     return R1_EXIT_OK;
 }
@@ -81,7 +98,8 @@ int cli_check_command(r1_cli_call *call)
     if (s.n_row_unknown_term || s.n_orphan)
         printf("%u annotations and %u is-a links name findings that are not defined\n",
                s.n_row_unknown_term, s.n_orphan);
-    return s.n_row_unknown_term || s.n_orphan ? R1_EXIT_CHECK : R1_EXIT_OK;
+    print_losses(&s);
+    return s.n_row_unknown_term || s.n_orphan || s.repeated.n ? R1_EXIT_CHECK : R1_EXIT_OK;
 }
 
 int cli_info_command(r1_cli_call *call)

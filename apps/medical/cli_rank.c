@@ -153,20 +153,47 @@ const size_t cli_eval_rank_n_row = R1_COUNT(cli_eval_rank_rows);
 
 enum { SHOWN = 20 };
 
-/* "HP:1,HP:2" to terms; an unknown id is an error. */
-static r1_status terms_of(const med_kb *kb, const char *list, uint32_t *term, uint32_t max,
-                          uint32_t *n, r1_err *err)
+static bool terms_hold(const uint32_t *term, uint32_t n, uint32_t t)
 {
-    *n = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (term[i] == t) return true;
+    return false;
+}
+
+/* The findings that one option names: "HP:1,HP:2". */
+typedef struct {
+    const char *option, *list;
+    uint32_t *term, max, n;
+} named_terms;
+
+/* Reads the list. An unknown id, a finding that the other option (NULL: none) names too, and more
+ * findings than max are errors; a finding that is named again counts once and is told. */
+static r1_status terms_of(const med_kb *kb, named_terms *to, const named_terms *other, r1_err *err)
+{
+    const char *list = to->list;
+    uint32_t over = 0;
+    to->n = 0;
     while (list && *list) {
         size_t len = strcspn(list, ",;");
         uint32_t t = med_kb_term(kb, list, len);
         if (t == MED_NONE)
             R1_FAIL(err, R1_E_INVAL, "%.*s is not a finding of this knowledge base",
                     (int)(len < 60 ? len : 60), list);
-        if (*n < max) term[(*n)++] = t;
+        if (other && terms_hold(other->term, other->n, t))
+            R1_FAIL(err, R1_E_INVAL, "%.*s stands in --%s and in --%s, expected in one of them",
+                    (int)len, list, other->option, to->option);
+        if (terms_hold(to->term, to->n, t))
+            med_put(stderr, MED_TEXT_LINE, "--%s names %.*s more than once; it counts once\n",
+                    to->option, (int)len, list);
+        else if (to->n < to->max)
+            to->term[to->n++] = t;
+        else
+            over++;
         list += len + (list[len] != '\0');
     }
+    if (over)
+        R1_FAIL(err, R1_E_INVAL, "--%s names %u findings, expected at most %u", to->option,
+                to->n + over, to->max);
     return R1_OK;
 }
 
@@ -205,18 +232,21 @@ static r1_status cli_rank_rank_case(const r1_cli_call *call, const med_kb *kb, c
 
 int cli_rank_command(r1_cli_call *call)
 {
-    uint32_t yes[MED_QUERY_MAX], no[MED_EXCLUDED_MAX];
-    med_case c = {.observed = yes, .excluded = no, .age_years = NAN};
+    uint32_t there[MED_QUERY_MAX], absent[MED_EXCLUDED_MAX];
+    named_terms yes = {"observed", r1_options_str(call->opts, "observed"), there, MED_QUERY_MAX, 0};
+    named_terms no = {"excluded", r1_options_str(call->opts, "excluded"), absent, MED_EXCLUDED_MAX,
+                      0};
     med_kb *kb = NULL;
     r1_status st = cli_open_kb(call, &kb, &call->err);
-    if (st == R1_OK)
-        st = terms_of(kb, r1_options_str(call->opts, "observed"), yes, MED_QUERY_MAX, &c.n_observed,
-                      &call->err);
-    if (st == R1_OK)
-        st = terms_of(kb, r1_options_str(call->opts, "excluded"), no, MED_EXCLUDED_MAX,
-                      &c.n_excluded, &call->err);
-    if (st == R1_OK && c.n_observed == 0)
+    if (st == R1_OK) st = terms_of(kb, &yes, NULL, &call->err);
+    if (st == R1_OK) st = terms_of(kb, &no, &yes, &call->err);
+    if (st == R1_OK && yes.n == 0)
         st = r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "--observed is needed");
+    med_case c = {.observed = there,
+                  .n_observed = yes.n,
+                  .excluded = absent,
+                  .n_excluded = no.n,
+                  .age_years = NAN};
     if (st == R1_OK) st = cli_rank_rank_case(call, kb, &c, &call->err);
     med_kb_free(kb);
     return st == R1_OK ? R1_EXIT_OK : r1_cli_exit(st);

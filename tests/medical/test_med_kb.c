@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE /* memmem */
 /* test_med_kb.c - knowledge base: our ontology fits its schema, importers read small and real
- * files, a saved file reads back to the same bytes, and damaged or hostile input is refused with
- * a message. */
+ * files, a repeated definition and a string that is too long are told, a saved file reads back to
+ * the same bytes, and damaged or hostile input is refused with a message. */
 #include "ontology/med_import.h"
 #include "ontology/med_sources.h"
 #include "ontology/med_xml.h"
 #include "r1_shard.h"
 #include "support/r1_test.h"
+#include "text/r1_utf8.h"
 #include "train/med_text_shard.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 static r1_err err;
+
+typedef r1_status (*import_call)(med_builder *b, const char *what, const char *data, size_t len,
+                                 r1_err *err);
 
 static void test_schema(void)
 {
@@ -159,6 +163,156 @@ static void test_cycle(void)
     med_builder_free(b);
 }
 
+#define OWN_HEAD "<r1-ontology version=\"1\" title=\"t\" licence=\"l\">"
+
+/* Imports each text in turn and makes a knowledge base of all. */
+static r1_status built(import_call import, const char *const *text, size_t n, med_kb **kb,
+                       med_build_stats *stats)
+{
+    med_builder *b = NULL;
+    r1_status st = med_builder_new(&b, &err);
+    for (size_t i = 0; i < n && st == R1_OK; i++)
+        st = import(b, "t", text[i], strlen(text[i]), &err);
+    *kb = NULL;
+    if (st == R1_OK) st = med_builder_finish(b, "t", kb, stats, &err);
+    med_builder_free(b);
+    return st;
+}
+
+/* One source that defines a thing twice is told with both lines; two sources may define it. */
+static void test_repeated(void)
+{
+    static const char *const own[] = {
+        OWN_HEAD "\n<finding id=\"R1:4\" name=\"First\"/>\n<finding id=\"R1:4\" name=\"Second\">\n"
+                 "</finding>\n<disease id=\"R1:D\" name=\"One\"/>\n"
+                 "<disease id=\"R1:D\" name=\"Two\"/></r1-ontology>"};
+    static const char *const obo[] = {
+        "format-version: 1.2\n[Term]\nid: R1:4\nname: a\n[Term]\nid: R1:4\nname: b\n"};
+    static const char *const owl[] = {"<RDF>\n<Class about=\"/R1_4\"><label>a</label></Class>\n"
+                                      "<Class about=\"/R1_4\"><label>b</label></Class></RDF>"};
+    static const char *const two[] = {OWN_HEAD "<finding id=\"R1:4\" name=\"a\"/></r1-ontology>",
+                                      OWN_HEAD "<finding id=\"R1:4\" name=\"a\"/></r1-ontology>"};
+    static med_build_stats s;
+    med_kb *kb;
+    R1_ASSERT_OK(built(med_import_own, own, 1, &kb, &s), &err);
+    med_kb_free(kb);
+    CU_ASSERT_EQUAL(s.repeated.n, 2);
+    CU_ASSERT_STRING_EQUAL(s.repeated.line[0],
+                           "t:3: the finding R1:4 is defined again, first on line 2");
+    CU_ASSERT_STRING_EQUAL(s.repeated.line[1],
+                           "t:6: the disease R1:D is defined again, first on line 5");
+    R1_ASSERT_OK(built(med_import_obo, obo, 1, &kb, &s), &err);
+    med_kb_free(kb);
+    CU_ASSERT_EQUAL(s.repeated.n, 1);
+    CU_ASSERT_STRING_EQUAL(s.repeated.line[0],
+                           "t:5: the finding R1:4 is defined again, first on line 2");
+    R1_ASSERT_OK(built(med_import_owl, owl, 1, &kb, &s), &err);
+    med_kb_free(kb);
+    CU_ASSERT_EQUAL(s.repeated.n, 1);
+    R1_ASSERT_OK(built(med_import_own, two, 2, &kb, &s), &err);
+    med_kb_free(kb);
+    CU_ASSERT_EQUAL(s.repeated.n, 0);
+}
+
+/* A text in which %s stands for a long string. */
+static void filled(char *out, size_t cap, const char *form, const char *text)
+{
+    const char *at = strstr(form, "%s");
+    CU_ASSERT_FATAL((size_t)snprintf(out, cap, "%.*s%s%s", (int)(at - form), form, text, at + 2) <
+                    cap);
+}
+
+/* Ids of MED_ID_MAX bytes are read, longer ones are refused with the line. */
+static void test_long_ids(void)
+{
+    static const struct {
+        import_call import;
+        const char *form;
+    } source[] = {
+        {med_import_own, OWN_HEAD "\n<finding id=\"%s\" name=\"a\"/></r1-ontology>"},
+        {med_import_own,
+         OWN_HEAD "\n<finding id=\"R1:1\" name=\"a\"><xref id=\"%s\"/></finding></r1-ontology>"},
+        {med_import_own,
+         OWN_HEAD "\n<finding id=\"R1:1\" name=\"a\"><is-a finding=\"%s\"/></finding>"
+                  "</r1-ontology>"},
+        {med_import_own,
+         OWN_HEAD "\n<finding id=\"R1:1\" name=\"a\"/><disease id=\"%s\"/></r1-ontology>"},
+        {med_import_obo, "format-version: 1.2\n[Term]\nid: HP:1\nname: a\nalt_id: %s\n"},
+        {med_import_obo, "format-version: 1.2\n[Term]\nid: %s\nname: a\n"},
+        {med_import_obo, "format-version: 1.2\n[Term]\nid: HP:1\nname: a\nreplaced_by: %s\n"},
+        {med_import_owl, "<RDF>\n<Class about=\"/HP_1\"/><Class about=\"/%s_1\"/></RDF>"}};
+    char id[MED_ID_MAX + 2], text[512];
+    med_kb *kb;
+    for (size_t i = 0; i < R1_COUNT(source); i++) {
+        const char *one = text;
+        size_t fits = MED_ID_MAX - (source[i].import == med_import_owl ? 2 : 0);
+        memset(id, 'x', sizeof id);
+        id[fits] = '\0';
+        filled(text, sizeof text, source[i].form, id);
+        R1_ASSERT_OK(built(source[i].import, &one, 1, &kb, NULL), &err);
+        med_kb_free(kb);
+        id[fits] = 'y';
+        id[fits + 1] = '\0';
+        filled(text, sizeof text, source[i].form, id);
+        CU_ASSERT_EQUAL(built(source[i].import, &one, 1, &kb, NULL), R1_E_FORMAT);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "an id of 64 bytes, expected at most 63: xxx"));
+        CU_ASSERT(strncmp(err.msg, "t:", 2) == 0 && err.msg[2] > '1' && err.msg[2] <= '5');
+    }
+}
+
+/* A name that is too long ends at a character's border, is counted and told. */
+static void test_long_names(void)
+{
+    static const struct {
+        import_call import;
+        const char *form;
+    } source[] = {{med_import_own, OWN_HEAD "<finding id=\"HP:1\" name=\"a%s\"/></r1-ontology>"},
+                  {med_import_obo, "format-version: 1.2\n[Term]\nid: HP:1\nname: a%s\n"},
+                  {med_import_owl, "<RDF><Class about=\"/HP_1\"><label>a%s</label></Class></RDF>"}};
+    static char name[3 * MED_NAME_MAX + 1], text[sizeof name + 512];
+    static med_build_stats s;
+    med_kb *kb;
+    for (size_t i = 0; i < MED_NAME_MAX; i++) memcpy(name + 3 * i, "\xe2\x82\xac", 4);
+    for (size_t i = 0; i < R1_COUNT(source); i++) {
+        const char *one = text;
+        filled(text, sizeof text, source[i].form, name);
+        R1_ASSERT_OK(built(source[i].import, &one, 1, &kb, &s), &err);
+        const char *got = med_str(kb, kb->term[0].name);
+        CU_ASSERT_EQUAL(strlen(got), 1 + 3 * ((MED_NAME_MAX - 1) / 3));
+        CU_ASSERT(r1_utf8_valid(got, strlen(got)));
+        CU_ASSERT_EQUAL(s.cut.n, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(s.cut.line[0], "the name is cut after 1021 bytes: a"));
+        CU_ASSERT(r1_utf8_valid(s.cut.line[0], strlen(s.cut.line[0])));
+        med_kb_free(kb);
+    }
+}
+
+/* Definitions, versions and titles are cut in the same way. */
+static void test_long_texts(void)
+{
+    static char version[MED_DEFINITION_MAX + 2], text[3 * sizeof version];
+    static med_build_stats s;
+    const char *one = text;
+    med_kb *kb;
+    memset(version, 'v', sizeof version - 1);
+    int n = snprintf(text, sizeof text, "format-version: 1\ndata-version: %s\n[Term]\nid: HP:1\n",
+                     version);
+    snprintf(text + n, sizeof text - (size_t)n, "name: a\ndef: \"%s\"\n", version);
+    R1_ASSERT_OK(built(med_import_obo, &one, 1, &kb, &s), &err);
+    CU_ASSERT_EQUAL(s.cut.n, 2);
+    CU_ASSERT_EQUAL(strlen(med_str(kb, kb->source[0].version)), MED_SOURCE_MAX);
+    CU_ASSERT_EQUAL(strlen(med_str(kb, kb->term[0].definition)), MED_DEFINITION_MAX);
+    med_kb_free(kb);
+    snprintf(text, sizeof text,
+             "<r1-ontology version=\"1\" title=\"%s\" licence=\"%s\">"
+             "<finding id=\"R1:1\" name=\"a\"/></r1-ontology>",
+             version, version);
+    R1_ASSERT_OK(built(med_import_own, &one, 1, &kb, &s), &err);
+    CU_ASSERT_EQUAL(s.cut.n, 2);
+    CU_ASSERT_EQUAL(strlen(med_str(kb, kb->source[0].licence)), MED_SOURCE_MAX);
+    med_kb_free(kb);
+}
+
 static void test_sha256(void) /* FIPS 180-4 examples */
 {
     static const uint8_t abc[4] = {0xba, 0x78, 0x16, 0xbf}, empty[4] = {0xe3, 0xb0, 0xc4, 0x42};
@@ -252,6 +406,8 @@ static void test_med_kb_finish_once(void)
 
 R1_TEST_MAIN("medical knowledge base", {"schema", test_schema},
              {"round trip", test_med_kb_round_trip}, {"hostile xml", test_hostile_xml},
-             {"small formats", test_small_formats}, {"cycle", test_cycle}, {"sha256", test_sha256},
-             {"finish once", test_med_kb_finish_once}, {"real files", test_real_files},
-             {"texts as shards", test_text_shards})
+             {"small formats", test_small_formats}, {"cycle", test_cycle},
+             {"repeated definitions", test_repeated}, {"long ids", test_long_ids},
+             {"long names", test_long_names}, {"long texts", test_long_texts},
+             {"sha256", test_sha256}, {"finish once", test_med_kb_finish_once},
+             {"real files", test_real_files}, {"texts as shards", test_text_shards})

@@ -109,15 +109,13 @@ static r1_status import_hpoa_row(med_builder *b, const char *what, int64_t line,
     return med_builder_annotate(b, d, &a, err);
 }
 
-static void version_of(const char *line, size_t n, char *to, size_t cap)
+static void version_of(med_builder *b, const char *line, size_t n, char *to, size_t cap)
 {
     static const char *key[] = {"#date: ", "#version: "};
     for (size_t i = 0; i < R1_COUNT(key); i++) {
         size_t k = strlen(key[i]);
-        if (n > k && n - k < cap && memcmp(line, key[i], k) == 0) {
-            memcpy(to, line + k, n - k);
-            to[n - k] = '\0';
-        }
+        if (n > k && memcmp(line, key[i], k) == 0)
+            med_builder_copy(b, "version", (med_text){line + k, n - k}, to, cap);
     }
 }
 
@@ -127,9 +125,12 @@ r1_status med_import_hpoa(med_builder *b, const char *what, const char *data, si
     med_lines l = {data, data + len, 0};
     const char *line;
     size_t n, n_row = 0;
-    char version[64] = "not stated";
-    while (l.at < l.end && *l.at == '#' && med_lines_next(&l, &line, &n))
-        version_of(line, n, version, sizeof version);
+    char version[MED_SOURCE_MAX + 1] = "not stated";
+    med_builder_input(b, what);
+    while (l.at < l.end && *l.at == '#' && med_lines_next(&l, &line, &n)) {
+        med_builder_line(b, l.number);
+        version_of(b, line, n, version, sizeof version);
+    }
     uint16_t source;
     R1_TRY(med_builder_source(
         b, "HPO annotations (phenotype.hpoa)", version,
@@ -137,6 +138,7 @@ r1_status med_import_hpoa(med_builder *b, const char *what, const char *data, si
         "https://hpo.jax.org", &source, err));
     while (med_lines_next(&l, &line, &n)) {
         med_field f[COL_COUNT + 1];
+        med_builder_line(b, l.number);
         if (n == 0 || line[0] == '#' || (n > 11 && memcmp(line, "database_id", 11) == 0)) continue;
         size_t got = med_split(line, n, '\t', f, R1_COUNT(f));
         if (got != COL_COUNT)

@@ -17,19 +17,21 @@ static bool import_mondo_equals(med_field f, const char *s)
     return f.len == strlen(s) && memcmp(f.s, s, f.len) == 0;
 }
 
-/* "OMIM:1" stays, "Orphanet:1" becomes "ORPHA:1"; 0 for all else. */
-static size_t disease_id(med_field f, char *out, size_t cap)
+/* "OMIM:1" stays, "Orphanet:1" becomes "ORPHA:1"; *len 0 for all else. */
+static r1_status disease_id(const med_builder *b, med_field f, char out[MED_ID_MAX + 1],
+                            size_t *len, r1_err *err)
 {
-    if (import_mondo_starts(f, "OMIM:") && f.len < cap) {
-        memcpy(out, f.s, f.len);
-        return f.len;
-    }
-    if (import_mondo_starts(f, "Orphanet:") && f.len - 3 < cap) {
+    bool orpha = import_mondo_starts(f, "Orphanet:");
+    *len = 0;
+    if (!orpha && !import_mondo_starts(f, "OMIM:")) return R1_OK;
+    R1_TRY(med_builder_id(b, (med_text){f.s, f.len}, out, err));
+    *len = f.len;
+    if (orpha) {
         memcpy(out, "ORPHA:", 6);
-        memcpy(out + 6, f.s + 9, f.len - 9);
-        return f.len - 3;
+        memmove(out + 6, out + 9, f.len - 9);
+        *len = f.len - 3;
     }
-    return 0;
+    return R1_OK;
 }
 
 static size_t import_mondo_column(const med_field *f, size_t n, const char *name)
@@ -45,14 +47,15 @@ r1_status med_import_sssom(med_builder *b, const char *what, const char *data, s
     med_lines l = {data, data + len, 0};
     const char *line;
     size_t n, head = 0, sub = 0, label = 0, pred = 0, obj = 0;
-    char version[200] = "not stated";
+    char version[MED_SOURCE_MAX + 1] = "not stated";
+    med_builder_input(b, what);
     while (med_lines_next(&l, &line, &n)) {
         med_field f[32];
         static const char key[] = "# mapping_set_version: ";
-        if (n > sizeof key && n < sizeof version && memcmp(line, key, sizeof key - 1) == 0) {
-            memcpy(version, line + sizeof key - 1, n - sizeof key + 1);
-            version[n - sizeof key + 1] = '\0';
-        }
+        med_builder_line(b, l.number);
+        if (n > sizeof key && memcmp(line, key, sizeof key - 1) == 0)
+            med_builder_copy(b, "version", (med_text){line + sizeof key - 1, n - sizeof key + 1},
+                             version, sizeof version);
         if (n == 0 || line[0] == '#') continue;
         size_t got = med_split(line, n, '\t', f, R1_COUNT(f));
         if (got > R1_COUNT(f)) got = R1_COUNT(f);
@@ -72,8 +75,9 @@ r1_status med_import_sssom(med_builder *b, const char *what, const char *data, s
         if (got != head)
             R1_FAIL(err, R1_E_FORMAT, "%s:%lld: %zu columns, expected %zu", what,
                     (long long)l.number, got, head);
-        char id[64];
-        size_t k = disease_id(f[obj], id, sizeof id);
+        char id[MED_ID_MAX + 1];
+        size_t k;
+        R1_TRY(disease_id(b, f[obj], id, &k, err));
         if (k && import_mondo_equals(f[pred], "skos:exactMatch"))
             R1_TRY(med_builder_same(b, (med_text){id, k}, (med_text){f[label].s, f[label].len},
                                     (med_text){f[sub].s, f[sub].len}, err));
@@ -91,8 +95,10 @@ r1_status med_import_edges(med_builder *b, const char *what, const char *data, s
     med_lines l = {data, data + len, 0};
     const char *line;
     size_t n, head = 0, sub = 0, pred = 0, obj = 0;
+    med_builder_input(b, what);
     while (med_lines_next(&l, &line, &n)) {
         med_field f[16];
+        med_builder_line(b, l.number);
         if (n == 0 || line[0] == '#') continue;
         size_t got = med_split(line, n, '\t', f, R1_COUNT(f));
         if (got > R1_COUNT(f)) got = R1_COUNT(f);

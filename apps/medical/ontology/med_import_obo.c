@@ -9,7 +9,9 @@
 #define LINE_MAX_OBO 65536u
 
 typedef struct {
-    char id[64], name[1024], def[8192], replaced[64];
+    char id[MED_ID_MAX + 1], name[MED_NAME_MAX + 1], def[MED_DEFINITION_MAX + 1],
+        replaced[MED_ID_MAX + 1];
+    int64_t line; /* of its head */
     size_t id_len, name_len, def_len, replaced_len;
     bool obsolete, open;
 } stanza;
@@ -33,24 +35,27 @@ static med_text first_word(med_text v)
 }
 
 /* "quoted \"text\"" -> out; *rest is what follows the closing quote. */
-static size_t import_obo_unquote(med_text v, char *out, size_t cap, med_text *rest)
+static size_t import_obo_unquote(med_builder *b, const char *field, med_text v, char *out,
+                                 size_t cap, med_text *rest)
 {
     size_t n = 0, i = 1;
+    bool fits = true;
     if (v.len == 0 || v.s[0] != '"') return 0;
     for (; i < v.len && v.s[i] != '"'; i++) {
         char c = v.s[i];
         if (c == '\\' && i + 1 < v.len) c = v.s[++i] == 'n' ? ' ' : v.s[i];
-        if (n + 1 < cap) out[n++] = c;
+        fits = n + 1 < cap;
+        if (fits) out[n++] = c;
     }
     if (rest) *rest = i < v.len ? (med_text){v.s + i + 1, v.len - i - 1} : (med_text){"", 0};
-    return n;
+    return fits ? n : med_builder_cut(b, field, out, n);
 }
 
-static size_t import_obo_copy(char *to, size_t cap, med_text v)
+static r1_status import_obo_id(const med_builder *b, med_text v, char *to, size_t *len, r1_err *err)
 {
-    size_t n = v.len < cap ? v.len : cap - 1;
-    memcpy(to, v.s, n);
-    return n;
+    med_text id = first_word(v);
+    *len = id.len;
+    return med_builder_id(b, id, to, err);
 }
 
 static r1_status import_obo_finish(med_builder *b, stanza *s, r1_err *err)
@@ -59,6 +64,7 @@ static r1_status import_obo_finish(med_builder *b, stanza *s, r1_err *err)
     s->open = false;
     if (!use) return R1_OK;
     med_text id = {s->id, s->id_len};
+    med_builder_line(b, s->line);
     R1_TRY(med_builder_term(b, id, (med_text){s->name, s->name_len}, (med_text){s->def, s->def_len},
                             s->obsolete, err));
     if (s->obsolete && s->replaced_len)
@@ -68,9 +74,9 @@ static r1_status import_obo_finish(med_builder *b, stanza *s, r1_err *err)
 
 static r1_status import_obo_synonym(med_builder *b, const stanza *s, med_text v, r1_err *err)
 {
-    char text[2048];
+    char text[MED_SYNONYM_MAX + 1];
     med_text rest = {"", 0};
-    size_t n = import_obo_unquote(v, text, sizeof text, &rest);
+    size_t n = import_obo_unquote(b, "synonym", v, text, sizeof text, &rest);
     uint32_t kind = MED_SYN_RELATED;
     if (memmem(rest.s, rest.len, "EXACT", 5)) kind = MED_SYN_EXACT;
     if (memmem(rest.s, rest.len, "NARROW", 6)) kind = MED_SYN_NARROW;
@@ -83,15 +89,15 @@ static r1_status in_stanza(med_builder *b, stanza *s, const char *line, size_t l
 {
     med_text v, id = {s->id, s->id_len};
     if (import_obo_tag(line, len, "id", &v))
-        s->id_len = import_obo_copy(s->id, sizeof s->id, first_word(v));
+        return import_obo_id(b, v, s->id, &s->id_len, err);
     else if (import_obo_tag(line, len, "name", &v))
-        s->name_len = import_obo_copy(s->name, sizeof s->name, v);
+        s->name_len = med_builder_copy(b, "name", v, s->name, sizeof s->name);
     else if (import_obo_tag(line, len, "def", &v))
-        s->def_len = import_obo_unquote(v, s->def, sizeof s->def, NULL);
+        s->def_len = import_obo_unquote(b, "definition", v, s->def, sizeof s->def, NULL);
     else if (import_obo_tag(line, len, "is_obsolete", &v))
         s->obsolete = v.len >= 4 && memcmp(v.s, "true", 4) == 0;
     else if (import_obo_tag(line, len, "replaced_by", &v))
-        s->replaced_len = import_obo_copy(s->replaced, sizeof s->replaced, first_word(v));
+        return import_obo_id(b, v, s->replaced, &s->replaced_len, err);
     else if (import_obo_tag(line, len, "is_a", &v))
         return med_builder_parent(b, id, first_word(v), err);
     else if (import_obo_tag(line, len, "alt_id", &v))
@@ -109,21 +115,23 @@ r1_status med_import_obo(med_builder *b, const char *what, const char *data, siz
     size_t n;
     static const char licence[] =
         "HPO licence: free use with citation and version (https://hpo.jax.org/app/license)";
-    char version[128] = "not stated";
+    char version[MED_SOURCE_MAX + 1] = "not stated";
     bool head = true, known = false;
     stanza s = {.open = false};
     uint16_t src;
+    med_builder_input(b, what);
     while (med_lines_next(&l, &line, &n)) {
         if (n > LINE_MAX_OBO)
             R1_FAIL(err, R1_E_FORMAT, "%s:%lld: a line of %zu bytes", what, (long long)l.number, n);
         med_text v;
+        med_builder_line(b, l.number);
         if (head && import_obo_tag(line, n, "format-version", &v)) known = true;
         if (head && import_obo_tag(line, n, "data-version", &v))
-            version[import_obo_copy(version, sizeof version, v)] = '\0';
+            med_builder_copy(b, "version", v, version, sizeof version);
         if (n && line[0] == '[') {
             head = false;
             R1_TRY(import_obo_finish(b, &s, err));
-            s = (stanza){.open = n == 6 && memcmp(line, "[Term]", 6) == 0};
+            s = (stanza){.open = n == 6 && memcmp(line, "[Term]", 6) == 0, .line = l.number};
         } else if (s.open) {
             R1_TRY(in_stanza(b, &s, line, n, err));
         }

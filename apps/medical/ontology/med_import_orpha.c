@@ -13,7 +13,7 @@
 typedef struct {
     med_builder *b;
     const char *what;
-    char code[32], hpo[32], freq[96], symbol[64], version[64];
+    char code[32], hpo[MED_ID_MAX + 1], freq[96], version[MED_SOURCE_MAX + 1];
     bool have; /* `disease` stands for the Disorder in hand */
     uint32_t disease, n_disorder;
     uint16_t source;
@@ -43,13 +43,15 @@ static bool import_orpha_under(const med_xml_node *node, const char *name)
 static r1_status import_orpha_start(void *ctx, const med_xml_node *node, r1_err *err)
 {
     orpha *o = ctx;
+    med_builder_line(o->b, node->line);
     if (node->depth == 0) {
         if (strcmp(node->name, "JDBOR") != 0)
             R1_FAIL(err, R1_E_FORMAT,
                     "%s: the document element is <%s>, expected Orphadata's <JDBOR>", o->what,
                     node->name);
         const char *date = med_xml_attr(node, "date");
-        snprintf(o->version, sizeof o->version, "%s", date ? date : "not stated");
+        med_builder_copy(o->b, "version", MED_TEXT(date ? date : "not stated"), o->version,
+                         sizeof o->version);
         return med_builder_source(o->b, "Orphanet (Orphadata)", o->version,
                                   "CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/)",
                                   "https://www.orphadata.com", &o->source, err);
@@ -78,7 +80,7 @@ static r1_status name_end(orpha *o, const med_xml_node *node, const char *text, 
         snprintf(id, sizeof id, "ORPHA:%s", o->code);
         o->have = true;
         o->n_disorder++;
-        return med_builder_disease(o->b, MED_TEXT(id), MED_TEXT(text), &o->disease, err);
+        return med_builder_define_disease(o->b, MED_TEXT(id), MED_TEXT(text), &o->disease, err);
     }
     if (import_orpha_under(node, "HPOFrequency")) snprintf(o->freq, sizeof o->freq, "%s", text);
     if (!o->have) return R1_OK;
@@ -96,6 +98,7 @@ static r1_status import_orpha_end(void *ctx, const med_xml_node *node, const cha
                                   r1_err *err)
 {
     orpha *o = ctx;
+    med_builder_line(o->b, node->line);
     if (strcmp(node->name, "OrphaCode") == 0 && import_orpha_under(node, "Disorder")) {
         if (strlen(text) > 12 || strspn(text, "0123456789") != strlen(text))
             R1_FAIL(err, R1_E_FORMAT, "%s:%lld: ORPHA code \"%.20s\", expected digits", o->what,
@@ -103,7 +106,7 @@ static r1_status import_orpha_end(void *ctx, const med_xml_node *node, const cha
         snprintf(o->code, sizeof o->code, "%s", text);
     }
     if (strcmp(node->name, "Name") == 0) return name_end(o, node, text, err);
-    if (strcmp(node->name, "HPOId") == 0) snprintf(o->hpo, sizeof o->hpo, "%s", text);
+    if (strcmp(node->name, "HPOId") == 0) return med_builder_id(o->b, MED_TEXT(text), o->hpo, err);
     if (strcmp(node->name, "Symbol") == 0 && o->have)
         return med_builder_gene(o->b, o->disease, MED_TEXT(text), err);
     if (strcmp(node->name, "HPODisorderAssociation") == 0 && o->have && o->hpo[0]) {
@@ -120,6 +123,7 @@ r1_status med_import_orpha(med_builder *b, const char *what, const char *data, s
 {
     orpha o = {.b = b, .what = what};
     med_xml_handler h = {import_orpha_start, import_orpha_end};
+    med_builder_input(b, what);
     R1_TRY(med_xml_parse(what, data, len, &h, &o, err));
     if (o.n_disorder == 0)
         R1_FAIL(err, R1_E_FORMAT, "%s: Orphadata without a single disorder", what);

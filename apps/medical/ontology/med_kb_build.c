@@ -7,6 +7,7 @@
 #include "ontology/med_kb_layout.h"
 #include "ontology/med_map.h"
 #include "r1_assert.h"
+#include "text/r1_utf8.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -15,9 +16,15 @@
 
 #define N_MAX 4000000u
 
+/* Where a term or a disease is defined: the number of the input, 0 for none, and its line. */
+typedef struct {
+    uint32_t input, line;
+} raw_place;
+
 typedef struct {
     uint32_t id, name, definition;
     bool obsolete, seen;
+    raw_place defined;
     uint32_t final; /* number in the knowledge base */
 } raw_term;
 
@@ -26,6 +33,7 @@ typedef struct {
     float prevalence;
     bool annotated, absorbed, inherited;
     uint32_t first_row, last_row; /* chain through raw_row.next */
+    raw_place defined;
     uint32_t final;
 } raw_disease;
 
@@ -55,6 +63,9 @@ struct med_builder {
     med_source source[16];
     uint32_t n_source;
     uint32_t root;
+    const char *what; /* the input in hand */
+    raw_place at;
+    med_told repeated, cut;
 };
 
 r1_status med_builder_new(med_builder **out, r1_err *err)
@@ -69,6 +80,7 @@ r1_status med_builder_new(med_builder **out, r1_err *err)
         return st;
     }
     b->root = med_map_intern(b->terms, "HP:0000118", 10);
+    med_builder_input(b, "the input");
     *out = b;
     return R1_OK;
 }
@@ -92,6 +104,72 @@ void med_builder_free(med_builder *b)
 }
 
 /* ---- gathering ------------------------------------------------------------------------------- */
+
+void med_builder_input(med_builder *b, const char *what)
+{
+    b->what = what;
+    b->at = (raw_place){b->at.input + 1, 0};
+}
+
+void med_builder_line(med_builder *b, int64_t line)
+{
+    b->at.line = line > 0 && line < UINT32_MAX ? (uint32_t)line : 0;
+}
+
+/* The room for one more line of text, which may be none; counts it. */
+static char *told_next(med_told *t) { return t->n++ < MED_TOLD_MAX ? t->line[t->n - 1] : NULL; }
+
+/* Without a character of which only the first bytes are there. */
+static size_t whole_characters(const char *s, size_t n)
+{
+    size_t start = n;
+    while (start > 0 && n - start < 4 && ((uint8_t)s[--start] & 0xc0) == 0x80) continue;
+    return start < n && r1_utf8_char(s + start, n - start) != n - start ? start : n;
+}
+
+size_t med_builder_cut(med_builder *b, const char *field, const char *s, size_t n)
+{
+    size_t keep = whole_characters(s, n);
+    char *line = told_next(&b->cut);
+    if (line)
+        snprintf(line, MED_TOLD_BYTES, "%s:%u: the %s is cut after %zu bytes: %.*s...", b->what,
+                 b->at.line, field, keep, (int)whole_characters(s, keep < 40 ? keep : 40), s);
+    return keep;
+}
+
+size_t med_builder_copy(med_builder *b, const char *field, med_text text, char *to, size_t cap)
+{
+    size_t n = text.len < cap ? text.len : med_builder_cut(b, field, text.s, cap - 1);
+    if (n) memcpy(to, text.s, n);
+    to[n] = '\0';
+    return n;
+}
+
+static r1_status id_fits(const med_builder *b, med_text id, r1_err *err)
+{
+    if (id.len > MED_ID_MAX)
+        R1_FAIL(err, R1_E_FORMAT, "%s:%u: an id of %zu bytes, expected at most %d: %.*s...",
+                b->what, b->at.line, id.len, MED_ID_MAX, (int)whole_characters(id.s, 40), id.s);
+    return R1_OK;
+}
+
+r1_status med_builder_id(const med_builder *b, med_text id, char *to, r1_err *err)
+{
+    R1_TRY(id_fits(b, id, err));
+    if (id.len) memcpy(to, id.s, id.len);
+    to[id.len] = '\0';
+    return R1_OK;
+}
+
+/* Tells a second definition by the same input; `first` is where the thing was defined before. */
+static void kb_build_define(med_builder *b, const char *kind, med_text id, raw_place *first)
+{
+    char *line = first->input == b->at.input ? told_next(&b->repeated) : NULL;
+    if (line)
+        snprintf(line, MED_TOLD_BYTES, "%s:%u: the %s %.*s is defined again, first on line %u",
+                 b->what, b->at.line, kind, (int)id.len, id.s, first->line);
+    if (first->input != b->at.input) *first = b->at;
+}
 
 static bool kb_build_grow(void *array, uint32_t n, uint32_t *cap, size_t size)
 {
@@ -154,10 +232,11 @@ static raw_term *term_of(med_builder *b, med_text id)
 r1_status med_builder_term(med_builder *b, med_text id, med_text name, med_text definition,
                            bool obsolete, r1_err *err)
 {
-    if (id.len == 0 || id.len > 64)
-        R1_FAIL(err, R1_E_FORMAT, "a term with an id of %zu characters", id.len);
+    if (id.len == 0) R1_FAIL(err, R1_E_FORMAT, "%s:%u: a term without an id", b->what, b->at.line);
+    R1_TRY(id_fits(b, id, err));
     raw_term *t = term_of(b, id);
     if (!t) return kb_build_full(err);
+    kb_build_define(b, "finding", id, &t->defined);
     t->name = kb_build_keep(b, name);
     t->definition = kb_build_keep(b, definition);
     t->obsolete = obsolete;
@@ -169,6 +248,8 @@ static r1_status term_link(med_builder *b, links *l, med_text term, med_text oth
                            bool text, r1_err *err)
 {
     if (term.len == 0 || other.len == 0) return R1_OK;
+    R1_TRY(id_fits(b, term, err));
+    if (l != &b->synonym) R1_TRY(id_fits(b, other, err));
     raw_term *t = term_of(b, term);
     if (!t) return kb_build_full(err);
     uint32_t a = (uint32_t)(t - b->term);
@@ -201,8 +282,9 @@ void med_builder_root(med_builder *b, med_text term)
 r1_status med_builder_disease(med_builder *b, med_text id, med_text name, uint32_t *index,
                               r1_err *err)
 {
-    if (id.len == 0 || id.len > 64)
-        R1_FAIL(err, R1_E_FORMAT, "a disease with an id of %zu characters", id.len);
+    if (id.len == 0)
+        R1_FAIL(err, R1_E_FORMAT, "%s:%u: a disease without an id", b->what, b->at.line);
+    R1_TRY(id_fits(b, id, err));
     uint32_t off = med_map_intern(b->diseases, id.s, id.len);
     if (off == MED_NONE) return kb_build_full(err);
     uint32_t i = med_map_get(b->diseases, off);
@@ -223,9 +305,18 @@ r1_status med_builder_disease(med_builder *b, med_text id, med_text name, uint32
     return R1_OK;
 }
 
+r1_status med_builder_define_disease(med_builder *b, med_text id, med_text name, uint32_t *index,
+                                     r1_err *err)
+{
+    R1_TRY(med_builder_disease(b, id, name, index, err));
+    kb_build_define(b, "disease", id, &b->disease[*index].defined);
+    return R1_OK;
+}
+
 r1_status med_builder_annotate(med_builder *b, uint32_t disease, const med_annotation *a,
                                r1_err *err)
 {
+    R1_TRY(id_fits(b, a->term, err));
     if (!kb_build_grow(&b->row, b->n_row, &b->cap_row, sizeof *b->row)) return kb_build_full(err);
     raw_disease *d = &b->disease[disease];
     uint32_t at = b->n_row++;
@@ -269,6 +360,7 @@ r1_status med_builder_same(med_builder *b, med_text id, med_text label, med_text
 {
     uint32_t i;
     if (label.len >= 9 && memcmp(label.s, "obsolete ", 9) == 0) return R1_OK;
+    R1_TRY(id_fits(b, mondo, err));
     R1_TRY(med_builder_disease(b, id, label, &i, err));
     if (b->disease[i].mondo == MED_NONE) b->disease[i].mondo = kb_build_keep(b, mondo);
     return R1_OK;
@@ -276,6 +368,8 @@ r1_status med_builder_same(med_builder *b, med_text id, med_text label, med_text
 
 r1_status med_builder_subclass(med_builder *b, med_text child, med_text parent, r1_err *err)
 {
+    R1_TRY(id_fits(b, child, err));
+    R1_TRY(id_fits(b, parent, err));
     return link_add(&b->subclass, kb_build_keep(b, child), kb_build_keep(b, parent), 0, err);
 }
 
@@ -960,6 +1054,8 @@ r1_status med_builder_finish(med_builder *b, const char *what, med_kb **out, med
     if (st == R1_OK) st = place_diseases(&f, err);
     if (st == R1_OK) st = make_profiles(&f, err);
     if (st == R1_OK) st = kb_build_emit(&f, what, out, err);
+    f.stats.repeated = b->repeated;
+    f.stats.cut = b->cut;
     if (stats) *stats = f.stats;
     final_free(&f);
     return st;

@@ -14,13 +14,37 @@ typedef struct med_builder med_builder;
 r1_status med_builder_new(med_builder **out, r1_err *err);
 void med_builder_free(med_builder *b); /* NULL is fine */
 
+/* The longest strings of a knowledge base, in bytes without a NUL. A longer id is refused, since
+ * two ids that differ only at their ends would merge. A longer string of another kind is cut. */
+enum {
+    MED_ID_MAX = 63,
+    MED_NAME_MAX = 1023,
+    MED_SYNONYM_MAX = 2047,
+    MED_DEFINITION_MAX = 8191,
+    MED_SOURCE_MAX = 199 /* title, version, licence and address of a source */
+};
+
 /* Strings are given as pointer and length; an empty one means none. Every call returns
- * R1_E_NOMEM past the limits. */
+ * R1_E_NOMEM past the limits, and R1_E_FORMAT for an id of more than MED_ID_MAX bytes. */
 typedef struct {
     const char *s;
     size_t len;
 } med_text;
 #define MED_TEXT(z) ((med_text){(z), strlen(z)})
+
+/* Begins an input: what names it in messages and must live until the next input begins or the
+ * builder is freed. A term or disease that one input defines twice is a fault. Two inputs may
+ * define the same one, as hp.obo and hp.owl do. */
+void med_builder_input(med_builder *b, const char *what);
+/* The line of the input that the next calls speak of; 0: not known. */
+void med_builder_line(med_builder *b, int64_t line);
+/* Copies an id, NUL included, into to[MED_ID_MAX + 1]; R1_E_FORMAT where it is too long. */
+r1_status med_builder_id(const med_builder *b, med_text id, char *to, r1_err *err);
+/* Copies a string, NUL included, into to[cap] and returns its length. What does not fit is cut at
+ * a character's border, counted and told as `field`. */
+size_t med_builder_copy(med_builder *b, const char *field, med_text text, char *to, size_t cap);
+/* The same for a string that lies in s already, of whose bytes only n were kept. */
+size_t med_builder_cut(med_builder *b, const char *field, const char *s, size_t n);
 
 r1_status med_builder_source(med_builder *b, const char *name, const char *version,
                              const char *licence, const char *url, uint16_t *index, r1_err *err);
@@ -39,6 +63,9 @@ void med_builder_root(med_builder *b,
 /* Makes the disease or finds it; a non-empty name replaces an empty one. */
 r1_status med_builder_disease(med_builder *b, med_text id, med_text name, uint32_t *index,
                               r1_err *err);
+/* The same where the input defines the disease, which it may do once. */
+r1_status med_builder_define_disease(med_builder *b, med_text id, med_text name, uint32_t *index,
+                                     r1_err *err);
 typedef struct {
     med_text term;
     float freq; /* < 0: not stated */
@@ -58,10 +85,20 @@ r1_status med_builder_same(med_builder *b, med_text id, med_text label, med_text
                            r1_err *err);
 r1_status med_builder_subclass(med_builder *b, med_text child, med_text parent, r1_err *err);
 
+/* What an importer met: how often, and a line of text for each of the first. The lines hold
+ * strings of the sources as they are. */
+enum { MED_TOLD_MAX = 20, MED_TOLD_BYTES = 320 };
+typedef struct {
+    uint32_t n;
+    char line[MED_TOLD_MAX][MED_TOLD_BYTES];
+} med_told;
+
 /* What could not be used, for `ontology check`. */
 typedef struct {
     uint32_t n_term, n_obsolete, n_disease, n_profiled, n_merged, n_inherited, n_row,
         n_row_unknown_term, n_orphan;
+    med_told repeated; /* terms and diseases that one input defines again */
+    med_told cut;      /* strings that were too long */
 } med_build_stats;
 r1_status med_builder_finish(med_builder *b, const char *what, med_kb **out, med_build_stats *stats,
                              r1_err *err);

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { XML_LINE_MAX = UINT16_MAX };
+
 typedef struct {
     char msg[256];
     int line;
@@ -97,9 +99,18 @@ static const char *xml_trimmed(parse *p)
     return s + strspn(s, " \t\r\n");
 }
 
+/* The line of the element in hand. The parser itself reads ahead of it. An element knows its line
+ * below XML_LINE_MAX alone; beyond, the parser's line is near. */
+static int xml_line(xmlTextReaderPtr reader)
+{
+    xmlNodePtr node = xmlTextReaderCurrentNode(reader);
+    long line = node ? xmlGetLineNo(node) : 0;
+    return line > 0 && line < XML_LINE_MAX ? (int)line : xmlTextReaderGetParserLineNumber(reader);
+}
+
 static r1_status on_start(parse *p, int depth, r1_err *err)
 {
-    int line = xmlTextReaderGetParserLineNumber(p->reader);
+    int line = xml_line(p->reader);
     if (depth >= MED_XML_DEPTH_MAX)
         R1_FAIL(err, R1_E_FORMAT, "%s:%d: elements nested more than %d deep", p->what, line,
                 MED_XML_DEPTH_MAX);
@@ -118,8 +129,7 @@ static r1_status on_node(parse *p, r1_err *err)
     switch (xmlTextReaderNodeType(p->reader)) {
     case XML_READER_TYPE_ELEMENT: return on_start(p, depth, err);
     case XML_READER_TYPE_END_ELEMENT: {
-        med_xml_node node = {p->path[depth], depth, p->path,
-                             xmlTextReaderGetParserLineNumber(p->reader), p->reader};
+        med_xml_node node = {p->path[depth], depth, p->path, xml_line(p->reader), p->reader};
         r1_status st = p->h->end ? p->h->end(p->ctx, &node, xml_trimmed(p), err) : R1_OK;
         p->text_len = 0;
         return st;

@@ -18,8 +18,8 @@ typedef struct med_xml_node {
     const char *name;  /* local name, without the prefix */
     int depth;         /* 0: the document element */
     const char **path; /* path[i]: local name at depth i, i <= depth */
-    int64_t line;
-    void *reader; /* private */
+    int64_t line;      /* of its start tag */
+    void *reader;      /* private */
 } med_xml_node;
 
 /* The value of an attribute by local name, or NULL; valid until the next call. Only inside
