@@ -92,7 +92,7 @@ typedef struct { /* what the edges of the ring say of one pair */
     int64_t sum28, oldest, newest;
 } pair_count;
 
-static void count_pairs(const fraud_state *s, pair_count *count)
+static void count_pair_edges(const fraud_state *s, pair_count *count)
 {
     for (uint64_t seq = s->seq_first; seq < s->seq_next; seq++) {
         const fraud_edge *edge = fraud_state_edge(s, seq);
@@ -133,7 +133,7 @@ static const char *pair_rows_fault(const fraud_state *s)
         if (fraud_state_edge(s, seq)->pair >= rows) return "an edge names a pair that is gone";
     pair_count *count = calloc((size_t)rows + 1, sizeof *count);
     if (!count) return NULL;
-    count_pairs(s, count);
+    count_pair_edges(s, count);
     const char *fault = NULL;
     for (uint32_t i = s->pairs.lru_head; i != FRAUD_NONE && !fault; i = s->pair[i].lru_next)
         fault = pair_fault(s, i, &count[i]);
