@@ -237,6 +237,10 @@ static void break_live(fraud_state *s) { sender_of(s)->live--; }
 static void break_distinct(fraud_state *s) { sender_of(s)->w[FRAUD_W_1H][0].distinct++; }
 static void break_pair_count(fraud_state *s) { s->pair[newest_edge(s)->pair].live++; }
 static void break_pair_window(fraud_state *s) { s->pair[newest_edge(s)->pair].n[0]++; }
+static void break_pair_sum(fraud_state *s) { s->pair[newest_edge(s)->pair].sum28++; }
+static void break_pair_total(fraud_state *s) { s->pair[newest_edge(s)->pair].total++; }
+static void break_pair_last(fraud_state *s) { s->pair[newest_edge(s)->pair].last_ts++; }
+static void break_pair_first(fraud_state *s) { s->pair[newest_edge(s)->pair].first_ts--; }
 static void break_list(fraud_state *s) { s->entity[s->entities.lru_tail].lru_prev = FRAUD_NONE; }
 static void break_bucket(fraud_state *s) { sender_of(s)->key++; }
 static void break_used(fraud_state *s) { s->pairs.used++; }
@@ -258,6 +262,10 @@ static void each_fault_is_seen(void)
                  {break_distinct, "are not the pairs that met"},
                  {break_pair_count, "pairs have lost count of their edges"},
                  {break_pair_window, "pairs have lost count of a window"},
+                 {break_pair_sum, "a pair's sum differs from its edges"},
+                 {break_pair_total, "a pair's history differs from its edges"},
+                 {break_pair_last, "a pair's times differ from its edges"},
+                 {break_pair_first, "a pair's history differs from its edges"},
                  {break_list, "does not lead back"},
                  {break_bucket, "not in the bucket of its key"},
                  {break_used, "lost count of its rows"}};

@@ -3,6 +3,9 @@
  * ring, the chains, the windows and the two tables. */
 #include "graph/state.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 /* ---- the ring -------------------------------------------------------------------------------- */
 
 static const char *ring_fault(const fraud_state *s)
@@ -84,27 +87,72 @@ static const char *entities_fault(const fraud_state *s)
 
 /* ---- pairs ----------------------------------------------------------------------------------- */
 
+typedef struct { /* what the edges of the ring say of one pair */
+    uint32_t n[FRAUD_N_WINDOW], live;
+    int64_t sum28, oldest, newest;
+} pair_count;
+
+static void count_pair_edges(const fraud_state *s, pair_count *count)
+{
+    for (uint64_t seq = s->seq_first; seq < s->seq_next; seq++) {
+        const fraud_edge *edge = fraud_state_edge(s, seq);
+        pair_count *c = &count[edge->pair];
+        for (int k = 0; k < FRAUD_N_WINDOW; k++) c->n[k] += seq >= s->tail[k];
+        if (seq >= s->tail[FRAUD_W_28D]) c->sum28 += edge->amount;
+        if (!c->live++) c->oldest = edge->ts;
+        c->newest = edge->ts;
+    }
+}
+
+/* All payments of a pair that began after the ring's oldest edge are in the ring. */
+static const char *pair_fault(const fraud_state *s, uint32_t i, const pair_count *c)
+{
+    const fraud_pair *pair = &s->pair[i];
+    if (fraud_state_pair(s, pair->from, pair->to) != i) return "a pair is not found by its ends";
+    if (pair->live != c->live) return "pairs have lost count of their edges";
+    if (memcmp(pair->n, c->n, sizeof c->n)) return "pairs have lost count of a window";
+    if (pair->sum28 != c->sum28) return "a pair's sum differs from its edges";
+    if (pair->total < c->live || pair->last_ts < pair->first_ts)
+        return "a pair's history is shorter than its edges";
+    if (!c->live) return NULL;
+    if (pair->last_ts != c->newest || pair->first_ts > c->oldest)
+        return "a pair's times differ from its edges";
+    bool whole = !s->seq_first || pair->first_ts > fraud_state_edge(s, s->seq_first)->ts;
+    if (whole && (pair->total != c->live || pair->first_ts != c->oldest))
+        return "a pair's history differs from its edges";
+    return NULL;
+}
+
+/* A check that finds no memory for its counts passes over them. */
+static const char *pair_rows_fault(const fraud_state *s)
+{
+    uint32_t rows = 0;
+    for (uint32_t i = s->pairs.lru_head; i != FRAUD_NONE; i = s->pair[i].lru_next)
+        if (i >= rows) rows = i + 1;
+    for (uint64_t seq = s->seq_first; seq < s->seq_next; seq++)
+        if (fraud_state_edge(s, seq)->pair >= rows) return "an edge names a pair that is gone";
+    pair_count *count = calloc((size_t)rows + 1, sizeof *count);
+    if (!count) return NULL;
+    count_pair_edges(s, count);
+    const char *fault = NULL;
+    for (uint32_t i = s->pairs.lru_head; i != FRAUD_NONE && !fault; i = s->pair[i].lru_next)
+        fault = pair_fault(s, i, &count[i]);
+    free(count);
+    return fault;
+}
+
 static const char *pairs_fault(const fraud_state *s)
 {
-    uint64_t live = 0, n[FRAUD_N_WINDOW] = {0}, met[FRAUD_N_WINDOW] = {0};
-    uint64_t distinct[FRAUD_N_WINDOW][2] = {{0}};
-    for (uint32_t i = s->pairs.lru_head; i != FRAUD_NONE; i = s->pair[i].lru_next) {
-        live += s->pair[i].live;
-        for (int k = 0; k < FRAUD_N_WINDOW; k++) {
-            n[k] += s->pair[i].n[k];
-            met[k] += s->pair[i].n[k] > 0;
-        }
-    }
+    uint64_t met[FRAUD_N_WINDOW] = {0}, distinct[FRAUD_N_WINDOW][2] = {{0}};
+    for (uint32_t i = s->pairs.lru_head; i != FRAUD_NONE; i = s->pair[i].lru_next)
+        for (int k = 0; k < FRAUD_N_WINDOW; k++) met[k] += s->pair[i].n[k] > 0;
     for (uint32_t i = s->entities.lru_head; i != FRAUD_NONE; i = s->entity[i].lru_next)
         for (int k = 0; k < FRAUD_N_WINDOW; k++)
             for (int d = 0; d < 2; d++) distinct[k][d] += s->entity[i].w[k][d].distinct;
-    if (live != s->seq_next - s->seq_first) return "pairs have lost count of their edges";
-    for (int k = 0; k < FRAUD_N_WINDOW; k++) {
-        if (n[k] != s->seq_next - s->tail[k]) return "pairs have lost count of a window";
+    for (int k = 0; k < FRAUD_N_WINDOW; k++)
         if (distinct[k][0] != met[k] || distinct[k][1] != met[k])
             return "distinct ends are not the pairs that met";
-    }
-    return NULL;
+    return pair_rows_fault(s);
 }
 
 /* ---- the tables' lists ----------------------------------------------------------------------- */
