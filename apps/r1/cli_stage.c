@@ -5,6 +5,7 @@
  * Defaults are those of r1_run.h. For reinforce and reward, names of items become bits and costs,
  * and the stage's head joins the shards' description. */
 #include "cli_r1.h"
+#include "files/outputs.h"
 #include "r1_pretrain.h"
 #include "r1_reinforce.h"
 #include "r1_train.h"
@@ -550,6 +551,24 @@ static r1_status hidden_items(const char *const *shard, const char *description,
     return st;
 }
 
+/* Nothing that is read may be written over, and what is written has its place. */
+static r1_status check_files(const training *t)
+{
+    const r1_options *o = t->call->opts;
+    r1_err *err = &t->call->err;
+    const r1_named_file out[] = {
+        {"--out", r1_options_str(o, "out"), R1_OUTPUT_REPLACED},
+        {"--checkpoint", r1_options_str(o, "checkpoint"), R1_OUTPUT_REPLACED},
+        {"--metrics", r1_options_str(o, "metrics"), R1_OUTPUT_IN_PLACE},
+        {"--plot", r1_options_str(o, "plot"), R1_OUTPUT_REPLACED}};
+    const r1_named_file in[] = {{"--init", r1_options_str(o, "init"), 0},
+                                {"--description", r1_options_str(o, "description"), 0},
+                                {"--reward-model", r1_options_str(o, "reward-model"), 0}};
+    R1_TRY(r1_outputs_check(out, R1_COUNT(out), in, R1_COUNT(in), err));
+    R1_TRY(r1_outputs_spare(out, R1_COUNT(out), "the shard", t->call->rest, t->call->n_rest, err));
+    return r1_outputs_spare(out, R1_COUNT(out), "--valid", t->valid.item, t->valid.n, err);
+}
+
 static r1_status read_training(training *t)
 {
     r1_cli_call *call = t->call;
@@ -559,6 +578,7 @@ static r1_status read_training(training *t)
     R1_TRY(cli_split(&t->valid, r1_options_str(o, "valid"), &call->err));
     if (!call->n_rest || !r1_options_str(o, "out"))
         R1_FAIL(&call->err, R1_E_INVAL, "name at least one shard, and --out");
+    R1_TRY(check_files(t));
     if (path) R1_TRY(r1_file_read(path, 1 << 20, &t->description, &len, &call->err));
     return hidden_items(call->rest, t->description, r1_options_str(o, "off"), &t->items_off,
                         &call->err);

@@ -7,6 +7,7 @@
 #include "dataset/protocol.h"
 #include "eval/columns_file.h"
 #include "eval/metrics.h"
+#include "files/outputs.h"
 #include "train/model_fit.h"
 #include "walk/walk.h"
 
@@ -573,10 +574,29 @@ static r1_status write_columns(const eval_run *r, const char *path, r1_err *err)
     return fraud_columns_write(&o, path, err);
 }
 
+/* What is kept is none of the files that are read. */
+static r1_status eval_check_files(const eval_run *r, r1_err *err)
+{
+    const r1_options *o = r->o;
+    const r1_named_file out[] = {{"--out", r1_options_str(o, "out"), R1_OUTPUT_REPLACED},
+                                 {"--features-out", r1_options_str(o, "features-out"), 0}};
+    const r1_named_file in[] = {{"--data", r1_options_str(o, "data"), 0},
+                                {"--accounts", r1_options_str(o, "accounts"), 0},
+                                {"--model", r1_options_str(o, "model"), 0},
+                                {"--init", r1_options_str(o, "init"), 0}};
+    R1_TRY(r1_outputs_check(out, R1_COUNT(out), in, R1_COUNT(in), err));
+    for (size_t i = 0; i < r->n_train; i++) {
+        const char *train = r->train_path[i];
+        R1_TRY(r1_outputs_spare(out, R1_COUNT(out), "--train", &train, 1, err));
+    }
+    return R1_OK;
+}
+
 static r1_status eval_command_run(eval_run *r, r1_err *err)
 {
     R1_TRY(layout_of(r, err));
     R1_TRY(split_paths(r, err));
+    R1_TRY(eval_check_files(r, err));
     if (r1_options_str(r->o, "model"))
         snprintf(r->model, sizeof r->model, "%s", r1_options_str(r->o, "model"));
     R1_TRY(load_all(r, err));
