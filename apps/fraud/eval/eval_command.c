@@ -5,6 +5,7 @@
 
 #include "dataset/dataset.h"
 #include "dataset/protocol.h"
+#include "decide/policy.h"
 #include "eval/columns_file.h"
 #include "eval/metrics.h"
 #include "files/outputs.h"
@@ -20,8 +21,6 @@ enum { TRAIN_MAX = 16, SEEDS_MAX = 16 };
 /* Learning rates where none is named. */
 #define LR_FROM_RANDOM 0.001
 #define LR_FROM_MODEL  0.0005
-#define AS_TEXT(x)     #x
-#define TEXT_OF(x)     AS_TEXT(x)
 
 /* clang-format off */
 const r1_option fraud_eval_rows[] = {
@@ -62,19 +61,22 @@ const r1_option fraud_eval_rows[] = {
     R1_CLI_SLICES("1"),
     R1_CLI_THREADS,
     {.name = "lr", .type = R1_OPT_FLOAT, .min = 1e-6, .max = 0.1,
-     .help = "learning rate of fitting (default " TEXT_OF(LR_FROM_RANDOM) " from random weights, "
-             TEXT_OF(LR_FROM_MODEL) " from a model)"},
+     .help = "learning rate of fitting (default " R1_TEXT_OF(LR_FROM_RANDOM) " from random weights, "
+             R1_TEXT_OF(LR_FROM_MODEL) " from a model)"},
     {.name = "mean-decay", .type = R1_OPT_FLOAT, .def = "0", .min = 0, .max = 0.9999,
      .help = "of the running mean of the weights; 0: none"},
-    {.name = "weight-decay", .type = R1_OPT_FLOAT, .def = "0.01", .min = 1e-9, .max = 10,
+    {.name = "weight-decay", .type = R1_OPT_FLOAT, .def = R1_TEXT_OF(R1_DEFAULT_WEIGHT_DECAY),
+     .min = 1e-9, .max = 10,
      .help = "of fitting"},
     {.name = "seed", .type = R1_OPT_INT, .def = "1", .min = 0, .max = 1e9, .help = "of fitting"},
     {.name = "seeds", .type = R1_OPT_INT, .def = "1", .min = 1, .max = SEEDS_MAX,
      .help = "fits with so many seeds in a row: figures are means, NAME_sd their standard "
              "deviation"},
-    {.name = "review-at", .type = R1_OPT_FLOAT, .def = "0.2", .min = 0, .max = 1,
+    {.name = "review-at", .type = R1_OPT_FLOAT, .def = R1_TEXT_OF(FRAUD_DEFAULT_REVIEW_AT),
+     .min = 0, .max = 1,
      .help = "as serve's: what it would catch"},
-    {.name = "block-at", .type = R1_OPT_FLOAT, .def = "0.8", .min = 0, .max = 1,
+    {.name = "block-at", .type = R1_OPT_FLOAT, .def = R1_TEXT_OF(FRAUD_DEFAULT_BLOCK_AT),
+     .min = 0, .max = 1,
      .help = "as serve's: what it would catch"},
     {.name = "fpr-velocity78", .type = R1_OPT_FLOAT, .def = "0.071", .min = 0, .max = 1,
      .help = "inner false-positive rate at which boosting on both-end velocity recalls .78"},

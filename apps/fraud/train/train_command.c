@@ -34,7 +34,7 @@ const r1_option fraud_train_rows[] = {
      .help = "of good payments that are kept (with their weight)"},
     {.name = "epochs", .type = R1_OPT_INT, .def = "4", .min = 1, .max = 100,
      .help = "passes over the samples"},
-    {.name = "lr", .type = R1_OPT_FLOAT, .def = "0.002", .min = 1e-6, .max = 0.1,
+    {.name = "lr", .type = R1_OPT_FLOAT, .def = R1_TEXT_OF(R1_DEFAULT_LR), .min = 1e-6, .max = 0.1,
      .help = "greatest learning rate"},
     R1_CLI_SLICES("4"),
     R1_CLI_THREADS,
