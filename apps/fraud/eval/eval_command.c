@@ -61,8 +61,8 @@ const r1_option fraud_eval_rows[] = {
     R1_CLI_SLICES("1"),
     R1_CLI_THREADS,
     {.name = "lr", .type = R1_OPT_FLOAT, .min = 1e-6, .max = 0.1,
-     .help = "learning rate of fitting (default " R1_TEXT_OF(LR_FROM_RANDOM) " from random weights, "
-             R1_TEXT_OF(LR_FROM_MODEL) " from a model)"},
+     .help = "learning rate of fitting (default " R1_TEXT_OF(LR_FROM_RANDOM)
+             " from random weights, " R1_TEXT_OF(LR_FROM_MODEL) " from a model)"},
     {.name = "mean-decay", .type = R1_OPT_FLOAT, .def = "0", .min = 0, .max = 0.9999,
      .help = "of the running mean of the weights; 0: none"},
     {.name = "weight-decay", .type = R1_OPT_FLOAT, .def = R1_TEXT_OF(R1_DEFAULT_WEIGHT_DECAY),
