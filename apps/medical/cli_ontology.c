@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli_ontology.c - ontology fetch, build, info, check. */
 #include "cli_medical.h"
+#include "files/outputs.h"
 #include "ontology/med_slurp.h"
 #include "ontology/med_sources.h"
 #include "ontology/med_xml.h"
@@ -69,7 +70,10 @@ static r1_status ontology_build(r1_cli_call *call, const char *out, med_build_st
     size_t n = ontology_expand(call, path, R1_COUNT(path));
     for (size_t i = 0; i < n; i++) list[i] = path[i];
     med_kb *kb = NULL;
-    r1_status st = med_sources_build(list, n, &kb, stats, &call->err);
+    const r1_named_file file = {"--out", out, R1_OUTPUT_REPLACED};
+    r1_status st = r1_outputs_check(&file, 1, NULL, 0, &call->err);
+    if (st == R1_OK) st = r1_outputs_spare(&file, 1, "the source", list, n, &call->err);
+    if (st == R1_OK) st = med_sources_build(list, n, &kb, stats, &call->err);
     if (st == R1_OK && out) st = med_kb_save(kb, out, &call->err);
     med_kb_free(kb);
     for (size_t i = 0; i < n; i++) free(path[i]);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli_report.c - report: one record in, the report out in the formats that were asked for. */
 #include "cli_medical.h"
+#include "files/outputs.h"
 #include "report/med_report.h"
 #include "store/store_command.h"
 #include "write/med_write.h"
@@ -90,6 +91,22 @@ static r1_status report_write_all(const med_report *r, const char *formats, cons
     return R1_OK;
 }
 
+/* A report is neither the record, the ontology nor the model. */
+static r1_status report_check_files(const r1_options *o, const char *record, r1_err *err)
+{
+    const r1_named_file in[] = {{"the record", record, 0},
+                                {"--kb", r1_options_str(o, "kb"), 0},
+                                {"--model", r1_options_str(o, "model"), 0}};
+    for (size_t i = 0; i < R1_COUNT(report_formats); i++) {
+        char path[4200];
+        if (!strstr(r1_options_str(o, "format"), report_formats[i].name)) continue;
+        snprintf(path, sizeof path, "%s/%s", r1_options_str(o, "out"), report_formats[i].file);
+        const r1_named_file out = {"--out", path, R1_OUTPUT_BELOW};
+        R1_TRY(r1_outputs_check(&out, 1, in, R1_COUNT(in), err));
+    }
+    return R1_OK;
+}
+
 static r1_status report_open(r1_cli_call *call, report_job *j, const char *path, r1_err *err)
 {
     R1_TRY(cli_read_text(path, &j->text, &j->len, err));
@@ -114,6 +131,7 @@ static r1_status report_run(r1_cli_call *call, report_job *j, r1_err *err)
 {
     const r1_options *o = call->opts;
     const char *path = call->n_rest ? call->rest[0] : "-", *base = strrchr(path, '/');
+    R1_TRY(report_check_files(o, path, err));
     R1_TRY(report_open(call, j, path, err));
     med_judge judge = {j->ranker, j->r1.reranker, j->r1.judge, r1_options_bool(o, "anchors")};
     R1_TRY(med_report_make(j->kb, j->lex, &judge, base ? base + 1 : path, j->text, j->len,

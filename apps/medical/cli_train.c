@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli_train.c - train: R1 as a re-ranker on published cases. */
 #include "cli_medical.h"
+#include "files/outputs.h"
 #include "ontology/med_sources.h"
 #include "train/med_train.h"
 
@@ -44,6 +45,27 @@ static r1_status features_of(const char *list, uint32_t *bits, r1_err *err)
     return R1_OK;
 }
 
+/* Models are neither cases nor models to start from. A knowledge base is looked at as the list
+ * names it. */
+static r1_status train_check_files(const med_train_opts *t, const char *kb, r1_err *err)
+{
+    char path[4096], init[4096];
+    const r1_named_file all = {"--out", t->shards_only ? NULL : t->out, R1_OUTPUT_REPLACED};
+    const r1_named_file in[] = {{"--cases", t->cases, 0}, {"--kb", kb, 0}, {"--init", t->init, 0}};
+    R1_TRY(r1_outputs_check(&all, 1, in, R1_COUNT(in), err));
+    for (int f = 0; f < MED_FOLDS && !t->shards_only; f++) {
+        med_fold_path(t->folds, f, path, sizeof path);
+        med_fold_path(t->init_folds ? t->init_folds : "", f, init, sizeof init);
+        const r1_named_file fold = {"--folds", path, R1_OUTPUT_BELOW};
+        const r1_named_file from = {"--init-folds", t->init_folds ? init : NULL, 0};
+        R1_TRY(r1_outputs_check(&fold, 1, in, R1_COUNT(in), err));
+        R1_TRY(r1_outputs_check(&fold, 1, &from, 1, err));
+        R1_TRY(r1_outputs_spare(&all, 1, "--init-folds", &from.path, 1, err));
+        R1_TRY(r1_outputs_spare(&all, 1, "--folds", &fold.path, 1, err));
+    }
+    return R1_OK;
+}
+
 int cli_train_command(r1_cli_call *call)
 {
     const r1_options *o = call->opts;
@@ -80,6 +102,7 @@ int cli_train_command(r1_cli_call *call)
         st = r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__,
                         "--simulate goes with --shards-only");
     if (st == R1_OK) st = features_of(r1_options_str(o, "hide"), &t.features_off, &call->err);
+    if (st == R1_OK) st = train_check_files(&t, r1_options_str(o, "kb"), &call->err);
     if (st == R1_OK) st = open_kbs(r1_options_str(o, "kb"), kb, &n, &call->err);
     if (st == R1_OK) st = med_train(&t, (const med_kb *const *)kb, n, &rep, &call->err);
     if (st == R1_OK && t.shards_only)
@@ -115,7 +138,7 @@ const r1_option cli_train_rows[] = {
      .unit = "candidates", .help = "a step"},
     R1_CLI_SLICES("4"),
     R1_CLI_THREADS,
-    {.name = "lr", .type = R1_OPT_FLOAT, .def = "0.001", .min = 1e-6, .max = 0.1,
+    {.name = "lr", .type = R1_OPT_FLOAT, .def = R1_TEXT_OF(MED_DEFAULT_LR), .min = 1e-6, .max = 0.1,
      .help = "greatest learning rate"},
     {.name = "weight-decay", .type = R1_OPT_FLOAT, .def = "0.05", .max = 1, .help = "of AdamW"},
     {.name = "mean-decay", .type = R1_OPT_FLOAT, .def = "0", .max = 0.9999,

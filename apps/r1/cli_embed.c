@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli_embed.c - r1 embed: what the encoders make of the items of shards, as files of vectors. */
 #include "cli_r1.h"
+#include "files/outputs.h"
 #include "r1_train.h"
 #include "vectors/r1_vectors.h"
 
-enum { QUERY_EVERY = 50 };
+#include <stdio.h>
+
+enum { QUERY_EVERY = 50, EMBED_PATH_BYTES = 4200 };
 
 static const r1_option options[] = {
     {.name = "model", .type = R1_OPT_PATH, .help = "model file"},
@@ -44,6 +47,22 @@ static r1_status embed_item_of(const r1_model *m, const char *option, const char
     R1_FAIL(err, R1_E_INVAL, "--%s %s: the model has no such item", option, name ? name : "(none)");
 }
 
+/* The two files below --out are neither the model nor a shard. */
+static r1_status embed_check_files(r1_cli_call *call)
+{
+    const r1_options *o = call->opts;
+    const char *dir = r1_options_str(o, "out"), *item = r1_options_str(o, "item");
+    char base[EMBED_PATH_BYTES], queries[EMBED_PATH_BYTES];
+    if (!item) return R1_OK; /* refused when the model is there to be asked */
+    snprintf(base, sizeof base, "%s/%s_base.f16", dir, item);
+    snprintf(queries, sizeof queries, "%s/%s_queries.f16", dir, item);
+    const r1_named_file out[] = {{"--out", base, R1_OUTPUT_BELOW},
+                                 {"--out", queries, R1_OUTPUT_BELOW}};
+    const r1_named_file in[] = {{"--model", r1_options_str(o, "model"), 0}};
+    R1_TRY(r1_outputs_check(out, R1_COUNT(out), in, R1_COUNT(in), &call->err));
+    return r1_outputs_spare(out, R1_COUNT(out), "the shard", call->rest, call->n_rest, &call->err);
+}
+
 static r1_status embed_run(r1_cli_call *call, const r1_model *m, writer *w)
 {
     const r1_options *o = call->opts;
@@ -75,6 +94,7 @@ static int embed_embed(r1_cli_call *call)
                        ? R1_OK
                        : r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__,
                                     "name --model, --item, --out and at least one shard");
+    if (st == R1_OK) st = embed_check_files(call);
     if (st == R1_OK) st = r1_model_open(&m, r1_options_str(o, "model"), &call->err);
     if (st == R1_OK) st = embed_run(call, m, &w);
     r1_status closed = r1_vectors_close(&w.v, st == R1_OK ? &call->err : &late);

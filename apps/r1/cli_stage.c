@@ -5,6 +5,7 @@
  * Defaults are those of r1_run.h. For reinforce and reward, names of items become bits and costs,
  * and the stage's head joins the shards' description. */
 #include "cli_r1.h"
+#include "files/outputs.h"
 #include "r1_pretrain.h"
 #include "r1_reinforce.h"
 #include "r1_train.h"
@@ -14,10 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* A constant as an option's default. */
-#define CLI_TEXT(constant) CLI_QUOTE(constant)
-#define CLI_QUOTE(value)   #value
 
 static const r1_option train_rows[] = {
     {.name = "stage",
@@ -55,14 +52,14 @@ static const r1_option train_rows[] = {
     {.name = "epochs",
      .only = "stage=pretrain|finetune",
      .type = R1_OPT_INT,
-     .def = CLI_TEXT(R1_DEFAULT_EPOCHS),
+     .def = R1_TEXT_OF(R1_DEFAULT_EPOCHS),
      .min = 1,
      .max = 10000,
      .help = "passes over the data"},
     {.name = "batch",
      .only = "stage=pretrain|finetune",
      .type = R1_OPT_INT,
-     .def = CLI_TEXT(R1_DEFAULT_BATCH),
+     .def = R1_TEXT_OF(R1_DEFAULT_BATCH),
      .min = 1,
      .max = 4096,
      .unit = "samples",
@@ -73,11 +70,11 @@ static const r1_option train_rows[] = {
      .type = R1_OPT_FLOAT,
      .min = 1e-7,
      .max = 1,
-     .help = "highest learning rate; default: " CLI_TEXT(R1_DEFAULT_LR) ", reinforce " CLI_TEXT(
+     .help = "highest learning rate; default: " R1_TEXT_OF(R1_DEFAULT_LR) ", reinforce " R1_TEXT_OF(
          R1_DEFAULT_LR_REINFORCE)},
     {.name = "weight-decay",
      .type = R1_OPT_FLOAT,
-     .def = CLI_TEXT(R1_DEFAULT_WEIGHT_DECAY),
+     .def = R1_TEXT_OF(R1_DEFAULT_WEIGHT_DECAY),
      .min = 1e-9,
      .max = 1,
      .help = "AdamW's"},
@@ -97,7 +94,7 @@ static const r1_option train_rows[] = {
     {.name = "item-drop",
      .only = "stage=finetune",
      .type = R1_OPT_FLOAT,
-     .def = CLI_TEXT(R1_DEFAULT_ITEM_DROP),
+     .def = R1_TEXT_OF(R1_DEFAULT_ITEM_DROP),
      .min = -1,
      .max = 0.9,
      .help = "chance that an item is hidden; -1: never"},
@@ -122,7 +119,7 @@ static const r1_option train_rows[] = {
          "of binary heads: scale and bias, or these and a monotone map (pool adjacent violators)"},
     {.name = "patience",
      .type = R1_OPT_INT,
-     .def = CLI_TEXT(R1_DEFAULT_PATIENCE),
+     .def = R1_TEXT_OF(R1_DEFAULT_PATIENCE),
      .min = 1,
      .max = 1000,
      .help = "validations without gain"},
@@ -149,7 +146,7 @@ static const r1_option train_rows[] = {
     {.name = "mask",
      .only = "stage=pretrain",
      .type = R1_OPT_FLOAT,
-     .def = CLI_TEXT(R1_DEFAULT_MASK),
+     .def = R1_TEXT_OF(R1_DEFAULT_MASK),
      .min = 0.01,
      .max = 0.9,
      .help = "share of tokens and columns that are hidden"},
@@ -180,21 +177,21 @@ static const r1_option train_rows[] = {
     {.name = "steps",
      .only = "stage=reinforce|reward",
      .type = R1_OPT_INT,
-     .def = CLI_TEXT(R1_DEFAULT_STEPS),
+     .def = R1_TEXT_OF(R1_DEFAULT_STEPS),
      .min = 1,
      .max = 1e7,
      .help = "updates"},
     {.name = "cases",
      .only = "stage=reinforce|reward",
      .type = R1_OPT_INT,
-     .def = CLI_TEXT(R1_DEFAULT_CASES),
+     .def = R1_TEXT_OF(R1_DEFAULT_CASES),
      .min = 1,
      .max = 4096,
      .help = "cases a step"},
     {.name = "traces",
      .only = "stage=reinforce|reward",
      .type = R1_OPT_INT,
-     .def = CLI_TEXT(R1_DEFAULT_TRACES),
+     .def = R1_TEXT_OF(R1_DEFAULT_TRACES),
      .min = 2,
      .max = 1024,
      .help = "traces a case"},
@@ -211,7 +208,7 @@ static const r1_option train_rows[] = {
     {.name = "entropy",
      .only = "stage=reinforce",
      .type = R1_OPT_FLOAT,
-     .def = CLI_TEXT(R1_DEFAULT_ENTROPY),
+     .def = R1_TEXT_OF(R1_DEFAULT_ENTROPY),
      .min = -1,
      .max = 10,
      .help = "what keeps it trying; below 0: none"},
@@ -229,7 +226,7 @@ static const r1_option train_rows[] = {
     {.name = "reward-share",
      .only = "stage=reinforce",
      .type = R1_OPT_FLOAT,
-     .def = CLI_TEXT(R1_DEFAULT_REWARD_SHARE),
+     .def = R1_TEXT_OF(R1_DEFAULT_REWARD_SHARE),
      .min = 0.01,
      .max = 1,
      .help = "the share that it judges"},
@@ -550,6 +547,24 @@ static r1_status hidden_items(const char *const *shard, const char *description,
     return st;
 }
 
+/* Nothing that is read may be written over, and what is written has its place. */
+static r1_status check_files(const training *t)
+{
+    const r1_options *o = t->call->opts;
+    r1_err *err = &t->call->err;
+    const r1_named_file out[] = {
+        {"--out", r1_options_str(o, "out"), R1_OUTPUT_REPLACED},
+        {"--checkpoint", r1_options_str(o, "checkpoint"), R1_OUTPUT_REPLACED},
+        {"--metrics", r1_options_str(o, "metrics"), R1_OUTPUT_IN_PLACE},
+        {"--plot", r1_options_str(o, "plot"), R1_OUTPUT_REPLACED}};
+    const r1_named_file in[] = {{"--init", r1_options_str(o, "init"), 0},
+                                {"--description", r1_options_str(o, "description"), 0},
+                                {"--reward-model", r1_options_str(o, "reward-model"), 0}};
+    R1_TRY(r1_outputs_check(out, R1_COUNT(out), in, R1_COUNT(in), err));
+    R1_TRY(r1_outputs_spare(out, R1_COUNT(out), "the shard", t->call->rest, t->call->n_rest, err));
+    return r1_outputs_spare(out, R1_COUNT(out), "--valid", t->valid.item, t->valid.n, err);
+}
+
 static r1_status read_training(training *t)
 {
     r1_cli_call *call = t->call;
@@ -559,6 +574,7 @@ static r1_status read_training(training *t)
     R1_TRY(cli_split(&t->valid, r1_options_str(o, "valid"), &call->err));
     if (!call->n_rest || !r1_options_str(o, "out"))
         R1_FAIL(&call->err, R1_E_INVAL, "name at least one shard, and --out");
+    R1_TRY(check_files(t));
     if (path) R1_TRY(r1_file_read(path, 1 << 20, &t->description, &len, &call->err));
     return hidden_items(call->rest, t->description, r1_options_str(o, "off"), &t->items_off,
                         &call->err);

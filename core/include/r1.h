@@ -3,7 +3,7 @@
  * from the first include down, and stop where you have what you need. core/examples/ holds
  * complete programs.
  *
- *     cc program.c $(pkg-config --cflags --libs libr1)
+ *     cc -std=c17 program.c $(pkg-config --cflags --libs libr1) -lm
  *
  * EVERY CALL returns an r1_status, zero for success, and says what went wrong in an r1_err of
  * yours (NULL is fine):

@@ -19,6 +19,9 @@
 #define R1_API          __attribute__((visibility("default")))
 #define R1_PRINTF(f, a) __attribute__((format(printf, f, a)))
 #define R1_COUNT(a)     (sizeof(a) / sizeof((a)[0]))
+/* A constant's value as a literal: R1_TEXT_OF(R1_DEFAULT_LR) is "0.002". */
+#define R1_TEXT_OF(constant) R1_QUOTE(constant)
+#define R1_QUOTE(value)      #value
 
 /* ---- status and error ------------------------------------------------------------------------ */
 

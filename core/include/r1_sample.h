@@ -9,7 +9,7 @@
  * A description is JSON of at most 1 MiB. Every number has a bound that r1_model_new checks, and
  * a member that is not listed here is refused:
  *
- *   {"name": "fraud-s", "d_align": 512, "d_model": 96, "n_layer": 2, "n_head": 4,
+ *   {"name": "payments", "d_align": 512, "d_model": 96, "n_layer": 2, "n_head": 4,
  *    "n_head_cross": 4, "d_ff": 192, "beta": 0.3,
  *    "cawa_length": true, "cawa_context": true, "cawa_rank": 0, "step_loss": 0.2,
  *    "event": {"num": ["amount_log", "hour"], "cat": [{"name": "kind", "n": 4}],

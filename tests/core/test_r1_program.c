@@ -83,6 +83,10 @@ static void test_stages(void)
         RUN("train", "--stage", "reinforce", "--cost", "ego=-1", "--out", policy, shard), 2);
     CU_ASSERT_EQUAL(
         RUN("train", "--stage", "reinforce", "--truth", "order", "--out", policy, shard), 2);
+    CU_ASSERT_EQUAL(RUN("train", "--out", shard, shard), 2); /* would destroy its own data */
+    CU_ASSERT_EQUAL(RUN("train", "--out", model, "--checkpoint", shard, "--valid", shard, shard),
+                    2);
+    CU_ASSERT_EQUAL(RUN("train", "--out", "/does/not/exist/m.gguf", shard), 1);
     CU_ASSERT_EQUAL(RUN("train", "--plot", plot, "--out", model, shard), 2);
 }
 

@@ -42,6 +42,16 @@ def main():
         assert 0 <= both["int8_kl"] < 0.1 and 0.9 < both["int8_agree"] <= 1
         assert "precision" in run("eval", "--format", "r1", "--data", folder, "--model", model,
                                   "--precision", "int4", code=2)
+        # what is read is never written over
+        before = os.stat(files["payments"]).st_size
+        for args in (["replay", "--in", files["payments"], "--out", files["payments"]],
+                     ["generate", "--out", files["labels"], "--labels", files["labels"]],
+                     ["train", "--init", files["payments"], "--out", files["payments"]],
+                     ["eval", "--format", "r1", "--data", folder, "--train", files["payments"],
+                      "--out", files["payments"]]):
+            assert "expected another file" in run(*args, code=2), args
+        assert os.stat(files["payments"]).st_size == before
+        assert "nowhere" in run("train", "--out", os.path.join(folder, "nowhere", "m.gguf"), code=1)
         os.remove(files["labels"])
         assert "labels.jsonl" in run("eval", "--format", "r1", "--data", folder, "--model", model,
                                      code=1)

@@ -204,6 +204,20 @@ static void test_label(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "is_fraud: expected true or false, found an integer"));
 }
 
+/* The page that producers read says the limit that the service keeps. */
+static void test_schema_size(void)
+{
+    r1_err err = {0};
+    char *text, want[64];
+    size_t len;
+    R1_ASSERT_OK(r1_file_read(R1_TEST_SCHEMA, 1 << 20, &text, &len, &err), &err);
+    snprintf(want, sizeof want, "At most %d,%03d bytes", FRAUD_PAYMENT_BYTES_MAX / 1000,
+             FRAUD_PAYMENT_BYTES_MAX % 1000);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, want));
+    free(text);
+}
+
 R1_TEST_MAIN("payment", {"good message", test_good}, {"bad messages", test_payment_bad},
-             {"size and truncation", test_size}, {"round trip", test_payment_round_trip},
-             {"random damage", test_damage}, {"currencies", test_currency}, {"label", test_label})
+             {"size and truncation", test_size}, {"size in the schema", test_schema_size},
+             {"round trip", test_payment_round_trip}, {"random damage", test_damage},
+             {"currencies", test_currency}, {"label", test_label})

@@ -79,7 +79,7 @@ ROOMS_INSIDE = {
         "dataset": ["payment", "typology"],
         "walk": ["dataset", "generate", "score"],
         "train": ["dataset", "generate", "walk"],
-        "eval": ["dataset", "train", "walk"],
+        "eval": ["dataset", "decide", "train", "walk"],
         "replay": ["score"],
         "decide": ["graph", "score"],
         "write": ["decide", "score"],

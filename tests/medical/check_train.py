@@ -93,6 +93,12 @@ def main():
         assert "precision" in run("eval", "rank", "--cases", path("cases.tsv"), "--kb", ontology,
                                   "--precision", "int4", code=2)
         assert "--init-folds needs --init" in train("no", "--init-folds", path("f32"), code=2)
+        assert "expected another file" in train("f32", "--init", path("f32.gguf"), code=2)
+        assert "expected another file" in train("f32", "--init", path("int8.gguf"), "--init-folds",
+                                                path("f32"), "--out", path("no.gguf"), code=2)
+        assert "nowhere" in train("nowhere/no", code=1)
+        assert "expected another file" in run("ontology", "build", "--out", path("cases.tsv"),
+                                              path("cases.tsv"), code=2)
         assert "--simulate goes with --shards-only" in train("no", "--simulate", "5", code=2)
         assert "fold-0.gguf" in train("no", "--init", path("f32.gguf"), "--init-folds",
                                       path("nowhere"), code=1)

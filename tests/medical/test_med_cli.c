@@ -278,7 +278,26 @@ static void test_fetch(void)
     CU_ASSERT_EQUAL(med_cli_run(rank), 0);
 }
 
-R1_TEST_MAIN("medical program", {"report", test_report}, {"exit codes", test_exit_codes},
+/* A record that has a report's name in the report's folder stays as it is. */
+static void test_record_stays(void)
+{
+    char record[4200], *text;
+    size_t len;
+    r1_err err;
+    snprintf(record, sizeof record, "%s/report.json", r1_test_tmpdir());
+    R1_ASSERT_OK(r1_file_write(record, "No fever.\n", 10, &err), &err);
+    const char *all[] = {med_cli_medical(), "report", record, "--out", r1_test_tmpdir(), NULL};
+    CU_ASSERT_EQUAL(med_cli_run(all), 2);
+    const char *html[] = {med_cli_medical(), "report",   record, "--out",
+                          r1_test_tmpdir(),  "--format", "html", NULL};
+    CU_ASSERT_EQUAL(med_cli_run(html), 0);
+    R1_ASSERT_OK(r1_file_read(record, 100, &text, &len, &err), &err);
+    CU_ASSERT_EQUAL(len, 10);
+    free(text);
+}
+
+R1_TEST_MAIN("medical program", {"report", test_report},
+             {"record stays", test_record_stays}, {"exit codes", test_exit_codes},
              {"bad records", test_med_cli_bad_records}, {"bad ontologies", test_bad_ontologies},
              {"check tells", test_check_tells}, {"bad models", test_bad_models},
              {"rank's findings", test_rank_findings}, {"fetch", test_fetch})

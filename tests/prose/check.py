@@ -271,11 +271,12 @@ def check_markdown(tree, path, text, problems):
 
 
 def check_places(tree, path, text, problems):
-    """Rows between the marks: the file is there, and holds what is to be looked for."""
+    """Rows between the marks: the file is there, and holds what is to be looked for. These are the
+    row's first two names; what follows from a change may name others."""
     inside, rows = False, 0
     for i, line in enumerate(text.split("\n"), 1):
         inside = line == "<!-- places -->" or (inside and line != "<!-- end of places -->")
-        cells = re.findall(r"`([^`]+)`", line) if inside and line.startswith("|") else []
+        cells = re.findall(r"`([^`]+)`", line)[:2] if inside and line.startswith("|") else []
         if not cells:
             continue
         rows += 1

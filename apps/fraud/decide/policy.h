@@ -26,6 +26,10 @@
 
 #include "score/engine.h"
 
+/* The thresholds where none is named, of the service and of `r1-fraud eval`. */
+#define FRAUD_DEFAULT_REVIEW_AT 0.2
+#define FRAUD_DEFAULT_BLOCK_AT  0.8
+
 typedef enum { FRAUD_ALLOW = 0, FRAUD_REVIEW, FRAUD_BLOCK } fraud_action;
 const char *fraud_action_name(fraud_action action); /* "allow", "review", "block" */
 

@@ -5,8 +5,10 @@
 
 #include "dataset/dataset.h"
 #include "dataset/protocol.h"
+#include "decide/policy.h"
 #include "eval/columns_file.h"
 #include "eval/metrics.h"
+#include "files/outputs.h"
 #include "train/model_fit.h"
 #include "walk/walk.h"
 
@@ -19,8 +21,6 @@ enum { TRAIN_MAX = 16, SEEDS_MAX = 16 };
 /* Learning rates where none is named. */
 #define LR_FROM_RANDOM 0.001
 #define LR_FROM_MODEL  0.0005
-#define AS_TEXT(x)     #x
-#define TEXT_OF(x)     AS_TEXT(x)
 
 /* clang-format off */
 const r1_option fraud_eval_rows[] = {
@@ -61,19 +61,22 @@ const r1_option fraud_eval_rows[] = {
     R1_CLI_SLICES("1"),
     R1_CLI_THREADS,
     {.name = "lr", .type = R1_OPT_FLOAT, .min = 1e-6, .max = 0.1,
-     .help = "learning rate of fitting (default " TEXT_OF(LR_FROM_RANDOM) " from random weights, "
-             TEXT_OF(LR_FROM_MODEL) " from a model)"},
+     .help = "learning rate of fitting (default " R1_TEXT_OF(LR_FROM_RANDOM)
+             " from random weights, " R1_TEXT_OF(LR_FROM_MODEL) " from a model)"},
     {.name = "mean-decay", .type = R1_OPT_FLOAT, .def = "0", .min = 0, .max = 0.9999,
      .help = "of the running mean of the weights; 0: none"},
-    {.name = "weight-decay", .type = R1_OPT_FLOAT, .def = "0.01", .min = 1e-9, .max = 10,
+    {.name = "weight-decay", .type = R1_OPT_FLOAT, .def = R1_TEXT_OF(R1_DEFAULT_WEIGHT_DECAY),
+     .min = 1e-9, .max = 10,
      .help = "of fitting"},
     {.name = "seed", .type = R1_OPT_INT, .def = "1", .min = 0, .max = 1e9, .help = "of fitting"},
     {.name = "seeds", .type = R1_OPT_INT, .def = "1", .min = 1, .max = SEEDS_MAX,
      .help = "fits with so many seeds in a row: figures are means, NAME_sd their standard "
              "deviation"},
-    {.name = "review-at", .type = R1_OPT_FLOAT, .def = "0.2", .min = 0, .max = 1,
+    {.name = "review-at", .type = R1_OPT_FLOAT, .def = R1_TEXT_OF(FRAUD_DEFAULT_REVIEW_AT),
+     .min = 0, .max = 1,
      .help = "as serve's: what it would catch"},
-    {.name = "block-at", .type = R1_OPT_FLOAT, .def = "0.8", .min = 0, .max = 1,
+    {.name = "block-at", .type = R1_OPT_FLOAT, .def = R1_TEXT_OF(FRAUD_DEFAULT_BLOCK_AT),
+     .min = 0, .max = 1,
      .help = "as serve's: what it would catch"},
     {.name = "fpr-velocity78", .type = R1_OPT_FLOAT, .def = "0.071", .min = 0, .max = 1,
      .help = "inner false-positive rate at which boosting on both-end velocity recalls .78"},
@@ -573,10 +576,29 @@ static r1_status write_columns(const eval_run *r, const char *path, r1_err *err)
     return fraud_columns_write(&o, path, err);
 }
 
+/* What is kept is none of the files that are read. */
+static r1_status eval_check_files(const eval_run *r, r1_err *err)
+{
+    const r1_options *o = r->o;
+    const r1_named_file out[] = {{"--out", r1_options_str(o, "out"), R1_OUTPUT_REPLACED},
+                                 {"--features-out", r1_options_str(o, "features-out"), 0}};
+    const r1_named_file in[] = {{"--data", r1_options_str(o, "data"), 0},
+                                {"--accounts", r1_options_str(o, "accounts"), 0},
+                                {"--model", r1_options_str(o, "model"), 0},
+                                {"--init", r1_options_str(o, "init"), 0}};
+    R1_TRY(r1_outputs_check(out, R1_COUNT(out), in, R1_COUNT(in), err));
+    for (size_t i = 0; i < r->n_train; i++) {
+        const char *train = r->train_path[i];
+        R1_TRY(r1_outputs_spare(out, R1_COUNT(out), "--train", &train, 1, err));
+    }
+    return R1_OK;
+}
+
 static r1_status eval_command_run(eval_run *r, r1_err *err)
 {
     R1_TRY(layout_of(r, err));
     R1_TRY(split_paths(r, err));
+    R1_TRY(eval_check_files(r, err));
     if (r1_options_str(r->o, "model"))
         snprintf(r->model, sizeof r->model, "%s", r1_options_str(r->o, "model"));
     R1_TRY(load_all(r, err));

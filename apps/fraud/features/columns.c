@@ -214,7 +214,7 @@ static float end_spread(const end_view *v, int window, int direction)
 static float end_burst(const end_view *v, int direction)
 {
     return (float)(columns_ln1p(window_of(v, FRAUD_W_1D, direction)->n) -
-                   columns_ln1p((double)window_of(v, FRAUD_W_28D, direction)->n / 28));
+                   columns_ln1p((double)window_of(v, FRAUD_W_28D, direction)->n / FRAUD_DAYS_28D));
 }
 
 static float end_since_known(const end_view *v, int direction, bool first)

@@ -3,6 +3,8 @@
  * per line. */
 #include "generate/generate.h"
 
+#include "files/outputs.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,6 +121,14 @@ static r1_status write_truth(const char *path, const fraud_generated *g, size_t 
     return sink_close(&s, R1_OK, err);
 }
 
+static r1_status generate_check_files(const r1_options *o, r1_err *err)
+{
+    const r1_named_file out[] = {{"--out", r1_options_str(o, "out"), R1_OUTPUT_REPLACED},
+                                 {"--labels", r1_options_str(o, "labels"), R1_OUTPUT_REPLACED},
+                                 {"--truth", r1_options_str(o, "truth"), R1_OUTPUT_REPLACED}};
+    return r1_outputs_check(out, R1_COUNT(out), NULL, 0, err);
+}
+
 static r1_status write_all(const r1_options *o, const fraud_generated *g, size_t n, r1_err *err)
 {
     R1_TRY(write_payments(r1_options_str(o, "out"), g, n, err));
@@ -140,7 +150,8 @@ int fraud_command_generate(r1_cli_call *call)
                                 .activity = r1_options_float(o, "activity")};
     fraud_generated *g = NULL;
     size_t n = 0, n_fraud = 0;
-    r1_status st = fraud_generate(&opts, &g, &n, &call->err);
+    r1_status st = generate_check_files(o, &call->err);
+    if (st == R1_OK) st = fraud_generate(&opts, &g, &n, &call->err);
     if (st == R1_OK) st = write_all(o, g, n, &call->err);
     for (size_t i = 0; i < n; i++) n_fraud += g[i].typology != FRAUD_TYPOLOGY_NONE;
     free(g);

@@ -10,8 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STATE_WINDOW_MS(name, ms) ms,
+#define STATE_WINDOW_MS(name, ms, figures, words)      ms,
+#define STATE_WINDOW_FIGURES(name, ms, figures, words) figures,
+#define STATE_WINDOW_WORDS(name, ms, figures, words)   words,
 const int64_t FRAUD_WINDOW_MS[FRAUD_N_WINDOW] = {FRAUD_WINDOWS(STATE_WINDOW_MS)};
+const char *const FRAUD_WINDOW_FIGURES[FRAUD_N_WINDOW] = {FRAUD_WINDOWS(STATE_WINDOW_FIGURES)};
+const char *const FRAUD_WINDOW_WORDS[FRAUD_N_WINDOW] = {FRAUD_WINDOWS(STATE_WINDOW_WORDS)};
+_Static_assert(FRAUD_DAYS_1D == 1 && FRAUD_DAYS_3D == 3 && FRAUD_DAYS_7D == 7 &&
+                   FRAUD_DAYS_28D == 28,
+               "names of columns (\"sum_28d\"), of fields and of windows say these lengths");
 
 int64_t fraud_hundredths(const fraud_payment *p)
 {
@@ -177,10 +184,11 @@ int64_t fraud_state_advance(fraud_state *s, int64_t ts)
     while (s->seq_first < s->seq_next &&
            fraud_state_edge(s, s->seq_first)->ts <= s->now - FRAUD_RETENTION_MS)
         state_drop_oldest(s);
-    R1_ASSERT(s->tail[FRAUD_W_28D] >= s->seq_first && s->tail[FRAUD_W_1H] <= s->seq_next,
-              "windows: tails %llu..%llu of ring %llu..%llu",
-              (unsigned long long)s->tail[FRAUD_W_28D], (unsigned long long)s->tail[FRAUD_W_1H],
-              (unsigned long long)s->seq_first, (unsigned long long)s->seq_next);
+    const uint64_t longest = s->tail[FRAUD_N_WINDOW - 1], shortest = s->tail[0];
+    R1_ASSERT(longest >= s->seq_first && shortest <= s->seq_next,
+              "windows: tails %llu..%llu of ring %llu..%llu", (unsigned long long)longest,
+              (unsigned long long)shortest, (unsigned long long)s->seq_first,
+              (unsigned long long)s->seq_next);
     return s->now;
 }
 

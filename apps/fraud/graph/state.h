@@ -20,16 +20,21 @@
 
 #include "payment/payment.h"
 
-/* The time windows, rising: name in code, length in ms. */
+/* The time windows, rising: name in code, length in ms, the length in figures as explanations of
+ * items print it, and in words as the rules' reasons do. */
 #define FRAUD_WINDOWS(X)                                                                           \
-    X(1H, FRAUD_DAY_MS / 24)                                                                       \
-    X(1D, FRAUD_DAY_MS)                                                                            \
-    X(3D, 3 * FRAUD_DAY_MS)                                                                        \
-    X(7D, 7 * FRAUD_DAY_MS)                                                                        \
-    X(28D, 28 * FRAUD_DAY_MS)
-#define FRAUD_WINDOW_ID(name, ms) FRAUD_W_##name,
+    X(1H, FRAUD_DAY_MS / 24, "1 hour", "an hour")                                                  \
+    X(1D, FRAUD_DAY_MS, "1 day", "a day")                                                          \
+    X(3D, 3 * FRAUD_DAY_MS, "3 days", "three days")                                                \
+    X(7D, 7 * FRAUD_DAY_MS, "7 days", "seven days")                                                \
+    X(28D, 28 * FRAUD_DAY_MS, "28 days", "28 days")
+#define FRAUD_WINDOW_ID(name, ms, figures, words)   FRAUD_W_##name,
+#define FRAUD_WINDOW_DAYS(name, ms, figures, words) FRAUD_DAYS_##name = (ms) / FRAUD_DAY_MS,
 enum { FRAUD_WINDOWS(FRAUD_WINDOW_ID) FRAUD_N_WINDOW };
+enum { FRAUD_WINDOWS(FRAUD_WINDOW_DAYS) }; /* whole days: FRAUD_DAYS_28D is 28 */
 extern const int64_t FRAUD_WINDOW_MS[FRAUD_N_WINDOW];
+extern const char *const FRAUD_WINDOW_FIGURES[FRAUD_N_WINDOW];
+extern const char *const FRAUD_WINDOW_WORDS[FRAUD_N_WINDOW];
 #define FRAUD_RETENTION_MS (INT64_C(56) * FRAUD_DAY_MS) /* edges stay findable for labels */
 #define FRAUD_NONE         UINT32_MAX
 #define FRAUD_NO_SEQ       UINT64_MAX

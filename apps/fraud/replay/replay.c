@@ -6,6 +6,7 @@
  * reported and passed over. */
 #include "replay/replay.h"
 
+#include "files/outputs.h"
 #include "r1_assert.h"
 #include "score/engine.h"
 #include "vectors/r1_vectors.h"
@@ -167,6 +168,22 @@ static r1_status replay_open_file(FILE **f, const char *path, const char *mode, 
     return R1_OK;
 }
 
+/* Scores and keys are neither payments, labels nor the model. */
+static r1_status replay_check_files(const r1_options *o, const char *model, r1_err *err)
+{
+    const char *keys = r1_options_str(o, "keys");
+    char base[4200], queries[4200];
+    snprintf(base, sizeof base, "%s/payments_base.f16", keys ? keys : "");
+    snprintf(queries, sizeof queries, "%s/payments_queries.f16", keys ? keys : "");
+    const r1_named_file out[] = {{"--out", r1_options_str(o, "out"), R1_OUTPUT_IN_PLACE},
+                                 {"--keys", keys ? base : NULL, R1_OUTPUT_IN_PLACE},
+                                 {"--keys", keys ? queries : NULL, R1_OUTPUT_IN_PLACE}};
+    const r1_named_file in[] = {{"--in", r1_options_str(o, "in"), 0},
+                                {"--labels", r1_options_str(o, "labels"), 0},
+                                {"--model", model, 0}};
+    return r1_outputs_check(out, R1_COUNT(out), in, R1_COUNT(in), err);
+}
+
 static r1_status replay_open_all(replay *r, const r1_options *o, r1_err *err)
 {
     const char *model = r1_options_str(o, "model");
@@ -175,6 +192,7 @@ static r1_status replay_open_all(replay *r, const r1_options *o, r1_err *err)
                               .memory_off = r1_options_bool(o, "no-memory"),
                               .precision = r1_cli_precision(r1_options_str(o, "precision"))};
     if (!r1_options_str(o, "in")) R1_FAIL(err, R1_E_INVAL, "--in is needed");
+    R1_TRY(replay_check_files(o, opts.model_path, err));
     R1_TRY(fraud_engine_new(&r->engine, &opts, err));
     R1_TRY(replay_open_file(&r->in, r1_options_str(o, "in"), "r", err));
     R1_TRY(replay_open_file(&r->labels, r1_options_str(o, "labels"), "r", err));

@@ -40,8 +40,8 @@ static void rule_payment(const fraud_facts *f, fraud_result *r)
     if (w->n < 3) return;
     double mean = (double)w->ln / w->n / 1024, z = (double)f->ln / 1024 - mean;
     char text[FRAUD_REASON_TEXT_BYTES];
-    snprintf(text, sizeof text, "amount %.2f is %.1f times the sender's usual %.2f of 28 days",
-             f->amount, exp(z), exp(mean));
+    snprintf(text, sizeof text, "amount %.2f is %.1f times the sender's usual %.2f of %s",
+             f->amount, exp(z), exp(mean), FRAUD_WINDOW_WORDS[FRAUD_W_28D]);
     add_fact(r, ITEM_PAYMENT, rules_clamp(0.7 * (z - 0.5), -0.5, 1.8), "amount_unusual", text);
 }
 
@@ -50,7 +50,8 @@ static void rule_sender(const fraud_facts *f, fraud_result *r)
     char text[FRAUD_REASON_TEXT_BYTES];
     const fraud_window *day = &f->from[FRAUD_W_1D][0], *in = &f->from[FRAUD_W_1D][1];
     if (day->distinct >= 3) {
-        snprintf(text, sizeof text, "sender paid %u different ends within a day", day->distinct);
+        snprintf(text, sizeof text, "sender paid %u different ends within %s", day->distinct,
+                 FRAUD_WINDOW_WORDS[FRAUD_W_1D]);
         add_fact(r, ITEM_SENDER, rules_clamp(0.35 * (day->distinct - 2.0), 0, 2), "sender_fan_out",
                  text);
     }
@@ -67,19 +68,22 @@ static void rule_receiver(const fraud_facts *f, fraud_result *r)
     char text[FRAUD_REASON_TEXT_BYTES];
     const fraud_window *w = &f->to[FRAUD_W_3D][1];
     if (w->distinct < 4) return;
-    snprintf(text, sizeof text, "receiver was paid by %u different ends within three days",
-             w->distinct);
+    snprintf(text, sizeof text, "receiver was paid by %u different ends within %s", w->distinct,
+             FRAUD_WINDOW_WORDS[FRAUD_W_3D]);
     add_fact(r, ITEM_RECEIVER, rules_clamp(0.3 * (w->distinct - 3.0), 0, 2), "receiver_fan_in",
              text);
 }
 
 static void rule_pair(const fraud_facts *f, fraud_result *r)
 {
-    if (!f->pair_28d)
-        add_fact(r, ITEM_PAIR, 0.4, "new_pair",
-                 "these two ends have not paid each other within 28 days");
-    else
+    char text[FRAUD_REASON_TEXT_BYTES];
+    if (f->pair_28d) {
         add_fact(r, ITEM_PAIR, -0.6, "known_pair", "the sender has paid this end before");
+        return;
+    }
+    snprintf(text, sizeof text, "these two ends have not paid each other within %s",
+             FRAUD_WINDOW_WORDS[FRAUD_W_28D]);
+    add_fact(r, ITEM_PAIR, 0.4, "new_pair", text);
 }
 
 static void rule_labels(const fraud_facts *f, fraud_result *r)

@@ -9,6 +9,7 @@
 #include "train/train_command.h"
 
 #include "dataset/protocol.h"
+#include "files/outputs.h"
 #include "generate/generate.h"
 #include "train/model_fit.h"
 
@@ -33,7 +34,7 @@ const r1_option fraud_train_rows[] = {
      .help = "of good payments that are kept (with their weight)"},
     {.name = "epochs", .type = R1_OPT_INT, .def = "4", .min = 1, .max = 100,
      .help = "passes over the samples"},
-    {.name = "lr", .type = R1_OPT_FLOAT, .def = "0.002", .min = 1e-6, .max = 0.1,
+    {.name = "lr", .type = R1_OPT_FLOAT, .def = R1_TEXT_OF(R1_DEFAULT_LR), .min = 1e-6, .max = 0.1,
      .help = "greatest learning rate"},
     R1_CLI_SLICES("4"),
     R1_CLI_THREADS,
@@ -141,6 +142,9 @@ static r1_status train_command_train(const r1_options *o, r1_err *err)
                            .seed = (uint64_t)r1_options_int(o, "seed"),
                            .keep = r1_options_bool(o, "shards-only"),
                            .progress = true};
+    const r1_named_file out = {"--out", opts.keep ? NULL : r1_options_str(o, "out"), 0},
+                        in = {"--init", opts.init, 0};
+    R1_TRY(r1_outputs_check(&out, 1, &in, 1, err));
     fraud_fit *fit = NULL;
     R1_TRY(fraud_fit_new(&fit, &opts, err));
     int worlds = (int)r1_options_int(o, "worlds"), first_valid = worlds - (worlds + 3) / 4;

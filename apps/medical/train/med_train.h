@@ -12,6 +12,9 @@
 #include "eval/med_cases.h"
 #include "rank/med_rerank.h"
 
+/* The learning rate where none is named. */
+#define MED_DEFAULT_LR 0.001
+
 typedef struct {
     const char *cases, *out;  /* out: model file */
     const char *folds;        /* folder for fold-0.gguf .. */
