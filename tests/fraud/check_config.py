@@ -111,6 +111,20 @@ CASES = [
     (["--batch-rows", "501"], "batch-rows must lie in 1..500"),
 ]
 
+# Settings files with one fault each. GOOD stands behind it: a good key changes nothing.
+GOOD = "[kafka]\ngroup = mine\n"
+INI_CASES = [
+    ("[decision]\nreview_at = 1.5\n", ":2: review-at must lie in 0..1, found 1.5"),
+    ("[decision]\nreview_at = high\n", ':2: review-at must be a number, found "high"'),
+    ("\n[postgres]\nbatch_rows = 501\n", ":3: batch-rows must lie in 1..500"),
+    ("[postgres]\nbatch_row = 5\n", ':2: unknown key "batch_row"'),
+    ("[kafka]\nbatch_rows = 5\n", ':2: key "batch_rows" belongs to section [postgres]'),
+    ("[model]\ngraph = maybe\n", ':2: graph must be true or false, found "maybe"'),
+    ("[model]\nprecision = f16\n", ":2: precision must be one of auto|f32|int8"),
+    ("[postgres]\npostgres_file = @none\n", ":2: postgres-file: @none: No such file"),
+    ("[kafka]\nbrokers\n", ":2: expected [section] or key = value"),
+]
+
 
 def message(command, stderr):
     start = f"r1-fraud {command}: "
@@ -138,6 +152,12 @@ def main():
             assert (
                 named(expected) in found
             ), f"{args}:\n  expected {named(expected)}\n  found    {found}"
+        ini = named("@ini")
+        for text, expected in INI_CASES:
+            with open(ini, "w", encoding="utf-8") as f:
+                f.write(named(text) + GOOD)
+            found = refused(["--config", ini])
+            assert found.startswith(ini + named(expected)), f"{text}: found {found}"
         good = [
             "--rules",
             named("@good"),
@@ -154,7 +174,7 @@ def main():
             assert "rules=1 allow_list=2" in said, said
         away = run(PROGRAM, "serve", *AWAY, "--model", "none", *good, code=1)
         assert "PostgreSQL is not there after 0 s" in away, away
-    print(f"{len(CASES)} broken configurations refused alike by config check and serve")
+    print(f"{len(CASES) + len(INI_CASES)} broken configurations refused alike by config check and serve")
 
 
 main()

@@ -10,9 +10,11 @@
 typedef struct {
     r1_options *opts;
     const char *path;
-    r1_err *err;
+    const char *at; /* text that the parser has not read yet */
+    int line;       /* that it read last, from 1 */
+    int bad;        /* the first line at fault, 0: none yet; st and err tell of it */
     r1_status st;
-    const char *text; /* whole file, to find the line of a key */
+    r1_err *err;
 } load;
 
 static const r1_option *config_row_of(const r1_options *o, const char *name)
@@ -25,52 +27,66 @@ static const r1_option *config_row_of(const r1_options *o, const char *name)
     return NULL;
 }
 
-/* inih's default build tells no line numbers to the handler: count the lines up to "key" after
- * "[section]". */
-static int line_of(const char *text, const char *section, const char *key)
+static r1_status refuse_long(const load *l, int max)
 {
-    int line = 0;
-    bool inside = false;
-    size_t sl = strlen(section), kl = strlen(key);
-    for (const char *p = text; p && *p; p = strchr(p, '\n') ? strchr(p, '\n') + 1 : NULL) {
-        line++;
-        const char *s = p + strspn(p, " \t");
-        if (*s == '[') inside = !strncmp(s + 1, section, sl) && s[1 + sl] == ']';
-        if (inside && !strncmp(s, key, kl) && strchr(" \t=:", s[kl])) return line;
+    R1_FAIL(l->err, R1_E_INVAL, "%s:%d: expected a line of at most %d bytes", l->path, l->line,
+            max);
+}
+
+/* Hands inih one line, whose number the handler asks for. Blanks before a key go: inih would take
+ * them for a value that goes on. Nothing is read behind the first key at fault. */
+static char *next_line(char *out, int size, void *user)
+{
+    load *l = user;
+    if (l->bad || !*l->at) return NULL;
+    size_t whole = strcspn(l->at, "\n"), blank = strspn(l->at, " \t"),
+           len = blank < whole ? whole - blank : 0;
+    l->line++;
+    if (len > (size_t)size - 2) {
+        l->st = refuse_long(l, size - 2);
+        l->bad = l->line;
+        return NULL;
     }
-    return line;
+    memcpy(out, l->at + whole - len, len);
+    memcpy(out + len, "\n", 2);
+    l->at += whole + (l->at[whole] == '\n');
+    return out;
+}
+
+static r1_status set_key(load *l, const char *section, const char *name, const char *value)
+{
+    char origin[512];
+    snprintf(origin, sizeof origin, "%s:%d", l->path, l->line);
+    const r1_option *row = config_row_of(l->opts, name);
+    if (!row || !row->section) R1_FAIL(l->err, R1_E_INVAL, "%s: unknown key \"%s\"", origin, name);
+    if (strcmp(row->section, section) != 0)
+        R1_FAIL(l->err, R1_E_INVAL, "%s: key \"%s\" belongs to section [%s], found in [%s]", origin,
+                name, row->section, section);
+    return r1_options_set(l->opts, name, value, origin, l->err);
 }
 
 static int on_key(void *user, const char *section, const char *name, const char *value)
 {
     load *l = user;
-    char origin[512];
-    snprintf(origin, sizeof origin, "%s:%d", l->path, line_of(l->text, section, name));
-    const r1_option *row = config_row_of(l->opts, name);
-    if (!row || !row->section)
-        l->st = r1_err_set(l->err, R1_E_INVAL, __FILE__, __LINE__, "%s: unknown key \"%s\"", origin,
-                           name);
-    else if (strcmp(row->section, section) != 0)
-        l->st = r1_err_set(l->err, R1_E_INVAL, __FILE__, __LINE__,
-                           "%s: key \"%s\" belongs to section [%s], found in [%s]", origin, name,
-                           row->section, section);
-    else
-        l->st = r1_options_set(l->opts, name, value, origin, l->err);
+    if (l->bad) return 0;
+    l->st = set_key(l, section, name, value);
+    if (l->st != R1_OK) l->bad = l->line;
     return l->st == R1_OK;
 }
 
+/* A line that inih could not read may stand above the key at fault: the first one is reported. */
 r1_status r1_config_load(r1_options *o, const char *path, r1_err *err)
 {
     char *text;
     size_t len;
     R1_TRY(r1_file_read(path, 1 << 20, &text, &len, err));
-    load l = {.opts = o, .path = path, .err = err, .text = text};
-    int line = ini_parse_string(text, on_key, &l);
+    load l = {.opts = o, .path = path, .err = err, .at = text};
+    int line = ini_parse_stream(next_line, &l, on_key, &l);
     free(text);
-    if (l.st != R1_OK) return l.st;
-    if (line > 0) R1_FAIL(err, R1_E_INVAL, "%s:%d: expected [section] or key = value", path, line);
     if (line < 0) R1_FAIL(err, R1_E_NOMEM, "%s: no memory to read it", path);
-    return R1_OK;
+    if (line > 0 && (!l.bad || line < l.bad))
+        R1_FAIL(err, R1_E_INVAL, "%s:%d: expected [section] or key = value", path, line);
+    return l.st;
 }
 
 static void key_name(const char *name, char *out, size_t size)

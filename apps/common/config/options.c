@@ -152,9 +152,10 @@ static r1_status set_secret_file(r1_options *o, size_t i, const char *path, cons
 {
     char *data;
     size_t len;
-    R1_TRY(r1_file_read(path, 64 * 1024, &data, &len, err));
+    r1_status st = r1_file_read(path, 64 * 1024, &data, &len, err);
+    if (st != R1_OK) return r1_err_prefix(err, "%s: %s-file: ", origin, o->table[i].name), st;
     data[strcspn(data, "\r\n")] = 0;
-    r1_status st = options_store(&o->table[i], &o->values[i], data, origin, err);
+    st = options_store(&o->table[i], &o->values[i], data, origin, err);
     memset(data, 0, len);
     free(data);
     return st;
