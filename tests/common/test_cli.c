@@ -63,6 +63,10 @@ static void test_load(void)
         {"[kafka]\n\nbatch_rows = 5\n", ":3: key \"batch_rows\" belongs to section [writer]"},
         {"[kafka]\nnonsense = 5\n", ":2: unknown key"},
         {"[kafka]\nbrokers\n", ":2: expected"},
+        {"[kafka]\nbrokers = a:1 # mine\n" GOOD,
+         ":2: brokers: expected a comment on a line of its"},
+        {"[kafka]\nbrokers = # none\n", ":2: brokers: expected a comment on a line of its own"},
+        {"[kafka]\nbrokers = a:1#2 ; c # d\n", NULL},
         /* A good key behind the one at fault changes nothing. */
         {"[writer]\nbatch_rows = 0\n" GOOD, ":2: batch-rows must lie in 1..500"},
         {"[writer]\nbatch_rows = x\n" GOOD, ":2: batch-rows must be a whole number"},
@@ -115,6 +119,36 @@ static void test_sample_round_trip(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "password = ***"));
     free(text);
     r1_options_free(o);
+}
+
+/* What dump prints is a file again: every value comes back, but a secret and what INI cannot hold. */
+static void test_dump_round_trip(void)
+{
+    static const char *const brokers[] = {"a:1,b:2", "a b#c;d", "x #y", "x ;y",
+                                          " x",      "#x",      "x\ny", ""};
+    for (size_t i = 0; i < R1_COUNT(brokers); i++) {
+        r1_err err = {0};
+        r1_options *o, *again;
+        char *text;
+        size_t len;
+        R1_ASSERT_OK(r1_options_new(&o, table, R1_COUNT(table), &err), &err);
+        R1_ASSERT_OK(r1_options_new(&again, table, R1_COUNT(table), &err), &err);
+        R1_ASSERT_OK(r1_options_set(o, "brokers", brokers[i], "command line", &err), &err);
+        R1_ASSERT_OK(r1_options_set(o, "batch-rows", "7", "test.ini:3", &err), &err);
+        R1_ASSERT_OK(r1_options_set(o, "password", "tiger", "environment", &err), &err);
+        FILE *f = open_memstream(&text, &len);
+        r1_config_dump(o, f);
+        fclose(f);
+        R1_ASSERT_OK(r1_config_load(again, file_with(text), &err), &err);
+        CU_ASSERT_STRING_EQUAL(r1_options_str(again, "brokers"),
+                               i < 2 ? brokers[i] : "127.0.0.1:19092");
+        CU_ASSERT_EQUAL(r1_options_int(again, "batch-rows"), 7);
+        CU_ASSERT_PTR_NULL(r1_options_str(again, "password"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, "# test.ini:3\nbatch_rows = 7\n"));
+        free(text);
+        r1_options_free(again);
+        r1_options_free(o);
+    }
 }
 
 /* ---- log lines as JSON ---- */
@@ -172,4 +206,4 @@ static void test_log_json(void)
 }
 
 R1_TEST_MAIN("cli", {"log lines as JSON", test_log_json}, {"load", test_load},
-             {"sample file", test_sample_round_trip})
+             {"dump", test_dump_round_trip}, {"sample file", test_sample_round_trip})

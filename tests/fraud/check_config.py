@@ -122,6 +122,7 @@ INI_CASES = [
     ("[model]\ngraph = maybe\n", ':2: graph must be true or false, found "maybe"'),
     ("[model]\nprecision = f16\n", ":2: precision must be one of auto|f32|int8"),
     ("[postgres]\npostgres_file = @none\n", ":2: postgres-file: @none: No such file"),
+    ("[kafka]\ngroup = r1 # my group\n", ":2: group: expected a comment on a line of its own"),
     ("[kafka]\nbrokers\n", ":2: expected [section] or key = value"),
 ]
 

@@ -53,6 +53,27 @@ static char *next_line(char *out, int size, void *user)
     return out;
 }
 
+/* What inih would give back otherwise than it was written: it cuts " ;", and blanks at both ends. A
+ * '#' that a blank stands before is refused, because nobody can tell whether it is a comment. */
+static bool stands_in_file(const char *text)
+{
+    size_t len = strlen(text);
+    if (!len || strchr("#; \t", *text) || strchr(" \t", text[len - 1])) return false;
+    for (const char *c = text; *c; c++)
+        if (*c == '\n' || *c == '\r' || (strchr("#;", *c) && strchr(" \t", c[-1]))) return false;
+    return true;
+}
+
+static r1_status refuse_comment(const load *l, const char *name, const char *value)
+{
+    const char *at = strchr(value, '#');
+    while (at && at > value && !strchr(" \t", at[-1])) at = strchr(at + 1, '#');
+    if (!at) return R1_OK;
+    R1_FAIL(l->err, R1_E_INVAL,
+            "%s:%d: %s: expected a comment on a line of its own or behind \" ;\", found \"%s\"",
+            l->path, l->line, name, at);
+}
+
 static r1_status set_key(load *l, const char *section, const char *name, const char *value)
 {
     char origin[512];
@@ -62,6 +83,7 @@ static r1_status set_key(load *l, const char *section, const char *name, const c
     if (strcmp(row->section, section) != 0)
         R1_FAIL(l->err, R1_E_INVAL, "%s: key \"%s\" belongs to section [%s], found in [%s]", origin,
                 name, row->section, section);
+    R1_TRY(refuse_comment(l, name, value));
     return r1_options_set(l->opts, name, value, origin, l->err);
 }
 
@@ -120,21 +142,27 @@ void r1_config_sample(const r1_option *table, size_t n, FILE *out)
     }
 }
 
+/* A line that no reader takes for a value begins with '#': a secret, and what a file cannot hold. */
+static void dump_row(const r1_option *row, const char *text, const char *origin, FILE *out)
+{
+    char key[128];
+    key_name(row->name, key, sizeof key);
+    bool held = text && !row->secret && stands_in_file(text);
+    const char *shown = !text ? "" : row->secret ? "***" : text;
+    fprintf(out, "# %s%s\n%s%s = %.*s\n", origin ? origin : "not set",
+            text && !held && !row->secret ? "; a file cannot hold this value" : "", held ? "" : "#",
+            key, (int)strcspn(shown, "\r\n"), shown);
+}
+
 void r1_config_dump(const r1_options *o, FILE *out)
 {
     const char *section = "";
     for (size_t i = 0; i < r1_options_count(o); i++) {
         const r1_option *row = r1_options_row(o, i);
-        char key[128];
         if (!row->section) continue;
-        if (strcmp(section, row->section) != 0) fprintf(out, "[%s]\n", row->section);
+        if (strcmp(section, row->section) != 0)
+            fprintf(out, "%s[%s]\n", *section ? "\n" : "", row->section);
         section = row->section;
-        key_name(row->name, key, sizeof key);
-        const char *text = r1_options_str(o, row->name), *origin = r1_options_origin(o, row->name);
-        fprintf(out, "%s%s = %s  # %s\n", text ? "" : "#", key,
-                row->secret && text ? "***"
-                : text              ? text
-                                    : "",
-                origin ? origin : "not set");
+        dump_row(row, r1_options_str(o, row->name), r1_options_origin(o, row->name), out);
     }
 }
