@@ -25,6 +25,13 @@ static const r1_option table[] = {
      .max = 500,
      .unit = "rows",
      .help = "rows"},
+    {.name = "bytes", .section = "writer", .type = R1_OPT_INT, .max = 1 << 20, .help = "bytes"},
+    {.name = "share",
+     .section = "writer",
+     .type = R1_OPT_FLOAT,
+     .min = 0.25,
+     .max = 1,
+     .help = "share"},
     {.name = "sync", .section = "writer", .type = R1_OPT_BOOL, .def = "true", .help = "sync"},
     {.name = "form",
      .section = "writer",
@@ -67,6 +74,12 @@ static void test_load(void)
          ":2: brokers: expected a comment on a line of its"},
         {"[kafka]\nbrokers = # none\n", ":2: brokers: expected a comment on a line of its own"},
         {"[kafka]\nbrokers = a:1#2 ; c # d\n", NULL},
+        {"[kafka]\nbrokers = a:1\n\nbrokers = b:1\n",
+         ":4: brokers: expected the key once, found it "
+         "at line 2 too"},
+        {"[writer]\nbatch_rows = 5\nbatch-rows = 6\n", ":3: batch-rows: expected the key once"},
+        {"[postgres]\npassword = a\npassword_file = /dev/null\n", ":3: password_file: expected"},
+        {"[writer]\nbytes = -1\n", ":2: bytes must lie in 0..1048576, found -1"},
         /* A good key behind the one at fault changes nothing. */
         {"[writer]\nbatch_rows = 0\n" GOOD, ":2: batch-rows must lie in 1..500"},
         {"[writer]\nbatch_rows = x\n" GOOD, ":2: batch-rows must be a whole number"},
@@ -105,6 +118,10 @@ static void test_sample_round_trip(void)
     FILE *f = open_memstream(&text, &len);
     r1_config_sample(table, R1_COUNT(table), f);
     fclose(f);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "# bytes; 0..1048576\n#bytes =\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "# share; 0.25..1\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "# password; secret: better in a file of its own\n"
+                                        "#password =\n#password_file = "));
     r1_err err = {0};
     r1_options *o;
     R1_ASSERT_OK(r1_options_new(&o, table, R1_COUNT(table), &err), &err);

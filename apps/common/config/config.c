@@ -74,6 +74,16 @@ static r1_status refuse_comment(const load *l, const char *name, const char *val
             l->path, l->line, name, at);
 }
 
+/* A row's origin tells whether this file has set it: by its key, or of a secret by KEY_file. */
+static r1_status refuse_second(const load *l, const r1_option *row, const char *name)
+{
+    const char *origin = r1_options_origin(l->opts, row->name);
+    size_t len = strlen(l->path);
+    if (!origin || strncmp(origin, l->path, len) != 0 || origin[len] != ':') return R1_OK;
+    R1_FAIL(l->err, R1_E_INVAL, "%s:%d: %s: expected the key once, found it at line %s too",
+            l->path, l->line, name, origin + len + 1);
+}
+
 static r1_status set_key(load *l, const char *section, const char *name, const char *value)
 {
     char origin[512];
@@ -83,6 +93,7 @@ static r1_status set_key(load *l, const char *section, const char *name, const c
     if (strcmp(row->section, section) != 0)
         R1_FAIL(l->err, R1_E_INVAL, "%s: key \"%s\" belongs to section [%s], found in [%s]", origin,
                 name, row->section, section);
+    R1_TRY(refuse_second(l, row, name));
     R1_TRY(refuse_comment(l, name, value));
     return r1_options_set(l->opts, name, value, origin, l->err);
 }
@@ -123,7 +134,7 @@ void r1_config_sample(const r1_option *table, size_t n, FILE *out)
     const char *section = "";
     for (size_t i = 0; i < n; i++) {
         const r1_option *row = &table[i];
-        char key[128];
+        char key[128], range[64];
         if (!row->section) continue;
         if (strcmp(section, row->section) != 0)
             fprintf(out, "%s[%s]\n", *section ? "\n" : "", row->section);
@@ -132,9 +143,13 @@ void r1_config_sample(const r1_option *table, size_t n, FILE *out)
         fprintf(out, "# %s%s%s%s", row->help, row->unit ? " [" : "", row->unit ? row->unit : "",
                 row->unit ? "]" : "");
         if (row->choices) fprintf(out, "; one of %s", row->choices);
-        if (row->min != 0 || row->max != 0) fprintf(out, "; %g..%g", row->min, row->max);
+        r1_option_range(row, range, sizeof range);
+        fprintf(out, "%s%s", *range ? "; " : "", range);
         if (row->secret)
-            fprintf(out, "\n#%s_file = /path/to/a/file/that/holds/it\n", key);
+            fprintf(out,
+                    "; secret: better in a file of its own\n#%s =\n"
+                    "#%s_file = /path/to/a/file/that/holds/it\n",
+                    key, key);
         else if (row->def)
             fprintf(out, "\n%s = %s\n", key, row->def);
         else

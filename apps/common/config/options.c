@@ -48,6 +48,23 @@ static bool is_choice(const char *choices, const char *text)
     return false;
 }
 
+/* A whole number whole, whatever its size: 1048576, not 1.04858e+06. */
+static void number_text(double v, char text[32])
+{
+    bool whole = v > -1e15 && v < 1e15 && v == (double)(int64_t)v;
+    snprintf(text, 32, whole ? "%.0f" : "%g", v);
+}
+
+void r1_option_range(const r1_option *row, char *text, size_t size)
+{
+    char min[32], max[32];
+    if (size) *text = 0;
+    if ((row->min == 0 && row->max == 0) || !size) return;
+    number_text(row->min, min);
+    number_text(row->max, max);
+    snprintf(text, size, "%s..%s", min, max);
+}
+
 static r1_status options_number(const r1_option *row, const char *text, const char *origin,
                                 value *v, r1_err *err)
 {
@@ -63,9 +80,11 @@ static r1_status options_number(const r1_option *row, const char *text, const ch
     if (end == text || *end || errno || v->f != v->f)
         R1_FAIL(err, R1_E_INVAL, "%s: %s must be %s%s%s, found \"%s\"", origin, row->name, kind,
                 row->unit ? " in " : "", row->unit ? row->unit : "", text);
-    if ((row->min != 0 || row->max != 0) && (v->f < row->min || v->f > row->max))
-        R1_FAIL(err, R1_E_INVAL, "%s: %s must lie in %g..%g%s%s, found %s", origin, row->name,
-                row->min, row->max, row->unit ? " " : "", row->unit ? row->unit : "", text);
+    char range[64];
+    r1_option_range(row, range, sizeof range);
+    if (*range && (v->f < row->min || v->f > row->max))
+        R1_FAIL(err, R1_E_INVAL, "%s: %s must lie in %s%s%s, found %s", origin, row->name, range,
+                row->unit ? " " : "", row->unit ? row->unit : "", text);
     return R1_OK;
 }
 

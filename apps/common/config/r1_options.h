@@ -67,6 +67,8 @@ size_t r1_options_count(const r1_options *o);
 const r1_option *r1_options_row(const r1_options *o, size_t index);
 /* A row's `only` in words, "only with --stage reinforce, reward"; "" where it always holds. */
 void r1_option_only(const r1_option *row, char *text, size_t size);
+/* A row's limits, "1..1048576"; "" where it has none. */
+void r1_option_range(const r1_option *row, char *text, size_t size);
 void r1_options_help(const r1_option *table, size_t n, FILE *out);
 
 #endif
