@@ -94,6 +94,10 @@ CASES = [
         ["--labels-topic", "l", "--dead-topic", "l"],
         "dead-topic: expected another topic than labels-topic reads",
     ),
+    (
+        ["--decisions-topic", "out", "--dead-topic", "out"],
+        'dead-topic: expected another topic than decisions-topic writes, found "out"',
+    ),
     (["--brokers", "host:port"], "brokers: expected host:port"),
     (["--brokers", "a:1,,b:2"], "brokers: expected host:port"),
     (["--kafka-extra", "no.such.setting=1"], "librdkafka refuses no.such.setting"),
@@ -167,7 +171,7 @@ def main():
             "--decisions-topic",
             "out",
             "--dead-topic",
-            "out",
+            "dead",
         ]
         for model in MODEL, "none":
             said = run(PROGRAM, "config", "check", *AWAY, "--model", model, *good)
