@@ -15,7 +15,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from programs import run  # noqa: E402
 
-PROGRAM, MODEL, OTHER = sys.argv[1:4]
+PROGRAM, MODEL, OTHER = (os.path.abspath(path) for path in sys.argv[1:4])
 # Nothing listens there: a connection that is tried all the same gives another message.
 AWAY = ["--postgres", "host=/does/not/exist dbname=r1", "--brokers", "127.0.0.1:1", "--wait", "0"]
 
@@ -141,6 +141,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="r1-config-") as folder:
         files(folder)
         other_columns(folder)
+        os.chdir(folder)  # where no default path leads to a file
 
         def named(text):
             return text.replace("@", folder + "/")
@@ -177,6 +178,15 @@ def main():
             said = run(PROGRAM, "config", "check", *AWAY, "--model", model, *good)
             assert said.startswith("configuration: good, model "), said
             assert "rules=1 allow_list=2" in said, said
+        dump = run(PROGRAM, "config", "dump", *AWAY, "--model", MODEL, *good)
+        with open(ini, "w", encoding="utf-8") as f:
+            f.write(dump)
+        said = run(PROGRAM, "config", "check", "--config", ini)
+        assert "rules=1 allow_list=2" in said, said
+        with open(ini, "w", encoding="utf-8") as f:
+            f.write(run(PROGRAM, "config", "sample"))
+        said = run(PROGRAM, "config", "check", "--config", ini)
+        assert said.startswith("configuration: good, model "), said
         away = run(PROGRAM, "serve", *AWAY, "--model", "none", *good, code=1)
         assert "PostgreSQL is not there after 0 s" in away, away
     print(f"{len(CASES) + len(INI_CASES)} broken configurations refused alike by config check and serve")

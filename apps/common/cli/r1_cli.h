@@ -59,7 +59,8 @@ int r1_cli_exit(r1_status st);
  * installation. path: R1_PATH_BYTES. */
 enum { R1_PATH_BYTES = 4096 };
 r1_status r1_cli_shipped(const char *name, char *path, r1_err *err);
-/* A path option's value; where nobody set it and it is not there, the shipped file of that name. */
+/* A path option's value. Where that is the default, set by someone or not, and is not there, the
+ * shipped file of that name. */
 r1_status r1_cli_path(const r1_options *o, const char *option, char *path, r1_err *err);
 
 /* The choices of a row `precision` (r1_session_opts.precision), and what one of them says. */
