@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 
 PG = os.environ["R1_TEST_PG"]
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
@@ -93,6 +94,14 @@ def check_report(program):
     assert "found=--db expected=--postgres" in again[2], again
 
 
+def check_serve(program):
+    """The service does not wait for a schema that nobody makes."""
+    start = time.monotonic()
+    code, _, err = run(program, "serve", "--postgres", PG, "--model", "none", "--wait", "60")
+    assert code == 1 and time.monotonic() - start < 20, (code, err)
+    assert err == "PROGRAM serve: the database has no schema: run PROGRAM db migrate\n", err
+
+
 def main():
     walks = [walk(program) for program in sys.argv[1:]]
     for said in walks:
@@ -103,6 +112,9 @@ def main():
         if os.path.basename(program) == "r1-medical":
             check_report(program)
     drop()
+    for program in sys.argv[1:]:
+        if os.path.basename(program) == "r1-fraud":
+            check_serve(program)
     print(f"{len(walks[0]) + 1} calls answered alike by {len(walks)} programs")
 
 
