@@ -63,7 +63,8 @@ int main(int argc, char **argv)
         {.name = "dlq",
          .summary = "dead letters: list, show ID, replay ID",
          .examples = "r1-fraud dlq list --postgres 'dbname=r1'\nr1-fraud dlq replay 17 --postgres "
-                     "'dbname=r1'",
+                     "'dbname=r1'\nr1-fraud dlq list --config fraud.ini",
+         .config = true,
          .options = fraud_dlq_rows,
          .n_options = fraud_dlq_n_row,
          .run = fraud_command_dlq},

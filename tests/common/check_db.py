@@ -94,6 +94,25 @@ def check_report(program):
     assert "found=--db expected=--postgres" in again[2], again
 
 
+def check_one_file(program):
+    """A settings file of the program's other commands serves those of the database too."""
+    if os.path.basename(program) == "r1-fraud":
+        text = run(program, "config", "sample")[1].replace("#postgres =", f"postgres = {PG}")
+        commands = [["db", "status"], ["dlq", "list"]]
+    else:
+        text = f"[medical]\nformat = json\nkb = kb.r1kb\n[postgres]\npostgres = {PG}\n"
+        commands = [["db", "status"]]
+    with tempfile.TemporaryDirectory(prefix="r1-db-") as folder:
+        ini = os.path.join(folder, "one.ini")
+        for extra in "", "[postgres]\nnonsense = 1\n":
+            with open(ini, "w", encoding="utf-8") as f:
+                f.write(text + extra)
+            for command in commands:
+                code, _, err = run(program, *command, "--config", ini)
+                assert code == (2 if extra else 0), (command, err)
+                assert not extra or 'unknown key "nonsense"' in err, (command, err)
+
+
 def check_serve(program):
     """The service does not wait for a schema that nobody makes."""
     start = time.monotonic()
@@ -109,6 +128,7 @@ def main():
         for name, answer in said.items():
             assert answer == walks[0][name], f"{name}: {answer} and {walks[0][name]}"
     for program in sys.argv[1:]:
+        check_one_file(program)
         if os.path.basename(program) == "r1-medical":
             check_report(program)
     drop()

@@ -46,6 +46,19 @@ static const r1_option table[] = {
      .help = "password"},
 };
 
+/* Of another command that reads the same file. */
+static const r1_option other_table[] = {
+    {.name = "host", .section = "postgres", .type = R1_OPT_STRING, .help = "host"},
+    {.name = "token",
+     .section = "postgres",
+     .type = R1_OPT_STRING,
+     .secret = true,
+     .help = "token"},
+    {.name = "password", .section = "older", .type = R1_OPT_STRING, .help = "password"},
+    {.name = "only-typed", .type = R1_OPT_STRING, .help = "on the command line alone"},
+};
+static const r1_config_table others[] = {{other_table, R1_COUNT(other_table)}};
+
 static const char *file_with(const char *text)
 {
     static char path[300];
@@ -80,6 +93,15 @@ static void test_load(void)
         {"[writer]\nbatch_rows = 5\nbatch-rows = 6\n", ":3: batch-rows: expected the key once"},
         {"[postgres]\npassword = a\npassword_file = /dev/null\n", ":3: password_file: expected"},
         {"[writer]\nbytes = -1\n", ":2: bytes must lie in 0..1048576, found -1"},
+        /* Another command's keys are passed over, in their section. */
+        {"[postgres]\nhost = x\ntoken = 1\ntoken_file = /does/not/exist\n", NULL},
+        {"[writer]\nhost = x\n",
+         ":2: key \"host\" belongs to section [postgres], found in [writer]"},
+        {"[postgres]\nhost_file = x\n", ":2: unknown key \"host_file\""},
+        {"[postgres]\nonly_typed = x\n", ":2: unknown key \"only_typed\""},
+        {"[older]\npassword = x\n", NULL},
+        {"[log]\npassword = x\n",
+         ":2: key \"password\" belongs to section [postgres], found in [log]"},
         /* A good key behind the one at fault changes nothing. */
         {"[writer]\nbatch_rows = 0\n" GOOD, ":2: batch-rows must lie in 1..500"},
         {"[writer]\nbatch_rows = x\n" GOOD, ":2: batch-rows must be a whole number"},
@@ -98,7 +120,7 @@ static void test_load(void)
         r1_err err = {0};
         r1_options *o;
         R1_ASSERT_OK(r1_options_new(&o, table, R1_COUNT(table), &err), &err);
-        r1_status st = r1_config_load(o, file_with(cases[i].text), &err);
+        r1_status st = r1_config_load(o, others, R1_COUNT(others), file_with(cases[i].text), &err);
         CU_ASSERT_EQUAL(st != R1_OK, cases[i].needle != NULL);
         if (st != R1_OK && !strstr(cases[i].text, "/does/not/exist"))
             CU_ASSERT_EQUAL(st, R1_E_INVAL);
@@ -125,7 +147,7 @@ static void test_sample_round_trip(void)
     r1_err err = {0};
     r1_options *o;
     R1_ASSERT_OK(r1_options_new(&o, table, R1_COUNT(table), &err), &err);
-    R1_ASSERT_OK(r1_config_load(o, file_with(text), &err), &err);
+    R1_ASSERT_OK(r1_config_load(o, others, R1_COUNT(others), file_with(text), &err), &err);
     CU_ASSERT_EQUAL(r1_options_int(o, "batch-rows"), 500);
     free(text);
     R1_ASSERT_OK(r1_options_set(o, "password", "tiger", "test", &err), &err);
@@ -156,7 +178,7 @@ static void test_dump_round_trip(void)
         FILE *f = open_memstream(&text, &len);
         r1_config_dump(o, f);
         fclose(f);
-        R1_ASSERT_OK(r1_config_load(again, file_with(text), &err), &err);
+        R1_ASSERT_OK(r1_config_load(again, NULL, 0, file_with(text), &err), &err);
         CU_ASSERT_STRING_EQUAL(r1_options_str(again, "brokers"),
                                i < 2 ? brokers[i] : "127.0.0.1:19092");
         CU_ASSERT_EQUAL(r1_options_int(again, "batch-rows"), 7);

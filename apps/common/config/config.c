@@ -9,6 +9,8 @@
 
 typedef struct {
     r1_options *opts;
+    const r1_config_table *others;
+    size_t n_other;
     const char *path;
     const char *at; /* text that the parser has not read yet */
     int line;       /* that it read last, from 1 */
@@ -17,14 +19,32 @@ typedef struct {
     r1_err *err;
 } load;
 
+static bool key_is_of(const r1_option *row, const char *name)
+{
+    const char *a = row->name, *b = name;
+    while (*a && (*a == *b || (*a == '-' && *b == '_'))) a++, b++;
+    return row->section && !*a && (!*b || (row->secret && !strcmp(b, "_file")));
+}
+
 static const r1_option *config_row_of(const r1_options *o, const char *name)
 {
-    for (size_t i = 0; i < r1_options_count(o); i++) {
-        const char *a = r1_options_row(o, i)->name, *b = name;
-        while (*a && (*a == *b || (*a == '-' && *b == '_'))) a++, b++;
-        if (!*a && (!*b || !strcmp(b, "_file"))) return r1_options_row(o, i);
-    }
+    for (size_t i = 0; i < r1_options_count(o); i++)
+        if (key_is_of(r1_options_row(o, i), name)) return r1_options_row(o, i);
     return NULL;
+}
+
+/* Of the tables that read the file too; the row whose section fits goes first. */
+static const r1_option *other_row_of(const load *l, const char *section, const char *name)
+{
+    const r1_option *found = NULL;
+    for (size_t t = 0; t < l->n_other; t++)
+        for (size_t i = 0; i < l->others[t].n; i++) {
+            const r1_option *row = &l->others[t].rows[i];
+            if (!key_is_of(row, name)) continue;
+            if (!strcmp(row->section, section)) return row;
+            found = row;
+        }
+    return found;
 }
 
 static r1_status refuse_long(const load *l, int max)
@@ -88,9 +108,12 @@ static r1_status set_key(load *l, const char *section, const char *name, const c
 {
     char origin[512];
     snprintf(origin, sizeof origin, "%s:%d", l->path, l->line);
-    const r1_option *row = config_row_of(l->opts, name);
-    if (!row || !row->section) R1_FAIL(l->err, R1_E_INVAL, "%s: unknown key \"%s\"", origin, name);
-    if (strcmp(row->section, section) != 0)
+    const r1_option *row = config_row_of(l->opts, name), *other = other_row_of(l, section, name);
+    bool ours = row && !strcmp(row->section, section);
+    if (!ours && other && !strcmp(other->section, section)) return R1_OK;
+    if (!row) row = other;
+    if (!row) R1_FAIL(l->err, R1_E_INVAL, "%s: unknown key \"%s\"", origin, name);
+    if (!ours)
         R1_FAIL(l->err, R1_E_INVAL, "%s: key \"%s\" belongs to section [%s], found in [%s]", origin,
                 name, row->section, section);
     R1_TRY(refuse_second(l, row, name));
@@ -108,12 +131,13 @@ static int on_key(void *user, const char *section, const char *name, const char 
 }
 
 /* A line that inih could not read may stand above the key at fault: the first one is reported. */
-r1_status r1_config_load(r1_options *o, const char *path, r1_err *err)
+r1_status r1_config_load(r1_options *o, const r1_config_table *others, size_t n, const char *path,
+                         r1_err *err)
 {
     char *text;
     size_t len;
     R1_TRY(r1_file_read(path, 1 << 20, &text, &len, err));
-    load l = {.opts = o, .path = path, .err = err, .at = text};
+    load l = {.opts = o, .others = others, .n_other = n, .path = path, .err = err, .at = text};
     int line = ini_parse_stream(next_line, &l, on_key, &l);
     free(text);
     if (line < 0) R1_FAIL(err, R1_E_NOMEM, "%s: no memory to read it", path);
