@@ -203,31 +203,46 @@ static int log_command(r1_cli_call *call)
     return R1_EXIT_OK;
 }
 
-/* Runs the command with standard error in a file, and returns that file's text. */
-static char *log_lines(void)
+static const r1_option switches[] = {
+    {.name = "graph", .type = R1_OPT_BOOL, .def = "true", .help = "graph"},
+    {.name = "no-text", .type = R1_OPT_BOOL, .def = "false", .help = "no text"},
+};
+
+static int quiet_command(r1_cli_call *call) { return call->n_rest > 3; }
+
+static const r1_command commands[] = {
+    {.name = "log", .run = log_command},
+    {.name = "none", .run = quiet_command, .options = switches, .n_options = R1_COUNT(switches)},
+    {.name = "one", .run = quiet_command, .operands = "FILE", .operands_min = 1, .operands_max = 1},
+    {.name = "some", .run = quiet_command, .operands = "[FILE...]", .operands_max = 3},
+};
+
+/* Runs the program with descriptor fd in a file, and returns that file's text. */
+static char *said_by(int argc, char **argv, int fd, int expected)
 {
-    static const r1_command commands[] = {{.name = "log", .run = log_command}};
-    const r1_program program = {.name = "r1-test", .commands = commands, .n_commands = 1};
-    char *argv[] = {"r1-test", "log", "--log-format", "json", NULL}, path[300], *text;
+    const r1_program program = {
+        .name = "r1-test", .commands = commands, .n_commands = R1_COUNT(commands)};
+    char path[300], *text;
     size_t len;
-    snprintf(path, sizeof path, "%s/log.jsonl", r1_test_tmpdir());
-    fflush(stderr);
-    int before = dup(2), to = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    CU_ASSERT_TRUE_FATAL(before >= 0 && to >= 0 && dup2(to, 2) == 2);
-    int code = r1_cli_main(&program, 4, argv);
-    fflush(stderr);
-    dup2(before, 2);
+    snprintf(path, sizeof path, "%s/said", r1_test_tmpdir());
+    fflush(NULL);
+    int before = dup(fd), to = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    CU_ASSERT_TRUE_FATAL(before >= 0 && to >= 0 && dup2(to, fd) == fd);
+    int code = r1_cli_main(&program, argc, argv);
+    fflush(NULL);
+    dup2(before, fd);
     close(before);
     close(to);
     r1_log_set(NULL, NULL, R1_LOG_ERROR);
-    CU_ASSERT_EQUAL(code, R1_EXIT_OK);
+    CU_ASSERT_EQUAL(code, expected);
     CU_ASSERT_EQUAL_FATAL(r1_file_read(path, 1 << 16, &text, &len, NULL), R1_OK);
     return text;
 }
 
 static void test_log_json(void)
 {
-    char *text = log_lines(), *at = text;
+    char *argv[] = {"r1-test", "log", "--log-format", "json", NULL};
+    char *text = said_by(4, argv, STDERR_FILENO, R1_EXIT_OK), *at = text;
     for (size_t i = 0; i < R1_COUNT(log_messages); i++) {
         size_t len = strcspn(at, "\n");
         json_t *o = json_loadb(at, len, 0, NULL);
@@ -244,5 +259,57 @@ static void test_log_json(void)
     free(text);
 }
 
-R1_TEST_MAIN("cli", {"log lines as JSON", test_log_json}, {"load", test_load},
+/* ---- operands and switches ---- */
+
+static void test_operands(void)
+{
+    static const struct {
+        char *argv[6], *says; /* NULL: must run */
+    } cases[] = {
+        {{"none"}, NULL},
+        {{"none", "a"}, "expected options alone, found \"a\""},
+        {{"one", "a"}, NULL},
+        {{"one"}, "expected FILE, found \"\""},
+        {{"one", "a", "b"}, "expected FILE, found \"a\" \"b\""},
+        {{"some"}, NULL},
+        {{"some", "a", "b", "c"}, NULL},
+        {{"some", "a", "b", "c", "d"}, "expected [FILE...], found \"a\" \"b\" \"c\" \"d\""},
+        {{"none", "--graph", "--no-text"}, NULL},
+        {{"none", "--no-graph", "--no-text=false"}, NULL},
+        {{"none", "--graph", "false"}, "expected --no-graph or --graph=false, found --graph false"},
+        {{"none", "--graph", "on"}, "expected --graph or --graph=on, found --graph on"},
+        {{"none", "--no-graph", "true"},
+         "expected --no-graph or --graph=true, found --no-graph true"},
+        {{"none", "--no-graph=false"},
+         "expected --no-graph or --graph=true, found --no-graph=false"},
+        {{"none", "--no-text", "0"}, "expected --no-text=0, found --no-text 0"},
+    };
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        char *argv[8] = {"r1-test"};
+        int argc = 1;
+        for (; argc < 7 && cases[i].argv[argc - 1]; argc++) argv[argc] = cases[i].argv[argc - 1];
+        char *text = said_by(argc, argv, STDERR_FILENO, cases[i].says ? R1_EXIT_USAGE : R1_EXIT_OK);
+        if (cases[i].says && !strstr(text, cases[i].says)) {
+            fprintf(stderr, "case %zu: expected \"%s\", found \"%s\"\n", i, cases[i].says, text);
+            CU_FAIL("message");
+        }
+        free(text);
+    }
+}
+
+static void test_help(void)
+{
+    char *none[] = {"r1-test", "none", "--help", NULL}, *one[] = {"r1-test", "one", "--help", NULL};
+    char *text = said_by(3, none, STDOUT_FILENO, R1_EXIT_OK);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\n  r1-test none [OPTIONS]\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "graph (default true; --no-graph turns it off)\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "no text\n"));
+    free(text);
+    text = said_by(3, one, STDOUT_FILENO, R1_EXIT_OK);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\n  r1-test one [OPTIONS] FILE\n"));
+    free(text);
+}
+
+R1_TEST_MAIN("cli", {"operands", test_operands}, {"help", test_help},
+             {"log lines as JSON", test_log_json}, {"load", test_load},
              {"dump", test_dump_round_trip}, {"sample file", test_sample_round_trip})

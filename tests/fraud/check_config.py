@@ -158,6 +158,9 @@ def main():
             assert (
                 named(expected) in found
             ), f"{args}:\n  expected {named(expected)}\n  found    {found}"
+        for command in ["serve", "extra"], ["config", "check", "extra"]:
+            said = run(PROGRAM, *command, *AWAY, "--model", "none", code=2)
+            assert '"extra"; --help shows the usage' in said, said
         ini = named("@ini")
         for text, expected in INI_CASES:
             with open(ini, "w", encoding="utf-8") as f:

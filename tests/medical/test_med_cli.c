@@ -82,6 +82,11 @@ static void test_exit_codes(void)
     const char *check[] = {med_cli_medical(), "ontology", "check",
                            r1_test_source("ontology/r1med.xml"), NULL};
     CU_ASSERT_EQUAL(med_cli_run(check), 0);
+    const char *record = r1_test_source("apps/medical/samples/record.txt");
+    const char *second[] = {med_cli_medical(), "annotate", record, record, NULL};
+    CU_ASSERT_EQUAL(med_cli_run(second), 2);
+    const char *two[] = {med_cli_medical(), "report", record, record, NULL};
+    CU_ASSERT_EQUAL(med_cli_run(two), 2);
 }
 
 /* Each bad input: the exit code, and words that the message must hold. */

@@ -20,7 +20,7 @@ enum {
 
 typedef struct {
     const r1_options *opts;
-    const char **rest; /* positional arguments */
+    const char **rest; /* operands, as many as the command's row allows */
     size_t n_rest;
     /* Filled by the command; r1_cli_main prints it when the command returns non-zero. */
     r1_err err;
@@ -34,8 +34,11 @@ typedef struct {
     size_t n_options;
     /* Whether it takes --config FILE (INI) and the environment, for the rows with a section. */
     bool config;
+    const char *operands; /* what may stand behind the options, "[FILE]"; NULL: nothing */
+    size_t operands_min, operands_max;
     int (*run)(r1_cli_call *call);
 } r1_command;
+enum { R1_OPERANDS_ANY = 1 << 20 }; /* operands_max of a command that takes all it gets */
 
 typedef struct {
     const char *name;    /* "r1-fraud" */

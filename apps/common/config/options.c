@@ -204,6 +204,41 @@ r1_status r1_options_set(r1_options *o, const char *name, const char *text, cons
     return options_store(&o->table[i], &o->values[i], text, origin, err);
 }
 
+/* "--graph false": the word behind a switch would be an operand, and the switch on. */
+static r1_status refuse_word(const char *name, const char *next, r1_err *err)
+{
+    if (!next || !is_choice("true|yes|on|1|false|no|off|0", next)) return R1_OK;
+    bool off = is_choice("false|no|off|0", next), negative = !strncmp(name, "no-", 3);
+    char plain[160] = "";
+    if (!off || !negative) snprintf(plain, sizeof plain, "--%s%s or ", off ? "no-" : "", name);
+    R1_FAIL(err, R1_E_INVAL, "command line: expected %s--%s=%s, found --%s %s", plain, name, next,
+            name, next);
+}
+
+static r1_status parse_switch(r1_options *o, const char *name, const char *eq, const char *next,
+                              r1_err *err)
+{
+    if (!eq) R1_TRY(refuse_word(name, next, err));
+    return r1_options_set(o, name, eq ? eq + 1 : "true", "command line", err);
+}
+
+/* --no-NAME of a switch NAME: it has no value of its own. */
+static r1_status parse_off(r1_options *o, const char *name, const char *eq, const char *next,
+                           r1_err *err)
+{
+    bool word = !eq && next && is_choice("true|yes|on|1|false|no|off|0", next);
+    if (eq || word)
+        R1_FAIL(err, R1_E_INVAL, "command line: expected --no-%s or --%s=true, found --no-%s%s%s",
+                name, name, name, eq ? "=" : " ", eq ? eq + 1 : next);
+    return r1_options_set(o, name, "false", "command line", err);
+}
+
+static bool is_switch(const r1_options *o, const char *name)
+{
+    size_t i = options_find(o, name);
+    return i < o->n && o->table[i].type == R1_OPT_BOOL;
+}
+
 /* One argument that starts with "--"; *used tells whether it took the next one as its value. */
 static r1_status parse_one(r1_options *o, const char *arg, const char *next, bool *used,
                            r1_err *err)
@@ -217,13 +252,9 @@ static r1_status parse_one(r1_options *o, const char *arg, const char *next, boo
     memcpy(name, arg, len);
     name[len] = 0;
     size_t i = options_find(o, name);
-    if (i < o->n && o->table[i].type == R1_OPT_BOOL)
-        return r1_options_set(o, name, eq ? eq + 1 : "true", "command line", err);
-    if (i == o->n && !strncmp(name, "no-", 3)) {
-        size_t j = options_find(o, name + 3);
-        if (j < o->n && o->table[j].type == R1_OPT_BOOL)
-            return r1_options_set(o, name + 3, "false", "command line", err);
-    }
+    if (is_switch(o, name)) return parse_switch(o, name, eq, next, err);
+    if (i == o->n && !strncmp(name, "no-", 3) && is_switch(o, name + 3))
+        return parse_off(o, name + 3, eq, next, err);
     if (i == o->n && find_secret(o, name) == o->n)
         R1_FAIL(err, R1_E_INVAL, "command line: option --%s is not known; --help lists them", name);
     if (!eq && !next) R1_FAIL(err, R1_E_INVAL, "command line: option --%s needs a value", name);
@@ -355,6 +386,8 @@ void r1_options_help(const r1_option *table, size_t n, FILE *out)
         if (row->unit) fprintf(out, " [%s]", row->unit);
         if (row->def && !row->secret && row->type != R1_OPT_BOOL)
             fprintf(out, " (default %s)", row->def);
+        if (row->type == R1_OPT_BOOL && row->def && is_choice("true|yes|on|1", row->def))
+            fprintf(out, " (default %s; --no-%s turns it off)", row->def, row->name);
         r1_option_only(row, left, sizeof left);
         if (*left) fprintf(out, " (%s)", left);
         fputc('\n', out);
