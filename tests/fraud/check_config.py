@@ -161,6 +161,8 @@ def main():
         for command in ["serve", "extra"], ["config", "check", "extra"]:
             said = run(PROGRAM, *command, *AWAY, "--model", "none", code=2)
             assert '"extra"; --help shows the usage' in said, said
+        said = run(PROGRAM, "dlq", "list", "5", code=2)
+        assert "expected list, show ID or replay ID" in said, said
         ini = named("@ini")
         for text, expected in INI_CASES:
             with open(ini, "w", encoding="utf-8") as f:

@@ -55,7 +55,7 @@ static r1_status refuse_long(const load *l, int max)
 
 /* Hands inih one line, whose number the handler asks for. Blanks before a key go: inih would take
  * them for a value that goes on. Nothing is read behind the first key at fault. */
-static char *next_line(char *out, int size, void *user)
+static char *read_line(char *out, int size, void *user)
 {
     load *l = user;
     if (l->bad || !*l->at) return NULL;
@@ -138,7 +138,7 @@ r1_status r1_config_load(r1_options *o, const r1_config_table *others, size_t n,
     size_t len;
     R1_TRY(r1_file_read(path, 1 << 20, &text, &len, err));
     load l = {.opts = o, .others = others, .n_other = n, .path = path, .err = err, .at = text};
-    int line = ini_parse_stream(next_line, &l, on_key, &l);
+    int line = ini_parse_stream(read_line, &l, on_key, &l);
     free(text);
     if (line < 0) R1_FAIL(err, R1_E_NOMEM, "%s: no memory to read it", path);
     if (line > 0 && (!l.bad || line < l.bad))
@@ -182,7 +182,7 @@ void r1_config_sample(const r1_option *table, size_t n, FILE *out)
 }
 
 /* A line that no reader takes for a value begins with '#': a secret, and what a file cannot hold. */
-static void dump_row(const r1_option *row, const char *text, const char *origin, FILE *out)
+static void dump_setting(const r1_option *row, const char *text, const char *origin, FILE *out)
 {
     char key[128];
     key_name(row->name, key, sizeof key);
@@ -202,6 +202,6 @@ void r1_config_dump(const r1_options *o, FILE *out)
         if (strcmp(section, row->section) != 0)
             fprintf(out, "%s[%s]\n", *section ? "\n" : "", row->section);
         section = row->section;
-        dump_row(row, r1_options_str(o, row->name), r1_options_origin(o, row->name), out);
+        dump_setting(row, r1_options_str(o, row->name), r1_options_origin(o, row->name), out);
     }
 }
