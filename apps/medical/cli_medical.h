@@ -52,12 +52,12 @@ r1_status cli_read_text(const char *path, char **text, size_t *len, r1_err *err)
     {.name = "model", .section = "medical", .type = R1_OPT_PATH,                                   \
      .help = "R1 model that has the last word (default: the one that ships)"},                     \
     {.name = "r1", .section = "medical", .type = R1_OPT_BOOL, .def = "true",                       \
-     .help = "re-rank by R1; --no-r1: likelihood alone"},                                          \
+     .help = "re-rank by R1; off: likelihood alone"},                                              \
     {.name = "precision", .section = "medical", .type = R1_OPT_ENUM, .def = "auto",                \
      .choices = R1_CLI_PRECISIONS,                                                                 \
      .help = "of R1's linear layers; auto: 8-bit integers where the backend has them"},            \
     {.name = "anchors", .section = "medical", .type = R1_OPT_BOOL, .def = "true",                  \
-     .help = "pin key findings in working memory; --no-anchors: none is pinned"}
+     .help = "pin key findings in working memory; off: none is pinned"}
 #define CLI_JSON_OPTION                                                                            \
     {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print one JSON object"}
 /* clang-format on */

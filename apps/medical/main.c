@@ -72,10 +72,12 @@ int main(int argc, char **argv)
          .examples = "r1-medical ontology build hp.obo phenotype.hpoa "
                      "mondo_exactmatch_omim.sssom.tsv --out kb.r1kb\n"
                      "r1-medical ontology build FOLDER --out kb.r1kb",
+         .operands = "SOURCE...", .operands_min = 1, .operands_max = R1_OPERANDS_ANY,
          .options = cli_build_rows, .n_options = cli_build_n_row, .run = cli_build_command},
         {.name = "ontology info",
          .summary = "show what a knowledge base holds: counts, versions, licences",
          .examples = "r1-medical ontology info kb.r1kb", .config = true,
+         .operands = "[KNOWLEDGE_BASE]", .operands_max = 1,
          .options = cli_info_rows, .n_options = cli_info_n_row, .run = cli_info_command},
         {.name = "ontology shards",
          .summary = "write names, synonyms, definitions and parents of all findings as shards, for "
@@ -83,14 +85,17 @@ int main(int argc, char **argv)
          .examples = "r1-medical ontology shards kb.r1kb --out run/terms\n"
                      "r1 train --stage pretrain --valid run/terms/valid.r1s --out terms.gguf "
                      "run/terms/train.r1s",
-         .config = true,
+         .config = true, .operands = "[KNOWLEDGE_BASE]", .operands_max = 1,
          .options = cli_shards_rows, .n_options = cli_shards_n_row, .run = cli_shards_command},
         {.name = "ontology check",
          .summary = "read sources and say what does not fit together (exit code 3)",
-         .examples = "r1-medical ontology check ontology/r1med.xml", .run = cli_check_command},
+         .examples = "r1-medical ontology check ontology/r1med.xml",
+         .operands = "SOURCE...", .operands_min = 1, .operands_max = R1_OPERANDS_ANY,
+         .run = cli_check_command},
         {.name = "annotate",
          .summary = "the findings of a record, with span and status",
          .examples = "r1-medical annotate record.txt --kb run/hpo --json", .config = true,
+         .operands = "[FILE]", .operands_max = 1,
          .options = cli_annotate_rows, .n_options = cli_annotate_n_row,
          .run = cli_annotate_command},
         {.name = "eval annotate",
@@ -104,6 +109,7 @@ int main(int argc, char **argv)
          .examples = "r1-medical report apps/medical/samples/record.txt --out run/report\n"
                      "r1-medical report - --kb run/hpo --format html < record.txt",
          .config = true,
+         .operands = "[FILE]", .operands_max = 1,
          .options = cli_report_rows, .n_options = cli_report_n_row, .run = cli_report_command},
         {.name = "rank",
          .summary = "diseases for a list of findings",

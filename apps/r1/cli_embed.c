@@ -114,6 +114,8 @@ static int embed_embed(r1_cli_call *call)
 
 const r1_command cli_embed_commands[] = {
     {.name = "embed",
+     .operands = "SHARD...",
+     .operands_max = R1_OPERANDS_ANY,
      .summary = "rows of the common space that the encoders make of shards, as files of vectors "
                 "for r1-bench memory",
      .examples =

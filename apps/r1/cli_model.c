@@ -347,6 +347,8 @@ static int model_info(r1_cli_call *call)
 
 const r1_command cli_model_commands[] = {
     {.name = "eval",
+     .operands = "SHARD...",
+     .operands_max = R1_OPERANDS_ANY,
      .summary = "figures of a model on shards; switches take items and CAWA's factors away",
      .examples = "r1 eval --model m.gguf test.r1s --json\n"
                  "r1 eval --model m.gguf --off history,graph test.r1s\nr1 eval --model m.gguf "
@@ -357,6 +359,8 @@ const r1_command cli_model_commands[] = {
      .n_options = R1_COUNT(eval_rows),
      .run = model_eval},
     {.name = "info",
+     .operands = "MODEL",
+     .operands_max = 1,
      .summary = "what a model file holds: items, schema hash, size, work per sample counted from "
                 "the plan, calibration",
      .examples = "r1 info m.gguf\nr1 info --description m.gguf",

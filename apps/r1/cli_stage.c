@@ -604,6 +604,8 @@ static int train_run(r1_cli_call *call)
 
 const r1_command cli_train_commands[] = {
     {.name = "train",
+     .operands = "SHARD...",
+     .operands_max = R1_OPERANDS_ANY,
      .summary = "trains a model on shards; cut and run again, it goes on from its checkpoint to "
                 "the same bytes",
      .examples = "r1 train --out m.gguf --valid valid.r1s train.r1s\n"

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 
 PG = os.environ["R1_TEST_PG"]
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
@@ -93,6 +94,33 @@ def check_report(program):
     assert "found=--db expected=--postgres" in again[2], again
 
 
+def check_one_file(program):
+    """A settings file of the program's other commands serves those of the database too."""
+    if os.path.basename(program) == "r1-fraud":
+        text = run(program, "config", "sample")[1].replace("#postgres =", f"postgres = {PG}")
+        commands = [["db", "status"], ["dlq", "list"]]
+    else:
+        text = f"[medical]\nformat = json\nkb = kb.r1kb\n[postgres]\npostgres = {PG}\n"
+        commands = [["db", "status"]]
+    with tempfile.TemporaryDirectory(prefix="r1-db-") as folder:
+        ini = os.path.join(folder, "one.ini")
+        for extra in "", "[postgres]\nnonsense = 1\n":
+            with open(ini, "w", encoding="utf-8") as f:
+                f.write(text + extra)
+            for command in commands:
+                code, _, err = run(program, *command, "--config", ini)
+                assert code == (2 if extra else 0), (command, err)
+                assert not extra or 'unknown key "nonsense"' in err, (command, err)
+
+
+def check_serve(program):
+    """The service does not wait for a schema that nobody makes."""
+    start = time.monotonic()
+    code, _, err = run(program, "serve", "--postgres", PG, "--model", "none", "--wait", "60")
+    assert code == 1 and time.monotonic() - start < 20, (code, err)
+    assert err == "PROGRAM serve: the database has no schema: run PROGRAM db migrate\n", err
+
+
 def main():
     walks = [walk(program) for program in sys.argv[1:]]
     for said in walks:
@@ -100,9 +128,13 @@ def main():
         for name, answer in said.items():
             assert answer == walks[0][name], f"{name}: {answer} and {walks[0][name]}"
     for program in sys.argv[1:]:
+        check_one_file(program)
         if os.path.basename(program) == "r1-medical":
             check_report(program)
     drop()
+    for program in sys.argv[1:]:
+        if os.path.basename(program) == "r1-fraud":
+            check_serve(program)
     print(f"{len(walks[0]) + 1} calls answered alike by {len(walks)} programs")
 
 

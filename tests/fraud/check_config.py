@@ -15,7 +15,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from programs import run  # noqa: E402
 
-PROGRAM, MODEL, OTHER = sys.argv[1:4]
+PROGRAM, MODEL, OTHER = (os.path.abspath(path) for path in sys.argv[1:4])
 # Nothing listens there: a connection that is tried all the same gives another message.
 AWAY = ["--postgres", "host=/does/not/exist dbname=r1", "--brokers", "127.0.0.1:1", "--wait", "0"]
 
@@ -94,6 +94,10 @@ CASES = [
         ["--labels-topic", "l", "--dead-topic", "l"],
         "dead-topic: expected another topic than labels-topic reads",
     ),
+    (
+        ["--decisions-topic", "out", "--dead-topic", "out"],
+        'dead-topic: expected another topic than decisions-topic writes, found "out"',
+    ),
     (["--brokers", "host:port"], "brokers: expected host:port"),
     (["--brokers", "a:1,,b:2"], "brokers: expected host:port"),
     (["--kafka-extra", "no.such.setting=1"], "librdkafka refuses no.such.setting"),
@@ -111,6 +115,21 @@ CASES = [
     (["--batch-rows", "501"], "batch-rows must lie in 1..500"),
 ]
 
+# Settings files with one fault each. GOOD stands behind it: a good key changes nothing.
+GOOD = "[kafka]\ngroup = mine\n"
+INI_CASES = [
+    ("[decision]\nreview_at = 1.5\n", ":2: review-at must lie in 0..1, found 1.5"),
+    ("[decision]\nreview_at = high\n", ':2: review-at must be a number, found "high"'),
+    ("\n[postgres]\nbatch_rows = 501\n", ":3: batch-rows must lie in 1..500"),
+    ("[postgres]\nbatch_row = 5\n", ':2: unknown key "batch_row"'),
+    ("[kafka]\nbatch_rows = 5\n", ':2: key "batch_rows" belongs to section [postgres]'),
+    ("[model]\ngraph = maybe\n", ':2: graph must be true or false, found "maybe"'),
+    ("[model]\nprecision = f16\n", ":2: precision must be one of auto|f32|int8"),
+    ("[postgres]\npostgres_file = @none\n", ":2: postgres-file: @none: No such file"),
+    ("[kafka]\ngroup = r1 # my group\n", ":2: group: expected a comment on a line of its own"),
+    ("[kafka]\nbrokers\n", ":2: expected [section] or key = value"),
+]
+
 
 def message(command, stderr):
     start = f"r1-fraud {command}: "
@@ -122,6 +141,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="r1-config-") as folder:
         files(folder)
         other_columns(folder)
+        os.chdir(folder)  # where no default path leads to a file
 
         def named(text):
             return text.replace("@", folder + "/")
@@ -138,6 +158,17 @@ def main():
             assert (
                 named(expected) in found
             ), f"{args}:\n  expected {named(expected)}\n  found    {found}"
+        for command in ["serve", "extra"], ["config", "check", "extra"]:
+            said = run(PROGRAM, *command, *AWAY, "--model", "none", code=2)
+            assert '"extra"; --help shows the usage' in said, said
+        said = run(PROGRAM, "dlq", "list", "5", code=2)
+        assert "expected list, show ID or replay ID" in said, said
+        ini = named("@ini")
+        for text, expected in INI_CASES:
+            with open(ini, "w", encoding="utf-8") as f:
+                f.write(named(text) + GOOD)
+            found = refused(["--config", ini])
+            assert found.startswith(ini + named(expected)), f"{text}: found {found}"
         good = [
             "--rules",
             named("@good"),
@@ -146,15 +177,25 @@ def main():
             "--decisions-topic",
             "out",
             "--dead-topic",
-            "out",
+            "dead",
         ]
         for model in MODEL, "none":
             said = run(PROGRAM, "config", "check", *AWAY, "--model", model, *good)
             assert said.startswith("configuration: good, model "), said
             assert "rules=1 allow_list=2" in said, said
+        dump = run(PROGRAM, "config", "dump", *AWAY, "--model", MODEL, *good)
+        with open(ini, "w", encoding="utf-8") as f:
+            f.write(dump)
+        said = run(PROGRAM, "config", "check", "--config", ini)
+        assert "rules=1 allow_list=2" in said, said
+        with open(ini, "w", encoding="utf-8") as f:
+            f.write(run(PROGRAM, "config", "sample"))
+        said = run(PROGRAM, "config", "check", "--config", ini)
+        assert said.startswith("configuration: good, model "), said
         away = run(PROGRAM, "serve", *AWAY, "--model", "none", *good, code=1)
         assert "PostgreSQL is not there after 0 s" in away, away
-    print(f"{len(CASES)} broken configurations refused alike by config check and serve")
+    n = len(CASES) + len(INI_CASES)
+    print(f"{n} broken configurations refused alike by config check and serve")
 
 
 main()

@@ -2,8 +2,8 @@
 /* test_columns.c - every column of the payment, of both ends and of the pair against a twin that
  * loops over the plain list of all earlier payments.
  *
- * The twin has no windows, no rings and no running sums. It finds each column by its name. Where the name does not define the
- * column, the twin's comment does. The streams hold several currencies, external ends, equal
+ * The twin has no windows, no rings and no running sums. It finds each column by its name. Where
+ * the name does not define the column, the twin's comment does. The streams hold several currencies, external ends, equal
  * times, times that run backwards and labels that come days later. No label is taken back.
  * NOT_COVERED lists the tables that have no twin here. */
 #include "features/columns.h"

@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     r1_options *o;
     int fd = fuzz_file(data, size, path);
     if (r1_options_new(&o, rows, R1_COUNT(rows), &err) != R1_OK) abort();
-    if (r1_config_load(o, path, &err) != R1_OK) fuzz_refused(&err);
+    if (r1_config_load(o, NULL, 0, path, &err) != R1_OK) fuzz_refused(&err);
     int64_t n = r1_options_int(o, "batch-rows");
     double share = r1_options_float(o, "share");
     if (n < 1 || n > 512 || !(share >= 0 && share <= 1)) abort();

@@ -83,6 +83,11 @@ static void test_exit_codes(void)
     const char *check[] = {med_cli_medical(), "ontology", "check",
                            r1_test_source("ontology/r1med.xml"), NULL};
     CU_ASSERT_EQUAL(med_cli_run(check), 0);
+    const char *record = r1_test_source("apps/medical/samples/record.txt");
+    const char *second[] = {med_cli_medical(), "annotate", record, record, NULL};
+    CU_ASSERT_EQUAL(med_cli_run(second), 2);
+    const char *two[] = {med_cli_medical(), "report", record, record, NULL};
+    CU_ASSERT_EQUAL(med_cli_run(two), 2);
 }
 
 /* Each bad input: the exit code, and words that the message must hold. */
@@ -296,8 +301,8 @@ static void test_record_stays(void)
     free(text);
 }
 
-R1_TEST_MAIN("medical program", {"report", test_report},
-             {"record stays", test_record_stays}, {"exit codes", test_exit_codes},
-             {"bad records", test_med_cli_bad_records}, {"bad ontologies", test_bad_ontologies},
-             {"check tells", test_check_tells}, {"bad models", test_bad_models},
-             {"rank's findings", test_rank_findings}, {"fetch", test_fetch})
+R1_TEST_MAIN("medical program", {"report", test_report}, {"record stays", test_record_stays},
+             {"exit codes", test_exit_codes}, {"bad records", test_med_cli_bad_records},
+             {"bad ontologies", test_bad_ontologies}, {"check tells", test_check_tells},
+             {"bad models", test_bad_models}, {"rank's findings", test_rank_findings},
+             {"fetch", test_fetch})

@@ -133,9 +133,18 @@ static void print_examples(const char *examples, const char *indent, FILE *out)
     }
 }
 
+static void print_synopsis(const r1_program *p, const r1_command *cmd, const char *indent,
+                           FILE *out)
+{
+    fprintf(out, "%s%s %s [OPTIONS]%s%s\n", indent, p->name, cmd->name, cmd->operands ? " " : "",
+            cmd->operands ? cmd->operands : "");
+}
+
 static void command_help(const r1_program *p, const r1_command *cmd, FILE *out)
 {
-    fprintf(out, "%s %s - %s\n\nExamples:\n", p->name, cmd->name, cmd->summary);
+    fprintf(out, "%s %s - %s\n\nUsage:\n", p->name, cmd->name, cmd->summary);
+    print_synopsis(p, cmd, "  ", out);
+    fputs("\nExamples:\n", out);
     print_examples(cmd->examples, "  ", out);
     fputs("\nOptions:\n", out);
     size_t n = 0;
@@ -150,6 +159,7 @@ static void cli_manual(const r1_program *p, FILE *out)
     for (size_t i = 0; i < p->n_commands; i++) {
         const r1_command *cmd = &p->commands[i];
         fprintf(out, ".SS %s\n%s.\n.nf\n", cmd->name, cmd->summary);
+        print_synopsis(p, cmd, "  ", out);
         print_examples(cmd->examples, "  ", out);
         fputs(".fi\n", out);
         for (size_t k = 0; k < cmd->n_options; k++) {
@@ -250,14 +260,42 @@ static const char *config_path(int argc, char **argv)
     return path;
 }
 
-static r1_status fill_options(const r1_command *cmd, r1_options *o, int argc, char **argv,
-                              const char **rest, size_t *n_rest, r1_err *err)
+static r1_status check_operands(const r1_command *cmd, r1_cli_call *call)
 {
+    if (call->n_rest >= cmd->operands_min && call->n_rest <= cmd->operands_max) return R1_OK;
+    char found[256] = "\"\"";
+    size_t n = 0;
+    for (size_t i = 0; i < call->n_rest && n < sizeof found; i++)
+        n += (size_t)snprintf(found + n, sizeof found - n, "%s\"%s\"", i ? " " : "", call->rest[i]);
+    R1_FAIL(&call->err, R1_E_INVAL, "command line: expected %s, found %s; --help shows the usage",
+            cmd->operands ? cmd->operands : "options alone", found);
+}
+
+/* One settings file serves all commands of a program: each passes the others' keys over. */
+static r1_status load_config(const r1_program *p, r1_options *o, const char *path, r1_err *err)
+{
+    r1_config_table *others = calloc(p->n_commands, sizeof *others);
+    size_t n = 0;
+    if (!others) R1_FAIL(err, R1_E_NOMEM, "%s: no memory to read it", path);
+    for (size_t i = 0; i < p->n_commands; i++)
+        if (p->commands[i].config)
+            others[n++] = (r1_config_table){p->commands[i].options, p->commands[i].n_options};
+    r1_status st = r1_config_load(o, others, n, path, err);
+    free(others);
+    return st;
+}
+
+static r1_status fill_options(const r1_program *p, const r1_command *cmd, r1_options *o, int argc,
+                              char **argv, r1_cli_call *call)
+{
+    r1_err *err = &call->err;
     const char *path = cmd->config ? config_path(argc, argv) : NULL;
-    if (path) R1_TRY(r1_config_load(o, path, err));
+    if (path) R1_TRY(load_config(p, o, path, err));
     if (cmd->config) R1_TRY(r1_options_env(o, err));
-    R1_TRY(r1_options_parse(o, argc, argv, rest, n_rest, err));
-    return r1_options_bool(o, "help") ? R1_OK : r1_options_check(o, err);
+    R1_TRY(r1_options_parse(o, argc, argv, call->rest, &call->n_rest, err));
+    if (r1_options_bool(o, "help")) return R1_OK;
+    R1_TRY(check_operands(cmd, call));
+    return r1_options_check(o, err);
 }
 
 /* A message may quote a file or its name; the terminal must not obey it. */
@@ -278,7 +316,7 @@ static int run_command(const r1_program *p, const r1_command *cmd, int argc, cha
     int code = R1_EXIT_FAILED;
     if (!table || !rest || r1_options_new(&o, table, n, &call.err) != R1_OK) {
         cli_complain(p, cmd, call.err.msg[0] ? call.err.msg : "out of memory");
-    } else if (fill_options(cmd, o, argc, argv, rest, &call.n_rest, &call.err) != R1_OK) {
+    } else if (fill_options(p, cmd, o, argc, argv, &call) != R1_OK) {
         cli_complain(p, cmd, call.err.msg);
         code = R1_EXIT_USAGE;
     } else if (r1_options_bool(o, "help")) {

@@ -20,7 +20,7 @@ enum {
 
 typedef struct {
     const r1_options *opts;
-    const char **rest; /* positional arguments */
+    const char **rest; /* operands, as many as the command's row allows */
     size_t n_rest;
     /* Filled by the command; r1_cli_main prints it when the command returns non-zero. */
     r1_err err;
@@ -34,8 +34,11 @@ typedef struct {
     size_t n_options;
     /* Whether it takes --config FILE (INI) and the environment, for the rows with a section. */
     bool config;
+    const char *operands; /* what may stand behind the options, "[FILE]"; NULL: nothing */
+    size_t operands_min, operands_max;
     int (*run)(r1_cli_call *call);
 } r1_command;
+enum { R1_OPERANDS_ANY = 1 << 20 }; /* operands_max of a command that takes all it gets */
 
 typedef struct {
     const char *name;    /* "r1-fraud" */
@@ -59,7 +62,8 @@ int r1_cli_exit(r1_status st);
  * installation. path: R1_PATH_BYTES. */
 enum { R1_PATH_BYTES = 4096 };
 r1_status r1_cli_shipped(const char *name, char *path, r1_err *err);
-/* A path option's value; where nobody set it and it is not there, the shipped file of that name. */
+/* A path option's value. Where that is the default, set by someone or not, and is not there, the
+ * shipped file of that name. */
 r1_status r1_cli_path(const r1_options *o, const char *option, char *path, r1_err *err);
 
 /* The choices of a row `precision` (r1_session_opts.precision), and what one of them says. */

@@ -27,11 +27,20 @@ r1_status r1_cli_shipped(const char *name, char *path, r1_err *err)
             "%s is not below the source tree, ../share/r1 of the program or %s", name, R1_DATA_DIR);
 }
 
+/* A value that says what the default says is the default, wherever it was written. */
+static bool shipped_default(const r1_options *o, const char *option, const char *given)
+{
+    size_t i = 0;
+    while (i < r1_options_count(o) && strcmp(r1_options_row(o, i)->name, option) != 0) i++;
+    const char *def = i < r1_options_count(o) ? r1_options_row(o, i)->def : NULL;
+    return def && !strcmp(def, given);
+}
+
 r1_status r1_cli_path(const r1_options *o, const char *option, char *path, r1_err *err)
 {
     const char *given = r1_options_str(o, option);
-    bool chosen = strcmp(r1_options_origin(o, option), "default") != 0 || access(given, R_OK) == 0;
-    if (!chosen) return r1_cli_shipped(given, path, err);
+    if (shipped_default(o, option, given) && access(given, R_OK) != 0)
+        return r1_cli_shipped(given, path, err);
     if (snprintf(path, R1_PATH_BYTES, "%s", given) < R1_PATH_BYTES) return R1_OK;
     R1_FAIL(err, R1_E_INVAL, "--%s: a path of at most %d bytes", option, R1_PATH_BYTES - 1);
 }

@@ -9,68 +9,141 @@
 
 typedef struct {
     r1_options *opts;
+    const r1_config_table *others;
+    size_t n_other;
     const char *path;
-    r1_err *err;
+    const char *at; /* text that the parser has not read yet */
+    int line;       /* that it read last, from 1 */
+    int bad;        /* the first line at fault, 0: none yet; st and err tell of it */
     r1_status st;
-    const char *text; /* whole file, to find the line of a key */
+    r1_err *err;
 } load;
+
+static bool key_is_of(const r1_option *row, const char *name)
+{
+    const char *a = row->name, *b = name;
+    while (*a && (*a == *b || (*a == '-' && *b == '_'))) a++, b++;
+    return row->section && !*a && (!*b || (row->secret && !strcmp(b, "_file")));
+}
 
 static const r1_option *config_row_of(const r1_options *o, const char *name)
 {
-    for (size_t i = 0; i < r1_options_count(o); i++) {
-        const char *a = r1_options_row(o, i)->name, *b = name;
-        while (*a && (*a == *b || (*a == '-' && *b == '_'))) a++, b++;
-        if (!*a && (!*b || !strcmp(b, "_file"))) return r1_options_row(o, i);
-    }
+    for (size_t i = 0; i < r1_options_count(o); i++)
+        if (key_is_of(r1_options_row(o, i), name)) return r1_options_row(o, i);
     return NULL;
 }
 
-/* inih's default build tells no line numbers to the handler: count the lines up to "key" after
- * "[section]". */
-static int line_of(const char *text, const char *section, const char *key)
+/* Of the tables that read the file too; the row whose section fits goes first. */
+static const r1_option *other_row_of(const load *l, const char *section, const char *name)
 {
-    int line = 0;
-    bool inside = false;
-    size_t sl = strlen(section), kl = strlen(key);
-    for (const char *p = text; p && *p; p = strchr(p, '\n') ? strchr(p, '\n') + 1 : NULL) {
-        line++;
-        const char *s = p + strspn(p, " \t");
-        if (*s == '[') inside = !strncmp(s + 1, section, sl) && s[1 + sl] == ']';
-        if (inside && !strncmp(s, key, kl) && strchr(" \t=:", s[kl])) return line;
+    const r1_option *found = NULL;
+    for (size_t t = 0; t < l->n_other; t++)
+        for (size_t i = 0; i < l->others[t].n; i++) {
+            const r1_option *row = &l->others[t].rows[i];
+            if (!key_is_of(row, name)) continue;
+            if (!strcmp(row->section, section)) return row;
+            found = row;
+        }
+    return found;
+}
+
+static r1_status refuse_long(const load *l, int max)
+{
+    R1_FAIL(l->err, R1_E_INVAL, "%s:%d: expected a line of at most %d bytes", l->path, l->line,
+            max);
+}
+
+/* Hands inih one line, whose number the handler asks for. Blanks before a key go: inih would take
+ * them for a value that goes on. Nothing is read behind the first key at fault. */
+static char *read_line(char *out, int size, void *user)
+{
+    load *l = user;
+    if (l->bad || !*l->at) return NULL;
+    size_t whole = strcspn(l->at, "\n"), blank = strspn(l->at, " \t"),
+           len = blank < whole ? whole - blank : 0;
+    l->line++;
+    if (len > (size_t)size - 2) {
+        l->st = refuse_long(l, size - 2);
+        l->bad = l->line;
+        return NULL;
     }
-    return line;
+    memcpy(out, l->at + whole - len, len);
+    memcpy(out + len, "\n", 2);
+    l->at += whole + (l->at[whole] == '\n');
+    return out;
+}
+
+/* What inih would give back otherwise than it was written: it cuts " ;", and blanks at both ends. A
+ * '#' that a blank stands before is refused, because nobody can tell whether it is a comment. */
+static bool stands_in_file(const char *text)
+{
+    size_t len = strlen(text);
+    if (!len || strchr("#; \t", *text) || strchr(" \t", text[len - 1])) return false;
+    for (const char *c = text; *c; c++)
+        if (*c == '\n' || *c == '\r' || (strchr("#;", *c) && strchr(" \t", c[-1]))) return false;
+    return true;
+}
+
+static r1_status refuse_comment(const load *l, const char *name, const char *value)
+{
+    const char *at = strchr(value, '#');
+    while (at && at > value && !strchr(" \t", at[-1])) at = strchr(at + 1, '#');
+    if (!at) return R1_OK;
+    R1_FAIL(l->err, R1_E_INVAL,
+            "%s:%d: %s: expected a comment on a line of its own or behind \" ;\", found \"%s\"",
+            l->path, l->line, name, at);
+}
+
+/* A row's origin tells whether this file has set it: by its key, or of a secret by KEY_file. */
+static r1_status refuse_second(const load *l, const r1_option *row, const char *name)
+{
+    const char *origin = r1_options_origin(l->opts, row->name);
+    size_t len = strlen(l->path);
+    if (!origin || strncmp(origin, l->path, len) != 0 || origin[len] != ':') return R1_OK;
+    R1_FAIL(l->err, R1_E_INVAL, "%s:%d: %s: expected the key once, found it at line %s too",
+            l->path, l->line, name, origin + len + 1);
+}
+
+static r1_status set_key(load *l, const char *section, const char *name, const char *value)
+{
+    char origin[512];
+    snprintf(origin, sizeof origin, "%s:%d", l->path, l->line);
+    const r1_option *row = config_row_of(l->opts, name), *other = other_row_of(l, section, name);
+    bool ours = row && !strcmp(row->section, section);
+    if (!ours && other && !strcmp(other->section, section)) return R1_OK;
+    if (!row) row = other;
+    if (!row) R1_FAIL(l->err, R1_E_INVAL, "%s: unknown key \"%s\"", origin, name);
+    if (!ours)
+        R1_FAIL(l->err, R1_E_INVAL, "%s: key \"%s\" belongs to section [%s], found in [%s]", origin,
+                name, row->section, section);
+    R1_TRY(refuse_second(l, row, name));
+    R1_TRY(refuse_comment(l, name, value));
+    return r1_options_set(l->opts, name, value, origin, l->err);
 }
 
 static int on_key(void *user, const char *section, const char *name, const char *value)
 {
     load *l = user;
-    char origin[512];
-    snprintf(origin, sizeof origin, "%s:%d", l->path, line_of(l->text, section, name));
-    const r1_option *row = config_row_of(l->opts, name);
-    if (!row || !row->section)
-        l->st = r1_err_set(l->err, R1_E_INVAL, __FILE__, __LINE__, "%s: unknown key \"%s\"", origin,
-                           name);
-    else if (strcmp(row->section, section) != 0)
-        l->st = r1_err_set(l->err, R1_E_INVAL, __FILE__, __LINE__,
-                           "%s: key \"%s\" belongs to section [%s], found in [%s]", origin, name,
-                           row->section, section);
-    else
-        l->st = r1_options_set(l->opts, name, value, origin, l->err);
+    if (l->bad) return 0;
+    l->st = set_key(l, section, name, value);
+    if (l->st != R1_OK) l->bad = l->line;
     return l->st == R1_OK;
 }
 
-r1_status r1_config_load(r1_options *o, const char *path, r1_err *err)
+/* A line that inih could not read may stand above the key at fault: the first one is reported. */
+r1_status r1_config_load(r1_options *o, const r1_config_table *others, size_t n, const char *path,
+                         r1_err *err)
 {
     char *text;
     size_t len;
     R1_TRY(r1_file_read(path, 1 << 20, &text, &len, err));
-    load l = {.opts = o, .path = path, .err = err, .text = text};
-    int line = ini_parse_string(text, on_key, &l);
+    load l = {.opts = o, .others = others, .n_other = n, .path = path, .err = err, .at = text};
+    int line = ini_parse_stream(read_line, &l, on_key, &l);
     free(text);
-    if (l.st != R1_OK) return l.st;
-    if (line > 0) R1_FAIL(err, R1_E_INVAL, "%s:%d: expected [section] or key = value", path, line);
     if (line < 0) R1_FAIL(err, R1_E_NOMEM, "%s: no memory to read it", path);
-    return R1_OK;
+    if (line > 0 && (!l.bad || line < l.bad))
+        R1_FAIL(err, R1_E_INVAL, "%s:%d: expected [section] or key = value", path, line);
+    return l.st;
 }
 
 static void key_name(const char *name, char *out, size_t size)
@@ -85,7 +158,7 @@ void r1_config_sample(const r1_option *table, size_t n, FILE *out)
     const char *section = "";
     for (size_t i = 0; i < n; i++) {
         const r1_option *row = &table[i];
-        char key[128];
+        char key[128], range[64];
         if (!row->section) continue;
         if (strcmp(section, row->section) != 0)
             fprintf(out, "%s[%s]\n", *section ? "\n" : "", row->section);
@@ -94,9 +167,13 @@ void r1_config_sample(const r1_option *table, size_t n, FILE *out)
         fprintf(out, "# %s%s%s%s", row->help, row->unit ? " [" : "", row->unit ? row->unit : "",
                 row->unit ? "]" : "");
         if (row->choices) fprintf(out, "; one of %s", row->choices);
-        if (row->min != 0 || row->max != 0) fprintf(out, "; %g..%g", row->min, row->max);
+        r1_option_range(row, range, sizeof range);
+        fprintf(out, "%s%s", *range ? "; " : "", range);
         if (row->secret)
-            fprintf(out, "\n#%s_file = /path/to/a/file/that/holds/it\n", key);
+            fprintf(out,
+                    "; secret: better in a file of its own\n#%s =\n"
+                    "#%s_file = /path/to/a/file/that/holds/it\n",
+                    key, key);
         else if (row->def)
             fprintf(out, "\n%s = %s\n", key, row->def);
         else
@@ -104,21 +181,28 @@ void r1_config_sample(const r1_option *table, size_t n, FILE *out)
     }
 }
 
+/* A line that no reader takes for a value begins with '#': a secret, and what a file cannot
+ * hold. */
+static void dump_setting(const r1_option *row, const char *text, const char *origin, FILE *out)
+{
+    char key[128];
+    key_name(row->name, key, sizeof key);
+    bool held = text && !row->secret && stands_in_file(text);
+    const char *shown = !text ? "" : row->secret ? "***" : text;
+    fprintf(out, "# %s%s\n%s%s = %.*s\n", origin ? origin : "not set",
+            text && !held && !row->secret ? "; a file cannot hold this value" : "", held ? "" : "#",
+            key, (int)strcspn(shown, "\r\n"), shown);
+}
+
 void r1_config_dump(const r1_options *o, FILE *out)
 {
     const char *section = "";
     for (size_t i = 0; i < r1_options_count(o); i++) {
         const r1_option *row = r1_options_row(o, i);
-        char key[128];
         if (!row->section) continue;
-        if (strcmp(section, row->section) != 0) fprintf(out, "[%s]\n", row->section);
+        if (strcmp(section, row->section) != 0)
+            fprintf(out, "%s[%s]\n", *section ? "\n" : "", row->section);
         section = row->section;
-        key_name(row->name, key, sizeof key);
-        const char *text = r1_options_str(o, row->name), *origin = r1_options_origin(o, row->name);
-        fprintf(out, "%s%s = %s  # %s\n", text ? "" : "#", key,
-                row->secret && text ? "***"
-                : text              ? text
-                                    : "",
-                origin ? origin : "not set");
+        dump_setting(row, r1_options_str(o, row->name), r1_options_origin(o, row->name), out);
     }
 }

@@ -48,6 +48,23 @@ static bool is_choice(const char *choices, const char *text)
     return false;
 }
 
+/* A whole number whole, whatever its size: 1048576, not 1.04858e+06. */
+static void number_text(double v, char text[32])
+{
+    bool whole = v > -1e15 && v < 1e15 && v == (double)(int64_t)v;
+    snprintf(text, 32, whole ? "%.0f" : "%g", v);
+}
+
+void r1_option_range(const r1_option *row, char *text, size_t size)
+{
+    char min[32], max[32];
+    if (size) *text = 0;
+    if ((row->min == 0 && row->max == 0) || !size) return;
+    number_text(row->min, min);
+    number_text(row->max, max);
+    snprintf(text, size, "%s..%s", min, max);
+}
+
 static r1_status options_number(const r1_option *row, const char *text, const char *origin,
                                 value *v, r1_err *err)
 {
@@ -63,9 +80,11 @@ static r1_status options_number(const r1_option *row, const char *text, const ch
     if (end == text || *end || errno || v->f != v->f)
         R1_FAIL(err, R1_E_INVAL, "%s: %s must be %s%s%s, found \"%s\"", origin, row->name, kind,
                 row->unit ? " in " : "", row->unit ? row->unit : "", text);
-    if ((row->min != 0 || row->max != 0) && (v->f < row->min || v->f > row->max))
-        R1_FAIL(err, R1_E_INVAL, "%s: %s must lie in %g..%g%s%s, found %s", origin, row->name,
-                row->min, row->max, row->unit ? " " : "", row->unit ? row->unit : "", text);
+    char range[64];
+    r1_option_range(row, range, sizeof range);
+    if (*range && (v->f < row->min || v->f > row->max))
+        R1_FAIL(err, R1_E_INVAL, "%s: %s must lie in %s%s%s, found %s", origin, row->name, range,
+                row->unit ? " " : "", row->unit ? row->unit : "", text);
     return R1_OK;
 }
 
@@ -152,9 +171,10 @@ static r1_status set_secret_file(r1_options *o, size_t i, const char *path, cons
 {
     char *data;
     size_t len;
-    R1_TRY(r1_file_read(path, 64 * 1024, &data, &len, err));
+    r1_status st = r1_file_read(path, 64 * 1024, &data, &len, err);
+    if (st != R1_OK) return r1_err_prefix(err, "%s: %s-file: ", origin, o->table[i].name), st;
     data[strcspn(data, "\r\n")] = 0;
-    r1_status st = options_store(&o->table[i], &o->values[i], data, origin, err);
+    st = options_store(&o->table[i], &o->values[i], data, origin, err);
     memset(data, 0, len);
     free(data);
     return st;
@@ -184,6 +204,41 @@ r1_status r1_options_set(r1_options *o, const char *name, const char *text, cons
     return options_store(&o->table[i], &o->values[i], text, origin, err);
 }
 
+/* "--graph false": the word behind a switch would be an operand, and the switch on. */
+static r1_status refuse_word(const char *name, const char *next, r1_err *err)
+{
+    if (!next || !is_choice("true|yes|on|1|false|no|off|0", next)) return R1_OK;
+    bool off = is_choice("false|no|off|0", next), negative = !strncmp(name, "no-", 3);
+    char plain[160] = "";
+    if (!off || !negative) snprintf(plain, sizeof plain, "--%s%s or ", off ? "no-" : "", name);
+    R1_FAIL(err, R1_E_INVAL, "command line: expected %s--%s=%s, found --%s %s", plain, name, next,
+            name, next);
+}
+
+static r1_status parse_switch(r1_options *o, const char *name, const char *eq, const char *next,
+                              r1_err *err)
+{
+    if (!eq) R1_TRY(refuse_word(name, next, err));
+    return r1_options_set(o, name, eq ? eq + 1 : "true", "command line", err);
+}
+
+/* --no-NAME of a switch NAME: it has no value of its own. */
+static r1_status parse_off(r1_options *o, const char *name, const char *eq, const char *next,
+                           r1_err *err)
+{
+    bool word = !eq && next && is_choice("true|yes|on|1|false|no|off|0", next);
+    if (eq || word)
+        R1_FAIL(err, R1_E_INVAL, "command line: expected --no-%s or --%s=true, found --no-%s%s%s",
+                name, name, name, eq ? "=" : " ", eq ? eq + 1 : next);
+    return r1_options_set(o, name, "false", "command line", err);
+}
+
+static bool is_switch(const r1_options *o, const char *name)
+{
+    size_t i = options_find(o, name);
+    return i < o->n && o->table[i].type == R1_OPT_BOOL;
+}
+
 /* One argument that starts with "--"; *used tells whether it took the next one as its value. */
 static r1_status parse_one(r1_options *o, const char *arg, const char *next, bool *used,
                            r1_err *err)
@@ -197,13 +252,9 @@ static r1_status parse_one(r1_options *o, const char *arg, const char *next, boo
     memcpy(name, arg, len);
     name[len] = 0;
     size_t i = options_find(o, name);
-    if (i < o->n && o->table[i].type == R1_OPT_BOOL)
-        return r1_options_set(o, name, eq ? eq + 1 : "true", "command line", err);
-    if (i == o->n && !strncmp(name, "no-", 3)) {
-        size_t j = options_find(o, name + 3);
-        if (j < o->n && o->table[j].type == R1_OPT_BOOL)
-            return r1_options_set(o, name + 3, "false", "command line", err);
-    }
+    if (is_switch(o, name)) return parse_switch(o, name, eq, next, err);
+    if (i == o->n && !strncmp(name, "no-", 3) && is_switch(o, name + 3))
+        return parse_off(o, name + 3, eq, next, err);
     if (i == o->n && find_secret(o, name) == o->n)
         R1_FAIL(err, R1_E_INVAL, "command line: option --%s is not known; --help lists them", name);
     if (!eq && !next) R1_FAIL(err, R1_E_INVAL, "command line: option --%s needs a value", name);
@@ -335,6 +386,8 @@ void r1_options_help(const r1_option *table, size_t n, FILE *out)
         if (row->unit) fprintf(out, " [%s]", row->unit);
         if (row->def && !row->secret && row->type != R1_OPT_BOOL)
             fprintf(out, " (default %s)", row->def);
+        if (row->type == R1_OPT_BOOL && row->def && is_choice("true|yes|on|1", row->def))
+            fprintf(out, " (default %s; --no-%s turns it off)", row->def, row->name);
         r1_option_only(row, left, sizeof left);
         if (*left) fprintf(out, " (%s)", left);
         fputc('\n', out);

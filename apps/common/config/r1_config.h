@@ -6,11 +6,21 @@
 
 #include "config/r1_options.h"
 
-/* Applies every key of the file; errors begin with "FILE:LINE". At most 1 MiB. */
-r1_status r1_config_load(r1_options *o, const char *path, r1_err *err);
+/* The settings of another command that reads the same file. */
+typedef struct {
+    const r1_option *rows;
+    size_t n;
+} r1_config_table;
+
+/* Applies every key of the file; errors begin with "FILE:LINE" and tell of the first bad line. At
+ * most 1 MiB. A comment has a line of its own ('#' or ';') or stands behind " ;".
+ * A key that o lacks and one of the n other tables has is passed over. others may be NULL. */
+r1_status r1_config_load(r1_options *o, const r1_config_table *others, size_t n, const char *path,
+                         r1_err *err);
 /* Prints a complete sample file: every row with its help, unit and default, secrets left out. */
 void r1_config_sample(const r1_option *table, size_t n, FILE *out);
-/* Prints the values in force, each with its origin; secrets as ***. */
+/* Prints the values in force as a file that r1_config_load takes, each below a comment with its
+ * origin. A secret is printed as ***, and as a comment. */
 void r1_config_dump(const r1_options *o, FILE *out);
 
 #endif

@@ -48,8 +48,8 @@ void r1_options_free(r1_options *o);
  * calls win. */
 r1_status r1_options_set(r1_options *o, const char *name, const char *value, const char *origin,
                          r1_err *err);
-/* Parses --name value, --name=value, --flag, --no-flag; what is left (a lone "-" too) goes to
- * rest[0..*n_rest). */
+/* Parses --name value, --name=value, --flag, --no-flag. "--flag false" is refused. What is left (a
+ * lone "-" too) goes to rest[0..*n_rest). */
 r1_status r1_options_parse(r1_options *o, int argc, char **argv, const char **rest, size_t *n_rest,
                            r1_err *err);
 /* After all values are set: R1_E_INVAL where one was given that its row's `only` excludes. */
@@ -67,6 +67,8 @@ size_t r1_options_count(const r1_options *o);
 const r1_option *r1_options_row(const r1_options *o, size_t index);
 /* A row's `only` in words, "only with --stage reinforce, reward"; "" where it always holds. */
 void r1_option_only(const r1_option *row, char *text, size_t size);
+/* A row's limits, "1..1048576"; "" where it has none. */
+void r1_option_range(const r1_option *row, char *text, size_t size);
 void r1_options_help(const r1_option *table, size_t n, FILE *out);
 
 #endif

@@ -177,16 +177,15 @@ r1_status r1_store_migrated(r1_store *s, const char *dir, r1_err *err)
     r1_status st = r1_store_query(s, "SELECT to_regclass('r1.schema_migration') IS NOT NULL", 0,
                                   NULL, &r, err);
     if (st == R1_OK && strcmp(r1_rows_text(r, 0, 0), "t") != 0)
-        st = r1_err_set(err, R1_E_AGAIN, __FILE__, __LINE__,
-                        "the database has no schema yet: run `db migrate`");
+        st = r1_err_set(err, R1_E_AGAIN, __FILE__, __LINE__, "the database has no schema");
     r1_rows_free(r);
     if (st == R1_OK) st = refuse_unknown(s, m, n, err);
     for (size_t i = 0; st == R1_OK && i < n; i++) {
         int state = 0;
         st = migrate_state_of(s, &m[i], &state, err);
         if (st == R1_OK && state == 0)
-            st = r1_err_set(err, R1_E_AGAIN, __FILE__, __LINE__,
-                            "migration %s is not applied: run `db migrate`", m[i].name);
+            st = r1_err_set(err, R1_E_AGAIN, __FILE__, __LINE__, "migration %s is not applied",
+                            m[i].name);
     }
     free_all(m, n);
     return st;

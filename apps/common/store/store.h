@@ -69,8 +69,8 @@ void r1_store_batch_abort(r1_store *s);
 r1_status r1_store_migrate(r1_store *s, const char *dir, size_t *applied, r1_err *err);
 /* Whether dir holds migrations that can be read. Makes no connection. */
 r1_status r1_store_migrations_check(const char *dir, r1_err *err);
-/* R1_OK when the database has exactly the migrations of dir; R1_E_AGAIN (run `db migrate`) when
- * it lags behind. */
+/* R1_OK when the database has exactly the migrations of dir; R1_E_AGAIN when it lags
+ * behind, which `db migrate` mends: the caller's message says so. */
 r1_status r1_store_migrated(r1_store *s, const char *dir, r1_err *err);
 
 #endif

@@ -34,7 +34,10 @@ static r1_status store_migrate(r1_store *s, const char *dir, r1_err *err)
 
 static r1_status store_status(r1_store *s, const char *dir, r1_err *err)
 {
-    R1_TRY(r1_store_migrated(s, dir, err));
+    r1_status st = r1_store_migrated(s, dir, err);
+    r1_err why = *err;
+    if (st == R1_E_AGAIN) R1_FAIL(err, st, "%s: run `db migrate`", why.msg);
+    R1_TRY(st);
     puts("schema: up to date");
     return R1_OK;
 }

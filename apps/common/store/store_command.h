@@ -37,7 +37,8 @@ r1_status r1_store_conninfo(const r1_options *o, const char **out, r1_err *err);
 #define R1_STORE_COMMAND(program)                                                                  \
     .name = "db", .summary = "database schema: migrate, status",                                   \
     .examples = program " db migrate --postgres 'dbname=r1'\n" program " db status",               \
-    .config = true, .options = r1_store_rows, .n_options = r1_store_n_row, .run = r1_store_command
+    .operands = "migrate | status", .operands_min = 1, .operands_max = 1, .config = true,          \
+    .options = r1_store_rows, .n_options = r1_store_n_row, .run = r1_store_command
 extern const r1_option r1_store_rows[];
 extern const size_t r1_store_n_row;
 int r1_store_command(r1_cli_call *call);

@@ -102,8 +102,8 @@ int fraud_command_dlq(r1_cli_call *call)
 {
     const char *what = call->n_rest ? call->rest[0] : "list",
                *id = call->n_rest > 1 ? call->rest[1] : NULL;
-    bool known =
-        !strcmp(what, "list") || ((!strcmp(what, "show") || !strcmp(what, "replay")) && id);
+    bool known = (!strcmp(what, "list") && !id) ||
+                 ((!strcmp(what, "show") || !strcmp(what, "replay")) && id);
     if (!known || (id && strspn(id, "0123456789") != strlen(id))) {
         r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__,
                    "expected list, show ID or replay ID");

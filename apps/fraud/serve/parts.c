@@ -31,9 +31,9 @@ static r1_status check_topic(const fraud_parts *p, size_t i, r1_err *err)
     if (st != R1_OK) return r1_err_prefix(err, "%s: ", topics[i].option), st;
     for (size_t k = 0; k < i; k++) {
         const char *other = r1_options_str(p->o, topics[k].option);
-        if (!other || strcmp(name, other) != 0 || !(topics[i].input || topics[k].input)) continue;
-        R1_FAIL(err, R1_E_INVAL, "%s: expected another topic than %s reads, found \"%s\" for both",
-                topics[i].option, topics[k].option, name);
+        if (!other || strcmp(name, other) != 0) continue;
+        R1_FAIL(err, R1_E_INVAL, "%s: expected another topic than %s %s, found \"%s\" for both",
+                topics[i].option, topics[k].option, topics[k].input ? "reads" : "writes", name);
     }
     return R1_OK;
 }

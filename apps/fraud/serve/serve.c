@@ -50,7 +50,7 @@ static r1_status serve_retry(r1_status (*attempt)(server *, r1_err *), server *s
     for (int ms = 100;; ms = ms < 2000 ? ms * 2 : 2000) {
         r1_err_clear(err);
         r1_status st = attempt(s, err);
-        if (st == R1_OK || !(err->retriable || st == R1_E_NOT_FOUND || st == R1_E_AGAIN)) return st;
+        if (st == R1_OK || !(err->retriable || st == R1_E_NOT_FOUND)) return st;
         if (r1_mono_us() > until) {
             r1_err_prefix(err, "%s is not there after %lld s: ", what,
                           (long long)r1_options_int(s->o, "wait"));
@@ -63,13 +63,17 @@ static r1_status serve_retry(r1_status (*attempt)(server *, r1_err *), server *s
     }
 }
 
+/* A database that is there and lags behind is not waited for: somebody must migrate it. */
 static r1_status serve_open_store(server *s, r1_err *err)
 {
     if (!s->store)
         R1_TRY(r1_store_open(&s->store, s->parts.conninfo, "r1-fraud", err));
     else if (!r1_store_alive(s->store))
         R1_TRY(r1_store_reopen(s->store, err));
-    return r1_store_migrated(s->store, s->parts.migrations, err);
+    r1_status st = r1_store_migrated(s->store, s->parts.migrations, err);
+    r1_err why = *err;
+    if (st == R1_E_AGAIN) R1_FAIL(err, R1_E_DB, "%s: run r1-fraud db migrate", why.msg);
+    return st;
 }
 
 static r1_status find_topics(server *s, r1_err *err)
