@@ -157,6 +157,7 @@ int cli_fetch_command(r1_cli_call *call)
     snprintf(file, sizeof file, "%s/kb.r1kb", dir);
     if (st == R1_OK) st = med_kb_save(kb, file, &call->err);
     if (st == R1_OK) print_info(kb);
+    if (st == R1_OK) print_losses(&s);
     if (st == R1_OK) printf("written    %s\n", file);
     med_kb_free(kb);
     return st == R1_OK ? R1_EXIT_OK : r1_cli_exit(st);

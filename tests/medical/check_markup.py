@@ -48,7 +48,7 @@ def write(path, text):
 # ---- sources ------------------------------------------------------------------------------------
 
 def own_xml(path):
-    long_name = "x" + "é" * 600  # the reader keeps an odd number of bytes: half a character
+    long_name = "x" + "é" * 600  # more than the reader keeps
     write(path, f"""<r1-ontology version={quoteattr(short("version"))}
  title={quoteattr(plant("title"))} licence={quoteattr(plant("licence"))}
  url={quoteattr("javascript:" + short("url"))}>

@@ -255,7 +255,7 @@ static void test_long_ids(void)
         id[fits + 1] = '\0';
         filled(text, sizeof text, source[i].form, id);
         CU_ASSERT_EQUAL(built(source[i].import, &one, 1, &kb, NULL), R1_E_FORMAT);
-        CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "an id of 64 bytes, expected at most 63: xxx"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "an id of 128 bytes, expected at most 127: xxx"));
         CU_ASSERT(strncmp(err.msg, "t:", 2) == 0 && err.msg[2] > '1' && err.msg[2] <= '5');
     }
 }

@@ -60,6 +60,7 @@ static void med_report_sample(bool with_r1)
                  &err);
     R1_ASSERT_OK(med_report_json(report, true, &rep, &err), &err);
     check_anchors(rep, with_r1);
+    CU_ASSERT_PTR_NULL(json_object_get(rep, "unranked"));
     json_t *first = json_array_get(json_object_get(rep, "candidates"), 0);
     CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(first, "id")), "OMIM:154700");
     CU_ASSERT(json_is_true(json_object_get(rep, "confident")));
@@ -427,6 +428,45 @@ static void break_length(void *ctx)
     r1_utf8_next("", 0, &code);
 }
 
+/* A record with more findings than the ranking takes says how many are left out of it. */
+static void test_unranked(void)
+{
+    med_kb *kb = NULL;
+    med_lexicon *lex = NULL;
+    med_ranker *r = NULL;
+    med_report *report = NULL;
+    json_t *rep = NULL;
+    char *text = NULL, *html = NULL, *plain = NULL, line[200], pdf[4200];
+    size_t len = 0;
+    R1_ASSERT_OK(med_sources_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
+    R1_ASSERT_OK(med_lexicon_new(&lex, kb, &err), &err);
+    R1_ASSERT_OK(med_ranker_new(&r, kb, &err), &err);
+    FILE *f = open_memstream(&text, &len);
+    for (uint32_t i = 0; i < kb->n_term; i++)
+        fprintf(f, "The patient has %s.\n", med_str(kb, kb->term[i].name));
+    fclose(f);
+    med_judge judge = {r, NULL, NULL, true};
+    R1_ASSERT_OK(med_report_make(kb, lex, &judge, "many", text, len, &report, NULL, &err), &err);
+    CU_ASSERT(report->unranked > 0 && report->unranked <= report->observed.n - MED_QUERY_MAX);
+    snprintf(line, sizeof line, MED_WORDS_UNRANKED_F, report->unranked, MED_QUERY_MAX);
+    R1_ASSERT_OK(med_report_json(report, true, &rep, &err), &err);
+    R1_ASSERT_OK(med_report_html(report, &html, &err), &err);
+    R1_ASSERT_OK(med_report_text(report, &plain, &err), &err);
+    CU_ASSERT_EQUAL(json_integer_value(json_object_get(rep, "unranked")), report->unranked);
+    CU_ASSERT_PTR_NOT_NULL(strstr(html, line));
+    CU_ASSERT_PTR_NOT_NULL(strstr(plain, line));
+    snprintf(pdf, sizeof pdf, "%s/many.pdf", r1_test_tmpdir());
+    R1_ASSERT_OK(med_report_pdf(report, pdf, &err), &err);
+    json_decref(rep);
+    free(html);
+    free(plain);
+    med_report_free(report);
+    free(text);
+    med_ranker_free(r);
+    med_lexicon_free(lex);
+    med_kb_free(kb);
+}
+
 static void test_spans_are_held(void)
 {
     CU_ASSERT(r1_test_breaks(break_mark, NULL, "marked in a sentence"));
@@ -437,4 +477,5 @@ static void test_spans_are_held(void)
 R1_TEST_MAIN("medical report", {"sample record", test_sample}, {"without R1", test_without_r1},
              {"outside strings", test_put}, {"long strings", test_long_strings},
              {"long sentence", test_long_sentence}, {"hostile report", test_hostile},
-             {"nesting is held", test_nesting_is_held}, {"spans are held", test_spans_are_held})
+             {"unranked findings", test_unranked}, {"nesting is held", test_nesting_is_held},
+             {"spans are held", test_spans_are_held})

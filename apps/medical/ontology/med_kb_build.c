@@ -127,13 +127,22 @@ static size_t whole_characters(const char *s, size_t n)
     return start < n && r1_utf8_char(s + start, n - start) != n - start ? start : n;
 }
 
+/* The end of the input's name: a line of text has room for the rest behind it. */
+static const char *told_what(const med_builder *b)
+{
+    enum { WHAT_MAX = 160 };
+    size_t n = strlen(b->what);
+    return n > WHAT_MAX ? b->what + n - WHAT_MAX : b->what;
+}
+
 size_t med_builder_cut(med_builder *b, const char *field, const char *s, size_t n)
 {
     size_t keep = whole_characters(s, n);
     char *line = told_next(&b->cut);
     if (line)
-        snprintf(line, MED_TOLD_BYTES, "%s:%u: the %s is cut after %zu bytes: %.*s...", b->what,
-                 b->at.line, field, keep, (int)whole_characters(s, keep < 40 ? keep : 40), s);
+        snprintf(line, MED_TOLD_BYTES, "%s:%u: the %s is cut after %zu bytes: %.*s...",
+                 told_what(b), b->at.line, field, keep,
+                 (int)whole_characters(s, keep < 40 ? keep : 40), s);
     return keep;
 }
 
@@ -167,7 +176,7 @@ static void kb_build_define(med_builder *b, const char *kind, med_text id, raw_p
     char *line = first->input == b->at.input ? told_next(&b->repeated) : NULL;
     if (line)
         snprintf(line, MED_TOLD_BYTES, "%s:%u: the %s %.*s is defined again, first on line %u",
-                 b->what, b->at.line, kind, (int)id.len, id.s, first->line);
+                 told_what(b), b->at.line, kind, (int)id.len, id.s, first->line);
     if (first->input != b->at.input) *first = b->at;
 }
 

@@ -17,7 +17,7 @@ void med_builder_free(med_builder *b); /* NULL is fine */
 /* The longest strings of a knowledge base, in bytes without a NUL. A longer id is refused, since
  * two ids that differ only at their ends would merge. A longer string of another kind is cut. */
 enum {
-    MED_ID_MAX = 63,
+    MED_ID_MAX = 127,
     MED_NAME_MAX = 1023,
     MED_SYNONYM_MAX = 2047,
     MED_DEFINITION_MAX = 8191,
@@ -87,7 +87,7 @@ r1_status med_builder_subclass(med_builder *b, med_text child, med_text parent, 
 
 /* What an importer met: how often, and a line of text for each of the first. The lines hold
  * strings of the sources as they are. */
-enum { MED_TOLD_MAX = 20, MED_TOLD_BYTES = 320 };
+enum { MED_TOLD_MAX = 20, MED_TOLD_BYTES = 400 };
 typedef struct {
     uint32_t n;
     char line[MED_TOLD_MAX][MED_TOLD_BYTES];

@@ -63,7 +63,7 @@ struct med_ranker {
     /* the open case and its findings in falling information */
     bool is_open;
     med_case open;
-    uint32_t term[MED_QUERY_MAX], n_term;
+    uint32_t term[MED_QUERY_MAX], n_term, n_left_out;
     float weight[MED_QUERY_MAX], ic[MED_QUERY_MAX], ic_total, closure_ic;
 };
 
@@ -139,7 +139,7 @@ static bool rank_present(const uint32_t *v, uint32_t n, uint32_t x)
  * does not matter. */
 static void take_findings(med_ranker *r, const med_case *c)
 {
-    r->n_term = 0;
+    r->n_term = r->n_left_out = 0;
     for (uint32_t i = 0; i < c->n_observed; i++) {
         uint32_t t = c->observed[i];
         float w = c->weight ? c->weight[i] : 1;
@@ -147,6 +147,7 @@ static void take_findings(med_ranker *r, const med_case *c)
             rank_present(r->term, r->n_term, t) || r->kb->term[t].ic < IC_MIN)
             continue;
         float ic = r->kb->term[t].ic;
+        r->n_left_out += r->n_term == MED_QUERY_MAX;
         uint32_t at = r->n_term < MED_QUERY_MAX ? r->n_term++ : MED_QUERY_MAX;
         while (at > 0 && (r->ic[at - 1] < ic || (r->ic[at - 1] == ic && r->term[at - 1] > t))) {
             if (at < MED_QUERY_MAX) {
@@ -246,6 +247,12 @@ void med_case_open(med_ranker *r, const med_case *c)
     leave_out(r, c->skip);
     r->open = *c;
     r->is_open = true;
+}
+
+uint32_t med_case_left_out(const med_ranker *r)
+{
+    R1_ASSERT(r->is_open, "no case is open: %u findings of an earlier one", r->n_term);
+    return r->n_left_out;
 }
 
 const med_case *med_case_of(const med_ranker *r)

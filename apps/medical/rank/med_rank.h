@@ -104,6 +104,8 @@ void med_ranker_use_memory(med_ranker *r, bool on);
 void med_case_open(med_ranker *r, const med_case *c);
 void med_case_close(med_ranker *r);
 const med_case *med_case_of(const med_ranker *r); /* the open one */
+/* How many findings of the open case are informative, but beyond MED_QUERY_MAX. */
+uint32_t med_case_left_out(const med_ranker *r);
 
 /* The best candidates, best first, equal scores by number of the disease. *n is at most max and
  * MED_CANDIDATES_MAX. */

@@ -377,7 +377,10 @@ static r1_status report_gather(work *w, r1_err *err)
     w->n_absent = drop_observed(w, med_notes_findings(&w->notes, MED_ABSENT, w->absent));
     R1_ASSERT(w->n_present <= n && w->n_absent <= n, "findings: %u and %u of %zu mentions",
               w->n_present, w->n_absent, n);
-    if (w->n_present > MED_FINDINGS_MAX) w->n_present = MED_FINDINGS_MAX;
+    if (w->n_present > MED_FINDINGS_MAX) {
+        w->report->unranked = w->n_present - MED_FINDINGS_MAX;
+        w->n_present = MED_FINDINGS_MAX;
+    }
     REPORT_LIST(a, w->observed, w->n_present, err);
     REPORT_LIST(a, w->excluded, w->n_absent, err);
     REPORT_LIST(a, w->anchor, w->n_present, err);
@@ -399,6 +402,7 @@ static r1_status report_gather(work *w, r1_err *err)
 static r1_status report_rank(work *w, r1_err *err)
 {
     med_case_open(w->judge->ranker, &w->query);
+    w->report->unranked += med_case_left_out(w->judge->ranker);
     R1_TRY(med_rank(w->judge->ranker, w->list, LIST, &w->n_list, err));
     return judge_list(w->judge, &w->query, w->anchor, w->list, &w->n_list, &w->none, w->trace[0],
                       err);

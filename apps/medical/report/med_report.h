@@ -110,6 +110,7 @@ typedef struct med_report {
     const char *title, *sex, *ranked_by;
     char knowledge_base[20]; /* its checksum in hexadecimal */
     uint32_t words, sentences;
+    uint32_t unranked; /* observed findings that the ranking had no room for, MED_QUERY_MAX */
     bool confident;
     double none_of_these, age_years; /* age NaN: not said */
     med_report_findings observed, excluded, others;

@@ -16,6 +16,7 @@ typedef enum {
     KEY_FIXED,  /* always the same text */
     KEY_SPAN,   /* med_span; left out where NULL */
     KEY_COUNT,  /* uint32_t; left out where MED_NONE */
+    KEY_SOME,   /* uint32_t; left out where 0 */
     KEY_REAL,   /* double; null where not finite */
     KEY_MAYBE,  /* double; left out where NaN */
     KEY_BOOL,   /* bool */
@@ -132,6 +133,7 @@ static const key_row report_keys[] = {
     {"sex",               KEY_STRING, SHOWN, KEY_AT(med_report, sex)},
     {"words",             KEY_COUNT,  SHOWN, KEY_AT(med_report, words)},
     {"sentences",         KEY_COUNT,  SHOWN, KEY_AT(med_report, sentences)},
+    {"unranked",          KEY_SOME,   SHOWN, KEY_AT(med_report, unranked)},
     {"confident",         KEY_BOOL,   SHOWN, KEY_AT(med_report, confident)},
     {"none_of_these",     KEY_REAL,   SHOWN, KEY_AT(med_report, none_of_these)},
     {"knowledge_base",    KEY_INLINE, SHOWN, KEY_AT(med_report, knowledge_base)},
@@ -194,9 +196,10 @@ static json_t *json_value(json_sink *s, const key_row *k, const void *at, bool *
     case KEY_LIST: return json_array();
     case KEY_NAMES: return json_names(s, at);
     case KEY_BOOL: return json_boolean(*(const bool *)at);
-    case KEY_COUNT: {
+    case KEY_COUNT:
+    case KEY_SOME: {
         uint32_t v = *(const uint32_t *)at;
-        *leave = v == MED_NONE;
+        *leave = v == (k->kind == KEY_SOME ? 0 : MED_NONE);
         return *leave ? NULL : json_integer(v);
     }
     case KEY_REAL:

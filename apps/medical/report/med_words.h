@@ -15,6 +15,10 @@
 #define MED_WORDS_AGE_F   ", age %.1f years"
 #define MED_WORDS_INPUT_F ", %u words read, knowledge base %s, ranked by %s"
 
+/* Where the ranking has no room for all: findings left out, findings ranked. */
+#define MED_WORDS_UNRANKED_F                                                                       \
+    "%u observed findings are left out of the ranking, which takes the %d most informative."
+
 /* Headings; those in capitals are of plain text. _F: number of findings. */
 #define MED_WORDS_TEXT_TITLE_F    "R1 MEDICAL REPORT: %s\n"
 #define MED_WORDS_PDF_INPUT       "R1 medical report. "
