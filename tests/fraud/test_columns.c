@@ -2,10 +2,10 @@
 /* test_columns.c - the columns of payment, ends, pair, patterns and history against a twin that
  * loops over the plain list of all earlier payments.
  *
- * The twin has no windows, no rings and no running sums. It finds each column by its name. Where the name does not define the
- * column, the twin's comment does. The streams hold several currencies, external ends, equal
- * times, times that run backwards and labels that come days later. No label is taken back.
- * NOT_COVERED lists the tables that have no twin here. */
+ * The twin has no windows, no rings and no running sums. It finds each column by its name. Where
+ * the name does not define the column, the twin's comment does. The streams hold several
+ * currencies, external ends, equal times, times that run backwards and labels that come days later.
+ * No label is taken back. NOT_COVERED lists the columns that have no twin here. */
 #include "features/columns.h"
 #include "support/r1_test.h"
 
@@ -1037,6 +1037,11 @@ static int64_t hundredths(int64_t minor, int digits)
     return minor > 0 ? minor : 1;
 }
 
+static uint8_t role_of(int account)
+{
+    return (uint8_t)(account < N_EXTERNAL ? (int)FRAUD_ROLE_EXTERNAL : account % 2);
+}
+
 static past random_payment(r1_rng *rng, int i, int64_t ts)
 {
     static const struct {
@@ -1053,8 +1058,8 @@ static past random_payment(r1_rng *rng, int i, int64_t ts)
     memcpy(p->currency, currency[c].name, sizeof p->currency);
     p->amount_minor = (1 + below(rng, 90)) * (int64_t)unit[below(rng, 6)];
     p->kind = (uint8_t)below(rng, FRAUD_N_KIND);
-    p->from_role = x.end[0] < N_EXTERNAL ? FRAUD_ROLE_EXTERNAL : (uint8_t)(x.end[0] % 2);
-    p->to_role = x.end[1] < N_EXTERNAL ? FRAUD_ROLE_EXTERNAL : (uint8_t)(x.end[1] % 2);
+    p->from_role = role_of(x.end[0]);
+    p->to_role = role_of(x.end[1]);
     snprintf(p->tx_id, sizeof p->tx_id, "t%d", i);
     snprintf(p->from, sizeof p->from, "a%d", x.end[0]);
     snprintf(p->to, sizeof p->to, "a%d", x.end[1]);
