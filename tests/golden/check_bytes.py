@@ -74,11 +74,17 @@ def without_volatile(x):
     return "number " + x if isinstance(x, Number) else x
 
 
+def unique_keys(pairs):
+    keys = [k for k, _ in pairs]
+    twice = sorted({k for k in keys if keys.count(k) > 1})
+    if twice:
+        raise ValueError(f"JSON object: expected each key once, found twice: {', '.join(twice)}")
+    return dict(pairs)
+
+
 def canonical_json(text):
-    """Sorted keys, numbers as printed, no volatile fields. Text around the object stays away."""
-    begin = min(i for i in (text.find("{"), text.find("[")) if i >= 0)
-    end = max(text.rfind("}"), text.rfind("]")) + 1
-    x = json.loads(text[begin:end], parse_float=Number, parse_int=Number)
+    """Sorted keys, numbers as printed, no volatile fields. Text around it is an error."""
+    x = json.loads(text, parse_float=Number, parse_int=Number, object_pairs_hook=unique_keys)
     return (json.dumps(without_volatile(x), sort_keys=True, indent=1) + "\n").encode()
 
 
@@ -598,8 +604,10 @@ def compare(lab, args):
             print(f"  kept as  {keep(args.keep, name, lab.products[name])}")
     n = sum(name.startswith(args.only) for name in lab.products)
     print(f"{n} products compared, {len(wrong)} differ")
+    if not n:
+        print(f"expected a product whose name begins with \"{args.only}\", found none")
     failed = args.steps and any("failed" in note for note in lab.notes)
-    return 1 if wrong or failed else 0
+    return 1 if wrong or failed or not n else 0
 
 
 def store(lab):
@@ -661,6 +669,9 @@ def arguments():
     p.add_argument("--native", action="store_true",
                    help="leave R1_ISA and oneDNN's limit as they are: a study, not the test")
     args = p.parse_args()
+    unknown = sorted(set(args.steps) - {step.__name__ for step in STEPS})
+    if unknown:
+        p.error(f"--steps: no such step: {', '.join(unknown)}")
     args.bin = os.path.abspath(args.bin)
     args.keep = args.keep and os.path.abspath(args.keep)
     return args
