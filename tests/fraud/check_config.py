@@ -194,7 +194,8 @@ def main():
         assert said.startswith("configuration: good, model "), said
         away = run(PROGRAM, "serve", *AWAY, "--model", "none", *good, code=1)
         assert "PostgreSQL is not there after 0 s" in away, away
-    print(f"{len(CASES) + len(INI_CASES)} broken configurations refused alike by config check and serve")
+    n = len(CASES) + len(INI_CASES)
+    print(f"{n} broken configurations refused alike by config check and serve")
 
 
 main()

@@ -48,8 +48,8 @@ void r1_options_free(r1_options *o);
  * calls win. */
 r1_status r1_options_set(r1_options *o, const char *name, const char *value, const char *origin,
                          r1_err *err);
-/* Parses --name value, --name=value, --flag, --no-flag; "--flag false" is refused. What is left (a lone "-" too) goes to
- * rest[0..*n_rest). */
+/* Parses --name value, --name=value, --flag, --no-flag; "--flag false" is refused. What is left (a
+ * lone "-" too) goes to rest[0..*n_rest). */
 r1_status r1_options_parse(r1_options *o, int argc, char **argv, const char **rest, size_t *n_rest,
                            r1_err *err);
 /* After all values are set: R1_E_INVAL where one was given that its row's `only` excludes. */
