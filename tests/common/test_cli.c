@@ -161,8 +161,7 @@ static void test_sample_round_trip(void)
     r1_options_free(o);
 }
 
-/* What dump prints is a file again: every value comes back, but a secret and what INI cannot
- * hold. */
+/* What dump prints is a file again: values come back, but a secret and what INI cannot hold. */
 static void test_dump_round_trip(void)
 {
     static const char *const brokers[] = {"a:1,b:2", "a b#c;d", "x #y", "x ;y",

@@ -226,7 +226,7 @@ static void test_rank_findings(void)
     r1_err err;
     med_kb *kb = NULL;
     const char *own = r1_test_source("ontology/r1med.xml");
-    const char *rank[] = {med_cli_medical(), "rank", "--r1",       "false",      "--kb", own,
+    const char *rank[] = {med_cli_medical(), "rank", "--no-r1",      "--kb", own,
                           "--observed",      "",     "--excluded", "HP:0001083", NULL};
     rank[7] = "HP:0001166,HP:0002616,HP:0001166";
     med_cli_refused(rank, 0, "HP:0001166", "more than once");

@@ -181,8 +181,7 @@ void r1_config_sample(const r1_option *table, size_t n, FILE *out)
     }
 }
 
-/* A line that no reader takes for a value begins with '#': a secret, and what a file cannot
- * hold. */
+/* A secret, and what a file cannot hold, stand behind '#': no reader takes them for values. */
 static void dump_setting(const r1_option *row, const char *text, const char *origin, FILE *out)
 {
     char key[128];

@@ -48,7 +48,7 @@ void r1_options_free(r1_options *o);
  * calls win. */
 r1_status r1_options_set(r1_options *o, const char *name, const char *value, const char *origin,
                          r1_err *err);
-/* Parses --name value, --name=value, --flag, --no-flag. "--flag false" is refused. What is left (a
+/* Parses --name value, --name=value, --flag, --no-flag; "--flag false" is refused. What is left (a
  * lone "-" too) goes to rest[0..*n_rest). */
 r1_status r1_options_parse(r1_options *o, int argc, char **argv, const char **rest, size_t *n_rest,
                            r1_err *err);
