@@ -226,11 +226,11 @@ static void test_rank_findings(void)
     r1_err err;
     med_kb *kb = NULL;
     const char *own = r1_test_source("ontology/r1med.xml");
-    const char *rank[] = {med_cli_medical(), "rank", "--no-r1",      "--kb", own,
+    const char *rank[] = {med_cli_medical(), "rank", "--no-r1",    "--kb",       own,
                           "--observed",      "",     "--excluded", "HP:0001083", NULL};
-    rank[7] = "HP:0001166,HP:0002616,HP:0001166";
+    rank[6] = "HP:0001166,HP:0002616,HP:0001166";
     med_cli_refused(rank, 0, "HP:0001166", "more than once");
-    rank[7] = "HP:0001166,HP:0001083";
+    rank[6] = "HP:0001166,HP:0001083";
     med_cli_refused(rank, 2, "HP:0001083", "--excluded");
     R1_ASSERT_OK(med_sources_open(&kb, own, &err), &err);
     CU_ASSERT_FATAL(kb->n_term > MORE);
@@ -238,10 +238,10 @@ static void test_rank_findings(void)
         n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", i ? "," : "",
                               med_str(kb, kb->term[i].id));
     med_kb_free(kb);
-    rank[7] = list;
+    rank[6] = list;
     med_cli_refused(rank, 2, "65 findings", "at most 64");
     *strrchr(list, ',') = '\0';
-    rank[8] = NULL;
+    rank[7] = NULL;
     CU_ASSERT_EQUAL(med_cli_run(rank), 0);
 }
 
