@@ -58,12 +58,30 @@ static bool product_is_right(void)
     return true;
 }
 
+/* No backend is found with an R1_ISA that is at fault: nothing is known of CUDA then. */
+static void say_cuda(void)
+{
+    r1_err err = {0};
+    bool known = r1_backend_find("cpu", NULL);
+    const r1_backend *cuda = known ? r1_backend_find("cuda", &err) : NULL;
+    printf("%-8s %-22s %s\n",
+           cuda    ? "good"
+           : known ? "absent"
+                   : "unknown",
+           "CUDA (optional)",
+           cuda    ? "usable"
+           : known ? err.msg
+                   : "not asked: R1_ISA is at fault");
+}
+
 static int machine_doctor(r1_cli_call *call)
 {
     (void)call;
     health h = {0};
     char text[256] = "";
     r1_err err = {0};
+    const r1_backend *chosen = r1_backend_find(NULL, &err);
+    machine_say(&h, chosen, "R1_ISA, R1_BACKEND", chosen ? chosen->name : err.msg);
     r1_backend_cpu()->device_text(0, text, sizeof text, &err);
     machine_say(&h, true, "processor", text);
     machine_say(&h, product_is_right(), "matrix product", "oneDNN against sums in double");
@@ -71,9 +89,7 @@ static int machine_doctor(r1_cli_call *call)
     double gib = (double)pages * (double)page / (1 << 30);
     snprintf(text, sizeof text, "%.1f GiB (2 are needed)", gib);
     machine_say(&h, gib >= 2, "memory", text);
-    const r1_backend *cuda = r1_backend_find("cuda", &err);
-    printf("%-8s %-22s %s\n", cuda ? "good" : "absent", "CUDA (optional)",
-           cuda ? "usable" : err.msg);
+    say_cuda();
     return h.problems ? R1_EXIT_CHECK : R1_EXIT_OK;
 }
 

@@ -5,6 +5,7 @@
 #include "r1_reinforce.h"
 #include "r1_session.h"
 #include "r1_train.h"
+#include "text/r1_utf8.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -277,43 +278,77 @@ static int model_eval(r1_cli_call *call)
 
 /* ---- info ------------------------------------------------------------------------------------ */
 
-static void part_flop(void *ctx, const char *part, uint64_t flop)
+/* A text of a model's file as UTF-8. Without JSON, which has escapes of its own, a terminal gets
+ * no character that it would obey. */
+static void model_text(char *out, size_t size, const char *text, bool json)
 {
-    char name[96];
-    snprintf(name, sizeof name, "flop_%.80s", part);
-    r1_figures_add(ctx, name, (double)flop);
+    char *safe = NULL;
+    size_t len;
+    FILE *f = json ? NULL : open_memstream(&safe, &len);
+    if (f) {
+        r1_utf8_print(f, text);
+        fclose(f);
+    }
+    r1_utf8_clean(out, size, json ? text : safe ? safe : "");
+    free(safe);
 }
 
-static void add_calibration(r1_figures *f, const r1_model *m)
+typedef struct {
+    r1_figures *f;
+    bool json;
+} info_parts;
+
+static void part_flop(void *ctx, const char *part, uint64_t flop)
 {
-    char name[128];
+    const info_parts *p = ctx;
+    char text[81], name[96];
+    model_text(text, sizeof text, part, p->json);
+    snprintf(name, sizeof name, "flop_%s", text);
+    r1_figures_add(p->f, name, (double)flop);
+}
+
+static void add_calibration(const info_parts *p, const r1_model *m)
+{
+    char head[100], name[128];
     for (size_t h = 0; h < r1_model_n_head(m); h++) {
         r1_calibration c = r1_model_calibration(m, h);
-        snprintf(name, sizeof name, "head_%s_scale", r1_model_head_name(m, h));
-        r1_figures_add(f, name, (double)c.scale);
-        snprintf(name, sizeof name, "head_%s_bias", r1_model_head_name(m, h));
-        r1_figures_add(f, name, (double)c.bias);
+        model_text(head, sizeof head, r1_model_head_name(m, h), p->json);
+        snprintf(name, sizeof name, "head_%s_scale", head);
+        r1_figures_add(p->f, name, (double)c.scale);
+        snprintf(name, sizeof name, "head_%s_bias", head);
+        r1_figures_add(p->f, name, (double)c.bias);
         if (!r1_model_isotonic(m, h).n) continue;
-        snprintf(name, sizeof name, "head_%s_isotonic_knots", r1_model_head_name(m, h));
-        r1_figures_add(f, name, r1_model_isotonic(m, h).n);
+        snprintf(name, sizeof name, "head_%s_isotonic_knots", head);
+        r1_figures_add(p->f, name, r1_model_isotonic(m, h).n);
+    }
+}
+
+/* "row (table), history (memory)"; what does not fit is left out. */
+static void list_items(char *out, size_t size, const r1_model *m, bool json)
+{
+    static const char *const kinds[] = {"table", "text", "graph", "memory"};
+    char name[61];
+    *out = 0;
+    for (size_t i = 0, n = 0; i < r1_model_n_item(m) && n + 100 < size; i++) {
+        model_text(name, sizeof name, r1_model_item_name(m, i), json);
+        n += (size_t)snprintf(out + n, size - n, "%s%s (%s)", i ? ", " : "", name,
+                              kinds[r1_model_item_kind(m, i)]);
     }
 }
 
 static r1_status model_describe(r1_cli_call *call, const r1_model *m)
 {
-    static const char *const kinds[] = {"table", "text", "graph", "memory"};
     bool json = r1_options_bool(call->opts, "json");
-    char hash[20], items[1024] = "";
+    char hash[20], items[1024], name[1024];
     r1_model_info info;
     R1_TRY(r1_model_get_info(m, &info, &call->err));
     r1_figures *f = r1_figures_new("r1 info");
     if (!f) R1_FAIL(&call->err, R1_E_NOMEM, "out of memory");
     snprintf(hash, sizeof hash, "%016llx", (unsigned long long)r1_model_schema_hash(m));
-    for (size_t i = 0, n = 0; i < r1_model_n_item(m) && n < sizeof items - 100; i++)
-        n += (size_t)snprintf(items + n, sizeof items - n, "%s%.60s (%s)", i ? ", " : "",
-                              r1_model_item_name(m, i), kinds[r1_model_item_kind(m, i)]);
+    list_items(items, sizeof items, m, json);
+    model_text(name, sizeof name, r1_model_name(m), json);
     r1_figures_note(f, "model", call->rest[0]);
-    r1_figures_note(f, "name", r1_model_name(m));
+    r1_figures_note(f, "name", name);
     r1_figures_note(f, "schema_hash", hash);
     r1_figures_note(f, "items", items);
     r1_figures_add(f, "weights", (double)info.n_weight);
@@ -323,8 +358,9 @@ static r1_status model_describe(r1_cli_call *call, const r1_model *m)
     r1_figures_add(f, "beta", (double)r1_model_beta(m));
     r1_figures_note(f, "int8_steps", info.int8_steps ? "learned" : "none");
     r1_figures_add(f, "mflop_sample", (double)info.flop_sample * 1e-6);
-    r1_status st = r1_model_flops(m, part_flop, f, &call->err);
-    add_calibration(f, m);
+    info_parts parts = {.f = f, .json = json};
+    r1_status st = r1_model_flops(m, part_flop, &parts, &call->err);
+    add_calibration(&parts, m);
     r1_figures_print(f, json, stdout);
     r1_figures_free(f);
     return st;
@@ -338,7 +374,7 @@ static int model_info(r1_cli_call *call)
                                                   "name one model file");
     if (st == R1_OK) st = r1_model_open(&m, call->rest[0], &call->err);
     if (st == R1_OK && r1_options_bool(call->opts, "description"))
-        printf("%s\n", r1_model_description(m));
+        r1_utf8_print(stdout, r1_model_description(m)), putchar('\n');
     else if (st == R1_OK)
         st = model_describe(call, m);
     r1_model_free(m);

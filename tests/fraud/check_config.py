@@ -73,7 +73,7 @@ CASES = [
     (["--rules", "@probability"], "@probability:1: probability: expected 0 to 1, found 2"),
     (["--rules", "@number"], "@number:1: logit: expected -1000 to 1000, found nan"),
     (["--rules", "@broken"], '@broken:1: expected a number, found "end of line"'),
-    (["--rules", "@zero"], "@zero: expected text, found a zero byte"),
+    (["--rules", "@zero"], "@zero:2: expected text, found a zero byte"),
     (["--allow-list", "@none"], "@none: No such file"),
     (["--allow-list", "@list"], '@list:2: expected one account a line, found "ACCOUNTS"'),
     (["--block-list", "@long"], "@long:1: expected an account of at most 63 bytes, found 64"),
@@ -130,6 +130,57 @@ INI_CASES = [
     ("[kafka]\nbrokers\n", ":2: expected [section] or key = value"),
 ]
 
+# Files whose fault is in the bytes, and what librdkafka and libpq refuse only when they begin.
+RAW = {
+    "mark": b"\xef\xbb\xbfa: amount > 5 -> review\n",
+    "latin": b"# fine\n# K\xe4se\n",
+    "hidden": b"ONE\nTW\x1bO\n",
+    "turned": "a: amount > 5 -> review\n# \u202e\n".encode(),
+    "same": b"a: amount > 5 -> review\n\na: amount > 6 -> review\n",
+    "comma": b"ONE\nTWO,3\n",
+    "quotes": b'"ONE"\n',
+    "ours": b"ONE\n# fine\nTWO\n",
+    "theirs": b"THREE\nTWO\n",
+}
+CASES += [
+    (["--rules", "@mark"], "@mark:1: expected text, found a byte order mark"),
+    (["--rules", "@latin"], "@latin:2: expected text, found a byte that is not UTF-8"),
+    (["--rules", "@turned"], "@turned:2: expected text, found a character that is not seen"),
+    (["--rules", "@same"], '@same:3: expected a name of its own, found "a" of line 1 again'),
+    (["--allow-list", "@mark"], "@mark:1: expected text, found a byte order mark"),
+    (["--allow-list", "@hidden"], "@hidden:2: expected text, found a character that is not seen"),
+    (["--allow-list", "@zero"], "@zero:2: expected text, found a zero byte"),
+    (["--allow-list", "@comma"], "@comma:2: expected an account without commas and quotes"),
+    (["--block-list", "@quotes"], "@quotes:1: expected an account without commas and quotes"),
+    (
+        ["--allow-list", "@ours", "--block-list", "@theirs"],
+        "@theirs:2: expected an account that @ours has not, found TWO of its line 3",
+    ),
+    (["--kafka-extra", "receive.message.max.bytes=1000"], "Kafka consumer: `receive.message"),
+    (["--kafka-extra", "security.protocol=sasl_ssl"], "Kafka consumer: "),
+    (["--kafka-extra", "partition.assignment.strategy=nope"], "Kafka consumer: "),
+    (["--kafka-extra", "max.poll.interval.ms=1"], "Kafka consumer: `max.poll.interval.ms`"),
+    (["--kafka-extra", "retries=0"], "Kafka producer: `retries`"),
+    (["--kafka-extra", "request.timeout.ms=0"], "librdkafka refuses request.timeout.ms = 0: "),
+    (["--kafka-extra", "bootstrap.servers=a:1"], "the option --brokers sets, found bootstrap.se"),
+    (["--kafka-extra", "metadata.broker.list=a:1"], "the option --brokers sets, found metadata"),
+    (["--kafka-extra", "group.id=a"], "expected none that the option --group sets, found group.id"),
+    (["--kafka-extra", "fetch.min.bytes=5"], "the option --fetch-min sets, found fetch.min.bytes"),
+    (["--kafka-extra", "topic.acks=1"], "expected none that the program itself sets, found acks"),
+    (["--postgres", "port=abc"], "postgres: port: expected a whole number from 1 to 65535"),
+    (["--postgres", "host=/x port=99999"], "postgres: port: expected a whole number from 1 to"),
+    (["--postgres", "host=a port=1,2"], "postgres: port: expected one port, or one for each of 1"),
+    (["--postgres", "postgresql://h:0/db"], "postgres: port: expected a whole number from 1 to"),
+    (["--postgres", "sslmode=bogus"], "postgres: sslmode: expected one of disable|allow|prefer|"),
+    (["--postgres", "target_session_attrs=rw"], "postgres: target_session_attrs: expected one of"),
+    (["--postgres", "keepalives_idle=soon"], "postgres: keepalives_idle: expected a whole number"),
+    (["--stats", "@empty"], 'stats: expected a file, found a folder at "@empty"'),
+    (["--stats", "/dev/null"], 'stats: expected a file, found a device or pipe at "/dev/null"'),
+    (["--stats", "/proc/x"], 'stats: expected a file that can be made, found "/proc/x": '),
+    (["--stats", ""], 'stats: expected a file, found ""'),
+    (["--group", ""], 'group: expected the name of a consumer group, found ""'),
+]
+
 
 def message(command, stderr):
     start = f"r1-fraud {command}: "
@@ -141,6 +192,9 @@ def main():
     with tempfile.TemporaryDirectory(prefix="r1-config-") as folder:
         files(folder)
         other_columns(folder)
+        for name, data in RAW.items():
+            with open(os.path.join(folder, name), "wb") as f:
+                f.write(data)
         os.chdir(folder)  # where no default path leads to a file
 
         def named(text):
@@ -158,6 +212,8 @@ def main():
             assert (
                 named(expected) in found
             ), f"{args}:\n  expected {named(expected)}\n  found    {found}"
+        # A password may stand where a port is read: the text is not shown.
+        assert "secret" not in refused(["--postgres", "postgresql://me:secret/x@h/db"])
         for command in ["serve", "extra"], ["config", "check", "extra"]:
             said = run(PROGRAM, *command, *AWAY, "--model", "none", code=2)
             assert '"extra"; --help shows the usage' in said, said
@@ -178,11 +234,15 @@ def main():
             "out",
             "--dead-topic",
             "dead",
+            "--stats",
+            named("@stats"),
         ]
         for model in MODEL, "none":
             said = run(PROGRAM, "config", "check", *AWAY, "--model", model, *good)
             assert said.startswith("configuration: good, model "), said
             assert "rules=1 allow_list=2" in said, said
+        left = [name for name in os.listdir(folder) if name.startswith("stats")]
+        assert not left, f"config check left {left}"
         dump = run(PROGRAM, "config", "dump", *AWAY, "--model", MODEL, *good)
         with open(ini, "w", encoding="utf-8") as f:
             f.write(dump)

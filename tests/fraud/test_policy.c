@@ -108,6 +108,14 @@ static void test_wrong_rules(void)
         {"a: probability > 1.5 -> block", "probability: expected 0 to 1, found 1.5"},
         {"a: amount > -1 -> block", "amount: expected 0 to 100000000000000, found -1"},
         {"a: logit < nan -> block", "logit: expected -1000 to 1000, found nan"},
+        {"a: hour < 6 -> block\n\nb: hour < 7 -> block\na: hour < 8 -> block",
+         "rules:4: expected a name of its own, found \"a\" of line 1 again"},
+        {"\nblock_list: hour < 6 -> block", "rules:2: expected a name that no list has"},
+        {"\xef\xbb\xbf"
+         "a: hour < 6 -> block",
+         "rules:1: expected text, found a byte order mark"},
+        {"# \xe4\na: hour < 6 -> block", "rules:1: expected text, found a byte that is not UTF-8"},
+        {"a: hour < 6 -> block\n# \xe2\x80\xae", "rules:2: expected text, found a character that"},
     };
     for (size_t i = 0; i < R1_COUNT(cases); i++) {
         r1_err err = {0};
@@ -197,6 +205,14 @@ static void test_wrong_lists(void)
         {"A\nB C\n", "allow:2: expected one account a line, found \"C\""},
         {"0123456789012345678901234567890123456789012345678901234567890123",
          "allow:1: expected an account of at most 63 bytes, found 64"},
+        {"A\nB,review\n", "allow:2: expected an account without commas and quotes, found B,review"},
+        {"\"A\"\n", "allow:1: expected an account without commas and quotes, found \"A\""},
+        {"'A'\n", "allow:1: expected an account without commas and quotes, found 'A'"},
+        {"\xef\xbb\xbf"
+         "A\n",
+         "allow:1: expected text, found a byte order mark"},
+        {"A\n\nB\xff\n", "allow:3: expected text, found a byte that is not UTF-8"},
+        {"A\nB\x1b[2J\n", "allow:2: expected text, found a character that is not seen"},
     };
     for (size_t i = 0; i < R1_COUNT(cases); i++) {
         r1_err err = {0};
@@ -208,6 +224,23 @@ static void test_wrong_lists(void)
     }
 }
 
+/* The lists may name each account once at most between them; within one, twice is no harm. */
+static void test_both_lists(void)
+{
+    r1_err err = {0};
+    fraud_policy *p;
+    fraud_policy_opts o = {.review_at = 0.2,
+                           .block_at = 0.8,
+                           .allow_path = policy_file("allow", "# ours\nZED\nANN\nANN\n"),
+                           .block_path = policy_file("block", "BOB\n\n\nZED # why\n")};
+    CU_ASSERT_EQUAL(fraud_policy_new(&p, &o, &err), R1_E_INVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "block:4: expected an account that "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "allow has not, found ZED of its line 2"));
+    o.block_path = policy_file("block", "BOB\nBOB\n");
+    R1_ASSERT_OK(fraud_policy_new(&p, &o, &err), &err);
+    fraud_policy_free(p);
+}
+
 R1_TEST_MAIN("policy", {"order of lists, rules, thresholds", test_order},
              {"wrong rules", test_wrong_rules}, {"each operator and field", test_each_row},
-             {"wrong lists", test_wrong_lists})
+             {"wrong lists", test_wrong_lists}, {"one account in both", test_both_lists})

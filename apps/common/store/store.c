@@ -4,8 +4,11 @@
 #include "r1_assert.h"
 #include "store/store_internal.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- errors ---- */
 
@@ -75,19 +78,142 @@ static r1_status prepare_now(r1_store *s, size_t i, r1_err *err)
     return st;
 }
 
-/* A conninfo holds passwords: what is wrong with it stays unsaid. */
+/* ---- what a connection needs, before there is one ---- */
+
+/* libpq refuses these values when it connects, not when it parses. A row has one of two:
+ * the words that it takes, or the range of a whole number. A list has one value per host. */
+static const struct {
+    const char *keyword, *words; /* "|" between words */
+    long min, max;
+    bool list, versions; /* versions: in any case of letters, and empty is the default */
+} conninfo_rows[] = {
+    {.keyword = "port", .min = 1, .max = 65535, .list = true},
+    {.keyword = "sslmode", .words = "disable|allow|prefer|require|verify-ca|verify-full"},
+    {.keyword = "sslnegotiation", .words = "postgres|direct"},
+    {.keyword = "sslcertmode", .words = "disable|allow|require"},
+    {.keyword = "gssencmode", .words = "disable|prefer|require"},
+    {.keyword = "channel_binding", .words = "disable|prefer|require"},
+    {.keyword = "load_balance_hosts", .words = "disable|random"},
+    {.keyword = "target_session_attrs",
+     .words = "any|read-write|read-only|primary|standby|prefer-standby"},
+    {.keyword = "ssl_min_protocol_version",
+     .words = "TLSv1|TLSv1.1|TLSv1.2|TLSv1.3",
+     .versions = true},
+    {.keyword = "ssl_max_protocol_version",
+     .words = "TLSv1|TLSv1.1|TLSv1.2|TLSv1.3",
+     .versions = true},
+    {.keyword = "keepalives", .min = INT_MIN, .max = INT_MAX},
+    {.keyword = "keepalives_idle", .min = INT_MIN, .max = INT_MAX},
+    {.keyword = "keepalives_interval", .min = INT_MIN, .max = INT_MAX},
+    {.keyword = "keepalives_count", .min = INT_MIN, .max = INT_MAX},
+    {.keyword = "tcp_user_timeout", .min = INT_MIN, .max = INT_MAX},
+};
+
+static bool conninfo_word(const char *words, const char *text, bool versions)
+{
+    if (!*text) return versions;
+    for (const char *w = words; *w;) {
+        size_t len = strcspn(w, "|");
+        if (strlen(text) == len && !(versions ? strncasecmp : strncmp)(w, text, len)) return true;
+        w += len + (w[len] == '|');
+    }
+    return false;
+}
+
+static bool conninfo_number(const char *text, size_t len, long min, long max)
+{
+    static const char blank[] = " \t\n\v\f\r"; /* as isspace has it */
+    char *end;
+    errno = 0;
+    long n = strtol(text, &end, 10);
+    if (end == text || errno || end > text + len) return false;
+    return end + strspn(end, blank) >= text + len && n >= min && n <= max;
+}
+
+/* "5432" or "5432,,5433": an empty one is the default. */
+static bool conninfo_numbers(const char *text, long min, long max, bool list)
+{
+    for (const char *p = text;; p++) {
+        size_t len = list ? strcspn(p, ",") : strlen(p);
+        if (len && !conninfo_number(p, len, min, max)) return false;
+        p += len;
+        if (!*p) return true;
+    }
+}
+
+/* A conninfo holds passwords, and one that is quoted badly has them anywhere: what is found stays
+ * unsaid. */
+static r1_status conninfo_value(size_t row, const char *text, r1_err *err)
+{
+    const char *keyword = conninfo_rows[row].keyword, *words = conninfo_rows[row].words;
+    long min = conninfo_rows[row].min, max = conninfo_rows[row].max;
+    if (words && !conninfo_word(words, text, conninfo_rows[row].versions))
+        R1_FAIL(err, R1_E_INVAL, "postgres: %s: expected one of %s, found another text", keyword,
+                words);
+    if (!words && !conninfo_numbers(text, min, max, conninfo_rows[row].list))
+        R1_FAIL(err, R1_E_INVAL,
+                "postgres: %s: expected a whole number from %ld to %ld, found another text",
+                keyword, min, max);
+    return R1_OK;
+}
+
+static const char *conninfo_find(const PQconninfoOption *o, const char *keyword)
+{
+    for (; o && o->keyword; o++)
+        if (!strcmp(o->keyword, keyword)) return o->val;
+    return NULL;
+}
+
+/* Each value of the text, or where it has none that of the environment. */
+static r1_status conninfo_values(const PQconninfoOption *given, const PQconninfoOption *defaults,
+                                 r1_err *err)
+{
+    for (size_t i = 0; i < R1_COUNT(conninfo_rows); i++) {
+        const char *keyword = conninfo_rows[i].keyword, *text = conninfo_find(given, keyword);
+        if (!text) text = conninfo_find(defaults, keyword);
+        if (text) R1_TRY(conninfo_value(i, text, err));
+    }
+    return R1_OK;
+}
+
+static size_t conninfo_count(const char *list)
+{
+    size_t n = 1;
+    for (; list && *list; list++) n += *list == ',';
+    return n;
+}
+
+/* One port is that of each host; else each host has its own. */
+static r1_status conninfo_ports(const PQconninfoOption *given, r1_err *err)
+{
+    const char *address = conninfo_find(given, "hostaddr"), *host = conninfo_find(given, "host");
+    size_t n_port = conninfo_count(conninfo_find(given, "port")),
+           n_host = conninfo_count(address && *address ? address : host);
+    if (n_port == 1 || n_port == n_host) return R1_OK;
+    R1_FAIL(err, R1_E_INVAL,
+            "postgres: port: expected one port, or one for each of %zu hosts, found %zu", n_host,
+            n_port);
+}
+
 r1_status r1_store_check(const char *conninfo, r1_err *err)
 {
-    if (!strchr(conninfo, '=') && !strstr(conninfo, "://")) return R1_OK; /* a database's name */
-    PQconninfoOption *parsed = PQconninfoParse(conninfo, NULL);
-    if (!parsed)
+    PQconninfoOption *given = NULL, *defaults = PQconndefaults();
+    bool name = !strchr(conninfo, '=') && !strstr(conninfo, "://"); /* of a database */
+    if (!name && !(given = PQconninfoParse(conninfo, NULL))) {
+        PQconninfoFree(defaults);
         R1_FAIL(
             err, R1_E_INVAL,
             "postgres: expected key=value pairs or a URI as libpq takes them, found a text that "
             "it refuses");
-    PQconninfoFree(parsed);
-    return R1_OK;
+    }
+    r1_status st = conninfo_values(given, defaults, err);
+    if (st == R1_OK) st = conninfo_ports(given, err);
+    PQconninfoFree(given);
+    PQconninfoFree(defaults);
+    return st;
 }
+
+/* ---- opening and closing ---- */
 
 r1_status r1_store_open(r1_store **out, const char *conninfo, const char *application, r1_err *err)
 {

@@ -27,7 +27,8 @@ void r1_store_close(r1_store *s); /* NULL is fine */
 r1_status r1_store_reopen(r1_store *s, r1_err *err);
 bool r1_store_alive(const r1_store *s);
 
-/* Whether libpq can read conninfo; R1_E_INVAL where it cannot. Makes no connection. */
+/* Whether libpq takes conninfo, and the environment's values where it has none: its form, ports,
+ * and the values that are words of a list. R1_E_INVAL where it does not. Makes no connection. */
 r1_status r1_store_check(const char *conninfo, r1_err *err);
 
 /* One statement; param[i] NULL is SQL NULL. out may be NULL. */

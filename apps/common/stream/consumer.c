@@ -75,8 +75,7 @@ r1_status r1_consumer_check(const r1_stream_opts *opts, r1_err *err)
 {
     rd_kafka_conf_t *conf;
     R1_TRY(consumer_conf(opts, &conf, err));
-    rd_kafka_conf_destroy(conf);
-    return R1_OK;
+    return r1_stream_try(RD_KAFKA_CONSUMER, conf, err);
 }
 
 static void hold_nothing(r1_consumer *c)
@@ -95,15 +94,16 @@ r1_status r1_consumer_new(r1_consumer **out, const r1_stream_opts *opts, const c
                           r1_err *err)
 {
     rd_kafka_conf_t *conf;
-    R1_TRY(consumer_conf(opts, &conf, err));
     r1_consumer *c = calloc(1, sizeof *c);
-    char why[256] = "out of memory";
-    if (c && (c->topic = strdup(topic)))
-        c->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof why);
-    if (!c || !c->rk) {
-        rd_kafka_conf_destroy(conf);
+    if (!c || !(c->topic = strdup(topic))) {
+        free(c);
+        R1_FAIL(err, R1_E_NOMEM, "no memory for a Kafka consumer");
+    }
+    r1_status st = consumer_conf(opts, &conf, err);
+    if (st == R1_OK) st = r1_stream_client(&c->rk, RD_KAFKA_CONSUMER, conf, opts->brokers, err);
+    if (st != R1_OK) {
         r1_consumer_free(c);
-        R1_FAIL(err, R1_E_STREAM, "Kafka consumer: %s", why);
+        return st;
     }
     rd_kafka_poll_set_consumer(c->rk);
     hold_nothing(c);

@@ -41,25 +41,23 @@ r1_status r1_producer_check(const r1_stream_opts *opts, r1_err *err)
 {
     rd_kafka_conf_t *conf;
     R1_TRY(producer_conf(opts, &conf, err));
-    rd_kafka_conf_destroy(conf);
-    return R1_OK;
+    return r1_stream_try(RD_KAFKA_PRODUCER, conf, err);
 }
 
 r1_status r1_producer_new(r1_producer **out, const r1_stream_opts *opts, r1_err *err)
 {
     rd_kafka_conf_t *conf;
-    R1_TRY(producer_conf(opts, &conf, err));
-    char why[256] = "out of memory";
     r1_producer *p = calloc(1, sizeof *p);
-    if (p) {
+    if (!p) R1_FAIL(err, R1_E_NOMEM, "no memory for a Kafka producer");
+    r1_status st = producer_conf(opts, &conf, err);
+    if (st == R1_OK) {
         rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
         rd_kafka_conf_set_opaque(conf, p);
-        p->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof why);
+        st = r1_stream_client(&p->rk, RD_KAFKA_PRODUCER, conf, opts->brokers, err);
     }
-    if (!p || !p->rk) {
-        rd_kafka_conf_destroy(conf);
+    if (st != R1_OK) {
         free(p);
-        R1_FAIL(err, R1_E_STREAM, "Kafka producer: %s", why);
+        return st;
     }
     *out = p;
     return R1_OK;

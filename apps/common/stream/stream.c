@@ -22,7 +22,8 @@ r1_status r1_stream_conf_set(rd_kafka_conf_t *conf, const char *key, const char 
 {
     char why[256];
     if (rd_kafka_conf_set(conf, key, value, why, sizeof why) == RD_KAFKA_CONF_OK) return R1_OK;
-    R1_FAIL(err, R1_E_INVAL, "librdkafka refuses %s = %s: %s", key, value, why);
+    R1_FAIL(err, R1_E_INVAL, "librdkafka refuses %s = %s: %.*s", key, value,
+            (int)strcspn(why, "\n"), why);
 }
 
 /* librdkafka repeats itself while a broker is away; its lines are for debugging, ours tell the
@@ -31,6 +32,43 @@ static void on_log(const rd_kafka_t *rk, int level, const char *fac, const char 
 {
     (void)rk;
     r1_log(level <= 3 ? R1_LOG_WARN : R1_LOG_DEBUG, "kafka", "fac=%s %s", fac, buf);
+}
+
+/* What opts->extra may not name, its other names at librdkafka included: what an option of its own
+ * says, and what exactly-once reading and sending stand on. The latter have no option. */
+static const struct {
+    const char *key, *option;
+} taken[] = {
+    {"bootstrap.servers", "brokers"},
+    {"metadata.broker.list", "brokers"},
+    {"group.id", "group"},
+    {"fetch.wait.max.ms", "fetch-wait"},
+    {"fetch.min.bytes", "fetch-min"},
+    {"linger.ms", NULL},
+    {"queue.buffering.max.ms", NULL},
+    {"acks", NULL},
+    {"request.required.acks", NULL},
+    {"enable.idempotence", NULL},
+    {"enable.auto.commit", NULL},
+    {"auto.commit.enable", NULL},
+    {"enable.auto.offset.store", NULL},
+    {"auto.offset.reset", NULL},
+    {"check.crcs", NULL},
+    {"queued.max.messages.kbytes", NULL},
+    {"queued.min.messages", NULL},
+    {"fetch.error.backoff.ms", NULL},
+};
+
+static r1_status not_taken(const char *key, r1_err *err)
+{
+    if (!strncmp(key, "topic.", 6)) key += 6; /* librdkafka passes over it */
+    for (size_t i = 0; i < R1_COUNT(taken); i++) {
+        if (strcmp(key, taken[i].key) != 0) continue;
+        const char *option = taken[i].option;
+        R1_FAIL(err, R1_E_INVAL, "Kafka settings: expected none that %s%s sets, found %s",
+                option ? "the option --" : "the program itself", option ? option : "", key);
+    }
+    return R1_OK;
 }
 
 static r1_status apply_extra(rd_kafka_conf_t *conf, const char *extra, r1_err *err)
@@ -47,7 +85,8 @@ static r1_status apply_extra(rd_kafka_conf_t *conf, const char *extra, r1_err *e
             break;
         }
         *eq = 0;
-        st = r1_stream_conf_set(conf, p, eq + 1, err);
+        st = not_taken(p, err);
+        if (st == R1_OK) st = r1_stream_conf_set(conf, p, eq + 1, err);
     }
     free(copy);
     return st;
@@ -93,15 +132,35 @@ rd_kafka_conf_t *r1_stream_conf(const r1_stream_opts *opts, r1_err *err)
     if (brokers_check(opts->brokers, err) != R1_OK) return NULL;
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set_log_cb(conf, on_log);
-    r1_status st = r1_stream_conf_set(conf, "bootstrap.servers", opts->brokers, err);
-    if (st == R1_OK)
-        st = r1_stream_conf_set(conf, "client.id", opts->client_id ? opts->client_id : "r1", err);
+    r1_status st =
+        r1_stream_conf_set(conf, "client.id", opts->client_id ? opts->client_id : "r1", err);
     if (st == R1_OK) st = r1_stream_conf_set(conf, "reconnect.backoff.max.ms", "500", err);
     if (st == R1_OK) st = r1_stream_conf_set(conf, "log.connection.close", "false", err);
     if (st == R1_OK && opts->extra) st = apply_extra(conf, opts->extra, err);
     if (st == R1_OK) return conf;
     rd_kafka_conf_destroy(conf);
     return NULL;
+}
+
+r1_status r1_stream_client(rd_kafka_t **out, rd_kafka_type_t type, rd_kafka_conf_t *conf,
+                           const char *brokers, r1_err *err)
+{
+    char why[256] = "";
+    r1_status st = brokers ? r1_stream_conf_set(conf, "bootstrap.servers", brokers, err) : R1_OK;
+    if (st == R1_OK && (*out = rd_kafka_new(type, conf, why, sizeof why))) return R1_OK;
+    rd_kafka_conf_destroy(conf);
+    if (st != R1_OK) return st;
+    bool setting = rd_kafka_last_error() == RD_KAFKA_RESP_ERR__INVALID_ARG;
+    R1_FAIL(err, setting ? R1_E_INVAL : R1_E_STREAM, "Kafka %s: %.*s",
+            type == RD_KAFKA_CONSUMER ? "consumer" : "producer", (int)strcspn(why, "\n"), why);
+}
+
+r1_status r1_stream_try(rd_kafka_type_t type, rd_kafka_conf_t *conf, r1_err *err)
+{
+    rd_kafka_t *rk;
+    R1_TRY(r1_stream_client(&rk, type, conf, NULL, err));
+    rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    return R1_OK;
 }
 
 static r1_status create_on(rd_kafka_t *rk, const char *topic, int n_partition, int timeout_ms,
@@ -133,12 +192,8 @@ r1_status r1_topic_create(const r1_stream_opts *opts, const char *topic, int n_p
 {
     rd_kafka_conf_t *conf = r1_stream_conf(opts, err);
     if (!conf) return R1_E_INVAL;
-    char why[256];
-    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof why);
-    if (!rk) {
-        rd_kafka_conf_destroy(conf);
-        R1_FAIL(err, R1_E_STREAM, "Kafka client: %s", why);
-    }
+    rd_kafka_t *rk;
+    R1_TRY(r1_stream_client(&rk, RD_KAFKA_PRODUCER, conf, opts->brokers, err));
     r1_status st = create_on(rk, topic, n_partition, timeout_ms, err);
     rd_kafka_destroy(rk);
     return st;

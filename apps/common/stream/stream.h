@@ -9,7 +9,8 @@
  *
  * Threads: one thread at a time per handle; librdkafka's own threads stay inside.
  * Errors:  R1_E_STREAM; retriable while librdkafka goes on by itself (broker away), not retriable
- *          for a gap or a refusal. R1_E_INVAL: a setting that librdkafka does not take. */
+ *          for a gap or a refusal. R1_E_INVAL: a setting that librdkafka does not take.
+ *          R1_E_NOMEM. */
 #ifndef R1_STREAM_H
 #define R1_STREAM_H
 
@@ -19,8 +20,9 @@ typedef struct {
     const char *brokers;   /* "host:port,host:port" */
     const char *client_id; /* shown in the broker's logs */
     const char *group;     /* consumer: for the hint commits; NULL: none */
-    const char *extra;     /* "key=value key=value" passed to librdkafka; NULL: none */
-    int fetch_wait_ms;     /* consumer: 1 for the embedded broker, more for a real one; 0: 5 */
+    /* "key=value key=value" passed to librdkafka, none of what this room sets; NULL: none */
+    const char *extra;
+    int fetch_wait_ms; /* consumer: 1 for the embedded broker, more for a real one; 0: 5 */
     /* consumer: what the broker gathers before it answers a fetch, within the wait; 0: 1 */
     int fetch_min_bytes;
     int linger_ms; /* producer */
@@ -30,7 +32,8 @@ typedef struct {
 
 /* A name that Kafka takes: 1 to 249 letters, digits, '.', '_' and '-', not "." or "..". */
 r1_status r1_topic_check(const char *name, r1_err *err);
-/* What r1_consumer_new and r1_producer_new would refuse: brokers, opts->extra. */
+/* What r1_consumer_new and r1_producer_new would refuse: brokers, opts->extra, settings that do not
+ * fit each other. A client that knows no broker is made and ended, which takes milliseconds. */
 r1_status r1_consumer_check(const r1_stream_opts *opts, r1_err *err);
 r1_status r1_producer_check(const r1_stream_opts *opts, r1_err *err);
 

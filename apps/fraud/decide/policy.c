@@ -3,6 +3,7 @@
 #include "decide/policy.h"
 
 #include "graph/findings.h"
+#include "text/r1_utf8.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -10,6 +11,9 @@
 #include <string.h>
 
 enum { RULES_MAX = 256, CONDITIONS_MAX = 8, LIST_MAX = 100000, FILE_BYTES_MAX = 8 << 20 };
+
+/* What a decision names where a list made it. */
+static const char ALLOW_LIST[] = "allow_list", BLOCK_LIST[] = "block_list";
 
 /* ---- operators: one row each, a longer name before its beginning ---- */
 
@@ -149,14 +153,20 @@ typedef struct {
 
 typedef struct {
     char name[32];
+    int line; /* in the file */
     fraud_action action;
     size_t n_condition;
     condition condition[CONDITIONS_MAX];
 } rule;
 
 typedef struct {
-    char *text;           /* owned: the file */
-    const char **account; /* sorted */
+    const char *account; /* first: by_text compares it */
+    int line;            /* in the file */
+} entry;
+
+typedef struct {
+    char *text;   /* owned: the file */
+    entry *entry; /* sorted */
     size_t n;
 } list;
 
@@ -316,6 +326,21 @@ static r1_status parse_rule(parser *p, rule *r)
     return policy_expected(p, "allow, review or block");
 }
 
+/* A decision names its rule, so a name stands for one. */
+static r1_status rule_is_new(const parser *p, const fraud_policy *policy, const rule *fresh)
+{
+    if (!strcmp(fresh->name, ALLOW_LIST) || !strcmp(fresh->name, BLOCK_LIST))
+        R1_FAIL(p->err, R1_E_INVAL,
+                "%s:%d: expected a name that no list has in a decision, found \"%s\"", p->path,
+                p->line, fresh->name);
+    for (size_t i = 0; i < policy->n_rule; i++)
+        if (!strcmp(fresh->name, policy->rules[i].name))
+            R1_FAIL(p->err, R1_E_INVAL,
+                    "%s:%d: expected a name of its own, found \"%s\" of line %d again", p->path,
+                    p->line, fresh->name, policy->rules[i].line);
+    return R1_OK;
+}
+
 static r1_status parse_rules(fraud_policy *policy, const char *path, char *text, r1_err *err)
 {
     policy->rules = calloc(RULES_MAX, sizeof *policy->rules);
@@ -331,7 +356,10 @@ static r1_status parse_rules(fraud_policy *policy, const char *path, char *text,
         policy_skip(&p);
         if (!*p.at) continue;
         if (policy->n_rule == RULES_MAX) return policy_expected(&p, "at most 256 rules");
-        R1_TRY(parse_rule(&p, &policy->rules[policy->n_rule]));
+        rule *fresh = &policy->rules[policy->n_rule];
+        R1_TRY(parse_rule(&p, fresh));
+        R1_TRY(rule_is_new(&p, policy, fresh));
+        fresh->line = p.line;
         policy->n_rule++;
     }
     return R1_OK;
@@ -343,16 +371,40 @@ static int by_text(const void *a, const void *b)
     return strcmp(*x, *y);
 }
 
+/* What a reader of the file would not see, and what belongs to no text; NULL: neither. */
+static const char *policy_unseen(uint32_t code)
+{
+    return code == R1_UTF8_BAD    ? "a byte that is not UTF-8"
+           : code == 0            ? "a zero byte"
+           : code == 0xfeff       ? "a byte order mark"
+           : r1_utf8_hidden(code) ? "a character that is not seen"
+                                  : NULL;
+}
+
+static r1_status policy_is_text(const char *path, const char *text, size_t len, r1_err *err)
+{
+    int line = 1;
+    for (size_t i = 0; i < len;) {
+        uint32_t code;
+        i += r1_utf8_next(text + i, len - i, &code);
+        const char *unseen = policy_unseen(code);
+        if (unseen) R1_FAIL(err, R1_E_INVAL, "%s:%d: expected text, found %s", path, line, unseen);
+        line += code == '\n';
+    }
+    return R1_OK;
+}
+
 /* A whole file as text, its bytes mixed into the version. */
 static r1_status policy_read(const char *path, char **text, uint64_t *hash, r1_err *err)
 {
     size_t len;
     R1_TRY(r1_file_read(path, FILE_BYTES_MAX, text, &len, err));
     *hash = r1_hash64(*text, len, *hash);
-    if (strlen(*text) == len) return R1_OK;
+    r1_status st = policy_is_text(path, *text, len, err);
+    if (st == R1_OK) return R1_OK;
     free(*text);
     *text = NULL;
-    R1_FAIL(err, R1_E_INVAL, "%s: expected text, found a zero byte", path);
+    return st;
 }
 
 /* One line: an account, a comment, both, or nothing. *account is NULL where there is none. */
@@ -368,6 +420,10 @@ static r1_status parse_account(parser *p, const char **account)
     policy_skip(p);
     if (*p->at) return policy_expected(p, "one account a line");
     start[len] = 0;
+    if (strpbrk(start, ",\"") || *start == '\'')
+        R1_FAIL(p->err, R1_E_INVAL,
+                "%s:%d: expected an account without commas and quotes, found %.80s", p->path,
+                p->line, start);
     if (!account_exists(start))
         R1_FAIL(p->err, R1_E_INVAL, "%s:%d: expected an account of at most %d bytes, found %zu",
                 p->path, p->line, FRAUD_ACCOUNT_BYTES - 1, len);
@@ -378,8 +434,8 @@ static r1_status parse_account(parser *p, const char **account)
 static r1_status read_list(list *l, const char *path, uint64_t *hash, r1_err *err)
 {
     R1_TRY(policy_read(path, &l->text, hash, err));
-    l->account = calloc(LIST_MAX, sizeof *l->account);
-    if (!l->account) R1_FAIL(err, R1_E_NOMEM, "%s: no memory for the list", path);
+    l->entry = calloc(LIST_MAX, sizeof *l->entry);
+    if (!l->entry) R1_FAIL(err, R1_E_NOMEM, "%s: no memory for the list", path);
     parser p = {.path = path, .err = err};
     char *next = l->text;
     for (char *line; (line = next);) {
@@ -393,15 +449,30 @@ static r1_status read_list(list *l, const char *path, uint64_t *hash, r1_err *er
         if (l->n == LIST_MAX)
             R1_FAIL(err, R1_E_INVAL, "%s:%d: expected at most %d accounts, found more", path,
                     p.line, LIST_MAX);
-        l->account[l->n++] = account;
+        l->entry[l->n++] = (entry){account, p.line};
     }
-    qsort(l->account, l->n, sizeof *l->account, by_text);
+    qsort(l->entry, l->n, sizeof *l->entry, by_text);
     return R1_OK;
 }
 
-static bool on_list(const list *l, const char *account)
+static const entry *on_list(const list *l, const char *account)
 {
-    return l->n && bsearch(&account, l->account, l->n, sizeof *l->account, by_text);
+    const entry key = {.account = account};
+    return l->n ? bsearch(&key, l->entry, l->n, sizeof *l->entry, by_text) : NULL;
+}
+
+/* An account to pass and to block is a mistake of one of the two files. */
+static r1_status lists_apart(const fraud_policy *p, const fraud_policy_opts *o, r1_err *err)
+{
+    for (size_t i = 0; i < p->block.n; i++) {
+        const entry *block = &p->block.entry[i], *allow = on_list(&p->allow, block->account);
+        if (allow)
+            R1_FAIL(err, R1_E_INVAL,
+                    "%s:%d: expected an account that %s has not, found %s of its "
+                    "line %d",
+                    o->block_path, block->line, o->allow_path, block->account, allow->line);
+    }
+    return R1_OK;
 }
 
 static r1_status policy_read_all(fraud_policy *p, const fraud_policy_opts *o, r1_err *err)
@@ -417,6 +488,7 @@ static r1_status policy_read_all(fraud_policy *p, const fraud_policy_opts *o, r1
     }
     if (o->allow_path) R1_TRY(read_list(&p->allow, o->allow_path, &hash, err));
     if (o->block_path) R1_TRY(read_list(&p->block, o->block_path, &hash, err));
+    R1_TRY(lists_apart(p, o, err));
     snprintf(p->version, sizeof p->version, "%016llx", (unsigned long long)hash);
     snprintf(p->text, sizeof p->text,
              "review_at=%g block_at=%g rules=%zu allow_list=%zu block_list=%zu", o->review_at,
@@ -446,9 +518,9 @@ void fraud_policy_free(fraud_policy *p)
     if (!p) return;
     free(p->rules);
     free(p->allow.text);
-    free(p->allow.account);
+    free(p->allow.entry);
     free(p->block.text);
-    free(p->block.account);
+    free(p->block.entry);
     free(p);
 }
 
@@ -471,11 +543,11 @@ void fraud_policy_decide(const fraud_policy *p, const fraud_payment *payment,
                          const fraud_result *result, fraud_decision *out)
 {
     if (on_list(&p->block, payment->from) || on_list(&p->block, payment->to)) {
-        *out = (fraud_decision){FRAUD_BLOCK, "block_list"};
+        *out = (fraud_decision){FRAUD_BLOCK, BLOCK_LIST};
         return;
     }
     if (on_list(&p->allow, payment->from)) {
-        *out = (fraud_decision){FRAUD_ALLOW, "allow_list"};
+        *out = (fraud_decision){FRAUD_ALLOW, ALLOW_LIST};
         return;
     }
     for (size_t i = 0; i < p->n_rule; i++) {

@@ -15,7 +15,11 @@
  * A value that its field cannot have is an error, because such a rule would never fire: an unknown
  * kind, finding, currency or country, a number outside of the field's range, a text too long.
  *
- * A list file holds one account per line; # begins a comment.
+ * Each rule has a name of its own, other than allow_list and block_list.
+ *
+ * A list file holds one account per line, without commas and quotes; # begins a comment. No
+ * account stands in both lists. The files are UTF-8 without a byte order mark, and hold no
+ * characters that a reader does not see.
  *
  * Owns:    copies of all it read.
  * Threads: read-only after fraud_policy_new.

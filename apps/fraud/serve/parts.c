@@ -2,9 +2,13 @@
 /* parts.c - settings to parts. What costs nothing is checked first, the model is opened last. */
 #include "serve/parts.h"
 #include "store/store_command.h"
+#include "text/r1_utf8.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { ENTITIES = 262144 }; /* that the state knows: fraud_engine_opts.entities_max */
@@ -59,6 +63,10 @@ static r1_status build_stream(fraud_parts *p, r1_err *err)
                                  .fetch_wait_ms = (int)r1_options_int(o, "fetch-wait"),
                                  .fetch_min_bytes = (int)r1_options_int(o, "fetch-min"),
                                  .linger_ms = 5};
+    const char *group = p->stream.group;
+    if (!*group || !r1_utf8_valid(group, strlen(group)))
+        R1_FAIL(err, R1_E_INVAL, "group: expected the name of a consumer group, found \"%s\"",
+                *group ? "bytes that are not UTF-8" : "");
     R1_TRY(r1_consumer_check(&p->stream, err));
     return r1_producer_check(&p->stream, err);
 }
@@ -73,6 +81,22 @@ static r1_status build_store(fraud_parts *p, r1_err *err)
 
 /* ---- numbers that must fit each other ---- */
 
+/* Makes the file that r1_file_write would make beside path, and removes it: permissions alone do
+ * not tell for each kind of folder. */
+static r1_status try_stats(const char *path, r1_err *err)
+{
+    char trial[R1_PATH_BYTES];
+    int len = snprintf(trial, sizeof trial, "%s.tmp.%ld", path, (long)getpid());
+    int fd = len < (int)sizeof trial ? open(trial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)
+                                     : (errno = ENAMETOOLONG, -1);
+    if (fd < 0)
+        R1_FAIL(err, R1_E_INVAL, "stats: expected a file that can be made, found \"%s\": %s", path,
+                strerror(errno));
+    close(fd);
+    unlink(trial);
+    return R1_OK;
+}
+
 static r1_status check_stats(const r1_options *o, r1_err *err)
 {
     const char *path = r1_options_str(o, "stats");
@@ -80,13 +104,18 @@ static r1_status check_stats(const r1_options *o, r1_err *err)
         if (r1_options_int(o, "stats-skip") == 0) return R1_OK;
         R1_FAIL(err, R1_E_INVAL, "stats-skip: expected stats beside it, found none");
     }
+    if (!*path) R1_FAIL(err, R1_E_INVAL, "stats: expected a file, found \"\"");
     char folder[R1_PATH_BYTES];
     const char *slash = strrchr(path, '/');
     int len = slash ? (int)(slash - path) : 1;
     snprintf(folder, sizeof folder, "%.*s", len ? len : 1, slash ? path : ".");
     if (access(folder, W_OK) != 0)
         R1_FAIL(err, R1_E_INVAL, "stats: expected a folder to write to, found \"%s\"", folder);
-    return R1_OK;
+    struct stat is;
+    if (stat(path, &is) == 0 && !S_ISREG(is.st_mode))
+        R1_FAIL(err, R1_E_INVAL, "stats: expected a file, found %s at \"%s\"",
+                S_ISDIR(is.st_mode) ? "a folder" : "a device or pipe", path);
+    return try_stats(path, err);
 }
 
 static r1_status check_sizes(const r1_options *o, r1_err *err)

@@ -3,7 +3,8 @@
  * anything: model, rules, lists, queue, and the checks of what it will ask for.
  *
  * `config check` builds the same parts and stops, so what it calls good is what `serve` starts
- * with. No connection is made and no file is written.
+ * with. No connection is made. No file stays: the one of --stats is made for a moment, to know that
+ * it can be.
  *
  * Owns:    what it made; borrows the settings.
  * Threads: one.
