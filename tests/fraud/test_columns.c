@@ -25,7 +25,7 @@ static const struct {
 static const twin *twin_of(const twin *twins, size_t n, const char *name)
 {
     for (size_t i = 0; i < n; i++)
-        if (!strcmp(twins[i].name, name)) return &twins[i];
+        if (twins[i].name && !strcmp(twins[i].name, name)) return &twins[i];
     return NULL;
 }
 
@@ -241,11 +241,12 @@ static void the_rest_is_told(void)
         n += NOT_COVERED[i].columns;
     }
     printf("\n%d columns have no twin here\n", n);
-    CU_ASSERT_EQUAL(R1_COUNT(PATTERN_TWIN) + 1, FRAUD_N_PATTERN_NUM);
-    CU_ASSERT_EQUAL(R1_COUNT(END_TWIN), FRAUD_N_END_NUM);
-    CU_ASSERT_EQUAL(R1_COUNT(PAIR_TWIN), FRAUD_N_PAIR_NUM);
-    CU_ASSERT_EQUAL(R1_COUNT(PAYMENT_TWIN), FRAUD_N_PAYMENT_NUM);
-    CU_ASSERT_EQUAL(R1_COUNT(CATEGORY_TWIN), FRAUD_N_PAYMENT_CAT);
+    /* A table with a row too few ends in one without a name. */
+    CU_ASSERT_PTR_NOT_NULL(PATTERN_TWIN[R1_COUNT(PATTERN_TWIN) - 1].name);
+    CU_ASSERT_PTR_NOT_NULL(END_TWIN[R1_COUNT(END_TWIN) - 1].name);
+    CU_ASSERT_PTR_NOT_NULL(PAIR_TWIN[R1_COUNT(PAIR_TWIN) - 1].name);
+    CU_ASSERT_PTR_NOT_NULL(PAYMENT_TWIN[R1_COUNT(PAYMENT_TWIN) - 1].name);
+    CU_ASSERT_PTR_NOT_NULL(CATEGORY_TWIN[R1_COUNT(CATEGORY_TWIN) - 1].name);
 }
 
 R1_TEST_MAIN("fraud columns", {"columns as by the plain list", columns_as_by_the_plain_list},
