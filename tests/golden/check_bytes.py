@@ -42,15 +42,16 @@ ENVIRONMENT = {
 }
 CPU_FLAGS = {"avx2", "fma", "f16c"}
 
-# JSON fields that are taken out before the comparison, each with the reason.
+# JSON fields that are taken out before the comparison, each by its path and with the reason.
 VOLATILE_FIELDS = {
     "machine": "name of the processor",
     "commit": "of the build",
-    "seconds": "duration",
-    "samples_s": "samples a second",
-    "words_per_s": "words a second",
-    "ms_per_case": "duration",
-    "int8_speedup": "ratio of two durations",
+    "seconds": "duration, in the metrics of training",
+    "figures.seconds": "duration",
+    "figures.samples_s": "samples a second",
+    "figures.words_per_s": "words a second",
+    "figures.ms_per_case": "duration",
+    "figures.int8_speedup": "ratio of two durations",
 }
 
 # Text that is taken out of printed lines, each with the reason.
@@ -66,11 +67,14 @@ class Number(str):
     """A JSON number as it was printed: 1 and 1.0 differ here."""
 
 
-def without_volatile(x):
+def without_volatile(x, path=""):
+    """x without the volatile fields; an element of a list has the path of the list and "[]"."""
     if isinstance(x, dict):
-        return {k: without_volatile(v) for k, v in x.items() if k not in VOLATILE_FIELDS}
+        at = {k: f"{path}.{k}" if path else k for k in x}
+        return {k: without_volatile(v, at[k]) for k, v in x.items()
+                if at[k] not in VOLATILE_FIELDS}
     if isinstance(x, list):
-        return [without_volatile(v) for v in x]
+        return [without_volatile(v, path + "[]") for v in x]
     return "number " + x if isinstance(x, Number) else x
 
 
