@@ -76,7 +76,8 @@ def main():
         assert both["n"] >= 100 and both["top1"] > 0.3, both
         assert all(both[k] == alone["int8"][k] == alone["auto"][k] for k in same), (both, alone)
         assert both["top1_f32"] == alone["f32"]["top1"], (both, alone["f32"])
-        assert alone["f32"]["ece"] != alone["int8"]["ece"]
+        # One figure may agree by chance; all of them only if the precision changed nothing.
+        assert any(alone["f32"][k] != alone["int8"][k] for k in same), alone
         ratio = alone["int8"]["top1"] / alone["f32"]["top1"] - 1
         # Equal scores count for neither side here and by their place in top1: subtypes of one
         # profile tie.
