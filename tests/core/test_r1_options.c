@@ -4,12 +4,12 @@
  * used. Used is what changes the model, what is printed, or a file; or what is refused for a
  * wrong value. */
 #include "core/toy.h"
+#include "support/r1_program.h"
 #include "support/r1_test.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { ARGS_MAX = 48, OUT_BYTES = 1 << 16 };
@@ -28,32 +28,7 @@ static void add(line *l, const char *text)
 }
 
 /* Runs r1; both of its streams go to `said`. */
-static int run_r1(const line *l)
-{
-    char program[512];
-    const char *bin = getenv("R1_BIN"), *argv[ARGS_MAX + 2] = {program};
-    int fd[2], status = -1;
-    size_t n = 0;
-    snprintf(program, sizeof program, "%s/r1", bin ? bin : "build/engine/bin");
-    memcpy(argv + 1, l->arg, l->n * sizeof *argv);
-    CU_ASSERT_EQUAL_FATAL(pipe(fd), 0);
-    pid_t pid = fork();
-    if (pid == 0) {
-        dup2(fd[1], 1);
-        dup2(fd[1], 2);
-        close(fd[0]);
-        execv(program, (char *const *)(uintptr_t)argv);
-        _exit(127);
-    }
-    close(fd[1]);
-    for (ssize_t got;
-         n + 1 < sizeof said && (got = read(fd[0], said + n, sizeof said - 1 - n)) > 0;)
-        n += (size_t)got;
-    said[n] = 0;
-    close(fd[0]);
-    waitpid(pid, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
+static int run_r1(const line *l) { return r1_program_run("r1", said, sizeof said, l->arg); }
 
 /* ---- what a run leaves ----------------------------------------------------------------------- */
 

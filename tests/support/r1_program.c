@@ -10,15 +10,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { ARGS_MAX = 64 };
+
 int r1_program_run(const char *program, char *out, size_t cap, const char *const *args)
 {
     char path[512];
-    const char *argv[40] = {path};
+    const char *argv[ARGS_MAX + 2] = {path};
     const char *bin = getenv("R1_BIN");
     int fd[2], status = -1;
     size_t n = 0;
     snprintf(path, sizeof path, "%s/%s", bin ? bin : "build/release/bin", program);
-    for (size_t i = 0; args[i] && i < 38; i++) argv[i + 1] = args[i];
+    for (size_t i = 0; args[i]; i++) {
+        CU_ASSERT_FATAL(i < ARGS_MAX);
+        argv[i + 1] = args[i];
+    }
     CU_ASSERT_EQUAL_FATAL(pipe(fd), 0);
     pid_t pid = fork();
     if (pid == 0) {
