@@ -10,34 +10,16 @@
  * fences any earlier owner. It rebuilds the state from the log, and only then reads on at the
  * stored offsets. apply_seq is the order in which this thread applied payments and labels: whoever
  * replays the log in that order gets the same scores. */
-#include "r1_assert.h"
-#include "serve/parts.h"
-#include "serve/rebuild.h"
+#include "serve/server.h"
 #include "serve/settings.h"
-#include "write/writer.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH_MAX = FRAUD_BATCH_MAX, STOP_TIMEOUT_MS = 15000, BROKER_TIMEOUT_MS = 5000 };
-
-typedef struct {
-    const r1_options *o;
-    fraud_parts parts;
-    fraud_ledger ledger;
-    fraud_writer *writer;
-    r1_store *store;
-    r1_consumer *consumer[FRAUD_N_TOPIC];
-    r1_producer *producer;
-    int64_t last_seq;
-    uint64_t consumed;
-    int64_t last_message_us; /* monotonic */
-    fraud_rebuilt rebuilt;
-} server;
+enum { STOP_TIMEOUT_MS = 15000, BROKER_TIMEOUT_MS = 5000 };
 
 /* ---- start ---- */
 
@@ -170,161 +152,6 @@ static r1_status serve_start(server *s, r1_err *err)
     return R1_OK;
 }
 
-/* ---- results to text ---- */
-
-static void trace_text(fraud_record *r, const fraud_result *res)
-{
-    size_t n = (size_t)snprintf(r->trace, sizeof r->trace, "{%.9g", res->prior_logit);
-    for (size_t i = 0; i < res->n_item && n < sizeof r->trace - 24; i++)
-        n += (size_t)snprintf(r->trace + n, sizeof r->trace - n, ",%.9g", res->item[i].delta);
-    snprintf(r->trace + n, sizeof r->trace - n, "}");
-}
-
-static r1_status serve_decide(server *s, fraud_record *r, const fraud_result *res, r1_err *err)
-{
-    fraud_policy_decide(s->parts.policy, &r->payment, res, &r->decision);
-    r->probability = (float)res->probability;
-    r->logit = (float)res->logit;
-    r->degraded = res->degraded;
-    r->decided_us = r1_time_us();
-    trace_text(r, res);
-    if (r->decision.action == FRAUD_ALLOW) return R1_OK;
-    r->alert = fraud_alert_of(res);
-    if (!r->alert) R1_FAIL(err, R1_E_NOMEM, "no memory for the reasons of a decision");
-    return R1_OK;
-}
-
-/* ---- the loop ---- */
-
-typedef struct {
-    fraud_record *record[BATCH_MAX]; /* in order of consumption, pushed in this order */
-    size_t n;
-    fraud_slot *slot[BATCH_MAX]; /* of the payments among them */
-    fraud_record *scored[BATCH_MAX];
-    size_t n_slot;
-    fraud_result result[BATCH_MAX];
-} batch;
-
-static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
-{
-    r1_err why = {0};
-    if (fraud_payment_decode(r->message.payload, r->message.payload_len, &r->payment, &why) !=
-        R1_OK)
-        return fraud_record_refuse(r, FRAUD_STAGE_DECODE, &why), R1_OK;
-    if (fraud_txset_has(s->parts.seen, r->payment.tx_id))
-        return r->kind = FRAUD_RECORD_DUPLICATE, R1_OK;
-    fraud_slot *slot;
-    r1_status st = fraud_engine_apply(s->parts.engine, &r->payment, s->last_seq + 1, &slot, &why);
-    if (why.fatal) { /* a restart rebuilds the state */
-        *err = why;
-        return st;
-    }
-    if (st != R1_OK) return fraud_record_refuse(r, FRAUD_STAGE_VALIDATE, &why), R1_OK;
-    bool fresh;
-    R1_TRY(fraud_txset_add(s->parts.seen, r->payment.tx_id, &fresh, err));
-    r->kind = FRAUD_RECORD_PAYMENT;
-    r->apply_seq = ++s->last_seq;
-    b->slot[b->n_slot] = slot;
-    b->scored[b->n_slot++] = r;
-    return R1_OK;
-}
-
-static void take_label(server *s, fraud_record *r)
-{
-    r1_err why = {0};
-    if (fraud_label_decode(r->message.payload, r->message.payload_len, &r->label, &why) != R1_OK) {
-        fraud_record_refuse(r, FRAUD_STAGE_DECODE, &why);
-        return;
-    }
-    r1_status st =
-        fraud_engine_label(s->parts.engine, r->label.tx_id, r->label.is_fraud, r->label.ts, &why);
-    if (st != R1_OK && st != R1_E_NOT_FOUND) {
-        fraud_record_refuse(r, FRAUD_STAGE_VALIDATE, &why);
-        return;
-    }
-    r->kind = FRAUD_RECORD_LABEL; /* one of a payment that the state has forgotten, too */
-    r->apply_seq = ++s->last_seq;
-}
-
-/* R1_E_TIMEOUT when there is nothing to read or no record is free. */
-static r1_status serve_take_one(server *s, batch *b, int topic, int timeout_ms, r1_err *err)
-{
-    R1_ASSERT(b->n < BATCH_MAX && b->n_slot <= b->n, "%zu records, %zu slots", b->n, b->n_slot);
-    fraud_record *r = fraud_queue_take_free(s->parts.queue);
-    if (!r) return R1_E_TIMEOUT;
-    r1_status st = r1_consumer_poll(s->consumer[topic], timeout_ms, &r->message, err);
-    if (st != R1_OK) {
-        fraud_queue_put_back(s->parts.queue, r);
-        return st;
-    }
-    r->topic = (fraud_topic)topic;
-    b->record[b->n++] = r;
-    s->consumed++;
-    s->last_message_us = r1_mono_us();
-    if (topic == FRAUD_TOPIC_LABELS) return take_label(s, r), R1_OK;
-    return take_payment(s, b, r, err);
-}
-
-static bool too_late(const server *s, const fraud_record *r, int64_t now_us)
-{
-    int64_t limit_ms = r1_options_int(s->o, "model-deadline");
-    return limit_ms && r->message.sent_us && now_us - r->message.sent_us > limit_ms * 1000;
-}
-
-/* Late payments go by the rules, the others by the model. */
-static r1_status score_slots(server *s, batch *b, r1_err *err)
-{
-    fraud_slot *slot[BATCH_MAX];
-    fraud_record *record[BATCH_MAX];
-    int64_t now = r1_time_us();
-    size_t n = 0;
-    for (size_t i = 0; i < b->n_slot; i++) {
-        if (!too_late(s, b->scored[i], now)) {
-            slot[n] = b->slot[i];
-            record[n++] = b->scored[i];
-            continue;
-        }
-        fraud_engine_score_by_rules(b->slot[i], &b->result[0]);
-        R1_TRY(serve_decide(s, b->scored[i], &b->result[0], err));
-    }
-    if (n) R1_TRY(fraud_engine_score(s->parts.engine, slot, n, b->result, err));
-    for (size_t i = 0; i < n; i++) R1_TRY(serve_decide(s, record[i], &b->result[i], err));
-    return R1_OK;
-}
-
-static r1_status serve_score(server *s, batch *b, r1_err *err)
-{
-    R1_TRY(score_slots(s, b, err));
-    for (size_t i = 0; i < b->n_slot; i++) fraud_slot_release(s->parts.engine, b->slot[i]);
-    if (b->n) fraud_queue_push(s->parts.queue, b->record, b->n);
-    b->n = b->n_slot = 0;
-    return R1_OK;
-}
-
-/* An error of the stream that librdkafka mends by itself is logged; any other ends the service. */
-static r1_status serve_tolerate(r1_status st, r1_err *err)
-{
-    if (st == R1_E_TIMEOUT) return R1_OK;
-    if (st != R1_E_STREAM || !err->retriable) return st;
-    r1_log(R1_LOG_WARN, "broker_away", "error=\"%s\"", err->msg);
-    return R1_OK;
-}
-
-static r1_status serve_step(server *s, batch *b, r1_err *err)
-{
-    r1_status st = R1_OK;
-    if (s->consumer[FRAUD_TOPIC_LABELS])
-        while (b->n < BATCH_MAX / 2 && st == R1_OK)
-            st = serve_take_one(s, b, FRAUD_TOPIC_LABELS, 0, err);
-    R1_TRY(serve_tolerate(st, err));
-    st = serve_take_one(s, b, FRAUD_TOPIC_PAYMENTS, b->n ? 0 : 5, err);
-    while (st == R1_OK && b->n < BATCH_MAX) st = serve_take_one(s, b, FRAUD_TOPIC_PAYMENTS, 0, err);
-    R1_TRY(serve_tolerate(st, err));
-    if (!b->n && fraud_queue_in_flight(s->parts.queue) == FRAUD_QUEUE_RECORDS)
-        usleep(1000); /* the writer is behind: reading stops */
-    return serve_score(s, b, err);
-}
-
 static void serve_hints(server *s, const fraud_ledger *l)
 {
     for (int t = 0; t < FRAUD_N_TOPIC; t++)
@@ -333,120 +160,7 @@ static void serve_hints(server *s, const fraud_ledger *l)
                 r1_consumer_hint(s->consumer[t], p, l->claim[t][p].next_offset);
 }
 
-static bool serve_idle(const server *s)
-{
-    int64_t limit = r1_options_int(s->o, "until-idle");
-    return limit && fraud_queue_in_flight(s->parts.queue) == 0 &&
-           r1_mono_us() - s->last_message_us > limit * 1000000;
-}
-
-static r1_status serve_loop(server *s, r1_err *err)
-{
-    batch *b = calloc(1, sizeof *b);
-    if (!b) R1_FAIL(err, R1_E_NOMEM, "no memory for a batch");
-    r1_status st = R1_OK;
-    while (st == R1_OK && !r1_cli_stopped() && !serve_idle(s)) {
-        st = serve_step(s, b, err);
-        if (st == R1_OK) st = fraud_writer_status(s->writer, err);
-    }
-    for (size_t i = 0; i < b->n; i++)
-        fraud_queue_put_back(s->parts.queue, b->record[i]); /* not decided: read again next time */
-    free(b);
-    return st;
-}
-
 /* ---- the end ---- */
-
-typedef struct {
-    const server *s;
-    const fraud_writer_stats *w;
-} metric_source;
-
-/* One row per metric of the file that --stats names: its name and how it is read. A count is a
- * whole number, a number has a unit in its name, a latency is told by its quantiles. */
-typedef struct {
-    const char *name;
-    uint64_t (*count)(const metric_source *m);
-    double (*number)(const metric_source *m);
-    const r1_histogram *(*latency)(const metric_source *m);
-} serve_metric;
-
-#define METRIC_COUNT(name, from)                                                                   \
-    static uint64_t metric_##name(const metric_source *m) { return m->from; }
-METRIC_COUNT(consumed, s->consumed)
-METRIC_COUNT(payments, w->payments)
-METRIC_COUNT(duplicates, w->duplicates)
-METRIC_COUNT(dead_letters, w->dead)
-METRIC_COUNT(labels, w->labels)
-METRIC_COUNT(commits, w->commits)
-METRIC_COUNT(allow, w->actions[FRAUD_ALLOW])
-METRIC_COUNT(review, w->actions[FRAUD_REVIEW])
-METRIC_COUNT(block, w->actions[FRAUD_BLOCK])
-METRIC_COUNT(rebuilt_payments, s->rebuilt.payments)
-METRIC_COUNT(reconnects, w->reconnects)
-
-static double metric_rebuilt_s(const metric_source *m) { return m->s->rebuilt.seconds; }
-
-#define METRIC_LATENCY(name, from)                                                                 \
-    static const r1_histogram *metric_##name(const metric_source *m) { return &m->w->from; }
-METRIC_LATENCY(sent_to_committed, sent_latency)
-METRIC_LATENCY(sent_to_decided, decide_latency)
-METRIC_LATENCY(broker_to_committed, broker_latency)
-METRIC_LATENCY(transaction, commit_time)
-
-static const serve_metric metrics[] = {
-    {.name = "consumed", .count = metric_consumed},
-    {.name = "payments", .count = metric_payments},
-    {.name = "duplicates", .count = metric_duplicates},
-    {.name = "dead_letters", .count = metric_dead_letters},
-    {.name = "labels", .count = metric_labels},
-    {.name = "commits", .count = metric_commits},
-    {.name = "allow", .count = metric_allow},
-    {.name = "review", .count = metric_review},
-    {.name = "block", .count = metric_block},
-    {.name = "rebuilt_payments", .count = metric_rebuilt_payments},
-    {.name = "reconnects", .count = metric_reconnects},
-    {.name = "rebuilt_s", .number = metric_rebuilt_s},
-    {.name = "sent_to_committed", .latency = metric_sent_to_committed},
-    {.name = "sent_to_decided", .latency = metric_sent_to_decided},
-    {.name = "broker_to_committed", .latency = metric_broker_to_committed},
-    {.name = "transaction", .latency = metric_transaction},
-};
-
-static json_t *metric_quantiles(const r1_histogram *h)
-{
-    return json_pack("{s:I, s:f, s:f, s:f, s:f, s:f}", "n", (json_int_t)h->n, "p50_ms",
-                     (double)r1_histogram_quantile(h, .5) / 1e3, "p99_ms",
-                     (double)r1_histogram_quantile(h, .99) / 1e3, "p999_ms",
-                     (double)r1_histogram_quantile(h, .999) / 1e3, "max_ms",
-                     (double)(h->n ? h->max : 0) / 1e3, "mean_ms", r1_histogram_mean(h) / 1e3);
-}
-
-static json_t *metric_value(const serve_metric *row, const metric_source *m)
-{
-    if (row->count) return json_integer((json_int_t)row->count(m));
-    if (row->number) return json_real(row->number(m));
-    return metric_quantiles(row->latency(m));
-}
-
-static r1_status write_stats(const server *s, const fraud_writer_stats *w, const char *path,
-                             r1_err *err)
-{
-    const metric_source m = {s, w};
-    json_t *o = json_object();
-    char digest[20];
-    for (size_t i = 0; i < R1_COUNT(metrics); i++)
-        json_object_set_new(o, metrics[i].name, metric_value(&metrics[i], &m));
-    snprintf(digest, sizeof digest, "%016llx",
-             (unsigned long long)fraud_engine_digest(s->parts.engine));
-    json_object_set_new(o, "state_digest", json_string(digest));
-    char *text = json_dumps(o, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
-    json_decref(o);
-    if (!text) R1_FAIL(err, R1_E_NOMEM, "%s: no memory for the statistics", path);
-    r1_status st = r1_file_write(path, text, strlen(text), err);
-    free(text);
-    return st;
-}
 
 /* The statistics must hold what the last transactions did: waits for the queue to be written. */
 static void serve_drain(server *s)
@@ -466,7 +180,7 @@ static r1_status serve_report(const server *s, const fraud_writer_stats *w, r1_e
             "committed\n",
             (unsigned long long)w->payments, (unsigned long long)w->commits,
             (double)r1_histogram_quantile(&w->sent_latency, .99) / 1e3);
-    return path ? write_stats(s, w, path, err) : R1_OK;
+    return path ? fraud_serve_stats(s, w, path, err) : R1_OK;
 }
 
 static r1_status serve_finish(server *s, r1_err *err)
@@ -501,7 +215,7 @@ static void serve_release(server *s)
 static int serve_run(server *s, r1_err *err)
 {
     r1_status st = serve_start(s, err);
-    if (st == R1_OK) st = serve_loop(s, err);
+    if (st == R1_OK) st = fraud_serve_loop(s, err);
     r1_err late = {0};
     r1_status end = serve_finish(s, &late);
     if (st == R1_OK && end != R1_OK) *err = late;

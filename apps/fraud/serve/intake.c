@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* intake.c - one message: decoded, looked up, applied; and what its score decides. */
+#include "r1_assert.h"
+#include "serve/server.h"
+
+#include <stdio.h>
+
+/* ---- results to text ---- */
+
+static void trace_text(fraud_record *r, const fraud_result *res)
+{
+    size_t n = (size_t)snprintf(r->trace, sizeof r->trace, "{%.9g", res->prior_logit);
+    for (size_t i = 0; i < res->n_item && n < sizeof r->trace - 24; i++)
+        n += (size_t)snprintf(r->trace + n, sizeof r->trace - n, ",%.9g", res->item[i].delta);
+    snprintf(r->trace + n, sizeof r->trace - n, "}");
+}
+
+r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_result *res, r1_err *err)
+{
+    fraud_policy_decide(s->parts.policy, &r->payment, res, &r->decision);
+    r->probability = (float)res->probability;
+    r->logit = (float)res->logit;
+    r->degraded = res->degraded;
+    r->decided_us = r1_time_us();
+    trace_text(r, res);
+    if (r->decision.action == FRAUD_ALLOW) return R1_OK;
+    r->alert = fraud_alert_of(res);
+    if (!r->alert) R1_FAIL(err, R1_E_NOMEM, "no memory for the reasons of a decision");
+    return R1_OK;
+}
+
+/* ---- one message ---- */
+
+static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
+{
+    r1_err why = {0};
+    if (fraud_payment_decode(r->message.payload, r->message.payload_len, &r->payment, &why) !=
+        R1_OK)
+        return fraud_record_refuse(r, FRAUD_STAGE_DECODE, &why), R1_OK;
+    if (fraud_txset_has(s->parts.seen, r->payment.tx_id))
+        return r->kind = FRAUD_RECORD_DUPLICATE, R1_OK;
+    fraud_slot *slot;
+    r1_status st = fraud_engine_apply(s->parts.engine, &r->payment, s->last_seq + 1, &slot, &why);
+    if (why.fatal) { /* a restart rebuilds the state */
+        *err = why;
+        return st;
+    }
+    if (st != R1_OK) return fraud_record_refuse(r, FRAUD_STAGE_VALIDATE, &why), R1_OK;
+    bool fresh;
+    R1_TRY(fraud_txset_add(s->parts.seen, r->payment.tx_id, &fresh, err));
+    r->kind = FRAUD_RECORD_PAYMENT;
+    r->apply_seq = ++s->last_seq;
+    b->slot[b->n_slot] = slot;
+    b->scored[b->n_slot++] = r;
+    return R1_OK;
+}
+
+static void take_label(server *s, fraud_record *r)
+{
+    r1_err why = {0};
+    if (fraud_label_decode(r->message.payload, r->message.payload_len, &r->label, &why) != R1_OK) {
+        fraud_record_refuse(r, FRAUD_STAGE_DECODE, &why);
+        return;
+    }
+    r1_status st =
+        fraud_engine_label(s->parts.engine, r->label.tx_id, r->label.is_fraud, r->label.ts, &why);
+    if (st != R1_OK && st != R1_E_NOT_FOUND) {
+        fraud_record_refuse(r, FRAUD_STAGE_VALIDATE, &why);
+        return;
+    }
+    r->kind = FRAUD_RECORD_LABEL; /* one of a payment that the state has forgotten, too */
+    r->apply_seq = ++s->last_seq;
+}
+
+r1_status fraud_serve_take(server *s, batch *b, int topic, int timeout_ms, r1_err *err)
+{
+    R1_ASSERT(b->n < BATCH_MAX && b->n_slot <= b->n, "%zu records, %zu slots", b->n, b->n_slot);
+    fraud_record *r = fraud_queue_take_free(s->parts.queue);
+    if (!r) return R1_E_TIMEOUT;
+    r1_status st = r1_consumer_poll(s->consumer[topic], timeout_ms, &r->message, err);
+    if (st != R1_OK) {
+        fraud_queue_put_back(s->parts.queue, r);
+        return st;
+    }
+    r->topic = (fraud_topic)topic;
+    b->record[b->n++] = r;
+    s->consumed++;
+    s->last_message_us = r1_mono_us();
+    if (topic == FRAUD_TOPIC_LABELS) return take_label(s, r), R1_OK;
+    return take_payment(s, b, r, err);
+}

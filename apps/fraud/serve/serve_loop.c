@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* serve_loop.c - one turn after the other: read what has come, score it, hand it to the writer. */
+#include "serve/server.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static bool too_late(const server *s, const fraud_record *r, int64_t now_us)
+{
+    int64_t limit_ms = r1_options_int(s->o, "model-deadline");
+    return limit_ms && r->message.sent_us && now_us - r->message.sent_us > limit_ms * 1000;
+}
+
+/* Late payments go by the rules, the others by the model. */
+static r1_status score_slots(server *s, batch *b, r1_err *err)
+{
+    fraud_slot *slot[BATCH_MAX];
+    fraud_record *record[BATCH_MAX];
+    int64_t now = r1_time_us();
+    size_t n = 0;
+    for (size_t i = 0; i < b->n_slot; i++) {
+        if (!too_late(s, b->scored[i], now)) {
+            slot[n] = b->slot[i];
+            record[n++] = b->scored[i];
+            continue;
+        }
+        fraud_engine_score_by_rules(b->slot[i], &b->result[0]);
+        R1_TRY(fraud_serve_decide(s, b->scored[i], &b->result[0], err));
+    }
+    if (n) R1_TRY(fraud_engine_score(s->parts.engine, slot, n, b->result, err));
+    for (size_t i = 0; i < n; i++) R1_TRY(fraud_serve_decide(s, record[i], &b->result[i], err));
+    return R1_OK;
+}
+
+static r1_status serve_score(server *s, batch *b, r1_err *err)
+{
+    R1_TRY(score_slots(s, b, err));
+    for (size_t i = 0; i < b->n_slot; i++) fraud_slot_release(s->parts.engine, b->slot[i]);
+    if (b->n) fraud_queue_push(s->parts.queue, b->record, b->n);
+    b->n = b->n_slot = 0;
+    return R1_OK;
+}
+
+/* An error of the stream that librdkafka mends by itself is logged; any other ends the service. */
+static r1_status serve_tolerate(r1_status st, r1_err *err)
+{
+    if (st == R1_E_TIMEOUT) return R1_OK;
+    if (st != R1_E_STREAM || !err->retriable) return st;
+    r1_log(R1_LOG_WARN, "broker_away", "error=\"%s\"", err->msg);
+    return R1_OK;
+}
+
+static r1_status serve_step(server *s, batch *b, r1_err *err)
+{
+    r1_status st = R1_OK;
+    if (s->consumer[FRAUD_TOPIC_LABELS])
+        while (b->n < BATCH_MAX / 2 && st == R1_OK)
+            st = fraud_serve_take(s, b, FRAUD_TOPIC_LABELS, 0, err);
+    R1_TRY(serve_tolerate(st, err));
+    st = fraud_serve_take(s, b, FRAUD_TOPIC_PAYMENTS, b->n ? 0 : 5, err);
+    while (st == R1_OK && b->n < BATCH_MAX)
+        st = fraud_serve_take(s, b, FRAUD_TOPIC_PAYMENTS, 0, err);
+    R1_TRY(serve_tolerate(st, err));
+    if (!b->n && fraud_queue_in_flight(s->parts.queue) == FRAUD_QUEUE_RECORDS)
+        usleep(1000); /* the writer is behind: reading stops */
+    return serve_score(s, b, err);
+}
+
+static bool serve_idle(const server *s)
+{
+    int64_t limit = r1_options_int(s->o, "until-idle");
+    return limit && fraud_queue_in_flight(s->parts.queue) == 0 &&
+           r1_mono_us() - s->last_message_us > limit * 1000000;
+}
+
+r1_status fraud_serve_loop(server *s, r1_err *err)
+{
+    batch *b = calloc(1, sizeof *b);
+    if (!b) R1_FAIL(err, R1_E_NOMEM, "no memory for a batch");
+    r1_status st = R1_OK;
+    while (st == R1_OK && !r1_cli_stopped() && !serve_idle(s)) {
+        st = serve_step(s, b, err);
+        if (st == R1_OK) st = fraud_writer_status(s->writer, err);
+    }
+    for (size_t i = 0; i < b->n; i++)
+        fraud_queue_put_back(s->parts.queue, b->record[i]); /* not decided: read again next time */
+    free(b);
+    return st;
+}

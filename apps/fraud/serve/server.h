@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* server.h - what the files of the live path share: the running service, and the batch that it
+ * works on.
+ *
+ * Start and end lie in serve.c, one turn of the loop in serve_loop.c, one message in intake.c,
+ * and what is counted in serve_metrics.c.
+ *
+ * Owns:    all that is in `server`, except the settings.
+ * Threads: the reading thread's; the writer has its own state. */
+#ifndef FRAUD_SERVER_H
+#define FRAUD_SERVER_H
+
+#include "serve/parts.h"
+#include "serve/rebuild.h"
+#include "write/writer.h"
+
+typedef struct {
+    const r1_options *o;
+    fraud_parts parts;
+    fraud_ledger ledger;
+    fraud_writer *writer;
+    r1_store *store;
+    r1_consumer *consumer[FRAUD_N_TOPIC];
+    r1_producer *producer;
+    int64_t last_seq;
+    uint64_t consumed;
+    int64_t last_message_us; /* monotonic */
+    fraud_rebuilt rebuilt;
+} server;
+
+enum { BATCH_MAX = FRAUD_BATCH_MAX };
+typedef struct {
+    fraud_record *record[BATCH_MAX]; /* in order of consumption, pushed in this order */
+    size_t n;
+    fraud_slot *slot[BATCH_MAX]; /* of the payments among them */
+    fraud_record *scored[BATCH_MAX];
+    size_t n_slot;
+    fraud_result result[BATCH_MAX];
+} batch;
+
+/* ---- intake.c: one message ---- */
+
+/* Takes one message of the topic and applies it. R1_E_TIMEOUT when there is nothing to read or no
+ * record is free. */
+r1_status fraud_serve_take(server *s, batch *b, int topic, int timeout_ms, r1_err *err);
+/* Turns a score into the decision of the record. */
+r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_result *res, r1_err *err);
+
+/* ---- serve_loop.c: one turn after the other ---- */
+
+/* Reads, scores and hands over until the user stops the service, it is idle or it fails. */
+r1_status fraud_serve_loop(server *s, r1_err *err);
+
+/* ---- serve_metrics.c: what is counted ---- */
+
+/* Writes counts and latencies as JSON to the file `path`. */
+r1_status fraud_serve_stats(const server *s, const fraud_writer_stats *w, const char *path,
+                            r1_err *err);
+
+#endif
