@@ -563,3 +563,37 @@ uint64_t fraud_state_digest(const fraud_state *s)
     }
     return h;
 }
+
+/* ---- what the state holds -------------------------------------------------------------------- */
+
+/* Rows up to the highest one ever taken: what is evicted makes room for a row at once. */
+static uint64_t table_rows(const fraud_table *t)
+{
+    return t->free_head == FRAUD_NONE ? t->used : t->cap;
+}
+
+size_t fraud_state_sections(fraud_state *s, r1_image_array out[FRAUD_STATE_SECTIONS_MAX])
+{
+    const fraud_table *e = &s->entities, *p = &s->pairs;
+    uint64_t edges = s->seq_next < s->edge_cap ? s->seq_next : s->edge_cap;
+    const r1_image_array rows[] = {
+        {"state.clock", &s->now, sizeof s->now, 1, 1},
+        {"state.ring", &s->seq_next, sizeof s->seq_next, 2, 2}, /* and seq_first */
+        {"state.tails", s->tail, sizeof *s->tail, FRAUD_N_WINDOW, FRAUD_N_WINDOW},
+        {"state.entities", &s->entities.used, sizeof e->used, 4, 4}, /* to lru_tail */
+        {"state.pairs", &s->pairs.used, sizeof p->used, 4, 4},
+        {"state.entities_gone", &s->entities.evicted, sizeof e->evicted, 1, 1},
+        {"state.pairs_gone", &s->pairs.evicted, sizeof p->evicted, 1, 1},
+        {"state.edge", s->edge, sizeof *s->edge, edges, s->edge_cap},
+        {"state.edge_name", s->edge_name, sizeof *s->edge_name, edges, s->edge_cap},
+        {"state.tx_bucket", s->tx_bucket, sizeof *s->tx_bucket, (uint64_t)s->tx_mask + 1,
+         (uint64_t)s->tx_mask + 1},
+        {"state.entity", s->entity, sizeof *s->entity, table_rows(e), e->cap},
+        {"state.entity_bucket", e->bucket, sizeof *e->bucket, e->n_bucket, e->n_bucket},
+        {"state.pair", s->pair, sizeof *s->pair, table_rows(p), p->cap},
+        {"state.pair_bucket", p->bucket, sizeof *p->bucket, p->n_bucket, p->n_bucket},
+    };
+    _Static_assert(R1_COUNT(rows) <= FRAUD_STATE_SECTIONS_MAX, "room for each section");
+    memcpy(out, rows, sizeof rows);
+    return R1_COUNT(rows);
+}

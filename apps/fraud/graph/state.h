@@ -18,6 +18,7 @@
 #ifndef FRAUD_STATE_H
 #define FRAUD_STATE_H
 
+#include "files/image.h"
 #include "payment/payment.h"
 
 /* The time windows, rising: name in code, length in ms, the length in figures as explanations of
@@ -129,6 +130,19 @@ uint64_t fraud_state_digest(const fraud_state *s);
 /* What is broken in the state, as a sentence; NULL: nothing. Reads all of it. Sanitizer builds call
  * it after a share of the changes. */
 const char *fraud_state_fault(const fraud_state *s);
+
+/* ---- as sections of bytes: state_image.c ---- */
+
+/* Raised with each change of what a row of the arrays means, where its size stays. */
+enum { FRAUD_STATE_VERSION = 1, FRAUD_STATE_SECTIONS_MAX = 24 };
+/* All that the state holds, one row an array or a group of numbers; returns how many rows. They
+ * point into the state. */
+size_t fraud_state_sections(fraud_state *s, r1_image_array out[FRAUD_STATE_SECTIONS_MAX]);
+/* Changes nothing, neither allocates nor locks. */
+r1_status fraud_state_save(fraud_state *s, r1_image_out *out, r1_err *err);
+/* Into a new state of the same capacities. Every index is checked and the invariants hold, or it
+ * is R1_E_FORMAT and the state must be freed. */
+r1_status fraud_state_load(fraud_state *s, r1_image_in *in, r1_err *err);
 
 static inline bool fraud_state_has(const fraud_state *s, uint64_t seq)
 {

@@ -266,4 +266,115 @@ uint64_t fraud_engine_schema_hash(const fraud_engine *e)
 {
     return e->scorer ? fraud_scorer_schema(e->scorer) : 0;
 }
-uint64_t fraud_engine_digest(const fraud_engine *e) { return fraud_state_digest(e->state); }
+
+static fraud_recall *recall_of(const fraud_engine *e)
+{
+    return e->scorer ? fraud_scorer_recall(e->scorer) : NULL;
+}
+
+uint64_t fraud_engine_digest(fraud_engine *e)
+{
+    uint64_t h[] = {fraud_state_digest(e->state), 0};
+    fraud_recall *recall = recall_of(e);
+    if (!recall) return h[0];
+    (void)fraud_engine_settle(e, NULL);
+    h[1] = r1_memory_digest(fraud_recall_pool(recall));
+    return r1_hash64(h, sizeof h, 0);
+}
+
+int64_t fraud_engine_last_seq(const fraud_engine *e) { return e->last_seq; }
+
+/* ---- as sections of bytes ---- */
+
+enum { ENGINE_VERSION = 1, MEMORY_VERSION = 1 };
+
+/* What an engine must have in common with the one that was saved. */
+typedef struct {
+    uint64_t model, schema;
+    int64_t window_ms[FRAUD_N_WINDOW], retention_ms;
+    uint64_t memory; /* 1: it has working memory */
+    int64_t last_seq;
+} engine_head;
+
+static engine_head head_of_engine(const fraud_engine *e)
+{
+    engine_head h = {.model = fraud_engine_model_hash(e),
+                     .schema = fraud_engine_schema_hash(e),
+                     .retention_ms = FRAUD_RETENTION_MS,
+                     .memory = recall_of(e) != NULL,
+                     .last_seq = e->last_seq};
+    memcpy(h.window_ms, FRAUD_WINDOW_MS, sizeof h.window_ms);
+    return h;
+}
+
+r1_status fraud_engine_settle(fraud_engine *e, r1_err *err)
+{
+    if (e->n_used) R1_FAIL(err, R1_E_AGAIN, "%u slots are filled", e->n_used);
+    fraud_recall *recall = recall_of(e);
+    return recall ? fraud_recall_settle(recall, err) : R1_OK;
+}
+
+r1_status fraud_engine_save(fraud_engine *e, r1_image_out *out, r1_err *err)
+{
+    engine_head h = head_of_engine(e);
+    R1_TRY(out->section(out, "engine", ENGINE_VERSION, err));
+    R1_TRY(out->put(out, &h, sizeof h, err));
+    R1_TRY(fraud_state_save(e->state, out, err));
+    if (!recall_of(e)) return R1_OK;
+    R1_TRY(out->section(out, "memory", MEMORY_VERSION, err));
+    return r1_memory_save(fraud_recall_pool(recall_of(e)), out->put, out, err);
+}
+
+static r1_status engine_head_check(const fraud_engine *e, const engine_head *h, r1_err *err)
+{
+    const engine_head own = head_of_engine(e);
+    if (h->model != own.model || h->schema != own.schema)
+        R1_FAIL(err, R1_E_FORMAT,
+                "engine: expected model %016llx of schema %016llx, found %016llx of %016llx",
+                (unsigned long long)own.model, (unsigned long long)own.schema,
+                (unsigned long long)h->model, (unsigned long long)h->schema);
+    if (memcmp(h->window_ms, own.window_ms, sizeof own.window_ms) != 0 ||
+        h->retention_ms != own.retention_ms)
+        R1_FAIL(err, R1_E_FORMAT, "engine: expected a longest window of %lld ms, found others",
+                (long long)own.window_ms[FRAUD_N_WINDOW - 1]);
+    if (h->memory != own.memory)
+        R1_FAIL(err, R1_E_FORMAT, "engine: expected %s working memory, found one %s it",
+                own.memory ? "a" : "no", h->memory ? "with" : "without");
+    return R1_OK;
+}
+
+static r1_status engine_read(fraud_engine *e, r1_image_in *in, r1_err *err)
+{
+    engine_head h;
+    R1_TRY(in->section(in, "engine", ENGINE_VERSION, err));
+    R1_TRY(in->get(in, &h, sizeof h, err));
+    R1_TRY(engine_head_check(e, &h, err));
+    R1_TRY(fraud_state_load(e->state, in, err));
+    if (recall_of(e)) {
+        R1_TRY(in->section(in, "memory", MEMORY_VERSION, err));
+        R1_TRY(r1_memory_load(fraud_recall_pool(recall_of(e)), in->get, in, err));
+    }
+    e->last_seq = h.last_seq;
+    return R1_OK;
+}
+
+r1_status fraud_engine_empty(fraud_engine *e, r1_err *err)
+{
+    const fraud_state *s = e->state;
+    uint32_t edges = s->edge_cap, entities = s->entities.cap, pairs = s->pairs.cap;
+    if (e->n_used) R1_FAIL(err, R1_E_AGAIN, "%u slots are filled", e->n_used);
+    e->last_seq = INT64_MIN;
+    fraud_state_free(e->state);
+    r1_status st = fraud_state_new(&e->state, edges, entities, pairs, err);
+    if (st == R1_OK && recall_of(e)) st = fraud_recall_empty(recall_of(e), err);
+    if (st != R1_OK && err) err->fatal = true;
+    return st;
+}
+
+r1_status fraud_engine_load(fraud_engine *e, r1_image_in *in, r1_err *err)
+{
+    if (e->last_seq != INT64_MIN || e->n_used)
+        R1_FAIL(err, R1_E_INVAL, "engine: expected one that has applied nothing, found %lld",
+                (long long)e->last_seq);
+    return engine_read(e, in, err);
+}
