@@ -320,7 +320,7 @@ static r1_status image_check(r1_memory *mem, r1_err *err)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static r1_status head_check(const r1_memory *mem, const image_head *h, r1_err *err)
+static r1_status image_head_check(const r1_memory *mem, const image_head *h, r1_err *err)
 {
     image_head own = head_of(mem);
     if (memcmp(h->magic, image_magic, sizeof h->magic) != 0)
@@ -369,7 +369,7 @@ r1_status r1_memory_load(r1_memory *mem, r1_memory_get_fn *get, void *ctx, r1_er
     if (mem->next_ticket || mem->slots.used || mem->rings.used)
         R1_FAIL(err, R1_E_INVAL, "memory: an image is read into a pool that was never used");
     R1_TRY(get(ctx, &h, sizeof h, err));
-    R1_TRY(head_check(mem, &h, err));
+    R1_TRY(image_head_check(mem, &h, err));
     head_take(mem, &h);
     image_arrays(mem, a);
     for (int i = 0; i < IMAGE_ARRAYS; i++)

@@ -3,8 +3,8 @@
  * back. Who writes the sections, where and with what checksum is the business of whoever fills
  * these functions in.
  *
- * A section has a name of at most R1_IMAGE_NAME_BYTES - 1 letters and a version of its own. Sections
- * are read in the order in which they were written.
+ * A section has a name of at most R1_IMAGE_NAME_BYTES - 1 letters and a version of its own.
+ * Sections are read in the order in which they were written.
  *
  * Owns:    nothing. Bytes lie as in memory, little endian.
  * Threads: one at a time. Writing neither allocates nor locks: a child of fork may do it.

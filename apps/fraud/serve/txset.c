@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { TXSET_PLACES = 1 << 16 }; /* to begin with */
+
 typedef struct {
     uint64_t a, b; /* both 0: empty place */
 } id_hash;
@@ -43,16 +45,18 @@ static size_t txset_probe(const fraud_txset *s, id_hash h)
 
 static bool txset_consistent(const fraud_txset *s)
 {
-    size_t n = 0;
+    size_t filled = 0, found = 0;
+    for (size_t i = 0; i < s->capacity; i++) filled += txset_filled(s->place[i]);
+    if (filled != s->n) return false; /* without empty places probing would not end */
     for (size_t i = 0; i < s->capacity; i++)
-        if (txset_filled(s->place[i])) n += txset_probe(s, s->place[i]) == i;
-    return n == s->n;
+        if (txset_filled(s->place[i])) found += txset_probe(s, s->place[i]) == i;
+    return found == s->n;
 }
 
 r1_status fraud_txset_new(fraud_txset **out, r1_err *err)
 {
     fraud_txset *s = calloc(1, sizeof *s);
-    if (s) s->place = calloc(s->capacity = 1 << 16, sizeof *s->place);
+    if (s) s->place = calloc(s->capacity = TXSET_PLACES, sizeof *s->place);
     if (!s || !s->place) {
         free(s);
         R1_FAIL(err, R1_E_NOMEM, "no memory for the set of payment ids");
@@ -101,3 +105,58 @@ bool fraud_txset_has(const fraud_txset *s, const char *tx_id)
 }
 
 size_t fraud_txset_count(const fraud_txset *s) { return s->n; }
+
+/* ---- as a section of bytes ---- */
+
+enum { TXSET_VERSION = 1 };
+
+typedef struct {
+    uint64_t row_bytes, capacity, n;
+} txset_head;
+
+r1_status fraud_txset_save(const fraud_txset *s, r1_image_out *out, r1_err *err)
+{
+    const txset_head h = {sizeof *s->place, s->capacity, s->n};
+    R1_TRY(out->section(out, "seen", TXSET_VERSION, err));
+    R1_TRY(out->put(out, &h, sizeof h, err));
+    return out->put(out, s->place, s->capacity * sizeof *s->place, err);
+}
+
+/* Sizes that fit each other and what there is to read. */
+static bool txset_head_fits(const txset_head *h, uint64_t left)
+{
+    return h->row_bytes == sizeof(id_hash) && h->capacity >= TXSET_PLACES &&
+           !(h->capacity & (h->capacity - 1)) && h->n <= h->capacity / 4 * 3 &&
+           h->capacity <= left / sizeof(id_hash) && left == h->capacity * sizeof(id_hash);
+}
+
+r1_status fraud_txset_load(fraud_txset *s, r1_image_in *in, r1_err *err)
+{
+    txset_head h;
+    R1_TRY(in->section(in, "seen", TXSET_VERSION, err));
+    R1_TRY(in->get(in, &h, sizeof h, err));
+    if (!txset_head_fits(&h, in->left))
+        R1_FAIL(err, R1_E_FORMAT, "seen: %llu ids in %llu places do not fit %llu bytes",
+                (unsigned long long)h.n, (unsigned long long)h.capacity,
+                (unsigned long long)in->left);
+    fraud_txset got = {.capacity = (size_t)h.capacity, .n = (size_t)h.n};
+    got.place = calloc(got.capacity, sizeof *got.place);
+    if (!got.place) R1_FAIL(err, R1_E_NOMEM, "no memory for %zu payment ids", got.n);
+    r1_status st = in->get(in, got.place, got.capacity * sizeof *got.place, err);
+    if (st == R1_OK && !txset_consistent(&got))
+        st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__,
+                        "seen: expected %zu ids, each where it is looked for", got.n);
+    free(st == R1_OK ? s->place : got.place);
+    if (st == R1_OK) *s = got;
+    return st;
+}
+
+r1_status fraud_txset_clear(fraud_txset *s, r1_err *err)
+{
+    fraud_txset empty = {.capacity = TXSET_PLACES};
+    empty.place = calloc(empty.capacity, sizeof *empty.place);
+    if (!empty.place) R1_FAIL(err, R1_E_NOMEM, "no memory for the set of payment ids");
+    free(s->place);
+    *s = empty;
+    return R1_OK;
+}
