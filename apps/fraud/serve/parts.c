@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* parts.c - settings to parts. What costs nothing is checked first, the model is opened last. */
 #include "serve/parts.h"
+#include "snapshot/snapshot_folder.h"
 #include "store/store_command.h"
 #include "text/r1_utf8.h"
 
@@ -186,6 +187,8 @@ r1_status fraud_parts_build(fraud_parts *p, const r1_options *o, r1_err *err)
     p->o = o;
     R1_TRY(build_topics(p, err));
     R1_TRY(check_sizes(o, err));
+    const char *folder = r1_options_str(o, "snapshot-dir");
+    if (folder) R1_TRY(fraud_snapshots_check(folder, err));
     R1_TRY(build_policy(p, err));
     R1_TRY(build_stream(p, err));
     R1_TRY(build_store(p, err));

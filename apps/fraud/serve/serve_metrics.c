@@ -10,6 +10,7 @@
 typedef struct {
     const server *s;
     const fraud_writer_stats *w;
+    const fraud_snapshots_stats *snapshot;
 } metric_source;
 
 /* One row per metric of the file that --stats names: its name and how it is read. A count is a
@@ -22,7 +23,7 @@ typedef struct {
 } serve_metric;
 
 #define METRIC_COUNT(name, from)                                                                   \
-    static uint64_t metric_##name(const metric_source *m) { return m->from; }
+    static uint64_t metric_##name(const metric_source *m) { return (uint64_t)m->from; }
 METRIC_COUNT(consumed, s->consumed)
 METRIC_COUNT(payments, w->payments)
 METRIC_COUNT(duplicates, w->duplicates)
@@ -35,7 +36,22 @@ METRIC_COUNT(block, w->actions[FRAUD_BLOCK])
 METRIC_COUNT(rebuilt_payments, s->rebuilt.payments)
 METRIC_COUNT(reconnects, w->reconnects)
 
+METRIC_COUNT(rebuilt_labels, s->rebuilt.labels)
+METRIC_COUNT(snapshots, snapshot->written)
+METRIC_COUNT(snapshot_failures, snapshot->failed)
+METRIC_COUNT(snapshots_refused, snapshot->refused)
+METRIC_COUNT(snapshot_bytes, snapshot->bytes)
+METRIC_COUNT(snapshot_apply_seq, snapshot->apply_seq)
+METRIC_COUNT(snapshot_loaded_apply_seq, s->rebuilt.after_seq)
+METRIC_COUNT(snapshot_fork_us_max, snapshot->fork_us_max)
+
 static double metric_rebuilt_s(const metric_source *m) { return m->s->rebuilt.seconds; }
+static double metric_snapshot_s(const metric_source *m) { return m->snapshot->seconds; }
+static double metric_snapshot_age_s(const metric_source *m)
+{
+    int64_t at = m->snapshot->written_at_us;
+    return at ? (double)(r1_time_us() - at) * 1e-6 : -1;
+}
 
 #define METRIC_LATENCY(name, from)                                                                 \
     static const r1_histogram *metric_##name(const metric_source *m) { return &m->w->from; }
@@ -56,7 +72,17 @@ static const serve_metric metrics[] = {
     {.name = "block", .count = metric_block},
     {.name = "rebuilt_payments", .count = metric_rebuilt_payments},
     {.name = "reconnects", .count = metric_reconnects},
+    {.name = "rebuilt_labels", .count = metric_rebuilt_labels},
     {.name = "rebuilt_s", .number = metric_rebuilt_s},
+    {.name = "snapshots", .count = metric_snapshots},
+    {.name = "snapshot_failures", .count = metric_snapshot_failures},
+    {.name = "snapshots_refused", .count = metric_snapshots_refused},
+    {.name = "snapshot_bytes", .count = metric_snapshot_bytes},
+    {.name = "snapshot_apply_seq", .count = metric_snapshot_apply_seq},
+    {.name = "snapshot_loaded_apply_seq", .count = metric_snapshot_loaded_apply_seq},
+    {.name = "snapshot_fork_us_max", .count = metric_snapshot_fork_us_max},
+    {.name = "snapshot_s", .number = metric_snapshot_s},
+    {.name = "snapshot_age_s", .number = metric_snapshot_age_s},
     {.name = "sent_to_committed", .latency = metric_sent_to_committed},
     {.name = "sent_to_decided", .latency = metric_sent_to_decided},
     {.name = "broker_to_committed", .latency = metric_broker_to_committed},
@@ -82,7 +108,8 @@ static json_t *metric_value(const serve_metric *row, const metric_source *m)
 r1_status fraud_serve_stats(const server *s, const fraud_writer_stats *w, const char *path,
                             r1_err *err)
 {
-    const metric_source m = {s, w};
+    const fraud_snapshots_stats none = {0};
+    const metric_source m = {s, w, s->snapshots ? fraud_snapshots_read(s->snapshots) : &none};
     json_t *o = json_object();
     char digest[20];
     for (size_t i = 0; i < R1_COUNT(metrics); i++)

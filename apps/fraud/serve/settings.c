@@ -3,6 +3,7 @@
 #include "serve/settings.h"
 #include "config/r1_config.h"
 #include "serve/parts.h"
+#include "snapshot/snapshot.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +63,27 @@ const r1_option fraud_serve_rows[] = {
      .max = 500,
      .unit = "rows",
      .help = "most records in one transaction"},
+    {.name = "snapshot-dir",
+     .section = "snapshot",
+     .type = R1_OPT_PATH,
+     .help = "folder for snapshots of the state, from which a start goes on; none: a start reads "
+             "the whole log"},
+    {.name = "snapshot-every",
+     .section = "snapshot",
+     .type = R1_OPT_INT,
+     .def = "300",
+     .min = 1,
+     .max = 86400,
+     .unit = "s",
+     .help = "time from one snapshot to the next"},
+    {.name = "snapshot-keep",
+     .section = "snapshot",
+     .type = R1_OPT_INT,
+     .def = "3",
+     .min = 2,
+     .max = FRAUD_SNAPSHOT_KEEP_MAX,
+     .unit = "files",
+     .help = "snapshots that stay"},
     {.name = "wait",
      .section = "service",
      .type = R1_OPT_INT,
