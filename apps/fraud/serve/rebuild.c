@@ -16,14 +16,20 @@ typedef struct {
     r1_err *err;
 } replay;
 
-static r1_status apply_payment(replay *r, const char *payload, int64_t seq)
+/* What was decided apart moves no state; its id is known again all the same. */
+static r1_status apply_payment(replay *r, const r1_rows *rows, size_t i, int64_t seq)
 {
+    const char *payload = r1_rows_text(rows, i, 2), *applied = r1_rows_text(rows, i, 3),
+               *content = r1_rows_text(rows, i, 5);
     fraud_payment p;
-    bool fresh;
+    if (*applied == 'f')
+        return fraud_txset_add(r->seen, r1_rows_text(rows, i, 4),
+                               (uint64_t)(content ? r1_rows_int(rows, i, 5) : 0), false, r->err);
     R1_TRY(fraud_payment_decode(payload, strlen(payload), &p, r->err));
     R1_TRY(fraud_engine_apply(r->engine, &p, seq, NULL, r->err));
     r->out->payments++;
-    return fraud_txset_add(r->seen, p.tx_id, &fresh, r->err);
+    uint64_t hash = content ? (uint64_t)r1_rows_int(rows, i, 5) : fraud_payment_content(&p);
+    return fraud_txset_add(r->seen, p.tx_id, hash, true, r->err);
 }
 
 static r1_status apply_label(replay *r, const char *payload)
@@ -37,13 +43,13 @@ static r1_status apply_label(replay *r, const char *payload)
 
 static r1_status apply_row(replay *r, const r1_rows *rows, size_t i)
 {
-    const char *payload = r1_rows_text(rows, i, 2);
     int64_t seq = r1_rows_int(rows, i, 0);
     if (seq <= r->out->last_seq)
         R1_FAIL(r->err, R1_E_FORMAT, "expected an apply_seq above %lld, found it a second time",
                 (long long)r->out->last_seq);
     r->out->last_seq = seq;
-    return r1_rows_int(rows, i, 1) ? apply_label(r, payload) : apply_payment(r, payload, seq);
+    return r1_rows_int(rows, i, 1) ? apply_label(r, r1_rows_text(rows, i, 2))
+                                   : apply_payment(r, rows, i, seq);
 }
 
 static r1_status apply_page(replay *r, const r1_rows *rows)
@@ -63,9 +69,10 @@ static r1_status apply_page(replay *r, const r1_rows *rows)
 /* The rows behind one key, payments and labels together. */
 #define PAGE_ROWS "2000"
 static const char *const sql_page =
-    "(SELECT apply_seq, 0, payload FROM r1.payment WHERE apply_seq > $1::bigint "
+    "(SELECT apply_seq, 0, payload, applied, tx_id, content_hash FROM r1.payment WHERE apply_seq > "
+    "$1::bigint "
     "ORDER BY apply_seq LIMIT " PAGE_ROWS ") UNION ALL "
-    "(SELECT apply_seq, 1, payload FROM r1.label WHERE apply_seq > $1::bigint "
+    "(SELECT apply_seq, 1, payload, true, tx_id, NULL FROM r1.label WHERE apply_seq > $1::bigint "
     "ORDER BY apply_seq LIMIT " PAGE_ROWS ") ORDER BY 1 LIMIT " PAGE_ROWS;
 
 static r1_status rebuild_pages(r1_store *s, replay *r)

@@ -26,8 +26,8 @@ typedef struct {
     r1_consumer *consumer[FRAUD_N_TOPIC];
     r1_producer *producer;
     int64_t last_seq;
-    uint64_t consumed;
-    int64_t last_message_us; /* monotonic */
+    uint64_t consumed, apart; /* apart: decided without a score */
+    int64_t last_message_us;  /* monotonic */
     fraud_rebuilt rebuilt;
     fraud_snapshots *snapshots; /* NULL: no folder is set */
     fraud_snapshot_part part[FRAUD_SERVE_PARTS];
