@@ -130,6 +130,8 @@ uint64_t fraud_state_digest(const fraud_state *s);
 /* What is broken in the state, as a sentence; NULL: nothing. Reads all of it. Sanitizer builds call
  * it after a share of the changes. */
 const char *fraud_state_fault(const fraud_state *s);
+/* The same with one thread for each check. Every link must be known to stay in its array. */
+const char *fraud_state_fault_at_once(const fraud_state *s);
 
 /* ---- as sections of bytes: state_image.c ---- */
 

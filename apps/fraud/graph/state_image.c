@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* state_image.c - the state as sections of bytes and back. What is read from outside is bounded
- * here, row by row, before fraud_state_fault follows its links: no index leaves its array, no list
- * runs in a circle, no number is one that arithmetic cannot bear. */
+ * here, row by row, before fraud_state_fault_at_once follows its links: no index leaves its array,
+ * no list runs in a circle, no number is one that arithmetic cannot bear. */
 #include "graph/state.h"
 
 #include <math.h>
@@ -171,7 +171,7 @@ r1_status fraud_state_load(fraud_state *s, r1_image_in *in, r1_err *err)
                     (unsigned long long)now[i].n, (unsigned long long)a[i].n);
     const char *fault =
         bounds_fault(s, section_of(now, n, "state.entity")->n, section_of(now, n, "state.pair")->n);
-    if (!fault) fault = fraud_state_fault(s);
+    if (!fault) fault = fraud_state_fault_at_once(s);
     if (fault) R1_FAIL(err, R1_E_FORMAT, "the state is damaged: %s", fault);
     return R1_OK;
 }
