@@ -126,7 +126,8 @@ ONE_NAME, NOT_ONE_NAME = ("core/", "apps/", "cuda/"), ("core/examples/",)
 DEFINITION = re.compile(r"^[A-Za-z_][\w \t*]*?[ \t*](\w+)\(([^;{}]*)\)\s*\{", re.M)
 BANNED_CALL = re.compile(rf"(?<![\w.>])({'|'.join(BANNED)})\s*\(")
 PQEXEC_ALLOWED = "apps/common/store/store.c"  # scripts of our own: migrations
-NO_EXIT = ["core/", "apps/common/store/", "apps/common/stream/", "apps/common/http/"]  # a library returns errors
+# A library returns errors.
+NO_EXIT = ["core/", "apps/common/store/", "apps/common/stream/", "apps/common/http/"]
 ROOMS_WITH_README = [
     "core",
     "core/examples",
