@@ -22,6 +22,7 @@ r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_result *res
     r->logit = (float)res->logit;
     r->degraded = res->degraded;
     r->decided_us = r1_time_us();
+    fraud_record_stamp(r, FRAUD_CLOCK_DECIDED);
     trace_text(r, res);
     if (r->decision.action == FRAUD_ALLOW) return R1_OK;
     r->alert = fraud_alert_of(res);
@@ -37,6 +38,7 @@ static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
     if (fraud_payment_decode(r->message.payload, r->message.payload_len, &r->payment, &why) !=
         R1_OK)
         return fraud_record_refuse(r, FRAUD_STAGE_DECODE, &why), R1_OK;
+    fraud_record_stamp(r, FRAUD_CLOCK_DECODED);
     if (fraud_txset_has(s->parts.seen, r->payment.tx_id))
         return r->kind = FRAUD_RECORD_DUPLICATE, R1_OK;
     fraud_slot *slot;
@@ -50,6 +52,7 @@ static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
     R1_TRY(fraud_txset_add(s->parts.seen, r->payment.tx_id, &fresh, err));
     r->kind = FRAUD_RECORD_PAYMENT;
     r->apply_seq = ++s->last_seq;
+    fraud_record_stamp(r, FRAUD_CLOCK_APPLIED);
     b->slot[b->n_slot] = slot;
     b->scored[b->n_slot++] = r;
     return R1_OK;
@@ -82,6 +85,7 @@ r1_status fraud_serve_take(server *s, batch *b, int topic, int timeout_ms, r1_er
         fraud_queue_put_back(s->parts.queue, r);
         return st;
     }
+    fraud_record_stamp(r, FRAUD_CLOCK_READ);
     r->topic = (fraud_topic)topic;
     b->record[b->n++] = r;
     s->consumed++;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* parts.c - settings to parts. What costs nothing is checked first, the model is opened last. */
 #include "serve/parts.h"
+#include "http/http.h"
 #include "store/store_command.h"
 #include "text/r1_utf8.h"
 
@@ -118,6 +119,14 @@ static r1_status check_stats(const r1_options *o, r1_err *err)
     return try_stats(path, err);
 }
 
+static r1_status check_listen(const r1_options *o, r1_err *err)
+{
+    const char *listen = r1_options_str(o, "http-listen");
+    r1_status st = listen && *listen ? r1_http_check(listen, NULL, err) : R1_OK;
+    if (st != R1_OK) r1_err_prefix(err, "http-listen: ");
+    return st;
+}
+
 static r1_status check_sizes(const r1_options *o, r1_err *err)
 {
     int64_t accounts = r1_options_int(o, "memory-accounts"), wait = r1_options_int(o, "fetch-wait"),
@@ -133,6 +142,7 @@ static r1_status check_sizes(const r1_options *o, r1_err *err)
             "model-deadline: expected more than fetch-wait (%lld ms), found %lld: every payment "
             "would be late",
             (long long)wait, (long long)deadline);
+    R1_TRY(check_listen(o, err));
     return check_stats(o, err);
 }
 

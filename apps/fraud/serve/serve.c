@@ -10,7 +10,7 @@
  * fences any earlier owner. It rebuilds the state from the log, and only then reads on at the
  * stored offsets. apply_seq is the order in which this thread applied payments and labels: whoever
  * replays the log in that order gets the same scores. */
-#include "serve/server.h"
+#include "serve/port.h"
 #include "serve/settings.h"
 
 #include <stdio.h>
@@ -135,14 +135,17 @@ static r1_status start_writer(server *s, r1_err *err)
  * fenced), then read. */
 static r1_status serve_start(server *s, r1_err *err)
 {
+    R1_TRY(fraud_port_start(s, err));
     R1_TRY(serve_retry(serve_open_store, s, "PostgreSQL", err));
     R1_TRY(serve_retry(find_topics, s, "the broker", err));
     R1_TRY(take_ownership(s, err));
+    fraud_port_phase(s, FRAUD_PHASE_REBUILDS);
     R1_TRY(fraud_rebuild(s->store, s->parts.engine, s->parts.seen, &s->rebuilt, err));
     s->last_seq = s->ledger.last_seq = s->rebuilt.last_seq;
     R1_TRY(start_writer(s, err));
     R1_TRY(serve_assign(s, err));
     s->last_message_us = r1_mono_us();
+    R1_TRY(fraud_port_watch(s, err));
     fprintf(stderr,
             "r1-fraud serve: ready, model %s, %s, state of %llu payments and %llu labels rebuilt "
             "in %.1f s\n",
@@ -186,6 +189,7 @@ static r1_status serve_report(const server *s, const fraud_writer_stats *w, r1_e
 static r1_status serve_finish(server *s, r1_err *err)
 {
     r1_status st = R1_OK;
+    fraud_port_phase(s, FRAUD_PHASE_STOPS);
     if (s->writer) {
         serve_drain(s);
         fraud_writer_stats *w = calloc(1, sizeof *w);
@@ -203,6 +207,7 @@ static r1_status serve_finish(server *s, r1_err *err)
 
 static void serve_release(server *s)
 {
+    fraud_port_stop(s);
     fraud_queue_free(s->parts.queue); /* lends Kafka messages: before the consumers */
     s->parts.queue = NULL;
     for (int t = 0; t < FRAUD_N_TOPIC; t++) r1_consumer_free(s->consumer[t]);

@@ -12,7 +12,7 @@
 
 #include "serve/parts.h"
 #include "serve/rebuild.h"
-#include "write/writer.h"
+#include "serve/shown.h"
 
 typedef struct {
     const r1_options *o;
@@ -26,6 +26,7 @@ typedef struct {
     uint64_t consumed;
     int64_t last_message_us; /* monotonic */
     fraud_rebuilt rebuilt;
+    struct fraud_port *port; /* port.h */
 } server;
 
 enum { BATCH_MAX = FRAUD_BATCH_MAX };
@@ -53,6 +54,8 @@ r1_status fraud_serve_loop(server *s, r1_err *err);
 
 /* ---- serve_metrics.c: what is counted ---- */
 
+/* Copies what /metrics prints. The reading thread's. */
+void fraud_metrics_take(const server *s, fraud_shown *out);
 /* Writes counts and latencies as JSON to the file `path`. */
 r1_status fraud_serve_stats(const server *s, const fraud_writer_stats *w, const char *path,
                             r1_err *err);

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 const char *fraud_stage_name(fraud_stage stage)
 {
@@ -20,6 +21,12 @@ void fraud_record_refuse(fraud_record *r, fraud_stage stage, const r1_err *err)
     r->kind = FRAUD_RECORD_DEAD;
     r->stage = stage;
     r1_utf8_clean(r->reason, sizeof r->reason, err->msg);
+}
+
+void fraud_record_stamp(fraud_record *r, fraud_clock clock)
+{
+    if (clock == FRAUD_CLOCK_READ) memset(r->clock_us, 0, sizeof r->clock_us);
+    r->clock_us[clock] = r1_mono_us();
 }
 
 struct fraud_queue {

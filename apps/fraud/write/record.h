@@ -29,6 +29,17 @@ typedef enum {
 } fraud_stage;
 const char *fraud_stage_name(fraud_stage stage);
 
+/* Moments of a record's way, on the clock that never goes back: fraud_record.clock_us. */
+typedef enum {
+    FRAUD_CLOCK_READ = 0,
+    FRAUD_CLOCK_DECODED,
+    FRAUD_CLOCK_APPLIED,
+    FRAUD_CLOCK_SCORED,
+    FRAUD_CLOCK_DECIDED,
+    FRAUD_CLOCK_QUEUED,
+    FRAUD_N_CLOCK
+} fraud_clock;
+
 enum { FRAUD_DEAD_REASON_BYTES = 251 }; /* NUL included */
 
 typedef enum { FRAUD_TOPIC_PAYMENTS = 0, FRAUD_TOPIC_LABELS, FRAUD_N_TOPIC } fraud_topic;
@@ -53,8 +64,9 @@ typedef struct fraud_record {
     r1_message message; /* freed by the writer */
     int64_t apply_seq;
     int64_t decided_us;
-    fraud_payment payment; /* payments and duplicates */
-    fraud_label label;     /* labels */
+    int64_t clock_us[FRAUD_N_CLOCK]; /* 0: it did not pass there */
+    fraud_payment payment;           /* payments and duplicates */
+    fraud_label label;               /* labels */
     fraud_decision decision;
     float probability, logit;
     bool degraded;
@@ -63,6 +75,9 @@ typedef struct fraud_record {
     fraud_stage stage;                     /* dead letters */
     char reason[FRAUD_DEAD_REASON_BYTES];  /* dead letters; UTF-8 */
 } fraud_record;
+
+/* The record is there now. READ begins its way, and forgets an earlier one. */
+void fraud_record_stamp(fraud_record *r, fraud_clock clock);
 
 /* Makes a dead letter of the record. Its reason is err's message, cut at a character's border. */
 void fraud_record_refuse(fraud_record *r, fraud_stage stage, const r1_err *err);

@@ -165,6 +165,7 @@ static void after_commit(fraud_writer *w, fraud_record *const *r, size_t n, int6
     w->stats.commits++;
     r1_histogram_add(&w->stats.commit_time, now - began_us);
     for (size_t i = 0; i < n; i++) writer_count(w, r[i], now);
+    fraud_tally_commit(&w->stats.tally, r, n);
     pthread_mutex_unlock(&w->lock);
     if (!w->o.producer) return;
     for (size_t i = 0; i < n; i++) {
@@ -254,6 +255,7 @@ static r1_status name_versions(fraud_writer *w, r1_err *err)
 static r1_status writer_prepare(fraud_writer *w, r1_err *err)
 {
     w->names = (fraud_names){.ledger = w->o.ledger, .model = w->o.model, .config = w->o.config};
+    fraud_tally_begin(&w->stats.tally, w->o.ledger);
     R1_TRY(fraud_rows_new(&w->rows, &w->names, err));
     R1_TRY(r1_store_open(&w->store, w->o.conninfo, "r1-fraud writer", err));
     R1_TRY(r1_store_prepare(w->store, "advance", sql_advance, 6, err));

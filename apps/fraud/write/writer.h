@@ -18,8 +18,7 @@
 #ifndef FRAUD_WRITER_H
 #define FRAUD_WRITER_H
 
-#include "metrics/histogram.h"
-#include "write/ledger.h"
+#include "write/tally.h"
 
 typedef struct {
     const char *conninfo;
@@ -41,6 +40,7 @@ typedef struct {
     r1_histogram broker_latency; /* broker's time stamp (ms) to commit returned */
     r1_histogram commit_time;    /* one transaction */
     r1_histogram decide_latency; /* intended send time to decision */
+    fraud_tally tally;
 } fraud_writer_stats;
 
 typedef struct fraud_writer fraud_writer;
