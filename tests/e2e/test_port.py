@@ -3,7 +3,7 @@
 """The fraud service seen from outside: the HTTP port, metrics, group offsets, over a real
 PostgreSQL and the embedded broker.
 
-tests/e2e/test_port.py [Port|Port.test_metrics...]
+tests/e2e/test_port.py [Port|Decide|Files|Port.test_metrics...]
 
 Environment: R1_BIN (folder with the programs).
 """
@@ -16,8 +16,10 @@ import re
 import shutil
 import sys
 import tempfile
+import threading
 import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "deploy"))
@@ -296,6 +298,204 @@ class Port(Base):
             silent = s.serve("--model", "none", "--http-listen", "", name="silent")
             self.assertIsNone(silent.http)
             s.kill(silent, 15)
+
+
+def decide(port, payment, timeout=30):
+    """Status and answer of one payment."""
+    body = payment if isinstance(payment, (str, bytes)) else json.dumps(payment)
+    status, headers, text = ask(port, "/v1/decide", body, timeout=timeout)
+    answer = json.loads(text)
+    if status == 503:
+        assert headers["Retry-After"] == "1", headers
+    assert ("decision" in answer) == (status in (200, 409)), (status, answer)
+    return status, answer
+
+
+class Decide(Base):
+    """POST /v1/decide: the way, the order and the rows of the stream, answered after the commit."""
+
+    def test_same_decisions_as_by_the_topic(self):
+        """The same payments by the port and by the topic get the same scores, trace and reasons."""
+        n = 300
+        rows = {}
+        columns = "p.tx_id, p.apply_seq, d.decision, d.score, d.logit, d.trace, d.reasons, d.rule"
+        query = f"SELECT {columns} FROM r1.payment p JOIN r1.decision d USING (apply_seq) ORDER BY 2"
+        for way in ("topic", "port"):
+            with self.services("same-" + way, partitions=1) as s:
+                self.begin(s)
+                p = s.serve()
+                if way == "topic":
+                    s.produce(self.path, "--limit", n)
+                    s.wait_for("SELECT count(*) FROM r1.payment", n)
+                else:
+                    for i, line in enumerate(self.lines[:n]):
+                        status, answer = decide(p.http, line)
+                        self.assertEqual((status, answer["apply_seq"]), (200, i + 1))
+                        self.assertEqual(answer["tx_id"], json.loads(line)["tx_id"])
+                rows[way] = s.sql(query)
+                if way == "port":
+                    self.assertEqual(
+                        s.sql(
+                            "SELECT topic, partition, min(kafka_offset), max(kafka_offset), "
+                            "count(DISTINCT kafka_offset) FROM r1.payment GROUP BY 1, 2"
+                        ),
+                        [["http", "0", "0", str(n - 1), str(n)]],
+                    )
+                    self.assertEqual(s.sql("SELECT * FROM r1.orphan"), [])
+                s.kill(p, 15)
+        self.assertEqual(len(rows["port"]), n)
+        self.assertEqual(rows["port"], rows["topic"])
+
+    def test_idempotent(self):
+        """The same payment again gets the stored decision: at once, from several clients at the
+        same time, after a kill, and beside the topic."""
+        with self.services("again", partitions=1) as s:
+            self.begin(s)
+            p = s.serve("--model", "none")
+            first = decide(p.http, self.lines[0])
+            again = decide(p.http, self.lines[0])
+            self.assertEqual((first[0], again[0]), (200, 200))
+            self.assertTrue(again[1].pop("repeated"))
+            self.assertAlmostEqual(again[1].pop("score"), first[1].pop("score"), 7)
+            self.assertEqual(again[1], {k: v for k, v in first[1].items() if v is not None})
+            with ThreadPoolExecutor(8) as pool:
+                many = list(pool.map(lambda _: decide(p.http, self.lines[1]), range(16)))
+            self.assertEqual({status for status, _ in many}, {200})
+            self.assertEqual(len({a["apply_seq"] for _, a in many}), 1)
+            s.kill(p)
+            p = s.serve("--model", "none")
+            self.assertEqual(decide(p.http, self.lines[0])[1]["apply_seq"], 1)
+            s.produce(self.path, "--limit", 3)  # the first two are known
+            s.wait_for("SELECT count(*) FROM r1.payment", 3)
+            self.assertEqual(
+                decide(p.http, self.lines[2])[1]["apply_seq"],
+                int(s.value("SELECT apply_seq FROM r1.payment WHERE topic = 'payments'")),
+            )
+            self.assertEqual(
+                s.value("SELECT count(*) FROM r1.duplicate WHERE topic = 'payments'"), "2"
+            )
+            s.kill(p, 15)
+
+    def test_never_a_decision_on_failure(self):
+        """No payment, PostgreSQL away, a service that ends: an error that says so, no decision, and
+        what was answered with one is in PostgreSQL."""
+        with self.services("failure", partitions=1) as s:
+            self.begin(s)
+            p = s.serve("--model", "none", "--decide-wait", 300)
+            for bad in ("", "x", "[]", "{}", "null", "\x00", "[" * 5000, '{"tx_id":7}'):
+                status, answer = decide(p.http, bad)
+                self.assertEqual(status, 400, (bad, answer))
+                self.assertFalse(answer["decided"])
+                self.assertGreater(len(answer["error"]), 10)
+            self.assertEqual(ask(p.http, "/v1/decide", "x" * 16385)[0], 413)
+            self.assertEqual(ask(p.http, "/v1/decide")[0], 405)
+            self.assertEqual(s.value("SELECT count(*) FROM r1.dead_letter"), "0")
+            self.assertEqual(decide(p.http, self.lines[0])[0], 200)
+            s.pg("kill9")
+            status, answer = decide(p.http, self.lines[1])
+            self.assertEqual((status, answer["decided"]), (503, False))
+            self.assertIn("ask again with this tx_id", answer["error"])
+            s.pg("start")
+            deadline = time.time() + 20
+            while decide(p.http, self.lines[1])[0] != 200 and time.time() < deadline:
+                time.sleep(0.2)
+            status, answer = decide(p.http, self.lines[1])
+            self.assertEqual((status, answer["apply_seq"]), (200, 2))
+            self.assertEqual(s.value("SELECT count(*) FROM r1.payment"), "2")
+            s.kill(p, 15)
+
+    def flood(self, port, lines, workers, answers):
+        def one(line):
+            try:
+                status, answer = decide(port, line, timeout=10)
+            except (OSError, http.client.HTTPException):
+                return
+            answers.append((status, answer))
+
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(one, lines))
+
+    def test_kill_under_load(self):
+        """kill -9 while clients ask and the topic flows: each decision that was answered is in
+        PostgreSQL as answered, and a client that asks again gets it."""
+        with self.services("kill", partitions=2) as s:
+            self.begin(s)
+            p = s.serve("--model", "none")
+            half = len(self.lines) // 2
+            feeder = s.produce_in_background(self.path, "--rate", 1000, "--skip", half)
+            answers = []
+            asking = threading.Thread(
+                target=self.flood, args=(p.http, self.lines[:half], 8, answers)
+            )
+            asking.start()
+            time.sleep(0.6)
+            s.kill(p)
+            asking.join()
+            s.collect(feeder)
+            told = {a["tx_id"]: a for status, a in answers if status == 200}
+            self.assertGreater(len(told), 20)
+            p = s.serve("--model", "none")
+            s.wait_for(
+                "SELECT count(*) FROM r1.payment WHERE topic = 'payments'", len(self.lines) - half
+            )
+            stored = {
+                r[0]: (int(r[1]), r[2])
+                for r in s.sql(
+                    "SELECT tx_id, apply_seq, decision FROM r1.payment JOIN r1.decision "
+                    "USING (apply_seq)"
+                )
+            }
+            for tx_id, a in told.items():
+                self.assertEqual(stored[tx_id], (a["apply_seq"], a["decision"]))
+            answers = []
+            self.flood(p.http, self.lines[:half], 8, answers)
+            self.assertEqual([x for x in answers if x[0] != 200], [])
+            self.assertEqual(s.value("SELECT count(*) FROM r1.payment"), str(len(self.lines)))
+            self.assertEqual(s.sql("SELECT * FROM r1.orphan"), [])
+            s.kill(p, 15)
+
+    def test_fenced_owner_answers_nothing(self):
+        """A second owner takes over while the first one still has clients and an idle topic: the
+        first one's answers hold no decision."""
+        with self.services("fenced", partitions=1) as s:
+            self.begin(s)
+            first = s.serve("--model", "none", name="first")
+            self.assertEqual(decide(first.http, self.lines[0])[0], 200)
+            second = s.serve("--model", "none", name="second")
+            try:
+                status, answer = decide(first.http, self.lines[1], timeout=20)
+                self.assertEqual((status, answer["decided"]), (503, False))
+            except (OSError, http.client.HTTPException):
+                pass  # it has ended
+            self.assertEqual(s.finish(first), 1)
+            status, answer = decide(second.http, self.lines[1])
+            self.assertEqual((status, answer["apply_seq"]), (200, 2))
+            s.kill(second, 15)
+
+    def test_full(self):
+        """More clients than places while PostgreSQL stands still: told to come again, and nothing
+        is decided twice or lost afterwards."""
+        with self.services("full", partitions=1) as s:
+            self.begin(s)
+            p = s.serve("--model", "none", "--decide-wait", 1500)
+            self.assertEqual(decide(p.http, self.lines[0])[0], 200)
+            s.pg("kill9")
+            time.sleep(0.5)  # a backend outlives its postmaster for a moment
+            answers = []
+            self.flood(p.http, self.lines[1:301], 300, answers)
+            self.assertEqual({status for status, _ in answers}, {503})
+            reasons = {a["error"] for _, a in answers}
+            self.assertIn("too many payments wait", reasons)
+            s.pg("start")
+            answers = []
+            deadline = time.time() + 20
+            while len(answers) < 300 and time.time() < deadline:
+                answers = []
+                self.flood(p.http, self.lines[1:301], 32, answers)
+                answers = [x for x in answers if x[0] == 200]
+            self.assertEqual(len(answers), 300)
+            self.assertEqual(s.value("SELECT count(*) FROM r1.payment"), "301")
+            s.kill(p, 15)
 
 
 class Files(Base):

@@ -85,10 +85,15 @@ r1_status fraud_serve_take(server *s, batch *b, int topic, int timeout_ms, r1_er
         fraud_queue_put_back(s->parts.queue, r);
         return st;
     }
-    fraud_record_stamp(r, FRAUD_CLOCK_READ);
-    r->topic = (fraud_topic)topic;
-    b->record[b->n++] = r;
     s->consumed++;
+    return fraud_serve_accept(s, b, r, (fraud_topic)topic, err);
+}
+
+r1_status fraud_serve_accept(server *s, batch *b, fraud_record *r, fraud_topic topic, r1_err *err)
+{
+    fraud_record_stamp(r, FRAUD_CLOCK_READ);
+    r->topic = topic;
+    b->record[b->n++] = r;
     s->last_message_us = r1_mono_us();
     if (topic == FRAUD_TOPIC_LABELS) return take_label(s, r), R1_OK;
     return take_payment(s, b, r, err);

@@ -34,6 +34,9 @@ static r1_status check_topic(const fraud_parts *p, size_t i, r1_err *err)
     if (!name) return R1_OK;
     r1_status st = r1_topic_check(name, err);
     if (st != R1_OK) return r1_err_prefix(err, "%s: ", topics[i].option), st;
+    if (!strcmp(name, FRAUD_HTTP_TOPIC_NAME))
+        R1_FAIL(err, R1_E_INVAL, "%s: expected another name than \"%s\", which POST /v1/decide has",
+                topics[i].option, name);
     for (size_t k = 0; k < i; k++) {
         const char *other = r1_options_str(p->o, topics[k].option);
         if (!other || strcmp(name, other) != 0) continue;

@@ -2,6 +2,7 @@
 /* port.c - see port.h. */
 #include "serve/port.h"
 #include "metrics/prometheus.h"
+#include "serve/desk.h"
 
 #include <jansson.h>
 #include <pthread.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+enum { PLACES = 256, CONNECTIONS = 320 }; /* payments that wait at once; and their clients */
 enum { TURN_US = 1000000, PROBE_MS = 1000, PROBE_BROKER_MS = 2000, FRESH_US = 6000000 };
 
 /* What the watch learned last of one service outside. */
@@ -35,6 +37,10 @@ struct fraud_port {
     pthread_t watch;
     bool watching;
     const server *s;
+    fraud_desk *desk; /* NULL: no port */
+    int decide_wait_ms;
+    pthread_mutex_t store_lock; /* guards store */
+    r1_store *store;            /* of stored decisions; NULL: not open */
 };
 
 const char *fraud_phase_name(fraud_phase phase)
@@ -167,7 +173,107 @@ static void page_metrics(void *ctx, const r1_http_request *q, r1_http_answer *a)
     a->type = R1_PROM_TYPE;
 }
 
+/* ---- POST /v1/decide ---- */
+
+/* Takes the text; NULL: the status says it alone. */
+static void answer_text(r1_http_answer *a, int status, char *text)
+{
+    a->status = status;
+    a->type = "application/json";
+    a->body = text;
+    a->body_len = text ? strlen(text) : 0;
+}
+
+static void answer_undecided(r1_http_answer *a, int status, const char *why)
+{
+    json_t *o = json_pack("{s:b, s:s}", "decided", 0, "error", why);
+    answer_text(a, status, json_dumps(o, JSON_COMPACT));
+    json_decref(o);
+    a->retry_after_s = status == 503;
+}
+
+/* In the form of the decision's message (write/message.c). */
+static const char *const sql_decided =
+    "SELECT json_strip_nulls(json_build_object('tx_id', p.tx_id, 'apply_seq', p.apply_seq, "
+    "'decision', d.decision, 'score', d.score, 'degraded', d.degraded, 'rule', d.rule, 'model', "
+    "d.model, 'config', d.config, 'reasons', d.reasons, 'repeated', true))::text FROM r1.payment p "
+    "JOIN r1.decision d USING (apply_seq) WHERE p.tx_id = $1 ORDER BY p.apply_seq LIMIT 1";
+
+static r1_status decided_before(struct fraud_port *p, const char *tx_id, char **text, r1_err *err)
+{
+    r1_rows *rows;
+    if (!p->store) R1_TRY(r1_store_open(&p->store, p->s->parts.conninfo, "r1-fraud port", err));
+    if (!r1_store_alive(p->store)) R1_TRY(r1_store_reopen(p->store, err));
+    R1_TRY(r1_store_query(p->store, sql_decided, 1, &tx_id, &rows, err));
+    if (r1_rows_count(rows)) *text = strdup(r1_rows_text(rows, 0, 0));
+    r1_rows_free(rows);
+    return R1_OK;
+}
+
+static void answer_repeated(struct fraud_port *p, r1_http_answer *a, const fraud_answer *got)
+{
+    char *text = NULL;
+    r1_err err = {0};
+    pthread_mutex_lock(&p->store_lock);
+    decided_before(p, got->tx_id, &text, &err);
+    pthread_mutex_unlock(&p->store_lock);
+    if (text)
+        answer_text(a, 200, text);
+    else
+        answer_undecided(a, 503, err.msg[0] ? err.msg : "the stored decision was not found");
+}
+
+static void page_decide(void *ctx, const r1_http_request *q, r1_http_answer *a)
+{
+    struct fraud_port *p = ctx;
+    if (atomic_load(&p->phase) != FRAUD_PHASE_RUNS) {
+        answer_undecided(a, 503, "the service does not run yet, or ends");
+        return;
+    }
+    fraud_answer got = fraud_desk_ask(p->desk, q->body, q->body_len, p->decide_wait_ms);
+    switch (got.kind) {
+    case FRAUD_ANSWER_DECIDED: answer_text(a, got.id_reused ? 409 : 200, got.text); return;
+    case FRAUD_ANSWER_REPEATED: answer_repeated(p, a, &got); break;
+    case FRAUD_ANSWER_REFUSED: answer_undecided(a, 400, got.text ? got.text : "refused"); break;
+    case FRAUD_ANSWER_FULL: answer_undecided(a, 503, "too many payments wait"); break;
+    case FRAUD_ANSWER_CLOSED: answer_undecided(a, 503, "the service ends"); break;
+    case FRAUD_ANSWER_LATE:
+        answer_undecided(a, 503, "no commit in time; it may still come: ask again with this tx_id");
+        break;
+    }
+    free(got.text);
+}
+
+/* Refused before it became a record of the log: its offset stays a gap. */
+static void port_refuse(server *s, batch *b, fraud_record *r)
+{
+    b->n--;
+    fraud_record_reply(r, FRAUD_OUTCOME_REFUSED, r->reason);
+    fraud_queue_put_back(s->parts.queue, r);
+}
+
+r1_status fraud_port_serve(server *s, batch *b, r1_err *err)
+{
+    fraud_desk *desk = s->port->desk;
+    while (desk && b->n < BATCH_MAX && fraud_desk_waits(desk)) {
+        fraud_record *r = fraud_queue_take_free(s->parts.queue);
+        if (!r) return R1_OK; /* the writer is behind: they wait, and no more than PLACES can */
+        if (!fraud_desk_take(desk, r)) {
+            fraud_queue_put_back(s->parts.queue, r);
+            return R1_OK;
+        }
+        r->message.offset = s->http_next++;
+        R1_TRY(fraud_serve_accept(s, b, r, FRAUD_TOPIC_HTTP, err));
+        if (r->kind == FRAUD_RECORD_DEAD) port_refuse(s, b, r);
+    }
+    return R1_OK;
+}
+
 static const r1_http_route routes[] = {
+    {.method = "POST",
+     .path = "/v1/decide",
+     .body_max = FRAUD_PAYMENT_BYTES_MAX,
+     .handler = page_decide},
     {.method = "GET", .path = "/livez", .handler = page_livez},
     {.method = "GET", .path = "/readyz", .handler = page_readyz},
     {.method = "GET", .path = "/metrics", .handler = page_metrics},
@@ -295,6 +401,7 @@ void fraud_port_phase(server *s, fraud_phase phase)
 {
     if (!s->port) return;
     atomic_store(&s->port->phase, phase);
+    if (phase == FRAUD_PHASE_STOPS && s->port->desk) fraud_desk_close(s->port->desk);
     port_publish(s);
 }
 
@@ -304,21 +411,28 @@ static r1_status port_listen(struct fraud_port *p, const char *listen, r1_err *e
 {
     bool loopback = true;
     r1_status st = r1_http_check(listen, &loopback, err);
-    const r1_http_opts o = {
-        .listen = listen, .routes = routes, .n_route = R1_COUNT(routes), .ctx = p};
+    const r1_http_opts o = {.listen = listen,
+                            .routes = routes,
+                            .n_route = R1_COUNT(routes),
+                            .ctx = p,
+                            .connections_max = CONNECTIONS};
     if (st == R1_OK) st = r1_http_start(&p->http, &o, err);
     if (st != R1_OK) return r1_err_prefix(err, "http-listen: "), st;
     if (!loopback)
         r1_log(R1_LOG_WARN, "http_open", "listen=%s the port has no login and no encryption",
                listen);
-    fprintf(stderr, "r1-fraud serve: http port %d answers /livez /readyz /metrics\n",
+    fprintf(stderr, "r1-fraud serve: http port %d answers /livez /readyz /metrics /v1/decide\n",
             r1_http_port(p->http));
     return R1_OK;
 }
 
 static void port_free(struct fraud_port *p)
 {
+    if (p->desk) fraud_desk_close(p->desk);
     r1_http_stop(p->http);
+    fraud_desk_free(p->desk);
+    r1_store_close(p->store);
+    pthread_mutex_destroy(&p->store_lock);
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
     free(p->shown);
@@ -332,6 +446,7 @@ static struct fraud_port *port_new(server *s)
     if (!p) return NULL;
     p->s = s;
     pthread_mutex_init(&p->lock, NULL);
+    pthread_mutex_init(&p->store_lock, NULL);
     pthread_cond_init(&p->wake, NULL);
     p->shown = calloc(1, sizeof *p->shown);
     p->next = calloc(1, sizeof *p->next);
@@ -351,6 +466,8 @@ r1_status fraud_port_start(server *s, r1_err *err)
     r1_cli_log_limit();
     port_publish(s);
     if (!listen || !*listen) return R1_OK;
+    p->decide_wait_ms = (int)r1_options_int(s->o, "decide-wait");
+    R1_TRY(fraud_desk_new(&p->desk, PLACES, err));
     R1_TRY(port_listen(p, listen, err));
     pthread_mutex_lock(&p->lock);
     fraud_shown *both[] = {p->shown, p->next};

@@ -81,6 +81,9 @@ static r1_status take_ownership(server *s, r1_err *err)
         if (s->consumer[t])
             R1_TRY(fraud_ledger_take(&s->ledger, s->store, (fraud_topic)t, s->parts.topic[t],
                                      s->ledger.n_partition[t], err));
+    R1_TRY(fraud_ledger_take(&s->ledger, s->store, FRAUD_TOPIC_HTTP, FRAUD_HTTP_TOPIC_NAME, 1,
+                             err)); /* without a port too: an owner that has one is fenced */
+    s->http_next = s->ledger.claim[FRAUD_TOPIC_HTTP][0].next_offset;
     return R1_OK;
 }
 
@@ -207,9 +210,9 @@ static r1_status serve_finish(server *s, r1_err *err)
 
 static void serve_release(server *s)
 {
-    fraud_port_stop(s);
     fraud_queue_free(s->parts.queue); /* lends Kafka messages: before the consumers */
     s->parts.queue = NULL;
+    fraud_port_stop(s); /* behind the queue, whose records somebody may wait for */
     for (int t = 0; t < FRAUD_N_TOPIC; t++) r1_consumer_free(s->consumer[t]);
     r1_producer_free(s->producer);
     r1_store_close(s->store);

@@ -91,7 +91,17 @@ const r1_option fraud_serve_rows[] = {
      .section = "http",
      .type = R1_OPT_STRING,
      .def = "127.0.0.1:9464",
-     .help = "address and port of /livez, /readyz and /metrics; port 0: any; empty: none"},
+     .help = "address and port of /livez, /readyz, /metrics and POST /v1/decide; port 0: any; "
+             "empty: none"},
+    {.name = "decide-wait",
+     .section = "http",
+     .type = R1_OPT_INT,
+     .def = "1000",
+     .min = 10,
+     .max = 20000,
+     .unit = "ms",
+     .help = "how long POST /v1/decide waits for the commit before it answers that nothing is "
+             "decided yet"},
     {.name = "model",
      .section = "model",
      .type = R1_OPT_PATH,

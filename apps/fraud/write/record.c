@@ -29,6 +29,13 @@ void fraud_record_stamp(fraud_record *r, fraud_clock clock)
     r->clock_us[clock] = r1_mono_us();
 }
 
+void fraud_record_reply(fraud_record *r, fraud_outcome outcome, const char *text)
+{
+    fraud_reply_fn reply = r->reply;
+    r->reply = NULL;
+    if (reply) reply(r->reply_ctx, r, outcome, text);
+}
+
 struct fraud_queue {
     pthread_mutex_t lock;
     pthread_cond_t filled;
@@ -98,7 +105,10 @@ r1_status fraud_queue_new(fraud_queue **out, size_t capacity, r1_err *err)
 
 static void record_empty(fraud_record *r)
 {
+    fraud_record_reply(r, FRAUD_OUTCOME_DROPPED, NULL);
     r1_message_free(&r->message);
+    free(r->body);
+    r->body = NULL;
     free(r->alert);
     r->alert = NULL;
 }

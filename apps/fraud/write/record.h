@@ -42,7 +42,26 @@ typedef enum {
 
 enum { FRAUD_DEAD_REASON_BYTES = 251 }; /* NUL included */
 
-typedef enum { FRAUD_TOPIC_PAYMENTS = 0, FRAUD_TOPIC_LABELS, FRAUD_N_TOPIC } fraud_topic;
+/* FRAUD_TOPIC_HTTP: payments of POST /v1/decide. In the ledger it is a topic of one partition, so
+ * its offsets are moved, fenced and asked about as all others are. Kafka is not asked about it. */
+typedef enum {
+    FRAUD_TOPIC_PAYMENTS = 0,
+    FRAUD_TOPIC_LABELS,
+    FRAUD_TOPIC_HTTP,
+    FRAUD_N_TOPIC
+} fraud_topic;
+#define FRAUD_HTTP_TOPIC_NAME "http"
+
+/* What became of a record that somebody outside of the stream waits for. */
+typedef enum {
+    FRAUD_OUTCOME_DROPPED = 0, /* it went without a commit: nothing was decided */
+    FRAUD_OUTCOME_REFUSED,     /* it is no payment */
+    FRAUD_OUTCOME_COMMITTED
+} fraud_outcome;
+struct fraud_record;
+/* text: of a refusal the reason, of a committed payment the decision's message; else NULL. */
+typedef void (*fraud_reply_fn)(void *ctx, const struct fraud_record *r, fraud_outcome outcome,
+                               const char *text);
 
 /* Where a record is:
  *
@@ -61,7 +80,10 @@ typedef struct fraud_record {
     fraud_record_place place; /* the queue's alone */
     fraud_record_kind kind;
     fraud_topic topic;
-    r1_message message; /* freed by the writer */
+    r1_message message;   /* freed by the writer */
+    char *body;           /* owned; the payload where it came from no topic; NULL: none */
+    fraud_reply_fn reply; /* told once; NULL: nobody waits */
+    void *reply_ctx;
     int64_t apply_seq;
     int64_t decided_us;
     int64_t clock_us[FRAUD_N_CLOCK]; /* 0: it did not pass there */
@@ -78,6 +100,9 @@ typedef struct fraud_record {
 
 /* The record is there now. READ begins its way, and forgets an earlier one. */
 void fraud_record_stamp(fraud_record *r, fraud_clock clock);
+
+/* Tells whoever waits for the record; where nobody does, nothing happens. */
+void fraud_record_reply(fraud_record *r, fraud_outcome outcome, const char *text);
 
 /* Makes a dead letter of the record. Its reason is err's message, cut at a character's border. */
 void fraud_record_refuse(fraud_record *r, fraud_stage stage, const r1_err *err);

@@ -113,10 +113,6 @@ FILL_FINDINGS(fill_payments, rows_take_text(c, i, fraud_finding_payments_text(f)
 
 /* ---- constants ---- */
 
-static const char *payments_topic(const fraud_names *n)
-{
-    return n->ledger->topic[FRAUD_TOPIC_PAYMENTS];
-}
 static const char *labels_topic(const fraud_names *n)
 {
     return n->ledger->topic[FRAUD_TOPIC_LABELS];
@@ -167,7 +163,7 @@ static const rows_column payment_columns[] = {
     COLUMN("partition", R1_COL_INT4, fill_partition),
     COLUMN("kafka_offset", R1_COL_INT8, fill_offset),
     COLUMN("payload", R1_COL_TEXT, fill_payload),
-    CONSTANT("topic", payments_topic),
+    COLUMN("topic", R1_COL_TEXT, fill_topic),
 };
 
 static const rows_column decision_columns[] = {
@@ -195,7 +191,7 @@ static const rows_column finding_columns[] = {
 
 static const rows_column duplicate_columns[] = {
     COLUMN("tx_id", R1_COL_TEXT, fill_tx_id),
-    CONSTANT("topic", payments_topic),
+    COLUMN("topic", R1_COL_TEXT, fill_topic),
     COLUMN("partition", R1_COL_INT4, fill_partition),
     COLUMN("kafka_offset", R1_COL_INT8, fill_offset),
     COLUMN("payload", R1_COL_TEXT, fill_payload),

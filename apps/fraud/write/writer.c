@@ -3,6 +3,7 @@
 #include "write/writer.h"
 #include "r1_assert.h"
 #include "write/message.h"
+#include "write/reply.h"
 #include "write/writer_state.h"
 
 #include <pthread.h>
@@ -167,6 +168,7 @@ static void after_commit(fraud_writer *w, fraud_record *const *r, size_t n, int6
     for (size_t i = 0; i < n; i++) writer_count(w, r[i], now);
     fraud_tally_commit(&w->stats.tally, r, n);
     pthread_mutex_unlock(&w->lock);
+    fraud_reply_committed(r, n, &w->names);
     if (!w->o.producer) return;
     for (size_t i = 0; i < n; i++) {
         if (r[i]->kind == FRAUD_RECORD_PAYMENT && w->o.decisions_topic) send_decision(w, r[i]);
