@@ -315,11 +315,12 @@ class Decide(Base):
     """POST /v1/decide: the way, the order and the rows of the stream, answered after the commit."""
 
     def test_same_decisions_as_by_the_topic(self):
-        """The same payments by the port and by the topic get the same scores, trace and reasons."""
+        """The same payments by the port and by the topic get the same scores and reasons."""
         n = 300
         rows = {}
         columns = "p.tx_id, p.apply_seq, d.decision, d.score, d.logit, d.trace, d.reasons, d.rule"
-        query = f"SELECT {columns} FROM r1.payment p JOIN r1.decision d USING (apply_seq) ORDER BY 2"
+        tables = "r1.payment p JOIN r1.decision d USING (apply_seq)"
+        query = f"SELECT {columns} FROM {tables} ORDER BY 2"
         for way in ("topic", "port"):
             with self.services("same-" + way, partitions=1) as s:
                 self.begin(s)
@@ -373,6 +374,38 @@ class Decide(Base):
             )
             self.assertEqual(
                 s.value("SELECT count(*) FROM r1.duplicate WHERE topic = 'payments'"), "2"
+            )
+            s.kill(p, 15)
+
+    def test_id_used_again(self):
+        """Other content under a known id is decided, flagged, kept, and answered with 409; asking
+        again with either content gets that content's decision. What cannot be scored is decided."""
+        with self.services("reused", partitions=1) as s:
+            self.begin(s)
+            p = s.serve("--model", "none")
+            payment = json.loads(self.lines[0])
+            other = dict(payment, amount_minor=payment["amount_minor"] + 1)
+            self.assertEqual(decide(p.http, payment)[0], 200)
+            status, answer = decide(p.http, other)
+            self.assertEqual((status, answer["decision"], answer["apply_seq"]), (409, "review", 2))
+            self.assertEqual(answer["reasons"][0]["code"], "id_reused")
+            self.assertEqual(decide(p.http, payment)[1]["apply_seq"], 1)
+            status, answer = decide(p.http, other)
+            self.assertEqual(answer["apply_seq"], 2)
+            status, answer = decide(p.http, dict(payment, tx_id="odd", currency="XXQ"))
+            self.assertEqual((status, answer["decision"], answer["apply_seq"]), (200, "review", 3))
+            self.assertIn("currency", answer["reasons"][0]["text"])
+            self.assertEqual(s.value("SELECT count(*) FROM r1.payment"), "3")
+            self.assertTrue(
+                wait_until(
+                    lambda: prometheus_text.value(
+                        metrics(p.http),
+                        "r1_fraud_decided_apart_total",
+                        rule="unscorable",
+                        reason="currency",
+                    )
+                    == 1
+                )
             )
             s.kill(p, 15)
 
@@ -473,7 +506,7 @@ class Decide(Base):
             s.kill(second, 15)
 
     def test_full(self):
-        """More clients than places while PostgreSQL stands still: told to come again, and nothing
+        """More clients than places while PostgreSQL stands still: told to come again; nothing
         is decided twice or lost afterwards."""
         with self.services("full", partitions=1) as s:
             self.begin(s)

@@ -113,6 +113,27 @@ static void test_absurd_clocks(void)
     free(r);
 }
 
+/* Payments decided apart are counted by rule and field, and have no score. */
+static void test_apart(void)
+{
+    static const struct {
+        const char *rule, *text, *name;
+    } rows[] = {{"unscorable", "unscorable: currency: expected ISO 4217", "unscorable currency"},
+                {"unscorable", "unscorable: \"any text: x\"", "unscorable other"},
+                {"id_reused", "tx_id: expected an id of its own", "id_reused tx_id"},
+                {"time_suspect", "", "time_suspect other"}};
+    static fraud_tally t;
+    fraud_record *r = payment_record();
+    for (size_t i = 0; i < R1_COUNT(rows); i++) {
+        r->apart_rule = rows[i].rule;
+        snprintf(r->apart_text, sizeof r->apart_text, "%s", rows[i].text);
+        fraud_tally_commit(&t, &r, 1);
+        CU_ASSERT_STRING_EQUAL(t.apart.row[i].name, rows[i].name);
+    }
+    CU_ASSERT_EQUAL(t.drift.n_first, 0);
+    free(r);
+}
+
 static void test_reasons(void)
 {
     static const struct {
@@ -139,4 +160,5 @@ static void test_reasons(void)
 
 R1_TEST_MAIN("tally", {"counts by name", test_counts}, {"drift by hand", test_psi},
              {"no drift", test_psi_quiet}, {"one record", test_record},
-             {"absurd clocks", test_absurd_clocks}, {"reasons", test_reasons})
+             {"absurd clocks", test_absurd_clocks}, {"apart", test_apart},
+             {"reasons", test_reasons})

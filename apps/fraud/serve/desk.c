@@ -198,9 +198,10 @@ static void desk_told(void *ctx, const fraud_record *r, fraud_outcome outcome, c
         a.kind = FRAUD_ANSWER_REPEATED;
     if (outcome == FRAUD_OUTCOME_COMMITTED && r->kind == FRAUD_RECORD_DEAD)
         a.kind = FRAUD_ANSWER_REFUSED;
+    a.content_hash = r->content_hash;
     snprintf(a.tx_id, sizeof a.tx_id, "%s", r->payment.tx_id);
-    a.id_reused = r->kind == FRAUD_RECORD_PAYMENT && r->decision.rule &&
-                  !strcmp(r->decision.rule, "id_reused");
+    a.id_reused =
+        r->kind == FRAUD_RECORD_PAYMENT && r->apart_rule && !strcmp(r->apart_rule, "id_reused");
     pthread_mutex_lock(&p->desk->lock);
     place_tell(p, a);
     pthread_mutex_unlock(&p->desk->lock);

@@ -33,6 +33,7 @@ typedef struct {
     fraud_answer_kind kind;
     char *text; /* malloc'ed, the caller's to free; may be NULL */
     bool id_reused;
+    uint64_t content_hash;
     char tx_id[sizeof((fraud_payment *)0)->tx_id];
 } fraud_answer;
 

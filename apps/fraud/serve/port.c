@@ -197,14 +197,19 @@ static const char *const sql_decided =
     "SELECT json_strip_nulls(json_build_object('tx_id', p.tx_id, 'apply_seq', p.apply_seq, "
     "'decision', d.decision, 'score', d.score, 'degraded', d.degraded, 'rule', d.rule, 'model', "
     "d.model, 'config', d.config, 'reasons', d.reasons, 'repeated', true))::text FROM r1.payment p "
-    "JOIN r1.decision d USING (apply_seq) WHERE p.tx_id = $1 ORDER BY p.apply_seq LIMIT 1";
+    "JOIN r1.decision d USING (apply_seq) WHERE p.tx_id = $1 ORDER BY (p.content_hash = "
+    "$2::bigint) DESC NULLS LAST, p.apply_seq LIMIT 1";
 
-static r1_status decided_before(struct fraud_port *p, const char *tx_id, char **text, r1_err *err)
+static r1_status decided_before(struct fraud_port *p, const fraud_answer *got, char **text,
+                                r1_err *err)
 {
     r1_rows *rows;
+    char hash[24];
+    snprintf(hash, sizeof hash, "%lld", (long long)(int64_t)got->content_hash);
+    const char *param[] = {got->tx_id, hash};
     if (!p->store) R1_TRY(r1_store_open(&p->store, p->s->parts.conninfo, "r1-fraud port", err));
     if (!r1_store_alive(p->store)) R1_TRY(r1_store_reopen(p->store, err));
-    R1_TRY(r1_store_query(p->store, sql_decided, 1, &tx_id, &rows, err));
+    R1_TRY(r1_store_query(p->store, sql_decided, 2, param, &rows, err));
     if (r1_rows_count(rows)) *text = strdup(r1_rows_text(rows, 0, 0));
     r1_rows_free(rows);
     return R1_OK;
@@ -215,7 +220,7 @@ static void answer_repeated(struct fraud_port *p, r1_http_answer *a, const fraud
     char *text = NULL;
     r1_err err = {0};
     pthread_mutex_lock(&p->store_lock);
-    decided_before(p, got->tx_id, &text, &err);
+    decided_before(p, got, &text, &err);
     pthread_mutex_unlock(&p->store_lock);
     if (text)
         answer_text(a, 200, text);

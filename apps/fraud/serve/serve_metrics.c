@@ -43,6 +43,7 @@ typedef struct {
 #define METRIC_COUNT(name, from)                                                                   \
     static uint64_t metric_##name(const metric_source *m) { return m->from; }
 METRIC_COUNT(consumed, s->consumed)
+METRIC_COUNT(apart, s->apart)
 METRIC_COUNT(payments, w->payments)
 METRIC_COUNT(duplicates, w->duplicates)
 METRIC_COUNT(dead_letters, w->dead)
@@ -104,6 +105,23 @@ static void counts_samples(r1_prom *p, const char *before, const char *label, co
 static void series_rules(const metric_source *m, r1_prom *p)
 {
     counts_samples(p, "", "rule", &m->w->tally.rules);
+}
+
+/* A name is "rule reason". */
+static void series_apart(const metric_source *m, r1_prom *p)
+{
+    const fraud_counts *c = &m->w->tally.apart;
+    for (size_t i = 0; i <= c->n_row; i++) {
+        char labels[R1_PROM_LABELS_BYTES] = "", rule[FRAUD_COUNT_NAME_BYTES] = "other";
+        bool rest = i == c->n_row;
+        if (rest && !c->other) break;
+        if (!rest) snprintf(rule, sizeof rule, "%s", c->row[i].name);
+        char *reason = strchr(rule, ' ');
+        if (reason) *reason++ = 0;
+        r1_prom_label(labels, "rule", rule);
+        r1_prom_label(labels, "reason", reason ? reason : "other");
+        r1_prom_sample(p, "", labels, (double)(rest ? c->other : c->row[i].n));
+    }
 }
 
 static void series_dead(const metric_source *m, r1_prom *p)
@@ -307,6 +325,11 @@ static const serve_metric metrics[] = {
      .type = "counter",
      .help = "Payments decided and committed.",
      .count = metric_payments},
+    {.name = "decided_apart", .count = metric_apart},
+    {.family = "r1_fraud_decided_apart_total",
+     .type = "counter",
+     .help = "Payments decided without a score, by the rule and the field at fault.",
+     .series = series_apart},
     {.name = "duplicates",
      .family = "r1_fraud_duplicates_total",
      .type = "counter",

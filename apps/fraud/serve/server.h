@@ -23,9 +23,9 @@ typedef struct {
     r1_consumer *consumer[FRAUD_N_TOPIC];
     r1_producer *producer;
     int64_t last_seq;
-    uint64_t consumed;
-    int64_t last_message_us; /* monotonic */
-    int64_t http_next;       /* offset of the next payment of POST /v1/decide */
+    uint64_t consumed, apart; /* apart: decided without a score */
+    int64_t last_message_us;  /* monotonic */
+    int64_t http_next;        /* offset of the next payment of POST /v1/decide */
     fraud_rebuilt rebuilt;
     struct fraud_port *port; /* port.h */
 } server;

@@ -15,7 +15,7 @@
 
 typedef enum {
     FRAUD_RECORD_PAYMENT,   /* payment and decision */
-    FRAUD_RECORD_DUPLICATE, /* tx_id seen before */
+    FRAUD_RECORD_DUPLICATE, /* tx_id seen before, with the same content */
     FRAUD_RECORD_DEAD,      /* not processable: reason */
     FRAUD_RECORD_LABEL      /* label applied */
 } fraud_record_kind;
@@ -40,7 +40,11 @@ typedef enum {
     FRAUD_N_CLOCK
 } fraud_clock;
 
-enum { FRAUD_DEAD_REASON_BYTES = 251 }; /* NUL included */
+enum {
+    FRAUD_DEAD_REASON_BYTES = 251, /* NUL included, as in the others */
+    FRAUD_APART_TEXT_BYTES = 320,
+    FRAUD_NOTES_BYTES = 1024
+};
 
 /* FRAUD_TOPIC_HTTP: payments of POST /v1/decide. In the ledger it is a topic of one partition, so
  * its offsets are moved, fenced and asked about as all others are. Kafka is not asked about it. */
@@ -94,8 +98,17 @@ typedef struct fraud_record {
     bool degraded;
     char trace[FRAUD_ITEMS_MAX * 20 + 32]; /* PostgreSQL array text "{-4.1,0.2}" */
     fraud_alert *alert;                    /* owned; NULL where the decision is allow */
-    fraud_stage stage;                     /* dead letters */
-    char reason[FRAUD_DEAD_REASON_BYTES];  /* dead letters; UTF-8 */
+    /* Payments. What is not applied was decided apart: it moved no state, and it has an apply_seq
+     * all the same. */
+    bool applied;
+    uint64_t content_hash;
+    /* "unscorable", "id_reused", "time_suspect": the rule that decided without a score, which then
+     * stands in no row. NULL: the score counts. Static. */
+    const char *apart_rule;
+    char apart_text[FRAUD_APART_TEXT_BYTES]; /* why, in words; UTF-8 */
+    char notes[FRAUD_NOTES_BYTES];        /* JSON array of texts about optional fields; "": none */
+    fraud_stage stage;                    /* dead letters */
+    char reason[FRAUD_DEAD_REASON_BYTES]; /* dead letters; UTF-8 */
 } fraud_record;
 
 /* The record is there now. READ begins its way, and forgets an earlier one. */
@@ -103,6 +116,11 @@ void fraud_record_stamp(fraud_record *r, fraud_clock clock);
 
 /* Tells whoever waits for the record; where nobody does, nothing happens. */
 void fraud_record_reply(fraud_record *r, fraud_outcome outcome, const char *text);
+
+/* Decides the record without a score: `rule` is static, `text` says what, where, expected, found.
+ * Whether the state knows the payment is the caller's to say in `applied`. */
+void fraud_record_set_apart(fraud_record *r, const char *rule, const char *text,
+                            fraud_action action);
 
 /* Makes a dead letter of the record. Its reason is err's message, cut at a character's border. */
 void fraud_record_refuse(fraud_record *r, fraud_stage stage, const r1_err *err);

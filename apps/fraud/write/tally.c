@@ -3,6 +3,7 @@
 #include "write/tally.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 const double FRAUD_SCORE_EDGE[FRAUD_N_SCORE_EDGE] = {.0005, .001, .0025, .005, .01, .025, .05, .1,
@@ -27,15 +28,35 @@ void fraud_counts_add(fraud_counts *c, const char *name, size_t len)
     c->row[c->n_row++].n = 1;
 }
 
-/* "amount_minor: expected ..." is counted as amount_minor. What does not begin so is "other": a
- * word of the message itself must not become a name. */
-static void count_reason(fraud_counts *c, const char *reason)
+/* How long the word is before the colon: "amount_minor: expected ..." gives amount_minor. 0: the
+ * text does not begin so, and a word of the message itself must not become a name. */
+static size_t reason_word(const char *reason)
 {
     size_t n = strspn(reason, "abcdefghijklmnopqrstuvwxyz_");
-    if (n && n < FRAUD_COUNT_NAME_BYTES && reason[n] == ':')
+    return n && n < FRAUD_COUNT_NAME_BYTES / 2 && reason[n] == ':' ? n : 0;
+}
+
+static void count_reason(fraud_counts *c, const char *reason)
+{
+    size_t n = reason_word(reason);
+    if (n)
         fraud_counts_add(c, reason, n);
     else
         c->other++;
+}
+
+/* "unscorable: currency: expected ..." and "tx_id: expected ...". */
+static void count_apart(fraud_counts *c, const fraud_record *r)
+{
+    char name[FRAUD_COUNT_NAME_BYTES];
+    size_t rule = strlen(r->apart_rule);
+    const char *reason = r->apart_text;
+    if (!strncmp(reason, r->apart_rule, rule) && !strncmp(reason + rule, ": ", 2))
+        reason += rule + 2;
+    size_t n = reason_word(reason);
+    int len = snprintf(name, sizeof name, "%.23s %.*s", r->apart_rule, n ? (int)n : 5,
+                       n ? reason : "other");
+    fraud_counts_add(c, name, (size_t)len);
 }
 
 /* ---- drift ---- */
@@ -126,7 +147,10 @@ static void tally_record(fraud_tally *t, const fraud_record *r, int64_t now_us, 
     tally_stages(t, r, mono_us);
     tally_arrival(t, r, now_us);
     if (r->decision.rule) fraud_counts_add(&t->rules, r->decision.rule, strlen(r->decision.rule));
-    tally_score(t, r);
+    if (r->apart_rule)
+        count_apart(&t->apart, r);
+    else
+        tally_score(t, r);
 }
 
 void fraud_tally_begin(fraud_tally *t, const fraud_ledger *l)
