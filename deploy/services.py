@@ -161,7 +161,7 @@ class Services:
 
     def fraud(self, *args, check=True):
         args = [str(a) for a in args]
-        if args[0] in ("db", "serve", "dlq"):
+        if args[0] in ("db", "serve", "dlq", "status"):
             args += ["--postgres", self.conninfo]
         if args[0] in ("db", "serve"):
             args += ["--migrations", os.path.join(ROOT, "schemas/sql")]

@@ -3,6 +3,7 @@
  * connection, and the next good request is answered. Random bytes and random cuts of good requests
  * do the same. A silent or dripping client is closed in time, and a stop does not wait for it. */
 #include "http/http.h"
+#include "http/http_get.h"
 #include "support/r1_test.h"
 
 #include <arpa/inet.h>
@@ -270,6 +271,33 @@ static void test_addresses(void)
     }
 }
 
+/* The asker against the server, nobody, a server of noise, and one that stays silent. */
+static void test_get(void)
+{
+    char address[32], *body = NULL;
+    int status = 0;
+    r1_err err = {0};
+    snprintf(address, sizeof address, "127.0.0.1:%d", r1_http_port(server));
+    R1_ASSERT_OK(r1_http_get(address, "/hello", 2000, 1 << 20, &status, &body, &err), &err);
+    CU_ASSERT_TRUE(status == 200 && !strcmp(body, "hello"));
+    free(body);
+    R1_ASSERT_OK(r1_http_get(address, "/busy", 2000, 1 << 20, &status, &body, &err), &err);
+    CU_ASSERT_TRUE(status == 503 && !strcmp(body, "busy"));
+    free(body);
+    CU_ASSERT_EQUAL(r1_http_get("127.0.0.1:1", "/", 2000, 10, &status, &body, &err), R1_E_IO);
+    CU_ASSERT_EQUAL(r1_http_get("nowhere", "/", 2000, 10, &status, &body, &err), R1_E_INVAL);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in at = {.sin_family = AF_INET};
+    socklen_t len = sizeof at;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CU_ASSERT_EQUAL(bind(fd, (struct sockaddr *)&at, len), 0);
+    listen(fd, 4);
+    getsockname(fd, (struct sockaddr *)&at, &len);
+    snprintf(address, sizeof address, "127.0.0.1:%d", ntohs(at.sin_port));
+    CU_ASSERT_EQUAL(r1_http_get(address, "/", 100, 1000, &status, &body, &err), R1_E_TIMEOUT);
+    close(fd);
+}
+
 static void test_taken_port(void)
 {
     char listen[32];
@@ -308,6 +336,7 @@ int main(void)
                                        {"more clients than connections", test_too_many},
                                        {"counts", test_counts},
                                        {"addresses", test_addresses},
+                                       {"one page", test_get},
                                        {"a taken port", test_taken_port},
                                        {"stop", test_stop}};
     if (!http_begin()) return 1;

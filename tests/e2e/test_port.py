@@ -531,6 +531,65 @@ class Decide(Base):
             s.kill(p, 15)
 
 
+class Status(Base):
+    """`r1-fraud status`: one screen, and what it could not learn."""
+
+    def status(self, s, port, *args):
+        listen = f"127.0.0.1:{port}" if port else ""
+        return s.fraud("status", "--http-listen", listen, *args, check=False)
+
+    def test_one_screen(self):
+        bad = os.path.join(self.folder, "odd.jsonl")
+        payment = json.loads(self.lines[0])
+        with open(bad, "w", encoding="utf-8") as f:
+            odd = json.dumps(dict(payment, tx_id="odd", currency="XXQ"))
+            f.write("no payment\n" * 2 + odd + "\n")
+        with self.services("status", partitions=2) as s:
+            self.begin(s)
+            p = s.serve("--model", "none", "--decisions-topic", "decisions")
+            s.produce(self.path)
+            s.produce(bad)
+            s.wait_for("SELECT count(*) FROM r1.payment", N + 1)
+            self.assertTrue(
+                wait_until(lambda: self.status(s, p.http).returncode == 0),
+                self.status(s, p.http).stdout,
+            )
+            time.sleep(1.2)
+            shown = self.status(s, p.http)
+            lines = shown.stdout.split("\n")
+            self.assertLess(len(lines), 30)
+            self.assertLessEqual(max(len(line) for line in lines), 80)
+            for part in ("runs, ready", "rules", "payments", f"payment {N + 1} written",
+                         "dead letters 2", "unscorable 1", "lag      0 messages"):
+                self.assertIn(part, shown.stdout)
+            doc = json.loads(self.status(s, p.http, "--json").stdout)
+            self.assertEqual(doc["not_known"], {})
+            self.assertEqual(doc["service"]["payments"], N + 1)
+            rows = {r["topic"]: r for r in doc["stream"]}
+            self.assertEqual(rows["payments"]["partitions"], 2)
+            self.assertEqual(rows["payments"]["next_offset"], N + 3)
+            self.assertEqual(rows["payments"]["owner"], doc["service"]["owner"])
+            self.assertEqual(doc["log"]["model"], doc["service"]["model"])
+            self.assertTrue(0 < doc["service"]["p99_s"] < 60, doc["service"])
+            # Bytes of others do not reach the terminal as they are.
+            s.sql("UPDATE r1.stream_offset SET owner = E'\\x1b[31mred\\nline' WHERE topic = 'http'")
+            self.assertNotIn("\x1b", self.status(s, p.http).stdout)
+            s.sql("DROP TABLE r1.duplicate")
+            part = self.status(s, p.http)
+            self.assertEqual(part.returncode, 3)
+            self.assertIn("not known  day:", part.stdout)
+            self.assertIn("payments", part.stdout)
+            s.kill(p, 15)
+            gone = self.status(s, p.http)
+            self.assertEqual(gone.returncode, 3)
+            self.assertIn("not known  service:", gone.stdout)
+            self.assertIn("payments", gone.stdout)
+            s.pg("stop")
+            dark = self.status(s, None)
+            self.assertEqual(dark.returncode, 3)
+            self.assertIn("not known  postgres:", dark.stdout)
+
+
 class Files(Base):
     """What ships beside the service names only what there is."""
 

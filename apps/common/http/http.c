@@ -2,11 +2,10 @@
 /* http.c - see http.h. libmicrohttpd reads and writes HTTP with one thread per connection; here are
  * the routes, the bounds and the watch over silent connections. */
 #include "http/http.h"
+#include "http/http_internal.h"
 
 #include <errno.h>
 #include <microhttpd.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -17,7 +16,7 @@
 #include <time.h>
 
 enum { HEADER_BYTES = 16384, CONNECTIONS_DEFAULT = 64, CONNECTIONS_MAX = 1024, CLASSES = 6 };
-enum { STACK_BYTES = 512 << 10, LISTEN_BYTES = 80 };
+enum { STACK_BYTES = 512 << 10 };
 
 /* A connection from accept to close, for the watch. */
 typedef struct {
@@ -48,60 +47,10 @@ typedef struct {
 
 /* ---- addresses ---- */
 
-typedef struct {
-    struct sockaddr_storage at;
-    socklen_t len;
-    bool loopback;
-} http_address;
-
-static r1_status address_refused(const char *listen, r1_err *err)
-{
-    R1_FAIL(err, R1_E_INVAL, "expected an address and a port as 127.0.0.1:9464, found \"%.80s\"",
-            listen);
-}
-
-/* "host:port", "[host]:port" or "port" to its two parts. */
-static bool split_address(const char *listen, char host[LISTEN_BYTES], char port[8])
-{
-    const char *colon = strrchr(listen, ':'), *digits = colon ? colon + 1 : listen;
-    size_t len = colon ? (size_t)(colon - listen) : 0, n = strlen(digits);
-    if (n < 1 || n > 5 || strspn(digits, "0123456789") != n || strtol(digits, NULL, 10) > 65535)
-        return false;
-    bool bracket = len > 2 && listen[0] == '[' && listen[len - 1] == ']';
-    if (len >= LISTEN_BYTES || (colon && !len)) return false;
-    if (!bracket && memchr(listen, ':', len)) return false;
-    snprintf(port, 8, "%s", digits);
-    snprintf(host, LISTEN_BYTES, "%.*s", (int)(bracket ? len - 2 : len), listen + bracket);
-    if (!len || !strcmp(host, "localhost")) snprintf(host, LISTEN_BYTES, "127.0.0.1");
-    return true;
-}
-
-static bool is_loopback(const struct sockaddr_storage *at)
-{
-    if (at->ss_family == AF_INET)
-        return ntohl(((const struct sockaddr_in *)(const void *)at)->sin_addr.s_addr) >> 24 == 127;
-    return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)at)->sin6_addr);
-}
-
-static r1_status http_address_of(const char *listen, http_address *out, r1_err *err)
-{
-    char host[LISTEN_BYTES], port[8];
-    struct addrinfo *found = NULL,
-                    hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
-                             .ai_socktype = SOCK_STREAM};
-    if (!split_address(listen, host, port) || getaddrinfo(host, port, &hints, &found))
-        return address_refused(listen, err);
-    memcpy(&out->at, found->ai_addr, found->ai_addrlen);
-    out->len = found->ai_addrlen;
-    out->loopback = is_loopback(&out->at);
-    freeaddrinfo(found);
-    return R1_OK;
-}
-
 r1_status r1_http_check(const char *listen, bool *loopback, r1_err *err)
 {
     http_address a;
-    R1_TRY(http_address_of(listen, &a, err));
+    R1_TRY(r1_http_address_of(listen, &a, err));
     if (loopback) *loopback = a.loopback;
     return R1_OK;
 }
@@ -322,7 +271,7 @@ static r1_status http_listen(r1_http *h, const http_address *a, r1_err *err)
 r1_status r1_http_start(r1_http **out, const r1_http_opts *opts, r1_err *err)
 {
     http_address a;
-    R1_TRY(http_address_of(opts->listen, &a, err));
+    R1_TRY(r1_http_address_of(opts->listen, &a, err));
     if (opts->n_route > R1_HTTP_ROUTES_MAX)
         R1_FAIL(err, R1_E_INVAL, "%zu routes, expected at most %d", opts->n_route,
                 R1_HTTP_ROUTES_MAX);

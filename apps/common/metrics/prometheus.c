@@ -21,7 +21,7 @@ static void print_number(FILE *out, double x)
     else if (fabs(x) < 9e15 && floor(x) == x)
         fprintf(out, "%.0f", x);
     else
-        fprintf(out, "%.9g", x);
+        fprintf(out, "%.15g", x); /* a time of day to the microsecond */
 }
 
 void r1_prom_sample(r1_prom *p, const char *suffix, const char *labels, double value)
