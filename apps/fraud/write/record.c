@@ -94,6 +94,7 @@ static void record_empty(fraud_record *r)
     r1_message_free(&r->message);
     free(r->alert);
     r->alert = NULL;
+    r->bare = false;
 }
 
 void fraud_queue_free(fraud_queue *q)

@@ -60,8 +60,9 @@ typedef struct fraud_record {
     bool degraded;
     char trace[FRAUD_ITEMS_MAX * 20 + 32]; /* PostgreSQL array text "{-4.1,0.2}" */
     fraud_alert *alert;                    /* owned; NULL where the decision is allow */
-    fraud_stage stage;                     /* dead letters */
-    char reason[FRAUD_DEAD_REASON_BYTES];  /* dead letters; UTF-8 */
+    bool bare;         /* PostgreSQL refused its row: what a rebuild needs is written alone */
+    fraud_stage stage; /* dead letters */
+    char reason[FRAUD_DEAD_REASON_BYTES]; /* dead letters; UTF-8 */
 } fraud_record;
 
 /* Makes a dead letter of the record. Its reason is err's message, cut at a character's border. */
