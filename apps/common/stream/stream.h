@@ -26,8 +26,8 @@ typedef struct {
     /* consumer: what the broker gathers before it answers a fetch, within the wait; 0: 1 */
     int fetch_min_bytes;
     int linger_ms; /* producer */
-    /* producer: a message waits for its broker for ever instead of five minutes, as behind it others
-     * wait that must not overtake it */
+    /* producer: a message waits for its broker for ever instead of five minutes, as others behind
+     * it must not overtake it */
     bool patient;
 } r1_stream_opts;
 

@@ -191,7 +191,8 @@ static void keeper_release(fraud_keeper *k)
     free(k);
 }
 
-r1_status fraud_keeper_start(fraud_keeper **out, const fraud_keeper_opts *opts, r1_err *err)
+r1_status fraud_keeper_start(fraud_keeper **out, const fraud_keeper_opts *opts, r1_store *s,
+                             r1_err *err)
 {
     fraud_keeper *k = calloc(1, sizeof *k);
     if (!k) R1_FAIL(err, R1_E_NOMEM, "no memory for the outbox");
@@ -211,6 +212,7 @@ r1_status fraud_keeper_start(fraud_keeper **out, const fraud_keeper_opts *opts, 
                                      .owner = opts->owner,
                                      .producer = opts->producer};
         if (topic[i] && opts->producer) st = fraud_outbox_new(&k->outbox[i], &o, err);
+        if (st == R1_OK && k->outbox[i]) st = fraud_outbox_take(k->outbox[i], s, err);
     }
     if (st == R1_OK && pthread_create(&k->thread, NULL, keeper_main, k))
         st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no thread for the outbox");

@@ -33,7 +33,9 @@ typedef struct {
 } fraud_keeper_stats;
 
 typedef struct fraud_keeper fraud_keeper;
-r1_status fraud_keeper_start(fraud_keeper **out, const fraud_keeper_opts *opts, r1_err *err);
+/* s is of use for this call alone: the outboxes are taken before the writer commits anything. */
+r1_status fraud_keeper_start(fraud_keeper **out, const fraud_keeper_opts *opts, r1_store *s,
+                             r1_err *err);
 /* The writer has committed: wakes the thread. */
 void fraud_keeper_committed(fraud_keeper *k, const fraud_committed *c);
 r1_status fraud_keeper_status(fraud_keeper *k, r1_err *err);
@@ -42,8 +44,8 @@ void fraud_keeper_stats_read(fraud_keeper *k, fraud_keeper_stats *out);
  * fine. */
 void fraud_keeper_stop(fraud_keeper *k, int timeout_ms);
 
-/* Makes the partitions of today and the next days where they lack. *missing counts those that a lock
- * or rows in the rest kept from being made. */
+/* Makes the partitions of today and the next days where they lack. *missing counts those that a
+ * lock, or rows in the rest, kept from being made. */
 r1_status fraud_partitions_make(r1_store *s, int64_t *missing, int64_t *in_rest, r1_err *err);
 
 #endif

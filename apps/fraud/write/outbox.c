@@ -55,7 +55,7 @@ static outbox_place *outbox_at(fraud_outbox *o, size_t i)
 
 /* ---- the cursor ---- */
 
-static r1_status outbox_take(fraud_outbox *o, r1_store *s, r1_err *err)
+r1_status fraud_outbox_take(fraud_outbox *o, r1_store *s, r1_err *err)
 {
     const char *param[] = {o->cluster, kind_names[o->o.kind], o->o.topic, o->owner};
     r1_rows *rows;
@@ -307,14 +307,14 @@ static r1_status outbox_read(fraud_outbox *o, r1_store *s, const fraud_committed
 /* Whether there may be something to read. */
 static bool outbox_waits(const fraud_outbox *o, const fraud_committed *c)
 {
-    if (!o->taken || !o->looked_us) return true;
+    if (!o->looked_us) return true;
     if (o->o.kind == FRAUD_OUTBOX_DEAD) return c->dead != o->seen_dead;
     return c->last_seq ? c->last_seq >= o->send : r1_mono_us() - o->looked_us > LOOK_EVERY_US;
 }
 
 r1_status fraud_outbox_turn(fraud_outbox *o, r1_store *s, const fraud_committed *c, r1_err *err)
 {
-    if (!o->taken) R1_TRY(outbox_take(o, s, err));
+    R1_ASSERT(o->taken, "the outbox of %s has no owner", o->o.topic);
     R1_TRY(outbox_hear(o, s, err));
     if (!outbox_has_failed(o) && outbox_waits(o, c) && o->n < FRAUD_OUTBOX_WINDOW / 2)
         R1_TRY(outbox_read(o, s, c, err));
@@ -325,7 +325,7 @@ r1_status fraud_outbox_turn(fraud_outbox *o, r1_store *s, const fraud_committed 
 
 bool fraud_outbox_in_step(const fraud_outbox *o, const fraud_committed *c)
 {
-    return o->taken && !o->n && !o->moved && !outbox_waits(o, c);
+    return !o->n && !o->moved && !outbox_waits(o, c);
 }
 
 void fraud_outbox_stats_read(const fraud_outbox *o, fraud_outbox_stats *out)

@@ -45,6 +45,9 @@ typedef struct {
 typedef struct fraud_outbox fraud_outbox;
 r1_status fraud_outbox_new(fraud_outbox **out, const fraud_outbox_opts *opts, r1_err *err);
 void fraud_outbox_free(fraud_outbox *o); /* NULL is fine; after the producer's last poll */
+/* Becomes its owner and learns where it stands. Call it before a writer commits anything: a topic
+ * that is named for the first time begins with what is new then. */
+r1_status fraud_outbox_take(fraud_outbox *o, r1_store *s, r1_err *err);
 /* Hears what the broker says, moves the cursor, reads and sends what is new. */
 r1_status fraud_outbox_turn(fraud_outbox *o, r1_store *s, const fraud_committed *c, r1_err *err);
 /* Whether nothing is on its way and nothing that was committed waits. */

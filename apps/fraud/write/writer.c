@@ -339,7 +339,7 @@ static r1_status writer_prepare(fraud_writer *w, r1_err *err)
                                       .producer = w->o.producer,
                                       .decisions_topic = w->o.decisions_topic,
                                       .dead_topic = w->o.dead_topic};
-    R1_TRY(fraud_keeper_start(&w->keeper, &keeper, err));
+    R1_TRY(fraud_keeper_start(&w->keeper, &keeper, w->store, err));
     if (pthread_create(&w->thread, NULL, writer_main, w))
         R1_FAIL(err, R1_E_NOMEM, "no thread for the writer");
     return R1_OK;
