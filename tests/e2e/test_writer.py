@@ -355,6 +355,8 @@ class Refused(Writer):
             self.assertIn("row_refused", log)
             bare = int(s.value("SELECT count(*) FROM r1.payment WHERE amount_minor IS NULL"))
             self.assertGreater(bare, 20)
+            noted = "SELECT count(*) FROM r1.payment WHERE notes->>1 LIKE '%amount_minor_check%'"
+            self.assertEqual(int(s.value(noted)), bare)
             self.assertEqual(s.value("SELECT count(*) FROM r1.payment"), "1500")
             self.assertEqual(s.value("SELECT count(*) FROM r1.dead_letter"), "0")
             code, rebuilt, _ = self.digest(s, "rebuilt.json")

@@ -56,6 +56,7 @@ static fraud_record rows_payment(void)
                       .probability = 0.25f,
                       .logit = -1.5f,
                       .degraded = true,
+                      .applied = true,
                       .trace = "{-4.1,0.2}",
                       .decision = {FRAUD_REVIEW, "big"},
                       .message = {.partition = 3, .offset = 41, .sent_us = 500}};
@@ -192,6 +193,40 @@ static void test_bare(void)
     fraud_rows_free(rows);
 }
 
+/* A payment that was decided without a score: it is NULL, and so is what could not be read. */
+static void test_apart(void)
+{
+    r1_err err = {0};
+    r1_store *s = rows_open();
+    fraud_ledger ledger = {.topic = {"payments", "labels"}};
+    const fraud_names names = {
+        .ledger = &ledger, .model = "m", .config = "c", .written_at = rows_written};
+    fraud_rows *rows;
+    R1_ASSERT_OK(fraud_rows_new(&rows, &names, &err), &err);
+    R1_ASSERT_OK(fraud_rows_prepare(rows, s, &err), &err);
+    fraud_record r = rows_payment();
+    r.payment = (fraud_payment){.tx_id = "t1", .kind = FRAUD_N_KIND};
+    r.applied = false;
+    r.content_hash = UINT64_MAX;
+    r.message.broker_ms = 1767225600000;
+    snprintf(r.notes, sizeof r.notes, "[\"country: left out\"]");
+    fraud_record_set_apart(&r, "unscorable", "unscorable: \"why\"", FRAUD_BLOCK);
+    r.decided_us = 2500;
+    fraud_record *all[] = {&r};
+    R1_ASSERT_OK(r1_store_batch_begin(s, &err), &err);
+    R1_ASSERT_OK(fraud_rows_add(rows, s, all, 1, &err), &err);
+    R1_ASSERT_OK(r1_store_batch_commit(s, &err), &err);
+    rows_expect(s,
+                "SELECT tx_id, ts, kind, from_id, to_id, amount_minor, currency, applied, "
+                "content_hash, broker_at, notes FROM r1.payment",
+                "t1|-|-|-|-|-|-|f|-1|2026-01-01 00:00:00+00|[\"country: left out\"]");
+    rows_expect(s, "SELECT decision, score, logit, degraded, trace, reasons, rule FROM r1.decision",
+                "block|-|-|f|{}|[{\"code\": \"unscorable\", \"text\": \"unscorable: "
+                "\\\"why\\\"\"}]|unscorable");
+    r1_store_close(s);
+    fraud_rows_free(rows);
+}
+
 static bool rows_has_type(const json_t *v, const char *type)
 {
     if (!strcmp(type, "null")) return json_is_null(v);
@@ -244,6 +279,15 @@ static void test_message(void)
         free(text);
     }
     free(r.alert);
+    r.alert = NULL;
+    fraud_record_set_apart(&r, "id_reused", "words", FRAUD_REVIEW);
+    char *text = fraud_decision_message(&r, &names);
+    json_t *message = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    rows_check(schema, message);
+    CU_ASSERT_TRUE(json_is_null(json_object_get(message, "score")));
+    rows_check(reason, json_array_get(json_object_get(message, "reasons"), 0));
+    json_decref(message);
+    free(text);
     json_decref(schema);
 }
 
@@ -259,7 +303,11 @@ static void test_message_twin(void)
     fraud_rows *rows;
     R1_ASSERT_OK(fraud_rows_new(&rows, &names, &err), &err);
     R1_ASSERT_OK(fraud_rows_prepare(rows, s, &err), &err);
-    fraud_record alert = rows_payment(), plain = rows_payment(), *all[] = {&alert, &plain};
+    fraud_record alert = rows_payment(), plain = rows_payment(), apart = rows_payment();
+    fraud_record *all[] = {&alert, &plain, &apart};
+    apart.apply_seq = 10;
+    snprintf(apart.notes, sizeof apart.notes, "[\"country: left out\"]");
+    fraud_record_set_apart(&apart, "unscorable", "unscorable: \"why\"", FRAUD_BLOCK);
     alert.alert = rows_alert();
     plain.apply_seq = 9;
     plain.decision = (fraud_decision){FRAUD_ALLOW, NULL};
@@ -381,6 +429,7 @@ static void test_reason(void)
 
 R1_TEST_MAIN("rows", {"a dead letter's reason", test_reason},
              {"a record of each kind", test_each_kind}, {"a row that was refused", test_bare},
+             {"a decision without a score", test_apart},
              {"a message from a record and from rows", test_message_twin},
              {"headers of a dead letter", test_headers},
              {"a decision's message and its schema", test_message},

@@ -34,11 +34,15 @@ char *fraud_decision_message(const fraud_record *r, const fraud_names *names)
     R1_ASSERT(r->kind == FRAUD_RECORD_PAYMENT, "a record of kind %d", (int)r->kind);
     char id[FRAUD_MESSAGE_ID_BYTES];
     fraud_message_id(names->ledger->cluster, r->apply_seq, id);
-    json_t *o = json_pack("{s:s, s:s, s:I, s:s, s:f, s:b, s:s?, s:s, s:s}", "id", id, "tx_id",
+    json_t *o = json_pack("{s:s, s:s, s:I, s:s, s:b, s:b, s:s?, s:s, s:s}", "id", id, "tx_id",
                           r->payment.tx_id, "apply_seq", (json_int_t)r->apply_seq, "decision",
-                          fraud_action_name(r->decision.action), "score", (double)r->probability,
-                          "degraded", (int)r->degraded, "rule", r->decision.rule, "model",
-                          names->model, "config", names->config);
+                          fraud_action_name(r->decision.action), "degraded", (int)r->degraded,
+                          "applied", (int)r->applied, "rule", r->bare ? NULL : r->decision.rule,
+                          "model", names->model, "config", names->config);
+    json_object_set_new(o, "score", r->apart_rule ? json_null() : json_real(r->probability));
+    if (*r->notes) json_object_set_new(o, "notes", json_loads(r->notes, 0, NULL));
+    if (r->apart_rule && !r->bare)
+        json_object_set_new(o, "reasons", fraud_apart_reasons(r->apart_rule, r->apart_text));
     if (r->alert && !r->bare) {
         json_object_set_new(o, "reasons", fraud_alert_reasons(r->alert));
         if (r->alert->n_finding) json_object_set_new(o, "findings", message_findings(r->alert));
@@ -53,9 +57,11 @@ char *fraud_decision_message(const fraud_record *r, const fraud_names *names)
 const char fraud_message_sql[] =
     "SELECT d.apply_seq, d.written_at, coalesce(p.from_id, p.tx_id), (jsonb_build_object("
     "'id', $1::text || '/fraud/' || d.apply_seq, 'tx_id', p.tx_id, 'apply_seq', d.apply_seq, "
-    "'decision', d.decision, 'score', d.score, 'degraded', d.degraded, 'rule', d.rule, "
+    "'decision', d.decision, 'score', d.score, 'degraded', d.degraded, 'applied', p.applied, "
+    "'rule', d.rule, "
     "'model', d.model, 'config', d.config) "
     "|| CASE WHEN d.reasons IS NULL THEN '{}' ELSE jsonb_build_object('reasons', d.reasons) END "
+    "|| CASE WHEN p.notes IS NULL THEN '{}' ELSE jsonb_build_object('notes', p.notes) END "
     "|| CASE WHEN d.reasons IS NULL THEN '{}' ELSE (SELECT CASE WHEN count(*) = 0 THEN '{}' ELSE "
     "jsonb_build_object('findings', jsonb_agg(jsonb_build_object('pattern', f.pattern, 'accounts', "
     "f.accounts, 'payments', f.payments) ORDER BY f.ordinal)) END FROM r1.finding f WHERE "

@@ -196,7 +196,7 @@ static r1_status land_refused(fraud_writer *w, fraud_record *r, r1_err *err)
                r->message.partition, (long long)r->message.offset, (int)r->bare, err->msg);
         if (r->kind == FRAUD_RECORD_DEAD) return R1_E_FORMAT;
         if (r->kind == FRAUD_RECORD_PAYMENT && !r->bare)
-            r->bare = true;
+            fraud_record_strip(r, err);
         else
             fraud_record_refuse(r, FRAUD_STAGE_WRITE, err);
         st = writer_land(w, &r, 1, err);
