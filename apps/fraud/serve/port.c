@@ -3,6 +3,7 @@
 #include "serve/port.h"
 #include "metrics/prometheus.h"
 #include "serve/desk.h"
+#include "write/message.h"
 
 #include <jansson.h>
 #include <pthread.h>
@@ -192,13 +193,25 @@ static void answer_undecided(r1_http_answer *a, int status, const char *why)
     a->retry_after_s = status == 503;
 }
 
-/* In the form of the decision's message (write/message.c). */
+/* The row of an id: of the same content, else the first one. */
 static const char *const sql_decided =
-    "SELECT json_strip_nulls(json_build_object('tx_id', p.tx_id, 'apply_seq', p.apply_seq, "
-    "'decision', d.decision, 'score', d.score, 'degraded', d.degraded, 'rule', d.rule, 'model', "
-    "d.model, 'config', d.config, 'reasons', d.reasons, 'repeated', true))::text FROM r1.payment p "
-    "JOIN r1.decision d USING (apply_seq) WHERE p.tx_id = $1 ORDER BY (p.content_hash = "
-    "$2::bigint) DESC NULLS LAST, p.apply_seq LIMIT 1";
+    "SELECT apply_seq, written_at FROM r1.payment WHERE tx_id = $1 "
+    "ORDER BY (content_hash = $2::bigint) DESC NULLS LAST, apply_seq LIMIT 1";
+
+/* The message of that row, and that it is a repetition. */
+static r1_status decided_message(struct fraud_port *p, const r1_rows *row, char **text, r1_err *err)
+{
+    const char *seq = r1_rows_text(row, 0, 0), *at = r1_rows_text(row, 0, 1),
+               *param[] = {p->s->ledger.cluster, seq, seq, at, at, "1"};
+    r1_rows *rows;
+    R1_TRY(r1_store_query(p->store, fraud_message_sql, R1_COUNT(param), param, &rows, err));
+    json_t *o = r1_rows_count(rows) ? json_loads(r1_rows_text(rows, 0, 3), 0, NULL) : NULL;
+    r1_rows_free(rows);
+    if (o) json_object_set_new(o, "repeated", json_true());
+    *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+    json_decref(o);
+    return R1_OK;
+}
 
 static r1_status decided_before(struct fraud_port *p, const fraud_answer *got, char **text,
                                 r1_err *err)
@@ -210,9 +223,9 @@ static r1_status decided_before(struct fraud_port *p, const fraud_answer *got, c
     if (!p->store) R1_TRY(r1_store_open(&p->store, p->s->parts.conninfo, "r1-fraud port", err));
     if (!r1_store_alive(p->store)) R1_TRY(r1_store_reopen(p->store, err));
     R1_TRY(r1_store_query(p->store, sql_decided, 2, param, &rows, err));
-    if (r1_rows_count(rows)) *text = strdup(r1_rows_text(rows, 0, 0));
+    r1_status st = r1_rows_count(rows) ? decided_message(p, rows, text, err) : R1_OK;
     r1_rows_free(rows);
-    return R1_OK;
+    return st;
 }
 
 static void answer_repeated(struct fraud_port *p, r1_http_answer *a, const fraud_answer *got)

@@ -48,8 +48,10 @@ static r1_status serve_retry(r1_status (*attempt)(server *, r1_err *), server *s
 /* A database that is there and lags behind is not waited for: somebody must migrate it. */
 static r1_status serve_open_store(server *s, r1_err *err)
 {
+    const r1_store_opts opts = {.application = "r1-fraud",
+                                .statement_s = r1_options_int(s->o, "start-timeout")};
     if (!s->store)
-        R1_TRY(r1_store_open(&s->store, s->parts.conninfo, "r1-fraud", err));
+        R1_TRY(r1_store_open_with(&s->store, s->parts.conninfo, &opts, err));
     else if (!r1_store_alive(s->store))
         R1_TRY(r1_store_reopen(s->store, err));
     r1_status st = r1_store_migrated(s->store, s->parts.migrations, err);
@@ -87,6 +89,12 @@ static r1_status take_ownership(server *s, r1_err *err)
     return R1_OK;
 }
 
+static r1_status serve_own(server *s, r1_err *err)
+{
+    R1_TRY(serve_open_store(s, err));
+    return take_ownership(s, err);
+}
+
 /* A stored offset that the broker does not hold any more is a gap: reported, never skipped. */
 static r1_status check_range(server *s, int topic, int32_t partition, r1_err *err)
 {
@@ -118,8 +126,11 @@ static r1_status serve_assign(server *s, r1_err *err)
 static r1_status start_writer(server *s, r1_err *err)
 {
     bool sends = r1_options_str(s->o, "decisions-topic") || r1_options_str(s->o, "dead-topic");
-    if (sends) R1_TRY(r1_producer_new(&s->producer, &s->parts.stream, err));
+    r1_stream_opts stream = s->parts.stream;
+    stream.patient = true;
+    if (sends && !s->producer) R1_TRY(r1_producer_new(&s->producer, &stream, err));
     fraud_writer_opts w = {.conninfo = s->parts.conninfo,
+                           .statement_s = r1_options_int(s->o, "write-timeout"),
                            .rows = (size_t)r1_options_int(s->o, "batch-rows"),
                            .model = s->parts.model,
                            .config = fraud_policy_version(s->parts.policy),
@@ -141,11 +152,11 @@ static r1_status serve_start(server *s, r1_err *err)
     R1_TRY(fraud_port_start(s, err));
     R1_TRY(serve_retry(serve_open_store, s, "PostgreSQL", err));
     R1_TRY(serve_retry(find_topics, s, "the broker", err));
-    R1_TRY(take_ownership(s, err));
+    R1_TRY(serve_retry(serve_own, s, "PostgreSQL", err));
     fraud_port_phase(s, FRAUD_PHASE_REBUILDS);
     R1_TRY(fraud_rebuild(s->store, s->parts.engine, s->parts.seen, &s->rebuilt, err));
     s->last_seq = s->ledger.last_seq = s->rebuilt.last_seq;
-    R1_TRY(start_writer(s, err));
+    R1_TRY(serve_retry(start_writer, s, "PostgreSQL", err));
     R1_TRY(serve_assign(s, err));
     s->last_message_us = r1_mono_us();
     R1_TRY(fraud_port_watch(s, err));
@@ -197,14 +208,13 @@ static r1_status serve_finish(server *s, r1_err *err)
         serve_drain(s);
         fraud_writer_stats *w = calloc(1, sizeof *w);
         if (w) fraud_writer_stats_read(s->writer, w);
-        st = fraud_writer_stop(s->writer, 1000, err);
+        st = fraud_writer_stop(s->writer, 2000, err);
         if (w && st == R1_OK) {
             serve_hints(s, &s->ledger);
             st = serve_report(s, w, err);
         }
         free(w);
     }
-    if (s->producer) r1_producer_flush(s->producer, 2000, NULL);
     return st;
 }
 

@@ -37,6 +37,17 @@ void fraud_record_reply(fraud_record *r, fraud_outcome outcome, const char *text
     if (reply) reply(r->reply_ctx, r, outcome, text);
 }
 
+void fraud_record_strip(fraud_record *r, const r1_err *err)
+{
+    char why[FRAUD_NOTES_BYTES / 4];
+    r1_utf8_clean(why, sizeof why, err->msg);
+    json_t *notes = json_pack("[s, s]", "row: written without its fields", why);
+    size_t len = notes ? json_dumpb(notes, r->notes, sizeof r->notes - 1, JSON_COMPACT) : 0;
+    r->notes[len < sizeof r->notes ? len : 0] = 0;
+    json_decref(notes);
+    r->bare = true;
+}
+
 void fraud_record_set_apart(fraud_record *r, const char *rule, const char *text,
                             fraud_action action)
 {
@@ -125,6 +136,7 @@ static void record_empty(fraud_record *r)
     r->body = NULL;
     free(r->alert);
     r->alert = NULL;
+    r->bare = false;
 }
 
 void fraud_queue_free(fraud_queue *q)

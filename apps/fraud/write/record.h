@@ -98,6 +98,7 @@ typedef struct fraud_record {
     bool degraded;
     char trace[FRAUD_ITEMS_MAX * 20 + 32]; /* PostgreSQL array text "{-4.1,0.2}" */
     fraud_alert *alert;                    /* owned; NULL where the decision is allow */
+    bool bare; /* PostgreSQL refused its row: what a rebuild needs is written alone */
     /* Payments. What is not applied was decided apart: it moved no state, and it has an apply_seq
      * all the same. */
     bool applied;
@@ -122,6 +123,8 @@ void fraud_record_reply(fraud_record *r, fraud_outcome outcome, const char *text
 void fraud_record_set_apart(fraud_record *r, const char *rule, const char *text,
                             fraud_action action);
 
+/* PostgreSQL refused the payment's row: from now on it is written bare, and a note says why. */
+void fraud_record_strip(fraud_record *r, const r1_err *err);
 /* Makes a dead letter of the record. Its reason is err's message, cut at a character's border. */
 void fraud_record_refuse(fraud_record *r, fraud_stage stage, const r1_err *err);
 
