@@ -87,6 +87,11 @@ const r1_option fraud_serve_rows[] = {
      .max = 1e9,
      .unit = "payments",
      .help = "first payments whose latency does not count: a warm-up"},
+    {.name = "map",
+     .section = "payments",
+     .type = R1_OPT_PATH,
+     .help = "mapping file: which fields of the messages are ours, see r1-fraud check; none: our "
+             "own names"},
     {.name = "unscorable",
      .section = "payments",
      .type = R1_OPT_ENUM,

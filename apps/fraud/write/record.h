@@ -10,6 +10,7 @@
 #define FRAUD_RECORD_H
 
 #include "decide/policy.h"
+#include "payment/notes.h"
 #include "stream/stream.h"
 #include "write/alert.h"
 
@@ -31,8 +32,7 @@ const char *fraud_stage_name(fraud_stage stage);
 
 enum {
     FRAUD_DEAD_REASON_BYTES = 251, /* NUL included, as in the others */
-    FRAUD_APART_TEXT_BYTES = 320,
-    FRAUD_NOTES_BYTES = 1024
+    FRAUD_APART_TEXT_BYTES = 320
 };
 
 typedef enum { FRAUD_TOPIC_PAYMENTS = 0, FRAUD_TOPIC_LABELS, FRAUD_N_TOPIC } fraud_topic;
