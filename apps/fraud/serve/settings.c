@@ -62,6 +62,12 @@ const r1_option fraud_serve_rows[] = {
      .max = 500,
      .unit = "rows",
      .help = "most records in one transaction"},
+    R1_STORE_TIMEOUT_ROW(
+        "start-timeout", "3600",
+        "longest statement while the service starts; 0: no limit. A "
+        "statement_timeout in the connection's options goes first, here and below"),
+    R1_STORE_TIMEOUT_ROW("write-timeout", "60", "longest statement while it writes; 0: no limit"),
+    R1_STORE_ADMIN_TIMEOUT_ROW,
     {.name = "wait",
      .section = "service",
      .type = R1_OPT_INT,
