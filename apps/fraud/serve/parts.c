@@ -199,6 +199,7 @@ r1_status fraud_parts_build(fraud_parts *p, const r1_options *o, r1_err *err)
     p->o = o;
     R1_TRY(build_topics(p, err));
     R1_TRY(check_sizes(o, err));
+    R1_TRY(fraud_map_load(&p->map, r1_options_str(o, "map"), err));
     R1_TRY(build_policy(p, err));
     R1_TRY(build_stream(p, err));
     R1_TRY(build_store(p, err));
@@ -213,6 +214,7 @@ void fraud_parts_release(fraud_parts *p)
     fraud_engine_free(p->engine);
     fraud_policy_free(p->policy);
     fraud_txset_free(p->seen);
+    fraud_map_free(p->map);
     *p = (fraud_parts){0};
 }
 

@@ -108,6 +108,11 @@ const r1_option fraud_serve_rows[] = {
      .unit = "ms",
      .help = "how long POST /v1/decide waits for the commit before it answers that nothing is "
              "decided yet"},
+    {.name = "map",
+     .section = "payments",
+     .type = R1_OPT_PATH,
+     .help = "mapping file: which fields of the messages are ours, see r1-fraud check; none: our "
+             "own names"},
     {.name = "unscorable",
      .section = "payments",
      .type = R1_OPT_ENUM,
