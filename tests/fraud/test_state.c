@@ -134,6 +134,32 @@ static void idle_entities_make_room(void)
     fraud_state_free(s);
 }
 
+/* A table whose rows all have an edge must not be walked: what leaves is told by the end of its
+ * list. The payment's other end, and every row that still has an edge, stay. */
+static void full_tables_are_not_walked(void)
+{
+    enum { ROWS = 32, EDGES = 400 };
+    r1_rng rng;
+    r1_rng_seed(&rng, r1_test_seed());
+    r1_err err;
+    fraud_state *s = NULL;
+    CU_ASSERT_EQUAL_FATAL(fraud_state_new(&s, EDGES, ROWS, 2 * ROWS, &err), R1_OK);
+    for (int i = 0; i < 4000; i++) {
+        bool fresh = !r1_rng_below(&rng, 20);
+        int from = fresh ? 1000 + i : (int)r1_rng_below(&rng, ROWS),
+            to = r1_rng_below(&rng, 3) ? (from + 1) % ROWS : (int)r1_rng_below(&rng, ROWS);
+        fraud_payment p = state_payment(i, from, to, 1000 + i, 100);
+        uint64_t evicted = s->entities.evicted, edges = s->seq_next - s->seq_first;
+        state_insert(s, &p);
+        CU_ASSERT(state_account(s, from) != FRAUD_NONE && state_account(s, to) != FRAUD_NONE);
+        if (s->entities.evicted == evicted && edges < EDGES && s->pairs.used < 2 * ROWS)
+            CU_ASSERT_EQUAL(s->seq_next - s->seq_first, edges + 1);
+        CU_ASSERT_PTR_NULL(fraud_state_fault(s));
+    }
+    CU_ASSERT(s->entities.evicted > 100 && s->pairs.evicted > 100);
+    fraud_state_free(s);
+}
+
 /* Cycles through a new edge u -> v, counted over all triples and quadruples of edges. */
 static void brute_cycles(const raw *r, int n, int u, int v, float count[3])
 {
@@ -243,6 +269,12 @@ static void break_pair_last(fraud_state *s) { s->pair[newest_edge(s)->pair].last
 static void break_pair_first(fraud_state *s) { s->pair[newest_edge(s)->pair].first_ts--; }
 static void break_list(fraud_state *s) { s->entity[s->entities.lru_tail].lru_prev = FRAUD_NONE; }
 static void break_bucket(fraud_state *s) { sender_of(s)->key++; }
+static void break_idle(fraud_state *s)
+{
+    fraud_pair *row = &s->pair[s->pairs.lru_head]; /* in front of rows that have edges */
+    row->live = 0;
+    newest_edge(s)->pair = s->pairs.lru_tail;
+}
 static void break_used(fraud_state *s) { s->pairs.used++; }
 
 static void each_fault_is_seen(void)
@@ -268,6 +300,7 @@ static void each_fault_is_seen(void)
                  {break_pair_first, "a pair's history differs from its edges"},
                  {break_list, "does not lead back"},
                  {break_bucket, "not in the bucket of its key"},
+                 {break_idle, "stands in front of one with an edge"},
                  {break_used, "lost count of its rows"}};
     for (size_t i = 0; i < R1_COUNT(cases); i++) {
         fraud_state *s = small_state();
@@ -326,6 +359,7 @@ int main(void)
         {"windows are exact", windows_are_exact},
         {"windows are exact when the ring is small", windows_are_exact_when_the_ring_is_small},
         {"idle entities make room", idle_entities_make_room},
+        {"full tables are not walked", full_tables_are_not_walked},
         {"cycles as by brute force", cycles_as_by_brute_force},
         {"digest tells states apart", digest_tells_states_apart},
         {"each fault is seen", each_fault_is_seen},

@@ -205,21 +205,20 @@ uint32_t fraud_state_find(const fraud_state *s, const char *name)
     return i;
 }
 
-/* Frees the longest idle row that no edge names; where all are named, the oldest edges go first. */
+/* The row idle longest is free to go when no edge names it. While it has an edge, every row in
+ * front of it has one too: a row comes to the front with each of its edges, and edges leave in the
+ * order in which they came. So the end of the list speaks for all of it, and where it has an edge
+ * the ring's oldest edge goes first. Every edge goes once, so room for a row costs what the edges
+ * cost that leave for it. The payment's other end stands at the front, which is never the end:
+ * a table has at least two rows. */
 static void entity_room(fraud_state *s)
 {
     fraud_table *t = &s->entities;
     if (t->used < t->cap) return;
-    for (;;) {
-        uint32_t i = t->lru_tail;
-        while (i != FRAUD_NONE && s->entity[i].live) i = s->entity[i].lru_prev;
-        if (i != FRAUD_NONE && i != t->lru_head) { /* the newest may be the payment's other end */
-            table_remove(s, t, entity_links, i, s->entity[i].key);
-            t->evicted++;
-            return;
-        }
-        state_drop_oldest(s);
-    }
+    R1_ASSERT(t->lru_tail != t->lru_head, "entities: %u rows, one list end", t->used);
+    while (s->entity[t->lru_tail].live) state_drop_oldest(s);
+    table_remove(s, t, entity_links, t->lru_tail, s->entity[t->lru_tail].key);
+    t->evicted++;
 }
 
 uint32_t fraud_state_entity(fraud_state *s, const char *name, uint8_t role)
@@ -259,20 +258,13 @@ uint32_t fraud_state_pair(const fraud_state *s, uint32_t from, uint32_t to)
     return i;
 }
 
-static void pair_room(fraud_state *s)
+static void pair_room(fraud_state *s) /* as entity_room */
 {
     fraud_table *t = &s->pairs;
     if (t->used < t->cap) return;
-    for (;;) {
-        uint32_t i = t->lru_tail;
-        while (i != FRAUD_NONE && s->pair[i].live) i = s->pair[i].lru_prev;
-        if (i != FRAUD_NONE) {
-            table_remove(s, t, pair_links, i, s->pair[i].key);
-            t->evicted++;
-            return;
-        }
-        state_drop_oldest(s);
-    }
+    while (s->pair[t->lru_tail].live) state_drop_oldest(s);
+    table_remove(s, t, pair_links, t->lru_tail, s->pair[t->lru_tail].key);
+    t->evicted++;
 }
 
 /* Pairs that name an entity's row die with it, or a new entity in that row would inherit them. */

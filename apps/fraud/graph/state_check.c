@@ -159,30 +159,33 @@ static const char *pairs_fault(const fraud_state *s)
 
 typedef struct { /* what a table's row says of its place */
     uint64_t key;
-    uint32_t next, prev, lru_next;
+    uint32_t next, prev, lru_next, live;
 } row_links;
 
 static row_links entity_row(const fraud_state *s, uint32_t i)
 {
     const fraud_entity *e = &s->entity[i];
-    return (row_links){e->key, e->next, e->lru_prev, e->lru_next};
+    return (row_links){e->key, e->next, e->lru_prev, e->lru_next, e->live};
 }
 
 static row_links pair_row(const fraud_state *s, uint32_t i)
 {
     const fraud_pair *p = &s->pair[i];
-    return (row_links){p->key, p->next, p->lru_prev, p->lru_next};
+    return (row_links){p->key, p->next, p->lru_prev, p->lru_next, p->live};
 }
 
 static const char *table_fault(const fraud_state *s, const fraud_table *t,
                                row_links (*row)(const fraud_state *, uint32_t))
 {
     uint32_t n = 0, last = FRAUD_NONE;
+    bool idle = false; /* what state.c takes from: rows without an edge stand at the end */
     if (t->used > t->cap) return "a table holds more rows than it has places";
     for (uint32_t i = t->lru_head; i != FRAUD_NONE; last = i, i = row(s, i).lru_next) {
         if (i >= t->cap || ++n > t->used) return "a table's list is longer than the table";
         row_links links = row(s, i);
         if (links.prev != last) return "a table's list does not lead back";
+        if (idle && links.live) return "a row without an edge stands in front of one with an edge";
+        idle = !links.live;
         uint32_t at = t->bucket[links.key & (t->n_bucket - 1)];
         for (uint32_t steps = 0; at != FRAUD_NONE && at != i && steps < t->used; steps++)
             at = row(s, at).next;
