@@ -46,16 +46,16 @@ static uint32_t state_account(const fraud_state *s, int i)
 static fraud_window state_recount(const raw *r, int first, int n, int who, int direction,
                                   int64_t now, int64_t width)
 {
-    fraud_window w = {0};
+    fraud_window w = {.n = 0};
     bool seen[N_ACCOUNT] = {false};
     for (int i = first; i < n; i++) {
         if ((direction ? r[i].to : r[i].from) != who || r[i].ts <= now - width) continue;
         int other = direction ? r[i].from : r[i].to;
         int64_t ln = lround(1024 * log((double)r[i].amount / 100));
         w.n++;
-        w.sum += r[i].amount;
-        w.ln += ln;
-        w.ln_square += ln * ln;
+        w.sum += (double)r[i].amount;
+        w.ln += (double)ln;
+        w.ln_square += (double)(ln * ln);
         w.distinct += !seen[other];
         w.fraud += r[i].fraud;
         seen[other] = true;
@@ -72,13 +72,19 @@ static void state_compare(const fraud_state *s, const raw *r, int n, uint32_t ed
         for (int k = 0; k < FRAUD_N_WINDOW; k++) {
             for (int d = 0; d < 2; d++) {
                 fraud_window want = state_recount(r, first, n, a, d, s->now, FRAUD_WINDOW_MS[k]);
-                const fraud_window *got = &s->entity[e].w[k][d];
+                const fraud_tally *got = &s->entity[e].w[k][d];
                 CU_ASSERT_EQUAL(got->n, want.n);
                 CU_ASSERT_EQUAL(got->sum, want.sum);
                 CU_ASSERT_EQUAL(got->distinct, want.distinct);
-                CU_ASSERT_EQUAL(got->ln, want.ln);
-                CU_ASSERT_EQUAL(got->ln_square, want.ln_square);
-                CU_ASSERT_EQUAL(got->fraud, want.fraud);
+                if (k < FRAUD_WIDE_FROM) continue;
+                const fraud_spread *wide = &s->entity[e].wide[k - FRAUD_WIDE_FROM][d];
+                CU_ASSERT_EQUAL(wide->ln, want.ln);
+                CU_ASSERT_EQUAL(wide->ln_square, want.ln_square);
+                CU_ASSERT_EQUAL(wide->fraud, want.fraud);
+                if (fraud_state_cut(s, k)) continue;
+                fraud_window read = fraud_state_window(s, e, k, d);
+                CU_ASSERT(read.n == want.n && read.sum == want.sum && read.ln == want.ln &&
+                          read.distinct == want.distinct && read.fraud == want.fraud);
             }
         }
     }
@@ -256,7 +262,7 @@ static void break_tail(fraud_state *s) { s->tail[FRAUD_W_7D] = s->tail[FRAUD_W_3
 static void break_clock(fraud_state *s) { newest_edge(s)->ts = s->now + 1; }
 static void break_order(fraud_state *s) { newest_edge(s)->ts = 0; }
 static void break_pair_of_edge(fraud_state *s) { newest_edge(s)->pair = s->pairs.lru_tail; }
-static void break_chain(fraud_state *s) { newest_edge(s)->prev[0] = s->seq_next; }
+static void break_chain(fraud_state *s) { newest_edge(s)->older[0] = UINT32_MAX; }
 static void break_owner(fraud_state *s) { sender_of(s)->head[0] = s->seq_next - 2; }
 static void break_window(fraud_state *s) { sender_of(s)->w[FRAUD_W_1D][0].sum++; }
 static void break_live(fraud_state *s) { sender_of(s)->live--; }
@@ -287,7 +293,7 @@ static void each_fault_is_seen(void)
                  {break_clock, "newer than the clock"},
                  {break_order, "order of their time"},
                  {break_pair_of_edge, "names another pair"},
-                 {break_chain, "does not lead to older edges"},
+                 {break_chain, "leads to before the first edge"},
                  {break_owner, "holds another's edge"},
                  {break_window, "differs from its edges"},
                  {break_live, "lost count of its edges"},

@@ -97,12 +97,21 @@ static void engine_capture(const fraud_state *s, uint32_t from, uint32_t to, con
 {
     const fraud_entity *a = &s->entity[from], *b = &s->entity[to];
     memset(f, 0, sizeof *f);
-    memcpy(f->from, a->w, sizeof f->from);
-    memcpy(f->to, b->w, sizeof f->to);
+    for (int k = 0; k < FRAUD_N_WINDOW; k++)
+        for (int d = 0; d < 2; d++) {
+            f->from[k][d] = fraud_state_window(s, from, k, d);
+            f->to[k][d] = fraud_state_window(s, to, k, d);
+        }
     f->from_known = a->known[0];
     f->to_known = b->known[1];
     uint32_t pair = fraud_state_pair(s, from, to);
-    f->pair_28d = pair == FRAUD_NONE ? 0 : s->pair[pair].n[FRAUD_W_28D];
+    f->pair_28d = pair == FRAUD_NONE ? 0 : fraud_pair_n(s, pair, FRAUD_W_28D);
+    f->pair_aged = pair != FRAUD_NONE && f->pair_28d > s->pair[pair].n[FRAUD_W_28D];
+    f->pair_since = fraud_pair_since(s, from, to);
+    f->from_since = fraud_entity_since(s, from);
+    f->to_since = fraud_entity_since(s, to);
+    f->now = s->now;
+    memcpy(f->currency, p->currency, sizeof f->currency);
     f->since_in_ms = a->total[1] ? s->now - a->last_ts[1] : -1;
     f->new_from = !a->total[0];
     f->new_to = !b->total[1];

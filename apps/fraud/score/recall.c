@@ -120,8 +120,8 @@ r1_status fraud_recall_add(fraud_recall *r, const fraud_state *s, uint64_t seq, 
     const fraud_edge *edge = fraud_state_edge(s, seq);
     uint64_t key[2];
     size_t n = 0;
-    if (!edge->external[0]) key[n++] = ring_key(&s->entity[edge->from], 0);
-    if (!edge->external[1]) key[n++] = ring_key(&s->entity[edge->to], 1);
+    if (!edge->external_from) key[n++] = ring_key(&s->entity[edge->from], 0);
+    if (!edge->external_to) key[n++] = ring_key(&s->entity[edge->to], 1);
     if (!n) return R1_OK;
     R1_TRY(open_ticket(r, err));
     R1_ASSERT(r->n < WAITING_MAX, "working memory: %u of %d wait", r->n, (int)WAITING_MAX);
