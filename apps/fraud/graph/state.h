@@ -29,6 +29,9 @@ r1_status fraud_state_new(fraud_state **out, uint32_t edges_max, uint32_t entiti
 void fraud_state_free(fraud_state *s);
 /* What such a state reserves; less is resident until all of it is in use. */
 uint64_t fraud_state_bytes(uint32_t edges_max, uint32_t entities_max, uint32_t pairs_max);
+/* The same by what it is for. */
+typedef enum { FRAUD_PART_ENTITIES, FRAUD_PART_EDGES, FRAUD_PART_PAIRS } fraud_state_part;
+uint64_t fraud_state_bytes_of(const fraud_state *s, fraud_state_part part);
 
 /* Moves the clock (never back) and expires; returns the clamped time. */
 int64_t fraud_state_advance(fraud_state *s, int64_t ts);

@@ -279,6 +279,44 @@ r1_status fraud_engine_score(fraud_engine *e, fraud_slot *const *slot, size_t n,
     return R1_OK;
 }
 
+/* ---- capacity ---- */
+
+static uint32_t size_or(uint32_t n, uint32_t otherwise) { return n ? n : otherwise; }
+
+uint64_t fraud_engine_state_bytes(const fraud_engine_opts *o)
+{
+    return fraud_state_bytes(size_or(o->edges_max, FRAUD_EDGES_DEFAULT),
+                             size_or(o->entities_max, FRAUD_ENTITIES_DEFAULT),
+                             size_or(o->pairs_max, FRAUD_PAIRS_DEFAULT));
+}
+
+void fraud_engine_capacity(const fraud_engine *e, fraud_capacity *out)
+{
+    const fraud_state *s = e->state;
+    fraud_recall *recall = e->scorer ? fraud_scorer_recall(e->scorer) : NULL;
+    *out = (fraud_capacity){.accounts = s->entities.used,
+                            .accounts_max = s->entities.cap,
+                            .accounts_evicted = s->entities.evicted,
+                            .accounts_bytes = fraud_state_bytes_of(s, FRAUD_PART_ENTITIES),
+                            .edges = s->seq_next - s->seq_first,
+                            .edges_max = s->edge_cap,
+                            .edges_bytes = fraud_state_bytes_of(s, FRAUD_PART_EDGES),
+                            .pairs = s->pairs.used,
+                            .pairs_max = s->pairs.cap,
+                            .pairs_evicted = s->pairs.evicted,
+                            .pairs_bytes = fraud_state_bytes_of(s, FRAUD_PART_PAIRS),
+                            .name_bytes = (uint64_t)s->tx_names.n_used * FRAUD_NAME_CHUNK,
+                            .name_bytes_max = (uint64_t)s->tx_names.n_chunk * FRAUD_NAME_CHUNK,
+                            .cut_edges = s->cut[FRAUD_CUT_EDGES],
+                            .cut_names = s->cut[FRAUD_CUT_NAMES],
+                            .cut_accounts = s->cut[FRAUD_CUT_ENTITIES],
+                            .cut_pairs = s->cut[FRAUD_CUT_PAIRS],
+                            .exact_ms = s->cut_ts == FRAUD_NEVER ? -1 : s->now - s->cut_ts,
+                            .state_bytes = s->block_bytes};
+    if (out->edges) out->oldest_ms = s->now - fraud_state_edge(s, s->seq_first)->ts;
+    if (recall) fraud_recall_sizes(recall, &out->rings, &out->rings_max, &out->memory_bytes);
+}
+
 /* ---- what the caller records ---- */
 
 const char *fraud_engine_model_name(const fraud_engine *e)
