@@ -79,7 +79,7 @@ static void name_stream(server *s)
     size_t n =
         (size_t)snprintf(text, room, "cluster=%s owner=%s", s->ledger.cluster, s->ledger.owner);
     for (int t = 0; t < FRAUD_N_TOPIC; t++)
-        for (int32_t p = 0; s->consumer[t] && p < s->ledger.n_partition[t] && n < room; p++)
+        for (int32_t p = 0; s->ledger.topic[t] && p < s->ledger.n_partition[t] && n < room; p++)
             n += (size_t)snprintf(text + n, room - n, " %s/%d=epoch:%lld,next:%lld",
                                   s->ledger.topic[t], p, (long long)s->ledger.claim[t][p].epoch,
                                   (long long)s->ledger.claim[t][p].next_offset);
@@ -121,7 +121,7 @@ static bool same_row(const fraud_snapshot_log *a, const fraud_snapshot_log *b)
 static bool was_committed(const server *s, const fraud_snapshot_log *log)
 {
     for (int t = 0; t < FRAUD_N_TOPIC; t++)
-        if (s->consumer[t] && !strcmp(s->ledger.topic[t], log->topic) && log->partition >= 0 &&
+        if (s->ledger.topic[t] && !strcmp(s->ledger.topic[t], log->topic) && log->partition >= 0 &&
             log->partition < s->ledger.n_partition[t])
             return s->ledger.claim[t][log->partition].next_offset > log->offset;
     return false;
