@@ -738,7 +738,8 @@ size_t fraud_state_sections(fraud_state *s, r1_image_array out[FRAUD_STATE_SECTI
         {"state.cut_ts",        &s->cut_ts,     sizeof s->cut_ts,     1, 1},
         {"state.cut",           s->cut,         sizeof *s->cut,       FRAUD_N_CUT, FRAUD_N_CUT},
         {"state.ring",          &s->seq_next,   sizeof s->seq_next,   2, 2}, /* and seq_first */
-        {"state.tail",          s->tail,        sizeof *s->tail,      FRAUD_N_WINDOW, FRAUD_N_WINDOW},
+        {"state.tail",          s->tail,        sizeof *s->tail,      FRAUD_N_WINDOW,
+                                                                      FRAUD_N_WINDOW},
         {"state.entities",      &e->used,       sizeof e->used,       4, 4}, /* to lru_tail */
         {"state.entities_gone", &e->evicted,    sizeof e->evicted,    2, 2}, /* and evicted_ts */
         {"state.pairs",         &p->used,       sizeof p->used,       4, 4},
@@ -751,7 +752,8 @@ size_t fraud_state_sections(fraud_state *s, r1_image_array out[FRAUD_STATE_SECTI
         {"state.id_next",       ids->next,      sizeof *ids->next,    ids->n_fresh, ids->n_chunk},
         {"state.entity",        s->entity,      sizeof *s->entity,    entities, e->cap},
         {"state.entity_bucket", e->bucket,      sizeof *e->bucket,    e->n_bucket, e->n_bucket},
-        {"state.name_block",    names->block,   sizeof *names->block, names->n_fresh, names->n_block},
+        {"state.name_block",    names->block,   sizeof *names->block, names->n_fresh,
+                                                                      names->n_block},
         {"state.pair",          s->pair,        sizeof *s->pair,      pairs, p->cap},
         {"state.pair_bucket",   p->bucket,      sizeof *p->bucket,    p->n_bucket, p->n_bucket},
         {"state.aged_entity",   s->aged_entity, sizeof *s->aged_entity, cut ? entities : 0, e->cap},

@@ -163,7 +163,8 @@ static const char *names_fault(const fraud_state *s)
 
 /* ---- distinct ends --------------------------------------------------------------------------- */
 
-/* A number of i that nobody chose. Sums of rows that are weighed by it are equal where the rows are. */
+/* A number of i that nobody chose. Sums of rows that are weighed by it are equal where the rows
+ * are. */
 static uint64_t print_of(uint32_t i)
 {
     uint64_t x = (i + UINT64_C(1)) * 0x9e3779b97f4a7c15u;

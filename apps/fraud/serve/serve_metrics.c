@@ -70,10 +70,15 @@ METRIC_NUMBER(snapshot_failures, snapshot_of(m).failed)
 METRIC_NUMBER(snapshots_refused, snapshot_of(m).refused)
 METRIC_NUMBER(snapshot_bytes, snapshot_of(m).bytes)
 METRIC_NUMBER(snapshot_s, snapshot_of(m).seconds)
-METRIC_NUMBER(snapshot_at, (double)snapshot_of(m).written_at_us * 1e-6)
 METRIC_NUMBER(snapshot_fork_s, (double)snapshot_of(m).fork_us_max * 1e-6)
 METRIC_NUMBER(snapshot_apply_seq, snapshot_of(m).apply_seq)
 METRIC_NUMBER(snapshot_loaded, m->s->rebuilt.after_seq)
+
+static double metric_snapshot_age_s(const metric_source *m)
+{
+    int64_t at = snapshot_of(m).newest_at_us;
+    return at ? (double)(r1_time_us() - at) * 1e-6 : 0;
+}
 
 METRIC_NUMBER(in_flight, fraud_queue_in_flight(m->s->parts.queue))
 METRIC_NUMBER(last_seq, m->s->last_seq)
@@ -450,12 +455,12 @@ static const serve_metric metrics[] = {
      .type = "gauge",
      .help = "Time that the newest snapshot took to write.",
      .number = metric_snapshot_s},
-    {.name = "snapshot_at",
-     .family = "r1_fraud_snapshot_timestamp_seconds",
+    {.name = "snapshot_age_s",
+     .family = "r1_fraud_snapshot_age_seconds",
      .type = "gauge",
      .help =
-         "When the newest snapshot was written, in seconds since 1970; 0: none since the start.",
-     .number = metric_snapshot_at},
+         "Time since the newest snapshot, or since the start without one; 0: none is asked for.",
+     .number = metric_snapshot_age_s},
     {.name = "snapshot_fork_s",
      .family = "r1_fraud_snapshot_fork_seconds",
      .type = "gauge",

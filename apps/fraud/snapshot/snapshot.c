@@ -18,6 +18,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -236,7 +237,7 @@ static void snapshot_named(fraud_snapshots *s)
     stats->written++;
     stats->bytes = s->report->bytes;
     stats->seconds = (double)(r1_mono_us() - s->began_us) * 1e-6;
-    stats->written_at_us = r1_time_us();
+    stats->newest_at_us = r1_time_us();
     stats->apply_seq = s->log.apply_seq;
     s->n_refused = 0; /* they are gone */
     s->next_us = s->began_us + s->o.every_us;
@@ -396,6 +397,7 @@ r1_status fraud_snapshots_new(fraud_snapshots **out, const fraud_snapshots_opts 
     }
     (void)have_lock(s);
     s->next_us = r1_mono_us() + s->o.every_us;
+    s->stats.newest_at_us = r1_time_us();
     *out = s;
     return R1_OK;
 }
@@ -480,6 +482,13 @@ static bool next_file_helps(r1_status st, const r1_err *err)
     return !err->fatal && (st == R1_E_FORMAT || st == R1_E_IO || st == R1_E_NOT_FOUND);
 }
 
+static void note_age(fraud_snapshots *s, const char *name)
+{
+    struct stat info;
+    if (!fstatat(s->folder, name, &info, 0))
+        s->stats.newest_at_us = (int64_t)info.st_mtim.tv_sec * 1000000;
+}
+
 static r1_status load_newest(fraud_snapshots *s, const snapshot_list *list,
                              fraud_snapshot_judge *judge, void *ctx, fraud_snapshot_log *log,
                              r1_err *err)
@@ -493,6 +502,7 @@ static r1_status load_newest(fraud_snapshots *s, const snapshot_list *list,
         if (st == R1_OK) {
             snprintf(s->stats.loaded, sizeof s->stats.loaded, "%s", file->name);
             s->stats.apply_seq = log->apply_seq;
+            note_age(s, file->name);
             return R1_OK;
         }
         *err = why;

@@ -70,7 +70,7 @@ typedef struct {
     uint64_t bytes;                    /* of the newest */
     double seconds;                    /* that it took to write */
     int64_t fork_us, fork_us_max;      /* how long fork held the stream up */
-    int64_t written_at_us;             /* wall clock of the newest; 0: none was written */
+    int64_t newest_at_us;              /* wall clock of the newest, or of the start without one */
     int64_t apply_seq;                 /* of the newest; 0: none */
     char loaded[48];                   /* file that the start came from; "": none */
 } fraud_snapshots_stats;
