@@ -267,8 +267,12 @@ class Control(Snapshots):
             # The row behind the snapshot is hidden from the start, and so from the state.
             s.produce(self.path, "--skip", self.half, "--limit", 1)
             s.fraud("serve", "--model", stream.MODEL, "--until-idle", 1)
-            s.sql("UPDATE r1.payment SET apply_seq = -1 WHERE apply_seq = "
-                  "(SELECT max(apply_seq) FROM r1.payment)")
+            newest = s.value("SELECT max(apply_seq) FROM r1.payment")
+            s.sql(
+                f"UPDATE r1.payment SET apply_seq = -1 WHERE apply_seq = {newest};"
+                f"UPDATE r1.decision SET apply_seq = -1 WHERE apply_seq = {newest};"
+                f"DELETE FROM r1.finding WHERE apply_seq = {newest}"
+            )
             self.half += 1
             stats = self.second_half(s)
             self.assertNotEqual(stats["state_digest"], digest)
