@@ -68,6 +68,46 @@ static double metric_queue_room(const metric_source *m)
     return FRAUD_QUEUE_RECORDS;
 }
 
+/* ---- how full the state is ---- */
+
+static fraud_capacity metric_capacity(const metric_source *m)
+{
+    fraud_capacity c;
+    fraud_engine_capacity(m->s->parts.engine, &c);
+    return c;
+}
+
+#define METRIC_CAPACITY(name, field)                                                               \
+    static double metric_state_##name(const metric_source *m)                                      \
+    {                                                                                              \
+        return (double)metric_capacity(m).field;                                                   \
+    }
+METRIC_CAPACITY(accounts, accounts)
+METRIC_CAPACITY(pairs, pairs)
+METRIC_CAPACITY(edges, edges)
+METRIC_CAPACITY(rings, rings)
+METRIC_CAPACITY(accounts_max, accounts_max)
+METRIC_CAPACITY(pairs_max, pairs_max)
+METRIC_CAPACITY(edges_max, edges_max)
+METRIC_CAPACITY(rings_max, rings_max)
+METRIC_CAPACITY(accounts_evicted, accounts_evicted)
+METRIC_CAPACITY(pairs_evicted, pairs_evicted)
+METRIC_CAPACITY(cut_edges, cut_edges)
+METRIC_CAPACITY(cut_names, cut_names)
+METRIC_CAPACITY(cut_accounts, cut_accounts)
+METRIC_CAPACITY(cut_pairs, cut_pairs)
+METRIC_CAPACITY(id_bytes, name_bytes)
+METRIC_CAPACITY(id_bytes_max, name_bytes_max)
+METRIC_CAPACITY(state_bytes, state_bytes)
+METRIC_CAPACITY(memory_bytes, memory_bytes)
+
+/* Where nothing was cut, the longest window is exact. */
+static double metric_state_exact_s(const metric_source *m)
+{
+    int64_t ms = metric_capacity(m).exact_ms;
+    return (double)(ms < 0 ? 28 * FRAUD_DAY_MS : ms) / 1000;
+}
+
 /* ---- latencies ---- */
 
 #define METRIC_LATENCY(name, from)                                                                 \
@@ -401,6 +441,102 @@ static const serve_metric metrics[] = {
      .type = "gauge",
      .help = "Payment ids that are known, by which duplicates are found.",
      .number = metric_seen_ids},
+    {.name = "state_accounts",
+     .family = "r1_fraud_state_rows",
+     .type = "gauge",
+     .labels = "table=\"accounts\"",
+     .help = "Rows of the state that are in use.",
+     .number = metric_state_accounts},
+    {.name = "state_pairs",
+     .family = "r1_fraud_state_rows",
+     .type = "gauge",
+     .labels = "table=\"pairs\"",
+     .help = "Rows of the state that are in use.",
+     .number = metric_state_pairs},
+    {.name = "state_edges",
+     .family = "r1_fraud_state_rows",
+     .type = "gauge",
+     .labels = "table=\"edges\"",
+     .help = "Rows of the state that are in use.",
+     .number = metric_state_edges},
+    {.family = "r1_fraud_state_rows",
+     .type = "gauge",
+     .labels = "table=\"rings\"",
+     .help = "Rows of the state that are in use.",
+     .number = metric_state_rings},
+    {.family = "r1_fraud_state_rows_max",
+     .type = "gauge",
+     .labels = "table=\"accounts\"",
+     .help = "Rows that fit.",
+     .number = metric_state_accounts_max},
+    {.family = "r1_fraud_state_rows_max",
+     .type = "gauge",
+     .labels = "table=\"pairs\"",
+     .help = "Rows that fit.",
+     .number = metric_state_pairs_max},
+    {.family = "r1_fraud_state_rows_max",
+     .type = "gauge",
+     .labels = "table=\"edges\"",
+     .help = "Rows that fit.",
+     .number = metric_state_edges_max},
+    {.family = "r1_fraud_state_rows_max",
+     .type = "gauge",
+     .labels = "table=\"rings\"",
+     .help = "Rows that fit.",
+     .number = metric_state_rings_max},
+    {.name = "state_accounts_evicted",
+     .family = "r1_fraud_state_evicted_total",
+     .type = "counter",
+     .labels = "table=\"accounts\"",
+     .help = "Rows that were forgotten because their table was full.",
+     .number = metric_state_accounts_evicted},
+    {.name = "state_pairs_evicted",
+     .family = "r1_fraud_state_evicted_total",
+     .type = "counter",
+     .labels = "table=\"pairs\"",
+     .help = "Rows that were forgotten because their table was full.",
+     .number = metric_state_pairs_evicted},
+    {.name = "state_cut_edges",
+     .family = "r1_fraud_state_cut_total",
+     .type = "counter",
+     .labels = "full=\"edges\"",
+     .help = "Edges that left while a window held them, by what was full.",
+     .number = metric_state_cut_edges},
+    {.family = "r1_fraud_state_cut_total",
+     .type = "counter",
+     .labels = "full=\"ids\"",
+     .help = "Edges that left while a window held them, by what was full.",
+     .number = metric_state_cut_names},
+    {.family = "r1_fraud_state_cut_total",
+     .type = "counter",
+     .labels = "full=\"accounts\"",
+     .help = "Edges that left while a window held them, by what was full.",
+     .number = metric_state_cut_accounts},
+    {.family = "r1_fraud_state_cut_total",
+     .type = "counter",
+     .labels = "full=\"pairs\"",
+     .help = "Edges that left while a window held them, by what was full.",
+     .number = metric_state_cut_pairs},
+    {.family = "r1_fraud_state_id_bytes",
+     .type = "gauge",
+     .help = "Bytes of the ids of edges.",
+     .number = metric_state_id_bytes},
+    {.family = "r1_fraud_state_id_bytes_max",
+     .type = "gauge",
+     .help = "Bytes of ids that fit.",
+     .number = metric_state_id_bytes_max},
+    {.family = "r1_fraud_state_bytes",
+     .type = "gauge",
+     .help = "Bytes reserved for the state.",
+     .number = metric_state_state_bytes},
+    {.family = "r1_fraud_memory_bytes",
+     .type = "gauge",
+     .help = "Bytes reserved for the working memory.",
+     .number = metric_state_memory_bytes},
+    {.family = "r1_fraud_state_exact_seconds",
+     .type = "gauge",
+     .help = "How far exact windows reach back; older payments count in aged windows.",
+     .number = metric_state_exact_s},
     {.family = "r1_fraud_queue_records",
      .type = "gauge",
      .help = "Records between reading and committed.",
