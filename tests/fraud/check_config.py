@@ -183,7 +183,9 @@ CASES += [
 
 
 def message(command, stderr):
+    """Behind lines of the log, such as one about a model without a checksum."""
     start = f"r1-fraud {command}: "
+    stderr = re.sub(r"^\S+ warn [^\n]*\n", "", stderr)
     assert stderr.startswith(start), stderr
     return stderr[len(start) :]
 
