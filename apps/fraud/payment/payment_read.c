@@ -180,7 +180,7 @@ static bool time_number(const char *text, fraud_time_form form, int64_t *ms)
     return true;
 }
 
-static bool time_text(reading *r, const char *text, fraud_time_form form, const char *pattern,
+static bool read_time_text(reading *r, const char *text, fraud_time_form form, const char *pattern,
                       int zone_minutes, int64_t *ms)
 {
     bool zone = true;
@@ -202,7 +202,7 @@ static void read_ts(reading *r)
     int64_t ms = 0;
     fraud_time_form form = fraud_map_time(r->map, &pattern, &zone_minutes);
     bool good = number && form < FRAUD_TIME_ISO ? time_number(number, form, &ms)
-                : text && !number ? time_text(r, text, form, pattern, zone_minutes, &ms)
+                : text && !number ? read_time_text(r, text, form, pattern, zone_minutes, &ms)
                                   : false;
     if (!good) {
         read_refuse(r, FRAUD_F_TS, v);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* intake.c - one message: decoded, looked up, applied; and what its score decides. */
 #include "r1_assert.h"
+#include "score/verdict.h"
 #include "serve/server.h"
 
 #include <stdio.h>
@@ -15,8 +16,19 @@ static void trace_text(fraud_record *r, const fraud_result *res)
     snprintf(r->trace + n, sizeof r->trace - n, "}");
 }
 
+/* The payment counts in the state; its score does not, and a person looks. */
+static void decide_without_verdict(server *s, fraud_record *r, const char *fault)
+{
+    char text[FRAUD_APART_TEXT_BYTES];
+    snprintf(text, sizeof text, "unscorable: %.300s", fault);
+    fraud_record_set_apart(r, "unscorable", text, fraud_parts_unscorable(&s->parts));
+    s->not_finite++;
+}
+
 r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_result *res, r1_err *err)
 {
+    char fault[FRAUD_VERDICT_BYTES];
+    if (!fraud_verdict_counts(res, fault)) return decide_without_verdict(s, r, fault), R1_OK;
     fraud_policy_decide(s->parts.policy, &r->payment, res, &r->decision);
     r->probability = (float)res->probability;
     r->logit = (float)res->logit;

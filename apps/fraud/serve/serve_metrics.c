@@ -25,6 +25,7 @@ typedef struct {
     static uint64_t metric_##name(const metric_source *m) { return m->from; }
 METRIC_COUNT(consumed, s->consumed)
 METRIC_COUNT(apart, s->apart)
+METRIC_COUNT(not_finite, s->not_finite)
 METRIC_COUNT(payments, w->payments)
 METRIC_COUNT(duplicates, w->duplicates)
 METRIC_COUNT(dead_letters, w->dead)
@@ -49,6 +50,7 @@ static const serve_metric metrics[] = {
     {.name = "consumed", .count = metric_consumed},
     {.name = "payments", .count = metric_payments},
     {.name = "decided_apart", .count = metric_apart},
+    {.name = "scores_not_finite", .count = metric_not_finite},
     {.name = "duplicates", .count = metric_duplicates},
     {.name = "dead_letters", .count = metric_dead_letters},
     {.name = "labels", .count = metric_labels},
