@@ -80,7 +80,7 @@ ROOMS_INSIDE = {
         "walk": ["dataset", "generate", "score"],
         "train": ["dataset", "generate", "walk"],
         "eval": ["dataset", "decide", "train", "walk"],
-        "replay": ["score"],
+        "replay": ["payment", "score"],
         "decide": ["graph", "score"],
         "write": ["decide", "payment", "score"],
         "serve": ["decide", "payment", "score", "write"],

@@ -9,6 +9,8 @@
 #include "replay/replay.h"
 
 #include "files/outputs.h"
+#include "payment/payment_map.h"
+#include "payment/rates.h"
 #include "r1_assert.h"
 #include "score/engine.h"
 #include "score/verdict.h"
@@ -27,6 +29,10 @@ const r1_option fraud_replay_rows[] = {
     {.name = "labels", .type = R1_OPT_PATH, .help = "labels, one JSON object a line, sorted by ts"},
     {.name = "out", .type = R1_OPT_PATH, .def = "scores.jsonl",
      .help = "scores, one JSON object a line"},
+    {.name = "map", .type = R1_OPT_PATH, .help = "mapping file, as of serve"},
+    {.name = "currency", .type = R1_OPT_STRING,
+     .help = "in which amounts are compared; none: that of the first payment"},
+    {.name = "rates", .type = R1_OPT_PATH, .help = "exchange rates, as of serve"},
     {.name = "model", .type = R1_OPT_PATH, .def = "none", .help = "model file; none: the rules"},
     {.name = "batch", .type = R1_OPT_INT, .def = "64", .min = 1, .max = FRAUD_SCORE_MAX,
      .unit = "payments",
@@ -47,6 +53,9 @@ enum { BATCH_MAX = FRAUD_SCORE_MAX, LINE_MAX_BYTES = FRAUD_PAYMENT_BYTES_MAX + 2
 
 typedef struct {
     fraud_engine *engine;
+    fraud_map *map;
+    fraud_rates *rates;
+    char currency[4]; /* "": that of the first payment */
     FILE *in, *labels, *out;
     r1_vectors keys;
     uint64_t n_key;
@@ -155,6 +164,12 @@ static r1_status replay_flush(replay *r, r1_err *err)
     return st;
 }
 
+static bool replay_convert(replay *r, fraud_payment *p, r1_err *why)
+{
+    if (!*r->currency) memcpy(r->currency, p->currency, sizeof r->currency);
+    return fraud_rates_convert(r->rates, r->currency, p, why);
+}
+
 /* A line that is no payment, or one that cannot be scored; err tells why. */
 static r1_status replay_refuse(replay *r, fraud_reading what, const fraud_payment *p, r1_err *err)
 {
@@ -176,7 +191,8 @@ static r1_status replay_run(replay *r, r1_err *err)
     uint64_t content;
     next_label(r);
     while (!r1_cli_stopped() && replay_read_line(r->in, line, &len)) {
-        fraud_reading what = fraud_payment_read(NULL, line, len, &p, NULL, &content, err);
+        fraud_reading what = fraud_payment_read(r->map, line, len, &p, NULL, &content, err);
+        if (what == FRAUD_READ_PAYMENT && !replay_convert(r, &p, err)) what = FRAUD_READ_UNSCORABLE;
         if (what != FRAUD_READ_PAYMENT) {
             R1_TRY(replay_refuse(r, what, &p, err));
             continue;
@@ -231,6 +247,12 @@ static r1_status replay_open_all(replay *r, const r1_options *o, r1_err *err)
                               .precision = r1_cli_precision(r1_options_str(o, "precision"))};
     if (!r1_options_str(o, "in")) R1_FAIL(err, R1_E_INVAL, "--in is needed");
     R1_TRY(replay_check_files(o, opts.model_path, err));
+    const char *currency = r1_options_str(o, "currency");
+    if (currency && fraud_currency_digits(currency) < 0)
+        R1_FAIL(err, R1_E_INVAL, "--currency: expected a code of ISO 4217, found \"%s\"", currency);
+    snprintf(r->currency, sizeof r->currency, "%s", currency ? currency : "");
+    R1_TRY(fraud_map_load(&r->map, r1_options_str(o, "map"), err));
+    R1_TRY(fraud_rates_load(&r->rates, r1_options_str(o, "rates"), currency, err));
     R1_TRY(fraud_engine_new(&r->engine, &opts, err));
     R1_TRY(replay_open_file(&r->in, r1_options_str(o, "in"), "r", err));
     R1_TRY(replay_open_file(&r->labels, r1_options_str(o, "labels"), "r", err));
@@ -276,6 +298,8 @@ int fraud_command_replay(r1_cli_call *call)
     if (r->labels) fclose(r->labels);
     bool partial = r->bad + r->unscorable + r->not_finite > 0;
     fraud_engine_free(r->engine);
+    fraud_map_free(r->map);
+    fraud_rates_free(r->rates);
     free(r);
     return st != R1_OK ? r1_cli_exit(st) : partial ? R1_EXIT_PARTIAL : R1_EXIT_OK;
 }

@@ -5,6 +5,7 @@
 #include "serve/server.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* ---- results to text ---- */
 
@@ -98,6 +99,7 @@ static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
     if (seen == FRAUD_SEEN_SAME) return r->kind = FRAUD_RECORD_DUPLICATE, R1_OK;
     if (seen == FRAUD_SEEN_OTHER) return id_reused(s, r, err);
     if (reading == FRAUD_READ_UNSCORABLE) return unscorable(s, r, &why, err);
+    if (!fraud_serve_currency(s, r, &why)) return unscorable(s, r, &why, err);
     fraud_slot *slot;
     r1_status st = fraud_engine_apply(s->parts.engine, &r->payment, s->last_seq + 1, &slot, &why);
     if (why.fatal) { /* a restart rebuilds the state */
@@ -106,6 +108,7 @@ static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
     }
     if (st != R1_OK) return fraud_record_refuse(r, FRAUD_STAGE_VALIDATE, &why), R1_OK;
     R1_TRY(intake_place(s, r, err));
+    if (!*s->currency) memcpy(s->currency, r->payment.currency, sizeof s->currency);
     r->kind = FRAUD_RECORD_PAYMENT;
     b->slot[b->n_slot] = slot;
     b->scored[b->n_slot++] = r;

@@ -139,6 +139,7 @@ static r1_status serve_start(server *s, r1_err *err)
     R1_TRY(serve_retry(find_topics, s, "the broker", err));
     R1_TRY(take_ownership(s, err));
     R1_TRY(fraud_rebuild(s->store, s->parts.engine, s->parts.seen, &s->rebuilt, err));
+    R1_TRY(fraud_serve_currency_begin(s, err));
     s->last_seq = s->ledger.last_seq = s->rebuilt.last_seq;
     R1_TRY(start_writer(s, err));
     R1_TRY(serve_assign(s, err));

@@ -107,7 +107,9 @@ static void record_empty(fraud_record *r)
 {
     r1_message_free(&r->message);
     free(r->alert);
+    free(r->log);
     r->alert = NULL;
+    r->log = NULL;
 }
 
 void fraud_queue_free(fraud_queue *q)

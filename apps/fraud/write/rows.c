@@ -73,8 +73,12 @@ FILL_AS(fill_kind, text_or_null,
         r->payment.kind < FRAUD_N_KIND ? fraud_kind_name(r->payment.kind) : NULL)
 FILL_AS(fill_from, text_or_null, *r->payment.from ? r->payment.from : NULL)
 FILL_AS(fill_to, text_or_null, *r->payment.to ? r->payment.to : NULL)
-FILL_AS(fill_amount, int_or_null, r->payment.amount_minor)
-FILL_AS(fill_currency, text_or_null, *r->payment.currency ? r->payment.currency : NULL)
+FILL_AS(fill_amount, int_or_null,
+        r->payment.has &FRAUD_HAS_PAID ? r->payment.paid_minor : r->payment.amount_minor)
+FILL_AS(fill_currency, text_or_null,
+        r->payment.has &FRAUD_HAS_PAID ? r->payment.paid_currency
+        : *r->payment.currency         ? r->payment.currency
+                                       : NULL)
 FILL_AS(fill_applied, r1_columns_bool, r->applied)
 FILL_AS(fill_content, r1_columns_int, (int64_t)r->content_hash)
 FILL_AS(fill_broker_at, ms_or_null, r->message.broker_ms)
@@ -130,8 +134,8 @@ FILL(fill_payload)
  * decodes to the same payment. */
 FILL(fill_payload_text)
 {
-    const char *text = r->message.payload;
-    size_t len = r->message.payload_len;
+    const char *text = r->log ? r->log : r->message.payload;
+    size_t len = r->log ? strlen(r->log) : r->message.payload_len;
     (void)names;
     if (r1_utf8_valid(text, len) && !memchr(text, 0, len)) {
         r1_columns_bytes(c, i, text, len);
