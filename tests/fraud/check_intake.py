@@ -8,6 +8,7 @@
 import json
 import os
 import struct
+import subprocess
 import sys
 import tempfile
 
@@ -16,6 +17,13 @@ from programs import run  # noqa: E402
 
 PROGRAM, MODEL = (os.path.abspath(path) for path in sys.argv[1:3])
 PARTIAL = 4
+
+
+def output(program, *args):
+    """What a run says that finds something to say: its exit code is PARTIAL."""
+    p = subprocess.run([program, *args], capture_output=True, text=True, check=False)
+    assert p.returncode == PARTIAL, f"{args}: exit {p.returncode}\n{p.stderr}"
+    return p.stdout
 
 
 def payment(i, **changes):
@@ -90,11 +98,70 @@ def check_flipped(folder):
     assert "damaged or was changed" in said, said
 
 
+STRANGER = [
+    '{"id":"p-1","created_at":"2026-11-30T10:00:00+01:00","type":"SCT","payer":{"iban":"DE1"},'
+    '"payee":{"iban":"FR2"},"amount":125.50,"currency":"EUR"}',
+    '{"id":"p-2","created_at":"2026-11-30T10:01:00+01:00","type":"voucher","payer":{"iban":"DE1"},'
+    '"payee":{"iban":"FR3"},"amount":"1.00","currency":"EUR"}',
+]
+
+
+def check_stranger(folder):
+    """Somebody's messages: told at once what is expected, mapped by the proposal, scored."""
+    path, proposal = os.path.join(folder, "own.jsonl"), os.path.join(folder, "map.ini")
+    out = os.path.join(folder, "own.out")
+    write_lines(path, STRANGER)
+    said = output(PROGRAM, "check", "--in", path, "--propose", proposal)
+    assert "0 can be scored, 0 cannot and go to a person, 2 are no payments" in said, said
+    assert 'your field "created_at" looks like it' in said and "write ts = created_at" in said, said
+    said = output(PROGRAM, "check", "--in", path, "--map", proposal)
+    assert "1 can be scored, 1 cannot" in said and "type (kind): expected transfer" in said, said
+    with open(proposal, "a", encoding="utf-8") as f:
+        f.write("card = voucher\n")
+    said = run(PROGRAM, "check", "--in", path, "--map", proposal)
+    assert "2 can be scored" in said, said
+    run(PROGRAM, "replay", "--in", path, "--map", proposal, "--out", out)
+    assert [x["tx_id"] for x in scores(out)] == ["p-1", "p-2"]
+
+
+def check_table(folder):
+    """The same out of CSV, with another separator, a quoted field and seconds."""
+    path, lines = os.path.join(folder, "own.csv"), os.path.join(folder, "csv.jsonl")
+    proposal, out = os.path.join(folder, "csv.ini"), os.path.join(folder, "csv.out")
+    write_lines(
+        path,
+        ["Transaction ID;Time;Sender;Receiver;Amount;Ccy", '7;1767225600;A;"B;""x";125.50;EUR'],
+    )
+    output(PROGRAM, "check", "--in", path, "--propose", proposal, "--out", lines)
+    said = run(PROGRAM, "check", "--in", path, "--map", proposal)
+    assert "1 can be scored" in said, said
+    run(PROGRAM, "replay", "--in", lines, "--map", proposal, "--out", out)
+    assert scores(out)[0]["tx_id"] == "7"
+
+
+def check_currencies(folder):
+    """Two currencies are not compared, unless a rate is given."""
+    path, out = os.path.join(folder, "two.jsonl"), os.path.join(folder, "two.out")
+    rates = os.path.join(folder, "rates.csv")
+    write_lines(path, [payment(0), payment(1, currency="JPY", amount_minor=5000), payment(2)])
+    run(PROGRAM, "replay", "--in", path, "--out", out, code=PARTIAL)
+    found = scores(out)
+    assert "no rate" in found[1]["unscorable"] and "logit" in found[2], found
+    write_lines(rates, ["currency,rate,date", "JPY,0.00612,2025-01-01"])
+    money = ["--currency", "EUR", "--rates", rates]
+    run(PROGRAM, "replay", "--in", path, "--out", out, *money)
+    assert all("logit" in x for x in scores(out))
+    run(PROGRAM, "replay", "--in", path, "--out", out, "--rates", rates, code=2)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         check_replay(folder)
         check_overflow(folder)
         check_flipped(folder)
+        check_stranger(folder)
+        check_table(folder)
+        check_currencies(folder)
     print("intake: good")
 
 

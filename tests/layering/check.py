@@ -81,11 +81,12 @@ ROOMS_INSIDE = {
         "train": ["dataset", "generate", "walk"],
         "eval": ["dataset", "decide", "train", "walk"],
         "replay": ["payment", "score"],
+        "check": ["payment"],
         "decide": ["graph", "score"],
         "write": ["decide", "payment", "score"],
         "serve": ["decide", "payment", "score", "write"],
         "produce": ["payment", "serve"],
-        ".": ["eval", "generate", "replay", "serve", "train"],
+        ".": ["check", "eval", "generate", "replay", "serve", "train"],
     },
     "apps/medical": {
         "ontology": [],
