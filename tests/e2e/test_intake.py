@@ -171,8 +171,8 @@ class Intake(unittest.TestCase):
             self.assertEqual(stats["decided_apart"], 0)
             self.assertEqual(
                 s.sql(
-                    "SELECT currency, min(amount_minor), min(ts AT TIME ZONE 'UTC') FROM r1.payment "
-                    "GROUP BY 1 ORDER BY 1"
+                    "SELECT currency, min(amount_minor), min(ts AT TIME ZONE 'UTC') "
+                    "FROM r1.payment GROUP BY 1 ORDER BY 1"
                 ),
                 [["EUR", "1150", "2026-01-01 09:00:07"], ["JPY", "1000", "2026-01-01 09:00:00"]],
             )

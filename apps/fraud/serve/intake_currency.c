@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* In which the payments of the log were applied, "" where it is empty: one currency for all, because
- * another one was converted or was not applied. */
+/* In which the payments of the log were applied, "" where it is empty: one currency for all,
+ * because another one was converted or was not applied. */
 static r1_status currency_of_log(server *s, char out[4], r1_err *err)
 {
     r1_rows *rows;
