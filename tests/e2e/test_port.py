@@ -505,6 +505,23 @@ class Decide(Base):
             self.assertEqual((status, answer["apply_seq"]), (200, 2))
             s.kill(second, 15)
 
+    def test_backlog_does_not_starve(self):
+        """While a backlog of the topic fills every batch, the port is still answered."""
+        with self.services("backlog", partitions=1) as s:
+            self.begin(s)
+            for _ in range(9):  # what the embedded broker holds
+                s.produce(self.path)
+            p = s.serve("--model", "none", "--decide-wait", 2000)
+            payment = dict(json.loads(self.lines[0]), tx_id="asked")
+            status, answer = decide(p.http, payment)
+            behind = int(
+                s.value("SELECT next_offset FROM r1.stream_offset WHERE topic = 'payments'")
+            )
+            self.assertEqual(status, 200)
+            self.assertLess(behind, 9 * N, "the backlog was read before the question came")
+            self.assertEqual(s.value("SELECT count(*) FROM r1.payment WHERE tx_id = 'asked'"), "1")
+            s.kill(p, 15)
+
     def test_full(self):
         """More clients than places while PostgreSQL stands still: told to come again; nothing
         is decided twice or lost afterwards."""

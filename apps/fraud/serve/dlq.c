@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* dlq.c - the command dlq: dead letters are listed, shown, sent back as they are, or mended and
  * sent back. */
+#include "payment/payment_map.h"
 #include "serve/redrive.h"
 #include "serve/settings.h"
 #include "text/r1_utf8.h"
@@ -23,6 +24,10 @@ const r1_option fraud_dlq_rows[] = {
      .section = "kafka",
      .type = R1_OPT_STRING,
      .help = "topic whose mended letters are checked as labels; all others as payments"},
+    {.name = "map",
+     .section = "payments",
+     .type = R1_OPT_PATH,
+     .help = "mapping file by which mended payments are checked, as of serve"},
     {.name = "limit",
      .type = R1_OPT_INT,
      .def = "50",
@@ -272,7 +277,10 @@ static r1_status mend_check(const dlq_call *c, const fraud_dead_letter *l, const
     uint64_t content;
     if (labels && !strcmp(labels, l->topic))
         return fraud_label_decode(payload, len, &label, c->err);
-    fraud_reading reading = fraud_payment_read(payload, len, &p, &content, c->err);
+    fraud_map *map = NULL;
+    R1_TRY(fraud_map_load(&map, r1_options_str(c->o, "map"), c->err));
+    fraud_reading reading = fraud_payment_read(map, payload, len, &p, NULL, &content, c->err);
+    fraud_map_free(map);
     if (reading == FRAUD_READ_PAYMENT) return R1_OK;
     r1_err_prefix(c->err, reading == FRAUD_READ_NOTHING ? "it would die again: "
                                                         : "it would be decided without a score: ");

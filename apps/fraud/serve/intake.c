@@ -71,15 +71,16 @@ static void intake_reset(fraud_record *r)
     r->applied = true;
     r->content_hash = 0;
     r->apart_rule = NULL;
-    r->apart_text[0] = r->notes[0] = 0;
+    r->apart_text[0] = 0;
 }
 
 static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
 {
     r1_err why = {0};
     intake_reset(r);
-    fraud_reading reading = fraud_payment_read(r->message.payload, r->message.payload_len,
-                                               &r->payment, &r->content_hash, &why);
+    fraud_reading reading =
+        fraud_payment_read(s->parts.map, r->message.payload, r->message.payload_len, &r->payment,
+                           r->notes, &r->content_hash, &why);
     if (reading == FRAUD_READ_NOTHING)
         return fraud_record_refuse(r, FRAUD_STAGE_DECODE, &why), R1_OK;
     fraud_record_stamp(r, FRAUD_CLOCK_DECODED);

@@ -273,7 +273,7 @@ static void port_refuse(server *s, batch *b, fraud_record *r)
 r1_status fraud_port_serve(server *s, batch *b, r1_err *err)
 {
     fraud_desk *desk = s->port->desk;
-    while (desk && b->n < BATCH_MAX && fraud_desk_waits(desk)) {
+    while (desk && b->n < BATCH_MAX / 2 && fraud_desk_waits(desk)) {
         fraud_record *r = fraud_queue_take_free(s->parts.queue);
         if (!r) return R1_OK; /* the writer is behind: they wait, and no more than PLACES can */
         if (!fraud_desk_take(desk, r)) {

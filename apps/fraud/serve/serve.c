@@ -11,6 +11,7 @@
  * stored offsets. apply_seq is the order in which this thread applied payments and labels: whoever
  * replays the log in that order gets the same scores. */
 #include "serve/port.h"
+#include "serve/capacity.h"
 #include "serve/settings.h"
 
 #include <stdio.h>
@@ -166,6 +167,7 @@ static r1_status serve_start(server *s, r1_err *err)
             fraud_engine_model_name(s->parts.engine), fraud_policy_text(s->parts.policy),
             (unsigned long long)s->rebuilt.payments, (unsigned long long)s->rebuilt.labels,
             s->rebuilt.seconds);
+    fraud_capacity_print(s->parts.engine, "r1-fraud serve: state: ", stderr);
     return R1_OK;
 }
 

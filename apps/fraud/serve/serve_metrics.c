@@ -11,6 +11,7 @@
 
 #include <dirent.h>
 #include <jansson.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -264,6 +265,54 @@ static void series_http(const metric_source *m, r1_prom *p)
         }
 }
 
+/* ---- the state ---- */
+
+/* One row for each kind of row that the state has. */
+static const struct {
+    const char *kind;
+    size_t rows, room, evicted; /* places in fraud_capacity; evicted 0: not counted by row */
+} state_kinds[] = {
+    {"accounts", offsetof(fraud_capacity, accounts), offsetof(fraud_capacity, accounts_max),
+     offsetof(fraud_capacity, accounts_evicted)},
+    {"edges", offsetof(fraud_capacity, edges), offsetof(fraud_capacity, edges_max),
+     offsetof(fraud_capacity, cut_edges)},
+    {"pairs", offsetof(fraud_capacity, pairs), offsetof(fraud_capacity, pairs_max),
+     offsetof(fraud_capacity, pairs_evicted)},
+    {"rings", offsetof(fraud_capacity, rings), offsetof(fraud_capacity, rings_max), 0},
+    {"name_bytes", offsetof(fraud_capacity, name_bytes), offsetof(fraud_capacity, name_bytes_max),
+     offsetof(fraud_capacity, cut_names)},
+};
+
+static void state_samples(const metric_source *m, r1_prom *p, int which)
+{
+    for (size_t i = 0; i < R1_COUNT(state_kinds); i++) {
+        const size_t at[] = {state_kinds[i].rows, state_kinds[i].room, state_kinds[i].evicted};
+        char labels[48];
+        uint64_t n;
+        if (which && !at[which]) continue;
+        memcpy(&n, (const char *)&m->v->capacity + at[which], sizeof n);
+        snprintf(labels, sizeof labels, "kind=\"%s\"", state_kinds[i].kind);
+        r1_prom_sample(p, "", labels, (double)n);
+    }
+}
+
+static void series_state_rows(const metric_source *m, r1_prom *p) { state_samples(m, p, 0); }
+static void series_state_room(const metric_source *m, r1_prom *p) { state_samples(m, p, 1); }
+static void series_state_evicted(const metric_source *m, r1_prom *p) { state_samples(m, p, 2); }
+
+static void series_state_bytes(const metric_source *m, r1_prom *p)
+{
+    r1_prom_sample(p, "", "part=\"state\"", (double)m->v->capacity.state_bytes);
+    r1_prom_sample(p, "", "part=\"memory\"", (double)m->v->capacity.memory_bytes);
+}
+
+/* Nothing is said while nothing was ever cut. */
+static void series_state_exact(const metric_source *m, r1_prom *p)
+{
+    if (m->v->capacity.exact_ms >= 0)
+        r1_prom_sample(p, "", NULL, (double)m->v->capacity.exact_ms / 1e3);
+}
+
 /* ---- the process ---- */
 
 static void series_memory(const metric_source *m, r1_prom *p)
@@ -401,6 +450,26 @@ static const serve_metric metrics[] = {
      .type = "gauge",
      .help = "Payment ids that are known, by which duplicates are found.",
      .number = metric_seen_ids},
+    {.family = "r1_fraud_state_rows",
+     .type = "gauge",
+     .help = "Rows of the state in use.",
+     .series = series_state_rows},
+    {.family = "r1_fraud_state_capacity_rows",
+     .type = "gauge",
+     .help = "Rows that the state has; what is full forgets its oldest.",
+     .series = series_state_room},
+    {.family = "r1_fraud_state_evicted_total",
+     .type = "counter",
+     .help = "Rows that left because their kind was full; edges: while a window still held them.",
+     .series = series_state_evicted},
+    {.family = "r1_fraud_state_bytes",
+     .type = "gauge",
+     .help = "Bytes that the state and working memory reserve.",
+     .series = series_state_bytes},
+    {.family = "r1_fraud_state_exact_seconds",
+     .type = "gauge",
+     .help = "How far back windows are exact; beyond, they are aged. Absent: nothing was cut.",
+     .series = series_state_exact},
     {.family = "r1_fraud_queue_records",
      .type = "gauge",
      .help = "Records between reading and committed.",
@@ -545,6 +614,7 @@ void fraud_metrics_take(const server *s, fraud_shown *v)
         for (int32_t p = 0; v->topic[t] && p < v->n_partition[t]; p++)
             v->high[t][p] = r1_consumer_high(s->consumer[t], p);
     }
+    fraud_engine_capacity(s->parts.engine, &v->capacity);
     v->in_flight = fraud_queue_in_flight(s->parts.queue);
     snprintf(v->owner, sizeof v->owner, "%s", s->ledger.owner);
     snprintf(v->cluster, sizeof v->cluster, "%s", s->ledger.cluster);

@@ -2,6 +2,7 @@
 /* settings.c - one row per setting of serve, and the command config. */
 #include "serve/settings.h"
 #include "config/r1_config.h"
+#include "serve/capacity.h"
 #include "serve/parts.h"
 
 #include <stdio.h>
@@ -108,6 +109,11 @@ const r1_option fraud_serve_rows[] = {
      .unit = "ms",
      .help = "how long POST /v1/decide waits for the commit before it answers that nothing is "
              "decided yet"},
+    {.name = "map",
+     .section = "payments",
+     .type = R1_OPT_PATH,
+     .help = "mapping file: which fields of the messages are ours, see r1-fraud check; none: our "
+             "own names"},
     {.name = "unscorable",
      .section = "payments",
      .type = R1_OPT_ENUM,
@@ -156,6 +162,37 @@ const r1_option fraud_serve_rows[] = {
      .max = 1 << 24,
      .help = "accounts whose last payments are remembered as entries, up to 8 KiB each; the one "
              "idle longest goes first"},
+    {.name = "state-memory",
+     .section = "state",
+     .type = R1_OPT_INT,
+     .min = 1,
+     .max = 1 << 20,
+     .unit = "MB",
+     .help = "memory of the state, from which accounts, edges and pairs follow as 1 to 10 to 4"},
+    {.name = "accounts",
+     .section = "state",
+     .type = R1_OPT_INT,
+     .def = R1_TEXT_OF(FRAUD_ENTITIES_DEFAULT),
+     .min = 16,
+     .max = (1 << 28) - 1,
+     .only = "!state-memory",
+     .help = "accounts, shops and other ends that are known; the one idle longest goes first"},
+    {.name = "edges",
+     .section = "state",
+     .type = R1_OPT_INT,
+     .def = R1_TEXT_OF(FRAUD_EDGES_DEFAULT),
+     .min = 16,
+     .max = (1 << 28) - 1,
+     .only = "!state-memory",
+     .help = "payments that are held one by one; older ones count in aged windows"},
+    {.name = "pairs",
+     .section = "state",
+     .type = R1_OPT_INT,
+     .def = R1_TEXT_OF(FRAUD_PAIRS_DEFAULT),
+     .min = 16,
+     .max = (1 << 28) - 1,
+     .only = "!state-memory",
+     .help = "pairs of sender and receiver that are known; the one idle longest goes first"},
     {.name = "model-deadline",
      .section = "model",
      .type = R1_OPT_INT,
@@ -200,6 +237,7 @@ static int config_check(r1_cli_call *call)
     if (st == R1_OK)
         printf("configuration: good, model %s, %s\n", fraud_engine_model_name(parts->engine),
                fraud_policy_text(parts->policy));
+    if (st == R1_OK) fraud_capacity_print(parts->engine, "state: ", stdout);
     fraud_parts_release(parts);
     free(parts);
     return fraud_parts_exit(st);

@@ -10,6 +10,7 @@
 #define FRAUD_RECORD_H
 
 #include "decide/policy.h"
+#include "payment/notes.h"
 #include "stream/stream.h"
 #include "write/alert.h"
 
@@ -42,8 +43,7 @@ typedef enum {
 
 enum {
     FRAUD_DEAD_REASON_BYTES = 251, /* NUL included, as in the others */
-    FRAUD_APART_TEXT_BYTES = 320,
-    FRAUD_NOTES_BYTES = 1024
+    FRAUD_APART_TEXT_BYTES = 320
 };
 
 /* FRAUD_TOPIC_HTTP: payments of POST /v1/decide. In the ledger it is a topic of one partition, so
