@@ -89,7 +89,7 @@ int64_t fraud_engine_clock(const fraud_engine *e);
 bool fraud_engine_watch(fraud_engine *e, void (*sink)(void *ctx, const float *key, size_t width),
                         void *ctx);
 
-/* ---- capacity ---------------------------------------------------------------------------------- */
+/* ---- capacity -------------------------------------------------------------------------------- */
 
 typedef struct {
     uint64_t accounts, accounts_max, accounts_evicted, accounts_bytes; /* bytes: reserved */
@@ -125,8 +125,8 @@ void fraud_engine_score_by_rules(const fraud_slot *slot, fraud_result *result);
 const char *fraud_engine_model_name(const fraud_engine *e); /* "fraud-s" or "rules" */
 uint64_t fraud_engine_model_hash(const fraud_engine *e);    /* of the file; 0 without a model */
 uint64_t fraud_engine_schema_hash(const fraud_engine *e);   /* of the feature schema */
-/* A hash over the state: windows, ring, labels, those that wait included. Working memory is made from the same payments and
- * stays out. Slow: reads all of it. */
+/* A hash over the state: windows, ring, labels, those that wait included. Working memory is made
+ * from the same payments and stays out. Slow: reads all of it. */
 uint64_t fraud_engine_digest(const fraud_engine *e);
 
 #endif

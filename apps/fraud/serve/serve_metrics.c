@@ -11,7 +11,6 @@
 
 #include <dirent.h>
 #include <jansson.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +71,46 @@ static double metric_queue_room(const metric_source *m)
 {
     (void)m;
     return FRAUD_QUEUE_RECORDS;
+}
+
+/* ---- how full the state is ---- */
+
+static fraud_capacity metric_capacity(const metric_source *m)
+{
+    fraud_capacity c;
+    fraud_engine_capacity(m->s->parts.engine, &c);
+    return c;
+}
+
+#define METRIC_CAPACITY(name, field)                                                               \
+    static double metric_state_##name(const metric_source *m)                                      \
+    {                                                                                              \
+        return (double)metric_capacity(m).field;                                                   \
+    }
+METRIC_CAPACITY(accounts, accounts)
+METRIC_CAPACITY(pairs, pairs)
+METRIC_CAPACITY(edges, edges)
+METRIC_CAPACITY(rings, rings)
+METRIC_CAPACITY(accounts_max, accounts_max)
+METRIC_CAPACITY(pairs_max, pairs_max)
+METRIC_CAPACITY(edges_max, edges_max)
+METRIC_CAPACITY(rings_max, rings_max)
+METRIC_CAPACITY(accounts_evicted, accounts_evicted)
+METRIC_CAPACITY(pairs_evicted, pairs_evicted)
+METRIC_CAPACITY(cut_edges, cut_edges)
+METRIC_CAPACITY(cut_names, cut_names)
+METRIC_CAPACITY(cut_accounts, cut_accounts)
+METRIC_CAPACITY(cut_pairs, cut_pairs)
+METRIC_CAPACITY(id_bytes, name_bytes)
+METRIC_CAPACITY(id_bytes_max, name_bytes_max)
+METRIC_CAPACITY(state_bytes, state_bytes)
+METRIC_CAPACITY(memory_bytes, memory_bytes)
+
+/* Where nothing was cut, the longest window is exact. */
+static double metric_state_exact_s(const metric_source *m)
+{
+    int64_t ms = metric_capacity(m).exact_ms;
+    return (double)(ms < 0 ? 28 * FRAUD_DAY_MS : ms) / 1000;
 }
 
 /* ---- latencies ---- */
@@ -302,54 +341,6 @@ static void series_outbox_age(const metric_source *m, r1_prom *p)
     }
 }
 
-/* ---- the state ---- */
-
-/* One row for each kind of row that the state has. */
-static const struct {
-    const char *kind;
-    size_t rows, room, evicted; /* places in fraud_capacity; evicted 0: not counted by row */
-} state_kinds[] = {
-    {"accounts", offsetof(fraud_capacity, accounts), offsetof(fraud_capacity, accounts_max),
-     offsetof(fraud_capacity, accounts_evicted)},
-    {"edges", offsetof(fraud_capacity, edges), offsetof(fraud_capacity, edges_max),
-     offsetof(fraud_capacity, cut_edges)},
-    {"pairs", offsetof(fraud_capacity, pairs), offsetof(fraud_capacity, pairs_max),
-     offsetof(fraud_capacity, pairs_evicted)},
-    {"rings", offsetof(fraud_capacity, rings), offsetof(fraud_capacity, rings_max), 0},
-    {"name_bytes", offsetof(fraud_capacity, name_bytes), offsetof(fraud_capacity, name_bytes_max),
-     offsetof(fraud_capacity, cut_names)},
-};
-
-static void state_samples(const metric_source *m, r1_prom *p, int which)
-{
-    for (size_t i = 0; i < R1_COUNT(state_kinds); i++) {
-        const size_t at[] = {state_kinds[i].rows, state_kinds[i].room, state_kinds[i].evicted};
-        char labels[48];
-        uint64_t n;
-        if (which && !at[which]) continue;
-        memcpy(&n, (const char *)&m->v->capacity + at[which], sizeof n);
-        snprintf(labels, sizeof labels, "kind=\"%s\"", state_kinds[i].kind);
-        r1_prom_sample(p, "", labels, (double)n);
-    }
-}
-
-static void series_state_rows(const metric_source *m, r1_prom *p) { state_samples(m, p, 0); }
-static void series_state_room(const metric_source *m, r1_prom *p) { state_samples(m, p, 1); }
-static void series_state_evicted(const metric_source *m, r1_prom *p) { state_samples(m, p, 2); }
-
-static void series_state_bytes(const metric_source *m, r1_prom *p)
-{
-    r1_prom_sample(p, "", "part=\"state\"", (double)m->v->capacity.state_bytes);
-    r1_prom_sample(p, "", "part=\"memory\"", (double)m->v->capacity.memory_bytes);
-}
-
-/* Nothing is said while nothing was ever cut. */
-static void series_state_exact(const metric_source *m, r1_prom *p)
-{
-    if (m->v->capacity.exact_ms >= 0)
-        r1_prom_sample(p, "", NULL, (double)m->v->capacity.exact_ms / 1e3);
-}
-
 /* ---- the process ---- */
 
 static void series_memory(const metric_source *m, r1_prom *p)
@@ -515,26 +506,102 @@ static const serve_metric metrics[] = {
      .type = "gauge",
      .help = "Payment ids that are known, by which duplicates are found.",
      .number = metric_seen_ids},
+    {.name = "state_accounts",
+     .family = "r1_fraud_state_rows",
+     .type = "gauge",
+     .labels = "table=\"accounts\"",
+     .help = "Rows of the state that are in use.",
+     .number = metric_state_accounts},
+    {.name = "state_pairs",
+     .family = "r1_fraud_state_rows",
+     .type = "gauge",
+     .labels = "table=\"pairs\"",
+     .help = "Rows of the state that are in use.",
+     .number = metric_state_pairs},
+    {.name = "state_edges",
+     .family = "r1_fraud_state_rows",
+     .type = "gauge",
+     .labels = "table=\"edges\"",
+     .help = "Rows of the state that are in use.",
+     .number = metric_state_edges},
     {.family = "r1_fraud_state_rows",
      .type = "gauge",
-     .help = "Rows of the state in use.",
-     .series = series_state_rows},
-    {.family = "r1_fraud_state_capacity_rows",
+     .labels = "table=\"rings\"",
+     .help = "Rows of the state that are in use.",
+     .number = metric_state_rings},
+    {.family = "r1_fraud_state_rows_max",
      .type = "gauge",
-     .help = "Rows that the state has; what is full forgets its oldest.",
-     .series = series_state_room},
-    {.family = "r1_fraud_state_evicted_total",
+     .labels = "table=\"accounts\"",
+     .help = "Rows that fit.",
+     .number = metric_state_accounts_max},
+    {.family = "r1_fraud_state_rows_max",
+     .type = "gauge",
+     .labels = "table=\"pairs\"",
+     .help = "Rows that fit.",
+     .number = metric_state_pairs_max},
+    {.family = "r1_fraud_state_rows_max",
+     .type = "gauge",
+     .labels = "table=\"edges\"",
+     .help = "Rows that fit.",
+     .number = metric_state_edges_max},
+    {.family = "r1_fraud_state_rows_max",
+     .type = "gauge",
+     .labels = "table=\"rings\"",
+     .help = "Rows that fit.",
+     .number = metric_state_rings_max},
+    {.name = "state_accounts_evicted",
+     .family = "r1_fraud_state_evicted_total",
      .type = "counter",
-     .help = "Rows that left because their kind was full; edges: while a window still held them.",
-     .series = series_state_evicted},
+     .labels = "table=\"accounts\"",
+     .help = "Rows that were forgotten because their table was full.",
+     .number = metric_state_accounts_evicted},
+    {.name = "state_pairs_evicted",
+     .family = "r1_fraud_state_evicted_total",
+     .type = "counter",
+     .labels = "table=\"pairs\"",
+     .help = "Rows that were forgotten because their table was full.",
+     .number = metric_state_pairs_evicted},
+    {.name = "state_cut_edges",
+     .family = "r1_fraud_state_cut_total",
+     .type = "counter",
+     .labels = "full=\"edges\"",
+     .help = "Edges that left while a window held them, by what was full.",
+     .number = metric_state_cut_edges},
+    {.family = "r1_fraud_state_cut_total",
+     .type = "counter",
+     .labels = "full=\"ids\"",
+     .help = "Edges that left while a window held them, by what was full.",
+     .number = metric_state_cut_names},
+    {.family = "r1_fraud_state_cut_total",
+     .type = "counter",
+     .labels = "full=\"accounts\"",
+     .help = "Edges that left while a window held them, by what was full.",
+     .number = metric_state_cut_accounts},
+    {.family = "r1_fraud_state_cut_total",
+     .type = "counter",
+     .labels = "full=\"pairs\"",
+     .help = "Edges that left while a window held them, by what was full.",
+     .number = metric_state_cut_pairs},
+    {.family = "r1_fraud_state_id_bytes",
+     .type = "gauge",
+     .help = "Bytes of the ids of edges.",
+     .number = metric_state_id_bytes},
+    {.family = "r1_fraud_state_id_bytes_max",
+     .type = "gauge",
+     .help = "Bytes of ids that fit.",
+     .number = metric_state_id_bytes_max},
     {.family = "r1_fraud_state_bytes",
      .type = "gauge",
-     .help = "Bytes that the state and working memory reserve.",
-     .series = series_state_bytes},
+     .help = "Bytes reserved for the state.",
+     .number = metric_state_state_bytes},
+    {.family = "r1_fraud_memory_bytes",
+     .type = "gauge",
+     .help = "Bytes reserved for the working memory.",
+     .number = metric_state_memory_bytes},
     {.family = "r1_fraud_state_exact_seconds",
      .type = "gauge",
-     .help = "How far back windows are exact; beyond, they are aged. Absent: nothing was cut.",
-     .series = series_state_exact},
+     .help = "How far exact windows reach back; older payments count in aged windows.",
+     .number = metric_state_exact_s},
     {.family = "r1_fraud_queue_records",
      .type = "gauge",
      .help = "Records between reading and committed.",
@@ -679,7 +746,6 @@ void fraud_metrics_take(const server *s, fraud_shown *v)
         for (int32_t p = 0; v->topic[t] && p < v->n_partition[t]; p++)
             v->high[t][p] = r1_consumer_high(s->consumer[t], p);
     }
-    fraud_engine_capacity(s->parts.engine, &v->capacity);
     v->in_flight = fraud_queue_in_flight(s->parts.queue);
     snprintf(v->owner, sizeof v->owner, "%s", s->ledger.owner);
     snprintf(v->cluster, sizeof v->cluster, "%s", s->ledger.cluster);

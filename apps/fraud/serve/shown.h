@@ -8,7 +8,6 @@
 #define FRAUD_SHOWN_H
 
 #include "http/http.h"
-#include "score/engine.h"
 #include "write/writer.h"
 
 enum { FRAUD_METRICS_MAX = 128 };
@@ -34,7 +33,6 @@ typedef struct {
     char owner[96], cluster[64];
     char model[64], model_name[64], schema[20], config[64];
     size_t in_flight;
-    fraud_capacity capacity; /* of the state */
     int64_t started_us;
     const r1_http *http; /* NULL: none */
     const r1_http_route *route;

@@ -159,7 +159,7 @@ static const struct {
 static void status_state(json_t *state, const char *key, const char *line)
 {
     char kind[48];
-    status_label(line, "kind", kind, sizeof kind);
+    status_label(line, "table", kind, sizeof kind);
     json_t *o = json_object_get(state, kind);
     if (!o) json_object_set_new(state, kind, o = json_object());
     json_object_set_new(o, key, json_real(status_sample(line)));
@@ -238,7 +238,7 @@ static void status_metrics(json_t *out, const char *page)
     status_info(out, page);
     json_t *state = json_object();
     status_each(page, "r1_fraud_state_rows", status_take_rows, state);
-    status_each(page, "r1_fraud_state_capacity_rows", status_take_capacity, state);
+    status_each(page, "r1_fraud_state_rows_max", status_take_capacity, state);
     status_each(page, "r1_fraud_state_evicted_total", status_take_evicted, state);
     json_object_set_new(out, "state", state);
 }
