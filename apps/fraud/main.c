@@ -70,11 +70,12 @@ int main(int argc, char **argv)
          .n_options = fraud_check_n_row,
          .run = fraud_command_check},
         {.name = "dlq",
-         .summary = "dead letters: list, show ID, replay ID",
-         .examples = "r1-fraud dlq list --postgres 'dbname=r1'\nr1-fraud dlq replay 17 --postgres "
-                     "'dbname=r1'\nr1-fraud dlq list --config fraud.ini",
+         .summary = "dead letters: list them, show one, send back as they are or mended",
+         .examples = "r1-fraud dlq list --postgres 'dbname=r1'\nr1-fraud dlq replay --stage "
+                     "write --since 24h --dry-run --config fraud.ini\nr1-fraud dlq mend 17 "
+                     "--config fraud.ini",
          .config = true,
-         .operands = "[list | show ID | replay ID]",
+         .operands = "[list | show ID | replay [ID] | mend ID]",
          .operands_max = 2,
          .options = fraud_dlq_rows,
          .n_options = fraud_dlq_n_row,

@@ -222,7 +222,7 @@ def main():
             said = run(PROGRAM, *command, *AWAY, "--model", "none", code=2)
             assert '"extra"; --help shows the usage' in said, said
         said = run(PROGRAM, "dlq", "list", "5", code=2)
-        assert "expected list, show ID or replay ID" in said, said
+        assert "expected list, show ID, replay ID" in said, said
         ini = named("@ini")
         for text, expected in INI_CASES:
             with open(ini, "w", encoding="utf-8") as f:
