@@ -526,7 +526,7 @@ static void known_back(const fraud_state *s, const fraud_entity *e, fraud_known 
                        int direction, uint64_t seq)
 {
     const int64_t ts = fraud_state_edge(s, seq)->ts;
-    bool first = known->first_seq == seq, found = false;
+    bool first = known->first_seq == seq && known->gone_ts == FRAUD_NEVER, found = false;
     uint32_t n = 0;
     if (!first && ts != known->last_ts) return;
     known->last_ts = known->gone_ts;

@@ -82,7 +82,7 @@ static bool windows_differ(const fraud_entity *e, int direction, const chain_cou
 }
 
 /* Known frauds whose edges are gone are known by their number and the newest of them alone. */
-static const char *known_fault(const fraud_known *known, const chain_count *c)
+static const char *known_fault(const fraud_state *s, const fraud_known *known, const chain_count *c)
 {
     if (known->n < c->n_fraud) return "an entity knows fewer frauds than its edges";
     if (!known->n) return NULL;
@@ -94,8 +94,9 @@ static const char *known_fault(const fraud_known *known, const chain_count *c)
     if (known->first_ts > (gone ? known->gone_ts : c->fraud_oldest) ||
         (!gone && known->first_ts != c->fraud_oldest))
         return "an entity's first known fraud differs from its edges";
+    bool whole = !s->seq_first || fraud_state_edge(s, s->seq_first)->ts < known->first_ts;
     if (known->n_since_first < c->n_since_first ||
-        (!gone && known->n_since_first != c->n_since_first))
+        (whole && known->n_since_first != c->n_since_first))
         return "an entity has lost count of payments since its first known fraud";
     return NULL;
 }
@@ -125,7 +126,7 @@ static const char *chain_fault(const fraud_state *s, uint32_t i, int direction, 
     *live += c.n;
     if (windows_differ(e, direction, &c)) return "a window differs from its edges";
     const char *fault = times_fault(e, direction, &c);
-    return fault ? fault : known_fault(known, &c);
+    return fault ? fault : known_fault(s, known, &c);
 }
 
 static const char *entities_fault(const fraud_state *s)

@@ -90,7 +90,7 @@ int64_t fraud_engine_clock(const fraud_engine *e);
 bool fraud_engine_watch(fraud_engine *e, void (*sink)(void *ctx, const float *key, size_t width),
                         void *ctx);
 
-/* ---- capacity ---------------------------------------------------------------------------------- */
+/* ---- capacity -------------------------------------------------------------------------------- */
 
 typedef struct {
     uint64_t accounts, accounts_max, accounts_evicted, accounts_bytes; /* bytes: reserved */

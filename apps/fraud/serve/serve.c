@@ -156,6 +156,7 @@ static r1_status serve_start(server *s, r1_err *err)
     R1_TRY(serve_retry(serve_own, s, "PostgreSQL", err));
     fraud_port_phase(s, FRAUD_PHASE_REBUILDS);
     R1_TRY(fraud_serve_restore(s, err));
+    R1_TRY(fraud_serve_currency_begin(s, err));
     s->last_seq = s->ledger.last_seq = s->rebuilt.last_seq;
     R1_TRY(serve_retry(start_writer, s, "PostgreSQL", err));
     R1_TRY(serve_assign(s, err));
