@@ -5,8 +5,8 @@
  *
  * Then sums tell whether rows and edges belong together. fraud_state_fault walks the chain of each
  * account for that. With ten million edges the walk takes longer than all of the reading. Here each
- * row counts with a weight that is made from its number. Edges add, rows take away, and nothing must
- * be left: one pass over each array, in its order. Rows whose counts were exchanged have other
+ * row counts with a weight that is made from its number. Edges add, rows take away, and nothing
+ * must be left: one pass over each array, in its order. Rows whose counts were exchanged have other
  * weights, so that sums which agree by chance are one in 2^64. Times of rows are bounded and no
  * more: scores rest on them, and no later change does. */
 #include "graph/aged.h"
