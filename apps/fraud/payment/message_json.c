@@ -15,9 +15,9 @@
 #define REPLACED "\xef\xbf\xbd" /* U+FFFD */
 
 enum {
-    PLAIN_DIGITS = 18,
-    /* of an integer that 64 bits hold for certain */ REAL_DIGITS = 15,
-    GROWTH = 6
+    PLAIN_DIGITS = 18, /* of an integer that 64 bits hold for certain */
+    REAL_DIGITS = 15,  /* that a double gives back */
+    GROWTH = 6         /* of a mended text */
 };
 
 /* What a first look finds. */
@@ -58,8 +58,8 @@ static bool number_is_json(const char *s, size_t len)
     return i == len;
 }
 
-/* An integer that 64 bits hold for certain, or a decimal number of at most 15 digits: a double gives
- * those back as they were written. */
+/* An integer that 64 bits hold for certain, or a decimal number of at most 15 digits, which a double
+ * gives back as it was written. */
 static bool number_is_plain(const char *s, size_t len)
 {
     bool point = false;
