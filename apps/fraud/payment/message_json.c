@@ -58,8 +58,8 @@ static bool number_is_json(const char *s, size_t len)
     return i == len;
 }
 
-/* An integer that 64 bits hold for certain, or a decimal number of at most 15 digits, which a double
- * gives back as it was written. */
+/* An integer that 64 bits hold for certain, or a decimal number of at most 15 digits, which a
+ * double gives back as it was written. */
 static bool number_is_plain(const char *s, size_t len)
 {
     bool point = false;
