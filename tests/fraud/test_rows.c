@@ -98,7 +98,7 @@ static void test_each_kind(void)
     plain.apply_seq = 8;
     plain.message.offset = 42;
     plain.message.sent_us = 0;
-    plain.decision = (fraud_decision){FRAUD_ALLOW, NULL};
+    plain.decision = (fraud_decision){.action = FRAUD_ALLOW};
     snprintf(plain.payment.tx_id, sizeof plain.payment.tx_id, "t2");
     duplicate.kind = FRAUD_RECORD_DUPLICATE;
     dead.kind = empty.kind = FRAUD_RECORD_DEAD;

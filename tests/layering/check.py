@@ -81,7 +81,7 @@ ROOMS_INSIDE = {
         "train": ["dataset", "generate", "walk"],
         "eval": ["dataset", "decide", "train", "walk"],
         "replay": ["score"],
-        "decide": ["graph", "score"],
+        "decide": ["graph", "payment", "score", "typology"],
         "write": ["decide", "score"],
         "serve": ["decide", "score", "write"],
         "produce": ["payment", "serve"],

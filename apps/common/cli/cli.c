@@ -4,6 +4,7 @@
  * completion out of the tables. */
 #include "cli/r1_cli.h"
 #include "config/r1_config.h"
+#include "text/nearest.h"
 #include "text/r1_utf8.h"
 
 #include <jansson.h>
@@ -189,25 +190,6 @@ static void cli_completion(const r1_program *p, FILE *out)
 
 /* ---- running ---- */
 
-static size_t edit_distance(const char *a, const char *b)
-{
-    size_t la = strlen(a), lb = strlen(b), row[64];
-    if (la > 60 || lb > 60) return 99;
-    for (size_t j = 0; j <= lb; j++) row[j] = j;
-    for (size_t i = 1; i <= la; i++) {
-        size_t diag = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= lb; j++) {
-            size_t up = row[j], best = diag + (a[i - 1] != b[j - 1]);
-            if (up + 1 < best) best = up + 1;
-            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            diag = up;
-            row[j] = best;
-        }
-    }
-    return row[lb];
-}
-
 /* Two-word names are tried first; *words tells how many arguments the name took. */
 static const r1_command *find_command(const r1_program *p, int argc, char **argv, int *words)
 {
@@ -227,8 +209,8 @@ static int unknown_command(const r1_program *p, int argc, char **argv)
     char two[128];
     snprintf(two, sizeof two, "%s%s%s", argv[1], argc > 2 ? " " : "", argc > 2 ? argv[2] : "");
     for (size_t i = 0; i < p->n_commands; i++) {
-        size_t d1 = edit_distance(argv[1], p->commands[i].name),
-               d2 = edit_distance(two, p->commands[i].name);
+        size_t d1 = r1_edit_distance(argv[1], p->commands[i].name),
+               d2 = r1_edit_distance(two, p->commands[i].name);
         size_t d = d1 < d2 ? d1 : d2;
         if (d < distance) distance = d, best = p->commands[i].name;
     }

@@ -15,9 +15,11 @@ static void trace_text(fraud_record *r, const fraud_result *res)
     snprintf(r->trace + n, sizeof r->trace - n, "}");
 }
 
-r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_result *res, r1_err *err)
+r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_slot *slot,
+                             const fraud_result *res, r1_err *err)
 {
-    fraud_policy_decide(s->parts.policy, &r->payment, res, &r->decision);
+    const fraud_subject subject = {&r->payment, res, fraud_slot_facts(slot), NULL};
+    fraud_policy_decide(s->parts.policy, s->parts.pace, &subject, &r->decision);
     r->probability = (float)res->probability;
     r->logit = (float)res->logit;
     r->degraded = res->degraded;

@@ -146,7 +146,9 @@ static r1_status build_policy(fraud_parts *p, r1_err *err)
                                       .rules_path = r1_options_str(o, "rules"),
                                       .allow_path = r1_options_str(o, "allow-list"),
                                       .block_path = r1_options_str(o, "block-list")};
-    return fraud_policy_new(&p->policy, &policy, err);
+    R1_TRY(fraud_policy_new(&p->policy, &policy, err));
+    R1_TRY(fraud_pace_new(&p->pace, err));
+    return fraud_policy_pace(p->policy, p->pace), R1_OK;
 }
 
 static void name_model(fraud_parts *p, const fraud_engine_opts *opts)
@@ -199,6 +201,7 @@ void fraud_parts_release(fraud_parts *p)
     fraud_queue_free(p->queue);
     fraud_engine_free(p->engine);
     fraud_policy_free(p->policy);
+    fraud_pace_free(p->pace);
     fraud_txset_free(p->seen);
     *p = (fraud_parts){0};
 }

@@ -27,6 +27,7 @@ typedef struct {
     char migrations[R1_PATH_BYTES];
     fraud_engine *engine;
     fraud_policy *policy;
+    fraud_pace *pace;
     fraud_txset *seen;
     fraud_queue *queue;
     char model[64], model_text[128]; /* as decision rows name it, and what is in it */

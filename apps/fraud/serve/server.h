@@ -44,7 +44,8 @@ typedef struct {
  * record is free. */
 r1_status fraud_serve_take(server *s, batch *b, int topic, int timeout_ms, r1_err *err);
 /* Turns a score into the decision of the record. */
-r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_result *res, r1_err *err);
+r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_slot *slot,
+                             const fraud_result *res, r1_err *err);
 
 /* ---- serve_loop.c: one turn after the other ---- */
 

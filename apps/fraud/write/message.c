@@ -10,7 +10,7 @@ char *fraud_decision_message(const fraud_record *r, const fraud_names *names)
         json_pack("{s:s, s:I, s:s, s:f, s:b, s:s, s:s}", "tx_id", r->payment.tx_id, "apply_seq",
                   (json_int_t)r->apply_seq, "decision", fraud_action_name(r->decision.action),
                   "score", (double)r->probability, "degraded", (int)r->degraded, "model",
-                  names->model, "config", names->config);
+                  names->model, "config", fraud_record_config(r, names));
     if (r->alert) json_object_set_new(o, "reasons", fraud_alert_reasons(r->alert));
     char *text = json_dumps(o, JSON_COMPACT);
     json_decref(o);

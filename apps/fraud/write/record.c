@@ -92,6 +92,7 @@ r1_status fraud_queue_new(fraud_queue **out, size_t capacity, r1_err *err)
 static void record_empty(fraud_record *r)
 {
     r1_message_free(&r->message);
+    fraud_decision_release(&r->decision);
     free(r->alert);
     r->alert = NULL;
 }

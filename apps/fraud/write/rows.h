@@ -16,6 +16,9 @@ typedef struct {
     const char *model, *config; /* versions */
 } fraud_names;
 
+/* The version of the policy that decided the record; where none did, the one at the start. */
+const char *fraud_record_config(const fraud_record *r, const fraud_names *names);
+
 typedef struct fraud_rows fraud_rows;
 r1_status fraud_rows_new(fraud_rows **out, const fraud_names *names, r1_err *err);
 void fraud_rows_free(
