@@ -11,9 +11,15 @@
 #include <string.h>
 
 typedef struct {
+    char *key, *text, *origin; /* owned */
+} many_entry;
+
+typedef struct {
     char *text, *origin; /* owned; text NULL: absent */
     int64_t i;
     double f;
+    many_entry *entry; /* of a row that is `many` */
+    size_t n_entry;
 } value;
 
 struct r1_options {
@@ -128,6 +134,8 @@ static r1_status options_store(const r1_option *row, value *v, const char *text,
     }
     free(v->text);
     free(v->origin);
+    fresh.entry = v->entry;
+    fresh.n_entry = v->n_entry;
     *v = fresh;
     return R1_OK;
 }
@@ -154,10 +162,19 @@ r1_status r1_options_new(r1_options **out, const r1_option *table, size_t n, r1_
     return R1_OK;
 }
 
+static void free_entry(many_entry *e)
+{
+    free(e->key);
+    free(e->text);
+    free(e->origin);
+}
+
 void r1_options_free(r1_options *o)
 {
     if (!o) return;
     for (size_t i = 0; i < o->n; i++) {
+        for (size_t k = 0; k < o->values[i].n_entry; k++) free_entry(&o->values[i].entry[k]);
+        free(o->values[i].entry);
         free(o->values[i].text);
         free(o->values[i].origin);
     }
@@ -192,10 +209,51 @@ static size_t find_secret(const r1_options *o, const char *name)
     return i < o->n && o->table[i].secret ? i : o->n;
 }
 
+/* "list.mules": the row `list`, where it is `many`; *key begins behind the first point. */
+static size_t find_many(const r1_options *o, const char *name, const char **key)
+{
+    const char *point = strchr(name, '.');
+    char base[128];
+    if (!point || !point[1] || (size_t)(point - name) >= sizeof base) return o->n;
+    memcpy(base, name, (size_t)(point - name));
+    base[point - name] = 0;
+    *key = point + 1;
+    size_t i = options_find(o, base);
+    return i < o->n && o->table[i].many ? i : o->n;
+}
+
+static r1_status set_many(r1_options *o, size_t i, const char *key, const char *text,
+                          const char *origin, r1_err *err)
+{
+    value *v = &o->values[i];
+    many_entry fresh = {strdup(key), strdup(text), strdup(origin)};
+    size_t k = 0;
+    while (k < v->n_entry && strcmp(v->entry[k].key, key) != 0) k++;
+    if (!v->entry) v->entry = calloc(R1_OPTION_ENTRIES_MAX, sizeof *v->entry);
+    bool full = k == R1_OPTION_ENTRIES_MAX, made = fresh.key && fresh.text && fresh.origin;
+    if (full || !made || !v->entry) {
+        free_entry(&fresh);
+        if (!full) R1_FAIL(err, R1_E_NOMEM, "no memory for the setting %s", o->table[i].name);
+        R1_FAIL(err, R1_E_INVAL, "%s: expected at most %d settings %s.NAME, found more", origin,
+                R1_OPTION_ENTRIES_MAX, o->table[i].name);
+    }
+    if (k < v->n_entry)
+        free_entry(&v->entry[k]);
+    else
+        v->n_entry++;
+    v->entry[k] = fresh;
+    return R1_OK;
+}
+
 r1_status r1_options_set(r1_options *o, const char *name, const char *text, const char *origin,
                          r1_err *err)
 {
-    size_t i = options_find(o, name);
+    const char *key;
+    size_t i = options_find(o, name), many = find_many(o, name, &key);
+    if (many < o->n) return set_many(o, many, key, text, origin, err);
+    if (i < o->n && o->table[i].many)
+        R1_FAIL(err, R1_E_INVAL, "%s: expected a setting %s.NAME, found %s alone", origin, name,
+                name);
     if (i == o->n) {
         i = find_secret(o, name);
         if (i < o->n) return set_secret_file(o, i, text, origin, err);
@@ -255,7 +313,8 @@ static r1_status parse_one(r1_options *o, const char *arg, const char *next, boo
     if (is_switch(o, name)) return parse_switch(o, name, eq, next, err);
     if (i == o->n && !strncmp(name, "no-", 3) && is_switch(o, name + 3))
         return parse_off(o, name + 3, eq, next, err);
-    if (i == o->n && find_secret(o, name) == o->n)
+    const char *key;
+    if (i == o->n && find_secret(o, name) == o->n && find_many(o, name, &key) == o->n)
         R1_FAIL(err, R1_E_INVAL, "command line: option --%s is not known; --help lists them", name);
     if (!eq && !next) R1_FAIL(err, R1_E_INVAL, "command line: option --%s needs a value", name);
     *used = !eq;
@@ -336,7 +395,7 @@ r1_status r1_options_check(const r1_options *o, r1_err *err)
 r1_status r1_options_env(r1_options *o, r1_err *err)
 {
     for (size_t i = 0; i < o->n; i++) {
-        if (!o->table[i].section) continue;
+        if (!o->table[i].section || o->table[i].many) continue;
         char key[128] = "R1_";
         size_t k = 3;
         for (const char *s = o->table[i].name; *s && k < sizeof key - 1; s++)
@@ -370,6 +429,28 @@ const char *r1_options_origin(const r1_options *o, const char *name)
 {
     return options_get(o, name)->origin;
 }
+bool r1_options_entry(const r1_options *o, const char *name, size_t i, const char **key,
+                      const char **text, const char **origin)
+{
+    const value *v = options_get(o, name);
+    if (i >= v->n_entry) return false;
+    *key = v->entry[i].key;
+    *text = v->entry[i].text;
+    if (origin) *origin = v->entry[i].origin;
+    return true;
+}
+
+bool r1_option_hides(const r1_option *row, const char *key)
+{
+    for (const char *c = row->secret_keys; c && *c;) {
+        size_t len = strcspn(c, "|");
+        for (const char *at = key; *at; at++)
+            if (!strncmp(at, c, len)) return true;
+        c += len + (c[len] == '|');
+    }
+    return false;
+}
+
 size_t r1_options_count(const r1_options *o) { return o->n; }
 const r1_option *r1_options_row(const r1_options *o, size_t index) { return &o->table[index]; }
 
@@ -379,7 +460,7 @@ void r1_options_help(const r1_option *table, size_t n, FILE *out)
     for (size_t i = 0; i < n; i++) {
         const r1_option *row = &table[i];
         char left[160];
-        snprintf(left, sizeof left, "--%s%s%s", row->name,
+        snprintf(left, sizeof left, "--%s%s%s%s", row->name, row->many ? ".NAME" : "",
                  row->type == R1_OPT_ENUM ? " " : metavar[row->type],
                  row->type == R1_OPT_ENUM ? row->choices : "");
         fprintf(out, "  %-34s %s", left, row->help);
