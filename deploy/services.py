@@ -20,17 +20,21 @@ def bin_dir():
     return os.environ.get("R1_BIN") or os.path.join(ROOT, "build", "release", "bin")
 
 
-def free_port():
-    """A free port whose successor is free too: Apache Kafka's controller listens there."""
+def free_port(n=2):
+    """The first of n free ports in a row: an Apache Kafka node takes two."""
     while True:
-        with socket.socket() as s, socket.socket() as after:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
-            try:
-                after.bind(("127.0.0.1", port + 1))
-                return port
-            except (OSError, OverflowError):
-                pass
+        sockets = [socket.socket() for _ in range(n)]
+        try:
+            sockets[0].bind(("127.0.0.1", 0))
+            port = sockets[0].getsockname()[1]
+            for i in range(1, n):
+                sockets[i].bind(("127.0.0.1", port + i))
+            return port
+        except (OSError, OverflowError):
+            pass
+        finally:
+            for s in sockets:
+                s.close()
 
 
 def run(*args, check=True, **kw):
@@ -43,14 +47,14 @@ def run(*args, check=True, **kw):
 
 
 class Services:
-    def __init__(self, folder, kafka=False, partitions=4, port=None):
+    def __init__(self, folder, kafka=False, partitions=4, port=None, nodes=1):
         self.folder = os.path.abspath(folder)
         os.makedirs(self.folder, exist_ok=True)
-        self.kafka, self.partitions = kafka, partitions
+        self.kafka, self.partitions, self.nodes = kafka, partitions, nodes
         self.children = []
         self.pg_dir = os.path.join(self.folder, "postgres")
         self.pg_port = port or free_port()
-        self.broker_port = free_port()
+        self.broker_port = free_port(2 * nodes)
         self.broker = None
 
     # ---- PostgreSQL ----
@@ -91,11 +95,16 @@ class Services:
     # ---- broker ----
 
     def start_broker(self):
+        """Starts what does not run yet: a killed node of a cluster, too."""
         if self.kafka:
-            env = dict(os.environ, RUN_DIR=self.folder, KAFKA_PORT=str(self.broker_port))
             p = subprocess.run(
                 [os.path.join(ROOT, "deploy/kafka/start")],
-                env=env,
+                env=dict(
+                    os.environ,
+                    RUN_DIR=self.folder,
+                    KAFKA_PORT=str(self.broker_port),
+                    KAFKA_NODES=str(self.nodes),
+                ),
                 stdout=subprocess.PIPE,
                 text=True,
                 check=False,
@@ -128,6 +137,11 @@ class Services:
             empty = os.path.join(self.folder, "empty")
             open(empty, "w", encoding="utf-8").close()
             self.fraud("produce", "--in", empty, "--create", self.partitions)
+
+    def kill_node(self, i):
+        """Ends node i, 1 and up, of Apache Kafka by SIGKILL; start_broker starts it again."""
+        with open(os.path.join(self.folder, f"kafka/node{i}/pid"), encoding="utf-8") as f:
+            os.kill(int(f.read()), signal.SIGKILL)
 
     def stop_broker(self):
         if self.kafka:

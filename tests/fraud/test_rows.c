@@ -53,6 +53,7 @@ static fraud_record rows_payment(void)
                       .probability = 0.25f,
                       .logit = -1.5f,
                       .degraded = true,
+                      .applied = true,
                       .trace = "{-4.1,0.2}",
                       .decision = {FRAUD_REVIEW, "big"},
                       .message = {.partition = 3, .offset = 41, .sent_us = 500}};
@@ -127,8 +128,10 @@ static void test_each_kind(void)
                 "7|review|0.25|-1.5|t|{-4.1,0.2}|[{\"code\": \"fan\", \"item\": \"graph\", "
                 "\"text\": \"two \\\"words\\\"\", \"contribution\": 0.5}]|big|m|c|2000|"
                 "8|allow|0.25|-1.5|t|{-4.1,0.2}|-|-|m|c|-");
-    rows_expect(s, "SELECT * FROM r1.finding ORDER BY ordinal",
-                "7|1|cycle|{A,\"{,\\\"\\\\}\"}|{t1}|7|2|stack|{}|{}");
+    rows_expect(
+        s,
+        "SELECT apply_seq, ordinal, pattern, accounts, payments FROM r1.finding ORDER BY ordinal",
+        "7|1|cycle|{A,\"{,\\\"\\\\}\"}|{t1}|7|2|stack|{}|{}");
     rows_expect(s, "SELECT tx_id, topic, partition, kafka_offset, payload FROM r1.duplicate",
                 "t\"1|payments|3|41|{\"a\": 1}");
     rows_expect(s,
@@ -141,6 +144,39 @@ static void test_each_kind(void)
                 "kafka_offset, payload FROM r1.label",
                 "9|t1|t|2026-01-01 00:00:00.999+00|topic|labels|3|41|{\"a\": 1}");
     free(payment.alert);
+    r1_store_close(s);
+    fraud_rows_free(rows);
+}
+
+/* A payment that was decided without a score: it is NULL, and so is what could not be read. */
+static void test_apart(void)
+{
+    r1_err err = {0};
+    r1_store *s = rows_open();
+    fraud_ledger ledger = {.topic = {"payments", "labels"}};
+    const fraud_names names = {.ledger = &ledger, .model = "m", .config = "c"};
+    fraud_rows *rows;
+    R1_ASSERT_OK(fraud_rows_new(&rows, &names, &err), &err);
+    R1_ASSERT_OK(fraud_rows_prepare(rows, s, &err), &err);
+    fraud_record r = rows_payment();
+    r.payment = (fraud_payment){.tx_id = "t1", .kind = FRAUD_N_KIND};
+    r.applied = false;
+    r.content_hash = UINT64_MAX;
+    r.message.broker_ms = 1767225600000;
+    snprintf(r.notes, sizeof r.notes, "[\"country: left out\"]");
+    fraud_record_set_apart(&r, "unscorable", "unscorable: \"why\"", FRAUD_BLOCK);
+    r.decided_us = 2500;
+    fraud_record *all[] = {&r};
+    R1_ASSERT_OK(r1_store_batch_begin(s, &err), &err);
+    R1_ASSERT_OK(fraud_rows_add(rows, s, all, 1, &err), &err);
+    R1_ASSERT_OK(r1_store_batch_commit(s, &err), &err);
+    rows_expect(s,
+                "SELECT tx_id, ts, kind, from_id, to_id, amount_minor, currency, applied, "
+                "content_hash, broker_at, notes FROM r1.payment",
+                "t1|-|-|-|-|-|-|f|-1|2026-01-01 00:00:00+00|[\"country: left out\"]");
+    rows_expect(s, "SELECT decision, score, logit, degraded, trace, reasons, rule FROM r1.decision",
+                "block|-|-|f|{}|[{\"code\": \"unscorable\", \"text\": \"unscorable: "
+                "\\\"why\\\"\"}]|unscorable");
     r1_store_close(s);
     fraud_rows_free(rows);
 }
@@ -190,6 +226,15 @@ static void test_message(void)
         free(text);
     }
     free(r.alert);
+    r.alert = NULL;
+    fraud_record_set_apart(&r, "id_reused", "words", FRAUD_REVIEW);
+    char *text = fraud_decision_message(&r, &names);
+    json_t *message = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    rows_check(schema, message);
+    CU_ASSERT_PTR_NULL(json_object_get(message, "score"));
+    rows_check(reason, json_array_get(json_object_get(message, "reasons"), 0));
+    json_decref(message);
+    free(text);
     json_decref(schema);
 }
 
@@ -255,6 +300,6 @@ static void test_reason(void)
 }
 
 R1_TEST_MAIN("rows", {"a dead letter's reason", test_reason},
-             {"a record of each kind", test_each_kind},
+             {"a record of each kind", test_each_kind}, {"a decision without a score", test_apart},
              {"a decision's message and its schema", test_message},
              {"the bytes of reasons", test_alert_bytes}, {"broken invariant", test_broken})

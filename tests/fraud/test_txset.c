@@ -12,18 +12,57 @@ static void test_ids(void)
 {
     r1_err err = {0};
     fraud_txset *s;
-    R1_ASSERT_OK(fraud_txset_new(&s, &err), &err);
+    R1_ASSERT_OK(fraud_txset_new(&s, 1000000, &err), &err);
     char id[32];
     for (int pass = 0; pass < 2; pass++)
         for (int i = 0; i < 200000; i++) {
-            bool fresh;
             snprintf(id, sizeof id, "tx-%d", i);
-            R1_ASSERT_OK(fraud_txset_add(s, id, &fresh, &err), &err);
-            CU_ASSERT_EQUAL(fresh, pass == 0);
+            CU_ASSERT_EQUAL(fraud_txset_look(s, id, 2 * (uint64_t)i),
+                            pass == 0 ? FRAUD_SEEN_NEW : FRAUD_SEEN_SAME);
+            R1_ASSERT_OK(fraud_txset_add(s, id, 2 * (uint64_t)i, true, &err), &err);
         }
     CU_ASSERT_EQUAL(fraud_txset_count(s), 200000);
-    CU_ASSERT_TRUE(fraud_txset_has(s, "tx-7"));
-    CU_ASSERT_FALSE(fraud_txset_has(s, "tx-200000"));
+    CU_ASSERT_EQUAL(fraud_txset_look(s, "tx-7", 14), FRAUD_SEEN_SAME);
+    CU_ASSERT_EQUAL(fraud_txset_look(s, "tx-7", 8), FRAUD_SEEN_OTHER);
+    CU_ASSERT_EQUAL(fraud_txset_look(s, "tx-200000", 7), FRAUD_SEEN_NEW);
+    fraud_txset_free(s);
+}
+
+/* Twin: a list of all pairs, of which the last ids_max must be known and none twice that old. */
+static void test_horizon(void)
+{
+    enum { IDS_MAX = 5000, STEPS = 23000 };
+    r1_err err = {0};
+    fraud_txset *s;
+    char id[32];
+    R1_ASSERT_OK(fraud_txset_new(&s, IDS_MAX, &err), &err);
+    for (int i = 0; i < STEPS; i++) {
+        snprintf(id, sizeof id, "tx-%d", i);
+        R1_ASSERT_OK(fraud_txset_add(s, id, 2 * (uint64_t)i, true, &err), &err);
+        CU_ASSERT_TRUE(fraud_txset_count(s) <= 2 * IDS_MAX);
+        for (int back = 0; back < IDS_MAX && back <= i; back += 997) {
+            snprintf(id, sizeof id, "tx-%d", i - back);
+            CU_ASSERT_EQUAL(fraud_txset_look(s, id, 2 * (uint64_t)(i - back)), FRAUD_SEEN_SAME);
+            CU_ASSERT_EQUAL(fraud_txset_look(s, id, 1u << 30), FRAUD_SEEN_OTHER);
+        }
+        if (i < 2 * IDS_MAX) continue;
+        snprintf(id, sizeof id, "tx-%d", i - 2 * IDS_MAX);
+        CU_ASSERT_EQUAL(fraud_txset_look(s, id, 2 * (uint64_t)(i - 2 * IDS_MAX)), FRAUD_SEEN_NEW);
+    }
+    fraud_txset_free(s);
+}
+
+/* One id with a flood of contents fills no run of the table. */
+static void test_contents_of_one_id(void)
+{
+    r1_err err = {0};
+    fraud_txset *s;
+    R1_ASSERT_OK(fraud_txset_new(&s, 100000, &err), &err);
+    for (uint64_t i = 0; i < 50000; i++)
+        R1_ASSERT_OK(fraud_txset_add(s, "one", 2 * i, true, &err), &err);
+    CU_ASSERT_EQUAL(fraud_txset_count(s), FRAUD_TXSET_CONTENTS_MAX);
+    CU_ASSERT_EQUAL(fraud_txset_look(s, "one", 0), FRAUD_SEEN_SAME);
+    CU_ASSERT_EQUAL(fraud_txset_look(s, "one", 99998), FRAUD_SEEN_OTHER);
     fraud_txset_free(s);
 }
 
@@ -67,6 +106,22 @@ static void test_queue(void)
 
 /* ---- broken invariants ---- */
 
+/* A payment that could not be scored comes again: with the same content a repetition, mended a
+ * payment. Once it is applied, other content is a used id. */
+static void test_mended(void)
+{
+    r1_err err = {0};
+    fraud_txset *s;
+    R1_ASSERT_OK(fraud_txset_new(&s, 1000, &err), &err);
+    R1_ASSERT_OK(fraud_txset_add(s, "a", 10, false, &err), &err);
+    CU_ASSERT_EQUAL(fraud_txset_look(s, "a", 10), FRAUD_SEEN_SAME);
+    CU_ASSERT_EQUAL(fraud_txset_look(s, "a", 20), FRAUD_SEEN_NEW);
+    R1_ASSERT_OK(fraud_txset_add(s, "a", 20, true, &err), &err);
+    CU_ASSERT_EQUAL(fraud_txset_look(s, "a", 10), FRAUD_SEEN_SAME);
+    CU_ASSERT_EQUAL(fraud_txset_look(s, "a", 30), FRAUD_SEEN_OTHER);
+    fraud_txset_free(s);
+}
+
 static void break_id_count(void *ctx)
 {
     /* The first fields of the set: where the ids are, how many places there are, how many are
@@ -75,9 +130,8 @@ static void break_id_count(void *ctx)
         void *place;
         size_t capacity, n;
     } *inside = ctx;
-    bool fresh;
     inside->n = inside->capacity;
-    (void)fraud_txset_add(ctx, "x", &fresh, NULL);
+    (void)fraud_txset_add(ctx, "x", 0, true, NULL);
 }
 
 static void break_push_twice(void *ctx)
@@ -115,7 +169,7 @@ static void test_broken_sets(void)
     r1_err err = {0};
     fraud_txset *s;
     fraud_queue *q;
-    R1_ASSERT_OK(fraud_txset_new(&s, &err), &err);
+    R1_ASSERT_OK(fraud_txset_new(&s, 1000000, &err), &err);
     R1_ASSERT_OK(fraud_queue_new(&q, 4, &err), &err);
     CU_ASSERT_TRUE(r1_test_breaks(break_id_count, s, "65536 ids in 65536 places"));
     CU_ASSERT_TRUE(r1_test_breaks(break_push_twice, q, "expected at place 1"));
@@ -215,6 +269,9 @@ static void test_writer_steps(void)
 }
 
 R1_TEST_MAIN("ids, queue, ledger", {"seen ids", test_ids},
+             {"ids are known for a horizon", test_horizon},
+             {"one id with many contents", test_contents_of_one_id},
+             {"an unscorable payment comes again", test_mended},
              {"queue between two threads", test_queue},
              {"broken sets and queues", test_broken_sets}, {"ledger", test_ledger},
              {"writer's steps", test_writer_steps})

@@ -13,7 +13,7 @@
 
 #include "store/store.h"
 
-enum { R1_COLUMNS_MAX = 16, R1_COLUMN_BYTES_MAX = 64 << 20 };
+enum { R1_COLUMNS_MAX = 24, R1_COLUMN_BYTES_MAX = 64 << 20 };
 
 typedef enum {
     R1_COL_INT8,

@@ -385,6 +385,59 @@ r1_status fraud_payment_decode(const char *json, size_t len, fraud_payment *p, r
     return st;
 }
 
+/* ---- what is compared when an id comes again ---- */
+
+static uint64_t hash_of_text(const char *text, uint64_t seed)
+{
+    return r1_hash64(text, strlen(text), seed);
+}
+
+uint64_t fraud_payment_content(const fraud_payment *p)
+{
+    const int64_t numbers[] = {p->ts,
+                               p->kind,
+                               p->from_role,
+                               p->to_role,
+                               p->amount_minor,
+                               p->has,
+                               p->has & FRAUD_HAS_FROM_BALANCE ? p->from_balance_minor : 0,
+                               p->has & FRAUD_HAS_TO_BALANCE ? p->to_balance_minor : 0};
+    const float place[] = {p->has & FRAUD_HAS_POSITION ? p->lat : 0,
+                           p->has & FRAUD_HAS_POSITION ? p->lon : 0};
+    uint64_t h = r1_hash64(numbers, sizeof numbers, r1_hash64(place, sizeof place, 0));
+    const char *const texts[] = {p->tx_id,   p->currency, p->country, p->from, p->to,
+                                 p->channel, p->category, p->device,  p->text};
+    for (size_t i = 0; i < R1_COUNT(texts); i++) h = hash_of_text(texts[i], h + i);
+    return h;
+}
+
+/* Of a message that is no payment that we can score: its JSON with keys in order, or its bytes. */
+static uint64_t content_of_object(const json_t *o)
+{
+    char *text = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS);
+    uint64_t h = text ? hash_of_text(text, 1) : 0;
+    free(text);
+    return h;
+}
+
+fraud_reading fraud_payment_read(const char *json, size_t len, fraud_payment *p, uint64_t *content,
+                                 r1_err *why)
+{
+    reader r = {.err = why};
+    if (fraud_payment_decode(json, len, p, why) == R1_OK) {
+        *content = fraud_payment_content(p);
+        return FRAUD_READ_PAYMENT;
+    }
+    r1_err later;
+    if (payment_parse(json, len, &r.o, &later) != R1_OK) return FRAUD_READ_NOTHING;
+    r.err = &later;
+    bool named = payment_fields[0].kind->read(&r, &payment_fields[0], p) == R1_OK;
+    *content = content_of_object(r.o);
+    p->kind = FRAUD_N_KIND;
+    json_decref(r.o);
+    return named ? FRAUD_READ_UNSCORABLE : FRAUD_READ_NOTHING;
+}
+
 static json_t *to_json(const fraud_payment *p)
 {
     json_t *o = json_object();

@@ -70,6 +70,24 @@ typedef struct fraud_payment {
  * are refused. */
 r1_status fraud_payment_decode(const char *json, size_t len, fraud_payment *p, r1_err *err);
 
+/* What a message is. */
+typedef enum {
+    FRAUD_READ_PAYMENT = 0, /* a payment that can be scored */
+    /* A JSON object with an id that cannot be scored; *p holds what could be read, with
+     * kind FRAUD_N_KIND where it is unknown. */
+    FRAUD_READ_UNSCORABLE,
+    FRAUD_READ_NOTHING /* no payment: not JSON, no object, no id */
+} fraud_reading;
+
+/* Decodes one message of the topic payments. *content is a hash of the fields as they were read.
+ * A repeated message has the same one, whatever its blanks and the order of its keys. why is empty
+ * for a payment. */
+fraud_reading fraud_payment_read(const char *json, size_t len, fraud_payment *p, uint64_t *content,
+                                 r1_err *why);
+
+/* The hash of a payment's fields, stable across versions. */
+uint64_t fraud_payment_content(const fraud_payment *p);
+
 /* Writes p as one JSON object without a newline, NUL-terminated; *len is without the NUL. cap of
  * FRAUD_PAYMENT_BYTES_MAX always suffices. decode(encode(p)) equals p. */
 r1_status fraud_payment_encode(const fraud_payment *p, char *json, size_t cap, size_t *len,

@@ -27,6 +27,7 @@ struct fraud_slot {
 
 struct fraud_engine {
     fraud_state *state;
+    fraud_waiting *waiting;
     fraud_slot *slots, *free_slot;
     uint32_t n_slot, n_used;
     int64_t last_seq;
@@ -63,6 +64,8 @@ static r1_status open_engine(fraud_engine *e, const fraud_engine_opts *o, r1_err
     R1_TRY(fraud_state_new(&e->state, o->edges_max ? o->edges_max : FRAUD_EDGES_DEFAULT,
                            o->entities_max ? o->entities_max : FRAUD_ENTITIES_DEFAULT,
                            o->pairs_max ? o->pairs_max : FRAUD_PAIRS_DEFAULT, err));
+    R1_TRY(fraud_waiting_new(
+        &e->waiting, o->labels_waiting ? o->labels_waiting : FRAUD_LABELS_WAITING_DEFAULT, err));
     return open_scorer(e, o, err);
 }
 
@@ -86,6 +89,7 @@ void fraud_engine_free(fraud_engine *e)
     if (!e) return;
     fraud_scorer_free(e->scorer);
     fraud_state_free(e->state);
+    fraud_waiting_free(e->waiting);
     free(e->slots);
     free(e);
 }
@@ -178,6 +182,15 @@ static void slot_fill(fraud_engine *e, fraud_slot *slot, const fraud_payment *p,
               (long long)-slot->clamped_ms);
 }
 
+/* The label that came before its payment counts now. */
+static void engine_label_waiting(fraud_engine *e, const char *tx_id)
+{
+    bool is_fraud;
+    if (!fraud_waiting_take(e->waiting, tx_id, &is_fraud)) return;
+    r1_status st = fraud_state_label(e->state, tx_id, is_fraud, NULL);
+    R1_ASSERT(st == R1_OK, "label: status %d for the newest payment", (int)st);
+}
+
 r1_status fraud_engine_apply(fraud_engine *e, const fraud_payment *p, int64_t apply_seq,
                              fraud_slot **out, r1_err *err)
 {
@@ -208,6 +221,7 @@ r1_status fraud_engine_apply(fraud_engine *e, const fraud_payment *p, int64_t ap
     if (search)
         slot->n_finding =
             (uint8_t)fraud_findings_search(e->state, seq, slot->finding, FRAUD_FINDINGS_MAX);
+    engine_label_waiting(e, p->tx_id);
     if (out) *out = slot;
     return R1_OK;
 }
@@ -232,9 +246,13 @@ int64_t fraud_slot_clamped_ms(const fraud_slot *slot) { return slot->clamped_ms;
 r1_status fraud_engine_label(fraud_engine *e, const char *tx_id, bool is_fraud, int64_t ts,
                              r1_err *err)
 {
-    fraud_state_advance(e->state, ts);
-    return fraud_state_label(e->state, tx_id, is_fraud, err);
+    r1_status st = fraud_state_label(e->state, tx_id, is_fraud, err);
+    if (st == R1_E_NOT_FOUND) fraud_waiting_put(e->waiting, tx_id, is_fraud, ts);
+    return st;
 }
+
+fraud_waiting *fraud_engine_waiting(fraud_engine *e) { return e->waiting; }
+int64_t fraud_engine_clock(const fraud_engine *e) { return e->state->now; }
 
 /* ---- scoring ---- */
 
@@ -286,4 +304,8 @@ uint64_t fraud_engine_schema_hash(const fraud_engine *e)
 {
     return e->scorer ? fraud_scorer_schema(e->scorer) : 0;
 }
-uint64_t fraud_engine_digest(const fraud_engine *e) { return fraud_state_digest(e->state); }
+uint64_t fraud_engine_digest(const fraud_engine *e)
+{
+    uint64_t state = fraud_state_digest(e->state), waiting = fraud_waiting_digest(e->waiting);
+    return waiting ? r1_hash64(&waiting, sizeof waiting, state) : state;
+}

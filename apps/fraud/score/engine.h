@@ -26,6 +26,7 @@
 #include "payment/payment.h"
 #include "r1_model.h"
 #include "score/result.h"
+#include "score/waiting.h"
 
 typedef struct fraud_engine fraud_engine;
 typedef struct fraud_slot fraud_slot; /* one captured payment */
@@ -38,7 +39,8 @@ typedef struct fraud_slot fraud_slot; /* one captured payment */
 enum {
     FRAUD_EDGES_DEFAULT = 1 << 20,
     FRAUD_ENTITIES_DEFAULT = 1 << 18,
-    FRAUD_PAIRS_DEFAULT = 1 << 20
+    FRAUD_PAIRS_DEFAULT = 1 << 20,
+    FRAUD_LABELS_WAITING_DEFAULT = 100000
 };
 
 typedef struct {
@@ -49,11 +51,12 @@ typedef struct {
     bool text_off;
     r1_precision precision;
     /* 0: the default. What is full forgets its oldest edge or its longest idle row. */
-    uint32_t slots_max;    /* 1,024 */
-    uint32_t edges_max;    /* of the ring: FRAUD_EDGES_DEFAULT */
-    uint32_t entities_max; /* FRAUD_ENTITIES_DEFAULT */
-    uint32_t pairs_max;    /* FRAUD_PAIRS_DEFAULT */
-    uint32_t rings_max;    /* of working memory, one per account and direction: 131,072 */
+    uint32_t slots_max;      /* 1,024 */
+    uint32_t edges_max;      /* of the ring: FRAUD_EDGES_DEFAULT */
+    uint32_t entities_max;   /* FRAUD_ENTITIES_DEFAULT */
+    uint32_t pairs_max;      /* FRAUD_PAIRS_DEFAULT */
+    uint32_t rings_max;      /* of working memory, one per account and direction: 131,072 */
+    uint32_t labels_waiting; /* FRAUD_LABELS_WAITING_DEFAULT */
 } fraud_engine_opts;
 
 r1_status fraud_engine_new(fraud_engine **out, const fraud_engine_opts *opts, r1_err *err);
@@ -71,11 +74,17 @@ int64_t fraud_slot_seq(const fraud_slot *slot);
 const struct fraud_facts *fraud_slot_facts(const fraud_slot *slot); /* score/rules.h */
 int64_t fraud_slot_clamped_ms(const fraud_slot *slot); /* 0: the payment's time was not behind */
 
-/* A label that became known: counts into the entities of the payment from now on. An unknown
- * tx_id (older than the ring) is R1_E_NOT_FOUND, a second label for the same payment replaces
- * the first. ts: when it became known (ms). */
+/* A label that became known: counts into the entities of the payment from now on. It never moves
+ * the state's clock. A second label for the same payment replaces the first. R1_E_NOT_FOUND: the
+ * payment is unknown. The label then waits for it (waiting.h), and counts directly after the
+ * payment, should it come. ts: when it became known (ms). */
 r1_status fraud_engine_label(fraud_engine *e, const char *tx_id, bool is_fraud, int64_t ts,
                              r1_err *err);
+
+/* Labels that wait for their payment. Borrowed; a snapshot saves and loads it. */
+fraud_waiting *fraud_engine_waiting(fraud_engine *e);
+/* Newest event time applied (ms); negative: nothing was applied yet. */
+int64_t fraud_engine_clock(const fraud_engine *e);
 
 /* Shows the key of every entry of working memory as it is made (recall.h); false where the
  * engine has none. */
@@ -97,7 +106,7 @@ void fraud_engine_score_by_rules(const fraud_slot *slot, fraud_result *result);
 const char *fraud_engine_model_name(const fraud_engine *e); /* "fraud-s" or "rules" */
 uint64_t fraud_engine_model_hash(const fraud_engine *e);    /* of the file; 0 without a model */
 uint64_t fraud_engine_schema_hash(const fraud_engine *e);   /* of the feature schema */
-/* A hash over the state: windows, ring, labels. Working memory is made from the same payments and
+/* A hash over the state: windows, ring, labels, those that wait included. Working memory is made from the same payments and
  * stays out. Slow: reads all of it. */
 uint64_t fraud_engine_digest(const fraud_engine *e);
 

@@ -18,7 +18,7 @@ static void trace_text(fraud_record *r, const fraud_result *res)
 r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_slot *slot,
                              const fraud_result *res, r1_err *err)
 {
-    const fraud_subject subject = {&r->payment, res, fraud_slot_facts(slot), NULL};
+    const fraud_subject subject = {&r->payment, res, fraud_slot_facts(slot), r->notes};
     fraud_policy_decide(s->parts.policy, s->parts.pace, &subject, &r->decision);
     r->probability = (float)res->probability;
     r->logit = (float)res->logit;
@@ -33,14 +33,60 @@ r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_slot *slot,
 
 /* ---- one message ---- */
 
+/* The record's place in the log; its id and content are known from here on. */
+static r1_status intake_place(server *s, fraud_record *r, r1_err *err)
+{
+    R1_TRY(fraud_txset_add(s->parts.seen, r->payment.tx_id, r->content_hash, r->applied, err));
+    r->apply_seq = ++s->last_seq;
+    return R1_OK;
+}
+
+/* Decided by the setting, without a score, and beside the state. */
+static r1_status decide_apart(server *s, fraud_record *r, const char *rule, const char *text,
+                              r1_err *err)
+{
+    r->applied = false;
+    fraud_record_set_apart(r, rule, text, fraud_parts_unscorable(&s->parts));
+    s->apart++;
+    return intake_place(s, r, err);
+}
+
+static r1_status unscorable(server *s, fraud_record *r, const r1_err *why, r1_err *err)
+{
+    char text[FRAUD_APART_TEXT_BYTES];
+    snprintf(text, sizeof text, "unscorable: %.300s", why->msg);
+    return decide_apart(s, r, "unscorable", text, err);
+}
+
+static r1_status id_reused(server *s, fraud_record *r, r1_err *err)
+{
+    return decide_apart(s, r, "id_reused",
+                        "tx_id: expected an id of its own, found one that an earlier payment with "
+                        "other content has",
+                        err);
+}
+
+/* Records are used again: what a payment may leave unset begins empty. */
+static void intake_reset(fraud_record *r)
+{
+    r->applied = true;
+    r->content_hash = 0;
+    r->apart_rule = NULL;
+    r->apart_text[0] = r->notes[0] = 0;
+}
+
 static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
 {
     r1_err why = {0};
-    if (fraud_payment_decode(r->message.payload, r->message.payload_len, &r->payment, &why) !=
-        R1_OK)
+    intake_reset(r);
+    fraud_reading reading = fraud_payment_read(r->message.payload, r->message.payload_len,
+                                               &r->payment, &r->content_hash, &why);
+    if (reading == FRAUD_READ_NOTHING)
         return fraud_record_refuse(r, FRAUD_STAGE_DECODE, &why), R1_OK;
-    if (fraud_txset_has(s->parts.seen, r->payment.tx_id))
-        return r->kind = FRAUD_RECORD_DUPLICATE, R1_OK;
+    fraud_seen seen = fraud_txset_look(s->parts.seen, r->payment.tx_id, r->content_hash);
+    if (seen == FRAUD_SEEN_SAME) return r->kind = FRAUD_RECORD_DUPLICATE, R1_OK;
+    if (seen == FRAUD_SEEN_OTHER) return id_reused(s, r, err);
+    if (reading == FRAUD_READ_UNSCORABLE) return unscorable(s, r, &why, err);
     fraud_slot *slot;
     r1_status st = fraud_engine_apply(s->parts.engine, &r->payment, s->last_seq + 1, &slot, &why);
     if (why.fatal) { /* a restart rebuilds the state */
@@ -48,10 +94,8 @@ static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
         return st;
     }
     if (st != R1_OK) return fraud_record_refuse(r, FRAUD_STAGE_VALIDATE, &why), R1_OK;
-    bool fresh;
-    R1_TRY(fraud_txset_add(s->parts.seen, r->payment.tx_id, &fresh, err));
+    R1_TRY(intake_place(s, r, err));
     r->kind = FRAUD_RECORD_PAYMENT;
-    r->apply_seq = ++s->last_seq;
     b->slot[b->n_slot] = slot;
     b->scored[b->n_slot++] = r;
     return R1_OK;

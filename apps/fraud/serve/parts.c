@@ -192,7 +192,7 @@ r1_status fraud_parts_build(fraud_parts *p, const r1_options *o, r1_err *err)
     R1_TRY(build_stream(p, err));
     R1_TRY(build_store(p, err));
     R1_TRY(build_engine(p, err));
-    R1_TRY(fraud_txset_new(&p->seen, err));
+    R1_TRY(fraud_txset_new(&p->seen, (size_t)r1_options_int(o, "seen-ids"), err));
     return fraud_queue_new(&p->queue, FRAUD_QUEUE_RECORDS, err);
 }
 
@@ -204,6 +204,14 @@ void fraud_parts_release(fraud_parts *p)
     fraud_pace_free(p->pace);
     fraud_txset_free(p->seen);
     *p = (fraud_parts){0};
+}
+
+fraud_action fraud_parts_unscorable(const fraud_parts *p)
+{
+    const char *word = r1_options_str(p->o, "unscorable");
+    for (int a = FRAUD_ALLOW; a < FRAUD_BLOCK; a++)
+        if (!strcmp(word, fraud_action_name((fraud_action)a))) return (fraud_action)a;
+    return FRAUD_BLOCK;
 }
 
 int fraud_parts_exit(r1_status st)

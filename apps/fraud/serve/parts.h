@@ -37,6 +37,8 @@ typedef struct {
 r1_status fraud_parts_build(fraud_parts *parts, const r1_options *o, r1_err *err);
 /* All but the queue, which lends Kafka messages and must go before the consumers. */
 void fraud_parts_release(fraud_parts *parts);
+/* What the setting `unscorable` decides. */
+fraud_action fraud_parts_unscorable(const fraud_parts *parts);
 /* 2 for a configuration at fault, 1 where memory was short. */
 int fraud_parts_exit(r1_status st);
 

@@ -14,14 +14,20 @@ typedef struct {
     r1_err *err;
 } replay;
 
-static r1_status apply_payment(replay *r, const char *payload, int64_t seq)
+/* What was decided apart moves no state; its id is known again all the same. */
+static r1_status apply_payment(replay *r, const r1_rows *row, int64_t seq)
 {
+    const char *payload = r1_rows_text(row, 0, 2), *applied = r1_rows_text(row, 0, 3),
+               *content = r1_rows_text(row, 0, 5);
     fraud_payment p;
-    bool fresh;
+    if (*applied == 'f')
+        return fraud_txset_add(r->seen, r1_rows_text(row, 0, 4),
+                               (uint64_t)(content ? r1_rows_int(row, 0, 5) : 0), false, r->err);
     R1_TRY(fraud_payment_decode(payload, strlen(payload), &p, r->err));
     R1_TRY(fraud_engine_apply(r->engine, &p, seq, NULL, r->err));
     r->out->payments++;
-    return fraud_txset_add(r->seen, p.tx_id, &fresh, r->err);
+    uint64_t hash = content ? (uint64_t)r1_rows_int(row, 0, 5) : fraud_payment_content(&p);
+    return fraud_txset_add(r->seen, p.tx_id, hash, true, r->err);
 }
 
 static r1_status apply_label(replay *r, const char *payload)
@@ -35,11 +41,11 @@ static r1_status apply_label(replay *r, const char *payload)
 
 static r1_status apply_row(replay *r, const r1_rows *row, int64_t seq)
 {
-    const char *payload = r1_rows_text(row, 0, 2);
     if (seq <= r->out->last_seq)
         R1_FAIL(r->err, R1_E_FORMAT, "expected an apply_seq above %lld, found it a second time",
                 (long long)r->out->last_seq);
-    return r1_rows_int(row, 0, 1) ? apply_label(r, payload) : apply_payment(r, payload, seq);
+    return r1_rows_int(row, 0, 1) ? apply_label(r, r1_rows_text(row, 0, 2))
+                                  : apply_payment(r, row, seq);
 }
 
 static int on_row(void *ctx, const r1_rows *row)
@@ -69,8 +75,9 @@ r1_status fraud_rebuild(r1_store *s, fraud_engine *engine, fraud_txset *seen, fr
     int64_t began = r1_mono_us();
     r1_progress_begin(&r.progress, "rebuilding the state", total);
     R1_TRY(r1_store_each(s,
-                         "SELECT apply_seq, 0, payload FROM r1.payment UNION ALL SELECT apply_seq, "
-                         "1, payload FROM r1.label "
+                         "SELECT apply_seq, 0, payload, applied, tx_id, content_hash "
+                         "FROM r1.payment UNION ALL "
+                         "SELECT apply_seq, 1, payload, true, tx_id, NULL FROM r1.label "
                          "ORDER BY apply_seq",
                          0, NULL, on_row, &r, err));
     out->seconds = (double)(r1_mono_us() - began) * 1e-6;

@@ -24,6 +24,7 @@ typedef struct {
 #define METRIC_COUNT(name, from)                                                                   \
     static uint64_t metric_##name(const metric_source *m) { return m->from; }
 METRIC_COUNT(consumed, s->consumed)
+METRIC_COUNT(apart, s->apart)
 METRIC_COUNT(payments, w->payments)
 METRIC_COUNT(duplicates, w->duplicates)
 METRIC_COUNT(dead_letters, w->dead)
@@ -47,6 +48,7 @@ METRIC_LATENCY(transaction, commit_time)
 static const serve_metric metrics[] = {
     {.name = "consumed", .count = metric_consumed},
     {.name = "payments", .count = metric_payments},
+    {.name = "decided_apart", .count = metric_apart},
     {.name = "duplicates", .count = metric_duplicates},
     {.name = "dead_letters", .count = metric_dead_letters},
     {.name = "labels", .count = metric_labels},

@@ -23,8 +23,8 @@ typedef struct {
     r1_consumer *consumer[FRAUD_N_TOPIC];
     r1_producer *producer;
     int64_t last_seq;
-    uint64_t consumed;
-    int64_t last_message_us; /* monotonic */
+    uint64_t consumed, apart; /* apart: decided without a score */
+    int64_t last_message_us;  /* monotonic */
     fraud_rebuilt rebuilt;
 } server;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* txset.c - open addressing with linear probing, at most three quarters full. */
+/* txset.c - open addressing with linear probing, at most three quarters full. The rows of one id
+ * lie behind each other in the run that its hash begins. */
 #include "serve/txset.h"
 #include "r1_assert.h"
 
@@ -7,56 +8,73 @@
 #include <string.h>
 
 typedef struct {
-    uint64_t a, b; /* both 0: empty place */
-} id_hash;
+    uint64_t id;      /* 0: empty place */
+    uint64_t content; /* the lowest bit: whether its payment was applied */
+} seen_row;
+
+typedef struct {
+    seen_row *place;
+    size_t capacity, n; /* capacity is a power of two, 0 before the first row */
+} generation;
 
 struct fraud_txset {
-    id_hash *place;
-    size_t capacity, n; /* capacity is a power of two */
+    generation now, before;
+    size_t ids_max; /* of one generation */
 };
 
-static bool txset_filled(id_hash h) { return h.a || h.b; }
+enum { PLACES_FIRST = 1 << 16 };
 
 /* (1) The capacity is a power of two. (2) A quarter of the places is empty, so that probing ends.
- * (3) n places are filled, and every hash is found where probing begins from it. */
-static void txset_check(const fraud_txset *s)
+ * (3) n places are filled. */
+static void txset_check(const generation *g)
 {
-    R1_ASSERT(s->capacity && !(s->capacity & (s->capacity - 1)), "capacity %zu", s->capacity);
-    R1_ASSERT(s->n <= s->capacity / 4 * 3, "%zu ids in %zu places", s->n, s->capacity);
+    R1_ASSERT(g->capacity && !(g->capacity & (g->capacity - 1)), "capacity %zu", g->capacity);
+    R1_ASSERT(g->n <= g->capacity / 4 * 3, "%zu ids in %zu places", g->n, g->capacity);
 }
 
-static id_hash txset_hash_of(const char *tx_id)
+static seen_row row_of(const char *tx_id, uint64_t content, bool applied)
 {
-    size_t len = strlen(tx_id);
-    id_hash h = {r1_hash64(tx_id, len, 0x5ca1ab1e), r1_hash64(tx_id, len, 0xdeadbea7)};
-    if (!h.a && !h.b) h.a = 1;
-    return h;
+    uint64_t h = r1_hash64(tx_id, strlen(tx_id), 0x5ca1ab1e);
+    return (seen_row){h ? h : 1, (content & ~UINT64_C(1)) | applied};
 }
 
-static size_t txset_probe(const fraud_txset *s, id_hash h)
+/* Looks through the rows of the id. *at is where its next row would go, *n how many there are. */
+static fraud_seen generation_look(const generation *g, seen_row key, size_t *at, int *n)
 {
-    size_t i = (size_t)h.a & (s->capacity - 1);
-    while (txset_filled(s->place[i]) && (s->place[i].a != h.a || s->place[i].b != h.b))
-        i = (i + 1) & (s->capacity - 1);
-    return i;
+    fraud_seen seen = FRAUD_SEEN_NEW;
+    *at = (size_t)key.id & (g->capacity - 1);
+    for (*n = 0; g->place[*at].id; *at = (*at + 1) & (g->capacity - 1)) {
+        if (g->place[*at].id != key.id) continue;
+        if ((g->place[*at].content ^ key.content) <= 1) return FRAUD_SEEN_SAME;
+        if (g->place[*at].content & 1) seen = FRAUD_SEEN_OTHER;
+        ++*n;
+    }
+    return seen;
 }
 
-static bool txset_consistent(const fraud_txset *s)
+static bool txset_consistent(const generation *g)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < s->capacity; i++)
-        if (txset_filled(s->place[i])) n += txset_probe(s, s->place[i]) == i;
-    return n == s->n;
+    size_t n = 0, at;
+    int rows;
+    for (size_t i = 0; i < g->capacity; i++)
+        n += g->place[i].id && generation_look(g, g->place[i], &at, &rows) == FRAUD_SEEN_SAME;
+    return n == g->n;
 }
 
-r1_status fraud_txset_new(fraud_txset **out, r1_err *err)
+static r1_status generation_open(generation *g, size_t capacity, r1_err *err)
+{
+    *g = (generation){.place = calloc(capacity, sizeof *g->place), .capacity = capacity};
+    if (!g->place) R1_FAIL(err, R1_E_NOMEM, "no memory for %zu payment ids", capacity);
+    return R1_OK;
+}
+
+r1_status fraud_txset_new(fraud_txset **out, size_t ids_max, r1_err *err)
 {
     fraud_txset *s = calloc(1, sizeof *s);
-    if (s) s->place = calloc(s->capacity = 1 << 16, sizeof *s->place);
-    if (!s || !s->place) {
-        free(s);
-        R1_FAIL(err, R1_E_NOMEM, "no memory for the set of payment ids");
-    }
+    if (!s) R1_FAIL(err, R1_E_NOMEM, "no memory for the set of payment ids");
+    s->ids_max = ids_max;
+    r1_status st = generation_open(&s->now, PLACES_FIRST, err);
+    if (st != R1_OK) return free(s), st;
     *out = s;
     return R1_OK;
 }
@@ -64,40 +82,67 @@ r1_status fraud_txset_new(fraud_txset **out, r1_err *err)
 void fraud_txset_free(fraud_txset *s)
 {
     if (!s) return;
-    free(s->place);
+    free(s->now.place);
+    free(s->before.place);
     free(s);
 }
 
-static r1_status txset_grow(fraud_txset *s, r1_err *err)
+static r1_status generation_grow(generation *g, r1_err *err)
 {
-    fraud_txset bigger = {.capacity = s->capacity * 2, .n = s->n};
-    bigger.place = calloc(bigger.capacity, sizeof *bigger.place);
-    if (!bigger.place) R1_FAIL(err, R1_E_NOMEM, "no memory for %zu payment ids", bigger.capacity);
-    for (size_t i = 0; i < s->capacity; i++)
-        if (txset_filled(s->place[i]))
-            bigger.place[txset_probe(&bigger, s->place[i])] = s->place[i];
-    free(s->place);
-    *s = bigger;
-    R1_DEEP_ASSERT(txset_consistent(s), "%zu ids in %zu places", s->n, s->capacity);
+    generation bigger;
+    R1_TRY(generation_open(&bigger, g->capacity * 2, err));
+    for (size_t i = 0; i < g->capacity; i++) {
+        size_t at;
+        int rows;
+        if (!g->place[i].id) continue;
+        generation_look(&bigger, g->place[i], &at, &rows);
+        bigger.place[at] = g->place[i];
+    }
+    bigger.n = g->n;
+    free(g->place);
+    *g = bigger;
+    R1_DEEP_ASSERT(txset_consistent(g), "%zu ids in %zu places", g->n, g->capacity);
     return R1_OK;
 }
 
-r1_status fraud_txset_add(fraud_txset *s, const char *tx_id, bool *fresh, r1_err *err)
+/* The full generation becomes the older one. */
+static r1_status txset_turn(fraud_txset *s, r1_err *err)
 {
-    txset_check(s);
-    if (s->n >= s->capacity / 4 * 3) R1_TRY(txset_grow(s, err));
-    id_hash h = txset_hash_of(tx_id);
-    size_t i = txset_probe(s, h);
-    *fresh = !txset_filled(s->place[i]);
-    if (*fresh) s->n++;
-    s->place[i] = h;
+    generation fresh;
+    R1_TRY(generation_open(&fresh, PLACES_FIRST, err));
+    free(s->before.place);
+    s->before = s->now;
+    s->now = fresh;
     return R1_OK;
 }
 
-bool fraud_txset_has(const fraud_txset *s, const char *tx_id)
+r1_status fraud_txset_add(fraud_txset *s, const char *tx_id, uint64_t content, bool applied,
+                          r1_err *err)
 {
-    size_t i = txset_probe(s, txset_hash_of(tx_id));
-    return txset_filled(s->place[i]);
+    txset_check(&s->now);
+    if (s->now.n >= s->ids_max)
+        R1_TRY(txset_turn(s, err));
+    else if (s->now.n >= s->now.capacity / 4 * 3)
+        R1_TRY(generation_grow(&s->now, err));
+    const seen_row row = row_of(tx_id, content, applied);
+    size_t at;
+    int n;
+    if (generation_look(&s->now, row, &at, &n) == FRAUD_SEEN_SAME) return R1_OK;
+    if (n >= FRAUD_TXSET_CONTENTS_MAX) return R1_OK;
+    s->now.place[at] = row;
+    s->now.n++;
+    return R1_OK;
 }
 
-size_t fraud_txset_count(const fraud_txset *s) { return s->n; }
+fraud_seen fraud_txset_look(const fraud_txset *s, const char *tx_id, uint64_t content)
+{
+    const seen_row row = row_of(tx_id, content, false);
+    size_t at;
+    int n;
+    fraud_seen now = generation_look(&s->now, row, &at, &n);
+    if (now == FRAUD_SEEN_SAME || !s->before.capacity) return now;
+    fraud_seen before = generation_look(&s->before, row, &at, &n);
+    return before == FRAUD_SEEN_NEW ? now : before;
+}
+
+size_t fraud_txset_count(const fraud_txset *s) { return s->now.n + s->before.n; }

@@ -1,20 +1,39 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* txset.h - which tx_id have been seen: a set of 128-bit hashes, 16 bytes each, growing by
- * doubling.
+/* txset.h - which payment ids have been seen, and with which content: two generations of 16 bytes
+ * an id.
  *
- * Two different ids meet with a probability of 2^-128 per pair, which is never at any number of
- * payments. Threads: one at a time. */
+ * A message is a repetition only where its id and its content were seen together. An id that comes
+ * with other content than an applied payment's is another payment, which somebody must look at.
+ * The id of a payment that was not applied is free: it may come again, mended.
+ *
+ * Memory is bounded: when a generation is full, it becomes the older one, and what was the older
+ * one is forgotten. So the last `ids_max` ids are known, and at most twice as many.
+ *
+ * Ids and contents are hashes of 64 bits. Where two ids meet by chance, the second one is taken for
+ * a used id and goes to a person. Taking it for a repetition needs 128 equal bits.
+ *
+ * Owns:    its tables. Threads: one at a time.
+ * Errors:  R1_E_NOMEM; the set is then as before. */
 #ifndef FRAUD_TXSET_H
 #define FRAUD_TXSET_H
 
 #include "r1_base.h"
 
+enum { FRAUD_TXSET_CONTENTS_MAX = 4 }; /* of one id in a generation; more are not remembered */
+
+typedef enum {
+    FRAUD_SEEN_NEW = 0, /* no applied payment has the id */
+    FRAUD_SEEN_SAME,    /* the id came with this content */
+    FRAUD_SEEN_OTHER    /* an applied payment has the id, with other content */
+} fraud_seen;
+
 typedef struct fraud_txset fraud_txset;
-r1_status fraud_txset_new(fraud_txset **out, r1_err *err);
+r1_status fraud_txset_new(fraud_txset **out, size_t ids_max, r1_err *err);
 void fraud_txset_free(fraud_txset *s); /* NULL is fine */
-/* *fresh tells whether the id was new. On failure the set is as before. */
-r1_status fraud_txset_add(fraud_txset *s, const char *tx_id, bool *fresh, r1_err *err);
-bool fraud_txset_has(const fraud_txset *s, const char *tx_id);
-size_t fraud_txset_count(const fraud_txset *s);
+fraud_seen fraud_txset_look(const fraud_txset *s, const char *tx_id, uint64_t content);
+/* Remembers the id with this content; an id may have several. */
+r1_status fraud_txset_add(fraud_txset *s, const char *tx_id, uint64_t content, bool applied,
+                          r1_err *err);
+size_t fraud_txset_count(const fraud_txset *s); /* rows, of both generations */
 
 #endif

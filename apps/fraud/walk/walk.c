@@ -104,7 +104,6 @@ static r1_status labels_due(fraud_state *state, const fraud_source *s, fraud_lab
     int64_t ts;
     fraud_payment p;
     while (fraud_label_queue_due(q, s, now, &i, &ts)) {
-        fraud_state_advance(state, ts);
         fraud_source_payment(s, i, &p);
         r1_status st = fraud_state_label(state, p.tx_id, true, err);
         if (st != R1_OK && st != R1_E_NOT_FOUND) return st;

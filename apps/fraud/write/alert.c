@@ -52,6 +52,16 @@ static char *alert_print(json_t *a)
 
 char *fraud_alert_reasons_text(const fraud_alert *e) { return alert_print(fraud_alert_reasons(e)); }
 
+json_t *fraud_apart_reasons(const char *rule, const char *text)
+{
+    return json_pack("[{s:s, s:s}]", "code", rule, "text", text);
+}
+
+char *fraud_apart_reasons_text(const char *rule, const char *text)
+{
+    return alert_print(fraud_apart_reasons(rule, text));
+}
+
 char *fraud_finding_accounts_text(const fraud_finding *f)
 {
     R1_ASSERT(f->n_account <= FRAUD_FINDING_ACCOUNTS_MAX, "%u accounts", f->n_account);

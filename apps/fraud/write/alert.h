@@ -24,6 +24,9 @@ fraud_alert *fraud_alert_of(const fraud_result *result);
 json_t *fraud_alert_reasons(const fraud_alert *e);
 /* The same as text, for the database. */
 char *fraud_alert_reasons_text(const fraud_alert *e);
+/* The reasons of a decision without a score: [{"code": rule, "text": text}]. */
+json_t *fraud_apart_reasons(const char *rule, const char *text);
+char *fraud_apart_reasons_text(const char *rule, const char *text);
 /* ["account"] and ["tx_id of an edge"] of one finding, as text. */
 char *fraud_finding_accounts_text(const fraud_finding *f);
 char *fraud_finding_payments_text(const fraud_finding *f);

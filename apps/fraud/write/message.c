@@ -11,6 +11,10 @@ char *fraud_decision_message(const fraud_record *r, const fraud_names *names)
                   (json_int_t)r->apply_seq, "decision", fraud_action_name(r->decision.action),
                   "score", (double)r->probability, "degraded", (int)r->degraded, "model",
                   names->model, "config", fraud_record_config(r, names));
+    if (r->apart_rule) {
+        json_object_del(o, "score");
+        json_object_set_new(o, "reasons", fraud_apart_reasons(r->apart_rule, r->apart_text));
+    }
     if (r->alert) json_object_set_new(o, "reasons", fraud_alert_reasons(r->alert));
     char *text = json_dumps(o, JSON_COMPACT);
     json_decref(o);

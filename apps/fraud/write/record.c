@@ -6,6 +6,7 @@
 #include "text/r1_utf8.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 const char *fraud_stage_name(fraud_stage stage)
@@ -20,6 +21,20 @@ void fraud_record_refuse(fraud_record *r, fraud_stage stage, const r1_err *err)
     r->kind = FRAUD_RECORD_DEAD;
     r->stage = stage;
     r1_utf8_clean(r->reason, sizeof r->reason, err->msg);
+}
+
+void fraud_record_set_apart(fraud_record *r, const char *rule, const char *text,
+                            fraud_action action)
+{
+    r->kind = FRAUD_RECORD_PAYMENT;
+    r->apart_rule = rule;
+    r1_utf8_clean(r->apart_text, sizeof r->apart_text, text);
+    fraud_decision_release(&r->decision);
+    r->decision = (fraud_decision){.action = action, .rule = rule};
+    r->probability = r->logit = 0;
+    r->degraded = false;
+    r->decided_us = r1_time_us();
+    snprintf(r->trace, sizeof r->trace, "{}");
 }
 
 struct fraud_queue {

@@ -15,7 +15,7 @@
 
 typedef enum {
     FRAUD_RECORD_PAYMENT,   /* payment and decision */
-    FRAUD_RECORD_DUPLICATE, /* tx_id seen before */
+    FRAUD_RECORD_DUPLICATE, /* tx_id seen before, with the same content */
     FRAUD_RECORD_DEAD,      /* not processable: reason */
     FRAUD_RECORD_LABEL      /* label applied */
 } fraud_record_kind;
@@ -29,7 +29,11 @@ typedef enum {
 } fraud_stage;
 const char *fraud_stage_name(fraud_stage stage);
 
-enum { FRAUD_DEAD_REASON_BYTES = 251 }; /* NUL included */
+enum {
+    FRAUD_DEAD_REASON_BYTES = 251, /* NUL included, as in the others */
+    FRAUD_APART_TEXT_BYTES = 320,
+    FRAUD_NOTES_BYTES = 1024
+};
 
 typedef enum { FRAUD_TOPIC_PAYMENTS = 0, FRAUD_TOPIC_LABELS, FRAUD_N_TOPIC } fraud_topic;
 
@@ -60,9 +64,23 @@ typedef struct fraud_record {
     bool degraded;
     char trace[FRAUD_ITEMS_MAX * 20 + 32]; /* PostgreSQL array text "{-4.1,0.2}" */
     fraud_alert *alert;                    /* owned; NULL where the decision is allow */
-    fraud_stage stage;                     /* dead letters */
-    char reason[FRAUD_DEAD_REASON_BYTES];  /* dead letters; UTF-8 */
+    /* Payments. What is not applied was decided apart: it moved no state, and it has an apply_seq
+     * all the same. */
+    bool applied;
+    uint64_t content_hash;
+    /* "unscorable", "id_reused", "time_suspect": the rule that decided without a score, which then
+     * stands in no row. NULL: the score counts. Static. */
+    const char *apart_rule;
+    char apart_text[FRAUD_APART_TEXT_BYTES]; /* why, in words; UTF-8 */
+    char notes[FRAUD_NOTES_BYTES];        /* JSON array of texts about optional fields; "": none */
+    fraud_stage stage;                    /* dead letters */
+    char reason[FRAUD_DEAD_REASON_BYTES]; /* dead letters; UTF-8 */
 } fraud_record;
+
+/* Decides the record without a score: `rule` is static, `text` says what, where, expected, found.
+ * Whether the state knows the payment is the caller's to say in `applied`. */
+void fraud_record_set_apart(fraud_record *r, const char *rule, const char *text,
+                            fraud_action action);
 
 /* Makes a dead letter of the record. Its reason is err's message, cut at a character's border. */
 void fraud_record_refuse(fraud_record *r, fraud_stage stage, const r1_err *err);

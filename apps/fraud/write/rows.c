@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SQL_BYTES = 1536 };
+enum { SQL_BYTES = 2048 };
 
 /* One column: its name, the type of the array that carries it, SQL around each value where the
  * column's type is another, and either how a record fills it or the one text of all rows. */
@@ -36,6 +36,22 @@ static void text_or_null(r1_columns *c, size_t i, const char *text)
         r1_columns_null(c, i);
 }
 
+static void int_or_null(r1_columns *c, size_t i, int64_t value) /* 0: unknown */
+{
+    if (value)
+        r1_columns_int(c, i, value);
+    else
+        r1_columns_null(c, i);
+}
+
+static void ms_or_null(r1_columns *c, size_t i, int64_t ms) /* 0: unknown */
+{
+    if (ms)
+        r1_columns_ms(c, i, ms);
+    else
+        r1_columns_null(c, i);
+}
+
 /* Takes the text; NULL says that memory was short. */
 static void rows_take_text(r1_columns *c, size_t i, char *text)
 {
@@ -50,15 +66,18 @@ FILL_AS(fill_seq, r1_columns_int, r->apply_seq)
 FILL_AS(fill_partition, r1_columns_int, r->message.partition)
 FILL_AS(fill_offset, r1_columns_int, r->message.offset)
 FILL_AS(fill_tx_id, r1_columns_text, r->payment.tx_id)
-FILL_AS(fill_ts, r1_columns_ms, r->payment.ts)
-FILL_AS(fill_kind, r1_columns_text, fraud_kind_name(r->payment.kind))
-FILL_AS(fill_from, r1_columns_text, r->payment.from)
-FILL_AS(fill_to, r1_columns_text, r->payment.to)
-FILL_AS(fill_amount, r1_columns_int, r->payment.amount_minor)
-FILL_AS(fill_currency, r1_columns_text, r->payment.currency)
+/* Of a payment that could not be scored, some fields could not be read. */
+FILL_AS(fill_kind, text_or_null,
+        r->payment.kind < FRAUD_N_KIND ? fraud_kind_name(r->payment.kind) : NULL)
+FILL_AS(fill_from, text_or_null, *r->payment.from ? r->payment.from : NULL)
+FILL_AS(fill_to, text_or_null, *r->payment.to ? r->payment.to : NULL)
+FILL_AS(fill_amount, int_or_null, r->payment.amount_minor)
+FILL_AS(fill_currency, text_or_null, *r->payment.currency ? r->payment.currency : NULL)
+FILL_AS(fill_applied, r1_columns_bool, r->applied)
+FILL_AS(fill_content, r1_columns_int, (int64_t)r->content_hash)
+FILL_AS(fill_broker_at, ms_or_null, r->message.broker_ms)
+FILL_AS(fill_notes, text_or_null, *r->notes ? r->notes : NULL)
 FILL_AS(fill_action, r1_columns_text, fraud_action_name(r->decision.action))
-FILL_AS(fill_score, r1_columns_float, r->probability)
-FILL_AS(fill_logit, r1_columns_float, r->logit)
 FILL_AS(fill_degraded, r1_columns_bool, r->degraded)
 FILL_AS(fill_trace, r1_columns_text, r->trace)
 FILL_AS(fill_rule, text_or_null, r->decision.rule)
@@ -78,6 +97,35 @@ FILL(fill_list)
     text_or_null(c, i, fraud_decision_list(&r->decision, text, sizeof text));
 }
 
+static void float_or_null(r1_columns *c, size_t i, const fraud_record *r, float value)
+{
+    if (r->apart_rule)
+        r1_columns_null(c, i);
+    else
+        r1_columns_float(c, i, value);
+}
+
+FILL(fill_ts)
+{
+    (void)names;
+    if (r->applied)
+        r1_columns_ms(c, i, r->payment.ts);
+    else
+        ms_or_null(c, i, r->payment.ts);
+}
+
+FILL(fill_score)
+{
+    (void)names;
+    float_or_null(c, i, r, r->probability);
+}
+
+FILL(fill_logit)
+{
+    (void)names;
+    float_or_null(c, i, r, r->logit);
+}
+
 FILL(fill_topic) { r1_columns_text(c, i, names->ledger->topic[r->topic]); }
 
 FILL(fill_payload)
@@ -89,7 +137,9 @@ FILL(fill_payload)
 FILL(fill_reasons)
 {
     (void)names;
-    if (r->alert)
+    if (r->apart_rule)
+        rows_take_text(c, i, fraud_apart_reasons_text(r->apart_rule, r->apart_text));
+    else if (r->alert)
         rows_take_text(c, i, fraud_alert_reasons_text(r->alert));
     else
         r1_columns_null(c, i);
@@ -176,6 +226,10 @@ static const rows_column payment_columns[] = {
     COLUMN("partition", R1_COL_INT4, fill_partition),
     COLUMN("kafka_offset", R1_COL_INT8, fill_offset),
     COLUMN("payload", R1_COL_TEXT, fill_payload),
+    COLUMN("applied", R1_COL_BOOL, fill_applied),
+    COLUMN("content_hash", R1_COL_INT8, fill_content),
+    COLUMN("broker_at", R1_COL_TIMESTAMP, fill_broker_at),
+    CAST("notes", "", "::jsonb", fill_notes),
     CONSTANT("topic", payments_topic),
 };
 
