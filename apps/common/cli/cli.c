@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -26,6 +27,23 @@ static void on_signal(int sig)
 }
 
 bool r1_cli_stopped(void) { return stopped != 0; }
+
+static atomic_bool hung_up;
+
+static void on_hangup(int sig)
+{
+    (void)sig;
+    atomic_store(&hung_up, true);
+}
+
+void r1_cli_watch_hangup(void)
+{
+    struct sigaction sa = {.sa_handler = on_hangup, .sa_flags = SA_RESTART};
+    sigemptyset(&sa.sa_mask);
+    sigaction(SIGHUP, &sa, NULL);
+}
+
+bool r1_cli_hangup(void) { return atomic_exchange(&hung_up, false); }
 
 static void install_signals(void)
 {
@@ -267,11 +285,12 @@ static r1_status load_config(const r1_program *p, r1_options *o, const char *pat
     return st;
 }
 
-static r1_status fill_options(const r1_program *p, const r1_command *cmd, r1_options *o, int argc,
-                              char **argv, r1_cli_call *call)
+/* config: a file in the place of --config; NULL: none. */
+static r1_status fill_options(const r1_program *p, const r1_command *cmd, r1_options *o,
+                              const char *config, int argc, char **argv, r1_cli_call *call)
 {
     r1_err *err = &call->err;
-    const char *path = cmd->config ? config_path(argc, argv) : NULL;
+    const char *path = config ? config : cmd->config ? config_path(argc, argv) : NULL;
     if (path) R1_TRY(load_config(p, o, path, err));
     if (cmd->config) R1_TRY(r1_options_env(o, err));
     R1_TRY(r1_options_parse(o, argc, argv, call->rest, &call->n_rest, err));
@@ -288,6 +307,34 @@ static void cli_complain(const r1_program *p, const r1_command *cmd, const char 
     fputc('\n', stderr);
 }
 
+/* The call in hand, for r1_cli_again. */
+static struct {
+    const r1_program *program;
+    const r1_command *command;
+    const r1_option *table;
+    size_t n;
+    int argc;
+    char **argv;
+} running;
+
+r1_status r1_cli_again(r1_options **out, const char *config, r1_err *err)
+{
+    const char **rest = calloc((size_t)running.argc + 1, sizeof *rest);
+    r1_cli_call call = {.rest = rest};
+    *out = NULL;
+    if (!rest) R1_FAIL(err, R1_E_NOMEM, "no memory to read the settings again");
+    r1_status st = r1_options_new(out, running.table, running.n, err);
+    if (st == R1_OK)
+        st = fill_options(running.program, running.command, *out, config, running.argc,
+                          running.argv, &call);
+    if (st != R1_OK && call.err.msg[0] && err) *err = call.err;
+    free(rest);
+    if (st == R1_OK) return R1_OK;
+    r1_options_free(*out);
+    *out = NULL;
+    return st;
+}
+
 static int run_command(const r1_program *p, const r1_command *cmd, int argc, char **argv)
 {
     size_t n = 0;
@@ -298,7 +345,7 @@ static int run_command(const r1_program *p, const r1_command *cmd, int argc, cha
     int code = R1_EXIT_FAILED;
     if (!table || !rest || r1_options_new(&o, table, n, &call.err) != R1_OK) {
         cli_complain(p, cmd, call.err.msg[0] ? call.err.msg : "out of memory");
-    } else if (fill_options(p, cmd, o, argc, argv, &call) != R1_OK) {
+    } else if (fill_options(p, cmd, o, NULL, argc, argv, &call) != R1_OK) {
         cli_complain(p, cmd, call.err.msg);
         code = R1_EXIT_USAGE;
     } else if (r1_options_bool(o, "help")) {
@@ -308,6 +355,8 @@ static int run_command(const r1_program *p, const r1_command *cmd, int argc, cha
         set_log(o);
         install_signals();
         call.opts = o;
+        running.program = p, running.command = cmd, running.table = table, running.n = n;
+        running.argc = argc, running.argv = argv;
         code = cmd->run(&call);
         if (code && call.err.msg[0]) cli_complain(p, cmd, call.err.msg);
     }

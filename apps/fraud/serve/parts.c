@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* parts.c - settings to parts. What costs nothing is checked first, the model is opened last. */
 #include "serve/parts.h"
+#include "decide/calibration.h"
 #include "store/store_command.h"
 #include "text/r1_utf8.h"
 
@@ -140,13 +141,7 @@ static r1_status check_sizes(const r1_options *o, r1_err *err)
 
 static r1_status build_policy(fraud_parts *p, r1_err *err)
 {
-    const r1_options *o = p->o;
-    const fraud_policy_opts policy = {.review_at = r1_options_float(o, "review-at"),
-                                      .block_at = r1_options_float(o, "block-at"),
-                                      .rules_path = r1_options_str(o, "rules"),
-                                      .allow_path = r1_options_str(o, "allow-list"),
-                                      .block_path = r1_options_str(o, "block-list")};
-    R1_TRY(fraud_policy_new(&p->policy, &policy, err));
+    R1_TRY(fraud_policy_build(&p->policy, p->o, p->calibrated_for, err));
     R1_TRY(fraud_pace_new(&p->pace, err));
     return fraud_policy_pace(p->policy, p->pace), R1_OK;
 }
@@ -183,6 +178,12 @@ static r1_status build_engine(fraud_parts *p, r1_err *err)
     return R1_OK;
 }
 
+r1_status fraud_parts_engine(fraud_parts *p, const r1_options *o, r1_err *err)
+{
+    p->o = o;
+    return build_engine(p, err);
+}
+
 r1_status fraud_parts_build(fraud_parts *p, const r1_options *o, r1_err *err)
 {
     p->o = o;
@@ -192,6 +193,7 @@ r1_status fraud_parts_build(fraud_parts *p, const r1_options *o, r1_err *err)
     R1_TRY(build_stream(p, err));
     R1_TRY(build_store(p, err));
     R1_TRY(build_engine(p, err));
+    R1_TRY(fraud_calibration_fits(p->calibrated_for, p->model, err));
     R1_TRY(fraud_txset_new(&p->seen, (size_t)r1_options_int(o, "seen-ids"), err));
     return fraud_queue_new(&p->queue, FRAUD_QUEUE_RECORDS, err);
 }

@@ -10,6 +10,7 @@
  * fences any earlier owner. It rebuilds the state from the log, and only then reads on at the
  * stored offsets. apply_seq is the order in which this thread applied payments and labels: whoever
  * replays the log in that order gets the same scores. */
+#include "serve/pace_rebuild.h"
 #include "serve/server.h"
 #include "serve/settings.h"
 
@@ -135,11 +136,15 @@ static r1_status start_writer(server *s, r1_err *err)
  * fenced), then read. */
 static r1_status serve_start(server *s, r1_err *err)
 {
+    R1_TRY(fraud_pid_file(s->o, err));
+    R1_TRY(fraud_reload_new(&s->reload, err));
+    fraud_policy_print_notes(s->parts.policy, stderr);
     R1_TRY(serve_retry(serve_open_store, s, "PostgreSQL", err));
     R1_TRY(serve_retry(find_topics, s, "the broker", err));
     R1_TRY(take_ownership(s, err));
     R1_TRY(fraud_rebuild(s->store, s->parts.engine, s->parts.seen, &s->rebuilt, err));
     s->last_seq = s->ledger.last_seq = s->rebuilt.last_seq;
+    R1_TRY(fraud_pace_rebuild(s->parts.pace, s->store, s->last_seq, err));
     R1_TRY(start_writer(s, err));
     R1_TRY(serve_assign(s, err));
     s->last_message_us = r1_mono_us();
@@ -208,6 +213,7 @@ static void serve_release(server *s)
     for (int t = 0; t < FRAUD_N_TOPIC; t++) r1_consumer_free(s->consumer[t]);
     r1_producer_free(s->producer);
     r1_store_close(s->store);
+    fraud_reload_free(s->reload);
     fraud_parts_release(&s->parts);
     free(s);
 }

@@ -12,6 +12,7 @@
 
 #include "serve/parts.h"
 #include "serve/rebuild.h"
+#include "serve/reload.h"
 #include "write/writer.h"
 
 typedef struct {
@@ -26,6 +27,7 @@ typedef struct {
     uint64_t consumed, apart; /* apart: decided without a score */
     int64_t last_message_us;  /* monotonic */
     fraud_rebuilt rebuilt;
+    fraud_reload *reload;
 } server;
 
 enum { BATCH_MAX = FRAUD_BATCH_MAX };
