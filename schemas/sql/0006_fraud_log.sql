@@ -218,8 +218,8 @@ END $$;
 REVOKE EXECUTE ON FUNCTION r1.take_outbox, r1.move_outbox FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION r1.take_outbox, r1.move_outbox TO r1_fraud_writer;
 
--- A dead letter as it came: its key, its headers in their order as [["name", "value in base64" or null], ...], and no payload where
--- it was a tombstone. A name that is no text of UTF-8 stands in base64 behind "base64:".
+-- A dead letter as it came: its key, its headers in their order as [["name", "value"], ...], and no payload where it was a tombstone.
+-- A header without value has null; a name or value that is no text of UTF-8 stands as {"hex": "00ff"}.
 ALTER TABLE r1.dead_letter
     ALTER payload DROP NOT NULL,
     ADD headers jsonb,

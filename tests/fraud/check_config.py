@@ -20,6 +20,11 @@ PROGRAM, MODEL, OTHER = (os.path.abspath(path) for path in sys.argv[1:4])
 AWAY = ["--postgres", "host=/does/not/exist dbname=r1", "--brokers", "127.0.0.1:1", "--wait", "0"]
 
 
+CUT = """{"format": "r1-fraud calibration 1", "model": "0", "made_at": "2026-01-01T00:00:00Z",
+"review": {"at": %g, "per_day": 5}, "block": null}
+"""
+
+
 def files(folder):
     """The files that the cases name, each with one fault."""
     texts = {
@@ -37,6 +42,9 @@ def files(folder):
         "good": 'a: kind == "transfer" and finding == "cycle" and country != "" -> review\n',
         "accounts": "  ONE\n# a comment\n\nTWO#2\n",
         "noise": "no model\n",
+        "listed": 'a: from in list("mules") -> block\n',
+        "cut": CUT % 0.3,
+        "cut2": CUT % 1.3,
     }
     for name, text in texts.items():
         with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
@@ -59,7 +67,23 @@ def other_columns(folder):
 
 
 CASES = [
-    (["--review-at", "0.9", "--block-at", "0.5"], "review-at <= block-at, found 0.9 and 0.5"),
+    (["--block-at", "0.5"], "block-at: expected calibration beside it, found none"),
+    (
+        ["--review-at", "0.9", "--block-at", "0.5", "--calibration", "@cut"],
+        "review-at <= block-at, found 0.9 and 0.5",
+    ),
+    (["--calibration", "@cut"], "calibration: expected one that was found with the model"),
+    (["--calibration", "@noise"], "@noise:1: "),
+    (["--calibration", "@cut2"], "@cut2: review.at: expected a number from 0 to 1, found another"),
+    (["--list.mules", "@none"], "@none: No such file"),
+    (["--list.block_list", "@accounts"], "list.block_list: expected a name of 1 to 31 letters"),
+    (["--list", "@accounts"], "command line: expected a setting list.NAME, found list alone"),
+    (["--rules", "@listed"], 'expected the name of a list of the settings, found "mules"'),
+    (
+        ["--rules", "@listed", "--list.mule", "@accounts"],
+        '@listed:1:17: expected the name of a list of the settings, found "mules"; did you mean '
+        '"mule"?',
+    ),
     (["--review-at", "1.5"], "review-at must lie in 0..1"),
     (["--rules", "@none"], "@none: No such file"),
     (
@@ -106,6 +130,8 @@ CASES = [
     (["--migrations", "@empty"], "@empty: expected files NNNN_name.sql, found none"),
     (["--migrations", "@none"], "@none: no folder of migrations"),
     (["--memory-accounts", "1000000"], "memory-accounts: expected at most the 262144 accounts"),
+    (["--accounts", "1000"], "memory-accounts: expected at most the 1000 accounts"),
+    (["--edges", "268435456"], "edges must lie in 16..268435455"),
     (
         ["--model-deadline", "5", "--fetch-wait", "20"],
         "model-deadline: expected more than fetch-wait (20 ms), found 5",
@@ -214,9 +240,11 @@ def main():
             ), f"{args}:\n  expected {named(expected)}\n  found    {found}"
         # A password may stand where a port is read: the text is not shown.
         assert "secret" not in refused(["--postgres", "postgresql://me:secret/x@h/db"])
-        for command in ["serve", "extra"], ["config", "check", "extra"]:
-            said = run(PROGRAM, *command, *AWAY, "--model", "none", code=2)
-            assert '"extra"; --help shows the usage' in said, said
+        said = run(PROGRAM, "serve", "extra", *AWAY, "--model", "none", code=2)
+        assert '"extra"; --help shows the usage' in said, said
+        for words in "check extra", "diff", "try", "checks":
+            said = run(PROGRAM, "config", *words.split(), *AWAY, "--model", "none", code=2)
+            assert f'try FILE, found "{words}"' in said, said
         said = run(PROGRAM, "dlq", "list", "5", code=2)
         assert "expected list, show ID or replay ID" in said, said
         ini = named("@ini")

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Decisions: lists before rules before thresholds; rules that are wrong name their line. */
 #include "decide/policy.h"
+#include "score/rules.h"
 #include "support/r1_test.h"
 
 #include <stdlib.h>

@@ -2,6 +2,7 @@
 /* Conditions of rules. Oracle twin: random trees are printed as text, with the fewest brackets and
  * with more, and read back; a walk over the tree itself must judge every payment alike. */
 #include "decide/rule_expr.h"
+#include "score/rules.h"
 #include "support/r1_test.h"
 
 #include <math.h>

@@ -3,6 +3,7 @@
  * a reason, or read and asked about a payment. */
 #include "decide/policy.h"
 #include "fuzz/fuzz.h"
+#include "score/rules.h"
 
 #include <string.h>
 

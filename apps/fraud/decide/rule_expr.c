@@ -249,8 +249,7 @@ static r1_status expr_window(expr_parser *p, rule_call *call)
         R1_TRY(expr_unit(p, &part));
         if (part.type == RULE_TIME) ms = part.value;
     }
-    call->window = rule_window_of(ms);
-    if (call->window < FRAUD_N_WINDOW) return R1_OK;
+    if (rule_window_of(ms, &call->window)) return R1_OK;
     snprintf(expected, sizeof expected, "one of the windows %s",
              rule_windows_text(windows, sizeof windows));
     p->at = at;

@@ -3,6 +3,7 @@
 #include "decide/rule_words.h"
 
 #include "graph/findings.h"
+#include "score/rules.h"
 #include "text/nearest.h"
 
 #include <stdio.h>
@@ -61,24 +62,7 @@ static const char *words_finding_name(unsigned i)
     return fraud_findings_looks_for(i) ? fraud_typology_name(i) : NULL;
 }
 
-/* ISO 3166-1 alpha-2, with XK that banks use for Kosovo. */
-static const char words_countries[] =
-    "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR "
-    "BS BT BV BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ "
-    "EC EE EG EH ER ES ET FI FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW "
-    "GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY "
-    "KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV "
-    "MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY "
-    "QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG "
-    "TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA "
-    "ZM ZW";
-
-static bool words_country_exists(const char *text)
-{
-    if (!*text) return true;
-    const char *at = strlen(text) == 2 ? strstr(words_countries, text) : NULL;
-    return at && (at - words_countries) % 3 == 0;
-}
+static bool words_country_exists(const char *text) { return !*text || fraud_country_exists(text); }
 static bool words_currency_exists(const char *text) { return fraud_currency_digits(text) >= 0; }
 static bool words_word_exists(const char *text) { return strlen(text) < FRAUD_WORD_BYTES; }
 static bool words_account_exists(const char *text)
@@ -128,7 +112,7 @@ const rule_field rule_fields[] = {
     WORDS_FIELD("device", words_device, .exists = words_device_exists,
                 .expected = "at most 63 bytes"),
     WORDS_FIELD("text", words_remittance, .exists = words_text_exists,
-                .expected = "at most 280 bytes"),
+                .expected = "at most 1023 bytes"),
     {.name = "finding",
      .type = RULE_TEXT,
      .is = words_finding_is,
@@ -136,7 +120,7 @@ const rule_field rule_fields[] = {
      .n_listed = FRAUD_N_TYPOLOGY},
 };
 const size_t rule_n_field = R1_COUNT(rule_fields);
-_Static_assert(FRAUD_WORD_BYTES == 32 && FRAUD_ACCOUNT_BYTES == 64 && FRAUD_TEXT_BYTES == 281,
+_Static_assert(FRAUD_WORD_BYTES == 32 && FRAUD_ACCOUNT_BYTES == 64 && FRAUD_TEXT_BYTES == 1024,
                "the sizes in the words above");
 
 /* ---- functions over what came before ---- */
@@ -217,11 +201,11 @@ const rule_function *rule_function_of(const char *name)
     return NULL;
 }
 
-unsigned rule_window_of(double ms)
+bool rule_window_of(double ms, unsigned *window)
 {
-    unsigned w = 0;
-    while (w < FRAUD_N_WINDOW && (double)FRAUD_WINDOW_MS[w] != ms) w++;
-    return w;
+    for (unsigned w = 0; w < FRAUD_N_WINDOW; w++)
+        if ((double)FRAUD_WINDOW_MS[w] == ms) return *window = w, true;
+    return false;
 }
 
 const char *rule_windows_text(char *text, size_t size)

@@ -8,14 +8,13 @@
 
 #include "decide/zone.h"
 #include "score/engine.h"
-#include "score/rules.h"
 
 /* What one payment is judged by. */
 typedef struct {
     const fraud_payment *payment;
     const fraud_result *result;
-    const fraud_facts *facts; /* from before the payment counted */
-    const char *notes;        /* JSON of optional fields that were left out; NULL or "": none */
+    const struct fraud_facts *facts; /* score/rules.h: from before the payment counted */
+    const char *notes; /* JSON of optional fields that were left out; NULL or "": none */
 } fraud_subject;
 
 typedef enum {
@@ -79,8 +78,8 @@ extern const size_t rule_n_function;
 
 const rule_field *rule_field_of(const char *name);       /* NULL: none */
 const rule_function *rule_function_of(const char *name); /* NULL: none */
-/* The window of this length, or FRAUD_N_WINDOW. */
-unsigned rule_window_of(double ms);
+/* The window of this length; false where there is none. */
+bool rule_window_of(double ms, unsigned *window);
 /* "1h, 1d, 3d, 7d, 28d" */
 const char *rule_windows_text(char *text, size_t size);
 bool rule_value_exists(const rule_field *f, const char *text);

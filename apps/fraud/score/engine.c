@@ -119,12 +119,21 @@ static void engine_capture(const fraud_state *s, uint32_t from, uint32_t to, con
 {
     const fraud_entity *a = &s->entity[from], *b = &s->entity[to];
     memset(f, 0, sizeof *f);
-    memcpy(f->from, a->w, sizeof f->from);
-    memcpy(f->to, b->w, sizeof f->to);
+    for (int k = 0; k < FRAUD_N_WINDOW; k++)
+        for (int d = 0; d < 2; d++) {
+            f->from[k][d] = fraud_state_window(s, from, k, d);
+            f->to[k][d] = fraud_state_window(s, to, k, d);
+        }
     f->from_known = a->known[0];
     f->to_known = b->known[1];
     uint32_t pair = fraud_state_pair(s, from, to);
-    f->pair_28d = pair == FRAUD_NONE ? 0 : s->pair[pair].n[FRAUD_W_28D];
+    f->pair_28d = pair == FRAUD_NONE ? 0 : fraud_pair_n(s, pair, FRAUD_W_28D);
+    f->pair_aged = pair != FRAUD_NONE && f->pair_28d > s->pair[pair].n[FRAUD_W_28D];
+    f->pair_since = fraud_pair_since(s, from, to);
+    f->from_since = fraud_entity_since(s, from);
+    f->to_since = fraud_entity_since(s, to);
+    f->now = s->now;
+    memcpy(f->currency, p->currency, sizeof f->currency);
     f->since_in_ms = a->total[1] ? s->now - a->last_ts[1] : -1;
     f->new_from = !a->total[0];
     f->new_to = !b->total[1];
@@ -288,6 +297,44 @@ r1_status fraud_engine_score(fraud_engine *e, fraud_slot *const *slot, size_t n,
     if (e->scorer) return score_by_model(e, slot, n, result, err);
     for (size_t i = 0; i < n; i++) fraud_engine_score_by_rules(slot[i], &result[i]);
     return R1_OK;
+}
+
+/* ---- capacity ---- */
+
+static uint32_t size_or(uint32_t n, uint32_t otherwise) { return n ? n : otherwise; }
+
+uint64_t fraud_engine_state_bytes(const fraud_engine_opts *o)
+{
+    return fraud_state_bytes(size_or(o->edges_max, FRAUD_EDGES_DEFAULT),
+                             size_or(o->entities_max, FRAUD_ENTITIES_DEFAULT),
+                             size_or(o->pairs_max, FRAUD_PAIRS_DEFAULT));
+}
+
+void fraud_engine_capacity(const fraud_engine *e, fraud_capacity *out)
+{
+    const fraud_state *s = e->state;
+    fraud_recall *recall = e->scorer ? fraud_scorer_recall(e->scorer) : NULL;
+    *out = (fraud_capacity){.accounts = s->entities.used,
+                            .accounts_max = s->entities.cap,
+                            .accounts_evicted = s->entities.evicted,
+                            .accounts_bytes = fraud_state_bytes_of(s, FRAUD_PART_ENTITIES),
+                            .edges = s->seq_next - s->seq_first,
+                            .edges_max = s->edge_cap,
+                            .edges_bytes = fraud_state_bytes_of(s, FRAUD_PART_EDGES),
+                            .pairs = s->pairs.used,
+                            .pairs_max = s->pairs.cap,
+                            .pairs_evicted = s->pairs.evicted,
+                            .pairs_bytes = fraud_state_bytes_of(s, FRAUD_PART_PAIRS),
+                            .name_bytes = (uint64_t)s->tx_names.n_used * FRAUD_NAME_CHUNK,
+                            .name_bytes_max = (uint64_t)s->tx_names.n_chunk * FRAUD_NAME_CHUNK,
+                            .cut_edges = s->cut[FRAUD_CUT_EDGES],
+                            .cut_names = s->cut[FRAUD_CUT_NAMES],
+                            .cut_accounts = s->cut[FRAUD_CUT_ENTITIES],
+                            .cut_pairs = s->cut[FRAUD_CUT_PAIRS],
+                            .exact_ms = s->cut_ts == FRAUD_NEVER ? -1 : s->now - s->cut_ts,
+                            .state_bytes = s->block_bytes};
+    if (out->edges) out->oldest_ms = s->now - fraud_state_edge(s, s->seq_first)->ts;
+    if (recall) fraud_recall_sizes(recall, &out->rings, &out->rings_max, &out->memory_bytes);
 }
 
 /* ---- what the caller records ---- */

@@ -36,12 +36,11 @@ typedef struct fraud_slot fraud_slot; /* one captured payment */
     "the model was trained "                                                                       \
     "for them"
 
-enum {
-    FRAUD_EDGES_DEFAULT = 1 << 20,
-    FRAUD_ENTITIES_DEFAULT = 1 << 18,
-    FRAUD_PAIRS_DEFAULT = 1 << 20,
-    FRAUD_LABELS_WAITING_DEFAULT = 100000
-};
+/* Plain numbers, because settings print them. */
+#define FRAUD_EDGES_DEFAULT    1048576
+#define FRAUD_ENTITIES_DEFAULT 262144
+#define FRAUD_PAIRS_DEFAULT    1048576
+enum { FRAUD_LABELS_WAITING_DEFAULT = 100000 };
 
 typedef struct {
     const char *model_path; /* NULL: no model, the velocity rules score and results say degraded */
@@ -90,6 +89,27 @@ int64_t fraud_engine_clock(const fraud_engine *e);
  * engine has none. */
 bool fraud_engine_watch(fraud_engine *e, void (*sink)(void *ctx, const float *key, size_t width),
                         void *ctx);
+
+/* ---- capacity ---------------------------------------------------------------------------------- */
+
+typedef struct {
+    uint64_t accounts, accounts_max, accounts_evicted, accounts_bytes; /* bytes: reserved */
+    uint64_t edges, edges_max, edges_bytes;
+    uint64_t pairs, pairs_max, pairs_evicted, pairs_bytes;
+    uint64_t name_bytes, name_bytes_max; /* of the ids of edges */
+    /* Edges that left while a window still held them, by what was full. They count in aged
+     * windows since. */
+    uint64_t cut_edges, cut_names, cut_accounts, cut_pairs;
+    int64_t exact_ms;  /* exact windows reach back so far; -1: nothing was ever cut */
+    int64_t oldest_ms; /* age of the oldest edge; 0: there is none */
+    uint64_t state_bytes;
+    uint64_t rings, rings_max, memory_bytes; /* of working memory; 0 where it is off */
+} fraud_capacity;
+
+/* How full the state is and what it reserves. @locality the engine's thread */
+void fraud_engine_capacity(const fraud_engine *e, fraud_capacity *out);
+/* What the state of such an engine reserves, without working memory. */
+uint64_t fraud_engine_state_bytes(const fraud_engine_opts *opts);
 
 /* ---- scoring --------------------------------------------------------------------------------- */
 

@@ -33,6 +33,9 @@ r1_status fraud_recall_add(fraud_recall *r, const fraud_state *s, uint64_t seq, 
                            r1_err *err);
 /* Encodes what waits; *ticket is the batch's, and r1_session_run with the pool ends it. */
 r1_status fraud_recall_begin(fraud_recall *r, uint64_t *ticket, r1_err *err);
+/* Rings in use, most rings, and bytes that are reserved for them. */
+void fraud_recall_sizes(const fraud_recall *r, uint64_t *rings, uint64_t *rings_max,
+                        uint64_t *bytes);
 r1_memory *fraud_recall_pool(const fraud_recall *r);
 /* Shows each entry's key once it is stored, in the order of payments; NULL: no more. */
 typedef void (*fraud_key_sink)(void *ctx, const float *key, size_t width);

@@ -145,11 +145,14 @@ static r1_status score_recording(calibration_run *r, FILE *in)
     char line[FRAUD_PAYMENT_BYTES_MAX + 2];
     size_t len;
     int64_t seq = 0;
+    uint64_t content;
     fraud_result result;
+    r1_err why;
     while (!r1_cli_stopped() && calibrate_line(in, line, sizeof line, &len)) {
         fraud_payment p;
         fraud_slot *slot;
-        if (fraud_payment_decode(line, len, &p, NULL) != R1_OK) {
+        if (fraud_payment_read(r->parts.map, line, len, &p, NULL, &content, &why) !=
+            FRAUD_READ_PAYMENT) {
             r->bad++;
             continue;
         }
@@ -299,6 +302,7 @@ static r1_status run_all(calibration_run *r)
                                   {"--labels", r1_options_str(r->o, "labels"), 0}};
     R1_TRY(r1_outputs_check(&to, 1, from, R1_COUNT(from), r->err));
     R1_TRY(fraud_parts_engine(&r->parts, r->o, r->err));
+    R1_TRY(fraud_map_load(&r->parts.map, r1_options_str(r->o, "map"), r->err));
     R1_TRY(r1_options_str(r->o, "in") ? read_recording(r) : read_stored(r));
     if (!r->n)
         R1_FAIL(r->err, R1_E_INVAL, "expected payments scored by the model %s, found none",

@@ -2,6 +2,7 @@
 /* config_command.c - `r1-fraud config`: what is in force, whether it is good, what a change of it
  * would do. */
 #include "config/r1_config.h"
+#include "serve/capacity.h"
 #include "serve/parts.h"
 #include "serve/policy_try.h"
 #include "serve/settings.h"
@@ -56,6 +57,7 @@ static int config_check(r1_cli_call *call)
         fraud_policy_print_notes(parts->policy, stdout);
         printf("configuration: good, model %s, %s\n", fraud_engine_model_name(parts->engine),
                fraud_policy_text(parts->policy));
+        fraud_capacity_print(parts->engine, "state: ", stdout);
     }
     fraud_parts_release(parts);
     free(parts);

@@ -2,6 +2,7 @@
 /* policy_try.c - see policy_try.h. */
 #include "serve/policy_try.h"
 
+#include "score/rules.h"
 #include "text/r1_utf8.h"
 
 #include <math.h>

@@ -13,7 +13,7 @@
 #include "serve/parts.h"
 #include "serve/rebuild.h"
 #include "serve/reload.h"
-#include "write/writer.h"
+#include "serve/shown.h"
 
 typedef struct {
     const r1_options *o;
@@ -26,8 +26,10 @@ typedef struct {
     int64_t last_seq;
     uint64_t consumed, apart; /* apart: decided without a score */
     int64_t last_message_us;  /* monotonic */
+    int64_t http_next;        /* offset of the next payment of POST /v1/decide */
     fraud_rebuilt rebuilt;
     fraud_reload *reload;
+    struct fraud_port *port; /* port.h */
 } server;
 
 enum { BATCH_MAX = FRAUD_BATCH_MAX };
@@ -45,6 +47,8 @@ typedef struct {
 /* Takes one message of the topic and applies it. R1_E_TIMEOUT when there is nothing to read or no
  * record is free. */
 r1_status fraud_serve_take(server *s, batch *b, int topic, int timeout_ms, r1_err *err);
+/* What fraud_serve_take does with a message that it has read. */
+r1_status fraud_serve_accept(server *s, batch *b, fraud_record *r, fraud_topic topic, r1_err *err);
 /* Turns a score into the decision of the record. */
 r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_slot *slot,
                              const fraud_result *res, r1_err *err);
@@ -56,6 +60,8 @@ r1_status fraud_serve_loop(server *s, r1_err *err);
 
 /* ---- serve_metrics.c: what is counted ---- */
 
+/* Copies what /metrics prints. The reading thread's. */
+void fraud_metrics_take(const server *s, fraud_shown *out);
 /* Writes counts and latencies as JSON to the file `path`. */
 r1_status fraud_serve_stats(const server *s, const fraud_writer_stats *w, const char *path,
                             r1_err *err);

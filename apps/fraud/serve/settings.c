@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* settings.c - one row per setting of serve. */
 #include "serve/settings.h"
+#include "serve/capacity.h"
 #include "serve/parts.h"
 
 const r1_option fraud_serve_rows[] = {
@@ -88,6 +89,26 @@ const r1_option fraud_serve_rows[] = {
      .max = 1e9,
      .unit = "payments",
      .help = "first payments whose latency does not count: a warm-up"},
+    {.name = "http-listen",
+     .section = "http",
+     .type = R1_OPT_STRING,
+     .def = "127.0.0.1:9464",
+     .help = "address and port of /livez, /readyz, /metrics and POST /v1/decide; port 0: any; "
+             "empty: none"},
+    {.name = "decide-wait",
+     .section = "http",
+     .type = R1_OPT_INT,
+     .def = "1000",
+     .min = 10,
+     .max = 20000,
+     .unit = "ms",
+     .help = "how long POST /v1/decide waits for the commit before it answers that nothing is "
+             "decided yet"},
+    {.name = "map",
+     .section = "payments",
+     .type = R1_OPT_PATH,
+     .help = "mapping file: which fields of the messages are ours, see r1-fraud check; none: our "
+             "own names"},
     {.name = "unscorable",
      .section = "payments",
      .type = R1_OPT_ENUM,
@@ -136,6 +157,37 @@ const r1_option fraud_serve_rows[] = {
      .max = 1 << 24,
      .help = "accounts whose last payments are remembered as entries, up to 8 KiB each; the one "
              "idle longest goes first"},
+    {.name = "state-memory",
+     .section = "state",
+     .type = R1_OPT_INT,
+     .min = 1,
+     .max = 1 << 20,
+     .unit = "MB",
+     .help = "memory of the state, from which accounts, edges and pairs follow as 1 to 10 to 4"},
+    {.name = "accounts",
+     .section = "state",
+     .type = R1_OPT_INT,
+     .def = R1_TEXT_OF(FRAUD_ENTITIES_DEFAULT),
+     .min = 16,
+     .max = (1 << 28) - 1,
+     .only = "!state-memory",
+     .help = "accounts, shops and other ends that are known; the one idle longest goes first"},
+    {.name = "edges",
+     .section = "state",
+     .type = R1_OPT_INT,
+     .def = R1_TEXT_OF(FRAUD_EDGES_DEFAULT),
+     .min = 16,
+     .max = (1 << 28) - 1,
+     .only = "!state-memory",
+     .help = "payments that are held one by one; older ones count in aged windows"},
+    {.name = "pairs",
+     .section = "state",
+     .type = R1_OPT_INT,
+     .def = R1_TEXT_OF(FRAUD_PAIRS_DEFAULT),
+     .min = 16,
+     .max = (1 << 28) - 1,
+     .only = "!state-memory",
+     .help = "pairs of sender and receiver that are known; the one idle longest goes first"},
     {.name = "model-deadline",
      .section = "model",
      .type = R1_OPT_INT,
