@@ -129,7 +129,8 @@ class Policy(unittest.TestCase):
         new = self.file("new.ini", f"[model]\nmodel = {MODEL}\n[decision]\nrules = {rules}\n"
                         "alerts_per_day = 2\n[postgres]\nbatch_rows = 9\n")  # fmt: skip
         said = self.command("config", "diff", new, "--config", old)
-        for line in ("alerts-per-day: 100 -> 2", "batch-rows: 500 -> 9\n  (batch-rows needs a restart)",
+        for line in ("alerts-per-day: 100 -> 2",
+                     "batch-rows: 500 -> 9\n  (batch-rows needs a restart)",
                      "rule fast comes\n  + fast: count(sender, 1d) > 3"):  # fmt: skip
             self.assertIn(line, said)
         said = self.command("config", "try", new, "--config", old, "--since", "30d", "--show", "3")

@@ -9,15 +9,18 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 typedef struct {
     char *key, *text, *origin; /* owned */
+    bool from_file;
 } many_entry;
 
 typedef struct {
     char *text, *origin; /* owned; text NULL: absent */
     int64_t i;
     double f;
+    bool from_file;    /* a secret out of a file of its own, which its owner alone can read */
     many_entry *entry; /* of a row that is `many` */
     size_t n_entry;
 } value;
@@ -182,16 +185,36 @@ void r1_options_free(r1_options *o)
     free(o);
 }
 
+/* Whoever may read a file that holds a secret has the secret. */
+static r1_status file_is_private(const char *path, r1_err *err)
+{
+    struct stat is;
+    if (stat(path, &is) != 0 || !S_ISREG(is.st_mode) || !(is.st_mode & 077)) return R1_OK;
+    R1_FAIL(err, R1_E_INVAL,
+            "%s: expected a file that its owner alone can read, because it holds a secret, found "
+            "mode %03o: chmod 600",
+            path, (unsigned)(is.st_mode & 0777));
+}
+
+/* The first line of a file that holds a secret; the caller clears and frees it. */
+static r1_status read_secret(const char *path, char **data, size_t *len, r1_err *err)
+{
+    R1_TRY(file_is_private(path, err));
+    R1_TRY(r1_file_read(path, 64 * 1024, data, len, err));
+    (*data)[strcspn(*data, "\r\n")] = 0;
+    return R1_OK;
+}
+
 /* NAME-file of a secret row: the value is the first line of that file. */
 static r1_status set_secret_file(r1_options *o, size_t i, const char *path, const char *origin,
                                  r1_err *err)
 {
     char *data;
     size_t len;
-    r1_status st = r1_file_read(path, 64 * 1024, &data, &len, err);
+    r1_status st = read_secret(path, &data, &len, err);
     if (st != R1_OK) return r1_err_prefix(err, "%s: %s-file: ", origin, o->table[i].name), st;
-    data[strcspn(data, "\r\n")] = 0;
     st = options_store(&o->table[i], &o->values[i], data, origin, err);
+    o->values[i].from_file = st == R1_OK;
     memset(data, 0, len);
     free(data);
     return st;
@@ -222,11 +245,17 @@ static size_t find_many(const r1_options *o, const char *name, const char **key)
     return i < o->n && o->table[i].many ? i : o->n;
 }
 
+static bool names_file(const r1_option *row, const char *key)
+{
+    size_t len = strlen(key);
+    return len > 5 && name_equal(key + len - 5, "-file") && r1_option_hides(row, key);
+}
+
 static r1_status set_many(r1_options *o, size_t i, const char *key, const char *text,
                           const char *origin, r1_err *err)
 {
     value *v = &o->values[i];
-    many_entry fresh = {strdup(key), strdup(text), strdup(origin)};
+    many_entry fresh = {strdup(key), strdup(text), strdup(origin), false};
     size_t k = 0;
     while (k < v->n_entry && strcmp(v->entry[k].key, key) != 0) k++;
     if (!v->entry) v->entry = calloc(R1_OPTION_ENTRIES_MAX, sizeof *v->entry);
@@ -245,11 +274,33 @@ static r1_status set_many(r1_options *o, size_t i, const char *key, const char *
     return R1_OK;
 }
 
+/* KEY_file of a secret KEY: the value is the first line of that file. */
+static r1_status set_many_file(r1_options *o, size_t i, const char *key, const char *path,
+                               const char *origin, r1_err *err)
+{
+    char base[128], *data;
+    size_t len = strlen(key) - 5, bytes;
+    if (len >= sizeof base) R1_FAIL(err, R1_E_INVAL, "%s: unknown setting \"%.40s\"", origin, key);
+    memcpy(base, key, len);
+    base[len] = 0;
+    r1_status st = read_secret(path, &data, &bytes, err);
+    if (st != R1_OK) return r1_err_prefix(err, "%s: %s.%s: ", origin, o->table[i].name, key), st;
+    st = set_many(o, i, base, data, origin, err);
+    many_entry *e = o->values[i].entry;
+    for (size_t k = 0; st == R1_OK && k < o->values[i].n_entry; k++)
+        if (!strcmp(e[k].key, base)) e[k].from_file = true;
+    memset(data, 0, bytes);
+    free(data);
+    return st;
+}
+
 r1_status r1_options_set(r1_options *o, const char *name, const char *text, const char *origin,
                          r1_err *err)
 {
     const char *key;
     size_t i = options_find(o, name), many = find_many(o, name, &key);
+    if (many < o->n && names_file(&o->table[many], key))
+        return set_many_file(o, many, key, text, origin, err);
     if (many < o->n) return set_many(o, many, key, text, origin, err);
     if (i < o->n && o->table[i].many)
         R1_FAIL(err, R1_E_INVAL, "%s: expected a setting %s.NAME, found %s alone", origin, name,
@@ -375,8 +426,68 @@ void r1_option_only(const r1_option *row, char *text, size_t size)
     }
 }
 
+static const value *options_get(const r1_options *o, const char *name)
+{
+    size_t i = options_find(o, name);
+    R1_ASSERT(i < o->n, "no row of the table of %zu settings is \"%s\"", o->n, name);
+    return &o->values[i];
+}
+
+/* A secret comes from a file that its owner alone can read: others see a command line, and an
+ * environment is handed on. */
+static r1_status origin_is_private(const char *name, const char *origin, r1_err *err)
+{
+    const char *colon = strrchr(origin, ':');
+    char path[4096];
+    if (!strcmp(origin, "default")) return R1_OK;
+    if (!colon || (size_t)(colon - origin) >= sizeof path)
+        R1_FAIL(
+            err, R1_E_INVAL,
+            "%s: expected its secret in a file of mode 600, which %s_file names or which is the "
+            "settings file, found it in the %s",
+            name, name, origin);
+    memcpy(path, origin, (size_t)(colon - origin));
+    path[colon - origin] = 0;
+    return file_is_private(path, err);
+}
+
+r1_status r1_options_private(const r1_options *o, const char *name, r1_err *err)
+{
+    const value *v = options_get(o, name);
+    return v->from_file || !v->text ? R1_OK : origin_is_private(name, v->origin, err);
+}
+
+/* Whether a text of KEY=value words has a secret KEY. */
+static bool has_secret_word(const r1_option *row, const char *text)
+{
+    for (const char *at = text; *at;) {
+        at += strspn(at, " \t");
+        size_t len = strcspn(at, " \t"), name = strcspn(at, "= \t");
+        char key[128] = "";
+        if (name < sizeof key) memcpy(key, at, name);
+        if (name < len && r1_option_hides(row, key)) return true;
+        at += len;
+    }
+    return false;
+}
+
+static r1_status check_secrets(const r1_options *o, size_t i, r1_err *err)
+{
+    const r1_option *row = &o->table[i];
+    const value *v = &o->values[i];
+    char name[192];
+    if (!row->secret_keys) return R1_OK;
+    for (size_t k = 0; k < v->n_entry; k++) {
+        snprintf(name, sizeof name, "%s.%s", row->name, v->entry[k].key);
+        if (!v->entry[k].from_file && r1_option_hides(row, v->entry[k].key))
+            R1_TRY(origin_is_private(name, v->entry[k].origin, err));
+    }
+    return v->text && has_secret_word(row, v->text) ? r1_options_private(o, row->name, err) : R1_OK;
+}
+
 r1_status r1_options_check(const r1_options *o, r1_err *err)
 {
+    for (size_t i = 0; i < o->n; i++) R1_TRY(check_secrets(o, i, err));
     for (size_t i = 0; i < o->n; i++) {
         const r1_option *row = &o->table[i];
         const value *v = &o->values[i];
@@ -405,13 +516,6 @@ r1_status r1_options_env(r1_options *o, r1_err *err)
         if (text) R1_TRY(r1_options_set(o, o->table[i].name, text, "environment", err));
     }
     return R1_OK;
-}
-
-static const value *options_get(const r1_options *o, const char *name)
-{
-    size_t i = options_find(o, name);
-    R1_ASSERT(i < o->n, "no row of the table of %zu settings is \"%s\"", o->n, name);
-    return &o->values[i];
 }
 
 bool r1_options_has(const r1_options *o, const char *name)

@@ -40,7 +40,7 @@ typedef struct {
     bool many;
     /* Pieces of names, "password|secret": the value behind such a KEY, or behind such a word in a
      * text of KEY=value, is printed as ***. */
-    const char *secret_keys;
+    const char *secret_keys; /* of a family also KEY_file = PATH, as for a secret row */
     /* Where the row means something: "stage=reinforce|reward" where the option `stage` has one of
      * these values, "policy" where `policy` is given, "!policy" where it is not; NULL: always.
      * r1_options_check refuses a value that was set elsewhere. */
@@ -62,6 +62,9 @@ r1_status r1_options_parse(r1_options *o, int argc, char **argv, const char **re
                            r1_err *err);
 /* After all values are set: R1_E_INVAL where one was given that its row's `only` excludes. */
 r1_status r1_options_check(const r1_options *o, r1_err *err);
+/* R1_E_INVAL where a row's value, which holds a secret, came from somewhere else than a file that
+ * its owner alone can read. r1_options_check does so for secret_keys. */
+r1_status r1_options_private(const r1_options *o, const char *name, r1_err *err);
 /* R1_<NAME> for every row that has a section. */
 r1_status r1_options_env(r1_options *o, r1_err *err);
 bool r1_options_has(const r1_options *o, const char *name);

@@ -80,7 +80,7 @@ static void diff_text(const r1_option *row, const char *key, const char *a, cons
                b ? b : "not set");
 }
 
-static const char *entry_of(const r1_options *o, const char *name, const char *key)
+static const char *config_entry_of(const r1_options *o, const char *name, const char *key)
 {
     const char *k, *text;
     for (size_t i = 0; r1_options_entry(o, name, i, &k, &text, NULL); i++)
@@ -92,9 +92,9 @@ static void diff_many(const r1_option *row, const r1_options *a, const r1_option
 {
     const char *key, *text;
     for (size_t i = 0; r1_options_entry(a, row->name, i, &key, &text, NULL); i++)
-        diff_text(row, key, text, entry_of(b, row->name, key), n);
+        diff_text(row, key, text, config_entry_of(b, row->name, key), n);
     for (size_t i = 0; r1_options_entry(b, row->name, i, &key, &text, NULL); i++)
-        if (!entry_of(a, row->name, key)) diff_text(row, key, NULL, text, n);
+        if (!config_entry_of(a, row->name, key)) diff_text(row, key, NULL, text, n);
 }
 
 static size_t diff_settings(const r1_options *a, const r1_options *b)

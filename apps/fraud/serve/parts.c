@@ -4,6 +4,7 @@
 #include "decide/calibration.h"
 #include "http/http.h"
 #include "serve/capacity.h"
+#include "serve/kafka_settings.h"
 #include "store/store_command.h"
 #include "text/r1_utf8.h"
 
@@ -68,6 +69,7 @@ static r1_status build_stream(fraud_parts *p, r1_err *err)
                                  .fetch_wait_ms = (int)r1_options_int(o, "fetch-wait"),
                                  .fetch_min_bytes = (int)r1_options_int(o, "fetch-min"),
                                  .linger_ms = 5};
+    fraud_kafka_settings(o, &p->stream);
     const char *group = p->stream.group;
     if (!*group || !r1_utf8_valid(group, strlen(group)))
         R1_FAIL(err, R1_E_INVAL, "group: expected the name of a consumer group, found \"%s\"",

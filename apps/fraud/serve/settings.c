@@ -7,6 +7,7 @@
 const r1_option fraud_serve_rows[] = {
     FRAUD_BROKERS_ROW,
     FRAUD_KAFKA_EXTRA_ROW,
+    FRAUD_KAFKA_SETTING_ROW,
     {.name = "topic",
      .section = "kafka",
      .type = R1_OPT_STRING,

@@ -4,6 +4,7 @@
 #define FRAUD_SETTINGS_H
 
 #include "store/store_command.h"
+#include "stream/stream.h"
 
 #define FRAUD_BROKERS_ROW                                                                          \
     {                                                                                              \
@@ -13,7 +14,15 @@
 #define FRAUD_KAFKA_EXTRA_ROW                                                                      \
     {                                                                                              \
         .name = "kafka-extra", .section = "kafka", .type = R1_OPT_STRING,                          \
+        .secret_keys = R1_STREAM_SECRETS,                                                          \
         .help = "further librdkafka settings: key=value key=value"                                 \
+    }
+
+#define FRAUD_KAFKA_SETTING_ROW                                                                    \
+    {                                                                                              \
+        .name = "extra", .section = "kafka", .type = R1_OPT_STRING, .many = true,                  \
+        .secret_keys = R1_STREAM_SECRETS,                                                          \
+        .help = "a librdkafka setting of this name, with any value"                                \
     }
 
 extern const r1_option fraud_serve_rows[];
