@@ -12,6 +12,7 @@
 
 #include "serve/parts.h"
 #include "serve/rebuild.h"
+#include "serve/reload.h"
 #include "serve/shown.h"
 #include "snapshot/snapshot.h"
 
@@ -36,6 +37,7 @@ typedef struct {
     fraud_snapshot_part part[FRAUD_SERVE_PARTS];
     fraud_snapshot_log log; /* where the state stands */
     bool orderly;           /* the loop ended without a failure: the state is that of the log */
+    fraud_reload *reload;
     struct fraud_port *port; /* port.h */
 } server;
 
@@ -57,7 +59,8 @@ r1_status fraud_serve_take(server *s, batch *b, int topic, int timeout_ms, r1_er
 /* What fraud_serve_take does with a message that it has read. */
 r1_status fraud_serve_accept(server *s, batch *b, fraud_record *r, fraud_topic topic, r1_err *err);
 /* Turns a score into the decision of the record. */
-r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_result *res, r1_err *err);
+r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_slot *slot,
+                             const fraud_result *res, r1_err *err);
 
 /* ---- intake_currency.c: amounts of several currencies ---- */
 
