@@ -55,11 +55,38 @@ METRIC_COUNT(review, w->actions[FRAUD_REVIEW])
 METRIC_COUNT(block, w->actions[FRAUD_BLOCK])
 METRIC_COUNT(rebuilt_payments, s->rebuilt.payments)
 METRIC_COUNT(reconnects, w->reconnects)
+METRIC_COUNT(waits, w->waits)
+METRIC_COUNT(refused_rows, w->refused)
 
 #define METRIC_NUMBER(name, from)                                                                  \
     static double metric_##name(const metric_source *m) { return (double)(from); }
 METRIC_NUMBER(rebuilt_s, m->s->rebuilt.seconds)
+METRIC_COUNT(rebuilt_labels, s->rebuilt.labels)
+
+static fraud_snapshots_stats snapshot_of(const metric_source *m)
+{
+    const fraud_snapshots *snapshots = m->s->snapshots;
+    return snapshots ? *fraud_snapshots_read(snapshots) : (fraud_snapshots_stats){0};
+}
+METRIC_NUMBER(snapshots, snapshot_of(m).written)
+METRIC_NUMBER(snapshot_failures, snapshot_of(m).failed)
+METRIC_NUMBER(snapshots_refused, snapshot_of(m).refused)
+METRIC_NUMBER(snapshot_bytes, snapshot_of(m).bytes)
+METRIC_NUMBER(snapshot_s, snapshot_of(m).seconds)
+METRIC_NUMBER(snapshot_fork_s, (double)snapshot_of(m).fork_us_max * 1e-6)
+METRIC_NUMBER(snapshot_apply_seq, snapshot_of(m).apply_seq)
+METRIC_NUMBER(snapshot_loaded, m->s->rebuilt.after_seq)
+
+static double metric_snapshot_age_s(const metric_source *m)
+{
+    int64_t at = snapshot_of(m).newest_at_us;
+    return at ? (double)(r1_time_us() - at) * 1e-6 : 0;
+}
+
 METRIC_NUMBER(in_flight, fraud_queue_in_flight(m->s->parts.queue))
+METRIC_NUMBER(outbox_behind, m->w->keeper.behind)
+METRIC_NUMBER(missing_days, m->w->keeper.missing_days)
+METRIC_NUMBER(rest_rows, m->w->keeper.rows_in_rest)
 METRIC_NUMBER(last_seq, m->s->last_seq)
 METRIC_NUMBER(seen_ids, fraud_txset_count(m->s->parts.seen))
 
@@ -67,6 +94,46 @@ static double metric_queue_room(const metric_source *m)
 {
     (void)m;
     return FRAUD_QUEUE_RECORDS;
+}
+
+/* ---- how full the state is ---- */
+
+static fraud_capacity metric_capacity(const metric_source *m)
+{
+    fraud_capacity c;
+    fraud_engine_capacity(m->s->parts.engine, &c);
+    return c;
+}
+
+#define METRIC_CAPACITY(name, field)                                                               \
+    static double metric_state_##name(const metric_source *m)                                      \
+    {                                                                                              \
+        return (double)metric_capacity(m).field;                                                   \
+    }
+METRIC_CAPACITY(accounts, accounts)
+METRIC_CAPACITY(pairs, pairs)
+METRIC_CAPACITY(edges, edges)
+METRIC_CAPACITY(rings, rings)
+METRIC_CAPACITY(accounts_max, accounts_max)
+METRIC_CAPACITY(pairs_max, pairs_max)
+METRIC_CAPACITY(edges_max, edges_max)
+METRIC_CAPACITY(rings_max, rings_max)
+METRIC_CAPACITY(accounts_evicted, accounts_evicted)
+METRIC_CAPACITY(pairs_evicted, pairs_evicted)
+METRIC_CAPACITY(cut_edges, cut_edges)
+METRIC_CAPACITY(cut_names, cut_names)
+METRIC_CAPACITY(cut_accounts, cut_accounts)
+METRIC_CAPACITY(cut_pairs, cut_pairs)
+METRIC_CAPACITY(id_bytes, name_bytes)
+METRIC_CAPACITY(id_bytes_max, name_bytes_max)
+METRIC_CAPACITY(state_bytes, state_bytes)
+METRIC_CAPACITY(memory_bytes, memory_bytes)
+
+/* Where nothing was cut, the longest window is exact. */
+static double metric_state_exact_s(const metric_source *m)
+{
+    int64_t ms = metric_capacity(m).exact_ms;
+    return (double)(ms < 0 ? 28 * FRAUD_DAY_MS : ms) / 1000;
 }
 
 /* ---- latencies ---- */
@@ -265,6 +332,38 @@ static void series_http(const metric_source *m, r1_prom *p)
         }
 }
 
+/* ---- the outboxes ---- */
+
+static const char *const outbox_names[FRAUD_N_OUTBOX] = {
+    [FRAUD_OUTBOX_DECISIONS] = "decisions", [FRAUD_OUTBOX_DEAD] = "dead_letters"};
+
+static void series_outbox(const metric_source *m, r1_prom *p)
+{
+    for (int i = 0; i < FRAUD_N_OUTBOX; i++) {
+        const fraud_outbox_stats *o = &m->w->keeper.outbox[i];
+        const struct {
+            const char *outcome;
+            uint64_t n;
+        } rows[] = {{"acked", o->acked}, {"refused", o->refused}, {"failed", o->failed}};
+        for (size_t k = 0; k < R1_COUNT(rows); k++) {
+            char labels[96];
+            snprintf(labels, sizeof labels, "outbox=\"%s\",outcome=\"%s\"", outbox_names[i],
+                     rows[k].outcome);
+            r1_prom_sample(p, "", labels, (double)rows[k].n);
+        }
+    }
+}
+
+static void series_outbox_age(const metric_source *m, r1_prom *p)
+{
+    for (int i = 0; i < FRAUD_N_OUTBOX; i++) {
+        char labels[48];
+        int64_t oldest = m->w->keeper.outbox[i].oldest_us, now = r1_time_us();
+        snprintf(labels, sizeof labels, "outbox=\"%s\"", outbox_names[i]);
+        r1_prom_sample(p, "", labels, oldest && now > oldest ? (double)(now - oldest) / 1e6 : 0);
+    }
+}
+
 /* ---- the process ---- */
 
 static void series_memory(const metric_source *m, r1_prom *p)
@@ -394,11 +493,90 @@ static const serve_metric metrics[] = {
      .type = "counter",
      .help = "Transactions that were repeated or asked about after PostgreSQL failed.",
      .count = metric_reconnects},
+    {.family = "r1_fraud_postgres_waits_total",
+     .type = "counter",
+     .help = "Waits of the writer for PostgreSQL.",
+     .count = metric_waits},
+    {.family = "r1_fraud_refused_rows_total",
+     .type = "counter",
+     .help = "Rows that PostgreSQL refused.",
+     .count = metric_refused_rows},
+    {.family = "r1_fraud_outbox_messages_total",
+     .type = "counter",
+     .help = "Messages of the outboxes by what became of them; what failed is sent again.",
+     .series = series_outbox},
+    {.family = "r1_fraud_outbox_age_seconds",
+     .type = "gauge",
+     .help = "Age of the oldest message on its way that the broker has not acknowledged.",
+     .series = series_outbox_age},
+    {.family = "r1_fraud_outbox_behind_rows",
+     .type = "gauge",
+     .help = "Committed rows behind the first that is not acknowledged.",
+     .number = metric_outbox_behind},
+    {.family = "r1_fraud_log_missing_partitions",
+     .type = "gauge",
+     .help = "Daily partitions of the log that could not be made yet.",
+     .number = metric_missing_days},
+    {.family = "r1_fraud_log_rest_rows",
+     .type = "gauge",
+     .help = "Rows of the log that no day's partition holds.",
+     .number = metric_rest_rows},
     {.name = "rebuilt_s",
      .family = "r1_fraud_rebuild_seconds",
      .type = "gauge",
      .help = "Time that the start took to rebuild the state.",
      .number = metric_rebuilt_s},
+    {.name = "rebuilt_labels",
+     .family = "r1_fraud_rebuilt_labels",
+     .type = "gauge",
+     .help = "Labels that the start put back into the state.",
+     .count = metric_rebuilt_labels},
+    {.name = "snapshot_loaded_apply_seq",
+     .family = "r1_fraud_snapshot_loaded_apply_seq",
+     .type = "gauge",
+     .help = "Last row of the snapshot that the start came from; 0: none.",
+     .number = metric_snapshot_loaded},
+    {.name = "snapshot_apply_seq",
+     .family = "r1_fraud_snapshot_apply_seq",
+     .type = "gauge",
+     .help = "Last row of the newest snapshot; 0: none.",
+     .number = metric_snapshot_apply_seq},
+    {.name = "snapshots",
+     .family = "r1_fraud_snapshots_total",
+     .type = "counter",
+     .help = "Snapshots written.",
+     .number = metric_snapshots},
+    {.name = "snapshot_failures",
+     .family = "r1_fraud_snapshot_failures_total",
+     .type = "counter",
+     .help = "Snapshots that could not be written.",
+     .number = metric_snapshot_failures},
+    {.name = "snapshots_refused",
+     .family = "r1_fraud_snapshots_refused",
+     .type = "gauge",
+     .help = "Snapshots that the start passed over.",
+     .number = metric_snapshots_refused},
+    {.name = "snapshot_bytes",
+     .family = "r1_fraud_snapshot_bytes",
+     .type = "gauge",
+     .help = "Size of the newest snapshot.",
+     .number = metric_snapshot_bytes},
+    {.name = "snapshot_s",
+     .family = "r1_fraud_snapshot_seconds",
+     .type = "gauge",
+     .help = "Time that the newest snapshot took to write.",
+     .number = metric_snapshot_s},
+    {.name = "snapshot_age_s",
+     .family = "r1_fraud_snapshot_age_seconds",
+     .type = "gauge",
+     .help =
+         "Time since the newest snapshot, or since the start without one; 0: none is asked for.",
+     .number = metric_snapshot_age_s},
+    {.name = "snapshot_fork_s",
+     .family = "r1_fraud_snapshot_fork_seconds",
+     .type = "gauge",
+     .help = "Longest time that the fork of a snapshot held the stream up.",
+     .number = metric_snapshot_fork_s},
     {.family = "r1_fraud_apply_seq",
      .type = "gauge",
      .help = "Number of the last payment or label that was applied.",
@@ -407,6 +585,102 @@ static const serve_metric metrics[] = {
      .type = "gauge",
      .help = "Payment ids that are known, by which duplicates are found.",
      .number = metric_seen_ids},
+    {.name = "state_accounts",
+     .family = "r1_fraud_state_rows",
+     .type = "gauge",
+     .labels = "table=\"accounts\"",
+     .help = "Rows of the state that are in use.",
+     .number = metric_state_accounts},
+    {.name = "state_pairs",
+     .family = "r1_fraud_state_rows",
+     .type = "gauge",
+     .labels = "table=\"pairs\"",
+     .help = "Rows of the state that are in use.",
+     .number = metric_state_pairs},
+    {.name = "state_edges",
+     .family = "r1_fraud_state_rows",
+     .type = "gauge",
+     .labels = "table=\"edges\"",
+     .help = "Rows of the state that are in use.",
+     .number = metric_state_edges},
+    {.family = "r1_fraud_state_rows",
+     .type = "gauge",
+     .labels = "table=\"rings\"",
+     .help = "Rows of the state that are in use.",
+     .number = metric_state_rings},
+    {.family = "r1_fraud_state_rows_max",
+     .type = "gauge",
+     .labels = "table=\"accounts\"",
+     .help = "Rows that fit.",
+     .number = metric_state_accounts_max},
+    {.family = "r1_fraud_state_rows_max",
+     .type = "gauge",
+     .labels = "table=\"pairs\"",
+     .help = "Rows that fit.",
+     .number = metric_state_pairs_max},
+    {.family = "r1_fraud_state_rows_max",
+     .type = "gauge",
+     .labels = "table=\"edges\"",
+     .help = "Rows that fit.",
+     .number = metric_state_edges_max},
+    {.family = "r1_fraud_state_rows_max",
+     .type = "gauge",
+     .labels = "table=\"rings\"",
+     .help = "Rows that fit.",
+     .number = metric_state_rings_max},
+    {.name = "state_accounts_evicted",
+     .family = "r1_fraud_state_evicted_total",
+     .type = "counter",
+     .labels = "table=\"accounts\"",
+     .help = "Rows that were forgotten because their table was full.",
+     .number = metric_state_accounts_evicted},
+    {.name = "state_pairs_evicted",
+     .family = "r1_fraud_state_evicted_total",
+     .type = "counter",
+     .labels = "table=\"pairs\"",
+     .help = "Rows that were forgotten because their table was full.",
+     .number = metric_state_pairs_evicted},
+    {.name = "state_cut_edges",
+     .family = "r1_fraud_state_cut_total",
+     .type = "counter",
+     .labels = "full=\"edges\"",
+     .help = "Edges that left while a window held them, by what was full.",
+     .number = metric_state_cut_edges},
+    {.family = "r1_fraud_state_cut_total",
+     .type = "counter",
+     .labels = "full=\"ids\"",
+     .help = "Edges that left while a window held them, by what was full.",
+     .number = metric_state_cut_names},
+    {.family = "r1_fraud_state_cut_total",
+     .type = "counter",
+     .labels = "full=\"accounts\"",
+     .help = "Edges that left while a window held them, by what was full.",
+     .number = metric_state_cut_accounts},
+    {.family = "r1_fraud_state_cut_total",
+     .type = "counter",
+     .labels = "full=\"pairs\"",
+     .help = "Edges that left while a window held them, by what was full.",
+     .number = metric_state_cut_pairs},
+    {.family = "r1_fraud_state_id_bytes",
+     .type = "gauge",
+     .help = "Bytes of the ids of edges.",
+     .number = metric_state_id_bytes},
+    {.family = "r1_fraud_state_id_bytes_max",
+     .type = "gauge",
+     .help = "Bytes of ids that fit.",
+     .number = metric_state_id_bytes_max},
+    {.family = "r1_fraud_state_bytes",
+     .type = "gauge",
+     .help = "Bytes reserved for the state.",
+     .number = metric_state_state_bytes},
+    {.family = "r1_fraud_memory_bytes",
+     .type = "gauge",
+     .help = "Bytes reserved for the working memory.",
+     .number = metric_state_memory_bytes},
+    {.family = "r1_fraud_state_exact_seconds",
+     .type = "gauge",
+     .help = "How far exact windows reach back; older payments count in aged windows.",
+     .number = metric_state_exact_s},
     {.family = "r1_fraud_queue_records",
      .type = "gauge",
      .help = "Records between reading and committed.",
