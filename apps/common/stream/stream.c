@@ -53,6 +53,8 @@ static const struct {
     {"auto.commit.enable", NULL},
     {"enable.auto.offset.store", NULL},
     {"auto.offset.reset", NULL},
+    {"enable.partition.eof", NULL},
+    {"allow.auto.create.topics", NULL},
     {"check.crcs", NULL},
     {"queued.max.messages.kbytes", NULL},
     {"queued.min.messages", NULL},

@@ -39,9 +39,9 @@ typedef struct fraud_slot fraud_slot; /* one captured payment */
 enum {
     FRAUD_EDGES_DEFAULT = 1 << 20,
     FRAUD_ENTITIES_DEFAULT = 1 << 18,
-    FRAUD_PAIRS_DEFAULT = 1 << 20,
-    FRAUD_LABELS_WAITING_DEFAULT = 100000
+    FRAUD_PAIRS_DEFAULT = 1 << 20
 };
+#define FRAUD_LABELS_WAITING_DEFAULT 100000
 
 typedef struct {
     const char *model_path; /* NULL: no model, the velocity rules score and results say degraded */
@@ -105,8 +105,8 @@ void fraud_engine_score_by_rules(const fraud_slot *slot, fraud_result *result);
 const char *fraud_engine_model_name(const fraud_engine *e); /* "fraud-s" or "rules" */
 uint64_t fraud_engine_model_hash(const fraud_engine *e);    /* of the file; 0 without a model */
 uint64_t fraud_engine_schema_hash(const fraud_engine *e);   /* of the feature schema */
-/* A hash over the state: windows, ring, labels, those that wait included. Working memory is made from the same payments and
- * stays out. Slow: reads all of it. */
+/* A hash over the state: windows, ring, labels, also those that wait. Working memory is made from
+ * the same payments and stays out. Slow: reads all of it. */
 uint64_t fraud_engine_digest(const fraud_engine *e);
 
 #endif

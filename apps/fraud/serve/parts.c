@@ -56,13 +56,19 @@ static r1_status build_topics(fraud_parts *p, r1_err *err)
 static r1_status build_stream(fraud_parts *p, r1_err *err)
 {
     const r1_options *o = p->o;
+    p->band = (fraud_time_band){.ahead_ms = r1_options_int(o, "time-ahead") * 1000,
+                                .behind_ms = r1_options_int(o, "time-behind") * FRAUD_DAY_MS / 24};
     p->stream = (r1_stream_opts){.brokers = r1_options_str(o, "brokers"),
                                  .client_id = "r1-fraud",
                                  .group = r1_options_str(o, "group"),
                                  .extra = r1_options_str(o, "kafka-extra"),
                                  .fetch_wait_ms = (int)r1_options_int(o, "fetch-wait"),
                                  .fetch_min_bytes = (int)r1_options_int(o, "fetch-min"),
-                                 .linger_ms = 5};
+                                 .linger_ms = 5,
+                                 .merge_hold_ms = (int)r1_options_int(o, "merge-hold"),
+                                 .merge_wait_ms = (int)r1_options_int(o, "merge-wait") * 1000,
+                                 .merge_leap_ms = p->band.behind_ms,
+                                 .placer = {fraud_arrival_place, &p->band, sizeof(fraud_arrival)}};
     const char *group = p->stream.group;
     if (!*group || !r1_utf8_valid(group, strlen(group)))
         R1_FAIL(err, R1_E_INVAL, "group: expected the name of a consumer group, found \"%s\"",
@@ -174,6 +180,7 @@ static r1_status build_engine(fraud_parts *p, r1_err *err)
                                     .precision = r1_cli_precision(r1_options_str(o, "precision")),
                                     .slots_max = FRAUD_BATCH_MAX,
                                     .entities_max = ENTITIES,
+                                    .labels_waiting = (uint32_t)r1_options_int(o, "labels-waiting"),
                                     .rings_max =
                                         2 * (uint32_t)r1_options_int(o, "memory-accounts")};
     R1_TRY(fraud_engine_new(&p->engine, &opts, err));

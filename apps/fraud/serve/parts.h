@@ -14,6 +14,7 @@
 #define FRAUD_PARTS_H
 
 #include "cli/r1_cli.h"
+#include "serve/arrival.h"
 #include "serve/txset.h"
 #include "write/ledger.h"
 
@@ -21,7 +22,8 @@ enum { FRAUD_BATCH_MAX = FRAUD_SCORE_MAX, FRAUD_QUEUE_RECORDS = 8192 };
 
 typedef struct {
     const r1_options *o;
-    r1_stream_opts stream;            /* of consumers and producer */
+    r1_stream_opts stream;            /* of consumer and producer */
+    fraud_time_band band;             /* in which event times are believed */
     const char *topic[FRAUD_N_TOPIC]; /* NULL: not consumed */
     const char *conninfo;             /* of PostgreSQL */
     char migrations[R1_PATH_BYTES];

@@ -60,16 +60,16 @@ static r1_status serve_open_store(server *s, r1_err *err)
 
 static r1_status find_topics(server *s, r1_err *err)
 {
-    for (int t = 0; t < FRAUD_N_TOPIC; t++) {
-        const char *name = s->parts.topic[t];
-        if (!name) continue;
-        if (!s->consumer[t]) R1_TRY(r1_consumer_new(&s->consumer[t], &s->parts.stream, name, err));
+    int n_topic = s->parts.topic[FRAUD_TOPIC_LABELS] ? FRAUD_N_TOPIC : FRAUD_TOPIC_LABELS;
+    if (!s->consumer)
+        R1_TRY(r1_consumer_new(&s->consumer, &s->parts.stream, s->parts.topic, n_topic, err));
+    for (int t = 0; t < n_topic; t++) {
         int32_t n;
-        R1_TRY(r1_consumer_partitions(s->consumer[t], &n, BROKER_TIMEOUT_MS, err));
+        R1_TRY(r1_consumer_partitions(s->consumer, t, &n, BROKER_TIMEOUT_MS, err));
         s->ledger.n_partition[t] = n;
     }
-    return r1_consumer_cluster(s->consumer[FRAUD_TOPIC_PAYMENTS], s->ledger.cluster,
-                               sizeof s->ledger.cluster, BROKER_TIMEOUT_MS, err);
+    return r1_consumer_cluster(s->consumer, s->ledger.cluster, sizeof s->ledger.cluster,
+                               BROKER_TIMEOUT_MS, err);
 }
 
 static r1_status take_ownership(server *s, r1_err *err)
@@ -78,36 +78,36 @@ static r1_status take_ownership(server *s, r1_err *err)
     gethostname(host, sizeof host - 1);
     snprintf(s->ledger.owner, sizeof s->ledger.owner, "%s/%ld", host, (long)getpid());
     for (int t = 0; t < FRAUD_N_TOPIC; t++)
-        if (s->consumer[t])
+        if (s->parts.topic[t])
             R1_TRY(fraud_ledger_take(&s->ledger, s->store, (fraud_topic)t, s->parts.topic[t],
                                      s->ledger.n_partition[t], err));
     return R1_OK;
 }
 
 /* A stored offset that the broker does not hold any more is a gap: reported, never skipped. */
-static r1_status check_range(server *s, int topic, int32_t partition, r1_err *err)
+static r1_status begin_partition(server *s, int topic, int32_t partition, r1_start *start,
+                                 r1_err *err)
 {
     int64_t low, high, next = s->ledger.claim[topic][partition].next_offset;
-    R1_TRY(r1_consumer_range(s->consumer[topic], partition, &low, &high, BROKER_TIMEOUT_MS, err));
+    R1_TRY(r1_consumer_range(s->consumer, topic, partition, &low, &high, BROKER_TIMEOUT_MS, err));
     if (next < low || next > high)
         R1_FAIL(err, R1_E_STREAM,
                 "partition %d of %s: the next offset is %lld, but the broker holds %lld to %lld: "
                 "messages are missing",
                 partition, s->ledger.topic[topic], (long long)next, (long long)low,
                 (long long)high);
+    *start = (r1_start){.next_offset = next, .end_offset = high, .witness_offset = -1};
     return R1_OK;
 }
 
 static r1_status serve_assign(server *s, r1_err *err)
 {
     for (int t = 0; t < FRAUD_N_TOPIC; t++) {
-        if (!s->consumer[t]) continue;
-        int64_t next[FRAUD_PARTITIONS_MAX];
-        for (int32_t p = 0; p < s->ledger.n_partition[t]; p++) {
-            R1_TRY(check_range(s, t, p, err));
-            next[p] = s->ledger.claim[t][p].next_offset;
-        }
-        R1_TRY(r1_consumer_assign(s->consumer[t], next, s->ledger.n_partition[t], err));
+        r1_start start[FRAUD_PARTITIONS_MAX];
+        if (!s->parts.topic[t]) continue;
+        for (int32_t p = 0; p < s->ledger.n_partition[t]; p++)
+            R1_TRY(begin_partition(s, t, p, &start[p], err));
+        R1_TRY(r1_consumer_add(s->consumer, t, start, s->ledger.n_partition[t], err));
     }
     return R1_OK;
 }
@@ -131,6 +131,26 @@ static r1_status start_writer(server *s, r1_err *err)
     return fraud_writer_start(&s->writer, &w, err);
 }
 
+/* The guard of event time goes on where the last payment left it. */
+static r1_status resume_guard(server *s, r1_err *err)
+{
+    r1_rows *rows;
+    s->guard.band = s->parts.band;
+    R1_TRY(r1_store_query(s->store,
+                          "SELECT (extract(epoch FROM ts) * 1000)::bigint, "
+                          "coalesce((extract(epoch FROM broker_at) * 1000)::bigint, 0) "
+                          "FROM r1.payment WHERE applied ORDER BY apply_seq DESC LIMIT 1",
+                          0, NULL, &rows, err));
+    if (r1_rows_count(rows)) {
+        const fraud_time_case last = {.ts = r1_rows_int(rows, 0, 0),
+                                      .message_ms = r1_rows_int(rows, 0, 1),
+                                      .machine_ms = r1_time_us() / 1000};
+        fraud_time_resume(&s->guard, &last);
+    }
+    r1_rows_free(rows);
+    return R1_OK;
+}
+
 /* The order matters: own, then rebuild (what an earlier owner still commits after this is
  * fenced), then read. */
 static r1_status serve_start(server *s, r1_err *err)
@@ -140,6 +160,7 @@ static r1_status serve_start(server *s, r1_err *err)
     R1_TRY(take_ownership(s, err));
     R1_TRY(fraud_rebuild(s->store, s->parts.engine, s->parts.seen, &s->rebuilt, err));
     s->last_seq = s->ledger.last_seq = s->rebuilt.last_seq;
+    R1_TRY(resume_guard(s, err));
     R1_TRY(start_writer(s, err));
     R1_TRY(serve_assign(s, err));
     s->last_message_us = r1_mono_us();
@@ -155,9 +176,9 @@ static r1_status serve_start(server *s, r1_err *err)
 static void serve_hints(server *s, const fraud_ledger *l)
 {
     for (int t = 0; t < FRAUD_N_TOPIC; t++)
-        for (int32_t p = 0; s->consumer[t] && p < l->n_partition[t]; p++)
+        for (int32_t p = 0; l->topic[t] && p < l->n_partition[t]; p++)
             if (l->claim[t][p].next_offset)
-                r1_consumer_hint(s->consumer[t], p, l->claim[t][p].next_offset);
+                r1_consumer_hint(s->consumer, t, p, l->claim[t][p].next_offset);
 }
 
 /* ---- the end ---- */
@@ -205,7 +226,7 @@ static void serve_release(server *s)
 {
     fraud_queue_free(s->parts.queue); /* lends Kafka messages: before the consumers */
     s->parts.queue = NULL;
-    for (int t = 0; t < FRAUD_N_TOPIC; t++) r1_consumer_free(s->consumer[t]);
+    r1_consumer_free(s->consumer);
     r1_producer_free(s->producer);
     r1_store_close(s->store);
     fraud_parts_release(&s->parts);

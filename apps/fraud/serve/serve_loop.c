@@ -52,14 +52,8 @@ static r1_status serve_tolerate(r1_status st, r1_err *err)
 
 static r1_status serve_step(server *s, batch *b, r1_err *err)
 {
-    r1_status st = R1_OK;
-    if (s->consumer[FRAUD_TOPIC_LABELS])
-        while (b->n < BATCH_MAX / 2 && st == R1_OK)
-            st = fraud_serve_take(s, b, FRAUD_TOPIC_LABELS, 0, err);
-    R1_TRY(serve_tolerate(st, err));
-    st = fraud_serve_take(s, b, FRAUD_TOPIC_PAYMENTS, b->n ? 0 : 5, err);
-    while (st == R1_OK && b->n < BATCH_MAX)
-        st = fraud_serve_take(s, b, FRAUD_TOPIC_PAYMENTS, 0, err);
+    r1_status st = fraud_serve_take(s, b, 5, err);
+    while (st == R1_OK && b->n < BATCH_MAX) st = fraud_serve_take(s, b, 0, err);
     R1_TRY(serve_tolerate(st, err));
     if (!b->n && fraud_queue_in_flight(s->parts.queue) == FRAUD_QUEUE_RECORDS)
         usleep(1000); /* the writer is behind: reading stops */
@@ -69,7 +63,7 @@ static r1_status serve_step(server *s, batch *b, r1_err *err)
 static bool serve_idle(const server *s)
 {
     int64_t limit = r1_options_int(s->o, "until-idle");
-    return limit && fraud_queue_in_flight(s->parts.queue) == 0 &&
+    return limit && !r1_consumer_holds(s->consumer) && fraud_queue_in_flight(s->parts.queue) == 0 &&
            r1_mono_us() - s->last_message_us > limit * 1000000;
 }
 

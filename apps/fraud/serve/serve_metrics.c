@@ -25,6 +25,8 @@ typedef struct {
     static uint64_t metric_##name(const metric_source *m) { return m->from; }
 METRIC_COUNT(consumed, s->consumed)
 METRIC_COUNT(apart, s->apart)
+METRIC_COUNT(time_suspect, s->time_suspect)
+METRIC_COUNT(labels_odd_time, s->labels_odd_time)
 METRIC_COUNT(payments, w->payments)
 METRIC_COUNT(duplicates, w->duplicates)
 METRIC_COUNT(dead_letters, w->dead)
@@ -35,6 +37,16 @@ METRIC_COUNT(review, w->actions[FRAUD_REVIEW])
 METRIC_COUNT(block, w->actions[FRAUD_BLOCK])
 METRIC_COUNT(rebuilt_payments, s->rebuilt.payments)
 METRIC_COUNT(reconnects, w->reconnects)
+
+/* What waits and what was merged is asked of its owner. */
+#define METRIC_ASKED(name, value)                                                                  \
+    static uint64_t metric_##name(const metric_source *m) { return value; }
+METRIC_ASKED(labels_waiting, fraud_waiting_count(fraud_engine_waiting(m->s->parts.engine)))
+METRIC_ASKED(labels_forgotten, fraud_waiting_evicted(fraud_engine_waiting(m->s->parts.engine)))
+METRIC_ASKED(late_merges, r1_consumer_merged(m->s->consumer).late)
+METRIC_ASKED(merge_given_up, r1_consumer_merged(m->s->consumer).behind)
+METRIC_ASKED(merge_leaps, r1_consumer_merged(m->s->consumer).leaps)
+METRIC_ASKED(sent_us_ignored, r1_consumer_absurd(m->s->consumer))
 
 static double metric_rebuilt_s(const metric_source *m) { return m->s->rebuilt.seconds; }
 
@@ -49,6 +61,14 @@ static const serve_metric metrics[] = {
     {.name = "consumed", .count = metric_consumed},
     {.name = "payments", .count = metric_payments},
     {.name = "decided_apart", .count = metric_apart},
+    {.name = "time_suspect", .count = metric_time_suspect},
+    {.name = "labels_odd_time", .count = metric_labels_odd_time},
+    {.name = "labels_waiting", .count = metric_labels_waiting},
+    {.name = "labels_forgotten", .count = metric_labels_forgotten},
+    {.name = "late_merges", .count = metric_late_merges},
+    {.name = "merge_given_up", .count = metric_merge_given_up},
+    {.name = "merge_leaps", .count = metric_merge_leaps},
+    {.name = "sent_us_ignored", .count = metric_sent_us_ignored},
     {.name = "duplicates", .count = metric_duplicates},
     {.name = "dead_letters", .count = metric_dead_letters},
     {.name = "labels", .count = metric_labels},

@@ -10,6 +10,7 @@
 #ifndef FRAUD_SERVER_H
 #define FRAUD_SERVER_H
 
+#include "serve/arrival.h"
 #include "serve/parts.h"
 #include "serve/rebuild.h"
 #include "write/writer.h"
@@ -20,10 +21,13 @@ typedef struct {
     fraud_ledger ledger;
     fraud_writer *writer;
     r1_store *store;
-    r1_consumer *consumer[FRAUD_N_TOPIC];
+    r1_consumer *consumer; /* its topics are numbered as fraud_topic */
+    fraud_time_guard guard;
     r1_producer *producer;
     int64_t last_seq;
     uint64_t consumed, apart; /* apart: decided without a score */
+    uint64_t time_suspect;    /* of these, for their date */
+    uint64_t labels_odd_time; /* applied, although their date cannot be believed */
     int64_t last_message_us;  /* monotonic */
     fraud_rebuilt rebuilt;
 } server;
@@ -40,9 +44,9 @@ typedef struct {
 
 /* ---- intake.c: one message ---- */
 
-/* Takes one message of the topic and applies it. R1_E_TIMEOUT when there is nothing to read or no
+/* Takes the next message of the merged topics and applies it. R1_E_TIMEOUT when none is due or no
  * record is free. */
-r1_status fraud_serve_take(server *s, batch *b, int topic, int timeout_ms, r1_err *err);
+r1_status fraud_serve_take(server *s, batch *b, int timeout_ms, r1_err *err);
 /* Turns a score into the decision of the record. */
 r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_result *res, r1_err *err);
 

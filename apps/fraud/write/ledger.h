@@ -13,7 +13,7 @@
 #include "store/store.h"
 #include "write/record.h"
 
-enum { FRAUD_PARTITIONS_MAX = 256 };
+enum { FRAUD_PARTITIONS_MAX = R1_PARTITIONS_MAX }; /* of one topic */
 
 typedef struct {
     int64_t next_offset, epoch;

@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Time and order end to end: the same payments and labels give the same decisions, however they
+come: read in one go, live, in two halves, over 1, 4 or 16 partitions; and one wrong date changes
+no other decision.
+
+tests/e2e/test_order.py [Order.test_one_wrong_date...]
+
+Environment: R1_BIN (folder with the programs).
+"""
+
+import json
+import os
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "deploy"))
+from services import ROOT, Services, run  # noqa: E402
+
+SEED = int(os.environ.get("R1_TEST_SEED") or 12)
+N = 3000
+HOLD = 1500  # ms: the two producers of a live stream start so far apart at most
+
+
+def write_lines(path, rows):
+    with open(path, "w", encoding="utf-8") as f:
+        f.writelines(json.dumps(row) + "\n" for row in rows)
+    return path
+
+
+class Order(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="r1-order-")
+        os.chmod(cls.folder, 0o755)
+        path = os.path.join(cls.folder, "all.jsonl")
+        labels = os.path.join(cls.folder, "labels.jsonl")
+        run(
+            os.path.join(os.environ["R1_BIN"], "r1-fraud"),
+            "generate",
+            "--seed",
+            SEED,
+            "--accounts",
+            200,
+            "--days",
+            20,
+            "--rings",
+            8,
+            "--out",
+            path,
+            "--labels",
+            labels,
+        )
+        with open(path, encoding="utf-8") as f:
+            cls.payments = [json.loads(line) for line in f][:N]
+        known = {p["tx_id"] for p in cls.payments}
+        with open(labels, encoding="utf-8") as f:
+            rows = [json.loads(line) for line in f]
+        # Labels become known soon, so that payments after them are scored with their knowledge;
+        # those of the last ones come before their payment.
+        ts = {p["tx_id"]: p["ts"] for p in cls.payments}
+        end = cls.payments[-1]["ts"]
+        cls.labels = []
+        for i, row in enumerate(r for r in rows if r["tx_id"] in known):
+            row["ts"] = ts[row["tx_id"]] + (3600000 if i % 5 else -60000)
+            if row["ts"] <= end:
+                cls.labels.append(row)
+        cls.labels.sort(key=lambda row: (row["ts"], row["tx_id"]))
+
+    def send(self, s, payments, labels):
+        """Labels first: they are then there when the payments are, whose topic is sent last."""
+        for topic, rows in (("labels", labels), ("payments", payments)):
+            if rows:
+                path = write_lines(os.path.join(s.folder, topic + ".jsonl"), rows)
+                s.produce(path, "--topic", topic)
+
+    def begin(self, s):
+        s.fresh_schema()
+        s.create_topic()
+
+    def serve(self, s, *args):
+        return s.serve(
+            "--model", "none", "--labels-topic", "labels", "--merge-hold", HOLD, *args
+        )
+
+    def decisions(self, s):
+        return {
+            row[0]: row[1:]
+            for row in s.sql(
+                "SELECT p.tx_id, d.decision, d.score, d.logit, d.reasons, d.rule "
+                "FROM r1.payment p JOIN r1.decision d USING (apply_seq)"
+            )
+        }
+
+    def finish(self, s, p):
+        self.assertEqual(s.finish(p), 0)
+        return self.decisions(s)
+
+    def halves(self, at):
+        """Both streams, cut at a payment's time."""
+        ts = self.payments[at]["ts"]
+        early = [x for x in self.labels if x["ts"] <= self.payments[at - 1]["ts"]]
+        return (self.payments[:at], early), (
+            self.payments[at:],
+            [x for x in self.labels if x["ts"] >= ts or x not in early],
+        )
+
+    def run_one_go(self, partitions):
+        with Services(os.path.join(self.folder, f"go{partitions}"), partitions=partitions) as s:
+            self.begin(s)
+            self.send(s, self.payments, self.labels)
+            return self.finish(s, self.serve(s, "--until-idle", 3))
+
+    def run_pauses(self, partitions):
+        with Services(os.path.join(self.folder, f"pauses{partitions}"), partitions=partitions) as s:
+            self.begin(s)
+            p = self.serve(s, "--until-idle", 6)
+            for part in self.halves(N // 3):
+                self.send(s, *part)
+            return self.finish(s, p)
+
+    def run_halves(self, partitions):
+        with Services(os.path.join(self.folder, f"halves{partitions}"), partitions=partitions) as s:
+            self.begin(s)
+            for part in self.halves(N // 2):
+                self.send(s, *part)
+                self.finish(s, self.serve(s, "--until-idle", 3))
+            return self.decisions(s)
+
+    def assert_same(self, got, what):
+        differ = [t for t in Order.reference if got.get(t) != Order.reference[t]]
+        self.assertEqual(
+            (len(got), differ[:3]), (N, []), f"{what}: {len(differ)} decisions differ"
+        )
+
+    reference = None
+
+    def setUp(self):
+        if Order.reference is None:
+            Order.reference = self.run_one_go(1)
+            alerts = sum(row[0] != "allow" for row in Order.reference.values())
+            self.assertGreater(alerts, 20)  # else equality would prove little
+
+    def test_partitions(self):
+        for partitions in (4, 16):
+            self.assert_same(self.run_one_go(partitions), f"{partitions} partitions")
+
+    def test_pauses(self):
+        for partitions in (1, 4):
+            self.assert_same(self.run_pauses(partitions), f"pauses, {partitions} partitions")
+
+    def test_two_halves(self):
+        for partitions in (1, 16):
+            self.assert_same(self.run_halves(partitions), f"two halves, {partitions} partitions")
+
+    def test_control_labels_first(self):
+        """Labels that come long before their time are other knowledge: equality is no accident."""
+        with Services(os.path.join(self.folder, "first"), partitions=1) as s:
+            self.begin(s)
+            early = [dict(x, ts=self.payments[0]["ts"]) for x in self.labels]
+            self.send(s, self.payments, early)
+            got = self.finish(s, self.serve(s, "--until-idle", 3))
+        self.assertNotEqual(got, Order.reference)
+
+    def test_one_wrong_date(self):
+        """A payment and a label dated in 2100 as number 151, and seconds for milliseconds: they
+        are decided apart or noted, and change no other decision."""
+        wrong = dict(self.payments[150], tx_id="wrong-date", ts=4102444799999)
+        seconds = dict(self.payments[150], tx_id="seconds", ts=self.payments[150]["ts"] // 1000)
+        label = dict(tx_id=self.payments[150]["tx_id"], is_fraud=False, ts=4102444799999)
+        payments = self.payments[:150] + [wrong, seconds] + self.payments[150:]
+        for partitions in (1, 4):
+            name = os.path.join(self.folder, f"wrong{partitions}")
+            with Services(name, partitions=partitions) as s:
+                self.begin(s)
+                self.send(s, payments, self.labels[:3] + [label] + self.labels[3:])
+                stats = os.path.join(s.folder, "stats.json")
+                got = self.finish(s, self.serve(s, "--until-idle", 3, "--stats", stats))
+                with open(stats, encoding="utf-8") as f:
+                    counts = json.load(f)
+                applied = s.sql("SELECT tx_id FROM r1.payment WHERE NOT applied ORDER BY 1")
+                before = counts["state_digest"]
+                self.finish(s, self.serve(s, "--until-idle", 1, "--stats", stats))
+                with open(stats, encoding="utf-8") as f:
+                    self.assertEqual(json.load(f)["state_digest"], before)  # rebuilt
+            self.assertEqual(applied, [["seconds"], ["wrong-date"]])
+            self.assertEqual(
+                (counts["time_suspect"], counts["labels_odd_time"], counts["late_merges"]),
+                (2, 1, 0),
+            )
+            for tx_id, words in (("wrong-date", "time-ahead"), ("seconds", "looks like seconds")):
+                decision, score, logit, reasons, rule = got.pop(tx_id)
+                self.assertEqual((decision, score, logit, rule), ("review", "", "", "time_suspect"))
+                self.assertIn(words, reasons)
+            self.assert_same(got, f"wrong dates, {partitions} partitions")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("R1_BIN", os.path.join(ROOT, "build", "release", "bin"))
+    print(f"R1_TEST_SEED={SEED}", file=sys.stderr)
+    unittest.main(verbosity=2)
