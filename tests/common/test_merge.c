@@ -43,9 +43,6 @@ static void make_schedule(r1_rng *rng, schedule how)
     for (uint32_t i = 0; i < N; i++) {
         int64_t delay = (int64_t)r1_rng_below(rng, HOLD), at = stream[i].stamp + delay;
         if (how == ONE_GO) at = 0;
-        /* The reader sleeps for a while, and finds all that came meanwhile. */
-        if (how == PAUSES && i % 1000 > 600)
-            at = stream[i - i % 1000 + 999 < N ? i - i % 1000 + 999 : N - 1].stamp;
         if (at < last[stream[i].source]) at = last[stream[i].source];
         stream[i].arrives = last[stream[i].source] = at;
     }
@@ -105,7 +102,8 @@ static r1_merge_stats run_merge(r1_rng *rng, schedule how, uint32_t sources, int
     int64_t now = how == ONE_GO ? stream[N - 1].stamp + 1000 : stream[0].stamp, until;
     void *item;
     for (int64_t turn = 0; n < N && turn < 4000000; turn++) {
-        bool sleeps = how == BURSTS && now % 100; /* looks ten times a second */
+        /* Looks ten times a second, or sleeps for a while, and finds all that came meanwhile. */
+        bool sleeps = (how == BURSTS && now % 100) || (how == PAUSES && now % 5000 > 3000);
         for (uint32_t s = 0; s < sources && !sleeps; s++)
             take_over(m, rng, s, &next[s], now, how == LIVE);
         while (n < N && !sleeps &&

@@ -196,6 +196,127 @@ class Order(unittest.TestCase):
             self.assert_same(got, f"wrong dates, {partitions} partitions")
 
 
+class Incarnation(unittest.TestCase):
+    """Offsets that do not fit the broker are reported and resolved by one command."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="r1-incarnation-")
+        os.chmod(cls.folder, 0o755)
+        path = os.path.join(cls.folder, "all.jsonl")
+        program = os.path.join(os.environ["R1_BIN"], "r1-fraud")
+        run(program, "generate", "--seed", SEED, "--accounts", 100, "--days", 20, "--out", path)
+        with open(path, encoding="utf-8") as f:
+            cls.payments = [json.loads(line) for line in f][:1200]
+
+    def send(self, s, rows, bad=0):
+        path = os.path.join(s.folder, "part.jsonl")
+        write_lines(path, rows)
+        with open(path, "a", encoding="utf-8") as f:
+            f.write("no payment\n" * bad)
+            f.write(json.dumps(rows[0]) + "\n")  # a duplicate
+        s.produce(path)
+
+    def serve(self, s, *args):
+        p = s.serve("--model", "none", "--until-idle", 2, *args)
+        self.assertEqual(s.finish(p), 0)
+
+    def refused(self, s, *words):
+        """serve ends by itself and says why; offsets show does too."""
+        p = s.serve("--model", "none", "--until-idle", 2, wait_ready=False, name="refused")
+        self.assertEqual(s.finish(p), 1)
+        with open(p.log_path, encoding="utf-8") as f:
+            said = f.read()
+        shown = s.fraud("offsets", "show", check=False)
+        self.assertEqual(shown.returncode, 4, shown.stdout + shown.stderr)
+        for word in words:
+            self.assertIn(word, shown.stdout)
+            self.assertIn(word.split(" before")[0].split(" made")[0], said)
+        self.assertIn("r1-fraud offsets reset", said)
+        p = s.fraud("offsets", "reset", "--to", "resume", "--why", "x", check=False)
+        return p.returncode
+
+    def restart_broker(self, s, same_cluster):
+        s.stop_broker()
+        s.start_broker()
+        if same_cluster:
+            cluster = s.fraud("offsets", "show", check=False).stdout.split('"')[1]
+            s.sql(
+                f"UPDATE r1.stream_offset SET cluster_id = '{cluster}' "
+                "WHERE incarnation = (SELECT max(incarnation) FROM r1.stream_offset)"
+            )
+
+    def reset(self, s, to):
+        s.fraud("offsets", "reset", "--to", to, "--why", "a test")
+
+    def counts(self, s):
+        return [
+            int(s.value(f"SELECT count(*) FROM r1.{table}"))
+            for table in ("payment", "dead_letter", "duplicate")
+        ]
+
+    def test_topic_made_anew(self):
+        """The same offsets name other messages: of another cluster, of a shorter topic, of a
+        longer one."""
+        with Services(os.path.join(self.folder, "anew"), partitions=2) as s:
+            s.fresh_schema()
+            self.send(s, self.payments[:300], bad=4)
+            self.serve(s)
+            self.assertEqual(self.counts(s), [300, 4, 1])
+            for step, (same, rows, words) in enumerate(
+                (
+                    (False, self.payments[300:400], ["cluster"]),
+                    (True, self.payments[400:420], ["the topic was made anew"]),
+                    (True, self.payments[420:1200], ["is another one than was read there before"]),
+                )
+            ):
+                before = self.counts(s)
+                self.restart_broker(s, same)
+                self.send(s, rows, bad=4)
+                self.assertEqual(self.refused(s, *words), 2)  # resume is refused, too
+                self.assertEqual(self.counts(s)[0], before[0])
+                self.reset(s, "beginning")
+                self.serve(s)
+                self.assertEqual(
+                    self.counts(s), [before[0] + len(rows), before[1] + 4, before[2] + 1]
+                )
+                newest = s.value("SELECT max(incarnation) FROM r1.stream_offset")
+                self.assertEqual(newest, str(step + 2))
+            audit = s.sql(
+                "SELECT count(*), count(DISTINCT to_incarnation), min(why), bool_and(who <> '') "
+                "FROM r1.offset_audit"
+            )
+            self.assertEqual(audit, [["6", "3", "a test", "t"]])
+
+    def test_gap(self):
+        """Messages that were deleted before they were read: the embedded broker keeps 5 MiB."""
+        with Services(os.path.join(self.folder, "gap"), partitions=1) as s:
+            s.fresh_schema()
+            self.send(s, self.payments[:300])
+            self.serve(s)
+            many = [
+                dict(p, tx_id=f"{p['tx_id']}-{i}", ts=self.payments[299]["ts"] + 1000 * i)
+                for i in range(20)
+                for p in self.payments
+            ]
+            self.send(s, many)
+            self.assertEqual(self.refused(s, "messages were deleted before they were read"), 0)
+            self.serve(s)
+            audit = s.sql("SELECT from_incarnation, to_incarnation FROM r1.offset_audit")
+            self.assertEqual(audit, [["1", "1"]])
+            lost = int(s.value("SELECT to_offset - from_offset FROM r1.offset_audit"))
+            self.assertGreater(lost, 0)
+            payments, _, duplicates = self.counts(s)
+            self.assertEqual(payments + duplicates, 301 + len(many) + 1 - lost)
+
+    def test_no_such_topic(self):
+        with Services(os.path.join(self.folder, "nosuch"), partitions=1) as s:
+            s.fresh_schema()
+            p = s.fraud("serve", "--topic", "nosuch", "--wait", 1, check=False)
+            self.assertEqual(p.returncode, 1)
+            self.assertIn("topic nosuch: expected one at the broker, found none", p.stderr)
+
+
 if __name__ == "__main__":
     os.environ.setdefault("R1_BIN", os.path.join(ROOT, "build", "release", "bin"))
     print(f"R1_TEST_SEED={SEED}", file=sys.stderr)

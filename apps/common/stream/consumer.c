@@ -46,6 +46,7 @@ struct r1_consumer {
     r1_placer placer;
     const char *topic[R1_TOPICS_MAX];
     int n_topic;
+    atomic_bool exists[R1_TOPICS_MAX];
     int32_t n_partition[R1_TOPICS_MAX];
     uint32_t *number[R1_TOPICS_MAX]; /* of the source of each partition */
     source *source;
@@ -54,6 +55,8 @@ struct r1_consumer {
     uint32_t last; /* source of the last message given */
     int64_t main_queue_us;
     uint64_t absurd;
+    uint32_t n_unseen;    /* witnesses that were not read again yet */
+    int32_t other;        /* partition whose witness was another message last; -1: none */
     pthread_mutex_t lock; /* the bell's */
     pthread_cond_t bell;
     uint64_t n_ring;  /* under the lock */
@@ -138,6 +141,7 @@ r1_status r1_consumer_new(r1_consumer **out, const r1_stream_opts *opts, const c
     if (!c) R1_FAIL(err, R1_E_NOMEM, "no memory for a Kafka consumer");
     consumer_bell(c);
     c->n_topic = n_topic;
+    c->other = -1;
     c->placer = opts->placer;
     for (int t = 0; t < n_topic; t++) c->topic[t] = topic[t];
     r1_status st = consumer_reserve(c, opts, err);
@@ -179,21 +183,36 @@ void r1_consumer_free(r1_consumer *c)
 
 /* ---- what the broker says of a topic ---- */
 
+/* Of a topic that is not known to exist the whole list is asked for: some brokers make a topic that
+ * is asked for by its name, whatever the client says. */
+static rd_kafka_resp_err_t topic_metadata(r1_consumer *c, int topic,
+                                          const struct rd_kafka_metadata **md, int timeout_ms)
+{
+    if (!atomic_load(&c->exists[topic])) return rd_kafka_metadata(c->rk, 1, NULL, md, timeout_ms);
+    rd_kafka_topic_t *t = rd_kafka_topic_new(c->rk, c->topic[topic], NULL);
+    if (!t) return rd_kafka_last_error();
+    rd_kafka_resp_err_t code = rd_kafka_metadata(c->rk, 0, t, md, timeout_ms);
+    rd_kafka_topic_destroy(t);
+    return code;
+}
+
 r1_status r1_consumer_partitions(r1_consumer *c, int topic, int32_t *n, int timeout_ms, r1_err *err)
 {
-    rd_kafka_topic_t *t = rd_kafka_topic_new(c->rk, c->topic[topic], NULL);
-    if (!t) return r1_stream_fail(rd_kafka_last_error(), c->topic[topic], err);
     const struct rd_kafka_metadata *md;
-    rd_kafka_resp_err_t code = rd_kafka_metadata(c->rk, 0, t, &md, timeout_ms);
-    rd_kafka_topic_destroy(t);
+    rd_kafka_resp_err_t code = topic_metadata(c, topic, &md, timeout_ms);
     if (code) return r1_stream_fail(code, "asking the broker for the topic's partitions", err);
-    *n = md->topic_cnt ? md->topics[0].partition_cnt : 0;
-    rd_kafka_resp_err_t topic_code =
-        md->topic_cnt ? md->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    code = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    *n = 0;
+    for (int i = 0; i < md->topic_cnt; i++) {
+        if (strcmp(md->topics[i].topic, c->topic[topic]) != 0) continue;
+        *n = md->topics[i].partition_cnt;
+        code = md->topics[i].err;
+    }
     rd_kafka_metadata_destroy(md);
-    if (topic_code || *n < 1)
+    if (code || *n < 1)
         R1_FAIL(err, R1_E_NOT_FOUND, "topic %s: expected one at the broker, found none (%s)",
-                c->topic[topic], rd_kafka_err2str(topic_code));
+                c->topic[topic], rd_kafka_err2str(code));
+    atomic_store(&c->exists[topic], true);
     return R1_OK;
 }
 
@@ -266,6 +285,7 @@ static r1_status source_open(r1_consumer *c, int topic, const r1_start *start, r
     R1_ASSERT(c->number[topic][partition] == c->n_source, "source %u of %u",
               c->number[topic][partition], c->n_source);
     r1_merge_mark(c->merge, c->n_source, start->next_offset < start->end_offset);
+    c->n_unseen += witnessed;
     c->n_partition[topic]++;
     c->n_source++;
     return R1_OK;
@@ -349,10 +369,20 @@ uint64_t r1_message_identity(const r1_message *m)
 }
 
 r1_merge_stats r1_consumer_merged(const r1_consumer *c) { return r1_merge_counts(c->merge); }
+uint32_t r1_consumer_unseen(const r1_consumer *c) { return c->n_unseen; }
+int32_t r1_consumer_other(const r1_consumer *c) { return c->other; }
 bool r1_consumer_holds(const r1_consumer *c) { return r1_merge_any(c->merge); }
 uint64_t r1_consumer_absurd(const r1_consumer *c) { return c->absurd; }
 
 /* ---- taking over what has arrived ---- */
+
+/* The witness was read again, or is gone. */
+static void source_seen(source *s)
+{
+    if (s->witness_offset < 0) return;
+    s->witness_offset = -1;
+    s->c->n_unseen--;
+}
 
 static r1_status source_refused(const source *s, const rd_kafka_message_t *m, r1_err *err)
 {
@@ -368,12 +398,16 @@ static r1_status source_refused(const source *s, const rd_kafka_message_t *m, r1
 /* A message that was read before: the one that the caller remembers must be the same. */
 static r1_status source_witness(source *s, const r1_message *m, r1_err *err)
 {
-    if (m->offset != s->witness_offset || r1_message_identity(m) == s->witness) return R1_OK;
+    uint64_t found = r1_message_identity(m);
+    if (m->offset != s->witness_offset) return R1_OK;
+    source_seen(s);
+    if (found == s->witness) return R1_OK;
+    s->c->other = s->partition;
     R1_FAIL(err, R1_E_STREAM,
             "partition %d of %s: the message at offset %lld is another one than was read there "
             "before (expected identity %016llx, found %016llx): the topic was made anew",
             s->partition, s->c->topic[s->topic], (long long)m->offset,
-            (unsigned long long)s->witness, (unsigned long long)r1_message_identity(m));
+            (unsigned long long)s->witness, (unsigned long long)found);
 }
 
 static void source_put(r1_consumer *c, uint32_t i, r1_message *m)
@@ -397,6 +431,7 @@ static r1_status source_take(r1_consumer *c, uint32_t i, rd_kafka_message_t *m, 
     if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
         if (m->offset > atomic_load(&s->next_offset)) atomic_store(&s->next_offset, m->offset);
         s->end_offset = m->offset;
+        source_seen(s);
     } else if (m->err) {
         st = source_refused(s, m, err);
     } else {
@@ -404,7 +439,11 @@ static r1_status source_take(r1_consumer *c, uint32_t i, rd_kafka_message_t *m, 
                   s->partition);
         r1_message message = message_of(s, m);
         atomic_store(&s->next_offset, m->offset + 1);
-        if (m->offset >= s->first_offset) return source_put(c, i, &message), R1_OK;
+        if (m->offset >= s->first_offset) {
+            source_seen(s);
+            source_put(c, i, &message);
+            return R1_OK;
+        }
         st = source_witness(s, &message, err);
     }
     rd_kafka_message_destroy(m);

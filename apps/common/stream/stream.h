@@ -103,6 +103,10 @@ void r1_message_free(r1_message *m);
 /* A hash of time stamp, key and payload. Two messages that share it are one. */
 uint64_t r1_message_identity(const r1_message *m);
 r1_merge_stats r1_consumer_merged(const r1_consumer *c);
+/* Partitions whose witness was not read again yet. */
+uint32_t r1_consumer_unseen(const r1_consumer *c);
+/* The partition whose witness was found to be another message last; -1: none. */
+int32_t r1_consumer_other(const r1_consumer *c);
 /* Whether some message has arrived that was not given yet. */
 bool r1_consumer_holds(const r1_consumer *c);
 /* Headers sent_us that were no time and were left out. */

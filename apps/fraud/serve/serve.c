@@ -66,7 +66,7 @@ static r1_status find_topics(server *s, r1_err *err)
     for (int t = 0; t < n_topic; t++) {
         int32_t n;
         R1_TRY(r1_consumer_partitions(s->consumer, t, &n, BROKER_TIMEOUT_MS, err));
-        s->ledger.n_partition[t] = n;
+        s->n_partition[t] = n;
     }
     return r1_consumer_cluster(s->consumer, s->ledger.cluster, sizeof s->ledger.cluster,
                                BROKER_TIMEOUT_MS, err);
@@ -77,37 +77,11 @@ static r1_status take_ownership(server *s, r1_err *err)
     char host[40] = "host";
     gethostname(host, sizeof host - 1);
     snprintf(s->ledger.owner, sizeof s->ledger.owner, "%s/%ld", host, (long)getpid());
-    for (int t = 0; t < FRAUD_N_TOPIC; t++)
-        if (s->parts.topic[t])
-            R1_TRY(fraud_ledger_take(&s->ledger, s->store, (fraud_topic)t, s->parts.topic[t],
-                                     s->ledger.n_partition[t], err));
-    return R1_OK;
-}
-
-/* A stored offset that the broker does not hold any more is a gap: reported, never skipped. */
-static r1_status begin_partition(server *s, int topic, int32_t partition, r1_start *start,
-                                 r1_err *err)
-{
-    int64_t low, high, next = s->ledger.claim[topic][partition].next_offset;
-    R1_TRY(r1_consumer_range(s->consumer, topic, partition, &low, &high, BROKER_TIMEOUT_MS, err));
-    if (next < low || next > high)
-        R1_FAIL(err, R1_E_STREAM,
-                "partition %d of %s: the next offset is %lld, but the broker holds %lld to %lld: "
-                "messages are missing",
-                partition, s->ledger.topic[topic], (long long)next, (long long)low,
-                (long long)high);
-    *start = (r1_start){.next_offset = next, .end_offset = high, .witness_offset = -1};
-    return R1_OK;
-}
-
-static r1_status serve_assign(server *s, r1_err *err)
-{
     for (int t = 0; t < FRAUD_N_TOPIC; t++) {
-        r1_start start[FRAUD_PARTITIONS_MAX];
         if (!s->parts.topic[t]) continue;
-        for (int32_t p = 0; p < s->ledger.n_partition[t]; p++)
-            R1_TRY(begin_partition(s, t, p, &start[p], err));
-        R1_TRY(r1_consumer_add(s->consumer, t, start, s->ledger.n_partition[t], err));
+        R1_TRY(fraud_ledger_known_cluster(&s->ledger, s->store, s->parts.topic[t], err));
+        R1_TRY(fraud_ledger_take(&s->ledger, s->store, (fraud_topic)t, s->parts.topic[t],
+                                 s->n_partition[t], err));
     }
     return R1_OK;
 }
@@ -162,7 +136,7 @@ static r1_status serve_start(server *s, r1_err *err)
     s->last_seq = s->ledger.last_seq = s->rebuilt.last_seq;
     R1_TRY(resume_guard(s, err));
     R1_TRY(start_writer(s, err));
-    R1_TRY(serve_assign(s, err));
+    R1_TRY(fraud_serve_assign(s, err));
     s->last_message_us = r1_mono_us();
     fprintf(stderr,
             "r1-fraud serve: ready, model %s, %s, state of %llu payments and %llu labels rebuilt "

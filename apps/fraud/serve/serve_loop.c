@@ -41,11 +41,16 @@ static r1_status serve_score(server *s, batch *b, r1_err *err)
     return R1_OK;
 }
 
-/* An error of the stream that librdkafka mends by itself is logged; any other ends the service. */
+/* An error of the stream that librdkafka mends by itself is logged. Any other ends the service,
+ * with what an operator does about it. */
 static r1_status serve_tolerate(r1_status st, r1_err *err)
 {
     if (st == R1_E_TIMEOUT) return R1_OK;
-    if (st != R1_E_STREAM || !err->retriable) return st;
+    if (st != R1_E_STREAM) return st;
+    if (!err->retriable) {
+        const r1_err why = *err;
+        R1_FAIL(err, R1_E_STREAM, "%s. " FRAUD_OFFSETS_REMEDY, why.msg);
+    }
     r1_log(R1_LOG_WARN, "broker_away", "error=\"%s\"", err->msg);
     return R1_OK;
 }

@@ -21,7 +21,9 @@ typedef struct {
     fraud_ledger ledger;
     fraud_writer *writer;
     r1_store *store;
-    r1_consumer *consumer; /* its topics are numbered as fraud_topic */
+    int32_t n_partition[FRAUD_N_TOPIC]; /* that the broker told of */
+    int32_t n_assigned[FRAUD_N_TOPIC];  /* that are read */
+    r1_consumer *consumer;              /* its topics are numbered as fraud_topic */
     fraud_time_guard guard;
     r1_producer *producer;
     int64_t last_seq;
@@ -49,6 +51,12 @@ typedef struct {
 r1_status fraud_serve_take(server *s, batch *b, int timeout_ms, r1_err *err);
 /* Turns a score into the decision of the record. */
 r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_result *res, r1_err *err);
+
+/* ---- assign.c: where reading begins ---- */
+
+/* Begins to read the partitions that are taken and not yet read. R1_E_STREAM, not retriable, where
+ * a stored offset does not fit what the broker holds. */
+r1_status fraud_serve_assign(server *s, r1_err *err);
 
 /* ---- serve_loop.c: one turn after the other ---- */
 
