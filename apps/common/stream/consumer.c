@@ -183,6 +183,8 @@ void r1_consumer_free(r1_consumer *c)
 
 /* ---- what the broker says of a topic ---- */
 
+const char *r1_consumer_topic(const r1_consumer *c, int topic) { return c->topic[topic]; }
+
 /* Of a topic that is not known to exist the whole list is asked for: some brokers make a topic that
  * is asked for by its name, whatever the client says. */
 static rd_kafka_resp_err_t topic_metadata(r1_consumer *c, int topic,

@@ -86,7 +86,8 @@ typedef struct {
 /* topic[0..n_topic-1] are borrowed. */
 r1_status r1_consumer_new(r1_consumer **out, const r1_stream_opts *opts, const char *const *topic,
                           int n_topic, r1_err *err);
-void r1_consumer_free(r1_consumer *c); /* NULL is fine */
+void r1_consumer_free(r1_consumer *c);                          /* NULL is fine */
+const char *r1_consumer_topic(const r1_consumer *c, int topic); /* its name */
 /* Number of partitions of the topic; waits at most timeout_ms. R1_E_NOT_FOUND where the topic
  * does not exist; asking does not make it. Any thread. */
 r1_status r1_consumer_partitions(r1_consumer *c, int topic, int32_t *n, int timeout_ms,
@@ -138,8 +139,8 @@ void r1_producer_poll(r1_producer *p);
 r1_status r1_producer_flush(r1_producer *p, int timeout_ms, r1_err *err);
 uint64_t r1_producer_delivered(const r1_producer *p);
 uint64_t r1_producer_failed(const r1_producer *p);
-/* Creates the topic where the broker can (the embedded one makes topics by itself); an existing
- * one is fine. */
+/* Creates the topic where the broker can (the embedded one makes topics by itself). An existing one
+ * gets as many partitions where it has fewer and the broker can add some. */
 r1_status r1_topic_create(const r1_stream_opts *opts, const char *topic, int n_partition,
                           int timeout_ms, r1_err *err);
 

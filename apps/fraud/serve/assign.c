@@ -3,6 +3,7 @@
  * fit is reported with what was lost, and never skipped. */
 #include "serve/server.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { BROKER_TIMEOUT_MS = 5000 };
@@ -57,5 +58,35 @@ r1_status fraud_serve_assign(server *s, r1_err *err)
 {
     for (int t = 0; t < FRAUD_N_TOPIC; t++)
         if (s->parts.topic[t]) R1_TRY(assign_topic(s, t, err));
+    return R1_OK;
+}
+
+/* ---- partitions that are added while the service runs ---- */
+
+static r1_status take_added(server *s, r1_err *err)
+{
+    if (!r1_store_alive(s->store)) R1_TRY(r1_store_reopen(s->store, err));
+    for (int t = 0; t < FRAUD_N_TOPIC; t++)
+        if (s->parts.topic[t])
+            R1_TRY(fraud_ledger_take(&s->ledger, s->store, (fraud_topic)t, s->parts.topic[t],
+                                     s->n_partition[t], err));
+    R1_TRY(fraud_serve_assign(s, err));
+    r1_watch_reads(s->watch, s->n_partition);
+    r1_log(R1_LOG_WARN, "partitions_added", "payments=%d labels=%d",
+           s->n_partition[FRAUD_TOPIC_PAYMENTS], s->n_partition[FRAUD_TOPIC_LABELS]);
+    return R1_OK;
+}
+
+r1_status fraud_serve_watch(server *s, r1_err *err)
+{
+    bool grown;
+    int n_topic = s->parts.topic[FRAUD_TOPIC_LABELS] ? FRAUD_N_TOPIC : FRAUD_TOPIC_LABELS;
+    if (!s->watch)
+        return r1_watch_start(&s->watch, s->consumer, n_topic, s->n_partition,
+                              (int)r1_options_int(s->o, "topics-refresh") * 1000, err);
+    R1_TRY(r1_watch_news(s->watch, &grown, s->n_partition, err));
+    r1_status st = grown ? take_added(s, err) : R1_OK;
+    if (st == R1_OK || !err->retriable) return st;
+    r1_log(R1_LOG_WARN, "partitions_not_taken", "error=\"%s\"", err->msg); /* told again */
     return R1_OK;
 }

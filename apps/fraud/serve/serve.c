@@ -200,6 +200,7 @@ static void serve_release(server *s)
 {
     fraud_queue_free(s->parts.queue); /* lends Kafka messages: before the consumers */
     s->parts.queue = NULL;
+    r1_watch_stop(s->watch);
     r1_consumer_free(s->consumer);
     r1_producer_free(s->producer);
     r1_store_close(s->store);

@@ -78,7 +78,8 @@ r1_status fraud_serve_loop(server *s, r1_err *err)
     if (!b) R1_FAIL(err, R1_E_NOMEM, "no memory for a batch");
     r1_status st = R1_OK;
     while (st == R1_OK && !r1_cli_stopped() && !serve_idle(s)) {
-        st = serve_step(s, b, err);
+        st = serve_tolerate(fraud_serve_watch(s, err), err);
+        if (st == R1_OK) st = serve_step(s, b, err);
         if (st == R1_OK) st = fraud_writer_status(s->writer, err);
     }
     for (size_t i = 0; i < b->n; i++)

@@ -13,6 +13,7 @@
 #include "serve/arrival.h"
 #include "serve/parts.h"
 #include "serve/rebuild.h"
+#include "stream/watch.h"
 #include "write/writer.h"
 
 typedef struct {
@@ -22,6 +23,7 @@ typedef struct {
     fraud_writer *writer;
     r1_store *store;
     int32_t n_partition[FRAUD_N_TOPIC]; /* that the broker told of */
+    r1_watch *watch;                    /* for added partitions and topics made anew */
     int32_t n_assigned[FRAUD_N_TOPIC];  /* that are read */
     r1_consumer *consumer;              /* its topics are numbered as fraud_topic */
     fraud_time_guard guard;
@@ -57,6 +59,10 @@ r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_result *res
 /* Begins to read the partitions that are taken and not yet read. R1_E_STREAM, not retriable, where
  * a stored offset does not fit what the broker holds. */
 r1_status fraud_serve_assign(server *s, r1_err *err);
+
+/* Takes and reads the partitions that were added since, and begins to watch for further ones. An
+ * error of the watch ends the service. */
+r1_status fraud_serve_watch(server *s, r1_err *err);
 
 /* ---- serve_loop.c: one turn after the other ---- */
 
