@@ -27,8 +27,8 @@ CREATE FUNCTION r1.take_partition(p_cluster text, p_app text, p_topic text, p_pa
 LANGUAGE sql AS $$
     INSERT INTO r1.stream_offset AS o (cluster_id, app, topic, partition, next_offset, epoch, owner, incarnation)
     VALUES (p_cluster, p_app, p_topic, p_partition, 0, 1, p_owner,
-            coalesce((SELECT max(s.incarnation) FROM r1.stream_offset s
-                      WHERE s.cluster_id = p_cluster AND s.app = p_app AND s.topic = p_topic), 1))
+            (SELECT coalesce(max(s.incarnation) FILTER (WHERE s.cluster_id = p_cluster), max(s.incarnation) + 1, 1)
+             FROM r1.stream_offset s WHERE s.app = p_app AND s.topic = p_topic))
     ON CONFLICT (cluster_id, app, topic, partition)
     DO UPDATE SET epoch = o.epoch + 1, owner = excluded.owner, updated_at = now()
     RETURNING o.next_offset, o.epoch, o.incarnation, o.last_offset, o.last_identity

@@ -16,6 +16,13 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 COUNT = sum(f.endswith(".sql") for f in os.listdir(os.path.join(ROOT, "schemas/sql")))
 
 
+# The roles are named where they are new to the cluster, so not for the second program.
+MADE = (
+    "database r1: tables, views and functions in the schema r1\n"
+    f"{COUNT} migrations applied\n"
+)
+
+
 def run(program, *args, env=None):
     p = subprocess.run(
         [program, *args],
@@ -69,7 +76,8 @@ def walk(program):
 def check(said):
     code, _, err = said["no schema"]
     assert code == 3 and "run `db migrate`" in err, said["no schema"]
-    assert said["migrate"] == (0, f"{COUNT} migrations applied\n", ""), said["migrate"]
+    code, out, err = said["migrate"]
+    assert (code, out, err) == (0, MADE, ""), said["migrate"]
     assert said["again"] == (0, "0 migrations applied\n", ""), said["again"]
     for name in "status", "environment", "older":
         assert said[name] == (0, "schema: up to date\n", ""), (name, said[name])
@@ -113,6 +121,67 @@ def check_one_file(program):
                 assert not extra or 'unknown key "nonsense"' in err, (command, err)
 
 
+def check_roles(program):
+    """The roles are the whole cluster's: their making is said, and once they are there, no more."""
+    drop()
+    roles = "r1_fraud_writer, r1_medical_writer, r1_reader"
+    subprocess.run(
+        ["psql", PG, "-qc", f"DROP OWNED BY {roles}", "-c", f"DROP ROLE {roles}"], check=True
+    )
+    said = run(program, "db", "migrate", "--postgres", PG)
+    assert said[0] == 0 and f"none of which may log in: {roles}\n" in said[1], said
+
+
+def check_rights(program):
+    """A user who may not make what a migration makes is told which right is missing."""
+    drop()
+    psql = ["psql", PG, "-qX", "-c"]
+    subprocess.run([*psql, "CREATE ROLE r1_little LOGIN"], check=True)
+    little = PG.replace("user=r1_admin", "user=r1_little")
+    said = run(program, "db", "migrate", "--postgres", little)
+    subprocess.run([*psql, "DROP ROLE r1_little"], check=True)
+    assert said[0] == 2 and "GRANT CREATE ON DATABASE" in said[2], said
+
+
+def check_neighbour(program):
+    """Seen: the first migration took USAGE on the schema public from everybody, and a neighbour of
+    the same database could not read its own tables any more."""
+    drop()
+    name = "r1_neighbour"
+    sql = [
+        f"DROP SCHEMA IF EXISTS {name} CASCADE",
+        f"CREATE ROLE {name} LOGIN",
+        f"CREATE TABLE public.{name} (x integer)",
+        f"GRANT SELECT ON public.{name} TO {name}",
+    ]
+    admin = ["psql", PG, "-qX", "-v", "ON_ERROR_STOP=1"]
+    acl = [*admin, "-Atc", "SELECT nspacl FROM pg_namespace WHERE nspname = 'public'"]
+    for before in "GRANT USAGE", "REVOKE ALL":
+        word = "TO" if before.startswith("GRANT") else "FROM"
+        drop()
+        subprocess.run([*admin, "-c", f"{before} ON SCHEMA public {word} PUBLIC"], check=True)
+        for line in sql if word == "TO" else []:
+            subprocess.run([*admin, "-c", line], check=True)
+        first = subprocess.run(acl, check=True, capture_output=True, text=True).stdout
+        assert run(program, "db", "migrate", "--postgres", PG)[0] == 0
+        after = subprocess.run(acl, check=True, capture_output=True, text=True).stdout
+        assert after == first, (first, after)
+        peer = PG.replace("user=r1_admin", f"user={name}")
+        p = subprocess.run(
+            ["psql", peer, "-qXAtc", f"SELECT count(*) FROM public.{name}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (p.stdout == "0\n") == (word == "TO"), (before, p)
+    for line in (
+        f"DROP TABLE public.{name}",
+        f"DROP ROLE {name}",
+        "GRANT USAGE ON SCHEMA public TO PUBLIC",
+    ):
+        subprocess.run([*admin, "-c", line], check=True)
+
+
 def check_serve(program):
     """The service does not wait for a schema that nobody makes."""
     start = time.monotonic()
@@ -131,9 +200,12 @@ def main():
         check_one_file(program)
         if os.path.basename(program) == "r1-medical":
             check_report(program)
-    drop()
     for program in sys.argv[1:]:
         if os.path.basename(program) == "r1-fraud":
+            check_roles(program)
+            check_rights(program)
+            check_neighbour(program)
+            drop()
             check_serve(program)
     print(f"{len(walks[0]) + 1} calls answered alike by {len(walks)} programs")
 

@@ -5,8 +5,10 @@
 #include "store/store_internal.h"
 #include "support/r1_test.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static const char *store_conninfo(void)
@@ -210,6 +212,153 @@ static void test_lost_connection(void)
     CU_ASSERT_TRUE(err.retriable);
 }
 
+static bool store_says(r1_store *s, const char *setting, const char *expected)
+{
+    r1_err err = {0};
+    r1_rows *r;
+    const char *param[] = {setting};
+    R1_ASSERT_OK(r1_store_query(s, "SELECT current_setting($1)", 1, param, &r, &err), &err);
+    bool same = !strcmp(r1_rows_text(r, 0, 0), expected);
+    if (!same)
+        fprintf(stderr, "%s: expected %s, found %s\n", setting, expected, r1_rows_text(r, 0, 0));
+    r1_rows_free(r);
+    return same;
+}
+
+/* The user's options have the last word, but for what results are read by. Seen: a longer
+ * statement_timeout in the connection's text was overwritten. */
+static void test_settings(void)
+{
+    r1_err err = {0};
+    r1_store *s;
+    char text[512];
+    const r1_store_opts opts = {.application = "test_store", .statement_s = 5};
+    R1_ASSERT_OK(r1_store_open_with(&s, store_conninfo(), &opts, &err), &err);
+    CU_ASSERT_TRUE(store_says(s, "statement_timeout", "5s"));
+    CU_ASSERT_TRUE(store_says(s, "search_path", "r1,pg_temp"));
+    CU_ASSERT_STRING_EQUAL(r1_store_encoding(s), "UTF8");
+    CU_ASSERT_FALSE(r1_store_pooled(s));
+    r1_store_close(s);
+    snprintf(text, sizeof text,
+             "%s options='-c statement_timeout=7min -c timezone=Asia/Tokyo' application_name=mine",
+             store_conninfo());
+    R1_ASSERT_OK(r1_store_open_with(&s, text, &opts, &err), &err);
+    CU_ASSERT_TRUE(store_says(s, "statement_timeout", "7min"));
+    CU_ASSERT_TRUE(store_says(s, "timezone", "UTC"));
+    CU_ASSERT_TRUE(store_says(s, "application_name", "mine"));
+    r1_store_close(s);
+    setenv("PGOPTIONS", "-c statement_timeout=8min", 1);
+    R1_ASSERT_OK(r1_store_open(&s, store_conninfo(), "test_store", &err), &err);
+    CU_ASSERT_TRUE(store_says(s, "statement_timeout", "8min"));
+    unsetenv("PGOPTIONS");
+    r1_store_close(s);
+}
+
+/* A server that takes the connection and says nothing: connect_timeout of the text counts. */
+static void test_connect_timeout(void)
+{
+    r1_err err = {0};
+    r1_store *s = NULL;
+    char text[128];
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    CU_ASSERT_EQUAL_FATAL(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    CU_ASSERT_EQUAL_FATAL(listen(fd, 4), 0);
+    getsockname(fd, (struct sockaddr *)&at, &len);
+    snprintf(text, sizeof text, "host=127.0.0.1 port=%d user=x connect_timeout=2",
+             (int)ntohs(at.sin_port));
+    int64_t began = r1_mono_us();
+    CU_ASSERT_EQUAL(r1_store_open(&s, text, "x", &err), R1_E_DB);
+    CU_ASSERT_TRUE(err.retriable);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "no answer in time"));
+    CU_ASSERT_TRUE(r1_mono_us() - began < 5000000);
+    close(fd);
+}
+
+/* What waiting does not mend is final, and says what would. */
+static void test_final_refusals(void)
+{
+    static const struct {
+        const char *more, *expected;
+    } cases[] = {
+        {"dbname=nowhere", "create the database"},
+        {"user=nobody_here", "check user, password and pg_hba.conf"},
+        {"host=127.0.0.1 password=wrong", "check user, password and pg_hba.conf"},
+    };
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        r1_err err = {0};
+        r1_store *s = NULL;
+        char text[512];
+        snprintf(text, sizeof text, "%s %s", store_conninfo(), cases[i].more);
+        CU_ASSERT_EQUAL(r1_store_open(&s, text, "x", &err), R1_E_DB);
+        CU_ASSERT_FALSE(err.retriable);
+        if (strstr(err.msg, cases[i].expected)) continue;
+        fprintf(stderr, "%s: expected \"%s\", found \"%s\"\n", cases[i].more, cases[i].expected,
+                err.msg);
+        CU_FAIL("a refusal");
+    }
+}
+
+/* A pooler gives each transaction another server connection: what was prepared or set is gone.
+ * DISCARD ALL between two transactions is the same to the program. */
+static void test_pooled(void)
+{
+    r1_err err = {0};
+    r1_store *s = store_open_store();
+    fresh_schema(s);
+    store_prepare_all(s);
+    int64_t epoch = store_take(s, "one");
+    R1_ASSERT_OK(store_write_batch(s, 0, 3, epoch, &err), &err);
+    R1_ASSERT_OK(r1_store_script(s, "DISCARD ALL", &err), &err);
+    CU_ASSERT_EQUAL(store_write_batch(s, 3, 3, epoch, &err), R1_E_DB);
+    CU_ASSERT_TRUE(err.retriable);
+    CU_ASSERT_FALSE(r1_store_alive(s));
+    R1_ASSERT_OK(r1_store_reopen(s, &err), &err);
+    CU_ASSERT_TRUE(r1_store_pooled(s));
+    for (int64_t at = 3; at < 9; at += 3) {
+        R1_ASSERT_OK(r1_store_script(s, "DISCARD ALL", &err), &err);
+        R1_ASSERT_OK(store_write_batch(s, at, 3, epoch, &err), &err);
+        R1_ASSERT_OK(r1_store_script(s, "DISCARD ALL", &err), &err);
+        CU_ASSERT_TRUE(store_says(s, "search_path", "r1,pg_temp"));
+        CU_ASSERT_TRUE(store_says(s, "statement_timeout", "1min"));
+    }
+    CU_ASSERT_EQUAL(store_scalar(s, "SELECT count(*) FROM r1.dead_letter"), 9);
+    size_t applied;
+    CU_ASSERT_EQUAL(r1_store_migrate(s, r1_test_source("schemas/sql"), &applied, &err), R1_E_INVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "found a pooler"));
+    r1_store_close(s);
+}
+
+/* LATIN1 and SQL_ASCII are refused before anything is written, with the remedy. */
+static void test_encodings(void)
+{
+    static const char *const encoding[] = {"LATIN1", "SQL_ASCII"};
+    for (size_t i = 0; i < R1_COUNT(encoding); i++) {
+        r1_err err = {0};
+        r1_store *s = store_open_store(), *other;
+        char text[512];
+        size_t applied;
+        snprintf(text, sizeof text,
+                 "CREATE DATABASE r1_other ENCODING '%s' LOCALE 'C' TEMPLATE template0",
+                 encoding[i]);
+        R1_ASSERT_OK(r1_store_script(s, "DROP DATABASE IF EXISTS r1_other", &err), &err);
+        R1_ASSERT_OK(r1_store_script(s, text, &err), &err);
+        snprintf(text, sizeof text, "%s dbname=r1_other", store_conninfo());
+        R1_ASSERT_OK(r1_store_open(&other, text, "test_store", &err), &err);
+        const char *dir = r1_test_source("schemas/sql");
+        CU_ASSERT_EQUAL(r1_store_migrate(other, dir, &applied, &err), R1_E_INVAL);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, encoding[i]));
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "ENCODING 'UTF8'"));
+        CU_ASSERT_EQUAL(r1_store_migrated(other, dir, &err), R1_E_INVAL);
+        CU_ASSERT_EQUAL(
+            store_scalar(other, "SELECT count(*) FROM pg_namespace WHERE nspname = 'r1'"), 0);
+        r1_store_close(other);
+        R1_ASSERT_OK(r1_store_script(s, "DROP DATABASE r1_other", &err), &err);
+        r1_store_close(s);
+    }
+}
+
 static void test_least_rights(void)
 {
     r1_err err = {0};
@@ -393,6 +542,9 @@ static void test_broken(void)
 R1_TEST_MAIN("store", {"migrations", test_migrate},
              {"migrations that are refused", test_migrate_refusals},
              {"pipelined transactions and fencing", test_batches},
-             {"lost connection", test_lost_connection}, {"least rights", test_least_rights},
+             {"lost connection", test_lost_connection}, {"settings of a connection", test_settings},
+             {"a server that says nothing", test_connect_timeout},
+             {"refusals that are final", test_final_refusals}, {"behind a pooler", test_pooled},
+             {"encodings", test_encodings}, {"least rights", test_least_rights},
              {"columns", test_columns}, {"statements made of columns", test_insert},
              {"results that never come", test_missing_results}, {"broken invariants", test_broken})

@@ -4,6 +4,7 @@
  * again, printed again. */
 #include "store/store.h"
 #include "support/r1_test.h"
+#include "write/letter.h"
 #include "write/message.h"
 
 #include <math.h>
@@ -44,6 +45,8 @@ static void rows_expect(r1_store *s, const char *sql, const char *expected)
         CU_FAIL("rows");
     }
 }
+
+static const char rows_written[] = "2026-01-02T03:04:05.000006Z";
 
 static fraud_record rows_payment(void)
 {
@@ -87,7 +90,8 @@ static void test_each_kind(void)
     r1_err err = {0};
     r1_store *s = rows_open();
     fraud_ledger ledger = {.topic = {"payments", "labels"}};
-    const fraud_names names = {.ledger = &ledger, .model = "m", .config = "c"};
+    const fraud_names names = {
+        .ledger = &ledger, .model = "m", .config = "c", .written_at = rows_written};
     fraud_rows *rows;
     R1_ASSERT_OK(fraud_rows_new(&rows, &names, &err), &err);
     R1_ASSERT_OK(fraud_rows_prepare(rows, s, &err), &err);
@@ -115,6 +119,13 @@ static void test_each_kind(void)
     label.apply_seq = 9;
     label.label = (fraud_label){.tx_id = "t1", .ts = 1767225600999, .is_fraud = true};
     fraud_record *all[] = {&payment, &duplicate, &dead, &plain, &empty, &label};
+    dead.message.key = "k\0";
+    dead.message.key_len = 2;
+    empty.message.payload = NULL; /* a tombstone */
+    R1_ASSERT_OK(r1_store_batch_begin(s, &err), &err);
+    R1_ASSERT_OK(fraud_rows_warm(rows, s, &err), &err);
+    R1_ASSERT_OK(r1_store_batch_commit(s, &err), &err);
+    rows_expect(s, "SELECT count(*) FROM r1.payment", "0");
     R1_ASSERT_OK(r1_store_batch_begin(s, &err), &err);
     R1_ASSERT_OK(fraud_rows_add(rows, s, all, R1_COUNT(all), &err), &err);
     R1_ASSERT_OK(r1_store_batch_commit(s, &err), &err);
@@ -128,20 +139,56 @@ static void test_each_kind(void)
                 "7|review|0.25|-1.5|t|{-4.1,0.2}|[{\"code\": \"fan\", \"item\": \"graph\", "
                 "\"text\": \"two \\\"words\\\"\", \"contribution\": 0.5}]|big|m|c|2000|"
                 "8|allow|0.25|-1.5|t|{-4.1,0.2}|-|-|m|c|-");
-    rows_expect(s, "SELECT * FROM r1.finding ORDER BY ordinal",
+    rows_expect(s,
+                "SELECT apply_seq, ordinal, pattern, accounts, payments FROM r1.finding ORDER BY "
+                "ordinal",
                 "7|1|cycle|{A,\"{,\\\"\\\\}\"}|{t1}|7|2|stack|{}|{}");
     rows_expect(s, "SELECT tx_id, topic, partition, kafka_offset, payload FROM r1.duplicate",
                 "t\"1|payments|3|41|{\"a\": 1}");
     rows_expect(s,
                 "SELECT app, topic, partition, kafka_offset, stage, reason, length(payload), "
-                "md5(payload) FROM r1.dead_letter ORDER BY id",
-                "fraud|labels|3|41|decode|because|256|e2c865db4162bed963bfaa9ef6ac18f0|"
-                "fraud|payments|3|41|write||0|d41d8cd98f00b204e9800998ecf8427e");
+                "md5(payload), key, headers FROM r1.dead_letter ORDER BY id",
+                "fraud|labels|3|41|decode|because|256|e2c865db4162bed963bfaa9ef6ac18f0|\\x6b00|-|"
+                "fraud|payments|3|41|write||-|-|-|-");
+    rows_expect(s,
+                "SELECT DISTINCT p.written_at, d.written_at, f.written_at, l.written_at FROM "
+                "r1.payment p, r1.decision d, r1.finding f, r1.label l",
+                "2026-01-02 03:04:05.000006+00|2026-01-02 03:04:05.000006+00|"
+                "2026-01-02 03:04:05.000006+00|2026-01-02 03:04:05.000006+00");
     rows_expect(s,
                 "SELECT apply_seq, tx_id, is_fraud, known_at, source, topic, partition, "
                 "kafka_offset, payload FROM r1.label",
                 "9|t1|t|2026-01-01 00:00:00.999+00|topic|labels|3|41|{\"a\": 1}");
     free(payment.alert);
+    r1_store_close(s);
+    fraud_rows_free(rows);
+}
+
+/* A payment whose row PostgreSQL refuses: what a rebuild needs stands there, and no more. */
+static void test_bare(void)
+{
+    r1_err err = {0};
+    r1_store *s = rows_open();
+    fraud_ledger ledger = {.topic = {"payments", "labels"}};
+    const fraud_names names = {
+        .ledger = &ledger, .model = "m", .config = "c", .written_at = rows_written};
+    fraud_rows *rows;
+    R1_ASSERT_OK(fraud_rows_new(&rows, &names, &err), &err);
+    R1_ASSERT_OK(fraud_rows_prepare(rows, s, &err), &err);
+    fraud_record r = rows_payment(), *all[] = {&r};
+    r.alert = rows_alert();
+    r.bare = true;
+    R1_ASSERT_OK(r1_store_batch_begin(s, &err), &err);
+    R1_ASSERT_OK(fraud_rows_add(rows, s, all, 1, &err), &err);
+    R1_ASSERT_OK(r1_store_batch_commit(s, &err), &err);
+    rows_expect(s,
+                "SELECT apply_seq, tx_id, ts, kind, from_id, to_id, amount_minor, currency, topic, "
+                "partition, kafka_offset, payload FROM r1.payment",
+                "7|t\"1|-|-|-|-|-|-|payments|3|41|{\"a\": 1}");
+    rows_expect(s, "SELECT decision, score, trace, reasons, rule FROM r1.decision",
+                "review|0.25|{}|-|-");
+    rows_expect(s, "SELECT count(*) FROM r1.finding", "0");
+    free(r.alert);
     r1_store_close(s);
     fraud_rows_free(rows);
 }
@@ -152,7 +199,8 @@ static void test_apart(void)
     r1_err err = {0};
     r1_store *s = rows_open();
     fraud_ledger ledger = {.topic = {"payments", "labels"}};
-    const fraud_names names = {.ledger = &ledger, .model = "m", .config = "c"};
+    const fraud_names names = {
+        .ledger = &ledger, .model = "m", .config = "c", .written_at = rows_written};
     fraud_rows *rows;
     R1_ASSERT_OK(fraud_rows_new(&rows, &names, &err), &err);
     R1_ASSERT_OK(fraud_rows_prepare(rows, s, &err), &err);
@@ -181,6 +229,7 @@ static void test_apart(void)
 
 static bool rows_has_type(const json_t *v, const char *type)
 {
+    if (!strcmp(type, "null")) return json_is_null(v);
     return !strcmp(type, "string")    ? json_is_string(v)
            : !strcmp(type, "integer") ? json_is_integer(v)
            : !strcmp(type, "number")  ? json_is_number(v)
@@ -200,13 +249,19 @@ static void rows_check(const json_t *schema, const json_t *message)
     {
         const json_t *row = json_object_get(json_object_get(schema, "properties"), key);
         CU_ASSERT_PTR_NOT_NULL_FATAL(row);
-        CU_ASSERT_TRUE(rows_has_type(v, json_string_value(json_object_get(row, "type"))));
+        const json_t *type =
+            json_object_get(row, "type"); /* a word, or several of which one fits */
+        bool fits = json_is_string(type) && rows_has_type(v, json_string_value(type));
+        for (size_t k = 0; k < json_array_size(type); k++)
+            fits = fits || rows_has_type(v, json_string_value(json_array_get(type, k)));
+        CU_ASSERT_TRUE(fits);
     }
 }
 
 static void test_message(void)
 {
-    const fraud_names names = {.model = "m", .config = "c"};
+    static const fraud_ledger ledger = {.cluster = "here"};
+    const fraud_names names = {.ledger = &ledger, .model = "m", .config = "c"};
     json_t *schema =
         json_load_file(r1_test_source("schemas/messages/decision.schema.json"), 0, NULL);
     CU_ASSERT_PTR_NOT_NULL_FATAL(schema);
@@ -229,11 +284,86 @@ static void test_message(void)
     char *text = fraud_decision_message(&r, &names);
     json_t *message = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
     rows_check(schema, message);
-    CU_ASSERT_PTR_NULL(json_object_get(message, "score"));
+    CU_ASSERT_TRUE(json_is_null(json_object_get(message, "score")));
     rows_check(reason, json_array_get(json_object_get(message, "reasons"), 0));
     json_decref(message);
     free(text);
     json_decref(schema);
+}
+
+/* Twin: the message that is made of a record for whoever asks at once, and the one that the outbox
+ * makes of its rows. */
+static void test_message_twin(void)
+{
+    r1_err err = {0};
+    r1_store *s = rows_open();
+    fraud_ledger ledger = {.topic = {"payments", "labels"}, .cluster = "here"};
+    const fraud_names names = {
+        .ledger = &ledger, .model = "m", .config = "c", .written_at = rows_written};
+    fraud_rows *rows;
+    R1_ASSERT_OK(fraud_rows_new(&rows, &names, &err), &err);
+    R1_ASSERT_OK(fraud_rows_prepare(rows, s, &err), &err);
+    fraud_record alert = rows_payment(), plain = rows_payment(), apart = rows_payment();
+    fraud_record *all[] = {&alert, &plain, &apart};
+    apart.apply_seq = 10;
+    snprintf(apart.notes, sizeof apart.notes, "[\"country: left out\"]");
+    fraud_record_set_apart(&apart, "unscorable", "unscorable: \"why\"", FRAUD_BLOCK);
+    alert.alert = rows_alert();
+    plain.apply_seq = 9;
+    plain.decision = (fraud_decision){FRAUD_ALLOW, NULL};
+    R1_ASSERT_OK(r1_store_batch_begin(s, &err), &err);
+    R1_ASSERT_OK(fraud_rows_add(rows, s, all, R1_COUNT(all), &err), &err);
+    R1_ASSERT_OK(r1_store_batch_commit(s, &err), &err);
+    const char *param[] = {"here", "1", "100", "-infinity", "infinity", "10"};
+    r1_rows *found;
+    R1_ASSERT_OK(r1_store_query(s, fraud_message_sql, R1_COUNT(param), param, &found, &err), &err);
+    CU_ASSERT_EQUAL_FATAL(r1_rows_count(found), R1_COUNT(all));
+    for (size_t i = 0; i < R1_COUNT(all); i++) {
+        char *text = fraud_decision_message(all[i], &names);
+        json_t *of_record = json_loads(text, 0, NULL),
+               *of_rows = json_loads(r1_rows_text(found, i, 3), 0, NULL);
+        CU_ASSERT_STRING_EQUAL(r1_rows_text(found, i, 2), "A");
+        CU_ASSERT_TRUE(json_equal(of_record, of_rows));
+        if (!json_equal(of_record, of_rows))
+            fprintf(stderr, "record %s\nrows   %s\n", text, r1_rows_text(found, i, 3));
+        json_decref(of_record);
+        json_decref(of_rows);
+        free(text);
+    }
+    r1_rows_free(found);
+    free(alert.alert);
+    r1_store_close(s);
+    fraud_rows_free(rows);
+}
+
+/* What stands in the column comes back to the same headers; other texts are refused. */
+static void test_headers(void)
+{
+    static const char text[] =
+        "[[\"a\", \"x\"], [\"a\", null], [\"b\", \"\"], [{\"hex\": \"ff\"}, {\"hex\": \"00fe\"}]]";
+    static const char *const bad[] = {"{}",
+                                      "[1]",
+                                      "[[\"a\"]]",
+                                      "[[null, \"x\"]]",
+                                      "[[\"a\", 1]]",
+                                      "[[\"a\", {\"hex\": \"0\"}]]",
+                                      "[[\"a\", {\"hex\": \"0G\"}]]",
+                                      "["};
+    r1_err err = {0};
+    fraud_headers h;
+    R1_ASSERT_OK(fraud_headers_parse(text, &h, &err), &err);
+    CU_ASSERT_EQUAL_FATAL(h.n, 4);
+    CU_ASSERT_TRUE(!strcmp(h.header[0].name, "a") && h.header[0].len == 1 &&
+                   *h.header[0].value == 'x');
+    CU_ASSERT_TRUE(!strcmp(h.header[1].name, "a") && !h.header[1].value);
+    CU_ASSERT_TRUE(h.header[2].value && h.header[2].len == 0);
+    CU_ASSERT_TRUE(!strcmp(h.header[3].name, "\xff") && h.header[3].len == 2 &&
+                   !memcmp(h.header[3].value, "\0\xfe", 2));
+    fraud_headers_free(&h);
+    R1_ASSERT_OK(fraud_headers_parse(NULL, &h, &err), &err);
+    CU_ASSERT_EQUAL(h.n, 0);
+    for (size_t i = 0; i < R1_COUNT(bad); i++)
+        CU_ASSERT_EQUAL(fraud_headers_parse(bad[i], &h, &err), R1_E_FORMAT);
 }
 
 /* Twin: nine digits, parsed, printed with all digits. */
@@ -298,6 +428,9 @@ static void test_reason(void)
 }
 
 R1_TEST_MAIN("rows", {"a dead letter's reason", test_reason},
-             {"a record of each kind", test_each_kind}, {"a decision without a score", test_apart},
+             {"a record of each kind", test_each_kind}, {"a row that was refused", test_bare},
+             {"a decision without a score", test_apart},
+             {"a message from a record and from rows", test_message_twin},
+             {"headers of a dead letter", test_headers},
              {"a decision's message and its schema", test_message},
              {"the bytes of reasons", test_alert_bytes}, {"broken invariant", test_broken})

@@ -144,6 +144,67 @@ static r1_status refuse_unknown(r1_store *s, const migration *m, size_t n, r1_er
     return R1_OK;
 }
 
+/* ---- what a database must be, and what a migration will do ---- */
+
+/* Texts of every script are written as they came: a database of another encoding refuses some of
+ * them, and one of SQL_ASCII checks none. */
+static r1_status migrate_encoding(const r1_store *s, r1_err *err)
+{
+    const char *found = r1_store_encoding(s);
+    if (!strcmp(found, "UTF8")) return R1_OK;
+    R1_FAIL(err, R1_E_INVAL,
+            "the database: expected the encoding UTF8, found %s: CREATE DATABASE ... ENCODING "
+            "'UTF8' TEMPLATE template0",
+            found);
+}
+
+/* What PUBLIC may do on the schema public: 0001 takes it away, 0006 gives it back. */
+static const char note_public[] =
+    "SELECT set_config('r1.public_acl', coalesce((SELECT string_agg(privilege_type, ',') FROM "
+    "pg_namespace, aclexplode(coalesce(nspacl, acldefault('n', nspowner))) a WHERE nspname = "
+    "'public' AND a.grantee = 0), ''), false)";
+
+static r1_status migrate_may(r1_store *s, const char *sql, const char *what, r1_err *err)
+{
+    r1_rows *r;
+    R1_TRY(r1_store_query(s, sql, 0, NULL, &r, err));
+    bool may = !strcmp(r1_rows_text(r, 0, 0), "t");
+    r1_rows_free(r);
+    if (may) return R1_OK;
+    R1_FAIL(err, R1_E_INVAL, "the user of the connection lacks %s", what);
+}
+
+/* Rights that the first migration needs, named before it fails halfway. */
+static r1_status migrate_rights(r1_store *s, r1_err *err)
+{
+    R1_TRY(migrate_may(s,
+                       "SELECT has_database_privilege(current_database(), 'CREATE') OR "
+                       "to_regnamespace('r1') IS NOT NULL",
+                       "the right to create a schema: GRANT CREATE ON DATABASE", err));
+    return migrate_may(s,
+                       "SELECT (SELECT count(*) = 3 FROM pg_roles WHERE rolname IN "
+                       "('r1_fraud_writer', 'r1_medical_writer', 'r1_reader')) OR (SELECT rolsuper "
+                       "OR rolcreaterole FROM pg_roles WHERE rolname = current_user)",
+                       "CREATEROLE: grant it, or have r1_fraud_writer, r1_medical_writer and "
+                       "r1_reader created first",
+                       err);
+}
+
+static r1_status migrate_before(r1_store *s, r1_err *err)
+{
+    if (r1_store_pooled(s))
+        R1_FAIL(err, R1_E_INVAL,
+                "migrations: expected a connection straight to PostgreSQL, found a pooler");
+    R1_TRY(migrate_encoding(s, err));
+    r1_rows *r;
+    R1_TRY(r1_store_query(s, "SELECT to_regclass('r1.dead_letter') IS NULL", 0, NULL, &r, err));
+    bool first = !strcmp(r1_rows_text(r, 0, 0), "t");
+    r1_rows_free(r);
+    if (!first) return R1_OK;
+    R1_TRY(migrate_rights(s, err));
+    return r1_store_query(s, note_public, 0, NULL, NULL, err);
+}
+
 static const char *const lock_key = "7295201011"; /* any constant: one migrator at a time */
 
 r1_status r1_store_migrate(r1_store *s, const char *dir, size_t *applied, r1_err *err)
@@ -151,6 +212,7 @@ r1_status r1_store_migrate(r1_store *s, const char *dir, size_t *applied, r1_err
     migration *m;
     size_t n;
     *applied = 0;
+    R1_TRY(migrate_before(s, err));
     R1_TRY(read_folder(dir, &m, &n, err));
     r1_status st =
         r1_store_query(s, "SELECT pg_advisory_lock($1::bigint)", 1, &lock_key, NULL, err);
@@ -172,6 +234,7 @@ r1_status r1_store_migrated(r1_store *s, const char *dir, r1_err *err)
 {
     migration *m;
     size_t n;
+    R1_TRY(migrate_encoding(s, err));
     R1_TRY(read_folder(dir, &m, &n, err));
     r1_rows *r = NULL;
     r1_status st = r1_store_query(s, "SELECT to_regclass('r1.schema_migration') IS NOT NULL", 0,

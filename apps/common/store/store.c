@@ -12,63 +12,31 @@
 
 /* ---- errors ---- */
 
-static r1_status store_classify(const char *state, bool *retriable)
-{
-    *retriable = false;
-    if (!strcmp(state, "R1F01")) return R1_E_FENCED;
-    if (!strncmp(state, "22", 2) || !strncmp(state, "23", 2)) return R1_E_FORMAT;
-    *retriable = !strcmp(state, "40001") || !strcmp(state, "40P01") || !strncmp(state, "08", 2) ||
-                 !strncmp(state, "57P0", 4) || !strcmp(state, "25P03") || !strncmp(state, "53", 2);
-    return R1_E_DB;
-}
-
-r1_status r1_store_fail(const r1_store *s, const PGresult *res, const char *doing, r1_err *err)
+r1_status r1_store_fail(r1_store *s, const PGresult *res, const char *doing, r1_err *err)
 {
     const char *state = res ? PQresultErrorField(res, PG_DIAG_SQLSTATE) : NULL;
     const char *text = res ? PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY) : NULL;
     const char *detail = res ? PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL) : NULL;
-    bool lost = !s->conn || PQstatus(s->conn) != CONNECTION_OK, retriable = false;
+    bool lost = !s->conn || PQstatus(s->conn) != CONNECTION_OK;
     if (!state) state = lost ? "08006" : "XX000";
     if (!text) text = s->conn ? PQerrorMessage(s->conn) : "not connected";
-    r1_status st = store_classify(state, &retriable);
+    const r1_state_row *row = r1_state_of(state);
+    r1_status st = r1_state_status(row);
     int len = (int)strcspn(text, "\n");
-    r1_err_set(err, st, __FILE__, __LINE__, "%s: %.*s%s%s (SQLSTATE %s)", doing, len, text,
-               detail ? "; " : "", detail ? detail : "", state);
-    if (err) err->retriable = retriable || lost;
+    r1_err_set(err, st, __FILE__, __LINE__, "%s: %.*s%s%s (SQLSTATE %s)%s%s", doing, len, text,
+               detail ? "; " : "", detail ? detail : "", state, *row->remedy ? ": " : "",
+               row->remedy);
+    if (err) err->retriable = lost || row->kind == R1_STATE_TRANSIENT;
+    s->stale = s->stale || row->reconnect;
+    if (row->pooled) r1_store_pool(s);
     return st;
 }
 
 /* ---- connection ---- */
 
-static r1_status connect_now(r1_store *s, r1_err *err)
-{
-    const char *keys[] = {"dbname",  "application_name", "connect_timeout",
-                          "options", "client_encoding",  NULL};
-    const char *values[] = {
-        s->conninfo,
-        s->application,
-        "10",
-        "-c search_path=r1,pg_temp -c idle_in_transaction_session_timeout=3s -c "
-        "statement_timeout=60s "
-        "-c client_min_messages=warning -c extra_float_digits=3 -c timezone=UTC",
-        "UTF8",
-        NULL};
-    PQfinish(s->conn);
-    s->in_batch = false;
-    s->conn = PQconnectdbParams(keys, values, 1);
-    if (!s->conn) R1_FAIL(err, R1_E_NOMEM, "no memory for a PostgreSQL connection");
-    if (PQstatus(s->conn) != CONNECTION_OK) {
-        const char *text = PQerrorMessage(s->conn);
-        r1_err_set(err, R1_E_DB, __FILE__, __LINE__, "connecting to PostgreSQL: %.*s",
-                   (int)strcspn(text, "\n"), text);
-        if (err) err->retriable = true;
-        return R1_E_DB;
-    }
-    return R1_OK;
-}
-
 static r1_status prepare_now(r1_store *s, size_t i, r1_err *err)
 {
+    if (s->pooled) return R1_OK; /* it travels with each transaction */
     PGresult *res = PQprepare(s->conn, s->prepared[i].name, s->prepared[i].sql,
                               (int)s->prepared[i].n_param, NULL);
     r1_status st = PQresultStatus(res) == PGRES_COMMAND_OK
@@ -217,13 +185,21 @@ r1_status r1_store_check(const char *conninfo, r1_err *err)
 
 r1_status r1_store_open(r1_store **out, const char *conninfo, const char *application, r1_err *err)
 {
+    const r1_store_opts opts = {.application = application, .statement_s = R1_STATEMENT_S};
+    return r1_store_open_with(out, conninfo, &opts, err);
+}
+
+r1_status r1_store_open_with(r1_store **out, const char *conninfo, const r1_store_opts *opts,
+                             r1_err *err)
+{
     r1_store *s = calloc(1, sizeof *s);
-    if (s) s->conninfo = strdup(conninfo), s->application = strdup(application);
+    if (s) s->conninfo = strdup(conninfo), s->application = strdup(opts->application);
+    if (s) s->statement_s = opts->statement_s;
     if (!s || !s->conninfo || !s->application) {
         r1_store_close(s);
         R1_FAIL(err, R1_E_NOMEM, "no memory for a PostgreSQL connection");
     }
-    r1_status st = connect_now(s, err);
+    r1_status st = r1_store_connect(s, err);
     if (st != R1_OK) {
         r1_store_close(s);
         return st;
@@ -234,7 +210,7 @@ r1_status r1_store_open(r1_store **out, const char *conninfo, const char *applic
 
 r1_status r1_store_reopen(r1_store *s, r1_err *err)
 {
-    R1_TRY(connect_now(s, err));
+    R1_TRY(r1_store_connect(s, err));
     for (size_t i = 0; i < s->n_prepared; i++) R1_TRY(prepare_now(s, i, err));
     return R1_OK;
 }
@@ -245,12 +221,44 @@ void r1_store_close(r1_store *s)
     PQfinish(s->conn);
     free(s->conninfo);
     free(s->application);
+    free(s->local);
     free(s);
 }
 
-bool r1_store_alive(const r1_store *s) { return s->conn && PQstatus(s->conn) == CONNECTION_OK; }
+bool r1_store_alive(const r1_store *s)
+{
+    return s->conn && PQstatus(s->conn) == CONNECTION_OK && !s->stale;
+}
+
+const char *r1_store_encoding(const r1_store *s)
+{
+    const char *name = s->conn ? PQparameterStatus(s->conn, "server_encoding") : NULL;
+    return name ? name : "unknown";
+}
+
+bool r1_store_pooled(const r1_store *s) { return s->pooled; }
 
 /* ---- statements ---- */
+
+/* Through a pooler each statement brings its settings, in a transaction of its own unless one is
+ * open. True where this call opened one. */
+static bool store_enter(r1_store *s, const char *sql)
+{
+    if (!s->pooled || PQtransactionStatus(s->conn) != PQTRANS_IDLE || !strcmp(sql, "BEGIN"))
+        return false;
+    PQclear(PQexecParams(s->conn, "BEGIN", 0, NULL, NULL, NULL, NULL, 0));
+    PQclear(PQexecParams(s->conn, s->local, 0, NULL, NULL, NULL, NULL, 0));
+    return true;
+}
+
+static r1_status store_leave(r1_store *s, bool good)
+{
+    PGresult *res =
+        PQexecParams(s->conn, good ? "COMMIT" : "ROLLBACK", 0, NULL, NULL, NULL, NULL, 0);
+    bool done = PQresultStatus(res) == PGRES_COMMAND_OK;
+    PQclear(res);
+    return done ? R1_OK : R1_E_DB;
+}
 
 static r1_status store_wrap(PGresult *res, r1_rows **out, r1_err *err)
 {
@@ -272,12 +280,20 @@ r1_status r1_store_query(r1_store *s, const char *sql, size_t n_param, const cha
 {
     if (out) *out = NULL;
     R1_ASSERT(!s->in_batch, "a query inside of a transaction of statements: %.60s", sql);
-    PGresult *res = PQexecParams(s->conn, sql, (int)n_param, NULL, param, NULL, NULL, 0);
-    ExecStatusType got = PQresultStatus(res);
-    if (got == PGRES_COMMAND_OK || got == PGRES_TUPLES_OK) return store_wrap(res, out, err);
     char doing[80];
     snprintf(doing, sizeof doing, "%.60s", sql);
-    r1_status st = r1_store_fail(s, res, doing, err);
+    bool own = store_enter(s, sql);
+    PGresult *res = PQexecParams(s->conn, sql, (int)n_param, NULL, param, NULL, NULL, 0);
+    ExecStatusType got = PQresultStatus(res);
+    bool good = got == PGRES_COMMAND_OK || got == PGRES_TUPLES_OK;
+    r1_status st = good ? R1_OK : r1_store_fail(s, res, doing, err);
+    if (good && s->pooled && !strcmp(sql, "BEGIN"))
+        PQclear(PQexecParams(s->conn, s->local, 0, NULL, NULL, NULL, NULL, 0));
+    if (own && store_leave(s, good) != R1_OK && good) {
+        good = false;
+        st = r1_store_fail(s, NULL, doing, err);
+    }
+    if (good) return store_wrap(res, out, err);
     PQclear(res);
     return st;
 }
@@ -315,6 +331,7 @@ static void store_discard(r1_store *s)
 r1_status r1_store_each(r1_store *s, const char *sql, size_t n_param, const char *const *param,
                         r1_row_fn fn, void *ctx, r1_err *err)
 {
+    bool own = store_enter(s, sql);
     if (!PQsendQueryParams(s->conn, sql, (int)n_param, NULL, param, NULL, NULL, 0) ||
         !PQsetSingleRowMode(s->conn))
         return r1_store_fail(s, NULL, "query", err);
@@ -330,6 +347,7 @@ r1_status r1_store_each(r1_store *s, const char *sql, size_t n_param, const char
         }
         PQclear(res);
     }
+    if (own) store_leave(s, st == R1_OK);
     return st;
 }
 
@@ -469,12 +487,25 @@ r1_status r1_store_batch_begin(r1_store *s, r1_err *err)
     r1_err_clear(&s->batch_err);
     if (!PQenterPipelineMode(s->conn)) return r1_store_fail(s, NULL, "entering pipeline mode", err);
     s->in_batch = true;
-    if (send_plain(s, "BEGIN") != R1_OK) {
+    if (send_plain(s, "BEGIN") != R1_OK || (s->pooled && send_plain(s, s->local) != R1_OK)) {
         roll_back(s);
         if (err) *err = s->batch_err;
         return s->batch_err.code;
     }
     return R1_OK;
+}
+
+/* By its name; through a pooler by its text. */
+static int store_send(r1_store *s, const char *prepared, size_t n_param, const char *const *param,
+                      const int *length, const int *format)
+{
+    int n = (int)n_param;
+    if (!s->pooled) return PQsendQueryPrepared(s->conn, prepared, n, param, length, format, 0);
+    for (size_t i = 0; i < s->n_prepared; i++)
+        if (!strcmp(s->prepared[i].name, prepared))
+            return PQsendQueryParams(s->conn, s->prepared[i].sql, n, NULL, param, length, format,
+                                     0);
+    return 0;
 }
 
 r1_status r1_store_batch_send(r1_store *s, const char *prepared, size_t n_param,
@@ -484,7 +515,7 @@ r1_status r1_store_batch_send(r1_store *s, const char *prepared, size_t n_param,
     R1_ASSERT(s->in_batch, "%s: outside of a transaction", prepared);
     R1_ASSERT(s->n_read <= s->n_sent, "%zu results of %zu statements", s->n_read, s->n_sent);
     if (!s->batch_failed) {
-        if (!PQsendQueryPrepared(s->conn, prepared, (int)n_param, param, length, format, 0))
+        if (!store_send(s, prepared, n_param, param, length, format))
             note_error(s, NULL);
         else
             s->n_sent++;

@@ -5,10 +5,10 @@
  * Owns:    one connection; libpq types stay in this room. Every value travels as a parameter,
  *          never inside SQL text.
  * Threads: one thread at a time per store.
- * Errors:  the SQLSTATE decides, and messages carry it. R1_E_FENCED: the code R1F01, which
- *          advance_offset() raises. R1_E_FORMAT: classes 22 and 23, the data is at fault.
- *          R1_E_DB and retriable: 40001, 40P01, 25P03, classes 08, 53 and 57P0, a lost connection.
- *          R1_E_DB alone: all else. A query inside of a transaction of statements, and a statement
+ * Errors:  the SQLSTATE decides by the table of store_states.c, and messages carry code and
+ *          remedy. R1_E_FENCED: the code R1F01, which advance_offset() raises. R1_E_FORMAT: the
+ *          data is at fault. R1_E_DB and retriable: waiting helps. R1_E_DB alone: somebody must
+ *          change something first. A query inside of a transaction of statements, and a statement
  *          outside of one, is a broken invariant. */
 #ifndef R1_STORE_H
 #define R1_STORE_H
@@ -18,14 +18,29 @@
 typedef struct r1_store r1_store;
 typedef struct r1_rows r1_rows;
 
-/* conninfo as libpq takes it ("host=/run/x port=5432 dbname=r1 user=r1_fraud"); search_path, a
- * statement time-out and idle_in_transaction_session_timeout (3 s: a stopped owner must not hold
- * locks) are set by this call. */
+enum { R1_STATEMENT_S = 60 };
+
+typedef struct {
+    const char *application; /* shown in pg_stat_activity */
+    int64_t statement_s;     /* seconds that one statement may take; 0: no limit */
+} r1_store_opts;
+
+/* conninfo as libpq takes it ("host=/run/x port=5432 dbname=r1 user=r1_fraud"). search_path, the
+ * statement's time-out and idle_in_transaction_session_timeout (3 s: a stopped owner must not hold
+ * locks) are set by this call; the options, connect_timeout and application_name of the text go
+ * first. Through a pooler each transaction sets the same for itself. */
+r1_status r1_store_open_with(r1_store **out, const char *conninfo, const r1_store_opts *opts,
+                             r1_err *err);
+/* The same with statements of at most R1_STATEMENT_S. */
 r1_status r1_store_open(r1_store **out, const char *conninfo, const char *application, r1_err *err);
 void r1_store_close(r1_store *s); /* NULL is fine */
 /* A fresh connection with the same settings and prepared statements, after the old one was lost. */
 r1_status r1_store_reopen(r1_store *s, r1_err *err);
+/* Whether the connection is there and of use: false too where only a fresh one helps, as after a
+ * fail-over to a server that is read-only. */
 bool r1_store_alive(const r1_store *s);
+const char *r1_store_encoding(const r1_store *s); /* of the database, "UTF8"; until it reconnects */
+bool r1_store_pooled(const r1_store *s);          /* a pooler stands between */
 
 /* Whether libpq takes conninfo, and the environment's values where it has none: its form, ports,
  * and the values that are words of a list. R1_E_INVAL where it does not. Makes no connection. */

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEADER = 20, FIRST_BYTES = 4096 };
+enum { HEADER = 20, EMPTY = 12 /* an array without dimensions */, FIRST_BYTES = 4096 };
 static const int64_t epoch_2000_us = INT64_C(946684800000000); /* PostgreSQL counts from 2000 */
 
 typedef struct {
@@ -53,7 +53,8 @@ static void put_values(FILE *f, const r1_column *column, size_t n, size_t n_arra
         const r1_column *c = &column[i];
         if (i) fputs(", ", f);
         if (c->constant)
-            fprintf(f, "$%zu", ++constant);
+            fprintf(f, "%s$%zu%s", c->before ? c->before : "", ++constant,
+                    c->after ? c->after : "");
         else
             fprintf(f, "%su.%s%s", c->before ? c->before : "", c->name, c->after ? c->after : "");
     }
@@ -267,7 +268,7 @@ r1_status r1_store_batch_add_columns(r1_store *s, const char *prepared, r1_colum
                     c->col[i].n, c->col[0].n);
         store_columns_finish(&c->col[i], c->type[i]);
         values[i] = c->col[i].data;
-        lengths[i] = (int)c->col[i].used;
+        lengths[i] = c->col[i].n ? (int)c->col[i].used : EMPTY;
         formats[i] = 1;
     }
     for (size_t i = 0; i < n_param; i++) values[c->n + i] = param[i];

@@ -21,12 +21,33 @@ const r1_option r1_store_rows[] = {
     R1_STORE_POSTGRES_ROW(R1_STORE_POSTGRES_DEFAULT, R1_STORE_POSTGRES_HELP),
     R1_STORE_DB_ROW("medical"),
     R1_STORE_MIGRATIONS_ROW,
+    R1_STORE_ADMIN_TIMEOUT_ROW,
 };
 const size_t r1_store_n_row = R1_COUNT(r1_store_rows);
+
+/* Says what will be made where others see it, before it is made. */
+static r1_status store_announce(r1_store *s, const char *dir, r1_err *err)
+{
+    r1_err why = {0};
+    if (r1_store_migrated(s, dir, &why) != R1_E_AGAIN) return R1_OK;
+    r1_rows *r;
+    R1_TRY(r1_store_query(s,
+                          "SELECT current_database(), (SELECT string_agg(n, ', ') FROM "
+                          "unnest(ARRAY['r1_fraud_writer', 'r1_medical_writer', 'r1_reader']) n "
+                          "WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = n))",
+                          0, NULL, &r, err));
+    printf("database %s: tables, views and functions in the schema r1\n", r1_rows_text(r, 0, 0));
+    if (r1_rows_text(r, 0, 1))
+        printf("roles, which the whole cluster shares and none of which may log in: %s\n",
+               r1_rows_text(r, 0, 1));
+    r1_rows_free(r);
+    return R1_OK;
+}
 
 static r1_status store_migrate(r1_store *s, const char *dir, r1_err *err)
 {
     size_t applied = 0;
+    R1_TRY(store_announce(s, dir, err));
     R1_TRY(r1_store_migrate(s, dir, &applied, err));
     printf("%zu migrations applied\n", applied);
     return R1_OK;
@@ -61,7 +82,9 @@ int r1_store_command(r1_cli_call *call)
     r1_store *s = NULL;
     r1_status st = r1_store_conninfo(call->opts, &conninfo, &call->err);
     if (st == R1_OK) st = r1_cli_path(call->opts, "migrations", dir, &call->err);
-    if (st == R1_OK) st = r1_store_open(&s, conninfo, "r1 db", &call->err);
+    const r1_store_opts opts = {.application = "r1 db",
+                                .statement_s = r1_options_int(call->opts, "admin-timeout")};
+    if (st == R1_OK) st = r1_store_open_with(&s, conninfo, &opts, &call->err);
     if (st == R1_OK) st = verbs[i].run(s, dir, &call->err);
     r1_store_close(s);
     return st == R1_E_AGAIN ? R1_EXIT_CHECK : r1_cli_exit(st);

@@ -28,6 +28,15 @@
         .help = "folder of the numbered migrations"                                                \
     }
 
+/* Time-outs of statements by purpose: R1_STORE_TIMEOUT_ROW("write-timeout", "60", "..."). */
+#define R1_STORE_TIMEOUT_ROW(row, seconds, text)                                                   \
+    {                                                                                              \
+        .name = (row), .section = "postgres", .type = R1_OPT_INT, .def = (seconds), .min = 0,      \
+        .max = 604800, .unit = "s", .help = (text)                                                 \
+    }
+#define R1_STORE_ADMIN_TIMEOUT_ROW                                                                 \
+    R1_STORE_TIMEOUT_ROW("admin-timeout", "0", "longest statement of `db`; 0: no limit")
+
 /* The connection out of the rows postgres and db; *out is NULL where none was named. Logs a
  * warning for the older name; R1_E_INVAL where both were given. */
 r1_status r1_store_conninfo(const r1_options *o, const char **out, r1_err *err);

@@ -4,6 +4,7 @@
 #define R1_STORE_INTERNAL_H
 
 #include "store/store.h"
+#include "store/store_states.h"
 
 #include <libpq-fe.h>
 
@@ -12,6 +13,10 @@ enum { STORE_PREPARED_MAX = 32, STORE_PARAM_MAX = 48 };
 struct r1_store {
     PGconn *conn;
     char *conninfo, *application;
+    int64_t statement_s; /* longest statement unless the connection's text says another; 0: none */
+    bool pooled;         /* settings and prepared statements do not stay with the connection */
+    bool stale;          /* PostgreSQL said something that only a fresh connection gets past */
+    char *local;         /* pooled: one statement that sets all for its transaction */
     struct {
         const char *name, *sql;
         size_t n_param;
@@ -31,7 +36,12 @@ r1_status r1_store_batch_send(r1_store *s, const char *prepared, size_t n_param,
                               const char *const *param, const int *length, const int *format,
                               r1_err *err);
 
+/* Connects anew, with the session settings. */
+r1_status r1_store_connect(r1_store *s, r1_err *err);
+/* From now on each transaction brings its settings and the texts of its statements. */
+void r1_store_pool(r1_store *s);
+
 /* Fills err from a result (or, with res NULL, from the connection) and returns its status. */
-r1_status r1_store_fail(const r1_store *s, const PGresult *res, const char *doing, r1_err *err);
+r1_status r1_store_fail(r1_store *s, const PGresult *res, const char *doing, r1_err *err);
 
 #endif

@@ -546,3 +546,20 @@ r1_status r1_consumer_poll(r1_consumer *c, int timeout_ms, r1_message *out, r1_e
         consumer_listen(c, earlier(end_us, until));
     }
 }
+
+void r1_consumer_hint_all(r1_consumer *c, int topic, const int64_t *next_offset, int32_t n)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(n);
+    for (int32_t p = 0; p < n; p++)
+        if (next_offset[p])
+            rd_kafka_topic_partition_list_add(list, c->topic[topic], p)->offset = next_offset[p];
+    if (list->cnt) rd_kafka_commit(c->rk, list, 1);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+int64_t r1_consumer_high(const r1_consumer *c, int topic, int32_t partition)
+{
+    int64_t low = -1, high = -1;
+    if (rd_kafka_get_watermark_offsets(c->rk, c->topic[topic], partition, &low, &high)) return -1;
+    return high < 0 ? -1 : high;
+}

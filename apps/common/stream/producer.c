@@ -15,10 +15,14 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *ctx)
 {
     (void)rk;
     r1_producer *p = ctx;
+    bool refused = m->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
+                   m->err == RD_KAFKA_RESP_ERR_INVALID_RECORD;
     if (m->err)
         atomic_fetch_add(&p->failed, 1);
     else
         atomic_fetch_add(&p->delivered, 1);
+    if (m->_private)
+        *(r1_ack *)m->_private = !m->err ? R1_ACK_DONE : refused ? R1_ACK_REFUSED : R1_ACK_FAILED;
 }
 
 static r1_status producer_conf(const r1_stream_opts *opts, rd_kafka_conf_t **out, r1_err *err)
@@ -30,6 +34,7 @@ static r1_status producer_conf(const r1_stream_opts *opts, rd_kafka_conf_t **out
     r1_status st = r1_stream_conf_set(conf, "linger.ms", linger, err);
     if (st == R1_OK) st = r1_stream_conf_set(conf, "acks", "all", err);
     if (st == R1_OK) st = r1_stream_conf_set(conf, "enable.idempotence", "true", err);
+    if (st == R1_OK && opts->patient) st = r1_stream_conf_set(conf, "message.timeout.ms", "0", err);
     if (st == R1_OK)
         *out = conf;
     else
@@ -108,6 +113,36 @@ r1_status r1_producer_send(r1_producer *p, const char *topic, const char *key, s
     }
     rd_kafka_poll(p->rk, 0);
     return R1_OK;
+}
+
+r1_status r1_producer_post(r1_producer *p, const r1_post *post, r1_err *err)
+{
+    union {
+        const char *in;
+        void *out;
+    } value = {post->payload};
+    rd_kafka_headers_t *h = rd_kafka_headers_new(post->n_header);
+    for (size_t i = 0; h && i < post->n_header && i < R1_HEADERS_MAX; i++)
+        rd_kafka_header_add(h, post->header[i].name, -1, post->header[i].value,
+                            (ssize_t)post->header[i].len);
+    if (!h) R1_FAIL(err, R1_E_NOMEM, "no memory for the headers of a message");
+    *post->ack = R1_ACK_WAITS;
+    rd_kafka_resp_err_t code = rd_kafka_producev(
+        p->rk, RD_KAFKA_V_TOPIC(post->topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+        RD_KAFKA_V_KEY(post->key, post->key_len), RD_KAFKA_V_VALUE(value.out, post->payload_len),
+        RD_KAFKA_V_HEADERS(h), RD_KAFKA_V_OPAQUE(post->ack), RD_KAFKA_V_END);
+    if (!code) return R1_OK;
+    rd_kafka_headers_destroy(h);
+    if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) return R1_E_AGAIN;
+    r1_stream_fail(code, "sending", err);
+    if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE && err) err->code = R1_E_INVAL;
+    return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ? R1_E_INVAL : R1_E_STREAM;
+}
+
+void r1_producer_forget(r1_producer *p)
+{
+    rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    while (rd_kafka_outq_len(p->rk) > 0) rd_kafka_poll(p->rk, 10);
 }
 
 r1_status r1_producer_warm(r1_producer *p, const char *topic, int timeout_ms, r1_err *err)

@@ -43,6 +43,9 @@ typedef struct {
     int merge_hold_ms, merge_wait_ms;
     int64_t merge_leap_ms;
     r1_placer placer; /* consumer; place NULL: the messages' time stamps */
+    /* producer: a message waits for its broker for ever instead of five minutes, as others behind
+     * it must not overtake it */
+    bool patient;
 } r1_stream_opts;
 
 /* ---- checks without a connection: R1_E_INVAL with expected and found ---- */
@@ -101,6 +104,15 @@ r1_status r1_consumer_add(r1_consumer *c, int topic, const r1_start *start, int3
  * offsets, among partitions and topics merged by their places (merge.h). */
 r1_status r1_consumer_poll(r1_consumer *c, int timeout_ms, r1_message *out, r1_err *err);
 void r1_message_free(r1_message *m);
+/* A header of a message. Names may come twice, a value may be absent (NULL). */
+typedef struct {
+    const char *name, *value;
+    size_t len; /* of the value */
+} r1_header;
+enum { R1_HEADERS_MAX = 64 }; /* that one message is asked for, or sent with */
+/* Header i of a message in the order of sending; false past the last one. Borrowed until
+ * r1_message_free. */
+bool r1_message_header(const r1_message *m, size_t i, r1_header *out);
 /* A hash of time stamp, key and payload. Two messages that share it are one. */
 uint64_t r1_message_identity(const r1_message *m);
 r1_merge_stats r1_consumer_merged(const r1_consumer *c);
@@ -116,6 +128,11 @@ uint64_t r1_consumer_absurd(const r1_consumer *c);
 int64_t r1_consumer_position(r1_consumer *c, int topic, int32_t partition);
 /* Asynchronous hint; errors are ignored, they concern lag tools alone. */
 void r1_consumer_hint(r1_consumer *c, int topic, int32_t partition, int64_t next_offset);
+/* The same for partitions 0..n-1; those of next_offset 0 are left out. Any thread. */
+void r1_consumer_hint_all(r1_consumer *c, int topic, const int64_t *next_offset, int32_t n);
+/* The next offset that the broker would give, as far as its last answer told: no request. -1: not
+ * known. Any thread. */
+int64_t r1_consumer_high(const r1_consumer *c, int topic, int32_t partition);
 /* First and next offset that the broker holds. Any thread. */
 r1_status r1_consumer_range(r1_consumer *c, int topic, int32_t partition, int64_t *low,
                             int64_t *high, int timeout_ms, r1_err *err);
@@ -131,6 +148,27 @@ void r1_producer_free(r1_producer *p); /* drops what is not delivered: flush fir
 r1_status r1_producer_send(r1_producer *p, const char *topic, const char *key, size_t key_len,
                            const char *payload, size_t payload_len, int64_t sent_us, int timeout_ms,
                            r1_err *err);
+/* What became of a message that was posted; written by r1_producer_poll and r1_producer_flush. */
+typedef enum {
+    R1_ACK_WAITS = 0, /* on its way */
+    R1_ACK_DONE,      /* the broker has it, on all its replicas in step */
+    R1_ACK_FAILED,    /* it did not arrive, and may be posted again */
+    R1_ACK_REFUSED    /* the broker can never take it: too large, or no valid record */
+} r1_ack;
+
+/* A message whole: key and payload may be absent (NULL), which is another thing than empty. */
+typedef struct {
+    const char *topic, *key, *payload;
+    size_t key_len, payload_len;
+    const r1_header *header;
+    size_t n_header; /* at most R1_HEADERS_MAX */
+    r1_ack *ack;     /* borrowed until it says something else than R1_ACK_WAITS */
+} r1_post;
+/* Copies everything but ack, and does not wait. R1_E_AGAIN: the client's queue is full.
+ * R1_E_INVAL: no broker could take it. */
+r1_status r1_producer_post(r1_producer *p, const r1_post *post, r1_err *err);
+/* Gives up what is on its way: each message that was posted has its answer afterwards. */
+void r1_producer_forget(r1_producer *p);
 /* Learns the topic's leaders and gives the client a second to fetch its producer id, which
  * librdkafka does in the background and which holds back the first messages: without this an
  * open loop would measure the client's start. */

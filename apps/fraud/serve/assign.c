@@ -8,6 +8,11 @@
 
 enum { BROKER_TIMEOUT_MS = 5000 };
 
+int fraud_serve_topics(const server *s)
+{
+    return s->parts.topic[FRAUD_TOPIC_LABELS] ? FRAUD_TOPIC_LABELS + 1 : FRAUD_TOPIC_PAYMENTS + 1;
+}
+
 static r1_status begin_gap(const server *s, int topic, int32_t partition, int64_t low, int64_t high,
                            r1_err *err)
 {
@@ -80,9 +85,8 @@ static r1_status take_added(server *s, r1_err *err)
 r1_status fraud_serve_watch(server *s, r1_err *err)
 {
     bool grown;
-    int n_topic = s->parts.topic[FRAUD_TOPIC_LABELS] ? FRAUD_N_TOPIC : FRAUD_TOPIC_LABELS;
     if (!s->watch)
-        return r1_watch_start(&s->watch, s->consumer, n_topic, s->n_partition,
+        return r1_watch_start(&s->watch, s->consumer, fraud_serve_topics(s), s->n_partition,
                               (int)r1_options_int(s->o, "topics-refresh") * 1000, err);
     R1_TRY(r1_watch_news(s->watch, &grown, s->n_partition, err));
     r1_status st = grown ? take_added(s, err) : R1_OK;

@@ -22,6 +22,7 @@ r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_result *res
     r->logit = (float)res->logit;
     r->degraded = res->degraded;
     r->decided_us = r1_time_us();
+    fraud_record_stamp(r, FRAUD_CLOCK_DECIDED);
     trace_text(r, res);
     if (r->decision.action == FRAUD_ALLOW) return R1_OK;
     r->alert = fraud_alert_of(res);
@@ -87,15 +88,25 @@ static void intake_reset(fraud_record *r)
     r->apart_text[0] = r->notes[0] = 0;
 }
 
+/* What the message is: read when it arrived, or now where it came by another way than a topic. */
+static const fraud_arrival *intake_arrival(server *s, const fraud_record *r)
+{
+    r1_merge_key key;
+    if (r->message.note) return r->message.note;
+    fraud_arrival_place(&s->parts.band, &r->message, &s->arrival, &key);
+    return &s->arrival;
+}
+
 static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
 {
     r1_err why = {0};
     intake_reset(r);
-    const fraud_arrival *a = r->message.note;
+    const fraud_arrival *a = intake_arrival(s, r);
     if (a->reading == FRAUD_READ_NOTHING)
         return fraud_record_refuse(r, FRAUD_STAGE_DECODE, &a->why), R1_OK;
     r->payment = a->payment;
     r->content_hash = a->content;
+    fraud_record_stamp(r, FRAUD_CLOCK_DECODED);
     fraud_seen seen = fraud_txset_look(s->parts.seen, r->payment.tx_id, r->content_hash);
     if (seen == FRAUD_SEEN_SAME) return r->kind = FRAUD_RECORD_DUPLICATE, R1_OK;
     if (seen == FRAUD_SEEN_OTHER) return id_reused(s, r, err);
@@ -111,6 +122,7 @@ static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
     if (st != R1_OK) return fraud_record_refuse(r, FRAUD_STAGE_VALIDATE, &why), R1_OK;
     R1_TRY(intake_place(s, r, err));
     r->kind = FRAUD_RECORD_PAYMENT;
+    fraud_record_stamp(r, FRAUD_CLOCK_APPLIED);
     b->slot[b->n_slot] = slot;
     b->scored[b->n_slot++] = r;
     return R1_OK;
@@ -119,7 +131,7 @@ static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
 static void take_label(server *s, fraud_record *r)
 {
     r1_err why = {0};
-    const fraud_arrival *a = r->message.note;
+    const fraud_arrival *a = intake_arrival(s, r);
     if (a->reading == FRAUD_READ_NOTHING) {
         fraud_record_refuse(r, FRAUD_STAGE_DECODE, &a->why);
         return;
@@ -146,9 +158,17 @@ r1_status fraud_serve_take(server *s, batch *b, int timeout_ms, r1_err *err)
         fraud_queue_put_back(s->parts.queue, r);
         return st;
     }
-    r->topic = (fraud_topic)r->message.topic;
-    b->record[b->n++] = r;
     s->consumed++;
+    st = fraud_serve_accept(s, b, r, (fraud_topic)r->message.topic, err);
+    r->message.note = NULL; /* the consumer's again */
+    return st;
+}
+
+r1_status fraud_serve_accept(server *s, batch *b, fraud_record *r, fraud_topic topic, r1_err *err)
+{
+    fraud_record_stamp(r, FRAUD_CLOCK_READ);
+    r->topic = topic;
+    b->record[b->n++] = r;
     s->last_message_us = r1_mono_us();
     if (r->topic == FRAUD_TOPIC_LABELS) return take_label(s, r), R1_OK;
     return take_payment(s, b, r, err);

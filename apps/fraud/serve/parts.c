@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* parts.c - settings to parts. What costs nothing is checked first, the model is opened last. */
 #include "serve/parts.h"
+#include "http/http.h"
 #include "store/store_command.h"
 #include "text/r1_utf8.h"
 
@@ -33,6 +34,9 @@ static r1_status check_topic(const fraud_parts *p, size_t i, r1_err *err)
     if (!name) return R1_OK;
     r1_status st = r1_topic_check(name, err);
     if (st != R1_OK) return r1_err_prefix(err, "%s: ", topics[i].option), st;
+    if (!strcmp(name, FRAUD_HTTP_TOPIC_NAME))
+        R1_FAIL(err, R1_E_INVAL, "%s: expected another name than \"%s\", which POST /v1/decide has",
+                topics[i].option, name);
     for (size_t k = 0; k < i; k++) {
         const char *other = r1_options_str(p->o, topics[k].option);
         if (!other || strcmp(name, other) != 0) continue;
@@ -124,6 +128,14 @@ static r1_status check_stats(const r1_options *o, r1_err *err)
     return try_stats(path, err);
 }
 
+static r1_status check_listen(const r1_options *o, r1_err *err)
+{
+    const char *listen = r1_options_str(o, "http-listen");
+    r1_status st = listen && *listen ? r1_http_check(listen, NULL, err) : R1_OK;
+    if (st != R1_OK) r1_err_prefix(err, "http-listen: ");
+    return st;
+}
+
 static r1_status check_sizes(const r1_options *o, r1_err *err)
 {
     int64_t accounts = r1_options_int(o, "memory-accounts"), wait = r1_options_int(o, "fetch-wait"),
@@ -139,6 +151,7 @@ static r1_status check_sizes(const r1_options *o, r1_err *err)
             "model-deadline: expected more than fetch-wait (%lld ms), found %lld: every payment "
             "would be late",
             (long long)wait, (long long)deadline);
+    R1_TRY(check_listen(o, err));
     return check_stats(o, err);
 }
 

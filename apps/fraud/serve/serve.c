@@ -10,7 +10,7 @@
  * fences any earlier owner. It rebuilds the state from the log, and only then reads on at the
  * stored offsets. apply_seq is the order in which this thread applied payments and labels: whoever
  * replays the log in that order gets the same scores. */
-#include "serve/server.h"
+#include "serve/port.h"
 #include "serve/settings.h"
 
 #include <stdio.h>
@@ -48,8 +48,10 @@ static r1_status serve_retry(r1_status (*attempt)(server *, r1_err *), server *s
 /* A database that is there and lags behind is not waited for: somebody must migrate it. */
 static r1_status serve_open_store(server *s, r1_err *err)
 {
+    const r1_store_opts opts = {.application = "r1-fraud",
+                                .statement_s = r1_options_int(s->o, "start-timeout")};
     if (!s->store)
-        R1_TRY(r1_store_open(&s->store, s->parts.conninfo, "r1-fraud", err));
+        R1_TRY(r1_store_open_with(&s->store, s->parts.conninfo, &opts, err));
     else if (!r1_store_alive(s->store))
         R1_TRY(r1_store_reopen(s->store, err));
     r1_status st = r1_store_migrated(s->store, s->parts.migrations, err);
@@ -60,7 +62,7 @@ static r1_status serve_open_store(server *s, r1_err *err)
 
 static r1_status find_topics(server *s, r1_err *err)
 {
-    int n_topic = s->parts.topic[FRAUD_TOPIC_LABELS] ? FRAUD_N_TOPIC : FRAUD_TOPIC_LABELS;
+    int n_topic = fraud_serve_topics(s);
     if (!s->consumer)
         R1_TRY(r1_consumer_new(&s->consumer, &s->parts.stream, s->parts.topic, n_topic, err));
     for (int t = 0; t < n_topic; t++) {
@@ -83,14 +85,26 @@ static r1_status take_ownership(server *s, r1_err *err)
         R1_TRY(fraud_ledger_take(&s->ledger, s->store, (fraud_topic)t, s->parts.topic[t],
                                  s->n_partition[t], err));
     }
+    R1_TRY(fraud_ledger_take(&s->ledger, s->store, FRAUD_TOPIC_HTTP, FRAUD_HTTP_TOPIC_NAME, 1,
+                             err)); /* without a port too: an owner that has one is fenced */
+    s->http_next = s->ledger.claim[FRAUD_TOPIC_HTTP][0].next_offset;
     return R1_OK;
+}
+
+static r1_status serve_own(server *s, r1_err *err)
+{
+    R1_TRY(serve_open_store(s, err));
+    return take_ownership(s, err);
 }
 
 static r1_status start_writer(server *s, r1_err *err)
 {
     bool sends = r1_options_str(s->o, "decisions-topic") || r1_options_str(s->o, "dead-topic");
-    if (sends) R1_TRY(r1_producer_new(&s->producer, &s->parts.stream, err));
+    r1_stream_opts stream = s->parts.stream;
+    stream.patient = true;
+    if (sends && !s->producer) R1_TRY(r1_producer_new(&s->producer, &stream, err));
     fraud_writer_opts w = {.conninfo = s->parts.conninfo,
+                           .statement_s = r1_options_int(s->o, "write-timeout"),
                            .rows = (size_t)r1_options_int(s->o, "batch-rows"),
                            .model = s->parts.model,
                            .config = fraud_policy_version(s->parts.policy),
@@ -129,15 +143,18 @@ static r1_status resume_guard(server *s, r1_err *err)
  * fenced), then read. */
 static r1_status serve_start(server *s, r1_err *err)
 {
+    R1_TRY(fraud_port_start(s, err));
     R1_TRY(serve_retry(serve_open_store, s, "PostgreSQL", err));
     R1_TRY(serve_retry(find_topics, s, "the broker", err));
-    R1_TRY(take_ownership(s, err));
+    R1_TRY(serve_retry(serve_own, s, "PostgreSQL", err));
+    fraud_port_phase(s, FRAUD_PHASE_REBUILDS);
     R1_TRY(fraud_rebuild(s->store, s->parts.engine, s->parts.seen, &s->rebuilt, err));
     s->last_seq = s->ledger.last_seq = s->rebuilt.last_seq;
     R1_TRY(resume_guard(s, err));
-    R1_TRY(start_writer(s, err));
+    R1_TRY(serve_retry(start_writer, s, "PostgreSQL", err));
     R1_TRY(fraud_serve_assign(s, err));
     s->last_message_us = r1_mono_us();
+    R1_TRY(fraud_port_watch(s, err));
     fprintf(stderr,
             "r1-fraud serve: ready, model %s, %s, state of %llu payments and %llu labels rebuilt "
             "in %.1f s\n",
@@ -181,18 +198,18 @@ static r1_status serve_report(const server *s, const fraud_writer_stats *w, r1_e
 static r1_status serve_finish(server *s, r1_err *err)
 {
     r1_status st = R1_OK;
+    fraud_port_phase(s, FRAUD_PHASE_STOPS);
     if (s->writer) {
         serve_drain(s);
         fraud_writer_stats *w = calloc(1, sizeof *w);
         if (w) fraud_writer_stats_read(s->writer, w);
-        st = fraud_writer_stop(s->writer, 1000, err);
+        st = fraud_writer_stop(s->writer, 2000, err);
         if (w && st == R1_OK) {
             serve_hints(s, &s->ledger);
             st = serve_report(s, w, err);
         }
         free(w);
     }
-    if (s->producer) r1_producer_flush(s->producer, 2000, NULL);
     return st;
 }
 
@@ -200,6 +217,7 @@ static void serve_release(server *s)
 {
     fraud_queue_free(s->parts.queue); /* lends Kafka messages: before the consumers */
     s->parts.queue = NULL;
+    fraud_port_stop(s); /* behind the queue, whose records somebody may wait for */
     r1_watch_stop(s->watch);
     r1_consumer_free(s->consumer);
     r1_producer_free(s->producer);

@@ -13,8 +13,8 @@
 #include "serve/arrival.h"
 #include "serve/parts.h"
 #include "serve/rebuild.h"
+#include "serve/shown.h"
 #include "stream/watch.h"
-#include "write/writer.h"
 
 typedef struct {
     const r1_options *o;
@@ -27,13 +27,16 @@ typedef struct {
     int32_t n_assigned[FRAUD_N_TOPIC];  /* that are read */
     r1_consumer *consumer;              /* its topics are numbered as fraud_topic */
     fraud_time_guard guard;
+    fraud_arrival arrival; /* of a message that came by no topic */
     r1_producer *producer;
     int64_t last_seq;
     uint64_t consumed, apart; /* apart: decided without a score */
     uint64_t time_suspect;    /* of these, for their date */
     uint64_t labels_odd_time; /* applied, although their date cannot be believed */
     int64_t last_message_us;  /* monotonic */
+    int64_t http_next;        /* offset of the next payment of POST /v1/decide */
     fraud_rebuilt rebuilt;
+    struct fraud_port *port; /* port.h */
 } server;
 
 enum { BATCH_MAX = FRAUD_BATCH_MAX };
@@ -51,11 +54,15 @@ typedef struct {
 /* Takes the next message of the merged topics and applies it. R1_E_TIMEOUT when none is due or no
  * record is free. */
 r1_status fraud_serve_take(server *s, batch *b, int timeout_ms, r1_err *err);
+/* What fraud_serve_take does with a message that it has read. */
+r1_status fraud_serve_accept(server *s, batch *b, fraud_record *r, fraud_topic topic, r1_err *err);
 /* Turns a score into the decision of the record. */
 r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_result *res, r1_err *err);
 
 /* ---- assign.c: where reading begins ---- */
 
+/* Topics that are consumed: 0, 1... of fraud_topic. */
+int fraud_serve_topics(const server *s);
 /* Begins to read the partitions that are taken and not yet read. R1_E_STREAM, not retriable, where
  * a stored offset does not fit what the broker holds. */
 r1_status fraud_serve_assign(server *s, r1_err *err);
@@ -71,6 +78,8 @@ r1_status fraud_serve_loop(server *s, r1_err *err);
 
 /* ---- serve_metrics.c: what is counted ---- */
 
+/* Copies what /metrics prints. The reading thread's. */
+void fraud_metrics_take(const server *s, fraud_shown *out);
 /* Writes counts and latencies as JSON to the file `path`. */
 r1_status fraud_serve_stats(const server *s, const fraud_writer_stats *w, const char *path,
                             r1_err *err);

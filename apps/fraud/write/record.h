@@ -29,13 +29,43 @@ typedef enum {
 } fraud_stage;
 const char *fraud_stage_name(fraud_stage stage);
 
+/* Moments of a record's way, on the clock that never goes back: fraud_record.clock_us. */
+typedef enum {
+    FRAUD_CLOCK_READ = 0,
+    FRAUD_CLOCK_DECODED,
+    FRAUD_CLOCK_APPLIED,
+    FRAUD_CLOCK_SCORED,
+    FRAUD_CLOCK_DECIDED,
+    FRAUD_CLOCK_QUEUED,
+    FRAUD_N_CLOCK
+} fraud_clock;
+
 enum {
     FRAUD_DEAD_REASON_BYTES = 251, /* NUL included, as in the others */
     FRAUD_APART_TEXT_BYTES = 320,
     FRAUD_NOTES_BYTES = 1024
 };
 
-typedef enum { FRAUD_TOPIC_PAYMENTS = 0, FRAUD_TOPIC_LABELS, FRAUD_N_TOPIC } fraud_topic;
+/* FRAUD_TOPIC_HTTP: payments of POST /v1/decide. In the ledger it is a topic of one partition, so
+ * its offsets are moved, fenced and asked about as all others are. Kafka is not asked about it. */
+typedef enum {
+    FRAUD_TOPIC_PAYMENTS = 0,
+    FRAUD_TOPIC_LABELS,
+    FRAUD_TOPIC_HTTP,
+    FRAUD_N_TOPIC
+} fraud_topic;
+#define FRAUD_HTTP_TOPIC_NAME "http"
+
+/* What became of a record that somebody outside of the stream waits for. */
+typedef enum {
+    FRAUD_OUTCOME_DROPPED = 0, /* it went without a commit: nothing was decided */
+    FRAUD_OUTCOME_REFUSED,     /* it is no payment */
+    FRAUD_OUTCOME_COMMITTED
+} fraud_outcome;
+struct fraud_record;
+/* text: of a refusal the reason, of a committed payment the decision's message; else NULL. */
+typedef void (*fraud_reply_fn)(void *ctx, const struct fraud_record *r, fraud_outcome outcome,
+                               const char *text);
 
 /* Where a record is:
  *
@@ -54,16 +84,21 @@ typedef struct fraud_record {
     fraud_record_place place; /* the queue's alone */
     fraud_record_kind kind;
     fraud_topic topic;
-    r1_message message; /* freed by the writer */
+    r1_message message;   /* freed by the writer */
+    char *body;           /* owned; the payload where it came from no topic; NULL: none */
+    fraud_reply_fn reply; /* told once; NULL: nobody waits */
+    void *reply_ctx;
     int64_t apply_seq;
     int64_t decided_us;
-    fraud_payment payment; /* payments and duplicates */
-    fraud_label label;     /* labels */
+    int64_t clock_us[FRAUD_N_CLOCK]; /* 0: it did not pass there */
+    fraud_payment payment;           /* payments and duplicates */
+    fraud_label label;               /* labels */
     fraud_decision decision;
     float probability, logit;
     bool degraded;
     char trace[FRAUD_ITEMS_MAX * 20 + 32]; /* PostgreSQL array text "{-4.1,0.2}" */
     fraud_alert *alert;                    /* owned; NULL where the decision is allow */
+    bool bare; /* PostgreSQL refused its row: what a rebuild needs is written alone */
     /* Payments. What is not applied was decided apart: it moved no state, and it has an apply_seq
      * all the same. */
     bool applied;
@@ -77,11 +112,19 @@ typedef struct fraud_record {
     char reason[FRAUD_DEAD_REASON_BYTES]; /* dead letters; UTF-8 */
 } fraud_record;
 
+/* The record is there now. READ begins its way, and forgets an earlier one. */
+void fraud_record_stamp(fraud_record *r, fraud_clock clock);
+
+/* Tells whoever waits for the record; where nobody does, nothing happens. */
+void fraud_record_reply(fraud_record *r, fraud_outcome outcome, const char *text);
+
 /* Decides the record without a score: `rule` is static, `text` says what, where, expected, found.
  * Whether the state knows the payment is the caller's to say in `applied`. */
 void fraud_record_set_apart(fraud_record *r, const char *rule, const char *text,
                             fraud_action action);
 
+/* PostgreSQL refused the payment's row: from now on it is written bare, and a note says why. */
+void fraud_record_strip(fraud_record *r, const r1_err *err);
 /* Makes a dead letter of the record. Its reason is err's message, cut at a character's border. */
 void fraud_record_refuse(fraud_record *r, fraud_stage stage, const r1_err *err);
 

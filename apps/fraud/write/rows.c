@@ -3,9 +3,12 @@
 #include "write/rows.h"
 #include "r1_assert.h"
 #include "store/store_columns.h"
+#include "write/letter.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { SQL_BYTES = 2048 };
 
@@ -26,6 +29,17 @@ typedef struct {
     {                                                                                              \
         (void)names;                                                                               \
         put(c, i, value);                                                                          \
+    }
+
+/* PostgreSQL refused the row as it was: a rebuild reads the payload, so the rest is left out. */
+#define FILL_UNLESS_BARE(name, put, value)                                                         \
+    FILL(name)                                                                                     \
+    {                                                                                              \
+        (void)names;                                                                               \
+        if (r->bare)                                                                               \
+            r1_columns_null(c, i);                                                                 \
+        else                                                                                       \
+            put(c, i, value);                                                                      \
     }
 
 static void text_or_null(r1_columns *c, size_t i, const char *text)
@@ -67,20 +81,20 @@ FILL_AS(fill_partition, r1_columns_int, r->message.partition)
 FILL_AS(fill_offset, r1_columns_int, r->message.offset)
 FILL_AS(fill_tx_id, r1_columns_text, r->payment.tx_id)
 /* Of a payment that could not be scored, some fields could not be read. */
-FILL_AS(fill_kind, text_or_null,
-        r->payment.kind < FRAUD_N_KIND ? fraud_kind_name(r->payment.kind) : NULL)
-FILL_AS(fill_from, text_or_null, *r->payment.from ? r->payment.from : NULL)
-FILL_AS(fill_to, text_or_null, *r->payment.to ? r->payment.to : NULL)
-FILL_AS(fill_amount, int_or_null, r->payment.amount_minor)
-FILL_AS(fill_currency, text_or_null, *r->payment.currency ? r->payment.currency : NULL)
+FILL_UNLESS_BARE(fill_kind, text_or_null,
+                 r->payment.kind < FRAUD_N_KIND ? fraud_kind_name(r->payment.kind) : NULL)
+FILL_UNLESS_BARE(fill_from, text_or_null, *r->payment.from ? r->payment.from : NULL)
+FILL_UNLESS_BARE(fill_to, text_or_null, *r->payment.to ? r->payment.to : NULL)
+FILL_UNLESS_BARE(fill_amount, int_or_null, r->payment.amount_minor)
+FILL_UNLESS_BARE(fill_currency, text_or_null, *r->payment.currency ? r->payment.currency : NULL)
 FILL_AS(fill_applied, r1_columns_bool, r->applied)
 FILL_AS(fill_content, r1_columns_int, (int64_t)r->content_hash)
-FILL_AS(fill_broker_at, ms_or_null, r->message.broker_ms)
+FILL_UNLESS_BARE(fill_broker_at, ms_or_null, r->message.broker_ms)
 FILL_AS(fill_notes, text_or_null, *r->notes ? r->notes : NULL)
 FILL_AS(fill_action, r1_columns_text, fraud_action_name(r->decision.action))
 FILL_AS(fill_degraded, r1_columns_bool, r->degraded)
-FILL_AS(fill_trace, r1_columns_text, r->trace)
-FILL_AS(fill_rule, text_or_null, r->decision.rule)
+FILL_AS(fill_trace, r1_columns_text, r->bare ? "{}" : r->trace)
+FILL_AS(fill_rule, text_or_null, r->bare ? NULL : r->decision.rule)
 FILL_AS(fill_stage, r1_columns_text, fraud_stage_name(r->stage))
 FILL_AS(fill_reason, r1_columns_text, r->reason)
 FILL_AS(fill_label_tx_id, r1_columns_text, r->label.tx_id)
@@ -98,7 +112,9 @@ static void float_or_null(r1_columns *c, size_t i, const fraud_record *r, float 
 FILL(fill_ts)
 {
     (void)names;
-    if (r->applied)
+    if (r->bare)
+        r1_columns_null(c, i);
+    else if (r->applied)
         r1_columns_ms(c, i, r->payment.ts);
     else
         ms_or_null(c, i, r->payment.ts);
@@ -125,10 +141,42 @@ FILL(fill_payload)
     r1_columns_bytes(c, i, r->message.payload, r->message.payload_len);
 }
 
+/* A tombstone has none. */
+FILL(fill_dead_payload)
+{
+    (void)names;
+    if (r->message.payload)
+        r1_columns_bytes(c, i, r->message.payload, r->message.payload_len);
+    else
+        r1_columns_null(c, i);
+}
+
+FILL(fill_key)
+{
+    (void)names;
+    if (r->message.key)
+        r1_columns_bytes(c, i, r->message.key, r->message.key_len);
+    else
+        r1_columns_null(c, i);
+}
+
+FILL(fill_headers)
+{
+    (void)names;
+    bool none;
+    char *text = fraud_headers_text(&r->message, &none);
+    if (none)
+        r1_columns_null(c, i);
+    else
+        rows_take_text(c, i, text);
+}
+
 FILL(fill_reasons)
 {
     (void)names;
-    if (r->apart_rule)
+    if (r->bare)
+        r1_columns_null(c, i);
+    else if (r->apart_rule)
         rows_take_text(c, i, fraud_apart_reasons_text(r->apart_rule, r->apart_text));
     else if (r->alert)
         rows_take_text(c, i, fraud_alert_reasons_text(r->alert));
@@ -150,7 +198,7 @@ FILL(fill_latency)
     FILL(name)                                                                                     \
     {                                                                                              \
         (void)names;                                                                               \
-        for (size_t k = 0; r->alert && k < r->alert->n_finding; k++) {                             \
+        for (size_t k = 0; r->alert && !r->bare && k < r->alert->n_finding; k++) {                 \
             const fraud_finding *f = &r->alert->finding[k];                                        \
             (void)f;                                                                               \
             put;                                                                                   \
@@ -164,16 +212,13 @@ FILL_FINDINGS(fill_payments, rows_take_text(c, i, fraud_finding_payments_text(f)
 
 /* ---- constants ---- */
 
-static const char *payments_topic(const fraud_names *n)
-{
-    return n->ledger->topic[FRAUD_TOPIC_PAYMENTS];
-}
 static const char *labels_topic(const fraud_names *n)
 {
     return n->ledger->topic[FRAUD_TOPIC_LABELS];
 }
 static const char *model_version(const fraud_names *n) { return n->model; }
 static const char *config_version(const fraud_names *n) { return n->config; }
+static const char *written_at(const fraud_names *n) { return n->written_at; }
 static const char *app_fraud(const fraud_names *n)
 {
     (void)n;
@@ -205,6 +250,12 @@ static const char *source_topic(const fraud_names *n)
     {                                                                                              \
         .column = {.name = (of_name), .constant = true}, .constant = (text_of)                     \
     }
+/* The same for a whole batch, and never less than in the batch before (r1.payment.written_at). */
+#define WRITTEN_AT                                                                                 \
+    {                                                                                              \
+        .column = {.name = "written_at", .constant = true, .after = "::timestamptz"},              \
+        .constant = written_at                                                                     \
+    }
 
 static const rows_column payment_columns[] = {
     COLUMN("apply_seq", R1_COL_INT8, fill_seq),
@@ -219,11 +270,12 @@ static const rows_column payment_columns[] = {
     COLUMN("kafka_offset", R1_COL_INT8, fill_offset),
     COLUMN("incarnation", R1_COL_INT4, fill_incarnation),
     COLUMN("payload", R1_COL_TEXT, fill_payload),
+    COLUMN("topic", R1_COL_TEXT, fill_topic),
     COLUMN("applied", R1_COL_BOOL, fill_applied),
     COLUMN("content_hash", R1_COL_INT8, fill_content),
     COLUMN("broker_at", R1_COL_TIMESTAMP, fill_broker_at),
     CAST("notes", "", "::jsonb", fill_notes),
-    CONSTANT("topic", payments_topic),
+    WRITTEN_AT,
 };
 
 static const rows_column decision_columns[] = {
@@ -238,6 +290,7 @@ static const rows_column decision_columns[] = {
     COLUMN("latency_us", R1_COL_INT8, fill_latency),
     CONSTANT("model", model_version),
     CONSTANT("config", config_version),
+    WRITTEN_AT,
 };
 
 #define JSON_TEXTS "ARRAY(SELECT jsonb_array_elements_text("
@@ -247,11 +300,12 @@ static const rows_column finding_columns[] = {
     COLUMN("pattern", R1_COL_TEXT, fill_pattern),
     CAST("accounts", JSON_TEXTS, "::jsonb))", fill_accounts),
     CAST("payments", JSON_TEXTS, "::jsonb))", fill_payments),
+    WRITTEN_AT,
 };
 
 static const rows_column duplicate_columns[] = {
     COLUMN("tx_id", R1_COL_TEXT, fill_tx_id),
-    CONSTANT("topic", payments_topic),
+    COLUMN("topic", R1_COL_TEXT, fill_topic),
     COLUMN("partition", R1_COL_INT4, fill_partition),
     COLUMN("kafka_offset", R1_COL_INT8, fill_offset),
     COLUMN("incarnation", R1_COL_INT4, fill_incarnation),
@@ -266,7 +320,9 @@ static const rows_column dead_columns[] = {
     COLUMN("incarnation", R1_COL_INT4, fill_incarnation),
     COLUMN("stage", R1_COL_TEXT, fill_stage),
     COLUMN("reason", R1_COL_TEXT, fill_reason),
-    COLUMN("payload", R1_COL_BYTEA, fill_payload),
+    COLUMN("key", R1_COL_BYTEA, fill_key),
+    CAST("headers", "", "::jsonb", fill_headers),
+    COLUMN("payload", R1_COL_BYTEA, fill_dead_payload),
 };
 
 static const rows_column label_columns[] = {
@@ -280,6 +336,7 @@ static const rows_column label_columns[] = {
     COLUMN("kafka_offset", R1_COL_INT8, fill_offset),
     COLUMN("incarnation", R1_COL_INT4, fill_incarnation),
     COLUMN("payload", R1_COL_TEXT, fill_payload),
+    WRITTEN_AT,
 };
 
 /* ---- statements: one row each, in the order in which they are sent ---- */
@@ -301,6 +358,15 @@ static const struct {
     STATEMENT("r1.dead_letter", FRAUD_RECORD_DEAD, dead_columns),
     STATEMENT("r1.label", FRAUD_RECORD_LABEL, label_columns),
 };
+
+void fraud_written_text(int64_t us, char *out, size_t size)
+{
+    time_t seconds = (time_t)(us / 1000000);
+    struct tm tm;
+    gmtime_r(&seconds, &tm);
+    snprintf(out, size, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", tm.tm_year + 1900, tm.tm_mon + 1,
+             tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(us % 1000000));
+}
 
 struct fraud_rows {
     fraud_names names;
@@ -371,7 +437,6 @@ static r1_status rows_send(fraud_rows *rows, size_t s, r1_store *store, r1_err *
 {
     const char *constant[R1_COLUMNS_MAX] = {NULL};
     size_t n = 0;
-    if (r1_columns_rows(rows->of[s].arrays) == 0) return R1_OK;
     for (size_t k = 0; k < statements[s].n; k++)
         if (statements[s].column[k].constant)
             constant[n++] = statements[s].column[k].constant(&rows->names);
@@ -381,6 +446,15 @@ static r1_status rows_send(fraud_rows *rows, size_t s, r1_store *store, r1_err *
                                       err);
 }
 
+r1_status fraud_rows_warm(fraud_rows *rows, r1_store *store, r1_err *err)
+{
+    for (size_t s = 0; s < R1_COUNT(statements); s++) {
+        r1_columns_clear(rows->of[s].arrays);
+        R1_TRY(rows_send(rows, s, store, err));
+    }
+    return R1_OK;
+}
+
 r1_status fraud_rows_add(fraud_rows *rows, r1_store *store, fraud_record *const *record, size_t n,
                          r1_err *err)
 {
@@ -388,7 +462,7 @@ r1_status fraud_rows_add(fraud_rows *rows, r1_store *store, fraud_record *const 
         r1_columns_clear(rows->of[s].arrays);
         for (size_t i = 0; i < n; i++)
             if (record[i]->kind == statements[s].kind) rows_fill(rows, s, record[i]);
-        R1_TRY(rows_send(rows, s, store, err));
+        if (r1_columns_rows(rows->of[s].arrays)) R1_TRY(rows_send(rows, s, store, err));
     }
     return R1_OK;
 }

@@ -14,13 +14,19 @@
 typedef struct {
     const fraud_ledger *ledger;
     const char *model, *config; /* versions */
+    const char *written_at;     /* of the batch in hand; may change between batches */
 } fraud_names;
+
+/* Microseconds since 1970 as PostgreSQL reads them: "2026-01-01T00:00:00.000000Z". */
+void fraud_written_text(int64_t us, char *out, size_t size);
 
 typedef struct fraud_rows fraud_rows;
 r1_status fraud_rows_new(fraud_rows **out, const fraud_names *names, r1_err *err);
 void fraud_rows_free(
     fraud_rows *rows); /* NULL is fine; after the store that they were prepared in */
 r1_status fraud_rows_prepare(fraud_rows *rows, r1_store *s, r1_err *err);
+/* Runs each statement once with no row. */
+r1_status fraud_rows_warm(fraud_rows *rows, r1_store *s, r1_err *err);
 /* Adds the records to the transaction in hand, in the order in which they are given. */
 r1_status fraud_rows_add(fraud_rows *rows, r1_store *s, fraud_record *const *record, size_t n,
                          r1_err *err);

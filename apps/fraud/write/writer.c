@@ -2,7 +2,8 @@
 /* writer.c - see writer.h for its invariants and writer_state.h for the steps of its thread. */
 #include "write/writer.h"
 #include "r1_assert.h"
-#include "write/message.h"
+#include "write/patience.h"
+#include "write/reply.h"
 #include "write/writer_state.h"
 
 #include <pthread.h>
@@ -20,6 +21,10 @@ struct fraud_writer {
     fraud_names names; /* what rows and messages name */
     fraud_rows *rows;
     fraud_writer_state state; /* the thread's */
+    fraud_patience patience;  /* the thread's */
+    int64_t written_us;       /* of the batch in hand, since 1970 */
+    char written_at[40];      /* the same as text */
+    fraud_keeper *keeper;
     pthread_t thread;
     pthread_mutex_t lock; /* guards stats and failure */
     fraud_writer_stats stats;
@@ -52,9 +57,18 @@ static r1_status add_advances(fraud_writer *w, const fraud_targets *t, r1_err *e
     return R1_OK;
 }
 
+/* Never less than before, so that the oldest partition is the beginning of the log. */
+static void writer_date(fraud_writer *w)
+{
+    int64_t now = r1_time_us();
+    w->written_us = now > w->written_us ? now : w->written_us;
+    fraud_written_text(w->written_us, w->written_at, sizeof w->written_at);
+}
+
 static r1_status writer_write_batch(fraud_writer *w, fraud_record *const *r, size_t n,
                                     const fraud_targets *t, r1_err *err)
 {
+    writer_date(w);
     R1_TRY(r1_store_batch_begin(w->store, err));
     /* First the offsets: an owner that was fenced finds out before it sends its rows. */
     r1_status st = add_advances(w, t, err);
@@ -64,27 +78,21 @@ static r1_status writer_write_batch(fraud_writer *w, fraud_record *const *r, siz
     return st;
 }
 
-static void pause_ms(int ms)
-{
-    struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
-    nanosleep(&ts, NULL);
-}
-
 static bool out_of_time(fraud_writer *w)
 {
     int64_t until = atomic_load(&w->give_up_us);
     return until && r1_mono_us() > until;
 }
 
-/* Reconnects, then learns whether the batch landed. */
-static r1_status writer_recover(fraud_writer *w, const fraud_targets *t, bool *done, r1_err *err)
+/* Once, until it works or waiting cannot help: connects where that is needed, and learns whether
+ * the batch landed. */
+static r1_status writer_ask(fraud_writer *w, const fraud_targets *t, bool *done, r1_err *err)
 {
-    for (int ms = 50; !r1_store_alive(w->store); ms = ms < 1000 ? ms * 2 : 1000) {
-        if (out_of_time(w))
-            R1_FAIL(err, R1_E_TIMEOUT, "PostgreSQL did not come back before the time to stop");
-        if (r1_store_reopen(w->store, err) == R1_OK) break;
-        r1_log(R1_LOG_WARN, "postgres_away", "retry_ms=%d error=\"%s\"", ms, err->msg);
-        pause_ms(ms);
+    if (!r1_store_alive(w->store)) {
+        R1_TRY(r1_store_reopen(w->store, err));
+        pthread_mutex_lock(&w->lock);
+        w->stats.reconnects++;
+        pthread_mutex_unlock(&w->lock);
     }
     for (int topic = 0; topic < FRAUD_N_TOPIC; topic++)
         for (int32_t p = 0; p < w->o.ledger->n_partition[topic]; p++)
@@ -95,51 +103,57 @@ static r1_status writer_recover(fraud_writer *w, const fraud_targets *t, bool *d
     return R1_OK;
 }
 
-/* Writes until the batch has landed or must not be written. */
+/* Waits and asks until PostgreSQL says whether the batch landed. */
+static r1_status writer_recover(fraud_writer *w, const fraud_targets *t, bool *done, r1_err *err)
+{
+    for (;;) {
+        r1_status st = writer_ask(w, t, done, err);
+        if (st != R1_E_DB || !err->retriable) return st;
+        if (out_of_time(w))
+            R1_FAIL(err, R1_E_TIMEOUT, "PostgreSQL did not come back before the time to stop");
+        fraud_patience_wait(&w->patience, "postgres_away", "", err);
+    }
+}
+
+static void writer_wait(fraud_writer *w, size_t n, const r1_err *err)
+{
+    char what[32];
+    snprintf(what, sizeof what, "rows=%zu", n);
+    fraud_patience_wait(&w->patience, "commit_retry", what, err);
+    pthread_mutex_lock(&w->lock);
+    w->stats.waits = w->patience.n;
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* Writes until the batch has landed or must not be written. After a fail-over the ledger of a
+ * standby may have been behind: so a refusal of the offsets that follows an unknown outcome is
+ * asked for again. */
 static r1_status writer_land(fraud_writer *w, fraud_record *const *r, size_t n, r1_err *err)
 {
     fraud_targets t;
     fraud_ledger_aim(w->o.ledger, r, n, &t);
-    for (;;) {
+    for (bool again = false;; again = true) {
+        bool done = false;
         fraud_writer_move(&w->state, FRAUD_WRITER_WRITES);
         r1_err_clear(err);
         r1_status st = writer_write_batch(w, r, n, &t, err);
-        if (st != R1_E_DB || !err->retriable) return st;
+        bool fenced = st == R1_E_FENCED && again;
+        if (!fenced && (st != R1_E_DB || !err->retriable)) return st;
         fraud_writer_move(&w->state, FRAUD_WRITER_RECOVERS);
-        r1_log(R1_LOG_WARN, "commit_retry", "rows=%zu error=\"%s\"", n, err->msg);
-        pthread_mutex_lock(&w->lock);
-        w->stats.reconnects++;
-        pthread_mutex_unlock(&w->lock);
-        bool done = false;
-        do st = writer_recover(w, &t, &done, err);
-        while (st == R1_E_DB && err->retriable && !out_of_time(w));
+        if (!fenced) writer_wait(w, n, err);
+        r1_err refusal = *err;
+        st = writer_recover(w, &t, &done, err);
         if (st != R1_OK || done) return st;
-        pause_ms(5);
+        if (fenced) {
+            *err = refusal;
+            return R1_E_FENCED;
+        }
+        if (out_of_time(w))
+            R1_FAIL(err, R1_E_TIMEOUT, "PostgreSQL took no rows before the time to stop");
     }
 }
 
 /* ---- after the commit ---- */
-
-static void send_decision(fraud_writer *w, const fraud_record *r)
-{
-    char *text = fraud_decision_message(r, &w->names);
-    r1_err err = {0};
-    if (text &&
-        r1_producer_send(w->o.producer, w->o.decisions_topic, r->payment.tx_id,
-                         strlen(r->payment.tx_id), text, strlen(text), 0, 100, &err) != R1_OK)
-        r1_log(R1_LOG_WARN, "decision_not_sent", "tx_id=%s error=\"%s\"", r->payment.tx_id,
-               err.msg);
-    free(text);
-}
-
-static void send_dead(fraud_writer *w, const fraud_record *r)
-{
-    r1_err err = {0};
-    if (r1_producer_send(w->o.producer, w->o.dead_topic, r->message.key, r->message.key_len,
-                         r->message.payload, r->message.payload_len, 0, 100, &err) != R1_OK)
-        r1_log(R1_LOG_WARN, "dead_letter_not_sent", "partition=%d offset=%lld error=\"%s\"",
-               r->message.partition, (long long)r->message.offset, err.msg);
-}
 
 static void writer_count(fraud_writer *w, const fraud_record *r, int64_t now)
 {
@@ -167,30 +181,53 @@ static void after_commit(fraud_writer *w, fraud_record *const *r, size_t n, int6
     w->stats.commits++;
     r1_histogram_add(&w->stats.commit_time, now - began_us);
     for (size_t i = 0; i < n; i++) writer_count(w, r[i], now);
+    fraud_tally_commit(&w->stats.tally, r, n);
     pthread_mutex_unlock(&w->lock);
-    if (!w->o.producer) return;
-    for (size_t i = 0; i < n; i++) {
-        if (r[i]->kind == FRAUD_RECORD_PAYMENT && w->o.decisions_topic) send_decision(w, r[i]);
-        if (r[i]->kind == FRAUD_RECORD_DEAD && w->o.dead_topic) send_dead(w, r[i]);
-    }
-    r1_producer_poll(w->o.producer);
+    fraud_patience_reset(&w->patience);
+    const fraud_committed c = {w->o.ledger->last_seq, w->written_us, w->stats.dead};
+    fraud_keeper_committed(w->keeper, &c);
+    fraud_reply_committed(r, n, &w->names);
 }
 
-/* A refused batch: each record alone; the one that is refused again becomes a dead letter. */
+/* What PostgreSQL refuses is in the engine's state already, unless it never was a payment or label.
+ * A payment is written bare: a rebuild reads its payload, and so has the same state. */
+static r1_status land_refused(fraud_writer *w, fraud_record *r, r1_err *err)
+{
+    bool counts = r->kind == FRAUD_RECORD_PAYMENT || r->kind == FRAUD_RECORD_LABEL;
+    for (r1_status st = R1_E_FORMAT; st == R1_E_FORMAT;) {
+        fraud_writer_move(&w->state, FRAUD_WRITER_REFUSED);
+        r1_log(R1_LOG_ERROR, "row_refused", "partition=%d offset=%lld bare=%d error=\"%s\"",
+               r->message.partition, (long long)r->message.offset, (int)r->bare, err->msg);
+        if (r->kind == FRAUD_RECORD_DEAD) return R1_E_FORMAT;
+        if (r->kind == FRAUD_RECORD_PAYMENT && !r->bare)
+            fraud_record_strip(r, err);
+        else
+            fraud_record_refuse(r, FRAUD_STAGE_WRITE, err);
+        st = writer_land(w, &r, 1, err);
+        if (st != R1_E_FORMAT && st != R1_OK) return st;
+    }
+    pthread_mutex_lock(&w->lock);
+    w->stats.refused++;
+    pthread_mutex_unlock(&w->lock);
+    if (r->kind != FRAUD_RECORD_DEAD || !counts) return R1_OK;
+    return R1_E_AGAIN;
+}
+
+/* A refused batch: each record alone. Where the log cannot hold what the state holds, the service
+ * ends behind that record, and its next start goes by the log. */
 static r1_status land_singly(fraud_writer *w, fraud_record **r, size_t n, r1_err *err)
 {
     for (size_t i = 0; i < n; i++) {
-        int64_t began = r1_time_us();
+        int64_t began = r1_time_us(), seq = r[i]->apply_seq;
         r1_status st = writer_land(w, &r[i], 1, err);
-        if (st == R1_E_FORMAT) {
-            fraud_writer_move(&w->state, FRAUD_WRITER_REFUSED);
-            r1_log(R1_LOG_ERROR, "row_refused", "partition=%d offset=%lld error=\"%s\"",
-                   r[i]->message.partition, (long long)r[i]->message.offset, err->msg);
-            fraud_record_refuse(r[i], FRAUD_STAGE_WRITE, err);
-            st = writer_land(w, &r[i], 1, err);
-        }
+        if (st == R1_E_FORMAT) st = land_refused(w, r[i], err);
+        if (st == R1_OK || st == R1_E_AGAIN) after_commit(w, &r[i], 1, began);
+        if (st == R1_E_AGAIN)
+            R1_FAIL(err, st,
+                    "PostgreSQL refuses the row of apply_seq %lld, which the state holds: start "
+                    "again, the state then comes from the log",
+                    (long long)seq);
         R1_TRY(st);
-        after_commit(w, &r[i], 1, began);
     }
     return R1_OK;
 }
@@ -253,21 +290,69 @@ static r1_status name_versions(fraud_writer *w, r1_err *err)
     return R1_OK;
 }
 
+/* Where the log's time stands. A clock that was ahead holds it there until it is overtaken. */
+static r1_status writer_last_time(fraud_writer *w, r1_err *err)
+{
+    enum { AHEAD_US = 60 * 1000000 };
+    r1_rows *rows;
+    R1_TRY(r1_store_query(w->store,
+                          "SELECT (extract(epoch FROM max(at)) * 1000000)::bigint FROM ((SELECT "
+                          "written_at FROM r1.payment ORDER BY apply_seq DESC LIMIT 1) UNION ALL "
+                          "(SELECT written_at FROM r1.label ORDER BY apply_seq DESC LIMIT 1)) x "
+                          "(at)",
+                          0, NULL, &rows, err));
+    w->written_us = r1_rows_int(rows, 0, 0);
+    r1_rows_free(rows);
+    if (w->written_us > r1_time_us() + AHEAD_US)
+        r1_log(R1_LOG_WARN, "clock_behind", "log=%lld now=%lld expected=\"a clock past the log's\"",
+               (long long)w->written_us, (long long)r1_time_us());
+    return R1_OK;
+}
+
+/* Each statement is planned and its tables are known before the first payment waits for it. */
+static r1_status writer_warm(fraud_writer *w, r1_err *err)
+{
+    R1_TRY(r1_store_batch_begin(w->store, err));
+    r1_status st = fraud_rows_warm(w->rows, w->store, err);
+    if (st == R1_OK) return r1_store_batch_commit(w->store, err);
+    r1_store_batch_abort(w->store);
+    return st;
+}
+
 static r1_status writer_prepare(fraud_writer *w, r1_err *err)
 {
-    w->names = (fraud_names){.ledger = w->o.ledger, .model = w->o.model, .config = w->o.config};
+    int64_t missing, in_rest;
+    const r1_store_opts opts = {.application = "r1-fraud writer", .statement_s = w->o.statement_s};
+    w->names = (fraud_names){.ledger = w->o.ledger,
+                             .model = w->o.model,
+                             .config = w->o.config,
+                             .written_at = w->written_at};
+    fraud_tally_begin(&w->stats.tally, w->o.ledger);
     R1_TRY(fraud_rows_new(&w->rows, &w->names, err));
-    R1_TRY(r1_store_open(&w->store, w->o.conninfo, "r1-fraud writer", err));
+    R1_TRY(r1_store_open_with(&w->store, w->o.conninfo, &opts, err));
     R1_TRY(r1_store_prepare(w->store, "advance", sql_advance, 7, err));
     R1_TRY(fraud_rows_prepare(w->rows, w->store, err));
     R1_TRY(name_versions(w, err));
+    R1_TRY(fraud_partitions_make(w->store, &missing, &in_rest, err));
+    R1_TRY(writer_last_time(w, err));
+    writer_date(w);
+    R1_TRY(writer_warm(w, err));
+    const fraud_keeper_opts keeper = {.conninfo = w->o.conninfo,
+                                      .statement_s = w->o.statement_s,
+                                      .cluster = w->o.ledger->cluster,
+                                      .owner = w->o.ledger->owner,
+                                      .producer = w->o.producer,
+                                      .decisions_topic = w->o.decisions_topic,
+                                      .dead_topic = w->o.dead_topic};
+    R1_TRY(fraud_keeper_start(&w->keeper, &keeper, w->store, err));
     if (pthread_create(&w->thread, NULL, writer_main, w))
         R1_FAIL(err, R1_E_NOMEM, "no thread for the writer");
     return R1_OK;
 }
 
-static void writer_release(fraud_writer *w)
+static void writer_release(fraud_writer *w, int timeout_ms)
 {
+    fraud_keeper_stop(w->keeper, timeout_ms);
     r1_store_close(w->store);
     fraud_rows_free(w->rows);
     pthread_mutex_destroy(&w->lock);
@@ -286,7 +371,7 @@ r1_status fraud_writer_start(fraud_writer **out, const fraud_writer_opts *opts, 
         *out = w;
         return R1_OK;
     }
-    writer_release(w);
+    writer_release(w, 0);
     return st;
 }
 
@@ -296,7 +381,7 @@ r1_status fraud_writer_status(fraud_writer *w, r1_err *err)
     r1_status st = w->failure.code;
     if (st != R1_OK && err) *err = w->failure;
     pthread_mutex_unlock(&w->lock);
-    return st;
+    return st == R1_OK ? fraud_keeper_status(w->keeper, err) : st;
 }
 
 void fraud_writer_stats_read(fraud_writer *w, fraud_writer_stats *out)
@@ -304,6 +389,7 @@ void fraud_writer_stats_read(fraud_writer *w, fraud_writer_stats *out)
     pthread_mutex_lock(&w->lock);
     *out = w->stats;
     pthread_mutex_unlock(&w->lock);
+    fraud_keeper_stats_read(w->keeper, &out->keeper);
 }
 
 r1_status fraud_writer_stop(fraud_writer *w, int timeout_ms, r1_err *err)
@@ -313,6 +399,6 @@ r1_status fraud_writer_stop(fraud_writer *w, int timeout_ms, r1_err *err)
     fraud_queue_close(w->o.queue);
     pthread_join(w->thread, NULL);
     r1_status st = fraud_writer_status(w, err);
-    writer_release(w);
+    writer_release(w, timeout_ms);
     return st;
 }

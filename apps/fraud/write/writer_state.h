@@ -4,13 +4,15 @@
  *     WAITS ──pop──▶ WRITES ──commit──▶ LANDED ──release──▶ WAITS
  *                    │ ▲ ▲                 │
  *                    │ │ └──next record────┘        one by one, after a refusal
- *                    │ ├──repeat── RECOVERS         connection lost, serialisation failure
- *                    │ └──alone, or as a dead letter── REFUSED      SQLSTATE class 22, 23
+ *                    │ ├──repeat── RECOVERS         away, read-only, locked, serialisation
+ *                    │ └──alone, bare, or a dead letter── REFUSED  the data is at fault
  *                    ▼
  *                 STOPPED                          fenced, or a defect: writes nothing any more
  *
  * RECOVERS also goes to LANDED, where the ledger says that the commit had happened, and to
- * STOPPED. Threads: the writer's. Errors: another step than these is a broken invariant. */
+ * STOPPED. So does LANDED behind a dead letter that the engine's state holds.
+ *
+ * Threads: the writer's. Errors: another step than these is a broken invariant. */
 #ifndef FRAUD_WRITER_STATE_H
 #define FRAUD_WRITER_STATE_H
 

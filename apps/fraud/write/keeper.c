@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* keeper.c - see keeper.h. One turn after the other: connect, partitions when they are due, each
+ * outbox; then it sleeps until the writer commits, the broker may have answered, or time is up. */
+#include "write/keeper.h"
+#include "write/patience.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    PARTITIONS_EVERY_US = 900 * 1000000,
+    GATHER_MS = 20, /* between two turns while there is work: each one asks PostgreSQL */
+    IDLE_MS = 1000
+};
+
+struct fraud_keeper {
+    fraud_keeper_opts o;
+    r1_store *store;
+    fraud_outbox *outbox[FRAUD_N_OUTBOX]; /* NULL: not sent */
+    fraud_patience patience;
+    int64_t partitions_us; /* monotonic, when they are due */
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t wake;
+    fraud_committed committed;
+    fraud_keeper_stats stats;
+    r1_err failure;
+    int64_t stop_us; /* monotonic; 0: not yet */
+    bool woken;
+};
+
+r1_status fraud_partitions_make(r1_store *s, int64_t *missing, int64_t *in_rest, r1_err *err)
+{
+    r1_rows *rows;
+    /* A week ahead: so long a service may lack the right or the lock to make the next day. */
+    R1_TRY(r1_store_query(s, "SELECT made, missing, in_rest FROM r1.make_partitions(7)", 0, NULL,
+                          &rows, err));
+    *missing = r1_rows_int(rows, 0, 1);
+    *in_rest = r1_rows_int(rows, 0, 2);
+    r1_rows_free(rows);
+    if (*missing || *in_rest)
+        r1_log(R1_LOG_WARN, "partitions", "missing=%lld rows_in_rest=%lld", (long long)*missing,
+               (long long)*in_rest);
+    return R1_OK;
+}
+
+/* ---- one turn ---- */
+
+static r1_status keeper_connect(fraud_keeper *k, r1_err *err)
+{
+    const r1_store_opts opts = {.application = "r1-fraud keeper", .statement_s = k->o.statement_s};
+    if (!k->store) return r1_store_open_with(&k->store, k->o.conninfo, &opts, err);
+    return r1_store_alive(k->store) ? R1_OK : r1_store_reopen(k->store, err);
+}
+
+static r1_status keeper_partitions(fraud_keeper *k, r1_err *err)
+{
+    int64_t missing, in_rest;
+    if (r1_mono_us() < k->partitions_us) return R1_OK;
+    R1_TRY(fraud_partitions_make(k->store, &missing, &in_rest, err));
+    k->partitions_us = r1_mono_us() + PARTITIONS_EVERY_US;
+    pthread_mutex_lock(&k->lock);
+    k->stats.missing_days = missing;
+    k->stats.rows_in_rest = in_rest;
+    pthread_mutex_unlock(&k->lock);
+    return R1_OK;
+}
+
+static fraud_committed keeper_now(fraud_keeper *k)
+{
+    pthread_mutex_lock(&k->lock);
+    fraud_committed c = k->committed;
+    pthread_mutex_unlock(&k->lock);
+    return c;
+}
+
+static r1_status keeper_turn(fraud_keeper *k, r1_err *err)
+{
+    fraud_committed c = keeper_now(k);
+    R1_TRY(keeper_connect(k, err));
+    R1_TRY(keeper_partitions(k, err));
+    r1_status st = R1_OK;
+    for (int i = 0; st == R1_OK && i < FRAUD_N_OUTBOX; i++)
+        if (k->outbox[i]) st = fraud_outbox_turn(k->outbox[i], k->store, &c, err);
+    return st;
+}
+
+static bool keeper_in_step(fraud_keeper *k)
+{
+    fraud_committed c = keeper_now(k);
+    for (int i = 0; i < FRAUD_N_OUTBOX; i++)
+        if (k->outbox[i] && !fraud_outbox_in_step(k->outbox[i], &c)) return false;
+    return true;
+}
+
+static void keeper_count(fraud_keeper *k)
+{
+    pthread_mutex_lock(&k->lock);
+    for (int i = 0; i < FRAUD_N_OUTBOX; i++)
+        if (k->outbox[i]) fraud_outbox_stats_read(k->outbox[i], &k->stats.outbox[i]);
+    int64_t next = k->stats.outbox[FRAUD_OUTBOX_DECISIONS].next_seq;
+    k->stats.behind = next && k->committed.last_seq >= next ? k->committed.last_seq + 1 - next : 0;
+    k->stats.waits = k->patience.n;
+    pthread_mutex_unlock(&k->lock);
+}
+
+/* ---- the thread ---- */
+
+/* Sleeps ms, or until the writer commits where `early` says so. */
+static void keeper_sleep(fraud_keeper *k, int ms, bool early)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) until.tv_sec++, until.tv_nsec -= 1000000000;
+    pthread_mutex_lock(&k->lock);
+    while (!k->stop_us && !(early && k->woken) &&
+           pthread_cond_timedwait(&k->wake, &k->lock, &until) != ETIMEDOUT) {
+    }
+    k->woken = false;
+    pthread_mutex_unlock(&k->lock);
+}
+
+/* Whether the thread must end: now, or because all is sent. */
+static bool keeper_ends(fraud_keeper *k)
+{
+    pthread_mutex_lock(&k->lock);
+    int64_t until = k->stop_us;
+    pthread_mutex_unlock(&k->lock);
+    return until && (r1_mono_us() > until || keeper_in_step(k));
+}
+
+static bool keeper_stopping(fraud_keeper *k)
+{
+    pthread_mutex_lock(&k->lock);
+    bool stopping = k->stop_us != 0;
+    pthread_mutex_unlock(&k->lock);
+    return stopping;
+}
+
+static void keeper_rest(fraud_keeper *k)
+{
+    if (keeper_in_step(k))
+        keeper_sleep(k, IDLE_MS, true);
+    else if (keeper_stopping(k))
+        r1_producer_flush(k->o.producer, GATHER_MS, NULL);
+    else
+        keeper_sleep(k, GATHER_MS, false); /* what is committed meanwhile goes along */
+}
+
+static void *keeper_main(void *arg)
+{
+    fraud_keeper *k = arg;
+    while (!keeper_ends(k)) {
+        r1_err err = {0};
+        r1_status st = keeper_turn(k, &err);
+        keeper_count(k);
+        if (st == R1_OK) {
+            fraud_patience_reset(&k->patience);
+            keeper_rest(k);
+        } else if (err.retriable) {
+            fraud_patience_say(&k->patience, "outbox_waits", "", &err);
+            keeper_sleep(k, fraud_patience_next(&k->patience), false);
+            if (keeper_stopping(k)) break;
+        } else {
+            r1_log(R1_LOG_ERROR, "keeper_stopped", "error=\"%s\"", err.msg);
+            pthread_mutex_lock(&k->lock);
+            k->failure = err;
+            k->failure.code = st;
+            pthread_mutex_unlock(&k->lock);
+            break;
+        }
+    }
+    if (k->o.producer) r1_producer_forget(k->o.producer);
+    keeper_count(k);
+    return NULL;
+}
+
+/* ---- from outside ---- */
+
+static void keeper_release(fraud_keeper *k)
+{
+    for (int i = 0; i < FRAUD_N_OUTBOX; i++) fraud_outbox_free(k->outbox[i]);
+    r1_store_close(k->store);
+    pthread_cond_destroy(&k->wake);
+    pthread_mutex_destroy(&k->lock);
+    free(k);
+}
+
+r1_status fraud_keeper_start(fraud_keeper **out, const fraud_keeper_opts *opts, r1_store *s,
+                             r1_err *err)
+{
+    fraud_keeper *k = calloc(1, sizeof *k);
+    if (!k) R1_FAIL(err, R1_E_NOMEM, "no memory for the outbox");
+    k->o = *opts;
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&k->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    pthread_mutex_init(&k->lock, NULL);
+    const char *topic[FRAUD_N_OUTBOX] = {opts->decisions_topic, opts->dead_topic};
+    r1_status st = R1_OK;
+    for (int i = 0; st == R1_OK && i < FRAUD_N_OUTBOX; i++) {
+        const fraud_outbox_opts o = {.kind = (fraud_outbox_kind)i,
+                                     .cluster = opts->cluster,
+                                     .topic = topic[i],
+                                     .owner = opts->owner,
+                                     .producer = opts->producer};
+        if (topic[i] && opts->producer) st = fraud_outbox_new(&k->outbox[i], &o, err);
+        if (st == R1_OK && k->outbox[i]) st = fraud_outbox_take(k->outbox[i], s, err);
+    }
+    if (st == R1_OK && pthread_create(&k->thread, NULL, keeper_main, k))
+        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no thread for the outbox");
+    if (st == R1_OK)
+        *out = k;
+    else
+        keeper_release(k);
+    return st;
+}
+
+void fraud_keeper_committed(fraud_keeper *k, const fraud_committed *c)
+{
+    pthread_mutex_lock(&k->lock);
+    k->committed = *c;
+    k->woken = true;
+    pthread_cond_signal(&k->wake);
+    pthread_mutex_unlock(&k->lock);
+}
+
+r1_status fraud_keeper_status(fraud_keeper *k, r1_err *err)
+{
+    pthread_mutex_lock(&k->lock);
+    r1_status st = k->failure.code;
+    if (st != R1_OK && err) *err = k->failure;
+    pthread_mutex_unlock(&k->lock);
+    return st;
+}
+
+void fraud_keeper_stats_read(fraud_keeper *k, fraud_keeper_stats *out)
+{
+    pthread_mutex_lock(&k->lock);
+    *out = k->stats;
+    pthread_mutex_unlock(&k->lock);
+}
+
+void fraud_keeper_stop(fraud_keeper *k, int timeout_ms)
+{
+    if (!k) return;
+    pthread_mutex_lock(&k->lock);
+    k->stop_us = r1_mono_us() + (int64_t)timeout_ms * 1000;
+    pthread_cond_signal(&k->wake);
+    pthread_mutex_unlock(&k->lock);
+    pthread_join(k->thread, NULL);
+    keeper_release(k);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* keeper.h - the thread beside the writer: it feeds the topics of decisions and dead letters from
+ * the database, and keeps partitions for the days to come.
+ *
+ * While the broker or PostgreSQL is away it waits, says so at most once a second, and holds nothing
+ * in memory but what is on its way.
+ *
+ * Owns:    a connection and a thread; borrows producer and texts.
+ * Threads: one of its own, between start and stop; the functions here belong to the caller's, and
+ *          fraud_keeper_committed to the writer's.
+ * Errors:  fraud_keeper_status: R1_E_FENCED where another owner has taken an outbox; another final
+ *          status once it has given up. */
+#ifndef FRAUD_KEEPER_H
+#define FRAUD_KEEPER_H
+
+#include "write/outbox.h"
+
+typedef struct {
+    const char *conninfo;
+    int64_t statement_s; /* as r1_store_opts */
+    const char *cluster, *owner;
+    r1_producer *producer;       /* its own from start to stop; NULL: no topics */
+    const char *decisions_topic; /* NULL: not sent */
+    const char *dead_topic;      /* NULL: not sent */
+} fraud_keeper_opts;
+
+typedef struct {
+    fraud_outbox_stats outbox[FRAUD_N_OUTBOX];
+    int64_t behind; /* apply_seq from the first that is not acknowledged to the last committed */
+    uint64_t waits; /* for PostgreSQL or the broker */
+    int64_t missing_days; /* partitions that could not be made yet */
+    int64_t rows_in_rest; /* rows that no day's partition holds */
+} fraud_keeper_stats;
+
+typedef struct fraud_keeper fraud_keeper;
+/* s is of use for this call alone: the outboxes are taken before the writer commits anything. */
+r1_status fraud_keeper_start(fraud_keeper **out, const fraud_keeper_opts *opts, r1_store *s,
+                             r1_err *err);
+/* The writer has committed: wakes the thread. */
+void fraud_keeper_committed(fraud_keeper *k, const fraud_committed *c);
+r1_status fraud_keeper_status(fraud_keeper *k, r1_err *err);
+void fraud_keeper_stats_read(fraud_keeper *k, fraud_keeper_stats *out);
+/* Sends what is committed for at most timeout_ms; the rest is sent after the next start. NULL is
+ * fine. */
+void fraud_keeper_stop(fraud_keeper *k, int timeout_ms);
+
+/* Makes the partitions of today and the next days where they lack. *missing counts those that a
+ * lock, or rows in the rest, kept from being made. */
+r1_status fraud_partitions_make(r1_store *s, int64_t *missing, int64_t *in_rest, r1_err *err);
+
+#endif
