@@ -6,19 +6,21 @@ no other decision.
 
 tests/e2e/test_order.py [Order.test_one_wrong_date...]
 
-Environment: R1_BIN (folder with the programs).
+Environment: R1_BIN (folder with the programs), R1_E2E_KAFKA=1 (Apache Kafka).
 """
 
 import json
 import os
 import sys
 import tempfile
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "deploy"))
 from services import ROOT, Services, run  # noqa: E402
 
 SEED = int(os.environ.get("R1_TEST_SEED") or 12)
+KAFKA = os.environ.get("R1_E2E_KAFKA") == "1"
 N = 3000
 HOLD = 1500  # ms: the two producers of a live stream start so far apart at most
 
@@ -27,6 +29,13 @@ def write_lines(path, rows):
     with open(path, "w", encoding="utf-8") as f:
         f.writelines(json.dumps(row) + "\n" for row in rows)
     return path
+
+
+def create_topics(s, partitions):
+    """Apache Kafka makes no topic by itself; one that exists gets more partitions."""
+    empty = write_lines(os.path.join(s.folder, "empty"), [])
+    for topic in ("payments", "labels") if KAFKA else ():
+        s.fraud("produce", "--in", empty, "--topic", topic, "--create", partitions)
 
 
 class Order(unittest.TestCase):
@@ -68,6 +77,9 @@ class Order(unittest.TestCase):
                 cls.labels.append(row)
         cls.labels.sort(key=lambda row: (row["ts"], row["tx_id"]))
 
+    def services(self, name, partitions):
+        return Services(os.path.join(self.folder, name), kafka=KAFKA, partitions=partitions)
+
     def send(self, s, payments, labels):
         """Labels first: they are then there when the payments are, whose topic is sent last."""
         for topic, rows in (("labels", labels), ("payments", payments)):
@@ -77,7 +89,7 @@ class Order(unittest.TestCase):
 
     def begin(self, s):
         s.fresh_schema()
-        s.create_topic()
+        create_topics(s, s.partitions)
 
     def serve(self, s, *args):
         return s.serve(
@@ -107,13 +119,13 @@ class Order(unittest.TestCase):
         )
 
     def run_one_go(self, partitions):
-        with Services(os.path.join(self.folder, f"go{partitions}"), partitions=partitions) as s:
+        with self.services(f"go{partitions}", partitions) as s:
             self.begin(s)
             self.send(s, self.payments, self.labels)
             return self.finish(s, self.serve(s, "--until-idle", 3))
 
     def run_pauses(self, partitions):
-        with Services(os.path.join(self.folder, f"pauses{partitions}"), partitions=partitions) as s:
+        with self.services(f"pauses{partitions}", partitions) as s:
             self.begin(s)
             p = self.serve(s, "--until-idle", 6)
             for part in self.halves(N // 3):
@@ -121,7 +133,7 @@ class Order(unittest.TestCase):
             return self.finish(s, p)
 
     def run_halves(self, partitions):
-        with Services(os.path.join(self.folder, f"halves{partitions}"), partitions=partitions) as s:
+        with self.services(f"halves{partitions}", partitions) as s:
             self.begin(s)
             for part in self.halves(N // 2):
                 self.send(s, *part)
@@ -156,7 +168,7 @@ class Order(unittest.TestCase):
 
     def test_control_labels_first(self):
         """Labels that come long before their time are other knowledge: equality is no accident."""
-        with Services(os.path.join(self.folder, "first"), partitions=1) as s:
+        with self.services("first", 1) as s:
             self.begin(s)
             early = [dict(x, ts=self.payments[0]["ts"]) for x in self.labels]
             self.send(s, self.payments, early)
@@ -171,8 +183,7 @@ class Order(unittest.TestCase):
         label = dict(tx_id=self.payments[150]["tx_id"], is_fraud=False, ts=4102444799999)
         payments = self.payments[:150] + [wrong, seconds] + self.payments[150:]
         for partitions in (1, 4):
-            name = os.path.join(self.folder, f"wrong{partitions}")
-            with Services(name, partitions=partitions) as s:
+            with self.services(f"wrong{partitions}", partitions) as s:
                 self.begin(s)
                 self.send(s, payments, self.labels[:3] + [label] + self.labels[3:])
                 stats = os.path.join(s.folder, "stats.json")
@@ -194,6 +205,36 @@ class Order(unittest.TestCase):
                 self.assertEqual((decision, score, logit, rule), ("review", "", "", "time_suspect"))
                 self.assertIn(words, reasons)
             self.assert_same(got, f"wrong dates, {partitions} partitions")
+
+
+@unittest.skipUnless(KAFKA, "the embedded broker cannot add partitions: R1_E2E_KAFKA=1")
+class Added(unittest.TestCase):
+    def test_partitions_added_while_running(self):
+        """What goes to a new partition is decided within seconds, and nothing is lost."""
+        folder = tempfile.mkdtemp(prefix="r1-added-")
+        os.chmod(folder, 0o755)
+        path = os.path.join(folder, "all.jsonl")
+        program = os.path.join(os.environ["R1_BIN"], "r1-fraud")
+        run(program, "generate", "--seed", SEED, "--accounts", 300, "--days", 10, "--out", path)
+        with Services(os.path.join(folder, "s"), kafka=True, partitions=2) as s:
+            s.fresh_schema()
+            create_topics(s, 2)
+            p = s.serve("--model", "none", "--labels-topic", "labels")
+            s.produce(path, "--limit", 500)
+            self.assertEqual(s.wait_for("SELECT count(*) FROM r1.payment", 500), "500")
+            create_topics(s, 7)
+            began = time.time()
+            s.produce(path, "--skip", 500, "--limit", 1000)
+            self.assertEqual(s.wait_for("SELECT count(*) FROM r1.payment", 1500, 20), "1500")
+            self.assertLess(time.time() - began, 10)
+            used = s.value("SELECT count(DISTINCT partition) FROM r1.payment")
+            self.assertEqual(used, "7")
+            taken = s.sql("SELECT topic, count(*) FROM r1.stream_offset GROUP BY 1 ORDER BY 1")
+            self.assertIn(["payments", "7"], taken)
+            self.assertIn(["labels", "7"], taken)
+            p.terminate()
+            self.assertEqual(s.finish(p), 0)
+            self.assertEqual(s.fraud("offsets", "show").returncode, 0)
 
 
 class Incarnation(unittest.TestCase):
