@@ -16,6 +16,7 @@
 #include <time.h>
 
 enum {
+    QUEUE_KIB = 1024,      /* where the options say none */
     PLACES = 32,           /* of a partition in the merge */
     MAIN_QUEUE_MS = 100,   /* how often librdkafka's own queue is looked at */
     MERGE_WAIT_MS = 10000, /* where the options say none */
@@ -69,7 +70,8 @@ static r1_status consumer_conf(const r1_stream_opts *opts, rd_kafka_conf_t **out
 {
     rd_kafka_conf_t *conf = r1_stream_conf(opts, err);
     if (!conf) return R1_E_INVAL;
-    char wait[16], min[16];
+    char wait[16], min[16], queue[16];
+    snprintf(queue, sizeof queue, "%d", opts->queue_kib > 0 ? opts->queue_kib : QUEUE_KIB);
     snprintf(min, sizeof min, "%d", opts->fetch_min_bytes > 0 ? opts->fetch_min_bytes : 1);
     snprintf(wait, sizeof wait, "%d", opts->fetch_wait_ms > 0 ? opts->fetch_wait_ms : 5);
     const char *const rows[][2] = {{"group.id", opts->group ? opts->group : "r1"},
@@ -82,8 +84,8 @@ static r1_status consumer_conf(const r1_stream_opts *opts, rd_kafka_conf_t **out
                                    {"fetch.min.bytes", min},
                                    {"check.crcs", "true"},
                                    /* of each partition, since each has its own queue */
-                                   {"queued.max.messages.kbytes", "1024"},
-                                   {"queued.min.messages", "10000"},
+                                   {"queued.max.messages.kbytes", queue},
+                                   {"queued.min.messages", "100000"},
                                    {"fetch.error.backoff.ms", "50"},
                                    {"message.max.bytes", "1048576"}};
     for (size_t i = 0; i < R1_COUNT(rows); i++) {

@@ -37,6 +37,9 @@ typedef struct {
     int fetch_wait_ms; /* consumer: 1 for the embedded broker, more for a real one; 0: 5 */
     /* consumer: what the broker gathers before it answers a fetch, within the wait; 0: 1 */
     int fetch_min_bytes;
+    /* consumer: what is read ahead of each partition, KiB; 0: 1,024. librdkafka looks once a second
+     * whether a full queue has room again, so this is also what a second can bring */
+    int queue_kib;
     int linger_ms; /* producer */
     /* consumer: how long a message of a live stream waits for an older one, and a backlog for a
      * partition that has more to give; merge.h */

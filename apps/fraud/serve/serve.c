@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { READ_AHEAD_KIB = 32768, READ_AHEAD_MIN_KIB = 1024 }; /* of all partitions; of each */
 enum { STOP_TIMEOUT_MS = 15000, BROKER_TIMEOUT_MS = 5000 };
 
 /* ---- start ---- */
@@ -60,15 +61,33 @@ static r1_status serve_open_store(server *s, r1_err *err)
     return st;
 }
 
-static r1_status find_topics(server *s, r1_err *err)
+static r1_status count_partitions(server *s, int32_t *total, r1_err *err)
 {
     int n_topic = fraud_serve_topics(s);
+    *total = 0;
     if (!s->consumer)
         R1_TRY(r1_consumer_new(&s->consumer, &s->parts.stream, s->parts.topic, n_topic, err));
     for (int t = 0; t < n_topic; t++) {
         int32_t n;
         R1_TRY(r1_consumer_partitions(s->consumer, t, &n, BROKER_TIMEOUT_MS, err));
         s->n_partition[t] = n;
+        *total += n;
+    }
+    return R1_OK;
+}
+
+/* Few partitions are read further ahead than many. librdkafka wants to know before it begins. */
+static r1_status find_topics(server *s, r1_err *err)
+{
+    int32_t total;
+    R1_TRY(count_partitions(s, &total, err));
+    if (!s->parts.stream.queue_kib) {
+        r1_consumer_free(s->consumer);
+        s->consumer = NULL;
+        s->parts.stream.queue_kib = total < READ_AHEAD_KIB / READ_AHEAD_MIN_KIB
+                                        ? READ_AHEAD_KIB / total
+                                        : READ_AHEAD_MIN_KIB;
+        R1_TRY(count_partitions(s, &total, err));
     }
     return r1_consumer_cluster(s->consumer, s->ledger.cluster, sizeof s->ledger.cluster,
                                BROKER_TIMEOUT_MS, err);
