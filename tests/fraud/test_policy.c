@@ -102,7 +102,7 @@ static void test_wrong_rules(void)
         {"a: country == \"Germany\" -> block", "country: expected two capital letters"},
         {"a: channel == \"0123456789abcdef0123456789abcdef\" -> block",
          "channel: expected at most"},
-        {"a: from == \"\" -> block", "from: expected 1 to 63 bytes"},
+        {"a: from == \"\" -> block", "from: expected 1 to 255 bytes"},
         {"a: hour == 3.5 -> review", "hour: expected a whole number from 0 to 23, found 3.5"},
         {"a: degraded == 2 -> review", "degraded: expected a whole number from 0 to 1"},
         {"a: probability > 1.5 -> block", "probability: expected 0 to 1, found 1.5"},
@@ -199,12 +199,14 @@ static void test_each_row(void)
     }
 }
 
+#define LONG_64 "0123456789012345678901234567890123456789012345678901234567890123"
+
 static void test_wrong_lists(void)
 {
     static const char *const cases[][2] = {
         {"A\nB C\n", "allow:2: expected one account a line, found \"C\""},
-        {"0123456789012345678901234567890123456789012345678901234567890123",
-         "allow:1: expected an account of at most 63 bytes, found 64"},
+        {LONG_64 LONG_64 LONG_64 LONG_64,
+         "allow:1: expected an account of at most 255 bytes, found 256"},
         {"A\nB,review\n", "allow:2: expected an account without commas and quotes, found B,review"},
         {"\"A\"\n", "allow:1: expected an account without commas and quotes, found \"A\""},
         {"'A'\n", "allow:1: expected an account without commas and quotes, found 'A'"},

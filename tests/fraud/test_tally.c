@@ -70,7 +70,8 @@ static fraud_record *payment_record(void)
     r->probability = .25F;
     r->logit = -1;
     r->payment.amount_minor = 100;
-    for (int k = 0; k < FRAUD_N_CLOCK; k++) r->clock_us[k] = r1_mono_us() - 1000 + 100 * k;
+    const int64_t now = r1_mono_us();
+    for (int k = 0; k < FRAUD_N_CLOCK; k++) r->clock_us[k] = now - 1000 + 100 * k;
     return r;
 }
 

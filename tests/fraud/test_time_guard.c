@@ -176,7 +176,7 @@ static void test_arrival(void)
 {
     static const char *const label = "{\"tx_id\":\"T1\",\"is_fraud\":true,\"ts\":1700000000000}";
     static const char *const unscorable = "{\"tx_id\":\"T1\"}";
-    fraud_time_band b = band;
+    fraud_arrival_opts b = {.band = band};
     fraud_arrival a;
     r1_merge_key key = {0}, other = {0};
     r1_message m = {.topic = FRAUD_TOPIC_LABELS, .payload = label, .payload_len = strlen(label)};

@@ -119,7 +119,8 @@ static bool country_exists(const char *text) { return !*text || fraud_country_ex
 static bool word_exists(const char *text) { return strlen(text) < FRAUD_WORD_BYTES; }
 static bool account_exists(const char *text) { return *text && strlen(text) < FRAUD_ACCOUNT_BYTES; }
 
-_Static_assert(FRAUD_WORD_BYTES == 32 && FRAUD_ACCOUNT_BYTES == 64, "the sizes in the words below");
+_Static_assert(FRAUD_WORD_BYTES == 32 && FRAUD_ACCOUNT_BYTES == 256,
+               "the sizes in the words below");
 
 static const rule_field fields[] = {
     {.name = "amount", .number = field_amount, .max = (double)FRAUD_AMOUNT_MAX},
@@ -139,8 +140,8 @@ static const rule_field fields[] = {
      .expected = "two capital letters (ISO 3166-1) or \"\""},
     {.name = "channel", .is = channel_is, .exists = word_exists, .expected = "at most 31 bytes"},
     {.name = "category", .is = category_is, .exists = word_exists, .expected = "at most 31 bytes"},
-    {.name = "from", .is = from_is, .exists = account_exists, .expected = "1 to 63 bytes"},
-    {.name = "to", .is = to_is, .exists = account_exists, .expected = "1 to 63 bytes"},
+    {.name = "from", .is = from_is, .exists = account_exists, .expected = "1 to 255 bytes"},
+    {.name = "to", .is = to_is, .exists = account_exists, .expected = "1 to 255 bytes"},
     {.name = "finding", .is = finding_is, .listed = finding_name, .n_listed = FRAUD_N_TYPOLOGY},
 };
 

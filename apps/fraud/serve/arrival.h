@@ -24,18 +24,24 @@
 typedef struct {
     fraud_reading reading; /* of a label: a payment's words for all or nothing */
     uint64_t content;      /* of a payment: fraud_payment_read */
-    r1_err why;            /* where it is not FRAUD_READ_PAYMENT */
-    bool odd_time;         /* the date cannot be believed by itself */
+    char notes[FRAUD_NOTES_BYTES];
+    r1_err why;    /* where it is not FRAUD_READ_PAYMENT */
+    bool odd_time; /* the date cannot be believed by itself */
     union {
         fraud_payment payment; /* of topic 0 */
         fraud_label label;     /* of topic 1 */
     };
 } fraud_arrival;
 
+typedef struct {
+    fraud_time_band band;
+    const fraud_map *map; /* borrowed; NULL: our own names */
+} fraud_arrival_opts;
+
 /* The place of something known at ts, whose message is stamped message_ms (0: unknown). */
 int64_t fraud_arrival_ms(const fraud_time_band *band, int64_t ts, int64_t message_ms,
                          int64_t machine_ms);
-/* An r1_placer: fills the message's fraud_arrival and its place. band: a fraud_time_band. */
-void fraud_arrival_place(void *band, const r1_message *m, void *arrival, r1_merge_key *key);
+/* An r1_placer: fills the message's fraud_arrival and its place. opts: a fraud_arrival_opts. */
+void fraud_arrival_place(void *opts, const r1_message *m, void *arrival, r1_merge_key *key);
 
 #endif

@@ -2,6 +2,8 @@
 /* parts.c - settings to parts. What costs nothing is checked first, the model is opened last. */
 #include "serve/parts.h"
 #include "http/http.h"
+#include "serve/capacity.h"
+#include "snapshot/snapshot_folder.h"
 #include "store/store_command.h"
 #include "text/r1_utf8.h"
 
@@ -12,7 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ENTITIES = 262144 }; /* that the state knows: fraud_engine_opts.entities_max */
 _Static_assert(FRAUD_BATCH_MAX <= FRAUD_QUEUE_RECORDS, "a batch must find records in the queue");
 
 /* ---- topics ---- */
@@ -60,19 +61,21 @@ static r1_status build_topics(fraud_parts *p, r1_err *err)
 static r1_status build_stream(fraud_parts *p, r1_err *err)
 {
     const r1_options *o = p->o;
-    p->band = (fraud_time_band){.ahead_ms = r1_options_int(o, "time-ahead") * 1000,
-                                .behind_ms = r1_options_int(o, "time-behind") * FRAUD_DAY_MS / 24};
-    p->stream = (r1_stream_opts){.brokers = r1_options_str(o, "brokers"),
-                                 .client_id = "r1-fraud",
-                                 .group = r1_options_str(o, "group"),
-                                 .extra = r1_options_str(o, "kafka-extra"),
-                                 .fetch_wait_ms = (int)r1_options_int(o, "fetch-wait"),
-                                 .fetch_min_bytes = (int)r1_options_int(o, "fetch-min"),
-                                 .linger_ms = 5,
-                                 .merge_hold_ms = (int)r1_options_int(o, "merge-hold"),
-                                 .merge_wait_ms = (int)r1_options_int(o, "merge-wait") * 1000,
-                                 .merge_leap_ms = p->band.behind_ms,
-                                 .placer = {fraud_arrival_place, &p->band, sizeof(fraud_arrival)}};
+    p->arrival.band =
+        (fraud_time_band){.ahead_ms = r1_options_int(o, "time-ahead") * 1000,
+                          .behind_ms = r1_options_int(o, "time-behind") * FRAUD_DAY_MS / 24};
+    p->stream =
+        (r1_stream_opts){.brokers = r1_options_str(o, "brokers"),
+                         .client_id = "r1-fraud",
+                         .group = r1_options_str(o, "group"),
+                         .extra = r1_options_str(o, "kafka-extra"),
+                         .fetch_wait_ms = (int)r1_options_int(o, "fetch-wait"),
+                         .fetch_min_bytes = (int)r1_options_int(o, "fetch-min"),
+                         .linger_ms = 5,
+                         .merge_hold_ms = (int)r1_options_int(o, "merge-hold"),
+                         .merge_wait_ms = (int)r1_options_int(o, "merge-wait") * 1000,
+                         .merge_leap_ms = p->arrival.band.behind_ms,
+                         .placer = {fraud_arrival_place, &p->arrival, sizeof(fraud_arrival)}};
     const char *group = p->stream.group;
     if (!*group || !r1_utf8_valid(group, strlen(group)))
         R1_FAIL(err, R1_E_INVAL, "group: expected the name of a consumer group, found \"%s\"",
@@ -138,13 +141,9 @@ static r1_status check_listen(const r1_options *o, r1_err *err)
 
 static r1_status check_sizes(const r1_options *o, r1_err *err)
 {
-    int64_t accounts = r1_options_int(o, "memory-accounts"), wait = r1_options_int(o, "fetch-wait"),
-            deadline = r1_options_int(o, "model-deadline");
-    if (accounts > ENTITIES)
-        R1_FAIL(err, R1_E_INVAL,
-                "memory-accounts: expected at most the %d accounts that the state knows, found "
-                "%lld",
-                ENTITIES, (long long)accounts);
+    int64_t wait = r1_options_int(o, "fetch-wait"), deadline = r1_options_int(o, "model-deadline");
+    fraud_engine_opts sizes = {0};
+    R1_TRY(fraud_capacity_read(o, &sizes, err));
     if (deadline && deadline <= wait)
         R1_FAIL(
             err, R1_E_INVAL,
@@ -153,6 +152,18 @@ static r1_status check_sizes(const r1_options *o, r1_err *err)
             (long long)wait, (long long)deadline);
     R1_TRY(check_listen(o, err));
     return check_stats(o, err);
+}
+
+/* ---- the stream's currency ---- */
+
+static r1_status build_currency(fraud_parts *p, r1_err *err)
+{
+    const char *currency = r1_options_str(p->o, "currency");
+    if (currency && fraud_currency_digits(currency) < 0)
+        R1_FAIL(err, R1_E_INVAL,
+                "currency: expected a code of ISO 4217 that has a minor unit, found \"%s\"",
+                currency);
+    return fraud_rates_load(&p->rates, r1_options_str(p->o, "rates"), currency, err);
 }
 
 /* ---- what decides ---- */
@@ -186,16 +197,14 @@ static r1_status build_engine(fraud_parts *p, r1_err *err)
     char model[R1_PATH_BYTES];
     const r1_options *o = p->o;
     R1_TRY(r1_cli_path(o, "model", model, err));
-    const fraud_engine_opts opts = {.model_path = strcmp(model, "none") != 0 ? model : NULL,
-                                    .r1_off = !r1_options_bool(o, "r1"),
-                                    .graph_off = !r1_options_bool(o, "graph"),
-                                    .memory_off = !r1_options_bool(o, "memory"),
-                                    .precision = r1_cli_precision(r1_options_str(o, "precision")),
-                                    .slots_max = FRAUD_BATCH_MAX,
-                                    .entities_max = ENTITIES,
-                                    .labels_waiting = (uint32_t)r1_options_int(o, "labels-waiting"),
-                                    .rings_max =
-                                        2 * (uint32_t)r1_options_int(o, "memory-accounts")};
+    fraud_engine_opts opts = {.model_path = strcmp(model, "none") != 0 ? model : NULL,
+                              .r1_off = !r1_options_bool(o, "r1"),
+                              .graph_off = !r1_options_bool(o, "graph"),
+                              .memory_off = !r1_options_bool(o, "memory"),
+                              .precision = r1_cli_precision(r1_options_str(o, "precision")),
+                              .slots_max = FRAUD_BATCH_MAX};
+    R1_TRY(fraud_capacity_read(o, &opts, err));
+    opts.labels_waiting = (uint32_t)r1_options_int(o, "labels-waiting");
     R1_TRY(fraud_engine_new(&p->engine, &opts, err));
     name_model(p, &opts);
     return R1_OK;
@@ -206,6 +215,11 @@ r1_status fraud_parts_build(fraud_parts *p, const r1_options *o, r1_err *err)
     p->o = o;
     R1_TRY(build_topics(p, err));
     R1_TRY(check_sizes(o, err));
+    R1_TRY(build_currency(p, err));
+    R1_TRY(fraud_map_load(&p->map, r1_options_str(o, "map"), err));
+    p->arrival.map = p->map;
+    const char *folder = r1_options_str(o, "snapshot-dir");
+    if (folder) R1_TRY(fraud_snapshots_check(folder, err));
     R1_TRY(build_policy(p, err));
     R1_TRY(build_stream(p, err));
     R1_TRY(build_store(p, err));
@@ -220,6 +234,8 @@ void fraud_parts_release(fraud_parts *p)
     fraud_engine_free(p->engine);
     fraud_policy_free(p->policy);
     fraud_txset_free(p->seen);
+    fraud_map_free(p->map);
+    fraud_rates_free(p->rates);
     *p = (fraud_parts){0};
 }
 

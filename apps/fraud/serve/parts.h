@@ -14,6 +14,8 @@
 #define FRAUD_PARTS_H
 
 #include "cli/r1_cli.h"
+#include "payment/payment_map.h"
+#include "payment/rates.h"
 #include "serve/arrival.h"
 #include "serve/txset.h"
 #include "write/ledger.h"
@@ -23,10 +25,12 @@ enum { FRAUD_BATCH_MAX = FRAUD_SCORE_MAX, FRAUD_QUEUE_RECORDS = 8192 };
 typedef struct {
     const r1_options *o;
     r1_stream_opts stream;            /* of consumer and producer */
-    fraud_time_band band;             /* in which event times are believed */
+    fraud_arrival_opts arrival;       /* how a message is read when it arrives */
     const char *topic[FRAUD_N_TOPIC]; /* NULL: not consumed */
     const char *conninfo;             /* of PostgreSQL */
     char migrations[R1_PATH_BYTES];
+    fraud_rates *rates; /* NULL: amounts are compared within one currency */
+    fraud_map *map;     /* NULL: messages use our own names */
     fraud_engine *engine;
     fraud_policy *policy;
     fraud_txset *seen;

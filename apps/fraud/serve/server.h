@@ -14,7 +14,10 @@
 #include "serve/parts.h"
 #include "serve/rebuild.h"
 #include "serve/shown.h"
+#include "snapshot/snapshot.h"
 #include "stream/watch.h"
+
+enum { FRAUD_SERVE_PARTS = 2 }; /* of a snapshot: serve_snapshot.c */
 
 typedef struct {
     const r1_options *o;
@@ -30,12 +33,18 @@ typedef struct {
     fraud_arrival arrival; /* of a message that came by no topic */
     r1_producer *producer;
     int64_t last_seq;
-    uint64_t consumed, apart; /* apart: decided without a score */
-    uint64_t time_suspect;    /* of these, for their date */
+    char currency[4]; /* in which amounts are compared; "": not known yet */
+    /* apart: decided beside the state; not_finite: with a score that is no number */
+    uint64_t consumed, apart, not_finite;
+    uint64_t time_suspect;    /* of those apart, for their date */
     uint64_t labels_odd_time; /* applied, although their date cannot be believed */
     int64_t last_message_us;  /* monotonic */
     int64_t http_next;        /* offset of the next payment of POST /v1/decide */
     fraud_rebuilt rebuilt;
+    fraud_snapshots *snapshots; /* NULL: no folder is set */
+    fraud_snapshot_part part[FRAUD_SERVE_PARTS];
+    fraud_snapshot_log log;  /* where the state stands */
+    bool orderly;            /* the loop ended without a failure: the state is that of the log */
     struct fraud_port *port; /* port.h */
 } server;
 
@@ -70,11 +79,29 @@ r1_status fraud_serve_assign(server *s, r1_err *err);
 /* Takes and reads the partitions that were added since, and begins to watch for further ones. An
  * error of the watch ends the service. */
 r1_status fraud_serve_watch(server *s, r1_err *err);
+/* ---- intake_currency.c: amounts of several currencies ---- */
+
+/* By the setting and the log, before the first payment. */
+r1_status fraud_serve_currency_begin(server *s, r1_err *err);
+/* Puts a payment into the stream's currency. false: it cannot be scored, why tells. */
+bool fraud_serve_currency(server *s, fraud_record *r, r1_err *why);
 
 /* ---- serve_loop.c: one turn after the other ---- */
 
 /* Reads, scores and hands over until the user stops the service, it is idle or it fails. */
 r1_status fraud_serve_loop(server *s, r1_err *err);
+
+/* ---- serve_snapshot.c: the state across a restart ---- */
+
+/* The state of the newest good snapshot and the log's tail, or of the whole log. Ownership has been
+ * taken. */
+r1_status fraud_serve_restore(server *s, r1_err *err);
+/* Notes the last record of the batch that has an apply_seq, before the writer gets it. */
+void fraud_serve_mark(server *s, const batch *b);
+/* Between two turns of the loop. */
+void fraud_serve_snapshot_tick(server *s);
+/* At the end, after the writer has stopped. */
+void fraud_serve_snapshot_last(server *s);
 
 /* ---- serve_metrics.c: what is counted ---- */
 

@@ -10,6 +10,7 @@
 #define FRAUD_RECORD_H
 
 #include "decide/policy.h"
+#include "payment/notes.h"
 #include "stream/stream.h"
 #include "write/alert.h"
 
@@ -42,8 +43,7 @@ typedef enum {
 
 enum {
     FRAUD_DEAD_REASON_BYTES = 251, /* NUL included, as in the others */
-    FRAUD_APART_TEXT_BYTES = 320,
-    FRAUD_NOTES_BYTES = 1024
+    FRAUD_APART_TEXT_BYTES = 320
 };
 
 /* FRAUD_TOPIC_HTTP: payments of POST /v1/decide. In the ledger it is a topic of one partition, so
@@ -103,6 +103,7 @@ typedef struct fraud_record {
      * all the same. */
     bool applied;
     uint64_t content_hash;
+    char *log; /* owned; what r1.payment keeps in the place of the message, NULL: the message */
     /* "unscorable", "id_reused", "time_suspect": the rule that decided without a score, which then
      * stands in no row. NULL: the score counts. Static. */
     const char *apart_rule;

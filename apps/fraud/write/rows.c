@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* rows.c - the tables of columns, and the statements that are made of them. */
 #include "write/rows.h"
+#include "payment/message_json.h"
 #include "r1_assert.h"
 #include "store/store_columns.h"
+#include "text/r1_utf8.h"
 #include "write/letter.h"
 
 #include <stdio.h>
@@ -50,6 +52,13 @@ static void text_or_null(r1_columns *c, size_t i, const char *text)
         r1_columns_null(c, i);
 }
 
+/* What was paid, where amounts were converted; NULL: unknown. */
+static const char *rows_currency(const fraud_payment *p)
+{
+    if (p->has & FRAUD_HAS_PAID) return p->paid_currency;
+    return *p->currency ? p->currency : NULL;
+}
+
 static void int_or_null(r1_columns *c, size_t i, int64_t value) /* 0: unknown */
 {
     if (value)
@@ -85,8 +94,9 @@ FILL_UNLESS_BARE(fill_kind, text_or_null,
                  r->payment.kind < FRAUD_N_KIND ? fraud_kind_name(r->payment.kind) : NULL)
 FILL_UNLESS_BARE(fill_from, text_or_null, *r->payment.from ? r->payment.from : NULL)
 FILL_UNLESS_BARE(fill_to, text_or_null, *r->payment.to ? r->payment.to : NULL)
-FILL_UNLESS_BARE(fill_amount, int_or_null, r->payment.amount_minor)
-FILL_UNLESS_BARE(fill_currency, text_or_null, *r->payment.currency ? r->payment.currency : NULL)
+FILL_UNLESS_BARE(fill_amount, int_or_null,
+                 r->payment.has &FRAUD_HAS_PAID ? r->payment.paid_minor : r->payment.amount_minor)
+FILL_UNLESS_BARE(fill_currency, text_or_null, rows_currency(&r->payment))
 FILL_AS(fill_applied, r1_columns_bool, r->applied)
 FILL_AS(fill_content, r1_columns_int, (int64_t)r->content_hash)
 FILL_UNLESS_BARE(fill_broker_at, ms_or_null, r->message.broker_ms)
@@ -135,12 +145,6 @@ FILL(fill_logit)
 FILL(fill_incarnation) { r1_columns_int(c, i, names->ledger->incarnation[r->topic]); }
 FILL(fill_topic) { r1_columns_text(c, i, names->ledger->topic[r->topic]); }
 
-FILL(fill_payload)
-{
-    (void)names;
-    r1_columns_bytes(c, i, r->message.payload, r->message.payload_len);
-}
-
 /* A tombstone has none. */
 FILL(fill_dead_payload)
 {
@@ -169,6 +173,20 @@ FILL(fill_headers)
         r1_columns_null(c, i);
     else
         rows_take_text(c, i, text);
+}
+
+/* PostgreSQL takes UTF-8 without NUL alone. What decodes after mending is stored mended, so that it
+ * decodes to the same payment. */
+FILL(fill_payload_text)
+{
+    const char *text = r->log ? r->log : r->message.payload;
+    size_t len = r->log ? strlen(r->log) : r->message.payload_len;
+    (void)names;
+    if (r1_utf8_valid(text, len) && !memchr(text, 0, len)) {
+        r1_columns_bytes(c, i, text, len);
+        return;
+    }
+    rows_take_text(c, i, fraud_json_mend(text, len, &len));
 }
 
 FILL(fill_reasons)
@@ -269,7 +287,7 @@ static const rows_column payment_columns[] = {
     COLUMN("partition", R1_COL_INT4, fill_partition),
     COLUMN("kafka_offset", R1_COL_INT8, fill_offset),
     COLUMN("incarnation", R1_COL_INT4, fill_incarnation),
-    COLUMN("payload", R1_COL_TEXT, fill_payload),
+    COLUMN("payload", R1_COL_TEXT, fill_payload_text),
     COLUMN("topic", R1_COL_TEXT, fill_topic),
     COLUMN("applied", R1_COL_BOOL, fill_applied),
     COLUMN("content_hash", R1_COL_INT8, fill_content),
@@ -309,7 +327,7 @@ static const rows_column duplicate_columns[] = {
     COLUMN("partition", R1_COL_INT4, fill_partition),
     COLUMN("kafka_offset", R1_COL_INT8, fill_offset),
     COLUMN("incarnation", R1_COL_INT4, fill_incarnation),
-    COLUMN("payload", R1_COL_TEXT, fill_payload),
+    COLUMN("payload", R1_COL_TEXT, fill_payload_text),
 };
 
 static const rows_column dead_columns[] = {
@@ -335,7 +353,7 @@ static const rows_column label_columns[] = {
     COLUMN("partition", R1_COL_INT4, fill_partition),
     COLUMN("kafka_offset", R1_COL_INT8, fill_offset),
     COLUMN("incarnation", R1_COL_INT4, fill_incarnation),
-    COLUMN("payload", R1_COL_TEXT, fill_payload),
+    COLUMN("payload", R1_COL_TEXT, fill_payload_text),
     WRITTEN_AT,
 };
 
