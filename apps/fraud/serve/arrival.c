@@ -30,7 +30,9 @@ void fraud_arrival_place(void *opts, const r1_message *m, void *arrival, r1_merg
     const fraud_arrival_opts *o = opts;
     fraud_arrival *a = arrival;
     bool payment = m->topic == FRAUD_TOPIC_PAYMENTS;
+    int64_t began = r1_mono_us();
     arrival_read(o->map, a, m);
+    a->took_us = r1_mono_us() - began;
     a->odd_time = false;
     key->rank = payment;
     key->ms = R1_MERGE_NO_TIME;

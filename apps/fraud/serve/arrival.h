@@ -25,8 +25,9 @@ typedef struct {
     fraud_reading reading; /* of a label: a payment's words for all or nothing */
     uint64_t content;      /* of a payment: fraud_payment_read */
     char notes[FRAUD_NOTES_BYTES];
-    r1_err why;    /* where it is not FRAUD_READ_PAYMENT */
-    bool odd_time; /* the date cannot be believed by itself */
+    r1_err why;      /* where it is not FRAUD_READ_PAYMENT */
+    int64_t took_us; /* to read it */
+    bool odd_time;   /* the date cannot be believed by itself */
     union {
         fraud_payment payment; /* of topic 0 */
         fraud_label label;     /* of topic 1 */
