@@ -26,11 +26,13 @@ static void decide_without_verdict(server *s, fraud_record *r, const char *fault
     s->not_finite++;
 }
 
-r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_result *res, r1_err *err)
+r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_slot *slot,
+                             const fraud_result *res, r1_err *err)
 {
+    const fraud_subject subject = {&r->payment, res, fraud_slot_facts(slot), r->notes};
     char fault[FRAUD_VERDICT_BYTES];
     if (!fraud_verdict_counts(res, fault)) return decide_without_verdict(s, r, fault), R1_OK;
-    fraud_policy_decide(s->parts.policy, &r->payment, res, &r->decision);
+    fraud_policy_decide(s->parts.policy, s->parts.pace, &subject, &r->decision);
     r->probability = (float)res->probability;
     r->logit = (float)res->logit;
     r->degraded = res->degraded;

@@ -13,6 +13,7 @@
 #include "serve/arrival.h"
 #include "serve/parts.h"
 #include "serve/rebuild.h"
+#include "serve/reload.h"
 #include "serve/shown.h"
 #include "snapshot/snapshot.h"
 #include "stream/watch.h"
@@ -43,8 +44,9 @@ typedef struct {
     fraud_rebuilt rebuilt;
     fraud_snapshots *snapshots; /* NULL: no folder is set */
     fraud_snapshot_part part[FRAUD_SERVE_PARTS];
-    fraud_snapshot_log log;  /* where the state stands */
-    bool orderly;            /* the loop ended without a failure: the state is that of the log */
+    fraud_snapshot_log log; /* where the state stands */
+    bool orderly;           /* the loop ended without a failure: the state is that of the log */
+    fraud_reload *reload;
     struct fraud_port *port; /* port.h */
 } server;
 
@@ -66,7 +68,8 @@ r1_status fraud_serve_take(server *s, batch *b, int timeout_ms, r1_err *err);
 /* What fraud_serve_take does with a message that it has read. */
 r1_status fraud_serve_accept(server *s, batch *b, fraud_record *r, fraud_topic topic, r1_err *err);
 /* Turns a score into the decision of the record. */
-r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_result *res, r1_err *err);
+r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_slot *slot,
+                             const fraud_result *res, r1_err *err);
 
 /* ---- assign.c: where reading begins ---- */
 
