@@ -83,7 +83,7 @@ ROOMS_INSIDE = {
         "eval": ["dataset", "decide", "train", "walk"],
         "replay": ["payment", "score"],
         "check": ["payment"],
-        "decide": ["graph", "score"],
+        "decide": ["graph", "payment", "score", "typology"],
         "write": ["decide", "payment", "score"],
         "snapshot": ["payment"],
         "serve": ["decide", "payment", "score", "snapshot", "write"],

@@ -3,6 +3,7 @@
  * rate, whether or not the earlier ones have been taken, and its header sent_us is that intended
  * time. Late sends are counted, never forgiven. */
 #include "payment/payment_map.h"
+#include "serve/kafka_settings.h"
 #include "serve/settings.h"
 #include "stream/stream.h"
 
@@ -14,6 +15,7 @@
 const r1_option fraud_produce_rows[] = {
     FRAUD_BROKERS_ROW,
     FRAUD_KAFKA_EXTRA_ROW,
+    FRAUD_KAFKA_SETTING_ROW,
     {.name = "topic",
      .section = "kafka",
      .type = R1_OPT_STRING,
@@ -57,9 +59,9 @@ const r1_option fraud_produce_rows[] = {
      .type = R1_OPT_INT,
      .def = "0",
      .min = 0,
-     .max = 256,
+     .max = 1024,
      .unit = "partitions",
-     .help = "create the topic with so many partitions first"},
+     .help = "create the topic with so many partitions first, or give it so many"},
     {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print the counts as JSON"},
 };
 const size_t fraud_produce_n_row = R1_COUNT(fraud_produce_rows);
@@ -190,6 +192,7 @@ int fraud_command_produce(r1_cli_call *call)
                            .client_id = "r1-fraud-produce",
                            .extra = r1_options_str(o, "kafka-extra"),
                            .linger_ms = (int)r1_options_int(o, "linger")};
+    fraud_kafka_settings(o, &opts);
     char *data = NULL;
     size_t len, n = 0;
     line *lines = NULL;
