@@ -30,6 +30,8 @@ def files(folder):
 
 
 def said(s, name="serve"):
+    if not os.path.exists(os.path.join(s.folder, name + ".log")):
+        return ""
     with open(os.path.join(s.folder, name + ".log"), encoding="utf-8") as f:
         return f.read()
 
