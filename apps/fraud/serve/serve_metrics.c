@@ -58,6 +58,28 @@ METRIC_COUNT(reconnects, w->reconnects)
 #define METRIC_NUMBER(name, from)                                                                  \
     static double metric_##name(const metric_source *m) { return (double)(from); }
 METRIC_NUMBER(rebuilt_s, m->s->rebuilt.seconds)
+METRIC_COUNT(rebuilt_labels, s->rebuilt.labels)
+
+static fraud_snapshots_stats snapshot_of(const metric_source *m)
+{
+    const fraud_snapshots *snapshots = m->s->snapshots;
+    return snapshots ? *fraud_snapshots_read(snapshots) : (fraud_snapshots_stats){0};
+}
+METRIC_NUMBER(snapshots, snapshot_of(m).written)
+METRIC_NUMBER(snapshot_failures, snapshot_of(m).failed)
+METRIC_NUMBER(snapshots_refused, snapshot_of(m).refused)
+METRIC_NUMBER(snapshot_bytes, snapshot_of(m).bytes)
+METRIC_NUMBER(snapshot_s, snapshot_of(m).seconds)
+METRIC_NUMBER(snapshot_fork_s, (double)snapshot_of(m).fork_us_max * 1e-6)
+METRIC_NUMBER(snapshot_apply_seq, snapshot_of(m).apply_seq)
+METRIC_NUMBER(snapshot_loaded, m->s->rebuilt.after_seq)
+
+static double metric_snapshot_age_s(const metric_source *m)
+{
+    int64_t at = snapshot_of(m).newest_at_us;
+    return at ? (double)(r1_time_us() - at) * 1e-6 : 0;
+}
+
 METRIC_NUMBER(in_flight, fraud_queue_in_flight(m->s->parts.queue))
 METRIC_NUMBER(last_seq, m->s->last_seq)
 METRIC_NUMBER(seen_ids, fraud_txset_count(m->s->parts.seen))
@@ -433,6 +455,57 @@ static const serve_metric metrics[] = {
      .type = "gauge",
      .help = "Time that the start took to rebuild the state.",
      .number = metric_rebuilt_s},
+    {.name = "rebuilt_labels",
+     .family = "r1_fraud_rebuilt_labels",
+     .type = "gauge",
+     .help = "Labels that the start put back into the state.",
+     .count = metric_rebuilt_labels},
+    {.name = "snapshot_loaded_apply_seq",
+     .family = "r1_fraud_snapshot_loaded_apply_seq",
+     .type = "gauge",
+     .help = "Last row of the snapshot that the start came from; 0: none.",
+     .number = metric_snapshot_loaded},
+    {.name = "snapshot_apply_seq",
+     .family = "r1_fraud_snapshot_apply_seq",
+     .type = "gauge",
+     .help = "Last row of the newest snapshot; 0: none.",
+     .number = metric_snapshot_apply_seq},
+    {.name = "snapshots",
+     .family = "r1_fraud_snapshots_total",
+     .type = "counter",
+     .help = "Snapshots written.",
+     .number = metric_snapshots},
+    {.name = "snapshot_failures",
+     .family = "r1_fraud_snapshot_failures_total",
+     .type = "counter",
+     .help = "Snapshots that could not be written.",
+     .number = metric_snapshot_failures},
+    {.name = "snapshots_refused",
+     .family = "r1_fraud_snapshots_refused",
+     .type = "gauge",
+     .help = "Snapshots that the start passed over.",
+     .number = metric_snapshots_refused},
+    {.name = "snapshot_bytes",
+     .family = "r1_fraud_snapshot_bytes",
+     .type = "gauge",
+     .help = "Size of the newest snapshot.",
+     .number = metric_snapshot_bytes},
+    {.name = "snapshot_s",
+     .family = "r1_fraud_snapshot_seconds",
+     .type = "gauge",
+     .help = "Time that the newest snapshot took to write.",
+     .number = metric_snapshot_s},
+    {.name = "snapshot_age_s",
+     .family = "r1_fraud_snapshot_age_seconds",
+     .type = "gauge",
+     .help =
+         "Time since the newest snapshot, or since the start without one; 0: none is asked for.",
+     .number = metric_snapshot_age_s},
+    {.name = "snapshot_fork_s",
+     .family = "r1_fraud_snapshot_fork_seconds",
+     .type = "gauge",
+     .help = "Longest time that the fork of a snapshot held the stream up.",
+     .number = metric_snapshot_fork_s},
     {.family = "r1_fraud_apply_seq",
      .type = "gauge",
      .help = "Number of the last payment or label that was applied.",
