@@ -16,12 +16,21 @@
 
 #include "r1_base.h"
 
+enum { R1_STREAM_SETTINGS_MAX = 64 };
+/* Pieces of librdkafka's names whose values are secret. */
+#define R1_STREAM_SECRETS "password|secret|key.pem|jaas"
+typedef struct {
+    const char *name, *value;
+} r1_stream_setting;
+
 typedef struct {
     const char *brokers;   /* "host:port,host:port" */
     const char *client_id; /* shown in the broker's logs */
     const char *group;     /* consumer: for the hint commits; NULL: none */
     /* "key=value key=value" passed to librdkafka, none of what this room sets; NULL: none */
     const char *extra;
+    r1_stream_setting setting[R1_STREAM_SETTINGS_MAX]; /* the same, with any value */
+    size_t n_setting;
     int fetch_wait_ms; /* consumer: 1 for the embedded broker, more for a real one; 0: 5 */
     /* consumer: what the broker gathers before it answers a fetch, within the wait; 0: 1 */
     int fetch_min_bytes;

@@ -71,6 +71,7 @@ r1_status fraud_engine_apply(fraud_engine *e, const fraud_payment *p, int64_t ap
 void fraud_slot_release(fraud_engine *e, fraud_slot *slot);
 const fraud_payment *fraud_slot_payment(const fraud_slot *slot);
 int64_t fraud_slot_seq(const fraud_slot *slot);
+const struct fraud_facts *fraud_slot_facts(const fraud_slot *slot); /* score/rules.h */
 int64_t fraud_slot_clamped_ms(const fraud_slot *slot); /* 0: the payment's time was not behind */
 
 /* A label that became known: counts into the entities of the payment from now on. It never moves

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* parts.c - settings to parts. What costs nothing is checked first, the model is opened last. */
 #include "serve/parts.h"
+#include "decide/calibration.h"
 #include "http/http.h"
 #include "serve/capacity.h"
+#include "serve/kafka_settings.h"
 #include "snapshot/snapshot_folder.h"
 #include "store/store_command.h"
 #include "text/r1_utf8.h"
@@ -68,6 +70,7 @@ static r1_status build_stream(fraud_parts *p, r1_err *err)
                                  .fetch_wait_ms = (int)r1_options_int(o, "fetch-wait"),
                                  .fetch_min_bytes = (int)r1_options_int(o, "fetch-min"),
                                  .linger_ms = 5};
+    fraud_kafka_settings(o, &p->stream);
     const char *group = p->stream.group;
     if (!*group || !r1_utf8_valid(group, strlen(group)))
         R1_FAIL(err, R1_E_INVAL, "group: expected the name of a consumer group, found \"%s\"",
@@ -146,17 +149,25 @@ static r1_status check_sizes(const r1_options *o, r1_err *err)
     return check_stats(o, err);
 }
 
+/* ---- the stream's currency ---- */
+
+static r1_status build_currency(fraud_parts *p, r1_err *err)
+{
+    const char *currency = r1_options_str(p->o, "currency");
+    if (currency && fraud_currency_digits(currency) < 0)
+        R1_FAIL(err, R1_E_INVAL,
+                "currency: expected a code of ISO 4217 that has a minor unit, found \"%s\"",
+                currency);
+    return fraud_rates_load(&p->rates, r1_options_str(p->o, "rates"), currency, err);
+}
+
 /* ---- what decides ---- */
 
 static r1_status build_policy(fraud_parts *p, r1_err *err)
 {
-    const r1_options *o = p->o;
-    const fraud_policy_opts policy = {.review_at = r1_options_float(o, "review-at"),
-                                      .block_at = r1_options_float(o, "block-at"),
-                                      .rules_path = r1_options_str(o, "rules"),
-                                      .allow_path = r1_options_str(o, "allow-list"),
-                                      .block_path = r1_options_str(o, "block-list")};
-    return fraud_policy_new(&p->policy, &policy, err);
+    R1_TRY(fraud_policy_build(&p->policy, p->o, p->calibrated_for, err));
+    R1_TRY(fraud_pace_new(&p->pace, err));
+    return fraud_policy_pace(p->policy, p->pace), R1_OK;
 }
 
 static void name_model(fraud_parts *p, const fraud_engine_opts *opts)
@@ -189,11 +200,18 @@ static r1_status build_engine(fraud_parts *p, r1_err *err)
     return R1_OK;
 }
 
+r1_status fraud_parts_engine(fraud_parts *p, const r1_options *o, r1_err *err)
+{
+    p->o = o;
+    return build_engine(p, err);
+}
+
 r1_status fraud_parts_build(fraud_parts *p, const r1_options *o, r1_err *err)
 {
     p->o = o;
     R1_TRY(build_topics(p, err));
     R1_TRY(check_sizes(o, err));
+    R1_TRY(build_currency(p, err));
     R1_TRY(fraud_map_load(&p->map, r1_options_str(o, "map"), err));
     const char *folder = r1_options_str(o, "snapshot-dir");
     if (folder) R1_TRY(fraud_snapshots_check(folder, err));
@@ -201,6 +219,7 @@ r1_status fraud_parts_build(fraud_parts *p, const r1_options *o, r1_err *err)
     R1_TRY(build_stream(p, err));
     R1_TRY(build_store(p, err));
     R1_TRY(build_engine(p, err));
+    R1_TRY(fraud_calibration_fits(p->calibrated_for, p->model, err));
     R1_TRY(fraud_txset_new(&p->seen, (size_t)r1_options_int(o, "seen-ids"), err));
     return fraud_queue_new(&p->queue, FRAUD_QUEUE_RECORDS, err);
 }
@@ -210,8 +229,10 @@ void fraud_parts_release(fraud_parts *p)
     fraud_queue_free(p->queue);
     fraud_engine_free(p->engine);
     fraud_policy_free(p->policy);
+    fraud_pace_free(p->pace);
     fraud_txset_free(p->seen);
     fraud_map_free(p->map);
+    fraud_rates_free(p->rates);
     *p = (fraud_parts){0};
 }
 

@@ -11,6 +11,7 @@
  * stored offsets. apply_seq is the order in which this thread applied payments and labels: whoever
  * replays the log in that order gets the same scores. */
 #include "serve/capacity.h"
+#include "serve/pace_rebuild.h"
 #include "serve/port.h"
 #include "serve/settings.h"
 
@@ -150,13 +151,18 @@ static r1_status start_writer(server *s, r1_err *err)
  * fenced), then read. */
 static r1_status serve_start(server *s, r1_err *err)
 {
+    R1_TRY(fraud_pid_file(s->o, err));
+    R1_TRY(fraud_reload_new(&s->reload, err));
+    fraud_policy_print_notes(s->parts.policy, stderr);
     R1_TRY(fraud_port_start(s, err));
     R1_TRY(serve_retry(serve_open_store, s, "PostgreSQL", err));
     R1_TRY(serve_retry(find_topics, s, "the broker", err));
     R1_TRY(serve_retry(serve_own, s, "PostgreSQL", err));
     fraud_port_phase(s, FRAUD_PHASE_REBUILDS);
     R1_TRY(fraud_serve_restore(s, err));
+    R1_TRY(fraud_serve_currency_begin(s, err));
     s->last_seq = s->ledger.last_seq = s->rebuilt.last_seq;
+    R1_TRY(fraud_pace_rebuild(s->parts.pace, s->store, s->last_seq, err));
     R1_TRY(serve_retry(start_writer, s, "PostgreSQL", err));
     R1_TRY(serve_assign(s, err));
     s->last_message_us = r1_mono_us();
@@ -231,6 +237,7 @@ static void serve_release(server *s)
     r1_producer_free(s->producer);
     r1_store_close(s->store);
     fraud_snapshots_free(s->snapshots);
+    fraud_reload_free(s->reload);
     fraud_parts_release(&s->parts);
     free(s);
 }

@@ -44,6 +44,7 @@ typedef struct {
     static uint64_t metric_##name(const metric_source *m) { return m->from; }
 METRIC_COUNT(consumed, s->consumed)
 METRIC_COUNT(apart, s->apart)
+METRIC_COUNT(not_finite, s->not_finite)
 METRIC_COUNT(payments, w->payments)
 METRIC_COUNT(duplicates, w->duplicates)
 METRIC_COUNT(dead_letters, w->dead)
@@ -425,6 +426,11 @@ static const serve_metric metrics[] = {
      .help = "Payments decided and committed.",
      .count = metric_payments},
     {.name = "decided_apart", .count = metric_apart},
+    {.name = "scores_not_finite",
+     .family = "r1_fraud_scores_not_finite_total",
+     .type = "counter",
+     .help = "Payments whose score was no number.",
+     .count = metric_not_finite},
     {.family = "r1_fraud_decided_apart_total",
      .type = "counter",
      .help = "Payments decided without a score, by the rule and the field at fault.",

@@ -4,6 +4,7 @@
 #include "r1_assert.h"
 #include "write/patience.h"
 #include "write/reply.h"
+#include "write/versions.h"
 #include "write/writer_state.h"
 
 #include <pthread.h>
@@ -20,6 +21,7 @@ struct fraud_writer {
     r1_store *store;
     fraud_names names; /* what rows and messages name */
     fraud_rows *rows;
+    fraud_versions versions;
     fraud_writer_state state; /* the thread's */
     fraud_patience patience;  /* the thread's */
     int64_t written_us;       /* of the batch in hand, since 1970 */
@@ -71,6 +73,7 @@ static r1_status writer_write_batch(fraud_writer *w, fraud_record *const *r, siz
     R1_TRY(r1_store_batch_begin(w->store, err));
     /* First the offsets: an owner that was fenced finds out before it sends its rows. */
     r1_status st = add_advances(w, t, err);
+    if (st == R1_OK) st = fraud_versions_add(&w->versions, w->store, r, n, err);
     if (st == R1_OK) st = fraud_rows_add(w->rows, w->store, r, n, err);
     if (st == R1_OK) return r1_store_batch_commit(w->store, err);
     r1_store_batch_abort(w->store);
@@ -177,6 +180,7 @@ static void after_commit(fraud_writer *w, fraud_record *const *r, size_t n, int6
     fraud_writer_move(&w->state, FRAUD_WRITER_LANDED);
     fraud_ledger_move(w->o.ledger, r, n);
     atomic_store(&w->committed, w->o.ledger->last_seq);
+    fraud_versions_landed(&w->versions);
     pthread_mutex_lock(&w->lock);
     w->stats.commits++;
     r1_histogram_add(&w->stats.commit_time, now - began_us);
@@ -332,6 +336,7 @@ static r1_status writer_prepare(fraud_writer *w, r1_err *err)
     R1_TRY(r1_store_open_with(&w->store, w->o.conninfo, &opts, err));
     R1_TRY(r1_store_prepare(w->store, "advance", sql_advance, 6, err));
     R1_TRY(fraud_rows_prepare(w->rows, w->store, err));
+    R1_TRY(fraud_versions_prepare(&w->versions, w->o.config, w->store, err));
     R1_TRY(name_versions(w, err));
     R1_TRY(fraud_partitions_make(w->store, &missing, &in_rest, err));
     R1_TRY(writer_last_time(w, err));
