@@ -23,7 +23,7 @@ LIBRARY_ROOMS = [
     (r"librdkafka/", ["apps/common/stream", "deploy/broker"]),
     (r"igraph/|igraph\.h", ["apps/fraud/graph"]),
     (r"libxml/", ["apps/medical/ontology"]),
-    (r"openssl/", ["apps/medical/ontology"]),
+    (r"openssl/", ["apps/fraud/retain", "apps/medical/ontology"]),
     (r"cuda|cublas|mma\.h", ["cuda"]),
     (r"ini\.h", ["apps/common/config"]),
     (r"jansson", ["core/file", "apps", "lab"]),
@@ -85,7 +85,8 @@ ROOMS_INSIDE = {
         "write": ["decide", "score"],
         "serve": ["decide", "score", "write"],
         "produce": ["payment", "serve"],
-        ".": ["eval", "generate", "replay", "serve", "train"],
+        "retain": [],
+        ".": ["eval", "generate", "replay", "retain", "serve", "train"],
     },
     "apps/medical": {
         "ontology": [],
