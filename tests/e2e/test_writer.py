@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ import unittest
 import jsonschema
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "deploy"))
-from services import ROOT, Services, run  # noqa: E402
+from services import ROOT, Services, free_port, run  # noqa: E402
 
 SEED = int(os.environ.get("R1_TEST_SEED") or time.time())
 KAFKA = os.environ.get("R1_E2E_KAFKA") == "1"
@@ -336,6 +337,73 @@ class States(Writer):
             self.assertIn("grant the missing right", p.stderr)
 
 
+class Pooler(Writer):
+    """PgBouncer in transaction mode: each transaction has another server connection. Needs the
+    program pgbouncer, or R1_PGBOUNCER with its path."""
+
+    def bouncer(self, s, *more):
+        program = os.environ.get("R1_PGBOUNCER") or shutil.which("pgbouncer")
+        if not program:
+            self.skipTest("pgbouncer is not installed; test_store plays one by DISCARD ALL")
+        folder = os.path.join(s.folder, "bouncer")
+        os.makedirs(folder)
+        os.chmod(folder, 0o777)
+        port = free_port()
+        host = dict(word.split("=") for word in s.conninfo.split())
+        ini = os.path.join(folder, "pgbouncer.ini")
+        with open(ini, "w", encoding="utf-8") as f:
+            f.write(
+                f"[databases]\nr1 = host={host['host']} port={host['port']} dbname=r1\n"
+                f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nauth_type = any\n"
+                f"unix_socket_dir =\npool_mode = transaction\ndefault_pool_size = 3\n"
+                f"logfile = {folder}/log\nserver_login_retry = 1\n" + "".join(more)
+            )
+        text = ini.replace("pgbouncer.ini", "users")
+        with open(text, "w", encoding="utf-8") as f:
+            f.write('"r1_admin" ""\n')
+        with open(ini, encoding="utf-8") as f:
+            body = f.read().replace("dbname=r1", "dbname=r1 user=r1_admin")
+        with open(ini, "w", encoding="utf-8") as f:
+            f.write(body)
+        account = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]
+        p = subprocess.Popen(
+            [*(account if os.getuid() == 0 else []), program, ini],
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+        )
+        s.children.append(p)
+        time.sleep(0.5)
+        direct, s.conninfo = s.conninfo, f"host=127.0.0.1 port={port} dbname=r1 user=r1_admin"
+        return direct
+
+    def through(self, name, *more):
+        with self.services(name) as s:
+            self.begin(s)
+            direct = self.bouncer(s, *more)
+            feeder = s.produce_in_background(self.path, "--rate", 1000)
+            p = s.serve("--model", "none", "--decisions-topic", "decisions")
+            time.sleep(1)
+            s.kill(p)
+            p = s.serve("--model", "none", "--decisions-topic", "decisions")
+            s.collect(feeder)
+            self.assertEqual(s.settle(p, N), 0)
+            log = read_log(p)
+            self.assertIn("postgres_pooled", log)
+            migrate = s.fraud("db", "migrate", check=False)
+            self.assertEqual(migrate.returncode, 2)
+            self.assertIn("found a pooler", migrate.stderr)
+            s.conninfo = direct
+            self.assertEqual(s.value("SELECT count(*) FROM r1.payment"), str(N))
+            self.assertEqual(s.value("SELECT count(*) FROM r1.orphan"), "0")
+            self.assertEqual(len({m["payload"] for m in read_topic(s, "decisions")}), N)
+
+    def test_refuses_options(self):
+        self.through("pool")
+
+    def test_passes_over_options(self):
+        self.through("ignore", "ignore_startup_parameters = options, extra_float_digits\n")
+
+
 class Refused(Writer):
     """PostgreSQL refuses a row that the state holds already: log and state agree all the same."""
 
@@ -426,8 +494,8 @@ class Retention(Writer):
             )
         s.sql(
             "INSERT INTO r1.dead_letter (app, topic, partition, kafka_offset, stage, reason, "
-            "payload, received_at) SELECT 'fraud', 'old', 0, i, 'decode', 'r', NULL, now() - interval "
-            "'500 days' FROM generate_series(1, 30) i"
+            "payload, received_at) SELECT 'fraud', 'old', 0, i, 'decode', 'r', NULL, "
+            "now() - interval '500 days' FROM generate_series(1, 30) i"
         )
 
     def retain(self, s, *args, check=True):
