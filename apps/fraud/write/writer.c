@@ -308,8 +308,11 @@ static r1_status writer_last_time(fraud_writer *w, r1_err *err)
 /* Each statement is planned and its tables are known before the first payment waits for it. */
 static r1_status writer_warm(fraud_writer *w, r1_err *err)
 {
+    fraud_targets stay = {0};
+    stay.next[FRAUD_TOPIC_PAYMENTS][0] = w->o.ledger->claim[FRAUD_TOPIC_PAYMENTS][0].next_offset;
     R1_TRY(r1_store_batch_begin(w->store, err));
-    r1_status st = fraud_rows_warm(w->rows, w->store, err);
+    r1_status st = add_advances(w, &stay, err);
+    if (st == R1_OK) st = fraud_rows_warm(w->rows, w->store, err);
     if (st == R1_OK) return r1_store_batch_commit(w->store, err);
     r1_store_batch_abort(w->store);
     return st;
