@@ -7,6 +7,7 @@ Everything is written below one folder and stopped by Services.close(). Standard
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -160,10 +161,12 @@ class Services:
 
     def fraud(self, *args, check=True):
         args = [str(a) for a in args]
-        if args[0] in ("db", "serve", "dlq"):
+        if args[0] in ("db", "serve", "dlq", "status"):
             args += ["--postgres", self.conninfo]
         if args[0] in ("db", "serve"):
             args += ["--migrations", os.path.join(ROOT, "schemas/sql")]
+        if args[0] == "serve" and "--http-listen" not in args:
+            args += ["--http-listen", "127.0.0.1:0"]
         if args[0] in ("serve", "produce", "dlq"):
             args += ["--brokers", self.brokers] if hasattr(self, "brokers") else []
         return run(os.path.join(bin_dir(), "r1-fraud"), *args, check=check, cwd=ROOT)
@@ -186,6 +189,7 @@ class Services:
                 "5" if self.kafka else "1",
                 "--fetch-min",
                 "65536" if self.kafka else "1",
+                *([] if "--http-listen" in args else ["--http-listen", "127.0.0.1:0"]),
                 *[str(a) for a in args],
             ],
             stderr=log,
@@ -198,7 +202,10 @@ class Services:
         while wait_ready and time.time() < deadline:
             with open(log.name, encoding="utf-8") as f:
                 f.seek(at)
-                if "ready" in f.read():
+                text = f.read()
+                port = re.search(r"http port (\d+)", text)
+                p.http = int(port.group(1)) if port else None
+                if "ready, model" in text:
                     return p
             if p.poll() is not None:
                 break

@@ -71,6 +71,15 @@ int main(int argc, char **argv)
          .options = fraud_dlq_rows,
          .n_options = fraud_dlq_n_row,
          .run = fraud_command_dlq},
+        {.name = "status",
+         .summary =
+             "what runs where: owners, lag, versions, troubles of the last day, in one screen",
+         .examples = "r1-fraud status --postgres 'dbname=r1'\nr1-fraud status --config fraud.ini "
+                     "--json",
+         .config = true,
+         .options = fraud_status_rows,
+         .n_options = fraud_status_n_row,
+         .run = fraud_command_status},
         {.name = "config",
          .summary = "settings of serve: check, dump (with origins), sample",
          .operands = "[check | dump | sample]",

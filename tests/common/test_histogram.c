@@ -42,7 +42,29 @@ static void test_quantiles(void)
         }
     }
     r1_histogram empty = {0};
+    CU_ASSERT_EQUAL(r1_histogram_up_to(&empty, 1000), 0);
     CU_ASSERT_EQUAL(r1_histogram_quantile(&empty, 0.5), 0);
+}
+
+/* Against a count of the values themselves: never more, and less by what lies within 1/64 below. */
+static void test_up_to(void)
+{
+    static int64_t v[N];
+    static r1_histogram h;
+    r1_rng rng;
+    r1_rng_seed(&rng, r1_test_seed());
+    for (int i = 0; i < N; i++)
+        r1_histogram_add(&h, v[i] = (int64_t)r1_rng_exponential(&rng, 20000));
+    for (int64_t us = 1; us < 400000; us = us * 3 / 2 + 1) {
+        uint64_t at_most = 0, at_least = 0;
+        for (int i = 0; i < N; i++) {
+            at_most += v[i] <= us;
+            at_least += v[i] <= us - us / 64 - 1;
+        }
+        uint64_t got = r1_histogram_up_to(&h, us);
+        CU_ASSERT_TRUE(got <= at_most && got >= at_least);
+    }
+    CU_ASSERT_EQUAL(r1_histogram_up_to(&h, INT64_MAX), N);
 }
 
 static void break_count(void *ctx)
@@ -59,4 +81,5 @@ static void test_broken(void)
     CU_ASSERT_TRUE(r1_test_breaks(break_count, &h, "1 values in the buckets, 2 counted"));
 }
 
-R1_TEST_MAIN("histogram", {"quantiles", test_quantiles}, {"broken invariant", test_broken})
+R1_TEST_MAIN("histogram", {"quantiles", test_quantiles}, {"up to", test_up_to},
+             {"broken invariant", test_broken})

@@ -106,6 +106,8 @@ CASES = [
     (["--migrations", "@empty"], "@empty: expected files NNNN_name.sql, found none"),
     (["--migrations", "@none"], "@none: no folder of migrations"),
     (["--memory-accounts", "1000000"], "memory-accounts: expected at most the 262144 accounts"),
+    (["--accounts", "1000"], "memory-accounts: expected at most the 1000 accounts"),
+    (["--edges", "268435456"], "edges must lie in 16..268435455"),
     (
         ["--model-deadline", "5", "--fetch-wait", "20"],
         "model-deadline: expected more than fetch-wait (20 ms), found 5",

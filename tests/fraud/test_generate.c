@@ -45,7 +45,7 @@ static size_t generate_features(const fraud_generated *g, size_t i, size_t n, fa
             out[k++] = (uint32_t)(r1_hash64(key, strlen(key), 2) % BUCKETS);
         }
     } else {
-        snprintf(key, sizeof key, "text %s", p->text);
+        snprintf(key, sizeof key, "text %.300s", p->text);
         out[k++] = (uint32_t)(r1_hash64(key, strlen(key), 3) % BUCKETS);
         key[5 + strcspn(p->text, " ")] = 0;
         out[k++] = (uint32_t)(r1_hash64(key, strlen(key), 4) % BUCKETS);

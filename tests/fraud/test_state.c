@@ -46,16 +46,16 @@ static uint32_t state_account(const fraud_state *s, int i)
 static fraud_window state_recount(const raw *r, int first, int n, int who, int direction,
                                   int64_t now, int64_t width)
 {
-    fraud_window w = {0};
+    fraud_window w = {.n = 0};
     bool seen[N_ACCOUNT] = {false};
     for (int i = first; i < n; i++) {
         if ((direction ? r[i].to : r[i].from) != who || r[i].ts <= now - width) continue;
         int other = direction ? r[i].from : r[i].to;
         int64_t ln = lround(1024 * log((double)r[i].amount / 100));
         w.n++;
-        w.sum += r[i].amount;
-        w.ln += ln;
-        w.ln_square += ln * ln;
+        w.sum += (double)r[i].amount;
+        w.ln += (double)ln;
+        w.ln_square += (double)(ln * ln);
         w.distinct += !seen[other];
         w.fraud += r[i].fraud;
         seen[other] = true;
@@ -72,13 +72,19 @@ static void state_compare(const fraud_state *s, const raw *r, int n, uint32_t ed
         for (int k = 0; k < FRAUD_N_WINDOW; k++) {
             for (int d = 0; d < 2; d++) {
                 fraud_window want = state_recount(r, first, n, a, d, s->now, FRAUD_WINDOW_MS[k]);
-                const fraud_window *got = &s->entity[e].w[k][d];
+                const fraud_tally *got = &s->entity[e].w[k][d];
                 CU_ASSERT_EQUAL(got->n, want.n);
                 CU_ASSERT_EQUAL(got->sum, want.sum);
                 CU_ASSERT_EQUAL(got->distinct, want.distinct);
-                CU_ASSERT_EQUAL(got->ln, want.ln);
-                CU_ASSERT_EQUAL(got->ln_square, want.ln_square);
-                CU_ASSERT_EQUAL(got->fraud, want.fraud);
+                if (k < FRAUD_WIDE_FROM) continue;
+                const fraud_spread *wide = &s->entity[e].wide[k - FRAUD_WIDE_FROM][d];
+                CU_ASSERT_EQUAL(wide->ln, want.ln);
+                CU_ASSERT_EQUAL(wide->ln_square, want.ln_square);
+                CU_ASSERT_EQUAL(wide->fraud, want.fraud);
+                if (fraud_state_cut(s, k)) continue;
+                fraud_window read = fraud_state_window(s, e, k, d);
+                CU_ASSERT(read.n == want.n && read.sum == want.sum && read.ln == want.ln &&
+                          read.distinct == want.distinct && read.fraud == want.fraud);
             }
         }
     }
@@ -132,6 +138,104 @@ static void idle_entities_make_room(void)
     }
     CU_ASSERT(s->entities.evicted > 400);
     fraud_state_free(s);
+}
+
+/* A table whose rows all have an edge must not be walked: what leaves is told by the end of its
+ * list. The payment's other end, and every row that still has an edge, stay. */
+static void full_tables_are_not_walked(void)
+{
+    enum { ROWS = 32, EDGES = 400 };
+    r1_rng rng;
+    r1_rng_seed(&rng, r1_test_seed());
+    r1_err err;
+    fraud_state *s = NULL;
+    CU_ASSERT_EQUAL_FATAL(fraud_state_new(&s, EDGES, ROWS, 2 * ROWS, &err), R1_OK);
+    for (int i = 0; i < 4000; i++) {
+        bool fresh = !r1_rng_below(&rng, 20);
+        int from = fresh ? 1000 + i : (int)r1_rng_below(&rng, ROWS),
+            to = r1_rng_below(&rng, 3) ? (from + 1) % ROWS : (int)r1_rng_below(&rng, ROWS);
+        fraud_payment p = state_payment(i, from, to, 1000 + i, 100);
+        uint64_t evicted = s->entities.evicted, edges = s->seq_next - s->seq_first;
+        state_insert(s, &p);
+        CU_ASSERT(state_account(s, from) != FRAUD_NONE && state_account(s, to) != FRAUD_NONE);
+        if (s->entities.evicted == evicted && edges < EDGES && s->pairs.used < 2 * ROWS)
+            CU_ASSERT_EQUAL(s->seq_next - s->seq_first, edges + 1);
+        CU_ASSERT_PTR_NULL(fraud_state_fault(s));
+    }
+    CU_ASSERT(s->entities.evicted > 100 && s->pairs.evicted > 100);
+    fraud_state_free(s);
+}
+
+/* What is known of one account's frauds, counted from the list. */
+static fraud_known known_recount(const raw *r, int n, int who, int direction)
+{
+    fraud_known known = {.n = 0};
+    for (int i = 0; i < n; i++) {
+        if ((direction ? r[i].to : r[i].from) != who || !r[i].fraud) continue;
+        if (!known.n++) known.first_ts = r[i].ts;
+        known.last_ts = r[i].ts;
+    }
+    for (int i = 0; known.n && i < n; i++)
+        known.n_since_first +=
+            (direction ? r[i].to : r[i].from) == who && r[i].ts >= known.first_ts;
+    return known;
+}
+
+static void compare_known(const fraud_state *s, const raw *r, int n)
+{
+    for (int a = 0; a < N_ACCOUNT; a++)
+        for (int d = 0; d < 2; d++) {
+            uint32_t e = state_account(s, a);
+            if (e == FRAUD_NONE) continue;
+            fraud_known want = known_recount(r, n, a, d);
+            const fraud_known *got = &s->entity[e].known[d];
+            CU_ASSERT(got->n == want.n && got->n_since_first == want.n_since_first);
+            CU_ASSERT(got->first_ts == want.first_ts && got->last_ts == want.last_ts);
+        }
+}
+
+/* Labels come in any order, also newest first, and are taken back in any order; several payments
+ * have one time. Seen: the first and the last known fraud stayed after they were taken back. */
+static void run_labels(uint32_t edge_cap, int newest_first)
+{
+    enum { N = 400 };
+    static raw r[N];
+    r1_rng rng;
+    r1_rng_seed(&rng, r1_test_seed());
+    fraud_state *s = NULL;
+    r1_err err;
+    CU_ASSERT_EQUAL_FATAL(fraud_state_new(&s, edge_cap, 64, 512, &err), R1_OK);
+    for (int i = 0; i < N; i++) {
+        r[i] = (raw){(int)r1_rng_below(&rng, N_ACCOUNT), (int)r1_rng_below(&rng, 2), 1000 * (i / 3),
+                     100, false};
+        fraud_payment p = state_payment(i, r[i].from, r[i].to, r[i].ts, 100);
+        state_insert(s, &p);
+        for (int k = 0; k < 3; k++) {
+            int known = newest_first ? N - 1 - (i * 3 + k) % N : (int)r1_rng_below(&rng, N);
+            if (known > i) continue;
+            char id[16];
+            bool fraud = r1_rng_below(&rng, 2);
+            snprintf(id, sizeof id, "t%d", known);
+            if (fraud_state_label(s, id, fraud, &err) == R1_OK) r[known].fraud = fraud;
+        }
+        const char *fault = fraud_state_fault(s);
+        if (fault) printf("%s\n", fault);
+        CU_ASSERT_PTR_NULL_FATAL(fault);
+        if (edge_cap > N) compare_known(s, r, i + 1);
+    }
+    fraud_state_free(s);
+}
+
+static void labels_are_taken_back(void)
+{
+    run_labels(1 << 10, 0);
+    run_labels(40, 0);
+}
+
+static void labels_come_newest_first(void)
+{
+    run_labels(1 << 10, 1);
+    run_labels(40, 1);
 }
 
 /* Cycles through a new edge u -> v, counted over all triples and quadruples of edges. */
@@ -230,7 +334,7 @@ static void break_tail(fraud_state *s) { s->tail[FRAUD_W_7D] = s->tail[FRAUD_W_3
 static void break_clock(fraud_state *s) { newest_edge(s)->ts = s->now + 1; }
 static void break_order(fraud_state *s) { newest_edge(s)->ts = 0; }
 static void break_pair_of_edge(fraud_state *s) { newest_edge(s)->pair = s->pairs.lru_tail; }
-static void break_chain(fraud_state *s) { newest_edge(s)->prev[0] = s->seq_next; }
+static void break_chain(fraud_state *s) { newest_edge(s)->older[0] = UINT32_MAX; }
 static void break_owner(fraud_state *s) { sender_of(s)->head[0] = s->seq_next - 2; }
 static void break_window(fraud_state *s) { sender_of(s)->w[FRAUD_W_1D][0].sum++; }
 static void break_live(fraud_state *s) { sender_of(s)->live--; }
@@ -243,6 +347,12 @@ static void break_pair_last(fraud_state *s) { s->pair[newest_edge(s)->pair].last
 static void break_pair_first(fraud_state *s) { s->pair[newest_edge(s)->pair].first_ts--; }
 static void break_list(fraud_state *s) { s->entity[s->entities.lru_tail].lru_prev = FRAUD_NONE; }
 static void break_bucket(fraud_state *s) { sender_of(s)->key++; }
+static void break_idle(fraud_state *s)
+{
+    fraud_pair *row = &s->pair[s->pairs.lru_head]; /* in front of rows that have edges */
+    row->live = 0;
+    newest_edge(s)->pair = s->pairs.lru_tail;
+}
 static void break_used(fraud_state *s) { s->pairs.used++; }
 
 static void each_fault_is_seen(void)
@@ -255,7 +365,7 @@ static void each_fault_is_seen(void)
                  {break_clock, "newer than the clock"},
                  {break_order, "order of their time"},
                  {break_pair_of_edge, "names another pair"},
-                 {break_chain, "does not lead to older edges"},
+                 {break_chain, "leads to before the first edge"},
                  {break_owner, "holds another's edge"},
                  {break_window, "differs from its edges"},
                  {break_live, "lost count of its edges"},
@@ -268,6 +378,7 @@ static void each_fault_is_seen(void)
                  {break_pair_first, "a pair's history differs from its edges"},
                  {break_list, "does not lead back"},
                  {break_bucket, "not in the bucket of its key"},
+                 {break_idle, "stands in front of one with an edge"},
                  {break_used, "lost count of its rows"}};
     for (size_t i = 0; i < R1_COUNT(cases); i++) {
         fraud_state *s = small_state();
@@ -326,6 +437,9 @@ int main(void)
         {"windows are exact", windows_are_exact},
         {"windows are exact when the ring is small", windows_are_exact_when_the_ring_is_small},
         {"idle entities make room", idle_entities_make_room},
+        {"full tables are not walked", full_tables_are_not_walked},
+        {"labels are taken back", labels_are_taken_back},
+        {"labels come newest first", labels_come_newest_first},
         {"cycles as by brute force", cycles_as_by_brute_force},
         {"digest tells states apart", digest_tells_states_apart},
         {"each fault is seen", each_fault_is_seen},

@@ -2,6 +2,7 @@
 /* cli.c - from argv to a command: finds it, parses its options (file, then environment, then
  * command line), sets the log sink and the signal handlers, prints help, manual page and
  * completion out of the tables. */
+#include "cli/log_limit.h"
 #include "cli/r1_cli.h"
 #include "config/r1_config.h"
 #include "text/r1_utf8.h"
@@ -238,13 +239,38 @@ static int unknown_command(const r1_program *p, int argc, char **argv)
     return R1_EXIT_USAGE;
 }
 
+static r1_log_fn log_sink; /* behind the limit */
+static r1_log_level log_level;
+
+static void log_limited(void *ctx, r1_log_level level, const char *event, const char *text)
+{
+    uint64_t left_out = 0;
+    char line[LOG_BYTES];
+    if (level <= R1_LOG_WARN && !r1_log_admit(event, r1_mono_us(), &left_out)) return;
+    snprintf(line, sizeof line, "left_out=%llu %s", (unsigned long long)left_out, text);
+    log_sink(ctx, level, event, left_out ? line : text);
+}
+
+void r1_cli_log_limit(void) { r1_log_set(log_limited, NULL, log_level); }
+
+void r1_cli_log_flush(void)
+{
+    uint64_t left_out;
+    for (const char *e; (e = r1_log_left_out(r1_mono_us(), &left_out));) {
+        char line[32];
+        snprintf(line, sizeof line, "left_out=%llu", (unsigned long long)left_out);
+        log_sink(NULL, R1_LOG_WARN, e, line);
+    }
+}
+
 static void set_log(const r1_options *o)
 {
     const char *level = r1_options_str(o, "log-level");
     size_t i = 0;
     while (i < R1_COUNT(level_names) - 1 && strcmp(level_names[i], level) != 0) i++;
-    r1_log_set(!strcmp(r1_options_str(o, "log-format"), "json") ? log_json : log_text, NULL,
-               (r1_log_level)i);
+    log_sink = !strcmp(r1_options_str(o, "log-format"), "json") ? log_json : log_text;
+    log_level = (r1_log_level)i;
+    r1_log_set(log_sink, NULL, log_level);
 }
 
 /* --config must be applied before the rest of the command line wins over it. */

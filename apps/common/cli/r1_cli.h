@@ -51,6 +51,12 @@ typedef struct {
  * command). */
 int r1_cli_main(const r1_program *program, int argc, char **argv);
 
+/* For a service: warnings and errors of one event are printed once a second at most, and the next
+ * line says how many were left out. r1_cli_log_flush prints what was left out at the end of a
+ * trouble; call it every second or so. */
+void r1_cli_log_limit(void);
+void r1_cli_log_flush(void);
+
 /* True once SIGINT or SIGTERM has come; r1_cli_main installs the handlers. Poll it in loops. */
 bool r1_cli_stopped(void);
 

@@ -57,4 +57,12 @@ int64_t r1_histogram_quantile(const r1_histogram *h, double q)
     return h->max;
 }
 
+uint64_t r1_histogram_up_to(const r1_histogram *h, int64_t us)
+{
+    uint64_t n = 0;
+    if (h->n && us >= h->max) return h->n;
+    for (size_t i = 0; i < R1_HISTOGRAM_BUCKETS - 1 && upper_edge(i) <= us; i++) n += h->count[i];
+    return n;
+}
+
 double r1_histogram_mean(const r1_histogram *h) { return h->n ? h->sum / (double)h->n : 0; }

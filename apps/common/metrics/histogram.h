@@ -22,6 +22,9 @@ void r1_histogram_merge(r1_histogram *into, const r1_histogram *from);
 /* Smallest recorded value (to the bucket's upper edge) below which a share q of the values lies;
  * 0 when empty. */
 int64_t r1_histogram_quantile(const r1_histogram *h, double q);
+/* How many values lie at or below us, to the bucket: what shares a bucket with us and may be above
+ * it is left out. Never falls as us rises. */
+uint64_t r1_histogram_up_to(const r1_histogram *h, int64_t us);
 double r1_histogram_mean(const r1_histogram *h);
 
 #endif

@@ -346,3 +346,20 @@ r1_status r1_consumer_range(r1_consumer *c, int32_t partition, int64_t *low, int
         rd_kafka_query_watermark_offsets(c->rk, c->topic, partition, low, high, timeout_ms);
     return code ? r1_stream_fail(code, "asking for the first and last offset", err) : R1_OK;
 }
+
+void r1_consumer_hint_all(r1_consumer *c, const int64_t *next_offset, int32_t n)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(n);
+    for (int32_t p = 0; p < n; p++)
+        if (next_offset[p])
+            rd_kafka_topic_partition_list_add(list, c->topic, p)->offset = next_offset[p];
+    if (list->cnt) rd_kafka_commit(c->rk, list, 1);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+int64_t r1_consumer_high(const r1_consumer *c, int32_t partition)
+{
+    int64_t low = -1, high = -1;
+    if (rd_kafka_get_watermark_offsets(c->rk, c->topic, partition, &low, &high)) return -1;
+    return high < 0 ? -1 : high;
+}

@@ -82,6 +82,11 @@ enum { R1_HEADERS_MAX = 64 }; /* that one message is asked for, or sent with */
 bool r1_message_header(const r1_message *m, size_t i, r1_header *out);
 /* Asynchronous hint; errors are ignored, they concern lag tools alone. */
 void r1_consumer_hint(r1_consumer *c, int32_t partition, int64_t next_offset);
+/* The same for partitions 0..n-1; those of next_offset 0 are left out. Any thread. */
+void r1_consumer_hint_all(r1_consumer *c, const int64_t *next_offset, int32_t n);
+/* The next offset that the broker would give, as far as its last answer told: no request. -1: not
+ * known. Any thread. */
+int64_t r1_consumer_high(const r1_consumer *c, int32_t partition);
 /* First and next offset that the broker holds. */
 r1_status r1_consumer_range(r1_consumer *c, int32_t partition, int64_t *low, int64_t *high,
                             int timeout_ms, r1_err *err);

@@ -147,6 +147,7 @@ typedef struct {
     const fraud_entity *e;
     int side;  /* 0 the sender, 1 the receiver; its own direction, OUT or IN */
     double ln; /* of the new amount */
+    fraud_window w[FRAUD_N_WINDOW][2];
     float balance;
     recent_view recent;
     match_view match;
@@ -154,7 +155,7 @@ typedef struct {
 
 static const fraud_window *window_of(const end_view *v, int window, int direction)
 {
-    return &v->e->w[window][direction];
+    return &v->w[window][direction];
 }
 
 static float end_n(const end_view *v, int window, int direction)
@@ -164,7 +165,7 @@ static float end_n(const end_view *v, int window, int direction)
 
 static float end_sum(const end_view *v, int window, int direction)
 {
-    return columns_ln1p((double)window_of(v, window, direction)->sum / 100);
+    return columns_ln1p(window_of(v, window, direction)->sum / 100);
 }
 
 static float end_distinct(const end_view *v, int window, int direction)
@@ -172,7 +173,7 @@ static float end_distinct(const end_view *v, int window, int direction)
     return columns_ln1p(window_of(v, window, direction)->distinct);
 }
 
-static double mean_ln(const fraud_window *w) { return w->n ? (double)w->ln / w->n / 1024 : NAN; }
+static double mean_ln(const fraud_window *w) { return w->n > 0 ? w->ln / w->n / 1024 : NAN; }
 
 static float end_over_mean(const end_view *v, int window, int direction)
 {
@@ -183,23 +184,23 @@ static float end_z(const end_view *v, int window, int direction)
 {
     const fraud_window *w = window_of(v, window, direction);
     if (w->n < Z_SCORE_MIN) return NAN;
-    double mean = mean_ln(w), var = (double)w->ln_square / w->n / (1024.0 * 1024.0) - mean * mean;
+    double mean = mean_ln(w), var = w->ln_square / w->n / (1024.0 * 1024.0) - mean * mean;
     return (float)((v->ln - mean) / (sqrt(var > 0 ? var : 0) + 0.1));
 }
 
 /* What went out over what came in. */
 static float end_through(const end_view *v, int window)
 {
-    const fraud_window *w = v->e->w[window];
-    if (!(w[OUT].n + w[IN].n)) return NAN;
-    return columns_ln1p((double)w[OUT].sum / 100) - columns_ln1p((double)w[IN].sum / 100);
+    const fraud_window *w = v->w[window];
+    if (!(w[OUT].n + w[IN].n > 0)) return NAN;
+    return columns_ln1p(w[OUT].sum / 100) - columns_ln1p(w[IN].sum / 100);
 }
 
 static float end_net(const end_view *v, int window)
 {
-    const fraud_window *w = v->e->w[window];
-    double all = (double)w[OUT].sum + (double)w[IN].sum;
-    return all > 0 ? (float)(((double)w[IN].sum - (double)w[OUT].sum) / all) : NAN;
+    const fraud_window *w = v->w[window];
+    double all = w[OUT].sum + w[IN].sum;
+    return all > 0 ? (float)((w[IN].sum - w[OUT].sum) / all) : NAN;
 }
 
 static float end_since(const end_view *v, int64_t ts) { return columns_hours(v->now, ts); }
@@ -207,14 +208,14 @@ static float end_since(const end_view *v, int64_t ts) { return columns_hours(v->
 static float end_spread(const end_view *v, int window, int direction)
 {
     const fraud_window *w = window_of(v, window, direction);
-    return w->n ? (float)log((double)w->distinct / w->n) : NAN;
+    return w->n > 0 ? (float)log(w->distinct / w->n) : NAN;
 }
 
 /* The last day against the usual day. */
 static float end_burst(const end_view *v, int direction)
 {
     return (float)(columns_ln1p(window_of(v, FRAUD_W_1D, direction)->n) -
-                   columns_ln1p((double)window_of(v, FRAUD_W_28D, direction)->n / FRAUD_DAYS_28D));
+                   columns_ln1p(window_of(v, FRAUD_W_28D, direction)->n / FRAUD_DAYS_28D));
 }
 
 static float end_since_known(const end_view *v, int direction, bool first)
@@ -232,7 +233,7 @@ static float end_known_share(const end_view *v, int direction)
 static float end_fraud_share(const end_view *v, int window, int direction)
 {
     const fraud_window *w = window_of(v, window, direction);
-    return w->n ? (float)((double)w->fraud / (double)w->n) : 0.0f;
+    return w->n > 0 ? (float)(w->fraud / w->n) : 0.0f;
 }
 
 static float columns_changed(uint64_t last, const char *word)
@@ -346,7 +347,7 @@ static recent_view recent_of(const fraud_state *s, const fraud_entity *e, int di
         const fraud_edge *edge = fraud_state_edge(s, seq);
         amount[n] = sorted[n] = edge->ln;
         ts[n++] = edge->ts;
-        seq = edge->prev[direction];
+        seq = fraud_edge_older(edge, seq, direction);
     }
     if (!n) return (recent_view){NAN, NAN, NAN, NAN};
     qsort(sorted, (size_t)n, sizeof *sorted, compare_int);
@@ -369,7 +370,7 @@ static match_view match_of(const fraud_state *s, const fraud_entity *e, int dire
         const fraud_edge *edge = fraud_state_edge(s, seq);
         if (edge->ts <= s->now - FRAUD_WINDOW_MS[FRAUD_W_28D]) break;
         if (fabs(ln - ln_of(edge->ln)) < best) best = fabs(ln - ln_of(edge->ln)), ts = edge->ts;
-        seq = edge->prev[direction];
+        seq = fraud_edge_older(edge, seq, direction);
     }
     if (isinf(best)) return (match_view){NAN, NAN};
     return (match_view){(float)best, columns_hours(s->now, ts)};
@@ -387,14 +388,16 @@ static void end_columns(const fraud_state *s, const fraud_payment *p, uint32_t i
                         double ln, float *columns)
 {
     const fraud_entity *e = &s->entity[i];
-    const end_view view = {.now = s->now,
-                           .p = p,
-                           .e = e,
-                           .side = side,
-                           .ln = ln,
-                           .balance = balance_of(p, side),
-                           .recent = recent_of(s, e, side, ln),
-                           .match = match_of(s, e, !side, ln)};
+    end_view view = {.now = s->now,
+                     .p = p,
+                     .e = e,
+                     .side = side,
+                     .ln = ln,
+                     .balance = balance_of(p, side),
+                     .recent = recent_of(s, e, side, ln),
+                     .match = match_of(s, e, !side, ln)};
+    for (int k = 0; k < FRAUD_N_WINDOW; k++)
+        for (int d = 0; d < 2; d++) view.w[k][d] = fraud_state_window(s, i, k, d);
     const end_view *v = &view;
     float *out = columns;
     END_NUMBERS(AS_FILL)
@@ -406,27 +409,39 @@ static void end_columns(const fraud_state *s, const fraud_payment *p, uint32_t i
 typedef struct {
     int64_t now;
     const fraud_pair *pair, *back; /* of the two ends; of the opposite direction */
-    uint32_t n, n_out, n_in;       /* payments within 28 days: of the pair, sender's, receiver's */
+    double n[FRAUD_N_WINDOW], n_back[FRAUD_N_WINDOW], sum28; /* of the pair, of the other way */
+    double n_out, n_in; /* payments within 28 days, sender's and receiver's */
     double ln;
 } pair_view;
 
+static float pair_over_mean(const pair_view *v)
+{
+    const double n = v->n[FRAUD_W_28D];
+    return n > 0 ? (float)(v->ln - log(v->sum28 / 100 / n)) : NAN;
+}
+
+static float pair_share(const pair_view *v, double of)
+{
+    return of > 0 ? (float)(v->n[FRAUD_W_28D] / of) : NAN;
+}
+
 /* clang-format off */
 #define PAIR_NUMBERS(X)                                                                          \
-    X("n_1h",       columns_ln1p(v->pair->n[FRAUD_W_1H]))                                        \
-    X("n_1d",       columns_ln1p(v->pair->n[FRAUD_W_1D]))                                        \
-    X("n_3d",       columns_ln1p(v->pair->n[FRAUD_W_3D]))                                        \
-    X("n_7d",       columns_ln1p(v->pair->n[FRAUD_W_7D]))                                        \
-    X("n_28d",      columns_ln1p(v->pair->n[FRAUD_W_28D]))                                       \
-    X("sum_28d",    columns_ln1p((double)v->pair->sum28 / 100))                                  \
+    X("n_1h",       columns_ln1p(v->n[FRAUD_W_1H]))                                        \
+    X("n_1d",       columns_ln1p(v->n[FRAUD_W_1D]))                                        \
+    X("n_3d",       columns_ln1p(v->n[FRAUD_W_3D]))                                        \
+    X("n_7d",       columns_ln1p(v->n[FRAUD_W_7D]))                                        \
+    X("n_28d",      columns_ln1p(v->n[FRAUD_W_28D]))                                       \
+    X("sum_28d",    columns_ln1p(v->sum28 / 100))                                  \
     X("total",      columns_ln1p((double)v->pair->total))                                        \
     X("since",      columns_hours(v->now, v->pair->last_ts))                                     \
     X("age",        columns_hours(v->now, v->pair->first_ts))                                    \
-    X("back_7d",    columns_ln1p(v->back->n[FRAUD_W_7D]))                                        \
-    X("back_28d",   columns_ln1p(v->back->n[FRAUD_W_28D]))                                       \
+    X("back_7d",    columns_ln1p(v->n_back[FRAUD_W_7D]))                                        \
+    X("back_28d",   columns_ln1p(v->n_back[FRAUD_W_28D]))                                       \
     X("since_back", columns_hours(v->now, v->back->last_ts))                                     \
-    X("over_mean",  v->n ? (float)(v->ln - log((double)v->pair->sum28 / 100 / v->n)) : NAN)      \
-    X("share_out",  v->n_out ? (float)((double)v->n / v->n_out) : NAN)                           \
-    X("share_in",   v->n_in ? (float)((double)v->n / v->n_in) : NAN)                             \
+    X("over_mean",  pair_over_mean(v))      \
+    X("share_out",  pair_share(v, v->n_out))                           \
+    X("share_in",   pair_share(v, v->n_in))                             \
     X("fresh",      v->pair->total == 0)
 /* clang-format on */
 
@@ -441,10 +456,14 @@ static void pair_columns(const fraud_state *s, uint32_t from, uint32_t to, doubl
     pair_view view = {.now = s->now,
                       .pair = i == FRAUD_NONE ? &none : &s->pair[i],
                       .back = b == FRAUD_NONE ? &none : &s->pair[b],
-                      .n_out = s->entity[from].w[FRAUD_W_28D][OUT].n,
-                      .n_in = s->entity[to].w[FRAUD_W_28D][IN].n,
+                      .sum28 = i == FRAUD_NONE ? 0 : fraud_pair_sum28(s, i),
+                      .n_out = fraud_state_window(s, from, FRAUD_W_28D, OUT).n,
+                      .n_in = fraud_state_window(s, to, FRAUD_W_28D, IN).n,
                       .ln = ln};
-    view.n = view.pair->n[FRAUD_W_28D];
+    for (int k = 0; k < FRAUD_N_WINDOW; k++) {
+        view.n[k] = i == FRAUD_NONE ? 0 : fraud_pair_n(s, i, k);
+        view.n_back[k] = b == FRAUD_NONE ? 0 : fraud_pair_n(s, b, k);
+    }
     const pair_view *v = &view;
     float *out = columns;
     PAIR_NUMBERS(AS_FILL)
@@ -546,7 +565,7 @@ void fraud_features_history(const fraud_state *s, uint32_t from, uint32_t to, fr
         for (int i = 0; i < FRAUD_HISTORY && fraud_state_has(s, seq); i++) {
             const fraud_edge *edge = fraud_state_edge(s, seq);
             fraud_features_ref(s, seq, role, (direction ? edge->from : edge->to) == other, 0, f);
-            seq = edge->prev[direction];
+            seq = fraud_edge_older(edge, seq, direction);
         }
     }
     for (uint32_t i = 0; i < f->n_ref; i++)
@@ -574,7 +593,7 @@ typedef struct {        /* an edge as the graph item sees it */
     float age;
     bool is_new;
     int port, direction; /* its place among its end's payments of one direction, from 1; 0: new */
-    uint32_t repeats;    /* payments of its pair within 28 days */
+    double repeats;      /* payments of its pair within 28 days */
 } edge_view;
 
 /* clang-format off */
@@ -625,7 +644,7 @@ static void ego_edge(const fraud_state *s, ego_ids *ids, fraud_features *f, uint
                               .age = columns_hours(s->now, edge->ts),
                               .port = port,
                               .direction = direction,
-                              .repeats = s->pair[edge->pair].n[FRAUD_W_28D]},
+                              .repeats = fraud_pair_n(s, edge->pair, FRAUD_W_28D)},
                  f->edge[i]);
 }
 
@@ -638,7 +657,7 @@ static void ego_walk(const fraud_state *s, ego_ids *ids, fraud_features *f, uint
         const fraud_edge *edge = fraud_state_edge(s, seq);
         if (edge->ts <= s->now - FRAUD_WINDOW_MS[FRAUD_W_28D]) return;
         ego_edge(s, ids, f, seq, i + 1, direction, ln);
-        seq = edge->prev[direction];
+        seq = fraud_edge_older(edge, seq, direction);
     }
 }
 
@@ -646,7 +665,8 @@ static void node_columns(const fraud_state *s, const ego_ids *ids, fraud_feature
 {
     for (uint32_t i = 0; i < f->n_node; i++) {
         const fraud_entity *e = &s->entity[ids->id[i]];
-        const fraud_window *w = e->w[FRAUD_W_28D];
+        const fraud_window w[2] = {fraud_state_window(s, ids->id[i], FRAUD_W_28D, OUT),
+                                   fraud_state_window(s, ids->id[i], FRAUD_W_28D, IN)};
         float *out = f->node[i];
         NODE_NUMBERS(AS_FILL)
         R1_ASSERT(out == f->node[i] + FRAUD_N_NODE_NUM, "node columns: filled %td",

@@ -57,7 +57,7 @@ static bool findings_like(const fraud_state *s, const fraud_edge *edge, const fr
                           int band)
 {
     return findings_inner(s, edge) && abs(edge->ln - new_edge->ln) <= band &&
-           s->pair[edge->pair].n[FRAUD_W_28D] == 1;
+           fraud_pair_only(s, edge->pair);
 }
 
 static uint32_t findings_other_end(const fraud_edge *edge, int direction)
@@ -74,7 +74,7 @@ static void findings_near_fill(const fraud_state *s, uint32_t id, int direction,
     for (int i = 0; i < FRAUD_FINDING_NEAR && fraud_state_has(s, seq); i++) {
         const fraud_edge *edge = fraud_state_edge(s, seq);
         if (edge->ts <= new_edge->ts - FRAUD_WINDOW_MS[FRAUD_W_28D]) return;
-        seq = edge->prev[direction];
+        seq = fraud_edge_older(edge, seq, direction);
         if (!findings_inner(s, edge)) continue;
         int k = 0;
         while (k < l->n_all && seen[k] != findings_other_end(edge, direction)) k++;
@@ -171,26 +171,36 @@ static void findings_neighbours(const network *w, int v, igraph_neimode_t mode, 
 
 /* ---- writing a finding ----------------------------------------------------------------------- */
 
+static void put_id(char *out, size_t cap, const char *id)
+{
+    size_t len = strlen(id);
+    R1_ASSERT(len < cap, "finding: an id of %zu bytes", len);
+    memcpy(out, id, len + 1);
+}
+
 static int account_index(fraud_finding *f, const char *name)
 {
     for (int i = 0; i < f->n_account; i++)
         if (!strcmp(f->account[i], name)) return i;
     if (f->n_account == FRAUD_FINDING_ACCOUNTS_MAX) return -1;
-    snprintf(f->account[f->n_account], FRAUD_ACCOUNT_BYTES, "%s", name);
+    put_id(f->account[f->n_account], FRAUD_ACCOUNT_BYTES, name);
     return f->n_account++;
 }
 
 static void put_edge(const fraud_state *s, const fraud_edge *edge, fraud_finding *f)
 {
     if (f->n_edge == FRAUD_FINDING_EDGES_MAX) return;
-    int from = account_index(f, s->entity[edge->from].name),
-        to = account_index(f, s->entity[edge->to].name);
+    char name[2][FRAUD_ID_BYTES], tx_id[FRAUD_ID_BYTES];
+    fraud_state_name(s, edge->from, name[0]);
+    fraud_state_name(s, edge->to, name[1]);
+    fraud_edge_tx_id(s, edge, tx_id);
+    int from = account_index(f, name[0]), to = account_index(f, name[1]);
     if (from < 0 || to < 0) return;
     f->edge[f->n_edge].from = (uint8_t)from;
     f->edge[f->n_edge].to = (uint8_t)to;
     f->edge[f->n_edge].amount_minor = edge->amount;
     f->edge[f->n_edge].ts = edge->ts;
-    memcpy(f->edge[f->n_edge].tx_id, fraud_edge_tx_id(s, edge), FRAUD_TX_ID_BYTES);
+    put_id(f->edge[f->n_edge].tx_id, FRAUD_TX_ID_BYTES, tx_id);
     if (!f->n_edge || edge->ts < f->ts_first) f->ts_first = edge->ts;
     if (!f->n_edge || edge->ts > f->ts_last) f->ts_last = edge->ts;
     f->amount_minor += edge->amount;
@@ -249,7 +259,7 @@ static void findings_extend(chain *c, int n, uint32_t at, int64_t ts)
         if (edge->ts < ts - FRAUD_FINDING_GAP_DAYS * FRAUD_DAY_MS ||
             edge->ts <= c->new_edge->ts - FRAUD_FINDING_DAYS * FRAUD_DAY_MS)
             return;
-        seq = edge->prev[1];
+        seq = fraud_edge_older(edge, seq, 1);
         c->looks--;
         if (edge->ts > ts || edge == c->new_edge ||
             !findings_like(c->s, edge, c->new_edge, FRAUD_FINDING_CYCLE_BAND) ||

@@ -39,9 +39,9 @@ static void patterns_near_fill(const fraud_state *s, uint32_t i, int direction, 
     for (int step = 0; step < 2 * cap && l->n < cap && fraud_state_has(s, seq); step++) {
         const fraud_edge *edge = fraud_state_edge(s, seq);
         if (edge->ts <= s->now - FRAUD_WINDOW_MS[FRAUD_W_28D]) break;
-        seq = edge->prev[direction];
+        seq = fraud_edge_older(edge, seq, direction);
         uint32_t other = patterns_other_end(edge, direction);
-        if (edge->external[!direction]) continue;
+        if (fraud_edge_external(edge, !direction)) continue;
         l->edge[l->n++] = edge;
         if (!patterns_contains(l->other, l->n_other, other)) l->other[l->n_other++] = other;
     }
@@ -62,7 +62,7 @@ static void prefetch_far(const fraud_state *s, const near_list *l, int direction
     for (int step = 1; step < FRAUD_FAR && n; step++) {
         int left = 0;
         for (int i = 0; i < n; i++) {
-            uint64_t older = fraud_state_edge(s, at[i])->prev[direction];
+            uint64_t older = fraud_edge_older(fraud_state_edge(s, at[i]), at[i], direction);
             if (!fraud_state_has(s, older)) continue;
             __builtin_prefetch(fraud_state_edge(s, older));
             at[left++] = older;
@@ -149,6 +149,12 @@ static float second_hop(const fraud_state *s, const near_list *l, int direction,
     return (float)n;
 }
 
+/* Distinct ends of an entity within 28 days. */
+static double ends_of(const fraud_state *s, uint32_t i, int direction)
+{
+    return fraud_state_distinct(s, i, FRAUD_W_28D, direction);
+}
+
 static void fan_of(const fraud_state *s, const near_list *l, uint32_t not1, float *out_max,
                    float *in_max, float *out_mean, float *in_mean)
 {
@@ -156,11 +162,11 @@ static void fan_of(const fraud_state *s, const near_list *l, uint32_t not1, floa
     int n = 0;
     for (int i = 0; i < l->n_other; i++) {
         if (l->other[i] == not1) continue;
-        const fraud_window *w = s->entity[l->other[i]].w[FRAUD_W_28D];
-        if ((float)w[0].distinct > *out_max) *out_max = (float)w[0].distinct;
-        if ((float)w[1].distinct > *in_max) *in_max = (float)w[1].distinct;
-        out += w[0].distinct;
-        in += w[1].distinct;
+        double d[2] = {ends_of(s, l->other[i], 0), ends_of(s, l->other[i], 1)};
+        if ((float)d[0] > *out_max) *out_max = (float)d[0];
+        if ((float)d[1] > *in_max) *in_max = (float)d[1];
+        out += d[0];
+        in += d[1];
         n++;
     }
     if (out_mean && n) *out_mean = (float)(out / n);
@@ -175,7 +181,7 @@ static void amount_share(const fraud_state *s, const near_list *l, int direction
         if (patterns_other_end(l->edge[i], direction) == not1) continue;
         n++;
         close += abs(l->edge[i]->ln - ln) < FRAUD_PATTERN_CLOSE;
-        once += s->pair[l->edge[i]->pair].n[FRAUD_W_28D] == 1;
+        once += fraud_pair_only(s, l->edge[i]->pair);
     }
     if (!n) return;
     *share = (float)close / (float)n;
@@ -235,7 +241,7 @@ static bool like_near(const fraud_state *s, uint32_t i, int direction, int32_t l
         const fraud_edge *edge = fraud_state_edge(s, seq);
         if (edge->ts <= s->now - within * FRAUD_DAY_MS) return false;
         if (abs(edge->ln - ln) <= FRAUD_FINDING_CYCLE_BAND) return true;
-        seq = edge->prev[direction];
+        seq = fraud_edge_older(edge, seq, direction);
     }
     return false;
 }
@@ -245,13 +251,12 @@ bool fraud_patterns_gate(const fraud_state *s, uint32_t from, uint32_t to, const
     const fraud_entity *u = &s->entity[from], *v = &s->entity[to];
     uint32_t pair = fraud_state_pair(s, from, to);
     if (from == to || u->role != FRAUD_ROLE_ACCOUNT || v->role != FRAUD_ROLE_ACCOUNT) return false;
-    if (pair != FRAUD_NONE && s->pair[pair].n[FRAUD_W_28D]) return false;
-    if (v->w[FRAUD_W_28D][1].distinct + 1 >= FRAUD_FINDING_FAN ||
-        u->w[FRAUD_W_28D][0].distinct + 1 >= FRAUD_FINDING_FAN)
+    if (pair != FRAUD_NONE && fraud_pair_n(s, pair, FRAUD_W_28D) > 0) return false;
+    double paid_by_u = ends_of(s, from, 0);
+    if (ends_of(s, to, 1) + 1 >= FRAUD_FINDING_FAN || paid_by_u + 1 >= FRAUD_FINDING_FAN)
         return true;
     if (p->shared_source > 0 || p->shared_sink > 0) return true;
-    if (u->w[FRAUD_W_28D][1].distinct >= FRAUD_FINDING_SPOKES &&
-        u->w[FRAUD_W_28D][0].distinct + 1 >= FRAUD_FINDING_SPOKES)
+    if (ends_of(s, from, 1) >= FRAUD_FINDING_SPOKES && paid_by_u + 1 >= FRAUD_FINDING_SPOKES)
         return true;
     return like_near(s, from, 1, p->ln, FRAUD_FINDING_GAP_DAYS + 1) &&
            like_near(s, to, 0, p->ln, FRAUD_FINDING_DAYS);

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* payment.h - one payment as it comes from outside: decoded, checked, bounded, free of pointers.
  *
+ * A message of the topic payments is a payment that can be scored, a payment that cannot (somebody
+ * decides it all the same), or no payment. payment_read.c tells them apart, payment_map.h says how
+ * other names and units become ours.
+ *
  * Owns:    nothing; a fraud_payment is plain data of fixed size and may be copied with `=`.
  * Units:   time in milliseconds since 1970 (UTC), money in minor units of its currency (cents).
  * Threads: all functions are pure; fraud_payment_decode allocates inside jansson only and frees
  * before it returns.
- * Errors:  R1_E_FORMAT with field, expected and found; the payment is then all zero bytes.
+ * Errors:  R1_E_FORMAT with field, expected and found.
  * The message format is schemas/messages/payment.schema.json. */
 #ifndef FRAUD_PAYMENT_H
 #define FRAUD_PAYMENT_H
@@ -15,12 +19,15 @@
 enum {
     FRAUD_PAYMENT_BYTES_MAX = 16384, /* of one encoded message */
     FRAUD_PAYMENT_DEPTH_MAX = 8,     /* of nesting, unknown fields included */
-    FRAUD_TX_ID_BYTES = 64, /* each size includes the NUL; a longer value is an error, never cut */
+    FRAUD_TX_ID_BYTES = 64, /* each size includes the NUL; a longer id is an error, never cut */
     FRAUD_ACCOUNT_BYTES = 64,
-    FRAUD_TEXT_BYTES = 281, /* remittance text: 280 bytes of UTF-8 (ISO 20022 has 140 characters) */
+    /* Remittance text. ISO 20022 has 140 characters, of at most 4 bytes; what is longer is cut
+     * between two characters, with a note. */
+    FRAUD_TEXT_BYTES = 1024,
     FRAUD_WORD_BYTES = 32
 };
-#define FRAUD_AMOUNT_MAX INT64_C(100000000000000) /* 10^14 minor units */
+/* 10^14 minor units, and hundredths of the currency's unit: 10^14 of them add up 92,000 times. */
+#define FRAUD_AMOUNT_MAX INT64_C(100000000000000)
 #define FRAUD_DAY_MS     INT64_C(86400000)
 #define FRAUD_TS_MIN     INT64_C(0)
 #define FRAUD_TS_MAX     INT64_C(4102444800000) /* 2100-01-01 */
@@ -66,10 +73,6 @@ typedef struct fraud_payment {
     char text[FRAUD_TEXT_BYTES];      /* empty: missing */
 } fraud_payment;
 
-/* Decodes one JSON object. Unknown fields are tolerated (within depth and size), duplicate keys
- * are refused. */
-r1_status fraud_payment_decode(const char *json, size_t len, fraud_payment *p, r1_err *err);
-
 /* What a message is. */
 typedef enum {
     FRAUD_READ_PAYMENT = 0, /* a payment that can be scored */
@@ -79,11 +82,19 @@ typedef enum {
     FRAUD_READ_NOTHING /* no payment: not JSON, no object, no id */
 } fraud_reading;
 
+typedef struct fraud_map fraud_map; /* payment_map.h */
+
 /* Decodes one message of the topic payments. *content is a hash of the fields as they were read.
- * A repeated message has the same one, whatever its blanks and the order of its keys. why is empty
- * for a payment. */
-fraud_reading fraud_payment_read(const char *json, size_t len, fraud_payment *p, uint64_t *content,
-                                 r1_err *why);
+ * A repeated message has the same one, whatever its blanks and the order of its keys. why tells the
+ * first fault and is left alone for a payment.
+ * map NULL: our own names. notes: NULL, or FRAUD_NOTES_BYTES for a JSON array of texts, "" where
+ * nothing is to say (notes.h). Unknown fields are left alone. */
+fraud_reading fraud_payment_read(const fraud_map *map, const char *json, size_t len,
+                                 fraud_payment *p, char *notes, uint64_t *content, r1_err *why);
+
+/* The same for those who only want payments that can be scored, in our own names. Otherwise
+ * R1_E_FORMAT with the reason, and *p is all zero bytes. */
+r1_status fraud_payment_decode(const char *json, size_t len, fraud_payment *p, r1_err *err);
 
 /* The hash of a payment's fields, stable across versions. */
 uint64_t fraud_payment_content(const fraud_payment *p);
@@ -99,7 +110,7 @@ r1_status fraud_payment_check(const fraud_payment *p, r1_err *err);
 
 /* Digits of the minor unit, or -1 where ISO 4217 has no such currency. */
 int fraud_currency_digits(const char *code);
-/* Whether the text has the form of an ISO 3166-1 alpha-2 code: two capital letters. */
+/* Whether the text is an alpha-2 code of ISO 3166-1, in capital letters. */
 bool fraud_country_exists(const char *code);
 
 bool fraud_payment_inner(const fraud_payment *p); /* account to account */

@@ -18,15 +18,17 @@ static int explain_item_of(const fraud_reason *x)
     return FRAUD_ITEM_PAYMENT;
 }
 
+/* Sums are over all currencies that the account used, so none is named. */
 static void end_words(const fraud_window w[FRAUD_N_WINDOW][2], const char *end, char *text,
                       size_t cap)
 {
     const fraud_window *m = w[FRAUD_W_28D], *d = w[FRAUD_W_3D];
     snprintf(text, cap,
-             "%s, %s: %u out to %u ends, %u in from %u; %s: %u out, %u in, %.2f out, %.2f in", end,
-             FRAUD_WINDOW_FIGURES[FRAUD_W_28D], m[0].n, m[0].distinct, m[1].n, m[1].distinct,
-             FRAUD_WINDOW_FIGURES[FRAUD_W_3D], d[0].n, d[1].n, (double)d[0].sum / 100,
-             (double)d[1].sum / 100);
+             "%s, %s%s: %.0f out to %.0f ends, %.0f in from %.0f; %s: %.0f out, %.0f in, %.2f out, "
+             "%.2f in",
+             end, m[0].aged || m[1].aged ? "about " : "", FRAUD_WINDOW_FIGURES[FRAUD_W_28D], m[0].n,
+             m[0].distinct, m[1].n, m[1].distinct, FRAUD_WINDOW_FIGURES[FRAUD_W_3D], d[0].n, d[1].n,
+             d[0].sum / 100, d[1].sum / 100);
 }
 
 static void pattern_words(const fraud_patterns *p, char *text, size_t cap)
@@ -47,8 +49,8 @@ static void item_words(const fraud_facts *f, const fraud_scoring *x, int item, c
     case FRAUD_ITEM_SENDER: end_words(f->from, "sender", text, cap); break;
     case FRAUD_ITEM_RECEIVER: end_words(f->to, "receiver", text, cap); break;
     case FRAUD_ITEM_PAIR:
-        snprintf(text, cap, "%u payments of this pair within %s", f->pair_28d,
-                 FRAUD_WINDOW_FIGURES[FRAUD_W_28D]);
+        snprintf(text, cap, "%s%.0f payments of this pair within %s", f->pair_aged ? "about " : "",
+                 f->pair_28d, FRAUD_WINDOW_FIGURES[FRAUD_W_28D]);
         break;
     case FRAUD_ITEM_PATTERN: pattern_words(&c->pattern, text, cap); break;
     case FRAUD_ITEM_GRAPH:
@@ -61,7 +63,10 @@ static void item_words(const fraud_facts *f, const fraud_scoring *x, int item, c
     case FRAUD_ITEM_TEXT:
         snprintf(text, cap, "remittance text of %zu bytes", strlen(x->payment->text));
         break;
-    default: snprintf(text, cap, "%s of %.2f", fraud_kind_name(x->payment->kind), f->amount); break;
+    default:
+        snprintf(text, cap, "%s of %.2f %s", fraud_kind_name(x->payment->kind), f->amount,
+                 f->currency);
+        break;
     }
 }
 

@@ -11,7 +11,10 @@ enum { WAITING_MAX = 256 };
 
 struct fraud_recall {
     r1_memory *pool;
+    r1_memory_opts opts; /* of the pool */
+    const r1_model *model;
     r1_session *session;
+    uint64_t rings_max, bytes_max;
     uint64_t ticket; /* 0: none is open */
     uint32_t n;      /* waiting to be encoded */
     float num[WAITING_MAX][FRAUD_N_EVENT_NUM];
@@ -36,7 +39,11 @@ r1_status fraud_recall_new(fraud_recall **out, const r1_model *m, r1_session *se
                         .precision = precision,
                         .quota = FRAUD_HISTORY,
                         .n_entity_max = rings_max};
+    r->opts = o;
+    r->model = m;
     r->session = session;
+    r->rings_max = rings_max;
+    r->bytes_max = o.bytes_max;
     r->width = width;
     for (int i = 0; i < WAITING_MAX; i++) r->event[i] = (r1_event){r->num[i], r->cat[i]};
     r->key = calloc(width, sizeof *r->key);
@@ -60,6 +67,16 @@ void fraud_recall_free(fraud_recall *r)
 }
 
 r1_memory *fraud_recall_pool(const fraud_recall *r) { return r->pool; }
+
+void fraud_recall_sizes(const fraud_recall *r, uint64_t *rings, uint64_t *rings_max,
+                        uint64_t *bytes)
+{
+    r1_memory_counts counts;
+    r1_memory_stats(r->pool, &counts);
+    *rings = counts.n_entity;
+    *rings_max = r->rings_max;
+    *bytes = r->bytes_max;
+}
 
 /* An entity's key is a hash of its name; the lowest bit tells its two rings apart. */
 static uint64_t ring_key(const fraud_entity *e, int direction)
@@ -120,8 +137,8 @@ r1_status fraud_recall_add(fraud_recall *r, const fraud_state *s, uint64_t seq, 
     const fraud_edge *edge = fraud_state_edge(s, seq);
     uint64_t key[2];
     size_t n = 0;
-    if (!edge->external[0]) key[n++] = ring_key(&s->entity[edge->from], 0);
-    if (!edge->external[1]) key[n++] = ring_key(&s->entity[edge->to], 1);
+    if (!edge->external_from) key[n++] = ring_key(&s->entity[edge->from], 0);
+    if (!edge->external_to) key[n++] = ring_key(&s->entity[edge->to], 1);
     if (!n) return R1_OK;
     R1_TRY(open_ticket(r, err));
     R1_ASSERT(r->n < WAITING_MAX, "working memory: %u of %d wait", r->n, (int)WAITING_MAX);
@@ -142,4 +159,23 @@ r1_status fraud_recall_begin(fraud_recall *r, uint64_t *ticket, r1_err *err)
     *ticket = r->ticket;
     r->ticket = 0;
     return R1_OK;
+}
+
+r1_status fraud_recall_settle(fraud_recall *r, r1_err *err)
+{
+    R1_TRY(recall_encode(r, err));
+    if (r->ticket) r1_memory_end(r->pool, r->ticket);
+    r->ticket = 0;
+    return R1_OK;
+}
+
+r1_status fraud_recall_empty(fraud_recall *r, r1_err *err)
+{
+    r1_memory_free(r->pool);
+    r->pool = NULL;
+    r->ticket = 0;
+    r->n = 0;
+    r1_status st = r1_memory_new(&r->pool, r->model, &r->opts, err);
+    if (st != R1_OK && err) err->fatal = true;
+    return st;
 }

@@ -5,9 +5,11 @@
 #include "r1_assert.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { ITEM_PAYMENT, ITEM_SENDER, ITEM_RECEIVER, ITEM_PAIR, ITEM_LABELS, ITEM_GRAPH, N_ITEM };
 _Static_assert(N_ITEM <= (int)FRAUD_ITEMS_MAX, "a result holds every item");
@@ -34,56 +36,97 @@ static double rules_clamp(double x, double low, double high)
     return x < low ? low : x > high ? high : x;
 }
 
+/* "about " before what is told by aged aggregates. */
+static const char *rules_about(bool aged) { return aged ? "about " : ""; }
+
+void fraud_rules_time(int64_t ts, char out[24])
+{
+    time_t seconds = (time_t)(ts / 1000);
+    struct tm utc;
+    if (!gmtime_r(&seconds, &utc) || !strftime(out, 24, "%Y-%m-%d %H:%M UTC", &utc))
+        snprintf(out, 24, "%lld ms", (long long)ts);
+}
+
+/* ", known since 2026-11-30 14:02 alone", where the account's row is younger than the window. */
+static void rules_known_since(const fraud_facts *f, int64_t since, int window, char out[48])
+{
+    char time[24];
+    *out = 0;
+    if (since <= f->now - FRAUD_WINDOW_MS[window]) return;
+    fraud_rules_time(since, time);
+    snprintf(out, 48, ", known since %s alone", time);
+}
+
 static void rule_payment(const fraud_facts *f, fraud_result *r)
 {
     const fraud_window *w = &f->from[FRAUD_W_28D][0];
     if (w->n < 3) return;
-    double mean = (double)w->ln / w->n / 1024, z = (double)f->ln / 1024 - mean;
+    double mean = w->ln / w->n / 1024, z = (double)f->ln / 1024 - mean;
     char text[FRAUD_REASON_TEXT_BYTES];
-    snprintf(text, sizeof text, "amount %.2f is %.1f times the sender's usual %.2f of %s",
-             f->amount, exp(z), exp(mean), FRAUD_WINDOW_WORDS[FRAUD_W_28D]);
+    char since[48];
+    rules_known_since(f, f->from_since, FRAUD_W_28D, since);
+    snprintf(text, sizeof text, "amount %.2f %s is %.1f times the sender's usual %s%.2f of %s%s",
+             f->amount, f->currency, exp(z), rules_about(w->aged), exp(mean),
+             FRAUD_WINDOW_WORDS[FRAUD_W_28D], since);
     add_fact(r, ITEM_PAYMENT, rules_clamp(0.7 * (z - 0.5), -0.5, 1.8), "amount_unusual", text);
 }
 
 static void rule_sender(const fraud_facts *f, fraud_result *r)
 {
-    char text[FRAUD_REASON_TEXT_BYTES];
+    char text[FRAUD_REASON_TEXT_BYTES], since[48];
     const fraud_window *day = &f->from[FRAUD_W_1D][0], *in = &f->from[FRAUD_W_1D][1];
     if (day->distinct >= 3) {
-        snprintf(text, sizeof text, "sender paid %u different ends within %s", day->distinct,
-                 FRAUD_WINDOW_WORDS[FRAUD_W_1D]);
+        rules_known_since(f, f->from_since, FRAUD_W_1D, since);
+        snprintf(text, sizeof text, "sender paid %s%.0f different ends within %s%s",
+                 rules_about(day->aged), day->distinct, FRAUD_WINDOW_WORDS[FRAUD_W_1D], since);
         add_fact(r, ITEM_SENDER, rules_clamp(0.35 * (day->distinct - 2.0), 0, 2), "sender_fan_out",
                  text);
     }
-    double share = in->sum > 0 ? f->amount * 100 / (double)in->sum : 0;
+    double share = in->sum > 0 ? f->amount * 100 / in->sum : 0;
     if (share > 0.6 && share < 1.1 && f->since_in_ms >= 0) {
-        snprintf(text, sizeof text, "passes on %.0f %% of what came in %.1f hours before",
-                 100 * share, (double)f->since_in_ms / 3600000);
+        snprintf(text, sizeof text, "passes on %s%.0f %% of what came in %.1f hours before",
+                 rules_about(in->aged), 100 * share, (double)f->since_in_ms / 3600000);
         add_fact(r, ITEM_SENDER, 1.3, "pass_through", text);
     }
 }
 
 static void rule_receiver(const fraud_facts *f, fraud_result *r)
 {
-    char text[FRAUD_REASON_TEXT_BYTES];
+    char text[FRAUD_REASON_TEXT_BYTES], since[48];
     const fraud_window *w = &f->to[FRAUD_W_3D][1];
     if (w->distinct < 4) return;
-    snprintf(text, sizeof text, "receiver was paid by %u different ends within %s", w->distinct,
-             FRAUD_WINDOW_WORDS[FRAUD_W_3D]);
+    rules_known_since(f, f->to_since, FRAUD_W_3D, since);
+    snprintf(text, sizeof text, "receiver was paid by %s%.0f different ends within %s%s",
+             rules_about(w->aged), w->distinct, FRAUD_WINDOW_WORDS[FRAUD_W_3D], since);
     add_fact(r, ITEM_RECEIVER, rules_clamp(0.3 * (w->distinct - 3.0), 0, 2), "receiver_fan_in",
              text);
 }
 
+/* The share of 28 days for which it is known whether the pair paid. */
+static double rules_pair_known(const fraud_facts *f)
+{
+    const int64_t width = FRAUD_WINDOW_MS[FRAUD_W_28D];
+    return f->pair_since <= f->now - width ? 1 : (double)(f->now - f->pair_since) / (double)width;
+}
+
 static void rule_pair(const fraud_facts *f, fraud_result *r)
 {
-    char text[FRAUD_REASON_TEXT_BYTES];
-    if (f->pair_28d) {
+    char text[FRAUD_REASON_TEXT_BYTES], time[24];
+    double known = rules_pair_known(f);
+    if (f->pair_28d > 0) {
         add_fact(r, ITEM_PAIR, -0.6, "known_pair", "the sender has paid this end before");
         return;
     }
-    snprintf(text, sizeof text, "these two ends have not paid each other within %s",
-             FRAUD_WINDOW_WORDS[FRAUD_W_28D]);
-    add_fact(r, ITEM_PAIR, 0.4, "new_pair", text);
+    if (known < 1) {
+        fraud_rules_time(f->pair_since, time);
+        snprintf(text, sizeof text,
+                 "these two ends have not paid each other since %s, older payments are not held",
+                 time);
+    } else {
+        snprintf(text, sizeof text, "these two ends have not paid each other within %s",
+                 FRAUD_WINDOW_WORDS[FRAUD_W_28D]);
+    }
+    add_fact(r, ITEM_PAIR, 0.4 * known, "new_pair", text);
 }
 
 static void rule_labels(const fraud_facts *f, fraud_result *r)
@@ -130,7 +173,7 @@ void fraud_rules_score(const fraud_facts *f, const fraud_finding *finding, size_
                        fraud_result *r)
 {
     R1_ASSERT(n_finding <= FRAUD_FINDINGS_MAX, "rules: %zu findings", n_finding);
-    memset(r, 0, sizeof *r);
+    memset(r, 0, offsetof(fraud_result, finding)); /* of the findings, n_finding are read */
     r->degraded = true;
     r->n_item = N_ITEM;
     for (int i = 0; i < N_ITEM; i++)

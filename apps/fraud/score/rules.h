@@ -2,6 +2,11 @@
 /* rules.h - velocity rules: facts about both ends and the pair. Each has a fixed weight in logits,
  * so that the trace adds up.
  *
+ * What they say of a window is as true as the state knows it. A figure that rests on aged
+ * aggregates (graph/aged.h) has "about" before it. Where the row of an account or a pair may have
+ * been evicted within the window, the text says from when on it is known, and a new pair counts
+ * for the known share of the window alone.
+ *
  * They score where no model does, and every result of theirs says `degraded`. Where a model
  * scores, the same facts are the words of its reasons.
  * Owns: nothing. Threads: any, all functions are pure. Errors: none. */
@@ -15,9 +20,14 @@
 typedef struct {
     fraud_window from[FRAUD_N_WINDOW][2], to[FRAUD_N_WINDOW][2];
     fraud_known from_known, to_known;
-    uint32_t pair_28d;
-    int64_t since_in_ms; /* since money last came to the sender; -1: never */
-    double amount;       /* main units */
+    double pair_28d;    /* payments of the pair within 28 days */
+    bool pair_aged;     /* a part of them rests on aged aggregates */
+    int64_t pair_since; /* from when a pair that has not paid is known; FRAUD_NEVER: always */
+    int64_t from_since, to_since; /* from when all payments of an end are known */
+    int64_t now;                  /* ms */
+    char currency[4];             /* of amount */
+    int64_t since_in_ms;          /* since money last came to the sender; -1: never */
+    double amount;                /* main units */
     int32_t ln;
     bool new_from, new_to;
 } fraud_facts;
@@ -25,6 +35,9 @@ typedef struct {
 /* Fills result from what was captured. finding: what the new edge closes. */
 void fraud_rules_score(const fraud_facts *f, const fraud_finding *finding, size_t n_finding,
                        fraud_result *r);
+
+/* "2026-11-30 14:02 UTC" */
+void fraud_rules_time(int64_t ts, char out[24]);
 
 /* Sorts reasons by |contribution|, then by code. */
 void fraud_reasons_sort(fraud_reason *x, size_t n);

@@ -22,6 +22,7 @@ r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_result *res
     r->logit = (float)res->logit;
     r->degraded = res->degraded;
     r->decided_us = r1_time_us();
+    fraud_record_stamp(r, FRAUD_CLOCK_DECIDED);
     trace_text(r, res);
     if (r->decision.action == FRAUD_ALLOW) return R1_OK;
     r->alert = fraud_alert_of(res);
@@ -70,17 +71,19 @@ static void intake_reset(fraud_record *r)
     r->applied = true;
     r->content_hash = 0;
     r->apart_rule = NULL;
-    r->apart_text[0] = r->notes[0] = 0;
+    r->apart_text[0] = 0;
 }
 
 static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
 {
     r1_err why = {0};
     intake_reset(r);
-    fraud_reading reading = fraud_payment_read(r->message.payload, r->message.payload_len,
-                                               &r->payment, &r->content_hash, &why);
+    fraud_reading reading =
+        fraud_payment_read(s->parts.map, r->message.payload, r->message.payload_len, &r->payment,
+                           r->notes, &r->content_hash, &why);
     if (reading == FRAUD_READ_NOTHING)
         return fraud_record_refuse(r, FRAUD_STAGE_DECODE, &why), R1_OK;
+    fraud_record_stamp(r, FRAUD_CLOCK_DECODED);
     fraud_seen seen = fraud_txset_look(s->parts.seen, r->payment.tx_id, r->content_hash);
     if (seen == FRAUD_SEEN_SAME) return r->kind = FRAUD_RECORD_DUPLICATE, R1_OK;
     if (seen == FRAUD_SEEN_OTHER) return id_reused(s, r, err);
@@ -94,6 +97,7 @@ static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
     if (st != R1_OK) return fraud_record_refuse(r, FRAUD_STAGE_VALIDATE, &why), R1_OK;
     R1_TRY(intake_place(s, r, err));
     r->kind = FRAUD_RECORD_PAYMENT;
+    fraud_record_stamp(r, FRAUD_CLOCK_APPLIED);
     b->slot[b->n_slot] = slot;
     b->scored[b->n_slot++] = r;
     return R1_OK;
@@ -126,9 +130,15 @@ r1_status fraud_serve_take(server *s, batch *b, int topic, int timeout_ms, r1_er
         fraud_queue_put_back(s->parts.queue, r);
         return st;
     }
-    r->topic = (fraud_topic)topic;
-    b->record[b->n++] = r;
     s->consumed++;
+    return fraud_serve_accept(s, b, r, (fraud_topic)topic, err);
+}
+
+r1_status fraud_serve_accept(server *s, batch *b, fraud_record *r, fraud_topic topic, r1_err *err)
+{
+    fraud_record_stamp(r, FRAUD_CLOCK_READ);
+    r->topic = topic;
+    b->record[b->n++] = r;
     s->last_message_us = r1_mono_us();
     if (topic == FRAUD_TOPIC_LABELS) return take_label(s, r), R1_OK;
     return take_payment(s, b, r, err);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* parts.c - settings to parts. What costs nothing is checked first, the model is opened last. */
 #include "serve/parts.h"
+#include "http/http.h"
+#include "serve/capacity.h"
+#include "snapshot/snapshot_folder.h"
 #include "store/store_command.h"
 #include "text/r1_utf8.h"
 
@@ -11,7 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ENTITIES = 262144 }; /* that the state knows: fraud_engine_opts.entities_max */
 _Static_assert(FRAUD_BATCH_MAX <= FRAUD_QUEUE_RECORDS, "a batch must find records in the queue");
 
 /* ---- topics ---- */
@@ -33,6 +35,9 @@ static r1_status check_topic(const fraud_parts *p, size_t i, r1_err *err)
     if (!name) return R1_OK;
     r1_status st = r1_topic_check(name, err);
     if (st != R1_OK) return r1_err_prefix(err, "%s: ", topics[i].option), st;
+    if (!strcmp(name, FRAUD_HTTP_TOPIC_NAME))
+        R1_FAIL(err, R1_E_INVAL, "%s: expected another name than \"%s\", which POST /v1/decide has",
+                topics[i].option, name);
     for (size_t k = 0; k < i; k++) {
         const char *other = r1_options_str(p->o, topics[k].option);
         if (!other || strcmp(name, other) != 0) continue;
@@ -118,21 +123,26 @@ static r1_status check_stats(const r1_options *o, r1_err *err)
     return try_stats(path, err);
 }
 
+static r1_status check_listen(const r1_options *o, r1_err *err)
+{
+    const char *listen = r1_options_str(o, "http-listen");
+    r1_status st = listen && *listen ? r1_http_check(listen, NULL, err) : R1_OK;
+    if (st != R1_OK) r1_err_prefix(err, "http-listen: ");
+    return st;
+}
+
 static r1_status check_sizes(const r1_options *o, r1_err *err)
 {
-    int64_t accounts = r1_options_int(o, "memory-accounts"), wait = r1_options_int(o, "fetch-wait"),
-            deadline = r1_options_int(o, "model-deadline");
-    if (accounts > ENTITIES)
-        R1_FAIL(err, R1_E_INVAL,
-                "memory-accounts: expected at most the %d accounts that the state knows, found "
-                "%lld",
-                ENTITIES, (long long)accounts);
+    int64_t wait = r1_options_int(o, "fetch-wait"), deadline = r1_options_int(o, "model-deadline");
+    fraud_engine_opts sizes = {0};
+    R1_TRY(fraud_capacity_read(o, &sizes, err));
     if (deadline && deadline <= wait)
         R1_FAIL(
             err, R1_E_INVAL,
             "model-deadline: expected more than fetch-wait (%lld ms), found %lld: every payment "
             "would be late",
             (long long)wait, (long long)deadline);
+    R1_TRY(check_listen(o, err));
     return check_stats(o, err);
 }
 
@@ -167,15 +177,13 @@ static r1_status build_engine(fraud_parts *p, r1_err *err)
     char model[R1_PATH_BYTES];
     const r1_options *o = p->o;
     R1_TRY(r1_cli_path(o, "model", model, err));
-    const fraud_engine_opts opts = {.model_path = strcmp(model, "none") != 0 ? model : NULL,
-                                    .r1_off = !r1_options_bool(o, "r1"),
-                                    .graph_off = !r1_options_bool(o, "graph"),
-                                    .memory_off = !r1_options_bool(o, "memory"),
-                                    .precision = r1_cli_precision(r1_options_str(o, "precision")),
-                                    .slots_max = FRAUD_BATCH_MAX,
-                                    .entities_max = ENTITIES,
-                                    .rings_max =
-                                        2 * (uint32_t)r1_options_int(o, "memory-accounts")};
+    fraud_engine_opts opts = {.model_path = strcmp(model, "none") != 0 ? model : NULL,
+                              .r1_off = !r1_options_bool(o, "r1"),
+                              .graph_off = !r1_options_bool(o, "graph"),
+                              .memory_off = !r1_options_bool(o, "memory"),
+                              .precision = r1_cli_precision(r1_options_str(o, "precision")),
+                              .slots_max = FRAUD_BATCH_MAX};
+    R1_TRY(fraud_capacity_read(o, &opts, err));
     R1_TRY(fraud_engine_new(&p->engine, &opts, err));
     name_model(p, &opts);
     return R1_OK;
@@ -186,6 +194,9 @@ r1_status fraud_parts_build(fraud_parts *p, const r1_options *o, r1_err *err)
     p->o = o;
     R1_TRY(build_topics(p, err));
     R1_TRY(check_sizes(o, err));
+    R1_TRY(fraud_map_load(&p->map, r1_options_str(o, "map"), err));
+    const char *folder = r1_options_str(o, "snapshot-dir");
+    if (folder) R1_TRY(fraud_snapshots_check(folder, err));
     R1_TRY(build_policy(p, err));
     R1_TRY(build_stream(p, err));
     R1_TRY(build_store(p, err));
@@ -200,6 +211,7 @@ void fraud_parts_release(fraud_parts *p)
     fraud_engine_free(p->engine);
     fraud_policy_free(p->policy);
     fraud_txset_free(p->seen);
+    fraud_map_free(p->map);
     *p = (fraud_parts){0};
 }
 

@@ -14,6 +14,7 @@
 #define FRAUD_PARTS_H
 
 #include "cli/r1_cli.h"
+#include "payment/payment_map.h"
 #include "serve/txset.h"
 #include "write/ledger.h"
 
@@ -25,6 +26,7 @@ typedef struct {
     const char *topic[FRAUD_N_TOPIC]; /* NULL: not consumed */
     const char *conninfo;             /* of PostgreSQL */
     char migrations[R1_PATH_BYTES];
+    fraud_map *map; /* NULL: messages use our own names */
     fraud_engine *engine;
     fraud_policy *policy;
     fraud_txset *seen;

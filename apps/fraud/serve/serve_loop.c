@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* serve_loop.c - one turn after the other: read what has come, score it, hand it to the writer. */
-#include "serve/server.h"
+#include "serve/port.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -28,6 +28,7 @@ static r1_status score_slots(server *s, batch *b, r1_err *err)
         R1_TRY(fraud_serve_decide(s, b->scored[i], &b->result[0], err));
     }
     if (n) R1_TRY(fraud_engine_score(s->parts.engine, slot, n, b->result, err));
+    for (size_t i = 0; i < n; i++) fraud_record_stamp(record[i], FRAUD_CLOCK_SCORED);
     for (size_t i = 0; i < n; i++) R1_TRY(fraud_serve_decide(s, record[i], &b->result[i], err));
     return R1_OK;
 }
@@ -36,6 +37,8 @@ static r1_status serve_score(server *s, batch *b, r1_err *err)
 {
     R1_TRY(score_slots(s, b, err));
     for (size_t i = 0; i < b->n_slot; i++) fraud_slot_release(s->parts.engine, b->slot[i]);
+    fraud_serve_mark(s, b);
+    for (size_t i = 0; i < b->n; i++) fraud_record_stamp(b->record[i], FRAUD_CLOCK_QUEUED);
     if (b->n) fraud_queue_push(s->parts.queue, b->record, b->n);
     b->n = b->n_slot = 0;
     return R1_OK;
@@ -61,6 +64,7 @@ static r1_status serve_step(server *s, batch *b, r1_err *err)
     while (st == R1_OK && b->n < BATCH_MAX)
         st = fraud_serve_take(s, b, FRAUD_TOPIC_PAYMENTS, 0, err);
     R1_TRY(serve_tolerate(st, err));
+    R1_TRY(fraud_port_serve(s, b, err));
     if (!b->n && fraud_queue_in_flight(s->parts.queue) == FRAUD_QUEUE_RECORDS)
         usleep(1000); /* the writer is behind: reading stops */
     return serve_score(s, b, err);
@@ -79,8 +83,10 @@ r1_status fraud_serve_loop(server *s, r1_err *err)
     if (!b) R1_FAIL(err, R1_E_NOMEM, "no memory for a batch");
     r1_status st = R1_OK;
     while (st == R1_OK && !r1_cli_stopped() && !serve_idle(s)) {
+        fraud_port_turn(s);
         st = serve_step(s, b, err);
         if (st == R1_OK) st = fraud_writer_status(s->writer, err);
+        if (st == R1_OK) fraud_serve_snapshot_tick(s);
     }
     for (size_t i = 0; i < b->n; i++)
         fraud_queue_put_back(s->parts.queue, b->record[i]); /* not decided: read again next time */

@@ -2,7 +2,9 @@
 /* settings.c - one row per setting of serve, and the command config. */
 #include "serve/settings.h"
 #include "config/r1_config.h"
+#include "serve/capacity.h"
 #include "serve/parts.h"
+#include "snapshot/snapshot.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,6 +70,27 @@ const r1_option fraud_serve_rows[] = {
         "statement_timeout in the connection's options goes first, here and below"),
     R1_STORE_TIMEOUT_ROW("write-timeout", "60", "longest statement while it writes; 0: no limit"),
     R1_STORE_ADMIN_TIMEOUT_ROW,
+    {.name = "snapshot-dir",
+     .section = "snapshot",
+     .type = R1_OPT_PATH,
+     .help = "folder for snapshots of the state, from which a start goes on; none: a start reads "
+             "the whole log"},
+    {.name = "snapshot-every",
+     .section = "snapshot",
+     .type = R1_OPT_INT,
+     .def = "300",
+     .min = 1,
+     .max = 86400,
+     .unit = "s",
+     .help = "time from one snapshot to the next"},
+    {.name = "snapshot-keep",
+     .section = "snapshot",
+     .type = R1_OPT_INT,
+     .def = "3",
+     .min = 2,
+     .max = FRAUD_SNAPSHOT_KEEP_MAX,
+     .unit = "files",
+     .help = "snapshots that stay"},
     {.name = "wait",
      .section = "service",
      .type = R1_OPT_INT,
@@ -93,6 +116,26 @@ const r1_option fraud_serve_rows[] = {
      .max = 1e9,
      .unit = "payments",
      .help = "first payments whose latency does not count: a warm-up"},
+    {.name = "http-listen",
+     .section = "http",
+     .type = R1_OPT_STRING,
+     .def = "127.0.0.1:9464",
+     .help = "address and port of /livez, /readyz, /metrics and POST /v1/decide; port 0: any; "
+             "empty: none"},
+    {.name = "decide-wait",
+     .section = "http",
+     .type = R1_OPT_INT,
+     .def = "1000",
+     .min = 10,
+     .max = 20000,
+     .unit = "ms",
+     .help = "how long POST /v1/decide waits for the commit before it answers that nothing is "
+             "decided yet"},
+    {.name = "map",
+     .section = "payments",
+     .type = R1_OPT_PATH,
+     .help = "mapping file: which fields of the messages are ours, see r1-fraud check; none: our "
+             "own names"},
     {.name = "unscorable",
      .section = "payments",
      .type = R1_OPT_ENUM,
@@ -141,6 +184,37 @@ const r1_option fraud_serve_rows[] = {
      .max = 1 << 24,
      .help = "accounts whose last payments are remembered as entries, up to 8 KiB each; the one "
              "idle longest goes first"},
+    {.name = "state-memory",
+     .section = "state",
+     .type = R1_OPT_INT,
+     .min = 1,
+     .max = 1 << 20,
+     .unit = "MB",
+     .help = "memory of the state, from which accounts, edges and pairs follow as 1 to 10 to 4"},
+    {.name = "accounts",
+     .section = "state",
+     .type = R1_OPT_INT,
+     .def = R1_TEXT_OF(FRAUD_ENTITIES_DEFAULT),
+     .min = 16,
+     .max = (1 << 28) - 1,
+     .only = "!state-memory",
+     .help = "accounts, shops and other ends that are known; the one idle longest goes first"},
+    {.name = "edges",
+     .section = "state",
+     .type = R1_OPT_INT,
+     .def = R1_TEXT_OF(FRAUD_EDGES_DEFAULT),
+     .min = 16,
+     .max = (1 << 28) - 1,
+     .only = "!state-memory",
+     .help = "payments that are held one by one; older ones count in aged windows"},
+    {.name = "pairs",
+     .section = "state",
+     .type = R1_OPT_INT,
+     .def = R1_TEXT_OF(FRAUD_PAIRS_DEFAULT),
+     .min = 16,
+     .max = (1 << 28) - 1,
+     .only = "!state-memory",
+     .help = "pairs of sender and receiver that are known; the one idle longest goes first"},
     {.name = "model-deadline",
      .section = "model",
      .type = R1_OPT_INT,
@@ -185,6 +259,7 @@ static int config_check(r1_cli_call *call)
     if (st == R1_OK)
         printf("configuration: good, model %s, %s\n", fraud_engine_model_name(parts->engine),
                fraud_policy_text(parts->policy));
+    if (st == R1_OK) fraud_capacity_print(parts->engine, "state: ", stdout);
     fraud_parts_release(parts);
     free(parts);
     return fraud_parts_exit(st);

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 const char *fraud_stage_name(fraud_stage stage)
 {
@@ -21,6 +22,19 @@ void fraud_record_refuse(fraud_record *r, fraud_stage stage, const r1_err *err)
     r->kind = FRAUD_RECORD_DEAD;
     r->stage = stage;
     r1_utf8_clean(r->reason, sizeof r->reason, err->msg);
+}
+
+void fraud_record_stamp(fraud_record *r, fraud_clock clock)
+{
+    if (clock == FRAUD_CLOCK_READ) memset(r->clock_us, 0, sizeof r->clock_us);
+    r->clock_us[clock] = r1_mono_us();
+}
+
+void fraud_record_reply(fraud_record *r, fraud_outcome outcome, const char *text)
+{
+    fraud_reply_fn reply = r->reply;
+    r->reply = NULL;
+    if (reply) reply(r->reply_ctx, r, outcome, text);
 }
 
 void fraud_record_strip(fraud_record *r, const r1_err *err)
@@ -116,7 +130,10 @@ r1_status fraud_queue_new(fraud_queue **out, size_t capacity, r1_err *err)
 
 static void record_empty(fraud_record *r)
 {
+    fraud_record_reply(r, FRAUD_OUTCOME_DROPPED, NULL);
     r1_message_free(&r->message);
+    free(r->body);
+    r->body = NULL;
     free(r->alert);
     r->alert = NULL;
     r->bare = false;

@@ -10,6 +10,7 @@
 #define FRAUD_RECORD_H
 
 #include "decide/policy.h"
+#include "payment/notes.h"
 #include "stream/stream.h"
 #include "write/alert.h"
 
@@ -29,13 +30,42 @@ typedef enum {
 } fraud_stage;
 const char *fraud_stage_name(fraud_stage stage);
 
+/* Moments of a record's way, on the clock that never goes back: fraud_record.clock_us. */
+typedef enum {
+    FRAUD_CLOCK_READ = 0,
+    FRAUD_CLOCK_DECODED,
+    FRAUD_CLOCK_APPLIED,
+    FRAUD_CLOCK_SCORED,
+    FRAUD_CLOCK_DECIDED,
+    FRAUD_CLOCK_QUEUED,
+    FRAUD_N_CLOCK
+} fraud_clock;
+
 enum {
     FRAUD_DEAD_REASON_BYTES = 251, /* NUL included, as in the others */
-    FRAUD_APART_TEXT_BYTES = 320,
-    FRAUD_NOTES_BYTES = 1024
+    FRAUD_APART_TEXT_BYTES = 320
 };
 
-typedef enum { FRAUD_TOPIC_PAYMENTS = 0, FRAUD_TOPIC_LABELS, FRAUD_N_TOPIC } fraud_topic;
+/* FRAUD_TOPIC_HTTP: payments of POST /v1/decide. In the ledger it is a topic of one partition, so
+ * its offsets are moved, fenced and asked about as all others are. Kafka is not asked about it. */
+typedef enum {
+    FRAUD_TOPIC_PAYMENTS = 0,
+    FRAUD_TOPIC_LABELS,
+    FRAUD_TOPIC_HTTP,
+    FRAUD_N_TOPIC
+} fraud_topic;
+#define FRAUD_HTTP_TOPIC_NAME "http"
+
+/* What became of a record that somebody outside of the stream waits for. */
+typedef enum {
+    FRAUD_OUTCOME_DROPPED = 0, /* it went without a commit: nothing was decided */
+    FRAUD_OUTCOME_REFUSED,     /* it is no payment */
+    FRAUD_OUTCOME_COMMITTED
+} fraud_outcome;
+struct fraud_record;
+/* text: of a refusal the reason, of a committed payment the decision's message; else NULL. */
+typedef void (*fraud_reply_fn)(void *ctx, const struct fraud_record *r, fraud_outcome outcome,
+                               const char *text);
 
 /* Where a record is:
  *
@@ -54,11 +84,15 @@ typedef struct fraud_record {
     fraud_record_place place; /* the queue's alone */
     fraud_record_kind kind;
     fraud_topic topic;
-    r1_message message; /* freed by the writer */
+    r1_message message;   /* freed by the writer */
+    char *body;           /* owned; the payload where it came from no topic; NULL: none */
+    fraud_reply_fn reply; /* told once; NULL: nobody waits */
+    void *reply_ctx;
     int64_t apply_seq;
     int64_t decided_us;
-    fraud_payment payment; /* payments and duplicates */
-    fraud_label label;     /* labels */
+    int64_t clock_us[FRAUD_N_CLOCK]; /* 0: it did not pass there */
+    fraud_payment payment;           /* payments and duplicates */
+    fraud_label label;               /* labels */
     fraud_decision decision;
     float probability, logit;
     bool degraded;
@@ -77,6 +111,12 @@ typedef struct fraud_record {
     fraud_stage stage;                    /* dead letters */
     char reason[FRAUD_DEAD_REASON_BYTES]; /* dead letters; UTF-8 */
 } fraud_record;
+
+/* The record is there now. READ begins its way, and forgets an earlier one. */
+void fraud_record_stamp(fraud_record *r, fraud_clock clock);
+
+/* Tells whoever waits for the record; where nobody does, nothing happens. */
+void fraud_record_reply(fraud_record *r, fraud_outcome outcome, const char *text);
 
 /* Decides the record without a score: `rule` is static, `text` says what, where, expected, found.
  * Whether the state knows the payment is the caller's to say in `applied`. */

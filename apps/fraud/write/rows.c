@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* rows.c - the tables of columns, and the statements that are made of them. */
 #include "write/rows.h"
+#include "payment/message_json.h"
 #include "r1_assert.h"
 #include "store/store_columns.h"
+#include "text/r1_utf8.h"
 #include "write/letter.h"
 
 #include <stdio.h>
@@ -134,12 +136,6 @@ FILL(fill_logit)
 
 FILL(fill_topic) { r1_columns_text(c, i, names->ledger->topic[r->topic]); }
 
-FILL(fill_payload)
-{
-    (void)names;
-    r1_columns_bytes(c, i, r->message.payload, r->message.payload_len);
-}
-
 /* A tombstone has none. */
 FILL(fill_dead_payload)
 {
@@ -168,6 +164,20 @@ FILL(fill_headers)
         r1_columns_null(c, i);
     else
         rows_take_text(c, i, text);
+}
+
+/* PostgreSQL takes UTF-8 without NUL alone. What decodes after mending is stored mended, so that it
+ * decodes to the same payment. */
+FILL(fill_payload_text)
+{
+    const char *text = r->message.payload;
+    size_t len = r->message.payload_len;
+    (void)names;
+    if (r1_utf8_valid(text, len) && !memchr(text, 0, len)) {
+        r1_columns_bytes(c, i, text, len);
+        return;
+    }
+    rows_take_text(c, i, fraud_json_mend(text, len, &len));
 }
 
 FILL(fill_reasons)
@@ -211,10 +221,6 @@ FILL_FINDINGS(fill_payments, rows_take_text(c, i, fraud_finding_payments_text(f)
 
 /* ---- constants ---- */
 
-static const char *payments_topic(const fraud_names *n)
-{
-    return n->ledger->topic[FRAUD_TOPIC_PAYMENTS];
-}
 static const char *labels_topic(const fraud_names *n)
 {
     return n->ledger->topic[FRAUD_TOPIC_LABELS];
@@ -271,12 +277,12 @@ static const rows_column payment_columns[] = {
     COLUMN("currency", R1_COL_TEXT, fill_currency),
     COLUMN("partition", R1_COL_INT4, fill_partition),
     COLUMN("kafka_offset", R1_COL_INT8, fill_offset),
-    COLUMN("payload", R1_COL_TEXT, fill_payload),
+    COLUMN("payload", R1_COL_TEXT, fill_payload_text),
+    COLUMN("topic", R1_COL_TEXT, fill_topic),
     COLUMN("applied", R1_COL_BOOL, fill_applied),
     COLUMN("content_hash", R1_COL_INT8, fill_content),
     COLUMN("broker_at", R1_COL_TIMESTAMP, fill_broker_at),
     CAST("notes", "", "::jsonb", fill_notes),
-    CONSTANT("topic", payments_topic),
     WRITTEN_AT,
 };
 
@@ -307,10 +313,10 @@ static const rows_column finding_columns[] = {
 
 static const rows_column duplicate_columns[] = {
     COLUMN("tx_id", R1_COL_TEXT, fill_tx_id),
-    CONSTANT("topic", payments_topic),
+    COLUMN("topic", R1_COL_TEXT, fill_topic),
     COLUMN("partition", R1_COL_INT4, fill_partition),
     COLUMN("kafka_offset", R1_COL_INT8, fill_offset),
-    COLUMN("payload", R1_COL_TEXT, fill_payload),
+    COLUMN("payload", R1_COL_TEXT, fill_payload_text),
 };
 
 static const rows_column dead_columns[] = {
@@ -334,7 +340,7 @@ static const rows_column label_columns[] = {
     CONSTANT("topic", labels_topic),
     COLUMN("partition", R1_COL_INT4, fill_partition),
     COLUMN("kafka_offset", R1_COL_INT8, fill_offset),
-    COLUMN("payload", R1_COL_TEXT, fill_payload),
+    COLUMN("payload", R1_COL_TEXT, fill_payload_text),
     WRITTEN_AT,
 };
 

@@ -3,7 +3,7 @@
 #include "write/writer.h"
 #include "r1_assert.h"
 #include "write/patience.h"
-#include "write/rows.h"
+#include "write/reply.h"
 #include "write/writer_state.h"
 
 #include <pthread.h>
@@ -29,6 +29,7 @@ struct fraud_writer {
     pthread_mutex_t lock; /* guards stats and failure */
     fraud_writer_stats stats;
     r1_err failure;
+    atomic_int_fast64_t committed;  /* apply_seq */
     atomic_int_fast64_t give_up_us; /* monotonic; 0: never */
 };
 
@@ -175,14 +176,17 @@ static void after_commit(fraud_writer *w, fraud_record *const *r, size_t n, int6
     int64_t now = r1_time_us();
     fraud_writer_move(&w->state, FRAUD_WRITER_LANDED);
     fraud_ledger_move(w->o.ledger, r, n);
+    atomic_store(&w->committed, w->o.ledger->last_seq);
     pthread_mutex_lock(&w->lock);
     w->stats.commits++;
     r1_histogram_add(&w->stats.commit_time, now - began_us);
     for (size_t i = 0; i < n; i++) writer_count(w, r[i], now);
+    fraud_tally_commit(&w->stats.tally, r, n);
     pthread_mutex_unlock(&w->lock);
     fraud_patience_reset(&w->patience);
     const fraud_committed c = {w->o.ledger->last_seq, w->written_us, w->stats.dead};
     fraud_keeper_committed(w->keeper, &c);
+    fraud_reply_committed(r, n, &w->names);
 }
 
 /* What PostgreSQL refuses is in the engine's state already, unless it never was a payment or label.
@@ -326,6 +330,7 @@ static r1_status writer_prepare(fraud_writer *w, r1_err *err)
                              .model = w->o.model,
                              .config = w->o.config,
                              .written_at = w->written_at};
+    fraud_tally_begin(&w->stats.tally, w->o.ledger);
     R1_TRY(fraud_rows_new(&w->rows, &w->names, err));
     R1_TRY(r1_store_open_with(&w->store, w->o.conninfo, &opts, err));
     R1_TRY(r1_store_prepare(w->store, "advance", sql_advance, 6, err));
@@ -362,6 +367,7 @@ r1_status fraud_writer_start(fraud_writer **out, const fraud_writer_opts *opts, 
     fraud_writer *w = calloc(1, sizeof *w);
     if (!w) R1_FAIL(err, R1_E_NOMEM, "no memory for the writer");
     w->o = *opts;
+    atomic_init(&w->committed, opts->ledger->last_seq);
     if (w->o.rows < 1 || w->o.rows > ROWS_MAX) w->o.rows = ROWS_MAX;
     pthread_mutex_init(&w->lock, NULL);
     r1_status st = writer_prepare(w, err);
@@ -389,6 +395,8 @@ void fraud_writer_stats_read(fraud_writer *w, fraud_writer_stats *out)
     pthread_mutex_unlock(&w->lock);
     fraud_keeper_stats_read(w->keeper, &out->keeper);
 }
+
+int64_t fraud_writer_committed(fraud_writer *w) { return atomic_load(&w->committed); }
 
 r1_status fraud_writer_stop(fraud_writer *w, int timeout_ms, r1_err *err)
 {

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* http.c - see http.h. libmicrohttpd reads and writes HTTP with one thread per connection; here are
+ * the routes, the bounds and the watch over silent connections. */
+#include "http/http.h"
+#include "http/http_internal.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <time.h>
+
+enum { HEADER_BYTES = 16384, CONNECTIONS_DEFAULT = 64, CONNECTIONS_MAX = 1024, CLASSES = 6 };
+enum { STACK_BYTES = 512 << 10 };
+
+/* A connection from accept to close, for the watch. */
+typedef struct {
+    int fd;           /* -1: the place is free */
+    int64_t since_us; /* monotonic: accepted, or the last answer finished */
+} http_connection;
+
+struct r1_http {
+    r1_http_opts o;
+    struct MHD_Daemon *daemon;
+    int port;
+    pthread_t watch;
+    bool watching;
+    pthread_mutex_t lock; /* guards connection and stopping */
+    pthread_cond_t wake;
+    bool stopping;
+    http_connection connection[CONNECTIONS_MAX];
+    atomic_uint_fast64_t answered[R1_HTTP_ROUTES_MAX + 1][CLASSES];
+};
+
+/* A request whose body is arriving. */
+typedef struct {
+    size_t route; /* n_route: none fits */
+    int refused;  /* status that will be answered; 0: none so far */
+    char *body;
+    size_t len;
+} http_arrival;
+
+/* ---- addresses ---- */
+
+r1_status r1_http_check(const char *listen, bool *loopback, r1_err *err)
+{
+    http_address a;
+    R1_TRY(r1_http_address_of(listen, &a, err));
+    if (loopback) *loopback = a.loopback;
+    return R1_OK;
+}
+
+/* ---- the watch ---- */
+
+static void http_notice(void *ctx, struct MHD_Connection *c, void **place,
+                        enum MHD_ConnectionNotificationCode code)
+{
+    r1_http *h = ctx;
+    const union MHD_ConnectionInfo *fd =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+    pthread_mutex_lock(&h->lock);
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        if (*place) ((http_connection *)*place)->fd = -1;
+        *place = NULL;
+    } else {
+        for (size_t i = 0; i < CONNECTIONS_MAX && !*place; i++)
+            if (h->connection[i].fd < 0) *place = &h->connection[i];
+        if (*place) *(http_connection *)*place = (http_connection){fd->connect_fd, r1_mono_us()};
+    }
+    pthread_mutex_unlock(&h->lock);
+}
+
+static void http_finished(void *ctx, struct MHD_Connection *c, void **request,
+                          enum MHD_RequestTerminationCode code)
+{
+    r1_http *h = ctx;
+    http_arrival *a = *request;
+    (void)code;
+    if (a) free(a->body);
+    free(a);
+    *request = NULL;
+    const union MHD_ConnectionInfo *place =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    pthread_mutex_lock(&h->lock);
+    if (place && place->socket_context)
+        ((http_connection *)place->socket_context)->since_us = r1_mono_us();
+    pthread_mutex_unlock(&h->lock);
+}
+
+/* The library closes a socket only after http_notice has freed its place, so a descriptor that is
+ * found here under the lock is still that connection's. */
+static void *http_watch(void *arg)
+{
+    r1_http *h = arg;
+    pthread_mutex_lock(&h->lock);
+    while (!h->stopping) {
+        int64_t oldest = r1_mono_us() - (int64_t)h->o.silence_ms * 1000;
+        for (size_t i = 0; i < CONNECTIONS_MAX; i++)
+            if (h->connection[i].fd >= 0 && h->connection[i].since_us < oldest)
+                shutdown(h->connection[i].fd, SHUT_RDWR);
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += 250000000;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        pthread_cond_timedwait(&h->wake, &h->lock, &until);
+    }
+    pthread_mutex_unlock(&h->lock);
+    return NULL;
+}
+
+/* ---- one request ---- */
+
+static const char *refusal_text(int status)
+{
+    switch (status) {
+    case MHD_HTTP_NOT_FOUND: return "no such path\n";
+    case MHD_HTTP_METHOD_NOT_ALLOWED: return "no such method of this path\n";
+    case MHD_HTTP_UNSUPPORTED_MEDIA_TYPE: return "expected Content-Type: application/json\n";
+    default: return "the body is too large\n";
+    }
+}
+
+static enum MHD_Result send_answer(r1_http *h, struct MHD_Connection *c, size_t route,
+                                   r1_http_answer *a)
+{
+    char retry[16];
+    struct MHD_Response *r =
+        MHD_create_response_from_buffer(a->body_len, a->body, MHD_RESPMEM_MUST_FREE);
+    if (!r) {
+        free(a->body);
+        return MHD_NO;
+    }
+    MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, a->type ? a->type : "text/plain");
+    MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+    snprintf(retry, sizeof retry, "%d", a->retry_after_s);
+    if (a->retry_after_s) MHD_add_response_header(r, MHD_HTTP_HEADER_RETRY_AFTER, retry);
+    if (a->status == MHD_HTTP_METHOD_NOT_ALLOWED)
+        MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, h->o.routes[route].method);
+    enum MHD_Result done = MHD_queue_response(c, (unsigned)a->status, r);
+    MHD_destroy_response(r);
+    int class_of = a->status / 100;
+    if (class_of > 0 && class_of < CLASSES) atomic_fetch_add(&h->answered[route][class_of], 1);
+    return done;
+}
+
+static enum MHD_Result send_refusal(r1_http *h, struct MHD_Connection *c, size_t route, int status)
+{
+    const char *text = refusal_text(status);
+    r1_http_answer a = {.status = status, .body = strdup(text), .body_len = strlen(text)};
+    return a.body ? send_answer(h, c, route, &a) : MHD_NO;
+}
+
+static bool same_method(const char *method, const r1_http_route *r)
+{
+    return !strcmp(method, r->method) || (!strcmp(method, "HEAD") && !strcmp(r->method, "GET"));
+}
+
+static int route_of(const r1_http *h, const char *method, const char *path, size_t *route)
+{
+    *route = h->o.n_route;
+    for (size_t i = 0; i < h->o.n_route; i++) {
+        if (strcmp(path, h->o.routes[i].path) != 0) continue;
+        *route = i;
+        if (same_method(method, &h->o.routes[i])) return 0;
+    }
+    return *route < h->o.n_route ? MHD_HTTP_METHOD_NOT_ALLOWED : MHD_HTTP_NOT_FOUND;
+}
+
+/* What the headers alone refuse; 0: nothing. */
+static int refused_by_header(struct MHD_Connection *c, const r1_http_route *r)
+{
+    const char *length = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Length"),
+               *type = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Type");
+    if (length && strtoull(length, NULL, 10) > r->body_max) return MHD_HTTP_CONTENT_TOO_LARGE;
+    if (strcmp(r->method, "POST") != 0) return 0;
+    size_t n = type ? strcspn(type, "; \t") : 0;
+    bool json = n == strlen("application/json") && !strncasecmp(type, "application/json", n);
+    return json ? 0 : MHD_HTTP_UNSUPPORTED_MEDIA_TYPE;
+}
+
+static enum MHD_Result begin_request(r1_http *h, struct MHD_Connection *c, const char *method,
+                                     const char *path, void **request)
+{
+    size_t route;
+    int refused = route_of(h, method, path, &route);
+    if (!refused) refused = refused_by_header(c, &h->o.routes[route]);
+    if (refused) return send_refusal(h, c, route, refused);
+    http_arrival *a = calloc(1, sizeof *a);
+    if (!a || !(a->body = malloc(h->o.routes[route].body_max + 1))) {
+        free(a);
+        return MHD_NO;
+    }
+    a->route = route;
+    *request = a;
+    return MHD_YES;
+}
+
+/* A chunked body has no length in front: what passes the bound is read and dropped. */
+static void take_body(const r1_http *h, http_arrival *a, const char *data, size_t n)
+{
+    if (n > h->o.routes[a->route].body_max - a->len) {
+        a->refused = MHD_HTTP_CONTENT_TOO_LARGE;
+        return;
+    }
+    memcpy(a->body + a->len, data, n);
+    a->len += n;
+}
+
+static enum MHD_Result http_request(void *ctx, struct MHD_Connection *c, const char *path,
+                                    const char *method, const char *version, const char *data,
+                                    size_t *n, void **request)
+{
+    r1_http *h = ctx;
+    (void)version;
+    if (!*request) return begin_request(h, c, method, path, request);
+    http_arrival *a = *request;
+    if (*n) {
+        if (!a->refused) take_body(h, a, data, *n);
+        *n = 0;
+        return MHD_YES;
+    }
+    if (a->refused) return send_refusal(h, c, a->route, a->refused);
+    a->body[a->len] = 0;
+    const r1_http_request q = {.method = method, .path = path, .body = a->body, .body_len = a->len};
+    r1_http_answer answer = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR};
+    h->o.routes[a->route].handler(h->o.ctx, &q, &answer);
+    return send_answer(h, c, a->route, &answer);
+}
+
+/* ---- life ---- */
+
+/* The library's own complaints are about clients that went away or sent no HTTP. */
+R1_PRINTF(2, 0) static void http_complaint(void *ctx, const char *format, va_list args)
+{
+    char text[256];
+    (void)ctx;
+    vsnprintf(text, sizeof text, format, args);
+    text[strcspn(text, "\r\n")] = 0;
+    r1_log(R1_LOG_DEBUG, "http", "%s", text);
+}
+
+static r1_status http_listen(r1_http *h, const http_address *a, r1_err *err)
+{
+    const struct MHD_OptionItem more[] = {
+        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)http_finished, h},
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)http_notice, h},
+        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)h->o.connections_max, NULL},
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEADER_BYTES, NULL},
+        {MHD_OPTION_THREAD_STACK_SIZE, STACK_BYTES, NULL},
+        {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
+        {MHD_OPTION_END, 0, NULL}};
+    unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION |
+                     MHD_USE_ERROR_LOG | (a->at.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0);
+    h->daemon = MHD_start_daemon(flags, 0, NULL, NULL, http_request, h, MHD_OPTION_EXTERNAL_LOGGER,
+                                 http_complaint, NULL, MHD_OPTION_SOCK_ADDR, &a->at,
+                                 MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+    if (!h->daemon)
+        R1_FAIL(err, R1_E_IO, "%s: expected a port to listen on, found it taken or refused: %s",
+                h->o.listen, strerror(errno));
+    h->port = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
+    return R1_OK;
+}
+
+r1_status r1_http_start(r1_http **out, const r1_http_opts *opts, r1_err *err)
+{
+    http_address a;
+    R1_TRY(r1_http_address_of(opts->listen, &a, err));
+    if (opts->n_route > R1_HTTP_ROUTES_MAX)
+        R1_FAIL(err, R1_E_INVAL, "%zu routes, expected at most %d", opts->n_route,
+                R1_HTTP_ROUTES_MAX);
+    r1_http *h = calloc(1, sizeof *h);
+    if (!h) R1_FAIL(err, R1_E_NOMEM, "no memory for an HTTP server");
+    h->o = *opts;
+    if (!h->o.connections_max) h->o.connections_max = CONNECTIONS_DEFAULT;
+    if (h->o.connections_max > CONNECTIONS_MAX) h->o.connections_max = CONNECTIONS_MAX;
+    if (!h->o.silence_ms) h->o.silence_ms = R1_HTTP_SILENCE_MS;
+    for (size_t i = 0; i < CONNECTIONS_MAX; i++) h->connection[i].fd = -1;
+    pthread_mutex_init(&h->lock, NULL);
+    pthread_cond_init(&h->wake, NULL);
+    r1_status st = http_listen(h, &a, err);
+    if (st == R1_OK && pthread_create(&h->watch, NULL, http_watch, h))
+        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no thread for the HTTP server");
+    else
+        h->watching = st == R1_OK;
+    if (st == R1_OK)
+        *out = h;
+    else
+        r1_http_stop(h);
+    return st;
+}
+
+int r1_http_port(const r1_http *h) { return h->port; }
+
+uint64_t r1_http_answered(const r1_http *h, size_t route, int class_of)
+{
+    return atomic_load(&h->answered[route][class_of]);
+}
+
+void r1_http_stop(r1_http *h)
+{
+    if (!h) return;
+    if (h->watching) {
+        pthread_mutex_lock(&h->lock);
+        h->stopping = true;
+        pthread_cond_signal(&h->wake);
+        pthread_mutex_unlock(&h->lock);
+        pthread_join(h->watch, NULL);
+    }
+    if (h->daemon) MHD_stop_daemon(h->daemon);
+    pthread_cond_destroy(&h->wake);
+    pthread_mutex_destroy(&h->lock);
+    free(h);
+}

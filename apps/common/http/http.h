@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* http.h - a small HTTP/1.1 server for a service's own port: a table of routes, each a plain
+ * function that may wait.
+ *
+ * There is no TLS and no login: the port is for this machine, or stands behind a proxy that has
+ * both. Everything from outside is bounded. The table below has the bounds.
+ *
+ *     what                                  bound                    answer
+ *     request line and headers              16 KiB                   414, 431 or 400
+ *     body                                  body_max of its route    413
+ *     connections                           connections_max          closed at once
+ *     time without a finished request       R1_HTTP_SILENCE_MS       the connection is closed
+ *
+ * The last one counts from the last answer, so bytes that drip in do not lengthen it.
+ *
+ * A POST must say Content-Type: application/json. A browser sends that to another origin only after
+ * asking, and is refused then. GET routes also serve HEAD.
+ *
+ * Owns:    a listening socket, one thread for it, one for each connection, one for the silence.
+ * Threads: r1_http_start and r1_http_stop from one thread. Handlers run on the connections'
+ *          threads, several at a time.
+ * Errors:  R1_E_INVAL: an address that is none. R1_E_IO: the port is taken or refused. */
+#ifndef R1_HTTP_H
+#define R1_HTTP_H
+
+#include "r1_base.h"
+
+enum { R1_HTTP_SILENCE_MS = 30000, R1_HTTP_ROUTES_MAX = 16 };
+
+typedef struct {
+    const char *method, *path;
+    const char *body; /* NUL behind it; borrowed until the handler returns */
+    size_t body_len;
+} r1_http_request;
+
+typedef struct {
+    int status;
+    const char *type; /* Content-Type; borrowed */
+    char *body;       /* malloc'ed; the server frees it; NULL: none */
+    size_t body_len;
+    int retry_after_s; /* 0: no such header */
+} r1_http_answer;
+
+typedef void (*r1_http_fn)(void *ctx, const r1_http_request *request, r1_http_answer *answer);
+
+typedef struct {
+    const char *method, *path; /* "GET" or "POST"; the whole path, without a query */
+    size_t body_max;           /* bytes; 0: takes none */
+    r1_http_fn handler;
+} r1_http_route;
+
+typedef struct {
+    const char *listen; /* "127.0.0.1:9464", "[::1]:9464", "9464" (of 127.0.0.1); port 0: any */
+    const r1_http_route *routes;
+    size_t n_route;
+    void *ctx;                /* of every handler */
+    unsigned connections_max; /* 0: 64 */
+    int silence_ms;           /* 0: R1_HTTP_SILENCE_MS */
+} r1_http_opts;
+
+typedef struct r1_http r1_http;
+
+/* Whether the text is an address and a port. Opens nothing. *loopback (NULL accepted) tells whether
+ * only this machine reaches it. */
+r1_status r1_http_check(const char *listen, bool *loopback, r1_err *err);
+r1_status r1_http_start(r1_http **out, const r1_http_opts *opts, r1_err *err);
+int r1_http_port(const r1_http *h);
+/* Answers so far to requests of routes[route], by hundreds: class 2 is 200..299. route n_route: of
+ * no route. */
+uint64_t r1_http_answered(const r1_http *h, size_t route, int class_of);
+/* Ends listening, lets handlers finish, closes every connection. Handlers that wait for something
+ * must have been woken. NULL is fine. */
+void r1_http_stop(r1_http *h);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* currency.h - what ISO 4217 says of a code.
+ *
+ * Threads: pure functions. Errors: a result that says that the code is unknown. */
+#ifndef FRAUD_CURRENCY_H
+#define FRAUD_CURRENCY_H
+
+#include "r1_base.h"
+
+typedef enum {
+    FRAUD_CURRENCY_UNKNOWN = 0,
+    FRAUD_CURRENCY_CURRENT,
+    FRAUD_CURRENCY_FUND,     /* a unit of account of a country, such as CLF */
+    FRAUD_CURRENCY_HISTORIC, /* no longer in use */
+    FRAUD_CURRENCY_NO_MONEY  /* a metal, a unit without minor units, a code for tests */
+} fraud_currency_what;
+
+/* *digits: of the minor unit, -1 where there is none. */
+fraud_currency_what fraud_currency_of(const char *code, int *digits);
+
+#endif

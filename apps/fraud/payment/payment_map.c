@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* payment_map.c - see payment_map.h. The file is one of settings (r1_config.h), so its lines are
+ * read and refused as everywhere. */
+#include "payment/payment_map.h"
+
+#include "config/r1_config.h"
+#include "payment/words.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define ROLE_WORDS  "account, card, merchant or external"
+#define UNIT_WORDS  "a decimal number of the currency's unit"
+#define CENTS_WORDS "a whole number of cents"
+
+const fraud_field_words fraud_fields[FRAUD_N_F] = {
+    [FRAUD_F_TX_ID] = {"tx_id", true, "an id of its own, a text of at most 255 bytes",
+                       "\"t-1001\""},
+    [FRAUD_F_TS] = {"ts", true, "milliseconds since 1970, or an ISO text with offset",
+                    "\"2026-11-30T14:05:09Z\""},
+    [FRAUD_F_KIND] = {"kind", true, "transfer, card or cash", "\"transfer\""},
+    [FRAUD_F_FROM] = {"from", true, "the payer's account or card, a text",
+                      "\"DE89370400440532013000\""},
+    [FRAUD_F_TO] = {"to", true, "the payee's account or shop, a text",
+                    "\"FR7630006000011234567890189\""},
+    [FRAUD_F_FROM_ROLE] = {"from_role", false, ROLE_WORDS, "\"account\""},
+    [FRAUD_F_TO_ROLE] = {"to_role", false, ROLE_WORDS, "\"merchant\""},
+    [FRAUD_F_CURRENCY] = {"currency", true, "a code of ISO 4217", "\"EUR\""},
+    [FRAUD_F_AMOUNT_MINOR] = {"amount_minor", true, "a whole number of cents, or amount = 125.50",
+                              "12550"},
+    [FRAUD_F_AMOUNT] = {"amount", false, UNIT_WORDS, "125.50"},
+    [FRAUD_F_COUNTRY] = {"country", false, "a code of ISO 3166-1, DE or DEU", "\"DE\""},
+    [FRAUD_F_CHANNEL] = {"channel", false, "a word of at most 31 bytes", "\"app\""},
+    [FRAUD_F_CATEGORY] = {"category", false, "a word of at most 31 bytes", "\"grocery\""},
+    [FRAUD_F_DEVICE] = {"device", false, "a text of at most 255 bytes", "\"d-77\""},
+    [FRAUD_F_TEXT] = {"text", false, "a text", "\"Invoice 17\""},
+    [FRAUD_F_FROM_BALANCE_MINOR] = {"from_balance_minor", false, CENTS_WORDS, "99000"},
+    [FRAUD_F_TO_BALANCE_MINOR] = {"to_balance_minor", false, CENTS_WORDS, "0"},
+    [FRAUD_F_FROM_BALANCE] = {"from_balance", false, UNIT_WORDS, "990.00"},
+    [FRAUD_F_TO_BALANCE] = {"to_balance", false, UNIT_WORDS, "0.00"},
+    [FRAUD_F_LAT] = {"lat", false, "degrees, beside lon", "52.52"},
+    [FRAUD_F_LON] = {"lon", false, "degrees, beside lat", "13.40"},
+};
+
+/* clang-format off */
+#define ROW(of_name, of_section, words) \
+    {.name = (of_name), .section = (of_section), .type = R1_OPT_STRING, .help = (words)}
+#define FIELD(of_name) ROW(of_name, "fields", "path or \"constant\"")
+#define WORDS(of_name, of_section) ROW(of_name, of_section, "words, with commas")
+static const r1_option map_rows[] = { /* first one for each field, in their order */
+    FIELD("tx-id"), FIELD("ts"), FIELD("kind"), FIELD("from"), FIELD("to"), FIELD("from-role"),
+    FIELD("to-role"), FIELD("currency"), FIELD("amount-minor"), FIELD("amount"), FIELD("country"),
+    FIELD("channel"), FIELD("category"), FIELD("device"), FIELD("text"),
+    FIELD("from-balance-minor"), FIELD("to-balance-minor"), FIELD("from-balance"),
+    FIELD("to-balance"), FIELD("lat"), FIELD("lon"),
+    {.name = "format", .section = "time", .type = R1_OPT_STRING, .def = "ms", .help = "of ts"},
+    {.name = "zone", .section = "time", .type = R1_OPT_STRING, .def = "Z", .help = "of ts"},
+    WORDS("transfer", "kinds"), WORDS("cash", "kinds"), WORDS("card", "kinds"),
+    WORDS("account", "roles"), WORDS("merchant", "roles"), WORDS("external", "roles"),
+    WORDS("card-role", "roles"),
+};
+/* clang-format on */
+
+enum { PATH_PARTS_MAX = 6, WORDS_MAX = 256 };
+
+typedef struct {
+    const char *word; /* in map.text */
+    size_t len;
+    int value;
+} map_word;
+
+struct fraud_map {
+    r1_options *o;
+    json_t *constant[FRAUD_N_F];
+    char name[FRAUD_N_F][160];
+    map_word kind[WORDS_MAX], role[WORDS_MAX];
+    size_t n_kind, n_role;
+    fraud_time_form form;
+    const char *pattern;
+    int zone_minutes;
+    char version[20];
+};
+
+/* ---- loading ---- */
+
+static const char *map_row(const fraud_map *m, fraud_field f)
+{
+    return r1_options_str(m->o, map_rows[f].name);
+}
+
+static r1_status map_expected(const fraud_map *m, const char *row, const char *what, r1_err *err)
+{
+    R1_FAIL(err, R1_E_INVAL, "%s: %s: expected %s, found \"%s\"", r1_options_origin(m->o, row), row,
+            what, r1_options_str(m->o, row));
+}
+
+/* "EUR" in quotes is a constant, anything else a path. */
+static r1_status load_field(fraud_map *m, fraud_field f, r1_err *err)
+{
+    const char *text = map_row(m, f);
+    snprintf(m->name[f], sizeof m->name[f], "%s", fraud_fields[f].name);
+    if (!text) return R1_OK;
+    size_t len = strlen(text);
+    if (*text == '"') {
+        if (len < 3 || text[len - 1] != '"')
+            return map_expected(m, map_rows[f].name, "a constant between quotes", err);
+        m->constant[f] = json_stringn(text + 1, len - 2);
+        if (!m->constant[f]) return map_expected(m, map_rows[f].name, "UTF-8", err);
+        return R1_OK;
+    }
+    if (!len || *text == '.' || text[len - 1] == '.' || strstr(text, ".."))
+        return map_expected(m, map_rows[f].name, "a path such as data.amount", err);
+    snprintf(m->name[f], sizeof m->name[f], "%.80s (%s)", text, fraud_fields[f].name);
+    return R1_OK;
+}
+
+/* The words of one row, separated by commas. */
+static r1_status load_words(fraud_map *m, const char *row, map_word *words, size_t *n, int value,
+                            r1_err *err)
+{
+    const char *at = r1_options_str(m->o, row);
+    while (at && *at) {
+        at += strspn(at, " ,");
+        size_t len = strcspn(at, ",");
+        while (len && at[len - 1] == ' ') len--;
+        if (len && *n == WORDS_MAX) return map_expected(m, row, "fewer words", err);
+        if (len) words[(*n)++] = (map_word){at, len, value};
+        at += strcspn(at, ",");
+    }
+    return R1_OK;
+}
+
+static r1_status load_all_words(fraud_map *m, r1_err *err)
+{
+    static const struct {
+        const char *row;
+        int value;
+    } kinds[] = {{"transfer", FRAUD_KIND_TRANSFER},
+                 {"card", FRAUD_KIND_CARD},
+                 {"cash", FRAUD_KIND_CASH}},
+      roles[] = {{"account", FRAUD_ROLE_ACCOUNT},
+                 {"merchant", FRAUD_ROLE_MERCHANT},
+                 {"external", FRAUD_ROLE_EXTERNAL},
+                 {"card-role", FRAUD_ROLE_CARD}};
+    for (size_t i = 0; i < R1_COUNT(kinds); i++)
+        R1_TRY(load_words(m, kinds[i].row, m->kind, &m->n_kind, kinds[i].value, err));
+    for (size_t i = 0; i < R1_COUNT(roles); i++)
+        R1_TRY(load_words(m, roles[i].row, m->role, &m->n_role, roles[i].value, err));
+    return R1_OK;
+}
+
+static r1_status load_time(fraud_map *m, r1_err *err)
+{
+    static const char *const forms[] = {"ms", "s", "us", "ns", "iso"};
+    const char *form = r1_options_str(m->o, "format");
+    m->form = FRAUD_TIME_PATTERN;
+    m->pattern = form;
+    for (size_t i = 0; i < R1_COUNT(forms); i++)
+        if (!strcmp(form, forms[i])) m->form = (fraud_time_form)i;
+    if (m->form == FRAUD_TIME_PATTERN && !strchr(form, '%'))
+        return map_expected(m, "format", "ms, s, us, ns, iso or a pattern such as %d.%m.%Y %H:%M",
+                            err);
+    if (!fraud_time_zone(r1_options_str(m->o, "zone"), &m->zone_minutes))
+        return map_expected(m, "zone", "Z or an offset such as +01:00", err);
+    return R1_OK;
+}
+
+static r1_status load_needed(const fraud_map *m, const char *path, r1_err *err)
+{
+    for (int f = 0; f < FRAUD_N_F; f++)
+        if (fraud_fields[f].required && !map_row(m, (fraud_field)f) &&
+            !(f == FRAUD_F_AMOUNT_MINOR && map_row(m, FRAUD_F_AMOUNT)))
+            R1_FAIL(err, R1_E_INVAL, "%s: [fields] expected a row for %s (%s), found none", path,
+                    fraud_fields[f].name, fraud_fields[f].expected);
+    return R1_OK;
+}
+
+static r1_status load_map(fraud_map *m, const char *path, r1_err *err)
+{
+    char *text;
+    size_t len;
+    R1_TRY(r1_file_read(path, 1 << 20, &text, &len, err));
+    snprintf(m->version, sizeof m->version, "%016llx", (unsigned long long)r1_hash64(text, len, 0));
+    free(text);
+    R1_TRY(r1_options_new(&m->o, map_rows, R1_COUNT(map_rows), err));
+    R1_TRY(r1_config_load(m->o, NULL, 0, path, err));
+    for (int f = 0; f < FRAUD_N_F; f++) R1_TRY(load_field(m, (fraud_field)f, err));
+    R1_TRY(load_needed(m, path, err));
+    R1_TRY(load_all_words(m, err));
+    return load_time(m, err);
+}
+
+r1_status fraud_map_load(fraud_map **out, const char *path, r1_err *err)
+{
+    *out = NULL;
+    if (!path) return R1_OK;
+    fraud_map *m = calloc(1, sizeof *m);
+    if (!m) R1_FAIL(err, R1_E_NOMEM, "%s: no memory for a mapping file", path);
+    r1_status st = load_map(m, path, err);
+    if (st == R1_OK)
+        *out = m;
+    else
+        fraud_map_free(m);
+    return st;
+}
+
+void fraud_map_free(fraud_map *m)
+{
+    if (!m) return;
+    for (int f = 0; f < FRAUD_N_F; f++) json_decref(m->constant[f]);
+    r1_options_free(m->o);
+    free(m);
+}
+
+/* ---- asking ---- */
+
+/* "a.b.c" in objects within objects. */
+static const json_t *map_walk(const json_t *o, const char *path)
+{
+    const json_t *whole = json_object_get(o, path);
+    for (int i = 0; !whole && i < PATH_PARTS_MAX; i++) {
+        size_t n = strcspn(path, ".");
+        o = json_object_getn(o, path, n);
+        if (!path[n]) return o;
+        path += n + 1;
+    }
+    return whole;
+}
+
+const json_t *fraud_map_value(const fraud_map *m, const json_t *message, fraud_field f)
+{
+    const json_t *v = NULL;
+    if (!m)
+        v = json_object_get(message, fraud_fields[f].name);
+    else if (m->constant[f])
+        v = m->constant[f];
+    else if (map_row(m, f))
+        v = map_walk(message, map_row(m, f));
+    return json_is_null(v) ? NULL : v;
+}
+
+const char *fraud_map_name(const fraud_map *m, fraud_field f)
+{
+    return m ? m->name[f] : fraud_fields[f].name;
+}
+
+static int map_find(const map_word *words, size_t n, const char *text, int missing)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strlen(text) == words[i].len && !strncasecmp(text, words[i].word, words[i].len))
+            return words[i].value;
+    return missing;
+}
+
+fraud_kind fraud_map_kind(const fraud_map *m, const char *word)
+{
+    int kind = m ? map_find(m->kind, m->n_kind, word, FRAUD_N_KIND) : FRAUD_N_KIND;
+    return kind < FRAUD_N_KIND ? (fraud_kind)kind : fraud_kind_of(word);
+}
+
+fraud_role fraud_map_role(const fraud_map *m, const char *word)
+{
+    int role = m ? map_find(m->role, m->n_role, word, FRAUD_N_ROLE) : FRAUD_N_ROLE;
+    return role < FRAUD_N_ROLE ? (fraud_role)role : fraud_role_of(word);
+}
+
+fraud_time_form fraud_map_time(const fraud_map *m, const char **pattern, int *zone_minutes)
+{
+    *pattern = m ? m->pattern : NULL;
+    *zone_minutes = m ? m->zone_minutes : 0;
+    return m ? m->form : FRAUD_TIME_MS;
+}
+
+const char *fraud_map_version(const fraud_map *m) { return m ? m->version : ""; }
