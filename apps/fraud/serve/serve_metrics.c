@@ -54,6 +54,14 @@ METRIC_COUNT(review, w->actions[FRAUD_REVIEW])
 METRIC_COUNT(block, w->actions[FRAUD_BLOCK])
 METRIC_COUNT(rebuilt_payments, s->rebuilt.payments)
 METRIC_COUNT(reconnects, w->reconnects)
+METRIC_COUNT(postgres_waits, w->waits)
+METRIC_COUNT(rows_refused, w->refused)
+METRIC_COUNT(outbox_acknowledged, w->keeper.outbox[FRAUD_OUTBOX_DECISIONS].acked)
+METRIC_COUNT(outbox_refused, w->keeper.outbox[FRAUD_OUTBOX_DECISIONS].refused)
+METRIC_COUNT(outbox_behind, w->keeper.behind)
+METRIC_COUNT(outbox_waits, w->keeper.waits)
+METRIC_COUNT(partitions_missing, w->keeper.missing_days)
+METRIC_COUNT(rows_in_rest, w->keeper.rows_in_rest)
 
 #define METRIC_NUMBER(name, from)                                                                  \
     static double metric_##name(const metric_source *m) { return (double)(from); }
@@ -446,10 +454,50 @@ static const serve_metric metrics[] = {
      .help = "Payments that the start put back into the state.",
      .count = metric_rebuilt_payments},
     {.name = "reconnects",
+     .family = "r1_fraud_postgres_reconnects_total",
+     .type = "counter",
+     .help = "Connections of the writer that were made anew.",
+     .count = metric_reconnects},
+    {.name = "postgres_waits",
      .family = "r1_fraud_postgres_retries_total",
      .type = "counter",
      .help = "Transactions that were repeated or asked about after PostgreSQL failed.",
-     .count = metric_reconnects},
+     .count = metric_postgres_waits},
+    {.name = "rows_refused",
+     .family = "r1_fraud_rows_refused_total",
+     .type = "counter",
+     .help = "Rows that PostgreSQL refused: written bare, or dead letters.",
+     .count = metric_rows_refused},
+    {.name = "outbox_acknowledged",
+     .family = "r1_fraud_outbox_acknowledged_total",
+     .type = "counter",
+     .help = "Decisions that the broker has acknowledged.",
+     .count = metric_outbox_acknowledged},
+    {.name = "outbox_refused",
+     .family = "r1_fraud_outbox_refused_total",
+     .type = "counter",
+     .help = "Messages that the broker can never take.",
+     .count = metric_outbox_refused},
+    {.name = "outbox_behind",
+     .family = "r1_fraud_outbox_behind",
+     .type = "gauge",
+     .help = "Places of the log that wait for the topic of decisions.",
+     .count = metric_outbox_behind},
+    {.name = "outbox_waits",
+     .family = "r1_fraud_outbox_waits_total",
+     .type = "counter",
+     .help = "Times that the topics waited for the broker or PostgreSQL.",
+     .count = metric_outbox_waits},
+    {.name = "partitions_missing",
+     .family = "r1_fraud_partitions_missing",
+     .type = "gauge",
+     .help = "Days of the coming week that have no partition yet.",
+     .count = metric_partitions_missing},
+    {.name = "rows_in_rest",
+     .family = "r1_fraud_rows_in_rest",
+     .type = "gauge",
+     .help = "Rows of the log that no day holds.",
+     .count = metric_rows_in_rest},
     {.name = "rebuilt_s",
      .family = "r1_fraud_rebuild_seconds",
      .type = "gauge",
