@@ -161,6 +161,27 @@ class Outbox(Writer):
             self.assertEqual(s.finish(self.again(s)), 0)
             self.assertEqual(self.check_decisions(s), N + 1000)
 
+    def test_least_rights(self):
+        """A login role that has r1_fraud_writer and nothing else: topics, dead letters, days."""
+        with self.services("rights") as s:
+            self.begin(s)
+            s.sql("CREATE ROLE r1_service LOGIN IN ROLE r1_fraud_writer")
+            tomorrow = "to_char(now() AT TIME ZONE 'UTC' + interval '1 day', 'YYYYMMDD')"
+            day = f"r1.payment_{s.value(f'SELECT {tomorrow}')}"
+            s.sql(f"DROP TABLE {day}")
+            admin = s.conninfo
+            s.produce(self.path)
+            s.produce(self.lines_file("bad.jsonl", ["nonsense"]))
+            s.conninfo = admin.replace("user=r1_admin", "user=r1_service")
+            topics = ["--decisions-topic", "decisions", "--dead-topic", "dead"]
+            for _ in range(2):
+                p = s.serve("--model", "none", "--until-idle", 2, *topics)
+                self.assertEqual(s.finish(p), 0, read_log(p))
+            s.conninfo = admin
+            self.assertEqual(self.check_decisions(s), N)
+            self.assertEqual(len(read_topic(s, "dead")), 1)
+            self.assertEqual(s.value(f"SELECT to_regclass('{day}') IS NOT NULL"), "t")
+
     def test_dead_letters_keep_all(self):
         """Keys, and what is no payment, reach the topic of dead letters and the table."""
         with self.services("letters") as s:
