@@ -90,7 +90,8 @@ int main(int argc, char **argv)
          .n_options = fraud_serve_n_row,
          .run = fraud_command_config},
         {.name = "db",
-         .summary = "database: migrate and status of its schema, retain drops or archives old days",
+         .summary =
+             "database: migrate and status of its schema, retain takes old weeks off the log",
          .examples = "r1-fraud db migrate --postgres 'dbname=r1'\nr1-fraud db status\nr1-fraud db "
                      "retain --older-than 400d --archive /backup/r1 --dry-run",
          .operands = "migrate | status | retain",

@@ -70,6 +70,12 @@ class Writer(unittest.TestCase):
         s.fresh_schema()
         s.create_topic()
 
+    def week(self, s, ahead):
+        """The partition of this week, or of a later one."""
+        monday = "date_trunc('week', now() AT TIME ZONE 'UTC')"
+        text = f"to_char({monday} + interval '{7 * ahead} days', 'YYYYMMDD')"
+        return f"r1.payment_{s.value(f'SELECT {text}')}"
+
     def lines_file(self, name, lines):
         path = os.path.join(self.folder, name)
         with open(path, "w", encoding="utf-8") as f:
@@ -162,13 +168,12 @@ class Outbox(Writer):
             self.assertEqual(self.check_decisions(s), N + 1000)
 
     def test_least_rights(self):
-        """A login role that has r1_fraud_writer and nothing else: topics, dead letters, days."""
+        """A login role that has r1_fraud_writer and nothing else: topics, dead letters, weeks."""
         with self.services("rights") as s:
             self.begin(s)
             s.sql("CREATE ROLE r1_service LOGIN IN ROLE r1_fraud_writer")
-            tomorrow = "to_char(now() AT TIME ZONE 'UTC' + interval '1 day', 'YYYYMMDD')"
-            day = f"r1.payment_{s.value(f'SELECT {tomorrow}')}"
-            s.sql(f"DROP TABLE {day}")
+            week = self.week(s, 1)
+            s.sql(f"DROP TABLE {week}")
             admin = s.conninfo
             s.produce(self.path)
             s.produce(self.lines_file("bad.jsonl", ["nonsense"]))
@@ -180,7 +185,7 @@ class Outbox(Writer):
             s.conninfo = admin
             self.assertEqual(self.check_decisions(s), N)
             self.assertEqual(len(read_topic(s, "dead")), 1)
-            self.assertEqual(s.value(f"SELECT to_regclass('{day}') IS NOT NULL"), "t")
+            self.assertEqual(s.value(f"SELECT to_regclass('{week}') IS NOT NULL"), "t")
 
     def test_dead_letters_keep_all(self):
         """Keys, and what is no payment, reach the topic of dead letters and the table."""
@@ -488,10 +493,10 @@ END $$
 
 
 class Retention(Writer):
-    """Old days go as a whole, archived first; the service does not notice."""
+    """Old weeks go as a whole, archived first; the service does not notice."""
 
     def old_rows(self, s, days, per_day=200):
-        """Days that many days ago, with rows of an ordinary payload."""
+        """Partitions of a day, that many days ago, with rows of an ordinary payload."""
         s.sql(OLD_DAYS % ", ".join(f"(now() AT TIME ZONE 'UTC')::date - {d}" for d in days))
         s.sql("INSERT INTO r1.fraud_version VALUES ('v', 'model', 'v') ON CONFLICT DO NOTHING")
         for k, day in enumerate(sorted(days, reverse=True)):
@@ -594,7 +599,7 @@ class Retention(Writer):
         self.assertFalse([f for f in os.listdir(archive) if f.endswith(".tmp")])
 
     def test_beside_the_service(self):
-        """Days are dropped while payments flow, and a reader that sits on a day makes the drop wait
+        """Weeks are dropped while payments flow; a reader that sits on one makes the drop wait
         and not the service."""
         with self.services("beside") as s:
             self.begin(s)
@@ -623,7 +628,7 @@ class Retention(Writer):
             self.assertEqual(s.settle(p, N), 0)
             self.assertEqual(s.value("SELECT count(*) FROM r1.payment"), str(N))
 
-    def test_days_that_move_scores_are_kept(self):
+    def test_what_moves_scores_is_kept(self):
         with self.services("young") as s:
             self.begin(s)
             for text, expected in (("10d", "the state looks back 28 days"), ("x", 'found "x"')):
@@ -632,11 +637,10 @@ class Retention(Writer):
                 self.assertIn(expected, p.stderr)
 
     def test_rest(self):
-        """What no day holds is taken all the same, and said."""
+        """What no week holds is taken all the same, and said."""
         with self.services("rest") as s:
             self.begin(s)
-            today = s.value("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')")
-            s.sql(f"DROP TABLE r1.payment_{today}")
+            s.sql(f"DROP TABLE {self.week(s, 0)}")
             s.sql(
                 "INSERT INTO r1.payment (apply_seq, tx_id, topic, partition, kafka_offset, payload)"
                 " VALUES (1, 'x', 't', 0, 0, '{\"tx_id\": \"x\"}')"

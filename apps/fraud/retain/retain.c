@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* retain.c - what is old, slice by slice: a slice is a day's partition, or the old rows of a table
- * without days. */
+/* retain.c - what is old, slice by slice: a slice is a week's partition, or the old rows of a
+ * table without weeks. */
 #include "retain/retain.h"
 #include "retain/archive.h"
 #include "store/store.h"
@@ -269,7 +269,7 @@ static r1_status retain_again(retain_run *r, const retain_slice *x, r1_err *err)
             x->name, (long long)x->rows, (long long)now.rows);
 }
 
-/* A day is counted under a lock that lets others read; none writes to it any more. */
+/* A week is counted under a lock that lets others read; none writes to it any more. */
 static r1_status retain_verify(retain_run *r, const retain_slice *x, r1_err *err)
 {
     char sql[SQL_BYTES];
@@ -280,7 +280,7 @@ static r1_status retain_verify(retain_run *r, const retain_slice *x, r1_err *err
 }
 
 /* The table's lock is held from here to the end of the transaction, so this comes last. */
-static r1_status retain_drop_day(retain_run *r, const retain_slice *x, r1_err *err)
+static r1_status retain_drop_week(retain_run *r, const retain_slice *x, r1_err *err)
 {
     char sql[SQL_BYTES];
     snprintf(sql, sizeof sql, "LOCK TABLE ONLY r1.%s IN ACCESS EXCLUSIVE MODE", x->table);
@@ -312,7 +312,7 @@ static r1_status retain_drop_once(retain_run *r, size_t from, size_t to, r1_err 
     for (size_t i = from; st == R1_OK && i < to; i++) st = retain_verify(r, &r->slice[i], err);
     for (size_t i = from; st == R1_OK && i < to; i++) st = retain_audit(r, &r->slice[i], err);
     for (size_t i = from; st == R1_OK && i < to; i++)
-        st = r->slice[i].partition ? retain_drop_day(r, &r->slice[i], err)
+        st = r->slice[i].partition ? retain_drop_week(r, &r->slice[i], err)
                                    : retain_delete(r, &r->slice[i], err);
     if (st == R1_OK) st = r1_store_query(r->s, "COMMIT", 0, NULL, NULL, err);
     if (st != R1_OK) r1_store_query(r->s, "ROLLBACK", 0, NULL, NULL, NULL);
@@ -343,7 +343,7 @@ static void retain_say(const retain_run *r, const retain_slice *x)
     printf(", before %.10s\n", x->to);
 }
 
-/* What ends on the same day goes together. */
+/* What ends with the same week goes together. */
 static r1_status retain_group(retain_run *r, size_t from, size_t to, r1_err *err)
 {
     for (size_t i = from; !r->dry && r->archive && i < to; i++)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* retain.h - `r1-fraud db`: the commands of every program, and `retain`, which drops or archives
- * the oldest days of the log.
+ * the oldest weeks of the log.
  *
- * (1) A day goes as a whole, from payments, decisions, findings and labels in one transaction.
+ * (1) A week goes as a whole, from payments, decisions, findings and labels in one transaction.
  * (2) With an archive each table is written, read back and counted before anything is dropped, and
  *     the counts are taken again under the lock that drops.
  * (3) What a topic has not acknowledged yet stays.

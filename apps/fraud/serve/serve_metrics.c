@@ -60,7 +60,7 @@ METRIC_COUNT(outbox_acknowledged, w->keeper.outbox[FRAUD_OUTBOX_DECISIONS].acked
 METRIC_COUNT(outbox_refused, w->keeper.outbox[FRAUD_OUTBOX_DECISIONS].refused)
 METRIC_COUNT(outbox_behind, w->keeper.behind)
 METRIC_COUNT(outbox_waits, w->keeper.waits)
-METRIC_COUNT(partitions_missing, w->keeper.missing_days)
+METRIC_COUNT(partitions_missing, w->keeper.missing_weeks)
 METRIC_COUNT(rows_in_rest, w->keeper.rows_in_rest)
 
 #define METRIC_NUMBER(name, from)                                                                  \
@@ -491,12 +491,12 @@ static const serve_metric metrics[] = {
     {.name = "partitions_missing",
      .family = "r1_fraud_partitions_missing",
      .type = "gauge",
-     .help = "Days of the coming week that have no partition yet.",
+     .help = "Partitions of the coming weeks that could not be made yet.",
      .count = metric_partitions_missing},
     {.name = "rows_in_rest",
      .family = "r1_fraud_rows_in_rest",
      .type = "gauge",
-     .help = "Rows of the log that no day holds.",
+     .help = "Rows of the log that no week holds.",
      .count = metric_rows_in_rest},
     {.name = "rebuilt_s",
      .family = "r1_fraud_rebuild_seconds",
