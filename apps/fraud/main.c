@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* main.c - r1-fraud: one table of its commands and their options. */
+#include "check/check_command.h"
 #include "eval/eval.h"
 #include "generate/generate.h"
 #include "replay/replay.h"
@@ -9,6 +10,9 @@
 
 int main(int argc, char **argv)
 {
+    size_t n_config, n_calibrate;
+    const r1_option *config_rows = fraud_config_rows(&n_config),
+                    *calibrate_rows = fraud_calibrate_rows(&n_calibrate);
     const r1_command commands[] = {
         {.name = "serve",
          .summary = "score the stream: payments from Kafka, decisions with reasons to PostgreSQL, "
@@ -61,16 +65,35 @@ int main(int argc, char **argv)
          .options = fraud_replay_rows,
          .n_options = fraud_replay_n_row,
          .run = fraud_command_replay},
+        {.name = "check",
+         .summary = "what the service would make of your messages: what is expected, what was "
+                    "found, and a mapping file from your names to ours",
+         .examples = "r1-fraud check --in my_payments.csv --propose map.ini\n"
+                     "r1-fraud check --in my_payments.csv --map map.ini",
+         .options = fraud_check_rows,
+         .n_options = fraud_check_n_row,
+         .run = fraud_command_check},
         {.name = "dlq",
-         .summary = "dead letters: list, show ID, replay ID",
-         .examples = "r1-fraud dlq list --postgres 'dbname=r1'\nr1-fraud dlq replay 17 --postgres "
-                     "'dbname=r1'\nr1-fraud dlq list --config fraud.ini",
+         .summary = "dead letters: list them, show one, send back as they are or mended",
+         .examples = "r1-fraud dlq list --postgres 'dbname=r1'\nr1-fraud dlq replay --stage "
+                     "write --since 24h --dry-run --config fraud.ini\nr1-fraud dlq mend 17 "
+                     "--config fraud.ini",
          .config = true,
-         .operands = "[list | show ID | replay ID]",
+         .operands = "[list | show ID | replay [ID] | mend ID]",
          .operands_max = 2,
          .options = fraud_dlq_rows,
          .n_options = fraud_dlq_n_row,
          .run = fraud_command_dlq},
+        {.name = "offsets",
+         .summary = "where each partition stands beside what the broker holds; reset, audited",
+         .examples = "r1-fraud offsets show --postgres 'dbname=r1'\nr1-fraud offsets reset --to "
+                     "beginning --why 'topic was made anew'",
+         .config = true,
+         .operands = "[show | reset]",
+         .operands_max = 1,
+         .options = fraud_offsets_rows,
+         .n_options = fraud_offsets_n_row,
+         .run = fraud_command_offsets},
         {.name = "status",
          .summary =
              "what runs where: owners, lag, versions, troubles of the last day, in one screen",
@@ -81,14 +104,35 @@ int main(int argc, char **argv)
          .n_options = fraud_status_n_row,
          .run = fraud_command_status},
         {.name = "config",
-         .summary = "settings of serve: check, dump (with origins), sample",
-         .operands = "[check | dump | sample]",
-         .operands_max = 1,
-         .examples = "r1-fraud config sample > fraud.ini\nr1-fraud config check --config fraud.ini",
+         .summary =
+             "settings of serve: check, dump (with origins), sample; diff and try of a change",
+         .operands = "[check | dump | sample | diff FILE | try FILE]",
+         .operands_max = 2,
+         .examples =
+             "r1-fraud config sample > fraud.ini\nr1-fraud config check --config fraud.ini\n"
+             "r1-fraud config diff new.ini --config fraud.ini\n"
+             "r1-fraud config try new.ini --config fraud.ini --since 7d",
+         .config = true,
+         .options = config_rows,
+         .n_options = n_config,
+         .run = fraud_command_config},
+        {.name = "reload",
+         .summary = "check rules, lists and thresholds, then ask the running service to take them",
+         .examples = "r1-fraud reload --config fraud.ini",
          .config = true,
          .options = fraud_serve_rows,
          .n_options = fraud_serve_n_row,
-         .run = fraud_command_config},
+         .run = fraud_command_reload},
+        {.name = "calibrate",
+         .summary = "thresholds for one stream: from a recording or the stored decisions",
+         .examples = "r1-fraud calibrate --config fraud.ini --since 28d --review-precision 0.3 "
+                     "--block-precision 0.9 --out calibration.json\n"
+                     "r1-fraud calibrate --in payments.jsonl --labels labels.jsonl "
+                     "--review-precision 0.3 --out calibration.json",
+         .config = true,
+         .options = calibrate_rows,
+         .n_options = n_calibrate,
+         .run = fraud_command_calibrate},
         {.name = "db",
          .summary =
              "database: migrate and status of its schema, retain takes old weeks off the log",

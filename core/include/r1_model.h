@@ -19,8 +19,11 @@ typedef struct r1_model r1_model;
  * rounding are learned and the backend has int8, else F32. */
 typedef enum { R1_PRECISION_F32 = 0, R1_PRECISION_INT8, R1_PRECISION_AUTO } r1_precision;
 
-/* Opens a GGUF file written by r1_model_save. Trusts nothing in it. */
+/* Opens a GGUF file written by r1_model_save. Trusts nothing in it. Where PATH.sum stands beside
+ * it, its bytes must be those of that checksum; without it a warning is logged. */
 R1_API r1_status r1_model_open(r1_model **out, const char *path, r1_err *err);
+/* Writes PATH.sum for a model that can be opened, as r1_model_save does. */
+R1_API r1_status r1_model_seal(const char *path, r1_err *err);
 /* A fresh model from a description: weights from the seed, bins at 0..1 until training fits
  * them. */
 R1_API r1_status r1_model_new(r1_model **out, const char *description_json, uint64_t seed,
@@ -45,6 +48,10 @@ R1_API int r1_model_item(const r1_model *m, const char *name); /* index, -1 = no
 R1_API const char *r1_model_item_name(const r1_model *m, size_t item);
 R1_API r1_item_kind r1_model_item_kind(const r1_model *m, size_t item);
 R1_API size_t r1_model_item_n_num(const r1_model *m, size_t item); /* table: numeric columns */
+/* The quantiles of a table's numeric columns that training saw, from the least to the largest:
+ * f32[n_num][*n_edge], the model's. What lies outside is encoded as the nearest of them. NULL: the
+ * item has none. */
+R1_API const float *r1_model_item_edges(const r1_model *m, size_t item, size_t *n_edge);
 R1_API size_t r1_model_item_n_cat(const r1_model *m, size_t item);
 R1_API size_t r1_model_event_n_num(const r1_model *m); /* 0 without memory */
 R1_API size_t r1_model_event_n_cat(const r1_model *m);

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static void test_options(void)
 {
@@ -48,8 +49,51 @@ static void test_options(void)
     char path[300];
     snprintf(path, sizeof path, "%s/secret", r1_test_tmpdir());
     R1_ASSERT_OK(r1_file_write(path, "tiger\n", 6, &err), &err);
+    chmod(path, 0644);
+    CU_ASSERT_EQUAL(r1_options_set(o, "password-file", path, "test", &err), R1_E_INVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "found mode 644: chmod 600"));
+    chmod(path, 0600);
     R1_ASSERT_OK(r1_options_set(o, "password-file", path, "test", &err), &err);
     CU_ASSERT_STRING_EQUAL(r1_options_str(o, "password"), "tiger");
+    r1_options_free(o);
+}
+
+/* NAME.KEY = value: any value, the last one counts, and a secret one comes from a file. */
+static void test_families(void)
+{
+    static const r1_option table[] = {{.name = "extra",
+                                       .section = "s",
+                                       .type = R1_OPT_STRING,
+                                       .many = true,
+                                       .secret_keys = "password|pem",
+                                       .help = "any"}};
+    r1_err err = {0};
+    r1_options *o;
+    R1_ASSERT_OK(r1_options_new(&o, table, 1, &err), &err);
+    CU_ASSERT_EQUAL(r1_options_set(o, "extra", "x", "test", &err), R1_E_INVAL);
+    CU_ASSERT_EQUAL(r1_options_set(o, "extra.", "x", "test", &err), R1_E_INVAL);
+    CU_ASSERT_EQUAL(r1_options_set(o, "other.a", "x", "test", &err), R1_E_INVAL);
+    R1_ASSERT_OK(r1_options_set(o, "extra.a.b", "one = two", "test", &err), &err);
+    R1_ASSERT_OK(r1_options_set(o, "extra.c", "", "test", &err), &err);
+    R1_ASSERT_OK(r1_options_set(o, "extra.a.b", "three", "test", &err), &err);
+    const char *key, *text, *origin;
+    CU_ASSERT_TRUE_FATAL(r1_options_entry(o, "extra", 0, &key, &text, &origin));
+    CU_ASSERT_STRING_EQUAL(key, "a.b");
+    CU_ASSERT_STRING_EQUAL(text, "three");
+    CU_ASSERT_TRUE(r1_options_entry(o, "extra", 1, &key, &text, NULL));
+    CU_ASSERT_FALSE(r1_options_entry(o, "extra", 2, &key, &text, NULL));
+    R1_ASSERT_OK(r1_options_check(o, &err), &err);
+    R1_ASSERT_OK(r1_options_set(o, "extra.my.password", "x", "command line", &err), &err);
+    CU_ASSERT_EQUAL(r1_options_check(o, &err), R1_E_INVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "extra.my.password_file"));
+    char name[32];
+    r1_status st = R1_OK;
+    for (int i = 0; st == R1_OK && i < 2 * R1_OPTION_ENTRIES_MAX; i++) {
+        snprintf(name, sizeof name, "extra.n%d", i);
+        st = r1_options_set(o, name, "x", "test", &err);
+    }
+    CU_ASSERT_EQUAL(st, R1_E_INVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "at most 64 settings extra.NAME"));
     r1_options_free(o);
 }
 
@@ -67,4 +111,5 @@ static void test_options_breaks(void)
     CU_ASSERT(r1_test_breaks(ask_for_nothing, NULL, "settings is \"rat\""));
 }
 
-R1_TEST_MAIN("options", {"options", test_options}, {"unknown setting", test_options_breaks})
+R1_TEST_MAIN("options", {"options", test_options}, {"families", test_families},
+             {"unknown setting", test_options_breaks})

@@ -20,6 +20,11 @@ PROGRAM, MODEL, OTHER = (os.path.abspath(path) for path in sys.argv[1:4])
 AWAY = ["--postgres", "host=/does/not/exist dbname=r1", "--brokers", "127.0.0.1:1", "--wait", "0"]
 
 
+CUT = """{"format": "r1-fraud calibration 1", "model": "0", "made_at": "2026-01-01T00:00:00Z",
+"review": {"at": %g, "per_day": 5}, "block": null}
+"""
+
+
 def files(folder):
     """The files that the cases name, each with one fault."""
     texts = {
@@ -32,11 +37,14 @@ def files(folder):
         "number": "a: logit > nan -> review\n",
         "broken": "a: amount >\n",
         "zero": "a: amount > 5 -> review\n\0b: amount > 6 -> review\n",
-        "list": "GOOD # fine\nTWO ACCOUNTS\n",
-        "long": "A" * 64 + "\n",
+        "list": "GOOD#1,fine\nTWO,ACCOUNTS,TOMORROW\n",
+        "long": "A" * 256 + "\n",
         "good": 'a: kind == "transfer" and finding == "cycle" and country != "" -> review\n',
-        "accounts": "  ONE\t# indented\n\nTWO\n",
+        "accounts": "  ONE\n# a comment\n\nTWO#2\n",
         "noise": "no model\n",
+        "listed": 'a: from in list("mules") -> block\n',
+        "cut": CUT % 0.3,
+        "cut2": CUT % 1.3,
     }
     for name, text in texts.items():
         with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
@@ -59,24 +67,40 @@ def other_columns(folder):
 
 
 CASES = [
-    (["--review-at", "0.9", "--block-at", "0.5"], "review-at <= block-at, found 0.9 and 0.5"),
+    (["--block-at", "0.5"], "block-at: expected calibration beside it, found none"),
+    (
+        ["--review-at", "0.9", "--block-at", "0.5", "--calibration", "@cut"],
+        "review-at <= block-at, found 0.9 and 0.5",
+    ),
+    (["--calibration", "@cut"], "calibration: expected one that was found with the model"),
+    (["--calibration", "@noise"], "@noise:1: "),
+    (["--calibration", "@cut2"], "@cut2: review.at: expected a number from 0 to 1, found another"),
+    (["--list.mules", "@none"], "@none: No such file"),
+    (["--list.block_list", "@accounts"], "list.block_list: expected a name of 1 to 31 letters"),
+    (["--list", "@accounts"], "command line: expected a setting list.NAME, found list alone"),
+    (["--rules", "@listed"], 'expected the name of a list of the settings, found "mules"'),
+    (
+        ["--rules", "@listed", "--list.mule", "@accounts"],
+        '@listed:1:17: expected the name of a list of the settings, found "mules"; did you mean '
+        '"mule"?',
+    ),
     (["--review-at", "1.5"], "review-at must lie in 0..1"),
     (["--rules", "@none"], "@none: No such file"),
     (
         ["--rules", "@kind"],
-        '@kind:3: kind: expected one of transfer, card, cash, found "transferr"',
+        '@kind:3:12: kind: expected one of transfer, card, cash, found "transferr"',
     ),
-    (["--rules", "@finding"], "@finding:1: finding: expected one of fan_in, fan_out, cycle, "),
-    (["--rules", "@currency"], '@currency:1: currency: expected an ISO 4217 code, found "EURO"'),
-    (["--rules", "@country"], "@country:1: country: expected two capital letters"),
-    (["--rules", "@hour"], "@hour:1: hour: expected a whole number from 0 to 23, found 24"),
-    (["--rules", "@probability"], "@probability:1: probability: expected 0 to 1, found 2"),
-    (["--rules", "@number"], "@number:1: logit: expected -1000 to 1000, found nan"),
-    (["--rules", "@broken"], '@broken:1: expected a number, found "end of line"'),
+    (["--rules", "@finding"], "@finding:1:15: finding: expected one of fan_in, fan_out, cycle, "),
+    (["--rules", "@currency"], '@currency:1:16: currency: expected an ISO 4217 code, found "EURO"'),
+    (["--rules", "@country"], "@country:1:15: country: expected two capital letters"),
+    (["--rules", "@hour"], "@hour:1:12: expected hour as a whole number from 0 to 23, found 24"),
+    (["--rules", "@probability"], "@probability:1:18: expected probability as 0 to 1, found 2"),
+    (["--rules", "@number"], "@number:1:12: expected a number that is finite, found nan"),
+    (["--rules", "@broken"], "@broken:1:12: expected a field, a function or a value, found"),
     (["--rules", "@zero"], "@zero:2: expected text, found a zero byte"),
     (["--allow-list", "@none"], "@none: No such file"),
-    (["--allow-list", "@list"], '@list:2: expected one account a line, found "ACCOUNTS"'),
-    (["--block-list", "@long"], "@long:1: expected an account of at most 63 bytes, found 64"),
+    (["--allow-list", "@list"], "@list:2: expected an expiry as a date, 2027-12-31, found TOMO"),
+    (["--block-list", "@long"], "@long:1: expected an account of at most 255 bytes, found 256"),
     (["--model", "@none"], "@none: No such file"),
     (["--model", "@noise"], "GGUF: expected"),
     (["--model", OTHER], "was trained with feature schema"),
@@ -139,8 +163,8 @@ RAW = {
     "hidden": b"ONE\nTW\x1bO\n",
     "turned": "a: amount > 5 -> review\n# \u202e\n".encode(),
     "same": b"a: amount > 5 -> review\n\na: amount > 6 -> review\n",
-    "comma": b"ONE\nTWO,3\n",
-    "quotes": b'"ONE"\n',
+    "comma": b"ONE\nTWO,3,4\n",
+    "quotes": b'"ONE\n',
     "ours": b"ONE\n# fine\nTWO\n",
     "theirs": b"THREE\nTWO\n",
 }
@@ -152,8 +176,8 @@ CASES += [
     (["--allow-list", "@mark"], "@mark:1: expected text, found a byte order mark"),
     (["--allow-list", "@hidden"], "@hidden:2: expected text, found a character that is not seen"),
     (["--allow-list", "@zero"], "@zero:2: expected text, found a zero byte"),
-    (["--allow-list", "@comma"], "@comma:2: expected an account without commas and quotes"),
-    (["--block-list", "@quotes"], "@quotes:1: expected an account without commas and quotes"),
+    (["--allow-list", "@comma"], "@comma:2: expected an expiry as a date, 2027-12-31, found 4"),
+    (["--block-list", "@quotes"], "@quotes:1: expected the quote that ends the field on its line"),
     (
         ["--allow-list", "@ours", "--block-list", "@theirs"],
         "@theirs:2: expected an account that @ours has not, found TWO of its line 3",
@@ -184,8 +208,67 @@ CASES += [
 ]
 
 
+def secrets(folder):
+    """A secret comes from a file that its owner alone can read, and is printed nowhere."""
+
+    def write(name, text, mode):
+        path = os.path.join(folder, name)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        os.chmod(path, mode)
+        return path
+
+    own, others = write("own", "hunter two=2\n", 0o600), write("others", "hunter two=2\n", 0o644)
+    conninfo = write("conninfo", "host=/does/not/exist dbname=r1 password=hunter2\n", 0o600)
+    sasl = "[kafka]\nextra.security.protocol = sasl_plaintext\nextra.sasl.mechanisms = PLAIN\n"
+    sasl += "extra.sasl.username = r1 fraud = me\n"
+    good = [
+        (sasl + "extra.sasl.password = hunter two=2\n", 0o600, []),
+        (sasl + f"extra.sasl.password_file = {own}\n", 0o644, []),
+        (sasl, 0o644, ["--extra.sasl.password-file", own]),
+        ("[kafka]\nkafka_extra = sasl.username=me sasl.password=hunter2\n", 0o600, []),
+        ("[postgres]\npostgres = host=/x password=hunter2\n", 0o600, []),
+        (f"[postgres]\npostgres_file = {conninfo}\n", 0o644, []),
+    ]
+    bad = [
+        (sasl + "extra.sasl.password = hunter two=2\n", 0o644, [], "found mode 644: chmod 600"),
+        (sasl + f"extra.sasl.password_file = {others}\n", 0o600, [], "found mode 644: chmod 600"),
+        (sasl, 0o600, ["--extra.sasl.password=hunter2"], "found it in the command line"),
+        (sasl, 0o600, ["--kafka-extra", "sasl.password=hunter2"], "found it in the command line"),
+        ("", 0o600, ["--postgres", "password=hunter2"], "found it in the command line"),
+        ("", 0o600, ["--postgres", "postgresql://me:hunter2@h/db"], "in the command line"),
+        ("[postgres]\npostgres = password=hunter2\n", 0o640, [], "found mode 640: chmod 600"),
+        (f"[postgres]\npostgres_file = {others}\n", 0o600, [], "found mode 644: chmod 600"),
+        ("[kafka]\nkafka_extra = sasl.password=hunter 2\n", 0o600, [], 'found "***"'),
+        (
+            "[kafka]\nextra.security.protocol = ssl\nextra.ssl.key.pem = hunter2\n",
+            0o600,
+            [],
+            "Kafka consumer: ",
+        ),
+        ("[kafka]\nextra.fetch.min.bytes = 5\n", 0o600, [], "the option --fetch-min sets"),
+        ("[kafka]\nextra.no.such = 5\n", 0o600, [], "librdkafka refuses no.such = 5"),
+    ]
+    for i, (text, mode, args) in enumerate(good):
+        ini = write(f"good{i}.ini", text, mode)
+        said = run(PROGRAM, "config", "check", "--config", ini, "--model", "none", *args)
+        assert said.startswith("configuration: good"), said
+        said += run(PROGRAM, "config", "dump", "--config", ini, *args)
+        assert "***" in said and "hunter" not in said, said
+        other = write(f"other{i}.ini", text.replace("hunter", "gatherer"), mode)
+        said = run(PROGRAM, "config", "diff", other, "--config", ini, *args)
+        assert "hunter" not in said and "gatherer" not in said, said
+    for i, (text, mode, args, expected) in enumerate(bad):
+        ini = write(f"bad{i}.ini", text, mode)
+        said = run(PROGRAM, "config", "check", "--config", ini, "--model", "none", *args, code=2)
+        assert expected in said and "hunter" not in said, f"{text} {args}: {said}"
+    return len(good) + len(bad)
+
+
 def message(command, stderr):
+    """Behind lines of the log, such as one about a model without a checksum."""
     start = f"r1-fraud {command}: "
+    stderr = re.sub(r"^\S+ warn [^\n]*\n", "", stderr)
     assert stderr.startswith(start), stderr
     return stderr[len(start) :]
 
@@ -216,11 +299,13 @@ def main():
             ), f"{args}:\n  expected {named(expected)}\n  found    {found}"
         # A password may stand where a port is read: the text is not shown.
         assert "secret" not in refused(["--postgres", "postgresql://me:secret/x@h/db"])
-        for command in ["serve", "extra"], ["config", "check", "extra"]:
-            said = run(PROGRAM, *command, *AWAY, "--model", "none", code=2)
-            assert '"extra"; --help shows the usage' in said, said
+        said = run(PROGRAM, "serve", "extra", *AWAY, "--model", "none", code=2)
+        assert '"extra"; --help shows the usage' in said, said
+        for words in "check extra", "diff", "try", "checks":
+            said = run(PROGRAM, "config", *words.split(), *AWAY, "--model", "none", code=2)
+            assert f'try FILE, found "{words}"' in said, said
         said = run(PROGRAM, "dlq", "list", "5", code=2)
-        assert "expected list, show ID or replay ID" in said, said
+        assert "expected list, show ID, replay ID" in said, said
         ini = named("@ini")
         for text, expected in INI_CASES:
             with open(ini, "w", encoding="utf-8") as f:
@@ -256,7 +341,8 @@ def main():
         assert said.startswith("configuration: good, model "), said
         away = run(PROGRAM, "serve", *AWAY, "--model", "none", *good, code=1)
         assert "PostgreSQL is not there after 0 s" in away, away
-    n = len(CASES) + len(INI_CASES)
+        n_secret = secrets(folder)
+    n = len(CASES) + len(INI_CASES) + n_secret
     print(f"{n} broken configurations refused alike by config check and serve")
 
 

@@ -103,7 +103,7 @@ static void test_each_kind(void)
     plain.apply_seq = 8;
     plain.message.offset = 42;
     plain.message.sent_us = 0;
-    plain.decision = (fraud_decision){FRAUD_ALLOW, NULL};
+    plain.decision = (fraud_decision){.action = FRAUD_ALLOW};
     snprintf(plain.payment.tx_id, sizeof plain.payment.tx_id, "t2");
     duplicate.kind = FRAUD_RECORD_DUPLICATE;
     dead.kind = empty.kind = FRAUD_RECORD_DEAD;
@@ -310,7 +310,7 @@ static void test_message_twin(void)
     fraud_record_set_apart(&apart, "unscorable", "unscorable: \"why\"", FRAUD_BLOCK);
     alert.alert = rows_alert();
     plain.apply_seq = 9;
-    plain.decision = (fraud_decision){FRAUD_ALLOW, NULL};
+    plain.decision = (fraud_decision){.action = FRAUD_ALLOW};
     R1_ASSERT_OK(r1_store_batch_begin(s, &err), &err);
     R1_ASSERT_OK(fraud_rows_add(rows, s, all, R1_COUNT(all), &err), &err);
     R1_ASSERT_OK(r1_store_batch_commit(s, &err), &err);

@@ -27,6 +27,12 @@ static const r1_option rows[] = {
      .choices = "allow|review|block",
      .help = "word"},
     {.name = "quiet", .section = "limits", .type = R1_OPT_BOOL, .help = "flag"},
+    {.name = "extra",
+     .section = "store",
+     .type = R1_OPT_STRING,
+     .many = true,
+     .secret_keys = "password",
+     .help = "any"},
     {.name = "secret",
      .section = "store",
      .type = R1_OPT_STRING,
@@ -42,6 +48,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int fd = fuzz_file(data, size, path);
     if (r1_options_new(&o, rows, R1_COUNT(rows), &err) != R1_OK) abort();
     if (r1_config_load(o, NULL, 0, path, &err) != R1_OK) fuzz_refused(&err);
+    FILE *nowhere = fopen("/dev/null", "w");
+    if (!nowhere) abort();
+    r1_config_dump(o, nowhere);
+    fclose(nowhere);
     int64_t n = r1_options_int(o, "batch-rows");
     double share = r1_options_float(o, "share");
     if (n < 1 || n > 512 || !(share >= 0 && share <= 1)) abort();

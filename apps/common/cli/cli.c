@@ -5,10 +5,12 @@
 #include "cli/log_limit.h"
 #include "cli/r1_cli.h"
 #include "config/r1_config.h"
+#include "text/nearest.h"
 #include "text/r1_utf8.h"
 
 #include <jansson.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -26,6 +28,23 @@ static void on_signal(int sig)
 }
 
 bool r1_cli_stopped(void) { return stopped != 0; }
+
+static atomic_bool hung_up;
+
+static void on_hangup(int sig)
+{
+    (void)sig;
+    atomic_store(&hung_up, true);
+}
+
+void r1_cli_watch_hangup(void)
+{
+    struct sigaction sa = {.sa_handler = on_hangup, .sa_flags = SA_RESTART};
+    sigemptyset(&sa.sa_mask);
+    sigaction(SIGHUP, &sa, NULL);
+}
+
+bool r1_cli_hangup(void) { return atomic_exchange(&hung_up, false); }
 
 static void install_signals(void)
 {
@@ -190,25 +209,6 @@ static void cli_completion(const r1_program *p, FILE *out)
 
 /* ---- running ---- */
 
-static size_t edit_distance(const char *a, const char *b)
-{
-    size_t la = strlen(a), lb = strlen(b), row[64];
-    if (la > 60 || lb > 60) return 99;
-    for (size_t j = 0; j <= lb; j++) row[j] = j;
-    for (size_t i = 1; i <= la; i++) {
-        size_t diag = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= lb; j++) {
-            size_t up = row[j], best = diag + (a[i - 1] != b[j - 1]);
-            if (up + 1 < best) best = up + 1;
-            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            diag = up;
-            row[j] = best;
-        }
-    }
-    return row[lb];
-}
-
 /* Two-word names are tried first; *words tells how many arguments the name took. */
 static const r1_command *find_command(const r1_program *p, int argc, char **argv, int *words)
 {
@@ -228,8 +228,8 @@ static int unknown_command(const r1_program *p, int argc, char **argv)
     char two[128];
     snprintf(two, sizeof two, "%s%s%s", argv[1], argc > 2 ? " " : "", argc > 2 ? argv[2] : "");
     for (size_t i = 0; i < p->n_commands; i++) {
-        size_t d1 = edit_distance(argv[1], p->commands[i].name),
-               d2 = edit_distance(two, p->commands[i].name);
+        size_t d1 = r1_edit_distance(argv[1], p->commands[i].name),
+               d2 = r1_edit_distance(two, p->commands[i].name);
         size_t d = d1 < d2 ? d1 : d2;
         if (d < distance) distance = d, best = p->commands[i].name;
     }
@@ -311,11 +311,12 @@ static r1_status load_config(const r1_program *p, r1_options *o, const char *pat
     return st;
 }
 
-static r1_status fill_options(const r1_program *p, const r1_command *cmd, r1_options *o, int argc,
-                              char **argv, r1_cli_call *call)
+/* config: a file in the place of --config; NULL: none. */
+static r1_status fill_options(const r1_program *p, const r1_command *cmd, r1_options *o,
+                              const char *config, int argc, char **argv, r1_cli_call *call)
 {
     r1_err *err = &call->err;
-    const char *path = cmd->config ? config_path(argc, argv) : NULL;
+    const char *path = config ? config : cmd->config ? config_path(argc, argv) : NULL;
     if (path) R1_TRY(load_config(p, o, path, err));
     if (cmd->config) R1_TRY(r1_options_env(o, err));
     R1_TRY(r1_options_parse(o, argc, argv, call->rest, &call->n_rest, err));
@@ -332,6 +333,34 @@ static void cli_complain(const r1_program *p, const r1_command *cmd, const char 
     fputc('\n', stderr);
 }
 
+/* The call in hand, for r1_cli_again. */
+static struct {
+    const r1_program *program;
+    const r1_command *command;
+    const r1_option *table;
+    size_t n;
+    int argc;
+    char **argv;
+} running;
+
+r1_status r1_cli_again(r1_options **out, const char *config, r1_err *err)
+{
+    const char **rest = calloc((size_t)running.argc + 1, sizeof *rest);
+    r1_cli_call call = {.rest = rest};
+    *out = NULL;
+    if (!rest) R1_FAIL(err, R1_E_NOMEM, "no memory to read the settings again");
+    r1_status st = r1_options_new(out, running.table, running.n, err);
+    if (st == R1_OK)
+        st = fill_options(running.program, running.command, *out, config, running.argc,
+                          running.argv, &call);
+    if (st != R1_OK && call.err.msg[0] && err) *err = call.err;
+    free(rest);
+    if (st == R1_OK) return R1_OK;
+    r1_options_free(*out);
+    *out = NULL;
+    return st;
+}
+
 static int run_command(const r1_program *p, const r1_command *cmd, int argc, char **argv)
 {
     size_t n = 0;
@@ -342,7 +371,7 @@ static int run_command(const r1_program *p, const r1_command *cmd, int argc, cha
     int code = R1_EXIT_FAILED;
     if (!table || !rest || r1_options_new(&o, table, n, &call.err) != R1_OK) {
         cli_complain(p, cmd, call.err.msg[0] ? call.err.msg : "out of memory");
-    } else if (fill_options(p, cmd, o, argc, argv, &call) != R1_OK) {
+    } else if (fill_options(p, cmd, o, NULL, argc, argv, &call) != R1_OK) {
         cli_complain(p, cmd, call.err.msg);
         code = R1_EXIT_USAGE;
     } else if (r1_options_bool(o, "help")) {
@@ -352,6 +381,8 @@ static int run_command(const r1_program *p, const r1_command *cmd, int argc, cha
         set_log(o);
         install_signals();
         call.opts = o;
+        running.program = p, running.command = cmd, running.table = table, running.n = n;
+        running.argc = argc, running.argv = argv;
         code = cmd->run(&call);
         if (code && call.err.msg[0]) cli_complain(p, cmd, call.err.msg);
     }

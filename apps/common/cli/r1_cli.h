@@ -60,6 +60,15 @@ void r1_cli_log_flush(void);
 /* True once SIGINT or SIGTERM has come; r1_cli_main installs the handlers. Poll it in loops. */
 bool r1_cli_stopped(void);
 
+/* Takes SIGHUP as a question from now on; without this call it ends the process. */
+void r1_cli_watch_hangup(void);
+/* True once for any number of SIGHUPs since the last call. */
+bool r1_cli_hangup(void);
+/* The settings of this call read once more, from file, environment and the same command line;
+ * config: another file in the place of --config, or NULL. The caller frees them before the program
+ * ends. From any thread, one at a time. */
+r1_status r1_cli_again(r1_options **out, const char *config, r1_err *err);
+
 /* The exit code that fits a status: R1_E_INVAL gives 2, all else 1. */
 int r1_cli_exit(r1_status st);
 

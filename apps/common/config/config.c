@@ -23,6 +23,7 @@ static bool key_is_of(const r1_option *row, const char *name)
 {
     const char *a = row->name, *b = name;
     while (*a && (*a == *b || (*a == '-' && *b == '_'))) a++, b++;
+    if (row->many) return row->section && !*a && b[0] == '.' && b[1];
     return row->section && !*a && (!*b || (row->secret && !strcmp(b, "_file")));
 }
 
@@ -94,10 +95,19 @@ static r1_status refuse_comment(const load *l, const char *name, const char *val
             l->path, l->line, name, at);
 }
 
+static const char *entry_origin(const r1_options *o, const r1_option *row, const char *name)
+{
+    const char *key, *text, *origin;
+    for (size_t i = 0; r1_options_entry(o, row->name, i, &key, &text, &origin); i++)
+        if (!strcmp(key, name + strlen(row->name) + 1)) return origin;
+    return NULL;
+}
+
 /* A row's origin tells whether this file has set it: by its key, or of a secret by KEY_file. */
 static r1_status refuse_second(const load *l, const r1_option *row, const char *name)
 {
-    const char *origin = r1_options_origin(l->opts, row->name);
+    const char *origin =
+        row->many ? entry_origin(l->opts, row, name) : r1_options_origin(l->opts, row->name);
     size_t len = strlen(l->path);
     if (!origin || strncmp(origin, l->path, len) != 0 || origin[len] != ':') return R1_OK;
     R1_FAIL(l->err, R1_E_INVAL, "%s:%d: %s: expected the key once, found it at line %s too",
@@ -174,11 +184,52 @@ void r1_config_sample(const r1_option *table, size_t n, FILE *out)
                     "; secret: better in a file of its own\n#%s =\n"
                     "#%s_file = /path/to/a/file/that/holds/it\n",
                     key, key);
+        else if (row->many)
+            fprintf(out, "\n#%s.NAME =\n", key);
         else if (row->def)
             fprintf(out, "\n%s = %s\n", key, row->def);
         else
             fprintf(out, "\n#%s =\n", key);
     }
+}
+
+/* A text of KEY=value words, with the values of secret keys as ***; NULL: it has none. */
+static char *hidden_words(const r1_option *row, const char *text)
+{
+    char *out = row->secret_keys && text ? calloc(1, 4 * strlen(text) + 1) : NULL, *to = out;
+    bool hides = false;
+    for (const char *at = text; out && *at;) {
+        size_t blank = strspn(at, " \t"), len = strcspn(at + blank, " \t"),
+               name = strcspn(at + blank, "= \t");
+        char key[128] = "";
+        if (name < sizeof key) memcpy(key, at + blank, name);
+        bool secret = name < len && r1_option_hides(row, key);
+        size_t keep = blank + (secret ? name + 1 : len);
+        memcpy(to, at, keep);
+        to += keep;
+        if (secret) memcpy(to, "***", 3), to += 3;
+        hides |= secret;
+        at += blank + len;
+    }
+    if (hides) return out;
+    free(out);
+    return NULL;
+}
+
+static void dump_entries(const r1_options *o, const r1_option *row, FILE *out)
+{
+    char name[128];
+    const char *key, *text, *origin;
+    key_name(row->name, name, sizeof name);
+    size_t i = 0;
+    for (; r1_options_entry(o, row->name, i, &key, &text, &origin); i++) {
+        bool secret = row->secret || r1_option_hides(row, key),
+             held = !secret && stands_in_file(text);
+        fprintf(out, "# %s%s\n%s%s.%s = %.*s\n", origin,
+                held || secret ? "" : "; a file cannot hold this value", held ? "" : "#", name, key,
+                secret ? 3 : (int)strcspn(text, "\r\n"), secret ? "***" : text);
+    }
+    if (!i) fprintf(out, "# not set\n#%s.NAME =\n", name);
 }
 
 /* A secret, and what a file cannot hold, stand behind '#': no reader takes them for values. */
@@ -202,6 +253,16 @@ void r1_config_dump(const r1_options *o, FILE *out)
         if (strcmp(section, row->section) != 0)
             fprintf(out, "%s[%s]\n", *section ? "\n" : "", row->section);
         section = row->section;
-        dump_setting(row, r1_options_str(o, row->name), r1_options_origin(o, row->name), out);
+        if (row->many) {
+            dump_entries(o, row, out);
+            continue;
+        }
+        const char *text = r1_options_str(o, row->name);
+        char *hidden = hidden_words(row, text);
+        r1_option shown = *row;
+        shown.secret |= hidden != NULL;
+        dump_setting(&shown, text, r1_options_origin(o, row->name), out);
+        if (hidden) fprintf(out, "# %s\n", hidden);
+        free(hidden);
     }
 }

@@ -9,11 +9,20 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+typedef struct {
+    char *key, *text, *origin; /* owned */
+    bool from_file;
+} many_entry;
 
 typedef struct {
     char *text, *origin; /* owned; text NULL: absent */
     int64_t i;
     double f;
+    bool from_file;    /* a secret out of a file of its own, which its owner alone can read */
+    many_entry *entry; /* of a row that is `many` */
+    size_t n_entry;
 } value;
 
 struct r1_options {
@@ -128,6 +137,8 @@ static r1_status options_store(const r1_option *row, value *v, const char *text,
     }
     free(v->text);
     free(v->origin);
+    fresh.entry = v->entry;
+    fresh.n_entry = v->n_entry;
     *v = fresh;
     return R1_OK;
 }
@@ -154,15 +165,44 @@ r1_status r1_options_new(r1_options **out, const r1_option *table, size_t n, r1_
     return R1_OK;
 }
 
+static void free_entry(many_entry *e)
+{
+    free(e->key);
+    free(e->text);
+    free(e->origin);
+}
+
 void r1_options_free(r1_options *o)
 {
     if (!o) return;
     for (size_t i = 0; i < o->n; i++) {
+        for (size_t k = 0; k < o->values[i].n_entry; k++) free_entry(&o->values[i].entry[k]);
+        free(o->values[i].entry);
         free(o->values[i].text);
         free(o->values[i].origin);
     }
     free(o->values);
     free(o);
+}
+
+/* Whoever may read a file that holds a secret has the secret. */
+static r1_status file_is_private(const char *path, r1_err *err)
+{
+    struct stat is;
+    if (stat(path, &is) != 0 || !S_ISREG(is.st_mode) || !(is.st_mode & 077)) return R1_OK;
+    R1_FAIL(err, R1_E_INVAL,
+            "%s: expected a file that its owner alone can read, because it holds a secret, found "
+            "mode %03o: chmod 600",
+            path, (unsigned)(is.st_mode & 0777));
+}
+
+/* The first line of a file that holds a secret; the caller clears and frees it. */
+static r1_status read_secret(const char *path, char **data, size_t *len, r1_err *err)
+{
+    R1_TRY(file_is_private(path, err));
+    R1_TRY(r1_file_read(path, 64 * 1024, data, len, err));
+    (*data)[strcspn(*data, "\r\n")] = 0;
+    return R1_OK;
 }
 
 /* NAME-file of a secret row: the value is the first line of that file. */
@@ -171,10 +211,10 @@ static r1_status set_secret_file(r1_options *o, size_t i, const char *path, cons
 {
     char *data;
     size_t len;
-    r1_status st = r1_file_read(path, 64 * 1024, &data, &len, err);
+    r1_status st = read_secret(path, &data, &len, err);
     if (st != R1_OK) return r1_err_prefix(err, "%s: %s-file: ", origin, o->table[i].name), st;
-    data[strcspn(data, "\r\n")] = 0;
     st = options_store(&o->table[i], &o->values[i], data, origin, err);
+    o->values[i].from_file = st == R1_OK;
     memset(data, 0, len);
     free(data);
     return st;
@@ -192,10 +232,79 @@ static size_t find_secret(const r1_options *o, const char *name)
     return i < o->n && o->table[i].secret ? i : o->n;
 }
 
+/* "list.mules": the row `list`, where it is `many`; *key begins behind the first point. */
+static size_t find_many(const r1_options *o, const char *name, const char **key)
+{
+    const char *point = strchr(name, '.');
+    char base[128];
+    if (!point || !point[1] || (size_t)(point - name) >= sizeof base) return o->n;
+    memcpy(base, name, (size_t)(point - name));
+    base[point - name] = 0;
+    *key = point + 1;
+    size_t i = options_find(o, base);
+    return i < o->n && o->table[i].many ? i : o->n;
+}
+
+static bool names_file(const r1_option *row, const char *key)
+{
+    size_t len = strlen(key);
+    return len > 5 && name_equal(key + len - 5, "-file") && r1_option_hides(row, key);
+}
+
+static r1_status set_many(r1_options *o, size_t i, const char *key, const char *text,
+                          const char *origin, r1_err *err)
+{
+    value *v = &o->values[i];
+    many_entry fresh = {strdup(key), strdup(text), strdup(origin), false};
+    size_t k = 0;
+    while (k < v->n_entry && strcmp(v->entry[k].key, key) != 0) k++;
+    if (!v->entry) v->entry = calloc(R1_OPTION_ENTRIES_MAX, sizeof *v->entry);
+    bool full = k == R1_OPTION_ENTRIES_MAX, made = fresh.key && fresh.text && fresh.origin;
+    if (full || !made || !v->entry) {
+        free_entry(&fresh);
+        if (!full) R1_FAIL(err, R1_E_NOMEM, "no memory for the setting %s", o->table[i].name);
+        R1_FAIL(err, R1_E_INVAL, "%s: expected at most %d settings %s.NAME, found more", origin,
+                R1_OPTION_ENTRIES_MAX, o->table[i].name);
+    }
+    if (k < v->n_entry)
+        free_entry(&v->entry[k]);
+    else
+        v->n_entry++;
+    v->entry[k] = fresh;
+    return R1_OK;
+}
+
+/* KEY_file of a secret KEY: the value is the first line of that file. */
+static r1_status set_many_file(r1_options *o, size_t i, const char *key, const char *path,
+                               const char *origin, r1_err *err)
+{
+    char base[128], *data;
+    size_t len = strlen(key) - 5, bytes;
+    if (len >= sizeof base) R1_FAIL(err, R1_E_INVAL, "%s: unknown setting \"%.40s\"", origin, key);
+    memcpy(base, key, len);
+    base[len] = 0;
+    r1_status st = read_secret(path, &data, &bytes, err);
+    if (st != R1_OK) return r1_err_prefix(err, "%s: %s.%s: ", origin, o->table[i].name, key), st;
+    st = set_many(o, i, base, data, origin, err);
+    many_entry *e = o->values[i].entry;
+    for (size_t k = 0; st == R1_OK && k < o->values[i].n_entry; k++)
+        if (!strcmp(e[k].key, base)) e[k].from_file = true;
+    memset(data, 0, bytes);
+    free(data);
+    return st;
+}
+
 r1_status r1_options_set(r1_options *o, const char *name, const char *text, const char *origin,
                          r1_err *err)
 {
-    size_t i = options_find(o, name);
+    const char *key;
+    size_t i = options_find(o, name), many = find_many(o, name, &key);
+    if (many < o->n && names_file(&o->table[many], key))
+        return set_many_file(o, many, key, text, origin, err);
+    if (many < o->n) return set_many(o, many, key, text, origin, err);
+    if (i < o->n && o->table[i].many)
+        R1_FAIL(err, R1_E_INVAL, "%s: expected a setting %s.NAME, found %s alone", origin, name,
+                name);
     if (i == o->n) {
         i = find_secret(o, name);
         if (i < o->n) return set_secret_file(o, i, text, origin, err);
@@ -255,7 +364,8 @@ static r1_status parse_one(r1_options *o, const char *arg, const char *next, boo
     if (is_switch(o, name)) return parse_switch(o, name, eq, next, err);
     if (i == o->n && !strncmp(name, "no-", 3) && is_switch(o, name + 3))
         return parse_off(o, name + 3, eq, next, err);
-    if (i == o->n && find_secret(o, name) == o->n)
+    const char *key;
+    if (i == o->n && find_secret(o, name) == o->n && find_many(o, name, &key) == o->n)
         R1_FAIL(err, R1_E_INVAL, "command line: option --%s is not known; --help lists them", name);
     if (!eq && !next) R1_FAIL(err, R1_E_INVAL, "command line: option --%s needs a value", name);
     *used = !eq;
@@ -316,8 +426,68 @@ void r1_option_only(const r1_option *row, char *text, size_t size)
     }
 }
 
+static const value *options_get(const r1_options *o, const char *name)
+{
+    size_t i = options_find(o, name);
+    R1_ASSERT(i < o->n, "no row of the table of %zu settings is \"%s\"", o->n, name);
+    return &o->values[i];
+}
+
+/* A secret comes from a file that its owner alone can read: others see a command line, and an
+ * environment is handed on. */
+static r1_status origin_is_private(const char *name, const char *origin, r1_err *err)
+{
+    const char *colon = strrchr(origin, ':');
+    char path[4096];
+    if (!strcmp(origin, "default")) return R1_OK;
+    if (!colon || (size_t)(colon - origin) >= sizeof path)
+        R1_FAIL(
+            err, R1_E_INVAL,
+            "%s: expected its secret in a file of mode 600, which %s_file names or which is the "
+            "settings file, found it in the %s",
+            name, name, origin);
+    memcpy(path, origin, (size_t)(colon - origin));
+    path[colon - origin] = 0;
+    return file_is_private(path, err);
+}
+
+r1_status r1_options_private(const r1_options *o, const char *name, r1_err *err)
+{
+    const value *v = options_get(o, name);
+    return v->from_file || !v->text ? R1_OK : origin_is_private(name, v->origin, err);
+}
+
+/* Whether a text of KEY=value words has a secret KEY. */
+static bool has_secret_word(const r1_option *row, const char *text)
+{
+    for (const char *at = text; *at;) {
+        at += strspn(at, " \t");
+        size_t len = strcspn(at, " \t"), name = strcspn(at, "= \t");
+        char key[128] = "";
+        if (name < sizeof key) memcpy(key, at, name);
+        if (name < len && r1_option_hides(row, key)) return true;
+        at += len;
+    }
+    return false;
+}
+
+static r1_status check_secrets(const r1_options *o, size_t i, r1_err *err)
+{
+    const r1_option *row = &o->table[i];
+    const value *v = &o->values[i];
+    char name[192];
+    if (!row->secret_keys) return R1_OK;
+    for (size_t k = 0; k < v->n_entry; k++) {
+        snprintf(name, sizeof name, "%s.%s", row->name, v->entry[k].key);
+        if (!v->entry[k].from_file && r1_option_hides(row, v->entry[k].key))
+            R1_TRY(origin_is_private(name, v->entry[k].origin, err));
+    }
+    return v->text && has_secret_word(row, v->text) ? r1_options_private(o, row->name, err) : R1_OK;
+}
+
 r1_status r1_options_check(const r1_options *o, r1_err *err)
 {
+    for (size_t i = 0; i < o->n; i++) R1_TRY(check_secrets(o, i, err));
     for (size_t i = 0; i < o->n; i++) {
         const r1_option *row = &o->table[i];
         const value *v = &o->values[i];
@@ -336,7 +506,7 @@ r1_status r1_options_check(const r1_options *o, r1_err *err)
 r1_status r1_options_env(r1_options *o, r1_err *err)
 {
     for (size_t i = 0; i < o->n; i++) {
-        if (!o->table[i].section) continue;
+        if (!o->table[i].section || o->table[i].many) continue;
         char key[128] = "R1_";
         size_t k = 3;
         for (const char *s = o->table[i].name; *s && k < sizeof key - 1; s++)
@@ -346,13 +516,6 @@ r1_status r1_options_env(r1_options *o, r1_err *err)
         if (text) R1_TRY(r1_options_set(o, o->table[i].name, text, "environment", err));
     }
     return R1_OK;
-}
-
-static const value *options_get(const r1_options *o, const char *name)
-{
-    size_t i = options_find(o, name);
-    R1_ASSERT(i < o->n, "no row of the table of %zu settings is \"%s\"", o->n, name);
-    return &o->values[i];
 }
 
 bool r1_options_has(const r1_options *o, const char *name)
@@ -370,6 +533,28 @@ const char *r1_options_origin(const r1_options *o, const char *name)
 {
     return options_get(o, name)->origin;
 }
+bool r1_options_entry(const r1_options *o, const char *name, size_t i, const char **key,
+                      const char **text, const char **origin)
+{
+    const value *v = options_get(o, name);
+    if (i >= v->n_entry) return false;
+    *key = v->entry[i].key;
+    *text = v->entry[i].text;
+    if (origin) *origin = v->entry[i].origin;
+    return true;
+}
+
+bool r1_option_hides(const r1_option *row, const char *key)
+{
+    for (const char *c = row->secret_keys; c && *c;) {
+        size_t len = strcspn(c, "|");
+        for (const char *at = key; *at; at++)
+            if (!strncmp(at, c, len)) return true;
+        c += len + (c[len] == '|');
+    }
+    return false;
+}
+
 size_t r1_options_count(const r1_options *o) { return o->n; }
 const r1_option *r1_options_row(const r1_options *o, size_t index) { return &o->table[index]; }
 
@@ -379,7 +564,7 @@ void r1_options_help(const r1_option *table, size_t n, FILE *out)
     for (size_t i = 0; i < n; i++) {
         const r1_option *row = &table[i];
         char left[160];
-        snprintf(left, sizeof left, "--%s%s%s", row->name,
+        snprintf(left, sizeof left, "--%s%s%s%s", row->name, row->many ? ".NAME" : "",
                  row->type == R1_OPT_ENUM ? " " : metavar[row->type],
                  row->type == R1_OPT_ENUM ? row->choices : "");
         fprintf(out, "  %-34s %s", left, row->help);

@@ -35,11 +35,19 @@ typedef struct {
     bool secret;         /* printed as ***; read from a file named by --NAME-file or NAME_file */
     const char *choices; /* ENUM: "allow|review|block" */
     const char *help;
+    /* A family of settings: NAME.KEY = value for any KEY, which r1_options_entry reads; at most
+     * R1_OPTION_ENTRIES_MAX. It has no value of its own, and the environment sets none of it. */
+    bool many;
+    /* Pieces of names, "password|secret": the value behind such a KEY, or behind such a word in a
+     * text of KEY=value, is printed as ***. */
+    const char *secret_keys; /* of a family also KEY_file = PATH, as for a secret row */
     /* Where the row means something: "stage=reinforce|reward" where the option `stage` has one of
      * these values, "policy" where `policy` is given, "!policy" where it is not; NULL: always.
      * r1_options_check refuses a value that was set elsewhere. */
     const char *only;
 } r1_option;
+
+enum { R1_OPTION_ENTRIES_MAX = 64 };
 
 typedef struct r1_options r1_options;
 r1_status r1_options_new(r1_options **out, const r1_option *table, size_t n, r1_err *err);
@@ -54,6 +62,9 @@ r1_status r1_options_parse(r1_options *o, int argc, char **argv, const char **re
                            r1_err *err);
 /* After all values are set: R1_E_INVAL where one was given that its row's `only` excludes. */
 r1_status r1_options_check(const r1_options *o, r1_err *err);
+/* R1_E_INVAL where a row's value, which holds a secret, came from somewhere else than a file that
+ * its owner alone can read. r1_options_check does so for secret_keys. */
+r1_status r1_options_private(const r1_options *o, const char *name, r1_err *err);
 /* R1_<NAME> for every row that has a section. */
 r1_status r1_options_env(r1_options *o, r1_err *err);
 bool r1_options_has(const r1_options *o, const char *name);
@@ -63,6 +74,12 @@ int64_t r1_options_int(const r1_options *o, const char *name);
 double r1_options_float(const r1_options *o, const char *name);
 const char *r1_options_str(const r1_options *o, const char *name); /* NULL when absent */
 const char *r1_options_origin(const r1_options *o, const char *name);
+/* Entry i of a row that is `many`, in the order in which they were first set; false behind the
+ * last one. origin may be NULL. */
+bool r1_options_entry(const r1_options *o, const char *name, size_t i, const char **key,
+                      const char **text, const char **origin);
+/* Whether a KEY is one of the row's secret_keys. */
+bool r1_option_hides(const r1_option *row, const char *key);
 size_t r1_options_count(const r1_options *o);
 const r1_option *r1_options_row(const r1_options *o, size_t index);
 /* A row's `only` in words, "only with --stage reinforce, reward"; "" where it always holds. */

@@ -181,6 +181,14 @@ r1_status r1_store_check(const char *conninfo, r1_err *err)
     return st;
 }
 
+bool r1_store_has_password(const char *conninfo)
+{
+    PQconninfoOption *given = PQconninfoParse(conninfo, NULL);
+    bool found = given && (conninfo_find(given, "password") || conninfo_find(given, "sslpassword"));
+    PQconninfoFree(given);
+    return found;
+}
+
 /* ---- opening and closing ---- */
 
 r1_status r1_store_open(r1_store **out, const char *conninfo, const char *application, r1_err *err)

@@ -46,6 +46,9 @@ bool r1_store_pooled(const r1_store *s);          /* a pooler stands between */
  * and the values that are words of a list. R1_E_INVAL where it does not. Makes no connection. */
 r1_status r1_store_check(const char *conninfo, r1_err *err);
 
+/* Whether conninfo holds a password. */
+bool r1_store_has_password(const char *conninfo);
+
 /* One statement; param[i] NULL is SQL NULL. out may be NULL. */
 r1_status r1_store_query(r1_store *s, const char *sql, size_t n_param, const char *const *param,
                          r1_rows **out, r1_err *err);

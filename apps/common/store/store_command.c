@@ -10,6 +10,8 @@ r1_status r1_store_conninfo(const r1_options *o, const char **out, r1_err *err)
 {
     const char *older = r1_options_str(o, "db"), *given = r1_options_str(o, "postgres");
     *out = older ? older : given;
+    if (*out && r1_store_has_password(*out))
+        R1_TRY(r1_options_private(o, older ? "db" : "postgres", err));
     if (!older) return R1_OK;
     if (given && strcmp(r1_options_origin(o, "postgres"), "default") != 0)
         R1_FAIL(err, R1_E_INVAL, "expected --postgres or its older name --db, found both");

@@ -18,10 +18,20 @@ r1_status r1_stream_fail(rd_kafka_resp_err_t code, const char *doing, r1_err *er
     return R1_E_STREAM;
 }
 
+static bool stream_secret(const char *key)
+{
+    static const char *const pieces[] = {"password", "secret", "key.pem", "jaas"};
+    for (size_t i = 0; i < R1_COUNT(pieces); i++)
+        if (strstr(key, pieces[i])) return true;
+    return false;
+}
+
+/* A secret value stays out of the message, and so do librdkafka's words, which may quote it. */
 r1_status r1_stream_conf_set(rd_kafka_conf_t *conf, const char *key, const char *value, r1_err *err)
 {
     char why[256];
     if (rd_kafka_conf_set(conf, key, value, why, sizeof why) == RD_KAFKA_CONF_OK) return R1_OK;
+    if (stream_secret(key)) R1_FAIL(err, R1_E_INVAL, "librdkafka refuses the value of %s", key);
     R1_FAIL(err, R1_E_INVAL, "librdkafka refuses %s = %s: %.*s", key, value,
             (int)strcspn(why, "\n"), why);
 }
@@ -53,6 +63,8 @@ static const struct {
     {"auto.commit.enable", NULL},
     {"enable.auto.offset.store", NULL},
     {"auto.offset.reset", NULL},
+    {"enable.partition.eof", NULL},
+    {"allow.auto.create.topics", NULL},
     {"check.crcs", NULL},
     {"queued.max.messages.kbytes", NULL},
     {"queued.min.messages", NULL},
@@ -76,15 +88,17 @@ static r1_status apply_extra(rd_kafka_conf_t *conf, const char *extra, r1_err *e
     char *copy = strdup(extra), *save = NULL;
     if (!copy) R1_FAIL(err, R1_E_NOMEM, "no memory for Kafka settings");
     r1_status st = R1_OK;
+    bool secret = false; /* what follows may be a piece of one with blanks */
     for (char *p = strtok_r(copy, " \t", &save); p && st == R1_OK;
          p = strtok_r(NULL, " \t", &save)) {
         char *eq = strchr(p, '=');
         if (!eq) {
             st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__,
-                            "Kafka settings: expected key=value, found \"%s\"", p);
+                            "Kafka settings: expected key=value, found \"%s\"", secret ? "***" : p);
             break;
         }
         *eq = 0;
+        secret |= stream_secret(p);
         st = not_taken(p, err);
         if (st == R1_OK) st = r1_stream_conf_set(conf, p, eq + 1, err);
     }
@@ -137,6 +151,11 @@ rd_kafka_conf_t *r1_stream_conf(const r1_stream_opts *opts, r1_err *err)
     if (st == R1_OK) st = r1_stream_conf_set(conf, "reconnect.backoff.max.ms", "500", err);
     if (st == R1_OK) st = r1_stream_conf_set(conf, "log.connection.close", "false", err);
     if (st == R1_OK && opts->extra) st = apply_extra(conf, opts->extra, err);
+    for (size_t i = 0; st == R1_OK && i < opts->n_setting; i++) {
+        st = not_taken(opts->setting[i].name, err);
+        if (st == R1_OK)
+            st = r1_stream_conf_set(conf, opts->setting[i].name, opts->setting[i].value, err);
+    }
     if (st == R1_OK) return conf;
     rd_kafka_conf_destroy(conf);
     return NULL;
@@ -163,6 +182,24 @@ r1_status r1_stream_try(rd_kafka_type_t type, rd_kafka_conf_t *conf, r1_err *err
     return R1_OK;
 }
 
+/* More partitions for a topic that has fewer. One that has as many is fine, and so is a broker that
+ * cannot add any. */
+static r1_status grow_on(rd_kafka_t *rk, const char *topic, int n_partition, int timeout_ms,
+                         r1_err *err)
+{
+    char why[256];
+    rd_kafka_NewPartitions_t *np =
+        rd_kafka_NewPartitions_new(topic, (size_t)n_partition, why, sizeof why);
+    if (!np) R1_FAIL(err, R1_E_INVAL, "topic %s: %s", topic, why);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
+    rd_kafka_CreatePartitions(rk, &np, 1, NULL, queue);
+    rd_kafka_event_t *ev = rd_kafka_queue_poll(queue, timeout_ms);
+    if (ev) rd_kafka_event_destroy(ev);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_NewPartitions_destroy(np);
+    return R1_OK;
+}
+
 static r1_status create_on(rd_kafka_t *rk, const char *topic, int n_partition, int timeout_ms,
                            r1_err *err)
 {
@@ -182,8 +219,9 @@ static r1_status create_on(rd_kafka_t *rk, const char *topic, int n_partition, i
     if (ev) rd_kafka_event_destroy(ev);
     rd_kafka_queue_destroy(queue);
     rd_kafka_NewTopic_destroy(nt);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
-        return R1_OK;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return R1_OK;
+    if (code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+        return grow_on(rk, topic, n_partition, timeout_ms, err);
     return r1_stream_fail(code, "creating the topic", err);
 }
 

@@ -99,6 +99,24 @@ void fraud_engine_free(fraud_engine *e)
 
 /* ---- capture ---- */
 
+static int64_t engine_age(const fraud_state *s, const fraud_entity *e)
+{
+    return e->total[0] + e->total[1] ? s->now - e->first_ts : 0;
+}
+
+/* What rules of the user ask for besides. */
+static void engine_capture_ages(const fraud_state *s, const fraud_entity *a, const fraud_entity *b,
+                                uint32_t pair, const fraud_payment *p, fraud_facts *f)
+{
+    f->age_from_ms = engine_age(s, a);
+    f->age_to_ms = engine_age(s, b);
+    f->new_device =
+        a->device && *p->device && (r1_hash64(p->device, strlen(p->device), 1) | 1) != a->device;
+    if (pair == FRAUD_NONE) return;
+    memcpy(f->pair, s->pair[pair].n, sizeof f->pair);
+    f->age_pair_ms = s->now - s->pair[pair].first_ts;
+}
+
 static void engine_capture(const fraud_state *s, uint32_t from, uint32_t to, const fraud_payment *p,
                            fraud_facts *f)
 {
@@ -124,6 +142,7 @@ static void engine_capture(const fraud_state *s, uint32_t from, uint32_t to, con
     f->new_to = !b->total[1];
     f->amount = (double)fraud_hundredths(p) / 100;
     f->ln = fraud_ln1024(fraud_hundredths(p));
+    engine_capture_ages(s, a, b, pair, p, f);
 }
 
 /* ---- findings ---- */
@@ -233,6 +252,7 @@ void fraud_slot_release(fraud_engine *e, fraud_slot *slot)
 
 const fraud_payment *fraud_slot_payment(const fraud_slot *slot) { return &slot->payment; }
 int64_t fraud_slot_seq(const fraud_slot *slot) { return slot->seq; }
+const fraud_facts *fraud_slot_facts(const fraud_slot *slot) { return &slot->f; }
 int64_t fraud_slot_clamped_ms(const fraud_slot *slot) { return slot->clamped_ms; }
 
 r1_status fraud_engine_label(fraud_engine *e, const char *tx_id, bool is_fraud, int64_t ts,
@@ -264,6 +284,7 @@ static r1_status score_by_model(fraud_engine *e, fraud_slot *const *slot, size_t
     for (size_t i = 0; i < n; i++) {
         fraud_rules_score(&slot[i]->f, slot[i]->finding, slot[i]->n_finding, &result[i]);
         fraud_explain(&slot[i]->f, &e->scoring[i], &result[i]);
+        result[i].amount_max = e->scoring[i].amount_max;
     }
     return R1_OK;
 }

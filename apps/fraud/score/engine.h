@@ -41,7 +41,7 @@ typedef struct fraud_slot fraud_slot; /* one captured payment */
 #define FRAUD_EDGES_DEFAULT    1048576
 #define FRAUD_ENTITIES_DEFAULT 262144
 #define FRAUD_PAIRS_DEFAULT    1048576
-enum { FRAUD_LABELS_WAITING_DEFAULT = 100000 };
+#define FRAUD_LABELS_WAITING_DEFAULT 100000
 
 typedef struct {
     const char *model_path; /* NULL: no model, the velocity rules score and results say degraded */
@@ -71,6 +71,7 @@ r1_status fraud_engine_apply(fraud_engine *e, const fraud_payment *p, int64_t ap
 void fraud_slot_release(fraud_engine *e, fraud_slot *slot);
 const fraud_payment *fraud_slot_payment(const fraud_slot *slot);
 int64_t fraud_slot_seq(const fraud_slot *slot);
+const struct fraud_facts *fraud_slot_facts(const fraud_slot *slot); /* score/rules.h */
 int64_t fraud_slot_clamped_ms(const fraud_slot *slot); /* 0: the payment's time was not behind */
 
 /* A label that became known: counts into the entities of the payment from now on. It never moves

@@ -17,7 +17,7 @@
 #include "score/result.h"
 
 /* What scoring needs, captured before the payment itself counts. */
-typedef struct {
+typedef struct fraud_facts {
     fraud_window from[FRAUD_N_WINDOW][2], to[FRAUD_N_WINDOW][2];
     fraud_known from_known, to_known;
     double pair_28d;    /* payments of the pair within 28 days */
@@ -30,6 +30,10 @@ typedef struct {
     double amount;                /* main units */
     int32_t ln;
     bool new_from, new_to;
+    /* For rules of the user. Ages are since the end or the pair was first seen; 0: now. */
+    uint32_t pair[FRAUD_N_WINDOW]; /* payments of this pair */
+    int64_t age_from_ms, age_to_ms, age_pair_ms;
+    bool new_device; /* another than the sender's last one */
 } fraud_facts;
 
 /* Fills result from what was captured. finding: what the new edge closes. */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* parts.c - settings to parts. What costs nothing is checked first, the model is opened last. */
 #include "serve/parts.h"
+#include "decide/calibration.h"
 #include "http/http.h"
 #include "serve/capacity.h"
+#include "serve/kafka_settings.h"
 #include "snapshot/snapshot_folder.h"
 #include "store/store_command.h"
 #include "text/r1_utf8.h"
@@ -61,13 +63,22 @@ static r1_status build_topics(fraud_parts *p, r1_err *err)
 static r1_status build_stream(fraud_parts *p, r1_err *err)
 {
     const r1_options *o = p->o;
-    p->stream = (r1_stream_opts){.brokers = r1_options_str(o, "brokers"),
-                                 .client_id = "r1-fraud",
-                                 .group = r1_options_str(o, "group"),
-                                 .extra = r1_options_str(o, "kafka-extra"),
-                                 .fetch_wait_ms = (int)r1_options_int(o, "fetch-wait"),
-                                 .fetch_min_bytes = (int)r1_options_int(o, "fetch-min"),
-                                 .linger_ms = 5};
+    p->arrival.band =
+        (fraud_time_band){.ahead_ms = r1_options_int(o, "time-ahead") * 1000,
+                          .behind_ms = r1_options_int(o, "time-behind") * FRAUD_DAY_MS / 24};
+    p->stream =
+        (r1_stream_opts){.brokers = r1_options_str(o, "brokers"),
+                         .client_id = "r1-fraud",
+                         .group = r1_options_str(o, "group"),
+                         .extra = r1_options_str(o, "kafka-extra"),
+                         .fetch_wait_ms = (int)r1_options_int(o, "fetch-wait"),
+                         .fetch_min_bytes = (int)r1_options_int(o, "fetch-min"),
+                         .linger_ms = 5,
+                         .merge_hold_ms = (int)r1_options_int(o, "merge-hold"),
+                         .merge_wait_ms = (int)r1_options_int(o, "merge-wait") * 1000,
+                         .merge_leap_ms = p->arrival.band.behind_ms,
+                         .placer = {fraud_arrival_place, &p->arrival, sizeof(fraud_arrival)}};
+    fraud_kafka_settings(o, &p->stream);
     const char *group = p->stream.group;
     if (!*group || !r1_utf8_valid(group, strlen(group)))
         R1_FAIL(err, R1_E_INVAL, "group: expected the name of a consumer group, found \"%s\"",
@@ -146,17 +157,25 @@ static r1_status check_sizes(const r1_options *o, r1_err *err)
     return check_stats(o, err);
 }
 
+/* ---- the stream's currency ---- */
+
+static r1_status build_currency(fraud_parts *p, r1_err *err)
+{
+    const char *currency = r1_options_str(p->o, "currency");
+    if (currency && fraud_currency_digits(currency) < 0)
+        R1_FAIL(err, R1_E_INVAL,
+                "currency: expected a code of ISO 4217 that has a minor unit, found \"%s\"",
+                currency);
+    return fraud_rates_load(&p->rates, r1_options_str(p->o, "rates"), currency, err);
+}
+
 /* ---- what decides ---- */
 
 static r1_status build_policy(fraud_parts *p, r1_err *err)
 {
-    const r1_options *o = p->o;
-    const fraud_policy_opts policy = {.review_at = r1_options_float(o, "review-at"),
-                                      .block_at = r1_options_float(o, "block-at"),
-                                      .rules_path = r1_options_str(o, "rules"),
-                                      .allow_path = r1_options_str(o, "allow-list"),
-                                      .block_path = r1_options_str(o, "block-list")};
-    return fraud_policy_new(&p->policy, &policy, err);
+    R1_TRY(fraud_policy_build(&p->policy, p->o, p->calibrated_for, err));
+    R1_TRY(fraud_pace_new(&p->pace, err));
+    return fraud_policy_pace(p->policy, p->pace), R1_OK;
 }
 
 static void name_model(fraud_parts *p, const fraud_engine_opts *opts)
@@ -184,9 +203,16 @@ static r1_status build_engine(fraud_parts *p, r1_err *err)
                               .precision = r1_cli_precision(r1_options_str(o, "precision")),
                               .slots_max = FRAUD_BATCH_MAX};
     R1_TRY(fraud_capacity_read(o, &opts, err));
+    opts.labels_waiting = (uint32_t)r1_options_int(o, "labels-waiting");
     R1_TRY(fraud_engine_new(&p->engine, &opts, err));
     name_model(p, &opts);
     return R1_OK;
+}
+
+r1_status fraud_parts_engine(fraud_parts *p, const r1_options *o, r1_err *err)
+{
+    p->o = o;
+    return build_engine(p, err);
 }
 
 r1_status fraud_parts_build(fraud_parts *p, const r1_options *o, r1_err *err)
@@ -194,13 +220,16 @@ r1_status fraud_parts_build(fraud_parts *p, const r1_options *o, r1_err *err)
     p->o = o;
     R1_TRY(build_topics(p, err));
     R1_TRY(check_sizes(o, err));
+    R1_TRY(build_currency(p, err));
     R1_TRY(fraud_map_load(&p->map, r1_options_str(o, "map"), err));
+    p->arrival.map = p->map;
     const char *folder = r1_options_str(o, "snapshot-dir");
     if (folder) R1_TRY(fraud_snapshots_check(folder, err));
     R1_TRY(build_policy(p, err));
     R1_TRY(build_stream(p, err));
     R1_TRY(build_store(p, err));
     R1_TRY(build_engine(p, err));
+    R1_TRY(fraud_calibration_fits(p->calibrated_for, p->model, err));
     R1_TRY(fraud_txset_new(&p->seen, (size_t)r1_options_int(o, "seen-ids"), err));
     return fraud_queue_new(&p->queue, FRAUD_QUEUE_RECORDS, err);
 }
@@ -210,8 +239,10 @@ void fraud_parts_release(fraud_parts *p)
     fraud_queue_free(p->queue);
     fraud_engine_free(p->engine);
     fraud_policy_free(p->policy);
+    fraud_pace_free(p->pace);
     fraud_txset_free(p->seen);
     fraud_map_free(p->map);
+    fraud_rates_free(p->rates);
     *p = (fraud_parts){0};
 }
 

@@ -11,25 +11,27 @@ static bool too_late(const server *s, const fraud_record *r, int64_t now_us)
     return limit_ms && r->message.sent_us && now_us - r->message.sent_us > limit_ms * 1000;
 }
 
-/* Late payments go by the rules, the others by the model. */
+/* Late payments go by the rules, the others by the model. All are decided in the order in which
+ * they were applied: what deciding remembers (decide/pace.h) must not depend on batches. */
 static r1_status score_slots(server *s, batch *b, r1_err *err)
 {
     fraud_slot *slot[BATCH_MAX];
-    fraud_record *record[BATCH_MAX];
+    bool late[BATCH_MAX];
+    fraud_result by_rules;
     int64_t now = r1_time_us();
-    size_t n = 0;
+    size_t n = 0, k = 0;
     for (size_t i = 0; i < b->n_slot; i++) {
-        if (!too_late(s, b->scored[i], now)) {
-            slot[n] = b->slot[i];
-            record[n++] = b->scored[i];
-            continue;
-        }
-        fraud_engine_score_by_rules(b->slot[i], &b->result[0]);
-        R1_TRY(fraud_serve_decide(s, b->scored[i], &b->result[0], err));
+        late[i] = too_late(s, b->scored[i], now);
+        if (!late[i]) slot[n++] = b->slot[i];
     }
     if (n) R1_TRY(fraud_engine_score(s->parts.engine, slot, n, b->result, err));
-    for (size_t i = 0; i < n; i++) fraud_record_stamp(record[i], FRAUD_CLOCK_SCORED);
-    for (size_t i = 0; i < n; i++) R1_TRY(fraud_serve_decide(s, record[i], &b->result[i], err));
+    for (size_t i = 0; i < b->n_slot; i++)
+        if (!late[i]) fraud_record_stamp(b->scored[i], FRAUD_CLOCK_SCORED);
+    for (size_t i = 0; i < b->n_slot; i++) {
+        if (late[i]) fraud_engine_score_by_rules(b->slot[i], &by_rules);
+        R1_TRY(fraud_serve_decide(s, b->scored[i], b->slot[i],
+                                  late[i] ? &by_rules : &b->result[k++], err));
+    }
     return R1_OK;
 }
 
@@ -38,33 +40,34 @@ static r1_status serve_score(server *s, batch *b, r1_err *err)
     R1_TRY(score_slots(s, b, err));
     for (size_t i = 0; i < b->n_slot; i++) fraud_slot_release(s->parts.engine, b->slot[i]);
     fraud_serve_mark(s, b);
+    for (size_t i = 0; i < b->n; i++) /* what was decided apart names the policy too */
+        fraud_decision_stamp(&b->record[i]->decision, s->parts.policy);
     for (size_t i = 0; i < b->n; i++) fraud_record_stamp(b->record[i], FRAUD_CLOCK_QUEUED);
     if (b->n) fraud_queue_push(s->parts.queue, b->record, b->n);
     b->n = b->n_slot = 0;
     return R1_OK;
 }
 
-/* An error of the stream that librdkafka mends by itself is logged; any other ends the service. */
+/* An error of the stream that librdkafka mends by itself is logged. Any other ends the service,
+ * with what an operator does about it. */
 static r1_status serve_tolerate(r1_status st, r1_err *err)
 {
     if (st == R1_E_TIMEOUT) return R1_OK;
-    if (st != R1_E_STREAM || !err->retriable) return st;
+    if (st != R1_E_STREAM) return st;
+    if (!err->retriable) {
+        const r1_err why = *err;
+        R1_FAIL(err, R1_E_STREAM, "%s. " FRAUD_OFFSETS_REMEDY, why.msg);
+    }
     r1_log(R1_LOG_WARN, "broker_away", "error=\"%s\"", err->msg);
     return R1_OK;
 }
 
 static r1_status serve_step(server *s, batch *b, r1_err *err)
 {
-    r1_status st = R1_OK;
-    if (s->consumer[FRAUD_TOPIC_LABELS])
-        while (b->n < BATCH_MAX / 2 && st == R1_OK)
-            st = fraud_serve_take(s, b, FRAUD_TOPIC_LABELS, 0, err);
+    R1_TRY(fraud_port_serve(s, b, err)); /* first: a backlog of the topic fills every batch */
+    r1_status st = fraud_serve_take(s, b, b->n ? 0 : 5, err);
+    while (st == R1_OK && b->n < BATCH_MAX) st = fraud_serve_take(s, b, 0, err);
     R1_TRY(serve_tolerate(st, err));
-    st = fraud_serve_take(s, b, FRAUD_TOPIC_PAYMENTS, b->n ? 0 : 5, err);
-    while (st == R1_OK && b->n < BATCH_MAX)
-        st = fraud_serve_take(s, b, FRAUD_TOPIC_PAYMENTS, 0, err);
-    R1_TRY(serve_tolerate(st, err));
-    R1_TRY(fraud_port_serve(s, b, err));
     if (!b->n && fraud_queue_in_flight(s->parts.queue) == FRAUD_QUEUE_RECORDS)
         usleep(1000); /* the writer is behind: reading stops */
     return serve_score(s, b, err);
@@ -73,7 +76,7 @@ static r1_status serve_step(server *s, batch *b, r1_err *err)
 static bool serve_idle(const server *s)
 {
     int64_t limit = r1_options_int(s->o, "until-idle");
-    return limit && fraud_queue_in_flight(s->parts.queue) == 0 &&
+    return limit && !r1_consumer_holds(s->consumer) && fraud_queue_in_flight(s->parts.queue) == 0 &&
            r1_mono_us() - s->last_message_us > limit * 1000000;
 }
 
@@ -83,8 +86,10 @@ r1_status fraud_serve_loop(server *s, r1_err *err)
     if (!b) R1_FAIL(err, R1_E_NOMEM, "no memory for a batch");
     r1_status st = R1_OK;
     while (st == R1_OK && !r1_cli_stopped() && !serve_idle(s)) {
+        fraud_reload_turn(s->reload, &s->parts);
         fraud_port_turn(s);
-        st = serve_step(s, b, err);
+        st = serve_tolerate(fraud_serve_watch(s, err), err);
+        if (st == R1_OK) st = serve_step(s, b, err);
         if (st == R1_OK) st = fraud_writer_status(s->writer, err);
         if (st == R1_OK) fraud_serve_snapshot_tick(s);
     }

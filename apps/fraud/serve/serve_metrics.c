@@ -44,6 +44,9 @@ typedef struct {
     static uint64_t metric_##name(const metric_source *m) { return m->from; }
 METRIC_COUNT(consumed, s->consumed)
 METRIC_COUNT(apart, s->apart)
+METRIC_COUNT(time_suspect, s->time_suspect)
+METRIC_COUNT(labels_odd_time, s->labels_odd_time)
+METRIC_COUNT(not_finite, s->not_finite)
 METRIC_COUNT(payments, w->payments)
 METRIC_COUNT(duplicates, w->duplicates)
 METRIC_COUNT(dead_letters, w->dead)
@@ -54,14 +57,19 @@ METRIC_COUNT(review, w->actions[FRAUD_REVIEW])
 METRIC_COUNT(block, w->actions[FRAUD_BLOCK])
 METRIC_COUNT(rebuilt_payments, s->rebuilt.payments)
 METRIC_COUNT(reconnects, w->reconnects)
-METRIC_COUNT(postgres_waits, w->waits)
-METRIC_COUNT(rows_refused, w->refused)
-METRIC_COUNT(outbox_acknowledged, w->keeper.outbox[FRAUD_OUTBOX_DECISIONS].acked)
-METRIC_COUNT(outbox_refused, w->keeper.outbox[FRAUD_OUTBOX_DECISIONS].refused)
-METRIC_COUNT(outbox_behind, w->keeper.behind)
-METRIC_COUNT(outbox_waits, w->keeper.waits)
-METRIC_COUNT(partitions_missing, w->keeper.missing_weeks)
-METRIC_COUNT(rows_in_rest, w->keeper.rows_in_rest)
+METRIC_COUNT(waits, w->waits)
+METRIC_COUNT(refused_rows, w->refused)
+
+/* What waits and what was merged is asked of its owner. */
+#define METRIC_ASKED(name, value)                                                                  \
+    static uint64_t metric_##name(const metric_source *m) { return value; }
+#define METRIC_MERGED(name, value) METRIC_ASKED(name, m->s->consumer ? (value) : 0)
+METRIC_ASKED(labels_waiting, fraud_waiting_count(fraud_engine_waiting(m->s->parts.engine)))
+METRIC_ASKED(labels_forgotten, fraud_waiting_evicted(fraud_engine_waiting(m->s->parts.engine)))
+METRIC_MERGED(late_merges, r1_consumer_merged(m->s->consumer).late)
+METRIC_MERGED(merge_given_up, r1_consumer_merged(m->s->consumer).behind)
+METRIC_MERGED(merge_leaps, r1_consumer_merged(m->s->consumer).leaps)
+METRIC_MERGED(sent_us_ignored, r1_consumer_absurd(m->s->consumer))
 
 #define METRIC_NUMBER(name, from)                                                                  \
     static double metric_##name(const metric_source *m) { return (double)(from); }
@@ -89,6 +97,9 @@ static double metric_snapshot_age_s(const metric_source *m)
 }
 
 METRIC_NUMBER(in_flight, fraud_queue_in_flight(m->s->parts.queue))
+METRIC_NUMBER(outbox_behind, m->w->keeper.behind)
+METRIC_NUMBER(missing_weeks, m->w->keeper.missing_weeks)
+METRIC_NUMBER(rest_rows, m->w->keeper.rows_in_rest)
 METRIC_NUMBER(last_seq, m->s->last_seq)
 METRIC_NUMBER(seen_ids, fraud_txset_count(m->s->parts.seen))
 
@@ -334,6 +345,38 @@ static void series_http(const metric_source *m, r1_prom *p)
         }
 }
 
+/* ---- the outboxes ---- */
+
+static const char *const outbox_names[FRAUD_N_OUTBOX] = {
+    [FRAUD_OUTBOX_DECISIONS] = "decisions", [FRAUD_OUTBOX_DEAD] = "dead_letters"};
+
+static void series_outbox(const metric_source *m, r1_prom *p)
+{
+    for (int i = 0; i < FRAUD_N_OUTBOX; i++) {
+        const fraud_outbox_stats *o = &m->w->keeper.outbox[i];
+        const struct {
+            const char *outcome;
+            uint64_t n;
+        } rows[] = {{"acked", o->acked}, {"refused", o->refused}, {"failed", o->failed}};
+        for (size_t k = 0; k < R1_COUNT(rows); k++) {
+            char labels[96];
+            snprintf(labels, sizeof labels, "outbox=\"%s\",outcome=\"%s\"", outbox_names[i],
+                     rows[k].outcome);
+            r1_prom_sample(p, "", labels, (double)rows[k].n);
+        }
+    }
+}
+
+static void series_outbox_age(const metric_source *m, r1_prom *p)
+{
+    for (int i = 0; i < FRAUD_N_OUTBOX; i++) {
+        char labels[48];
+        int64_t oldest = m->w->keeper.outbox[i].oldest_us, now = r1_time_us();
+        snprintf(labels, sizeof labels, "outbox=\"%s\"", outbox_names[i]);
+        r1_prom_sample(p, "", labels, oldest && now > oldest ? (double)(now - oldest) / 1e6 : 0);
+    }
+}
+
 /* ---- the process ---- */
 
 static void series_memory(const metric_source *m, r1_prom *p)
@@ -396,6 +439,51 @@ static const serve_metric metrics[] = {
      .help = "Payments decided and committed.",
      .count = metric_payments},
     {.name = "decided_apart", .count = metric_apart},
+    {.name = "time_suspect",
+     .family = "r1_fraud_time_suspect_total",
+     .type = "counter",
+     .help = "Payments decided apart because their date cannot be believed.",
+     .count = metric_time_suspect},
+    {.name = "labels_odd_time",
+     .family = "r1_fraud_labels_odd_time_total",
+     .type = "counter",
+     .help = "Labels applied although their date cannot be believed.",
+     .count = metric_labels_odd_time},
+    {.name = "labels_waiting",
+     .family = "r1_fraud_labels_waiting",
+     .type = "gauge",
+     .help = "Labels that wait for their payment.",
+     .count = metric_labels_waiting},
+    {.name = "labels_forgotten",
+     .family = "r1_fraud_labels_forgotten_total",
+     .type = "counter",
+     .help = "Labels that waited longest when others came, and wait no longer.",
+     .count = metric_labels_forgotten},
+    {.name = "late_merges",
+     .family = "r1_fraud_late_merges_total",
+     .type = "counter",
+     .help = "Messages that came after a younger one of another partition was taken.",
+     .count = metric_late_merges},
+    {.name = "merge_given_up",
+     .family = "r1_fraud_merge_given_up_total",
+     .type = "counter",
+     .help = "Times that a partition with more to give was waited for in vain.",
+     .count = metric_merge_given_up},
+    {.name = "merge_leaps",
+     .family = "r1_fraud_merge_leaps_total",
+     .type = "counter",
+     .help = "Messages whose date leapt ahead of their partition and was contradicted.",
+     .count = metric_merge_leaps},
+    {.name = "sent_us_ignored",
+     .family = "r1_fraud_headers_ignored_total",
+     .type = "counter",
+     .help = "Headers sent_us that were no time and were left out.",
+     .count = metric_sent_us_ignored},
+    {.name = "scores_not_finite",
+     .family = "r1_fraud_scores_not_finite_total",
+     .type = "counter",
+     .help = "Payments whose score was no number.",
+     .count = metric_not_finite},
     {.family = "r1_fraud_decided_apart_total",
      .type = "counter",
      .help = "Payments decided without a score, by the rule and the field at fault.",
@@ -462,42 +550,31 @@ static const serve_metric metrics[] = {
      .family = "r1_fraud_postgres_retries_total",
      .type = "counter",
      .help = "Transactions that were repeated or asked about after PostgreSQL failed.",
-     .count = metric_postgres_waits},
-    {.name = "rows_refused",
-     .family = "r1_fraud_rows_refused_total",
+     .count = metric_waits},
+    {.family = "r1_fraud_refused_rows_total",
      .type = "counter",
-     .help = "Rows that PostgreSQL refused: written bare, or dead letters.",
-     .count = metric_rows_refused},
-    {.name = "outbox_acknowledged",
-     .family = "r1_fraud_outbox_acknowledged_total",
+     .help = "Rows that PostgreSQL refused.",
+     .count = metric_refused_rows},
+    {.family = "r1_fraud_outbox_messages_total",
      .type = "counter",
-     .help = "Decisions that the broker has acknowledged.",
-     .count = metric_outbox_acknowledged},
-    {.name = "outbox_refused",
-     .family = "r1_fraud_outbox_refused_total",
-     .type = "counter",
-     .help = "Messages that the broker can never take.",
-     .count = metric_outbox_refused},
-    {.name = "outbox_behind",
-     .family = "r1_fraud_outbox_behind",
+     .help = "Messages of the outboxes by what became of them; what failed is sent again.",
+     .series = series_outbox},
+    {.family = "r1_fraud_outbox_age_seconds",
      .type = "gauge",
-     .help = "Places of the log that wait for the topic of decisions.",
-     .count = metric_outbox_behind},
-    {.name = "outbox_waits",
-     .family = "r1_fraud_outbox_waits_total",
-     .type = "counter",
-     .help = "Times that the topics waited for the broker or PostgreSQL.",
-     .count = metric_outbox_waits},
-    {.name = "partitions_missing",
-     .family = "r1_fraud_partitions_missing",
+     .help = "Age of the oldest message on its way that the broker has not acknowledged.",
+     .series = series_outbox_age},
+    {.family = "r1_fraud_outbox_behind_rows",
      .type = "gauge",
-     .help = "Partitions of the coming weeks that could not be made yet.",
-     .count = metric_partitions_missing},
-    {.name = "rows_in_rest",
-     .family = "r1_fraud_rows_in_rest",
+     .help = "Committed rows behind the first that is not acknowledged.",
+     .number = metric_outbox_behind},
+    {.family = "r1_fraud_log_missing_partitions",
      .type = "gauge",
-     .help = "Rows of the log that no week holds.",
-     .count = metric_rows_in_rest},
+     .help = "Weekly partitions of the log that could not be made yet.",
+     .number = metric_missing_weeks},
+    {.family = "r1_fraud_log_rest_rows",
+     .type = "gauge",
+     .help = "Rows of the log that no week's partition holds.",
+     .number = metric_rest_rows},
     {.name = "rebuilt_s",
      .family = "r1_fraud_rebuild_seconds",
      .type = "gauge",
@@ -797,10 +874,10 @@ void fraud_metrics_take(const server *s, fraud_shown *v)
                       : metrics[i].number ? metrics[i].number(&m)
                                           : 0;
     for (int t = 0; t < FRAUD_N_TOPIC; t++) {
-        v->topic[t] = s->consumer[t] ? s->ledger.topic[t] : NULL;
+        v->topic[t] = s->consumer && s->parts.topic[t] ? s->ledger.topic[t] : NULL;
         v->n_partition[t] = s->ledger.n_partition[t];
         for (int32_t p = 0; v->topic[t] && p < v->n_partition[t]; p++)
-            v->high[t][p] = r1_consumer_high(s->consumer[t], p);
+            v->high[t][p] = r1_consumer_high(s->consumer, t, p);
     }
     v->in_flight = fraud_queue_in_flight(s->parts.queue);
     snprintf(v->owner, sizeof v->owner, "%s", s->ledger.owner);

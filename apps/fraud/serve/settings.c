@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* settings.c - one row per setting of serve, and the command config. */
+/* settings.c - one row per setting of serve. */
 #include "serve/settings.h"
-#include "config/r1_config.h"
 #include "serve/capacity.h"
 #include "serve/parts.h"
 #include "snapshot/snapshot.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 const r1_option fraud_serve_rows[] = {
     FRAUD_BROKERS_ROW,
     FRAUD_KAFKA_EXTRA_ROW,
+    FRAUD_KAFKA_SETTING_ROW,
     {.name = "topic",
      .section = "kafka",
      .type = R1_OPT_STRING,
@@ -53,6 +49,56 @@ const r1_option fraud_serve_rows[] = {
      .unit = "bytes",
      .help = "what the broker gathers before it answers a fetch, within fetch-wait: more spares "
              "requests on both sides"},
+    {.name = "merge-hold",
+     .section = "time",
+     .type = R1_OPT_INT,
+     .def = "8",
+     .min = 0,
+     .max = 60000,
+     .unit = "ms",
+     .help = "how old a message must be before it is taken, so that older ones of other partitions "
+             "come first"},
+    {.name = "merge-wait",
+     .section = "time",
+     .type = R1_OPT_INT,
+     .def = "10",
+     .min = 1,
+     .max = 3600,
+     .unit = "s",
+     .help = "how long a backlog waits for a partition that has more to give"},
+    {.name = "topics-refresh",
+     .section = "time",
+     .type = R1_OPT_INT,
+     .def = "3",
+     .min = 1,
+     .max = 3600,
+     .unit = "s",
+     .help = "how often the broker is asked for added partitions and topics made anew"},
+    {.name = "time-ahead",
+     .section = "time",
+     .type = R1_OPT_INT,
+     .def = "900",
+     .min = 0,
+     .max = 86400,
+     .unit = "s",
+     .help = "how far ahead of its message a payment may be dated; beyond, it is decided apart"},
+    {.name = "time-behind",
+     .section = "time",
+     .type = R1_OPT_INT,
+     .def = "168",
+     .min = 1,
+     .max = 8760,
+     .unit = "h",
+     .help = "how far from the newest payment a payment may be dated; beyond, it is decided apart"},
+    {.name = "labels-waiting",
+     .section = "time",
+     .type = R1_OPT_INT,
+     .def = R1_TEXT_OF(FRAUD_LABELS_WAITING_DEFAULT),
+     .min = 1,
+     .max = 1e8,
+     .unit = "labels",
+     .help = "labels that wait for their payment, 64 bytes each; the one that waits longest goes "
+             "first"},
     R1_STORE_POSTGRES_ROW(R1_STORE_POSTGRES_DEFAULT, R1_STORE_POSTGRES_HELP),
     R1_STORE_DB_ROW(NULL),
     R1_STORE_MIGRATIONS_ROW,
@@ -136,6 +182,15 @@ const r1_option fraud_serve_rows[] = {
      .type = R1_OPT_PATH,
      .help = "mapping file: which fields of the messages are ours, see r1-fraud check; none: our "
              "own names"},
+    {.name = "currency",
+     .section = "payments",
+     .type = R1_OPT_STRING,
+     .help = "in which amounts are compared, ISO 4217; none: that of the first payment"},
+    {.name = "rates",
+     .section = "payments",
+     .type = R1_OPT_PATH,
+     .help = "CSV of currency,rate,date, what one unit is worth in the setting currency; none: "
+             "payments in another currency cannot be scored"},
     {.name = "unscorable",
      .section = "payments",
      .type = R1_OPT_ENUM,
@@ -149,7 +204,7 @@ const r1_option fraud_serve_rows[] = {
      .min = 1000,
      .max = 2e9,
      .unit = "ids",
-     .help = "how many of the last ids are known again for certain, up to 43 bytes each"},
+     .help = "how many of the last ids are known again for certain, up to 45 bytes each"},
     {.name = "model",
      .section = "model",
      .type = R1_OPT_PATH,
@@ -227,17 +282,15 @@ const r1_option fraud_serve_rows[] = {
     {.name = "review-at",
      .section = "decision",
      .type = R1_OPT_FLOAT,
-     .def = R1_TEXT_OF(FRAUD_DEFAULT_REVIEW_AT),
      .min = 0,
      .max = 1,
-     .help = "probability from which a payment is reviewed"},
+     .help = "probability from which a payment is reviewed; named, it turns the budget off"},
     {.name = "block-at",
      .section = "decision",
      .type = R1_OPT_FLOAT,
-     .def = R1_TEXT_OF(FRAUD_DEFAULT_BLOCK_AT),
      .min = 0,
      .max = 1,
-     .help = "probability from which it is blocked"},
+     .help = "probability from which it is blocked; only beside a calibration"},
     {.name = "rules", .section = "decision", .type = R1_OPT_PATH, .help = "file of rules"},
     {.name = "allow-list",
      .section = "decision",
@@ -247,32 +300,26 @@ const r1_option fraud_serve_rows[] = {
      .section = "decision",
      .type = R1_OPT_PATH,
      .help = "file of accounts whose payments are blocked"},
+    {.name = "list",
+     .section = "decision",
+     .type = R1_OPT_PATH,
+     .many = true,
+     .help = "file of a named list, which rules ask by in list(\"NAME\")"},
+    {.name = "alerts-per-day",
+     .section = "decision",
+     .type = R1_OPT_FLOAT,
+     .def = "100",
+     .min = 0,
+     .max = 1e9,
+     .help = "payments that the score may send to review in a day of event time, the highest "
+             "ones; 0: no budget"},
+    {.name = "calibration",
+     .section = "decision",
+     .type = R1_OPT_PATH,
+     .help = "file of r1-fraud calibrate: thresholds found on this stream"},
+    {.name = "pid-file",
+     .section = "decision",
+     .type = R1_OPT_PATH,
+     .help = "file that serve locks and r1-fraud reload looks into"},
 };
 const size_t fraud_serve_n_row = R1_COUNT(fraud_serve_rows);
-
-/* Builds what serve would build, and stops. */
-static int config_check(r1_cli_call *call)
-{
-    fraud_parts *parts = calloc(1, sizeof *parts);
-    if (!parts) return R1_EXIT_FAILED;
-    r1_status st = fraud_parts_build(parts, call->opts, &call->err);
-    if (st == R1_OK)
-        printf("configuration: good, model %s, %s\n", fraud_engine_model_name(parts->engine),
-               fraud_policy_text(parts->policy));
-    if (st == R1_OK) fraud_capacity_print(parts->engine, "state: ", stdout);
-    fraud_parts_release(parts);
-    free(parts);
-    return fraud_parts_exit(st);
-}
-
-int fraud_command_config(r1_cli_call *call)
-{
-    const char *what = call->n_rest ? call->rest[0] : "check";
-    if (!strcmp(what, "sample"))
-        return r1_config_sample(fraud_serve_rows, fraud_serve_n_row, stdout), R1_EXIT_OK;
-    if (!strcmp(what, "dump")) return r1_config_dump(call->opts, stdout), R1_EXIT_OK;
-    if (!strcmp(what, "check")) return config_check(call);
-    r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__,
-               "expected check, dump or sample, found \"%s\"", what);
-    return R1_EXIT_USAGE;
-}

@@ -38,7 +38,7 @@ char *fraud_decision_message(const fraud_record *r, const fraud_names *names)
                           r->payment.tx_id, "apply_seq", (json_int_t)r->apply_seq, "decision",
                           fraud_action_name(r->decision.action), "degraded", (int)r->degraded,
                           "applied", (int)r->applied, "rule", r->bare ? NULL : r->decision.rule,
-                          "model", names->model, "config", names->config);
+                          "model", names->model, "config", fraud_record_config(r, names));
     json_object_set_new(o, "score", r->apart_rule ? json_null() : json_real(r->probability));
     if (*r->notes) json_object_set_new(o, "notes", json_loads(r->notes, 0, NULL));
     if (r->apart_rule && !r->bare)

@@ -54,6 +54,7 @@ void fraud_record_set_apart(fraud_record *r, const char *rule, const char *text,
     r->kind = FRAUD_RECORD_PAYMENT;
     r->apart_rule = rule;
     r1_utf8_clean(r->apart_text, sizeof r->apart_text, text);
+    fraud_decision_release(&r->decision);
     r->decision = (fraud_decision){.action = action, .rule = rule};
     r->probability = r->logit = 0;
     r->degraded = false;
@@ -132,10 +133,13 @@ static void record_empty(fraud_record *r)
 {
     fraud_record_reply(r, FRAUD_OUTCOME_DROPPED, NULL);
     r1_message_free(&r->message);
+    fraud_decision_release(&r->decision);
     free(r->body);
     r->body = NULL;
     free(r->alert);
+    free(r->log);
     r->alert = NULL;
+    r->log = NULL;
     r->bare = false;
 }
 

@@ -52,6 +52,13 @@ static void text_or_null(r1_columns *c, size_t i, const char *text)
         r1_columns_null(c, i);
 }
 
+/* What was paid, where amounts were converted; NULL: unknown. */
+static const char *rows_currency(const fraud_payment *p)
+{
+    if (p->has & FRAUD_HAS_PAID) return p->paid_currency;
+    return *p->currency ? p->currency : NULL;
+}
+
 static void int_or_null(r1_columns *c, size_t i, int64_t value) /* 0: unknown */
 {
     if (value)
@@ -87,8 +94,9 @@ FILL_UNLESS_BARE(fill_kind, text_or_null,
                  r->payment.kind < FRAUD_N_KIND ? fraud_kind_name(r->payment.kind) : NULL)
 FILL_UNLESS_BARE(fill_from, text_or_null, *r->payment.from ? r->payment.from : NULL)
 FILL_UNLESS_BARE(fill_to, text_or_null, *r->payment.to ? r->payment.to : NULL)
-FILL_UNLESS_BARE(fill_amount, int_or_null, r->payment.amount_minor)
-FILL_UNLESS_BARE(fill_currency, text_or_null, *r->payment.currency ? r->payment.currency : NULL)
+FILL_UNLESS_BARE(fill_amount, int_or_null,
+                 r->payment.has &FRAUD_HAS_PAID ? r->payment.paid_minor : r->payment.amount_minor)
+FILL_UNLESS_BARE(fill_currency, text_or_null, rows_currency(&r->payment))
 FILL_AS(fill_applied, r1_columns_bool, r->applied)
 FILL_AS(fill_content, r1_columns_int, (int64_t)r->content_hash)
 FILL_UNLESS_BARE(fill_broker_at, ms_or_null, r->message.broker_ms)
@@ -97,11 +105,21 @@ FILL_AS(fill_action, r1_columns_text, fraud_action_name(r->decision.action))
 FILL_AS(fill_degraded, r1_columns_bool, r->degraded)
 FILL_AS(fill_trace, r1_columns_text, r->bare ? "{}" : r->trace)
 FILL_AS(fill_rule, text_or_null, r->bare ? NULL : r->decision.rule)
+FILL_AS(fill_would, text_or_null, r->bare ? NULL : r->decision.would)
 FILL_AS(fill_stage, r1_columns_text, fraud_stage_name(r->stage))
 FILL_AS(fill_reason, r1_columns_text, r->reason)
 FILL_AS(fill_label_tx_id, r1_columns_text, r->label.tx_id)
 FILL_AS(fill_is_fraud, r1_columns_bool, r->label.is_fraud)
 FILL_AS(fill_known_at, r1_columns_ms, r->label.ts)
+
+FILL(fill_config) { r1_columns_text(c, i, fraud_record_config(r, names)); }
+
+FILL(fill_list)
+{
+    char text[FRAUD_LIST_NAME_BYTES + FRAUD_LIST_REASON_BYTES + FRAUD_LIST_OWNER_BYTES + 8];
+    (void)names;
+    text_or_null(c, i, r->bare ? NULL : fraud_decision_list(&r->decision, text, sizeof text));
+}
 
 static void float_or_null(r1_columns *c, size_t i, const fraud_record *r, float value)
 {
@@ -134,6 +152,7 @@ FILL(fill_logit)
     float_or_null(c, i, r, r->logit);
 }
 
+FILL(fill_incarnation) { r1_columns_int(c, i, names->ledger->incarnation[r->topic]); }
 FILL(fill_topic) { r1_columns_text(c, i, names->ledger->topic[r->topic]); }
 
 /* A tombstone has none. */
@@ -170,8 +189,8 @@ FILL(fill_headers)
  * decodes to the same payment. */
 FILL(fill_payload_text)
 {
-    const char *text = r->message.payload;
-    size_t len = r->message.payload_len;
+    const char *text = r->log ? r->log : r->message.payload;
+    size_t len = r->log ? strlen(r->log) : r->message.payload_len;
     (void)names;
     if (r1_utf8_valid(text, len) && !memchr(text, 0, len)) {
         r1_columns_bytes(c, i, text, len);
@@ -226,7 +245,6 @@ static const char *labels_topic(const fraud_names *n)
     return n->ledger->topic[FRAUD_TOPIC_LABELS];
 }
 static const char *model_version(const fraud_names *n) { return n->model; }
-static const char *config_version(const fraud_names *n) { return n->config; }
 static const char *written_at(const fraud_names *n) { return n->written_at; }
 static const char *app_fraud(const fraud_names *n)
 {
@@ -277,6 +295,7 @@ static const rows_column payment_columns[] = {
     COLUMN("currency", R1_COL_TEXT, fill_currency),
     COLUMN("partition", R1_COL_INT4, fill_partition),
     COLUMN("kafka_offset", R1_COL_INT8, fill_offset),
+    COLUMN("incarnation", R1_COL_INT4, fill_incarnation),
     COLUMN("payload", R1_COL_TEXT, fill_payload_text),
     COLUMN("topic", R1_COL_TEXT, fill_topic),
     COLUMN("applied", R1_COL_BOOL, fill_applied),
@@ -287,18 +306,13 @@ static const rows_column payment_columns[] = {
 };
 
 static const rows_column decision_columns[] = {
-    COLUMN("apply_seq", R1_COL_INT8, fill_seq),
-    COLUMN("decision", R1_COL_TEXT, fill_action),
-    COLUMN("score", R1_COL_FLOAT4, fill_score),
-    COLUMN("logit", R1_COL_FLOAT4, fill_logit),
-    COLUMN("degraded", R1_COL_BOOL, fill_degraded),
-    CAST("trace", "", "::real[]", fill_trace),
-    CAST("reasons", "", "::jsonb", fill_reasons),
-    COLUMN("rule", R1_COL_TEXT, fill_rule),
-    COLUMN("latency_us", R1_COL_INT8, fill_latency),
-    CONSTANT("model", model_version),
-    CONSTANT("config", config_version),
-    WRITTEN_AT,
+    COLUMN("apply_seq", R1_COL_INT8, fill_seq),      COLUMN("decision", R1_COL_TEXT, fill_action),
+    COLUMN("score", R1_COL_FLOAT4, fill_score),      COLUMN("logit", R1_COL_FLOAT4, fill_logit),
+    COLUMN("degraded", R1_COL_BOOL, fill_degraded),  CAST("trace", "", "::real[]", fill_trace),
+    CAST("reasons", "", "::jsonb", fill_reasons),    COLUMN("rule", R1_COL_TEXT, fill_rule),
+    COLUMN("latency_us", R1_COL_INT8, fill_latency), CONSTANT("model", model_version),
+    COLUMN("config", R1_COL_TEXT, fill_config),      CAST("would", "", "::jsonb", fill_would),
+    COLUMN("list", R1_COL_TEXT, fill_list),          WRITTEN_AT,
 };
 
 #define JSON_TEXTS "ARRAY(SELECT jsonb_array_elements_text("
@@ -316,6 +330,7 @@ static const rows_column duplicate_columns[] = {
     COLUMN("topic", R1_COL_TEXT, fill_topic),
     COLUMN("partition", R1_COL_INT4, fill_partition),
     COLUMN("kafka_offset", R1_COL_INT8, fill_offset),
+    COLUMN("incarnation", R1_COL_INT4, fill_incarnation),
     COLUMN("payload", R1_COL_TEXT, fill_payload_text),
 };
 
@@ -324,6 +339,7 @@ static const rows_column dead_columns[] = {
     COLUMN("topic", R1_COL_TEXT, fill_topic),
     COLUMN("partition", R1_COL_INT4, fill_partition),
     COLUMN("kafka_offset", R1_COL_INT8, fill_offset),
+    COLUMN("incarnation", R1_COL_INT4, fill_incarnation),
     COLUMN("stage", R1_COL_TEXT, fill_stage),
     COLUMN("reason", R1_COL_TEXT, fill_reason),
     COLUMN("key", R1_COL_BYTEA, fill_key),
@@ -340,6 +356,7 @@ static const rows_column label_columns[] = {
     CONSTANT("topic", labels_topic),
     COLUMN("partition", R1_COL_INT4, fill_partition),
     COLUMN("kafka_offset", R1_COL_INT8, fill_offset),
+    COLUMN("incarnation", R1_COL_INT4, fill_incarnation),
     COLUMN("payload", R1_COL_TEXT, fill_payload_text),
     WRITTEN_AT,
 };
@@ -397,6 +414,11 @@ static r1_status rows_statement(fraud_rows *rows, size_t s, r1_err *err)
     R1_TRY(r1_columns_insert(statements[s].table, column, statements[s].n, rows->of[s].sql,
                              SQL_BYTES, err));
     return r1_columns_of(&rows->of[s].arrays, column, statements[s].n, err);
+}
+
+const char *fraud_record_config(const fraud_record *r, const fraud_names *names)
+{
+    return r->decision.policy ? fraud_policy_version(r->decision.policy) : names->config;
 }
 
 r1_status fraud_rows_new(fraud_rows **out, const fraud_names *names, r1_err *err)

@@ -17,6 +17,8 @@ typedef struct {
     const char *written_at;     /* of the batch in hand; may change between batches */
 } fraud_names;
 
+/* The version of the policy that decided the record; where none did, the one at the start. */
+const char *fraud_record_config(const fraud_record *r, const fraud_names *names);
 /* Microseconds since 1970 as PostgreSQL reads them: "2026-01-01T00:00:00.000000Z". */
 void fraud_written_text(int64_t us, char *out, size_t size);
 

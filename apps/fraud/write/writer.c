@@ -4,6 +4,7 @@
 #include "r1_assert.h"
 #include "write/patience.h"
 #include "write/reply.h"
+#include "write/versions.h"
 #include "write/writer_state.h"
 
 #include <pthread.h>
@@ -20,6 +21,7 @@ struct fraud_writer {
     r1_store *store;
     fraud_names names; /* what rows and messages name */
     fraud_rows *rows;
+    fraud_versions versions;
     fraud_writer_state state; /* the thread's */
     fraud_patience patience;  /* the thread's */
     int64_t written_us;       /* of the batch in hand, since 1970 */
@@ -34,7 +36,8 @@ struct fraud_writer {
 };
 
 static const char *const sql_advance =
-    "SELECT r1.advance_offset($1, 'fraud', $2, $3::integer, $4::bigint, $5::bigint, $6::bigint)";
+    "SELECT r1.advance_offset($1, 'fraud', $2, $3::integer, $4::bigint, $5::bigint, $6::bigint, "
+    "$7::bigint)";
 
 /* ---- one transaction ---- */
 
@@ -44,12 +47,13 @@ static r1_status add_advances(fraud_writer *w, const fraud_targets *t, r1_err *e
     for (int topic = 0; topic < FRAUD_N_TOPIC; topic++) {
         for (int32_t p = 0; p < l->n_partition[topic]; p++) {
             if (!t->next[topic][p]) continue;
-            char part[16], old[24], next[24], epoch[24];
+            char part[16], old[24], next[24], epoch[24], identity[24];
             snprintf(part, sizeof part, "%d", p);
             snprintf(old, sizeof old, "%lld", (long long)l->claim[topic][p].next_offset);
             snprintf(next, sizeof next, "%lld", (long long)t->next[topic][p]);
             snprintf(epoch, sizeof epoch, "%lld", (long long)l->claim[topic][p].epoch);
-            const char *row[] = {l->cluster, l->topic[topic], part, old, next, epoch};
+            snprintf(identity, sizeof identity, "%lld", (long long)t->identity[topic][p]);
+            const char *row[] = {l->cluster, l->topic[topic], part, old, next, epoch, identity};
             R1_TRY(r1_store_batch_add(w->store, "advance", R1_COUNT(row), row, err));
         }
     }
@@ -71,6 +75,7 @@ static r1_status writer_write_batch(fraud_writer *w, fraud_record *const *r, siz
     R1_TRY(r1_store_batch_begin(w->store, err));
     /* First the offsets: an owner that was fenced finds out before it sends its rows. */
     r1_status st = add_advances(w, t, err);
+    if (st == R1_OK) st = fraud_versions_add(&w->versions, w->store, r, n, err);
     if (st == R1_OK) st = fraud_rows_add(w->rows, w->store, r, n, err);
     if (st == R1_OK) return r1_store_batch_commit(w->store, err);
     r1_store_batch_abort(w->store);
@@ -177,6 +182,7 @@ static void after_commit(fraud_writer *w, fraud_record *const *r, size_t n, int6
     fraud_writer_move(&w->state, FRAUD_WRITER_LANDED);
     fraud_ledger_move(w->o.ledger, r, n);
     atomic_store(&w->committed, w->o.ledger->last_seq);
+    fraud_versions_landed(&w->versions);
     pthread_mutex_lock(&w->lock);
     w->stats.commits++;
     r1_histogram_add(&w->stats.commit_time, now - began_us);
@@ -312,11 +318,8 @@ static r1_status writer_last_time(fraud_writer *w, r1_err *err)
 /* Each statement is planned and its tables are known before the first payment waits for it. */
 static r1_status writer_warm(fraud_writer *w, r1_err *err)
 {
-    fraud_targets stay = {0};
-    stay.next[FRAUD_TOPIC_PAYMENTS][0] = w->o.ledger->claim[FRAUD_TOPIC_PAYMENTS][0].next_offset;
     R1_TRY(r1_store_batch_begin(w->store, err));
-    r1_status st = add_advances(w, &stay, err);
-    if (st == R1_OK) st = fraud_rows_warm(w->rows, w->store, err);
+    r1_status st = fraud_rows_warm(w->rows, w->store, err);
     if (st == R1_OK) return r1_store_batch_commit(w->store, err);
     r1_store_batch_abort(w->store);
     return st;
@@ -333,8 +336,9 @@ static r1_status writer_prepare(fraud_writer *w, r1_err *err)
     fraud_tally_begin(&w->stats.tally, w->o.ledger);
     R1_TRY(fraud_rows_new(&w->rows, &w->names, err));
     R1_TRY(r1_store_open_with(&w->store, w->o.conninfo, &opts, err));
-    R1_TRY(r1_store_prepare(w->store, "advance", sql_advance, 6, err));
+    R1_TRY(r1_store_prepare(w->store, "advance", sql_advance, 7, err));
     R1_TRY(fraud_rows_prepare(w->rows, w->store, err));
+    R1_TRY(fraud_versions_prepare(&w->versions, w->o.config, w->store, err));
     R1_TRY(name_versions(w, err));
     R1_TRY(fraud_partitions_make(w->store, &missing, &in_rest, err));
     R1_TRY(writer_last_time(w, err));

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* reload.h - another policy for a running service: SIGHUP, or `r1-fraud reload`.
+ *
+ * (1) A thread reads settings, rules and lists again while the stream goes on, and checks them as
+ *     `config check` does.
+ * (2) Between two batches the reading thread puts the new policy in the place of the old one. A
+ *     batch is decided by one of them.
+ * (3) A refused reload keeps the old policy and says why. Settings that need a restart are named.
+ * (4) Decisions hold the policy that made them; its version is written with the first of them.
+ *
+ * Owns:    the thread and what it has made. Threads: the reading thread's.
+ * Errors:  those of the files go to the log. */
+#ifndef FRAUD_RELOAD_H
+#define FRAUD_RELOAD_H
+
+#include "cli/r1_cli.h"
+#include "serve/parts.h"
+
+typedef struct fraud_reload fraud_reload;
+r1_status fraud_reload_new(fraud_reload **out, r1_err *err); /* SIGHUP asks from now on */
+void fraud_reload_free(fraud_reload *r);                     /* NULL is fine */
+/* Between two batches: begins a reload that was asked for, ends one that is ready. */
+void fraud_reload_turn(fraud_reload *r, fraud_parts *parts);
+/* How many were taken and refused, and the last one's fault ("": none). */
+void fraud_reload_counts(const fraud_reload *r, uint64_t *taken, uint64_t *refused);
+
+/* Writes the process id into the file of the setting pid-file and locks it for this process's
+ * life; R1_E_INVAL where another process holds it. Without the setting: nothing. */
+r1_status fraud_pid_file(const r1_options *o, r1_err *err);
+
+#endif
