@@ -138,7 +138,7 @@ class Intake(unittest.TestCase):
             json.dumps(
                 {
                     "id": f"p{i}",
-                    "at": f"2026-01-0{1 + i % 9} 10:00:0{i % 10}",
+                    "at": f"2026-01-01 10:{i:02}:00",
                     "type": "SCT",
                     "payer": {"iban": f"A{i % 3}"},
                     "payee": {"iban": f"B{i % 4}"},
@@ -174,7 +174,7 @@ class Intake(unittest.TestCase):
                     "SELECT currency, min(amount_minor), min(ts AT TIME ZONE 'UTC') "
                     "FROM r1.payment GROUP BY 1 ORDER BY 1"
                 ),
-                [["EUR", "1150", "2026-01-01 09:00:07"], ["JPY", "1000", "2026-01-01 09:00:00"]],
+                [["EUR", "1150", "2026-01-01 09:01:00"], ["JPY", "1000", "2026-01-01 09:00:00"]],
             )
             self.assertEqual(
                 json.loads(s.value("SELECT payload FROM r1.payment LIMIT 1"))["original"], lines[0]

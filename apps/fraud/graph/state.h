@@ -49,8 +49,10 @@ uint64_t fraud_state_digest(const fraud_state *s);
 /* What is broken in the state, as a sentence; NULL: nothing. Reads all of it. Sanitizer builds call
  * it after a share of the changes. */
 const char *fraud_state_fault(const fraud_state *s);
-/* The same with one thread for each check. Every link must be known to stay in its array. */
-const char *fraud_state_fault_at_once(const fraud_state *s);
+/* Parts of it. */
+const char *fraud_state_entities_list_fault(const fraud_state *s);
+const char *fraud_state_pairs_list_fault(const fraud_state *s);
+const char *fraud_state_ring_fault(const fraud_state *s);
 
 /* ---- as sections of bytes: state_image.c ---- */
 
@@ -61,8 +63,8 @@ enum { FRAUD_STATE_VERSION = 1, FRAUD_STATE_SECTIONS_MAX = 24 };
 size_t fraud_state_sections(fraud_state *s, r1_image_array out[FRAUD_STATE_SECTIONS_MAX]);
 /* Changes nothing, neither allocates nor locks. */
 r1_status fraud_state_save(fraud_state *s, r1_image_out *out, r1_err *err);
-/* Into a new state of the same capacities. Every index is checked and the invariants hold, or it
- * is R1_E_FORMAT and the state must be freed. */
+/* Into a new state of the same capacities. Every index is checked, and every count and sum that a
+ * later change relies on; else it is R1_E_FORMAT and the state must be freed. */
 r1_status fraud_state_load(fraud_state *s, r1_image_in *in, r1_err *err);
 
 /* ---- reading ---- */

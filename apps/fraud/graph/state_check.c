@@ -4,7 +4,6 @@
 #include "graph/aged.h"
 #include "graph/state.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -268,57 +267,24 @@ static const char *table_fault(const fraud_state *s, const fraud_table *t,
     return n == t->used && last == t->lru_tail ? NULL : "a table has lost count of its rows";
 }
 
-static const char *entity_table_fault(const fraud_state *s)
+const char *fraud_state_entities_list_fault(const fraud_state *s)
 {
     return table_fault(s, &s->entities, entity_row);
 }
-static const char *pair_table_fault(const fraud_state *s)
+
+const char *fraud_state_pairs_list_fault(const fraud_state *s)
 {
     return table_fault(s, &s->pairs, pair_row);
 }
 
-/* ---- all of it ------------------------------------------------------------------------------- */
-
-typedef const char *state_check(const fraud_state *s);
-
-/* Where nothing bounds the rows' links, the last three rely on the three before them. */
-static state_check *const checks[] = {entity_table_fault, pair_table_fault, ring_fault,
-                                      fraud_aged_fault,   entities_fault,   pairs_fault};
+const char *fraud_state_ring_fault(const fraud_state *s) { return ring_fault(s); }
 
 const char *fraud_state_fault(const fraud_state *s)
 {
-    const char *fault = NULL;
-    for (size_t i = 0; i < R1_COUNT(checks) && !fault; i++) fault = checks[i](s);
-    return fault;
-}
-
-typedef struct {
-    const fraud_state *s;
-    state_check *check;
-    const char *fault;
-} check_job;
-
-static void *run_check(void *arg)
-{
-    check_job *job = arg;
-    job->fault = job->check(job->s);
-    return NULL;
-}
-
-const char *fraud_state_fault_at_once(const fraud_state *s)
-{
-    check_job job[R1_COUNT(checks)];
-    pthread_t thread[R1_COUNT(checks)];
-    bool started[R1_COUNT(checks)];
-    const char *fault = NULL;
-    for (size_t i = R1_COUNT(checks); i-- > 0;) { /* the slowest first */
-        job[i] = (check_job){.s = s, .check = checks[i]};
-        started[i] = i && !pthread_create(&thread[i], NULL, run_check, &job[i]);
-        if (!started[i]) run_check(&job[i]);
-    }
-    for (size_t i = 0; i < R1_COUNT(checks); i++) {
-        if (started[i]) pthread_join(thread[i], NULL);
-        if (!fault) fault = job[i].fault;
-    }
-    return fault;
+    const char *fault = fraud_state_entities_list_fault(s);
+    if (!fault) fault = fraud_state_pairs_list_fault(s);
+    if (!fault) fault = ring_fault(s);
+    if (!fault) fault = entities_fault(s);
+    if (!fault) fault = pairs_fault(s);
+    return fault ? fault : fraud_aged_fault(s);
 }

@@ -1,10 +1,21 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* state_image.c - the state as sections of bytes and back. What is read from outside is bounded
- * here, row by row, before fraud_state_fault_at_once follows its links: no index leaves its array,
- * no list runs in a circle, no number is one that arithmetic cannot bear. */
+ * here, row by row, before links are followed: no index leaves its array, no list runs in a circle,
+ * no number is one that arithmetic cannot bear.
+ *
+ * Then sums tell whether rows and edges belong together. fraud_state_fault walks the chain of each
+ * account for that. With ten million edges the walk takes longer than all of the reading. Here each
+ * row counts with a weight that is made from its number. Edges add, rows take away, and nothing
+ * must be left: one pass over each array, in its order. Rows whose counts were exchanged have other
+ * weights, so that sums which agree by chance are one in 2^64. Times of rows are bounded and no
+ * more: scores rest on them, and no later change does. */
+#include "graph/aged.h"
 #include "graph/state.h"
 
+#include "r1_assert.h"
+
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,36 +172,121 @@ static const char *names_fault(const fraud_state *s)
     return fault;
 }
 
-/* ---- distinct ends --------------------------------------------------------------------------- */
+/* ---- sums ------------------------------------------------------------------------------------ */
 
-/* A number of i that nobody chose. Sums of rows that are weighed by it are equal where the rows
- * are. */
-static uint64_t print_of(uint32_t i)
+static uint64_t mixed(uint64_t x)
 {
-    uint64_t x = (i + UINT64_C(1)) * 0x9e3779b97f4a7c15u;
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-    return x ^ (x >> 29);
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
 }
 
-/* The distinct ends of each entity are the pairs that met in the window. */
-static const char *distinct_fault(const fraud_state *s, const row_counts *n)
+static uint64_t row_print(uint32_t i) { return mixed((i + UINT64_C(1)) * 0x9e3779b97f4a7c15u); }
+static uint64_t link_print(uint64_t row, uint64_t seq) { return mixed(row + mixed(seq)); }
+
+typedef struct { /* of one direction; 0 where rows and edges agree */
+    uint64_t n[FRAUD_N_WINDOW], amount[FRAUD_N_WINDOW], distinct[FRAUD_N_WINDOW];
+    uint64_t fraud[FRAUD_N_WIDE], ln[FRAUD_N_WIDE], square[FRAUD_N_WIDE];
+    uint64_t links; /* heads and edges lead to each edge once, and to their own alone */
+} end_sums;
+
+typedef struct {
+    end_sums end[2];
+    uint64_t live, pair_n[FRAUD_N_WINDOW], pair_amount, pair_live;
+} state_sums;
+
+static void add_end(const fraud_state *s, const fraud_edge *e, uint64_t seq, uint64_t row, int d,
+                    end_sums *sum)
 {
-    uint64_t sum[FRAUD_N_WINDOW][2] = {{0}};
-    for (uint32_t i = 0; i < n->pairs; i++) {
-        uint64_t from = print_of(s->pair[i].from), to = print_of(s->pair[i].to);
+    uint64_t older = fraud_edge_older(e, seq, d);
+    for (int k = 0; k < FRAUD_N_WINDOW; k++) {
+        if (seq < s->tail[k]) continue;
+        sum->n[k] += row;
+        sum->amount[k] += row * (uint64_t)e->amount;
+        if (k < FRAUD_WIDE_FROM) continue;
+        sum->fraud[k - FRAUD_WIDE_FROM] += e->fraud ? row : 0;
+        sum->ln[k - FRAUD_WIDE_FROM] += row * (uint64_t)(int64_t)e->ln;
+        sum->square[k - FRAUD_WIDE_FROM] += row * (uint64_t)((int64_t)e->ln * e->ln);
+    }
+    sum->links += link_print(row, seq);
+    if (fraud_state_has(s, older)) sum->links -= link_print(row, older);
+}
+
+static void add_edges(const fraud_state *s, state_sums *sum)
+{
+    for (uint64_t seq = s->seq_first; seq < s->seq_next; seq++) {
+        const fraud_edge *e = fraud_state_edge(s, seq);
+        uint64_t from = row_print(e->from), to = row_print(e->to), pair = row_print(e->pair);
+        add_end(s, e, seq, from, 0, &sum->end[0]);
+        add_end(s, e, seq, to, 1, &sum->end[1]);
+        sum->live += from + to;
+        sum->pair_live += pair;
+        for (int k = 0; k < FRAUD_N_WINDOW; k++) sum->pair_n[k] += seq >= s->tail[k] ? pair : 0;
+        if (seq >= s->tail[FRAUD_W_28D]) sum->pair_amount += pair * (uint64_t)e->amount;
+    }
+}
+
+static void take_entity(const fraud_state *s, uint32_t i, state_sums *sum)
+{
+    const fraud_entity *e = &s->entity[i];
+    uint64_t row = row_print(i);
+    sum->live -= row * e->live;
+    for (int d = 0; d < 2; d++) {
+        end_sums *end = &sum->end[d];
         for (int k = 0; k < FRAUD_N_WINDOW; k++) {
-            sum[k][0] += s->pair[i].n[k] ? from : 0;
-            sum[k][1] += s->pair[i].n[k] ? to : 0;
+            end->n[k] -= row * e->w[k][d].n;
+            end->amount[k] -= row * (uint64_t)e->w[k][d].sum;
+            end->distinct[k] -= row * e->w[k][d].distinct;
         }
+        for (int k = 0; k < FRAUD_N_WIDE; k++) {
+            end->fraud[k] -= row * e->wide[k][d].fraud;
+            end->ln[k] -= row * (uint64_t)e->wide[k][d].ln;
+            end->square[k] -= row * (uint64_t)e->wide[k][d].ln_square;
+        }
+        if (fraud_state_has(s, e->head[d])) end->links -= link_print(row, e->head[d]);
     }
-    for (uint32_t i = 0; i < n->entities; i++) {
-        uint64_t weight = print_of(i);
-        for (int k = 0; k < FRAUD_N_WINDOW; k++)
-            for (int d = 0; d < 2; d++) sum[k][d] -= weight * s->entity[i].w[k][d].distinct;
+}
+
+static void take_pair(const fraud_state *s, uint32_t i, state_sums *sum)
+{
+    const fraud_pair *p = &s->pair[i];
+    uint64_t row = row_print(i), from = row_print(p->from), to = row_print(p->to);
+    sum->pair_live -= row * p->live;
+    sum->pair_amount -= row * (uint64_t)p->sum28;
+    for (int k = 0; k < FRAUD_N_WINDOW; k++) {
+        sum->pair_n[k] -= row * p->n[k];
+        sum->end[0].distinct[k] += p->n[k] ? from : 0;
+        sum->end[1].distinct[k] += p->n[k] ? to : 0;
     }
-    for (int k = 0; k < FRAUD_N_WINDOW; k++)
-        if (sum[k][0] || sum[k][1]) return "an entity has lost count of its distinct ends";
-    return NULL;
+}
+
+static const char *sums_fault(const fraud_state *s, const row_counts *n)
+{
+    static const state_sums none;
+    state_sums sum = none; /* numbers of 64 bits alone: no padding */
+    add_edges(s, &sum);
+    for (uint32_t i = 0; i < n->entities; i++) take_entity(s, i, &sum);
+    for (uint32_t i = 0; i < n->pairs; i++) take_pair(s, i, &sum);
+    return memcmp(&sum, &none, sizeof sum) ? "the rows' counts differ from their edges" : NULL;
+}
+
+/* Frauds whose edges are gone are known beside those of the ring. */
+static const char *frauds_fault(const fraud_state *s, const row_counts *n)
+{
+    uint32_t(*count)[2] = calloc(n->entities + 1, sizeof *count);
+    if (!count) return "no memory to check known frauds";
+    const char *fault = NULL;
+    for (uint64_t seq = s->seq_first; seq < s->seq_next; seq++) {
+        const fraud_edge *e = fraud_state_edge(s, seq);
+        if (!e->fraud) continue;
+        count[e->from][0]++;
+        count[e->to][1]++;
+    }
+    for (uint64_t i = 0; i < n->entities && !fault; i++)
+        if (s->entity[i].known[0].n < count[i][0] || s->entity[i].known[1].n < count[i][1])
+            fault = "an entity knows fewer frauds than its edges";
+    free(count);
+    return fault;
 }
 
 /* ---- tables ---------------------------------------------------------------------------------- */
@@ -212,7 +308,7 @@ static bool mark_list(const fraud_state *s, uint32_t head, row_step *step, uint6
 }
 
 /* Each row follows one other row, a bucket or the head of the free rows. A circle of rows that no
- * bucket leads to is met by fraud_state_fault. */
+ * bucket leads to is met by the walk over the table's list. */
 static bool chains_fit(const fraud_state *s, const fraud_table *t, uint64_t rows, row_step *next,
                        uint8_t *met)
 {
@@ -246,21 +342,59 @@ static const char *table_lists_fault(const fraud_state *s, const fraud_table *t,
     return whole ? NULL : "a table's lists do not hold each row once";
 }
 
-static const char *bounds_fault(const fraud_state *s, const row_counts *n)
+/* ---- all of it, on two threads --------------------------------------------------------------- */
+
+typedef struct {
+    const fraud_state *s;
+    const row_counts *n;
+    const char *fault;
+} pairs_job;
+
+static void *run_pairs_job(void *arg)
+{
+    pairs_job *job = arg;
+    const fraud_state *s = job->s;
+    job->fault = pair_rows_bounds(s, job->n);
+    if (!job->fault)
+        job->fault = table_lists_fault(s, &s->pairs, job->n->pairs, lru_pair, next_pair);
+    if (!job->fault) job->fault = fraud_state_pairs_list_fault(s);
+    return NULL;
+}
+
+static const char *others_fault(const fraud_state *s, const row_counts *n)
+{
+    const char *fault = entity_rows_fault(s, n->entities);
+    if (!fault) fault = edge_rows_fault(s, n);
+    if (!fault) fault = table_lists_fault(s, &s->entities, n->entities, lru_entity, next_entity);
+    if (!fault) fault = fraud_state_entities_list_fault(s);
+    if (!fault) fault = ids_fault(s);
+    if (!fault) fault = names_fault(s);
+    return fault ? fault : frauds_fault(s, n);
+}
+
+static const char *rows_fault(const fraud_state *s, const row_counts *n)
+{
+    pairs_job job = {.s = s, .n = n};
+    pthread_t thread;
+    bool beside = !pthread_create(&thread, NULL, run_pairs_job, &job);
+    if (!beside) run_pairs_job(&job);
+    const char *fault = others_fault(s, n);
+    if (beside) pthread_join(thread, NULL);
+    return fault ? fault : job.fault;
+}
+
+static const char *image_fault(const fraud_state *s, const row_counts *n)
 {
     const uint64_t held = s->seq_next - s->seq_first;
     if (s->now < INT64_MIN / 2 || s->now > FRAUD_TS_MAX || !time_or_never(s->cut_ts))
         return "the clock shows no time";
     if (s->seq_first > s->seq_next || held > s->edge_cap || s->seq_next > INT64_MAX)
         return "the ring holds more edges than it has places";
-    const char *fault = entity_rows_fault(s, n->entities);
-    if (!fault) fault = pair_rows_bounds(s, n);
-    if (!fault) fault = edge_rows_fault(s, n);
-    if (!fault) fault = table_lists_fault(s, &s->entities, n->entities, lru_entity, next_entity);
-    if (!fault) fault = table_lists_fault(s, &s->pairs, n->pairs, lru_pair, next_pair);
-    if (!fault) fault = ids_fault(s);
-    if (!fault) fault = names_fault(s);
-    return fault ? fault : distinct_fault(s, n);
+    const char *fault = rows_fault(s, n);
+    if (!fault) fault = fraud_state_ring_fault(s);
+    if (!fault) fault = sums_fault(s, n);
+    if (!fault) fault = fraud_aged_fault(s);
+    return fault || !R1_DEEP_CHECKS ? fault : fraud_state_fault(s);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -284,8 +418,7 @@ r1_status fraud_state_load(fraud_state *s, r1_image_in *in, r1_err *err)
                     (unsigned long long)now[i].n, (unsigned long long)a[i].n);
     const row_counts rows = {section_of(now, n, "state.entity")->n,
                              section_of(now, n, "state.pair")->n};
-    const char *fault = bounds_fault(s, &rows);
-    if (!fault) fault = fraud_state_fault_at_once(s);
+    const char *fault = image_fault(s, &rows);
     if (fault) R1_FAIL(err, R1_E_FORMAT, "the state is damaged: %s", fault);
     return R1_OK;
 }

@@ -80,9 +80,11 @@ static void name_stream(server *s)
         (size_t)snprintf(text, room, "cluster=%s owner=%s", s->ledger.cluster, s->ledger.owner);
     for (int t = 0; t < FRAUD_N_TOPIC; t++)
         for (int32_t p = 0; s->ledger.topic[t] && p < s->ledger.n_partition[t] && n < room; p++)
-            n += (size_t)snprintf(text + n, room - n, " %s/%d=epoch:%lld,next:%lld",
-                                  s->ledger.topic[t], p, (long long)s->ledger.claim[t][p].epoch,
-                                  (long long)s->ledger.claim[t][p].next_offset);
+            n +=
+                (size_t)snprintf(text + n, room - n, " %s/%d=incarnation:%lld,epoch:%lld,next:%lld",
+                                 s->ledger.topic[t], p, (long long)s->ledger.incarnation[t],
+                                 (long long)s->ledger.claim[t][p].epoch,
+                                 (long long)s->ledger.claim[t][p].next_offset);
 }
 
 /* The row of the log with this apply_seq; false: there is none. */
@@ -93,12 +95,13 @@ static r1_status find_row(server *s, int64_t apply_seq, fraud_snapshot_log *row,
     const char *param[] = {number};
     r1_rows *rows;
     snprintf(number, sizeof number, "%lld", (long long)apply_seq);
-    R1_TRY(r1_store_query(s->store,
-                          "SELECT tx_id, topic, partition, kafka_offset FROM r1.payment "
-                          "WHERE apply_seq = $1::bigint UNION ALL "
-                          "SELECT tx_id, topic, partition, kafka_offset FROM r1.label "
-                          "WHERE apply_seq = $1::bigint",
-                          1, param, &rows, err));
+    R1_TRY(
+        r1_store_query(s->store,
+                       "SELECT tx_id, topic, partition, kafka_offset, incarnation FROM r1.payment "
+                       "WHERE apply_seq = $1::bigint UNION ALL "
+                       "SELECT tx_id, topic, partition, kafka_offset, incarnation FROM r1.label "
+                       "WHERE apply_seq = $1::bigint",
+                       1, param, &rows, err));
     *found = r1_rows_count(rows) > 0;
     if (*found) {
         row->apply_seq = apply_seq;
@@ -106,6 +109,7 @@ static r1_status find_row(server *s, int64_t apply_seq, fraud_snapshot_log *row,
         snprintf(row->topic, sizeof row->topic, "%s", r1_rows_text(rows, 0, 1));
         row->partition = (int32_t)r1_rows_int(rows, 0, 2);
         row->offset = r1_rows_int(rows, 0, 3);
+        row->incarnation = r1_rows_int(rows, 0, 4);
     }
     r1_rows_free(rows);
     return R1_OK;
@@ -114,7 +118,8 @@ static r1_status find_row(server *s, int64_t apply_seq, fraud_snapshot_log *row,
 static bool same_row(const fraud_snapshot_log *a, const fraud_snapshot_log *b)
 {
     return a->apply_seq == b->apply_seq && a->partition == b->partition && a->offset == b->offset &&
-           !strcmp(a->topic, b->topic) && !strcmp(a->tx_id, b->tx_id);
+           a->incarnation == b->incarnation && !strcmp(a->topic, b->topic) &&
+           !strcmp(a->tx_id, b->tx_id);
 }
 
 /* Whether the stored offsets are past the row: the log held it once. */
@@ -123,7 +128,8 @@ static bool was_committed(const server *s, const fraud_snapshot_log *log)
     for (int t = 0; t < FRAUD_N_TOPIC; t++)
         if (s->ledger.topic[t] && !strcmp(s->ledger.topic[t], log->topic) && log->partition >= 0 &&
             log->partition < s->ledger.n_partition[t])
-            return s->ledger.claim[t][log->partition].next_offset > log->offset;
+            return s->ledger.incarnation[t] > log->incarnation ||
+                   s->ledger.claim[t][log->partition].next_offset > log->offset;
     return false;
 }
 
@@ -204,6 +210,7 @@ void fraud_serve_mark(server *s, const batch *b)
         s->log.apply_seq = r->apply_seq;
         s->log.partition = r->message.partition;
         s->log.offset = r->message.offset;
+        s->log.incarnation = s->ledger.incarnation[r->topic];
         snprintf(s->log.topic, sizeof s->log.topic, "%s", s->ledger.topic[r->topic]);
         snprintf(s->log.tx_id, sizeof s->log.tx_id, "%s",
                  payment ? r->payment.tx_id : r->label.tx_id);

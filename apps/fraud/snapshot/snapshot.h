@@ -34,10 +34,9 @@ enum {
 
 /* The row of the log that the snapshot ends with, and where the stream stood. */
 typedef struct {
-    int64_t apply_seq; /* 0: the log was empty */
-    int64_t offset;
-    int32_t partition;
-    int32_t spare;
+    int64_t apply_seq;           /* 0: the log was empty */
+    int64_t incarnation, offset; /* of the topic: it may have been made anew */
+    int32_t partition, spare;
     char topic[FRAUD_SNAPSHOT_TOPIC_BYTES];
     char tx_id[FRAUD_TX_ID_BYTES];
     char log_id[64];                          /* of this log, and no other that was ever made */
