@@ -4,6 +4,7 @@
 #include "eval/eval.h"
 #include "generate/generate.h"
 #include "replay/replay.h"
+#include "retain/retain.h"
 #include "serve/settings.h"
 #include "train/train_command.h"
 
@@ -132,7 +133,18 @@ int main(int argc, char **argv)
          .options = calibrate_rows,
          .n_options = n_calibrate,
          .run = fraud_command_calibrate},
-        {R1_STORE_COMMAND("r1-fraud")},
+        {.name = "db",
+         .summary =
+             "database: migrate and status of its schema, retain takes old weeks off the log",
+         .examples = "r1-fraud db migrate --postgres 'dbname=r1'\nr1-fraud db status\nr1-fraud db "
+                     "retain --older-than 400d --archive /backup/r1 --dry-run",
+         .operands = "migrate | status | retain",
+         .operands_min = 1,
+         .operands_max = 1,
+         .config = true,
+         .options = fraud_db_rows,
+         .n_options = fraud_db_n_row,
+         .run = fraud_command_db},
     };
     const r1_program program = {.name = "r1-fraud",
                                 .summary = "fraud on a stream of payments",

@@ -1,5 +1,5 @@
--- Fraud, the log of a year: payments, decisions, findings and labels in partitions by the day on which they were written, so that
--- old days are dropped or archived as a whole (`r1-fraud db retain`); the outbox that feeds the topics of decisions and dead
+-- Fraud, the log of a year: payments, decisions, findings and labels in partitions by the week in which they were written, so that
+-- old weeks are dropped or archived as a whole (`r1-fraud db retain`); the outbox that feeds the topics of decisions and dead
 -- letters; and what 0001 took from everybody on the schema public is given back.
 -- Run by `r1-fraud db migrate`, or by psql in the order of the numbers: psql -1 -f 0006_fraud_log.sql
 INSERT INTO r1.schema_migration (version, name) VALUES (6, '0006_fraud_log.sql') ON CONFLICT DO NOTHING;
@@ -31,12 +31,15 @@ END $$;
 -- table must hold the partition key. What guards it: one owner writes, its transaction moves the offsets by compare-and-set and
 -- epoch (r1.advance_offset), and apply_seq only rises. The view r1.orphan shows a number that stands twice.
 --
+-- A week and not a day, because each query that reads the whole log locks every partition and each of its indexes: 400 days of them
+-- do not fit into the locks of a server with its default settings (max_locks_per_transaction).
+--
 -- Tables that hold rows become the first partition as they are: no row is rewritten. They are scanned once, to prove their bounds.
 DO $$
 DECLARE
     t text; d record; x text; v record; a record;
-    -- The first partition ends at the next midnight of UTC.
-    ends text := to_char(date_trunc('day', now() AT TIME ZONE 'UTC') + interval '1 day', 'YYYY-MM-DD') || ' 00:00:00+00';
+    -- The first partition ends with this week, in UTC.
+    ends text := to_char(date_trunc('week', now() AT TIME ZONE 'UTC') + interval '7 days', 'YYYY-MM-DD') || ' 00:00:00+00';
     filled boolean := false; has_rows boolean;
     views text[] := '{}'; indexes text[];
 BEGIN
@@ -89,7 +92,7 @@ BEGIN
         ELSE
             EXECUTE format('DROP TABLE r1.%I', t || '_first');
         END IF;
-        -- What no day holds lands here instead of being refused. `db retain` says where this is not empty.
+        -- What no week holds lands here instead of being refused. `db retain` says where this is not empty.
         EXECUTE format('CREATE TABLE r1.%I PARTITION OF r1.%I DEFAULT', t || '_rest', t);
         EXECUTE format('ALTER TABLE r1.%I ADD PRIMARY KEY (%s)', t || '_rest',
                        CASE t WHEN 'finding' THEN 'apply_seq, ordinal' ELSE 'apply_seq' END);
@@ -97,28 +100,28 @@ BEGIN
     FOREACH x IN ARRAY views LOOP EXECUTE x; END LOOP;
 END $$;
 
--- The days from today on that have no partition yet get one. The service calls it, and it has no right to make tables itself: the
+-- This week and the next ones that have no partition yet get one. The service calls it, and it has no right to make tables itself: the
 -- function runs with its owner's. A lock that does not come in two seconds is left for the next call; rows then go to the rest.
-CREATE FUNCTION r1.make_partitions(p_days integer, OUT made integer, OUT missing integer, OUT in_rest bigint)
+CREATE FUNCTION r1.make_partitions(p_weeks integer, OUT made integer, OUT missing integer, OUT in_rest bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' SET timezone = 'UTC' AS $$
 DECLARE
-    t text; name text; day timestamptz; n bigint;
+    t text; name text; week timestamptz; n bigint;
 BEGIN
     made := 0; missing := 0; in_rest := 0;
     FOREACH t IN ARRAY ARRAY['payment', 'decision', 'finding', 'label'] LOOP
-        FOR i IN 0..least(greatest(p_days, 0), 60) LOOP
-            day := date_trunc('day', now()) + make_interval(days => i);
-            name := t || to_char(day, '_YYYYMMDD');
+        FOR i IN 0..least(greatest(p_weeks, 0), 60) LOOP
+            week := date_trunc('week', now()) + make_interval(weeks => i);
+            name := t || to_char(week, '_YYYYMMDD');
             CONTINUE WHEN to_regclass(format('r1.%I', name)) IS NOT NULL;
             BEGIN
                 EXECUTE format('CREATE TABLE r1.%I (LIKE r1.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)', name, t);
                 EXECUTE format('ALTER TABLE r1.%I ADD PRIMARY KEY (%s)', name,
                                CASE t WHEN 'finding' THEN 'apply_seq, ordinal' ELSE 'apply_seq' END);
-                EXECUTE format('ALTER TABLE r1.%I ATTACH PARTITION r1.%I FOR VALUES FROM (%L) TO (%L)', t, name, day,
-                               day + interval '1 day');
+                EXECUTE format('ALTER TABLE r1.%I ATTACH PARTITION r1.%I FOR VALUES FROM (%L) TO (%L)', t, name, week,
+                               week + interval '7 days');
                 made := made + 1;
             EXCEPTION
-                WHEN invalid_object_definition THEN NULL; -- the first partition holds this day
+                WHEN invalid_object_definition THEN NULL; -- the first partition holds this week
                 WHEN lock_not_available OR check_violation THEN missing := missing + 1;
             END;
         END LOOP;
@@ -128,9 +131,9 @@ BEGIN
 END $$;
 REVOKE EXECUTE ON FUNCTION r1.make_partitions FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION r1.make_partitions TO r1_fraud_writer;
-SELECT r1.make_partitions(7);
+SELECT r1.make_partitions(2);
 
--- Which days there are. from_at NULL: from the beginning; both NULL: the rest.
+-- Which weeks there are. from_at NULL: from the beginning; both NULL: the rest.
 CREATE VIEW r1.log_partition AS
     SELECT p.relname AS of_table, c.relname AS name,
            substring(pg_get_expr(c.relpartbound, c.oid) FROM $x$FROM \('([^']+)'\)$x$)::timestamptz AS from_at,
@@ -158,7 +161,7 @@ CREATE OR REPLACE VIEW r1.orphan AS
     UNION ALL
     SELECT apply_seq, 'decision twice' FROM r1.decision GROUP BY apply_seq HAVING count(*) > 1;
 
--- What `db retain` did, one row per table and day.
+-- What `db retain` did, one row per table and week.
 CREATE TABLE r1.retention (
     id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     done_at   timestamptz NOT NULL DEFAULT now(),
@@ -185,7 +188,7 @@ CREATE TABLE r1.outbox (
     kind       text   NOT NULL CHECK (kind IN ('decision', 'dead_letter')),
     topic      text   NOT NULL,
     next_seq   bigint NOT NULL,                        -- decisions: apply_seq; dead letters: id. Lower ones are acknowledged
-    from_at    timestamptz NOT NULL,                   -- decisions: written_at of the last acknowledged, so that old days are not read
+    from_at    timestamptz NOT NULL,                   -- decisions: written_at of the last acknowledged, so that old weeks are not read
     epoch      bigint NOT NULL,                        -- raised by each new owner; an older one is fenced
     owner      text   NOT NULL,
     updated_at timestamptz NOT NULL DEFAULT now(),

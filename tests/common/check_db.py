@@ -196,7 +196,8 @@ def main():
     for said in walks:
         check(said)
         for name, answer in said.items():
-            assert answer == walks[0][name], f"{name}: {answer} and {walks[0][name]}"
+            if name not in ("no verb", "other verb"):  # each names its own verbs
+                assert answer == walks[0][name], f"{name}: {answer} and {walks[0][name]}"
     for program in sys.argv[1:]:
         check_one_file(program)
         if os.path.basename(program) == "r1-medical":

@@ -276,6 +276,19 @@ static void test_connect_timeout(void)
     close(fd);
 }
 
+/* A name that does not resolve, a port that nobody listens on: both may come back. */
+static void test_passing_failures(void)
+{
+    static const char *const text[] = {"host=no.such.host.invalid connect_timeout=3",
+                                       "host=127.0.0.1 port=1"};
+    for (size_t i = 0; i < R1_COUNT(text); i++) {
+        r1_err err = {0};
+        r1_store *s = NULL;
+        CU_ASSERT_EQUAL(r1_store_open(&s, text[i], "x", &err), R1_E_DB);
+        CU_ASSERT_TRUE(err.retriable);
+    }
+}
+
 /* What waiting does not mend is final, and says what would. */
 static void test_final_refusals(void)
 {
@@ -544,6 +557,7 @@ R1_TEST_MAIN("store", {"migrations", test_migrate},
              {"pipelined transactions and fencing", test_batches},
              {"lost connection", test_lost_connection}, {"settings of a connection", test_settings},
              {"a server that says nothing", test_connect_timeout},
+             {"failures that pass", test_passing_failures},
              {"refusals that are final", test_final_refusals}, {"behind a pooler", test_pooled},
              {"encodings", test_encodings}, {"least rights", test_least_rights},
              {"columns", test_columns}, {"statements made of columns", test_insert},

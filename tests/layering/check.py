@@ -23,7 +23,7 @@ LIBRARY_ROOMS = [
     (r"librdkafka/", ["apps/common/stream", "deploy/broker"]),
     (r"igraph/|igraph\.h", ["apps/fraud/graph"]),
     (r"libxml/", ["apps/medical/ontology"]),
-    (r"openssl/", ["apps/medical/ontology"]),
+    (r"openssl/", ["apps/fraud/retain", "apps/medical/ontology"]),
     (r"cuda|cublas|mma\.h", ["cuda"]),
     (r"microhttpd", ["apps/common/http"]),
     (r"ini\.h", ["apps/common/config"]),
@@ -88,7 +88,8 @@ ROOMS_INSIDE = {
         "snapshot": ["payment"],
         "serve": ["decide", "payment", "score", "snapshot", "write"],
         "produce": ["payment", "serve"],
-        ".": ["check", "eval", "generate", "replay", "serve", "train"],
+        "retain": [],
+        ".": ["check", "eval", "generate", "replay", "retain", "serve", "train"],
     },
     "apps/medical": {
         "ontology": [],

@@ -70,6 +70,10 @@ typedef int (*r1_row_fn)(void *ctx, const r1_rows *row);
 r1_status r1_store_each(r1_store *s, const char *sql, size_t n_param, const char *const *param,
                         r1_row_fn fn, void *ctx, r1_err *err);
 
+/* COPY ... TO STDOUT: one call per row, whose text ends with a line feed. */
+typedef r1_status (*r1_bytes_fn)(void *ctx, const char *bytes, size_t len, r1_err *err);
+r1_status r1_store_copy_out(r1_store *s, const char *sql, r1_bytes_fn fn, void *ctx, r1_err *err);
+
 /* Prepares now and again after each reopen. name and sql must outlive the store. At most 32. */
 r1_status r1_store_prepare(r1_store *s, const char *name, const char *sql, size_t n_param,
                            r1_err *err);

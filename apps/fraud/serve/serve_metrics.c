@@ -98,7 +98,7 @@ static double metric_snapshot_age_s(const metric_source *m)
 
 METRIC_NUMBER(in_flight, fraud_queue_in_flight(m->s->parts.queue))
 METRIC_NUMBER(outbox_behind, m->w->keeper.behind)
-METRIC_NUMBER(missing_days, m->w->keeper.missing_days)
+METRIC_NUMBER(missing_weeks, m->w->keeper.missing_weeks)
 METRIC_NUMBER(rest_rows, m->w->keeper.rows_in_rest)
 METRIC_NUMBER(last_seq, m->s->last_seq)
 METRIC_NUMBER(seen_ids, fraud_txset_count(m->s->parts.seen))
@@ -542,13 +542,14 @@ static const serve_metric metrics[] = {
      .help = "Payments that the start put back into the state.",
      .count = metric_rebuilt_payments},
     {.name = "reconnects",
+     .family = "r1_fraud_postgres_reconnects_total",
+     .type = "counter",
+     .help = "Connections of the writer that were made anew.",
+     .count = metric_reconnects},
+    {.name = "postgres_waits",
      .family = "r1_fraud_postgres_retries_total",
      .type = "counter",
      .help = "Transactions that were repeated or asked about after PostgreSQL failed.",
-     .count = metric_reconnects},
-    {.family = "r1_fraud_postgres_waits_total",
-     .type = "counter",
-     .help = "Waits of the writer for PostgreSQL.",
      .count = metric_waits},
     {.family = "r1_fraud_refused_rows_total",
      .type = "counter",
@@ -568,11 +569,11 @@ static const serve_metric metrics[] = {
      .number = metric_outbox_behind},
     {.family = "r1_fraud_log_missing_partitions",
      .type = "gauge",
-     .help = "Daily partitions of the log that could not be made yet.",
-     .number = metric_missing_days},
+     .help = "Weekly partitions of the log that could not be made yet.",
+     .number = metric_missing_weeks},
     {.family = "r1_fraud_log_rest_rows",
      .type = "gauge",
-     .help = "Rows of the log that no day's partition holds.",
+     .help = "Rows of the log that no week's partition holds.",
      .number = metric_rest_rows},
     {.name = "rebuilt_s",
      .family = "r1_fraud_rebuild_seconds",

@@ -35,8 +35,8 @@ struct fraud_keeper {
 r1_status fraud_partitions_make(r1_store *s, int64_t *missing, int64_t *in_rest, r1_err *err)
 {
     r1_rows *rows;
-    /* A week ahead: so long a service may lack the right or the lock to make the next day. */
-    R1_TRY(r1_store_query(s, "SELECT made, missing, in_rest FROM r1.make_partitions(7)", 0, NULL,
+    /* Two weeks ahead: so long a service may lack the right or the lock to make the next one. */
+    R1_TRY(r1_store_query(s, "SELECT made, missing, in_rest FROM r1.make_partitions(2)", 0, NULL,
                           &rows, err));
     *missing = r1_rows_int(rows, 0, 1);
     *in_rest = r1_rows_int(rows, 0, 2);
@@ -63,7 +63,7 @@ static r1_status keeper_partitions(fraud_keeper *k, r1_err *err)
     R1_TRY(fraud_partitions_make(k->store, &missing, &in_rest, err));
     k->partitions_us = r1_mono_us() + PARTITIONS_EVERY_US;
     pthread_mutex_lock(&k->lock);
-    k->stats.missing_days = missing;
+    k->stats.missing_weeks = missing;
     k->stats.rows_in_rest = in_rest;
     pthread_mutex_unlock(&k->lock);
     return R1_OK;

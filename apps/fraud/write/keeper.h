@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* keeper.h - the thread beside the writer: it feeds the topics of decisions and dead letters from
- * the database, and keeps partitions for the days to come.
+ * the database, and keeps partitions for the weeks to come.
  *
  * While the broker or PostgreSQL is away it waits, says so at most once a second, and holds nothing
  * in memory but what is on its way.
@@ -28,8 +28,8 @@ typedef struct {
     fraud_outbox_stats outbox[FRAUD_N_OUTBOX];
     int64_t behind; /* apply_seq from the first that is not acknowledged to the last committed */
     uint64_t waits; /* for PostgreSQL or the broker */
-    int64_t missing_days; /* partitions that could not be made yet */
-    int64_t rows_in_rest; /* rows that no day's partition holds */
+    int64_t missing_weeks; /* partitions that could not be made yet */
+    int64_t rows_in_rest;  /* rows that no week's partition holds */
 } fraud_keeper_stats;
 
 typedef struct fraud_keeper fraud_keeper;
@@ -44,7 +44,7 @@ void fraud_keeper_stats_read(fraud_keeper *k, fraud_keeper_stats *out);
  * fine. */
 void fraud_keeper_stop(fraud_keeper *k, int timeout_ms);
 
-/* Makes the partitions of today and the next days where they lack. *missing counts those that a
+/* Makes the partitions of this week and the next two where they lack. *missing counts those that a
  * lock, or rows in the rest, kept from being made. */
 r1_status fraud_partitions_make(r1_store *s, int64_t *missing, int64_t *in_rest, r1_err *err);
 

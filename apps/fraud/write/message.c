@@ -65,7 +65,8 @@ const char fraud_message_sql[] =
     "|| CASE WHEN d.reasons IS NULL THEN '{}' ELSE (SELECT CASE WHEN count(*) = 0 THEN '{}' ELSE "
     "jsonb_build_object('findings', jsonb_agg(jsonb_build_object('pattern', f.pattern, 'accounts', "
     "f.accounts, 'payments', f.payments) ORDER BY f.ordinal)) END FROM r1.finding f WHERE "
-    "f.apply_seq = d.apply_seq AND f.written_at = d.written_at) END)::text, "
+    "f.apply_seq = d.apply_seq AND f.written_at = d.written_at AND f.written_at BETWEEN "
+    "$4::timestamptz AND $5::timestamptz) END)::text, " /* the bounds spare other weeks' plans */
     "(extract(epoch FROM d.written_at) * 1000000)::bigint "
     "FROM r1.decision d JOIN r1.payment p ON p.apply_seq = d.apply_seq "
     "WHERE d.apply_seq BETWEEN $2::bigint AND $3::bigint AND p.apply_seq BETWEEN $2::bigint AND "
