@@ -131,6 +131,11 @@ class Base(unittest.TestCase):
         s.fresh_schema()
         s.create_topic()
 
+    def ended_well(self, s, p):
+        """SIGTERM ends the service in order, whatever way its payments came."""
+        p.terminate()
+        self.assertEqual(s.finish(p), 0)
+
 
 class Port(Base):
     """Probes, metrics and offsets."""
@@ -260,7 +265,7 @@ class Port(Base):
                 )
             )
             self.assertEqual(ask(port(), "/livez")[0], 200)
-            s.kill(p, 15)
+            self.ended_well(s, p)
 
     def test_group_offsets(self):
         """Lag tools read the group's offsets while the service runs, not only at its end."""
@@ -297,7 +302,7 @@ class Port(Base):
                 self.assertIn("http-listen: expected an address and a port", again.stderr)
             silent = s.serve("--model", "none", "--http-listen", "", name="silent")
             self.assertIsNone(silent.http)
-            s.kill(silent, 15)
+            self.ended_well(s, silent)
 
 
 def decide(port, payment, timeout=30):
@@ -343,7 +348,7 @@ class Decide(Base):
                         [["http", "0", "0", str(n - 1), str(n)]],
                     )
                     self.assertEqual(s.sql("SELECT * FROM r1.orphan"), [])
-                s.kill(p, 15)
+                self.ended_well(s, p)
         self.assertEqual(len(rows["port"]), n)
         self.assertEqual(rows["port"], rows["topic"])
 
@@ -375,7 +380,7 @@ class Decide(Base):
             self.assertEqual(
                 s.value("SELECT count(*) FROM r1.duplicate WHERE topic = 'payments'"), "2"
             )
-            s.kill(p, 15)
+            self.ended_well(s, p)
 
     def test_id_used_again(self):
         """Other content under a known id is decided, flagged, kept, and answered with 409; asking
@@ -407,7 +412,7 @@ class Decide(Base):
                     == 1
                 )
             )
-            s.kill(p, 15)
+            self.ended_well(s, p)
 
     def test_never_a_decision_on_failure(self):
         """No payment, PostgreSQL away, a service that ends: an error that says so, no decision, and
@@ -435,7 +440,7 @@ class Decide(Base):
             status, answer = decide(p.http, self.lines[1])
             self.assertEqual((status, answer["apply_seq"]), (200, 2))
             self.assertEqual(s.value("SELECT count(*) FROM r1.payment"), "2")
-            s.kill(p, 15)
+            self.ended_well(s, p)
 
     def flood(self, port, lines, workers, answers):
         def one(line):
@@ -485,7 +490,7 @@ class Decide(Base):
             self.assertEqual([x for x in answers if x[0] != 200], [])
             self.assertEqual(s.value("SELECT count(*) FROM r1.payment"), str(len(self.lines)))
             self.assertEqual(s.sql("SELECT * FROM r1.orphan"), [])
-            s.kill(p, 15)
+            self.ended_well(s, p)
 
     def test_fenced_owner_answers_nothing(self):
         """A second owner takes over while the first one still has clients and an idle topic: the
@@ -503,7 +508,7 @@ class Decide(Base):
             self.assertEqual(s.finish(first), 1)
             status, answer = decide(second.http, self.lines[1])
             self.assertEqual((status, answer["apply_seq"]), (200, 2))
-            s.kill(second, 15)
+            self.ended_well(s, second)
 
     def test_backlog_does_not_starve(self):
         """While a backlog of the topic fills every batch, the port is still answered."""
@@ -520,7 +525,7 @@ class Decide(Base):
             self.assertEqual(status, 200)
             self.assertLess(behind, 9 * N, "the backlog was read before the question came")
             self.assertEqual(s.value("SELECT count(*) FROM r1.payment WHERE tx_id = 'asked'"), "1")
-            s.kill(p, 15)
+            self.ended_well(s, p)
 
     def test_full(self):
         """More clients than places while PostgreSQL stands still: told to come again; nothing
@@ -545,7 +550,7 @@ class Decide(Base):
                 answers = [x for x in answers if x[0] == 200]
             self.assertEqual(len(answers), 300)
             self.assertEqual(s.value("SELECT count(*) FROM r1.payment"), "301")
-            s.kill(p, 15)
+            self.ended_well(s, p)
 
 
 class Status(Base):
@@ -596,7 +601,7 @@ class Status(Base):
             self.assertEqual(part.returncode, 3)
             self.assertIn("not known  day:", part.stdout)
             self.assertIn("payments", part.stdout)
-            s.kill(p, 15)
+            self.ended_well(s, p)
             gone = self.status(s, p.http)
             self.assertEqual(gone.returncode, 3)
             self.assertIn("not known  service:", gone.stdout)
@@ -781,7 +786,7 @@ class Files(Base):
             self.begin(s)
             p = s.serve("--model", "none")
             there = metrics(p.http)
-            s.kill(p, 15)
+            self.ended_well(s, p)
         known = set(there)
         for f in there.values():
             if f.type == "histogram":

@@ -195,8 +195,8 @@ static r1_status serve_start(server *s, r1_err *err)
 static void serve_hints(server *s, const fraud_ledger *l)
 {
     for (int t = 0; t < FRAUD_N_TOPIC; t++)
-        for (int32_t p = 0; l->topic[t] && p < l->n_partition[t]; p++)
-            if (l->claim[t][p].next_offset)
+        for (int32_t p = 0; s->parts.topic[t] && p < l->n_partition[t]; p++)
+            if (l->claim[t][p].next_offset) /* the port's topic is none of Kafka's */
                 r1_consumer_hint(s->consumer, t, p, l->claim[t][p].next_offset);
 }
 
