@@ -110,7 +110,7 @@ static void offsets_judge(offsets *f)
 /* Reads the last message of each partition once more. */
 static r1_status offsets_witness(offsets *f, r1_err *err)
 {
-    r1_start *start = calloc((size_t)f->n, sizeof *start);
+    r1_start *start = calloc(f->n > 0 ? (size_t)f->n : 1, sizeof *start);
     if (!start) R1_FAIL(err, R1_E_NOMEM, "no memory for %d partitions", f->n);
     bool any = false;
     for (int32_t p = 0; p < f->n; p++) {
@@ -142,7 +142,7 @@ static r1_status offsets_look(offsets *f, r1_err *err)
 {
     R1_TRY(r1_consumer_partitions(f->consumer, 0, &f->n, ANSWER_MS, err));
     R1_TRY(r1_consumer_cluster(f->consumer, f->cluster, sizeof f->cluster, ANSWER_MS, err));
-    f->part = calloc((size_t)f->n, sizeof *f->part);
+    f->part = calloc(f->n > 0 ? (size_t)f->n : 1, sizeof *f->part);
     if (!f->part) R1_FAIL(err, R1_E_NOMEM, "no memory for %d partitions", f->n);
     R1_TRY(offsets_rows(f, err));
     for (int32_t p = 0; p < f->n; p++)
