@@ -142,6 +142,25 @@ typedef struct {
 } r1_memory_counts;
 R1_API void r1_memory_stats(const r1_memory *mem, r1_memory_counts *counts);
 
+/* ---- an image: all that working memory holds, as bytes */
+
+/* Takes or gives so many bytes, in order; what it returns ends the call. */
+typedef r1_status r1_memory_put_fn(void *ctx, const void *data, size_t bytes, r1_err *err);
+typedef r1_status r1_memory_get_fn(void *ctx, void *data, size_t bytes, r1_err *err);
+
+/* Shows the whole pool to put: entries, rings, anchors, counts, free lists. It neither allocates
+ * nor locks, so a child of fork may call it. R1_E_AGAIN while a batch is open or entries wait for
+ * long-term memory. */
+R1_API r1_status r1_memory_save(const r1_memory *mem, r1_memory_put_fn *put, void *ctx,
+                                r1_err *err);
+/* Into a pool made with the same options and never used: later appends give the handles and bits
+ * that they would have given there. Every index is checked. R1_E_FORMAT for an image of another
+ * pool or a damaged one. On failure the pool is finished: free it. */
+R1_API r1_status r1_memory_load(r1_memory *mem, r1_memory_get_fn *get, void *ctx, r1_err *err);
+/* A hash over what readers see: rings in the order of their last append, with their entries'
+ * keys, values, meta and anchors. Handles stay out. Slow: reads all of it. */
+R1_API uint64_t r1_memory_digest(const r1_memory *mem);
+
 /* ---- long-term memory ------------------------------------------------------------------------ */
 
 /* Up to a million entries. Each has a key f32[d_key] that is searched by inner product, a second

@@ -166,6 +166,78 @@ static void full_tables_are_not_walked(void)
     fraud_state_free(s);
 }
 
+/* What is known of one account's frauds, counted from the list. */
+static fraud_known known_recount(const raw *r, int n, int who, int direction)
+{
+    fraud_known known = {.n = 0};
+    for (int i = 0; i < n; i++) {
+        if ((direction ? r[i].to : r[i].from) != who || !r[i].fraud) continue;
+        if (!known.n++) known.first_ts = r[i].ts;
+        known.last_ts = r[i].ts;
+    }
+    for (int i = 0; known.n && i < n; i++)
+        known.n_since_first +=
+            (direction ? r[i].to : r[i].from) == who && r[i].ts >= known.first_ts;
+    return known;
+}
+
+static void compare_known(const fraud_state *s, const raw *r, int n)
+{
+    for (int a = 0; a < N_ACCOUNT; a++)
+        for (int d = 0; d < 2; d++) {
+            uint32_t e = state_account(s, a);
+            if (e == FRAUD_NONE) continue;
+            fraud_known want = known_recount(r, n, a, d);
+            const fraud_known *got = &s->entity[e].known[d];
+            CU_ASSERT(got->n == want.n && got->n_since_first == want.n_since_first);
+            CU_ASSERT(got->first_ts == want.first_ts && got->last_ts == want.last_ts);
+        }
+}
+
+/* Labels come in any order, also newest first, and are taken back in any order; several payments
+ * have one time. Seen: the first and the last known fraud stayed after they were taken back. */
+static void run_labels(uint32_t edge_cap, int newest_first)
+{
+    enum { N = 400 };
+    static raw r[N];
+    r1_rng rng;
+    r1_rng_seed(&rng, r1_test_seed());
+    fraud_state *s = NULL;
+    r1_err err;
+    CU_ASSERT_EQUAL_FATAL(fraud_state_new(&s, edge_cap, 64, 512, &err), R1_OK);
+    for (int i = 0; i < N; i++) {
+        r[i] = (raw){(int)r1_rng_below(&rng, N_ACCOUNT), (int)r1_rng_below(&rng, 2), 1000 * (i / 3),
+                     100, false};
+        fraud_payment p = state_payment(i, r[i].from, r[i].to, r[i].ts, 100);
+        state_insert(s, &p);
+        for (int k = 0; k < 3; k++) {
+            int known = newest_first ? N - 1 - (i * 3 + k) % N : (int)r1_rng_below(&rng, N);
+            if (known > i) continue;
+            char id[16];
+            bool fraud = r1_rng_below(&rng, 2);
+            snprintf(id, sizeof id, "t%d", known);
+            if (fraud_state_label(s, id, fraud, &err) == R1_OK) r[known].fraud = fraud;
+        }
+        const char *fault = fraud_state_fault(s);
+        if (fault) printf("%s\n", fault);
+        CU_ASSERT_PTR_NULL_FATAL(fault);
+        if (edge_cap > N) compare_known(s, r, i + 1);
+    }
+    fraud_state_free(s);
+}
+
+static void labels_are_taken_back(void)
+{
+    run_labels(1 << 10, 0);
+    run_labels(40, 0);
+}
+
+static void labels_come_newest_first(void)
+{
+    run_labels(1 << 10, 1);
+    run_labels(40, 1);
+}
+
 /* Cycles through a new edge u -> v, counted over all triples and quadruples of edges. */
 static void brute_cycles(const raw *r, int n, int u, int v, float count[3])
 {
@@ -366,6 +438,8 @@ int main(void)
         {"windows are exact when the ring is small", windows_are_exact_when_the_ring_is_small},
         {"idle entities make room", idle_entities_make_room},
         {"full tables are not walked", full_tables_are_not_walked},
+        {"labels are taken back", labels_are_taken_back},
+        {"labels come newest first", labels_come_newest_first},
         {"cycles as by brute force", cycles_as_by_brute_force},
         {"digest tells states apart", digest_tells_states_apart},
         {"each fault is seen", each_fault_is_seen},

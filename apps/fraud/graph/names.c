@@ -229,3 +229,32 @@ void fraud_name_pool_read(const fraud_name_pool *p, const fraud_name *name,
     pool_read(p, name, &id);
     fraud_id_unpack(&id, out);
 }
+
+/* ---- names that come from outside ------------------------------------------------------------ */
+
+/* What unpacks into FRAUD_ID_BYTES. */
+static bool form_fits(uint8_t form, uint8_t bytes)
+{
+    return form == FORM_RAW || (form == FORM_UUID && bytes == UUID_DIGITS / 2) ||
+           (form == FORM_HEX && bytes < FRAUD_ID_BYTES / 2);
+}
+
+bool fraud_name_ring_check(const fraud_name_ring *r, uint32_t place, uint32_t *chunk, uint32_t *end)
+{
+    uint32_t at = place % (FRAUD_NAME_CHUNK / RING_UNIT) * RING_UNIT;
+    *chunk = chunk_of(place);
+    if (*chunk >= r->n_fresh || at + RING_HEAD > FRAUD_NAME_CHUNK) return false;
+    const uint8_t *record = ring_record(r, place);
+    *end = at + (RING_HEAD + record[5] + RING_UNIT - 1u) / RING_UNIT * RING_UNIT;
+    return form_fits(record[4], record[5]) && *end <= FRAUD_NAME_CHUNK;
+}
+
+bool fraud_name_pool_check(const fraud_name_pool *p, const fraud_name *name, uint8_t *met)
+{
+    uint32_t i = name->more;
+    for (uint32_t n = pool_blocks(name->bytes); n > 0; n--, i = p->block[i - 1].next) {
+        if (i < 1 || i > p->n_fresh || met[i - 1]) return false;
+        met[i - 1] = 1;
+    }
+    return i == 0 && form_fits(name->form, name->bytes);
+}

@@ -81,4 +81,13 @@ bool fraud_name_pool_equal(const fraud_name_pool *p, const fraud_name *name, con
 void fraud_name_pool_read(const fraud_name_pool *p, const fraud_name *name,
                           char out[FRAUD_ID_BYTES]);
 
+/* ---- names that come from outside ---- */
+
+/* Whether a whole id stands at the place, of a chunk that was used. end: bytes of its chunk up to
+ * the end of it. */
+bool fraud_name_ring_check(const fraud_name_ring *r, uint32_t place, uint32_t *chunk,
+                           uint32_t *end);
+/* Whether the name's blocks are there and nobody else's; marks them in met[n_block]. */
+bool fraud_name_pool_check(const fraud_name_pool *p, const fraud_name *name, uint8_t *met);
+
 #endif

@@ -233,7 +233,10 @@ int64_t fraud_state_advance(fraud_state *s, int64_t ts)
 
 /* ---- entities and pairs ---------------------------------------------------------------------- */
 
-static uint64_t name_key(const char *name) { return r1_hash64(name, strlen(name), 0x66726175); }
+uint64_t fraud_state_name_key(const char *name)
+{
+    return r1_hash64(name, strlen(name), 0x66726175);
+}
 
 static uint32_t find_packed(const fraud_state *s, uint64_t key, const fraud_id *id)
 {
@@ -249,7 +252,7 @@ uint32_t fraud_state_find(const fraud_state *s, const char *name)
     fraud_id id;
     if (strlen(name) >= FRAUD_ID_BYTES) return FRAUD_NONE;
     fraud_id_pack(name, &id);
-    return find_packed(s, name_key(name), &id);
+    return find_packed(s, fraud_state_name_key(name), &id);
 }
 
 /* The row idle longest is free to go when no edge names it. While it has an edge, every row in
@@ -277,7 +280,7 @@ uint32_t fraud_state_entity(fraud_state *s, const char *name, uint8_t role)
 {
     fraud_id id;
     fraud_id_pack(name, &id);
-    uint64_t key = name_key(name);
+    uint64_t key = fraud_state_name_key(name);
     uint32_t i = find_packed(s, key, &id);
     if (i != FRAUD_NONE) {
         table_touch(s, &s->entities, entity_links, i);
@@ -523,7 +526,7 @@ static void known_back(const fraud_state *s, const fraud_entity *e, fraud_known 
                        int direction, uint64_t seq)
 {
     const int64_t ts = fraud_state_edge(s, seq)->ts;
-    bool first = known->first_seq == seq, found = false;
+    bool first = known->first_seq == seq && known->gone_ts == FRAUD_NEVER, found = false;
     uint32_t n = 0;
     if (!first && ts != known->last_ts) return;
     known->last_ts = known->gone_ts;
@@ -709,3 +712,55 @@ uint64_t fraud_state_digest(const fraud_state *s)
     }
     return h;
 }
+
+/* ---- what the state holds -------------------------------------------------------------------- */
+
+/* Rows up to the highest one ever taken. */
+static uint64_t table_rows(fraud_state *s, const fraud_table *t, links_fn fn)
+{
+    uint64_t n = t->used;
+    for (uint32_t i = t->free_head; i < t->cap && n < t->cap; i = *fn(s, i).next) n++;
+    return n;
+}
+
+/* clang-format off */
+size_t fraud_state_sections(fraud_state *s, r1_image_array out[FRAUD_STATE_SECTIONS_MAX])
+{
+    fraud_table *e = &s->entities, *p = &s->pairs;
+    fraud_name_ring *ids = &s->tx_names;
+    fraud_name_pool *names = &s->names;
+    uint64_t edges = s->seq_next < s->edge_cap ? s->seq_next : s->edge_cap,
+             buckets = (uint64_t)s->tx_mask + 1, entities = table_rows(s, e, entity_links),
+             pairs = table_rows(s, p, pair_links);
+    bool cut = s->cut_ts != FRAUD_NEVER; /* else the aged rows are all zero */
+    const r1_image_array rows[] = {
+        {"state.now",           &s->now,        sizeof s->now,        1, 1},
+        {"state.cut_ts",        &s->cut_ts,     sizeof s->cut_ts,     1, 1},
+        {"state.cut",           s->cut,         sizeof *s->cut,       FRAUD_N_CUT, FRAUD_N_CUT},
+        {"state.ring",          &s->seq_next,   sizeof s->seq_next,   2, 2}, /* and seq_first */
+        {"state.tail",          s->tail,        sizeof *s->tail,      FRAUD_N_WINDOW,
+                                                                      FRAUD_N_WINDOW},
+        {"state.entities",      &e->used,       sizeof e->used,       4, 4}, /* to lru_tail */
+        {"state.entities_gone", &e->evicted,    sizeof e->evicted,    2, 2}, /* and evicted_ts */
+        {"state.pairs",         &p->used,       sizeof p->used,       4, 4},
+        {"state.pairs_gone",    &p->evicted,    sizeof p->evicted,    2, 2},
+        {"state.ids",           &ids->n_fresh,  sizeof ids->n_fresh,  5, 5}, /* to at */
+        {"state.names",         &names->n_fresh, sizeof names->n_fresh, 3, 3}, /* to n_used */
+        {"state.edge",          s->edge,        sizeof *s->edge,      edges, s->edge_cap},
+        {"state.id_bucket",     s->tx_bucket,   sizeof *s->tx_bucket, buckets, buckets},
+        {"state.id_data",       ids->data,      FRAUD_NAME_CHUNK,     ids->n_fresh, ids->n_chunk},
+        {"state.id_next",       ids->next,      sizeof *ids->next,    ids->n_fresh, ids->n_chunk},
+        {"state.entity",        s->entity,      sizeof *s->entity,    entities, e->cap},
+        {"state.entity_bucket", e->bucket,      sizeof *e->bucket,    e->n_bucket, e->n_bucket},
+        {"state.name_block",    names->block,   sizeof *names->block, names->n_fresh,
+                                                                      names->n_block},
+        {"state.pair",          s->pair,        sizeof *s->pair,      pairs, p->cap},
+        {"state.pair_bucket",   p->bucket,      sizeof *p->bucket,    p->n_bucket, p->n_bucket},
+        {"state.aged_entity",   s->aged_entity, sizeof *s->aged_entity, cut ? entities : 0, e->cap},
+        {"state.aged_pair",     s->aged_pair,   sizeof *s->aged_pair, cut ? pairs : 0, p->cap},
+    };
+    _Static_assert(R1_COUNT(rows) <= FRAUD_STATE_SECTIONS_MAX, "room for each section");
+    memcpy(out, rows, sizeof rows);
+    return R1_COUNT(rows);
+}
+/* clang-format on */

@@ -22,6 +22,7 @@
 #ifndef FRAUD_STATE_H
 #define FRAUD_STATE_H
 
+#include "files/image.h"
 #include "graph/state_rows.h"
 
 r1_status fraud_state_new(fraud_state **out, uint32_t edges_max, uint32_t entities_max,
@@ -37,6 +38,7 @@ uint64_t fraud_state_bytes_of(const fraud_state *s, fraud_state_part part);
 int64_t fraud_state_advance(fraud_state *s, int64_t ts);
 /* The entity or FRAUD_NONE. */
 uint32_t fraud_state_find(const fraud_state *s, const char *name);
+uint64_t fraud_state_name_key(const char *name); /* of an entity's row */
 /* The entity, made when new; may expire the oldest edges to make room. */
 uint32_t fraud_state_entity(fraud_state *s, const char *name, uint8_t role);
 uint32_t fraud_state_pair(const fraud_state *s, uint32_t from, uint32_t to); /* or FRAUD_NONE */
@@ -47,6 +49,21 @@ uint64_t fraud_state_digest(const fraud_state *s);
 /* What is broken in the state, as a sentence; NULL: nothing. Reads all of it. Sanitizer builds call
  * it after a share of the changes. */
 const char *fraud_state_fault(const fraud_state *s);
+/* The same with one thread for each check. Every link must be known to stay in its array. */
+const char *fraud_state_fault_at_once(const fraud_state *s);
+
+/* ---- as sections of bytes: state_image.c ---- */
+
+/* Raised with each change of what a row of the arrays means, where its size stays. */
+enum { FRAUD_STATE_VERSION = 1, FRAUD_STATE_SECTIONS_MAX = 24 };
+/* All that the state holds, one row an array or a group of numbers; returns how many rows. They
+ * point into the state. */
+size_t fraud_state_sections(fraud_state *s, r1_image_array out[FRAUD_STATE_SECTIONS_MAX]);
+/* Changes nothing, neither allocates nor locks. */
+r1_status fraud_state_save(fraud_state *s, r1_image_out *out, r1_err *err);
+/* Into a new state of the same capacities. Every index is checked and the invariants hold, or it
+ * is R1_E_FORMAT and the state must be freed. */
+r1_status fraud_state_load(fraud_state *s, r1_image_in *in, r1_err *err);
 
 /* ---- reading ---- */
 

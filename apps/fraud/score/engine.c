@@ -28,6 +28,8 @@ struct fraud_slot {
 struct fraud_engine {
     fraud_state *state;
     fraud_waiting *waiting;
+    uint32_t labels_waiting;
+    fraud_waiting_row *waiting_rows; /* of the last settle */
     fraud_slot *slots, *free_slot;
     uint32_t n_slot, n_used;
     int64_t last_seq;
@@ -64,8 +66,8 @@ static r1_status open_engine(fraud_engine *e, const fraud_engine_opts *o, r1_err
     R1_TRY(fraud_state_new(&e->state, o->edges_max ? o->edges_max : FRAUD_EDGES_DEFAULT,
                            o->entities_max ? o->entities_max : FRAUD_ENTITIES_DEFAULT,
                            o->pairs_max ? o->pairs_max : FRAUD_PAIRS_DEFAULT, err));
-    R1_TRY(fraud_waiting_new(
-        &e->waiting, o->labels_waiting ? o->labels_waiting : FRAUD_LABELS_WAITING_DEFAULT, err));
+    e->labels_waiting = o->labels_waiting ? o->labels_waiting : FRAUD_LABELS_WAITING_DEFAULT;
+    R1_TRY(fraud_waiting_new(&e->waiting, e->labels_waiting, err));
     return open_scorer(e, o, err);
 }
 
@@ -90,6 +92,7 @@ void fraud_engine_free(fraud_engine *e)
     fraud_scorer_free(e->scorer);
     fraud_state_free(e->state);
     fraud_waiting_free(e->waiting);
+    free(e->waiting_rows);
     free(e->slots);
     free(e);
 }
@@ -351,8 +354,146 @@ uint64_t fraud_engine_schema_hash(const fraud_engine *e)
 {
     return e->scorer ? fraud_scorer_schema(e->scorer) : 0;
 }
-uint64_t fraud_engine_digest(const fraud_engine *e)
+
+static fraud_recall *recall_of(const fraud_engine *e)
+{
+    return e->scorer ? fraud_scorer_recall(e->scorer) : NULL;
+}
+
+uint64_t fraud_engine_digest(fraud_engine *e)
 {
     uint64_t state = fraud_state_digest(e->state), waiting = fraud_waiting_digest(e->waiting);
-    return waiting ? r1_hash64(&waiting, sizeof waiting, state) : state;
+    fraud_recall *recall = recall_of(e);
+    if (waiting) state = r1_hash64(&waiting, sizeof waiting, state);
+    if (!recall) return state;
+    if (!e->n_used) (void)fraud_recall_settle(recall, NULL);
+    uint64_t memory = r1_memory_digest(fraud_recall_pool(recall));
+    return r1_hash64(&memory, sizeof memory, state);
+}
+
+int64_t fraud_engine_last_seq(const fraud_engine *e) { return e->last_seq; }
+
+/* ---- as sections of bytes ---- */
+
+enum { ENGINE_VERSION = 1, WAITING_VERSION = 1, MEMORY_VERSION = 1 };
+
+/* What an engine must have in common with the one that was saved. */
+typedef struct {
+    uint64_t model, schema;
+    int64_t window_ms[FRAUD_N_WINDOW], retention_ms;
+    uint64_t memory; /* 1: it has working memory */
+    uint64_t labels_waiting, n_waiting;
+    int64_t last_seq;
+} engine_head;
+
+static engine_head head_of_engine(const fraud_engine *e)
+{
+    engine_head h = {.model = fraud_engine_model_hash(e),
+                     .schema = fraud_engine_schema_hash(e),
+                     .retention_ms = FRAUD_RETENTION_MS,
+                     .memory = recall_of(e) != NULL,
+                     .labels_waiting = e->labels_waiting,
+                     .n_waiting = fraud_waiting_count(e->waiting),
+                     .last_seq = e->last_seq};
+    memcpy(h.window_ms, FRAUD_WINDOW_MS, sizeof h.window_ms);
+    return h;
+}
+
+r1_status fraud_engine_settle(fraud_engine *e, r1_err *err)
+{
+    if (e->n_used) R1_FAIL(err, R1_E_AGAIN, "%u slots are filled", e->n_used);
+    fraud_recall *recall = recall_of(e);
+    free(e->waiting_rows);
+    e->waiting_rows = calloc((size_t)fraud_waiting_count(e->waiting) + 1, sizeof *e->waiting_rows);
+    if (!e->waiting_rows)
+        R1_FAIL(err, R1_E_NOMEM, "no memory for %u labels that wait",
+                fraud_waiting_count(e->waiting));
+    fraud_waiting_save(e->waiting, e->waiting_rows);
+    return recall ? fraud_recall_settle(recall, err) : R1_OK;
+}
+
+r1_status fraud_engine_save(fraud_engine *e, r1_image_out *out, r1_err *err)
+{
+    engine_head h = head_of_engine(e);
+    R1_TRY(out->section(out, "engine", ENGINE_VERSION, err));
+    R1_TRY(out->put(out, &h, sizeof h, err));
+    R1_TRY(fraud_state_save(e->state, out, err));
+    const r1_image_array waiting = {"waiting", e->waiting_rows, sizeof *e->waiting_rows,
+                                    h.n_waiting, h.n_waiting};
+    R1_TRY(r1_image_put_array(out, &waiting, WAITING_VERSION, err));
+    if (!recall_of(e)) return R1_OK;
+    R1_TRY(out->section(out, "memory", MEMORY_VERSION, err));
+    return r1_memory_save(fraud_recall_pool(recall_of(e)), out->put, out, err);
+}
+
+static r1_status engine_head_check(const fraud_engine *e, const engine_head *h, r1_err *err)
+{
+    const engine_head own = head_of_engine(e);
+    if (h->model != own.model || h->schema != own.schema)
+        R1_FAIL(err, R1_E_FORMAT,
+                "engine: expected model %016llx of schema %016llx, found %016llx of %016llx",
+                (unsigned long long)own.model, (unsigned long long)own.schema,
+                (unsigned long long)h->model, (unsigned long long)h->schema);
+    if (memcmp(h->window_ms, own.window_ms, sizeof own.window_ms) != 0 ||
+        h->retention_ms != own.retention_ms)
+        R1_FAIL(err, R1_E_FORMAT, "engine: expected a longest window of %lld ms, found others",
+                (long long)own.window_ms[FRAUD_N_WINDOW - 1]);
+    if (h->memory != own.memory)
+        R1_FAIL(err, R1_E_FORMAT, "engine: expected %s working memory, found one %s it",
+                own.memory ? "a" : "no", h->memory ? "with" : "without");
+    if (h->labels_waiting != own.labels_waiting || h->n_waiting > own.labels_waiting)
+        R1_FAIL(err, R1_E_FORMAT, "engine: expected room for %llu labels that wait, found %llu",
+                (unsigned long long)own.labels_waiting, (unsigned long long)h->labels_waiting);
+    return R1_OK;
+}
+
+static r1_status read_waiting(fraud_engine *e, r1_image_in *in, uint64_t n, r1_err *err)
+{
+    fraud_waiting_row *row = calloc((size_t)n + 1, sizeof *row);
+    if (!row) R1_FAIL(err, R1_E_NOMEM, "no memory for %llu labels", (unsigned long long)n);
+    r1_image_array a = {"waiting", row, sizeof *row, n, n};
+    r1_status st = r1_image_get_array(in, &a, WAITING_VERSION, err);
+    if (st == R1_OK) st = fraud_waiting_load(e->waiting, row, (size_t)a.n, err);
+    free(row);
+    return st;
+}
+
+static r1_status engine_read(fraud_engine *e, r1_image_in *in, r1_err *err)
+{
+    engine_head h;
+    R1_TRY(in->section(in, "engine", ENGINE_VERSION, err));
+    R1_TRY(in->get(in, &h, sizeof h, err));
+    R1_TRY(engine_head_check(e, &h, err));
+    R1_TRY(fraud_state_load(e->state, in, err));
+    R1_TRY(read_waiting(e, in, h.n_waiting, err));
+    if (recall_of(e)) {
+        R1_TRY(in->section(in, "memory", MEMORY_VERSION, err));
+        R1_TRY(r1_memory_load(fraud_recall_pool(recall_of(e)), in->get, in, err));
+    }
+    e->last_seq = h.last_seq;
+    return R1_OK;
+}
+
+r1_status fraud_engine_empty(fraud_engine *e, r1_err *err)
+{
+    const fraud_state *s = e->state;
+    uint32_t edges = s->edge_cap, entities = s->entities.cap, pairs = s->pairs.cap;
+    if (e->n_used) R1_FAIL(err, R1_E_AGAIN, "%u slots are filled", e->n_used);
+    e->last_seq = INT64_MIN;
+    fraud_state_free(e->state);
+    fraud_waiting_free(e->waiting);
+    e->waiting = NULL;
+    r1_status st = fraud_state_new(&e->state, edges, entities, pairs, err);
+    if (st == R1_OK) st = fraud_waiting_new(&e->waiting, e->labels_waiting, err);
+    if (st == R1_OK && recall_of(e)) st = fraud_recall_empty(recall_of(e), err);
+    if (st != R1_OK && err) err->fatal = true;
+    return st;
+}
+
+r1_status fraud_engine_load(fraud_engine *e, r1_image_in *in, r1_err *err)
+{
+    if (e->last_seq != INT64_MIN || e->n_used)
+        R1_FAIL(err, R1_E_INVAL, "engine: expected one that has applied nothing, found %lld",
+                (long long)e->last_seq);
+    return engine_read(e, in, err);
 }

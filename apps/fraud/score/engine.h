@@ -23,6 +23,7 @@
 #ifndef FRAUD_ENGINE_H
 #define FRAUD_ENGINE_H
 
+#include "files/image.h"
 #include "payment/payment.h"
 #include "r1_model.h"
 #include "score/result.h"
@@ -90,7 +91,7 @@ int64_t fraud_engine_clock(const fraud_engine *e);
 bool fraud_engine_watch(fraud_engine *e, void (*sink)(void *ctx, const float *key, size_t width),
                         void *ctx);
 
-/* ---- capacity ---------------------------------------------------------------------------------- */
+/* ---- capacity -------------------------------------------------------------------------------- */
 
 typedef struct {
     uint64_t accounts, accounts_max, accounts_evicted, accounts_bytes; /* bytes: reserved */
@@ -126,8 +127,24 @@ void fraud_engine_score_by_rules(const fraud_slot *slot, fraud_result *result);
 const char *fraud_engine_model_name(const fraud_engine *e); /* "fraud-s" or "rules" */
 uint64_t fraud_engine_model_hash(const fraud_engine *e);    /* of the file; 0 without a model */
 uint64_t fraud_engine_schema_hash(const fraud_engine *e);   /* of the feature schema */
-/* A hash over the state: windows, ring, labels, those that wait included. Working memory is made from the same payments and
- * stays out. Slow: reads all of it. */
-uint64_t fraud_engine_digest(const fraud_engine *e);
+/* A hash over the state: windows, ring, labels, those that wait included, working memory.
+ * Encodes what waits, where no slot is filled. Slow: reads all of it. */
+uint64_t fraud_engine_digest(fraud_engine *e);
+
+/* ---- the engine as sections of bytes --------------------------------------------------------- */
+
+/* Before fraud_engine_save, on the engine's thread: R1_E_AGAIN while a slot is filled. */
+r1_status fraud_engine_settle(fraud_engine *e, r1_err *err);
+/* Model, capacities, state and working memory of a settled engine. It changes nothing, allocates
+ * nothing and takes no lock: a child of fork may call it. */
+r1_status fraud_engine_save(fraud_engine *e, r1_image_out *out, r1_err *err);
+/* Into an engine with the same model and capacities that has applied nothing. From then on it gives
+ * the scores of the one that was saved. R1_E_FORMAT where the bytes are damaged, or of another
+ * model, capacity or version: the message says which. After a failure the engine can be emptied or
+ * freed, no more. */
+r1_status fraud_engine_load(fraud_engine *e, r1_image_in *in, r1_err *err);
+/* As fraud_engine_new made it. err->fatal: it is finished. */
+r1_status fraud_engine_empty(fraud_engine *e, r1_err *err);
+int64_t fraud_engine_last_seq(const fraud_engine *e); /* apply_seq; INT64_MIN: none yet */
 
 #endif

@@ -11,6 +11,8 @@ enum { WAITING_MAX = 256 };
 
 struct fraud_recall {
     r1_memory *pool;
+    r1_memory_opts opts; /* of the pool */
+    const r1_model *model;
     r1_session *session;
     uint64_t rings_max, bytes_max;
     uint64_t ticket; /* 0: none is open */
@@ -37,6 +39,8 @@ r1_status fraud_recall_new(fraud_recall **out, const r1_model *m, r1_session *se
                         .precision = precision,
                         .quota = FRAUD_HISTORY,
                         .n_entity_max = rings_max};
+    r->opts = o;
+    r->model = m;
     r->session = session;
     r->rings_max = rings_max;
     r->bytes_max = o.bytes_max;
@@ -155,4 +159,23 @@ r1_status fraud_recall_begin(fraud_recall *r, uint64_t *ticket, r1_err *err)
     *ticket = r->ticket;
     r->ticket = 0;
     return R1_OK;
+}
+
+r1_status fraud_recall_settle(fraud_recall *r, r1_err *err)
+{
+    R1_TRY(recall_encode(r, err));
+    if (r->ticket) r1_memory_end(r->pool, r->ticket);
+    r->ticket = 0;
+    return R1_OK;
+}
+
+r1_status fraud_recall_empty(fraud_recall *r, r1_err *err)
+{
+    r1_memory_free(r->pool);
+    r->pool = NULL;
+    r->ticket = 0;
+    r->n = 0;
+    r1_status st = r1_memory_new(&r->pool, r->model, &r->opts, err);
+    if (st != R1_OK && err) err->fatal = true;
+    return st;
 }

@@ -37,6 +37,11 @@ r1_status fraud_recall_begin(fraud_recall *r, uint64_t *ticket, r1_err *err);
 void fraud_recall_sizes(const fraud_recall *r, uint64_t *rings, uint64_t *rings_max,
                         uint64_t *bytes);
 r1_memory *fraud_recall_pool(const fraud_recall *r);
+/* Encodes what waits and ends the open ticket. No captured payment may wait to be scored. */
+r1_status fraud_recall_settle(fraud_recall *r, r1_err *err);
+/* An empty memory in the place of this one, as fraud_recall_new made it. On failure there is none:
+ * err->fatal. */
+r1_status fraud_recall_empty(fraud_recall *r, r1_err *err);
 /* Shows each entry's key once it is stored, in the order of payments; NULL: no more. */
 typedef void (*fraud_key_sink)(void *ctx, const float *key, size_t width);
 void fraud_recall_watch(fraud_recall *r, fraud_key_sink sink, void *ctx);

@@ -10,7 +10,7 @@ enum {
     ROWS_MOST = (1 << 28) - 1
 };
 
-static void sizes_of(uint64_t accounts, fraud_engine_opts *out)
+static void capacity_sizes(uint64_t accounts, fraud_engine_opts *out)
 {
     uint64_t edges = accounts * EDGES_AN_ACCOUNT, pairs = accounts * PAIRS_AN_ACCOUNT;
     out->entities_max = (uint32_t)accounts;
@@ -25,13 +25,13 @@ static r1_status sizes_of_memory(int64_t megabytes, fraud_engine_opts *out, r1_e
     uint64_t low = ACCOUNTS_LEAST, high = ROWS_MOST;
     while (low < high) {
         uint64_t mid = (low + high + 1) / 2;
-        sizes_of(mid, out);
+        capacity_sizes(mid, out);
         if (fraud_engine_state_bytes(out) <= bytes)
             low = mid;
         else
             high = mid - 1;
     }
-    sizes_of(low, out);
+    capacity_sizes(low, out);
     if (fraud_engine_state_bytes(out) <= bytes) return R1_OK;
     R1_FAIL(err, R1_E_INVAL, "state-memory: expected room for %d accounts, found %lld MB",
             ACCOUNTS_LEAST, (long long)megabytes);

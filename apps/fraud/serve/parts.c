@@ -5,6 +5,7 @@
 #include "http/http.h"
 #include "serve/capacity.h"
 #include "serve/kafka_settings.h"
+#include "snapshot/snapshot_folder.h"
 #include "store/store_command.h"
 #include "text/r1_utf8.h"
 
@@ -199,6 +200,8 @@ r1_status fraud_parts_build(fraud_parts *p, const r1_options *o, r1_err *err)
     R1_TRY(build_topics(p, err));
     R1_TRY(check_sizes(o, err));
     R1_TRY(fraud_map_load(&p->map, r1_options_str(o, "map"), err));
+    const char *folder = r1_options_str(o, "snapshot-dir");
+    if (folder) R1_TRY(fraud_snapshots_check(folder, err));
     R1_TRY(build_policy(p, err));
     R1_TRY(build_stream(p, err));
     R1_TRY(build_store(p, err));

@@ -7,11 +7,10 @@
  *                                  topics, PostgreSQL ◀── writer thread ◀────── queue
  *
  * There is one owner at a time. At start it takes every partition, which raises the epochs and so
- * fences any earlier owner. It rebuilds the state from the log, and only then reads on at the
+ * fences any earlier owner. It restores the state, and only then reads on at the
  * stored offsets. apply_seq is the order in which this thread applied payments and labels: whoever
  * replays the log in that order gets the same scores. */
 #include "serve/capacity.h"
-#include "serve/pace_rebuild.h"
 #include "serve/port.h"
 #include "serve/server.h"
 #include "serve/settings.h"
@@ -153,26 +152,26 @@ static r1_status start_writer(server *s, r1_err *err)
 static r1_status serve_start(server *s, r1_err *err)
 {
     R1_TRY(fraud_pid_file(s->o, err));
-    R1_TRY(fraud_reload_new(&s->reload, err));
+    R1_TRY(fraud_reload_new(&s->reload, s->parts.policy, err));
     fraud_policy_print_notes(s->parts.policy, stderr);
     R1_TRY(fraud_port_start(s, err));
     R1_TRY(serve_retry(serve_open_store, s, "PostgreSQL", err));
     R1_TRY(serve_retry(find_topics, s, "the broker", err));
     R1_TRY(serve_retry(serve_own, s, "PostgreSQL", err));
     fraud_port_phase(s, FRAUD_PHASE_REBUILDS);
-    R1_TRY(fraud_rebuild(s->store, s->parts.engine, s->parts.seen, &s->rebuilt, err));
+    R1_TRY(fraud_serve_restore(s, err));
     s->last_seq = s->ledger.last_seq = s->rebuilt.last_seq;
-    R1_TRY(fraud_pace_rebuild(s->parts.pace, s->store, s->last_seq, err));
     R1_TRY(serve_retry(start_writer, s, "PostgreSQL", err));
     R1_TRY(serve_assign(s, err));
     s->last_message_us = r1_mono_us();
     R1_TRY(fraud_port_watch(s, err));
     fprintf(stderr,
-            "r1-fraud serve: ready, model %s, %s, state of %llu payments and %llu labels rebuilt "
-            "in %.1f s\n",
+            "r1-fraud serve: ready, model %s, %s, state of %s%s%llu payments and %llu labels "
+            "rebuilt in %.1f s\n",
             fraud_engine_model_name(s->parts.engine), fraud_policy_text(s->parts.policy),
-            (unsigned long long)s->rebuilt.payments, (unsigned long long)s->rebuilt.labels,
-            s->rebuilt.seconds);
+            s->snapshots ? fraud_snapshots_read(s->snapshots)->loaded : "",
+            s->rebuilt.after_seq ? " and " : "", (unsigned long long)s->rebuilt.payments,
+            (unsigned long long)s->rebuilt.labels, s->rebuilt.seconds);
     fraud_capacity_print(s->parts.engine, "r1-fraud serve: state: ", stderr);
     return R1_OK;
 }
@@ -219,6 +218,7 @@ static r1_status serve_finish(server *s, r1_err *err)
         st = fraud_writer_stop(s->writer, 2000, err);
         if (w && st == R1_OK) {
             serve_hints(s, &s->ledger);
+            fraud_serve_snapshot_last(s);
             st = serve_report(s, w, err);
         }
         free(w);
@@ -235,6 +235,7 @@ static void serve_release(server *s)
     r1_producer_free(s->producer);
     r1_store_close(s->store);
     fraud_reload_free(s->reload);
+    fraud_snapshots_free(s->snapshots);
     fraud_parts_release(&s->parts);
     free(s);
 }
@@ -243,6 +244,7 @@ static int serve_run(server *s, r1_err *err)
 {
     r1_status st = serve_start(s, err);
     if (st == R1_OK) st = fraud_serve_loop(s, err);
+    s->orderly = st == R1_OK;
     r1_err late = {0};
     r1_status end = serve_finish(s, &late);
     if (st == R1_OK && end != R1_OK) *err = late;

@@ -41,6 +41,7 @@ static r1_status serve_score(server *s, batch *b, r1_err *err)
     for (size_t i = 0; i < b->n_slot; i++) fraud_slot_release(s->parts.engine, b->slot[i]);
     for (size_t i = 0; i < b->n; i++) /* what was decided apart names the policy too */
         fraud_decision_stamp(&b->record[i]->decision, s->parts.policy);
+    fraud_serve_mark(s, b);
     for (size_t i = 0; i < b->n; i++) fraud_record_stamp(b->record[i], FRAUD_CLOCK_QUEUED);
     if (b->n) fraud_queue_push(s->parts.queue, b->record, b->n);
     b->n = b->n_slot = 0;
@@ -90,6 +91,7 @@ r1_status fraud_serve_loop(server *s, r1_err *err)
         fraud_port_turn(s);
         st = serve_step(s, b, err);
         if (st == R1_OK) st = fraud_writer_status(s->writer, err);
+        if (st == R1_OK) fraud_serve_snapshot_tick(s);
     }
     for (size_t i = 0; i < b->n; i++)
         fraud_queue_put_back(s->parts.queue, b->record[i]); /* not decided: read again next time */

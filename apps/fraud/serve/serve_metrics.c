@@ -58,6 +58,28 @@ METRIC_COUNT(reconnects, w->reconnects)
 #define METRIC_NUMBER(name, from)                                                                  \
     static double metric_##name(const metric_source *m) { return (double)(from); }
 METRIC_NUMBER(rebuilt_s, m->s->rebuilt.seconds)
+METRIC_COUNT(rebuilt_labels, s->rebuilt.labels)
+
+static fraud_snapshots_stats snapshot_of(const metric_source *m)
+{
+    const fraud_snapshots *snapshots = m->s->snapshots;
+    return snapshots ? *fraud_snapshots_read(snapshots) : (fraud_snapshots_stats){0};
+}
+METRIC_NUMBER(snapshots, snapshot_of(m).written)
+METRIC_NUMBER(snapshot_failures, snapshot_of(m).failed)
+METRIC_NUMBER(snapshots_refused, snapshot_of(m).refused)
+METRIC_NUMBER(snapshot_bytes, snapshot_of(m).bytes)
+METRIC_NUMBER(snapshot_s, snapshot_of(m).seconds)
+METRIC_NUMBER(snapshot_fork_s, (double)snapshot_of(m).fork_us_max * 1e-6)
+METRIC_NUMBER(snapshot_apply_seq, snapshot_of(m).apply_seq)
+METRIC_NUMBER(snapshot_loaded, m->s->rebuilt.after_seq)
+
+static double metric_snapshot_age_s(const metric_source *m)
+{
+    int64_t at = snapshot_of(m).newest_at_us;
+    return at ? (double)(r1_time_us() - at) * 1e-6 : 0;
+}
+
 METRIC_NUMBER(in_flight, fraud_queue_in_flight(m->s->parts.queue))
 METRIC_NUMBER(last_seq, m->s->last_seq)
 METRIC_NUMBER(seen_ids, fraud_txset_count(m->s->parts.seen))
@@ -66,6 +88,46 @@ static double metric_queue_room(const metric_source *m)
 {
     (void)m;
     return FRAUD_QUEUE_RECORDS;
+}
+
+/* ---- how full the state is ---- */
+
+static fraud_capacity metric_capacity(const metric_source *m)
+{
+    fraud_capacity c;
+    fraud_engine_capacity(m->s->parts.engine, &c);
+    return c;
+}
+
+#define METRIC_CAPACITY(name, field)                                                               \
+    static double metric_state_##name(const metric_source *m)                                      \
+    {                                                                                              \
+        return (double)metric_capacity(m).field;                                                   \
+    }
+METRIC_CAPACITY(accounts, accounts)
+METRIC_CAPACITY(pairs, pairs)
+METRIC_CAPACITY(edges, edges)
+METRIC_CAPACITY(rings, rings)
+METRIC_CAPACITY(accounts_max, accounts_max)
+METRIC_CAPACITY(pairs_max, pairs_max)
+METRIC_CAPACITY(edges_max, edges_max)
+METRIC_CAPACITY(rings_max, rings_max)
+METRIC_CAPACITY(accounts_evicted, accounts_evicted)
+METRIC_CAPACITY(pairs_evicted, pairs_evicted)
+METRIC_CAPACITY(cut_edges, cut_edges)
+METRIC_CAPACITY(cut_names, cut_names)
+METRIC_CAPACITY(cut_accounts, cut_accounts)
+METRIC_CAPACITY(cut_pairs, cut_pairs)
+METRIC_CAPACITY(id_bytes, name_bytes)
+METRIC_CAPACITY(id_bytes_max, name_bytes_max)
+METRIC_CAPACITY(state_bytes, state_bytes)
+METRIC_CAPACITY(memory_bytes, memory_bytes)
+
+/* Where nothing was cut, the longest window is exact. */
+static double metric_state_exact_s(const metric_source *m)
+{
+    int64_t ms = metric_capacity(m).exact_ms;
+    return (double)(ms < 0 ? 28 * FRAUD_DAY_MS : ms) / 1000;
 }
 
 /* ---- latencies ---- */
@@ -105,6 +167,27 @@ static void counts_samples(r1_prom *p, const char *before, const char *label, co
 static void series_rules(const metric_source *m, r1_prom *p)
 {
     counts_samples(p, "", "rule", &m->w->tally.rules);
+}
+
+/* Rules that matched and did not decide: shadows, and those above their cap. */
+static void series_shadows(const metric_source *m, r1_prom *p)
+{
+    fraud_pace_count c;
+    for (size_t i = 0; m->v->pace && fraud_pace_rule(m->v->pace, i, &c); i++) {
+        char rule[R1_PROM_LABELS_BYTES] = "", capped[R1_PROM_LABELS_BYTES] = "";
+        r1_prom_label(rule, "rule", c.name);
+        memcpy(capped, rule, sizeof capped);
+        r1_prom_label(rule, "why", "shadow");
+        r1_prom_label(capped, "why", "cap");
+        if (c.shadow) r1_prom_sample(p, "", rule, (double)c.shadow);
+        if (c.capped) r1_prom_sample(p, "", capped, (double)c.capped);
+    }
+}
+
+static void series_reloads(const metric_source *m, r1_prom *p)
+{
+    r1_prom_sample(p, "", "outcome=\"taken\"", (double)m->v->reloads[0]);
+    r1_prom_sample(p, "", "outcome=\"refused\"", (double)m->v->reloads[1]);
 }
 
 /* A name is "rule reason". */
@@ -370,6 +453,14 @@ static const serve_metric metrics[] = {
      .type = "counter",
      .help = "Decisions by the rule or list that made them.",
      .series = series_rules},
+    {.family = "r1_fraud_rule_shadow_hits_total",
+     .type = "counter",
+     .help = "Matches of rules that did not decide: shadows, and rules above their cap.",
+     .series = series_shadows},
+    {.family = "r1_fraud_reloads_total",
+     .type = "counter",
+     .help = "Reloads of thresholds, rules and lists, taken and refused.",
+     .series = series_reloads},
     {.family = "r1_fraud_score",
      .type = "histogram",
      .help = "Calibrated probability of fraud of each payment.",
@@ -393,6 +484,57 @@ static const serve_metric metrics[] = {
      .type = "gauge",
      .help = "Time that the start took to rebuild the state.",
      .number = metric_rebuilt_s},
+    {.name = "rebuilt_labels",
+     .family = "r1_fraud_rebuilt_labels",
+     .type = "gauge",
+     .help = "Labels that the start put back into the state.",
+     .count = metric_rebuilt_labels},
+    {.name = "snapshot_loaded_apply_seq",
+     .family = "r1_fraud_snapshot_loaded_apply_seq",
+     .type = "gauge",
+     .help = "Last row of the snapshot that the start came from; 0: none.",
+     .number = metric_snapshot_loaded},
+    {.name = "snapshot_apply_seq",
+     .family = "r1_fraud_snapshot_apply_seq",
+     .type = "gauge",
+     .help = "Last row of the newest snapshot; 0: none.",
+     .number = metric_snapshot_apply_seq},
+    {.name = "snapshots",
+     .family = "r1_fraud_snapshots_total",
+     .type = "counter",
+     .help = "Snapshots written.",
+     .number = metric_snapshots},
+    {.name = "snapshot_failures",
+     .family = "r1_fraud_snapshot_failures_total",
+     .type = "counter",
+     .help = "Snapshots that could not be written.",
+     .number = metric_snapshot_failures},
+    {.name = "snapshots_refused",
+     .family = "r1_fraud_snapshots_refused",
+     .type = "gauge",
+     .help = "Snapshots that the start passed over.",
+     .number = metric_snapshots_refused},
+    {.name = "snapshot_bytes",
+     .family = "r1_fraud_snapshot_bytes",
+     .type = "gauge",
+     .help = "Size of the newest snapshot.",
+     .number = metric_snapshot_bytes},
+    {.name = "snapshot_s",
+     .family = "r1_fraud_snapshot_seconds",
+     .type = "gauge",
+     .help = "Time that the newest snapshot took to write.",
+     .number = metric_snapshot_s},
+    {.name = "snapshot_age_s",
+     .family = "r1_fraud_snapshot_age_seconds",
+     .type = "gauge",
+     .help =
+         "Time since the newest snapshot, or since the start without one; 0: none is asked for.",
+     .number = metric_snapshot_age_s},
+    {.name = "snapshot_fork_s",
+     .family = "r1_fraud_snapshot_fork_seconds",
+     .type = "gauge",
+     .help = "Longest time that the fork of a snapshot held the stream up.",
+     .number = metric_snapshot_fork_s},
     {.family = "r1_fraud_apply_seq",
      .type = "gauge",
      .help = "Number of the last payment or label that was applied.",
@@ -401,6 +543,102 @@ static const serve_metric metrics[] = {
      .type = "gauge",
      .help = "Payment ids that are known, by which duplicates are found.",
      .number = metric_seen_ids},
+    {.name = "state_accounts",
+     .family = "r1_fraud_state_rows",
+     .type = "gauge",
+     .labels = "table=\"accounts\"",
+     .help = "Rows of the state that are in use.",
+     .number = metric_state_accounts},
+    {.name = "state_pairs",
+     .family = "r1_fraud_state_rows",
+     .type = "gauge",
+     .labels = "table=\"pairs\"",
+     .help = "Rows of the state that are in use.",
+     .number = metric_state_pairs},
+    {.name = "state_edges",
+     .family = "r1_fraud_state_rows",
+     .type = "gauge",
+     .labels = "table=\"edges\"",
+     .help = "Rows of the state that are in use.",
+     .number = metric_state_edges},
+    {.family = "r1_fraud_state_rows",
+     .type = "gauge",
+     .labels = "table=\"rings\"",
+     .help = "Rows of the state that are in use.",
+     .number = metric_state_rings},
+    {.family = "r1_fraud_state_rows_max",
+     .type = "gauge",
+     .labels = "table=\"accounts\"",
+     .help = "Rows that fit.",
+     .number = metric_state_accounts_max},
+    {.family = "r1_fraud_state_rows_max",
+     .type = "gauge",
+     .labels = "table=\"pairs\"",
+     .help = "Rows that fit.",
+     .number = metric_state_pairs_max},
+    {.family = "r1_fraud_state_rows_max",
+     .type = "gauge",
+     .labels = "table=\"edges\"",
+     .help = "Rows that fit.",
+     .number = metric_state_edges_max},
+    {.family = "r1_fraud_state_rows_max",
+     .type = "gauge",
+     .labels = "table=\"rings\"",
+     .help = "Rows that fit.",
+     .number = metric_state_rings_max},
+    {.name = "state_accounts_evicted",
+     .family = "r1_fraud_state_evicted_total",
+     .type = "counter",
+     .labels = "table=\"accounts\"",
+     .help = "Rows that were forgotten because their table was full.",
+     .number = metric_state_accounts_evicted},
+    {.name = "state_pairs_evicted",
+     .family = "r1_fraud_state_evicted_total",
+     .type = "counter",
+     .labels = "table=\"pairs\"",
+     .help = "Rows that were forgotten because their table was full.",
+     .number = metric_state_pairs_evicted},
+    {.name = "state_cut_edges",
+     .family = "r1_fraud_state_cut_total",
+     .type = "counter",
+     .labels = "full=\"edges\"",
+     .help = "Edges that left while a window held them, by what was full.",
+     .number = metric_state_cut_edges},
+    {.family = "r1_fraud_state_cut_total",
+     .type = "counter",
+     .labels = "full=\"ids\"",
+     .help = "Edges that left while a window held them, by what was full.",
+     .number = metric_state_cut_names},
+    {.family = "r1_fraud_state_cut_total",
+     .type = "counter",
+     .labels = "full=\"accounts\"",
+     .help = "Edges that left while a window held them, by what was full.",
+     .number = metric_state_cut_accounts},
+    {.family = "r1_fraud_state_cut_total",
+     .type = "counter",
+     .labels = "full=\"pairs\"",
+     .help = "Edges that left while a window held them, by what was full.",
+     .number = metric_state_cut_pairs},
+    {.family = "r1_fraud_state_id_bytes",
+     .type = "gauge",
+     .help = "Bytes of the ids of edges.",
+     .number = metric_state_id_bytes},
+    {.family = "r1_fraud_state_id_bytes_max",
+     .type = "gauge",
+     .help = "Bytes of ids that fit.",
+     .number = metric_state_id_bytes_max},
+    {.family = "r1_fraud_state_bytes",
+     .type = "gauge",
+     .help = "Bytes reserved for the state.",
+     .number = metric_state_state_bytes},
+    {.family = "r1_fraud_memory_bytes",
+     .type = "gauge",
+     .help = "Bytes reserved for the working memory.",
+     .number = metric_state_memory_bytes},
+    {.family = "r1_fraud_state_exact_seconds",
+     .type = "gauge",
+     .help = "How far exact windows reach back; older payments count in aged windows.",
+     .number = metric_state_exact_s},
     {.family = "r1_fraud_queue_records",
      .type = "gauge",
      .help = "Records between reading and committed.",
@@ -545,6 +783,8 @@ void fraud_metrics_take(const server *s, fraud_shown *v)
         for (int32_t p = 0; v->topic[t] && p < v->n_partition[t]; p++)
             v->high[t][p] = r1_consumer_high(s->consumer[t], p);
     }
+    v->pace = s->parts.pace;
+    if (s->reload) fraud_reload_counts(s->reload, &v->reloads[0], &v->reloads[1]);
     v->in_flight = fraud_queue_in_flight(s->parts.queue);
     snprintf(v->owner, sizeof v->owner, "%s", s->ledger.owner);
     snprintf(v->cluster, sizeof v->cluster, "%s", s->ledger.cluster);

@@ -14,6 +14,9 @@
 #include "serve/rebuild.h"
 #include "serve/reload.h"
 #include "serve/shown.h"
+#include "snapshot/snapshot.h"
+
+enum { FRAUD_SERVE_PARTS = 3 }; /* of a snapshot: serve_snapshot.c */
 
 typedef struct {
     const r1_options *o;
@@ -29,6 +32,10 @@ typedef struct {
     int64_t http_next;        /* offset of the next payment of POST /v1/decide */
     fraud_rebuilt rebuilt;
     fraud_reload *reload;
+    fraud_snapshots *snapshots; /* NULL: no folder is set */
+    fraud_snapshot_part part[FRAUD_SERVE_PARTS];
+    fraud_snapshot_log log; /* where the state stands */
+    bool orderly;           /* the loop ended without a failure: the state is that of the log */
     struct fraud_port *port; /* port.h */
 } server;
 
@@ -57,6 +64,18 @@ r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_slot *slot,
 
 /* Reads, scores and hands over until the user stops the service, it is idle or it fails. */
 r1_status fraud_serve_loop(server *s, r1_err *err);
+
+/* ---- serve_snapshot.c: the state across a restart ---- */
+
+/* The state of the newest good snapshot and the log's tail, or of the whole log. Ownership has been
+ * taken. */
+r1_status fraud_serve_restore(server *s, r1_err *err);
+/* Notes the last record of the batch that has an apply_seq, before the writer gets it. */
+void fraud_serve_mark(server *s, const batch *b);
+/* Between two turns of the loop. */
+void fraud_serve_snapshot_tick(server *s);
+/* At the end, after the writer has stopped. */
+void fraud_serve_snapshot_last(server *s);
 
 /* ---- serve_metrics.c: what is counted ---- */
 

@@ -3,6 +3,7 @@
 #include "serve/settings.h"
 #include "serve/capacity.h"
 #include "serve/parts.h"
+#include "snapshot/snapshot.h"
 
 const r1_option fraud_serve_rows[] = {
     FRAUD_BROKERS_ROW,
@@ -65,6 +66,27 @@ const r1_option fraud_serve_rows[] = {
         "statement_timeout in the connection's options goes first, here and below"),
     R1_STORE_TIMEOUT_ROW("write-timeout", "60", "longest statement while it writes; 0: no limit"),
     R1_STORE_ADMIN_TIMEOUT_ROW,
+    {.name = "snapshot-dir",
+     .section = "snapshot",
+     .type = R1_OPT_PATH,
+     .help = "folder for snapshots of the state, from which a start goes on; none: a start reads "
+             "the whole log"},
+    {.name = "snapshot-every",
+     .section = "snapshot",
+     .type = R1_OPT_INT,
+     .def = "300",
+     .min = 1,
+     .max = 86400,
+     .unit = "s",
+     .help = "time from one snapshot to the next"},
+    {.name = "snapshot-keep",
+     .section = "snapshot",
+     .type = R1_OPT_INT,
+     .def = "3",
+     .min = 2,
+     .max = FRAUD_SNAPSHOT_KEEP_MAX,
+     .unit = "files",
+     .help = "snapshots that stay"},
     {.name = "wait",
      .section = "service",
      .type = R1_OPT_INT,

@@ -146,3 +146,86 @@ fraud_seen fraud_txset_look(const fraud_txset *s, const char *tx_id, uint64_t co
 }
 
 size_t fraud_txset_count(const fraud_txset *s) { return s->now.n + s->before.n; }
+
+/* ---- as a section of bytes ---- */
+
+enum { TXSET_VERSION = 1 };
+
+typedef struct {
+    uint64_t row_bytes, ids_max, capacity[2], n[2]; /* of the newer generation, of the older */
+} txset_head;
+
+r1_status fraud_txset_save(const fraud_txset *s, r1_image_out *out, r1_err *err)
+{
+    const txset_head h = {sizeof(seen_row),
+                          s->ids_max,
+                          {s->now.capacity, s->before.capacity},
+                          {s->now.n, s->before.n}};
+    R1_TRY(out->section(out, "seen", TXSET_VERSION, err));
+    R1_TRY(out->put(out, &h, sizeof h, err));
+    R1_TRY(out->put(out, s->now.place, s->now.capacity * sizeof(seen_row), err));
+    return s->before.capacity
+               ? out->put(out, s->before.place, s->before.capacity * sizeof(seen_row), err)
+               : R1_OK;
+}
+
+/* Sizes that fit each other and what there is to read. */
+static bool txset_head_fits(const txset_head *h, uint64_t left)
+{
+    uint64_t rows = left / sizeof(seen_row);
+    for (int i = 0; i < 2; i++) {
+        if (h->capacity[i] > rows || (h->capacity[i] & (h->capacity[i] - 1)) ||
+            h->n[i] > h->capacity[i] / 4 * 3)
+            return false;
+        rows -= h->capacity[i];
+    }
+    return h->row_bytes == sizeof(seen_row) && h->capacity[0] >= PLACES_FIRST &&
+           (!h->capacity[1] || h->capacity[1] >= PLACES_FIRST) && !rows &&
+           left % sizeof(seen_row) == 0;
+}
+
+static r1_status generation_load(generation *g, uint64_t capacity, uint64_t n, r1_image_in *in,
+                                 r1_err *err)
+{
+    size_t filled = 0;
+    *g = (generation){0};
+    if (!capacity) return R1_OK;
+    R1_TRY(generation_open(g, (size_t)capacity, err));
+    R1_TRY(in->get(in, g->place, g->capacity * sizeof *g->place, err));
+    for (size_t i = 0; i < g->capacity; i++) filled += g->place[i].id != 0;
+    g->n = (size_t)n; /* with fewer empty places than that, probing would not end */
+    if (filled == g->n && txset_consistent(g)) return R1_OK;
+    R1_FAIL(err, R1_E_FORMAT, "seen: expected %zu ids, each where it is looked for", g->n);
+}
+
+r1_status fraud_txset_load(fraud_txset *s, r1_image_in *in, r1_err *err)
+{
+    txset_head h;
+    fraud_txset got = {.ids_max = s->ids_max};
+    R1_TRY(in->section(in, "seen", TXSET_VERSION, err));
+    R1_TRY(in->get(in, &h, sizeof h, err));
+    if (h.ids_max != s->ids_max)
+        R1_FAIL(err, R1_E_FORMAT, "seen: expected a horizon of %zu ids, found %llu", s->ids_max,
+                (unsigned long long)h.ids_max);
+    if (!txset_head_fits(&h, in->left))
+        R1_FAIL(err, R1_E_FORMAT, "seen: %llu and %llu places do not fit %llu bytes",
+                (unsigned long long)h.capacity[0], (unsigned long long)h.capacity[1],
+                (unsigned long long)in->left);
+    r1_status st = generation_load(&got.now, h.capacity[0], h.n[0], in, err);
+    if (st == R1_OK) st = generation_load(&got.before, h.capacity[1], h.n[1], in, err);
+    free(st == R1_OK ? s->now.place : got.now.place);
+    free(st == R1_OK ? s->before.place : got.before.place);
+    if (st == R1_OK) *s = got;
+    return st;
+}
+
+r1_status fraud_txset_clear(fraud_txset *s, r1_err *err)
+{
+    generation fresh;
+    R1_TRY(generation_open(&fresh, PLACES_FIRST, err));
+    free(s->now.place);
+    free(s->before.place);
+    s->now = fresh;
+    s->before = (generation){0};
+    return R1_OK;
+}

@@ -17,7 +17,7 @@
 #ifndef FRAUD_TXSET_H
 #define FRAUD_TXSET_H
 
-#include "r1_base.h"
+#include "files/image.h"
 
 enum { FRAUD_TXSET_CONTENTS_MAX = 4 }; /* of one id in a generation; more are not remembered */
 
@@ -35,5 +35,11 @@ fraud_seen fraud_txset_look(const fraud_txset *s, const char *tx_id, uint64_t co
 r1_status fraud_txset_add(fraud_txset *s, const char *tx_id, uint64_t content, bool applied,
                           r1_err *err);
 size_t fraud_txset_count(const fraud_txset *s); /* rows, of both generations */
+
+/* The set as one section. It changes nothing, allocates nothing and takes no lock. */
+r1_status fraud_txset_save(const fraud_txset *s, r1_image_out *out, r1_err *err);
+/* In the place of what the set holds. On failure it is as before. */
+r1_status fraud_txset_load(fraud_txset *s, r1_image_in *in, r1_err *err);
+r1_status fraud_txset_clear(fraud_txset *s, r1_err *err);
 
 #endif

@@ -31,6 +31,7 @@ struct fraud_writer {
     pthread_mutex_t lock; /* guards stats and failure */
     fraud_writer_stats stats;
     r1_err failure;
+    atomic_int_fast64_t committed;  /* apply_seq */
     atomic_int_fast64_t give_up_us; /* monotonic; 0: never */
 };
 
@@ -179,6 +180,7 @@ static void after_commit(fraud_writer *w, fraud_record *const *r, size_t n, int6
     fraud_writer_move(&w->state, FRAUD_WRITER_LANDED);
     fraud_ledger_move(w->o.ledger, r, n);
     fraud_versions_landed(&w->versions);
+    atomic_store(&w->committed, w->o.ledger->last_seq);
     pthread_mutex_lock(&w->lock);
     w->stats.commits++;
     r1_histogram_add(&w->stats.commit_time, now - began_us);
@@ -367,6 +369,7 @@ r1_status fraud_writer_start(fraud_writer **out, const fraud_writer_opts *opts, 
     fraud_writer *w = calloc(1, sizeof *w);
     if (!w) R1_FAIL(err, R1_E_NOMEM, "no memory for the writer");
     w->o = *opts;
+    atomic_init(&w->committed, opts->ledger->last_seq);
     if (w->o.rows < 1 || w->o.rows > ROWS_MAX) w->o.rows = ROWS_MAX;
     pthread_mutex_init(&w->lock, NULL);
     r1_status st = writer_prepare(w, err);
@@ -394,6 +397,8 @@ void fraud_writer_stats_read(fraud_writer *w, fraud_writer_stats *out)
     pthread_mutex_unlock(&w->lock);
     fraud_keeper_stats_read(w->keeper, &out->keeper);
 }
+
+int64_t fraud_writer_committed(fraud_writer *w) { return atomic_load(&w->committed); }
 
 r1_status fraud_writer_stop(fraud_writer *w, int timeout_ms, r1_err *err)
 {

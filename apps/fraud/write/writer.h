@@ -55,6 +55,8 @@ r1_status fraud_writer_start(fraud_writer **out, const fraud_writer_opts *opts, 
 /* R1_OK while it works or retries; R1_E_FENCED or another final status once it has given up. */
 r1_status fraud_writer_status(fraud_writer *w, r1_err *err);
 void fraud_writer_stats_read(fraud_writer *w, fraud_writer_stats *out);
+/* apply_seq of the last record that is committed; that of the ledger before the first one. */
+int64_t fraud_writer_committed(fraud_writer *w);
 /* Closes the queue, waits until it is written (at most timeout_ms while PostgreSQL is away) and the
  * topics have it (at most as long again), and frees the writer. */
 r1_status fraud_writer_stop(fraud_writer *w, int timeout_ms, r1_err *err);

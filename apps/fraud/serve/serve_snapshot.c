@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* serve_snapshot.c - what a snapshot of the service holds, whether one is of the log at hand, and
+ * when the next is due. */
+#include "serve/pace_rebuild.h"
+#include "serve/server.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { LIMIT_US = 600 * 1000000 }; /* for one snapshot, until the log has come as far */
+
+/* ---- parts ---- */
+
+static r1_status settle_engine(void *ctx, r1_err *err) { return fraud_engine_settle(ctx, err); }
+static r1_status save_engine(void *ctx, r1_image_out *out, r1_err *err)
+{
+    return fraud_engine_save(ctx, out, err);
+}
+static r1_status load_engine(void *ctx, r1_image_in *in, r1_err *err)
+{
+    return fraud_engine_load(ctx, in, err);
+}
+static r1_status empty_engine(void *ctx, r1_err *err) { return fraud_engine_empty(ctx, err); }
+static r1_status save_seen(void *ctx, r1_image_out *out, r1_err *err)
+{
+    return fraud_txset_save(ctx, out, err);
+}
+static r1_status load_seen(void *ctx, r1_image_in *in, r1_err *err)
+{
+    return fraud_txset_load(ctx, in, err);
+}
+static r1_status empty_seen(void *ctx, r1_err *err) { return fraud_txset_clear(ctx, err); }
+
+/* The distribution of scores and the counts of rules: one row (decide/pace.h). */
+static r1_image_array pace_array(fraud_pace *p)
+{
+    size_t bytes;
+    void *block = fraud_pace_block(p, &bytes);
+    return (r1_image_array){.name = "pace", .data = block, .row_bytes = bytes, .n = 1, .n_max = 1};
+}
+static r1_status save_pace(void *ctx, r1_image_out *out, r1_err *err)
+{
+    const r1_image_array a = pace_array(ctx);
+    return r1_image_put_array(out, &a, 1, err);
+}
+static r1_status load_pace(void *ctx, r1_image_in *in, r1_err *err)
+{
+    r1_image_array a = pace_array(ctx);
+    R1_TRY(r1_image_get_array(in, &a, 1, err));
+    return fraud_pace_check(ctx, err);
+}
+static r1_status empty_pace(void *ctx, r1_err *err)
+{
+    (void)err;
+    return fraud_pace_clear(ctx), R1_OK;
+}
+
+/* One row a part; what the state of the service gains gets a row here. A part that older files lack
+ * is optional. */
+static r1_status open_snapshots(server *s, r1_err *err)
+{
+    const fraud_snapshot_part parts[FRAUD_SERVE_PARTS] = {
+        {.name = "engine",
+         .ctx = s->parts.engine,
+         .settle = settle_engine,
+         .save = save_engine,
+         .load = load_engine,
+         .empty = empty_engine},
+        {.name = "seen",
+         .ctx = s->parts.seen,
+         .save = save_seen,
+         .load = load_seen,
+         .empty = empty_seen},
+        {.name = "pace",
+         .optional = true,
+         .ctx = s->parts.pace,
+         .save = save_pace,
+         .load = load_pace,
+         .empty = empty_pace},
+    };
+    memcpy(s->part, parts, sizeof parts);
+    const fraud_snapshots_opts o = {.folder = r1_options_str(s->o, "snapshot-dir"),
+                                    .keep = (uint32_t)r1_options_int(s->o, "snapshot-keep"),
+                                    .every_us = r1_options_int(s->o, "snapshot-every") * 1000000,
+                                    .limit_us = LIMIT_US,
+                                    .part = s->part,
+                                    .n_part = R1_COUNT(parts)};
+    return fraud_snapshots_new(&s->snapshots, &o, err);
+}
+
+/* ---- which log ---- */
+
+/* The moment at which the schema's tables were made tells a log from every other one. */
+static r1_status name_log(server *s, r1_err *err)
+{
+    r1_rows *rows;
+    R1_TRY(r1_store_query(s->store,
+                          "SELECT applied_at::text FROM r1.schema_migration WHERE version = 2", 0,
+                          NULL, &rows, err));
+    const char *id = r1_rows_count(rows) ? r1_rows_text(rows, 0, 0) : NULL;
+    snprintf(s->log.log_id, sizeof s->log.log_id, "%s", id ? id : "");
+    r1_rows_free(rows);
+    return R1_OK;
+}
+
+static void name_stream(server *s)
+{
+    char *text = s->log.stream;
+    const size_t room = sizeof s->log.stream;
+    size_t n =
+        (size_t)snprintf(text, room, "cluster=%s owner=%s", s->ledger.cluster, s->ledger.owner);
+    for (int t = 0; t < FRAUD_N_TOPIC; t++)
+        for (int32_t p = 0; s->ledger.topic[t] && p < s->ledger.n_partition[t] && n < room; p++)
+            n += (size_t)snprintf(text + n, room - n, " %s/%d=epoch:%lld,next:%lld",
+                                  s->ledger.topic[t], p, (long long)s->ledger.claim[t][p].epoch,
+                                  (long long)s->ledger.claim[t][p].next_offset);
+}
+
+/* The row of the log with this apply_seq; false: there is none. */
+static r1_status find_row(server *s, int64_t apply_seq, fraud_snapshot_log *row, bool *found,
+                          r1_err *err)
+{
+    char number[24];
+    const char *param[] = {number};
+    r1_rows *rows;
+    snprintf(number, sizeof number, "%lld", (long long)apply_seq);
+    R1_TRY(r1_store_query(s->store,
+                          "SELECT tx_id, topic, partition, kafka_offset FROM r1.payment "
+                          "WHERE apply_seq = $1::bigint UNION ALL "
+                          "SELECT tx_id, topic, partition, kafka_offset FROM r1.label "
+                          "WHERE apply_seq = $1::bigint",
+                          1, param, &rows, err));
+    *found = r1_rows_count(rows) > 0;
+    if (*found) {
+        row->apply_seq = apply_seq;
+        snprintf(row->tx_id, sizeof row->tx_id, "%s", r1_rows_text(rows, 0, 0));
+        snprintf(row->topic, sizeof row->topic, "%s", r1_rows_text(rows, 0, 1));
+        row->partition = (int32_t)r1_rows_int(rows, 0, 2);
+        row->offset = r1_rows_int(rows, 0, 3);
+    }
+    r1_rows_free(rows);
+    return R1_OK;
+}
+
+static bool same_row(const fraud_snapshot_log *a, const fraud_snapshot_log *b)
+{
+    return a->apply_seq == b->apply_seq && a->partition == b->partition && a->offset == b->offset &&
+           !strcmp(a->topic, b->topic) && !strcmp(a->tx_id, b->tx_id);
+}
+
+/* Whether the stored offsets are past the row: the log held it once. */
+static bool was_committed(const server *s, const fraud_snapshot_log *log)
+{
+    for (int t = 0; t < FRAUD_N_TOPIC; t++)
+        if (s->ledger.topic[t] && !strcmp(s->ledger.topic[t], log->topic) && log->partition >= 0 &&
+            log->partition < s->ledger.n_partition[t])
+            return s->ledger.claim[t][log->partition].next_offset > log->offset;
+    return false;
+}
+
+/* A row that retention has dropped, with all before it. The tail must begin right behind it. */
+static r1_status judge_dropped(server *s, const fraud_snapshot_log *log, r1_err *err)
+{
+    r1_rows *rows;
+    R1_TRY(r1_store_query(s->store,
+                          "SELECT least((SELECT min(apply_seq) FROM r1.payment), "
+                          "(SELECT min(apply_seq) FROM r1.label)), "
+                          "greatest((SELECT max(apply_seq) FROM r1.payment), "
+                          "(SELECT max(apply_seq) FROM r1.label))",
+                          0, NULL, &rows, err));
+    int64_t first = r1_rows_int(rows, 0, 0), last = r1_rows_int(rows, 0, 1);
+    r1_rows_free(rows);
+    if ((!last || first == log->apply_seq + 1) && was_committed(s, log)) return R1_OK;
+    R1_FAIL(err, R1_E_NOT_FOUND,
+            "it ends with row %lld, the log of PostgreSQL holds rows %lld to %lld without it",
+            (long long)log->apply_seq, (long long)first, (long long)last);
+}
+
+static r1_status judge_log(void *ctx, const fraud_snapshot_log *log, r1_err *err)
+{
+    server *s = ctx;
+    fraud_snapshot_log row = {0};
+    bool found;
+    if (strcmp(log->log_id, s->log.log_id) != 0)
+        R1_FAIL(err, R1_E_NOT_FOUND, "expected a snapshot of the log made at %s, found one of %s",
+                s->log.log_id, log->log_id);
+    R1_TRY(find_row(s, log->apply_seq, &row, &found, err));
+    if (!found) return judge_dropped(s, log, err);
+    if (same_row(&row, log)) return R1_OK;
+    R1_FAIL(
+        err, R1_E_NOT_FOUND,
+        "expected row %lld to be \"%s\" at offset %lld of partition %d, found \"%s\" at %lld of "
+        "%d: it is of another log",
+        (long long)row.apply_seq, row.tx_id, (long long)row.offset, row.partition, log->tx_id,
+        (long long)log->offset, log->partition);
+}
+
+/* ---- start ---- */
+
+static r1_status restore_newest(server *s, int64_t *after_seq, r1_err *err)
+{
+    fraud_snapshot_log got;
+    int64_t began = r1_mono_us();
+    R1_TRY(open_snapshots(s, err));
+    R1_TRY(fraud_snapshots_load(s->snapshots, judge_log, s, &got, err));
+    *after_seq = got.apply_seq;
+    if (!got.apply_seq) return R1_OK;
+    fprintf(stderr, "r1-fraud serve: snapshot %s loaded in %.1f s\n",
+            fraud_snapshots_read(s->snapshots)->loaded, (double)(r1_mono_us() - began) * 1e-6);
+    s->log = got;
+    return R1_OK;
+}
+
+r1_status fraud_serve_restore(server *s, r1_err *err)
+{
+    int64_t after_seq = 0, began = r1_mono_us();
+    bool found;
+    R1_TRY(name_log(s, err));
+    if (r1_options_str(s->o, "snapshot-dir")) R1_TRY(restore_newest(s, &after_seq, err));
+    R1_TRY(fraud_rebuild(s->store, s->parts.engine, s->parts.seen, after_seq, &s->rebuilt, err));
+    R1_TRY(fraud_pace_rebuild(s->parts.pace, s->store, after_seq, s->rebuilt.last_seq, err));
+    fraud_policy_pace(s->parts.policy, s->parts.pace); /* a snapshot has the rules of its time */
+    s->rebuilt.seconds = (double)(r1_mono_us() - began) * 1e-6;
+    name_stream(s);
+    if (s->rebuilt.last_seq == after_seq) return R1_OK;
+    return find_row(s, s->rebuilt.last_seq, &s->log, &found, err);
+}
+
+/* ---- while it runs ---- */
+
+void fraud_serve_mark(server *s, const batch *b)
+{
+    for (size_t i = b->n; i-- > 0 && s->log.apply_seq != s->last_seq;) {
+        const fraud_record *r = b->record[i];
+        bool payment = r->kind == FRAUD_RECORD_PAYMENT;
+        if ((!payment && r->kind != FRAUD_RECORD_LABEL) || r->apply_seq != s->last_seq) continue;
+        s->log.apply_seq = r->apply_seq;
+        s->log.partition = r->message.partition;
+        s->log.offset = r->message.offset;
+        snprintf(s->log.topic, sizeof s->log.topic, "%s", s->ledger.topic[r->topic]);
+        snprintf(s->log.tx_id, sizeof s->log.tx_id, "%s",
+                 payment ? r->payment.tx_id : r->label.tx_id);
+    }
+}
+
+void fraud_serve_snapshot_tick(server *s)
+{
+    if (!s->snapshots) return;
+    bool known = s->log.apply_seq == s->last_seq; /* else the last row is not to be told */
+    fraud_snapshots_tick(s->snapshots, known ? &s->log : NULL, fraud_writer_committed(s->writer));
+}
+
+void fraud_serve_snapshot_last(server *s)
+{
+    r1_err err = {0};
+    if (!s->snapshots || !s->orderly || s->log.apply_seq != s->last_seq ||
+        s->ledger.last_seq != s->last_seq)
+        return;
+    if (fraud_snapshots_last(s->snapshots, &s->log, &err) != R1_OK)
+        fprintf(stderr, "r1-fraud serve: no snapshot at the end: %s\n", err.msg);
+}
