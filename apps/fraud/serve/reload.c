@@ -34,7 +34,6 @@ r1_status fraud_reload_new(fraud_reload **out, const fraud_policy *policy, r1_er
     *out = calloc(1, sizeof **out);
     if (!*out) R1_FAIL(err, R1_E_NOMEM, "no memory for reloading");
     fraud_decision_stamp(&(*out)->first, policy);
-    r1_cli_watch_hangup();
     return R1_OK;
 }
 

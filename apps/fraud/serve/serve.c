@@ -257,6 +257,7 @@ int fraud_command_serve(r1_cli_call *call)
     server *s = calloc(1, sizeof *s);
     if (!s) return R1_EXIT_FAILED;
     s->o = call->opts;
+    r1_cli_watch_hangup(); /* before the model is read: a SIGHUP then reloads once all runs */
     r1_status st = fraud_parts_build(&s->parts, call->opts, &call->err);
     int code = st == R1_OK ? serve_run(s, &call->err) : fraud_parts_exit(st);
     serve_release(s);
