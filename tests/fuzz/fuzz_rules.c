@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* fuzz_rules.c - any bytes as a rules file, as a list of accounts, a calibration and a time zone: refused with
- * a reason, or read and asked about a payment. */
+/* fuzz_rules.c - any bytes as a rules file, a list of accounts, a calibration and a time zone:
+ * refused with a reason, or read and asked about a payment. */
 #include "decide/calibration.h"
 #include "decide/policy.h"
 #include "fuzz/fuzz.h"

@@ -17,7 +17,8 @@
 #include "serve/parts.h"
 
 typedef struct fraud_reload fraud_reload;
-/* The caller has called r1_cli_watch_hangup. Holds the policy of the start, which the writer names. */
+/* The caller has called r1_cli_watch_hangup. Holds the policy of the start, which the writer
+ * names. */
 r1_status fraud_reload_new(fraud_reload **out, const fraud_policy *policy, r1_err *err);
 void fraud_reload_free(fraud_reload *r); /* after the writer; NULL is fine */
 /* Between two batches: begins a reload that was asked for, ends one that is ready. */
