@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* main.c - r1-fraud: one table of its commands and their options. */
+#include "check/check_command.h"
 #include "eval/eval.h"
 #include "generate/generate.h"
 #include "replay/replay.h"
@@ -63,12 +64,21 @@ int main(int argc, char **argv)
          .options = fraud_replay_rows,
          .n_options = fraud_replay_n_row,
          .run = fraud_command_replay},
+        {.name = "check",
+         .summary = "what the service would make of your messages: what is expected, what was "
+                    "found, and a mapping file from your names to ours",
+         .examples = "r1-fraud check --in my_payments.csv --propose map.ini\n"
+                     "r1-fraud check --in my_payments.csv --map map.ini",
+         .options = fraud_check_rows,
+         .n_options = fraud_check_n_row,
+         .run = fraud_command_check},
         {.name = "dlq",
-         .summary = "dead letters: list, show ID, replay ID",
-         .examples = "r1-fraud dlq list --postgres 'dbname=r1'\nr1-fraud dlq replay 17 --postgres "
-                     "'dbname=r1'\nr1-fraud dlq list --config fraud.ini",
+         .summary = "dead letters: list them, show one, send back as they are or mended",
+         .examples = "r1-fraud dlq list --postgres 'dbname=r1'\nr1-fraud dlq replay --stage "
+                     "write --since 24h --dry-run --config fraud.ini\nr1-fraud dlq mend 17 "
+                     "--config fraud.ini",
          .config = true,
-         .operands = "[list | show ID | replay ID]",
+         .operands = "[list | show ID | replay [ID] | mend ID]",
          .operands_max = 2,
          .options = fraud_dlq_rows,
          .n_options = fraud_dlq_n_row,

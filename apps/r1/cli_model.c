@@ -381,6 +381,16 @@ static int model_info(r1_cli_call *call)
     return r1_cli_exit(st);
 }
 
+static int model_seal(r1_cli_call *call)
+{
+    r1_status st = call->n_rest ? R1_OK
+                                : r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__,
+                                             "expected model files, found none");
+    for (size_t i = 0; st == R1_OK && i < call->n_rest; i++)
+        st = r1_model_seal(call->rest[i], &call->err);
+    return r1_cli_exit(st);
+}
+
 const r1_command cli_model_commands[] = {
     {.name = "eval",
      .operands = "SHARD...",
@@ -403,5 +413,11 @@ const r1_command cli_model_commands[] = {
      .options = info_rows,
      .n_options = R1_COUNT(info_rows),
      .run = model_info},
+    {.name = "seal",
+     .operands = "MODEL...",
+     .operands_max = R1_OPERANDS_ANY,
+     .summary = "write MODEL.sum, the checksum that is verified when the model is opened",
+     .examples = "r1 seal m.gguf",
+     .run = model_seal},
 };
 const size_t cli_model_n = R1_COUNT(cli_model_commands);

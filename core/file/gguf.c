@@ -422,7 +422,8 @@ static void gguf_pad(buffer *b)
     gguf_put(b, zero, (R1_GGUF_ALIGN - b->len % R1_GGUF_ALIGN) % R1_GGUF_ALIGN);
 }
 
-r1_status r1_gguf_save(r1_gguf_writer *w, const char *path, r1_err *err)
+r1_status r1_gguf_image(r1_gguf_writer *w, const char *path, uint8_t **data, size_t *len,
+                        r1_err *err)
 {
     buffer all = {.failed = w->keys.failed || w->infos.failed};
     gguf_put(&all, "GGUF", 4);
@@ -440,9 +441,20 @@ r1_status r1_gguf_save(r1_gguf_writer *w, const char *path, r1_err *err)
     R1_ASSERT(all.failed || all.len - start == w->offset,
               "GGUF: tensors of %zu bytes, their offsets end at %llu", all.len - start,
               (unsigned long long)w->offset);
-    r1_status st = all.failed ? r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
-                                           "GGUF: out of memory writing %s", path)
-                              : r1_file_write(path, all.data, all.len, err);
+    *data = all.data;
+    *len = all.len;
+    if (!all.failed) return R1_OK;
     free(all.data);
+    *data = NULL;
+    R1_FAIL(err, R1_E_NOMEM, "GGUF: out of memory writing %s", path);
+}
+
+r1_status r1_gguf_save(r1_gguf_writer *w, const char *path, r1_err *err)
+{
+    uint8_t *data;
+    size_t len;
+    R1_TRY(r1_gguf_image(w, path, &data, &len, err));
+    r1_status st = r1_file_write(path, data, len, err);
+    free(data);
     return st;
 }

@@ -87,7 +87,9 @@ void r1_gguf_put_array(r1_gguf_writer *w, const char *name, r1_gguf_type item, c
                        uint64_t count);
 void r1_gguf_put_tensor(r1_gguf_writer *w, const char *name, uint32_t ggml_type, uint64_t rows,
                         uint64_t cols, const void *data, size_t bytes);
-/* Any failure of the puts is reported here. */
+/* Any failure of the puts is reported here. *data is malloc'ed; path is for messages alone. */
+r1_status r1_gguf_image(r1_gguf_writer *w, const char *path, uint8_t **data, size_t *len,
+                        r1_err *err);
 r1_status r1_gguf_save(r1_gguf_writer *w, const char *path, r1_err *err);
 
 #endif

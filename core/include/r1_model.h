@@ -19,8 +19,11 @@ typedef struct r1_model r1_model;
  * rounding are learned and the backend has int8, else F32. */
 typedef enum { R1_PRECISION_F32 = 0, R1_PRECISION_INT8, R1_PRECISION_AUTO } r1_precision;
 
-/* Opens a GGUF file written by r1_model_save. Trusts nothing in it. */
+/* Opens a GGUF file written by r1_model_save. Trusts nothing in it. Where PATH.sum stands beside
+ * it, its bytes must be those of that checksum; without it a warning is logged. */
 R1_API r1_status r1_model_open(r1_model **out, const char *path, r1_err *err);
+/* Writes PATH.sum for a model that can be opened, as r1_model_save does. */
+R1_API r1_status r1_model_seal(const char *path, r1_err *err);
 /* A fresh model from a description: weights from the seed, bins at 0..1 until training fits
  * them. */
 R1_API r1_status r1_model_new(r1_model **out, const char *description_json, uint64_t seed,

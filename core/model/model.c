@@ -5,6 +5,7 @@
 #include "model/model.h"
 
 #include "file/gguf.h"
+#include "model/sum.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -221,8 +222,12 @@ r1_status r1_model_save(const r1_model *m, const char *path, r1_err *err)
     put_heads(m, w);
     put_tokenizers(m, w);
     put_tensors(m, w);
-    r1_status st = r1_gguf_save(w, path, err);
+    uint8_t *data = NULL;
+    size_t bytes;
+    r1_status st = r1_gguf_image(w, path, &data, &bytes, err);
     r1_gguf_writer_free(w);
+    if (st == R1_OK) st = r1_sum_save(path, data, bytes, err);
+    free(data);
     return st;
 }
 
@@ -370,9 +375,25 @@ r1_status r1_model_open(r1_model **out, const char *path, r1_err *err)
     char *data;
     size_t len;
     R1_TRY(r1_file_read(path, MODEL_BYTES_MAX, &data, &len, err));
-    r1_status st = r1_model_parse(out, data, len, err);
+    bool there = false;
+    r1_status st = r1_sum_check(path, data, len, &there, err);
+    if (st == R1_OK) st = r1_model_parse(out, data, len, err);
+    if (st == R1_OK && !there) r1_log(R1_LOG_WARN, "model_without_checksum", "model=%s", path);
     free(data);
     if (st != R1_OK) r1_err_prefix(err, "model %s: ", path);
+    return st;
+}
+
+r1_status r1_model_seal(const char *path, r1_err *err)
+{
+    r1_model *m;
+    char *data;
+    size_t len;
+    R1_TRY(r1_model_open(&m, path, err));
+    r1_model_free(m);
+    R1_TRY(r1_file_read(path, MODEL_BYTES_MAX, &data, &len, err));
+    r1_status st = r1_sum_write(path, data, len, err);
+    free(data);
     return st;
 }
 

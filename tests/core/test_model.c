@@ -355,7 +355,43 @@ static void test_gguf_breaks(void)
     }
 }
 
+/* A flipped bit moves scores without a word. Wherever it stands, the file is refused. */
+static void test_flipped_bit(void)
+{
+    char path[512], beside[520], *bytes;
+    size_t len;
+    r1_err err = {0};
+    r1_model *m;
+    r1_rng rng;
+    r1_rng_seed(&rng, r1_test_seed());
+    snprintf(path, sizeof path, "%s", r1_test_in_tmp("flipped.gguf"));
+    snprintf(beside, sizeof beside, "%s.sum", path);
+    R1_ASSERT_OK(r1_model_new(&m, toy_description, 1, &err), &err);
+    R1_ASSERT_OK(r1_model_save(m, path, &err), &err);
+    r1_model_free(m);
+    R1_ASSERT_OK(r1_file_read(path, 1 << 24, &bytes, &len, &err), &err);
+    for (int i = 0; i < 200; i++) {
+        size_t at = (size_t)r1_rng_below(&rng, len);
+        char bit = (char)(1 << r1_rng_below(&rng, 8));
+        bytes[at] ^= bit;
+        R1_ASSERT_OK(r1_file_write(path, bytes, len, &err), &err);
+        CU_ASSERT_EQUAL(r1_model_open(&m, path, &err), R1_E_FORMAT);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "damaged or was changed"));
+        bytes[at] ^= bit;
+    }
+    R1_ASSERT_OK(r1_file_write(path, bytes, len, &err), &err);
+    R1_ASSERT_OK(r1_model_open(&m, path, &err), &err);
+    r1_model_free(m);
+    R1_ASSERT_OK(r1_file_write(beside, "0123456789abcdef", 7, &err), &err);
+    CU_ASSERT_EQUAL(r1_model_open(&m, path, &err), R1_E_FORMAT);
+    remove(beside);
+    R1_ASSERT_OK(r1_model_seal(path, &err), &err); /* no checksum: opened, with a warning */
+    R1_ASSERT_OK(r1_model_open(&m, path, &err), &err);
+    r1_model_free(m);
+    free(bytes);
+}
+
 R1_TEST_MAIN("model", {"description", test_description}, {"schema hash", test_schema_hash},
              {"JSON", test_json}, {"JSON values", test_json_values}, {"work", test_flop},
-             {"file", test_model_file}, {"gguf", test_gguf}, {"tokens", test_tokens},
-             {"broken invariants", test_gguf_breaks})
+             {"file", test_model_file}, {"one flipped bit", test_flipped_bit}, {"gguf", test_gguf},
+             {"tokens", test_tokens}, {"broken invariants", test_gguf_breaks})

@@ -505,6 +505,23 @@ class Decide(Base):
             self.assertEqual((status, answer["apply_seq"]), (200, 2))
             s.kill(second, 15)
 
+    def test_backlog_does_not_starve(self):
+        """While a backlog of the topic fills every batch, the port is still answered."""
+        with self.services("backlog", partitions=1) as s:
+            self.begin(s)
+            for _ in range(9):  # what the embedded broker holds
+                s.produce(self.path)
+            p = s.serve("--model", "none", "--decide-wait", 2000)
+            payment = dict(json.loads(self.lines[0]), tx_id="asked")
+            status, answer = decide(p.http, payment)
+            behind = int(
+                s.value("SELECT next_offset FROM r1.stream_offset WHERE topic = 'payments'")
+            )
+            self.assertEqual(status, 200)
+            self.assertLess(behind, 9 * N, "the backlog was read before the question came")
+            self.assertEqual(s.value("SELECT count(*) FROM r1.payment WHERE tx_id = 'asked'"), "1")
+            s.kill(p, 15)
+
     def test_full(self):
         """More clients than places while PostgreSQL stands still: told to come again; nothing
         is decided twice or lost afterwards."""
@@ -588,6 +605,170 @@ class Status(Base):
             dark = self.status(s, None)
             self.assertEqual(dark.returncode, 3)
             self.assertIn("not known  postgres:", dark.stdout)
+
+
+class Letters(Base):
+    """`r1-fraud dlq`: letters go back whole, mended ones are checked first, circles are seen."""
+
+    def letter(self, s, offset, payload, key=None, headers=None, stage="decode", reason="odd: x",
+               topic="payments", age="0s"):
+        """A letter as the service stores it; returns its id."""
+        def literal(x, kind):
+            return f"'{x}'::{kind}" if x is not None else "NULL"
+
+        def octets(x):
+            return f"'\\x{x.hex()}'::bytea" if x is not None else "NULL"
+
+        return s.value(
+            "INSERT INTO r1.dead_letter (app, topic, partition, kafka_offset, stage, reason, key, "
+            f"payload, headers, received_at) VALUES ('fraud', '{topic}', 0, {offset}, '{stage}', "
+            f"'{reason}', {octets(key)}, {octets(payload)}, {literal(headers, 'jsonb')}, "
+            f"now() - interval '{age}') RETURNING id"
+        )
+
+    def dlq(self, s, *args, env=None):
+        args = [os.path.join(bin_dir(), "r1-fraud"), "dlq", *args]
+        args += ["--postgres", s.conninfo, "--brokers", s.brokers]
+        return run(*args, check=False, env=dict(os.environ, **(env or {})))
+
+    def drain(self, s):
+        self.assertEqual(s.finish(s.serve("--model", "none", "--until-idle", 1)), 0)
+
+    def test_whole_and_in_circles(self):
+        """Key, headers of any bytes and a missing payload survive DB, topic and DB again; the
+        letter that comes back is recognised, with its chain."""
+        headers = '[["trace", "abc"], ["trace", {"hex": "00ff"}], ["none", null], ["", ""]]'
+        rows = [  # payload, key
+            (None, b"account-7"),
+            (None, None),
+            (b"", b""),
+            (b"\x00\xff no JSON", b"\x00\x01"),
+        ]
+        with self.services("circles", partitions=1) as s:
+            self.begin(s)
+            self.drain(s)
+            for i, (payload, key) in enumerate(rows):
+                first = self.letter(s, 1000 + i, payload, key, headers)
+                sent = self.dlq(s, "replay", first)
+                self.assertEqual(sent.returncode, 0, sent.stderr)
+                self.drain(s)
+                columns = "encode(key, 'hex'), encode(payload, 'hex'), key IS NULL, payload IS NULL"
+                one, two = s.sql(f"SELECT {columns} FROM r1.dead_letter ORDER BY id DESC LIMIT 2")
+                self.assertEqual(one, two)
+                second, again = s.sql(
+                    "SELECT id, headers FROM r1.dead_letter ORDER BY id DESC LIMIT 1"
+                )[0]
+                want = json.loads(headers) + [["r1-dlq-id", first]]
+                self.assertEqual(json.loads(again), want)
+                self.assertEqual(
+                    s.sql(f"SELECT replays, mended FROM r1.dead_letter WHERE id = {first}"),
+                    [["1", "f"]],
+                )
+                twice = self.dlq(s, "replay", first)
+                self.assertEqual(twice.returncode, 2)
+                self.assertIn("was sent back at", twice.stderr)
+                circle = self.dlq(s, "replay", second)
+                self.assertEqual(circle.returncode, 2)
+                self.assertIn("died again", circle.stderr)
+                self.assertIn(f"was: {first} decode: odd: x", circle.stdout)
+            shown = self.dlq(s, "show", second).stdout
+            for part in (f"was: {first}", "header: trace = abc", "header: none = (none)",
+                         "\\0", f"header: r1-dlq-id = {first}"):
+                self.assertIn(part, shown)
+            forced = self.dlq(s, "replay", second, "--force")
+            self.assertEqual(forced.returncode, 0, forced.stderr)
+            self.drain(s)
+            third = s.value("SELECT max(id) FROM r1.dead_letter")
+            chain = self.dlq(s, "show", third).stdout
+            self.assertTrue(0 < chain.index(f"was: {second}") < chain.index(f"was: {first}"))
+
+    def test_mend(self):
+        """Only what the decoder takes is sent, and it is decided; an editor works as in git."""
+        payment = json.loads(self.lines[0])
+        broken = json.dumps(payment)[:-1].encode()
+        good = os.path.join(self.folder, "good.json")
+        with open(good, "w", encoding="utf-8") as f:
+            json.dump(payment, f)
+        with self.services("mend", partitions=1) as s:
+            self.begin(s)
+            self.drain(s)
+            one = self.letter(s, 1, broken, b"k")
+            for text, why in (
+                (b"still broken", "it would die again"),
+                (json.dumps(dict(payment, currency="XXQ")).encode(), "without a score: currency"),
+            ):
+                bad = os.path.join(self.folder, "bad.json")
+                with open(bad, "wb") as f:
+                    f.write(text)
+                p = self.dlq(s, "mend", one, "--payload", bad)
+                self.assertEqual(p.returncode, 1)
+                self.assertIn(why, p.stderr)
+            p = self.dlq(s, "mend", one, "--payload", good, "--dry-run")
+            self.assertIn(f"would send {one} to payments, mended", p.stdout)
+            self.assertEqual(s.value("SELECT sum(replays) FROM r1.dead_letter"), "0")
+            p = self.dlq(s, "mend", one, "--payload", good)
+            self.assertEqual(p.returncode, 0, p.stderr)
+            two = self.letter(s, 2, json.dumps(dict(payment, tx_id="two")).encode()[:-1], b"k")
+            p = self.dlq(s, "mend", two, env={"EDITOR": "false", "VISUAL": ""})
+            self.assertIn("nothing is sent", p.stderr)
+            p = self.dlq(s, "mend", two, env={"EDITOR": "true", "VISUAL": ""})
+            self.assertIn("is as it was", p.stderr)
+            p = self.dlq(s, "mend", two, env={"EDITOR": "sed -i 's/$/ ]/'", "VISUAL": ""})
+            kept = re.search(r"what you wrote is in (\S+) ", p.stderr).group(1)
+            with open(kept, encoding="utf-8") as f:
+                self.assertTrue(f.read().rstrip().endswith("]"))
+            os.unlink(kept)
+            p = self.dlq(s, "mend", two, env={"EDITOR": "sed -i 's/$/}/'", "VISUAL": ""})
+            self.assertEqual(p.returncode, 0, p.stderr)
+            self.drain(s)
+            self.assertEqual(
+                {r[0] for r in s.sql("SELECT tx_id FROM r1.payment")}, {payment["tx_id"], "two"}
+            )
+            self.assertEqual(
+                s.sql("SELECT replays, mended FROM r1.dead_letter ORDER BY id"), [["1", "t"]] * 2
+            )
+
+    def test_many_at_once(self):
+        """Filters choose, a dry run sends nothing, order is that of arrival, what must not go is
+        passed over and named."""
+        with self.services("many", partitions=1) as s:
+            self.begin(s)
+            self.drain(s)
+            for i in range(6):
+                why = "message: expected"
+                self.letter(s, 1000 + i, b"x%d" % i, None, None, "decode", why, age="3h")
+            self.letter(s, 1006, b"y", None, None, "write", "row refused: 100% of it")
+            self.letter(s, 1007, b"z", None, '[["r1-dlq-id", "1"]]', "write", "row refused")
+            self.letter(s, 0, b"{}", topic="http")
+            for args, n in (
+                (["--stage", "write"], 2),
+                (["--reason", "100% of"], 1),
+                (["--since", "1h"], 3),
+                (["--since", "2020-01-01"], 9),
+                (["--stage", "write", "--reason", "message"], 0),
+                (["--limit", "4"], 4),
+            ):
+                p = self.dlq(s, "list", *args)
+                self.assertEqual(len(p.stdout.splitlines()), n, (args, p.stdout))
+            for args in (["replay"], ["replay", "1", "--all"], ["mend"], ["show"], ["list", "1"],
+                         ["replay", "x"], ["replay", "9" * 30], ["replay", "--since", "soon"]):
+                self.assertNotEqual(self.dlq(s, *args).returncode, 0, args)
+            p = self.dlq(s, "replay", "--all", "--dry-run")
+            self.assertIn("7 would be sent, 2 passed over", p.stdout)
+            self.assertIn("which was sent back and died again", p.stdout)
+            self.assertIn("came by POST /v1/decide", p.stdout)
+            self.assertEqual(s.value("SELECT sum(replays) FROM r1.dead_letter"), "0")
+            p = self.dlq(s, "replay", "--stage", "decode", "--limit", "3")
+            self.assertIn("3 sent, 0 passed over; there may be more", p.stdout)
+            p = self.dlq(s, "replay", "--all")
+            self.assertIn("4 sent, 2 passed over", p.stdout)
+            self.drain(s)
+            self.assertEqual(
+                [r[0] for r in s.sql(
+                    "SELECT encode(payload, 'escape') FROM r1.dead_letter WHERE id > 9 ORDER BY id"
+                )],
+                ["x0", "x1", "x2", "x3", "x4", "x5", "y"],
+            )
 
 
 class Files(Base):

@@ -150,6 +150,7 @@ static void test_left_out(void)
         {"\"EUR\"", "\"DEM\"", FRAUD_READ_PAYMENT, "DEM is a historic code"},
         {"\"A2\"", "42", FRAUD_READ_PAYMENT, ""},
         {"\"A2\"", "\"" ID_63 "\"", FRAUD_READ_PAYMENT, ""},
+        {"\"A2\"", "\"" ID_63 ID_63 ID_63 ID_63 "012\"", FRAUD_READ_PAYMENT, ""},
         {"\"ts\":1767225600000", "\"ts\":\"2026-01-01T00:00:00\"", FRAUD_READ_PAYMENT,
          "ts: expected an offset such as Z or +01:00, found none: read as UTC"},
     };

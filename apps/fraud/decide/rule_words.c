@@ -107,10 +107,10 @@ const rule_field rule_fields[] = {
                 .expected = "at most 31 bytes"),
     WORDS_FIELD("category", words_category, .exists = words_word_exists,
                 .expected = "at most 31 bytes"),
-    WORDS_FIELD("from", words_from, .exists = words_account_exists, .expected = "1 to 63 bytes"),
-    WORDS_FIELD("to", words_to, .exists = words_account_exists, .expected = "1 to 63 bytes"),
+    WORDS_FIELD("from", words_from, .exists = words_account_exists, .expected = "1 to 255 bytes"),
+    WORDS_FIELD("to", words_to, .exists = words_account_exists, .expected = "1 to 255 bytes"),
     WORDS_FIELD("device", words_device, .exists = words_device_exists,
-                .expected = "at most 63 bytes"),
+                .expected = "at most 255 bytes"),
     WORDS_FIELD("text", words_remittance, .exists = words_text_exists,
                 .expected = "at most 1023 bytes"),
     {.name = "finding",
@@ -120,7 +120,7 @@ const rule_field rule_fields[] = {
      .n_listed = FRAUD_N_TYPOLOGY},
 };
 const size_t rule_n_field = R1_COUNT(rule_fields);
-_Static_assert(FRAUD_WORD_BYTES == 32 && FRAUD_ACCOUNT_BYTES == 64 && FRAUD_TEXT_BYTES == 1024,
+_Static_assert(FRAUD_WORD_BYTES == 32 && FRAUD_ACCOUNT_BYTES == 256 && FRAUD_TEXT_BYTES == 1024,
                "the sizes in the words above");
 
 /* ---- functions over what came before ---- */

@@ -253,3 +253,32 @@ r1_status fraud_payment_encode(const fraud_payment *p, char *json, size_t cap, s
     json[*len] = 0;
     return R1_OK;
 }
+
+/* ---- what a log keeps ---- */
+
+/* {"currency", "amount_minor", ...}: what was applied in the place of what was paid. */
+static json_t *rate_json(const fraud_payment *p)
+{
+    json_t *o = json_pack("{s:s, s:I}", "currency", p->currency, "amount_minor",
+                          (json_int_t)p->amount_minor);
+    if (p->has & FRAUD_HAS_FROM_BALANCE)
+        json_object_set_new(o, "from_balance_minor", json_integer(p->from_balance_minor));
+    if (p->has & FRAUD_HAS_TO_BALANCE)
+        json_object_set_new(o, "to_balance_minor", json_integer(p->to_balance_minor));
+    return o;
+}
+
+char *fraud_payment_log(const fraud_payment *paid, const fraud_payment *p, const char *original,
+                        size_t len)
+{
+    const size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(9);
+    json_t *o = to_json(paid);
+    if (p->has & FRAUD_HAS_PAID) json_object_set_new(o, "rate", rate_json(p));
+    char *plain = json_dumps(o, flags);
+    json_object_set_new(o, "original", json_stringn(original, len));
+    char *whole = json_dumps(o, flags);
+    json_decref(o);
+    if (whole && strlen(whole) <= FRAUD_PAYMENT_BYTES_MAX) return free(plain), whole;
+    free(whole);
+    return plain;
+}

@@ -19,8 +19,8 @@
 enum {
     FRAUD_PAYMENT_BYTES_MAX = 16384, /* of one encoded message */
     FRAUD_PAYMENT_DEPTH_MAX = 8,     /* of nesting, unknown fields included */
-    FRAUD_TX_ID_BYTES = 64, /* each size includes the NUL; a longer id is an error, never cut */
-    FRAUD_ACCOUNT_BYTES = 64,
+    FRAUD_TX_ID_BYTES = 256, /* each size includes the NUL; a longer id is an error, never cut */
+    FRAUD_ACCOUNT_BYTES = 256,
     /* Remittance text. ISO 20022 has 140 characters, of at most 4 bytes; what is longer is cut
      * between two characters, with a note. */
     FRAUD_TEXT_BYTES = 1024,
@@ -49,7 +49,8 @@ typedef enum {
 typedef enum {
     FRAUD_HAS_FROM_BALANCE = 1,
     FRAUD_HAS_TO_BALANCE = 2,
-    FRAUD_HAS_POSITION = 4
+    FRAUD_HAS_POSITION = 4,
+    FRAUD_HAS_PAID = 8
 } fraud_has;
 
 typedef struct fraud_payment {
@@ -58,12 +59,16 @@ typedef struct fraud_payment {
     int64_t amount_minor;       /* > 0 */
     int64_t from_balance_minor; /* before the payment; valid with FRAUD_HAS_FROM_BALANCE */
     int64_t to_balance_minor;   /* before the payment; valid with FRAUD_HAS_TO_BALANCE */
+    /* What was paid, where amount and balances were converted to the stream's currency; valid with
+     * FRAUD_HAS_PAID. */
+    int64_t paid_minor;
     float lat, lon;             /* degrees; valid with FRAUD_HAS_POSITION */
     uint32_t has;               /* fraud_has bits */
     uint8_t kind;               /* fraud_kind */
     uint8_t from_role, to_role; /* fraud_role */
     uint8_t minor_digits;       /* of the currency: 2 for EUR, 0 for JPY */
     char currency[4];           /* ISO 4217 */
+    char paid_currency[4];      /* of paid_minor */
     char country[4];            /* ISO 3166-1 alpha-2 of the place of payment; empty: missing */
     char from[FRAUD_ACCOUNT_BYTES];
     char to[FRAUD_ACCOUNT_BYTES];
@@ -95,6 +100,13 @@ fraud_reading fraud_payment_read(const fraud_map *map, const char *json, size_t 
 /* The same for those who only want payments that can be scored, in our own names. Otherwise
  * R1_E_FORMAT with the reason, and *p is all zero bytes. */
 r1_status fraud_payment_decode(const char *json, size_t len, fraud_payment *p, r1_err *err);
+
+/* What a log keeps of a payment whose message has other names, units or another currency: a message
+ * in our own names, from which fraud_payment_decode makes the same payment, with rates that changed
+ * meanwhile too. paid: as it was read; p: as it was applied. original, of len bytes, is kept as the
+ * text "original" where it fits. Free it; NULL: no memory. */
+char *fraud_payment_log(const fraud_payment *paid, const fraud_payment *p, const char *original,
+                        size_t len);
 
 /* The hash of a payment's fields, stable across versions. */
 uint64_t fraud_payment_content(const fraud_payment *p);

@@ -180,8 +180,8 @@ static bool time_number(const char *text, fraud_time_form form, int64_t *ms)
     return true;
 }
 
-static bool time_text(reading *r, const char *text, fraud_time_form form, const char *pattern,
-                      int zone_minutes, int64_t *ms)
+static bool read_time_text(reading *r, const char *text, fraud_time_form form, const char *pattern,
+                           int zone_minutes, int64_t *ms)
 {
     bool zone = true;
     if (form == FRAUD_TIME_PATTERN) return fraud_time_pattern(text, pattern, zone_minutes, ms);
@@ -202,7 +202,7 @@ static void read_ts(reading *r)
     int64_t ms = 0;
     fraud_time_form form = fraud_map_time(r->map, &pattern, &zone_minutes);
     bool good = number && form < FRAUD_TIME_ISO ? time_number(number, form, &ms)
-                : text && !number ? time_text(r, text, form, pattern, zone_minutes, &ms)
+                : text && !number ? read_time_text(r, text, form, pattern, zone_minutes, &ms)
                                   : false;
     if (!good) {
         read_refuse(r, FRAUD_F_TS, v);
@@ -437,6 +437,16 @@ static uint64_t content_of_object(const json_t *o)
     return h;
 }
 
+static fraud_reading read_json(const fraud_map *map, const fraud_json *json, size_t len,
+                               fraud_payment *p, char *notes, uint64_t *content, r1_err *why)
+{
+    reading r = {.map = map, .o = json->root, .p = p, .notes = notes, .why = why};
+    fraud_reading what = read_object(&r, json, len);
+    if (what == FRAUD_READ_PAYMENT) *content = fraud_payment_content(p);
+    if (what == FRAUD_READ_UNSCORABLE) *content = content_of_object(json->root);
+    return what;
+}
+
 fraud_reading fraud_payment_read(const fraud_map *map, const char *text, size_t len,
                                  fraud_payment *p, char *notes, uint64_t *content, r1_err *why)
 {
@@ -445,20 +455,46 @@ fraud_reading fraud_payment_read(const fraud_map *map, const char *text, size_t 
     *content = 0;
     if (notes) *notes = 0;
     if (fraud_json_read(text, len, &json, why) != R1_OK) return FRAUD_READ_NOTHING;
-    reading r = {.map = map, .o = json.root, .p = p, .notes = notes, .why = why};
-    fraud_reading what = read_object(&r, &json, len);
-    if (what == FRAUD_READ_PAYMENT) *content = fraud_payment_content(p);
-    if (what == FRAUD_READ_UNSCORABLE) *content = content_of_object(json.root);
+    fraud_reading what = read_json(map, &json, len, p, notes, content, why);
     json_decref(json.root);
     return what;
 }
 
-r1_status fraud_payment_decode(const char *json, size_t len, fraud_payment *p, r1_err *err)
+/* A log says what was applied in the place of what was paid (fraud_payment_log). The values are
+ * our own, so they are taken as they stand. */
+static void read_rate(const json_t *rate, fraud_payment *p)
+{
+    const char *currency = json_string_value(json_object_get(rate, "currency"));
+    const json_t *amount = json_object_get(rate, "amount_minor"),
+                 *from = json_object_get(rate, "from_balance_minor"),
+                 *to = json_object_get(rate, "to_balance_minor");
+    int digits = currency ? fraud_currency_digits(currency) : -1;
+    if (digits < 0 || json_integer_value(amount) < 1) return;
+    p->paid_minor = p->amount_minor;
+    memcpy(p->paid_currency, p->currency, sizeof p->paid_currency);
+    p->amount_minor = json_integer_value(amount);
+    snprintf(p->currency, sizeof p->currency, "%s", currency);
+    p->minor_digits = (uint8_t)digits;
+    p->from_balance_minor = json_integer_value(from);
+    p->to_balance_minor = json_integer_value(to);
+    p->has &= ~(uint32_t)(FRAUD_HAS_FROM_BALANCE | FRAUD_HAS_TO_BALANCE);
+    p->has |=
+        FRAUD_HAS_PAID | (from ? FRAUD_HAS_FROM_BALANCE : 0u) | (to ? FRAUD_HAS_TO_BALANCE : 0u);
+}
+
+r1_status fraud_payment_decode(const char *text, size_t len, fraud_payment *p, r1_err *err)
 {
     uint64_t content;
+    fraud_json json;
     r1_err why = {0};
-    if (fraud_payment_read(NULL, json, len, p, NULL, &content, &why) == FRAUD_READ_PAYMENT)
-        return R1_OK;
+    memset(p, 0, sizeof *p);
+    if (fraud_json_read(text, len, &json, &why) == R1_OK) {
+        fraud_reading what = read_json(NULL, &json, len, p, NULL, &content, &why);
+        const json_t *rate = json_object_get(json.root, "rate");
+        if (what == FRAUD_READ_PAYMENT && rate) read_rate(rate, p);
+        json_decref(json.root);
+        if (what == FRAUD_READ_PAYMENT) return R1_OK;
+    }
     memset(p, 0, sizeof *p);
     if (err) *err = why;
     return R1_E_FORMAT;

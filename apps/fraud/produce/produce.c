@@ -2,7 +2,7 @@
 /* produce.c - sends the lines of a file to a topic in an open loop: line i is due at start + i /
  * rate, whether or not the earlier ones have been taken, and its header sent_us is that intended
  * time. Late sends are counted, never forgiven. */
-#include "payment/payment.h"
+#include "payment/payment_map.h"
 #include "serve/kafka_settings.h"
 #include "serve/settings.h"
 #include "stream/stream.h"
@@ -22,6 +22,9 @@ const r1_option fraud_produce_rows[] = {
      .def = "payments",
      .help = "topic that gets the lines"},
     {.name = "in", .type = R1_OPT_PATH, .help = "file with one JSON object per line"},
+    {.name = "map",
+     .type = R1_OPT_PATH,
+     .help = "mapping file, as of serve: tells which field is the message key"},
     {.name = "rate",
      .type = R1_OPT_FLOAT,
      .def = "0",
@@ -72,11 +75,15 @@ typedef struct {
 } line;
 
 /* The message key is the paying account. Lines that are not payments go out without one. */
-static void produce_find_key(line *l)
+static void produce_find_key(const fraud_map *map, line *l)
 {
     fraud_payment p;
+    uint64_t content;
+    r1_err why;
     char quoted[FRAUD_ACCOUNT_BYTES + 16];
-    if (fraud_payment_decode(l->text, l->len, &p, NULL) != R1_OK) return;
+    if (fraud_payment_read(map, l->text, l->len, &p, NULL, &content, &why) == FRAUD_READ_NOTHING ||
+        !*p.from)
+        return;
     int n = snprintf(quoted, sizeof quoted, "\"%s\"", p.from);
     for (size_t i = 0; i + (size_t)n <= l->len; i++) {
         if (memcmp(l->text + i, quoted, (size_t)n) != 0) continue;
@@ -86,8 +93,8 @@ static void produce_find_key(line *l)
     }
 }
 
-static r1_status produce_split(char *data, size_t len, size_t skip, size_t limit, line **out,
-                               size_t *n, r1_err *err)
+static r1_status produce_split(const fraud_map *map, char *data, size_t len, size_t skip,
+                               size_t limit, line **out, size_t *n, r1_err *err)
 {
     size_t cap = 0, seen = 0;
     *out = NULL;
@@ -102,7 +109,7 @@ static r1_status produce_split(char *data, size_t len, size_t skip, size_t limit
                 *out = grown;
             }
             (*out)[*n] = (line){.text = p, .len = bytes};
-            produce_find_key(&(*out)[(*n)++]);
+            produce_find_key(map, &(*out)[(*n)++]);
         }
         p += bytes + 1;
     }
@@ -191,9 +198,11 @@ int fraud_command_produce(r1_cli_call *call)
     line *lines = NULL;
     counts c = {0};
     r1_producer *p = NULL;
+    fraud_map *map = NULL;
     r1_status st = r1_file_read(r1_options_str(o, "in"), FILE_BYTES_MAX, &data, &len, &call->err);
+    if (st == R1_OK) st = fraud_map_load(&map, r1_options_str(o, "map"), &call->err);
     if (st == R1_OK)
-        st = produce_split(data, len, (size_t)r1_options_int(o, "skip"),
+        st = produce_split(map, data, len, (size_t)r1_options_int(o, "skip"),
                            (size_t)r1_options_int(o, "limit"), &lines, &n, &call->err);
     if (st == R1_OK && r1_options_int(o, "create"))
         st = r1_topic_create(&opts, r1_options_str(o, "topic"), (int)r1_options_int(o, "create"),
@@ -201,6 +210,7 @@ int fraud_command_produce(r1_cli_call *call)
     if (st == R1_OK) st = r1_producer_new(&p, &opts, &call->err);
     if (st == R1_OK) st = produce_send_all(p, o, lines, n, &c, &call->err);
     r1_producer_free(p);
+    fraud_map_free(map);
     free(lines);
     free(data);
     return st == R1_OK ? produce_report(&c, r1_options_bool(o, "json")) : r1_cli_exit(st);

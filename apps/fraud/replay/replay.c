@@ -3,12 +3,17 @@
  * one line of scores each.
  *
  * The same files give the same bytes, whatever --batch is. A line that is no payment is counted,
- * reported and passed over. */
+ * reported and passed over. A payment that cannot be scored, or whose score is no number, has a
+ * line {"tx_id", "unscorable": why}. Where there is any of these, the exit code is
+ * R1_EXIT_PARTIAL. */
 #include "replay/replay.h"
 
 #include "files/outputs.h"
+#include "payment/payment_map.h"
+#include "payment/rates.h"
 #include "r1_assert.h"
 #include "score/engine.h"
+#include "score/verdict.h"
 #include "vectors/r1_vectors.h"
 
 #include <errno.h>
@@ -24,6 +29,10 @@ const r1_option fraud_replay_rows[] = {
     {.name = "labels", .type = R1_OPT_PATH, .help = "labels, one JSON object a line, sorted by ts"},
     {.name = "out", .type = R1_OPT_PATH, .def = "scores.jsonl",
      .help = "scores, one JSON object a line"},
+    {.name = "map", .type = R1_OPT_PATH, .help = "mapping file, as of serve"},
+    {.name = "currency", .type = R1_OPT_STRING,
+     .help = "in which amounts are compared; none: that of the first payment"},
+    {.name = "rates", .type = R1_OPT_PATH, .help = "exchange rates, as of serve"},
     {.name = "model", .type = R1_OPT_PATH, .def = "none", .help = "model file; none: the rules"},
     {.name = "batch", .type = R1_OPT_INT, .def = "64", .min = 1, .max = FRAUD_SCORE_MAX,
      .unit = "payments",
@@ -44,6 +53,9 @@ enum { BATCH_MAX = FRAUD_SCORE_MAX, LINE_MAX_BYTES = FRAUD_PAYMENT_BYTES_MAX + 2
 
 typedef struct {
     fraud_engine *engine;
+    fraud_map *map;
+    fraud_rates *rates;
+    char currency[4]; /* "": that of the first payment */
     FILE *in, *labels, *out;
     r1_vectors keys;
     uint64_t n_key;
@@ -53,7 +65,7 @@ typedef struct {
     fraud_result result[BATCH_MAX];
     size_t n_slot, batch;
     int64_t seq;
-    uint64_t n, bad, late_labels;
+    uint64_t n, bad, unscorable, not_finite, late_labels;
 } replay;
 
 /* false: end of file. A line that is too long comes back cut at its limit and fails to decode. */
@@ -115,20 +127,60 @@ static json_t *score_json(const fraud_slot *slot, const fraud_result *x)
                      reasons, "findings", findings);
 }
 
+/* Takes the line. */
+static r1_status replay_write(replay *r, json_t *line, r1_err *err)
+{
+    if (!line) R1_FAIL(err, R1_E_NOMEM, "no memory for a line of scores");
+    bool good = json_dumpf(line, r->out, JSON_COMPACT | JSON_REAL_PRECISION(17)) == 0 &&
+                putc('\n', r->out) != EOF;
+    json_decref(line);
+    if (!good) R1_FAIL(err, R1_E_IO, "writing scores: %s", strerror(errno));
+    return R1_OK;
+}
+
+/* What the service would give to a person: the line has words in the place of a score. */
+static json_t *unscorable_json(const char *tx_id, const char *why)
+{
+    return json_pack("{s:s,s:s}", "tx_id", tx_id, "unscorable", why);
+}
+
+static r1_status replay_write_score(replay *r, size_t i, r1_err *err)
+{
+    char fault[FRAUD_VERDICT_BYTES];
+    if (fraud_verdict_counts(&r->result[i], fault))
+        return replay_write(r, score_json(r->slot[i], &r->result[i]), err);
+    r->not_finite++;
+    return replay_write(r, unscorable_json(fraud_slot_payment(r->slot[i])->tx_id, fault), err);
+}
+
 static r1_status replay_flush(replay *r, r1_err *err)
 {
     r1_status st = fraud_engine_score(r->engine, r->slot, r->n_slot, r->result, err);
     for (size_t i = 0; i < r->n_slot; i++) {
-        json_t *line = st == R1_OK ? score_json(r->slot[i], &r->result[i]) : NULL;
-        if (line && (json_dumpf(line, r->out, JSON_COMPACT | JSON_REAL_PRECISION(17)) ||
-                     putc('\n', r->out) == EOF))
-            st =
-                r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "writing scores: %s", strerror(errno));
-        json_decref(line);
+        if (st == R1_OK) st = replay_write_score(r, i, err);
         fraud_slot_release(r->engine, r->slot[i]);
     }
     r->n_slot = 0;
     return st;
+}
+
+static bool replay_convert(replay *r, fraud_payment *p, r1_err *why)
+{
+    if (!*r->currency) memcpy(r->currency, p->currency, sizeof r->currency);
+    return fraud_rates_convert(r->rates, r->currency, p, why);
+}
+
+/* A line that is no payment, or one that cannot be scored; err tells why. */
+static r1_status replay_refuse(replay *r, fraud_reading what, const fraud_payment *p, r1_err *err)
+{
+    const r1_err why = *err;
+    if (!(r->bad + r->unscorable))
+        fprintf(stderr, "line %llu: %s\n", (unsigned long long)r->n + 1, why.msg);
+    r->bad += what == FRAUD_READ_NOTHING;
+    r->unscorable += what == FRAUD_READ_UNSCORABLE;
+    if (what == FRAUD_READ_NOTHING) return R1_OK;
+    R1_TRY(replay_flush(r, err)); /* lines keep their order */
+    return replay_write(r, unscorable_json(p->tx_id, why.msg), err);
 }
 
 static r1_status replay_run(replay *r, r1_err *err)
@@ -136,11 +188,13 @@ static r1_status replay_run(replay *r, r1_err *err)
     char line[LINE_MAX_BYTES];
     size_t len;
     fraud_payment p;
+    uint64_t content;
     next_label(r);
     while (!r1_cli_stopped() && replay_read_line(r->in, line, &len)) {
-        if (fraud_payment_decode(line, len, &p, err) != R1_OK) {
-            if (!r->bad++)
-                fprintf(stderr, "line %llu: %s\n", (unsigned long long)(r->n + r->bad), err->msg);
+        fraud_reading what = fraud_payment_read(r->map, line, len, &p, NULL, &content, err);
+        if (what == FRAUD_READ_PAYMENT && !replay_convert(r, &p, err)) what = FRAUD_READ_UNSCORABLE;
+        if (what != FRAUD_READ_PAYMENT) {
+            R1_TRY(replay_refuse(r, what, &p, err));
             continue;
         }
         R1_TRY(labels_until(r, p.ts, err));
@@ -193,6 +247,12 @@ static r1_status replay_open_all(replay *r, const r1_options *o, r1_err *err)
                               .precision = r1_cli_precision(r1_options_str(o, "precision"))};
     if (!r1_options_str(o, "in")) R1_FAIL(err, R1_E_INVAL, "--in is needed");
     R1_TRY(replay_check_files(o, opts.model_path, err));
+    const char *currency = r1_options_str(o, "currency");
+    if (currency && fraud_currency_digits(currency) < 0)
+        R1_FAIL(err, R1_E_INVAL, "--currency: expected a code of ISO 4217, found \"%s\"", currency);
+    snprintf(r->currency, sizeof r->currency, "%s", currency ? currency : "");
+    R1_TRY(fraud_map_load(&r->map, r1_options_str(o, "map"), err));
+    R1_TRY(fraud_rates_load(&r->rates, r1_options_str(o, "rates"), currency, err));
     R1_TRY(fraud_engine_new(&r->engine, &opts, err));
     R1_TRY(replay_open_file(&r->in, r1_options_str(o, "in"), "r", err));
     R1_TRY(replay_open_file(&r->labels, r1_options_str(o, "labels"), "r", err));
@@ -215,6 +275,9 @@ static r1_status replay_all(replay *r, const r1_options *o, r1_err *err)
     bad |= fclose(out) != 0;
     if (bad) R1_FAIL(err, R1_E_IO, "writing scores: %s", strerror(errno));
     R1_TRY(r1_vectors_close(&r->keys, err));
+    if (r->unscorable + r->not_finite)
+        printf("%llu payments cannot be scored, %llu scores are not finite\n",
+               (unsigned long long)r->unscorable, (unsigned long long)r->not_finite);
     printf("%llu payments scored, %llu lines refused, %llu labels without their payment, state "
            "%016llx\n",
            (unsigned long long)r->n, (unsigned long long)r->bad, (unsigned long long)r->late_labels,
@@ -233,8 +296,10 @@ int fraud_command_replay(r1_cli_call *call)
     if (r->out) fclose(r->out);
     if (r->in) fclose(r->in);
     if (r->labels) fclose(r->labels);
-    bool partial = r->bad > 0;
+    bool partial = r->bad + r->unscorable + r->not_finite > 0;
     fraud_engine_free(r->engine);
+    fraud_map_free(r->map);
+    fraud_rates_free(r->rates);
     free(r);
     return st != R1_OK ? r1_cli_exit(st) : partial ? R1_EXIT_PARTIAL : R1_EXIT_OK;
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* intake.c - one message: decoded, looked up, applied; and what its score decides. */
 #include "r1_assert.h"
+#include "score/verdict.h"
 #include "serve/server.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* ---- results to text ---- */
 
@@ -15,10 +17,21 @@ static void trace_text(fraud_record *r, const fraud_result *res)
     snprintf(r->trace + n, sizeof r->trace - n, "}");
 }
 
+/* The payment counts in the state; its score does not, and a person looks. */
+static void decide_without_verdict(server *s, fraud_record *r, const char *fault)
+{
+    char text[FRAUD_APART_TEXT_BYTES];
+    snprintf(text, sizeof text, "unscorable: %.300s", fault);
+    fraud_record_set_apart(r, "unscorable", text, fraud_parts_unscorable(&s->parts));
+    s->not_finite++;
+}
+
 r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_slot *slot,
                              const fraud_result *res, r1_err *err)
 {
     const fraud_subject subject = {&r->payment, res, fraud_slot_facts(slot), r->notes};
+    char fault[FRAUD_VERDICT_BYTES];
+    if (!fraud_verdict_counts(res, fault)) return decide_without_verdict(s, r, fault), R1_OK;
     fraud_policy_decide(s->parts.policy, s->parts.pace, &subject, &r->decision);
     r->probability = (float)res->probability;
     r->logit = (float)res->logit;
@@ -90,6 +103,7 @@ static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
     if (seen == FRAUD_SEEN_SAME) return r->kind = FRAUD_RECORD_DUPLICATE, R1_OK;
     if (seen == FRAUD_SEEN_OTHER) return id_reused(s, r, err);
     if (reading == FRAUD_READ_UNSCORABLE) return unscorable(s, r, &why, err);
+    if (!fraud_serve_currency(s, r, &why)) return unscorable(s, r, &why, err);
     fraud_slot *slot;
     r1_status st = fraud_engine_apply(s->parts.engine, &r->payment, s->last_seq + 1, &slot, &why);
     if (why.fatal) { /* a restart rebuilds the state */
@@ -98,6 +112,7 @@ static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
     }
     if (st != R1_OK) return fraud_record_refuse(r, FRAUD_STAGE_VALIDATE, &why), R1_OK;
     R1_TRY(intake_place(s, r, err));
+    if (!*s->currency) memcpy(s->currency, r->payment.currency, sizeof s->currency);
     r->kind = FRAUD_RECORD_PAYMENT;
     fraud_record_stamp(r, FRAUD_CLOCK_APPLIED);
     b->slot[b->n_slot] = slot;

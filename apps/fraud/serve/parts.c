@@ -149,6 +149,18 @@ static r1_status check_sizes(const r1_options *o, r1_err *err)
     return check_stats(o, err);
 }
 
+/* ---- the stream's currency ---- */
+
+static r1_status build_currency(fraud_parts *p, r1_err *err)
+{
+    const char *currency = r1_options_str(p->o, "currency");
+    if (currency && fraud_currency_digits(currency) < 0)
+        R1_FAIL(err, R1_E_INVAL,
+                "currency: expected a code of ISO 4217 that has a minor unit, found \"%s\"",
+                currency);
+    return fraud_rates_load(&p->rates, r1_options_str(p->o, "rates"), currency, err);
+}
+
 /* ---- what decides ---- */
 
 static r1_status build_policy(fraud_parts *p, r1_err *err)
@@ -199,6 +211,7 @@ r1_status fraud_parts_build(fraud_parts *p, const r1_options *o, r1_err *err)
     p->o = o;
     R1_TRY(build_topics(p, err));
     R1_TRY(check_sizes(o, err));
+    R1_TRY(build_currency(p, err));
     R1_TRY(fraud_map_load(&p->map, r1_options_str(o, "map"), err));
     const char *folder = r1_options_str(o, "snapshot-dir");
     if (folder) R1_TRY(fraud_snapshots_check(folder, err));
@@ -219,6 +232,7 @@ void fraud_parts_release(fraud_parts *p)
     fraud_pace_free(p->pace);
     fraud_txset_free(p->seen);
     fraud_map_free(p->map);
+    fraud_rates_free(p->rates);
     *p = (fraud_parts){0};
 }
 

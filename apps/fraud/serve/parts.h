@@ -15,6 +15,7 @@
 
 #include "cli/r1_cli.h"
 #include "payment/payment_map.h"
+#include "payment/rates.h"
 #include "serve/policy_build.h"
 #include "serve/txset.h"
 #include "write/ledger.h"
@@ -27,7 +28,8 @@ typedef struct {
     const char *topic[FRAUD_N_TOPIC]; /* NULL: not consumed */
     const char *conninfo;             /* of PostgreSQL */
     char migrations[R1_PATH_BYTES];
-    fraud_map *map; /* NULL: messages use our own names */
+    fraud_rates *rates; /* NULL: amounts are compared within one currency */
+    fraud_map *map;     /* NULL: messages use our own names */
     fraud_engine *engine;
     fraud_policy *policy;
     fraud_pace *pace;

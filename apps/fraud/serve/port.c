@@ -273,7 +273,7 @@ static void port_refuse(server *s, batch *b, fraud_record *r)
 r1_status fraud_port_serve(server *s, batch *b, r1_err *err)
 {
     fraud_desk *desk = s->port->desk;
-    while (desk && b->n < BATCH_MAX && fraud_desk_waits(desk)) {
+    while (desk && b->n < BATCH_MAX / 2 && fraud_desk_waits(desk)) {
         fraud_record *r = fraud_queue_take_free(s->parts.queue);
         if (!r) return R1_OK; /* the writer is behind: they wait, and no more than PLACES can */
         if (!fraud_desk_take(desk, r)) {
@@ -307,17 +307,31 @@ static void probe_note(struct fraud_port *p, port_probe *probe, r1_status st, co
     pthread_mutex_unlock(&p->lock);
 }
 
-static r1_status ask_owned(r1_store **store, const char *conninfo, const char *owner, int *owned,
-                           r1_err *err)
+/* "{payments,labels,http}": PostgreSQL's text of an array. Kafka's names need no quotes there. */
+static void topics_text(const fraud_ledger *l, char *out, size_t size)
 {
+    size_t n = (size_t)snprintf(out, size, "{");
+    for (int t = 0; t < FRAUD_N_TOPIC && n < size; t++)
+        if (l->topic[t])
+            n += (size_t)snprintf(out + n, size - n, "%s%s", n > 1 ? "," : "", l->topic[t]);
+    if (n < size) snprintf(out + n, size - n, "}");
+}
+
+static r1_status ask_owned(r1_store **store, const char *conninfo, const fraud_ledger *l,
+                           int *owned, r1_err *err)
+{
+    char topics[1024];
+    topics_text(l, topics, sizeof topics);
     if (!*store) {
         R1_TRY(r1_store_open(store, conninfo, "r1-fraud watch", err));
         R1_TRY(r1_store_query(*store, "SET statement_timeout = '2s'", 0, NULL, NULL, err));
     }
     r1_rows *rows;
-    const char *param[] = {owner};
-    R1_TRY(r1_store_query(*store, "SELECT count(*) FROM r1.stream_offset WHERE owner = $1", 1,
-                          param, &rows, err));
+    const char *param[] = {l->owner, l->cluster, topics};
+    R1_TRY(r1_store_query(*store,
+                          "SELECT count(*) FROM r1.stream_offset WHERE owner = $1 AND cluster_id = "
+                          "$2 AND app = 'fraud' AND topic = ANY ($3::text[])",
+                          3, param, &rows, err));
     *owned = (int)r1_rows_int(rows, 0, 0);
     r1_rows_free(rows);
     return R1_OK;
@@ -327,7 +341,7 @@ static void probe_postgres(struct fraud_port *p, r1_store **store)
 {
     r1_err err = {0};
     int owned = 0;
-    r1_status st = ask_owned(store, p->s->parts.conninfo, p->s->ledger.owner, &owned, &err);
+    r1_status st = ask_owned(store, p->s->parts.conninfo, &p->s->ledger, &owned, &err);
     if (st != R1_OK) {
         r1_store_close(*store);
         *store = NULL;

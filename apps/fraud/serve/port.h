@@ -37,7 +37,7 @@ void fraud_port_phase(server *s, fraud_phase phase); /* without a port: nothing 
 r1_status fraud_port_watch(server *s, r1_err *err);
 /* Once a turn of the loop. */
 void fraud_port_turn(server *s);
-/* Takes the payments that wait at the port into the batch. */
+/* Takes the payments that wait at the port into the batch, at most half of it. */
 r1_status fraud_port_serve(server *s, batch *b, r1_err *err);
 /* Ends watch and port, before consumers and store go. */
 void fraud_port_stop(server *s);

@@ -160,6 +160,7 @@ static r1_status serve_start(server *s, r1_err *err)
     R1_TRY(serve_retry(serve_own, s, "PostgreSQL", err));
     fraud_port_phase(s, FRAUD_PHASE_REBUILDS);
     R1_TRY(fraud_serve_restore(s, err));
+    R1_TRY(fraud_serve_currency_begin(s, err));
     s->last_seq = s->ledger.last_seq = s->rebuilt.last_seq;
     R1_TRY(serve_retry(start_writer, s, "PostgreSQL", err));
     R1_TRY(serve_assign(s, err));
@@ -234,8 +235,8 @@ static void serve_release(server *s)
     for (int t = 0; t < FRAUD_N_TOPIC; t++) r1_consumer_free(s->consumer[t]);
     r1_producer_free(s->producer);
     r1_store_close(s->store);
-    fraud_reload_free(s->reload);
     fraud_snapshots_free(s->snapshots);
+    fraud_reload_free(s->reload);
     fraud_parts_release(&s->parts);
     free(s);
 }

@@ -59,6 +59,7 @@ static r1_status serve_tolerate(r1_status st, r1_err *err)
 
 static r1_status serve_step(server *s, batch *b, r1_err *err)
 {
+    R1_TRY(fraud_port_serve(s, b, err)); /* first: a backlog of the topic fills every batch */
     r1_status st = R1_OK;
     if (s->consumer[FRAUD_TOPIC_LABELS])
         while (b->n < BATCH_MAX / 2 && st == R1_OK)
@@ -68,7 +69,6 @@ static r1_status serve_step(server *s, batch *b, r1_err *err)
     while (st == R1_OK && b->n < BATCH_MAX)
         st = fraud_serve_take(s, b, FRAUD_TOPIC_PAYMENTS, 0, err);
     R1_TRY(serve_tolerate(st, err));
-    R1_TRY(fraud_port_serve(s, b, err));
     if (!b->n && fraud_queue_in_flight(s->parts.queue) == FRAUD_QUEUE_RECORDS)
         usleep(1000); /* the writer is behind: reading stops */
     return serve_score(s, b, err);

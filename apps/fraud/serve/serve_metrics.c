@@ -44,6 +44,7 @@ typedef struct {
     static uint64_t metric_##name(const metric_source *m) { return m->from; }
 METRIC_COUNT(consumed, s->consumed)
 METRIC_COUNT(apart, s->apart)
+METRIC_COUNT(not_finite, s->not_finite)
 METRIC_COUNT(payments, w->payments)
 METRIC_COUNT(duplicates, w->duplicates)
 METRIC_COUNT(dead_letters, w->dead)
@@ -54,6 +55,8 @@ METRIC_COUNT(review, w->actions[FRAUD_REVIEW])
 METRIC_COUNT(block, w->actions[FRAUD_BLOCK])
 METRIC_COUNT(rebuilt_payments, s->rebuilt.payments)
 METRIC_COUNT(reconnects, w->reconnects)
+METRIC_COUNT(waits, w->waits)
+METRIC_COUNT(refused_rows, w->refused)
 
 #define METRIC_NUMBER(name, from)                                                                  \
     static double metric_##name(const metric_source *m) { return (double)(from); }
@@ -81,6 +84,9 @@ static double metric_snapshot_age_s(const metric_source *m)
 }
 
 METRIC_NUMBER(in_flight, fraud_queue_in_flight(m->s->parts.queue))
+METRIC_NUMBER(outbox_behind, m->w->keeper.behind)
+METRIC_NUMBER(missing_days, m->w->keeper.missing_days)
+METRIC_NUMBER(rest_rows, m->w->keeper.rows_in_rest)
 METRIC_NUMBER(last_seq, m->s->last_seq)
 METRIC_NUMBER(seen_ids, fraud_txset_count(m->s->parts.seen))
 
@@ -347,6 +353,38 @@ static void series_http(const metric_source *m, r1_prom *p)
         }
 }
 
+/* ---- the outboxes ---- */
+
+static const char *const outbox_names[FRAUD_N_OUTBOX] = {
+    [FRAUD_OUTBOX_DECISIONS] = "decisions", [FRAUD_OUTBOX_DEAD] = "dead_letters"};
+
+static void series_outbox(const metric_source *m, r1_prom *p)
+{
+    for (int i = 0; i < FRAUD_N_OUTBOX; i++) {
+        const fraud_outbox_stats *o = &m->w->keeper.outbox[i];
+        const struct {
+            const char *outcome;
+            uint64_t n;
+        } rows[] = {{"acked", o->acked}, {"refused", o->refused}, {"failed", o->failed}};
+        for (size_t k = 0; k < R1_COUNT(rows); k++) {
+            char labels[96];
+            snprintf(labels, sizeof labels, "outbox=\"%s\",outcome=\"%s\"", outbox_names[i],
+                     rows[k].outcome);
+            r1_prom_sample(p, "", labels, (double)rows[k].n);
+        }
+    }
+}
+
+static void series_outbox_age(const metric_source *m, r1_prom *p)
+{
+    for (int i = 0; i < FRAUD_N_OUTBOX; i++) {
+        char labels[48];
+        int64_t oldest = m->w->keeper.outbox[i].oldest_us, now = r1_time_us();
+        snprintf(labels, sizeof labels, "outbox=\"%s\"", outbox_names[i]);
+        r1_prom_sample(p, "", labels, oldest && now > oldest ? (double)(now - oldest) / 1e6 : 0);
+    }
+}
+
 /* ---- the process ---- */
 
 static void series_memory(const metric_source *m, r1_prom *p)
@@ -409,6 +447,11 @@ static const serve_metric metrics[] = {
      .help = "Payments decided and committed.",
      .count = metric_payments},
     {.name = "decided_apart", .count = metric_apart},
+    {.name = "scores_not_finite",
+     .family = "r1_fraud_scores_not_finite_total",
+     .type = "counter",
+     .help = "Payments whose score was no number.",
+     .count = metric_not_finite},
     {.family = "r1_fraud_decided_apart_total",
      .type = "counter",
      .help = "Payments decided without a score, by the rule and the field at fault.",
@@ -479,6 +522,34 @@ static const serve_metric metrics[] = {
      .type = "counter",
      .help = "Transactions that were repeated or asked about after PostgreSQL failed.",
      .count = metric_reconnects},
+    {.family = "r1_fraud_postgres_waits_total",
+     .type = "counter",
+     .help = "Waits of the writer for PostgreSQL.",
+     .count = metric_waits},
+    {.family = "r1_fraud_refused_rows_total",
+     .type = "counter",
+     .help = "Rows that PostgreSQL refused.",
+     .count = metric_refused_rows},
+    {.family = "r1_fraud_outbox_messages_total",
+     .type = "counter",
+     .help = "Messages of the outboxes by what became of them; what failed is sent again.",
+     .series = series_outbox},
+    {.family = "r1_fraud_outbox_age_seconds",
+     .type = "gauge",
+     .help = "Age of the oldest message on its way that the broker has not acknowledged.",
+     .series = series_outbox_age},
+    {.family = "r1_fraud_outbox_behind_rows",
+     .type = "gauge",
+     .help = "Committed rows behind the first that is not acknowledged.",
+     .number = metric_outbox_behind},
+    {.family = "r1_fraud_log_missing_partitions",
+     .type = "gauge",
+     .help = "Daily partitions of the log that could not be made yet.",
+     .number = metric_missing_days},
+    {.family = "r1_fraud_log_rest_rows",
+     .type = "gauge",
+     .help = "Rows of the log that no day's partition holds.",
+     .number = metric_rest_rows},
     {.name = "rebuilt_s",
      .family = "r1_fraud_rebuild_seconds",
      .type = "gauge",

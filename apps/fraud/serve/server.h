@@ -27,9 +27,11 @@ typedef struct {
     r1_consumer *consumer[FRAUD_N_TOPIC];
     r1_producer *producer;
     int64_t last_seq;
-    uint64_t consumed, apart; /* apart: decided without a score */
-    int64_t last_message_us;  /* monotonic */
-    int64_t http_next;        /* offset of the next payment of POST /v1/decide */
+    char currency[4]; /* in which amounts are compared; "": not known yet */
+    /* apart: decided beside the state; not_finite: with a score that is no number */
+    uint64_t consumed, apart, not_finite;
+    int64_t last_message_us; /* monotonic */
+    int64_t http_next;       /* offset of the next payment of POST /v1/decide */
     fraud_rebuilt rebuilt;
     fraud_reload *reload;
     fraud_snapshots *snapshots; /* NULL: no folder is set */
@@ -59,6 +61,13 @@ r1_status fraud_serve_accept(server *s, batch *b, fraud_record *r, fraud_topic t
 /* Turns a score into the decision of the record. */
 r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_slot *slot,
                              const fraud_result *res, r1_err *err);
+
+/* ---- intake_currency.c: amounts of several currencies ---- */
+
+/* By the setting and the log, before the first payment. */
+r1_status fraud_serve_currency_begin(server *s, r1_err *err);
+/* Puts a payment into the stream's currency. false: it cannot be scored, why tells. */
+bool fraud_serve_currency(server *s, fraud_record *r, r1_err *why);
 
 /* ---- serve_loop.c: one turn after the other ---- */
 

@@ -132,6 +132,15 @@ const r1_option fraud_serve_rows[] = {
      .type = R1_OPT_PATH,
      .help = "mapping file: which fields of the messages are ours, see r1-fraud check; none: our "
              "own names"},
+    {.name = "currency",
+     .section = "payments",
+     .type = R1_OPT_STRING,
+     .help = "in which amounts are compared, ISO 4217; none: that of the first payment"},
+    {.name = "rates",
+     .section = "payments",
+     .type = R1_OPT_PATH,
+     .help = "CSV of currency,rate,date, what one unit is worth in the setting currency; none: "
+             "payments in another currency cannot be scored"},
     {.name = "unscorable",
      .section = "payments",
      .type = R1_OPT_ENUM,

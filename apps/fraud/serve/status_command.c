@@ -115,16 +115,16 @@ static double status_sample(const char *line)
     return blank ? strtod(blank, NULL) : NAN;
 }
 
-/* Calls fn with a copy of each line that begins with `name`. whole: the name ends there. */
-static void status_each(const char *page, const char *name, bool whole,
-                        void (*fn)(void *ctx, const char *line), void *ctx)
+/* Calls fn with a copy of each line whose metric is `name`. */
+static void status_each(const char *page, const char *name, void (*fn)(void *ctx, const char *line),
+                        void *ctx)
 {
     size_t n = strlen(name);
     for (const char *at = page; at && *at; at = strchr(at, '\n'), at += at != NULL) {
         char line[512];
         size_t len = strcspn(at, "\n");
         if (strncmp(at, name, n) != 0 || len >= sizeof line) continue;
-        if (whole && at[n] != '{' && at[n] != ' ') continue;
+        if (at[n] != '{' && at[n] != ' ') continue;
         snprintf(line, sizeof line, "%.*s", (int)len, at);
         fn(ctx, line);
     }
@@ -155,21 +155,28 @@ static const struct {
     {"snapshot_age_s", "r1_fraud_snapshot_age_seconds", sample_last},
 };
 
-/* Gauges of how full the state is: all that the page has. */
-static void sample_state(void *ctx, const char *line)
+/* How full the state is: {"accounts": {"rows": 7, "capacity": 9}}. */
+static void status_state(json_t *state, const char *key, const char *line)
 {
-    char name[64];
-    size_t n = strcspn(line, "{ ");
-    snprintf(name, sizeof name, "%.*s", (int)(n < sizeof name ? n : 0), line);
-    if (*name) json_object_set_new(ctx, name, json_real(status_sample(line)));
+    char kind[48];
+    status_label(line, "table", kind, sizeof kind);
+    json_t *o = json_object_get(state, kind);
+    if (!o) json_object_set_new(state, kind, o = json_object());
+    json_object_set_new(o, key, json_real(status_sample(line)));
 }
+static void status_take_rows(void *ctx, const char *line) { status_state(ctx, "rows", line); }
+static void status_take_capacity(void *ctx, const char *line)
+{
+    status_state(ctx, "capacity", line);
+}
+static void status_take_evicted(void *ctx, const char *line) { status_state(ctx, "evicted", line); }
 
 typedef struct {
     double le[64], n[64];
     size_t count;
 } page_buckets;
 
-static void take_bucket(void *ctx, const char *line)
+static void status_take_bucket(void *ctx, const char *line)
 {
     page_buckets *b = ctx;
     char le[32];
@@ -183,7 +190,7 @@ static void take_bucket(void *ctx, const char *line)
 static double page_p99(const char *page)
 {
     page_buckets b = {.count = 0};
-    status_each(page, "r1_fraud_latency_seconds_bucket", true, take_bucket, &b);
+    status_each(page, "r1_fraud_latency_seconds_bucket", status_take_bucket, &b);
     for (size_t i = 0; i < b.count; i++)
         if (b.n[b.count - 1] > 0 && b.n[i] >= .99 * b.n[b.count - 1]) return b.le[i];
     return NAN;
@@ -212,7 +219,7 @@ static void status_info(json_t *out, const char *page)
                  {"r1_fraud_owner_info", "owner", "owner"}};
     for (size_t i = 0; i < R1_COUNT(infos); i++) {
         page_info want = {out, infos[i].label, infos[i].key};
-        status_each(page, infos[i].metric, true, status_take_info, &want);
+        status_each(page, infos[i].metric, status_take_info, &want);
     }
 }
 
@@ -223,14 +230,16 @@ static void status_metrics(json_t *out, const char *page)
         char there[80];
         snprintf(there, sizeof there, "\n%s", numbers[i].metric);
         if (!strstr(page, there)) continue; /* this version has no such metric */
-        status_each(page, numbers[i].metric, true, numbers[i].take, &x);
+        status_each(page, numbers[i].metric, numbers[i].take, &x);
         json_object_set_new(out, numbers[i].key, json_real(x));
     }
     double p99 = page_p99(page);
     if (!isnan(p99)) json_object_set_new(out, "p99_s", isinf(p99) ? json_null() : json_real(p99));
     status_info(out, page);
     json_t *state = json_object();
-    status_each(page, "r1_fraud_state_", false, sample_state, state);
+    status_each(page, "r1_fraud_state_rows", status_take_rows, state);
+    status_each(page, "r1_fraud_state_rows_max", status_take_capacity, state);
+    status_each(page, "r1_fraud_state_evicted_total", status_take_evicted, state);
     json_object_set_new(out, "state", state);
 }
 
@@ -340,7 +349,8 @@ static void screen_state(json_t *service)
     json_t *x;
     json_object_foreach(json_object_get(service, "state"), name, x)
     {
-        screen_line("  %-40s %.0f", name + strlen("r1_fraud_"), json_number_value(x));
+        screen_line("  %-10s %s of %s, %s forgotten", name, status_count(x, "rows"),
+                    status_count(x, "capacity"), status_count(x, "evicted"));
     }
 }
 

@@ -137,7 +137,9 @@ static void record_empty(fraud_record *r)
     free(r->body);
     r->body = NULL;
     free(r->alert);
+    free(r->log);
     r->alert = NULL;
+    r->log = NULL;
     r->bare = false;
 }
 

@@ -103,6 +103,7 @@ typedef struct fraud_record {
      * all the same. */
     bool applied;
     uint64_t content_hash;
+    char *log; /* owned; what r1.payment keeps in the place of the message, NULL: the message */
     /* "unscorable", "id_reused", "time_suspect": the rule that decided without a score, which then
      * stands in no row. NULL: the score counts. Static. */
     const char *apart_rule;

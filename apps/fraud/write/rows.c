@@ -52,6 +52,13 @@ static void text_or_null(r1_columns *c, size_t i, const char *text)
         r1_columns_null(c, i);
 }
 
+/* What was paid, where amounts were converted; NULL: unknown. */
+static const char *rows_currency(const fraud_payment *p)
+{
+    if (p->has & FRAUD_HAS_PAID) return p->paid_currency;
+    return *p->currency ? p->currency : NULL;
+}
+
 static void int_or_null(r1_columns *c, size_t i, int64_t value) /* 0: unknown */
 {
     if (value)
@@ -87,8 +94,9 @@ FILL_UNLESS_BARE(fill_kind, text_or_null,
                  r->payment.kind < FRAUD_N_KIND ? fraud_kind_name(r->payment.kind) : NULL)
 FILL_UNLESS_BARE(fill_from, text_or_null, *r->payment.from ? r->payment.from : NULL)
 FILL_UNLESS_BARE(fill_to, text_or_null, *r->payment.to ? r->payment.to : NULL)
-FILL_UNLESS_BARE(fill_amount, int_or_null, r->payment.amount_minor)
-FILL_UNLESS_BARE(fill_currency, text_or_null, *r->payment.currency ? r->payment.currency : NULL)
+FILL_UNLESS_BARE(fill_amount, int_or_null,
+                 r->payment.has &FRAUD_HAS_PAID ? r->payment.paid_minor : r->payment.amount_minor)
+FILL_UNLESS_BARE(fill_currency, text_or_null, rows_currency(&r->payment))
 FILL_AS(fill_applied, r1_columns_bool, r->applied)
 FILL_AS(fill_content, r1_columns_int, (int64_t)r->content_hash)
 FILL_UNLESS_BARE(fill_broker_at, ms_or_null, r->message.broker_ms)
@@ -180,8 +188,8 @@ FILL(fill_headers)
  * decodes to the same payment. */
 FILL(fill_payload_text)
 {
-    const char *text = r->message.payload;
-    size_t len = r->message.payload_len;
+    const char *text = r->log ? r->log : r->message.payload;
+    size_t len = r->log ? strlen(r->log) : r->message.payload_len;
     (void)names;
     if (r1_utf8_valid(text, len) && !memchr(text, 0, len)) {
         r1_columns_bytes(c, i, text, len);
@@ -296,20 +304,13 @@ static const rows_column payment_columns[] = {
 };
 
 static const rows_column decision_columns[] = {
-    COLUMN("apply_seq", R1_COL_INT8, fill_seq),
-    COLUMN("decision", R1_COL_TEXT, fill_action),
-    COLUMN("score", R1_COL_FLOAT4, fill_score),
-    COLUMN("logit", R1_COL_FLOAT4, fill_logit),
-    COLUMN("degraded", R1_COL_BOOL, fill_degraded),
-    CAST("trace", "", "::real[]", fill_trace),
-    CAST("reasons", "", "::jsonb", fill_reasons),
-    COLUMN("rule", R1_COL_TEXT, fill_rule),
-    COLUMN("latency_us", R1_COL_INT8, fill_latency),
-    CONSTANT("model", model_version),
-    COLUMN("config", R1_COL_TEXT, fill_config),
-    CAST("would", "", "::jsonb", fill_would),
-    COLUMN("list", R1_COL_TEXT, fill_list),
-    WRITTEN_AT,
+    COLUMN("apply_seq", R1_COL_INT8, fill_seq),      COLUMN("decision", R1_COL_TEXT, fill_action),
+    COLUMN("score", R1_COL_FLOAT4, fill_score),      COLUMN("logit", R1_COL_FLOAT4, fill_logit),
+    COLUMN("degraded", R1_COL_BOOL, fill_degraded),  CAST("trace", "", "::real[]", fill_trace),
+    CAST("reasons", "", "::jsonb", fill_reasons),    COLUMN("rule", R1_COL_TEXT, fill_rule),
+    COLUMN("latency_us", R1_COL_INT8, fill_latency), CONSTANT("model", model_version),
+    COLUMN("config", R1_COL_TEXT, fill_config),      CAST("would", "", "::jsonb", fill_would),
+    COLUMN("list", R1_COL_TEXT, fill_list),          WRITTEN_AT,
 };
 
 #define JSON_TEXTS "ARRAY(SELECT jsonb_array_elements_text("

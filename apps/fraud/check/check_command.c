@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* check_command.c - reads messages as `serve` would, and says in one screen what each field must
+ * be, what was found, and how to map it. */
+#include "check/check_command.h"
+
+#include "check/check_propose.h"
+#include "files/outputs.h"
+#include "payment/notes.h"
+#include "text/r1_utf8.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* clang-format off */
+const r1_option fraud_check_rows[] = {
+    {.name = "in", .type = R1_OPT_PATH, .def = "-",
+     .help = "messages: JSON lines, one JSON array, or CSV with a header; -: standard input"},
+    {.name = "map", .type = R1_OPT_PATH, .help = "mapping file, as of serve"},
+    {.name = "propose", .type = R1_OPT_PATH, .help = "write a mapping file for these messages"},
+    {.name = "out", .type = R1_OPT_PATH,
+     .help = "write the messages as JSON lines, as they were read: to send CSV or an array"},
+};
+/* clang-format on */
+const size_t fraud_check_n_row = R1_COUNT(fraud_check_rows);
+
+enum { WHYS_MAX = 64, WHY_SHOWN = 12 };
+
+/* A reason, without what was found, and how often it holds. */
+typedef struct {
+    char text[FRAUD_NOTES_BYTES];
+    size_t n, first; /* first: message, from 1 */
+    fraud_reading what;
+} check_why;
+
+typedef struct {
+    check_input in;
+    check_proposal proposal;
+    fraud_map *map;
+    size_t n[3]; /* by fraud_reading */
+    size_t noted;
+    check_why why[WHYS_MAX];
+    size_t n_why;
+} check;
+
+/* ---- counting ---- */
+
+/* Reasons are one where they differ in the value alone. */
+static size_t why_length(const char *text)
+{
+    const char *found = strstr(text, ", found ");
+    return found ? (size_t)(found - text) : strlen(text);
+}
+
+static void check_count(check *c, size_t i, fraud_reading what, const char *text)
+{
+    size_t k = 0, len = why_length(text);
+    while (k < c->n_why && (c->why[k].what != what || why_length(c->why[k].text) != len ||
+                            strncmp(c->why[k].text, text, len) != 0))
+        k++;
+    if (k == WHYS_MAX) k = WHYS_MAX - 1;
+    if (k == c->n_why) {
+        c->n_why++;
+        c->why[k] = (check_why){.first = i + 1, .what = what};
+        snprintf(c->why[k].text, sizeof c->why[k].text, "%s", text);
+    }
+    c->why[k].n++;
+}
+
+static void check_message(check *c, size_t i)
+{
+    fraud_payment p;
+    char notes[FRAUD_NOTES_BYTES];
+    uint64_t content;
+    r1_err why = {0};
+    fraud_reading what =
+        fraud_payment_read(c->map, c->in.text[i], strlen(c->in.text[i]), &p, notes, &content, &why);
+    c->n[what]++;
+    if (what != FRAUD_READ_PAYMENT) check_count(c, i, what, why.msg);
+    json_t *list = *notes ? json_loads(notes, 0, NULL) : NULL, *note;
+    size_t k;
+    c->noted += list != NULL;
+    json_array_foreach(list, k, note)
+        check_count(c, i, FRAUD_READ_PAYMENT, json_string_value(note));
+    json_decref(list);
+}
+
+/* ---- telling ---- */
+
+static void print_whys(const check *c, fraud_reading what, const char *title)
+{
+    size_t shown = 0;
+    for (size_t k = 0; k < c->n_why; k++) {
+        const check_why *w = &c->why[k];
+        if (w->what != what) continue;
+        if (!shown++) printf("\n%s\n", title);
+        if (shown > WHY_SHOWN) continue;
+        printf("  %zu x, first in message %zu: ", w->n, w->first);
+        r1_utf8_print(stdout, w->text);
+        putchar('\n');
+    }
+    if (shown > WHY_SHOWN) printf("  and %zu more\n", shown - WHY_SHOWN);
+}
+
+static void print_field(const check *c, fraud_field f)
+{
+    const fraud_field_words *w = &fraud_fields[f];
+    const check_path *x = c->proposal.of[f];
+    bool ours = x && !strcmp(x->path, w->name);
+    if (!x && !w->required) return;
+    if (f == FRAUD_F_AMOUNT_MINOR && !x && c->proposal.of[FRAUD_F_AMOUNT]) return;
+    printf("  %-12s %s\n", w->name, w->expected);
+    if (!x)
+        printf("               found no field that looks like it: add it, or a constant: %s = %s\n",
+               w->name, w->example);
+    else {
+        printf("               %s \"%s\"%s, as ", ours ? "found" : "your field", x->path,
+               ours ? "" : " looks like it");
+        r1_utf8_print(stdout, x->example);
+        if (!ours) printf(": write %s = %s", w->name, x->path);
+        putchar('\n');
+    }
+}
+
+static void print_fields(const check *c)
+{
+    printf("\nWhat a payment needs, and what your messages have:\n");
+    for (int f = 0; f < FRAUD_N_F; f++) print_field(c, (fraud_field)f);
+    if (c->proposal.of[FRAUD_F_TS])
+        printf("  the form of your times looks like %s: write format = %s\n", c->proposal.format,
+               c->proposal.format);
+    printf("  fields of yours that are not read:");
+    size_t n = 0;
+    for (size_t i = 0; i < c->proposal.n && n < 12; i++)
+        if (!c->proposal.path[i].taken) {
+            printf(" ");
+            r1_utf8_print(stdout, c->proposal.path[i].path);
+            n++;
+        }
+    printf("%s\n", n ? "" : " none");
+}
+
+static void check_print(const check *c, const char *proposed)
+{
+    printf("%zu messages (%s): %zu can be scored, %zu cannot and go to a person, %zu are no "
+           "payments\n",
+           c->in.n, c->in.form, c->n[FRAUD_READ_PAYMENT], c->n[FRAUD_READ_UNSCORABLE],
+           c->n[FRAUD_READ_NOTHING]);
+    print_whys(c, FRAUD_READ_NOTHING, "No payments (dead letters):");
+    print_whys(c, FRAUD_READ_UNSCORABLE, "Cannot be scored (decided by the setting unscorable):");
+    print_whys(c, FRAUD_READ_PAYMENT, "Read otherwise than written (a note on the decision):");
+    bool good = c->n[FRAUD_READ_PAYMENT] == c->in.n;
+    if (!good && !c->map) print_fields(c);
+    if (proposed)
+        printf("\nA proposal is in %s. Read it, then: r1-fraud check --map %s --in FILE\n",
+               proposed, proposed);
+    else if (!good && !c->map)
+        printf("\nr1-fraud check --in FILE --propose map.ini writes a mapping file.\n");
+    if (!c->map && c->proposal.of[FRAUD_F_TS] && !strcmp(c->proposal.format, "s"))
+        printf(
+            "\nYour times look like seconds; as milliseconds they lie in 1970. Use a mapping file "
+            "with format = s.\n");
+    if (good && strcmp(c->in.form, "JSON lines") != 0)
+        printf("Write them as JSON lines first: --out payments.jsonl\n");
+    if (good)
+        printf("Send them with r1-fraud produce --in FILE; serve%s.\n",
+               c->map ? " and produce need the same --map" : " reads them as they are");
+}
+
+/* ---- the command ---- */
+
+static r1_status check_write_lines(const check *c, const char *path, r1_err *err)
+{
+    char *text = NULL;
+    size_t len;
+    FILE *f = path ? open_memstream(&text, &len) : NULL;
+    if (!path) return R1_OK;
+    if (!f) R1_FAIL(err, R1_E_NOMEM, "%s: no memory", path);
+    for (size_t i = 0; i < c->in.n; i++) fprintf(f, "%s\n", c->in.text[i]);
+    fclose(f);
+    r1_status st = r1_file_write(path, text, len, err);
+    free(text);
+    return st;
+}
+
+static r1_status check_write_map(const check *c, const char *path, r1_err *err)
+{
+    if (!path) return R1_OK;
+    char *text = check_propose_text(&c->proposal);
+    if (!text) R1_FAIL(err, R1_E_NOMEM, "%s: no memory", path);
+    r1_status st = r1_file_write(path, text, strlen(text), err);
+    free(text);
+    return st;
+}
+
+static r1_status check_run(check *c, const r1_options *o, r1_err *err)
+{
+    const char *in = r1_options_str(o, "in"), *map = r1_options_str(o, "map");
+    const r1_named_file out[] = {{"--out", r1_options_str(o, "out"), 0},
+                                 {"--propose", r1_options_str(o, "propose"), 0}};
+    const r1_named_file from[] = {{"--in", strcmp(in, "-") ? in : NULL, 0}, {"--map", map, 0}};
+    R1_TRY(r1_outputs_check(out, R1_COUNT(out), from, R1_COUNT(from), err));
+    R1_TRY(fraud_map_load(&c->map, map, err));
+    R1_TRY(check_input_read(&c->in, in, err));
+    check_propose(&c->proposal, &c->in);
+    for (size_t i = 0; i < c->in.n; i++) check_message(c, i);
+    R1_TRY(check_write_map(c, r1_options_str(o, "propose"), err));
+    R1_TRY(check_write_lines(c, r1_options_str(o, "out"), err));
+    check_print(c, r1_options_str(o, "propose"));
+    return R1_OK;
+}
+
+int fraud_command_check(r1_cli_call *call)
+{
+    check *c = calloc(1, sizeof *c);
+    if (!c) return R1_EXIT_FAILED;
+    r1_status st = check_run(c, call->opts, &call->err);
+    bool partial = c->n[FRAUD_READ_PAYMENT] < c->in.n;
+    fraud_map_free(c->map);
+    check_input_free(&c->in);
+    free(c);
+    return st != R1_OK ? r1_cli_exit(st) : partial ? R1_EXIT_PARTIAL : R1_EXIT_OK;
+}

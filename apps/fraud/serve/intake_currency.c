@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* intake_currency.c - the currency of the stream: the setting, else that of the first payment that
+ * was applied. Amounts of others are converted by the rates of the user, or are not compared. */
+#include "serve/server.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* In which the payments of the log were applied, "" where it is empty: one currency for all,
+ * because another one was converted or was not applied. */
+static r1_status currency_of_log(server *s, char out[4], r1_err *err)
+{
+    r1_rows *rows;
+    fraud_payment p = {0};
+    R1_TRY(r1_store_query(s->store,
+                          "SELECT payload FROM r1.payment WHERE applied ORDER BY apply_seq LIMIT 1",
+                          0, NULL, &rows, err));
+    const char *text = r1_rows_count(rows) ? r1_rows_text(rows, 0, 0) : NULL;
+    r1_status st = text ? fraud_payment_decode(text, strlen(text), &p, err) : R1_OK;
+    r1_rows_free(rows);
+    memcpy(out, p.currency, sizeof p.currency);
+    return st;
+}
+
+r1_status fraud_serve_currency_begin(server *s, r1_err *err)
+{
+    const char *setting = r1_options_str(s->o, "currency");
+    char log[4];
+    R1_TRY(currency_of_log(s, log, err));
+    snprintf(s->currency, sizeof s->currency, "%s", setting ? setting : log);
+    if (setting && *log && !s->parts.rates && strcmp(setting, log) != 0)
+        R1_FAIL(
+            err, R1_E_INVAL,
+            "currency: expected %s, in which the payments of the log are, or the setting rates, "
+            "found %s",
+            log, setting);
+    return R1_OK;
+}
+
+bool fraud_serve_currency(server *s, fraud_record *r, r1_err *why)
+{
+    bool same = !*s->currency || !strcmp(s->currency, r->payment.currency);
+    if (same && !s->parts.map) return true;
+    const fraud_payment paid = r->payment;
+    if (*s->currency && !fraud_rates_convert(s->parts.rates, s->currency, &r->payment, why))
+        return false;
+    r->log = fraud_payment_log(&paid, &r->payment, r->message.payload, r->message.payload_len);
+    return r->log || (r1_err_set(why, R1_E_NOMEM, __FILE__, __LINE__, "no memory"), false);
+}

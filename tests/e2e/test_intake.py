@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever comes, somebody decides: odd messages, other people's fields and two currencies through
+the service, over a real PostgreSQL and broker, and through a rebuild of its state.
+
+tests/e2e/test_intake.py [Intake.test_odd_messages...]
+"""
+
+import json
+import os
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "deploy"))
+from services import ROOT, Services  # noqa: E402
+
+
+def payment(i, **changes):
+    p = {
+        "tx_id": f"t{i}",
+        "ts": 1767225600000 + i * 60000,
+        "kind": "transfer",
+        "from": f"A{i % 7}",
+        "to": f"B{i % 5}",
+        "amount_minor": 1000 + i,
+        "currency": "EUR",
+    }
+    p.update(changes)
+    return json.dumps(p, ensure_ascii=False)
+
+
+THAI = "กิ" * 70  # 140 characters, 420 bytes
+# A message, and what becomes of it: scored, the rule that decides, "duplicate" or "dead".
+ODD = [
+    (payment(0), "scored"),
+    (payment(1, text=THAI), "scored"),
+    (payment(2, device="d" * 64), "scored"),
+    (payment(3, country="GBR"), "scored"),
+    (payment(4, currency="XXQ"), "unscorable"),
+    (payment(5, amount_minor=0), "unscorable"),
+    (payment(6, amount_minor=-500), "unscorable"),
+    (payment(7, to="A0"), "unscorable"),
+    (payment(8, kind="direct_debit"), "scored"),
+    (payment(9, kind="barter"), "unscorable"),
+    (payment(10, reference=123456789012345678901234567890), "scored"),
+    (payment(11, currency="JPY"), "unscorable"),
+    (payment(12).replace('"to"', '"to": "B9", "to"'), "unscorable"),
+    (payment(13, text="שלום e\u0301 👩\u200d🔬 \u0007"), "scored"),
+    (payment(14, text="x").replace('"x"', '"\\ud800"'), "scored"),
+    (payment(15, lat=50), "scored"),
+    (payment(16, channel="c" * 300), "scored"),
+    (payment(17, ts="2026-01-01T00:20:00+01:00"), "scored"),
+    (payment(18, amount_minor=None, amount=125.50), "scored"),
+    (payment(0, amount_minor=7), "id_reused"),
+    (payment(0, note="the same payment"), "duplicate"),
+    (payment(4, currency="XXQ"), "duplicate"),
+    (payment(4), "scored"),  # mended
+    ("no payment", "dead"),
+    ("[1]", "dead"),
+    ('{"amount_minor": 5}', "dead"),
+]
+
+
+def outcomes(s):
+    """What became of each offset."""
+    found = {}
+    for offset, rule, score in s.sql(
+        "SELECT kafka_offset, coalesce(rule, ''), coalesce(score::text, '') FROM r1.payment p "
+        "JOIN r1.decision d USING (apply_seq)"
+    ):
+        found[int(offset)] = "scored" if score else rule
+    for table, name in ("duplicate", "duplicate"), ("dead_letter", "dead"):
+        for (offset,) in s.sql(f"SELECT kafka_offset FROM r1.{table}"):
+            found[int(offset)] = name
+    return found
+
+
+class Intake(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="r1-intake-")
+        os.chmod(cls.folder, 0o755)
+
+    def write(self, name, lines):
+        path = os.path.join(self.folder, name)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("\n".join(lines) + "\n")
+        return path
+
+    def serve(self, s, *args):
+        """Until nothing comes; returns the statistics."""
+        path = os.path.join(s.folder, "stats.json")
+        p = s.serve("--model", "none", "--until-idle", 1, "--stats", path, *args)
+        self.assertEqual(s.finish(p), 0)
+        with open(path, encoding="utf-8") as f:
+            return json.load(f)
+
+    def begin(self, s):
+        s.fresh_schema()
+        s.create_topic()
+
+    def test_odd_messages(self):
+        with Services(os.path.join(self.folder, "odd"), partitions=1) as s:
+            self.begin(s)
+            s.produce(self.write("odd.jsonl", [text for text, _ in ODD]))
+            stats = self.serve(s)
+            found = outcomes(s)
+            expected = {i: what for i, (_, what) in enumerate(ODD)}
+            self.assertEqual(found, expected)
+            apart = sum(what in ("unscorable", "id_reused") for _, what in ODD)
+            self.assertEqual(stats["decided_apart"], apart)
+            rows = s.sql(
+                "SELECT decision, reasons->0->>'code', reasons->0->>'text' FROM r1.decision "
+                "WHERE score IS NULL"
+            )
+            self.assertEqual(len(rows), apart)
+            for decision, code, text in rows:
+                self.assertEqual(decision, "review")
+                self.assertIn(code, ("unscorable", "id_reused"))
+                self.assertIn("expected", text)
+            self.assertIn(
+                "lat, lon", s.value("SELECT notes FROM r1.payment WHERE tx_id = 't15'")
+            )
+            self.assertEqual(self.serve(s)["state_digest"], stats["state_digest"])
+
+    def test_policy_for_unscorable(self):
+        with Services(os.path.join(self.folder, "policy"), partitions=1) as s:
+            self.begin(s)
+            s.produce(self.write("policy.jsonl", [payment(0, amount_minor=-5)]))
+            self.serve(s, "--unscorable", "block")
+            self.assertEqual(s.value("SELECT decision FROM r1.decision"), "block")
+
+    def test_map_and_rates(self):
+        """Somebody's names, units, times and currencies. The state comes again from the log alone,
+        with another mapping file and without rates."""
+        lines = [
+            json.dumps(
+                {
+                    "id": f"p{i}",
+                    "at": f"2026-01-0{1 + i % 9} 10:00:0{i % 10}",
+                    "type": "SCT",
+                    "payer": {"iban": f"A{i % 3}"},
+                    "payee": {"iban": f"B{i % 4}"},
+                    "sum": f"{10 + i}.50" if i % 2 else 1000 + i,
+                    "cur": "EUR" if i % 2 else "JPY",
+                }
+            )
+            for i in range(40)
+        ]
+        mapping = [
+            "[fields]",
+            "tx_id = id",
+            "ts = at",
+            "kind = type",
+            "from = payer.iban",
+            "to = payee.iban",
+            "amount = sum",
+            "currency = cur",
+            "[time]",
+            "format = iso",
+            "zone = +01:00",
+        ]
+        rates = ["currency,rate,date", "JPY,0.00612,2025-01-01"]
+        money = ["--currency", "EUR", "--rates", self.write("rates.csv", rates)]
+        with Services(os.path.join(self.folder, "map"), partitions=1) as s:
+            self.begin(s)
+            own = self.write("own.ini", mapping)
+            s.produce(self.write("own.jsonl", lines), "--map", own)
+            stats = self.serve(s, "--map", own, *money)
+            self.assertEqual(stats["decided_apart"], 0)
+            self.assertEqual(
+                s.sql(
+                    "SELECT currency, min(amount_minor), min(ts AT TIME ZONE 'UTC') "
+                    "FROM r1.payment GROUP BY 1 ORDER BY 1"
+                ),
+                [["EUR", "1150", "2026-01-01 09:00:07"], ["JPY", "1000", "2026-01-01 09:00:00"]],
+            )
+            self.assertEqual(
+                json.loads(s.value("SELECT payload FROM r1.payment LIMIT 1"))["original"], lines[0]
+            )
+            again = self.serve(s, *money[:2])
+            self.assertEqual(again["state_digest"], stats["state_digest"])
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("R1_BIN", os.path.join(ROOT, "build", "release", "bin"))
+    unittest.main(verbosity=2)

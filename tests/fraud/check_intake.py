@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the program says of payments and models that it cannot trust.
+
+    tests/fraud/check_intake.py R1-FRAUD MODEL
+"""
+
+import json
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from programs import run  # noqa: E402
+
+PROGRAM, MODEL = (os.path.abspath(path) for path in sys.argv[1:3])
+PARTIAL = 4
+
+
+def output(program, *args):
+    """What a run says that finds something to say: its exit code is PARTIAL."""
+    p = subprocess.run([program, *args], capture_output=True, text=True, check=False)
+    assert p.returncode == PARTIAL, f"{args}: exit {p.returncode}\n{p.stderr}"
+    return p.stdout
+
+
+def payment(i, **changes):
+    p = {
+        "tx_id": f"t{i}",
+        "ts": 1767225600000 + i * 60000,
+        "kind": "transfer",
+        "from": f"A{i % 7}",
+        "to": f"B{i % 5}",
+        "amount_minor": 1000 + i,
+        "currency": "EUR",
+    }
+    p.update(changes)
+    return p
+
+
+def write_lines(path, messages):
+    with open(path, "w", encoding="utf-8") as f:
+        for m in messages:
+            f.write((m if isinstance(m, str) else json.dumps(m)) + "\n")
+
+
+def scores(path):
+    with open(path, encoding="utf-8") as f:
+        return [json.loads(line) for line in f]
+
+
+def check_replay(folder):
+    """A payment that cannot be scored has its line, in its place, and the exit code tells."""
+    path, out = os.path.join(folder, "in.jsonl"), os.path.join(folder, "out.jsonl")
+    messages = [payment(i) for i in range(10)]
+    messages[4] = payment(4, amount_minor=-5)
+    messages[6] = "no payment"
+    messages[8] = payment(8, currency="XXQ")
+    write_lines(path, messages)
+    run(PROGRAM, "replay", "--in", path, "--out", out, "--batch", "64", code=PARTIAL)
+    found = scores(out)
+    assert [x["tx_id"] for x in found] == [f"t{i}" for i in range(10) if i != 6], found
+    assert "a refund" in found[4]["unscorable"], found[4]
+    assert "XXQ" in found[7]["unscorable"], found[7]
+    assert sum("logit" in x for x in found) == 7
+
+
+def check_overflow(folder):
+    """A head that overflows: each payment has its line with words, none is let through or lost."""
+    path, out = os.path.join(folder, "in.jsonl"), os.path.join(folder, "out.jsonl")
+    model = os.path.join(folder, "overflow.gguf")
+    with open(os.path.join(os.path.dirname(MODEL), "fraud-s.gguf"), "rb") as f:
+        data = bytearray(f.read())
+    data[-288:-32] = struct.pack("<f", 3e38) * 64  # head.out.weight; its bias stands behind it
+    with open(model, "wb") as f:
+        f.write(data)
+    write_lines(path, [payment(i) for i in range(20)])
+    run(PROGRAM, "replay", "--in", path, "--out", out, "--model", model, code=PARTIAL)
+    found = scores(out)
+    assert len(found) == 20, len(found)
+    assert all("score is not finite" in x["unscorable"] for x in found), found[0]
+
+
+def check_flipped(folder):
+    """One flipped bit of a model that has its checksum is refused."""
+    model = os.path.join(folder, "flipped.gguf")
+    with open(MODEL, "rb") as f:
+        data = bytearray(f.read())
+    data[len(data) // 2] ^= 4
+    with open(model, "wb") as f:
+        f.write(data)
+    with open(MODEL + ".sum", "rb") as f, open(model + ".sum", "wb") as g:
+        g.write(f.read())
+    path = os.path.join(folder, "in.jsonl")
+    said = run(PROGRAM, "replay", "--in", path, "--out", path + ".out", "--model", model, code=1)
+    assert "damaged or was changed" in said, said
+
+
+STRANGER = [
+    '{"id":"p-1","created_at":"2026-11-30T10:00:00+01:00","type":"SCT","payer":{"iban":"DE1"},'
+    '"payee":{"iban":"FR2"},"amount":125.50,"currency":"EUR"}',
+    '{"id":"p-2","created_at":"2026-11-30T10:01:00+01:00","type":"voucher","payer":{"iban":"DE1"},'
+    '"payee":{"iban":"FR3"},"amount":"1.00","currency":"EUR"}',
+]
+
+
+def check_stranger(folder):
+    """Somebody's messages: told at once what is expected, mapped by the proposal, scored."""
+    path, proposal = os.path.join(folder, "own.jsonl"), os.path.join(folder, "map.ini")
+    out = os.path.join(folder, "own.out")
+    write_lines(path, STRANGER)
+    said = output(PROGRAM, "check", "--in", path, "--propose", proposal)
+    assert "0 can be scored, 0 cannot and go to a person, 2 are no payments" in said, said
+    assert 'your field "created_at" looks like it' in said and "write ts = created_at" in said, said
+    said = output(PROGRAM, "check", "--in", path, "--map", proposal)
+    assert "1 can be scored, 1 cannot" in said and "type (kind): expected transfer" in said, said
+    with open(proposal, "a", encoding="utf-8") as f:
+        f.write("card = voucher\n")
+    said = run(PROGRAM, "check", "--in", path, "--map", proposal)
+    assert "2 can be scored" in said, said
+    run(PROGRAM, "replay", "--in", path, "--map", proposal, "--out", out)
+    assert [x["tx_id"] for x in scores(out)] == ["p-1", "p-2"]
+
+
+def check_table(folder):
+    """The same out of CSV, with another separator, a quoted field and seconds."""
+    path, lines = os.path.join(folder, "own.csv"), os.path.join(folder, "csv.jsonl")
+    proposal, out = os.path.join(folder, "csv.ini"), os.path.join(folder, "csv.out")
+    write_lines(
+        path,
+        ["Transaction ID;Time;Sender;Receiver;Amount;Ccy", '7;1767225600;A;"B;""x";125.50;EUR'],
+    )
+    output(PROGRAM, "check", "--in", path, "--propose", proposal, "--out", lines)
+    said = run(PROGRAM, "check", "--in", path, "--map", proposal)
+    assert "1 can be scored" in said, said
+    run(PROGRAM, "replay", "--in", lines, "--map", proposal, "--out", out)
+    assert scores(out)[0]["tx_id"] == "7"
+
+
+def check_currencies(folder):
+    """Two currencies are not compared, unless a rate is given."""
+    path, out = os.path.join(folder, "two.jsonl"), os.path.join(folder, "two.out")
+    rates = os.path.join(folder, "rates.csv")
+    write_lines(path, [payment(0), payment(1, currency="JPY", amount_minor=5000), payment(2)])
+    run(PROGRAM, "replay", "--in", path, "--out", out, code=PARTIAL)
+    found = scores(out)
+    assert "no rate" in found[1]["unscorable"] and "logit" in found[2], found
+    write_lines(rates, ["currency,rate,date", "JPY,0.00612,2025-01-01"])
+    money = ["--currency", "EUR", "--rates", rates]
+    run(PROGRAM, "replay", "--in", path, "--out", out, *money)
+    assert all("logit" in x for x in scores(out))
+    run(PROGRAM, "replay", "--in", path, "--out", out, "--rates", rates, code=2)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        check_replay(folder)
+        check_overflow(folder)
+        check_flipped(folder)
+        check_stranger(folder)
+        check_table(folder)
+        check_currencies(folder)
+    print("intake: good")
+
+
+main()
