@@ -62,6 +62,7 @@ typedef struct {
     const char *block_path;     /* accounts whose payments (either end) are blocked, NULL: none */
     const fraud_named_list *list;
     size_t n_list;
+    const char *currency;    /* of the stream; NULL: not known */
     const char *calibration; /* what the thresholds come from, in words; NULL: settings */
 } fraud_policy_opts;
 
