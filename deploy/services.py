@@ -161,13 +161,13 @@ class Services:
 
     def fraud(self, *args, check=True):
         args = [str(a) for a in args]
-        if args[0] in ("db", "serve", "dlq", "status"):
+        if args[0] in ("db", "serve", "dlq", "status", "offsets"):
             args += ["--postgres", self.conninfo]
         if args[0] in ("db", "serve"):
             args += ["--migrations", os.path.join(ROOT, "schemas/sql")]
         if args[0] == "serve" and "--http-listen" not in args:
             args += ["--http-listen", "127.0.0.1:0"]
-        if args[0] in ("serve", "produce", "dlq"):
+        if args[0] in ("serve", "produce", "dlq", "offsets"):
             args += ["--brokers", self.brokers] if hasattr(self, "brokers") else []
         return run(os.path.join(bin_dir(), "r1-fraud"), *args, check=check, cwd=ROOT)
 

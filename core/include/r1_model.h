@@ -48,6 +48,10 @@ R1_API int r1_model_item(const r1_model *m, const char *name); /* index, -1 = no
 R1_API const char *r1_model_item_name(const r1_model *m, size_t item);
 R1_API r1_item_kind r1_model_item_kind(const r1_model *m, size_t item);
 R1_API size_t r1_model_item_n_num(const r1_model *m, size_t item); /* table: numeric columns */
+/* The quantiles of a table's numeric columns that training saw, from the least to the largest:
+ * f32[n_num][*n_edge], the model's. What lies outside is encoded as the nearest of them. NULL: the
+ * item has none. */
+R1_API const float *r1_model_item_edges(const r1_model *m, size_t item, size_t *n_edge);
 R1_API size_t r1_model_item_n_cat(const r1_model *m, size_t item);
 R1_API size_t r1_model_event_n_num(const r1_model *m); /* 0 without memory */
 R1_API size_t r1_model_event_n_cat(const r1_model *m);

@@ -453,6 +453,13 @@ size_t r1_model_item_n_num(const r1_model *m, size_t item)
 {
     return m->desc->item[item].kind == R1_ITEM_TABLE ? m->desc->item[item].row.n_num : 0;
 }
+const float *r1_model_item_edges(const r1_model *m, size_t item, size_t *n_edge)
+{
+    int16_t bins = r1_model_item_n_num(m, item) ? m->net.item[item].bins : -1;
+    *n_edge = bins < 0 ? 0 : m->desc->item[item].row.n_bin + 1;
+    return bins < 0 ? NULL : r1_model_weight(m, bins);
+}
+
 size_t r1_model_item_n_cat(const r1_model *m, size_t item) { return m->desc->item[item].row.n_cat; }
 size_t r1_model_event_n_num(const r1_model *m) { return m->desc->event.n_num; }
 size_t r1_model_event_n_cat(const r1_model *m) { return m->desc->event.n_cat; }

@@ -34,23 +34,25 @@ static void show(const r1_message *m)
 
 static r1_status read_all(r1_consumer *c, r1_err *err)
 {
-    int64_t from[PARTITIONS_MAX] = {0}, to[PARTITIONS_MAX];
+    r1_start from[PARTITIONS_MAX];
     int32_t n;
-    R1_TRY(r1_consumer_partitions(c, &n, TIMEOUT_MS, err));
+    R1_TRY(r1_consumer_partitions(c, 0, &n, TIMEOUT_MS, err));
     if (n > PARTITIONS_MAX) R1_FAIL(err, R1_E_INVAL, "at most %d partitions", PARTITIONS_MAX);
     int64_t left = 0;
     for (int32_t p = 0; p < n; p++) {
-        R1_TRY(r1_consumer_range(c, p, &from[p], &to[p], TIMEOUT_MS, err));
-        left += to[p] - from[p];
+        from[p] = (r1_start){.witness_offset = -1};
+        R1_TRY(
+            r1_consumer_range(c, 0, p, &from[p].next_offset, &from[p].end_offset, TIMEOUT_MS, err));
+        left += from[p].end_offset - from[p].next_offset;
     }
-    R1_TRY(r1_consumer_assign(c, from, n, err));
+    R1_TRY(r1_consumer_add(c, 0, from, n, err));
     int64_t until = r1_mono_us() + 30000000;
     for (r1_message m; left > 0 && r1_mono_us() < until;) {
         r1_status st = r1_consumer_poll(c, 100, &m, err);
         if (st == R1_E_TIMEOUT) continue;
         R1_TRY(st);
         show(&m);
-        if (m.offset < to[m.partition]) left--;
+        if (m.offset < from[m.partition].end_offset) left--;
         r1_message_free(&m);
     }
     if (left > 0) R1_FAIL(err, R1_E_TIMEOUT, "%lld messages did not come", (long long)left);
@@ -63,7 +65,8 @@ int main(int argc, char **argv)
     const r1_stream_opts opts = {.brokers = argv[1], .client_id = "read_topic", .fetch_wait_ms = 1};
     r1_err err = {0};
     r1_consumer *c = NULL;
-    r1_status st = r1_consumer_new(&c, &opts, argv[2], &err);
+    const char *const topic[] = {argv[2]};
+    r1_status st = r1_consumer_new(&c, &opts, topic, 1, &err);
     if (st == R1_OK) st = read_all(c, &err);
     r1_consumer_free(c);
     if (st != R1_OK) fprintf(stderr, "read_topic: %s\n", err.msg);

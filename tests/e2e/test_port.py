@@ -415,7 +415,7 @@ class Decide(Base):
         with self.services("failure", partitions=1) as s:
             self.begin(s)
             p = s.serve("--model", "none", "--decide-wait", 300)
-            for bad in ("", "x", "[]", "{}", "null", "\x00", "[" * 5000, '{"tx_id":7}'):
+            for bad in ("", "x", "[]", "{}", "null", "\x00", "[" * 5000, '{"tx_id":{}}'):
                 status, answer = decide(p.http, bad)
                 self.assertEqual(status, 400, (bad, answer))
                 self.assertFalse(answer["decided"])

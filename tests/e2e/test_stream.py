@@ -226,7 +226,8 @@ class Faults(Stream):
             self.begin(s)
             s.sql(
                 "CREATE OR REPLACE FUNCTION r1.advance_offset(p_cluster text, p_app text, "
-                "p_topic text, p_partition integer, p_old bigint, p_new bigint, p_epoch bigint) "
+                "p_topic text, p_partition integer, p_old bigint, p_new bigint, p_epoch bigint, "
+                "p_identity bigint) "
                 "RETURNS void LANGUAGE sql AS $$ UPDATE r1.stream_offset SET next_offset = p_new "
                 "WHERE cluster_id = p_cluster AND app = p_app AND topic = p_topic "
                 "AND partition = p_partition $$"

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 import unittest
+from unittest import mock
 
 import jsonschema
 
@@ -315,14 +316,15 @@ class States(Writer):
         with self.services("final") as s:
             self.begin(s)
             url = s.conninfo
-            for change, expected in (
-                ("dbname=nowhere", "create the database"),
-                ("user=nobody", "check user, password and pg_hba.conf"),
-                ("host=127.0.0.1 password=wrong", "check user, password and pg_hba.conf"),
+            for change, password, expected in (
+                ("dbname=nowhere", "", "create the database"),
+                ("user=nobody", "", "check user, password and pg_hba.conf"),
+                ("host=127.0.0.1", "wrong", "check user, password and pg_hba.conf"),
             ):
                 s.conninfo = f"{url} {change}"
                 begin = time.time()
-                p = s.fraud("serve", "--model", "none", "--wait", 30, check=False)
+                with mock.patch.dict(os.environ, {"PGPASSWORD": password}):
+                    p = s.fraud("serve", "--model", "none", "--wait", 30, check=False)
                 self.assertEqual(p.returncode, 1)
                 self.assertIn(expected, p.stderr)
                 self.assertLess(time.time() - begin, 10)

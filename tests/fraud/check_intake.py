@@ -83,6 +83,21 @@ def check_overflow(folder):
     assert all("score is not finite" in x["unscorable"] for x in found), found[0]
 
 
+def check_amounts(folder):
+    """An amount far outside of what training saw goes to a person; ordinary ones never do."""
+    path, out = os.path.join(folder, "in.jsonl"), os.path.join(folder, "out.jsonl")
+    huge = payment(5, currency="JPY", amount_minor=10**14)  # refused by its size already
+    write_lines(path, [payment(0), payment(1, amount_minor=10**13), payment(2), huge])
+    run(PROGRAM, "replay", "--in", path, "--out", out, "--model", MODEL, code=PARTIAL)
+    found = scores(out)
+    assert "far outside of what the model" in found[1]["unscorable"], found[1]
+    assert "expected at most" in found[3]["unscorable"], found[3]
+    assert "logit" in found[0] and "logit" in found[2]
+    run(PROGRAM, "generate", "--seed", "11", "--accounts", "300", "--days", "30", "--out", path)
+    run(PROGRAM, "replay", "--in", path, "--out", out, "--model", MODEL)
+    assert all("logit" in x for x in scores(out))
+
+
 def check_flipped(folder):
     """One flipped bit of a model that has its checksum is refused."""
     model = os.path.join(folder, "flipped.gguf")
@@ -159,6 +174,7 @@ def main():
         check_replay(folder)
         check_overflow(folder)
         check_flipped(folder)
+        check_amounts(folder)
         check_stranger(folder)
         check_table(folder)
         check_currencies(folder)

@@ -2,6 +2,7 @@
 /* test_aged.c - windows of a ring that is far too small against a twin whose ring holds all: how
  * far counts, sums and distinct ends are off for accounts that pay steadily, by day alone and in
  * bursts; what is exact all the same; what a pair is told of itself. */
+#include "features/columns.h"
 #include "graph/aged.h"
 #include "graph/state.h"
 #include "score/engine.h"
@@ -366,6 +367,42 @@ static void what_was_evicted_is_said(uint32_t entities, uint32_t pairs)
     fraud_engine_free(x.engine);
 }
 
+static float pair_column(const fraud_features *f, const char *name)
+{
+    for (int i = 0; i < FRAUD_N_PAIR_NUM; i++)
+        if (!strcmp(FRAUD_PAIR_NUM[i].name, name)) return f->pair[i];
+    CU_FAIL_FATAL("no such column");
+    return 0;
+}
+
+/* The model reads what may have been evicted as missing, and what was not as 0. */
+static void evicted_pairs_are_missing_to_the_model(void)
+{
+    static fraud_features f;
+    fraud_payment p = {.amount_minor = 100, .minor_digits = 2, .currency = "EUR"};
+    twins t;
+    r1_err err;
+    twins_new(&t, 1 << 10);
+    fraud_state_free(t.small);
+    R1_ASSERT_OK(fraud_state_new(&t.small, 1 << 10, 1024, 16, &err), &err);
+    for (int i = 0; i < 400; i++, t.ts += 1000) twins_pay(&t, i % 20, i % 20, 1000);
+    t.ts += 2 * FRAUD_DAY_MS;
+    fraud_state_advance(t.small, t.ts);
+    fraud_state_advance(t.whole, t.ts);
+    for (int twin = 0; twin < 2; twin++) {
+        fraud_state *s = twin ? t.whole : t.small;
+        uint32_t from = fraud_state_find(s, "a1"), to = fraud_state_find(s, "b2");
+        CU_ASSERT_EQUAL_FATAL(fraud_state_pair(s, from, to), FRAUD_NONE);
+        fraud_features_tables(s, &p, from, to, &f);
+        CU_ASSERT_EQUAL(pair_column(&f, "n_1d"), 0);
+        CU_ASSERT(twin ? pair_column(&f, "n_28d") == 0 : isnan(pair_column(&f, "n_28d")));
+        CU_ASSERT(twin ? pair_column(&f, "total") == 0 : isnan(pair_column(&f, "total")));
+        CU_ASSERT(twin ? pair_column(&f, "fresh") == 1 : isnan(pair_column(&f, "fresh")));
+        CU_ASSERT(twin ? pair_column(&f, "sum_28d") == 0 : isnan(pair_column(&f, "sum_28d")));
+    }
+    twins_free(&t);
+}
+
 static void evicted_pairs_are_said(void) { what_was_evicted_is_said(1024, 64); }
 static void evicted_accounts_are_said(void) { what_was_evicted_is_said(64, 1024); }
 
@@ -382,6 +419,7 @@ int main(void)
         {"same calls, same bits", same_calls_same_bits},
         {"a pair that paid is not called new", a_pair_that_paid_is_not_called_new},
         {"evicted pairs are said", evicted_pairs_are_said},
+        {"evicted pairs are missing to the model", evicted_pairs_are_missing_to_the_model},
         {"evicted accounts are said", evicted_accounts_are_said},
     };
     return r1_test_run("fraud aged", cases, R1_COUNT(cases));

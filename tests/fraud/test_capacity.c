@@ -9,11 +9,11 @@
 #include <string.h>
 
 static const r1_option rows[] = {
-    {.name = "memory-accounts", .type = R1_OPT_INT, .def = "16"},
-    {.name = "state-memory", .type = R1_OPT_INT},
-    {.name = "accounts", .type = R1_OPT_INT, .def = "1000"},
-    {.name = "edges", .type = R1_OPT_INT, .def = "20000"},
-    {.name = "pairs", .type = R1_OPT_INT, .def = "3000"},
+    {.name = "memory-accounts", .type = R1_OPT_INT, .def = "16", .help = ""},
+    {.name = "state-memory", .type = R1_OPT_INT, .help = ""},
+    {.name = "accounts", .type = R1_OPT_INT, .def = "1000", .help = ""},
+    {.name = "edges", .type = R1_OPT_INT, .def = "20000", .help = ""},
+    {.name = "pairs", .type = R1_OPT_INT, .def = "3000", .help = ""},
 };
 
 static r1_status read_sizes(const char *name, const char *value, fraud_engine_opts *out,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* test_names.c - ids packed and unpacked, whatever they hold; the ring of tx_ids and the pool of
  * account names against lists of plain strings; a state whose ids are as long as ids may be. */
-#include "graph/names.h"
+#include "graph/state.h"
 #include "support/r1_test.h"
 
 #include <stdlib.h>
@@ -122,12 +122,52 @@ static void the_pool_gives_back_what_it_took(void)
     free(pool.block);
 }
 
+/* Accounts and payments whose ids are as long as a payment holds, and some short ones: all are
+ * found by them, and where the pool is full the account idle longest makes room. */
+static void ids_of_the_largest_size(void)
+{
+    enum { ROWS = 64, PAYMENTS = 3000 };
+    fraud_state *s = NULL;
+    r1_err err;
+    r1_rng rng;
+    r1_rng_seed(&rng, r1_test_seed());
+    R1_ASSERT_OK(fraud_state_new(&s, 256, ROWS, 256, &err), &err);
+    for (int i = 0; i < PAYMENTS; i++) {
+        fraud_payment p = {.ts = 1000 * i, .amount_minor = 100, .minor_digits = 2};
+        char back[FRAUD_ID_BYTES];
+        int from = (int)r1_rng_below(&rng, 2 * ROWS), to = (int)r1_rng_below(&rng, 2 * ROWS);
+        snprintf(p.tx_id, sizeof p.tx_id, "%0*dx", FRAUD_TX_ID_BYTES - 2, i);
+        snprintf(p.from, sizeof p.from, "%0*dx", from % 2 ? FRAUD_ACCOUNT_BYTES - 2 : 5, from);
+        snprintf(p.to, sizeof p.to, "%0*dx", to % 2 ? FRAUD_ACCOUNT_BYTES - 2 : 5, to);
+        fraud_state_advance(s, p.ts);
+        uint32_t a = fraud_state_entity(s, p.from, 0), b = fraud_state_entity(s, p.to, 0);
+        uint64_t seq = fraud_state_insert(s, &p, a, b);
+        CU_ASSERT(fraud_state_find(s, p.from) == a && fraud_state_find(s, p.to) == b);
+        fraud_state_name(s, a, back);
+        CU_ASSERT_STRING_EQUAL(back, p.from);
+        fraud_edge_tx_id(s, fraud_state_edge(s, seq), back);
+        CU_ASSERT_STRING_EQUAL(back, p.tx_id);
+        CU_ASSERT_EQUAL(fraud_state_label(s, p.tx_id, i % 7 == 0, &err), R1_OK);
+        CU_ASSERT(s->names.n_used <= s->names.n_block);
+        if (i % 50 == 0) CU_ASSERT_PTR_NULL(fraud_state_fault(s));
+    }
+    CU_ASSERT(s->entities.evicted > 100);
+    CU_ASSERT_EQUAL(fraud_state_find(s, "nobody"), FRAUD_NONE);
+    char longer[2 * FRAUD_ID_BYTES];
+    memset(longer, 'a', sizeof longer);
+    longer[sizeof longer - 1] = 0;
+    CU_ASSERT_EQUAL(fraud_state_find(s, longer), FRAUD_NONE);
+    CU_ASSERT_EQUAL(fraud_state_label(s, longer, true, &err), R1_E_NOT_FOUND);
+    fraud_state_free(s);
+}
+
 int main(void)
 {
     static const r1_test_case cases[] = {
         {"ids come back as they were", ids_come_back_as_they_were},
         {"the ring holds what a list holds", the_ring_holds_what_a_list_holds},
         {"the pool gives back what it took", the_pool_gives_back_what_it_took},
+        {"ids of the largest size", ids_of_the_largest_size},
     };
     return r1_test_run("fraud names", cases, R1_COUNT(cases));
 }

@@ -140,6 +140,26 @@ static void idle_entities_make_room(void)
     fraud_state_free(s);
 }
 
+/* Everything at one time: rows are taken again at the very time at which they were taken before,
+ * and a pair of the account that was there is not the new account's. */
+static void new_accounts_inherit_no_pairs(void)
+{
+    fraud_state *s = NULL;
+    r1_err err;
+    CU_ASSERT_EQUAL_FATAL(fraud_state_new(&s, 4, 6, 64, &err), R1_OK);
+    for (int i = 0; i < 300; i++) {
+        fraud_payment p = state_payment(i, i, i + 1, 1000, 100);
+        uint32_t from = fraud_state_entity(s, p.from, 0), to = fraud_state_entity(s, p.to, 0);
+        if (!i) fraud_state_advance(s, p.ts);
+        CU_ASSERT_EQUAL(fraud_state_pair(s, from, to), FRAUD_NONE);
+        CU_ASSERT_EQUAL(fraud_state_pair(s, to, from), FRAUD_NONE);
+        fraud_state_insert(s, &p, from, to);
+        CU_ASSERT_EQUAL(s->pair[fraud_state_pair(s, from, to)].total, 1);
+        CU_ASSERT_PTR_NULL(fraud_state_fault(s));
+    }
+    fraud_state_free(s);
+}
+
 /* A table whose rows all have an edge must not be walked: what leaves is told by the end of its
  * list. The payment's other end, and every row that still has an edge, stay. */
 static void full_tables_are_not_walked(void)
@@ -437,6 +457,7 @@ int main(void)
         {"windows are exact", windows_are_exact},
         {"windows are exact when the ring is small", windows_are_exact_when_the_ring_is_small},
         {"idle entities make room", idle_entities_make_room},
+        {"new accounts inherit no pairs", new_accounts_inherit_no_pairs},
         {"full tables are not walked", full_tables_are_not_walked},
         {"labels are taken back", labels_are_taken_back},
         {"labels come newest first", labels_come_newest_first},

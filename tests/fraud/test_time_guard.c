@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The guard of event time: a table of cases, each with what it stands for, and properties over
  * random streams: one wrong date is found and changes the verdict of no other payment. */
-#include "serve/time_guard.h"
+#include "serve/arrival.h"
 #include "support/r1_test.h"
 
 #include <string.h>
@@ -144,6 +144,60 @@ static void test_live_pause(void)
     CU_ASSERT_EQUAL(fraud_time_next(&g, &after), FRAUD_TIME_GOOD);
 }
 
+/* ---- places ---- */
+
+static void test_places(void)
+{
+    static const struct {
+        const char *what;
+        int64_t ts, message, expected;
+    } cases[] = {
+        {"live", NOW - 300, NOW - 40, NOW - 40},
+        {"live, clocks differ", NOW + MINUTE, NOW - 40, NOW - 40},
+        {"an hour late", NOW - 60 * MINUTE, NOW, NOW},
+        {"a terminal's batch", NOW - 3 * DAY, NOW, NOW - 3 * DAY},
+        {"history that was sent again", NOW - 900 * DAY, NOW, NOW - 900 * DAY},
+        {"no time stamp", NOW - 300, 0, NOW - 300},
+        {"stamped in 2100", NOW - 300, 4102444799999, NOW},
+        {"the year 2100", 4102444799999, NOW, R1_MERGE_NO_TIME},
+        {"seconds", NOW / 1000, NOW, R1_MERGE_NO_TIME},
+    };
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        int64_t got = fraud_arrival_ms(&band, cases[i].ts, cases[i].message, NOW);
+        if (got != cases[i].expected)
+            fprintf(stderr, "%s: expected %lld, got %lld\n", cases[i].what,
+                    (long long)cases[i].expected, (long long)got);
+        CU_ASSERT_EQUAL(got, cases[i].expected);
+    }
+}
+
+/* What arrives is read once: kind, place, rank, and a tie that depends on the id alone. */
+static void test_arrival(void)
+{
+    static const char *const label = "{\"tx_id\":\"T1\",\"is_fraud\":true,\"ts\":1700000000000}";
+    static const char *const unscorable = "{\"tx_id\":\"T1\"}";
+    fraud_arrival_opts b = {.band = band};
+    fraud_arrival a;
+    r1_merge_key key = {0}, other = {0};
+    r1_message m = {.topic = FRAUD_TOPIC_LABELS, .payload = label, .payload_len = strlen(label)};
+    fraud_arrival_place(&b, &m, &a, &key);
+    CU_ASSERT_EQUAL(a.reading, FRAUD_READ_PAYMENT);
+    CU_ASSERT_STRING_EQUAL(a.label.tx_id, "T1");
+    CU_ASSERT_TRUE(key.ms == 1700000000000 && key.rank == 0 && !a.odd_time);
+    m.topic = FRAUD_TOPIC_PAYMENTS;
+    fraud_arrival_place(&b, &m, &a, &other);
+    CU_ASSERT_EQUAL(other.rank, 1);
+    m.payload = unscorable, m.payload_len = strlen(unscorable);
+    fraud_arrival_place(&b, &m, &a, &key);
+    CU_ASSERT_EQUAL(a.reading, FRAUD_READ_UNSCORABLE);
+    CU_ASSERT_EQUAL(key.ms, R1_MERGE_NO_TIME);
+    m.payload_len = 3;
+    fraud_arrival_place(&b, &m, &a, &key);
+    CU_ASSERT_EQUAL(a.reading, FRAUD_READ_NOTHING);
+    CU_ASSERT_EQUAL(key.ms, R1_MERGE_NO_TIME);
+}
+
 R1_TEST_MAIN("guard of event time", {"cases", test_cases}, {"words", test_words},
              {"one date spoils nothing", test_one_date_spoils_nothing},
-             {"gap in history", test_gap_in_history}, {"live pause", test_live_pause})
+             {"gap in history", test_gap_in_history}, {"live pause", test_live_pause},
+             {"places", test_places}, {"arrival", test_arrival})

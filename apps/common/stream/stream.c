@@ -63,6 +63,8 @@ static const struct {
     {"auto.commit.enable", NULL},
     {"enable.auto.offset.store", NULL},
     {"auto.offset.reset", NULL},
+    {"enable.partition.eof", NULL},
+    {"allow.auto.create.topics", NULL},
     {"check.crcs", NULL},
     {"queued.max.messages.kbytes", NULL},
     {"queued.min.messages", NULL},
@@ -180,6 +182,24 @@ r1_status r1_stream_try(rd_kafka_type_t type, rd_kafka_conf_t *conf, r1_err *err
     return R1_OK;
 }
 
+/* More partitions for a topic that has fewer. One that has as many is fine, and so is a broker that
+ * cannot add any. */
+static r1_status grow_on(rd_kafka_t *rk, const char *topic, int n_partition, int timeout_ms,
+                         r1_err *err)
+{
+    char why[256];
+    rd_kafka_NewPartitions_t *np =
+        rd_kafka_NewPartitions_new(topic, (size_t)n_partition, why, sizeof why);
+    if (!np) R1_FAIL(err, R1_E_INVAL, "topic %s: %s", topic, why);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
+    rd_kafka_CreatePartitions(rk, &np, 1, NULL, queue);
+    rd_kafka_event_t *ev = rd_kafka_queue_poll(queue, timeout_ms);
+    if (ev) rd_kafka_event_destroy(ev);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_NewPartitions_destroy(np);
+    return R1_OK;
+}
+
 static r1_status create_on(rd_kafka_t *rk, const char *topic, int n_partition, int timeout_ms,
                            r1_err *err)
 {
@@ -199,8 +219,9 @@ static r1_status create_on(rd_kafka_t *rk, const char *topic, int n_partition, i
     if (ev) rd_kafka_event_destroy(ev);
     rd_kafka_queue_destroy(queue);
     rd_kafka_NewTopic_destroy(nt);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
-        return R1_OK;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return R1_OK;
+    if (code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+        return grow_on(rk, topic, n_partition, timeout_ms, err);
     return r1_stream_fail(code, "creating the topic", err);
 }
 

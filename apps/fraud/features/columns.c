@@ -409,7 +409,8 @@ static void end_columns(const fraud_state *s, const fraud_payment *p, uint32_t i
 typedef struct {
     int64_t now;
     const fraud_pair *pair, *back; /* of the two ends; of the opposite direction */
-    double n[FRAUD_N_WINDOW], n_back[FRAUD_N_WINDOW], sum28; /* of the pair, of the other way */
+    /* Of the pair, and of the other way; NaN: missing. */
+    double n[FRAUD_N_WINDOW], n_back[FRAUD_N_WINDOW], sum28, total;
     double n_out, n_in; /* payments within 28 days, sender's and receiver's */
     double ln;
 } pair_view;
@@ -426,44 +427,55 @@ static float pair_share(const pair_view *v, double of)
 }
 
 /* clang-format off */
-#define PAIR_NUMBERS(X)                                                                          \
-    X("n_1h",       columns_ln1p(v->n[FRAUD_W_1H]))                                        \
-    X("n_1d",       columns_ln1p(v->n[FRAUD_W_1D]))                                        \
-    X("n_3d",       columns_ln1p(v->n[FRAUD_W_3D]))                                        \
-    X("n_7d",       columns_ln1p(v->n[FRAUD_W_7D]))                                        \
-    X("n_28d",      columns_ln1p(v->n[FRAUD_W_28D]))                                       \
-    X("sum_28d",    columns_ln1p(v->sum28 / 100))                                  \
-    X("total",      columns_ln1p((double)v->pair->total))                                        \
-    X("since",      columns_hours(v->now, v->pair->last_ts))                                     \
-    X("age",        columns_hours(v->now, v->pair->first_ts))                                    \
-    X("back_7d",    columns_ln1p(v->n_back[FRAUD_W_7D]))                                        \
-    X("back_28d",   columns_ln1p(v->n_back[FRAUD_W_28D]))                                       \
-    X("since_back", columns_hours(v->now, v->back->last_ts))                                     \
-    X("over_mean",  pair_over_mean(v))      \
-    X("share_out",  pair_share(v, v->n_out))                           \
+#define PAIR_NUMBERS(X)                                                 \
+    X("n_1h",       columns_ln1p(v->n[FRAUD_W_1H]))                     \
+    X("n_1d",       columns_ln1p(v->n[FRAUD_W_1D]))                     \
+    X("n_3d",       columns_ln1p(v->n[FRAUD_W_3D]))                     \
+    X("n_7d",       columns_ln1p(v->n[FRAUD_W_7D]))                     \
+    X("n_28d",      columns_ln1p(v->n[FRAUD_W_28D]))                    \
+    X("sum_28d",    columns_ln1p(v->sum28 / 100))                       \
+    X("total",      columns_ln1p(v->total))                             \
+    X("since",      columns_hours(v->now, v->pair->last_ts))            \
+    X("age",        columns_hours(v->now, v->pair->first_ts))           \
+    X("back_7d",    columns_ln1p(v->n_back[FRAUD_W_7D]))                \
+    X("back_28d",   columns_ln1p(v->n_back[FRAUD_W_28D]))               \
+    X("since_back", columns_hours(v->now, v->back->last_ts))            \
+    X("over_mean",  pair_over_mean(v))                                  \
+    X("share_out",  pair_share(v, v->n_out))                            \
     X("share_in",   pair_share(v, v->n_in))                             \
-    X("fresh",      v->pair->total == 0)
+    X("fresh",      isnan(v->total) ? NAN : v->total == 0)
 /* clang-format on */
 
 const fraud_column FRAUD_PAIR_NUM[] = {PAIR_NUMBERS(AS_NAME)};
 _Static_assert(0 PAIR_NUMBERS(AS_COUNT) == FRAUD_N_PAIR_NUM, "columns.h says how many");
+
+/* A pair without a row has not paid, or its row may have been evicted within the window: then it is
+ * missing. */
+static double pair_count_of(const fraud_state *s, uint32_t i, int k, int64_t since)
+{
+    if (i != FRAUD_NONE) return fraud_pair_n(s, i, k);
+    return since > s->now - FRAUD_WINDOW_MS[k] ? NAN : 0;
+}
 
 static void pair_columns(const fraud_state *s, uint32_t from, uint32_t to, double ln,
                          float *columns)
 {
     static const fraud_pair none = {.last_ts = -1, .first_ts = -1};
     uint32_t i = fraud_state_pair(s, from, to), b = fraud_state_pair(s, to, from);
+    const int64_t since = fraud_pair_since(s, from, to);
     pair_view view = {.now = s->now,
                       .pair = i == FRAUD_NONE ? &none : &s->pair[i],
                       .back = b == FRAUD_NONE ? &none : &s->pair[b],
-                      .sum28 = i == FRAUD_NONE ? 0 : fraud_pair_sum28(s, i),
                       .n_out = fraud_state_window(s, from, FRAUD_W_28D, OUT).n,
                       .n_in = fraud_state_window(s, to, FRAUD_W_28D, IN).n,
                       .ln = ln};
     for (int k = 0; k < FRAUD_N_WINDOW; k++) {
-        view.n[k] = i == FRAUD_NONE ? 0 : fraud_pair_n(s, i, k);
-        view.n_back[k] = b == FRAUD_NONE ? 0 : fraud_pair_n(s, b, k);
+        view.n[k] = pair_count_of(s, i, k, since);
+        view.n_back[k] = pair_count_of(s, b, k, since);
     }
+    const bool missing = isnan(view.n[FRAUD_W_28D]);
+    view.sum28 = i != FRAUD_NONE ? fraud_pair_sum28(s, i) : missing ? NAN : 0;
+    view.total = missing ? (double)NAN : view.pair->total;
     const pair_view *v = &view;
     float *out = columns;
     PAIR_NUMBERS(AS_FILL)

@@ -693,7 +693,8 @@ static uint64_t entity_hash(const fraud_state *s, uint32_t i, uint64_t h)
 
 uint64_t fraud_state_digest(const fraud_state *s)
 {
-    uint64_t head[] = {s->seq_next - s->seq_first, (uint64_t)s->now, (uint64_t)s->cut_ts};
+    uint64_t head[] = {s->seq_next - s->seq_first, (uint64_t)s->now, (uint64_t)s->cut_ts,
+                       (uint64_t)s->entities.evicted_ts, (uint64_t)s->pairs.evicted_ts};
     uint64_t h = r1_hash64(head, sizeof head, 0);
     for (uint32_t i = s->entities.lru_head; i != FRAUD_NONE; i = s->entity[i].lru_next)
         h = entity_hash(s, i, h);

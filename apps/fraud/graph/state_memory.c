@@ -125,10 +125,11 @@ r1_status fraud_state_new(fraud_state **out, uint32_t edges_max, uint32_t entiti
     *out = NULL;
     if (edges_max < 2 || entities_max < 4 || pairs_max < 2 || edges_max >= (1u << 28) ||
         entities_max > (1u << 28) || pairs_max > (1u << 28))
-        R1_FAIL(err, R1_E_INVAL,
-                "state capacity: expected edges and pairs 2..2^28 and entities 4..2^28, found %u, "
-                "%u, %u",
-                edges_max, pairs_max, entities_max);
+        R1_FAIL(
+            err, R1_E_INVAL,
+            "state capacity: expected less than 2^28 edges, at most 2^28 entities and pairs, at "
+            "least 2, 4 and 2; found %u edges, %u pairs, %u entities",
+            edges_max, pairs_max, entities_max);
     fraud_state *s = calloc(1, sizeof *s);
     if (!s) R1_FAIL(err, R1_E_NOMEM, "no memory for the state");
     s->now = INT64_MIN / 2;

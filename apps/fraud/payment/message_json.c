@@ -14,7 +14,11 @@
 #define MARK     "\x7f#"        /* what a number begins with that became a text */
 #define REPLACED "\xef\xbf\xbd" /* U+FFFD */
 
-enum { PLAIN_DIGITS = 18, /* of an integer that 64 bits hold for certain */ GROWTH = 6 };
+enum {
+    PLAIN_DIGITS = 18, /* of an integer that 64 bits hold for certain */
+    REAL_DIGITS = 15,  /* that a double gives back */
+    GROWTH = 6         /* of a mended text */
+};
 
 /* What a first look finds. */
 typedef struct {
@@ -23,7 +27,10 @@ typedef struct {
     bool marks;  /* there are numbers to mark */
 } look;
 
-static bool number_goes_on(char c) { return c && strchr("0123456789+-.eE", c); }
+static bool number_goes_on(char c)
+{
+    return (c >= '0' && c <= '9') || c == '.' || c == 'e' || c == 'E' || c == '+' || c == '-';
+}
 
 static size_t number_length(const char *s, size_t len)
 {
@@ -51,11 +58,16 @@ static bool number_is_json(const char *s, size_t len)
     return i == len;
 }
 
+/* An integer that 64 bits hold for certain, or a decimal number of at most 15 digits, which a
+ * double gives back as it was written. */
 static bool number_is_plain(const char *s, size_t len)
 {
-    for (size_t i = 0; i < len; i++)
-        if (strchr(".eE", s[i])) return false;
-    return len <= PLAIN_DIGITS;
+    bool point = false;
+    for (size_t i = 0; i < len; i++) {
+        if (s[i] == 'e' || s[i] == 'E') return false;
+        point = point || s[i] == '.';
+    }
+    return len <= (point ? REAL_DIGITS + 1 : PLAIN_DIGITS);
 }
 
 static void look_through(const char *s, size_t len, look *l)
@@ -254,6 +266,10 @@ const char *fraud_json_number(const json_t *v, char buf[32])
 {
     if (json_is_integer(v)) {
         snprintf(buf, 32, "%lld", (long long)json_integer_value(v));
+        return buf;
+    }
+    if (json_is_real(v)) { /* of at most REAL_DIGITS digits, else it were a text */
+        snprintf(buf, 32, "%.*g", REAL_DIGITS, json_real_value(v));
         return buf;
     }
     const char *text = json_string_value(v);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* message_json.h - the bytes of a message to JSON, mended where other systems are careless.
  *
- * A number that 64 bits or a binary fraction cannot hold stays a text: fraud_json_number gives it
- * as it was written. What is mended: a byte order mark, bytes that are no UTF-8, control characters
- * in texts, half of a surrogate pair, NaN and Infinity in the place of numbers.
+ * A number that neither 64 bits nor a double give back as it was written stays a text, which
+ * fraud_json_number gives. What is mended: a byte order mark, bytes that are no UTF-8, control
+ * characters in texts, half of a surrogate pair, NaN and Infinity in the place of numbers.
  *
  * Owns:    *out is the caller's, json_decref ends it.
  * Threads: pure functions.

@@ -112,7 +112,8 @@ static r1_status load_field(fraud_map *m, fraud_field f, r1_err *err)
     }
     if (!len || *text == '.' || text[len - 1] == '.' || strstr(text, ".."))
         return map_expected(m, map_rows[f].name, "a path such as data.amount", err);
-    snprintf(m->name[f], sizeof m->name[f], "%.80s (%s)", text, fraud_fields[f].name);
+    if (strcmp(text, fraud_fields[f].name) != 0)
+        snprintf(m->name[f], sizeof m->name[f], "%.80s (%s)", text, fraud_fields[f].name);
     return R1_OK;
 }
 

@@ -193,21 +193,8 @@ static bool read_time_text(reading *r, const char *text, fraud_time_form form, c
     return true;
 }
 
-static void read_ts(reading *r)
+static void read_ms(reading *r, int64_t ms)
 {
-    const json_t *v = read_value(r, FRAUD_F_TS);
-    char buf[32];
-    const char *pattern, *number = fraud_json_number(v, buf), *text = json_string_value(v);
-    int zone_minutes;
-    int64_t ms = 0;
-    fraud_time_form form = fraud_map_time(r->map, &pattern, &zone_minutes);
-    bool good = number && form < FRAUD_TIME_ISO ? time_number(number, form, &ms)
-                : text && !number ? read_time_text(r, text, form, pattern, zone_minutes, &ms)
-                                  : false;
-    if (!good) {
-        read_refuse(r, FRAUD_F_TS, v);
-        return;
-    }
     if (ms >= FRAUD_TS_MIN && ms <= FRAUD_TS_MAX)
         r->p->ts = ms;
     else
@@ -217,6 +204,28 @@ static void read_ts(reading *r)
                ms > FRAUD_TS_MAX * 100000 ? ": these look like nanoseconds"
                : ms > FRAUD_TS_MAX * 100  ? ": these look like microseconds"
                                           : "");
+}
+
+static void read_ts(reading *r)
+{
+    const json_t *v = read_value(r, FRAUD_F_TS);
+    char buf[32];
+    const char *pattern, *number, *text = json_string_value(v);
+    int zone_minutes;
+    int64_t ms = 0;
+    fraud_time_form form = fraud_map_time(r->map, &pattern, &zone_minutes);
+    if (json_is_integer(v) && form == FRAUD_TIME_MS) {
+        read_ms(r, json_integer_value(v));
+        return;
+    }
+    number = fraud_json_number(v, buf);
+    bool good = number && form < FRAUD_TIME_ISO ? time_number(number, form, &ms)
+                : text && !number ? read_time_text(r, text, form, pattern, zone_minutes, &ms)
+                                  : false;
+    if (good)
+        read_ms(r, ms);
+    else
+        read_refuse(r, FRAUD_F_TS, v);
 }
 
 /* ---- money ---- */
@@ -256,6 +265,7 @@ static const char *decimal_words(fraud_decimal st)
 static fraud_decimal money_of(const json_t *v, int digits, int64_t *out)
 {
     char buf[32];
+    if (!digits && json_is_integer(v)) return *out = json_integer_value(v), FRAUD_DECIMAL_GOOD;
     const char *text = fraud_json_number(v, buf);
     *out = 0;
     if (!text) text = json_string_value(v);
@@ -346,11 +356,15 @@ static void read_balance(reading *r, fraud_field minor, fraud_field major, uint3
 
 static bool degrees_of(const json_t *v, double limit, float *out)
 {
-    char buf[32], *end;
-    const char *text = fraud_json_number(v, buf);
-    if (!text) text = json_string_value(v);
-    if (!text || !*text) return false;
-    double x = strtod(text, &end);
+    char buf[32], *end = buf;
+    double x = json_real_value(v);
+    *buf = 0;
+    if (!json_is_real(v)) {
+        const char *text = fraud_json_number(v, buf);
+        if (!text) text = json_string_value(v);
+        if (!text || !*text) return false;
+        x = strtod(text, &end);
+    }
     if (*end || !(x >= -limit && x <= limit)) return false;
     *out = (float)x;
     return true;

@@ -59,9 +59,9 @@ const r1_option fraud_produce_rows[] = {
      .type = R1_OPT_INT,
      .def = "0",
      .min = 0,
-     .max = 256,
+     .max = 1024,
      .unit = "partitions",
-     .help = "create the topic with so many partitions first"},
+     .help = "create the topic with so many partitions first, or give it so many"},
     {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print the counts as JSON"},
 };
 const size_t fraud_produce_n_row = R1_COUNT(fraud_produce_rows);

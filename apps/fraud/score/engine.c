@@ -284,6 +284,7 @@ static r1_status score_by_model(fraud_engine *e, fraud_slot *const *slot, size_t
     for (size_t i = 0; i < n; i++) {
         fraud_rules_score(&slot[i]->f, slot[i]->finding, slot[i]->n_finding, &result[i]);
         fraud_explain(&slot[i]->f, &e->scoring[i], &result[i]);
+        result[i].amount_max = e->scoring[i].amount_max;
     }
     return R1_OK;
 }

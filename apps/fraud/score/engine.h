@@ -38,10 +38,10 @@ typedef struct fraud_slot fraud_slot; /* one captured payment */
     "for them"
 
 /* Plain numbers, because settings print them. */
-#define FRAUD_EDGES_DEFAULT    1048576
-#define FRAUD_ENTITIES_DEFAULT 262144
-#define FRAUD_PAIRS_DEFAULT    1048576
-enum { FRAUD_LABELS_WAITING_DEFAULT = 100000 };
+#define FRAUD_EDGES_DEFAULT          1048576
+#define FRAUD_ENTITIES_DEFAULT       262144
+#define FRAUD_PAIRS_DEFAULT          1048576
+#define FRAUD_LABELS_WAITING_DEFAULT 100000
 
 typedef struct {
     const char *model_path; /* NULL: no model, the velocity rules score and results say degraded */

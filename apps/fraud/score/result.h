@@ -27,6 +27,9 @@ typedef struct {
     double probability; /* calibrated, of fraud */
     double logit;       /* calibrated; prior_logit + the sum of item[].delta equals it */
     double prior_logit;
+    /* Where the amount lies far above what the model's training saw: the largest that the model may
+     * judge, in units of the currency; else 0. */
+    double amount_max;
     bool degraded; /* no model: the rules' score */
     uint8_t n_item, n_reason, n_finding;
     struct {

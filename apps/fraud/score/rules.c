@@ -144,7 +144,8 @@ static void rule_labels(const fraud_facts *f, fraud_result *r)
     }
 }
 
-static void rule_graph(const fraud_finding *finding, size_t n_finding, fraud_result *r)
+static void rule_graph(const fraud_facts *facts, const fraud_finding *finding, size_t n_finding,
+                       fraud_result *r)
 {
     static const double weight[FRAUD_N_TYPOLOGY] = {[FRAUD_TYPOLOGY_CYCLE] = 2.4,
                                                     [FRAUD_TYPOLOGY_FAN_IN] = 0.7,
@@ -152,9 +153,9 @@ static void rule_graph(const fraud_finding *finding, size_t n_finding, fraud_res
     for (size_t i = 0; i < n_finding; i++) {
         const fraud_finding *f = &finding[i];
         char text[FRAUD_REASON_TEXT_BYTES];
-        snprintf(text, sizeof text, "closes a %s of %u accounts over %.2f within %.1f days",
+        snprintf(text, sizeof text, "closes a %s of %u accounts over %.2f %s within %.1f days",
                  fraud_typology_name(f->typology), f->n_account, (double)f->amount_minor / 100,
-                 (double)(f->ts_last - f->ts_first) / (double)FRAUD_DAY_MS);
+                 facts->currency, (double)(f->ts_last - f->ts_first) / (double)FRAUD_DAY_MS);
         add_fact(r, ITEM_GRAPH, weight[f->typology], fraud_typology_name(f->typology), text);
     }
 }
@@ -183,7 +184,7 @@ void fraud_rules_score(const fraud_facts *f, const fraud_finding *finding, size_
     rule_receiver(f, r);
     rule_pair(f, r);
     rule_labels(f, r);
-    rule_graph(finding, n_finding, r);
+    rule_graph(f, finding, n_finding, r);
     r->prior_logit = r->logit = prior_logit;
     for (int i = 0; i < N_ITEM; i++) r->logit += r->item[i].delta;
     r->probability = 1 / (1 + exp(-r->logit));

@@ -5,6 +5,7 @@
 #include "r1_assert.h"
 #include "r1_session.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,11 +15,24 @@ struct fraud_scorer {
     fraud_recall *recall;
     unsigned flags;
     uint64_t hash, schema;
+    float ln_amount_max; /* from which an amount lies far outside of what training saw */
     r1_sample sample[FRAUD_SCORE_MAX];
     r1_item item[FRAUD_SCORE_MAX][FRAUD_N_ITEM];
 };
 
-enum { MODEL_BYTES_MAX = 64 << 20 };
+enum { MODEL_BYTES_MAX = 64 << 20, AMOUNT = 0 /* of the payment's columns */ };
+
+/* Amounts count by their logarithm. One beyond twice the range that training saw is encoded as the
+ * largest of them, so a score would say nothing of it. Other columns count or are bounded. */
+static void learn_range(fraud_scorer *s)
+{
+    size_t n;
+    R1_ASSERT(!strcmp(FRAUD_PAYMENT_NUM[AMOUNT].name, "amount"), "column %d is \"%s\"", AMOUNT,
+              FRAUD_PAYMENT_NUM[AMOUNT].name);
+    const float *edge = r1_model_item_edges(s->model, FRAUD_ITEM_PAYMENT, &n);
+    edge = edge ? edge + AMOUNT * n : NULL;
+    s->ln_amount_max = edge && n > 1 ? 2 * edge[n - 1] - edge[0] : INFINITY;
+}
 
 static r1_status open_model(fraud_scorer *s, const char *path, r1_precision precision,
                             uint32_t rings_max, r1_err *err)
@@ -37,6 +51,7 @@ static r1_status open_model(fraud_scorer *s, const char *path, r1_precision prec
         return st;
     }
     s->schema = r1_model_schema_hash(s->model);
+    learn_range(s);
     r1_session_opts opts = {.n_sample_max = FRAUD_SCORE_MAX, .precision = precision};
     R1_TRY(r1_session_new(&s->session, s->model, &opts, err));
     return s->flags & FRAUD_CAPTURE_MEMORY
@@ -103,6 +118,8 @@ r1_status fraud_scorer_run(fraud_scorer *s, fraud_scoring *x, size_t n, r1_err *
             x[i].logit += trace[k + 1];
         }
         x[i].prob = (double)r.prob[i];
+        x[i].amount_max =
+            x[i].features->payment[AMOUNT] > s->ln_amount_max ? exp((double)s->ln_amount_max) : 0;
     }
     return R1_OK;
 }

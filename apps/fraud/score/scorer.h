@@ -30,6 +30,7 @@ typedef struct {
     const fraud_payment *payment;
     double logit, prob, prior;  /* calibrated */
     double delta[FRAUD_N_ITEM]; /* prior + the sum in order = logit */
+    double amount_max; /* of the currency's unit, where the amount lies far above; else 0 */
 } fraud_scoring;
 /* The accounts' working memory; NULL where it is off. */
 fraud_recall *fraud_scorer_recall(const fraud_scorer *s);

@@ -2,6 +2,7 @@
 /* dlq.c - the command dlq: dead letters are listed, shown, sent back as they are, or mended and
  * sent back. */
 #include "payment/payment_map.h"
+#include "serve/kafka_settings.h"
 #include "serve/redrive.h"
 #include "serve/settings.h"
 #include "text/r1_utf8.h"
@@ -20,6 +21,7 @@ const r1_option fraud_dlq_rows[] = {
     R1_STORE_DB_ROW(NULL),
     FRAUD_BROKERS_ROW,
     FRAUD_KAFKA_EXTRA_ROW,
+    FRAUD_KAFKA_SETTING_ROW,
     {.name = "labels-topic",
      .section = "kafka",
      .type = R1_OPT_STRING,
@@ -191,9 +193,10 @@ static r1_status dlq_show(const dlq_call *c)
 
 static r1_status dlq_producer(dlq_call *c)
 {
-    const r1_stream_opts opts = {.brokers = r1_options_str(c->o, "brokers"),
-                                 .extra = r1_options_str(c->o, "kafka-extra"),
-                                 .client_id = "r1-fraud-dlq"};
+    r1_stream_opts opts = {.brokers = r1_options_str(c->o, "brokers"),
+                           .extra = r1_options_str(c->o, "kafka-extra"),
+                           .client_id = "r1-fraud-dlq"};
+    fraud_kafka_settings(c->o, &opts);
     return c->producer ? R1_OK : r1_producer_new(&c->producer, &opts, c->err);
 }
 

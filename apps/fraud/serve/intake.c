@@ -55,12 +55,12 @@ static r1_status intake_place(server *s, fraud_record *r, r1_err *err)
     return R1_OK;
 }
 
-/* Decided by the setting, without a score, and beside the state. */
+/* Decided without a score, and beside the state. */
 static r1_status decide_apart(server *s, fraud_record *r, const char *rule, const char *text,
-                              r1_err *err)
+                              fraud_action action, r1_err *err)
 {
     r->applied = false;
-    fraud_record_set_apart(r, rule, text, fraud_parts_unscorable(&s->parts));
+    fraud_record_set_apart(r, rule, text, action);
     s->apart++;
     return intake_place(s, r, err);
 }
@@ -69,7 +69,7 @@ static r1_status unscorable(server *s, fraud_record *r, const r1_err *why, r1_er
 {
     char text[FRAUD_APART_TEXT_BYTES];
     snprintf(text, sizeof text, "unscorable: %.300s", why->msg);
-    return decide_apart(s, r, "unscorable", text, err);
+    return decide_apart(s, r, "unscorable", text, fraud_parts_unscorable(&s->parts), err);
 }
 
 static r1_status id_reused(server *s, fraud_record *r, r1_err *err)
@@ -77,7 +77,21 @@ static r1_status id_reused(server *s, fraud_record *r, r1_err *err)
     return decide_apart(s, r, "id_reused",
                         "tx_id: expected an id of its own, found one that an earlier payment with "
                         "other content has",
-                        err);
+                        fraud_parts_unscorable(&s->parts), err);
+}
+
+/* Whether the payment's date cannot be believed; *why then says so. */
+static bool time_suspect(server *s, const fraud_record *r, r1_err *why)
+{
+    const fraud_time_case c = {.ts = r->payment.ts,
+                               .message_ms = r->message.broker_ms,
+                               .machine_ms = r1_time_us() / 1000,
+                               .clock_ms = fraud_engine_clock(s->parts.engine)};
+    fraud_time_verdict v = fraud_time_next(&s->guard, &c);
+    if (v == FRAUD_TIME_GOOD) return false;
+    fraud_time_explain(&s->guard.band, &c, v, why->msg, sizeof why->msg);
+    s->time_suspect++;
+    return true;
 }
 
 /* Records are used again: what a payment may leave unset begins empty. */
@@ -89,20 +103,37 @@ static void intake_reset(fraud_record *r)
     r->apart_text[0] = 0;
 }
 
+/* What the message is: read when it arrived, or now where it came by another way than a topic. The
+ * stage "decode" has that time in both cases. */
+static const fraud_arrival *intake_arrival(server *s, fraud_record *r)
+{
+    r1_merge_key key;
+    const fraud_arrival *a = r->message.note;
+    if (!a) {
+        fraud_arrival_place(&s->parts.arrival, &r->message, &s->arrival, &key);
+        return &s->arrival;
+    }
+    r->clock_us[FRAUD_CLOCK_READ] -= a->took_us;
+    return a;
+}
+
 static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
 {
     r1_err why = {0};
     intake_reset(r);
-    fraud_reading reading =
-        fraud_payment_read(s->parts.map, r->message.payload, r->message.payload_len, &r->payment,
-                           r->notes, &r->content_hash, &why);
-    if (reading == FRAUD_READ_NOTHING)
-        return fraud_record_refuse(r, FRAUD_STAGE_DECODE, &why), R1_OK;
+    const fraud_arrival *a = intake_arrival(s, r);
+    if (a->reading == FRAUD_READ_NOTHING)
+        return fraud_record_refuse(r, FRAUD_STAGE_DECODE, &a->why), R1_OK;
+    r->payment = a->payment;
+    r->content_hash = a->content;
+    memcpy(r->notes, a->notes, sizeof r->notes);
     fraud_record_stamp(r, FRAUD_CLOCK_DECODED);
     fraud_seen seen = fraud_txset_look(s->parts.seen, r->payment.tx_id, r->content_hash);
     if (seen == FRAUD_SEEN_SAME) return r->kind = FRAUD_RECORD_DUPLICATE, R1_OK;
     if (seen == FRAUD_SEEN_OTHER) return id_reused(s, r, err);
-    if (reading == FRAUD_READ_UNSCORABLE) return unscorable(s, r, &why, err);
+    if (a->reading == FRAUD_READ_UNSCORABLE) return unscorable(s, r, &a->why, err);
+    if (time_suspect(s, r, &why))
+        return decide_apart(s, r, "time_suspect", why.msg, FRAUD_REVIEW, err);
     if (!fraud_serve_currency(s, r, &why)) return unscorable(s, r, &why, err);
     fraud_slot *slot;
     r1_status st = fraud_engine_apply(s->parts.engine, &r->payment, s->last_seq + 1, &slot, &why);
@@ -123,10 +154,13 @@ static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
 static void take_label(server *s, fraud_record *r)
 {
     r1_err why = {0};
-    if (fraud_label_decode(r->message.payload, r->message.payload_len, &r->label, &why) != R1_OK) {
-        fraud_record_refuse(r, FRAUD_STAGE_DECODE, &why);
+    const fraud_arrival *a = intake_arrival(s, r);
+    if (a->reading == FRAUD_READ_NOTHING) {
+        fraud_record_refuse(r, FRAUD_STAGE_DECODE, &a->why);
         return;
     }
+    r->label = a->label;
+    s->labels_odd_time += a->odd_time;
     r1_status st =
         fraud_engine_label(s->parts.engine, r->label.tx_id, r->label.is_fraud, r->label.ts, &why);
     if (st != R1_OK && st != R1_E_NOT_FOUND) {
@@ -137,18 +171,20 @@ static void take_label(server *s, fraud_record *r)
     r->apply_seq = ++s->last_seq;
 }
 
-r1_status fraud_serve_take(server *s, batch *b, int topic, int timeout_ms, r1_err *err)
+r1_status fraud_serve_take(server *s, batch *b, int timeout_ms, r1_err *err)
 {
     R1_ASSERT(b->n < BATCH_MAX && b->n_slot <= b->n, "%zu records, %zu slots", b->n, b->n_slot);
     fraud_record *r = fraud_queue_take_free(s->parts.queue);
     if (!r) return R1_E_TIMEOUT;
-    r1_status st = r1_consumer_poll(s->consumer[topic], timeout_ms, &r->message, err);
+    r1_status st = r1_consumer_poll(s->consumer, timeout_ms, &r->message, err);
     if (st != R1_OK) {
         fraud_queue_put_back(s->parts.queue, r);
         return st;
     }
     s->consumed++;
-    return fraud_serve_accept(s, b, r, (fraud_topic)topic, err);
+    st = fraud_serve_accept(s, b, r, (fraud_topic)r->message.topic, err);
+    r->message.note = NULL; /* the consumer's again */
+    return st;
 }
 
 r1_status fraud_serve_accept(server *s, batch *b, fraud_record *r, fraud_topic topic, r1_err *err)
@@ -157,6 +193,6 @@ r1_status fraud_serve_accept(server *s, batch *b, fraud_record *r, fraud_topic t
     r->topic = topic;
     b->record[b->n++] = r;
     s->last_message_us = r1_mono_us();
-    if (topic == FRAUD_TOPIC_LABELS) return take_label(s, r), R1_OK;
+    if (r->topic == FRAUD_TOPIC_LABELS) return take_label(s, r), R1_OK;
     return take_payment(s, b, r, err);
 }

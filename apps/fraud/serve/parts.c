@@ -63,13 +63,21 @@ static r1_status build_topics(fraud_parts *p, r1_err *err)
 static r1_status build_stream(fraud_parts *p, r1_err *err)
 {
     const r1_options *o = p->o;
-    p->stream = (r1_stream_opts){.brokers = r1_options_str(o, "brokers"),
-                                 .client_id = "r1-fraud",
-                                 .group = r1_options_str(o, "group"),
-                                 .extra = r1_options_str(o, "kafka-extra"),
-                                 .fetch_wait_ms = (int)r1_options_int(o, "fetch-wait"),
-                                 .fetch_min_bytes = (int)r1_options_int(o, "fetch-min"),
-                                 .linger_ms = 5};
+    p->arrival.band =
+        (fraud_time_band){.ahead_ms = r1_options_int(o, "time-ahead") * 1000,
+                          .behind_ms = r1_options_int(o, "time-behind") * FRAUD_DAY_MS / 24};
+    p->stream =
+        (r1_stream_opts){.brokers = r1_options_str(o, "brokers"),
+                         .client_id = "r1-fraud",
+                         .group = r1_options_str(o, "group"),
+                         .extra = r1_options_str(o, "kafka-extra"),
+                         .fetch_wait_ms = (int)r1_options_int(o, "fetch-wait"),
+                         .fetch_min_bytes = (int)r1_options_int(o, "fetch-min"),
+                         .linger_ms = 5,
+                         .merge_hold_ms = (int)r1_options_int(o, "merge-hold"),
+                         .merge_wait_ms = (int)r1_options_int(o, "merge-wait") * 1000,
+                         .merge_leap_ms = p->arrival.band.behind_ms,
+                         .placer = {fraud_arrival_place, &p->arrival, sizeof(fraud_arrival)}};
     fraud_kafka_settings(o, &p->stream);
     const char *group = p->stream.group;
     if (!*group || !r1_utf8_valid(group, strlen(group)))
@@ -195,6 +203,7 @@ static r1_status build_engine(fraud_parts *p, r1_err *err)
                               .precision = r1_cli_precision(r1_options_str(o, "precision")),
                               .slots_max = FRAUD_BATCH_MAX};
     R1_TRY(fraud_capacity_read(o, &opts, err));
+    opts.labels_waiting = (uint32_t)r1_options_int(o, "labels-waiting");
     R1_TRY(fraud_engine_new(&p->engine, &opts, err));
     name_model(p, &opts);
     return R1_OK;
@@ -213,6 +222,7 @@ r1_status fraud_parts_build(fraud_parts *p, const r1_options *o, r1_err *err)
     R1_TRY(check_sizes(o, err));
     R1_TRY(build_currency(p, err));
     R1_TRY(fraud_map_load(&p->map, r1_options_str(o, "map"), err));
+    p->arrival.map = p->map;
     const char *folder = r1_options_str(o, "snapshot-dir");
     if (folder) R1_TRY(fraud_snapshots_check(folder, err));
     R1_TRY(build_policy(p, err));

@@ -16,6 +16,7 @@
 #include "cli/r1_cli.h"
 #include "payment/payment_map.h"
 #include "payment/rates.h"
+#include "serve/arrival.h"
 #include "serve/policy_build.h"
 #include "serve/txset.h"
 #include "write/ledger.h"
@@ -24,7 +25,8 @@ enum { FRAUD_BATCH_MAX = FRAUD_SCORE_MAX, FRAUD_QUEUE_RECORDS = 8192 };
 
 typedef struct {
     const r1_options *o;
-    r1_stream_opts stream;            /* of consumers and producer */
+    r1_stream_opts stream;            /* of consumer and producer */
+    fraud_arrival_opts arrival;       /* how a message is read when it arrives */
     const char *topic[FRAUD_N_TOPIC]; /* NULL: not consumed */
     const char *conninfo;             /* of PostgreSQL */
     char migrations[R1_PATH_BYTES];

@@ -358,7 +358,7 @@ static void probe_broker(struct fraud_port *p)
     int32_t n;
     probe_note(
         p, &p->broker,
-        r1_consumer_partitions(p->s->consumer[FRAUD_TOPIC_PAYMENTS], &n, PROBE_BROKER_MS, &err),
+        r1_consumer_partitions(p->s->consumer, FRAUD_TOPIC_PAYMENTS, &n, PROBE_BROKER_MS, &err),
         &err);
 }
 
@@ -393,8 +393,8 @@ static void *port_watch(void *arg)
 static void port_hints(server *s, const fraud_shown *v)
 {
     for (int t = 0; t < FRAUD_N_TOPIC; t++)
-        if (s->consumer[t])
-            r1_consumer_hint_all(s->consumer[t], v->w.tally.next[t], v->n_partition[t]);
+        if (s->parts.topic[t])
+            r1_consumer_hint_all(s->consumer, t, v->w.tally.next[t], v->n_partition[t]);
 }
 
 static int partitions_of(const fraud_ledger *l)

@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { READ_AHEAD_KIB = 32768, READ_AHEAD_MIN_KIB = 1024 }; /* of all partitions; of each */
 enum { STOP_TIMEOUT_MS = 15000, BROKER_TIMEOUT_MS = 5000 };
 
 /* ---- start ---- */
@@ -62,18 +63,36 @@ static r1_status serve_open_store(server *s, r1_err *err)
     return st;
 }
 
+static r1_status count_partitions(server *s, int32_t *total, r1_err *err)
+{
+    int n_topic = fraud_serve_topics(s);
+    *total = 0;
+    if (!s->consumer)
+        R1_TRY(r1_consumer_new(&s->consumer, &s->parts.stream, s->parts.topic, n_topic, err));
+    for (int t = 0; t < n_topic; t++) {
+        int32_t n;
+        R1_TRY(r1_consumer_partitions(s->consumer, t, &n, BROKER_TIMEOUT_MS, err));
+        s->n_partition[t] = n;
+        *total += n;
+    }
+    return R1_OK;
+}
+
+/* Few partitions are read further ahead than many. librdkafka wants to know before it begins. */
 static r1_status find_topics(server *s, r1_err *err)
 {
-    for (int t = 0; t < FRAUD_N_TOPIC; t++) {
-        const char *name = s->parts.topic[t];
-        if (!name) continue;
-        if (!s->consumer[t]) R1_TRY(r1_consumer_new(&s->consumer[t], &s->parts.stream, name, err));
-        int32_t n;
-        R1_TRY(r1_consumer_partitions(s->consumer[t], &n, BROKER_TIMEOUT_MS, err));
-        s->ledger.n_partition[t] = n;
+    int32_t total;
+    R1_TRY(count_partitions(s, &total, err));
+    if (!s->parts.stream.queue_kib) {
+        r1_consumer_free(s->consumer);
+        s->consumer = NULL;
+        s->parts.stream.queue_kib = total < READ_AHEAD_KIB / READ_AHEAD_MIN_KIB
+                                        ? READ_AHEAD_KIB / total
+                                        : READ_AHEAD_MIN_KIB;
+        R1_TRY(count_partitions(s, &total, err));
     }
-    return r1_consumer_cluster(s->consumer[FRAUD_TOPIC_PAYMENTS], s->ledger.cluster,
-                               sizeof s->ledger.cluster, BROKER_TIMEOUT_MS, err);
+    return r1_consumer_cluster(s->consumer, s->ledger.cluster, sizeof s->ledger.cluster,
+                               BROKER_TIMEOUT_MS, err);
 }
 
 static r1_status take_ownership(server *s, r1_err *err)
@@ -81,10 +100,12 @@ static r1_status take_ownership(server *s, r1_err *err)
     char host[40] = "host";
     gethostname(host, sizeof host - 1);
     snprintf(s->ledger.owner, sizeof s->ledger.owner, "%s/%ld", host, (long)getpid());
-    for (int t = 0; t < FRAUD_N_TOPIC; t++)
-        if (s->consumer[t])
-            R1_TRY(fraud_ledger_take(&s->ledger, s->store, (fraud_topic)t, s->parts.topic[t],
-                                     s->ledger.n_partition[t], err));
+    for (int t = 0; t < FRAUD_N_TOPIC; t++) {
+        if (!s->parts.topic[t]) continue;
+        R1_TRY(fraud_ledger_known_cluster(&s->ledger, s->store, s->parts.topic[t], err));
+        R1_TRY(fraud_ledger_take(&s->ledger, s->store, (fraud_topic)t, s->parts.topic[t],
+                                 s->n_partition[t], err));
+    }
     R1_TRY(fraud_ledger_take(&s->ledger, s->store, FRAUD_TOPIC_HTTP, FRAUD_HTTP_TOPIC_NAME, 1,
                              err)); /* without a port too: an owner that has one is fenced */
     s->http_next = s->ledger.claim[FRAUD_TOPIC_HTTP][0].next_offset;
@@ -95,34 +116,6 @@ static r1_status serve_own(server *s, r1_err *err)
 {
     R1_TRY(serve_open_store(s, err));
     return take_ownership(s, err);
-}
-
-/* A stored offset that the broker does not hold any more is a gap: reported, never skipped. */
-static r1_status check_range(server *s, int topic, int32_t partition, r1_err *err)
-{
-    int64_t low, high, next = s->ledger.claim[topic][partition].next_offset;
-    R1_TRY(r1_consumer_range(s->consumer[topic], partition, &low, &high, BROKER_TIMEOUT_MS, err));
-    if (next < low || next > high)
-        R1_FAIL(err, R1_E_STREAM,
-                "partition %d of %s: the next offset is %lld, but the broker holds %lld to %lld: "
-                "messages are missing",
-                partition, s->ledger.topic[topic], (long long)next, (long long)low,
-                (long long)high);
-    return R1_OK;
-}
-
-static r1_status serve_assign(server *s, r1_err *err)
-{
-    for (int t = 0; t < FRAUD_N_TOPIC; t++) {
-        if (!s->consumer[t]) continue;
-        int64_t next[FRAUD_PARTITIONS_MAX];
-        for (int32_t p = 0; p < s->ledger.n_partition[t]; p++) {
-            R1_TRY(check_range(s, t, p, err));
-            next[p] = s->ledger.claim[t][p].next_offset;
-        }
-        R1_TRY(r1_consumer_assign(s->consumer[t], next, s->ledger.n_partition[t], err));
-    }
-    return R1_OK;
 }
 
 static r1_status start_writer(server *s, r1_err *err)
@@ -147,6 +140,26 @@ static r1_status start_writer(server *s, r1_err *err)
     return fraud_writer_start(&s->writer, &w, err);
 }
 
+/* The guard of event time goes on where the last payment left it. */
+static r1_status resume_guard(server *s, r1_err *err)
+{
+    r1_rows *rows;
+    s->guard.band = s->parts.arrival.band;
+    R1_TRY(r1_store_query(s->store,
+                          "SELECT (extract(epoch FROM ts) * 1000)::bigint, "
+                          "coalesce((extract(epoch FROM broker_at) * 1000)::bigint, 0) "
+                          "FROM r1.payment WHERE applied ORDER BY apply_seq DESC LIMIT 1",
+                          0, NULL, &rows, err));
+    if (r1_rows_count(rows)) {
+        const fraud_time_case last = {.ts = r1_rows_int(rows, 0, 0),
+                                      .message_ms = r1_rows_int(rows, 0, 1),
+                                      .machine_ms = r1_time_us() / 1000};
+        fraud_time_resume(&s->guard, &last);
+    }
+    r1_rows_free(rows);
+    return R1_OK;
+}
+
 /* The order matters: own, then rebuild (what an earlier owner still commits after this is
  * fenced), then read. */
 static r1_status serve_start(server *s, r1_err *err)
@@ -162,8 +175,9 @@ static r1_status serve_start(server *s, r1_err *err)
     R1_TRY(fraud_serve_restore(s, err));
     R1_TRY(fraud_serve_currency_begin(s, err));
     s->last_seq = s->ledger.last_seq = s->rebuilt.last_seq;
+    R1_TRY(resume_guard(s, err));
     R1_TRY(serve_retry(start_writer, s, "PostgreSQL", err));
-    R1_TRY(serve_assign(s, err));
+    R1_TRY(fraud_serve_assign(s, err));
     s->last_message_us = r1_mono_us();
     R1_TRY(fraud_port_watch(s, err));
     fprintf(stderr,
@@ -180,9 +194,9 @@ static r1_status serve_start(server *s, r1_err *err)
 static void serve_hints(server *s, const fraud_ledger *l)
 {
     for (int t = 0; t < FRAUD_N_TOPIC; t++)
-        for (int32_t p = 0; s->consumer[t] && p < l->n_partition[t]; p++)
+        for (int32_t p = 0; l->topic[t] && p < l->n_partition[t]; p++)
             if (l->claim[t][p].next_offset)
-                r1_consumer_hint(s->consumer[t], p, l->claim[t][p].next_offset);
+                r1_consumer_hint(s->consumer, t, p, l->claim[t][p].next_offset);
 }
 
 /* ---- the end ---- */
@@ -232,7 +246,8 @@ static void serve_release(server *s)
     fraud_queue_free(s->parts.queue); /* lends Kafka messages: before the consumers */
     s->parts.queue = NULL;
     fraud_port_stop(s); /* behind the queue, whose records somebody may wait for */
-    for (int t = 0; t < FRAUD_N_TOPIC; t++) r1_consumer_free(s->consumer[t]);
+    r1_watch_stop(s->watch);
+    r1_consumer_free(s->consumer);
     r1_producer_free(s->producer);
     r1_store_close(s->store);
     fraud_snapshots_free(s->snapshots);

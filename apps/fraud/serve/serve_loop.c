@@ -48,11 +48,16 @@ static r1_status serve_score(server *s, batch *b, r1_err *err)
     return R1_OK;
 }
 
-/* An error of the stream that librdkafka mends by itself is logged; any other ends the service. */
+/* An error of the stream that librdkafka mends by itself is logged. Any other ends the service,
+ * with what an operator does about it. */
 static r1_status serve_tolerate(r1_status st, r1_err *err)
 {
     if (st == R1_E_TIMEOUT) return R1_OK;
-    if (st != R1_E_STREAM || !err->retriable) return st;
+    if (st != R1_E_STREAM) return st;
+    if (!err->retriable) {
+        const r1_err why = *err;
+        R1_FAIL(err, R1_E_STREAM, "%s. " FRAUD_OFFSETS_REMEDY, why.msg);
+    }
     r1_log(R1_LOG_WARN, "broker_away", "error=\"%s\"", err->msg);
     return R1_OK;
 }
@@ -60,14 +65,8 @@ static r1_status serve_tolerate(r1_status st, r1_err *err)
 static r1_status serve_step(server *s, batch *b, r1_err *err)
 {
     R1_TRY(fraud_port_serve(s, b, err)); /* first: a backlog of the topic fills every batch */
-    r1_status st = R1_OK;
-    if (s->consumer[FRAUD_TOPIC_LABELS])
-        while (b->n < BATCH_MAX / 2 && st == R1_OK)
-            st = fraud_serve_take(s, b, FRAUD_TOPIC_LABELS, 0, err);
-    R1_TRY(serve_tolerate(st, err));
-    st = fraud_serve_take(s, b, FRAUD_TOPIC_PAYMENTS, b->n ? 0 : 5, err);
-    while (st == R1_OK && b->n < BATCH_MAX)
-        st = fraud_serve_take(s, b, FRAUD_TOPIC_PAYMENTS, 0, err);
+    r1_status st = fraud_serve_take(s, b, b->n ? 0 : 5, err);
+    while (st == R1_OK && b->n < BATCH_MAX) st = fraud_serve_take(s, b, 0, err);
     R1_TRY(serve_tolerate(st, err));
     if (!b->n && fraud_queue_in_flight(s->parts.queue) == FRAUD_QUEUE_RECORDS)
         usleep(1000); /* the writer is behind: reading stops */
@@ -77,7 +76,7 @@ static r1_status serve_step(server *s, batch *b, r1_err *err)
 static bool serve_idle(const server *s)
 {
     int64_t limit = r1_options_int(s->o, "until-idle");
-    return limit && fraud_queue_in_flight(s->parts.queue) == 0 &&
+    return limit && !r1_consumer_holds(s->consumer) && fraud_queue_in_flight(s->parts.queue) == 0 &&
            r1_mono_us() - s->last_message_us > limit * 1000000;
 }
 
@@ -89,7 +88,8 @@ r1_status fraud_serve_loop(server *s, r1_err *err)
     while (st == R1_OK && !r1_cli_stopped() && !serve_idle(s)) {
         fraud_reload_turn(s->reload, &s->parts);
         fraud_port_turn(s);
-        st = serve_step(s, b, err);
+        st = serve_tolerate(fraud_serve_watch(s, err), err);
+        if (st == R1_OK) st = serve_step(s, b, err);
         if (st == R1_OK) st = fraud_writer_status(s->writer, err);
         if (st == R1_OK) fraud_serve_snapshot_tick(s);
     }

@@ -44,6 +44,8 @@ typedef struct {
     static uint64_t metric_##name(const metric_source *m) { return m->from; }
 METRIC_COUNT(consumed, s->consumed)
 METRIC_COUNT(apart, s->apart)
+METRIC_COUNT(time_suspect, s->time_suspect)
+METRIC_COUNT(labels_odd_time, s->labels_odd_time)
 METRIC_COUNT(not_finite, s->not_finite)
 METRIC_COUNT(payments, w->payments)
 METRIC_COUNT(duplicates, w->duplicates)
@@ -57,6 +59,17 @@ METRIC_COUNT(rebuilt_payments, s->rebuilt.payments)
 METRIC_COUNT(reconnects, w->reconnects)
 METRIC_COUNT(waits, w->waits)
 METRIC_COUNT(refused_rows, w->refused)
+
+/* What waits and what was merged is asked of its owner. */
+#define METRIC_ASKED(name, value)                                                                  \
+    static uint64_t metric_##name(const metric_source *m) { return value; }
+#define METRIC_MERGED(name, value) METRIC_ASKED(name, m->s->consumer ? (value) : 0)
+METRIC_ASKED(labels_waiting, fraud_waiting_count(fraud_engine_waiting(m->s->parts.engine)))
+METRIC_ASKED(labels_forgotten, fraud_waiting_evicted(fraud_engine_waiting(m->s->parts.engine)))
+METRIC_MERGED(late_merges, r1_consumer_merged(m->s->consumer).late)
+METRIC_MERGED(merge_given_up, r1_consumer_merged(m->s->consumer).behind)
+METRIC_MERGED(merge_leaps, r1_consumer_merged(m->s->consumer).leaps)
+METRIC_MERGED(sent_us_ignored, r1_consumer_absurd(m->s->consumer))
 
 #define METRIC_NUMBER(name, from)                                                                  \
     static double metric_##name(const metric_source *m) { return (double)(from); }
@@ -447,6 +460,46 @@ static const serve_metric metrics[] = {
      .help = "Payments decided and committed.",
      .count = metric_payments},
     {.name = "decided_apart", .count = metric_apart},
+    {.name = "time_suspect",
+     .family = "r1_fraud_time_suspect_total",
+     .type = "counter",
+     .help = "Payments decided apart because their date cannot be believed.",
+     .count = metric_time_suspect},
+    {.name = "labels_odd_time",
+     .family = "r1_fraud_labels_odd_time_total",
+     .type = "counter",
+     .help = "Labels applied although their date cannot be believed.",
+     .count = metric_labels_odd_time},
+    {.name = "labels_waiting",
+     .family = "r1_fraud_labels_waiting",
+     .type = "gauge",
+     .help = "Labels that wait for their payment.",
+     .count = metric_labels_waiting},
+    {.name = "labels_forgotten",
+     .family = "r1_fraud_labels_forgotten_total",
+     .type = "counter",
+     .help = "Labels that waited longest when others came, and wait no longer.",
+     .count = metric_labels_forgotten},
+    {.name = "late_merges",
+     .family = "r1_fraud_late_merges_total",
+     .type = "counter",
+     .help = "Messages that came after a younger one of another partition was taken.",
+     .count = metric_late_merges},
+    {.name = "merge_given_up",
+     .family = "r1_fraud_merge_given_up_total",
+     .type = "counter",
+     .help = "Times that a partition with more to give was waited for in vain.",
+     .count = metric_merge_given_up},
+    {.name = "merge_leaps",
+     .family = "r1_fraud_merge_leaps_total",
+     .type = "counter",
+     .help = "Messages whose date leapt ahead of their partition and was contradicted.",
+     .count = metric_merge_leaps},
+    {.name = "sent_us_ignored",
+     .family = "r1_fraud_headers_ignored_total",
+     .type = "counter",
+     .help = "Headers sent_us that were no time and were left out.",
+     .count = metric_sent_us_ignored},
     {.name = "scores_not_finite",
      .family = "r1_fraud_scores_not_finite_total",
      .type = "counter",
@@ -849,10 +902,10 @@ void fraud_metrics_take(const server *s, fraud_shown *v)
                       : metrics[i].number ? metrics[i].number(&m)
                                           : 0;
     for (int t = 0; t < FRAUD_N_TOPIC; t++) {
-        v->topic[t] = s->consumer[t] ? s->ledger.topic[t] : NULL;
+        v->topic[t] = s->consumer && s->parts.topic[t] ? s->ledger.topic[t] : NULL;
         v->n_partition[t] = s->ledger.n_partition[t];
         for (int32_t p = 0; v->topic[t] && p < v->n_partition[t]; p++)
-            v->high[t][p] = r1_consumer_high(s->consumer[t], p);
+            v->high[t][p] = r1_consumer_high(s->consumer, t, p);
     }
     v->pace = s->parts.pace;
     if (s->reload) fraud_reload_counts(s->reload, &v->reloads[0], &v->reloads[1]);

@@ -10,11 +10,13 @@
 #ifndef FRAUD_SERVER_H
 #define FRAUD_SERVER_H
 
+#include "serve/arrival.h"
 #include "serve/parts.h"
 #include "serve/rebuild.h"
 #include "serve/reload.h"
 #include "serve/shown.h"
 #include "snapshot/snapshot.h"
+#include "stream/watch.h"
 
 enum { FRAUD_SERVE_PARTS = 3 }; /* of a snapshot: serve_snapshot.c */
 
@@ -24,14 +26,21 @@ typedef struct {
     fraud_ledger ledger;
     fraud_writer *writer;
     r1_store *store;
-    r1_consumer *consumer[FRAUD_N_TOPIC];
+    int32_t n_partition[FRAUD_N_TOPIC]; /* that the broker told of */
+    r1_watch *watch;                    /* for added partitions and topics made anew */
+    int32_t n_assigned[FRAUD_N_TOPIC];  /* that are read */
+    r1_consumer *consumer;              /* its topics are numbered as fraud_topic */
+    fraud_time_guard guard;
+    fraud_arrival arrival; /* of a message that came by no topic */
     r1_producer *producer;
     int64_t last_seq;
     char currency[4]; /* in which amounts are compared; "": not known yet */
     /* apart: decided beside the state; not_finite: with a score that is no number */
     uint64_t consumed, apart, not_finite;
-    int64_t last_message_us; /* monotonic */
-    int64_t http_next;       /* offset of the next payment of POST /v1/decide */
+    uint64_t time_suspect;    /* of those apart, for their date */
+    uint64_t labels_odd_time; /* applied, although their date cannot be believed */
+    int64_t last_message_us;  /* monotonic */
+    int64_t http_next;        /* offset of the next payment of POST /v1/decide */
     fraud_rebuilt rebuilt;
     fraud_reload *reload;
     fraud_snapshots *snapshots; /* NULL: no folder is set */
@@ -53,15 +62,26 @@ typedef struct {
 
 /* ---- intake.c: one message ---- */
 
-/* Takes one message of the topic and applies it. R1_E_TIMEOUT when there is nothing to read or no
+/* Takes the next message of the merged topics and applies it. R1_E_TIMEOUT when none is due or no
  * record is free. */
-r1_status fraud_serve_take(server *s, batch *b, int topic, int timeout_ms, r1_err *err);
+r1_status fraud_serve_take(server *s, batch *b, int timeout_ms, r1_err *err);
 /* What fraud_serve_take does with a message that it has read. */
 r1_status fraud_serve_accept(server *s, batch *b, fraud_record *r, fraud_topic topic, r1_err *err);
 /* Turns a score into the decision of the record. */
 r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_slot *slot,
                              const fraud_result *res, r1_err *err);
 
+/* ---- assign.c: where reading begins ---- */
+
+/* Topics that are consumed: 0, 1... of fraud_topic. */
+int fraud_serve_topics(const server *s);
+/* Begins to read the partitions that are taken and not yet read. R1_E_STREAM, not retriable, where
+ * a stored offset does not fit what the broker holds. */
+r1_status fraud_serve_assign(server *s, r1_err *err);
+
+/* Takes and reads the partitions that were added since, and begins to watch for further ones. An
+ * error of the watch ends the service. */
+r1_status fraud_serve_watch(server *s, r1_err *err);
 /* ---- intake_currency.c: amounts of several currencies ---- */
 
 /* By the setting and the log, before the first payment. */

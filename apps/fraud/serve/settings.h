@@ -38,10 +38,12 @@ int fraud_command_serve(r1_cli_call *call);
 int fraud_command_produce(r1_cli_call *call);
 int fraud_command_dlq(r1_cli_call *call);
 int fraud_command_status(r1_cli_call *call);
+int fraud_command_offsets(r1_cli_call *call);
 int fraud_command_config(r1_cli_call *call);
 int fraud_command_reload(r1_cli_call *call);
 int fraud_command_calibrate(r1_cli_call *call);
-extern const r1_option fraud_produce_rows[], fraud_dlq_rows[], fraud_status_rows[];
-extern const size_t fraud_produce_n_row, fraud_dlq_n_row, fraud_status_n_row;
+extern const r1_option fraud_produce_rows[], fraud_dlq_rows[], fraud_status_rows[],
+    fraud_offsets_rows[];
+extern const size_t fraud_produce_n_row, fraud_dlq_n_row, fraud_status_n_row, fraud_offsets_n_row;
 
 #endif

@@ -66,6 +66,12 @@ fraud_time_verdict fraud_time_next(fraud_time_guard *g, const fraud_time_case *c
     return FRAUD_TIME_GOOD;
 }
 
+void fraud_time_resume(fraud_time_guard *g, const fraud_time_case *last)
+{
+    g->n_leap = 0;
+    g->live = time_live(&g->band, last);
+}
+
 /* "2026-11-30 01:47:59 UTC" */
 static const char *time_text(int64_t ms, char out[32])
 {

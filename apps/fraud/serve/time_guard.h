@@ -61,6 +61,8 @@ int64_t fraud_time_latest(const fraud_time_band *band, int64_t message_ms, int64
 fraud_time_verdict fraud_time_judge(const fraud_time_band *band, const fraud_time_case *c);
 /* Judges the next payment of a stream: leaps that agree are believed in the end. */
 fraud_time_verdict fraud_time_next(fraud_time_guard *g, const fraud_time_case *c);
+/* After a restart: the last payment that was applied says whether the stream is live. */
+void fraud_time_resume(fraud_time_guard *g, const fraud_time_case *last);
 /* What is wrong, as a sentence with the remedy, for a verdict that is not good. */
 void fraud_time_explain(const fraud_time_band *band, const fraud_time_case *c,
                         fraud_time_verdict verdict, char *out, size_t size);

@@ -105,11 +105,12 @@ static r1_status generation_grow(generation *g, r1_err *err)
     return R1_OK;
 }
 
-/* The full generation becomes the older one. */
+/* The full generation becomes the older one. The new one is born as large, so that it never grows:
+ * moving millions of rows would hold up payments. */
 static r1_status txset_turn(fraud_txset *s, r1_err *err)
 {
     generation fresh;
-    R1_TRY(generation_open(&fresh, PLACES_FIRST, err));
+    R1_TRY(generation_open(&fresh, s->now.capacity, err));
     free(s->before.place);
     s->before = s->now;
     s->now = fresh;

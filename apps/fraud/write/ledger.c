@@ -6,6 +6,27 @@
 #include <stdio.h>
 #include <string.h>
 
+r1_status fraud_ledger_known_cluster(const fraud_ledger *l, r1_store *s, const char *name,
+                                     r1_err *err)
+{
+    const char *param[] = {name, l->cluster};
+    r1_rows *rows;
+    R1_TRY(r1_store_query(s,
+                          "SELECT cluster_id FROM r1.stream_offset WHERE app = 'fraud' AND topic = "
+                          "$1 AND next_offset > 0 AND NOT EXISTS (SELECT FROM r1.stream_offset "
+                          "WHERE app = 'fraud' AND topic = $1 AND cluster_id = $2) "
+                          "ORDER BY updated_at DESC LIMIT 1",
+                          2, param, &rows, err));
+    r1_status st = R1_OK;
+    if (r1_rows_count(rows))
+        st = r1_err_set(err, R1_E_STREAM, __FILE__, __LINE__,
+                        "topic %s: expected the cluster \"%s\", from which it was read before, "
+                        "found \"%s\": " FRAUD_OFFSETS_REMEDY,
+                        name, r1_rows_text(rows, 0, 0), l->cluster);
+    r1_rows_free(rows);
+    return st;
+}
+
 static r1_status ledger_take_one(fraud_ledger *l, r1_store *s, fraud_topic topic, int32_t partition,
                                  r1_err *err)
 {
@@ -13,11 +34,24 @@ static r1_status ledger_take_one(fraud_ledger *l, r1_store *s, fraud_topic topic
     snprintf(number, sizeof number, "%d", partition);
     const char *param[] = {l->cluster, l->topic[topic], number, l->owner};
     r1_rows *rows;
-    R1_TRY(r1_store_query(
-        s, "SELECT next_offset, epoch FROM r1.take_partition($1, 'fraud', $2, $3::integer, $4)", 4,
-        param, &rows, err));
-    l->claim[topic][partition] = (fraud_claim){r1_rows_int(rows, 0, 0), r1_rows_int(rows, 0, 1)};
+    R1_TRY(r1_store_query(s,
+                          "SELECT next_offset, epoch, incarnation, last_offset, last_identity FROM "
+                          "r1.take_partition($1, 'fraud', $2, $3::integer, $4)",
+                          4, param, &rows, err));
+    bool known = r1_rows_text(rows, 0, 3) && r1_rows_text(rows, 0, 4);
+    l->claim[topic][partition] = (fraud_claim){.next_offset = r1_rows_int(rows, 0, 0),
+                                               .epoch = r1_rows_int(rows, 0, 1),
+                                               .last_offset = known ? r1_rows_int(rows, 0, 3) : -1,
+                                               .last_identity = (uint64_t)r1_rows_int(rows, 0, 4)};
+    int64_t incarnation = r1_rows_int(rows, 0, 2);
     r1_rows_free(rows);
+    if (partition == 0) l->incarnation[topic] = incarnation;
+    if (incarnation != l->incarnation[topic])
+        R1_FAIL(err, R1_E_STREAM,
+                "partition %d of %s: expected incarnation %lld as for partition 0, found "
+                "%lld: " FRAUD_OFFSETS_REMEDY,
+                partition, l->topic[topic], (long long)l->incarnation[topic],
+                (long long)incarnation);
     return R1_OK;
 }
 
@@ -29,8 +63,9 @@ r1_status fraud_ledger_take(fraud_ledger *l, r1_store *s, fraud_topic topic, con
                 "topic %s has %d partitions, at most %d are supported by one process", name,
                 n_partition, FRAUD_PARTITIONS_MAX);
     l->topic[topic] = name;
+    for (int32_t i = l->n_partition[topic]; i < n_partition; i++)
+        R1_TRY(ledger_take_one(l, s, topic, i, err));
     l->n_partition[topic] = n_partition;
-    for (int32_t i = 0; i < n_partition; i++) R1_TRY(ledger_take_one(l, s, topic, i, err));
     return R1_OK;
 }
 
@@ -60,6 +95,11 @@ void fraud_ledger_aim(const fraud_ledger *l, fraud_record *const *r, size_t n, f
         R1_ASSERT(r[i]->apply_seq > seq, "apply_seq %lld after %lld", (long long)r[i]->apply_seq,
                   (long long)seq);
         seq = r[i]->apply_seq;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const r1_message *m = &r[i]->message;
+        if (m->offset + 1 == out->next[r[i]->topic][m->partition])
+            out->identity[r[i]->topic][m->partition] = r1_message_identity(m);
     }
 }
 

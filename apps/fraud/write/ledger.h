@@ -4,6 +4,11 @@
  * Taking a partition raises its epoch; every later transaction of an earlier owner is refused
  * (r1.advance_offset).
  *
+ * An offset alone names no message: a topic that was made anew begins again at 0, and so does
+ * another cluster. So each topic has an incarnation, which stands in every row beside partition and
+ * offset, and each partition keeps the identity of the last message that was committed. A new
+ * incarnation begins by `r1-fraud offsets reset` alone.
+ *
  * Owns:    nothing; a ledger is plain data and borrows the topics' names.
  * Threads: the main thread until the writer starts, the writer until it stops.
  * Errors:  R1_E_FENCED where another owner has taken over; else as r1_store_query. */
@@ -13,16 +18,24 @@
 #include "store/store.h"
 #include "write/record.h"
 
-enum { FRAUD_PARTITIONS_MAX = 256 };
+/* What an operator does about offsets that do not fit the broker. */
+#define FRAUD_OFFSETS_REMEDY                                                                       \
+    "r1-fraud offsets show tells where each partition stands, r1-fraud offsets reset goes on"
+
+enum { FRAUD_PARTITIONS_MAX = R1_PARTITIONS_MAX }; /* of one topic */
 
 typedef struct {
     int64_t next_offset, epoch;
+    int64_t last_offset;    /* of the last message committed before it was taken; -1: unknown */
+    uint64_t last_identity; /* r1_message_identity of it */
 } fraud_claim;
 
 typedef struct {
     char cluster[64], owner[96];
     const char *topic[FRAUD_N_TOPIC]; /* NULL: not consumed */
-    int32_t n_partition[FRAUD_N_TOPIC];
+    /* The reading thread adds partitions while the writer works: first the claim, then it. */
+    _Atomic int32_t n_partition[FRAUD_N_TOPIC];
+    int64_t incarnation[FRAUD_N_TOPIC];
     fraud_claim claim[FRAUD_N_TOPIC][FRAUD_PARTITIONS_MAX];
     int64_t last_seq; /* apply_seq of the last record that was committed */
 } fraud_ledger;
@@ -30,9 +43,14 @@ typedef struct {
 /* The offset past the last record of each partition in a batch; 0: partition not in it. */
 typedef struct {
     int64_t next[FRAUD_N_TOPIC][FRAUD_PARTITIONS_MAX];
+    uint64_t identity[FRAUD_N_TOPIC][FRAUD_PARTITIONS_MAX]; /* of that record's message */
 } fraud_targets;
 
-/* Takes all partitions of one topic. */
+/* Whether the topic was read from this cluster before, or from none. R1_E_STREAM where it was read
+ * from another one alone: its offsets mean other messages. */
+r1_status fraud_ledger_known_cluster(const fraud_ledger *l, r1_store *s, const char *name,
+                                     r1_err *err);
+/* Takes the partitions of one topic from its first one that is not taken yet up to n_partition. */
 r1_status fraud_ledger_take(fraud_ledger *l, r1_store *s, fraud_topic topic, const char *name,
                             int32_t n_partition, r1_err *err);
 

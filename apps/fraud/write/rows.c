@@ -152,6 +152,7 @@ FILL(fill_logit)
     float_or_null(c, i, r, r->logit);
 }
 
+FILL(fill_incarnation) { r1_columns_int(c, i, names->ledger->incarnation[r->topic]); }
 FILL(fill_topic) { r1_columns_text(c, i, names->ledger->topic[r->topic]); }
 
 /* A tombstone has none. */
@@ -294,6 +295,7 @@ static const rows_column payment_columns[] = {
     COLUMN("currency", R1_COL_TEXT, fill_currency),
     COLUMN("partition", R1_COL_INT4, fill_partition),
     COLUMN("kafka_offset", R1_COL_INT8, fill_offset),
+    COLUMN("incarnation", R1_COL_INT4, fill_incarnation),
     COLUMN("payload", R1_COL_TEXT, fill_payload_text),
     COLUMN("topic", R1_COL_TEXT, fill_topic),
     COLUMN("applied", R1_COL_BOOL, fill_applied),
@@ -328,6 +330,7 @@ static const rows_column duplicate_columns[] = {
     COLUMN("topic", R1_COL_TEXT, fill_topic),
     COLUMN("partition", R1_COL_INT4, fill_partition),
     COLUMN("kafka_offset", R1_COL_INT8, fill_offset),
+    COLUMN("incarnation", R1_COL_INT4, fill_incarnation),
     COLUMN("payload", R1_COL_TEXT, fill_payload_text),
 };
 
@@ -336,6 +339,7 @@ static const rows_column dead_columns[] = {
     COLUMN("topic", R1_COL_TEXT, fill_topic),
     COLUMN("partition", R1_COL_INT4, fill_partition),
     COLUMN("kafka_offset", R1_COL_INT8, fill_offset),
+    COLUMN("incarnation", R1_COL_INT4, fill_incarnation),
     COLUMN("stage", R1_COL_TEXT, fill_stage),
     COLUMN("reason", R1_COL_TEXT, fill_reason),
     COLUMN("key", R1_COL_BYTEA, fill_key),
@@ -352,6 +356,7 @@ static const rows_column label_columns[] = {
     CONSTANT("topic", labels_topic),
     COLUMN("partition", R1_COL_INT4, fill_partition),
     COLUMN("kafka_offset", R1_COL_INT8, fill_offset),
+    COLUMN("incarnation", R1_COL_INT4, fill_incarnation),
     COLUMN("payload", R1_COL_TEXT, fill_payload_text),
     WRITTEN_AT,
 };

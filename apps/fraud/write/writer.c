@@ -36,7 +36,8 @@ struct fraud_writer {
 };
 
 static const char *const sql_advance =
-    "SELECT r1.advance_offset($1, 'fraud', $2, $3::integer, $4::bigint, $5::bigint, $6::bigint)";
+    "SELECT r1.advance_offset($1, 'fraud', $2, $3::integer, $4::bigint, $5::bigint, $6::bigint, "
+    "$7::bigint)";
 
 /* ---- one transaction ---- */
 
@@ -46,12 +47,13 @@ static r1_status add_advances(fraud_writer *w, const fraud_targets *t, r1_err *e
     for (int topic = 0; topic < FRAUD_N_TOPIC; topic++) {
         for (int32_t p = 0; p < l->n_partition[topic]; p++) {
             if (!t->next[topic][p]) continue;
-            char part[16], old[24], next[24], epoch[24];
+            char part[16], old[24], next[24], epoch[24], identity[24];
             snprintf(part, sizeof part, "%d", p);
             snprintf(old, sizeof old, "%lld", (long long)l->claim[topic][p].next_offset);
             snprintf(next, sizeof next, "%lld", (long long)t->next[topic][p]);
             snprintf(epoch, sizeof epoch, "%lld", (long long)l->claim[topic][p].epoch);
-            const char *row[] = {l->cluster, l->topic[topic], part, old, next, epoch};
+            snprintf(identity, sizeof identity, "%lld", (long long)t->identity[topic][p]);
+            const char *row[] = {l->cluster, l->topic[topic], part, old, next, epoch, identity};
             R1_TRY(r1_store_batch_add(w->store, "advance", R1_COUNT(row), row, err));
         }
     }
@@ -334,7 +336,7 @@ static r1_status writer_prepare(fraud_writer *w, r1_err *err)
     fraud_tally_begin(&w->stats.tally, w->o.ledger);
     R1_TRY(fraud_rows_new(&w->rows, &w->names, err));
     R1_TRY(r1_store_open_with(&w->store, w->o.conninfo, &opts, err));
-    R1_TRY(r1_store_prepare(w->store, "advance", sql_advance, 6, err));
+    R1_TRY(r1_store_prepare(w->store, "advance", sql_advance, 7, err));
     R1_TRY(fraud_rows_prepare(w->rows, w->store, err));
     R1_TRY(fraud_versions_prepare(&w->versions, w->o.config, w->store, err));
     R1_TRY(name_versions(w, err));
