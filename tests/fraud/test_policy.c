@@ -463,12 +463,15 @@ static void test_bare_amounts_are_said(void)
         {"a: amount > 5 and currency == \"EUR\" -> review", false},
         {"a: amount > 2 * sum(sender, 1d) -> review", false},
         {"a: amount in 5..10 -> review", true},
+        {"a: amount > 5 USD -> review", true}, /* the stream is in EUR */
     };
     for (size_t i = 0; i < R1_COUNT(cases); i++) {
         r1_err err = {0};
         fraud_policy *p;
-        fraud_policy_opts o = {
-            .review_at = 0.2, .block_at = 0.8, .rules_path = policy_file("rules", cases[i].rule)};
+        fraud_policy_opts o = {.review_at = 0.2,
+                               .block_at = 0.8,
+                               .currency = "EUR",
+                               .rules_path = policy_file("rules", cases[i].rule)};
         R1_ASSERT_OK(fraud_policy_new(&p, &o, &err), &err);
         CU_ASSERT_EQUAL(fraud_policy_note(p, 0) != NULL, cases[i].said);
         fraud_policy_free(p);

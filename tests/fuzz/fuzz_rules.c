@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* fuzz_rules.c - any bytes as a rules file, as a list of accounts and as a time zone: refused with
- * a reason, or read and asked about a payment. */
+/* fuzz_rules.c - any bytes as a rules file, a list of accounts, a calibration and a time zone:
+ * refused with a reason, or read and asked about a payment. */
+#include "decide/calibration.h"
 #include "decide/policy.h"
 #include "fuzz/fuzz.h"
 #include "score/rules.h"
@@ -43,6 +44,19 @@ static void fuzz_as_list(const uint8_t *data, size_t size)
     fraud_account_list_free(l);
 }
 
+static void fuzz_as_calibration(const uint8_t *data, size_t size)
+{
+    char path[64];
+    r1_err err = {0};
+    fraud_calibration c;
+    int fd = fuzz_file(data, size, path);
+    if (fraud_calibration_read(&c, path, &err) != R1_OK)
+        fuzz_refused(&err);
+    else if (!(c.review.at >= 0 && c.review.at <= 1))
+        abort();
+    close(fd);
+}
+
 static void fuzz_as_zone(const uint8_t *data, size_t size)
 {
     fraud_zone *z;
@@ -58,6 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     fuzz_as_rules(data, size);
     fuzz_as_list(data, size);
+    fuzz_as_calibration(data, size);
     fuzz_as_zone(data, size);
     return 0;
 }

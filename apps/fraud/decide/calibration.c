@@ -29,10 +29,10 @@ static r1_status calibration_number(const char *path, const json_t *o, const cha
 }
 
 static r1_status calibration_cut(const char *path, const json_t *root, const char *name,
-                                 fraud_cut *out, r1_err *err)
+                                 fraud_threshold *out, r1_err *err)
 {
     const json_t *o = json_object_get(root, name);
-    *out = (fraud_cut){.precision = NAN, .low = NAN, .high = NAN, .recall = NAN};
+    *out = (fraud_threshold){.precision = NAN, .low = NAN, .high = NAN, .recall = NAN};
     if (!o || json_is_null(o)) return R1_OK;
     if (!json_is_object(o))
         R1_FAIL(err, R1_E_INVAL, "%s: %s: expected an object or null", path, name);
@@ -86,7 +86,7 @@ r1_status fraud_calibration_read(fraud_calibration *c, const char *path, r1_err 
 
 static json_t *calibration_real(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 
-static json_t *calibration_cut_json(const fraud_cut *c)
+static json_t *calibration_cut_json(const fraud_threshold *c)
 {
     if (!c->there) return json_null();
     return json_pack("{s:f, s:f, s:o, s:o, s:o, s:o}", "at", c->at, "per_day", c->per_day,
@@ -153,7 +153,7 @@ static double cut_probability(double logit) { return 1 / (1 + exp(-logit)); }
 
 /* The cut below the first k payments, halfway to the next score. */
 static void cut_at(const fraud_scored *x, size_t n, size_t k, double days, bool labelled,
-                   fraud_cut *out)
+                   fraud_threshold *out)
 {
     double caught = 0, fraud = 0,
            logit = k < n ? ((double)x[k - 1].logit + (double)x[k].logit) / 2 : x[k - 1].logit;
@@ -161,21 +161,21 @@ static void cut_at(const fraud_scored *x, size_t n, size_t k, double days, bool 
         fraud += x[i].label == 1;
         if (i < k) caught += x[i].label == 1;
     }
-    *out = (fraud_cut){.there = true,
-                       .at = cut_probability(logit),
-                       .per_day = (double)k / days,
-                       .precision = NAN,
-                       .low = NAN,
-                       .high = NAN,
-                       .recall = NAN};
+    *out = (fraud_threshold){.there = true,
+                             .at = cut_probability(logit),
+                             .per_day = (double)k / days,
+                             .precision = NAN,
+                             .low = NAN,
+                             .high = NAN,
+                             .recall = NAN};
     if (!labelled) return;
     out->precision = caught / (double)k;
     out->recall = fraud > 0 ? caught / fraud : NAN;
     fraud_wilson(caught, (double)k, &out->low, &out->high);
 }
 
-void fraud_cut_by_precision(const fraud_scored *x, size_t n, double days, double precision,
-                            bool sure, fraud_cut *out)
+void fraud_threshold_by_precision(const fraud_scored *x, size_t n, double days, double precision,
+                                  bool sure, fraud_threshold *out)
 {
     size_t best = 0;
     double caught = 0;
@@ -185,16 +185,16 @@ void fraud_cut_by_precision(const fraud_scored *x, size_t n, double days, double
         if (sure) fraud_wilson(caught, (double)k, &low, &high);
         if (k >= CUT_MIN && low >= precision && cut_between(x, n, k)) best = k;
     }
-    *out = (fraud_cut){0};
+    *out = (fraud_threshold){0};
     if (best) cut_at(x, n, best, days, true, out);
 }
 
-void fraud_cut_by_budget(const fraud_scored *x, size_t n, double days, double per_day,
-                         bool labelled, fraud_cut *out)
+void fraud_threshold_by_budget(const fraud_scored *x, size_t n, double days, double per_day,
+                               bool labelled, fraud_threshold *out)
 {
     size_t best = 0;
     for (size_t k = 1; k <= n && (double)k <= per_day * days; k++)
         if (cut_between(x, n, k)) best = k;
-    *out = (fraud_cut){0};
+    *out = (fraud_threshold){0};
     if (best) cut_at(x, n, best, days, labelled, out);
 }

@@ -19,14 +19,14 @@ typedef struct {
     double per_day;
     /* With labels; NaN: none. The interval holds 95 % (Wilson). */
     double precision, low, high, recall;
-} fraud_cut;
+} fraud_threshold;
 
 typedef struct {
     char model[64]; /* as decision rows name it */
     char made_at[32], source[256], first[32], last[32];
     uint64_t payments, labels, fraud;
     double days;
-    fraud_cut review, block;
+    fraud_threshold review, block;
     char text[96]; /* "calibration=HASH made_at=...": for the policy's text */
 } fraud_calibration;
 
@@ -46,11 +46,11 @@ typedef struct {
 void fraud_scored_sort(fraud_scored *x, size_t n);
 /* The lowest cut of sorted payments that keeps at least `precision`: by its point estimate, or by
  * the lower end of its interval where `sure`. Cuts of fewer than 20 payments are no evidence. */
-void fraud_cut_by_precision(const fraud_scored *x, size_t n, double days, double precision,
-                            bool sure, fraud_cut *out);
+void fraud_threshold_by_precision(const fraud_scored *x, size_t n, double days, double precision,
+                                  bool sure, fraud_threshold *out);
 /* The lowest cut with at most so many payments a day. */
-void fraud_cut_by_budget(const fraud_scored *x, size_t n, double days, double per_day,
-                         bool labelled, fraud_cut *out);
+void fraud_threshold_by_budget(const fraud_scored *x, size_t n, double days, double per_day,
+                               bool labelled, fraud_threshold *out);
 /* Both ends of Wilson's interval of 95 % for `hits` of n. */
 void fraud_wilson(double hits, double n, double *low, double *high);
 

@@ -49,12 +49,17 @@ r1_status fraud_pace_new(fraud_pace **out, r1_err *err)
     fraud_pace *p = calloc(1, sizeof *p);
     if (!p) R1_FAIL(err, R1_E_NOMEM, "no memory for the distribution of scores");
     pthread_mutex_init(&p->lock, NULL);
-    p->x.version = PACE_VERSION;
-    p->x.now_ms = -1;
-    p->x.budget = -1;
-    for (size_t i = 0; i < PACE_SLOTS; i++) p->x.day[i].day = -1;
+    fraud_pace_clear(p);
     *out = p;
     return R1_OK;
+}
+
+void fraud_pace_clear(fraud_pace *p)
+{
+    memset(&p->x, 0, sizeof p->x);
+    p->x.version = PACE_VERSION;
+    p->x.now_ms = p->x.budget = -1;
+    for (size_t i = 0; i < PACE_SLOTS; i++) p->x.day[i].day = -1;
 }
 
 void fraud_pace_free(fraud_pace *p)

@@ -32,6 +32,8 @@ typedef struct fraud_pace fraud_pace;
 r1_status fraud_pace_new(fraud_pace **out, r1_err *err);
 void fraud_pace_free(fraud_pace *p); /* NULL is fine */
 
+void fraud_pace_clear(fraud_pace *p); /* as new */
+
 /* The bin of a logit. PostgreSQL computes the same one: floor((logit + 16) * 16), 0 to 511. */
 unsigned fraud_pace_bin(float logit);
 /* A payment with this score was decided. */

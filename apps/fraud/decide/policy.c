@@ -240,7 +240,11 @@ static r1_status parse_line(fraud_policy *policy, parser *p, const rule_context 
 
 static r1_status parse_rules(fraud_policy *policy, fraud_lines *s, r1_err *err)
 {
-    const rule_context context = {policy_list_of, policy_list_nearest, policy_note, policy};
+    const rule_context context = {.list = policy_list_of,
+                                  .list_nearest = policy_list_nearest,
+                                  .note = policy_note,
+                                  .currency = policy->o.currency,
+                                  .ctx = policy};
     while (fraud_lines_next(s)) {
         parser p = {.s = s, .at = s->line, .err = err};
         policy_skip(&p);
@@ -351,6 +355,7 @@ static r1_status policy_read_all(fraud_policy *p, const fraud_policy_opts *o, r1
         R1_TRY(st);
     }
     policy_describe(p, hash);
+    p->o.currency = NULL; /* borrowed for the reading alone */
     return R1_OK;
 }
 
@@ -366,8 +371,10 @@ r1_status fraud_policy_new(fraud_policy **out, const fraud_policy_opts *o, r1_er
         R1_FAIL(err, R1_E_NOMEM, "no memory for the policy");
     }
     atomic_init(p->holders, 1);
-    p->o = (fraud_policy_opts){
-        .review_at = o->review_at, .block_at = o->block_at, .alerts_per_day = o->alerts_per_day};
+    p->o = (fraud_policy_opts){.review_at = o->review_at,
+                               .block_at = o->block_at,
+                               .alerts_per_day = o->alerts_per_day,
+                               .currency = o->currency};
     if (o->calibration) snprintf(p->calibration, sizeof p->calibration, "%s", o->calibration);
     r1_status st = policy_read_all(p, o, err);
     if (st != R1_OK)

@@ -43,7 +43,12 @@
 typedef enum { FRAUD_ALLOW = 0, FRAUD_REVIEW, FRAUD_BLOCK } fraud_action;
 const char *fraud_action_name(fraud_action action); /* "allow", "review", "block" */
 
-enum { FRAUD_LISTS_MAX = 32, FRAUD_RULES_MAX = FRAUD_PACE_RULES_MAX };
+enum {
+    FRAUD_LISTS_MAX = 32,
+    FRAUD_RULES_MAX = FRAUD_PACE_RULES_MAX,
+    FRAUD_DECISION_LIST_BYTES =
+        FRAUD_LIST_NAME_BYTES + FRAUD_LIST_REASON_BYTES + FRAUD_LIST_OWNER_BYTES + 8
+};
 
 typedef struct {
     const char *name, *path;
@@ -57,6 +62,7 @@ typedef struct {
     const char *block_path;     /* accounts whose payments (either end) are blocked, NULL: none */
     const fraud_named_list *list;
     size_t n_list;
+    const char *currency;    /* of the stream; NULL: not known */
     const char *calibration; /* what the thresholds come from, in words; NULL: settings */
 } fraud_policy_opts;
 
@@ -80,7 +86,8 @@ void fraud_policy_decide(const fraud_policy *p, fraud_pace *pace, const fraud_su
 /* Names the policy on a decision that was made apart from it and has none yet. */
 void fraud_decision_stamp(fraud_decision *d, const fraud_policy *p);
 void fraud_decision_release(fraud_decision *d);
-/* "mules: reported by a partner (aml)", or NULL where no list was asked. Returns text. */
+/* "mules: reported by a partner (aml)", or NULL where no list was asked. Returns text, which
+ * FRAUD_DECISION_LIST_BYTES hold. */
 const char *fraud_decision_list(const fraud_decision *d, char *text, size_t size);
 
 /* 16 hex digits over thresholds, rules and lists: what a decision row names as its

@@ -162,6 +162,18 @@ static size_t expr_number_length(const char *at)
     return n;
 }
 
+/* Payments come to rules in the currency of the stream: an amount in another one never matches. */
+static void expr_note_currency(const expr_parser *p, const char *at, const char *named)
+{
+    const rule_context *c = p->context;
+    char text[320];
+    if (!c || !c->note || !c->currency || !strcmp(c->currency, named)) return;
+    snprintf(text, sizeof text,
+             "%.200s:%d:%d: an amount in %s never matches, because the stream is in %s", p->s->path,
+             p->s->n, fraud_lines_column(p->s, at), named, c->currency);
+    c->note(c->ctx, text);
+}
+
 /* "1h" after its number: a duration; " EUR" or "EUR": money. */
 static r1_status expr_unit(expr_parser *p, expr_part *part)
 {
@@ -187,6 +199,7 @@ static r1_status expr_unit(expr_parser *p, expr_part *part)
             return expr_fail(p, p->at - strlen(word), "an ISO 4217 code behind the amount", quoted,
                              rule_value_nearest(currency, word, nearest, sizeof nearest));
         }
+        expr_note_currency(p, p->at - strlen(word), word);
         part->type = RULE_MONEY;
         part->bare = false;
         snprintf(part->currency, sizeof part->currency, "%.3s", word);

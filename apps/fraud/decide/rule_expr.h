@@ -37,6 +37,7 @@ typedef struct {
     /* Offers the names of the lists to a search for the nearest; may be NULL. */
     const char *(*list_nearest)(void *ctx, const char *name, char *text, size_t size);
     void (*note)(void *ctx, const char *text); /* FILE:LINE:COLUMN: what */
+    const char *currency; /* of the stream: an amount in another one is noted; NULL: not known */
     void *ctx;
 } rule_context;
 

@@ -222,7 +222,7 @@ static r1_status need_labels(const calibration_run *r, const char *option)
             (unsigned long long)r->labels, (unsigned long long)r->fraud);
 }
 
-static r1_status need_cut(const calibration_run *r, const char *option, const fraud_cut *c)
+static r1_status need_cut(const calibration_run *r, const char *option, const fraud_threshold *c)
 {
     if (c->there) return R1_OK;
     R1_FAIL(r->err, R1_E_INVAL,
@@ -232,16 +232,18 @@ static r1_status need_cut(const calibration_run *r, const char *option, const fr
 
 /* By the precision where it is named, else by the budget where that is. */
 static r1_status find_cut(const calibration_run *r, const char *precision, const char *budget,
-                          bool sure, fraud_cut *out)
+                          bool sure, fraud_threshold *out)
 {
     const r1_options *o = r->o;
     R1_TRY(need_labels(r, precision));
     if (r1_options_has(o, precision)) {
-        fraud_cut_by_precision(r->x, r->n, r->out.days, r1_options_float(o, precision), sure, out);
+        fraud_threshold_by_precision(r->x, r->n, r->out.days, r1_options_float(o, precision), sure,
+                                     out);
         return need_cut(r, precision, out);
     }
     if (!r1_options_has(o, budget)) return R1_OK;
-    fraud_cut_by_budget(r->x, r->n, r->out.days, r1_options_float(o, budget), r->labels > 0, out);
+    fraud_threshold_by_budget(r->x, r->n, r->out.days, r1_options_float(o, budget), r->labels > 0,
+                              out);
     return need_cut(r, budget, out);
 }
 
@@ -280,7 +282,7 @@ static void describe_run(calibration_run *r)
     snprintf(c->model, sizeof c->model, "%s", r->parts.model);
 }
 
-static void print_cut(const char *name, const fraud_cut *c)
+static void print_cut(const char *name, const fraud_threshold *c)
 {
     if (!c->there) {
         printf("%-7s never\n", name);

@@ -13,12 +13,14 @@ static const char *const sql_pace =
     "$1::bigint "
     "GROUP BY floor(extract(epoch FROM p.ts) / 86400), 1 ORDER BY 2";
 
-r1_status fraud_pace_rebuild(fraud_pace *p, r1_store *s, int64_t last_seq, r1_err *err)
+r1_status fraud_pace_rebuild(fraud_pace *p, r1_store *s, int64_t after_seq, int64_t last_seq,
+                             r1_err *err)
 {
+    int64_t oldest = last_seq - FRAUD_PACE_REBUILD_ROWS;
     char from[24];
     const char *param[] = {from};
     r1_rows *rows;
-    snprintf(from, sizeof from, "%lld", (long long)(last_seq - FRAUD_PACE_REBUILD_ROWS));
+    snprintf(from, sizeof from, "%lld", (long long)(after_seq > oldest ? after_seq : oldest));
     R1_TRY(r1_store_query(s, sql_pace, 1, param, &rows, err));
     for (size_t i = 0; i < r1_rows_count(rows); i++) {
         int64_t first = r1_rows_int(rows, i, 1), last = r1_rows_int(rows, i, 2),

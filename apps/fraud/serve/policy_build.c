@@ -36,7 +36,8 @@ r1_status fraud_policy_build(fraud_policy **out, const r1_options *o,
     fraud_policy_opts p = {.rules_path = r1_options_str(o, "rules"),
                            .allow_path = r1_options_str(o, "allow-list"),
                            .block_path = r1_options_str(o, "block-list"),
-                           .list = list};
+                           .list = list,
+                           .currency = r1_options_str(o, "currency")};
     for (; r1_options_entry(o, "list", p.n_list, &list[p.n_list].name, &list[p.n_list].path, NULL);)
         if (++p.n_list == R1_OPTION_ENTRIES_MAX) break;
     *out = NULL;

@@ -26,13 +26,14 @@ struct fraud_reload {
     r1_status st;
     r1_err err;
     uint64_t taken, refused;
+    fraud_decision first; /* holds the policy of the start */
 };
 
-r1_status fraud_reload_new(fraud_reload **out, r1_err *err)
+r1_status fraud_reload_new(fraud_reload **out, const fraud_policy *policy, r1_err *err)
 {
     *out = calloc(1, sizeof **out);
     if (!*out) R1_FAIL(err, R1_E_NOMEM, "no memory for reloading");
-    r1_cli_watch_hangup();
+    fraud_decision_stamp(&(*out)->first, policy);
     return R1_OK;
 }
 
@@ -49,6 +50,7 @@ void fraud_reload_free(fraud_reload *r)
     if (!r) return;
     if (r->running) pthread_join(r->thread, NULL);
     reload_clear(r);
+    fraud_decision_release(&r->first);
     free(r);
 }
 

@@ -17,8 +17,10 @@
 #include "serve/parts.h"
 
 typedef struct fraud_reload fraud_reload;
-r1_status fraud_reload_new(fraud_reload **out, r1_err *err); /* SIGHUP asks from now on */
-void fraud_reload_free(fraud_reload *r);                     /* NULL is fine */
+/* The caller has called r1_cli_watch_hangup. Holds the policy of the start, which the writer
+ * names. */
+r1_status fraud_reload_new(fraud_reload **out, const fraud_policy *policy, r1_err *err);
+void fraud_reload_free(fraud_reload *r); /* after the writer; NULL is fine */
 /* Between two batches: begins a reload that was asked for, ends one that is ready. */
 void fraud_reload_turn(fraud_reload *r, fraud_parts *parts);
 /* How many were taken and refused, and the last one's fault ("": none). */

@@ -11,8 +11,8 @@
  * stored offsets. apply_seq is the order in which this thread applied payments and labels: whoever
  * replays the log in that order gets the same scores. */
 #include "serve/capacity.h"
-#include "serve/pace_rebuild.h"
 #include "serve/port.h"
+#include "serve/server.h"
 #include "serve/settings.h"
 
 #include <stdio.h>
@@ -165,7 +165,7 @@ static r1_status resume_guard(server *s, r1_err *err)
 static r1_status serve_start(server *s, r1_err *err)
 {
     R1_TRY(fraud_pid_file(s->o, err));
-    R1_TRY(fraud_reload_new(&s->reload, err));
+    R1_TRY(fraud_reload_new(&s->reload, s->parts.policy, err));
     fraud_policy_print_notes(s->parts.policy, stderr);
     R1_TRY(fraud_port_start(s, err));
     R1_TRY(serve_retry(serve_open_store, s, "PostgreSQL", err));
@@ -176,7 +176,6 @@ static r1_status serve_start(server *s, r1_err *err)
     R1_TRY(fraud_serve_currency_begin(s, err));
     s->last_seq = s->ledger.last_seq = s->rebuilt.last_seq;
     R1_TRY(resume_guard(s, err));
-    R1_TRY(fraud_pace_rebuild(s->parts.pace, s->store, s->last_seq, err));
     R1_TRY(serve_retry(start_writer, s, "PostgreSQL", err));
     R1_TRY(fraud_serve_assign(s, err));
     s->last_message_us = r1_mono_us();
@@ -274,6 +273,7 @@ int fraud_command_serve(r1_cli_call *call)
     server *s = calloc(1, sizeof *s);
     if (!s) return R1_EXIT_FAILED;
     s->o = call->opts;
+    r1_cli_watch_hangup(); /* before the model is read: a SIGHUP then reloads once all runs */
     r1_status st = fraud_parts_build(&s->parts, call->opts, &call->err);
     int code = st == R1_OK ? serve_run(s, &call->err) : fraud_parts_exit(st);
     serve_release(s);

@@ -39,9 +39,9 @@ static r1_status serve_score(server *s, batch *b, r1_err *err)
 {
     R1_TRY(score_slots(s, b, err));
     for (size_t i = 0; i < b->n_slot; i++) fraud_slot_release(s->parts.engine, b->slot[i]);
-    fraud_serve_mark(s, b);
     for (size_t i = 0; i < b->n; i++) /* what was decided apart names the policy too */
         fraud_decision_stamp(&b->record[i]->decision, s->parts.policy);
+    fraud_serve_mark(s, b);
     for (size_t i = 0; i < b->n; i++) fraud_record_stamp(b->record[i], FRAUD_CLOCK_QUEUED);
     if (b->n) fraud_queue_push(s->parts.queue, b->record, b->n);
     b->n = b->n_slot = 0;

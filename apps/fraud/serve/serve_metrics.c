@@ -188,6 +188,27 @@ static void series_rules(const metric_source *m, r1_prom *p)
     counts_samples(p, "", "rule", &m->w->tally.rules);
 }
 
+/* Rules that matched and did not decide: shadows, and those above their cap. */
+static void series_shadows(const metric_source *m, r1_prom *p)
+{
+    fraud_pace_count c;
+    for (size_t i = 0; m->v->pace && fraud_pace_rule(m->v->pace, i, &c); i++) {
+        char rule[R1_PROM_LABELS_BYTES] = "", capped[R1_PROM_LABELS_BYTES] = "";
+        r1_prom_label(rule, "rule", c.name);
+        memcpy(capped, rule, sizeof capped);
+        r1_prom_label(rule, "why", "shadow");
+        r1_prom_label(capped, "why", "cap");
+        if (c.shadow) r1_prom_sample(p, "", rule, (double)c.shadow);
+        if (c.capped) r1_prom_sample(p, "", capped, (double)c.capped);
+    }
+}
+
+static void series_reloads(const metric_source *m, r1_prom *p)
+{
+    r1_prom_sample(p, "", "outcome=\"taken\"", (double)m->v->reloads[0]);
+    r1_prom_sample(p, "", "outcome=\"refused\"", (double)m->v->reloads[1]);
+}
+
 /* A name is "rule reason". */
 static void series_apart(const metric_source *m, r1_prom *p)
 {
@@ -528,6 +549,14 @@ static const serve_metric metrics[] = {
      .type = "counter",
      .help = "Decisions by the rule or list that made them.",
      .series = series_rules},
+    {.family = "r1_fraud_rule_shadow_hits_total",
+     .type = "counter",
+     .help = "Matches of rules that did not decide: shadows, and rules above their cap.",
+     .series = series_shadows},
+    {.family = "r1_fraud_reloads_total",
+     .type = "counter",
+     .help = "Reloads of thresholds, rules and lists, taken and refused.",
+     .series = series_reloads},
     {.family = "r1_fraud_score",
      .type = "histogram",
      .help = "Calibrated probability of fraud of each payment.",
@@ -879,6 +908,8 @@ void fraud_metrics_take(const server *s, fraud_shown *v)
         for (int32_t p = 0; v->topic[t] && p < v->n_partition[t]; p++)
             v->high[t][p] = r1_consumer_high(s->consumer, t, p);
     }
+    v->pace = s->parts.pace;
+    if (s->reload) fraud_reload_counts(s->reload, &v->reloads[0], &v->reloads[1]);
     v->in_flight = fraud_queue_in_flight(s->parts.queue);
     snprintf(v->owner, sizeof v->owner, "%s", s->ledger.owner);
     snprintf(v->cluster, sizeof v->cluster, "%s", s->ledger.cluster);

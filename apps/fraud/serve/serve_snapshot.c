@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* serve_snapshot.c - what a snapshot of the service holds, whether one is of the log at hand, and
  * when the next is due. */
+#include "serve/pace_rebuild.h"
 #include "serve/server.h"
 
 #include <stdio.h>
@@ -30,6 +31,30 @@ static r1_status load_seen(void *ctx, r1_image_in *in, r1_err *err)
 }
 static r1_status empty_seen(void *ctx, r1_err *err) { return fraud_txset_clear(ctx, err); }
 
+/* The distribution of scores and the counts of rules: one row (decide/pace.h). */
+static r1_image_array pace_array(fraud_pace *p)
+{
+    size_t bytes;
+    void *block = fraud_pace_block(p, &bytes);
+    return (r1_image_array){.name = "pace", .data = block, .row_bytes = bytes, .n = 1, .n_max = 1};
+}
+static r1_status save_pace(void *ctx, r1_image_out *out, r1_err *err)
+{
+    const r1_image_array a = pace_array(ctx);
+    return r1_image_put_array(out, &a, 1, err);
+}
+static r1_status load_pace(void *ctx, r1_image_in *in, r1_err *err)
+{
+    r1_image_array a = pace_array(ctx);
+    R1_TRY(r1_image_get_array(in, &a, 1, err));
+    return fraud_pace_check(ctx, err);
+}
+static r1_status empty_pace(void *ctx, r1_err *err)
+{
+    (void)err;
+    return fraud_pace_clear(ctx), R1_OK;
+}
+
 /* One row a part; what the state of the service gains gets a row here. A part that older files lack
  * is optional. */
 static r1_status open_snapshots(server *s, r1_err *err)
@@ -46,6 +71,12 @@ static r1_status open_snapshots(server *s, r1_err *err)
          .save = save_seen,
          .load = load_seen,
          .empty = empty_seen},
+        {.name = "pace",
+         .optional = true,
+         .ctx = s->parts.pace,
+         .save = save_pace,
+         .load = load_pace,
+         .empty = empty_pace},
     };
     memcpy(s->part, parts, sizeof parts);
     const fraud_snapshots_opts o = {.folder = r1_options_str(s->o, "snapshot-dir"),
@@ -193,6 +224,8 @@ r1_status fraud_serve_restore(server *s, r1_err *err)
     R1_TRY(name_log(s, err));
     if (r1_options_str(s->o, "snapshot-dir")) R1_TRY(restore_newest(s, &after_seq, err));
     R1_TRY(fraud_rebuild(s->store, s->parts.engine, s->parts.seen, after_seq, &s->rebuilt, err));
+    R1_TRY(fraud_pace_rebuild(s->parts.pace, s->store, after_seq, s->rebuilt.last_seq, err));
+    fraud_policy_pace(s->parts.policy, s->parts.pace); /* a snapshot has the rules of its time */
     s->rebuilt.seconds = (double)(r1_mono_us() - began) * 1e-6;
     name_stream(s);
     if (s->rebuilt.last_seq == after_seq) return R1_OK;

@@ -18,7 +18,7 @@
 #include "snapshot/snapshot.h"
 #include "stream/watch.h"
 
-enum { FRAUD_SERVE_PARTS = 2 }; /* of a snapshot: serve_snapshot.c */
+enum { FRAUD_SERVE_PARTS = 3 }; /* of a snapshot: serve_snapshot.c */
 
 typedef struct {
     const r1_options *o;
@@ -42,11 +42,11 @@ typedef struct {
     int64_t last_message_us;  /* monotonic */
     int64_t http_next;        /* offset of the next payment of POST /v1/decide */
     fraud_rebuilt rebuilt;
+    fraud_reload *reload;
     fraud_snapshots *snapshots; /* NULL: no folder is set */
     fraud_snapshot_part part[FRAUD_SERVE_PARTS];
     fraud_snapshot_log log; /* where the state stands */
     bool orderly;           /* the loop ended without a failure: the state is that of the log */
-    fraud_reload *reload;
     struct fraud_port *port; /* port.h */
 } server;
 

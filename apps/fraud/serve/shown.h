@@ -33,7 +33,9 @@ typedef struct {
     char owner[96], cluster[64];
     char model[64], model_name[64], schema[20], config[64];
     size_t in_flight;
+    uint64_t reloads[2]; /* taken, refused */
     int64_t started_us;
+    fraud_pace *pace;    /* counts of rules; borrowed */
     const r1_http *http; /* NULL: none */
     const r1_http_route *route;
     size_t n_route;

@@ -40,6 +40,9 @@ char *fraud_decision_message(const fraud_record *r, const fraud_names *names)
                           "applied", (int)r->applied, "rule", r->bare ? NULL : r->decision.rule,
                           "model", names->model, "config", fraud_record_config(r, names));
     json_object_set_new(o, "score", r->apart_rule ? json_null() : json_real(r->probability));
+    char list[FRAUD_DECISION_LIST_BYTES];
+    if (!r->bare && fraud_decision_list(&r->decision, list, sizeof list))
+        json_object_set_new(o, "list", json_string(list));
     if (*r->notes) json_object_set_new(o, "notes", json_loads(r->notes, 0, NULL));
     if (r->apart_rule && !r->bare)
         json_object_set_new(o, "reasons", fraud_apart_reasons(r->apart_rule, r->apart_text));
@@ -60,6 +63,7 @@ const char fraud_message_sql[] =
     "'decision', d.decision, 'score', d.score, 'degraded', d.degraded, 'applied', p.applied, "
     "'rule', d.rule, "
     "'model', d.model, 'config', d.config) "
+    "|| CASE WHEN d.list IS NULL THEN '{}' ELSE jsonb_build_object('list', d.list) END "
     "|| CASE WHEN d.reasons IS NULL THEN '{}' ELSE jsonb_build_object('reasons', d.reasons) END "
     "|| CASE WHEN p.notes IS NULL THEN '{}' ELSE jsonb_build_object('notes', p.notes) END "
     "|| CASE WHEN d.reasons IS NULL THEN '{}' ELSE (SELECT CASE WHEN count(*) = 0 THEN '{}' ELSE "

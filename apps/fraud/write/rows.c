@@ -116,7 +116,7 @@ FILL(fill_config) { r1_columns_text(c, i, fraud_record_config(r, names)); }
 
 FILL(fill_list)
 {
-    char text[FRAUD_LIST_NAME_BYTES + FRAUD_LIST_REASON_BYTES + FRAUD_LIST_OWNER_BYTES + 8];
+    char text[FRAUD_DECISION_LIST_BYTES];
     (void)names;
     text_or_null(c, i, r->bare ? NULL : fraud_decision_list(&r->decision, text, sizeof text));
 }

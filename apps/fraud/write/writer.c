@@ -181,8 +181,8 @@ static void after_commit(fraud_writer *w, fraud_record *const *r, size_t n, int6
     int64_t now = r1_time_us();
     fraud_writer_move(&w->state, FRAUD_WRITER_LANDED);
     fraud_ledger_move(w->o.ledger, r, n);
-    atomic_store(&w->committed, w->o.ledger->last_seq);
     fraud_versions_landed(&w->versions);
+    atomic_store(&w->committed, w->o.ledger->last_seq);
     pthread_mutex_lock(&w->lock);
     w->stats.commits++;
     r1_histogram_add(&w->stats.commit_time, now - began_us);
