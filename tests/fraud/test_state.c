@@ -72,7 +72,7 @@ static void state_compare(const fraud_state *s, const raw *r, int n, uint32_t ed
         for (int k = 0; k < FRAUD_N_WINDOW; k++) {
             for (int d = 0; d < 2; d++) {
                 fraud_window want = state_recount(r, first, n, a, d, s->now, FRAUD_WINDOW_MS[k]);
-                const fraud_tally *got = &s->entity[e].w[k][d];
+                const fraud_exact *got = &s->entity[e].w[k][d];
                 CU_ASSERT_EQUAL(got->n, want.n);
                 CU_ASSERT_EQUAL(got->sum, want.sum);
                 CU_ASSERT_EQUAL(got->distinct, want.distinct);

@@ -138,7 +138,7 @@ static void table_evicted(fraud_table *t, int64_t last_ts)
 static void window_end(fraud_entity *e, int k, int direction, const fraud_edge *edge, int sign,
                        bool first_of_pair)
 {
-    fraud_tally *w = &e->w[k][direction];
+    fraud_exact *w = &e->w[k][direction];
     R1_ASSERT(sign > 0 || (w->n > 0 && w->distinct >= first_of_pair),
               "window: %u payments, %u distinct", w->n, w->distinct);
     w->n += (uint32_t)sign;
@@ -599,7 +599,7 @@ r1_status fraud_state_label(fraud_state *s, const char *tx_id, bool is_fraud, r1
 fraud_window fraud_state_window(const fraud_state *s, uint32_t i, int k, int direction)
 {
     const fraud_entity *e = &s->entity[i];
-    const fraud_tally *exact = &e->w[k][direction];
+    const fraud_exact *exact = &e->w[k][direction];
     fraud_window w = {.n = exact->n,
                       .distinct = exact->distinct,
                       .sum = (double)exact->sum,

@@ -35,7 +35,7 @@ static const char *ring_fault(const fraud_state *s)
 /* ---- an entity's chains and windows ---------------------------------------------------------- */
 
 typedef struct { /* what the edges of one chain say of its entity */
-    fraud_tally w[FRAUD_N_WINDOW];
+    fraud_exact w[FRAUD_N_WINDOW];
     fraud_spread wide[FRAUD_N_WIDE];
     uint32_t n, n_fraud, n_since_first;
     int64_t oldest, newest, fraud_oldest, fraud_newest;
@@ -71,7 +71,7 @@ static void count_edge(const fraud_state *s, const fraud_edge *edge, uint64_t se
 static bool windows_differ(const fraud_entity *e, int direction, const chain_count *c)
 {
     for (int k = 0; k < FRAUD_N_WINDOW; k++) {
-        const fraud_tally *w = &e->w[k][direction];
+        const fraud_exact *w = &e->w[k][direction];
         if (w->n != c->w[k].n || w->sum != c->w[k].sum) return true;
     }
     for (int k = 0; k < FRAUD_N_WIDE; k++) {

@@ -44,7 +44,7 @@ typedef struct { /* one entity, one window, one direction (0 out, 1 in), as it i
 typedef struct { /* the exact part of a window */
     uint32_t n, distinct;
     int64_t sum; /* hundredths */
-} fraud_tally;
+} fraud_exact;
 
 typedef struct {           /* and of a wide one */
     int64_t ln, ln_square; /* of 1024 * ln(amount in main units) */
@@ -64,7 +64,7 @@ typedef struct {       /* what walks read comes first, in one cache line */
     int64_t first_ts, last_ts[2];
     uint32_t live;      /* edge ends in the ring */
     uint8_t role, born; /* born: how often the row was taken, of two bits */
-    fraud_tally w[FRAUD_N_WINDOW][2];
+    fraud_exact w[FRAUD_N_WINDOW][2];
     fraud_spread wide[FRAUD_N_WIDE][2];
     fraud_known known[2];
     uint64_t device, country; /* hashes of the last seen on the out side; 0 = none */

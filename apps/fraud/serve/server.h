@@ -45,8 +45,8 @@ typedef struct {
     fraud_reload *reload;
     fraud_snapshots *snapshots; /* NULL: no folder is set */
     fraud_snapshot_part part[FRAUD_SERVE_PARTS];
-    fraud_snapshot_log log; /* where the state stands */
-    bool orderly;           /* the loop ended without a failure: the state is that of the log */
+    fraud_snapshot_log log;  /* where the state stands */
+    bool orderly;            /* the loop ended without a failure: the state is that of the log */
     struct fraud_port *port; /* port.h */
 } server;
 
