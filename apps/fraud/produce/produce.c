@@ -23,6 +23,7 @@ const r1_option fraud_produce_rows[] = {
      .help = "topic that gets the lines"},
     {.name = "in", .type = R1_OPT_PATH, .help = "file with one JSON object per line"},
     {.name = "map",
+     .section = "payments",
      .type = R1_OPT_PATH,
      .help = "mapping file, as of serve: tells which field is the message key"},
     {.name = "rate",
