@@ -225,15 +225,15 @@ static r1_status create_on(rd_kafka_t *rk, const char *topic, int n_partition, i
     return r1_stream_fail(code, "creating the topic", err);
 }
 
-/* Whether the cluster's controller is one of its brokers. The embedded broker names one that does
- * not exist, and librdkafka would wait for it. */
+/* Whether orders about topics may be given: not where the cluster names a controller that is none
+ * of its brokers, as the embedded one does, since librdkafka would wait for it. */
 static r1_status find_controller(rd_kafka_t *rk, bool *found, int timeout_ms, r1_err *err)
 {
     const struct rd_kafka_metadata *md = NULL;
     rd_kafka_resp_err_t code = rd_kafka_metadata(rk, 0, NULL, &md, timeout_ms);
     if (code) return r1_stream_fail(code, "asking the broker for its controller", err);
     int32_t id = rd_kafka_controllerid(rk, 0); /* that answer named it */
-    *found = false;
+    *found = id < 0;                           /* none yet: librdkafka waits until there is one */
     for (int i = 0; i < md->broker_cnt; i++) *found |= md->brokers[i].id == id;
     rd_kafka_metadata_destroy(md);
     return R1_OK;
@@ -255,6 +255,8 @@ static r1_status create_by_asking(rd_kafka_t *rk, const char *topic, int n_parti
     }
     if (md) rd_kafka_metadata_destroy(md);
     if (t) rd_kafka_topic_destroy(t);
+    if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) /* it makes none by itself */
+        return create_on(rk, topic, n_partition, timeout_ms, err);
     if (code) return r1_stream_fail(code, "creating the topic", err);
     if (found < n_partition)
         r1_log(R1_LOG_WARN, "kafka",
