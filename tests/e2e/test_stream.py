@@ -333,6 +333,7 @@ class Faults(Stream):
         open(empty, "w", encoding="utf-8").close()
         ini = os.path.join(self.folder, "produce.ini")
         with self.services("create") as s:
+            s.create_topic()
             begun = time.monotonic()
             p = s.fraud("produce", "--in", empty, "--topic", "new", "--create", 6, "--json")
             self.assertLess(time.monotonic() - begun, 10)
