@@ -195,10 +195,16 @@ static r1_status parse_rule(parser *p, rule *r, const rule_context *context)
 static r1_status rule_is_new(const parser *p, const fraud_policy *policy, const rule *fresh)
 {
     const char *name = fresh->info.name;
+    static const char *const apart[] = {"unscorable", "time_suspect", "id_reused"};
     if (!strcmp(name, ALLOW_LIST) || !strcmp(name, BLOCK_LIST))
         R1_FAIL(p->err, R1_E_INVAL,
                 "%s:%d: expected a name that no list has in a decision, found \"%s\"", p->s->path,
                 p->s->n, name);
+    for (size_t i = 0; i < R1_COUNT(apart); i++)
+        if (!strcmp(name, apart[i]))
+            R1_FAIL(p->err, R1_E_INVAL,
+                    "%s:%d: expected a name that no decision without a score has, found \"%s\"",
+                    p->s->path, p->s->n, name);
     for (size_t i = 0; i < policy->n_rule; i++)
         if (!strcmp(name, policy->rules[i].info.name))
             R1_FAIL(p->err, R1_E_INVAL,
@@ -429,6 +435,18 @@ static bool decide_by_lists(const fraud_policy *p, const fraud_payment *pay, fra
     out->list = block ? p->block : p->allow;
     out->entry = from ? from : to ? to : pass;
     return true;
+}
+
+void fraud_policy_block_listed(const fraud_policy *p, const fraud_payment *pay, int64_t now_ms,
+                               fraud_decision *d)
+{
+    const fraud_list_entry *entry = fraud_account_list_find(p->block, pay->from, now_ms);
+    if (!entry) entry = fraud_account_list_find(p->block, pay->to, now_ms);
+    if (!entry) return;
+    d->action = FRAUD_BLOCK;
+    d->rule = BLOCK_LIST;
+    d->list = p->block;
+    d->entry = entry;
 }
 
 static bool decide_by_rules(const fraud_policy *p, fraud_pace *pace, const fraud_subject *s,
