@@ -191,6 +191,11 @@ def check_names(folder):
         with open(proposal, encoding="utf-8") as f:
             text = f.read()
         assert f"format = {want}\n" in text and "The times have no offset" in text, text
+    for amount, want in ((1125, "are whole numbers"), ("1.125,50", "no decimal numbers")):
+        write_lines(path, [{"Betrag": amount}])
+        output(PROGRAM, "check", "--in", path, "--propose", proposal)
+        with open(proposal, encoding="utf-8") as f:
+            assert want in f.read(), amount
     write_lines(path, [{"unknown": 1}])
     output(PROGRAM, "check", "--in", path, "--propose", proposal)
     with open(proposal, encoding="utf-8") as f:

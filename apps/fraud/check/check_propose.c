@@ -290,7 +290,11 @@ char *check_propose_text(const check_proposal *p)
                "; A path names objects within objects with points; a \"text\" in quotes holds for "
                "all messages.\n");
     put_fields(p, f);
-    if (p->of[FRAUD_F_AMOUNT] && !p->of[FRAUD_F_AMOUNT]->fractions)
+    const check_path *amount = p->of[FRAUD_F_AMOUNT];
+    if (amount && !amount->numbers)
+        fprintf(f, "; Some amounts are no decimal numbers with a point, as 1125.50, and cannot be "
+                   "scored.\n");
+    else if (amount && !amount->fractions)
         fprintf(f, "; All amounts are whole numbers. If they are cents, write amount_minor in the "
                    "place of amount.\n");
     fprintf(f, "\n[time]\nformat = %s\n", p->format);
