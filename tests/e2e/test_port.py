@@ -600,6 +600,13 @@ class Status(Base):
             self.assertEqual(rows["payments"]["owner"], doc["service"]["owner"])
             self.assertEqual(doc["log"]["model"], doc["service"]["model"])
             self.assertTrue(0 < doc["service"]["p99_s"] < 60, doc["service"])
+            # Each count of the day stands whole, on as many lines as that takes.
+            s.sql("UPDATE r1.decision SET decision = 'review', score = NULL, logit = NULL, "
+                  "rule = 'rule_of_a_long_name_' || apply_seq WHERE apply_seq <= 9")
+            shown = self.status(s, p.http).stdout
+            self.assertLessEqual(max(len(line) for line in shown.split("\n")), 80)
+            for i in range(1, 10):
+                self.assertRegex(shown, rf"rule_of_a_long_name_{i} 1[,\n]")
             # Bytes of others do not reach the terminal as they are.
             s.sql("UPDATE r1.stream_offset SET owner = E'\\x1b[31mred\\nline' WHERE topic = 'http'")
             self.assertNotIn("\x1b", self.status(s, p.http).stdout)
