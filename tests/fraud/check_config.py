@@ -92,7 +92,7 @@ CASES = [
     ),
     (["--rules", "@finding"], "@finding:1:15: finding: expected one of fan_in, fan_out, cycle, "),
     (["--rules", "@currency"], '@currency:1:16: currency: expected an ISO 4217 code, found "EURO"'),
-    (["--rules", "@country"], "@country:1:15: country: expected two capital letters"),
+    (["--rules", "@country"], "@country:1:15: country: expected a code of ISO 3166-1"),
     (["--rules", "@hour"], "@hour:1:12: expected hour as a whole number from 0 to 23, found 24"),
     (["--rules", "@probability"], "@probability:1:18: expected probability as 0 to 1, found 2"),
     (["--rules", "@number"], "@number:1:12: expected a number that is finite, found nan"),

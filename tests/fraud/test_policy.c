@@ -113,9 +113,16 @@ static void test_wrong_rules(void)
         {"a: amount > 5 EURO -> block", "expected an ISO 4217 code behind the amount, found"},
         {"a: amount > 5 EUR and amount < sum(sender, 1d) + 6 USD + 1 EUR -> block",
          "expected an amount in USD as on the left side, found EUR"},
-        {"a: country == \"Germany\" -> block", "country: expected two capital letters"},
+        {"a: country == \"Germany\" -> block", "country: expected a code of ISO 3166-1"},
         {"a: country == \"de\" -> block", "found \"de\"; did you mean \"DE\"?"},
-        {"a: country in (\"NG\", \"UK\") -> block", "rules:1:22: country: expected two capital"},
+        {"a: country in (\"NG\", \"UK\") -> block",
+         "rules:1:22: country: expected a code of ISO 3166-1, two capital letters, or \"\", found "
+         "\"UK\"; did you mean \"GB\"?"},
+        {"a: country == \"DEU\" -> block", "found \"DEU\"; did you mean \"DE\"?"},
+        {"a: country == \"EL\" -> block", "found \"EL\"; did you mean \"GR\"?"},
+        {"a: amount_minor > 10.5 -> block",
+         "rules:1:19: expected amount_minor as a whole number from 0 to 100000000000000, found "
+         "10.5"},
         {"a: channel == \"0123456789abcdef0123456789abcdef\" -> block",
          "channel: expected at most"},
         {"a: from == \"\" -> block", "from: expected 1 to 255 bytes"},
