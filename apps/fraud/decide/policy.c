@@ -255,20 +255,30 @@ static r1_status parse_rules(fraud_policy *policy, fraud_lines *s, r1_err *err)
 
 /* ---- lists ---- */
 
+/* Says what is allowed but odd in a list that was read, one note for each kind. */
+static void policy_list_notes(fraud_policy *p, const fraud_account_list *l, const char *path)
+{
+    char text[NOTE_BYTES];
+    if (!fraud_account_list_count(l)) {
+        snprintf(text, sizeof text, "%.200s: no account stands in this list", path);
+        policy_note(p, text);
+    }
+    for (int kind = 0; kind < FRAUD_N_LIST_ODD; kind++) {
+        int line;
+        size_t n = fraud_account_list_odd(l, (fraud_list_odd)kind, &line);
+        if (!n) continue;
+        snprintf(text, sizeof text, "%.200s:%d: %s (%zu line%s in all)", path, line,
+                 fraud_list_odd_text[kind], n, n == 1 ? "" : "s");
+        policy_note(p, text);
+    }
+}
+
 static r1_status policy_list_read(fraud_policy *p, fraud_account_list **out, const char *name,
                                   const char *path, uint64_t *hash, r1_err *err)
 {
-    char text[NOTE_BYTES];
-    int line;
     if (!path) return R1_OK;
     R1_TRY(fraud_account_list_read(out, name, path, hash, err));
-    size_t repeated = fraud_account_list_repeated(*out, &line);
-    if (!repeated) return R1_OK;
-    snprintf(text, sizeof text,
-             "%.200s:%d: an account that stands above already; %zu lines in all: the later expiry "
-             "counts",
-             path, line, repeated);
-    policy_note(p, text);
+    policy_list_notes(p, *out, path);
     return R1_OK;
 }
 
