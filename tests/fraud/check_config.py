@@ -336,7 +336,10 @@ def main():
         said = run(PROGRAM, "config", "check", "--config", ini)
         assert "rules=1 allow_list=2" in said, said
         with open(ini, "w", encoding="utf-8") as f:
-            f.write(run(PROGRAM, "config", "sample"))
+            sample = run(PROGRAM, "config", "sample")
+            f.write(sample)
+        sections = re.findall(r"^#? ?(\[\w+\])$", sample, re.MULTILINE)
+        assert "[model]" in sections and len(sections) == len(set(sections)), sections
         said = run(PROGRAM, "config", "check", "--config", ini)
         assert said.startswith("configuration: good, model "), said
         away = run(PROGRAM, "serve", *AWAY, "--model", "none", *good, code=1)
