@@ -273,6 +273,28 @@ def message(command, stderr):
     return stderr[len(start) :]
 
 
+def calibrations(folder):
+    """A stream that is short, and labels that cannot be read, are told."""
+    start = 1767225600000
+    with open(os.path.join(folder, "few.jsonl"), "w", encoding="utf-8") as f:
+        for i in range(53):
+            f.write(
+                f'{{"tx_id": "t{i}", "ts": {start + 8000000 * i}, "kind": "transfer", "from": '
+                f'"A{i % 5}", "to": "B{i % 7}", "amount_minor": {1000 + i}, "currency": "EUR"}}\n'
+            )
+    with open(os.path.join(folder, "labels.jsonl"), "w", encoding="utf-8") as f:
+        f.write("x" * 70000 + "\n{}\n")
+        f.write(f'{{"tx_id": "other", "ts": {start}, "is_fraud": true}}\n')
+    args = ["--model", MODEL, "--in", "few.jsonl", "--out", "few.json"]
+    said = run(PROGRAM, "calibrate", *args)
+    assert "note: 53 payments of 4.8 days are few" in said, said
+    least = float(re.search(r"review +from probability ([0-9.]+)", said).group(1))
+    assert least >= 0.2, said
+    args += ["--labels", "labels.jsonl", "--review-precision", "0.3"]
+    said = run(PROGRAM, "calibrate", *args, code=2)
+    assert "found 0, of them fraud 0, 2 lines of labels refused, 1 of no payment here" in said, said
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="r1-config-") as folder:
         files(folder)
@@ -340,6 +362,7 @@ def main():
             f.write(sample)
         sections = re.findall(r"^#? ?(\[\w+\])$", sample, re.MULTILINE)
         assert "[model]" in sections and len(sections) == len(set(sections)), sections
+        calibrations(folder)
         said = run(PROGRAM, "config", "check", "--config", ini)
         assert said.startswith("configuration: good, model "), said
         away = run(PROGRAM, "serve", *AWAY, "--model", "none", *good, code=1)
