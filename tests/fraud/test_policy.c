@@ -334,7 +334,7 @@ static void test_odd_lists_are_noted(void)
         {"IBAN,Grund\nDE02\n", ":1: an account that looks like the name of a column"},
         {"# list\nKunden-Konto\nDE02\nDE03\n", ":2: an account that looks like the name"},
         {"DE02\nDE01,x,2020-02-29\n", ":2: an expiry in the past: the account is on the list no "
-                                      "more (1 line in all)"},
+                                      "more"},
         {"DE01,2999-12-31\n", ":1: a date as the reason: the expiry is the third field"},
         {"DE01\nDE01\n", ":2: an account that stands above already: the later expiry counts"},
         {"\n# nobody\n", ": no account stands in this list"},
@@ -354,6 +354,57 @@ static void test_odd_lists_are_noted(void)
         CU_ASSERT_TRUE(good);
         fraud_policy_free(p);
     }
+}
+
+typedef struct {
+    size_t n;
+    char text[40][384];
+} heard;
+
+static void hear_mistake(void *ctx, const char *text)
+{
+    heard *h = ctx;
+    CU_ASSERT_TRUE_FATAL(h->n < R1_COUNT(h->text));
+    snprintf(h->text[h->n++], sizeof h->text[0], "%s", text);
+}
+
+/* Each file has a mistake, the rules have three: all are heard, and none follows from another. */
+static void test_every_mistake_is_heard(void)
+{
+    static heard h;
+    static const char *const expected[] = {"allow:2: expected an expiry", "mules:1: expected",
+                                           "rules:1:13: expected", "rules:3:18: expected allow",
+                                           "rules:5: expected a name of its own"};
+    r1_err err = {0};
+    fraud_policy *p;
+    h.n = 0;
+    const fraud_named_list list = {"mules", policy_file("mules", "\"A\n")};
+    fraud_policy_opts o = {.allow_path = policy_file("allow", "ONE\nTWO,x,soon\n"),
+                           .rules_path =
+                               policy_file("rules", "a [shadow]: amout > 5 -> review\n"
+                                                    "b: from in list(\"mules\") -> block\n"
+                                                    "c: amount > 5 -> stop\n\n"
+                                                    "b: hour < 6 -> block\n"
+                                                    "d: hour < 7 -> block\n"),
+                           .list = &list,
+                           .n_list = 1,
+                           .mistake = hear_mistake,
+                           .mistake_ctx = &h};
+    CU_ASSERT_EQUAL(fraud_policy_new(&p, &o, &err), R1_E_INVAL);
+    CU_ASSERT_EQUAL_FATAL(h.n, R1_COUNT(expected));
+    CU_ASSERT_STRING_EQUAL(err.msg, h.text[0]);
+    for (size_t i = 0; i < h.n; i++) {
+        bool there = strstr(h.text[i], expected[i]) != NULL;
+        if (!there) fprintf(stderr, "expected %s, found %s\n", expected[i], h.text[i]);
+        CU_ASSERT_TRUE(there);
+    }
+    static char many[40 * 16];
+    for (size_t i = 0; i < 40; i++) snprintf(many + strlen(many), 16, "r: nothing\n");
+    h.n = 0;
+    o = (fraud_policy_opts){
+        .rules_path = policy_file("rules", many), .mistake = hear_mistake, .mistake_ctx = &h};
+    CU_ASSERT_EQUAL(fraud_policy_new(&p, &o, &err), R1_E_INVAL);
+    CU_ASSERT_EQUAL(h.n, 32);
 }
 
 /* A # or a blank inside of a name is part of it; quotes, reasons, expiry by the payment's time. */
@@ -580,6 +631,7 @@ R1_TEST_MAIN("policy", {"order of lists, rules, thresholds", test_order},
              {"wrong rules", test_wrong_rules}, {"each operator and field", test_each_row},
              {"wrong lists", test_wrong_lists},
              {"a broken quote is quoted", test_broken_quote_is_quoted},
+             {"every mistake is heard", test_every_mistake_is_heard},
              {"odd lists are noted", test_odd_lists_are_noted},
              {"one account in both", test_both_lists},
              {"lists of all forms", test_lists_of_all_forms}, {"many accounts", test_many_accounts},
