@@ -378,6 +378,11 @@ static void test_notes_of_amounts(void)
         {"amount > 1.125 * sum(sender, 7d)", "EUR", ""},
         {"probability > 0.500 and logit > 1.500", "EUR", ""},
         {"amount > 0", "EUR", ""},
+        {"amount > 5 USD", "EUR",
+         "rule:1:12: an amount in USD never matches, because the stream is in EUR"},
+        {"currency in (\"EUR\", \"USD\")", "EUR",
+         "rule:1:21: currency as USD never matches, because the stream is in EUR"},
+        {"currency == \"EUR\" and amount > 5", "EUR", ""},
     };
     for (size_t i = 0; i < R1_COUNT(cases); i++) {
         char note[400] = "";

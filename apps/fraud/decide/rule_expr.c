@@ -187,14 +187,14 @@ static void expr_note_grouped(const expr_parser *p, expr_part *part)
 }
 
 /* Payments come to rules in the currency of the stream: an amount in another one never matches. */
-static void expr_note_currency(const expr_parser *p, const char *at, const char *named)
+static void expr_note_currency(const expr_parser *p, const char *at, const char *what,
+                               const char *named)
 {
     const rule_context *c = p->context;
     char text[320];
     if (!c || !c->note || !c->currency || !strcmp(c->currency, named)) return;
-    snprintf(text, sizeof text,
-             "%.200s:%d:%d: an amount in %s never matches, because the stream is in %s", p->s->path,
-             p->s->n, fraud_lines_column(p->s, at), named, c->currency);
+    snprintf(text, sizeof text, "%.200s:%d:%d: %s %s never matches, because the stream is in %s",
+             p->s->path, p->s->n, fraud_lines_column(p->s, at), what, named, c->currency);
     c->note(c->ctx, text);
 }
 
@@ -223,7 +223,7 @@ static r1_status expr_unit(expr_parser *p, expr_part *part)
             return expr_fail(p, p->at - strlen(word), "an ISO 4217 code behind the amount", quoted,
                              rule_value_nearest(currency, word, nearest, sizeof nearest));
         }
-        expr_note_currency(p, p->at - strlen(word), word);
+        expr_note_currency(p, p->at - strlen(word), "an amount in", word);
         part->type = RULE_MONEY;
         part->bare = false;
         snprintf(part->currency, sizeof part->currency, "%.3s", word);
@@ -593,7 +593,10 @@ static r1_status expr_value(expr_parser *p, const rule_field *f, bool any)
     at = p->at;
     R1_TRY(expr_text(p, &text));
     p->text[p->p.n_text++] = text;
-    if (any || rule_value_exists(f, text)) return R1_OK;
+    if (any || rule_value_exists(f, text)) {
+        if (!any && !strcmp(f->name, "currency")) expr_note_currency(p, at, "currency as", text);
+        return R1_OK;
+    }
     const char *words = rule_values_text(f, values, sizeof values);
     snprintf(found, sizeof found, "\"%.40s\"", text);
     R1_FAIL(p->err, R1_E_INVAL, "%s:%d:%d: %s: expected %s, found %s%s", p->s->path, p->s->n,
