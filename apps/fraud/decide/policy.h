@@ -64,6 +64,10 @@ typedef struct {
     size_t n_list;
     const char *currency;    /* of the stream; NULL: not known */
     const char *calibration; /* what the thresholds come from, in words; NULL: settings */
+    /* Hears each mistake in rules and lists up to the 32nd: reading goes on behind it, and fails
+     * at its end with the first one. NULL: the first one ends it. */
+    void (*mistake)(void *ctx, const char *text);
+    void *mistake_ctx;
 } fraud_policy_opts;
 
 typedef struct fraud_policy fraud_policy;
