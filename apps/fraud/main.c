@@ -35,7 +35,9 @@ int main(int argc, char **argv)
          .run = fraud_command_generate},
         {.name = "produce",
          .summary = "send the lines of a file to a topic, in an open loop at a fixed rate",
-         .examples = "r1-fraud produce --in payments.jsonl --rate 2000",
+         .examples = "r1-fraud produce --in payments.jsonl --rate 2000\n"
+                     "r1-fraud produce --in payments.jsonl --config fraud.ini",
+         .config = true,
          .options = fraud_produce_rows,
          .n_options = fraud_produce_n_row,
          .run = fraud_command_produce},

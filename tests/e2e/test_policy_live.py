@@ -104,6 +104,9 @@ class Policy(unittest.TestCase):
                           "'mules: told (aml)'")  # fmt: skip
         hits = sum(json.loads(line)["to"] == mule for line in self.lines[1000:2000])
         self.assertEqual(blocked, str(hits))
+        why = "SELECT DISTINCT reasons->0->>'code', reasons->0->>'text' FROM r1.decision WHERE rule"
+        self.assertEqual(s.sql(why + " = 'm'"), [["rule", "rule m, list mules: told (aml)"]])
+        self.assertEqual(s.sql(why + " = 'all'"), [["rule", "rule all"]])
         self.assertIn("expected a running service, found none",
                       self.command("reload", "--config", ini, code=1))  # fmt: skip
 

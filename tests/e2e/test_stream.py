@@ -8,6 +8,7 @@ tests/e2e/test_stream.py [Kills|Faults|Kills.test_three_kills...]
 Environment: R1_BIN (folder with the programs), R1_E2E_KAFKA=1 (Apache Kafka).
 """
 
+import json
 import os
 import random
 import sys
@@ -324,6 +325,32 @@ class Faults(Stream):
                 )
             )
             self.assertEqual(degraded, {"t": "true", "f": "true" if MODEL == "none" else "false"})
+
+    def test_produce_creates_topics_and_takes_the_settings_of_serve(self):
+        """--create works on a broker without a controller; the broker comes from R1_BROKERS or
+        from serve's file; a short run took no negative time."""
+        empty = os.path.join(self.folder, "nothing.jsonl")
+        open(empty, "w", encoding="utf-8").close()
+        ini = os.path.join(self.folder, "produce.ini")
+        with self.services("create") as s:
+            begun = time.monotonic()
+            p = s.fraud("produce", "--in", empty, "--topic", "new", "--create", 6, "--json")
+            self.assertLess(time.monotonic() - begun, 10)
+            self.assertGreaterEqual(json.loads(p.stdout)["seconds"], 0)
+            if not KAFKA:  # the embedded broker chooses the number, and that is said
+                self.assertIn("topic new: expected 6 partitions, found ", p.stderr)
+            with open(ini, "w", encoding="utf-8") as f:
+                f.write(f"[kafka]\nbrokers = {s.brokers}\nlabels_topic = l\n"
+                        "[payments]\nunscorable = review\n")  # fmt: skip
+            brokers = s.brokers
+            del s.brokers  # no --brokers is given
+            s.produce(self.path, "--limit", 3, "--config", ini)
+            os.environ["R1_BROKERS"] = brokers
+            try:
+                s.produce(self.path, "--limit", 3)
+            finally:
+                del os.environ["R1_BROKERS"]
+                s.brokers = brokers
 
     def test_dead_letters_can_be_sent_back(self):
         with self.services("letters") as s:

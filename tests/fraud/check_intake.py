@@ -98,6 +98,17 @@ def check_amounts(folder):
     assert all("logit" in x for x in scores(out))
 
 
+def check_named_model(folder):
+    """replay scores by the rules where serve scores with a model: it says which of them it was."""
+    path = os.path.join(folder, "named.jsonl")
+    write_lines(path, [payment(0)])
+    for model, words in (("none", "scored by the rules (--model none)"),
+                         (MODEL, "scored by the model " + MODEL)):  # fmt: skip
+        args = ["--in", path, "--out", path + ".out", "--model", model]
+        p = subprocess.run([PROGRAM, "replay", *args], capture_output=True, text=True, check=True)
+        assert words in p.stderr, p.stderr
+
+
 def check_flipped(folder):
     """One flipped bit of a model that has its checksum is refused."""
     model = os.path.join(folder, "flipped.gguf")
@@ -257,6 +268,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         check_replay(folder)
         check_overflow(folder)
+        check_named_model(folder)
         check_flipped(folder)
         check_amounts(folder)
         check_stranger(folder)

@@ -3,6 +3,7 @@
 #include "decide/policy.h"
 #include "score/rules.h"
 #include "support/r1_test.h"
+#include "write/alert.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +42,7 @@ static void test_order(void)
                                         "ring: finding == \"cycle\" and probability > 0.1 -> "
                                         "block\nfriend: to == \"GOOD\" -> allow\n");
     o.allow_path = policy_file("allow", "# the treasury\nTRUSTED\n\nALSO\n");
-    o.block_path = policy_file("block", "EVIL\nWORSE\n");
+    o.block_path = policy_file("block", "EVIL,told,,aml\nWORSE\n");
     r1_err err = {0};
     fraud_policy *p;
     R1_ASSERT_OK(fraud_policy_new(&p, &o, &err), &err);
@@ -52,18 +53,25 @@ static void test_order(void)
         bool cycle;
         fraud_action action;
         const char *rule;
+        const char *why; /* the reasons, but for the model's */
     } cases[] = {
-        {"A", "B", 100, 0.1, false, FRAUD_ALLOW, NULL},
-        {"A", "B", 100, 0.2, false, FRAUD_REVIEW, NULL},
-        {"A", "B", 100, 0.8, false, FRAUD_BLOCK, NULL},
-        {"A", "B", 500000, 0.0, false, FRAUD_REVIEW, "night_large"},
-        {"A", "B", 499999, 0.0, false, FRAUD_ALLOW, NULL},
-        {"A", "B", 100, 0.15, true, FRAUD_BLOCK, "ring"},
-        {"A", "B", 100, 0.05, true, FRAUD_ALLOW, NULL},
-        {"A", "GOOD", 100, 0.9, false, FRAUD_ALLOW, "friend"},
-        {"TRUSTED", "B", 100, 0.99, true, FRAUD_ALLOW, "allow_list"},
-        {"TRUSTED", "EVIL", 100, 0, false, FRAUD_BLOCK, "block_list"},
-        {"WORSE", "B", 100, 0, false, FRAUD_BLOCK, "block_list"},
+        {"A", "B", 100, 0.1, false, FRAUD_ALLOW, NULL, "[]"},
+        {"A", "B", 100, 0.2, false, FRAUD_REVIEW, NULL, "[]"},
+        {"A", "B", 100, 0.8, false, FRAUD_BLOCK, NULL, "[]"},
+        {"A", "B", 500000, 0.0, false, FRAUD_REVIEW, "night_large",
+         "[{\"code\":\"rule\",\"text\":\"rule night_large\"}]"},
+        {"A", "B", 499999, 0.0, false, FRAUD_ALLOW, NULL, "[]"},
+        {"A", "B", 100, 0.15, true, FRAUD_BLOCK, "ring",
+         "[{\"code\":\"rule\",\"text\":\"rule ring\"}]"},
+        {"A", "B", 100, 0.05, true, FRAUD_ALLOW, NULL, "[]"},
+        {"A", "GOOD", 100, 0.9, false, FRAUD_ALLOW, "friend",
+         "[{\"code\":\"rule\",\"text\":\"rule friend\"}]"},
+        {"TRUSTED", "B", 100, 0.99, true, FRAUD_ALLOW, "allow_list",
+         "[{\"code\":\"list\",\"text\":\"allow_list\"}]"},
+        {"TRUSTED", "EVIL", 100, 0, false, FRAUD_BLOCK, "block_list",
+         "[{\"code\":\"list\",\"text\":\"block_list: told (aml)\"}]"},
+        {"WORSE", "B", 100, 0, false, FRAUD_BLOCK, "block_list",
+         "[{\"code\":\"list\",\"text\":\"block_list\"}]"},
     };
     for (size_t i = 0; i < R1_COUNT(cases); i++) {
         fraud_payment pay = policy_payment(cases[i].from, cases[i].to, cases[i].amount);
@@ -75,6 +83,9 @@ static void test_order(void)
         CU_ASSERT_EQUAL(d.action, cases[i].action);
         CU_ASSERT_EQUAL(d.rule == NULL, cases[i].rule == NULL);
         if (d.rule && cases[i].rule) CU_ASSERT_STRING_EQUAL(d.rule, cases[i].rule);
+        char *why = fraud_alert_reasons_text(NULL, &d);
+        CU_ASSERT_STRING_EQUAL(why, cases[i].why);
+        free(why);
         fraud_decision_release(&d);
     }
     char version[32];

@@ -136,7 +136,8 @@ static void test_each_kind(void)
     rows_expect(s,
                 "SELECT apply_seq, decision, score, logit, degraded, trace, reasons, rule, model, "
                 "config, latency_us FROM r1.decision ORDER BY 1",
-                "7|review|0.25|-1.5|t|{-4.1,0.2}|[{\"code\": \"fan\", \"item\": \"graph\", "
+                "7|review|0.25|-1.5|t|{-4.1,0.2}|[{\"code\": \"rule\", \"text\": \"rule big\"}, "
+                "{\"code\": \"fan\", \"item\": \"graph\", "
                 "\"text\": \"two \\\"words\\\"\", \"contribution\": 0.5}]|big|m|c|2000|"
                 "8|allow|0.25|-1.5|t|{-4.1,0.2}|-|-|m|c|-");
     rows_expect(s,
@@ -273,8 +274,9 @@ static void test_message(void)
         char *text = fraud_decision_message(&r, &names);
         json_t *message = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
         rows_check(schema, message);
-        CU_ASSERT_EQUAL(json_array_size(json_object_get(message, "reasons")), (size_t)alert);
-        if (alert) rows_check(reason, json_array_get(json_object_get(message, "reasons"), 0));
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(message, "reasons")), (size_t)alert + 1);
+        for (size_t k = 0; k <= (size_t)alert; k++)
+            rows_check(reason, json_array_get(json_object_get(message, "reasons"), k));
         json_decref(message);
         free(text);
     }
@@ -303,8 +305,11 @@ static void test_message_twin(void)
     fraud_rows *rows;
     R1_ASSERT_OK(fraud_rows_new(&rows, &names, &err), &err);
     R1_ASSERT_OK(fraud_rows_prepare(rows, s, &err), &err);
-    fraud_record alert = rows_payment(), plain = rows_payment(), apart = rows_payment();
-    fraud_record *all[] = {&alert, &plain, &apart};
+    fraud_record alert = rows_payment(), plain = rows_payment(), apart = rows_payment(),
+                 passed = rows_payment(); /* a rule allows: its name is the only reason */
+    fraud_record *all[] = {&alert, &plain, &apart, &passed};
+    passed.apply_seq = 11;
+    passed.decision.action = FRAUD_ALLOW;
     apart.apply_seq = 10;
     snprintf(apart.notes, sizeof apart.notes, "[\"country: left out\"]");
     fraud_record_set_apart(&apart, "unscorable", "unscorable: \"why\"", FRAUD_BLOCK);
@@ -379,11 +384,13 @@ static void test_alert_bytes(void)
         result = (fraud_result){.n_reason = 1};
         result.reason[0] = (fraud_reason){.code = "c", .item = "i", .text = "t", .contribution = x};
         fraud_alert *e = fraud_alert_of(&result);
+        const fraud_decision by_score = {.action = FRAUD_REVIEW};
         json_t *plain = json_pack("[{s:s, s:s, s:f, s:s}]", "code", "c", "item", "i",
                                   "contribution", x, "text", "t");
         char *first = json_dumps(plain, JSON_COMPACT | JSON_REAL_PRECISION(9));
-        json_t *again = json_loads(first, 0, NULL), *reasons = fraud_alert_reasons(e);
-        char *second = json_dumps(again, JSON_COMPACT), *own_first = fraud_alert_reasons_text(e),
+        json_t *again = json_loads(first, 0, NULL), *reasons = fraud_alert_reasons(e, &by_score);
+        char *second = json_dumps(again, JSON_COMPACT),
+             *own_first = fraud_alert_reasons_text(e, &by_score),
              *own_second = json_dumps(reasons, JSON_COMPACT);
         CU_ASSERT_STRING_EQUAL(first, own_first);
         CU_ASSERT_STRING_EQUAL(second, own_second);

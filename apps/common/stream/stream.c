@@ -225,6 +225,47 @@ static r1_status create_on(rd_kafka_t *rk, const char *topic, int n_partition, i
     return r1_stream_fail(code, "creating the topic", err);
 }
 
+/* Whether orders about topics may be given: not where the cluster names a controller that is none
+ * of its brokers, as the embedded one does, since librdkafka would wait for it. */
+static r1_status find_controller(rd_kafka_t *rk, bool *found, int timeout_ms, r1_err *err)
+{
+    const struct rd_kafka_metadata *md = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(rk, 0, NULL, &md, timeout_ms);
+    if (code) return r1_stream_fail(code, "asking the broker for its controller", err);
+    int32_t id = rd_kafka_controllerid(rk, 0); /* that answer named it */
+    *found = id < 0;                           /* none yet: librdkafka waits until there is one */
+    for (int i = 0; i < md->broker_cnt; i++) *found |= md->brokers[i].id == id;
+    rd_kafka_metadata_destroy(md);
+    return R1_OK;
+}
+
+/* For a broker without a controller, which takes no orders about topics: it makes a topic when it
+ * is asked about it, with a number of partitions of its own. */
+static r1_status create_by_asking(rd_kafka_t *rk, const char *topic, int n_partition,
+                                  int timeout_ms, r1_err *err)
+{
+    rd_kafka_topic_t *t = rd_kafka_topic_new(rk, topic, NULL);
+    const struct rd_kafka_metadata *md = NULL;
+    rd_kafka_resp_err_t code =
+        t ? rd_kafka_metadata(rk, 0, t, &md, timeout_ms) : rd_kafka_last_error();
+    int found = 0;
+    if (!code && md->topic_cnt == 1) {
+        code = md->topics[0].err;
+        found = md->topics[0].partition_cnt;
+    }
+    if (md) rd_kafka_metadata_destroy(md);
+    if (t) rd_kafka_topic_destroy(t);
+    if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) /* it makes none by itself */
+        return create_on(rk, topic, n_partition, timeout_ms, err);
+    if (code) return r1_stream_fail(code, "creating the topic", err);
+    if (found < n_partition)
+        r1_log(R1_LOG_WARN, "kafka",
+               "topic %s: expected %d partitions, found %d: this broker chooses their number "
+               "(r1-broker serve: --topics, --partitions)",
+               topic, n_partition, found);
+    return R1_OK;
+}
+
 r1_status r1_topic_create(const r1_stream_opts *opts, const char *topic, int n_partition,
                           int timeout_ms, r1_err *err)
 {
@@ -232,7 +273,13 @@ r1_status r1_topic_create(const r1_stream_opts *opts, const char *topic, int n_p
     if (!conf) return R1_E_INVAL;
     rd_kafka_t *rk;
     R1_TRY(r1_stream_client(&rk, RD_KAFKA_PRODUCER, conf, opts->brokers, err));
-    r1_status st = create_on(rk, topic, n_partition, timeout_ms, err);
+    int64_t until = r1_mono_us() + (int64_t)timeout_ms * 1000;
+    bool controlled = false;
+    r1_status st = find_controller(rk, &controlled, timeout_ms, err);
+    int left_ms = (int)((until - r1_mono_us()) / 1000);
+    if (left_ms < 1) left_ms = 1;
+    if (st == R1_OK)
+        st = (controlled ? create_on : create_by_asking)(rk, topic, n_partition, left_ms, err);
     rd_kafka_destroy(rk);
     return st;
 }

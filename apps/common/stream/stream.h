@@ -189,8 +189,8 @@ void r1_producer_poll(r1_producer *p);
 r1_status r1_producer_flush(r1_producer *p, int timeout_ms, r1_err *err);
 uint64_t r1_producer_delivered(const r1_producer *p);
 uint64_t r1_producer_failed(const r1_producer *p);
-/* Creates the topic where the broker can (the embedded one makes topics by itself). An existing one
- * gets as many partitions where it has fewer and the broker can add some. */
+/* Creates the topic. An existing one gets as many partitions where it has fewer and the broker can
+ * add some. The embedded broker chooses their number: fewer than asked for are a warning. */
 r1_status r1_topic_create(const r1_stream_opts *opts, const char *topic, int n_partition,
                           int timeout_ms, r1_err *err);
 

@@ -23,6 +23,7 @@ const r1_option fraud_produce_rows[] = {
      .help = "topic that gets the lines"},
     {.name = "in", .type = R1_OPT_PATH, .help = "file with one JSON object per line"},
     {.name = "map",
+     .section = "payments",
      .type = R1_OPT_PATH,
      .help = "mapping file, as of serve: tells which field is the message key"},
     {.name = "rate",
@@ -142,7 +143,7 @@ static r1_status produce_send_all(r1_producer *p, const r1_options *o, const lin
     double rate = r1_options_float(o, "rate");
     const char *topic = r1_options_str(o, "topic");
     if (rate > 0) R1_TRY(r1_producer_warm(p, topic, 10000, err));
-    int64_t start = r1_time_us() + 20000;
+    int64_t begun = r1_mono_us(), start = r1_time_us() + 20000;
     r1_progress progress;
     r1_progress_begin(&progress, "sending", n);
     for (size_t i = 0; i < n && !r1_cli_stopped(); i++) {
@@ -157,7 +158,7 @@ static r1_status produce_send_all(r1_producer *p, const r1_options *o, const lin
         r1_progress_update(&progress, c->sent, NULL);
     }
     R1_TRY(r1_producer_flush(p, 60000, err));
-    c->seconds = (double)(r1_time_us() - start) * 1e-6;
+    c->seconds = (double)(r1_mono_us() - begun) * 1e-6;
     c->delivered = r1_producer_delivered(p);
     c->failed = r1_producer_failed(p);
     r1_progress_end(&progress, c->sent, NULL);

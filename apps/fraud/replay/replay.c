@@ -33,7 +33,8 @@ const r1_option fraud_replay_rows[] = {
     {.name = "currency", .type = R1_OPT_STRING,
      .help = "in which amounts are compared; none: that of the first payment"},
     {.name = "rates", .type = R1_OPT_PATH, .help = "exchange rates, as of serve"},
-    {.name = "model", .type = R1_OPT_PATH, .def = "none", .help = "model file; none: the rules"},
+    {.name = "model", .type = R1_OPT_PATH, .def = "none",
+     .help = "model file; none: the rules, which are not what serve scores with by default"},
     {.name = "batch", .type = R1_OPT_INT, .def = "64", .min = 1, .max = FRAUD_SCORE_MAX,
      .unit = "payments",
      .help = "scored together"},
@@ -265,6 +266,18 @@ static r1_status replay_open_all(replay *r, const r1_options *o, r1_err *err)
     return R1_OK;
 }
 
+/* The rules are the default here and not of serve: scores of the one are not those of the other. */
+static void replay_name_model(const r1_options *o)
+{
+    const char *model = r1_options_str(o, "model");
+    if (strcmp(model, "none") != 0)
+        fprintf(stderr, "scored by the model %s\n", model);
+    else
+        fputs("scored by the rules (--model none); r1-fraud serve scores with a model where its "
+              "settings do not say none: give that one as --model FILE\n",
+              stderr);
+}
+
 static r1_status replay_all(replay *r, const r1_options *o, r1_err *err)
 {
     R1_TRY(replay_open_all(r, o, err));
@@ -282,6 +295,7 @@ static r1_status replay_all(replay *r, const r1_options *o, r1_err *err)
            "%016llx\n",
            (unsigned long long)r->n, (unsigned long long)r->bad, (unsigned long long)r->late_labels,
            (unsigned long long)fraud_engine_digest(r->engine));
+    replay_name_model(o);
     return R1_OK;
 }
 

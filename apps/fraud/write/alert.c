@@ -31,10 +31,23 @@ static double alert_rounded(double x)
     return strtod(text, NULL);
 }
 
-json_t *fraud_alert_reasons(const fraud_alert *e)
+/* A list's own decision has its name as that of the rule. */
+static json_t *alert_cause(const fraud_decision *d)
+{
+    char list[FRAUD_DECISION_LIST_BYTES], text[sizeof list + FRAUD_RULE_NAME_BYTES + 16];
+    bool listed = fraud_decision_list(d, list, sizeof list) != NULL;
+    if (listed && (!strcmp(d->rule, "allow_list") || !strcmp(d->rule, "block_list")))
+        return json_pack("{s:s, s:s}", "code", "list", "text", list);
+    snprintf(text, sizeof text, "rule %s%s%s", d->rule, listed ? ", list " : "",
+             listed ? list : "");
+    return json_pack("{s:s, s:s}", "code", "rule", "text", text);
+}
+
+json_t *fraud_alert_reasons(const fraud_alert *e, const fraud_decision *d)
 {
     json_t *a = json_array();
-    for (size_t i = 0; i < e->n_reason; i++) {
+    if (d->rule) json_array_append_new(a, alert_cause(d));
+    for (size_t i = 0; e && i < e->n_reason; i++) {
         const fraud_reason *x = &e->reason[i];
         json_array_append_new(a, json_pack("{s:s, s:s, s:f, s:s}", "code", x->code, "item", x->item,
                                            "contribution", alert_rounded(x->contribution), "text",
@@ -50,7 +63,10 @@ static char *alert_print(json_t *a)
     return text;
 }
 
-char *fraud_alert_reasons_text(const fraud_alert *e) { return alert_print(fraud_alert_reasons(e)); }
+char *fraud_alert_reasons_text(const fraud_alert *e, const fraud_decision *d)
+{
+    return alert_print(fraud_alert_reasons(e, d));
+}
 
 json_t *fraud_apart_reasons(const char *rule, const char *text)
 {

@@ -8,7 +8,7 @@
 #ifndef FRAUD_ALERT_H
 #define FRAUD_ALERT_H
 
-#include "score/result.h"
+#include "decide/policy.h"
 
 #include <jansson.h>
 
@@ -20,10 +20,11 @@ typedef struct {
 
 fraud_alert *fraud_alert_of(const fraud_result *result);
 
-/* [{"code", "item", "contribution", "text"}], contributions to nine digits. */
-json_t *fraud_alert_reasons(const fraud_alert *e);
+/* [{"code", "item", "contribution", "text"}], contributions to nine digits. Before them stands what
+ * decided in the place of a threshold: {"code": "rule" or "list", "text"}. e NULL: no alert. */
+json_t *fraud_alert_reasons(const fraud_alert *e, const fraud_decision *d);
 /* The same as text, for the database. */
-char *fraud_alert_reasons_text(const fraud_alert *e);
+char *fraud_alert_reasons_text(const fraud_alert *e, const fraud_decision *d);
 /* The reasons of a decision without a score: [{"code": rule, "text": text}]. */
 json_t *fraud_apart_reasons(const char *rule, const char *text);
 char *fraud_apart_reasons_text(const char *rule, const char *text);

@@ -46,10 +46,10 @@ char *fraud_decision_message(const fraud_record *r, const fraud_names *names)
     if (*r->notes) json_object_set_new(o, "notes", json_loads(r->notes, 0, NULL));
     if (r->apart_rule && !r->bare)
         json_object_set_new(o, "reasons", fraud_apart_reasons(r->apart_rule, r->apart_text));
-    if (r->alert && !r->bare) {
-        json_object_set_new(o, "reasons", fraud_alert_reasons(r->alert));
-        if (r->alert->n_finding) json_object_set_new(o, "findings", message_findings(r->alert));
-    }
+    else if ((r->alert || r->decision.rule) && !r->bare)
+        json_object_set_new(o, "reasons", fraud_alert_reasons(r->alert, &r->decision));
+    if (r->alert && r->alert->n_finding && !r->bare)
+        json_object_set_new(o, "findings", message_findings(r->alert));
     char *text = json_dumps(o, JSON_COMPACT);
     json_decref(o);
     return text;

@@ -206,8 +206,8 @@ FILL(fill_reasons)
         r1_columns_null(c, i);
     else if (r->apart_rule)
         rows_take_text(c, i, fraud_apart_reasons_text(r->apart_rule, r->apart_text));
-    else if (r->alert)
-        rows_take_text(c, i, fraud_alert_reasons_text(r->alert));
+    else if (r->alert || r->decision.rule)
+        rows_take_text(c, i, fraud_alert_reasons_text(r->alert, &r->decision));
     else
         r1_columns_null(c, i);
 }
