@@ -17,8 +17,8 @@ static void trace_text(fraud_record *r, const fraud_result *res)
     snprintf(r->trace + n, sizeof r->trace - n, "}");
 }
 
-/* Whatever cannot be scored, the block list holds: by the broker's time, as the payment's own may be
- * the fault. */
+/* Whatever cannot be scored, the block list holds: by the broker's time, as the payment's own may
+ * be the fault. */
 static void apart_block_listed(server *s, fraud_record *r)
 {
     int64_t now = r->message.broker_ms > 0 ? r->message.broker_ms : r1_time_us() / 1000;
