@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 /* ---- the port ---- */
 
@@ -42,6 +43,21 @@ __attribute__((visibility("default"))) int bind(int fd, __CONST_SOCKADDR_ARG tar
         }
     }
     return real(fd, addr, len);
+}
+
+/* librdkafka ends the program where a listener of the mock cluster finds its port taken, so this is
+ * asked first. */
+static bool port_is_free(int port)
+{
+    int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in in = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    if (fd < 0) return false;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    bool good = !bind(fd, (const struct sockaddr *)&in, (socklen_t)sizeof in) && !listen(fd, 1);
+    close(fd);
+    return good;
 }
 
 /* ---- the command ---- */
@@ -85,7 +101,7 @@ static r1_status run_cluster(rd_kafka_t *rk, const r1_options *o, r1_err *err)
 {
     int port = (int)r1_options_int(o, "port");
     next_port = port;
-    rd_kafka_mock_cluster_t *mc = rd_kafka_mock_cluster_new(rk, 1);
+    rd_kafka_mock_cluster_t *mc = port_is_free(port) ? rd_kafka_mock_cluster_new(rk, 1) : NULL;
     bool taken = next_port == port; /* bind() was not asked, or failed */
     next_port = 0;
     if (!mc || taken)

@@ -92,7 +92,7 @@ CASES = [
     ),
     (["--rules", "@finding"], "@finding:1:15: finding: expected one of fan_in, fan_out, cycle, "),
     (["--rules", "@currency"], '@currency:1:16: currency: expected an ISO 4217 code, found "EURO"'),
-    (["--rules", "@country"], "@country:1:15: country: expected two capital letters"),
+    (["--rules", "@country"], "@country:1:15: country: expected a code of ISO 3166-1"),
     (["--rules", "@hour"], "@hour:1:12: expected hour as a whole number from 0 to 23, found 24"),
     (["--rules", "@probability"], "@probability:1:18: expected probability as 0 to 1, found 2"),
     (["--rules", "@number"], "@number:1:12: expected a number that is finite, found nan"),
@@ -273,6 +273,28 @@ def message(command, stderr):
     return stderr[len(start) :]
 
 
+def calibrations(folder):
+    """A stream that is short, and labels that cannot be read, are told."""
+    start = 1767225600000
+    with open(os.path.join(folder, "few.jsonl"), "w", encoding="utf-8") as f:
+        for i in range(53):
+            f.write(
+                f'{{"tx_id": "t{i}", "ts": {start + 8000000 * i}, "kind": "transfer", "from": '
+                f'"A{i % 5}", "to": "B{i % 7}", "amount_minor": {1000 + i}, "currency": "EUR"}}\n'
+            )
+    with open(os.path.join(folder, "labels.jsonl"), "w", encoding="utf-8") as f:
+        f.write("x" * 70000 + "\n{}\n")
+        f.write(f'{{"tx_id": "other", "ts": {start}, "is_fraud": true}}\n')
+    args = ["--model", MODEL, "--in", "few.jsonl", "--out", "few.json"]
+    said = run(PROGRAM, "calibrate", *args)
+    assert "note: 53 payments of 4.8 days are few" in said, said
+    least = float(re.search(r"review +from probability ([0-9.]+)", said).group(1))
+    assert least >= 0.2, said
+    args += ["--labels", "labels.jsonl", "--review-precision", "0.3"]
+    said = run(PROGRAM, "calibrate", *args, code=2)
+    assert "found 0, of them fraud 0, 2 lines of labels refused, 1 of no payment here" in said, said
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="r1-config-") as folder:
         files(folder)
@@ -336,7 +358,11 @@ def main():
         said = run(PROGRAM, "config", "check", "--config", ini)
         assert "rules=1 allow_list=2" in said, said
         with open(ini, "w", encoding="utf-8") as f:
-            f.write(run(PROGRAM, "config", "sample"))
+            sample = run(PROGRAM, "config", "sample")
+            f.write(sample)
+        sections = re.findall(r"^#? ?(\[\w+\])$", sample, re.MULTILINE)
+        assert "[model]" in sections and len(sections) == len(set(sections)), sections
+        calibrations(folder)
         said = run(PROGRAM, "config", "check", "--config", ini)
         assert said.startswith("configuration: good, model "), said
         away = run(PROGRAM, "serve", *AWAY, "--model", "none", *good, code=1)

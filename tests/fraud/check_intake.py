@@ -125,9 +125,9 @@ def check_flipped(folder):
 
 
 STRANGER = [
-    '{"id":"p-1","created_at":"2026-11-30T10:00:00+01:00","type":"SCT","payer":{"iban":"DE1"},'
+    '{"id":"p-1","created_at":"2025-11-30T10:00:00+01:00","type":"SCT","payer":{"iban":"DE1"},'
     '"payee":{"iban":"FR2"},"amount":125.50,"currency":"EUR"}',
-    '{"id":"p-2","created_at":"2026-11-30T10:01:00+01:00","type":"voucher","payer":{"iban":"DE1"},'
+    '{"id":"p-2","created_at":"2025-11-30T10:01:00+01:00","type":"voucher","payer":{"iban":"DE1"},'
     '"payee":{"iban":"FR3"},"amount":"1.00","currency":"EUR"}',
 ]
 
@@ -165,6 +165,90 @@ def check_table(folder):
     assert scores(out)[0]["tx_id"] == "7"
 
 
+NAMES = [
+    "Betrag Waehrung Auftraggeber Empfaenger Buchungsdatum Transaktionsid Zahlungsart",
+    "Betrag Währung Auftraggeber Empfänger Zeitstempel Buchungsid Umsatzart",
+    "amount currency debtor.account.iban creditor.account.iban AccptncDtTm EndToEndId type",
+    "InstdAmt Ccy DbtrAcct.Id.IBAN CdtrAcct.Id.IBAN AccptncDtTm InstrId method",
+]
+
+
+def check_names(folder):
+    """Names of a German bank and of ISO 20022 are recognised, times keep their offset."""
+    path, proposal = os.path.join(folder, "named.jsonl"), os.path.join(folder, "named.ini")
+    values = ["125.50", "EUR", "DE1", "FR2", "2025-11-30T10:00:00+01:00", "n-1", "SCT"]
+    for names in NAMES:
+        message = {}
+        for name, value in zip(names.split(), values):
+            *above, last = name.split(".")
+            at = message
+            for part in above:
+                at = at.setdefault(part, {})
+            at[last] = value
+        write_lines(path, [message])
+        output(PROGRAM, "check", "--in", path, "--propose", proposal)
+        with open(proposal, encoding="utf-8") as f:
+            text = f.read()
+        assert "no offset" not in text and "zone" not in text and "needed" not in text, text
+        said = run(PROGRAM, "check", "--in", path, "--map", proposal)
+        assert "1 can be scored" in said, said
+    for when, want in (
+        ("30.11.2026 10:00:00", "%d.%m.%Y %H:%M:%S"),
+        ("30.11.2026", "%d.%m.%Y"),
+        ("2026-11-30 10:00", "iso"),
+    ):
+        write_lines(path, [{"Buchungsdatum": when}])
+        output(PROGRAM, "check", "--in", path, "--propose", proposal)
+        with open(proposal, encoding="utf-8") as f:
+            text = f.read()
+        assert f"format = {want}\n" in text and "The times have no offset" in text, text
+    for amount, want in ((1125, "are whole numbers"), ("1.125,50", "no decimal numbers")):
+        write_lines(path, [{"Betrag": amount}])
+        output(PROGRAM, "check", "--in", path, "--propose", proposal)
+        with open(proposal, encoding="utf-8") as f:
+            assert want in f.read(), amount
+    write_lines(path, [{"unknown": 1}])
+    output(PROGRAM, "check", "--in", path, "--propose", proposal)
+    with open(proposal, encoding="utf-8") as f:
+        text = f.read()
+    assert "The times have no offset" not in text and "No field looks like the time" in text, text
+
+
+def check_stream(folder):
+    """Said before the service says it: used ids, other currencies, dates in the future."""
+    path, rates = os.path.join(folder, "stream.jsonl"), os.path.join(folder, "stream.csv")
+    future = 1924992000000  # 2031
+    messages = [payment(i) for i in range(6)]
+    messages += [payment(1), payment(2, amount_minor=77), payment(7, currency="JPY")]
+    messages += [payment(8, ts=future), payment(9)]
+    write_lines(path, messages)
+    said = output(PROGRAM, "check", "--in", path)
+    assert "7 can be scored, 3 cannot and go to a person, 0 are no payments" in said, said
+    assert "1 more are the same as an earlier message" in said, said
+    for part in ("message 8: tx_id: expected an id that no", "message 9: currency", "message 10: "
+                 "ts lies ahead"):
+        assert part in said, (part, said)
+    write_lines(rates, ["currency,rate,date", "JPY,0.00612,2025-01-01"])
+    said = output(PROGRAM, "check", "--in", path, "--currency", "EUR", "--rates", rates)
+    assert "8 can be scored, 2 cannot" in said, said
+    write_lines(path, [payment(0), payment(0), payment(1)])
+    assert "2 can be scored, 0 cannot" in run(PROGRAM, "check", "--in", path)
+
+
+def check_advice(folder):
+    """No constant is advised for what each payment has of its own."""
+    path, lines = os.path.join(folder, "bare.jsonl"), os.path.join(folder, "bare.out")
+    write_lines(path, [{"zz": i} for i in range(3)])
+    said = output(PROGRAM, "check", "--in", path)
+    for field in ("tx_id", "ts", "from", "to", "amount_minor"):
+        assert f"write {field} = the path of yours" in said, said
+    assert 'write currency = "EUR"' in said and 'write kind = "transfer"' in said, said
+    write_lines(path, ["tx_id,ts,kind,from,to,amount,currency", "a,1767225600000,card,A,B,1.5,EUR"])
+    said = run(PROGRAM, "check", "--in", path, "--out", lines)
+    assert "Write them as" not in said and f"produce --in {lines};" in said, said
+    assert "Write them as JSON lines first" in run(PROGRAM, "check", "--in", path)
+
+
 def check_currencies(folder):
     """Two currencies are not compared, unless a rate is given."""
     path, out = os.path.join(folder, "two.jsonl"), os.path.join(folder, "two.out")
@@ -190,6 +274,9 @@ def main():
         check_stranger(folder)
         check_table(folder)
         check_currencies(folder)
+        check_names(folder)
+        check_stream(folder)
+        check_advice(folder)
     print("intake: good")
 
 

@@ -83,6 +83,31 @@ static void test_cuts_against_each_score(void)
     }
 }
 
+/* A budget that takes a whole small stream stops at the least probability that is shown. */
+static void test_small_stream_keeps_the_least(void)
+{
+    enum { FEW = 53 };
+    fraud_scored x[FEW];
+    fraud_threshold cut;
+    for (size_t i = 0; i < FEW; i++) x[i] = (fraud_scored){(float)(1.0 - 0.2 * (double)i), 0};
+    x[1].label = 1;
+    fraud_threshold_by_budget(x, FEW, 5, 100, true, &cut);
+    CU_ASSERT_TRUE(cut.there && cut.at < 0.001);
+    CU_ASSERT_TRUE(fraud_threshold_raise(x, FEW, 5, 0.2, true, &cut));
+    size_t above = 0;
+    while (1 / (1 + exp(-(double)x[above].logit)) >= 0.2) above++;
+    CU_ASSERT_TRUE(cut.there && above > 0 && above < FEW);
+    CU_ASSERT_DOUBLE_EQUAL(cut.at, 0.2, 0);
+    CU_ASSERT_DOUBLE_EQUAL(cut.per_day, (double)above / 5, 1e-12);
+    CU_ASSERT_DOUBLE_EQUAL(cut.precision, 1 / (double)above, 1e-12);
+    CU_ASSERT_DOUBLE_EQUAL(cut.recall, 1, 0);
+    CU_ASSERT_FALSE(fraud_threshold_raise(x, FEW, 5, 0.2, true, &cut)); /* it is there already */
+    CU_ASSERT_TRUE(fraud_threshold_raise(x, FEW, 5, 0.99, true, &cut)); /* above all */
+    CU_ASSERT_TRUE(cut.there && cut.per_day == 0 && isnan(cut.precision));
+    fraud_threshold_by_budget(x, FEW, 5, 0.1, true, &cut); /* not one payment fits */
+    CU_ASSERT_FALSE(fraud_threshold_raise(x, FEW, 5, 0.2, true, &cut) || cut.there);
+}
+
 static void test_there_and_back(void)
 {
     fraud_calibration c = {.model = "m-1",
@@ -113,4 +138,5 @@ static void test_there_and_back(void)
 
 R1_TEST_MAIN("calibration", {"published intervals", test_published_intervals},
              {"cuts against each score", test_cuts_against_each_score},
+             {"a small stream keeps the least", test_small_stream_keeps_the_least},
              {"there and back", test_there_and_back})

@@ -124,9 +124,16 @@ static void test_wrong_rules(void)
         {"a: amount > 5 EURO -> block", "expected an ISO 4217 code behind the amount, found"},
         {"a: amount > 5 EUR and amount < sum(sender, 1d) + 6 USD + 1 EUR -> block",
          "expected an amount in USD as on the left side, found EUR"},
-        {"a: country == \"Germany\" -> block", "country: expected two capital letters"},
+        {"a: country == \"Germany\" -> block", "country: expected a code of ISO 3166-1"},
         {"a: country == \"de\" -> block", "found \"de\"; did you mean \"DE\"?"},
-        {"a: country in (\"NG\", \"UK\") -> block", "rules:1:22: country: expected two capital"},
+        {"a: country in (\"NG\", \"UK\") -> block",
+         "rules:1:22: country: expected a code of ISO 3166-1, two capital letters, or \"\", found "
+         "\"UK\"; did you mean \"GB\"?"},
+        {"a: country == \"DEU\" -> block", "found \"DEU\"; did you mean \"DE\"?"},
+        {"a: country == \"EL\" -> block", "found \"EL\"; did you mean \"GR\"?"},
+        {"a: amount_minor > 10.5 -> block",
+         "rules:1:19: expected amount_minor as a whole number from 0 to 100000000000000, found "
+         "10.5"},
         {"a: channel == \"0123456789abcdef0123456789abcdef\" -> block",
          "channel: expected at most"},
         {"a: from == \"\" -> block", "from: expected 1 to 255 bytes"},
@@ -316,6 +323,101 @@ static void test_both_lists(void)
     fraud_policy_free(p);
 }
 
+/* A message quotes the line as it stands in the file. */
+static void test_broken_quote_is_quoted(void)
+{
+    static const char text[] = "ONE\n\"FR55, \"\"bad\"\" quote\n";
+    fraud_account_list *l;
+    r1_err err = {0};
+    CU_ASSERT_EQUAL(fraud_account_list_parse(&l, "x", text, sizeof text - 1, &err), R1_E_INVAL);
+    CU_ASSERT_STRING_EQUAL(err.msg, "x:2: expected the quote that ends the field on its line, "
+                                    "found \"FR55, \"\"bad\"\" quote");
+}
+
+/* What a list file holds by mistake is taken, and each kind is noted once. */
+static void test_odd_lists_are_noted(void)
+{
+    static const struct {
+        const char *text, *note;
+    } cases[] = {
+        {"DE01;mule\nDE02;mule\n", ":1: an account with a semicolon in it: commas stand between "
+                                   "fields (2 lines in all)"},
+        {"IBAN,Grund\nDE02\n", ":1: an account that looks like the name of a column"},
+        {"# list\nKunden-Konto\nDE02\nDE03\n", ":2: an account that looks like the name"},
+        {"DE02\nDE01,x,2020-02-29\n", ":2: an expiry in the past: the account is on the list no "
+                                      "more"},
+        {"DE01,2999-12-31\n", ":1: a date as the reason: the expiry is the third field"},
+        {"DE01\nDE01\n", ":2: an account that stands above already: the later expiry counts"},
+        {"\n# nobody\n", ": no account stands in this list"},
+        {"account,reason\n", ": no account stands in this list"},
+        {"ACME GmbH\nDE02,told; by phone,2999-12-31\nSmith\nBar\n", NULL},
+    };
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        r1_err err = {0};
+        fraud_policy *p;
+        fraud_policy_opts o = {
+            .review_at = 0.2, .block_at = 0.8, .block_path = policy_file("odd", cases[i].text)};
+        R1_ASSERT_OK(fraud_policy_new(&p, &o, &err), &err);
+        const char *note = fraud_policy_note(p, 0);
+        bool good =
+            cases[i].note ? note && strstr(note, cases[i].note) && !fraud_policy_note(p, 1) : !note;
+        if (!good) fprintf(stderr, "list %zu: found \"%s\"\n", i, note ? note : "no note");
+        CU_ASSERT_TRUE(good);
+        fraud_policy_free(p);
+    }
+}
+
+typedef struct {
+    size_t n;
+    char text[40][384];
+} heard;
+
+static void hear_mistake(void *ctx, const char *text)
+{
+    heard *h = ctx;
+    CU_ASSERT_TRUE_FATAL(h->n < R1_COUNT(h->text));
+    snprintf(h->text[h->n++], sizeof h->text[0], "%s", text);
+}
+
+/* Each file has a mistake, the rules have three: all are heard, and none follows from another. */
+static void test_every_mistake_is_heard(void)
+{
+    static heard h;
+    static const char *const expected[] = {"allow:2: expected an expiry", "mules:1: expected",
+                                           "rules:1:13: expected", "rules:3:18: expected allow",
+                                           "rules:5: expected a name of its own"};
+    r1_err err = {0};
+    fraud_policy *p;
+    h.n = 0;
+    const fraud_named_list list = {"mules", policy_file("mules", "\"A\n")};
+    fraud_policy_opts o = {.allow_path = policy_file("allow", "ONE\nTWO,x,soon\n"),
+                           .rules_path =
+                               policy_file("rules", "a [shadow]: amout > 5 -> review\n"
+                                                    "b: from in list(\"mules\") -> block\n"
+                                                    "c: amount > 5 -> stop\n\n"
+                                                    "b: hour < 6 -> block\n"
+                                                    "d: hour < 7 -> block\n"),
+                           .list = &list,
+                           .n_list = 1,
+                           .mistake = hear_mistake,
+                           .mistake_ctx = &h};
+    CU_ASSERT_EQUAL(fraud_policy_new(&p, &o, &err), R1_E_INVAL);
+    CU_ASSERT_EQUAL_FATAL(h.n, R1_COUNT(expected));
+    CU_ASSERT_STRING_EQUAL(err.msg, h.text[0]);
+    for (size_t i = 0; i < h.n; i++) {
+        bool there = strstr(h.text[i], expected[i]) != NULL;
+        if (!there) fprintf(stderr, "expected %s, found %s\n", expected[i], h.text[i]);
+        CU_ASSERT_TRUE(there);
+    }
+    static char many[40 * 16];
+    for (size_t i = 0; i < 40; i++) snprintf(many + strlen(many), 16, "r: nothing\n");
+    h.n = 0;
+    o = (fraud_policy_opts){
+        .rules_path = policy_file("rules", many), .mistake = hear_mistake, .mistake_ctx = &h};
+    CU_ASSERT_EQUAL(fraud_policy_new(&p, &o, &err), R1_E_INVAL);
+    CU_ASSERT_EQUAL(h.n, 32);
+}
+
 /* A # or a blank inside of a name is part of it; quotes, reasons, expiry by the payment's time. */
 static void test_lists_of_all_forms(void)
 {
@@ -334,7 +436,7 @@ static void test_lists_of_all_forms(void)
     R1_ASSERT_OK(fraud_account_list_parse(&l, "x", good, sizeof good - 1, &err), &err);
     CU_ASSERT_EQUAL(fraud_account_list_count(l), 4);
     int line;
-    CU_ASSERT_EQUAL(fraud_account_list_repeated(l, &line), 1);
+    CU_ASSERT_EQUAL(fraud_account_list_odd(l, FRAUD_LIST_REPEATED, &line), 1);
     CU_ASSERT_EQUAL(line, 5);
     CU_ASSERT_PTR_NOT_NULL(fraud_account_list_find(l, "ACME#7 GmbH", 0));
     CU_ASSERT_PTR_NOT_NULL(fraud_account_list_find(l, "Z\xc3\xbcrich", INT64_C(1) << 41));
@@ -538,7 +640,11 @@ static void test_budget_follows_the_stream(void)
 
 R1_TEST_MAIN("policy", {"order of lists, rules, thresholds", test_order},
              {"wrong rules", test_wrong_rules}, {"each operator and field", test_each_row},
-             {"wrong lists", test_wrong_lists}, {"one account in both", test_both_lists},
+             {"wrong lists", test_wrong_lists},
+             {"a broken quote is quoted", test_broken_quote_is_quoted},
+             {"every mistake is heard", test_every_mistake_is_heard},
+             {"odd lists are noted", test_odd_lists_are_noted},
+             {"one account in both", test_both_lists},
              {"lists of all forms", test_lists_of_all_forms}, {"many accounts", test_many_accounts},
              {"shadow, cap, named list", test_shadow_cap_and_lists},
              {"a decision outlives a reload", test_decision_outlives_reload},

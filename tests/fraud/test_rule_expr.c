@@ -356,6 +356,55 @@ static void test_conditions(void)
     }
 }
 
+static void expr_keep_note(void *ctx, const char *text) { snprintf(ctx, 400, "%s", text); }
+
+/* A note names what stands there, and a number that some read as a thousand has one. */
+static void test_notes_of_amounts(void)
+{
+    static const struct {
+        const char *text, *currency, *note;
+    } cases[] = {
+        {"amount > 1000", "EUR", "own: write 1000 EUR, or currency == \"EUR\" beside it"},
+        {"amount > 2 * 250", "CHF", "own: write 500 CHF, or currency == \"CHF\" beside it"},
+        {"amount > 1000", NULL, "own: name the one that is meant, such as 1000 EUR, or"},
+        {"amount > 1.000 EUR", "EUR",
+         "rule:1:10: the point begins decimals, so this is 1: write 1000 where thousands"},
+        {"amount in 10.500..20000 EUR", "EUR", "rule:1:11: the point begins decimals, so this is"},
+        {"count(sender, 1d) > 1.000", "EUR", "write 1000 where thousands are meant"},
+        {"amount_minor in (2.000, 5)", "EUR", "write 2000 where thousands are meant"},
+        {"sum(sender, 1d) > 999.001 EUR", "EUR", "write 999001 where thousands are meant"},
+        {"amount > 1.00 EUR and amount < 1000.000 EUR", "EUR", ""},
+        {"amount > 1.000 BHD", "BHD", ""},
+        {"amount > 1.125 * sum(sender, 7d)", "EUR", ""},
+        {"probability > 0.500 and logit > 1.500", "EUR", ""},
+        {"amount > 0", "EUR", ""},
+        {"amount > 5 USD", "EUR",
+         "rule:1:12: an amount in USD never matches, because the stream is in EUR"},
+        {"currency in (\"EUR\", \"USD\")", "EUR",
+         "rule:1:21: currency as USD never matches, because the stream is in EUR"},
+        {"currency == \"EUR\" and amount > 5", "EUR", ""},
+    };
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        char note[400] = "";
+        fraud_lines s;
+        rule_program *p;
+        r1_err err = {0};
+        const rule_context context = {
+            .note = expr_keep_note, .currency = cases[i].currency, .ctx = note};
+        R1_ASSERT_OK(fraud_lines_of(&s, "rule", cases[i].text, strlen(cases[i].text), &err), &err);
+        fraud_lines_next(&s);
+        const char *at = s.line;
+        R1_ASSERT_OK(rule_program_new(&p, &s, &at, &context, &err), &err);
+        if (!strstr(note, cases[i].note) || (!*cases[i].note && *note)) {
+            fprintf(stderr, "%s: expected \"%s\", found \"%s\"\n", cases[i].text, cases[i].note,
+                    note);
+            CU_FAIL("note");
+        }
+        rule_program_free(p);
+        fraud_lines_close(&s);
+    }
+}
+
 /* Depth, length and values are bounded, and a rule at its bound still runs. */
 static void test_bounds(void)
 {
@@ -429,4 +478,5 @@ static void test_zones(void)
 }
 
 R1_TEST_MAIN("rule_expr", {"twin", test_twin}, {"conditions", test_conditions},
-             {"bounds", test_bounds}, {"zones", test_zones})
+             {"notes of amounts", test_notes_of_amounts}, {"bounds", test_bounds},
+             {"zones", test_zones})

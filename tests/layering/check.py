@@ -82,7 +82,7 @@ ROOMS_INSIDE = {
         "train": ["dataset", "generate", "walk"],
         "eval": ["dataset", "decide", "train", "walk"],
         "replay": ["payment", "score"],
-        "check": ["payment"],
+        "check": ["payment", "serve"],
         "decide": ["graph", "payment", "score", "typology"],
         "write": ["decide", "payment", "score"],
         "snapshot": ["payment"],

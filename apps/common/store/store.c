@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 /* ---- errors ---- */
 
@@ -201,6 +202,7 @@ r1_status r1_store_open_with(r1_store **out, const char *conninfo, const r1_stor
                              r1_err *err)
 {
     r1_store *s = calloc(1, sizeof *s);
+    if (s) atomic_init(&s->fd, -1);
     if (s) s->conninfo = strdup(conninfo), s->application = strdup(opts->application);
     if (s) s->statement_s = opts->statement_s;
     if (!s || !s->conninfo || !s->application) {
@@ -223,10 +225,23 @@ r1_status r1_store_reopen(r1_store *s, r1_err *err)
     return R1_OK;
 }
 
+void r1_store_drop(r1_store *s)
+{
+    atomic_store(&s->fd, -1);
+    PQfinish(s->conn);
+    s->conn = NULL;
+}
+
+void r1_store_interrupt(r1_store *s)
+{
+    int fd = s ? atomic_load(&s->fd) : -1;
+    if (fd >= 0) shutdown(fd, SHUT_RDWR);
+}
+
 void r1_store_close(r1_store *s)
 {
     if (!s) return;
-    PQfinish(s->conn);
+    r1_store_drop(s);
     free(s->conninfo);
     free(s->application);
     free(s->local);
@@ -408,8 +423,7 @@ static void give_up(r1_store *s)
                    s->n_read);
         s->batch_err.retriable = true;
     }
-    PQfinish(s->conn);
-    s->conn = NULL;
+    r1_store_drop(s);
 }
 
 /* The next result of the pipeline. A statement's result is followed by a NULL, so a few NULLs in

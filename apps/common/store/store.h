@@ -39,6 +39,9 @@ r1_status r1_store_reopen(r1_store *s, r1_err *err);
 /* Whether the connection is there and of use: false too where only a fresh one helps, as after a
  * fail-over to a server that is read-only. */
 bool r1_store_alive(const r1_store *s);
+/* From another thread: what the store waits for fails as a lost connection. For the end of a
+ * program whose PostgreSQL does not answer; NULL is fine. */
+void r1_store_interrupt(r1_store *s);
 const char *r1_store_encoding(const r1_store *s); /* of the database, "UTF8"; until it reconnects */
 bool r1_store_pooled(const r1_store *s);          /* a pooler stands between */
 

@@ -158,12 +158,15 @@ static r1_status connect_once(r1_store *s, const char *options, r1_err *err)
                           "client_encoding", "options",          NULL};
     const char *values[] = {
         timeout ? timeout : seconds, s->application, s->conninfo, "UTF8", options, NULL};
-    PQfinish(s->conn);
+    r1_store_drop(s);
     s->in_batch = s->stale = false;
     s->conn = PQconnectStartParams(keys, values, 1);
     free(timeout);
     if (!s->conn) R1_FAIL(err, R1_E_NOMEM, "no memory for a PostgreSQL connection");
-    if (connect_wait(s->conn)) return R1_OK;
+    if (connect_wait(s->conn)) {
+        atomic_store(&s->fd, PQsocket(s->conn));
+        return R1_OK;
+    }
     bool refused = PQstatus(s->conn) == CONNECTION_BAD;
     return connect_failed(refused ? PQerrorMessage(s->conn) : "no answer in time", err);
 }
@@ -198,8 +201,7 @@ r1_status r1_store_connect(r1_store *s, r1_err *err)
         st = connect_once(s, "", err);
     }
     if (st != R1_OK) {
-        PQfinish(s->conn);
-        s->conn = NULL;
+        r1_store_drop(s);
         return st;
     }
     if (!s->pooled && !connect_has_settings(s)) r1_store_pool(s);

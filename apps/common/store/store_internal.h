@@ -7,11 +7,13 @@
 #include "store/store_states.h"
 
 #include <libpq-fe.h>
+#include <stdatomic.h>
 
 enum { STORE_PREPARED_MAX = 32, STORE_PARAM_MAX = 48 };
 
 struct r1_store {
     PGconn *conn;
+    atomic_int fd; /* of conn, -1: none; for r1_store_interrupt */
     char *conninfo, *application;
     int64_t statement_s; /* longest statement unless the connection's text says another; 0: none */
     bool pooled;         /* settings and prepared statements do not stay with the connection */
@@ -36,6 +38,8 @@ r1_status r1_store_batch_send(r1_store *s, const char *prepared, size_t n_param,
                               const char *const *param, const int *length, const int *format,
                               r1_err *err);
 
+/* Ends the connection, where there is one. */
+void r1_store_drop(r1_store *s);
 /* Connects anew, with the session settings. */
 r1_status r1_store_connect(r1_store *s, r1_err *err);
 /* From now on each transaction brings its settings and the texts of its statements. */

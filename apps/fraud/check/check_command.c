@@ -4,6 +4,7 @@
 #include "check/check_command.h"
 
 #include "check/check_propose.h"
+#include "check/check_stream.h"
 #include "files/outputs.h"
 #include "payment/notes.h"
 #include "text/r1_utf8.h"
@@ -17,6 +18,9 @@ const r1_option fraud_check_rows[] = {
     {.name = "in", .type = R1_OPT_PATH, .def = "-",
      .help = "messages: JSON lines, one JSON array, or CSV with a header; -: standard input"},
     {.name = "map", .type = R1_OPT_PATH, .help = "mapping file, as of serve"},
+    {.name = "currency", .type = R1_OPT_STRING,
+     .help = "of the stream, as of serve; none: that of the first payment"},
+    {.name = "rates", .type = R1_OPT_PATH, .help = "rates of other currencies, as of serve"},
     {.name = "propose", .type = R1_OPT_PATH, .help = "write a mapping file for these messages"},
     {.name = "out", .type = R1_OPT_PATH,
      .help = "write the messages as JSON lines, as they were read: to send CSV or an array"},
@@ -37,8 +41,9 @@ typedef struct {
     check_input in;
     check_proposal proposal;
     fraud_map *map;
+    check_stream stream;
     size_t n[3]; /* by fraud_reading */
-    size_t noted;
+    size_t n_repeated;
     check_why why[WHYS_MAX];
     size_t n_why;
 } check;
@@ -67,7 +72,7 @@ static void check_count(check *c, size_t i, fraud_reading what, const char *text
     c->why[k].n++;
 }
 
-static void check_message(check *c, size_t i)
+static r1_status check_message(check *c, size_t i, r1_err *err)
 {
     fraud_payment p;
     char notes[FRAUD_NOTES_BYTES];
@@ -75,14 +80,22 @@ static void check_message(check *c, size_t i)
     r1_err why = {0};
     fraud_reading what =
         fraud_payment_read(c->map, c->in.text[i], strlen(c->in.text[i]), &p, notes, &content, &why);
+    if (what != FRAUD_READ_NOTHING) {
+        check_verdict verdict;
+        bool scorable = what == FRAUD_READ_PAYMENT;
+        R1_TRY(check_stream_next(&c->stream, &p, scorable, content, &verdict, &why, err));
+        c->n_repeated += verdict == CHECK_REPEATED;
+        if (verdict == CHECK_REPEATED) return R1_OK;
+        if (verdict == CHECK_APART) what = FRAUD_READ_UNSCORABLE;
+    }
     c->n[what]++;
     if (what != FRAUD_READ_PAYMENT) check_count(c, i, what, why.msg);
     json_t *list = *notes ? json_loads(notes, 0, NULL) : NULL, *note;
     size_t k;
-    c->noted += list != NULL;
     json_array_foreach(list, k, note)
         check_count(c, i, FRAUD_READ_PAYMENT, json_string_value(note));
     json_decref(list);
+    return R1_OK;
 }
 
 /* ---- telling ---- */
@@ -111,8 +124,8 @@ static void print_field(const check *c, fraud_field f)
     if (f == FRAUD_F_AMOUNT_MINOR && !x && c->proposal.of[FRAUD_F_AMOUNT]) return;
     printf("  %-12s %s\n", w->name, w->expected);
     if (!x)
-        printf("               found no field that looks like it: add it, or a constant: %s = %s\n",
-               w->name, w->example);
+        printf("               found no field that looks like it: add it, or write %s = %s\n",
+               w->name, check_holds_for_all(f) ? w->example : "the path of yours");
     else {
         printf("               %s \"%s\"%s, as ", ours ? "found" : "your field", x->path,
                ours ? "" : " looks like it");
@@ -140,16 +153,26 @@ static void print_fields(const check *c)
     printf("%s\n", n ? "" : " none");
 }
 
-static void check_print(const check *c, const char *proposed)
+static bool check_good(const check *c)
+{
+    return c->n[FRAUD_READ_PAYMENT] + c->n_repeated == c->in.n;
+}
+
+static void check_print(const check *c, const char *proposed, const char *lines)
 {
     printf("%zu messages (%s): %zu can be scored, %zu cannot and go to a person, %zu are no "
            "payments\n",
            c->in.n, c->in.form, c->n[FRAUD_READ_PAYMENT], c->n[FRAUD_READ_UNSCORABLE],
            c->n[FRAUD_READ_NOTHING]);
+    if (c->n_repeated)
+        printf("%zu more are the same as an earlier message: the service drops them as "
+               "duplicates\n",
+               c->n_repeated);
     print_whys(c, FRAUD_READ_NOTHING, "No payments (dead letters):");
-    print_whys(c, FRAUD_READ_UNSCORABLE, "Cannot be scored (decided by the setting unscorable):");
+    print_whys(c, FRAUD_READ_UNSCORABLE,
+               "Cannot be scored (a person decides, or the setting unscorable):");
     print_whys(c, FRAUD_READ_PAYMENT, "Read otherwise than written (a note on the decision):");
-    bool good = c->n[FRAUD_READ_PAYMENT] == c->in.n;
+    bool good = check_good(c);
     if (!good && !c->map) print_fields(c);
     if (proposed)
         printf("\nA proposal is in %s. Read it, then: r1-fraud check --map %s --in FILE\n",
@@ -160,10 +183,11 @@ static void check_print(const check *c, const char *proposed)
         printf(
             "\nYour times look like seconds; as milliseconds they lie in 1970. Use a mapping file "
             "with format = s.\n");
-    if (good && strcmp(c->in.form, "JSON lines") != 0)
+    if (lines) printf("They are in %s as JSON lines.\n", lines);
+    if (good && !lines && strcmp(c->in.form, "JSON lines") != 0)
         printf("Write them as JSON lines first: --out payments.jsonl\n");
     if (good)
-        printf("Send them with r1-fraud produce --in FILE; serve%s.\n",
+        printf("Send them with r1-fraud produce --in %s; serve%s.\n", lines ? lines : "FILE",
                c->map ? " and produce need the same --map" : " reads them as they are");
 }
 
@@ -198,15 +222,19 @@ static r1_status check_run(check *c, const r1_options *o, r1_err *err)
     const char *in = r1_options_str(o, "in"), *map = r1_options_str(o, "map");
     const r1_named_file out[] = {{"--out", r1_options_str(o, "out"), 0},
                                  {"--propose", r1_options_str(o, "propose"), 0}};
-    const r1_named_file from[] = {{"--in", strcmp(in, "-") ? in : NULL, 0}, {"--map", map, 0}};
+    const r1_named_file from[] = {{"--in", strcmp(in, "-") ? in : NULL, 0},
+                                  {"--map", map, 0},
+                                  {"--rates", r1_options_str(o, "rates"), 0}};
     R1_TRY(r1_outputs_check(out, R1_COUNT(out), from, R1_COUNT(from), err));
     R1_TRY(fraud_map_load(&c->map, map, err));
     R1_TRY(check_input_read(&c->in, in, err));
     check_propose(&c->proposal, &c->in);
-    for (size_t i = 0; i < c->in.n; i++) check_message(c, i);
+    R1_TRY(check_stream_begin(&c->stream, r1_options_str(o, "currency"), r1_options_str(o, "rates"),
+                              c->in.n, err));
+    for (size_t i = 0; i < c->in.n; i++) R1_TRY(check_message(c, i, err));
     R1_TRY(check_write_map(c, r1_options_str(o, "propose"), err));
     R1_TRY(check_write_lines(c, r1_options_str(o, "out"), err));
-    check_print(c, r1_options_str(o, "propose"));
+    check_print(c, r1_options_str(o, "propose"), r1_options_str(o, "out"));
     return R1_OK;
 }
 
@@ -215,7 +243,8 @@ int fraud_command_check(r1_cli_call *call)
     check *c = calloc(1, sizeof *c);
     if (!c) return R1_EXIT_FAILED;
     r1_status st = check_run(c, call->opts, &call->err);
-    bool partial = c->n[FRAUD_READ_PAYMENT] < c->in.n;
+    bool partial = !check_good(c);
+    check_stream_end(&c->stream);
     fraud_map_free(c->map);
     check_input_free(&c->in);
     free(c);

@@ -12,37 +12,91 @@
 
 enum { WALK_DEPTH_MAX = 6 };
 
-/* Names that others give to our fields, without regard to case, points, blanks, _ and -. The first
- * one that a message has is taken; a name fits the whole path or its last part. */
+/* Names that others give to our fields, in English, German and ISO 20022, without regard to case,
+ * points, blanks, _ and -. An umlaut falls out, so whrung is one. The first name that a message has
+ * is taken; a name fits the whole path or its last part. */
 static const struct {
     fraud_field f;
-    const char *names[24]; /* up to a NULL */
+    const char *names[32]; /* up to a NULL */
 } alike[] = {
     {FRAUD_F_TX_ID,
      {"txid", "transactionid", "paymentid", "endtoendid", "transactionref", "reference", "trxid",
-      "uuid", "eventid", "id"}},
+      "uuid", "eventid", "buchungsid", "buchungsnummer", "transaktionsid", "instrid", "umsatzid",
+      "belegnummer", "referenz", "id"}},
     {FRAUD_F_TS,
-     {"ts", "timestamp", "bookedat", "createdat", "datetime", "transactiondate", "bookingdate",
-      "executedat", "eventtime", "occurredat", "time", "date", "created"}},
-    {FRAUD_F_KIND, {"kind", "paymenttype", "transactiontype", "paymentmethod", "method", "type"}},
+     {"ts",          "timestamp",  "bookedat",     "createdat",  "datetime",      "transactiondate",
+      "bookingdate", "executedat", "eventtime",    "occurredat", "accptncdttm",   "credttm",
+      "zeitstempel", "zeitpunkt",  "buchungszeit", "time",       "buchungsdatum", "buchungstag",
+      "bookgdt",     "datum",      "date",         "created"}},
+    {FRAUD_F_KIND,
+     {"kind", "paymenttype", "transactiontype", "paymentmethod", "method", "zahlungsart",
+      "buchungsart", "umsatzart", "type"}},
     {FRAUD_F_FROM,
-     {"from", "debtoriban", "senderiban", "payeriban", "debtoraccount", "fromaccount",
-      "senderaccount", "sourceaccount", "sender", "payer", "debtor", "source", "nameorig",
-      "accountfrom", "cardnumber", "cardid", "customerid", "customer"}},
+     {"from",
+      "debtoriban",
+      "senderiban",
+      "payeriban",
+      "debtoraccount",
+      "fromaccount",
+      "senderaccount",
+      "sourceaccount",
+      "dbtracctidiban",
+      "dbtracct",
+      "debtoraccountiban",
+      "auftraggeberiban",
+      "auftraggeber",
+      "zahler",
+      "absender",
+      "sender",
+      "payer",
+      "debtor",
+      "source",
+      "nameorig",
+      "accountfrom",
+      "cardnumber",
+      "cardid",
+      "customerid",
+      "customer"}},
     {FRAUD_F_TO,
-     {"to", "creditoriban", "receiveriban", "payeeiban", "creditoraccount", "toaccount",
-      "receiveraccount", "targetaccount", "beneficiary", "receiver", "payee", "creditor", "target",
-      "namedest", "accountto", "merchantid", "merchant", "recipient"}},
-    {FRAUD_F_CURRENCY, {"currency", "currencycode", "ccy", "cur"}},
-    {FRAUD_F_AMOUNT, {"amount", "amountvalue", "value", "sum", "total", "price"}},
+     {"to",
+      "creditoriban",
+      "receiveriban",
+      "payeeiban",
+      "creditoraccount",
+      "toaccount",
+      "receiveraccount",
+      "targetaccount",
+      "cdtracctidiban",
+      "cdtracct",
+      "creditoraccountiban",
+      "empfaengeriban",
+      "empfaenger",
+      "empfngeriban",
+      "empfnger",
+      "beguenstigter",
+      "zahlungsempfaenger",
+      "beneficiary",
+      "receiver",
+      "payee",
+      "creditor",
+      "target",
+      "namedest",
+      "accountto",
+      "merchantid",
+      "merchant",
+      "recipient"}},
+    {FRAUD_F_CURRENCY, {"currency", "currencycode", "ccy", "cur", "waehrung", "whrung"}},
+    {FRAUD_F_AMOUNT,
+     {"amount", "amountvalue", "betrag", "instdamt", "amt", "value", "sum", "summe", "total",
+      "price"}},
     {FRAUD_F_AMOUNT_MINOR, {"amountminor", "amountcents", "amountincents", "cents"}},
-    {FRAUD_F_COUNTRY, {"country", "countrycode", "merchantcountry"}},
+    {FRAUD_F_COUNTRY, {"country", "countrycode", "merchantcountry", "land"}},
     {FRAUD_F_CHANNEL, {"channel", "origin", "entrymode"}},
     {FRAUD_F_CATEGORY, {"category", "mcc", "merchantcategory"}},
     {FRAUD_F_DEVICE, {"device", "deviceid", "devicefingerprint", "fingerprint"}},
     {FRAUD_F_TEXT,
-     {"text", "remittanceinformation", "remittance", "description", "purpose", "memo", "message",
-      "note"}},
+     {"text", "remittanceinformation", "remittance", "description", "verwendungszweck", "ustrd",
+      "purpose", "memo", "message", "note"}},
     {FRAUD_F_FROM_BALANCE, {"frombalance", "oldbalanceorg", "balancebefore", "balance"}},
     {FRAUD_F_LAT, {"lat", "latitude"}},
     {FRAUD_F_LON, {"lon", "lng", "longitude"}},
@@ -75,6 +129,7 @@ static void path_see(check_path *x, const json_t *v)
                    (st != FRAUD_DECIMAL_NONE && strchr(number ? number : text, '.'));
     x->iso = x->iso && !number && fraud_time_iso(text, 0, &ms, &zone);
     x->zone = x->zone && zone;
+    x->zones = x->zones || zone;
     if (st == FRAUD_DECIMAL_GOOD && whole > x->largest) x->largest = whole;
     if (*x->example) return;
     r1_utf8_clean(x->example, sizeof x->example, number ? number : text);
@@ -141,18 +196,30 @@ static check_path *find_alike(check_proposal *p, const char *const *names)
     return NULL;
 }
 
-/* Values of a field that is called amount may be minor units. That cannot be seen where all are
- * whole numbers, so the proposal says units and a person decides. */
+/* The pattern of strptime that reads the text; the first one where none does. */
+static const char *time_pattern(const char *text)
+{
+    static const char *const patterns[] = {
+        "%Y-%m-%d %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y",
+        "%Y-%m-%d",          "%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%d/%m/%Y"};
+    int64_t ms;
+    for (size_t i = 0; i < R1_COUNT(patterns); i++)
+        if (fraud_time_pattern(text, patterns[i], 0, &ms)) return patterns[i];
+    return patterns[0];
+}
+
 static const char *time_format(const check_path *x)
 {
     if (!x || x->iso) return "iso";
-    if (!x->numbers) return "%Y-%m-%d %H:%M:%S";
+    if (!x->numbers) return time_pattern(x->example);
     return x->largest < 100000000000         ? "s"
            : x->largest < 100000000000000    ? "ms"
            : x->largest < 100000000000000000 ? "us"
                                              : "ns";
 }
 
+/* Values of a field that is called amount may be minor units. That cannot be seen where all are
+ * whole numbers, so the proposal says units and a person decides. */
 void check_propose(check_proposal *p, const check_input *in)
 {
     memset(p, 0, sizeof *p);
@@ -172,6 +239,8 @@ void check_propose(check_proposal *p, const check_input *in)
     p->kind = p->of[FRAUD_F_KIND] ? NULL : "transfer";
     p->currency = p->of[FRAUD_F_CURRENCY] ? NULL : "EUR";
 }
+
+bool check_holds_for_all(fraud_field f) { return f == FRAUD_F_KIND || f == FRAUD_F_CURRENCY; }
 
 /* ---- the file ---- */
 
@@ -198,6 +267,18 @@ static void put_fields(const check_proposal *p, FILE *f)
     }
 }
 
+static void put_zone(const check_path *ts, FILE *f)
+{
+    if (!ts)
+        fprintf(f, "; No field looks like the time. The zone of times that have no offset:\n");
+    else if (ts->numbers || ts->zone)
+        return; /* nothing to ask */
+    else
+        fprintf(f, "; %s no offset. Which one holds?\n",
+                ts->zones ? "Some times have" : "The times have");
+    fprintf(f, "zone = Z\n");
+}
+
 char *check_propose_text(const check_proposal *p)
 {
     char *text = NULL;
@@ -209,12 +290,15 @@ char *check_propose_text(const check_proposal *p)
                "; A path names objects within objects with points; a \"text\" in quotes holds for "
                "all messages.\n");
     put_fields(p, f);
-    if (p->of[FRAUD_F_AMOUNT] && !p->of[FRAUD_F_AMOUNT]->fractions)
+    const check_path *amount = p->of[FRAUD_F_AMOUNT];
+    if (amount && !amount->numbers)
+        fprintf(f, "; Some amounts are no decimal numbers with a point, as 1125.50, and cannot be "
+                   "scored.\n");
+    else if (amount && !amount->fractions)
         fprintf(f, "; All amounts are whole numbers. If they are cents, write amount_minor in the "
                    "place of amount.\n");
     fprintf(f, "\n[time]\nformat = %s\n", p->format);
-    if (!p->of[FRAUD_F_TS] || (p->of[FRAUD_F_TS]->iso && !p->of[FRAUD_F_TS]->zone))
-        fprintf(f, "; The times have no offset. Which one holds?\nzone = Z\n");
+    put_zone(p->of[FRAUD_F_TS], f);
     fprintf(f, "\n; Your words for our kinds, with commas; common ones are known.\n[kinds]\n"
                "; transfer = SCT, internal\n; card = POS\n; cash = ATM\n");
     fclose(f);

@@ -20,6 +20,7 @@ typedef struct {
     bool fractions;  /* a number with a point */
     bool numbers;    /* every value is one */
     bool zone;       /* every value is an ISO text with an offset */
+    bool zones;      /* one value is */
     bool iso;        /* every value is an ISO text */
     int64_t largest; /* of whole numbers */
 } check_path;
@@ -33,6 +34,9 @@ typedef struct {
 } check_proposal;
 
 void check_propose(check_proposal *p, const check_input *in);
+/* Whether a constant can stand for the field. One id, payer, time or amount for all messages would
+ * make one payment of them. */
+bool check_holds_for_all(fraud_field f);
 /* The mapping file as text; free it. */
 char *check_propose_text(const check_proposal *p);
 

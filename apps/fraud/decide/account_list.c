@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { LIST_BYTES_MAX = 128 << 20, LIST_FIELDS = 4 };
 
@@ -25,9 +26,12 @@ struct fraud_account_list {
     char name[FRAUD_LIST_NAME_BYTES];
     fraud_lines source; /* lends every text of the entries */
     fraud_list_entry *entry;
-    size_t n, cap, n_repeated;
-    int first_repeated; /* line */
-    uint32_t *slot;     /* index + 1; 0: empty */
+    size_t n, cap;
+    size_t n_odd[FRAUD_N_LIST_ODD];
+    int first_odd[FRAUD_N_LIST_ODD]; /* line */
+    size_t n_plain;                  /* lines whose account has no digit */
+    int64_t read_ms;                 /* the time of this machine */
+    uint32_t *slot;                  /* index + 1; 0: empty */
     size_t mask;
     list_field column[LIST_FIELDS];
     size_t n_column;
@@ -42,16 +46,26 @@ static r1_status list_fail(const fraud_lines *s, const char *expected, const cha
             *found ? found : "the end of the line");
 }
 
+/* The quote that ends a field, or the end of the line. */
+static const char *list_quote_end(const char *at)
+{
+    for (; *at; at++) {
+        if (*at == '"' && at[1] != '"') break;
+        at += *at == '"';
+    }
+    return at;
+}
+
 /* A field in quotes; its text replaces it. *at comes to stand behind it. */
 static r1_status list_quoted(const fraud_lines *s, char **at, char **out)
 {
     char *from = *at + 1, *to = *out = *at;
-    for (; *from; from++) {
-        if (*from == '"' && from[1] != '"') break;
+    const char *end = list_quote_end(from);
+    if (!*end) return list_fail(s, "the quote that ends the field on its line", *at);
+    for (; from < end; from++) {
         from += *from == '"';
         *to++ = *from;
     }
-    if (*from != '"') return list_fail(s, "the quote that ends the field on its line", *at);
     *at = from + 1 + strspn(from + 1, " \t");
     *to = 0;
     return **at && **at != ',' ? list_fail(s, "a comma behind the quoted field", *at) : R1_OK;
@@ -161,6 +175,54 @@ static r1_status list_entry_of(const fraud_account_list *l, char *const *field, 
     return R1_OK;
 }
 
+/* ---- what is odd ---- */
+
+const char *const fraud_list_odd_text[FRAUD_N_LIST_ODD] = {
+    [FRAUD_LIST_REPEATED] = "an account that stands above already: the later expiry counts",
+    [FRAUD_LIST_SEMICOLON] = "an account with a semicolon in it: commas stand between fields",
+    [FRAUD_LIST_HEADER] = "an account that looks like the name of a column: a line of names has "
+                          "account, reason, expiry and owner",
+    [FRAUD_LIST_EXPIRED] = "an expiry in the past: the account is on the list no more",
+    [FRAUD_LIST_DATED] = "a date as the reason: the expiry is the third field, so none is named",
+};
+
+static void list_note_odd(fraud_account_list *l, fraud_list_odd kind, int line)
+{
+    if (!l->n_odd[kind]++) l->first_odd[kind] = line;
+}
+
+static bool list_has_digit(const char *text) { return strpbrk(text, "0123456789") != NULL; }
+
+/* What other systems call the column of accounts, in small letters. */
+static bool list_is_column(const char *text)
+{
+    static const char *const names[] = {
+        "account",  "account_id",       "account_no", "accounts", "account number", "counterparty",
+        "customer", "empf\xc3\xa4nger", "iban",       "id",       "konto",          "kontonummer",
+        "name",     "number",           "payee",      "receiver", "sender"};
+    for (size_t i = 0; i < R1_COUNT(names); i++)
+        if (!strcasecmp(text, names[i])) return true;
+    return false;
+}
+
+static void list_look_at(fraud_account_list *l, const fraud_list_entry *e)
+{
+    int64_t ms;
+    if (strchr(e->account, ';')) list_note_odd(l, FRAUD_LIST_SEMICOLON, e->line);
+    if (e->until_ms <= l->read_ms) list_note_odd(l, FRAUD_LIST_EXPIRED, e->line);
+    if (list_until(e->reason, &ms)) list_note_odd(l, FRAUD_LIST_DATED, e->line);
+    l->n_plain += !list_has_digit(e->account);
+}
+
+/* The first account, beside all others: a name of a column, or the only one without a digit. */
+static void list_look_at_first(fraud_account_list *l)
+{
+    const fraud_list_entry *e = l->entry;
+    if (!l->n) return;
+    bool alone = !list_has_digit(e->account) && l->n > 2 && l->n_plain == 1;
+    if (alone || list_is_column(e->account)) list_note_odd(l, FRAUD_LIST_HEADER, e->line);
+}
+
 /* ---- the table ---- */
 
 static uint32_t *list_slot(const fraud_account_list *l, const char *account)
@@ -207,7 +269,7 @@ static r1_status list_put(fraud_account_list *l, const fraud_list_entry *e, r1_e
         *slot = (uint32_t)l->n;
         return R1_OK;
     }
-    if (!l->n_repeated++) l->first_repeated = e->line;
+    list_note_odd(l, FRAUD_LIST_REPEATED, e->line);
     if (e->until_ms > l->entry[*slot - 1].until_ms) l->entry[*slot - 1] = *e;
     return R1_OK;
 }
@@ -226,8 +288,10 @@ static r1_status list_lines(fraud_account_list *l, r1_err *err)
         first = false;
         if (header) continue;
         R1_TRY(list_entry_of(l, field, n, &e));
+        list_look_at(l, &e);
         R1_TRY(list_put(l, &e, err));
     }
+    list_look_at_first(l);
     return R1_OK;
 }
 
@@ -241,6 +305,7 @@ static r1_status list_new(fraud_account_list **out, const char *name, const char
     snprintf(l->path, sizeof l->path, "%s", path);
     for (size_t i = 0; i < LIST_FIELDS; i++) l->column[i] = (list_field)i;
     l->n_column = LIST_FIELDS;
+    l->read_ms = r1_time_us() / 1000;
     *out = l;
     return list_rehash(l, err);
 }
@@ -299,8 +364,8 @@ const fraud_list_entry *fraud_account_list_at(const fraud_account_list *l, size_
 {
     return &l->entry[i];
 }
-size_t fraud_account_list_repeated(const fraud_account_list *l, int *line)
+size_t fraud_account_list_odd(const fraud_account_list *l, fraud_list_odd kind, int *line)
 {
-    *line = l->first_repeated;
-    return l->n_repeated;
+    *line = l->first_odd[kind];
+    return l->n_odd[kind];
 }

@@ -50,7 +50,18 @@ const char *fraud_account_list_name(const fraud_account_list *l);
 const char *fraud_account_list_path(const fraud_account_list *l);
 size_t fraud_account_list_count(const fraud_account_list *l); /* NULL: 0 */
 const fraud_list_entry *fraud_account_list_at(const fraud_account_list *l, size_t i);
-/* Lines that repeat an account, and the number of the first of them. */
-size_t fraud_account_list_repeated(const fraud_account_list *l, int *line);
+
+/* What is allowed but odd. */
+typedef enum {
+    FRAUD_LIST_REPEATED,  /* an account that stands above already */
+    FRAUD_LIST_SEMICOLON, /* an account with a semicolon: commas part fields */
+    FRAUD_LIST_HEADER,    /* a first line that looks like names of columns, and is an account */
+    FRAUD_LIST_EXPIRED,   /* an expiry before the day on which the list was read */
+    FRAUD_LIST_DATED,     /* a reason that is a date: the expiry is the third field */
+    FRAUD_N_LIST_ODD
+} fraud_list_odd;
+/* How many lines are of this kind, and the number of the first of them. */
+size_t fraud_account_list_odd(const fraud_account_list *l, fraud_list_odd kind, int *line);
+extern const char *const fraud_list_odd_text[FRAUD_N_LIST_ODD]; /* in words, for a note */
 
 #endif

@@ -151,27 +151,45 @@ static bool cut_between(const fraud_scored *x, size_t n, size_t k)
 
 static double cut_probability(double logit) { return 1 / (1 + exp(-logit)); }
 
-/* The cut below the first k payments, halfway to the next score. */
-static void cut_at(const fraud_scored *x, size_t n, size_t k, double days, bool labelled,
-                   fraud_threshold *out)
+/* What a cut at this probability is worth, which has the first k payments above it. */
+static void cut_measure(const fraud_scored *x, size_t n, size_t k, double at, double days,
+                        bool labelled, fraud_threshold *out)
 {
-    double caught = 0, fraud = 0,
-           logit = k < n ? ((double)x[k - 1].logit + (double)x[k].logit) / 2 : x[k - 1].logit;
+    double caught = 0, fraud = 0;
     for (size_t i = 0; i < n; i++) {
         fraud += x[i].label == 1;
         if (i < k) caught += x[i].label == 1;
     }
     *out = (fraud_threshold){.there = true,
-                             .at = cut_probability(logit),
+                             .at = at,
                              .per_day = (double)k / days,
                              .precision = NAN,
                              .low = NAN,
                              .high = NAN,
                              .recall = NAN};
     if (!labelled) return;
-    out->precision = caught / (double)k;
     out->recall = fraud > 0 ? caught / fraud : NAN;
+    if (!k) return;
+    out->precision = caught / (double)k;
     fraud_wilson(caught, (double)k, &out->low, &out->high);
+}
+
+/* The cut below the first k payments, halfway to the next score. */
+static void cut_at(const fraud_scored *x, size_t n, size_t k, double days, bool labelled,
+                   fraud_threshold *out)
+{
+    double logit = k < n ? ((double)x[k - 1].logit + (double)x[k].logit) / 2 : x[k - 1].logit;
+    cut_measure(x, n, k, cut_probability(logit), days, labelled, out);
+}
+
+bool fraud_threshold_raise(const fraud_scored *x, size_t n, double days, double least,
+                           bool labelled, fraud_threshold *cut)
+{
+    size_t k = 0;
+    if (!cut->there || cut->at >= least) return false;
+    while (k < n && cut_probability(x[k].logit) >= least) k++;
+    cut_measure(x, n, k, least, days, labelled, cut);
+    return true;
 }
 
 void fraud_threshold_by_precision(const fraud_scored *x, size_t n, double days, double precision,

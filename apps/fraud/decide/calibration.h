@@ -51,6 +51,10 @@ void fraud_threshold_by_precision(const fraud_scored *x, size_t n, double days, 
 /* The lowest cut with at most so many payments a day. */
 void fraud_threshold_by_budget(const fraud_scored *x, size_t n, double days, double per_day,
                                bool labelled, fraud_threshold *out);
+/* Raises a cut that is below `least`, a probability, to it: fewer payments a day, perhaps none.
+ * Returns whether it did. */
+bool fraud_threshold_raise(const fraud_scored *x, size_t n, double days, double least,
+                           bool labelled, fraud_threshold *cut);
 /* Both ends of Wilson's interval of 95 % for `hits` of n. */
 void fraud_wilson(double hits, double n, double *low, double *high);
 

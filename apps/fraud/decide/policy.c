@@ -15,6 +15,7 @@ enum {
     RULES_BYTES_MAX = 8 << 20,
     RULE_LINE_BYTES = 2048,
     NOTES_MAX = 32,
+    MISTAKES_MAX = 32,
     NOTE_BYTES = 400,
     WOULD_BYTES = 1024,
     CAP_MAX = 1000000
@@ -38,6 +39,9 @@ struct fraud_policy {
     char note[NOTES_MAX][NOTE_BYTES];
     char version[17], text[480], calibration[160];
     atomic_uint *holders;
+    size_t n_mistake;
+    r1_status first_mistake;
+    r1_err first_err;
 };
 
 const char *fraud_action_name(fraud_action action)
@@ -54,6 +58,24 @@ static void policy_note(void *ctx, const char *text)
     if (p->n_note == NOTES_MAX) return;
     if (p->n_note + 1 == NOTES_MAX) text = "further notes of this kind are left out";
     snprintf(p->note[p->n_note++], NOTE_BYTES, "%s", text);
+}
+
+/* Tells a mistake to who asked for all of them: R1_OK where reading goes on. */
+static r1_status policy_mistake(fraud_policy *p, r1_status st, const r1_err *why, r1_err *err)
+{
+    if (st == R1_OK) return R1_OK;
+    if (!p->o.mistake || st == R1_E_NOMEM) {
+        if (err) *err = *why;
+        return st;
+    }
+    if (!p->n_mistake++) {
+        p->first_mistake = st;
+        p->first_err = *why;
+    }
+    p->o.mistake(p->o.mistake_ctx, why->msg);
+    if (p->n_mistake < MISTAKES_MAX) return R1_OK;
+    if (err) *err = p->first_err;
+    return p->first_mistake;
 }
 
 const fraud_account_list *fraud_policy_list_at(const fraud_policy *p, size_t i)
@@ -195,10 +217,16 @@ static r1_status parse_rule(parser *p, rule *r, const rule_context *context)
 static r1_status rule_is_new(const parser *p, const fraud_policy *policy, const rule *fresh)
 {
     const char *name = fresh->info.name;
+    static const char *const apart[] = {"unscorable", "time_suspect", "id_reused"};
     if (!strcmp(name, ALLOW_LIST) || !strcmp(name, BLOCK_LIST))
         R1_FAIL(p->err, R1_E_INVAL,
                 "%s:%d: expected a name that no list has in a decision, found \"%s\"", p->s->path,
                 p->s->n, name);
+    for (size_t i = 0; i < R1_COUNT(apart); i++)
+        if (!strcmp(name, apart[i]))
+            R1_FAIL(p->err, R1_E_INVAL,
+                    "%s:%d: expected a name that no decision without a score has, found \"%s\"",
+                    p->s->path, p->s->n, name);
     for (size_t i = 0; i < policy->n_rule; i++)
         if (!strcmp(name, policy->rules[i].info.name))
             R1_FAIL(p->err, R1_E_INVAL,
@@ -234,7 +262,7 @@ static r1_status parse_line(fraud_policy *policy, parser *p, const rule_context 
     if (st == R1_OK) st = keep_line(fresh, p->s, p->err);
     if (st == R1_OK) return policy->n_rule++, R1_OK;
     rule_program_free(fresh->when);
-    fresh->when = NULL;
+    *fresh = (rule){0};
     return st;
 }
 
@@ -246,30 +274,46 @@ static r1_status parse_rules(fraud_policy *policy, fraud_lines *s, r1_err *err)
                                   .currency = policy->o.currency,
                                   .ctx = policy};
     while (fraud_lines_next(s)) {
-        parser p = {.s = s, .at = s->line, .err = err};
+        r1_err why = {0};
+        parser p = {.s = s, .at = s->line, .err = &why};
         policy_skip(&p);
-        if (*p.at) R1_TRY(parse_line(policy, &p, &context));
+        if (!*p.at) continue;
+        r1_status st = parse_line(policy, &p, &context);
+        R1_TRY(policy_mistake(policy, st, &why, err));
     }
     return R1_OK;
 }
 
 /* ---- lists ---- */
 
+/* Says what is allowed but odd in a list that was read, one note for each kind. */
+static void policy_list_notes(fraud_policy *p, const fraud_account_list *l, const char *path)
+{
+    char text[NOTE_BYTES];
+    if (!fraud_account_list_count(l)) {
+        snprintf(text, sizeof text, "%.200s: no account stands in this list", path);
+        policy_note(p, text);
+    }
+    for (int kind = 0; kind < FRAUD_N_LIST_ODD; kind++) {
+        int line;
+        size_t n = fraud_account_list_odd(l, (fraud_list_odd)kind, &line);
+        if (!n) continue;
+        int end =
+            snprintf(text, sizeof text, "%.200s:%d: %s", path, line, fraud_list_odd_text[kind]);
+        if (n > 1) snprintf(text + end, sizeof text - (size_t)end, " (%zu lines in all)", n);
+        policy_note(p, text);
+    }
+}
+
 static r1_status policy_list_read(fraud_policy *p, fraud_account_list **out, const char *name,
                                   const char *path, uint64_t *hash, r1_err *err)
 {
-    char text[NOTE_BYTES];
-    int line;
+    r1_err why = {0};
     if (!path) return R1_OK;
-    R1_TRY(fraud_account_list_read(out, name, path, hash, err));
-    size_t repeated = fraud_account_list_repeated(*out, &line);
-    if (!repeated) return R1_OK;
-    snprintf(text, sizeof text,
-             "%.200s:%d: an account that stands above already; %zu lines in all: the later expiry "
-             "counts",
-             path, line, repeated);
-    policy_note(p, text);
-    return R1_OK;
+    r1_status st = fraud_account_list_read(out, name, path, hash, &why);
+    if (st == R1_OK) return policy_list_notes(p, *out, path), R1_OK;
+    R1_TRY(policy_mistake(p, st, &why, err));
+    return fraud_account_list_parse(out, name, "", 0, err); /* rules may ask for it all the same */
 }
 
 static bool list_name_good(const char *name)
@@ -338,6 +382,18 @@ static void policy_describe(fraud_policy *p, uint64_t hash)
         snprintf(p->text + n, sizeof p->text - n, " %s", p->calibration);
 }
 
+static r1_status policy_rules_read(fraud_policy *p, const char *path, uint64_t *hash, r1_err *err)
+{
+    fraud_lines s;
+    r1_err why = {0};
+    if (!path) return R1_OK;
+    r1_status st = fraud_lines_open(&s, path, RULES_BYTES_MAX, hash, &why);
+    if (st != R1_OK) return policy_mistake(p, st, &why, err);
+    st = parse_rules(p, &s, err);
+    fraud_lines_close(&s);
+    return st;
+}
+
 static r1_status policy_read_all(fraud_policy *p, const fraud_policy_opts *o, r1_err *err)
 {
     const double numbers[] = {o->review_at, o->block_at, o->alerts_per_day};
@@ -346,16 +402,17 @@ static r1_status policy_read_all(fraud_policy *p, const fraud_policy_opts *o, r1
     R1_TRY(policy_list_read(p, &p->allow, ALLOW_LIST, o->allow_path, &hash, err));
     R1_TRY(policy_list_read(p, &p->block, BLOCK_LIST, o->block_path, &hash, err));
     R1_TRY(policy_named_lists(p, o, &hash, err));
-    R1_TRY(lists_apart(p, err));
-    if (o->rules_path) {
-        fraud_lines s;
-        R1_TRY(fraud_lines_open(&s, o->rules_path, RULES_BYTES_MAX, &hash, err));
-        r1_status st = parse_rules(p, &s, err);
-        fraud_lines_close(&s);
-        R1_TRY(st);
+    r1_err why = {0};
+    r1_status st = lists_apart(p, &why);
+    R1_TRY(policy_mistake(p, st, &why, err));
+    R1_TRY(policy_rules_read(p, o->rules_path, &hash, err));
+    if (p->n_mistake) {
+        if (err) *err = p->first_err;
+        return p->first_mistake;
     }
     policy_describe(p, hash);
     p->o.currency = NULL; /* borrowed for the reading alone */
+    p->o.mistake = NULL;
     return R1_OK;
 }
 
@@ -374,7 +431,9 @@ r1_status fraud_policy_new(fraud_policy **out, const fraud_policy_opts *o, r1_er
     p->o = (fraud_policy_opts){.review_at = o->review_at,
                                .block_at = o->block_at,
                                .alerts_per_day = o->alerts_per_day,
-                               .currency = o->currency};
+                               .currency = o->currency,
+                               .mistake = o->mistake,
+                               .mistake_ctx = o->mistake_ctx};
     if (o->calibration) snprintf(p->calibration, sizeof p->calibration, "%s", o->calibration);
     r1_status st = policy_read_all(p, o, err);
     if (st != R1_OK)
@@ -429,6 +488,18 @@ static bool decide_by_lists(const fraud_policy *p, const fraud_payment *pay, fra
     out->list = block ? p->block : p->allow;
     out->entry = from ? from : to ? to : pass;
     return true;
+}
+
+void fraud_policy_block_listed(const fraud_policy *p, const fraud_payment *pay, int64_t now_ms,
+                               fraud_decision *d)
+{
+    const fraud_list_entry *entry = fraud_account_list_find(p->block, pay->from, now_ms);
+    if (!entry) entry = fraud_account_list_find(p->block, pay->to, now_ms);
+    if (!entry) return;
+    d->action = FRAUD_BLOCK;
+    d->rule = BLOCK_LIST;
+    d->list = p->block;
+    d->entry = entry;
 }
 
 static bool decide_by_rules(const fraud_policy *p, fraud_pace *pace, const fraud_subject *s,

@@ -64,6 +64,10 @@ typedef struct {
     size_t n_list;
     const char *currency;    /* of the stream; NULL: not known */
     const char *calibration; /* what the thresholds come from, in words; NULL: settings */
+    /* Hears each mistake in rules and lists up to the 32nd: reading goes on behind it, and fails
+     * at its end with the first one. NULL: the first one ends it. */
+    void (*mistake)(void *ctx, const char *text);
+    void *mistake_ctx;
 } fraud_policy_opts;
 
 typedef struct fraud_policy fraud_policy;
@@ -83,6 +87,10 @@ typedef struct {
 /* pace NULL: no budget, no caps, nothing is counted. *out was released or is all zero. */
 void fraud_policy_decide(const fraud_policy *p, fraud_pace *pace, const fraud_subject *subject,
                          fraud_decision *out);
+/* A decision without a score: it blocks where the block list holds an end, whose entries expire by
+ * now_ms, and stays as it is otherwise. */
+void fraud_policy_block_listed(const fraud_policy *p, const fraud_payment *payment, int64_t now_ms,
+                               fraud_decision *d);
 /* Names the policy on a decision that was made apart from it and has none yet. */
 void fraud_decision_stamp(fraud_decision *d, const fraud_policy *p);
 void fraud_decision_release(fraud_decision *d);

@@ -23,6 +23,7 @@ typedef struct {
     double value;     /* of a constant */
     char currency[4]; /* of money; "": the payment's own */
     bool bare;        /* a number that stands for money as it is */
+    bool grouped;     /* a number such as 1.000, which some read as a thousand */
     const char *at;   /* where it begins */
 } expr_part;
 
@@ -34,6 +35,7 @@ typedef struct {
     int depth;
     bool names_currency; /* the condition has `currency ==` or an amount in one */
     const char *bare_at; /* an amount was compared without a currency, first here */
+    double bare_value;   /* with this one */
     rule_program p;
     rule_step step[RULE_CODE_MAX];
     const char *text[RULE_VALUES_MAX];
@@ -162,15 +164,37 @@ static size_t expr_number_length(const char *at)
     return n;
 }
 
+/* "1.000": one to three digits, the first of them not 0, a point and three more. */
+static bool expr_is_grouped(const char *at, size_t len)
+{
+    size_t n = strspn(at, "0123456789");
+    return *at != '0' && n >= 1 && n <= 3 && len == n + 4 && at[n] == '.';
+}
+
+/* A point begins decimals. Where nothing is counted in thousandths, a thousand may be meant. */
+static void expr_note_grouped(const expr_parser *p, expr_part *part)
+{
+    const rule_context *c = p->context;
+    char text[400];
+    if (!part->grouped || !c || !c->note) return;
+    part->grouped = false;
+    snprintf(text, sizeof text,
+             "%.200s:%d:%d: the point begins decimals, so this is %.15g: write %.15g where "
+             "thousands are meant",
+             p->s->path, p->s->n, fraud_lines_column(p->s, part->at), part->value,
+             part->value * 1000);
+    c->note(c->ctx, text);
+}
+
 /* Payments come to rules in the currency of the stream: an amount in another one never matches. */
-static void expr_note_currency(const expr_parser *p, const char *at, const char *named)
+static void expr_note_currency(const expr_parser *p, const char *at, const char *what,
+                               const char *named)
 {
     const rule_context *c = p->context;
     char text[320];
     if (!c || !c->note || !c->currency || !strcmp(c->currency, named)) return;
-    snprintf(text, sizeof text,
-             "%.200s:%d:%d: an amount in %s never matches, because the stream is in %s", p->s->path,
-             p->s->n, fraud_lines_column(p->s, at), named, c->currency);
+    snprintf(text, sizeof text, "%.200s:%d:%d: %s %s never matches, because the stream is in %s",
+             p->s->path, p->s->n, fraud_lines_column(p->s, at), what, named, c->currency);
     c->note(c->ctx, text);
 }
 
@@ -199,10 +223,12 @@ static r1_status expr_unit(expr_parser *p, expr_part *part)
             return expr_fail(p, p->at - strlen(word), "an ISO 4217 code behind the amount", quoted,
                              rule_value_nearest(currency, word, nearest, sizeof nearest));
         }
-        expr_note_currency(p, p->at - strlen(word), word);
+        expr_note_currency(p, p->at - strlen(word), "an amount in", word);
         part->type = RULE_MONEY;
         part->bare = false;
         snprintf(part->currency, sizeof part->currency, "%.3s", word);
+        if (fraud_currency_digits(word) == 3) part->grouped = false;
+        expr_note_grouped(p, part);
         p->names_currency = true;
         return R1_OK;
     }
@@ -220,6 +246,7 @@ static r1_status expr_number(expr_parser *p, expr_part *part)
     text[len] = 0;
     part->type = RULE_NUMBER;
     part->constant = part->bare = true;
+    part->grouped = expr_is_grouped(text, len);
     part->value = strtod(text, NULL);
     if (!isfinite(part->value)) return expr_expected(p, "a number that is finite");
     p->at += len;
@@ -430,6 +457,7 @@ static void expr_joined(expr_part *x, const expr_part *y)
 {
     x->constant = x->constant && y->constant;
     x->bare = x->bare && y->bare;
+    x->grouped = false;
     x->field = NULL;
     x->function = NULL;
 }
@@ -513,7 +541,14 @@ static r1_status expr_in_range(const expr_parser *p, const expr_part *part, cons
     return expr_fail(p, value->at, expected, found, "");
 }
 
-static r1_status expr_comparable(expr_parser *p, expr_part *x, const expr_part *y)
+/* Amounts and counts have no thousandths. */
+static void expr_thousandths(const expr_parser *p, const expr_part *x, expr_part *value)
+{
+    bool whole = x->field ? x->field->whole : x->function && x->function->whole;
+    if (value->constant && (whole || x->type == RULE_MONEY)) expr_note_grouped(p, value);
+}
+
+static r1_status expr_comparable(expr_parser *p, expr_part *x, expr_part *y)
 {
     R1_TRY(expr_need_sum(p, x));
     R1_TRY(expr_need_sum(p, y));
@@ -524,11 +559,16 @@ static r1_status expr_comparable(expr_parser *p, expr_part *x, const expr_part *
     const expr_part *plain = x->type == RULE_NUMBER ? x : y;
     bool zero = y->type == RULE_NUMBER && y->constant && y->value == 0;
     bool nothing = plain->constant && plain->value == 0; /* 0 is 0 in every currency */
-    if (bare && !nothing && !p->bare_at) p->bare_at = plain->at;
+    if (bare && !nothing && !p->bare_at) {
+        p->bare_at = plain->at;
+        p->bare_value = plain->value;
+    }
     if (x->type == RULE_TIME && y->type == RULE_NUMBER && !zero)
         return expr_fail(p, y->at, "a duration such as 7d", "a number without a unit", "");
     R1_TRY(expr_in_range(p, x, y));
     R1_TRY(expr_in_range(p, y, x));
+    expr_thousandths(p, x, y);
+    expr_thousandths(p, y, x);
     if (x->type == RULE_TIME && zero) return R1_OK;
     return expr_alike(p, x, y);
 }
@@ -553,7 +593,10 @@ static r1_status expr_value(expr_parser *p, const rule_field *f, bool any)
     at = p->at;
     R1_TRY(expr_text(p, &text));
     p->text[p->p.n_text++] = text;
-    if (any || rule_value_exists(f, text)) return R1_OK;
+    if (any || rule_value_exists(f, text)) {
+        if (!any && !strcmp(f->name, "currency")) expr_note_currency(p, at, "currency as", text);
+        return R1_OK;
+    }
     const char *words = rule_values_text(f, values, sizeof values);
     snprintf(found, sizeof found, "\"%.40s\"", text);
     R1_FAIL(p->err, R1_E_INVAL, "%s:%d:%d: %s: expected %s, found %s%s", p->s->path, p->s->n,
@@ -774,12 +817,15 @@ static r1_status expr_condition(expr_parser *p)
 /* Amounts of different currencies are not alike: a rule that compares them says which it means. */
 static void expr_note(const expr_parser *p)
 {
-    char text[320];
+    char text[400];
     if (!p->bare_at || p->names_currency || !p->context || !p->context->note) return;
+    const char *currency = p->context->currency;
     snprintf(text, sizeof text,
-             "%.200s:%d:%d: an amount without a currency is compared in each payment's own: write "
-             "10000 EUR, or currency == \"EUR\" beside it",
-             p->s->path, p->s->n, fraud_lines_column(p->s, p->bare_at));
+             "%.200s:%d:%d: an amount without a currency is compared in each payment's own: %s "
+             "%.15g %s, or currency == \"%s\" beside it",
+             p->s->path, p->s->n, fraud_lines_column(p->s, p->bare_at),
+             currency ? "write" : "name the one that is meant, such as", p->bare_value,
+             currency ? currency : "EUR", currency ? currency : "EUR");
     p->context->note(p->context->ctx, text);
 }
 

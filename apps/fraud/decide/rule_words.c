@@ -3,11 +3,13 @@
 #include "decide/rule_words.h"
 
 #include "graph/findings.h"
+#include "payment/words.h"
 #include "score/rules.h"
 #include "text/nearest.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- numbers of the payment and its score ---- */
 
@@ -88,7 +90,8 @@ const rule_field rule_fields[] = {
     {.name = "amount_minor",
      .type = RULE_NUMBER,
      .number = words_amount_minor,
-     .max = (double)FRAUD_AMOUNT_MAX},
+     .max = (double)FRAUD_AMOUNT_MAX,
+     .whole = true},
     {.name = "probability", .type = RULE_NUMBER, .number = words_probability, .max = 1},
     {.name = "logit", .type = RULE_NUMBER, .number = words_logit, .min = -1000, .max = 1000},
     WORDS_FLAG("degraded", words_degraded),
@@ -102,7 +105,7 @@ const rule_field rule_fields[] = {
     WORDS_FIELD("currency", words_currency, .exists = words_currency_exists,
                 .expected = "an ISO 4217 code"),
     WORDS_FIELD("country", words_country, .exists = words_country_exists,
-                .expected = "two capital letters (ISO 3166-1) or \"\""),
+                .expected = "a code of ISO 3166-1, two capital letters, or \"\""),
     WORDS_FIELD("channel", words_channel, .exists = words_word_exists,
                 .expected = "at most 31 bytes"),
     WORDS_FIELD("category", words_category, .exists = words_word_exists,
@@ -266,9 +269,29 @@ static const char *words_code_nearest(const rule_field *f, const char *found, ch
     return r1_nearest_text(&near, text, size);
 }
 
+/* What others write for a country that ISO 3166-1 names otherwise: reserved codes, those of the
+ * European Union, codes of its own for a part. */
+static const struct {
+    const char *found, *code;
+} words_other_codes[] = {{"UK", "GB"}, {"EL", "GR"}, {"XI", "GB"},
+                         {"FX", "FR"}, {"AC", "SH"}, {"TA", "SH"}};
+
+/* The code that this one stands for, NULL: none. */
+static const char *words_country_meant(const char *found)
+{
+    for (size_t i = 0; i < R1_COUNT(words_other_codes); i++)
+        if (!strcasecmp(words_other_codes[i].found, found)) return words_other_codes[i].code;
+    return fraud_country_of(found); /* of three letters, or in small ones */
+}
+
 const char *rule_value_nearest(const rule_field *f, const char *found, char *text, size_t size)
 {
     r1_nearest near = {.found = found};
+    const char *meant = f->exists == words_country_exists ? words_country_meant(found) : NULL;
+    if (meant) {
+        snprintf(text, size, "; did you mean \"%s\"?", meant);
+        return text;
+    }
     if (f->exists == words_country_exists || f->exists == words_currency_exists)
         return words_code_nearest(f, found, text, size);
     for (unsigned i = 0; i < f->n_listed; i++)

@@ -6,6 +6,7 @@
 #include "serve/parts.h"
 #include "serve/policy_try.h"
 #include "serve/settings.h"
+#include "text/r1_utf8.h"
 
 #include <errno.h>
 #include <math.h>
@@ -14,7 +15,15 @@
 #include <string.h>
 #include <time.h>
 
-enum { CALIBRATE_ROWS_MAX = 96, CALIBRATE_PAYMENTS_MAX = 20000000 };
+enum {
+    CALIBRATE_ROWS_MAX = 96,
+    CALIBRATE_PAYMENTS_MAX = 20000000,
+    /* Below these the thresholds are noted as weak: a week has each day once, and the highest
+     * percent of a thousand payments is ten. */
+    CALIBRATE_PAYMENTS_FEW = 1000,
+    CALIBRATE_DAYS_FEW = 7,
+    CALIBRATE_FRAUD_FEW = 20
+};
 
 static const r1_option calibrate_own_rows[] = {
     {.name = "in",
@@ -56,6 +65,13 @@ typedef struct {
     size_t at;
 } named_payment;
 
+/* Lines of a recording. */
+typedef struct {
+    uint64_t n, bad;
+    uint64_t first_bad; /* its line */
+    char why[200];
+} calibration_lines;
+
 typedef struct {
     const r1_options *o;
     fraud_parts parts;
@@ -63,7 +79,10 @@ typedef struct {
     uint64_t *id; /* of a recording: of each payment */
     size_t n, cap;
     int64_t first_ms, last_ms;
-    uint64_t labels, fraud, bad;
+    uint64_t labels, fraud;
+    calibration_lines of_payments, of_labels;
+    uint64_t unknown; /* labels of no payment here */
+    bool raised;      /* a budget reached below the least probability that is shown */
     fraud_calibration out;
     r1_status st; /* of a row */
     r1_err *err;
@@ -100,13 +119,22 @@ static int by_id(const void *a, const void *b)
     return (x->id > y->id) - (x->id < y->id);
 }
 
-/* A line without its end; false at the end of the file or for one that is too long. */
+/* A line without its end; false at the end of the file. One that is too long is cut to `size` and
+ * is no JSON then. */
 static bool calibrate_line(FILE *f, char *line, size_t size, size_t *len)
 {
     if (!fgets(line, (int)size, f)) return false;
     *len = strcspn(line, "\n");
+    for (int c = line[*len]; c != '\n' && c != EOF && *len + 1 == size;) c = fgetc(f);
     line[*len] = 0;
     return true;
+}
+
+static void lines_refuse(calibration_lines *l, const r1_err *why)
+{
+    if (l->bad++) return;
+    l->first_bad = l->n;
+    snprintf(l->why, sizeof l->why, "%.199s", why->msg);
 }
 
 static r1_status open_recording(const r1_options *o, const char *option, FILE **f, r1_err *err)
@@ -127,12 +155,15 @@ static r1_status mark_labels(calibration_run *r, FILE *f)
     qsort(names, r->n, sizeof *names, by_id);
     while (calibrate_line(f, line, sizeof line, &len)) {
         fraud_label l;
-        if (fraud_label_decode(line, len, &l, NULL) != R1_OK) {
-            r->bad++;
+        r1_err why = {0};
+        r->of_labels.n++;
+        if (fraud_label_decode(line, len, &l, &why) != R1_OK) {
+            lines_refuse(&r->of_labels, &why);
             continue;
         }
         const named_payment key = {.id = id_hash(l.tx_id)};
         const named_payment *p = bsearch(&key, names, r->n, sizeof *names, by_id);
+        r->unknown += !p;
         if (p) r->x[p->at].label = l.is_fraud;
     }
     free(names);
@@ -147,13 +178,14 @@ static r1_status score_recording(calibration_run *r, FILE *in)
     int64_t seq = 0;
     uint64_t content;
     fraud_result result;
-    r1_err why;
     while (!r1_cli_stopped() && calibrate_line(in, line, sizeof line, &len)) {
         fraud_payment p;
         fraud_slot *slot;
+        r1_err why = {0};
+        r->of_payments.n++;
         if (fraud_payment_read(r->parts.map, line, len, &p, NULL, &content, &why) !=
             FRAUD_READ_PAYMENT) {
-            r->bad++;
+            lines_refuse(&r->of_payments, &why);
             continue;
         }
         R1_TRY(fraud_engine_apply(r->parts.engine, &p, ++seq, &slot, r->err));
@@ -216,10 +248,18 @@ static r1_status read_stored(calibration_run *r)
 
 static r1_status need_labels(const calibration_run *r, const char *option)
 {
+    const calibration_lines *l = &r->of_labels;
+    char unread[64] = "", unknown[64] = "";
     if (!r1_options_has(r->o, option) || (r->labels && r->fraud)) return R1_OK;
+    if (l->bad)
+        snprintf(unread, sizeof unread, ", %llu lines of labels refused",
+                 (unsigned long long)l->bad);
+    if (r->unknown)
+        snprintf(unknown, sizeof unknown, ", %llu of no payment here",
+                 (unsigned long long)r->unknown);
     R1_FAIL(r->err, R1_E_INVAL,
-            "%s: expected labels of this stream, found %llu, of them fraud %llu", option,
-            (unsigned long long)r->labels, (unsigned long long)r->fraud);
+            "%s: expected labels of this stream, found %llu, of them fraud %llu%s%s", option,
+            (unsigned long long)r->labels, (unsigned long long)r->fraud, unread, unknown);
 }
 
 static r1_status need_cut(const calibration_run *r, const char *option, const fraud_threshold *c)
@@ -230,9 +270,10 @@ static r1_status need_cut(const calibration_run *r, const char *option, const fr
             r1_options_float(r->o, option), r->n);
 }
 
-/* By the precision where it is named, else by the budget where that is. */
-static r1_status find_cut(const calibration_run *r, const char *precision, const char *budget,
-                          bool sure, fraud_threshold *out)
+/* By the precision where it is named, else by the budget where that is: a budget alone says nothing
+ * about what a score is worth, so it does not go below what the service shows without it. */
+static r1_status find_cut(calibration_run *r, const char *precision, const char *budget, bool sure,
+                          fraud_threshold *out)
 {
     const r1_options *o = r->o;
     R1_TRY(need_labels(r, precision));
@@ -244,7 +285,10 @@ static r1_status find_cut(const calibration_run *r, const char *precision, const
     if (!r1_options_has(o, budget)) return R1_OK;
     fraud_threshold_by_budget(r->x, r->n, r->out.days, r1_options_float(o, budget), r->labels > 0,
                               out);
-    return need_cut(r, budget, out);
+    R1_TRY(need_cut(r, budget, out));
+    r->raised |=
+        fraud_threshold_raise(r->x, r->n, r->out.days, FRAUD_DEFAULT_REVIEW_AT, r->labels > 0, out);
+    return R1_OK;
 }
 
 static r1_status find_cuts(calibration_run *r)
@@ -295,6 +339,34 @@ static void print_cut(const char *name, const fraud_threshold *c)
     putchar('\n');
 }
 
+/* ---- what is odd ---- */
+
+static void print_refused(const char *what, const calibration_lines *l)
+{
+    if (!l->bad) return;
+    printf("note: %llu of %llu lines of %s refused, the first is line %llu: ",
+           (unsigned long long)l->bad, (unsigned long long)l->n, what,
+           (unsigned long long)l->first_bad);
+    r1_utf8_print(stdout, l->why);
+    putchar('\n');
+}
+
+static void print_odd(const calibration_run *r)
+{
+    if (r->unknown)
+        printf("note: %llu labels of no payment here\n", (unsigned long long)r->unknown);
+    if (r->n < CALIBRATE_PAYMENTS_FEW || r->out.days < CALIBRATE_DAYS_FEW)
+        printf("note: %zu payments of %.1f days are few: thresholds hold for the days to come from "
+               "%d payments and %d days on\n",
+               r->n, r->out.days, CALIBRATE_PAYMENTS_FEW, CALIBRATE_DAYS_FEW);
+    if (r->labels && r->fraud < CALIBRATE_FRAUD_FEW)
+        printf("note: labels of fraud: %llu, which are few: expected %d\n",
+               (unsigned long long)r->fraud, CALIBRATE_FRAUD_FEW);
+    if (r->raised)
+        printf("note: the budget reaches below probability %g, under which no payment is shown\n",
+               FRAUD_DEFAULT_REVIEW_AT);
+}
+
 static r1_status run_all(calibration_run *r)
 {
     const char *out = r1_options_str(r->o, "out");
@@ -306,16 +378,19 @@ static r1_status run_all(calibration_run *r)
     R1_TRY(fraud_parts_engine(&r->parts, r->o, r->err));
     R1_TRY(fraud_map_load(&r->parts.map, r1_options_str(r->o, "map"), r->err));
     R1_TRY(r1_options_str(r->o, "in") ? read_recording(r) : read_stored(r));
+    print_refused("payments", &r->of_payments);
+    print_refused("labels", &r->of_labels);
     if (!r->n)
         R1_FAIL(r->err, R1_E_INVAL, "expected payments scored by the model %s, found none",
                 r->parts.model);
     describe_run(r);
     fraud_scored_sort(r->x, r->n);
-    R1_TRY(find_cuts(r));
+    r1_status st = find_cuts(r);
+    print_odd(r);
+    R1_TRY(st);
     R1_TRY(fraud_calibration_write(&r->out, out, r->err));
-    printf("%zu payments of %.1f days, %llu labelled, %llu fraud, model %s", r->n, r->out.days,
+    printf("%zu payments of %.1f days, %llu labelled, %llu fraud, model %s\n", r->n, r->out.days,
            (unsigned long long)r->labels, (unsigned long long)r->fraud, r->parts.model);
-    printf(r->bad ? ", %llu lines refused\n" : "\n", (unsigned long long)r->bad);
     print_cut("review", &r->out.review);
     print_cut("block", &r->out.block);
     printf("written to %s: name it as the setting calibration\n", out);
@@ -329,7 +404,7 @@ int fraud_command_calibrate(r1_cli_call *call)
     r->o = call->opts;
     r->err = &call->err;
     r1_status st = run_all(r);
-    bool partial = r->bad > 0;
+    bool partial = r->of_payments.bad || r->of_labels.bad;
     fraud_parts_release(&r->parts);
     free(r->x);
     free(r->id);

@@ -58,6 +58,8 @@ static int config_check(r1_cli_call *call)
         printf("configuration: good, model %s, %s\n", fraud_engine_model_name(parts->engine),
                fraud_policy_text(parts->policy));
         fraud_capacity_print(parts->engine, "state: ", stdout);
+    } else {
+        fraud_policy_print_mistakes(call->opts, call->err.msg, stdout);
     }
     fraud_parts_release(parts);
     free(parts);

@@ -81,12 +81,34 @@ static const char sql_filters[] =
     "AND ($2::text IS NULL OR position($2 IN reason) > 0) AND ($3::text IS NULL OR received_at > "
     "CASE WHEN $3 ~ '^[0-9]{4}-' THEN $3::timestamptz ELSE now() - $3::interval END) ";
 
+/* PostgreSQL knows which texts are times; its error would show the whole statement. */
+static r1_status dlq_since_check(const dlq_call *c)
+{
+    static const char sql[] = "SELECT CASE WHEN $1::text ~ '^[0-9]{4}-' THEN $1::timestamptz ELSE "
+                              "now() - $1::interval END";
+    const char *since = r1_options_str(c->o, "since");
+    const char *param[] = {since};
+    r1_err why = {0};
+    if (!since) return R1_OK;
+    r1_status st = r1_store_query(c->store, sql, 1, param, NULL, &why);
+    if (st == R1_OK) return R1_OK;
+    if (!strstr(why.msg, "(SQLSTATE 22")) {
+        *c->err = why;
+        return st;
+    }
+    R1_FAIL(c->err, R1_E_INVAL,
+            "--since: expected an age (\"24h\", \"7 days\") or a time (\"2026-01-31 08:00\"), "
+            "found %s",
+            since);
+}
+
 static r1_status dlq_filtered(const dlq_call *c, const char *select, const char *order,
                               r1_rows **rows)
 {
     char sql[1024], limit[24];
     const char *param[] = {r1_options_str(c->o, "stage"), r1_options_str(c->o, "reason"),
                            r1_options_str(c->o, "since"), limit};
+    R1_TRY(dlq_since_check(c));
     snprintf(limit, sizeof limit, "%lld", (long long)r1_options_int(c->o, "limit"));
     snprintf(sql, sizeof sql, "SELECT %s%s%s LIMIT $4::bigint", select, sql_filters, order);
     return r1_store_query(c->store, sql, R1_COUNT(param), param, rows, c->err);
@@ -215,15 +237,20 @@ static r1_status dlq_send(dlq_call *c, const fraud_dead_letter *l, const char *p
     return R1_OK;
 }
 
+/* --force sends what the check refuses, but for a letter that no topic waits for. */
+static bool may_force(const dlq_call *c, const fraud_dead_letter *l, r1_status st)
+{
+    return st == R1_E_INVAL && r1_options_bool(c->o, "force") &&
+           strcmp(l->topic, FRAUD_HTTP_TOPIC_NAME) != 0;
+}
+
 static r1_status replay_one(dlq_call *c, int64_t id)
 {
     fraud_dead_letter l;
     R1_TRY(fraud_dead_letter_fetch(c->store, id, &l, c->err));
-    r1_status st = fraud_dead_letter_check(&l, c->err);
+    r1_status st = fraud_dead_letter_check(&l, false, c->err);
     if (st != R1_OK && l.parent) print_chain(c->store, l.parent);
-    if (st == R1_E_INVAL && r1_options_bool(c->o, "force") &&
-        strcmp(l.topic, FRAUD_HTTP_TOPIC_NAME) != 0)
-        st = R1_OK;
+    if (may_force(c, &l, st)) st = R1_OK;
     if (st == R1_OK) st = dlq_send(c, &l, NULL, 0);
     fraud_dead_letter_free(&l);
     return st;
@@ -365,8 +392,8 @@ static r1_status dlq_mend(dlq_call *c)
 {
     fraud_dead_letter l;
     R1_TRY(fraud_dead_letter_fetch(c->store, c->id, &l, c->err));
-    r1_status st = R1_OK;
-    if (!strcmp(l.topic, FRAUD_HTTP_TOPIC_NAME)) st = fraud_dead_letter_check(&l, c->err);
+    r1_status st = fraud_dead_letter_check(&l, true, c->err);
+    if (may_force(c, &l, st)) st = R1_OK;
     if (st == R1_OK) st = mend_letter(c, &l);
     fraud_dead_letter_free(&l);
     return st;

@@ -17,12 +17,21 @@ static void trace_text(fraud_record *r, const fraud_result *res)
     snprintf(r->trace + n, sizeof r->trace - n, "}");
 }
 
+/* Whatever cannot be scored, the block list holds: by the broker's time, as the payment's own may
+ * be the fault. */
+static void apart_block_listed(server *s, fraud_record *r)
+{
+    int64_t now = r->message.broker_ms > 0 ? r->message.broker_ms : r1_time_us() / 1000;
+    fraud_policy_block_listed(s->parts.policy, &r->payment, now, &r->decision);
+}
+
 /* The payment counts in the state; its score does not, and a person looks. */
 static void decide_without_verdict(server *s, fraud_record *r, const char *fault)
 {
     char text[FRAUD_APART_TEXT_BYTES];
     snprintf(text, sizeof text, "unscorable: %.300s", fault);
     fraud_record_set_apart(r, "unscorable", text, fraud_parts_unscorable(&s->parts));
+    apart_block_listed(s, r);
     s->not_finite++;
 }
 
@@ -61,6 +70,7 @@ static r1_status decide_apart(server *s, fraud_record *r, const char *rule, cons
 {
     r->applied = false;
     fraud_record_set_apart(r, rule, text, action);
+    apart_block_listed(s, r);
     s->apart++;
     return intake_place(s, r, err);
 }

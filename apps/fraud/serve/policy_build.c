@@ -28,11 +28,10 @@ static r1_status build_thresholds(fraud_policy_opts *p, const r1_options *o, fra
     return R1_OK;
 }
 
-r1_status fraud_policy_build(fraud_policy **out, const r1_options *o,
-                             char calibrated_for[FRAUD_MODEL_NAME_BYTES], r1_err *err)
+/* What the settings name; the thresholds stay 0. */
+static fraud_policy_opts build_paths(const r1_options *o,
+                                     fraud_named_list list[R1_OPTION_ENTRIES_MAX])
 {
-    fraud_calibration c = {0};
-    fraud_named_list list[R1_OPTION_ENTRIES_MAX];
     fraud_policy_opts p = {.rules_path = r1_options_str(o, "rules"),
                            .allow_path = r1_options_str(o, "allow-list"),
                            .block_path = r1_options_str(o, "block-list"),
@@ -40,6 +39,15 @@ r1_status fraud_policy_build(fraud_policy **out, const r1_options *o,
                            .currency = r1_options_str(o, "currency")};
     for (; r1_options_entry(o, "list", p.n_list, &list[p.n_list].name, &list[p.n_list].path, NULL);)
         if (++p.n_list == R1_OPTION_ENTRIES_MAX) break;
+    return p;
+}
+
+r1_status fraud_policy_build(fraud_policy **out, const r1_options *o,
+                             char calibrated_for[FRAUD_MODEL_NAME_BYTES], r1_err *err)
+{
+    fraud_calibration c = {0};
+    fraud_named_list list[R1_OPTION_ENTRIES_MAX];
+    fraud_policy_opts p = build_paths(o, list);
     *out = NULL;
     *calibrated_for = 0;
     R1_TRY(build_thresholds(&p, o, &c, err));
@@ -54,6 +62,32 @@ void fraud_policy_print_notes(const fraud_policy *p, FILE *out)
         r1_utf8_print(out, fraud_policy_note(p, i));
         fputc('\n', out);
     }
+}
+
+typedef struct {
+    const char *known;
+    FILE *out;
+} mistakes;
+
+static void print_mistake(void *ctx, const char *text)
+{
+    const mistakes *m = ctx;
+    if (!strcmp(text, m->known)) return;
+    fputs("also: ", m->out);
+    r1_utf8_print(m->out, text);
+    fputc('\n', m->out);
+}
+
+void fraud_policy_print_mistakes(const r1_options *o, const char *known, FILE *out)
+{
+    mistakes m = {known, out};
+    fraud_named_list list[R1_OPTION_ENTRIES_MAX];
+    fraud_policy_opts p = build_paths(o, list);
+    fraud_policy *policy = NULL;
+    r1_err err = {0};
+    p.mistake = print_mistake;
+    p.mistake_ctx = &m;
+    if (fraud_policy_new(&policy, &p, &err) == R1_OK) fraud_policy_free(policy);
 }
 
 bool fraud_setting_reloads(const r1_option *row)

@@ -198,7 +198,8 @@ static const char *const sql_decided =
     "SELECT apply_seq, written_at FROM r1.payment WHERE tx_id = $1 "
     "ORDER BY (content_hash = $2::bigint) DESC NULLS LAST, apply_seq LIMIT 1";
 
-/* The message of that row, and that it is a repetition. */
+/* The message of that row, and that it is a repetition. The score is written as the first answer
+ * wrote it: PostgreSQL gives the shortest digits of the same float. */
 static r1_status decided_message(struct fraud_port *p, const r1_rows *row, char **text, r1_err *err)
 {
     const char *seq = r1_rows_text(row, 0, 0), *at = r1_rows_text(row, 0, 1),
@@ -207,6 +208,9 @@ static r1_status decided_message(struct fraud_port *p, const r1_rows *row, char 
     R1_TRY(r1_store_query(p->store, fraud_message_sql, R1_COUNT(param), param, &rows, err));
     json_t *o = r1_rows_count(rows) ? json_loads(r1_rows_text(rows, 0, 3), 0, NULL) : NULL;
     r1_rows_free(rows);
+    json_t *score = json_object_get(o, "score");
+    if (json_is_number(score))
+        json_object_set_new(o, "score", json_real((double)(float)json_number_value(score)));
     if (o) json_object_set_new(o, "repeated", json_true());
     *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
     json_decref(o);

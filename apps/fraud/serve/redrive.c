@@ -106,14 +106,14 @@ void fraud_dead_letter_free(fraud_dead_letter *l)
 
 /* ---- back ---- */
 
-r1_status fraud_dead_letter_check(const fraud_dead_letter *l, r1_err *err)
+r1_status fraud_dead_letter_check(const fraud_dead_letter *l, bool mended, r1_err *err)
 {
     long long id = (long long)l->id;
     if (!strcmp(l->topic, FRAUD_HTTP_TOPIC_NAME))
         R1_FAIL(err, R1_E_INVAL,
                 "letter %lld came by POST /v1/decide: no topic waits for it, its sender was told",
                 id);
-    if (l->parent)
+    if (l->parent && !mended)
         R1_FAIL(err, R1_E_INVAL,
                 "letter %lld is letter %lld, which was sent back and died again: mend it, or use "
                 "--force",
@@ -121,7 +121,7 @@ r1_status fraud_dead_letter_check(const fraud_dead_letter *l, r1_err *err)
     if (l->replays)
         R1_FAIL(err, R1_E_INVAL, "letter %lld was sent back at %s: --force sends it once more", id,
                 l->replayed ? l->replayed : "a time not known");
-    for (size_t i = 0; i < l->headers.n; i++)
+    for (size_t i = 0; !mended && i < l->headers.n; i++)
         if (!strcmp(l->headers.header[i].name, "r1.cut"))
             R1_FAIL(err, R1_E_INVAL,
                     "letter %lld had %.*s headers, of which %zu were kept: --force sends it "
@@ -131,14 +131,21 @@ r1_status fraud_dead_letter_check(const fraud_dead_letter *l, r1_err *err)
     return R1_OK;
 }
 
-/* Its own headers but for an earlier link, and the link. */
+/* What holds for the message as it came, and for none that is sent back. */
+static bool header_stays(const char *name)
+{
+    static const char *const gone[] = {FRAUD_DLQ_ID_HEADER, "r1.cut", "sent_us"};
+    for (size_t i = 0; i < R1_COUNT(gone); i++)
+        if (!strcmp(name, gone[i])) return false;
+    return true;
+}
+
+/* Its own headers that stay, and the link. */
 static size_t redrive_headers(const fraud_dead_letter *l, const char *id, r1_header *out)
 {
     size_t n = 0;
     for (size_t i = 0; i < l->headers.n && n < R1_HEADERS_MAX - 1; i++)
-        if (strcmp(l->headers.header[i].name, FRAUD_DLQ_ID_HEADER) != 0 &&
-            strcmp(l->headers.header[i].name, "r1.cut") != 0)
-            out[n++] = l->headers.header[i];
+        if (header_stays(l->headers.header[i].name)) out[n++] = l->headers.header[i];
     out[n++] = (r1_header){FRAUD_DLQ_ID_HEADER, id, strlen(id)};
     return n;
 }

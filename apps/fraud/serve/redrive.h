@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* redrive.h - one dead letter on its way back to its topic: as it was, or with another payload.
  *
- * A letter keeps its key and its headers; a tombstone stays one. It gets the header r1-dlq-id with
- * its id. A letter that carries this header when it dies has come back: sending it again would go
- * round in a circle, so that needs `force`.
+ * A letter keeps its key and its headers; a tombstone stays one. The header sent_us is left out, so
+ * that the time in which it lay here is no latency. It gets the header r1-dlq-id with its id. A
+ * letter that carries this header when it dies has come back: sending it again would go round in a
+ * circle, so that needs `force`.
  *
  * Owns:    a letter owns its bytes.
  * Threads: one.
@@ -32,8 +33,8 @@ typedef struct {
 
 r1_status fraud_dead_letter_fetch(r1_store *s, int64_t id, fraud_dead_letter *out, r1_err *err);
 void fraud_dead_letter_free(fraud_dead_letter *l); /* all zero bytes are fine */
-/* Whether it may be sent back as it is. */
-r1_status fraud_dead_letter_check(const fraud_dead_letter *l, r1_err *err);
+/* Whether it may be sent back: as it is, or mended, which is what helps one that came back. */
+r1_status fraud_dead_letter_check(const fraud_dead_letter *l, bool mended, r1_err *err);
 /* Sends it, waits for the broker's acknowledgement, counts it. payload NULL: its own. */
 r1_status fraud_dead_letter_send(r1_store *s, r1_producer *p, const fraud_dead_letter *l,
                                  const char *payload, size_t len, r1_err *err);

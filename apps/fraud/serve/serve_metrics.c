@@ -11,6 +11,7 @@
 
 #include <dirent.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,8 +93,9 @@ METRIC_NUMBER(snapshot_loaded, m->s->rebuilt.after_seq)
 
 static double metric_snapshot_age_s(const metric_source *m)
 {
-    int64_t at = snapshot_of(m).newest_at_us;
-    return at ? (double)(r1_time_us() - at) * 1e-6 : 0;
+    fraud_snapshots_stats s = snapshot_of(m);
+    bool there = s.written || *s.loaded;
+    return there ? (double)(r1_time_us() - s.newest_at_us) * 1e-6 : NAN;
 }
 
 METRIC_NUMBER(in_flight, fraud_queue_in_flight(m->s->parts.queue))
@@ -652,8 +654,7 @@ static const serve_metric metrics[] = {
     {.name = "snapshot_age_s",
      .family = "r1_fraud_snapshot_age_seconds",
      .type = "gauge",
-     .help =
-         "Time since the newest snapshot, or since the start without one; 0: none is asked for.",
+     .help = "Time since the newest snapshot; no sample where there is none.",
      .number = metric_snapshot_age_s},
     {.name = "snapshot_fork_s",
      .family = "r1_fraud_snapshot_fork_seconds",
@@ -929,7 +930,7 @@ static void metric_samples(const serve_metric *row, const metric_source *m, r1_p
         row->series(m, p);
     else if (row->latency)
         r1_prom_histogram(p, row->labels, row->latency(m), edges_us, R1_COUNT(edges_us), 1e-6);
-    else
+    else if (!isnan(m->v->value[row - metrics]))
         r1_prom_sample(p, "", row->labels, m->v->value[row - metrics]);
 }
 
@@ -964,7 +965,10 @@ static json_t *metric_quantiles(const r1_histogram *h)
 static json_t *metric_value(const serve_metric *row, const metric_source *m)
 {
     if (row->count) return json_integer((json_int_t)row->count(m));
-    if (row->number) return json_real(row->number(m));
+    if (row->number) {
+        double x = row->number(m);
+        return isnan(x) ? json_null() : json_real(x);
+    }
     return metric_quantiles(row->latency(m));
 }
 

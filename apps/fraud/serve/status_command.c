@@ -332,6 +332,19 @@ static const char *bytes_text(double b, char out[24])
     return out;
 }
 
+/* "<= 0.25 s"; words before the first payment and past the last bucket. */
+static const char *p99_text(json_t *service, char out[32])
+{
+    json_t *x = json_object_get(service, "p99_s");
+    if (!x)
+        snprintf(out, 32, "none counted");
+    else if (json_is_null(x))
+        snprintf(out, 32, "past all buckets");
+    else
+        snprintf(out, 32, "<= %.3g s", json_number_value(x));
+    return out;
+}
+
 static void screen_checks(json_t *service)
 {
     const char *name;
@@ -349,15 +362,17 @@ static void screen_state(json_t *service)
     json_t *x;
     json_object_foreach(json_object_get(service, "state"), name, x)
     {
-        screen_line("  %-10s %s of %s, %s forgotten", name, status_count(x, "rows"),
-                    status_count(x, "capacity"), status_count(x, "evicted"));
+        bool forgets = json_object_get(x, "evicted") != NULL; /* some tables only refuse */
+        screen_line("  %-10s %s of %s%s%s%s", name, status_count(x, "rows"),
+                    status_count(x, "capacity"), forgets ? ", " : "",
+                    forgets ? status_count(x, "evicted") : "", forgets ? " forgotten" : "");
     }
 }
 
 static void screen_service(json_t *doc)
 {
     json_t *s = json_object_get(doc, "service");
-    char age[24], memory[24], snapshot[24];
+    char age[24], memory[24], snapshot[24], p99[32];
     if (!json_object_get(s, "ready")) {
         screen_line("service    %s: not known", status_text(s, "http"));
         return;
@@ -371,12 +386,12 @@ static void screen_service(json_t *doc)
     screen_checks(s);
     screen_line("  model    %s %s", status_text(s, "model_name"), status_text(s, "model"));
     screen_line("  config   %s", status_text(s, "config"));
-    screen_line("  lag      %s messages, %s s; p99 from arrival to committed <= %.3g s",
-                status_count(s, "lag_messages"), status_count(s, "lag_seconds"),
-                status_number(s, "p99_s"));
+    screen_line("  lag      %s messages, %s s; p99 from arrival to committed %s",
+                status_count(s, "lag_messages"), status_count(s, "lag_seconds"), p99_text(s, p99));
     screen_line("  queue    %s of %s records; %s retries of PostgreSQL", status_count(s, "queue"),
                 status_count(s, "queue_capacity"), status_count(s, "retries"));
-    screen_line("  snapshot %s", age_text(status_number(s, "snapshot_age_s"), snapshot));
+    double snapshot_s = status_number(s, "snapshot_age_s");
+    screen_line("  snapshot %s", isnan(snapshot_s) ? "none" : age_text(snapshot_s, snapshot));
     screen_state(s);
 }
 
@@ -410,20 +425,25 @@ static void screen_log(json_t *doc)
                     bytes_text(status_number(space, "bytes"), bytes));
 }
 
+/* Each count of a rule stands whole: what does not fit goes to the next line. */
 static void screen_day(json_t *doc)
 {
     json_t *day = json_object_get(doc, "day"), *x;
     const char *rule;
-    char apart[256] = "";
-    size_t n = 0;
+    char line[WIDTH + 1], more[WIDTH];
+    size_t n = (size_t)snprintf(line, sizeof line, "24 hours   dead letters %s, duplicates %s",
+                                status_count(day, "dead_letters"), status_count(day, "duplicates"));
     json_object_foreach(json_object_get(doc, "apart"), rule, x)
     {
-        if (n < sizeof apart - 64)
-            n += (size_t)snprintf(apart + n, sizeof apart - n, ", %.32s %.0f", rule,
-                                  json_number_value(x));
+        int len = snprintf(more, sizeof more, "%.32s %.0f", rule, json_number_value(x));
+        if (n + 3 + (size_t)len > WIDTH) {
+            screen_line("%s,", line);
+            n = (size_t)snprintf(line, sizeof line, "           %s", more);
+        } else {
+            n += (size_t)snprintf(line + n, sizeof line - n, ", %s", more);
+        }
     }
-    screen_line("24 hours   dead letters %s, duplicates %s%s", status_count(day, "dead_letters"),
-                status_count(day, "duplicates"), apart);
+    screen_line("%s", line);
 }
 
 static void screen_outbox(json_t *doc)

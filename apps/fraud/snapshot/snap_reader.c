@@ -292,7 +292,7 @@ r1_status fraud_snap_reader_open(fraud_snap_reader **out, const char *path, uint
     fraud_snap_reader *r = calloc(1, sizeof *r);
     if (!r) R1_FAIL(err, R1_E_NOMEM, "no memory for a reader of snapshots");
     r->in = (r1_image_in){.section = reader_section, .get = reader_get, .name = r->name};
-    r->fd = open(path, O_RDONLY | O_CLOEXEC);
+    r->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is no file: it is refused */
     r1_status st =
         r->fd < 0 ? r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "opening: %s", strerror(errno))
                   : snap_head_check(r, err);

@@ -255,6 +255,6 @@ void fraud_keeper_stop(fraud_keeper *k, int timeout_ms)
     k->stop_us = r1_mono_us() + (int64_t)timeout_ms * 1000;
     pthread_cond_signal(&k->wake);
     pthread_mutex_unlock(&k->lock);
-    pthread_join(k->thread, NULL);
+    fraud_patience_end(k->thread, k->store, timeout_ms);
     keeper_release(k);
 }

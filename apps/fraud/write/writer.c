@@ -129,6 +129,13 @@ static void writer_wait(fraud_writer *w, size_t n, const r1_err *err)
     pthread_mutex_unlock(&w->lock);
 }
 
+/* 23505 on apply_seq: somebody else numbers the log too. Offsets fence owners of the same topics
+ * alone. */
+static bool log_is_shared(const r1_err *err)
+{
+    return strstr(err->msg, "SQLSTATE 23505") && strstr(err->msg, "(apply_seq)=(");
+}
+
 /* Writes until the batch has landed or must not be written. After a fail-over the ledger of a
  * standby may have been behind: so a refusal of the offsets that follows an unknown outcome is
  * asked for again. */
@@ -141,6 +148,10 @@ static r1_status writer_land(fraud_writer *w, fraud_record *const *r, size_t n, 
         fraud_writer_move(&w->state, FRAUD_WRITER_WRITES);
         r1_err_clear(err);
         r1_status st = writer_write_batch(w, r, n, &t, err);
+        if (st == R1_E_FORMAT && log_is_shared(err))
+            R1_FAIL(err, R1_E_FENCED,
+                    "an apply_seq of this service is in the log already: another service writes to "
+                    "this database, of other topics; give each a database of its own");
         bool fenced = st == R1_E_FENCED && again;
         if (!fenced && (st != R1_E_DB || !err->retriable)) return st;
         fraud_writer_move(&w->state, FRAUD_WRITER_RECOVERS);
@@ -407,7 +418,7 @@ r1_status fraud_writer_stop(fraud_writer *w, int timeout_ms, r1_err *err)
     if (!w) return R1_OK;
     atomic_store(&w->give_up_us, r1_mono_us() + (int64_t)timeout_ms * 1000);
     fraud_queue_close(w->o.queue);
-    pthread_join(w->thread, NULL);
+    fraud_patience_end(w->thread, w->store, timeout_ms);
     r1_status st = fraud_writer_status(w, err);
     writer_release(w, timeout_ms);
     return st;

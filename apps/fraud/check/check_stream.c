@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* check_stream.c - see check_stream.h. The order of the questions is that of serve/intake.c. */
+#include "check/check_stream.h"
+
+#include "r1_assert.h"
+#include "serve/settings.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a setting of serve is where nobody sets it. */
+static int64_t default_of(const char *setting)
+{
+    size_t i = 0;
+    while (i < fraud_serve_n_row && strcmp(fraud_serve_rows[i].name, setting) != 0) i++;
+    R1_ASSERT(i < fraud_serve_n_row && fraud_serve_rows[i].def, "no setting %s", setting);
+    return strtoll(fraud_serve_rows[i].def, NULL, 10);
+}
+
+r1_status check_stream_begin(check_stream *s, const char *currency, const char *rates, size_t n,
+                             r1_err *err)
+{
+    *s = (check_stream){.clock_ms = -1, .machine_ms = r1_time_us() / 1000};
+    s->guard.band = (fraud_time_band){.ahead_ms = default_of("time-ahead") * 1000,
+                                      .behind_ms = default_of("time-behind") * 3600000};
+    if (currency && fraud_currency_digits(currency) < 0)
+        R1_FAIL(err, R1_E_INVAL, "currency: expected a code of ISO 4217, found \"%s\"", currency);
+    snprintf(s->currency, sizeof s->currency, "%s", currency ? currency : "");
+    R1_TRY(fraud_rates_load(&s->rates, rates, currency, err));
+    return fraud_txset_new(&s->seen, n ? n : 1, err);
+}
+
+void check_stream_end(check_stream *s)
+{
+    fraud_rates_free(s->rates);
+    fraud_txset_free(s->seen);
+    *s = (check_stream){0};
+}
+
+/* Whether a payment of its own can be scored beside the earlier ones. */
+static bool stream_takes(check_stream *s, const fraud_payment *p, r1_err *why)
+{
+    fraud_payment mine = *p;
+    const fraud_time_case c = {.ts = p->ts, .machine_ms = s->machine_ms, .clock_ms = s->clock_ms};
+    fraud_time_verdict v = fraud_time_next(&s->guard, &c);
+    if (v != FRAUD_TIME_GOOD) {
+        fraud_time_explain(&s->guard.band, &c, v, why->msg, sizeof why->msg);
+        return false;
+    }
+    if (*s->currency && strcmp(s->currency, p->currency) != 0 &&
+        !fraud_rates_convert(s->rates, s->currency, &mine, why))
+        return false;
+    if (!*s->currency) memcpy(s->currency, p->currency, sizeof s->currency);
+    if (p->ts > s->clock_ms) s->clock_ms = p->ts;
+    return true;
+}
+
+r1_status check_stream_next(check_stream *s, const fraud_payment *p, bool scorable,
+                            uint64_t content, check_verdict *verdict, r1_err *why, r1_err *err)
+{
+    fraud_seen seen = fraud_txset_look(s->seen, p->tx_id, content);
+    *verdict = seen == FRAUD_SEEN_SAME ? CHECK_REPEATED : CHECK_APART;
+    if (seen == FRAUD_SEEN_SAME) return R1_OK;
+    bool applied = false;
+    if (seen == FRAUD_SEEN_OTHER)
+        snprintf(
+            why->msg, sizeof why->msg,
+            "tx_id: expected an id that no earlier payment with other content has, found %.200s",
+            p->tx_id);
+    else if (scorable)
+        applied = stream_takes(s, p, why);
+    if (applied) *verdict = CHECK_FITS;
+    return fraud_txset_add(s->seen, p->tx_id, content, applied, err);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* check_stream.h - what the service would say of a message that can be read, because of those
+ * before it: an id that comes again, a date that cannot be believed, another currency.
+ *
+ * It asks the functions of the service, with the default settings of dates, in the order of the
+ * file. The clock of the machine stands for the time stamps of messages, which do not exist yet.
+ *
+ * Owns:    the set of ids and the rates. Threads: one. Errors: R1_E_NOMEM; R1_E_INVAL of rates. */
+#ifndef FRAUD_CHECK_STREAM_H
+#define FRAUD_CHECK_STREAM_H
+
+#include "payment/rates.h"
+#include "serve/time_guard.h"
+#include "serve/txset.h"
+
+typedef enum {
+    CHECK_FITS = 0,
+    CHECK_REPEATED, /* the same payment again: dropped as a duplicate */
+    CHECK_APART     /* decided without a score; *why tells */
+} check_verdict;
+
+typedef struct {
+    fraud_txset *seen;
+    fraud_rates *rates;
+    char currency[4]; /* "": that of the first payment, which is not read yet */
+    fraud_time_guard guard;
+    int64_t clock_ms, machine_ms;
+} check_stream;
+
+/* currency and rates as of serve, NULL: none. */
+r1_status check_stream_begin(check_stream *s, const char *currency, const char *rates, size_t n,
+                             r1_err *err);
+void check_stream_end(check_stream *s); /* all zero bytes are fine */
+
+/* The next message that has an id; scorable: all of *p could be read. */
+r1_status check_stream_next(check_stream *s, const fraud_payment *p, bool scorable,
+                            uint64_t content, check_verdict *verdict, r1_err *why, r1_err *err);
+
+#endif
