@@ -291,6 +291,7 @@ static void test_wrong_lists(void)
         {"\xfe\xff"
          "A",
          "allow:1: expected text, found UTF-16"},
+        {"MULE1\rMULE2\rMULE3\r", "allow:1: expected text, found a carriage return without"},
         {"A\n\nB\xff\n", "allow:3: expected text, found a byte that is not UTF-8"},
         {"A\nB\x1b[2J\n", "allow:2: expected text, found a character that is not seen"},
     };

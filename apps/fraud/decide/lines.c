@@ -32,6 +32,8 @@ static r1_status lines_is_text(const char *path, const char *text, size_t len, r
         uint32_t code;
         i += r1_utf8_next(text + i, len - i, &code);
         const char *unseen = lines_unseen(code);
+        if (code == '\r' && i < len && text[i] != '\n') /* a whole list would be one account */
+            unseen = "a carriage return without a line feed: save the file with ends of line LF";
         if (unseen) R1_FAIL(err, R1_E_INVAL, "%s:%d: expected text, found %s", path, line, unseen);
         line += code == '\n';
     }
