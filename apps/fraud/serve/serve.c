@@ -140,6 +140,8 @@ static r1_status start_writer(server *s, r1_err *err)
     return fraud_writer_start(&s->writer, &w, err);
 }
 
+_Static_assert(FRAUD_TIME_BELIEVED == 3, "resume_guard asks for so many rows");
+
 /* The guard of event time goes on where the last payment left it. */
 static r1_status resume_guard(server *s, r1_err *err)
 {
@@ -148,13 +150,14 @@ static r1_status resume_guard(server *s, r1_err *err)
     R1_TRY(r1_store_query(s->store,
                           "SELECT (extract(epoch FROM ts) * 1000)::bigint, "
                           "coalesce((extract(epoch FROM broker_at) * 1000)::bigint, 0) "
-                          "FROM r1.payment WHERE applied ORDER BY apply_seq DESC LIMIT 1",
+                          "FROM r1.payment WHERE applied ORDER BY apply_seq DESC "
+                          "LIMIT 3",
                           0, NULL, &rows, err));
     if (r1_rows_count(rows)) {
         const fraud_time_case last = {.ts = r1_rows_int(rows, 0, 0),
                                       .message_ms = r1_rows_int(rows, 0, 1),
                                       .machine_ms = r1_time_us() / 1000};
-        fraud_time_resume(&s->guard, &last);
+        fraud_time_resume(&s->guard, &last, r1_rows_count(rows));
     }
     r1_rows_free(rows);
     return R1_OK;
