@@ -13,6 +13,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from payments import payment  # noqa: E402
 from programs import run  # noqa: E402
 
 PROGRAM, MODEL = (os.path.abspath(path) for path in sys.argv[1:3])
@@ -24,20 +25,6 @@ def output(program, *args):
     p = subprocess.run([program, *args], capture_output=True, text=True, check=False)
     assert p.returncode == PARTIAL, f"{args}: exit {p.returncode}\n{p.stderr}"
     return p.stdout
-
-
-def payment(i, **changes):
-    p = {
-        "tx_id": f"t{i}",
-        "ts": 1767225600000 + i * 60000,
-        "kind": "transfer",
-        "from": f"A{i % 7}",
-        "to": f"B{i % 5}",
-        "amount_minor": 1000 + i,
-        "currency": "EUR",
-    }
-    p.update(changes)
-    return p
 
 
 def write_lines(path, messages):
