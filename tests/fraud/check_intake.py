@@ -85,6 +85,46 @@ def check_amounts(folder):
     assert all("logit" in x for x in scores(out))
 
 
+def check_small_units(folder):
+    """A stream in dong, rupiah or yen is judged as the same one in euros: no amount is unscorable
+    for its unit, and the highest scores are mostly the same payments."""
+    path, out = os.path.join(folder, "eur.jsonl"), os.path.join(folder, "eur.out")
+    run(PROGRAM, "generate", "--seed", "11", "--accounts", "300", "--days", "30", "--out", path)
+    run(PROGRAM, "replay", "--in", path, "--out", out, "--model", MODEL)
+    with open(path, encoding="utf-8") as f:
+        payments = [json.loads(line) for line in f]
+
+    def highest(rows):
+        return set(sorted(range(len(rows)), key=lambda i: -rows[i]["logit"])[:100])
+
+    euros = highest(scores(out))
+    for currency, rate, digits in ("VND", 29000, 0), ("IDR", 18000, 2), ("JPY", 160, 0):
+        for p, q in zip(payments, messages := [dict(p) for p in payments]):
+            for key in ("amount_minor", "from_balance_minor", "to_balance_minor"):
+                if key in p:
+                    q[key] = max(1, round(p[key] / 100 * rate) * 10**digits)
+            q["currency"] = currency
+        write_lines(path, messages)
+        run(PROGRAM, "replay", "--in", path, "--out", out, "--model", MODEL)
+        found = scores(out)
+        assert all("logit" in x for x in found), currency
+        common = len(euros & highest(found))
+        assert common >= 70, (currency, common)
+
+
+def check_outside(folder):
+    """Columns far outside of what training saw are counted and told, and stop no payment."""
+    path, out = os.path.join(folder, "flood.jsonl"), os.path.join(folder, "flood.out")
+    flood = [payment(i, ts=1767225600000 + i * 20, to="SHOP") for i in range(3000)]
+    for i, p in enumerate(flood):
+        p["from"] = f"C{i}"
+    write_lines(path, flood)
+    args = ["--in", path, "--out", out, "--model", MODEL]
+    p = subprocess.run([PROGRAM, "replay", *args], capture_output=True, text=True, check=True)
+    assert "receiver.in_n_1h of " in p.stderr, p.stderr
+    assert all("logit" in x for x in scores(out))
+
+
 def check_named_model(folder):
     """replay scores by the rules where serve scores with a model: it says which of them it was."""
     path = os.path.join(folder, "named.jsonl")
@@ -304,6 +344,8 @@ def main():
         check_named_model(folder)
         check_flipped(folder)
         check_amounts(folder)
+        check_small_units(folder)
+        check_outside(folder)
         check_stranger(folder)
         check_table(folder)
         check_currencies(folder)

@@ -4,6 +4,7 @@
 #include "score/engine.h"
 
 #include "graph/findings.h"
+#include "payment/currency.h"
 #include "r1_assert.h"
 #include "score/explain.h"
 #include "score/rules.h"
@@ -34,6 +35,7 @@ struct fraud_engine {
     fraud_slot *slots, *free_slot;
     uint32_t n_slot, n_used;
     int64_t last_seq;
+    char currency[4]; /* of the newest payment */
     bool graph_off;
     unsigned capture;     /* FRAUD_CAPTURE_* */
     fraud_scorer *scorer; /* NULL: rules */
@@ -216,6 +218,10 @@ r1_status fraud_engine_apply(fraud_engine *e, const fraud_payment *p, int64_t ap
     if (out && !e->free_slot) R1_FAIL(err, R1_E_AGAIN, "all %u slots are in use", e->n_slot);
     e->last_seq = apply_seq;
     fraud_state_advance(e->state, p->ts);
+    if (memcmp(e->currency, p->currency, sizeof e->currency) != 0) {
+        memcpy(e->currency, p->currency, sizeof e->currency);
+        e->state->unit = fraud_currency_unit(p->currency);
+    }
     uint32_t from = fraud_state_entity(e->state, p->from, p->from_role),
              to = fraud_state_entity(e->state, p->to, p->to_role);
     fraud_recall *recall = e->scorer ? fraud_scorer_recall(e->scorer) : NULL;
@@ -352,6 +358,12 @@ void fraud_engine_capacity(const fraud_engine *e, fraud_capacity *out)
                             .state_bytes = s->block_bytes};
     if (out->edges) out->oldest_ms = s->now - fraud_state_edge(s, s->seq_first)->ts;
     if (recall) fraud_recall_sizes(recall, &out->rings, &out->rings_max, &out->memory_bytes);
+}
+
+bool fraud_engine_outside(const fraud_engine *e, size_t i, char name[64], uint64_t *n)
+{
+    _Static_assert(FRAUD_COLUMN_NAME_BYTES == 64, "engine.h says so");
+    return e->scorer && fraud_scorer_outside(e->scorer, i, name, n);
 }
 
 /* ---- what the caller records ---- */
@@ -497,6 +509,7 @@ r1_status fraud_engine_empty(fraud_engine *e, r1_err *err)
     if (e->n_used) R1_FAIL(err, R1_E_AGAIN, "%u slots are filled", e->n_used);
     e->last_seq = INT64_MIN;
     memset(e->tie, 0, sizeof e->tie);
+    memset(e->currency, 0, sizeof e->currency);
     fraud_state_free(e->state);
     fraud_waiting_free(e->waiting);
     e->waiting = NULL;

@@ -111,6 +111,9 @@ typedef struct {
 
 /* How full the state is and what it reserves. @locality the engine's thread */
 void fraud_engine_capacity(const fraud_engine *e, fraud_capacity *out);
+/* Column i, from 0, that was ever far outside of what the model's training saw, as
+ * "receiver.in_n_1h", and of how many payments. false behind the last one. */
+bool fraud_engine_outside(const fraud_engine *e, size_t i, char name[64], uint64_t *n);
 /* What the state of such an engine reserves, without working memory. */
 uint64_t fraud_engine_state_bytes(const fraud_engine_opts *opts);
 

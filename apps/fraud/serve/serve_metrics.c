@@ -411,6 +411,15 @@ static void series_outbox_age(const metric_source *m, r1_prom *p)
     }
 }
 
+static void series_outside(const metric_source *m, r1_prom *p)
+{
+    for (size_t i = 0; i < FRAUD_SHOWN_OUTSIDE && m->v->outside[i].n; i++) {
+        char labels[R1_PROM_LABELS_BYTES] = "";
+        r1_prom_label(labels, "column", m->v->outside[i].name);
+        r1_prom_sample(p, "", labels, (double)m->v->outside[i].n);
+    }
+}
+
 static void series_price(const metric_source *m, r1_prom *p)
 {
     for (size_t i = 0; i < m->v->n_price; i++) {
@@ -536,6 +545,10 @@ static const serve_metric metrics[] = {
      .type = "counter",
      .help = "Payments whose score was no number.",
      .count = metric_not_finite},
+    {.family = "r1_fraud_columns_outside_total",
+     .type = "counter",
+     .help = "Scored payments with a column beyond twice the range that the model's training saw.",
+     .series = series_outside},
     {.family = "r1_fraud_decided_apart_total",
      .type = "counter",
      .help = "Payments decided without a score, by the rule and the field at fault.",
@@ -972,6 +985,10 @@ void fraud_metrics_take(const server *s, fraud_shown *v)
     snprintf(v->currency, sizeof v->currency, "%s", s->currency);
     v->currency_from = s->currency_from;
     metrics_prices(s, v);
+    for (size_t i = 0; i < FRAUD_SHOWN_OUTSIDE; i++) {
+        v->outside[i].n = 0;
+        if (!fraud_engine_outside(s->parts.engine, i, v->outside[i].name, &v->outside[i].n)) break;
+    }
     v->pace = s->parts.pace;
     if (s->reload) fraud_reload_counts(s->reload, &v->reloads[0], &v->reloads[1]);
     v->in_flight = fraud_queue_in_flight(s->parts.queue);
