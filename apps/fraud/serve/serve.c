@@ -177,6 +177,7 @@ static r1_status serve_start(server *s, r1_err *err)
     s->last_seq = s->ledger.last_seq = s->rebuilt.last_seq;
     R1_TRY(resume_guard(s, err));
     R1_TRY(serve_retry(start_writer, s, "PostgreSQL", err));
+    fraud_engine_warm(s->parts.engine);
     R1_TRY(fraud_serve_assign(s, err));
     s->last_message_us = r1_mono_us();
     R1_TRY(fraud_port_watch(s, err));
