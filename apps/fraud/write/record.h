@@ -70,7 +70,7 @@ typedef void (*fraud_reply_fn)(void *ctx, const struct fraud_record *r, fraud_ou
 /* The guard of event time behind a payment (serve/time_guard.h), from which a start goes on. */
 typedef struct {
     bool known, live;
-    uint32_t n_leap;
+    uint32_t n_leap, n_good;
     int64_t leap_ms;
 } fraud_guard_mark;
 
