@@ -70,8 +70,8 @@ class Services:
         self.conninfo = self.pg("url")
 
     def age_wal(self):
-        """Makes segments of the log ahead, as a server has them that has run for a while: it uses old
-        ones again, where a fresh one stops all commits for 15 ms to make each."""
+        """Makes segments of the log ahead, as a server has them that has run for a while. It uses
+        old ones again, where a fresh one stops all commits for 15 ms to make each."""
         for _ in range(14):
             self.sql("CREATE TABLE IF NOT EXISTS wal_filler (x int)")
             self.sql("INSERT INTO wal_filler VALUES (1)")
