@@ -17,7 +17,7 @@
 
 enum {
     QUEUE_KIB = 1024,      /* where the options say none */
-    PLACES = 16,           /* of a partition in the merge */
+    PLACES = R1_PARTITION_PLACES,
     MAIN_QUEUE_MS = 100,   /* how often librdkafka's own queue is looked at */
     MERGE_WAIT_MS = 10000, /* where the options say none */
     MERGE_HOLD_MS = 5

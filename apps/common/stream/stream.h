@@ -71,6 +71,7 @@ r1_status r1_producer_check(const r1_stream_opts *opts, r1_err *err);
 
 /* ---- consumer ---- */
 
+enum { R1_PARTITION_PLACES = 16 }; /* messages of a partition that wait for their turn */
 enum { R1_TOPICS_MAX = 4, R1_PARTITIONS_MAX = 1024 }; /* of one consumer; of one topic */
 
 typedef struct r1_consumer r1_consumer;

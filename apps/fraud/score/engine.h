@@ -77,7 +77,9 @@ const struct fraud_facts *fraud_slot_facts(const fraud_slot *slot); /* score/rul
 int64_t fraud_slot_clamped_ms(const fraud_slot *slot); /* 0: the payment's time was not behind */
 
 /* A label that became known: counts into the entities of the payment from now on. It never moves
- * the state's clock. A second label for the same payment replaces the first. R1_E_NOT_FOUND: the
+ * the state's clock. A second label for the same payment replaces the first. Of two that became
+ * known in the same millisecond "fraud" holds, whichever comes first: partitions have no order
+ * within it. R1_E_NOT_FOUND: the
  * payment is unknown. The label then waits for it (waiting.h), and counts directly after the
  * payment, should it come. ts: when it became known (ms). */
 r1_status fraud_engine_label(fraud_engine *e, const char *tx_id, bool is_fraud, int64_t ts,

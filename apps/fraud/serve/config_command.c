@@ -5,6 +5,7 @@
 #include "serve/capacity.h"
 #include "serve/parts.h"
 #include "serve/policy_try.h"
+#include "serve/price.h"
 #include "serve/settings.h"
 
 #include <stdio.h>
@@ -62,6 +63,7 @@ static int config_check(r1_cli_call *call)
                                           : "none is set: the first payment of the stream decides, "
                                             "others than its cannot be scored");
         fraud_capacity_print(parts->engine, "state: ", stdout);
+        fraud_price_print(parts, 0, "memory: ", stdout);
     } else {
         fraud_policy_print_mistakes(call->opts, call->err.msg, stdout);
     }

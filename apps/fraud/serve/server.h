@@ -74,6 +74,8 @@ r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_slot *slot,
 
 /* ---- assign.c: where reading begins ---- */
 
+/* Partitions of all topics that are consumed. */
+int32_t fraud_serve_partitions(const server *s);
 /* Topics that are consumed: 0, 1... of fraud_topic. */
 int fraud_serve_topics(const server *s);
 /* Begins to read the partitions that are taken and not yet read. R1_E_STREAM, not retriable, where
