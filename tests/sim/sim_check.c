@@ -33,6 +33,12 @@ void sim_check_open(const char *conninfo)
         exit(1);
     }
     PQclear(ask("SET search_path = r1; SET client_min_messages = error; SET timezone = 'UTC'"));
+    PGresult *res = ask("SELECT pg_try_advisory_lock(1)"); /* a run empties its database */
+    if (*PQgetvalue(res, 0, 0) != 't') {
+        fprintf(stderr, "sim: another run uses this database\n");
+        exit(1);
+    }
+    PQclear(res);
 }
 
 /* All tables but the list of migrations. A service of the seed before may still be on its way out:

@@ -12,21 +12,19 @@
 #include <time.h>
 
 static const char usage[] =
-    "usage: fraud_sim --postgres CONNINFO --folder DIR --migrations DIR [--seed N | --from N "
-    "--count "
-    "N] [--step N]\n"
-    "                 [--plant none|fence|merge|snapshot] [--trace] [--twice] [--model FILE]\n"
-    "  --seed N    one seed; --from and --count: several, each --step apart\n"
-    "  --trace     prints each step\n"
-    "  --twice     runs each seed twice, which must give the same trace\n"
-    "  --plant     a fault of the service, which the checks must find; fence needs a database "
-    "whose\n"
-    "              r1.advance_offset checks no epoch\n";
+    "usage: fraud_sim --postgres CONNINFO --folder DIR --migrations DIR [OPTIONS]\n"
+    "  --seed N        one seed\n"
+    "  --from N --count N --step N   several of them; --until-found: up to the first fault\n"
+    "  --trace         prints each step\n"
+    "  --twice         runs each seed twice, which must give the same trace\n"
+    "  --plant WHAT    fence, merge, snapshot: a fault of the service, which must be found; fence\n"
+    "                  needs a database whose r1.advance_offset checks no epoch\n"
+    "  --model FILE    of the service; none: rules alone\n";
 
 typedef struct {
     sim_run run;
     uint64_t from, count, step;
-    bool twice;
+    bool twice, until_found;
 } options;
 
 static const char *const plant_names[] = {"none", "fence", "merge", "snapshot"};
@@ -60,6 +58,8 @@ static bool read_options(options *o, int argc, char **argv)
             o->run.traced = true;
         } else if (!strcmp(argv[i], "--twice")) {
             o->twice = true;
+        } else if (!strcmp(argv[i], "--until-found")) {
+            o->until_found = true;
         } else if (i + 1 < argc && read_option(o, argv[i], argv[i + 1])) {
             i++;
         } else {
@@ -122,14 +122,15 @@ int main(int argc, char **argv)
     o.run.log_path = log_path;
     sim_check_open(o.run.conninfo);
     sim_open();
-    uint64_t failed = 0, compared = 0;
+    uint64_t failed = 0, compared = 0, ran = 0;
     double began = now();
-    for (uint64_t i = 0; i < o.count; i++) {
+    for (uint64_t i = 0; i < o.count && !(failed && o.until_found); i++) {
         uint64_t seed = o.from + i * o.step;
         sim_outcome out;
         FILE *log = fopen(log_path, "w"); /* of one seed */
         if (log) fclose(log);
         bool good = one_seed(&o, seed, &out);
+        ran++;
         failed += !good;
         compared += out.compared;
         if (!good || o.count == 1)
@@ -144,6 +145,6 @@ int main(int argc, char **argv)
     }
     printf("%" PRIu64 " seeds, %" PRIu64 " with faults, %" PRIu64
            " compared with the run without faults, %.1f s\n",
-           o.count, failed, compared, now() - began);
+           ran, failed, compared, now() - began);
     return failed ? 3 : 0;
 }

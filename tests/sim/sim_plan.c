@@ -55,7 +55,7 @@ static void draw_faults(director *d)
 {
     sim_faults *f = &sim->fault;
     f->until_us = d->stream.end_us + 3000000;
-    if (one_in(3)) f->refuse = (uint32_t)between(5, 120);
+    if (one_in(3)) f->refuse = (uint32_t)between(5, 40);
     if (one_in(3)) f->cut_before = (uint32_t)between(5, 80);
     if (one_in(2)) f->cut_after = (uint32_t)between(5, 80);
     if (one_in(4)) f->kill_before = (uint32_t)between(2, 25);
@@ -146,6 +146,7 @@ static void start_owner(director *d)
     d->owner = service;
     sim_service *s = &sim->service[service];
     if (d->clocks) s->skew_us = between(-60000000, 60000000);
+    if (d->clocks) sim_say("its clock is at %+.1f s", (double)s->skew_us * 1e-6);
     if (sim->now_us < sim->fault.until_us && one_in(3)) s->kill_in = 1 + sim_below(3000);
 }
 
@@ -273,7 +274,7 @@ static void open_run(director *d, const sim_run *run, bool reference)
     uint64_t stream = run->seed / SIM_STREAM_SEEDS;
     memset(d, 0, sizeof *d);
     d->run = run;
-    sim_begin(run->seed, run->plant, run->traced && !reference);
+    sim_begin(run->seed, run->plant, run->traced);
     sim_stream_make(&d->stream, stream, reference);
     d->serve = (sim_serve_opts){.conninfo = run->conninfo,
                                 .folder = run->folder,

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ACCOUNTS = 24, PAYMENTS_MIN = 120, PAYMENTS_MORE = 120, TEXT_BYTES = 512 };
+enum { ACCOUNTS = 24, PAYMENTS_MIN = 120, PAYMENTS_MORE = 240, TEXT_BYTES = 512 };
 
 typedef struct {
     sim_stream *s;
@@ -148,7 +148,7 @@ void sim_stream_make(sim_stream *s, uint64_t seed, bool at_once)
     r1_rng_seed(&m.rng, seed);
     s->partitions = 1 + (int)draw(&m, 4);
     s->added = s->partitions > 1 && draw(&m, 3) == 0;
-    s->history = draw(&m, 4) == 0;
+    s->history = !s->added && draw(&m, 4) == 0;
     int n = PAYMENTS_MIN + (int)draw(&m, PAYMENTS_MORE), label_partitions = 1 + (int)draw(&m, 2);
     s->begin_us = SIM_BEGIN_US + 2000000;
     int64_t at = s->begin_us;

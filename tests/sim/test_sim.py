@@ -11,6 +11,7 @@ Environment: R1_BIN (folder with the programs), R1_SIM_SEEDS (in the place of 20
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -105,3 +106,70 @@ class Databases:
                    for job in range(jobs)]
         said = [p.communicate()[0] for p in running]
         return [p.returncode for p in running], "".join(said)
+
+
+def seeds(first, count):
+    """Nothing is found; and most seeds could be compared with the run without faults."""
+    half = (count + JOBS - 1) // JOBS
+    with Databases() as d:
+        codes, said = d.run("--from", lambda job: first + job * half, "--count",
+                            lambda job: min(half, count - job * half))
+        for seed, fault in REGRESSIONS.items():
+            again, more = d.run("--seed", seed, jobs=1)
+            codes += again
+            said += f"{fault}: {more}"
+    print(said, end="")
+    compared = sum(int(n) for n in re.findall(r"(\d+) compared with", said))
+    if any(codes) or compared < count // 3:
+        print(f"test_sim: codes {codes}, {compared} of {count} seeds compared")
+        return 1
+    return 0
+
+
+def controls():
+    """Each fault that is planted is found; else the checks prove nothing."""
+    missed = []
+    with Databases() as d:
+        for plant in ("fence", "merge", "snapshot"):
+            kind = "fence" if plant == "fence" else "plain"
+            codes, said = d.run("--plant", plant, "--until-found", "--from",
+                                lambda job: job * CONTROL_SEEDS // JOBS, "--count",
+                                CONTROL_SEEDS // JOBS, kind=kind)
+            print(f"planted: {plant}\n{said}", end="")
+            if 3 not in codes:
+                missed.append(plant)
+    if missed:
+        print(f"test_sim: not found within {CONTROL_SEEDS} seeds: {' '.join(missed)}")
+    return 1 if missed else 0
+
+
+def same():
+    """The same seed, twice in one process and once in another, gives the same trace."""
+    with Databases() as d:
+        codes, said = d.run("--from", lambda job: 3 + 40 * job, "--count", 3, "--step", 11, "--twice")
+        one = [d.run("--seed", 17, jobs=1)[1].split("trace ")[1][:16] for _ in range(2)]
+    print(said, end="")
+    if one[0] != one[1]:
+        print(f"test_sim: seed 17 gave the trace {one[0]} and then {one[1]}")
+    return 0 if not any(codes) and one[0] == one[1] else 1
+
+
+def main(args):
+    if args[:1] == ["controls"]:
+        return controls()
+    if args[:1] == ["same"]:
+        return same()
+    if args[:1] == ["one"]:
+        with Databases() as d:
+            codes, said = d.run(*args[1:], kind="fence" if "fence" in args else "plain", jobs=1)
+        print(said, end="")
+        return codes[0]
+    if args[:1] == ["seeds"] and len(args) in (1, 3):
+        first, count = (int(a) for a in args[1:] or (0, os.environ.get("R1_SIM_SEEDS") or 200))
+        return seeds(first, count)
+    print(__doc__, file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
