@@ -14,7 +14,7 @@
 #include <string.h>
 
 enum {
-    FETCH_US = 4000, /* at most from a message's arrival to its fetch: below merge-hold */
+    FETCH_US = 4000, /* from a message's arrival to its fetch, at most: less than merge-hold */
     ASK_US = 3000,   /* an answer of the broker */
     QUEUE_MAX = 40,  /* messages of one partition's queue */
     ACK_US = 20000,
@@ -383,20 +383,34 @@ static int64_t fetch_next(const rd_kafka_t *rk)
     return next > sim->now_us ? next : sim->now_us + 500;
 }
 
+static int fetches_due(const rd_kafka_t *rk)
+{
+    int n = 0;
+    for (int i = 0; i < rk->n_queue; i++) n += fetch_due(rk->queue[i]);
+    return broker_away() ? 0 : n;
+}
+
+/* What is due, beginning anywhere; between two partitions others may run. So a message waits at most
+ * FETCH_US, as long as its service runs. */
+static void fetch_round(rd_kafka_t *rk)
+{
+    sim_sleep_until(sim->now_us + (int64_t)sim_below(FETCH_US));
+    int first = (int)sim_below(SIM_TOPICS * SIM_PARTITIONS);
+    for (int i = 0; i < rk->n_queue && !broker_away(); i++) {
+        rd_kafka_queue_t *q = rk->queue[(first + i) % rk->n_queue];
+        if (fetch_due(q)) fetch(q);
+        sim_give();
+    }
+}
+
 static void *client_main(void *arg)
 {
     rd_kafka_t *rk = arg;
     while (!rk->closing) {
-        int due[SIM_TOPICS * SIM_PARTITIONS], n = 0;
-        for (int i = 0; i < rk->n_queue; i++)
-            if (!broker_away() && fetch_due(rk->queue[i])) due[n++] = i;
-        if (n) {
-            sim_sleep_until(sim->now_us + (int64_t)sim_below(FETCH_US / (uint64_t)n));
-            int i = due[sim_below((uint64_t)n)];
-            if (i < rk->n_queue && !broker_away() && fetch_due(rk->queue[i])) fetch(rk->queue[i]);
-        } else {
+        if (fetches_due(rk))
+            fetch_round(rk);
+        else
             sim_wait(rk, broker_away() ? sim->fault.back_us : fetch_next(rk), false);
-        }
     }
     return NULL;
 }
