@@ -351,6 +351,14 @@ static void series_config(const metric_source *m, r1_prom *p)
     info_sample(p, (const char *const[]){"version", m->v->config, NULL});
 }
 
+/* Nothing before a payment or a setting has told the currency. */
+static void series_currency(const metric_source *m, r1_prom *p)
+{
+    if (*m->v->currency)
+        info_sample(p, (const char *const[]){"currency", m->v->currency, "source",
+                                             m->v->currency_from, NULL});
+}
+
 static void series_owner(const metric_source *m, r1_prom *p)
 {
     info_sample(p, (const char *const[]){"owner", m->v->owner, "cluster_id", m->v->cluster, NULL});
@@ -862,6 +870,10 @@ static const serve_metric metrics[] = {
      .type = "gauge",
      .help = "The thresholds, rules and lists that decide.",
      .series = series_config},
+    {.family = "r1_fraud_currency_info",
+     .type = "gauge",
+     .help = "The currency in which amounts are compared, and what told it.",
+     .series = series_currency},
     {.family = "r1_fraud_owner_info",
      .type = "gauge",
      .help = "The process as the table of offsets names it.",
@@ -909,6 +921,8 @@ void fraud_metrics_take(const server *s, fraud_shown *v)
         for (int32_t p = 0; v->topic[t] && p < v->n_partition[t]; p++)
             v->high[t][p] = r1_consumer_high(s->consumer, t, p);
     }
+    snprintf(v->currency, sizeof v->currency, "%s", s->currency);
+    v->currency_from = s->currency_from;
     v->pace = s->parts.pace;
     if (s->reload) fraud_reload_counts(s->reload, &v->reloads[0], &v->reloads[1]);
     v->in_flight = fraud_queue_in_flight(s->parts.queue);

@@ -34,7 +34,8 @@ typedef struct {
     fraud_arrival arrival; /* of a message that came by no topic */
     r1_producer *producer;
     int64_t last_seq;
-    char currency[4]; /* in which amounts are compared; "": not known yet */
+    char currency[4];          /* in which amounts are compared; "": not known yet */
+    const char *currency_from; /* "setting", "log" or "payment"; "none": not known yet */
     /* apart: decided beside the state; not_finite: with a score that is no number */
     uint64_t consumed, apart, not_finite;
     uint64_t time_suspect;    /* of those apart, for their date */
@@ -82,12 +83,19 @@ r1_status fraud_serve_assign(server *s, r1_err *err);
 /* Takes and reads the partitions that were added since, and begins to watch for further ones. An
  * error of the watch ends the service. */
 r1_status fraud_serve_watch(server *s, r1_err *err);
+/* ---- guard_resume.c: the guard of event time across a restart ---- */
+
+r1_status fraud_serve_resume_guard(server *s, r1_err *err); /* before the first message */
+fraud_guard_mark fraud_serve_guard_mark(const server *s);   /* of the guard as it stands */
+
 /* ---- intake_currency.c: amounts of several currencies ---- */
 
 /* By the setting and the log, before the first payment. */
 r1_status fraud_serve_currency_begin(server *s, r1_err *err);
 /* Puts a payment into the stream's currency. false: it cannot be scored, why tells. */
 bool fraud_serve_currency(server *s, fraud_record *r, r1_err *why);
+/* After a payment was applied: the first one of the stream decides its currency, and is told. */
+void fraud_serve_currency_taken(server *s, const fraud_record *r);
 
 /* ---- serve_loop.c: one turn after the other ---- */
 

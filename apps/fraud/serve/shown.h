@@ -32,6 +32,8 @@ typedef struct {
     int64_t high[FRAUD_N_TOPIC][FRAUD_PARTITIONS_MAX]; /* next offset of the broker; -1: unknown */
     char owner[96], cluster[64];
     char model[64], model_name[64], schema[20], config[64];
+    char currency[4];          /* of the stream; "": not known yet */
+    const char *currency_from; /* static */
     size_t in_flight;
     uint64_t reloads[2]; /* taken, refused */
     int64_t started_us;
