@@ -204,7 +204,9 @@ typedef struct {
     const char *model, *log_path;
 } sim_serve_opts;
 
-int sim_serve(void *opts); /* a run of sim_start: `r1-fraud serve` until it is told to stop */
+/* Runs of sim_start: `r1-fraud serve` until it is told to stop, and `r1-fraud offsets reset`. */
+int sim_serve(void *opts);
+int sim_reset(void *opts);
 
 /* ---- sim_stream.c ---- */
 
@@ -214,12 +216,18 @@ typedef struct {
     int64_t begin_us, end_us; /* of its messages */
     int partitions;           /* of payments; the last one may be added on the way */
     bool added;
-    bool history; /* payments dated over 20 days */
-    int n;        /* messages */
+    bool history;                     /* payments dated over 20 days */
+    bool anew;                        /* the topic of payments is made anew behind its end */
+    int64_t anew_us;                  /* when, at the earliest; its messages come behind it */
+    int64_t n_before[SIM_PARTITIONS]; /* payments of the first topic; 0 until then */
+    int n;                            /* messages */
 } sim_stream;
 
 /* Makes topics and messages. at_once: all can be read from the beginning on. */
 void sim_stream_make(sim_stream *s, uint64_t seed, bool at_once);
+/* The topic of payments is another one from now on, with as many partitions. Its messages can be
+ * read from from_us on, and not before they are sent. */
+void sim_stream_anew(sim_stream *s, uint64_t seed, int64_t from_us);
 
 /* ---- sim_check.c ---- */
 

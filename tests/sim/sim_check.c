@@ -67,26 +67,29 @@ int64_t sim_check_consumed(void)
     return n;
 }
 
-enum { TOPIC = 0, PARTITION, OFFSET, SEQ, TEXT, MOVES };
+enum { TOPIC = 0, PARTITION, INCARNATION, OFFSET, SEQ, TEXT, MOVES };
 
 sim_results *sim_check_read(void)
 {
     sim_results *r = malloc(sizeof *r);
     if (!r) exit(1);
     r->rows =
-        ask("SELECT p.topic, p.partition, p.kafka_offset, p.apply_seq, concat_ws('|', 'payment', "
+        ask("SELECT p.topic, p.partition, p.incarnation, p.kafka_offset, p.apply_seq, "
+            "concat_ws('|', 'payment', "
             "p.tx_id, p.applied, p.notes, d.decision, d.score, d.logit, d.trace, d.rule, d.would, "
             "d.list, "
             /* what was decided apart may name the time of the machine */
             "d.degraded, CASE WHEN d.logit IS NOT NULL THEN d.reasons END), p.applied FROM "
             "r1.payment p LEFT JOIN "
             "r1.decision d USING (apply_seq) "
-            "UNION ALL SELECT topic, partition, kafka_offset, 0, 'duplicate|' || tx_id, false "
+            "UNION ALL SELECT topic, partition, incarnation, kafka_offset, 0, 'duplicate|' || "
+            "tx_id, false "
             "FROM r1.duplicate "
-            "UNION ALL SELECT topic, partition, kafka_offset, 0, concat_ws('|', 'dead', stage, "
+            "UNION ALL SELECT topic, partition, incarnation, kafka_offset, 0, concat_ws('|', "
+            "'dead', stage, "
             "reason), "
             "false FROM r1.dead_letter "
-            "UNION ALL SELECT topic, partition, kafka_offset, apply_seq, "
+            "UNION ALL SELECT topic, partition, incarnation, kafka_offset, apply_seq, "
             "concat_ws('|', 'label', tx_id, is_fraud, known_at), true FROM r1.label ORDER BY 1, 2, "
             "3, 4");
     r->n = PQntuples(r->rows);
@@ -112,26 +115,38 @@ static void orphans(void)
     PQclear(res);
 }
 
-/* Rows come in the order of topic (labels before payments), partition, offset. */
+/* One row for each of n messages; *row is behind them then. */
+static bool once(const sim_results *r, int *row, sim_topic_id topic, int partition, int incarnation,
+                 int64_t n)
+{
+    for (int64_t o = 0; o < n; o++) {
+        int found = 0;
+        for (; *row < r->n && !strcmp(cell(r, *row, TOPIC), sim_topic_names[topic]) &&
+               strtol(cell(r, *row, PARTITION), NULL, 10) == partition &&
+               strtol(cell(r, *row, INCARNATION), NULL, 10) == incarnation &&
+               strtoll(cell(r, *row, OFFSET), NULL, 10) == o;
+             ++*row)
+            found++;
+        if (found == 1) continue;
+        sim_fault("%s/%d, incarnation %d, at offset %lld: expected one result, found %d",
+                  sim_topic_names[topic], partition, incarnation, (long long)o, found);
+        return false;
+    }
+    return true;
+}
+
+/* Rows come in the order of topic (labels before payments), partition, incarnation, offset. */
 void sim_check_once(const sim_results *r, const sim_stream *s)
 {
-    static const sim_topic_id order[] = {SIM_LABELS, SIM_PAYMENTS};
     int row = 0;
-    (void)s;
-    for (size_t t = 0; t < R1_COUNT(order); t++)
-        for (int p = 0; p < sim->topic[order[t]].n_partition; p++)
-            for (int64_t o = 0; o < sim->topic[order[t]].part[p].n; o++) {
-                int n = 0;
-                for (; row < r->n && !strcmp(cell(r, row, TOPIC), sim_topic_names[order[t]]) &&
-                       strtol(cell(r, row, PARTITION), NULL, 10) == p &&
-                       strtoll(cell(r, row, OFFSET), NULL, 10) == o;
-                     row++)
-                    n++;
-                if (n != 1)
-                    sim_fault("%s/%d at offset %lld: expected one result, found %d",
-                              sim_topic_names[order[t]], p, (long long)o, n);
-                if (n != 1) return;
-            }
+    const sim_topic *labels = &sim->topic[SIM_LABELS], *payments = &sim->topic[SIM_PAYMENTS];
+    for (int p = 0; p < labels->n_partition; p++)
+        if (!once(r, &row, SIM_LABELS, p, 1, labels->part[p].n)) return;
+    for (int p = 0; p < payments->n_partition; p++) {
+        bool anew = s->n_before[0] + s->n_before[1] + s->n_before[2] + s->n_before[3] > 0;
+        if (anew && !once(r, &row, SIM_PAYMENTS, p, 1, s->n_before[p])) return;
+        if (!once(r, &row, SIM_PAYMENTS, p, 1 + anew, payments->part[p].n)) return;
+    }
     if (row != r->n) sim_fault("%d results of messages that no topic holds", r->n - row);
     orphans();
 }

@@ -192,8 +192,8 @@ static int64_t messages(void)
 static void direct(director *d)
 {
     int next = 0;
-    int64_t until = d->stream.end_us + REST_US;
-    start_owner(d);
+    int64_t until = (d->stream.end_us > sim->now_us ? d->stream.end_us : sim->now_us) + REST_US;
+    if (!owner_alive(d)) start_owner(d);
     while (!*sim->found) {
         bool more = next < d->n_event;
         int64_t at = more ? d->event[next].at_us : sim->now_us + LOOK_US;
@@ -208,6 +208,41 @@ static void direct(director *d)
                       (long long)sim_check_consumed(), (long long)messages());
         }
     }
+}
+
+/* The topic of payments is made anew, while the service runs or stands still. Each service must end
+ * and take nothing until the offsets are reset. */
+static void make_anew(director *d, bool runs)
+{
+    sim_sleep_until(d->stream.anew_us);
+    if (!runs) sim_kill(d->owner);
+    if (!owner_alive(d) && runs) start_owner(d);
+    while (runs && owner_alive(d) && sim->service[d->owner].restored_seq < 0)
+        sim_await(d->owner, sim->now_us + 100000);
+    if (runs) sim_sleep_until(sim->now_us + 1000000);
+    int64_t before = sim_check_consumed();
+    sim_say("the topic is made anew");
+    sim_stream_anew(&d->stream, d->run->seed / SIM_STREAM_SEEDS,
+                    sim->now_us + (runs ? 6000000 : 0));
+    for (int starts = 0; starts < 2 && !*sim->found; starts++) {
+        if (!owner_alive(d)) start_owner(d);
+        sim->service[d->owner].kill_in = 0;
+        if (!sim_await(d->owner, sim->now_us + STOP_US))
+            sim_fault("a topic that was made anew is not noticed");
+        else if (!sim->service[d->owner].exit_code)
+            sim_fault("a service ends as if nothing were, where the topic was made anew");
+        else if (sim_check_consumed() != before)
+            sim_fault(
+                "%lld messages of a topic that was made anew were taken as if it were the old",
+                (long long)(sim_check_consumed() - before));
+    }
+    int reset = sim_start(sim_reset, &d->serve);
+    if (!sim_await(reset, sim->now_us + STOP_US) || sim->service[reset].exit_code)
+        sim_fault("the offsets of the new topic cannot be reset");
+    start_owner(d);
+    sim->service[d->owner].kill_in = 0;
+    d->n_event = 0;
+    direct(d);
 }
 
 /* The last owner ends in order; whoever else is still there goes. */
@@ -296,7 +331,8 @@ sim_results *sim_reference(const sim_run *run)
     sim_say("reference");
     sim->now_us = d.stream.end_us + 1000000; /* the clock is past the last message */
     direct(&d);
-    stop_all(&d);
+    if (!*sim->found && d.stream.anew) make_anew(&d, true);
+    if (!*sim->found) stop_all(&d);
     sim_results *r = sim_check_read();
     sim_check_once(r, &d.stream);
     if (!*sim->found) return r;
@@ -311,6 +347,7 @@ void sim_run_seed(const sim_run *run, const sim_results *reference, sim_outcome 
     draw_faults(&d);
     draw_events(&d);
     direct(&d);
+    if (!*sim->found && d.stream.anew) make_anew(&d, one_in(2));
     if (!*sim->found) stop_all(&d);
     for (int i = 1; i < sim->n_service; i++) sim_kill(i);
     memset(&sim->fault, 0, sizeof sim->fault);

@@ -254,6 +254,33 @@ static void redirect(const char *path)
     close(fd);
 }
 
+static int run_command(const r1_command *command, const char *const *args, size_t n)
+{
+    const r1_program program = {
+        .name = "r1-fraud", .summary = "fraud", .commands = command, .n_commands = 1};
+    char *argv[64];
+    for (size_t i = 0; i < n; i++) argv[i] = strdup(args[i]);
+    argv[n] = NULL;
+    return r1_cli_main(&program, (int)n, argv);
+}
+
+int sim_reset(void *ctx)
+{
+    const sim_serve_opts *o = ctx;
+    const char *args[] = {"r1-fraud",  "offsets",   "reset",      "--to",
+                          "beginning", "--why",     "made anew",  "--postgres",
+                          o->conninfo, "--brokers", "127.0.0.1:1"};
+    const r1_command command = {.name = "offsets",
+                                .summary = "offsets",
+                                .operands = "[show | reset]",
+                                .operands_max = 1,
+                                .options = fraud_offsets_rows,
+                                .n_options = fraud_offsets_n_row,
+                                .run = fraud_command_offsets};
+    redirect(o->log_path);
+    return run_command(&command, args, R1_COUNT(args));
+}
+
 int sim_serve(void *ctx)
 {
     const sim_serve_opts *o = serve_opts = ctx;
@@ -278,11 +305,6 @@ int sim_serve(void *ctx)
                                 .n_options = fraud_serve_n_row,
                                 .config = true,
                                 .run = fraud_command_serve};
-    const r1_program program = {
-        .name = "r1-fraud", .summary = "fraud", .commands = &command, .n_commands = 1};
-    char *argv[R1_COUNT(args) + 1];
-    for (size_t i = 0; i < R1_COUNT(args); i++) argv[i] = strdup(args[i]);
-    argv[R1_COUNT(args)] = NULL;
     redirect(o->log_path);
-    return r1_cli_main(&program, (int)R1_COUNT(args) - 2 * o->bare, argv);
+    return run_command(&command, args, R1_COUNT(args) - 2 * o->bare);
 }

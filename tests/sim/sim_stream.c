@@ -12,6 +12,7 @@ typedef struct {
     sim_stream *s;
     r1_rng rng;
     bool at_once;
+    int64_t from_us; /* nothing can be read before */
     int64_t open_us; /* of the partition that is added */
     char past[PAYMENTS_MIN + PAYMENTS_MORE][TEXT_BYTES];
     int n_past;
@@ -26,6 +27,7 @@ static void put(making *m, sim_topic_id topic, int partition, int64_t at_us, con
 {
     int64_t stamp = stamp_of(at_us), visible = at_us + (int64_t)draw(m, 2000);
     int64_t sent = draw(m, 4) ? stamp * 1000 - (int64_t)draw(m, 3000) : 0;
+    if (visible < m->from_us) visible = m->from_us;
     bool there = m->at_once || m->s->history; /* a backlog is there from the beginning on */
     sim_publish(topic, partition, there ? SIM_BEGIN_US : visible, stamp, sent, key, text,
                 strlen(text), NULL);
@@ -149,6 +151,7 @@ void sim_stream_make(sim_stream *s, uint64_t seed, bool at_once)
     s->partitions = 1 + (int)draw(&m, 4);
     s->added = s->partitions > 1 && draw(&m, 3) == 0;
     s->history = !s->added && draw(&m, 4) == 0;
+    s->anew = !s->added && !s->history && draw(&m, 4) == 0;
     int n = PAYMENTS_MIN + (int)draw(&m, PAYMENTS_MORE), label_partitions = 1 + (int)draw(&m, 2);
     s->begin_us = SIM_BEGIN_US + 2000000;
     int64_t at = s->begin_us;
@@ -157,6 +160,7 @@ void sim_stream_make(sim_stream *s, uint64_t seed, bool at_once)
         at_us[i] = at;
     }
     s->end_us = at + 20000;
+    s->anew_us = s->end_us + 30000000;
     sim_topic_make(SIM_PAYMENTS, s->partitions);
     sim_topic_make(SIM_LABELS, label_partitions);
     sim_topic_make(SIM_DECISIONS, 1);
@@ -164,4 +168,22 @@ void sim_stream_make(sim_stream *s, uint64_t seed, bool at_once)
     m.open_us = s->begin_us + (at - s->begin_us) / 3;
     if (s->added && !at_once) sim->topic[SIM_PAYMENTS].part[s->partitions - 1].open_us = m.open_us;
     make_messages(&m, at_us, n, label_partitions);
+}
+
+void sim_stream_anew(sim_stream *s, uint64_t seed, int64_t from_us)
+{
+    static making m;
+    memset(&m, 0, sizeof m);
+    m.s = s;
+    m.from_us = from_us;
+    r1_rng_seed(&m.rng, seed + 1);
+    for (int p = 0; p < s->partitions; p++) s->n_before[p] = sim->topic[SIM_PAYMENTS].part[p].n;
+    sim_topic_make(SIM_PAYMENTS, s->partitions);
+    int n = 20 + (int)draw(&m, PAYMENTS_MIN);
+    int64_t at = s->anew_us + 6000000;
+    for (int i = 0; i < n; i++) {
+        at += (int64_t)draw(&m, 100000);
+        add_payment(&m, 1000 + i, n, at);
+    }
+    s->end_us = at > from_us ? at : from_us;
 }
