@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* sim_broker.c - the broker in the world's memory, and the functions of librdkafka that reach one.
  *
- * A client has a thread, as librdkafka's has: it fetches what can be read, partition by partition in
- * an order of its own, puts it into the partitions' queues and rings their bells. Settings, lists,
- * headers and texts of errors are librdkafka's own functions. */
+ * A client has a thread, as librdkafka's has: it fetches what can be read, partition by partition
+ * in an order of its own, puts it into the partitions' queues and rings their bells. Settings,
+ * lists, headers and texts of errors are librdkafka's own functions. */
 #include "sim.h"
 
 #include <librdkafka/rdkafka.h>
@@ -390,8 +390,8 @@ static int fetches_due(const rd_kafka_t *rk)
     return broker_away() ? 0 : n;
 }
 
-/* What is due, beginning anywhere; between two partitions others may run. So a message waits at most
- * FETCH_US, as long as its service runs. */
+/* What is due, beginning anywhere; between two partitions others may run. So a message waits at
+ * most FETCH_US, as long as its service runs. */
 static void fetch_round(rd_kafka_t *rk)
 {
     sim_sleep_until(sim->now_us + (int64_t)sim_below(FETCH_US));

@@ -16,7 +16,7 @@ static PGconn *conn;
 
 static PGresult *ask(const char *sql)
 {
-    PGresult *res = PQexec(conn, sql);
+    PGresult *res = PQexecParams(conn, sql, 0, NULL, NULL, NULL, NULL, 0);
     ExecStatusType got = PQresultStatus(res);
     if (got != PGRES_TUPLES_OK && got != PGRES_COMMAND_OK) {
         fprintf(stderr, "sim: %s\n%s", sql, PQerrorMessage(conn));
@@ -32,7 +32,9 @@ void sim_check_open(const char *conninfo)
         fprintf(stderr, "sim: %s", PQerrorMessage(conn));
         exit(1);
     }
-    PQclear(ask("SET search_path = r1; SET client_min_messages = error; SET timezone = 'UTC'"));
+    PQclear(ask("SET search_path = r1"));
+    PQclear(ask("SET client_min_messages = error"));
+    PQclear(ask("SET timezone = 'UTC'"));
     PGresult *res = ask("SELECT pg_try_advisory_lock(1)"); /* a run empties its database */
     if (*PQgetvalue(res, 0, 0) != 't') {
         fprintf(stderr, "sim: another run uses this database\n");

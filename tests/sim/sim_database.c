@@ -4,8 +4,8 @@
  * refusing.
  *
  * A refusal is raised by PostgreSQL itself, with an SQLSTATE that passes, so store.c reads a real
- * error. A broken connection is a socket that was shut down. Only the lost answer of a commit is made
- * here: the transaction is committed, and the caller hears that the connection broke. */
+ * error. A broken connection is a socket that was shut down. Only the lost answer of a commit is
+ * made here: the transaction is committed, and the caller hears that the connection broke. */
 #include "sim.h"
 #include "store/store_columns.h"
 #include "store/store_internal.h"
@@ -93,8 +93,9 @@ static void before(r1_store *s)
         return;
     }
     if (known[i].reads == server_reads()) return;
-    PQclear(PQexec(s->conn, server_reads() ? "SET default_transaction_read_only = on"
-                                           : "SET default_transaction_read_only = off"));
+    const char *sql = server_reads() ? "SET default_transaction_read_only = on"
+                                     : "SET default_transaction_read_only = off";
+    PQclear(PQexecParams(s->conn, sql, 0, NULL, NULL, NULL, NULL, 0));
     known[i].reads = server_reads();
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* sim_sched.c - the baton: who runs next, what time it is, how a service is started and dies; and the
- * functions of threads and clocks that the linker puts in the place of the C library's. */
+/* sim_sched.c - the baton: who runs next, what time it is, how a service is started and dies;
+ * and the functions of threads and clocks that the linker puts in the place of the C library's. */
 #define _GNU_SOURCE
 #include "sim.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* sim_service.c - one run of `r1-fraud serve` as a service of the world: its settings, what is looked
- * at from inside, planted faults, and the child that writes its snapshots. */
+/* sim_service.c - one run of `r1-fraud serve` as a service of the world: its settings, what is
+ * looked at from inside, planted faults, and the child that writes its snapshots. */
 #define _GNU_SOURCE
 #include "serve/rebuild.h"
 #include "serve/server.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* sim_twin.c - the log once more, row by row: each payment is applied, scored and decided alone, by an
- * engine that saw no fault, and must get the decision that stands in its row. */
+/* sim_twin.c - the log once more, row by row: each payment is applied, scored and decided alone,
+ * by an engine that saw no fault, and must get the decision that stands in its row. */
 #include "sim_twin.h"
 
 #include "sim.h"

@@ -146,7 +146,8 @@ def controls():
 def same():
     """The same seed, twice in one process and once in another, gives the same trace."""
     with Databases() as d:
-        codes, said = d.run("--from", lambda job: 3 + 40 * job, "--count", 3, "--step", 11, "--twice")
+        codes, said = d.run("--from", lambda job: 3 + 40 * job, "--count", 3, "--step", 11,
+                            "--twice")
         one = [d.run("--seed", 17, jobs=1)[1].split("trace ")[1][:16] for _ in range(2)]
     print(said, end="")
     if one[0] != one[1]:

@@ -219,8 +219,8 @@ static int64_t merge_place_of(r1_merge *m, uint32_t source, int64_t ms)
 }
 
 /* Whether a message is held from its arrival on: where its stamp tells no age, and where the source
- * had nothing and this one is old. Broker or reader then stood still, and the other sources' messages
- * of that time are on their way as well. */
+ * had nothing and this one is old. Broker or reader then stood still, and what the other sources
+ * have of that time is on its way as well. */
 static bool merge_paused(const merge_source *s, int64_t stamp_ms, int64_t now_ms)
 {
     bool stamped = stamp_ms > 0 && stamp_ms < now_ms;

@@ -66,8 +66,8 @@ typedef struct r1_merge r1_merge;
 r1_status r1_merge_new(r1_merge **out, const r1_merge_opts *opts, r1_err *err);
 void r1_merge_free(r1_merge *m); /* NULL is fine */
 
-/* Before the first source: an earlier merge gave messages up to this place. So the first message of a
- * source has something to be held against, and what is behind counts as late. */
+/* Before the first source: an earlier merge gave messages up to this place. So the first message of
+ * a source has something to be held against, and what is behind counts as late. */
 void r1_merge_resume(r1_merge *m, int64_t place_ms);
 /* One more source, whose number is returned: 0, 1, 2... It is at its end. */
 uint32_t r1_merge_open(r1_merge *m);
