@@ -193,6 +193,8 @@ static void test_places(void)
         {"a terminal's batch", NOW - 3 * DAY, NOW, NOW - 3 * DAY},
         {"history that was sent again", NOW - 900 * DAY, NOW, NOW - 900 * DAY},
         {"no time stamp", NOW - 300, 0, NOW - 300},
+        {"the machine is a minute behind", NOW + MINUTE - 300, NOW + MINUTE, NOW + MINUTE},
+        {"the machine is an hour behind", NOW - 300, NOW + 60 * MINUTE, NOW},
         {"stamped in 2100", NOW - 300, 4102444799999, NOW},
         {"the year 2100", 4102444799999, NOW, R1_MERGE_NO_TIME},
         {"seconds", NOW / 1000, NOW, R1_MERGE_NO_TIME},

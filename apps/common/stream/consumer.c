@@ -295,6 +295,8 @@ static r1_status source_open(r1_consumer *c, int topic, const r1_start *start, r
     return R1_OK;
 }
 
+void r1_consumer_resume(r1_consumer *c, int64_t place_ms) { r1_merge_resume(c->merge, place_ms); }
+
 r1_status r1_consumer_add(r1_consumer *c, int topic, const r1_start *start, int32_t n, r1_err *err)
 {
     int32_t first = c->n_partition[topic];

@@ -386,6 +386,12 @@ static fraud_recall *recall_of(const fraud_engine *e)
     return e->scorer ? fraud_scorer_recall(e->scorer) : NULL;
 }
 
+void fraud_engine_warm(fraud_engine *e)
+{
+    fraud_state_warm(e->state);
+    if (recall_of(e)) r1_memory_warm(fraud_recall_pool(recall_of(e)));
+}
+
 uint64_t fraud_engine_digest(fraud_engine *e)
 {
     uint64_t state = fraud_state_digest(e->state), waiting = fraud_waiting_digest(e->waiting);

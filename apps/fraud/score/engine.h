@@ -61,6 +61,8 @@ typedef struct {
 
 r1_status fraud_engine_new(fraud_engine **out, const fraud_engine_opts *opts, r1_err *err);
 void fraud_engine_free(fraud_engine *e); /* NULL is fine */
+/* Before a live stream: touches the memory that its first payments will use. */
+void fraud_engine_warm(fraud_engine *e);
 
 /* Applies p (microseconds; no allocation) and, with slot != NULL, captures what scoring needs
  * into a free slot that stays the caller's until fraud_slot_release. slot == NULL: state only

@@ -7,14 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- results to text ---- */
+/* ---- results to records ---- */
 
-static void trace_text(fraud_record *r, const fraud_result *res)
+static void take_trace(fraud_record *r, const fraud_result *res)
 {
-    size_t n = (size_t)snprintf(r->trace, sizeof r->trace, "{%.9g", res->prior_logit);
-    for (size_t i = 0; i < res->n_item && n < sizeof r->trace - 24; i++)
-        n += (size_t)snprintf(r->trace + n, sizeof r->trace - n, ",%.9g", res->item[i].delta);
-    snprintf(r->trace + n, sizeof r->trace - n, "}");
+    r->n_trace = (uint8_t)(res->n_item + 1);
+    r->trace[0] = res->prior_logit;
+    for (size_t i = 0; i < res->n_item; i++) r->trace[i + 1] = res->item[i].delta;
 }
 
 /* Whatever cannot be scored, the block list holds: by the broker's time, as the payment's own may
@@ -47,7 +46,7 @@ r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_slot *slot,
     r->degraded = res->degraded;
     r->decided_us = r1_time_us();
     fraud_record_stamp(r, FRAUD_CLOCK_DECIDED);
-    trace_text(r, res);
+    take_trace(r, res);
     if (r->decision.action == FRAUD_ALLOW) return R1_OK;
     r->alert = fraud_alert_of(res);
     if (!r->alert) R1_FAIL(err, R1_E_NOMEM, "no memory for the reasons of a decision");
@@ -91,13 +90,14 @@ static r1_status id_reused(server *s, fraud_record *r, r1_err *err)
 }
 
 /* Whether the payment's date cannot be believed; *why then says so. */
-static bool time_suspect(server *s, const fraud_record *r, r1_err *why)
+static bool time_suspect(server *s, fraud_record *r, r1_err *why)
 {
     const fraud_time_case c = {.ts = r->payment.ts,
                                .message_ms = r->message.broker_ms,
                                .machine_ms = r1_time_us() / 1000,
                                .clock_ms = fraud_engine_clock(s->parts.engine)};
     fraud_time_verdict v = fraud_time_next(&s->guard, &c);
+    r->guard = fraud_serve_guard_mark(s);
     if (v == FRAUD_TIME_GOOD) return false;
     fraud_time_explain(&s->guard.band, &c, v, why->msg, sizeof why->msg);
     s->time_suspect++;
@@ -201,6 +201,7 @@ r1_status fraud_serve_accept(server *s, batch *b, fraud_record *r, fraud_topic t
 {
     fraud_record_stamp(r, FRAUD_CLOCK_READ);
     r->topic = topic;
+    r->guard.known = false;
     b->record[b->n++] = r;
     s->last_message_us = r1_mono_us();
     if (r->topic == FRAUD_TOPIC_LABELS) return take_label(s, r), R1_OK;

@@ -85,6 +85,11 @@ r1_status fraud_serve_assign(server *s, r1_err *err);
 /* Takes and reads the partitions that were added since, and begins to watch for further ones. An
  * error of the watch ends the service. */
 r1_status fraud_serve_watch(server *s, r1_err *err);
+/* ---- guard_resume.c: the guard of event time across a restart ---- */
+
+r1_status fraud_serve_resume_guard(server *s, r1_err *err); /* before the first message */
+fraud_guard_mark fraud_serve_guard_mark(const server *s);   /* of the guard as it stands */
+
 /* ---- intake_currency.c: amounts of several currencies ---- */
 
 /* By the setting and the log, before the first payment. */
