@@ -26,7 +26,7 @@ struct r1_watch {
     pthread_cond_t ends;
     int32_t n_found[R1_TOPICS_MAX];
     r1_err failure;
-    bool ending;
+    atomic_bool ending;
     atomic_bool news;
 };
 
@@ -98,7 +98,7 @@ static void watch_topic(r1_watch *w, int topic)
         pthread_mutex_unlock(&w->lock);
         atomic_store(&w->news, true);
     }
-    for (int32_t i = 0; i < read && i < RANGES_MAX; i++) {
+    for (int32_t i = 0; i < read && i < RANGES_MAX && !w->ending; i++) {
         watch_range(w, topic, w->next_range[topic] % read);
         w->next_range[topic] = (w->next_range[topic] + 1) % read;
     }
@@ -122,7 +122,7 @@ static void *watch_main(void *arg)
 {
     r1_watch *w = arg;
     while (watch_sleep(w))
-        for (int t = 0; t < w->n_topic; t++) watch_topic(w, t);
+        for (int t = 0; t < w->n_topic && !w->ending; t++) watch_topic(w, t);
     return NULL;
 }
 
