@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -263,7 +264,7 @@ r1_status r1_store_open_with(r1_store **out, const char *conninfo, const r1_stor
     r1_store *s = calloc(1, sizeof *s);
     if (s) store_join(s);
     if (s) s->conninfo = strdup(conninfo), s->application = strdup(opts->application);
-    if (s) s->statement_s = opts->statement_s;
+    if (s) s->statement_s = opts->statement_s, s->answer_ms = opts->answer_ms;
     if (!s || !s->conninfo || !s->application) {
         r1_store_close(s);
         R1_FAIL(err, R1_E_NOMEM, "no memory for a PostgreSQL connection");
@@ -356,6 +357,30 @@ static r1_status store_wrap(PGresult *res, r1_rows **out, r1_err *err)
     return R1_OK;
 }
 
+/* At the limit the connection is shut: what libpq then finds is a lost one. */
+static void store_await(r1_store *s)
+{
+    int64_t until = r1_mono_us() + s->answer_ms * 1000;
+    struct pollfd fd = {.fd = PQsocket(s->conn), .events = POLLIN};
+    while (PQisBusy(s->conn) && PQstatus(s->conn) == CONNECTION_OK) {
+        int64_t left_ms = (until - r1_mono_us()) / 1000;
+        if (left_ms <= 0) shutdown(fd.fd, SHUT_RDWR);
+        if (poll(&fd, 1, left_ms > 0 ? (int)left_ms : 0) >= 0 && !PQconsumeInput(s->conn)) return;
+    }
+}
+
+/* PQexecParams, with the limit of the store where it has one. */
+static PGresult *store_exec(r1_store *s, const char *sql, size_t n_param, const char *const *param)
+{
+    if (!s->answer_ms || !s->conn)
+        return PQexecParams(s->conn, sql, (int)n_param, NULL, param, NULL, NULL, 0);
+    if (!PQsendQueryParams(s->conn, sql, (int)n_param, NULL, param, NULL, NULL, 0)) return NULL;
+    store_await(s);
+    PGresult *first = PQgetResult(s->conn);
+    for (PGresult *more; (more = PQgetResult(s->conn));) PQclear(more);
+    return first;
+}
+
 r1_status r1_store_query(r1_store *s, const char *sql, size_t n_param, const char *const *param,
                          r1_rows **out, r1_err *err)
 {
@@ -364,7 +389,7 @@ r1_status r1_store_query(r1_store *s, const char *sql, size_t n_param, const cha
     char doing[80];
     snprintf(doing, sizeof doing, "%.60s", sql);
     bool own = store_enter(s, sql);
-    PGresult *res = PQexecParams(s->conn, sql, (int)n_param, NULL, param, NULL, NULL, 0);
+    PGresult *res = store_exec(s, sql, n_param, param);
     ExecStatusType got = PQresultStatus(res);
     bool good = got == PGRES_COMMAND_OK || got == PGRES_TUPLES_OK;
     r1_status st = good ? R1_OK : r1_store_fail(s, res, doing, err);

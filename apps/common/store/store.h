@@ -23,6 +23,9 @@ enum { R1_STATEMENT_S = 60 };
 typedef struct {
     const char *application; /* shown in pg_stat_activity */
     int64_t statement_s;     /* seconds that one statement may take; 0: no limit */
+    /* How long r1_store_query waits for a server that says nothing, not even that the time is up;
+     * the connection is lost then. 0: no limit */
+    int64_t answer_ms;
 } r1_store_opts;
 
 /* conninfo as libpq takes it ("host=/run/x port=5432 dbname=r1 user=r1_fraud"). search_path, the

@@ -16,6 +16,7 @@ struct r1_store {
     struct r1_store *next, *prev; /* of the open ones; under the same lock */
     char *conninfo, *application;
     int64_t statement_s; /* longest statement unless the connection's text says another; 0: none */
+    int64_t answer_ms;   /* as r1_store_opts */
     bool pooled;         /* settings and prepared statements do not stay with the connection */
     char state[6];       /* SQLSTATE of the last failure */
     bool stale;          /* PostgreSQL said something that only a fresh connection gets past */
