@@ -13,6 +13,7 @@
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -38,6 +39,9 @@ __attribute__((visibility("default"))) int bind(int fd, __CONST_SOCKADDR_ARG tar
         if (in.sin_port == 0 && in.sin_addr.s_addr == htonl(INADDR_LOOPBACK)) {
             int one = 1;
             setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+            /* The accepted connections inherit it: the mock leaves Nagle's algorithm on, which
+             * holds a second answer back until the client's delayed ACK, 40 ms. */
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
             in.sin_port = htons((uint16_t)next_port++);
             return real(fd, (const struct sockaddr *)&in, (socklen_t)sizeof in);
         }

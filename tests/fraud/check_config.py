@@ -350,6 +350,9 @@ def main():
             said = run(PROGRAM, "config", "check", *AWAY, "--model", model, *good)
             assert said.startswith("configuration: good, model "), said
             assert "rules=1 allow_list=2" in said, said
+        said = run(PROGRAM, "config", "check", *AWAY, "--model", "none", "--seen-ids", "2000000000")
+        assert "memory: 2,000,000,000 ids that are known again" in said, said
+        assert "memory: warning: memory: expected room for all of it" in said, said
         left = [name for name in os.listdir(folder) if name.startswith("stats")]
         assert not left, f"config check left {left}"
         dump = run(PROGRAM, "config", "dump", *AWAY, "--model", MODEL, *good)

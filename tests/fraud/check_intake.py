@@ -13,6 +13,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from payments import payment  # noqa: E402
 from programs import run  # noqa: E402
 
 PROGRAM, MODEL = (os.path.abspath(path) for path in sys.argv[1:3])
@@ -24,20 +25,6 @@ def output(program, *args):
     p = subprocess.run([program, *args], capture_output=True, text=True, check=False)
     assert p.returncode == PARTIAL, f"{args}: exit {p.returncode}\n{p.stderr}"
     return p.stdout
-
-
-def payment(i, **changes):
-    p = {
-        "tx_id": f"t{i}",
-        "ts": 1767225600000 + i * 60000,
-        "kind": "transfer",
-        "from": f"A{i % 7}",
-        "to": f"B{i % 5}",
-        "amount_minor": 1000 + i,
-        "currency": "EUR",
-    }
-    p.update(changes)
-    return p
 
 
 def write_lines(path, messages):
@@ -202,7 +189,8 @@ def check_names(folder):
         with open(proposal, encoding="utf-8") as f:
             text = f.read()
         assert f"format = {want}\n" in text and "The times have no offset" in text, text
-    for amount, want in ((1125, "are whole numbers"), ("1.125,50", "no decimal numbers")):
+        assert "zone = ?\n" in text, text
+    for amount, want in ((1125, "are whole numbers"), ("1.125,50", "amounts = 1.234,50")):
         write_lines(path, [{"Betrag": amount}])
         output(PROGRAM, "check", "--in", path, "--propose", proposal)
         with open(proposal, encoding="utf-8") as f:
@@ -212,6 +200,51 @@ def check_names(folder):
     with open(proposal, encoding="utf-8") as f:
         text = f.read()
     assert "The times have no offset" not in text and "No field looks like the time" in text, text
+    assert 'currency = "?"' in text, text
+
+
+# The values of one sample: date, time of day, amount; the rows that the proposal must have, and
+# whether it asks for the row, because the sample can be read in two ways.
+COUNTRIES = [
+    ("30.10.2026", "09:15:02", "1.234,50", "format = %d.%m.%Y %H:%M:%S", "amounts = 1.234,50"),
+    ("30.10.2026", "09:15", "12,50", "format = %d.%m.%Y %H:%M", "amounts = 1234,50"),
+    ("20261030", 91502, "1 234,50", "format = %Y%m%d%H%M%S", "amounts = 1 234,50"),
+    ("2026-10-30", "09:15:02", "1'234.50", "format = iso", "amounts = 1'234.50"),
+    ("2026-10-30T00:00:00", "09:15:02", "12,34,567.50", "format = iso", "amounts = 12,34,567.50"),
+    ("10/30/2026", "9:15 AM", "1,234.50", "format = %m/%d/%Y %I:%M %p", "amounts = 1,234.50"),
+    ("03/04/2026", "09:15", "1.250", "format = ?", "amounts = ?"),
+    ("30/04/2026", "09:15", "1,250", "format = %d/%m/%Y %H:%M", "amounts = ?"),
+    ("03/04/2026", "09:15", 1.25, "format = ?", "; transfer = SCT"),
+    ("2026-10-30 at noon", "09:15", "12.50 EUR", "format = ?", "amounts = ?"),
+]
+
+
+def check_countries(folder):
+    """Dates, times and amounts of other countries are recognised, or asked for; never guessed."""
+    path, proposal = os.path.join(folder, "country.jsonl"), os.path.join(folder, "country.ini")
+    for day, clock, amount, *rows in COUNTRIES:
+        write_lines(
+            path,
+            [
+                {"id": f"c{i}", "Datum": day, "Uhrzeit": clock, "from": "A", "to": f"B{i}",
+                 "Betrag": amount, "Ccy": "EUR", "type": "SCT"}
+                for i in range(3)
+            ],
+        )  # fmt: skip
+        said = output(PROGRAM, "check", "--in", path, "--propose", proposal)
+        with open(proposal, encoding="utf-8") as f:
+            text = f.read()
+        for row in rows:
+            assert row + "\n" in text or row in text and row[0] == ";", (day, clock, amount, text)
+        asked = [row.split()[0] for row in rows if row.endswith("?")]
+        assert "zone = ?\n" in text and said.count("Write ") == 1 + len(asked), said
+        if asked:  # an open question is refused, by line
+            said = run(PROGRAM, "check", "--in", path, "--map", proposal, code=2)
+            assert "country.ini:" in said and 'found "?"' in said, said
+            continue
+        with open(proposal, "w", encoding="utf-8") as f:
+            f.write(text.replace("zone = ?", "zone = Europe/Berlin"))
+        assert "3 can be scored" in run(PROGRAM, "check", "--in", path, "--map", proposal)
 
 
 def check_stream(folder):
@@ -275,6 +308,7 @@ def main():
         check_table(folder)
         check_currencies(folder)
         check_names(folder)
+        check_countries(folder)
         check_stream(folder)
         check_advice(folder)
     print("intake: good")

@@ -17,7 +17,7 @@
 
 enum {
     QUEUE_KIB = 1024,      /* where the options say none */
-    PLACES = 16,           /* of a partition in the merge */
+    PLACES = R1_PARTITION_PLACES,
     MAIN_QUEUE_MS = 100,   /* how often librdkafka's own queue is looked at */
     MERGE_WAIT_MS = 10000, /* where the options say none */
     MERGE_HOLD_MS = 5
@@ -297,6 +297,8 @@ static r1_status source_open(r1_consumer *c, int topic, const r1_start *start, r
     c->n_source++;
     return R1_OK;
 }
+
+void r1_consumer_resume(r1_consumer *c, int64_t place_ms) { r1_merge_resume(c->merge, place_ms); }
 
 r1_status r1_consumer_add(r1_consumer *c, int topic, const r1_start *start, int32_t n, r1_err *err)
 {

@@ -5,6 +5,7 @@
 #include "serve/capacity.h"
 #include "serve/parts.h"
 #include "serve/policy_try.h"
+#include "serve/price.h"
 #include "serve/settings.h"
 
 #include <stdio.h>
@@ -57,7 +58,12 @@ static int config_check(r1_cli_call *call)
         fraud_policy_print_notes(parts->policy, stdout);
         printf("configuration: good, model %s, %s\n", fraud_engine_model_name(parts->engine),
                fraud_policy_text(parts->policy));
+        const char *currency = r1_options_str(call->opts, "currency");
+        printf("currency: %s\n", currency ? currency
+                                          : "none is set: the first payment of the stream decides, "
+                                            "others than its cannot be scored");
         fraud_capacity_print(parts->engine, "state: ", stdout);
+        fraud_price_print(parts, 0, "memory: ", stdout);
     } else {
         fraud_policy_print_mistakes(call->opts, call->err.msg, stdout);
     }

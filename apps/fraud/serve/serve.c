@@ -12,6 +12,7 @@
  * replays the log in that order gets the same scores. */
 #include "serve/capacity.h"
 #include "serve/port.h"
+#include "serve/price.h"
 #include "serve/server.h"
 #include "serve/settings.h"
 #include "write/log_owner.h"
@@ -23,7 +24,6 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { READ_AHEAD_KIB = 32768, READ_AHEAD_MIN_KIB = 1024 }; /* of all partitions; of each */
 enum { BROKER_TIMEOUT_MS = 5000 };
 
 /* ---- start ---- */
@@ -80,6 +80,13 @@ static r1_status count_partitions(server *s, int32_t *total, r1_err *err)
     return R1_OK;
 }
 
+int32_t fraud_serve_partitions(const server *s)
+{
+    int32_t n = 0;
+    for (int t = 0; t < FRAUD_N_TOPIC; t++) n += s->n_partition[t];
+    return n;
+}
+
 /* Few partitions are read further ahead than many. librdkafka wants to know before it begins. */
 static r1_status find_topics(server *s, r1_err *err)
 {
@@ -88,9 +95,7 @@ static r1_status find_topics(server *s, r1_err *err)
     if (!s->parts.stream.queue_kib) {
         r1_consumer_free(s->consumer);
         s->consumer = NULL;
-        s->parts.stream.queue_kib = total < READ_AHEAD_KIB / READ_AHEAD_MIN_KIB
-                                        ? READ_AHEAD_KIB / total
-                                        : READ_AHEAD_MIN_KIB;
+        s->parts.stream.queue_kib = fraud_read_ahead_kib(total);
         R1_TRY(count_partitions(s, &total, err));
     }
     return r1_consumer_cluster(s->consumer, s->ledger.cluster, sizeof s->ledger.cluster,
@@ -163,6 +168,7 @@ static r1_status serve_start(server *s, r1_err *err)
     s->last_seq = s->ledger.last_seq = s->rebuilt.last_seq;
     R1_TRY(fraud_serve_resume_guard(s, err));
     R1_TRY(serve_retry(start_writer, s, "PostgreSQL", err));
+    fraud_engine_warm(s->parts.engine);
     R1_TRY(fraud_serve_assign(s, err));
     s->last_message_us = r1_mono_us();
     R1_TRY(fraud_port_watch(s, err));
@@ -175,6 +181,7 @@ static r1_status serve_start(server *s, r1_err *err)
             s->rebuilt.after_seq ? " and " : "", (unsigned long long)s->rebuilt.payments,
             (unsigned long long)s->rebuilt.labels, s->rebuilt.seconds);
     fraud_capacity_print(s->parts.engine, "r1-fraud serve: state: ", stderr);
+    fraud_price_print(&s->parts, fraud_serve_partitions(s), "r1-fraud serve: memory: ", stderr);
     return R1_OK;
 }
 

@@ -224,8 +224,9 @@ r1_status fraud_serve_restore(server *s, r1_err *err)
     R1_TRY(name_log(s, err));
     if (r1_options_str(s->o, "snapshot-dir")) R1_TRY(restore_newest(s, &after_seq, err));
     R1_TRY(fraud_rebuild(s->store, s->parts.engine, s->parts.seen, after_seq, &s->rebuilt, err));
+    /* A snapshot has rules and budget of its time, and one that was refused has taken all away. */
+    fraud_policy_pace(s->parts.policy, s->parts.pace);
     R1_TRY(fraud_pace_rebuild(s->parts.pace, s->store, after_seq, s->rebuilt.last_seq, err));
-    fraud_policy_pace(s->parts.policy, s->parts.pace); /* a snapshot has the rules of its time */
     s->rebuilt.seconds = (double)(r1_mono_us() - began) * 1e-6;
     name_stream(s);
     if (s->rebuilt.last_seq == after_seq) return R1_OK;
