@@ -3,7 +3,7 @@
 """The end of a service is bounded: SIGTERM ends it in time whatever is gone or frozen, and whatever
 the service is at; it says what it could not do, and the next start goes on exactly.
 
-tests/e2e/test_ends.py [Ends.test_...]
+tests/e2e/test_ends.py [Ends|Commands]
 
 Seen: 47 s with the broker gone, for ever with PostgreSQL frozen.
 
@@ -209,6 +209,46 @@ class Ends(unittest.TestCase):
         for t in threads:
             t.join()
         self.assertEqual(found, [])
+
+
+class Commands(unittest.TestCase):
+    """A command that waits for a frozen PostgreSQL ends as well."""
+
+    def test_retain_and_offsets(self):
+        folder = tempfile.mkdtemp(prefix="r1-ends-")
+        os.chmod(folder, 0o755)
+        program = os.path.join(os.environ["R1_BIN"], "r1-fraud")
+        with Services(os.path.join(folder, "s"), partitions=1) as s:
+            s.fresh_schema()
+            empty = os.path.join(folder, "empty")
+            open(empty, "w", encoding="utf-8").close()
+            s.produce(empty)  # the embedded broker makes the topic
+            held = "BEGIN; LOCK TABLE r1.retention, r1.stream_offset, r1.payment"
+            locker = subprocess.Popen(
+                ["psql", s.conninfo, "-qAtX", "-c", held, "-c", "SELECT pg_sleep(300)"],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            s.wait_for("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%'", 2)
+            commands = [
+                [program, "db", "retain", "--older-than", "400d", "--postgres", s.conninfo],
+                [program, "offsets", "show", "--postgres", s.conninfo, "--brokers", s.brokers],
+            ]
+            running = [
+                subprocess.Popen(c, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                for c in commands
+            ]
+            waits = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
+            self.assertEqual(s.wait_for(waits, len(running)), str(len(running)))
+            signal_postgres(s, signal.SIGSTOP)
+            began = time.time()
+            for p in running:
+                p.terminate()
+            self.assertEqual([p.wait(20) for p in running], [1] * len(running))
+            self.assertLess(time.time() - began, 10)
+            signal_postgres(s, signal.SIGCONT)
+            s.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                  "WHERE query LIKE 'SELECT pg_sleep%'")  # fmt: skip
+            locker.wait()
 
 
 if __name__ == "__main__":
