@@ -236,6 +236,7 @@ static r1_status try_over_store(config_pair *p, r1_cli_call *call)
     r1_store *s = NULL;
     R1_TRY(fraud_since_parse(r1_options_str(call->opts, "since"), &o.since_ms, &call->err));
     R1_TRY(r1_store_conninfo(call->opts, &conninfo, &call->err));
+    r1_store_end_with_signal();
     R1_TRY(r1_store_open(&s, conninfo, "r1-fraud config", &call->err));
     r1_status st = fraud_policy_try(s, p->before, p->after, &o, &call->err);
     r1_store_close(s);

@@ -379,6 +379,11 @@ static void series_http(const metric_source *m, r1_prom *p)
         }
 }
 
+static uint64_t count_made_room(const metric_source *m)
+{
+    return m->v && m->v->http ? r1_http_made_room(m->v->http) : 0;
+}
+
 /* ---- the outboxes ---- */
 
 static const char *const outbox_names[FRAUD_N_OUTBOX] = {
@@ -928,6 +933,10 @@ static const serve_metric metrics[] = {
      .type = "counter",
      .help = "Answers of this port, by path and hundreds of the status.",
      .series = series_http},
+    {.family = "r1_fraud_http_made_room_total",
+     .type = "counter",
+     .help = "Connections without a whole request that were closed for new ones.",
+     .count = count_made_room},
     {.family = "process_resident_memory_bytes",
      .type = "gauge",
      .help = "Resident memory size in bytes.",

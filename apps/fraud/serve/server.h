@@ -11,6 +11,7 @@
 #define FRAUD_SERVER_H
 
 #include "serve/arrival.h"
+#include "serve/ending.h"
 #include "serve/parts.h"
 #include "serve/rebuild.h"
 #include "serve/reload.h"
@@ -49,6 +50,7 @@ typedef struct {
     fraud_snapshot_log log;  /* where the state stands */
     bool orderly;            /* the loop ended without a failure: the state is that of the log */
     struct fraud_port *port; /* port.h */
+    fraud_ending *ending;
 } server;
 
 enum { BATCH_MAX = FRAUD_BATCH_MAX };

@@ -86,6 +86,7 @@ static void ask_postgres(json_t *doc, const r1_options *o)
     r1_store *s = NULL;
     r1_err err = {0};
     r1_status st = r1_store_conninfo(o, &conninfo, &err);
+    r1_store_end_with_signal();
     if (st == R1_OK) st = r1_store_open(&s, conninfo, "r1-fraud status", &err);
     if (st == R1_OK) st = r1_store_query(s, "SET statement_timeout = '5s'", 0, NULL, NULL, &err);
     if (st != R1_OK) not_known(doc, "postgres", err.msg);

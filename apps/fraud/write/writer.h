@@ -58,7 +58,8 @@ void fraud_writer_stats_read(fraud_writer *w, fraud_writer_stats *out);
 /* apply_seq of the last record that is committed; that of the ledger before the first one. */
 int64_t fraud_writer_committed(fraud_writer *w);
 /* Closes the queue, waits until it is written (at most timeout_ms while PostgreSQL is away) and the
- * topics have it (at most as long again), and frees the writer. */
+ * topics have it (at most as long again), and frees the writer. Where PostgreSQL does not answer it
+ * waits for r1_store_end_all. */
 r1_status fraud_writer_stop(fraud_writer *w, int timeout_ms, r1_err *err);
 
 #endif
