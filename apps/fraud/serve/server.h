@@ -18,7 +18,7 @@
 #include "snapshot/snapshot.h"
 #include "stream/watch.h"
 
-enum { FRAUD_SERVE_PARTS = 3 }; /* of a snapshot: serve_snapshot.c */
+enum { FRAUD_SERVE_PARTS = 4 }; /* of a snapshot: serve_snapshot.c */
 
 typedef struct {
     const r1_options *o;
@@ -45,9 +45,12 @@ typedef struct {
     fraud_reload *reload;
     fraud_snapshots *snapshots; /* NULL: no folder is set */
     fraud_snapshot_part part[FRAUD_SERVE_PARTS];
-    fraud_snapshot_log log;  /* where the state stands */
-    bool orderly;            /* the loop ended without a failure: the state is that of the log */
-    struct fraud_port *port; /* port.h */
+    fraud_snapshot_log log;    /* where the state stands */
+    bool orderly;              /* the loop ended without a failure: the state is that of the log */
+    struct fraud_port *port;   /* port.h */
+    struct fraud_share *share; /* share.h; NULL: this process works alone */
+    int64_t machine_ms;        /* shared: the clock of the event in hand */
+    bool no_slot;              /* shared: the event in hand is not to be scored */
 } server;
 
 enum { BATCH_MAX = FRAUD_BATCH_MAX };
@@ -82,6 +85,9 @@ r1_status fraud_serve_assign(server *s, r1_err *err);
 /* Takes and reads the partitions that were added since, and begins to watch for further ones. An
  * error of the watch ends the service. */
 r1_status fraud_serve_watch(server *s, r1_err *err);
+/* The guard of event time goes on where the log left it. */
+r1_status fraud_serve_resume_guard(server *s, r1_err *err);
+
 /* ---- intake_currency.c: amounts of several currencies ---- */
 
 /* By the setting and the log, before the first payment. */

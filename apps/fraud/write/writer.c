@@ -413,6 +413,14 @@ void fraud_writer_stats_read(fraud_writer *w, fraud_writer_stats *out)
 
 int64_t fraud_writer_committed(fraud_writer *w) { return atomic_load(&w->committed); }
 
+int64_t fraud_writer_next(fraud_writer *w, fraud_topic topic, int32_t partition)
+{
+    pthread_mutex_lock(&w->lock);
+    int64_t next = w->stats.tally.next[topic][partition];
+    pthread_mutex_unlock(&w->lock);
+    return next;
+}
+
 r1_status fraud_writer_stop(fraud_writer *w, int timeout_ms, r1_err *err)
 {
     if (!w) return R1_OK;
