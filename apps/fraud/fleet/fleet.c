@@ -32,7 +32,8 @@ struct fraud_fleet {
     uint64_t bad;
     fraud_sequencer_stats work;
     atomic_int_fast64_t mine, lease_until_us, seen; /* epochs: held, and newest in the topic */
-    atomic_int_fast64_t number;
+    atomic_int_fast64_t number, whole;
+    atomic_bool mark_wanted; /* the lease's thread asks the reader for a mark */
     _Atomic uint64_t voids;
     atomic_int session_ms;
     atomic_bool joined, ending;
@@ -44,6 +45,8 @@ struct fraud_fleet {
     int64_t marker_epoch;
     int64_t committed[FRAUD_EVENT_TOPICS][FRAUD_EVENT_PARTITIONS];
     bool committed_news;
+    /* The reader's place at some event: once all that lies below is committed, so is the log. */
+    int64_t mark_number, mark[FRAUD_EVENT_TOPICS][FRAUD_EVENT_PARTITIONS];
     r1_group *group; /* NULL: not a member */
     r1_group_event *change;
     bool change_waits, released;
@@ -109,6 +112,28 @@ static void lease_took(fraud_fleet *f, int64_t asked_us, const fraud_lease *got)
     pthread_mutex_unlock(&f->lock);
 }
 
+/* Under the lock, after the offsets were asked for. */
+static void lease_whole(fraud_fleet *f)
+{
+    if (atomic_load(&f->mark_wanted)) return;
+    for (int t = 0; t < FRAUD_EVENT_TOPICS; t++)
+        for (int p = 0; p < FRAUD_EVENT_PARTITIONS; p++)
+            if (f->mark[t][p] > f->committed[t][p]) return;
+    atomic_store(&f->whole, f->mark_number);
+    atomic_store(&f->mark_wanted, true);
+}
+
+/* The reader's. */
+static void fleet_mark(fraud_fleet *f)
+{
+    if (!atomic_load(&f->mark_wanted)) return;
+    pthread_mutex_lock(&f->lock);
+    f->mark_number = f->place.fold.number;
+    memcpy(f->mark, f->place.next, sizeof f->mark);
+    pthread_mutex_unlock(&f->lock);
+    atomic_store(&f->mark_wanted, false);
+}
+
 static r1_status lease_committed(fraud_fleet *f, r1_store *s, r1_err *err)
 {
     int64_t(*next)[FRAUD_EVENT_PARTITIONS] = calloc(FRAUD_EVENT_TOPICS, sizeof *next);
@@ -117,6 +142,7 @@ static r1_status lease_committed(fraud_fleet *f, r1_store *s, r1_err *err)
     pthread_mutex_lock(&f->lock);
     if (st == R1_OK) memcpy(f->committed, next, sizeof f->committed);
     f->committed_news |= st == R1_OK;
+    if (st == R1_OK) lease_whole(f);
     pthread_mutex_unlock(&f->lock);
     free(next);
     return st;
@@ -297,8 +323,12 @@ static void *group_main(void *arg)
     return NULL;
 }
 
+int64_t fraud_fleet_whole(const fraud_fleet *f) { return atomic_load(&f->whole); }
+bool fraud_fleet_sequences(fraud_fleet *f) { return fleet_leads(f); }
+
 bool fraud_fleet_change(fraud_fleet *f, r1_group_event *out)
 {
+    fleet_mark(f);
     pthread_mutex_lock(&f->lock);
     bool waits = f->change_waits;
     if (waits) *out = *f->change;
@@ -603,6 +633,7 @@ r1_status fraud_fleet_begin(fraud_fleet *f, const fraud_fleet_place *at, r1_err 
     f->target = high;
     atomic_store(&f->seen, p->fold.epoch);
     atomic_store(&f->number, p->fold.number);
+    atomic_store(&f->mark_wanted, true);
     return fleet_thread(f, lease_main, err);
 }
 

@@ -76,6 +76,9 @@ void fraud_fleet_released(fraud_fleet *f);
 /* Copies how far partitions are committed, where it was asked anew since; false: it was not. */
 bool fraud_fleet_committed(fraud_fleet *f,
                            int64_t next[FRAUD_EVENT_TOPICS][FRAUD_EVENT_PARTITIONS]);
+/* The number up to which all events are committed, by whomever; 0: not known yet. Any thread. */
+int64_t fraud_fleet_whole(const fraud_fleet *f);
+bool fraud_fleet_sequences(fraud_fleet *f); /* any thread */
 r1_status fraud_fleet_status(fraud_fleet *f, r1_err *err);
 void fraud_fleet_hint(fraud_fleet *f, int topic, const int64_t *next, int32_t n);
 void fraud_fleet_stats_read(fraud_fleet *f, fraud_fleet_stats *out);

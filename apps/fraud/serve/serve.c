@@ -143,7 +143,8 @@ static r1_status start_writer(server *s, r1_err *err)
                            .dead_topic = r1_options_str(s->o, "dead-topic"),
                            .stats_skip = (uint64_t)r1_options_int(s->o, "stats-skip"),
                            .ledger = &s->ledger,
-                           .queue = s->parts.queue};
+                           .queue = s->parts.queue,
+                           .shared = fraud_share_outbox(s)};
     return fraud_writer_start(&s->writer, &w, err);
 }
 

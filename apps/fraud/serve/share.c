@@ -569,6 +569,22 @@ r1_status fraud_share_turn(server *s, r1_err *err)
 
 /* ---- seen from outside, and the end ---- */
 
+/* The sequencer feeds the topics. Letters of others are looked for every second, and the rows of a
+ * process whose clock is ahead count too. */
+static bool share_sends(void *ctx, fraud_committed *c)
+{
+    const struct fraud_share *h = ctx;
+    int64_t whole = fraud_fleet_whole(h->fleet);
+    *c = (fraud_committed){whole, r1_time_us() + FRAUD_DAY_MS * 1000,
+                           (uint64_t)(r1_mono_us() / 1000000)};
+    return whole > 0 && fraud_fleet_sequences(h->fleet);
+}
+
+fraud_keeper_shared fraud_share_outbox(server *s)
+{
+    return s->share ? (fraud_keeper_shared){share_sends, s->share} : (fraud_keeper_shared){0};
+}
+
 bool fraud_share_busy(const server *s)
 {
     const struct fraud_share *h = s->share;

@@ -48,6 +48,8 @@ r1_status fraud_share_turn(server *s, r1_err *err);
 /* As fraud_serve_take. */
 r1_status fraud_share_take(server *s, batch *b, int timeout_ms, r1_err *err);
 bool fraud_share_busy(const server *s); /* something has arrived, or waits to be decided */
+/* For the writer: whether this process feeds the topics. Alone: empty. */
+fraud_keeper_shared fraud_share_outbox(server *s);
 void fraud_share_hints(server *s, int topic, const int64_t *next, int32_t n);
 void fraud_share_stats_read(const server *s, fraud_share_stats *out);
 

@@ -356,6 +356,7 @@ static r1_status writer_prepare(fraud_writer *w, r1_err *err)
     writer_date(w);
     R1_TRY(writer_warm(w, err));
     const fraud_keeper_opts keeper = {.conninfo = w->o.conninfo,
+                                      .shared = w->o.shared,
                                       .statement_s = w->o.statement_s,
                                       .cluster = w->o.ledger->cluster,
                                       .owner = w->o.ledger->owner,

@@ -35,6 +35,7 @@ typedef struct {
     uint64_t stats_skip;         /* payments before latencies count */
     fraud_ledger *ledger;        /* borrowed; its claims move with each commit */
     fraud_queue *queue;          /* borrowed */
+    fraud_keeper_shared shared;  /* where others write the log too */
 } fraud_writer_opts;
 
 typedef struct {
