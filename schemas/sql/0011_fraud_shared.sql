@@ -58,6 +58,7 @@ BEGIN
         INSERT INTO r1.offset_audit (who, why, app, topic, partition, cluster_id, from_incarnation, from_offset, to_incarnation, to_offset)
         VALUES (p_who, p_why, o.app, o.topic, o.partition, o.cluster_id, o.incarnation, o.next_offset, o.incarnation, o.next_offset);
     END LOOP;
+    UPDATE r1.log_owner SET epoch = epoch + 1, owner = p_who, updated_at = now() WHERE app = p_app;
     DELETE FROM r1.sequencer WHERE app = p_app;
 END $$;
 

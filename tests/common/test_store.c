@@ -181,6 +181,7 @@ static void test_batches(void)
     r1_store_batch_add(s, "letter", 2, dup, &err);
     CU_ASSERT_EQUAL(r1_store_batch_commit(s, &err), R1_E_FORMAT);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "23505"));
+    CU_ASSERT_STRING_EQUAL(r1_store_state(s), "23505");
     CU_ASSERT_EQUAL(store_scalar(s, "SELECT count(*) FROM r1.dead_letter"),
                     at); /* the store is usable afterwards */
     r1_store_close(s);

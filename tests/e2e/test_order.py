@@ -284,7 +284,8 @@ class Incarnation(unittest.TestCase):
             cluster = s.fraud("offsets", "show", check=False).stdout.split('"')[1]
             s.sql(
                 f"UPDATE r1.stream_offset SET cluster_id = '{cluster}' "
-                "WHERE incarnation = (SELECT max(incarnation) FROM r1.stream_offset)"
+                "WHERE incarnation = (SELECT max(incarnation) FROM r1.stream_offset);"
+                f"UPDATE r1.log_owner SET cluster_id = '{cluster}'"
             )
         else:  # the embedded broker may come back with the identity that it had
             s.sql("UPDATE r1.stream_offset SET cluster_id = 'the one before'")

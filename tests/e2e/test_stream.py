@@ -231,7 +231,9 @@ class Faults(Stream):
                 "p_identity bigint) "
                 "RETURNS void LANGUAGE sql AS $$ UPDATE r1.stream_offset SET next_offset = p_new "
                 "WHERE cluster_id = p_cluster AND app = p_app AND topic = p_topic "
-                "AND partition = p_partition $$"
+                "AND partition = p_partition $$;"
+                "CREATE OR REPLACE FUNCTION r1.hold_log(p_app text, p_epoch bigint) "
+                "RETURNS void LANGUAGE sql AS $$ SELECT $$"
             )
             # A number that is in the log already fences too: the log's keys go as well.
             s.sql(

@@ -22,6 +22,7 @@ r1_status r1_store_fail(r1_store *s, const PGresult *res, const char *doing, r1_
     if (!state) state = lost ? "08006" : "XX000";
     if (!text) text = s->conn ? PQerrorMessage(s->conn) : "not connected";
     const r1_state_row *row = r1_state_of(state);
+    snprintf(s->state, sizeof s->state, "%s", state);
     r1_status st = r1_state_status(row);
     int len = (int)strcspn(text, "\n");
     r1_err_set(err, st, __FILE__, __LINE__, "%s: %.*s%s%s (SQLSTATE %s)%s%s", doing, len, text,
@@ -258,6 +259,8 @@ const char *r1_store_encoding(const r1_store *s)
     const char *name = s->conn ? PQparameterStatus(s->conn, "server_encoding") : NULL;
     return name ? name : "unknown";
 }
+
+const char *r1_store_state(const r1_store *s) { return s->state; }
 
 bool r1_store_pooled(const r1_store *s) { return s->pooled; }
 

@@ -42,6 +42,8 @@ bool r1_store_alive(const r1_store *s);
 /* From another thread: what the store waits for fails as a lost connection. For the end of a
  * program whose PostgreSQL does not answer; NULL is fine. */
 void r1_store_interrupt(r1_store *s);
+/* The SQLSTATE of the last failure, such as "23505"; "": none so far. Until the next failure. */
+const char *r1_store_state(const r1_store *s);
 const char *r1_store_encoding(const r1_store *s); /* of the database, "UTF8"; until it reconnects */
 bool r1_store_pooled(const r1_store *s);          /* a pooler stands between */
 

@@ -17,6 +17,7 @@ struct r1_store {
     char *conninfo, *application;
     int64_t statement_s; /* longest statement unless the connection's text says another; 0: none */
     bool pooled;         /* settings and prepared statements do not stay with the connection */
+    char state[6];       /* SQLSTATE of the last failure */
     bool stale;          /* PostgreSQL said something that only a fresh connection gets past */
     char *local;         /* pooled: one statement that sets all for its transaction */
     struct {

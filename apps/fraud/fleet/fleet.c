@@ -530,6 +530,11 @@ static r1_status genesis_first(fraud_fleet *f, fraud_genesis *out, r1_err *err)
 static r1_status genesis_same(const fraud_fleet *f, const fraud_genesis *g, r1_err *err)
 {
     const char *labels = f->o.topic[1] ? f->o.topic[1] : "";
+    if (strcmp(g->made, f->o.made) != 0)
+        R1_FAIL(err, R1_E_INVAL,
+                "events-topic %s: expected events of the log made at %s, found those of the log "
+                "made at %s: give each database a topic of its own",
+                f->o.events, f->o.made, g->made);
     if (!strcmp(g->cluster, f->o.cluster) && !strcmp(g->payments, f->o.topic[0]) &&
         !strcmp(g->labels, labels))
         return R1_OK;

@@ -24,6 +24,7 @@ typedef struct {
     r1_stream_opts stream; /* with the placer of messages; its group is the consumer group */
     const char *topic[FRAUD_EVENT_TOPICS]; /* payments, labels; NULL: none */
     const char *events, *cluster, *owner, *conninfo;
+    const char *made; /* fraud_genesis.made of this database's log */
     int session_ms, lease_ms, refresh_ms;
 } fraud_fleet_opts;
 

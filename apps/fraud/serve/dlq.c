@@ -92,7 +92,7 @@ static r1_status dlq_since_check(const dlq_call *c)
     if (!since) return R1_OK;
     r1_status st = r1_store_query(c->store, sql, 1, param, NULL, &why);
     if (st == R1_OK) return R1_OK;
-    if (!strstr(why.msg, "(SQLSTATE 22")) {
+    if (strncmp(r1_store_state(c->store), "22", 2) != 0) {
         *c->err = why;
         return st;
     }

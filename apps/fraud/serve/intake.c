@@ -91,13 +91,14 @@ static r1_status id_reused(server *s, fraud_record *r, r1_err *err)
 }
 
 /* Whether the payment's date cannot be believed; *why then says so. */
-static bool time_suspect(server *s, const fraud_record *r, r1_err *why)
+static bool time_suspect(server *s, fraud_record *r, r1_err *why)
 {
     const fraud_time_case c = {.ts = r->payment.ts,
                                .message_ms = r->message.broker_ms,
                                .machine_ms = s->share ? s->machine_ms : r1_time_us() / 1000,
                                .clock_ms = fraud_engine_clock(s->parts.engine)};
     fraud_time_verdict v = fraud_time_next(&s->guard, &c);
+    r->guard = fraud_serve_guard_mark(s);
     if (v == FRAUD_TIME_GOOD) return false;
     fraud_time_explain(&s->guard.band, &c, v, why->msg, sizeof why->msg);
     s->time_suspect++;
@@ -204,6 +205,7 @@ r1_status fraud_serve_accept(server *s, batch *b, fraud_record *r, fraud_topic t
 {
     fraud_record_stamp(r, FRAUD_CLOCK_READ);
     r->topic = topic;
+    r->guard.known = false;
     b->record[b->n++] = r;
     s->last_message_us = r1_mono_us();
     if (r->topic == FRAUD_TOPIC_LABELS) return take_label(s, r), R1_OK;

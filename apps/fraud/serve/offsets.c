@@ -7,8 +7,10 @@
  *     --to beginning   the first message, in a new incarnation
  *     --to end         behind the last message, in a new incarnation: what is there is passed over
  *
- * A reset raises each partition's epoch, so an owner that still runs is fenced. It writes who,
- * when, from, to and why into r1.offset_audit, in the transaction that moves the offsets. */
+ * A reset raises the epochs of the log and of each partition, so an owner that still runs is
+ * fenced. It gives the log to this topic and cluster (write/log_owner.h). In the transaction that
+ * moves the offsets, r1.offset_audit and r1.log_audit get who, when, from, to and why. */
+#include "fleet/lease.h"
 #include "serve/settings.h"
 #include "stream/stream.h"
 #include "write/ledger.h"
@@ -35,6 +37,10 @@ const r1_option fraud_offsets_rows[] = {
      .choices = "resume|beginning|end",
      .help = "of reset: resume goes on where each partition stands, or at the first message that "
              "is left; beginning and end begin a new incarnation there"},
+    {.name = "holds",
+     .type = R1_OPT_ENUM,
+     .choices = "payments|labels",
+     .help = "of reset: what the topic holds, where the log in the database knows another topic"},
     {.name = "why", .type = R1_OPT_STRING, .help = "of reset: the reason, for the audit"},
 };
 const size_t fraud_offsets_n_row = R1_COUNT(fraud_offsets_rows);
@@ -56,6 +62,8 @@ typedef struct {
     char cluster[64];
     char other[64];      /* another cluster that the topic was read from; "": none */
     int64_t incarnation; /* the newest that any cluster has; 0: none */
+    const char *holds;   /* "payments" or "labels"; NULL: the log knows other topics */
+    char log[384];       /* whose the log is, in words; "": nobody's yet */
     int32_t n;
     partition_state *part; /* n of them */
 } offsets;
@@ -86,6 +94,29 @@ static r1_status offsets_rows(offsets *f, r1_err *err)
         f->part[p].last_identity = (uint64_t)r1_rows_int(rows, i, 5);
     }
     r1_rows_free(rows);
+    return R1_OK;
+}
+
+/* Whose the log is, and what the topic is to it. A log of nobody is taken by the first start. */
+static r1_status offsets_log(offsets *f, r1_err *err)
+{
+    r1_rows *rows;
+    R1_TRY(r1_store_query(f->store,
+                          "SELECT cluster_id, payments, coalesce(labels, 'none'), owner FROM "
+                          "r1.log_owner WHERE app = 'fraud'",
+                          0, NULL, &rows, err));
+    if (r1_rows_count(rows)) {
+        const char *payments = r1_rows_text(rows, 0, 1), *labels = r1_rows_text(rows, 0, 2);
+        snprintf(f->log, sizeof f->log,
+                 "the log is of payments %.80s, labels %.80s, cluster \"%.60s\", owner %.95s",
+                 payments, labels, r1_rows_text(rows, 0, 0), r1_rows_text(rows, 0, 3));
+        if (!strcmp(f->topic, payments)) f->holds = "payments";
+        if (!strcmp(f->topic, labels)) f->holds = "labels";
+    } else {
+        f->holds = "payments";
+    }
+    r1_rows_free(rows);
+    if (r1_options_has(f->o, "holds")) f->holds = r1_options_str(f->o, "holds");
     return R1_OK;
 }
 
@@ -145,6 +176,7 @@ static r1_status offsets_look(offsets *f, r1_err *err)
     f->part = calloc(f->n > 0 ? (size_t)f->n : 1, sizeof *f->part);
     if (!f->part) R1_FAIL(err, R1_E_NOMEM, "no memory for %d partitions", f->n);
     R1_TRY(offsets_rows(f, err));
+    R1_TRY(offsets_log(f, err));
     for (int32_t p = 0; p < f->n; p++)
         R1_TRY(r1_consumer_range(f->consumer, 0, p, &f->part[p].low, &f->part[p].high, ANSWER_MS,
                                  err));
@@ -159,6 +191,7 @@ static int offsets_show(const offsets *f)
     int faults = 0;
     printf("topic %s, cluster \"%s\", incarnation %lld\n", f->topic, f->cluster,
            (long long)f->incarnation);
+    if (*f->log) printf("%s\n", f->log);
     printf("%9s %12s %14s %14s %14s  %s\n", "partition", "incarnation", "next offset",
            "broker's first", "broker's next", "state");
     for (int32_t p = 0; p < f->n; p++) {
@@ -208,8 +241,17 @@ static r1_status reset_one(offsets *f, int32_t p, int64_t incarnation, const cha
     return R1_OK;
 }
 
+static r1_status reset_log(const offsets *f, const char *who, r1_err *err)
+{
+    const char *row[] = {f->cluster, f->topic, f->holds, who, r1_options_str(f->o, "why")};
+    return r1_store_batch_add(f->store, "reset_log", R1_COUNT(row), row, err);
+}
+
 static r1_status offsets_reset(offsets *f, r1_err *err)
 {
+    if (!f->holds)
+        R1_FAIL(err, R1_E_INVAL, "topic %s: expected --holds payments or --holds labels, as %s",
+                f->topic, f->log);
     char host[64] = "host", who[160];
     const char *user = getenv("USER");
     gethostname(host, sizeof host - 1);
@@ -220,8 +262,10 @@ static r1_status offsets_reset(offsets *f, r1_err *err)
                             "SELECT r1.reset_offset($1, 'fraud', $2, $3::integer, $4::integer, "
                             "$5::bigint, $6, $7)",
                             7, err));
+    R1_TRY(r1_store_prepare(f->store, "reset_log",
+                            "SELECT r1.reset_log('fraud', $1, $2, $3, $4, $5)", 5, err));
     R1_TRY(r1_store_batch_begin(f->store, err));
-    r1_status st = R1_OK;
+    r1_status st = reset_log(f, who, err);
     for (int32_t p = 0; st == R1_OK && p < f->n; p++) st = reset_one(f, p, incarnation, who, err);
     if (st == R1_OK) return r1_store_batch_commit(f->store, err);
     r1_store_batch_abort(f->store);
@@ -262,6 +306,7 @@ int fraud_command_offsets(r1_cli_call *call)
     offsets f = {.o = call->opts, .topic = r1_options_str(call->opts, "topic")};
     r1_status st = offsets_open(&f, &call->err);
     int code = R1_EXIT_OK;
+    if (st == R1_OK && reset) st = fraud_lease_alone(f.store, &call->err);
     if (st == R1_OK && reset) st = offsets_reset(&f, &call->err);
     if (st == R1_OK && !reset) code = offsets_show(&f);
     r1_consumer_free(f.consumer);

@@ -15,6 +15,7 @@
 #include "serve/server.h"
 #include "serve/settings.h"
 #include "serve/share.h"
+#include "write/log_owner.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +109,10 @@ static r1_status take_ownership(server *s, r1_err *err)
     for (int t = 0; t < FRAUD_N_TOPIC; t++) {
         if (!s->parts.topic[t]) continue;
         R1_TRY(fraud_ledger_known_cluster(&s->ledger, s->store, s->parts.topic[t], err));
+    }
+    R1_TRY(fraud_log_take(&s->ledger, s->store, s->parts.topic, err));
+    for (int t = 0; t < FRAUD_N_TOPIC; t++) {
+        if (!s->parts.topic[t]) continue;
         R1_TRY(fraud_ledger_take(&s->ledger, s->store, (fraud_topic)t, s->parts.topic[t],
                                  s->n_partition[t], err));
     }
@@ -146,25 +151,6 @@ static r1_status start_writer(server *s, r1_err *err)
                            .queue = s->parts.queue,
                            .shared = fraud_share_outbox(s)};
     return fraud_writer_start(&s->writer, &w, err);
-}
-
-r1_status fraud_serve_resume_guard(server *s, r1_err *err)
-{
-    r1_rows *rows;
-    s->guard.band = s->parts.arrival.band;
-    R1_TRY(r1_store_query(s->store,
-                          "SELECT (extract(epoch FROM ts) * 1000)::bigint, "
-                          "coalesce((extract(epoch FROM broker_at) * 1000)::bigint, 0) "
-                          "FROM r1.payment WHERE applied ORDER BY apply_seq DESC LIMIT 1",
-                          0, NULL, &rows, err));
-    if (r1_rows_count(rows)) {
-        const fraud_time_case last = {.ts = r1_rows_int(rows, 0, 0),
-                                      .message_ms = r1_rows_int(rows, 0, 1),
-                                      .machine_ms = r1_time_us() / 1000};
-        fraud_time_resume(&s->guard, &last);
-    }
-    r1_rows_free(rows);
-    return R1_OK;
 }
 
 /* The order matters: own, then rebuild (what an earlier owner still commits after this is

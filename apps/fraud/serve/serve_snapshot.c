@@ -95,7 +95,7 @@ static r1_status open_snapshots(server *s, r1_err *err)
 /* ---- which log ---- */
 
 /* The moment at which the schema's tables were made tells a log from every other one. */
-static r1_status name_log(server *s, r1_err *err)
+r1_status fraud_serve_name_log(server *s, r1_err *err)
 {
     r1_rows *rows;
     R1_TRY(r1_store_query(s->store,
@@ -226,7 +226,7 @@ r1_status fraud_serve_restore(server *s, r1_err *err)
 {
     int64_t after_seq = 0, began = r1_mono_us();
     bool found;
-    R1_TRY(name_log(s, err));
+    R1_TRY(fraud_serve_name_log(s, err));
     if (r1_options_str(s->o, "snapshot-dir")) R1_TRY(restore_newest(s, &after_seq, err));
     int64_t upto = !s->share ? INT64_MAX : fraud_share_placed(s) ? 0 : fraud_share_base(s);
     R1_TRY(

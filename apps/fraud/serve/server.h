@@ -85,8 +85,10 @@ r1_status fraud_serve_assign(server *s, r1_err *err);
 /* Takes and reads the partitions that were added since, and begins to watch for further ones. An
  * error of the watch ends the service. */
 r1_status fraud_serve_watch(server *s, r1_err *err);
-/* The guard of event time goes on where the log left it. */
-r1_status fraud_serve_resume_guard(server *s, r1_err *err);
+/* ---- guard_resume.c: the guard of event time across a restart ---- */
+
+r1_status fraud_serve_resume_guard(server *s, r1_err *err); /* before the first message */
+fraud_guard_mark fraud_serve_guard_mark(const server *s);   /* of the guard as it stands */
 
 /* ---- intake_currency.c: amounts of several currencies ---- */
 
@@ -105,6 +107,7 @@ r1_status fraud_serve_loop(server *s, r1_err *err);
 /* The state of the newest good snapshot and the log's tail, or of the whole log. Ownership has been
  * taken. */
 r1_status fraud_serve_restore(server *s, r1_err *err);
+r1_status fraud_serve_name_log(server *s, r1_err *err); /* s->log.log_id: when the log was made */
 /* Notes the last record of the batch that has an apply_seq, before the writer gets it. */
 void fraud_serve_mark(server *s, const batch *b);
 /* Between two turns of the loop. */

@@ -3,6 +3,7 @@
 #include "serve/share.h"
 
 #include "r1_assert.h"
+#include "write/log_owner.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +59,10 @@ static r1_status share_genesis(void *ctx, fraud_genesis *g, r1_err *err)
     for (int t = 0; t < FRAUD_EVENT_TOPICS; t++) {
         if (!s->parts.topic[t]) continue;
         R1_TRY(fraud_ledger_known_cluster(&s->ledger, s->store, s->parts.topic[t], err));
+    }
+    R1_TRY(fraud_log_take(&s->ledger, s->store, s->parts.topic, err));
+    for (int t = 0; t < FRAUD_EVENT_TOPICS; t++) {
+        if (!s->parts.topic[t]) continue;
         R1_TRY(fraud_ledger_take(&s->ledger, s->store, (fraud_topic)t, s->parts.topic[t],
                                  s->n_partition[t], err));
         g->n_partition[t] = s->n_partition[t];
@@ -76,6 +81,7 @@ static r1_status share_genesis(void *ctx, fraud_genesis *g, r1_err *err)
     g->live = s->guard.live;
     g->n_leap = s->guard.n_leap;
     g->leap_ms = s->guard.leap_ms;
+    snprintf(g->made, sizeof g->made, "%s", s->log.log_id);
     snprintf(g->cluster, sizeof g->cluster, "%s", s->ledger.cluster);
     snprintf(g->payments, sizeof g->payments, "%s", s->parts.topic[0]);
     snprintf(g->labels, sizeof g->labels, "%s", s->parts.topic[1] ? s->parts.topic[1] : "");
@@ -91,6 +97,7 @@ static r1_status share_ledger(server *s, r1_err *err)
     l->topic[FRAUD_TOPIC_HTTP] = NULL;
     l->n_partition[FRAUD_TOPIC_HTTP] = 0;
     memset(l->claim, 0, sizeof l->claim);
+    R1_TRY(fraud_log_join(l, s->store, s->parts.topic, err));
     for (int t = 0; t < FRAUD_EVENT_TOPICS; t++) {
         if (!s->parts.topic[t]) continue;
         l->topic[t] = s->parts.topic[t];
@@ -115,6 +122,7 @@ static r1_status share_fleet(server *s, r1_err *err)
         .cluster = s->ledger.cluster,
         .owner = s->ledger.owner,
         .conninfo = s->parts.conninfo,
+        .made = s->log.log_id,
         .session_ms = (int)r1_options_int(s->o, "group-session"),
         .lease_ms = LEASE_MS,
         .refresh_ms = (int)r1_options_int(s->o, "topics-refresh") * 1000};
@@ -130,6 +138,7 @@ r1_status fraud_share_open(server *s, r1_err *err)
     }
     struct fraud_share *h = s->share;
     if (!r1_store_alive(s->store)) R1_TRY(r1_store_reopen(s->store, err));
+    R1_TRY(fraud_serve_name_log(s, err));
     R1_TRY(share_fleet(s, err));
     if (!h->opened)
         R1_TRY(
@@ -341,6 +350,7 @@ static r1_status share_apply(server *s, batch *b, fraud_record *r, const fraud_e
     else
         st = fraud_serve_accept(s, b, r, (fraud_topic)e->topic, err);
     s->last_seq = e->number;
+    r->guard.known = false; /* it stands in snapshots: several writers have no order */
     return st;
 }
 

@@ -30,14 +30,16 @@ r1_status fraud_ledger_known_cluster(const fraud_ledger *l, r1_store *s, const c
 static r1_status ledger_take_one(fraud_ledger *l, r1_store *s, fraud_topic topic, int32_t partition,
                                  r1_err *err)
 {
-    char number[16];
+    char number[16], log_epoch[24];
     snprintf(number, sizeof number, "%d", partition);
-    const char *param[] = {l->cluster, l->topic[topic], number, l->owner};
+    snprintf(log_epoch, sizeof log_epoch, "%lld", (long long)l->log_epoch);
+    const char *param[] = {l->cluster, l->topic[topic], number, l->owner, log_epoch};
     r1_rows *rows;
     R1_TRY(r1_store_query(s,
                           "SELECT next_offset, epoch, incarnation, last_offset, last_identity FROM "
+                          "r1.hold_log('fraud', $5::bigint), "
                           "r1.take_partition($1, 'fraud', $2, $3::integer, $4)",
-                          4, param, &rows, err));
+                          R1_COUNT(param), param, &rows, err));
     bool known = r1_rows_text(rows, 0, 3) && r1_rows_text(rows, 0, 4);
     l->claim[topic][partition] = (fraud_claim){.next_offset = r1_rows_int(rows, 0, 0),
                                                .epoch = r1_rows_int(rows, 0, 1),

@@ -37,7 +37,8 @@ typedef struct {
     _Atomic int32_t n_partition[FRAUD_N_TOPIC];
     int64_t incarnation[FRAUD_N_TOPIC];
     fraud_claim claim[FRAUD_N_TOPIC][FRAUD_PARTITIONS_MAX];
-    int64_t last_seq; /* apply_seq of the last record that was committed */
+    int64_t log_epoch; /* of the log as a whole; log_owner.h */
+    int64_t last_seq;  /* apply_seq of the last record that was committed */
     /* Several processes write the log, each the partitions that it owns. apply_seq then rises
      * within a partition; last_seq is the highest of this process. */
     bool shared;
@@ -53,7 +54,8 @@ typedef struct {
  * from another one alone: its offsets mean other messages. */
 r1_status fraud_ledger_known_cluster(const fraud_ledger *l, r1_store *s, const char *name,
                                      r1_err *err);
-/* Takes the partitions of one topic from its first one that is not taken yet up to n_partition. */
+/* Takes the partitions of one topic from its first one that is not taken yet up to n_partition. The
+ * log has been taken (log_owner.h), and is still held. */
 r1_status fraud_ledger_take(fraud_ledger *l, r1_store *s, fraud_topic topic, const char *name,
                             int32_t n_partition, r1_err *err);
 

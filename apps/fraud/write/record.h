@@ -67,6 +67,13 @@ struct fraud_record;
 typedef void (*fraud_reply_fn)(void *ctx, const struct fraud_record *r, fraud_outcome outcome,
                                const char *text);
 
+/* The guard of event time behind a payment (serve/time_guard.h), from which a start goes on. */
+typedef struct {
+    bool known, live;
+    uint32_t n_leap;
+    int64_t leap_ms;
+} fraud_guard_mark;
+
 /* Where a record is:
  *
  *     FREE ──take_free──▶ TAKEN ──push──▶ QUEUED ──pop──▶ WRITING ──release──▶ FREE
@@ -103,6 +110,7 @@ typedef struct fraud_record {
      * all the same. */
     bool applied;
     uint64_t content_hash;
+    fraud_guard_mark guard; /* behind this payment; not known where the guard did not look at it */
     char *log; /* owned; what r1.payment keeps in the place of the message, NULL: the message */
     /* "unscorable", "id_reused", "time_suspect": the rule that decided without a score, which then
      * stands in no row. NULL: the score counts. Static. */

@@ -2,6 +2,7 @@
 /* writer.c - see writer.h for its invariants and writer_state.h for the steps of its thread. */
 #include "write/writer.h"
 #include "r1_assert.h"
+#include "write/log_owner.h"
 #include "write/patience.h"
 #include "write/reply.h"
 #include "write/versions.h"
@@ -22,6 +23,7 @@ struct fraud_writer {
     fraud_names names; /* what rows and messages name */
     fraud_rows *rows;
     fraud_versions versions;
+    fraud_log_hold hold;
     fraud_writer_state state; /* the thread's */
     fraud_patience patience;  /* the thread's */
     int64_t written_us;       /* of the batch in hand, since 1970 */
@@ -73,8 +75,9 @@ static r1_status writer_write_batch(fraud_writer *w, fraud_record *const *r, siz
 {
     writer_date(w);
     R1_TRY(r1_store_batch_begin(w->store, err));
-    /* First the offsets: an owner that was fenced finds out before it sends its rows. */
-    r1_status st = add_advances(w, t, err);
+    /* First the log and the offsets: a fenced owner finds out before it sends its rows. */
+    r1_status st = fraud_log_add(&w->hold, w->o.ledger, w->store, r, n, err);
+    if (st == R1_OK) st = add_advances(w, t, err);
     if (st == R1_OK) st = fraud_versions_add(&w->versions, w->store, r, n, err);
     if (st == R1_OK) st = fraud_rows_add(w->rows, w->store, r, n, err);
     if (st == R1_OK) return r1_store_batch_commit(w->store, err);
@@ -129,13 +132,6 @@ static void writer_wait(fraud_writer *w, size_t n, const r1_err *err)
     pthread_mutex_unlock(&w->lock);
 }
 
-/* 23505 on apply_seq: somebody else numbers the log too. Offsets fence owners of the same topics
- * alone. */
-static bool log_is_shared(const r1_err *err)
-{
-    return strstr(err->msg, "SQLSTATE 23505") && strstr(err->msg, "(apply_seq)=(");
-}
-
 /* Writes until the batch has landed or must not be written. After a fail-over the ledger of a
  * standby may have been behind: so a refusal of the offsets that follows an unknown outcome is
  * asked for again. */
@@ -148,10 +144,6 @@ static r1_status writer_land(fraud_writer *w, fraud_record *const *r, size_t n, 
         fraud_writer_move(&w->state, FRAUD_WRITER_WRITES);
         r1_err_clear(err);
         r1_status st = writer_write_batch(w, r, n, &t, err);
-        if (st == R1_E_FORMAT && log_is_shared(err))
-            R1_FAIL(err, R1_E_FENCED,
-                    "an apply_seq of this service is in the log already: another service writes to "
-                    "this database, of other topics; give each a database of its own");
         bool fenced = st == R1_E_FENCED && again;
         if (!fenced && (st != R1_E_DB || !err->retriable)) return st;
         fraud_writer_move(&w->state, FRAUD_WRITER_RECOVERS);
@@ -193,6 +185,7 @@ static void after_commit(fraud_writer *w, fraud_record *const *r, size_t n, int6
     fraud_writer_move(&w->state, FRAUD_WRITER_LANDED);
     fraud_ledger_move(w->o.ledger, r, n);
     fraud_versions_landed(&w->versions);
+    fraud_log_landed(&w->hold);
     atomic_store(&w->committed, w->o.ledger->last_seq);
     pthread_mutex_lock(&w->lock);
     w->stats.commits++;
@@ -348,6 +341,7 @@ static r1_status writer_prepare(fraud_writer *w, r1_err *err)
     R1_TRY(fraud_rows_new(&w->rows, &w->names, err));
     R1_TRY(r1_store_open_with(&w->store, w->o.conninfo, &opts, err));
     R1_TRY(r1_store_prepare(w->store, "advance", sql_advance, 7, err));
+    R1_TRY(fraud_log_prepare(w->store, err));
     R1_TRY(fraud_rows_prepare(w->rows, w->store, err));
     R1_TRY(fraud_versions_prepare(&w->versions, w->o.config, w->store, err));
     R1_TRY(name_versions(w, err));

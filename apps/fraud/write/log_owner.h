@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* log_owner.h - whose the log of a database is: one service's, known by its cluster and its topics.
+ *
+ * apply_seq numbers one log, and a rebuild reads all of it. So a service of other topics or of
+ * another cluster is refused, and an owner that was followed by another one is fenced: taking the
+ * log raises its epoch, and each transaction of the writer holds it. `r1-fraud offsets reset` gives
+ * the log to other topics.
+ *
+ * Beside it stands the guard of event time, which moves with the payments that change it.
+ *
+ * Owns:    nothing; borrows the names of topics.
+ * Threads: one at a time per store.
+ * Errors:  R1_E_STREAM where the log is another service's; R1_E_FENCED in an older epoch; else as
+ *          r1_store_query. */
+#ifndef FRAUD_LOG_OWNER_H
+#define FRAUD_LOG_OWNER_H
+
+#include "write/ledger.h"
+
+/* Takes the log for the topics that are not NULL, before anything is rebuilt from it: raises its
+ * epoch. */
+r1_status fraud_log_take(fraud_ledger *l, r1_store *s, const char *const topic[FRAUD_N_TOPIC],
+                         r1_err *err);
+
+/* The same in the epoch in which it was taken, beside others who write it too. */
+r1_status fraud_log_join(fraud_ledger *l, r1_store *s, const char *const topic[FRAUD_N_TOPIC],
+                         r1_err *err);
+
+/* ---- in each transaction of the writer ---- */
+
+typedef struct {
+    fraud_guard_mark landed, aimed; /* of the last batch that landed, of the one in hand */
+} fraud_log_hold;
+
+r1_status fraud_log_prepare(r1_store *s, r1_err *err);
+/* Adds to the transaction in hand: it fails where the log has another owner, and moves the guard
+ * where the records changed it. */
+r1_status fraud_log_add(fraud_log_hold *h, const fraud_ledger *l, r1_store *s,
+                        fraud_record *const *r, size_t n, r1_err *err);
+void fraud_log_landed(fraud_log_hold *h); /* that transaction has landed */
+
+/* Where the guard stands; not known where no payment has moved it since migration 10. */
+r1_status fraud_log_guard(const fraud_ledger *l, r1_store *s, fraud_guard_mark *out, r1_err *err);
+
+#endif

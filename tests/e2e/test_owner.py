@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Whose the log of a database is, and what stands beside it: a second service of other topics is
+refused before it changes anything, and the guard of event time goes on after a restart.
+
+tests/e2e/test_owner.py [Owner|Guard]
+
+Environment: R1_BIN (folder with the programs).
+"""
+
+import json
+import os
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "deploy"))
+from services import ROOT, Services, run  # noqa: E402
+
+DAY_MS = 86400000
+# What migration 10 makes: without it a database is as it was before.
+MADE_BY_10 = (
+    "DROP TABLE r1.log_owner, r1.log_audit, r1.time_guard;"
+    "DROP FUNCTION r1.take_log, r1.hold_log, r1.reset_log;"
+    "DELETE FROM r1.schema_migration WHERE version = 10"
+)
+
+
+def read_log(p):
+    with open(p.log_path, encoding="utf-8") as f:
+        return f.read()
+
+
+class Base(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="r1-owner-")
+        os.chmod(cls.folder, 0o755)
+        path = os.path.join(cls.folder, "all.jsonl")
+        program = os.path.join(os.environ["R1_BIN"], "r1-fraud")
+        run(program, "generate", "--seed", 12, "--accounts", 100, "--days", 20, "--out", path)
+        with open(path, encoding="utf-8") as f:
+            cls.payments = [json.loads(line) for line in f][:600]
+
+    def services(self, name):
+        return Services(os.path.join(self.folder, name), partitions=1)
+
+    def send(self, s, rows, topic="payments"):
+        path = os.path.join(s.folder, topic + ".jsonl")
+        with open(path, "w", encoding="utf-8") as f:
+            f.writelines(json.dumps(row) + "\n" for row in rows)
+        s.produce(path, "--topic", topic)
+
+    def run_once(self, s, *args, name="serve"):
+        """Until the topic is read; returns the exit code."""
+        p = s.serve("--model", "none", "--until-idle", 1, *args, wait_ready=False, name=name)
+        return s.finish(p), read_log(p)
+
+    def payments_in(self, s, topic):
+        return int(s.value(f"SELECT count(*) FROM r1.payment WHERE topic = '{topic}'"))
+
+    def log_owner(self, s):
+        return s.sql("SELECT payments, labels FROM r1.log_owner")
+
+
+class Owner(Base):
+    """One log, one service."""
+
+    def assert_refused(self, code, said, *words):
+        self.assertEqual(code, 1, said)
+        for word in ("Give each service a database of its own", "r1-fraud offsets reset", *words):
+            self.assertIn(word, said)
+
+    def test_two_services_of_one_database(self):
+        """Seen: each numbered the log, and the later one had a state of both topics."""
+        with self.services("two") as s:
+            s.fresh_schema()
+            first = s.serve("--model", "none", name="first")
+            self.send(s, self.payments[:200])
+            s.wait_for("SELECT count(*) FROM r1.payment", 200)
+            self.send(s, self.payments[200:300], topic="others")
+            epochs = s.sql("SELECT topic, epoch FROM r1.stream_offset ORDER BY topic")
+            code, said = self.run_once(s, "--topic", "others", name="second")
+            self.assert_refused(code, said, "expected payments others", "payments, none")
+            self.assertEqual(
+                s.sql("SELECT topic, epoch FROM r1.stream_offset ORDER BY topic"), epochs
+            )
+            self.send(s, self.payments[300:400])  # the first one goes on
+            self.assertEqual(s.wait_for("SELECT count(*) FROM r1.payment", 300), "300")
+            first.terminate()
+            self.assertEqual(s.finish(first), 0)
+
+    def test_a_reset_gives_the_log(self):
+        """Audited, and the owner that still runs is fenced."""
+        with self.services("given") as s:
+            s.fresh_schema()
+            first = s.serve("--model", "none", name="first")
+            self.send(s, self.payments[:200])
+            s.wait_for("SELECT count(*) FROM r1.payment", 200)
+            self.send(s, self.payments[200:300], topic="others")
+            reset = ["offsets", "reset", "--topic", "others", "--to", "beginning", "--why", "moved"]
+            p = s.fraud(*reset, check=False)
+            self.assertEqual(p.returncode, 2)
+            self.assertIn("--holds payments or --holds labels", p.stderr)
+            s.fraud(*reset, "--holds", "payments")
+            self.assertEqual(self.run_once(s, "--topic", "others", name="second")[0], 0)
+            self.assertEqual(self.payments_in(s, "others"), 100)
+            self.send(s, self.payments[300:310])
+            self.assertEqual(s.finish(first), 1)
+            self.assertIn("R1F01", read_log(first))
+            self.assertEqual(self.payments_in(s, "payments"), 200)
+            self.assertEqual(
+                s.sql("SELECT from_payments, to_payments, why FROM r1.log_audit"),
+                [["payments", "others", "moved"]],
+            )
+            code, said = self.run_once(s, name="third")
+            self.assert_refused(code, said, "expected payments payments")
+            self.assertIn("the log is of payments others", s.fraud("offsets", "show").stdout)
+
+    def test_a_log_from_before_is_adopted(self):
+        """By the rows that it has; one without rows belongs to the first service."""
+        with self.services("before") as s:
+            for rows in (0, 100):
+                s.fresh_schema()
+                self.send(s, self.payments[:100])
+                if rows:
+                    self.assertEqual(self.run_once(s)[0], 0)
+                s.sql(MADE_BY_10)
+                s.fraud("db", "migrate")
+                self.assertEqual(self.log_owner(s), [["payments", ""]] if rows else [])
+                self.assertEqual(self.run_once(s)[0], 0)
+                self.assertEqual(self.log_owner(s), [["payments", ""]])
+                self.assertEqual(self.payments_in(s, "payments"), 100)
+                code, said = self.run_once(s, "--topic", "others", "--wait", 1)
+                self.assertEqual(code, 1)
+            self.send(s, self.payments[:1], topic="others")
+            self.assert_refused(*self.run_once(s, "--topic", "others"))
+
+    def test_labels_are_added_later(self):
+        """The first labels topic is taken along, another one is refused."""
+        with self.services("labels") as s:
+            s.fresh_schema()
+            self.send(s, self.payments[:100])
+            label = {"tx_id": self.payments[5]["tx_id"], "is_fraud": True,
+                     "ts": self.payments[50]["ts"]}  # fmt: skip
+            for topic in ("labels", "labels2"):
+                self.send(s, [label], topic=topic)
+            self.assertEqual(self.run_once(s)[0], 0)
+            self.assertEqual(self.run_once(s, "--labels-topic", "labels")[0], 0)
+            self.assertEqual(self.log_owner(s), [["payments", "labels"]])
+            self.assert_refused(*self.run_once(s, "--labels-topic", "labels2"))
+            self.assertEqual(self.run_once(s)[0], 0)
+
+
+class Guard(Base):
+    """The guard of event time stands where the last committed payment left it."""
+
+    def leaps(self):
+        """History, then payments of a year later: the third one is believed."""
+        early = [dict(p, ts=p["ts"] - 365 * DAY_MS) for p in self.payments[:200]]
+        return [early, *[[p] for p in self.payments[200:204]]]
+
+    def rules(self, s):
+        return s.sql(
+            "SELECT p.tx_id, d.rule FROM r1.payment p JOIN r1.decision d USING (apply_seq) "
+            "ORDER BY apply_seq"
+        )
+
+    def test_leaps_count_across_restarts(self):
+        """Seen: each start forgot the leaps that had agreed."""
+        with self.services("once") as s:
+            s.fresh_schema()
+            for part in self.leaps():
+                self.send(s, part)
+            self.assertEqual(self.run_once(s)[0], 0)
+            undisturbed = self.rules(s)
+        suspect = [rule == "time_suspect" for _, rule in undisturbed[-4:]]
+        self.assertEqual(suspect, [True, True, False, False])
+        with self.services("parts") as s:
+            s.fresh_schema()
+            for part in self.leaps():
+                self.send(s, part)
+                self.assertEqual(self.run_once(s)[0], 0)
+            self.assertEqual(self.rules(s), undisturbed)
+
+    def test_goes_on_without_the_last_row(self):
+        """Seen: where retention had dropped the last payment, the guard began anew."""
+        with self.services("dropped") as s:
+            s.fresh_schema()
+            snapshots = ["--snapshot-dir", os.path.join(s.folder, "snapshots")]
+            for part in self.leaps()[:3]:
+                self.send(s, part)
+            self.assertEqual(self.run_once(s, *snapshots)[0], 0)
+            for table in ("payment", "decision", "finding", "label"):
+                s.sql(f"DELETE FROM r1.{table}")
+            self.send(s, self.leaps()[3])
+            self.assertEqual(self.run_once(s, *snapshots)[0], 0)
+            self.assertNotEqual(self.rules(s)[0][1], "time_suspect")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("R1_BIN", os.path.join(ROOT, "build", "release", "bin"))
+    unittest.main(verbosity=2)
