@@ -76,7 +76,8 @@ static void test_genesis(void)
 {
     static fraud_genesis g, got;
     r1_err err = {0};
-    g = (fraud_genesis){.last_seq = 12345678901, .live = true, .n_leap = 2, .leap_ms = -5};
+    g = (fraud_genesis){
+        .last_seq = 12345678901, .log_epoch = 3, .live = true, .n_leap = 2, .leap_ms = -5};
     snprintf(g.made, sizeof g.made, "2026-11-30");
     snprintf(g.cluster, sizeof g.cluster, "c");
     snprintf(g.payments, sizeof g.payments, "payments");

@@ -78,8 +78,9 @@ fraud_fold_verdict fraud_fold_take(fraud_fold *f, const fraud_event *e);
 
 /* Where everybody begins: what the log in PostgreSQL stood at when it was opened to several. */
 typedef struct {
-    int64_t last_seq;                             /* the last row of that log */
-    char made[64];                                /* when that log was made: no other is of then */
+    int64_t last_seq;  /* the last row of that log */
+    int64_t log_epoch; /* write/log_owner.h: raised where the log went back to one process */
+    char made[64];     /* when that log was made: no other is of then */
     char cluster[64], payments[256], labels[256]; /* topics; labels "": none */
     bool live;                                    /* of the guard of event time */
     uint32_t n_leap;

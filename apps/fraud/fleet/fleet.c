@@ -250,8 +250,7 @@ static void *sequencer_main(void *arg)
 static r1_status group_open(fraud_fleet *f, r1_err *err)
 {
     r1_group *g = NULL;
-    r1_status st =
-        r1_group_new(&g, &f->o.stream, f->o.topic, f->n_topic, atomic_load(&f->session_ms), err);
+    r1_status st = r1_group_new(&g, &f->o.stream, f->o.topic, 1, atomic_load(&f->session_ms), err);
     pthread_mutex_lock(&f->lock);
     f->group = g;
     pthread_mutex_unlock(&f->lock);

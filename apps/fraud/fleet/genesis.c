@@ -17,11 +17,11 @@ char *fraud_genesis_write(const fraud_genesis *g)
             json_array_append_new(of, json_integer(g->next[t][p]));
         json_array_append_new(next, of);
     }
-    json_t *o =
-        json_pack("{s:I, s:s, s:s, s:s, s:s, s:b, s:i, s:I, s:o}", "last_seq",
-                  (json_int_t)g->last_seq, "made", g->made, "cluster", g->cluster, "payments",
-                  g->payments, "labels", g->labels, "live", (int)g->live, "n_leap", (int)g->n_leap,
-                  "leap_ms", (json_int_t)g->leap_ms, "next", next);
+    json_t *o = json_pack("{s:I, s:I, s:s, s:s, s:s, s:s, s:b, s:i, s:I, s:o}", "last_seq",
+                          (json_int_t)g->last_seq, "log_epoch", (json_int_t)g->log_epoch, "made",
+                          g->made, "cluster", g->cluster, "payments", g->payments, "labels",
+                          g->labels, "live", (int)g->live, "n_leap", (int)g->n_leap, "leap_ms",
+                          (json_int_t)g->leap_ms, "next", next);
     char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
     json_decref(o);
     return text;
@@ -69,6 +69,7 @@ r1_status fraud_genesis_read(fraud_genesis *g, const char *text, size_t len, r1_
     const json_t *live = json_object_get(o, "live");
     bool good = json_is_object(o) && json_is_boolean(live) &&
                 genesis_whole(o, "last_seq", 0, INT64_MAX - 1, &g->last_seq) &&
+                genesis_whole(o, "log_epoch", 1, INT64_MAX, &g->log_epoch) &&
                 genesis_text(o, "made", g->made, sizeof g->made) &&
                 genesis_text(o, "cluster", g->cluster, sizeof g->cluster) &&
                 genesis_text(o, "payments", g->payments, sizeof g->payments) &&
@@ -80,9 +81,9 @@ r1_status fraud_genesis_read(fraud_genesis *g, const char *text, size_t len, r1_
     g->n_leap = (uint32_t)n_leap;
     json_decref(o);
     if (good) return R1_OK;
-    R1_FAIL(
-        err, R1_E_FORMAT,
-        "genesis: expected an object with last_seq, made, cluster, payments, labels, live, n_leap, "
-        "leap_ms and next, found %zu bytes of another form",
-        len);
+    R1_FAIL(err, R1_E_FORMAT,
+            "genesis: expected an object with last_seq, log_epoch, made, cluster, payments, "
+            "labels, live, n_leap, "
+            "leap_ms and next, found %zu bytes of another form",
+            len);
 }

@@ -31,6 +31,7 @@ typedef struct {
 /* A snapshot's part: what the state does not tell. Plain data. */
 typedef struct {
     uint64_t version;
+    int64_t spread; /* partitions of payments when the topic was opened */
     fraud_fleet_place place;
     fraud_time_guard guard;
     char currency[8];
@@ -40,6 +41,7 @@ struct fraud_share {
     fraud_fleet *fleet;
     fraud_genesis genesis;
     bool opened, whole, placed, releases, claims;
+    int64_t spread; /* share_saved */
     share_saved saved;
     int64_t committed[FRAUD_EVENT_TOPICS][FRAUD_EVENT_PARTITIONS];
     share_partition of[FRAUD_EVENT_TOPICS][FRAUD_EVENT_PARTITIONS];
@@ -81,6 +83,7 @@ static r1_status share_genesis(void *ctx, fraud_genesis *g, r1_err *err)
     g->live = s->guard.live;
     g->n_leap = s->guard.n_leap;
     g->leap_ms = s->guard.leap_ms;
+    g->log_epoch = s->ledger.log_epoch;
     snprintf(g->made, sizeof g->made, "%s", s->log.log_id);
     snprintf(g->cluster, sizeof g->cluster, "%s", s->ledger.cluster);
     snprintf(g->payments, sizeof g->payments, "%s", s->parts.topic[0]);
@@ -145,6 +148,12 @@ r1_status fraud_share_open(server *s, r1_err *err)
             fraud_fleet_genesis(h->fleet, s->store, share_genesis, s, &h->genesis, &h->whole, err));
     h->opened = true;
     R1_TRY(share_ledger(s, err));
+    if (h->whole && h->genesis.log_epoch != s->ledger.log_epoch)
+        R1_FAIL(err, R1_E_INVAL,
+                "events-topic %s: expected events of the log in epoch %lld, found those of epoch "
+                "%lld: the log went back to one process since; begin with another topic",
+                r1_options_str(s->o, "events-topic"), (long long)s->ledger.log_epoch,
+                (long long)h->genesis.log_epoch);
     return fraud_committed_ask(s->store, s->ledger.cluster,
                                (const char *const[]){s->parts.topic[0], s->parts.topic[1]},
                                h->committed, err);
@@ -156,6 +165,7 @@ static void share_save_place(server *s)
 {
     share_saved *x = &s->share->saved;
     x->version = SAVED_VERSION;
+    x->spread = s->share->spread;
     if (s->share->fleet) x->place = *fraud_fleet_where(s->share->fleet);
     x->guard = s->guard;
     memcpy(x->currency, s->currency, sizeof s->currency);
@@ -201,7 +211,7 @@ static r1_status load_share(void *ctx, r1_image_in *in, r1_err *err)
     struct fraud_share *h = s->share;
     r1_image_array a = share_array(s);
     R1_TRY(r1_image_get_array(in, &a, 1, err));
-    if (h->saved.version != SAVED_VERSION)
+    if (h->saved.version != SAVED_VERSION || h->saved.spread < 1)
         R1_FAIL(err, R1_E_FORMAT, "share: expected version %d, found %llu", SAVED_VERSION,
                 (unsigned long long)h->saved.version);
     R1_TRY(share_old_enough(h, err));
@@ -242,6 +252,7 @@ r1_status fraud_share_begin(server *s, r1_err *err)
                                   .live = h->genesis.live,
                                   .n_leap = h->genesis.n_leap,
                                   .leap_ms = h->genesis.leap_ms};
+    h->spread = h->whole ? h->genesis.n_partition[0] : h->saved.spread;
     if (h->placed) {
         s->guard = h->saved.guard;
         s->guard.band = s->parts.arrival.band;
@@ -354,11 +365,22 @@ static r1_status share_apply(server *s, batch *b, fraud_record *r, const fraud_e
     return st;
 }
 
+/* A partition of labels that was added is owned like all others. */
+static void share_added(server *s, const fraud_event *e)
+{
+    struct fraud_share *h = s->share;
+    if (e->partition < s->ledger.n_partition[e->topic]) return;
+    s->ledger.n_partition[e->topic] = e->partition + 1;
+    if (e->topic != FRAUD_TOPIC_LABELS || !h->of[0][e->partition % h->spread].ours) return;
+    h->of[FRAUD_TOPIC_LABELS][e->partition].given = h->claims = true;
+}
+
 static r1_status share_event(server *s, batch *b, fraud_record *r, const fraud_event *e,
                              r1_err *err)
 {
     struct fraud_share *h = s->share;
     share_partition *of = &h->of[e->topic][e->partition];
+    share_added(s, e);
     bool decided =
         of->ours ? e->offset < of->decide_from : e->offset < h->committed[e->topic][e->partition];
     bool direct = of->ours && !decided && !of->head;
@@ -499,17 +521,25 @@ static void share_drop(struct fraud_share *h, share_partition *of)
     of->ours = of->given = false;
 }
 
+static void share_change_one(struct fraud_share *h, share_partition *of, r1_group_kind kind)
+{
+    if (kind == R1_GROUP_GIVEN) {
+        of->given = true;
+        return;
+    }
+    share_drop(h, of);
+    of->leaves = kind == R1_GROUP_TAKEN;
+}
+
 static void share_change(server *s, const r1_group_event *e)
 {
     struct fraud_share *h = s->share;
     for (int i = 0; i < e->n; i++) {
-        share_partition *of = &h->of[e->at[i].topic][e->at[i].partition];
-        if (e->kind == R1_GROUP_GIVEN) {
-            of->given = true;
-            continue;
-        }
-        share_drop(h, of);
-        of->leaves = e->kind == R1_GROUP_TAKEN;
+        int32_t p = e->at[i].partition;
+        share_change_one(h, &h->of[FRAUD_TOPIC_PAYMENTS][p], e->kind);
+        for (int64_t q = p; p < h->spread && q < s->ledger.n_partition[FRAUD_TOPIC_LABELS];
+             q += h->spread)
+            share_change_one(h, &h->of[FRAUD_TOPIC_LABELS][q], e->kind);
     }
     h->releases |= e->kind == R1_GROUP_TAKEN;
     h->claims |= e->kind == R1_GROUP_GIVEN;

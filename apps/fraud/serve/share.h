@@ -7,6 +7,9 @@
  *     another's, and committed         nowhere
  *     another's, not seen committed    held, with what scoring needs
  *
+ * The group gives out the partitions of payments, so that these are spread evenly. A partition of
+ * labels belongs to whoever owns the payments of its number, modulo their count at the beginning.
+ *
  * A partition that becomes ours is decided from its stored offset on, out of what is held. What is
  * not held any more ends the process: its next start replays the events from a snapshot that is
  * old enough.
