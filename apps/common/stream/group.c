@@ -11,7 +11,7 @@
 struct r1_group {
     rd_kafka_t *rk;
     const char *topic[R1_TOPICS_MAX];
-    int n_topic;
+    int n_topic, n_given;
     r1_group_event *event;                     /* what the callback saw; the next poll gives it */
     rd_kafka_topic_partition_list_t *revoking; /* NULL: nothing waits for r1_group_release */
     bool closing; /* what is taken now has no owner any more who could end it */
@@ -110,8 +110,8 @@ static r1_status group_conf(const r1_stream_opts *opts, int session_ms, rd_kafka
 
 static r1_status group_subscribe(r1_group *g, r1_err *err)
 {
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(g->n_topic);
-    for (int t = 0; t < g->n_topic; t++)
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(g->n_given);
+    for (int t = 0; t < g->n_given; t++)
         rd_kafka_topic_partition_list_add(list, g->topic[t], RD_KAFKA_PARTITION_UA);
     rd_kafka_resp_err_t code = rd_kafka_subscribe(g->rk, list);
     rd_kafka_topic_partition_list_destroy(list);
@@ -119,9 +119,10 @@ static r1_status group_subscribe(r1_group *g, r1_err *err)
 }
 
 r1_status r1_group_new(r1_group **out, const r1_stream_opts *opts, const char *const *topic,
-                       int n_topic, int session_ms, r1_err *err)
+                       int n_topic, int n_given, int session_ms, r1_err *err)
 {
-    R1_ASSERT(n_topic >= 1 && n_topic <= R1_TOPICS_MAX, "%d topics", n_topic);
+    R1_ASSERT(n_given >= 1 && n_given <= n_topic && n_topic <= R1_TOPICS_MAX, "%d of %d topics",
+              n_given, n_topic);
     *out = NULL;
     rd_kafka_conf_t *conf;
     r1_group *g = calloc(1, sizeof *g);
@@ -131,6 +132,7 @@ r1_status r1_group_new(r1_group **out, const r1_stream_opts *opts, const char *c
         R1_FAIL(err, R1_E_NOMEM, "no memory for a consumer group");
     }
     g->n_topic = n_topic;
+    g->n_given = n_given;
     for (int t = 0; t < n_topic; t++) g->topic[t] = topic[t];
     r1_status st = group_conf(opts, session_ms, &conf, err);
     if (st == R1_OK) {
@@ -206,6 +208,7 @@ void r1_group_release(r1_group *g)
 
 void r1_group_hint_all(r1_group *g, int topic, const int64_t *next_offset, int32_t n)
 {
+    R1_ASSERT(topic >= 0 && topic < g->n_topic, "topic %d of %d", topic, g->n_topic);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(n);
     for (int32_t p = 0; p < n; p++)
         if (next_offset[p])

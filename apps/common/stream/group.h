@@ -30,10 +30,11 @@ typedef struct {
 } r1_group_event;
 
 typedef struct r1_group r1_group;
-/* opts->group names the group. session_ms: a member that the broker has not heard of for so long
+/* opts->group names the group. The partitions of the first n_given topics are given out; offsets of
+ * all may be told. session_ms: a member that the broker has not heard of for so long
  * is dead. */
 r1_status r1_group_new(r1_group **out, const r1_stream_opts *opts, const char *const *topic,
-                       int n_topic, int session_ms, r1_err *err);
+                       int n_topic, int n_given, int session_ms, r1_err *err);
 /* Leaves the group, so that others get the partitions at once; NULL is fine. */
 void r1_group_free(r1_group *g);
 /* What changed, within timeout_ms. Call it often: the broker hears of us by it, too. After TAKEN

@@ -49,6 +49,7 @@ struct fraud_fleet {
     int64_t mark_number, mark[FRAUD_EVENT_TOPICS][FRAUD_EVENT_PARTITIONS];
     r1_group *group; /* NULL: not a member */
     r1_group_event *change;
+    int64_t running; /* the sequencer's epoch; its thread's alone */
     bool change_waits, released;
     char holder[96];
     r1_err failure;
@@ -188,28 +189,35 @@ static void *lease_main(void *arg)
 
 /* ---- the sequencer's thread ---- */
 
+static bool epoch_goes_on(void *ctx)
+{
+    fraud_fleet *f = ctx;
+    return fleet_leads(f) && atomic_load(&f->mine) == f->running;
+}
+
 static bool fleet_at_marker(void *ctx, fraud_fleet_place *out)
 {
     fraud_fleet *f = ctx;
     bool met = false;
     pthread_mutex_lock(&f->lock);
-    while (!(met = f->marker_epoch == atomic_load(&f->mine)) && fleet_leads(f)) fleet_wait(f, 20);
+    while (!(met = f->marker_epoch == f->running) && epoch_goes_on(f)) fleet_wait(f, 20);
     if (met) *out = f->marker;
     pthread_mutex_unlock(&f->lock);
-    return met && fleet_leads(f);
+    return met && epoch_goes_on(f);
 }
 
-static r1_status sequence_once(fraud_fleet *f, r1_err *err)
+static r1_status sequence_once(fraud_fleet *f, int64_t epoch, r1_err *err)
 {
+    f->running = epoch;
     const fraud_sequencer_opts o = {.stream = f->o.stream,
                                     .topic = f->o.topic,
                                     .n_topic = f->n_topic,
                                     .events = f->o.events,
                                     .refresh_ms = f->o.refresh_ms,
-                                    .epoch = atomic_load(&f->mine),
+                                    .epoch = epoch,
                                     .log = f->first.log,
                                     .ctx = f,
-                                    .leads = fleet_leads,
+                                    .leads = epoch_goes_on,
                                     .at_marker = fleet_at_marker,
                                     .stats = &f->work};
     return fraud_sequencer_run(&o, err);
@@ -226,16 +234,18 @@ static void sequence_again(fraud_fleet *f)
 static void *sequencer_main(void *arg)
 {
     fraud_fleet *f = arg;
+    int64_t ran = 0; /* an epoch has one marker, so it runs once: a lease may pause and go on */
     while (!atomic_load(&f->ending)) {
         r1_err err = {0};
+        if (fleet_leads(f) && atomic_load(&f->mine) == ran) sequence_again(f);
         if (!fleet_leads(f)) {
             fleet_sleep(f, 50);
             continue;
         }
-        r1_status st = sequence_once(f, &err);
+        ran = atomic_load(&f->mine);
+        r1_status st = sequence_once(f, ran, &err);
         if (st == R1_OK || err.retriable || st == R1_E_TIMEOUT || st == R1_E_NOT_FOUND) {
             if (st != R1_OK) r1_log(R1_LOG_WARN, "sequencer_ended", "error=\"%s\"", err.msg);
-            if (fleet_leads(f)) sequence_again(f);
             continue;
         }
         r1_err_prefix(&err, "sequencer: ");
@@ -250,7 +260,8 @@ static void *sequencer_main(void *arg)
 static r1_status group_open(fraud_fleet *f, r1_err *err)
 {
     r1_group *g = NULL;
-    r1_status st = r1_group_new(&g, &f->o.stream, f->o.topic, 1, atomic_load(&f->session_ms), err);
+    r1_status st =
+        r1_group_new(&g, &f->o.stream, f->o.topic, f->n_topic, 1, atomic_load(&f->session_ms), err);
     pthread_mutex_lock(&f->lock);
     f->group = g;
     pthread_mutex_unlock(&f->lock);
