@@ -106,8 +106,8 @@ typedef struct fraud_record {
     /* The logit before any evidence, then what each item added; n_trace of them. */
     double trace[FRAUD_ITEMS_MAX + 1];
     uint8_t n_trace;
-    fraud_alert *alert;                    /* owned; NULL where the decision is allow */
-    bool bare; /* PostgreSQL refused its row: what a rebuild needs is written alone */
+    fraud_alert *alert; /* owned; NULL where the decision is allow */
+    bool bare;          /* PostgreSQL refused its row: what a rebuild needs is written alone */
     /* Payments. What is not applied was decided apart: it moved no state, and it has an apply_seq
      * all the same. */
     bool applied;
