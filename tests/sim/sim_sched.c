@@ -26,6 +26,7 @@ static _Thread_local int held;
 
 pid_t __real_fork(void);
 pid_t __real_waitpid(pid_t pid, int *status, int flags);
+int __real_clock_gettime(clockid_t id, struct timespec *t);
 
 bool sim_inside(void) { return self >= 0; }
 int sim_self_service(void) { return sim->thread[self].service; }
@@ -122,9 +123,30 @@ static int choose_next(void)
     return list[n == 1 ? 0 : (int)sim_below((uint64_t)n)];
 }
 
+/* Whether the process that has the baton has died by a defect: nobody would ever give it back. */
+static bool holder_crashed(void)
+{
+    int status, service = sim->thread[sim->running].service;
+    sim_service *s = &sim->service[service];
+    if (!service || !s->alive || __real_waitpid(s->pid, &status, WNOHANG) != s->pid) return false;
+    sim_fault("service %d died by itself: %s %d", service, WIFSIGNALED(status) ? "signal" : "exit",
+              WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    s->exit_code = -1;
+    s->dying = sim->reap = true;
+    return true;
+}
+
+/* The director looks now and then whether the others still live. */
 static void take_baton(int i)
 {
-    while (sem_wait(&sim->thread[i].go) < 0 && errno == EINTR) {
+    for (;;) {
+        struct timespec until;
+        __real_clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += 1;
+        if (i != DIRECTOR ? !sem_wait(&sim->thread[i].go)
+                          : !sem_timedwait(&sim->thread[i].go, &until))
+            return;
+        if (i == DIRECTOR && errno == ETIMEDOUT && holder_crashed()) return;
     }
 }
 
@@ -366,7 +388,6 @@ int __real_nanosleep(const struct timespec *t, struct timespec *left);
 int __wrap_nanosleep(const struct timespec *t, struct timespec *left);
 int __real_usleep(useconds_t us);
 int __wrap_usleep(useconds_t us);
-int __real_clock_gettime(clockid_t id, struct timespec *t);
 int __wrap_clock_gettime(clockid_t id, struct timespec *t);
 int64_t __real_r1_time_us(void);
 int64_t __wrap_r1_time_us(void);
@@ -397,10 +418,11 @@ int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(voi
     if (self < 0) return __real_pthread_create(t, a, fn, arg);
     thread_run *run = malloc(sizeof *run);
     if (!run) return ENOMEM;
-    *run = (thread_run){fn, arg, thread_make(sim_self_service())};
+    int thread = thread_make(sim_self_service());
+    *run = (thread_run){fn, arg, thread};
     int error = __real_pthread_create(t, a, thread_main, run);
     if (error) abort();
-    sim->thread[run->thread].id = (uint64_t)*t; /* it waits for the baton: run is still there */
+    sim->thread[thread].id = (uint64_t)*t;
     sim_give();
     return 0;
 }

@@ -22,8 +22,6 @@ from services import ROOT, Services, bin_dir  # noqa: E402
 
 JOBS = 2
 CONTROL_SEEDS = 50
-# Seeds that once found a fault of the service: they are run beside all others.
-REGRESSIONS = {}
 
 # As r1.make_partitions makes them, for the week of the simulated clock (SIM_WALL_US).
 WEEK = """
@@ -116,10 +114,6 @@ def seeds(first, count):
     with Databases() as d:
         codes, said = d.run("--from", lambda job: first + job * half, "--count",
                             lambda job: min(half, count - job * half))
-        for seed, fault in REGRESSIONS.items():
-            again, more = d.run("--seed", seed, jobs=1)
-            codes += again
-            said += f"{fault}: {more}"
     print(said, end="")
     compared = sum(int(n) for n in re.findall(r"(\d+) compared with", said))
     if any(codes) or compared < count // 3:

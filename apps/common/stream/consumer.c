@@ -16,7 +16,7 @@
 #include <time.h>
 
 enum {
-    QUEUE_KIB = 1024,      /* where the options say none */
+    QUEUE_KIB = 1024, /* where the options say none */
     PLACES = R1_PARTITION_PLACES,
     MAIN_QUEUE_MS = 100,   /* how often librdkafka's own queue is looked at */
     MERGE_WAIT_MS = 10000, /* where the options say none */

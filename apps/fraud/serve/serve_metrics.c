@@ -7,7 +7,7 @@
 #include "metrics/prometheus.h"
 #include "r1_assert.h"
 #include "serve/price.h"
-#include "serve/server.h"
+#include "serve/share.h"
 #include "serve/shown.h"
 
 #include <dirent.h>
@@ -107,6 +107,41 @@ METRIC_NUMBER(last_seq, m->s->last_seq)
 METRIC_NUMBER(seen_ids, fraud_txset_count(m->s->parts.seen))
 METRIC_NUMBER(seen_ids_max, 2 * r1_options_int(m->s->o, "seen-ids"))
 METRIC_NUMBER(labels_waiting_max, r1_options_int(m->s->o, "labels-waiting"))
+
+/* ---- several processes over one stream; alone all are 0 but what is owned ---- */
+
+static fraud_share_stats metric_share(const metric_source *m)
+{
+    fraud_share_stats s;
+    fraud_share_stats_read(m->s, &s);
+    return s;
+}
+
+#define METRIC_SHARE(name, field)                                                                  \
+    static double metric_share_##name(const metric_source *m)                                      \
+    {                                                                                              \
+        return (double)metric_share(m).field;                                                      \
+    }
+METRIC_SHARE(sequences, fleet.sequences)
+METRIC_SHARE(epoch, fleet.epoch)
+METRIC_SHARE(lag, fleet.lag)
+METRIC_SHARE(voids, fleet.voids)
+METRIC_SHARE(appended, fleet.appended)
+METRIC_SHARE(cut, fleet.cut)
+METRIC_SHARE(held, held)
+METRIC_SHARE(held_bytes, held_bytes)
+METRIC_SHARE(held_dropped, held_dropped)
+METRIC_SHARE(takeovers, takeovers)
+METRIC_SHARE(taken_records, taken_records)
+
+static double metric_share_owned(const metric_source *m)
+{
+    fraud_share_stats s = metric_share(m);
+    int n = 0;
+    for (int t = 0; t < FRAUD_EVENT_TOPICS; t++)
+        n += m->s->share ? s.owned[t] : m->s->ledger.n_partition[t];
+    return n;
+}
 
 static double metric_queue_room(const metric_source *m)
 {
@@ -416,6 +451,15 @@ static void series_outbox_age(const metric_source *m, r1_prom *p)
     }
 }
 
+static void series_outside(const metric_source *m, r1_prom *p)
+{
+    for (size_t i = 0; i < FRAUD_SHOWN_OUTSIDE && m->v->outside[i].n; i++) {
+        char labels[R1_PROM_LABELS_BYTES] = "";
+        r1_prom_label(labels, "column", m->v->outside[i].name);
+        r1_prom_sample(p, "", labels, (double)m->v->outside[i].n);
+    }
+}
+
 static void series_price(const metric_source *m, r1_prom *p)
 {
     for (size_t i = 0; i < m->v->n_price; i++) {
@@ -541,6 +585,10 @@ static const serve_metric metrics[] = {
      .type = "counter",
      .help = "Payments whose score was no number.",
      .count = metric_not_finite},
+    {.family = "r1_fraud_columns_outside_total",
+     .type = "counter",
+     .help = "Scored payments with a column beyond twice the range that the model's training saw.",
+     .series = series_outside},
     {.family = "r1_fraud_decided_apart_total",
      .type = "counter",
      .help = "Payments decided without a score, by the rule and the field at fault.",
@@ -819,6 +867,55 @@ static const serve_metric metrics[] = {
      .type = "gauge",
      .help = "Records that fit between reading and committed; reading stops when all are in use.",
      .number = metric_queue_room},
+    {.family = "r1_fraud_owned_partitions",
+     .type = "gauge",
+     .help = "Partitions that this process decides and writes.",
+     .number = metric_share_owned},
+    {.family = "r1_fraud_sequencer",
+     .type = "gauge",
+     .help = "1 where this process appends to the topic of events.",
+     .number = metric_share_sequences},
+    {.family = "r1_fraud_sequencer_epoch",
+     .type = "gauge",
+     .help = "Newest epoch in the topic of events.",
+     .number = metric_share_epoch},
+    {.family = "r1_fraud_events_lag_messages",
+     .type = "gauge",
+     .help = "Events that the broker holds behind the last one read; -1: not known.",
+     .number = metric_share_lag},
+    {.name = "events_void",
+     .family = "r1_fraud_events_void_total",
+     .type = "counter",
+     .help = "Events that did not count: of an older epoch, repeated, or of another form.",
+     .number = metric_share_voids},
+    {.family = "r1_fraud_events_appended_total",
+     .type = "counter",
+     .help = "Events that this process appended.",
+     .number = metric_share_appended},
+    {.family = "r1_fraud_events_cut_total",
+     .type = "counter",
+     .help = "Messages too large for an event, which became dead letters.",
+     .number = metric_share_cut},
+    {.family = "r1_fraud_held_records",
+     .type = "gauge",
+     .help = "Records of other processes that are held until they are committed.",
+     .number = metric_share_held},
+    {.family = "r1_fraud_held_bytes",
+     .type = "gauge",
+     .help = "Memory of what is held.",
+     .number = metric_share_held_bytes},
+    {.family = "r1_fraud_held_dropped_total",
+     .type = "counter",
+     .help = "Records that held-memory had no room for: a takeover of them needs a restart.",
+     .number = metric_share_held_dropped},
+    {.family = "r1_fraud_takeovers_total",
+     .type = "counter",
+     .help = "Partitions that became this process's.",
+     .number = metric_share_takeovers},
+    {.family = "r1_fraud_takeover_records_total",
+     .type = "counter",
+     .help = "Held records that this process decided after a takeover.",
+     .number = metric_share_taken_records},
     {.family = "r1_fraud_lag_messages",
      .type = "gauge",
      .help = "Messages that the broker holds behind the last committed one.",
@@ -981,6 +1078,10 @@ void fraud_metrics_take(const server *s, fraud_shown *v)
     snprintf(v->currency, sizeof v->currency, "%s", s->currency);
     v->currency_from = s->currency_from;
     metrics_prices(s, v);
+    for (size_t i = 0; i < FRAUD_SHOWN_OUTSIDE; i++) {
+        v->outside[i].n = 0;
+        if (!fraud_engine_outside(s->parts.engine, i, v->outside[i].name, &v->outside[i].n)) break;
+    }
     v->pace = s->parts.pace;
     if (s->reload) fraud_reload_counts(s->reload, &v->reloads[0], &v->reloads[1]);
     v->in_flight = fraud_queue_in_flight(s->parts.queue);
