@@ -37,13 +37,15 @@ DO $$ DECLARE t text; name text; BEGIN
     END LOOP;
 END $$"""
 
-# No epoch is checked, and no number of the log is taken: both fence an owner.
+# No epoch is checked, nobody owns the log, and none of its numbers is taken: each fences an owner.
 NO_FENCE = """
 CREATE OR REPLACE FUNCTION r1.advance_offset(p_cluster text, p_app text, p_topic text,
     p_partition integer, p_old bigint, p_new bigint, p_epoch bigint, p_identity bigint)
     RETURNS void LANGUAGE sql AS $$ UPDATE r1.stream_offset SET next_offset = p_new
     WHERE cluster_id = p_cluster AND app = p_app AND topic = p_topic
     AND partition = p_partition $$;
+CREATE OR REPLACE FUNCTION r1.hold_log(p_app text, p_epoch bigint)
+    RETURNS void LANGUAGE sql AS $$ $$;
 DO $$ DECLARE k record; BEGIN FOR k IN SELECT conrelid::regclass AS t, conname FROM pg_constraint
     WHERE contype = 'p' AND conrelid IN (SELECT inhrelid FROM pg_inherits) LOOP
     EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', k.t, k.conname); END LOOP; END $$"""
