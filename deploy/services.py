@@ -48,10 +48,12 @@ def run(*args, check=True, **kw):
 
 
 class Services:
-    def __init__(self, folder, kafka=False, partitions=4, port=None, nodes=1):
+    def __init__(self, folder, kafka=False, partitions=4, port=None, nodes=1, topics=()):
+        """topics: of the embedded broker, besides its own; NAME:N has N partitions."""
         self.folder = os.path.abspath(folder)
         os.makedirs(self.folder, exist_ok=True)
         self.kafka, self.partitions, self.nodes = kafka, partitions, nodes
+        self.topics = ("payments", "labels", "decisions", "payments.dlq", *topics)
         self.children = []
         self.pg_dir = os.path.join(self.folder, "postgres")
         self.pg_port = port or free_port()
@@ -68,6 +70,16 @@ class Services:
     def start_postgres(self):
         self.pg("start")
         self.conninfo = self.pg("url")
+
+    def age_wal(self):
+        """Makes segments of the log ahead, as a server has them that has run for a while. It uses
+        old ones again, where a fresh one stops all commits for 15 ms to make each."""
+        for _ in range(14):
+            self.sql("CREATE TABLE IF NOT EXISTS wal_filler (x int)")
+            self.sql("INSERT INTO wal_filler VALUES (1)")
+            self.sql("SELECT pg_switch_wal()")
+        self.sql("DROP TABLE wal_filler")
+        self.sql("CHECKPOINT")
 
     def sql(self, statement, check=True):
         """Rows as lists of text."""
@@ -122,6 +134,8 @@ class Services:
                 str(self.broker_port),
                 "--partitions",
                 str(self.partitions),
+                "--topics",
+                ",".join(self.topics),
             ],
             stdout=subprocess.PIPE,
             text=True,
@@ -186,7 +200,7 @@ class Services:
                 "--migrations",
                 os.path.join(ROOT, "schemas/sql"),
                 "--fetch-wait",
-                "5" if self.kafka else "1",
+                "2" if self.kafka else "1",
                 "--fetch-min",
                 "65536" if self.kafka else "1",
                 *([] if "--http-listen" in args else ["--http-listen", "127.0.0.1:0"]),

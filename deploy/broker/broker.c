@@ -78,12 +78,15 @@ static const r1_option serve_rows[] = {
      .def = "4",
      .min = 1,
      .max = 1024,
-     .help = "partitions of each topic"},
+     .help = "partitions of each of these topics; one that a client makes has 4"},
     {.name = "topics",
      .type = R1_OPT_STRING,
      .def = "payments,labels,decisions,payments.dlq",
-     .help = "topics, comma separated"},
+     .help = "topics, comma separated; NAME:N has N partitions"},
 };
+
+/* librdkafka's broker has this number built in, for topics that it makes by itself. */
+enum { MADE_BY_CLIENTS = 4 };
 
 static r1_status make_topics(rd_kafka_mock_cluster_t *mc, const char *topics, int partitions,
                              r1_err *err)
@@ -92,7 +95,16 @@ static r1_status make_topics(rd_kafka_mock_cluster_t *mc, const char *topics, in
     if (!copy) R1_FAIL(err, R1_E_NOMEM, "no memory for the topics");
     r1_status st = R1_OK;
     for (char *t = strtok_r(copy, ",", &save); t && st == R1_OK; t = strtok_r(NULL, ",", &save)) {
-        rd_kafka_resp_err_t code = rd_kafka_mock_topic_create(mc, t, partitions, 1);
+        char *colon = strchr(t, ':'), *end = "";
+        long n = colon ? strtol(colon + 1, &end, 10) : partitions;
+        if (colon) *colon = 0;
+        if (n < 1 || n > 1024 || *end) {
+            st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__,
+                            "topic %s: expected 1 to 1024 partitions, found \"%s\"", t,
+                            colon ? colon + 1 : "");
+            break;
+        }
+        rd_kafka_resp_err_t code = rd_kafka_mock_topic_create(mc, t, (int)n, 1);
         if (code)
             st = r1_err_set(err, R1_E_STREAM, __FILE__, __LINE__, "topic %s: %s", t,
                             rd_kafka_err2str(code));
@@ -113,6 +125,11 @@ static r1_status run_cluster(rd_kafka_t *rk, const r1_options *o, r1_err *err)
                 port);
     r1_status st =
         make_topics(mc, r1_options_str(o, "topics"), (int)r1_options_int(o, "partitions"), err);
+    if (st == R1_OK && r1_options_int(o, "partitions") != MADE_BY_CLIENTS)
+        fprintf(stderr,
+                "r1-broker: a topic that is not in --topics %s gets %d partitions when a client "
+                "asks for it\n",
+                r1_options_str(o, "topics"), MADE_BY_CLIENTS);
     if (st == R1_OK) {
         printf("bootstrap.servers=%s\n", rd_kafka_mock_cluster_bootstraps(mc));
         fflush(stdout);

@@ -85,6 +85,46 @@ def check_amounts(folder):
     assert all("logit" in x for x in scores(out))
 
 
+def check_small_units(folder):
+    """A stream in dong, rupiah or yen is judged as the same one in euros: no amount is unscorable
+    for its unit, and the highest scores are mostly the same payments."""
+    path, out = os.path.join(folder, "eur.jsonl"), os.path.join(folder, "eur.out")
+    run(PROGRAM, "generate", "--seed", "11", "--accounts", "300", "--days", "30", "--out", path)
+    run(PROGRAM, "replay", "--in", path, "--out", out, "--model", MODEL)
+    with open(path, encoding="utf-8") as f:
+        payments = [json.loads(line) for line in f]
+
+    def highest(rows):
+        return set(sorted(range(len(rows)), key=lambda i: -rows[i]["logit"])[:100])
+
+    euros = highest(scores(out))
+    for currency, rate, digits in ("VND", 29000, 0), ("IDR", 18000, 2), ("JPY", 160, 0):
+        for p, q in zip(payments, messages := [dict(p) for p in payments]):
+            for key in ("amount_minor", "from_balance_minor", "to_balance_minor"):
+                if key in p:
+                    q[key] = max(1, round(p[key] / 100 * rate) * 10**digits)
+            q["currency"] = currency
+        write_lines(path, messages)
+        run(PROGRAM, "replay", "--in", path, "--out", out, "--model", MODEL)
+        found = scores(out)
+        assert all("logit" in x for x in found), currency
+        common = len(euros & highest(found))
+        assert common >= 70, (currency, common)
+
+
+def check_outside(folder):
+    """Columns far outside of what training saw are counted and told, and stop no payment."""
+    path, out = os.path.join(folder, "flood.jsonl"), os.path.join(folder, "flood.out")
+    flood = [payment(i, ts=1767225600000 + i * 20, to="SHOP") for i in range(3000)]
+    for i, p in enumerate(flood):
+        p["from"] = f"C{i}"
+    write_lines(path, flood)
+    args = ["--in", path, "--out", out, "--model", MODEL]
+    p = subprocess.run([PROGRAM, "replay", *args], capture_output=True, text=True, check=True)
+    assert "receiver.in_n_1h of " in p.stderr, p.stderr
+    assert all("logit" in x for x in scores(out))
+
+
 def check_named_model(folder):
     """replay scores by the rules where serve scores with a model: it says which of them it was."""
     path = os.path.join(folder, "named.jsonl")
@@ -247,6 +287,66 @@ def check_countries(folder):
         assert "3 can be scored" in run(PROGRAM, "check", "--in", path, "--map", proposal)
 
 
+# Payments as banks export them: CSV or JSON of one payment, and what answers the questions.
+PACS = {
+    "PmtId": {"EndToEndId": "E%d", "TxId": "T%d"},
+    "IntrBkSttlmAmt": {"@Ccy": "EUR", "#text": "125.50"},
+    "DbtrAcct": {"Id": {"IBAN": "DE1"}},
+    "CdtrAcct": {"Id": {"Othr": {"Id": "99", "SchmeNm": {"Cd": "BBAN"}}}},
+    "RmtInf": {"Ustrd": ["hello", "world"]},
+}
+BANKS = {
+    "pacs": {"Document": {"GrpHdr": {"CreDtTm": "2026-10-29T10:00:00+01:00"}, "Tx": [PACS]}},
+    "open banking": {
+        "TransactionId": "ob%d", "BookingDateTime": "2026-10-29T10:15:30+00:00",
+        "Amount": {"Amount": "10.00", "Currency": "GBP"},
+        "DebtorAccount": {"Identification": "80200110203"},
+        "CreditorAccount": {"Identification": "80200110999"},
+    },
+    "mt103": {
+        "20": "REF%d", "32A": {"date": "261029", "ccy": "EUR", "amt": "120,50"},
+        "50K": "/DE89370400440532013000", "59": "/FR7630006000011234567890189", "70": "INV 1",
+    },
+    "core": "Trans ID,Trans Date,Trans Time,From Acct,To Acct,Trans Type,Amount\n"
+            'T%d,10/25/2026,02:15:00 PM,1111,2222,transfer,"$1,250.00"\n',
+    "sap": "BELNR;BUDAT;CPUTM;WRBTR;WAERS;ABSENDERKTO;EMPFKTO\n"
+           "5100%d;20261025;091530;1.230,00-;EUR;DE1;FR2\n",
+    "france": "Référence;Date opération;Heure;Compte émetteur;Compte bénéficiaire;Montant;Devise\n"
+              "R%d;25/10/2026;10h15;FR1;FR2;1 250,50;EUR\n",
+    "japan": {"txn_id": "%d", "txn_time": 1790000000, "payer_account": "P", "payee_account": "Q",
+              "amount": 50000, "currency": "JPY"},
+    "mongo": {"_id": {"$oid": "65f%d"}, "createdAt": {"$date": "2026-10-29T10:15:30.123Z"},
+              "sender": {"accountId": "s"}, "receiver": {"accountId": "r"},
+              "money": {"value": 1250, "currency": "USD"}},
+    "upi": {"txnRef": "u%d", "txnDate": "29-10-2026 10:15:30", "payerVpa": "a@upi",
+            "payeeVpa": "b@upi", "amt": "1,25,000.50", "cur": "INR"},
+    "acquirer": {"transactionId": "c%d", "timestamp": "2026-10-29 10:15:30", "pan": "4111",
+                 "merchantId": "m", "amount": "12.50", "currency": "EUR", "mcc": "5411"},
+}  # fmt: skip
+
+
+def check_banks(folder):
+    """Ten banks' payments: each field is found, and the proposal reads them once the questions
+    that it asks are answered."""
+    path, proposal = os.path.join(folder, "bank"), os.path.join(folder, "bank.ini")
+    for name, sample in BANKS.items():
+        text = sample if isinstance(sample, str) else json.dumps(sample)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text.replace("%d", "7"))
+        output(PROGRAM, "check", "--in", path, "--propose", proposal)
+        with open(proposal, encoding="utf-8") as f:
+            text = f.read()
+        assert "needed" not in text, (name, text)
+        assert ('kind = "card"' in text) == (name == "acquirer"), text
+        answers = ("zone = ?", "zone = Europe/Paris"), ('currency = "?"', 'currency = "USD"')
+        for question, answer in answers:
+            text = text.replace(question, answer)
+        with open(proposal, "w", encoding="utf-8") as f:
+            f.write(text)
+        said = run(PROGRAM, "check", "--in", path, "--map", proposal)
+        assert "1 can be scored" in said, (name, said, text)
+
+
 def check_stream(folder):
     """Said before the service says it: used ids, other currencies, dates in the future."""
     path, rates = os.path.join(folder, "stream.jsonl"), os.path.join(folder, "stream.csv")
@@ -304,11 +404,14 @@ def main():
         check_named_model(folder)
         check_flipped(folder)
         check_amounts(folder)
+        check_small_units(folder)
+        check_outside(folder)
         check_stranger(folder)
         check_table(folder)
         check_currencies(folder)
         check_names(folder)
         check_countries(folder)
+        check_banks(folder)
         check_stream(folder)
         check_advice(folder)
     print("intake: good")

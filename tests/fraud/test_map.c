@@ -71,6 +71,13 @@ static void test_number_forms(void)
          "234.50",
          "1234.50"},
         {"12,34,567.50", "12,34,567.50", "1234567.50"},
+        {"1,234.50", "$1,250.00", "1250.00"},
+        {"1,234.50", "-$ 1,250.00", "-1250.00"},
+        {"1.234,50", "1.250,00 \xe2\x82\xac", "1250.00"},
+        {"1.234,50", "1.250,00-", "-1250.00"},
+        {"1.234,50", "-1.250,00-", NULL},
+        {"1.234,50", "-", NULL},
+        {"1.234,50", "\xe2\x82\xac", NULL},
         {"12,34,567.50", "1,234.50", "1234.50"},
         {"12,34,567.50", "1,234,567.50", NULL},
     };
@@ -331,6 +338,11 @@ static void test_map_refused(void)
         if (!strstr(err.msg, cases[i].words)) printf("%s: %s\n", cases[i].rows, err.msg);
         CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, cases[i].words));
     }
+    CU_ASSERT_NOT_EQUAL(
+        map_of(FIELDS "[time]\nformat = ?\nzone = ?\n[money]\namounts = ?\n", &m, &err), R1_OK);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "map.ini:10: format: expected"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "; and 2 more, in"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "map.ini:11: zone"));
     CU_ASSERT_NOT_EQUAL(map_of("[fields]\ntx_id = i\nts = t\nkind = \"barter\"\nfrom = a\nto = b\n"
                                "amount = x\ncurrency = \"?\"\n",
                                &m, &err),

@@ -137,6 +137,7 @@ struct rd_kafka_s {
     void *opaque;
     rd_kafka_queue_t *queue[SIM_TOPICS * SIM_PARTITIONS];
     int n_queue;
+    struct rd_kafka_queue_s look; /* of a client that reads single messages by rd_kafka_assign */
     pthread_t thread;
     bool threaded, closing;
     sending send[SENDS_MAX];
@@ -470,12 +471,36 @@ ssize_t rd_kafka_consume_batch_queue(rd_kafka_queue_t *q, int timeout_ms, rd_kaf
     return (ssize_t)n;
 }
 
+rd_kafka_resp_err_t rd_kafka_assign(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *list)
+{
+    rk->look = (struct rd_kafka_queue_s){.rk = rk, .assigned = list != NULL};
+    if (!list) return RD_KAFKA_RESP_ERR_NO_ERROR;
+    rk->look.topic = topic_of(list->elems[0].topic);
+    rk->look.partition = list->elems[0].partition;
+    rk->look.next = list->elems[0].offset;
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+/* The one message that was asked for, or that there is none. */
+static queued *look_at(rd_kafka_queue_t *q)
+{
+    int64_t high = sim_high((sim_topic_id)q->topic, q->partition);
+    if (q->next > high) return queued_new(q, q->next, RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET);
+    if (q->next == high) return queued_new(q, q->next, RD_KAFKA_RESP_ERR__PARTITION_EOF);
+    fetch_one(q);
+    queued *m = q->first;
+    q->first = q->last = NULL;
+    return m;
+}
+
 rd_kafka_message_t *rd_kafka_consumer_poll(rd_kafka_t *rk, int timeout_ms)
 {
-    (void)rk;
-    (void)timeout_ms;
-    sim_give();
-    return NULL;
+    if (!rk->look.assigned) {
+        sim_give();
+        return NULL;
+    }
+    sim_sleep_until(sim->now_us + (broker_away() ? (int64_t)timeout_ms * 1000 : ASK_US));
+    return broker_away() ? NULL : &look_at(&rk->look)->m;
 }
 
 static queued *queued_of(const rd_kafka_message_t *m)

@@ -44,8 +44,8 @@ CREATE OR REPLACE FUNCTION r1.advance_offset(p_cluster text, p_app text, p_topic
     RETURNS void LANGUAGE sql AS $$ UPDATE r1.stream_offset SET next_offset = p_new
     WHERE cluster_id = p_cluster AND app = p_app AND topic = p_topic
     AND partition = p_partition $$;
-CREATE OR REPLACE FUNCTION r1.hold_log(p_app text, p_epoch bigint)
-    RETURNS void LANGUAGE sql AS $$ $$;
+CREATE OR REPLACE FUNCTION r1.hold_log(p_app text, p_epoch bigint) RETURNS void LANGUAGE sql
+    AS $$ SELECT $$;
 DO $$ DECLARE k record; BEGIN FOR k IN SELECT conrelid::regclass AS t, conname FROM pg_constraint
     WHERE contype = 'p' AND conrelid IN (SELECT inhrelid FROM pg_inherits) LOOP
     EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', k.t, k.conname); END LOOP; END $$"""

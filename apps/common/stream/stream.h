@@ -71,6 +71,7 @@ r1_status r1_producer_check(const r1_stream_opts *opts, r1_err *err);
 
 /* ---- consumer ---- */
 
+enum { R1_PARTITION_PLACES = 16 }; /* messages of a partition that wait for their turn */
 enum { R1_TOPICS_MAX = 4, R1_PARTITIONS_MAX = 1024 }; /* of one consumer; of one topic */
 
 typedef struct r1_consumer r1_consumer;
@@ -86,6 +87,7 @@ struct r1_message {
     size_t key_len, payload_len;
     const void *note; /* what the placer wrote; until the next r1_consumer_poll */
     void *handle;
+    size_t n_envelope; /* headers in front that r1_message_header leaves out */
 };
 
 /* Where reading a partition begins. */
@@ -123,7 +125,10 @@ typedef struct {
     const char *name, *value;
     size_t len; /* of the value */
 } r1_header;
-enum { R1_HEADERS_MAX = 64 }; /* that one message is asked for, or sent with */
+enum {
+    R1_HEADERS_MAX = 64,       /* that one message is asked for */
+    R1_POST_HEADERS_MAX = 1024 /* that one message is sent with */
+};
 /* Header i of a message in the order of sending; false past the last one. Borrowed until
  * r1_message_free. */
 bool r1_message_header(const r1_message *m, size_t i, r1_header *out);
@@ -175,7 +180,7 @@ typedef struct {
     const char *topic, *key, *payload;
     size_t key_len, payload_len;
     const r1_header *header;
-    size_t n_header; /* at most R1_HEADERS_MAX */
+    size_t n_header; /* at most R1_POST_HEADERS_MAX */
     r1_ack *ack;     /* borrowed until it says something else than R1_ACK_WAITS */
 } r1_post;
 /* Copies everything but ack, and does not wait. R1_E_AGAIN: the client's queue is full.

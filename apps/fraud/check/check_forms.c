@@ -94,9 +94,10 @@ static const char *const days[] = {
     "%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y",
     "%Y%m%d",   "%d%m%Y",   "%m%d%Y",   "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y",
     "%m-%d-%y", "%y%m%d",   "%d%m%y",   "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%b %d, %Y"};
-static const char *const clocks[] = {"",          " %H:%M:%S",    " %H:%M",     "T%H:%M:%S",
-                                     "%H%M%S",    " %H.%M.%S",    " %H.%M",     " %I:%M:%S %p",
-                                     " %I:%M %p", " %H:%M:%S %z", ", %H:%M:%S", ", %H:%M"};
+static const char *const clocks[] = {"",          " %H:%M:%S",    " %H:%M", "T%H:%M:%S",
+                                     "%H%M%S",    " %H.%M.%S",    " %H.%M", " %I:%M:%S %p",
+                                     " %I:%M %p", " %H:%M:%S %z", " %Hh%M", ", %H:%M:%S",
+                                     ", %H:%M"};
 
 typedef struct {
     const check_values *v;

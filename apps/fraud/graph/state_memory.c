@@ -152,6 +152,7 @@ r1_status fraud_state_new(fraud_state **out, uint32_t edges_max, uint32_t entiti
     fraud_state *s = calloc(1, sizeof *s);
     if (!s) R1_FAIL(err, R1_E_NOMEM, "no memory for the state");
     s->now = INT64_MIN / 2;
+    s->unit = 1;
     s->cut_ts = FRAUD_NEVER;
     state_sizes(s, edges_max, entities_max, pairs_max);
     state_table_init(&s->entities);

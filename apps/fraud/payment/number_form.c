@@ -31,6 +31,18 @@ static size_t group_mark(const fraud_number_form *f, const char *s)
     return 0;
 }
 
+/* Bytes of a currency's sign with its blanks, before or behind a number; 0: there is none. */
+static size_t money_sign(const char *s, bool before)
+{
+    static const char *const signs[] = {"$", "\xe2\x82\xac", "\xc2\xa3", "\xc2\xa5"};
+    size_t blank = before ? 0 : strspn(s, " ");
+    for (size_t i = 0; i < R1_COUNT(signs); i++) {
+        size_t n = strlen(signs[i]);
+        if (!strncmp(s + blank, signs[i], n)) return blank + n + (before ? strspn(s + n, " ") : 0);
+    }
+    return 0;
+}
+
 /* Whether groups of these lengths, from the left, are thousands. */
 static bool groups_fit(const fraud_number_form *f, const size_t *digits, size_t n)
 {
@@ -48,6 +60,7 @@ const char *fraud_number_plain(const fraud_number_form *f, const char *text,
     if (f == &fraud_number_forms[0]) return text;
     if (strlen(text) >= FRAUD_NUMBER_BYTES) return NULL;
     if (*text == '-' || *text == '+') out[n++] = *text++;
+    text += money_sign(text, true);
     for (;; text++) {
         if (*text >= '0' && *text <= '9') {
             digits[n_group - 1]++;
@@ -67,6 +80,11 @@ const char *fraud_number_plain(const fraud_number_form *f, const char *text,
         n += behind;
         text += behind;
         if (!behind) return NULL;
+    }
+    text += money_sign(text, false);
+    if (*text == '-' && n && *out >= '0' && *out <= '9' && n + 1 < FRAUD_NUMBER_BYTES) {
+        memmove(out + 1, out, n++);
+        *out = *text++;
     }
     out[n] = 0;
     return *text ? NULL : out;

@@ -236,6 +236,31 @@ static r1_status load_needed(const fraud_map *m, const char *path, r1_err *err)
     return R1_OK;
 }
 
+/* All mistakes of a file: the first one in full, the others by the beginning of what they say,
+ * which is line and row. */
+typedef struct {
+    r1_status st;
+    r1_err *err, last;
+    int n;
+    char more[160];
+} map_faults;
+
+static void map_note(map_faults *f, r1_status st)
+{
+    if (st == R1_OK) return;
+    if (!f->n++) {
+        f->st = st;
+        if (f->err) *f->err = f->last;
+        return;
+    }
+    const char *row = strstr(f->last.msg, ": ");
+    int len = row ? (int)(row - f->last.msg) + 2 : 0;
+    len += row ? (int)strcspn(row + 2, ":") : (int)strlen(f->last.msg);
+    size_t at = strlen(f->more);
+    if (at + (size_t)len + 3 < sizeof f->more)
+        snprintf(f->more + at, sizeof f->more - at, "%s %.*s", at ? "," : "", len, f->last.msg);
+}
+
 static r1_status load_map(fraud_map *m, const char *path, r1_err *err)
 {
     char *text;
@@ -245,13 +270,21 @@ static r1_status load_map(fraud_map *m, const char *path, r1_err *err)
     free(text);
     R1_TRY(r1_options_new(&m->o, map_rows, R1_COUNT(map_rows), err));
     R1_TRY(r1_config_load(m->o, NULL, 0, path, err));
-    for (int f = 0; f < FRAUD_N_F; f++) R1_TRY(load_field(m, (fraud_field)f, err));
-    R1_TRY(load_needed(m, path, err));
-    R1_TRY(load_all_words(m, err));
-    R1_TRY(load_format(m, err));
-    R1_TRY(load_zone(m, err));
-    R1_TRY(load_money(m, err));
-    return load_constants(m, err);
+    map_faults faults = {.err = err};
+    r1_err *why = &faults.last;
+    for (int f = 0; f < FRAUD_N_F; f++) map_note(&faults, load_field(m, (fraud_field)f, why));
+    map_note(&faults, load_needed(m, path, why));
+    map_note(&faults, load_all_words(m, why));
+    map_note(&faults, load_format(m, why));
+    map_note(&faults, load_zone(m, why));
+    map_note(&faults, load_money(m, why));
+    map_note(&faults, load_constants(m, why));
+    if (faults.n > 1 && err) {
+        size_t at = strlen(err->msg);
+        snprintf(err->msg + at, sizeof err->msg - at, "; and %d more, in%s", faults.n - 1,
+                 faults.more);
+    }
+    return faults.st;
 }
 
 r1_status fraud_map_load(fraud_map **out, const char *path, r1_err *err)

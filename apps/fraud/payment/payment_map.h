@@ -34,7 +34,8 @@
  * sample. It is refused until a person has answered.
  *
  * Owns:    what it read. Threads: read-only afterwards.
- * Errors:  R1_E_INVAL with FILE:LINE, what was expected and what was found. */
+ * Errors:  R1_E_INVAL with FILE:LINE, what was expected and what was found; other mistakes of the
+ *          file are told by line and row behind it. */
 #ifndef FRAUD_PAYMENT_MAP_H
 #define FRAUD_PAYMENT_MAP_H
 

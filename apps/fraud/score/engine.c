@@ -4,6 +4,7 @@
 #include "score/engine.h"
 
 #include "graph/findings.h"
+#include "payment/currency.h"
 #include "r1_assert.h"
 #include "score/explain.h"
 #include "score/rules.h"
@@ -12,17 +13,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS_DEFAULT = 1024, RINGS_DEFAULT = 1 << 17 };
+enum { SLOTS_DEFAULT = 1024, RINGS_DEFAULT = 1 << 17, TIE_SETS = 1024 };
 
 struct fraud_slot {
     fraud_payment payment;
     int64_t seq, clamped_ms;
     fraud_facts f;
     fraud_features features; /* filled when a model scores */
-    uint8_t n_finding;
-    fraud_finding finding[FRAUD_FINDINGS_MAX];
     fraud_slot *next_free;
     bool filled; /* the caller's, until it is released */
+    bool kept;   /* a block of its own, cut behind its findings */
+    uint8_t n_finding;
+    fraud_finding finding[FRAUD_FINDINGS_MAX]; /* last: a kept slot has n_finding of them */
 };
 
 struct fraud_engine {
@@ -30,10 +32,13 @@ struct fraud_engine {
     fraud_waiting *waiting;
     uint32_t labels_waiting;
     fraud_waiting_row *waiting_rows; /* of the last settle */
+    uint64_t tie[TIE_SETS][2];       /* the last labels "fraud", as hashes of payment and time */
     fraud_slot *slots, *free_slot;
     uint32_t n_slot, n_used;
     int64_t last_seq;
+    char currency[4]; /* of the newest payment */
     bool graph_off;
+    bool keeps;           /* slots are filled so that they can be kept */
     unsigned capture;     /* FRAUD_CAPTURE_* */
     fraud_scorer *scorer; /* NULL: rules */
     fraud_scoring scoring[FRAUD_SCORE_MAX];
@@ -190,6 +195,9 @@ static void slot_fill(fraud_engine *e, fraud_slot *slot, const fraud_payment *p,
     engine_capture(e->state, from, to, p, &slot->f);
     if (e->scorer) fraud_capture(e->state, p, from, to, e->capture, &slot->features);
     if (recall) fraud_recall_look(recall, e->state, from, to, &slot->features);
+    for (uint32_t i = 0; recall && e->keeps && i < slot->features.n_ref; i++)
+        fraud_features_event(e->state, slot->features.ref_seq[i], slot->features.event[i],
+                             slot->features.event_cat[i]);
     R1_ASSERT(slot->clamped_ms >= 0, "slot: the clock stands %lld ms behind its payment",
               (long long)-slot->clamped_ms);
 }
@@ -215,6 +223,10 @@ r1_status fraud_engine_apply(fraud_engine *e, const fraud_payment *p, int64_t ap
     if (out && !e->free_slot) R1_FAIL(err, R1_E_AGAIN, "all %u slots are in use", e->n_slot);
     e->last_seq = apply_seq;
     fraud_state_advance(e->state, p->ts);
+    if (memcmp(e->currency, p->currency, sizeof e->currency) != 0) {
+        memcpy(e->currency, p->currency, sizeof e->currency);
+        e->state->unit = fraud_currency_unit(p->currency);
+    }
     uint32_t from = fraud_state_entity(e->state, p->from, p->from_role),
              to = fraud_state_entity(e->state, p->to, p->to_role);
     fraud_recall *recall = e->scorer ? fraud_scorer_recall(e->scorer) : NULL;
@@ -238,8 +250,32 @@ r1_status fraud_engine_apply(fraud_engine *e, const fraud_payment *p, int64_t ap
     return R1_OK;
 }
 
+void fraud_engine_keeps(fraud_engine *e, bool on) { e->keeps = on; }
+
+static size_t kept_slot_bytes(const fraud_slot *slot)
+{
+    return offsetof(fraud_slot, finding) + slot->n_finding * sizeof slot->finding[0];
+}
+
+size_t fraud_slot_kept_bytes(const fraud_slot *slot) { return kept_slot_bytes(slot); }
+
+fraud_slot *fraud_slot_keep(fraud_engine *e, fraud_slot *slot)
+{
+    fraud_slot *copy = malloc(kept_slot_bytes(slot));
+    R1_ASSERT(slot->filled && !slot->kept, "slot of apply_seq %lld", (long long)slot->seq);
+    if (!copy) return NULL;
+    memcpy(copy, slot, kept_slot_bytes(slot));
+    copy->kept = true;
+    fraud_slot_release(e, slot);
+    return copy;
+}
+
 void fraud_slot_release(fraud_engine *e, fraud_slot *slot)
 {
+    if (slot->kept) {
+        free(slot);
+        return;
+    }
     R1_ASSERT(slot >= e->slots && slot < e->slots + e->n_slot, "slot %td of %u", slot - e->slots,
               e->n_slot);
     R1_ASSERT(slot->filled && e->n_used > 0, "slot %td is released twice, %u are used",
@@ -255,9 +291,21 @@ int64_t fraud_slot_seq(const fraud_slot *slot) { return slot->seq; }
 const fraud_facts *fraud_slot_facts(const fraud_slot *slot) { return &slot->f; }
 int64_t fraud_slot_clamped_ms(const fraud_slot *slot) { return slot->clamped_ms; }
 
+/* Whether the label contradicts one that says fraud and became known in the same millisecond. */
+static bool engine_label_tied(fraud_engine *e, const char *tx_id, bool is_fraud, int64_t ts)
+{
+    uint64_t mark = r1_hash64(tx_id, strlen(tx_id), (uint64_t)ts) | 1, *set = e->tie[mark >> 54];
+    bool known = set[0] == mark || set[1] == mark;
+    if (!is_fraud || known) return known && !is_fraud;
+    set[1] = set[0];
+    set[0] = mark;
+    return false;
+}
+
 r1_status fraud_engine_label(fraud_engine *e, const char *tx_id, bool is_fraud, int64_t ts,
                              r1_err *err)
 {
+    if (engine_label_tied(e, tx_id, is_fraud, ts)) return R1_OK;
     r1_status st = fraud_state_label(e->state, tx_id, is_fraud, err);
     if (st == R1_E_NOT_FOUND) fraud_waiting_put(e->waiting, tx_id, is_fraud, ts);
     return st;
@@ -268,6 +316,31 @@ int64_t fraud_engine_clock(const fraud_engine *e) { return e->state->now; }
 
 /* ---- scoring ---- */
 
+static void score_explain(const fraud_slot *slot, const fraud_scoring *x, fraud_result *result)
+{
+    fraud_rules_score(&slot->f, slot->finding, slot->n_finding, result);
+    fraud_explain(&slot->f, x, result);
+    result->amount_max = x->amount_max;
+}
+
+/* Of the slots those that are kept, or those that are not: the two refer to entries of different
+ * memories. */
+static r1_status score_kind(fraud_engine *e, fraud_slot *const *slot, size_t n, bool kept,
+                            fraud_result *result, r1_err *err)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++)
+        if (slot[i]->kept == kept)
+            e->scoring[k++] =
+                (fraud_scoring){.features = &slot[i]->features, .payment = &slot[i]->payment};
+    if (kept && !k) return R1_OK;
+    R1_TRY((kept ? fraud_scorer_run_kept : fraud_scorer_run)(e->scorer, e->scoring, k, err));
+    k = 0;
+    for (size_t i = 0; i < n; i++)
+        if (slot[i]->kept == kept) score_explain(slot[i], &e->scoring[k++], &result[i]);
+    return R1_OK;
+}
+
 static r1_status score_by_model(fraud_engine *e, fraud_slot *const *slot, size_t n,
                                 fraud_result *result, r1_err *err)
 {
@@ -277,16 +350,10 @@ static r1_status score_by_model(fraud_engine *e, fraud_slot *const *slot, size_t
     for (size_t i = 0; i < n; i++)
         R1_ASSERT(slot[i]->filled && slot[i]->seq <= e->last_seq,
                   "slot of apply_seq %lld is free or late", (long long)slot[i]->seq);
-    for (size_t i = 0; i < n; i++)
-        e->scoring[i] =
-            (fraud_scoring){.features = &slot[i]->features, .payment = &slot[i]->payment};
-    R1_TRY(fraud_scorer_run(e->scorer, e->scoring, n, err));
-    for (size_t i = 0; i < n; i++) {
-        fraud_rules_score(&slot[i]->f, slot[i]->finding, slot[i]->n_finding, &result[i]);
-        fraud_explain(&slot[i]->f, &e->scoring[i], &result[i]);
-        result[i].amount_max = e->scoring[i].amount_max;
-    }
-    return R1_OK;
+    bool all_kept = n > 0; /* then nothing waits that this batch would encode */
+    for (size_t i = 0; i < n; i++) all_kept = all_kept && slot[i]->kept;
+    if (!all_kept) R1_TRY(score_kind(e, slot, n, false, result, err));
+    return score_kind(e, slot, n, true, result, err);
 }
 
 void fraud_engine_score_by_rules(const fraud_slot *slot, fraud_result *result)
@@ -341,6 +408,12 @@ void fraud_engine_capacity(const fraud_engine *e, fraud_capacity *out)
     if (recall) fraud_recall_sizes(recall, &out->rings, &out->rings_max, &out->memory_bytes);
 }
 
+bool fraud_engine_outside(const fraud_engine *e, size_t i, char name[64], uint64_t *n)
+{
+    _Static_assert(FRAUD_COLUMN_NAME_BYTES == 64, "engine.h says so");
+    return e->scorer && fraud_scorer_outside(e->scorer, i, name, n);
+}
+
 /* ---- what the caller records ---- */
 
 const char *fraud_engine_model_name(const fraud_engine *e)
@@ -382,7 +455,7 @@ int64_t fraud_engine_last_seq(const fraud_engine *e) { return e->last_seq; }
 
 /* ---- as sections of bytes ---- */
 
-enum { ENGINE_VERSION = 1, WAITING_VERSION = 1, MEMORY_VERSION = 1 };
+enum { ENGINE_VERSION = 2, WAITING_VERSION = 1, MEMORY_VERSION = 1 };
 
 /* What an engine must have in common with the one that was saved. */
 typedef struct {
@@ -424,6 +497,7 @@ r1_status fraud_engine_save(fraud_engine *e, r1_image_out *out, r1_err *err)
     engine_head h = head_of_engine(e);
     R1_TRY(out->section(out, "engine", ENGINE_VERSION, err));
     R1_TRY(out->put(out, &h, sizeof h, err));
+    R1_TRY(out->put(out, e->tie, sizeof e->tie, err));
     R1_TRY(fraud_state_save(e->state, out, err));
     const r1_image_array waiting = {"waiting", e->waiting_rows, sizeof *e->waiting_rows,
                                     h.n_waiting, h.n_waiting};
@@ -471,6 +545,7 @@ static r1_status engine_read(fraud_engine *e, r1_image_in *in, r1_err *err)
     R1_TRY(in->section(in, "engine", ENGINE_VERSION, err));
     R1_TRY(in->get(in, &h, sizeof h, err));
     R1_TRY(engine_head_check(e, &h, err));
+    R1_TRY(in->get(in, e->tie, sizeof e->tie, err));
     R1_TRY(fraud_state_load(e->state, in, err));
     R1_TRY(read_waiting(e, in, h.n_waiting, err));
     if (recall_of(e)) {
@@ -487,6 +562,8 @@ r1_status fraud_engine_empty(fraud_engine *e, r1_err *err)
     uint32_t edges = s->edge_cap, entities = s->entities.cap, pairs = s->pairs.cap;
     if (e->n_used) R1_FAIL(err, R1_E_AGAIN, "%u slots are filled", e->n_used);
     e->last_seq = INT64_MIN;
+    memset(e->tie, 0, sizeof e->tie);
+    memset(e->currency, 0, sizeof e->currency);
     fraud_state_free(e->state);
     fraud_waiting_free(e->waiting);
     e->waiting = NULL;

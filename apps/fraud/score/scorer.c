@@ -2,10 +2,12 @@
 /* scorer.c - one batch of captured payments through the model. */
 #include "score/scorer.h"
 
+#include "payment/currency.h"
 #include "r1_assert.h"
 #include "r1_session.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,17 +15,74 @@ struct fraud_scorer {
     r1_model *model;
     r1_session *session;
     fraud_recall *recall;
+    r1_memory *scratch; /* of kept payments; made for the first of them */
+    uint64_t kept[FRAUD_SCORE_MAX][FRAUD_REFS_MAX]; /* handles in it, of one batch */
     unsigned flags;
     uint64_t hash, schema;
     float ln_amount_max; /* from which an amount lies far outside of what training saw */
+    struct {             /* of each table's numbers: what lies far outside, and how often it came */
+        float least[FRAUD_N_END_NUM], most[FRAUD_N_END_NUM];
+        uint64_t n[FRAUD_N_END_NUM];
+        size_t n_column;
+    } range[FRAUD_N_ITEM];
     r1_sample sample[FRAUD_SCORE_MAX];
     r1_item item[FRAUD_SCORE_MAX][FRAUD_N_ITEM];
 };
 
 enum { MODEL_BYTES_MAX = 64 << 20, AMOUNT = 0 /* of the payment's columns */ };
 
+_Static_assert((int)FRAUD_N_END_NUM >= (int)FRAUD_N_PAIR_NUM &&
+                   (int)FRAUD_N_END_NUM >= (int)FRAUD_N_PAYMENT_NUM &&
+                   (int)FRAUD_N_END_NUM >= (int)FRAUD_N_PATTERN_NUM,
+               "a range for each column");
+
+/* Far outside: beyond twice the range. A column that did not vary says nothing to the model. */
+static void learn_ranges(fraud_scorer *s)
+{
+    for (int item = 0; item < FRAUD_N_ITEM; item++) {
+        size_t n, columns = fraud_item_columns(item, NULL);
+        const float *edge = columns ? r1_model_item_edges(s->model, (size_t)item, &n) : NULL;
+        if (!edge || n < 2) continue;
+        s->range[item].n_column = columns;
+        for (size_t c = 0; c < columns; c++, edge += n) {
+            float width = edge[n - 1] - edge[0];
+            s->range[item].least[c] = width > 0 ? edge[0] - width : -INFINITY;
+            s->range[item].most[c] = width > 0 ? edge[n - 1] + width : INFINITY;
+        }
+    }
+}
+
+/* A missing number compares as neither. */
+static void count_outside(fraud_scorer *s, const r1_item *item)
+{
+    for (int i = 0; i < FRAUD_N_ITEM; i++) {
+        if (!item[i].present || !item[i].num) continue;
+        for (size_t c = 0; c < s->range[i].n_column; c++) {
+            float x = item[i].num[c];
+            s->range[i].n[c] += x > s->range[i].most[c] || x < s->range[i].least[c];
+        }
+    }
+}
+
+bool fraud_scorer_outside(const fraud_scorer *s, size_t i, char name[FRAUD_COLUMN_NAME_BYTES],
+                          uint64_t *n)
+{
+    const fraud_column *column;
+    for (int item = 0; item < FRAUD_N_ITEM; item++) {
+        (void)fraud_item_columns(item, &column);
+        for (size_t c = 0; c < s->range[item].n_column; c++) {
+            if (!s->range[item].n[c] || i--) continue;
+            snprintf(name, FRAUD_COLUMN_NAME_BYTES, "%s.%s", fraud_item_name(item), column[c].name);
+            *n = s->range[item].n[c];
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Amounts count by their logarithm. One beyond twice the range that training saw is encoded as the
- * largest of them, so a score would say nothing of it. Other columns count or are bounded. */
+ * largest of them, so a score would say nothing of it. Other columns count or are bounded: a shop
+ * with more customers than any that training saw is ordinary, so these are counted and shown. */
 static void learn_range(fraud_scorer *s)
 {
     size_t n;
@@ -52,6 +111,7 @@ static r1_status open_model(fraud_scorer *s, const char *path, r1_precision prec
     }
     s->schema = r1_model_schema_hash(s->model);
     learn_range(s);
+    learn_ranges(s);
     r1_session_opts opts = {.n_sample_max = FRAUD_SCORE_MAX, .precision = precision};
     R1_TRY(r1_session_new(&s->session, s->model, &opts, err));
     return s->flags & FRAUD_CAPTURE_MEMORY
@@ -78,6 +138,7 @@ r1_status fraud_scorer_new(fraud_scorer **out, const char *path, unsigned off,
 void fraud_scorer_free(fraud_scorer *s)
 {
     if (!s) return;
+    r1_memory_free(s->scratch);
     fraud_recall_free(s->recall);
     r1_session_free(s->session);
     r1_model_free(s->model);
@@ -90,26 +151,23 @@ uint64_t fraud_scorer_schema(const fraud_scorer *s) { return s->schema; }
 
 fraud_recall *fraud_scorer_recall(const fraud_scorer *s) { return s->recall; }
 
-r1_status fraud_scorer_run(fraud_scorer *s, fraud_scoring *x, size_t n, r1_err *err)
+static void scorer_fill(fraud_scorer *s, size_t i, const fraud_scoring *x, const uint64_t *handle)
 {
-    R1_ASSERT(n <= FRAUD_SCORE_MAX, "scorer: %zu payments of %d", n, (int)FRAUD_SCORE_MAX);
-    for (size_t i = 0; i < n; i++) {
-        fraud_sample_fill(x[i].features, x[i].payment, x[i].features->ref_handle, s->flags,
-                          s->item[i]);
-        s->sample[i] = (r1_sample){.item = s->item[i]};
-    }
-    r1_batch batch = {.sample = s->sample, .n_sample = n};
+    fraud_sample_fill(x->features, x->payment, handle, s->flags, s->item[i]);
+    s->sample[i] = (r1_sample){.item = s->item[i]};
+    count_outside(s, s->item[i]);
+}
+
+/* Runs the batch of samples and reads its results. */
+static r1_status scorer_batch(fraud_scorer *s, const r1_batch *batch, fraud_scoring *x, r1_err *err)
+{
     r1_result r;
-    if (s->recall) {
-        batch.pool = fraud_recall_pool(s->recall);
-        R1_TRY(fraud_recall_begin(s->recall, &batch.ticket, err));
-    }
-    R1_TRY(r1_session_run(s->session, &batch, &r, err));
+    R1_TRY(r1_session_run(s->session, batch, &r, err));
     if (r.n_step != FRAUD_N_ITEM || r.n_output != 1)
         R1_FAIL(err, R1_E_FORMAT,
                 "model: expected %d evidence steps and 1 output, found %zu and %zu", FRAUD_N_ITEM,
                 r.n_step, r.n_output);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < batch->n_sample; i++) {
         const double *trace = r.trace + i * (FRAUD_N_ITEM + 1);
         x[i].prior = trace[0];
         x[i].logit = trace[0];
@@ -119,7 +177,70 @@ r1_status fraud_scorer_run(fraud_scorer *s, fraud_scoring *x, size_t n, r1_err *
         }
         x[i].prob = (double)r.prob[i];
         x[i].amount_max =
-            x[i].features->payment[AMOUNT] > s->ln_amount_max ? exp((double)s->ln_amount_max) : 0;
+            x[i].features->payment[AMOUNT] > s->ln_amount_max
+                ? exp((double)s->ln_amount_max) * fraud_currency_unit(x[i].payment->currency)
+                : 0;
     }
     return R1_OK;
+}
+
+r1_status fraud_scorer_run(fraud_scorer *s, fraud_scoring *x, size_t n, r1_err *err)
+{
+    R1_ASSERT(n <= FRAUD_SCORE_MAX, "scorer: %zu payments of %d", n, (int)FRAUD_SCORE_MAX);
+    for (size_t i = 0; i < n; i++) scorer_fill(s, i, &x[i], x[i].features->ref_handle);
+    r1_batch batch = {.sample = s->sample, .n_sample = n};
+    if (s->recall) {
+        batch.pool = fraud_recall_pool(s->recall);
+        R1_TRY(fraud_recall_begin(s->recall, &batch.ticket, err));
+    }
+    return scorer_batch(s, &batch, x, err);
+}
+
+/* ---- kept payments ---- */
+
+/* The entries of one payment's references, under a key that no other payment has. */
+static r1_status kept_entries(fraud_scorer *s, const fraud_features *f, uint64_t key,
+                              uint64_t ticket, uint64_t handle[FRAUD_REFS_MAX], r1_err *err)
+{
+    r1_event event[FRAUD_REFS_MAX];
+    for (uint32_t i = 0; i < f->n_ref; i++) {
+        event[i] = (r1_event){f->event[i], f->event_cat[i]};
+        R1_TRY(r1_memory_append(s->scratch, ticket, &key, 1, i, &handle[i], err));
+    }
+    if (!f->n_ref) return R1_OK;
+    return r1_session_store(s->session, s->scratch, ticket, event, handle, f->n_ref, err);
+}
+
+static r1_status kept_memory(fraud_scorer *s, r1_err *err)
+{
+    r1_precision precision = r1_session_precision(s->session);
+    const r1_memory_opts o = {.bytes_max =
+                                  r1_memory_bytes(r1_model_entry_width(s->model), precision,
+                                                  FRAUD_REFS_MAX, 2 * FRAUD_SCORE_MAX),
+                              .precision = precision,
+                              .quota = FRAUD_REFS_MAX,
+                              .n_entity_max = 2 * FRAUD_SCORE_MAX};
+    return s->scratch ? R1_OK : r1_memory_new(&s->scratch, s->model, &o, err);
+}
+
+r1_status fraud_scorer_run_kept(fraud_scorer *s, fraud_scoring *x, size_t n, r1_err *err)
+{
+    R1_ASSERT(n <= FRAUD_SCORE_MAX, "scorer: %zu payments of %d", n, (int)FRAUD_SCORE_MAX);
+    r1_batch batch = {.sample = s->sample, .n_sample = n};
+    if (s->recall) {
+        R1_TRY(kept_memory(s, err));
+        batch.pool = s->scratch;
+        R1_TRY(r1_memory_begin(s->scratch, &batch.ticket, err));
+    }
+    r1_status st = R1_OK;
+    for (size_t i = 0; st == R1_OK && i < n; i++) {
+        if (s->recall) st = kept_entries(s, x[i].features, i + 1, batch.ticket, s->kept[i], err);
+        if (st == R1_OK) scorer_fill(s, i, &x[i], s->kept[i]);
+    }
+    if (st == R1_OK)
+        st = scorer_batch(s, &batch, x, err);
+    else if (s->recall)
+        r1_memory_cancel(s->scratch, batch.ticket);
+    for (size_t i = 0; s->recall && i < n; i++) r1_memory_forget(s->scratch, i + 1);
+    return st;
 }

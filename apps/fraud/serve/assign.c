@@ -106,8 +106,9 @@ r1_status fraud_serve_watch(server *s, r1_err *err)
 {
     bool grown;
     if (!s->watch)
-        return r1_watch_start(&s->watch, s->consumer, fraud_serve_topics(s), s->n_partition,
-                              (int)r1_options_int(s->o, "topics-refresh") * 1000, err);
+        return r1_watch_start(&s->watch, s->consumer, &s->parts.stream, fraud_serve_topics(s),
+                              s->n_partition, (int)r1_options_int(s->o, "topics-refresh") * 1000,
+                              err);
     R1_TRY(r1_watch_news(s->watch, &grown, s->n_partition, err));
     r1_status st = grown ? take_added(s, err) : R1_OK;
     if (st == R1_OK || !err->retriable) return st;

@@ -4,6 +4,7 @@
 #include "serve/rebuild.h"
 
 #include "cli/r1_cli.h"
+#include "write/patience.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@ typedef struct {
     fraud_txset *seen;
     fraud_rebuilt *out;
     r1_progress progress;
+    int64_t upto_seq;
     r1_err *err;
 } replay;
 
@@ -55,6 +57,7 @@ static r1_status apply_row(replay *r, const r1_rows *rows, size_t i)
 static r1_status apply_page(replay *r, const r1_rows *rows)
 {
     for (size_t i = 0; i < r1_rows_count(rows); i++) {
+        if (r1_rows_int(rows, i, 0) > r->upto_seq) return R1_E_CANCELLED;
         r1_status st = apply_row(r, rows, i);
         if (st != R1_OK) {
             r1_err_prefix(r->err, "rebuilding the state at apply_seq %lld: ",
@@ -64,6 +67,22 @@ static r1_status apply_page(replay *r, const r1_rows *rows)
     }
     r1_progress_update(&r->progress, (uint64_t)(r->out->last_seq - r->out->after_seq), NULL);
     return R1_OK;
+}
+
+/* A log that is read for minutes meets a restart of PostgreSQL: that is waited out. A page begins
+ * behind the last row that was applied, so nothing is applied twice. */
+static r1_status rebuild_ask(r1_store *s, const char *sql, size_t n_param, const char *const *param,
+                             r1_rows **rows, r1_err *err)
+{
+    fraud_patience patience = {0};
+    for (;;) {
+        r1_err_clear(err);
+        r1_status st = r1_store_alive(s) ? R1_OK : r1_store_reopen(s, err);
+        if (st == R1_OK) st = r1_store_query(s, sql, n_param, param, rows, err);
+        if (st != R1_E_DB || !err->retriable) return st;
+        if (!r1_cli_stopped()) fraud_patience_wait(&patience, "rebuild_waits", "", err);
+        if (r1_cli_stopped()) R1_FAIL(err, R1_E_CANCELLED, "stopped while reading the log");
+    }
 }
 
 /* The rows behind one key, payments and labels together. */
@@ -82,10 +101,11 @@ static r1_status rebuild_pages(r1_store *s, replay *r)
         const char *param[] = {after};
         r1_rows *rows;
         snprintf(after, sizeof after, "%lld", (long long)r->out->last_seq);
-        R1_TRY(r1_store_query(s, sql_page, 1, param, &rows, r->err));
+        R1_TRY(rebuild_ask(s, sql_page, 1, param, &rows, r->err));
         n = r1_rows_count(rows);
         r1_status st = apply_page(r, rows);
         r1_rows_free(rows);
+        if (st == R1_E_CANCELLED) return R1_OK; /* so far and no further */
         R1_TRY(st);
         if (r1_cli_stopped()) R1_FAIL(r->err, R1_E_CANCELLED, "stopped while reading the log");
     }
@@ -97,7 +117,7 @@ static r1_status rebuild_pages(r1_store *s, replay *r)
 static r1_status rebuild_extent(r1_store *s, int64_t after_seq, int64_t *last, r1_err *err)
 {
     r1_rows *rows;
-    R1_TRY(r1_store_query(
+    R1_TRY(rebuild_ask(
         s, "SELECT apply_seq, coalesce(written_at::text, '') FROM r1.payment ORDER BY 1 LIMIT 1", 0,
         NULL, &rows, err));
     if (r1_rows_count(rows) && !after_seq && r1_rows_int(rows, 0, 0) > 1) {
@@ -110,23 +130,24 @@ static r1_status rebuild_extent(r1_store *s, int64_t after_seq, int64_t *last, r
                (long long)r1_rows_int(rows, 0, 0), since);
     }
     r1_rows_free(rows);
-    R1_TRY(r1_store_query(s,
-                          "SELECT greatest((SELECT max(apply_seq) FROM r1.payment), "
-                          "(SELECT max(apply_seq) FROM r1.label))",
-                          0, NULL, &rows, err));
+    R1_TRY(rebuild_ask(s,
+                       "SELECT greatest((SELECT max(apply_seq) FROM r1.payment), "
+                       "(SELECT max(apply_seq) FROM r1.label))",
+                       0, NULL, &rows, err));
     *last = r1_rows_int(rows, 0, 0);
     r1_rows_free(rows);
     return R1_OK;
 }
 
 r1_status fraud_rebuild(r1_store *s, fraud_engine *engine, fraud_txset *seen, int64_t after_seq,
-                        fraud_rebuilt *out, r1_err *err)
+                        int64_t upto_seq, fraud_rebuilt *out, r1_err *err)
 {
     int64_t last = 0, began = r1_mono_us();
     *out = (fraud_rebuilt){.after_seq = after_seq, .last_seq = after_seq};
     R1_TRY(rebuild_extent(s, after_seq, &last, err));
+    if (last > upto_seq) last = upto_seq;
     if (last <= after_seq) return R1_OK;
-    replay r = {.engine = engine, .seen = seen, .out = out, .err = err};
+    replay r = {.engine = engine, .seen = seen, .out = out, .upto_seq = upto_seq, .err = err};
     r1_progress_begin(&r.progress, "rebuilding the state", (uint64_t)(last - after_seq));
     R1_TRY(rebuild_pages(s, &r));
     out->seconds = (double)(r1_mono_us() - began) * 1e-6;

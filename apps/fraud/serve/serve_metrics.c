@@ -6,7 +6,8 @@
  * of the service. All other rows are printed from the copy that was taken then (shown.h). */
 #include "metrics/prometheus.h"
 #include "r1_assert.h"
-#include "serve/server.h"
+#include "serve/price.h"
+#include "serve/share.h"
 #include "serve/shown.h"
 
 #include <dirent.h>
@@ -104,6 +105,43 @@ METRIC_NUMBER(missing_weeks, m->w->keeper.missing_weeks)
 METRIC_NUMBER(rest_rows, m->w->keeper.rows_in_rest)
 METRIC_NUMBER(last_seq, m->s->last_seq)
 METRIC_NUMBER(seen_ids, fraud_txset_count(m->s->parts.seen))
+METRIC_NUMBER(seen_ids_max, 2 * r1_options_int(m->s->o, "seen-ids"))
+METRIC_NUMBER(labels_waiting_max, r1_options_int(m->s->o, "labels-waiting"))
+
+/* ---- several processes over one stream; alone all are 0 but what is owned ---- */
+
+static fraud_share_stats metric_share(const metric_source *m)
+{
+    fraud_share_stats s;
+    fraud_share_stats_read(m->s, &s);
+    return s;
+}
+
+#define METRIC_SHARE(name, field)                                                                  \
+    static double metric_share_##name(const metric_source *m)                                      \
+    {                                                                                              \
+        return (double)metric_share(m).field;                                                      \
+    }
+METRIC_SHARE(sequences, fleet.sequences)
+METRIC_SHARE(epoch, fleet.epoch)
+METRIC_SHARE(lag, fleet.lag)
+METRIC_SHARE(voids, fleet.voids)
+METRIC_SHARE(appended, fleet.appended)
+METRIC_SHARE(cut, fleet.cut)
+METRIC_SHARE(held, held)
+METRIC_SHARE(held_bytes, held_bytes)
+METRIC_SHARE(held_dropped, held_dropped)
+METRIC_SHARE(takeovers, takeovers)
+METRIC_SHARE(taken_records, taken_records)
+
+static double metric_share_owned(const metric_source *m)
+{
+    fraud_share_stats s = metric_share(m);
+    int n = 0;
+    for (int t = 0; t < FRAUD_EVENT_TOPICS; t++)
+        n += m->s->share ? s.owned[t] : m->s->ledger.n_partition[t];
+    return n;
+}
 
 static double metric_queue_room(const metric_source *m)
 {
@@ -376,6 +414,11 @@ static void series_http(const metric_source *m, r1_prom *p)
         }
 }
 
+static uint64_t count_made_room(const metric_source *m)
+{
+    return m->v && m->v->http ? r1_http_made_room(m->v->http) : 0;
+}
+
 /* ---- the outboxes ---- */
 
 static const char *const outbox_names[FRAUD_N_OUTBOX] = {
@@ -406,6 +449,29 @@ static void series_outbox_age(const metric_source *m, r1_prom *p)
         snprintf(labels, sizeof labels, "outbox=\"%s\"", outbox_names[i]);
         r1_prom_sample(p, "", labels, oldest && now > oldest ? (double)(now - oldest) / 1e6 : 0);
     }
+}
+
+static void series_outside(const metric_source *m, r1_prom *p)
+{
+    for (size_t i = 0; i < FRAUD_SHOWN_OUTSIDE && m->v->outside[i].n; i++) {
+        char labels[R1_PROM_LABELS_BYTES] = "";
+        r1_prom_label(labels, "column", m->v->outside[i].name);
+        r1_prom_sample(p, "", labels, (double)m->v->outside[i].n);
+    }
+}
+
+static void series_price(const metric_source *m, r1_prom *p)
+{
+    for (size_t i = 0; i < m->v->n_price; i++) {
+        char labels[R1_PROM_LABELS_BYTES] = "";
+        r1_prom_label(labels, "part", m->v->price_part[i]);
+        r1_prom_sample(p, "", labels, m->v->price[i]);
+    }
+}
+
+static void series_memory_limit(const metric_source *m, r1_prom *p)
+{
+    if (m->v->memory_limit) r1_prom_sample(p, "", NULL, (double)m->v->memory_limit);
 }
 
 /* ---- the process ---- */
@@ -485,6 +551,10 @@ static const serve_metric metrics[] = {
      .type = "gauge",
      .help = "Labels that wait for their payment.",
      .count = metric_labels_waiting},
+    {.family = "r1_fraud_labels_waiting_max",
+     .type = "gauge",
+     .help = "Labels that can wait.",
+     .number = metric_labels_waiting_max},
     {.name = "labels_forgotten",
      .family = "r1_fraud_labels_forgotten_total",
      .type = "counter",
@@ -515,6 +585,10 @@ static const serve_metric metrics[] = {
      .type = "counter",
      .help = "Payments whose score was no number.",
      .count = metric_not_finite},
+    {.family = "r1_fraud_columns_outside_total",
+     .type = "counter",
+     .help = "Scored payments with a column beyond twice the range that the model's training saw.",
+     .series = series_outside},
     {.family = "r1_fraud_decided_apart_total",
      .type = "counter",
      .help = "Payments decided without a score, by the rule and the field at fault.",
@@ -677,6 +751,18 @@ static const serve_metric metrics[] = {
      .type = "gauge",
      .help = "Payment ids that are known, by which duplicates are found.",
      .number = metric_seen_ids},
+    {.family = "r1_fraud_seen_ids_max",
+     .type = "gauge",
+     .help = "Payment ids that fit, of which at least half are known for certain.",
+     .number = metric_seen_ids_max},
+    {.family = "r1_fraud_memory_price_bytes",
+     .type = "gauge",
+     .help = "What each part takes when it is full.",
+     .series = series_price},
+    {.family = "r1_fraud_memory_limit_bytes",
+     .type = "gauge",
+     .help = "What this process may use: MemAvailable at the start, or a control group's limit.",
+     .series = series_memory_limit},
     {.name = "state_accounts",
      .family = "r1_fraud_state_rows",
      .type = "gauge",
@@ -781,6 +867,55 @@ static const serve_metric metrics[] = {
      .type = "gauge",
      .help = "Records that fit between reading and committed; reading stops when all are in use.",
      .number = metric_queue_room},
+    {.family = "r1_fraud_owned_partitions",
+     .type = "gauge",
+     .help = "Partitions that this process decides and writes.",
+     .number = metric_share_owned},
+    {.family = "r1_fraud_sequencer",
+     .type = "gauge",
+     .help = "1 where this process appends to the topic of events.",
+     .number = metric_share_sequences},
+    {.family = "r1_fraud_sequencer_epoch",
+     .type = "gauge",
+     .help = "Newest epoch in the topic of events.",
+     .number = metric_share_epoch},
+    {.family = "r1_fraud_events_lag_messages",
+     .type = "gauge",
+     .help = "Events that the broker holds behind the last one read; -1: not known.",
+     .number = metric_share_lag},
+    {.name = "events_void",
+     .family = "r1_fraud_events_void_total",
+     .type = "counter",
+     .help = "Events that did not count: of an older epoch, repeated, or of another form.",
+     .number = metric_share_voids},
+    {.family = "r1_fraud_events_appended_total",
+     .type = "counter",
+     .help = "Events that this process appended.",
+     .number = metric_share_appended},
+    {.family = "r1_fraud_events_cut_total",
+     .type = "counter",
+     .help = "Messages too large for an event, which became dead letters.",
+     .number = metric_share_cut},
+    {.family = "r1_fraud_held_records",
+     .type = "gauge",
+     .help = "Records of other processes that are held until they are committed.",
+     .number = metric_share_held},
+    {.family = "r1_fraud_held_bytes",
+     .type = "gauge",
+     .help = "Memory of what is held.",
+     .number = metric_share_held_bytes},
+    {.family = "r1_fraud_held_dropped_total",
+     .type = "counter",
+     .help = "Records that held-memory had no room for: a takeover of them needs a restart.",
+     .number = metric_share_held_dropped},
+    {.family = "r1_fraud_takeovers_total",
+     .type = "counter",
+     .help = "Partitions that became this process's.",
+     .number = metric_share_takeovers},
+    {.family = "r1_fraud_takeover_records_total",
+     .type = "counter",
+     .help = "Held records that this process decided after a takeover.",
+     .number = metric_share_taken_records},
     {.family = "r1_fraud_lag_messages",
      .type = "gauge",
      .help = "Messages that the broker holds behind the last committed one.",
@@ -882,6 +1017,10 @@ static const serve_metric metrics[] = {
      .type = "counter",
      .help = "Answers of this port, by path and hundreds of the status.",
      .series = series_http},
+    {.family = "r1_fraud_http_made_room_total",
+     .type = "counter",
+     .help = "Connections without a whole request that were closed for new ones.",
+     .count = count_made_room},
     {.family = "process_resident_memory_bytes",
      .type = "gauge",
      .help = "Resident memory size in bytes.",
@@ -907,6 +1046,21 @@ _Static_assert(R1_COUNT(metrics) <= FRAUD_METRICS_MAX, "every row needs a place 
 
 /* ---- the page /metrics ---- */
 
+_Static_assert((int)FRAUD_SHOWN_PRICES == (int)FRAUD_PRICES_MAX, "a copy of each price");
+
+/* The limit is that of the start, since the process takes from it what it then uses. */
+static void metrics_prices(const server *s, fraud_shown *v)
+{
+    fraud_price price[FRAUD_PRICES_MAX];
+    const char *what;
+    if (!v->n_price) v->memory_limit = fraud_memory_limit("", &what);
+    v->n_price = fraud_price_list(&s->parts, fraud_serve_partitions(s), price);
+    for (size_t i = 0; i < v->n_price; i++) {
+        v->price_part[i] = price[i].part;
+        v->price[i] = (double)price[i].bytes;
+    }
+}
+
 void fraud_metrics_take(const server *s, fraud_shown *v)
 {
     if (s->writer) fraud_writer_stats_read(s->writer, &v->w);
@@ -923,6 +1077,11 @@ void fraud_metrics_take(const server *s, fraud_shown *v)
     }
     snprintf(v->currency, sizeof v->currency, "%s", s->currency);
     v->currency_from = s->currency_from;
+    metrics_prices(s, v);
+    for (size_t i = 0; i < FRAUD_SHOWN_OUTSIDE; i++) {
+        v->outside[i].n = 0;
+        if (!fraud_engine_outside(s->parts.engine, i, v->outside[i].name, &v->outside[i].n)) break;
+    }
     v->pace = s->parts.pace;
     if (s->reload) fraud_reload_counts(s->reload, &v->reloads[0], &v->reloads[1]);
     v->in_flight = fraud_queue_in_flight(s->parts.queue);

@@ -39,6 +39,8 @@ static const struct {
                "round(extract(epoch FROM now() - max(updated_at)))::bigint AS moved_s "
                "FROM r1.stream_offset WHERE app = 'fraud' GROUP BY topic, owner, cluster_id "
                "ORDER BY topic, owner) q"},
+    {"sequencer", "SELECT row_to_json(q) FROM (SELECT events, owner, epoch, until > now() AS "
+                  "alive FROM r1.sequencer WHERE app = 'fraud') q"},
     {"log", "SELECT row_to_json(q) FROM (SELECT p.apply_seq, d.model, d.config, "
             "round(extract(epoch FROM now() - p.written_at))::bigint AS written_s "
             "FROM r1.payment p JOIN r1.decision d USING (apply_seq) "
@@ -86,6 +88,7 @@ static void ask_postgres(json_t *doc, const r1_options *o)
     r1_store *s = NULL;
     r1_err err = {0};
     r1_status st = r1_store_conninfo(o, &conninfo, &err);
+    r1_store_end_with_signal();
     if (st == R1_OK) st = r1_store_open(&s, conninfo, "r1-fraud status", &err);
     if (st == R1_OK) st = r1_store_query(s, "SET statement_timeout = '5s'", 0, NULL, NULL, &err);
     if (st != R1_OK) not_known(doc, "postgres", err.msg);
@@ -417,6 +420,16 @@ static void screen_stream(json_t *doc)
     }
 }
 
+/* Where several processes share the stream: who of them sequences. */
+static void screen_sequencer(json_t *doc)
+{
+    json_t *q = json_object_get(doc, "sequencer");
+    if (!json_is_object(q)) return;
+    screen_line("sequencer  %s%s, epoch %s, topic of events %s", status_text(q, "owner"),
+                json_is_true(json_object_get(q, "alive")) ? "" : " (gone)",
+                status_count(q, "epoch"), status_text(q, "events"));
+}
+
 static void screen_log(json_t *doc)
 {
     json_t *log = json_object_get(doc, "log"), *space = json_object_get(doc, "space");
@@ -471,6 +484,7 @@ static void screen_print(json_t *doc)
     screen_service(doc);
     if (!json_object_get(unknown, "postgres")) {
         screen_stream(doc);
+        screen_sequencer(doc);
         screen_log(doc);
         screen_day(doc);
         screen_outbox(doc);

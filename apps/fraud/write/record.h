@@ -106,8 +106,8 @@ typedef struct fraud_record {
     /* The logit before any evidence, then what each item added; n_trace of them. */
     double trace[FRAUD_ITEMS_MAX + 1];
     uint8_t n_trace;
-    fraud_alert *alert;                    /* owned; NULL where the decision is allow */
-    bool bare; /* PostgreSQL refused its row: what a rebuild needs is written alone */
+    fraud_alert *alert; /* owned; NULL where the decision is allow */
+    bool bare;          /* PostgreSQL refused its row: what a rebuild needs is written alone */
     /* Payments. What is not applied was decided apart: it moved no state, and it has an apply_seq
      * all the same. */
     bool applied;
@@ -133,6 +133,10 @@ void fraud_record_reply(fraud_record *r, fraud_outcome outcome, const char *text
  * Whether the state knows the payment is the caller's to say in `applied`. */
 void fraud_record_set_apart(fraud_record *r, const char *rule, const char *text,
                             fraud_action action);
+
+/* What the record has goes to the empty record `to`, which keeps its own place; r is then empty. */
+void fraud_record_move(fraud_record *to, fraud_record *r);
+void fraud_record_empty(fraud_record *r); /* lets go of message, texts and alert */
 
 /* PostgreSQL refused the payment's row: from now on it is written bare, and a note says why. */
 void fraud_record_strip(fraud_record *r, const r1_err *err);

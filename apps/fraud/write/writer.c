@@ -350,6 +350,7 @@ static r1_status writer_prepare(fraud_writer *w, r1_err *err)
     writer_date(w);
     R1_TRY(writer_warm(w, err));
     const fraud_keeper_opts keeper = {.conninfo = w->o.conninfo,
+                                      .shared = w->o.shared,
                                       .statement_s = w->o.statement_s,
                                       .cluster = w->o.ledger->cluster,
                                       .owner = w->o.ledger->owner,
@@ -407,12 +408,20 @@ void fraud_writer_stats_read(fraud_writer *w, fraud_writer_stats *out)
 
 int64_t fraud_writer_committed(fraud_writer *w) { return atomic_load(&w->committed); }
 
+int64_t fraud_writer_next(fraud_writer *w, fraud_topic topic, int32_t partition)
+{
+    pthread_mutex_lock(&w->lock);
+    int64_t next = w->stats.tally.next[topic][partition];
+    pthread_mutex_unlock(&w->lock);
+    return next;
+}
+
 r1_status fraud_writer_stop(fraud_writer *w, int timeout_ms, r1_err *err)
 {
     if (!w) return R1_OK;
     atomic_store(&w->give_up_us, r1_mono_us() + (int64_t)timeout_ms * 1000);
     fraud_queue_close(w->o.queue);
-    fraud_patience_end(w->thread, w->store, timeout_ms);
+    pthread_join(w->thread, NULL);
     r1_status st = fraud_writer_status(w, err);
     writer_release(w, timeout_ms);
     return st;
