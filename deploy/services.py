@@ -48,10 +48,12 @@ def run(*args, check=True, **kw):
 
 
 class Services:
-    def __init__(self, folder, kafka=False, partitions=4, port=None, nodes=1):
+    def __init__(self, folder, kafka=False, partitions=4, port=None, nodes=1, topics=()):
+        """topics: of the embedded broker, besides its own; NAME:N has N partitions."""
         self.folder = os.path.abspath(folder)
         os.makedirs(self.folder, exist_ok=True)
         self.kafka, self.partitions, self.nodes = kafka, partitions, nodes
+        self.topics = ("payments", "labels", "decisions", "payments.dlq", *topics)
         self.children = []
         self.pg_dir = os.path.join(self.folder, "postgres")
         self.pg_port = port or free_port()
@@ -122,6 +124,8 @@ class Services:
                 str(self.broker_port),
                 "--partitions",
                 str(self.partitions),
+                "--topics",
+                ",".join(self.topics),
             ],
             stdout=subprocess.PIPE,
             text=True,

@@ -82,7 +82,7 @@ static const r1_option serve_rows[] = {
     {.name = "topics",
      .type = R1_OPT_STRING,
      .def = "payments,labels,decisions,payments.dlq",
-     .help = "topics, comma separated"},
+     .help = "topics, comma separated; NAME:N has N partitions"},
 };
 
 static r1_status make_topics(rd_kafka_mock_cluster_t *mc, const char *topics, int partitions,
@@ -92,7 +92,16 @@ static r1_status make_topics(rd_kafka_mock_cluster_t *mc, const char *topics, in
     if (!copy) R1_FAIL(err, R1_E_NOMEM, "no memory for the topics");
     r1_status st = R1_OK;
     for (char *t = strtok_r(copy, ",", &save); t && st == R1_OK; t = strtok_r(NULL, ",", &save)) {
-        rd_kafka_resp_err_t code = rd_kafka_mock_topic_create(mc, t, partitions, 1);
+        char *colon = strchr(t, ':'), *end = "";
+        long n = colon ? strtol(colon + 1, &end, 10) : partitions;
+        if (colon) *colon = 0;
+        if (n < 1 || n > 1024 || *end) {
+            st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__,
+                            "topic %s: expected 1 to 1024 partitions, found \"%s\"", t,
+                            colon ? colon + 1 : "");
+            break;
+        }
+        rd_kafka_resp_err_t code = rd_kafka_mock_topic_create(mc, t, (int)n, 1);
         if (code)
             st = r1_err_set(err, R1_E_STREAM, __FILE__, __LINE__, "topic %s: %s", t,
                             rd_kafka_err2str(code));

@@ -81,6 +81,61 @@ static void test_batches_and_rebuild(void)
 }
 
 /* The twin: state, capture with the history's events beside the payment, one sample a run. */
+/* Scores what was kept from `first` to `last`, in one batch at most. */
+static size_t score_kept(fraud_engine *e, fraud_slot **waits, size_t first, size_t last,
+                         fraud_result *result, double *logit)
+{
+    fraud_slot *slot[FRAUD_SCORE_MAX] = {NULL};
+    size_t at[FRAUD_SCORE_MAX], n = 0;
+    r1_err err = {0};
+    for (; first < last && n < FRAUD_SCORE_MAX; first++)
+        if (waits[first]) slot[n] = waits[first], at[n++] = first;
+    R1_ASSERT_OK(fraud_engine_score(e, slot, n, result, &err), &err);
+    for (size_t k = 0; k < n; k++) {
+        if (at[k] >= SCORED_FROM) logit[at[k] - SCORED_FROM] = result[k].logit;
+        fraud_slot_release(e, slot[k]);
+        waits[at[k]] = NULL;
+    }
+    return first;
+}
+
+/* Two thirds of the payments are kept, and scored LATER payments later: alone, or beside a payment
+ * that has just come. The others are scored at once. */
+static void run_kept(double *logit)
+{
+    enum { LATER = 384 };
+    static fraud_slot *waits[N];
+    r1_err err = {0};
+    fraud_engine *e;
+    fraud_engine_opts o = {
+        .model_path = r1_test_source(model), .edges_max = 1 << 14, .entities_max = 1 << 12};
+    o.pairs_max = 1 << 14, o.precision = precision;
+    R1_ASSERT_OK(fraud_engine_new(&e, &o, &err), &err);
+    fraud_result *result = calloc(FRAUD_SCORE_MAX, sizeof *result);
+    size_t first = 0;
+    for (size_t i = 0; i < n_world; i++) {
+        bool keep = i % 3 != 0;
+        fraud_engine_keeps(e, keep);
+        R1_ASSERT_OK(fraud_engine_apply(e, &world[i].payment, (int64_t)i + 1, &waits[i], &err),
+                     &err);
+        if (keep) waits[i] = fraud_slot_keep(e, waits[i]);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(waits[i]);
+        if (!keep) score_kept(e, waits, i && i % 2 ? i - 1 : i, i + 1, result, logit);
+        if (i > first + LATER) first = score_kept(e, waits, first, i - LATER / 2, result, logit);
+    }
+    while (first < n_world) first = score_kept(e, waits, first, n_world, result, logit);
+    free(result);
+    fraud_engine_free(e);
+}
+
+static void test_kept(void)
+{
+    static double expected[N], got[N];
+    run_engine(16, false, expected);
+    run_kept(got);
+    CU_ASSERT_EQUAL(memcmp(got, expected, (n_world - SCORED_FROM) * sizeof(double)), 0);
+}
+
 static void test_memory_equals_history(void)
 {
     static double by_engine[N];
@@ -244,6 +299,7 @@ static void test_all(void)
 {
     engine_make_world();
     test_batches_and_rebuild();
+    test_kept();
     test_memory_equals_history();
     test_precision();
     test_too_many();

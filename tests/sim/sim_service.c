@@ -27,9 +27,9 @@ r1_status __wrap_fraud_serve_restore(server *s, r1_err *err);
 void __real_fraud_serve_snapshot_last(server *s);
 void __wrap_fraud_serve_snapshot_last(server *s);
 r1_status __real_fraud_rebuild(r1_store *s, fraud_engine *engine, fraud_txset *seen,
-                               int64_t after_seq, fraud_rebuilt *out, r1_err *err);
+                               int64_t after_seq, int64_t upto, fraud_rebuilt *out, r1_err *err);
 r1_status __wrap_fraud_rebuild(r1_store *s, fraud_engine *engine, fraud_txset *seen,
-                               int64_t after_seq, fraud_rebuilt *out, r1_err *err);
+                               int64_t after_seq, int64_t upto, fraud_rebuilt *out, r1_err *err);
 void __real_r1_merge_put(r1_merge *m, uint32_t source, const r1_merge_key *key, int64_t stamp_ms,
                          int64_t now_ms, void *item);
 void __wrap_r1_merge_put(r1_merge *m, uint32_t source, const r1_merge_key *key, int64_t stamp_ms,
@@ -88,7 +88,7 @@ static r1_status restore_twice(server *s, r1_err *err)
     fraud_rebuilt rebuilt;
     R1_TRY(fraud_parts_engine(&twin, s->o, err));
     r1_status st = fraud_txset_new(&twin.seen, (size_t)r1_options_int(s->o, "seen-ids"), err);
-    if (st == R1_OK) st = __real_fraud_rebuild(s->store, twin.engine, twin.seen, 0, &rebuilt, err);
+    if (st == R1_OK) st = __real_fraud_rebuild(s->store, twin.engine, twin.seen, 0, INT64_MAX, &rebuilt, err);
     if (st == R1_OK && (rebuilt.last_seq != s->rebuilt.last_seq ||
                         fraud_engine_digest(twin.engine) != fraud_engine_digest(s->parts.engine)))
         sim_fault("the state of a snapshot (to %lld) and the log's tail (to %lld) is not that of "
@@ -161,10 +161,10 @@ void __wrap_r1_merge_put(r1_merge *m, uint32_t source, const r1_merge_key *key, 
 }
 
 r1_status __wrap_fraud_rebuild(r1_store *s, fraud_engine *engine, fraud_txset *seen,
-                               int64_t after_seq, fraud_rebuilt *out, r1_err *err)
+                               int64_t after_seq, int64_t upto, fraud_rebuilt *out, r1_err *err)
 {
     if (sim->plant == SIM_PLANT_SNAPSHOT && after_seq) after_seq++;
-    return __real_fraud_rebuild(s, engine, seen, after_seq, out, err);
+    return __real_fraud_rebuild(s, engine, seen, after_seq, upto, out, err);
 }
 
 /* ---- the child that writes a snapshot ----

@@ -122,7 +122,7 @@ r1_status r1_producer_post(r1_producer *p, const r1_post *post, r1_err *err)
         void *out;
     } value = {post->payload};
     rd_kafka_headers_t *h = rd_kafka_headers_new(post->n_header);
-    for (size_t i = 0; h && i < post->n_header && i < R1_HEADERS_MAX; i++)
+    for (size_t i = 0; h && i < post->n_header && i < R1_POST_HEADERS_MAX; i++)
         rd_kafka_header_add(h, post->header[i].name, -1, post->header[i].value,
                             (ssize_t)post->header[i].len);
     if (!h) R1_FAIL(err, R1_E_NOMEM, "no memory for the headers of a message");

@@ -86,6 +86,7 @@ struct r1_message {
     size_t key_len, payload_len;
     const void *note; /* what the placer wrote; until the next r1_consumer_poll */
     void *handle;
+    size_t n_envelope; /* headers in front that r1_message_header leaves out */
 };
 
 /* Where reading a partition begins. */
@@ -123,7 +124,10 @@ typedef struct {
     const char *name, *value;
     size_t len; /* of the value */
 } r1_header;
-enum { R1_HEADERS_MAX = 64 }; /* that one message is asked for, or sent with */
+enum {
+    R1_HEADERS_MAX = 64,       /* that one message is asked for */
+    R1_POST_HEADERS_MAX = 1024 /* that one message is sent with */
+};
 /* Header i of a message in the order of sending; false past the last one. Borrowed until
  * r1_message_free. */
 bool r1_message_header(const r1_message *m, size_t i, r1_header *out);
@@ -175,7 +179,7 @@ typedef struct {
     const char *topic, *key, *payload;
     size_t key_len, payload_len;
     const r1_header *header;
-    size_t n_header; /* at most R1_HEADERS_MAX */
+    size_t n_header; /* at most R1_POST_HEADERS_MAX */
     r1_ack *ack;     /* borrowed until it says something else than R1_ACK_WAITS */
 } r1_post;
 /* Copies everything but ack, and does not wait. R1_E_AGAIN: the client's queue is full.

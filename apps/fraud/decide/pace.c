@@ -40,7 +40,8 @@ typedef struct {
 } pace_plain;
 
 struct fraud_pace {
-    pthread_mutex_t lock; /* guards the rules */
+    pthread_mutex_t lock; /* guards the rules, and the share */
+    double share;
     pace_plain x;
 };
 
@@ -49,6 +50,7 @@ r1_status fraud_pace_new(fraud_pace **out, r1_err *err)
     fraud_pace *p = calloc(1, sizeof *p);
     if (!p) R1_FAIL(err, R1_E_NOMEM, "no memory for the distribution of scores");
     pthread_mutex_init(&p->lock, NULL);
+    p->share = 1;
     fraud_pace_clear(p);
     *out = p;
     return R1_OK;
@@ -157,11 +159,20 @@ void fraud_pace_note(fraud_pace *p, int64_t ts_ms, float logit)
 double fraud_pace_border(fraud_pace *p, double alerts_per_day)
 {
     pace_plain *x = &p->x;
+    alerts_per_day *= p->share;
     if (x->budget != alerts_per_day) {
         x->budget = alerts_per_day;
         pace_recompute(x);
     }
     return x->border;
+}
+
+void fraud_pace_share(fraud_pace *p, double share)
+{
+    R1_ASSERT(share >= 0 && share <= 1, "a share of %g", share);
+    pthread_mutex_lock(&p->lock);
+    p->share = share;
+    pthread_mutex_unlock(&p->lock);
 }
 
 /* ---- rules ---- */
@@ -199,6 +210,7 @@ bool fraud_pace_match(fraud_pace *p, size_t rule, int64_t ts_ms, uint32_t cap, b
     R1_ASSERT(rule < p->x.n_rule, "rule %zu of %u", rule, p->x.n_rule);
     pthread_mutex_lock(&p->lock);
     pace_rule *r = &p->x.rule[rule];
+    if (cap && p->share < 1) cap = (uint32_t)fmax(1, ceil(cap * p->share));
     bool decides = !shadow && pace_under_cap(r, ts_ms, cap);
     if (shadow)
         r->count.shadow++;

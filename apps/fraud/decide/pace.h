@@ -45,6 +45,10 @@ void fraud_pace_add(fraud_pace *p, int64_t first_ms, int64_t last_ms, unsigned b
  * budget than before is computed at once. */
 double fraud_pace_border(fraud_pace *p, double alerts_per_day);
 
+/* This process decides `share` of all payments, 0 to 1, so its budgets and caps are as much of
+ * those that are set. 1 at first. */
+void fraud_pace_share(fraud_pace *p, double share);
+
 /* ---- rules ---- */
 
 /* The names of the policy in force: rules of the same name keep their counts. */

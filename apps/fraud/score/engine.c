@@ -19,10 +19,11 @@ struct fraud_slot {
     int64_t seq, clamped_ms;
     fraud_facts f;
     fraud_features features; /* filled when a model scores */
-    uint8_t n_finding;
-    fraud_finding finding[FRAUD_FINDINGS_MAX];
     fraud_slot *next_free;
     bool filled; /* the caller's, until it is released */
+    bool kept;   /* a block of its own, cut behind its findings */
+    uint8_t n_finding;
+    fraud_finding finding[FRAUD_FINDINGS_MAX]; /* last: a kept slot has n_finding of them */
 };
 
 struct fraud_engine {
@@ -34,6 +35,7 @@ struct fraud_engine {
     uint32_t n_slot, n_used;
     int64_t last_seq;
     bool graph_off;
+    bool keeps;           /* slots are filled so that they can be kept */
     unsigned capture;     /* FRAUD_CAPTURE_* */
     fraud_scorer *scorer; /* NULL: rules */
     fraud_scoring scoring[FRAUD_SCORE_MAX];
@@ -190,6 +192,9 @@ static void slot_fill(fraud_engine *e, fraud_slot *slot, const fraud_payment *p,
     engine_capture(e->state, from, to, p, &slot->f);
     if (e->scorer) fraud_capture(e->state, p, from, to, e->capture, &slot->features);
     if (recall) fraud_recall_look(recall, e->state, from, to, &slot->features);
+    for (uint32_t i = 0; recall && e->keeps && i < slot->features.n_ref; i++)
+        fraud_features_event(e->state, slot->features.ref_seq[i], slot->features.event[i],
+                             slot->features.event_cat[i]);
     R1_ASSERT(slot->clamped_ms >= 0, "slot: the clock stands %lld ms behind its payment",
               (long long)-slot->clamped_ms);
 }
@@ -238,8 +243,32 @@ r1_status fraud_engine_apply(fraud_engine *e, const fraud_payment *p, int64_t ap
     return R1_OK;
 }
 
+void fraud_engine_keeps(fraud_engine *e, bool on) { e->keeps = on; }
+
+static size_t kept_slot_bytes(const fraud_slot *slot)
+{
+    return offsetof(fraud_slot, finding) + slot->n_finding * sizeof slot->finding[0];
+}
+
+size_t fraud_slot_kept_bytes(const fraud_slot *slot) { return kept_slot_bytes(slot); }
+
+fraud_slot *fraud_slot_keep(fraud_engine *e, fraud_slot *slot)
+{
+    fraud_slot *copy = malloc(kept_slot_bytes(slot));
+    R1_ASSERT(slot->filled && !slot->kept, "slot of apply_seq %lld", (long long)slot->seq);
+    if (!copy) return NULL;
+    memcpy(copy, slot, kept_slot_bytes(slot));
+    copy->kept = true;
+    fraud_slot_release(e, slot);
+    return copy;
+}
+
 void fraud_slot_release(fraud_engine *e, fraud_slot *slot)
 {
+    if (slot->kept) {
+        free(slot);
+        return;
+    }
     R1_ASSERT(slot >= e->slots && slot < e->slots + e->n_slot, "slot %td of %u", slot - e->slots,
               e->n_slot);
     R1_ASSERT(slot->filled && e->n_used > 0, "slot %td is released twice, %u are used",
@@ -268,6 +297,31 @@ int64_t fraud_engine_clock(const fraud_engine *e) { return e->state->now; }
 
 /* ---- scoring ---- */
 
+static void score_explain(const fraud_slot *slot, const fraud_scoring *x, fraud_result *result)
+{
+    fraud_rules_score(&slot->f, slot->finding, slot->n_finding, result);
+    fraud_explain(&slot->f, x, result);
+    result->amount_max = x->amount_max;
+}
+
+/* Of the slots those that are kept, or those that are not: the two refer to entries of different
+ * memories. */
+static r1_status score_kind(fraud_engine *e, fraud_slot *const *slot, size_t n, bool kept,
+                            fraud_result *result, r1_err *err)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++)
+        if (slot[i]->kept == kept)
+            e->scoring[k++] =
+                (fraud_scoring){.features = &slot[i]->features, .payment = &slot[i]->payment};
+    if (kept && !k) return R1_OK;
+    R1_TRY((kept ? fraud_scorer_run_kept : fraud_scorer_run)(e->scorer, e->scoring, k, err));
+    k = 0;
+    for (size_t i = 0; i < n; i++)
+        if (slot[i]->kept == kept) score_explain(slot[i], &e->scoring[k++], &result[i]);
+    return R1_OK;
+}
+
 static r1_status score_by_model(fraud_engine *e, fraud_slot *const *slot, size_t n,
                                 fraud_result *result, r1_err *err)
 {
@@ -277,16 +331,10 @@ static r1_status score_by_model(fraud_engine *e, fraud_slot *const *slot, size_t
     for (size_t i = 0; i < n; i++)
         R1_ASSERT(slot[i]->filled && slot[i]->seq <= e->last_seq,
                   "slot of apply_seq %lld is free or late", (long long)slot[i]->seq);
-    for (size_t i = 0; i < n; i++)
-        e->scoring[i] =
-            (fraud_scoring){.features = &slot[i]->features, .payment = &slot[i]->payment};
-    R1_TRY(fraud_scorer_run(e->scorer, e->scoring, n, err));
-    for (size_t i = 0; i < n; i++) {
-        fraud_rules_score(&slot[i]->f, slot[i]->finding, slot[i]->n_finding, &result[i]);
-        fraud_explain(&slot[i]->f, &e->scoring[i], &result[i]);
-        result[i].amount_max = e->scoring[i].amount_max;
-    }
-    return R1_OK;
+    bool all_kept = n > 0; /* then nothing waits that this batch would encode */
+    for (size_t i = 0; i < n; i++) all_kept = all_kept && slot[i]->kept;
+    if (!all_kept) R1_TRY(score_kind(e, slot, n, false, result, err));
+    return score_kind(e, slot, n, true, result, err);
 }
 
 void fraud_engine_score_by_rules(const fraud_slot *slot, fraud_result *result)

@@ -71,6 +71,15 @@ void fraud_engine_warm(fraud_engine *e);
 r1_status fraud_engine_apply(fraud_engine *e, const fraud_payment *p, int64_t apply_seq,
                              fraud_slot **slot, r1_err *err);
 void fraud_slot_release(fraud_engine *e, fraud_slot *slot);
+/* A copy of a filled slot, which it releases. The copy may be scored at any time, by any later
+ * fraud_engine_score, and changes nothing of what a snapshot or another batch needs: with it a
+ * payment waits until it is known who decides it. fraud_slot_release frees it. The apply that
+ * filled the slot stood between two calls of fraud_engine_keeps. NULL: memory is short, and the
+ * slot is the caller's as before. */
+fraud_slot *fraud_slot_keep(fraud_engine *e, fraud_slot *slot);
+size_t fraud_slot_kept_bytes(const fraud_slot *slot); /* of a copy */
+/* From now on slots are filled so that they can be kept. */
+void fraud_engine_keeps(fraud_engine *e, bool on);
 const fraud_payment *fraud_slot_payment(const fraud_slot *slot);
 int64_t fraud_slot_seq(const fraud_slot *slot);
 const struct fraud_facts *fraud_slot_facts(const fraud_slot *slot); /* score/rules.h */
@@ -116,7 +125,8 @@ uint64_t fraud_engine_state_bytes(const fraud_engine_opts *opts);
 
 /* ---- scoring --------------------------------------------------------------------------------- */
 
-/* Scores n <= FRAUD_SCORE_MAX slots; result[i] belongs to slot[i]. The slots stay filled. */
+/* Scores n <= FRAUD_SCORE_MAX slots, kept ones among them; result[i] belongs to slot[i]. The slots
+ * stay filled. */
 r1_status fraud_engine_score(fraud_engine *e, fraud_slot *const *slot, size_t n,
                              fraud_result *result, r1_err *err);
 

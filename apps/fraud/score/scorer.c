@@ -13,6 +13,8 @@ struct fraud_scorer {
     r1_model *model;
     r1_session *session;
     fraud_recall *recall;
+    r1_memory *scratch; /* of kept payments; made for the first of them */
+    uint64_t kept[FRAUD_SCORE_MAX][FRAUD_REFS_MAX]; /* handles in it, of one batch */
     unsigned flags;
     uint64_t hash, schema;
     float ln_amount_max; /* from which an amount lies far outside of what training saw */
@@ -78,6 +80,7 @@ r1_status fraud_scorer_new(fraud_scorer **out, const char *path, unsigned off,
 void fraud_scorer_free(fraud_scorer *s)
 {
     if (!s) return;
+    r1_memory_free(s->scratch);
     fraud_recall_free(s->recall);
     r1_session_free(s->session);
     r1_model_free(s->model);
@@ -90,26 +93,22 @@ uint64_t fraud_scorer_schema(const fraud_scorer *s) { return s->schema; }
 
 fraud_recall *fraud_scorer_recall(const fraud_scorer *s) { return s->recall; }
 
-r1_status fraud_scorer_run(fraud_scorer *s, fraud_scoring *x, size_t n, r1_err *err)
+static void scorer_fill(fraud_scorer *s, size_t i, const fraud_scoring *x, const uint64_t *handle)
 {
-    R1_ASSERT(n <= FRAUD_SCORE_MAX, "scorer: %zu payments of %d", n, (int)FRAUD_SCORE_MAX);
-    for (size_t i = 0; i < n; i++) {
-        fraud_sample_fill(x[i].features, x[i].payment, x[i].features->ref_handle, s->flags,
-                          s->item[i]);
-        s->sample[i] = (r1_sample){.item = s->item[i]};
-    }
-    r1_batch batch = {.sample = s->sample, .n_sample = n};
+    fraud_sample_fill(x->features, x->payment, handle, s->flags, s->item[i]);
+    s->sample[i] = (r1_sample){.item = s->item[i]};
+}
+
+/* Runs the batch of samples and reads its results. */
+static r1_status scorer_batch(fraud_scorer *s, const r1_batch *batch, fraud_scoring *x, r1_err *err)
+{
     r1_result r;
-    if (s->recall) {
-        batch.pool = fraud_recall_pool(s->recall);
-        R1_TRY(fraud_recall_begin(s->recall, &batch.ticket, err));
-    }
-    R1_TRY(r1_session_run(s->session, &batch, &r, err));
+    R1_TRY(r1_session_run(s->session, batch, &r, err));
     if (r.n_step != FRAUD_N_ITEM || r.n_output != 1)
         R1_FAIL(err, R1_E_FORMAT,
                 "model: expected %d evidence steps and 1 output, found %zu and %zu", FRAUD_N_ITEM,
                 r.n_step, r.n_output);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < batch->n_sample; i++) {
         const double *trace = r.trace + i * (FRAUD_N_ITEM + 1);
         x[i].prior = trace[0];
         x[i].logit = trace[0];
@@ -122,4 +121,65 @@ r1_status fraud_scorer_run(fraud_scorer *s, fraud_scoring *x, size_t n, r1_err *
             x[i].features->payment[AMOUNT] > s->ln_amount_max ? exp((double)s->ln_amount_max) : 0;
     }
     return R1_OK;
+}
+
+r1_status fraud_scorer_run(fraud_scorer *s, fraud_scoring *x, size_t n, r1_err *err)
+{
+    R1_ASSERT(n <= FRAUD_SCORE_MAX, "scorer: %zu payments of %d", n, (int)FRAUD_SCORE_MAX);
+    for (size_t i = 0; i < n; i++) scorer_fill(s, i, &x[i], x[i].features->ref_handle);
+    r1_batch batch = {.sample = s->sample, .n_sample = n};
+    if (s->recall) {
+        batch.pool = fraud_recall_pool(s->recall);
+        R1_TRY(fraud_recall_begin(s->recall, &batch.ticket, err));
+    }
+    return scorer_batch(s, &batch, x, err);
+}
+
+/* ---- kept payments ---- */
+
+/* The entries of one payment's references, under a key that no other payment has. */
+static r1_status kept_entries(fraud_scorer *s, const fraud_features *f, uint64_t key,
+                              uint64_t ticket, uint64_t handle[FRAUD_REFS_MAX], r1_err *err)
+{
+    r1_event event[FRAUD_REFS_MAX];
+    for (uint32_t i = 0; i < f->n_ref; i++) {
+        event[i] = (r1_event){f->event[i], f->event_cat[i]};
+        R1_TRY(r1_memory_append(s->scratch, ticket, &key, 1, i, &handle[i], err));
+    }
+    if (!f->n_ref) return R1_OK;
+    return r1_session_store(s->session, s->scratch, ticket, event, handle, f->n_ref, err);
+}
+
+static r1_status kept_memory(fraud_scorer *s, r1_err *err)
+{
+    r1_precision precision = r1_session_precision(s->session);
+    const r1_memory_opts o = {.bytes_max =
+                                  r1_memory_bytes(r1_model_entry_width(s->model), precision,
+                                                  FRAUD_REFS_MAX, 2 * FRAUD_SCORE_MAX),
+                              .precision = precision,
+                              .quota = FRAUD_REFS_MAX,
+                              .n_entity_max = 2 * FRAUD_SCORE_MAX};
+    return s->scratch ? R1_OK : r1_memory_new(&s->scratch, s->model, &o, err);
+}
+
+r1_status fraud_scorer_run_kept(fraud_scorer *s, fraud_scoring *x, size_t n, r1_err *err)
+{
+    R1_ASSERT(n <= FRAUD_SCORE_MAX, "scorer: %zu payments of %d", n, (int)FRAUD_SCORE_MAX);
+    r1_batch batch = {.sample = s->sample, .n_sample = n};
+    if (s->recall) {
+        R1_TRY(kept_memory(s, err));
+        batch.pool = s->scratch;
+        R1_TRY(r1_memory_begin(s->scratch, &batch.ticket, err));
+    }
+    r1_status st = R1_OK;
+    for (size_t i = 0; st == R1_OK && i < n; i++) {
+        if (s->recall) st = kept_entries(s, x[i].features, i + 1, batch.ticket, s->kept[i], err);
+        if (st == R1_OK) scorer_fill(s, i, &x[i], s->kept[i]);
+    }
+    if (st == R1_OK)
+        st = scorer_batch(s, &batch, x, err);
+    else if (s->recall)
+        r1_memory_cancel(s->scratch, batch.ticket);
+    for (size_t i = 0; s->recall && i < n; i++) r1_memory_forget(s->scratch, i + 1);
+    return st;
 }

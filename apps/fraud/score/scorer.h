@@ -37,5 +37,8 @@ fraud_recall *fraud_scorer_recall(const fraud_scorer *s);
 /* x: n <= FRAUD_SCORE_MAX payments captured since the last run. Those that are left out may only be
  * released. */
 r1_status fraud_scorer_run(fraud_scorer *s, fraud_scoring *x, size_t n, r1_err *err);
+/* The same for payments captured at any time, whose features hold the columns of the events that
+ * they refer to: entries are made anew from these, in a memory of their own. */
+r1_status fraud_scorer_run_kept(fraud_scorer *s, fraud_scoring *x, size_t n, r1_err *err);
 
 #endif

@@ -2,7 +2,7 @@
 /* intake.c - one message: decoded, looked up, applied; and what its score decides. */
 #include "r1_assert.h"
 #include "score/verdict.h"
-#include "serve/server.h"
+#include "serve/share.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -94,7 +94,7 @@ static bool time_suspect(server *s, fraud_record *r, r1_err *why)
 {
     const fraud_time_case c = {.ts = r->payment.ts,
                                .message_ms = r->message.broker_ms,
-                               .machine_ms = r1_time_us() / 1000,
+                               .machine_ms = s->share ? s->machine_ms : r1_time_us() / 1000,
                                .clock_ms = fraud_engine_clock(s->parts.engine)};
     fraud_time_verdict v = fraud_time_next(&s->guard, &c);
     r->guard = fraud_serve_guard_mark(s);
@@ -145,8 +145,9 @@ static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
     if (time_suspect(s, r, &why))
         return decide_apart(s, r, "time_suspect", why.msg, FRAUD_REVIEW, err);
     if (!fraud_serve_currency(s, r, &why)) return unscorable(s, r, &why, err);
-    fraud_slot *slot;
-    r1_status st = fraud_engine_apply(s->parts.engine, &r->payment, s->last_seq + 1, &slot, &why);
+    fraud_slot *slot = NULL;
+    r1_status st = fraud_engine_apply(s->parts.engine, &r->payment, s->last_seq + 1,
+                                      s->no_slot ? NULL : &slot, &why);
     if (why.fatal) { /* a restart rebuilds the state */
         *err = why;
         return st;
@@ -156,6 +157,7 @@ static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
     if (!*s->currency) fraud_serve_currency_taken(s, r);
     r->kind = FRAUD_RECORD_PAYMENT;
     fraud_record_stamp(r, FRAUD_CLOCK_APPLIED);
+    if (!slot) return R1_OK;
     b->slot[b->n_slot] = slot;
     b->scored[b->n_slot++] = r;
     return R1_OK;
@@ -184,6 +186,7 @@ static void take_label(server *s, fraud_record *r)
 r1_status fraud_serve_take(server *s, batch *b, int timeout_ms, r1_err *err)
 {
     R1_ASSERT(b->n < BATCH_MAX && b->n_slot <= b->n, "%zu records, %zu slots", b->n, b->n_slot);
+    if (s->share) return fraud_share_take(s, b, timeout_ms, err);
     fraud_record *r = fraud_queue_take_free(s->parts.queue);
     if (!r) return R1_E_TIMEOUT;
     r1_status st = r1_consumer_poll(s->consumer, timeout_ms, &r->message, err);

@@ -10,6 +10,7 @@
  * A reset raises the epochs of the log and of each partition, so an owner that still runs is
  * fenced. It gives the log to this topic and cluster (write/log_owner.h). In the transaction that
  * moves the offsets, r1.offset_audit and r1.log_audit get who, when, from, to and why. */
+#include "fleet/lease.h"
 #include "serve/settings.h"
 #include "stream/stream.h"
 #include "write/ledger.h"
@@ -305,6 +306,7 @@ int fraud_command_offsets(r1_cli_call *call)
     offsets f = {.o = call->opts, .topic = r1_options_str(call->opts, "topic")};
     r1_status st = offsets_open(&f, &call->err);
     int code = R1_EXIT_OK;
+    if (st == R1_OK && reset) st = fraud_lease_alone(f.store, &call->err);
     if (st == R1_OK && reset) st = offsets_reset(&f, &call->err);
     if (st == R1_OK && !reset) code = offsets_show(&f);
     r1_consumer_free(f.consumer);

@@ -25,10 +25,9 @@ static const struct {
     bool input;
     fraud_topic topic; /* of an input */
 } topics[] = {
-    {"topic", true, FRAUD_TOPIC_PAYMENTS},
-    {"labels-topic", true, FRAUD_TOPIC_LABELS},
-    {"decisions-topic", false, FRAUD_N_TOPIC},
-    {"dead-topic", false, FRAUD_N_TOPIC},
+    {"topic", true, FRAUD_TOPIC_PAYMENTS},     {"labels-topic", true, FRAUD_TOPIC_LABELS},
+    {"decisions-topic", false, FRAUD_N_TOPIC}, {"dead-topic", false, FRAUD_N_TOPIC},
+    {"events-topic", false, FRAUD_N_TOPIC},
 };
 
 static r1_status check_topic(const fraud_parts *p, size_t i, r1_err *err)

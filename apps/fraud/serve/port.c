@@ -3,6 +3,7 @@
 #include "serve/port.h"
 #include "metrics/prometheus.h"
 #include "serve/desk.h"
+#include "serve/share.h"
 #include "write/message.h"
 
 #include <jansson.h>
@@ -40,6 +41,7 @@ struct fraud_port {
     const server *s;
     fraud_desk *desk; /* NULL: no port */
     int decide_wait_ms;
+    bool shared;                /* the stream, with other processes */
     pthread_mutex_t store_lock; /* guards store */
     r1_store *store;            /* of stored decisions; NULL: not open */
 };
@@ -87,7 +89,7 @@ static port_check check_probe(const port_probe *probe)
 
 static port_check check_partitions(const struct fraud_port *p)
 {
-    port_check c = {.good = p->expected > 0 && p->owned == p->expected};
+    port_check c = {.good = (p->shared || p->expected > 0) && p->owned == p->expected};
     snprintf(c.found, sizeof c.found, "%d of %d are ours", p->owned, p->expected);
     return c;
 }
@@ -248,6 +250,12 @@ static void answer_repeated(struct fraud_port *p, r1_http_answer *a, const fraud
 static void page_decide(void *ctx, const r1_http_request *q, r1_http_answer *a)
 {
     struct fraud_port *p = ctx;
+    if (!p->desk) {
+        answer_undecided(a, 503,
+                         "this process shares its stream with others (events-topic): "
+                         "send payments to the topic");
+        return;
+    }
     if (atomic_load(&p->phase) != FRAUD_PHASE_RUNS) {
         answer_undecided(a, 503, "the service does not run yet, or ends");
         return;
@@ -397,13 +405,20 @@ static void *port_watch(void *arg)
 static void port_hints(server *s, const fraud_shown *v)
 {
     for (int t = 0; t < FRAUD_N_TOPIC; t++)
-        if (s->parts.topic[t])
+        if (s->share && s->parts.topic[t])
+            fraud_share_hints(s, t, v->w.tally.next[t], v->n_partition[t]);
+        else if (s->parts.topic[t])
             r1_consumer_hint_all(s->consumer, t, v->w.tally.next[t], v->n_partition[t]);
 }
 
-static int partitions_of(const fraud_ledger *l)
+/* That are to be ours. */
+static int partitions_of(const server *s)
 {
     int n = 0;
+    const fraud_ledger *l = &s->ledger;
+    fraud_share_stats shared;
+    fraud_share_stats_read(s, &shared);
+    if (s->share) return shared.owned[0] + shared.owned[1];
     for (int t = 0; t < FRAUD_N_TOPIC; t++) n += l->topic[t] ? l->n_partition[t] : 0;
     return n;
 }
@@ -417,7 +432,7 @@ static void port_publish(server *s)
     if (p->next->w.commits != last->w.commits || !p->next->in_flight) p->commit_us = r1_mono_us();
     p->shown = p->next;
     p->next = last;
-    p->expected = partitions_of(&s->ledger);
+    p->expected = partitions_of(s);
     pthread_mutex_unlock(&p->lock);
     p->turned_us = r1_mono_us();
 }
@@ -503,7 +518,8 @@ r1_status fraud_port_start(server *s, r1_err *err)
     port_publish(s);
     if (!listen || !*listen) return R1_OK;
     p->decide_wait_ms = (int)r1_options_int(s->o, "decide-wait");
-    R1_TRY(fraud_desk_new(&p->desk, PLACES, err));
+    p->shared = r1_options_str(s->o, "events-topic") != NULL;
+    if (!p->shared) R1_TRY(fraud_desk_new(&p->desk, PLACES, err));
     R1_TRY(port_listen(p, listen, err));
     pthread_mutex_lock(&p->lock);
     fraud_shown *both[] = {p->shown, p->next};

@@ -13,6 +13,7 @@ typedef struct {
     fraud_txset *seen;
     fraud_rebuilt *out;
     r1_progress progress;
+    int64_t upto_seq;
     r1_err *err;
 } replay;
 
@@ -55,6 +56,7 @@ static r1_status apply_row(replay *r, const r1_rows *rows, size_t i)
 static r1_status apply_page(replay *r, const r1_rows *rows)
 {
     for (size_t i = 0; i < r1_rows_count(rows); i++) {
+        if (r1_rows_int(rows, i, 0) > r->upto_seq) return R1_E_CANCELLED;
         r1_status st = apply_row(r, rows, i);
         if (st != R1_OK) {
             r1_err_prefix(r->err, "rebuilding the state at apply_seq %lld: ",
@@ -86,6 +88,7 @@ static r1_status rebuild_pages(r1_store *s, replay *r)
         n = r1_rows_count(rows);
         r1_status st = apply_page(r, rows);
         r1_rows_free(rows);
+        if (st == R1_E_CANCELLED) return R1_OK; /* so far and no further */
         R1_TRY(st);
         if (r1_cli_stopped()) R1_FAIL(r->err, R1_E_CANCELLED, "stopped while reading the log");
     }
@@ -120,13 +123,14 @@ static r1_status rebuild_extent(r1_store *s, int64_t after_seq, int64_t *last, r
 }
 
 r1_status fraud_rebuild(r1_store *s, fraud_engine *engine, fraud_txset *seen, int64_t after_seq,
-                        fraud_rebuilt *out, r1_err *err)
+                        int64_t upto_seq, fraud_rebuilt *out, r1_err *err)
 {
     int64_t last = 0, began = r1_mono_us();
     *out = (fraud_rebuilt){.after_seq = after_seq, .last_seq = after_seq};
     R1_TRY(rebuild_extent(s, after_seq, &last, err));
+    if (last > upto_seq) last = upto_seq;
     if (last <= after_seq) return R1_OK;
-    replay r = {.engine = engine, .seen = seen, .out = out, .err = err};
+    replay r = {.engine = engine, .seen = seen, .out = out, .upto_seq = upto_seq, .err = err};
     r1_progress_begin(&r.progress, "rebuilding the state", (uint64_t)(last - after_seq));
     R1_TRY(rebuild_pages(s, &r));
     out->seconds = (double)(r1_mono_us() - began) * 1e-6;

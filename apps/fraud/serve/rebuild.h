@@ -20,8 +20,8 @@ typedef struct {
     double seconds;
 } fraud_rebuilt;
 
-/* Applies what the log holds above after_seq. */
+/* Applies what the log holds above after_seq, up to upto_seq. */
 r1_status fraud_rebuild(r1_store *s, fraud_engine *engine, fraud_txset *seen, int64_t after_seq,
-                        fraud_rebuilt *out, r1_err *err);
+                        int64_t upto_seq, fraud_rebuilt *out, r1_err *err);
 
 #endif

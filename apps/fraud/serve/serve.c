@@ -14,6 +14,7 @@
 #include "serve/port.h"
 #include "serve/server.h"
 #include "serve/settings.h"
+#include "serve/share.h"
 #include "write/log_owner.h"
 
 #include <stdio.h>
@@ -96,11 +97,15 @@ static r1_status find_topics(server *s, r1_err *err)
                                BROKER_TIMEOUT_MS, err);
 }
 
-static r1_status take_ownership(server *s, r1_err *err)
+static void name_owner(server *s)
 {
     char host[40] = "host";
     gethostname(host, sizeof host - 1);
     snprintf(s->ledger.owner, sizeof s->ledger.owner, "%s/%ld", host, (long)getpid());
+}
+
+static r1_status take_ownership(server *s, r1_err *err)
+{
     for (int t = 0; t < FRAUD_N_TOPIC; t++) {
         if (!s->parts.topic[t]) continue;
         R1_TRY(fraud_ledger_known_cluster(&s->ledger, s->store, s->parts.topic[t], err));
@@ -120,6 +125,8 @@ static r1_status take_ownership(server *s, r1_err *err)
 static r1_status serve_own(server *s, r1_err *err)
 {
     R1_TRY(serve_open_store(s, err));
+    if (r1_options_str(s->o, "events-topic")) return fraud_share_open(s, err);
+    R1_TRY(fraud_lease_alone(s->store, err));
     return take_ownership(s, err);
 }
 
@@ -141,7 +148,8 @@ static r1_status start_writer(server *s, r1_err *err)
                            .dead_topic = r1_options_str(s->o, "dead-topic"),
                            .stats_skip = (uint64_t)r1_options_int(s->o, "stats-skip"),
                            .ledger = &s->ledger,
-                           .queue = s->parts.queue};
+                           .queue = s->parts.queue,
+                           .shared = fraud_share_outbox(s)};
     return fraud_writer_start(&s->writer, &w, err);
 }
 
@@ -155,15 +163,17 @@ static r1_status serve_start(server *s, r1_err *err)
     R1_TRY(fraud_port_start(s, err));
     R1_TRY(serve_retry(serve_open_store, s, "PostgreSQL", err));
     R1_TRY(serve_retry(find_topics, s, "the broker", err));
-    R1_TRY(serve_retry(serve_own, s, "PostgreSQL", err));
+    name_owner(s);
+    R1_TRY(serve_retry(serve_own, s, "PostgreSQL and the topics", err));
     fraud_port_phase(s, FRAUD_PHASE_REBUILDS);
     R1_TRY(fraud_serve_restore(s, err));
     R1_TRY(fraud_serve_currency_begin(s, err));
     s->last_seq = s->ledger.last_seq = s->rebuilt.last_seq;
-    R1_TRY(fraud_serve_resume_guard(s, err));
+    R1_TRY(s->share ? fraud_share_begin(s, err) : fraud_serve_resume_guard(s, err));
     R1_TRY(serve_retry(start_writer, s, "PostgreSQL", err));
     fraud_engine_warm(s->parts.engine);
-    R1_TRY(fraud_serve_assign(s, err));
+    R1_TRY(s->share ? fraud_share_replay(s, err) : fraud_serve_assign(s, err));
+    if (s->share) R1_TRY(fraud_share_join(s, err));
     s->last_message_us = r1_mono_us();
     R1_TRY(fraud_port_watch(s, err));
     fprintf(stderr,
@@ -179,7 +189,7 @@ static r1_status serve_start(server *s, r1_err *err)
 
 static void serve_hints(server *s, const fraud_ledger *l)
 {
-    for (int t = 0; t < FRAUD_N_TOPIC; t++)
+    for (int t = 0; !s->share && t < FRAUD_N_TOPIC; t++)
         for (int32_t p = 0; s->parts.topic[t] && p < l->n_partition[t]; p++)
             if (l->claim[t][p].next_offset) /* the port's topic is none of Kafka's */
                 r1_consumer_hint(s->consumer, t, p, l->claim[t][p].next_offset);
@@ -217,6 +227,7 @@ static r1_status serve_finish(server *s, r1_err *err)
         fraud_writer_stats *w = calloc(1, sizeof *w);
         if (w) fraud_writer_stats_read(s->writer, w);
         st = fraud_writer_stop(s->writer, 2000, err);
+        fraud_share_leave(s);
         if (w && st == R1_OK) {
             serve_hints(s, &s->ledger);
             fraud_serve_snapshot_last(s);
@@ -231,6 +242,7 @@ static void serve_release(server *s)
 {
     fraud_queue_free(s->parts.queue); /* lends Kafka messages: before the consumers */
     s->parts.queue = NULL;
+    fraud_share_free(s);
     fraud_port_stop(s); /* behind the queue, whose records somebody may wait for */
     r1_watch_stop(s->watch);
     r1_consumer_free(s->consumer);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* serve_loop.c - one turn after the other: read what has come, score it, hand it to the writer. */
 #include "serve/port.h"
+#include "serve/share.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -76,7 +77,8 @@ static r1_status serve_step(server *s, batch *b, r1_err *err)
 static bool serve_idle(const server *s)
 {
     int64_t limit = r1_options_int(s->o, "until-idle");
-    return limit && !r1_consumer_holds(s->consumer) && fraud_queue_in_flight(s->parts.queue) == 0 &&
+    bool busy = s->share ? fraud_share_busy(s) : r1_consumer_holds(s->consumer);
+    return limit && !busy && fraud_queue_in_flight(s->parts.queue) == 0 &&
            r1_mono_us() - s->last_message_us > limit * 1000000;
 }
 
@@ -88,7 +90,7 @@ r1_status fraud_serve_loop(server *s, r1_err *err)
     while (st == R1_OK && !r1_cli_stopped() && !serve_idle(s)) {
         fraud_reload_turn(s->reload, &s->parts);
         fraud_port_turn(s);
-        st = serve_tolerate(fraud_serve_watch(s, err), err);
+        st = serve_tolerate(s->share ? fraud_share_turn(s, err) : fraud_serve_watch(s, err), err);
         if (st == R1_OK) st = serve_step(s, b, err);
         if (st == R1_OK) st = fraud_writer_status(s->writer, err);
         if (st == R1_OK) fraud_serve_snapshot_tick(s);

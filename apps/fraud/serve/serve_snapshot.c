@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* serve_snapshot.c - what a snapshot of the service holds, whether one is of the log at hand, and
  * when the next is due. */
+#include "r1_assert.h"
 #include "serve/pace_rebuild.h"
-#include "serve/server.h"
+#include "serve/share.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -59,7 +60,7 @@ static r1_status empty_pace(void *ctx, r1_err *err)
  * is optional. */
 static r1_status open_snapshots(server *s, r1_err *err)
 {
-    const fraud_snapshot_part parts[FRAUD_SERVE_PARTS] = {
+    const fraud_snapshot_part parts[] = {
         {.name = "engine",
          .ctx = s->parts.engine,
          .settle = settle_engine,
@@ -78,20 +79,23 @@ static r1_status open_snapshots(server *s, r1_err *err)
          .load = load_pace,
          .empty = empty_pace},
     };
-    memcpy(s->part, parts, sizeof parts);
+    size_t n = 0;
+    if (s->share) s->part[n++] = fraud_share_part(s); /* first: it judges */
+    for (size_t i = 0; i < R1_COUNT(parts); i++) s->part[n++] = parts[i];
+    R1_ASSERT(n <= FRAUD_SERVE_PARTS, "%zu parts", n);
     const fraud_snapshots_opts o = {.folder = r1_options_str(s->o, "snapshot-dir"),
                                     .keep = (uint32_t)r1_options_int(s->o, "snapshot-keep"),
                                     .every_us = r1_options_int(s->o, "snapshot-every") * 1000000,
                                     .limit_us = LIMIT_US,
                                     .part = s->part,
-                                    .n_part = R1_COUNT(parts)};
+                                    .n_part = n};
     return fraud_snapshots_new(&s->snapshots, &o, err);
 }
 
 /* ---- which log ---- */
 
 /* The moment at which the schema's tables were made tells a log from every other one. */
-static r1_status name_log(server *s, r1_err *err)
+r1_status fraud_serve_name_log(server *s, r1_err *err)
 {
     r1_rows *rows;
     R1_TRY(r1_store_query(s->store,
@@ -190,6 +194,7 @@ static r1_status judge_log(void *ctx, const fraud_snapshot_log *log, r1_err *err
     if (strcmp(log->log_id, s->log.log_id) != 0)
         R1_FAIL(err, R1_E_NOT_FOUND, "expected a snapshot of the log made at %s, found one of %s",
                 s->log.log_id, log->log_id);
+    if (s->share && log->apply_seq > fraud_share_base(s)) return R1_OK; /* its part judges */
     R1_TRY(find_row(s, log->apply_seq, &row, &found, err));
     if (!found) return judge_dropped(s, log, err);
     if (same_row(&row, log)) return R1_OK;
@@ -221,15 +226,17 @@ r1_status fraud_serve_restore(server *s, r1_err *err)
 {
     int64_t after_seq = 0, began = r1_mono_us();
     bool found;
-    R1_TRY(name_log(s, err));
+    R1_TRY(fraud_serve_name_log(s, err));
     if (r1_options_str(s->o, "snapshot-dir")) R1_TRY(restore_newest(s, &after_seq, err));
-    R1_TRY(fraud_rebuild(s->store, s->parts.engine, s->parts.seen, after_seq, &s->rebuilt, err));
+    int64_t upto = !s->share ? INT64_MAX : fraud_share_placed(s) ? 0 : fraud_share_base(s);
+    R1_TRY(
+        fraud_rebuild(s->store, s->parts.engine, s->parts.seen, after_seq, upto, &s->rebuilt, err));
     /* A snapshot has rules and budget of its time, and one that was refused has taken all away. */
     fraud_policy_pace(s->parts.policy, s->parts.pace);
     R1_TRY(fraud_pace_rebuild(s->parts.pace, s->store, after_seq, s->rebuilt.last_seq, err));
     s->rebuilt.seconds = (double)(r1_mono_us() - began) * 1e-6;
     name_stream(s);
-    if (s->rebuilt.last_seq == after_seq) return R1_OK;
+    if (s->rebuilt.last_seq == after_seq || s->share) return R1_OK;
     return find_row(s, s->rebuilt.last_seq, &s->log, &found, err);
 }
 
@@ -254,6 +261,11 @@ void fraud_serve_mark(server *s, const batch *b)
 void fraud_serve_snapshot_tick(server *s)
 {
     if (!s->snapshots) return;
+    if (s->share) {
+        s->log.apply_seq = s->last_seq;
+        fraud_snapshots_tick(s->snapshots, &s->log, INT64_MAX);
+        return;
+    }
     bool known = s->log.apply_seq == s->last_seq; /* else the last row is not to be told */
     fraud_snapshots_tick(s->snapshots, known ? &s->log : NULL, fraud_writer_committed(s->writer));
 }
@@ -261,9 +273,9 @@ void fraud_serve_snapshot_tick(server *s)
 void fraud_serve_snapshot_last(server *s)
 {
     r1_err err = {0};
-    if (!s->snapshots || !s->orderly || s->log.apply_seq != s->last_seq ||
-        s->ledger.last_seq != s->last_seq)
-        return;
+    bool whole = s->share || s->ledger.last_seq == s->last_seq;
+    if (s->share) s->log.apply_seq = s->last_seq;
+    if (!s->snapshots || !s->orderly || s->log.apply_seq != s->last_seq || !whole) return;
     if (fraud_snapshots_last(s->snapshots, &s->log, &err) != R1_OK)
         fprintf(stderr, "r1-fraud serve: no snapshot at the end: %s\n", err.msg);
 }

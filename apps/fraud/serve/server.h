@@ -18,7 +18,7 @@
 #include "snapshot/snapshot.h"
 #include "stream/watch.h"
 
-enum { FRAUD_SERVE_PARTS = 3 }; /* of a snapshot: serve_snapshot.c */
+enum { FRAUD_SERVE_PARTS = 4 }; /* of a snapshot: serve_snapshot.c */
 
 typedef struct {
     const r1_options *o;
@@ -46,9 +46,12 @@ typedef struct {
     fraud_reload *reload;
     fraud_snapshots *snapshots; /* NULL: no folder is set */
     fraud_snapshot_part part[FRAUD_SERVE_PARTS];
-    fraud_snapshot_log log;  /* where the state stands */
-    bool orderly;            /* the loop ended without a failure: the state is that of the log */
-    struct fraud_port *port; /* port.h */
+    fraud_snapshot_log log;    /* where the state stands */
+    bool orderly;              /* the loop ended without a failure: the state is that of the log */
+    struct fraud_port *port;   /* port.h */
+    struct fraud_share *share; /* share.h; NULL: this process works alone */
+    int64_t machine_ms;        /* shared: the clock of the event in hand */
+    bool no_slot;              /* shared: the event in hand is not to be scored */
 } server;
 
 enum { BATCH_MAX = FRAUD_BATCH_MAX };
@@ -107,6 +110,7 @@ r1_status fraud_serve_loop(server *s, r1_err *err);
 /* The state of the newest good snapshot and the log's tail, or of the whole log. Ownership has been
  * taken. */
 r1_status fraud_serve_restore(server *s, r1_err *err);
+r1_status fraud_serve_name_log(server *s, r1_err *err); /* s->log.log_id: when the log was made */
 /* Notes the last record of the batch that has an apply_seq, before the writer gets it. */
 void fraud_serve_mark(server *s, const batch *b);
 /* Between two turns of the loop. */

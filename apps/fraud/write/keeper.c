@@ -12,7 +12,8 @@
 
 enum {
     PARTITIONS_EVERY_US = 900 * 1000000,
-    GATHER_MS = 20, /* between two turns while there is work: each one asks PostgreSQL */
+    SHARED_MS = 100, /* how often another's commits are looked for */
+    GATHER_MS = 20,  /* between two turns while there is work: each one asks PostgreSQL */
     IDLE_MS = 1000
 };
 
@@ -20,6 +21,7 @@ struct fraud_keeper {
     fraud_keeper_opts o;
     r1_store *store;
     fraud_outbox *outbox[FRAUD_N_OUTBOX]; /* NULL: not sent */
+    bool sends;                           /* shared: this process feeds the topics */
     fraud_patience patience;
     int64_t partitions_us; /* monotonic, when they are due */
     pthread_t thread;
@@ -77,20 +79,72 @@ static fraud_committed keeper_now(fraud_keeper *k)
     return c;
 }
 
+static r1_status keeper_open(fraud_keeper *k, r1_store *s, r1_err *err)
+{
+    const char *topic[FRAUD_N_OUTBOX] = {k->o.decisions_topic, k->o.dead_topic};
+    for (int i = 0; i < FRAUD_N_OUTBOX; i++) {
+        const fraud_outbox_opts o = {.kind = (fraud_outbox_kind)i,
+                                     .cluster = k->o.cluster,
+                                     .topic = topic[i],
+                                     .owner = k->o.owner,
+                                     .shared = k->o.shared.sends != NULL,
+                                     .producer = k->o.producer};
+        if (!topic[i] || !k->o.producer) continue;
+        R1_TRY(fraud_outbox_new(&k->outbox[i], &o, err));
+        R1_TRY((k->o.shared.sends && !k->sends ? fraud_outbox_ensure
+                                               : fraud_outbox_take)(k->outbox[i], s, err));
+    }
+    return R1_OK;
+}
+
+/* What is on its way is given up: whoever sends next sends it again. */
+static void keeper_close(fraud_keeper *k)
+{
+    if (k->o.producer) r1_producer_forget(k->o.producer);
+    for (int i = 0; i < FRAUD_N_OUTBOX; i++) {
+        fraud_outbox_free(k->outbox[i]);
+        k->outbox[i] = NULL;
+    }
+    k->sends = false;
+}
+
+/* Whether it is this process that feeds the topics; takes or lets go of them where that changed. */
+static r1_status keeper_sends(fraud_keeper *k, fraud_committed *c, r1_err *err)
+{
+    bool sends = k->o.shared.sends(k->o.shared.ctx, c);
+    if (k->sends && !sends) keeper_close(k);
+    if (!sends || k->sends) return R1_OK;
+    keeper_close(k);
+    k->sends = true;
+    r1_status st = keeper_open(k, k->store, err);
+    if (st != R1_OK) keeper_close(k);
+    return st;
+}
+
 static r1_status keeper_turn(fraud_keeper *k, r1_err *err)
 {
     fraud_committed c = keeper_now(k);
     R1_TRY(keeper_connect(k, err));
     R1_TRY(keeper_partitions(k, err));
+    if (k->o.shared.sends) {
+        R1_TRY(keeper_sends(k, &c, err));
+        pthread_mutex_lock(&k->lock);
+        k->committed = c;
+        pthread_mutex_unlock(&k->lock);
+        if (!k->sends) return R1_OK;
+    }
     r1_status st = R1_OK;
     for (int i = 0; st == R1_OK && i < FRAUD_N_OUTBOX; i++)
         if (k->outbox[i]) st = fraud_outbox_turn(k->outbox[i], k->store, &c, err);
-    return st;
+    if (st != R1_E_FENCED || !k->o.shared.sends) return st;
+    keeper_close(k); /* another process feeds the topics */
+    return R1_OK;
 }
 
 static bool keeper_in_step(fraud_keeper *k)
 {
     fraud_committed c = keeper_now(k);
+    if (k->o.shared.sends && !k->sends) return true;
     for (int i = 0; i < FRAUD_N_OUTBOX; i++)
         if (k->outbox[i] && !fraud_outbox_in_step(k->outbox[i], &c)) return false;
     return true;
@@ -145,7 +199,7 @@ static bool keeper_stopping(fraud_keeper *k)
 static void keeper_rest(fraud_keeper *k)
 {
     if (keeper_in_step(k))
-        keeper_sleep(k, IDLE_MS, true);
+        keeper_sleep(k, k->o.shared.sends ? SHARED_MS : IDLE_MS, !k->o.shared.sends);
     else if (keeper_stopping(k))
         r1_producer_flush(k->o.producer, GATHER_MS, NULL);
     else
@@ -203,17 +257,7 @@ r1_status fraud_keeper_start(fraud_keeper **out, const fraud_keeper_opts *opts, 
     pthread_cond_init(&k->wake, &attr);
     pthread_condattr_destroy(&attr);
     pthread_mutex_init(&k->lock, NULL);
-    const char *topic[FRAUD_N_OUTBOX] = {opts->decisions_topic, opts->dead_topic};
-    r1_status st = R1_OK;
-    for (int i = 0; st == R1_OK && i < FRAUD_N_OUTBOX; i++) {
-        const fraud_outbox_opts o = {.kind = (fraud_outbox_kind)i,
-                                     .cluster = opts->cluster,
-                                     .topic = topic[i],
-                                     .owner = opts->owner,
-                                     .producer = opts->producer};
-        if (topic[i] && opts->producer) st = fraud_outbox_new(&k->outbox[i], &o, err);
-        if (st == R1_OK && k->outbox[i]) st = fraud_outbox_take(k->outbox[i], s, err);
-    }
+    r1_status st = keeper_open(k, s, err);
     if (st == R1_OK && pthread_create(&k->thread, NULL, keeper_main, k))
         st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no thread for the outbox");
     if (st == R1_OK)
@@ -226,7 +270,7 @@ r1_status fraud_keeper_start(fraud_keeper **out, const fraud_keeper_opts *opts, 
 void fraud_keeper_committed(fraud_keeper *k, const fraud_committed *c)
 {
     pthread_mutex_lock(&k->lock);
-    k->committed = *c;
+    if (!k->o.shared.sends) k->committed = *c;
     k->woken = true;
     pthread_cond_signal(&k->wake);
     pthread_mutex_unlock(&k->lock);

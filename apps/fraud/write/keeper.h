@@ -15,8 +15,16 @@
 
 #include "write/outbox.h"
 
+/* Where several processes write the log, one of them at a time feeds the topics. sends says whether
+ * it is this one, and up to where the log has no gap. From the keeper's thread. */
+typedef struct {
+    bool (*sends)(void *ctx, fraud_committed *c); /* NULL: this process works alone */
+    void *ctx;
+} fraud_keeper_shared;
+
 typedef struct {
     const char *conninfo;
+    fraud_keeper_shared shared;
     int64_t statement_s; /* as r1_store_opts */
     const char *cluster, *owner;
     r1_producer *producer;       /* its own from start to stop; NULL: no topics */

@@ -47,7 +47,7 @@ static r1_status ledger_take_one(fraud_ledger *l, r1_store *s, fraud_topic topic
                                                .last_identity = (uint64_t)r1_rows_int(rows, 0, 4)};
     int64_t incarnation = r1_rows_int(rows, 0, 2);
     r1_rows_free(rows);
-    if (partition == 0) l->incarnation[topic] = incarnation;
+    if (partition == 0 || !l->incarnation[topic]) l->incarnation[topic] = incarnation;
     if (incarnation != l->incarnation[topic])
         R1_FAIL(err, R1_E_STREAM,
                 "partition %d of %s: expected incarnation %lld as for partition 0, found "
@@ -68,6 +68,15 @@ r1_status fraud_ledger_take(fraud_ledger *l, r1_store *s, fraud_topic topic, con
     for (int32_t i = l->n_partition[topic]; i < n_partition; i++)
         R1_TRY(ledger_take_one(l, s, topic, i, err));
     l->n_partition[topic] = n_partition;
+    return R1_OK;
+}
+
+r1_status fraud_ledger_claim(fraud_ledger *l, r1_store *s, fraud_topic topic, int32_t partition,
+                             r1_err *err)
+{
+    R1_ASSERT(partition >= 0 && partition < FRAUD_PARTITIONS_MAX, "partition %d", partition);
+    R1_TRY(ledger_take_one(l, s, topic, partition, err));
+    if (partition >= l->n_partition[topic]) l->n_partition[topic] = partition + 1;
     return R1_OK;
 }
 
@@ -94,8 +103,8 @@ void fraud_ledger_aim(const fraud_ledger *l, fraud_record *const *r, size_t n, f
                   (long long)offset, (long long)claim->next_offset, (long long)*next);
         *next = offset + 1;
         if (!ledger_has_seq(r[i])) continue;
-        R1_ASSERT(r[i]->apply_seq > seq, "apply_seq %lld after %lld", (long long)r[i]->apply_seq,
-                  (long long)seq);
+        R1_ASSERT(l->shared || r[i]->apply_seq > seq, "apply_seq %lld after %lld",
+                  (long long)r[i]->apply_seq, (long long)seq);
         seq = r[i]->apply_seq;
     }
     for (size_t i = 0; i < n; i++) {
@@ -112,7 +121,7 @@ void fraud_ledger_move(fraud_ledger *l, fraud_record *const *r, size_t n)
     for (size_t i = 0; i < n; i++) {
         int32_t p = r[i]->message.partition;
         l->claim[r[i]->topic][p].next_offset = t.next[r[i]->topic][p];
-        if (ledger_has_seq(r[i])) l->last_seq = r[i]->apply_seq;
+        if (ledger_has_seq(r[i]) && r[i]->apply_seq > l->last_seq) l->last_seq = r[i]->apply_seq;
     }
 }
 

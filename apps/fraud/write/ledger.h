@@ -39,6 +39,9 @@ typedef struct {
     fraud_claim claim[FRAUD_N_TOPIC][FRAUD_PARTITIONS_MAX];
     int64_t log_epoch; /* of the log as a whole; log_owner.h */
     int64_t last_seq;  /* apply_seq of the last record that was committed */
+    /* Several processes write the log, each the partitions that it owns. apply_seq then rises
+     * within a partition; last_seq is the highest of this process. */
+    bool shared;
 } fraud_ledger;
 
 /* The offset past the last record of each partition in a batch; 0: partition not in it. */
@@ -55,6 +58,10 @@ r1_status fraud_ledger_known_cluster(const fraud_ledger *l, r1_store *s, const c
  * log has been taken (log_owner.h), and is still held. */
 r1_status fraud_ledger_take(fraud_ledger *l, r1_store *s, fraud_topic topic, const char *name,
                             int32_t n_partition, r1_err *err);
+
+/* Takes one partition, whatever others do with the rest. */
+r1_status fraud_ledger_claim(fraud_ledger *l, r1_store *s, fraud_topic topic, int32_t partition,
+                             r1_err *err);
 
 /* Where the claims will stand once these records are committed. Broken invariants: a partition that
  * is not ours, an offset below its claim or behind an earlier record of the batch, an apply_seq

@@ -9,16 +9,17 @@
 
 static const char *topic_text(const char *topic) { return topic ? topic : "none"; }
 
-r1_status fraud_log_take(fraud_ledger *l, r1_store *s, const char *const topic[FRAUD_N_TOPIC],
-                         r1_err *err)
+static r1_status log_ask(fraud_ledger *l, r1_store *s, const char *const topic[FRAUD_N_TOPIC],
+                         const char *sql, r1_err *err)
 {
     const char *payments = topic[FRAUD_TOPIC_PAYMENTS], *labels = topic[FRAUD_TOPIC_LABELS];
     const char *param[] = {l->cluster, payments, labels, l->owner};
     r1_rows *rows;
-    R1_TRY(r1_store_query(s,
-                          "SELECT taken, epoch, cluster_id, payments, labels, owner FROM "
-                          "r1.take_log('fraud', $1, $2, $3, $4)",
-                          R1_COUNT(param), param, &rows, err));
+    R1_TRY(r1_store_query(s, sql, R1_COUNT(param), param, &rows, err));
+    if (!r1_rows_count(rows)) {
+        r1_rows_free(rows);
+        R1_FAIL(err, R1_E_STREAM, "the log of this database: expected an owner, found none");
+    }
     bool taken = *r1_rows_text(rows, 0, 0) == 't';
     l->log_epoch = taken ? r1_rows_int(rows, 0, 1) : 0;
     if (!taken)
@@ -31,6 +32,25 @@ r1_status fraud_log_take(fraud_ledger *l, r1_store *s, const char *const topic[F
                    r1_rows_text(rows, 0, 2));
     r1_rows_free(rows);
     return taken ? R1_OK : R1_E_STREAM;
+}
+
+r1_status fraud_log_take(fraud_ledger *l, r1_store *s, const char *const topic[FRAUD_N_TOPIC],
+                         r1_err *err)
+{
+    return log_ask(l, s, topic,
+                   "SELECT taken, epoch, cluster_id, payments, labels, owner FROM "
+                   "r1.take_log('fraud', $1, $2, $3, $4)",
+                   err);
+}
+
+r1_status fraud_log_join(fraud_ledger *l, r1_store *s, const char *const topic[FRAUD_N_TOPIC],
+                         r1_err *err)
+{
+    return log_ask(l, s, topic,
+                   "SELECT cluster_id = $1 AND payments = $2 AND coalesce(labels = $3, true) AND "
+                   "$4 <> '', epoch, cluster_id, payments, labels, owner FROM r1.log_owner WHERE "
+                   "app = 'fraud'",
+                   err);
 }
 
 /* ---- holding ---- */

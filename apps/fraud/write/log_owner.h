@@ -22,6 +22,10 @@
 r1_status fraud_log_take(fraud_ledger *l, r1_store *s, const char *const topic[FRAUD_N_TOPIC],
                          r1_err *err);
 
+/* The same in the epoch in which it was taken, beside others who write it too. */
+r1_status fraud_log_join(fraud_ledger *l, r1_store *s, const char *const topic[FRAUD_N_TOPIC],
+                         r1_err *err);
+
 /* ---- in each transaction of the writer ---- */
 
 typedef struct {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CLOCKS_US INT64_C(3600000000) /* by which the clocks of several processes may differ */
 enum { AT_BYTES = 48, MOVE_EVERY_US = 200000, READ_MAX = 500, LOOK_EVERY_US = 1000000 };
 
 /* One message on its way. */
@@ -69,6 +70,18 @@ r1_status fraud_outbox_take(fraud_outbox *o, r1_store *s, r1_err *err)
     r1_rows_free(rows);
     o->taken = true;
     return R1_OK;
+}
+
+r1_status fraud_outbox_ensure(fraud_outbox *o, r1_store *s, r1_err *err)
+{
+    const char *param[] = {o->cluster, kind_names[o->o.kind], o->o.topic};
+    return r1_store_query(
+        s,
+        "INSERT INTO r1.outbox (cluster_id, app, kind, topic, next_seq, from_at, epoch, owner) "
+        "SELECT $1, 'fraud', $2, $3, CASE $2 WHEN 'decision' THEN coalesce((SELECT apply_seq FROM "
+        "r1.payment ORDER BY apply_seq DESC LIMIT 1), 0) ELSE coalesce((SELECT max(id) FROM "
+        "r1.dead_letter), 0) END + 1, now() - interval '1 day', 0, '' ON CONFLICT DO NOTHING",
+        R1_COUNT(param), param, NULL, err);
 }
 
 static r1_status outbox_settle_letters(fraud_outbox *o, r1_store *s, r1_err *err)
@@ -179,7 +192,10 @@ static r1_status outbox_post(fraud_outbox *o, const r1_post *post, int64_t seq, 
     outbox_place *p = outbox_at(o, o->n);
     R1_ASSERT(o->n < FRAUD_OUTBOX_WINDOW, "%zu messages on their way", o->n);
     *p = (outbox_place){.seq = seq, .written_us = written_us};
-    snprintf(p->at, AT_BYTES, "%s", at);
+    if (o->o.shared)
+        fraud_written_text(written_us - CLOCKS_US, p->at, AT_BYTES);
+    else
+        snprintf(p->at, AT_BYTES, "%s", at);
     r1_post mine = *post;
     mine.ack = &p->ack;
     r1_status st = r1_producer_post(o->o.producer, &mine, err);

@@ -27,6 +27,9 @@ typedef enum { FRAUD_OUTBOX_DECISIONS = 0, FRAUD_OUTBOX_DEAD, FRAUD_N_OUTBOX } f
 typedef struct {
     fraud_outbox_kind kind;
     const char *cluster, *topic, *owner;
+    /* Several processes write the log: written_at may fall a little from one apply_seq to the
+     * next, as their clocks differ. */
+    bool shared;
     r1_producer *producer;
 } fraud_outbox_opts;
 
@@ -48,6 +51,9 @@ void fraud_outbox_free(fraud_outbox *o); /* NULL is fine; after the producer's l
 /* Becomes its owner and learns where it stands. Call it before a writer commits anything: a topic
  * that is named for the first time begins with what is new then. */
 r1_status fraud_outbox_take(fraud_outbox *o, r1_store *s, r1_err *err);
+/* Makes its row where it lacks, and leaves its owner alone: a topic that is named for the first
+ * time begins with what is new then. */
+r1_status fraud_outbox_ensure(fraud_outbox *o, r1_store *s, r1_err *err);
 /* Hears what the broker says, moves the cursor, reads and sends what is new. */
 r1_status fraud_outbox_turn(fraud_outbox *o, r1_store *s, const fraud_committed *c, r1_err *err);
 /* Whether nothing is on its way and nothing that was committed waits. */

@@ -129,7 +129,7 @@ r1_status fraud_queue_new(fraud_queue **out, size_t capacity, r1_err *err)
     return R1_OK;
 }
 
-static void record_empty(fraud_record *r)
+void fraud_record_empty(fraud_record *r)
 {
     fraud_record_reply(r, FRAUD_OUTCOME_DROPPED, NULL);
     r1_message_free(&r->message);
@@ -143,10 +143,20 @@ static void record_empty(fraud_record *r)
     r->bare = false;
 }
 
+void fraud_record_move(fraud_record *to, fraud_record *r)
+{
+    static const fraud_record empty;
+    fraud_record_place mine = to->place, its = r->place;
+    *to = *r;
+    to->place = mine;
+    *r = empty;
+    r->place = its;
+}
+
 void fraud_queue_free(fraud_queue *q)
 {
     if (!q) return;
-    for (size_t i = 0; q->pool && i < q->capacity; i++) record_empty(&q->pool[i]);
+    for (size_t i = 0; q->pool && i < q->capacity; i++) fraud_record_empty(&q->pool[i]);
     pthread_cond_destroy(&q->filled);
     pthread_mutex_destroy(&q->lock);
     free(q->pool);
@@ -202,7 +212,7 @@ size_t fraud_queue_pop(fraud_queue *q, fraud_record **out, size_t max)
 
 static void queue_free_records(fraud_queue *q, fraud_record **r, size_t n, fraud_record_place from)
 {
-    for (size_t i = 0; i < n; i++) record_empty(r[i]);
+    for (size_t i = 0; i < n; i++) fraud_record_empty(r[i]);
     pthread_mutex_lock(&q->lock);
     for (size_t i = 0; i < n; i++) {
         record_move(q, r[i], from, FRAUD_RECORD_FREE);

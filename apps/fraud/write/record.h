@@ -134,6 +134,10 @@ void fraud_record_reply(fraud_record *r, fraud_outcome outcome, const char *text
 void fraud_record_set_apart(fraud_record *r, const char *rule, const char *text,
                             fraud_action action);
 
+/* What the record has goes to the empty record `to`, which keeps its own place; r is then empty. */
+void fraud_record_move(fraud_record *to, fraud_record *r);
+void fraud_record_empty(fraud_record *r); /* lets go of message, texts and alert */
+
 /* PostgreSQL refused the payment's row: from now on it is written bare, and a note says why. */
 void fraud_record_strip(fraud_record *r, const r1_err *err);
 /* Makes a dead letter of the record. Its reason is err's message, cut at a character's border. */

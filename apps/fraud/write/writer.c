@@ -350,6 +350,7 @@ static r1_status writer_prepare(fraud_writer *w, r1_err *err)
     writer_date(w);
     R1_TRY(writer_warm(w, err));
     const fraud_keeper_opts keeper = {.conninfo = w->o.conninfo,
+                                      .shared = w->o.shared,
                                       .statement_s = w->o.statement_s,
                                       .cluster = w->o.ledger->cluster,
                                       .owner = w->o.ledger->owner,
@@ -406,6 +407,14 @@ void fraud_writer_stats_read(fraud_writer *w, fraud_writer_stats *out)
 }
 
 int64_t fraud_writer_committed(fraud_writer *w) { return atomic_load(&w->committed); }
+
+int64_t fraud_writer_next(fraud_writer *w, fraud_topic topic, int32_t partition)
+{
+    pthread_mutex_lock(&w->lock);
+    int64_t next = w->stats.tally.next[topic][partition];
+    pthread_mutex_unlock(&w->lock);
+    return next;
+}
 
 r1_status fraud_writer_stop(fraud_writer *w, int timeout_ms, r1_err *err)
 {

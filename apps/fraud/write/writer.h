@@ -35,6 +35,7 @@ typedef struct {
     uint64_t stats_skip;         /* payments before latencies count */
     fraud_ledger *ledger;        /* borrowed; its claims move with each commit */
     fraud_queue *queue;          /* borrowed */
+    fraud_keeper_shared shared;  /* where others write the log too */
 } fraud_writer_opts;
 
 typedef struct {
@@ -57,6 +58,8 @@ r1_status fraud_writer_status(fraud_writer *w, r1_err *err);
 void fraud_writer_stats_read(fraud_writer *w, fraud_writer_stats *out);
 /* apply_seq of the last record that is committed; that of the ledger before the first one. */
 int64_t fraud_writer_committed(fraud_writer *w);
+/* Offset after the last record of the partition that is committed; 0: none was. */
+int64_t fraud_writer_next(fraud_writer *w, fraud_topic topic, int32_t partition);
 /* Closes the queue, waits until it is written (at most timeout_ms while PostgreSQL is away) and the
  * topics have it (at most as long again), and frees the writer. */
 r1_status fraud_writer_stop(fraud_writer *w, int timeout_ms, r1_err *err);

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* fleet.h - one of several processes that share a stream.
+ *
+ *    topics ─▶ sequencer (one of the processes) ─▶ topic of events ─▶ reader (each process)
+ *
+ * Each process reads every event, so each has the whole state. What it decides and writes are the
+ * partitions that the consumer group gives it. Three threads stand beside the reader:
+ *
+ *     lease      renews or asks for the sequencer's lease, and asks how far others have committed
+ *     sequencer  runs an epoch while this process has the lease
+ *     group      is a member of the consumer group
+ *
+ * Owns:    threads, clients and a connection; borrows every text.
+ * Threads: the functions are the reader's, but for fraud_fleet_hint and fraud_fleet_stats_read.
+ * Errors:  fraud_fleet_status says what ends the process. */
+#ifndef FRAUD_FLEET_H
+#define FRAUD_FLEET_H
+
+#include "fleet/lease.h"
+#include "fleet/sequencer.h"
+#include "stream/group.h"
+
+typedef struct {
+    r1_stream_opts stream; /* with the placer of messages; its group is the consumer group */
+    const char *topic[FRAUD_EVENT_TOPICS]; /* payments, labels; NULL: none */
+    const char *events, *cluster, *owner, *conninfo;
+    const char *made; /* fraud_genesis.made of this database's log */
+    int session_ms, lease_ms, refresh_ms;
+} fraud_fleet_opts;
+
+typedef struct {
+    bool sequences;
+    int64_t epoch;  /* the newest */
+    int64_t number; /* of the last event that counts */
+    int64_t lag;    /* events that the broker has beyond it; -1: not known */
+    uint64_t voids; /* events that did not count, those of another form included */
+    uint64_t appended, cut;
+    int session_ms; /* of the consumer group; may be longer than asked for */
+    char sequencer[96];
+} fraud_fleet_stats;
+
+typedef struct fraud_fleet fraud_fleet;
+
+/* Makes the topic where it is not there. R1_E_INVAL: it has more than one partition. */
+r1_status fraud_fleet_new(fraud_fleet **out, const fraud_fleet_opts *opts, r1_err *err);
+/* Gives up lease and partitions, and ends the threads. What was read stays good. */
+void fraud_fleet_leave(fraud_fleet *f);
+void fraud_fleet_free(fraud_fleet *f); /* after the last message that it read; NULL is fine */
+
+/* Learns where the topic begins. An empty one is opened by this process or another one. `make` then
+ * fences the log's owner, and says where the log of PostgreSQL stands. *whole is false where the
+ * topic's beginning was deleted; *out is then not filled. */
+typedef r1_status fraud_genesis_make(void *ctx, fraud_genesis *g, r1_err *err);
+r1_status fraud_fleet_genesis(fraud_fleet *f, r1_store *s, fraud_genesis_make *make, void *ctx,
+                              fraud_genesis *out, bool *whole, r1_err *err);
+
+/* Whether the topic still holds what lies behind this place. R1_E_NOT_FOUND: it does not, or the
+ * place is of another log. */
+r1_status fraud_fleet_reaches(fraud_fleet *f, const fraud_fleet_place *at, r1_err *err);
+/* Reads on from here: that of a snapshot, or NULL: behind the genesis. */
+r1_status fraud_fleet_begin(fraud_fleet *f, const fraud_fleet_place *at, r1_err *err);
+/* Whether what the broker held when fraud_fleet_begin was called has been read. */
+bool fraud_fleet_caught_up(const fraud_fleet *f);
+/* Takes part from now on: as sequencer and as owner. */
+r1_status fraud_fleet_join(fraud_fleet *f, r1_err *err);
+
+/* The next message that counts, as it came from its own topic, and its event. R1_E_TIMEOUT: none
+ * came in time. */
+r1_status fraud_fleet_read(fraud_fleet *f, int timeout_ms, r1_message *m, fraud_event *e,
+                           r1_err *err);
+const fraud_fleet_place *fraud_fleet_where(const fraud_fleet *f);
+bool fraud_fleet_holds(const fraud_fleet *f); /* whether an event has arrived that was not read */
+
+/* What the group changed; false: nothing. After TAKEN nothing comes before fraud_fleet_released. */
+bool fraud_fleet_change(fraud_fleet *f, r1_group_event *out);
+void fraud_fleet_released(fraud_fleet *f);
+/* Copies how far partitions are committed, where it was asked anew since; false: it was not. */
+bool fraud_fleet_committed(fraud_fleet *f,
+                           int64_t next[FRAUD_EVENT_TOPICS][FRAUD_EVENT_PARTITIONS]);
+/* The number up to which all events are committed, by whomever; 0: not known yet. Any thread. */
+int64_t fraud_fleet_whole(const fraud_fleet *f);
+bool fraud_fleet_sequences(fraud_fleet *f); /* any thread */
+r1_status fraud_fleet_status(fraud_fleet *f, r1_err *err);
+void fraud_fleet_hint(fraud_fleet *f, int topic, const int64_t *next, int32_t n);
+void fraud_fleet_stats_read(fraud_fleet *f, fraud_fleet_stats *out);
+
+#endif
