@@ -186,9 +186,10 @@ static bool same_cell(const sim_results *a, int i, const sim_results *b, int k, 
 }
 
 /* The first place at which the orders differ; -1: none. */
+static int mine[SIM_MESSAGES], other[SIM_MESSAGES];
+
 static int order_differs(const sim_results *r, const sim_results *reference)
 {
-    static int mine[SIM_MESSAGES], other[SIM_MESSAGES];
     int n = in_order(r, mine), n_other = in_order(reference, other);
     for (int i = 0; i < n && i < n_other; i++)
         for (int col = TOPIC; col <= OFFSET; col++)
@@ -201,9 +202,12 @@ bool sim_check_equal(const sim_results *r, const sim_results *reference)
     int differs = order_differs(r, reference);
     if (differs >= 0 && late_messages()) return false;
     if (differs >= 0)
-        sim_fault("place %d of the order is another one than without faults, and nothing was "
-                  "counted as late",
-                  differs);
+        sim_fault("place %d of the order: expected %s/%s at offset %s, as without faults, found "
+                  "%s/%s at offset %s, and nothing was counted as late",
+                  differs, cell(reference, other[differs], TOPIC),
+                  cell(reference, other[differs], PARTITION),
+                  cell(reference, other[differs], OFFSET), cell(r, mine[differs], TOPIC),
+                  cell(r, mine[differs], PARTITION), cell(r, mine[differs], OFFSET));
     for (int i = 0; i < r->n && i < reference->n; i++)
         if (!same_cell(r, i, reference, i, TEXT))
             sim_fault("%s/%s at offset %s: %s, without faults: %s", cell(r, i, TOPIC),

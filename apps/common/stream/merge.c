@@ -219,12 +219,12 @@ static int64_t merge_place_of(r1_merge *m, uint32_t source, int64_t ms)
 }
 
 /* Whether a message is held from its arrival on: where its stamp tells no age, and where the source
- * had nothing and this one is old. Broker or reader then stood still, and what the other sources
+ * was at its end and this one is old. Broker or reader then stood still, and what the other sources
  * have of that time is on its way as well. */
 static bool merge_paused(const merge_source *s, int64_t stamp_ms, int64_t now_ms)
 {
     bool stamped = stamp_ms > 0 && stamp_ms < now_ms;
-    return !stamped || (!s->n && !s->more && now_ms - stamp_ms > R1_MERGE_PAUSE_MS);
+    return !stamped || (!s->more && now_ms - stamp_ms > R1_MERGE_PAUSE_MS);
 }
 
 void r1_merge_put(r1_merge *m, uint32_t source, const r1_merge_key *key, int64_t stamp_ms,
