@@ -27,9 +27,9 @@ r1_status __wrap_fraud_serve_restore(server *s, r1_err *err);
 void __real_fraud_serve_snapshot_last(server *s);
 void __wrap_fraud_serve_snapshot_last(server *s);
 r1_status __real_fraud_rebuild(r1_store *s, fraud_engine *engine, fraud_txset *seen,
-                               int64_t after_seq, fraud_rebuilt *out, r1_err *err);
+                               int64_t after_seq, int64_t upto, fraud_rebuilt *out, r1_err *err);
 r1_status __wrap_fraud_rebuild(r1_store *s, fraud_engine *engine, fraud_txset *seen,
-                               int64_t after_seq, fraud_rebuilt *out, r1_err *err);
+                               int64_t after_seq, int64_t upto, fraud_rebuilt *out, r1_err *err);
 void __real_r1_merge_put(r1_merge *m, uint32_t source, const r1_merge_key *key, int64_t stamp_ms,
                          int64_t now_ms, void *item);
 void __wrap_r1_merge_put(r1_merge *m, uint32_t source, const r1_merge_key *key, int64_t stamp_ms,
@@ -88,7 +88,8 @@ static r1_status restore_twice(server *s, r1_err *err)
     fraud_rebuilt rebuilt;
     R1_TRY(fraud_parts_engine(&twin, s->o, err));
     r1_status st = fraud_txset_new(&twin.seen, (size_t)r1_options_int(s->o, "seen-ids"), err);
-    if (st == R1_OK) st = __real_fraud_rebuild(s->store, twin.engine, twin.seen, 0, &rebuilt, err);
+    if (st == R1_OK)
+        st = __real_fraud_rebuild(s->store, twin.engine, twin.seen, 0, INT64_MAX, &rebuilt, err);
     if (st == R1_OK && (rebuilt.last_seq != s->rebuilt.last_seq ||
                         fraud_engine_digest(twin.engine) != fraud_engine_digest(s->parts.engine)))
         sim_fault("the state of a snapshot (to %lld) and the log's tail (to %lld) is not that of "
@@ -119,7 +120,7 @@ void __wrap_fraud_serve_snapshot_last(server *s)
 {
     sim_service *me = sim_me();
     __real_fraud_serve_snapshot_last(s);
-    if (!s->orderly || s->ledger.last_seq != s->last_seq) return;
+    if (!s->orderly || (!s->share && s->ledger.last_seq != s->last_seq)) return;
     me->digest = fraud_engine_digest(s->parts.engine);
     me->digest_seen = seen_digest(s->parts.seen);
     me->digest_seq = s->last_seq;
@@ -161,10 +162,10 @@ void __wrap_r1_merge_put(r1_merge *m, uint32_t source, const r1_merge_key *key, 
 }
 
 r1_status __wrap_fraud_rebuild(r1_store *s, fraud_engine *engine, fraud_txset *seen,
-                               int64_t after_seq, fraud_rebuilt *out, r1_err *err)
+                               int64_t after_seq, int64_t upto, fraud_rebuilt *out, r1_err *err)
 {
     if (sim->plant == SIM_PLANT_SNAPSHOT && after_seq) after_seq++;
-    return __real_fraud_rebuild(s, engine, seen, after_seq, out, err);
+    return __real_fraud_rebuild(s, engine, seen, after_seq, upto, out, err);
 }
 
 /* ---- the child that writes a snapshot ----
@@ -288,23 +289,60 @@ int sim_serve(void *ctx)
     snprintf(rows, sizeof rows, "%d", o->batch_rows);
     snprintf(every, sizeof every, "%d", o->snapshot_every_s);
     snprintf(alerts, sizeof alerts, "%d", o->alerts_per_day);
-    const char *args[] = {"r1-fraud",         "serve",       "--postgres",        o->conninfo,
-                          "--brokers",        "127.0.0.1:1", "--migrations",      o->migrations,
-                          "--model",          o->model,      "--http-listen",     "",
-                          "--labels-topic",   "labels",      "--decisions-topic", "decisions",
-                          "--dead-topic",     "dead",        "--accounts",        "256",
-                          "--edges",          "1024",        "--pairs",           "512",
-                          "--seen-ids",       "1000",        "--memory-accounts", "64",
-                          "--labels-waiting", "100",         "--topics-refresh",  "2",
-                          "--wait",           "120",         "--batch-rows",      rows,
-                          "--alerts-per-day", alerts,        "--snapshot-every",  every,
-                          "--snapshot-keep",  "2",           "--snapshot-dir",    o->folder};
+    const char *args[] = {"r1-fraud",
+                          "serve",
+                          "--postgres",
+                          o->conninfo,
+                          "--brokers",
+                          "127.0.0.1:1",
+                          "--migrations",
+                          o->migrations,
+                          "--model",
+                          o->model,
+                          "--http-listen",
+                          "",
+                          "--labels-topic",
+                          "labels",
+                          "--decisions-topic",
+                          "decisions",
+                          "--dead-topic",
+                          "dead",
+                          "--accounts",
+                          "256",
+                          "--edges",
+                          "1024",
+                          "--pairs",
+                          "512",
+                          "--seen-ids",
+                          "1000",
+                          "--memory-accounts",
+                          "64",
+                          "--labels-waiting",
+                          "100",
+                          "--topics-refresh",
+                          "2",
+                          "--wait",
+                          "120",
+                          "--batch-rows",
+                          rows,
+                          "--alerts-per-day",
+                          alerts,
+                          "--snapshot-every",
+                          every,
+                          "--snapshot-keep",
+                          "2"};
     const r1_command command = {.name = "serve",
                                 .summary = "serve",
                                 .options = fraud_serve_rows,
                                 .n_options = fraud_serve_n_row,
                                 .config = true,
                                 .run = fraud_command_serve};
+    const char *all[64];
+    size_t n = R1_COUNT(args);
+    memcpy(all, args, sizeof args);
+    if (!o->bare) all[n++] = "--snapshot-dir", all[n++] = o->folder;
+    if (o->shared) all[n++] = "--events-topic", all[n++] = "events";
+    if (o->shared) all[n++] = "--group-session", all[n++] = "1500";
     redirect(o->log_path);
-    return run_command(&command, args, R1_COUNT(args) - 2 * o->bare);
+    return run_command(&command, all, n);
 }
