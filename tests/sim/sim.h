@@ -67,6 +67,7 @@ typedef struct {
     int64_t stall_us;     /* none of its threads runs before */
     uint64_t kill_in;     /* gives of the baton until it dies; 0: never */
     uint64_t late;        /* messages that its merge counted as late */
+    uint64_t ties;        /* of these, after a neighbour of the same millisecond */
     pid_t snapshot_pid;   /* the child that writes one; 0: none */
     bool snapshot_ended;  /* it has, or will without being asked any more */
     int64_t snapshot_us;  /* when that is seen */

@@ -127,13 +127,46 @@ void __wrap_fraud_serve_snapshot_last(server *s)
     sim_say("ends at %lld, digest %016llx", (long long)s->last_seq, (unsigned long long)me->digest);
 }
 
+/* Messages that wait in a merge, with their keys. */
+static struct {
+    const r1_merge *m;
+    const void *item;
+    r1_merge_key key;
+} waiting[1024];
+static size_t n_waiting;
+
+/* The service counts a message as late that comes after one of a later millisecond. One that comes
+ * after one of another source and the same millisecond is late as well, and counted here. */
+static bool late_in_its_ms(const r1_merge *m, uint32_t source, const void *item)
+{
+    static const r1_merge *last_of;
+    static uint32_t last_source;
+    static r1_merge_key last;
+    r1_merge_key key = last;
+    for (size_t i = 0; i < n_waiting; i++)
+        if (waiting[i].m == m && waiting[i].item == item) {
+            key = waiting[i].key;
+            waiting[i] = waiting[--n_waiting];
+            break;
+        }
+    bool late = m == last_of && source != last_source && key.ms == last.ms &&
+                (key.rank != last.rank ? key.rank < last.rank
+                 : key.us != last.us   ? key.us < last.us
+                                       : key.tie < last.tie);
+    last_of = m;
+    last_source = source;
+    last = key;
+    return late;
+}
+
 r1_merge_state __wrap_r1_merge_next(r1_merge *m, int64_t now_ms, int64_t mono_ms, uint32_t *source,
                                     void **item, int64_t *until_ms)
 {
     r1_merge_state state = __real_r1_merge_next(m, now_ms, mono_ms, source, item, until_ms);
     if (sim_inside() && state == R1_MERGE_READY) {
         r1_merge_stats n = r1_merge_counts(m);
-        sim_me()->late = n.late + n.behind;
+        sim_me()->ties += late_in_its_ms(m, *source, *item);
+        sim_me()->late = n.late + n.behind + sim_me()->ties;
         sim_say("takes from source %u, late %llu", *source, (unsigned long long)n.late);
     }
     return state;
@@ -158,6 +191,11 @@ void __wrap_r1_merge_put(r1_merge *m, uint32_t source, const r1_merge_key *key, 
     static int64_t arrived;
     r1_merge_key mine = *key;
     if (sim->plant == SIM_PLANT_MERGE) mine.ms = ++arrived;
+    if (sim_inside() && n_waiting < R1_COUNT(waiting)) {
+        waiting[n_waiting].m = m;
+        waiting[n_waiting].item = item;
+        waiting[n_waiting++].key = mine;
+    }
     __real_r1_merge_put(m, source, &mine, stamp_ms, now_ms, item);
 }
 
