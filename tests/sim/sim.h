@@ -99,8 +99,8 @@ typedef struct {
     sim_partition part[SIM_PARTITIONS];
 } sim_topic;
 
-/* Who owns which partition of payments and labels (SIM_LABELS + 1 topics), by cooperative assignment:
- * what another member is to get is first given up by its owner. */
+/* Who owns which partition of payments and labels (SIM_LABELS + 1 topics), by cooperative
+ * assignment: what another member is to get is first given up by its owner. */
 typedef struct {
     bool joined[SIM_SERVICES];
     int64_t beat_us[SIM_SERVICES]; /* when the broker heard of it last */

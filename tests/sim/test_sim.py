@@ -3,6 +3,7 @@
 """The fraud service under a deterministic scheduler (sim.h): seeds on a PostgreSQL of their own.
 
 tests/sim/test_sim.py seeds [FROM COUNT]  no seed finds a fault; 0 and 200 where none are named
+tests/sim/test_sim.py fleet [FROM COUNT]  the same where two or three services share the stream
 tests/sim/test_sim.py controls            each planted fault is found within 50 seeds
 tests/sim/test_sim.py same                a seed run twice gives the same trace
 tests/sim/test_sim.py one OPTIONS         fraud_sim with these options, as --seed 7 --trace
@@ -116,12 +117,13 @@ class Databases:
         return [p.returncode for p in running], "".join(said)
 
 
-def seeds(first, count):
+def seeds(first, count, *more):
     """Nothing is found; and most seeds could be compared with the run without faults."""
     half = (count + JOBS - 1) // JOBS
     with Databases() as d:
-        codes, said = d.run("--from", lambda job: first + job * half, "--count",
-                            lambda job: min(half, count - job * half))
+        codes, said = d.run(
+            "--from", lambda job: first + job * half,
+            "--count", lambda job: min(half, count - job * half), *more)
     print(said, end="")
     compared = sum(int(n) for n in re.findall(r"(\d+) compared with", said))
     if any(codes) or compared < count // 3:
@@ -169,9 +171,11 @@ def main(args):
             codes, said = d.run(*args[1:], kind="fence" if "fence" in args else "plain", jobs=1)
         print(said, end="")
         return codes[0]
-    if args[:1] == ["seeds"] and len(args) in (1, 3):
-        first, count = (int(a) for a in args[1:] or (0, os.environ.get("R1_SIM_SEEDS") or 200))
-        return seeds(first, count)
+    if args[:1] in (["seeds"], ["fleet"]) and len(args) in (1, 3):
+        all_seeds = int(os.environ.get("R1_SIM_SEEDS") or 200)
+        default = (0, all_seeds if args[0] == "seeds" else all_seeds // 10)
+        first, count = (int(a) for a in args[1:] or default)
+        return seeds(first, count, *(["--fleet"] if args[0] == "fleet" else []))
     print(__doc__, file=sys.stderr)
     return 2
 
