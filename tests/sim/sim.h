@@ -30,7 +30,7 @@
 enum {
     SIM_THREADS = 64,
     SIM_SERVICES = 40, /* that one seed may start; number 0 is the director */
-    SIM_TOPICS = 4,    /* sim_topic_id */
+    SIM_TOPICS = 5,    /* sim_topic_id */
     SIM_PARTITIONS = 6,
     SIM_MESSAGES = 6000, /* of all topics */
     SIM_BYTES = 4 << 20, /* of their keys, payloads and ids */
@@ -41,7 +41,7 @@ enum {
 #define SIM_WALL_US  INT64_C(2524780800000000)
 #define SIM_NEVER_US INT64_MAX
 
-typedef enum { SIM_PAYMENTS = 0, SIM_LABELS, SIM_DECISIONS, SIM_DEAD } sim_topic_id;
+typedef enum { SIM_PAYMENTS = 0, SIM_LABELS, SIM_DECISIONS, SIM_DEAD, SIM_EVENTS } sim_topic_id;
 extern const char *const sim_topic_names[SIM_TOPICS];
 
 /* ---- who runs ---- */
@@ -67,6 +67,7 @@ typedef struct {
     int64_t stall_us;     /* none of its threads runs before */
     uint64_t kill_in;     /* gives of the baton until it dies; 0: never */
     uint64_t late;        /* messages that its merge counted as late */
+    uint64_t ties;        /* of these, after a neighbour of the same millisecond */
     pid_t snapshot_pid;   /* the child that writes one; 0: none */
     bool snapshot_ended;  /* it has, or will without being asked any more */
     int64_t snapshot_us;  /* when that is seen */
@@ -80,8 +81,10 @@ typedef struct {
 
 typedef struct {
     int64_t at_us; /* it can be read from then on */
-    int64_t stamp_ms, sent_us;
-    uint32_t key, key_len, payload, payload_len, id; /* in bytes[]; id: the header, 0: none */
+    int64_t stamp_ms;
+    uint32_t key, key_len, payload, payload_len; /* in bytes[]; 0: none */
+    uint32_t header; /* in bytes[]: name, NUL, length as u32, value; n_header times */
+    int n_header;
     int32_t next; /* message of the same partition; -1: none yet */
 } sim_message;
 
@@ -95,6 +98,15 @@ typedef struct {
     int n_partition; /* in the end */
     sim_partition part[SIM_PARTITIONS];
 } sim_topic;
+
+/* Who owns which partition of payments and labels (SIM_LABELS + 1 topics), by cooperative
+ * assignment: what another member is to get is first given up by its owner. */
+typedef struct {
+    bool joined[SIM_SERVICES];
+    int64_t beat_us[SIM_SERVICES]; /* when the broker heard of it last */
+    int64_t session_us;
+    int owner[SIM_LABELS + 1][SIM_PARTITIONS], target[SIM_LABELS + 1][SIM_PARTITIONS]; /* 0: none */
+} sim_group;
 
 /* ---- faults ---- */
 
@@ -138,6 +150,7 @@ typedef struct {
     sim_topic topic[SIM_TOPICS];
     sim_message message[SIM_MESSAGES];
     int32_t n_message;
+    sim_group group;
     char bytes[SIM_BYTES];
     uint32_t n_byte;
     sem_t snapshot_said;
@@ -186,11 +199,18 @@ void sim_leave(void);
 /* ---- sim_broker.c ---- */
 
 void sim_topic_make(sim_topic_id topic, int n_partition);
+typedef struct {
+    const char *name;
+    const void *value;
+    size_t len;
+} sim_header;
+enum { SIM_HEADERS = 8 }; /* of one message */
 /* Appends a message that can be read from at_us on, never before the one in front of it. */
-void sim_publish(sim_topic_id topic, int partition, int64_t at_us, int64_t stamp_ms,
-                 int64_t sent_us, const char *key, const char *payload, size_t payload_len,
-                 const char *id);
+void sim_publish(sim_topic_id topic, int partition, int64_t at_us, const sim_message *m,
+                 const void *key, const void *payload, const sim_header *header);
 int64_t sim_high(sim_topic_id topic, int partition); /* next offset, now */
+/* The i-th header of a message. */
+sim_header sim_header_at(const sim_message *m, int i);
 const sim_message *sim_message_at(sim_topic_id topic, int partition, int64_t offset);
 
 /* ---- sim_service.c ---- */
@@ -199,6 +219,7 @@ typedef struct {
     const char *conninfo, *folder, *migrations;
     bool bare;          /* without its snapshots: the whole log is read */
     bool probe;         /* it stops once its state is restored */
+    bool shared;        /* one of several, by the topic of events */
     bool check_restore; /* beside each start from a snapshot the whole log is read as well */
     int batch_rows, snapshot_every_s, alerts_per_day;
     const char *model, *log_path;

@@ -40,24 +40,43 @@ static uint32_t keep_bytes(const void *data, size_t len)
     return at;
 }
 
-void sim_publish(sim_topic_id topic, int partition, int64_t at_us, int64_t stamp_ms,
-                 int64_t sent_us, const char *key, const char *payload, size_t payload_len,
-                 const char *id)
+static uint32_t keep_headers(const sim_header *h, int n)
+{
+    uint32_t at = sim->n_byte;
+    for (int i = 0; i < n; i++) {
+        uint32_t len = (uint32_t)h[i].len;
+        keep_bytes(h[i].name, strlen(h[i].name));
+        keep_bytes(&len, sizeof len);
+        keep_bytes(h[i].value, len);
+    }
+    return at;
+}
+
+sim_header sim_header_at(const sim_message *m, int i)
+{
+    const char *p = sim->bytes + m->header;
+    for (;; i--) {
+        uint32_t len;
+        const char *name = p, *value = name + strlen(name) + 1 + sizeof len + 1;
+        memcpy(&len, name + strlen(name) + 1, sizeof len);
+        if (!i) return (sim_header){name, value, len};
+        p = value + len + 1;
+    }
+}
+
+void sim_publish(sim_topic_id topic, int partition, int64_t at_us, const sim_message *m,
+                 const void *key, const void *payload, const sim_header *header)
 {
     sim_partition *p = &sim->topic[topic].part[partition];
     if (sim->n_message == SIM_MESSAGES) abort();
     int32_t i = sim->n_message++;
-    sim_message *m = &sim->message[i];
     if (p->last >= 0 && sim->message[p->last].at_us > at_us) at_us = sim->message[p->last].at_us;
-    *m = (sim_message){.at_us = at_us,
-                       .stamp_ms = stamp_ms,
-                       .sent_us = sent_us,
-                       .key = key ? keep_bytes(key, strlen(key)) : 0,
-                       .key_len = key ? (uint32_t)strlen(key) : 0,
-                       .payload = keep_bytes(payload, payload_len),
-                       .payload_len = (uint32_t)payload_len,
-                       .id = id ? keep_bytes(id, strlen(id)) : 0,
-                       .next = -1};
+    sim->message[i] = *m;
+    sim->message[i].at_us = at_us;
+    sim->message[i].key = key ? keep_bytes(key, m->key_len) : 0;
+    sim->message[i].payload = payload ? keep_bytes(payload, m->payload_len) : 0;
+    sim->message[i].header = keep_headers(header, m->n_header);
+    sim->message[i].next = -1;
     if (p->last >= 0)
         sim->message[p->last].next = i;
     else
@@ -104,6 +123,9 @@ static int partitions_now(int topic)
 
 /* ---- a client ---- */
 
+typedef void rebalance_fn(rd_kafka_t *rk, rd_kafka_resp_err_t code,
+                          rd_kafka_topic_partition_list_t *list, void *opaque);
+
 typedef struct queued {
     rd_kafka_message_t m; /* first: it is what the caller sees */
     int64_t stamp_ms;
@@ -116,7 +138,9 @@ typedef struct {
     int64_t ack_us;
     int topic;
     bool stored, purged;
-    char *key, *payload, *id;
+    char *key, *payload;
+    size_t key_len;
+    rd_kafka_headers_t *headers;
 } sending;
 
 struct rd_kafka_queue_s {
@@ -134,6 +158,8 @@ struct rd_kafka_s {
     rd_kafka_type_t type;
     rd_kafka_conf_t *conf;
     void (*on_delivery)(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque);
+    rebalance_fn *on_rebalance;
+    bool subscribed, lost, giving_up; /* giving_up: was told, and has not unassigned yet */
     void *opaque;
     rd_kafka_queue_t *queue[SIM_TOPICS * SIM_PARTITIONS];
     int n_queue;
@@ -152,6 +178,7 @@ struct rd_kafka_topic_s {
 static struct {
     rd_kafka_conf_t *conf;
     void (*on_delivery)(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque);
+    rebalance_fn *on_rebalance;
     void *opaque;
 } pending[8];
 static int n_pending;
@@ -161,6 +188,7 @@ static int pending_of(rd_kafka_conf_t *conf)
     for (int i = 0; i < n_pending; i++)
         if (pending[i].conf == conf) return i;
     if (n_pending == 8) abort();
+    memset(&pending[n_pending], 0, sizeof pending[n_pending]);
     pending[n_pending].conf = conf;
     return n_pending++;
 }
@@ -170,6 +198,11 @@ void rd_kafka_conf_set_dr_msg_cb(rd_kafka_conf_t *conf,
                                             void *opaque))
 {
     pending[pending_of(conf)].on_delivery = fn;
+}
+
+void rd_kafka_conf_set_rebalance_cb(rd_kafka_conf_t *conf, rebalance_fn *fn)
+{
+    pending[pending_of(conf)].on_rebalance = fn;
 }
 
 void rd_kafka_conf_set_opaque(rd_kafka_conf_t *conf, void *opaque)
@@ -188,6 +221,7 @@ rd_kafka_t *rd_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, char *why,
     for (int i = 0; i < n_pending; i++) {
         if (pending[i].conf != conf) continue;
         rk->on_delivery = pending[i].on_delivery;
+        rk->on_rebalance = pending[i].on_rebalance;
         rk->opaque = pending[i].opaque;
         pending[i] = pending[--n_pending];
     }
@@ -334,15 +368,14 @@ static void fetch_one(rd_kafka_queue_t *q)
     const sim_message *from = sim_message_at((sim_topic_id)q->topic, q->partition, q->next);
     queued *m = queued_new(q, q->next++, RD_KAFKA_RESP_ERR_NO_ERROR);
     m->stamp_ms = from->stamp_ms;
-    m->m.payload = sim->bytes + from->payload;
+    m->m.payload = from->payload ? sim->bytes + from->payload : NULL;
     m->m.len = from->payload_len;
     m->m.key = from->key ? sim->bytes + from->key : NULL;
     m->m.key_len = from->key_len;
-    if (from->sent_us) {
-        char text[24];
-        int len = snprintf(text, sizeof text, "%lld", (long long)from->sent_us);
-        m->headers = rd_kafka_headers_new(1);
-        rd_kafka_header_add(m->headers, "sent_us", -1, text, len);
+    if (from->n_header) m->headers = rd_kafka_headers_new((size_t)from->n_header);
+    for (int i = 0; i < from->n_header; i++) {
+        sim_header h = sim_header_at(from, i);
+        rd_kafka_header_add(m->headers, h.name, -1, h.value, (ssize_t)h.len);
     }
     queue_put(q, m);
 }
@@ -443,6 +476,7 @@ void rd_kafka_queue_cb_event_enable(rd_kafka_queue_t *q, void (*fn)(rd_kafka_t *
 rd_kafka_error_t *rd_kafka_incremental_assign(rd_kafka_t *rk,
                                               const rd_kafka_topic_partition_list_t *list)
 {
+    if (rk->subscribed) return NULL; /* the member's, who owns it since it was told */
     for (int i = 0; i < list->cnt; i++) {
         rd_kafka_queue_t *q = queue_of(rk, list->elems[i].topic, list->elems[i].partition);
         q->next = list->elems[i].offset;
@@ -493,16 +527,6 @@ static queued *look_at(rd_kafka_queue_t *q)
     return m;
 }
 
-rd_kafka_message_t *rd_kafka_consumer_poll(rd_kafka_t *rk, int timeout_ms)
-{
-    if (!rk->look.assigned) {
-        sim_give();
-        return NULL;
-    }
-    sim_sleep_until(sim->now_us + (broker_away() ? (int64_t)timeout_ms * 1000 : ASK_US));
-    return broker_away() ? NULL : &look_at(&rk->look)->m;
-}
-
 static queued *queued_of(const rd_kafka_message_t *m)
 {
     union {
@@ -547,12 +571,17 @@ static char *copy_bytes(const void *data, size_t len)
     return out;
 }
 
-static void header_id(sending *s, const rd_kafka_headers_t *h)
+static void send_publish(const sending *s)
 {
-    const void *value;
-    size_t len;
-    if (rd_kafka_header_get_last(h, "id", &value, &len) == RD_KAFKA_RESP_ERR_NO_ERROR)
-        s->id = copy_bytes(value, len);
+    sim_header header[SIM_HEADERS];
+    sim_message m = {.stamp_ms = sim_wall_us() / 1000,
+                     .key_len = (uint32_t)s->key_len,
+                     .payload_len = (uint32_t)s->m.len};
+    while (s->headers && m.n_header < SIM_HEADERS &&
+           !rd_kafka_header_get_all(s->headers, (size_t)m.n_header, &header[m.n_header].name,
+                                    &header[m.n_header].value, &header[m.n_header].len))
+        m.n_header++;
+    sim_publish((sim_topic_id)s->topic, 0, sim->now_us, &m, s->key, s->payload, header);
 }
 
 /* The broker has all up to message i. */
@@ -561,8 +590,7 @@ static void sends_store(rd_kafka_t *rk, int i)
     for (int k = 0; k <= i; k++) {
         sending *s = &rk->send[k];
         if (s->stored || s->purged) continue;
-        sim_publish((sim_topic_id)s->topic, 0, sim->now_us, sim_wall_us() / 1000, 0, s->key,
-                    s->payload, s->m.len, s->id);
+        send_publish(s);
         s->stored = true;
     }
 }
@@ -572,7 +600,6 @@ rd_kafka_resp_err_t rd_kafka_producev(rd_kafka_t *rk, ...)
     if (rk->n_send == SENDS_MAX) return RD_KAFKA_RESP_ERR__QUEUE_FULL;
     sending *s = &rk->send[rk->n_send];
     memset(s, 0, sizeof *s);
-    rd_kafka_headers_t *headers = NULL;
     va_list a;
     va_start(a, rk);
     for (int what; (what = va_arg(a, int)) != RD_KAFKA_VTYPE_END;) {
@@ -583,11 +610,11 @@ rd_kafka_resp_err_t rd_kafka_producev(rd_kafka_t *rk, ...)
         } else if (what == RD_KAFKA_VTYPE_KEY || what == RD_KAFKA_VTYPE_VALUE) {
             const void *data = va_arg(a, void *);
             size_t len = va_arg(a, size_t);
-            if (what == RD_KAFKA_VTYPE_VALUE) s->m.len = len;
-            *(what == RD_KAFKA_VTYPE_KEY ? &s->key : &s->payload) = copy_bytes(data, len);
+            *(what == RD_KAFKA_VTYPE_KEY ? &s->key_len : &s->m.len) = len;
+            *(what == RD_KAFKA_VTYPE_KEY ? &s->key : &s->payload) =
+                data ? copy_bytes(data, len) : NULL;
         } else if (what == RD_KAFKA_VTYPE_HEADERS) {
-            headers = va_arg(a, rd_kafka_headers_t *);
-            header_id(s, headers);
+            s->headers = va_arg(a, rd_kafka_headers_t *);
         } else if (what == RD_KAFKA_VTYPE_OPAQUE) {
             s->m._private = va_arg(a, void *);
         } else {
@@ -595,7 +622,6 @@ rd_kafka_resp_err_t rd_kafka_producev(rd_kafka_t *rk, ...)
         }
     }
     va_end(a);
-    if (headers) rd_kafka_headers_destroy(headers);
     s->ack_us = sim->now_us + 200 + (int64_t)sim_below(ACK_US);
     rk->n_send++;
     /* Some arrive at once, and the answer is lost where the service dies before it. */
@@ -611,7 +637,7 @@ static void send_answer(rd_kafka_t *rk, rd_kafka_resp_err_t code)
     if (rk->on_delivery) rk->on_delivery(rk, &s.m, rk->opaque);
     free(s.key);
     free(s.payload);
-    free(s.id);
+    if (s.headers) rd_kafka_headers_destroy(s.headers);
 }
 
 static void sends_turn(rd_kafka_t *rk)
@@ -648,6 +674,181 @@ rd_kafka_resp_err_t rd_kafka_purge(rd_kafka_t *rk, int flags)
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+/* ---- the consumer group ---- */
+
+static bool group_has(int service)
+{
+    const sim_group *g = &sim->group;
+    return g->joined[service] && sim->now_us - g->beat_us[service] <= g->session_us;
+}
+
+static int group_load(int service)
+{
+    int n = 0;
+    for (int t = 0; t <= SIM_LABELS; t++)
+        for (int p = 0; p < partitions_now(t); p++) n += sim->group.target[t][p] == service;
+    return n;
+}
+
+/* The member that has least, any of them. */
+static int group_least(void)
+{
+    int best = 0, n = 0;
+    for (int s = 1; s < sim->n_service; s++) {
+        if (!group_has(s)) continue;
+        int load = best ? group_load(best) : 0, mine = group_load(s);
+        if (!best || mine < load)
+            best = s, n = 1;
+        else if (mine == load && sim_below((uint64_t)++n) == 0)
+            best = s;
+    }
+    return best;
+}
+
+/* The broker's view: dead members go, every partition gets a member, and nobody has two more than
+ * another. */
+static void group_balance(void)
+{
+    sim_group *g = &sim->group;
+    for (int t = 0; t <= SIM_LABELS; t++)
+        for (int p = 0; p < partitions_now(t); p++) {
+            if (g->owner[t][p] && !group_has(g->owner[t][p])) g->owner[t][p] = 0;
+            if (!g->target[t][p] || !group_has(g->target[t][p])) {
+                g->target[t][p] = 0;
+                g->target[t][p] = group_least();
+            }
+        }
+    for (int t = 0; t <= SIM_LABELS; t++)
+        for (int p = 0; p < partitions_now(t); p++) {
+            int least = group_least();
+            if (least && group_load(g->target[t][p]) > group_load(least) + 1)
+                g->target[t][p] = least;
+        }
+    for (int s = 1; s < sim->n_service; s++)
+        if (g->joined[s] && !group_has(s)) g->joined[s] = false;
+}
+
+/* Partitions of a member: those that it owns and is to give up, or those that it is to get. */
+static rd_kafka_topic_partition_list_t *group_list(int me, bool lost, bool gives)
+{
+    const sim_group *g = &sim->group;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
+    for (int t = 0; t <= SIM_LABELS; t++)
+        for (int p = 0; p < partitions_now(t); p++) {
+            bool mine = g->owner[t][p] == me, meant = g->target[t][p] == me;
+            if (lost ? mine : gives ? mine && !meant : !g->owner[t][p] && meant)
+                rd_kafka_topic_partition_list_add(list, sim_topic_names[t], p);
+        }
+    return list;
+}
+
+static void group_own(const rd_kafka_topic_partition_list_t *list, int service)
+{
+    for (int i = 0; i < list->cnt; i++)
+        sim->group.owner[topic_of(list->elems[i].topic)][list->elems[i].partition] = service;
+}
+
+static void group_tell(rd_kafka_t *rk, rd_kafka_resp_err_t code,
+                       rd_kafka_topic_partition_list_t *list)
+{
+    if (list->cnt) {
+        sim_say("the group %s %d partitions",
+                code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS ? "gives" : "takes", list->cnt);
+        rk->on_rebalance(rk, code, list, rk->opaque);
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+rd_kafka_resp_err_t rd_kafka_subscribe(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *list)
+{
+    char text[16];
+    size_t size = sizeof text;
+    (void)list;
+    rk->subscribed = true;
+    if (rd_kafka_conf_get(rk->conf, "session.timeout.ms", text, &size) == RD_KAFKA_CONF_OK)
+        sim->group.session_us = strtol(text, NULL, 10) * 1000;
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+int rd_kafka_assignment_lost(rd_kafka_t *rk) { return rk->lost; }
+
+rd_kafka_resp_err_t rd_kafka_pause_partitions(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list)
+{
+    (void)rk;
+    (void)list; /* a member's client fetches nothing */
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+rd_kafka_error_t *rd_kafka_incremental_unassign(rd_kafka_t *rk,
+                                                const rd_kafka_topic_partition_list_t *list)
+{
+    rk->giving_up = false;
+    if (!rk->lost) group_own(list, 0);
+    return NULL;
+}
+
+/* What the client believes to own, kept where the broker does not see it. */
+static rd_kafka_topic_partition_list_t *believed;
+
+static void group_believe(int me)
+{
+    if (believed) rd_kafka_topic_partition_list_destroy(believed);
+    believed = group_list(me, true, false);
+}
+
+static void group_turn(rd_kafka_t *rk)
+{
+    int me = sim_self_service();
+    sim_group *g = &sim->group;
+    bool expelled = believed && believed->cnt && !group_has(me);
+    group_balance();
+    if (expelled) { /* the broker had not heard of it for too long */
+        rk->lost = true;
+        rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_copy(believed);
+        rk->giving_up = false;
+        group_tell(rk, RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS, list);
+        rk->lost = false;
+    }
+    g->joined[me] = true;
+    g->beat_us[me] = sim->now_us;
+    group_balance();
+    if (rk->giving_up) return;
+    rd_kafka_topic_partition_list_t *list = group_list(me, false, true);
+    if (list->cnt) {
+        rk->giving_up = true;
+        group_tell(rk, RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS, list);
+    } else {
+        rd_kafka_topic_partition_list_destroy(list);
+        list = group_list(me, false, false);
+        group_own(list, me);
+        group_tell(rk, RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, list);
+    }
+    group_believe(me);
+}
+
+rd_kafka_message_t *rd_kafka_consumer_poll(rd_kafka_t *rk, int timeout_ms)
+{
+    if (rk->subscribed && !broker_away()) group_turn(rk);
+    if (rk->subscribed)
+        sim_sleep_until(sim->now_us + (int64_t)timeout_ms * 1000);
+    else if (!rk->look.assigned)
+        sim_give();
+    if (rk->subscribed || !rk->look.assigned) return NULL;
+    sim_sleep_until(sim->now_us + (broker_away() ? (int64_t)timeout_ms * 1000 : ASK_US));
+    return broker_away() ? NULL : &look_at(&rk->look)->m;
+}
+
+/* Its partitions go to others at once. */
+static void group_leave(rd_kafka_t *rk)
+{
+    int me = sim_self_service();
+    if (!rk->subscribed) return;
+    group_tell(rk, RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS, group_list(me, true, false));
+    sim->group.joined[me] = false;
+    rk->subscribed = false;
+    group_balance();
+}
+
 /* ---- the end of a client ---- */
 
 void rd_kafka_queue_destroy(rd_kafka_queue_t *q)
@@ -674,6 +875,7 @@ static void client_stop(rd_kafka_t *rk)
 
 rd_kafka_resp_err_t rd_kafka_consumer_close(rd_kafka_t *rk)
 {
+    group_leave(rk);
     client_stop(rk);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }

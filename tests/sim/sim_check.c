@@ -188,6 +188,8 @@ static bool same_cell(const sim_results *a, int i, const sim_results *b, int k, 
 static int mine[SIM_MESSAGES], other[SIM_MESSAGES];
 
 /* The first place at which the orders differ; -1: none. */
+static int mine[SIM_MESSAGES], other[SIM_MESSAGES];
+
 static int order_differs(const sim_results *r, const sim_results *reference)
 {
     int n = in_order(r, mine), n_other = in_order(reference, other);
@@ -216,6 +218,18 @@ bool sim_check_equal(const sim_results *r, const sim_results *reference)
     return true;
 }
 
+static const char *header_text(const sim_message *m, const char *name)
+{
+    static char text[128];
+    *text = 0;
+    for (int i = 0; i < m->n_header; i++) {
+        sim_header h = sim_header_at(m, i);
+        if (!strcmp(h.name, name))
+            snprintf(text, sizeof text, "%.*s", (int)h.len, (const char *)h.value);
+    }
+    return text;
+}
+
 /* Each decision's message is there at least once. Its id ends with ":" or "-" and the apply_seq. */
 void sim_check_decisions(void)
 {
@@ -223,7 +237,7 @@ void sim_check_decisions(void)
     memset(sent, 0, sizeof sent);
     int32_t i = sim->topic[SIM_DECISIONS].part[0].first;
     for (; i >= 0; i = sim->message[i].next) {
-        const char *id = sim->bytes + sim->message[i].id, *digits = id + strlen(id);
+        const char *id = header_text(&sim->message[i], "id"), *digits = id + strlen(id);
         while (digits > id && digits[-1] >= '0' && digits[-1] <= '9') digits--;
         long seq = strtol(digits, NULL, 10);
         if (seq > 0 && seq <= SIM_MESSAGES) sent[seq] = true;

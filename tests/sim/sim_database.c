@@ -99,6 +99,19 @@ static void before(r1_store *s)
     known[i].reads = server_reads();
 }
 
+/* The lease of the sequencer goes by PostgreSQL's clock: that of the world, in this database. */
+static void tell_time(r1_store *s)
+{
+    char text[40];
+    const char *param[] = {text};
+    snprintf(text, sizeof text, "%.6f", (double)(SIM_WALL_US + sim->now_us - SIM_BEGIN_US) * 1e-6);
+    if (s->conn)
+        PQclear(PQexecParams(s->conn,
+                             "SELECT set_config('r1.sim_now', to_timestamp($1::float8)::text, "
+                             "false)",
+                             1, NULL, param, NULL, NULL, 0));
+}
+
 static const char *passing_state(void)
 {
     static const char *const states[] = {"40001", "40P01", "55P03", "57014", "57P01",
@@ -173,6 +186,7 @@ r1_status __wrap_r1_store_query(r1_store *s, const char *sql, size_t n_param,
     if (!sim_inside()) return __real_r1_store_query(s, sql, n_param, param, out, err);
     char raised[128];
     before(s);
+    if (strstr(sql, "sequencer")) tell_time(s);
     bool refused = sim_chance(sim->fault.refuse);
     if (refused) raise_sql(raised, sizeof raised);
     sim_hold();

@@ -16,6 +16,7 @@ static const char usage[] =
     "  --seed N        one seed\n"
     "  --from N --count N --step N   several of them; --until-found: up to the first fault\n"
     "  --trace         prints each step\n"
+    "  --fleet         two or three services share the stream\n"
     "  --twice         runs each seed twice, which must give the same trace\n"
     "  --plant WHAT    fence, merge, snapshot: a fault of the service, which must be found; fence\n"
     "                  needs a database whose r1.advance_offset checks no epoch\n"
@@ -60,6 +61,8 @@ static bool read_options(options *o, int argc, char **argv)
             o->twice = true;
         } else if (!strcmp(argv[i], "--until-found")) {
             o->until_found = true;
+        } else if (!strcmp(argv[i], "--fleet")) {
+            o->run.fleet = true;
         } else if (i + 1 < argc && read_option(o, argv[i], argv[i + 1])) {
             i++;
         } else {

@@ -18,7 +18,7 @@ enum {
     FAILURES_MAX = 30
 };
 
-typedef enum { DO_KILL = 0, DO_STOP, DO_TAKE_OVER, DO_SKEW, DO_STALL, N_DO } event_kind;
+typedef enum { DO_KILL = 0, DO_STOP, DO_TAKE_OVER, DO_SKEW, DO_STALL } event_kind;
 
 typedef struct {
     int64_t at_us;
@@ -76,11 +76,13 @@ static int by_time(const void *a, const void *b)
 
 static void draw_events(director *d)
 {
+    static const event_kind kinds[] = {DO_KILL, DO_STOP,      DO_TAKE_OVER, DO_TAKE_OVER,
+                                       DO_SKEW, DO_TAKE_OVER, DO_STALL};
     d->n_event = (int)sim_below(EVENTS_MAX);
     d->clocks = one_in(5);
     for (int i = 0; i < d->n_event; i++)
-        d->event[i] =
-            (event){between(SIM_BEGIN_US, d->stream.end_us + 2000000), (event_kind)sim_below(N_DO)};
+        d->event[i] = (event){between(SIM_BEGIN_US, d->stream.end_us + 2000000),
+                              kinds[sim_below(R1_COUNT(kinds))]};
     qsort(d->event, (size_t)d->n_event, sizeof *d->event, by_time);
 }
 
@@ -176,7 +178,6 @@ static void do_event(director *d, const event *e)
         if (d->clocks) s->skew_us += between(-60000000, 60000000);
         break;
     case DO_STALL: s->stall_us = sim->now_us + between(10000, 4000000); break;
-    case N_DO: break;
     }
 }
 
@@ -267,6 +268,117 @@ static void stop_all(director *d)
     sim_fault("no service comes to an orderly end");
 }
 
+/* ---- several services that share the stream ---- */
+
+enum { MEMBERS_MAX = 3 };
+
+typedef struct {
+    director *d;
+    sim_serve_opts serve[MEMBERS_MAX];
+    char folder[MEMBERS_MAX][256];
+    int service[MEMBERS_MAX]; /* 0: none yet */
+    int n;
+} fleet;
+
+static bool member_alive(const fleet *f, int i)
+{
+    return f->service[i] && sim->service[f->service[i]].alive;
+}
+
+static void member_start(fleet *f, int i)
+{
+    f->d->owner = 0;
+    f->d->serve = f->serve[i];
+    start_owner(f->d);
+    f->service[i] = f->d->owner;
+}
+
+static void fleet_event(fleet *f, const event *e)
+{
+    int i = (int)sim_below((uint64_t)f->n);
+    sim_service *s = &sim->service[f->service[i]];
+    if (!member_alive(f, i)) return;
+    if (e->kind == DO_KILL) sim_kill(f->service[i]);
+    if (e->kind == DO_STOP) s->stopping = true;
+    if (e->kind == DO_STALL || e->kind == DO_TAKE_OVER)
+        s->stall_us = sim->now_us + between(10000, 6000000);
+}
+
+static void fleet_open(fleet *f, director *d)
+{
+    memset(f, 0, sizeof *f);
+    f->d = d;
+    f->n = 2 + (int)sim_below(MEMBERS_MAX - 1);
+    for (int i = 0; i < f->n; i++) {
+        snprintf(f->folder[i], sizeof f->folder[i], "%s-%d", d->run->folder, i);
+        clear_folder(f->folder[i]);
+        f->serve[i] = d->serve;
+        f->serve[i].folder = f->folder[i];
+        f->serve[i].shared = true;
+        f->serve[i].check_restore = false;
+    }
+}
+
+/* Starts who is not there, a little later each. */
+static void fleet_restart(fleet *f)
+{
+    for (int i = 0; i < f->n && !*sim->found; i++) {
+        if (member_alive(f, i) || (sim->now_us < sim->fault.until_us && !one_in(3))) continue;
+        if (f->service[i] && !sim->service[f->service[i]].killed && ++f->d->failures > FAILURES_MAX)
+            sim_fault("a service has ended by itself %d times", f->d->failures);
+        member_start(f, i);
+    }
+}
+
+static void fleet_direct(fleet *f)
+{
+    director *d = f->d;
+    int next = 0;
+    int64_t until = d->stream.end_us + REST_US;
+    for (int i = 0; i < f->n; i++) member_start(f, i);
+    while (!*sim->found) {
+        bool more = next < d->n_event && d->event[next].at_us < sim->now_us + LOOK_US;
+        sim_sleep_until(more ? d->event[next].at_us : sim->now_us + LOOK_US);
+        if (more)
+            fleet_event(f, &d->event[next++]);
+        else if (sim->now_us > d->stream.end_us && sim_check_consumed() == messages())
+            return;
+        else if (sim->now_us > until)
+            sim_fault("%lld of %lld messages were taken, and nothing goes on",
+                      (long long)sim_check_consumed(), (long long)messages());
+        fleet_restart(f);
+    }
+}
+
+/* Each ends in order, and those that have read all have the same state. */
+static void fleet_stop(fleet *f)
+{
+    int64_t last = 0;
+    uint64_t digest = 0;
+    for (int i = 0; i < f->n; i++)
+        if (f->service[i]) sim->service[f->service[i]].kill_in = 0;
+    fleet_restart(f);
+    sim_sleep_until(sim->now_us + 20000000); /* topics get what is committed */
+    for (int i = 0; i < f->n && !*sim->found; i++) {
+        sim_service *s = &sim->service[f->service[i]];
+        s->stopping = true;
+        if (!sim_await(f->service[i], sim->now_us + STOP_US)) sim_fault("a service does not stop");
+        if (s->killed || s->exit_code || s->digest_seq < last) continue;
+        if (s->digest_seq == last && s->digest != digest)
+            sim_fault("two services have another state at %lld", (long long)last);
+        last = s->digest_seq;
+        digest = s->digest;
+    }
+}
+
+static void run_fleet(director *d)
+{
+    static fleet f;
+    fleet_open(&f, d);
+    fleet_direct(&f);
+    if (!*sim->found) fleet_stop(&f);
+}
+
 /* ---- state ---- */
 
 static void same_state(director *d, bool bare, const char *what)
@@ -311,15 +423,17 @@ static void open_run(director *d, const sim_run *run, bool reference)
     d->run = run;
     sim_begin(run->seed, run->plant, run->traced);
     sim_stream_make(&d->stream, stream, reference);
-    d->serve = (sim_serve_opts){.conninfo = run->conninfo,
-                                .folder = run->folder,
-                                .migrations = run->migrations,
-                                .model = run->model,
-                                .log_path = run->log_path,
-                                .batch_rows = reference ? 500 : (int)between(1, 40),
-                                .snapshot_every_s = (int)between(1, 8),
-                                .alerts_per_day = alerts[stream % R1_COUNT(alerts)],
-                                .check_restore = true};
+    if (run->fleet) d->stream.anew = false;
+    d->serve =
+        (sim_serve_opts){.conninfo = run->conninfo,
+                         .folder = run->folder,
+                         .migrations = run->migrations,
+                         .model = run->model,
+                         .log_path = run->log_path,
+                         .batch_rows = reference ? 500 : (int)between(1, 40),
+                         .snapshot_every_s = (int)between(1, 8),
+                         .alerts_per_day = run->fleet ? 0 : alerts[stream % R1_COUNT(alerts)],
+                         .check_restore = true};
     sim_check_clear();
     clear_folder(run->folder);
 }
@@ -346,16 +460,20 @@ void sim_run_seed(const sim_run *run, const sim_results *reference, sim_outcome 
     open_run(&d, run, false);
     draw_faults(&d);
     draw_events(&d);
-    direct(&d);
-    if (!*sim->found && d.stream.anew) make_anew(&d, one_in(2));
-    if (!*sim->found) stop_all(&d);
+    if (run->fleet) {
+        run_fleet(&d);
+    } else {
+        direct(&d);
+        if (!*sim->found && d.stream.anew) make_anew(&d, one_in(2));
+        if (!*sim->found) stop_all(&d);
+    }
     for (int i = 1; i < sim->n_service; i++) sim_kill(i);
     memset(&sim->fault, 0, sizeof sim->fault);
     sim_results *r = sim_check_read();
     if (!*sim->found) sim_check_once(r, &d.stream);
     if (!*sim->found) out->compared = sim_check_equal(r, reference);
     if (!*sim->found) sim_check_decisions();
-    if (!*sim->found) same_states(&d);
+    if (!*sim->found && !run->fleet) same_states(&d);
     sim_results_free(r);
     for (int i = 1; i < sim->n_service; i++) sim_kill(i);
     out->trace = sim->trace;

@@ -11,6 +11,7 @@ typedef struct {
     uint64_t seed;
     sim_plant plant;
     bool traced; /* each step is printed */
+    bool fleet;  /* several services share the stream */
     const char *conninfo, *folder, *migrations, *model, *log_path;
 } sim_run;
 

@@ -19,7 +19,8 @@
 
 enum { DIRECTOR = 0, GIVE_US = 20 };
 
-const char *const sim_topic_names[SIM_TOPICS] = {"payments", "labels", "decisions", "dead"};
+const char *const sim_topic_names[SIM_TOPICS] = {"payments", "labels", "decisions", "dead",
+                                                 "events"};
 sim_world *sim;
 static _Thread_local int self = -1; /* thread of the world; -1: of none */
 static _Thread_local int held;

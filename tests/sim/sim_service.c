@@ -27,11 +27,9 @@ r1_status __wrap_fraud_serve_restore(server *s, r1_err *err);
 void __real_fraud_serve_snapshot_last(server *s);
 void __wrap_fraud_serve_snapshot_last(server *s);
 r1_status __real_fraud_rebuild(r1_store *s, fraud_engine *engine, fraud_txset *seen,
-                               int64_t after_seq, int64_t upto_seq, fraud_rebuilt *out,
-                               r1_err *err);
+                               int64_t after_seq, int64_t upto, fraud_rebuilt *out, r1_err *err);
 r1_status __wrap_fraud_rebuild(r1_store *s, fraud_engine *engine, fraud_txset *seen,
-                               int64_t after_seq, int64_t upto_seq, fraud_rebuilt *out,
-                               r1_err *err);
+                               int64_t after_seq, int64_t upto, fraud_rebuilt *out, r1_err *err);
 void __real_r1_merge_put(r1_merge *m, uint32_t source, const r1_merge_key *key, int64_t stamp_ms,
                          int64_t now_ms, void *item);
 void __wrap_r1_merge_put(r1_merge *m, uint32_t source, const r1_merge_key *key, int64_t stamp_ms,
@@ -122,11 +120,43 @@ void __wrap_fraud_serve_snapshot_last(server *s)
 {
     sim_service *me = sim_me();
     __real_fraud_serve_snapshot_last(s);
-    if (!s->orderly || s->ledger.last_seq != s->last_seq) return;
+    if (!s->orderly || (!s->share && s->ledger.last_seq != s->last_seq)) return;
     me->digest = fraud_engine_digest(s->parts.engine);
     me->digest_seen = seen_digest(s->parts.seen);
     me->digest_seq = s->last_seq;
     sim_say("ends at %lld, digest %016llx", (long long)s->last_seq, (unsigned long long)me->digest);
+}
+
+/* Messages that wait in a merge, with their keys. */
+static struct {
+    const r1_merge *m;
+    const void *item;
+    r1_merge_key key;
+} waiting[1024];
+static size_t n_waiting;
+
+/* The service counts a message as late that comes after one of a later millisecond. One that comes
+ * after one of another source and the same millisecond is late as well, and counted here. */
+static bool late_in_its_ms(const r1_merge *m, uint32_t source, const void *item)
+{
+    static const r1_merge *last_of;
+    static uint32_t last_source;
+    static r1_merge_key last;
+    r1_merge_key key = last;
+    for (size_t i = 0; i < n_waiting; i++)
+        if (waiting[i].m == m && waiting[i].item == item) {
+            key = waiting[i].key;
+            waiting[i] = waiting[--n_waiting];
+            break;
+        }
+    bool late = m == last_of && source != last_source && key.ms == last.ms &&
+                (key.rank != last.rank ? key.rank < last.rank
+                 : key.us != last.us   ? key.us < last.us
+                                       : key.tie < last.tie);
+    last_of = m;
+    last_source = source;
+    last = key;
+    return late;
 }
 
 r1_merge_state __wrap_r1_merge_next(r1_merge *m, int64_t now_ms, int64_t mono_ms, uint32_t *source,
@@ -135,7 +165,8 @@ r1_merge_state __wrap_r1_merge_next(r1_merge *m, int64_t now_ms, int64_t mono_ms
     r1_merge_state state = __real_r1_merge_next(m, now_ms, mono_ms, source, item, until_ms);
     if (sim_inside() && state == R1_MERGE_READY) {
         r1_merge_stats n = r1_merge_counts(m);
-        sim_me()->late = n.late + n.behind;
+        sim_me()->ties += late_in_its_ms(m, *source, *item);
+        sim_me()->late = n.late + n.behind + sim_me()->ties;
         sim_say("takes from source %u, late %llu", *source, (unsigned long long)n.late);
     }
     return state;
@@ -160,14 +191,19 @@ void __wrap_r1_merge_put(r1_merge *m, uint32_t source, const r1_merge_key *key, 
     static int64_t arrived;
     r1_merge_key mine = *key;
     if (sim->plant == SIM_PLANT_MERGE) mine.ms = ++arrived;
+    if (sim_inside() && n_waiting < R1_COUNT(waiting)) {
+        waiting[n_waiting].m = m;
+        waiting[n_waiting].item = item;
+        waiting[n_waiting++].key = mine;
+    }
     __real_r1_merge_put(m, source, &mine, stamp_ms, now_ms, item);
 }
 
 r1_status __wrap_fraud_rebuild(r1_store *s, fraud_engine *engine, fraud_txset *seen,
-                               int64_t after_seq, int64_t upto_seq, fraud_rebuilt *out, r1_err *err)
+                               int64_t after_seq, int64_t upto, fraud_rebuilt *out, r1_err *err)
 {
     if (sim->plant == SIM_PLANT_SNAPSHOT && after_seq) after_seq++;
-    return __real_fraud_rebuild(s, engine, seen, after_seq, upto_seq, out, err);
+    return __real_fraud_rebuild(s, engine, seen, after_seq, upto, out, err);
 }
 
 /* ---- the child that writes a snapshot ----
@@ -291,23 +327,60 @@ int sim_serve(void *ctx)
     snprintf(rows, sizeof rows, "%d", o->batch_rows);
     snprintf(every, sizeof every, "%d", o->snapshot_every_s);
     snprintf(alerts, sizeof alerts, "%d", o->alerts_per_day);
-    const char *args[] = {"r1-fraud",         "serve",       "--postgres",        o->conninfo,
-                          "--brokers",        "127.0.0.1:1", "--migrations",      o->migrations,
-                          "--model",          o->model,      "--http-listen",     "",
-                          "--labels-topic",   "labels",      "--decisions-topic", "decisions",
-                          "--dead-topic",     "dead",        "--accounts",        "256",
-                          "--edges",          "1024",        "--pairs",           "512",
-                          "--seen-ids",       "1000",        "--memory-accounts", "64",
-                          "--labels-waiting", "100",         "--topics-refresh",  "2",
-                          "--wait",           "120",         "--batch-rows",      rows,
-                          "--alerts-per-day", alerts,        "--snapshot-every",  every,
-                          "--snapshot-keep",  "2",           "--snapshot-dir",    o->folder};
+    const char *args[] = {"r1-fraud",
+                          "serve",
+                          "--postgres",
+                          o->conninfo,
+                          "--brokers",
+                          "127.0.0.1:1",
+                          "--migrations",
+                          o->migrations,
+                          "--model",
+                          o->model,
+                          "--http-listen",
+                          "",
+                          "--labels-topic",
+                          "labels",
+                          "--decisions-topic",
+                          "decisions",
+                          "--dead-topic",
+                          "dead",
+                          "--accounts",
+                          "256",
+                          "--edges",
+                          "1024",
+                          "--pairs",
+                          "512",
+                          "--seen-ids",
+                          "1000",
+                          "--memory-accounts",
+                          "64",
+                          "--labels-waiting",
+                          "100",
+                          "--topics-refresh",
+                          "2",
+                          "--wait",
+                          "120",
+                          "--batch-rows",
+                          rows,
+                          "--alerts-per-day",
+                          alerts,
+                          "--snapshot-every",
+                          every,
+                          "--snapshot-keep",
+                          "2"};
     const r1_command command = {.name = "serve",
                                 .summary = "serve",
                                 .options = fraud_serve_rows,
                                 .n_options = fraud_serve_n_row,
                                 .config = true,
                                 .run = fraud_command_serve};
+    const char *all[64];
+    size_t n = R1_COUNT(args);
+    memcpy(all, args, sizeof args);
+    if (!o->bare) all[n++] = "--snapshot-dir", all[n++] = o->folder;
+    if (o->shared) all[n++] = "--events-topic", all[n++] = "events";
+    if (o->shared) all[n++] = "--group-session", all[n++] = "1500";
     redirect(o->log_path);
-    return run_command(&command, args, R1_COUNT(args) - 2 * o->bare);
+    return run_command(&command, all, n);
 }

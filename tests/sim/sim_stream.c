@@ -26,11 +26,17 @@ static void put(making *m, sim_topic_id topic, int partition, int64_t at_us, con
                 const char *text)
 {
     int64_t stamp = stamp_of(at_us), visible = at_us + (int64_t)draw(m, 2000);
-    int64_t sent = draw(m, 4) ? stamp * 1000 - (int64_t)draw(m, 3000) : 0;
+    char sent[24] = "";
+    if (draw(m, 4))
+        snprintf(sent, sizeof sent, "%lld", (long long)(stamp * 1000 - (int64_t)draw(m, 3000)));
     if (visible < m->from_us) visible = m->from_us;
     bool there = m->at_once || m->s->history; /* a backlog is there from the beginning on */
-    sim_publish(topic, partition, there ? SIM_BEGIN_US : visible, stamp, sent, key, text,
-                strlen(text), NULL);
+    const sim_header header = {"sent_us", sent, strlen(sent)};
+    const sim_message of = {.stamp_ms = stamp,
+                            .key_len = (uint32_t)strlen(key),
+                            .payload_len = (uint32_t)strlen(text),
+                            .n_header = *sent != 0};
+    sim_publish(topic, partition, there ? SIM_BEGIN_US : visible, &of, key, text, &header);
     m->s->n++;
 }
 
@@ -165,6 +171,7 @@ void sim_stream_make(sim_stream *s, uint64_t seed, bool at_once)
     sim_topic_make(SIM_LABELS, label_partitions);
     sim_topic_make(SIM_DECISIONS, 1);
     sim_topic_make(SIM_DEAD, 1);
+    sim_topic_make(SIM_EVENTS, 1);
     m.open_us = s->begin_us + (at - s->begin_us) / 3;
     if (s->added && !at_once) sim->topic[SIM_PAYMENTS].part[s->partitions - 1].open_us = m.open_us;
     make_messages(&m, at_us, n, label_partitions);

@@ -3,6 +3,7 @@
 """The fraud service under a deterministic scheduler (sim.h): seeds on a PostgreSQL of their own.
 
 tests/sim/test_sim.py seeds [FROM COUNT]  no seed finds a fault; 0 and 200 where none are named
+tests/sim/test_sim.py fleet [FROM COUNT]  the same where two or three services share the stream
 tests/sim/test_sim.py controls            each planted fault is found within 50 seeds
 tests/sim/test_sim.py same                a seed run twice gives the same trace
 tests/sim/test_sim.py one OPTIONS         fraud_sim with these options, as --seed 7 --trace
@@ -37,7 +38,14 @@ DO $$ DECLARE t text; name text; BEGIN
     END LOOP;
 END $$"""
 
-# No epoch is checked, and no number of the log is taken: both fence an owner.
+# The sequencer's lease goes by PostgreSQL's clock; here by the simulated one (sim_database.c).
+CLOCK = """
+DO $$ DECLARE f record; BEGIN FOR f IN SELECT oid FROM pg_proc
+    WHERE pronamespace = 'r1'::regnamespace AND prosrc LIKE '%clock_timestamp()%' LOOP
+    EXECUTE replace(pg_get_functiondef(f.oid), 'clock_timestamp()',
+                    'current_setting(''r1.sim_now'')::timestamptz'); END LOOP; END $$"""
+
+# No epoch is checked, nobody owns the log, and none of its numbers is taken: each fences an owner.
 NO_FENCE = """
 CREATE OR REPLACE FUNCTION r1.advance_offset(p_cluster text, p_app text, p_topic text,
     p_partition integer, p_old bigint, p_new bigint, p_epoch bigint, p_identity bigint)
@@ -64,6 +72,7 @@ class Databases:
         s.sql("SELECT pg_reload_conf()")
         s.fresh_schema()
         s.sql(WEEK)
+        s.sql(CLOCK)
         self.make("plain")
         s.sql(NO_FENCE)
         self.make("fence")
@@ -108,12 +117,13 @@ class Databases:
         return [p.returncode for p in running], "".join(said)
 
 
-def seeds(first, count):
+def seeds(first, count, *more):
     """Nothing is found; and most seeds could be compared with the run without faults."""
     half = (count + JOBS - 1) // JOBS
     with Databases() as d:
-        codes, said = d.run("--from", lambda job: first + job * half, "--count",
-                            lambda job: min(half, count - job * half))
+        codes, said = d.run(
+            "--from", lambda job: first + job * half,
+            "--count", lambda job: min(half, count - job * half), *more)
     print(said, end="")
     compared = sum(int(n) for n in re.findall(r"(\d+) compared with", said))
     if any(codes) or compared < count // 3:
@@ -161,9 +171,11 @@ def main(args):
             codes, said = d.run(*args[1:], kind="fence" if "fence" in args else "plain", jobs=1)
         print(said, end="")
         return codes[0]
-    if args[:1] == ["seeds"] and len(args) in (1, 3):
-        first, count = (int(a) for a in args[1:] or (0, os.environ.get("R1_SIM_SEEDS") or 200))
-        return seeds(first, count)
+    if args[:1] in (["seeds"], ["fleet"]) and len(args) in (1, 3):
+        all_seeds = int(os.environ.get("R1_SIM_SEEDS") or 200)
+        default = (0, all_seeds if args[0] == "seeds" else all_seeds // 10)
+        first, count = (int(a) for a in args[1:] or default)
+        return seeds(first, count, *(["--fleet"] if args[0] == "fleet" else []))
     print(__doc__, file=sys.stderr)
     return 2
 

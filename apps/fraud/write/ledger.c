@@ -142,9 +142,10 @@ r1_status fraud_ledger_landed(const fraud_ledger *l, r1_store *s, fraud_topic to
             epoch = known ? r1_rows_int(rows, 0, 1) : -1;
     r1_rows_free(rows);
     const fraud_claim *mine = &l->claim[topic][partition];
-    R1_ASSERT(mine->epoch > 0 && next > mine->next_offset, "partition %d: epoch %lld, %lld to %lld",
-              partition, (long long)mine->epoch, (long long)mine->next_offset, (long long)next);
-    if (epoch != mine->epoch || (offset != next && offset != mine->next_offset))
+    R1_ASSERT(mine->epoch > 0, "partition %d: epoch %lld", partition, (long long)mine->epoch);
+    /* A claim past it: the partition was lost and taken again while the outcome was unknown. */
+    if (next <= mine->next_offset || epoch != mine->epoch ||
+        (offset != next && offset != mine->next_offset))
         R1_FAIL(err, R1_E_FENCED,
                 "partition %d of %s: expected epoch %lld, found epoch %lld at offset %lld: another "
                 "owner has taken over",
