@@ -142,8 +142,8 @@ int main(int argc, char **argv)
                    seed, out.trace, out.services, out.seconds, out.gives,
                    out.compared ? "compared" : "not compared", good ? "" : ": ", out.found);
         if (!good)
-            printf("  again: fraud_sim --seed %" PRIu64 " --plant %s --trace\n", seed,
-                   plant_names[o.run.plant]);
+            printf("  again: tests/sim/test_sim.py one --seed %" PRIu64 " --plant %s%s --trace\n",
+                   seed, plant_names[o.run.plant], o.run.fleet ? " --fleet" : "");
         fflush(stdout);
     }
     printf("%" PRIu64 " seeds, %" PRIu64 " with faults, %" PRIu64
