@@ -71,6 +71,16 @@ class Services:
         self.pg("start")
         self.conninfo = self.pg("url")
 
+    def age_wal(self):
+        """Makes segments of the log ahead, as a server has them that has run for a while. It uses
+        old ones again, where a fresh one stops all commits for 15 ms to make each."""
+        for _ in range(14):
+            self.sql("CREATE TABLE IF NOT EXISTS wal_filler (x int)")
+            self.sql("INSERT INTO wal_filler VALUES (1)")
+            self.sql("SELECT pg_switch_wal()")
+        self.sql("DROP TABLE wal_filler")
+        self.sql("CHECKPOINT")
+
     def sql(self, statement, check=True):
         """Rows as lists of text."""
         p = run(
@@ -190,7 +200,7 @@ class Services:
                 "--migrations",
                 os.path.join(ROOT, "schemas/sql"),
                 "--fetch-wait",
-                "5" if self.kafka else "1",
+                "2" if self.kafka else "1",
                 "--fetch-min",
                 "65536" if self.kafka else "1",
                 *([] if "--http-listen" in args else ["--http-listen", "127.0.0.1:0"]),

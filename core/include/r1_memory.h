@@ -53,6 +53,9 @@ typedef struct {
 R1_API r1_status r1_memory_new(r1_memory **out, const r1_model *m, const r1_memory_opts *opts,
                                r1_err *err);
 R1_API void r1_memory_free(r1_memory *mem); /* what waits for long-term memory is lost */
+/* Touches the memory that the first entries will use, so that they do not wait for pages to be
+ * cleared: up to 4 MiB of each array, and its table of entities. */
+R1_API void r1_memory_warm(r1_memory *mem);
 /* The bytes_max in which n_entity contexts of quota entries each fit whole. */
 R1_API size_t r1_memory_bytes(size_t width, r1_precision precision, uint32_t quota,
                               uint32_t n_entity);

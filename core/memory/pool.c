@@ -19,8 +19,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* ---- life ------------------------------------------------------------------------------------ */
+
+enum { WARM_ROWS = 4 << 20, WARM_TABLE = 64 << 20 }; /* bytes of each array */
 
 /* Untouched until used, in large pages where the kernel has them: entries are read at random. */
 static void *pool_pages(size_t bytes)
@@ -173,6 +176,26 @@ r1_status r1_memory_new(r1_memory **out, const r1_model *m, const r1_memory_opts
     }
     *out = mem;
     return R1_OK;
+}
+
+/* Entries and rings are taken from the front, cells of the table anywhere. */
+void r1_memory_warm(r1_memory *mem)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const struct {
+        void *at;
+        size_t bytes, most;
+    } parts[] = {{mem->kv, (size_t)mem->n_slot * mem->row_stride, WARM_ROWS},
+                 {mem->slot, (size_t)mem->n_slot * sizeof *mem->slot, WARM_ROWS},
+                 {mem->block, (size_t)mem->blocks.n * sizeof *mem->block, WARM_ROWS},
+                 {mem->ring, (size_t)mem->n_ring * sizeof *mem->ring, WARM_ROWS},
+                 {mem->table, ((size_t)mem->mask + 1) * sizeof *mem->table, WARM_TABLE}};
+    for (size_t i = 0; i < R1_COUNT(parts); i++) {
+        size_t ahead = (size_t)parts[i].at % page;
+        size_t bytes = parts[i].bytes < parts[i].most ? parts[i].bytes : parts[i].most;
+        /* A kernel that does not know it, or has no memory left, touches them later. */
+        madvise((char *)parts[i].at - ahead, bytes + ahead, MADV_POPULATE_WRITE);
+    }
 }
 
 void r1_memory_free(r1_memory *mem)

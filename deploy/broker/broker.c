@@ -13,6 +13,7 @@
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -38,6 +39,9 @@ __attribute__((visibility("default"))) int bind(int fd, __CONST_SOCKADDR_ARG tar
         if (in.sin_port == 0 && in.sin_addr.s_addr == htonl(INADDR_LOOPBACK)) {
             int one = 1;
             setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+            /* The accepted connections inherit it: the mock leaves Nagle's algorithm on, which
+             * holds a second answer back until the client's delayed ACK, 40 ms. */
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
             in.sin_port = htons((uint16_t)next_port++);
             return real(fd, (const struct sockaddr *)&in, (socklen_t)sizeof in);
         }
@@ -74,12 +78,15 @@ static const r1_option serve_rows[] = {
      .def = "4",
      .min = 1,
      .max = 1024,
-     .help = "partitions of each topic"},
+     .help = "partitions of each of these topics; one that a client makes has 4"},
     {.name = "topics",
      .type = R1_OPT_STRING,
      .def = "payments,labels,decisions,payments.dlq",
      .help = "topics, comma separated; NAME:N has N partitions"},
 };
+
+/* librdkafka's broker has this number built in, for topics that it makes by itself. */
+enum { MADE_BY_CLIENTS = 4 };
 
 static r1_status make_topics(rd_kafka_mock_cluster_t *mc, const char *topics, int partitions,
                              r1_err *err)
@@ -118,6 +125,11 @@ static r1_status run_cluster(rd_kafka_t *rk, const r1_options *o, r1_err *err)
                 port);
     r1_status st =
         make_topics(mc, r1_options_str(o, "topics"), (int)r1_options_int(o, "partitions"), err);
+    if (st == R1_OK && r1_options_int(o, "partitions") != MADE_BY_CLIENTS)
+        fprintf(stderr,
+                "r1-broker: a topic that is not in --topics %s gets %d partitions when a client "
+                "asks for it\n",
+                r1_options_str(o, "topics"), MADE_BY_CLIENTS);
     if (st == R1_OK) {
         printf("bootstrap.servers=%s\n", rd_kafka_mock_cluster_bootstraps(mc));
         fflush(stdout);

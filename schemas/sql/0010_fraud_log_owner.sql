@@ -93,6 +93,7 @@ CREATE TABLE r1.time_guard (
     live    boolean NOT NULL,                          -- the last good payment was dated near its message
     n_leap  integer NOT NULL,                          -- leaps in a row that agree
     leap_ms bigint  NOT NULL,                          -- event time of the last leap
+    n_good  integer NOT NULL,                          -- payments that were good, counted up to those that settle a stream
     PRIMARY KEY (app, topic));
 
 GRANT SELECT, INSERT, UPDATE ON r1.log_owner, r1.time_guard TO r1_fraud_writer;

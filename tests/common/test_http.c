@@ -15,7 +15,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { BODY_MAX = 100, SILENCE_MS = 700, ANSWER_BYTES = 65536 };
+enum { BODY_MAX = 100, SILENCE_MS = 700, CONNECTIONS = 16, ANSWER_BYTES = 65536 };
 static r1_http *server;
 
 static void say(r1_http_answer *a, int status, const char *text, size_t len)
@@ -60,7 +60,7 @@ static bool http_begin(void)
     const r1_http_opts o = {.listen = "127.0.0.1:0",
                             .routes = routes,
                             .n_route = R1_COUNT(routes),
-                            .connections_max = 16,
+                            .connections_max = CONNECTIONS,
                             .silence_ms = SILENCE_MS};
     if (r1_http_start(&server, &o, &err) == R1_OK) return true;
     fprintf(stderr, "%s\n", err.msg);
@@ -240,6 +240,19 @@ static void test_too_many(void)
     CU_ASSERT_TRUE(still_answers());
 }
 
+/* Silent clients take every connection: who has a request is answered at once all the same. */
+static void test_silent_clients_lock_nobody_out(void)
+{
+    int fd[40];
+    uint64_t before = r1_http_made_room(server);
+    for (size_t i = 0; i < R1_COUNT(fd); i++) fd[i] = dial();
+    int64_t began = r1_mono_us();
+    CU_ASSERT_TRUE(still_answers());
+    CU_ASSERT_TRUE(r1_mono_us() - began < SILENCE_MS * 500LL);
+    CU_ASSERT_TRUE(r1_http_made_room(server) - before >= R1_COUNT(fd) + 1 - CONNECTIONS);
+    for (size_t i = 0; i < R1_COUNT(fd); i++) close(fd[i]);
+}
+
 static void test_counts(void)
 {
     CU_ASSERT_TRUE(r1_http_answered(server, 0, 2) > 5);
@@ -334,6 +347,7 @@ int main(void)
                                        {"mutated requests", test_mutated},
                                        {"slow loris", test_slow_loris},
                                        {"more clients than connections", test_too_many},
+                                       {"silent clients", test_silent_clients_lock_nobody_out},
                                        {"counts", test_counts},
                                        {"addresses", test_addresses},
                                        {"one page", test_get},

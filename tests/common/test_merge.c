@@ -235,6 +235,59 @@ static void test_wrong_from_the_start(void)
     r1_merge_free(m);
 }
 
+/* After a restart: three messages of a source, the third dated years back. Without the place where
+ * the merge before ended, it would contradict the two before it. */
+static void test_restart_and_an_old_date(void)
+{
+    static const int64_t in[] = {300, 400, 300 - 2 * LEAP};
+    r1_err err = {0};
+    r1_merge *m;
+    const r1_merge_opts o = {2, PLACES, 0, WAIT, LEAP};
+    static int index[] = {0, 1, 2, 3};
+    R1_ASSERT_OK(r1_merge_new(&m, &o, &err), &err);
+    r1_merge_resume(m, 200);
+    r1_merge_open(m), r1_merge_open(m);
+    for (size_t i = 0; i < R1_COUNT(in); i++)
+        r1_merge_put(m, 0, &(r1_merge_key){.ms = in[i]}, 1, 1, &index[i]);
+    r1_merge_put(m, 1, &(r1_merge_key){.ms = 250}, 1, 1, &index[3]);
+    static const int out[] = {3, 0, 1, 2};
+    for (size_t i = 0; i < R1_COUNT(out); i++) {
+        uint32_t source;
+        int64_t until;
+        void *got_item = NULL;
+        CU_ASSERT_EQUAL(r1_merge_next(m, 2, 2, &source, &got_item, &until), R1_MERGE_READY);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(got_item);
+        CU_ASSERT_EQUAL(*(int *)got_item, out[i]);
+    }
+    CU_ASSERT_EQUAL(r1_merge_counts(m).late, 0);
+    r1_merge_free(m);
+}
+
+/* The broker was away: what one partition has comes some milliseconds before the other's. */
+static void test_pause(void)
+{
+    r1_err err = {0};
+    r1_merge *m;
+    const r1_merge_opts o = {2, PLACES, HOLD, WAIT, LEAP};
+    int a = 0, b = 0;
+    uint32_t source;
+    int64_t until;
+    void *item;
+    R1_ASSERT_OK(r1_merge_new(&m, &o, &err), &err);
+    r1_merge_open(m), r1_merge_open(m);
+    r1_merge_put(m, 0, &(r1_merge_key){.ms = 1200}, 1200, 5000, &a);
+    CU_ASSERT_EQUAL(r1_merge_next(m, 5001, 5001, &source, &item, &until), R1_MERGE_HELD);
+    CU_ASSERT_EQUAL(until, 5000 + HOLD);
+    r1_merge_put(m, 1, &(r1_merge_key){.ms = 1100}, 1100, 5005, &b);
+    CU_ASSERT_EQUAL(r1_merge_next(m, 5006, 5006, &source, &item, &until), R1_MERGE_READY);
+    CU_ASSERT_PTR_EQUAL(item, &b);
+    CU_ASSERT_EQUAL(r1_merge_next(m, 5000 + HOLD, 5000 + HOLD, &source, &item, &until),
+                    R1_MERGE_READY);
+    CU_ASSERT_PTR_EQUAL(item, &a);
+    CU_ASSERT_EQUAL(r1_merge_counts(m).late, 0);
+    r1_merge_free(m);
+}
+
 /* ---- waits are bounded ---- */
 
 static void test_waits(void)
@@ -277,6 +330,8 @@ static void test_waits(void)
     r1_merge_free(m);
 }
 
-R1_TEST_MAIN("merge", {"schedules", test_schedules}, {"partitions", test_partitions},
-             {"control without hold", test_control_without_hold}, {"wrong date", test_wrong_date},
-             {"wrong from the start", test_wrong_from_the_start}, {"waits", test_waits})
+R1_TEST_MAIN("merge", {"schedules", test_schedules},
+             {"restart and an old date", test_restart_and_an_old_date}, {"pause", test_pause},
+             {"partitions", test_partitions}, {"control without hold", test_control_without_hold},
+             {"wrong date", test_wrong_date}, {"wrong from the start", test_wrong_from_the_start},
+             {"waits", test_waits})

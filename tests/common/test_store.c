@@ -6,9 +6,11 @@
 #include "support/r1_test.h"
 
 #include <arpa/inet.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const char *store_conninfo(void)
@@ -553,6 +555,45 @@ static void test_broken(void)
     }
 }
 
+static void *end_soon(void *arg)
+{
+    (void)arg;
+    usleep(200000);
+    r1_store_end_all();
+    return NULL;
+}
+
+/* In a process of its own, since it is for good. 0: what waited has failed, and all else does. */
+static int end_waiting(void)
+{
+    r1_err err = {0};
+    pthread_t ender;
+    r1_store *asks = store_open_store(), *idle = store_open_store(), *late = NULL;
+    int64_t began = r1_mono_us();
+    pthread_create(&ender, NULL, end_soon, NULL);
+    r1_status waited = r1_store_query(asks, "SELECT pg_sleep(20)", 0, NULL, NULL, &err);
+    bool soon = r1_mono_us() - began < 5000000;
+    pthread_join(ender, NULL);
+    r1_status batch = r1_store_batch_begin(idle, &err);
+    if (batch == R1_OK) batch = r1_store_batch_commit(idle, &err);
+    r1_status again = r1_store_reopen(asks, &err),
+              opened = r1_store_open(&late, store_conninfo(), "test_store", &err);
+    bool cancelled = waited == R1_E_CANCELLED && batch == R1_E_CANCELLED &&
+                     again == R1_E_CANCELLED && opened == R1_E_CANCELLED && !err.retriable;
+    r1_store_close(idle);
+    r1_store_close(asks);
+    return soon && cancelled && !late ? 0 : 1;
+}
+
+static void test_end_all(void)
+{
+    int status = -1;
+    pid_t child = fork();
+    if (!child) _exit(end_waiting());
+    CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+    CU_ASSERT_EQUAL(status, 0);
+}
+
 R1_TEST_MAIN("store", {"migrations", test_migrate},
              {"migrations that are refused", test_migrate_refusals},
              {"pipelined transactions and fencing", test_batches},
@@ -562,4 +603,5 @@ R1_TEST_MAIN("store", {"migrations", test_migrate},
              {"refusals that are final", test_final_refusals}, {"behind a pooler", test_pooled},
              {"encodings", test_encodings}, {"least rights", test_least_rights},
              {"columns", test_columns}, {"statements made of columns", test_insert},
-             {"results that never come", test_missing_results}, {"broken invariants", test_broken})
+             {"results that never come", test_missing_results},
+             {"the end of all connections", test_end_all}, {"broken invariants", test_broken})

@@ -28,6 +28,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "deploy"))
+from exactly_once import message_defects  # noqa: E402
 from services import ROOT, Services, bin_dir, run  # noqa: E402
 
 MODEL = os.path.join(ROOT, "models/fraud-s-int8.gguf")
@@ -83,23 +84,6 @@ class Watch(threading.Thread):
     def largest(self, quarter, seconds):
         low, high = seconds * quarter / QUARTERS, seconds * (quarter + 1) / QUARTERS
         return max((b for t, b in self.samples if low <= t < high), default=0)
-
-
-def defects(s, sent):
-    """What contradicts one result for each message."""
-    found = []
-    offsets = " UNION ALL ".join(
-        f"SELECT topic, partition, kafka_offset FROM r1.{t} WHERE topic = 'payments'"
-        for t in ("payment", "duplicate", "dead_letter")
-    )
-    rows, distinct = s.sql(
-        f"SELECT count(*), count(DISTINCT (partition, kafka_offset)) FROM ({offsets}) o"
-    )[0]
-    if int(rows) != sent or int(distinct) != sent:
-        found.append(f"messages: expected {sent}, found {rows} rows for {distinct} offsets")
-    for fault, n in s.sql("SELECT fault, count(*) FROM r1.orphan GROUP BY fault"):
-        found.append(f"{n} rows: {fault}")
-    return found
 
 
 def gaps(s, begin):
@@ -178,7 +162,7 @@ def soak(a, folder):
         wait_all(s, sent, 120)
         p.terminate()
         found = [] if s.finish(p) == 0 else ["the service did not end in order"]
-        found += defects(s, sent)
+        found += message_defects(s, sent)
         second, last = latencies(s, 1), latencies(s, 3)
         figures = {
             "seconds": seconds, "rate": a.rate, "sent": sent, "kills": sum(kills.values()),
@@ -234,7 +218,7 @@ def cluster(a, folder):
         wait_all(s, sent, 120)
         p.terminate()
         found = [] if s.finish(p) == 0 else ["the service did not end in order"]
-        found += defects(s, sent)
+        found += message_defects(s, sent)
         worst = {}
         for end, length in gaps(s, begin):
             cause = max((t for t in asked if t[1] <= end), key=lambda t: t[1], default=("start", 0))

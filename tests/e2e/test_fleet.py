@@ -26,7 +26,7 @@ KAFKA = os.environ.get("R1_E2E_KAFKA") == "1"
 N = 3000
 MODEL = os.path.join(ROOT, "models/fraud-s-int8.gguf")
 # The embedded broker gathers a new group for three seconds, and members must outlive that.
-SESSION = 3000 if KAFKA else 4000
+SESSION = 3000 if KAFKA else 6000
 COLUMNS = "p.tx_id, d.decision, d.score, d.logit, d.reasons, d.rule"
 
 

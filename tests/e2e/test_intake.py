@@ -12,50 +12,42 @@ import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "deploy"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "..", "deploy"), os.path.join(HERE, "..", "support")]
+from payments import payment  # noqa: E402
 from services import ROOT, Services  # noqa: E402
 
 
-def payment(i, **changes):
-    p = {
-        "tx_id": f"t{i}",
-        "ts": 1767225600000 + i * 60000,
-        "kind": "transfer",
-        "from": f"A{i % 7}",
-        "to": f"B{i % 5}",
-        "amount_minor": 1000 + i,
-        "currency": "EUR",
-    }
-    p.update(changes)
-    return json.dumps(p, ensure_ascii=False)
+def message(i, **changes):
+    return json.dumps(payment(i, **changes), ensure_ascii=False)
 
 
 THAI = "กิ" * 70  # 140 characters, 420 bytes
 # A message, and what becomes of it: scored, the rule that decides, "duplicate" or "dead".
 ODD = [
-    (payment(0), "scored"),
-    (payment(1, text=THAI), "scored"),
-    (payment(2, device="d" * 64), "scored"),
-    (payment(3, country="GBR"), "scored"),
-    (payment(4, currency="XXQ"), "unscorable"),
-    (payment(5, amount_minor=0), "unscorable"),
-    (payment(6, amount_minor=-500), "unscorable"),
-    (payment(7, to="A0"), "unscorable"),
-    (payment(8, kind="direct_debit"), "scored"),
-    (payment(9, kind="barter"), "unscorable"),
-    (payment(10, reference=123456789012345678901234567890), "scored"),
-    (payment(11, currency="JPY"), "unscorable"),
-    (payment(12).replace('"to"', '"to": "B9", "to"'), "unscorable"),
-    (payment(13, text="שלום e\u0301 👩\u200d🔬 \u0007"), "scored"),
-    (payment(14, text="x").replace('"x"', '"\\ud800"'), "scored"),
-    (payment(15, lat=50), "scored"),
-    (payment(16, channel="c" * 300), "scored"),
-    (payment(17, ts="2026-01-01T00:20:00+01:00"), "scored"),
-    (payment(18, amount_minor=None, amount=125.50), "scored"),
-    (payment(0, amount_minor=7), "id_reused"),
-    (payment(0, note="the same payment"), "duplicate"),
-    (payment(4, currency="XXQ"), "duplicate"),
-    (payment(4), "scored"),  # mended
+    (message(0), "scored"),
+    (message(1, text=THAI), "scored"),
+    (message(2, device="d" * 64), "scored"),
+    (message(3, country="GBR"), "scored"),
+    (message(4, currency="XXQ"), "unscorable"),
+    (message(5, amount_minor=0), "unscorable"),
+    (message(6, amount_minor=-500), "unscorable"),
+    (message(7, to="A0"), "unscorable"),
+    (message(8, kind="direct_debit"), "scored"),
+    (message(9, kind="barter"), "unscorable"),
+    (message(10, reference=123456789012345678901234567890), "scored"),
+    (message(11, currency="JPY"), "unscorable"),
+    (message(12).replace('"to"', '"to": "B9", "to"'), "unscorable"),
+    (message(13, text="שלום e\u0301 👩\u200d🔬 \u0007"), "scored"),
+    (message(14, text="x").replace('"x"', '"\\ud800"'), "scored"),
+    (message(15, lat=50), "scored"),
+    (message(16, channel="c" * 300), "scored"),
+    (message(17, ts="2026-01-01T00:20:00+01:00"), "scored"),
+    (message(18, amount_minor=None, amount=125.50), "scored"),
+    (message(0, amount_minor=7), "id_reused"),
+    (message(0, note="the same payment"), "duplicate"),
+    (message(4, currency="XXQ"), "duplicate"),
+    (message(4), "scored"),  # mended
     ("no payment", "dead"),
     ("[1]", "dead"),
     ('{"amount_minor": 5}', "dead"),
@@ -127,9 +119,30 @@ class Intake(unittest.TestCase):
     def test_policy_for_unscorable(self):
         with Services(os.path.join(self.folder, "policy"), partitions=1) as s:
             self.begin(s)
-            s.produce(self.write("policy.jsonl", [payment(0, amount_minor=-5)]))
+            s.produce(self.write("policy.jsonl", [message(0, amount_minor=-5)]))
             self.serve(s, "--unscorable", "block")
             self.assertEqual(s.value("SELECT decision FROM r1.decision"), "block")
+
+    def test_first_payment_is_told(self):
+        """A zero as the first date sets no clock, and what decides the currency is said."""
+        lines = [message(0, ts=0), message(1), message(2, currency="USD"), message(3)]
+        with Services(os.path.join(self.folder, "first"), partitions=1) as s:
+            self.begin(s)
+            s.produce(self.write("first.jsonl", lines))
+            stats = self.serve(s)
+            self.assertEqual(
+                outcomes(s), {0: "time_suspect", 1: "scored", 2: "unscorable", 3: "scored"}
+            )
+            again = self.serve(s)
+            self.assertEqual(again["state_digest"], stats["state_digest"])
+            with open(os.path.join(s.folder, "serve.log"), encoding="utf-8") as f:
+                log = f.read()
+            for said in (
+                "no setting currency: the first payment will decide",
+                "currency_taken currency=EUR topic=payments partition=0 offset=1",
+                "amounts are compared in EUR, by the first payment of the log",
+            ):
+                self.assertIn(said, log)
 
     def test_map_and_rates(self):
         """Somebody's names, units, times and currencies. The state comes again from the log alone,

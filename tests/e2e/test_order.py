@@ -11,6 +11,7 @@ Environment: R1_BIN (folder with the programs), R1_E2E_KAFKA=1 (Apache Kafka).
 
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -331,6 +332,28 @@ class Incarnation(unittest.TestCase):
                 "FROM r1.offset_audit"
             )
             self.assertEqual(audit, [["6", "3", "a test", "t"]])
+
+    def test_made_anew_and_longer_while_it_runs(self):
+        """Seen: one that had grown past the old offset was read on, and noticed by nobody."""
+        with Services(os.path.join(self.folder, "running"), partitions=1) as s:
+            s.fresh_schema()
+            p = s.serve("--model", "none", "--topics-refresh", 1)
+            self.send(s, self.payments[:100])
+            self.assertEqual(s.wait_for("SELECT count(*) FROM r1.payment", 100), "100")
+            time.sleep(3)  # a look
+            p.send_signal(signal.SIGSTOP)  # it comes back when the topic is longer
+            s.stop_broker()
+            s.start_broker()
+            self.send(s, self.payments[100:1200])
+            p.send_signal(signal.SIGCONT)
+            self.assertEqual(s.finish(p, 30), 1)
+            with open(p.log_path, encoding="utf-8") as f:
+                said = f.read()
+            self.assertIn("is another one than was read there before", said)
+            self.assertIn("r1-fraud offsets reset", said)
+            self.reset(s, "beginning")
+            self.serve(s)
+            self.assertEqual(self.counts(s)[0], 1200)
 
     def test_gap(self):
         """Messages that were deleted before they were read: the embedded broker keeps 5 MiB."""

@@ -288,6 +288,23 @@ class Port(Base):
             )
             s.kill(p)
 
+    def test_silent_connections(self):
+        """Seen: 320 connections without a word locked the port for 30 s."""
+        with self.services("silent") as s:
+            self.begin(s)
+            p = s.serve("--model", "none")
+            silent = [socket.create_connection(("127.0.0.1", p.http), 5) for _ in range(500)]
+            began = time.time()
+            self.assertEqual(ask(p.http, "/livez")[0], 200)
+            self.assertLess(time.time() - began, 2)
+            name = "r1_fraud_http_made_room_total"
+            self.assertTrue(
+                wait_until(lambda: prometheus_text.value(metrics(p.http), name) > 100)
+            )
+            for c in silent:
+                c.close()
+            self.ended_well(s, p)
+
     def test_port_that_is_taken(self):
         with self.services("taken") as s:
             self.begin(s)
@@ -395,8 +412,10 @@ class Decide(Base):
             self.assertEqual((status, answer["decision"], answer["apply_seq"]), (409, "review", 2))
             self.assertEqual(answer["reasons"][0]["code"], "id_reused")
             self.assertEqual(decide(p.http, payment)[1]["apply_seq"], 1)
-            status, answer = decide(p.http, other)
-            self.assertEqual(answer["apply_seq"], 2)
+            for _ in range(2):  # seen: 409 once, and 200 from then on
+                status, answer = decide(p.http, other)
+                self.assertEqual((status, answer["apply_seq"]), (409, 2))
+                self.assertTrue(answer["repeated"])
             status, answer = decide(p.http, dict(payment, tx_id="odd", currency="XXQ"))
             self.assertEqual((status, answer["decision"], answer["apply_seq"]), (200, "review", 3))
             self.assertIn("currency", answer["reasons"][0]["text"])
@@ -412,6 +431,23 @@ class Decide(Base):
                     == 1
                 )
             )
+            self.ended_well(s, p)
+
+    def test_row_that_is_gone(self):
+        """Seen: 503 for ever, and the decision of other content under the same id."""
+        with self.services("gone", partitions=1) as s:
+            self.begin(s)
+            p = s.serve("--model", "none")
+            payment = json.loads(self.lines[0])
+            other = dict(payment, amount_minor=payment["amount_minor"] + 1)
+            self.assertEqual(decide(p.http, payment)[0], 200)
+            self.assertEqual(decide(p.http, other)[0], 409)
+            s.sql("DELETE FROM r1.payment WHERE apply_seq = 1")  # as retention does
+            for _ in range(2):
+                status, answer = decide(p.http, payment)
+                self.assertEqual((status, answer["decided"]), (410, False))
+                self.assertIn("db retain", answer["error"])
+            self.assertEqual(decide(p.http, other)[0], 409)
             self.ended_well(s, p)
 
     def test_never_a_decision_on_failure(self):

@@ -17,6 +17,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "deploy"))
+from exactly_once import message_defects  # noqa: E402
 from services import ROOT, Services, run  # noqa: E402
 
 SEED = int(os.environ.get("R1_TEST_SEED") or time.time())
@@ -97,19 +98,7 @@ def defects(s, expected, sent):
     rows = int(s.value("SELECT sum(next_offset) FROM r1.stream_offset WHERE topic = 'payments'"))
     if rows != sent:
         found.append(f"offsets: expected {sent} messages consumed, found {rows}")
-    offsets = (
-        "SELECT partition, kafka_offset FROM r1.payment UNION ALL "
-        "SELECT partition, kafka_offset FROM r1.duplicate UNION ALL "
-        "SELECT partition, kafka_offset FROM r1.dead_letter"
-    )
-    n, distinct = s.sql(
-        f"SELECT count(*), count(DISTINCT (partition, kafka_offset)) FROM ({offsets}) o"
-    )[0]
-    if int(n) != sent or int(distinct) != sent:
-        found.append(f"messages: expected {sent}, found {n} rows for {distinct} offsets")
-    for fault, count in s.sql("SELECT fault, count(*) FROM r1.orphan GROUP BY fault"):
-        found.append(f"{count} rows: {fault}")
-    return found
+    return found + message_defects(s, sent)
 
 
 class Stream(unittest.TestCase):

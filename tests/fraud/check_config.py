@@ -334,6 +334,12 @@ def main():
                 f.write(named(text) + GOOD)
             found = refused(["--config", ini])
             assert found.startswith(ini + named(expected)), f"{text}: found {found}"
+        with open(ini, "w", encoding="utf-8") as f:
+            f.write("[kafka]\ntopik = a\n[state]\nedges = many\n[http]\ntopic = b\n" * 9)
+        said = run(PROGRAM, "config", "check", "--config", ini, code=2)
+        assert "has 27 mistakes:\n" in said and "  and 7 more\n" in said, said
+        for line, words in (2, 'unknown key "topik"'), (4, "edges must be"), (6, "in [http]"):
+            assert any(f":{line}: " in x and words in x for x in said.splitlines()), (line, said)
         good = [
             "--rules",
             named("@good"),
@@ -350,6 +356,9 @@ def main():
             said = run(PROGRAM, "config", "check", *AWAY, "--model", model, *good)
             assert said.startswith("configuration: good, model "), said
             assert "rules=1 allow_list=2" in said, said
+        said = run(PROGRAM, "config", "check", *AWAY, "--model", "none", "--seen-ids", "2000000000")
+        assert "memory: 2,000,000,000 ids that are known again" in said, said
+        assert "memory: warning: memory: expected room for all of it" in said, said
         left = [name for name in os.listdir(folder) if name.startswith("stats")]
         assert not left, f"config check left {left}"
         dump = run(PROGRAM, "config", "dump", *AWAY, "--model", MODEL, *good)

@@ -13,6 +13,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from payments import payment  # noqa: E402
 from programs import run  # noqa: E402
 
 PROGRAM, MODEL = (os.path.abspath(path) for path in sys.argv[1:3])
@@ -24,20 +25,6 @@ def output(program, *args):
     p = subprocess.run([program, *args], capture_output=True, text=True, check=False)
     assert p.returncode == PARTIAL, f"{args}: exit {p.returncode}\n{p.stderr}"
     return p.stdout
-
-
-def payment(i, **changes):
-    p = {
-        "tx_id": f"t{i}",
-        "ts": 1767225600000 + i * 60000,
-        "kind": "transfer",
-        "from": f"A{i % 7}",
-        "to": f"B{i % 5}",
-        "amount_minor": 1000 + i,
-        "currency": "EUR",
-    }
-    p.update(changes)
-    return p
 
 
 def write_lines(path, messages):
@@ -95,6 +82,46 @@ def check_amounts(folder):
     assert "logit" in found[0] and "logit" in found[2]
     run(PROGRAM, "generate", "--seed", "11", "--accounts", "300", "--days", "30", "--out", path)
     run(PROGRAM, "replay", "--in", path, "--out", out, "--model", MODEL)
+    assert all("logit" in x for x in scores(out))
+
+
+def check_small_units(folder):
+    """A stream in dong, rupiah or yen is judged as the same one in euros: no amount is unscorable
+    for its unit, and the highest scores are mostly the same payments."""
+    path, out = os.path.join(folder, "eur.jsonl"), os.path.join(folder, "eur.out")
+    run(PROGRAM, "generate", "--seed", "11", "--accounts", "300", "--days", "30", "--out", path)
+    run(PROGRAM, "replay", "--in", path, "--out", out, "--model", MODEL)
+    with open(path, encoding="utf-8") as f:
+        payments = [json.loads(line) for line in f]
+
+    def highest(rows):
+        return set(sorted(range(len(rows)), key=lambda i: -rows[i]["logit"])[:100])
+
+    euros = highest(scores(out))
+    for currency, rate, digits in ("VND", 29000, 0), ("IDR", 18000, 2), ("JPY", 160, 0):
+        for p, q in zip(payments, messages := [dict(p) for p in payments]):
+            for key in ("amount_minor", "from_balance_minor", "to_balance_minor"):
+                if key in p:
+                    q[key] = max(1, round(p[key] / 100 * rate) * 10**digits)
+            q["currency"] = currency
+        write_lines(path, messages)
+        run(PROGRAM, "replay", "--in", path, "--out", out, "--model", MODEL)
+        found = scores(out)
+        assert all("logit" in x for x in found), currency
+        common = len(euros & highest(found))
+        assert common >= 70, (currency, common)
+
+
+def check_outside(folder):
+    """Columns far outside of what training saw are counted and told, and stop no payment."""
+    path, out = os.path.join(folder, "flood.jsonl"), os.path.join(folder, "flood.out")
+    flood = [payment(i, ts=1767225600000 + i * 20, to="SHOP") for i in range(3000)]
+    for i, p in enumerate(flood):
+        p["from"] = f"C{i}"
+    write_lines(path, flood)
+    args = ["--in", path, "--out", out, "--model", MODEL]
+    p = subprocess.run([PROGRAM, "replay", *args], capture_output=True, text=True, check=True)
+    assert "receiver.in_n_1h of " in p.stderr, p.stderr
     assert all("logit" in x for x in scores(out))
 
 
@@ -202,7 +229,8 @@ def check_names(folder):
         with open(proposal, encoding="utf-8") as f:
             text = f.read()
         assert f"format = {want}\n" in text and "The times have no offset" in text, text
-    for amount, want in ((1125, "are whole numbers"), ("1.125,50", "no decimal numbers")):
+        assert "zone = ?\n" in text, text
+    for amount, want in ((1125, "are whole numbers"), ("1.125,50", "amounts = 1.234,50")):
         write_lines(path, [{"Betrag": amount}])
         output(PROGRAM, "check", "--in", path, "--propose", proposal)
         with open(proposal, encoding="utf-8") as f:
@@ -212,6 +240,111 @@ def check_names(folder):
     with open(proposal, encoding="utf-8") as f:
         text = f.read()
     assert "The times have no offset" not in text and "No field looks like the time" in text, text
+    assert 'currency = "?"' in text, text
+
+
+# The values of one sample: date, time of day, amount; the rows that the proposal must have, and
+# whether it asks for the row, because the sample can be read in two ways.
+COUNTRIES = [
+    ("30.10.2026", "09:15:02", "1.234,50", "format = %d.%m.%Y %H:%M:%S", "amounts = 1.234,50"),
+    ("30.10.2026", "09:15", "12,50", "format = %d.%m.%Y %H:%M", "amounts = 1234,50"),
+    ("20261030", 91502, "1 234,50", "format = %Y%m%d%H%M%S", "amounts = 1 234,50"),
+    ("2026-10-30", "09:15:02", "1'234.50", "format = iso", "amounts = 1'234.50"),
+    ("2026-10-30T00:00:00", "09:15:02", "12,34,567.50", "format = iso", "amounts = 12,34,567.50"),
+    ("10/30/2026", "9:15 AM", "1,234.50", "format = %m/%d/%Y %I:%M %p", "amounts = 1,234.50"),
+    ("03/04/2026", "09:15", "1.250", "format = ?", "amounts = ?"),
+    ("30/04/2026", "09:15", "1,250", "format = %d/%m/%Y %H:%M", "amounts = ?"),
+    ("03/04/2026", "09:15", 1.25, "format = ?", "; transfer = SCT"),
+    ("2026-10-30 at noon", "09:15", "12.50 EUR", "format = ?", "amounts = ?"),
+]
+
+
+def check_countries(folder):
+    """Dates, times and amounts of other countries are recognised, or asked for; never guessed."""
+    path, proposal = os.path.join(folder, "country.jsonl"), os.path.join(folder, "country.ini")
+    for day, clock, amount, *rows in COUNTRIES:
+        write_lines(
+            path,
+            [
+                {"id": f"c{i}", "Datum": day, "Uhrzeit": clock, "from": "A", "to": f"B{i}",
+                 "Betrag": amount, "Ccy": "EUR", "type": "SCT"}
+                for i in range(3)
+            ],
+        )  # fmt: skip
+        said = output(PROGRAM, "check", "--in", path, "--propose", proposal)
+        with open(proposal, encoding="utf-8") as f:
+            text = f.read()
+        for row in rows:
+            assert row + "\n" in text or row in text and row[0] == ";", (day, clock, amount, text)
+        asked = [row.split()[0] for row in rows if row.endswith("?")]
+        assert "zone = ?\n" in text and said.count("Write ") == 1 + len(asked), said
+        if asked:  # an open question is refused, by line
+            said = run(PROGRAM, "check", "--in", path, "--map", proposal, code=2)
+            assert "country.ini:" in said and 'found "?"' in said, said
+            continue
+        with open(proposal, "w", encoding="utf-8") as f:
+            f.write(text.replace("zone = ?", "zone = Europe/Berlin"))
+        assert "3 can be scored" in run(PROGRAM, "check", "--in", path, "--map", proposal)
+
+
+# Payments as banks export them: CSV or JSON of one payment, and what answers the questions.
+PACS = {
+    "PmtId": {"EndToEndId": "E%d", "TxId": "T%d"},
+    "IntrBkSttlmAmt": {"@Ccy": "EUR", "#text": "125.50"},
+    "DbtrAcct": {"Id": {"IBAN": "DE1"}},
+    "CdtrAcct": {"Id": {"Othr": {"Id": "99", "SchmeNm": {"Cd": "BBAN"}}}},
+    "RmtInf": {"Ustrd": ["hello", "world"]},
+}
+BANKS = {
+    "pacs": {"Document": {"GrpHdr": {"CreDtTm": "2026-10-29T10:00:00+01:00"}, "Tx": [PACS]}},
+    "open banking": {
+        "TransactionId": "ob%d", "BookingDateTime": "2026-10-29T10:15:30+00:00",
+        "Amount": {"Amount": "10.00", "Currency": "GBP"},
+        "DebtorAccount": {"Identification": "80200110203"},
+        "CreditorAccount": {"Identification": "80200110999"},
+    },
+    "mt103": {
+        "20": "REF%d", "32A": {"date": "261029", "ccy": "EUR", "amt": "120,50"},
+        "50K": "/DE89370400440532013000", "59": "/FR7630006000011234567890189", "70": "INV 1",
+    },
+    "core": "Trans ID,Trans Date,Trans Time,From Acct,To Acct,Trans Type,Amount\n"
+            'T%d,10/25/2026,02:15:00 PM,1111,2222,transfer,"$1,250.00"\n',
+    "sap": "BELNR;BUDAT;CPUTM;WRBTR;WAERS;ABSENDERKTO;EMPFKTO\n"
+           "5100%d;20261025;091530;1.230,00-;EUR;DE1;FR2\n",
+    "france": "Référence;Date opération;Heure;Compte émetteur;Compte bénéficiaire;Montant;Devise\n"
+              "R%d;25/10/2026;10h15;FR1;FR2;1 250,50;EUR\n",
+    "japan": {"txn_id": "%d", "txn_time": 1790000000, "payer_account": "P", "payee_account": "Q",
+              "amount": 50000, "currency": "JPY"},
+    "mongo": {"_id": {"$oid": "65f%d"}, "createdAt": {"$date": "2026-10-29T10:15:30.123Z"},
+              "sender": {"accountId": "s"}, "receiver": {"accountId": "r"},
+              "money": {"value": 1250, "currency": "USD"}},
+    "upi": {"txnRef": "u%d", "txnDate": "29-10-2026 10:15:30", "payerVpa": "a@upi",
+            "payeeVpa": "b@upi", "amt": "1,25,000.50", "cur": "INR"},
+    "acquirer": {"transactionId": "c%d", "timestamp": "2026-10-29 10:15:30", "pan": "4111",
+                 "merchantId": "m", "amount": "12.50", "currency": "EUR", "mcc": "5411"},
+}  # fmt: skip
+
+
+def check_banks(folder):
+    """Ten banks' payments: each field is found, and the proposal reads them once the questions
+    that it asks are answered."""
+    path, proposal = os.path.join(folder, "bank"), os.path.join(folder, "bank.ini")
+    for name, sample in BANKS.items():
+        text = sample if isinstance(sample, str) else json.dumps(sample)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text.replace("%d", "7"))
+        output(PROGRAM, "check", "--in", path, "--propose", proposal)
+        with open(proposal, encoding="utf-8") as f:
+            text = f.read()
+        assert "needed" not in text, (name, text)
+        assert ('kind = "card"' in text) == (name == "acquirer"), text
+        answers = ("zone = ?", "zone = Europe/Paris"), ('currency = "?"', 'currency = "USD"')
+        for question, answer in answers:
+            text = text.replace(question, answer)
+        with open(proposal, "w", encoding="utf-8") as f:
+            f.write(text)
+        said = run(PROGRAM, "check", "--in", path, "--map", proposal)
+        assert "1 can be scored" in said, (name, said, text)
 
 
 def check_stream(folder):
@@ -271,10 +404,14 @@ def main():
         check_named_model(folder)
         check_flipped(folder)
         check_amounts(folder)
+        check_small_units(folder)
+        check_outside(folder)
         check_stranger(folder)
         check_table(folder)
         check_currencies(folder)
         check_names(folder)
+        check_countries(folder)
+        check_banks(folder)
         check_stream(folder)
         check_advice(folder)
     print("intake: good")

@@ -3,10 +3,12 @@
  * alone gives the largest state that fits, and what is full is counted by its cause. */
 #include "graph/state.h"
 #include "serve/capacity.h"
+#include "serve/price.h"
 #include "support/r1_test.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const r1_option rows[] = {
     {.name = "memory-accounts", .type = R1_OPT_INT, .def = "16", .help = ""},
@@ -135,6 +137,61 @@ static void what_is_full_is_counted(void)
     fraud_engine_free(f.engine);
 }
 
+/* ---- beside the state ---- */
+
+static void prices_are_what_is_reserved(void)
+{
+    CU_ASSERT_EQUAL(fraud_txset_bytes(1), UINT64_C(2) << 20);
+    CU_ASSERT_EQUAL(fraud_txset_bytes(12000000), UINT64_C(512) << 20);
+    CU_ASSERT(fraud_waiting_bytes(100000) < 64 * 100000);
+    CU_ASSERT_EQUAL(fraud_read_ahead_kib(0), FRAUD_READ_AHEAD_KIB);
+    for (int32_t n = 1; n < 2000; n++) {
+        int kib = fraud_read_ahead_kib(n);
+        CU_ASSERT(kib >= FRAUD_READ_AHEAD_MIN_KIB && kib <= FRAUD_READ_AHEAD_KIB);
+        CU_ASSERT(kib == FRAUD_READ_AHEAD_MIN_KIB || kib * n <= FRAUD_READ_AHEAD_KIB);
+    }
+}
+
+static void put_file(const char *root, const char *folder, const char *name, const char *text)
+{
+    char path[600];
+    r1_err err = {0};
+    int at = snprintf(path, sizeof path, "%s", root);
+    for (const char *c = folder; *c; c++) { /* each folder on the way */
+        if (*c == '/' && at > (int)strlen(root)) (void)mkdir(path, 0755);
+        path[at++] = *c;
+        path[at] = 0;
+    }
+    (void)mkdir(path, 0755);
+    snprintf(path + at, sizeof path - (size_t)at, "/%s", name);
+    R1_ASSERT_OK(r1_file_write(path, text, strlen(text), &err), &err);
+}
+
+/* The least of the machine's memory and of the limits on the way to this process's group. */
+static void the_least_limit_holds(void)
+{
+    char root[300];
+    const char *what;
+    snprintf(root, sizeof root, "%s", r1_test_in_tmp("machine"));
+    (void)mkdir(root, 0755);
+    CU_ASSERT_EQUAL(fraud_memory_limit(root, &what), 0);
+    put_file(root, "/proc/self", "cgroup", "3:cpu,cpuacct:/x\n0::/a/b\n");
+    put_file(root, "/proc", "meminfo", "MemTotal: 9 kB\nMemAvailable:    8000 kB\n");
+    CU_ASSERT_EQUAL(fraud_memory_limit(root, &what), 8000 * 1024);
+    CU_ASSERT_STRING_EQUAL(what, "MemAvailable");
+    put_file(root, "/sys/fs/cgroup/a/b", "memory.max", "max\n");
+    CU_ASSERT_EQUAL(fraud_memory_limit(root, &what), 8000 * 1024);
+    put_file(root, "/sys/fs/cgroup/a", "memory.max", "5000000\n");
+    CU_ASSERT_EQUAL(fraud_memory_limit(root, &what), 5000000);
+    CU_ASSERT_STRING_EQUAL(what, "the control group's limit");
+    put_file(root, "/sys/fs/cgroup/memory/x", "memory.limit_in_bytes", "4000000\n");
+    CU_ASSERT_EQUAL(fraud_memory_limit(root, &what), 5000000); /* of another group */
+    put_file(root, "/proc/self", "cgroup", "4:memory:/x\n0::/\n");
+    CU_ASSERT_EQUAL(fraud_memory_limit(root, &what), 4000000);
+    put_file(root, "/proc/self", "cgroup", "rubbish\n:::\n0::\n4:memory\n");
+    CU_ASSERT_EQUAL(fraud_memory_limit(root, &what), 8000 * 1024);
+}
+
 int main(void)
 {
     static const r1_test_case cases[] = {
@@ -142,6 +199,8 @@ int main(void)
         {"sizes that do not fit are refused", sizes_that_do_not_fit_are_refused},
         {"the price is what is reserved", price_is_what_is_reserved},
         {"what is full is counted", what_is_full_is_counted},
+        {"prices beside the state are what is reserved", prices_are_what_is_reserved},
+        {"the least limit of memory holds", the_least_limit_holds},
     };
     return r1_test_run("fraud capacity", cases, R1_COUNT(cases));
 }

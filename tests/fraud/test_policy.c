@@ -604,6 +604,8 @@ static void test_budget_follows_the_stream(void)
     R1_ASSERT_OK(fraud_policy_new(&p, &o, &err), &err);
     R1_ASSERT_OK(fraud_pace_new(&pace, &err), &err);
     R1_ASSERT_OK(fraud_pace_new(&again, &err), &err);
+    fraud_policy_pace(p, pace);
+    fraud_policy_pace(p, again);
     fraud_payment pay = policy_payment("A", "B", 500);
     static fraud_result result;
     uint64_t seed = 7;
@@ -625,6 +627,8 @@ static void test_budget_follows_the_stream(void)
             fprintf(stderr, "day %d: %zu alerts of a budget of %d\n", day, alerts[day], BUDGET);
             CU_FAIL("budget");
         }
+    /* as after a restart: nobody has asked the second one so far */
+    CU_ASSERT_EQUAL(fraud_pace_border(pace, BUDGET), fraud_pace_border(again, BUDGET));
     CU_ASSERT_EQUAL(fraud_pace_border(pace, 1 + BUDGET), fraud_pace_border(again, 1 + BUDGET));
     size_t bytes, same;
     void *block = fraud_pace_block(pace, &bytes);

@@ -57,7 +57,8 @@ static fraud_record rows_payment(void)
                       .logit = -1.5f,
                       .degraded = true,
                       .applied = true,
-                      .trace = "{-4.1,0.2}",
+                      .trace = {-4.1, 0.2},
+                      .n_trace = 2,
                       .decision = {FRAUD_REVIEW, "big"},
                       .message = {.partition = 3, .offset = 41, .sent_us = 500}};
     r.message.payload = "{\"a\": 1}";

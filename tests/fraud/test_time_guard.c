@@ -144,6 +144,41 @@ static void test_live_pause(void)
     CU_ASSERT_EQUAL(fraud_time_next(&g, &after), FRAUD_TIME_GOOD);
 }
 
+/* A first payment with a wild date: neither a zero sets the clock of an empty state, nor does a
+ * date of years ago hold up the live payments behind it. */
+static void test_first_payment_wild(void)
+{
+    static const struct {
+        const char *what;
+        int64_t ts[6];
+        uint8_t good[6];
+    } cases[] = {
+        {"1970, then live", {0, NOW, NOW + 5, NOW, NOW, NOW}, {0, 1, 1, 1, 1, 1}},
+        {"2019, then live", {NOW - 2600 * DAY, NOW, NOW, NOW, NOW, NOW}, {1, 1, 1, 1, 1, 1}},
+        {"1970, then history",
+         {5, NOW - 300 * DAY, NOW - 299 * DAY, NOW - 298 * DAY, NOW - 297 * DAY, NOW - 296 * DAY},
+         {0, 1, 1, 1, 1, 1}},
+        {"history in 1970", {0, 5, 12 * MINUTE, DAY, 2 * DAY, 3 * DAY}, {0, 0, 1, 1, 1, 1}},
+        {"live, then 2019", {NOW, NOW - 2600 * DAY, NOW, NOW, NOW, NOW}, {1, 0, 1, 1, 1, 1}},
+    };
+    char text[251];
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        fraud_time_guard g = {.band = band};
+        int64_t clock = -1;
+        for (size_t k = 0; k < 6; k++) {
+            const fraud_time_case c = {cases[i].ts[k], NOW, NOW, clock};
+            fraud_time_verdict v = fraud_time_next(&g, &c);
+            if ((v == FRAUD_TIME_GOOD) != cases[i].good[k])
+                fprintf(stderr, "%s: payment %zu: verdict %d\n", cases[i].what, k, (int)v);
+            CU_ASSERT_EQUAL(v == FRAUD_TIME_GOOD, cases[i].good[k]);
+            if (v == FRAUD_TIME_GOOD && c.ts > clock) clock = c.ts;
+        }
+    }
+    const fraud_time_case zero = {0, NOW, NOW, -1};
+    fraud_time_explain(&band, &zero, FRAUD_TIME_LEAP, text, sizeof text);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "expected a date since 2000, or 3 payments that agree"));
+}
+
 /* ---- places ---- */
 
 static void test_places(void)
@@ -158,6 +193,8 @@ static void test_places(void)
         {"a terminal's batch", NOW - 3 * DAY, NOW, NOW - 3 * DAY},
         {"history that was sent again", NOW - 900 * DAY, NOW, NOW - 900 * DAY},
         {"no time stamp", NOW - 300, 0, NOW - 300},
+        {"the machine is a minute behind", NOW + MINUTE - 300, NOW + MINUTE, NOW + MINUTE},
+        {"the machine is an hour behind", NOW - 300, NOW + 60 * MINUTE, NOW},
         {"stamped in 2100", NOW - 300, 4102444799999, NOW},
         {"the year 2100", 4102444799999, NOW, R1_MERGE_NO_TIME},
         {"seconds", NOW / 1000, NOW, R1_MERGE_NO_TIME},
@@ -199,5 +236,6 @@ static void test_arrival(void)
 
 R1_TEST_MAIN("guard of event time", {"cases", test_cases}, {"words", test_words},
              {"one date spoils nothing", test_one_date_spoils_nothing},
+             {"a first payment with a wild date", test_first_payment_wild},
              {"gap in history", test_gap_in_history}, {"live pause", test_live_pause},
              {"places", test_places}, {"arrival", test_arrival})

@@ -6,9 +6,11 @@
 #include "payment/notes.h"
 #include "payment/rates.h"
 
-static const char message[] =
+static const char *const messages[] = {
     "{\"id\":\"t1\",\"at\":\"2026-01-01T00:00:00Z\",\"type\":\"SCT\",\"payer\":{\"iban\":\"A\"},"
-    "\"payee\":{\"iban\":\"B\"},\"sum\":12.5,\"ccy\":\"EUR\"}";
+    "\"payee\":{\"iban\":\"B\"},\"sum\":12.5,\"ccy\":\"EUR\"}",
+    "{\"id\":\"t1\",\"at\":\"25.10.2026\",\"clock\":23015,\"type\":\"SCT\",\"payer\":[{\"iban\":"
+    "\"A\"},{}],\"payee\":{\"iban\":\"B\"},\"sum\":\"-1.234,50\",\"ccy\":\"EUR\"}"};
 
 static void try_map(const char *path)
 {
@@ -21,10 +23,11 @@ static void try_map(const char *path)
         fuzz_refused(&err);
         return;
     }
-    if (fraud_payment_read(map, message, sizeof message - 1, &p, notes, &content, &err) ==
-            FRAUD_READ_PAYMENT &&
-        fraud_payment_check(&p, &err) != R1_OK)
-        abort();
+    for (size_t i = 0; i < R1_COUNT(messages); i++)
+        if (fraud_payment_read(map, messages[i], strlen(messages[i]), &p, notes, &content, &err) ==
+                FRAUD_READ_PAYMENT &&
+            fraud_payment_check(&p, &err) != R1_OK)
+            abort();
     fraud_map_free(map);
 }
 
@@ -47,14 +50,15 @@ static void try_rates(const char *path)
     fraud_rates_free(rates);
 }
 
-/* A proposal that lacks nothing is a mapping file. */
+/* A proposal that lacks nothing and asks nothing is a mapping file. */
 static void try_input(const char *path)
 {
     static check_proposal proposal;
     r1_err err = {0};
     check_input in;
     fraud_map *map;
-    char again[64];
+    char again[64], question[256];
+    const char *row;
     if (check_input_read(&in, path, &err) != R1_OK) {
         fuzz_refused(&err);
         return;
@@ -64,7 +68,8 @@ static void try_input(const char *path)
     int fd = fuzz_file((const uint8_t *)text, strlen(text), again);
     bool whole = proposal.of[FRAUD_F_TX_ID] && proposal.of[FRAUD_F_TS] &&
                  proposal.of[FRAUD_F_FROM] && proposal.of[FRAUD_F_TO] &&
-                 (proposal.of[FRAUD_F_AMOUNT] || proposal.of[FRAUD_F_AMOUNT_MINOR]);
+                 (proposal.of[FRAUD_F_AMOUNT] || proposal.of[FRAUD_F_AMOUNT_MINOR]) &&
+                 !check_question(&proposal, 0, &row, question, sizeof question);
     if (fraud_map_load(&map, again, &err) == R1_OK)
         fraud_map_free(map);
     else if (whole) {

@@ -297,8 +297,23 @@ static r1_status check_operands(const r1_command *cmd, r1_cli_call *call)
             cmd->operands ? cmd->operands : "options alone", found);
 }
 
+/* All mistakes of a settings file, where it has more than one: the error tells of the first. */
+static void print_mistakes(const r1_command *cmd, const r1_config_table *others, size_t n,
+                           const char *path)
+{
+    char *text = NULL;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+    if (!f) return;
+    size_t found = r1_config_mistakes(cmd->options, cmd->n_options, others, n, path, f);
+    fclose(f);
+    if (found > 1) fprintf(stderr, "%s has %zu mistakes:\n%s", path, found, text);
+    free(text);
+}
+
 /* One settings file serves all commands of a program: each passes the others' keys over. */
-static r1_status load_config(const r1_program *p, r1_options *o, const char *path, r1_err *err)
+static r1_status load_config(const r1_program *p, const r1_command *cmd, r1_options *o,
+                             const char *path, r1_err *err)
 {
     r1_config_table *others = calloc(p->n_commands, sizeof *others);
     size_t n = 0;
@@ -307,6 +322,7 @@ static r1_status load_config(const r1_program *p, r1_options *o, const char *pat
         if (p->commands[i].config)
             others[n++] = (r1_config_table){p->commands[i].options, p->commands[i].n_options};
     r1_status st = r1_config_load(o, others, n, path, err);
+    if (st == R1_E_INVAL) print_mistakes(cmd, others, n, path);
     free(others);
     return st;
 }
@@ -317,7 +333,7 @@ static r1_status fill_options(const r1_program *p, const r1_command *cmd, r1_opt
 {
     r1_err *err = &call->err;
     const char *path = config ? config : cmd->config ? config_path(argc, argv) : NULL;
-    if (path) R1_TRY(load_config(p, o, path, err));
+    if (path) R1_TRY(load_config(p, cmd, o, path, err));
     if (cmd->config) R1_TRY(r1_options_env(o, err));
     R1_TRY(r1_options_parse(o, argc, argv, call->rest, &call->n_rest, err));
     if (r1_options_bool(o, "help")) return R1_OK;

@@ -17,6 +17,8 @@ typedef struct {
     int bad;        /* the first line at fault, 0: none yet; st and err tell of it */
     r1_status st;
     r1_err *err;
+    FILE *all; /* gets each mistake, and nothing stops; NULL: the first one stops */
+    size_t n_all;
 } load;
 
 static bool key_is_of(const r1_option *row, const char *name)
@@ -136,8 +138,42 @@ static int on_key(void *user, const char *section, const char *name, const char 
     load *l = user;
     if (l->bad) return 0;
     l->st = set_key(l, section, name, value);
+    if (l->st != R1_OK && l->all && l->n_all++ < R1_CONFIG_MISTAKES_MAX)
+        fprintf(l->all, "  %s\n", l->err->msg);
+    if (l->all) return 1;
     if (l->st != R1_OK) l->bad = l->line;
     return l->st == R1_OK;
+}
+
+size_t r1_config_mistakes(const r1_option *table, size_t n_row, const r1_config_table *others,
+                          size_t n, const char *path, FILE *out)
+{
+    char *text;
+    size_t len;
+    r1_err err = {0};
+    r1_options *o;
+    if (r1_options_new(&o, table, n_row, &err) != R1_OK) return 0;
+    if (r1_file_read(path, 1 << 20, &text, &len, &err) != R1_OK) {
+        r1_options_free(o);
+        return 0;
+    }
+    load l = {.opts = o,
+              .others = others,
+              .n_other = n,
+              .path = path,
+              .err = &err,
+              .at = text,
+              .all = out};
+    int line = ini_parse_stream(read_line, &l, on_key, &l);
+    if (line > 0) {
+        l.n_all++;
+        fprintf(out, "  %s:%d: expected [section] or key = value\n", path, line);
+    }
+    if (l.n_all > R1_CONFIG_MISTAKES_MAX)
+        fprintf(out, "  and %zu more\n", l.n_all - R1_CONFIG_MISTAKES_MAX);
+    free(text);
+    r1_options_free(o);
+    return l.n_all;
 }
 
 /* A line that inih could not read may stand above the key at fault: the first one is reported. */

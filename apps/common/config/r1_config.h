@@ -17,6 +17,12 @@ typedef struct {
  * A key that o lacks and one of the n other tables has is passed over. others may be NULL. */
 r1_status r1_config_load(r1_options *o, const r1_config_table *others, size_t n, const char *path,
                          r1_err *err);
+/* What r1_config_load would refuse in the file, a line each, indented by two blanks: all bad keys
+ * and the first line that is neither a key nor a section. Returns how many there are; no more than
+ * R1_CONFIG_MISTAKES_MAX are printed. */
+enum { R1_CONFIG_MISTAKES_MAX = 20 };
+size_t r1_config_mistakes(const r1_option *table, size_t n_row, const r1_config_table *others,
+                          size_t n, const char *path, FILE *out);
 /* Prints a complete sample file: every row with its help, unit and default, secrets left out. */
 void r1_config_sample(const r1_option *table, size_t n, FILE *out);
 /* Prints the values in force as a file that r1_config_load takes, each below a comment with its

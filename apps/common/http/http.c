@@ -16,12 +16,22 @@
 #include <time.h>
 
 enum { HEADER_BYTES = 16384, CONNECTIONS_DEFAULT = 64, CONNECTIONS_MAX = 1024, CLASSES = 6 };
-enum { STACK_BYTES = 512 << 10 };
+enum { STACK_BYTES = 512 << 10, SPARE = 32 }; /* connections that are being closed */
 
-/* A connection from accept to close, for the watch. */
+/* A connection from accept to close, for the watch.
+ *
+ *     SILENT ──headers──▶ ARRIVES ──body──▶ WORKS ──handler──▶ ANSWERS ──sent──▶ SILENT */
+typedef enum {
+    HTTP_SILENT = 0, /* no request, or a piece of one's headers */
+    HTTP_ARRIVES,    /* its body */
+    HTTP_WORKS,      /* its handler, which bounds itself */
+    HTTP_ANSWERS
+} http_step;
 typedef struct {
-    int fd;           /* -1: the place is free */
-    int64_t since_us; /* monotonic: accepted, or the last answer finished */
+    int fd; /* -1: the place is free */
+    http_step step;
+    bool rests;       /* SILENT after an answer: a client that keeps its connection */
+    int64_t since_us; /* monotonic: when the step began; of ARRIVES, when SILENT did */
 } http_connection;
 
 struct r1_http {
@@ -34,6 +44,7 @@ struct r1_http {
     pthread_cond_t wake;
     bool stopping;
     http_connection connection[CONNECTIONS_MAX];
+    atomic_uint_fast64_t made_room;
     atomic_uint_fast64_t answered[R1_HTTP_ROUTES_MAX + 1][CLASSES];
 };
 
@@ -57,12 +68,30 @@ r1_status r1_http_check(const char *listen, bool *loopback, r1_err *err)
 
 /* ---- the watch ---- */
 
-static void http_notice(void *ctx, struct MHD_Connection *c, void **place,
+/* Under the lock: the connection that has kept its place for longest without a whole request makes
+ * room for a new one. */
+static void http_make_room(r1_http *h, const http_connection *new_one)
+{
+    http_connection *oldest = NULL;
+    unsigned n = 0;
+    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+        http_connection *c = &h->connection[i];
+        n += c->fd >= 0;
+        if (c->fd < 0 || c == new_one || c->step > HTTP_ARRIVES) continue;
+        if (!oldest || c->since_us < oldest->since_us) oldest = c;
+    }
+    if (n <= h->o.connections_max || !oldest) return;
+    shutdown(oldest->fd, SHUT_RDWR);
+    oldest->since_us = INT64_MAX; /* not again, while it closes */
+    atomic_fetch_add(&h->made_room, 1);
+}
+
+static void http_notice(void *ctx, struct MHD_Connection *connection, void **place,
                         enum MHD_ConnectionNotificationCode code)
 {
     r1_http *h = ctx;
     const union MHD_ConnectionInfo *fd =
-        MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     pthread_mutex_lock(&h->lock);
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
         if (*place) ((http_connection *)*place)->fd = -1;
@@ -70,7 +99,26 @@ static void http_notice(void *ctx, struct MHD_Connection *c, void **place,
     } else {
         for (size_t i = 0; i < CONNECTIONS_MAX && !*place; i++)
             if (h->connection[i].fd < 0) *place = &h->connection[i];
-        if (*place) *(http_connection *)*place = (http_connection){fd->connect_fd, r1_mono_us()};
+        if (*place) {
+            http_connection *c = *place;
+            *c = (http_connection){.fd = fd->connect_fd, .since_us = r1_mono_us()};
+            http_make_room(h, c);
+        }
+    }
+    pthread_mutex_unlock(&h->lock);
+}
+
+/* Bytes that drip in lengthen nothing: headers and body have the time of the first one together. */
+static void http_move(r1_http *h, struct MHD_Connection *connection, http_step step)
+{
+    const union MHD_ConnectionInfo *place =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    pthread_mutex_lock(&h->lock);
+    http_connection *c = place ? place->socket_context : NULL;
+    if (c && c->since_us != INT64_MAX) {
+        if (step != HTTP_ARRIVES || c->rests) c->since_us = r1_mono_us();
+        c->rests = step == HTTP_SILENT;
+        c->step = step;
     }
     pthread_mutex_unlock(&h->lock);
 }
@@ -84,12 +132,15 @@ static void http_finished(void *ctx, struct MHD_Connection *c, void **request,
     if (a) free(a->body);
     free(a);
     *request = NULL;
-    const union MHD_ConnectionInfo *place =
-        MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    pthread_mutex_lock(&h->lock);
-    if (place && place->socket_context)
-        ((http_connection *)place->socket_context)->since_us = r1_mono_us();
-    pthread_mutex_unlock(&h->lock);
+    http_move(h, c, HTTP_SILENT);
+}
+
+static bool http_overdue(const r1_http *h, const http_connection *c, int64_t now)
+{
+    bool requests = c->step == HTTP_ARRIVES || (c->step == HTTP_SILENT && !c->rests);
+    int64_t limit_ms =
+        requests && h->o.silence_ms > R1_HTTP_REQUEST_MS ? R1_HTTP_REQUEST_MS : h->o.silence_ms;
+    return c->step != HTTP_WORKS && now - c->since_us > limit_ms * 1000;
 }
 
 /* The library closes a socket only after http_notice has freed its place, so a descriptor that is
@@ -99,9 +150,9 @@ static void *http_watch(void *arg)
     r1_http *h = arg;
     pthread_mutex_lock(&h->lock);
     while (!h->stopping) {
-        int64_t oldest = r1_mono_us() - (int64_t)h->o.silence_ms * 1000;
+        int64_t now = r1_mono_us();
         for (size_t i = 0; i < CONNECTIONS_MAX; i++)
-            if (h->connection[i].fd >= 0 && h->connection[i].since_us < oldest)
+            if (h->connection[i].fd >= 0 && http_overdue(h, &h->connection[i], now))
                 shutdown(h->connection[i].fd, SHUT_RDWR);
         struct timespec until;
         clock_gettime(CLOCK_REALTIME, &until);
@@ -199,6 +250,7 @@ static enum MHD_Result begin_request(r1_http *h, struct MHD_Connection *c, const
     }
     a->route = route;
     *request = a;
+    http_move(h, c, HTTP_ARRIVES);
     return MHD_YES;
 }
 
@@ -227,10 +279,12 @@ static enum MHD_Result http_request(void *ctx, struct MHD_Connection *c, const c
         return MHD_YES;
     }
     if (a->refused) return send_refusal(h, c, a->route, a->refused);
+    http_move(h, c, HTTP_WORKS);
     a->body[a->len] = 0;
     const r1_http_request q = {.method = method, .path = path, .body = a->body, .body_len = a->len};
     r1_http_answer answer = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR};
     h->o.routes[a->route].handler(h->o.ctx, &q, &answer);
+    http_move(h, c, HTTP_ANSWERS);
     return send_answer(h, c, a->route, &answer);
 }
 
@@ -251,7 +305,7 @@ static r1_status http_listen(r1_http *h, const http_address *a, r1_err *err)
     const struct MHD_OptionItem more[] = {
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)http_finished, h},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)http_notice, h},
-        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)h->o.connections_max, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)h->o.connections_max + SPARE, NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEADER_BYTES, NULL},
         {MHD_OPTION_THREAD_STACK_SIZE, STACK_BYTES, NULL},
         {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
@@ -279,7 +333,8 @@ r1_status r1_http_start(r1_http **out, const r1_http_opts *opts, r1_err *err)
     if (!h) R1_FAIL(err, R1_E_NOMEM, "no memory for an HTTP server");
     h->o = *opts;
     if (!h->o.connections_max) h->o.connections_max = CONNECTIONS_DEFAULT;
-    if (h->o.connections_max > CONNECTIONS_MAX) h->o.connections_max = CONNECTIONS_MAX;
+    if (h->o.connections_max > CONNECTIONS_MAX - SPARE)
+        h->o.connections_max = CONNECTIONS_MAX - SPARE;
     if (!h->o.silence_ms) h->o.silence_ms = R1_HTTP_SILENCE_MS;
     for (size_t i = 0; i < CONNECTIONS_MAX; i++) h->connection[i].fd = -1;
     pthread_mutex_init(&h->lock, NULL);
@@ -302,6 +357,8 @@ uint64_t r1_http_answered(const r1_http *h, size_t route, int class_of)
 {
     return atomic_load(&h->answered[route][class_of]);
 }
+
+uint64_t r1_http_made_room(const r1_http *h) { return atomic_load(&h->made_room); }
 
 void r1_http_stop(r1_http *h)
 {

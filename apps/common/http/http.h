@@ -8,10 +8,15 @@
  *     what                                  bound                    answer
  *     request line and headers              16 KiB                   414, 431 or 400
  *     body                                  body_max of its route    413
- *     connections                           connections_max          closed at once
- *     time without a finished request       R1_HTTP_SILENCE_MS       the connection is closed
+ *     connections                           connections_max          room is made for the new one
+ *     time from the first byte of headers
+ *     to the last one of the body           R1_HTTP_REQUEST_MS       the connection is closed
+ *     time between requests, or to take
+ *     an answer                             R1_HTTP_SILENCE_MS       the connection is closed
  *
- * The last one counts from the last answer, so bytes that drip in do not lengthen it.
+ * Bytes that drip in lengthen no time. Room is made by the connection that has been without a whole
+ * request for longest, so silent clients keep nobody out. Where every connection has a request at
+ * work, a new one is closed at once.
  *
  * A POST must say Content-Type: application/json. A browser sends that to another origin only after
  * asking, and is refused then. GET routes also serve HEAD.
@@ -25,7 +30,7 @@
 
 #include "r1_base.h"
 
-enum { R1_HTTP_SILENCE_MS = 30000, R1_HTTP_ROUTES_MAX = 16 };
+enum { R1_HTTP_SILENCE_MS = 30000, R1_HTTP_REQUEST_MS = 5000, R1_HTTP_ROUTES_MAX = 16 };
 
 typedef struct {
     const char *method, *path;
@@ -55,7 +60,7 @@ typedef struct {
     size_t n_route;
     void *ctx;                /* of every handler */
     unsigned connections_max; /* 0: 64 */
-    int silence_ms;           /* 0: R1_HTTP_SILENCE_MS */
+    int silence_ms;           /* 0: R1_HTTP_SILENCE_MS; bounds R1_HTTP_REQUEST_MS too */
 } r1_http_opts;
 
 typedef struct r1_http r1_http;
@@ -68,6 +73,7 @@ int r1_http_port(const r1_http *h);
 /* Answers so far to requests of routes[route], by hundreds: class 2 is 200..299. route n_route: of
  * no route. */
 uint64_t r1_http_answered(const r1_http *h, size_t route, int class_of);
+uint64_t r1_http_made_room(const r1_http *h); /* connections that were closed for new ones */
 /* Ends listening, lets handlers finish, closes every connection. Handlers that wait for something
  * must have been woken. NULL is fine. */
 void r1_http_stop(r1_http *h);

@@ -6,12 +6,21 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
 
 /* ---- errors ---- */
+
+/* Whatever else the error says, the program ends. */
+static r1_status store_cancelled(const char *doing, r1_err *err)
+{
+    R1_FAIL(err, R1_E_CANCELLED, "%s: the connection was ended, since the program ends", doing);
+}
 
 r1_status r1_store_fail(r1_store *s, const PGresult *res, const char *doing, r1_err *err)
 {
@@ -29,6 +38,7 @@ r1_status r1_store_fail(r1_store *s, const PGresult *res, const char *doing, r1_
                detail ? "; " : "", detail ? detail : "", state, *row->remedy ? ": " : "",
                row->remedy);
     if (err) err->retriable = lost || row->kind == R1_STATE_TRANSIENT;
+    if (lost && r1_store_ended()) st = store_cancelled(doing, err);
     s->stale = s->stale || row->reconnect;
     if (row->pooled) r1_store_pool(s);
     return st;
@@ -191,6 +201,55 @@ bool r1_store_has_password(const char *conninfo)
     return found;
 }
 
+/* ---- the open ones ---- */
+
+/* libpq closes a socket only after it was hidden here, so a descriptor that is found under the lock
+ * is still that connection's. */
+static struct {
+    pthread_mutex_t lock; /* guards first, the stores' fd, next and prev */
+    r1_store *first;
+    atomic_bool ended;
+} all = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+bool r1_store_ended(void) { return atomic_load(&all.ended); }
+
+bool r1_store_expose(r1_store *s)
+{
+    pthread_mutex_lock(&all.lock);
+    s->fd = PQsocket(s->conn);
+    if (all.ended && s->fd >= 0) shutdown(s->fd, SHUT_RDWR);
+    pthread_mutex_unlock(&all.lock);
+    return !r1_store_ended();
+}
+
+void r1_store_end_all(void)
+{
+    pthread_mutex_lock(&all.lock);
+    atomic_store(&all.ended, true);
+    for (r1_store *s = all.first; s; s = s->next)
+        if (s->fd >= 0) shutdown(s->fd, SHUT_RDWR);
+    pthread_mutex_unlock(&all.lock);
+}
+
+static void store_join(r1_store *s)
+{
+    pthread_mutex_lock(&all.lock);
+    s->fd = -1;
+    s->next = all.first;
+    if (s->next) s->next->prev = s;
+    all.first = s;
+    pthread_mutex_unlock(&all.lock);
+}
+
+static void store_unjoin(r1_store *s)
+{
+    pthread_mutex_lock(&all.lock);
+    if (s->prev) s->prev->next = s->next;
+    if (s->next) s->next->prev = s->prev;
+    if (all.first == s) all.first = s->next;
+    pthread_mutex_unlock(&all.lock);
+}
+
 /* ---- opening and closing ---- */
 
 r1_status r1_store_open(r1_store **out, const char *conninfo, const char *application, r1_err *err)
@@ -203,9 +262,9 @@ r1_status r1_store_open_with(r1_store **out, const char *conninfo, const r1_stor
                              r1_err *err)
 {
     r1_store *s = calloc(1, sizeof *s);
-    if (s) atomic_init(&s->fd, -1);
+    if (s) store_join(s);
     if (s) s->conninfo = strdup(conninfo), s->application = strdup(opts->application);
-    if (s) s->statement_s = opts->statement_s;
+    if (s) s->statement_s = opts->statement_s, s->answer_ms = opts->answer_ms;
     if (!s || !s->conninfo || !s->application) {
         r1_store_close(s);
         R1_FAIL(err, R1_E_NOMEM, "no memory for a PostgreSQL connection");
@@ -228,20 +287,17 @@ r1_status r1_store_reopen(r1_store *s, r1_err *err)
 
 void r1_store_drop(r1_store *s)
 {
-    atomic_store(&s->fd, -1);
+    pthread_mutex_lock(&all.lock);
+    s->fd = -1;
+    pthread_mutex_unlock(&all.lock);
     PQfinish(s->conn);
     s->conn = NULL;
-}
-
-void r1_store_interrupt(r1_store *s)
-{
-    int fd = s ? atomic_load(&s->fd) : -1;
-    if (fd >= 0) shutdown(fd, SHUT_RDWR);
 }
 
 void r1_store_close(r1_store *s)
 {
     if (!s) return;
+    store_unjoin(s);
     r1_store_drop(s);
     free(s->conninfo);
     free(s->application);
@@ -301,6 +357,30 @@ static r1_status store_wrap(PGresult *res, r1_rows **out, r1_err *err)
     return R1_OK;
 }
 
+/* At the limit the connection is shut: what libpq then finds is a lost one. */
+static void store_await(r1_store *s)
+{
+    int64_t until = r1_mono_us() + s->answer_ms * 1000;
+    struct pollfd fd = {.fd = PQsocket(s->conn), .events = POLLIN};
+    while (PQisBusy(s->conn) && PQstatus(s->conn) == CONNECTION_OK) {
+        int64_t left_ms = (until - r1_mono_us()) / 1000;
+        if (left_ms <= 0) shutdown(fd.fd, SHUT_RDWR);
+        if (poll(&fd, 1, left_ms > 0 ? (int)left_ms : 0) >= 0 && !PQconsumeInput(s->conn)) return;
+    }
+}
+
+/* PQexecParams, with the limit of the store where it has one. */
+static PGresult *store_exec(r1_store *s, const char *sql, size_t n_param, const char *const *param)
+{
+    if (!s->answer_ms || !s->conn)
+        return PQexecParams(s->conn, sql, (int)n_param, NULL, param, NULL, NULL, 0);
+    if (!PQsendQueryParams(s->conn, sql, (int)n_param, NULL, param, NULL, NULL, 0)) return NULL;
+    store_await(s);
+    PGresult *first = PQgetResult(s->conn);
+    for (PGresult *more; (more = PQgetResult(s->conn));) PQclear(more);
+    return first;
+}
+
 r1_status r1_store_query(r1_store *s, const char *sql, size_t n_param, const char *const *param,
                          r1_rows **out, r1_err *err)
 {
@@ -309,7 +389,7 @@ r1_status r1_store_query(r1_store *s, const char *sql, size_t n_param, const cha
     char doing[80];
     snprintf(doing, sizeof doing, "%.60s", sql);
     bool own = store_enter(s, sql);
-    PGresult *res = PQexecParams(s->conn, sql, (int)n_param, NULL, param, NULL, NULL, 0);
+    PGresult *res = store_exec(s, sql, n_param, param);
     ExecStatusType got = PQresultStatus(res);
     bool good = got == PGRES_COMMAND_OK || got == PGRES_TUPLES_OK;
     r1_status st = good ? R1_OK : r1_store_fail(s, res, doing, err);

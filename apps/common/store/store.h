@@ -4,7 +4,7 @@
  *
  * Owns:    one connection; libpq types stay in this room. Every value travels as a parameter,
  *          never inside SQL text.
- * Threads: one thread at a time per store.
+ * Threads: one thread at a time per store, but for r1_store_end_all.
  * Errors:  the SQLSTATE decides by the table of store_states.c, and messages carry code and
  *          remedy. R1_E_FENCED: the code R1F01, which advance_offset() raises. R1_E_FORMAT: the
  *          data is at fault. R1_E_DB and retriable: waiting helps. R1_E_DB alone: somebody must
@@ -23,6 +23,9 @@ enum { R1_STATEMENT_S = 60 };
 typedef struct {
     const char *application; /* shown in pg_stat_activity */
     int64_t statement_s;     /* seconds that one statement may take; 0: no limit */
+    /* How long r1_store_query waits for a server that says nothing, not even that the time is up;
+     * the connection is lost then. 0: no limit */
+    int64_t answer_ms;
 } r1_store_opts;
 
 /* conninfo as libpq takes it ("host=/run/x port=5432 dbname=r1 user=r1_fraud"). search_path, the
@@ -39,9 +42,10 @@ r1_status r1_store_reopen(r1_store *s, r1_err *err);
 /* Whether the connection is there and of use: false too where only a fresh one helps, as after a
  * fail-over to a server that is read-only. */
 bool r1_store_alive(const r1_store *s);
-/* From another thread: what the store waits for fails as a lost connection. For the end of a
- * program whose PostgreSQL does not answer; NULL is fine. */
-void r1_store_interrupt(r1_store *s);
+/* The end of a program, whether or not PostgreSQL answers: ends the connection of every store, for
+ * good. What waits for one, and whatever is asked of one from now on, fails with R1_E_CANCELLED.
+ * Any thread. */
+void r1_store_end_all(void);
 /* The SQLSTATE of the last failure, such as "23505"; "": none so far. Until the next failure. */
 const char *r1_store_state(const r1_store *s);
 const char *r1_store_encoding(const r1_store *s); /* of the database, "UTF8"; until it reconnects */

@@ -3,8 +3,10 @@
 #include "store/store_command.h"
 #include "store/store.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 r1_status r1_store_conninfo(const r1_options *o, const char **out, r1_err *err)
 {
@@ -17,6 +19,28 @@ r1_status r1_store_conninfo(const r1_options *o, const char **out, r1_err *err)
         R1_FAIL(err, R1_E_INVAL, "expected --postgres or its older name --db, found both");
     r1_log(R1_LOG_WARN, "older_name", "found=--db expected=--postgres");
     return R1_OK;
+}
+
+static void *signal_main(void *arg)
+{
+    const struct timespec look = {.tv_nsec = 50000000};
+    (void)arg;
+    while (!r1_cli_stopped()) nanosleep(&look, NULL);
+    for (int64_t until = r1_mono_us() + 2000000; r1_mono_us() < until;) nanosleep(&look, NULL);
+    r1_store_end_all();
+    return NULL;
+}
+
+static void signal_begin(void)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, signal_main, NULL) == 0) pthread_detach(thread);
+}
+
+void r1_store_end_with_signal(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, signal_begin);
 }
 
 const r1_option r1_store_rows[] = {
@@ -86,6 +110,7 @@ int r1_store_command(r1_cli_call *call)
     if (st == R1_OK) st = r1_cli_path(call->opts, "migrations", dir, &call->err);
     const r1_store_opts opts = {.application = "r1 db",
                                 .statement_s = r1_options_int(call->opts, "admin-timeout")};
+    r1_store_end_with_signal();
     if (st == R1_OK) st = r1_store_open_with(&s, conninfo, &opts, &call->err);
     if (st == R1_OK) st = verbs[i].run(s, dir, &call->err);
     r1_store_close(s);

@@ -41,6 +41,10 @@
  * warning for the older name; R1_E_INVAL where both were given. */
 r1_status r1_store_conninfo(const r1_options *o, const char **out, r1_err *err);
 
+/* For a command, before it opens a store: a signal that asks it to stop also ends its connections,
+ * two seconds later, so it ends though PostgreSQL hangs. May be called again. */
+void r1_store_end_with_signal(void);
+
 /* The command's row, for the table of a program of this name; not for a static table, because the
  * number of options is no constant there. */
 #define R1_STORE_COMMAND(program)                                                                  \

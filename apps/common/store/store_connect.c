@@ -96,14 +96,16 @@ static int64_t connect_until(PGconn *conn)
 
 /* Without blocking, because only so the error carries its SQLSTATE: the verbosity must be set
  * before the server answers. */
-static bool connect_wait(PGconn *conn)
+static bool connect_wait(r1_store *s)
 {
+    PGconn *conn = s->conn;
     PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
     int64_t until = connect_until(conn);
     for (PostgresPollingStatusType next = PGRES_POLLING_WRITING; next != PGRES_POLLING_OK;) {
         struct pollfd fd = {.fd = PQsocket(conn),
                             .events = next == PGRES_POLLING_READING ? POLLIN : POLLOUT};
         if (PQstatus(conn) == CONNECTION_BAD || next == PGRES_POLLING_FAILED) return false;
+        if (!r1_store_expose(s)) return false;
         int64_t left_us = until - r1_mono_us();
         if (left_us <= 0) return false;
         (void)poll(&fd, 1, left_us < 1000000 ? (int)(left_us / 1000) + 1 : 1000);
@@ -163,10 +165,9 @@ static r1_status connect_once(r1_store *s, const char *options, r1_err *err)
     s->conn = PQconnectStartParams(keys, values, 1);
     free(timeout);
     if (!s->conn) R1_FAIL(err, R1_E_NOMEM, "no memory for a PostgreSQL connection");
-    if (connect_wait(s->conn)) {
-        atomic_store(&s->fd, PQsocket(s->conn));
-        return R1_OK;
-    }
+    if (connect_wait(s) && r1_store_expose(s)) return R1_OK;
+    if (r1_store_ended())
+        R1_FAIL(err, R1_E_CANCELLED, "connecting to PostgreSQL: the program ends");
     bool refused = PQstatus(s->conn) == CONNECTION_BAD;
     return connect_failed(refused ? PQerrorMessage(s->conn) : "no answer in time", err);
 }
@@ -193,6 +194,8 @@ void r1_store_pool(r1_store *s)
 r1_status r1_store_connect(r1_store *s, r1_err *err)
 {
     char options[OPTIONS_BYTES];
+    if (r1_store_ended())
+        R1_FAIL(err, R1_E_CANCELLED, "connecting to PostgreSQL: the program ends");
     R1_TRY(connect_options(s, options, err));
     r1_status st = connect_once(s, s->pooled ? NULL : options, err);
     if (st != R1_OK && s->conn &&

@@ -7,15 +7,16 @@
 #include "store/store_states.h"
 
 #include <libpq-fe.h>
-#include <stdatomic.h>
 
 enum { STORE_PREPARED_MAX = 32, STORE_PARAM_MAX = 48 };
 
 struct r1_store {
     PGconn *conn;
-    atomic_int fd; /* of conn, -1: none; for r1_store_interrupt */
+    int fd;                       /* of conn, -1: none; under the lock of r1_store_end_all */
+    struct r1_store *next, *prev; /* of the open ones; under the same lock */
     char *conninfo, *application;
     int64_t statement_s; /* longest statement unless the connection's text says another; 0: none */
+    int64_t answer_ms;   /* as r1_store_opts */
     bool pooled;         /* settings and prepared statements do not stay with the connection */
     char state[6];       /* SQLSTATE of the last failure */
     bool stale;          /* PostgreSQL said something that only a fresh connection gets past */
@@ -39,6 +40,10 @@ r1_status r1_store_batch_send(r1_store *s, const char *prepared, size_t n_param,
                               const char *const *param, const int *length, const int *format,
                               r1_err *err);
 
+/* The socket of the connection, for r1_store_end_all. False where all were ended: the connection is
+ * of no use then. */
+bool r1_store_expose(r1_store *s);
+bool r1_store_ended(void);
 /* Ends the connection, where there is one. */
 void r1_store_drop(r1_store *s);
 /* Connects anew, with the session settings. */

@@ -17,7 +17,7 @@
 
 enum {
     QUEUE_KIB = 1024,      /* where the options say none */
-    PLACES = 16,           /* of a partition in the merge */
+    PLACES = R1_PARTITION_PLACES,
     MAIN_QUEUE_MS = 100,   /* how often librdkafka's own queue is looked at */
     MERGE_WAIT_MS = 10000, /* where the options say none */
     MERGE_HOLD_MS = 5
@@ -83,6 +83,9 @@ static r1_status consumer_conf(const r1_stream_opts *opts, rd_kafka_conf_t **out
                                    {"fetch.wait.max.ms", wait},
                                    {"fetch.min.bytes", min},
                                    {"check.crcs", "true"},
+                                   /* no member of a group: at the end librdkafka waits so long for
+                                    * the offsets of a coordinator that is away */
+                                   {"session.timeout.ms", "2000"},
                                    /* of each partition, since each has its own queue */
                                    {"queued.max.messages.kbytes", queue},
                                    {"queued.min.messages", "100000"},
@@ -294,6 +297,8 @@ static r1_status source_open(r1_consumer *c, int topic, const r1_start *start, r
     c->n_source++;
     return R1_OK;
 }
+
+void r1_consumer_resume(r1_consumer *c, int64_t place_ms) { r1_merge_resume(c->merge, place_ms); }
 
 r1_status r1_consumer_add(r1_consumer *c, int topic, const r1_start *start, int32_t n, r1_err *err)
 {

@@ -32,7 +32,8 @@ struct r1_merge {
     uint32_t n_behind; /* sources that hold nothing, have more, and are not given up */
     int64_t waiting_since_ms;
     bool waiting;
-    int64_t last_ms; /* latest place given */
+    int64_t last_ms;  /* latest place given */
+    int64_t begin_ms; /* place of the last one that was given before this merge began */
     r1_merge_stats stats;
 };
 static const int64_t merge_far = INT64_C(1) << 60; /* beyond every place; differences of two fit */
@@ -47,7 +48,7 @@ r1_status r1_merge_new(r1_merge **out, const r1_merge_opts *o, r1_err *err)
     r1_merge *m = calloc(1, sizeof *m);
     if (m) {
         m->o = *o;
-        m->last_ms = -merge_far;
+        m->last_ms = m->begin_ms = -merge_far;
         m->source = calloc(o->sources_max, sizeof *m->source);
         m->places = calloc((size_t)o->sources_max * o->places, sizeof *m->places);
         m->heap = calloc(o->sources_max, sizeof *m->heap);
@@ -68,6 +69,8 @@ void r1_merge_free(r1_merge *m)
     free(m->heap);
     free(m);
 }
+
+void r1_merge_resume(r1_merge *m, int64_t place_ms) { m->last_ms = m->begin_ms = place_ms; }
 
 static merge_source *merge_source_of(const r1_merge *m, uint32_t source)
 {
@@ -182,17 +185,28 @@ static void leap_undo(r1_merge *m, uint32_t source)
     if (n && n == s->n) heap_rise(m, s->at); /* its head has changed */
 }
 
+/* The source's first message. Near the last one that an earlier merge gave it is believed at once;
+ * far behind it, it stands where this merge begins. */
+static int64_t merge_first(const r1_merge *m, merge_source *s, int64_t ms)
+{
+    bool resumes = m->begin_ms > -merge_far;
+    s->any = true;
+    if (resumes && ms < m->begin_ms - m->o.leap_ms) return m->begin_ms;
+    if (resumes && ms <= m->begin_ms + m->o.leap_ms) return ms;
+    s->leap_base_ms = m->begin_ms; /* the first one may be wrong as well */
+    s->n_leap = 1;
+    return ms;
+}
+
 /* The place of the source's next message, whose own time is ms. */
 static int64_t merge_place_of(r1_merge *m, uint32_t source, int64_t ms)
 {
     merge_source *s = &m->source[source];
-    if (ms == R1_MERGE_NO_TIME) return s->last_ms;
+    if (ms == R1_MERGE_NO_TIME) return s->any ? s->last_ms : m->begin_ms;
     R1_ASSERT(ms > -merge_far && ms < merge_far, "place %lld", (long long)ms);
     if (s->n_leap && ms < s->last_ms - m->o.leap_ms) leap_undo(m, source);
     if (!s->any) {
-        s->any = true;
-        s->leap_base_ms = -merge_far; /* the first one may be wrong as well */
-        s->n_leap = 1;
+        ms = merge_first(m, s, ms);
     } else if (s->n_leap) {
         s->n_leap++;
     } else if (ms > s->last_ms && ms - s->last_ms > m->o.leap_ms) {
@@ -204,6 +218,15 @@ static int64_t merge_place_of(r1_merge *m, uint32_t source, int64_t ms)
     return s->last_ms;
 }
 
+/* Whether a message is held from its arrival on: where its stamp tells no age, and where the source
+ * was at its end and this one is old. Broker or reader then stood still, and what the other sources
+ * have of that time is on its way as well. */
+static bool merge_paused(const merge_source *s, int64_t stamp_ms, int64_t now_ms)
+{
+    bool stamped = stamp_ms > 0 && stamp_ms < now_ms;
+    return !stamped || (!s->more && now_ms - stamp_ms > R1_MERGE_PAUSE_MS);
+}
+
 void r1_merge_put(r1_merge *m, uint32_t source, const r1_merge_key *key, int64_t stamp_ms,
                   int64_t now_ms, void *item)
 {
@@ -213,7 +236,7 @@ void r1_merge_put(r1_merge *m, uint32_t source, const r1_merge_key *key, int64_t
     s->given_up = false;
     merge_place p = {.key = *key, .item = item};
     p.key.ms = merge_place_of(m, source, key->ms);
-    p.due_ms = (stamp_ms > 0 && stamp_ms < now_ms ? stamp_ms : now_ms) + m->o.hold_ms;
+    p.due_ms = (merge_paused(s, stamp_ms, now_ms) ? now_ms : stamp_ms) + m->o.hold_ms;
     s->ring[(s->head + s->n++) % m->o.places] = p;
     if (s->n > 1) return;
     m->heap[m->n_heap] = source;

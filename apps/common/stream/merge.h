@@ -10,6 +10,9 @@
  *     the oldest message             younger than hold_ms, and    is held until it is hold_ms old:
  *                                    some source is at its end    an older one may be on its way
  *
+ *     a message older than R1_MERGE_PAUSE_MS is held for hold_ms from its arrival on: the broker or
+ *       of a source at its end           the reader stood still, others' messages come next
+ *
  * A message that came too late all the same is given at once and counted.
  *
  * A message's place: its own time, but never before that of the message in front of it. So one
@@ -27,7 +30,7 @@
 
 #include "r1_base.h"
 
-enum { R1_MERGE_BELIEVED = 3 };
+enum { R1_MERGE_BELIEVED = 3, R1_MERGE_PAUSE_MS = 250 };
 
 /* As key.ms: the message has no time of its own. It stands where it is in its source. */
 #define R1_MERGE_NO_TIME INT64_MIN
@@ -63,6 +66,9 @@ typedef struct r1_merge r1_merge;
 r1_status r1_merge_new(r1_merge **out, const r1_merge_opts *opts, r1_err *err);
 void r1_merge_free(r1_merge *m); /* NULL is fine */
 
+/* Before the first source: an earlier merge gave messages up to this place. So the first message of
+ * a source has something to be held against, and what is behind counts as late. */
+void r1_merge_resume(r1_merge *m, int64_t place_ms);
 /* One more source, whose number is returned: 0, 1, 2... It is at its end. */
 uint32_t r1_merge_open(r1_merge *m);
 /* Whether the source has more to give than has arrived. */

@@ -150,6 +150,8 @@ rd_kafka_conf_t *r1_stream_conf(const r1_stream_opts *opts, r1_err *err)
         r1_stream_conf_set(conf, "client.id", opts->client_id ? opts->client_id : "r1", err);
     if (st == R1_OK) st = r1_stream_conf_set(conf, "reconnect.backoff.max.ms", "500", err);
     if (st == R1_OK) st = r1_stream_conf_set(conf, "log.connection.close", "false", err);
+    /* A request behind a fetch that waits would stay here until the broker's delayed ACK, 40 ms. */
+    if (st == R1_OK) st = r1_stream_conf_set(conf, "socket.nagle.disable", "true", err);
     if (st == R1_OK && opts->extra) st = apply_extra(conf, opts->extra, err);
     for (size_t i = 0; st == R1_OK && i < opts->n_setting; i++) {
         st = not_taken(opts->setting[i].name, err);

@@ -71,6 +71,7 @@ r1_status r1_producer_check(const r1_stream_opts *opts, r1_err *err);
 
 /* ---- consumer ---- */
 
+enum { R1_PARTITION_PLACES = 16 }; /* messages of a partition that wait for their turn */
 enum { R1_TOPICS_MAX = 4, R1_PARTITIONS_MAX = 1024 }; /* of one consumer; of one topic */
 
 typedef struct r1_consumer r1_consumer;
@@ -110,6 +111,8 @@ r1_status r1_consumer_partitions(r1_consumer *c, int topic, int32_t *n, int time
                                  r1_err *err);
 /* Identity of the cluster (KIP-78); the buffer gets "" where the broker has none. */
 r1_status r1_consumer_cluster(r1_consumer *c, char *out, size_t size, int timeout_ms, r1_err *err);
+/* Before the first partition: messages up to this place were given to an earlier reader. */
+void r1_consumer_resume(r1_consumer *c, int64_t place_ms);
 /* Reads n further partitions of the topic, from its first one that is not read yet. */
 r1_status r1_consumer_add(r1_consumer *c, int topic, const r1_start *start, int32_t n, r1_err *err);
 /* R1_OK and a message; R1_E_TIMEOUT when none is due; R1_E_STREAM for errors, not retriable for a

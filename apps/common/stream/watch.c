@@ -2,6 +2,7 @@
 /* watch.c - one thread that asks the broker and leaves what is new under a lock. */
 #include "stream/watch.h"
 #include "r1_assert.h"
+#include "stream/witness.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -20,13 +21,15 @@ struct r1_watch {
     int n_topic, interval_ms;
     int32_t n_read[R1_TOPICS_MAX];     /* partitions that the reader was told of */
     int32_t next_range[R1_TOPICS_MAX]; /* the thread's */
+    int32_t turn[R1_TOPICS_MAX];       /* the thread's */
     int n_absent[R1_TOPICS_MAX];       /* the thread's */
+    r1_witness *witness;               /* the thread's, once it runs */
     pthread_t thread;
     pthread_mutex_t lock; /* guards what follows, and n_read */
     pthread_cond_t ends;
     int32_t n_found[R1_TOPICS_MAX];
     r1_err failure;
-    bool ending;
+    atomic_bool ending;
     atomic_bool news;
 };
 
@@ -84,6 +87,15 @@ static void watch_range(r1_watch *w, int topic, int32_t partition)
     watch_fail(w, &why);
 }
 
+/* One partition a turn: a topic is made anew as a whole. */
+static void watch_witness(r1_watch *w, int topic, int32_t partition)
+{
+    r1_err why = {0};
+    int64_t at = r1_consumer_position(w->c, topic, partition);
+    if (r1_witness_look(w->witness, topic, partition, at, ASK_MS, &why) == R1_E_STREAM)
+        watch_fail(w, &why);
+}
+
 static void watch_topic(r1_watch *w, int topic)
 {
     int32_t found, read = watch_read(w, topic);
@@ -98,10 +110,13 @@ static void watch_topic(r1_watch *w, int topic)
         pthread_mutex_unlock(&w->lock);
         atomic_store(&w->news, true);
     }
-    for (int32_t i = 0; i < read && i < RANGES_MAX; i++) {
+    for (int32_t i = 0; i < read && i < RANGES_MAX && !w->ending; i++) {
         watch_range(w, topic, w->next_range[topic] % read);
         w->next_range[topic] = (w->next_range[topic] + 1) % read;
     }
+    if (w->ending) return;
+    w->turn[topic] = (w->turn[topic] + 1) % read;
+    watch_witness(w, topic, w->turn[topic]);
 }
 
 static bool watch_sleep(r1_watch *w)
@@ -122,14 +137,24 @@ static void *watch_main(void *arg)
 {
     r1_watch *w = arg;
     while (watch_sleep(w))
-        for (int t = 0; t < w->n_topic; t++) watch_topic(w, t);
+        for (int t = 0; t < w->n_topic && !w->ending; t++) watch_topic(w, t);
     return NULL;
 }
 
 /* ---- the caller's ---- */
 
-r1_status r1_watch_start(r1_watch **out, r1_consumer *c, int n_topic, const int32_t *n_partition,
-                         int interval_ms, r1_err *err)
+static r1_status watch_begin(r1_watch *w, const r1_stream_opts *opts, r1_err *err)
+{
+    const char *topic[R1_TOPICS_MAX];
+    for (int t = 0; t < w->n_topic; t++) topic[t] = r1_consumer_topic(w->c, t);
+    R1_TRY(r1_witness_new(&w->witness, opts, topic, w->n_topic, err));
+    if (pthread_create(&w->thread, NULL, watch_main, w) == 0) return R1_OK;
+    r1_witness_free(w->witness);
+    R1_FAIL(err, R1_E_NOMEM, "no thread to watch the topics");
+}
+
+r1_status r1_watch_start(r1_watch **out, r1_consumer *c, const r1_stream_opts *opts, int n_topic,
+                         const int32_t *n_partition, int interval_ms, r1_err *err)
 {
     R1_ASSERT(n_topic >= 1 && n_topic <= R1_TOPICS_MAX, "%d topics", n_topic);
     *out = NULL;
@@ -142,12 +167,12 @@ r1_status r1_watch_start(r1_watch **out, r1_consumer *c, int n_topic, const int3
     memcpy(w->n_found, n_partition, (size_t)n_topic * sizeof *n_partition);
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->ends, NULL);
-    if (pthread_create(&w->thread, NULL, watch_main, w)) {
+    r1_status st = watch_begin(w, opts, err);
+    if (st == R1_OK)
+        *out = w;
+    else
         free(w);
-        R1_FAIL(err, R1_E_NOMEM, "no thread to watch the topics");
-    }
-    *out = w;
-    return R1_OK;
+    return st;
 }
 
 r1_status r1_watch_news(r1_watch *w, bool *grown, int32_t *n_partition, r1_err *err)
@@ -181,6 +206,7 @@ void r1_watch_stop(r1_watch *w)
     pthread_cond_signal(&w->ends);
     pthread_mutex_unlock(&w->lock);
     pthread_join(w->thread, NULL);
+    r1_witness_free(w->witness);
     pthread_cond_destroy(&w->ends);
     pthread_mutex_destroy(&w->lock);
     free(w);

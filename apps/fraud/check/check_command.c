@@ -135,13 +135,30 @@ static void print_field(const check *c, fraud_field f)
     }
 }
 
+/* Forms that the sample shows, and what it cannot show. */
+static void print_forms(const check_proposal *p)
+{
+    char text[256];
+    const char *row;
+    if (*p->time.form && !*p->time.other)
+        printf("  the form of your times looks like %s: write format = %s\n", p->time.form,
+               p->time.form);
+    if (*p->number.form && !*p->number.other &&
+        strcmp(p->number.form, fraud_number_forms[0].example) != 0)
+        printf("  your amounts are written as %s: write amounts = %s\n", p->number.form,
+               p->number.form);
+    for (size_t i = 0; check_question(p, i, &row, text, sizeof text); i++) {
+        printf("  ");
+        r1_utf8_print(stdout, text);
+        printf(" Write %s = %s\n", row, strcmp(row, "currency") ? "..." : "\"...\"");
+    }
+}
+
 static void print_fields(const check *c)
 {
     printf("\nWhat a payment needs, and what your messages have:\n");
     for (int f = 0; f < FRAUD_N_F; f++) print_field(c, (fraud_field)f);
-    if (c->proposal.of[FRAUD_F_TS])
-        printf("  the form of your times looks like %s: write format = %s\n", c->proposal.format,
-               c->proposal.format);
+    print_forms(&c->proposal);
     printf("  fields of yours that are not read:");
     size_t n = 0;
     for (size_t i = 0; i < c->proposal.n && n < 12; i++)
@@ -179,10 +196,14 @@ static void check_print(const check *c, const char *proposed, const char *lines)
                proposed, proposed);
     else if (!good && !c->map)
         printf("\nr1-fraud check --in FILE --propose map.ini writes a mapping file.\n");
-    if (!c->map && c->proposal.of[FRAUD_F_TS] && !strcmp(c->proposal.format, "s"))
+    if (!c->map && c->proposal.of[FRAUD_F_TS] && !strcmp(c->proposal.time.form, "s"))
         printf(
             "\nYour times look like seconds; as milliseconds they lie in 1970. Use a mapping file "
             "with format = s.\n");
+    if (good && !c->map && *c->proposal.number.other)
+        printf("\nAmounts such as %s are read as %s. Where they are written as %s, use a mapping "
+               "file.\n",
+               c->proposal.number.doubt, c->proposal.number.form, c->proposal.number.other);
     if (lines) printf("They are in %s as JSON lines.\n", lines);
     if (good && !lines && strcmp(c->in.form, "JSON lines") != 0)
         printf("Write them as JSON lines first: --out payments.jsonl\n");
@@ -245,6 +266,7 @@ int fraud_command_check(r1_cli_call *call)
     r1_status st = check_run(c, call->opts, &call->err);
     bool partial = !check_good(c);
     check_stream_end(&c->stream);
+    check_propose_end(&c->proposal);
     fraud_map_free(c->map);
     check_input_free(&c->in);
     free(c);

@@ -10,27 +10,110 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WALK_DEPTH_MAX = 6 };
+enum { WALK_DEPTH_MAX = 11 };
 
 /* Names that others give to our fields, in English, German and ISO 20022, without regard to case,
  * points, blanks, _ and -. An umlaut falls out, so whrung is one. The first name that a message has
  * is taken; a name fits the whole path or its last part. */
 static const struct {
     fraud_field f;
-    const char *names[32]; /* up to a NULL */
+    const char *names[64]; /* up to a NULL */
 } alike[] = {
     {FRAUD_F_TX_ID,
-     {"txid", "transactionid", "paymentid", "endtoendid", "transactionref", "reference", "trxid",
-      "uuid", "eventid", "buchungsid", "buchungsnummer", "transaktionsid", "instrid", "umsatzid",
-      "belegnummer", "referenz", "id"}},
+     {"txid",
+      "transactionid",
+      "paymentid",
+      "endtoendid",
+      "transactionref",
+      "reference",
+      "trxid",
+      "uuid",
+      "eventid",
+      "buchungsid",
+      "buchungsnummer",
+      "transaktionsid",
+      "instrid",
+      "umsatzid",
+      "belegnummer",
+      "referenz",
+      "id",
+      "txnid",
+      "transid",
+      "trxref",
+      "txnref",
+      "tranid",
+      "belnr",
+      "ref",
+      "referencia",
+      "riferimento",
+      "rfrence",
+      "idoid",
+      "20"}},
     {FRAUD_F_TS,
-     {"ts",          "timestamp",  "bookedat",     "createdat",  "datetime",      "transactiondate",
-      "bookingdate", "executedat", "eventtime",    "occurredat", "accptncdttm",   "credttm",
-      "zeitstempel", "zeitpunkt",  "buchungszeit", "time",       "buchungsdatum", "buchungstag",
-      "bookgdt",     "datum",      "date",         "created"}},
+     {"ts",
+      "timestamp",
+      "bookedat",
+      "createdat",
+      "datetime",
+      "transactiondate",
+      "bookingdate",
+      "executedat",
+      "eventtime",
+      "occurredat",
+      "accptncdttm",
+      "credttm",
+      "zeitstempel",
+      "zeitpunkt",
+      "buchungszeit",
+      "time",
+      "buchungsdatum",
+      "buchungstag",
+      "bookgdt",
+      "datum",
+      "date",
+      "created",
+      "bookingdatetime",
+      "transactiondatetime",
+      "txndatetime",
+      "txntime",
+      "txndate",
+      "transdate",
+      "trandate",
+      "txdate",
+      "valuedate",
+      "budat",
+      "dateopration",
+      "dateoperation",
+      "fecha",
+      "dataoperazione",
+      "datecreated",
+      "createdatdate",
+      "timestampdate"}},
+    {FRAUD_F_TS_TIME,
+     {"tstime",
+      "timeofday",
+      "uhrzeit",
+      "buchungsuhrzeit",
+      "buchungszeit",
+      "bookingtime",
+      "transactiontime",
+      "txtime",
+      "trxtime",
+      "valuetime",
+      "executiontime",
+      "time",
+      "zeit",
+      "transtime",
+      "txntime",
+      "trantime",
+      "cputm",
+      "heure",
+      "hora",
+      "ora"}},
     {FRAUD_F_KIND,
      {"kind", "paymenttype", "transactiontype", "paymentmethod", "method", "zahlungsart",
-      "buchungsart", "umsatzart", "type"}},
+      "buchungsart", "umsatzart", "type", "txntype", "transtype", "trantype", "txtype", "blart",
+      "typeoperation", "typeopration"}},
     {FRAUD_F_FROM,
      {"from",
       "debtoriban",
@@ -56,7 +139,30 @@ static const struct {
       "cardnumber",
       "cardid",
       "customerid",
-      "customer"}},
+      "customer",
+      "payeraccount",
+      "fromacct",
+      "fromaccountnumber",
+      "sourceacct",
+      "senderaccountid",
+      "payeraccountid",
+      "debtoraccountidentification",
+      "payervpa",
+      "originaccount",
+      "comptemetteur",
+      "compteemetteur",
+      "ordenante",
+      "ordinante",
+      "opdrachtgever",
+      "dbtracctidothrid",
+      "pan",
+      "senderid",
+      "payerid",
+      "50k",
+      "50a",
+      "50f",
+      "absenderkto",
+      "auftraggeberkonto"}},
     {FRAUD_F_TO,
      {"to",
       "creditoriban",
@@ -84,11 +190,56 @@ static const struct {
       "accountto",
       "merchantid",
       "merchant",
-      "recipient"}},
-    {FRAUD_F_CURRENCY, {"currency", "currencycode", "ccy", "cur", "waehrung", "whrung"}},
+      "recipient",
+      "payeeaccount",
+      "toacct",
+      "toaccountnumber",
+      "targetacct",
+      "receiveraccountid",
+      "payeeaccountid",
+      "creditoraccountidentification",
+      "payeevpa",
+      "beneficiaryaccount",
+      "comptebnficiaire",
+      "comptebeneficiaire",
+      "beneficiario",
+      "begunstigde",
+      "cdtracctidothrid",
+      "receiverid",
+      "payeeid",
+      "59",
+      "59a",
+      "59f",
+      "empfkto",
+      "empfaengerkonto",
+      "empfngerkonto"}},
+    {FRAUD_F_CURRENCY,
+     {"currency", "currencycode", "ccy", "cur", "waehrung", "whrung", "waers", "devise", "divisa",
+      "moneda", "moeda", "munt"}},
     {FRAUD_F_AMOUNT,
-     {"amount", "amountvalue", "betrag", "instdamt", "amt", "value", "sum", "summe", "total",
-      "price"}},
+     {"amount",
+      "amountvalue",
+      "betrag",
+      "instdamt",
+      "amt",
+      "value",
+      "sum",
+      "summe",
+      "total",
+      "price",
+      "intrbksttlmamttext",
+      "instdamttext",
+      "intrbksttlmamtvalue",
+      "instdamtvalue",
+      "intrbksttlmamt",
+      "txnamount",
+      "transactionamount",
+      "wrbtr",
+      "montant",
+      "importe",
+      "importo",
+      "bedrag",
+      "valor"}},
     {FRAUD_F_AMOUNT_MINOR, {"amountminor", "amountcents", "amountincents", "cents"}},
     {FRAUD_F_COUNTRY, {"country", "countrycode", "merchantcountry", "land"}},
     {FRAUD_F_CHANNEL, {"channel", "origin", "entrymode"}},
@@ -96,7 +247,8 @@ static const struct {
     {FRAUD_F_DEVICE, {"device", "deviceid", "devicefingerprint", "fingerprint"}},
     {FRAUD_F_TEXT,
      {"text", "remittanceinformation", "remittance", "description", "verwendungszweck", "ustrd",
-      "purpose", "memo", "message", "note"}},
+      "purpose", "memo", "message", "note", "transactioninformation", "ustrd0", "concepto",
+      "causale", "libelle", "libell", "rmtinfustrd0", "70"}},
     {FRAUD_F_FROM_BALANCE, {"frombalance", "oldbalanceorg", "balancebefore", "balance"}},
     {FRAUD_F_LAT, {"lat", "latitude"}},
     {FRAUD_F_LON, {"lon", "lng", "longitude"}},
@@ -111,28 +263,26 @@ static check_path *path_of(check_proposal *p, const char *path)
     if (p->n == CHECK_PATHS_MAX) return NULL;
     check_path *x = &p->path[p->n++];
     snprintf(x->path, sizeof x->path, "%s", path);
-    x->numbers = x->iso = x->zone = true;
     return x;
 }
 
-static void path_see(check_path *x, const json_t *v)
+static void path_see(check_path *x, size_t message, const json_t *v)
 {
     char buf[32];
     const char *number = fraud_json_number(v, buf), *text = json_string_value(v);
-    int64_t whole, ms;
-    bool zone = false;
+    int64_t whole;
     if (!number && !text) text = "";
-    fraud_decimal st = fraud_decimal_read(number ? number : text, 0, &whole);
+    if (number) text = number;
+    fraud_decimal st = fraud_decimal_read(text, 0, &whole);
+    x->value[message] = v;
     x->n++;
-    x->numbers = x->numbers && st != FRAUD_DECIMAL_NONE;
-    x->fractions = x->fractions || st == FRAUD_DECIMAL_FINE ||
-                   (st != FRAUD_DECIMAL_NONE && strchr(number ? number : text, '.'));
-    x->iso = x->iso && !number && fraud_time_iso(text, 0, &ms, &zone);
-    x->zone = x->zone && zone;
-    x->zones = x->zones || zone;
-    if (st == FRAUD_DECIMAL_GOOD && whole > x->largest) x->largest = whole;
+    x->fractions =
+        x->fractions || st == FRAUD_DECIMAL_FINE || (st != FRAUD_DECIMAL_NONE && strchr(text, '.'));
+    bool below = *text == '-' || (*text && text[strlen(text) - 1] == '-');
+    x->negative = x->negative || below;
+    x->positive = x->positive || (!below && *text >= '0' && *text <= '9');
     if (*x->example) return;
-    r1_utf8_clean(x->example, sizeof x->example, number ? number : text);
+    r1_utf8_clean(x->example, sizeof x->example, text);
     for (char *c = x->example; *c; c++) /* it goes into a line of the mapping file */
         if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = ' ';
 }
@@ -141,11 +291,16 @@ static void path_see(check_path *x, const json_t *v)
 static bool path_is_plain(const char *path)
 {
     for (const char *c = path; *c; c++)
-        if ((unsigned char)*c < 0x20 || strchr("=;#\"", *c)) return false;
-    return *path && *path != ' ' && path[strlen(path) - 1] != ' ';
+        if ((unsigned char)*c < 0x20 || (strchr("#;", *c) && (c == path || c[-1] == ' ')))
+            return false;
+    return *path && *path != ' ' && *path != '"' && path[strlen(path) - 1] != ' ';
 }
 
-static void walk_object(check_proposal *p, const json_t *o, const char *above, int depth)
+static void walk_value(check_proposal *p, size_t message, const json_t *v, const char *path,
+                       int depth);
+
+static void walk_object(check_proposal *p, size_t message, const json_t *o, const char *above,
+                        int depth)
 {
     const char *key;
     json_t *v;
@@ -153,13 +308,34 @@ static void walk_object(check_proposal *p, const json_t *o, const char *above, i
     {
         char path[CHECK_PATH_BYTES];
         int n = snprintf(path, sizeof path, "%s%s%s", above, *above ? "." : "", key);
-        if (n >= (int)sizeof path || json_is_null(v) || !path_is_plain(path)) continue;
-        if (json_is_object(v) && depth < WALK_DEPTH_MAX)
-            walk_object(p, v, path, depth + 1);
-        else if (json_is_string(v) || json_is_number(v)) {
-            check_path *x = path_of(p, path);
-            if (x) path_see(x, v);
-        }
+        if (n < (int)sizeof path && path_is_plain(path)) walk_value(p, message, v, path, depth);
+    }
+}
+
+/* Of a list the first place. One of objects that has more of them holds several payments, maybe. */
+static void walk_list(check_proposal *p, size_t message, const json_t *v, const char *above,
+                      int depth)
+{
+    char path[CHECK_PATH_BYTES];
+    const json_t *first = json_array_get(v, 0);
+    int n = snprintf(path, sizeof path, "%s.0", above);
+    if (json_is_object(first) && json_array_size(v) > p->many && json_array_size(v) > 1) {
+        p->many = json_array_size(v);
+        snprintf(p->list, sizeof p->list, "%s", above);
+    }
+    if (first && n < (int)sizeof path) walk_value(p, message, first, path, depth);
+}
+
+static void walk_value(check_proposal *p, size_t message, const json_t *v, const char *path,
+                       int depth)
+{
+    if (json_is_object(v) && depth < WALK_DEPTH_MAX)
+        walk_object(p, message, v, path, depth + 1);
+    else if (json_is_array(v) && depth < WALK_DEPTH_MAX)
+        walk_list(p, message, v, path, depth + 1);
+    else if (json_is_string(v) || json_is_number(v)) {
+        check_path *x = path_of(p, path);
+        if (x) path_see(x, message, v);
     }
 }
 
@@ -188,95 +364,245 @@ static bool name_fits(const check_path *x, const char *name)
     return n > 6 && whole > n && !strcmp(plain + whole - n, name);
 }
 
-static check_path *find_alike(check_proposal *p, const char *const *names)
+static check_values values_of(const check_proposal *p, const check_path *x, const check_path *clock)
+{
+    return (check_values){x->value, clock ? clock->value : NULL, p->n_message};
+}
+
+static bool path_is_date(const check_proposal *p, const check_path *x)
+{
+    check_values v = values_of(p, x, NULL);
+    check_form form;
+    check_time_form(&v, &form);
+    return *form.form;
+}
+
+static bool path_is_clock(const check_proposal *p, const check_path *x)
+{
+    check_values v = values_of(p, x, NULL);
+    return check_is_clock(&v);
+}
+
+typedef bool (*path_fits)(const check_proposal *p, const check_path *x);
+
+static check_path *find_alike(check_proposal *p, const char *const *names, path_fits fits)
 {
     for (; *names; names++)
         for (size_t i = 0; i < p->n; i++)
-            if (!p->path[i].taken && name_fits(&p->path[i], *names)) return &p->path[i];
+            if (!p->path[i].taken && name_fits(&p->path[i], *names) &&
+                (!fits || fits(p, &p->path[i])))
+                return &p->path[i];
     return NULL;
 }
 
-/* The pattern of strptime that reads the text; the first one where none does. */
-static const char *time_pattern(const char *text)
+/* A date goes before what is called time and is a time of day. */
+static check_path *find_field(check_proposal *p, fraud_field f, const char *const *names)
 {
-    static const char *const patterns[] = {
-        "%Y-%m-%d %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y",
-        "%Y-%m-%d",          "%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%d/%m/%Y"};
-    int64_t ms;
-    for (size_t i = 0; i < R1_COUNT(patterns); i++)
-        if (fraud_time_pattern(text, patterns[i], 0, &ms)) return patterns[i];
-    return patterns[0];
+    check_path *x;
+    if (f == FRAUD_F_TS && (x = find_alike(p, names, path_is_date))) return x;
+    if (f == FRAUD_F_TS_TIME) return p->of[FRAUD_F_TS] ? find_alike(p, names, path_is_clock) : NULL;
+    return find_alike(p, names, NULL);
 }
 
-static const char *time_format(const check_path *x)
+/* A time of day of its own means something beside a date alone, or beside its midnight. */
+static void propose_time(check_proposal *p)
 {
-    if (!x || x->iso) return "iso";
-    if (!x->numbers) return time_pattern(x->example);
-    return x->largest < 100000000000         ? "s"
-           : x->largest < 100000000000000    ? "ms"
-           : x->largest < 100000000000000000 ? "us"
-                                             : "ns";
+    const check_path *ts = p->of[FRAUD_F_TS], *clock = p->of[FRAUD_F_TS_TIME];
+    p->of[FRAUD_F_TS_TIME] = NULL;
+    if (!ts) return;
+    check_values one = values_of(p, ts, NULL), two = values_of(p, ts, clock);
+    check_form both = {0};
+    check_time_form(&one, &p->time);
+    if (clock) check_time_form(&two, &both);
+    if (!*both.form) return;
+    p->time = both;
+    p->of[FRAUD_F_TS_TIME] = clock;
+}
+
+static void propose_fields(check_proposal *p)
+{
+    for (size_t i = 0; i < R1_COUNT(alike); i++) {
+        check_path *x = find_field(p, alike[i].f, alike[i].names);
+        if (x) x->taken = true;
+        p->of[alike[i].f] = x;
+    }
+    if (p->of[FRAUD_F_AMOUNT] && p->of[FRAUD_F_AMOUNT_MINOR]) p->of[FRAUD_F_AMOUNT] = NULL;
+}
+
+/* Shops and their categories stand in payments by card. */
+static bool looks_like_cards(const check_proposal *p)
+{
+    const check_path *from = p->of[FRAUD_F_FROM], *to = p->of[FRAUD_F_TO];
+    char a[CHECK_PATH_BYTES] = "", b[CHECK_PATH_BYTES] = "";
+    if (from) plain_name(from->path, a, sizeof a);
+    if (to) plain_name(to->path, b, sizeof b);
+    return strstr(a, "card") || !strcmp(a, "pan") || strstr(b, "merchant");
 }
 
 /* Values of a field that is called amount may be minor units. That cannot be seen where all are
  * whole numbers, so the proposal says units and a person decides. */
 void check_propose(check_proposal *p, const check_input *in)
 {
-    memset(p, 0, sizeof *p);
+    check_propose_end(p);
     for (size_t i = 0; i < in->n && i < CHECK_SAMPLE; i++) {
         fraud_json json;
         if (fraud_json_read(in->text[i], strlen(in->text[i]), &json, NULL) != R1_OK) continue;
-        if (json_is_object(json.root)) walk_object(p, json.root, "", 0);
-        json_decref(json.root);
+        p->message[p->n_message] = json.root;
+        if (json_is_object(json.root)) walk_object(p, p->n_message, json.root, "", 0);
+        p->n_message++;
     }
-    for (size_t i = 0; i < R1_COUNT(alike); i++) {
-        check_path *x = find_alike(p, alike[i].names);
-        if (x) x->taken = true;
-        p->of[alike[i].f] = x;
+    propose_fields(p);
+    propose_time(p);
+    if (p->of[FRAUD_F_AMOUNT]) {
+        check_values v = values_of(p, p->of[FRAUD_F_AMOUNT], NULL);
+        check_number_form(&v, &p->number);
     }
-    if (p->of[FRAUD_F_AMOUNT] && p->of[FRAUD_F_AMOUNT_MINOR]) p->of[FRAUD_F_AMOUNT] = NULL;
-    p->format = time_format(p->of[FRAUD_F_TS]);
-    p->kind = p->of[FRAUD_F_KIND] ? NULL : "transfer";
-    p->currency = p->of[FRAUD_F_CURRENCY] ? NULL : "EUR";
+    p->kind = p->of[FRAUD_F_KIND] ? NULL : looks_like_cards(p) ? "card" : "transfer";
+    p->currency = p->of[FRAUD_F_CURRENCY] ? NULL : "?";
+}
+
+void check_propose_end(check_proposal *p)
+{
+    for (size_t i = 0; i < p->n_message; i++) json_decref(p->message[i]);
+    memset(p, 0, sizeof *p);
+}
+
+/* ---- what only a person knows ---- */
+
+static bool ask_format(const check_proposal *p, char *text, size_t size)
+{
+    const check_form *t = &p->time;
+    if (!p->of[FRAUD_F_TS] || (*t->form && !*t->other)) return false;
+    if (*t->other)
+        snprintf(text, size, "Times such as %s are %s or %s, which differ. Which one holds?",
+                 t->doubt, t->form, t->other);
+    else
+        snprintf(text, size,
+                 "No known form reads all times, as %s. Which pattern of strptime does?",
+                 p->of[FRAUD_F_TS]->example);
+    return true;
+}
+
+static bool ask_zone(const check_proposal *p, char *text, size_t size)
+{
+    if (p->of[FRAUD_F_TS] && *p->time.form && p->time.zone) return false;
+    snprintf(text, size,
+             "%s no offset. In which zone are they: Z, an offset such as +01:00, or a name such as "
+             "Europe/Berlin?",
+             !p->of[FRAUD_F_TS] ? "No field looks like the time, and times may have"
+             : p->time.zones    ? "Some times have"
+                                : "The times have");
+    return true;
+}
+
+static bool ask_amounts(const check_proposal *p, char *text, size_t size)
+{
+    const check_form *n = &p->number;
+    if (!p->of[FRAUD_F_AMOUNT] || (*n->form && !*n->other)) return false;
+    if (*n->other)
+        snprintf(text, size, "Amounts such as %s are written as %s or as %s. Which one holds?",
+                 n->doubt, n->form, n->other);
+    else
+        snprintf(text, size,
+                 "No known form reads all amounts, as %s. How do they write 1234.50: 1234,50, "
+                 "1.234,50, 1 234,50...?",
+                 p->of[FRAUD_F_AMOUNT]->example);
+    return true;
+}
+
+static bool ask_currency(const check_proposal *p, char *text, size_t size)
+{
+    if (p->of[FRAUD_F_CURRENCY]) return false;
+    snprintf(text, size, "No field looks like the currency. Which one are all amounts in?");
+    return true;
+}
+
+static const struct {
+    const char *row;
+    bool (*ask)(const check_proposal *p, char *text, size_t size);
+} questions[] = {{"currency", ask_currency},
+                 {"format", ask_format},
+                 {"zone", ask_zone},
+                 {"amounts", ask_amounts}};
+
+bool check_question(const check_proposal *p, size_t n, const char **row, char *text, size_t size)
+{
+    for (size_t i = 0; i < R1_COUNT(questions); i++) {
+        if (!questions[i].ask(p, text, size) || n--) continue;
+        *row = questions[i].row;
+        return true;
+    }
+    return false;
+}
+
+/* Whether the row has one. */
+static bool question_of(const check_proposal *p, const char *row, char *text, size_t size)
+{
+    size_t i = 0;
+    while (i < R1_COUNT(questions) && strcmp(questions[i].row, row) != 0) i++;
+    return i < R1_COUNT(questions) && questions[i].ask(p, text, size);
 }
 
 bool check_holds_for_all(fraud_field f) { return f == FRAUD_F_KIND || f == FRAUD_F_CURRENCY; }
 
 /* ---- the file ---- */
 
-static void put_fields(const check_proposal *p, FILE *f)
+static void put_field(const check_proposal *p, fraud_field i, FILE *f)
 {
-    fprintf(f, "[fields]\n");
-    for (int i = 0; i < FRAUD_N_F; i++) {
-        const fraud_field_words *w = &fraud_fields[i];
-        const char *constant = i == FRAUD_F_KIND       ? p->kind
-                               : i == FRAUD_F_CURRENCY ? p->currency
-                                                       : NULL;
-        bool money = i == FRAUD_F_AMOUNT_MINOR && p->of[FRAUD_F_AMOUNT];
-        if (constant)
-            fprintf(f,
-                    "; no field of the messages looks like %s: is this constant right?\n"
-                    "%s = \"%s\"\n",
-                    w->name, w->name, constant);
-        else if (p->of[i])
-            fprintf(f, "; %s, found for instance %s\n%s = %s\n", w->expected, p->of[i]->example,
-                    w->name, p->of[i]->path);
-        else if (w->required && !money)
-            fprintf(f, "; needed: %s, as %s; write the path of your field behind the =\n; %s =\n",
-                    w->expected, w->example, w->name);
-    }
+    const fraud_field_words *w = &fraud_fields[i];
+    char text[256];
+    const char *constant = i == FRAUD_F_KIND ? p->kind : i == FRAUD_F_CURRENCY ? p->currency : NULL;
+    bool money = i == FRAUD_F_AMOUNT_MINOR && p->of[FRAUD_F_AMOUNT];
+    if (constant && question_of(p, w->name, text, sizeof text))
+        fprintf(f, "; %s\n%s = \"?\"\n", text, w->name);
+    else if (constant)
+        fprintf(f,
+                "; no field of the messages looks like %s: is this constant right?\n"
+                "%s = \"%s\"\n",
+                w->name, w->name, constant);
+    else if (p->of[i])
+        fprintf(f, "; %s, found for instance %s\n%s = %s\n", w->expected, p->of[i]->example,
+                w->name, p->of[i]->path);
+    else if (w->required && !money)
+        fprintf(f, "; needed: %s, as %s; write the path of your field behind the =\n; %s =\n",
+                w->expected, w->example, w->name);
 }
 
-static void put_zone(const check_path *ts, FILE *f)
+static void put_row(const check_proposal *p, const char *row, const char *value, FILE *f)
 {
-    if (!ts)
-        fprintf(f, "; No field looks like the time. The zone of times that have no offset:\n");
-    else if (ts->numbers || ts->zone)
-        return; /* nothing to ask */
-    else
-        fprintf(f, "; %s no offset. Which one holds?\n",
-                ts->zones ? "Some times have" : "The times have");
-    fprintf(f, "zone = Z\n");
+    char text[256];
+    if (question_of(p, row, text, sizeof text))
+        fprintf(f, "; %s\n%s = ?\n", text, row);
+    else if (value)
+        fprintf(f, "%s = %s\n", row, value);
+}
+
+static void put_time(const check_proposal *p, FILE *f)
+{
+    fprintf(f, "\n[time]\n");
+    if (*p->time.form && p->time.dates)
+        fprintf(f, "; These are dates alone, so all payments of a day count at its midnight. Is "
+                   "there a field\n; with the time of day? Then write ts_time = its path above.\n");
+    put_row(p, "format", p->of[FRAUD_F_TS] ? p->time.form : "iso", f);
+    put_row(p, "zone", NULL, f);
+}
+
+static void put_money(const check_proposal *p, FILE *f)
+{
+    const check_path *x =
+        p->of[FRAUD_F_AMOUNT] ? p->of[FRAUD_F_AMOUNT] : p->of[FRAUD_F_AMOUNT_MINOR];
+    bool common = !strcmp(p->number.form, fraud_number_forms[0].example);
+    fprintf(f, "\n[money]\n");
+    put_row(p, "amounts", *p->number.form && !common ? p->number.form : NULL, f);
+    if (x == p->of[FRAUD_F_AMOUNT] && x && common && !x->fractions)
+        fprintf(f, "; All amounts are whole numbers. If they are cents, write amount_minor in the "
+                   "place of amount.\n");
+    if (x && x->negative && !x->positive)
+        fprintf(f, "; All amounts are below 0.\nsign = negative\n");
+    else if (x && x->negative)
+        fprintf(f,
+                "; Amounts below 0 are refunds, which cannot be scored. If they are the payments, "
+                "write\n; sign = negative\n");
 }
 
 char *check_propose_text(const check_proposal *p)
@@ -288,17 +614,14 @@ char *check_propose_text(const check_proposal *p)
     fprintf(f, "; Made by r1-fraud check from a sample. Read it before you use it:\n"
                ";   r1-fraud check --map THIS --in FILE\n"
                "; A path names objects within objects with points; a \"text\" in quotes holds for "
-               "all messages.\n");
-    put_fields(p, f);
-    const check_path *amount = p->of[FRAUD_F_AMOUNT];
-    if (amount && !amount->numbers)
-        fprintf(f, "; Some amounts are no decimal numbers with a point, as 1125.50, and cannot be "
-                   "scored.\n");
-    else if (amount && !amount->fractions)
-        fprintf(f, "; All amounts are whole numbers. If they are cents, write amount_minor in the "
-                   "place of amount.\n");
-    fprintf(f, "\n[time]\nformat = %s\n", p->format);
-    put_zone(p->of[FRAUD_F_TS], f);
+               "all messages.\n; Each ? waits for your answer.\n");
+    if (p->many)
+        fprintf(f, "; %s has up to %zu places in one message. Send each payment by itself.\n",
+                p->list, p->many);
+    fprintf(f, "[fields]\n");
+    for (int i = 0; i < FRAUD_N_F; i++) put_field(p, (fraud_field)i, f);
+    put_time(p, f);
+    put_money(p, f);
     fprintf(f, "\n; Your words for our kinds, with commas; common ones are known.\n[kinds]\n"
                "; transfer = SCT, internal\n; card = POS\n; cash = ATM\n");
     fclose(f);

@@ -2,8 +2,8 @@
 /* account_list.c - lines to entries, entries into a table by hash. */
 #include "decide/account_list.h"
 
-#include "decide/zone.h"
 #include "payment/payment.h"
+#include "payment/zone.h"
 
 #include <ctype.h>
 #include <stdio.h>

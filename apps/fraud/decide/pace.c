@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PACE_RECOMPUTE = 256, PACE_SLOTS = FRAUD_PACE_DAYS + 1 };
+enum { PACE_SLOTS = FRAUD_PACE_DAYS + 1 };
 #define PACE_DAY_MS  INT64_C(86400000)
 #define PACE_HOUR_MS INT64_C(3600000)
 #define PACE_VERSION UINT64_C(0x5231504143450001)
@@ -92,25 +92,6 @@ static pace_day *pace_day_of(pace_plain *x, int64_t ts_ms)
     return d;
 }
 
-void fraud_pace_add(fraud_pace *p, int64_t first_ms, int64_t last_ms, unsigned bin, uint32_t n)
-{
-    pace_plain *x = &p->x;
-    R1_ASSERT(bin < FRAUD_PACE_BINS && first_ms >= 0 && first_ms <= last_ms, "bin %u", bin);
-    if (last_ms > x->now_ms) x->now_ms = last_ms;
-    x->n_noted += n;
-    pace_day *d = pace_day_of(x, first_ms);
-    if (!d) return;
-    if (first_ms < d->first_ms) d->first_ms = first_ms;
-    if (last_ms > d->last_ms) d->last_ms = last_ms;
-    d->n[bin] += n;
-    d->total += n;
-}
-
-void fraud_pace_note(fraud_pace *p, int64_t ts_ms, float logit)
-{
-    if (isfinite(logit) && ts_ms >= 0) fraud_pace_add(p, ts_ms, ts_ms, fraud_pace_bin(logit), 1);
-}
-
 static bool pace_in_window(const pace_plain *x, const pace_day *d)
 {
     return d->day >= 0 && d->day > x->now_ms / PACE_DAY_MS - FRAUD_PACE_DAYS;
@@ -139,15 +120,49 @@ static double pace_compute(const pace_plain *x, double alerts_per_day)
     return -HUGE_VAL;
 }
 
+static void pace_recompute(pace_plain *x)
+{
+    x->border = pace_compute(x, x->budget);
+    x->computed_at = x->n_noted / FRAUD_PACE_RECOMPUTE;
+}
+
+/* At every so many scores, whether or not anybody asks: a state that is built again from the log
+ * so has the same threshold. */
+static void pace_crossed(pace_plain *x)
+{
+    if (x->budget >= 0 && x->n_noted / FRAUD_PACE_RECOMPUTE != x->computed_at) pace_recompute(x);
+}
+
+void fraud_pace_add(fraud_pace *p, int64_t first_ms, int64_t last_ms, unsigned bin, uint32_t n)
+{
+    pace_plain *x = &p->x;
+    R1_ASSERT(bin < FRAUD_PACE_BINS && first_ms >= 0 && first_ms <= last_ms, "bin %u", bin);
+    if (last_ms > x->now_ms) x->now_ms = last_ms;
+    x->n_noted += n;
+    pace_day *d = pace_day_of(x, first_ms);
+    if (!d) {
+        pace_crossed(x);
+        return;
+    }
+    if (first_ms < d->first_ms) d->first_ms = first_ms;
+    if (last_ms > d->last_ms) d->last_ms = last_ms;
+    d->n[bin] += n;
+    d->total += n;
+    pace_crossed(x);
+}
+
+void fraud_pace_note(fraud_pace *p, int64_t ts_ms, float logit)
+{
+    if (isfinite(logit) && ts_ms >= 0) fraud_pace_add(p, ts_ms, ts_ms, fraud_pace_bin(logit), 1);
+}
+
 double fraud_pace_border(fraud_pace *p, double alerts_per_day)
 {
     pace_plain *x = &p->x;
     alerts_per_day *= p->share;
-    bool stale = x->n_noted / PACE_RECOMPUTE != x->computed_at || x->budget != alerts_per_day;
-    if (stale) {
-        x->border = pace_compute(x, alerts_per_day);
-        x->computed_at = x->n_noted / PACE_RECOMPUTE;
+    if (x->budget != alerts_per_day) {
         x->budget = alerts_per_day;
+        pace_recompute(x);
     }
     return x->border;
 }

@@ -5,7 +5,7 @@
  *
  * (1) It changes by fraud_pace_note and fraud_pace_match alone, in the order in which payments are
  *     applied. Time is event time, counts are whole numbers: the same payments in the same order
- *     give the same thresholds, however they were split into batches.
+ *     give the same thresholds, however they were split into batches, and after a restart.
  * (2) All of it is one block of plain data (fraud_pace_block), for snapshots.
  * (3) It outlives a policy: rules keep their counts by name when another policy comes.
  *
@@ -23,7 +23,8 @@
 
 enum {
     FRAUD_PACE_DAYS = 7,
-    FRAUD_PACE_BINS = 512, /* of logits from -16 to 16, 16 a unit */
+    FRAUD_PACE_BINS = 512,      /* of logits from -16 to 16, 16 a unit */
+    FRAUD_PACE_RECOMPUTE = 256, /* scores from one threshold to the next */
     FRAUD_PACE_RULES_MAX = 256,
     FRAUD_RULE_NAME_BYTES = 32
 };
@@ -40,7 +41,8 @@ unsigned fraud_pace_bin(float logit);
 void fraud_pace_note(fraud_pace *p, int64_t ts_ms, float logit);
 /* The same n times, between two moments of one day, when a state is built from stored decisions. */
 void fraud_pace_add(fraud_pace *p, int64_t first_ms, int64_t last_ms, unsigned bin, uint32_t n);
-/* The logit from which a payment is an alert at this budget; minus infinity: every one. */
+/* The logit from which a payment is an alert at this budget; minus infinity: every one. Another
+ * budget than before is computed at once. */
 double fraud_pace_border(fraud_pace *p, double alerts_per_day);
 
 /* This process decides `share` of all payments, 0 to 1, so its budgets and caps are as much of

@@ -597,4 +597,5 @@ void fraud_policy_pace(const fraud_policy *p, fraud_pace *pace)
     for (size_t i = 0; i < p->n_rule; i++)
         memcpy(name[i], p->rules[i].info.name, FRAUD_RULE_NAME_BYTES);
     fraud_pace_rules(pace, name, p->n_rule);
+    if (p->o.alerts_per_day > 0) fraud_pace_border(pace, p->o.alerts_per_day);
 }

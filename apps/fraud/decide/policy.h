@@ -121,7 +121,7 @@ void fraud_policy_rule(const fraud_policy *p, size_t i, fraud_rule_info *out);
 const fraud_account_list *fraud_policy_list(const fraud_policy *p, const char *name);
 const fraud_account_list *fraud_policy_list_at(const fraud_policy *p, size_t i); /* NULL: behind */
 const fraud_policy_opts *fraud_policy_opts_of(const fraud_policy *p); /* paths are not kept */
-/* Gives the rules' names to the pace that will count them. */
+/* Gives the rules' names to the pace that will count them, and the budget. */
 void fraud_policy_pace(const fraud_policy *p, fraud_pace *pace);
 
 #endif

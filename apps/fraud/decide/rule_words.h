@@ -6,7 +6,7 @@
 #ifndef FRAUD_RULE_WORDS_H
 #define FRAUD_RULE_WORDS_H
 
-#include "decide/zone.h"
+#include "payment/zone.h"
 #include "score/engine.h"
 
 /* What one payment is judged by. */

@@ -81,9 +81,20 @@ static int32_t word_category(const char *word, int n)
 
 typedef struct {
     const fraud_payment *p;
-    int64_t amount; /* hundredths */
+    int64_t amount; /* hundredths of the unit that models know */
     clock_parts c;
 } payment_view;
+
+/* Amounts of currencies with a small unit, in the unit that models know: at least a hundredth. */
+static int64_t columns_scaled(const fraud_state *s, int64_t hundredths)
+{
+    if (s->unit == 1) return hundredths;
+    int64_t x = llround((double)hundredths / s->unit);
+    return x > 0 ? x : 1;
+}
+
+/* A logarithm of an amount in that unit. */
+static double columns_ln_unit(const fraud_state *s) { return s->unit == 1 ? 0 : log(s->unit); }
 
 /* clang-format off */
 #define PAYMENT_NUMBERS(X)                                   \
@@ -118,7 +129,8 @@ _Static_assert(0 PAYMENT_CATEGORIES(AS_CATEGORY_COUNT) == FRAUD_N_PAYMENT_CAT,
 
 static void payment_columns(const fraud_state *s, const fraud_payment *p, fraud_features *f)
 {
-    const payment_view view = {p, fraud_hundredths(p), clock_of(s->now)}, *v = &view;
+    const payment_view view = {p, columns_scaled(s, fraud_hundredths(p)), clock_of(s->now)},
+                       *v = &view;
     {
         float *out = f->payment;
         PAYMENT_NUMBERS(AS_FILL)
@@ -147,6 +159,9 @@ typedef struct {
     const fraud_entity *e;
     int side;  /* 0 the sender, 1 the receiver; its own direction, OUT or IN */
     double ln; /* of the new amount */
+    /* What divides sums, in hundredths, into the unit that models know; its logarithm beside a
+     * hundred's. */
+    double per, ln_unit;
     fraud_window w[FRAUD_N_WINDOW][2];
     float balance;
     recent_view recent;
@@ -165,7 +180,7 @@ static float end_n(const end_view *v, int window, int direction)
 
 static float end_sum(const end_view *v, int window, int direction)
 {
-    return columns_ln1p(window_of(v, window, direction)->sum / 100);
+    return columns_ln1p(window_of(v, window, direction)->sum / v->per);
 }
 
 static float end_distinct(const end_view *v, int window, int direction)
@@ -193,7 +208,7 @@ static float end_through(const end_view *v, int window)
 {
     const fraud_window *w = v->w[window];
     if (!(w[OUT].n + w[IN].n > 0)) return NAN;
-    return columns_ln1p(w[OUT].sum / 100) - columns_ln1p(w[IN].sum / 100);
+    return columns_ln1p(w[OUT].sum / v->per) - columns_ln1p(w[IN].sum / v->per);
 }
 
 static float end_net(const end_view *v, int window)
@@ -326,7 +341,7 @@ static float columns_distance(const fraud_entity *e, const fraud_payment *p)
     X("new_country",           v->side ? NAN : columns_changed(v->e->country, v->p->country))  \
     X("distance",              v->side ? NAN : columns_distance(v->e, v->p))           \
     X("balance",               v->balance)                                             \
-    X("over_balance",          (float)(v->ln - (double)v->balance))
+    X("over_balance",          (float)(v->ln - v->ln_unit - (double)v->balance))
 /* clang-format on */
 
 const fraud_column FRAUD_END_NUM[] = {END_NUMBERS(AS_NAME)};
@@ -376,10 +391,10 @@ static match_view match_of(const fraud_state *s, const fraud_entity *e, int dire
     return (match_view){(float)best, columns_hours(s->now, ts)};
 }
 
-static float balance_of(const fraud_payment *p, int side)
+static float balance_of(const fraud_state *s, const fraud_payment *p, int side)
 {
     if (!(p->has & (side ? FRAUD_HAS_TO_BALANCE : FRAUD_HAS_FROM_BALANCE))) return NAN;
-    double unit = pow(10, p->minor_digits),
+    double unit = pow(10, p->minor_digits) * s->unit,
            balance = (double)(side ? p->to_balance_minor : p->from_balance_minor) / unit;
     return columns_ln1p(balance > 0 ? balance : 0);
 }
@@ -393,7 +408,9 @@ static void end_columns(const fraud_state *s, const fraud_payment *p, uint32_t i
                      .e = e,
                      .side = side,
                      .ln = ln,
-                     .balance = balance_of(p, side),
+                     .per = 100 * s->unit,
+                     .ln_unit = columns_ln_unit(s),
+                     .balance = balance_of(s, p, side),
                      .recent = recent_of(s, e, side, ln),
                      .match = match_of(s, e, !side, ln)};
     for (int k = 0; k < FRAUD_N_WINDOW; k++)
@@ -412,7 +429,7 @@ typedef struct {
     /* Of the pair, and of the other way; NaN: missing. */
     double n[FRAUD_N_WINDOW], n_back[FRAUD_N_WINDOW], sum28, total;
     double n_out, n_in; /* payments within 28 days, sender's and receiver's */
-    double ln;
+    double ln, per;     /* as of an end */
 } pair_view;
 
 static float pair_over_mean(const pair_view *v)
@@ -433,7 +450,7 @@ static float pair_share(const pair_view *v, double of)
     X("n_3d",       columns_ln1p(v->n[FRAUD_W_3D]))                     \
     X("n_7d",       columns_ln1p(v->n[FRAUD_W_7D]))                     \
     X("n_28d",      columns_ln1p(v->n[FRAUD_W_28D]))                    \
-    X("sum_28d",    columns_ln1p(v->sum28 / 100))                       \
+    X("sum_28d",    columns_ln1p(v->sum28 / v->per))                    \
     X("total",      columns_ln1p(v->total))                             \
     X("since",      columns_hours(v->now, v->pair->last_ts))            \
     X("age",        columns_hours(v->now, v->pair->first_ts))           \
@@ -468,7 +485,8 @@ static void pair_columns(const fraud_state *s, uint32_t from, uint32_t to, doubl
                       .back = b == FRAUD_NONE ? &none : &s->pair[b],
                       .n_out = fraud_state_window(s, from, FRAUD_W_28D, OUT).n,
                       .n_in = fraud_state_window(s, to, FRAUD_W_28D, IN).n,
-                      .ln = ln};
+                      .ln = ln,
+                      .per = 100 * s->unit};
     for (int k = 0; k < FRAUD_N_WINDOW; k++) {
         view.n[k] = pair_count_of(s, i, k, since);
         view.n_back[k] = pair_count_of(s, b, k, since);
@@ -525,11 +543,11 @@ void fraud_features_ref(const fraud_state *s, uint64_t seq, int role, bool same,
 
 /* clang-format off */
 #define EVENT_NUMBERS(X)                               \
-    X("amount",   (float)ln_of(v->edge->ln))           \
+    X("amount",   (float)(ln_of(v->edge->ln) - v->ln_unit)) \
     X("hour_sin", (float)sin(v->c.hour * M_PI / 12))   \
     X("hour_cos", (float)cos(v->c.hour * M_PI / 12))   \
     X("weekday",  (float)v->c.weekday)                 \
-    X("round",    columns_roundness(v->edge->amount))
+    X("round",    columns_roundness(v->amount))
 
 #define EVENT_CATEGORIES(X)                      \
     X("kind",    FRAUD_N_KIND, v->edge->kind)    \
@@ -540,6 +558,8 @@ void fraud_features_ref(const fraud_state *s, uint64_t seq, int role, bool same,
 typedef struct {
     const fraud_edge *edge;
     clock_parts c;
+    int64_t amount;
+    double ln_unit;
 } event_view;
 
 const fraud_column FRAUD_EVENT_NUM[] = {EVENT_NUMBERS(AS_NAME)};
@@ -553,7 +573,9 @@ void fraud_features_event(const fraud_state *s, uint64_t seq, float num[FRAUD_N_
 {
     R1_ASSERT(fraud_state_has(s, seq), "event: edge %llu", (unsigned long long)seq);
     const fraud_edge *edge = fraud_state_edge(s, seq);
-    const event_view view = {edge, clock_of(edge->ts)}, *v = &view;
+    const event_view view = {edge, clock_of(edge->ts), columns_scaled(s, edge->amount),
+                             columns_ln_unit(s)},
+                     *v = &view;
     {
         float *out = num;
         EVENT_NUMBERS(AS_FILL)
@@ -602,6 +624,7 @@ static int ego_node(ego_ids *ids, fraud_features *f, uint32_t id)
 
 typedef struct {        /* an edge as the graph item sees it */
     int32_t ln, new_ln; /* of its amount, of the new payment's; 1024 * ln */
+    double ln_unit;
     float age;
     bool is_new;
     int port, direction; /* its place among its end's payments of one direction, from 1; 0: new */
@@ -610,7 +633,7 @@ typedef struct {        /* an edge as the graph item sees it */
 
 /* clang-format off */
 #define EDGE_NUMBERS(X)                                             \
-    X("amount",   (float)ln_of(v->ln))                              \
+    X("amount",   (float)(ln_of(v->ln) - v->ln_unit))               \
     X("over_new", (float)ln_of(v->new_ln - v->ln))                  \
     X("age",      v->age)                                           \
     X("is_new",   v->is_new)                                        \
@@ -653,6 +676,7 @@ static void ego_edge(const fraud_state *s, ego_ids *ids, fraud_features *f, uint
     f->dst[i] = dst;
     edge_columns(&(edge_view){.ln = edge->ln,
                               .new_ln = ln,
+                              .ln_unit = columns_ln_unit(s),
                               .age = columns_hours(s->now, edge->ts),
                               .port = port,
                               .direction = direction,
@@ -695,7 +719,9 @@ void fraud_features_ego(const fraud_state *s, const fraud_payment *p, uint32_t f
     f->n_node = f->n_edge = 0;
     f->src[0] = ego_node(&ids, f, from);
     f->dst[0] = ego_node(&ids, f, to);
-    edge_columns(&(edge_view){.ln = ln, .new_ln = ln, .is_new = true}, f->edge[0]);
+    edge_columns(
+        &(edge_view){.ln = ln, .new_ln = ln, .ln_unit = columns_ln_unit(s), .is_new = true},
+        f->edge[0]);
     ids.seq[0] = FRAUD_NO_SEQ;
     f->n_edge = 1;
     for (int side = 0; side < 2; side++)

@@ -27,6 +27,8 @@
 
 r1_status fraud_state_new(fraud_state **out, uint32_t edges_max, uint32_t entities_max,
                           uint32_t pairs_max, r1_err *err);
+/* Touches what the first payments will use, so that none of them waits for pages to be cleared. */
+void fraud_state_warm(fraud_state *s);
 void fraud_state_free(fraud_state *s);
 /* What such a state reserves; less is resident until all of it is in use. */
 uint64_t fraud_state_bytes(uint32_t edges_max, uint32_t entities_max, uint32_t pairs_max);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 static uint32_t power_of_two(uint32_t at_least)
 {
@@ -37,6 +38,7 @@ typedef struct { /* one array of the block */
 } state_array;
 
 enum { N_ARRAY = 11, ARRAY_ALIGN = 64, PAGES_FROM = 4 << 20 };
+enum { WARM_ROWS_BYTES = 4 << 20, WARM_BUCKETS_BYTES = 64 << 20 };
 
 /* clang-format off */
 static void state_arrays(fraud_state *s, state_array out[N_ARRAY])
@@ -113,6 +115,23 @@ static r1_status state_reserve(fraud_state *s, r1_err *err)
     return R1_OK;
 }
 
+/* Rows are taken from the front, buckets anywhere. */
+void fraud_state_warm(fraud_state *s)
+{
+    state_array all[N_ARRAY];
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    state_arrays(s, all);
+    for (int i = 0; i < N_ARRAY; i++) {
+        uint64_t bytes = state_array_bytes(&all[i]);
+        bool front = all[i].row_bytes > sizeof(uint32_t);
+        uint64_t most = front ? WARM_ROWS_BYTES : WARM_BUCKETS_BYTES;
+        uintptr_t from = (uintptr_t)*all[i].at / page * page;
+        uintptr_t to = (uintptr_t)*all[i].at + (bytes < most ? bytes : most);
+        /* A kernel that does not know it, or has no memory left, touches them later. */
+        madvise((void *)from, to - from, MADV_POPULATE_WRITE);
+    }
+}
+
 static void state_table_init(fraud_table *t)
 {
     t->free_head = t->lru_head = t->lru_tail = FRAUD_NONE;
@@ -133,6 +152,7 @@ r1_status fraud_state_new(fraud_state **out, uint32_t edges_max, uint32_t entiti
     fraud_state *s = calloc(1, sizeof *s);
     if (!s) R1_FAIL(err, R1_E_NOMEM, "no memory for the state");
     s->now = INT64_MIN / 2;
+    s->unit = 1;
     s->cut_ts = FRAUD_NEVER;
     state_sizes(s, edges_max, entities_max, pairs_max);
     state_table_init(&s->entities);

@@ -134,6 +134,7 @@ typedef struct fraud_state {
     int64_t now;
     int64_t cut_ts; /* newest edge that was cut: exact windows begin after it; FRAUD_NEVER: none */
     uint64_t cut[FRAUD_N_CUT];
+    double unit; /* of the newest payment's currency, for columns: fraud_currency_unit */
 } fraud_state;
 
 /* Whether window k has lost edges before their time. */

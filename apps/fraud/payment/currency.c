@@ -97,6 +97,35 @@ fraud_currency_what fraud_currency_of(const char *code, int *digits)
     return (fraud_currency_what)row->what;
 }
 
+/* Currencies of which a euro buys more than a hundred, with the order of magnitude in tens, as of
+ * 2026: no rate, which moves, but the place of the point. By rising code. */
+static const struct {
+    char code[4];
+    int power;
+} small_units[] = {
+    /* clang-format off */
+    {"AMD", 3}, {"AOA", 3}, {"ARS", 3}, {"BIF", 3}, {"CDF", 3}, {"CLP", 3}, {"COP", 4}, {"CRC", 3},
+    {"DJF", 2}, {"DZD", 2}, {"GNF", 4}, {"HTG", 2}, {"HUF", 3}, {"IDR", 4}, {"IQD", 3}, {"IRR", 5},
+    {"ISK", 2}, {"JMD", 2}, {"JPY", 2}, {"KES", 2}, {"KHR", 4}, {"KMF", 3}, {"KRW", 3}, {"KZT", 3},
+    {"LAK", 4}, {"LBP", 5}, {"LKR", 3}, {"LRD", 2}, {"MGA", 4}, {"MMK", 3}, {"MNT", 4}, {"MWK", 3},
+    {"NGN", 3}, {"NPR", 2}, {"PKR", 3}, {"PYG", 4}, {"RSD", 2}, {"RWF", 3}, {"SDG", 3}, {"SOS", 3},
+    {"SSP", 4}, {"SYP", 4}, {"TZS", 3}, {"UGX", 4}, {"UZS", 4}, {"VND", 4}, {"VUV", 2}, {"XAF", 3},
+    {"XOF", 3}, {"XPF", 2}, {"YER", 2},
+    /* clang-format on */
+};
+
+static int small_by_code(const void *code, const void *row) { return memcmp(code, row, 3); }
+
+double fraud_currency_unit(const char *code)
+{
+    static const double tens[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5};
+    const char *row = strlen(code) == 3 ? bsearch(code, small_units, R1_COUNT(small_units),
+                                                  sizeof *small_units, small_by_code)
+                                        : NULL;
+    size_t i = row ? (size_t)(row - small_units[0].code) / sizeof *small_units : 0;
+    return row ? tens[small_units[i].power] : 1;
+}
+
 int fraud_currency_digits(const char *code)
 {
     int digits;

@@ -17,5 +17,9 @@ typedef enum {
 
 /* *digits: of the minor unit, -1 where there is none. */
 fraud_currency_what fraud_currency_of(const char *code, int *digits);
+/* How many of the currency's units are one for a model: a power of ten, 1 for most. Models saw
+ * amounts of euros and dollars, and 500,000 dong are an ordinary amount. A stream in yen, won, dong
+ * or rupiah so has the amounts of one in euros, but for a factor below about three. */
+double fraud_currency_unit(const char *code);
 
 #endif

@@ -5,7 +5,7 @@
 #ifndef FRAUD_EVENT_TIME_H
 #define FRAUD_EVENT_TIME_H
 
-#include "r1_base.h"
+#include "payment/zone.h"
 
 typedef enum {
     FRAUD_TIME_MS = 0, /* whole milliseconds since 1970, or an ISO text */
@@ -16,12 +16,32 @@ typedef enum {
     FRAUD_TIME_PATTERN /* as strptime reads it */
 } fraud_time_form;
 
-/* A text of RFC 3339; a blank may stand for the T, and seconds and offset may be missing. *zone
- * tells whether the text has an offset; without one, zone_minutes east of Greenwich hold. */
-bool fraud_time_iso(const char *text, int zone_minutes, int64_t *ms, bool *zone);
-/* By a pattern of strptime; %z in it wins over zone_minutes. */
-bool fraud_time_pattern(const char *text, const char *pattern, int zone_minutes, int64_t *ms);
-/* "Z", "UTC", "+05:30" or "-0800" to minutes. */
+/* How the times of one sender are written. */
+typedef struct {
+    fraud_time_form form;
+    const char *pattern; /* of FRAUD_TIME_PATTERN */
+    /* Of a time without an offset: a zone, else minutes east of Greenwich. */
+    const fraud_zone *zone;
+    int zone_minutes;
+} fraud_time_style;
+
+/* A text of RFC 3339; a blank may stand for the T, and seconds, offset and the minutes of an offset
+ * may be missing. *zone tells whether the text has an offset; without one, *ms is what a clock on
+ * the wall shows. */
+bool fraud_time_iso(const char *text, int64_t *ms, bool *zone);
+/* By a pattern of strptime; *zone and *ms as above. Where the pattern has numbers side by side,
+ * each has all its digits. */
+bool fraud_time_pattern(const char *text, const char *pattern, int64_t *ms, bool *zone);
+/* A number of units since 1970, by one of the first four forms. */
+bool fraud_time_number(const char *text, fraud_time_form form, int64_t *ms);
+/* By the form of the style; where that is a unit, an ISO text is read as well. */
+bool fraud_time_read(const fraud_time_style *style, const char *text, int64_t *ms, bool *zone);
+/* Whether the pattern tells a date, and nothing that would be passed over; else why says what is
+ * expected. */
+bool fraud_time_pattern_check(const char *pattern, char *why, size_t size);
+/* "Z", "UTC", "+05:30", "-0800" or "+01" to minutes. */
 bool fraud_time_zone(const char *text, int *minutes);
+/* What a clock on the wall shows, to UTC. */
+fraud_local fraud_time_utc(const fraud_time_style *style, int64_t *ms);
 
 #endif

@@ -18,7 +18,7 @@
 
 enum {
     FRAUD_PAYMENT_BYTES_MAX = 16384, /* of one encoded message */
-    FRAUD_PAYMENT_DEPTH_MAX = 8,     /* of nesting, unknown fields included */
+    FRAUD_PAYMENT_DEPTH_MAX = 32,    /* of nesting, unknown fields included */
     FRAUD_TX_ID_BYTES = 256, /* each size includes the NUL; a longer id is an error, never cut */
     FRAUD_ACCOUNT_BYTES = 256,
     /* Remittance text. ISO 20022 has 140 characters, of at most 4 bytes; what is longer is cut

@@ -20,6 +20,7 @@ const fraud_field_words fraud_fields[FRAUD_N_F] = {
                        "\"t-1001\""},
     [FRAUD_F_TS] = {"ts", true, "milliseconds since 1970, or an ISO text with offset",
                     "\"2026-11-30T14:05:09Z\""},
+    [FRAUD_F_TS_TIME] = {"ts_time", false, "the time of day, where ts is a date", "\"14:05:09\""},
     [FRAUD_F_KIND] = {"kind", true, "transfer, card or cash", "\"transfer\""},
     [FRAUD_F_FROM] = {"from", true, "the payer's account or card, a text",
                       "\"DE89370400440532013000\""},
@@ -50,20 +51,25 @@ const fraud_field_words fraud_fields[FRAUD_N_F] = {
 #define FIELD(of_name) ROW(of_name, "fields", "path or \"constant\"")
 #define WORDS(of_name, of_section) ROW(of_name, of_section, "words, with commas")
 static const r1_option map_rows[] = { /* first one for each field, in their order */
-    FIELD("tx-id"), FIELD("ts"), FIELD("kind"), FIELD("from"), FIELD("to"), FIELD("from-role"),
-    FIELD("to-role"), FIELD("currency"), FIELD("amount-minor"), FIELD("amount"), FIELD("country"),
+    FIELD("tx-id"), FIELD("ts"), FIELD("ts-time"), FIELD("kind"), FIELD("from"), FIELD("to"),
+    FIELD("from-role"), FIELD("to-role"), FIELD("currency"), FIELD("amount-minor"),
+    FIELD("amount"), FIELD("country"),
     FIELD("channel"), FIELD("category"), FIELD("device"), FIELD("text"),
     FIELD("from-balance-minor"), FIELD("to-balance-minor"), FIELD("from-balance"),
     FIELD("to-balance"), FIELD("lat"), FIELD("lon"),
     {.name = "format", .section = "time", .type = R1_OPT_STRING, .def = "ms", .help = "of ts"},
     {.name = "zone", .section = "time", .type = R1_OPT_STRING, .def = "Z", .help = "of ts"},
+    {.name = "amounts", .section = "money", .type = R1_OPT_STRING, .def = "1234.50",
+     .help = "how texts write 1234.50"},
+    {.name = "sign", .section = "money", .type = R1_OPT_ENUM, .choices = "positive|negative",
+     .def = "positive", .help = "of payments; the other one is of refunds"},
     WORDS("transfer", "kinds"), WORDS("cash", "kinds"), WORDS("card", "kinds"),
     WORDS("account", "roles"), WORDS("merchant", "roles"), WORDS("external", "roles"),
     WORDS("card-role", "roles"),
 };
 /* clang-format on */
 
-enum { PATH_PARTS_MAX = 6, WORDS_MAX = 256 };
+enum { PATH_PARTS_MAX = 12, WORDS_MAX = 256 };
 
 typedef struct {
     const char *word; /* in map.text */
@@ -75,11 +81,13 @@ struct fraud_map {
     r1_options *o;
     json_t *constant[FRAUD_N_F];
     char name[FRAUD_N_F][160];
+    bool lists[FRAUD_N_F]; /* the path may lead through a list */
     map_word kind[WORDS_MAX], role[WORDS_MAX];
     size_t n_kind, n_role;
-    fraud_time_form form;
-    const char *pattern;
-    int zone_minutes;
+    fraud_time_style time;
+    fraud_zone *zone; /* NULL: an offset */
+    const fraud_number_form *numbers;
+    int sign;
     char version[20];
 };
 
@@ -112,6 +120,13 @@ static r1_status load_field(fraud_map *m, fraud_field f, r1_err *err)
     }
     if (!len || *text == '.' || text[len - 1] == '.' || strstr(text, ".."))
         return map_expected(m, map_rows[f].name, "a path such as data.amount", err);
+    int parts = 1;
+    for (const char *c = text; *c; c++) {
+        parts += *c == '.';
+        m->lists[f] = m->lists[f] || (*c == '.' && c[1] >= '0' && c[1] <= '9');
+    }
+    if (parts > PATH_PARTS_MAX)
+        return map_expected(m, map_rows[f].name, "a path of at most 12 parts", err);
     if (strcmp(text, fraud_fields[f].name) != 0)
         snprintf(m->name[f], sizeof m->name[f], "%.80s (%s)", text, fraud_fields[f].name);
     return R1_OK;
@@ -152,19 +167,62 @@ static r1_status load_all_words(fraud_map *m, r1_err *err)
     return R1_OK;
 }
 
-static r1_status load_time(fraud_map *m, r1_err *err)
+static r1_status load_format(fraud_map *m, r1_err *err)
 {
     static const char *const forms[] = {"ms", "s", "us", "ns", "iso"};
-    const char *form = r1_options_str(m->o, "format");
-    m->form = FRAUD_TIME_PATTERN;
-    m->pattern = form;
+    const char *format = r1_options_str(m->o, "format");
+    char why[128];
+    m->time.form = FRAUD_TIME_PATTERN;
+    m->time.pattern = format;
     for (size_t i = 0; i < R1_COUNT(forms); i++)
-        if (!strcmp(form, forms[i])) m->form = (fraud_time_form)i;
-    if (m->form == FRAUD_TIME_PATTERN && !strchr(form, '%'))
+        if (!strcmp(format, forms[i])) m->time.form = (fraud_time_form)i;
+    if (m->time.form == FRAUD_TIME_PATTERN && !strchr(format, '%'))
         return map_expected(m, "format", "ms, s, us, ns, iso or a pattern such as %d.%m.%Y %H:%M",
                             err);
-    if (!fraud_time_zone(r1_options_str(m->o, "zone"), &m->zone_minutes))
-        return map_expected(m, "zone", "Z or an offset such as +01:00", err);
+    if (m->time.form == FRAUD_TIME_PATTERN && !fraud_time_pattern_check(format, why, sizeof why))
+        return map_expected(m, "format", why, err);
+    if (m->time.form < FRAUD_TIME_ISO && fraud_map_splits_time(m))
+        return map_expected(m, "format", "iso or a pattern beside ts_time", err);
+    return R1_OK;
+}
+
+/* "Z", an offset or the name of a zone. */
+static r1_status load_zone(fraud_map *m, r1_err *err)
+{
+    const char *text = r1_options_str(m->o, "zone");
+    char near[96];
+    if (fraud_time_zone(text, &m->time.zone_minutes)) return R1_OK;
+    r1_status st = fraud_zone_open(&m->zone, text, NULL);
+    m->time.zone = m->zone;
+    if (st == R1_OK) return R1_OK;
+    if (st == R1_E_NOMEM) R1_FAIL(err, R1_E_NOMEM, "zone: no memory");
+    R1_FAIL(err, R1_E_INVAL,
+            "%s: zone: expected Z, an offset such as +01:00 or a zone such as Europe/Berlin, found "
+            "\"%.60s\"%s",
+            r1_options_origin(m->o, "zone"), text, fraud_zone_nearest(text, near, sizeof near));
+}
+
+static r1_status load_money(fraud_map *m, r1_err *err)
+{
+    char forms[128] = "";
+    m->sign = strcmp(r1_options_str(m->o, "sign"), "negative") ? 1 : -1;
+    m->numbers = fraud_number_form_of(r1_options_str(m->o, "amounts"));
+    if (m->numbers) return R1_OK;
+    for (size_t i = 0, n = 0; i < FRAUD_N_NUMBER_FORM; i++)
+        n += (size_t)snprintf(forms + n, sizeof forms - n, "%s%s", i ? " or " : "one of ",
+                              fraud_number_forms[i].example);
+    return map_expected(m, "amounts", forms, err);
+}
+
+/* What holds for all messages is looked at once, before the first one comes. */
+static r1_status load_constants(const fraud_map *m, r1_err *err)
+{
+    const char *currency = json_string_value(m->constant[FRAUD_F_CURRENCY]),
+               *kind = json_string_value(m->constant[FRAUD_F_KIND]);
+    if (currency && fraud_currency_digits(currency) < 0)
+        return map_expected(m, "currency", "a code of ISO 4217 in quotes, or a path", err);
+    if (kind && fraud_map_kind(m, kind) == FRAUD_N_KIND)
+        return map_expected(m, "kind", "transfer, card or cash in quotes, or a path", err);
     return R1_OK;
 }
 
@@ -178,6 +236,31 @@ static r1_status load_needed(const fraud_map *m, const char *path, r1_err *err)
     return R1_OK;
 }
 
+/* All mistakes of a file: the first one in full, the others by the beginning of what they say,
+ * which is line and row. */
+typedef struct {
+    r1_status st;
+    r1_err *err, last;
+    int n;
+    char more[160];
+} map_faults;
+
+static void map_note(map_faults *f, r1_status st)
+{
+    if (st == R1_OK) return;
+    if (!f->n++) {
+        f->st = st;
+        if (f->err) *f->err = f->last;
+        return;
+    }
+    const char *row = strstr(f->last.msg, ": ");
+    int len = row ? (int)(row - f->last.msg) + 2 : 0;
+    len += row ? (int)strcspn(row + 2, ":") : (int)strlen(f->last.msg);
+    size_t at = strlen(f->more);
+    if (at + (size_t)len + 3 < sizeof f->more)
+        snprintf(f->more + at, sizeof f->more - at, "%s %.*s", at ? "," : "", len, f->last.msg);
+}
+
 static r1_status load_map(fraud_map *m, const char *path, r1_err *err)
 {
     char *text;
@@ -187,10 +270,21 @@ static r1_status load_map(fraud_map *m, const char *path, r1_err *err)
     free(text);
     R1_TRY(r1_options_new(&m->o, map_rows, R1_COUNT(map_rows), err));
     R1_TRY(r1_config_load(m->o, NULL, 0, path, err));
-    for (int f = 0; f < FRAUD_N_F; f++) R1_TRY(load_field(m, (fraud_field)f, err));
-    R1_TRY(load_needed(m, path, err));
-    R1_TRY(load_all_words(m, err));
-    return load_time(m, err);
+    map_faults faults = {.err = err};
+    r1_err *why = &faults.last;
+    for (int f = 0; f < FRAUD_N_F; f++) map_note(&faults, load_field(m, (fraud_field)f, why));
+    map_note(&faults, load_needed(m, path, why));
+    map_note(&faults, load_all_words(m, why));
+    map_note(&faults, load_format(m, why));
+    map_note(&faults, load_zone(m, why));
+    map_note(&faults, load_money(m, why));
+    map_note(&faults, load_constants(m, why));
+    if (faults.n > 1 && err) {
+        size_t at = strlen(err->msg);
+        snprintf(err->msg + at, sizeof err->msg - at, "; and %d more, in%s", faults.n - 1,
+                 faults.more);
+    }
+    return faults.st;
 }
 
 r1_status fraud_map_load(fraud_map **out, const char *path, r1_err *err)
@@ -211,20 +305,33 @@ void fraud_map_free(fraud_map *m)
 {
     if (!m) return;
     for (int f = 0; f < FRAUD_N_F; f++) json_decref(m->constant[f]);
+    fraud_zone_free(m->zone);
     r1_options_free(m->o);
     free(m);
 }
 
 /* ---- asking ---- */
 
-/* "a.b.c" in objects within objects. */
-static const json_t *map_walk(const json_t *o, const char *path)
+/* The value under the first part of a path, in an object by its key and in a list by its place. */
+static const json_t *map_step(const json_t *in, const char *path, size_t n)
 {
-    const json_t *whole = json_object_get(o, path);
-    for (int i = 0; !whole && i < PATH_PARTS_MAX; i++) {
+    char *end;
+    if (!json_is_array(in)) return json_object_getn(in, path, n);
+    if (*path < '0' || *path > '9') return NULL;
+    unsigned long place = strtoul(path, &end, 10);
+    return end == path + n ? json_array_get(in, place) : NULL;
+}
+
+/* "a.b.0.c" in objects and lists within each other. *places: of a list on the way with more than
+ * one. */
+static const json_t *map_walk(const json_t *in, const char *path, size_t *places)
+{
+    const json_t *whole = json_object_get(in, path);
+    for (int i = 0; !whole && in && i < PATH_PARTS_MAX; i++) {
         size_t n = strcspn(path, ".");
-        o = json_object_getn(o, path, n);
-        if (!path[n]) return o;
+        if (json_array_size(in) > 1) *places = json_array_size(in);
+        in = map_step(in, path, n);
+        if (!path[n]) return in;
         path += n + 1;
     }
     return whole;
@@ -233,13 +340,21 @@ static const json_t *map_walk(const json_t *o, const char *path)
 const json_t *fraud_map_value(const fraud_map *m, const json_t *message, fraud_field f)
 {
     const json_t *v = NULL;
+    size_t places = 1;
     if (!m)
         v = json_object_get(message, fraud_fields[f].name);
     else if (m->constant[f])
         v = m->constant[f];
     else if (map_row(m, f))
-        v = map_walk(message, map_row(m, f));
+        v = map_walk(message, map_row(m, f), &places);
     return json_is_null(v) ? NULL : v;
+}
+
+size_t fraud_map_places(const fraud_map *m, const json_t *message, fraud_field f)
+{
+    size_t places = 1;
+    if (m && m->lists[f]) (void)map_walk(message, map_row(m, f), &places);
+    return places;
 }
 
 const char *fraud_map_name(const fraud_map *m, fraud_field f)
@@ -267,11 +382,18 @@ fraud_role fraud_map_role(const fraud_map *m, const char *word)
     return role < FRAUD_N_ROLE ? (fraud_role)role : fraud_role_of(word);
 }
 
-fraud_time_form fraud_map_time(const fraud_map *m, const char **pattern, int *zone_minutes)
+fraud_time_style fraud_map_time(const fraud_map *m)
 {
-    *pattern = m ? m->pattern : NULL;
-    *zone_minutes = m ? m->zone_minutes : 0;
-    return m ? m->form : FRAUD_TIME_MS;
+    return m ? m->time : (fraud_time_style){.form = FRAUD_TIME_MS};
 }
+
+bool fraud_map_splits_time(const fraud_map *m) { return m && map_row(m, FRAUD_F_TS_TIME); }
+
+const fraud_number_form *fraud_map_numbers(const fraud_map *m)
+{
+    return m ? m->numbers : &fraud_number_forms[0];
+}
+
+int fraud_map_sign(const fraud_map *m) { return m ? m->sign : 1; }
 
 const char *fraud_map_version(const fraud_map *m) { return m ? m->version : ""; }

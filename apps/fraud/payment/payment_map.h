@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* payment_map.h - the mapping file: which fields of somebody's messages are ours, and in which
- * units, time format and words.
+ * units, forms of times and numbers, and words.
  *
  *     [fields]                      our field = a path in their message, or a "constant"
  *     tx_id = id
@@ -11,30 +11,45 @@
  *     currency = "EUR"
  *     kind = type
  *     [time]
- *     format = iso                  ms, s, us, ns, iso, or a pattern of strptime
- *     zone = +01:00                 where a time says none
+ *     format = iso                  ms, s, us, ns, iso, or a pattern of strptime: %d.%m.%Y %H:%M
+ *     zone = Europe/Berlin          where a time says none; or an offset such as +01:00, or Z
+ *     [money]
+ *     amounts = 1.234,50            how texts write 1234.50; fraud_number_forms has the others
+ *     sign = negative               of payments, where positive amounts are refunds
  *     [kinds]
  *     transfer = SCT, SCT INST      their words for our kind
  *     [roles]
  *     merchant = shop
  *
  * A path names objects within objects, with points: data.payer.iban. Where a message has a key with
- * the whole path as its name, that one is taken. A field without a row is not read.
+ * the whole path as its name, that one is taken. A number is a place in a list: the first one is 0.
+ * A list that has more than this one place is no single payment, and is refused for a needed field.
+ * A field without a row is not read.
+ *
+ * Where date and time of day are two fields, ts is the path of the date and ts_time that of the
+ * time. The format is then that of both with a blank between them. Digits that a number has lost at
+ * its left are filled up: 93015 beside %H%M%S is 09:30:15.
+ *
+ * A file that r1-fraud check has written may hold "?" in the place of what nobody can see in a
+ * sample. It is refused until a person has answered.
  *
  * Owns:    what it read. Threads: read-only afterwards.
- * Errors:  R1_E_INVAL with FILE:LINE, what was expected and what was found. */
+ * Errors:  R1_E_INVAL with FILE:LINE, what was expected and what was found; other mistakes of the
+ *          file are told by line and row behind it. */
 #ifndef FRAUD_PAYMENT_MAP_H
 #define FRAUD_PAYMENT_MAP_H
 
 #include "config/r1_options.h"
 #include "payment/event_time.h"
 #include "payment/message_json.h"
+#include "payment/number_form.h"
 #include "payment/payment.h"
 
 /* What a message can have; in the order in which it is read. */
 typedef enum {
     FRAUD_F_TX_ID = 0,
     FRAUD_F_TS,
+    FRAUD_F_TS_TIME, /* of day, where ts is a date; read with a mapping file alone */
     FRAUD_F_KIND,
     FRAUD_F_FROM,
     FRAUD_F_TO,
@@ -77,7 +92,14 @@ const json_t *fraud_map_value(const fraud_map *m, const json_t *message, fraud_f
 const char *fraud_map_name(const fraud_map *m, fraud_field f);
 fraud_kind fraud_map_kind(const fraud_map *m, const char *word);
 fraud_role fraud_map_role(const fraud_map *m, const char *word);
-fraud_time_form fraud_map_time(const fraud_map *m, const char **pattern, int *zone_minutes);
+/* How many places a list on the field's path has, where it is more than one; else 1. */
+size_t fraud_map_places(const fraud_map *m, const json_t *message, fraud_field f);
+fraud_time_style fraud_map_time(const fraud_map *m);
+/* Whether the time of day stands in a field of its own. */
+bool fraud_map_splits_time(const fraud_map *m);
+const fraud_number_form *fraud_map_numbers(const fraud_map *m);
+/* 1, or -1 where payments have negative amounts. */
+int fraud_map_sign(const fraud_map *m);
 /* 16 hex digits over the file; "" without one. */
 const char *fraud_map_version(const fraud_map *m);
 

@@ -10,6 +10,7 @@
 #include "payment/notes.h"
 #include "payment/payment_map.h"
 #include "payment/payment_text.h"
+#include "payment/time_fields.h"
 #include "payment/words.h"
 
 #include <ctype.h>
@@ -164,33 +165,42 @@ static void read_roles(reading *r)
 
 /* ---- time ---- */
 
-/* A number of units since 1970, each `per` of a millisecond or `of` milliseconds. */
-static bool time_number(const char *text, fraud_time_form form, int64_t *ms)
+/* What the clock on the wall shows becomes UTC. */
+static void read_local(reading *r, const fraud_time_style *style, int64_t *ms)
 {
-    int64_t x;
-    if (form == FRAUD_TIME_S) {
-        fraud_decimal st = fraud_decimal_read(text, 3, &x);
-        if (st == FRAUD_DECIMAL_FINE) st = fraud_decimal_read(text, 9, &x), x /= 1000000;
-        *ms = x;
-        return st == FRAUD_DECIMAL_GOOD;
-    }
-    *ms = 0;
-    if (fraud_decimal_read(text, 0, &x) != FRAUD_DECIMAL_GOOD) return false;
-    *ms = form == FRAUD_TIME_US ? x / 1000 : form == FRAUD_TIME_NS ? x / 1000000 : x;
-    return true;
-}
-
-static bool read_time_text(reading *r, const char *text, fraud_time_form form, const char *pattern,
-                           int zone_minutes, int64_t *ms)
-{
-    bool zone = true;
-    if (form == FRAUD_TIME_PATTERN) return fraud_time_pattern(text, pattern, zone_minutes, ms);
-    if (form != FRAUD_TIME_ISO && time_number(text, form, ms)) return true;
-    if (!fraud_time_iso(text, zone_minutes, ms, &zone)) return false;
-    if (!zone && !r->map)
+    fraud_local what = fraud_time_utc(style, ms);
+    if (!r->map)
         fraud_note(r->notes, "%s: expected an offset such as Z or +01:00, found none: read as UTC",
                    read_name(r, FRAUD_F_TS));
-    return true;
+    else if (what == FRAUD_LOCAL_TWICE)
+        fraud_note(r->notes,
+                   "%s: expected an offset, as the clock was set back over this time: read as the "
+                   "first of the two",
+                   read_name(r, FRAUD_F_TS));
+    else if (what == FRAUD_LOCAL_NEVER)
+        fraud_note(r->notes,
+                   "%s: expected a time that the clock showed, found one that it leapt over: read "
+                   "as if it had not leapt yet",
+                   read_name(r, FRAUD_F_TS));
+}
+
+static void refuse_ts(reading *r, const json_t *v, const fraud_time_style *style)
+{
+    static const char *const forms[] = {
+        [FRAUD_TIME_MS] = "milliseconds since 1970, or an ISO text with offset",
+        [FRAUD_TIME_S] = "seconds since 1970",
+        [FRAUD_TIME_US] = "microseconds since 1970",
+        [FRAUD_TIME_NS] = "nanoseconds since 1970",
+        [FRAUD_TIME_ISO] = "an ISO text such as 2026-11-30T14:05:09",
+        [FRAUD_TIME_PATTERN] = "a time of the form"};
+    char found[FOUND_BYTES], clock[FOUND_BYTES], beside[224] = "", and[FOUND_BYTES + 8] = "";
+    bool pattern = style->form == FRAUD_TIME_PATTERN;
+    if (fraud_map_splits_time(r->map)) {
+        snprintf(beside, sizeof beside, " together with %s", read_name(r, FRAUD_F_TS_TIME));
+        snprintf(and, sizeof and, " and %s", read_found(read_value(r, FRAUD_F_TS_TIME), clock));
+    }
+    REFUSE(r, "%s: expected %s%s%s%s, found %s%s", read_name(r, FRAUD_F_TS), forms[style->form],
+           pattern ? " " : "", pattern ? style->pattern : "", beside, read_found(v, found), and);
 }
 
 static void read_ms(reading *r, int64_t ms)
@@ -209,23 +219,23 @@ static void read_ms(reading *r, int64_t ms)
 static void read_ts(reading *r)
 {
     const json_t *v = read_value(r, FRAUD_F_TS);
-    char buf[32];
-    const char *pattern, *number, *text = json_string_value(v);
-    int zone_minutes;
-    int64_t ms = 0;
-    fraud_time_form form = fraud_map_time(r->map, &pattern, &zone_minutes);
-    if (json_is_integer(v) && form == FRAUD_TIME_MS) {
+    const fraud_time_style style = fraud_map_time(r->map);
+    char text[FRAUD_TIME_TEXT_BYTES];
+    int64_t ms;
+    bool zone;
+    if (json_is_integer(v) && style.form == FRAUD_TIME_MS) {
         read_ms(r, json_integer_value(v));
         return;
     }
-    number = fraud_json_number(v, buf);
-    bool good = number && form < FRAUD_TIME_ISO ? time_number(number, form, &ms)
-                : text && !number ? read_time_text(r, text, form, pattern, zone_minutes, &ms)
-                                  : false;
-    if (good)
-        read_ms(r, ms);
-    else
-        read_refuse(r, FRAUD_F_TS, v);
+    bool good = fraud_map_splits_time(r->map)
+                    ? fraud_time_join(v, read_value(r, FRAUD_F_TS_TIME), &style, text)
+                    : fraud_time_text(v, text);
+    if (!good || !fraud_time_read(&style, text, &ms, &zone)) {
+        refuse_ts(r, v, &style);
+        return;
+    }
+    if (!zone) read_local(r, &style, &ms);
+    read_ms(r, ms);
 }
 
 /* ---- money ---- */
@@ -262,24 +272,31 @@ static const char *decimal_words(fraud_decimal st)
 }
 
 /* An amount of one field; digits: of the minor unit, 0 where the field counts minor units. */
-static fraud_decimal money_of(const json_t *v, int digits, int64_t *out)
+static fraud_decimal money_of(const reading *r, const json_t *v, int digits, int64_t *out)
 {
-    char buf[32];
+    char buf[32], plain[FRAUD_NUMBER_BYTES];
     if (!digits && json_is_integer(v)) return *out = json_integer_value(v), FRAUD_DECIMAL_GOOD;
     const char *text = fraud_json_number(v, buf);
     *out = 0;
-    if (!text) text = json_string_value(v);
+    if (!text && json_is_string(v))
+        text = fraud_number_plain(fraud_map_numbers(r->map), json_string_value(v), plain);
     return text ? fraud_decimal_read(text, digits, out) : FRAUD_DECIMAL_NONE;
 }
 
-/* A commas's meaning is not guessed: 1,250 is a thousand here and one there. */
+/* A comma's meaning is not guessed: 1,250 is a thousand here and one there. */
 static void money_refuse(reading *r, fraud_field f, const json_t *v, fraud_decimal st)
 {
+    const fraud_number_form *form = fraud_map_numbers(r->map);
     char found[FOUND_BYTES];
     const char *text = json_string_value(v);
-    if (st == FRAUD_DECIMAL_NONE && text && strchr(text, ','))
-        REFUSE(r, "%s: expected a point and no commas, as 1250.50, found %s", read_name(r, f),
+    if (st == FRAUD_DECIMAL_NONE && text && form != fraud_number_forms)
+        REFUSE(r, "%s: expected a number written as %s, found %s", read_name(r, f), form->example,
                read_found(v, found));
+    else if (st == FRAUD_DECIMAL_NONE && text && strpbrk(text, ",' \xc2\xe2"))
+        REFUSE(r,
+               "%s: expected a point and no commas, as 1250.50, or the row amounts in a mapping "
+               "file, found %s",
+               read_name(r, f), read_found(v, found));
     else if (st == FRAUD_DECIMAL_NONE)
         read_refuse(r, f, v);
     else
@@ -296,14 +313,23 @@ static int64_t amount_max(const fraud_payment *p)
 static void amount_check(reading *r, fraud_field f)
 {
     fraud_payment *p = r->p;
+    int sign = fraud_map_sign(r->map);
+    const char *side = sign > 0 ? "more" : "less";
     if (p->amount_minor < 0)
-        REFUSE(r, "%s: expected more than 0, found %lld %s in minor units: a refund or a reversal",
-               read_name(r, f), (long long)p->amount_minor, p->currency);
+        REFUSE(r, "%s: expected %s than 0, found %lld %s in minor units: a refund or a reversal",
+               read_name(r, f), side, (long long)p->amount_minor * sign, p->currency);
     else if (p->amount_minor == 0)
-        REFUSE(r, "%s: expected more than 0, found 0", read_name(r, f));
+        REFUSE(r, "%s: expected %s than 0, found 0", read_name(r, f), side);
     else if (p->amount_minor > amount_max(p))
         REFUSE(r, "%s: expected at most %lld %s in minor units, found %lld", read_name(r, f),
                (long long)amount_max(p), p->currency, (long long)p->amount_minor);
+}
+
+/* Above 0 for a payment, whichever sign those of the sender have. */
+static int64_t amount_signed(const reading *r, int64_t amount)
+{
+    if (fraud_map_sign(r->map) > 0) return amount;
+    return amount == INT64_MIN ? INT64_MAX : -amount;
 }
 
 /* amount_minor, or amount; where a message has both, they say the same. */
@@ -319,17 +345,18 @@ static void read_amount(reading *r)
         return;
     }
     if (!minor && !*p->currency) return; /* told already: without a currency it has no unit */
-    fraud_decimal st = minor ? money_of(minor, 0, &p->amount_minor)
-                             : money_of(major, p->minor_digits, &p->amount_minor);
+    fraud_decimal st = minor ? money_of(r, minor, 0, &p->amount_minor)
+                             : money_of(r, major, p->minor_digits, &p->amount_minor);
     if (st != FRAUD_DECIMAL_GOOD) {
         money_refuse(r, f, minor ? minor : major, st);
         return;
     }
+    p->amount_minor = amount_signed(r, p->amount_minor);
     amount_check(r, f);
     if (!minor || !major || !*p->currency) return;
-    if (money_of(major, p->minor_digits, &other) != FRAUD_DECIMAL_GOOD)
+    if (money_of(r, major, p->minor_digits, &other) != FRAUD_DECIMAL_GOOD)
         read_leave_out(r, FRAUD_F_AMOUNT, major);
-    else if (other != p->amount_minor)
+    else if (amount_signed(r, other) != p->amount_minor)
         REFUSE(r, "%s: expected what %s says, %lld in minor units, found %lld",
                read_name(r, FRAUD_F_AMOUNT), read_name(r, FRAUD_F_AMOUNT_MINOR),
                (long long)p->amount_minor, (long long)other);
@@ -343,7 +370,7 @@ static void read_balance(reading *r, fraud_field minor, fraud_field major, uint3
     int64_t x;
     if (!v) v = read_value(r, major);
     if (!v || (json_is_string(v) && !json_string_length(v))) return;
-    if (money_of(v, f == minor ? 0 : r->p->minor_digits, &x) != FRAUD_DECIMAL_GOOD ||
+    if (money_of(r, v, f == minor ? 0 : r->p->minor_digits, &x) != FRAUD_DECIMAL_GOOD ||
         x > FRAUD_AMOUNT_MAX || x < -FRAUD_AMOUNT_MAX || !*r->p->currency) {
         read_leave_out(r, f, v);
         return;
@@ -354,14 +381,15 @@ static void read_balance(reading *r, fraud_field minor, fraud_field major, uint3
 
 /* ---- place ---- */
 
-static bool degrees_of(const json_t *v, double limit, float *out)
+static bool degrees_of(const reading *r, const json_t *v, double limit, float *out)
 {
-    char buf[32], *end = buf;
+    char buf[32], *end = buf, plain[FRAUD_NUMBER_BYTES];
     double x = json_real_value(v);
     *buf = 0;
     if (!json_is_real(v)) {
         const char *text = fraud_json_number(v, buf);
-        if (!text) text = json_string_value(v);
+        if (!text && json_is_string(v))
+            text = fraud_number_plain(fraud_map_numbers(r->map), json_string_value(v), plain);
         if (!text || !*text) return false;
         x = strtod(text, &end);
     }
@@ -375,7 +403,7 @@ static void read_place(reading *r)
     const json_t *lat = read_value(r, FRAUD_F_LAT), *lon = read_value(r, FRAUD_F_LON);
     float x, y;
     if (!lat && !lon) return;
-    if (degrees_of(lat, 90, &x) && degrees_of(lon, 180, &y)) {
+    if (degrees_of(r, lat, 90, &x) && degrees_of(r, lon, 180, &y)) {
         r->p->lat = x;
         r->p->lon = y;
         r->p->has |= FRAUD_HAS_POSITION;
@@ -429,6 +457,18 @@ static void read_form(reading *r, const fraud_json *json, size_t len)
                    json->mended);
 }
 
+/* A list of payments in one message: one of them would be decided, the others would not. */
+static void read_places(reading *r)
+{
+    for (int f = 0; r->map && f < FRAUD_N_F; f++) {
+        bool needed = fraud_fields[f].required || f == FRAUD_F_AMOUNT;
+        size_t n = needed ? fraud_map_places(r->map, r->o, (fraud_field)f) : 1;
+        if (n > 1)
+            REFUSE(r, "%s: expected one place in its list, found %zu: send each payment by itself",
+                   read_name(r, (fraud_field)f), n);
+    }
+}
+
 static fraud_reading read_object(reading *r, const fraud_json *json, size_t len)
 {
     if (!json_is_object(json->root)) {
@@ -438,6 +478,7 @@ static fraud_reading read_object(reading *r, const fraud_json *json, size_t len)
     read_id(r, FRAUD_F_TX_ID, r->p->tx_id, sizeof r->p->tx_id);
     if (r->bad) return FRAUD_READ_NOTHING;
     read_form(r, json, len);
+    read_places(r);
     read_all(r);
     return r->bad ? FRAUD_READ_UNSCORABLE : FRAUD_READ_PAYMENT;
 }

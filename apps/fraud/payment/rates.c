@@ -56,7 +56,7 @@ static r1_status rate_row(char *line, const char *path, int number, rate *row, r
                 "found \"%.40s\"",
                 path, number, RATE_DIGITS, field[1]);
     snprintf(day, sizeof day, "%.20sT00:00Z", field[2]);
-    if (!fraud_time_iso(day, 0, &row->from_ms, &zone))
+    if (!fraud_time_iso(day, &row->from_ms, &zone))
         R1_FAIL(err, R1_E_INVAL, "%s:%d: date: expected YYYY-MM-DD, found \"%.40s\"", path, number,
                 field[2]);
     memcpy(row->currency, field[0], sizeof row->currency);

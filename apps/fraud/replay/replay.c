@@ -278,6 +278,16 @@ static void replay_name_model(const r1_options *o)
               stderr);
 }
 
+/* Columns on which the model has to judge beyond what its training saw. */
+static void replay_outside(const fraud_engine *e)
+{
+    char name[64];
+    uint64_t n;
+    for (size_t i = 0; fraud_engine_outside(e, i, name, &n); i++)
+        fprintf(stderr, "%s of %llu payments lies far outside of what the model was trained on\n",
+                name, (unsigned long long)n);
+}
+
 static r1_status replay_all(replay *r, const r1_options *o, r1_err *err)
 {
     R1_TRY(replay_open_all(r, o, err));
@@ -295,6 +305,7 @@ static r1_status replay_all(replay *r, const r1_options *o, r1_err *err)
            "%016llx\n",
            (unsigned long long)r->n, (unsigned long long)r->bad, (unsigned long long)r->late_labels,
            (unsigned long long)fraud_engine_digest(r->engine));
+    replay_outside(r->engine);
     replay_name_model(o);
     return R1_OK;
 }

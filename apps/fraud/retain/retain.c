@@ -419,6 +419,7 @@ static r1_status retain_command(const r1_options *o, r1_err *err)
     const r1_store_opts opts = {.application = "r1-fraud retain",
                                 .statement_s = r1_options_int(o, "admin-timeout")};
     retain_run r = {0};
+    r1_store_end_with_signal();
     R1_TRY(r1_store_open_with(&r.s, conninfo, &opts, err));
     r1_status st = retain_begin(&r, o, days, err);
     if (st == R1_OK) st = retain_all(&r, err);

@@ -4,6 +4,7 @@
 #include "score/engine.h"
 
 #include "graph/findings.h"
+#include "payment/currency.h"
 #include "r1_assert.h"
 #include "score/explain.h"
 #include "score/rules.h"
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS_DEFAULT = 1024, RINGS_DEFAULT = 1 << 17 };
+enum { SLOTS_DEFAULT = 1024, RINGS_DEFAULT = 1 << 17, TIE_SETS = 1024 };
 
 struct fraud_slot {
     fraud_payment payment;
@@ -31,9 +32,11 @@ struct fraud_engine {
     fraud_waiting *waiting;
     uint32_t labels_waiting;
     fraud_waiting_row *waiting_rows; /* of the last settle */
+    uint64_t tie[TIE_SETS][2];       /* the last labels "fraud", as hashes of payment and time */
     fraud_slot *slots, *free_slot;
     uint32_t n_slot, n_used;
     int64_t last_seq;
+    char currency[4]; /* of the newest payment */
     bool graph_off;
     bool keeps;           /* slots are filled so that they can be kept */
     unsigned capture;     /* FRAUD_CAPTURE_* */
@@ -220,6 +223,10 @@ r1_status fraud_engine_apply(fraud_engine *e, const fraud_payment *p, int64_t ap
     if (out && !e->free_slot) R1_FAIL(err, R1_E_AGAIN, "all %u slots are in use", e->n_slot);
     e->last_seq = apply_seq;
     fraud_state_advance(e->state, p->ts);
+    if (memcmp(e->currency, p->currency, sizeof e->currency) != 0) {
+        memcpy(e->currency, p->currency, sizeof e->currency);
+        e->state->unit = fraud_currency_unit(p->currency);
+    }
     uint32_t from = fraud_state_entity(e->state, p->from, p->from_role),
              to = fraud_state_entity(e->state, p->to, p->to_role);
     fraud_recall *recall = e->scorer ? fraud_scorer_recall(e->scorer) : NULL;
@@ -284,9 +291,21 @@ int64_t fraud_slot_seq(const fraud_slot *slot) { return slot->seq; }
 const fraud_facts *fraud_slot_facts(const fraud_slot *slot) { return &slot->f; }
 int64_t fraud_slot_clamped_ms(const fraud_slot *slot) { return slot->clamped_ms; }
 
+/* Whether the label contradicts one that says fraud and became known in the same millisecond. */
+static bool engine_label_tied(fraud_engine *e, const char *tx_id, bool is_fraud, int64_t ts)
+{
+    uint64_t mark = r1_hash64(tx_id, strlen(tx_id), (uint64_t)ts) | 1, *set = e->tie[mark >> 54];
+    bool known = set[0] == mark || set[1] == mark;
+    if (!is_fraud || known) return known && !is_fraud;
+    set[1] = set[0];
+    set[0] = mark;
+    return false;
+}
+
 r1_status fraud_engine_label(fraud_engine *e, const char *tx_id, bool is_fraud, int64_t ts,
                              r1_err *err)
 {
+    if (engine_label_tied(e, tx_id, is_fraud, ts)) return R1_OK;
     r1_status st = fraud_state_label(e->state, tx_id, is_fraud, err);
     if (st == R1_E_NOT_FOUND) fraud_waiting_put(e->waiting, tx_id, is_fraud, ts);
     return st;
@@ -389,6 +408,12 @@ void fraud_engine_capacity(const fraud_engine *e, fraud_capacity *out)
     if (recall) fraud_recall_sizes(recall, &out->rings, &out->rings_max, &out->memory_bytes);
 }
 
+bool fraud_engine_outside(const fraud_engine *e, size_t i, char name[64], uint64_t *n)
+{
+    _Static_assert(FRAUD_COLUMN_NAME_BYTES == 64, "engine.h says so");
+    return e->scorer && fraud_scorer_outside(e->scorer, i, name, n);
+}
+
 /* ---- what the caller records ---- */
 
 const char *fraud_engine_model_name(const fraud_engine *e)
@@ -409,6 +434,12 @@ static fraud_recall *recall_of(const fraud_engine *e)
     return e->scorer ? fraud_scorer_recall(e->scorer) : NULL;
 }
 
+void fraud_engine_warm(fraud_engine *e)
+{
+    fraud_state_warm(e->state);
+    if (recall_of(e)) r1_memory_warm(fraud_recall_pool(recall_of(e)));
+}
+
 uint64_t fraud_engine_digest(fraud_engine *e)
 {
     uint64_t state = fraud_state_digest(e->state), waiting = fraud_waiting_digest(e->waiting);
@@ -424,7 +455,7 @@ int64_t fraud_engine_last_seq(const fraud_engine *e) { return e->last_seq; }
 
 /* ---- as sections of bytes ---- */
 
-enum { ENGINE_VERSION = 1, WAITING_VERSION = 1, MEMORY_VERSION = 1 };
+enum { ENGINE_VERSION = 2, WAITING_VERSION = 1, MEMORY_VERSION = 1 };
 
 /* What an engine must have in common with the one that was saved. */
 typedef struct {
@@ -466,6 +497,7 @@ r1_status fraud_engine_save(fraud_engine *e, r1_image_out *out, r1_err *err)
     engine_head h = head_of_engine(e);
     R1_TRY(out->section(out, "engine", ENGINE_VERSION, err));
     R1_TRY(out->put(out, &h, sizeof h, err));
+    R1_TRY(out->put(out, e->tie, sizeof e->tie, err));
     R1_TRY(fraud_state_save(e->state, out, err));
     const r1_image_array waiting = {"waiting", e->waiting_rows, sizeof *e->waiting_rows,
                                     h.n_waiting, h.n_waiting};
@@ -513,6 +545,7 @@ static r1_status engine_read(fraud_engine *e, r1_image_in *in, r1_err *err)
     R1_TRY(in->section(in, "engine", ENGINE_VERSION, err));
     R1_TRY(in->get(in, &h, sizeof h, err));
     R1_TRY(engine_head_check(e, &h, err));
+    R1_TRY(in->get(in, e->tie, sizeof e->tie, err));
     R1_TRY(fraud_state_load(e->state, in, err));
     R1_TRY(read_waiting(e, in, h.n_waiting, err));
     if (recall_of(e)) {
@@ -529,6 +562,8 @@ r1_status fraud_engine_empty(fraud_engine *e, r1_err *err)
     uint32_t edges = s->edge_cap, entities = s->entities.cap, pairs = s->pairs.cap;
     if (e->n_used) R1_FAIL(err, R1_E_AGAIN, "%u slots are filled", e->n_used);
     e->last_seq = INT64_MIN;
+    memset(e->tie, 0, sizeof e->tie);
+    memset(e->currency, 0, sizeof e->currency);
     fraud_state_free(e->state);
     fraud_waiting_free(e->waiting);
     e->waiting = NULL;

@@ -61,6 +61,8 @@ typedef struct {
 
 r1_status fraud_engine_new(fraud_engine **out, const fraud_engine_opts *opts, r1_err *err);
 void fraud_engine_free(fraud_engine *e); /* NULL is fine */
+/* Before a live stream: touches the memory that its first payments will use. */
+void fraud_engine_warm(fraud_engine *e);
 
 /* Applies p (microseconds; no allocation) and, with slot != NULL, captures what scoring needs
  * into a free slot that stays the caller's until fraud_slot_release. slot == NULL: state only
@@ -84,7 +86,9 @@ const struct fraud_facts *fraud_slot_facts(const fraud_slot *slot); /* score/rul
 int64_t fraud_slot_clamped_ms(const fraud_slot *slot); /* 0: the payment's time was not behind */
 
 /* A label that became known: counts into the entities of the payment from now on. It never moves
- * the state's clock. A second label for the same payment replaces the first. R1_E_NOT_FOUND: the
+ * the state's clock. A second label for the same payment replaces the first. Of two that became
+ * known in the same millisecond "fraud" holds, whichever comes first: partitions have no order
+ * within it. R1_E_NOT_FOUND: the
  * payment is unknown. The label then waits for it (waiting.h), and counts directly after the
  * payment, should it come. ts: when it became known (ms). */
 r1_status fraud_engine_label(fraud_engine *e, const char *tx_id, bool is_fraud, int64_t ts,
@@ -118,6 +122,9 @@ typedef struct {
 
 /* How full the state is and what it reserves. @locality the engine's thread */
 void fraud_engine_capacity(const fraud_engine *e, fraud_capacity *out);
+/* Column i, from 0, that was ever far outside of what the model's training saw, as
+ * "receiver.in_n_1h", and of how many payments. false behind the last one. */
+bool fraud_engine_outside(const fraud_engine *e, size_t i, char name[64], uint64_t *n);
 /* What the state of such an engine reserves, without working memory. */
 uint64_t fraud_engine_state_bytes(const fraud_engine_opts *opts);
 

@@ -157,6 +157,13 @@ const char *fraud_item_name(int item)
     return items[item].name;
 }
 
+size_t fraud_item_columns(int item, const fraud_column **columns)
+{
+    R1_ASSERT(item >= 0 && item < FRAUD_N_ITEM, "item %d", item);
+    if (columns) *columns = items[item].num;
+    return items[item].n_num;
+}
+
 static void put_items(FILE *f, int hidden)
 {
     for (int i = 0; i < FRAUD_N_ITEM; i++) {

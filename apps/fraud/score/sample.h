@@ -20,7 +20,9 @@ enum {
     FRAUD_ITEM_HISTORY,
     FRAUD_N_ITEM
 };
-const char *fraud_item_name(int item); /* "payment"... */
+const char *fraud_item_name(int item);
+/* How many numbers an item's table has, 0 for other items; columns NULL, or their names. */
+size_t fraud_item_columns(int item, const fraud_column **columns); /* "payment"... */
 
 enum { FRAUD_D_MODEL = 64, FRAUD_N_LAYER = 2, FRAUD_HIDDEN = 64 };
 

@@ -2,10 +2,12 @@
 /* scorer.c - one batch of captured payments through the model. */
 #include "score/scorer.h"
 
+#include "payment/currency.h"
 #include "r1_assert.h"
 #include "r1_session.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,14 +20,69 @@ struct fraud_scorer {
     unsigned flags;
     uint64_t hash, schema;
     float ln_amount_max; /* from which an amount lies far outside of what training saw */
+    struct {             /* of each table's numbers: what lies far outside, and how often it came */
+        float least[FRAUD_N_END_NUM], most[FRAUD_N_END_NUM];
+        uint64_t n[FRAUD_N_END_NUM];
+        size_t n_column;
+    } range[FRAUD_N_ITEM];
     r1_sample sample[FRAUD_SCORE_MAX];
     r1_item item[FRAUD_SCORE_MAX][FRAUD_N_ITEM];
 };
 
 enum { MODEL_BYTES_MAX = 64 << 20, AMOUNT = 0 /* of the payment's columns */ };
 
+_Static_assert((int)FRAUD_N_END_NUM >= (int)FRAUD_N_PAIR_NUM &&
+                   (int)FRAUD_N_END_NUM >= (int)FRAUD_N_PAYMENT_NUM &&
+                   (int)FRAUD_N_END_NUM >= (int)FRAUD_N_PATTERN_NUM,
+               "a range for each column");
+
+/* Far outside: beyond twice the range. A column that did not vary says nothing to the model. */
+static void learn_ranges(fraud_scorer *s)
+{
+    for (int item = 0; item < FRAUD_N_ITEM; item++) {
+        size_t n, columns = fraud_item_columns(item, NULL);
+        const float *edge = columns ? r1_model_item_edges(s->model, (size_t)item, &n) : NULL;
+        if (!edge || n < 2) continue;
+        s->range[item].n_column = columns;
+        for (size_t c = 0; c < columns; c++, edge += n) {
+            float width = edge[n - 1] - edge[0];
+            s->range[item].least[c] = width > 0 ? edge[0] - width : -INFINITY;
+            s->range[item].most[c] = width > 0 ? edge[n - 1] + width : INFINITY;
+        }
+    }
+}
+
+/* A missing number compares as neither. */
+static void count_outside(fraud_scorer *s, const r1_item *item)
+{
+    for (int i = 0; i < FRAUD_N_ITEM; i++) {
+        if (!item[i].present || !item[i].num) continue;
+        for (size_t c = 0; c < s->range[i].n_column; c++) {
+            float x = item[i].num[c];
+            s->range[i].n[c] += x > s->range[i].most[c] || x < s->range[i].least[c];
+        }
+    }
+}
+
+bool fraud_scorer_outside(const fraud_scorer *s, size_t i, char name[FRAUD_COLUMN_NAME_BYTES],
+                          uint64_t *n)
+{
+    const fraud_column *column;
+    for (int item = 0; item < FRAUD_N_ITEM; item++) {
+        (void)fraud_item_columns(item, &column);
+        for (size_t c = 0; c < s->range[item].n_column; c++) {
+            if (!s->range[item].n[c] || i--) continue;
+            snprintf(name, FRAUD_COLUMN_NAME_BYTES, "%s.%s", fraud_item_name(item), column[c].name);
+            *n = s->range[item].n[c];
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Amounts count by their logarithm. One beyond twice the range that training saw is encoded as the
- * largest of them, so a score would say nothing of it. Other columns count or are bounded. */
+ * largest of them, so a score would say nothing of it. Other columns count or are bounded: a shop
+ * with more customers than any that training saw is ordinary, so these are counted and shown. */
 static void learn_range(fraud_scorer *s)
 {
     size_t n;
@@ -54,6 +111,7 @@ static r1_status open_model(fraud_scorer *s, const char *path, r1_precision prec
     }
     s->schema = r1_model_schema_hash(s->model);
     learn_range(s);
+    learn_ranges(s);
     r1_session_opts opts = {.n_sample_max = FRAUD_SCORE_MAX, .precision = precision};
     R1_TRY(r1_session_new(&s->session, s->model, &opts, err));
     return s->flags & FRAUD_CAPTURE_MEMORY
@@ -97,6 +155,7 @@ static void scorer_fill(fraud_scorer *s, size_t i, const fraud_scoring *x, const
 {
     fraud_sample_fill(x->features, x->payment, handle, s->flags, s->item[i]);
     s->sample[i] = (r1_sample){.item = s->item[i]};
+    count_outside(s, s->item[i]);
 }
 
 /* Runs the batch of samples and reads its results. */
@@ -118,7 +177,9 @@ static r1_status scorer_batch(fraud_scorer *s, const r1_batch *batch, fraud_scor
         }
         x[i].prob = (double)r.prob[i];
         x[i].amount_max =
-            x[i].features->payment[AMOUNT] > s->ln_amount_max ? exp((double)s->ln_amount_max) : 0;
+            x[i].features->payment[AMOUNT] > s->ln_amount_max
+                ? exp((double)s->ln_amount_max) * fraud_currency_unit(x[i].payment->currency)
+                : 0;
     }
     return R1_OK;
 }

@@ -14,6 +14,8 @@
 #include "score/result.h"
 #include "score/sample.h"
 
+enum { FRAUD_COLUMN_NAME_BYTES = 64 };
+
 typedef struct fraud_scorer fraud_scorer;
 
 /* off: FRAUD_CAPTURE_* and FRAUD_SAMPLE_TEXT bits that are left out. A file of another feature
@@ -32,6 +34,10 @@ typedef struct {
     double delta[FRAUD_N_ITEM]; /* prior + the sum in order = logit */
     double amount_max; /* of the currency's unit, where the amount lies far above; else 0 */
 } fraud_scoring;
+/* Column i, from 0, that was ever far outside of what training saw, as "receiver.in_n_1h", and of
+ * how many payments. false behind the last one. */
+bool fraud_scorer_outside(const fraud_scorer *s, size_t i, char name[FRAUD_COLUMN_NAME_BYTES],
+                          uint64_t *n);
 /* The accounts' working memory; NULL where it is off. */
 fraud_recall *fraud_scorer_recall(const fraud_scorer *s);
 /* x: n <= FRAUD_SCORE_MAX payments captured since the last run. Those that are left out may only be

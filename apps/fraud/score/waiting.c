@@ -33,13 +33,26 @@ static void waiting_empty(fraud_waiting *w)
     w->n = 0;
 }
 
+static uint32_t waiting_mask(uint32_t labels_max)
+{
+    uint32_t mask = 0;
+    while (mask < labels_max) mask = mask * 2 + 1;
+    return mask;
+}
+
+uint64_t fraud_waiting_bytes(uint32_t labels_max)
+{
+    return (uint64_t)labels_max * sizeof(place) +
+           ((uint64_t)waiting_mask(labels_max) + 1) * sizeof(uint32_t);
+}
+
 r1_status fraud_waiting_new(fraud_waiting **out, uint32_t labels_max, r1_err *err)
 {
     R1_ASSERT(labels_max >= 1 && labels_max <= 1u << 30, "%u labels", labels_max);
     *out = NULL;
     fraud_waiting *w = calloc(1, sizeof *w);
     if (w) {
-        while (w->mask < labels_max) w->mask = w->mask * 2 + 1;
+        w->mask = waiting_mask(labels_max);
         w->capacity = labels_max;
         w->place = calloc(labels_max, sizeof *w->place);
         w->bucket = malloc(((size_t)w->mask + 1) * sizeof *w->bucket);

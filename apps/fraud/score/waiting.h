@@ -27,6 +27,8 @@ void fraud_waiting_put(fraud_waiting *w, const char *tx_id, bool is_fraud, int64
 /* Takes the label of the payment out of the table; false: none waits for it. */
 bool fraud_waiting_take(fraud_waiting *w, const char *tx_id, bool *is_fraud);
 
+/* What a table of so many labels takes. */
+uint64_t fraud_waiting_bytes(uint32_t labels_max);
 uint32_t fraud_waiting_count(const fraud_waiting *w);
 uint64_t fraud_waiting_evicted(const fraud_waiting *w); /* so far: they wait no longer */
 /* A hash over what waits, in its order; 0 where nothing does. */

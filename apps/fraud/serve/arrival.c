@@ -9,7 +9,8 @@ int64_t fraud_arrival_ms(const fraud_time_band *band, int64_t ts, int64_t messag
 {
     const fraud_time_case c = {ts, message_ms, machine_ms, -1};
     if (fraud_time_judge(band, &c) != FRAUD_TIME_GOOD) return R1_MERGE_NO_TIME;
-    int64_t stamp = message_ms > 0 && message_ms < machine_ms ? message_ms : machine_ms;
+    bool known = message_ms > 0 && message_ms <= machine_ms + band->ahead_ms;
+    int64_t stamp = known ? message_ms : machine_ms;
     return message_ms > 0 && stamp - ts <= FRAUD_LIVE_MS ? stamp : ts;
 }
 

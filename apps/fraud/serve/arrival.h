@@ -39,7 +39,9 @@ typedef struct {
     const fraud_map *map; /* borrowed; NULL: our own names */
 } fraud_arrival_opts;
 
-/* The place of something known at ts, whose message is stamped message_ms (0: unknown). */
+/* The place of something known at ts, whose message is stamped message_ms (0: unknown). Clocks
+ * differ: a stamp counts up to band->ahead_ms past the machine's clock. So a machine that is behind
+ * its broker finds the order that every other one finds. */
 int64_t fraud_arrival_ms(const fraud_time_band *band, int64_t ts, int64_t message_ms,
                          int64_t machine_ms);
 /* An r1_placer: fills the message's fraud_arrival and its place. opts: a fraud_arrival_opts. */

@@ -59,8 +59,28 @@ static r1_status assign_topic(server *s, int topic, r1_err *err)
     return st;
 }
 
+/* Where the order of the merged topics stood when the last payment was applied. */
+static r1_status resume_order(server *s, r1_err *err)
+{
+    r1_rows *rows;
+    R1_TRY(r1_store_query(s->store,
+                          "SELECT (extract(epoch FROM ts) * 1000)::bigint, "
+                          "coalesce((extract(epoch FROM broker_at) * 1000)::bigint, 0) "
+                          "FROM r1.payment WHERE applied AND ts IS NOT NULL "
+                          "ORDER BY apply_seq DESC LIMIT 1",
+                          0, NULL, &rows, err));
+    int64_t place = R1_MERGE_NO_TIME;
+    if (r1_rows_count(rows))
+        place = fraud_arrival_ms(&s->parts.arrival.band, r1_rows_int(rows, 0, 0),
+                                 r1_rows_int(rows, 0, 1), r1_time_us() / 1000);
+    r1_rows_free(rows);
+    if (place != R1_MERGE_NO_TIME) r1_consumer_resume(s->consumer, place);
+    return R1_OK;
+}
+
 r1_status fraud_serve_assign(server *s, r1_err *err)
 {
+    if (!s->n_assigned[FRAUD_TOPIC_PAYMENTS]) R1_TRY(resume_order(s, err));
     for (int t = 0; t < FRAUD_N_TOPIC; t++)
         if (s->parts.topic[t]) R1_TRY(assign_topic(s, t, err));
     return R1_OK;
@@ -86,8 +106,9 @@ r1_status fraud_serve_watch(server *s, r1_err *err)
 {
     bool grown;
     if (!s->watch)
-        return r1_watch_start(&s->watch, s->consumer, fraud_serve_topics(s), s->n_partition,
-                              (int)r1_options_int(s->o, "topics-refresh") * 1000, err);
+        return r1_watch_start(&s->watch, s->consumer, &s->parts.stream, fraud_serve_topics(s),
+                              s->n_partition, (int)r1_options_int(s->o, "topics-refresh") * 1000,
+                              err);
     R1_TRY(r1_watch_news(s->watch, &grown, s->n_partition, err));
     r1_status st = grown ? take_added(s, err) : R1_OK;
     if (st == R1_OK || !err->retriable) return st;

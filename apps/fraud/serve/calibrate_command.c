@@ -236,6 +236,7 @@ static r1_status read_stored(calibration_run *r)
     R1_TRY(fraud_since_parse(r1_options_str(r->o, "since"), &since, r->err));
     snprintf(seconds, sizeof seconds, "%lld", (long long)(since / 1000));
     R1_TRY(r1_store_conninfo(r->o, &conninfo, r->err));
+    r1_store_end_with_signal();
     R1_TRY(r1_store_open(&s, conninfo, "r1-fraud calibrate", r->err));
     r1_status st = r1_store_each(s, sql_scores, 2, param, score_row, r, r->err);
     r1_store_close(s);

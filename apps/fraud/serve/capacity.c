@@ -58,7 +58,7 @@ r1_status fraud_capacity_read(const r1_options *o, fraud_engine_opts *out, r1_er
 
 /* ---- words ---- */
 
-static void print_count(FILE *out, uint64_t n)
+void fraud_print_count(FILE *out, uint64_t n)
 {
     char digits[32];
     int len = snprintf(digits, sizeof digits, "%llu", (unsigned long long)n);
@@ -68,7 +68,7 @@ static void print_count(FILE *out, uint64_t n)
     }
 }
 
-static void print_bytes(FILE *out, uint64_t bytes)
+void fraud_print_bytes(FILE *out, uint64_t bytes)
 {
     static const struct {
         double size;
@@ -94,9 +94,9 @@ static void print_time(FILE *out, double seconds)
 static void print_part(FILE *out, const char *before, const char *what, uint64_t n, uint64_t bytes)
 {
     fprintf(out, "%s", before);
-    print_count(out, n);
+    fraud_print_count(out, n);
     fprintf(out, " %s: ", what);
-    print_bytes(out, bytes);
+    fraud_print_bytes(out, bytes);
     fputc('\n', out);
 }
 
@@ -108,7 +108,7 @@ static void print_rates(FILE *out, const char *before, uint64_t edges)
         fprintf(out, "%s ", i ? "," : "");
         print_time(out, (double)edges / rates[i]);
         fputs(" at ", out);
-        print_count(out, (uint64_t)rates[i]);
+        fraud_print_count(out, (uint64_t)rates[i]);
         fputs(" payments/s", out);
     }
     fprintf(out, "\n%solder payments count in aged windows, up to 28 days at any rate\n", before);
@@ -125,7 +125,7 @@ void fraud_capacity_print(const fraud_engine *e, const char *before, FILE *out)
         print_part(out, before, "accounts of working memory, at most", c.rings_max / 2,
                    c.memory_bytes);
     fprintf(out, "%sin all, when everything is in use: ", before);
-    print_bytes(out, c.state_bytes + c.memory_bytes);
+    fraud_print_bytes(out, c.state_bytes + c.memory_bytes);
     fputc('\n', out);
     print_rates(out, before, c.edges_max);
 }

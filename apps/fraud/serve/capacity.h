@@ -13,5 +13,8 @@
 r1_status fraud_capacity_read(const r1_options *o, fraud_engine_opts *out, r1_err *err);
 /* In words, a line each with `before` in front: price, and time of exact windows by rate. */
 void fraud_capacity_print(const fraud_engine *e, const char *before, FILE *out);
+/* "1,000,000" and "1.6 GiB". */
+void fraud_print_count(FILE *out, uint64_t n);
+void fraud_print_bytes(FILE *out, uint64_t bytes);
 
 #endif

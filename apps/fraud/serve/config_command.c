@@ -5,6 +5,7 @@
 #include "serve/capacity.h"
 #include "serve/parts.h"
 #include "serve/policy_try.h"
+#include "serve/price.h"
 #include "serve/settings.h"
 
 #include <stdio.h>
@@ -57,7 +58,12 @@ static int config_check(r1_cli_call *call)
         fraud_policy_print_notes(parts->policy, stdout);
         printf("configuration: good, model %s, %s\n", fraud_engine_model_name(parts->engine),
                fraud_policy_text(parts->policy));
+        const char *currency = r1_options_str(call->opts, "currency");
+        printf("currency: %s\n", currency ? currency
+                                          : "none is set: the first payment of the stream decides, "
+                                            "others than its cannot be scored");
         fraud_capacity_print(parts->engine, "state: ", stdout);
+        fraud_price_print(parts, 0, "memory: ", stdout);
     } else {
         fraud_policy_print_mistakes(call->opts, call->err.msg, stdout);
     }
@@ -230,6 +236,7 @@ static r1_status try_over_store(config_pair *p, r1_cli_call *call)
     r1_store *s = NULL;
     R1_TRY(fraud_since_parse(r1_options_str(call->opts, "since"), &o.since_ms, &call->err));
     R1_TRY(r1_store_conninfo(call->opts, &conninfo, &call->err));
+    r1_store_end_with_signal();
     R1_TRY(r1_store_open(&s, conninfo, "r1-fraud config", &call->err));
     r1_status st = fraud_policy_try(s, p->before, p->after, &o, &call->err);
     r1_store_close(s);

@@ -418,6 +418,7 @@ static r1_status dlq_run(dlq_call *c, size_t word)
 {
     const char *conninfo = NULL;
     r1_status st = r1_store_conninfo(c->o, &conninfo, c->err);
+    r1_store_end_with_signal();
     if (st == R1_OK) st = r1_store_open(&c->store, conninfo, "r1-fraud dlq", c->err);
     if (st == R1_OK) st = words[word].run(c);
     r1_producer_free(c->producer);

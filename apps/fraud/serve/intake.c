@@ -7,14 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- results to text ---- */
+/* ---- results to records ---- */
 
-static void trace_text(fraud_record *r, const fraud_result *res)
+static void take_trace(fraud_record *r, const fraud_result *res)
 {
-    size_t n = (size_t)snprintf(r->trace, sizeof r->trace, "{%.9g", res->prior_logit);
-    for (size_t i = 0; i < res->n_item && n < sizeof r->trace - 24; i++)
-        n += (size_t)snprintf(r->trace + n, sizeof r->trace - n, ",%.9g", res->item[i].delta);
-    snprintf(r->trace + n, sizeof r->trace - n, "}");
+    r->n_trace = (uint8_t)(res->n_item + 1);
+    r->trace[0] = res->prior_logit;
+    for (size_t i = 0; i < res->n_item; i++) r->trace[i + 1] = res->item[i].delta;
 }
 
 /* Whatever cannot be scored, the block list holds: by the broker's time, as the payment's own may
@@ -47,7 +46,7 @@ r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_slot *slot,
     r->degraded = res->degraded;
     r->decided_us = r1_time_us();
     fraud_record_stamp(r, FRAUD_CLOCK_DECIDED);
-    trace_text(r, res);
+    take_trace(r, res);
     if (r->decision.action == FRAUD_ALLOW) return R1_OK;
     r->alert = fraud_alert_of(res);
     if (!r->alert) R1_FAIL(err, R1_E_NOMEM, "no memory for the reasons of a decision");
@@ -155,7 +154,7 @@ static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
     }
     if (st != R1_OK) return fraud_record_refuse(r, FRAUD_STAGE_VALIDATE, &why), R1_OK;
     R1_TRY(intake_place(s, r, err));
-    if (!*s->currency) memcpy(s->currency, r->payment.currency, sizeof s->currency);
+    if (!*s->currency) fraud_serve_currency_taken(s, r);
     r->kind = FRAUD_RECORD_PAYMENT;
     fraud_record_stamp(r, FRAUD_CLOCK_APPLIED);
     if (!slot) return R1_OK;

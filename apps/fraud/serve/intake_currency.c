@@ -28,13 +28,34 @@ r1_status fraud_serve_currency_begin(server *s, r1_err *err)
     char log[4];
     R1_TRY(currency_of_log(s, log, err));
     snprintf(s->currency, sizeof s->currency, "%s", setting ? setting : log);
+    s->currency_from = setting ? "setting" : *log ? "log" : "none";
     if (setting && *log && !s->parts.rates && strcmp(setting, log) != 0)
         R1_FAIL(
             err, R1_E_INVAL,
             "currency: expected %s, in which the payments of the log are, or the setting rates, "
             "found %s",
             log, setting);
+    if (*s->currency)
+        fprintf(stderr, "r1-fraud serve: amounts are compared in %s, by %s\n", s->currency,
+                setting ? "the setting currency" : "the first payment of the log");
+    else
+        fprintf(stderr, "r1-fraud serve: no setting currency: the first payment will decide in "
+                        "which one amounts are compared\n");
     return R1_OK;
+}
+
+void fraud_serve_currency_taken(server *s, const fraud_record *r)
+{
+    const fraud_payment *p = &r->payment;
+    const fraud_time_case c = {
+        .ts = p->ts, .message_ms = r->message.broker_ms, .machine_ms = r1_time_us() / 1000};
+    memcpy(s->currency, p->currency, sizeof s->currency);
+    s->currency_from = "payment";
+    r1_log(R1_LOG_WARN, "currency_taken",
+           "currency=%s topic=%s partition=%d offset=%lld dated=%s remedy=\"name the setting "
+           "currency; payments in another one cannot be scored without rates\"",
+           s->currency, s->ledger.topic[r->topic], (int)r->message.partition,
+           (long long)r->message.offset, fraud_time_live(&s->guard.band, &c) ? "live" : "history");
 }
 
 bool fraud_serve_currency(server *s, fraud_record *r, r1_err *why)

@@ -279,6 +279,7 @@ static r1_status offsets_open(offsets *f, r1_err *err)
     const char *conninfo = NULL;
     R1_TRY(r1_topic_check(f->topic, err));
     R1_TRY(r1_store_conninfo(f->o, &conninfo, err));
+    r1_store_end_with_signal();
     R1_TRY(r1_store_open(&f->store, conninfo, "r1-fraud offsets", err));
     const r1_stream_opts opts = {.brokers = r1_options_str(f->o, "brokers"),
                                  .client_id = "r1-fraud-offsets",

@@ -1,27 +1,34 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* pace_rebuild.c - see pace_rebuild.h. The bins are those of fraud_pace_bin. */
+/* pace_rebuild.c - see pace_rebuild.h. The bins are those of fraud_pace_bin.
+ *
+ * Older decisions are counted by day and bin. The newest FRAUD_PACE_RECOMPUTE are noted one by one:
+ * the threshold is that of the last moment at which it was computed, which lies among them. */
 #include "serve/pace_rebuild.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
-static const char *const sql_pace =
+static const char *const sql_newest =
+    "SELECT d.apply_seq, (extract(epoch FROM p.ts) * 1000)::bigint, d.logit "
+    "FROM r1.decision d JOIN r1.payment p USING (apply_seq) "
+    "WHERE d.logit IS NOT NULL AND p.applied AND d.apply_seq > $1::bigint AND p.apply_seq > "
+    "$1::bigint ORDER BY d.apply_seq DESC LIMIT $2::bigint";
+
+static const char *const sql_older =
     "SELECT least(511, greatest(0, floor((d.logit::double precision + 16) * 16)))::integer, "
     "(extract(epoch FROM min(p.ts)) * 1000)::bigint, (extract(epoch FROM max(p.ts)) * "
     "1000)::bigint, count(*) "
     "FROM r1.decision d JOIN r1.payment p USING (apply_seq) "
     "WHERE d.logit IS NOT NULL AND p.applied AND d.apply_seq > $1::bigint AND p.apply_seq > "
-    "$1::bigint "
+    "$1::bigint AND d.apply_seq < $2::bigint AND p.apply_seq < $2::bigint "
     "GROUP BY floor(extract(epoch FROM p.ts) / 86400), 1 ORDER BY 2";
 
-r1_status fraud_pace_rebuild(fraud_pace *p, r1_store *s, int64_t after_seq, int64_t last_seq,
+static r1_status count_older(fraud_pace *p, r1_store *s, const char *from, const char *to,
                              r1_err *err)
 {
-    int64_t oldest = last_seq - FRAUD_PACE_REBUILD_ROWS;
-    char from[24];
-    const char *param[] = {from};
+    const char *param[] = {from, to};
     r1_rows *rows;
-    snprintf(from, sizeof from, "%lld", (long long)(after_seq > oldest ? after_seq : oldest));
-    R1_TRY(r1_store_query(s, sql_pace, 1, param, &rows, err));
+    R1_TRY(r1_store_query(s, sql_older, 2, param, &rows, err));
     for (size_t i = 0; i < r1_rows_count(rows); i++) {
         int64_t first = r1_rows_int(rows, i, 1), last = r1_rows_int(rows, i, 2),
                 n = r1_rows_int(rows, i, 3);
@@ -30,4 +37,23 @@ r1_status fraud_pace_rebuild(fraud_pace *p, r1_store *s, int64_t after_seq, int6
     }
     r1_rows_free(rows);
     return R1_OK;
+}
+
+r1_status fraud_pace_rebuild(fraud_pace *p, r1_store *s, int64_t after_seq, int64_t last_seq,
+                             r1_err *err)
+{
+    int64_t oldest = last_seq - FRAUD_PACE_REBUILD_ROWS;
+    char from[24], limit[16];
+    const char *param[] = {from, limit};
+    r1_rows *rows;
+    snprintf(from, sizeof from, "%lld", (long long)(after_seq > oldest ? after_seq : oldest));
+    snprintf(limit, sizeof limit, "%d", FRAUD_PACE_RECOMPUTE);
+    R1_TRY(r1_store_query(s, sql_newest, 2, param, &rows, err));
+    size_t n = r1_rows_count(rows);
+    r1_status st = R1_OK;
+    if (n == FRAUD_PACE_RECOMPUTE) st = count_older(p, s, from, r1_rows_text(rows, n - 1, 0), err);
+    for (size_t i = n; st == R1_OK && i-- > 0;)
+        fraud_pace_note(p, r1_rows_int(rows, i, 1), strtof(r1_rows_text(rows, i, 2), NULL));
+    r1_rows_free(rows);
+    return st;
 }

@@ -3,7 +3,8 @@
  * without one.
  *
  * It reads the newest FRAUD_PACE_REBUILD_ROWS decisions at most, so its time is bounded. The counts
- * of rules and of their hours are not in the log.
+ * of rules and of their hours are not in the log. Where the log holds no more than that, thresholds
+ * are those of a service that was never ended.
  * Owns: nothing. Threads: one. Errors: as r1_store_query. */
 #ifndef FRAUD_PACE_REBUILD_H
 #define FRAUD_PACE_REBUILD_H

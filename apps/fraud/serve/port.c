@@ -15,6 +15,7 @@
 #include <time.h>
 
 enum { PLACES = 256, CONNECTIONS = 320 }; /* payments that wait at once; and their clients */
+enum { STORED_S = 2 };                    /* for a stored decision */
 enum { TURN_US = 1000000, PROBE_MS = 1000, PROBE_BROKER_MS = 2000, FRESH_US = 6000000 };
 
 /* What the watch learned last of one service outside. */
@@ -195,14 +196,16 @@ static void answer_undecided(r1_http_answer *a, int status, const char *why)
     a->retry_after_s = status == 503;
 }
 
-/* The row of an id: of the same content, else the first one. */
+/* The row of an id and its content; one from before contents were stored stands for any. */
 static const char *const sql_decided =
     "SELECT apply_seq, written_at FROM r1.payment WHERE tx_id = $1 "
-    "ORDER BY (content_hash = $2::bigint) DESC NULLS LAST, apply_seq LIMIT 1";
+    "AND (content_hash = $2::bigint OR content_hash IS NULL) "
+    "ORDER BY content_hash NULLS LAST, apply_seq LIMIT 1";
 
 /* The message of that row, and that it is a repetition. The score is written as the first answer
  * wrote it: PostgreSQL gives the shortest digits of the same float. */
-static r1_status decided_message(struct fraud_port *p, const r1_rows *row, char **text, r1_err *err)
+static r1_status decided_message(struct fraud_port *p, const r1_rows *row, char **text,
+                                 bool *reused, r1_err *err)
 {
     const char *seq = r1_rows_text(row, 0, 0), *at = r1_rows_text(row, 0, 1),
                *param[] = {p->s->ledger.cluster, seq, seq, at, at, "1"};
@@ -213,6 +216,8 @@ static r1_status decided_message(struct fraud_port *p, const r1_rows *row, char 
     json_t *score = json_object_get(o, "score");
     if (json_is_number(score))
         json_object_set_new(o, "score", json_real((double)(float)json_number_value(score)));
+    const char *rule = json_string_value(json_object_get(o, "rule"));
+    *reused = rule && !strcmp(rule, "id_reused");
     if (o) json_object_set_new(o, "repeated", json_true());
     *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
     json_decref(o);
@@ -220,16 +225,18 @@ static r1_status decided_message(struct fraud_port *p, const r1_rows *row, char 
 }
 
 static r1_status decided_before(struct fraud_port *p, const fraud_answer *got, char **text,
-                                r1_err *err)
+                                bool *reused, r1_err *err)
 {
     r1_rows *rows;
     char hash[24];
     snprintf(hash, sizeof hash, "%lld", (long long)(int64_t)got->content_hash);
     const char *param[] = {got->tx_id, hash};
-    if (!p->store) R1_TRY(r1_store_open(&p->store, p->s->parts.conninfo, "r1-fraud port", err));
+    const r1_store_opts opts = {
+        .application = "r1-fraud port", .statement_s = STORED_S, .answer_ms = STORED_S * 1000};
+    if (!p->store) R1_TRY(r1_store_open_with(&p->store, p->s->parts.conninfo, &opts, err));
     if (!r1_store_alive(p->store)) R1_TRY(r1_store_reopen(p->store, err));
     R1_TRY(r1_store_query(p->store, sql_decided, 2, param, &rows, err));
-    r1_status st = r1_rows_count(rows) ? decided_message(p, rows, text, err) : R1_OK;
+    r1_status st = r1_rows_count(rows) ? decided_message(p, rows, text, reused, err) : R1_OK;
     r1_rows_free(rows);
     return st;
 }
@@ -237,14 +244,24 @@ static r1_status decided_before(struct fraud_port *p, const fraud_answer *got, c
 static void answer_repeated(struct fraud_port *p, r1_http_answer *a, const fraud_answer *got)
 {
     char *text = NULL;
+    bool reused = false;
     r1_err err = {0};
-    pthread_mutex_lock(&p->store_lock);
-    decided_before(p, got, &text, &err);
-    pthread_mutex_unlock(&p->store_lock);
+    r1_status st = R1_E_TIMEOUT;
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += STORED_S;
+    if (pthread_mutex_timedlock(&p->store_lock, &until) == 0) {
+        st = decided_before(p, got, &text, &reused, &err);
+        pthread_mutex_unlock(&p->store_lock);
+    }
     if (text)
-        answer_text(a, 200, text);
+        answer_text(a, reused ? 409 : 200, text);
+    else if (st == R1_OK)
+        answer_undecided(a, 410,
+                         "this payment was decided, and the log does not hold its row any more: "
+                         "see the archive of db retain, or send it under another tx_id");
     else
-        answer_undecided(a, 503, err.msg[0] ? err.msg : "the stored decision was not found");
+        answer_undecided(a, 503, err.msg[0] ? err.msg : "PostgreSQL does not answer");
 }
 
 static void page_decide(void *ctx, const r1_http_request *q, r1_http_answer *a)
@@ -335,8 +352,9 @@ static r1_status ask_owned(r1_store **store, const char *conninfo, const fraud_l
     char topics[1024];
     topics_text(l, topics, sizeof topics);
     if (!*store) {
-        R1_TRY(r1_store_open(store, conninfo, "r1-fraud watch", err));
-        R1_TRY(r1_store_query(*store, "SET statement_timeout = '2s'", 0, NULL, NULL, err));
+        const r1_store_opts opts = {
+            .application = "r1-fraud watch", .statement_s = STORED_S, .answer_ms = STORED_S * 1000};
+        R1_TRY(r1_store_open_with(store, conninfo, &opts, err));
     }
     r1_rows *rows;
     const char *param[] = {l->owner, l->cluster, topics};

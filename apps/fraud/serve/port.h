@@ -12,7 +12,9 @@
  *     200  decided; the body is the decision's message. An id and content that were decided before
  *          get the stored decision, with "repeated": true
  *     400  no payment, and why
- *     409  the id was used with other content; the decision of this content is in the body
+ *     409  the id was used with other content; the decision of this content is in the body, each
+ *          time that this content comes
+ *     410  decided before, and the log does not hold the row any more; nothing is stored
  *     503  not decided: full, starting, ending, or no commit within decide-wait. Ask again with the
  *          same id
  *

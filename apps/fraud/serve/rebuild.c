@@ -4,6 +4,7 @@
 #include "serve/rebuild.h"
 
 #include "cli/r1_cli.h"
+#include "write/patience.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -68,6 +69,22 @@ static r1_status apply_page(replay *r, const r1_rows *rows)
     return R1_OK;
 }
 
+/* A log that is read for minutes meets a restart of PostgreSQL: that is waited out. A page begins
+ * behind the last row that was applied, so nothing is applied twice. */
+static r1_status rebuild_ask(r1_store *s, const char *sql, size_t n_param, const char *const *param,
+                             r1_rows **rows, r1_err *err)
+{
+    fraud_patience patience = {0};
+    for (;;) {
+        r1_err_clear(err);
+        r1_status st = r1_store_alive(s) ? R1_OK : r1_store_reopen(s, err);
+        if (st == R1_OK) st = r1_store_query(s, sql, n_param, param, rows, err);
+        if (st != R1_E_DB || !err->retriable) return st;
+        if (!r1_cli_stopped()) fraud_patience_wait(&patience, "rebuild_waits", "", err);
+        if (r1_cli_stopped()) R1_FAIL(err, R1_E_CANCELLED, "stopped while reading the log");
+    }
+}
+
 /* The rows behind one key, payments and labels together. */
 #define PAGE_ROWS "2000"
 static const char *const sql_page =
@@ -84,7 +101,7 @@ static r1_status rebuild_pages(r1_store *s, replay *r)
         const char *param[] = {after};
         r1_rows *rows;
         snprintf(after, sizeof after, "%lld", (long long)r->out->last_seq);
-        R1_TRY(r1_store_query(s, sql_page, 1, param, &rows, r->err));
+        R1_TRY(rebuild_ask(s, sql_page, 1, param, &rows, r->err));
         n = r1_rows_count(rows);
         r1_status st = apply_page(r, rows);
         r1_rows_free(rows);
@@ -100,7 +117,7 @@ static r1_status rebuild_pages(r1_store *s, replay *r)
 static r1_status rebuild_extent(r1_store *s, int64_t after_seq, int64_t *last, r1_err *err)
 {
     r1_rows *rows;
-    R1_TRY(r1_store_query(
+    R1_TRY(rebuild_ask(
         s, "SELECT apply_seq, coalesce(written_at::text, '') FROM r1.payment ORDER BY 1 LIMIT 1", 0,
         NULL, &rows, err));
     if (r1_rows_count(rows) && !after_seq && r1_rows_int(rows, 0, 0) > 1) {
@@ -113,10 +130,10 @@ static r1_status rebuild_extent(r1_store *s, int64_t after_seq, int64_t *last, r
                (long long)r1_rows_int(rows, 0, 0), since);
     }
     r1_rows_free(rows);
-    R1_TRY(r1_store_query(s,
-                          "SELECT greatest((SELECT max(apply_seq) FROM r1.payment), "
-                          "(SELECT max(apply_seq) FROM r1.label))",
-                          0, NULL, &rows, err));
+    R1_TRY(rebuild_ask(s,
+                       "SELECT greatest((SELECT max(apply_seq) FROM r1.payment), "
+                       "(SELECT max(apply_seq) FROM r1.label))",
+                       0, NULL, &rows, err));
     *last = r1_rows_int(rows, 0, 0);
     r1_rows_free(rows);
     return R1_OK;

@@ -12,10 +12,12 @@
  * replays the log in that order gets the same scores. */
 #include "serve/capacity.h"
 #include "serve/port.h"
+#include "serve/price.h"
 #include "serve/server.h"
 #include "serve/settings.h"
 #include "serve/share.h"
 #include "write/log_owner.h"
+#include "write/patience.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { READ_AHEAD_KIB = 32768, READ_AHEAD_MIN_KIB = 1024 }; /* of all partitions; of each */
-enum { STOP_TIMEOUT_MS = 15000, BROKER_TIMEOUT_MS = 5000 };
+enum { BROKER_TIMEOUT_MS = 5000 };
 
 /* ---- start ---- */
 
@@ -34,7 +35,8 @@ static r1_status serve_retry(r1_status (*attempt)(server *, r1_err *), server *s
                              r1_err *err)
 {
     int64_t until = r1_mono_us() + r1_options_int(s->o, "wait") * 1000000;
-    for (int ms = 100;; ms = ms < 2000 ? ms * 2 : 2000) {
+    fraud_patience patience = {0};
+    for (;;) {
         r1_err_clear(err);
         r1_status st = attempt(s, err);
         if (st == R1_OK || !(err->retriable || st == R1_E_NOT_FOUND)) return st;
@@ -43,9 +45,8 @@ static r1_status serve_retry(r1_status (*attempt)(server *, r1_err *), server *s
                           (long long)r1_options_int(s->o, "wait"));
             return st;
         }
-        if (ms == 100) fprintf(stderr, "r1-fraud serve: waiting for %s: %s\n", what, err->msg);
-        struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
-        nanosleep(&ts, NULL);
+        if (!patience.n) fprintf(stderr, "r1-fraud serve: waiting for %s: %s\n", what, err->msg);
+        if (!r1_cli_stopped()) fraud_patience_wait(&patience, "start_waits", what, err);
         if (r1_cli_stopped()) R1_FAIL(err, R1_E_CANCELLED, "stopped while waiting for %s", what);
     }
 }
@@ -80,6 +81,13 @@ static r1_status count_partitions(server *s, int32_t *total, r1_err *err)
     return R1_OK;
 }
 
+int32_t fraud_serve_partitions(const server *s)
+{
+    int32_t n = 0;
+    for (int t = 0; t < FRAUD_N_TOPIC; t++) n += s->n_partition[t];
+    return n;
+}
+
 /* Few partitions are read further ahead than many. librdkafka wants to know before it begins. */
 static r1_status find_topics(server *s, r1_err *err)
 {
@@ -88,9 +96,7 @@ static r1_status find_topics(server *s, r1_err *err)
     if (!s->parts.stream.queue_kib) {
         r1_consumer_free(s->consumer);
         s->consumer = NULL;
-        s->parts.stream.queue_kib = total < READ_AHEAD_KIB / READ_AHEAD_MIN_KIB
-                                        ? READ_AHEAD_KIB / total
-                                        : READ_AHEAD_MIN_KIB;
+        s->parts.stream.queue_kib = fraud_read_ahead_kib(total);
         R1_TRY(count_partitions(s, &total, err));
     }
     return r1_consumer_cluster(s->consumer, s->ledger.cluster, sizeof s->ledger.cluster,
@@ -171,10 +177,12 @@ static r1_status serve_start(server *s, r1_err *err)
     s->last_seq = s->ledger.last_seq = s->rebuilt.last_seq;
     R1_TRY(s->share ? fraud_share_begin(s, err) : fraud_serve_resume_guard(s, err));
     R1_TRY(serve_retry(start_writer, s, "PostgreSQL", err));
+    fraud_engine_warm(s->parts.engine);
     R1_TRY(s->share ? fraud_share_replay(s, err) : fraud_serve_assign(s, err));
     if (s->share) R1_TRY(fraud_share_join(s, err));
     s->last_message_us = r1_mono_us();
     R1_TRY(fraud_port_watch(s, err));
+    fraud_ending_step(s->ending, FRAUD_END_WRITES);
     fprintf(stderr,
             "r1-fraud serve: ready, model %s, %s, state of %s%s%llu payments and %llu labels "
             "rebuilt in %.1f s\n",
@@ -183,6 +191,7 @@ static r1_status serve_start(server *s, r1_err *err)
             s->rebuilt.after_seq ? " and " : "", (unsigned long long)s->rebuilt.payments,
             (unsigned long long)s->rebuilt.labels, s->rebuilt.seconds);
     fraud_capacity_print(s->parts.engine, "r1-fraud serve: state: ", stderr);
+    fraud_price_print(&s->parts, fraud_serve_partitions(s), "r1-fraud serve: memory: ", stderr);
     return R1_OK;
 }
 
@@ -196,14 +205,23 @@ static void serve_hints(server *s, const fraud_ledger *l)
 
 /* ---- the end ---- */
 
-/* The statistics must hold what the last transactions did: waits for the queue to be written. */
+/* The statistics must hold what the last transactions did: waits for the queue to be written. A
+ * writer that cannot write fails when its connection is ended (ending.h). */
 static void serve_drain(server *s)
 {
-    int64_t until = r1_mono_us() + (int64_t)STOP_TIMEOUT_MS * 1000;
     fraud_queue_close(s->parts.queue);
-    while (fraud_queue_in_flight(s->parts.queue) && r1_mono_us() < until &&
-           fraud_writer_status(s->writer, NULL) == R1_OK)
+    while (fraud_queue_in_flight(s->parts.queue) && fraud_writer_status(s->writer, NULL) == R1_OK)
         usleep(2000);
+}
+
+/* What was read and could not be written is said, and lost by nobody. */
+static r1_status serve_unwritten(const server *s, r1_status st, r1_err *err)
+{
+    if (st != R1_E_CANCELLED && st != R1_E_TIMEOUT) return st;
+    R1_FAIL(err, R1_E_TIMEOUT,
+            "PostgreSQL did not take what was read, from apply_seq %lld to %lld, in time: the next "
+            "start reads it again",
+            (long long)s->ledger.last_seq + 1, (long long)s->last_seq);
 }
 
 static r1_status serve_report(const server *s, const fraud_writer_stats *w, r1_err *err)
@@ -225,10 +243,11 @@ static r1_status serve_finish(server *s, r1_err *err)
         serve_drain(s);
         fraud_writer_stats *w = calloc(1, sizeof *w);
         if (w) fraud_writer_stats_read(s->writer, w);
-        st = fraud_writer_stop(s->writer, 2000, err);
+        st = serve_unwritten(s, fraud_writer_stop(s->writer, 2000, err), err);
         fraud_share_leave(s);
         if (w && st == R1_OK) {
             serve_hints(s, &s->ledger);
+            fraud_ending_step(s->ending, FRAUD_END_SAVES);
             fraud_serve_snapshot_last(s);
             st = serve_report(s, w, err);
         }
@@ -239,6 +258,7 @@ static r1_status serve_finish(server *s, r1_err *err)
 
 static void serve_release(server *s)
 {
+    fraud_ending_step(s->ending, FRAUD_END_LEAVES);
     fraud_queue_free(s->parts.queue); /* lends Kafka messages: before the consumers */
     s->parts.queue = NULL;
     fraud_share_free(s);
@@ -250,6 +270,7 @@ static void serve_release(server *s)
     fraud_snapshots_free(s->snapshots);
     fraud_reload_free(s->reload);
     fraud_parts_release(&s->parts);
+    fraud_ending_free(s->ending);
     free(s);
 }
 
@@ -258,11 +279,14 @@ static int serve_run(server *s, r1_err *err)
     r1_status st = serve_start(s, err);
     if (st == R1_OK) st = fraud_serve_loop(s, err);
     s->orderly = st == R1_OK;
+    fraud_ending_begin(s->ending, r1_cli_exit(st));
     r1_err late = {0};
     r1_status end = serve_finish(s, &late);
     if (st == R1_OK && end != R1_OK) *err = late;
-    if (st == R1_E_CANCELLED) return R1_EXIT_OK;
-    return r1_cli_exit(st != R1_OK ? st : end);
+    if (st == R1_E_CANCELLED) st = R1_OK; /* it was stopped while it started */
+    int code = r1_cli_exit(st != R1_OK ? st : end);
+    fraud_ending_begin(s->ending, code);
+    return code;
 }
 
 int fraud_command_serve(r1_cli_call *call)
@@ -271,7 +295,8 @@ int fraud_command_serve(r1_cli_call *call)
     if (!s) return R1_EXIT_FAILED;
     s->o = call->opts;
     r1_cli_watch_hangup(); /* before the model is read: a SIGHUP then reloads once all runs */
-    r1_status st = fraud_parts_build(&s->parts, call->opts, &call->err);
+    r1_status st = fraud_ending_new(&s->ending, &call->err);
+    if (st == R1_OK) st = fraud_parts_build(&s->parts, call->opts, &call->err);
     int code = st == R1_OK ? serve_run(s, &call->err) : fraud_parts_exit(st);
     serve_release(s);
     return code;

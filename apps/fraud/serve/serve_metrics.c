@@ -6,6 +6,7 @@
  * of the service. All other rows are printed from the copy that was taken then (shown.h). */
 #include "metrics/prometheus.h"
 #include "r1_assert.h"
+#include "serve/price.h"
 #include "serve/share.h"
 #include "serve/shown.h"
 
@@ -104,6 +105,8 @@ METRIC_NUMBER(missing_weeks, m->w->keeper.missing_weeks)
 METRIC_NUMBER(rest_rows, m->w->keeper.rows_in_rest)
 METRIC_NUMBER(last_seq, m->s->last_seq)
 METRIC_NUMBER(seen_ids, fraud_txset_count(m->s->parts.seen))
+METRIC_NUMBER(seen_ids_max, 2 * r1_options_int(m->s->o, "seen-ids"))
+METRIC_NUMBER(labels_waiting_max, r1_options_int(m->s->o, "labels-waiting"))
 
 /* ---- several processes over one stream; alone all are 0 but what is owned ---- */
 
@@ -386,6 +389,14 @@ static void series_config(const metric_source *m, r1_prom *p)
     info_sample(p, (const char *const[]){"version", m->v->config, NULL});
 }
 
+/* Nothing before a payment or a setting has told the currency. */
+static void series_currency(const metric_source *m, r1_prom *p)
+{
+    if (*m->v->currency)
+        info_sample(p, (const char *const[]){"currency", m->v->currency, "source",
+                                             m->v->currency_from, NULL});
+}
+
 static void series_owner(const metric_source *m, r1_prom *p)
 {
     info_sample(p, (const char *const[]){"owner", m->v->owner, "cluster_id", m->v->cluster, NULL});
@@ -401,6 +412,11 @@ static void series_http(const metric_source *m, r1_prom *p)
             uint64_t n = r1_http_answered(m->v->http, r, class_of);
             if (n) r1_prom_sample(p, "", labels, (double)n);
         }
+}
+
+static uint64_t count_made_room(const metric_source *m)
+{
+    return m->v && m->v->http ? r1_http_made_room(m->v->http) : 0;
 }
 
 /* ---- the outboxes ---- */
@@ -433,6 +449,29 @@ static void series_outbox_age(const metric_source *m, r1_prom *p)
         snprintf(labels, sizeof labels, "outbox=\"%s\"", outbox_names[i]);
         r1_prom_sample(p, "", labels, oldest && now > oldest ? (double)(now - oldest) / 1e6 : 0);
     }
+}
+
+static void series_outside(const metric_source *m, r1_prom *p)
+{
+    for (size_t i = 0; i < FRAUD_SHOWN_OUTSIDE && m->v->outside[i].n; i++) {
+        char labels[R1_PROM_LABELS_BYTES] = "";
+        r1_prom_label(labels, "column", m->v->outside[i].name);
+        r1_prom_sample(p, "", labels, (double)m->v->outside[i].n);
+    }
+}
+
+static void series_price(const metric_source *m, r1_prom *p)
+{
+    for (size_t i = 0; i < m->v->n_price; i++) {
+        char labels[R1_PROM_LABELS_BYTES] = "";
+        r1_prom_label(labels, "part", m->v->price_part[i]);
+        r1_prom_sample(p, "", labels, m->v->price[i]);
+    }
+}
+
+static void series_memory_limit(const metric_source *m, r1_prom *p)
+{
+    if (m->v->memory_limit) r1_prom_sample(p, "", NULL, (double)m->v->memory_limit);
 }
 
 /* ---- the process ---- */
@@ -512,6 +551,10 @@ static const serve_metric metrics[] = {
      .type = "gauge",
      .help = "Labels that wait for their payment.",
      .count = metric_labels_waiting},
+    {.family = "r1_fraud_labels_waiting_max",
+     .type = "gauge",
+     .help = "Labels that can wait.",
+     .number = metric_labels_waiting_max},
     {.name = "labels_forgotten",
      .family = "r1_fraud_labels_forgotten_total",
      .type = "counter",
@@ -542,6 +585,10 @@ static const serve_metric metrics[] = {
      .type = "counter",
      .help = "Payments whose score was no number.",
      .count = metric_not_finite},
+    {.family = "r1_fraud_columns_outside_total",
+     .type = "counter",
+     .help = "Scored payments with a column beyond twice the range that the model's training saw.",
+     .series = series_outside},
     {.family = "r1_fraud_decided_apart_total",
      .type = "counter",
      .help = "Payments decided without a score, by the rule and the field at fault.",
@@ -704,6 +751,18 @@ static const serve_metric metrics[] = {
      .type = "gauge",
      .help = "Payment ids that are known, by which duplicates are found.",
      .number = metric_seen_ids},
+    {.family = "r1_fraud_seen_ids_max",
+     .type = "gauge",
+     .help = "Payment ids that fit, of which at least half are known for certain.",
+     .number = metric_seen_ids_max},
+    {.family = "r1_fraud_memory_price_bytes",
+     .type = "gauge",
+     .help = "What each part takes when it is full.",
+     .series = series_price},
+    {.family = "r1_fraud_memory_limit_bytes",
+     .type = "gauge",
+     .help = "What this process may use: MemAvailable at the start, or a control group's limit.",
+     .series = series_memory_limit},
     {.name = "state_accounts",
      .family = "r1_fraud_state_rows",
      .type = "gauge",
@@ -946,6 +1005,10 @@ static const serve_metric metrics[] = {
      .type = "gauge",
      .help = "The thresholds, rules and lists that decide.",
      .series = series_config},
+    {.family = "r1_fraud_currency_info",
+     .type = "gauge",
+     .help = "The currency in which amounts are compared, and what told it.",
+     .series = series_currency},
     {.family = "r1_fraud_owner_info",
      .type = "gauge",
      .help = "The process as the table of offsets names it.",
@@ -954,6 +1017,10 @@ static const serve_metric metrics[] = {
      .type = "counter",
      .help = "Answers of this port, by path and hundreds of the status.",
      .series = series_http},
+    {.family = "r1_fraud_http_made_room_total",
+     .type = "counter",
+     .help = "Connections without a whole request that were closed for new ones.",
+     .count = count_made_room},
     {.family = "process_resident_memory_bytes",
      .type = "gauge",
      .help = "Resident memory size in bytes.",
@@ -979,6 +1046,21 @@ _Static_assert(R1_COUNT(metrics) <= FRAUD_METRICS_MAX, "every row needs a place 
 
 /* ---- the page /metrics ---- */
 
+_Static_assert((int)FRAUD_SHOWN_PRICES == (int)FRAUD_PRICES_MAX, "a copy of each price");
+
+/* The limit is that of the start, since the process takes from it what it then uses. */
+static void metrics_prices(const server *s, fraud_shown *v)
+{
+    fraud_price price[FRAUD_PRICES_MAX];
+    const char *what;
+    if (!v->n_price) v->memory_limit = fraud_memory_limit("", &what);
+    v->n_price = fraud_price_list(&s->parts, fraud_serve_partitions(s), price);
+    for (size_t i = 0; i < v->n_price; i++) {
+        v->price_part[i] = price[i].part;
+        v->price[i] = (double)price[i].bytes;
+    }
+}
+
 void fraud_metrics_take(const server *s, fraud_shown *v)
 {
     if (s->writer) fraud_writer_stats_read(s->writer, &v->w);
@@ -992,6 +1074,13 @@ void fraud_metrics_take(const server *s, fraud_shown *v)
         v->n_partition[t] = s->ledger.n_partition[t];
         for (int32_t p = 0; v->topic[t] && p < v->n_partition[t]; p++)
             v->high[t][p] = r1_consumer_high(s->consumer, t, p);
+    }
+    snprintf(v->currency, sizeof v->currency, "%s", s->currency);
+    v->currency_from = s->currency_from;
+    metrics_prices(s, v);
+    for (size_t i = 0; i < FRAUD_SHOWN_OUTSIDE; i++) {
+        v->outside[i].n = 0;
+        if (!fraud_engine_outside(s->parts.engine, i, v->outside[i].name, &v->outside[i].n)) break;
     }
     v->pace = s->parts.pace;
     if (s->reload) fraud_reload_counts(s->reload, &v->reloads[0], &v->reloads[1]);

@@ -231,8 +231,9 @@ r1_status fraud_serve_restore(server *s, r1_err *err)
     int64_t upto = !s->share ? INT64_MAX : fraud_share_placed(s) ? 0 : fraud_share_base(s);
     R1_TRY(
         fraud_rebuild(s->store, s->parts.engine, s->parts.seen, after_seq, upto, &s->rebuilt, err));
+    /* A snapshot has rules and budget of its time, and one that was refused has taken all away. */
+    fraud_policy_pace(s->parts.policy, s->parts.pace);
     R1_TRY(fraud_pace_rebuild(s->parts.pace, s->store, after_seq, s->rebuilt.last_seq, err));
-    fraud_policy_pace(s->parts.policy, s->parts.pace); /* a snapshot has the rules of its time */
     s->rebuilt.seconds = (double)(r1_mono_us() - began) * 1e-6;
     name_stream(s);
     if (s->rebuilt.last_seq == after_seq || s->share) return R1_OK;

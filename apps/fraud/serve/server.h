@@ -11,6 +11,7 @@
 #define FRAUD_SERVER_H
 
 #include "serve/arrival.h"
+#include "serve/ending.h"
 #include "serve/parts.h"
 #include "serve/rebuild.h"
 #include "serve/reload.h"
@@ -34,7 +35,8 @@ typedef struct {
     fraud_arrival arrival; /* of a message that came by no topic */
     r1_producer *producer;
     int64_t last_seq;
-    char currency[4]; /* in which amounts are compared; "": not known yet */
+    char currency[4];          /* in which amounts are compared; "": not known yet */
+    const char *currency_from; /* "setting", "log" or "payment"; "none": not known yet */
     /* apart: decided beside the state; not_finite: with a score that is no number */
     uint64_t consumed, apart, not_finite;
     uint64_t time_suspect;    /* of those apart, for their date */
@@ -51,6 +53,7 @@ typedef struct {
     struct fraud_share *share; /* share.h; NULL: this process works alone */
     int64_t machine_ms;        /* shared: the clock of the event in hand */
     bool no_slot;              /* shared: the event in hand is not to be scored */
+    fraud_ending *ending;
 } server;
 
 enum { BATCH_MAX = FRAUD_BATCH_MAX };
@@ -76,6 +79,8 @@ r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_slot *slot,
 
 /* ---- assign.c: where reading begins ---- */
 
+/* Partitions of all topics that are consumed. */
+int32_t fraud_serve_partitions(const server *s);
 /* Topics that are consumed: 0, 1... of fraud_topic. */
 int fraud_serve_topics(const server *s);
 /* Begins to read the partitions that are taken and not yet read. R1_E_STREAM, not retriable, where
@@ -96,6 +101,8 @@ fraud_guard_mark fraud_serve_guard_mark(const server *s);   /* of the guard as i
 r1_status fraud_serve_currency_begin(server *s, r1_err *err);
 /* Puts a payment into the stream's currency. false: it cannot be scored, why tells. */
 bool fraud_serve_currency(server *s, fraud_record *r, r1_err *why);
+/* After a payment was applied: the first one of the stream decides its currency, and is told. */
+void fraud_serve_currency_taken(server *s, const fraud_record *r);
 
 /* ---- serve_loop.c: one turn after the other ---- */
 

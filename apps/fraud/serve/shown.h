@@ -10,7 +10,7 @@
 #include "http/http.h"
 #include "write/writer.h"
 
-enum { FRAUD_METRICS_MAX = 128 };
+enum { FRAUD_METRICS_MAX = 128, FRAUD_SHOWN_PRICES = 8, FRAUD_SHOWN_OUTSIDE = 200 };
 
 /* Where the service stands in its life. */
 typedef enum {
@@ -32,6 +32,16 @@ typedef struct {
     int64_t high[FRAUD_N_TOPIC][FRAUD_PARTITIONS_MAX]; /* next offset of the broker; -1: unknown */
     char owner[96], cluster[64];
     char model[64], model_name[64], schema[20], config[64];
+    double price[FRAUD_SHOWN_PRICES]; /* bytes; serve/price.h */
+    const char *price_part[FRAUD_SHOWN_PRICES];
+    size_t n_price;
+    uint64_t memory_limit;
+    struct { /* columns far outside of what the model's training saw; n 0: no more */
+        char name[64];
+        uint64_t n;
+    } outside[FRAUD_SHOWN_OUTSIDE];
+    char currency[4];          /* of the stream; "": not known yet */
+    const char *currency_from; /* static */
     size_t in_flight;
     uint64_t reloads[2]; /* taken, refused */
     int64_t started_us;

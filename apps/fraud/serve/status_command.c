@@ -88,6 +88,7 @@ static void ask_postgres(json_t *doc, const r1_options *o)
     r1_store *s = NULL;
     r1_err err = {0};
     r1_status st = r1_store_conninfo(o, &conninfo, &err);
+    r1_store_end_with_signal();
     if (st == R1_OK) st = r1_store_open(&s, conninfo, "r1-fraud status", &err);
     if (st == R1_OK) st = r1_store_query(s, "SET statement_timeout = '5s'", 0, NULL, NULL, &err);
     if (st != R1_OK) not_known(doc, "postgres", err.msg);
@@ -218,6 +219,8 @@ static void status_info(json_t *out, const char *page)
     } infos[] = {{"r1_fraud_model_info", "name", "model_name"},
                  {"r1_fraud_model_info", "version", "model"},
                  {"r1_fraud_config_info", "version", "config"},
+                 {"r1_fraud_currency_info", "currency", "currency"},
+                 {"r1_fraud_currency_info", "source", "currency_from"},
                  {"r1_fraud_owner_info", "owner", "owner"}};
     for (size_t i = 0; i < R1_COUNT(infos); i++) {
         page_info want = {out, infos[i].label, infos[i].key};
@@ -388,6 +391,11 @@ static void screen_service(json_t *doc)
     screen_checks(s);
     screen_line("  model    %s %s", status_text(s, "model_name"), status_text(s, "model"));
     screen_line("  config   %s", status_text(s, "config"));
+    if (json_object_get(s, "currency"))
+        screen_line("  currency %s, from the %s", status_text(s, "currency"),
+                    status_text(s, "currency_from"));
+    else
+        screen_line("  currency none yet: the first payment decides");
     screen_line("  lag      %s messages, %s s; p99 from arrival to committed %s",
                 status_count(s, "lag_messages"), status_count(s, "lag_seconds"), p99_text(s, p99));
     screen_line("  queue    %s of %s records; %s retries of PostgreSQL", status_count(s, "queue"),

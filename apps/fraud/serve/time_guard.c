@@ -43,8 +43,7 @@ fraud_time_verdict fraud_time_judge(const fraud_time_band *band, const fraud_tim
     return c->ts < c->clock_ms ? FRAUD_TIME_BEHIND : FRAUD_TIME_LEAP;
 }
 
-/* Whether the payment is dated near its message. */
-static bool time_live(const fraud_time_band *band, const fraud_time_case *c)
+bool fraud_time_live(const fraud_time_band *band, const fraud_time_case *c)
 {
     int64_t latest = fraud_time_latest(band, c->message_ms, c->machine_ms);
     return time_near(c->ts, latest - band->ahead_ms, band->behind_ms);
@@ -53,7 +52,9 @@ static bool time_live(const fraud_time_band *band, const fraud_time_case *c)
 fraud_time_verdict fraud_time_next(fraud_time_guard *g, const fraud_time_case *c)
 {
     fraud_time_verdict v = fraud_time_judge(&g->band, c);
-    if (v == FRAUD_TIME_LEAP && !(g->live && time_live(&g->band, c))) {
+    bool settled = g->n_good >= FRAUD_TIME_BELIEVED;
+    if (v == FRAUD_TIME_GOOD && c->clock_ms < 0 && c->ts < YEAR_2000_MS) v = FRAUD_TIME_LEAP;
+    if (v == FRAUD_TIME_LEAP && !((g->live || !settled) && fraud_time_live(&g->band, c))) {
         bool agrees = g->n_leap && time_near(c->ts, g->leap_ms, g->band.behind_ms);
         g->n_leap = agrees ? g->n_leap + 1 : 1;
         g->leap_ms = c->ts;
@@ -62,14 +63,16 @@ fraud_time_verdict fraud_time_next(fraud_time_guard *g, const fraud_time_case *c
         return v;
     }
     g->n_leap = 0;
-    g->live = time_live(&g->band, c);
+    g->n_good += !settled;
+    g->live = fraud_time_live(&g->band, c);
     return FRAUD_TIME_GOOD;
 }
 
-void fraud_time_resume(fraud_time_guard *g, const fraud_time_case *last)
+void fraud_time_resume(fraud_time_guard *g, const fraud_time_case *last, size_t n_good)
 {
     g->n_leap = 0;
-    g->live = time_live(&g->band, last);
+    g->n_good = n_good < FRAUD_TIME_BELIEVED ? (uint32_t)n_good : FRAUD_TIME_BELIEVED;
+    g->live = fraud_time_live(&g->band, last);
 }
 
 /* "2026-11-30 01:47:59 UTC" */
@@ -107,6 +110,13 @@ static void explain_band(const fraud_time_band *band, const fraud_time_case *c,
                     : verdict == FRAUD_TIME_BEHIND ? c->clock_ms - band->behind_ms
                                                    : c->clock_ms + band->behind_ms;
     char found[32], expected[32];
+    if (verdict == FRAUD_TIME_LEAP && c->clock_ms < 0) {
+        snprintf(out, size,
+                 "ts of the first payment: expected a date since 2000, or %d payments that agree, "
+                 "found %s",
+                 FRAUD_TIME_BELIEVED, time_text(c->ts, found));
+        return;
+    }
     snprintf(out, size, "ts %s %s, found %s (setting %s)", what[verdict],
              time_text(bound, expected), time_text(c->ts, found), setting[verdict]);
 }

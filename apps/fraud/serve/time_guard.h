@@ -13,6 +13,10 @@
  * row must agree. The last of them is then good; those before it were decided apart. A stream that
  * lies wholly in the past is judged by its own clock, so it is read as it always was.
  *
+ * The first payment has no clock of the state. One that is dated before the year 2000 is a leap, so
+ * a zero in the place of a date sets no clock. Until FRAUD_TIME_BELIEVED payments were good, the
+ * clock may be a wild one, so a payment that is dated near its message is good wherever it leaps.
+ *
  * Owns:    nothing; a guard is plain data.
  * Threads: one at a time per guard; fraud_time_judge is pure.
  * Units:   milliseconds since 1970 (UTC). */
@@ -51,6 +55,7 @@ typedef struct {
     fraud_time_band band;
     int64_t leap_ms; /* event time of the last leap */
     uint32_t n_leap; /* leaps in a row that agree */
+    uint32_t n_good; /* payments that were good, up to FRAUD_TIME_BELIEVED */
     bool live;       /* the last good payment was dated near its message */
 } fraud_time_guard;
 
@@ -61,8 +66,11 @@ int64_t fraud_time_latest(const fraud_time_band *band, int64_t message_ms, int64
 fraud_time_verdict fraud_time_judge(const fraud_time_band *band, const fraud_time_case *c);
 /* Judges the next payment of a stream: leaps that agree are believed in the end. */
 fraud_time_verdict fraud_time_next(fraud_time_guard *g, const fraud_time_case *c);
-/* After a restart: the last payment that was applied says whether the stream is live. */
-void fraud_time_resume(fraud_time_guard *g, const fraud_time_case *last);
+/* Whether a payment is dated near its message, by either side of `behind`. */
+bool fraud_time_live(const fraud_time_band *band, const fraud_time_case *c);
+/* After a restart: the last payment that was applied says whether the stream is live; n_good: how
+ * many were applied. */
+void fraud_time_resume(fraud_time_guard *g, const fraud_time_case *last, size_t n_good);
 /* What is wrong, as a sentence with the remedy, for a verdict that is not good. */
 void fraud_time_explain(const fraud_time_band *band, const fraud_time_case *c,
                         fraud_time_verdict verdict, char *out, size_t size);

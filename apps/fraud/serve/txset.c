@@ -68,6 +68,13 @@ static r1_status generation_open(generation *g, size_t capacity, r1_err *err)
     return R1_OK;
 }
 
+uint64_t fraud_txset_bytes(uint64_t ids_max)
+{
+    uint64_t capacity = PLACES_FIRST;
+    while (capacity / 4 * 3 < ids_max) capacity *= 2;
+    return 2 * capacity * sizeof(seen_row);
+}
+
 r1_status fraud_txset_new(fraud_txset **out, size_t ids_max, r1_err *err)
 {
     fraud_txset *s = calloc(1, sizeof *s);

@@ -34,6 +34,8 @@ fraud_seen fraud_txset_look(const fraud_txset *s, const char *tx_id, uint64_t co
 /* Remembers the id with this content; an id may have several. */
 r1_status fraud_txset_add(fraud_txset *s, const char *tx_id, uint64_t content, bool applied,
                           r1_err *err);
+/* What both generations take when they are full. */
+uint64_t fraud_txset_bytes(uint64_t ids_max);
 size_t fraud_txset_count(const fraud_txset *s); /* rows, of both generations */
 
 /* The set as one section. It changes nothing, allocates nothing and takes no lock. */

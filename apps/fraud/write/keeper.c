@@ -220,6 +220,9 @@ static void *keeper_main(void *arg)
             fraud_patience_say(&k->patience, "outbox_waits", "", &err);
             keeper_sleep(k, fraud_patience_next(&k->patience), false);
             if (keeper_stopping(k)) break;
+        } else if (st == R1_E_CANCELLED) { /* the next start goes on where the cursor stands */
+            fraud_patience_say(&k->patience, "outbox_left", "", &err);
+            break;
         } else {
             r1_log(R1_LOG_ERROR, "keeper_stopped", "error=\"%s\"", err.msg);
             pthread_mutex_lock(&k->lock);
@@ -299,6 +302,6 @@ void fraud_keeper_stop(fraud_keeper *k, int timeout_ms)
     k->stop_us = r1_mono_us() + (int64_t)timeout_ms * 1000;
     pthread_cond_signal(&k->wake);
     pthread_mutex_unlock(&k->lock);
-    fraud_patience_end(k->thread, k->store, timeout_ms);
+    pthread_join(k->thread, NULL);
     keeper_release(k);
 }

@@ -61,24 +61,26 @@ r1_status fraud_log_prepare(r1_store *s, r1_err *err)
     return r1_store_prepare(
         s, "guard",
         "INSERT INTO r1.time_guard VALUES ('fraud', $1, $2::boolean, "
-        "$3::integer, $4::bigint) ON CONFLICT (app, topic) DO UPDATE SET live = "
-        "excluded.live, n_leap = excluded.n_leap, leap_ms = excluded.leap_ms",
-        4, err);
+        "$3::integer, $4::bigint, $5::integer) ON CONFLICT (app, topic) DO UPDATE SET live = "
+        "excluded.live, n_leap = excluded.n_leap, leap_ms = excluded.leap_ms, "
+        "n_good = excluded.n_good",
+        5, err);
 }
 
 static bool same_mark(const fraud_guard_mark *a, const fraud_guard_mark *b)
 {
     return a->known == b->known && a->live == b->live && a->n_leap == b->n_leap &&
-           (!a->n_leap || a->leap_ms == b->leap_ms);
+           a->n_good == b->n_good && (!a->n_leap || a->leap_ms == b->leap_ms);
 }
 
 static r1_status add_guard(const fraud_guard_mark *m, const fraud_ledger *l, r1_store *s,
                            r1_err *err)
 {
-    char leaps[16], ms[24];
+    char leaps[16], good[16], ms[24];
     snprintf(leaps, sizeof leaps, "%u", m->n_leap);
     snprintf(ms, sizeof ms, "%lld", (long long)m->leap_ms);
-    const char *row[] = {l->topic[FRAUD_TOPIC_PAYMENTS], m->live ? "t" : "f", leaps, ms};
+    snprintf(good, sizeof good, "%u", m->n_good);
+    const char *row[] = {l->topic[FRAUD_TOPIC_PAYMENTS], m->live ? "t" : "f", leaps, ms, good};
     return r1_store_batch_add(s, "guard", R1_COUNT(row), row, err);
 }
 
@@ -106,15 +108,17 @@ r1_status fraud_log_guard(const fraud_ledger *l, r1_store *s, fraud_guard_mark *
     const char *param[] = {l->topic[FRAUD_TOPIC_PAYMENTS]};
     r1_rows *rows;
     *out = (fraud_guard_mark){0};
-    R1_TRY(r1_store_query(s,
-                          "SELECT live, n_leap, leap_ms FROM r1.time_guard WHERE app = 'fraud' AND "
-                          "topic = $1",
-                          1, param, &rows, err));
+    R1_TRY(r1_store_query(
+        s,
+        "SELECT live, n_leap, leap_ms, n_good FROM r1.time_guard WHERE app = 'fraud' AND "
+        "topic = $1",
+        1, param, &rows, err));
     if (r1_rows_count(rows))
         *out = (fraud_guard_mark){.known = true,
                                   .live = *r1_rows_text(rows, 0, 0) == 't',
                                   .n_leap = (uint32_t)r1_rows_int(rows, 0, 1),
-                                  .leap_ms = r1_rows_int(rows, 0, 2)};
+                                  .leap_ms = r1_rows_int(rows, 0, 2),
+                                  .n_good = (uint32_t)r1_rows_int(rows, 0, 3)};
     r1_rows_free(rows);
     return R1_OK;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* patience.c - see patience.h. */
-#define _GNU_SOURCE /* pthread_timedjoin_np */
 #include "write/patience.h"
 
 #include <time.h>
@@ -36,16 +35,4 @@ void fraud_patience_wait(fraud_patience *p, const char *event, const char *what,
     fraud_patience_say(p, event, what, err);
     struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
     nanosleep(&ts, NULL);
-}
-
-void fraud_patience_end(pthread_t thread, r1_store *store, int timeout_ms)
-{
-    for (int wait_ms = timeout_ms + 1000;; wait_ms = 1000) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += wait_ms / 1000;
-        if (pthread_timedjoin_np(thread, NULL, &until) == 0) return;
-        r1_log(R1_LOG_WARN, "postgres_silent", "now=\"its connection is ended, to stop in time\"");
-        r1_store_interrupt(store);
-    }
 }

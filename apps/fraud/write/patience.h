@@ -7,9 +7,6 @@
 #define FRAUD_PATIENCE_H
 
 #include "r1_base.h"
-#include "store/store.h"
-
-#include <pthread.h>
 
 typedef struct {
     int next_ms;     /* 0: the first wait is the shortest */
@@ -26,8 +23,4 @@ void fraud_patience_wait(fraud_patience *p, const char *event, const char *what,
 int fraud_patience_next(fraud_patience *p);
 /* Says without waiting. */
 void fraud_patience_say(fraud_patience *p, const char *event, const char *what, const r1_err *err);
-/* The end of waiting: joins a thread that was told to stop. One that stays longer than timeout_ms
- * and a second waits for a PostgreSQL that says nothing: its connection is ended for it. */
-void fraud_patience_end(pthread_t thread, r1_store *store, int timeout_ms);
-
 #endif

@@ -59,7 +59,7 @@ void fraud_record_set_apart(fraud_record *r, const char *rule, const char *text,
     r->probability = r->logit = 0;
     r->degraded = false;
     r->decided_us = r1_time_us();
-    snprintf(r->trace, sizeof r->trace, "{}");
+    r->n_trace = 0;
 }
 
 struct fraud_queue {

@@ -70,7 +70,7 @@ typedef void (*fraud_reply_fn)(void *ctx, const struct fraud_record *r, fraud_ou
 /* The guard of event time behind a payment (serve/time_guard.h), from which a start goes on. */
 typedef struct {
     bool known, live;
-    uint32_t n_leap;
+    uint32_t n_leap, n_good;
     int64_t leap_ms;
 } fraud_guard_mark;
 
@@ -103,7 +103,9 @@ typedef struct fraud_record {
     fraud_decision decision;
     float probability, logit;
     bool degraded;
-    char trace[FRAUD_ITEMS_MAX * 20 + 32]; /* PostgreSQL array text "{-4.1,0.2}" */
+    /* The logit before any evidence, then what each item added; n_trace of them. */
+    double trace[FRAUD_ITEMS_MAX + 1];
+    uint8_t n_trace;
     fraud_alert *alert;                    /* owned; NULL where the decision is allow */
     bool bare; /* PostgreSQL refused its row: what a rebuild needs is written alone */
     /* Payments. What is not applied was decided apart: it moved no state, and it has an apply_seq

@@ -103,7 +103,6 @@ FILL_UNLESS_BARE(fill_broker_at, ms_or_null, r->message.broker_ms)
 FILL_AS(fill_notes, text_or_null, *r->notes ? r->notes : NULL)
 FILL_AS(fill_action, r1_columns_text, fraud_action_name(r->decision.action))
 FILL_AS(fill_degraded, r1_columns_bool, r->degraded)
-FILL_AS(fill_trace, r1_columns_text, r->bare ? "{}" : r->trace)
 FILL_AS(fill_rule, text_or_null, r->bare ? NULL : r->decision.rule)
 FILL_AS(fill_would, text_or_null, r->bare ? NULL : r->decision.would)
 FILL_AS(fill_stage, r1_columns_text, fraud_stage_name(r->stage))
@@ -111,6 +110,18 @@ FILL_AS(fill_reason, r1_columns_text, r->reason)
 FILL_AS(fill_label_tx_id, r1_columns_text, r->label.tx_id)
 FILL_AS(fill_is_fraud, r1_columns_bool, r->label.is_fraud)
 FILL_AS(fill_known_at, r1_columns_ms, r->label.ts)
+
+/* PostgreSQL's text of an array: "{-4.1,0.2}". */
+FILL(fill_trace)
+{
+    char text[FRAUD_ITEMS_MAX * 20 + 32];
+    size_t n = (size_t)snprintf(text, sizeof text, "{");
+    (void)names;
+    for (size_t k = 0; !r->bare && k < r->n_trace && n < sizeof text - 24; k++)
+        n += (size_t)snprintf(text + n, sizeof text - n, k ? ",%.9g" : "%.9g", r->trace[k]);
+    snprintf(text + n, sizeof text - n, "}");
+    r1_columns_text(c, i, text);
+}
 
 FILL(fill_config) { r1_columns_text(c, i, fraud_record_config(r, names)); }
 

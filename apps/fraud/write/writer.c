@@ -421,7 +421,7 @@ r1_status fraud_writer_stop(fraud_writer *w, int timeout_ms, r1_err *err)
     if (!w) return R1_OK;
     atomic_store(&w->give_up_us, r1_mono_us() + (int64_t)timeout_ms * 1000);
     fraud_queue_close(w->o.queue);
-    fraud_patience_end(w->thread, w->store, timeout_ms);
+    pthread_join(w->thread, NULL);
     r1_status st = fraud_writer_status(w, err);
     writer_release(w, timeout_ms);
     return st;

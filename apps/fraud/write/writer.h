@@ -61,7 +61,8 @@ int64_t fraud_writer_committed(fraud_writer *w);
 /* Offset after the last record of the partition that is committed; 0: none was. */
 int64_t fraud_writer_next(fraud_writer *w, fraud_topic topic, int32_t partition);
 /* Closes the queue, waits until it is written (at most timeout_ms while PostgreSQL is away) and the
- * topics have it (at most as long again), and frees the writer. */
+ * topics have it (at most as long again), and frees the writer. Where PostgreSQL does not answer it
+ * waits for r1_store_end_all. */
 r1_status fraud_writer_stop(fraud_writer *w, int timeout_ms, r1_err *err);
 
 #endif

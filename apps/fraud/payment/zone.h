@@ -24,6 +24,14 @@ int32_t fraud_zone_offset(const fraud_zone *z, int64_t ts_ms);
 int fraud_zone_hour(const fraud_zone *z, int64_t ts_ms);    /* 0 to 23 */
 int fraud_zone_weekday(const fraud_zone *z, int64_t ts_ms); /* 1 Monday to 7 Sunday */
 
+/* What a clock on the wall shows, in seconds since 1970, to UTC. */
+typedef enum {
+    FRAUD_LOCAL_ONCE = 0,
+    FRAUD_LOCAL_TWICE, /* the clock was set back over it: the first time is taken */
+    FRAUD_LOCAL_NEVER  /* the clock leapt over it: read as by the clock before the leap */
+} fraud_local;
+fraud_local fraud_zone_utc(const fraud_zone *z, int64_t local_s, int64_t *utc_s);
+
 /* The zone whose name is nearest, as `; did you mean "Europe/Berlin"?`, or "". */
 const char *fraud_zone_nearest(const char *name, char *text, size_t size);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* zone.c - a file of the tz database to one table of changes, and the look-up in it. */
-#include "decide/zone.h"
+#include "payment/zone.h"
 #include "text/nearest.h"
 
 #include <ctype.h>
@@ -313,6 +313,20 @@ int32_t fraud_zone_offset(const fraud_zone *z, int64_t ts_ms)
             high = mid;
     }
     return low ? z->change[low - 1].offset : z->first;
+}
+
+/* A day and two hours on either side lie beyond any offset, so the two offsets are those before and
+ * behind a change that may be near. */
+fraud_local fraud_zone_utc(const fraud_zone *z, int64_t local_s, int64_t *utc_s)
+{
+    const int64_t far = 26 * 3600;
+    int32_t before = fraud_zone_offset(z, (local_s - far) * 1000),
+            behind = fraud_zone_offset(z, (local_s + far) * 1000);
+    bool by_before = fraud_zone_offset(z, (local_s - before) * 1000) == before,
+         by_behind = fraud_zone_offset(z, (local_s - behind) * 1000) == behind;
+    *utc_s = local_s - (by_before || !by_behind ? before : behind);
+    if (by_before && by_behind) return before == behind ? FRAUD_LOCAL_ONCE : FRAUD_LOCAL_TWICE;
+    return by_before || by_behind ? FRAUD_LOCAL_ONCE : FRAUD_LOCAL_NEVER;
 }
 
 static int64_t zone_local(const fraud_zone *z, int64_t ts_ms)

@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The end of a service is bounded: SIGTERM ends it in time whatever is gone or frozen, and whatever
+the service is at; it says what it could not do, and the next start goes on exactly.
+
+tests/e2e/test_ends.py [Ends|Commands]
+
+Seen: 47 s with the broker gone, for ever with PostgreSQL frozen.
+
+Environment: R1_BIN (folder with the programs).
+"""
+
+import copy
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "deploy"))
+from exactly_once import message_defects  # noqa: E402
+from services import ROOT, Services, run  # noqa: E402
+
+LIMIT_S = 20
+MOMENTS = ("start", "rebuild", "running", "snapshot", "twice")
+FIRST, SECOND = 300, 1500  # messages before the fault, and while it comes
+
+
+def postgres_pids(s):
+    """The server and its processes."""
+    with open(os.path.join(s.pg_dir, "data", "postmaster.pid"), encoding="utf-8") as f:
+        first = int(f.readline())
+    pids = [first]
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+                if int(f.read().rsplit(")", 1)[1].split()[1]) == first:
+                    pids.append(int(pid))
+        except OSError:
+            pass
+    return pids
+
+
+def signal_postgres(s, sig):
+    for pid in postgres_pids(s):
+        try:
+            os.kill(pid, sig)
+        except ProcessLookupError:
+            pass
+
+
+FAULTS = {
+    "broker gone": (lambda s: s.broker.kill(), None),
+    "broker frozen": (
+        lambda s: s.broker.send_signal(signal.SIGSTOP),
+        lambda s: s.broker.send_signal(signal.SIGCONT),
+    ),
+    "postgres gone": (lambda s: s.pg("kill9"), lambda s: s.pg("start")),
+    "postgres frozen": (
+        lambda s: signal_postgres(s, signal.SIGSTOP),
+        lambda s: signal_postgres(s, signal.SIGCONT),
+    ),
+    "both frozen": (
+        lambda s: (s.broker.send_signal(signal.SIGSTOP), signal_postgres(s, signal.SIGSTOP)),
+        lambda s: (s.broker.send_signal(signal.SIGCONT), signal_postgres(s, signal.SIGCONT)),
+    ),
+}
+
+
+class Ends(unittest.TestCase):
+    """Each fault has services of its own, and in them a database for each moment."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="r1-ends-")
+        os.chmod(cls.folder, 0o755)
+        cls.path = os.path.join(cls.folder, "all.jsonl")
+        program = os.path.join(os.environ["R1_BIN"], "r1-fraud")
+        run(program, "generate", "--seed", 7, "--accounts", 300, "--days", 20, "--out", cls.path)
+
+    def databases(self, s):
+        """The services, once for each moment, with its own database."""
+        s.fresh_schema()
+        out = {}
+        for moment in MOMENTS:
+            s.sql(f"CREATE DATABASE {moment} TEMPLATE r1")
+            out[moment] = copy.copy(s)
+            out[moment].conninfo = s.conninfo.replace("dbname=r1", f"dbname={moment}")
+        return out
+
+    def args(self, s, moment):
+        snapshots = os.path.join(s.folder, "snapshots")
+        return ["--model", "none"] + (
+            ["--snapshot-dir", snapshots, "--snapshot-every", 1] if moment == "snapshot" else []
+        )
+
+    def begin(self, at):
+        """Everything up to the fault; the processes, and a session that holds the log's table."""
+        running = {}
+        locker = None
+        for moment, s in at.items():
+            if moment == "rebuild":
+                once = s.serve(*self.args(s, moment), "--until-idle", 1, name="first")
+                self.assertEqual(s.finish(once), 0)
+                locker = subprocess.Popen(
+                    ["psql", s.conninfo, "-qAtX", "-c", "BEGIN; LOCK TABLE r1.payment",
+                     "-c", "SELECT pg_sleep(300)"],
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                )  # fmt: skip
+                held = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"
+                s.wait_for(held, 1)
+                running[moment] = s.serve(*self.args(s, moment), wait_ready=False, name=moment)
+                waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+                self.assertEqual(s.wait_for(waits, 1), "1")
+            elif moment != "start":
+                running[moment] = s.serve(*self.args(s, moment), name=moment)
+        return running, locker
+
+    def end(self, running):
+        """SIGTERM to all: exit code and seconds of each."""
+        began = time.time()
+        out = {}
+        for p in running.values():
+            p.terminate()
+        time.sleep(0.3)
+        running["twice"].terminate()
+        while len(out) < len(running) and time.time() - began < LIMIT_S + 10:
+            for moment, p in running.items():
+                if moment not in out and p.poll() is not None:
+                    out[moment] = (p.returncode, time.time() - began)
+            time.sleep(0.05)
+        for moment, p in running.items():
+            if p.poll() is None:
+                p.kill()
+                out[moment] = ("never", time.time() - began)
+        return out
+
+    def judge(self, fault, ends, at):
+        found = []
+        for moment, (code, seconds) in ends.items():
+            with open(os.path.join(at[moment].folder, f"{moment}.log"), encoding="utf-8") as f:
+                said = f.read()
+            where = f"{fault}, {moment}: {code} after {seconds:.1f} s"
+            print(where, file=sys.stderr)
+            if seconds > (2 if moment == "twice" else LIMIT_S):
+                found.append(where)
+            unwritten = "the next start reads it again" in said
+            if code not in (0, 1, 143) or (code == 1) != unwritten:
+                found.append(f"{where}: unwritten is said: {unwritten}")
+        return found
+
+    def goes_on(self, fault, at, sent):
+        found = []
+        begun = {
+            moment: s.serve(
+                *self.args(s, moment), "--until-idle", 2, wait_ready=False, name=f"{moment}.next"
+            )
+            for moment, s in at.items()
+        }
+        for moment, s in at.items():
+            code = s.finish(begun[moment])
+            for defect in message_defects(s, sent) + ([f"exit {code}"] if code else []):
+                found.append(f"{fault}, {moment}, the next start: {defect}")
+        return found
+
+    def run_fault(self, fault, found):
+        break_it, heal = FAULTS[fault]
+        try:
+            with Services(os.path.join(self.folder, fault.replace(" ", "-")), partitions=1) as s:
+                at = self.databases(s)
+                s.produce(self.path, "--limit", FIRST)
+                running, locker = self.begin(at)
+                feeder = s.produce_in_background(
+                    self.path, "--skip", FIRST, "--limit", SECOND, "--rate", 1000
+                )
+                time.sleep(1)
+                break_it(s)
+                running["start"] = at["start"].serve(
+                    *self.args(s, "start"), wait_ready=False, name="start"
+                )
+                time.sleep(1.5)
+                ends = self.end(running)
+                if heal:
+                    heal(s)
+                    s.collect(feeder)
+                else:
+                    feeder.kill()
+                if heal:
+                    s.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                          "WHERE query LIKE 'SELECT pg_sleep%'")  # fmt: skip
+                locker.kill()
+                locker.wait()
+                found += self.judge(fault, ends, at)
+                if heal:
+                    found += self.goes_on(fault, at, FIRST + SECOND)
+        except Exception as e:  # a thread's own failure is the test's
+            found.append(f"{fault}: {e!r}")
+
+    maxDiff = None
+
+    def test_every_fault_at_every_moment(self):
+        found = []
+        threads = [threading.Thread(target=self.run_fault, args=(f, found)) for f in FAULTS]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(found, [])
+
+
+class Commands(unittest.TestCase):
+    """A command that waits for a frozen PostgreSQL ends as well."""
+
+    def test_retain_and_offsets(self):
+        folder = tempfile.mkdtemp(prefix="r1-ends-")
+        os.chmod(folder, 0o755)
+        program = os.path.join(os.environ["R1_BIN"], "r1-fraud")
+        with Services(os.path.join(folder, "s"), partitions=1) as s:
+            s.fresh_schema()
+            empty = os.path.join(folder, "empty")
+            open(empty, "w", encoding="utf-8").close()
+            s.produce(empty)  # the embedded broker makes the topic
+            held = "BEGIN; LOCK TABLE r1.retention, r1.stream_offset, r1.payment"
+            locker = subprocess.Popen(
+                ["psql", s.conninfo, "-qAtX", "-c", held, "-c", "SELECT pg_sleep(300)"],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            s.wait_for("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%'", 2)
+            commands = [
+                [program, "db", "retain", "--older-than", "400d", "--postgres", s.conninfo],
+                [program, "offsets", "show", "--postgres", s.conninfo, "--brokers", s.brokers],
+            ]
+            running = [
+                subprocess.Popen(c, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                for c in commands
+            ]
+            waits = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
+            self.assertEqual(s.wait_for(waits, len(running)), str(len(running)))
+            signal_postgres(s, signal.SIGSTOP)
+            began = time.time()
+            for p in running:
+                p.terminate()
+            self.assertEqual([p.wait(20) for p in running], [1] * len(running))
+            self.assertLess(time.time() - began, 10)
+            signal_postgres(s, signal.SIGCONT)
+            s.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                  "WHERE query LIKE 'SELECT pg_sleep%'")  # fmt: skip
+            locker.wait()
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("R1_BIN", os.path.join(ROOT, "build", "release", "bin"))
+    unittest.main(verbosity=2)

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The mapping file: numbers and times of other countries by the form that it states, local time
+ * against a twin that asks each second of UTC, and mistakes that are refused with line, row,
+ * expected and found. */
+#include "payment/notes.h"
+#include "payment/payment_map.h"
+#include "support/r1_test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIELDS                                                                                     \
+    "[fields]\ntx_id = id\nts = day\nkind = \"transfer\"\nfrom = a\nto = b\namount = sum\n"        \
+    "currency = cur\n"
+
+static r1_status map_of(const char *text, fraud_map **out, r1_err *err)
+{
+    const char *path = r1_test_in_tmp("map.ini");
+    R1_TRY(r1_file_write(path, text, strlen(text), err));
+    return fraud_map_load(out, path, err);
+}
+
+/* The payment of a message; what: how it was read. */
+static fraud_payment map_read(const fraud_map *m, const char *message, fraud_reading *what,
+                              char notes[FRAUD_NOTES_BYTES], r1_err *why)
+{
+    fraud_payment p;
+    uint64_t content;
+    *why = (r1_err){0};
+    *what = fraud_payment_read(m, message, strlen(message), &p, notes, &content, why);
+    return p;
+}
+
+/* ---- numbers ---- */
+
+static void test_number_forms(void)
+{
+    static const struct {
+        const char *form, *text, *plain; /* plain NULL: refused */
+    } cases[] = {
+        {"1234.50", "1250.5", "1250.5"},
+        {"1234.50", "1,250.50", "1,250.50"}, /* decimal.h refuses it */
+        {"1.234,50", "1.234,50", "1234.50"},
+        {"1.234,50", "-1.234.567,5", "-1234567.5"},
+        {"1.234,50", "1234,50", "1234.50"},
+        {"1.234,50", "1.234", "1234"},
+        {"1.234,50", "125.50", NULL},
+        {"1.234,50", "1.2345", NULL},
+        {"1.234,50", "1234.567,00", NULL},
+        {"1.234,50", "1..234", NULL},
+        {"1.234,50", ",50", NULL},
+        {"1.234,50", "1,", NULL},
+        {"1.234,50", "1,5,5", NULL},
+        {"1.234,50", "1e3", NULL},
+        {"1.234,50", "", NULL},
+        {"1.234,50", "12,50 EUR", NULL},
+        {"1234,50", "1234,50", "1234.50"},
+        {"1234,50", "1.234,50", NULL},
+        {"1,234.50", "1,234.50", "1234.50"},
+        {"1,234.50", "1,5", NULL},
+        {"1 234,50", "1 234,50", "1234.50"},
+        {"1 234,50",
+         "1\xc2\xa0"
+         "234\xe2\x80\xaf"
+         "567,50",
+         "1234567.50"},
+        {"1 234,50", " 234,50", NULL},
+        {"1'234.50", "1'234.50", "1234.50"},
+        {"1'234.50",
+         "1\xe2\x80\x99"
+         "234.50",
+         "1234.50"},
+        {"12,34,567.50", "12,34,567.50", "1234567.50"},
+        {"1,234.50", "$1,250.00", "1250.00"},
+        {"1,234.50", "-$ 1,250.00", "-1250.00"},
+        {"1.234,50", "1.250,00 \xe2\x82\xac", "1250.00"},
+        {"1.234,50", "1.250,00-", "-1250.00"},
+        {"1.234,50", "-1.250,00-", NULL},
+        {"1.234,50", "-", NULL},
+        {"1.234,50", "\xe2\x82\xac", NULL},
+        {"12,34,567.50", "1,234.50", "1234.50"},
+        {"12,34,567.50", "1,234,567.50", NULL},
+    };
+    char out[FRAUD_NUMBER_BYTES], digits[80];
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        const char *plain =
+            fraud_number_plain(fraud_number_form_of(cases[i].form), cases[i].text, out);
+        bool good = plain ? cases[i].plain && !strcmp(plain, cases[i].plain) : !cases[i].plain;
+        if (!good) printf("%s as %s: %s\n", cases[i].text, cases[i].form, plain ? plain : "NULL");
+        CU_ASSERT_TRUE(good);
+    }
+    memset(digits, '1', sizeof digits - 1);
+    digits[sizeof digits - 1] = 0;
+    CU_ASSERT_PTR_NULL(fraud_number_plain(&fraud_number_forms[3], digits, out));
+    CU_ASSERT_PTR_NULL(fraud_number_form_of("1.234.50"));
+}
+
+/* A number in each form comes back: written by a twin, read by each. */
+static void test_number_round_trip(void)
+{
+    r1_rng rng;
+    r1_rng_seed(&rng, r1_test_seed());
+    for (int i = 0; i < 2000; i++) {
+        const fraud_number_form *f = &fraud_number_forms[r1_rng_below(&rng, FRAUD_N_NUMBER_FORM)];
+        char digits[24], text[FRAUD_NUMBER_BYTES], want[40], buf[FRAUD_NUMBER_BYTES];
+        snprintf(
+            digits, sizeof digits, "%llu",
+            (unsigned long long)r1_rng_below(&rng, (uint64_t)1 << (1 + r1_rng_below(&rng, 55))));
+        size_t len = strlen(digits), n = 0;
+        for (size_t k = 0; k < len; k++) {
+            size_t left = len - k;
+            bool mark = f->lakh ? left == 3 || (left > 3 && left % 2 == 1) : left % 3 == 0;
+            if (k && f->group && mark) text[n++] = f->group;
+            text[n++] = digits[k];
+        }
+        snprintf(text + n, sizeof text - n, "%c%02d", f->point, i % 100);
+        snprintf(want, sizeof want, "%s.%02d", digits, i % 100);
+        const char *plain = fraud_number_plain(f, text, buf);
+        if (!plain || strcmp(plain, want)) printf("%s: %s, found %s\n", f->example, text, plain);
+        CU_ASSERT_TRUE(plain && !strcmp(plain, want));
+    }
+}
+
+/* ---- local time ---- */
+
+/* Each second of UTC around a change, by what the wall shows then. */
+static void test_local_time(void)
+{
+    static const struct {
+        const char *zone;
+        int64_t utc;                                 /* of a change */
+    } changes[] = {{"Europe/Berlin", 1774746000},    /* 2026-03-29 01:00 UTC */
+                   {"Europe/Berlin", 1792890000},    /* 2026-10-25 01:00 UTC */
+                   {"America/New_York", 1793512800}, /* 2026-11-01 06:00 UTC */
+                   {"Australia/Lord_Howe", 1775314800}, {"Asia/Kolkata", 1775314800},
+                   {"Pacific/Apia", 1325239200}}; /* 2011-12-30: a day that was left out */
+    r1_err err = {0};
+    for (size_t i = 0; i < R1_COUNT(changes); i++) {
+        fraud_zone *z;
+        R1_ASSERT_OK(fraud_zone_open(&z, changes[i].zone, &err), &err);
+        for (int64_t at = -30 * 3600; at < 30 * 3600; at += 600) {
+            int64_t local = changes[i].utc + at, first = INT64_MAX, utc;
+            int n = 0;
+            for (int64_t u = local - 15 * 3600; u <= local + 15 * 3600; u += 300)
+                if (u + fraud_zone_offset(z, u * 1000) == local) {
+                    if (u < first) first = u;
+                    n++;
+                }
+            fraud_local what = fraud_zone_utc(z, local, &utc);
+            CU_ASSERT_EQUAL(what, n == 0   ? FRAUD_LOCAL_NEVER
+                                  : n == 1 ? FRAUD_LOCAL_ONCE
+                                           : FRAUD_LOCAL_TWICE);
+            if (n) CU_ASSERT_EQUAL(utc, first);
+        }
+        fraud_zone_free(z);
+    }
+}
+
+/* ---- times by the file ---- */
+
+static void test_map_times(void)
+{
+    static const struct {
+        const char *time, *day, *clock; /* of the section [time], and JSON values */
+        int64_t ms;                     /* 0: refused, with the word */
+        const char *word;
+    } cases[] = {
+        {"format = %d.%m.%Y %H:%M:%S\nzone = Europe/Berlin\n", "\"30.11.2026\"", "\"10:15:30\"",
+         1796030130000, ""},
+        {"format = %d.%m.%Y %H:%M:%S\nzone = Europe/Berlin\n", "\"30.07.2026\"", "\"10:15:30\"",
+         1785399330000, ""},
+        {"format = %d.%m.%Y %H:%M:%S\nzone = +01:00\n", "\"30.07.2026\"", "\"10:15:30\"",
+         1785402930000, ""},
+        {"format = %Y%m%d %H%M%S\nzone = Z\n", "20261130", "93015", 1796031015000, ""},
+        {"format = %Y%m%d %H%M%S\nzone = Z\n", "20261130", "15", 1795996815000, ""},
+        {"format = %Y%m%d %H%M%S\nzone = Z\n", "20261130", "\"93015\"", 0, "%Y%m%d %H%M%S"},
+        {"format = iso\nzone = Z\n", "\"2026-11-30\"", "\"10:15\"", 1796033700000, ""},
+        {"format = iso\nzone = Z\n", "\"2026-11-30T00:00:00.000\"", "\"10:15\"", 1796033700000, ""},
+        {"format = iso\nzone = Z\n", "\"2026-11-30T10:15:00\"", "\"10:15\"", 0, "together with"},
+        {"format = iso\nzone = Z\n", "\"2026-11-30\"", "null", 0, "clock (ts_time)"},
+        {"format = %d/%m/%Y %I:%M %p\nzone = Z\n", "\"03/04/2026\"", "\"10:15 pm\"", 1775254500000,
+         ""},
+        {"format = %m/%d/%Y %I:%M %p\nzone = Z\n", "\"03/04/2026\"", "\"10:15 pm\"", 1772662500000,
+         ""},
+        {"format = %Y%j %H:%M\nzone = Z\n", "\"2026334\"", "\"10:15\"", 1796033700000, ""},
+        {"format = %d-%b-%y %H.%M.%S\nzone = Z\n", "\"30-NOV-26\"", "\"10.15.00\"", 1796033700000,
+         ""},
+        {"format = %d.%m.%Y %H:%M\n", "\"31.02.2026\"", "\"10:15\"", 0, "%d.%m.%Y"},
+    };
+    char text[1024], message[512], notes[FRAUD_NOTES_BYTES];
+    r1_err err = {0}, why;
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        fraud_map *m;
+        fraud_reading what;
+        snprintf(text, sizeof text, FIELDS "ts_time = clock\n[time]\n%s", cases[i].time);
+        R1_ASSERT_OK(map_of(text, &m, &err), &err);
+        snprintf(message, sizeof message,
+                 "{\"id\":\"1\",\"day\":%s,\"clock\":%s,\"a\":\"A\",\"b\":\"B\",\"sum\":1,"
+                 "\"cur\":\"EUR\"}",
+                 cases[i].day, cases[i].clock);
+        fraud_payment p = map_read(m, message, &what, notes, &why);
+        if (p.ts != cases[i].ms)
+            printf("%s: %s, found %lld: %s\n", cases[i].time, message, (long long)p.ts, why.msg);
+        CU_ASSERT_EQUAL(p.ts, cases[i].ms);
+        CU_ASSERT_EQUAL(what, cases[i].ms ? FRAUD_READ_PAYMENT : FRAUD_READ_UNSCORABLE);
+        CU_ASSERT_PTR_NOT_NULL(strstr(why.msg, cases[i].word));
+        fraud_map_free(m);
+    }
+}
+
+/* An hour that comes twice and one that never was are told. */
+static void test_map_clock_changes(void)
+{
+    static const struct {
+        const char *day, *note;
+    } cases[] = {{"2026-10-25 02:30:00", "set back"},
+                 {"2026-03-29 02:30:00", "leapt over"},
+                 {"2026-03-29 03:30:00", ""},
+                 {"2026-10-25 02:30:00+01:00[Europe/Berlin]", ""},
+                 {"2026-10-25 02:30:00+01", ""}};
+    char message[512], notes[FRAUD_NOTES_BYTES];
+    r1_err err = {0}, why;
+    fraud_map *m;
+    fraud_reading what;
+    R1_ASSERT_OK(map_of(FIELDS "[time]\nformat = iso\nzone = Europe/Berlin\n", &m, &err), &err);
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        snprintf(message, sizeof message,
+                 "{\"id\":\"1\",\"day\":\"%s\",\"a\":\"A\",\"b\":\"B\",\"sum\":1,\"cur\":\"EUR\"}",
+                 cases[i].day);
+        (void)map_read(m, message, &what, notes, &why);
+        CU_ASSERT_EQUAL(what, FRAUD_READ_PAYMENT);
+        CU_ASSERT_PTR_NOT_NULL(strstr(notes, cases[i].note));
+        if (!*cases[i].note) CU_ASSERT_STRING_EQUAL(notes, "");
+    }
+    fraud_map_free(m);
+}
+
+/* ---- money and lists by the file ---- */
+
+static void test_map_money(void)
+{
+    static const struct {
+        const char *money, *sum;
+        int64_t minor; /* 0: refused, with the word */
+        const char *word;
+    } cases[] = {
+        {"amounts = 1.234,50\n", "\"1.234,50\"", 123450, ""},
+        {"amounts = 1.234,50\n", "1234.5", 123450, ""}, /* a number of JSON has one form */
+        {"amounts = 1.234,50\n", "\"125.50\"", 0,
+         "sum (amount): expected a number written as 1.23"},
+        {"", "\"1.234,50\"", 0, "the row amounts"},
+        {"sign = negative\n", "\"-125.50\"", 12550, ""},
+        {"sign = negative\n", "125.50", -12550, "expected less than 0, found 12550 EUR"},
+        {"sign = negative\n", "-9223372036854775808", 0, "larger"},
+        {"sign = negative\namounts = 1 234,50\n", "\"-1 000,00\"", 100000, ""},
+        {"amounts = 1 234,50\n",
+         "\"1\xc2\xa0"
+         "000,00\"",
+         100000, ""},
+    };
+    char text[1024], message[512], notes[FRAUD_NOTES_BYTES];
+    r1_err err = {0}, why;
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        fraud_map *m;
+        fraud_reading what;
+        snprintf(text, sizeof text, FIELDS "[money]\n%s", cases[i].money);
+        R1_ASSERT_OK(map_of(text, &m, &err), &err);
+        snprintf(message, sizeof message,
+                 "{\"id\":\"1\",\"day\":1767225600000,\"a\":\"A\",\"b\":\"B\",\"sum\":%s,"
+                 "\"cur\":\"EUR\"}",
+                 cases[i].sum);
+        fraud_payment p = map_read(m, message, &what, notes, &why);
+        CU_ASSERT_EQUAL(p.amount_minor, cases[i].minor);
+        CU_ASSERT_EQUAL(what, *cases[i].word ? FRAUD_READ_UNSCORABLE : FRAUD_READ_PAYMENT);
+        if (!strstr(why.msg, cases[i].word)) printf("%s: %s\n", message, why.msg);
+        CU_ASSERT_PTR_NOT_NULL(strstr(why.msg, cases[i].word));
+        fraud_map_free(m);
+    }
+}
+
+/* ISO 20022 as JSON: a list of one payment is read, one of several is no single payment. */
+static void test_map_lists(void)
+{
+    static const char file[] =
+        "[fields]\ntx_id = D.Tx.0.Id\nts = D.At\nkind = \"transfer\"\nfrom = D.Tx.0.Dbtr.IBAN\n"
+        "to = D.Tx.0.Cdtr.IBAN\namount = D.Tx.0.Amt.#text\ncurrency = D.Tx.0.Amt.@Ccy\n"
+        "text = D.Tx.0.Ustrd.0\n";
+#define TX                                                                                         \
+    "{\"Id\":\"1\",\"Dbtr\":{\"IBAN\":\"A\"},\"Cdtr\":{\"IBAN\":\"B\"},"                           \
+    "\"Amt\":{\"@Ccy\":\"EUR\",\"#text\":\"1.50\"},\"Ustrd\":[\"x\",\"y\"]}"
+    char notes[FRAUD_NOTES_BYTES];
+    r1_err err = {0}, why;
+    fraud_map *m;
+    fraud_reading what;
+    R1_ASSERT_OK(map_of(file, &m, &err), &err);
+    fraud_payment p =
+        map_read(m, "{\"D\":{\"At\":1767225600000,\"Tx\":[" TX "]}}", &what, notes, &why);
+    CU_ASSERT_EQUAL(what, FRAUD_READ_PAYMENT);
+    CU_ASSERT_EQUAL(p.amount_minor, 150);
+    CU_ASSERT_STRING_EQUAL(p.text, "x");
+    (void)map_read(m, "{\"D\":{\"At\":1767225600000,\"Tx\":[" TX "," TX "]}}", &what, notes, &why);
+    CU_ASSERT_EQUAL(what, FRAUD_READ_UNSCORABLE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why.msg, "expected one place in its list, found 2"));
+    fraud_map_free(m);
+}
+
+/* ---- mistakes in the file ---- */
+
+static void test_map_refused(void)
+{
+    static const struct {
+        const char *rows, *words;
+    } cases[] = {
+        {"[time]\nzone = Europe/Berlni\n",
+         "map.ini:10: zone: expected Z, an offset such as +01:00"},
+        {"[time]\nzone = Europe/Berlni\n", "did you mean \"Europe/Berlin\"?"},
+        {"[time]\nzone = ?\n", "found \"?\""},
+        {"[time]\nformat = ?\n", "map.ini:10: format: expected ms, s, us, ns, iso or a pattern"},
+        {"[time]\nformat = %d.%m.%Y %H:%M:%S.%f\n", "no %f: fractions of a second"},
+        {"[time]\nformat = %d.%m.%Y %H:%M %Z\n", "no %Z: a name such as CET tells no zone"},
+        {"[time]\nformat = %H:%M\n", "year, month and day"},
+        {"[time]\nformat = %d.%m.%Y %H:%M %p\n", "%I and %p together"},
+        {"[time]\nformat = %d.%m.%Y %I:%M\n", "%I and %p together"},
+        {"[time]\nformat = %s\n", "not %s"},
+        {"[time]\nformat = %d.%m.%Y%\n", "conversions out of"},
+        {"ts_time = clock\n[time]\nformat = ms\n", "iso or a pattern beside ts_time"},
+        {"[money]\namounts = ?\n", "expected one of 1234.50 or 1234,50 or"},
+        {"[money]\nsign = minus\n", "positive|negative"},
+        {"from_role = a.b.c.d.e.f.g.h.i.j.k.l.m\n", "at most 12 parts"},
+    };
+    char text[1024];
+    r1_err err;
+    fraud_map *m;
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        err = (r1_err){0};
+        snprintf(text, sizeof text, FIELDS "%s", cases[i].rows);
+        CU_ASSERT_NOT_EQUAL(map_of(text, &m, &err), R1_OK);
+        if (!strstr(err.msg, cases[i].words)) printf("%s: %s\n", cases[i].rows, err.msg);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, cases[i].words));
+    }
+    CU_ASSERT_NOT_EQUAL(
+        map_of(FIELDS "[time]\nformat = ?\nzone = ?\n[money]\namounts = ?\n", &m, &err), R1_OK);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "map.ini:10: format: expected"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "; and 2 more, in"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "map.ini:11: zone"));
+    CU_ASSERT_NOT_EQUAL(map_of("[fields]\ntx_id = i\nts = t\nkind = \"barter\"\nfrom = a\nto = b\n"
+                               "amount = x\ncurrency = \"?\"\n",
+                               &m, &err),
+                        R1_OK);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "currency: expected a code of ISO 4217"));
+}
+
+R1_TEST_MAIN("map", {"numbers of other countries", test_number_forms},
+             {"numbers come back in each form", test_number_round_trip},
+             {"local time against a twin", test_local_time},
+             {"times in one field and in two", test_map_times},
+             {"hours that come twice or never", test_map_clock_changes},
+             {"amounts by the file", test_map_money}, {"a list of payments", test_map_lists},
+             {"mistakes are refused by line", test_map_refused})
