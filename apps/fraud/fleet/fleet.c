@@ -315,7 +315,7 @@ static r1_status group_error(fraud_fleet *f, r1_status st, r1_err *err)
 }
 
 /* A member whose partitions were lost joins again by itself. One that is given nothing for some
- * sessions is stuck: it leaves, and joins as another one. *lost_us: monotonic, 0: nothing is lost. */
+ * sessions is stuck: it leaves, and joins as another one. *lost_us: monotonic; 0: none is lost. */
 static r1_status group_stuck(fraud_fleet *f, r1_group_kind kind, int64_t *lost_us, r1_err *err)
 {
     enum { SESSIONS = 3 };
