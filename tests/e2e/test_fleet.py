@@ -26,7 +26,7 @@ KAFKA = os.environ.get("R1_E2E_KAFKA") == "1"
 N = 3000
 MODEL = os.path.join(ROOT, "models/fraud-s-int8.gguf")
 # The embedded broker gathers a new group for three seconds, and members must outlive that.
-SESSION = 3000 if KAFKA else 4000
+SESSION = 3000 if KAFKA else 6000
 COLUMNS = "p.tx_id, d.decision, d.score, d.logit, d.reasons, d.rule"
 
 
@@ -61,7 +61,7 @@ class Fleet(unittest.TestCase):
         s.fresh_schema()
         empty = os.path.join(s.folder, "empty")
         open(empty, "w", encoding="utf-8").close()
-        for topic in ("payments", "labels") if KAFKA else ():
+        for topic in ("payments", "labels", "decisions") if KAFKA else ():
             s.fraud("produce", "--in", empty, "--topic", topic, "--create", s.partitions)
 
     def send(self, s):
@@ -188,7 +188,8 @@ class Equal(Fleet):
         for n in (1, 2, 3):
             with self.services(f"n{n}") as s:
                 self.begin(s)
-                processes = [self.serve(s, i, "--merge-hold", 6000) for i in range(n)]
+                args = ("--merge-hold", 6000, "--decisions-topic", "decisions")
+                processes = [self.serve(s, i, *args) for i in range(n)]
                 self.wait_owners(s, processes)
                 self.send(s)
                 self.committed(s)
@@ -196,8 +197,22 @@ class Equal(Fleet):
                 if n > 1:
                     self.assertGreater(self.rings_across(s), 0)
                 self.seen_from_outside(s, processes)
+                self.sent_to_the_topic(s)
                 self.end(s, processes)
 
+
+    def sent_to_the_topic(self, s):
+        """Each decision, whoever wrote it, in the order of apply_seq for each account."""
+        behind = "SELECT max(d.apply_seq) - max(o.next_seq) FROM r1.decision d, r1.outbox o"
+        self.assertEqual(s.wait_for(behind, -1, 20), "-1")
+        tool = os.path.join(os.environ["R1_BIN"], "..", "tests", "read_topic")
+        rows = [json.loads(x) for x in run(tool, s.brokers, "decisions").stdout.split("\n") if x]
+        last = {}
+        for row in rows:
+            seq = json.loads(row["payload"])["apply_seq"]
+            self.assertLess(last.get(row["key"], 0), seq)
+            last[row["key"]] = seq
+        self.assertEqual(len(rows), N)
 
     def seen_from_outside(self, s, processes):
         """One of them sequences, nothing is held any more, and status names it."""

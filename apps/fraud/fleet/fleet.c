@@ -314,10 +314,27 @@ static r1_status group_error(fraud_fleet *f, r1_status st, r1_err *err)
     return st;
 }
 
+/* A member whose partitions were lost joins again by itself. One that is given nothing for some
+ * sessions is stuck: it leaves, and joins as another one. *lost_us: monotonic; 0: none is lost. */
+static r1_status group_stuck(fraud_fleet *f, r1_group_kind kind, int64_t *lost_us, r1_err *err)
+{
+    enum { SESSIONS = 3 };
+    int64_t now = r1_mono_us();
+    if (kind == R1_GROUP_GIVEN) *lost_us = 0;
+    if (kind == R1_GROUP_LOST) *lost_us = now;
+    if (!*lost_us || now - *lost_us < (int64_t)SESSIONS * 1000 * atomic_load(&f->session_ms))
+        return R1_OK;
+    *lost_us = now;
+    r1_log(R1_LOG_WARN, "group_joins_anew", "sessions=%d", SESSIONS);
+    group_close(f);
+    return group_open(f, err);
+}
+
 static void *group_main(void *arg)
 {
     fraud_fleet *f = arg;
     r1_err err = {0};
+    int64_t lost_us = 0;
     r1_group_event *e = calloc(1, sizeof *e);
     r1_status st = e ? group_open(f, &err) : R1_E_NOMEM;
     while (st == R1_OK && !atomic_load(&f->ending)) {
@@ -326,6 +343,7 @@ static void *group_main(void *arg)
         if (e->kind != R1_GROUP_NOTHING) group_give(f, e);
         if (group_may_release(f)) r1_group_release(f->group);
         if (st != R1_OK) st = group_error(f, st, &err);
+        if (st == R1_OK) st = group_stuck(f, e->kind, &lost_us, &err);
     }
     if (st != R1_OK) fleet_fail(f, st, &err);
     group_close(f);
@@ -602,6 +620,7 @@ r1_status fraud_fleet_genesis(fraud_fleet *f, r1_store *s, fraud_genesis_make *m
     fraud_fleet_place *p = &f->place;
     fraud_fold_take(&p->fold, &f->first);
     p->events_next = f->first_next;
+    p->merged_ms = R1_MERGE_NO_TIME;
     memcpy(p->next, out->next, sizeof p->next);
     memset(p->last_offset, 0xff, sizeof p->last_offset);
     return R1_OK;
@@ -732,6 +751,11 @@ r1_status fraud_fleet_read(fraud_fleet *f, int timeout_ms, r1_message *m, fraud_
     r1_status st = read_message(f, m, e, err);
     if (st != R1_OK) r1_message_free(m);
     return st;
+}
+
+void fraud_fleet_merged(fraud_fleet *f, int64_t place_ms)
+{
+    if (place_ms != R1_MERGE_NO_TIME) f->place.merged_ms = place_ms;
 }
 
 const fraud_fleet_place *fraud_fleet_where(const fraud_fleet *f) { return &f->place; }

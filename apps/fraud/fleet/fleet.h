@@ -68,6 +68,8 @@ r1_status fraud_fleet_join(fraud_fleet *f, r1_err *err);
  * came in time. */
 r1_status fraud_fleet_read(fraud_fleet *f, int timeout_ms, r1_message *m, fraud_event *e,
                            r1_err *err);
+/* The place of the payment that was read last: the next sequencer goes on from there. */
+void fraud_fleet_merged(fraud_fleet *f, int64_t place_ms);
 const fraud_fleet_place *fraud_fleet_where(const fraud_fleet *f);
 bool fraud_fleet_holds(const fraud_fleet *f); /* whether an event has arrived that was not read */
 

@@ -193,6 +193,7 @@ static r1_status sequencer_open(sequencer *q, r1_err *err)
 {
     const fraud_sequencer_opts *o = q->o;
     R1_TRY(r1_consumer_new(&q->consumer, &o->stream, o->topic, o->n_topic, err));
+    if (q->place.merged_ms != R1_MERGE_NO_TIME) r1_consumer_resume(q->consumer, q->place.merged_ms);
     for (int t = 0; t < o->n_topic; t++) {
         int32_t n = 0;
         R1_TRY(r1_consumer_partitions(q->consumer, t, &n, ANSWER_MS, err));

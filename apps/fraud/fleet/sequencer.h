@@ -23,6 +23,7 @@ typedef struct {
     uint64_t version;
     fraud_fold fold;
     int64_t events_next; /* offset in the topic of events */
+    int64_t merged_ms;   /* place of the last payment in the order of time (stream/merge.h) */
     /* Of each partition: the next offset, and the last message that was read; -1: none. */
     int64_t next[FRAUD_EVENT_TOPICS][FRAUD_EVENT_PARTITIONS];
     int64_t last_offset[FRAUD_EVENT_TOPICS][FRAUD_EVENT_PARTITIONS];

@@ -363,6 +363,9 @@ static r1_status share_apply(server *s, batch *b, fraud_record *r, const fraud_e
     else
         st = fraud_serve_accept(s, b, r, (fraud_topic)e->topic, err);
     s->last_seq = e->number;
+    if (r->kind == FRAUD_RECORD_PAYMENT && r->applied)
+        fraud_fleet_merged(s->share->fleet, fraud_arrival_ms(&s->parts.arrival.band, r->payment.ts,
+                                                             r->message.broker_ms, e->machine_ms));
     r->guard.known = false; /* it stands in snapshots: several writers have no order */
     return st;
 }
