@@ -191,6 +191,7 @@ class Equal(Fleet):
                 args = ("--merge-hold", 6000, "--decisions-topic", "decisions")
                 processes = [self.serve(s, i, *args) for i in range(n)]
                 self.wait_owners(s, processes)
+                s.produce(self.path, "--topic", "events", "--limit", 3)  # no events: void
                 self.send(s)
                 self.committed(s)
                 self.assert_as_alone(s)
@@ -226,6 +227,7 @@ class Equal(Fleet):
         self.assertEqual(sum(float(v["r1_fraud_owned_partitions"]) for v in values), 8)
         for v in values:
             self.assertEqual(float(v["r1_fraud_held_records"]), 0)
+            self.assertEqual(float(v["r1_fraud_events_void_total"]), 3)
             self.assertEqual(float(v["r1_fraud_events_lag_messages"]), 0)
         out = s.fraud("status", "--http-listen", f"127.0.0.1:{processes[0].http}").stdout
         self.assertIn("topic of events events", out)

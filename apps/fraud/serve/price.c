@@ -27,6 +27,9 @@ size_t fraud_price_list(const fraud_parts *p, int32_t partitions, fraud_price ou
     const uint64_t ids = (uint64_t)r1_options_int(p->o, "seen-ids"),
                    labels = (uint64_t)r1_options_int(p->o, "labels-waiting"),
                    n = partitions ? (uint64_t)partitions : 1, queue = FRAUD_QUEUE_RECORDS;
+    const uint64_t held = r1_options_str(p->o, "events-topic")
+                              ? (uint64_t)r1_options_int(p->o, "held-memory") << 20
+                              : 0;
     fraud_engine_capacity(p->engine, &c);
     const fraud_price rows[] = {
         {"state", "accounts with their edges and pairs (state)", c.accounts_max, c.state_bytes},
@@ -41,6 +44,7 @@ size_t fraud_price_list(const fraud_parts *p, int32_t partitions, fraud_price ou
          n * (uint64_t)fraud_read_ahead_kib(partitions) * 1024},
         {"arrival", "partitions with messages that wait for their turn", n,
          n * R1_PARTITION_PLACES * sizeof(fraud_arrival)},
+        {"held", "store of what other processes have not committed (held-memory)", 1, held},
     };
     _Static_assert(R1_COUNT(rows) <= FRAUD_PRICES_MAX, "a row for each price");
     memcpy(out, rows, sizeof rows);
